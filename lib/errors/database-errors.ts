@@ -1,0 +1,72 @@
+import { CloacinaError } from './cloacina-error.js';
+import { describeError } from './without-secrets.js';
+
+/** The database could not be reached in time. Whether a start is stored is known: it is not, and may be repeated. */
+export class DatabaseUnavailableError extends CloacinaError {
+  readonly tenant: string | undefined;
+  /** How long was waited for the database, in milliseconds. */
+  readonly waitedMs: number;
+
+  constructor(
+    facts: { readonly tenant?: string; readonly waitedMs: number },
+    options?: ErrorOptions,
+  ) {
+    const whose = facts.tenant === undefined ? '' : ` of tenant ${JSON.stringify(facts.tenant)}`;
+    const why = options?.cause === undefined ? '' : `: ${describeError(options.cause)}`;
+    super(
+      'DATABASE_UNAVAILABLE',
+      `The database${whose} could not be reached for ${facts.waitedMs} ms${why}. See that it is up and that databaseUrl ` +
+        'is right; startTimeout sets how long start() waits.',
+      options,
+    );
+    this.tenant = facts.tenant;
+    this.waitedMs = facts.waitedMs;
+  }
+}
+
+/** A migration failed; its transaction was rolled back, so the schema is as it was before the run. */
+export class MigrationError extends CloacinaError {
+  readonly schema: string;
+  /** The migration that failed; undefined when the failure was not in one. */
+  readonly migration: string | undefined;
+
+  /** @param advice - what to do, as a sentence */
+  constructor(
+    facts: { readonly schema: string; readonly migration?: string; readonly advice?: string },
+    options?: ErrorOptions,
+  ) {
+    const which =
+      facts.migration === undefined
+        ? 'The migrations'
+        : `Migration ${JSON.stringify(facts.migration)}`;
+    const why = options?.cause === undefined ? '' : `: ${describeError(options.cause)}`;
+    super(
+      'MIGRATION',
+      `${which} of schema ${JSON.stringify(facts.schema)} failed${why}. ` +
+        (facts.advice ?? 'The schema is as it was before; put the cause right and boot again.'),
+      options,
+    );
+    this.schema = facts.schema;
+    this.migration = facts.migration;
+  }
+}
+
+/** The login that the application uses may not do what the library needs. */
+export class PermissionError extends CloacinaError {
+  readonly schema: string | undefined;
+
+  /**
+   * @param facts.action - what was refused: `create the schema "tenant_acme"`
+   * @param facts.grant - the statement that would allow it: `GRANT CREATE ON DATABASE … TO …`
+   */
+  constructor(
+    facts: { readonly action: string; readonly grant?: string; readonly schema?: string },
+    options?: ErrorOptions,
+  ) {
+    const why = options?.cause === undefined ? '' : ` (${describeError(options.cause)})`;
+    const fix =
+      facts.grant === undefined ? 'Use a login that may.' : `Allow it with: ${facts.grant};`;
+    super('PERMISSION', `The database login may not ${facts.action}${why}. ${fix}`, options);
+    this.schema = facts.schema;
+  }
+}

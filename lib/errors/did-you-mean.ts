@@ -1,0 +1,37 @@
+import { distance } from 'fastest-levenshtein';
+
+/** Names listed in a message; the rest is counted. */
+const MAX_LISTED = 20;
+
+/** The known name that was most likely meant, if one is near enough: a third of its letters, and at least one. */
+export function closestName(name: string, known: Iterable<string>): string | undefined {
+  const wanted = name.toLowerCase();
+  let best: string | undefined;
+  let bestDistance = Number.POSITIVE_INFINITY;
+  for (const candidate of known) {
+    const edits = distance(wanted, candidate.toLowerCase());
+    const allowed = Math.max(1, Math.floor(Math.max(wanted.length, candidate.length) / 3));
+    if (edits <= allowed && edits < bestDistance) {
+      best = candidate;
+      bestDistance = edits;
+    }
+  }
+  return best;
+}
+
+/** ` Did you mean "x"?` with its leading space, or nothing. */
+export function didYouMean(name: string, known: Iterable<string>): string {
+  const closest = closestName(name, known);
+  return closest === undefined ? '' : ` Did you mean ${JSON.stringify(closest)}?`;
+}
+
+/** `"a", "b" and 3 more`; `none` for an empty list. */
+export function listNames(names: readonly string[]): string {
+  if (names.length === 0) return 'none';
+  const listed = [...names]
+    .sort()
+    .slice(0, MAX_LISTED)
+    .map((name) => JSON.stringify(name))
+    .join(', ');
+  return names.length > MAX_LISTED ? `${listed} and ${names.length - MAX_LISTED} more` : listed;
+}

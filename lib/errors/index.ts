@@ -1,0 +1,35 @@
+export { CloacinaError } from './cloacina-error.js';
+export type { CloacinaErrorCode } from './cloacina-error.js';
+export {
+  ConfigurationError,
+  InvalidArgumentError,
+  NotAllowedError,
+  SchemaNameError,
+} from './configuration-errors.js';
+export { DatabaseUnavailableError, MigrationError, PermissionError } from './database-errors.js';
+export { closestName, didYouMean, listNames } from './did-you-mean.js';
+export {
+  ContextTooLargeError,
+  InvalidContextError,
+  InvalidTransitionError,
+  WaitTimeoutError,
+  WorkflowFailedError,
+  WorkflowTimeoutError,
+} from './execution-errors.js';
+export type { EndedExecution } from './execution-errors.js';
+export { NonRetryableError, RetryAfterError } from './retry-errors.js';
+export { toStoredError } from './stored-error.js';
+export type { StoredError } from './stored-error.js';
+export {
+  ClaimLostError,
+  DeferralTimeoutError,
+  TaskAbandonedError,
+  TaskTimeoutError,
+} from './task-errors.js';
+export {
+  TenantRemovedError,
+  UnknownExecutionError,
+  UnknownTenantError,
+  UnknownWorkflowError,
+} from './unknown-name-errors.js';
+export { describeError, isError, safeCause, withoutSecrets } from './without-secrets.js';

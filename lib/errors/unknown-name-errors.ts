@@ -1,0 +1,64 @@
+import { CloacinaError } from './cloacina-error.js';
+import { didYouMean, listNames } from './did-you-mean.js';
+
+/** No workflow of that name is in the running code, nor stored in the tenant's schema. */
+export class UnknownWorkflowError extends CloacinaError {
+  /** The name that was asked for. */
+  readonly workflow: string;
+
+  /** @param known - the names that exist, for the message and a suggestion */
+  constructor(workflow: string, known: readonly string[] = []) {
+    super(
+      'UNKNOWN_WORKFLOW',
+      `There is no workflow ${JSON.stringify(workflow)}.${didYouMean(workflow, known)} Known: ${listNames(known)}. ` +
+        'Add its class, or what defineWorkflow() built, to the providers of a module that the application imports.',
+    );
+    this.workflow = workflow;
+  }
+}
+
+/** No tenant of that name is served by this process. */
+export class UnknownTenantError extends CloacinaError {
+  /** The name that was asked for. */
+  readonly tenant: string;
+
+  /** @param known - the tenants that this process serves, for the message and a suggestion */
+  constructor(tenant: string, known: readonly string[] = []) {
+    super(
+      'UNKNOWN_TENANT',
+      `This process serves no tenant ${JSON.stringify(tenant)}.${didYouMean(tenant, known)} Known: ${listNames(known)}. ` +
+        'Add it with CloacinaModule.forTenant() or CloacinaTenants.add().',
+    );
+    this.tenant = tenant;
+  }
+}
+
+/** The tenant's schema holds no execution of that id: it never existed, was deleted, or is another tenant's. */
+export class UnknownExecutionError extends CloacinaError {
+  readonly executionId: string;
+  readonly tenant: string;
+
+  constructor(executionId: string, tenant: string) {
+    super(
+      'UNKNOWN_EXECUTION',
+      `Tenant ${JSON.stringify(tenant)} has no execution ${JSON.stringify(executionId)}. ` +
+        'Check the id, and that it is asked of the tenant that started it.',
+    );
+    this.executionId = executionId;
+    this.tenant = tenant;
+  }
+}
+
+/** The tenant was removed from this process while, or before, the call was made. Its schema and data are untouched. */
+export class TenantRemovedError extends CloacinaError {
+  readonly tenant: string;
+
+  constructor(tenant: string) {
+    super(
+      'TENANT_REMOVED',
+      `Tenant ${JSON.stringify(tenant)} was removed from this process. Its data is untouched: ` +
+        'CloacinaTenants.add() serves it again.',
+    );
+    this.tenant = tenant;
+  }
+}

@@ -1,0 +1,89 @@
+import { inspect, types } from 'node:util';
+
+const MASK = '***';
+
+/** A URL up to the next character that cannot be part of one; its userinfo is cut in code, so this stays linear. */
+const URL_PATTERN = /([a-z][a-z0-9+.-]{0,20}:\/\/)([^\s'"`<>]*)/gi;
+
+/** `password=x`, `"password": "x"`, `PGPASSWORD=x`, `sslpassword='x'`, and SQL's `PASSWORD 'x'`. */
+const ASSIGNMENT_PATTERN =
+  /\b(\w*(?:password|passwd|passphrase|pwd|secret))(["']?\s*[=:]\s*|\s+(?=E?'))(E?'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.)*"|[^\s,;&)}\]"']+)/gi;
+
+/**
+ * The text without the secrets that database errors and configuration are known to show: the user and password of
+ * every URL in it, and the value of everything called a password or secret.
+ *
+ * @example
+ * ```ts
+ * withoutSecrets('cannot reach postgres://app:s3cret@db:5432/shop'); // 'cannot reach postgres://***@db:5432/shop'
+ * ```
+ */
+export function withoutSecrets(text: string): string {
+  return text
+    .replace(URL_PATTERN, (_url, scheme: string, rest: string) => {
+      // The last '@': people write passwords with an unescaped '@' or '/', and those must not survive either.
+      const at = rest.lastIndexOf('@');
+      return at === -1 ? scheme + rest : `${scheme}${MASK}${rest.slice(at)}`;
+    })
+    .replace(
+      ASSIGNMENT_PATTERN,
+      (_whole, name: string, between: string) => `${name}${between}${MASK}`,
+    );
+}
+
+/** Reads a property of anything; a getter that throws, or a revoked proxy, reads as undefined. */
+export function readProperty(value: unknown, property: string): unknown {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null)
+    return undefined;
+  try {
+    return Reflect.get(value, property);
+  } catch {
+    return undefined;
+  }
+}
+
+function readText(value: unknown, property: string): string | undefined {
+  const text = readProperty(value, property);
+  return typeof text === 'string' ? withoutSecrets(text) : undefined;
+}
+
+/** Whether a value is an error, also one from another realm (a vm context, as in jest). */
+export function isError(value: unknown): value is Error {
+  return value instanceof Error || types.isNativeError(value);
+}
+
+/** An error as text for people: never empty, and without secrets. Node's AggregateError has no message of its own. */
+export function describeError(error: unknown): string {
+  if (typeof error === 'string') return withoutSecrets(error);
+  const message = readText(error, 'message');
+  if (message !== undefined && message !== '') return message;
+  const inner = readProperty(error, 'errors');
+  if (Array.isArray(inner) && inner.length > 0)
+    return [...new Set(inner.slice(0, 5).map(describeError))].join('; ');
+  const code = readText(error, 'code');
+  if (code !== undefined && code !== '') return code;
+  if (isError(error)) return readText(error, 'name') ?? 'Error';
+  try {
+    return withoutSecrets(
+      inspect(error, { depth: 1, maxStringLength: 200, maxArrayLength: 5, breakLength: Infinity }),
+    );
+  } catch {
+    return `a thrown ${typeof error} that cannot be shown`;
+  }
+}
+
+/** What an error's cause may carry: its name, message, code and stack, each masked; nothing else of the original. */
+export function safeCause(cause: unknown): Error {
+  const copy = new Error(describeError(cause));
+  Object.defineProperty(copy, 'name', {
+    value: readText(cause, 'name') ?? 'Error',
+    configurable: true,
+    writable: true,
+  });
+  const code = readText(cause, 'code');
+  if (code !== undefined) Object.assign(copy, { code });
+  const stack = readText(cause, 'stack');
+  if (stack !== undefined)
+    Object.defineProperty(copy, 'stack', { value: stack, configurable: true, writable: true });
+  return copy;
+}
