@@ -1,0 +1,33 @@
+export interface WaitOptions {
+  /** Milliseconds until the wait fails, 10 s unless told. */
+  deadline?: number;
+  /** Milliseconds between two looks. */
+  every?: number;
+  /** What was waited for, for the message of the failure. */
+  what?: string;
+}
+
+/**
+ * Looks until `look` returns something truthy, and returns that. An error thrown by `look` counts as "not yet", and
+ * is the cause of the failure when nothing better comes before the deadline.
+ */
+export async function waitFor<T>(
+  look: () => T | Promise<T>,
+  { deadline = 10_000, every = 10, what = 'the condition' }: WaitOptions = {},
+): Promise<NonNullable<T>> {
+  const end = performance.now() + deadline;
+  let last: unknown;
+  for (;;) {
+    try {
+      last = undefined;
+      const found = await look();
+      if (found) return found;
+    } catch (error) {
+      last = error;
+    }
+    if (performance.now() >= end) {
+      throw new Error(`Waited ${deadline} ms in vain for ${what}.`, { cause: last });
+    }
+    await new Promise((resolve) => setTimeout(resolve, every));
+  }
+}
