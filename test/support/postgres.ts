@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll } from '@jest/globals';
 import { Client } from 'pg';
 
 /** The server that the run uses; `npm test` brings one up and says where. */
@@ -18,55 +17,20 @@ export async function connectAdmin(url = databaseUrl()): Promise<Client> {
   return client;
 }
 
-export interface FreshSchemas {
-  /** A name that no other file and no other run uses. The schema itself isn't created. */
-  name(label?: string): string;
-  /** Drops every schema that was named so far. */
-  drop(): Promise<void>;
-}
-
 /**
- * Schema names for one test file, dropped when its tests are over. Tests of several files, and several runs on one
- * server, never meet.
+ * A schema name that no other test, file or run uses. The schema isn't created; it is dropped, if it exists by
+ * then, after everything in the test file is over (by `environment.mjs`).
  */
-export function freshSchemas(): FreshSchemas {
-  const names = new Set<string>();
-  const schemas: FreshSchemas = {
-    name(label = 'tenant') {
-      const name = `test_${label}_${randomBytes(5).toString('hex')}`;
-      names.add(name);
-      return name;
-    },
-    async drop() {
-      const admin = await connectAdmin();
-      try {
-        for (const name of names) await dropSchema(admin, name);
-        names.clear();
-      } finally {
-        await admin.end();
-      }
-    },
-  };
-  afterAll(() => schemas.drop());
-  return schemas;
+export function freshSchema(label = 'tenant'): string {
+  const name = `test_${label}_${randomBytes(5).toString('hex')}`;
+  dropAfterwards(name);
+  return name;
 }
 
-/** One schema, where a file needs no more than that. */
-export function freshSchema(label?: string): string {
-  return freshSchemas().name(label);
-}
-
-/**
- * Ends first whatever a failed test left open in the schema: a DROP that waits for it would hide the failure
- * behind a timeout.
- */
-async function dropSchema(admin: Client, name: string): Promise<void> {
-  await admin.query(
-    `SELECT pg_terminate_backend(l.pid)
-       FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE n.nspname = $1 AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-        AND l.pid <> pg_backend_pid()`,
-    [name],
-  );
-  await admin.query(`DROP SCHEMA IF EXISTS ${admin.escapeIdentifier(name)} CASCADE`);
+/** Has a schema that the code under test named itself dropped with the rest. */
+export function dropAfterwards(schema: string): void {
+  const key = Symbol.for('cloacina.test.schemas');
+  const names = (globalThis as Record<symbol, unknown>)[key] as Set<string> | undefined;
+  if (names === undefined) Object.assign(globalThis, { [key]: new Set([schema]) });
+  else names.add(schema);
 }
