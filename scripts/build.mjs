@@ -1,0 +1,62 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { checkout, isMain, runNode } from './run.mjs';
+
+/** lib → dist, what the package ships. */
+export function buildLibrary() {
+  return build('lib', 'dist', 'tsconfig.build.json', []);
+}
+
+/** sample → dist-sample. It imports the package by its own name, so `dist` comes first. */
+export function buildSample() {
+  return build('sample', 'dist-sample', 'tsconfig.sample.json', ['lib', 'tsconfig.build.json']);
+}
+
+/**
+ * Compiles, unless the sources are those of the last time. The output appears when it is whole: neither a failed
+ * nor a killed build leaves half of one.
+ */
+async function build(source, output, project, alsoDependsOn) {
+  const stamp = path.join(output, '.stamp');
+  const fingerprint = fingerprintOf([
+    source,
+    project,
+    'tsconfig.json',
+    'package-lock.json',
+    ...alsoDependsOn,
+  ]);
+  if (textOf(stamp) === fingerprint) return;
+  const fresh = `${output}.new-${process.pid}`;
+  try {
+    await runNode(['node_modules/typescript/bin/tsc', '-p', project, '--outDir', fresh]);
+    writeFileSync(path.join(checkout, fresh, '.stamp'), fingerprint);
+    rmSync(path.join(checkout, output), { recursive: true, force: true });
+    renameSync(path.join(checkout, fresh), path.join(checkout, output));
+  } finally {
+    rmSync(path.join(checkout, fresh), { recursive: true, force: true });
+  }
+}
+
+function fingerprintOf(paths) {
+  const hash = createHash('sha256');
+  for (const file of paths.flatMap(filesOf).sort())
+    hash.update(file).update('\0').update(textOf(file));
+  return hash.digest('hex');
+}
+
+function filesOf(relative) {
+  const absolute = path.join(checkout, relative);
+  if (!existsSync(absolute)) return [];
+  if (path.extname(relative) !== '') return [relative];
+  return readdirSync(absolute, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.relative(checkout, path.join(entry.parentPath ?? entry.path, entry.name)));
+}
+
+function textOf(file) {
+  const absolute = path.join(checkout, file);
+  return existsSync(absolute) ? readFileSync(absolute, 'utf8') : undefined;
+}
+
+if (isMain(import.meta)) await buildLibrary();

@@ -1,0 +1,34 @@
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+
+export const checkout = path.resolve(import.meta.dirname, '..');
+
+/** Runs a program in the checkout with this process's input and output, and returns its exit code. */
+export function exitCodeOf(command, args, options = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd: checkout, stdio: 'inherit', ...options });
+    child.on('error', reject);
+    child.on('exit', (code, signal) => resolve(code ?? (signal === 'SIGINT' ? 130 : 143)));
+  });
+}
+
+/** As above; throws unless it succeeds. */
+export async function run(command, args, options) {
+  const code = await exitCodeOf(command, args, options);
+  if (code !== 0)
+    throw new Error(`${[path.basename(command), ...args].join(' ')} failed (${code})`);
+}
+
+export function runNode(args, options) {
+  return run(process.execPath, args, options);
+}
+
+/** npm, by the very file that runs this script where npm runs it. */
+export function runNpm(args, options) {
+  const cli = process.env.npm_execpath;
+  return cli?.endsWith('npm-cli.js') ? runNode([cli, ...args], options) : run('npm', args, options);
+}
+
+export function isMain(meta) {
+  return path.resolve(process.argv[1] ?? '') === meta.filename;
+}
