@@ -1,0 +1,78 @@
+import type pg from 'pg';
+import {
+  DataSource,
+  type DataSourceOptions,
+  type EntitySchema,
+  type MigrationInterface,
+} from 'typeorm';
+import { cloacinaEntities } from './entities/index.js';
+import { APPLICATION_MIGRATIONS_TABLE } from './migrations/index.js';
+import { sharedPoolDriver } from './shared-pool-driver.js';
+
+type PostgresOptions = Extract<DataSourceOptions, { type: 'postgres' }>;
+
+/**
+ * TypeORM's options that an application may set for its tenants' data sources. The others either say how to connect,
+ * which is the pool's business, or would harm the library's own tables: `synchronize` and `dropSchema` change them
+ * behind the back of the migrations, `entityPrefix` renames them, `parseInt8` and `useUTC` change the whole process.
+ */
+export const TENANT_DATA_SOURCE_OPTIONS = [
+  'entitySkipConstructor',
+  'invalidWhereValuesBehavior',
+  'isolateWhereStatements',
+  'logger',
+  'logging',
+  'maxQueryExecutionTime',
+  'metadataTableName',
+  'namingStrategy',
+  'relationLoadStrategy',
+  'subscribers',
+  'uuidExtension',
+] as const satisfies readonly (keyof PostgresOptions)[];
+
+export type TenantDataSourceOptions = Partial<
+  Pick<PostgresOptions, (typeof TENANT_DATA_SOURCE_OPTIONS)[number]>
+>;
+
+export interface CreateTenantDataSource {
+  /** The pool that all tenants on one login share. Who made it ends it. */
+  readonly pool: pg.Pool;
+  readonly schema: string;
+  /** The application's own entities; the library's are added. */
+  // oxlint-disable-next-line typescript/no-unsafe-function-type -- TypeORM's own type for an entity class
+  readonly entities?: readonly (Function | EntitySchema)[];
+  /** The application's own migrations. They are run by CloacinaMigrator, under its lock. */
+  readonly migrations?: readonly (new () => MigrationInterface)[];
+  readonly migrationsTableName?: string;
+  /** What is not in {@link TENANT_DATA_SOURCE_OPTIONS} is left out. */
+  readonly options?: TenantDataSourceOptions;
+}
+
+/**
+ * A data source for one tenant, not initialised yet. It works on the shared pool, so it costs no connection, and
+ * `destroy()` closes none.
+ *
+ * Repositories and query builders qualify tables by the tenant's schema. Raw SQL does not: outside a transaction of
+ * the library (see `runInTenantTransaction`) it runs with the login's own `search_path`.
+ */
+export function createTenantDataSource(settings: CreateTenantDataSource): DataSource {
+  const { pool, schema, entities = [], migrations = [] } = settings;
+  return new DataSource({
+    ...permittedOptions(settings.options ?? {}),
+    type: 'postgres',
+    schema,
+    driver: sharedPoolDriver(pool),
+    entities: [...cloacinaEntities, ...entities],
+    migrations: [...migrations],
+    migrationsTableName: settings.migrationsTableName ?? APPLICATION_MIGRATIONS_TABLE,
+    installExtensions: false,
+    synchronize: false,
+    dropSchema: false,
+    migrationsRun: false,
+  });
+}
+
+function permittedOptions(options: TenantDataSourceOptions): TenantDataSourceOptions {
+  const names: ReadonlySet<string> = new Set(TENANT_DATA_SOURCE_OPTIONS);
+  return Object.fromEntries(Object.entries(options).filter(([name]) => names.has(name)));
+}

@@ -1,0 +1,23 @@
+import { EntitySchema } from 'typeorm';
+
+/** A process that holds claims in the tenant's schema, as read through TypeORM. */
+export interface RunnerLeaseRow {
+  instanceId: string;
+  name: string | null;
+  lockEpoch: string | null;
+  expiresAt: Date;
+  createdAt: Date;
+}
+
+export const RunnerLeaseEntity = new EntitySchema<RunnerLeaseRow>({
+  name: 'CloacinaRunnerLease',
+  tableName: 'cloacina_runner_lease',
+  synchronize: false,
+  columns: {
+    instanceId: { name: 'instance_id', type: 'uuid', primary: true },
+    name: { name: 'name', type: 'text', nullable: true },
+    lockEpoch: { name: 'lock_epoch', type: 'text', nullable: true },
+    expiresAt: { name: 'expires_at', type: 'timestamptz' },
+    createdAt: { name: 'created_at', type: 'timestamptz', default: () => 'now()' },
+  },
+});

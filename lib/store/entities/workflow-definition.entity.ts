@@ -1,0 +1,32 @@
+import { EntitySchema } from 'typeorm';
+
+/** A stored definition, as read through TypeORM. */
+export interface WorkflowDefinitionRow {
+  id: number;
+  hash: string;
+  name: string;
+  version: string | null;
+  description: string | null;
+  definition: unknown;
+  registeredAt: Date;
+}
+
+export const WorkflowDefinitionEntity = new EntitySchema<WorkflowDefinitionRow>({
+  name: 'CloacinaWorkflowDefinition',
+  tableName: 'cloacina_workflow_definition',
+  synchronize: false,
+  columns: {
+    id: {
+      name: 'id',
+      type: 'integer',
+      primary: true,
+      generated: 'increment',
+    },
+    hash: { name: 'hash', type: 'text', unique: true },
+    name: { name: 'name', type: 'text' },
+    version: { name: 'version', type: 'text', nullable: true },
+    description: { name: 'description', type: 'text', nullable: true },
+    definition: { name: 'definition', type: 'json' },
+    registeredAt: { name: 'registered_at', type: 'timestamptz', default: () => 'now()' },
+  },
+});

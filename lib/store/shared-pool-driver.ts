@@ -1,0 +1,78 @@
+import type pg from 'pg';
+import { ConnectionLimit } from './connection-limit.js';
+import { isReusable, watchTransactions } from './transaction-status.js';
+
+/** Connections of a pool that user code can't take, so that the library's own statements never wait for a handler. */
+const RESERVED_CONNECTIONS = 2;
+
+type Release = (error?: Error | boolean) => void;
+type ConnectCallback = (error: unknown, client?: pg.PoolClient, release?: Release) => void;
+
+/** What TypeORM takes for the `pg` module when it is given as its `driver` option: it uses nothing but the Pool. */
+export interface SharedPoolDriver {
+  readonly Pool: new () => object;
+}
+
+/**
+ * An object like the `pg` module whose `Pool` hands out clients of a pool that exists already. So each tenant has a
+ * TypeORM data source of its own, with its own entities and schema, and a thousand of them share ten connections.
+ *
+ * All data sources on one pool share one limit; who finds it reached waits.
+ */
+export function createSharedPoolDriver(
+  pool: pg.Pool,
+  maxClients = Math.max(1, pool.options.max - RESERVED_CONNECTIONS),
+): SharedPoolDriver {
+  const limit = new ConnectionLimit(maxClients);
+  // An idle connection that breaks is dropped by the pool, and the next user gets a new one. Without a listener, Node
+  // would end the process over it.
+  pool.on('error', () => undefined);
+
+  return {
+    Pool: class SharedPool {
+      connect(callback: ConnectCallback): void {
+        limit.enter((leave) => checkOut(pool, leave, callback));
+      }
+
+      /** Every data source adds a listener for errors; the shared pool has the one above and needs no more. */
+      on(): this {
+        return this;
+      }
+
+      /** A data source that is destroyed leaves the pool to the others. */
+      end(callback: () => void): void {
+        callback();
+      }
+    },
+  };
+}
+
+/** Callbacks and no promises, because that is what TypeORM and the pool both speak. */
+function checkOut(pool: pg.Pool, leave: () => void, callback: ConnectCallback): void {
+  pool.connect((error, client, release) => {
+    if (error !== undefined || client === undefined) {
+      leave();
+      callback(error ?? new Error('The pool gave no connection.'));
+      return;
+    }
+    watchTransactions(client);
+    callback(undefined, client, (reason) => {
+      try {
+        // TypeORM's release() doesn't roll back, and its destroy() releases what is still at work. The next user,
+        // maybe of another tenant, would go on in that transaction: such a connection is closed, which rolls back.
+        release(reason ?? !isReusable(client));
+      } finally {
+        leave();
+      }
+    });
+  });
+}
+
+const drivers = new WeakMap<pg.Pool, SharedPoolDriver>();
+
+/** The driver of the pool, the same for every data source on it: they have to share one limit. */
+export function sharedPoolDriver(pool: pg.Pool): SharedPoolDriver {
+  let driver = drivers.get(pool);
+  if (driver === undefined) drivers.set(pool, (driver = createSharedPoolDriver(pool)));
+  return driver;
+}

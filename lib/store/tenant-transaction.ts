@@ -1,0 +1,72 @@
+import pg from 'pg';
+import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
+import { transactionStatus } from './transaction-status.js';
+
+export interface TenantTransactionOptions {
+  /**
+   * After so long without a statement the server ends the transaction, in milliseconds. A process that hangs or
+   * vanishes with its host would otherwise hold its locks until the network gives up.
+   */
+  readonly idleTimeoutMs: number;
+}
+
+/** The manager of the transaction, and the connection under it for what needs no TypeORM. */
+export type TenantWork<T> = (manager: EntityManager, client: pg.ClientBase) => Promise<T>;
+
+/**
+ * Runs `work` in a READ COMMITTED transaction whose `search_path` is the tenant's schema alone: a table that is
+ * missing there is an error, never the table of that name in `public`. All settings are local to the transaction, so
+ * they hold under a transaction pooler too and nothing is left on the connection.
+ *
+ * Commits when `work` resolves; rolls back, and rejects with the same error, when it rejects.
+ */
+export async function runInTenantTransaction<T>(
+  dataSource: DataSource,
+  schema: string,
+  work: TenantWork<T>,
+  options: TenantTransactionOptions,
+): Promise<T> {
+  const queryRunner = dataSource.createQueryRunner();
+  try {
+    const client: pg.ClientBase = await queryRunner.connect();
+    await queryRunner.startTransaction();
+    const result = await workOrRollBack(queryRunner, async () => {
+      await queryRunner.query(localSettings(schema, options));
+      const value = await work(queryRunner.manager, client);
+      assertNotAborted(client);
+      return value;
+    });
+    await queryRunner.commitTransaction();
+    return result;
+  } finally {
+    await queryRunner.release();
+  }
+}
+
+/** One message, since each statement would be a round trip; hence no parameters, but a quoted name and a number. */
+function localSettings(schema: string, { idleTimeoutMs }: TenantTransactionOptions): string {
+  return (
+    'SET TRANSACTION ISOLATION LEVEL READ COMMITTED; ' +
+    `SET LOCAL search_path TO ${pg.escapeIdentifier(schema)}; ` +
+    `SET LOCAL idle_in_transaction_session_timeout TO ${Math.max(0, Math.trunc(idleTimeoutMs))}`
+  );
+}
+
+async function workOrRollBack<T>(queryRunner: QueryRunner, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    // What failed first is what matters; and a connection that can't roll back is closed at its release.
+    await queryRunner.rollbackTransaction().catch(() => undefined);
+    throw error;
+  }
+}
+
+/** PostgreSQL answers COMMIT of a failed transaction with a rollback and no error: it would pass for a success. */
+function assertNotAborted(client: pg.ClientBase): void {
+  if (transactionStatus(client) !== 'E') return;
+  throw new Error(
+    'A statement failed in this transaction and its error was caught, so nothing of the transaction can be ' +
+      'committed. Let the error through, or run the statement within manager.transaction(), which sets a savepoint.',
+  );
+}
