@@ -1,4 +1,4 @@
-import ms, { type StringValue } from 'ms';
+import { DURATION_FORM, parseDuration, type Duration } from '../workflow/duration.js';
 import { InvalidArgumentError } from './configuration-errors.js';
 
 /**
@@ -45,13 +45,10 @@ export class RetryAfterError extends Error {
    * @param delay - milliseconds, or a string such as `'90s'`
    * @throws InvalidArgumentError for a delay that is negative or cannot be read
    */
-  constructor(delay: number | string, message?: string, options?: ErrorOptions) {
-    const delayMs = typeof delay === 'number' ? delay : ms(delay as StringValue);
-    if (!Number.isFinite(delayMs) || delayMs < 0) {
-      throw new InvalidArgumentError(
-        'delay',
-        `must be milliseconds or a string such as '90s', not ${JSON.stringify(delay)}`,
-      );
+  constructor(delay: Duration, message?: string, options?: ErrorOptions) {
+    const delayMs = parseDuration(delay);
+    if (delayMs === undefined) {
+      throw new InvalidArgumentError('delay', `must be ${DURATION_FORM}, not ${JSON.stringify(delay)}`);
     }
     super(message ?? `Try again in ${delayMs} ms`, options);
     this.delayMs = delayMs;

@@ -1,0 +1,83 @@
+import type { Type } from '@nestjs/common';
+import { InvalidArgumentError } from '../errors/index.js';
+import type { JsonObject, TaskContext } from './task-context.js';
+import type { WorkflowDefinition } from './workflow-builder.js';
+import { getWorkflowOptions } from './workflow-metadata.js';
+
+/** What a workflow is named by: its class, its name, or its definition. */
+export type WorkflowRef = Type<unknown> | string | WorkflowDefinition;
+
+/**
+ * The context that `start` takes for a workflow.
+ *
+ * - Of a class: what its tasks say that they see, `TaskContext<C>`, all of it optional because tasks add to it. A
+ *   task with a plain `TaskContext` says nothing, and leaves other keys open.
+ * - Of a definition: what its `input` schema takes, or its type argument, all of it optional.
+ * - Of a name: any object.
+ */
+export type WorkflowInput<R> =
+  // The class first: a class has a `name` too, so it is a WorkflowDefinition to the compiler.
+  R extends abstract new (...args: never[]) => infer T
+    ? InputOfContexts<ContextOf<T>>
+    : R extends WorkflowDefinition<infer I>
+      ? [keyof I] extends [never]
+        ? JsonObject
+        : I
+      : JsonObject;
+
+/** The union of what the class's methods take as `TaskContext<C>`, each boxed, so that unions within C stay whole. */
+type ContextOf<T> = {
+  [K in keyof T]: T[K] extends (...args: infer A) => unknown ? ContextOfParameters<A> : never;
+}[keyof T];
+
+type ContextOfParameters<A> = A extends [infer First, ...unknown[]]
+  ? // A parameter of type any tells nothing; it would match everything.
+    0 extends 1 & First
+    ? never
+    : First extends TaskContext<infer C>
+      ? { box: C }
+      : never
+  : never;
+
+/** Boxes whose C has named keys only, and those which are open, such as JsonObject. */
+type Closed<B> = B extends { box: infer C } ? (string extends keyof C ? never : C) : never;
+type IsOpen<B> = B extends { box: infer C } ? (string extends keyof C ? true : never) : never;
+
+type Intersection<U> = (U extends unknown ? (value: U) => void : never) extends (
+  value: infer I,
+) => void
+  ? I
+  : never;
+
+type InputOfContexts<B> = [B] extends [never]
+  ? JsonObject
+  : [Closed<B>] extends [never]
+    ? JsonObject
+    : [IsOpen<B>] extends [never]
+      ? Simplify<Partial<Intersection<Closed<B>>>>
+      : Simplify<Partial<Intersection<Closed<B>>>> & JsonObject;
+
+/** One object type in messages, instead of an intersection of many. */
+type Simplify<T> = { [K in keyof T]: T[K] };
+
+/**
+ * The name of the workflow that a reference means; whether it exists is not asked.
+ *
+ * @throws InvalidArgumentError for a class without `@Workflow`, and for what is no reference at all
+ */
+export function workflowNameOf(ref: WorkflowRef): string {
+  if (typeof ref === 'string') return ref;
+  if (typeof ref === 'function') {
+    const options = getWorkflowOptions(ref);
+    if (options !== undefined) return options.name;
+    throw new InvalidArgumentError(
+      'workflow',
+      `is the class ${ref.name}, which has no @Workflow({ name })`,
+    );
+  }
+  if (typeof ref === 'object' && ref !== null && typeof ref.name === 'string') return ref.name;
+  throw new InvalidArgumentError(
+    'workflow',
+    `must be a class with @Workflow, a name, or what defineWorkflow() built, not ${String(ref)}`,
+  );
+}
