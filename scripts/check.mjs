@@ -1,8 +1,8 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { buildLibrary } from './build.mjs';
-import { checkout, isMain, runNode, runNpm } from './run.mjs';
+import { isMain, runNode, runNpm } from './run.mjs';
 
 /** Everything that can be known without running the library. All steps run; then it fails if one did. */
 const steps = {

@@ -23,8 +23,8 @@ export function ensureCluster({ binaries, account, directory, password, sync }) 
   try {
     mkdirSync(unfinished, { mode: 0o700 });
     writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });
-    for (const path of account.uid === undefined ? [] : [unfinished, passwordFile]) {
-      chownSync(path, account.uid, account.gid);
+    for (const own of account.uid === undefined ? [] : [unfinished, passwordFile]) {
+      chownSync(own, account.uid, account.gid);
     }
     initdb({ binaries, account, directory: unfinished, passwordFile, sync });
     renameSync(unfinished, directory);

@@ -1,11 +1,11 @@
-import NodeEnvironment from 'jest-environment-node';
+import { TestEnvironment as NodeEnvironment } from 'jest-environment-node';
 import pg from 'pg';
 
 /**
  * Drops the schemas that a test file named with `freshSchema`, after the file's last `afterAll`: jest runs those in
  * the order in which they were written, so a drop in one of them would come before the application closed.
  */
-export default class TestEnvironment extends NodeEnvironment.TestEnvironment {
+export default class TestEnvironment extends NodeEnvironment {
   async teardown() {
     const names = this.global[Symbol.for('cloacina.test.schemas')];
     if (names?.size > 0) await dropSchemas(process.env.DATABASE_URL, [...names]);
@@ -14,7 +14,10 @@ export default class TestEnvironment extends NodeEnvironment.TestEnvironment {
 }
 
 async function dropSchemas(url, names) {
-  const client = new pg.Client({ connectionString: url, application_name: 'cloacina-test-cleanup' });
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: 'cloacina-test-cleanup',
+  });
   await client.connect();
   try {
     // Whatever a failed test left open would hold up the drop, and hide the failure behind a timeout.

@@ -5,7 +5,9 @@ import { Client } from 'pg';
 export function databaseUrl(): string {
   const url = process.env['DATABASE_URL'];
   if (url === undefined || url === '') {
-    throw new Error('DATABASE_URL is not set: run the tests with `npm test`, which starts a server.');
+    throw new Error(
+      'DATABASE_URL is not set: run the tests with `npm test`, which starts a server.',
+    );
   }
   return url;
 }

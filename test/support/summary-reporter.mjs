@@ -6,6 +6,7 @@ export default class SummaryReporter {
     const failed = results.numFailedTests + results.numRuntimeErrorTestSuites;
     const counts = [`${results.numPassedTests} passed`, `${failed} failed`];
     if (skipped > 0) counts.push(`${skipped} skipped`);
-    process.stdout.write(`\n${counts.join(', ')}\n`);
+    // Jest writes its own summary after every reporter has been called.
+    process.once('exit', () => process.stdout.write(`\n${counts.join(', ')}\n`));
   }
 }

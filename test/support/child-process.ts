@@ -1,0 +1,112 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { afterAll } from '@jest/globals';
+import { waitFor } from './wait-for.js';
+
+export interface ChildOptions {
+  args?: string[];
+  /** Beside the environment of the test. */
+  env?: Record<string, string>;
+}
+
+export interface Exit {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+}
+
+const running = new Set<TestChild>();
+afterAll(() => Promise.all([...running].map((child) => child.kill())));
+
+/**
+ * Runs a TypeScript file in a process of its own, for tests that kill it. It tells the test how far it is by
+ * `process.send`, or by what it prints. None outlives the test file, nor a run that is killed.
+ */
+export function startChild(script: URL | string, options: ChildOptions = {}): TestChild {
+  return new TestChild(script, options);
+}
+
+export class TestChild {
+  /** All that it has sent so far, oldest first. */
+  readonly messages: unknown[] = [];
+  /** What it has written to standard output and standard error so far. */
+  output = '';
+  readonly exit: Promise<Exit>;
+  private readonly process: ChildProcess;
+  private ended: Exit | undefined;
+
+  constructor(script: URL | string, { args = [], env = {} }: ChildOptions) {
+    const file = script instanceof URL ? fileURLToPath(script) : script;
+    const setup = new URL('child-setup.mjs', import.meta.url).href;
+    this.process = spawn(
+      process.execPath,
+      [
+        '--disable-warning=ExperimentalWarning',
+        '--enable-source-maps',
+        '--import',
+        setup,
+        file,
+        ...args,
+      ],
+      { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] },
+    );
+    running.add(this);
+    this.process.on('message', (message) => this.messages.push(message));
+    for (const stream of [this.process.stdout, this.process.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => (this.output += text));
+    }
+    this.process.on('error', (error) => (this.output += `\n${error.message}\n`)); // of a message it didn't get
+    this.exit = new Promise((resolve) => {
+      this.process.on('close', (code, signal) => {
+        running.delete(this);
+        resolve((this.ended = { code, signal }));
+      });
+    });
+  }
+
+  get pid(): number {
+    return this.process.pid ?? 0;
+  }
+
+  send(message: object): void {
+    this.process.send(message);
+  }
+
+  /** The first message, sent already or to come, for which `matches` holds. Fails at once if the child ends. */
+  message<T>(matches: (message: T) => boolean, deadline = 20_000): Promise<T> {
+    return this.until(() => (this.messages as T[]).find(matches), 'a message', deadline);
+  }
+
+  /** The first match in what it has printed, or prints yet. */
+  printed(pattern: RegExp, deadline = 20_000): Promise<RegExpExecArray> {
+    return this.until(() => pattern.exec(this.output), `${pattern} in the output`, deadline);
+  }
+
+  /** Sends the signal and waits for the end. */
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<Exit> {
+    this.process.kill(signal);
+    return this.exit;
+  }
+
+  /** Sends a signal that doesn't end it, such as SIGSTOP. */
+  signal(signal: NodeJS.Signals): void {
+    this.process.kill(signal);
+  }
+
+  private async until<T>(
+    look: () => T | null | undefined,
+    what: string,
+    deadline: number,
+  ): Promise<T> {
+    const found = await waitFor(() => look() ?? (this.ended ? { ended: this.ended } : undefined), {
+      deadline,
+      what: `${what} of process ${this.pid}`,
+    }).catch((error: Error) => {
+      throw new Error(`${error.message} It printed:\n${this.output}`, { cause: error });
+    });
+    const value = look();
+    if (value !== null && value !== undefined) return value;
+    throw new Error(
+      `The child ended (${JSON.stringify(found)}) before ${what}. It printed:\n${this.output}`,
+    );
+  }
+}
