@@ -1,0 +1,42 @@
+import type { FailureKind } from './store.js';
+
+const CONFLICTS = new Set([
+  '40001', // serialization failure
+  '40P01', // deadlock
+  '55P03', // lock timeout
+]);
+
+/** Classes of SQLSTATE in which the server is going away or was never reached. */
+const CONNECTION_CODES = new Set([
+  '57P01', // admin shutdown
+  '57P02', // crash shutdown
+  '57P03', // cannot connect now
+  '57P05', // idle session timeout
+  '25P03', // idle in transaction
+  '53300', // too many connections
+]);
+
+/** SQLSTATE classes that blame what was sent: data, constraints, too large for an index. */
+const DATA_CLASSES = new Set(['21', '22', '23', '54']);
+
+function codeOf(error: unknown): string {
+  if (typeof error !== 'object' || error === null) return '';
+  const code: unknown = Reflect.get(error, 'code');
+  if (typeof code === 'string') return code;
+  // TypeORM wraps the driver's error.
+  const driverError: unknown = Reflect.get(error, 'driverError');
+  return driverError === undefined || driverError === error ? '' : codeOf(driverError);
+}
+
+/** What an error of the driver says about the statement that met it. */
+export function failureKind(error: unknown): FailureKind {
+  const code = codeOf(error);
+  if (CONFLICTS.has(code)) return 'conflict';
+  if (CONNECTION_CODES.has(code) || code.startsWith('08')) return 'connection';
+  if (/^[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]+$/.test(code)) {
+    return DATA_CLASSES.has(code.slice(0, 2)) ? 'data' : 'refused';
+  }
+  // No SQLSTATE: the server did not answer. The driver's own errors (ended, timed out) and the system's (ECONNRESET)
+  // are of this kind.
+  return 'connection';
+}

@@ -1,0 +1,82 @@
+import pg from 'pg';
+
+/** How the pools of one login are made. */
+export interface PoolSettings {
+  readonly connection: pg.ClientConfig;
+  /** Connections in all. */
+  readonly poolSize: number;
+  readonly applicationName: string;
+}
+
+/**
+ * The connections of one login: two pools that never borrow from each other, so that handlers which hold all of
+ * theirs can't stop the library from recording what it knows.
+ */
+export interface LoginPools {
+  /** The library's hot statements. */
+  readonly statements: pg.Pool;
+  /** Data sources, transactions with user code, and what is rare. */
+  readonly general: pg.Pool;
+  end(): Promise<void>;
+}
+
+/**
+ * Settings of the connections for hot statements. These find their rows by primary key, one after the other in the
+ * order of the batch. A planner that looks at a table while it is small or freshly emptied prefers to read all of
+ * it, and keeps that plan while the table grows; so it is told that only the keys are worth using, and plans once.
+ *
+ * A statement that waits two seconds for a row fails and is sent again in halves, so that one locked row delays
+ * itself and not a whole batch.
+ */
+const STATEMENT_SETTINGS = [
+  'enable_seqscan=off',
+  'enable_hashjoin=off',
+  'enable_mergejoin=off',
+  'plan_cache_mode=force_generic_plan',
+  'jit=off',
+  'lock_timeout=2000',
+]
+  .map((setting) => `-c ${setting}`)
+  .join(' ');
+
+/** At most so many hot statements at a time: more would only share the same cores of the server. */
+const MAX_STATEMENT_CONNECTIONS = 4;
+
+const READ_COMMITTED = '-c default_transaction_isolation=read\\ committed';
+
+export function createPools(settings: PoolSettings): LoginPools {
+  const statementSize = Math.max(
+    1,
+    Math.min(MAX_STATEMENT_CONNECTIONS, Math.floor(settings.poolSize / 2)),
+  );
+  const shared: pg.PoolConfig = {
+    ...settings.connection,
+    application_name: settings.applicationName,
+    connectionTimeoutMillis: 10_000,
+    // Connections age: a backend's cache grows with each schema it has touched.
+    maxLifetimeSeconds: 3_600,
+    idleTimeoutMillis: 30_000,
+    allowExitOnIdle: false,
+  };
+  const own = settings.connection.options ?? '';
+  const statements = new pg.Pool({
+    ...shared,
+    max: statementSize,
+    options: `${own} ${READ_COMMITTED} ${STATEMENT_SETTINGS}`.trim(),
+  });
+  const general = new pg.Pool({
+    ...shared,
+    max: Math.max(1, settings.poolSize - statementSize),
+    options: `${own} ${READ_COMMITTED}`.trim(),
+  });
+  // A pool reports an idle connection that broke; it has dropped it already, and the next query opens a new one.
+  statements.on('error', () => undefined);
+  general.on('error', () => undefined);
+  return {
+    statements,
+    general,
+    end: async () => {
+      await Promise.all([statements.end(), general.end()]);
+    },
+  };
+}

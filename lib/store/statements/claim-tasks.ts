@@ -1,0 +1,106 @@
+import { plainArray } from './encoding.js';
+import { leaseClause, leaseValues, type Claimant } from './lease-clause.js';
+import type { RawRow, Statement, TenantTables } from './statement.js';
+
+export interface ClaimedTask {
+  readonly executionId: string;
+  readonly taskNo: number;
+  readonly definitionId: number;
+  readonly token: number;
+  /** Failures recorded so far. */
+  readonly attempt: number;
+  readonly recoveryAttempts: number;
+  readonly unmetDependencies: number;
+  readonly generation: number;
+  /** How long ago the task was first deferred, by the database's clock; null if it wasn't. */
+  readonly deferredForMs: number | null;
+}
+
+/**
+ * Claims tasks that are due, highest priority first, then the longest waiting.
+ *
+ * Looks at each definition that this process has handlers for, and at each priority among its waiting tasks (a
+ * loose index scan), so that neither a backlog nobody here can run nor a million tasks that are not due yet lie in
+ * the way. SKIP LOCKED: several processes take different tasks and never wait for each other.
+ */
+export const claimTasks: Statement = {
+  name: 'claim_tasks',
+  text: (tables: TenantTables) => `WITH RECURSIVE level AS (
+    SELECT d.id AS definition_id, p.priority
+    FROM unnest($1::integer[]) AS d(id) CROSS JOIN LATERAL (
+      SELECT t.priority FROM ${tables.task} t
+      WHERE t.definition_id = d.id AND t.run_at IS NOT NULL AND NOT t.held
+      ORDER BY t.priority DESC LIMIT 1
+    ) p
+    UNION ALL
+    SELECT l.definition_id, p.priority
+    FROM level l CROSS JOIN LATERAL (
+      SELECT t.priority FROM ${tables.task} t
+      WHERE t.definition_id = l.definition_id AND t.priority < l.priority AND t.run_at IS NOT NULL AND NOT t.held
+      ORDER BY t.priority DESC LIMIT 1
+    ) p
+  ), candidate AS MATERIALIZED (
+    SELECT c.* FROM level l CROSS JOIN LATERAL (
+      SELECT t.execution_id, t.task_no, t.priority, t.run_at FROM ${tables.task} t
+      WHERE t.definition_id = l.definition_id AND t.priority = l.priority
+        AND t.run_at <= clock_timestamp() AND t.run_at IS NOT NULL AND NOT t.held
+        AND ($4::integer[] IS NULL OR NOT EXISTS (
+          SELECT FROM unnest($3::integer[], $4::integer[]) AS x(definition_id, task_no)
+          WHERE x.definition_id = t.definition_id AND x.task_no = t.task_no))
+      ORDER BY t.run_at LIMIT $2::integer
+      FOR NO KEY UPDATE SKIP LOCKED
+    ) c
+    ORDER BY c.priority DESC, c.run_at LIMIT $2::integer
+  ), claimed AS (
+    UPDATE ${tables.task} t
+    SET status = 'Running', claim_token = t.claim_token + 1, owner = $5::uuid, run_at = NULL,
+        started_at = clock_timestamp()
+    FROM candidate c
+    WHERE t.execution_id = c.execution_id AND t.task_no = c.task_no
+    RETURNING t.execution_id, t.task_no, t.definition_id, t.claim_token, t.attempt, t.recovery_attempts,
+              t.unmet_dependencies, t.generation, t.deferred_since
+  ), begun AS MATERIALIZED (
+    SELECT x.id FROM (SELECT DISTINCT execution_id FROM claimed ORDER BY 1) c CROSS JOIN LATERAL (
+      SELECT e.id FROM ${tables.execution} e WHERE e.id = c.execution_id AND e.started_at IS NULL FOR NO KEY UPDATE
+    ) x
+  ), execution AS (
+    UPDATE ${tables.execution} e
+    SET status = CASE WHEN e.status = 'Pending' THEN 'Running' ELSE e.status END, started_at = clock_timestamp(),
+        deadline_at = clock_timestamp() + e.timeout_ms * interval '1 millisecond'
+    FROM begun b WHERE e.id = b.id
+  ), ${leaseClause(tables, 5)}
+  SELECT execution_id, task_no, definition_id, claim_token, attempt, recovery_attempts, unmet_dependencies, generation,
+         (extract(epoch FROM clock_timestamp() - deferred_since) * 1000)::bigint
+  FROM claimed`,
+};
+
+/** `unknown` lists tasks of known definitions for which this process has no handler, as [definition, task] pairs. */
+export function claimValues(
+  definitions: readonly number[],
+  unknown: readonly (readonly [number, number])[],
+  limit: number,
+  claimant: Claimant,
+  writeLease: boolean,
+): unknown[] {
+  return [
+    plainArray(definitions),
+    limit,
+    unknown.length === 0 ? null : plainArray(unknown.map(([definition]) => definition)),
+    unknown.length === 0 ? null : plainArray(unknown.map(([, task]) => task)),
+    ...leaseValues(claimant, writeLease),
+  ];
+}
+
+export function decodeClaims(rows: readonly RawRow[]): ClaimedTask[] {
+  return rows.map((row) => ({
+    executionId: row[0] ?? '',
+    taskNo: Number(row[1]),
+    definitionId: Number(row[2]),
+    token: Number(row[3]),
+    attempt: Number(row[4]),
+    recoveryAttempts: Number(row[5]),
+    unmetDependencies: Number(row[6]),
+    generation: Number(row[7]),
+    deferredForMs: row[8] === null || row[8] === undefined ? null : Number(row[8]),
+  }));
+}

@@ -1,0 +1,290 @@
+import { decodeIntegers, jsonColumn, plainArray } from './encoding.js';
+import { leaseClause, leaseValues, type Claimant } from './lease-clause.js';
+import type { RawRow, Statement, TenantTables } from './statement.js';
+
+/** What an outcome says beyond its status and output; most have none of it. */
+export interface OutcomeDetail {
+  readonly error?: unknown;
+  readonly skipReason?: 'rule' | 'upstreamFailure';
+  readonly deletedKeys?: readonly string[];
+  readonly events?: readonly { readonly kind: string; readonly detail: unknown }[];
+}
+
+export interface DependentEdge {
+  readonly taskNo: number;
+  /** Whether this process takes the dependent if this outcome makes it ready. */
+  readonly claim: boolean;
+}
+
+export interface Outcome {
+  readonly executionId: string;
+  readonly taskNo: number;
+  readonly token: number;
+  readonly status: 'Completed' | 'Failed' | 'Skipped';
+  /** JSON text of the written keys, or null when nothing was written. */
+  readonly output: string | null;
+  readonly detail: OutcomeDetail | null;
+  readonly leaf: boolean;
+  readonly dependents: readonly DependentEdge[];
+  /** Failed dependencies that this task, by completing, counts as handled. */
+  readonly handles: readonly number[];
+  /** JSON text of the final context, if this outcome may end the execution and every part of it is known. */
+  readonly finalContext: string | null;
+}
+
+/** A dependent that an outcome made ready. `outcome` is the index, in the batch, of an outcome of its execution. */
+export interface ReadiedTask {
+  readonly outcome: number;
+  readonly taskNo: number;
+  readonly claimed: boolean;
+  readonly held: boolean;
+  readonly token: number;
+  readonly unmetDependencies: number;
+  readonly generation: number;
+}
+
+export interface EndedExecution {
+  readonly outcome: number;
+  readonly status: 'Completed' | 'Failed';
+  readonly awaited: boolean;
+  /** The final context is still to be written. */
+  readonly contextMissing: boolean;
+}
+
+export interface CompletionResult {
+  /** By index in the batch: false where the claim was lost and nothing was written. */
+  readonly accepted: readonly boolean[];
+  readonly readied: readonly ReadiedTask[];
+  readonly ended: readonly EndedExecution[];
+}
+
+const CLAIMED = 'd.claim AND NOT t.held AND t.pending_dependencies = d.terminal';
+const READY = 'NOT (d.claim AND NOT t.held) AND t.pending_dependencies = d.terminal';
+
+/**
+ * Records outcomes with all that follows from them, or none of it: the tasks, what their failures mean to earlier
+ * tasks, the dependents' counters (taking those that became ready, where this process has room), the executions'
+ * counters and ends, and the events.
+ *
+ * What makes it right under READ COMMITTED: each row changes by its own old values, the parameters and counts of
+ * rows changed here, never by another row's; all changes of one row are grouped into one; and every phase locks its
+ * rows first, in one order (own tasks, dependents, executions, each sorted), so that batches in any order don't
+ * deadlock. The batch comes sorted, grouping sorts again, and the locking sub-selects run once per row in that order.
+ *
+ * The fence is the claim token alone: every way out of Running counts it up, so a token that fits means that the
+ * claim is still held, and no partial index on a status can be chosen for it.
+ */
+export const completeTasks: Statement = {
+  name: 'complete_tasks',
+  text: (tables: TenantTables) => `WITH item AS MATERIALIZED (
+    SELECT * FROM ROWS FROM (
+      unnest($1::uuid[]), unnest($2::integer[]), unnest($3::integer[]), unnest($4::text[]),
+      json_array_elements_text($5::json), json_array_elements_text($6::json), json_array_elements_text($7::json),
+      unnest($8::boolean[]), unnest($9::integer[]), unnest($10::integer[]), unnest($11::integer[]),
+      unnest($12::integer[])
+    ) AS i(execution_id, task_no, claim_token, status, output, detail, final_context, leaf, first_edge, last_edge,
+           ord, via)
+  ), locked AS MATERIALIZED (
+    SELECT i.* FROM item i CROSS JOIN LATERAL (
+      SELECT FROM ${tables.task} t
+      WHERE t.execution_id = i.execution_id AND t.task_no = i.task_no
+        AND (t.claim_token = i.claim_token OR (i.via IS NOT NULL AND t.status || '' = 'Failed' AND NOT t.handled))
+      FOR NO KEY UPDATE
+    ) l
+  ), done AS (
+    UPDATE ${tables.task} t
+    SET status = l.status, claim_token = t.claim_token + 1, owner = NULL, held = false,
+        output = l.output::json, completed_at = clock_timestamp(), deferred_since = NULL,
+        skip_reason = l.detail::json ->> 'skipReason',
+        deleted_keys = CASE WHEN l.detail IS NOT NULL AND l.detail::json -> 'deletedKeys' IS NOT NULL
+          THEN ARRAY(SELECT json_array_elements_text(l.detail::json -> 'deletedKeys')) END,
+        error = l.detail::json -> 'error',
+        attempt = CASE WHEN l.status = 'Failed' THEN t.attempt + 1 ELSE t.attempt END,
+        attempts = CASE WHEN l.status = 'Failed' THEN ${appendAttempt('l.detail')} ELSE t.attempts END
+    FROM locked l
+    WHERE t.execution_id = l.execution_id AND t.task_no = l.task_no AND l.via IS NULL
+    RETURNING t.execution_id, t.task_no, l.ord, l.status, l.leaf, l.first_edge, l.last_edge, l.final_context, l.detail
+  ), handled AS (
+    UPDATE ${tables.task} t SET handled = true
+    FROM locked l
+    WHERE t.execution_id = l.execution_id AND t.task_no = l.task_no AND l.via IS NOT NULL
+      AND (l.via IN (SELECT d.ord FROM done d WHERE d.status = 'Completed')) IS TRUE
+    RETURNING t.execution_id, l.via
+  ), delta AS MATERIALIZED (
+    SELECT d.execution_id, ($13::integer[])[k] AS task_no, count(*)::integer AS terminal,
+           count(*) FILTER (WHERE d.status <> 'Completed')::integer AS unmet,
+           bool_or(($14::boolean[])[k]) AS claim, max(d.ord) AS ord
+    FROM done d CROSS JOIN LATERAL generate_series(d.first_edge, d.last_edge) k
+    GROUP BY 1, 2 ORDER BY 1, 2
+  ), dependent_locked AS MATERIALIZED (
+    SELECT d.* FROM delta d CROSS JOIN LATERAL (
+      SELECT FROM ${tables.task} t WHERE t.execution_id = d.execution_id AND t.task_no = d.task_no FOR NO KEY UPDATE
+    ) l
+  ), dependent AS (
+    UPDATE ${tables.task} t
+    SET pending_dependencies = t.pending_dependencies - d.terminal,
+        unmet_dependencies = t.unmet_dependencies + d.unmet,
+        status = CASE WHEN ${CLAIMED} THEN 'Running' WHEN ${READY} THEN 'Ready' ELSE t.status END,
+        claim_token = CASE WHEN ${CLAIMED} THEN t.claim_token + 1 ELSE t.claim_token END,
+        owner = CASE WHEN ${CLAIMED} THEN $15::uuid END,
+        started_at = CASE WHEN ${CLAIMED} THEN clock_timestamp() END,
+        run_at = CASE WHEN ${READY} THEN clock_timestamp() END
+    FROM dependent_locked d
+    WHERE t.execution_id = d.execution_id AND t.task_no = d.task_no
+    RETURNING d.ord, t.task_no, t.pending_dependencies, t.status, t.held, t.claim_token, t.unmet_dependencies,
+              t.generation
+  ), ending AS MATERIALIZED (
+    SELECT c.execution_id, max(c.ord) AS ord, sum(c.leaves)::integer AS leaves, sum(c.failures)::integer AS failures,
+           max(c.final_context) AS final_context
+    FROM (
+      SELECT execution_id, ord, leaf::integer AS leaves, (status = 'Failed')::integer AS failures, final_context
+      FROM done WHERE leaf OR status = 'Failed'
+      UNION ALL
+      SELECT execution_id, via, 0, -1, NULL FROM handled
+    ) c
+    GROUP BY 1 ORDER BY 1
+  ), ending_locked AS MATERIALIZED (
+    SELECT e.* FROM ending e CROSS JOIN LATERAL (
+      SELECT FROM ${tables.execution} x WHERE x.id = e.execution_id FOR NO KEY UPDATE
+    ) l
+  ), execution AS (
+    UPDATE ${tables.execution} x
+    SET remaining_leaves = x.remaining_leaves - e.leaves,
+        unhandled_failures = x.unhandled_failures + e.failures,
+        status = CASE WHEN x.remaining_leaves > e.leaves THEN x.status
+                      WHEN x.unhandled_failures + e.failures > 0 THEN 'Failed' ELSE 'Completed' END,
+        context = CASE WHEN x.remaining_leaves = e.leaves THEN e.final_context::json ELSE x.context END,
+        completed_at = CASE WHEN x.remaining_leaves = e.leaves THEN clock_timestamp() END,
+        deadline_at = CASE WHEN x.remaining_leaves > e.leaves THEN x.deadline_at END
+    FROM ending_locked e
+    WHERE x.id = e.execution_id
+    RETURNING x.id, e.ord, x.remaining_leaves, x.status, x.awaited, x.context IS NULL AS context_missing
+  ), event AS (
+    INSERT INTO ${tables.event} (execution_id, task_no, kind, detail)
+    SELECT d.execution_id, d.task_no, v ->> 'kind', (v -> 'detail')::jsonb
+    FROM done d CROSS JOIN LATERAL json_array_elements(d.detail::json -> 'events') v
+    WHERE d.detail IS NOT NULL
+    UNION ALL
+    SELECT id, NULL, 'failed', NULL FROM execution WHERE remaining_leaves = 0 AND status = 'Failed'
+  ), ${leaseClause(tables, 15)}
+  SELECT (SELECT array_agg(ord) FROM done),
+         (SELECT array_agg(ARRAY[ord, task_no, (status = 'Running')::integer, held::integer, claim_token,
+                                 unmet_dependencies, generation])
+          FROM dependent WHERE pending_dependencies = 0),
+         (SELECT array_agg(ARRAY[ord, (status = 'Failed')::integer, awaited::integer, context_missing::integer])
+          FROM execution WHERE remaining_leaves = 0)`,
+};
+
+/** The history of a failed attempt, from the row's own times; the newest twenty are kept. */
+export function appendAttempt(detail: string): string {
+  return `(CASE WHEN jsonb_array_length(coalesce(t.attempts, '[]'::jsonb)) >= 20 THEN t.attempts - 0
+      ELSE coalesce(t.attempts, '[]'::jsonb) END)
+    || jsonb_build_object('attempt', t.attempt + 1, 'startedAt', t.started_at, 'completedAt', clock_timestamp(),
+                          'error', (${detail})::jsonb -> 'error')`;
+}
+
+function order(a: Outcome, b: Outcome): number {
+  if (a.executionId !== b.executionId) return a.executionId < b.executionId ? -1 : 1;
+  return a.taskNo - b.taskNo;
+}
+
+/** In the order in which rows are locked everywhere: by execution, then by task number. */
+export function sortOutcomes<T extends Outcome>(outcomes: readonly T[]): T[] {
+  return [...outcomes].sort(order);
+}
+
+/** `outcomes` must be sorted ({@link sortOutcomes}). */
+export function completionValues(
+  outcomes: readonly Outcome[],
+  claimant: Claimant,
+  writeLease: boolean,
+): unknown[] {
+  const rows = outcomes.flatMap((outcome, ord) => lockedRows(outcome, ord)).sort(rowOrder);
+  const edges = outcomes.flatMap((outcome) => outcome.dependents);
+  const lastEdges: number[] = [];
+  let edgeCount = 0;
+  for (const outcome of outcomes) lastEdges.push((edgeCount += outcome.dependents.length));
+  return [
+    plainArray(rows.map((row) => row.outcome.executionId)),
+    plainArray(rows.map((row) => row.taskNo)),
+    plainArray(rows.map((row) => (row.via === null ? row.outcome.token : null))),
+    plainArray(rows.map((row) => row.outcome.status)),
+    jsonColumn(rows.map((row) => row.outcome.output)),
+    jsonColumn(rows.map((row) => encodeDetail(row.outcome.detail))),
+    jsonColumn(rows.map((row) => row.outcome.finalContext)),
+    plainArray(rows.map((row) => row.outcome.leaf)),
+    plainArray(rows.map((row) => (lastEdges[row.ord - 1] ?? 0) + 1)),
+    plainArray(rows.map((row) => lastEdges[row.ord])),
+    plainArray(rows.map((row) => row.ord)),
+    plainArray(rows.map((row) => row.via)),
+    plainArray(edges.map((edge) => edge.taskNo)),
+    plainArray(edges.map((edge) => edge.claim)),
+    ...leaseValues(claimant, writeLease),
+  ];
+}
+
+interface LockedRow {
+  readonly outcome: Outcome;
+  readonly ord: number;
+  readonly taskNo: number;
+  /** For the row of a failed dependency: the index of the outcome that handles it. */
+  readonly via: number | null;
+}
+
+function lockedRows(outcome: Outcome, ord: number): LockedRow[] {
+  const own: LockedRow = { outcome, ord, taskNo: outcome.taskNo, via: null };
+  if (outcome.handles.length === 0) return [own];
+  return [own, ...outcome.handles.map((taskNo) => ({ outcome, ord, taskNo, via: ord }))];
+}
+
+function rowOrder(a: LockedRow, b: LockedRow): number {
+  const first = a.outcome.executionId;
+  const second = b.outcome.executionId;
+  return first === second ? a.taskNo - b.taskNo : first < second ? -1 : 1;
+}
+
+function encodeDetail(detail: OutcomeDetail | null): string | null {
+  return detail && JSON.stringify(detail);
+}
+
+const READIED_FIELDS = 7;
+const ENDED_FIELDS = 4;
+
+export function decodeCompletion(rows: readonly RawRow[], count: number): CompletionResult {
+  const [ords, dependents, executions] = rows[0] ?? [];
+  const accepted = new Array<boolean>(count).fill(false);
+  for (const ord of decodeIntegers(ords)) accepted[ord] = true;
+  const readied: ReadiedTask[] = [];
+  const d = decodeIntegers(dependents);
+  for (let i = 0; i < d.length; i += READIED_FIELDS) {
+    const [
+      outcome = 0,
+      taskNo = 0,
+      claimed,
+      held,
+      token = 0,
+      unmetDependencies = 0,
+      generation = 0,
+    ] = d.slice(i, i + READIED_FIELDS);
+    readied.push({
+      outcome,
+      taskNo,
+      token,
+      unmetDependencies,
+      generation,
+      claimed: claimed === 1,
+      held: held === 1,
+    });
+  }
+  const ended: EndedExecution[] = [];
+  const e = decodeIntegers(executions);
+  for (let i = 0; i < e.length; i += ENDED_FIELDS) {
+    ended.push({
+      outcome: e[i] ?? 0,
+      status: e[i + 1] === 1 ? 'Failed' : 'Completed',
+      awaited: e[i + 2] === 1,
+      contextMissing: e[i + 3] === 1,
+    });
+  }
+  return { accepted, readied, ended };
+}

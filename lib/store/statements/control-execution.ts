@@ -1,0 +1,105 @@
+import { decodeIntegers } from './encoding.js';
+import type { RawRow, Statement, TenantTables } from './statement.js';
+
+/**
+ * Cancel, pause and resume say what they want of every task row of one execution, each row tested by itself, and
+ * of the execution last: the lock order of all statements. A claim tests its own row, so none slips through between
+ * a snapshot and a lock.
+ */
+
+/** What a control statement found: whether the execution changed, who waits for it, whose handlers are to stop. */
+export interface ControlResult {
+  readonly changed: boolean;
+  readonly awaited: boolean;
+  /** Tasks that were Running. */
+  readonly running: readonly number[];
+}
+
+function lockedTasks(tables: TenantTables): string {
+  return `locked AS MATERIALIZED (
+    SELECT t.execution_id, t.task_no, t.status FROM ${tables.task} t
+    WHERE t.execution_id = $1::uuid AND t.status IN ('NotStarted', 'Ready', 'Running')
+    ORDER BY t.execution_id, t.task_no FOR NO KEY UPDATE
+  )`;
+}
+
+/** What has not begun and what runs becomes Cancelled at once; the tokens go up, so late outcomes are refused. */
+function cancelTasks(tables: TenantTables): string {
+  return `cancelled AS (
+    UPDATE ${tables.task} t
+    SET status = 'Cancelled', claim_token = t.claim_token + (t.status = 'Running')::integer, owner = NULL,
+        run_at = NULL, held = false, completed_at = clock_timestamp()
+    FROM locked l WHERE t.execution_id = l.execution_id AND t.task_no = l.task_no
+    RETURNING t.task_no, l.status AS was
+  )`;
+}
+
+const RESULT = (tasks: string): string =>
+  `SELECT x.awaited::integer, (SELECT array_agg(task_no) FROM ${tasks} WHERE was = 'Running') FROM execution x`;
+
+export const cancelExecution: Statement = {
+  name: 'cancel_execution',
+  text: (tables) => `WITH ${lockedTasks(tables)}, ${cancelTasks(tables)}, execution AS (
+    UPDATE ${tables.execution} x
+    SET status = 'Cancelled', reason = $2::text, completed_at = clock_timestamp(), deadline_at = NULL,
+        remaining_leaves = 0
+    WHERE x.id = $1::uuid AND x.status IN ('Pending', 'Running', 'Paused')
+    RETURNING x.awaited
+  ), event AS (
+    INSERT INTO ${tables.event} (execution_id, kind, detail)
+    SELECT $1::uuid, 'cancelled', jsonb_build_object('reason', $2::text) FROM execution
+  ) ${RESULT('cancelled')}`,
+};
+
+/** Ends an execution whose workflow timeout has passed; finds nothing when it ended or was retried in between. */
+export const timeOutExecution: Statement = {
+  name: 'time_out_execution',
+  text: (tables) => `WITH ${lockedTasks(tables)}, ${cancelTasks(tables)}, execution AS (
+    UPDATE ${tables.execution} x
+    SET status = 'Failed', error = $2::json, completed_at = clock_timestamp(), deadline_at = NULL,
+        remaining_leaves = 0
+    WHERE x.id = $1::uuid AND x.deadline_at <= clock_timestamp()
+    RETURNING x.awaited
+  ), event AS (
+    INSERT INTO ${tables.event} (execution_id, kind, detail)
+    SELECT $1::uuid, 'timedOut', jsonb_build_object('error', $2::jsonb) FROM execution
+  ) ${RESULT('cancelled')}`,
+};
+
+export const pauseExecution: Statement = {
+  name: 'pause_execution',
+  text: (tables) => `WITH ${lockedTasks(tables)}, held AS (
+    UPDATE ${tables.task} t SET held = true
+    FROM locked l WHERE t.execution_id = l.execution_id AND t.task_no = l.task_no
+    RETURNING t.task_no, NULL::text AS was
+  ), execution AS (
+    UPDATE ${tables.execution} x SET status = 'Paused', reason = $2::text
+    WHERE x.id = $1::uuid AND x.status IN ('Pending', 'Running')
+    RETURNING x.awaited
+  ), event AS (
+    INSERT INTO ${tables.event} (execution_id, kind, detail)
+    SELECT $1::uuid, 'paused', jsonb_build_object('reason', $2::text) FROM execution
+  ) ${RESULT('held')}`,
+};
+
+export const resumeExecution: Statement = {
+  name: 'resume_execution',
+  text: (tables) => `WITH ${lockedTasks(tables)}, released AS (
+    UPDATE ${tables.task} t SET held = false
+    FROM locked l WHERE t.execution_id = l.execution_id AND t.task_no = l.task_no
+    RETURNING t.task_no, NULL::text AS was
+  ), execution AS (
+    UPDATE ${tables.execution} x
+    SET status = CASE WHEN x.started_at IS NULL THEN 'Pending' ELSE 'Running' END, reason = NULL
+    WHERE x.id = $1::uuid AND x.status = 'Paused'
+    RETURNING x.awaited
+  ), event AS (
+    INSERT INTO ${tables.event} (execution_id, kind) SELECT $1::uuid, 'resumed' FROM execution
+  ) ${RESULT('released')}`,
+};
+
+export function decodeControl(rows: readonly RawRow[]): ControlResult {
+  const row = rows[0];
+  if (row === undefined) return { changed: false, awaited: false, running: [] };
+  return { changed: true, awaited: row[0] === '1', running: decodeIntegers(row[1]) };
+}

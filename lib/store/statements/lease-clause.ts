@@ -1,0 +1,36 @@
+import type { TenantTables } from './statement.js';
+
+/** What a claim statement needs to know of the process that claims. */
+export interface Claimant {
+  readonly instanceId: string;
+  readonly name: string;
+  readonly lockEpoch: string | null;
+  readonly leaseDurationMs: number;
+}
+
+/**
+ * The CTE that writes the process's lease in the statement that makes its first claim in a tenant. So a claim
+ * without a lease can't be committed, and an idle tenant has no row at all.
+ *
+ * Parameters, from `first`: instance, name, lock epoch, duration in ms (NULL: the lease is held already).
+ */
+export function leaseClause(tables: TenantTables, first: number): string {
+  return `lease AS (
+    INSERT INTO ${tables.lease} (instance_id, name, lock_epoch, expires_at)
+    SELECT $${first}::uuid, $${first + 1}::text, $${first + 2}::text,
+           clock_timestamp() + $${first + 3}::bigint * interval '1 millisecond'
+    WHERE $${first + 3}::bigint IS NOT NULL
+    ON CONFLICT (instance_id) DO UPDATE
+      SET name = excluded.name, lock_epoch = excluded.lock_epoch, expires_at = excluded.expires_at
+  )`;
+}
+
+/** The four parameters of {@link leaseClause}. */
+export function leaseValues(claimant: Claimant, writeLease: boolean): unknown[] {
+  return [
+    claimant.instanceId,
+    claimant.name,
+    claimant.lockEpoch,
+    writeLease ? claimant.leaseDurationMs : null,
+  ];
+}

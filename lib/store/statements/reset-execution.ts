@@ -1,0 +1,64 @@
+import { plainArray } from './encoding.js';
+import type { Statement } from './statement.js';
+
+/** Locks an ended execution's tasks, then the execution itself; the decision on what to reset is made on these rows. */
+export const lockForReset: Statement = {
+  name: 'lock_for_reset',
+  text: (tables) => `WITH task AS MATERIALIZED (
+    SELECT t.task_no, t.status, t.skip_reason FROM ${tables.task} t
+    WHERE t.execution_id = $1::uuid ORDER BY t.execution_id, t.task_no FOR UPDATE
+  )
+  SELECT x.definition_id, x.status,
+         (SELECT json_agg(json_build_array(task_no, status, skip_reason) ORDER BY task_no) FROM task)
+  FROM ${tables.execution} x WHERE x.id = $1::uuid FOR UPDATE`,
+};
+
+export interface ResetTask {
+  readonly taskNo: number;
+  readonly pendingDependencies: number;
+  readonly unmetDependencies: number;
+}
+
+/**
+ * Puts tasks back to their beginning with fresh budgets and the execution back to Running. What they had come to
+ * stays as events. Runs in the transaction that holds the locks of {@link lockForReset}.
+ */
+export const resetExecution: Statement = {
+  name: 'reset_execution',
+  text: (tables) => `WITH item AS MATERIALIZED (
+    SELECT * FROM unnest($2::integer[], $3::integer[], $4::integer[]) AS i(task_no, pending, unmet)
+  ), event AS (
+    INSERT INTO ${tables.event} (execution_id, task_no, kind, detail)
+    SELECT t.execution_id, t.task_no, 'reset', jsonb_build_object(
+             'status', t.status, 'skipReason', t.skip_reason, 'attempts', t.attempts, 'error', t.error::jsonb,
+             'startedAt', t.started_at, 'completedAt', t.completed_at)
+    FROM item i JOIN ${tables.task} t ON t.execution_id = $1::uuid AND t.task_no = i.task_no
+  ), task AS (
+    UPDATE ${tables.task} t
+    SET status = CASE WHEN i.pending = 0 THEN 'Ready' ELSE 'NotStarted' END,
+        run_at = CASE WHEN i.pending = 0 THEN clock_timestamp() END,
+        pending_dependencies = i.pending, unmet_dependencies = i.unmet, generation = t.generation + 1,
+        held = false, handled = false, attempt = 0, attempts = NULL, recovery_attempts = 0, skip_reason = NULL,
+        output = NULL, deleted_keys = NULL, error = NULL, deferred_since = NULL, started_at = NULL,
+        completed_at = NULL, owner = NULL
+    FROM item i WHERE t.execution_id = $1::uuid AND t.task_no = i.task_no
+  ), retried AS (
+    INSERT INTO ${tables.event} (execution_id, kind, detail)
+    SELECT $1::uuid, 'executionRetried', jsonb_build_object('tasks', (SELECT count(*) FROM item))
+  )
+  UPDATE ${tables.execution} x
+  SET status = 'Running', context = NULL, error = NULL, reason = NULL, completed_at = NULL, awaited = false,
+      generation = x.generation + 1, remaining_leaves = $5::integer, unhandled_failures = 0,
+      deadline_at = clock_timestamp() + x.timeout_ms * interval '1 millisecond'
+  WHERE x.id = $1::uuid`,
+};
+
+export function resetValues(id: string, tasks: readonly ResetTask[], leaves: number): unknown[] {
+  return [
+    id,
+    plainArray(tasks.map((task) => task.taskNo)),
+    plainArray(tasks.map((task) => task.pendingDependencies)),
+    plainArray(tasks.map((task) => task.unmetDependencies)),
+    leaves,
+  ];
+}

@@ -1,0 +1,126 @@
+import { jsonColumn, plainArray } from './encoding.js';
+import { leaseClause, leaseValues, type Claimant } from './lease-clause.js';
+import type { Statement, TenantTables } from './statement.js';
+
+/** The task rows that every execution of one definition begins with; indexed by task number. */
+export interface StartPlan {
+  readonly definitionId: number;
+  readonly workflow: string;
+  readonly timeoutMs: number | null;
+  readonly leaves: number;
+  readonly pendingDependencies: readonly number[];
+  /** The place of a root among the roots; -1 for tasks that are none. */
+  readonly rootOrdinals: readonly number[];
+  readonly priorities: readonly number[];
+}
+
+export interface StartItem {
+  readonly id: string;
+  readonly plan: StartPlan;
+  /** JSON text of the input context. */
+  readonly input: string;
+  readonly priority: number;
+  readonly runAt: Date | null;
+  readonly delayMs: number | null;
+  readonly idempotencyKey: string | null;
+  /** How many of its roots this process takes at once. */
+  readonly claims: number;
+}
+
+/**
+ * Creates executions with all their tasks and claims roots for the process that starts them: an execution that
+ * finds room costs one commit to start and has begun in it.
+ *
+ * Each execution takes its slice of the plan arrays by position (integer arrays are subscripted in constant time),
+ * so no join has to be planned and a batch may mix definitions.
+ */
+function text(tables: TenantTables, keyed: boolean): string {
+  return `WITH e AS MATERIALIZED (
+    SELECT * FROM ROWS FROM (
+      unnest($1::uuid[]), unnest($2::integer[]), json_array_elements_text($3::json), json_array_elements_text($4::json),
+      unnest($5::integer[]), json_array_elements_text($6::json), unnest($7::bigint[]), unnest($8::integer[]),
+      unnest($9::integer[]), unnest($10::bigint[]), unnest($11::integer[]), unnest($12::integer[]),
+      json_array_elements_text($13::json)
+    ) AS e(id, definition_id, workflow, input, priority, run_at, delay_ms, claims, leaves, timeout_ms,
+           first_task, task_count, idempotency_key)
+  ), execution AS (
+    INSERT INTO ${tables.execution} (id, workflow, definition_id, status, priority, input, remaining_leaves,
+                                     timeout_ms, deadline_at, started_at, idempotency_key)
+    SELECT id, workflow, definition_id, CASE WHEN claims > 0 THEN 'Running' ELSE 'Pending' END, priority,
+           input::json, leaves, timeout_ms,
+           CASE WHEN claims > 0 THEN now() + timeout_ms * interval '1 millisecond' END,
+           CASE WHEN claims > 0 THEN now() END, idempotency_key
+    FROM e
+    ${keyed ? 'ON CONFLICT DO NOTHING' : ''}
+    RETURNING id
+  ), ${leaseClause(tables, 17)}, task AS (
+    INSERT INTO ${tables.task} (execution_id, task_no, definition_id, status, pending_dependencies, claim_token,
+                                owner, priority, run_at, started_at)
+    SELECT e.id, k - e.first_task, e.definition_id,
+           CASE WHEN r.root < 0 THEN 'NotStarted' WHEN r.root < e.claims THEN 'Running' ELSE 'Ready' END,
+           ($14::integer[])[k],
+           CASE WHEN r.root >= 0 AND r.root < e.claims THEN 1 ELSE 0 END,
+           CASE WHEN r.root >= 0 AND r.root < e.claims THEN $17::uuid END,
+           e.priority + ($16::integer[])[k],
+           CASE WHEN r.root >= e.claims
+                THEN coalesce(e.run_at::timestamptz, now()) + coalesce(e.delay_ms, 0) * interval '1 millisecond' END,
+           CASE WHEN r.root >= 0 AND r.root < e.claims THEN now() END
+    FROM e
+      CROSS JOIN LATERAL generate_series(e.first_task, e.first_task + e.task_count - 1) k
+      CROSS JOIN LATERAL (SELECT ($15::integer[])[k] AS root) r
+    ${keyed ? 'WHERE (e.id IN (SELECT id FROM execution)) IS TRUE' : ''}
+  )
+  SELECT ${keyed ? 'id FROM execution' : '1 WHERE false'}`;
+}
+
+/** For starts without an idempotency key: none can be in conflict. */
+export const startExecutions: Statement = {
+  name: 'start_executions',
+  text: (tables) => text(tables, false),
+};
+
+/** For starts with a key, and for a start that is sent again: returns the ids that were created now. */
+export const startKeyedExecutions: Statement = {
+  name: 'start_keyed_executions',
+  text: (tables) => text(tables, true),
+};
+
+export function startValues(
+  items: readonly StartItem[],
+  claimant: Claimant,
+  writeLease: boolean,
+): unknown[] {
+  const firstTasks = new Map<StartPlan, number>();
+  const pending: number[] = [];
+  const roots: number[] = [];
+  const priorities: number[] = [];
+  for (const { plan } of items) {
+    if (firstTasks.has(plan)) continue;
+    // Array subscripts of PostgreSQL begin at 1.
+    firstTasks.set(plan, pending.length + 1);
+    for (let no = 0; no < plan.priorities.length; no++) {
+      pending.push(plan.pendingDependencies[no] ?? 0);
+      roots.push(plan.rootOrdinals[no] ?? -1);
+      priorities.push(plan.priorities[no] ?? 0);
+    }
+  }
+  return [
+    plainArray(items.map((item) => item.id)),
+    plainArray(items.map((item) => item.plan.definitionId)),
+    JSON.stringify(items.map((item) => item.plan.workflow)),
+    jsonColumn(items.map((item) => item.input)),
+    plainArray(items.map((item) => item.priority)),
+    JSON.stringify(items.map((item) => item.runAt)),
+    plainArray(items.map((item) => item.delayMs)),
+    plainArray(items.map((item) => item.claims)),
+    plainArray(items.map((item) => item.plan.leaves)),
+    plainArray(items.map((item) => item.plan.timeoutMs)),
+    plainArray(items.map((item) => firstTasks.get(item.plan))),
+    plainArray(items.map((item) => item.plan.priorities.length)),
+    JSON.stringify(items.map((item) => item.idempotencyKey)),
+    plainArray(pending),
+    plainArray(roots),
+    plainArray(priorities),
+    ...leaseValues(claimant, writeLease),
+  ];
+}

@@ -1,0 +1,35 @@
+/** The tables of one tenant, schema-qualified and quoted, ready to stand in a statement's text. */
+export interface TenantTables {
+  readonly definition: string;
+  readonly execution: string;
+  readonly task: string;
+  readonly event: string;
+  readonly recoveryEvent: string;
+  readonly lease: string;
+}
+
+/** Rows as PostgreSQL sent them: text or null. Hot statements decode what they need and no more. */
+export type RawRow = readonly (string | null)[];
+
+/** One statement: its name (for the server's prepared statements), its text for a schema. */
+export interface Statement {
+  readonly name: string;
+  readonly text: (tables: TenantTables) => string;
+}
+
+/** Where a statement runs: the library's pool, or the connection of somebody's transaction. */
+export interface StatementRunner {
+  run(statement: Statement, values: readonly unknown[]): Promise<readonly RawRow[]>;
+}
+
+/** `schema` is already quoted. */
+export function tenantTables(schema: string): TenantTables {
+  return {
+    definition: `${schema}.cloacina_workflow_definition`,
+    execution: `${schema}.cloacina_workflow_execution`,
+    task: `${schema}.cloacina_task_execution`,
+    event: `${schema}.cloacina_execution_event`,
+    recoveryEvent: `${schema}.cloacina_recovery_event`,
+    lease: `${schema}.cloacina_runner_lease`,
+  };
+}

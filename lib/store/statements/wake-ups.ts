@@ -1,0 +1,43 @@
+import type { RawRow, TenantTables } from './statement.js';
+
+/** What a sweep found of one tenant, in milliseconds from now; null: nothing waits. */
+export interface DueTimes {
+  readonly nextTaskInMs: number | null;
+  readonly nextDeadlineInMs: number | null;
+}
+
+/**
+ * When the next task and the next deadline of each tenant are due: one statement for many tenants, each answered
+ * from the first entry of a partial index. Not prepared: the text depends on the tenants.
+ */
+export function readDueTimes(tenants: readonly TenantTables[]): string {
+  return tenants
+    .map(
+      (tables, i) => `SELECT ${i},
+        (SELECT (extract(epoch FROM t.run_at - clock_timestamp()) * 1000)::bigint FROM ${tables.task} t
+         WHERE t.run_at IS NOT NULL AND NOT t.held ORDER BY t.run_at LIMIT 1),
+        (SELECT (extract(epoch FROM x.deadline_at - clock_timestamp()) * 1000)::bigint FROM ${tables.execution} x
+         WHERE x.deadline_at IS NOT NULL ORDER BY x.deadline_at LIMIT 1)`,
+    )
+    .join(' UNION ALL ');
+}
+
+export function decodeDueTimes(rows: readonly RawRow[]): DueTimes[] {
+  const times: DueTimes[] = [];
+  for (const [index, task, deadline] of rows) {
+    times[Number(index)] = {
+      nextTaskInMs: task === null || task === undefined ? null : Number(task),
+      nextDeadlineInMs: deadline === null || deadline === undefined ? null : Number(deadline),
+    };
+  }
+  return times;
+}
+
+/** Executions whose workflow timeout has passed. */
+export function readPastDeadlines(tables: TenantTables): string {
+  return `SELECT id, workflow, timeout_ms FROM ${tables.execution}
+    WHERE deadline_at IS NOT NULL AND deadline_at <= clock_timestamp() ORDER BY deadline_at LIMIT 100`;
+}
+
+/** What the database holds as due soon: see {@link readDueTimes}. */
+export const NOTIFY = 'SELECT pg_notify($1::text, p) FROM unnest($2::text[]) p';
