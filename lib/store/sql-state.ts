@@ -1,0 +1,38 @@
+import { isError } from '../errors/index.js';
+
+/** SQLSTATE codes that the library acts on. */
+export const SqlState = {
+  serializationFailure: '40001',
+  deadlock: '40P01',
+  insufficientPrivilege: '42501',
+  undefinedTable: '42P01',
+  duplicateSchema: '42P06',
+  uniqueViolation: '23505',
+  lockNotAvailable: '55P03',
+} as const;
+
+/** The SQLSTATE of a database error, or the code of a network error such as ECONNREFUSED; also under TypeORM's own. */
+export function sqlState(error: unknown): string | undefined {
+  if (!isError(error)) return undefined;
+  const code: unknown = Reflect.get(error, 'code');
+  if (typeof code === 'string') return code;
+  const driverError: unknown = Reflect.get(error, 'driverError');
+  return driverError === undefined ? undefined : sqlState(driverError);
+}
+
+/**
+ * Whether the connection failed, not the statement: it was not reached, was lost, or the server is starting or going
+ * down. `pg` has no code for a connection that ends under it, only these messages.
+ */
+export function isConnectionFailure(error: unknown): boolean {
+  const code = sqlState(error);
+  if (code !== undefined) {
+    return /^(08...|57P0[1-5]|53300|E(CONN\w+|PIPE|HOSTUNREACH|NETUNREACH|TIMEDOUT|AI_AGAIN|NOTFOUND))$/.test(
+      code,
+    );
+  }
+  return (
+    isError(error) &&
+    /^(Connection terminated|timeout exceeded when trying to connect)/.test(error.message)
+  );
+}

@@ -1,0 +1,189 @@
+import { Logger } from '@nestjs/common';
+import type pg from 'pg';
+import type { DataSource } from 'typeorm';
+import { createTenantDataSource } from '../store/data-source.js';
+import {
+  APPLICATION_MIGRATIONS_TABLE,
+  CLOACINA_MIGRATIONS_TABLE,
+  cloacinaMigrations,
+} from '../store/migrations/index.js';
+import { explainFailure } from './migration-failure.js';
+import { type HistoryRequest, readHistories, type SchemaHistory } from './migration-history.js';
+import { applyPending, type MigrationRun, revertLast } from './migration-run.js';
+import {
+  appliedOf,
+  assertNotAhead,
+  cloacinaMigrationSet,
+  type MigrationSet,
+  migrationSetOf,
+  pendingOf,
+} from './migration-set.js';
+import { assertSchemaName } from './schema-name.js';
+
+export interface MigratorSettings {
+  /** The tenant's name, for messages. */
+  readonly tenant: string;
+  readonly schema: string;
+  /** The pool that `dataSource` is on. */
+  readonly pool: pg.Pool;
+  /** The tenant's data source, initialised; its migrations are the application's. */
+  readonly dataSource: DataSource;
+  /** How long one wait for another process that migrates the schema takes before it is logged, in milliseconds. */
+  readonly lockTimeoutMs?: number;
+  /** How long to wait in all for that process, in milliseconds. */
+  readonly giveUpAfterMs?: number;
+}
+
+export interface EnsureResult {
+  schemaCreated: boolean;
+  /** The migrations that this call applied, the library's first. */
+  applied: string[];
+}
+
+/**
+ * Creates and migrates the schema of one tenant. The application's boot calls {@link ensure}; the rest is for
+ * deployments that migrate in a step of their own, and for looking.
+ *
+ * The library's migrations and the application's have histories of their own (`cloacina_migrations`, `migrations`)
+ * and transactions of their own: the library's are committed first. Within either, all pending migrations are applied
+ * together or not at all, so a migration of the application cannot opt out of the transaction (`transaction = false`
+ * is refused) and can't use what PostgreSQL forbids in one, such as `CREATE INDEX CONCURRENTLY`.
+ *
+ * Any number of processes may call any of it at once.
+ */
+export class CloacinaMigrator {
+  private readonly logger = new Logger('CloacinaMigrator');
+
+  /** @internal Applications get theirs by injection. */
+  constructor(private readonly settings: MigratorSettings) {
+    assertSchemaName(settings.schema);
+  }
+
+  /**
+   * Creates the schema if it doesn't exist, and applies what is pending. When nothing is, that takes two short
+   * statements and no lock.
+   *
+   * @throws PermissionError when the login may not; its message has the missing GRANT
+   * @throws MigrationError when a migration fails, or when a newer version of the library has migrated the schema
+   */
+  async ensure(): Promise<EnsureResult> {
+    return this.ensureFrom(await this.readHistory());
+  }
+
+  /** What has been applied and what would be, the library's migrations first. Changes nothing. */
+  async status(): Promise<{ applied: string[]; pending: string[] }> {
+    const history = await this.readHistory();
+    return {
+      applied: this.sets().flatMap((set) => appliedOf(set, history)),
+      pending: this.sets().flatMap((set) => pendingOf(set, history)),
+    };
+  }
+
+  /** What {@link run} would apply. */
+  async pending(): Promise<string[]> {
+    return (await this.status()).pending;
+  }
+
+  /** Applies what is pending and returns the names; as {@link ensure}, it creates the schema if need be. */
+  async run(): Promise<string[]> {
+    return (await this.ensure()).applied;
+  }
+
+  /**
+   * Reverts one migration and returns its name, or null when none is applied: the application's last, and when the
+   * application has none, the library's last. What a migration created is dropped with its data.
+   */
+  async revert(): Promise<string | null> {
+    const history = await this.readHistory();
+    assertNotAhead(this.settings.schema, history);
+    const application = this.applicationSet();
+    const reverted =
+      appliedOf(application, history).length > 0
+        ? await revertLast(this.runOf(this.settings.dataSource, application))
+        : await this.withLibrary((run) => revertLast(run));
+    if (reverted !== null) {
+      this.logger.log(`Schema "${this.settings.schema}": reverted ${reverted}.`);
+    }
+    return reverted;
+  }
+
+  /** @internal What to read to know whether there is anything to do, for many tenants in one go. */
+  historyRequest(): HistoryRequest {
+    return { schema: this.settings.schema, tables: this.sets().map((set) => set.table) };
+  }
+
+  /** @internal The rest of {@link ensure}, for who has read the history already. */
+  async ensureFrom(history: SchemaHistory): Promise<EnsureResult> {
+    const { schema, dataSource } = this.settings;
+    assertNotAhead(schema, history);
+    const began = performance.now();
+    const applied: string[] = [];
+    let schemaCreated = false;
+    if (!history.schemaExists || pendingOf(cloacinaMigrationSet, history).length > 0) {
+      const result = await this.withLibrary((run) => applyPending(run));
+      schemaCreated = result.schemaCreated;
+      applied.push(...result.applied);
+    }
+    const application = this.applicationSet();
+    if (pendingOf(application, history).length > 0) {
+      applied.push(...(await applyPending(this.runOf(dataSource, application))).applied);
+    }
+    if (applied.length > 0) {
+      const took = Math.round(performance.now() - began);
+      this.logger.log(
+        `Schema "${schema}"${schemaCreated ? ' created' : ''}: applied ${applied.join(', ')} in ${took} ms.`,
+      );
+    }
+    return { schemaCreated, applied };
+  }
+
+  private async readHistory(): Promise<SchemaHistory> {
+    const began = performance.now();
+    try {
+      const [history] = await readHistories(this.settings.pool, [this.historyRequest()]);
+      return history ?? { schemaExists: false, applied: new Map() };
+    } catch (error) {
+      throw await explainFailure(error, { ...this.settings, began });
+    }
+  }
+
+  private applicationSet(): MigrationSet {
+    const { dataSource } = this.settings;
+    return migrationSetOf(
+      dataSource,
+      dataSource.options.migrationsTableName ?? APPLICATION_MIGRATIONS_TABLE,
+    );
+  }
+
+  /** An application without migrations of its own may still have a table of that name, which is none of ours. */
+  private sets(): MigrationSet[] {
+    const application = this.applicationSet();
+    return [cloacinaMigrationSet, ...(application.names.length > 0 ? [application] : [])];
+  }
+
+  private runOf(dataSource: DataSource, set: MigrationSet): MigrationRun {
+    return { ...this.settings, dataSource, set, warn: (message) => this.logger.warn(message) };
+  }
+
+  /** The tenant's data source has the application's migrations, so the library's are run on one of their own. */
+  private async withLibrary<T>(work: (run: MigrationRun) => Promise<T>): Promise<T> {
+    const { pool, schema } = this.settings;
+    const began = performance.now();
+    const dataSource = createTenantDataSource({
+      pool,
+      schema,
+      migrations: cloacinaMigrations,
+      migrationsTableName: CLOACINA_MIGRATIONS_TABLE,
+    });
+    try {
+      await dataSource.initialize();
+    } catch (error) {
+      throw await explainFailure(error, { ...this.settings, began });
+    }
+    try {
+      return await work(this.runOf(dataSource, cloacinaMigrationSet));
+    } finally {
+      await dataSource.destroy();
+    }
+  }
+}

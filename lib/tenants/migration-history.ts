@@ -1,0 +1,85 @@
+import pg from 'pg';
+
+/** What can run a query: a pool, or the connection of a transaction. */
+export type Queryable = Pick<pg.ClientBase, 'query'> | Pick<pg.Pool, 'query'>;
+
+/** What to read of a schema: its history tables, by name. */
+export interface HistoryRequest {
+  readonly schema: string;
+  readonly tables: readonly string[];
+}
+
+/** What has been applied to a schema. */
+export interface SchemaHistory {
+  readonly schemaExists: boolean;
+  /** By history table, the names in the order in which they were applied. A table that doesn't exist is missing. */
+  readonly applied: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Histories that one statement reads: a UNION ALL of thousands would take long to plan. */
+const CHUNK = 200;
+
+/**
+ * Reads the histories of any number of schemas in two statements: which tables there are, and what is in them. It
+ * takes no lock, and nothing fails because a schema or a table isn't there yet.
+ */
+export async function readHistories(
+  queryable: Queryable,
+  requests: readonly HistoryRequest[],
+): Promise<SchemaHistory[]> {
+  const existing = await findTables(queryable, requests);
+  const found = requests.flatMap(({ schema, tables }) =>
+    [...new Set(tables)]
+      .filter((table) => existing.get(schema)?.has(table) === true)
+      .map((table) => ({ schema, table })),
+  );
+  const applied = new Map<string, Map<string, string[]>>();
+  for (let start = 0; start < found.length; start += CHUNK) {
+    await readTables(queryable, found.slice(start, start + CHUNK), applied);
+  }
+  return requests.map(({ schema }) => ({
+    schemaExists: existing.has(schema),
+    applied: applied.get(schema) ?? new Map<string, string[]>(),
+  }));
+}
+
+async function findTables(
+  queryable: Queryable,
+  requests: readonly HistoryRequest[],
+): Promise<Map<string, Set<string>>> {
+  const { rows } = await queryable.query<{ schema: string; table: string | null }>(
+    `SELECT n.nspname AS schema, c.relname AS table
+       FROM pg_catalog.pg_namespace n
+       LEFT JOIN pg_catalog.pg_class c
+         ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p') AND c.relname = ANY ($2::text[])
+      WHERE n.nspname = ANY ($1::text[])`,
+    [requests.map(({ schema }) => schema), [...new Set(requests.flatMap(({ tables }) => tables))]],
+  );
+  const existing = new Map<string, Set<string>>();
+  for (const { schema, table } of rows) {
+    const tables = existing.get(schema) ?? new Set<string>();
+    existing.set(schema, table === null ? tables : tables.add(table));
+  }
+  return existing;
+}
+
+async function readTables(
+  queryable: Queryable,
+  tables: readonly { schema: string; table: string }[],
+  applied: Map<string, Map<string, string[]>>,
+): Promise<void> {
+  const { rows } = await queryable.query<{ no: number; names: string[] }>(
+    tables
+      .map(({ schema, table }, no) => {
+        const path = `${pg.escapeIdentifier(schema)}.${pg.escapeIdentifier(table)}`;
+        return `SELECT ${no} AS no, coalesce(array_agg(name::text ORDER BY id), '{}') AS names FROM ${path}`;
+      })
+      .join(' UNION ALL '),
+  );
+  for (const { no, names } of rows) {
+    const place = tables[no];
+    if (place === undefined) continue;
+    const ofSchema = applied.get(place.schema) ?? new Map<string, string[]>();
+    applied.set(place.schema, ofSchema.set(place.table, names));
+  }
+}

@@ -1,0 +1,67 @@
+import { type DataSource, MigrationExecutor, type Migration, type QueryRunner } from 'typeorm';
+import { MigrationError } from '../errors/index.js';
+import { CLOACINA_MIGRATIONS_TABLE, cloacinaMigrations } from '../store/migrations/index.js';
+import type { SchemaHistory } from './migration-history.js';
+
+/** Migrations that have one history: the library's, or the application's. */
+export interface MigrationSet {
+  /** The history table. */
+  readonly table: string;
+  /** In the order in which they are applied. */
+  readonly names: readonly string[];
+}
+
+export const cloacinaMigrationSet: MigrationSet = {
+  table: CLOACINA_MIGRATIONS_TABLE,
+  names: cloacinaMigrations.map((migration) => new migration().name),
+};
+
+/** The migrations of an initialised data source, by TypeORM's rules: named after their class, ordered by timestamp. */
+export function migrationSetOf(dataSource: DataSource, table: string): MigrationSet {
+  const names = dataSource.migrations.map(
+    (migration) => migration.name ?? migration.constructor.name,
+  );
+  return { table, names: names.sort((a, b) => timestampOf(a) - timestampOf(b)) };
+}
+
+function timestampOf(name: string): number {
+  return Number.parseInt(name.slice(-13), 10);
+}
+
+export function appliedOf(set: MigrationSet, history: SchemaHistory): readonly string[] {
+  return history.applied.get(set.table) ?? [];
+}
+
+export function pendingOf(set: MigrationSet, history: SchemaHistory): string[] {
+  const applied = new Set(appliedOf(set, history));
+  return set.names.filter((name) => !applied.has(name));
+}
+
+/**
+ * Refuses a schema that a newer version of the library has migrated: what this version writes could be wrong there.
+ * Only the library's history is looked at; in the application's table, other parts of it may keep theirs.
+ */
+export function assertNotAhead(schema: string, history: SchemaHistory): void {
+  const known = new Set(cloacinaMigrationSet.names);
+  const unknown = appliedOf(cloacinaMigrationSet, history).filter((name) => !known.has(name));
+  if (unknown.length === 0) return;
+  throw new MigrationError({
+    schema,
+    advice:
+      `A newer version of nestjs-cloacina has migrated the schema to ${unknown.at(-1)}; this version knows the schema ` +
+      `up to ${cloacinaMigrationSet.names.at(-1)}. Run the newer version here too, or have it revert its migrations.`,
+  });
+}
+
+/** TypeORM's executor, which tells how far it came: it reports a failure without saying which migration it was. */
+export class ObservedMigrationExecutor extends MigrationExecutor {
+  readonly applied: string[] = [];
+
+  protected override async insertExecutedMigration(
+    queryRunner: QueryRunner,
+    migration: Migration,
+  ): Promise<void> {
+    await super.insertExecutedMigration(queryRunner, migration);
+    this.applied.push(migration.name);
+  }
+}
