@@ -1,0 +1,92 @@
+import { createHash } from 'node:crypto';
+import type {
+  CompiledTask,
+  CompiledWorkflow,
+  TaskSpec,
+  WorkflowSource,
+  WorkflowSpec,
+} from './definition.js';
+import { checkWorkflow } from './definition-check.js';
+import { Ancestry, dependentsOf } from './graph.js';
+import { checkGraph } from './graph-check.js';
+import { canonicalJson } from './json-equality.js';
+import { handledFailures } from './trigger-rule.js';
+
+/** A workflow that can be run, or everything that is wrong with it. */
+export type CompileResult =
+  | { readonly ok: true; readonly workflow: CompiledWorkflow }
+  | {
+      readonly ok: false;
+      /** A sentence or two each: what is wrong and what to do. */ readonly problems: string[];
+    };
+
+/** The version of what is hashed and stored. Another one gives every workflow another hash. */
+export const DEFINITION_FORMAT = 1;
+
+/** Checks a workflow, fills in its defaults and numbers its tasks. */
+export function compileWorkflow(source: WorkflowSource): CompileResult {
+  const problems: string[] = [];
+  const report = (problem: string): void => void problems.push(problem);
+  const spec = checkWorkflow(source, report);
+  const order = checkGraph(spec, report);
+  return problems.length > 0
+    ? { ok: false, problems }
+    : { ok: true, workflow: numberTasks(spec, order) };
+}
+
+/** Builds the workflow from a definition without problems; `order` has the indexes of its tasks, dependencies first. */
+export function numberTasks(spec: WorkflowSpec, order: readonly number[]): CompiledWorkflow {
+  const numbers = new Map<string, number>();
+  order.forEach((declared, no) => numbers.set(spec.tasks[declared]?.name ?? '', no));
+  const numbersOf = (names: readonly string[]): number[] =>
+    names.flatMap((name) => numbers.get(name) ?? []);
+  const tasks = order.flatMap((declared, no) => {
+    const task = spec.tasks[declared];
+    return task === undefined ? [] : compileTask(task, no, declared, numbersOf);
+  });
+  const dependsOn = tasks.map((task) => task.dependsOn);
+  const dependents = dependentsOf(dependsOn);
+  const ancestry = new Ancestry(dependsOn);
+  const declared = [...tasks].sort((a, b) => a.declared - b.declared);
+  return {
+    ...spec,
+    hash: hashOf(spec, order),
+    tasks,
+    roots: declared.filter((task) => task.dependsOn.length === 0).map((task) => task.no),
+    leaves: declared.filter((task) => dependents[task.no]?.length === 0).map((task) => task.no),
+    dependents,
+    taskNo: (name) => numbers.get(name),
+    isAncestor: (a, b) => ancestry.isAncestor(a, b),
+  };
+}
+
+function compileTask(
+  { name, rule, retry, timeoutMs, transactional, priority, ...task }: TaskSpec,
+  no: number,
+  declared: number,
+  numbersOf: (names: readonly string[]) => number[],
+): CompiledTask {
+  const dependsOn = numbersOf(task.dependsOn);
+  const handles = rule === null ? [] : numbersOf(handledFailures(rule));
+  return {
+    no,
+    name,
+    declared,
+    dependsOn,
+    rule,
+    handles,
+    retry,
+    timeoutMs,
+    transactional,
+    priority,
+  };
+}
+
+/**
+ * Of all that decides how the workflow runs. The order of numbers is part of it: executions keep tasks by number, so
+ * if another release numbered differently, that would have to be another definition.
+ */
+function hashOf(spec: WorkflowSpec, order: readonly number[]): string {
+  const text = canonicalJson({ ...spec, description: '', order, format: DEFINITION_FORMAT });
+  return createHash('sha256').update(text).digest('hex').slice(0, 32);
+}

@@ -1,0 +1,9 @@
+export type { ContextEntry } from './context-layer.js';
+export { ContextView, INPUT_WRITER } from './context-view.js';
+export {
+  finalContext,
+  joinContexts,
+  type ContextConflict,
+  type JoinedContext,
+  type JoinedDependency,
+} from './context-join.js';

@@ -1,0 +1,190 @@
+import { distance } from 'fastest-levenshtein';
+import { DEFAULT_TASK_TIMEOUT_MS, type TaskSpec, type WorkflowSpec } from './definition.js';
+import { DURATION_FORM, parseDuration } from './duration.js';
+import { isRecord } from './json-equality.js';
+import { DEFAULT_RETRY_POLICY, isBackoff, type RetryPolicy } from './retry-policy.js';
+import { checkRule, show } from './rule-check.js';
+import { textProblem } from './text.js';
+
+/** Of a workflow's, a task's or a version's name, in characters. */
+export const MAX_NAME_LENGTH = 200;
+/** Of a workflow's description, in characters. */
+export const MAX_DESCRIPTION_LENGTH = 10_000;
+const MAX_INT32 = 2 ** 31 - 1;
+// Control characters would garble logs, and a name is read in many places.
+// oxlint-disable-next-line no-control-regex
+const CONTROL_CHARACTER = /[\u0000-\u001f\u007f-\u009f]/;
+
+/** Takes the rest of a sentence that begins with what is being checked. */
+export type Report = (problem: string) => void;
+
+/** Fills in the defaults and reports what is wrong, all of it; with problems, the result is of no use. */
+export function checkWorkflow(source: unknown, report: Report): WorkflowSpec {
+  if (!isRecord(source)) {
+    report('A workflow must be an object with a name and tasks.');
+    return { name: '', tasks: [] };
+  }
+  const label = typeof source.name === 'string' ? `Workflow ${show(source.name)}` : 'The workflow';
+  const say: Report = (problem) => report(`${label} ${problem}.`);
+  const name = checkName(source.name, say);
+  const tasks = Array.isArray(source.tasks) ? source.tasks : [];
+  if (tasks.length === 0) say('has no tasks; give it at least one');
+  return {
+    name,
+    ...optional('version', checkText(source.version, 'version', MAX_NAME_LENGTH, say)),
+    ...optional(
+      'description',
+      checkText(source.description, 'description', MAX_DESCRIPTION_LENGTH, say),
+    ),
+    ...optional('timeoutMs', checkTimeout(source.timeout, say)),
+    tasks: tasks.map((task, index) => checkTask(task, index, say)),
+  };
+}
+
+function checkTask(source: unknown, index: number, sayOfWorkflow: Report): TaskSpec {
+  const task = isRecord(source) ? source : {};
+  const label =
+    typeof task.name === 'string' && task.name !== '' ? show(task.name) : `number ${index + 1}`;
+  const say: Report = (problem) => sayOfWorkflow(`has task ${label}, which ${problem}`);
+  return {
+    name: checkName(task.name, say),
+    dependsOn: checkDependsOn(task.dependsOn, say),
+    rule: task.when === undefined || task.when === null ? null : checkRule(task.when, say),
+    retry: checkRetry(task.retry, say),
+    timeoutMs: checkTimeout(task.timeout, say) ?? DEFAULT_TASK_TIMEOUT_MS,
+    transactional: checkFlag(task.transactional, 'transactional', false, say),
+    priority: checkInteger(task.priority, 'priority', 0, -MAX_INT32 - 1, say),
+  };
+}
+
+function checkName(name: unknown, say: Report): string {
+  if (typeof name !== 'string' || name === '') {
+    say('needs a name');
+    return '';
+  }
+  if (name.length > MAX_NAME_LENGTH) {
+    say(`has a name of ${name.length} characters; ${MAX_NAME_LENGTH} are the most`);
+  } else if (CONTROL_CHARACTER.test(name)) {
+    say('has a control character in its name; take it out');
+  } else {
+    const problem = textProblem(name);
+    if (problem !== undefined) say(`has a name that ${problem}`);
+  }
+  return name;
+}
+
+function checkText(
+  text: unknown,
+  field: string,
+  maxLength: number,
+  say: Report,
+): string | undefined {
+  if (text === undefined || text === null) return undefined;
+  if (typeof text !== 'string') {
+    say(`has a ${field} that is not a string but ${show(text)}`);
+    return undefined;
+  }
+  const problem = textProblem(text);
+  if (problem !== undefined) say(`has a ${field} that ${problem}`);
+  if (text.length > maxLength)
+    say(`has a ${field} of ${text.length} characters; ${maxLength} are the most`);
+  return text;
+}
+
+function checkDependsOn(dependsOn: unknown, say: Report): string[] {
+  if (dependsOn === undefined || dependsOn === null) return [];
+  if (!Array.isArray(dependsOn)) {
+    say(`has a dependsOn that is not a list but ${show(dependsOn)}`);
+    return [];
+  }
+  const names: string[] = [];
+  for (const name of dependsOn as unknown[]) {
+    if (typeof name === 'string') names.push(name);
+    else say(`lists ${show(name)} in dependsOn; tasks are listed by name`);
+  }
+  return names;
+}
+
+function checkRetry(source: unknown, say: Report): RetryPolicy {
+  if (source !== undefined && source !== null && !isRecord(source)) {
+    say(`has a retry that is not an object but ${show(source)}`);
+  }
+  const retry = isRecord(source) ? source : {};
+  const { backoff = DEFAULT_RETRY_POLICY.backoff } = retry;
+  if (!isBackoff(backoff)) {
+    say(`has the unknown backoff ${show(backoff)}; it must be 'fixed', 'linear' or 'exponential'`);
+  }
+  const delayMs = checkDuration(retry.delay, 'retry.delay', say) ?? DEFAULT_RETRY_POLICY.delayMs;
+  return {
+    maxAttempts: checkInteger(
+      retry.maxAttempts,
+      'retry.maxAttempts',
+      DEFAULT_RETRY_POLICY.maxAttempts,
+      1,
+      say,
+    ),
+    backoff: isBackoff(backoff) ? backoff : DEFAULT_RETRY_POLICY.backoff,
+    delayMs,
+    // Who asks for a delay of a minute and says no more means a minute, not the default's 30 s.
+    maxDelayMs:
+      checkDuration(retry.maxDelay, 'retry.maxDelay', say) ??
+      Math.max(DEFAULT_RETRY_POLICY.maxDelayMs, delayMs),
+    jitter: checkFlag(retry.jitter, 'retry.jitter', DEFAULT_RETRY_POLICY.jitter, say),
+  };
+}
+
+function checkTimeout(value: unknown, say: Report): number | undefined {
+  const milliseconds = checkDuration(value, 'timeout', say);
+  if (milliseconds === 0)
+    say('has a timeout of 0, which is over before it begins; leave it out or make it longer');
+  return milliseconds;
+}
+
+function checkDuration(value: unknown, field: string, say: Report): number | undefined {
+  if (value === undefined) return undefined;
+  const milliseconds = parseDuration(value);
+  if (milliseconds === undefined)
+    say(`has the ${field} ${show(value)}; it must be ${DURATION_FORM}`);
+  return milliseconds;
+}
+
+function checkInteger(
+  value: unknown,
+  field: string,
+  otherwise: number,
+  least: number,
+  say: Report,
+): number {
+  if (value === undefined) return otherwise;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= MAX_INT32)
+    return value;
+  say(`has the ${field} ${show(value)}; it must be a whole number from ${least} to ${MAX_INT32}`);
+  return otherwise;
+}
+
+function checkFlag(value: unknown, field: string, otherwise: boolean, say: Report): boolean {
+  if (value === undefined) return otherwise;
+  if (typeof value === 'boolean') return value;
+  say(`has the ${field} ${show(value)}; it must be true or false`);
+  return otherwise;
+}
+
+/** `{ [key]: value }`, or nothing: a key with `undefined` is not the same as none once it is stored. */
+function optional<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
+  const part: Partial<Record<K, V>> = {};
+  if (value !== undefined) part[key] = value;
+  return part;
+}
+
+/** ` Did you mean "x"?`, with its leading space, when a known name is near enough; else nothing. */
+export function didYouMean(name: string, known: Iterable<string>): string {
+  let closest: string | undefined;
+  let edits = Math.max(1, Math.floor(name.length / 3)) + 1;
+  for (const candidate of known) {
+    const found = distance(name.toLowerCase(), candidate.toLowerCase());
+    if (found >= edits) continue;
+    closest = candidate;
+    edits = found;
+  }
+  return closest === undefined ? '' : ` Did you mean ${show(closest)}?`;
+}

@@ -1,0 +1,96 @@
+import type { TaskSpec, WorkflowSpec } from './definition.js';
+import { didYouMean, type Report } from './definition-check.js';
+import { orderGraph } from './graph.js';
+import { show } from './rule-check.js';
+import { tasksNamedBy } from './trigger-rule.js';
+
+/** A nearest name is looked for this often at most: it takes a look at every name. */
+const MAX_SUGGESTIONS = 20;
+/** Cycles are found one by one; who made more than these has one mistake, not as many. */
+const MAX_CYCLES = 10;
+/** Of a long cycle, this many tasks are shown at each end. */
+const CYCLE_END = 10;
+
+/** Checks names, dependencies and rules against each other. The order is that of the tasks' numbers, as indexes into `tasks`. */
+export function checkGraph(workflow: WorkflowSpec, report: Report): readonly number[] {
+  const label = `Workflow ${show(workflow.name)}`;
+  const indexOf = indexNames(workflow.tasks, (name) =>
+    report(`${label} has two tasks named ${show(name)}; rename one of them.`),
+  );
+  let suggestions = MAX_SUGGESTIONS;
+  const dependsOn = workflow.tasks.map((task) => {
+    const say: Report = (problem) => report(`${label}: task ${show(task.name)} ${problem}`);
+    const known: number[] = [];
+    for (const name of repeated(task.dependsOn)) {
+      say(`lists ${show(name)} more than once in dependsOn; list it once.`);
+    }
+    for (const name of new Set(task.dependsOn)) {
+      const index = indexOf.get(name);
+      if (name === task.name) {
+        say('depends on itself; take it out of its dependsOn.');
+      } else if (index === undefined) {
+        const hint = suggestions-- > 0 ? didYouMean(name, indexOf.keys()) : '';
+        say(`depends on ${show(name)}, which is not a task of this workflow.${hint}`);
+      } else {
+        known.push(index);
+      }
+    }
+    checkRuleNames(task, say);
+    return known;
+  });
+
+  const ordering = orderGraph(dependsOn);
+  if (ordering.ok) return ordering.order;
+  for (const cycle of ordering.cycles.slice(0, MAX_CYCLES)) {
+    const names = cycle.map((index) => workflow.tasks[index]?.name ?? '');
+    report(
+      `${label} has a cycle: ${formatCycle(names)} (each depends on the next). Take one of these dependencies out.`,
+    );
+  }
+  return [];
+}
+
+function indexNames(
+  tasks: readonly TaskSpec[],
+  onDuplicate: (name: string) => void,
+): Map<string, number> {
+  const indexOf = new Map<string, number>();
+  const duplicates = new Set<string>();
+  tasks.forEach(({ name }, index) => {
+    if (!indexOf.has(name)) indexOf.set(name, index);
+    // Without a name it was reported already.
+    else if (name !== '') duplicates.add(name);
+  });
+  duplicates.forEach(onDuplicate);
+  return indexOf;
+}
+
+function repeated(names: readonly string[]): Set<string> {
+  const seen = new Set<string>();
+  return new Set(names.filter((name) => seen.size === seen.add(name).size));
+}
+
+function checkRuleNames(task: TaskSpec, say: Report): void {
+  if (task.rule === null) return;
+  const dependencies = new Set(task.dependsOn);
+  for (const name of tasksNamedBy(task.rule)) {
+    if (dependencies.has(name)) continue;
+    const hint = didYouMean(name, dependencies);
+    say(
+      `has a rule on ${show(name)}, which is not in its dependsOn; add it there, or take it out of the rule.${hint}`,
+    );
+  }
+}
+
+function formatCycle(names: readonly string[]): string {
+  const round = [...names, names[0] ?? ''];
+  const shown =
+    round.length <= 2 * CYCLE_END + 1
+      ? round
+      : [
+          ...round.slice(0, CYCLE_END),
+          `… ${round.length - 2 * CYCLE_END} more …`,
+          ...round.slice(-CYCLE_END),
+        ];
+  return shown.join(' → ');
+}

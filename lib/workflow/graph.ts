@@ -1,0 +1,121 @@
+/** The order in which tasks can run, or the cycles that prevent one. */
+export type Ordering =
+  | { readonly ok: true; /** Indexes, dependencies first. */ readonly order: readonly number[] }
+  | {
+      readonly ok: false;
+      /** Each depends on the next, and the last on the first. */ readonly cycles: number[][];
+    };
+
+interface Frame {
+  readonly node: number;
+  next: number;
+}
+
+/**
+ * Orders a graph by depth-first search: dependencies first, otherwise as declared, so that a list that is in order
+ * already stays as it is. `dependsOn[i]` are the indexes on which `i` depends. No recursion: graphs can be deep.
+ */
+export function orderGraph(dependsOn: readonly (readonly number[])[]): Ordering {
+  const order: number[] = [];
+  const cycles: number[][] = [];
+  const done = new Set<number>();
+  const placeInPath = new Map<number, number>();
+  const path: Frame[] = [];
+
+  const enter = (node: number): void => {
+    placeInPath.set(node, path.length);
+    path.push({ node, next: 0 });
+  };
+
+  for (let root = 0; root < dependsOn.length; root++) {
+    if (!done.has(root)) enter(root);
+    for (let frame = path.at(-1); frame !== undefined; frame = path.at(-1)) {
+      const dependency = dependsOn[frame.node]?.[frame.next++];
+      if (dependency === undefined) {
+        path.pop();
+        placeInPath.delete(frame.node);
+        done.add(frame.node);
+        order.push(frame.node);
+      } else if (!done.has(dependency)) {
+        const place = placeInPath.get(dependency);
+        if (place === undefined) enter(dependency);
+        else cycles.push(path.slice(place).map((on) => on.node));
+      }
+    }
+  }
+  return cycles.length === 0 ? { ok: true, order } : { ok: false, cycles };
+}
+
+/** For each node, those that depend on it, ascending. */
+export function dependentsOf(dependsOn: readonly (readonly number[])[]): number[][] {
+  const dependents: number[][] = dependsOn.map(() => []);
+  dependsOn.forEach((dependencies, node) => {
+    for (const dependency of dependencies) dependents[dependency]?.push(node);
+  });
+  return dependents;
+}
+
+/** About this much memory, in bytes, is spent on remembered ancestors, however large the graph. */
+const MEMORY_BOUND = 2 ** 21;
+
+/**
+ * Answers whether one node is an ancestor of another in a graph in topological order (every dependency has a lower
+ * number). Nothing is computed before it is asked; the ancestors of a node are then kept as a bit set, for the
+ * nodes asked about last.
+ */
+export class Ancestry {
+  private readonly remembered = new Map<number, Uint32Array>();
+  private readonly capacity: number;
+
+  constructor(private readonly dependsOn: readonly (readonly number[])[]) {
+    this.capacity = Math.max(16, Math.floor(MEMORY_BOUND / (4 * this.words)));
+  }
+
+  /** How many bit sets are held now. */
+  get size(): number {
+    return this.remembered.size;
+  }
+
+  isAncestor(a: number, b: number): boolean {
+    const dependencies = this.dependsOn[b];
+    // The numbers are topological: what comes later is no ancestor.
+    if (dependencies === undefined || dependencies.length === 0 || !(a >= 0 && a < b)) return false;
+    const [first] = dependencies;
+    if (dependencies.length === 1 && first !== undefined && first <= a) return first === a;
+    return isSet(this.ancestorsOf(b), a);
+  }
+
+  private get words(): number {
+    return (this.dependsOn.length + 31) >>> 5;
+  }
+
+  private ancestorsOf(node: number): Uint32Array {
+    const known = this.remembered.get(node);
+    // Taken out and put back, so that the map's order is from the longest unused to the last used.
+    this.remembered.delete(node);
+    const ancestors = known ?? this.collect(node);
+    this.remembered.set(node, ancestors);
+    for (const oldest of this.remembered.keys()) {
+      if (this.remembered.size <= this.capacity) break;
+      this.remembered.delete(oldest);
+    }
+    return ancestors;
+  }
+
+  private collect(node: number): Uint32Array {
+    const found = new Uint32Array(this.words);
+    const pending = [node];
+    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+      for (const dependency of this.dependsOn[next] ?? []) {
+        if (isSet(found, dependency)) continue;
+        found[dependency >>> 5] = (found[dependency >>> 5] ?? 0) | (1 << (dependency & 31));
+        pending.push(dependency);
+      }
+    }
+    return found;
+  }
+}
+
+function isSet(bits: Uint32Array, index: number): boolean {
+  return ((bits[index >>> 5] ?? 0) & (1 << (index & 31))) !== 0;
+}

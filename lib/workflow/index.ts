@@ -1,0 +1,73 @@
+export { parseDuration, DURATION_FORM, MAX_DURATION_MS, type Duration } from './duration.js';
+export {
+  canExecutionTransition,
+  canTaskTransition,
+  isExecutionEnded,
+  isTaskTerminal,
+  EXECUTION_TRANSITIONS,
+  TASK_TRANSITIONS,
+  type ExecutionStatus,
+  type SkipReason,
+  type TaskStatus,
+} from './states.js';
+export {
+  all,
+  always,
+  any,
+  contextValue,
+  handledFailures,
+  none,
+  notFailed,
+  readsContext,
+  taskFailed,
+  taskSkipped,
+  tasksNamedBy,
+  taskSucceeded,
+  type ContextOperator,
+  type TriggerRule,
+} from './trigger-rule.js';
+export { DEFAULT_RETRY_POLICY, retryDelayMs, type RetryPolicy } from './retry-policy.js';
+export {
+  DEFAULT_TASK_TIMEOUT_MS,
+  type CompiledTask,
+  type CompiledWorkflow,
+  type RetrySource,
+  type TaskSource,
+  type WorkflowSource,
+} from './definition.js';
+export { compileWorkflow, type CompileResult } from './compile.js';
+export {
+  restoreWorkflow,
+  storeWorkflow,
+  type StoredDefinition,
+  type StoredTask,
+} from './stored-definition.js';
+export {
+  decodeJson,
+  describeError,
+  encodeEntries,
+  encodeJson,
+  sanitiseText,
+  type EncodeEntriesResult,
+  type EncodeResult,
+  type ErrorDescription,
+  type JsonObject,
+} from './json-value.js';
+export {
+  ContextView,
+  finalContext,
+  INPUT_WRITER,
+  joinContexts,
+  type ContextConflict,
+  type ContextEntry,
+  type JoinedContext,
+  type JoinedDependency,
+} from './context.js';
+export {
+  decideTask,
+  endStatus,
+  tasksToReset,
+  unhandledFailures,
+  type DependencyOutcome,
+  type TaskDecision,
+} from './decision.js';

@@ -1,0 +1,173 @@
+import { isPlain, isStructure, resolveObject, type Structure } from './json-classes.js';
+import { sanitiseText, textOfThrown, textProblem } from './text.js';
+
+/** JSON text, or what JSON cannot carry and where it is. */
+export type EncodeResult =
+  | { readonly ok: true; readonly json: string; /** In UTF-8. */ readonly bytes: number }
+  | {
+      readonly ok: false;
+      /** Where in the value, such as `items[3].name`; empty for the value itself. */
+      readonly path: string;
+      /** What is wrong there and what to do, as the rest of a sentence: `is a Map; …`. */
+      readonly problem: string;
+    };
+
+/** How many objects and arrays may be inside each other. */
+export const MAX_JSON_DEPTH = 1_000;
+/**
+ * The default limit on a JSON text, in characters: 64 Mi. Without one the walk might not end: a few objects that
+ * refer to each other often enough, without a cycle, have a text of any length.
+ */
+export const MAX_JSON_LENGTH = 2 ** 26;
+
+/** Segments of a path that are shown, and characters of each: deep structures have long paths. */
+const MAX_PATH_SEGMENTS = 20;
+const MAX_SEGMENT_LENGTH = 100;
+const PLAIN_ASCII = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
+const IDENTIFIER = /^[A-Za-z_$][\w$]*$/;
+
+/**
+ * The JSON text of `value`, or what in it is not JSON; never throws. What `JSON.stringify` would drop or change
+ * without a word is refused: `undefined`, functions, symbols, NaN, holes, collections, binary data; also what
+ * PostgreSQL cannot store: `\u0000` and lone surrogates. A Date becomes its ISO string, `toJSON` is honoured, other
+ * objects give their own enumerable properties with string keys; `__proto__` is a key like any other.
+ *
+ * @param maxLength - in characters, default {@link MAX_JSON_LENGTH}
+ */
+export function encodeJson(value: unknown, maxLength = MAX_JSON_LENGTH): EncodeResult {
+  return new JsonEncoder(maxLength).run(value);
+}
+
+/** One walk over one value. It reads everything once, so that what was checked is what is written. */
+class JsonEncoder {
+  /** The objects that the walk is inside of, outermost first. */
+  private readonly inside: object[] = [];
+  /** Where the problem is, innermost key first: noted on the way out, so that success costs nothing. */
+  private readonly path: (string | number)[] = [];
+  private problem = '';
+
+  constructor(private readonly maxLength: number) {}
+
+  run(value: unknown): EncodeResult {
+    const json = this.encode(value, '');
+    if (json !== undefined) return { ok: true, json, bytes: Buffer.byteLength(json) };
+    return { ok: false, path: formatPath(this.path.toReversed()), problem: this.problem };
+  }
+
+  /** The text, or `undefined` when there is a problem, which was then noted. */
+  private encode(value: unknown, key: string | number): string | undefined {
+    switch (typeof value) {
+      case 'string':
+        return this.encodeString(value, 'is a string that');
+      case 'number':
+        return Number.isFinite(value) ? String(value) : this.refuse(`is ${value}; use null`);
+      case 'boolean':
+        return value ? 'true' : 'false';
+      case 'object':
+        return isStructure(value) ? this.encodeStructure(value, key) : 'null';
+      case 'undefined':
+        return this.refuse('is undefined; use null, or leave it out');
+      case 'bigint':
+        return this.refuse('is a BigInt; use a string, or a number where it is small enough');
+      default:
+        return this.refuse(`is a ${typeof value}`);
+    }
+  }
+
+  private encodeString(text: string, subject: string): string | undefined {
+    if (text.length > this.maxLength) return this.refuseLength();
+    if (PLAIN_ASCII.test(text)) return `"${text}"`;
+    const problem = textProblem(text);
+    return problem === undefined ? JSON.stringify(text) : this.refuse(`${subject} ${problem}`);
+  }
+
+  private encodeStructure(value: Structure, key: string | number): string | undefined {
+    if (this.inside.length >= MAX_JSON_DEPTH) {
+      return this.refuse(`is more than ${MAX_JSON_DEPTH} levels deep; flatten it`);
+    }
+    // Few levels are the rule, so looking through them is quicker than a Set.
+    if (this.inside.includes(value)) return this.refuse('refers back to an object that holds it');
+    try {
+      if (isPlain(value)) return this.encodeMembers(value);
+      const resolved = resolveObject(value, key);
+      if (!resolved.ok) return this.refuse(resolved.problem);
+      return isStructure(resolved.value)
+        ? this.encodeMembers(resolved.value)
+        : this.encode(resolved.value, key);
+    } catch (error) {
+      return this.refuseUnreadable(error);
+    }
+  }
+
+  private encodeMembers(value: Structure): string | undefined {
+    this.inside.push(value);
+    const json = Array.isArray(value) ? this.encodeItems(value) : this.encodeProperties(value);
+    this.inside.pop();
+    return json;
+  }
+
+  private encodeItems(items: unknown[]): string | undefined {
+    let json = '[';
+    for (let index = 0; index < items.length; index++) {
+      const item = items[index];
+      const text =
+        item === undefined && !(index in items)
+          ? this.refuse('is a hole in an array; use null')
+          : this.encode(item, index);
+      if (text === undefined) return this.refuseAt(index);
+      json += index === 0 ? text : `,${text}`;
+      if (json.length > this.maxLength) return this.refuseLength();
+    }
+    return `${json}]`;
+  }
+
+  private encodeProperties(record: Record<string, unknown>): string | undefined {
+    let json = '{';
+    for (const key of Object.keys(record)) {
+      const name = this.encodeString(key, 'has a name that');
+      const text = name === undefined ? undefined : this.encodeProperty(record, key);
+      if (text === undefined) return this.refuseAt(key);
+      json += json.length === 1 ? `${name}:${text}` : `,${name}:${text}`;
+      if (json.length > this.maxLength) return this.refuseLength();
+    }
+    return `${json}}`;
+  }
+
+  private encodeProperty(record: Record<string, unknown>, key: string): string | undefined {
+    let value: unknown;
+    try {
+      value = record[key];
+    } catch (error) {
+      return this.refuseUnreadable(error);
+    }
+    return this.encode(value, key);
+  }
+
+  private refuse(problem: string): undefined {
+    this.problem = problem;
+  }
+
+  private refuseAt(key: string | number): undefined {
+    this.path.push(key);
+  }
+
+  private refuseLength(): undefined {
+    this.refuse(`is longer than ${this.maxLength} characters as JSON; store it elsewhere`);
+  }
+
+  private refuseUnreadable(error: unknown): undefined {
+    this.refuse(`cannot be read: ${textOfThrown(error, MAX_SEGMENT_LENGTH)}`);
+  }
+}
+
+function formatPath(path: readonly (string | number)[]): string {
+  const shown = path.slice(0, MAX_PATH_SEGMENTS).map(formatSegment).join('');
+  const more = path.length > MAX_PATH_SEGMENTS ? '…' : '';
+  return (shown.startsWith('.') ? shown.slice(1) : shown) + more;
+}
+
+function formatSegment(key: string | number): string {
+  if (typeof key === 'number') return `[${key}]`;
+  const name = sanitiseText(key, MAX_SEGMENT_LENGTH);
+  return IDENTIFIER.test(name) ? `.${name}` : `[${JSON.stringify(name)}]`;
+}

@@ -1,0 +1,133 @@
+import type { ContextView } from './context-view.js';
+import { decodeJson } from './json-value.js';
+import { jsonEquals } from './json-equality.js';
+import type { SkipReason, TaskStatus } from './states.js';
+import type { ContextRule, TaskRule, TriggerRule } from './trigger-rule.js';
+
+/** How a dependency ended. */
+export interface DependencyOutcome {
+  /** A terminal one. */
+  readonly status: TaskStatus;
+  /** Of a Skipped one. */
+  readonly skipReason?: SkipReason;
+}
+
+/** What a rule is evaluated against. */
+export interface RuleFacts {
+  /** All dependencies, in any order. */
+  readonly outcomes: readonly DependencyOutcome[];
+  outcomeOf(taskName: string): DependencyOutcome;
+  readonly context: ContextView;
+}
+
+/** Whether the rule holds, and whether a failure upstream is among the reasons why it holds or doesn't. */
+export interface RuleVerdict {
+  readonly holds: boolean;
+  readonly byFailure: boolean;
+}
+
+/** Whether the dependency failed, or could not run because of a failure; a Cancelled one did not get to its end either. */
+export function isFailure(outcome: DependencyOutcome): boolean {
+  return outcome.status === 'Failed' || isBlocked(outcome);
+}
+
+function isBlocked(outcome: DependencyOutcome): boolean {
+  if (outcome.status === 'Skipped') return outcome.skipReason === 'upstreamFailure';
+  return outcome.status === 'Cancelled';
+}
+
+/** Evaluates a rule once all dependencies are terminal. */
+export function evaluateRule(rule: TriggerRule, facts: RuleFacts): RuleVerdict {
+  switch (rule.kind) {
+    case 'always':
+      return { holds: true, byFailure: false };
+    case 'notFailed': {
+      const failed = facts.outcomes.some(isFailure);
+      return { holds: !failed, byFailure: failed };
+    }
+    case 'taskSucceeded':
+    case 'taskFailed':
+    case 'taskSkipped':
+      return evaluateTaskRule(rule, facts.outcomeOf(rule.task));
+    case 'contextValue':
+      return { holds: evaluateContextRule(rule, facts.context), byFailure: false };
+    case 'all': {
+      const verdicts = rule.rules.map((inner) => evaluateRule(inner, facts));
+      return verdictOf(verdicts, !verdicts.some((verdict) => !verdict.holds), false);
+    }
+    case 'any': {
+      const verdicts = rule.rules.map((inner) => evaluateRule(inner, facts));
+      return verdictOf(
+        verdicts,
+        verdicts.some((verdict) => verdict.holds),
+        true,
+      );
+    }
+    case 'none': {
+      const verdicts = rule.rules.map((inner) => evaluateRule(inner, facts));
+      const { holds, byFailure } = verdictOf(
+        verdicts,
+        verdicts.some((verdict) => verdict.holds),
+        true,
+      );
+      return { holds: !holds, byFailure };
+    }
+  }
+}
+
+/**
+ * `decisive` is the verdict of one member that settles the group: a member that holds settles `any`, one that doesn't
+ * settles `all`. Where one settled it, only such members are reasons; otherwise all are.
+ */
+function verdictOf(
+  verdicts: readonly RuleVerdict[],
+  holds: boolean,
+  decisive: boolean,
+): RuleVerdict {
+  const reasons =
+    holds === decisive ? verdicts.filter((verdict) => verdict.holds === decisive) : verdicts;
+  return { holds, byFailure: reasons.some((verdict) => verdict.byFailure) };
+}
+
+function evaluateTaskRule(rule: TaskRule, outcome: DependencyOutcome): RuleVerdict {
+  switch (rule.kind) {
+    case 'taskSucceeded': {
+      const holds = outcome.status === 'Completed';
+      return { holds, byFailure: isFailure(outcome) };
+    }
+    case 'taskFailed':
+      // Of a task that a failure kept from running, nobody knows whether it would have failed.
+      return { holds: outcome.status === 'Failed', byFailure: isFailure(outcome) };
+    case 'taskSkipped':
+      return { holds: outcome.status === 'Skipped', byFailure: isBlocked(outcome) };
+  }
+}
+
+function evaluateContextRule(rule: ContextRule, context: ContextView): boolean {
+  const entry = context.get(rule.key);
+  const there = entry?.json !== undefined;
+  const actual = entry?.json === undefined ? undefined : decodeJson(entry.json);
+  switch (rule.operator) {
+    case 'exists':
+      return there;
+    case 'notExists':
+      return !there;
+    case 'equals':
+      return jsonEquals(actual, rule.value);
+    case 'notEquals':
+      return !jsonEquals(actual, rule.value);
+    case 'greaterThan':
+      return typeof actual === 'number' && typeof rule.value === 'number' && actual > rule.value;
+    case 'lessThan':
+      return typeof actual === 'number' && typeof rule.value === 'number' && actual < rule.value;
+    case 'contains':
+      return contains(actual, rule.value);
+    case 'notContains':
+      return !contains(actual, rule.value);
+  }
+}
+
+function contains(actual: unknown, wanted: unknown): boolean {
+  if (Array.isArray(actual)) return actual.some((member) => jsonEquals(member, wanted));
+  return typeof actual === 'string' && typeof wanted === 'string' && actual.includes(wanted);
+}

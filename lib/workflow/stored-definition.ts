@@ -1,0 +1,109 @@
+import { DEFINITION_FORMAT, numberTasks } from './compile.js';
+import type { CompiledWorkflow } from './definition.js';
+import { checkWorkflow } from './definition-check.js';
+import { checkGraph } from './graph-check.js';
+import { isRecord } from './json-equality.js';
+import { show } from './rule-check.js';
+import type { RetryPolicy } from './retry-policy.js';
+import type { TriggerRule } from './trigger-rule.js';
+
+/** A task of a {@link StoredDefinition}. */
+export interface StoredTask {
+  readonly name: string;
+  readonly declared: number;
+  readonly dependsOn: readonly string[];
+  readonly rule: TriggerRule | null;
+  readonly retry: RetryPolicy;
+  readonly timeoutMs: number;
+  readonly transactional: boolean;
+  readonly priority: number;
+}
+
+/** A compiled workflow as plain JSON. */
+export interface StoredDefinition {
+  readonly format: number;
+  readonly hash: string;
+  readonly name: string;
+  readonly version?: string;
+  readonly description?: string;
+  readonly timeoutMs?: number;
+  /** In the order of their numbers, which executions rely on. */
+  readonly tasks: readonly StoredTask[];
+}
+
+/** The workflow as plain JSON, from which {@link restoreWorkflow} makes it again. */
+export function storeWorkflow(workflow: CompiledWorkflow): StoredDefinition {
+  const { hash, name, version, description, timeoutMs } = workflow;
+  return {
+    format: DEFINITION_FORMAT,
+    hash,
+    name,
+    ...(version === undefined ? {} : { version }),
+    ...(description === undefined ? {} : { description }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    tasks: workflow.tasks.map(({ no: _no, handles: _handles, dependsOn, ...task }) => ({
+      ...task,
+      dependsOn: dependsOn.flatMap((dependency) => workflow.tasks[dependency]?.name ?? []),
+    })),
+  };
+}
+
+/**
+ * The workflow that was stored, with the same numbers and the same hash.
+ *
+ * @throws Error when it is not what {@link storeWorkflow} gave
+ */
+export function restoreWorkflow(stored: StoredDefinition): CompiledWorkflow {
+  const definition: unknown = stored;
+  if (!isRecord(definition)) throw new Error('The stored workflow definition is not an object.');
+  const label = `The stored definition of workflow ${show(definition.name)}`;
+  if (definition.format !== DEFINITION_FORMAT) {
+    throw new Error(
+      `${label} has the format ${show(definition.format)}, and this release reads ${DEFINITION_FORMAT}. A newer release may have written it.`,
+    );
+  }
+  const tasks: unknown[] = Array.isArray(definition.tasks) ? definition.tasks : [];
+  const order = orderOf(tasks);
+  if (order === undefined) throw new Error(`${label} does not number its tasks.`);
+
+  const problems: string[] = [];
+  const report = (problem: string): void => void problems.push(problem);
+  const declaredTasks: unknown[] = [];
+  order.forEach((declared, no) => (declaredTasks[declared] = toSource(tasks[no])));
+  const spec = checkWorkflow(
+    { ...definition, timeout: definition.timeoutMs, tasks: declaredTasks },
+    report,
+  );
+  checkGraph(spec, report);
+  if (problems.length > 0) throw new Error(`${label} cannot be used: ${problems.join(' ')}`);
+
+  const workflow = numberTasks(spec, order);
+  if (workflow.tasks.some((task) => task.dependsOn.some((dependency) => dependency >= task.no))) {
+    throw new Error(`${label} numbers a task before one that it depends on.`);
+  }
+  if (workflow.hash !== definition.hash) {
+    throw new Error(
+      `${label} is not what was stored: its hash is ${workflow.hash}, not ${show(definition.hash)}.`,
+    );
+  }
+  return workflow;
+}
+
+function toSource(task: unknown): unknown {
+  if (!isRecord(task)) return task;
+  const retry = isRecord(task.retry)
+    ? { ...task.retry, delay: task.retry.delayMs, maxDelay: task.retry.maxDelayMs }
+    : task.retry;
+  return { ...task, when: task.rule, timeout: task.timeoutMs, retry };
+}
+
+/** The places at which the tasks were declared: each from 0 on, once; `undefined` when they are not that. */
+function orderOf(tasks: readonly unknown[]): number[] | undefined {
+  const order: number[] = [];
+  for (const task of tasks) {
+    if (isRecord(task) && typeof task.declared === 'number') order.push(task.declared);
+  }
+  const places = new Set(order);
+  const complete = places.size === tasks.length && tasks.every((_, place) => places.has(place));
+  return complete ? order : undefined;
+}

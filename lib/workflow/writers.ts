@@ -1,0 +1,41 @@
+import { INPUT_WRITER } from './context-view.js';
+import type { CompiledWorkflow } from './definition.js';
+
+/** More writers than this are settled by one walk over the graph; fewer are asked about in pairs. */
+const FEW = 4;
+
+/** Tells which of several writers are not ancestors of others, and remembers it for the length of a join. */
+export class WriterSets {
+  private readonly settled = new Map<string, readonly number[]>();
+
+  constructor(private readonly workflow: CompiledWorkflow) {}
+
+  /** Those of `writers`, ascending and each once, that are no ancestors of others among them. */
+  withoutAncestors(writers: readonly number[]): readonly number[] {
+    if (writers.length === 1) return writers;
+    const tasks = writers[0] === INPUT_WRITER ? writers.slice(1) : writers;
+    if (tasks.length <= FEW) {
+      return tasks.filter((task) => !tasks.some((other) => this.workflow.isAncestor(task, other)));
+    }
+    // Joins of many tasks tend to have the same writers for all their keys.
+    const id = tasks.join();
+    const known = this.settled.get(id) ?? this.settle(tasks);
+    this.settled.set(id, known);
+    return known;
+  }
+
+  /** Numbers are topological, so one pass downwards marks all ancestors, and none below the lowest writer matters. */
+  private settle(tasks: readonly number[]): readonly number[] {
+    const lowest = Math.min(...tasks.slice(0, 1));
+    const below = new Set(tasks);
+    const ancestors = new Set<number>();
+    for (let no = tasks.at(-1) ?? lowest; no > lowest; no--) {
+      if (!below.has(no)) continue;
+      for (const dependency of this.workflow.tasks[no]?.dependsOn ?? []) {
+        ancestors.add(dependency);
+        below.add(dependency);
+      }
+    }
+    return tasks.filter((task) => !ancestors.has(task));
+  }
+}
