@@ -48,7 +48,10 @@ export class RetryAfterError extends Error {
   constructor(delay: Duration, message?: string, options?: ErrorOptions) {
     const delayMs = parseDuration(delay);
     if (delayMs === undefined) {
-      throw new InvalidArgumentError('delay', `must be ${DURATION_FORM}, not ${JSON.stringify(delay)}`);
+      throw new InvalidArgumentError(
+        'delay',
+        `must be ${DURATION_FORM}, not ${JSON.stringify(delay)}`,
+      );
     }
     super(message ?? `Try again in ${delayMs} ms`, options);
     this.delayMs = delayMs;

@@ -1,0 +1,104 @@
+import type { ModuleMetadata, Type } from '@nestjs/common';
+import type { DataSourceOptions, EntitySchema, MigrationInterface } from 'typeorm';
+import type { Duration } from './workflow/duration.js';
+
+/** TypeORM's options for PostgreSQL. */
+export type PostgresConnectionOptions = Extract<DataSourceOptions, { type: 'postgres' }>;
+
+/** What tenants share: given to `forRoot` as defaults for all, to `forTenant` for one. */
+export interface CloacinaSharedOptions {
+  /** `postgres://user:password@host:5432/database`. Default: forRoot's, else the environment's DATABASE_URL. */
+  databaseUrl?: string;
+  /**
+   * Instead of the URL, or beside it: `ssl`, `extra`, `applicationName`… One that names a host, a database or a URL
+   * stands instead of the URL of forRoot and of the environment. What would change tables behind the migrations, such
+   * as `synchronize`, is refused.
+   */
+  connection?: Partial<PostgresConnectionOptions>;
+  /** A direct URL for the control connection, where `databaseUrl` leads to a pooler. Default: `databaseUrl`. */
+  controlUrl?: string;
+  /**
+   * Whether to keep a connection outside the pool by which lost processes are noticed at once. Default true; false
+   * leaves that to leases alone.
+   */
+  controlConnection?: boolean;
+  /** Connections of the pool that all tenants on one login share, at least 3, default 10. The largest wins. */
+  poolSize?: number;
+  /**
+   * Of forRoot: tasks that run at once in this process, default 100. Of forTenant: tasks of this tenant that run at
+   * once in this process, default 10. 0 makes it a client, which starts and watches but runs nothing.
+   */
+  maxConcurrentTasks?: number;
+  /** Whether this process takes over what lost processes ran. Default true. */
+  enableRecovery?: boolean;
+  /** How often a task is taken over before it is given up as Failed. Default 3. */
+  maxRecoveryAttempts?: number;
+  /** After which a process that hangs, or a host that vanished, has lost its tasks. At least 1 s, default 30 s. */
+  leaseDuration?: Duration;
+  /** How long running handlers may go on after a shutdown began. Default 30 s. */
+  shutdownTimeout?: Duration;
+  /** How long `start()` waits for a database that is away. Default 10 s. */
+  startTimeout?: Duration;
+  /** Bytes of JSON that a context may take, default 1 MiB (1,048,576). */
+  maxContextSize?: number;
+  /** Of forRoot only. `discover`: also serve tenants that other processes added. Default false. */
+  tenants?: { discover?: boolean };
+}
+
+/**
+ * One tenant.
+ *
+ * @example
+ * ```ts
+ * CloacinaModule.forTenant({ schema: 'tenant_acme', maxConcurrentTasks: 20, entities: [Invoice], migrations: [CreateInvoice] })
+ * ```
+ */
+export interface CloacinaTenantOptions extends CloacinaSharedOptions {
+  /** The name by which it is injected and logged, 1 to 100 characters. Default: the schema. */
+  tenant?: string;
+  /** 1 to 63 letters, digits and underscores; created if it isn't there. Default `public`. */
+  schema?: string;
+  /** Those that this process serves for the tenant. Default: all that the application provides. */
+  workflows?: (Type<unknown> | string)[];
+  /** The application's own, in the tenant's schema. */
+  // oxlint-disable-next-line typescript/no-unsafe-function-type -- TypeORM's own type for an entity class
+  entities?: (Function | EntitySchema)[];
+  /** The application's own, run with the library's; they have a history table of their own. */
+  migrations?: Type<MigrationInterface>[];
+  /** `role`: transactions in which user code runs `SET LOCAL ROLE` to the tenant's. Default `schema`. */
+  isolation?: 'schema' | 'role';
+}
+
+/** A provider that makes options, for `useClass` and `useExisting`. */
+export interface CloacinaOptionsFactory<O = CloacinaTenantOptions> {
+  createCloacinaOptions(): O | Promise<O>;
+}
+
+/**
+ * Options that have to be made, as in other modules of Nest.
+ *
+ * @example
+ * ```ts
+ * CloacinaModule.forTenantAsync({
+ *   tenant: 'initech',
+ *   inject: [ConfigService],
+ *   useFactory: (config: ConfigService) => ({ schema: 'tenant_initech', databaseUrl: config.getOrThrow('INITECH_URL') }),
+ * })
+ * ```
+ */
+export interface CloacinaAsyncOptions<O> extends Pick<ModuleMetadata, 'imports'> {
+  /**
+   * Of forTenantAsync: the tenant's name, which must be known before its options are made. Only the one tenant of an
+   * application may go without; it is then injected by class.
+   */
+  tenant?: string;
+  /** What `useFactory` gets, in order. */
+  inject?: unknown[];
+  /** Makes the options. Its parameters are `any`, as in Nest: nothing ties them to `inject`. */
+  // oxlint-disable-next-line typescript/no-explicit-any
+  useFactory?: (...args: any[]) => O | Promise<O>;
+  /** A {@link CloacinaOptionsFactory} to instantiate. */
+  useClass?: Type<unknown>;
+  /** A {@link CloacinaOptionsFactory} that is a provider of `imports` or of a global module. */
+  useExisting?: Type<unknown>;
+}

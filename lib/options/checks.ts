@@ -1,0 +1,108 @@
+import { inspect } from 'node:util';
+import { didYouMean } from '../errors/index.js';
+import { DURATION_FORM, parseDuration } from '../workflow/duration.js';
+
+/** What is wrong with an option's value, as a clause that follows its name; undefined for a good one. */
+export type Check = (value: unknown) => string | undefined;
+/** The options that there are, each with its check. */
+export type Checks<Options> = { readonly [Name in keyof Options]-?: Check };
+
+/**
+ * Everything that is wrong with an object of options: sentences that begin with `owner`. An option that is undefined
+ * counts as left out, for that is what a ConfigService gives.
+ */
+export function checkOptions<Options>(
+  owner: string,
+  options: unknown,
+  checks: Checks<Options>,
+): string[] {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    return [`${owner}: the options must be an object, not ${show(options)}.`];
+  }
+  const known = new Map<string, Check>(Object.entries(checks));
+  return Object.entries(options).flatMap(([name, value]) => {
+    if (value === undefined) return [];
+    const check = known.get(name);
+    if (check === undefined) {
+      return [
+        `${owner}: there is no option ${JSON.stringify(name)}.${didYouMean(name, known.keys())}`,
+      ];
+    }
+    const problem = check(value);
+    return problem === undefined ? [] : [`${owner}: ${name} ${problem}.`];
+  });
+}
+
+/** A value as it is shown in a problem: short. Not for what may hold a secret. */
+export function show(value: unknown): string {
+  if (typeof value === 'function') return value.name === '' ? 'a function' : value.name;
+  try {
+    const text = inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 60 });
+    return text.length > 100 ? `${text.slice(0, 99)}…` : text;
+  } catch {
+    return `a ${typeof value}`;
+  }
+}
+
+/** Anything goes; what it holds is checked elsewhere. */
+export const anything: Check = () => undefined;
+
+/** `true` or `false`. */
+export const flag: Check = (value) =>
+  typeof value === 'boolean' ? undefined : `must be true or false, not ${show(value)}`;
+
+/** A string of 1 to `max` characters, without control characters. */
+export function text(max: number): Check {
+  return (value) => {
+    const good =
+      typeof value === 'string' &&
+      value.trim() !== '' &&
+      value.length <= max &&
+      !/\p{Cc}/u.test(value);
+    return good ? undefined : `must be a string of 1 to ${max} characters, not ${show(value)}`;
+  };
+}
+
+/** A whole number from `min` to `max`. */
+export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): Check {
+  const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
+  return (value) => {
+    const good =
+      typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max;
+    return good ? undefined : `must be a whole number ${range}, not ${show(value)}`;
+  };
+}
+
+/** A duration of at least `minMs` and at most `maxMs` milliseconds. */
+export function duration(minMs = 0, maxMs = Number.POSITIVE_INFINITY): Check {
+  return (value) => {
+    const ms = parseDuration(value);
+    if (ms === undefined) return `must be ${DURATION_FORM}, not ${show(value)}`;
+    if (ms < minMs) return `must be at least ${minMs} ms, not ${show(value)}`;
+    return ms > maxMs ? `must be at most ${maxMs} ms, not ${show(value)}` : undefined;
+  };
+}
+
+/** One of a few strings. */
+export function oneOf(...values: readonly string[]): Check {
+  const list = values.map((value) => JSON.stringify(value)).join(' or ');
+  return (value) =>
+    typeof value === 'string' && values.includes(value)
+      ? undefined
+      : `must be ${list}, not ${show(value)}`;
+}
+
+/** A function. */
+export const callable: Check = (value) =>
+  typeof value === 'function' ? undefined : `must be a function, not ${show(value)}`;
+
+/** An array whose members are all good. */
+export function listOf(what: string, isMember: (value: unknown) => boolean): Check {
+  return (value) => {
+    if (!Array.isArray(value)) return `must be an array of ${what}, not ${show(value)}`;
+    const at = value.findIndex((member) => !isMember(member));
+    if (at === -1) return undefined;
+    const hint = value[at] === undefined ? ' (is there a circular import between files?)' : '';
+    return `must be an array of ${what}, but [${at}] is ${show(value[at])}${hint}`;
+  };
+}
