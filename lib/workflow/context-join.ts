@@ -149,7 +149,7 @@ function resolve(
     }
   }
   const writers = writerSets.withoutAncestors([...lastOf.keys()].sort((a, b) => a - b));
-  const remaining = [...lastOf].filter(([writer]) => writers.includes(writer)).map(([, c]) => c);
+  const remaining = writers.flatMap((writer) => lastOf.get(writer) ?? []);
   const winner = remaining.reduce((best, next) => (next.place > best.place ? next : best));
   const { entry, place } = winner;
   if (remaining.every((other) => sameValue(other.entry, entry))) {

@@ -37,9 +37,16 @@ export function decideTask(
   const verdict = evaluateRule(task.rule, {
     outcomes,
     context,
-    outcomeOf: (name) => outcomeOf(workflow.taskNo(name) ?? -1),
+    outcomeOf: (name) => outcomeOf(numberOf(workflow, name)),
   });
   return verdict.holds ? RUN : skip(verdict.byFailure);
+}
+
+function numberOf(workflow: CompiledWorkflow, name: string): number {
+  const no = workflow.taskNo(name);
+  // Compiling refuses such a rule, so this is a task of another workflow.
+  if (no === undefined) throw new Error(`Workflow "${workflow.name}" has no task "${name}".`);
+  return no;
 }
 
 function skip(byFailure: boolean): TaskDecision {

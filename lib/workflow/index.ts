@@ -47,11 +47,14 @@ export {
   describeError,
   encodeEntries,
   encodeJson,
+  MAX_JSON_DEPTH,
   sanitiseText,
+  textProblem,
   type EncodeEntriesResult,
   type EncodeResult,
   type ErrorDescription,
   type JsonObject,
+  type NotJson,
 } from './json-value.js';
 export {
   ContextView,

@@ -63,6 +63,10 @@ function resolveMembers(value: object): Resolution {
   if (tag === 'Number') return { ok: true, value: Number.prototype.valueOf.call(value) };
   if (tag === 'String') return { ok: true, value: String.prototype.valueOf.call(value) };
   if (tag === 'Boolean') return { ok: true, value: Boolean.prototype.valueOf.call(value) };
+  // Of what else has a tag of its own (iterators, streams, headers), nothing would be stored either.
+  if (tag !== 'Object' && tag !== 'Array' && Object.keys(value).length === 0) {
+    return { ok: false, problem: `is of type ${tag}, of which JSON would keep nothing` };
+  }
   return { ok: true, value };
 }
 

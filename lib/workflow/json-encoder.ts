@@ -1,16 +1,23 @@
 import { isPlain, isStructure, resolveObject, type Structure } from './json-classes.js';
+import { formatPath } from './json-path.js';
 import { sanitiseText, textOfThrown, textProblem } from './text.js';
 
 /** JSON text, or what JSON cannot carry and where it is. */
 export type EncodeResult =
-  | { readonly ok: true; readonly json: string; /** In UTF-8. */ readonly bytes: number }
-  | {
-      readonly ok: false;
-      /** Where in the value, such as `items[3].name`; empty for the value itself. */
-      readonly path: string;
-      /** What is wrong there and what to do, as the rest of a sentence: `is a Map; …`. */
-      readonly problem: string;
-    };
+  { readonly ok: true; readonly json: string; /** In UTF-8. */ readonly bytes: number } | NotJson;
+
+/** A context's keys, each with the JSON text of its value, or what JSON cannot carry and where it is. */
+export type EncodeEntriesResult =
+  { readonly ok: true; readonly entries: ReadonlyMap<string, string> } | NotJson;
+
+/** What JSON cannot carry. */
+export interface NotJson {
+  readonly ok: false;
+  /** Where in the value, such as `items[3].name`; empty for the value itself. */
+  readonly path: string;
+  /** What is wrong there and what to do, as the rest of a sentence: `is a Map; …`. */
+  readonly problem: string;
+}
 
 /** How many objects and arrays may be inside each other. */
 export const MAX_JSON_DEPTH = 1_000;
@@ -20,11 +27,9 @@ export const MAX_JSON_DEPTH = 1_000;
  */
 export const MAX_JSON_LENGTH = 2 ** 26;
 
-/** Segments of a path that are shown, and characters of each: deep structures have long paths. */
-const MAX_PATH_SEGMENTS = 20;
-const MAX_SEGMENT_LENGTH = 100;
+/** Characters that are kept of a problem: parts of it may be the object's own words. */
+const MAX_PROBLEM_LENGTH = 300;
 const PLAIN_ASCII = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
-const IDENTIFIER = /^[A-Za-z_$][\w$]*$/;
 
 /**
  * The JSON text of `value`, or what in it is not JSON; never throws. What `JSON.stringify` would drop or change
@@ -38,6 +43,15 @@ export function encodeJson(value: unknown, maxLength = MAX_JSON_LENGTH): EncodeR
   return new JsonEncoder(maxLength).run(value);
 }
 
+/**
+ * Takes a context apart by its top-level keys, each value as {@link encodeJson} gives it; never throws.
+ *
+ * @param maxLength - of all together, in characters, default {@link MAX_JSON_LENGTH}
+ */
+export function encodeEntries(context: unknown, maxLength = MAX_JSON_LENGTH): EncodeEntriesResult {
+  return new JsonEncoder(maxLength).runEntries(context);
+}
+
 /** One walk over one value. It reads everything once, so that what was checked is what is written. */
 class JsonEncoder {
   /** The objects that the walk is inside of, outermost first. */
@@ -45,12 +59,28 @@ class JsonEncoder {
   /** Where the problem is, innermost key first: noted on the way out, so that success costs nothing. */
   private readonly path: (string | number)[] = [];
   private problem = '';
+  /** Receives the properties of the outermost object. */
+  private topLevel: Map<string, string> | undefined;
 
   constructor(private readonly maxLength: number) {}
 
   run(value: unknown): EncodeResult {
     const json = this.encode(value, '');
-    if (json !== undefined) return { ok: true, json, bytes: Buffer.byteLength(json) };
+    if (json === undefined) return this.failure();
+    return { ok: true, json, bytes: Buffer.byteLength(json) };
+  }
+
+  runEntries(context: unknown): EncodeEntriesResult {
+    const entries = new Map<string, string>();
+    this.topLevel = entries;
+    const result = this.run(context);
+    if (!result.ok) return result;
+    if (result.json.startsWith('{')) return { ok: true, entries };
+    this.refuse('is not an object; a context has named values');
+    return this.failure();
+  }
+
+  private failure(): NotJson {
     return { ok: false, path: formatPath(this.path.toReversed()), problem: this.problem };
   }
 
@@ -129,6 +159,7 @@ class JsonEncoder {
       if (text === undefined) return this.refuseAt(key);
       json += json.length === 1 ? `${name}:${text}` : `,${name}:${text}`;
       if (json.length > this.maxLength) return this.refuseLength();
+      if (this.inside.length === 1) this.topLevel?.set(key, text);
     }
     return `${json}}`;
   }
@@ -144,7 +175,7 @@ class JsonEncoder {
   }
 
   private refuse(problem: string): undefined {
-    this.problem = problem;
+    this.problem = sanitiseText(problem, MAX_PROBLEM_LENGTH);
   }
 
   private refuseAt(key: string | number): undefined {
@@ -156,18 +187,6 @@ class JsonEncoder {
   }
 
   private refuseUnreadable(error: unknown): undefined {
-    this.refuse(`cannot be read: ${textOfThrown(error, MAX_SEGMENT_LENGTH)}`);
+    this.refuse(`cannot be read: ${textOfThrown(error, MAX_PROBLEM_LENGTH)}`);
   }
-}
-
-function formatPath(path: readonly (string | number)[]): string {
-  const shown = path.slice(0, MAX_PATH_SEGMENTS).map(formatSegment).join('');
-  const more = path.length > MAX_PATH_SEGMENTS ? '…' : '';
-  return (shown.startsWith('.') ? shown.slice(1) : shown) + more;
-}
-
-function formatSegment(key: string | number): string {
-  if (typeof key === 'number') return `[${key}]`;
-  const name = sanitiseText(key, MAX_SEGMENT_LENGTH);
-  return IDENTIFIER.test(name) ? `.${name}` : `[${JSON.stringify(name)}]`;
 }

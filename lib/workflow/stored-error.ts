@@ -1,3 +1,4 @@
+import { encodeJson } from './json-encoder.js';
 import { sanitiseText, textOfThrown } from './text.js';
 
 /** An error as it is stored; the texts are such as PostgreSQL takes, and bounded. */
@@ -21,7 +22,7 @@ const MAX_CAUSES = 5;
  */
 export function describeError(thrown: unknown): ErrorDescription {
   const error = isError(thrown);
-  const message = read(thrown, 'message') ?? (error ? '' : textOfThrown(thrown, MAX_MESSAGE));
+  const message = read(thrown, 'message') ?? (error ? '' : textOf(thrown));
   const name = read(thrown, 'name');
   const description: ErrorDescription = {
     name:
@@ -44,7 +45,7 @@ function stackWithCauses(thrown: unknown): string | undefined {
   const stacks = own === undefined ? [] : [own];
   let cause = property(thrown, 'cause');
   for (let depth = 0; depth < MAX_CAUSES && cause !== undefined && cause !== null; depth++) {
-    const text = read(cause, 'stack') ?? read(cause, 'message') ?? textOfThrown(cause, MAX_MESSAGE);
+    const text = read(cause, 'stack') ?? read(cause, 'message') ?? textOf(cause);
     stacks.push(`Caused by: ${text}`);
     cause = property(cause, 'cause');
   }
@@ -53,6 +54,12 @@ function stackWithCauses(thrown: unknown): string | undefined {
   return stacks.length === 0
     ? undefined
     : stacks.map((stack) => sanitiseText(stack, share)).join('\n');
+}
+
+/** What is not an error, as text: an object as JSON, for '[object Object]' says nothing. */
+function textOf(thrown: unknown): string {
+  const encoded = typeof thrown === 'object' ? encodeJson(thrown, MAX_MESSAGE) : undefined;
+  return encoded?.ok === true ? encoded.json : textOfThrown(thrown, MAX_MESSAGE);
 }
 
 /** By the tag, which errors of other realms have too; by the prototype for those that hide it behind a proxy or tag. */

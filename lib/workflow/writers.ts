@@ -24,16 +24,16 @@ export class WriterSets {
     return known;
   }
 
-  /** Numbers are topological, so one pass downwards marks all ancestors, and none below the lowest writer matters. */
+  /** Numbers are topological: one pass downwards marks all ancestors, and it may end above the lowest writer. */
   private settle(tasks: readonly number[]): readonly number[] {
-    const lowest = Math.min(...tasks.slice(0, 1));
-    const below = new Set(tasks);
+    const [lowest = 0] = tasks;
+    const reached = new Set(tasks);
     const ancestors = new Set<number>();
     for (let no = tasks.at(-1) ?? lowest; no > lowest; no--) {
-      if (!below.has(no)) continue;
+      if (!reached.has(no)) continue;
       for (const dependency of this.workflow.tasks[no]?.dependsOn ?? []) {
         ancestors.add(dependency);
-        below.add(dependency);
+        reached.add(dependency);
       }
     }
     return tasks.filter((task) => !ancestors.has(task));
