@@ -7,6 +7,7 @@ import {
   CLOACINA_MIGRATIONS_TABLE,
   cloacinaMigrations,
 } from '../store/migrations/index.js';
+import { silentTypeOrmLogger } from '../store/silent-typeorm-logger.js';
 import { explainFailure } from './migration-failure.js';
 import { type HistoryRequest, readHistories, type SchemaHistory } from './migration-history.js';
 import { applyPending, type MigrationRun, revertLast } from './migration-run.js';
@@ -174,6 +175,7 @@ export class CloacinaMigrator {
       schema,
       migrations: cloacinaMigrations,
       migrationsTableName: CLOACINA_MIGRATIONS_TABLE,
+      options: { logger: silentTypeOrmLogger },
     });
     try {
       await dataSource.initialize();

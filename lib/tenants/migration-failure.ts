@@ -83,8 +83,8 @@ function missingGrant(
   }
   const lacking = [
     ...(rights.may_use === false ? ['USAGE'] : []),
-    // Who only reads a schema that others migrate needs no more than USAGE there.
-    ...(rights.may_create === false && rights.may_read !== true ? ['CREATE'] : []),
+    // In a schema that another login has migrated, CREATE alone would not help.
+    ...(rights.may_create === false && rights.is_owner !== false ? ['CREATE'] : []),
   ];
   if (lacking.length > 0) {
     const grant = `GRANT ${lacking.join(', ')} ON SCHEMA ${quoted} TO ${role}`;

@@ -1,0 +1,157 @@
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import type { Client } from 'pg';
+import { DatabaseUnavailableError, MigrationError } from '../../../lib/errors/index.js';
+import { ensureSchemas } from '../../../lib/tenants/ensure-schemas.js';
+import { lockSchema } from '../../../lib/tenants/schema-lock.js';
+import { startChild } from '../../support/child-process.js';
+import { connectAdmin, freshSchema } from '../../support/postgres.js';
+import { waitFor } from '../../support/wait-for.js';
+import type { BootMessage } from './boot-process.js';
+import { historyOf } from './catalog.js';
+import { openTenant, withTenant } from './open-tenant.js';
+import { statementsOf } from './statements-of.js';
+
+const FIRST = 'CreateCloacinaTables1735689600000';
+const PROCESSES = 20;
+
+let admin: Client;
+beforeAll(async () => {
+  admin = await connectAdmin();
+});
+afterAll(() => admin.end());
+
+test(`${PROCESSES} processes that boot at once all succeed, and each migration is applied once`, async () => {
+  const schema = freshSchema();
+  const children = Array.from({ length: PROCESSES }, () =>
+    startChild(new URL('boot-process.ts', import.meta.url), { env: { BOOT_SCHEMA: schema } }),
+  );
+  // The barrier: each is connected, with everything loaded, before any begins.
+  await Promise.all(
+    children.map((child) => child.message<BootMessage>(({ kind }) => kind === 'ready', 90_000)),
+  );
+  for (const child of children) child.send({});
+  const ends = await Promise.all(
+    children.map((child) =>
+      child.message<BootMessage>(({ kind }) => kind === 'done' || kind === 'failed', 30_000),
+    ),
+  );
+
+  expect(ends.filter(({ kind }) => kind === 'failed')).toEqual([]);
+  const results = ends.map(({ result }) => result);
+  expect(results.filter((result) => result?.schemaCreated === true)).toHaveLength(1);
+  expect(results.flatMap((result) => result?.applied ?? [])).toEqual([FIRST]);
+  expect(await historyOf(admin, schema)).toEqual([FIRST]);
+}, 150_000);
+
+test('a schema that somebody creates by hand at that instant is taken as it is', async () => {
+  const schema = freshSchema();
+  await withTenant(schema, {}, async ({ migrator, pool }) => {
+    await admin.query(`BEGIN; CREATE SCHEMA ${schema}`);
+    const ensuring = migrator.ensure();
+    // It sees no schema, tries to create it, and waits to hear whether the other one commits.
+    await waitFor(async () => {
+      const { rows } = await pool.query(
+        `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'CREATE SCHEMA "${schema}"'`,
+      );
+      return rows.length > 0;
+    });
+    await admin.query('COMMIT');
+
+    expect(await ensuring).toEqual({ schemaCreated: false, applied: [FIRST] });
+  });
+});
+
+describe('while another process migrates the schema', () => {
+  test('a boot waits and says so, and goes on when that one is done', async () => {
+    const schema = freshSchema();
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    await admin.query('BEGIN');
+    await lockSchema(admin, schema);
+
+    await withTenant(schema, { lockTimeoutMs: 20 }, async ({ migrator }) => {
+      const ensuring = migrator.ensure();
+      await waitFor(() => warn.mock.calls.length >= 2);
+      await admin.query('COMMIT');
+      expect(await ensuring).toEqual({ schemaCreated: true, applied: [FIRST] });
+    });
+
+    expect(String(warn.mock.calls[0]?.[0])).toMatch(
+      new RegExp(
+        `Waiting .* migration of schema "${schema}" by backend \\d+ \\(cloacina-test-admin`,
+      ),
+    );
+    warn.mockRestore();
+  });
+
+  test('a boot gives up after a while, and says who holds it up', async () => {
+    const schema = freshSchema();
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    await admin.query('BEGIN');
+    await lockSchema(admin, schema);
+    try {
+      await withTenant(schema, { lockTimeoutMs: 20, giveUpAfterMs: 50 }, async ({ migrator }) => {
+        const error: unknown = await migrator.ensure().catch((reason: unknown) => reason);
+        expect(error).toBeInstanceOf(MigrationError);
+        expect(String(error)).toMatch(/Another process .* backend \d+ \(cloacina-test-admin/);
+      });
+    } finally {
+      await admin.query('ROLLBACK');
+      warn.mockRestore();
+    }
+  });
+
+  test('a boot that has nothing to do does not wait', async () => {
+    const schema = freshSchema();
+    await withTenant(schema, {}, async ({ migrator }) => {
+      await migrator.ensure();
+      await admin.query('BEGIN');
+      await lockSchema(admin, schema);
+      expect(await migrator.ensure()).toEqual({ schemaCreated: false, applied: [] });
+      await admin.query('COMMIT');
+    });
+  });
+});
+
+describe('many tenants', () => {
+  test('are created, then found up to date in two statements; one that fails does not stop the others', async () => {
+    const schemas = Array.from({ length: 12 }, () => freshSchema('many'));
+    const tenants = await Promise.all(schemas.map((schema) => openTenant(schema)));
+    const pool = tenants[0]?.pool;
+    if (pool === undefined) throw new Error('no tenants');
+    const migrators = tenants.map(({ migrator }) => migrator);
+    try {
+      const first = await ensureSchemas(pool, migrators);
+      expect(first.map(({ result }) => result)).toEqual(
+        schemas.map(() => ({ schemaCreated: true, applied: [FIRST] })),
+      );
+
+      const statements = await statementsOf(() => ensureSchemas(pool, migrators));
+      expect(statements).toHaveLength(2);
+
+      await admin.query(
+        `INSERT INTO ${schemas[5]}.cloacina_migrations (timestamp, name) VALUES (4102444800000, 'Newer4102444800000')`,
+      );
+      await admin.query(`DROP SCHEMA ${schemas[7]} CASCADE`);
+      const outcomes = await ensureSchemas(pool, migrators);
+      expect(outcomes.map(({ error }) => error !== undefined)).toEqual(
+        schemas.map((_schema, index) => index === 5),
+      );
+      expect(outcomes[7]?.result?.applied).toEqual([FIRST]);
+    } finally {
+      await Promise.all(tenants.map((tenant) => tenant.close()));
+    }
+  });
+});
+
+test('a database that is away is told as such', async () => {
+  const schema = freshSchema();
+  const { pool, migrator, dataSource } = await openTenant(schema);
+  await dataSource.destroy();
+  pool.options.host = '127.0.0.1';
+  pool.options.port = 1;
+  Reflect.deleteProperty(pool.options, 'connectionString');
+  await pool.query('SELECT pg_terminate_backend(pg_backend_pid())').catch(() => undefined);
+  await expect(migrator.ensure()).rejects.toBeInstanceOf(DatabaseUnavailableError);
+  await pool.end();
+});
