@@ -63,7 +63,7 @@ class ImmutableBuilder<
     const [options, handler] = rest.length === 2 ? rest : [{}, rest[0]];
     return new ImmutableBuilder<Names | N, C, I>(this.options, [
       ...this.tasks,
-      { name, options, handler },
+      { name, options: { ...options }, handler },
     ]);
   }
 

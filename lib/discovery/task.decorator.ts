@@ -28,5 +28,5 @@ export function Task<const D extends readonly string[] = []>(
   key: string,
   descriptor: TypedPropertyDescriptor<M>,
 ) => void {
-  return (target, key) => addTask(target, key, options ?? {});
+  return (target, key) => addTask(target, key, { ...options });
 }

@@ -10,6 +10,8 @@ export interface TaskMetadata {
   /** The method's name. */
   readonly method: string;
   readonly options: TaskOptions;
+  /** A static method, which is a mistake: tasks are called on the instance that Nest made. */
+  readonly isStatic: boolean;
 }
 
 /** Keeps the options of a {@link Workflow} class. */
@@ -23,13 +25,14 @@ export function getWorkflowOptions(target: Function): WorkflowOptions | undefine
   return options;
 }
 
-/** Adds a {@link Task} method to the class whose prototype is `prototype`. */
-export function addTask(prototype: object, method: string, options: TaskOptions): void {
-  const owner = prototype.constructor;
-  Reflect.defineMetadata(TASKS, [...ownTasks(owner), { method, options }], owner);
+/** Adds a {@link Task} method; the target is the class's prototype, or for a static method the class. */
+export function addTask(target: object, method: string, options: TaskOptions): void {
+  const isStatic = typeof target === 'function';
+  const owner = isStatic ? target : target.constructor;
+  Reflect.defineMetadata(TASKS, [...ownTasks(owner), { method, options, isStatic }], owner);
 }
 
-function ownTasks(target: Function): readonly TaskMetadata[] {
+function ownTasks(target: object): readonly TaskMetadata[] {
   const tasks: readonly TaskMetadata[] | undefined = Reflect.getOwnMetadata(TASKS, target);
   return tasks ?? [];
 }

@@ -25,5 +25,5 @@ import type { WorkflowOptions } from './options.js';
  * ```
  */
 export function Workflow(options: WorkflowOptions): ClassDecorator {
-  return (target) => setWorkflowOptions(target, options);
+  return (target) => setWorkflowOptions(target, { ...options });
 }

@@ -37,8 +37,8 @@ export function checkOptions<Options>(
 export function show(value: unknown): string {
   if (typeof value === 'function') return value.name === '' ? 'a function' : value.name;
   try {
-    const text = inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 60 });
-    return text.length > 100 ? `${text.slice(0, 99)}…` : text;
+    const shown = inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 60 });
+    return shown.length > 100 ? `${shown.slice(0, 99)}…` : shown;
   } catch {
     return `a ${typeof value}`;
   }

@@ -1,0 +1,63 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { anything, callable, checkOptions, show, type Checks } from '../options/checks.js';
+import type { RetryOptions, TaskOptions, WorkflowOptions } from './options.js';
+
+// Values of these are checked by compileWorkflow, which knows the defaults; here it is for names and functions.
+const WORKFLOW_OPTIONS: Checks<WorkflowOptions> = {
+  name: anything,
+  version: anything,
+  description: anything,
+  timeout: anything,
+  input: (value) =>
+    isStandardSchema(value)
+      ? undefined
+      : `must be a Standard Schema, such as zod, valibot and arktype make, not ${show(value)}`,
+};
+
+const TASK_OPTIONS: Checks<TaskOptions> = {
+  name: anything,
+  dependsOn: anything,
+  when: anything,
+  retry: anything,
+  timeout: anything,
+  transactional: anything,
+  priority: anything,
+};
+
+const RETRY_OPTIONS: Checks<RetryOptions> = {
+  maxAttempts: anything,
+  backoff: anything,
+  delay: anything,
+  maxDelay: anything,
+  jitter: anything,
+  retryIf: callable,
+};
+
+/** Whether a value is a Standard Schema, version 1. Some libraries' schemas are functions. */
+export function isStandardSchema(value: unknown): value is StandardSchemaV1 {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
+  const standard: unknown = Reflect.get(value, '~standard');
+  if (typeof standard !== 'object' || standard === null) return false;
+  return (
+    Reflect.get(standard, 'version') === 1 &&
+    typeof Reflect.get(standard, 'validate') === 'function'
+  );
+}
+
+/** Unknown options and wrong functions of a workflow; sentences that begin with `owner`. */
+export function checkWorkflowOptions(owner: string, options: unknown): string[] {
+  return checkOptions(owner, options, WORKFLOW_OPTIONS);
+}
+
+/** Unknown options and wrong functions of a task and its retry; sentences that begin with `owner`. */
+export function checkTaskOptions(owner: string, options: unknown): string[] {
+  const problems = checkOptions(owner, options, TASK_OPTIONS);
+  const retry: unknown = isObject(options) ? Reflect.get(options, 'retry') : undefined;
+  return isObject(retry)
+    ? [...problems, ...checkOptions(`${owner}, retry`, retry, RETRY_OPTIONS)]
+    : problems;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

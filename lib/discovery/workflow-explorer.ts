@@ -1,0 +1,118 @@
+import { Scope } from '@nestjs/common';
+import { describeClass, describeDefinition, type DescribedWorkflow } from './describe-workflow.js';
+import {
+  findProvided,
+  type NestModule,
+  type NestProvider,
+  type ProvidedClass,
+} from './provided.js';
+import type { RegisteredWorkflow } from './registered-workflow.js';
+import { getTasks, getWorkflowOptions } from './workflow-metadata.js';
+
+/** What the modules of an application provide of workflows. */
+export interface Exploration {
+  /** Those without a problem. */
+  readonly workflows: readonly RegisteredWorkflow[];
+  /** Everything that is wrong, a sentence or two each. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * Turns the providers of all modules into workflows.
+ *
+ * @param instantiated - whether Nest has made all instances. Before, what factories make is unknown, and only a
+ *   class's own scope is; after, the scopes of all that it injects count too
+ */
+export function exploreWorkflows(
+  modules: Iterable<NestModule>,
+  instantiated: boolean,
+): Exploration {
+  const { classes, definitions } = findProvided(modules);
+  const described: DescribedWorkflow[] = [];
+  const problems: string[] = [];
+  for (const [type, places] of groupBy(classes, (provided) => provided.type)) {
+    const [first] = places;
+    if (first === undefined) continue;
+    const options = getWorkflowOptions(type);
+    if (options === undefined) {
+      problems.push(strayTasks(first));
+      continue;
+    }
+    if (places.length > 1) problems.push(providedTwice(places));
+    for (const place of places) problems.push(...scopeProblems(place, instantiated));
+    described.push(describeClass(first, options));
+  }
+  // A definition has no state, so the same one in two modules is one workflow.
+  for (const [, [first]] of groupBy(definitions, (provided) => provided.definition)) {
+    if (first !== undefined) described.push(describeDefinition(first));
+  }
+  for (const [name, same] of groupBy(described, (workflow) => workflow.name)) {
+    problems.push(...same.flatMap((workflow) => workflow.problems));
+    if (same.length > 1) problems.push(definedTwice(name, same));
+  }
+  return { workflows: described.flatMap(({ registered }) => registered ?? []), problems };
+}
+
+function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [item]);
+    else group.push(item);
+  }
+  return groups;
+}
+
+function strayTasks({ type, module }: ProvidedClass): string {
+  const methods = getTasks(type).map((task) => `${task.method}()`);
+  return `${type.name} (in ${module}) has @Task on ${methods.join(', ')}, but no @Workflow({ name }) on the class.`;
+}
+
+function providedTwice(places: readonly ProvidedClass[]): string {
+  const name = places[0]?.type.name ?? '';
+  const modules = places.map(({ module }) => module).join(' and ');
+  return (
+    `${name} is provided in ${modules}, so there are ${places.length} instances and no telling which one runs the ` +
+    'tasks. Provide it in one module, and let the others import that module.'
+  );
+}
+
+function definedTwice(name: string, workflows: readonly DescribedWorkflow[]): string {
+  const places = workflows.map(({ place }) => place).join(', and by ');
+  return `Workflow ${JSON.stringify(name)} is defined more than once: by ${places}. Rename or remove one of them.`;
+}
+
+function scopeProblems({ type, module, provider }: ProvidedClass, instantiated: boolean): string[] {
+  const wrapper = provider();
+  if (wrapper === undefined) return [];
+  const singleton = 'Tasks run outside any request, so a workflow must be a singleton';
+  if (wrapper.scope === Scope.REQUEST || wrapper.scope === Scope.TRANSIENT) {
+    const scope = wrapper.scope === Scope.REQUEST ? 'request' : 'transient';
+    return [`${type.name} (in ${module}) is ${scope}-scoped. ${singleton}: remove its scope.`];
+  }
+  // Before all dependencies are known, Nest would remember a wrong answer.
+  if (!instantiated || wrapper.isDependencyTreeStatic()) return [];
+  return [
+    `${type.name} (in ${module}) is request-scoped through ${pathToRequestScope(wrapper)}. ${singleton}: ` +
+      'inject ModuleRef and resolve that provider where it is needed, or give it no scope.',
+  ];
+}
+
+/** `PaymentService → TenantConnection`: the way to the provider that is request-scoped itself. */
+function pathToRequestScope(wrapper: NestProvider): string {
+  const names: string[] = [];
+  const seen = new Set<NestProvider>();
+  for (let at: NestProvider | undefined = wrapper; at !== undefined && !seen.has(at);) {
+    seen.add(at);
+    const injected: NestProvider[] = [
+      ...(at.getCtorMetadata() ?? []),
+      ...(at.getPropertiesMetadata() ?? []).map((property) => property.wrapper),
+    ];
+    at = injected.find(
+      (dependency) => dependency !== undefined && !dependency.isDependencyTreeStatic(),
+    );
+    if (at !== undefined) names.push(String(at.name));
+  }
+  return names.length === 0 ? 'what it injects' : names.join(' → ');
+}

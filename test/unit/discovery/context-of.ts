@@ -1,0 +1,11 @@
+import type { JsonObject, TaskContext } from '../../../lib/discovery/task-context.js';
+
+/** As much of a context as the handlers in these tests use. */
+export function contextOf(data: JsonObject): TaskContext {
+  const context: Pick<TaskContext, 'get' | 'require' | 'data'> = {
+    data,
+    get: (key) => data[key],
+    require: (key) => data[key] ?? {},
+  };
+  return context as TaskContext;
+}
