@@ -27,7 +27,7 @@ export function checkWorkflow(source: unknown, report: Report): WorkflowSpec {
   const label = typeof source.name === 'string' ? `Workflow ${show(source.name)}` : 'The workflow';
   const say: Report = (problem) => report(`${label} ${problem}.`);
   const name = checkName(source.name, say);
-  const tasks = Array.isArray(source.tasks) ? source.tasks : [];
+  const tasks: unknown[] = Array.isArray(source.tasks) ? Array.from(source.tasks) : [];
   if (tasks.length === 0) say('has no tasks; give it at least one');
   return {
     name,
@@ -37,15 +37,17 @@ export function checkWorkflow(source: unknown, report: Report): WorkflowSpec {
       checkText(source.description, 'description', MAX_DESCRIPTION_LENGTH, say),
     ),
     ...optional('timeoutMs', checkTimeout(source.timeout, say)),
-    tasks: tasks.map((task, index) => checkTask(task, index, say)),
+    tasks: tasks.map((task, index) =>
+      checkTask(task, index, (problem) => report(`${label}: ${problem}.`)),
+    ),
   };
 }
 
-function checkTask(source: unknown, index: number, sayOfWorkflow: Report): TaskSpec {
+function checkTask(source: unknown, index: number, report: Report): TaskSpec {
   const task = isRecord(source) ? source : {};
   const label =
     typeof task.name === 'string' && task.name !== '' ? show(task.name) : `number ${index + 1}`;
-  const say: Report = (problem) => sayOfWorkflow(`has task ${label}, which ${problem}`);
+  const say: Report = (problem) => report(`task ${label} ${problem}`);
   return {
     name: checkName(task.name, say),
     dependsOn: checkDependsOn(task.dependsOn, say),

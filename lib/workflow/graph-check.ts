@@ -11,6 +11,8 @@ const MAX_CYCLES = 10;
 /** Of a long cycle, this many tasks are shown at each end. */
 const CYCLE_END = 10;
 
+type Suggest = (name: string, known: Iterable<string>) => string;
+
 /** Checks names, dependencies and rules against each other. The order is that of the tasks' numbers, as indexes into `tasks`. */
 export function checkGraph(workflow: WorkflowSpec, report: Report): readonly number[] {
   const label = `Workflow ${show(workflow.name)}`;
@@ -18,6 +20,7 @@ export function checkGraph(workflow: WorkflowSpec, report: Report): readonly num
     report(`${label} has two tasks named ${show(name)}; rename one of them.`),
   );
   let suggestions = MAX_SUGGESTIONS;
+  const suggest: Suggest = (name, known) => (suggestions-- > 0 ? didYouMean(name, known) : '');
   const dependsOn = workflow.tasks.map((task) => {
     const say: Report = (problem) => report(`${label}: task ${show(task.name)} ${problem}`);
     const known: number[] = [];
@@ -29,13 +32,13 @@ export function checkGraph(workflow: WorkflowSpec, report: Report): readonly num
       if (name === task.name) {
         say('depends on itself; take it out of its dependsOn.');
       } else if (index === undefined) {
-        const hint = suggestions-- > 0 ? didYouMean(name, indexOf.keys()) : '';
+        const hint = suggest(name, indexOf.keys());
         say(`depends on ${show(name)}, which is not a task of this workflow.${hint}`);
       } else {
         known.push(index);
       }
     }
-    checkRuleNames(task, say);
+    checkRuleNames(task, say, suggest);
     return known;
   });
 
@@ -70,12 +73,12 @@ function repeated(names: readonly string[]): Set<string> {
   return new Set(names.filter((name) => seen.size === seen.add(name).size));
 }
 
-function checkRuleNames(task: TaskSpec, say: Report): void {
+function checkRuleNames(task: TaskSpec, say: Report, suggest: Suggest): void {
   if (task.rule === null) return;
   const dependencies = new Set(task.dependsOn);
   for (const name of tasksNamedBy(task.rule)) {
     if (dependencies.has(name)) continue;
-    const hint = didYouMean(name, dependencies);
+    const hint = suggest(name, dependencies);
     say(
       `has a rule on ${show(name)}, which is not in its dependsOn; add it there, or take it out of the rule.${hint}`,
     );

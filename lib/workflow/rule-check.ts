@@ -3,8 +3,8 @@ import { isRecord } from './json-equality.js';
 import { textProblem } from './text.js';
 import type { ContextOperator, ContextRule, TriggerRule } from './trigger-rule.js';
 
-/** Rules inside rules; far beyond what anyone can read. */
-const MAX_RULE_DEPTH = 50;
+/** Rules inside rules: far beyond what anyone can read, and few enough that one used twice in each of them is no harm. */
+const MAX_RULE_DEPTH = 20;
 const RULE_KINDS =
   'taskSucceeded, taskFailed, taskSkipped, contextValue, all, any, none, always or notFailed';
 
@@ -27,7 +27,7 @@ const OPERATORS: Readonly<Record<ContextOperator, boolean>> = {
 export function checkRule(
   rule: unknown,
   report: (problem: string) => void,
-  depth = 0,
+  inside: readonly unknown[] = [],
 ): TriggerRule {
   if (!isRecord(rule)) {
     report('has a rule that is not one; make it with taskSucceeded(), all() and the like');
@@ -49,10 +49,14 @@ export function checkRule(
     case 'all':
     case 'any':
     case 'none':
-      if (depth >= MAX_RULE_DEPTH) {
+      if (inside.includes(rule)) {
+        report('has a rule that contains itself');
+      } else if (inside.length >= MAX_RULE_DEPTH) {
         report(`has a rule of more than ${MAX_RULE_DEPTH} levels; make it flatter`);
       } else if (Array.isArray(rule.rules)) {
-        return { kind, rules: rule.rules.map((inner) => checkRule(inner, report, depth + 1)) };
+        const around = [...inside, rule];
+        // Array.from, for it doesn't pass over holes.
+        return { kind, rules: Array.from(rule.rules, (inner) => checkRule(inner, report, around)) };
       } else {
         report(`has ${article(kind)} ${kind} without a list of rules`);
       }
