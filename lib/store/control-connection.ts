@@ -2,10 +2,7 @@ import pg from 'pg';
 import type { DueTimes, TenantTables } from './store.js';
 import { runUnprepared } from './statement-pool.js';
 import { decodeRenewals, renewLeases } from './statements/leases.js';
-import { decodeDueTimes, NOTIFY, readDueTimes } from './statements/wake-ups.js';
-
-/** One channel for all tenants of a database; payloads carry hashes, since every role may listen. */
-const CHANNEL = 'cloacina';
+import { CHANNEL, decodeDueTimes, NOTIFY, readDueTimes } from './statements/wake-ups.js';
 
 /** The class of the advisory locks that say "this instance lives". Any constant that nobody else uses. */
 const LIVENESS_LOCK_CLASS = 1_129_072_451;
@@ -75,7 +72,7 @@ export class ControlConnection {
   }
 
   async notify(payloads: readonly string[]): Promise<void> {
-    await this.client.query(NOTIFY, [CHANNEL, payloads]);
+    await runUnprepared(this.client, NOTIFY, [CHANNEL, payloads]);
   }
 
   /** By index: whether the tenant still had this instance's lease. */

@@ -56,7 +56,7 @@ import {
   type Statement,
   type StatementRunner,
 } from './statements/statement.js';
-import { readPastDeadlines } from './statements/wake-ups.js';
+import { CHANNEL, notify, readPastDeadlines } from './statements/wake-ups.js';
 import type {
   ClaimedTask,
   CompletionResult,
@@ -132,9 +132,15 @@ export class PostgresStore implements TenantStore {
     return keyed ? new Set(rows.map((row) => row[0] ?? '')) : 'all';
   }
 
-  async startIn(manager: EntityManager, item: StartItem, lease: LeaseWrite): Promise<boolean> {
+  async startIn(
+    manager: EntityManager,
+    item: StartItem,
+    lease: LeaseWrite,
+    payload: string,
+  ): Promise<boolean> {
     const runner = await this.runnerOf(manager);
     const rows = await runner.run(startKeyedExecutions, startValues([item], lease.claimant, false));
+    if (rows.length === 1) await runner.run(notify, [CHANNEL, plainArray([payload])]);
     return rows.length === 1;
   }
 
@@ -181,17 +187,14 @@ export class PostgresStore implements TenantStore {
     return decodeClaims(await this.hot.run(readClaims, [instanceId]));
   }
 
-  transaction<T>(
-    work: (transaction: TaskTransaction) => Promise<T>,
-    lease: LeaseWrite,
-  ): Promise<T> {
+  transaction<T>(work: (transaction: TaskTransaction) => Promise<T>): Promise<T> {
     return runInTenantTransaction(
       this.dataSource,
       this.schema,
       (manager, client) =>
         work({
           manager,
-          complete: (outcome) => completeOn(this.statements.on(client), [outcome], lease),
+          complete: (outcomes, lease) => completeOn(this.statements.on(client), outcomes, lease),
         }),
       { idleTimeoutMs: IDLE_IN_TRANSACTION_MS },
     );

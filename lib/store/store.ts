@@ -101,7 +101,7 @@ export interface LockedExecution {
 /** What a transactional task has: the manager for its writes, and the last statement before COMMIT. */
 export interface TaskTransaction {
   readonly manager: EntityManager;
-  complete(outcome: Outcome): Promise<CompletionResult>;
+  complete(outcomes: readonly Outcome[], lease: LeaseWrite): Promise<CompletionResult>;
 }
 
 /** What a failed statement says about its transaction, and so what may be done. */
@@ -132,8 +132,13 @@ export interface TenantStore {
     lease: LeaseWrite,
     keyed: boolean,
   ): Promise<ReadonlySet<string> | 'all'>;
-  /** The same inside the caller's transaction. */
-  startIn(manager: EntityManager, item: StartItem, lease: LeaseWrite): Promise<boolean>;
+  /** The same inside the caller's transaction, with a notification at its commit. */
+  startIn(
+    manager: EntityManager,
+    item: StartItem,
+    lease: LeaseWrite,
+    payload: string,
+  ): Promise<boolean>;
   /** The ids that hold these keys, by index; undefined where none does. */
   findByKeys(
     keys: readonly { readonly workflow: string; readonly key: string }[],
@@ -151,7 +156,7 @@ export interface TenantStore {
   /** Sorted by execution and task; by index, whether the claim was still held. */
   reschedule(items: readonly Reschedule[]): Promise<boolean[]>;
   claimsOf(instanceId: string): Promise<ClaimedTask[]>;
-  transaction<T>(work: (transaction: TaskTransaction) => Promise<T>, lease: LeaseWrite): Promise<T>;
+  transaction<T>(work: (transaction: TaskTransaction) => Promise<T>): Promise<T>;
 
   outcomes(
     tasks: readonly { readonly executionId: string; readonly taskNo: number }[],

@@ -10,6 +10,8 @@ export interface RecordedOutcome {
   /** JSON text of the written keys. */
   readonly output: string | null;
   readonly deletedKeys: readonly string[];
+  /** One more than the token of the claim under which the outcome was recorded. */
+  readonly token: number;
 }
 
 /**
@@ -21,7 +23,7 @@ export const readOutcomes: Statement = {
   text: (
     tables: TenantTables,
   ) => `SELECT t.execution_id, t.task_no, t.status, t.skip_reason, t.output,
-    array_to_json(t.deleted_keys)
+    array_to_json(t.deleted_keys), t.claim_token
   FROM unnest($1::uuid[], $2::integer[]) AS i(execution_id, task_no)
     JOIN ${tables.task} t ON t.execution_id = i.execution_id AND t.task_no = i.task_no
   WHERE t.status IN ('Completed', 'Failed', 'Skipped', 'Cancelled')`,
@@ -44,6 +46,7 @@ export function decodeOutcomes(rows: readonly RawRow[]): RecordedOutcome[] {
     skipReason: row[3] ?? null,
     output: row[4] ?? null,
     deletedKeys: row[5] ? (JSON.parse(row[5]) as string[]) : [],
+    token: Number(row[6]),
   }));
 }
 

@@ -1,4 +1,4 @@
-import type { RawRow, TenantTables } from './statement.js';
+import type { RawRow, Statement, TenantTables } from './statement.js';
 
 /** What a sweep found of one tenant, in milliseconds from now; null: nothing waits. */
 export interface DueTimes {
@@ -39,5 +39,9 @@ export function readPastDeadlines(tables: TenantTables): string {
     WHERE deadline_at IS NOT NULL AND deadline_at <= clock_timestamp() ORDER BY deadline_at LIMIT 100`;
 }
 
-/** What the database holds as due soon: see {@link readDueTimes}. */
+/** One channel for all tenants of a database; payloads carry hashes, since every role may listen. */
+export const CHANNEL = 'cloacina';
+
 export const NOTIFY = 'SELECT pg_notify($1::text, p) FROM unnest($2::text[]) p';
+
+export const notify: Statement = { name: 'notify', text: () => NOTIFY };

@@ -1,0 +1,211 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { FailureKind } from '../store/store.js';
+
+/** Waits between sends while the database is away, in milliseconds: at once, then calmer. */
+const RECONNECT_DELAYS_MS = [20, 50, 100, 250, 500, 1_000] as const;
+/** Pause before an item that lost a race for its rows is sent again. */
+const CONFLICT_DELAY_MS = 10;
+
+export interface BatcherOptions<I, R> {
+  /** At most so many items to one statement. */
+  readonly maxItems: number;
+  /** What an item adds to a batch, in rows or the like; together at most `maxWeight`, or one item. Default: 1. */
+  readonly weight?: (item: I) => number;
+  readonly maxWeight?: number;
+  /** `resent`: some of these may have been written by a send whose reply was lost. Returns one result an item. */
+  readonly send: (items: readonly I[], resent: boolean) => Promise<readonly R[]>;
+  readonly failureKind: (error: unknown) => FailureKind;
+  /**
+   * Asked for each item while the database is away: the error to end it with, or undefined to go on trying.
+   * `sent` tells that the item may have been written.
+   */
+  readonly giveUp?: (item: I, error: unknown, sent: boolean) => Error | undefined;
+}
+
+interface Entry<I, R> {
+  readonly item: I;
+  readonly resolve: (result: R) => void;
+  readonly reject: (error: unknown) => void;
+  sent: boolean;
+}
+
+/**
+ * Natural batching: while one statement is under way the next items gather, and go as one. No timer and no delay
+ * when idle, hundreds to a commit under load.
+ *
+ * What fails is sorted by what the failure says: a batch with an item that can't be stored, or that waits for a
+ * locked row, is halved until that item stands alone; what waits for a lock goes on aside and holds nobody up; and
+ * what may have been written is sent again, since every statement here is fenced or idempotent.
+ */
+export class Batcher<I, R> {
+  private queue: Entry<I, R>[] = [];
+  private stragglers: Entry<I, R>[] = [];
+  private pumping = false;
+  private straggling = false;
+  private readonly closing = new AbortController();
+  private idle: (() => void)[] = [];
+
+  constructor(private readonly options: BatcherOptions<I, R>) {}
+
+  /** Items that have no result yet. */
+  get size(): number {
+    return this.pending;
+  }
+
+  private pending = 0;
+
+  add(item: I): Promise<R> {
+    return new Promise<R>((resolve, reject) => {
+      this.pending++;
+      this.queue.push({ item, resolve, reject, sent: false });
+      if (!this.pumping) void this.pump();
+    });
+  }
+
+  /** Resolves when nothing is under way. */
+  async settled(): Promise<void> {
+    if (this.pending === 0) return;
+    await new Promise<void>((resolve) => this.idle.push(resolve));
+  }
+
+  /** Ends the waits between sends: what can't be sent now is rejected with the error that it met. */
+  close(): void {
+    this.closing.abort();
+  }
+
+  private async pump(): Promise<void> {
+    this.pumping = true;
+    // What is added in the same turn of the event loop goes together.
+    await Promise.resolve();
+    while (this.queue.length > 0) await this.flush(this.take());
+    this.pumping = false;
+  }
+
+  private take(): Entry<I, R>[] {
+    const { maxItems, weight, maxWeight = Infinity } = this.options;
+    let count = 0;
+    let total = 0;
+    for (const { item } of this.queue) {
+      total += weight?.(item) ?? 1;
+      if (count > 0 && (count >= maxItems || total > maxWeight)) break;
+      count++;
+    }
+    if (count === this.queue.length) {
+      const all = this.queue;
+      this.queue = [];
+      return all;
+    }
+    return this.queue.splice(0, count);
+  }
+
+  private async flush(batch: Entry<I, R>[]): Promise<void> {
+    for (let attempt = 0; batch.length > 0; attempt++) {
+      try {
+        await this.sendOnce(batch);
+        return;
+      } catch (error) {
+        const kind = this.options.failureKind(error);
+        if (kind === 'connection') {
+          batch = await this.waitForDatabase(batch, error, attempt);
+        } else if (batch.length > 1) {
+          const middle = batch.length >> 1;
+          await this.flush(batch.slice(0, middle));
+          await this.flush(batch.slice(middle));
+          return;
+        } else {
+          this.failAlone(batch, error, kind);
+          return;
+        }
+      }
+    }
+  }
+
+  private async sendOnce(batch: readonly Entry<I, R>[]): Promise<void> {
+    const results = await this.options.send(
+      batch.map((entry) => entry.item),
+      batch.some((entry) => entry.sent),
+    );
+    this.end(batch.length);
+    for (let i = 0; i < batch.length; i++) batch[i]?.resolve(results[i] as R);
+  }
+
+  private failAlone(batch: Entry<I, R>[], error: unknown, kind: FailureKind): void {
+    if (kind !== 'conflict') {
+      this.rejectAll(batch, error);
+    } else {
+      this.stragglers.push(...batch);
+      if (!this.straggling) void this.straggle();
+    }
+  }
+
+  /** Items that wait for somebody's lock, one at a time, beside the batches. */
+  private async straggle(): Promise<void> {
+    this.straggling = true;
+    for (
+      let entry = this.stragglers.shift();
+      entry !== undefined;
+      entry = this.stragglers.shift()
+    ) {
+      const closed = await this.pause(CONFLICT_DELAY_MS);
+      if (closed) this.rejectAll([entry], new Error('Closed while a row was locked.'));
+      else await this.flush([entry]);
+    }
+    this.straggling = false;
+  }
+
+  private async waitForDatabase(
+    batch: Entry<I, R>[],
+    error: unknown,
+    attempt: number,
+  ): Promise<Entry<I, R>[]> {
+    const closed = await this.pause(
+      RECONNECT_DELAYS_MS[Math.min(attempt, RECONNECT_DELAYS_MS.length - 1)] ?? 1_000,
+    );
+    // A connection that was refused has sent nothing.
+    const sent = !isRefusal(error);
+    const remaining: Entry<I, R>[] = [];
+    for (const entry of batch) {
+      entry.sent ||= sent;
+      const reason = closed ? asError(error) : this.options.giveUp?.(entry.item, error, entry.sent);
+      if (reason === undefined) remaining.push(entry);
+      else this.rejectAll([entry], reason);
+    }
+    // Those that wait behind grow old as well.
+    this.queue = this.queue.filter((entry) => {
+      const reason = closed ? asError(error) : this.options.giveUp?.(entry.item, error, entry.sent);
+      if (reason !== undefined) this.rejectAll([entry], reason);
+      return reason === undefined;
+    });
+    return remaining;
+  }
+
+  private async pause(ms: number): Promise<boolean> {
+    await delay(ms, undefined, { signal: this.closing.signal }).catch(() => undefined);
+    return this.closing.signal.aborted;
+  }
+
+  private rejectAll(batch: readonly Entry<I, R>[], error: unknown): void {
+    this.end(batch.length);
+    for (const entry of batch) entry.reject(error);
+  }
+
+  private end(count: number): void {
+    this.pending -= count;
+    if (this.pending > 0) return;
+    const idle = this.idle;
+    this.idle = [];
+    for (const resolve of idle) resolve();
+  }
+}
+
+const REFUSALS = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENOENT', '57P03', '53300']);
+
+function isRefusal(error: unknown): boolean {
+  const code: unknown =
+    typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
+  return typeof code === 'string' && REFUSALS.has(code);
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

@@ -1,0 +1,92 @@
+import { ClaimLostError } from '../errors/index.js';
+import { ExecutionMemory } from './execution-memory.js';
+import { claimKey, HeldClaim, type ClaimFacts } from './held-claim.js';
+import type { RunnableDefinition } from './runnable-definition.js';
+
+/**
+ * The claims that this process holds in one tenant, and what it remembers of their executions.
+ *
+ * Adoption is idempotent: a claim may be reported by the statement that made it and by a reading of what the
+ * database holds, in either order, and is taken up once.
+ */
+export class ClaimTable {
+  private readonly claims = new Map<string, HeldClaim>();
+  private readonly memories = new Map<string, ExecutionMemory>();
+  /** While the database is being compared with memory: claims that ended meanwhile, which the reading still shows. */
+  private releasedMeanwhile: Set<string> | undefined;
+
+  get size(): number {
+    return this.claims.size;
+  }
+
+  all(): HeldClaim[] {
+    return [...this.claims.values()];
+  }
+
+  ofExecution(executionId: string): HeldClaim[] {
+    return this.all().filter((claim) => claim.executionId === executionId);
+  }
+
+  /** The execution's memory, made if this process doesn't know it, and made anew if it was retried since. */
+  memoryOf(
+    executionId: string,
+    definition: RunnableDefinition,
+    generation: number,
+  ): ExecutionMemory {
+    const known = this.memories.get(executionId);
+    if (known !== undefined && known.generation === generation) return known;
+    const memory = new ExecutionMemory(executionId, definition.workflow, generation);
+    this.memories.set(executionId, memory);
+    return memory;
+  }
+
+  isActive(executionId: string): boolean {
+    return (this.memories.get(executionId)?.claims ?? 0) > 0;
+  }
+
+  /** Undefined when this claim was taken up before. */
+  adopt(
+    facts: ClaimFacts & { readonly generation: number },
+    definition: RunnableDefinition,
+  ): HeldClaim | undefined {
+    const key = claimKey(facts.executionId, facts.taskNo);
+    const earlier = this.claims.get(key);
+    if (earlier?.token === facts.token) return undefined;
+    if (this.releasedMeanwhile?.has(`${key}/${facts.token}`) === true) return undefined;
+    if (earlier !== undefined) this.lose(earlier);
+    const memory = this.memoryOf(facts.executionId, definition, facts.generation);
+    const claim = new HeldClaim(facts, definition, memory);
+    memory.claims++;
+    this.claims.set(key, claim);
+    return claim;
+  }
+
+  /** The claim has ended, in whatever way. */
+  release(claim: HeldClaim): void {
+    this.releasedMeanwhile?.add(`${claim.key}/${claim.token}`);
+    if (this.claims.get(claim.key) !== claim) return;
+    this.claims.delete(claim.key);
+    claim.memory.claims--;
+    if (claim.memory.claims === 0 && this.memories.get(claim.executionId) === claim.memory) {
+      this.memories.delete(claim.executionId);
+    }
+  }
+
+  /** Somebody else has it, or nobody: nothing may be written for it, and what is remembered of it is not trusted. */
+  lose(claim: HeldClaim): void {
+    claim.lose(new ClaimLostError(claim.task.name, claim.executionId));
+    this.release(claim);
+    if (this.memories.get(claim.executionId) === claim.memory)
+      this.memories.delete(claim.executionId);
+  }
+
+  /** Runs a reading of what the database holds, minding what ends meanwhile. */
+  async compare<T>(read: () => Promise<T>, use: (rows: T) => Promise<void>): Promise<void> {
+    this.releasedMeanwhile = new Set();
+    try {
+      await use(await read());
+    } finally {
+      this.releasedMeanwhile = undefined;
+    }
+  }
+}

@@ -1,0 +1,131 @@
+import {
+  type RegisteredWorkflow,
+  type WorkflowRegistry,
+} from '../discovery/registered-workflow.js';
+import { UnknownWorkflowError } from '../errors/index.js';
+import type { DefinitionContent, TenantStore } from '../store/store.js';
+import {
+  restoreWorkflow,
+  storeWorkflow,
+  type CompiledWorkflow,
+  type StoredDefinition,
+} from '../workflow/index.js';
+import { makeRunnable, type RunnableDefinition } from './runnable-definition.js';
+
+/** What a claim asks for: definitions of which the code has handlers, and the tasks among them that it has none for. */
+export interface ClaimableDefinitions {
+  readonly ids: readonly number[];
+  readonly unknownTasks: readonly (readonly [definition: number, task: number])[];
+}
+
+/**
+ * The definitions of one tenant that this process knows: its own, registered at boot, and the stored ones of the
+ * same names, which executions from before the last deploy are pinned to.
+ */
+export class DefinitionCatalog {
+  private readonly byId = new Map<number, RunnableDefinition>();
+  private readonly current = new Map<string, RunnableDefinition>();
+  private claimableIds: ClaimableDefinitions = { ids: [], unknownTasks: [] };
+
+  constructor(
+    private readonly store: TenantStore,
+    private readonly registry: Pick<WorkflowRegistry, 'get' | 'list'>,
+    /** Whether this tenant runs the workflow. */
+    private readonly serves: (workflow: RegisteredWorkflow) => boolean,
+  ) {}
+
+  /** Registers what the code has and loads the older definitions that the code still has handlers for. */
+  async open(): Promise<void> {
+    const own = this.registry.list().filter((registered) => this.serves(registered));
+    const names = own.map(({ definition }) => definition.name);
+    const newest = new Map(
+      (await this.store.newestDefinitions(names)).map((row) => [row.name, row]),
+    );
+    for (const registered of own) {
+      const stored = newest.get(registered.definition.name);
+      const id =
+        stored?.hash === registered.definition.hash
+          ? stored.id
+          : await this.register(registered.definition);
+      const runnable = makeRunnable(id, registered.definition, registered);
+      this.byId.set(id, runnable);
+      this.current.set(registered.definition.name, runnable);
+    }
+    for (const row of await this.store.definitions()) {
+      if (!this.byId.has(row.id) && this.current.has(row.name)) await this.load(row.id);
+    }
+    this.updateClaimable();
+  }
+
+  get claimable(): ClaimableDefinitions {
+    return this.claimableIds;
+  }
+
+  known(id: number): RunnableDefinition | undefined {
+    return this.byId.get(id);
+  }
+
+  /** A definition by its id, read if this process has not seen it. */
+  async find(id: number): Promise<RunnableDefinition> {
+    return this.byId.get(id) ?? (await this.load(id));
+  }
+
+  /** The definition that a start by name uses: the code's, or else the newest stored one. */
+  async toStart(name: string): Promise<RunnableDefinition> {
+    const current = this.current.get(name);
+    if (current !== undefined) return current;
+    const content = await this.store.newestDefinition(name);
+    if (content === undefined) {
+      throw new UnknownWorkflowError(name, [...this.current.keys()]);
+    }
+    return this.byId.get(content.id) ?? this.restore(content);
+  }
+
+  /** The code's definition, without a look at the database. */
+  currentOf(name: string): RunnableDefinition | undefined {
+    return this.current.get(name);
+  }
+
+  private async load(id: number): Promise<RunnableDefinition> {
+    const content = await this.store.definition(id);
+    if (content === undefined)
+      throw new Error(`Definition ${id} is not in schema ${this.store.schema}.`);
+    return this.restore(content);
+  }
+
+  private restore(content: DefinitionContent): RunnableDefinition {
+    const workflow = restoreWorkflow(content.definition as StoredDefinition);
+    const registered = this.registry.get(content.name);
+    const runnable = makeRunnable(
+      content.id,
+      workflow,
+      registered !== undefined && this.serves(registered) ? registered : undefined,
+    );
+    this.byId.set(content.id, runnable);
+    this.updateClaimable();
+    return runnable;
+  }
+
+  private register(workflow: CompiledWorkflow): Promise<number> {
+    return this.store.registerDefinition({
+      hash: workflow.hash,
+      name: workflow.name,
+      version: workflow.version,
+      description: workflow.description,
+      definition: storeWorkflow(workflow),
+    });
+  }
+
+  private updateClaimable(): void {
+    const ids: number[] = [];
+    const unknownTasks: (readonly [number, number])[] = [];
+    for (const { id, handlers } of this.byId.values()) {
+      if (handlers.every((handler) => handler === undefined)) continue;
+      ids.push(id);
+      handlers.forEach((handler, no) => {
+        if (handler === undefined) unknownTasks.push([id, no]);
+      });
+    }
+    this.claimableIds = { ids, unknownTasks };
+  }
+}

@@ -1,0 +1,358 @@
+import { Logger } from '@nestjs/common';
+import {
+  ClaimLostError,
+  ContextTooLargeError,
+  TaskTimeoutError,
+  toStoredError,
+} from '../errors/index.js';
+import type { TenantStore } from '../store/store.js';
+import { decideTask, type ContextView } from '../workflow/index.js';
+import type { ClaimReturner } from './claim-returner.js';
+import type { ClaimTable } from './claim-table.js';
+import { runInTask } from './current-task.js';
+import type { TaskInput } from './execution-memory.js';
+import { decideFailure } from './failure-decision.js';
+import type { HeldClaim } from './held-claim.js';
+import type { InputReader } from './input-reader.js';
+import type { OutcomeRecorder, TaskResult } from './outcome-recorder.js';
+import type { Lane } from './run-queue.js';
+import { DeferralSignal, RunningTask } from './running-task.js';
+import type { EngineEvent, TenantSettings } from './tenant-parts.js';
+
+export interface ExecutorParts {
+  readonly settings: TenantSettings;
+  readonly store: TenantStore;
+  readonly claims: ClaimTable;
+  readonly lane: Lane;
+  readonly inputs: InputReader;
+  readonly recorder: OutcomeRecorder;
+  readonly returner: ClaimReturner;
+  readonly emit: (event: Omit<EngineEvent, 'tenant'>) => void;
+  /** A task was given back and becomes due in so many milliseconds. */
+  readonly dueIn: (ms: number) => void;
+  /** Memory and database may differ: compare them. */
+  readonly uncertain: () => void;
+}
+
+/**
+ * What happens to a claim, from its input to its outcome:
+ *
+ * read what is missing → join the dependencies' contexts → decide by the rule (run or skip) → wait for a slot →
+ * run the handler → record the outcome, or give the claim back for a retry or a deferral.
+ */
+export class Executor {
+  private readonly logger = new Logger('Cloacina');
+  /** Handlers that were given up (timed out) and have not returned: their task doesn't begin again here before. */
+  private readonly overrunning = new Map<string, Promise<void>>();
+  private stopping = false;
+
+  constructor(private readonly parts: ExecutorParts) {}
+
+  /** From now on a failure costs no attempt: the task is given back. */
+  stop(): void {
+    this.stopping = true;
+  }
+
+  take(claim: HeldClaim): void {
+    if (this.parts.inputs.isKnown(claim)) {
+      this.prepare(claim);
+      return;
+    }
+    this.parts.inputs.fill(claim).then(
+      () => this.prepare(claim),
+      (error: unknown) => this.giveUp(claim, error),
+    );
+  }
+
+  private prepare(claim: HeldClaim): void {
+    if (claim.lost) return;
+    let input: TaskInput;
+    try {
+      input = claim.memory.inputOf(claim.task.no);
+    } catch (error) {
+      this.giveUp(claim, error);
+      return;
+    }
+    const decision =
+      claim.task.rule === null && claim.unmetDependencies === 0
+        ? { run: true as const }
+        : decideTask(
+            claim.task,
+            claim.definition.workflow,
+            (no) => claim.memory.outcome(no) ?? { status: 'Cancelled' },
+            input.view,
+          );
+    if (!decision.run) {
+      this.record(resultOf(claim, input, 'Skipped', { skipReason: decision.skipReason }));
+    } else if (input.view.bytes > this.parts.settings.maxContextSize) {
+      this.fail(claim, input, this.tooLarge(input.view));
+    } else {
+      this.enqueue(claim, input);
+    }
+  }
+
+  private enqueue(claim: HeldClaim, input: TaskInput): void {
+    const earlier = this.overrunning.get(claim.key);
+    if (earlier !== undefined) {
+      void earlier.then(() => this.enqueue(claim, input));
+      return;
+    }
+    this.parts.lane.add({
+      suspect: claim.recoveryAttempts > 0,
+      run: () => this.run(claim, input),
+    });
+  }
+
+  /** Resolves when the handler has returned, which frees its slot; what comes of it goes on by itself. */
+  private async run(claim: HeldClaim, input: TaskInput): Promise<void> {
+    if (claim.lost) return;
+    if (this.stopping) {
+      this.giveBack(claim);
+      return;
+    }
+    claim.stage = 'running';
+    this.emit('task.started', claim);
+    const attempt = new Attempt(claim, input);
+    const timer = setTimeout(() => {
+      const error = new TaskTimeoutError(claim.task.name, claim.task.timeoutMs);
+      if (!attempt.settle('timeout')) return;
+      claim.abort(error);
+      this.overrunning.set(claim.key, returned);
+      this.fail(claim, input, error);
+    }, claim.task.timeoutMs);
+    const returned = (
+      claim.task.transactional ? this.runTransactional(attempt) : this.runHandler(attempt)
+    ).finally(() => {
+      clearTimeout(timer);
+      if (this.overrunning.get(claim.key) === returned) this.overrunning.delete(claim.key);
+    });
+    await returned;
+  }
+
+  private async runHandler(attempt: Attempt): Promise<void> {
+    const { claim, input } = attempt;
+    const { dataSource } = this.parts.store;
+    const context = new RunningTask(claim, input.view, {
+      tenant: this.parts.settings.tenant,
+      dataSource,
+      get manager() {
+        return dataSource.manager;
+      },
+    });
+    try {
+      const result = this.finish(attempt, context, await this.invoke(claim, context));
+      if (attempt.settle('handler')) this.record(result);
+    } catch (error) {
+      if (attempt.settle('handler')) this.afterThrow(claim, input, context, error);
+    }
+  }
+
+  /** The handler's writes and the outcome in one transaction; the outcome is the last statement before COMMIT. */
+  private async runTransactional(attempt: Attempt): Promise<void> {
+    const { claim, input } = attempt;
+    const { store, recorder, settings } = this.parts;
+    let context: RunningTask | undefined;
+    try {
+      let result: TaskResult | undefined;
+      const completion = await store.transaction(async (transaction) => {
+        context = new RunningTask(claim, input.view, {
+          tenant: settings.tenant,
+          dataSource: store.dataSource,
+          manager: transaction.manager,
+        });
+        result = this.finish(attempt, context, await this.invoke(claim, context));
+        // Settled already: the attempt timed out, and what it wrote must not be committed.
+        if (!attempt.settle('handler'))
+          throw new ClaimLostError(claim.task.name, claim.executionId);
+        const recorded = await recorder.recordWith([result], (outcomes, lease) =>
+          transaction.complete(outcomes, lease),
+        );
+        if (recorded.accepted[0] !== true)
+          throw new ClaimLostError(claim.task.name, claim.executionId);
+        return recorded;
+      });
+      if (result !== undefined) recorder.follow([result], completion);
+    } catch (error) {
+      if (attempt.timedOut) return;
+      attempt.settle('handler');
+      if (error instanceof ClaimLostError) {
+        this.parts.claims.lose(claim);
+        this.refused(claim);
+      } else {
+        // A connection that broke at COMMIT leaves it open whether the outcome stands. The failure is fenced by
+        // the same token: it is refused if it does.
+        this.afterThrow(claim, input, context, error);
+      }
+    }
+  }
+
+  private invoke(claim: HeldClaim, context: RunningTask): unknown {
+    const handler = claim.definition.handlers[claim.task.no];
+    if (handler === undefined) throw new Error(`No handler for task "${claim.task.name}".`);
+    return runInTask(context, () => handler.run(context));
+  }
+
+  /** Turns what the handler returned into its outcome; throws what has to count as the handler's failure. */
+  private finish(attempt: Attempt, context: RunningTask, returned: unknown): TaskResult {
+    if (context.deferredForNextMs !== undefined) throw new DeferralSignal();
+    const { claim, input } = attempt;
+    const writes = context.finish(returned);
+    if (writes.size === 0) return resultOf(claim, input, 'Completed', {});
+    const view = input.view.withWrites(claim.task.no, writes);
+    if (view.bytes > this.parts.settings.maxContextSize) throw this.tooLarge(view);
+    return resultOf(claim, input, 'Completed', { view, ...encodeWrites(writes) });
+  }
+
+  private afterThrow(
+    claim: HeldClaim,
+    input: TaskInput,
+    context: RunningTask | undefined,
+    thrown: unknown,
+  ): void {
+    const deferredMs = context?.deferredForNextMs;
+    if (claim.lost) return;
+    if (deferredMs === undefined) this.fail(claim, input, thrown);
+    else this.returnClaim(claim, 'defer', deferredMs);
+  }
+
+  private fail(claim: HeldClaim, input: TaskInput, thrown: unknown): void {
+    if (claim.lost) return;
+    if (this.stopping) {
+      this.giveBack(claim);
+      return;
+    }
+    const retryIf = claim.definition.handlers[claim.task.no]?.retryIf;
+    const decision = decideFailure(thrown, claim.task, claim.failures + 1, retryIf, Math.random());
+    const error = toStoredError(thrown);
+    if (decision === 'fail') {
+      this.record(resultOf(claim, input, 'Failed', { error }));
+    } else {
+      this.emit('task.retrying', claim, 'Ready');
+      this.returnClaim(claim, 'retry', decision.retryInMs, error);
+    }
+  }
+
+  giveBack(claim: HeldClaim): void {
+    this.returnClaim(claim, 'giveBack', 0);
+  }
+
+  private returnClaim(
+    claim: HeldClaim,
+    kind: 'retry' | 'defer' | 'giveBack',
+    delayMs: number,
+    error?: unknown,
+  ): void {
+    if (kind === 'defer') this.emit('task.deferred', claim, 'Ready');
+    this.parts.returner.giveBack({ claim, kind, delayMs, error }).then(
+      (held) => {
+        if (held) this.parts.dueIn(delayMs);
+        else this.refused(claim);
+      },
+      (reason: unknown) => this.giveUp(claim, reason),
+    );
+  }
+
+  private record(result: TaskResult): void {
+    this.parts.recorder.record(result).catch((error: unknown) => {
+      const { claim } = result;
+      if (this.parts.store.failureKind(error) !== 'data' || result.status === 'Failed') {
+        this.giveUp(claim, error);
+        return;
+      }
+      // The outcome itself can't be stored. That is the task's failure, and no retry would change it.
+      this.record({
+        ...result,
+        status: 'Failed',
+        output: null,
+        deletedKeys: [],
+        error: toStoredError(error),
+      });
+    });
+  }
+
+  private refused(claim: HeldClaim): void {
+    this.emit('claim.lost', claim);
+    this.parts.uncertain();
+  }
+
+  /** The database refuses to go on with this claim (a dropped table, say): it stays in the row for recovery. */
+  private giveUp(claim: HeldClaim, error: unknown): void {
+    if (!claim.lost) {
+      this.logger.error(
+        `Task ${claim.task.name} of execution ${claim.executionId} could not be recorded: ${toStoredError(error).message}`,
+      );
+    }
+    this.parts.claims.lose(claim);
+  }
+
+  private tooLarge(view: ContextView): ContextTooLargeError {
+    const largest = view
+      .keys()
+      .map((key): readonly [string, number] => [key, view.get(key)?.bytes ?? 0])
+      .sort((a, b) => b[1] - a[1]);
+    return new ContextTooLargeError(view.bytes, this.parts.settings.maxContextSize, largest);
+  }
+
+  private emit(type: EngineEvent['type'], claim: HeldClaim, status?: string): void {
+    this.parts.emit({
+      type,
+      executionId: claim.executionId,
+      workflow: claim.definition.workflow.name,
+      task: claim.task.name,
+      attempt: claim.failures + 1,
+      ...(status === undefined ? {} : { status }),
+    });
+  }
+}
+
+/** One run of a handler; whoever settles it first (its return, its timeout) decides what is recorded. */
+class Attempt {
+  private settledBy: 'handler' | 'timeout' | undefined;
+
+  constructor(
+    readonly claim: HeldClaim,
+    readonly input: TaskInput,
+  ) {}
+
+  /** True for the first caller. */
+  settle(by: 'handler' | 'timeout'): boolean {
+    if (this.settledBy !== undefined) return false;
+    this.settledBy = by;
+    this.claim.stage = 'settled';
+    return true;
+  }
+
+  get timedOut(): boolean {
+    return this.settledBy === 'timeout';
+  }
+}
+
+function resultOf(
+  claim: HeldClaim,
+  input: TaskInput,
+  status: TaskResult['status'],
+  more: Partial<Pick<TaskResult, 'view' | 'output' | 'deletedKeys' | 'error' | 'skipReason'>>,
+): TaskResult {
+  return {
+    claim,
+    status,
+    view: input.view,
+    output: null,
+    deletedKeys: [],
+    conflicts: input.conflicts,
+    ...more,
+  };
+}
+
+/** The members' texts are JSON already: only the keys are encoded here. */
+function encodeWrites(
+  writes: ReadonlyMap<string, string | undefined>,
+): Pick<TaskResult, 'output' | 'deletedKeys'> {
+  const members: string[] = [];
+  const deletedKeys: string[] = [];
+  for (const [key, json] of writes) {
+    if (json === undefined) deletedKeys.push(key);
+    else members.push(`${JSON.stringify(key)}:${json}`);
+  }
+  return { output: members.length === 0 ? null : `{${members.join(',')}}`, deletedKeys };
+}

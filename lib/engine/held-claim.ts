@@ -1,0 +1,72 @@
+import type { ExecutionMemory } from './execution-memory.js';
+import type { RunnableDefinition } from './runnable-definition.js';
+import type { CompiledTask } from '../workflow/index.js';
+
+export interface ClaimFacts {
+  readonly executionId: string;
+  readonly taskNo: number;
+  readonly token: number;
+  readonly attempt: number;
+  readonly recoveryAttempts: number;
+  readonly unmetDependencies: number;
+  readonly deferredForMs: number | null;
+}
+
+/** A task that this process has claimed and whose outcome it owes. */
+export class HeldClaim {
+  readonly executionId: string;
+  readonly task: CompiledTask;
+  readonly token: number;
+  /** Failures recorded so far. */
+  readonly failures: number;
+  readonly recoveryAttempts: number;
+  readonly unmetDependencies: number;
+  /** How long ago the task was first deferred, at the time of the claim. */
+  readonly deferredForMs: number | null;
+  readonly claimedAt = performance.now();
+  /** Set when the claim is known to be lost, or was given back: nothing may be written for it any more. */
+  lost = false;
+  /** `waiting` for its input or a slot; `running` in its handler; `settled`: what came of it is being recorded. */
+  stage: 'waiting' | 'running' | 'settled' = 'waiting';
+  private controller: AbortController | undefined;
+
+  constructor(
+    facts: ClaimFacts,
+    readonly definition: RunnableDefinition,
+    readonly memory: ExecutionMemory,
+  ) {
+    const task = definition.workflow.tasks[facts.taskNo];
+    if (task === undefined) {
+      throw new Error(`Definition ${definition.id} has no task ${facts.taskNo}.`);
+    }
+    this.task = task;
+    this.executionId = facts.executionId;
+    this.token = facts.token;
+    this.failures = facts.attempt;
+    this.recoveryAttempts = facts.recoveryAttempts;
+    this.unmetDependencies = facts.unmetDependencies;
+    this.deferredForMs = facts.deferredForMs;
+  }
+
+  get key(): string {
+    return claimKey(this.executionId, this.task.no);
+  }
+
+  /** Made when first asked for: most handlers never look at it. */
+  get signal(): AbortSignal {
+    return (this.controller ??= new AbortController()).signal;
+  }
+
+  abort(reason: Error): void {
+    (this.controller ??= new AbortController()).abort(reason);
+  }
+
+  lose(reason: Error): void {
+    this.lost = true;
+    this.abort(reason);
+  }
+}
+
+export function claimKey(executionId: string, taskNo: number): string {
+  return `${executionId}/${taskNo}`;
+}

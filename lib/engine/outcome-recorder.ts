@@ -1,0 +1,237 @@
+import type {
+  CompletionResult,
+  DependentEdge,
+  LeaseWrite,
+  Outcome,
+  OutcomeDetail,
+  TenantStore,
+} from '../store/store.js';
+import type { ContextConflict, ContextView, SkipReason } from '../workflow/index.js';
+import { Batcher } from './batcher.js';
+import type { ClaimTable } from './claim-table.js';
+import type { HeldClaim } from './held-claim.js';
+import type { Lane } from './run-queue.js';
+import type { TenantLease } from './tenant-parts.js';
+
+/** Outcomes to one statement; the work per statement grows with their edges, so those are bounded too. */
+const MAX_OUTCOMES = 300;
+const MAX_WEIGHT = 12_000;
+
+/** What became of a claimed task. */
+export interface TaskResult {
+  readonly claim: HeldClaim;
+  readonly status: 'Completed' | 'Failed' | 'Skipped';
+  /** What the task hands on to its dependents. */
+  readonly view: ContextView;
+  /** JSON text of the written keys. */
+  readonly output: string | null;
+  readonly deletedKeys: readonly string[];
+  readonly error?: unknown;
+  readonly skipReason?: SkipReason | undefined;
+  readonly conflicts: readonly ContextConflict[];
+}
+
+/** What follows from recorded outcomes, for the tenant's engine. */
+export interface OutcomeConsequences {
+  claimed(
+    result: TaskResult,
+    taskNo: number,
+    token: number,
+    unmet: number,
+    generation: number,
+  ): void;
+  /** Dependents became ready that this process did not take. */
+  leftReady(): void;
+  ended(result: TaskResult, status: 'Completed' | 'Failed', awaited: boolean): void;
+  recorded(result: TaskResult): void;
+  refused(result: TaskResult): void;
+  /** The reply to a send was lost: the database may hold more than memory knows. */
+  uncertain(): void;
+}
+
+/** Records outcomes in batches, taking the dependents that became ready where there is room. */
+export class OutcomeRecorder {
+  private readonly batcher: Batcher<TaskResult, undefined>;
+
+  constructor(
+    private readonly store: TenantStore,
+    private readonly claims: ClaimTable,
+    private readonly lane: Lane,
+    private readonly lease: TenantLease,
+    private readonly consequences: OutcomeConsequences,
+  ) {
+    this.batcher = new Batcher({
+      maxItems: MAX_OUTCOMES,
+      weight: ({ claim }) => 1 + dependentsOf(claim).length,
+      maxWeight: MAX_WEIGHT,
+      send: (results, resent) => this.send(results, resent),
+      failureKind: (error) => store.failureKind(error),
+    });
+  }
+
+  /** Rejects when the outcome itself can't be stored; the claim is still held then. */
+  record(result: TaskResult): Promise<undefined> {
+    return this.batcher.add(result);
+  }
+
+  settled(): Promise<void> {
+    return this.batcher.settled();
+  }
+
+  close(): void {
+    this.batcher.close();
+  }
+
+  private async send(unsorted: readonly TaskResult[], resent: boolean): Promise<undefined[]> {
+    const results = unsorted.filter(({ claim }) => !claim.lost).sort(byLockOrder);
+    if (results.length > 0) {
+      const complete = (
+        outcomes: readonly Outcome[],
+        lease: LeaseWrite,
+      ): Promise<CompletionResult> => this.store.complete(outcomes, lease);
+      this.follow(results, await this.recordWith(results, complete, resent));
+    }
+    return unsorted.map(() => undefined);
+  }
+
+  /** Sends sorted results by whatever `complete` is, in a batch or in a task's own transaction, and follows up. */
+  async recordWith(
+    results: readonly TaskResult[],
+    complete: (outcomes: readonly Outcome[], lease: LeaseWrite) => Promise<CompletionResult>,
+    resent = false,
+  ): Promise<CompletionResult> {
+    const edges = results.reduce((sum, { claim }) => sum + dependentsOf(claim).length, 0);
+    const room = this.lane.reserve(edges);
+    const lease = room > 0 ? this.lease.forClaim() : this.lease.withoutClaim();
+    try {
+      let left = room;
+      const outcomes = results.map((result) =>
+        outcomeOf(result, (taskNo) => {
+          const claim = left > 0 && result.claim.definition.handlers[taskNo] !== undefined;
+          if (claim) left--;
+          return { taskNo, claim };
+        }),
+      );
+      const completion = await complete(outcomes, lease);
+      this.lease.written(lease);
+      return resent ? await this.settle(results, completion) : completion;
+    } finally {
+      this.lane.unreserve(room);
+    }
+  }
+
+  /** Takes in what the database did: the memory, the claims, the dependents, the ends. */
+  follow(results: readonly TaskResult[], completion: CompletionResult): void {
+    for (const [i, result] of results.entries()) {
+      if (completion.accepted[i] === true) {
+        result.claim.memory.record(result.claim.task.no, result);
+        this.consequences.recorded(result);
+      } else {
+        this.consequences.refused(result);
+      }
+    }
+    for (const ready of completion.readied) {
+      const result = results[ready.outcome];
+      if (result === undefined) continue;
+      if (ready.claimed) {
+        this.consequences.claimed(
+          result,
+          ready.taskNo,
+          ready.token,
+          ready.unmetDependencies,
+          ready.generation,
+        );
+      } else if (!ready.held) {
+        this.consequences.leftReady();
+      }
+    }
+    for (const end of completion.ended) {
+      const result = results[end.outcome];
+      if (result !== undefined) this.consequences.ended(result, end.status, end.awaited);
+    }
+    // Last, so that an execution's memory outlives the claims that its outcome made here.
+    for (const [i, result] of results.entries()) {
+      if (completion.accepted[i] === true) this.claims.release(result.claim);
+    }
+  }
+
+  /** After a lost reply, a refused outcome may be one that was recorded the first time: its row tells. */
+  private async settle(
+    results: readonly TaskResult[],
+    completion: CompletionResult,
+  ): Promise<CompletionResult> {
+    this.consequences.uncertain();
+    const refused = results.filter((_, i) => completion.accepted[i] !== true);
+    if (refused.length === 0) return completion;
+    const rows = await this.store.outcomes(
+      refused.map(({ claim }) => ({ executionId: claim.executionId, taskNo: claim.task.no })),
+    );
+    const recorded = new Set(
+      rows.map((row) => `${row.executionId}/${row.taskNo}/${row.token}/${row.status}`),
+    );
+    return {
+      ...completion,
+      accepted: results.map(
+        ({ claim, status }, i) =>
+          completion.accepted[i] === true ||
+          recorded.has(`${claim.executionId}/${claim.task.no}/${claim.token + 1}/${status}`),
+      ),
+    };
+  }
+}
+
+function dependentsOf(claim: HeldClaim): readonly number[] {
+  return claim.definition.workflow.dependents[claim.task.no] ?? [];
+}
+
+function byLockOrder(a: TaskResult, b: TaskResult): number {
+  if (a.claim.executionId !== b.claim.executionId) {
+    return a.claim.executionId < b.claim.executionId ? -1 : 1;
+  }
+  return a.claim.task.no - b.claim.task.no;
+}
+
+function outcomeOf(result: TaskResult, edge: (taskNo: number) => DependentEdge): Outcome {
+  const { claim, status } = result;
+  const leaf = claim.memory.isLeaf(claim.task.no);
+  return {
+    executionId: claim.executionId,
+    taskNo: claim.task.no,
+    token: claim.token,
+    status,
+    output: result.output,
+    detail: detailOf(result),
+    leaf,
+    dependents: dependentsOf(claim).map(edge),
+    handles:
+      status === 'Completed'
+        ? claim.task.handles.filter((no) => claim.memory.outcome(no)?.status === 'Failed')
+        : [],
+    finalContext: leaf
+      ? (claim.memory.finalContext({ no: claim.task.no, view: result.view })?.toJson() ?? null)
+      : null,
+  };
+}
+
+function detailOf(result: TaskResult): OutcomeDetail | null {
+  const { status, deletedKeys, conflicts, skipReason, error } = result;
+  if (status === 'Completed' && deletedKeys.length === 0 && conflicts.length === 0) return null;
+  const { tasks } = result.claim.definition.workflow;
+  const names = (nos: readonly number[]): string[] => nos.map((no) => tasks[no]?.name ?? 'input');
+  const events: { kind: string; detail: unknown }[] = conflicts.map((conflict) => ({
+    kind: 'conflict',
+    detail: {
+      key: conflict.key,
+      tasks: names(conflict.tasks),
+      winner: names([conflict.winner])[0],
+    },
+  }));
+  if (status === 'Failed') events.push({ kind: 'taskFailed', detail: { error } });
+  if (status === 'Skipped') events.push({ kind: 'taskSkipped', detail: { reason: skipReason } });
+  return {
+    ...(error === undefined ? {} : { error }),
+    ...(skipReason === undefined ? {} : { skipReason }),
+    ...(deletedKeys.length === 0 ? {} : { deletedKeys }),
+    events,
+  };
+}

@@ -1,0 +1,242 @@
+import { hostname } from 'node:os';
+import { v4 as uuid } from 'uuid';
+import type { DueTimes, TenantTables } from '../store/store.js';
+import {
+  Announcer,
+  decodeAnnouncement,
+  encodeAnnouncement,
+  type Announcement,
+} from './announcer.js';
+import { DueTimers } from './due-timers.js';
+import { Liveness, type ControlSession } from './liveness.js';
+import type { RunQueue } from './run-queue.js';
+import type { TenantEngine } from './tenant-engine.js';
+import type { ProcessServices } from './tenant-parts.js';
+
+/** How often all tenants are asked what is due, in case a notification got lost; moved about to keep processes apart. */
+const SWEEP_INTERVAL_MS = 15_000;
+/** Leases are renewed this many times in their duration. */
+const RENEWALS_PER_LEASE = 3;
+
+/** What the engine asks of the control connection. */
+export interface EngineSession extends ControlSession {
+  notify(payloads: readonly string[]): Promise<void>;
+  renew(
+    tenants: readonly TenantTables[],
+    instanceId: string,
+    leaseDurationMs: number,
+  ): Promise<boolean[]>;
+  dueTimes(tenants: readonly TenantTables[]): Promise<DueTimes[]>;
+}
+
+export interface ProcessEngineOptions {
+  readonly slots: RunQueue;
+  readonly leaseDurationMs: number;
+  readonly open: (
+    instance: { readonly id: string; readonly lockKey: number },
+    onPayload: (payload: string) => void,
+    onLost: (error: Error | undefined) => void,
+  ) => Promise<EngineSession>;
+}
+
+/**
+ * This process on one database: its identity, its proof of life, and what it does for all its tenants at once (
+ * wake-ups, timers, leases), so that a tenant that has nothing to do costs nothing.
+ */
+export class ProcessEngine {
+  readonly instanceId = uuid();
+  readonly instanceName = `${hostname()}:${process.pid}`;
+  private readonly tenants = new Map<string, TenantEngine>();
+  private readonly liveness: Liveness<EngineSession>;
+  private readonly announcer: Announcer;
+  private readonly tasksDue: DueTimers;
+  private readonly deadlinesDue: DueTimers;
+  private renewal: NodeJS.Timeout | undefined;
+  private sweep: NodeJS.Timeout | undefined;
+  private claiming = false;
+
+  constructor(private readonly options: ProcessEngineOptions) {
+    this.liveness = new Liveness({
+      open: (onLost) =>
+        options.open(
+          { id: this.instanceId, lockKey: lockKeyOf(this.instanceId) },
+          (payload) => this.hear(payload),
+          onLost,
+        ),
+      onLive: () => {
+        this.allowClaims();
+        void this.sweepOnce();
+      },
+      onLost: () => this.allowClaims(),
+    });
+    this.announcer = new Announcer((payloads) => this.liveness.session?.notify(payloads));
+    this.tasksDue = new DueTimers((tenant) => {
+      this.tenants.get(tenant)?.dispatch();
+      void this.lookAhead(tenant);
+    });
+    this.deadlinesDue = new DueTimers((tenant) => void this.enforceDeadlines(tenant));
+  }
+
+  /** What a tenant's engine gets to see of the process. */
+  get services(): ProcessServices {
+    return {
+      slots: this.options.slots,
+      claimant: (leaseDurationMs) => ({
+        instanceId: this.instanceId,
+        name: this.instanceName,
+        lockEpoch: this.liveness.session?.epoch ?? null,
+        leaseDurationMs,
+      }),
+      announceWork: (tenant) => this.announce({ kind: 'work', tenant }),
+      workPayload: (tenant) => encodeAnnouncement({ kind: 'work', tenant }),
+      announceCancel: (tenant, executionId) =>
+        this.announce({ kind: 'cancelled', tenant, executionId }),
+      announceEnd: (tenant, executionId) => this.announce({ kind: 'ended', tenant, executionId }),
+      wakeIn: (tenant, ms) => this.tasksDue.wakeIn(tenant, ms),
+      deadlineIn: (tenant, ms) => this.deadlinesDue.wakeIn(tenant, ms),
+    };
+  }
+
+  add(engine: TenantEngine): void {
+    this.tenants.set(engine.settings.address, engine);
+    if (this.claiming) engine.allowClaims(this.liveness.session !== undefined);
+  }
+
+  remove(engine: TenantEngine): void {
+    const tenant = engine.settings.address;
+    this.tenants.delete(tenant);
+    this.tasksDue.clear(tenant);
+    this.deadlinesDue.clear(tenant);
+  }
+
+  /** Connects, so that the process is known to live; nothing is claimed yet. */
+  async start(): Promise<void> {
+    await this.liveness.start();
+    this.renewal = setInterval(
+      () => void this.renewOnce(),
+      this.options.leaseDurationMs / RENEWALS_PER_LEASE,
+    );
+    this.renewal.unref();
+    this.planSweep();
+  }
+
+  /** From now on the tenants claim. */
+  startClaiming(): void {
+    this.claiming = true;
+    this.allowClaims();
+    void this.sweepOnce();
+  }
+
+  async stop(): Promise<void> {
+    this.claiming = false;
+    clearInterval(this.renewal);
+    clearTimeout(this.sweep);
+    this.tasksDue.close();
+    this.deadlinesDue.close();
+    this.announcer.close();
+    await this.liveness.stop();
+  }
+
+  /** Renews the leases of the tenants in which claims are held, and lets go of those of the others. */
+  async renewOnce(): Promise<void> {
+    const { session } = this.liveness;
+    if (session === undefined) return;
+    const holding = [...this.tenants.values()].filter((tenant) => tenant.lease.isHeld);
+    const busy = holding.filter((tenant) => tenant.isBusy);
+    for (const tenant of holding) {
+      if (!tenant.isBusy) tenant.lease.release().catch(() => undefined);
+    }
+    if (busy.length === 0) return;
+    try {
+      const renewed = await session.renew(
+        busy.map((tenant) => tenant.store.tables),
+        this.instanceId,
+        this.options.leaseDurationMs,
+      );
+      for (const [i, tenant] of busy.entries()) {
+        if (renewed[i] === true) await tenant.compareClaims();
+        else if (tenant.lease.isHeld) tenant.leaseLost();
+      }
+    } catch {
+      // The session is ending and will be opened again, or a schema is broken: the leases run on until then.
+    }
+  }
+
+  /** Asks all tenants what is due, in few statements. */
+  async sweepOnce(): Promise<void> {
+    const { session } = this.liveness;
+    const tenants = [...this.tenants.entries()];
+    if (session === undefined || tenants.length === 0) return;
+    try {
+      const times = await session.dueTimes(tenants.map(([, tenant]) => tenant.store.tables));
+      for (const [i, [address]] of tenants.entries()) this.plan(address, times[i]);
+    } catch {
+      // As above.
+    }
+  }
+
+  private planSweep(): void {
+    this.sweep = setTimeout(
+      () => void this.sweepOnce().finally(() => this.planSweep()),
+      SWEEP_INTERVAL_MS * (0.75 + Math.random() / 2),
+    );
+    this.sweep.unref();
+  }
+
+  private async lookAhead(address: string): Promise<void> {
+    const tenant = this.tenants.get(address);
+    const { session } = this.liveness;
+    if (tenant === undefined || session === undefined) return;
+    try {
+      const [times] = await session.dueTimes([tenant.store.tables]);
+      if (times === undefined) return;
+      // What is due now was just offered: it waits for a slot, or for a process that has its handler.
+      const nextTaskInMs = (times.nextTaskInMs ?? 0) > 0 ? times.nextTaskInMs : null;
+      this.plan(address, { ...times, nextTaskInMs });
+    } catch {
+      // The next sweep looks again.
+    }
+  }
+
+  private plan(address: string, times: DueTimes | undefined): void {
+    if (times === undefined) return;
+    const { nextTaskInMs, nextDeadlineInMs } = times;
+    if (nextTaskInMs !== null) {
+      if (nextTaskInMs <= 0) this.tenants.get(address)?.dispatch();
+      else this.tasksDue.wakeIn(address, nextTaskInMs);
+    }
+    if (nextDeadlineInMs !== null) this.deadlinesDue.wakeIn(address, nextDeadlineInMs);
+  }
+
+  private async enforceDeadlines(address: string): Promise<void> {
+    try {
+      await this.tenants.get(address)?.enforceDeadlines();
+      await this.lookAhead(address);
+    } catch {
+      this.deadlinesDue.wakeIn(address, 1_000);
+    }
+  }
+
+  private allowClaims(): void {
+    const allowed = this.claiming && this.liveness.session !== undefined;
+    for (const tenant of this.tenants.values()) tenant.allowClaims(allowed);
+  }
+
+  private announce(announcement: Announcement): void {
+    this.announcer.announce(announcement);
+  }
+
+  private hear(payload: string): void {
+    const announcement = decodeAnnouncement(payload);
+    const tenant = announcement && this.tenants.get(announcement.tenant);
+    if (announcement === undefined || tenant === undefined) return;
+    if (announcement.kind === 'work') tenant.dispatch();
+    else if (announcement.kind === 'ended') tenant.waiters.ended(announcement.executionId);
+    else tenant.executionCancelled(announcement.executionId);
+  }
+}
+
+/** Half of an advisory lock's key: 31 bits of the instance's random id. */
+function lockKeyOf(instanceId: string): number {
+  return Number.parseInt(instanceId.slice(0, 8), 16) & 0x7fffffff;
+}

@@ -1,0 +1,193 @@
+/** How much work may lie ready beside the running handlers: what they get through in so many milliseconds. */
+const PREFETCH_MS = 10;
+/** Tasks to prefetch at most, however short the handlers are. */
+const MAX_PREFETCH = 500;
+/** Weight of the newest handler in the mean of their durations. */
+const SMOOTHING = 0.1;
+
+export interface Job {
+  /** Runs the handler; resolves when its slot is free. */
+  readonly run: () => Promise<void>;
+  /** It has lost a process before: it runs beside no other suspect. */
+  readonly suspect: boolean;
+}
+
+/** The slots of one tenant in this process, and what waits for one. */
+export class Lane {
+  running = 0;
+  /** Room that statements under way have been promised. */
+  reserved = 0;
+  readonly queue: Job[] = [];
+  /** Closed: nothing may be claimed, whatever is free. */
+  open = true;
+  /** Mean duration of the handlers, in milliseconds; before the first one nothing is prefetched. */
+  private meanMs: number | undefined;
+
+  constructor(
+    readonly limit: number,
+    private readonly slots: RunQueue,
+    /** Called when a slot came free while work of this tenant is known to wait. */
+    readonly onRoom: () => void,
+  ) {}
+
+  /** Whether work of this tenant is known to wait in the database. */
+  get backlog(): boolean {
+    return this.slots.backlogged.has(this);
+  }
+
+  set backlog(waits: boolean) {
+    if (waits) this.slots.backlogged.add(this);
+    else this.slots.backlogged.delete(this);
+  }
+
+  /** Tasks that may be claimed beyond the free slots. None while handlers are long: they would be hoarded. */
+  get prefetch(): number {
+    if (this.meanMs === undefined || this.meanMs >= PREFETCH_MS) return 0;
+    return Math.min(
+      MAX_PREFETCH,
+      Math.floor((this.limit * PREFETCH_MS) / Math.max(this.meanMs, 0.01)),
+    );
+  }
+
+  get room(): number {
+    return this.slots.roomOf(this);
+  }
+
+  /** Takes up to `wanted` of the room, to be given back with {@link unreserve} when the claims are known. */
+  reserve(wanted: number): number {
+    const granted = Math.max(0, Math.min(wanted, this.room));
+    this.reserved += granted;
+    this.slots.reserved += granted;
+    return granted;
+  }
+
+  unreserve(count: number): void {
+    this.reserved -= count;
+    this.slots.reserved -= count;
+  }
+
+  add(job: Job): void {
+    this.queue.push(job);
+    this.slots.queued++;
+    this.slots.fill();
+  }
+
+  /** Takes back what has not begun. */
+  removeQueued(): number {
+    const count = this.queue.length;
+    this.queue.length = 0;
+    this.slots.queued -= count;
+    return count;
+  }
+
+  /** Resolves when no handler of this tenant runs. */
+  async idle(): Promise<void> {
+    if (this.running > 0) await new Promise<void>((resolve) => this.whenIdle.push(resolve));
+  }
+
+  becomeIdle(): void {
+    for (const resolve of this.whenIdle.splice(0)) resolve();
+  }
+
+  private readonly whenIdle: (() => void)[] = [];
+
+  observe(durationMs: number): void {
+    this.meanMs =
+      this.meanMs === undefined ? durationMs : this.meanMs + (durationMs - this.meanMs) * SMOOTHING;
+  }
+}
+
+/**
+ * Fair slots: a limit for the process, one for each tenant, and the free slots go round the tenants that have work.
+ */
+export class RunQueue {
+  running = 0;
+  queued = 0;
+  reserved = 0;
+  private readonly lanes: Lane[] = [];
+  private next = 0;
+  private suspectRunning = false;
+  private filling = false;
+  /** The tenants that are known to have work waiting in the database: few, even of thousands. */
+  readonly backlogged = new Set<Lane>();
+
+  constructor(readonly limit: number) {}
+
+  lane(limit: number, onRoom: () => void): Lane {
+    const lane = new Lane(limit, this, onRoom);
+    this.lanes.push(lane);
+    return lane;
+  }
+
+  removeLane(lane: Lane): void {
+    const index = this.lanes.indexOf(lane);
+    if (index >= 0) this.lanes.splice(index, 1);
+    this.backlogged.delete(lane);
+  }
+
+  roomOf(lane: Lane): number {
+    if (!lane.open || lane.limit === 0 || this.limit === 0) return 0;
+    const own = lane.limit + lane.prefetch - lane.running - lane.queue.length - lane.reserved;
+    const all = this.limit + lane.prefetch - this.running - this.queued - this.reserved;
+    if (own <= 0 || all <= 0) return 0;
+    // Others are known to wait: nobody takes more than a share of what is left.
+    const others = this.backlogged.size - (lane.backlog ? 1 : 0);
+    return Math.min(own, Math.ceil(all / (others + 1)));
+  }
+
+  /** Gives free slots to the tenants in turn. */
+  fill(): void {
+    if (this.filling) return;
+    this.filling = true;
+    while (this.running < this.limit) {
+      const found = this.nextJob();
+      if (found === undefined) break;
+      this.begin(...found);
+    }
+    this.filling = false;
+  }
+
+  private nextJob(): [Lane, Job] | undefined {
+    for (let i = 0; i < this.lanes.length; i++) {
+      const index = (this.next + i) % this.lanes.length;
+      const lane = this.lanes[index];
+      if (lane === undefined || lane.running >= lane.limit) continue;
+      const at = lane.queue.findIndex((job) => !(job.suspect && this.suspectRunning));
+      const job = lane.queue[at];
+      if (job === undefined) continue;
+      if (at === 0) lane.queue.shift();
+      else lane.queue.splice(at, 1);
+      this.next = (index + 1) % this.lanes.length;
+      return [lane, job];
+    }
+    return undefined;
+  }
+
+  private begin(lane: Lane, job: Job): void {
+    this.queued--;
+    this.running++;
+    lane.running++;
+    if (job.suspect) this.suspectRunning = true;
+    const begun = performance.now();
+    void job.run().finally(() => {
+      lane.observe(performance.now() - begun);
+      this.running--;
+      lane.running--;
+      if (job.suspect) this.suspectRunning = false;
+      this.fill();
+      this.offerRoom();
+      if (lane.running === 0) lane.becomeIdle();
+    });
+  }
+
+  /** What waits longest is asked first: who takes its chance goes to the end. */
+  private offerRoom(): void {
+    for (const lane of this.backlogged) {
+      if (this.roomOf(lane) === 0) continue;
+      this.backlogged.delete(lane);
+      this.backlogged.add(lane);
+      lane.onRoom();
+      return;
+    }
+  }
+}

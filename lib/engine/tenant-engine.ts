@@ -1,0 +1,436 @@
+import { Logger } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/registered-workflow.js';
+import { ClaimLostError, toStoredError, WorkflowTimeoutError } from '../errors/index.js';
+import type { ClaimedTask, ControlResult, TenantStore } from '../store/store.js';
+import { ClaimReturner } from './claim-returner.js';
+import { ClaimTable } from './claim-table.js';
+import { DefinitionCatalog } from './definition-catalog.js';
+import { EndWaiters } from './end-waiters.js';
+import { Executor } from './executor.js';
+import type { ClaimFacts } from './held-claim.js';
+import { InputReader } from './input-reader.js';
+import { OutcomeRecorder, type TaskResult } from './outcome-recorder.js';
+import type { Lane } from './run-queue.js';
+import type { RunnableDefinition } from './runnable-definition.js';
+import { Starter, toStartItem, type StartRequest } from './starter.js';
+import {
+  TenantLease,
+  type EngineEvent,
+  type ProcessServices,
+  type TenantSettings,
+} from './tenant-parts.js';
+
+/** Claims to one statement. */
+const MAX_CLAIMS = 500;
+/** How long a stopping tenant waits for the database to take what it has to record, in milliseconds. */
+const RECORDING_GRACE_MS = 5_000;
+/** Pause after a claim statement failed, in milliseconds; doubled up to the maximum. */
+const CLAIM_RETRY_MS = 250;
+const MAX_CLAIM_RETRY_MS = 30_000;
+
+export interface TenantEngineParts {
+  readonly settings: TenantSettings;
+  readonly store: TenantStore;
+  readonly registry: Pick<WorkflowRegistry, 'get' | 'list'>;
+  readonly serves: (workflow: RegisteredWorkflow) => boolean;
+  readonly services: ProcessServices;
+  readonly emit: (event: EngineEvent) => void;
+}
+
+/** One tenant in this process: starts, claims, runs and records its work. */
+export class TenantEngine {
+  readonly settings: TenantSettings;
+  readonly store: TenantStore;
+  readonly catalog: DefinitionCatalog;
+  readonly lease: TenantLease;
+  readonly claims = new ClaimTable();
+  readonly waiters: EndWaiters;
+  private readonly logger = new Logger('Cloacina');
+  private readonly services: ProcessServices;
+  private readonly lane: Lane;
+  private readonly inputs: InputReader;
+  private readonly recorder: OutcomeRecorder;
+  private readonly returner: ClaimReturner;
+  private readonly starter: Starter;
+  private readonly executor: Executor;
+  private claiming = false;
+  private claimAgain = false;
+  private comparing: Promise<void> | undefined;
+  private compareAgain = false;
+  private claimFailures = 0;
+  /** Only between `begin` and `drain`, and only while the process is known to live. */
+  private mayClaim = false;
+
+  constructor(private readonly parts: TenantEngineParts) {
+    const { settings, store, services } = parts;
+    this.settings = settings;
+    this.store = store;
+    this.services = services;
+    this.catalog = new DefinitionCatalog(store, parts.registry, parts.serves);
+    this.lease = new TenantLease(store, () => services.claimant(settings.leaseDurationMs));
+    this.lane = services.slots.lane(settings.maxConcurrentTasks, () => this.hasRoom());
+    this.lane.open = false;
+    this.waiters = new EndWaiters(store, (id) => this.claims.isActive(id));
+    this.inputs = new InputReader(store);
+    this.returner = new ClaimReturner(store, this.claims);
+    this.recorder = new OutcomeRecorder(store, this.claims, this.lane, this.lease, {
+      claimed: (result, taskNo, token, unmet, generation) =>
+        this.takeDependent(result, taskNo, token, unmet, generation),
+      leftReady: () => this.workIsReady(),
+      ended: (result, status, awaited) => this.executionEnded(result, status, awaited),
+      recorded: (result) => this.emitTask('task.ended', result),
+      refused: (result) => {
+        this.claims.lose(result.claim);
+        this.emitTask('claim.lost', result);
+        this.uncertain();
+      },
+      uncertain: () => this.uncertain(),
+    });
+    this.executor = new Executor({
+      settings,
+      store,
+      claims: this.claims,
+      lane: this.lane,
+      inputs: this.inputs,
+      recorder: this.recorder,
+      returner: this.returner,
+      emit: (event) => this.emit(event),
+      dueIn: (ms) => this.dueIn(ms),
+      uncertain: () => this.uncertain(),
+    });
+    this.starter = new Starter(
+      settings.tenant,
+      store,
+      this.lane,
+      this.lease,
+      settings.startTimeoutMs,
+      {
+        claimed: (request, claims) => this.takeRoots(request, claims),
+        leftReady: (request) => this.rootsWait(request),
+        uncertain: () => this.uncertain(),
+      },
+    );
+  }
+
+  /** Whether claims are held or statements under way that may make some: then the lease has to stay. */
+  get isBusy(): boolean {
+    return this.claims.size > 0 || this.lane.reserved > 0 || this.claiming;
+  }
+
+  open(): Promise<void> {
+    return this.catalog.open();
+  }
+
+  /** Lets it claim, or stops it from claiming, as the process gains and loses its proof of life. */
+  allowClaims(allowed: boolean): void {
+    this.mayClaim = allowed;
+    this.lane.open = allowed;
+    if (allowed) this.dispatch();
+  }
+
+  start(request: StartRequest): ReturnType<Starter['start']> {
+    return this.starter.start(request);
+  }
+
+  /** Starts inside the caller's transaction; whoever hears of it at the commit claims it. */
+  async startIn(
+    manager: EntityManager,
+    request: StartRequest,
+  ): Promise<{ id: string; created: boolean }> {
+    const item = toStartItem(request, 0);
+    const created = await this.store.startIn(
+      manager,
+      item,
+      this.lease.withoutClaim(),
+      this.services.workPayload(this.settings.address),
+    );
+    if (created || item.idempotencyKey === null) return { id: item.id, created };
+    const [id] = await this.store.findByKeys(
+      [{ workflow: item.plan.workflow, key: item.idempotencyKey }],
+      manager,
+    );
+    return { id: id ?? item.id, created: false };
+  }
+
+  /** Claims what is due, as long as there is room. Calls while it is at it make it look once more. */
+  dispatch(): void {
+    if (this.claiming) {
+      this.claimAgain = true;
+      return;
+    }
+    if (!this.mayClaim || this.lane.room === 0) {
+      this.lane.backlog = true;
+      return;
+    }
+    this.claiming = true;
+    void this.claimWhileThereIsRoom().finally(() => {
+      this.claiming = false;
+    });
+  }
+
+  /** A slot came free. */
+  hasRoom(): void {
+    if (this.lane.backlog && !this.claiming) this.dispatch();
+  }
+
+  /** One claiming statement; whether it may be worth another. */
+  private async claimOnce(): Promise<boolean> {
+    const { ids, unknownTasks } = this.catalog.claimable;
+    if (!this.mayClaim || !this.lease.mayClaim || ids.length === 0) return false;
+    const room = this.lane.reserve(MAX_CLAIMS);
+    if (room === 0) return false;
+    try {
+      const lease = this.lease.forClaim();
+      const claimed = await this.store.claim(ids, unknownTasks, room, lease);
+      this.lease.written(lease);
+      this.lane.backlog = claimed.length === room;
+      for (const task of claimed) this.adopt(task);
+      this.claimFailures = 0;
+      return claimed.length === room;
+    } finally {
+      this.lane.unreserve(room);
+    }
+  }
+
+  private async claimWhileThereIsRoom(): Promise<void> {
+    do {
+      this.claimAgain = false;
+      try {
+        while (await this.claimOnce());
+      } catch (error) {
+        this.claimFailed(error);
+        return;
+      }
+    } while (this.claimAgain);
+  }
+
+  private claimFailed(error: unknown): void {
+    this.lane.backlog = true;
+    const pause = Math.min(CLAIM_RETRY_MS * 2 ** this.claimFailures++, MAX_CLAIM_RETRY_MS);
+    if (this.store.failureKind(error) === 'refused' && this.claimFailures === 1) {
+      this.logger.error(
+        `Tenant "${this.settings.tenant}": its tasks can't be claimed: ${toStoredError(error).message}`,
+      );
+    }
+    // The reply may be what was lost: the claim may stand.
+    this.uncertain();
+    this.dueIn(pause);
+  }
+
+  private adopt(task: ClaimedTask): void {
+    const definition = this.catalog.known(task.definitionId);
+    if (definition === undefined) return;
+    this.take(task, definition, task.generation);
+  }
+
+  private take(facts: ClaimFacts, definition: RunnableDefinition, generation: number): void {
+    const claim = this.claims.adopt({ ...facts, generation }, definition);
+    if (claim !== undefined) this.executor.take(claim);
+  }
+
+  private takeRoots(request: StartRequest, claims: number): void {
+    const { definition, id } = request;
+    const { roots, timeoutMs } = definition.workflow;
+    const memory = this.claims.memoryOf(id, definition, 0);
+    if (!memory.inputKnown) memory.setInput(request.members);
+    for (const taskNo of roots.slice(0, claims)) {
+      this.take(
+        {
+          executionId: id,
+          taskNo,
+          token: 1,
+          attempt: 0,
+          recoveryAttempts: 0,
+          unmetDependencies: 0,
+          deferredForMs: null,
+        },
+        definition,
+        0,
+      );
+    }
+    if (timeoutMs !== undefined) this.services.deadlineIn(this.settings.address, timeoutMs);
+    this.emit({ type: 'execution.started', executionId: id, workflow: definition.workflow.name });
+  }
+
+  private rootsWait(request: StartRequest): void {
+    const delayMs =
+      request.runAt === null ? (request.delayMs ?? 0) : request.runAt.getTime() - Date.now();
+    if (delayMs > 0) this.dueIn(delayMs);
+    else this.workIsReady();
+  }
+
+  private takeDependent(
+    { claim }: TaskResult,
+    taskNo: number,
+    token: number,
+    unmetDependencies: number,
+    generation: number,
+  ): void {
+    this.take(
+      {
+        executionId: claim.executionId,
+        taskNo,
+        token,
+        attempt: 0,
+        recoveryAttempts: 0,
+        unmetDependencies,
+        deferredForMs: null,
+      },
+      claim.definition,
+      generation,
+    );
+  }
+
+  /** Ready tasks that nobody here took: for this process when it has room, and for the others now. */
+  workIsReady(): void {
+    this.lane.backlog = true;
+    if (this.lane.room > 0) this.dispatch();
+    this.services.announceWork(this.settings.address);
+  }
+
+  private dueIn(ms: number): void {
+    if (ms <= 0) this.workIsReady();
+    else this.services.wakeIn(this.settings.address, ms);
+  }
+
+  private executionEnded(result: TaskResult, status: string, awaited: boolean): void {
+    const { claim } = result;
+    this.emit({
+      type: 'execution.ended',
+      executionId: claim.executionId,
+      workflow: claim.definition.workflow.name,
+      status,
+    });
+    this.waiters.ended(claim.executionId);
+    if (awaited) this.services.announceEnd(this.settings.address, claim.executionId);
+  }
+
+  /** The execution was cancelled here or elsewhere: its handlers' signals abort, their outcomes are refused anyway. */
+  executionCancelled(id: string): void {
+    for (const claim of this.claims.ofExecution(id)) {
+      claim.lose(new ClaimLostError(claim.task.name, id));
+      this.claims.release(claim);
+    }
+    this.waiters.ended(id);
+  }
+
+  /** Tells the others what a control statement did. */
+  announceControl(id: string, result: ControlResult): void {
+    this.executionCancelled(id);
+    if (result.running.length > 0) this.services.announceCancel(this.settings.address, id);
+    if (result.awaited) this.services.announceEnd(this.settings.address, id);
+  }
+
+  /** Ends the executions whose workflow timeout has passed. */
+  async enforceDeadlines(): Promise<void> {
+    for (const { id, workflow, timeoutMs } of await this.store.pastDeadlines()) {
+      const error = toStoredError(new WorkflowTimeoutError(workflow, timeoutMs));
+      const result = await this.store.timeOut(id, error);
+      if (result.changed) {
+        this.announceControl(id, result);
+        this.emit({ type: 'execution.ended', executionId: id, workflow, status: 'Failed' });
+      }
+    }
+  }
+
+  /**
+   * Compares what the database holds as claimed by this process with memory: after a lost reply, one may know of
+   * claims that the other doesn't. One comparison at a time; it starts over when doubts come up meanwhile.
+   */
+  private uncertain(): void {
+    if (this.comparing !== undefined) {
+      this.compareAgain = true;
+      return;
+    }
+    this.comparing = this.compareClaims()
+      .catch(() => this.services.wakeIn(this.settings.address, CLAIM_RETRY_MS))
+      .finally(() => {
+        this.comparing = undefined;
+        if (this.compareAgain) {
+          this.compareAgain = false;
+          this.uncertain();
+        }
+      });
+  }
+
+  async compareClaims(): Promise<void> {
+    const { instanceId } = this.services.claimant(this.settings.leaseDurationMs);
+    await this.claims.compare(
+      () => this.store.claimsOf(instanceId),
+      async (rows) => {
+        for (const row of rows) {
+          await this.catalog.find(row.definitionId);
+          this.adopt(row);
+        }
+      },
+    );
+  }
+
+  /** The lease is gone, so others take this process for dead: whatever it holds is theirs. */
+  leaseLost(): void {
+    this.lease.forget();
+    for (const claim of this.claims.all()) this.claims.lose(claim);
+    this.lane.removeQueued();
+  }
+
+  /**
+   * Stops claiming, gives back what has not begun, waits for handlers up to `timeoutMs`, then aborts them and gives
+   * their tasks back. Nothing is lost and no attempt is charged.
+   */
+  async drain(timeoutMs: number): Promise<void> {
+    this.allowClaims(false);
+    this.executor.stop();
+    this.lane.removeQueued();
+    for (const claim of this.claims.all()) {
+      if (claim.stage === 'waiting') this.executor.giveBack(claim);
+    }
+    await within(timeoutMs, this.lane.idle());
+    for (const claim of this.claims.all()) {
+      if (claim.stage !== 'running') continue;
+      claim.abort(new ClaimLostError(claim.task.name, claim.executionId));
+      this.executor.giveBack(claim);
+    }
+    await within(RECORDING_GRACE_MS, this.everythingRecorded());
+    if (this.claims.size === 0) await this.lease.release().catch(() => undefined);
+  }
+
+  private async everythingRecorded(): Promise<void> {
+    await this.starter.settled();
+    await Promise.all([this.recorder.settled(), this.returner.settled()]);
+    await this.comparing;
+  }
+
+  close(): void {
+    this.services.slots.removeLane(this.lane);
+    this.starter.close();
+    this.recorder.close();
+    this.returner.close();
+    this.inputs.close();
+  }
+
+  private emitTask(type: EngineEvent['type'], { claim, status }: TaskResult): void {
+    this.emit({
+      type,
+      executionId: claim.executionId,
+      workflow: claim.definition.workflow.name,
+      task: claim.task.name,
+      attempt: claim.failures + 1,
+      status,
+    });
+  }
+
+  private emit(event: Omit<EngineEvent, 'tenant'>): void {
+    this.parts.emit({ ...event, tenant: this.settings.tenant });
+  }
+}
+
+/** Waits for the work, at most so long. */
+async function within(ms: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work, timeout]);
+  clearTimeout(timer);
+}

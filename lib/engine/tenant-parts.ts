@@ -1,0 +1,101 @@
+import type { Claimant, LeaseWrite, TenantStore } from '../store/store.js';
+import type { RunQueue } from './run-queue.js';
+
+/** What the engine of one tenant needs to know of it. */
+export interface TenantSettings {
+  readonly tenant: string;
+  readonly schema: string;
+  /** What the tenant is called on the notification channel: a hash, since every role may listen. */
+  readonly address: string;
+  /** Handlers at a time; 0: this process only starts and watches. */
+  readonly maxConcurrentTasks: number;
+  /** Bytes of JSON. */
+  readonly maxContextSize: number;
+  readonly startTimeoutMs: number;
+  readonly leaseDurationMs: number;
+}
+
+/** What happens in the engine, for those who watch. */
+export interface EngineEvent {
+  readonly type:
+    | 'execution.started'
+    | 'execution.ended'
+    | 'task.started'
+    | 'task.ended'
+    | 'task.retrying'
+    | 'task.deferred'
+    | 'claim.lost';
+  readonly tenant: string;
+  readonly executionId: string;
+  readonly workflow?: string;
+  readonly task?: string;
+  readonly status?: string;
+  readonly attempt?: number;
+}
+
+/** What the process does for its tenants: it knows the other processes, they don't. */
+export interface ProcessServices {
+  readonly slots: RunQueue;
+  readonly claimant: (leaseDurationMs: number) => Claimant;
+  /** Work is ready that this process has no room for, or no handler. */
+  announceWork(address: string): void;
+  /** The same as a payload, for a notification that has to wait for somebody's commit. */
+  workPayload(address: string): string;
+  announceCancel(address: string, executionId: string): void;
+  announceEnd(address: string, executionId: string): void;
+  /** Something becomes due in so many milliseconds. */
+  wakeIn(address: string, ms: number): void;
+  deadlineIn(address: string, ms: number): void;
+}
+
+/**
+ * Whether this process's lease stands in the tenant's schema. Written with the first claim and renewed with all
+ * others; while it is being deleted nothing is claimed, so that no claim is left without one.
+ */
+export class TenantLease {
+  private held = false;
+  private releasing = false;
+
+  constructor(
+    private readonly store: TenantStore,
+    private readonly claimant: () => Claimant,
+  ) {}
+
+  get isHeld(): boolean {
+    return this.held;
+  }
+
+  get mayClaim(): boolean {
+    return !this.releasing;
+  }
+
+  /** For a statement that may claim. */
+  forClaim(): LeaseWrite {
+    return { claimant: this.claimant(), write: !this.held };
+  }
+
+  /** For a statement that claims nothing. */
+  withoutClaim(): LeaseWrite {
+    return { claimant: this.claimant(), write: false };
+  }
+
+  written(lease: LeaseWrite): void {
+    if (lease.write) this.held = true;
+  }
+
+  forget(): void {
+    this.held = false;
+  }
+
+  /** Only with no claim held and no claiming statement under way. */
+  async release(): Promise<void> {
+    if (!this.held || this.releasing) return;
+    this.releasing = true;
+    try {
+      await this.store.releaseLease(this.claimant().instanceId);
+      this.held = false;
+    } finally {
+      this.releasing = false;
+    }
+  }
+}

@@ -1,0 +1,274 @@
+import type { Observable, Subject } from 'rxjs';
+import { currentTask } from '../engine/current-task.js';
+import type { TenantEngine } from '../engine/tenant-engine.js';
+import type { EngineEvent } from '../engine/tenant-parts.js';
+import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/registered-workflow.js';
+import { workflowNameOf, type WorkflowInput, type WorkflowRef } from '../discovery/workflow-ref.js';
+import {
+  InvalidArgumentError,
+  InvalidTransitionError,
+  NotAllowedError,
+  TenantRemovedError,
+  UnknownExecutionError,
+  WaitTimeoutError,
+} from '../errors/index.js';
+import type { ControlResult } from '../store/store.js';
+import { parseDuration, type Duration, type ExecutionStatus } from '../workflow/index.js';
+import type { Execution, ExecutionFilter, ExecutionResult, Page } from './execution.js';
+import type { ExecutionHandle } from './execution-handle.js';
+import { ExecutionReader, isExecutionId } from './execution-reader.js';
+import { asResult } from './execution-view.js';
+import { resetForRetry } from './manual-retry.js';
+import { makeStartRequest, validateInput, type StartOptions } from './start-request.js';
+
+export interface RunnerParts {
+  readonly engine: TenantEngine;
+  readonly registry: Pick<WorkflowRegistry, 'find' | 'get'>;
+  readonly events: Subject<EngineEvent>;
+  /** Drains and closes the tenant in this process. */
+  readonly shutdown: () => Promise<void>;
+}
+
+/**
+ * Starts, watches and steers the executions of one tenant.
+ *
+ * @example
+ * ```ts
+ * constructor(private readonly runner: CloacinaRunner) {}
+ * // with several tenants: constructor(@InjectRunner('tenant_acme') private readonly runner: CloacinaRunner) {}
+ *
+ * const result = await this.runner.execute(OrderFulfilment, { orderId: 17 });
+ * ```
+ */
+export class CloacinaRunner {
+  readonly tenant: string;
+  readonly schema: string;
+  /** What happens to this tenant's executions in this process. Not a log: nothing is kept for late subscribers. */
+  readonly events$: Observable<EngineEvent>;
+  private readonly engine: TenantEngine;
+  private readonly reader: ExecutionReader;
+  private readonly closing = new AbortController();
+
+  /** @internal Applications get theirs by injection. */
+  constructor(private readonly parts: RunnerParts) {
+    this.engine = parts.engine;
+    this.tenant = parts.engine.settings.tenant;
+    this.schema = parts.engine.settings.schema;
+    this.events$ = parts.events.asObservable();
+    this.reader = new ExecutionReader(parts.engine.store, parts.engine.catalog);
+  }
+
+  /**
+   * Starts an execution and waits for its end, whatever it is: a Failed execution is a result, not an error.
+   *
+   * @param context - the input, at most `maxContextSize` bytes of JSON
+   * @param options.timeout - how long to wait
+   * @throws as {@link start} and {@link ExecutionHandle.result}; NotAllowedError with a `manager`
+   */
+  async execute<R extends WorkflowRef>(
+    workflow: R,
+    context?: WorkflowInput<R>,
+    options: StartOptions & { timeout?: Duration } = {},
+  ): Promise<ExecutionResult> {
+    refuseInTask('execute()');
+    const { timeout, ...startOptions } = options;
+    if (startOptions.manager !== undefined) {
+      throw new NotAllowedError(
+        'execute() with a manager',
+        'the execution does not exist for anyone else until the transaction commits',
+        'Use start() and wait for the result after the commit.',
+      );
+    }
+    const handle = await this.start(workflow, context, startOptions);
+    return handle.result(timeout === undefined ? {} : { timeout });
+  }
+
+  /**
+   * Starts an execution. When this resolves, it is stored: it will run, here or in another process.
+   *
+   * @throws UnknownWorkflowError, InvalidContextError, ContextTooLargeError, InvalidArgumentError: nothing was stored
+   * @throws DatabaseUnavailableError when the database was away for `startTimeout`
+   */
+  async start<R extends WorkflowRef>(
+    workflow: R,
+    context?: WorkflowInput<R>,
+    options: StartOptions = {},
+  ): Promise<ExecutionHandle> {
+    this.closing.signal.throwIfAborted();
+    const name = workflowNameOf(workflow);
+    const input = await validateInput(this.registered(name)?.input, context ?? {});
+    const definition =
+      this.engine.catalog.currentOf(name) ?? (await this.engine.catalog.toStart(name));
+    const request = makeStartRequest(
+      definition,
+      input,
+      options,
+      this.engine.settings.maxContextSize,
+    );
+    const { id, created } =
+      options.manager === undefined
+        ? await this.engine.start(request)
+        : await this.engine.startIn(options.manager, request);
+    return this.handleOf(id, created);
+  }
+
+  /** A handle on an execution by its id; whether there is one is asked when the handle is used. */
+  handle(id: string): ExecutionHandle {
+    return this.handleOf(id, false);
+  }
+
+  /** An execution with all its tasks; null when there is none of that id. */
+  get(id: string): Promise<Execution | null> {
+    return this.reader.get(id);
+  }
+
+  /**
+   * A page of executions, newest first.
+   *
+   * @throws InvalidArgumentError for a limit, status, date or cursor that is none
+   */
+  list(filter: ExecutionFilter = {}): Promise<Page<Execution>> {
+    return this.reader.list(filter);
+  }
+
+  /**
+   * Ends an execution: what has not begun never will, and running handlers' signals abort, in whatever process they
+   * run; what they still do is not recorded. Cancelling a Cancelled execution does nothing.
+   *
+   * @throws UnknownExecutionError, InvalidTransitionError when it has ended otherwise
+   */
+  async cancel(id: string, reason?: string): Promise<void> {
+    const result = await this.control(id, 'cancel', () =>
+      this.engine.store.cancel(id, reason ?? null),
+    );
+    if (result !== undefined) this.engine.announceControl(id, result);
+  }
+
+  /**
+   * Lets running tasks end and begins no more until {@link resume}. Pausing a Paused execution does nothing.
+   *
+   * @throws UnknownExecutionError, InvalidTransitionError when it has ended
+   */
+  async pause(id: string, reason?: string): Promise<void> {
+    await this.control(id, 'pause', () => this.engine.store.pause(id, reason ?? null));
+  }
+
+  /**
+   * Goes on with a Paused execution.
+   *
+   * @throws UnknownExecutionError, InvalidTransitionError when it isn't Paused
+   */
+  async resume(id: string): Promise<void> {
+    await this.control(id, 'resume', () => this.engine.store.resume(id));
+    this.engine.workIsReady();
+  }
+
+  /**
+   * Runs again what failed, was cancelled or was skipped because of a failure, and all that depends on it, with fresh
+   * budgets. Other tasks keep their outcomes. Of two calls at once, one wins.
+   *
+   * @throws UnknownExecutionError, InvalidTransitionError when it has not ended, or has nothing to retry
+   */
+  async retry(id: string): Promise<void> {
+    if (!isExecutionId(id)) throw new UnknownExecutionError(id, this.tenant);
+    const found = await resetForRetry(this.engine.store, this.engine.catalog, id);
+    if (!found) throw new UnknownExecutionError(id, this.tenant);
+    this.engine.workIsReady();
+  }
+
+  /**
+   * Stops serving the tenant in this process: claims no more, gives back what has not begun, waits for running
+   * handlers up to `shutdownTimeout`. Nest's shutdown does it for you.
+   */
+  async shutdown(): Promise<void> {
+    await this.parts.shutdown();
+    this.closed();
+  }
+
+  /** @internal Ends the waits; what was waited for goes on elsewhere. */
+  closed(): void {
+    this.closing.abort(new TenantRemovedError(this.tenant));
+    this.reader.close();
+  }
+
+  private registered(name: string): RegisteredWorkflow | undefined {
+    return this.parts.registry.get(name);
+  }
+
+  private handleOf(id: string, created: boolean): ExecutionHandle {
+    return {
+      id,
+      created,
+      status: () => this.statusOf(id),
+      result: (options) => this.resultOf(id, options?.timeout),
+      cancel: (reason) => this.cancel(id, reason),
+      pause: (reason) => this.pause(id, reason),
+      resume: () => this.resume(id),
+    };
+  }
+
+  private async statusOf(id: string): Promise<ExecutionStatus> {
+    const [row] = isExecutionId(id) ? await this.engine.store.executions([id]) : [];
+    if (row === undefined) throw new UnknownExecutionError(id, this.tenant);
+    return row.status as ExecutionStatus;
+  }
+
+  private async resultOf(id: string, timeout: Duration | undefined): Promise<ExecutionResult> {
+    refuseInTask('result()');
+    const timeoutMs = timeout === undefined ? undefined : parseDuration(timeout);
+    if (timeout !== undefined && timeoutMs === undefined) {
+      throw new InvalidArgumentError(
+        'timeout',
+        `must be milliseconds or a string such as '30s', not ${JSON.stringify(timeout)}`,
+      );
+    }
+    const found = isExecutionId(id) && (await this.waitForEnd(id, timeoutMs));
+    const execution = found ? await this.reader.get(id) : null;
+    if (execution === null) throw new UnknownExecutionError(id, this.tenant);
+    return asResult(execution);
+  }
+
+  private async waitForEnd(id: string, timeoutMs: number | undefined): Promise<boolean> {
+    if (timeoutMs === undefined) return this.engine.waiters.wait(id, this.closing.signal);
+    const timeout = new AbortController();
+    const timer = setTimeout(() => timeout.abort(new WaitTimeoutError(id, timeoutMs)), timeoutMs);
+    try {
+      return await this.engine.waiters.wait(
+        id,
+        AbortSignal.any([timeout.signal, this.closing.signal]),
+      );
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Undefined when there was nothing to do because it is as asked for already. */
+  private async control(
+    id: string,
+    action: keyof typeof LEGAL,
+    run: () => Promise<ControlResult>,
+  ): Promise<ControlResult | undefined> {
+    if (!isExecutionId(id)) throw new UnknownExecutionError(id, this.tenant);
+    const result = await run();
+    if (result.changed) return result;
+    const status = await this.statusOf(id);
+    const { to, from } = LEGAL[action];
+    if (status === to) return undefined;
+    throw new InvalidTransitionError(id, status, action, from);
+  }
+}
+
+const LEGAL = {
+  cancel: { to: 'Cancelled', from: ['Pending', 'Running', 'Paused'] },
+  pause: { to: 'Paused', from: ['Pending', 'Running'] },
+  resume: { to: undefined, from: ['Paused'] },
+} as const;
+
+function refuseInTask(what: string): void {
+  if (currentTask() === undefined) return;
+  throw new NotAllowedError(
+    `Awaiting ${what} inside a task`,
+    'the task holds the slot that the execution may need, so both could wait for ever',
+    'Start the other execution with start() and let a later task deferUntil() it has ended, or make its tasks part of this workflow.',
+  );
+}

@@ -1,0 +1,119 @@
+import { Batcher } from '../engine/batcher.js';
+import type { DefinitionCatalog } from '../engine/definition-catalog.js';
+import { InvalidArgumentError } from '../errors/index.js';
+import type { ExecutionRow, TaskRow, TenantStore } from '../store/store.js';
+import type { ExecutionStatus } from '../workflow/index.js';
+import { decodeCursor, encodeCursor } from './cursor.js';
+import type { Execution, ExecutionFilter, Page } from './execution.js';
+import { viewExecution } from './execution-view.js';
+
+const DEFAULT_LIMIT = 50;
+const MAX_LIMIT = 500;
+/** Executions to one reading. */
+const MAX_READ = 200;
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const STATUSES: readonly ExecutionStatus[] = [
+  'Pending',
+  'Running',
+  'Paused',
+  'Completed',
+  'Failed',
+  'Cancelled',
+];
+
+/** Reads executions with their tasks; many at once when many are asked for at once. */
+export class ExecutionReader {
+  private readonly batcher: Batcher<string, Execution | null>;
+
+  constructor(
+    private readonly store: TenantStore,
+    private readonly catalog: DefinitionCatalog,
+  ) {
+    this.batcher = new Batcher({
+      maxItems: MAX_READ,
+      send: (ids) => this.read(ids),
+      failureKind: (error) => store.failureKind(error),
+    });
+  }
+
+  /** Null for an id that there is no execution of, also for what is no UUID. */
+  get(id: string): Promise<Execution | null> {
+    return isExecutionId(id) ? this.batcher.add(id.toLowerCase()) : Promise.resolve(null);
+  }
+
+  async list(filter: ExecutionFilter): Promise<Page<Execution>> {
+    const limit = checkLimit(filter.limit);
+    const rows = await this.store.list({
+      workflow: filter.workflow,
+      statuses: checkStatuses(filter.status),
+      createdAfter: checkDate('createdAfter', filter.createdAfter),
+      createdBefore: checkDate('createdBefore', filter.createdBefore),
+      limit: limit + 1,
+      after: filter.cursor === undefined ? undefined : decodeCursor(filter.cursor),
+    });
+    const page = rows.slice(0, limit);
+    const last = page.at(-1);
+    return {
+      items: await this.withTasks(page),
+      nextCursor: rows.length > limit && last !== undefined ? encodeCursor(last) : null,
+    };
+  }
+
+  close(): void {
+    this.batcher.close();
+  }
+
+  private async read(ids: readonly string[]): Promise<(Execution | null)[]> {
+    const found = await this.withTasks(await this.store.executions([...new Set(ids)]));
+    const byId = new Map(found.map((execution) => [execution.id, execution]));
+    return ids.map((id) => byId.get(id) ?? null);
+  }
+
+  private async withTasks(rows: readonly ExecutionRow[]): Promise<Execution[]> {
+    if (rows.length === 0) return [];
+    const tasks = new Map<string, TaskRow[]>(rows.map((row) => [row.id, []]));
+    for (const task of await this.store.tasks(rows.map((row) => row.id))) {
+      tasks.get(task.executionId)?.push(task);
+    }
+    const executions: Execution[] = [];
+    for (const row of rows) {
+      const definition = await this.catalog.find(row.definitionId);
+      executions.push(viewExecution(row, tasks.get(row.id) ?? [], definition));
+    }
+    return executions;
+  }
+}
+
+export function isExecutionId(id: unknown): id is string {
+  return typeof id === 'string' && UUID.test(id);
+}
+
+function checkLimit(limit: number | undefined): number {
+  if (limit === undefined) return DEFAULT_LIMIT;
+  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return limit;
+  throw new InvalidArgumentError(
+    'limit',
+    `must be a whole number from 1 to ${MAX_LIMIT}, not ${limit}`,
+  );
+}
+
+function checkDate(name: string, date: Date | undefined): Date | undefined {
+  if (date === undefined || (date instanceof Date && !Number.isNaN(date.getTime()))) return date;
+  throw new InvalidArgumentError(name, 'must be a valid Date');
+}
+
+function checkStatuses(
+  status: ExecutionStatus | ExecutionStatus[] | undefined,
+): ExecutionStatus[] | undefined {
+  if (status === undefined) return undefined;
+  const statuses = Array.isArray(status) ? status : [status];
+  const unknown = statuses.find((each) => !STATUSES.includes(each));
+  if (unknown !== undefined) {
+    throw new InvalidArgumentError(
+      'status',
+      `must be among ${STATUSES.join(', ')}, not ${String(unknown)}`,
+    );
+  }
+  return statuses;
+}

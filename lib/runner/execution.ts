@@ -1,0 +1,94 @@
+import type { StoredError } from '../errors/index.js';
+import type { ExecutionStatus, SkipReason, TaskStatus } from '../workflow/index.js';
+import type { JsonObject } from '../discovery/task-context.js';
+
+/** One attempt of a task, as it was recorded. */
+export interface TaskAttempt {
+  /** 1 for the first. */
+  attempt: number;
+  startedAt: Date;
+  completedAt: Date;
+  durationMs: number;
+  /** Absent for the attempt that completed the task. */
+  error?: StoredError;
+}
+
+/** What a task is waiting for. */
+export interface TaskWait {
+  /**
+   * `dependencies`: others come first. `time`: a retry, a deferral or a delay is not due yet. `slot`: it is due and no
+   * process has had room. `paused`: the execution is. `handler`: this process has no handler for it.
+   * `recovery`: the process that ran it is gone and nobody has taken over yet.
+   */
+  reason: 'dependencies' | 'time' | 'slot' | 'paused' | 'handler' | 'recovery';
+  /** A sentence. */
+  detail: string;
+}
+
+/** A task of an execution. */
+export interface TaskDetails {
+  name: string;
+  status: TaskStatus;
+  /** Attempts that have begun, the running one included. */
+  attempt: number;
+  /** Attempts that have ended, oldest first, the last 20. */
+  attempts: TaskAttempt[];
+  /** How often it was recovered from a lost process. */
+  recoveryAttempts: number;
+  /** The last one, also while the task waits for its next attempt. */
+  error?: StoredError;
+  skipReason?: SkipReason;
+  waitingFor?: TaskWait;
+  /** Of the latest attempt. */
+  startedAt?: Date;
+  completedAt?: Date;
+}
+
+/** An execution of a workflow, as the database has it. */
+export interface Execution {
+  /** A UUID (version 7). */
+  id: string;
+  workflow: string;
+  /** The version of the definition that the execution is pinned to. */
+  version?: string;
+  status: ExecutionStatus;
+  /** Final once ended, else what is known so far. */
+  context: JsonObject;
+  error?: StoredError;
+  /** Each task of the definition, in an order in which dependencies come first. */
+  tasks: TaskDetails[];
+  createdAt: Date;
+  startedAt?: Date;
+  completedAt?: Date;
+}
+
+/** An execution that has ended. */
+export interface ExecutionResult extends Execution {
+  /**
+   * The result itself if the execution is Completed.
+   *
+   * @throws WorkflowFailedError otherwise, with the first failure in its message
+   */
+  orThrow(): ExecutionResult;
+}
+
+/** Which executions to list; what is left out doesn't narrow. */
+export interface ExecutionFilter {
+  workflow?: string;
+  status?: ExecutionStatus | ExecutionStatus[];
+  /** Exclusive. */
+  createdAfter?: Date;
+  /** Exclusive. */
+  createdBefore?: Date;
+  /** 1 to 500, default 50. */
+  limit?: number;
+  /** `nextCursor` of the page before. */
+  cursor?: string;
+}
+
+/** A page, newest first. */
+export interface Page<T> {
+  items: T[];
+  /** For the next page; null on the last one. */
+  nextCursor: string | null;
+}

@@ -1,0 +1,154 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import type { EntityManager } from 'typeorm';
+import { v7 as uuid } from 'uuid';
+import type { RunnableDefinition } from '../engine/runnable-definition.js';
+import type { StartRequest } from '../engine/starter.js';
+import {
+  ContextTooLargeError,
+  InvalidArgumentError,
+  InvalidContextError,
+} from '../errors/index.js';
+import { encodeJson, parseDuration, textProblem, type Duration } from '../workflow/index.js';
+
+/** How an execution is started. */
+export interface StartOptions {
+  /**
+   * Unique per tenant and workflow, 1 to 500 characters: a later start with the same key returns the execution that
+   * has it, whatever its status and whatever the later input.
+   */
+  idempotencyKey?: string;
+  /** Not before then. */
+  runAt?: Date;
+  /** Not before so long from now. */
+  delay?: Duration;
+  /** Added to its tasks' priorities; higher first, default 0. */
+  priority?: number;
+  /** Starts inside the caller's transaction: if that rolls back, the execution never existed. */
+  manager?: EntityManager;
+}
+
+const MAX_KEY_LENGTH = 500;
+const MAX_PRIORITY = 1_000_000_000;
+
+/** Checks and encodes all that a start is given, before anything is stored. */
+export function makeStartRequest(
+  definition: RunnableDefinition,
+  context: object,
+  options: StartOptions,
+  maxContextSize: number,
+): StartRequest {
+  const members = encodeContext(context);
+  const input = `{${[...members].map(([key, json]) => `${JSON.stringify(key)}:${json}`).join(',')}}`;
+  const bytes = Buffer.byteLength(input);
+  if (bytes > maxContextSize) {
+    const sizes = [...members].map(([key, json]): readonly [string, number] => [
+      key,
+      Buffer.byteLength(json),
+    ]);
+    throw new ContextTooLargeError(
+      bytes,
+      maxContextSize,
+      sizes.sort((a, b) => b[1] - a[1]),
+    );
+  }
+  return {
+    id: uuid(),
+    definition,
+    input,
+    members,
+    priority: checkPriority(options.priority),
+    runAt: checkRunAt(options),
+    delayMs: checkDelay(options.delay),
+    idempotencyKey: checkKey(options.idempotencyKey),
+  };
+}
+
+function encodeContext(context: object): Map<string, string> {
+  if (typeof context !== 'object' || context === null || Array.isArray(context)) {
+    throw new InvalidContextError('', '', 'must be an object of keys and values');
+  }
+  const members = new Map<string, string>();
+  for (const [key, value] of Object.entries(context)) {
+    const problem = textProblem(key);
+    if (problem !== undefined) throw new InvalidContextError(key, key, `as a key ${problem}`);
+    const encoded = encodeJson(value);
+    if (!encoded.ok) {
+      const path =
+        encoded.path === '' || encoded.path.startsWith('[')
+          ? key + encoded.path
+          : `${key}.${encoded.path}`;
+      throw new InvalidContextError(key, path, encoded.problem);
+    }
+    members.set(key, encoded.json);
+  }
+  return members;
+}
+
+/** What the workflow's input schema makes of the context: a schema may transform and fill in defaults. */
+export async function validateInput(
+  schema: StandardSchemaV1 | undefined,
+  context: object,
+): Promise<object> {
+  if (schema === undefined) return context;
+  const result = await schema['~standard'].validate(context);
+  if (result.issues !== undefined) {
+    const [issue] = result.issues;
+    const path = (issue?.path ?? [])
+      .map((part) => String(typeof part === 'object' ? part.key : part))
+      .join('.');
+    const more = result.issues.length > 1 ? ` (and ${result.issues.length - 1} more)` : '';
+    throw new InvalidContextError(
+      path.split('.')[0] ?? '',
+      path,
+      `doesn't meet the workflow's input schema: ${issue?.message ?? 'it is invalid'}${more}`,
+    );
+  }
+  if (typeof result.value !== 'object' || result.value === null) {
+    throw new InvalidContextError(
+      '',
+      '',
+      "is not an object any more after the workflow's input schema",
+    );
+  }
+  return result.value;
+}
+
+function checkPriority(priority = 0): number {
+  if (Number.isInteger(priority) && Math.abs(priority) <= MAX_PRIORITY) return priority;
+  throw new InvalidArgumentError(
+    'priority',
+    `must be a whole number from -${MAX_PRIORITY} to ${MAX_PRIORITY}, not ${String(priority)}`,
+  );
+}
+
+function checkRunAt({ runAt, delay }: StartOptions): Date | null {
+  if (runAt === undefined) return null;
+  if (delay !== undefined) {
+    throw new InvalidArgumentError('runAt', 'and delay say the same thing twice: give one of them');
+  }
+  if (runAt instanceof Date && !Number.isNaN(runAt.getTime())) return runAt;
+  throw new InvalidArgumentError('runAt', 'must be a valid Date');
+}
+
+function checkDelay(delay: Duration | undefined): number | null {
+  if (delay === undefined) return null;
+  const ms = parseDuration(delay);
+  if (ms !== undefined) return Math.ceil(ms);
+  throw new InvalidArgumentError(
+    'delay',
+    `must be milliseconds or a string such as '30s', not ${JSON.stringify(delay)}`,
+  );
+}
+
+function checkKey(key: string | undefined): string | null {
+  if (key === undefined) return null;
+  if (typeof key !== 'string' || key.length === 0 || key.length > MAX_KEY_LENGTH) {
+    throw new InvalidArgumentError(
+      'idempotencyKey',
+      `must be a string of 1 to ${MAX_KEY_LENGTH} characters`,
+    );
+  }
+  const problem = textProblem(key);
+  if (problem !== undefined) throw new InvalidArgumentError('idempotencyKey', problem);
+  return key;
+}
