@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { checkout, isMain, runNode } from './run.mjs';
+import { checkout, isMain, main, runNode } from './run.mjs';
 
 /** lib → dist, what the package ships. */
 export function buildLibrary() {
@@ -59,4 +59,4 @@ function textOf(file) {
   return existsSync(absolute) ? readFileSync(absolute, 'utf8') : undefined;
 }
 
-if (isMain(import.meta)) await buildLibrary();
+if (isMain(import.meta)) await main(buildLibrary);

@@ -12,11 +12,14 @@ export function exitCodeOf(command, args, options = {}) {
   });
 }
 
+/** A program said itself what went wrong: its caller's stack says nothing more. */
+class CommandFailed extends Error {}
+
 /** As above; throws unless it succeeds. */
 export async function run(command, args, options) {
   const code = await exitCodeOf(command, args, options);
   if (code !== 0)
-    throw new Error(`${[path.basename(command), ...args].join(' ')} failed (${code})`);
+    throw new CommandFailed(`${[path.basename(command), ...args].join(' ')} failed (${code})`);
 }
 
 export function runNode(args, options) {
@@ -29,6 +32,17 @@ export function runNpm(args, options) {
   return cli?.endsWith('npm-cli.js') ? runNode([cli, ...args], options) : run('npm', args, options);
 }
 
+/** Runs a script's work, and makes its failure the exit code. */
+export async function main(work) {
+  try {
+    await work();
+  } catch (error) {
+    console.error(error instanceof CommandFailed ? error.message : error);
+    process.exit(1);
+  }
+}
+
+/** Whether a module is the script that was started, and not imported by another. */
 export function isMain(meta) {
   return path.resolve(process.argv[1] ?? '') === meta.filename;
 }

@@ -1,40 +1,43 @@
 import { spawn } from 'node:child_process';
 import { ensureDependencies } from './dependencies.mjs';
 import { startEphemeralServer } from './embedded-postgres.mjs';
-import { checkout } from './run.mjs';
+import { checkout, main } from './run.mjs';
 
 /**
  * `npm test`: installs, brings up a PostgreSQL of its own unless DATABASE_URL names another, and runs jest with the
  * arguments given. The server ends with this process, however that ends.
  */
-await ensureDependencies();
+await main(async () => {
+  await ensureDependencies();
+  if (process.env.DATABASE_URL) {
+    process.exitCode = await runJest(process.env.DATABASE_URL);
+  } else {
+    const server = await startEphemeralServer({ settings: { max_connections: 200 } });
+    process.exitCode = await runJest(server.url);
+    await server.stop();
+  }
+});
 
-const server = process.env.DATABASE_URL
-  ? undefined
-  : await startEphemeralServer({ settings: { max_connections: 200 } });
-
-const jest = spawn(
-  process.execPath,
-  [
-    '--experimental-vm-modules',
-    '--disable-warning=ExperimentalWarning',
-    'node_modules/jest/bin/jest.js',
-    ...process.argv.slice(2),
-  ],
-  {
-    cwd: checkout,
-    stdio: 'inherit',
-    env: { ...process.env, DATABASE_URL: server?.url ?? process.env.DATABASE_URL },
-  },
-);
-// Jest's answer decides; the first signal asks it to end, the second insists.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-  process.once(signal, () => {
-    jest.kill(signal);
-    process.once(signal, () => jest.kill('SIGKILL'));
+/** Its exit code. The first signal asks it to end, the second insists. */
+function runJest(databaseUrl) {
+  const jest = spawn(
+    process.execPath,
+    [
+      '--experimental-vm-modules',
+      '--disable-warning=ExperimentalWarning',
+      'node_modules/jest/bin/jest.js',
+      ...process.argv.slice(2),
+    ],
+    { cwd: checkout, stdio: 'inherit', env: { ...process.env, DATABASE_URL: databaseUrl } },
+  );
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.once(signal, () => {
+      jest.kill(signal);
+      process.once(signal, () => jest.kill('SIGKILL'));
+    });
+  }
+  return new Promise((resolve, reject) => {
+    jest.once('error', reject);
+    jest.once('exit', (code) => resolve(code ?? 1));
   });
 }
-jest.on('exit', (code) => {
-  process.exitCode = code ?? 1;
-  void server?.stop();
-});
