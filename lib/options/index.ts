@@ -1,0 +1,8 @@
+export { checkTenants } from './check-tenants.js';
+export { databaseKey } from './connection.js';
+export {
+  resolveSharedOptions,
+  type ResolvedSharedOptions,
+  type Resolution,
+} from './shared-options.js';
+export { ownerOf, resolveTenantOptions, type ResolvedTenantOptions } from './tenant-options.js';

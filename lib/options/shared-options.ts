@@ -1,0 +1,73 @@
+import type { CloacinaSharedOptions } from '../cloacina.options.js';
+import { anything, checkOptions, duration, flag, wholeNumber, type Checks } from './checks.js';
+import { connectionOptions, databaseUrl } from './connection.js';
+import {
+  DEFAULT_POOL_SIZE,
+  DEFAULT_PROCESS_CONCURRENCY,
+  MAX_CONTEXT_SIZE_LIMIT,
+  MAX_LEASE_DURATION_MS,
+  MAX_TIMER_MS,
+  MIN_LEASE_DURATION_MS,
+  MIN_POOL_SIZE,
+} from './defaults.js';
+
+/** Options, resolved, or everything that is wrong with them. */
+export type Resolution<T> =
+  | { readonly ok: true; readonly options: T }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+/** What holds for the process. */
+export interface ResolvedSharedOptions {
+  /** Tasks that run at once in this process; 0: it only starts and watches. */
+  readonly maxConcurrentTasks: number;
+  /** Connections of a pool whose tenants don't say. */
+  readonly poolSize: number;
+  /** Whether to also serve tenants that other processes added. */
+  readonly discoverTenants: boolean;
+  /** As they were given: the defaults of tenants, also of those that are added later. */
+  readonly given: CloacinaSharedOptions;
+}
+
+const TENANTS: Checks<NonNullable<CloacinaSharedOptions['tenants']>> = { discover: flag };
+
+/** What `forRoot` and `forTenant` both take. */
+export const SHARED_CHECKS: Checks<CloacinaSharedOptions> = {
+  databaseUrl,
+  connection: connectionOptions,
+  controlUrl: databaseUrl,
+  controlConnection: flag,
+  poolSize: wholeNumber(MIN_POOL_SIZE),
+  maxConcurrentTasks: wholeNumber(0),
+  enableRecovery: flag,
+  maxRecoveryAttempts: wholeNumber(0),
+  leaseDuration: duration(MIN_LEASE_DURATION_MS, MAX_LEASE_DURATION_MS),
+  shutdownTimeout: duration(0, MAX_TIMER_MS),
+  startTimeout: duration(0, MAX_TIMER_MS),
+  maxContextSize: wholeNumber(1, MAX_CONTEXT_SIZE_LIMIT),
+  tenants: anything,
+};
+
+/**
+ * Checks the options of `forRoot` and fills in the process's defaults.
+ *
+ * @param owner - what the problems' sentences begin with
+ */
+export function resolveSharedOptions(
+  options: CloacinaSharedOptions,
+  owner = 'CloacinaModule.forRoot()',
+): Resolution<ResolvedSharedOptions> {
+  const problems = checkOptions(owner, options, SHARED_CHECKS);
+  if (problems.length === 0 && options.tenants !== undefined) {
+    problems.push(...checkOptions(`${owner}, tenants`, options.tenants, TENANTS));
+  }
+  if (problems.length > 0) return { ok: false, problems };
+  return {
+    ok: true,
+    options: {
+      maxConcurrentTasks: options.maxConcurrentTasks ?? DEFAULT_PROCESS_CONCURRENCY,
+      poolSize: options.poolSize ?? DEFAULT_POOL_SIZE,
+      discoverTenants: options.tenants?.discover ?? false,
+      given: { ...options },
+    },
+  };
+}

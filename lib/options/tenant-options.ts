@@ -1,0 +1,171 @@
+import type { Type } from '@nestjs/common';
+import type { EntitySchema, MigrationInterface } from 'typeorm';
+import type {
+  CloacinaSharedOptions,
+  CloacinaTenantOptions,
+  PostgresConnectionOptions,
+} from '../cloacina.options.js';
+import { getWorkflowOptions } from '../discovery/workflow-metadata.js';
+import { validateSchemaName } from '../tenants/schema-name.js';
+import { parseDuration, type Duration } from '../workflow/duration.js';
+import { checkOptions, listOf, oneOf, show, text, type Check, type Checks } from './checks.js';
+import { databaseUrl, mergeConnections, namesServer } from './connection.js';
+import * as defaults from './defaults.js';
+import { SHARED_CHECKS, type Resolution } from './shared-options.js';
+
+/** A tenant's name, in characters. */
+const MAX_TENANT_NAME = 100;
+
+/** A tenant's options with forRoot's and the library's defaults filled in; durations in milliseconds. */
+export interface ResolvedTenantOptions {
+  readonly tenant: string;
+  readonly schema: string;
+  /** Absent when `connection` names the server. */
+  readonly databaseUrl?: string;
+  readonly connection: Partial<PostgresConnectionOptions>;
+  readonly controlUrl?: string;
+  readonly controlConnection: boolean;
+  /** Of the pool that all tenants on this login share: the largest of theirs wins. */
+  readonly poolSize: number;
+  /** Tasks of this tenant that run at once in this process. */
+  readonly maxConcurrentTasks: number;
+  readonly enableRecovery: boolean;
+  readonly maxRecoveryAttempts: number;
+  readonly leaseDurationMs: number;
+  readonly shutdownTimeoutMs: number;
+  readonly startTimeoutMs: number;
+  /** Bytes of JSON. */
+  readonly maxContextSize: number;
+  /** Names of those that the process serves for it; absent: all. */
+  readonly workflows?: readonly string[];
+  // oxlint-disable-next-line typescript/no-unsafe-function-type -- TypeORM's own type for an entity class
+  readonly entities: readonly (Function | EntitySchema)[];
+  readonly migrations: readonly Type<MigrationInterface>[];
+  readonly isolation: 'schema' | 'role';
+}
+
+const isClass = (value: unknown): boolean => typeof value === 'function';
+const isWorkflow = (value: unknown): boolean =>
+  (typeof value === 'string' && value !== '') ||
+  (typeof value === 'function' && getWorkflowOptions(value) !== undefined);
+/** Told by its shape: the application may have another copy of TypeORM. */
+const isEntity = (value: unknown): boolean =>
+  isClass(value) || (typeof value === 'object' && value !== null && 'options' in value);
+
+const schema: Check = (value) => {
+  const problem = validateSchemaName(value);
+  return problem === undefined
+    ? undefined
+    : `${show(value)} ${problem}; use letters, digits and underscores`;
+};
+
+const TENANT_CHECKS: Checks<CloacinaTenantOptions> = {
+  ...SHARED_CHECKS,
+  tenants: () => 'is an option of forRoot() only',
+  tenant: text(MAX_TENANT_NAME),
+  schema,
+  workflows: listOf('classes with @Workflow and names of workflows', isWorkflow),
+  entities: listOf('entity classes and schemas', isEntity),
+  migrations: listOf('migration classes', isClass),
+  isolation: oneOf('schema', 'role'),
+};
+
+/**
+ * Checks a tenant's options and fills in defaults: forRoot's, then the library's. Only `maxConcurrentTasks` is not
+ * inherited, for it is about the process in forRoot.
+ *
+ * @param shared - as given to forRoot
+ * @param environment - where DATABASE_URL is looked up last
+ */
+export function resolveTenantOptions(
+  options: CloacinaTenantOptions,
+  shared: CloacinaSharedOptions = {},
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): Resolution<ResolvedTenantOptions> {
+  const owner = ownerOf(options);
+  const problems = checkOptions(owner, options, TENANT_CHECKS);
+  const server = serverOf(options ?? {}, shared, environment);
+  if (typeof server === 'string') problems.push(`${owner}: ${server}`);
+  if (problems.length > 0 || typeof server === 'string') return { ok: false, problems };
+
+  const inherited = { ...withoutUndefined(shared), ...withoutUndefined(options) };
+  const schemaName = options.schema ?? defaults.DEFAULT_SCHEMA;
+  const controlUrl = options.controlUrl ?? (server.isOwn ? undefined : shared.controlUrl);
+  const workflows = options.workflows?.map(workflowName);
+  return {
+    ok: true,
+    options: {
+      tenant: options.tenant ?? schemaName,
+      schema: schemaName,
+      ...server.leadsTo,
+      ...(controlUrl === undefined ? {} : { controlUrl }),
+      controlConnection: inherited.controlConnection ?? true,
+      poolSize: inherited.poolSize ?? defaults.DEFAULT_POOL_SIZE,
+      maxConcurrentTasks: options.maxConcurrentTasks ?? defaults.DEFAULT_TENANT_CONCURRENCY,
+      enableRecovery: inherited.enableRecovery ?? true,
+      maxRecoveryAttempts: inherited.maxRecoveryAttempts ?? defaults.DEFAULT_MAX_RECOVERY_ATTEMPTS,
+      leaseDurationMs: milliseconds(inherited.leaseDuration, defaults.DEFAULT_LEASE_DURATION_MS),
+      shutdownTimeoutMs: milliseconds(
+        inherited.shutdownTimeout,
+        defaults.DEFAULT_SHUTDOWN_TIMEOUT_MS,
+      ),
+      startTimeoutMs: milliseconds(inherited.startTimeout, defaults.DEFAULT_START_TIMEOUT_MS),
+      maxContextSize: inherited.maxContextSize ?? defaults.DEFAULT_MAX_CONTEXT_SIZE,
+      ...(workflows === undefined ? {} : { workflows }),
+      entities: [...(options.entities ?? [])],
+      migrations: [...(options.migrations ?? [])],
+      isolation: options.isolation ?? 'schema',
+    },
+  };
+}
+
+/** What sentences about a tenant begin with. */
+export function ownerOf(options: CloacinaTenantOptions | undefined): string {
+  const name: unknown = options?.tenant ?? options?.schema ?? defaults.DEFAULT_SCHEMA;
+  return `Tenant ${typeof name === 'string' ? JSON.stringify(name) : show(name)}`;
+}
+
+interface Server {
+  readonly leadsTo: Pick<ResolvedTenantOptions, 'databaseUrl' | 'connection'>;
+  /** Whether the tenant names it; then what forRoot says of its own server does not apply. */
+  readonly isOwn: boolean;
+}
+
+/** The nearest word on where the database is; or what is missing, as a sentence. */
+function serverOf(
+  options: CloacinaTenantOptions,
+  shared: CloacinaSharedOptions,
+  environment: Readonly<Record<string, string | undefined>>,
+): Server | string {
+  const isOwn = options.databaseUrl !== undefined || namesServer(options.connection);
+  const connection = mergeConnections(shared.connection, options.connection, isOwn);
+  const given = isOwn ? options.databaseUrl : shared.databaseUrl;
+  if (given !== undefined) return { leadsTo: { databaseUrl: given, connection }, isOwn };
+  if (namesServer(connection)) return { leadsTo: { connection }, isOwn };
+  const fallback = environment.DATABASE_URL;
+  if (fallback === undefined || fallback === '') {
+    return 'there is no databaseUrl; set it here, in CloacinaModule.forRoot(), or as DATABASE_URL in the environment.';
+  }
+  const problem = databaseUrl(fallback);
+  if (problem !== undefined) return `DATABASE_URL of the environment ${problem}.`;
+  return { leadsTo: { databaseUrl: fallback, connection }, isOwn };
+}
+
+/** An option that is undefined counts as left out, and must not hide forRoot's. */
+function withoutUndefined<T extends object>(options: T): Partial<T> {
+  const given: Partial<T> = { ...options };
+  for (const name of Object.keys(options)) {
+    if (Reflect.get(options, name) === undefined) Reflect.deleteProperty(given, name);
+  }
+  return given;
+}
+
+function milliseconds(value: Duration | undefined, otherwise: number): number {
+  return parseDuration(value) ?? otherwise;
+}
+
+function workflowName(workflow: Type<unknown> | string): string {
+  return typeof workflow === 'string'
+    ? workflow
+    : (getWorkflowOptions(workflow)?.name ?? workflow.name);
+}

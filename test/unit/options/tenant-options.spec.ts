@@ -1,0 +1,260 @@
+import { describe, expect, it } from '@jest/globals';
+import { EntitySchema } from 'typeorm';
+import type { CloacinaTenantOptions } from '../../../lib/cloacina.options.js';
+import { Workflow } from '../../../lib/discovery/workflow.decorator.js';
+import {
+  resolveSharedOptions,
+  resolveTenantOptions,
+  type ResolvedTenantOptions,
+} from '../../../lib/options/index.js';
+
+const URL = 'postgres://app:s3cret@db.internal:5432/shop';
+const OTHER = 'postgres://app:s3cret@other.internal/shop';
+
+@Workflow({ name: 'order' })
+class Order {
+  readonly isWorkflow = true;
+}
+class Invoice {
+  id = '';
+}
+
+function resolved(...args: Parameters<typeof resolveTenantOptions>): ResolvedTenantOptions {
+  const result = resolveTenantOptions(args[0], args[1], args[2] ?? {});
+  if (!result.ok) throw new Error(result.problems.join('\n'));
+  return result.options;
+}
+
+function problems(
+  options: unknown,
+  environment: Record<string, string> = { DATABASE_URL: URL },
+): readonly string[] {
+  const result = resolveTenantOptions(options as CloacinaTenantOptions, {}, environment);
+  return result.ok ? [] : result.problems;
+}
+
+describe('resolveTenantOptions', () => {
+  it('fills in the defaults of the contract', () => {
+    expect(resolved({}, {}, { DATABASE_URL: URL })).toEqual({
+      tenant: 'public',
+      schema: 'public',
+      databaseUrl: URL,
+      connection: {},
+      controlConnection: true,
+      poolSize: 10,
+      maxConcurrentTasks: 10,
+      enableRecovery: true,
+      maxRecoveryAttempts: 3,
+      leaseDurationMs: 30_000,
+      shutdownTimeoutMs: 30_000,
+      startTimeoutMs: 10_000,
+      maxContextSize: 1_048_576,
+      entities: [],
+      migrations: [],
+      isolation: 'schema',
+    });
+  });
+
+  it('names a tenant by its schema unless it has a name', () => {
+    expect(resolved({ schema: 'tenant_acme', databaseUrl: URL }).tenant).toBe('tenant_acme');
+    expect(resolved({ schema: 'tenant_acme', tenant: 'acme', databaseUrl: URL })).toMatchObject({
+      tenant: 'acme',
+      schema: 'tenant_acme',
+    });
+  });
+
+  it("takes forRoot's values as defaults, but not the process's concurrency", () => {
+    const shared = {
+      databaseUrl: URL,
+      maxConcurrentTasks: 200,
+      leaseDuration: '1m',
+      poolSize: 30,
+      enableRecovery: false,
+      controlUrl: OTHER,
+    };
+    expect(resolved({ leaseDuration: undefined, poolSize: 5 }, shared)).toMatchObject({
+      databaseUrl: URL,
+      maxConcurrentTasks: 10,
+      leaseDurationMs: 60_000,
+      poolSize: 5,
+      enableRecovery: false,
+      controlUrl: OTHER,
+    });
+  });
+
+  it('finds the database by the nearest word on it', () => {
+    const environment = { DATABASE_URL: 'postgres://environment/db' };
+    expect(resolved({ databaseUrl: OTHER }, { databaseUrl: URL }, environment).databaseUrl).toBe(
+      OTHER,
+    );
+    expect(resolved({}, { databaseUrl: URL }, environment).databaseUrl).toBe(URL);
+    expect(resolved({}, {}, environment).databaseUrl).toBe('postgres://environment/db');
+    const own = resolved(
+      { connection: { host: 'h', database: 'd' } },
+      { databaseUrl: URL },
+      environment,
+    );
+    expect(own).toMatchObject({ connection: { host: 'h', database: 'd' } });
+    expect(own.databaseUrl).toBeUndefined();
+    expect(resolved({}, { connection: { host: 'h' } }, environment).databaseUrl).toBeUndefined();
+  });
+
+  it('drops what forRoot says of its server where the tenant has its own, and keeps the rest', () => {
+    const shared = {
+      connection: {
+        host: 'h',
+        port: 1,
+        password: 'p',
+        applicationName: 'app',
+        extra: { a: 1, b: 1 },
+      },
+      controlUrl: URL,
+    };
+    expect(resolved({ databaseUrl: OTHER, connection: { extra: { b: 2 } } }, shared)).toMatchObject(
+      {
+        databaseUrl: OTHER,
+        connection: { applicationName: 'app', extra: { a: 1, b: 2 } },
+      },
+    );
+    const { connection, controlUrl } = resolved({ databaseUrl: OTHER }, shared);
+    expect(Object.keys(connection).sort()).toEqual(['applicationName', 'extra']);
+    expect(controlUrl).toBeUndefined();
+    expect(shared.connection.host).toBe('h');
+  });
+
+  it('turns workflow classes into names', () => {
+    expect(resolved({ databaseUrl: URL, workflows: [Order, 'by-name'] }).workflows).toEqual([
+      'order',
+      'by-name',
+    ]);
+  });
+
+  it.each([
+    'postgres://h/db',
+    'postgresql://u:p%40ss@h:1/db?sslmode=require',
+    'postgres://u:p@/db?host=/run/pg',
+    'postgres:///db',
+  ])('takes the URL %s', (databaseUrl) => expect(problems({ databaseUrl })).toEqual([]));
+
+  it('takes entities of classes and schemas, and what TypeORM may be told', () => {
+    const entities = [Invoice, new EntitySchema({ name: 'Line', columns: {} })];
+    const connection = { type: 'postgres' as const, ssl: true, logging: true, url: URL };
+    expect(problems({ entities, connection, migrations: [Invoice] })).toEqual([]);
+  });
+});
+
+describe('resolveTenantOptions reports', () => {
+  it('everything at once', () => {
+    const options = {
+      tenant: 'acme',
+      schema: '1st',
+      poolSize: 2,
+      maxConcurrentTasks: -1,
+      enableRecovery: 'yes',
+      maxRecoveryAttempts: Number.NaN,
+      leaseDuration: '10ms',
+      shutdownTimeout: 'soon',
+      startTimeout: -5,
+      maxContextSize: 1.5,
+      workflows: ['a', Invoice],
+      entities: [undefined],
+      migrations: Invoice,
+      isolation: 'database',
+      tenants: { discover: true },
+      databaseURL: URL,
+      connection: { synchronize: true, type: 'mysql' },
+    };
+    expect(problems(options)).toEqual([
+      `Tenant "acme": schema '1st' starts with a digit; use letters, digits and underscores.`,
+      'Tenant "acme": poolSize must be a whole number of at least 3, not 2.',
+      'Tenant "acme": maxConcurrentTasks must be a whole number of at least 0, not -1.',
+      `Tenant "acme": enableRecovery must be true or false, not 'yes'.`,
+      'Tenant "acme": maxRecoveryAttempts must be a whole number of at least 0, not NaN.',
+      `Tenant "acme": leaseDuration must be at least 1000 ms, not '10ms'.`,
+      expect.stringContaining(
+        'Tenant "acme": shutdownTimeout must be milliseconds, or a string such as',
+      ),
+      expect.stringContaining(
+        'Tenant "acme": startTimeout must be milliseconds, or a string such as',
+      ),
+      'Tenant "acme": maxContextSize must be a whole number from 1 to 268435455, not 1.5.',
+      'Tenant "acme": workflows must be an array of classes with @Workflow and names of workflows, but [1] is Invoice.',
+      'Tenant "acme": entities must be an array of entity classes and schemas, but [0] is undefined (is there a circular import between files?).',
+      'Tenant "acme": migrations must be an array of migration classes, not Invoice.',
+      `Tenant "acme": isolation must be "schema" or "role", not 'database'.`,
+      'Tenant "acme": tenants is an option of forRoot() only.',
+      'Tenant "acme": there is no option "databaseURL". Did you mean "databaseUrl"?',
+      'Tenant "acme": connection may not have "synchronize" (tables are changed by migrations only), and must be of type "postgres".',
+    ]);
+  });
+
+  it.each([
+    ['no URL at all', {}, {}],
+    ['an empty one', {}, { DATABASE_URL: '' }],
+  ])('%s', (_what, options, environment) => {
+    expect(problems(options, environment)).toEqual([
+      'Tenant "public": there is no databaseUrl; set it here, in CloacinaModule.forRoot(), or as DATABASE_URL in the environment.',
+    ]);
+  });
+
+  it.each([
+    'mysql://app:s3cret@h/db',
+    'postgres://app:s3cret#1/x@h:99999/db',
+    'postgres://app:s3cret%zz@h/db',
+    's3cret',
+    5,
+  ])('a bad URL, without showing it: %#', (databaseUrl) => {
+    for (const found of [
+      problems({ databaseUrl }),
+      problems({ controlUrl: databaseUrl }),
+      problems({ connection: { url: databaseUrl } }),
+      problems({}, { DATABASE_URL: String(databaseUrl) }),
+    ]) {
+      expect(found).toHaveLength(1);
+      expect(found[0]).not.toContain('s3cret');
+    }
+  });
+
+  it.each([undefined, null, 'tenant_acme', ['a']])('options that are none: %p', (options) => {
+    expect(problems(options)).toEqual([
+      expect.stringMatching(/^Tenant "public": the options must be an object, not /),
+    ]);
+  });
+});
+
+describe('resolveSharedOptions', () => {
+  it('fills in the defaults of the process and keeps what was given for tenants', () => {
+    expect(resolveSharedOptions({})).toEqual({
+      ok: true,
+      options: { maxConcurrentTasks: 100, poolSize: 10, discoverTenants: false, given: {} },
+    });
+    const given = {
+      maxConcurrentTasks: 0,
+      poolSize: 4,
+      tenants: { discover: true },
+      databaseUrl: URL,
+    };
+    expect(resolveSharedOptions(given)).toEqual({
+      ok: true,
+      options: { maxConcurrentTasks: 0, poolSize: 4, discoverTenants: true, given },
+    });
+  });
+
+  it('reports all problems', () => {
+    expect(
+      resolveSharedOptions({ schema: 'x', tenants: { discovery: true }, poolSize: 0 } as never),
+    ).toEqual({
+      ok: false,
+      problems: [
+        'CloacinaModule.forRoot(): there is no option "schema".',
+        'CloacinaModule.forRoot(): poolSize must be a whole number of at least 3, not 0.',
+      ],
+    });
+    expect(resolveSharedOptions({ tenants: { discovery: true } } as never)).toEqual({
+      ok: false,
+      problems: [
+        'CloacinaModule.forRoot(), tenants: there is no option "discovery". Did you mean "discover"?',
+      ],
+    });
+  });
+});
