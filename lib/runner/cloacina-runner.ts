@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Observable, Subject } from 'rxjs';
 import { currentTask } from '../engine/current-task.js';
 import type { TenantEngine } from '../engine/tenant-engine.js';
@@ -54,6 +55,8 @@ export class CloacinaRunner {
     this.engine = parts.engine;
     this.tenant = parts.engine.settings.tenant;
     this.schema = parts.engine.settings.schema;
+    // Every wait listens to it; that is no leak.
+    setMaxListeners(0, this.closing.signal);
     this.events$ = parts.events.asObservable();
     this.reader = new ExecutionReader(parts.engine.store, parts.engine.catalog);
   }

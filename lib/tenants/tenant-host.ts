@@ -1,0 +1,217 @@
+import { createHash } from 'node:crypto';
+import { Logger } from '@nestjs/common';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { DataSource, EntitySchema, MigrationInterface } from 'typeorm';
+import { Subject } from 'rxjs';
+import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/registered-workflow.js';
+import { RunQueue } from '../engine/run-queue.js';
+import { TenantEngine } from '../engine/tenant-engine.js';
+import type { EngineEvent } from '../engine/tenant-parts.js';
+import { DatabaseUnavailableError, toStoredError } from '../errors/index.js';
+import { CloacinaRunner } from '../runner/cloacina-runner.js';
+import { loginKey, type ConnectionSource } from '../store/connection-config.js';
+import { createTenantDataSource, type TenantDataSourceOptions } from '../store/data-source.js';
+import { failureKind } from '../store/failure-kind.js';
+import { PostgresStore } from '../store/postgres-store.js';
+import { CloacinaMigrator } from './cloacina-migrator.js';
+import { LoginEngine } from './login-engine.js';
+import { quoteIdentifier } from './schema-name.js';
+
+/** How long a boot waits for a database that doesn't answer, in milliseconds. */
+const BOOT_PATIENCE_MS = 60_000;
+const BOOT_RETRY_MS = 500;
+
+/** What serving a tenant takes; the module's options, resolved. */
+export interface HostedTenantOptions extends ConnectionSource {
+  readonly tenant: string;
+  readonly schema: string;
+  readonly controlUrl?: string | undefined;
+  readonly poolSize: number;
+  readonly maxConcurrentTasks: number;
+  readonly leaseDurationMs: number;
+  readonly shutdownTimeoutMs: number;
+  readonly startTimeoutMs: number;
+  readonly maxContextSize: number;
+  // oxlint-disable-next-line typescript/no-unsafe-function-type -- TypeORM's own type for an entity class
+  readonly entities?: readonly (Function | EntitySchema)[];
+  readonly migrations?: readonly (new () => MigrationInterface)[];
+  readonly serves: (workflow: RegisteredWorkflow) => boolean;
+}
+
+/** A tenant that this process serves. */
+export interface HostedTenant {
+  readonly name: string;
+  readonly schema: string;
+  readonly runner: CloacinaRunner;
+  readonly migrator: CloacinaMigrator;
+  readonly dataSource: DataSource;
+}
+
+interface Open {
+  readonly tenant: HostedTenant;
+  readonly engine: TenantEngine;
+  readonly login: LoginEngine;
+  readonly options: HostedTenantOptions;
+  drained: Promise<void> | undefined;
+  readonly events: Subject<EngineEvent>;
+}
+
+/** Opens, runs, drains and closes the tenants of one application. */
+export class TenantHost {
+  private readonly logger = new Logger('Cloacina');
+  private readonly logins = new Map<string, LoginEngine>();
+  private readonly open = new Map<string, Open>();
+  private readonly slots: RunQueue;
+
+  constructor(
+    private readonly registry: WorkflowRegistry,
+    /** Tasks that run at once in this process. */
+    maxConcurrentTasks: number,
+  ) {
+    this.slots = new RunQueue(maxConcurrentTasks);
+  }
+
+  /** Creates and migrates the schema, connects the tenant's data source; nothing is claimed yet. */
+  async openTenant(options: HostedTenantOptions): Promise<HostedTenant> {
+    const login = this.loginFor(options);
+    login.tenants++;
+    const dataSource = createTenantDataSource({
+      pool: login.pools.general,
+      schema: options.schema,
+      ...(options.entities === undefined ? {} : { entities: options.entities }),
+      ...(options.migrations === undefined ? {} : { migrations: options.migrations }),
+      options: (options.connection ?? {}) as TenantDataSourceOptions,
+    });
+    const migrator = new CloacinaMigrator({
+      tenant: options.tenant,
+      schema: options.schema,
+      pool: login.pools.general,
+      dataSource,
+    });
+    await this.patiently(options, async () => {
+      await login.start();
+      if (!dataSource.isInitialized) await dataSource.initialize();
+      await migrator.ensure();
+    });
+    const events = new Subject<EngineEvent>();
+    const engine = this.engineFor(options, login, dataSource, events);
+    const runner = new CloacinaRunner({
+      engine,
+      registry: this.registry,
+      events,
+      shutdown: () => this.drainTenant(options.tenant),
+    });
+    const tenant = { name: options.tenant, schema: options.schema, runner, migrator, dataSource };
+    this.open.set(options.tenant, { tenant, engine, login, options, events, drained: undefined });
+    return tenant;
+  }
+
+  /** Registers definitions and lets the tenants claim. From here on work begins. */
+  async startClaiming(): Promise<void> {
+    await Promise.all([...this.open.values()].map((open) => this.begin(open)));
+    for (const login of this.logins.values()) login.process.startClaiming();
+  }
+
+  /** Gives back what has not begun and waits for what runs: nothing is claimed any more. */
+  async drain(): Promise<void> {
+    await Promise.all([...this.open.keys()].map((tenant) => this.drainTenant(tenant)));
+  }
+
+  /** After the drain: waiters are told, and the connections are closed. */
+  async close(): Promise<void> {
+    await this.drain();
+    for (const { tenant, engine, events } of this.open.values()) {
+      tenant.runner.closed();
+      events.complete();
+      engine.close();
+      if (tenant.dataSource.isInitialized) await tenant.dataSource.destroy();
+    }
+    this.open.clear();
+    await Promise.all([...this.logins.values()].map((login) => login.close()));
+    this.logins.clear();
+  }
+
+  private drainTenant(name: string): Promise<void> {
+    const open = this.open.get(name);
+    if (open === undefined) return Promise.resolve();
+    return (open.drained ??= open.engine
+      .drain(open.options.shutdownTimeoutMs)
+      .then(() => open.login.process.remove(open.engine)));
+  }
+
+  private async begin({ engine, login, options }: Open): Promise<void> {
+    await this.patiently(options, () => engine.open());
+    login.process.add(engine);
+  }
+
+  private engineFor(
+    options: HostedTenantOptions,
+    login: LoginEngine,
+    dataSource: DataSource,
+    events: Subject<EngineEvent>,
+  ): TenantEngine {
+    return new TenantEngine({
+      settings: { ...options, address: addressOf(options.schema) },
+      store: new PostgresStore({
+        schema: options.schema,
+        quotedSchema: quoteIdentifier(options.schema),
+        pools: login.pools,
+        dataSource,
+      }),
+      registry: this.registry,
+      serves: options.serves,
+      services: login.process.services,
+      emit: (event) => {
+        if (events.observed) events.next(event);
+      },
+    });
+  }
+
+  private loginFor(options: HostedTenantOptions): LoginEngine {
+    const key = loginKey(options);
+    let login = this.logins.get(key);
+    if (login === undefined) {
+      login = new LoginEngine(options, this.slots);
+      this.logins.set(key, login);
+    }
+    return login;
+  }
+
+  /** A database that is still starting is waited for; one that refuses is not. */
+  private async patiently(options: HostedTenantOptions, work: () => Promise<void>): Promise<void> {
+    const began = performance.now();
+    for (let attempt = 0; ; attempt++) {
+      try {
+        await work();
+        return;
+      } catch (error) {
+        const waitedMs = Math.round(performance.now() - began);
+        if (!isAway(error)) throw error;
+        if (waitedMs > BOOT_PATIENCE_MS) {
+          throw new DatabaseUnavailableError(
+            { tenant: options.tenant, waitedMs },
+            { cause: error },
+          );
+        }
+        if (attempt === 0) {
+          this.logger.warn(
+            `Tenant "${options.tenant}": waiting for its database: ${toStoredError(error).message}`,
+          );
+        }
+        await delay(BOOT_RETRY_MS);
+      }
+    }
+  }
+}
+
+/** An error of the library has been judged already, but for one that says that the database is away. */
+function isAway(error: unknown): boolean {
+  if (error instanceof DatabaseUnavailableError) return true;
+  if (typeof error !== 'object' || error === null) return false;
+  const code: unknown = Reflect.get(error, 'code');
+  return typeof code === 'string' && code !== '' && failureKind(error) === 'connection';
+}
+
+function addressOf(schema: string): string {
+  return createHash('sha256').update(schema).digest('hex').slice(0, 16);
+}
