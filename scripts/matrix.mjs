@@ -1,0 +1,57 @@
+import { buildLibrary } from './build.mjs';
+import { withPackedPackage } from './check.mjs';
+import { ensureDependencies } from './dependencies.mjs';
+import { startEphemeralServer } from './embedded-postgres.mjs';
+import { consumers, runConsumer } from './packed-consumers.mjs';
+import { main, runNode } from './run.mjs';
+import { systemPostgres } from './system-postgres.mjs';
+
+/**
+ * `npm run test:matrix`: what `npm test` doesn't see. The suite on another PostgreSQL (`postgres`), and the package
+ * as it is published, in applications with other peers (`packages`). Without an argument, both.
+ */
+const parts = process.argv.slice(2);
+const settings = { max_connections: 200 };
+
+await main(async () => {
+  await ensureDependencies();
+  const failed = [];
+  const attempt = async (name, work) => {
+    console.log(`\n=== ${name}`);
+    await work().catch((error) => {
+      console.error(error.message);
+      failed.push(name);
+    });
+  };
+  if (wants('postgres')) await onOtherServers(attempt);
+  if (wants('packages')) await inOtherApplications(attempt);
+  if (failed.length > 0) throw new Error(`\nFailed: ${failed.join(', ')}`);
+  console.log('\nAll passed.');
+});
+
+function wants(part) {
+  return parts.length === 0 || parts.includes(part);
+}
+
+async function onOtherServers(attempt) {
+  const found = await systemPostgres();
+  if (found.length === 0) console.log('There is no PostgreSQL of the system to test on.');
+  for (const { version, binaries } of found) {
+    await attempt(`the suite on PostgreSQL ${version}`, async () => {
+      const server = await startEphemeralServer({ settings, binaries });
+      await runNode(['scripts/test.mjs'], { env: { ...process.env, DATABASE_URL: server.url } });
+      await server.stop();
+    });
+  }
+}
+
+async function inOtherApplications(attempt) {
+  await buildLibrary();
+  const server = await startEphemeralServer({ settings });
+  await withPackedPackage(async (tarball) => {
+    for (const name of consumers) {
+      await attempt(`the package in ${name}`, () => runConsumer(name, tarball, server.url));
+    }
+  });
+  await server.stop();
+}

@@ -1,0 +1,53 @@
+import 'reflect-metadata';
+import assert from 'node:assert/strict';
+import { Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { CloacinaModule, CloacinaRunner, Task, type TaskContext, Workflow } from 'nestjs-cloacina';
+
+/** The least application there is: one tenant, one workflow. Each consumer beside this file compiles and runs it. */
+interface Order {
+  price: number;
+  quantity: number;
+  total?: number;
+}
+
+@Workflow({ name: 'order' })
+class OrderFulfilment {
+  @Task()
+  charge(context: TaskContext<Order>): { total: number } {
+    return { total: context.get('price') * context.get('quantity') };
+  }
+
+  @Task({ dependsOn: ['charge'] })
+  ship(context: TaskContext<Order>): { shipped: string } {
+    return { shipped: `worth ${context.require('total')}` };
+  }
+}
+
+@Module({
+  imports: [CloacinaModule.forTenant({ schema: process.env['SCHEMA'] ?? 'consumer' })],
+  providers: [OrderFulfilment],
+})
+class Application {}
+
+async function main(): Promise<void> {
+  const application = await NestFactory.createApplicationContext(Application, {
+    logger: ['error', 'warn'],
+  });
+  application.enableShutdownHooks();
+  const runner = application.get(CloacinaRunner);
+  const { status, context } = await runner.execute(
+    OrderFulfilment,
+    { price: 7, quantity: 6 },
+    { timeout: '20s' },
+  );
+  await application.close();
+  assert.equal(status, 'Completed');
+  assert.deepEqual(context, { price: 7, quantity: 6, total: 42, shipped: 'worth 42' });
+  console.log('OK');
+}
+
+main().catch((error: unknown) => {
+  console.error(error);
+  process.exitCode = 1;
+});
