@@ -33,7 +33,7 @@ export async function runInTenantTransaction<T>(
     const result = await workOrRollBack(queryRunner, async () => {
       await queryRunner.query(localSettings(schema, options));
       const value = await work(queryRunner.manager, client);
-      assertNotAborted(client);
+      assertStillOpen(client);
       return value;
     });
     await queryRunner.commitTransaction();
@@ -62,11 +62,20 @@ async function workOrRollBack<T>(queryRunner: QueryRunner, work: () => Promise<T
   }
 }
 
-/** PostgreSQL answers COMMIT of a failed transaction with a rollback and no error: it would pass for a success. */
-function assertNotAborted(client: pg.ClientBase): void {
-  if (transactionStatus(client) !== 'E') return;
-  throw new Error(
-    'A statement failed in this transaction and its error was caught, so nothing of the transaction can be ' +
-      'committed. Let the error through, or run the statement within manager.transaction(), which sets a savepoint.',
-  );
+/** Refuses what would pass for a success without being one. */
+function assertStillOpen(client: pg.ClientBase): void {
+  const status = transactionStatus(client);
+  if (status === 'E') {
+    // PostgreSQL answers COMMIT of a failed transaction with a rollback, and no error.
+    throw new Error(
+      'A statement failed in this transaction and its error was caught, so nothing of the transaction can be ' +
+        'committed. Let the error through, or run the statement within manager.transaction(), which sets a savepoint.',
+    );
+  }
+  if (status === 'I') {
+    throw new Error(
+      'This transaction was ended by a COMMIT or ROLLBACK from within. What came after it was not part of any ' +
+        'transaction. Leave its end to the library.',
+    );
+  }
 }

@@ -98,10 +98,12 @@ export class CloacinaMigrator {
     const history = await this.readHistory();
     assertNotAhead(this.settings.schema, history);
     const application = this.applicationSet();
-    const reverted =
-      appliedOf(application, history).length > 0
-        ? await revertLast(this.runOf(this.settings.dataSource, application))
-        : await this.withLibrary((run) => revertLast(run));
+    // Others may keep their history in the same table; only what the application's code has can be reverted.
+    const reverted = appliedOf(application, history).some((name) =>
+      application.names.includes(name),
+    )
+      ? await revertLast(this.runOf(this.settings.dataSource, application))
+      : await this.withLibrary((run) => revertLast(run));
     if (reverted !== null) {
       this.logger.log(`Schema "${this.settings.schema}": reverted ${reverted}.`);
     }

@@ -1,11 +1,14 @@
 import type pg from 'pg';
 import type { DataSource } from 'typeorm';
-import { MigrationError } from '../errors/index.js';
+import { describeError, MigrationError } from '../errors/index.js';
 import { sqlState, SqlState } from '../store/sql-state.js';
 import { runInTenantTransaction, type TenantWork } from '../store/tenant-transaction.js';
 import { describeLockHolder, lockSchema } from './schema-lock.js';
 
-/** How long one wait for a lock takes; after it the wait is logged, and begun anew. */
+/**
+ * How long one wait for a lock takes, the schema's or a table's; then it is logged and all is begun anew. Who waits
+ * for a table for long makes everybody wait who comes after him.
+ */
 const LOCK_TIMEOUT_MS = 5_000;
 /** How long to wait in all for another process that migrates the schema. */
 const GIVE_UP_AFTER_MS = 10 * 60_000;
@@ -63,6 +66,9 @@ export async function inMigrationTransaction<T>(
         await reportWait(settings, performance.now() - began, giveUpAfterMs);
       } else if (tries < MAX_TRIES && isWorthAnotherTry(error)) {
         tries++;
+        settings.warn(
+          `Migrating schema "${schema}" once more, since it failed: ${describeError(error)}`,
+        );
       } else {
         throw error;
       }

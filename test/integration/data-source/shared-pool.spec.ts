@@ -57,20 +57,23 @@ test('user code holds all connections but two; more of it waits, first come firs
     }),
   );
   const order: string[] = [];
-  const waiting = [
-    acme.query('SELECT 1').then(() => order.push('first')),
-    globex.query('SELECT 1').then(() => order.push('second')),
-  ];
+  try {
+    const waiting = [
+      acme.query('SELECT 1').then(() => order.push('first')),
+      globex.query('SELECT 1').then(() => order.push('second')),
+    ];
 
-  // The library's own statements go on meanwhile.
-  await Promise.all([pool.query('SELECT 1'), pool.query('SELECT 1')]);
-  await pool.query('SELECT pg_sleep(0.05)');
-  expect(order).toEqual([]);
+    // The library's own statements go on meanwhile.
+    await Promise.all([pool.query('SELECT 1'), pool.query('SELECT 1')]);
+    await pool.query('SELECT pg_sleep(0.05)');
+    expect(order).toEqual([]);
 
-  await holders[0]?.release();
-  await Promise.all(waiting);
-  expect(order).toEqual(['first', 'second']);
-  await Promise.all(holders.slice(1).map((holder) => holder.release()));
+    await holders[0]?.release();
+    await Promise.all(waiting);
+    expect(order).toEqual(['first', 'second']);
+  } finally {
+    await Promise.all(holders.map((holder) => holder.release()));
+  }
 });
 
 test('a connection that cannot be opened gives its place back', async () => {
@@ -200,6 +203,14 @@ test('a transaction that a swallowed error has ended does not pass for committed
     IDLE,
   );
   expect(await bodies(schemas[0])).toEqual(['kept']);
+});
+
+test('a transaction that its work commits by itself is an error', async () => {
+  for (const end of ['COMMIT', 'ROLLBACK']) {
+    const ending = runInTenantTransaction(acme, schemas[0], (manager) => manager.query(end), IDLE);
+    await expect(ending).rejects.toThrow(/COMMIT or ROLLBACK from within/);
+  }
+  expect(await globex.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
 });
 
 test('a transaction that stops is ended by the server', async () => {

@@ -58,6 +58,14 @@ class NeedsPublicTable1736000000004 implements MigrationInterface {
   async down(): Promise<void> {}
 }
 
+class CommitsItself1736000000005 implements MigrationInterface {
+  async up(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query('COMMIT');
+  }
+
+  async down(): Promise<void> {}
+}
+
 let admin: Client;
 beforeAll(async () => {
   admin = await connectAdmin();
@@ -108,6 +116,17 @@ test('that come later are applied alone, and reverted before the library', async
   });
 });
 
+test('of somebody else in the same table are left alone', async () => {
+  const schema = freshSchema();
+  await withTenant(schema, { migrations: [CreateInvoice1736000000000] }, ({ migrator }) =>
+    migrator.ensure(),
+  );
+  await withTenant(schema, { migrations: [AddCustomer1736000000001] }, async ({ migrator }) => {
+    expect(await migrator.revert()).toBe(FIRST);
+  });
+  expect(await historyOf(admin, schema, 'migrations')).toEqual(['CreateInvoice1736000000000']);
+});
+
 test('that fail are rolled back together; the library stays, and the error shows no data', async () => {
   jest.spyOn(console, 'log').mockImplementation(() => undefined); // TypeORM's own report
   const schema = freshSchema();
@@ -138,12 +157,15 @@ test('that fail are rolled back together; the library stays, and the error shows
   });
 });
 
-test('cannot leave the transaction', async () => {
+test('cannot leave the transaction, neither by saying so nor by ending it', async () => {
   jest.spyOn(console, 'log').mockImplementation(() => undefined);
   const schema = freshSchema();
   const migrations = [OutsideTransaction1736000000003];
   await withTenant(schema, { migrations }, async ({ migrator }) => {
     await expect(migrator.ensure()).rejects.toThrow(/OutsideTransaction.*transaction mode/);
+  });
+  await withTenant(schema, { migrations: [CommitsItself1736000000005] }, async ({ migrator }) => {
+    await expect(migrator.ensure()).rejects.toThrow(/COMMIT or ROLLBACK from within/);
   });
 });
 

@@ -3,8 +3,8 @@ import { openTenant } from './open-tenant.js';
 import { textOf } from './statements-of.js';
 
 /**
- * A process that boots one tenant when it is told to, for tests that start many at once or kill them. With
- * BOOT_STEPWISE, it reports every statement before it sends it, and waits to be told.
+ * A process that boots the tenants in BOOT_SCHEMA one after the other, each when it is told to, for tests that start
+ * many at once or kill them. With BOOT_STEPWISE, it reports every statement before it sends it, and waits to be told.
  */
 
 export interface BootMessage {
@@ -36,15 +36,17 @@ function reportStatements(): void {
   });
 }
 
-const schema = process.env['BOOT_SCHEMA'] ?? '';
+const schemas = (process.env['BOOT_SCHEMA'] ?? '').split(',');
 const url = process.env['BOOT_URL'];
 try {
-  const tenant = await openTenant(schema, url === undefined ? {} : { url });
-  tell({ kind: 'ready' });
-  await told();
-  if (process.env['BOOT_STEPWISE'] !== undefined) reportStatements();
-  tell({ kind: 'done', result: await tenant.migrator.ensure() });
-  await tenant.close();
+  for (const schema of schemas) {
+    const tenant = await openTenant(schema, url === undefined ? {} : { url });
+    tell({ kind: 'ready' });
+    await told();
+    if (process.env['BOOT_STEPWISE'] !== undefined) reportStatements();
+    tell({ kind: 'done', result: await tenant.migrator.ensure() });
+    await tenant.close();
+  }
 } catch (error) {
   tell({ kind: 'failed', text: String(error instanceof Error ? error.stack : error) });
 }

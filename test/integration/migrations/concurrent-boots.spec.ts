@@ -4,7 +4,7 @@ import type { Client } from 'pg';
 import { DatabaseUnavailableError, MigrationError } from '../../../lib/errors/index.js';
 import { ensureSchemas } from '../../../lib/tenants/ensure-schemas.js';
 import { lockSchema } from '../../../lib/tenants/schema-lock.js';
-import { startChild } from '../../support/child-process.js';
+import { startChild, type TestChild } from '../../support/child-process.js';
 import { connectAdmin, freshSchema } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 import type { BootMessage } from './boot-process.js';
@@ -15,6 +15,8 @@ import { statementsOf } from './statements-of.js';
 const FIRST = 'CreateCloacinaTables1735689600000';
 const PROCESSES = 20;
 
+type Ensured = NonNullable<BootMessage['result']>;
+
 let admin: Client;
 beforeAll(async () => {
   admin = await connectAdmin();
@@ -22,27 +24,56 @@ beforeAll(async () => {
 afterAll(() => admin.end());
 
 test(`${PROCESSES} processes that boot at once all succeed, and each migration is applied once`, async () => {
-  const schema = freshSchema();
+  const absent = freshSchema('absent');
+  // Where there is no schema to create, nothing but the lock keeps them from creating the same tables.
+  const empty = freshSchema('empty');
+  await admin.query(`CREATE SCHEMA ${empty}`);
   const children = Array.from({ length: PROCESSES }, () =>
-    startChild(new URL('boot-process.ts', import.meta.url), { env: { BOOT_SCHEMA: schema } }),
-  );
-  // The barrier: each is connected, with everything loaded, before any begins.
-  await Promise.all(
-    children.map((child) => child.message<BootMessage>(({ kind }) => kind === 'ready', 90_000)),
-  );
-  for (const child of children) child.send({});
-  const ends = await Promise.all(
-    children.map((child) =>
-      child.message<BootMessage>(({ kind }) => kind === 'done' || kind === 'failed', 30_000),
-    ),
+    startChild(new URL('boot-process.ts', import.meta.url), {
+      env: { BOOT_SCHEMA: `${absent},${empty}` },
+    }),
   );
 
-  expect(ends.filter(({ kind }) => kind === 'failed')).toEqual([]);
-  const results = ends.map(({ result }) => result);
-  expect(results.filter((result) => result?.schemaCreated === true)).toHaveLength(1);
-  expect(results.flatMap((result) => result?.applied ?? [])).toEqual([FIRST]);
-  expect(await historyOf(admin, schema)).toEqual([FIRST]);
+  const intoAbsent = await bootAtOnce(children, 0);
+  const intoEmpty = await bootAtOnce(children, 1);
+
+  expect(intoAbsent.filter(({ schemaCreated }) => schemaCreated)).toHaveLength(1);
+  expect(intoEmpty.filter(({ schemaCreated }) => schemaCreated)).toHaveLength(0);
+  for (const results of [intoAbsent, intoEmpty]) {
+    expect(results).toHaveLength(PROCESSES);
+    expect(results.flatMap(({ applied }) => applied)).toEqual([FIRST]);
+  }
+  expect(await historyOf(admin, absent)).toEqual([FIRST]);
+  expect(await historyOf(admin, empty)).toEqual([FIRST]);
 }, 150_000);
+
+/** The barrier: each is connected, with everything loaded, before any begins its boot number `round`. */
+async function bootAtOnce(children: readonly TestChild[], round: number): Promise<Ensured[]> {
+  await Promise.all(children.map((child) => nth(child, 'ready', round)));
+  for (const child of children) child.send({});
+  const ends = await Promise.all(children.map((child) => nth(child, 'done', round)));
+  return ends.flatMap(({ result }) => (result === undefined ? [] : [result]));
+}
+
+/** The child's message of that kind with that number, from 0; throws if the child says that it failed. */
+async function nth(
+  child: TestChild,
+  kind: BootMessage['kind'],
+  number: number,
+): Promise<BootMessage> {
+  const message = await waitFor(
+    () => {
+      const messages = child.messages as BootMessage[];
+      return (
+        messages.find((sent) => sent.kind === 'failed') ??
+        messages.filter((sent) => sent.kind === kind)[number]
+      );
+    },
+    { deadline: 90_000, what: `process ${child.pid} to be ${kind}` },
+  );
+  if (message.kind === 'failed') throw new Error(message.text);
+  return message;
+}
 
 test('a schema that somebody creates by hand at that instant is taken as it is', async () => {
   const schema = freshSchema();
