@@ -52,6 +52,11 @@ export class WorkflowRegistry {
     return this.byName.get(workflowNameOf(ref));
   }
 
+  /** The name that a reference means, whether or not the running code has it. */
+  nameOf(ref: WorkflowRef): string {
+    return workflowNameOf(ref);
+  }
+
   /** All workflows, in the order in which modules provide them. */
   list(): RegisteredWorkflow[] {
     return [...this.byName.values()];

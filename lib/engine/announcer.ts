@@ -3,11 +3,15 @@ const WAKE_INTERVAL_MS = 50;
 
 export type Announcement =
   | { readonly kind: 'work'; readonly tenant: string }
-  | { readonly kind: 'cancelled' | 'ended'; readonly tenant: string; readonly executionId: string };
+  | {
+      readonly kind: 'cancelled' | 'ended' | 'paused';
+      readonly tenant: string;
+      readonly executionId: string;
+    };
 
-const LETTERS = { work: 'w', cancelled: 'c', ended: 'e' } as const;
-const KINDS = { w: 'work', c: 'cancelled', e: 'ended' } as const;
-const FORM = /^([wce])([0-9a-f]{16})([0-9a-f-]{36})?$/;
+const LETTERS = { work: 'w', cancelled: 'c', ended: 'e', paused: 'p' } as const;
+const KINDS = { w: 'work', c: 'cancelled', e: 'ended', p: 'paused' } as const;
+const FORM = /^([wcep])([0-9a-f]{16})([0-9a-f-]{36})?$/;
 
 /** Payloads carry the tenant's hash: every role of the database may listen. */
 export function encodeAnnouncement(announcement: Announcement): string {
@@ -15,11 +19,14 @@ export function encodeAnnouncement(announcement: Announcement): string {
   return `${LETTERS[announcement.kind]}${announcement.tenant}${id}`;
 }
 
+function isLetter(letter: string | undefined): letter is keyof typeof KINDS {
+  return letter !== undefined && letter in KINDS;
+}
+
 /** Undefined for what somebody else put on the channel. */
 export function decodeAnnouncement(payload: string): Announcement | undefined {
   const [, letter, tenant, executionId] = FORM.exec(payload) ?? [];
-  if (tenant === undefined || (letter !== 'w' && letter !== 'c' && letter !== 'e'))
-    return undefined;
+  if (tenant === undefined || !isLetter(letter)) return undefined;
   const kind = KINDS[letter];
   if (kind === 'work') return { kind, tenant };
   return executionId === undefined ? undefined : { kind, tenant, executionId };

@@ -242,6 +242,7 @@ export class Executor {
     delayMs: number,
     error?: unknown,
   ): void {
+    claim.stage = 'settled';
     if (kind === 'defer') this.emit('task.deferred', claim, 'Ready');
     this.parts.returner.giveBack({ claim, kind, delayMs, error }).then(
       (held) => {
@@ -253,6 +254,7 @@ export class Executor {
   }
 
   private record(result: TaskResult): void {
+    result.claim.stage = 'settled';
     this.parts.recorder.record(result).catch((error: unknown) => {
       const { claim } = result;
       if (this.parts.store.failureKind(error) !== 'data' || result.status === 'Failed') {

@@ -124,7 +124,8 @@ export class OutcomeRecorder {
   follow(results: readonly TaskResult[], completion: CompletionResult): void {
     for (const [i, result] of results.entries()) {
       if (completion.accepted[i] === true) {
-        result.claim.memory.record(result.claim.task.no, result);
+        const { status, skipReason, view } = result;
+        result.claim.memory.record(result.claim.task.no, { status, skipReason, view });
         this.consequences.recorded(result);
       } else {
         this.consequences.refused(result);

@@ -91,6 +91,8 @@ export class ProcessEngine {
       workPayload: (tenant) => encodeAnnouncement({ kind: 'work', tenant }),
       announceCancel: (tenant, executionId) =>
         this.announce({ kind: 'cancelled', tenant, executionId }),
+      announcePause: (tenant, executionId) =>
+        this.announce({ kind: 'paused', tenant, executionId }),
       announceEnd: (tenant, executionId) => this.announce({ kind: 'ended', tenant, executionId }),
       wakeIn: (tenant, ms) => this.tasksDue.wakeIn(tenant, ms),
       deadlineIn: (tenant, ms) => this.deadlinesDue.wakeIn(tenant, ms),
@@ -232,6 +234,7 @@ export class ProcessEngine {
     if (announcement === undefined || tenant === undefined) return;
     if (announcement.kind === 'work') tenant.dispatch();
     else if (announcement.kind === 'ended') tenant.waiters.ended(announcement.executionId);
+    else if (announcement.kind === 'paused') tenant.executionPaused(announcement.executionId);
     else tenant.executionCancelled(announcement.executionId);
   }
 }

@@ -1,7 +1,7 @@
 /** How much work may lie ready beside the running handlers: what they get through in so many milliseconds. */
 const PREFETCH_MS = 10;
 /** Tasks to prefetch at most, however short the handlers are. */
-const MAX_PREFETCH = 500;
+const MAX_PREFETCH = 1_000;
 /** Weight of the newest handler in the mean of their durations. */
 const SMOOTHING = 0.1;
 

@@ -109,6 +109,7 @@ export class RunningTask implements TaskContext {
     return this.jsonOf(key) !== undefined;
   }
 
+  // oxlint-disable-next-line typescript/no-generated-empty-object-type -- anything but null and undefined
   require(key: string): NonNullable<unknown> {
     const value = this.get(key);
     if (value === undefined || value === null) {

@@ -59,6 +59,7 @@ export class TenantEngine {
   private comparing: Promise<void> | undefined;
   private compareAgain = false;
   private claimFailures = 0;
+  private opened: Promise<void> | undefined;
   /** Only between `begin` and `drain`, and only while the process is known to live. */
   private mayClaim = false;
 
@@ -118,8 +119,13 @@ export class TenantEngine {
     return this.claims.size > 0 || this.lane.reserved > 0 || this.claiming;
   }
 
+  /** Registers the definitions; once, and again if that failed. A start before the bootstrap does it already. */
   open(): Promise<void> {
-    return this.catalog.open();
+    this.opened ??= this.catalog.open().catch((error: unknown) => {
+      this.opened = undefined;
+      throw error;
+    });
+    return this.opened;
   }
 
   /** Lets it claim, or stops it from claiming, as the process gains and loses its proof of life. */
@@ -222,6 +228,10 @@ export class TenantEngine {
     const definition = this.catalog.known(task.definitionId);
     if (definition === undefined) return;
     this.take(task, definition, task.generation);
+    // It may have begun with this claim. If it began earlier, the look at the deadlines then comes too late for this
+    // one only, and the sweep's came in time.
+    const { timeoutMs } = definition.workflow;
+    if (timeoutMs !== undefined) this.services.deadlineIn(this.settings.address, timeoutMs);
   }
 
   private take(facts: ClaimFacts, definition: RunnableDefinition, generation: number): void {
@@ -315,6 +325,19 @@ export class TenantEngine {
     this.waiters.ended(id);
   }
 
+  /** The execution was paused, here or elsewhere: what was claimed and has not begun goes back. */
+  executionPaused(id: string): void {
+    for (const claim of this.claims.ofExecution(id)) {
+      if (claim.stage === 'waiting') this.executor.giveBack(claim);
+    }
+  }
+
+  /** Pauses it here at once, and tells the others. */
+  announcePause(id: string): void {
+    this.executionPaused(id);
+    this.services.announcePause(this.settings.address, id);
+  }
+
   /** Tells the others what a control statement did. */
   announceControl(id: string, result: ControlResult): void {
     this.executionCancelled(id);
@@ -356,9 +379,16 @@ export class TenantEngine {
 
   async compareClaims(): Promise<void> {
     const { instanceId } = this.services.claimant(this.settings.leaseDurationMs);
+    const before = this.claims.all().filter((claim) => claim.stage !== 'settled');
     await this.claims.compare(
       () => this.store.claimsOf(instanceId),
       async (rows) => {
+        const held = new Set(rows.map((row) => `${row.executionId}/${row.taskNo}/${row.token}`));
+        for (const claim of before) {
+          // What is settled by now may have been recorded before the reading, and its reply is on the way.
+          if (claim.stage !== 'settled' && !held.has(`${claim.key}/${claim.token}`))
+            this.claims.lose(claim);
+        }
         for (const row of rows) {
           await this.catalog.find(row.definitionId);
           this.adopt(row);

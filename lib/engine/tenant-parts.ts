@@ -42,6 +42,7 @@ export interface ProcessServices {
   /** The same as a payload, for a notification that has to wait for somebody's commit. */
   workPayload(address: string): string;
   announceCancel(address: string, executionId: string): void;
+  announcePause(address: string, executionId: string): void;
   announceEnd(address: string, executionId: string): void;
   /** Something becomes due in so many milliseconds. */
   wakeIn(address: string, ms: number): void;

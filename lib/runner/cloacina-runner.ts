@@ -4,7 +4,7 @@ import { currentTask } from '../engine/current-task.js';
 import type { TenantEngine } from '../engine/tenant-engine.js';
 import type { EngineEvent } from '../engine/tenant-parts.js';
 import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/registered-workflow.js';
-import { workflowNameOf, type WorkflowInput, type WorkflowRef } from '../discovery/workflow-ref.js';
+import type { WorkflowInput, WorkflowRef } from '../discovery/workflow-ref.js';
 import {
   InvalidArgumentError,
   InvalidTransitionError,
@@ -24,7 +24,7 @@ import { makeStartRequest, validateInput, type StartOptions } from './start-requ
 
 export interface RunnerParts {
   readonly engine: TenantEngine;
-  readonly registry: Pick<WorkflowRegistry, 'find' | 'get'>;
+  readonly registry: Pick<WorkflowRegistry, 'nameOf' | 'get'>;
   readonly events: Subject<EngineEvent>;
   /** Drains and closes the tenant in this process. */
   readonly shutdown: () => Promise<void>;
@@ -98,8 +98,9 @@ export class CloacinaRunner {
     options: StartOptions = {},
   ): Promise<ExecutionHandle> {
     this.closing.signal.throwIfAborted();
-    const name = workflowNameOf(workflow);
+    const name = this.parts.registry.nameOf(workflow);
     const input = await validateInput(this.registered(name)?.input, context ?? {});
+    await this.engine.open();
     const definition =
       this.engine.catalog.currentOf(name) ?? (await this.engine.catalog.toStart(name));
     const request = makeStartRequest(
@@ -153,7 +154,10 @@ export class CloacinaRunner {
    * @throws UnknownExecutionError, InvalidTransitionError when it has ended
    */
   async pause(id: string, reason?: string): Promise<void> {
-    await this.control(id, 'pause', () => this.engine.store.pause(id, reason ?? null));
+    const result = await this.control(id, 'pause', () =>
+      this.engine.store.pause(id, reason ?? null),
+    );
+    if (result !== undefined) this.engine.announcePause(id);
   }
 
   /**

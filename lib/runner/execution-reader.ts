@@ -55,7 +55,7 @@ export class ExecutionReader {
     const page = rows.slice(0, limit);
     const last = page.at(-1);
     return {
-      items: await this.withTasks(page),
+      items: await this.join(page, this.store.tasks(page.map((row) => row.id))),
       nextCursor: rows.length > limit && last !== undefined ? encodeCursor(last) : null,
     };
   }
@@ -65,17 +65,19 @@ export class ExecutionReader {
   }
 
   private async read(ids: readonly string[]): Promise<(Execution | null)[]> {
-    const found = await this.withTasks(await this.store.executions([...new Set(ids)]));
+    const unique = [...new Set(ids)];
+    const found = await this.join(this.store.executions(unique), this.store.tasks(unique));
     const byId = new Map(found.map((execution) => [execution.id, execution]));
     return ids.map((id) => byId.get(id) ?? null);
   }
 
-  private async withTasks(rows: readonly ExecutionRow[]): Promise<Execution[]> {
-    if (rows.length === 0) return [];
+  private async join(
+    executionRows: readonly ExecutionRow[] | Promise<readonly ExecutionRow[]>,
+    taskRows: Promise<readonly TaskRow[]>,
+  ): Promise<Execution[]> {
+    const [rows, allTasks] = await Promise.all([executionRows, taskRows]);
     const tasks = new Map<string, TaskRow[]>(rows.map((row) => [row.id, []]));
-    for (const task of await this.store.tasks(rows.map((row) => row.id))) {
-      tasks.get(task.executionId)?.push(task);
-    }
+    for (const task of allTasks) tasks.get(task.executionId)?.push(task);
     const executions: Execution[] = [];
     for (const row of rows) {
       const definition = await this.catalog.find(row.definitionId);

@@ -3,8 +3,6 @@ import type pg from 'pg';
 import type { DataSourceOptions } from 'typeorm';
 
 type PostgresOptions = Extract<DataSourceOptions, { type: 'postgres' }>;
-/** TypeORM and the driver type a password that is a function differently; it is called the same way. */
-type PgPassword = pg.ClientConfig['password'];
 type PgSsl = pg.ClientConfig['ssl'];
 
 /** How a tenant's database is reached, as the application said it: a URL, TypeORM's options, or both. */
@@ -27,7 +25,7 @@ export function connectionConfig({
       host,
       port,
       user: username,
-      password: password as PgPassword,
+      password: password,
       database,
       ssl: ssl as PgSsl,
     }),
@@ -52,7 +50,7 @@ function fromUrl(connectionString: string, beside: Partial<PostgresOptions>): pg
   const config: pg.ClientConfig = { connectionString: url.href };
   if (typeof beside.password === 'function') {
     url.password = '';
-    return { connectionString: url.href, password: beside.password as PgPassword };
+    return { connectionString: url.href, password: beside.password };
   }
   return config;
 }

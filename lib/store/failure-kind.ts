@@ -36,6 +36,10 @@ export function failureKind(error: unknown): FailureKind {
   if (/^[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]+$/.test(code)) {
     return DATA_CLASSES.has(code.slice(0, 2)) ? 'data' : 'refused';
   }
+  // A batch that makes a string longer than there can be is blamed on what is in it; other faults of the code are
+  // nothing that sending again would mend.
+  if (error instanceof RangeError) return 'data';
+  if (error instanceof TypeError || error instanceof ReferenceError) return 'refused';
   // No SQLSTATE: the server did not answer. The driver's own errors (ended, timed out) and the system's (ECONNRESET)
   // are of this kind.
   return 'connection';

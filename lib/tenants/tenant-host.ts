@@ -10,7 +10,7 @@ import type { EngineEvent } from '../engine/tenant-parts.js';
 import { DatabaseUnavailableError, toStoredError } from '../errors/index.js';
 import { CloacinaRunner } from '../runner/cloacina-runner.js';
 import { loginKey, type ConnectionSource } from '../store/connection-config.js';
-import { createTenantDataSource, type TenantDataSourceOptions } from '../store/data-source.js';
+import { createTenantDataSource } from '../store/data-source.js';
 import { failureKind } from '../store/failure-kind.js';
 import { PostgresStore } from '../store/postgres-store.js';
 import { CloacinaMigrator } from './cloacina-migrator.js';
@@ -80,7 +80,7 @@ export class TenantHost {
       schema: options.schema,
       ...(options.entities === undefined ? {} : { entities: options.entities }),
       ...(options.migrations === undefined ? {} : { migrations: options.migrations }),
-      options: (options.connection ?? {}) as TenantDataSourceOptions,
+      options: options.connection ?? {},
     });
     const migrator = new CloacinaMigrator({
       tenant: options.tenant,

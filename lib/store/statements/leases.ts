@@ -1,6 +1,5 @@
 import { decodeIntegers } from './encoding.js';
-import type { RawRow, Statement } from './statement.js';
-import type { TenantTables } from './statement.js';
+import type { RawRow, Statement, TenantTables } from './statement.js';
 
 /** Renews this process's lease in several tenants at once; the text depends on how many, so it is not prepared. */
 export function renewLeases(tenants: readonly TenantTables[]): string {
