@@ -1,6 +1,5 @@
-import type { ExecutionStatus } from '../workflow/index.js';
 import type { ExecutionResult } from './execution.js';
-import type { Duration } from '../workflow/index.js';
+import type { Duration, ExecutionStatus } from '../workflow/index.js';
 
 /** An execution that was started, or asked for by its id. Cheap: it holds nothing but the id. */
 export interface ExecutionHandle {
