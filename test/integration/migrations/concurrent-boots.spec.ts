@@ -132,6 +132,28 @@ describe('while another process migrates the schema', () => {
     }
   });
 
+  test('a boot refuses the schema when that one turns out to be newer', async () => {
+    const schema = freshSchema();
+    await admin.query(`CREATE SCHEMA ${schema}`);
+    await admin.query('BEGIN');
+    await lockSchema(admin, schema);
+    await admin.query(
+      `CREATE TABLE ${schema}.cloacina_migrations (id serial, timestamp bigint, name text);
+       INSERT INTO ${schema}.cloacina_migrations (timestamp, name) VALUES (4102444800000, 'Newer4102444800000')`,
+    );
+    await withTenant(schema, {}, async ({ migrator, pool }) => {
+      const ensuring = migrator.ensure().catch((reason: unknown) => reason);
+      await waitFor(async () => {
+        const { rows } = await pool.query(
+          `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'tenant ${schema}'`,
+        );
+        return rows.length > 0;
+      });
+      await admin.query('COMMIT');
+      expect(String(await ensuring)).toMatch(/newer version.*Newer4102444800000/);
+    });
+  });
+
   test('a boot that has nothing to do does not wait', async () => {
     const schema = freshSchema();
     await withTenant(schema, {}, async ({ migrator }) => {
