@@ -12,7 +12,7 @@ export default {
   maxWorkers: 2,
   testTimeout: 30_000,
   coverageProvider: 'v8',
-  collectCoverageFrom: ['lib/**/*.ts'],
+  collectCoverageFrom: ['lib/**/*.ts', '!lib/**/index.ts'],
   coverageDirectory: 'coverage',
   coverageThreshold: { './lib/workflow/': { branches: 100 } },
 };
