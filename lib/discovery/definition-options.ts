@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { anything, callable, checkOptions, show, type Checks } from '../options/checks.js';
+import { anything, callable, checkOptions, show, type Checks } from '../errors/option-checks.js';
 import type { RetryOptions, TaskOptions, WorkflowOptions } from './options.js';
 
 // Values of these are checked by compileWorkflow, which knows the defaults; here it is for names and functions.

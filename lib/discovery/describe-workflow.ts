@@ -1,4 +1,4 @@
-import { show } from '../options/checks.js';
+import { show } from '../errors/option-checks.js';
 import { compileWorkflow } from '../workflow/compile.js';
 import type { TaskSource } from '../workflow/definition.js';
 import { checkTaskOptions, checkWorkflowOptions, isStandardSchema } from './definition-options.js';
@@ -116,9 +116,7 @@ function toHandler({ run, options }: WrittenTask): TaskHandler | undefined {
   const retryIf = options.retry?.retryIf;
   return {
     run: (context): unknown => Reflect.apply(run, undefined, [context]),
-    ...(typeof retryIf === 'function'
-      ? { retryIf: (error: unknown) => retryIf(error) }
-      : {}),
+    ...(typeof retryIf === 'function' ? { retryIf: (error: unknown) => retryIf(error) } : {}),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Type } from '@nestjs/common';
 import { InvalidArgumentError } from '../errors/index.js';
-import { show } from '../options/checks.js';
+import { show } from '../errors/option-checks.js';
 import type { JsonObject, TaskContext } from './task-context.js';
 import type { WorkflowDefinition } from './workflow-builder.js';
 import { getWorkflowOptions } from './workflow-metadata.js';

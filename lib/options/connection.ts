@@ -1,5 +1,5 @@
 import type { PostgresConnectionOptions } from '../cloacina.options.js';
-import type { Check } from './checks.js';
+import type { Check } from '../errors/option-checks.js';
 
 /** Options of a connection that say which server or database it leads to; one of them stands instead of a URL. */
 const SERVER_OPTIONS = ['url', 'host', 'database', 'replication'] as const;

@@ -1,4 +1,4 @@
-export { checkTenants } from './check-tenants.js';
+export { checkTenantNames, checkTenants, checkTenantSchemas } from './check-tenants.js';
 export { databaseKey } from './connection.js';
 export {
   resolveSharedOptions,

@@ -1,5 +1,12 @@
 import type { CloacinaSharedOptions } from '../cloacina.options.js';
-import { anything, checkOptions, duration, flag, wholeNumber, type Checks } from './checks.js';
+import {
+  anything,
+  checkOptions,
+  duration,
+  flag,
+  wholeNumber,
+  type Checks,
+} from '../errors/option-checks.js';
 import { connectionOptions, databaseUrl } from './connection.js';
 import {
   DEFAULT_POOL_SIZE,

@@ -5,12 +5,19 @@ import type {
   CloacinaTenantOptions,
   PostgresConnectionOptions,
 } from '../cloacina.options.js';
-import { getWorkflowOptions } from '../discovery/workflow-metadata.js';
-import { validateSchemaName } from '../tenants/schema-name.js';
 import { parseDuration, type Duration } from '../workflow/duration.js';
-import { checkOptions, listOf, oneOf, show, text, type Check, type Checks } from './checks.js';
+import {
+  checkOptions,
+  listOf,
+  oneOf,
+  show,
+  text,
+  type Check,
+  type Checks,
+} from '../errors/option-checks.js';
 import { databaseUrl, mergeConnections, namesServer } from './connection.js';
 import * as defaults from './defaults.js';
+import { validateSchemaName } from './schema-name.js';
 import { SHARED_CHECKS, type Resolution } from './shared-options.js';
 
 /** A tenant's name, in characters. */
@@ -36,8 +43,8 @@ export interface ResolvedTenantOptions {
   readonly startTimeoutMs: number;
   /** Bytes of JSON. */
   readonly maxContextSize: number;
-  /** Names of those that the process serves for it; absent: all. */
-  readonly workflows?: readonly string[];
+  /** Those that the process serves for it; absent: all. */
+  readonly workflows?: readonly (Type<unknown> | string)[];
   // oxlint-disable-next-line typescript/no-unsafe-function-type -- TypeORM's own type for an entity class
   readonly entities: readonly (Function | EntitySchema)[];
   readonly migrations: readonly Type<MigrationInterface>[];
@@ -46,8 +53,7 @@ export interface ResolvedTenantOptions {
 
 const isClass = (value: unknown): boolean => typeof value === 'function';
 const isWorkflow = (value: unknown): boolean =>
-  (typeof value === 'string' && value !== '') ||
-  (typeof value === 'function' && getWorkflowOptions(value) !== undefined);
+  isClass(value) || (typeof value === 'string' && value !== '');
 /** Told by its shape: the application may have another copy of TypeORM. */
 const isEntity = (value: unknown): boolean =>
   isClass(value) || (typeof value === 'object' && value !== null && 'options' in value);
@@ -64,7 +70,7 @@ const TENANT_CHECKS: Checks<CloacinaTenantOptions> = {
   tenants: () => 'is an option of forRoot() only',
   tenant: text(MAX_TENANT_NAME),
   schema,
-  workflows: listOf('classes with @Workflow and names of workflows', isWorkflow),
+  workflows: listOf('workflow classes and names', isWorkflow),
   entities: listOf('entity classes and schemas', isEntity),
   migrations: listOf('migration classes', isClass),
   isolation: oneOf('schema', 'role'),
@@ -91,7 +97,7 @@ export function resolveTenantOptions(
   const inherited = { ...withoutUndefined(shared), ...withoutUndefined(options) };
   const schemaName = options.schema ?? defaults.DEFAULT_SCHEMA;
   const controlUrl = options.controlUrl ?? (server.isOwn ? undefined : shared.controlUrl);
-  const workflows = options.workflows?.map(workflowName);
+  const { workflows } = options;
   return {
     ok: true,
     options: {
@@ -111,7 +117,7 @@ export function resolveTenantOptions(
       ),
       startTimeoutMs: milliseconds(inherited.startTimeout, defaults.DEFAULT_START_TIMEOUT_MS),
       maxContextSize: inherited.maxContextSize ?? defaults.DEFAULT_MAX_CONTEXT_SIZE,
-      ...(workflows === undefined ? {} : { workflows }),
+      ...(workflows === undefined ? {} : { workflows: [...workflows] }),
       entities: [...(options.entities ?? [])],
       migrations: [...(options.migrations ?? [])],
       isolation: options.isolation ?? 'schema',
@@ -162,10 +168,4 @@ function withoutUndefined<T extends object>(options: T): Partial<T> {
 
 function milliseconds(value: Duration | undefined, otherwise: number): number {
   return parseDuration(value) ?? otherwise;
-}
-
-function workflowName(workflow: Type<unknown> | string): string {
-  return typeof workflow === 'string'
-    ? workflow
-    : (getWorkflowOptions(workflow)?.name ?? workflow.name);
 }

@@ -122,9 +122,9 @@ describe('resolveTenantOptions', () => {
     expect(shared.connection.host).toBe('h');
   });
 
-  it('turns workflow classes into names', () => {
+  it('takes workflows by class and by name', () => {
     expect(resolved({ databaseUrl: URL, workflows: [Order, 'by-name'] }).workflows).toEqual([
-      'order',
+      Order,
       'by-name',
     ]);
   });
@@ -156,7 +156,7 @@ describe('resolveTenantOptions reports', () => {
       shutdownTimeout: 'soon',
       startTimeout: -5,
       maxContextSize: 1.5,
-      workflows: ['a', Invoice],
+      workflows: ['a', 5],
       entities: [undefined],
       migrations: Invoice,
       isolation: 'database',
@@ -178,7 +178,7 @@ describe('resolveTenantOptions reports', () => {
         'Tenant "acme": startTimeout must be milliseconds, or a string such as',
       ),
       'Tenant "acme": maxContextSize must be a whole number from 1 to 268435455, not 1.5.',
-      'Tenant "acme": workflows must be an array of classes with @Workflow and names of workflows, but [1] is Invoice.',
+      'Tenant "acme": workflows must be an array of workflow classes and names, but [1] is 5.',
       'Tenant "acme": entities must be an array of entity classes and schemas, but [0] is undefined (is there a circular import between files?).',
       'Tenant "acme": migrations must be an array of migration classes, not Invoice.',
       `Tenant "acme": isolation must be "schema" or "role", not 'database'.`,

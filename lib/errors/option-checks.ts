@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { didYouMean } from '../errors/index.js';
+import { didYouMean } from './did-you-mean.js';
 import { DURATION_FORM, parseDuration } from '../workflow/duration.js';
 
 /** What is wrong with an option's value, as a clause that follows its name; undefined for a good one. */

@@ -1,0 +1,77 @@
+import type { FactoryProvider, InjectionToken, Provider, Type } from '@nestjs/common';
+import type { CloacinaAsyncOptions } from '../cloacina.options.js';
+import { anything, checkOptions, type Checks } from '../errors/option-checks.js';
+import type { GivenOptions } from './registration.js';
+
+const ASYNC_OPTIONS: Checks<CloacinaAsyncOptions<unknown>> = {
+  tenant: anything,
+  imports: anything,
+  inject: anything,
+  useFactory: anything,
+  useClass: anything,
+  useExisting: anything,
+};
+
+/** What is wrong with the argument of forRootAsync or forTenantAsync. */
+export function checkAsyncOptions(owner: string, options: unknown): string[] {
+  const problems = checkOptions(owner, options, ASYNC_OPTIONS);
+  if (problems.length > 0 || typeof options !== 'object' || options === null) return problems;
+  const ways = ['useFactory', 'useClass', 'useExisting'];
+  const given = ways.filter((way) => Reflect.get(options, way) !== undefined);
+  if (given.length === 1) return [];
+  return [
+    `${owner}: give it one of ${ways.join(', ')}; it has ${given.length === 0 ? 'none' : given.join(' and ')}.`,
+  ];
+}
+
+/**
+ * Provides what the application's factory makes. A factory that fails is a value too: then everything else that is
+ * wrong can still be found and reported with it.
+ */
+export function asyncOptionsProviders<O>(
+  token: symbol,
+  options: CloacinaAsyncOptions<O>,
+): Provider[] {
+  const { useFactory, useClass, useExisting, inject } = options;
+  if (typeof useFactory === 'function') {
+    const make = (...dependencies: unknown[]): Promise<GivenOptions> =>
+      settle(() => useFactory(...dependencies));
+    // Nest checks what it is asked to inject, as it does for the application's own factories.
+    return [
+      {
+        provide: token,
+        useFactory: make,
+        inject: (inject ?? []) as FactoryProvider['inject'] & object,
+      },
+    ];
+  }
+  const factory: Type<unknown> | undefined = useClass ?? useExisting;
+  if (factory === undefined) return [{ provide: token, useValue: { options: {} } }];
+  const made: FactoryProvider = {
+    provide: token,
+    useFactory: (instance: unknown) => settle(() => callFactory(factory, instance)),
+    inject: [factory satisfies InjectionToken],
+  };
+  return useClass === undefined ? [made] : [useClass, made];
+}
+
+function callFactory(type: Type<unknown>, instance: unknown): unknown {
+  const create: unknown =
+    typeof instance === 'object' && instance !== null
+      ? Reflect.get(instance, 'createCloacinaOptions')
+      : undefined;
+  if (typeof create !== 'function') {
+    throw new TypeError(
+      `${type.name} has no method createCloacinaOptions(); it must implement CloacinaOptionsFactory`,
+    );
+  }
+  return Reflect.apply(create, instance, []);
+}
+
+async function settle(make: () => unknown): Promise<GivenOptions> {
+  try {
+    return { options: await make() };
+  } catch (failure) {
+    return { failure };
+  }
+}

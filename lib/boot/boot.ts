@@ -1,0 +1,156 @@
+import type { ModulesContainer } from '@nestjs/core';
+import type { CloacinaTenantOptions } from '../cloacina.options.js';
+import { WorkflowRegistry } from '../discovery/registered-workflow.js';
+import { checkServed } from '../discovery/served-workflows.js';
+import { exploreWorkflows } from '../discovery/workflow-explorer.js';
+import { ConfigurationError, describeError } from '../errors/index.js';
+import {
+  checkTenantNames,
+  checkTenantSchemas,
+  resolveSharedOptions,
+  resolveTenantOptions,
+  type ResolvedSharedOptions,
+  type ResolvedTenantOptions,
+} from '../options/index.js';
+import { findInjectionProblems } from './injection-problems.js';
+import {
+  isSharedRegistration,
+  isTenantRegistration,
+  providedValues,
+  SHARED_REGISTRATION,
+  TENANT_REGISTRATION,
+  type GivenOptions,
+  type TenantRegistration,
+} from './registration.js';
+
+const FOR_ROOT = 'CloacinaModule.forRoot()';
+
+/**
+ * The boot of one application: it collects what is wrong with all of it. While anything is, no further tenant is
+ * opened; so when all options are given, not made, no database is touched for a configuration that has a mistake.
+ */
+export class Boot {
+  readonly registry = new WorkflowRegistry();
+  readonly shared: ResolvedSharedOptions;
+  readonly tenants: readonly TenantRegistration[];
+  private readonly problems: string[] = [];
+  /** Changes when instances are there: a factory may have made workflows. */
+  private workflowProblems: readonly string[] = [];
+  private readonly resolved = new Map<TenantRegistration, ResolvedTenantOptions>();
+
+  constructor(
+    private readonly modules: ModulesContainer,
+    given: GivenOptions = { options: {} },
+  ) {
+    this.tenants = providedValues(modules.values(), TENANT_REGISTRATION).filter(
+      isTenantRegistration,
+    );
+    this.shared = this.resolveShared(given);
+    for (const tenant of this.tenants) {
+      this.problems.push(...tenant.problems);
+      if (tenant.given !== undefined) this.resolve(tenant, tenant.given);
+    }
+    this.problems.push(...findInjectionProblems(modules, this.tenants));
+    this.explore(false);
+  }
+
+  /** Whether nothing is wrong so far. */
+  get isSound(): boolean {
+    return this.allProblems().length === 0;
+  }
+
+  /** The only tenant is injected by class too. */
+  get hasOneTenant(): boolean {
+    return this.tenants.length === 1;
+  }
+
+  /** Everything that is wrong so far, as the error that the boot ends with. */
+  error(): ConfigurationError {
+    return new ConfigurationError(this.allProblems());
+  }
+
+  /** The tenant's options with all defaults; undefined when something is wrong with them, which is noted. */
+  optionsOf(tenant: TenantRegistration, given: GivenOptions): ResolvedTenantOptions | undefined {
+    if (!this.resolved.has(tenant) && tenant.given === undefined) this.resolve(tenant, given);
+    return this.resolved.get(tenant);
+  }
+
+  /**
+   * The last check, when every provider has been instantiated.
+   *
+   * @throws ConfigurationError with everything that is wrong
+   */
+  finish(): void {
+    this.explore(true);
+    for (const { tenant, workflows = [] } of this.resolved.values()) {
+      const owner = `Tenant ${JSON.stringify(tenant)}: workflows`;
+      this.problems.push(...checkServed(owner, workflows, this.registry));
+    }
+    if (!this.isSound) throw this.error();
+  }
+
+  private allProblems(): string[] {
+    const names = this.tenants.flatMap(
+      (tenant) => tenant.tenant ?? this.resolved.get(tenant)?.tenant ?? [],
+    );
+    const together = [
+      ...checkTenantNames(names),
+      ...checkTenantSchemas([...this.resolved.values()]),
+    ];
+    return [...this.problems, ...together, ...this.workflowProblems];
+  }
+
+  private resolveShared(given: GivenOptions): ResolvedSharedOptions {
+    const times = providedValues(this.modules.values(), SHARED_REGISTRATION).filter(
+      isSharedRegistration,
+    );
+    if (times.length > 1) {
+      this.problems.push(
+        `${FOR_ROOT} was imported ${times.length} times. Import it once, in the root module.`,
+      );
+    }
+    this.problems.push(...times.flatMap(({ problems }) => problems));
+    const options = this.optionsIn(FOR_ROOT, given);
+    const resolution = resolveSharedOptions(options ?? {});
+    if (resolution.ok) return resolution.options;
+    this.problems.push(...resolution.problems);
+    return { maxConcurrentTasks: 0, poolSize: 0, discoverTenants: false, given: {} };
+  }
+
+  private resolve(tenant: TenantRegistration, given: GivenOptions): void {
+    const options = this.optionsIn(tenant.owner, given);
+    if (options === undefined) return;
+    // What it is nobody knows before this has checked it.
+    const resolution = resolveTenantOptions(
+      this.withName(tenant, options) as CloacinaTenantOptions,
+      this.shared.given,
+    );
+    if (resolution.ok) this.resolved.set(tenant, resolution.options);
+    else this.problems.push(...resolution.problems);
+  }
+
+  /** An async tenant's name is given beside its factory; what the factory says must not be another one. */
+  private withName({ tenant, owner, given }: TenantRegistration, options: unknown): unknown {
+    if (given !== undefined || tenant === undefined) return options;
+    if (typeof options !== 'object' || options === null) return options;
+    const own: unknown = Reflect.get(options, 'tenant');
+    if (own !== undefined && own !== tenant) {
+      this.problems.push(
+        `${owner}: its factory names it ${JSON.stringify(own)}. Leave the name out there.`,
+      );
+    }
+    return { ...options, tenant };
+  }
+
+  private optionsIn(owner: string, given: GivenOptions): unknown {
+    if (!('failure' in given)) return given.options;
+    this.problems.push(`${owner}: its options could not be made: ${describeError(given.failure)}`);
+    return undefined;
+  }
+
+  private explore(instantiated: boolean): void {
+    const { workflows, problems } = exploreWorkflows(this.modules.values(), instantiated);
+    this.registry.replaceAll(workflows);
+    this.workflowProblems = problems;
+  }
+}

@@ -1,0 +1,75 @@
+import {
+  Inject,
+  Logger,
+  Module,
+  type OnApplicationBootstrap,
+  type OnModuleDestroy,
+} from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
+import type { TenantHost } from '../tenants/tenant-host.js';
+import { Boot } from './boot.js';
+import { TENANT_HOST } from './registration.js';
+
+/** How long an application has to enable shutdown hooks after it was initialised, in milliseconds. */
+const SHUTDOWN_HOOKS_GRACE_MS = 1_000;
+/** Below the root module's 1; Nest gives no module less than 0. */
+const LAST = -1;
+
+/**
+ * Begins to claim after every other module has bootstrapped, and drains before any other module is destroyed, so that
+ * handlers find the services that they use alive to their end.
+ *
+ * Nest destroys the root module first and global modules last, so the drain must be in a module that Nest takes to be
+ * above the root: one of the least distance. Nest sorts by it when the first hook is called, after all instances are
+ * made, so it is set here.
+ */
+@Module({})
+export class CloacinaLifecycleModule implements OnApplicationBootstrap, OnModuleDestroy {
+  private readonly logger = new Logger('Cloacina');
+  private hooksCheck: NodeJS.Timeout | undefined;
+
+  constructor(
+    @Inject(ModulesContainer) modules: ModulesContainer,
+    @Inject(TENANT_HOST) private readonly host: Pick<TenantHost, 'startClaiming' | 'drain'>,
+    @Inject(Boot) private readonly boot: Boot,
+  ) {
+    for (const module of modules.values()) {
+      if (module.metatype === CloacinaLifecycleModule) module.distance = LAST;
+    }
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    await this.host.startClaiming();
+    if (this.boot.shared.maxConcurrentTasks > 0) {
+      this.hooksCheck = setTimeout(
+        () => this.warnWithoutShutdownHooks(),
+        SHUTDOWN_HOOKS_GRACE_MS,
+      ).unref();
+    }
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    clearTimeout(this.hooksCheck);
+    try {
+      await this.host.drain();
+    } catch (error) {
+      // Nest 11 would skip the hooks of all other modules.
+      this.logger.error(
+        'The drain failed; tasks that ran will be recovered by another process.',
+        error,
+      );
+    }
+  }
+
+  /**
+   * Nest doesn't tell whether `enableShutdownHooks` was called. It listens for signals, as an application that closes
+   * itself on one does; without any listener the process dies with its tasks.
+   */
+  private warnWithoutShutdownHooks(): void {
+    if (process.listenerCount('SIGTERM') > 0) return;
+    this.logger.warn(
+      'Nothing listens for SIGTERM: a deploy will kill this process with its running tasks, which other processes then ' +
+        'recover, instead of letting them finish. Call app.enableShutdownHooks() in main.ts.',
+    );
+  }
+}

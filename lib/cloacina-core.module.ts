@@ -1,0 +1,55 @@
+import {
+  Global,
+  Inject,
+  Module,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
+import { Boot } from './boot/boot.js';
+import { CloacinaLifecycleModule } from './boot/lifecycle.module.js';
+import { SHARED_OPTIONS, TENANT_HOST, type GivenOptions } from './boot/registration.js';
+import { WorkflowRegistry } from './discovery/registered-workflow.js';
+import { TenantHost } from './tenants/tenant-host.js';
+
+/** What the tenants of one application share. Imported by every module that CloacinaModule makes; there is one. */
+@Global()
+@Module({
+  imports: [CloacinaLifecycleModule],
+  providers: [
+    {
+      provide: Boot,
+      useFactory: (modules: ModulesContainer, given?: GivenOptions) => new Boot(modules, given),
+      inject: [ModulesContainer, { token: SHARED_OPTIONS, optional: true }],
+    },
+    { provide: WorkflowRegistry, useFactory: (boot: Boot) => boot.registry, inject: [Boot] },
+    {
+      provide: TENANT_HOST,
+      useFactory: (boot: Boot) => new TenantHost(boot.registry, boot.shared.maxConcurrentTasks),
+      inject: [Boot],
+    },
+  ],
+  exports: [Boot, WorkflowRegistry, TENANT_HOST],
+})
+export class CloacinaCoreModule implements OnModuleInit, OnApplicationShutdown {
+  constructor(
+    @Inject(Boot) private readonly boot: Boot,
+    @Inject(TENANT_HOST) private readonly host: Pick<TenantHost, 'close'>,
+  ) {}
+
+  /** Every provider is instantiated, and no other module's hook has used one: global modules come first. */
+  async onModuleInit(): Promise<void> {
+    try {
+      this.boot.finish();
+    } catch (error) {
+      // Nest 11 calls no further hooks once a boot has failed.
+      await this.host.close();
+      throw error;
+    }
+  }
+
+  /** Global modules come last, so connections are there as long as anyone can ask for them. */
+  async onApplicationShutdown(): Promise<void> {
+    await this.host.close();
+  }
+}

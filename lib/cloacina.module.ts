@@ -1,0 +1,121 @@
+import { Module, type DynamicModule, type Provider } from '@nestjs/common';
+import { asyncOptionsProviders, checkAsyncOptions } from './boot/async-options.js';
+import {
+  SHARED_OPTIONS,
+  SHARED_REGISTRATION,
+  TENANT_OPTIONS,
+  TENANT_REGISTRATION,
+  type TenantRegistration,
+} from './boot/registration.js';
+import { exportedTokens, tenantProviders } from './boot/tenant-providers.js';
+import { CloacinaCoreModule } from './cloacina-core.module.js';
+import type {
+  CloacinaAsyncOptions,
+  CloacinaSharedOptions,
+  CloacinaTenantOptions,
+} from './cloacina.options.js';
+import { ownerOf } from './options/index.js';
+import { DEFAULT_SCHEMA } from './options/defaults.js';
+
+/**
+ * Durable workflows for an application: one `forTenant` for each tenant, and at most one `forRoot` for what they
+ * share. All providers are global, so feature modules import nothing.
+ *
+ * Everything that is wrong with the options and the workflows is reported at boot, in one ConfigurationError. Handlers
+ * run from the end of the bootstrap until `app.close()`, or a signal after `app.enableShutdownHooks()`.
+ *
+ * @example
+ * ```ts
+ * @Module({
+ *   imports: [
+ *     CloacinaModule.forRoot({ databaseUrl: process.env.DATABASE_URL, maxConcurrentTasks: 50 }),
+ *     CloacinaModule.forTenant({ schema: 'tenant_acme' }),
+ *     CloacinaModule.forTenant({ schema: 'tenant_globex', maxConcurrentTasks: 20 }),
+ *   ],
+ *   providers: [OrderFulfilment],
+ * })
+ * export class AppModule {}
+ * ```
+ */
+@Module({})
+export class CloacinaModule {
+  /** What tenants share: defaults for each of them, and the limits of this process. Optional. */
+  static forRoot(options: CloacinaSharedOptions = {}): DynamicModule {
+    return sharedModule([], [{ provide: SHARED_OPTIONS, useValue: { options } }]);
+  }
+
+  /** {@link CloacinaModule.forRoot} with options that have to be made. */
+  static forRootAsync(options: CloacinaAsyncOptions<CloacinaSharedOptions>): DynamicModule {
+    const problems = checkAsyncOptions('CloacinaModule.forRootAsync()', options);
+    return sharedModule(problems, asyncOptionsProviders(SHARED_OPTIONS, options), options.imports);
+  }
+
+  /**
+   * Serves a tenant: creates and migrates its schema, and provides its CloacinaRunner, CloacinaMigrator and, for
+   * `@nestjs/typeorm`, its DataSource, its EntityManager and the repositories of its `entities`.
+   *
+   * A second one for the same tenant is an error. The only tenant can also be injected by class.
+   */
+  static forTenant(options: CloacinaTenantOptions = {}): DynamicModule {
+    const registration: TenantRegistration = {
+      tenant: options.tenant ?? options.schema ?? DEFAULT_SCHEMA,
+      owner: ownerOf(options),
+      given: { options },
+      problems: [],
+    };
+    return tenantModule(registration, [{ provide: TENANT_OPTIONS, useValue: { options } }], {
+      entities: options.entities,
+    });
+  }
+
+  /**
+   * {@link CloacinaModule.forTenant} with options that have to be made. Its repositories are not known beforehand:
+   * `TypeOrmModule.forFeature([Invoice], 'initech')` provides them.
+   */
+  static forTenantAsync(options: CloacinaAsyncOptions<CloacinaTenantOptions>): DynamicModule {
+    const owner =
+      options.tenant === undefined
+        ? 'CloacinaModule.forTenantAsync()'
+        : ownerOf({ tenant: options.tenant });
+    const registration: TenantRegistration = {
+      tenant: options.tenant,
+      owner,
+      problems: checkAsyncOptions(owner, options),
+    };
+    return tenantModule(registration, asyncOptionsProviders(TENANT_OPTIONS, options), {
+      imports: options.imports,
+    });
+  }
+}
+
+function sharedModule(
+  problems: readonly string[],
+  providers: Provider[],
+  imports: DynamicModule['imports'] = [],
+): DynamicModule {
+  return {
+    module: CloacinaModule,
+    global: true,
+    imports: [CloacinaCoreModule, ...imports],
+    providers: [{ provide: SHARED_REGISTRATION, useValue: { problems } }, ...providers],
+    exports: [SHARED_OPTIONS],
+  };
+}
+
+function tenantModule(
+  registration: TenantRegistration,
+  options: Provider[],
+  {
+    imports = [],
+    entities,
+  }: { imports?: DynamicModule['imports']; entities?: CloacinaTenantOptions['entities'] },
+): DynamicModule {
+  const providers = tenantProviders(registration, entities);
+  return {
+    module: CloacinaModule,
+    global: true,
+    imports: [CloacinaCoreModule, ...imports],
+    providers: [{ provide: TENANT_REGISTRATION, useValue: registration }, ...options, ...providers],
+    exports: exportedTokens(providers),
+  };
+}

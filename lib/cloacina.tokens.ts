@@ -1,0 +1,50 @@
+import { Inject, type Type } from '@nestjs/common';
+import { CloacinaRunner } from './runner/cloacina-runner.js';
+import { CloacinaMigrator } from './tenants/cloacina-migrator.js';
+
+/** What may be injected: a string that holds the tenant's name, or the class where there is one tenant. */
+export type TenantToken<T> = string | symbol | Type<T>;
+
+/** The classes of which each tenant has an instance, with the decorator that says whose. */
+export const CLASS_TOKENS: readonly { readonly type: Type<unknown>; readonly decorator: string }[] =
+  [
+    { type: CloacinaRunner, decorator: 'InjectRunner' },
+    { type: CloacinaMigrator, decorator: 'InjectMigrator' },
+  ];
+
+/** `CloacinaRunner:tenant_acme`; the class itself without a tenant. */
+export function tenantToken<T>(type: Type<T>, tenant: string | undefined): TenantToken<T> {
+  return tenant === undefined ? type : `${type.name}:${tenant}`;
+}
+
+/**
+ * The token of a tenant's {@link CloacinaRunner}, for `useFactory`, `ModuleRef.get` and overrides in tests.
+ *
+ * @param tenant - the tenant's name. Default: the application's only one; with several, what asks for it is reported
+ *   at boot
+ */
+export function getRunnerToken(tenant?: string): TenantToken<CloacinaRunner> {
+  return tenantToken(CloacinaRunner, tenant);
+}
+
+/** The token of a tenant's {@link CloacinaMigrator}; see {@link getRunnerToken}. */
+export function getMigratorToken(tenant?: string): TenantToken<CloacinaMigrator> {
+  return tenantToken(CloacinaMigrator, tenant);
+}
+
+/**
+ * Injects a tenant's {@link CloacinaRunner}.
+ *
+ * @example
+ * ```ts
+ * constructor(@InjectRunner('tenant_acme') private readonly runner: CloacinaRunner) {}
+ * ```
+ */
+export function InjectRunner(tenant?: string): ParameterDecorator & PropertyDecorator {
+  return Inject(getRunnerToken(tenant));
+}
+
+/** Injects a tenant's {@link CloacinaMigrator}. */
+export function InjectMigrator(tenant?: string): ParameterDecorator & PropertyDecorator {
+  return Inject(getMigratorToken(tenant));
+}
