@@ -61,9 +61,12 @@ export class Lane {
     return granted;
   }
 
+  /** What was promised and not used is room again, for whoever waits for some. */
   unreserve(count: number): void {
+    if (count === 0) return;
     this.reserved -= count;
     this.slots.reserved -= count;
+    queueMicrotask(() => this.slots.offerRoom());
   }
 
   add(job: Job): void {
@@ -181,7 +184,7 @@ export class RunQueue {
   }
 
   /** What waits longest is asked first: who takes its chance goes to the end. */
-  private offerRoom(): void {
+  offerRoom(): void {
     for (const lane of this.backlogged) {
       if (this.roomOf(lane) === 0) continue;
       this.backlogged.delete(lane);

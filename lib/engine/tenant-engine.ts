@@ -1,10 +1,11 @@
-import { Logger } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/registered-workflow.js';
 import { ClaimLostError, toStoredError, WorkflowTimeoutError } from '../errors/index.js';
 import type { ClaimedTask, ControlResult, TenantStore } from '../store/store.js';
+import { ClaimComparison } from './claim-comparison.js';
 import { ClaimReturner } from './claim-returner.js';
 import { ClaimTable } from './claim-table.js';
+import { Claimer } from './claimer.js';
 import { DefinitionCatalog } from './definition-catalog.js';
 import { EndWaiters } from './end-waiters.js';
 import { Executor } from './executor.js';
@@ -21,13 +22,10 @@ import {
   type TenantSettings,
 } from './tenant-parts.js';
 
-/** Claims to one statement. */
-const MAX_CLAIMS = 500;
 /** How long a stopping tenant waits for the database to take what it has to record, in milliseconds. */
 const RECORDING_GRACE_MS = 5_000;
-/** Pause after a claim statement failed, in milliseconds; doubled up to the maximum. */
-const CLAIM_RETRY_MS = 250;
-const MAX_CLAIM_RETRY_MS = 30_000;
+/** Pause before claims are compared again when the database could not be asked, in milliseconds. */
+const COMPARE_RETRY_MS = 250;
 
 export interface TenantEngineParts {
   readonly settings: TenantSettings;
@@ -46,7 +44,6 @@ export class TenantEngine {
   readonly lease: TenantLease;
   readonly claims = new ClaimTable();
   readonly waiters: EndWaiters;
-  private readonly logger = new Logger('Cloacina');
   private readonly services: ProcessServices;
   private readonly lane: Lane;
   private readonly inputs: InputReader;
@@ -54,14 +51,9 @@ export class TenantEngine {
   private readonly returner: ClaimReturner;
   private readonly starter: Starter;
   private readonly executor: Executor;
-  private claiming = false;
-  private claimAgain = false;
-  private comparing: Promise<void> | undefined;
-  private compareAgain = false;
-  private claimFailures = 0;
+  private readonly claimer: Claimer;
+  private readonly comparison: ClaimComparison;
   private opened: Promise<void> | undefined;
-  /** Only between `begin` and `drain`, and only while the process is known to live. */
-  private mayClaim = false;
 
   constructor(private readonly parts: TenantEngineParts) {
     const { settings, store, services } = parts;
@@ -70,8 +62,7 @@ export class TenantEngine {
     this.services = services;
     this.catalog = new DefinitionCatalog(store, parts.registry, parts.serves);
     this.lease = new TenantLease(store, () => services.claimant(settings.leaseDurationMs));
-    this.lane = services.slots.lane(settings.maxConcurrentTasks, () => this.hasRoom());
-    this.lane.open = false;
+    this.lane = services.slots.lane(settings.maxConcurrentTasks, () => this.claimer.dispatch());
     this.waiters = new EndWaiters(store, (id) => this.claims.isActive(id));
     this.inputs = new InputReader(store);
     this.returner = new ClaimReturner(store, this.claims);
@@ -84,9 +75,29 @@ export class TenantEngine {
       refused: (result) => {
         this.claims.lose(result.claim);
         this.emitTask('claim.lost', result);
-        this.uncertain();
+        this.comparison.request();
       },
-      uncertain: () => this.uncertain(),
+      uncertain: () => this.comparison.request(),
+    });
+    this.comparison = new ClaimComparison({
+      store,
+      claims: this.claims,
+      instanceId: () => services.claimant(settings.leaseDurationMs).instanceId,
+      adopt: async (task) => {
+        await this.catalog.find(task.definitionId);
+        this.adopt(task);
+      },
+      tryAgain: () => setTimeout(() => this.comparison.request(), COMPARE_RETRY_MS).unref(),
+    });
+    this.claimer = new Claimer({
+      tenant: settings.tenant,
+      store,
+      catalog: this.catalog,
+      lane: this.lane,
+      lease: this.lease,
+      adopt: (task) => this.adopt(task),
+      uncertain: () => this.comparison.request(),
+      tryAgainIn: (ms) => services.wakeIn(settings.address, ms),
     });
     this.executor = new Executor({
       settings,
@@ -98,7 +109,7 @@ export class TenantEngine {
       returner: this.returner,
       emit: (event) => this.emit(event),
       dueIn: (ms) => this.dueIn(ms),
-      uncertain: () => this.uncertain(),
+      uncertain: () => this.comparison.request(),
     });
     this.starter = new Starter(
       settings.tenant,
@@ -109,14 +120,14 @@ export class TenantEngine {
       {
         claimed: (request, claims) => this.takeRoots(request, claims),
         leftReady: (request) => this.rootsWait(request),
-        uncertain: () => this.uncertain(),
+        uncertain: () => this.comparison.request(),
       },
     );
   }
 
   /** Whether claims are held or statements under way that may make some: then the lease has to stay. */
   get isBusy(): boolean {
-    return this.claims.size > 0 || this.lane.reserved > 0 || this.claiming;
+    return this.claims.size > 0 || this.lane.reserved > 0 || this.claimer.isClaiming;
   }
 
   /** Registers the definitions; once, and again if that failed. A start before the bootstrap does it already. */
@@ -130,9 +141,7 @@ export class TenantEngine {
 
   /** Lets it claim, or stops it from claiming, as the process gains and loses its proof of life. */
   allowClaims(allowed: boolean): void {
-    this.mayClaim = allowed;
-    this.lane.open = allowed;
-    if (allowed) this.dispatch();
+    this.claimer.allow(allowed);
   }
 
   start(request: StartRequest): ReturnType<Starter['start']> {
@@ -159,69 +168,9 @@ export class TenantEngine {
     return { id: id ?? item.id, created: false };
   }
 
-  /** Claims what is due, as long as there is room. Calls while it is at it make it look once more. */
+  /** Claims what is due, as long as there is room. */
   dispatch(): void {
-    if (this.claiming) {
-      this.claimAgain = true;
-      return;
-    }
-    if (!this.mayClaim || this.lane.room === 0) {
-      this.lane.backlog = true;
-      return;
-    }
-    this.claiming = true;
-    void this.claimWhileThereIsRoom().finally(() => {
-      this.claiming = false;
-    });
-  }
-
-  /** A slot came free. */
-  hasRoom(): void {
-    if (this.lane.backlog && !this.claiming) this.dispatch();
-  }
-
-  /** One claiming statement; whether it may be worth another. */
-  private async claimOnce(): Promise<boolean> {
-    const { ids, unknownTasks } = this.catalog.claimable;
-    if (!this.mayClaim || !this.lease.mayClaim || ids.length === 0) return false;
-    const room = this.lane.reserve(MAX_CLAIMS);
-    if (room === 0) return false;
-    try {
-      const lease = this.lease.forClaim();
-      const claimed = await this.store.claim(ids, unknownTasks, room, lease);
-      this.lease.written(lease);
-      this.lane.backlog = claimed.length === room;
-      for (const task of claimed) this.adopt(task);
-      this.claimFailures = 0;
-      return claimed.length === room;
-    } finally {
-      this.lane.unreserve(room);
-    }
-  }
-
-  private async claimWhileThereIsRoom(): Promise<void> {
-    do {
-      this.claimAgain = false;
-      try {
-        while (await this.claimOnce());
-      } catch (error) {
-        this.claimFailed(error);
-        return;
-      }
-    } while (this.claimAgain);
-  }
-
-  private claimFailed(error: unknown): void {
-    this.lane.backlog = true;
-    const pause = Math.min(CLAIM_RETRY_MS * 2 ** this.claimFailures++, MAX_CLAIM_RETRY_MS);
-    if (this.store.failureKind(error) === 'refused' && this.claimFailures === 1) {
-      this.logger.error(
-        `Tenant "${this.settings.tenant}": its tasks can't be claimed: ${toStoredError(error).message}`,
-      );
-    }
-    // The reply may be what was lost: the claim may stand.
-    this.uncertain();
-    this.dueIn(pause);
+    this.claimer.dispatch();
   }
 
   private adopt(task: ClaimedTask): void {
@@ -357,44 +306,8 @@ export class TenantEngine {
     }
   }
 
-  /**
-   * Compares what the database holds as claimed by this process with memory: after a lost reply, one may know of
-   * claims that the other doesn't. One comparison at a time; it starts over when doubts come up meanwhile.
-   */
-  private uncertain(): void {
-    if (this.comparing !== undefined) {
-      this.compareAgain = true;
-      return;
-    }
-    this.comparing = this.compareClaims()
-      .catch(() => this.services.wakeIn(this.settings.address, CLAIM_RETRY_MS))
-      .finally(() => {
-        this.comparing = undefined;
-        if (this.compareAgain) {
-          this.compareAgain = false;
-          this.uncertain();
-        }
-      });
-  }
-
-  async compareClaims(): Promise<void> {
-    const { instanceId } = this.services.claimant(this.settings.leaseDurationMs);
-    const before = this.claims.all().filter((claim) => claim.stage !== 'settled');
-    await this.claims.compare(
-      () => this.store.claimsOf(instanceId),
-      async (rows) => {
-        const held = new Set(rows.map((row) => `${row.executionId}/${row.taskNo}/${row.token}`));
-        for (const claim of before) {
-          // What is settled by now may have been recorded before the reading, and its reply is on the way.
-          if (claim.stage !== 'settled' && !held.has(`${claim.key}/${claim.token}`))
-            this.claims.lose(claim);
-        }
-        for (const row of rows) {
-          await this.catalog.find(row.definitionId);
-          this.adopt(row);
-        }
-      },
-    );
+  compareClaims(): Promise<void> {
+    return this.comparison.runOnce();
   }
 
   /** The lease is gone, so others take this process for dead: whatever it holds is theirs. */
@@ -428,7 +341,7 @@ export class TenantEngine {
   private async everythingRecorded(): Promise<void> {
     await this.starter.settled();
     await Promise.all([this.recorder.settled(), this.returner.settled()]);
-    await this.comparing;
+    await this.comparison.settled();
   }
 
   close(): void {

@@ -1,0 +1,108 @@
+import { Logger } from '@nestjs/common';
+import { toStoredError } from '../errors/index.js';
+import type { ClaimedTask, TenantStore } from '../store/store.js';
+import type { DefinitionCatalog } from './definition-catalog.js';
+import type { Lane } from './run-queue.js';
+import type { TenantLease } from './tenant-parts.js';
+
+/** Claims to one statement. */
+const MAX_CLAIMS = 500;
+/** Pause after a claiming statement failed, in milliseconds; doubled up to the maximum. */
+const CLAIM_RETRY_MS = 250;
+const MAX_CLAIM_RETRY_MS = 30_000;
+
+export interface ClaimerParts {
+  readonly tenant: string;
+  readonly store: TenantStore;
+  readonly catalog: DefinitionCatalog;
+  readonly lane: Lane;
+  readonly lease: TenantLease;
+  readonly adopt: (task: ClaimedTask) => void;
+  /** A claim may have been committed without this process knowing. */
+  readonly uncertain: () => void;
+  readonly tryAgainIn: (ms: number) => void;
+}
+
+/** Claims tasks that lie ready in the database, one statement at a time, as long as there is room for them. */
+export class Claimer {
+  private readonly logger = new Logger('Cloacina');
+  private claiming = false;
+  private again = false;
+  private failures = 0;
+  private allowed = false;
+
+  constructor(private readonly parts: ClaimerParts) {
+    parts.lane.open = false;
+  }
+
+  get isClaiming(): boolean {
+    return this.claiming;
+  }
+
+  /** Only between the bootstrap and the drain, and only while the process is known to live. */
+  allow(allowed: boolean): void {
+    this.allowed = allowed;
+    this.parts.lane.open = allowed;
+    if (allowed) this.dispatch();
+  }
+
+  /** Claims what is due. Calls while it is at it make it look once more. */
+  dispatch(): void {
+    const { lane } = this.parts;
+    if (this.claiming) {
+      this.again = true;
+    } else if (!this.allowed || lane.room === 0) {
+      lane.backlog = true;
+    } else {
+      this.claiming = true;
+      void this.claimWhileThereIsRoom().finally(() => {
+        this.claiming = false;
+      });
+    }
+  }
+
+  private async claimWhileThereIsRoom(): Promise<void> {
+    do {
+      this.again = false;
+      try {
+        while (await this.claimOnce());
+        this.failures = 0;
+      } catch (error) {
+        this.failed(error);
+        return;
+      }
+    } while (this.again);
+  }
+
+  /** One claiming statement; whether it may be worth another. */
+  private async claimOnce(): Promise<boolean> {
+    const { store, catalog, lane, lease, adopt } = this.parts;
+    const { ids, unknownTasks } = catalog.claimable;
+    if (!this.allowed || !lease.mayClaim || ids.length === 0) return false;
+    const room = lane.reserve(MAX_CLAIMS);
+    if (room === 0) return false;
+    try {
+      const write = lease.forClaim();
+      const claimed = await store.claim(ids, unknownTasks, room, write);
+      lease.written(write);
+      lane.backlog = claimed.length === room;
+      for (const task of claimed) adopt(task);
+      return claimed.length === room;
+    } finally {
+      lane.unreserve(room);
+    }
+  }
+
+  private failed(error: unknown): void {
+    const { tenant, store, lane, uncertain, tryAgainIn } = this.parts;
+    lane.backlog = true;
+    const pause = Math.min(CLAIM_RETRY_MS * 2 ** this.failures++, MAX_CLAIM_RETRY_MS);
+    if (store.failureKind(error) === 'refused' && this.failures === 1) {
+      this.logger.error(
+        `Tenant "${tenant}": its tasks can't be claimed: ${toStoredError(error).message}`,
+      );
+    }
+    uncertain();
+    tryAgainIn(pause);
+  }
+}
