@@ -1,9 +1,9 @@
 import type { ModulesContainer } from '@nestjs/core';
-import type { CloacinaTenantOptions } from '../cloacina.options.js';
 import { WorkflowRegistry } from '../discovery/registered-workflow.js';
 import { checkServed } from '../discovery/served-workflows.js';
 import { exploreWorkflows } from '../discovery/workflow-explorer.js';
 import { ConfigurationError, describeError } from '../errors/index.js';
+import { show } from '../errors/option-checks.js';
 import {
   checkTenantNames,
   checkTenantSchemas,
@@ -24,6 +24,10 @@ import {
 } from './registration.js';
 
 const FOR_ROOT = 'CloacinaModule.forRoot()';
+/** When forRoot's options are wrong, the boot goes on only to find what else is. */
+const NOTHING_RUNS = { maxConcurrentTasks: 0, poolSize: 0, discoverTenants: false };
+/** When forRoot's options could not be made, no tenant is to blame for the lack of a URL. */
+const UNKNOWN_SERVER = { databaseUrl: 'postgres://unknown/' };
 
 /**
  * The boot of one application: it collects what is wrong with all of it. While anything is, no further tenant is
@@ -111,28 +115,25 @@ export class Boot {
     }
     this.problems.push(...times.flatMap(({ problems }) => problems));
     const options = this.optionsIn(FOR_ROOT, given);
-    const resolution = resolveSharedOptions(options ?? {});
+    if (options === undefined) return { ...NOTHING_RUNS, given: UNKNOWN_SERVER };
+    const resolution = resolveSharedOptions(options);
     if (resolution.ok) return resolution.options;
     this.problems.push(...resolution.problems);
-    return { maxConcurrentTasks: 0, poolSize: 0, discoverTenants: false, given: {} };
+    return { ...NOTHING_RUNS, given: { ...options } };
   }
 
   private resolve(tenant: TenantRegistration, given: GivenOptions): void {
     const options = this.optionsIn(tenant.owner, given);
-    if (options === undefined) return;
-    // What it is nobody knows before this has checked it.
-    const resolution = resolveTenantOptions(
-      this.withName(tenant, options) as CloacinaTenantOptions,
-      this.shared.given,
-    );
+    // A call that is wrong by itself has no options to speak of.
+    if (options === undefined || tenant.problems.length > 0) return;
+    const resolution = resolveTenantOptions(this.withName(tenant, options), this.shared.given);
     if (resolution.ok) this.resolved.set(tenant, resolution.options);
     else this.problems.push(...resolution.problems);
   }
 
   /** An async tenant's name is given beside its factory; what the factory says must not be another one. */
-  private withName({ tenant, owner, given }: TenantRegistration, options: unknown): unknown {
+  private withName({ tenant, owner, given }: TenantRegistration, options: object): object {
     if (given !== undefined || tenant === undefined) return options;
-    if (typeof options !== 'object' || options === null) return options;
     const own: unknown = Reflect.get(options, 'tenant');
     if (own !== undefined && own !== tenant) {
       this.problems.push(
@@ -142,8 +143,14 @@ export class Boot {
     return { ...options, tenant };
   }
 
-  private optionsIn(owner: string, given: GivenOptions): unknown {
-    if (!('failure' in given)) return given.options;
+  /** Undefined when they could not be made, which is noted. A factory that returns nothing gives no options. */
+  private optionsIn(owner: string, given: GivenOptions): object | undefined {
+    if (!('failure' in given)) {
+      const { options } = given;
+      if (typeof options === 'object' && options !== null) return options;
+      this.problems.push(`${owner}: the options must be an object, not ${show(options)}.`);
+      return undefined;
+    }
     this.problems.push(`${owner}: its options could not be made: ${describeError(given.failure)}`);
     return undefined;
   }

@@ -55,7 +55,7 @@ function takenDataSources(
   modules: ModulesContainer,
   tenants: readonly TenantRegistration[],
 ): string[] {
-  return tenants.flatMap(({ tenant, owner }) => {
+  const problems = tenants.flatMap(({ tenant, owner }) => {
     if (tenant === undefined) return [];
     const token = getDataSourceToken(tenant);
     return [...modules.values()].flatMap((module) =>
@@ -66,4 +66,5 @@ function takenDataSources(
         : [],
     );
   });
+  return [...new Set(problems)];
 }

@@ -27,11 +27,13 @@ export function didYouMean(name: string, known: Iterable<string>): string {
 
 /** `"a", "b" and 3 more`; `none` for an empty list. */
 export function listNames(names: readonly string[]): string {
-  if (names.length === 0) return 'none';
-  const listed = [...names]
-    .sort()
+  const distinct = [...new Set(names)].sort();
+  if (distinct.length === 0) return 'none';
+  const listed = distinct
     .slice(0, MAX_LISTED)
     .map((name) => JSON.stringify(name))
     .join(', ');
-  return names.length > MAX_LISTED ? `${listed} and ${names.length - MAX_LISTED} more` : listed;
+  return distinct.length > MAX_LISTED
+    ? `${listed} and ${distinct.length - MAX_LISTED} more`
+    : listed;
 }

@@ -3,17 +3,6 @@ import type { ResolvedTenantOptions } from './tenant-options.js';
 
 type Named = Pick<ResolvedTenantOptions, 'tenant' | 'schema' | 'databaseUrl' | 'connection'>;
 
-/** The names of all tenants: two of one name, and names that differ in case only. One sentence each. */
-export function checkTenantNames(names: readonly string[]): string[] {
-  return groups(names, (name) => name.toLowerCase()).map((group) => {
-    const spellings = new Set(group);
-    return spellings.size === 1
-      ? `There are ${group.length} tenants named ${quoted(spellings)}. Its providers are global: register it once, or ` +
-          'give the others a `tenant` name of their own.'
-      : `The tenants ${quoted(spellings)} differ in case only. Rename one of them.`;
-  });
-}
-
 /**
  * What is wrong with tenants taken together, one sentence each: two of one name, two on one schema of one database,
  * and names or schemas that differ in case only, which people and tools would take for one another.
@@ -22,22 +11,44 @@ export function checkTenants(tenants: readonly Named[]): string[] {
   return [...checkTenantNames(tenants.map(({ tenant }) => tenant)), ...checkTenantSchemas(tenants)];
 }
 
-/** Tenants of different names on one schema of one database, or on schemas that differ in case only. One sentence each. */
+/** Two tenants of one name, and names that differ in case only. */
+export function checkTenantNames(names: readonly string[]): string[] {
+  return groups(names, (name) => name.toLowerCase()).flatMap((group) => {
+    const problems = groups(group, (name) => name).map(
+      (same) =>
+        `There are ${same.length} tenants named ${quoted(new Set(same))}. Its providers are global: register it once, ` +
+        'or give the others a `tenant` name of their own.',
+    );
+    const spellings = new Set(group);
+    if (spellings.size > 1) {
+      problems.push(`The tenants ${quoted(spellings)} differ in case only. Rename one of them.`);
+    }
+    return problems;
+  });
+}
+
+/** Tenants of different names on one schema of one database, or on schemas that differ in case only. */
 export function checkTenantSchemas(tenants: readonly Named[]): string[] {
   const keyOf = (tenant: Named): string =>
     `${databaseKey(tenant.databaseUrl, tenant.connection)} ${tenant.schema.toLowerCase()}`;
   return groups(tenants, keyOf).flatMap((group) => {
-    const names = new Set(group.map(({ tenant }) => tenant));
+    const problems = groups(group, ({ schema }) => schema).flatMap((same) => {
+      const names = new Set(same.map(({ tenant }) => tenant));
+      // The same tenant twice is the business of checkTenantNames.
+      if (names.size === 1) return [];
+      const schema = JSON.stringify(same[0]?.schema);
+      return [
+        `The tenants ${quoted(names)} are on one schema, ${schema}, of one database. Give each its own.`,
+      ];
+    });
     const schemas = new Set(group.map(({ schema }) => schema));
-    // The same tenant twice was said already.
-    if (names.size === 1) return [];
-    return schemas.size === 1
-      ? [
-          `The tenants ${quoted(names)} are on one schema, ${quoted(schemas)}, of one database. Give each its own.`,
-        ]
-      : [
-          `The tenants ${quoted(names)} are on schemas which differ in case only: ${quoted(schemas)}. Rename one of them.`,
-        ];
+    if (schemas.size > 1) {
+      const names = new Set(group.map(({ tenant }) => tenant));
+      problems.push(
+        `The tenants ${quoted(names)} are on schemas which differ in case only: ${quoted(schemas)}. Rename one of them.`,
+      );
+    }
+    return problems;
   });
 }
 
