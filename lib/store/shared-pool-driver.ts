@@ -1,6 +1,11 @@
 import type pg from 'pg';
 import { ConnectionLimit } from './connection-limit.js';
-import { isReusable, watchTransactions } from './transaction-status.js';
+import {
+  isSettled,
+  transactionStatus,
+  watchTransactions,
+  whenSettled,
+} from './transaction-status.js';
 
 /** Connections of a pool that user code can't take, so that the library's own statements never wait for a handler. */
 const RESERVED_CONNECTIONS = 2;
@@ -50,22 +55,58 @@ export function createSharedPoolDriver(
 /** Callbacks and no promises, because that is what TypeORM and the pool both speak. */
 function checkOut(pool: pg.Pool, leave: () => void, callback: ConnectCallback): void {
   pool.connect((error, client, release) => {
-    if (error !== undefined || client === undefined) {
+    if (client === undefined) {
       leave();
       callback(error ?? new Error('The pool gave no connection.'));
       return;
     }
     watchTransactions(client);
     callback(undefined, client, (reason) => {
-      try {
-        // TypeORM's release() doesn't roll back, and its destroy() releases what is still at work. The next user,
-        // maybe of another tenant, would go on in that transaction: such a connection is closed, which rolls back.
-        release(reason ?? !isReusable(client));
-      } finally {
-        leave();
-      }
+      giveBack(client, reason, (unusable) => {
+        try {
+          release(unusable);
+        } finally {
+          leave();
+        }
+      });
     });
   });
+}
+
+/** How long a statement may still run on a connection that is given back before the connection is closed. */
+const RELEASE_GRACE_MS = 100;
+
+/**
+ * TypeORM's release() doesn't roll back, and its destroy() releases what is still at work. The next user, maybe of
+ * another tenant, would go on in that transaction: such a connection is closed, which rolls back.
+ */
+function giveBack(
+  client: pg.PoolClient,
+  reason: Error | boolean | undefined,
+  release: (unusable: Error | boolean) => void,
+): void {
+  if (reason !== undefined && reason !== false) {
+    release(reason);
+    return;
+  }
+  if (isSettled(client)) {
+    release(transactionStatus(client) !== 'I');
+    return;
+  }
+  // A statement has just failed, mostly, and the server's last word on it is on its way. Nobody else listens now for
+  // errors of the connection, which would end the process.
+  const failures: Error[] = [];
+  const fail = (failure: Error): void => void failures.push(failure);
+  client.on('error', fail);
+  let stop: (() => void) | undefined;
+  const finish = (): void => {
+    clearTimeout(timer);
+    stop?.();
+    client.off('error', fail);
+    release(failures[0] ?? (!isSettled(client) || transactionStatus(client) !== 'I'));
+  };
+  const timer = setTimeout(finish, RELEASE_GRACE_MS);
+  stop = whenSettled(client, finish);
 }
 
 const drivers = new WeakMap<pg.Pool, SharedPoolDriver>();

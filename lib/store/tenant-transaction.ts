@@ -1,6 +1,6 @@
 import pg from 'pg';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
-import { transactionStatus } from './transaction-status.js';
+import { transactionStatus, whenSettled } from './transaction-status.js';
 
 export interface TenantTransactionOptions {
   /**
@@ -33,6 +33,7 @@ export async function runInTenantTransaction<T>(
     const result = await workOrRollBack(queryRunner, async () => {
       await queryRunner.query(localSettings(schema, options));
       const value = await work(queryRunner.manager, client);
+      await new Promise<void>((resolve) => whenSettled(client, resolve));
       assertStillOpen(client);
       return value;
     });

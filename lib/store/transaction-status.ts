@@ -11,6 +11,11 @@ function isStatus(value: unknown): value is TransactionStatus {
   return value === 'I' || value === 'T' || value === 'E';
 }
 
+function connectionOf(client: ClientBase): EventEmitter | undefined {
+  const connection: unknown = Reflect.get(client, 'connection');
+  return connection instanceof EventEmitter ? connection : undefined;
+}
+
 /**
  * Begins to note what the server says about the client's transactions. Newer versions of `pg` keep the status
  * themselves, but the range of versions that this library takes begins before those.
@@ -18,21 +23,46 @@ function isStatus(value: unknown): value is TransactionStatus {
 export function watchTransactions(client: ClientBase): void {
   if (watched.has(client)) return;
   watched.add(client);
-  const connection: unknown = Reflect.get(client, 'connection');
-  if (!(connection instanceof EventEmitter)) return;
-  connection.on('readyForQuery', (message: unknown) => {
+  connectionOf(client)?.on('readyForQuery', (message: unknown) => {
     const status: unknown =
       typeof message === 'object' && message !== null ? Reflect.get(message, 'status') : undefined;
     if (isStatus(status)) lastStatus.set(client, status);
   });
 }
 
-/** The status after the last statement of a watched client; `I` as long as it has run none. */
+/** The status of a watched client after its last statement; `I` as long as it has run none. */
 export function transactionStatus(client: ClientBase): TransactionStatus {
   return lastStatus.get(client) ?? 'I';
 }
 
-/** Whether the next user of the connection may have it: no transaction is open on it and no statement is running. */
-export function isReusable(client: ClientBase): boolean {
-  return transactionStatus(client) === 'I' && Reflect.get(client, 'readyForQuery') !== false;
+/**
+ * Whether the server has finished with all that was sent. A statement that fails is reported before that: its error
+ * comes first, and maybe in another packet than the status of the transaction after it.
+ */
+export function isSettled(client: ClientBase): boolean {
+  return Reflect.get(client, 'readyForQuery') !== false;
+}
+
+/** Calls back once the client is settled, or its connection has ended; at once if it is. Returns how to give up. */
+export function whenSettled(client: ClientBase, callback: () => void): () => void {
+  const connection = connectionOf(client);
+  if (isSettled(client) || connection === undefined) {
+    callback();
+    return () => undefined;
+  }
+  const stop = (): void => {
+    connection.off('readyForQuery', look);
+    client.off('end', finish);
+  };
+  const finish = (): void => {
+    stop();
+    callback();
+  };
+  // By now the client may have sent the next of the statements that wait in it.
+  const look = (): void => {
+    if (isSettled(client)) finish();
+  };
+  connection.on('readyForQuery', look);
+  client.on('end', finish);
+  return stop;
 }

@@ -1,11 +1,12 @@
 import { EventEmitter, once } from 'node:events';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import type { DataSource } from 'typeorm';
 import { createTenantDataSource } from '../../../lib/store/data-source.js';
 import { runInTenantTransaction } from '../../../lib/store/tenant-transaction.js';
 import { connectAdmin, databaseUrl, freshSchema } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
+import { type SlowReadyProxy, startSlowReadyProxy } from './slow-ready-proxy.js';
 
 /** Connections of the pool; user code may hold all but two. */
 const POOL_SIZE = 5;
@@ -203,6 +204,46 @@ test('a transaction that a swallowed error has ended does not pass for committed
     IDLE,
   );
   expect(await bodies(schemas[0])).toEqual(['kept']);
+});
+
+describe('where an error arrives before the state of its transaction', () => {
+  let proxy: SlowReadyProxy;
+  let slowPool: pg.Pool;
+  let slow: DataSource;
+  beforeEach(async () => {
+    proxy = await startSlowReadyProxy(databaseUrl());
+    slowPool = new pg.Pool({ connectionString: proxy.url, max: 3 });
+    slow = await createTenantDataSource({ pool: slowPool, schema: schemas[0] }).initialize();
+  });
+  afterEach(async () => {
+    await slowPool.end();
+    await proxy.stop();
+  });
+
+  test('a swallowed error is still found', async () => {
+    const pretending = runInTenantTransaction(
+      slow,
+      schemas[0],
+      (manager) => manager.query('SELECT 1 / 0').catch(() => undefined),
+      IDLE,
+    );
+    await expect(pretending).rejects.toThrow(/error was caught/);
+  });
+
+  test('the connection of a statement that failed is kept', async () => {
+    const backend = (): Promise<unknown> => slow.query('SELECT pg_backend_pid()');
+    const before = await backend();
+    await expect(slow.query('SELECT 1 / 0')).rejects.toThrow(/division by zero/);
+    expect(await backend()).toEqual(before);
+  });
+
+  test('a transaction that was left open after an error is not handed on', async () => {
+    const runner = slow.createQueryRunner();
+    await runner.startTransaction();
+    await runner.query('SELECT 1 / 0').catch(() => undefined);
+    await runner.release();
+    expect(await slow.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
+  });
 });
 
 test('a transaction that its work commits by itself is an error', async () => {

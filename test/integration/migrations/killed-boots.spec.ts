@@ -46,7 +46,7 @@ function startStepwise(): { child: TestChild; schema: string } {
 
 /** Lets it send so many statements; the next one it has reported, and holds back. */
 async function letRun(child: TestChild, statements: number): Promise<string | undefined> {
-  await child.message<BootMessage>(({ kind }) => kind === 'ready');
+  await child.message<BootMessage>(({ kind }) => kind === 'ready', 60_000);
   for (let sent = 0; sent <= statements; sent++) {
     child.send({});
     const reported = await waitFor(
@@ -55,7 +55,7 @@ async function letRun(child: TestChild, statements: number): Promise<string | un
         const ended = messages.find(({ kind }) => kind === 'done' || kind === 'failed');
         return ended ?? messages.filter(({ kind }) => kind === 'statement')[sent];
       },
-      { every: 2 },
+      { every: 2, deadline: 30_000 },
     );
     if (reported.kind === 'failed') throw new Error(reported.text);
     if (reported.kind === 'done') return undefined;
@@ -148,7 +148,7 @@ describe('at every single DDL command within a statement', () => {
       const schema = freshSchema();
       const env = { BOOT_SCHEMA: schema, BOOT_URL: url };
       const child = startChild(SCRIPT, { env });
-      await child.message<BootMessage>(({ kind }) => kind === 'ready');
+      await child.message<BootMessage>(({ kind }) => kind === 'ready', 60_000);
       await plan('block', command);
       await owner.query('SELECT pg_advisory_lock(4711)');
       child.send({});
