@@ -5,6 +5,7 @@ import {
   SHARED_REGISTRATION,
   TENANT_OPTIONS,
   TENANT_REGISTRATION,
+  type SharedRegistration,
   type TenantRegistration,
 } from './boot/registration.js';
 import { exportedTokens, tenantProviders } from './boot/tenant-providers.js';
@@ -41,13 +42,18 @@ import { DEFAULT_SCHEMA } from './options/defaults.js';
 export class CloacinaModule {
   /** What tenants share: defaults for each of them, and the limits of this process. Optional. */
   static forRoot(options: CloacinaSharedOptions = {}): DynamicModule {
-    return sharedModule([], [{ provide: SHARED_OPTIONS, useValue: { options } }]);
+    const given = { options };
+    return sharedModule({ problems: [], given }, [{ provide: SHARED_OPTIONS, useValue: given }]);
   }
 
   /** {@link CloacinaModule.forRoot} with options that have to be made. */
   static forRootAsync(options: CloacinaAsyncOptions<CloacinaSharedOptions>): DynamicModule {
     const problems = checkAsyncOptions('CloacinaModule.forRootAsync()', options);
-    return sharedModule(problems, asyncOptionsProviders(SHARED_OPTIONS, options), options.imports);
+    return sharedModule(
+      { problems },
+      asyncOptionsProviders(SHARED_OPTIONS, options),
+      options.imports,
+    );
   }
 
   /**
@@ -89,7 +95,7 @@ export class CloacinaModule {
 }
 
 function sharedModule(
-  problems: readonly string[],
+  registration: SharedRegistration,
   providers: Provider[],
   imports: DynamicModule['imports'] = [],
 ): DynamicModule {
@@ -97,7 +103,7 @@ function sharedModule(
     module: CloacinaModule,
     global: true,
     imports: [CloacinaCoreModule, ...imports],
-    providers: [{ provide: SHARED_REGISTRATION, useValue: { problems } }, ...providers],
+    providers: [{ provide: SHARED_REGISTRATION, useValue: registration }, ...providers],
     exports: [SHARED_OPTIONS],
   };
 }

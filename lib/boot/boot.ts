@@ -113,7 +113,14 @@ export class Boot {
         `${FOR_ROOT} was imported ${times.length} times. Import it once, in the root module.`,
       );
     }
-    this.problems.push(...times.flatMap(({ problems }) => problems));
+    for (const { problems, given: another } of times) {
+      this.problems.push(...problems);
+      if (another !== undefined && another !== given) this.resolveSharedOf(another);
+    }
+    return this.resolveSharedOf(given);
+  }
+
+  private resolveSharedOf(given: GivenOptions): ResolvedSharedOptions {
     const options = this.optionsIn(FOR_ROOT, given);
     if (options === undefined) return { ...NOTHING_RUNS, given: UNKNOWN_SERVER };
     const resolution = resolveSharedOptions(options);

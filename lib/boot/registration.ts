@@ -19,6 +19,8 @@ export interface TenantRegistration {
 export interface SharedRegistration {
   /** What is wrong with the call that made it. */
   readonly problems: readonly string[];
+  /** The options, when they are known without a factory. */
+  readonly given?: GivenOptions;
 }
 
 export function isSharedRegistration(value: unknown): value is SharedRegistration {
