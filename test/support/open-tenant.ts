@@ -1,0 +1,157 @@
+import { afterAll, afterEach, beforeEach } from '@jest/globals';
+import { Logger, type Type } from '@nestjs/common';
+import type { Client } from 'pg';
+import { describeClass, describeDefinition } from '../../lib/discovery/describe-workflow.js';
+import type { ProvidedClass } from '../../lib/discovery/provided.js';
+import {
+  type RegisteredWorkflow,
+  WorkflowRegistry,
+} from '../../lib/discovery/registered-workflow.js';
+import { BuiltWorkflow, type WorkflowDefinition } from '../../lib/discovery/workflow-builder.js';
+import { getWorkflowOptions } from '../../lib/discovery/workflow-metadata.js';
+import type { TenantEngine } from '../../lib/engine/tenant-engine.js';
+import {
+  type HostedTenant,
+  type HostedTenantOptions,
+  TenantHost,
+} from '../../lib/tenants/tenant-host.js';
+import { connectAdmin, databaseUrl, freshSchema } from './postgres.js';
+
+// Tests lose connections, refuse outcomes and abort handlers on purpose: the warnings would drown the report.
+Logger.overrideLogger(false);
+
+export type WorkflowSource = Type<unknown> | WorkflowDefinition | object;
+
+export interface OpenOptions extends Partial<HostedTenantOptions> {
+  /** Tasks that run at once in the process, whatever the tenant. */
+  readonly processTasks?: number;
+  /** False: the tenant is open and nothing is claimed. */
+  readonly claiming?: boolean;
+}
+
+/** A tenant on a host of its own, which stands for a process. */
+export interface OpenTenant extends HostedTenant {
+  readonly host: TenantHost;
+  readonly engine: TenantEngine;
+  /** Reads rows with the tenant's schema as search_path. */
+  query<R extends object>(sql: string, values?: readonly unknown[]): Promise<R[]>;
+  close(): Promise<void>;
+}
+
+const opened = { file: new Set<TenantHost>(), test: new Set<TenantHost>() };
+let scope: keyof typeof opened = 'file';
+let admin: Promise<Client> | undefined;
+
+beforeEach(() => {
+  scope = 'test';
+});
+afterEach(async () => {
+  scope = 'file';
+  await closeAll(opened.test);
+});
+afterAll(async () => {
+  await closeAll(opened.file);
+  await (await admin)?.end();
+  admin = undefined;
+});
+
+async function closeAll(hosts: Set<TenantHost>): Promise<void> {
+  await Promise.all([...hosts].map((host) => host.close()));
+  hosts.clear();
+}
+
+/**
+ * Opens one tenant in what counts as a process of its own: several on one schema stand for several processes. Closed
+ * after the test, or after the file when it was opened outside one.
+ *
+ * @param workflows - classes with `@Workflow`, instances of such, and what `defineWorkflow()` built
+ */
+export async function openTenant(
+  workflows: readonly WorkflowSource[],
+  options: OpenOptions = {},
+): Promise<OpenTenant> {
+  const [tenant] = await openTenants(workflows, [options], options.processTasks);
+  if (tenant === undefined) throw new Error('No tenant was opened.');
+  return tenant;
+}
+
+/** Several tenants in one process. */
+export async function openTenants(
+  workflows: readonly WorkflowSource[],
+  tenants: readonly OpenOptions[],
+  processTasks = 100,
+): Promise<OpenTenant[]> {
+  const host = new TenantHost(new WorkflowRegistry(workflows.map(register)), processTasks);
+  opened[scope].add(host);
+  const open: OpenTenant[] = [];
+  for (const options of tenants) open.push(await openOn(host, options));
+  if (tenants.every(({ claiming }) => claiming !== false)) await host.startClaiming();
+  return open;
+}
+
+async function openOn(host: TenantHost, options: OpenOptions): Promise<OpenTenant> {
+  const schema = options.schema ?? freshSchema();
+  const tenant = await host.openTenant({ ...DEFAULTS, tenant: schema, schema, ...options });
+  return {
+    ...tenant,
+    host,
+    engine: engineOf(host, tenant.name),
+    query: (sql, values) => queryIn(schema, sql, values),
+    close: async () => {
+      opened.file.delete(host);
+      opened.test.delete(host);
+      await host.close();
+    },
+  };
+}
+
+const DEFAULTS: Omit<HostedTenantOptions, 'tenant' | 'schema'> = {
+  databaseUrl: databaseUrl(),
+  poolSize: 10,
+  maxConcurrentTasks: 10,
+  leaseDurationMs: 30_000,
+  shutdownTimeoutMs: 5_000,
+  startTimeoutMs: 10_000,
+  maxContextSize: 1_048_576,
+  serves: () => true,
+};
+
+function engineOf(host: TenantHost, tenant: string): TenantEngine {
+  const open = Reflect.get(host, 'open') as Map<string, { readonly engine: TenantEngine }>;
+  const found = open.get(tenant);
+  if (found === undefined) throw new Error(`Tenant ${tenant} is not open.`);
+  return found.engine;
+}
+
+/** One query on a connection that has nothing to do with the library. */
+export async function queryIn<R extends object>(
+  schema: string,
+  sql: string,
+  values: readonly unknown[] = [],
+): Promise<R[]> {
+  const client = await (admin ??= connectAdmin());
+  // One message without parameters sets the path; the admin's queries run one after the other.
+  const [, { rows }] = await Promise.all([
+    client.query(`SET search_path TO ${client.escapeIdentifier(schema)}`),
+    client.query<R>(sql, [...values]),
+  ]);
+  return rows;
+}
+
+function register(source: WorkflowSource): RegisteredWorkflow {
+  const described =
+    source instanceof BuiltWorkflow
+      ? describeDefinition({ definition: source, module: 'TestModule' })
+      : describeInstance(typeof source === 'function' ? new (source as Type<object>)() : source);
+  if (described.registered === undefined) throw new Error(described.problems.join('\n'));
+  return described.registered;
+}
+
+function describeInstance(instance: object): ReturnType<typeof describeClass> {
+  const type = instance.constructor as Type<unknown>;
+  const options = getWorkflowOptions(type);
+  if (options === undefined) throw new Error(`${type.name} has no @Workflow.`);
+  const provider = (): ReturnType<ProvidedClass['provider']> =>
+    ({ instance }) as unknown as ReturnType<ProvidedClass['provider']>;
+  return describeClass({ type, module: 'TestModule', provider }, options);
+}
