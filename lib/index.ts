@@ -1,0 +1,83 @@
+export { CloacinaModule } from './cloacina.module.js';
+export type {
+  CloacinaAsyncOptions,
+  CloacinaOptionsFactory,
+  CloacinaSharedOptions,
+  CloacinaTenantOptions,
+  PostgresConnectionOptions,
+} from './cloacina.options.js';
+export {
+  getMigratorToken,
+  getRunnerToken,
+  InjectMigrator,
+  InjectRunner,
+  type TenantToken,
+} from './cloacina.tokens.js';
+export { defineWorkflow } from './discovery/define-workflow.js';
+export type { RetryOptions, TaskOptions, WorkflowOptions } from './discovery/options.js';
+export { Task } from './discovery/task.decorator.js';
+export type { JsonObject, TaskContext, TaskMethod, TaskResult } from './discovery/task-context.js';
+export type { WorkflowBuilder, WorkflowDefinition } from './discovery/workflow-builder.js';
+export type { WorkflowInput, WorkflowRef } from './discovery/workflow-ref.js';
+export { Workflow } from './discovery/workflow.decorator.js';
+export { currentTask } from './engine/current-task.js';
+export type { EngineEvent } from './engine/tenant-parts.js';
+export {
+  ClaimLostError,
+  CloacinaError,
+  ConfigurationError,
+  ContextTooLargeError,
+  DatabaseUnavailableError,
+  DeferralTimeoutError,
+  InvalidArgumentError,
+  InvalidContextError,
+  InvalidTransitionError,
+  MigrationError,
+  NonRetryableError,
+  NotAllowedError,
+  PermissionError,
+  RetryAfterError,
+  SchemaNameError,
+  TaskAbandonedError,
+  TaskTimeoutError,
+  TenantRemovedError,
+  UnknownExecutionError,
+  UnknownTenantError,
+  UnknownWorkflowError,
+  WaitTimeoutError,
+  WorkflowFailedError,
+  WorkflowTimeoutError,
+  type CloacinaErrorCode,
+  type EndedExecution,
+  type StoredError,
+} from './errors/index.js';
+export { CloacinaRunner } from './runner/cloacina-runner.js';
+export type {
+  Execution,
+  ExecutionFilter,
+  ExecutionResult,
+  Page,
+  TaskAttempt,
+  TaskDetails,
+  TaskWait,
+} from './runner/execution.js';
+export type { ExecutionHandle } from './runner/execution-handle.js';
+export type { StartOptions } from './runner/start-request.js';
+export { CloacinaMigrator, type EnsureResult } from './tenants/cloacina-migrator.js';
+export {
+  all,
+  always,
+  any,
+  contextValue,
+  none,
+  notFailed,
+  taskFailed,
+  taskSkipped,
+  taskSucceeded,
+  type ContextOperator,
+  type Duration,
+  type ExecutionStatus,
+  type SkipReason,
+  type TaskStatus,
+  type TriggerRule,
+} from './workflow/index.js';
