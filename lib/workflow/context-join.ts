@@ -1,4 +1,5 @@
-import type { ContextEntry, ContextLayer } from './context-layer.js';
+import type { ContextHistory } from './context-history.js';
+import type { ContextEntry } from './context-index.js';
 import { ContextView } from './context-view.js';
 import type { CompiledWorkflow } from './definition.js';
 import { jsonEquals } from './json-equality.js';
@@ -27,36 +28,33 @@ export interface JoinedContext {
   readonly conflicts: readonly ContextConflict[];
 }
 
-/** An entry and the place in `dependsOn` of the last dependency that passes it on. */
-interface Candidate {
-  readonly entry: ContextEntry;
-  readonly place: number;
-}
-
 /**
  * Joins what the dependencies of task `joiner` pass on, given in the order of `dependsOn`. For each key, a writer that
  * is an ancestor of another one loses. Of the rest, equal values agree; otherwise the dependency later in the list
  * wins, the conflict is reported, and the value counts as written by `joiner`.
  *
- * The work is in what the dependencies don't share: layers that all of them carry are not looked at.
+ * The work is in what the dependencies don't share: what was written before their histories parted is not looked at.
  */
 export function joinContexts(
   workflow: CompiledWorkflow,
   joiner: number,
   dependencies: readonly JoinedDependency[],
 ): JoinedContext {
-  const base = largest(dependencies);
+  const base = longest(dependencies);
   if (base === undefined) return { view: ContextView.empty, conflicts: [] };
 
   const writerSets = new WriterSets(workflow);
-  const changes = new Map<string, ContextEntry>();
+  const changes: [string, ContextEntry][] = [];
   const conflicts: ContextConflict[] = [];
-  for (const [key, candidates] of gather(dependencies, base.view.layer)) {
-    const { entry, tasks, place } = resolve(candidates, joiner, writerSets);
-    if (entry !== base.view.get(key)) changes.set(key, entry);
-    const winner = dependencies[place];
-    if (tasks !== undefined && winner !== undefined)
-      conflicts.push({ key, tasks, winner: winner.no });
+  for (const [key, entries] of gather(dependencies, base.view)) {
+    const { writers, agreed } = weigh(entries, writerSets);
+    if (agreed === undefined) {
+      const { no, entry } = lastSayOf(writers, key, dependencies);
+      changes.push([key, { ...entry, writers: [joiner] }]);
+      conflicts.push({ key, tasks: writers, winner: no });
+    } else if (agreed !== base.view.get(key)) {
+      changes.push([key, agreed]);
+    }
   }
   conflicts.sort((a, b) => (a.key < b.key ? -1 : 1));
   return { view: base.view.withEntries(changes), conflicts };
@@ -71,96 +69,92 @@ export function finalContext(
   return joinContexts(workflow, workflow.tasks.length, leaves);
 }
 
-/** The join is made on the view with most keys: those of the others are fewer to look at, and to write. */
-function largest(dependencies: readonly JoinedDependency[]): JoinedDependency | undefined {
+/** The join is made upon the view with the longest history: those of the others are shorter to look at. */
+function longest(dependencies: readonly JoinedDependency[]): JoinedDependency | undefined {
   let found: JoinedDependency | undefined;
   for (const dependency of dependencies) {
-    if (found === undefined || dependency.view.size > found.view.size) found = dependency;
+    if (found === undefined || dependency.view.history.length > found.view.history.length) {
+      found = dependency;
+    }
   }
   return found;
 }
 
 /**
- * For each key that some dependency carries outside the pile of `base`, all entries that could win. An entry that is
- * covered by another in a dependency's pile may be among them; it was written by an ancestor or agrees, so it changes
- * nothing.
+ * For each key that was written outside the history of `base`, the entries that the dependencies have, `base` last. A
+ * point of history that several have in common is visited for one of them only. The others may know another entry of
+ * its keys; but what covers that one here was written later, by a task that is a descendant of all its writers, or
+ * agrees with them: it has the same say.
  */
 function gather(
   dependencies: readonly JoinedDependency[],
-  base: ContextLayer,
-): Map<string, Candidate[]> {
-  const pile = base.pile();
-  const depthInPile = new Map(pile.map((layer, depth) => [layer, depth]));
-  const candidates = new Map<string, Candidate[]>();
-  const visited = new Set<ContextLayer>();
-  /** For each layer of the pile, the last dependency whose own layers end there. */
-  const lastEntering = new Map<number, number>();
-  let commonDepth = 0;
-
-  // From the last to the first, so that a shared layer is visited for the last dependency that carries it.
-  for (let place = dependencies.length - 1; place >= 0; place--) {
-    let layer: ContextLayer | undefined = dependencies[place]?.view.layer;
-    for (; layer !== undefined && !visited.has(layer); layer = layer.below) {
-      const depth = depthInPile.get(layer);
-      if (depth !== undefined) {
-        if (!lastEntering.has(depth)) lastEntering.set(depth, place);
-        commonDepth = Math.max(commonDepth, depth);
-        break;
-      }
-      visited.add(layer);
-      for (const [key, entry] of layer.entries) append(candidates, key, { entry, place });
-    }
-    // Shares nothing with the pile, so nothing is common to all.
-    if (layer === undefined) commonDepth = pile.length;
-  }
-
-  let last = -1;
-  const ofPile = pile.slice(0, commonDepth).map((layer, depth) => {
-    last = Math.max(last, lastEntering.get(depth) ?? -1);
-    return { layer, place: last };
-  });
-  for (const [key, found] of candidates) {
-    for (const { layer, place } of ofPile) {
-      const entry = layer.entries.get(key);
-      if (entry !== undefined) found.push({ entry, place });
+  base: ContextView,
+): Map<string, ContextEntry[]> {
+  const gathered = new Map<string, ContextEntry[]>();
+  const visited = new Set<ContextHistory>();
+  for (const { view } of dependencies) {
+    const { depth } = view.history.common(base.history);
+    let point = view.history;
+    for (; point.depth > depth && !visited.has(point); point = point.parent) {
+      visited.add(point);
+      for (const key of point.keys) append(gathered, key, view.get(key));
     }
   }
-  return candidates;
+  for (const key of gathered.keys()) append(gathered, key, base.get(key));
+  return gathered;
 }
 
-function append(candidates: Map<string, Candidate[]>, key: string, candidate: Candidate): void {
-  const found = candidates.get(key);
-  if (found === undefined) candidates.set(key, [candidate]);
-  else found.push(candidate);
+function append(
+  gathered: Map<string, ContextEntry[]>,
+  key: string,
+  entry: ContextEntry | undefined,
+): void {
+  if (entry === undefined) return;
+  const entries = gathered.get(key);
+  if (entries === undefined) gathered.set(key, [entry]);
+  // A key that was written at several points of one history comes several times.
+  else if (entries.at(-1) !== entry) entries.push(entry);
 }
 
-/** The entry that wins; `tasks` are those in conflict, if any, and `place` is the winner's. */
-function resolve(
-  candidates: readonly Candidate[],
-  joiner: number,
+/** The writers that are left once ancestors have lost, ascending, and their entry when they agree. */
+function weigh(
+  entries: readonly ContextEntry[],
   writerSets: WriterSets,
-): { entry: ContextEntry; place: number; tasks?: readonly number[] } {
-  /** For each writer, the candidate of the last dependency that carries its word. */
-  const lastOf = new Map<number, Candidate>();
-  for (const candidate of candidates) {
-    for (const writer of candidate.entry.writers) {
-      const known = lastOf.get(writer);
-      if (known === undefined || known.place < candidate.place) lastOf.set(writer, candidate);
-    }
+): { writers: readonly number[]; agreed: ContextEntry | undefined } {
+  const entryOf = new Map<number, ContextEntry>();
+  for (const entry of entries) {
+    for (const writer of entry.writers) entryOf.set(writer, entry);
   }
-  const writers = writerSets.withoutAncestors([...lastOf.keys()].sort((a, b) => a - b));
-  const remaining = writers.flatMap((writer) => lastOf.get(writer) ?? []);
-  const winner = remaining.reduce((best, next) => (next.place > best.place ? next : best));
-  const { entry, place } = winner;
-  if (remaining.every((other) => sameValue(other.entry, entry))) {
-    const unchanged = writers.length === entry.writers.length;
-    return { entry: unchanged ? entry : { ...entry, writers }, place };
+  const writers = writerSets.withoutAncestors([...entryOf.keys()].sort((a, b) => a - b));
+  const left = writers.flatMap((writer) => entryOf.get(writer) ?? []);
+  const [first] = left;
+  if (first === undefined || !left.every((entry) => sameValue(entry, first))) {
+    return { writers, agreed: undefined };
   }
-  return { entry: { ...entry, writers: [joiner] }, place, tasks: writers };
+  const known = left.find((entry) => sameNumbers(entry.writers, writers));
+  return { writers, agreed: known ?? { ...first, writers } };
+}
+
+/** Of dependencies in conflict, the last that passes on the word of one of `writers`. */
+function lastSayOf(
+  writers: readonly number[],
+  key: string,
+  dependencies: readonly JoinedDependency[],
+): { no: number; entry: ContextEntry } {
+  const left = new Set(writers);
+  for (const { no, view } of dependencies.toReversed()) {
+    const entry = view.get(key);
+    if (entry?.writers.some((writer) => left.has(writer)) === true) return { no, entry };
+  }
+  throw new Error(`The writers of ${JSON.stringify(key)} are not among the dependencies.`);
 }
 
 function sameValue(a: ContextEntry, b: ContextEntry): boolean {
   if (a.json === b.json) return true;
   if (a.json === undefined || b.json === undefined) return false;
   return jsonEquals(decodeJson(a.json), decodeJson(b.json));
+}
+
+function sameNumbers(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((number, index) => number === b[index]);
 }

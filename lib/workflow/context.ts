@@ -1,4 +1,4 @@
-export type { ContextEntry } from './context-layer.js';
+export type { ContextEntry } from './context-index.js';
 export { ContextView, INPUT_WRITER } from './context-view.js';
 export {
   finalContext,

@@ -1,5 +1,3 @@
-import { sanitiseText } from './text.js';
-
 /** Segments of a path that are shown, and characters of each: deep structures have long paths. */
 const MAX_SEGMENTS = 20;
 const MAX_SEGMENT_LENGTH = 100;
@@ -14,6 +12,7 @@ export function formatPath(path: readonly (string | number)[]): string {
 
 function formatSegment(key: string | number): string {
   if (typeof key === 'number') return `[${key}]`;
-  const name = sanitiseText(key, MAX_SEGMENT_LENGTH);
+  const name = key.length > MAX_SEGMENT_LENGTH ? `${key.slice(0, MAX_SEGMENT_LENGTH - 1)}…` : key;
+  // As JSON, what cannot be stored is spelled out, such as \u0000.
   return IDENTIFIER.test(name) ? `.${name}` : `[${JSON.stringify(name)}]`;
 }

@@ -7,7 +7,7 @@ const REPLACEMENT = '\ufffd';
 export function textProblem(text: string): string | undefined {
   if (text.includes('\u0000')) return 'contains \\u0000, which PostgreSQL cannot store; remove it';
   if (LONE_SURROGATE.test(text)) {
-    return 'contains half of a surrogate pair, which is not valid Unicode; was it cut inside an emoji?';
+    return 'contains half of a surrogate pair, which is not valid Unicode; perhaps it was cut inside an emoji';
   }
   return undefined;
 }
