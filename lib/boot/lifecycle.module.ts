@@ -6,6 +6,7 @@ import {
   type OnModuleDestroy,
 } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
+import { describeError } from '../errors/index.js';
 import type { TenantHost } from '../tenants/tenant-host.js';
 import { Boot } from './boot.js';
 import { TENANT_HOST } from './registration.js';
@@ -55,8 +56,7 @@ export class CloacinaLifecycleModule implements OnApplicationBootstrap, OnModule
     } catch (error) {
       // Nest 11 would skip the hooks of all other modules.
       this.logger.error(
-        'The drain failed; tasks that ran will be recovered by another process.',
-        error,
+        `The drain failed, so other processes will recover what ran here: ${describeError(error)}`,
       );
     }
   }

@@ -1,5 +1,9 @@
 import { describeError as describeThrown } from '../workflow/stored-error.js';
+import { sanitiseText } from '../workflow/text.js';
 import { describeError, withoutSecrets } from './without-secrets.js';
+
+/** Characters of a message that was put together from several. */
+const MAX_LENGTH = 10_000;
 
 /** An error as it is kept in the tenant's schema and shown by `get()`. */
 export interface StoredError {
@@ -19,7 +23,8 @@ export function toStoredError(thrown: unknown): StoredError {
   return {
     name: withoutSecrets(name),
     // Node's AggregateError, of a refused connection for instance, has its messages within.
-    message: message === '' ? describeError(thrown) : withoutSecrets(message),
+    message:
+      message === '' ? sanitiseText(describeError(thrown), MAX_LENGTH) : withoutSecrets(message),
     ...(code === undefined ? {} : { code: withoutSecrets(code) }),
     ...(stack === undefined ? {} : { stack: withoutSecrets(stack) }),
   };

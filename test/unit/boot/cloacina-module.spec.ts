@@ -74,7 +74,9 @@ const globex = () => CloacinaModule.forTenant({ schema: 'tenant_globex', databas
 
 describe('CloacinaModule.forTenant', () => {
   it('provides a tenant to all modules, by its name', async () => {
-    class Invoice {}
+    class Invoice {
+      id = 0;
+    }
     @Injectable()
     class Consumer {
       @InjectRunner('tenant_globex') readonly property!: unknown;
@@ -221,7 +223,9 @@ describe('CloacinaModule, async', () => {
   });
 
   it('reports what fails or is wrong in all of them together', async () => {
-    class NoFactory {}
+    class NoFactory {
+      readonly schema = 's';
+    }
     const imports: DynamicModule[] = [
       CloacinaModule.forRootAsync({ useFactory: () => ({ databaseUrl, poolSize: 1 }) }),
       CloacinaModule.forTenantAsync({
@@ -311,7 +315,9 @@ describe('a boot with mistakes', () => {
   });
 
   it('reports a workflow that no module provides', async () => {
-    class NoWorkflow {}
+    class NoWorkflow {
+      charge() {}
+    }
     const tenant = CloacinaModule.forTenant({
       databaseUrl,
       workflows: ['ordr', Order, NoWorkflow],

@@ -1,0 +1,217 @@
+import { describe, expect, it } from '@jest/globals';
+import * as errors from '../../../lib/errors/index.js';
+
+const execution = {
+  id: 'e1',
+  workflow: 'order',
+  status: 'Failed',
+  context: { secretive: true },
+  error: { name: 'Error', message: 'card declined' },
+  tasks: [{ name: 'charge', status: 'Failed', error: { name: 'Error', message: 'card declined' } }],
+};
+const cause = new Error('cause');
+
+/** Every error of the family, with its message. */
+const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
+  [
+    new errors.ConfigurationError(['one.', 'two.']),
+    'CONFIGURATION',
+    'There are 2 problems with the configuration of nestjs-cloacina:\n  1. one.\n  2. two.',
+  ],
+  [
+    new errors.SchemaNameError('1st', 'starts with a digit'),
+    'SCHEMA_NAME',
+    'The schema name "1st" starts with a digit. Use 1 to 63 letters, digits and underscores, with a letter or underscore first.',
+  ],
+  [
+    new errors.InvalidArgumentError('limit', 'must be 1 to 500, not 0'),
+    'INVALID_ARGUMENT',
+    'limit must be 1 to 500, not 0.',
+  ],
+  [
+    new errors.NotAllowedError(
+      'execute() with a manager',
+      'it is invisible until the commit',
+      'Use start().',
+    ),
+    'NOT_ALLOWED',
+    'execute() with a manager is not allowed: it is invisible until the commit. Use start().',
+  ],
+  [
+    new errors.UnknownWorkflowError('ordr', ['order', 'report']),
+    'UNKNOWN_WORKFLOW',
+    'There is no workflow "ordr". Did you mean "order"? Known: "order", "report". Add its class, or what ' +
+      'defineWorkflow() built, to the providers of a module that the application imports.',
+  ],
+  [
+    new errors.UnknownTenantError('x', []),
+    'UNKNOWN_TENANT',
+    'This process serves no tenant "x". Known: none. Add it with CloacinaModule.forTenant() or CloacinaTenants.add().',
+  ],
+  [
+    new errors.UnknownExecutionError('e1', 'acme'),
+    'UNKNOWN_EXECUTION',
+    'Tenant "acme" has no execution "e1". Check the id, and that it is asked of the tenant that started it.',
+  ],
+  [
+    new errors.TenantRemovedError('acme'),
+    'TENANT_REMOVED',
+    'Tenant "acme" was removed from this process. Its data is untouched: CloacinaTenants.add() serves it again.',
+  ],
+  [
+    new errors.InvalidTransitionError('e1', 'Completed', 'pause', ['Pending', 'Running']),
+    'INVALID_TRANSITION',
+    'Cannot pause execution e1: it is Completed. That needs one that is Pending or Running.',
+  ],
+  [
+    new errors.InvalidContextError(
+      'order',
+      'order.items[2].price',
+      'is NaN, which JSON cannot carry',
+    ),
+    'INVALID_CONTEXT',
+    `The context's "order.items[2].price" is NaN, which JSON cannot carry.`,
+  ],
+  [
+    new errors.ContextTooLargeError(20, 10, [
+      ['a', 15],
+      ['b', 5],
+    ]),
+    'CONTEXT_TOO_LARGE',
+    'The context takes 20 bytes of JSON; the limit is 10. Its largest keys: "a" (15 bytes), "b" (5 bytes). Store large ' +
+      'data elsewhere and keep a reference in the context, or raise maxContextSize.',
+  ],
+  [
+    new errors.WorkflowFailedError(execution),
+    'WORKFLOW_FAILED',
+    'Workflow "order", execution e1, ended Failed in task "charge": Error: card declined',
+  ],
+  [
+    new errors.WaitTimeoutError('e1', 500),
+    'WAIT_TIMEOUT',
+    'Execution e1 had not ended after 500 ms of waiting. It goes on: ask for its result() again, or cancel it.',
+  ],
+  [
+    new errors.WorkflowTimeoutError('order', 500),
+    'WORKFLOW_TIMEOUT',
+    'Workflow "order" did not end within its timeout of 500 ms.',
+  ],
+  [
+    new errors.TaskTimeoutError('charge', 500),
+    'TASK_TIMEOUT',
+    'Task "charge" did not end within its timeout of 500 ms. Pass context.signal to what it waits for, or raise the timeout.',
+  ],
+  [
+    new errors.DeferralTimeoutError('charge', 500),
+    'DEFERRAL_TIMEOUT',
+    'Task "charge" waited 500 ms with deferUntil() for a condition that did not come true.',
+  ],
+  [
+    new errors.TaskAbandonedError('charge', ['host:1', 'host:2']),
+    'TASK_ABANDONED',
+    'Task "charge" was abandoned: 2 processes that ran it ended without an outcome (host:1, host:2). See whether the ' +
+      'task itself ends its process, by running out of memory for example; then retry the execution.',
+  ],
+  [
+    new errors.ClaimLostError('charge', 'e1'),
+    'CLAIM_LOST',
+    'This process no longer holds task "charge" of execution e1: it was cancelled or taken over. Its outcome is not recorded.',
+  ],
+  [
+    new errors.DatabaseUnavailableError({ tenant: 'acme', waitedMs: 5 }, { cause }),
+    'DATABASE_UNAVAILABLE',
+    'The database of tenant "acme" could not be reached for 5 ms: cause. See that it is up and that databaseUrl is ' +
+      'right; startTimeout sets how long start() waits.',
+  ],
+  [
+    new errors.MigrationError({ schema: 's', migration: 'M1' }, { cause }),
+    'MIGRATION',
+    'Migration "M1" of schema "s" failed: cause. The schema is as it was before; put the cause right and boot again.',
+  ],
+  [
+    new errors.PermissionError(
+      { action: 'create the schema "s"', grant: 'GRANT CREATE ON DATABASE d TO u' },
+      { cause },
+    ),
+    'PERMISSION',
+    'The database login may not create the schema "s" (cause). Allow it with: GRANT CREATE ON DATABASE d TO u;',
+  ],
+];
+
+describe('the family of errors', () => {
+  it.each(FAMILY)('%s', (error, code, message) => {
+    expect(error).toBeInstanceOf(errors.CloacinaError);
+    expect(error).toBeInstanceOf(Error);
+    expect(error.code).toBe(code);
+    expect(error.name).toBe(error.constructor.name);
+    expect(Object.keys(error)).not.toContain('name');
+    expect(error.message).toBe(message);
+    expect(error.stack).toContain(`${error.name}: ${message}`);
+  });
+
+  it('has a code for each class, and none twice', () => {
+    const classes = Object.values(errors).filter(
+      (value) => typeof value === 'function' && value.prototype instanceof errors.CloacinaError,
+    );
+    expect(new Set(FAMILY.map(([error]) => error.constructor))).toEqual(new Set(classes));
+    expect(new Set(FAMILY.map(([, code]) => code)).size).toBe(FAMILY.length);
+  });
+
+  it('carries facts', () => {
+    expect(FAMILY[0]?.[0]).toMatchObject({ problems: ['one.', 'two.'] });
+    const failed = new errors.WorkflowFailedError(execution);
+    expect(failed.execution).toBe(execution);
+    expect(JSON.stringify(failed)).not.toContain('secretive');
+  });
+
+  it('speaks of an execution that failed without the error of a task', () => {
+    const { error: _error, tasks: _tasks, ...rest } = execution;
+    const message = 'Workflow "order", execution e1, ended Cancelled.';
+    expect(
+      new errors.WorkflowFailedError({ ...rest, status: 'Cancelled', tasks: [] }).message,
+    ).toBe(message);
+  });
+});
+
+describe('the errors that tasks throw', () => {
+  it("are the application's", () => {
+    class OutOfStock extends errors.NonRetryableError {}
+    const error = new OutOfStock('gone', { cause });
+    expect(error).not.toBeInstanceOf(errors.CloacinaError);
+    expect([error.name, error.message, error.cause]).toEqual(['NonRetryableError', 'gone', cause]);
+  });
+
+  it.each([
+    ['90s', 90_000],
+    [0, 0],
+    [1_500, 1_500],
+  ])('take the delay %p', (delay, delayMs) => {
+    expect(new errors.RetryAfterError(delay)).toMatchObject({ name: 'RetryAfterError', delayMs });
+  });
+
+  it.each([-1, Number.NaN, Number.POSITIVE_INFINITY, 'soon', '5', ''])(
+    'refuse the delay %p',
+    (delay) => {
+      expect(() => new errors.RetryAfterError(delay)).toThrow(errors.InvalidArgumentError);
+    },
+  );
+});
+
+describe('didYouMean', () => {
+  it.each([
+    ['ordr', ['report', 'order'], 'order'],
+    ['ORDER', ['order'], 'order'],
+    ['x', ['order'], undefined],
+    ['a', ['b'], 'b'],
+    ['order', [], undefined],
+    ['order', ['fulfilment'], undefined],
+  ])('for %s of %p is %p', (name, known, expected) => {
+    expect(errors.closestName(name, known)).toBe(expected);
+  });
+
+  it('lists names, each once, and counts those that are too many', () => {
+    expect(errors.listNames(['b', 'a', 'b'])).toBe('"a", "b"');
+    const many = Array.from({ length: 23 }, (_, index) => `n${index + 10}`);
+    expect(errors.listNames(many)).toMatch(/^"n10", .*"n29" and 3 more$/);
+  });
+});
