@@ -243,6 +243,9 @@ describe('where an error arrives before the state of its transaction', () => {
     await runner.query('SELECT 1 / 0').catch(() => undefined);
     await runner.release();
     expect(await slow.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
+
+    await expect(slow.query('BEGIN; SELECT 1 / 0')).rejects.toThrow(/division by zero/);
+    expect(await slow.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
   });
 });
 

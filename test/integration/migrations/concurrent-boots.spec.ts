@@ -61,16 +61,10 @@ async function nth(
   kind: BootMessage['kind'],
   number: number,
 ): Promise<BootMessage> {
-  const message = await waitFor(
-    () => {
-      const messages = child.messages as BootMessage[];
-      return (
-        messages.find((sent) => sent.kind === 'failed') ??
-        messages.filter((sent) => sent.kind === kind)[number]
-      );
-    },
-    { deadline: 90_000, what: `process ${child.pid} to be ${kind}` },
-  );
+  const message = await child.message<BootMessage>((sent) => {
+    const ofKind = (child.messages as BootMessage[]).filter((other) => other.kind === kind);
+    return sent.kind === 'failed' || sent === ofKind[number];
+  }, 90_000);
   if (message.kind === 'failed') throw new Error(message.text);
   return message;
 }
