@@ -65,7 +65,7 @@ export class Executor {
   }
 
   private prepare(claim: HeldClaim): void {
-    if (claim.lost) return;
+    if (!claim.mayBegin) return;
     let input: TaskInput;
     try {
       input = claim.memory.inputOf(claim.task.no);
@@ -92,6 +92,7 @@ export class Executor {
   }
 
   private enqueue(claim: HeldClaim, input: TaskInput): void {
+    if (!claim.mayBegin) return;
     const earlier = this.overrunning.get(claim.key);
     if (earlier !== undefined) {
       void earlier.then(() => this.enqueue(claim, input));
@@ -100,12 +101,13 @@ export class Executor {
     this.parts.lane.add({
       suspect: claim.recoveryAttempts > 0,
       run: () => this.run(claim, input),
+      giveBack: () => this.giveBack(claim),
     });
   }
 
   /** Resolves when the handler has returned, which frees its slot; what comes of it goes on by itself. */
   private async run(claim: HeldClaim, input: TaskInput): Promise<void> {
-    if (claim.lost) return;
+    if (!claim.mayBegin) return;
     if (this.stopping) {
       this.giveBack(claim);
       return;

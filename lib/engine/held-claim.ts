@@ -52,6 +52,11 @@ export class HeldClaim {
     return claimKey(this.executionId, this.task.no);
   }
 
+  /** Not if it was lost, or given back by a pause or a shutdown while it waited. */
+  get mayBegin(): boolean {
+    return !this.lost && this.stage === 'waiting';
+  }
+
   /** Made when first asked for: most handlers never look at it. */
   get signal(): AbortSignal {
     return (this.controller ??= new AbortController()).signal;

@@ -4,10 +4,14 @@ const PREFETCH_MS = 10;
 const MAX_PREFETCH = 1_000;
 /** Weight of the newest handler in the mean of their durations. */
 const SMOOTHING = 0.1;
+/** A queue that has not moved for so long is given back, in milliseconds: other processes may have room. */
+const STALL_MS = 100;
 
 export interface Job {
   /** Runs the handler; resolves when its slot is free. */
   readonly run: () => Promise<void>;
+  /** Leaves it to others: it waits for a slot and none comes free. */
+  readonly giveBack: () => void;
   /** It has lost a process before: it runs beside no other suspect. */
   readonly suspect: boolean;
 }
@@ -22,6 +26,8 @@ export class Lane {
   open = true;
   /** Mean duration of the handlers, in milliseconds; before the first one nothing is prefetched. */
   private meanMs: number | undefined;
+  /** When a handler of this tenant last began or ended. */
+  private movedAt = 0;
 
   constructor(
     readonly limit: number,
@@ -40,13 +46,26 @@ export class Lane {
     else this.slots.backlogged.delete(this);
   }
 
-  /** Tasks that may be claimed beyond the free slots. None while handlers are long: they would be hoarded. */
+  /** How long no handler of this tenant has begun or ended, in milliseconds. */
+  get stillMs(): number {
+    return performance.now() - this.movedAt;
+  }
+
+  /**
+   * Tasks that may be claimed beyond the free slots. None while handlers are long, be it on the whole or just now:
+   * they would be hoarded.
+   */
   get prefetch(): number {
     if (this.meanMs === undefined || this.meanMs >= PREFETCH_MS) return 0;
+    if (this.isFull && this.stillMs >= PREFETCH_MS) return 0;
     return Math.min(
       MAX_PREFETCH,
       Math.floor((this.limit * PREFETCH_MS) / Math.max(this.meanMs, 0.01)),
     );
+  }
+
+  private get isFull(): boolean {
+    return this.running >= this.limit || this.slots.running >= this.slots.limit;
   }
 
   get room(): number {
@@ -73,14 +92,18 @@ export class Lane {
     this.queue.push(job);
     this.slots.queued++;
     this.slots.fill();
+    if (this.queue.length > 0) this.slots.watch();
   }
 
   /** Takes back what has not begun. */
-  removeQueued(): number {
-    const count = this.queue.length;
-    this.queue.length = 0;
-    this.slots.queued -= count;
-    return count;
+  removeQueued(): Job[] {
+    const jobs = this.queue.splice(0);
+    this.slots.queued -= jobs.length;
+    return jobs;
+  }
+
+  moved(): void {
+    this.movedAt = performance.now();
   }
 
   /** Resolves when no handler of this tenant runs. */
@@ -111,6 +134,7 @@ export class RunQueue {
   private next = 0;
   private suspectRunning = false;
   private filling = false;
+  private watching = false;
   /** The tenants that are known to have work waiting in the database: few, even of thousands. */
   readonly backlogged = new Set<Lane>();
 
@@ -171,8 +195,10 @@ export class RunQueue {
     this.running++;
     lane.running++;
     if (job.suspect) this.suspectRunning = true;
+    lane.moved();
     const begun = performance.now();
     void job.run().finally(() => {
+      lane.moved();
       lane.observe(performance.now() - begun);
       this.running--;
       lane.running--;
@@ -181,6 +207,27 @@ export class RunQueue {
       this.offerRoom();
       if (lane.running === 0) lane.becomeIdle();
     });
+  }
+
+  /** Looks after queues for as long as there are any. */
+  watch(): void {
+    if (this.watching) return;
+    this.watching = true;
+    const due = performance.now() + STALL_MS;
+    setTimeout(() => {
+      this.watching = false;
+      // Late: it is this process that was busy, not the handlers that are long.
+      if (performance.now() - due < STALL_MS / 2) this.giveBackStalled();
+      if (this.queued > 0) this.watch();
+    }, STALL_MS).unref();
+  }
+
+  /** What was prefetched while handlers were short, and lies behind long ones now. */
+  private giveBackStalled(): void {
+    for (const lane of this.lanes) {
+      if (lane.queue.length === 0 || lane.stillMs < STALL_MS) continue;
+      for (const job of lane.removeQueued()) job.giveBack();
+    }
   }
 
   /** What waits longest is asked first: who takes its chance goes to the end. */
