@@ -1,0 +1,172 @@
+import { describe, expect, it } from '@jest/globals';
+import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
+import type { WorkflowDefinition } from '../../../lib/discovery/workflow-builder.js';
+import { contextValue } from '../../../lib/workflow/index.js';
+import { gate } from '../../support/gate.js';
+import { openTenant } from '../../support/open-tenant.js';
+import { freshSchema } from '../../support/postgres.js';
+
+describe('The context', () => {
+  it('is merged by top-level key, nested values replaced whole', async () => {
+    const merge = defineWorkflow('merge')
+      .task('first', () => ({ order: { id: 1, lines: [1, 2] }, kept: 'yes' }))
+      .task('second', { dependsOn: ['first'] }, (context) => {
+        context.set('order', { id: 2 });
+        return { later: true };
+      })
+      .build();
+    const { runner } = await openTenant([merge]);
+    const { context } = await runner.execute(merge, { given: [1], kept: 'no' });
+    expect(context).toEqual({ given: [1], kept: 'yes', order: { id: 2 }, later: true });
+  });
+
+  it('takes what the last writer on the way wrote, whatever its sibling carries from before', async () => {
+    const overwrite = defineWorkflow('overwrite')
+      .task('base', () => ({ value: 'base' }))
+      .task('change', { dependsOn: ['base'] }, () => ({ value: 'changed' }))
+      .task('keep', { dependsOn: ['base'] }, () => ({ other: 1 }))
+      .task('join', { dependsOn: ['change', 'keep'] }, (context) => ({
+        seen: context.get('value'),
+      }))
+      .build();
+    const { runner, query } = await openTenant([overwrite]);
+    const { id, context } = await runner.execute(overwrite);
+    expect(context).toEqual({ value: 'changed', other: 1, seen: 'changed' });
+    expect(
+      await query('SELECT * FROM cloacina_execution_event WHERE execution_id = $1', [id]),
+    ).toEqual([]);
+  });
+
+  it('carries a deletion like a value', async () => {
+    const remove = defineWorkflow('remove')
+      .task('base', () => ({ secret: 'x', stays: 1 }))
+      .task('remove', { dependsOn: ['base'] }, (context) => {
+        context.delete('secret');
+        expect(context.has('secret')).toBe(false);
+        expect(context.data).toEqual({ given: 1, stays: 1 });
+        context.delete('given');
+      })
+      .task('idle', { dependsOn: ['base'] }, () => undefined)
+      .task('join', { dependsOn: ['remove', 'idle'] }, (context) => ({
+        secretIsThere: context.has('secret'),
+      }))
+      .task('again', { dependsOn: ['join'] }, () => ({ given: 2 }))
+      .build();
+    const { runner } = await openTenant([remove]);
+    const { context } = await runner.execute(remove, { given: 1 });
+    expect(context).toEqual({ stays: 1, secretIsThere: false, given: 2 });
+  });
+
+  it('settles a conflict by the order in dependsOn, and records it', async () => {
+    const conflict = defineWorkflow('conflict')
+      .task('one', () => ({ winner: 'one', same: [1], mine: 1 }))
+      .task('two', () => ({ winner: 'two', same: [1] }))
+      .task('join', { dependsOn: ['two', 'one'] }, (context) => ({ seen: context.get('winner') }))
+      .task('after', { dependsOn: ['join', 'two'] }, (context) => ({
+        afterwards: context.get('winner'),
+      }))
+      .build();
+    const { runner, query } = await openTenant([conflict]);
+    const { id, context } = await runner.execute(conflict);
+    expect(context).toEqual({ winner: 'one', same: [1], mine: 1, seen: 'one', afterwards: 'one' });
+    const events = await query<{ task_no: number; kind: string; detail: unknown }>(
+      'SELECT task_no, kind, detail FROM cloacina_execution_event WHERE execution_id = $1',
+      [id],
+    );
+    expect(events).toEqual([
+      {
+        task_no: 2,
+        kind: 'conflict',
+        detail: { key: 'winner', tasks: ['one', 'two'], winner: 'one' },
+      },
+    ]);
+  });
+
+  it('passes through tasks that failed or were skipped, without what they had begun to write', async () => {
+    const through = defineWorkflow('through')
+      .task('first', () => ({ first: 1 }))
+      .task('fails', { dependsOn: ['first'], retry: { maxAttempts: 1 } }, (context) => {
+        context.set('lost', true);
+        throw new Error('no');
+      })
+      .task('skipped', { dependsOn: ['first'], when: contextValue('never', 'exists') }, () => ({
+        never: 1,
+      }))
+      .task('last', { dependsOn: ['fails', 'skipped'], when: { kind: 'always' } }, ({ data }) => ({
+        seen: data,
+      }))
+      .build();
+    const { runner } = await openTenant([through]);
+    const result = await runner.execute(through, { given: true });
+    expect(result.status).toBe('Failed');
+    expect(result.context).toEqual({ given: true, first: 1, seen: { given: true, first: 1 } });
+  });
+
+  it('is, at the end, that of all leaves in the order of declaration', async () => {
+    const leaves = defineWorkflow('leaves')
+      .task('root', () => ({ root: 1 }))
+      .task('b', { dependsOn: ['root'] }, () => ({ b: 1, both: 'b' }))
+      .task('a', { dependsOn: ['root'] }, () => ({ a: 1, both: 'a' }))
+      .task('alone', () => ({ alone: 1 }))
+      .build();
+    const { runner, query } = await openTenant([leaves]);
+    const { id, context } = await runner.execute(leaves);
+    expect(context).toEqual({ root: 1, a: 1, b: 1, both: 'a', alone: 1 });
+    expect((await runner.get(id))?.context).toEqual(context);
+    const [row] = await query<{ status: string; context: unknown }>(
+      'SELECT status, context FROM cloacina_workflow_execution WHERE id = $1',
+      [id],
+    );
+    expect(row?.status).toBe('Completed');
+  });
+
+  it('is the same when two processes finish the leaves, and is stored by one of them', async () => {
+    const schema = freshSchema();
+    const bothRun = gate();
+    const ran: string[] = [];
+    const leavesIn = (host: string): WorkflowDefinition => {
+      const leaf = (name: string) => async (): Promise<object> => {
+        ran.push(`${name} in ${host}`);
+        if (ran.length === 2) bothRun.open();
+        await bothRun.passed;
+        return { [name]: 1 };
+      };
+      return defineWorkflow('two-leaves')
+        .task('root', () => ({ root: 1 }))
+        .task('left', { dependsOn: ['root'] }, leaf('left'))
+        .task('right', { dependsOn: ['root'] }, leaf('right'))
+        .build();
+    };
+    const one = await openTenant([leavesIn('one')], { schema, maxConcurrentTasks: 1 });
+    const two = await openTenant([leavesIn('two')], { schema, maxConcurrentTasks: 1 });
+    const { id, context } = await one.runner.execute('two-leaves', { given: 1 });
+    expect(context).toEqual({ given: 1, root: 1, left: 1, right: 1 });
+    expect((await two.runner.get(id))?.context).toEqual(context);
+    expect(ran.map((entry) => entry.split(' in ')[1]).sort()).toEqual(['one', 'two']);
+  });
+
+  it('shows what is known while the execution goes on', async () => {
+    const halfway = gate();
+    const slow = defineWorkflow('slow')
+      .task('quick', () => ({ quick: 1 }))
+      .task('slow', { dependsOn: ['quick'] }, async () => {
+        await halfway.passed;
+        return { slow: 1 };
+      })
+      .build();
+    const { runner } = await openTenant([slow]);
+    const handle = await runner.start(slow, { given: 1 });
+    const quick = (await runner.get(handle.id))?.tasks[0];
+    expect(['Running', 'Completed']).toContain(quick?.status);
+    for (;;) {
+      const execution = await runner.get(handle.id);
+      if (execution?.tasks[0]?.status === 'Completed') {
+        expect(execution.context).toEqual({ given: 1, quick: 1 });
+        break;
+      }
+      expect(execution?.context).toEqual({ given: 1 });
+    }
+    halfway.open();
+    expect((await handle.result()).context).toEqual({ given: 1, quick: 1, slow: 1 });
+  });
+});
