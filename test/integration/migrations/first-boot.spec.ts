@@ -53,7 +53,7 @@ describe('ensure', () => {
     const schema = freshSchema();
     await withTenant(schema, {}, ({ migrator }) => migrator.ensure());
     await admin.query(
-      `INSERT INTO ${schema}.cloacina_runner_lease (instance_id, expires_at) VALUES (gen_random_uuid(), now())`,
+      `INSERT INTO ${schema}.cloacina_execution_event (execution_id, kind) VALUES (gen_random_uuid(), 'retry')`,
     );
     const before = await catalogOf(admin, schema);
 
@@ -63,7 +63,7 @@ describe('ensure', () => {
     expect(before.length).toBeGreaterThan(100);
     expect(await catalogOf(admin, schema)).toEqual(before);
     expect(await historyOf(admin, schema)).toEqual([FIRST]);
-    const { rows } = await admin.query(`SELECT 1 FROM ${schema}.cloacina_runner_lease`);
+    const { rows } = await admin.query(`SELECT 1 FROM ${schema}.cloacina_execution_event`);
     expect(rows).toHaveLength(1);
   });
 
