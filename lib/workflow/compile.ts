@@ -10,6 +10,7 @@ import { checkWorkflow } from './definition-check.js';
 import { Ancestry, dependentsOf } from './graph.js';
 import { checkGraph } from './graph-check.js';
 import { canonicalJson } from './json-equality.js';
+import { present } from './present.js';
 import { handledFailures } from './trigger-rule.js';
 
 /** A workflow that can be run, or everything that is wrong with it. */
@@ -36,24 +37,21 @@ export function compileWorkflow(source: WorkflowSource): CompileResult {
 
 /** Builds the workflow from a definition without problems; `order` has the indexes of its tasks, dependencies first. */
 export function numberTasks(spec: WorkflowSpec, order: readonly number[]): CompiledWorkflow {
-  const numbers = new Map<string, number>();
-  order.forEach((declared, no) => numbers.set(spec.tasks[declared]?.name ?? '', no));
+  const ordered = order.map((declared) => ({ declared, task: present(spec.tasks[declared]) }));
+  const numbers = new Map(ordered.map(({ task }, no) => [task.name, no]));
   const numbersOf = (names: readonly string[]): number[] =>
-    names.flatMap((name) => numbers.get(name) ?? []);
-  const tasks = order.flatMap((declared, no) => {
-    const task = spec.tasks[declared];
-    return task === undefined ? [] : compileTask(task, no, declared, numbersOf);
-  });
+    names.map((name) => present(numbers.get(name)));
+  const tasks = ordered.map(({ declared, task }, no) => compileTask(task, no, declared, numbersOf));
   const dependsOn = tasks.map((task) => task.dependsOn);
   const dependents = dependentsOf(dependsOn);
   const ancestry = new Ancestry(dependsOn);
-  const declared = [...tasks].sort((a, b) => a.declared - b.declared);
+  const asDeclared = [...tasks].sort((a, b) => a.declared - b.declared);
   return {
     ...spec,
     hash: hashOf(spec, order),
     tasks,
-    roots: declared.filter((task) => task.dependsOn.length === 0).map((task) => task.no),
-    leaves: declared.filter((task) => dependents[task.no]?.length === 0).map((task) => task.no),
+    roots: asDeclared.filter((task) => task.dependsOn.length === 0).map((task) => task.no),
+    leaves: asDeclared.filter((task) => dependents[task.no]?.length === 0).map((task) => task.no),
     dependents,
     taskNo: (name) => numbers.get(name),
     isAncestor: (a, b) => ancestry.isAncestor(a, b),

@@ -4,6 +4,7 @@ import { ContextView } from './context-view.js';
 import type { CompiledWorkflow } from './definition.js';
 import { jsonEquals } from './json-equality.js';
 import { decodeJson } from './json-value.js';
+import { present } from './present.js';
 import { WriterSets } from './writers.js';
 
 /** A key to which tasks that know nothing of each other gave different values. */
@@ -97,19 +98,17 @@ function gather(
     let point = view.history;
     for (; point.depth > depth && !visited.has(point); point = point.parent) {
       visited.add(point);
-      for (const key of point.keys) append(gathered, key, view.get(key));
+      for (const key of point.keys) append(gathered, key, present(view.get(key)));
     }
   }
-  for (const key of gathered.keys()) append(gathered, key, base.get(key));
+  for (const key of gathered.keys()) {
+    const entry = base.get(key);
+    if (entry !== undefined) append(gathered, key, entry);
+  }
   return gathered;
 }
 
-function append(
-  gathered: Map<string, ContextEntry[]>,
-  key: string,
-  entry: ContextEntry | undefined,
-): void {
-  if (entry === undefined) return;
+function append(gathered: Map<string, ContextEntry[]>, key: string, entry: ContextEntry): void {
   const entries = gathered.get(key);
   if (entries === undefined) gathered.set(key, [entry]);
   // A key that was written at several points of one history comes several times.
@@ -126,11 +125,9 @@ function weigh(
     for (const writer of entry.writers) entryOf.set(writer, entry);
   }
   const writers = writerSets.withoutAncestors([...entryOf.keys()].sort((a, b) => a - b));
-  const left = writers.flatMap((writer) => entryOf.get(writer) ?? []);
-  const [first] = left;
-  if (first === undefined || !left.every((entry) => sameValue(entry, first))) {
-    return { writers, agreed: undefined };
-  }
+  const left = writers.map((writer) => present(entryOf.get(writer)));
+  const first = present(left[0]);
+  if (!left.every((entry) => sameValue(entry, first))) return { writers, agreed: undefined };
   const known = left.find((entry) => sameNumbers(entry.writers, writers));
   return { writers, agreed: known ?? { ...first, writers } };
 }
@@ -142,11 +139,10 @@ function lastSayOf(
   dependencies: readonly JoinedDependency[],
 ): { no: number; entry: ContextEntry } {
   const left = new Set(writers);
-  for (const { no, view } of dependencies.toReversed()) {
-    const entry = view.get(key);
-    if (entry?.writers.some((writer) => left.has(writer)) === true) return { no, entry };
-  }
-  throw new Error(`The writers of ${JSON.stringify(key)} are not among the dependencies.`);
+  const hasSay = (entry: ContextEntry | undefined): boolean =>
+    entry?.writers.some((writer) => left.has(writer)) === true;
+  const { no, view } = present(dependencies.findLast((one) => hasSay(one.view.get(key))));
+  return { no, entry: present(view.get(key)) };
 }
 
 function sameValue(a: ContextEntry, b: ContextEntry): boolean {

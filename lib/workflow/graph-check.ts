@@ -1,6 +1,7 @@
 import type { TaskSpec, WorkflowSpec } from './definition.js';
 import { didYouMean, type Report } from './definition-check.js';
 import { orderGraph } from './graph.js';
+import { present } from './present.js';
 import { show } from './rule-check.js';
 import { tasksNamedBy } from './trigger-rule.js';
 
@@ -45,7 +46,7 @@ export function checkGraph(workflow: WorkflowSpec, report: Report): readonly num
   const ordering = orderGraph(dependsOn);
   if (ordering.ok) return ordering.order;
   for (const cycle of ordering.cycles.slice(0, MAX_CYCLES)) {
-    const names = cycle.map((index) => workflow.tasks[index]?.name ?? '');
+    const names = cycle.map((index) => present(workflow.tasks[index]).name);
     report(
       `${label} has a cycle: ${formatCycle(names)} (each depends on the next). Take one of these dependencies out.`,
     );
@@ -86,7 +87,7 @@ function checkRuleNames(task: TaskSpec, say: Report, suggest: Suggest): void {
 }
 
 function formatCycle(names: readonly string[]): string {
-  const round = [...names, names[0] ?? ''];
+  const round = [...names, ...names.slice(0, 1)];
   const shown =
     round.length <= 2 * CYCLE_END + 1
       ? round

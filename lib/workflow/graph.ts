@@ -1,3 +1,5 @@
+import { present } from './present.js';
+
 /** The order in which tasks can run, or the cycles that prevent one. */
 export type Ordering =
   | { readonly ok: true; /** Indexes, dependencies first. */ readonly order: readonly number[] }
@@ -64,11 +66,11 @@ const MEMORY_BOUND = 2 ** 21;
  * nodes asked about last.
  */
 export class Ancestry {
-  private readonly remembered = new Map<number, Uint32Array>();
+  private readonly remembered = new Map<number, Uint8Array>();
   private readonly capacity: number;
 
   constructor(private readonly dependsOn: readonly (readonly number[])[]) {
-    this.capacity = Math.max(16, Math.floor(MEMORY_BOUND / (4 * this.words)));
+    this.capacity = Math.max(16, Math.floor(MEMORY_BOUND / this.bytes));
   }
 
   /** How many bit sets are held now. */
@@ -85,11 +87,12 @@ export class Ancestry {
     return isSet(this.ancestorsOf(b), a);
   }
 
-  private get words(): number {
-    return (this.dependsOn.length + 31) >>> 5;
+  /** Of one bit set. */
+  private get bytes(): number {
+    return (this.dependsOn.length + 7) >>> 3;
   }
 
-  private ancestorsOf(node: number): Uint32Array {
+  private ancestorsOf(node: number): Uint8Array {
     const known = this.remembered.get(node);
     // Taken out and put back, so that the map's order is from the longest unused to the last used.
     this.remembered.delete(node);
@@ -102,13 +105,13 @@ export class Ancestry {
     return ancestors;
   }
 
-  private collect(node: number): Uint32Array {
-    const found = new Uint32Array(this.words);
+  private collect(node: number): Uint8Array {
+    const found = new Uint8Array(this.bytes);
     const pending = [node];
     for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-      for (const dependency of this.dependsOn[next] ?? []) {
+      for (const dependency of present(this.dependsOn[next])) {
         if (isSet(found, dependency)) continue;
-        found[dependency >>> 5] = (found[dependency >>> 5] ?? 0) | (1 << (dependency & 31));
+        set(found, dependency);
         pending.push(dependency);
       }
     }
@@ -116,6 +119,10 @@ export class Ancestry {
   }
 }
 
-function isSet(bits: Uint32Array, index: number): boolean {
-  return ((bits[index >>> 5] ?? 0) & (1 << (index & 31))) !== 0;
+function isSet(bits: Uint8Array, index: number): boolean {
+  return (present(bits[index >>> 3]) & (1 << (index & 7))) !== 0;
+}
+
+function set(bits: Uint8Array, index: number): void {
+  bits[index >>> 3] = present(bits[index >>> 3]) | (1 << (index & 7));
 }

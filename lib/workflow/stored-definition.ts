@@ -3,6 +3,7 @@ import type { CompiledWorkflow } from './definition.js';
 import { checkWorkflow } from './definition-check.js';
 import { checkGraph } from './graph-check.js';
 import { isRecord } from './json-equality.js';
+import { present } from './present.js';
 import { show } from './rule-check.js';
 import type { RetryPolicy } from './retry-policy.js';
 import type { TriggerRule } from './trigger-rule.js';
@@ -43,7 +44,7 @@ export function storeWorkflow(workflow: CompiledWorkflow): StoredDefinition {
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     tasks: workflow.tasks.map(({ no: _no, handles: _handles, dependsOn, ...task }) => ({
       ...task,
-      dependsOn: dependsOn.flatMap((dependency) => workflow.tasks[dependency]?.name ?? []),
+      dependsOn: dependsOn.map((dependency) => present(workflow.tasks[dependency]).name),
     })),
   };
 }
@@ -62,22 +63,19 @@ export function restoreWorkflow(stored: StoredDefinition): CompiledWorkflow {
       `${label} has the format ${show(definition.format)}, and this release reads ${DEFINITION_FORMAT}. A newer release may have written it.`,
     );
   }
-  const tasks: unknown[] = Array.isArray(definition.tasks) ? definition.tasks : [];
-  const order = orderOf(tasks);
-  if (order === undefined) throw new Error(`${label} does not number its tasks.`);
+  const read = readTasks(Array.isArray(definition.tasks) ? definition.tasks : []);
+  if (read === undefined) throw new Error(`${label} does not number its tasks.`);
 
   const problems: string[] = [];
   const report = (problem: string): void => void problems.push(problem);
-  const declaredTasks: unknown[] = [];
-  order.forEach((declared, no) => (declaredTasks[declared] = toSource(tasks[no])));
   const spec = checkWorkflow(
-    { ...definition, timeout: definition.timeoutMs, tasks: declaredTasks },
+    { ...definition, timeout: definition.timeoutMs, tasks: read.sources },
     report,
   );
   checkGraph(spec, report);
   if (problems.length > 0) throw new Error(`${label} cannot be used: ${problems.join(' ')}`);
 
-  const workflow = numberTasks(spec, order);
+  const workflow = numberTasks(spec, read.order);
   if (workflow.tasks.some((task) => task.dependsOn.some((dependency) => dependency >= task.no))) {
     throw new Error(`${label} numbers a task before one that it depends on.`);
   }
@@ -89,21 +87,25 @@ export function restoreWorkflow(stored: StoredDefinition): CompiledWorkflow {
   return workflow;
 }
 
-function toSource(task: unknown): unknown {
-  if (!isRecord(task)) return task;
+/**
+ * The tasks as declared, in the form of a source, and their places in the order of their numbers; `undefined` unless
+ * these are the places from 0 on, each once.
+ */
+function readTasks(tasks: readonly unknown[]): { sources: unknown[]; order: number[] } | undefined {
+  const sources = new Map<unknown, unknown>();
+  const order: number[] = [];
+  for (const task of tasks) {
+    if (!isRecord(task) || typeof task.declared !== 'number') return undefined;
+    sources.set(task.declared, toSource(task));
+    order.push(task.declared);
+  }
+  const complete = tasks.every((_, place) => sources.has(place));
+  return complete ? { sources: tasks.map((_, place) => sources.get(place)), order } : undefined;
+}
+
+function toSource(task: Record<string, unknown>): Record<string, unknown> {
   const retry = isRecord(task.retry)
     ? { ...task.retry, delay: task.retry.delayMs, maxDelay: task.retry.maxDelayMs }
     : task.retry;
   return { ...task, when: task.rule, timeout: task.timeoutMs, retry };
-}
-
-/** The places at which the tasks were declared: each from 0 on, once; `undefined` when they are not that. */
-function orderOf(tasks: readonly unknown[]): number[] | undefined {
-  const order: number[] = [];
-  for (const task of tasks) {
-    if (isRecord(task) && typeof task.declared === 'number') order.push(task.declared);
-  }
-  const places = new Set(order);
-  const complete = places.size === tasks.length && tasks.every((_, place) => places.has(place));
-  return complete ? order : undefined;
 }

@@ -22,7 +22,7 @@ function counted(dependsOn: readonly (readonly number[])[]): {
   let reads = 0;
   const rows = new Proxy(dependsOn, {
     get(target, key, receiver): unknown {
-      if (typeof key === 'string' && /^\d+$/.test(key)) reads++;
+      if (typeof key === 'string' && key !== 'length') reads++;
       return Reflect.get(target, key, receiver);
     },
   });
@@ -131,13 +131,11 @@ describe('isAncestor', () => {
       fc.property(fc.oneof(graphs(20), graphs(40, 2)), (tasks) => {
         const workflow = compiled({ name: 'w', tasks });
         const ancestors = ancestorsByName(tasks);
-        for (const a of tasks) {
-          for (const b of tasks) {
-            expect(workflow.isAncestor(no(workflow, a.name), no(workflow, b.name))).toBe(
-              ancestors.get(b.name)?.has(a.name),
-            );
-          }
-        }
+        const pairs = tasks.flatMap((a) => tasks.map((b) => [a.name, b.name] as const));
+        const found = pairs.filter(([a, b]) =>
+          workflow.isAncestor(no(workflow, a), no(workflow, b)),
+        );
+        expect(found).toEqual(pairs.filter(([a, b]) => ancestors.get(b)?.has(a)));
       }),
     );
   });
@@ -172,7 +170,7 @@ describe('isAncestor', () => {
 
   it('remembers within a bound, and goes on answering', () => {
     const ancestry = new Ancestry(LADDER);
-    const bytesEach = 4 * Math.ceil(SIZE / 32);
+    const bytesEach = Math.ceil(SIZE / 8);
     for (let b = 2; b < SIZE; b += 3) {
       expect(ancestry.isAncestor(0, b)).toBe(true);
       expect(ancestry.size * bytesEach).toBeLessThanOrEqual(2 ** 21);
@@ -184,7 +182,7 @@ describe('isAncestor', () => {
   it('forgets what was not asked for longest', () => {
     const { rows, reads } = counted(LADDER);
     const ancestry = new Ancestry(rows);
-    const bound = Math.floor(2 ** 21 / (4 * Math.ceil(SIZE / 32)));
+    const bound = Math.floor(2 ** 21 / Math.ceil(SIZE / 8));
     for (let b = 2; b < bound + 2; b++) ancestry.isAncestor(0, b);
     ancestry.isAncestor(0, 2);
     ancestry.isAncestor(0, bound + 2);

@@ -1,0 +1,51 @@
+import { describe, expect, it } from '@jest/globals';
+import * as workflow from '../../../lib/workflow/index.js';
+
+describe('the index', () => {
+  it('exports these names and no other', () => {
+    expect(Object.keys(workflow).sort()).toEqual([
+      'ContextView',
+      'DEFAULT_RETRY_POLICY',
+      'DEFAULT_TASK_TIMEOUT_MS',
+      'DURATION_FORM',
+      'EXECUTION_TRANSITIONS',
+      'INPUT_WRITER',
+      'MAX_DURATION_MS',
+      'MAX_JSON_DEPTH',
+      'TASK_TRANSITIONS',
+      'all',
+      'always',
+      'any',
+      'canExecutionTransition',
+      'canTaskTransition',
+      'compileWorkflow',
+      'contextValue',
+      'decideTask',
+      'decodeJson',
+      'describeError',
+      'encodeEntries',
+      'encodeJson',
+      'endStatus',
+      'finalContext',
+      'handledFailures',
+      'isExecutionEnded',
+      'isTaskTerminal',
+      'joinContexts',
+      'none',
+      'notFailed',
+      'parseDuration',
+      'readsContext',
+      'restoreWorkflow',
+      'retryDelayMs',
+      'sanitiseText',
+      'storeWorkflow',
+      'taskFailed',
+      'taskSkipped',
+      'taskSucceeded',
+      'tasksNamedBy',
+      'tasksToReset',
+      'textProblem',
+      'unhandledFailures',
+    ]);
+  });
+});
