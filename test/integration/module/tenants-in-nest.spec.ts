@@ -67,7 +67,7 @@ const billing = { entities: [Invoice], migrations: [CreateInvoice1700000000000] 
 
 describe('CloacinaModule on a database', () => {
   it('serves tenants side by side, with their repositories, each in its schema', async () => {
-    const [acme, globex] = [freshSchema('acme'), freshSchema('globex')];
+    const schemas = { acme: freshSchema('acme'), globex: freshSchema('globex') };
     @Injectable()
     class Invoices {
       constructor(
@@ -80,10 +80,10 @@ describe('CloacinaModule on a database', () => {
     const app = await start({
       imports: [
         CloacinaModule.forRoot({ databaseUrl: databaseUrl(), poolSize: 4 }),
-        CloacinaModule.forTenant({ tenant: 'acme', schema: acme, ...billing }),
+        CloacinaModule.forTenant({ tenant: 'acme', schema: schemas.acme, ...billing }),
         CloacinaModule.forTenantAsync({
           tenant: 'globex',
-          useFactory: () => Promise.resolve({ schema: globex, ...billing }),
+          useFactory: () => Promise.resolve({ schema: schemas.globex, ...billing }),
         }),
         TypeOrmModule.forFeature([Invoice], 'globex'),
       ],
