@@ -17,7 +17,13 @@ import { createPools } from '../dist/store/pools.js';
 const BATCH = 300;
 const IN_FLIGHT = 1_200;
 const RAW = { getTypeParser: () => (value) => value };
-const CLAIMANT = { instanceId: uuid(), name: 'floor', lockEpoch: null, leaseDurationMs: 30_000 };
+const CLAIMANT = {
+  instanceId: uuid(),
+  processId: uuid(),
+  name: 'floor',
+  lockEpoch: null,
+  leaseDurationMs: 30_000,
+};
 
 export async function openFloor(url, schema) {
   const pools = createPools({

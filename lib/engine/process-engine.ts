@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { v4 as uuid } from 'uuid';
-import type { DueTimes, TenantTables } from '../store/store.js';
+import type { DueTimes, HeldLease, TenantTables } from '../store/store.js';
 import {
   Announcer,
   decodeAnnouncement,
@@ -21,11 +21,8 @@ const RENEWALS_PER_LEASE = 3;
 /** What the engine asks of the control connection. */
 export interface EngineSession extends ControlSession {
   notify(payloads: readonly string[]): Promise<void>;
-  renew(
-    tenants: readonly TenantTables[],
-    instanceId: string,
-    leaseDurationMs: number,
-  ): Promise<boolean[]>;
+  /** By index: whether the lease was still there. */
+  renew(leases: readonly HeldLease[], leaseDurationMs: number): Promise<boolean[]>;
   dueTimes(tenants: readonly TenantTables[]): Promise<DueTimes[]>;
 }
 
@@ -33,7 +30,7 @@ export interface ProcessEngineOptions {
   readonly slots: RunQueue;
   readonly leaseDurationMs: number;
   readonly open: (
-    instance: { readonly id: string; readonly lockKey: number },
+    process: { readonly id: string; readonly lockKey: number },
     onPayload: (payload: string) => void,
     onLost: (error: Error | undefined) => void,
   ) => Promise<EngineSession>;
@@ -44,8 +41,8 @@ export interface ProcessEngineOptions {
  * wake-ups, timers, leases), so that a tenant that has nothing to do costs nothing.
  */
 export class ProcessEngine {
-  readonly instanceId = uuid();
-  readonly instanceName = `${hostname()}:${process.pid}`;
+  readonly processId = uuid();
+  readonly processName = `${hostname()}:${process.pid}`;
   private readonly tenants = new Map<string, TenantEngine>();
   private readonly liveness: Liveness<EngineSession>;
   private readonly announcer: Announcer;
@@ -59,7 +56,7 @@ export class ProcessEngine {
     this.liveness = new Liveness({
       open: (onLost) =>
         options.open(
-          { id: this.instanceId, lockKey: lockKeyOf(this.instanceId) },
+          { id: this.processId, lockKey: lockKeyOf(this.processId) },
           (payload) => this.hear(payload),
           onLost,
         ),
@@ -81,11 +78,10 @@ export class ProcessEngine {
   get services(): ProcessServices {
     return {
       slots: this.options.slots,
-      claimant: (leaseDurationMs) => ({
-        instanceId: this.instanceId,
-        name: this.instanceName,
+      identity: () => ({
+        processId: this.processId,
+        name: this.processName,
         lockEpoch: this.liveness.session?.epoch ?? null,
-        leaseDurationMs,
       }),
       announceWork: (tenant) => this.announce({ kind: 'work', tenant }),
       workPayload: (tenant) => encodeAnnouncement({ kind: 'work', tenant }),
@@ -151,8 +147,7 @@ export class ProcessEngine {
     if (busy.length === 0) return;
     try {
       const renewed = await session.renew(
-        busy.map((tenant) => tenant.store.tables),
-        this.instanceId,
+        busy.map(({ store, lease }) => ({ tables: store.tables, instanceId: lease.instanceId })),
         this.options.leaseDurationMs,
       );
       for (const [i, tenant] of busy.entries()) {
@@ -239,7 +234,7 @@ export class ProcessEngine {
   }
 }
 
-/** Half of an advisory lock's key: 31 bits of the instance's random id. */
-function lockKeyOf(instanceId: string): number {
-  return Number.parseInt(instanceId.slice(0, 8), 16) & 0x7fffffff;
+/** Half of an advisory lock's key: 31 bits of the process's random id. */
+export function lockKeyOf(processId: string): number {
+  return Number.parseInt(processId.slice(0, 8), 16) & 0x7fffffff;
 }

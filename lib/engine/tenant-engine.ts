@@ -61,7 +61,7 @@ export class TenantEngine {
     this.store = store;
     this.services = services;
     this.catalog = new DefinitionCatalog(store, parts.registry, parts.serves);
-    this.lease = new TenantLease(store, () => services.claimant(settings.leaseDurationMs));
+    this.lease = new TenantLease(store, services.identity, settings.leaseDurationMs);
     this.lane = services.slots.lane(settings.maxConcurrentTasks, () => this.claimer.dispatch());
     this.waiters = new EndWaiters(store, (id) => this.claims.isActive(id));
     this.inputs = new InputReader(store);
@@ -82,7 +82,7 @@ export class TenantEngine {
     this.comparison = new ClaimComparison({
       store,
       claims: this.claims,
-      instanceId: () => services.claimant(settings.leaseDurationMs).instanceId,
+      instanceId: () => this.lease.instanceId,
       adopt: async (task) => {
         await this.catalog.find(task.definitionId);
         this.adopt(task);
@@ -312,7 +312,7 @@ export class TenantEngine {
 
   /** The lease is gone, so others take this process for dead: whatever it holds is theirs. */
   leaseLost(): void {
-    this.lease.forget();
+    this.lease.lost();
     for (const claim of this.claims.all()) this.claims.lose(claim);
     this.lane.removeQueued();
   }

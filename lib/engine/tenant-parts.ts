@@ -1,3 +1,4 @@
+import { v4 as uuid } from 'uuid';
 import type { Claimant, LeaseWrite, TenantStore } from '../store/store.js';
 import type { RunQueue } from './run-queue.js';
 
@@ -36,7 +37,8 @@ export interface EngineEvent {
 /** What the process does for its tenants: it knows the other processes, they don't. */
 export interface ProcessServices {
   readonly slots: RunQueue;
-  readonly claimant: (leaseDurationMs: number) => Claimant;
+  /** Who this process is, and the epoch of the lock that proves that it lives. */
+  readonly identity: () => Pick<Claimant, 'processId' | 'name' | 'lockEpoch'>;
   /** Work is ready that this process has no room for, or no handler. */
   announceWork(address: string): void;
   /** The same as a payload, for a notification that has to wait for somebody's commit. */
@@ -54,13 +56,20 @@ export interface ProcessServices {
  * others; while it is being deleted nothing is claimed, so that no claim is left without one.
  */
 export class TenantLease {
+  /** Whose claims are this process's in this tenant. A new one each time the lease is lost: nothing is taken twice. */
+  private instance = uuid();
   private held = false;
   private releasing = false;
 
   constructor(
     private readonly store: TenantStore,
-    private readonly claimant: () => Claimant,
+    private readonly identity: ProcessServices['identity'],
+    private readonly durationMs: number,
   ) {}
+
+  get instanceId(): string {
+    return this.instance;
+  }
 
   get isHeld(): boolean {
     return this.held;
@@ -68,6 +77,10 @@ export class TenantLease {
 
   get mayClaim(): boolean {
     return !this.releasing;
+  }
+
+  private claimant(): Claimant {
+    return { ...this.identity(), instanceId: this.instance, leaseDurationMs: this.durationMs };
   }
 
   /** For a statement that may claim. */
@@ -84,8 +97,10 @@ export class TenantLease {
     if (lease.write) this.held = true;
   }
 
-  forget(): void {
+  /** Others took this process for dead. What it claims from now on is a new instance's. */
+  lost(): void {
     this.held = false;
+    this.instance = uuid();
   }
 
   /** Only with no claim held and no claiming statement under way. */
@@ -93,7 +108,7 @@ export class TenantLease {
     if (!this.held || this.releasing) return;
     this.releasing = true;
     try {
-      await this.store.releaseLease(this.claimant().instanceId);
+      await this.store.releaseLease(this.instance);
       this.held = false;
     } finally {
       this.releasing = false;

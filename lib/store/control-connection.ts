@@ -1,5 +1,5 @@
 import pg from 'pg';
-import type { DueTimes, TenantTables } from './store.js';
+import type { DueTimes, HeldLease, TenantTables } from './store.js';
 import { runUnprepared } from './statement-pool.js';
 import { decodeRenewals, renewLeases } from './statements/leases.js';
 import { CHANNEL, decodeDueTimes, NOTIFY, readDueTimes } from './statements/wake-ups.js';
@@ -75,17 +75,14 @@ export class ControlConnection {
     await runUnprepared(this.client, NOTIFY, [CHANNEL, payloads]);
   }
 
-  /** By index: whether the tenant still had this instance's lease. */
-  async renew(
-    tenants: readonly TenantTables[],
-    instanceId: string,
-    leaseDurationMs: number,
-  ): Promise<boolean[]> {
+  /** By index: whether the lease was still there. */
+  async renew(leases: readonly HeldLease[], leaseDurationMs: number): Promise<boolean[]> {
     const renewed: boolean[] = [];
-    for (const part of inParts(tenants)) {
-      const rows = await runUnprepared(this.client, renewLeases(part), [
-        instanceId,
+    for (const part of inParts(leases)) {
+      const rows = await runUnprepared(this.client, renewLeases(part.map(({ tables }) => tables)), [
+        this.epoch,
         leaseDurationMs,
+        ...part.map(({ instanceId }) => instanceId),
       ]);
       renewed.push(...decodeRenewals(rows));
     }

@@ -41,6 +41,12 @@ export interface LeaseWrite {
   readonly write: boolean;
 }
 
+/** A lease of this process in one tenant. */
+export interface HeldLease {
+  readonly tables: TenantTables;
+  readonly instanceId: string;
+}
+
 export interface StoredDefinitionRow {
   readonly id: number;
   readonly hash: string;

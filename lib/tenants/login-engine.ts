@@ -40,7 +40,7 @@ export class LoginEngine {
     this.pools = createPools({
       connection,
       poolSize: settings.poolSize,
-      applicationName: `cloacina:${this.process.instanceId}`,
+      applicationName: `cloacina:${this.process.processId}`,
     });
   }
 

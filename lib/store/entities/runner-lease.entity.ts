@@ -3,6 +3,7 @@ import { EntitySchema } from 'typeorm';
 /** A process that holds claims in the tenant's schema, as read through TypeORM. */
 export interface RunnerLeaseRow {
   instanceId: string;
+  processId: string;
   name: string | null;
   lockEpoch: string | null;
   expiresAt: Date;
@@ -15,6 +16,7 @@ export const RunnerLeaseEntity = new EntitySchema<RunnerLeaseRow>({
   synchronize: false,
   columns: {
     instanceId: { name: 'instance_id', type: 'uuid', primary: true },
+    processId: { name: 'process_id', type: 'uuid' },
     name: { name: 'name', type: 'text', nullable: true },
     lockEpoch: { name: 'lock_epoch', type: 'text', nullable: true },
     expiresAt: { name: 'expires_at', type: 'timestamptz' },

@@ -90,8 +90,10 @@ CREATE TABLE ${schema}.cloacina_task_execution (
 ) WITH (${HIGH_CHURN});
 CREATE INDEX cloacina_task_execution_ready_idx
   ON ${schema}.cloacina_task_execution (definition_id, priority DESC, run_at) WHERE run_at IS NOT NULL AND NOT held;
+-- The last condition holds always. Who doesn't say it can't be served by this index, and a claim must not be: it would
+-- read all that waits, of every definition.
 CREATE INDEX cloacina_task_execution_due_idx
-  ON ${schema}.cloacina_task_execution (run_at) WHERE run_at IS NOT NULL AND NOT held;
+  ON ${schema}.cloacina_task_execution (run_at) WHERE run_at IS NOT NULL AND NOT held AND task_no >= 0;
 CREATE INDEX cloacina_task_execution_owner_idx
   ON ${schema}.cloacina_task_execution (owner) WHERE owner IS NOT NULL;
 
@@ -123,6 +125,7 @@ CREATE INDEX cloacina_recovery_event_created_idx
 -- A few rows that are updated for ever: with half of each page free, a renewal stays in its page and its index.
 CREATE TABLE ${schema}.cloacina_runner_lease (
   instance_id uuid PRIMARY KEY,
+  process_id uuid NOT NULL,
   name text,
   lock_epoch text,
   expires_at timestamptz NOT NULL,
@@ -270,6 +273,11 @@ function commentOn(schema: string): string {
       'TABLE',
       'runner_lease',
       'Processes that hold claims in this schema. A process without claims has no row.',
+    ],
+    [
+      'COLUMN',
+      'runner_lease.process_id',
+      'The process, which has one advisory lock for all its tenants; also in application_name.',
     ],
     ['COLUMN', 'runner_lease.name', 'Host and process id.'],
     [

@@ -2,7 +2,9 @@ import type { TenantTables } from './statement.js';
 
 /** What a claim statement needs to know of the process that claims. */
 export interface Claimant {
+  /** Whose claims these are: this process in this tenant, until it loses its lease there. */
   readonly instanceId: string;
+  readonly processId: string;
   readonly name: string;
   readonly lockEpoch: string | null;
   readonly leaseDurationMs: number;
@@ -12,12 +14,12 @@ export interface Claimant {
  * The CTE that writes the process's lease in the statement that makes its first claim in a tenant. So a claim
  * without a lease can't be committed, and an idle tenant has no row at all.
  *
- * Parameters, from `first`: instance, name, lock epoch, duration in ms (NULL: the lease is held already).
+ * Parameters, from `first`: instance, name, lock epoch, duration in ms (NULL: the lease is held already), process.
  */
 export function leaseClause(tables: TenantTables, first: number): string {
   return `lease AS (
-    INSERT INTO ${tables.lease} (instance_id, name, lock_epoch, expires_at)
-    SELECT $${first}::uuid, $${first + 1}::text, $${first + 2}::text,
+    INSERT INTO ${tables.lease} (instance_id, process_id, name, lock_epoch, expires_at)
+    SELECT $${first}::uuid, $${first + 4}::uuid, $${first + 1}::text, $${first + 2}::text,
            clock_timestamp() + $${first + 3}::bigint * interval '1 millisecond'
     WHERE $${first + 3}::bigint IS NOT NULL
     ON CONFLICT (instance_id) DO UPDATE
@@ -25,12 +27,13 @@ export function leaseClause(tables: TenantTables, first: number): string {
   )`;
 }
 
-/** The four parameters of {@link leaseClause}. */
+/** The parameters of {@link leaseClause}. */
 export function leaseValues(claimant: Claimant, writeLease: boolean): unknown[] {
   return [
     claimant.instanceId,
     claimant.name,
     claimant.lockEpoch,
     writeLease ? claimant.leaseDurationMs : null,
+    claimant.processId,
   ];
 }

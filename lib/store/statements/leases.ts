@@ -1,12 +1,16 @@
 import { decodeIntegers } from './encoding.js';
 import type { RawRow, Statement, TenantTables } from './statement.js';
 
-/** Renews this process's lease in several tenants at once; the text depends on how many, so it is not prepared. */
+/**
+ * Renews this process's leases in several tenants at once, in the epoch of the lock that it holds now. Parameters:
+ * epoch, duration in ms, then the instance in each tenant. The text depends on how many, so it is not prepared.
+ */
 export function renewLeases(tenants: readonly TenantTables[]): string {
   const parts = tenants.map(
     (tables, i) => `r${i} AS (
-      UPDATE ${tables.lease} SET expires_at = clock_timestamp() + $2::bigint * interval '1 millisecond'
-      WHERE instance_id = $1::uuid RETURNING 1
+      UPDATE ${tables.lease}
+      SET expires_at = clock_timestamp() + $2::bigint * interval '1 millisecond', lock_epoch = $1::text
+      WHERE instance_id = $${i + 3}::uuid RETURNING 1
     )`,
   );
   const counts = tenants.map((_, i) => `(SELECT count(*)::integer FROM r${i})`);
