@@ -20,37 +20,48 @@ export interface ClaimedTask {
  * Claims tasks that are due, highest priority first, then the longest waiting.
  *
  * Looks at each definition that this process has handlers for, and at each priority among its waiting tasks (a
- * loose index scan), so that neither a backlog nobody here can run nor a million tasks that are not due yet lie in
- * the way. SKIP LOCKED: several processes take different tasks and never wait for each other.
+ * loose index scan): what they have in common is a level. So neither a backlog of definitions nobody here can run nor
+ * a million tasks that are not due yet lie in the way. (`statement_timestamp()`, since the end of an index range has
+ * to be stable: with `clock_timestamp()` everything not due would be read and thrown away.)
+ *
+ * The levels are taken one after the other, each locked as far as it is needed and no further. SKIP LOCKED: several
+ * processes take different tasks and never wait for each other; and as none locks what it doesn't take, none of them
+ * comes away empty because of that. Of levels with one priority the one whose first task waits longest goes first, so
+ * between definitions the order is true to one claim.
+ *
+ * The lease stands before what is claimed, because of the lock order: what a WITH changes without being asked for is
+ * changed last to first.
  */
 export const claimTasks: Statement = {
   name: 'claim_tasks',
   text: (tables: TenantTables) => `WITH RECURSIVE level AS (
-    SELECT d.id AS definition_id, p.priority
+    SELECT d.id AS definition_id, p.priority, p.run_at
     FROM unnest($1::integer[]) AS d(id) CROSS JOIN LATERAL (
-      SELECT t.priority FROM ${tables.task} t
+      SELECT t.priority, t.run_at FROM ${tables.task} t
       WHERE t.definition_id = d.id AND t.run_at IS NOT NULL AND NOT t.held
-      ORDER BY t.priority DESC LIMIT 1
+      ORDER BY t.priority DESC, t.run_at LIMIT 1
     ) p
     UNION ALL
-    SELECT l.definition_id, p.priority
+    SELECT l.definition_id, p.priority, p.run_at
     FROM level l CROSS JOIN LATERAL (
-      SELECT t.priority FROM ${tables.task} t
+      SELECT t.priority, t.run_at FROM ${tables.task} t
       WHERE t.definition_id = l.definition_id AND t.priority < l.priority AND t.run_at IS NOT NULL AND NOT t.held
-      ORDER BY t.priority DESC LIMIT 1
+      ORDER BY t.priority DESC, t.run_at LIMIT 1
     ) p
-  ), candidate AS MATERIALIZED (
-    SELECT c.* FROM level l CROSS JOIN LATERAL (
-      SELECT t.execution_id, t.task_no, t.priority, t.run_at FROM ${tables.task} t
+  ), ${leaseClause(tables, 5)}, candidate AS MATERIALIZED (
+    SELECT c.execution_id, c.task_no
+    FROM (SELECT * FROM level WHERE run_at <= statement_timestamp() ORDER BY priority DESC, run_at) l
+    CROSS JOIN LATERAL (
+      SELECT t.execution_id, t.task_no FROM ${tables.task} t
       WHERE t.definition_id = l.definition_id AND t.priority = l.priority
-        AND t.run_at <= clock_timestamp() AND t.run_at IS NOT NULL AND NOT t.held
+        AND t.run_at <= statement_timestamp() AND t.run_at IS NOT NULL AND NOT t.held
         AND ($4::integer[] IS NULL OR NOT EXISTS (
           SELECT FROM unnest($3::integer[], $4::integer[]) AS x(definition_id, task_no)
           WHERE x.definition_id = t.definition_id AND x.task_no = t.task_no))
       ORDER BY t.run_at LIMIT $2::integer
       FOR NO KEY UPDATE SKIP LOCKED
     ) c
-    ORDER BY c.priority DESC, c.run_at LIMIT $2::integer
+    LIMIT $2::integer
   ), claimed AS (
     UPDATE ${tables.task} t
     SET status = 'Running', claim_token = t.claim_token + 1, owner = $5::uuid, run_at = NULL,
@@ -68,7 +79,7 @@ export const claimTasks: Statement = {
     SET status = CASE WHEN e.status = 'Pending' THEN 'Running' ELSE e.status END, started_at = clock_timestamp(),
         deadline_at = clock_timestamp() + e.timeout_ms * interval '1 millisecond'
     FROM begun b WHERE e.id = b.id
-  ), ${leaseClause(tables, 5)}
+  )
   SELECT execution_id, task_no, definition_id, claim_token, attempt, recovery_attempts, unmet_dependencies, generation,
          (extract(epoch FROM clock_timestamp() - deferred_since) * 1000)::bigint
   FROM claimed`,

@@ -5,6 +5,9 @@ import type { RawRow, Statement, TenantTables } from './statement.js';
  * Cancel, pause and resume say what they want of every task row of one execution, each row tested by itself, and
  * of the execution last: the lock order of all statements. A claim tests its own row, so none slips through between
  * a snapshot and a lock.
+ *
+ * "Last" has to be said ({@link tasksFirst}): what a WITH changes is changed when its rows are asked for, and the
+ * result asks for the execution first.
  */
 
 /** What a control statement found: whether the execution changed, who waits for it, whose handlers are to stop. */
@@ -21,6 +24,11 @@ function lockedTasks(tables: TenantTables): string {
     WHERE t.execution_id = $1::uuid AND t.status IN ('NotStarted', 'Ready', 'Running')
     ORDER BY t.execution_id, t.task_no FOR NO KEY UPDATE
   )`;
+}
+
+/** A row to join the execution with, which is there once all tasks are locked and changed. */
+function tasksFirst(tasks: string): string {
+  return `FROM (SELECT count(*) FROM ${tasks}) tasks_first`;
 }
 
 /** What has not begun and what runs becomes Cancelled at once; the tokens go up, so late outcomes are refused. */
@@ -43,6 +51,7 @@ export const cancelExecution: Statement = {
     UPDATE ${tables.execution} x
     SET status = 'Cancelled', reason = $2::text, completed_at = clock_timestamp(), deadline_at = NULL,
         remaining_leaves = 0
+    ${tasksFirst('cancelled')}
     WHERE x.id = $1::uuid AND x.status IN ('Pending', 'Running', 'Paused')
     RETURNING x.awaited
   ), event AS (
@@ -58,6 +67,7 @@ export const timeOutExecution: Statement = {
     UPDATE ${tables.execution} x
     SET status = 'Failed', error = $2::json, completed_at = clock_timestamp(), deadline_at = NULL,
         remaining_leaves = 0
+    ${tasksFirst('cancelled')}
     WHERE x.id = $1::uuid AND x.deadline_at <= clock_timestamp()
     RETURNING x.awaited
   ), event AS (
@@ -74,6 +84,7 @@ export const pauseExecution: Statement = {
     RETURNING t.task_no, NULL::text AS was
   ), execution AS (
     UPDATE ${tables.execution} x SET status = 'Paused', reason = $2::text
+    ${tasksFirst('held')}
     WHERE x.id = $1::uuid AND x.status IN ('Pending', 'Running')
     RETURNING x.awaited
   ), event AS (
@@ -91,6 +102,7 @@ export const resumeExecution: Statement = {
   ), execution AS (
     UPDATE ${tables.execution} x
     SET status = CASE WHEN x.started_at IS NULL THEN 'Pending' ELSE 'Running' END, reason = NULL
+    ${tasksFirst('released')}
     WHERE x.id = $1::uuid AND x.status = 'Paused'
     RETURNING x.awaited
   ), event AS (

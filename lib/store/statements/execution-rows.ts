@@ -105,13 +105,19 @@ export const findByKeys: Statement = {
     ) x`,
 };
 
-/** Marks an execution as awaited by another process than the one that will end it; returns its status. */
+/**
+ * Marks an execution as awaited by another process than the one that will end it; returns its status. Read under the
+ * lock: with the status of the snapshot, who comes while the execution ends would wait for a notification that was
+ * not sent.
+ */
 export const awaitExecution: Statement = {
   name: 'await_execution',
-  text: (tables) => `WITH marked AS (
-    UPDATE ${tables.execution} x SET awaited = true
-    WHERE x.id = $1::uuid AND x.status IN ('Pending', 'Running', 'Paused') AND NOT x.awaited
-  ) SELECT status FROM ${tables.execution} WHERE id = $1::uuid`,
+  text: (tables) => `WITH found AS MATERIALIZED (
+    SELECT x.id, x.status, x.awaited FROM ${tables.execution} x WHERE x.id = $1::uuid FOR NO KEY UPDATE
+  ), marked AS (
+    UPDATE ${tables.execution} x SET awaited = true FROM found f
+    WHERE x.id = f.id AND NOT f.awaited AND f.status IN ('Pending', 'Running', 'Paused')
+  ) SELECT status FROM found`,
 };
 
 /** Written by whoever finds it missing: the value is a function of the tasks' rows, so twice is the same as once. */

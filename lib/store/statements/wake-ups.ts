@@ -15,7 +15,7 @@ export function readDueTimes(tenants: readonly TenantTables[]): string {
     .map(
       (tables, i) => `SELECT ${i},
         (SELECT (extract(epoch FROM t.run_at - clock_timestamp()) * 1000)::bigint FROM ${tables.task} t
-         WHERE t.run_at IS NOT NULL AND NOT t.held ORDER BY t.run_at LIMIT 1),
+         WHERE t.run_at IS NOT NULL AND NOT t.held AND t.task_no >= 0 ORDER BY t.run_at LIMIT 1),
         (SELECT (extract(epoch FROM x.deadline_at - clock_timestamp()) * 1000)::bigint FROM ${tables.execution} x
          WHERE x.deadline_at IS NOT NULL ORDER BY x.deadline_at LIMIT 1)`,
     )
@@ -36,7 +36,7 @@ export function decodeDueTimes(rows: readonly RawRow[]): DueTimes[] {
 /** Executions whose workflow timeout has passed. */
 export function readPastDeadlines(tables: TenantTables): string {
   return `SELECT id, workflow, timeout_ms FROM ${tables.execution}
-    WHERE deadline_at IS NOT NULL AND deadline_at <= clock_timestamp() ORDER BY deadline_at LIMIT 100`;
+    WHERE deadline_at IS NOT NULL AND deadline_at <= statement_timestamp() ORDER BY deadline_at LIMIT 100`;
 }
 
 /** One channel for all tenants of a database; payloads carry hashes, since every role may listen. */

@@ -1,0 +1,64 @@
+import { Logger } from '@nestjs/common';
+import pg from 'pg';
+import { createTenantDataSource } from '../../../lib/store/data-source.js';
+import { createPools, type LoginPools } from '../../../lib/store/pools.js';
+import { PostgresStore } from '../../../lib/store/postgres-store.js';
+import { CloacinaMigrator } from '../../../lib/tenants/cloacina-migrator.js';
+import { connectAdmin, databaseUrl, freshSchema } from '../../support/postgres.js';
+import { Session } from './session.js';
+
+Logger.overrideLogger(false);
+
+/** A tenant's store on a freshly migrated schema, and what a test needs to look behind it. */
+export interface OpenStore {
+  readonly schema: string;
+  readonly store: PostgresStore;
+  readonly tables: PostgresStore['tables'];
+  readonly pools: LoginPools;
+  /** The server's owner, on a connection of its own. */
+  readonly admin: pg.Client;
+  /** A connection with the settings of the pool for hot statements. */
+  connect(settings?: string): Promise<Session>;
+  /** Several of them. */
+  connectAll(count: number, settings?: string): Promise<Session[]>;
+  close(): Promise<void>;
+}
+
+export async function openStore(): Promise<OpenStore> {
+  const schema = freshSchema('store');
+  const connection: pg.ClientConfig = { connectionString: databaseUrl() };
+  const pools = createPools({ connection, poolSize: 8, applicationName: `store ${schema}` });
+  const dataSource = await createTenantDataSource({ pool: pools.general, schema }).initialize();
+  await new CloacinaMigrator({
+    tenant: schema,
+    schema,
+    pool: pools.general,
+    dataSource,
+  }).ensure();
+  const quotedSchema = pg.escapeIdentifier(schema);
+  const store = new PostgresStore({ schema, quotedSchema, pools, dataSource });
+  const admin = await connectAdmin();
+  const sessions: Session[] = [];
+  const connect = async (settings = ''): Promise<Session> => {
+    const options = `${pools.statements.options.options ?? ''} ${settings}`;
+    const session = await Session.open(store.tables, { ...connection, options });
+    sessions.push(session);
+    return session;
+  };
+  return {
+    schema,
+    store,
+    tables: store.tables,
+    pools,
+    admin,
+    connect,
+    connectAll: (count, settings) =>
+      Promise.all(Array.from({ length: count }, () => connect(settings))),
+    close: async () => {
+      await Promise.all(sessions.map((session) => session.close()));
+      await dataSource.destroy();
+      await pools.end();
+      await admin.end();
+    },
+  };
+}

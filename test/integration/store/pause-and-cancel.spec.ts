@@ -1,0 +1,212 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { claimTasks } from '../../../lib/store/statements/claim-tasks.js';
+import {
+  cancelExecution,
+  pauseExecution,
+  resumeExecution,
+} from '../../../lib/store/statements/control-execution.js';
+import { race, untilWaiting } from './gate.js';
+import { openStore, type OpenStore } from './open-store.js';
+import { rowsOf, statusesOf, taskOf } from './rows.js';
+import { variant, type Session } from './session.js';
+import { outcomeOf, rescheduleOf, workflow } from './workflows.js';
+
+const chain = workflow([[], [0]]);
+
+let open: OpenStore;
+let keeper: Session;
+let first: Session;
+let second: Session;
+let id: string;
+
+beforeAll(async () => {
+  open = await openStore();
+  keeper = await open.connect();
+  first = await open.connect();
+  second = await open.connect();
+});
+afterAll(() => open.close());
+beforeEach(async () => {
+  id = await first.startOne(chain);
+});
+
+/** Completes the first task while `control` has begun and is committed only after the completion has. */
+async function completeDuring(control: (session: Session) => Promise<unknown>) {
+  await second.begin();
+  await control(second);
+  const completion = first.complete([outcomeOf(chain, id, 0)]);
+  await untilWaiting(open.admin, [first]);
+  await second.commit();
+  return completion;
+}
+
+describe('between the snapshot and the lock of a completion', () => {
+  test('a pause: the dependent is ready, but held and not claimed', async () => {
+    const completion = await completeDuring((session) => session.run(pauseExecution, [id, null]));
+
+    expect(completion.accepted).toEqual([true]);
+    expect(completion.readied).toEqual([
+      expect.objectContaining({ taskNo: 1, claimed: false, held: true, token: 0 }),
+    ]);
+    expect(await taskOf(open, id, 1)).toMatchObject({
+      status: 'Ready',
+      held: true,
+      owner: null,
+      claim_token: 0,
+      run_at: expect.any(Date),
+    });
+    expect(await first.claim([1], 10)).toEqual([]);
+  });
+
+  test('a cancel: nothing is recorded', async () => {
+    const completion = await completeDuring((session) => session.run(cancelExecution, [id, null]));
+    expect(completion).toEqual({ accepted: [false], readied: [], ended: [] });
+    expect(await statusesOf(open, id)).toEqual(['Cancelled', 'Cancelled']);
+    expect((await rowsOf(open, id)).execution).toMatchObject({ status: 'Cancelled' });
+  });
+
+  test('a resume: the dependent is claimed', async () => {
+    await open.store.pause(id, null);
+    const completion = await completeDuring((session) => session.run(resumeExecution, [id]));
+    expect(completion.readied).toEqual([
+      expect.objectContaining({ taskNo: 1, claimed: true, held: false, token: 1 }),
+    ]);
+  });
+
+  test('a pause that was rolled back never was', async () => {
+    await second.begin();
+    await second.run(pauseExecution, [id, null]);
+    const completion = first.complete([outcomeOf(chain, id, 0)]);
+    await untilWaiting(open.admin, [first]);
+    await second.rollback();
+    expect((await completion).readied).toEqual([expect.objectContaining({ claimed: true })]);
+  });
+});
+
+describe('between the snapshot of a completion and the commit of a pause', () => {
+  test('what the completion has claimed by then goes on running', async () => {
+    const [completion, paused] = await race<unknown>(
+      open,
+      keeper,
+      [{ executionId: id, taskNo: 0 }],
+      [
+        [first, (session) => session.complete([outcomeOf(chain, id, 0)])],
+        [second, (session) => session.run(pauseExecution, [id, null])],
+      ],
+    );
+    expect(completion).toMatchObject({ readied: [{ taskNo: 1, claimed: true }] });
+    expect(paused).toHaveLength(1);
+    expect(await taskOf(open, id, 1)).toMatchObject({ status: 'Running', held: true });
+  });
+
+  test('what the completion has claimed by then is cancelled too, and its token counts up', async () => {
+    const [, cancelled] = await race<unknown>(
+      open,
+      keeper,
+      [{ executionId: id, taskNo: 0 }],
+      [
+        [first, (session) => session.complete([outcomeOf(chain, id, 0)])],
+        [second, (session) => session.run(cancelExecution, [id, null])],
+      ],
+    );
+    expect(cancelled).toEqual([['0', '{1}']]);
+    expect(await statusesOf(open, id)).toEqual(['Completed', 'Cancelled']);
+    expect(await taskOf(open, id, 1)).toMatchObject({ claim_token: 2, owner: null });
+  });
+});
+
+describe('between the snapshot and the lock of a claim', () => {
+  const GATE = 4711;
+  /** Waits after its snapshot is taken and before it looks for tasks. */
+  const claimAfterGate = variant(claimTasks, [
+    'FROM unnest($1::integer[]) AS d(id)',
+    `FROM (SELECT id FROM unnest($1::integer[]) AS u(id), pg_advisory_xact_lock_shared(${GATE})) d`,
+  ]);
+  const waiting = workflow([[]], { definitionId: 2 });
+
+  test.each([
+    ['a pause', pauseExecution],
+    ['a cancel', cancelExecution],
+  ])('%s: the task is not claimed', async (_, control) => {
+    const ready = await first.startOne(waiting, { claims: 0 });
+    await keeper.client.query('SELECT pg_advisory_lock($1)', [GATE]);
+    const claims = first.claim([2], 10, { statement: claimAfterGate });
+    await untilWaiting(open.admin, [first]);
+    await second.run(control, [ready, null]);
+    await keeper.client.query('SELECT pg_advisory_unlock($1)', [GATE]);
+
+    expect(await claims).toEqual([]);
+    expect(await taskOf(open, ready, 0)).toMatchObject({ claim_token: 0, owner: null });
+  });
+});
+
+describe('pause and resume', () => {
+  test('hold every task that has not ended, and release it', async () => {
+    await first.complete([outcomeOf(chain, id, 0, { claim: false })]);
+    expect(await open.store.pause(id, 'lunch')).toEqual({
+      changed: true,
+      awaited: false,
+      running: [],
+    });
+    const paused = await rowsOf(open, id);
+    expect(paused.execution).toMatchObject({ status: 'Paused', reason: 'lunch' });
+    expect(paused.tasks.map(({ held }) => held)).toEqual([false, true]);
+
+    expect(await open.store.resume(id)).toMatchObject({ changed: true });
+    const resumed = await rowsOf(open, id);
+    expect(resumed.execution).toMatchObject({ status: 'Running', reason: null });
+    expect(resumed.events.map(({ kind }) => kind)).toEqual(['paused', 'resumed']);
+    const claims = await first.claim([1], 10);
+    expect(claims.map(({ executionId, taskNo }) => [executionId, taskNo])).toEqual([[id, 1]]);
+  });
+
+  test('a task that is given back meanwhile becomes due and stays held until the resume', async () => {
+    await open.store.pause(id, null);
+    await open.store.reschedule([rescheduleOf('retry', id, 0, { error: {} })]);
+    expect(await taskOf(open, id, 0)).toMatchObject({ status: 'Ready', held: true });
+    expect(await first.claim([1], 10)).toEqual([]);
+    await open.store.resume(id);
+    expect(await first.claim([1], 10)).toHaveLength(1);
+  });
+
+  test('an execution that has not begun is Pending again', async () => {
+    const pending = await first.startOne(workflow([[]], { definitionId: 3 }), { claims: 0 });
+    await open.store.pause(pending, null);
+    await open.store.resume(pending);
+    expect((await rowsOf(open, pending)).execution).toMatchObject({ status: 'Pending' });
+    expect(await first.claim([3], 10)).toHaveLength(1);
+  });
+
+  test('the last running task ends a paused execution', async () => {
+    await first.complete([outcomeOf(chain, id, 0)]);
+    await open.store.pause(id, null);
+    const { ended } = await first.complete([outcomeOf(chain, id, 1)]);
+    expect(ended).toEqual([expect.objectContaining({ status: 'Completed' })]);
+    expect((await rowsOf(open, id)).execution).toMatchObject({ status: 'Completed' });
+  });
+});
+
+test.each(['cancel', 'pause', 'resume', 'timeOut'] as const)(
+  '%s of what has ended, or is not there, changes nothing',
+  async (control) => {
+    const none = { changed: false, awaited: false, running: [] };
+    const call = (of: string) =>
+      control === 'resume' ? open.store.resume(of) : open.store[control](of, 'late');
+    await first.complete([outcomeOf(chain, id, 0)]);
+    await first.complete([outcomeOf(chain, id, 1)]);
+    const before = await rowsOf(open, id);
+
+    expect(await call(id)).toEqual(none);
+    expect(await call('00000000-0000-7000-8000-000000000000')).toEqual(none);
+    expect(await rowsOf(open, id)).toEqual(before);
+  },
+);
+
+test('a second pause and a second cancel change nothing', async () => {
+  await open.store.pause(id, 'one');
+  expect(await open.store.pause(id, 'two')).toMatchObject({ changed: false });
+  expect((await rowsOf(open, id)).execution).toMatchObject({ reason: 'one' });
+  await open.store.cancel(id, 'one');
+  expect(await open.store.cancel(id, 'two')).toMatchObject({ changed: false });
+  expect((await rowsOf(open, id)).execution).toMatchObject({ reason: 'one' });
+});

@@ -1,0 +1,145 @@
+import { randomUUID } from 'node:crypto';
+import { v7 as uuidv7 } from 'uuid';
+import type {
+  Claimant,
+  LeaseWrite,
+  Outcome,
+  Reschedule,
+  StartItem,
+  StartPlan,
+} from '../../../lib/store/store.js';
+
+/** A workflow as far as the store knows one: who depends on whom. */
+export interface TestWorkflow {
+  readonly plan: StartPlan;
+  readonly dependsOn: readonly (readonly number[])[];
+  dependentsOf(taskNo: number): number[];
+}
+
+export interface WorkflowOptions {
+  readonly definitionId?: number;
+  readonly name?: string;
+  readonly priorities?: readonly number[];
+  readonly timeoutMs?: number;
+}
+
+/** `dependsOn[n]`: the tasks that task n depends on, all below n. */
+export function workflow(
+  dependsOn: readonly (readonly number[])[],
+  { definitionId = 1, name = 'test', priorities, timeoutMs }: WorkflowOptions = {},
+): TestWorkflow {
+  const dependents = dependsOn.map((): number[] => []);
+  for (const [taskNo, dependencies] of dependsOn.entries()) {
+    for (const dependency of dependencies) dependents[dependency]?.push(taskNo);
+  }
+  let roots = 0;
+  return {
+    dependsOn,
+    dependentsOf: (taskNo) => dependents[taskNo] ?? [],
+    plan: {
+      definitionId,
+      workflow: name,
+      timeoutMs: timeoutMs ?? null,
+      leaves: dependents.filter((of) => of.length === 0).length,
+      pendingDependencies: dependsOn.map((dependencies) => dependencies.length),
+      rootOrdinals: dependsOn.map((dependencies) => (dependencies.length === 0 ? roots++ : -1)),
+      priorities: dependsOn.map((_, taskNo) => priorities?.[taskNo] ?? 0),
+    },
+  };
+}
+
+/** Independent tasks. */
+export function parallel(count: number, options?: WorkflowOptions): TestWorkflow {
+  return workflow(
+    Array.from({ length: count }, () => []),
+    options,
+  );
+}
+
+/** `count` tasks, then one that depends on them all. */
+export function fanIn(count: number, options?: WorkflowOptions): TestWorkflow {
+  const sources = Array.from({ length: count }, (_, taskNo) => taskNo);
+  return workflow([...sources.map(() => []), sources], options);
+}
+
+/** An execution of it; unless told, with all its roots claimed. */
+export function startOf(
+  { plan }: TestWorkflow,
+  options: Partial<Omit<StartItem, 'plan'>> = {},
+): StartItem {
+  return {
+    id: uuidv7(),
+    plan,
+    input: '{}',
+    priority: 0,
+    runAt: null,
+    delayMs: null,
+    idempotencyKey: null,
+    claims: plan.pendingDependencies.length,
+    ...options,
+  };
+}
+
+export interface OutcomeOptions extends Partial<
+  Omit<Outcome, 'executionId' | 'taskNo' | 'leaf' | 'dependents'>
+> {
+  /** Whether dependents that become ready are claimed; default true. */
+  readonly claim?: boolean;
+}
+
+/** What a task came to; unless told, Completed under its first claim. */
+export function outcomeOf(
+  { dependentsOf }: TestWorkflow,
+  executionId: string,
+  taskNo: number,
+  { claim = true, ...options }: OutcomeOptions = {},
+): Outcome {
+  const dependents = dependentsOf(taskNo);
+  return {
+    executionId,
+    taskNo,
+    token: 1,
+    status: 'Completed',
+    output: null,
+    detail: null,
+    handles: [],
+    finalContext: null,
+    ...options,
+    leaf: dependents.length === 0,
+    dependents: dependents.map((dependent) => ({ taskNo: dependent, claim })),
+  };
+}
+
+export function failureOf(
+  of: TestWorkflow,
+  executionId: string,
+  taskNo: number,
+  options: OutcomeOptions = {},
+): Outcome {
+  const detail = { error: { name: 'Error', message: `task ${taskNo}` } };
+  return outcomeOf(of, executionId, taskNo, { status: 'Failed', detail, ...options });
+}
+
+export function rescheduleOf(
+  kind: Reschedule['kind'],
+  executionId: string,
+  taskNo: number,
+  options: Partial<Reschedule> = {},
+): Reschedule {
+  return { kind, executionId, taskNo, token: 1, delayMs: 0, error: undefined, ...options };
+}
+
+export function newClaimant(): Claimant {
+  return {
+    instanceId: randomUUID(),
+    processId: randomUUID(),
+    name: 'host/1',
+    lockEpoch: 'epoch',
+    leaseDurationMs: 30_000,
+  };
+}
+
+/** For a statement whose process holds its lease already. */
+export function noLease(claimant: Claimant = newClaimant()): LeaseWrite {
+  return { claimant, write: false };
+}
