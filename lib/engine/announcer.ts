@@ -2,6 +2,8 @@
 const WAKE_INTERVAL_MS = 50;
 
 export type Announcement =
+  /** A process has appeared; `tenant` is empty. */
+  | { readonly kind: 'hello'; readonly tenant: '' }
   | { readonly kind: 'work'; readonly tenant: string }
   | {
       readonly kind: 'cancelled' | 'ended' | 'paused';
@@ -9,12 +11,14 @@ export type Announcement =
       readonly executionId: string;
     };
 
+const HELLO = 'h';
 const LETTERS = { work: 'w', cancelled: 'c', ended: 'e', paused: 'p' } as const;
 const KINDS = { w: 'work', c: 'cancelled', e: 'ended', p: 'paused' } as const;
 const FORM = /^([wcep])([0-9a-f]{16})([0-9a-f-]{36})?$/;
 
 /** Payloads carry the tenant's hash: every role of the database may listen. */
 export function encodeAnnouncement(announcement: Announcement): string {
+  if (announcement.kind === 'hello') return HELLO;
   const id = announcement.kind === 'work' ? '' : announcement.executionId;
   return `${LETTERS[announcement.kind]}${announcement.tenant}${id}`;
 }
@@ -25,6 +29,7 @@ function isLetter(letter: string | undefined): letter is keyof typeof KINDS {
 
 /** Undefined for what somebody else put on the channel. */
 export function decodeAnnouncement(payload: string): Announcement | undefined {
+  if (payload === HELLO) return { kind: 'hello', tenant: '' };
   const [, letter, tenant, executionId] = FORM.exec(payload) ?? [];
   if (tenant === undefined || !isLetter(letter)) return undefined;
   const kind = KINDS[letter];

@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import {
   ClaimLostError,
   ContextTooLargeError,
+  TaskAbandonedError,
   TaskTimeoutError,
   toStoredError,
 } from '../errors/index.js';
@@ -232,6 +233,16 @@ export class Executor {
       this.emit('task.retrying', claim, 'Ready');
       this.returnClaim(claim, 'retry', decision.retryInMs, error);
     }
+  }
+
+  /** Fails a task that was lost too often, without running it. */
+  abandon(claim: HeldClaim, owners: readonly string[]): void {
+    claim.stage = 'settled';
+    const error = toStoredError(new TaskAbandonedError(claim.task.name, owners));
+    this.parts.inputs.fill(claim).then(
+      () => this.record(resultOf(claim, claim.memory.inputOf(claim.task.no), 'Failed', { error })),
+      (reason: unknown) => this.giveUp(claim, reason),
+    );
   }
 
   giveBack(claim: HeldClaim): void {

@@ -5,7 +5,7 @@ const RECONNECT_DELAYS_MS = [50, 100, 250, 500, 1_000, 2_000] as const;
 
 /** The session that proves that this process lives; see the store for what it is made of. */
 export interface ControlSession {
-  readonly epoch: string;
+  readonly epoch: string | null;
   close(): Promise<void>;
 }
 

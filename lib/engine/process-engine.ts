@@ -22,29 +22,35 @@ const RENEWALS_PER_LEASE = 3;
 export interface EngineSession extends ControlSession {
   notify(payloads: readonly string[]): Promise<void>;
   /** By index: whether the lease was still there. */
-  renew(leases: readonly HeldLease[], leaseDurationMs: number): Promise<boolean[]>;
+  renew(
+    leases: readonly HeldLease[],
+    epoch: string | null,
+    leaseDurationMs: number,
+  ): Promise<boolean[]>;
   dueTimes(tenants: readonly TenantTables[]): Promise<DueTimes[]>;
 }
 
-export interface ProcessEngineOptions {
+export interface ProcessEngineOptions<S extends EngineSession> {
   readonly slots: RunQueue;
   readonly leaseDurationMs: number;
+  /** Another process has appeared on this database. */
+  readonly onHello: () => void;
   readonly open: (
     process: { readonly id: string; readonly lockKey: number },
     onPayload: (payload: string) => void,
     onLost: (error: Error | undefined) => void,
-  ) => Promise<EngineSession>;
+  ) => Promise<S>;
 }
 
 /**
  * This process on one database: its identity, its proof of life, and what it does for all its tenants at once (
  * wake-ups, timers, leases), so that a tenant that has nothing to do costs nothing.
  */
-export class ProcessEngine {
+export class ProcessEngine<S extends EngineSession = EngineSession> {
   readonly processId = uuid();
   readonly processName = `${hostname()}:${process.pid}`;
   private readonly tenants = new Map<string, TenantEngine>();
-  private readonly liveness: Liveness<EngineSession>;
+  private readonly liveness: Liveness<S>;
   private readonly announcer: Announcer;
   private readonly tasksDue: DueTimers;
   private readonly deadlinesDue: DueTimers;
@@ -52,7 +58,7 @@ export class ProcessEngine {
   private sweep: NodeJS.Timeout | undefined;
   private claiming = false;
 
-  constructor(private readonly options: ProcessEngineOptions) {
+  constructor(private readonly options: ProcessEngineOptions<S>) {
     this.liveness = new Liveness({
       open: (onLost) =>
         options.open(
@@ -61,7 +67,10 @@ export class ProcessEngine {
           onLost,
         ),
       onLive: () => {
+        this.announce({ kind: 'hello', tenant: '' });
         this.allowClaims();
+        // The leases say in which life of the server the lock was taken; this may be another one.
+        void this.renewOnce();
         void this.sweepOnce();
       },
       onLost: () => this.allowClaims(),
@@ -93,6 +102,10 @@ export class ProcessEngine {
       wakeIn: (tenant, ms) => this.tasksDue.wakeIn(tenant, ms),
       deadlineIn: (tenant, ms) => this.deadlinesDue.wakeIn(tenant, ms),
     };
+  }
+
+  get session(): S | undefined {
+    return this.liveness.session;
   }
 
   add(engine: TenantEngine): void {
@@ -148,6 +161,7 @@ export class ProcessEngine {
     try {
       const renewed = await session.renew(
         busy.map(({ store, lease }) => ({ tables: store.tables, instanceId: lease.instanceId })),
+        session.epoch,
         this.options.leaseDurationMs,
       );
       for (const [i, tenant] of busy.entries()) {
@@ -225,6 +239,10 @@ export class ProcessEngine {
 
   private hear(payload: string): void {
     const announcement = decodeAnnouncement(payload);
+    if (announcement?.kind === 'hello') {
+      this.options.onHello();
+      return;
+    }
     const tenant = announcement && this.tenants.get(announcement.tenant);
     if (announcement === undefined || tenant === undefined) return;
     if (announcement.kind === 'work') tenant.dispatch();

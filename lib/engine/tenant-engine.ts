@@ -310,6 +310,18 @@ export class TenantEngine {
     return this.comparison.runOnce();
   }
 
+  /** A task that was lost too often, taken as a claim: it is recorded as Failed, with all that follows from that. */
+  abandon(orphan: ClaimedTask): void {
+    void this.recordAbandoned(orphan).catch(() => this.comparison.request());
+  }
+
+  private async recordAbandoned(orphan: ClaimedTask): Promise<void> {
+    const definition = await this.catalog.find(orphan.definitionId);
+    const owners = await this.store.ownersOf(orphan.executionId, orphan.taskNo);
+    const claim = this.claims.adopt(orphan, definition);
+    if (claim !== undefined) this.executor.abandon(claim, owners);
+  }
+
   /** The lease is gone, so others take this process for dead: whatever it holds is theirs. */
   leaseLost(): void {
     this.lease.lost();

@@ -1,24 +1,22 @@
 import pg from 'pg';
-import type { DueTimes, HeldLease, TenantTables } from './store.js';
+import { LIVENESS_LOCK_CLASS, SessionStatements } from './session-statements.js';
 import { runUnprepared } from './statement-pool.js';
-import { decodeRenewals, renewLeases } from './statements/leases.js';
-import { CHANNEL, decodeDueTimes, NOTIFY, readDueTimes } from './statements/wake-ups.js';
+import { CHANNEL } from './statements/wake-ups.js';
 
-/** The class of the advisory locks that say "this instance lives". Any constant that nobody else uses. */
-const LIVENESS_LOCK_CLASS = 1_129_072_451;
-
-/** Schemas to one statement: enough to make round trips rare, few enough to plan in a millisecond or two. */
-const SCHEMAS_PER_STATEMENT = 50;
-
-/** Promotion and crash-restart drop every lock without changing the start time, so the epoch has three parts. */
+/**
+ * The life of the server that a lock belongs to. Promotion and crash-restart drop every lock without changing the
+ * start time, so it has three parts; and how long it has lasted, in milliseconds, as far as the server knows.
+ */
 const READ_EPOCH = `SELECT extract(epoch FROM pg_postmaster_start_time())::text || '/' ||
-  CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END || '/' ||
-  coalesce((SELECT extract(epoch FROM stats_reset)::text FROM pg_stat_bgwriter), '')`;
+    CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END || '/' ||
+    coalesce(extract(epoch FROM b.stats_reset)::text, ''),
+  (extract(epoch FROM clock_timestamp() - greatest(pg_postmaster_start_time(), b.stats_reset)) * 1000)::bigint
+FROM pg_stat_bgwriter b`;
 
 export interface ControlConnectionSettings {
   readonly connection: pg.ClientConfig;
   readonly applicationName: string;
-  /** The lower half of the advisory lock's key: this instance. */
+  /** The lower half of the advisory lock's key: this process. */
   readonly lockKey: number;
   readonly onPayload: (payload: string) => void;
   /** Called once, when the session has ended for whatever reason. */
@@ -31,12 +29,17 @@ export interface ControlConnectionSettings {
  *
  * It is opened once and not mended: when it is lost, its owner opens another.
  */
-export class ControlConnection {
+export class ControlConnection extends SessionStatements {
+  private readonly openedAt = performance.now();
+
   private constructor(
-    private readonly client: pg.Client,
+    private readonly session: pg.Client,
     /** What a missing lock can be compared with: the server's life in which this one was taken. */
     readonly epoch: string,
-  ) {}
+    private readonly epochAgeAtOpen: number,
+  ) {
+    super(session);
+  }
 
   static async open(settings: ControlConnectionSettings): Promise<ControlConnection> {
     const client = new pg.Client({
@@ -57,13 +60,14 @@ export class ControlConnection {
     client.on('notification', ({ payload }) => settings.onPayload(payload ?? ''));
     try {
       await client.connect();
+      // This process's former session may be dying still, with its lock: that is waited for, up to the query's timeout.
       await client.query('SELECT pg_advisory_lock($1::integer, $2::integer)', [
         LIVENESS_LOCK_CLASS,
         settings.lockKey,
       ]);
       await client.query(`LISTEN ${CHANNEL}`);
       const [row] = await runUnprepared(client, READ_EPOCH, []);
-      return new ControlConnection(client, row?.[0] ?? '');
+      return new ControlConnection(client, row?.[0] ?? '', Number(row?.[1] ?? 0));
     } catch (error) {
       lost = true;
       await client.end().catch(() => undefined);
@@ -71,46 +75,19 @@ export class ControlConnection {
     }
   }
 
-  async notify(payloads: readonly string[]): Promise<void> {
-    await runUnprepared(this.client, NOTIFY, [CHANNEL, payloads]);
+  /** How long this life of the server has lasted, in milliseconds. */
+  get epochAgeMs(): number {
+    return this.epochAgeAtOpen + this.ageMs;
   }
 
-  /** By index: whether the lease was still there. */
-  async renew(leases: readonly HeldLease[], leaseDurationMs: number): Promise<boolean[]> {
-    const renewed: boolean[] = [];
-    for (const part of inParts(leases)) {
-      const rows = await runUnprepared(this.client, renewLeases(part.map(({ tables }) => tables)), [
-        this.epoch,
-        leaseDurationMs,
-        ...part.map(({ instanceId }) => instanceId),
-      ]);
-      renewed.push(...decodeRenewals(rows));
-    }
-    return renewed;
-  }
-
-  async dueTimes(tenants: readonly TenantTables[]): Promise<DueTimes[]> {
-    const times: DueTimes[] = [];
-    for (const part of inParts(tenants)) {
-      times.push(...decodeDueTimes(await runUnprepared(this.client, readDueTimes(part), [])));
-    }
-    return times;
-  }
-
-  /** A round trip, to see that the session answers. */
-  async ping(): Promise<void> {
-    await this.client.query('SELECT 1');
+  /** How long this session has been open, in milliseconds. */
+  get ageMs(): number {
+    return performance.now() - this.openedAt;
   }
 
   async close(): Promise<void> {
-    this.client.removeAllListeners('end');
-    this.client.removeAllListeners('notification');
-    await this.client.end().catch(() => undefined);
-  }
-}
-
-function* inParts<T>(items: readonly T[]): Generator<readonly T[]> {
-  for (let i = 0; i < items.length; i += SCHEMAS_PER_STATEMENT) {
-    yield items.slice(i, i + SCHEMAS_PER_STATEMENT);
+    this.session.removeAllListeners('end');
+    this.session.removeAllListeners('notification');
+    await this.session.end().catch(() => undefined);
   }
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import type { DataSource, EntityManager } from 'typeorm';
 import { failureKind } from './failure-kind.js';
+import { LIVENESS_LOCK_CLASS } from './session-statements.js';
 import type { LoginPools } from './pools.js';
 import { runUnprepared, TenantStatements } from './statement-pool.js';
 import { claimTasks, claimValues, decodeClaims } from './statements/claim-tasks.js';
@@ -40,6 +41,18 @@ import {
   readOutcomesValues,
 } from './statements/read-outcomes.js';
 import {
+  decodeRecoveryEvents,
+  decodeRecoveryStats,
+  endLease,
+  listBlocked,
+  listRecoveryEvents,
+  readOwners,
+  readRecoveryStats,
+  readUnleasedOwners,
+  takeOrphans,
+  takeOrphansValues,
+} from './statements/recovery.js';
+import {
   decodeAccepted,
   rescheduleTasks,
   rescheduleValues,
@@ -73,10 +86,13 @@ import type {
   Outcome,
   PastDeadline,
   RecordedOutcome,
+  RecoveryEventRow,
   Reschedule,
   ResetTask,
   StartItem,
   StoredDefinitionRow,
+  TakenOrphan,
+  TakeOrphans,
   TaskRow,
   TaskTransaction,
   TenantStore,
@@ -318,6 +334,63 @@ export class PostgresStore implements TenantStore {
 
   async releaseLease(instanceId: string): Promise<void> {
     await this.hot.run(deleteLease, [instanceId]);
+  }
+
+  async endLease(
+    instanceId: string,
+    { over, lockEpoch, lockKey }: Parameters<TenantStore['endLease']>[1],
+  ): Promise<boolean> {
+    const values = [instanceId, over, lockEpoch, LIVENESS_LOCK_CLASS, lockKey];
+    return (await this.cold().run(endLease, values)).length === 1;
+  }
+
+  async unleasedOwners(): Promise<string[]> {
+    return (await this.hot.run(readUnleasedOwners, [])).map((row) => row[0] ?? '');
+  }
+
+  async takeOrphans(
+    instanceId: string,
+    how: TakeOrphans,
+    lease: LeaseWrite,
+  ): Promise<TakenOrphan[]> {
+    const values = takeOrphansValues(instanceId, how, lease.claimant, lease.write);
+    const rows = await this.hot.run(takeOrphans, values);
+    const claims = decodeClaims(rows);
+    return claims.map((claim, i) => ({ ...claim, abandoned: rows[i]?.[9] === '1' }));
+  }
+
+  async ownersOf(executionId: string, taskNo: number): Promise<string[]> {
+    const rows = await this.cold().run(readOwners, [executionId, taskNo]);
+    return rows.map((row) => row[0] ?? '');
+  }
+
+  async recoveryStats(since: Date | null): ReturnType<TenantStore['recoveryStats']> {
+    return decodeRecoveryStats(await this.cold().run(readRecoveryStats, [since]));
+  }
+
+  async recoveryEvents(
+    filter: Parameters<TenantStore['recoveryEvents']>[0],
+  ): Promise<RecoveryEventRow[]> {
+    const { executionId, since, before, limit } = filter;
+    return decodeRecoveryEvents(
+      await this.cold().run(listRecoveryEvents, [executionId, since, before, limit]),
+    );
+  }
+
+  async blocked(
+    definitions: readonly number[],
+    unknown: readonly (readonly [number, number])[],
+  ): ReturnType<TenantStore['blocked']> {
+    const rows = await this.cold().run(listBlocked, [
+      plainArray(definitions),
+      plainArray(unknown.map(([definition]) => definition)),
+      plainArray(unknown.map(([, task]) => task)),
+    ]);
+    return rows.map((row) => ({
+      executionId: row[0] ?? '',
+      taskNo: Number(row[1]),
+      definitionId: Number(row[2]),
+    }));
   }
 
   private cold(): StatementRunner {

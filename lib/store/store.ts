@@ -6,6 +6,7 @@ import type { ControlResult } from './statements/control-execution.js';
 import type { ExecutionRow, TaskRow } from './statements/execution-rows.js';
 import type { RecordedOutcome } from './statements/read-outcomes.js';
 import type { Reschedule } from './statements/reschedule-tasks.js';
+import type { TakenOrphan } from './statements/recovery.js';
 import type { ResetTask } from './statements/reset-execution.js';
 import type { StartItem } from './statements/start-executions.js';
 import type { DueTimes } from './statements/wake-ups.js';
@@ -32,6 +33,7 @@ export type {
   OutcomeDetail,
   ReadiedTask,
 } from './statements/complete-tasks.js';
+export type { LeaseRow, TakenOrphan } from './statements/recovery.js';
 export type { RescheduleKind } from './statements/reschedule-tasks.js';
 export type { StartPlan } from './statements/start-executions.js';
 
@@ -102,6 +104,27 @@ export interface LockedExecution {
     readonly status: string;
     readonly skipReason: string | null;
   }[];
+}
+
+/** How to take a dead instance's claims. */
+export interface TakeOrphans {
+  readonly limit: number;
+  readonly maxRecoveryAttempts: number;
+  readonly cause: string;
+  readonly orphanedForMs: number;
+}
+
+export interface RecoveryEventRow {
+  readonly id: string;
+  readonly executionId: string;
+  readonly taskNo: number;
+  /** Null when the execution is gone. */
+  readonly definitionId: number | null;
+  readonly kind: string;
+  readonly cause: string;
+  readonly previousOwner: string;
+  readonly orphanedForMs: number;
+  readonly at: Date;
 }
 
 /** What a transactional task has: the manager for its writes, and the last statement before COMMIT. */
@@ -197,4 +220,29 @@ export interface TenantStore {
   newestDefinition(name: string): Promise<DefinitionContent | undefined>;
 
   releaseLease(instanceId: string): Promise<void>;
+
+  /** Ends a lost instance's lease, if it is as it was judged; who gets true has the recovery. */
+  endLease(
+    instanceId: string,
+    judged: { readonly over: boolean; readonly lockEpoch: string | null; readonly lockKey: number },
+  ): Promise<boolean>;
+  unleasedOwners(): Promise<string[]>;
+  takeOrphans(instanceId: string, how: TakeOrphans, lease: LeaseWrite): Promise<TakenOrphan[]>;
+  ownersOf(executionId: string, taskNo: number): Promise<string[]>;
+  recoveryStats(since: Date | null): Promise<{
+    recovered: number;
+    abandoned: number;
+    successRate: number;
+    timeToRecoverMs: { median: number; p95: number };
+  }>;
+  recoveryEvents(filter: {
+    readonly executionId: string | null;
+    readonly since: Date | null;
+    readonly before: string | null;
+    readonly limit: number;
+  }): Promise<RecoveryEventRow[]>;
+  blocked(
+    definitions: readonly number[],
+    unknown: readonly (readonly [definition: number, task: number])[],
+  ): Promise<{ executionId: string; taskNo: number; definitionId: number }[]>;
 }

@@ -1,22 +1,26 @@
-import { ProcessEngine } from '../engine/process-engine.js';
+import { lockKeyOf, ProcessEngine } from '../engine/process-engine.js';
 import type { RunQueue } from '../engine/run-queue.js';
+import { RecoveryWatch } from '../recovery/recovery-watch.js';
 import { ControlConnection } from '../store/control-connection.js';
 import { connectionConfig, type ConnectionSource } from '../store/connection-config.js';
+import { PoolSession } from '../store/pool-session.js';
 import { createPools, type LoginPools } from '../store/pools.js';
+import { APPLICATION_PREFIX } from '../store/session-statements.js';
 
 export interface LoginSettings extends ConnectionSource {
   /** A direct URL for the control connection, where `databaseUrl` leads to a pooler. */
   readonly controlUrl?: string | undefined;
+  /** False: no connection beside the pool; leases alone tell who lives. */
+  readonly controlConnection: boolean;
   readonly poolSize: number;
   readonly leaseDurationMs: number;
 }
 
-/** The pools and the engine of one login; every tenant on it shares them. */
+/** The pools, the engine and the watch over the neighbours of one login; every tenant on it shares them. */
 export class LoginEngine {
   readonly pools: LoginPools;
-  readonly process: ProcessEngine;
-  /** Tenants that are served on it. */
-  tenants = 0;
+  readonly process: ProcessEngine<ControlConnection | PoolSession>;
+  readonly recovery: RecoveryWatch;
   private started: Promise<void> | undefined;
 
   constructor(settings: LoginSettings, slots: RunQueue) {
@@ -25,35 +29,48 @@ export class LoginEngine {
       settings.controlUrl === undefined
         ? connection
         : connectionConfig({ databaseUrl: settings.controlUrl });
-    this.process = new ProcessEngine({
+    this.process = new ProcessEngine<ControlConnection | PoolSession>({
       slots,
       leaseDurationMs: settings.leaseDurationMs,
+      onHello: () => void this.recovery.greet(),
       open: ({ id, lockKey }, onPayload, onLost) =>
-        ControlConnection.open({
-          connection: control,
-          applicationName: `cloacina:${id}`,
-          lockKey,
-          onPayload,
-          onLost,
-        }),
+        settings.controlConnection
+          ? ControlConnection.open({
+              connection: control,
+              applicationName: `${APPLICATION_PREFIX}${id}`,
+              lockKey,
+              onPayload,
+              onLost,
+            })
+          : Promise.resolve(new PoolSession(this.pools)),
     });
     this.pools = createPools({
       connection,
       poolSize: settings.poolSize,
-      applicationName: `cloacina:${this.process.processId}`,
+      applicationName: `${APPLICATION_PREFIX}${this.process.processId}`,
+    });
+    this.recovery = new RecoveryWatch({
+      processId: this.process.processId,
+      lockKeyOf,
+      leaseDurationMs: settings.leaseDurationMs,
+      session: () => this.process.session,
     });
   }
 
   /** Connects; once, whoever asks first, and again if that failed. */
   start(): Promise<void> {
-    this.started ??= this.process.start().catch((error: unknown) => {
-      this.started = undefined;
-      throw error;
-    });
+    this.started ??= this.process
+      .start()
+      .then(() => this.recovery.start())
+      .catch((error: unknown) => {
+        this.started = undefined;
+        throw error;
+      });
     return this.started;
   }
 
   async close(): Promise<void> {
+    this.recovery.stop();
     await this.process.stop();
     await this.pools.end();
   }

@@ -8,6 +8,7 @@ import { RunQueue } from '../engine/run-queue.js';
 import { TenantEngine } from '../engine/tenant-engine.js';
 import type { EngineEvent } from '../engine/tenant-parts.js';
 import { DatabaseUnavailableError, toStoredError } from '../errors/index.js';
+import { CloacinaRecovery } from '../recovery/cloacina-recovery.js';
 import { CloacinaRunner } from '../runner/cloacina-runner.js';
 import { loginKey, type ConnectionSource } from '../store/connection-config.js';
 import { createTenantDataSource } from '../store/data-source.js';
@@ -26,6 +27,9 @@ export interface HostedTenantOptions extends ConnectionSource {
   readonly tenant: string;
   readonly schema: string;
   readonly controlUrl?: string | undefined;
+  readonly controlConnection: boolean;
+  readonly enableRecovery: boolean;
+  readonly maxRecoveryAttempts: number;
   readonly poolSize: number;
   readonly maxConcurrentTasks: number;
   readonly leaseDurationMs: number;
@@ -44,6 +48,7 @@ export interface HostedTenant {
   readonly schema: string;
   readonly runner: CloacinaRunner;
   readonly migrator: CloacinaMigrator;
+  readonly recovery: CloacinaRecovery;
   readonly dataSource: DataSource;
 }
 
@@ -74,7 +79,6 @@ export class TenantHost {
   /** Creates and migrates the schema, connects the tenant's data source; nothing is claimed yet. */
   async openTenant(options: HostedTenantOptions): Promise<HostedTenant> {
     const login = this.loginFor(options);
-    login.tenants++;
     const dataSource = createTenantDataSource({
       pool: login.pools.general,
       schema: options.schema,
@@ -101,7 +105,15 @@ export class TenantHost {
       events,
       shutdown: () => this.drainTenant(options.tenant),
     });
-    const tenant = { name: options.tenant, schema: options.schema, runner, migrator, dataSource };
+    const recovery = recoveryOf(options, login, engine);
+    const tenant = {
+      name: options.tenant,
+      schema: options.schema,
+      runner,
+      migrator,
+      recovery,
+      dataSource,
+    };
     this.open.set(options.tenant, { tenant, engine, login, options, events, drained: undefined });
     return tenant;
   }
@@ -134,13 +146,18 @@ export class TenantHost {
   private drainTenant(name: string): Promise<void> {
     const open = this.open.get(name);
     if (open === undefined) return Promise.resolve();
-    return (open.drained ??= open.engine
-      .drain(open.options.shutdownTimeoutMs)
-      .then(() => open.login.process.remove(open.engine)));
+    return (open.drained ??= open.engine.drain(open.options.shutdownTimeoutMs).then(() => {
+      open.login.recovery.remove(name);
+      open.login.process.remove(open.engine);
+    }));
   }
 
   private async begin({ engine, login, options }: Open): Promise<void> {
-    await this.patiently(options, () => engine.open());
+    await this.patiently(options, async () => {
+      await engine.open();
+      // What a dead predecessor left comes first, before this process says that it is ready.
+      await login.recovery.runOnce('boot', [options.tenant]);
+    });
     login.process.add(engine);
   }
 
@@ -202,6 +219,41 @@ export class TenantHost {
       }
     }
   }
+}
+
+/** Ties the tenant's engine to the watch over its login's processes. */
+function recoveryOf(
+  options: HostedTenantOptions,
+  login: LoginEngine,
+  engine: TenantEngine,
+): CloacinaRecovery {
+  const { tenant, enableRecovery, maxRecoveryAttempts } = options;
+  login.recovery.add({
+    tenant,
+    enableRecovery,
+    maxRecoveryAttempts,
+    store: engine.store,
+    ownInstanceId: () => engine.lease.instanceId,
+    lease: () => engine.lease.forClaim(),
+    leaseWritten: (lease) => engine.lease.written(lease),
+    abandon: (orphan) => engine.abandon(orphan),
+    workIsReady: () => engine.workIsReady(),
+  });
+  if (!enableRecovery) {
+    new Logger('CloacinaRecovery').warn(
+      `Tenant "${tenant}": recovery is off (enableRecovery: false). Tasks of lost processes stay as they are, unless ` +
+        'another process recovers them.',
+    );
+  }
+  return new CloacinaRecovery({
+    store: engine.store,
+    run: () => login.recovery.runOnce('manual', [tenant]),
+    claimable: () => engine.catalog.claimable,
+    nameTask: async (definitionId, taskNo) => {
+      const { workflow } = await engine.catalog.find(definitionId);
+      return { workflow: workflow.name, task: workflow.tasks[taskNo]?.name ?? String(taskNo) };
+    },
+  });
 }
 
 /** An error of the library has been judged already, but for one that says that the database is away. */

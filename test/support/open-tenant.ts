@@ -113,6 +113,9 @@ const DEFAULTS: Omit<HostedTenantOptions, 'tenant' | 'schema'> = {
   shutdownTimeoutMs: 5_000,
   startTimeoutMs: 10_000,
   maxContextSize: 1_048_576,
+  controlConnection: true,
+  enableRecovery: true,
+  maxRecoveryAttempts: 3,
   serves: () => true,
 };
 

@@ -57,6 +57,19 @@ export const readTasks: Statement = {
   FROM ${tables.task} t WHERE t.execution_id = ANY ($1::uuid[]) ORDER BY t.execution_id, t.task_no`,
 };
 
+const BEFORE = `coalesce($3::timestamptz, 'infinity')`;
+const AFTER_LAST = `coalesce(timestamptz 'epoch' + $5::bigint * interval '1 microsecond', 'infinity')`;
+
+/**
+ * The range of the index that a page is in, with one bound at each end: of two at one end an index scan begins at
+ * either. What isn't asked for is infinite: a condition that holds when its parameter is NULL would be none of the
+ * index's in a generic plan. Either way a page would read all those before it.
+ */
+const PAGE_RANGE = `e.created_at > coalesce($2::timestamptz, '-infinity')
+      AND (e.created_at, e.id) < (
+        least(${BEFORE}, ${AFTER_LAST}),
+        CASE WHEN ${BEFORE} <= ${AFTER_LAST} THEN '00000000-0000-0000-0000-000000000000' ELSE $4::uuid END)`;
+
 /**
  * A page of executions, newest first. One index (workflow, created_at, id) serves a page of one workflow and of
  * all: the workflows are few and are merged.
@@ -68,9 +81,7 @@ export const listExecutions: Statement = {
   CROSS JOIN LATERAL (
     SELECT * FROM ${tables.execution} e
     WHERE e.workflow = d.name
-      AND ($2::timestamptz IS NULL OR e.created_at > $2::timestamptz)
-      AND ($3::timestamptz IS NULL OR e.created_at < $3::timestamptz)
-      AND ($4::uuid IS NULL OR (e.created_at, e.id) < (timestamptz 'epoch' + $5::bigint * interval '1 microsecond', $4::uuid))
+      AND ${PAGE_RANGE}
       AND ($6::text[] IS NULL OR e.status = ANY ($6::text[]))
     ORDER BY e.created_at DESC, e.id DESC LIMIT $7::integer
   ) x
@@ -85,9 +96,7 @@ export const listUnfinished: Statement = {
     SELECT * FROM ${tables.execution} e
     WHERE e.status = s.status AND e.status <> 'Completed'
       AND ($1::text IS NULL OR e.workflow = $1::text)
-      AND ($2::timestamptz IS NULL OR e.created_at > $2::timestamptz)
-      AND ($3::timestamptz IS NULL OR e.created_at < $3::timestamptz)
-      AND ($4::uuid IS NULL OR (e.created_at, e.id) < (timestamptz 'epoch' + $5::bigint * interval '1 microsecond', $4::uuid))
+      AND ${PAGE_RANGE}
     ORDER BY e.created_at DESC, e.id DESC LIMIT $7::integer
   ) x
   ORDER BY x.created_at DESC, x.id DESC LIMIT $7::integer`,

@@ -1,0 +1,97 @@
+import { Logger } from '@nestjs/common';
+import type { LeaseWrite, TakenOrphan, TenantStore } from '../store/store.js';
+
+/** Orphans to one statement. */
+const MAX_ORPHANS = 2_000;
+
+/** Why claims were taken: `boot` when it was found by a process that boots, `manual` when it was asked for. */
+export type RecoveryCause = 'lockGone' | 'leaseOver' | 'boot' | 'manual';
+
+/** What a recovery did. */
+export interface RecoveryReport {
+  /** Tasks that are Ready again. */
+  recovered: number;
+  /** Tasks that were lost too often and are Failed now. */
+  abandoned: number;
+  /** Tasks that are due and that this process has no handler for; they stay as they are. */
+  blocked: number;
+}
+
+/** The tenant's engine, as recovery needs it. */
+export interface RecoverableTenant {
+  readonly tenant: string;
+  readonly store: TenantStore;
+  readonly enableRecovery: boolean;
+  readonly maxRecoveryAttempts: number;
+  readonly ownInstanceId: () => string;
+  /** For the statement that takes orphans: an abandoned one becomes this process's claim. */
+  readonly lease: () => LeaseWrite;
+  readonly leaseWritten: (lease: LeaseWrite) => void;
+  /** Records an orphan that was lost too often as Failed, with all that follows from it. */
+  readonly abandon: (orphan: TakenOrphan) => void;
+  /** Ready tasks wait: here and elsewhere. */
+  readonly workIsReady: () => void;
+}
+
+/** A process that is known to be lost. */
+export interface DeadInstance {
+  readonly instanceId: string;
+  readonly name: string;
+  /** How long its tasks have been without it, in milliseconds, as far as is known. */
+  readonly orphanedForMs: number;
+}
+
+/** Recovers what a dead instance left in one tenant. Idempotent, and any number of processes may be at it. */
+export class TenantRecovery {
+  private readonly logger = new Logger('CloacinaRecovery');
+
+  constructor(readonly parts: RecoverableTenant) {}
+
+  /** Takes all claims of the instance, whose lease is gone, a statement's worth at a time. */
+  async take(dead: DeadInstance, cause: RecoveryCause): Promise<RecoveryReport> {
+    const { store, maxRecoveryAttempts, tenant } = this.parts;
+    const report: RecoveryReport = { recovered: 0, abandoned: 0, blocked: 0 };
+    for (;;) {
+      const lease = this.parts.lease();
+      const orphans = await store.takeOrphans(
+        dead.instanceId,
+        { limit: MAX_ORPHANS, maxRecoveryAttempts, cause, orphanedForMs: dead.orphanedForMs },
+        lease,
+      );
+      if (orphans.some((orphan) => orphan.abandoned)) this.parts.leaseWritten(lease);
+      for (const orphan of orphans) {
+        if (orphan.abandoned) {
+          report.abandoned++;
+          this.parts.abandon(orphan);
+        } else {
+          report.recovered++;
+        }
+      }
+      if (orphans.length > 0) this.parts.workIsReady();
+      if (orphans.length < MAX_ORPHANS) break;
+    }
+    if (report.recovered + report.abandoned > 0) {
+      this.logger.warn(
+        `Tenant "${tenant}": process ${dead.name} is lost (${cause}); ${report.recovered} of its tasks are Ready again` +
+          `${report.abandoned > 0 ? `, ${report.abandoned} were lost too often and are Failed` : ''}.`,
+      );
+    }
+    return report;
+  }
+
+  /** Claims whose owner has no lease: a recovery that was itself interrupted, or met rows that were locked. */
+  async takeUnleased(cause: RecoveryCause): Promise<RecoveryReport> {
+    const report: RecoveryReport = { recovered: 0, abandoned: 0, blocked: 0 };
+    for (const instanceId of await this.parts.store.unleasedOwners()) {
+      if (instanceId === this.parts.ownInstanceId()) continue;
+      addTo(report, await this.take({ instanceId, name: instanceId, orphanedForMs: 0 }, cause));
+    }
+    return report;
+  }
+}
+
+export function addTo(total: RecoveryReport, part: RecoveryReport): void {
+  total.recovered += part.recovered;
+  total.abandoned += part.abandoned;
+  total.blocked += part.blocked;
+}

@@ -1,0 +1,188 @@
+import { leaseClause, leaseValues, type Claimant } from './lease-clause.js';
+import type { ClaimedTask } from './claim-tasks.js';
+import type { RecoveryEventRow, TakeOrphans, TenantStore } from '../store.js';
+import type { RawRow, Statement, TenantTables } from './statement.js';
+
+/** A process's lease in one tenant, as a recovery pass sees it. */
+export interface LeaseRow {
+  /** The index of the tenant in the reading. */
+  readonly tenant: number;
+  readonly instanceId: string;
+  readonly processId: string;
+  readonly name: string;
+  readonly lockEpoch: string | null;
+  /** Since when it is over, in milliseconds; negative while it holds. */
+  readonly overForMs: number;
+}
+
+/** All leases of many tenants. Few tenants have any: an idle one has none. Not prepared: the text depends on them. */
+export function readLeases(tenants: readonly TenantTables[]): string {
+  return tenants
+    .map(
+      (tables, i) => `SELECT ${i}, instance_id, process_id, name, lock_epoch,
+        (extract(epoch FROM clock_timestamp() - expires_at) * 1000)::bigint FROM ${tables.lease}`,
+    )
+    .join(' UNION ALL ');
+}
+
+export function decodeLeases(rows: readonly RawRow[]): LeaseRow[] {
+  return rows.map((row) => ({
+    tenant: Number(row[0]),
+    instanceId: row[1] ?? '',
+    processId: row[2] ?? '',
+    name: row[3] ?? '',
+    lockEpoch: row[4] ?? null,
+    overForMs: Number(row[5]),
+  }));
+}
+
+/**
+ * Ends the lease of an instance that was found dead, unless it has changed since: renewed (for one whose time was
+ * over), or taken up again under a lock (for one whose lock was gone). Whoever deletes the row has the recovery; and
+ * the instance itself, should it come back, finds no row at its next renewal and knows.
+ */
+export const endLease: Statement = {
+  name: 'end_lease',
+  text: (tables) => `DELETE FROM ${tables.lease} l
+  WHERE l.instance_id = $1::uuid
+    AND CASE WHEN $2::boolean THEN l.expires_at <= clock_timestamp()
+             ELSE l.lock_epoch IS NOT DISTINCT FROM $3::text AND NOT EXISTS (
+               SELECT FROM pg_locks k
+               WHERE k.locktype = 'advisory' AND k.classid = $4::oid AND k.objid = $5::oid AND k.objsubid = 2
+                 AND k.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))
+        END
+  RETURNING 1`,
+};
+
+/** Instances that hold claims and have no lease: what an interrupted recovery left, or one that met a locked row. */
+export const readUnleasedOwners: Statement = {
+  name: 'read_unleased_owners',
+  text: (tables) => `SELECT DISTINCT t.owner FROM ${tables.task} t
+  WHERE t.owner IS NOT NULL AND NOT EXISTS (SELECT FROM ${tables.lease} l WHERE l.instance_id = t.owner)`,
+};
+
+export interface TakenOrphan extends ClaimedTask {
+  /** It has been taken from lost processes too often: claimed by who takes it, to be recorded as Failed. */
+  readonly abandoned: boolean;
+}
+
+/**
+ * Takes the claims of a dead instance, in the lock order and past rows that somebody holds. A task is Ready again at
+ * once and has one more recovery; one that has had all of its recoveries becomes a claim of who takes it, to be
+ * recorded as Failed with all that follows from that. The tokens go up, so the dead instance's outcomes are refused.
+ */
+export const takeOrphans: Statement = {
+  name: 'take_orphans',
+  text: (tables) => `WITH orphan AS MATERIALIZED (
+    SELECT t.execution_id, t.task_no FROM ${tables.task} t
+    WHERE t.owner = $1::uuid AND t.owner IS NOT NULL
+      AND NOT EXISTS (SELECT FROM ${tables.lease} l WHERE l.instance_id = $1::uuid)
+    ORDER BY t.execution_id, t.task_no LIMIT $2::integer
+    FOR NO KEY UPDATE SKIP LOCKED
+  ), taken AS (
+    UPDATE ${tables.task} t
+    SET status = CASE WHEN t.recovery_attempts >= $3::integer THEN 'Running' ELSE 'Ready' END,
+        owner = CASE WHEN t.recovery_attempts >= $3::integer THEN $6::uuid END,
+        run_at = CASE WHEN t.recovery_attempts >= $3::integer THEN NULL ELSE clock_timestamp() END,
+        claim_token = t.claim_token + CASE WHEN t.recovery_attempts >= $3::integer THEN 2 ELSE 1 END,
+        recovery_attempts = CASE WHEN t.recovery_attempts >= $3::integer THEN t.recovery_attempts
+                                 ELSE t.recovery_attempts + 1 END
+    FROM orphan o
+    WHERE t.execution_id = o.execution_id AND t.task_no = o.task_no
+    RETURNING t.execution_id, t.task_no, t.definition_id, t.claim_token, t.attempt, t.recovery_attempts,
+              t.unmet_dependencies, t.generation, t.status = 'Running' AS abandoned
+  ), event AS (
+    INSERT INTO ${tables.recoveryEvent} (execution_id, task_no, kind, cause, previous_owner, orphaned_for_ms)
+    SELECT execution_id, task_no, CASE WHEN abandoned THEN 'abandoned' ELSE 'recovered' END, $4::text, $1::uuid,
+           $5::bigint
+    FROM taken
+  ), ${leaseClause(tables, 6)}
+  SELECT execution_id, task_no, definition_id, claim_token, attempt, recovery_attempts, unmet_dependencies, generation,
+         NULL, abandoned::integer
+  FROM taken`,
+};
+
+export function takeOrphansValues(
+  instanceId: string,
+  { limit, maxRecoveryAttempts, cause, orphanedForMs }: TakeOrphans,
+  claimant: Claimant,
+  writeLease: boolean,
+): unknown[] {
+  return [
+    instanceId,
+    limit,
+    maxRecoveryAttempts,
+    cause,
+    Math.max(0, Math.round(orphanedForMs)),
+    ...leaseValues(claimant, writeLease),
+  ];
+}
+
+/** Whom a task was taken from, oldest first. */
+export const readOwners: Statement = {
+  name: 'read_owners',
+  text: (tables) => `SELECT e.previous_owner FROM ${tables.recoveryEvent} e
+  WHERE e.execution_id = $1::uuid AND e.task_no = $2::integer ORDER BY e.id`,
+};
+
+export const readRecoveryStats: Statement = {
+  name: 'read_recovery_stats',
+  text: (
+    tables,
+  ) => `SELECT count(*) FILTER (WHERE e.kind = 'recovered'), count(*) FILTER (WHERE e.kind = 'abandoned'),
+    coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY e.orphaned_for_ms), 0),
+    coalesce(percentile_cont(0.95) WITHIN GROUP (ORDER BY e.orphaned_for_ms), 0)
+  FROM ${tables.recoveryEvent} e WHERE $1::timestamptz IS NULL OR e.created_at >= $1::timestamptz`,
+};
+
+/** A page of recovery events, newest first, with what names the task. */
+export const listRecoveryEvents: Statement = {
+  name: 'list_recovery_events',
+  text: (
+    tables,
+  ) => `SELECT e.id, e.execution_id, e.task_no, x.definition_id, e.kind, e.cause, e.previous_owner,
+    e.orphaned_for_ms, (extract(epoch FROM e.created_at) * 1000)::bigint
+  FROM ${tables.recoveryEvent} e LEFT JOIN ${tables.execution} x ON x.id = e.execution_id
+  WHERE ($1::uuid IS NULL OR e.execution_id = $1::uuid)
+    AND ($2::timestamptz IS NULL OR e.created_at >= $2::timestamptz)
+    AND ($3::bigint IS NULL OR e.id < $3::bigint)
+  ORDER BY e.id DESC LIMIT $4::integer`,
+};
+
+/** Tasks that are due and that the definitions given are not those of, or the handlers. */
+export const listBlocked: Statement = {
+  name: 'list_blocked',
+  text: (tables) => `SELECT t.execution_id, t.task_no, t.definition_id FROM ${tables.task} t
+  WHERE t.run_at <= clock_timestamp() AND t.run_at IS NOT NULL AND NOT t.held
+    AND (NOT t.definition_id = ANY ($1::integer[])
+      OR EXISTS (SELECT FROM unnest($2::integer[], $3::integer[]) AS x(definition_id, task_no)
+                 WHERE x.definition_id = t.definition_id AND x.task_no = t.task_no))
+  ORDER BY t.run_at LIMIT 1000`,
+};
+
+export function decodeRecoveryStats(
+  rows: readonly RawRow[],
+): Awaited<ReturnType<TenantStore['recoveryStats']>> {
+  const [recovered = 0, abandoned = 0, median = 0, p95 = 0] = (rows[0] ?? []).map(Number);
+  const taken = recovered + abandoned;
+  return {
+    recovered,
+    abandoned,
+    successRate: taken === 0 ? 1 : recovered / taken,
+    timeToRecoverMs: { median, p95 },
+  };
+}
+
+export function decodeRecoveryEvents(rows: readonly RawRow[]): RecoveryEventRow[] {
+  return rows.map((row) => ({
+    id: row[0] ?? '',
+    executionId: row[1] ?? '',
+    taskNo: Number(row[2]),
+    definitionId: row[3] === null || row[3] === undefined ? null : Number(row[3]),
+    kind: row[4] ?? '',
+    cause: row[5] ?? '',
+    previousOwner: row[6] ?? '',
+    orphanedForMs: Number(row[7]),
+    at: new Date(Number(row[8])),
+  }));
+}
