@@ -1,0 +1,32 @@
+import type { AirportRow } from './airport-row.js';
+
+/** What a tenant asks of a row; `reason` is what is written down when a row doesn't meet it. */
+export interface RowRule {
+  readonly reason: string;
+  readonly accepts: (row: AirportRow) => boolean;
+}
+
+/** Passengers book by IATA code, and their tickets show a city and local times. */
+export const passengerRules: readonly RowRule[] = [
+  { reason: 'no IATA code', accepts: ({ iata }) => iata !== null && iata !== '' },
+  {
+    reason: 'an IATA code that is not three letters',
+    accepts: ({ iata }) => iata === null || iata === '' || /^[A-Z]{3}$/.test(iata),
+  },
+  { reason: 'no city', accepts: ({ city }) => city !== '' },
+  { reason: 'no time zone', accepts: ({ tz }) => tz !== null },
+];
+
+/** Cargo is planned by ICAO code; the codes that national authorities give out are no use for that. */
+export const cargoRules: readonly RowRule[] = [
+  {
+    reason: 'an ICAO code that is not four letters',
+    accepts: ({ icao }) => /^[A-Z]{4}$/.test(icao),
+  },
+  { reason: 'no time zone', accepts: ({ tz }) => tz !== null },
+];
+
+/** The rules that a row breaks; none for a row to load. */
+export function brokenRules(row: AirportRow, rules: readonly RowRule[]): string[] {
+  return rules.filter(({ accepts }) => !accepts(row)).map(({ reason }) => reason);
+}

@@ -1,0 +1,23 @@
+import { Module, ValidationPipe } from '@nestjs/common';
+import { APP_FILTER, APP_PIPE } from '@nestjs/core';
+import { ImportsModule } from '../imports/imports.module.js';
+import { CloacinaErrorFilter } from './cloacina-error.filter.js';
+import { HealthController } from './health.controller.js';
+import { ImportsController } from './imports.controller.js';
+
+@Module({
+  imports: [ImportsModule],
+  controllers: [ImportsController, HealthController],
+  providers: [
+    { provide: APP_FILTER, useClass: CloacinaErrorFilter },
+    {
+      provide: APP_PIPE,
+      useValue: new ValidationPipe({
+        transform: true,
+        whitelist: true,
+        forbidNonWhitelisted: true,
+      }),
+    },
+  ],
+})
+export class ApiModule {}

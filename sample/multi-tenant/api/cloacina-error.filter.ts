@@ -1,0 +1,24 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter, HttpStatus } from '@nestjs/common';
+import { CloacinaError, type CloacinaErrorCode } from 'nestjs-cloacina';
+import type { Response } from 'express';
+
+const STATUS: Partial<Record<CloacinaErrorCode, HttpStatus>> = {
+  INVALID_ARGUMENT: HttpStatus.BAD_REQUEST,
+  INVALID_CONTEXT: HttpStatus.BAD_REQUEST,
+  UNKNOWN_EXECUTION: HttpStatus.NOT_FOUND,
+  INVALID_TRANSITION: HttpStatus.CONFLICT,
+  DATABASE_UNAVAILABLE: HttpStatus.SERVICE_UNAVAILABLE,
+};
+
+/** Gives the library's errors the HTTP status that fits their code. */
+@Catch(CloacinaError)
+export class CloacinaErrorFilter implements ExceptionFilter<CloacinaError> {
+  catch({ code, message }: CloacinaError, host: ArgumentsHost): void {
+    const status = STATUS[code] ?? HttpStatus.INTERNAL_SERVER_ERROR;
+    host
+      .switchToHttp()
+      .getResponse<Response>()
+      .status(status)
+      .json({ statusCode: status, error: code, message });
+  }
+}

@@ -1,0 +1,32 @@
+import { Injectable } from '@nestjs/common';
+
+/** ISO 3166-1 codes by the English names that Node.js knows, in whichever of the usual spellings. */
+@Injectable()
+export class CountryCodes {
+  private readonly codes = new Map<string, string>();
+
+  constructor() {
+    const names = new Intl.DisplayNames(['en'], { type: 'region', fallback: 'none' });
+    const letters = Array.from({ length: 26 }, (_, i) => String.fromCharCode(65 + i));
+    for (const code of letters.flatMap((first) => letters.map((second) => first + second))) {
+      const name = names.of(code);
+      if (name !== undefined) this.codes.set(folded(name), code);
+    }
+  }
+
+  /** Null for a name that ISO 3166-1 doesn't have, such as that of a country which is no more. */
+  codeOf(country: string): string | null {
+    return this.codes.get(folded(country)) ?? null;
+  }
+}
+
+/** `Côte d’Ivoire` and `Cote d'Ivoire` alike; `St. Lucia` and `Saint Lucia`. */
+function folded(name: string): string {
+  return name
+    .normalize('NFD')
+    .replaceAll(/[\u0300-\u036f]/g, '')
+    .replaceAll('’', "'")
+    .replaceAll('&', 'and')
+    .replace(/^St\. /, 'Saint ')
+    .toLowerCase();
+}
