@@ -21,6 +21,8 @@ export interface ClaimerParts {
   /** A claim may have been committed without this process knowing. */
   readonly uncertain: () => void;
   readonly tryAgainIn: (ms: number) => void;
+  /** There may be more than this process has room for. */
+  readonly leftReady: () => void;
 }
 
 /** Claims tasks that lie ready in the database, one statement at a time, as long as there is room for them. */
@@ -65,7 +67,9 @@ export class Claimer {
     do {
       this.again = false;
       try {
-        while (await this.claimOnce());
+        let wasFull = false;
+        while (await this.claimOnce()) wasFull = true;
+        if (wasFull && this.parts.lane.backlog) this.parts.leftReady();
         this.failures = 0;
       } catch (error) {
         this.failed(error);

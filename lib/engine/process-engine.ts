@@ -77,7 +77,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
     });
     this.announcer = new Announcer((payloads) => this.liveness.session?.notify(payloads));
     this.tasksDue = new DueTimers((tenant) => {
-      this.tenants.get(tenant)?.dispatch();
+      this.tenants.get(tenant)?.workIsDue();
       void this.lookAhead(tenant);
     });
     this.deadlinesDue = new DueTimers((tenant) => void this.enforceDeadlines(tenant));
@@ -180,7 +180,10 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
     if (session === undefined || tenants.length === 0) return;
     try {
       const times = await session.dueTimes(tenants.map(([, tenant]) => tenant.store.tables));
-      for (const [i, [address]] of tenants.entries()) this.plan(address, times[i]);
+      for (const [i, [address, tenant]] of tenants.entries()) {
+        if (times[i]?.taskIsDue === true) tenant.dispatch();
+        this.plan(address, times[i]);
+      }
     } catch {
       // As above.
     }
@@ -200,10 +203,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
     if (tenant === undefined || session === undefined) return;
     try {
       const [times] = await session.dueTimes([tenant.store.tables]);
-      if (times === undefined) return;
-      // What is due now was just offered: it waits for a slot, or for a process that has its handler.
-      const nextTaskInMs = (times.nextTaskInMs ?? 0) > 0 ? times.nextTaskInMs : null;
-      this.plan(address, { ...times, nextTaskInMs });
+      this.plan(address, times);
     } catch {
       // The next sweep looks again.
     }
@@ -212,10 +212,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
   private plan(address: string, times: DueTimes | undefined): void {
     if (times === undefined) return;
     const { nextTaskInMs, nextDeadlineInMs } = times;
-    if (nextTaskInMs !== null) {
-      if (nextTaskInMs <= 0) this.tenants.get(address)?.dispatch();
-      else this.tasksDue.wakeIn(address, nextTaskInMs);
-    }
+    if (nextTaskInMs !== null) this.tasksDue.wakeIn(address, nextTaskInMs);
     if (nextDeadlineInMs !== null) this.deadlinesDue.wakeIn(address, nextDeadlineInMs);
   }
 

@@ -1,21 +1,30 @@
 import type { RawRow, Statement, TenantTables } from './statement.js';
 
-/** What a sweep found of one tenant, in milliseconds from now; null: nothing waits. */
+/** What a sweep found of one tenant. Times are in milliseconds from now; null: there is none. */
 export interface DueTimes {
+  /** Tasks are due and nobody has taken them, for want of a slot or a handler maybe. */
+  readonly taskIsDue: boolean;
+  /** The first of those that are not due yet. */
   readonly nextTaskInMs: number | null;
   readonly nextDeadlineInMs: number | null;
 }
 
 /**
  * When the next task and the next deadline of each tenant are due: one statement for many tenants, each answered
- * from the first entry of a partial index. Not prepared: the text depends on the tenants.
+ * from single entries of partial indexes. Not prepared: the text depends on the tenants.
+ *
+ * What is due is asked for apart from what comes next: a task that nobody can take stays due, and must not hide the
+ * times of the others.
  */
 export function readDueTimes(tenants: readonly TenantTables[]): string {
   return tenants
     .map(
       (tables, i) => `SELECT ${i},
+        EXISTS (SELECT FROM ${tables.task} t WHERE t.run_at IS NOT NULL AND NOT t.held AND t.task_no >= 0
+                AND t.run_at <= statement_timestamp())::integer,
         (SELECT (extract(epoch FROM t.run_at - clock_timestamp()) * 1000)::bigint FROM ${tables.task} t
-         WHERE t.run_at IS NOT NULL AND NOT t.held AND t.task_no >= 0 ORDER BY t.run_at LIMIT 1),
+         WHERE t.run_at IS NOT NULL AND NOT t.held AND t.task_no >= 0 AND t.run_at > statement_timestamp()
+         ORDER BY t.run_at LIMIT 1),
         (SELECT (extract(epoch FROM x.deadline_at - clock_timestamp()) * 1000)::bigint FROM ${tables.execution} x
          WHERE x.deadline_at IS NOT NULL ORDER BY x.deadline_at LIMIT 1)`,
     )
@@ -24,8 +33,9 @@ export function readDueTimes(tenants: readonly TenantTables[]): string {
 
 export function decodeDueTimes(rows: readonly RawRow[]): DueTimes[] {
   const times: DueTimes[] = [];
-  for (const [index, task, deadline] of rows) {
+  for (const [index, isDue, task, deadline] of rows) {
     times[Number(index)] = {
+      taskIsDue: isDue === '1',
       nextTaskInMs: task === null || task === undefined ? null : Number(task),
       nextDeadlineInMs: deadline === null || deadline === undefined ? null : Number(deadline),
     };
