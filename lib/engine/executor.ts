@@ -59,9 +59,18 @@ export class Executor {
       this.prepare(claim);
       return;
     }
-    this.parts.inputs.fill(claim).then(
-      () => this.prepare(claim),
-      (error: unknown) => this.giveUp(claim, error),
+    // It is not in line yet, and has its place in line: nobody else is claimed for that.
+    const { lane, inputs } = this.parts;
+    lane.hold(1);
+    inputs.fill(claim).then(
+      () => {
+        this.prepare(claim);
+        lane.unreserve(1);
+      },
+      (error: unknown) => {
+        lane.unreserve(1);
+        this.giveUp(claim, error);
+      },
     );
   }
 
@@ -100,6 +109,7 @@ export class Executor {
       return;
     }
     this.parts.lane.add({
+      priority: claim.priority,
       suspect: claim.recoveryAttempts > 0,
       run: () => this.run(claim, input),
       giveBack: () => this.giveBack(claim),

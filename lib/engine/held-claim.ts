@@ -10,6 +10,8 @@ export interface ClaimFacts {
   readonly recoveryAttempts: number;
   readonly unmetDependencies: number;
   readonly deferredForMs: number | null;
+  /** The task's and the execution's together. */
+  readonly priority: number;
 }
 
 /** A task that this process has claimed and whose outcome it owes. */
@@ -23,6 +25,8 @@ export class HeldClaim {
   readonly unmetDependencies: number;
   /** How long ago the task was first deferred, at the time of the claim. */
   readonly deferredForMs: number | null;
+  /** The task's and the execution's together; higher first. */
+  readonly priority: number;
   readonly claimedAt = performance.now();
   /** Set when the claim is known to be lost, or was given back: nothing may be written for it any more. */
   lost = false;
@@ -46,6 +50,7 @@ export class HeldClaim {
     this.recoveryAttempts = facts.recoveryAttempts;
     this.unmetDependencies = facts.unmetDependencies;
     this.deferredForMs = facts.deferredForMs;
+    this.priority = facts.priority;
   }
 
   get key(): string {

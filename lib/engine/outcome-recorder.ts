@@ -11,6 +11,7 @@ import { Batcher } from './batcher.js';
 import type { ClaimTable } from './claim-table.js';
 import type { HeldClaim } from './held-claim.js';
 import type { Lane } from './run-queue.js';
+import { byPriority } from './runnable-definition.js';
 import type { TenantLease } from './tenant-parts.js';
 
 /** Outcomes to one statement; the work per statement grows with their edges, so those are bounded too. */
@@ -105,13 +106,17 @@ export class OutcomeRecorder {
     const lease = room > 0 ? this.lease.forClaim() : this.lease.withoutClaim();
     try {
       let left = room;
-      const outcomes = results.map((result) =>
-        outcomeOf(result, (taskNo) => {
-          const claim = left > 0 && result.claim.definition.handlers[taskNo] !== undefined;
+      const outcomes = results.map((result) => {
+        const first = left < edges ? foremost(result.claim, left) : undefined;
+        return outcomeOf(result, (taskNo) => {
+          const claim =
+            left > 0 &&
+            first?.has(taskNo) !== false &&
+            result.claim.definition.handlers[taskNo] !== undefined;
           if (claim) left--;
           return { taskNo, claim };
-        }),
-      );
+        });
+      });
       const completion = await complete(outcomes, lease);
       this.lease.written(lease);
       return resent ? await this.settle(results, completion) : completion;
@@ -183,6 +188,14 @@ export class OutcomeRecorder {
 
 function dependentsOf(claim: HeldClaim): readonly number[] {
   return claim.definition.workflow.dependents[claim.task.no] ?? [];
+}
+
+/** Where there is not room for all dependents and they differ in priority: those that come first. */
+function foremost({ definition, task }: HeldClaim, room: number): ReadonlySet<number> | undefined {
+  const dependents = definition.workflow.dependents[task.no] ?? [];
+  if (!definition.ranked || dependents.length <= room) return undefined;
+  const runnable = dependents.filter((no) => definition.handlers[no] !== undefined);
+  return new Set(byPriority(definition.workflow, runnable).slice(0, room));
 }
 
 function byLockOrder(a: TaskResult, b: TaskResult): number {

@@ -8,6 +8,8 @@ const SMOOTHING = 0.1;
 const STALL_MS = 100;
 
 export interface Job {
+  /** Higher first. */
+  readonly priority: number;
   /** Runs the handler; resolves when its slot is free. */
   readonly run: () => Promise<void>;
   /** Leaves it to others: it waits for a slot and none comes free. */
@@ -19,11 +21,11 @@ export interface Job {
 /** The slots of one tenant in this process, and what waits for one. */
 export class Lane {
   running = 0;
-  /** Room that statements under way have been promised. */
+  /** Room that was promised: to statements under way, and to claims that are not in line yet. */
   reserved = 0;
+  /** By priority, then first come. */
   readonly queue: Job[] = [];
-  /** Closed: nothing may be claimed, whatever is free. */
-  open = true;
+  private isOpen = true;
   /** Mean duration of the handlers, in milliseconds; before the first one nothing is prefetched. */
   private meanMs: number | undefined;
   /** When a handler of this tenant last began or ended. */
@@ -42,8 +44,24 @@ export class Lane {
   }
 
   set backlog(waits: boolean) {
-    if (waits) this.slots.backlogged.add(this);
+    // One that can take nothing, now or ever, must not count among those who share the room.
+    if (waits && this.isOpen && this.limit > 0) this.slots.backlogged.add(this);
     else this.slots.backlogged.delete(this);
+  }
+
+  get open(): boolean {
+    return this.isOpen;
+  }
+
+  /** Closed: nothing may be claimed, whatever is free. */
+  set open(open: boolean) {
+    this.isOpen = open;
+    if (!open) this.backlog = false;
+  }
+
+  /** Tasks that it runs, or will run without asking for more room. */
+  get inHand(): number {
+    return this.running + this.queue.length + this.reserved;
   }
 
   /** How long no handler of this tenant has begun or ended, in milliseconds. */
@@ -75,9 +93,14 @@ export class Lane {
   /** Takes up to `wanted` of the room, to be given back with {@link unreserve} when the claims are known. */
   reserve(wanted: number): number {
     const granted = Math.max(0, Math.min(wanted, this.room));
-    this.reserved += granted;
-    this.slots.reserved += granted;
+    this.hold(granted);
     return granted;
+  }
+
+  /** The same without asking whether there is room, to be given back as well. */
+  hold(count: number): void {
+    this.reserved += count;
+    this.slots.reserved += count;
   }
 
   /** What was promised and not used is room again, for whoever waits for some. */
@@ -89,10 +112,20 @@ export class Lane {
   }
 
   add(job: Job): void {
-    this.queue.push(job);
+    this.queue.splice(this.placeOf(job), 0, job);
     this.slots.queued++;
-    this.slots.fill();
-    if (this.queue.length > 0) this.slots.watch();
+    this.slots.fillSoon();
+  }
+
+  private placeOf({ priority }: Job): number {
+    let place = this.queue.length;
+    for (let low = 0; low < place;) {
+      const middle = (low + place) >> 1;
+      const other = this.queue[middle];
+      if (other !== undefined && other.priority >= priority) low = middle + 1;
+      else place = middle;
+    }
+    return place;
   }
 
   /** Takes back what has not begun. */
@@ -134,6 +167,7 @@ export class RunQueue {
   private next = 0;
   private suspectRunning = false;
   private filling = false;
+  private fillPlanned = false;
   private watching = false;
   /** The tenants that are known to have work waiting in the database: few, even of thousands. */
   readonly backlogged = new Set<Lane>();
@@ -154,16 +188,31 @@ export class RunQueue {
 
   roomOf(lane: Lane): number {
     if (!lane.open || lane.limit === 0 || this.limit === 0) return 0;
-    const own = lane.limit + lane.prefetch - lane.running - lane.queue.length - lane.reserved;
-    const all = this.limit + lane.prefetch - this.running - this.queued - this.reserved;
-    if (own <= 0 || all <= 0) return 0;
-    // Others are known to wait: nobody takes more than a share of what is left.
-    const others = this.backlogged.size - (lane.backlog ? 1 : 0);
-    return Math.min(own, Math.ceil(all / (others + 1)));
+    const { prefetch } = lane;
+    const own = lane.limit + prefetch - lane.inHand;
+    const all = this.limit + prefetch - this.running - this.queued - this.reserved;
+    // Full, and of handlers that take their time: what is claimed now would wait for them.
+    if (own <= 0 || (all <= 0 && this.queued === 0)) return 0;
+    // Others are known to wait: nobody takes more than a share of what is left. And each may have its share of the
+    // whole, whatever the others have prefetched before it came.
+    const parts = this.backlogged.size + (lane.backlog ? 0 : 1);
+    const share = Math.ceil((this.limit + prefetch) / parts) - lane.inHand;
+    return Math.min(own, Math.max(0, share, Math.ceil(all / parts)));
+  }
+
+  /** What is added in one turn is looked at together, so that the first in line is first, not the first to come. */
+  fillSoon(): void {
+    if (this.fillPlanned) return;
+    this.fillPlanned = true;
+    queueMicrotask(() => {
+      this.fillPlanned = false;
+      this.fill();
+      if (this.queued > 0) this.watch();
+    });
   }
 
   /** Gives free slots to the tenants in turn. */
-  fill(): void {
+  private fill(): void {
     if (this.filling) return;
     this.filling = true;
     while (this.running < this.limit) {

@@ -11,6 +11,10 @@ export interface RunnableDefinition {
   readonly workflow: CompiledWorkflow;
   /** By task number; undefined where the running code has no such task. */
   readonly handlers: readonly (TaskHandler | undefined)[];
+  /** The roots, in the order in which a process takes them when it has not room for all: by priority. */
+  readonly rootsToTake: readonly number[];
+  /** Whether its tasks differ in priority. */
+  readonly ranked: boolean;
   readonly plan: StartPlan;
 }
 
@@ -19,16 +23,29 @@ export function makeRunnable(
   workflow: CompiledWorkflow,
   registered: RegisteredWorkflow | undefined,
 ): RunnableDefinition {
+  const rootsToTake = byPriority(workflow, workflow.roots);
   return {
     id,
     workflow,
     handlers: workflow.tasks.map((task) => registered?.handlers.get(task.name)),
-    plan: startPlan(id, workflow),
+    rootsToTake,
+    ranked: workflow.tasks.some((task) => task.priority !== workflow.tasks[0]?.priority),
+    plan: startPlan(id, workflow, rootsToTake),
   };
 }
 
-function startPlan(definitionId: number, workflow: CompiledWorkflow): StartPlan {
-  const ordinals = new Map(workflow.roots.map((no, ordinal) => [no, ordinal]));
+/** Higher first; the order of equals stays. */
+export function byPriority(workflow: CompiledWorkflow, tasks: readonly number[]): number[] {
+  const priorityOf = (no: number): number => workflow.tasks[no]?.priority ?? 0;
+  return [...tasks].sort((a, b) => priorityOf(b) - priorityOf(a));
+}
+
+function startPlan(
+  definitionId: number,
+  workflow: CompiledWorkflow,
+  rootsToTake: readonly number[],
+): StartPlan {
+  const ordinals = new Map(rootsToTake.map((no, ordinal) => [no, ordinal]));
   return {
     definitionId,
     workflow: workflow.name,

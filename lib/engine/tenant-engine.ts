@@ -98,6 +98,7 @@ export class TenantEngine {
       adopt: (task) => this.adopt(task),
       uncertain: () => this.comparison.request(),
       tryAgainIn: (ms) => services.wakeIn(settings.address, ms),
+      leftReady: () => services.announceWork(settings.address),
     });
     this.executor = new Executor({
       settings,
@@ -160,6 +161,9 @@ export class TenantEngine {
       this.lease.withoutClaim(),
       this.services.workPayload(this.settings.address),
     );
+    // What the commit tells the others is that there is work; nobody looks again when that is not due yet.
+    const delayMs = delayOf(request);
+    if (delayMs > 0) this.dueIn(delayMs);
     if (created || item.idempotencyKey === null) return { id: item.id, created };
     const [id] = await this.store.findByKeys(
       [{ workflow: item.plan.workflow, key: item.idempotencyKey }],
@@ -190,10 +194,10 @@ export class TenantEngine {
 
   private takeRoots(request: StartRequest, claims: number): void {
     const { definition, id } = request;
-    const { roots, timeoutMs } = definition.workflow;
+    const { timeoutMs, tasks } = definition.workflow;
     const memory = this.claims.memoryOf(id, definition, 0);
     if (!memory.inputKnown) memory.setInput(request.members);
-    for (const taskNo of roots.slice(0, claims)) {
+    for (const taskNo of definition.rootsToTake.slice(0, claims)) {
       this.take(
         {
           executionId: id,
@@ -203,6 +207,7 @@ export class TenantEngine {
           recoveryAttempts: 0,
           unmetDependencies: 0,
           deferredForMs: null,
+          priority: request.priority + (tasks[taskNo]?.priority ?? 0),
         },
         definition,
         0,
@@ -213,8 +218,7 @@ export class TenantEngine {
   }
 
   private rootsWait(request: StartRequest): void {
-    const delayMs =
-      request.runAt === null ? (request.delayMs ?? 0) : request.runAt.getTime() - Date.now();
+    const delayMs = delayOf(request);
     if (delayMs > 0) this.dueIn(delayMs);
     else this.workIsReady();
   }
@@ -226,6 +230,8 @@ export class TenantEngine {
     unmetDependencies: number,
     generation: number,
   ): void {
+    const { tasks } = claim.definition.workflow;
+    const ofExecution = claim.priority - claim.task.priority;
     this.take(
       {
         executionId: claim.executionId,
@@ -235,6 +241,7 @@ export class TenantEngine {
         recoveryAttempts: 0,
         unmetDependencies,
         deferredForMs: null,
+        priority: ofExecution + (tasks[taskNo]?.priority ?? 0),
       },
       claim.definition,
       generation,
@@ -246,6 +253,12 @@ export class TenantEngine {
     this.lane.backlog = true;
     if (this.lane.room > 0) this.dispatch();
     this.services.announceWork(this.settings.address);
+  }
+
+  /** Something has become due, and maybe only this process knows. */
+  workIsDue(): void {
+    if (this.lane.room > 0) this.dispatch();
+    else this.workIsReady();
   }
 
   private dueIn(ms: number): void {
@@ -378,6 +391,11 @@ export class TenantEngine {
   private emit(event: Omit<EngineEvent, 'tenant'>): void {
     this.parts.emit({ ...event, tenant: this.settings.tenant });
   }
+}
+
+/** How long until a start is due; the database's clock decides, this says when to look. */
+function delayOf({ runAt, delayMs }: StartRequest): number {
+  return runAt === null ? (delayMs ?? 0) : runAt.getTime() - Date.now();
 }
 
 /** Waits for the work, at most so long. */

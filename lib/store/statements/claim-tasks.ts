@@ -14,6 +14,8 @@ export interface ClaimedTask {
   readonly generation: number;
   /** How long ago the task was first deferred, by the database's clock; null if it wasn't. */
   readonly deferredForMs: number | null;
+  /** The task's and the execution's together. */
+  readonly priority: number;
 }
 
 /**
@@ -69,7 +71,7 @@ export const claimTasks: Statement = {
     FROM candidate c
     WHERE t.execution_id = c.execution_id AND t.task_no = c.task_no
     RETURNING t.execution_id, t.task_no, t.definition_id, t.claim_token, t.attempt, t.recovery_attempts,
-              t.unmet_dependencies, t.generation, t.deferred_since
+              t.unmet_dependencies, t.generation, t.deferred_since, t.priority
   ), begun AS MATERIALIZED (
     SELECT x.id FROM (SELECT DISTINCT execution_id FROM claimed ORDER BY 1) c CROSS JOIN LATERAL (
       SELECT e.id FROM ${tables.execution} e WHERE e.id = c.execution_id AND e.started_at IS NULL FOR NO KEY UPDATE
@@ -81,7 +83,7 @@ export const claimTasks: Statement = {
     FROM begun b WHERE e.id = b.id
   )
   SELECT execution_id, task_no, definition_id, claim_token, attempt, recovery_attempts, unmet_dependencies, generation,
-         (extract(epoch FROM clock_timestamp() - deferred_since) * 1000)::bigint
+         (extract(epoch FROM clock_timestamp() - deferred_since) * 1000)::bigint, priority
   FROM claimed`,
 };
 
@@ -113,5 +115,6 @@ export function decodeClaims(rows: readonly RawRow[]): ClaimedTask[] {
     unmetDependencies: Number(row[6]),
     generation: Number(row[7]),
     deferredForMs: row[8] === null || row[8] === undefined ? null : Number(row[8]),
+    priority: Number(row[9]),
   }));
 }

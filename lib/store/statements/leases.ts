@@ -33,6 +33,6 @@ export const readClaims: Statement = {
   text: (
     tables,
   ) => `SELECT execution_id, task_no, definition_id, claim_token, attempt, recovery_attempts,
-    unmet_dependencies, generation, (extract(epoch FROM clock_timestamp() - deferred_since) * 1000)::bigint
+    unmet_dependencies, generation, (extract(epoch FROM clock_timestamp() - deferred_since) * 1000)::bigint, priority
   FROM ${tables.task} WHERE owner = $1::uuid`,
 };
