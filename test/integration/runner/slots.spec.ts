@@ -1,0 +1,159 @@
+import { describe, expect, it } from '@jest/globals';
+import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
+import { gate } from '../../support/gate.js';
+import { openTenant, openTenants } from '../../support/open-tenant.js';
+import { waitFor } from '../../support/wait-for.js';
+
+/** Counts handlers that run at once. */
+class Crowd {
+  now = 0;
+  most = 0;
+
+  async pass(work: () => Promise<void>): Promise<void> {
+    this.most = Math.max(this.most, ++this.now);
+    try {
+      await work();
+    } finally {
+      this.now--;
+    }
+  }
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe('Slots', () => {
+  it('hold no more handlers than maxConcurrentTasks of the tenant and of the process', async () => {
+    const process = new Crowd();
+    const tenants = new Map<string, Crowd>();
+    const crowded = defineWorkflow('crowded')
+      .task('root', ({ tenant }) => pass(tenant))
+      .task('a', { dependsOn: ['root'] }, ({ tenant }) => pass(tenant))
+      .task('b', { dependsOn: ['root'] }, ({ tenant }) => pass(tenant))
+      .build();
+    const pass = (tenant: string): Promise<void> => {
+      const crowd = tenants.get(tenant) ?? new Crowd();
+      tenants.set(tenant, crowd);
+      return process.pass(() => crowd.pass(turn));
+    };
+    const hosted = await openTenants(
+      [crowded],
+      [
+        { tenant: 'a', maxConcurrentTasks: 3 },
+        { tenant: 'b', maxConcurrentTasks: 4 },
+      ],
+      5,
+    );
+    await Promise.all(
+      hosted.flatMap(({ runner }) => Array.from({ length: 150 }, () => runner.execute('crowded'))),
+    );
+    expect(process.most).toBe(5);
+    expect(tenants.get('a')?.most).toBe(3);
+    expect(tenants.get('b')?.most).toBe(4);
+  });
+
+  it('go to higher priorities first, of tasks and of executions', async () => {
+    const order: string[] = [];
+    const begun = gate();
+    const free = gate();
+    const blocker = defineWorkflow('blocker')
+      .task('only', async () => {
+        begun.open();
+        await free.passed;
+      })
+      .build();
+    const low = defineWorkflow('low')
+      .task(
+        'only',
+        { priority: -5 },
+        (context) => void order.push(`${Number(context.get('n'))} low`),
+      )
+      .build();
+    const high = defineWorkflow('high')
+      .task(
+        'only',
+        { priority: 5 },
+        (context) => void order.push(`${Number(context.get('n'))} high`),
+      )
+      .build();
+    const { runner } = await openTenant([blocker, low, high], { maxConcurrentTasks: 1 });
+    await runner.start(blocker);
+    await begun.passed;
+    const handles = [
+      await runner.start(low, { n: 1 }),
+      await runner.start(high, { n: 1 }),
+      await runner.start(low, { n: 2 }, { priority: 100 }),
+      await runner.start(high, { n: 2 }, { priority: 100 }),
+      await runner.start(low, { n: 3 }, { priority: 7 }),
+      await runner.start(high, { n: 3 }, { priority: 7 }),
+      await runner.start(high, { n: 4 }),
+    ];
+    free.open();
+    await Promise.all(handles.map((handle) => handle.result()));
+    expect(order).toEqual([
+      '2 high', // 105
+      '2 low', // 95
+      '3 high', // 12
+      '1 high', // 5, and here before the other one
+      '4 high', // 5
+      '3 low', // 2
+      '1 low', // -5
+    ]);
+  });
+
+  it('go to the roots and dependents of one execution by priority', async () => {
+    const order: string[] = [];
+    const note = ({ taskName }: { taskName: string }): void => void order.push(taskName);
+    const ranked = defineWorkflow('ranked-within')
+      .task('root 1', { priority: 1 }, note)
+      .task('root 3', { priority: 3 }, note)
+      .task('root 2', { priority: 2 }, note)
+      .task('next 1', { dependsOn: ['root 1', 'root 2', 'root 3'], priority: 1 }, note)
+      .task('next 9', { dependsOn: ['root 1', 'root 2', 'root 3'], priority: 9 }, note)
+      .task('next 5', { dependsOn: ['root 1', 'root 2', 'root 3'], priority: 5 }, note)
+      .build();
+    const { runner } = await openTenant([ranked], { maxConcurrentTasks: 1 });
+    // The first one has no prefetch yet, the second has: the order is the same.
+    for (let i = 0; i < 2; i++) {
+      order.length = 0;
+      await runner.execute(ranked);
+      expect(order).toEqual(['root 3', 'root 2', 'root 1', 'next 9', 'next 5', 'next 1']);
+    }
+  });
+
+  it('go round the tenants: a flood in one does not starve another', async () => {
+    const ended: string[] = [];
+    const flood = defineWorkflow('flood')
+      .task('only', async ({ tenant }) => {
+        await turn();
+        ended.push(tenant);
+      })
+      .build();
+    const [big, small] = await openTenants([flood], [{ tenant: 'big' }, { tenant: 'small' }], 4);
+    const flooding = Array.from({ length: 3_000 }, () => big!.runner.start(flood));
+    await waitFor(() => ended.length > 100);
+    const few = await Promise.all(Array.from({ length: 20 }, () => small!.runner.start(flood)));
+    await Promise.all(few.map((handle) => handle.result()));
+    // Behind the flood they would end last.
+    expect(ended.filter((name) => name === 'big').length).toBeLessThan(2_700);
+    await Promise.all((await Promise.all(flooding)).map((handle) => handle.result()));
+  });
+
+  it('are not blocked by a neighbour whose handlers are long', async () => {
+    const free = gate();
+    const long = defineWorkflow('long')
+      .task('only', () => free.passed)
+      .build();
+    const short = defineWorkflow('short')
+      .task('only', () => undefined)
+      .build();
+    const [big, small] = await openTenants(
+      [long, short],
+      [{ tenant: 'big', maxConcurrentTasks: 3 }, { tenant: 'small' }],
+      4,
+    );
+    const blocked = await Promise.all(Array.from({ length: 50 }, () => big!.runner.start(long)));
+    for (let i = 0; i < 20; i++) await small!.runner.execute(short, {}, { timeout: '10s' });
+    free.open();
+    await Promise.all(blocked.map((handle) => handle.result()));
+  });
+});
