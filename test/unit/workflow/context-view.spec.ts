@@ -177,6 +177,15 @@ describe('ContextIndex', () => {
 });
 
 describe('ContextHistory', () => {
+  it('goes far back in few steps', () => {
+    const first = ContextHistory.start.write(['a']);
+    let last = first;
+    for (let point = 0; point < 300_000; point++) last = last.write(['b']);
+    // Step by step, this would be more calls than there is room for.
+    expect(last.common(first.write(['c']))).toBe(first);
+    expect(first.common(last)).toBe(first);
+  });
+
   it('finds the last point that two have in common', () => {
     const backs = fc.array(fc.nat(40), { size: 'max', minLength: 1, maxLength: 200 });
     fc.assert(

@@ -60,6 +60,11 @@ describe('encodeJson', () => {
     ['a URL', new URL('https://example.com/x'), '"https://example.com/x"'],
     ['boxed primitives', [Object(1), Object('s'), Object(false)], '[1,"s",false]'],
     ['an array of another realm', vm.runInNewContext('[{ a: [1] }]'), '[{"a":[1]}]'],
+    [
+      'empty ones of no special kind',
+      [Object.create({}), vm.runInNewContext('[[], {}]')],
+      '[{},[[],{}]]',
+    ],
     ['a Date of another realm', vm.runInNewContext('new Date(0)'), '"1970-01-01T00:00:00.000Z"'],
     ['a proxy', new Proxy({ a: [1] }, {}), '{"a":[1]}'],
     ['the same object twice', ((x) => [x, { x }])({ a: 1 }), '[{"a":1},{"x":{"a":1}}]'],

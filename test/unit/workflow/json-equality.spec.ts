@@ -33,6 +33,7 @@ describe('jsonEquals', () => {
     [{ a: [{ b: null }] }, { a: [{ b: 0 }] }, false],
     [{ constructor: 1 }, { a: 1 }, false],
     [JSON.parse('{"__proto__":1}'), { toString: 1 }, false],
+    [JSON.parse('{"__proto__":{}}'), { x: 1 }, false],
     [JSON.parse('{"__proto__":1}'), JSON.parse('{"__proto__":1}'), true],
   ])('of %j and %j is %p', (a, b, equal) => {
     expect(jsonEquals(a, b)).toBe(equal);

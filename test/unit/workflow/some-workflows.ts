@@ -73,39 +73,25 @@ export function ancestorsByName(tasks: readonly TaskSource[]): Map<string, Set<s
   return ancestors;
 }
 
-/** Runs `action` and tells how many entries were put into maps and sets meanwhile: the work of what is built of them. */
-export function countInsertions(action: () => void): number {
+/** Runs `action` and tells how often maps and sets were asked or added to meanwhile: the work, whatever the machine. */
+export function countSteps(action: () => void): number {
   let count = 0;
-  const { set } = Map.prototype;
-  const { add } = Set.prototype;
-  /* oxlint-disable no-extend-native -- for the time of the action */
-  const replace = (mapSet: unknown, setAdd: unknown): void => {
-    Object.defineProperty(Map.prototype, 'set', {
-      value: mapSet,
-      configurable: true,
-      writable: true,
-    });
-    Object.defineProperty(Set.prototype, 'add', {
-      value: setAdd,
-      configurable: true,
-      writable: true,
-    });
+  const restore: (() => void)[] = [];
+  const watch = (prototype: object, method: string): void => {
+    const original: unknown = Reflect.get(prototype, method);
+    const counted = function counted(this: unknown, ...args: unknown[]): unknown {
+      count++;
+      return typeof original === 'function' ? Reflect.apply(original, this, args) : undefined;
+    };
+    Object.defineProperty(prototype, method, { value: counted });
+    restore.push(() => Object.defineProperty(prototype, method, { value: original }));
   };
-  /* oxlint-enable no-extend-native */
-  replace(
-    function counted(this: Map<unknown, unknown>, key: unknown, value: unknown): unknown {
-      count++;
-      return set.call(this, key, value);
-    },
-    function counted(this: Set<unknown>, value: unknown): unknown {
-      count++;
-      return add.call(this, value);
-    },
-  );
+  for (const method of ['get', 'has', 'set']) watch(Map.prototype, method);
+  for (const method of ['has', 'add']) watch(Set.prototype, method);
   try {
     action();
   } finally {
-    replace(set, add);
+    for (const undo of restore) undo();
   }
   return count;
 }
