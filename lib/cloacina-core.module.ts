@@ -10,6 +10,7 @@ import { Boot } from './boot/boot.js';
 import { CloacinaLifecycleModule } from './boot/lifecycle.module.js';
 import { SHARED_OPTIONS, TENANT_HOST, type GivenOptions } from './boot/registration.js';
 import { WorkflowRegistry } from './discovery/registered-workflow.js';
+import { CloacinaRecoveryJobs, RECOVERY_PASSES } from './recovery/recovery-jobs.js';
 import { TenantHost } from './tenants/tenant-host.js';
 
 /** What the tenants of one application share. Imported by every module that CloacinaModule makes; there is one. */
@@ -28,8 +29,10 @@ import { TenantHost } from './tenants/tenant-host.js';
       useFactory: (boot: Boot) => new TenantHost(boot.registry, boot.shared.maxConcurrentTasks),
       inject: [Boot],
     },
+    { provide: RECOVERY_PASSES, useExisting: TENANT_HOST },
+    CloacinaRecoveryJobs,
   ],
-  exports: [Boot, WorkflowRegistry, TENANT_HOST],
+  exports: [Boot, WorkflowRegistry, TENANT_HOST, CloacinaRecoveryJobs],
 })
 export class CloacinaCoreModule implements OnModuleInit, OnApplicationShutdown {
   constructor(

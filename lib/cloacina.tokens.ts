@@ -1,4 +1,5 @@
 import { Inject, type Type } from '@nestjs/common';
+import { CloacinaRecovery } from './recovery/cloacina-recovery.js';
 import { CloacinaRunner } from './runner/cloacina-runner.js';
 import { CloacinaMigrator } from './tenants/cloacina-migrator.js';
 
@@ -10,6 +11,7 @@ export const CLASS_TOKENS: readonly { readonly type: Type<unknown>; readonly dec
   [
     { type: CloacinaRunner, decorator: 'InjectRunner' },
     { type: CloacinaMigrator, decorator: 'InjectMigrator' },
+    { type: CloacinaRecovery, decorator: 'InjectRecovery' },
   ];
 
 /** `CloacinaRunner:tenant_acme`; the class itself without a tenant. */
@@ -32,6 +34,11 @@ export function getMigratorToken(tenant?: string): TenantToken<CloacinaMigrator>
   return tenantToken(CloacinaMigrator, tenant);
 }
 
+/** The token of a tenant's {@link CloacinaRecovery}; see {@link getRunnerToken}. */
+export function getRecoveryToken(tenant?: string): TenantToken<CloacinaRecovery> {
+  return tenantToken(CloacinaRecovery, tenant);
+}
+
 /**
  * Injects a tenant's {@link CloacinaRunner}.
  *
@@ -47,4 +54,9 @@ export function InjectRunner(tenant?: string): ParameterDecorator & PropertyDeco
 /** Injects a tenant's {@link CloacinaMigrator}. */
 export function InjectMigrator(tenant?: string): ParameterDecorator & PropertyDecorator {
   return Inject(getMigratorToken(tenant));
+}
+
+/** Injects a tenant's {@link CloacinaRecovery}. */
+export function InjectRecovery(tenant?: string): ParameterDecorator & PropertyDecorator {
+  return Inject(getRecoveryToken(tenant));
 }

@@ -8,8 +8,10 @@ export type {
 } from './cloacina.options.js';
 export {
   getMigratorToken,
+  getRecoveryToken,
   getRunnerToken,
   InjectMigrator,
+  InjectRecovery,
   InjectRunner,
   type TenantToken,
 } from './cloacina.tokens.js';
@@ -51,6 +53,15 @@ export {
   type EndedExecution,
   type StoredError,
 } from './errors/index.js';
+export {
+  CloacinaRecovery,
+  type BlockedTask,
+  type RecoveryEvent,
+  type RecoveryEventFilter,
+  type RecoveryStats,
+} from './recovery/cloacina-recovery.js';
+export { CloacinaRecoveryJobs, RECOVERY_JOB } from './recovery/recovery-jobs.js';
+export type { RecoveryCause, RecoveryReport } from './recovery/tenant-recovery.js';
 export { CloacinaRunner } from './runner/cloacina-runner.js';
 export type {
   Execution,

@@ -4,6 +4,7 @@ import type { EntitySchema } from 'typeorm';
 import type { CloacinaTenantOptions } from '../cloacina.options.js';
 import { servesOnly } from '../discovery/served-workflows.js';
 import { tenantToken } from '../cloacina.tokens.js';
+import { CloacinaRecovery } from '../recovery/cloacina-recovery.js';
 import { CloacinaRunner } from '../runner/cloacina-runner.js';
 import { CloacinaMigrator } from '../tenants/cloacina-migrator.js';
 import type { HostedTenant, TenantHost } from '../tenants/tenant-host.js';
@@ -25,6 +26,7 @@ const PARTS: readonly {
 }[] = [
   { type: CloacinaRunner, read: (hosted) => hosted.runner },
   { type: CloacinaMigrator, read: (hosted) => hosted.migrator },
+  { type: CloacinaRecovery, read: (hosted) => hosted.recovery },
 ];
 
 /** A tenant that was opened, or that cannot be: then all that is read of it are stand-ins. */

@@ -17,6 +17,8 @@ export interface LoginPools {
   readonly statements: pg.Pool;
   /** Data sources, transactions with user code, and what is rare. */
   readonly general: pg.Pool;
+  /** For a tenant that asks for more connections than those before it: the largest wish wins. */
+  grow(poolSize: number): void;
   end(): Promise<void>;
 }
 
@@ -45,10 +47,7 @@ const MAX_STATEMENT_CONNECTIONS = 4;
 const READ_COMMITTED = '-c default_transaction_isolation=read\\ committed';
 
 export function createPools(settings: PoolSettings): LoginPools {
-  const statementSize = Math.max(
-    1,
-    Math.min(MAX_STATEMENT_CONNECTIONS, Math.floor(settings.poolSize / 2)),
-  );
+  const statementSize = statementShare(settings.poolSize);
   const shared: pg.PoolConfig = {
     ...settings.connection,
     application_name: settings.applicationName,
@@ -75,8 +74,16 @@ export function createPools(settings: PoolSettings): LoginPools {
   return {
     statements,
     general,
+    grow: (poolSize) => {
+      statements.options.max = Math.max(statements.options.max, statementShare(poolSize));
+      general.options.max = Math.max(general.options.max, poolSize - statementShare(poolSize));
+    },
     end: async () => {
       await Promise.all([statements.end(), general.end()]);
     },
   };
+}
+
+function statementShare(poolSize: number): number {
+  return Math.max(1, Math.min(MAX_STATEMENT_CONNECTIONS, Math.floor(poolSize / 2)));
 }

@@ -67,6 +67,7 @@ export class TenantHost {
   private readonly logins = new Map<string, LoginEngine>();
   private readonly open = new Map<string, Open>();
   private readonly slots: RunQueue;
+  private closed = false;
 
   constructor(
     private readonly registry: WorkflowRegistry,
@@ -124,6 +125,13 @@ export class TenantHost {
     for (const login of this.logins.values()) login.process.startClaiming();
   }
 
+  /** One pass over all tenants for what lost processes left. Idempotent. */
+  async recoverOnce(): Promise<void> {
+    await Promise.all(
+      [...this.logins.values()].map((login) => login.recovery.runOnce('leaseOver')),
+    );
+  }
+
   /** Gives back what has not begun and waits for what runs: nothing is claimed any more. */
   async drain(): Promise<void> {
     await Promise.all([...this.open.keys()].map((tenant) => this.drainTenant(tenant)));
@@ -131,6 +139,7 @@ export class TenantHost {
 
   /** After the drain: waiters are told, and the connections are closed. */
   async close(): Promise<void> {
+    this.closed = true;
     await this.drain();
     for (const { tenant, engine, events } of this.open.values()) {
       tenant.runner.closed();
@@ -190,6 +199,8 @@ export class TenantHost {
     if (login === undefined) {
       login = new LoginEngine(options, this.slots);
       this.logins.set(key, login);
+    } else {
+      login.pools.grow(options.poolSize);
     }
     return login;
   }
@@ -202,6 +213,7 @@ export class TenantHost {
         await work();
         return;
       } catch (error) {
+        if (this.closed) throw error;
         const waitedMs = Math.round(performance.now() - began);
         if (!isAway(error)) throw error;
         if (waitedMs > BOOT_PATIENCE_MS) {
