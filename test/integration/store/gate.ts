@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { TenantTables } from '../../../lib/store/store.js';
 import { waitFor } from '../../support/wait-for.js';
+import { applicationName, type OpenStore } from './open-store.js';
 import type { Session } from './session.js';
 
 /** A row that a gate holds: a task's, or without `taskNo` an execution's. */
@@ -73,6 +74,21 @@ export async function untilWaiting(
       return rows[0]?.waiting === sessions.length;
     },
     { every: 2, what: `${sessions.length} sessions to wait for a lock` },
+  );
+}
+
+/** The same of the store's own connections: that one of them waits. */
+export async function untilStoreWaits({ admin, schema }: OpenStore): Promise<void> {
+  await waitFor(
+    async () => {
+      const { rowCount } = await admin.query(
+        `SELECT FROM pg_stat_activity
+         WHERE application_name = $1 AND state = 'active' AND wait_event_type = 'Lock'`,
+        [applicationName(schema)],
+      );
+      return rowCount === 1;
+    },
+    { every: 2, what: 'the store to wait for a lock' },
   );
 }
 

@@ -24,10 +24,15 @@ export interface OpenStore {
   close(): Promise<void>;
 }
 
+/** What the server calls the connections of the store's pools. */
+export function applicationName(schema: string): string {
+  return `store ${schema}`;
+}
+
 export async function openStore(): Promise<OpenStore> {
   const schema = freshSchema('store');
   const connection: pg.ClientConfig = { connectionString: databaseUrl() };
-  const pools = createPools({ connection, poolSize: 8, applicationName: `store ${schema}` });
+  const pools = createPools({ connection, poolSize: 8, applicationName: applicationName(schema) });
   const dataSource = await createTenantDataSource({ pool: pools.general, schema }).initialize();
   await new CloacinaMigrator({
     tenant: schema,

@@ -8,6 +8,7 @@ export interface TaskColumns {
   readonly unmet_dependencies: number;
   readonly claim_token: number;
   readonly owner: string | null;
+  readonly priority: number;
   readonly run_at: Date | null;
   readonly held: boolean;
   readonly attempt: number;

@@ -1,0 +1,261 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import type { ClaimedTask } from '../../../lib/store/store.js';
+import { untilWaiting } from './gate.js';
+import { openStore, type OpenStore } from './open-store.js';
+import { rowsOf, taskOf } from './rows.js';
+import type { Session } from './session.js';
+import { newClaimant, noLease, outcomeOf, parallel, startOf, workflow } from './workflows.js';
+
+let open: OpenStore;
+let session: Session;
+/** Of its own for each test, so that none meets another's tasks. */
+let definition = 0;
+
+beforeAll(async () => {
+  open = await openStore();
+  session = await open.connect();
+});
+afterAll(() => open.close());
+beforeEach(() => {
+  definition += 10;
+});
+
+interface Waiting {
+  readonly definitionId?: number;
+  readonly priority?: number;
+  /** Seconds since it is due; negative: until then. */
+  readonly waited?: number;
+}
+
+/** An execution of one task that waits to be claimed; returns its id. */
+async function waiting({ definitionId, priority = 0, waited = 1 }: Waiting = {}): Promise<string> {
+  const of = parallel(1, { definitionId: definitionId ?? definition });
+  const id = await session.startOne(of, { claims: 0, priority });
+  await open.admin.query(
+    `UPDATE ${open.tables.task} SET run_at = now() - $2 * interval '1 second' WHERE execution_id = $1`,
+    [id, waited],
+  );
+  return id;
+}
+
+const idsOf = (claims: readonly ClaimedTask[]) => claims.map(({ executionId }) => executionId);
+
+describe('the order of claims', () => {
+  test('the higher priority first, of one priority the longest waiting', async () => {
+    const third = await waiting({ waited: 300 });
+    const second = await waiting({ priority: 5, waited: 10 });
+    const last = await waiting({ priority: -1, waited: 900 });
+    const first = await waiting({ priority: 5, waited: 20 });
+    const fourth = await waiting({ waited: 200 });
+
+    expect(idsOf(await session.claim([definition], 3))).toEqual([first, second, third]);
+    expect(idsOf(await session.claim([definition], 3))).toEqual([fourth, last]);
+    expect(await session.claim([definition], 3)).toEqual([]);
+  });
+
+  test('priorities count across definitions, whatever the order of these', async () => {
+    const other = definition + 1;
+    const low = await waiting({ priority: 1, waited: 900 });
+    const high = await waiting({ definitionId: other, priority: 2 });
+    const middle = await waiting({ priority: 1, waited: 1000 });
+
+    expect(idsOf(await session.claim([definition, other], 2))).toEqual([high, middle]);
+    expect(idsOf(await session.claim([definition, other], 2))).toEqual([low]);
+  });
+
+  test('of definitions with one priority, the one with the longest waiting task goes first', async () => {
+    const others = [definition + 1, definition + 2];
+    const second = await waiting({ waited: 200 });
+    const first = await waiting({ definitionId: others[0]!, waited: 300 });
+    const third = await waiting({ definitionId: others[1]!, waited: 100 });
+    const claims: string[] = [];
+    for (let n = 0; n < 3; n++) {
+      claims.push(...idsOf(await session.claim([definition, ...others], 1)));
+    }
+    expect(claims).toEqual([first, second, third]);
+  });
+});
+
+describe('left alone', () => {
+  test('tasks of definitions that were not asked for', async () => {
+    const mine = await waiting();
+    await waiting({ definitionId: definition + 1, priority: 100 });
+    expect(idsOf(await session.claim([definition], 10))).toEqual([mine]);
+    expect(await session.claim([], 10)).toEqual([]);
+  });
+
+  test('tasks without a handler here, however long they wait', async () => {
+    const of = parallel(3, { definitionId: definition });
+    const id = await session.startOne(of, { claims: 0 });
+    const claims = await session.claim([definition], 1, {
+      unknown: [
+        [definition, 0],
+        [definition, 2],
+        [definition + 1, 1],
+      ],
+    });
+    expect(claims.map(({ taskNo }) => taskNo)).toEqual([1]);
+    expect((await rowsOf(open, id)).tasks.map(({ status }) => status)).toEqual([
+      'Ready',
+      'Running',
+      'Ready',
+    ]);
+  });
+
+  test('tasks that are not due, and none behind them waits for that', async () => {
+    const early = await waiting({ priority: 9, waited: -3600 });
+    const due = await waiting({ priority: 0 });
+    expect(idsOf(await session.claim([definition], 10))).toEqual([due]);
+    expect(await taskOf(open, early, 0)).toMatchObject({ status: 'Ready' });
+  });
+
+  test('tasks that are held, not begun, running or at their end', async () => {
+    const of = workflow([[], [0], []], { definitionId: definition });
+    const held = await waiting();
+    await open.store.pause(held, null);
+    const id = await session.startOne(of);
+    await session.complete([outcomeOf(of, id, 2)]);
+    expect(await session.claim([definition], 10)).toEqual([]);
+  });
+});
+
+test('a claim says what the claimant has to know', async () => {
+  const id = await waiting();
+  await open.admin.query(
+    `UPDATE ${open.tables.task} SET claim_token = 7, attempt = 2, recovery_attempts = 1,
+            unmet_dependencies = 3, generation = 4 WHERE execution_id = $1`,
+    [id],
+  );
+  expect(await session.claim([definition], 1)).toEqual([
+    {
+      executionId: id,
+      taskNo: 0,
+      definitionId: definition,
+      token: 8,
+      attempt: 2,
+      recoveryAttempts: 1,
+      unmetDependencies: 3,
+      generation: 4,
+      deferredForMs: null,
+    },
+  ]);
+  expect(await taskOf(open, id, 0)).toMatchObject({
+    status: 'Running',
+    owner: session.claimant.instanceId,
+    run_at: null,
+    started_at: expect.any(Date),
+  });
+});
+
+test('what an instance holds is told to it again', async () => {
+  const claimant = newClaimant();
+  const ids = [await waiting({ waited: 2 }), await waiting({ waited: 1 })];
+  const claims = await open.store.claim([definition], [], 2, noLease(claimant));
+  expect(idsOf(claims)).toEqual(ids);
+  const held = await open.store.claimsOf(claimant.instanceId);
+  expect(held.toSorted((a, b) => ids.indexOf(a.executionId) - ids.indexOf(b.executionId))).toEqual(
+    claims,
+  );
+  expect(await open.store.claimsOf(newClaimant().instanceId)).toEqual([]);
+});
+
+describe('the first claim of an execution', () => {
+  test('begins it: it runs, and its deadline counts from now', async () => {
+    const of = parallel(2, { definitionId: definition, timeoutMs: 60_000 });
+    const id = await session.startOne(of, { claims: 0 });
+    await session.claim([definition], 1);
+
+    const { execution } = await rowsOf(open, id);
+    expect(execution).toMatchObject({ status: 'Running', started_at: expect.any(Date) });
+    const limit = Number(execution?.deadline_at) - Number(execution?.started_at);
+    expect(limit).toBeGreaterThan(59_000);
+    expect(limit).toBeLessThan(61_000);
+
+    await session.claim([definition], 1);
+    expect((await rowsOf(open, id)).execution).toEqual(execution);
+  });
+
+  test('of two at once, one begins it', async () => {
+    const of = parallel(2, { definitionId: definition, timeoutMs: 60_000 });
+    const id = await session.startOne(of, { claims: 0 });
+    const other = await open.connect();
+    await other.begin();
+    await other.claim([definition], 1);
+    const claims = session.claim([definition], 1);
+    await untilWaiting(open.admin, [session]);
+    await other.commit();
+    const { execution: begun } = await rowsOf(open, id);
+    expect(await claims).toHaveLength(1);
+    expect((await rowsOf(open, id)).execution).toEqual(begun);
+  });
+
+  test('an execution without a timeout has no deadline', async () => {
+    const id = await waiting();
+    await session.claim([definition], 1);
+    expect((await rowsOf(open, id)).execution).toMatchObject({
+      status: 'Running',
+      deadline_at: null,
+    });
+  });
+});
+
+describe('many processes that claim from one backlog', () => {
+  const PRIORITIES = [0, 1, 2];
+
+  /** Tasks of three definitions at three priorities. */
+  async function backlog(count: number): Promise<number[]> {
+    const definitions = [definition, definition + 1, definition + 2];
+    await session.start(
+      Array.from({ length: count }, (_, n) =>
+        startOf(parallel(1, { definitionId: definitions[n % 3]! }), {
+          claims: 0,
+          priority: PRIORITIES[Math.floor(n / 3) % 3]!,
+        }),
+      ),
+    );
+    return definitions;
+  }
+
+  test('none waits for another or comes away empty, and they take what is due between them', async () => {
+    const definitions = await backlog(80);
+    const sessions = await open.connectAll(8);
+    const claims: ClaimedTask[][] = [];
+    for (const one of sessions) {
+      await one.begin();
+      claims.push(await one.claim(definitions, 10));
+    }
+    await Promise.all(sessions.map((one) => one.commit()));
+
+    expect(claims.map(({ length }) => length)).toEqual(new Array(8).fill(10));
+    expect(new Set(claims.flatMap(idsOf)).size).toBe(80);
+  });
+
+  test('no task is claimed twice, and none is left', async () => {
+    const definitions = await backlog(1_500);
+    const sessions = await open.connectAll(6);
+    const claimed = await Promise.all(
+      sessions.map(async (one, n) => {
+        const all: ClaimedTask[] = [];
+        for (;;) {
+          const claims = await one.claim(definitions, 5 + n);
+          if (claims.length === 0) return all;
+          all.push(...claims);
+        }
+      }),
+    );
+
+    const all = claimed.flat();
+    expect(all).toHaveLength(1_500);
+    expect(new Set(idsOf(all)).size).toBe(1_500);
+    expect(all.every(({ token }) => token === 1)).toBe(true);
+    const { rows } = await open.admin.query<{ owner: string; tasks: number }>(
+      `SELECT owner, count(*)::integer AS tasks FROM ${open.tables.task}
+       WHERE definition_id = ANY ($1) GROUP BY owner`,
+      [definitions],
+    );
+    const held = new Map(rows.map(({ owner, tasks }) => [owner, tasks]));
+    expect(sessions.map((one) => held.get(one.claimant.instanceId) ?? 0)).toEqual(
+      claimed.map(({ length }) => length),
+    );
+  });
+});

@@ -1,0 +1,191 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { openStore, type OpenStore } from './open-store.js';
+import { rowsOf } from './rows.js';
+import type { Session } from './session.js';
+import { fanIn, noLease, parallel, startOf, workflow } from './workflows.js';
+
+let open: OpenStore;
+let session: Session;
+
+beforeAll(async () => {
+  open = await openStore();
+  session = await open.connect();
+});
+afterAll(() => open.close());
+
+test('an execution has a row for each task, with its dependencies counted', async () => {
+  const of = workflow([[], [], [0, 1], [2], [2, 0]], {
+    definitionId: 7,
+    name: 'orders',
+    priorities: [0, 1, 2, -3, 0],
+  });
+  const id = await session.startOne(of, { claims: 0, input: '{"order":1}', priority: 10 });
+
+  const { execution, tasks, events } = await rowsOf(open, id);
+  expect(execution).toMatchObject({
+    workflow: 'orders',
+    definition_id: 7,
+    status: 'Pending',
+    priority: 10,
+    input: { order: 1 },
+    remaining_leaves: 2,
+    unhandled_failures: 0,
+    started_at: null,
+    deadline_at: null,
+  });
+  expect(tasks).toEqual(
+    [
+      { status: 'Ready', pending_dependencies: 0, priority: 10, run_at: expect.any(Date) },
+      { status: 'Ready', pending_dependencies: 0, priority: 11, run_at: expect.any(Date) },
+      { status: 'NotStarted', pending_dependencies: 2, priority: 12, run_at: null },
+      { status: 'NotStarted', pending_dependencies: 1, priority: 7, run_at: null },
+      { status: 'NotStarted', pending_dependencies: 2, priority: 10, run_at: null },
+    ].map((columns, taskNo) =>
+      expect.objectContaining({
+        task_no: taskNo,
+        definition_id: 7,
+        claim_token: 0,
+        owner: null,
+        started_at: null,
+        ...columns,
+      }),
+    ),
+  );
+  expect(events).toEqual([]);
+});
+
+describe('roots that are claimed in the start', () => {
+  test.each([0, 1, 2, 3])('are the first %i', async (claims) => {
+    // Roots are 0, 1 and 3: a task's place among them is not its number.
+    const of = workflow([[], [], [0], []], { timeoutMs: 60_000 });
+    const id = await session.startOne(of, { claims });
+
+    const { execution, tasks } = await rowsOf(open, id);
+    const claimed = [0, 1, 3].slice(0, claims);
+    for (const task of tasks) {
+      expect(task).toMatchObject(
+        claimed.includes(task.task_no)
+          ? {
+              status: 'Running',
+              claim_token: 1,
+              owner: session.claimant.instanceId,
+              run_at: null,
+              started_at: expect.any(Date),
+            }
+          : { claim_token: 0, owner: null, started_at: null },
+      );
+    }
+    const begun = claims > 0 ? expect.any(Date) : null;
+    expect(execution).toMatchObject({
+      status: claims > 0 ? 'Running' : 'Pending',
+      started_at: begun,
+      deadline_at: begun,
+    });
+  });
+});
+
+test.each([
+  ['at a time', { runAt: new Date('2100-01-01T00:00:00Z') }, '2100-01-01T00:00:00.000Z'],
+  [
+    'after a time and a delay',
+    { runAt: new Date('2100-01-01T00:00:00Z'), delayMs: 1500 },
+    '2100-01-01T00:00:01.500Z',
+  ],
+])('%s, its roots wait', async (_, when, runAt) => {
+  const id = await session.startOne(fanIn(2, { definitionId: 14 }), { claims: 0, ...when });
+  const { tasks } = await rowsOf(open, id);
+  expect(tasks.map((task) => task.run_at?.toISOString())).toEqual([runAt, runAt, undefined]);
+  expect(await session.claim([14], 10)).toEqual([]);
+});
+
+test("a delay counts by the database's clock", async () => {
+  const id = await session.startOne(parallel(1), { claims: 0, delayMs: 3_600_000 });
+  const { rows } = await open.admin.query(
+    `SELECT t.run_at - x.created_at = interval '1 hour' AS exact
+     FROM ${open.tables.task} t JOIN ${open.tables.execution} x ON x.id = t.execution_id
+     WHERE x.id = $1`,
+    [id],
+  );
+  expect(rows).toEqual([{ exact: true }]);
+});
+
+test('a batch may mix definitions, claims and inputs', async () => {
+  const shapes = [
+    fanIn(2, { definitionId: 11 }),
+    parallel(3, { definitionId: 12 }),
+    fanIn(5, { definitionId: 13 }),
+  ];
+  const items = Array.from({ length: 60 }, (_, n) =>
+    startOf(shapes[n % 3]!, {
+      claims: n % 4,
+      input: `{"n":${n},"text":"\\"{},\\\\ü"}`,
+      priority: n,
+    }),
+  );
+  await session.start(items);
+
+  for (const [n, item] of items.entries()) {
+    const { execution, tasks } = await rowsOf(open, item.id);
+    expect(execution).toMatchObject({
+      definition_id: item.plan.definitionId,
+      input: { n, text: '"{},\\ü' },
+      remaining_leaves: item.plan.leaves,
+    });
+    expect(tasks.map((task) => task.pending_dependencies)).toEqual(item.plan.pendingDependencies);
+    expect(tasks.every((task) => task.priority === n)).toBe(true);
+    const roots = item.plan.rootOrdinals.filter((ordinal) => ordinal >= 0).length;
+    const running = tasks.filter((task) => task.status === 'Running');
+    expect(running).toHaveLength(Math.min(item.claims, roots));
+  }
+});
+
+test('a definition of 10,000 tasks is started at once', async () => {
+  const of = fanIn(9_999);
+  const id = await session.startOne(of, { claims: 100 });
+  const { rows } = await open.admin.query(
+    `SELECT status, count(*)::integer AS tasks, sum(pending_dependencies)::integer AS pending
+     FROM ${open.tables.task} WHERE execution_id = $1 GROUP BY status ORDER BY status`,
+    [id],
+  );
+  expect(rows).toEqual([
+    { status: 'NotStarted', tasks: 1, pending: 9_999 },
+    { status: 'Ready', tasks: 9_899, pending: 0 },
+    { status: 'Running', tasks: 100, pending: 0 },
+  ]);
+});
+
+describe('sent again under the same id', () => {
+  test('creates nothing twice, and says what it created', async () => {
+    const items = [startOf(fanIn(2)), startOf(fanIn(2)), startOf(fanIn(2))] as const;
+    const [first, second, third] = items;
+    await session.start([first]);
+    const before = await rowsOf(open, first.id);
+
+    const created = await open.store.start([first, second, third], noLease(), true);
+
+    expect(created).toEqual(new Set([second.id, third.id]));
+    expect(await rowsOf(open, first.id)).toEqual(before);
+    expect((await rowsOf(open, second.id)).tasks).toHaveLength(3);
+    expect(await open.store.start(items, noLease(), true)).toEqual(new Set());
+  });
+
+  test('is refused as data where a first send is taken for granted', async () => {
+    const item = startOf(fanIn(2));
+    expect(await open.store.start([item], noLease(), false)).toBe('all');
+    const error: unknown = await open.store
+      .start([item], noLease(), false)
+      .catch((e: unknown) => e);
+    expect(open.store.failureKind(error)).toBe('data');
+    expect((await rowsOf(open, item.id)).tasks).toHaveLength(3);
+  });
+});
+
+test('a batch with an input that cannot be stored writes nothing, and is blamed on its data', async () => {
+  const good = startOf(parallel(1));
+  const bad = startOf(parallel(1), { input: '{"a":"\\u0000"}' });
+  const error: unknown = await open.store
+    .start([good, bad], noLease(), false)
+    .catch((reason: unknown) => reason);
+  expect(open.store.failureKind(error)).toBe('data');
+  expect(await rowsOf(open, good.id)).toEqual({ execution: undefined, tasks: [], events: [] });
+});
