@@ -1,7 +1,7 @@
 /** The suite that `npm test` runs; `jest.faults.config.js` narrows it to the fault tests. */
 export default {
   rootDir: import.meta.dirname,
-  testMatch: ['<rootDir>/test/{unit,integration}/**/*.spec.ts'],
+  testMatch: ['<rootDir>/test/{unit,integration,docs,sample}/**/*.spec.ts'],
   testEnvironment: '<rootDir>/test/support/environment.mjs',
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '^.+\\.ts$': '@swc/jest' },

