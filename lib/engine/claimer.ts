@@ -29,9 +29,12 @@ export interface ClaimerParts {
 export class Claimer {
   private readonly logger = new Logger('Cloacina');
   private claiming = false;
+  private underWay = Promise.resolve();
   private again = false;
   private failures = 0;
   private allowed = false;
+  /** There was a reason to look while it was not allowed. */
+  private missed = false;
 
   constructor(private readonly parts: ClaimerParts) {
     parts.lane.open = false;
@@ -45,22 +48,26 @@ export class Claimer {
   allow(allowed: boolean): void {
     this.allowed = allowed;
     this.parts.lane.open = allowed;
-    if (allowed) this.dispatch();
+    if (allowed && this.missed) this.dispatch();
   }
 
   /** Claims what is due. Calls while it is at it make it look once more. */
   dispatch(): void {
     const { lane } = this.parts;
+    this.missed = !this.allowed;
     if (this.claiming) {
       this.again = true;
     } else if (!this.allowed || lane.room === 0) {
       lane.backlog = true;
     } else {
       this.claiming = true;
-      void this.claimWhileThereIsRoom().finally(() => {
-        this.claiming = false;
-      });
+      this.underWay = this.claimWhileThereIsRoom();
     }
+  }
+
+  /** Resolves when no claiming statement is under way. */
+  settled(): Promise<void> {
+    return this.underWay;
   }
 
   private async claimWhileThereIsRoom(): Promise<void> {
@@ -73,16 +80,17 @@ export class Claimer {
         this.failures = 0;
       } catch (error) {
         this.failed(error);
-        return;
+        break;
       }
     } while (this.again);
+    this.claiming = false;
   }
 
   /** One claiming statement; whether it may be worth another. */
   private async claimOnce(): Promise<boolean> {
     const { store, catalog, lane, lease, adopt } = this.parts;
     const { ids, unknownTasks } = catalog.claimable;
-    if (!this.allowed || !lease.mayClaim || ids.length === 0) return false;
+    if (!this.allowed || ids.length === 0) return false;
     const room = lane.reserve(MAX_CLAIMS);
     if (room === 0) return false;
     try {

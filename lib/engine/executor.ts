@@ -103,6 +103,10 @@ export class Executor {
 
   private enqueue(claim: HeldClaim, input: TaskInput): void {
     if (!claim.mayBegin) return;
+    if (this.stopping) {
+      this.giveBack(claim);
+      return;
+    }
     const earlier = this.overrunning.get(claim.key);
     if (earlier !== undefined) {
       void earlier.then(() => this.enqueue(claim, input));

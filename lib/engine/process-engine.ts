@@ -152,11 +152,9 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
   async renewOnce(): Promise<void> {
     const { session } = this.liveness;
     if (session === undefined) return;
-    const holding = [...this.tenants.values()].filter((tenant) => tenant.lease.isHeld);
-    const busy = holding.filter((tenant) => tenant.isBusy);
-    for (const tenant of holding) {
-      if (!tenant.isBusy) tenant.lease.release().catch(() => undefined);
-    }
+    const tenants = [...this.tenants.values()].filter((tenant) => tenant.lease.mayStand);
+    const busy = tenants.filter((tenant) => tenant.isBusy && tenant.lease.isHeld);
+    for (const tenant of tenants) void tenant.releaseIdleLease();
     if (busy.length === 0) return;
     try {
       const renewed = await session.renew(
@@ -165,7 +163,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
         this.options.leaseDurationMs,
       );
       for (const [i, tenant] of busy.entries()) {
-        if (renewed[i] === true) await tenant.compareClaims();
+        if (renewed[i] === true) tenant.compareClaims();
         else if (tenant.lease.isHeld) tenant.leaseLost();
       }
     } catch {

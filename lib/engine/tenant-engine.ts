@@ -24,8 +24,8 @@ import {
 
 /** How long a stopping tenant waits for the database to take what it has to record, in milliseconds. */
 const RECORDING_GRACE_MS = 5_000;
-/** Pause before claims are compared again when the database could not be asked, in milliseconds. */
-const COMPARE_RETRY_MS = 250;
+/** How long it waits for handlers to return whose signals it aborted, in milliseconds. */
+const ABORT_GRACE_MS = 1_000;
 
 export interface TenantEngineParts {
   readonly settings: TenantSettings;
@@ -54,6 +54,11 @@ export class TenantEngine {
   private readonly claimer: Claimer;
   private readonly comparison: ClaimComparison;
   private opened: Promise<void> | undefined;
+  /** The process is known to live. */
+  private isLive = false;
+  private draining = false;
+  /** The lease is being deleted. */
+  private releasing = false;
 
   constructor(private readonly parts: TenantEngineParts) {
     const { settings, store, services } = parts;
@@ -87,7 +92,6 @@ export class TenantEngine {
         await this.catalog.find(task.definitionId);
         this.adopt(task);
       },
-      tryAgain: () => setTimeout(() => this.comparison.request(), COMPARE_RETRY_MS).unref(),
     });
     this.claimer = new Claimer({
       tenant: settings.tenant,
@@ -128,7 +132,12 @@ export class TenantEngine {
 
   /** Whether claims are held or statements under way that may make some: then the lease has to stay. */
   get isBusy(): boolean {
-    return this.claims.size > 0 || this.lane.reserved > 0 || this.claimer.isClaiming;
+    return (
+      this.claims.size > 0 ||
+      this.lane.reserved > 0 ||
+      this.claimer.isClaiming ||
+      this.comparison.isPending
+    );
   }
 
   /** Registers the definitions; once, and again if that failed. A start before the bootstrap does it already. */
@@ -142,7 +151,24 @@ export class TenantEngine {
 
   /** Lets it claim, or stops it from claiming, as the process gains and loses its proof of life. */
   allowClaims(allowed: boolean): void {
-    this.claimer.allow(allowed);
+    this.isLive = allowed;
+    this.updateClaiming();
+    // Notifications may have been missed meanwhile.
+    if (allowed) this.dispatch();
+  }
+
+  private updateClaiming(): void {
+    this.claimer.allow(this.isLive && !this.draining && !this.releasing);
+  }
+
+  /** Deletes the lease when there is nothing to hold it for. Nothing is claimed meanwhile: it would have none. */
+  async releaseIdleLease(): Promise<void> {
+    if (this.isBusy || this.releasing) return;
+    this.releasing = true;
+    this.updateClaiming();
+    await this.lease.release().catch(() => undefined);
+    this.releasing = false;
+    this.updateClaiming();
   }
 
   start(request: StartRequest): ReturnType<Starter['start']> {
@@ -251,7 +277,7 @@ export class TenantEngine {
   /** Ready tasks that nobody here took: for this process when it has room, and for the others now. */
   workIsReady(): void {
     this.lane.backlog = true;
-    if (this.lane.room > 0) this.dispatch();
+    this.dispatch();
     this.services.announceWork(this.settings.address);
   }
 
@@ -319,8 +345,8 @@ export class TenantEngine {
     }
   }
 
-  compareClaims(): Promise<void> {
-    return this.comparison.runOnce();
+  compareClaims(): void {
+    this.comparison.request();
   }
 
   /** A task that was lost too often, taken as a claim: it is recorded as Failed, with all that follows from that. */
@@ -347,7 +373,8 @@ export class TenantEngine {
    * their tasks back. Nothing is lost and no attempt is charged.
    */
   async drain(timeoutMs: number): Promise<void> {
-    this.allowClaims(false);
+    this.draining = true;
+    this.updateClaiming();
     this.executor.stop();
     this.lane.removeQueued();
     for (const claim of this.claims.all()) {
@@ -356,21 +383,24 @@ export class TenantEngine {
     await within(timeoutMs, this.lane.idle());
     for (const claim of this.claims.all()) {
       if (claim.stage !== 'running') continue;
-      claim.abort(new ClaimLostError(claim.task.name, claim.executionId));
       this.executor.giveBack(claim);
+      claim.lose(new ClaimLostError(claim.task.name, claim.executionId));
     }
+    // Those that heed their signal are through in a moment, and may still need the data source for that.
+    await within(ABORT_GRACE_MS, this.lane.idle());
     await within(RECORDING_GRACE_MS, this.everythingRecorded());
-    if (this.claims.size === 0) await this.lease.release().catch(() => undefined);
+    await this.releaseIdleLease();
   }
 
   private async everythingRecorded(): Promise<void> {
-    await this.starter.settled();
+    await Promise.all([this.starter.settled(), this.claimer.settled()]);
     await Promise.all([this.recorder.settled(), this.returner.settled()]);
     await this.comparison.settled();
   }
 
   close(): void {
     this.services.slots.removeLane(this.lane);
+    this.comparison.close();
     this.starter.close();
     this.recorder.close();
     this.returner.close();

@@ -51,15 +51,12 @@ export interface ProcessServices {
   deadlineIn(address: string, ms: number): void;
 }
 
-/**
- * Whether this process's lease stands in the tenant's schema. Written with the first claim and renewed with all
- * others; while it is being deleted nothing is claimed, so that no claim is left without one.
- */
+/** Whether this process's lease stands in the tenant's schema. Written with the first claim and renewed with all others. */
 export class TenantLease {
   /** Whose claims are this process's in this tenant. A new one each time the lease is lost: nothing is taken twice. */
   private instance = uuid();
-  private held = false;
-  private releasing = false;
+  /** `maybe`: a statement that writes it was sent, or one that deletes it failed, and how that went is not known. */
+  private stands: 'no' | 'maybe' | 'yes' = 'no';
 
   constructor(
     private readonly store: TenantStore,
@@ -71,12 +68,13 @@ export class TenantLease {
     return this.instance;
   }
 
+  /** Whether it stands for certain: then a renewal that doesn't find it means that others have ended it. */
   get isHeld(): boolean {
-    return this.held;
+    return this.stands === 'yes';
   }
 
-  get mayClaim(): boolean {
-    return !this.releasing;
+  get mayStand(): boolean {
+    return this.stands !== 'no';
   }
 
   private claimant(): Claimant {
@@ -85,7 +83,9 @@ export class TenantLease {
 
   /** For a statement that may claim. */
   forClaim(): LeaseWrite {
-    return { claimant: this.claimant(), write: !this.held };
+    const write = !this.isHeld;
+    if (write) this.stands = 'maybe';
+    return { claimant: this.claimant(), write };
   }
 
   /** For a statement that claims nothing. */
@@ -94,24 +94,20 @@ export class TenantLease {
   }
 
   written(lease: LeaseWrite): void {
-    if (lease.write) this.held = true;
+    if (lease.write && lease.claimant.instanceId === this.instance) this.stands = 'yes';
   }
 
   /** Others took this process for dead. What it claims from now on is a new instance's. */
   lost(): void {
-    this.held = false;
+    this.stands = 'no';
     this.instance = uuid();
   }
 
-  /** Only with no claim held and no claiming statement under way. */
+  /** Only with no claim held, no claiming statement under way, and none begun before this has ended. */
   async release(): Promise<void> {
-    if (!this.held || this.releasing) return;
-    this.releasing = true;
-    try {
-      await this.store.releaseLease(this.instance);
-      this.held = false;
-    } finally {
-      this.releasing = false;
-    }
+    if (!this.mayStand) return;
+    this.stands = 'maybe';
+    await this.store.releaseLease(this.instance);
+    this.stands = 'no';
   }
 }
