@@ -10,6 +10,7 @@ import {
 import { BuiltWorkflow, type WorkflowDefinition } from '../../lib/discovery/workflow-builder.js';
 import { getWorkflowOptions } from '../../lib/discovery/workflow-metadata.js';
 import type { TenantEngine } from '../../lib/engine/tenant-engine.js';
+import type { LoginEngine } from '../../lib/tenants/login-engine.js';
 import {
   type HostedTenant,
   type HostedTenantOptions,
@@ -124,6 +125,14 @@ function engineOf(host: TenantHost, tenant: string): TenantEngine {
   const found = open.get(tenant);
   if (found === undefined) throw new Error(`Tenant ${tenant} is not open.`);
   return found.engine;
+}
+
+/** What the process does for all tenants on one login: renewals, sweeps. */
+export function processEngineOf({ host, name }: OpenTenant): LoginEngine['process'] {
+  const open = Reflect.get(host, 'open') as Map<string, { readonly login: LoginEngine }>;
+  const found = open.get(name);
+  if (found === undefined) throw new Error(`Tenant ${name} is not open.`);
+  return found.login.process;
 }
 
 /** One query on a connection that has nothing to do with the library. */

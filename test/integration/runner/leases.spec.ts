@@ -1,0 +1,122 @@
+import { describe, expect, it } from '@jest/globals';
+import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
+import { gate } from '../../support/gate.js';
+import { openTenant, processEngineOf, type OpenTenant } from '../../support/open-tenant.js';
+import { waitFor } from '../../support/wait-for.js';
+
+const leases = async ({ query }: OpenTenant): Promise<number> =>
+  (await query('SELECT FROM cloacina_runner_lease')).length;
+
+describe('The lease', () => {
+  it('is written with the first claim, kept while claims are held, and deleted when there are none', async () => {
+    const free = gate();
+    const begun = gate();
+    const workflow = defineWorkflow('leased')
+      .task('only', async () => {
+        begun.open();
+        await free.passed;
+      })
+      .build();
+    const tenant = await openTenant([workflow]);
+    const process = processEngineOf(tenant);
+    await waitFor(() => !tenant.engine.isBusy);
+    await process.renewOnce();
+    await waitFor(async () => (await leases(tenant)) === 0);
+    const handle = await tenant.runner.start(workflow);
+    await begun.passed;
+    expect(await leases(tenant)).toBe(1);
+    await process.renewOnce();
+    expect(await leases(tenant)).toBe(1);
+    free.open();
+    await handle.result();
+    await waitFor(() => !tenant.engine.isBusy);
+    await process.renewOnce();
+    await waitFor(async () => (await leases(tenant)) === 0);
+  });
+
+  it('covers every claim, also of starts that come while it is being deleted', async () => {
+    const short = defineWorkflow('short')
+      .task('first', () => undefined)
+      .task(
+        'second',
+        { dependsOn: ['first'] },
+        async () => new Promise((resolve) => setTimeout(resolve, 2)),
+      )
+      .build();
+    const tenant = await openTenant([short]);
+    const process = processEngineOf(tenant);
+    let unleased = 0;
+    for (let i = 0; i < 60; i++) {
+      await waitFor(() => !tenant.engine.isBusy, { every: 1 });
+      const renewed = process.renewOnce();
+      const handle = await tenant.runner.start(short);
+      const [row] = await tenant.query<{ count: number }>(
+        `SELECT count(*)::integer FROM cloacina_task_execution t
+         WHERE owner IS NOT NULL AND NOT EXISTS (SELECT FROM cloacina_runner_lease l WHERE l.instance_id = t.owner)`,
+      );
+      unleased += row?.count ?? 0;
+      await Promise.all([renewed, handle.result()]);
+    }
+    expect(unleased).toBe(0);
+  });
+
+  it('that others have ended takes the claims with it: the signal aborts, nothing is recorded', async () => {
+    const begun = gate<AbortSignal>();
+    const free = gate();
+    let runs = 0;
+    const workflow = defineWorkflow('zombie')
+      .task('only', async ({ signal }) => {
+        if (++runs > 1) return { run: runs };
+        begun.open(signal);
+        await free.passed;
+        return { run: 1 };
+      })
+      .build();
+    const tenant = await openTenant([workflow]);
+    const handle = await tenant.runner.start(workflow);
+    const signal = await begun.passed;
+    // As another process does that takes this one for lost.
+    await tenant.query('DELETE FROM cloacina_runner_lease');
+    await tenant.query(
+      `UPDATE cloacina_task_execution SET status = 'Ready', owner = NULL, claim_token = claim_token + 1, run_at = now()`,
+    );
+    await processEngineOf(tenant).renewOnce();
+    expect(signal.aborted).toBe(true);
+    expect(signal.reason).toMatchObject({ code: 'CLAIM_LOST' });
+    free.open();
+    tenant.engine.dispatch();
+    const result = await handle.result();
+    expect(result).toMatchObject({ status: 'Completed', context: { run: 2 } });
+    expect(result.tasks[0]?.attempt).toBe(1);
+  });
+
+  it('finds out at its renewal which claims it has lost, and which it holds without knowing', async () => {
+    const begun: AbortSignal[] = [];
+    const free = gate();
+    const workflow = defineWorkflow('compared')
+      .task('only', async ({ signal }) => {
+        begun.push(signal);
+        await free.passed;
+      })
+      .build();
+    const tenant = await openTenant([workflow]);
+    const handles = [await tenant.runner.start(workflow), await tenant.runner.start(workflow)];
+    await waitFor(() => begun.length === 2);
+    const [cancelled, forgotten] = handles;
+    // As by another process whose notification gets lost.
+    await tenant.query(
+      `UPDATE cloacina_task_execution SET status = 'Cancelled', owner = NULL, claim_token = claim_token + 1
+       WHERE execution_id = $1`,
+      [cancelled?.id],
+    );
+    // As after a reply that got lost.
+    for (const claim of tenant.engine.claims.ofExecution(forgotten?.id ?? '')) {
+      tenant.engine.claims.release(claim);
+    }
+    await processEngineOf(tenant).renewOnce();
+    await waitFor(() => begun.length === 3);
+    expect(begun.map((signal) => signal.aborted)).toEqual([true, false, false]);
+    free.open();
+    expect((await forgotten?.result())?.status).toBe('Completed');
+  });
+});
