@@ -1,6 +1,12 @@
 import { plainArray } from './encoding.js';
 import { leaseClause, leaseValues, type Claimant } from './lease-clause.js';
-import type { RawRow, Statement, TenantTables } from './statement.js';
+import {
+  executionOf,
+  taskOf,
+  type RawRow,
+  type Statement,
+  type TenantTables,
+} from './statement.js';
 
 export interface ClaimedTask {
   readonly executionId: string;
@@ -69,7 +75,7 @@ export const claimTasks: Statement = {
     SET status = 'Running', claim_token = t.claim_token + 1, owner = $5::uuid, run_at = NULL,
         started_at = clock_timestamp()
     FROM candidate c
-    WHERE t.execution_id = c.execution_id AND t.task_no = c.task_no
+    WHERE ${taskOf('c')}
     RETURNING t.execution_id, t.task_no, t.definition_id, t.claim_token, t.attempt, t.recovery_attempts,
               t.unmet_dependencies, t.generation, t.deferred_since, t.priority
   ), begun AS MATERIALIZED (
@@ -77,10 +83,10 @@ export const claimTasks: Statement = {
       SELECT e.id FROM ${tables.execution} e WHERE e.id = c.execution_id AND e.started_at IS NULL FOR NO KEY UPDATE
     ) x
   ), execution AS (
-    UPDATE ${tables.execution} e
-    SET status = CASE WHEN e.status = 'Pending' THEN 'Running' ELSE e.status END, started_at = clock_timestamp(),
-        deadline_at = clock_timestamp() + e.timeout_ms * interval '1 millisecond'
-    FROM begun b WHERE e.id = b.id
+    UPDATE ${tables.execution} x
+    SET status = CASE WHEN x.status = 'Pending' THEN 'Running' ELSE x.status END, started_at = clock_timestamp(),
+        deadline_at = clock_timestamp() + x.timeout_ms * interval '1 millisecond'
+    FROM begun b WHERE ${executionOf('b.id')}
   )
   SELECT execution_id, task_no, definition_id, claim_token, attempt, recovery_attempts, unmet_dependencies, generation,
          (extract(epoch FROM clock_timestamp() - deferred_since) * 1000)::bigint, priority

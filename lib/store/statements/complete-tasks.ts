@@ -1,6 +1,12 @@
 import { decodeIntegers, jsonColumn, plainArray } from './encoding.js';
 import { leaseClause, leaseValues, type Claimant } from './lease-clause.js';
-import type { RawRow, Statement, TenantTables } from './statement.js';
+import {
+  executionOf,
+  taskOf,
+  type RawRow,
+  type Statement,
+  type TenantTables,
+} from './statement.js';
 
 /** What an outcome says beyond its status and output; most have none of it. */
 export interface OutcomeDetail {
@@ -102,12 +108,12 @@ export const completeTasks: Statement = {
         attempt = CASE WHEN l.status = 'Failed' THEN t.attempt + 1 ELSE t.attempt END,
         attempts = CASE WHEN l.status = 'Failed' THEN ${appendAttempt('l.detail')} ELSE t.attempts END
     FROM locked l
-    WHERE t.execution_id = l.execution_id AND t.task_no = l.task_no AND l.via IS NULL
+    WHERE ${taskOf('l')} AND l.via IS NULL
     RETURNING t.execution_id, t.task_no, l.ord, l.status, l.leaf, l.first_edge, l.last_edge, l.final_context, l.detail
   ), handled AS (
     UPDATE ${tables.task} t SET handled = true
     FROM locked l
-    WHERE t.execution_id = l.execution_id AND t.task_no = l.task_no AND l.via IS NOT NULL
+    WHERE ${taskOf('l')} AND l.via IS NOT NULL
       AND (l.via IN (SELECT d.ord FROM done d WHERE d.status = 'Completed')) IS TRUE
     RETURNING t.execution_id, l.via
   ), delta AS MATERIALIZED (
@@ -130,7 +136,7 @@ export const completeTasks: Statement = {
         started_at = CASE WHEN ${CLAIMED} THEN clock_timestamp() END,
         run_at = CASE WHEN ${READY} THEN clock_timestamp() END
     FROM dependent_locked d
-    WHERE t.execution_id = d.execution_id AND t.task_no = d.task_no
+    WHERE ${taskOf('d')}
     RETURNING d.ord, t.task_no, t.pending_dependencies, t.status, t.held, t.claim_token, t.unmet_dependencies,
               t.generation
   ), ending AS MATERIALIZED (
@@ -157,7 +163,7 @@ export const completeTasks: Statement = {
         completed_at = CASE WHEN x.remaining_leaves = e.leaves THEN clock_timestamp() END,
         deadline_at = CASE WHEN x.remaining_leaves > e.leaves THEN x.deadline_at END
     FROM ending_locked e
-    WHERE x.id = e.execution_id
+    WHERE ${executionOf('e.execution_id')}
     RETURNING x.id, e.ord, x.remaining_leaves, x.status, x.awaited, x.context IS NULL AS context_missing
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, task_no, kind, detail)

@@ -7,7 +7,8 @@ import type { RawRow, Statement, TenantTables } from './statement.js';
  * a snapshot and a lock.
  *
  * "Last" has to be said ({@link tasksFirst}): what a WITH changes is changed when its rows are asked for, and the
- * result asks for the execution first.
+ * result asks for the execution first. And conditions on the execution are written so that no partial index can serve
+ * them: one that holds next to nothing at a quiet moment holds all that runs at a busy one.
  */
 
 /** What a control statement found: whether the execution changed, who waits for it, whose handlers are to stop. */
@@ -52,7 +53,7 @@ export const cancelExecution: Statement = {
     SET status = 'Cancelled', reason = $2::text, completed_at = clock_timestamp(), deadline_at = NULL,
         remaining_leaves = 0
     ${tasksFirst('cancelled')}
-    WHERE x.id = $1::uuid AND x.status IN ('Pending', 'Running', 'Paused')
+    WHERE x.id = $1::uuid AND x.status || '' IN ('Pending', 'Running', 'Paused')
     RETURNING x.awaited
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, kind, detail)
@@ -68,7 +69,7 @@ export const timeOutExecution: Statement = {
     SET status = 'Failed', error = $2::json, completed_at = clock_timestamp(), deadline_at = NULL,
         remaining_leaves = 0
     ${tasksFirst('cancelled')}
-    WHERE x.id = $1::uuid AND x.deadline_at <= clock_timestamp()
+    WHERE x.id = $1::uuid AND coalesce(x.deadline_at, 'infinity') <= clock_timestamp()
     RETURNING x.awaited
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, kind, detail)
@@ -85,7 +86,7 @@ export const pauseExecution: Statement = {
   ), execution AS (
     UPDATE ${tables.execution} x SET status = 'Paused', reason = $2::text
     ${tasksFirst('held')}
-    WHERE x.id = $1::uuid AND x.status IN ('Pending', 'Running')
+    WHERE x.id = $1::uuid AND x.status || '' IN ('Pending', 'Running')
     RETURNING x.awaited
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, kind, detail)
@@ -103,7 +104,7 @@ export const resumeExecution: Statement = {
     UPDATE ${tables.execution} x
     SET status = CASE WHEN x.started_at IS NULL THEN 'Pending' ELSE 'Running' END, reason = NULL
     ${tasksFirst('released')}
-    WHERE x.id = $1::uuid AND x.status = 'Paused'
+    WHERE x.id = $1::uuid AND x.status || '' = 'Paused'
     RETURNING x.awaited
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, kind) SELECT $1::uuid, 'resumed' FROM execution

@@ -1,4 +1,4 @@
-import type { RawRow, Statement, TenantTables } from './statement.js';
+import { executionOf, type RawRow, type Statement, type TenantTables } from './statement.js';
 
 /** An execution as its row has it, with its definition's id in place of the graph. */
 export interface ExecutionRow {
@@ -71,7 +71,7 @@ const PAGE_RANGE = `e.created_at > coalesce($2::timestamptz, '-infinity')
         CASE WHEN ${BEFORE} <= ${AFTER_LAST} THEN '00000000-0000-0000-0000-000000000000' ELSE $4::uuid END)`;
 
 /**
- * A page of executions, newest first. One index (workflow, created_at, id) serves a page of one workflow and of
+ * A page of executions, newest first. One index (workflow, created_at) serves a page of one workflow and of
  * all: the workflows are few and are merged.
  */
 export const listExecutions: Statement = {
@@ -102,7 +102,7 @@ export const listUnfinished: Statement = {
   ORDER BY x.created_at DESC, x.id DESC LIMIT $7::integer`,
 };
 
-/** The executions that hold these (workflow, key) pairs. */
+/** The executions that hold these (workflow, key) pairs. LIMIT, so that each is looked up and nothing is joined. */
 export const findByKeys: Statement = {
   name: 'find_by_keys',
   text: (tables: TenantTables) => `SELECT i.ord - 1, x.id
@@ -110,7 +110,7 @@ export const findByKeys: Statement = {
          WITH ORDINALITY AS i(workflow, key, ord)
     CROSS JOIN LATERAL (
       SELECT e.id FROM ${tables.execution} e
-      WHERE e.workflow = i.workflow AND e.idempotency_key = i.key AND e.idempotency_key IS NOT NULL
+      WHERE e.workflow = i.workflow AND e.idempotency_key = i.key AND e.idempotency_key IS NOT NULL LIMIT 1
     ) x`,
 };
 
@@ -125,7 +125,7 @@ export const awaitExecution: Statement = {
     SELECT x.id, x.status, x.awaited FROM ${tables.execution} x WHERE x.id = $1::uuid FOR NO KEY UPDATE
   ), marked AS (
     UPDATE ${tables.execution} x SET awaited = true FROM found f
-    WHERE x.id = f.id AND NOT f.awaited AND f.status IN ('Pending', 'Running', 'Paused')
+    WHERE ${executionOf('f.id')} AND NOT f.awaited AND f.status IN ('Pending', 'Running', 'Paused')
   ) SELECT status FROM found`,
 };
 

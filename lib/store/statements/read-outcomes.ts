@@ -1,5 +1,11 @@
 import { plainArray } from './encoding.js';
-import type { RawRow, Statement, TenantTables } from './statement.js';
+import {
+  executionOf,
+  taskOf,
+  type RawRow,
+  type Statement,
+  type TenantTables,
+} from './statement.js';
 
 /** What a finished task left behind, as far as its successors need it. */
 export interface RecordedOutcome {
@@ -25,7 +31,7 @@ export const readOutcomes: Statement = {
   ) => `SELECT t.execution_id, t.task_no, t.status, t.skip_reason, t.output,
     array_to_json(t.deleted_keys), t.claim_token
   FROM unnest($1::uuid[], $2::integer[]) AS i(execution_id, task_no)
-    JOIN ${tables.task} t ON t.execution_id = i.execution_id AND t.task_no = i.task_no
+    JOIN ${tables.task} t ON ${taskOf('i')}
   WHERE t.status IN ('Completed', 'Failed', 'Skipped', 'Cancelled')`,
 };
 
@@ -55,5 +61,5 @@ export const readInputs: Statement = {
   name: 'read_inputs',
   text: (tables: TenantTables) => `SELECT x.id, x.input, x.deadline_at IS NOT NULL,
     (extract(epoch FROM x.deadline_at - clock_timestamp()) * 1000)::bigint
-  FROM unnest($1::uuid[]) AS i(id) JOIN ${tables.execution} x ON x.id = i.id`,
+  FROM unnest($1::uuid[]) AS i(id) JOIN ${tables.execution} x ON ${executionOf('i.id')}`,
 };

@@ -1,6 +1,6 @@
 import { appendAttempt } from './complete-tasks.js';
 import { decodeIntegers, jsonColumn, plainArray } from './encoding.js';
-import type { RawRow, Statement, TenantTables } from './statement.js';
+import { taskOf, type RawRow, type Statement, type TenantTables } from './statement.js';
 
 /**
  * Why a claim is given up without an outcome:
@@ -49,7 +49,7 @@ export const rescheduleTasks: Statement = {
                                      WHEN 'defer' THEN coalesce(t.deferred_since, clock_timestamp())
                                      ELSE t.deferred_since END
     FROM locked l
-    WHERE t.execution_id = l.execution_id AND t.task_no = l.task_no
+    WHERE ${taskOf('l')}
     RETURNING t.execution_id, t.task_no, t.attempt, l.ord, l.kind, l.detail
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, task_no, kind, detail)

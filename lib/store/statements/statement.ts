@@ -22,6 +22,20 @@ export interface StatementRunner {
   run(statement: Statement, values: readonly unknown[]): Promise<readonly RawRow[]>;
 }
 
+/**
+ * The task `t` whose key `row` has, as a condition that only the primary key can serve. With a plain `=` a plan that is
+ * made while the table is next to empty may walk through all of the primary key, because of its order, and look into
+ * the batch for each row; and it keeps doing so while the table grows. `ANY` promises no order to walk in.
+ */
+export function taskOf(row: string): string {
+  return `t.execution_id = ANY (ARRAY[${row}.execution_id]) AND t.task_no = ${row}.task_no`;
+}
+
+/** The same for the execution `x`. */
+export function executionOf(id: string): string {
+  return `x.id = ANY (ARRAY[${id}])`;
+}
+
 /** `schema` is already quoted. */
 export function tenantTables(schema: string): TenantTables {
   return {

@@ -63,10 +63,15 @@ function nodesOf(node: PlanNode): PlanNode[] {
   return [node, ...(node.Plans ?? []).flatMap(nodesOf)];
 }
 
-/** How the rows of a table are found: the index and its condition, or the kind of scan where there is no index. */
+/** How the rows of a table are found: the index and its condition, or the kind of scan where there is none. */
 export function scansOf(nodes: readonly PlanNode[], table: string): string[] {
+  const kinds = new Set(['ModifyTable', 'Bitmap Heap Scan']);
   return nodes
-    .filter((node) => node['Node Type'] !== 'ModifyTable' && node['Relation Name'] === table)
+    .filter(
+      (node) =>
+        (node['Relation Name'] === table && !kinds.has(node['Node Type'])) ||
+        (node['Node Type'] === 'Bitmap Index Scan' && node['Index Name']?.startsWith(table)),
+    )
     .map((node) =>
       node['Index Name'] === undefined
         ? node['Node Type']
@@ -85,7 +90,9 @@ export function rowsLookedAt(nodes: readonly PlanNode[]): number {
   );
 }
 
-/** Pages that it touched. The top node's count has those of the others in it. */
-export function pagesTouched([top]: readonly PlanNode[]): number {
-  return (top?.['Shared Hit Blocks'] ?? 0) + (top?.['Shared Read Blocks'] ?? 0);
+/** Pages that its most busy part touched: a node's count has those of the nodes in it, but no WITH is in another. */
+export function pagesTouched(nodes: readonly PlanNode[]): number {
+  return Math.max(
+    ...nodes.map((node) => (node['Shared Hit Blocks'] ?? 0) + (node['Shared Read Blocks'] ?? 0)),
+  );
 }

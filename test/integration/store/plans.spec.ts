@@ -1,0 +1,327 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type pg from 'pg';
+import { claimTasks, claimValues } from '../../../lib/store/statements/claim-tasks.js';
+import { completeTasks, completionValues } from '../../../lib/store/statements/complete-tasks.js';
+import {
+  cancelExecution,
+  pauseExecution,
+  resumeExecution,
+  timeOutExecution,
+} from '../../../lib/store/statements/control-execution.js';
+import {
+  lockForReset,
+  resetExecution,
+  resetValues,
+} from '../../../lib/store/statements/reset-execution.js';
+import { readDueTimes, readPastDeadlines } from '../../../lib/store/statements/wake-ups.js';
+import {
+  awaitExecution,
+  findByKeys,
+  readExecutions,
+  readTasks,
+  writeFinalContext,
+} from '../../../lib/store/statements/execution-rows.js';
+import { readClaims } from '../../../lib/store/statements/leases.js';
+import {
+  readInputs,
+  readOutcomes,
+  readOutcomesValues,
+} from '../../../lib/store/statements/read-outcomes.js';
+import {
+  rescheduleTasks,
+  rescheduleValues,
+} from '../../../lib/store/statements/reschedule-tasks.js';
+import {
+  startExecutions,
+  startKeyedExecutions,
+  startValues,
+} from '../../../lib/store/statements/start-executions.js';
+import type { Statement } from '../../../lib/store/statements/statement.js';
+import { explain, pagesTouched, rowsLookedAt, scansOf, type PlanMode } from './explain.js';
+import { openStore, type OpenStore } from './open-store.js';
+import type { Session } from './session.js';
+import { fanIn, newClaimant, outcomeOf, rescheduleOf, startOf } from './workflows.js';
+
+/** Task rows of the large table; a million takes a minute or so. */
+const ROWS = Number(process.env['PLAN_ROWS'] ?? 120_000);
+
+const TASK = 'cloacina_task_execution';
+const EXECUTION = 'cloacina_workflow_execution';
+const TASK_KEY = /^cloacina_task_execution_pkey .*execution_id = .*task_no = /;
+const TASKS_OF_EXECUTION = /^cloacina_task_execution_pkey .*execution_id = /;
+const EXECUTION_KEY = /^cloacina_workflow_execution_pkey .*id = /;
+const READY = /^cloacina_task_execution_ready_idx .*definition_id = /;
+
+interface Hot {
+  readonly statement: Statement;
+  /** For a batch of these executions, whose tasks 0 and 1 run. */
+  readonly values: (ids: readonly string[]) => unknown[];
+  /** Whether its work is that of its batch; default true. */
+  readonly batched?: boolean;
+  /** How rows of the two large tables may be found; undefined: not at all. */
+  readonly tasks?: RegExp;
+  readonly executions?: RegExp;
+}
+
+const join = fanIn(2);
+const claimant = newClaimant();
+
+const completions = (ids: readonly string[]): unknown[] =>
+  completionValues(
+    ids
+      .toSorted()
+      .flatMap((id) => [
+        outcomeOf(join, id, 0, { status: 'Failed', detail: { error: {}, events: [] } }),
+        outcomeOf(join, id, 1, { handles: [0], output: '{}' }),
+      ]),
+    claimant,
+    true,
+  );
+
+const HOT: readonly Hot[] = [
+  { statement: completeTasks, values: completions, tasks: TASK_KEY, executions: EXECUTION_KEY },
+  {
+    statement: rescheduleTasks,
+    values: (ids) => rescheduleValues(ids.toSorted().map((id) => rescheduleOf('retry', id, 0))),
+    tasks: TASK_KEY,
+  },
+  {
+    statement: claimTasks,
+    values: (ids) => claimValues([1, 2], [[1, 1]], ids.length, claimant, true),
+    tasks: new RegExp(`${READY.source}|${TASK_KEY.source}`),
+    executions: EXECUTION_KEY,
+  },
+  {
+    statement: startExecutions,
+    values: (ids) =>
+      startValues(
+        ids.map(() => startOf(join)),
+        claimant,
+        true,
+      ),
+  },
+  {
+    statement: startKeyedExecutions,
+    values: (ids) =>
+      startValues(
+        ids.map(() => startOf(join, { idempotencyKey: randomUUID() })),
+        claimant,
+        true,
+      ),
+  },
+  {
+    statement: readOutcomes,
+    values: (ids) => readOutcomesValues(ids.map((executionId) => ({ executionId, taskNo: 0 }))),
+    tasks: TASK_KEY,
+  },
+  { statement: readInputs, values: (ids) => [`{${ids.join()}}`], executions: EXECUTION_KEY },
+  { statement: readExecutions, values: (ids) => [`{${ids.join()}}`], executions: EXECUTION_KEY },
+  { statement: readTasks, values: (ids) => [`{${ids.join()}}`], tasks: TASKS_OF_EXECUTION },
+  { statement: awaitExecution, values: ([id]) => [id], executions: EXECUTION_KEY, batched: false },
+  {
+    statement: writeFinalContext,
+    values: ([id]) => [id, '{}', 0],
+    executions: EXECUTION_KEY,
+    batched: false,
+  },
+  {
+    statement: findByKeys,
+    values: (ids) => [JSON.stringify(ids.map(() => 'test')), JSON.stringify(ids)],
+    executions: /^cloacina_workflow_execution_idempotency_idx .*workflow = .*idempotency_key = /,
+  },
+  {
+    statement: readClaims,
+    values: () => [claimant.instanceId],
+    batched: false,
+    tasks: /^cloacina_task_execution_owner_idx .*owner = /,
+  },
+];
+
+const CONTROLS: readonly Hot[] = (
+  [
+    [cancelExecution, ([id]) => [id, null]],
+    [pauseExecution, ([id]) => [id, null]],
+    [resumeExecution, ([id]) => [id]],
+    [timeOutExecution, ([id]) => [id, '{}']],
+    [lockForReset, ([id]) => [id]],
+    [resetExecution, ([id]) => resetValues(id!, [], 1)],
+  ] satisfies [Statement, Hot['values']][]
+).map(([statement, values]) => ({
+  statement,
+  values,
+  tasks: TASKS_OF_EXECUTION,
+  executions: EXECUTION_KEY,
+}));
+
+let open: OpenStore;
+let session: Session;
+
+beforeAll(async () => {
+  open = await openStore();
+  session = await open.connect();
+});
+afterAll(() => open.close());
+
+/** Executions of the join as they are long after their end. */
+async function addEnded(executions: number): Promise<void> {
+  await open.admin.query(`
+    WITH e AS (SELECT gen_random_uuid() AS id, n FROM generate_series(1, ${executions}) n), x AS (
+      INSERT INTO ${open.tables.execution} (id, workflow, definition_id, status, input, remaining_leaves, completed_at)
+      SELECT id, 'test', 1, 'Completed', '{}', 0, now() FROM e
+    )
+    INSERT INTO ${open.tables.task} (execution_id, task_no, definition_id, status, claim_token, output, completed_at)
+    SELECT id, no, 1, 'Completed', 2, '{}', now() FROM e, generate_series(0, 2) no`);
+}
+
+async function expectPlans(client: pg.ClientBase = session.client, list = HOT): Promise<void> {
+  const ids = [randomUUID(), randomUUID(), randomUUID()];
+  for (const mode of ['generic', 'custom'] as const satisfies PlanMode[]) {
+    for (const { statement, values, tasks, executions } of list) {
+      const nodes = await explain(client, open.tables, statement, values(ids), { mode });
+      for (const [table, allowed] of [
+        [TASK, tasks],
+        [EXECUTION, executions],
+      ] as const) {
+        const scans = scansOf(nodes, table);
+        const seen = { statement: statement.name, mode, scans };
+        const wrong = scans.filter((scan) => allowed?.test(scan) !== true);
+        expect({ ...seen, wrong }).toEqual({ ...seen, wrong: [] });
+        expect(scans.length > 0).toBe(allowed !== undefined);
+      }
+    }
+  }
+}
+
+describe('hot statements find their rows by key', () => {
+  test('on empty tables that were never analysed', () => expectPlans());
+
+  test('on empty tables that were analysed', async () => {
+    await analyse();
+    await expectPlans();
+  });
+
+  test('on tables of a few rows that were analysed', async () => {
+    await session.startOne(join);
+    await analyse();
+    await expectPlans();
+  });
+
+  test('on a large table that was analysed at a quiet moment, and after it', async () => {
+    await addEnded(ROWS / 3);
+    await analyse();
+    await expectPlans();
+    await session.startMany(join, 50);
+    await session.startMany(join, 50, { claims: 0 });
+    await expectPlans();
+  });
+
+  test('on a large table that is busy', async () => {
+    await session.startMany(fanIn(50), 50);
+    await session.startMany(fanIn(50), 50, { claims: 0, runAt: new Date('2100-01-01') });
+    await analyse();
+    await expectPlans();
+  });
+
+  test('on a table that was emptied and analysed', async () => {
+    await empty();
+    await expectPlans();
+  });
+});
+
+describe('on a large table that was analysed at a quiet moment', () => {
+  beforeAll(async () => {
+    await addEnded(ROWS / 3);
+    await analyse();
+  });
+
+  test('cancel, pause and their like find their rows by key, with the settings of the other pool', async () => {
+    const client = await open.pools.general.connect();
+    try {
+      await expectPlans(client, CONTROLS);
+    } finally {
+      client.release();
+    }
+  });
+
+  test.each(HOT.filter(({ batched = true }) => batched))(
+    'the work of $statement.name grows with its batch and nothing else',
+    async ({ statement, values }) => {
+      const work = async (count: number): Promise<{ rows: number; pages: number }> => {
+        const ids = await session.startMany(join, count);
+        await session.startMany(join, count, { claims: 0 });
+        const nodes = await explain(session.client, open.tables, statement, values(ids), {
+          mode: 'generic',
+          analyze: true,
+        });
+        return { rows: rowsLookedAt(nodes), pages: pagesTouched(nodes) };
+      };
+      const [small, large] = [await work(20), await work(200)];
+      expect(large.rows).toBeLessThan(12 * small.rows);
+      expect(large.pages).toBeLessThan(15 * small.pages);
+    },
+  );
+});
+
+describe('what lies in the way of a claim', () => {
+  // Of definition 1: not due for hours. Of 1 too, due but held. Of 3: due, and nobody here can run it.
+  beforeAll(async () => {
+    await empty();
+    await open.admin.query(`
+      INSERT INTO ${open.tables.task} (execution_id, task_no, definition_id, status, priority, run_at, held)
+      SELECT gen_random_uuid(), 0, CASE WHEN n % 3 = 2 THEN 3 ELSE 1 END, 'Ready', n % 2,
+             CASE WHEN n % 3 = 0 THEN now() + n * interval '1 second' + interval '1 hour'
+                  ELSE now() - interval '1 hour' END,
+             n % 3 = 1
+      FROM generate_series(1, ${ROWS}) n`);
+    await open.admin.query(`
+      INSERT INTO ${open.tables.execution} (id, workflow, definition_id, status, input, remaining_leaves, deadline_at)
+      SELECT gen_random_uuid(), 'test', 1, 'Running', '{}', 1, now() + n * interval '1 second' + interval '1 hour'
+      FROM generate_series(1, ${ROWS / 3}) n`);
+  });
+
+  test.each<[string, () => Promise<unknown>]>([
+    ['before the first ANALYZE', () => Promise.resolve()],
+    ['after it', analyse],
+  ])('is not looked at, %s', async (_, prepare) => {
+    await prepare();
+    await session.startMany(join, 5, { claims: 0 });
+    for (const mode of ['generic', 'custom'] as const) {
+      const nodes = await explain(
+        session.client,
+        open.tables,
+        claimTasks,
+        claimValues([1, 2], [[2, 0]], 10, claimant, false),
+        { mode, analyze: true },
+      );
+      const claimed = nodes[0]?.['Actual Rows'];
+      expect(claimed).toBe(10);
+      expect(rowsLookedAt(nodes)).toBeLessThan(500);
+      expect(pagesTouched(nodes)).toBeLessThan(1_000);
+    }
+  });
+
+  test('what is due next is read from the first entry of an index', async () => {
+    for (const text of [readDueTimes([open.tables]), readPastDeadlines(open.tables)]) {
+      const statement = { name: 'due', text: () => text };
+      for (const mode of ['generic', 'custom'] as const) {
+        const nodes = await explain(open.admin, open.tables, statement, [], {
+          mode,
+          analyze: true,
+        });
+        expect(rowsLookedAt(nodes)).toBeLessThan(20);
+        expect(pagesTouched(nodes)).toBeLessThan(50);
+      }
+    }
+  });
+});
+
+async function analyse(): Promise<void> {
+  await open.admin.query(`ANALYZE ${open.tables.task}, ${open.tables.execution}`);
+}
+
+async function empty(): Promise<void> {
+  await open.admin.query(`DELETE FROM ${open.tables.task}`);
+  await open.admin.query(`DELETE FROM ${open.tables.execution}`);
+  await open.admin.query(`VACUUM (ANALYZE) ${open.tables.task}, ${open.tables.execution}`);
+}
