@@ -1,6 +1,5 @@
 import { Logger } from '@nestjs/common';
 import {
-  ClaimLostError,
   ContextTooLargeError,
   TaskAbandonedError,
   TaskTimeoutError,
@@ -179,20 +178,18 @@ export class Executor {
         });
         result = this.finish(attempt, context, await this.invoke(claim, context));
         // Settled already: the attempt timed out, and what it wrote must not be committed.
-        if (!attempt.settle('handler'))
-          throw new ClaimLostError(claim.task.name, claim.executionId);
+        if (!attempt.settle('handler') || claim.lost) throw REFUSED;
         const recorded = await recorder.recordWith([result], (outcomes, lease) =>
           transaction.complete(outcomes, lease),
         );
-        if (recorded.accepted[0] !== true)
-          throw new ClaimLostError(claim.task.name, claim.executionId);
+        if (recorded.accepted[0] !== true) throw REFUSED;
         return recorded;
       });
       if (result !== undefined) recorder.follow([result], completion);
     } catch (error) {
       if (attempt.timedOut) return;
       attempt.settle('handler');
-      if (error instanceof ClaimLostError) {
+      if (error === REFUSED) {
         this.parts.claims.lose(claim);
         this.refused(claim);
       } else {
@@ -333,6 +330,9 @@ export class Executor {
     });
   }
 }
+
+/** Rolls a task's transaction back whose outcome is not taken any more. Not a class that a handler could throw. */
+const REFUSED = new Error('The outcome was refused.');
 
 /** One run of a handler; whoever settles it first (its return, its timeout) decides what is recorded. */
 class Attempt {

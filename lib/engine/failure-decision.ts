@@ -12,11 +12,24 @@ export function decideFailure(
   retryIf: ((error: unknown) => boolean) | undefined,
   random: number,
 ): FailureDecision {
-  if (thrown instanceof NonRetryableError || thrown instanceof ContextTooLargeError) return 'fail';
+  if (isInstance(thrown, NonRetryableError) || isInstance(thrown, ContextTooLargeError)) {
+    return 'fail';
+  }
   if (attempt >= task.retry.maxAttempts) return 'fail';
   if (retryIf !== undefined && !asks(retryIf, thrown)) return 'fail';
-  if (thrown instanceof RetryAfterError) return { retryInMs: thrown.delayMs };
+  if (isInstance(thrown, RetryAfterError) && Number.isFinite(thrown.delayMs)) {
+    return { retryInMs: Math.max(0, thrown.delayMs) };
+  }
   return { retryInMs: retryDelayMs(task.retry, attempt, random) };
+}
+
+/** A proxy may throw when it is asked what it is. */
+function isInstance<T>(thrown: unknown, type: abstract new (...args: never[]) => T): thrown is T {
+  try {
+    return thrown instanceof type;
+  } catch {
+    return false;
+  }
 }
 
 /** A `retryIf` that throws has not said yes. */

@@ -12,6 +12,7 @@ import {
   type ContextView,
   type Duration,
 } from '../workflow/index.js';
+import { checkKey, encodeContext } from './context-entries.js';
 import type { HeldClaim } from './held-claim.js';
 
 /** How often a deferred task looks again when it doesn't say. */
@@ -123,9 +124,7 @@ export class RunningTask implements TaskContext {
   }
 
   set(key: string, value: unknown): void {
-    const name = encodeJson(key);
-    if (!name.ok)
-      throw new InvalidContextError(String(key), String(key), `as a key ${name.problem}`);
+    checkKey(key);
     const encoded = encodeJson(value);
     if (!encoded.ok) {
       const path = encoded.path === '' ? key : joinPath(key, encoded.path);
@@ -136,6 +135,7 @@ export class RunningTask implements TaskContext {
   }
 
   delete(key: string): void {
+    checkKey(key);
     this.writes.set(key, undefined);
     this.frozenData = undefined;
   }
@@ -168,14 +168,7 @@ export class RunningTask implements TaskContext {
   /** Takes what the handler returned for writes, and returns all writes of this run. */
   finish(result: unknown): ReadonlyMap<string, string | undefined> {
     if (result === undefined || result === null) return this.writes;
-    if (typeof result !== 'object' || Array.isArray(result)) {
-      throw new InvalidContextError(
-        '',
-        '',
-        `can't take what task "${this.taskName}" returned: a task returns an object of keys to store, or nothing`,
-      );
-    }
-    for (const [key, value] of Object.entries(result)) this.set(key, value);
+    for (const [key, json] of encodeContext(result)) this.writes.set(key, json);
     return this.writes;
   }
 

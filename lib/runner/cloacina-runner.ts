@@ -99,7 +99,10 @@ export class CloacinaRunner {
   ): Promise<ExecutionHandle> {
     this.closing.signal.throwIfAborted();
     const name = this.parts.registry.nameOf(workflow);
-    const input = await validateInput(this.registered(name)?.input, context ?? {});
+    const schema = this.registered(name)?.input;
+    // Without a schema it goes through no promise: that would ask it for a `then`.
+    const input =
+      schema === undefined ? (context ?? {}) : await validateInput(schema, context ?? {});
     await this.engine.open();
     const definition =
       this.engine.catalog.currentOf(name) ?? (await this.engine.catalog.toStart(name));

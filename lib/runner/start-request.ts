@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { EntityManager } from 'typeorm';
 import { v7 as uuid } from 'uuid';
+import { encodeContext } from '../engine/context-entries.js';
 import type { RunnableDefinition } from '../engine/runnable-definition.js';
 import type { StartRequest } from '../engine/starter.js';
 import {
@@ -8,7 +9,7 @@ import {
   InvalidArgumentError,
   InvalidContextError,
 } from '../errors/index.js';
-import { encodeJson, parseDuration, textProblem, type Duration } from '../workflow/index.js';
+import { parseDuration, textProblem, type Duration } from '../workflow/index.js';
 
 /** How an execution is started. */
 export interface StartOptions {
@@ -63,33 +64,8 @@ export function makeStartRequest(
   };
 }
 
-function encodeContext(context: object): Map<string, string> {
-  if (typeof context !== 'object' || context === null || Array.isArray(context)) {
-    throw new InvalidContextError('', '', 'must be an object of keys and values');
-  }
-  const members = new Map<string, string>();
-  for (const [key, value] of Object.entries(context)) {
-    const problem = textProblem(key);
-    if (problem !== undefined) throw new InvalidContextError(key, key, `as a key ${problem}`);
-    const encoded = encodeJson(value);
-    if (!encoded.ok) {
-      const path =
-        encoded.path === '' || encoded.path.startsWith('[')
-          ? key + encoded.path
-          : `${key}.${encoded.path}`;
-      throw new InvalidContextError(key, path, encoded.problem);
-    }
-    members.set(key, encoded.json);
-  }
-  return members;
-}
-
 /** What the workflow's input schema makes of the context: a schema may transform and fill in defaults. */
-export async function validateInput(
-  schema: StandardSchemaV1 | undefined,
-  context: object,
-): Promise<object> {
-  if (schema === undefined) return context;
+export async function validateInput(schema: StandardSchemaV1, context: object): Promise<object> {
   const result = await schema['~standard'].validate(context);
   if (result.issues !== undefined) {
     const [issue] = result.issues;
