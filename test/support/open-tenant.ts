@@ -135,18 +135,20 @@ export function processEngineOf({ host, name }: OpenTenant): LoginEngine['proces
   return found.login.process;
 }
 
-/** One query on a connection that has nothing to do with the library. */
-export async function queryIn<R extends object>(
+let lastQuery: Promise<unknown> = Promise.resolve();
+
+/** One query on a connection that has nothing to do with the library; one after the other. */
+export function queryIn<R extends object>(
   schema: string,
   sql: string,
   values: readonly unknown[] = [],
 ): Promise<R[]> {
-  const client = await (admin ??= connectAdmin());
-  // One message without parameters sets the path; the admin's queries run one after the other.
-  const [, { rows }] = await Promise.all([
-    client.query(`SET search_path TO ${client.escapeIdentifier(schema)}`),
-    client.query<R>(sql, [...values]),
-  ]);
+  const rows = lastQuery.then(async () => {
+    const client = await (admin ??= connectAdmin());
+    await client.query(`SET search_path TO ${client.escapeIdentifier(schema)}`);
+    return (await client.query<R>(sql, [...values])).rows;
+  });
+  lastQuery = rows.catch(() => undefined);
   return rows;
 }
 

@@ -1,0 +1,201 @@
+import { describe, expect, it } from '@jest/globals';
+import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
+import type { RetryOptions } from '../../../lib/discovery/options.js';
+import type { WorkflowDefinition } from '../../../lib/discovery/workflow-builder.js';
+import { NonRetryableError, RetryAfterError } from '../../../lib/errors/index.js';
+import { type OpenTenant, openTenant } from '../../support/open-tenant.js';
+import { waitFor } from '../../support/wait-for.js';
+
+interface Waiting {
+  attempt: number;
+  delay: number;
+}
+
+/** The task's failures so far and the delay before the next attempt, once it waits for that. */
+async function waiting({ query }: OpenTenant, id: string, attempt: number): Promise<Waiting> {
+  return waitFor(async () => {
+    const [row] = await query<Waiting>(
+      `SELECT attempt, (extract(epoch FROM run_at - (attempts -> -1 ->> 'completedAt')::timestamptz) * 1000)::float AS delay
+       FROM cloacina_task_execution WHERE execution_id = $1 AND status = 'Ready' AND attempt = $2`,
+      [id, attempt],
+    );
+    return row;
+  });
+}
+
+/** Lets the next attempt be due. */
+async function hurry(tenant: OpenTenant, id: string): Promise<void> {
+  await tenant.query('UPDATE cloacina_task_execution SET run_at = now() WHERE execution_id = $1', [
+    id,
+  ]);
+  tenant.engine.dispatch();
+}
+
+function failing(retry: RetryOptions, thrown: (attempt: number) => unknown): WorkflowDefinition {
+  return defineWorkflow('failing')
+    .task('only', { retry }, ({ attempt, set }) => {
+      void set;
+      throw thrown(attempt);
+    })
+    .build();
+}
+
+const error = (attempt: number): Error => new Error(`attempt ${attempt}`);
+
+describe('A retry', () => {
+  const base = { delay: 10_000, jitter: false, maxAttempts: 6 } as const;
+
+  it.each<[string, RetryOptions, number[]]>([
+    ['fixed', { ...base, backoff: 'fixed' }, [10_000, 10_000, 10_000, 10_000]],
+    ['linear', { ...base, backoff: 'linear', maxDelay: '35s' }, [10_000, 20_000, 30_000, 35_000]],
+    ['exponential', { ...base, maxDelay: '1h' }, [10_000, 20_000, 40_000, 80_000]],
+  ])('comes after a %s delay', async (_, retry, delays) => {
+    const workflow = failing(retry, error);
+    const tenant = await openTenant([workflow]);
+    const { id } = await tenant.runner.start(workflow);
+    const seen: number[] = [];
+    for (let attempt = 1; attempt <= delays.length; attempt++) {
+      if (attempt > 1) await hurry(tenant, id);
+      seen.push((await waiting(tenant, id, attempt)).delay);
+    }
+    // Both times are taken in one statement, one after the other.
+    seen.forEach((delay, i) => expect(Math.abs(delay - (delays[i] ?? 0))).toBeLessThan(50));
+  });
+
+  it('comes between half the delay and the whole of it with jitter, as is the default', async () => {
+    const workflow = failing({ delay: 20_000, backoff: 'fixed' }, error);
+    const tenant = await openTenant([workflow]);
+    const handles = await Promise.all(
+      Array.from({ length: 30 }, () => tenant.runner.start(workflow)),
+    );
+    const delays = await Promise.all(
+      handles.map(async ({ id }) => (await waiting(tenant, id, 1)).delay),
+    );
+    expect(Math.min(...delays)).toBeGreaterThan(9_950);
+    expect(Math.max(...delays)).toBeLessThan(20_050);
+    expect(Math.max(...delays) - Math.min(...delays)).toBeGreaterThan(2_000);
+  });
+
+  it('is made at most maxAttempts - 1 times; each attempt is kept with its error and times', async () => {
+    const workflow = failing({ delay: 1 }, error);
+    const { runner } = await openTenant([workflow]);
+    const result = await runner.execute(workflow);
+    expect(result.status).toBe('Failed');
+    const [task] = result.tasks;
+    expect(task).toMatchObject({
+      status: 'Failed',
+      attempt: 3,
+      error: { name: 'Error', message: 'attempt 3' },
+    });
+    expect(task?.attempts.map((attempt) => [attempt.attempt, attempt.error?.message])).toEqual([
+      [1, 'attempt 1'],
+      [2, 'attempt 2'],
+      [3, 'attempt 3'],
+    ]);
+    for (const { startedAt, completedAt, durationMs, error: kept } of task?.attempts ?? []) {
+      expect(durationMs).toBe(completedAt.getTime() - startedAt.getTime());
+      expect(durationMs).toBeGreaterThanOrEqual(0);
+      expect(kept?.stack).toContain('retries.spec');
+    }
+  });
+
+  it('that succeeds completes the task, and nothing that failed attempts wrote is kept', async () => {
+    const workflow = defineWorkflow('recovers')
+      .task('only', { retry: { delay: 1 } }, (context) => {
+        context.set(`of ${context.attempt}`, true);
+        if (context.attempt < 3) throw error(context.attempt);
+        return { keys: Object.keys(context.data) };
+      })
+      .build();
+    const { runner, query } = await openTenant([workflow]);
+    const { id, status, context, tasks } = await runner.execute(workflow);
+    expect({ status, context }).toEqual({
+      status: 'Completed',
+      context: { 'of 3': true, keys: ['of 3'] },
+    });
+    expect(tasks[0]?.attempts.map(({ attempt, error: kept }) => [attempt, kept?.message])).toEqual([
+      [1, 'attempt 1'],
+      [2, 'attempt 2'],
+      [3, undefined],
+    ]);
+    expect(tasks[0]?.error).toBeUndefined();
+    expect(
+      await query(
+        'SELECT kind, detail -> $2 AS attempt FROM cloacina_execution_event WHERE execution_id = $1 ORDER BY id',
+        [id, 'attempt'],
+      ),
+    ).toEqual([
+      { kind: 'retried', attempt: 1 },
+      { kind: 'retried', attempt: 2 },
+    ]);
+  });
+
+  it('keeps the last 20 attempts', async () => {
+    const workflow = failing({ delay: 0, maxAttempts: 25 }, error);
+    const { runner } = await openTenant([workflow]);
+    const { tasks } = await runner.execute(workflow);
+    expect(tasks[0]?.attempts.map(({ attempt }) => attempt)).toEqual(
+      Array.from({ length: 20 }, (_, i) => i + 6),
+    );
+  });
+
+  it('shows what it waits for, and the error so far', async () => {
+    const workflow = failing({ delay: 60_000, jitter: false }, error);
+    const tenant = await openTenant([workflow]);
+    const { id } = await tenant.runner.start(workflow);
+    await waiting(tenant, id, 1);
+    expect((await tenant.runner.get(id))?.tasks[0]).toMatchObject({
+      status: 'Ready',
+      attempt: 1,
+      error: { message: 'attempt 1' },
+      waitingFor: { reason: 'time', detail: expect.stringMatching(/^Its next attempt is due at /) },
+    });
+  });
+});
+
+describe('retryIf', () => {
+  it.each<[string, RetryOptions['retryIf'], number]>([
+    ['decides by the error', (thrown: Error) => thrown.message !== 'attempt 2', 2],
+    [
+      'that throws has not said yes',
+      () => {
+        throw new Error('in retryIf');
+      },
+      1,
+    ],
+    ['is not asked beyond maxAttempts', () => true, 3],
+  ])('%s', async (_, retryIf, attempts) => {
+    const workflow = failing({ delay: 1, retryIf: retryIf ?? (() => true) }, error);
+    const { runner } = await openTenant([workflow]);
+    const result = await runner.execute(workflow);
+    expect(result.tasks[0]).toMatchObject({
+      status: 'Failed',
+      attempt: attempts,
+      error: { message: `attempt ${attempts}` },
+    });
+  });
+});
+
+describe('An error that says what to do', () => {
+  it('NonRetryableError ends the task at once, whatever retryIf says', async () => {
+    class Refused extends NonRetryableError {}
+    const workflow = failing({ retryIf: () => true }, () => new Refused('never'));
+    const { runner } = await openTenant([workflow]);
+    const { tasks } = await runner.execute(workflow);
+    expect(tasks[0]).toMatchObject({ status: 'Failed', attempt: 1, error: { message: 'never' } });
+  });
+
+  it('RetryAfterError sets the delay, beyond maxDelay too, and counts as an attempt', async () => {
+    const workflow = failing(
+      { delay: 1, maxDelay: 10, maxAttempts: 2 },
+      (attempt) => new RetryAfterError('5m', `try ${attempt}`),
+    );
+    const tenant = await openTenant([workflow]);
+    const handle = await tenant.runner.start(workflow);
+    const { delay } = await waiting(tenant, handle.id, 1);
+    expect(Math.abs(delay - 300_000)).toBeLessThan(50);
+    await hurry(tenant, handle.id);
+    const { tasks } = await handle.result();
+    expect(tasks[0]).toMatchObject({ status: 'Failed', attempt: 2, error: { message: 'try 2' } });
+  });
+});
