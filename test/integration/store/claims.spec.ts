@@ -120,7 +120,7 @@ describe('left alone', () => {
 });
 
 test('a claim says what the claimant has to know', async () => {
-  const id = await waiting();
+  const id = await waiting({ priority: 3 });
   await open.admin.query(
     `UPDATE ${open.tables.task} SET claim_token = 7, attempt = 2, recovery_attempts = 1,
             unmet_dependencies = 3, generation = 4 WHERE execution_id = $1`,
@@ -132,6 +132,7 @@ test('a claim says what the claimant has to know', async () => {
       taskNo: 0,
       definitionId: definition,
       token: 8,
+      priority: 3,
       attempt: 2,
       recoveryAttempts: 1,
       unmetDependencies: 3,
