@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createServer, type Server } from 'node:net';
 import { waitFor } from '../support/wait-for.js';
 import { expectedImports, rowCount } from './expected-import.js';
-import { rowsOf, scratchDatabase } from './scratch-database.js';
+import { rowsOf, scratchDatabase } from '../support/scratch-database.js';
 import { StartedSample } from './started-sample.js';
 
 const tenants = ['acme', 'globex'] as const;

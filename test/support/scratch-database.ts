@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll } from '@jest/globals';
 import { Client } from 'pg';
-import { connectAdmin, databaseUrl } from '../support/postgres.js';
+import { connectAdmin, databaseUrl } from './postgres.js';
 
 const created: string[] = [];
 afterAll(async () => {

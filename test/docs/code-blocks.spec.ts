@@ -1,0 +1,80 @@
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { openTenant, queryIn } from '../support/open-tenant.js';
+import { dropAfterwards } from '../support/postgres.js';
+import { compileBlocks } from './compile.js';
+import { checkout, codeBlocks, pages, type CodeBlock } from './markdown.js';
+
+interface Manifest {
+  scripts: Record<string, string>;
+  dependencies: Record<string, string>;
+  peerDependencies: Record<string, string>;
+}
+
+const manifest = JSON.parse(readFileSync(path.join(checkout, 'package.json'), 'utf8')) as Manifest;
+const blocks = pages().flatMap((file) => codeBlocks(file));
+const of = (language: string): CodeBlock[] => blocks.filter((block) => block.language === language);
+const named = (list: CodeBlock[]): [string, CodeBlock][] =>
+  list.map((block) => [`${block.file}:${block.line}`, block]);
+
+it('is all of languages that are tested here, or output that first-example.spec.ts compares', () => {
+  const others = blocks.filter(({ language }) => !['ts', 'sh', 'sql', 'text'].includes(language));
+  expect(others).toEqual([]);
+  expect(of('text')).toHaveLength(1);
+});
+
+describe('TypeScript', () => {
+  it('compiles', () => {
+    expect(of('ts').length).toBeGreaterThan(25);
+    expect(compileBlocks(of('ts'))).toEqual([]);
+  }, 60_000);
+
+  it('would not compile with a mistake in it', () => {
+    const [block] = of('ts');
+    if (block === undefined) throw new Error('There is no block.');
+    const code = `await runner.start('x', {}, { dealy: '1s' });\nawait runner.lits();`;
+    expect(compileBlocks([{ ...block, file: 'README.md', line: 10, code }])).toEqual([
+      expect.stringContaining(
+        "README.md:10: Object literal may only specify known properties, but 'dealy'",
+      ),
+      expect.stringContaining("README.md:11: Property 'lits' does not exist"),
+    ]);
+  }, 60_000);
+});
+
+describe('shell commands', () => {
+  const commands = of('sh').flatMap(({ code }) =>
+    code
+      .split('\n')
+      .map((line) => line.replace(/#.*$/, '').trim())
+      .filter((line) => line !== ''),
+  );
+
+  it.each(commands)('%s', (command) => {
+    const [npm, action = '', ...words] = command.split(/\s+/);
+    expect(npm).toBe('npm');
+    if (action === 'install') {
+      // What a Nest application has already is not in the command.
+      const had = ['@nestjs/common', '@nestjs/core', 'reflect-metadata', 'rxjs'];
+      const peers = Object.keys(manifest.peerDependencies).filter((name) => !had.includes(name));
+      expect(words.sort()).toEqual(['nestjs-cloacina', ...peers].sort());
+    } else {
+      const script = manifest.scripts[action === 'run' ? (words[0] ?? '') : action];
+      expect(script).toMatch(/^node /);
+      expect(existsSync(path.join(checkout, script?.split(' ')[1] ?? ''))).toBe(true);
+    }
+  });
+});
+
+describe('SQL', () => {
+  let schema = '';
+  beforeAll(async () => {
+    schema = (await openTenant([], { claiming: false })).schema;
+    dropAfterwards('tenant_hooli');
+  });
+
+  it.each(named(of('sql')))('%s', async (_place, { code }) => {
+    await expect(queryIn(schema, code)).resolves.not.toThrow();
+  });
+});

@@ -1,0 +1,40 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { startChild } from '../support/child-process.js';
+import { scratchDatabase, rowsOf } from '../support/scratch-database.js';
+import { compileBlocks } from './compile.js';
+import { checkout, codeBlocks, type CodeBlock } from './markdown.js';
+
+/** The first TypeScript of the README is a whole main.ts, and the text after it what it prints. */
+const blocks = codeBlocks('README.md');
+const example = blocks.find(({ language }) => language === 'ts') as CodeBlock;
+const output = blocks.find(({ language }) => language === 'text') as CodeBlock;
+
+let folder = '';
+beforeAll(() => {
+  // Within the package, so that its imports mean what they mean in an application; git and jest leave it alone.
+  const place = path.join(checkout, '.cloacina');
+  mkdirSync(place, { recursive: true });
+  folder = mkdtempSync(path.join(place, 'example-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+it('imports everything that it uses', () => {
+  expect(example.code).toMatch(/^import 'reflect-metadata';/);
+  expect(compileBlocks([example], { addImports: false })).toEqual([]);
+}, 60_000);
+
+it('runs as it is printed, and prints what the README says', async () => {
+  const file = path.join(folder, 'main.ts');
+  writeFileSync(file, example.code);
+  const database = await scratchDatabase();
+  const child = startChild(file, { env: { DATABASE_URL: database } });
+  expect(await child.exit).toEqual({ code: 0, signal: null });
+  expect(child.output).toBe(`${output.code}\n`);
+  const executions = await rowsOf(
+    database,
+    'SELECT workflow, status FROM tenant_acme.cloacina_workflow_execution',
+  );
+  expect(executions).toEqual([{ workflow: 'order-fulfilment', status: 'Completed' }]);
+});

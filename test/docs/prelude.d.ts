@@ -1,0 +1,54 @@
+// What the examples of the guide take for granted: an application that sells things. Part of the program that
+// code-blocks.spec.ts compiles.
+import type { Type } from '@nestjs/common';
+import type { CloacinaRunner, TaskContext, WorkflowDefinition } from 'nestjs-cloacina';
+import type { DataSource, MigrationInterface, QueryRunner } from 'typeorm';
+
+declare global {
+  interface Order {
+    orderId: number;
+    amount: number;
+    paymentId?: string;
+    shelf?: string;
+    parcel?: string;
+    note?: string;
+  }
+
+  function findOrder(orderId: number): Promise<Order | undefined>;
+
+  class Payments {
+    charge(amount: number, key: string): Promise<string>;
+    isSettled(paymentId: string): Promise<boolean>;
+  }
+  const payments: Payments;
+
+  class Carrier {
+    shelfFor(orderId: number): Promise<string>;
+    ship(orderId: number): Promise<string>;
+  }
+
+  class OrderFulfilment {
+    charge(context: TaskContext<Order>): Promise<{ paymentId: string }>;
+  }
+  class Billing {
+    bill(context: TaskContext<Order>): Promise<{ invoiceId: number }>;
+  }
+  const nightlyReport: WorkflowDefinition<{ day: string; copies?: number }>;
+
+  const AppModule: Type<unknown>;
+
+  /** An entity and its migration. */
+  class Invoice {
+    id: number;
+    orderId: number;
+  }
+  class CreateInvoice implements MigrationInterface {
+    up(queryRunner: QueryRunner): Promise<void>;
+    down(queryRunner: QueryRunner): Promise<void>;
+  }
+
+  const runner: CloacinaRunner;
+  const dataSource: DataSource;
+  /** Of an execution. */
+  const id: string;
+}
