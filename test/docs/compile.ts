@@ -42,7 +42,7 @@ export function compileBlocks(
     .map(({ messageText, file, start = 0 }) => {
       const message = ts.flattenDiagnosticMessageText(messageText, '\n');
       const block = file && files.get(path.normalize(file.fileName))?.block;
-      if (block === undefined) return message;
+      if (file === undefined || block === undefined) return message;
       return `${block.file}:${block.line + file.getLineAndCharacterOfPosition(start).line}: ${message}`;
     });
 }
