@@ -21,13 +21,13 @@ const RENEWALS_PER_LEASE = 3;
 /** What the engine asks of the control connection. */
 export interface EngineSession extends ControlSession {
   notify(payloads: readonly string[]): Promise<void>;
-  /** By index: whether the lease was still there. */
+  /** By index: whether the lease was still there; undefined where the schema is broken. */
   renew(
     leases: readonly HeldLease[],
     epoch: string | null,
     leaseDurationMs: number,
-  ): Promise<boolean[]>;
-  dueTimes(tenants: readonly TenantTables[]): Promise<DueTimes[]>;
+  ): Promise<(boolean | undefined)[]>;
+  dueTimes(tenants: readonly TenantTables[]): Promise<(DueTimes | undefined)[]>;
 }
 
 export interface ProcessEngineOptions<S extends EngineSession> {
@@ -153,21 +153,28 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
     const { session } = this.liveness;
     if (session === undefined) return;
     const tenants = [...this.tenants.values()].filter((tenant) => tenant.lease.mayStand);
-    const busy = tenants.filter((tenant) => tenant.isBusy && tenant.lease.isHeld);
+    // Claims that a comparison brought have a lease that this process may not have been told of.
+    const leases = tenants
+      .filter(({ isBusy, lease, claims }) => isBusy && (lease.isHeld || claims.size > 0))
+      .map((tenant) => ({
+        tenant,
+        tables: tenant.store.tables,
+        instanceId: tenant.lease.instanceId,
+      }));
     for (const tenant of tenants) void tenant.releaseIdleLease();
-    if (busy.length === 0) return;
+    if (leases.length === 0) return;
     try {
-      const renewed = await session.renew(
-        busy.map(({ store, lease }) => ({ tables: store.tables, instanceId: lease.instanceId })),
-        session.epoch,
-        this.options.leaseDurationMs,
-      );
-      for (const [i, tenant] of busy.entries()) {
-        if (renewed[i] === true) tenant.compareClaims();
-        else if (tenant.lease.isHeld) tenant.leaseLost();
+      const renewed = await session.renew(leases, session.epoch, this.options.leaseDurationMs);
+      for (const [i, { tenant, instanceId }] of leases.entries()) {
+        if (renewed[i] === true) {
+          tenant.lease.found(instanceId);
+          tenant.compareClaims();
+        } else if (renewed[i] === false && tenant.lease.instanceId === instanceId) {
+          tenant.leaseLost();
+        }
       }
     } catch {
-      // The session is ending and will be opened again, or a schema is broken: the leases run on until then.
+      // The session is ending and will be opened again: the leases run on until then.
     }
   }
 

@@ -93,8 +93,13 @@ export class TenantLease {
     return { claimant: this.claimant(), write: false };
   }
 
-  written(lease: LeaseWrite): void {
-    if (lease.write && lease.claimant.instanceId === this.instance) this.stands = 'yes';
+  written({ write, claimant }: LeaseWrite): void {
+    if (write) this.found(claimant.instanceId);
+  }
+
+  /** The row is there, also if the reply that would have told of it was lost. */
+  found(instanceId: string): void {
+    if (instanceId === this.instance) this.stands = 'yes';
   }
 
   /** Others took this process for dead. What it claims from now on is a new instance's. */

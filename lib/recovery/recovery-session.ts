@@ -5,7 +5,11 @@ export interface RecoverySession {
   readonly epoch: string | null;
   readonly epochAgeMs: number;
   readonly ageMs: number;
-  leases(tenants: readonly TenantTables[]): Promise<LeaseRow[]>;
+  /** It was opened by this process's boot and hasn't failed since. */
+  readonly interrupted: boolean;
+  /** By index of the tenant; undefined where the schema is broken. */
+  leases(tenants: readonly TenantTables[]): Promise<(LeaseRow[] | undefined)[]>;
+  unleasedOwners(tenants: readonly TenantTables[]): Promise<(string[] | undefined)[]>;
   livingKeys(): Promise<Set<number>>;
   connectedProcesses(): Promise<Set<string>>;
   terminate(processId: string): Promise<void>;

@@ -80,10 +80,9 @@ export class TenantRecovery {
   }
 
   /** Claims whose owner has no lease: a recovery that was itself interrupted, or met rows that were locked. */
-  async takeUnleased(cause: RecoveryCause): Promise<RecoveryReport> {
+  async takeUnleased(owners: readonly string[], cause: RecoveryCause): Promise<RecoveryReport> {
     const report: RecoveryReport = { recovered: 0, abandoned: 0, blocked: 0 };
-    for (const instanceId of await this.parts.store.unleasedOwners()) {
-      if (instanceId === this.parts.ownInstanceId()) continue;
+    for (const instanceId of owners) {
       addTo(report, await this.take({ instanceId, name: instanceId, orphanedForMs: 0 }, cause));
     }
     return report;

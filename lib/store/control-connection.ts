@@ -1,6 +1,10 @@
+import { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
-import { LIVENESS_LOCK_CLASS, SessionStatements } from './session-statements.js';
+import { isError } from '../errors/index.js';
+import { processLock, LIVENESS_LOCK_CLASS, SessionStatements } from './session-statements.js';
 import { runUnprepared } from './statement-pool.js';
+import type { RawRow } from './statements/statement.js';
 import { CHANNEL } from './statements/wake-ups.js';
 
 /**
@@ -13,11 +17,27 @@ const READ_EPOCH = `SELECT extract(epoch FROM pg_postmaster_start_time())::text 
   (extract(epoch FROM clock_timestamp() - greatest(pg_postmaster_start_time(), b.stats_reset)) * 1000)::bigint
 FROM pg_stat_bgwriter b`;
 
+/** How long the lock is tried for while a session of before still has it, in milliseconds. */
+const LOCK_PATIENCE_MS = 5_000;
+const LOCK_RETRY_MS = 20;
+/** How long the goodbye may take, in milliseconds. */
+const CLOSE_PATIENCE_MS = 1_000;
+
+/**
+ * A schema that somebody has locked (a migration, say) must not hold up the others: their statements go without it.
+ */
+const LOCK_TIMEOUT = '-c lock_timeout=500';
+
+/** What the driver says of a statement that was not answered in time. */
+const NOT_ANSWERED = 'Query read timeout';
+
 export interface ControlConnectionSettings {
   readonly connection: pg.ClientConfig;
   readonly applicationName: string;
   /** The lower half of the advisory lock's key: this process. */
   readonly lockKey: number;
+  /** After so long without an answer the session is taken for lost, in milliseconds. */
+  readonly answerTimeoutMs: number;
   readonly onPayload: (payload: string) => void;
   /** Called once, when the session has ended for whatever reason. */
   readonly onLost: (error: Error | undefined) => void;
@@ -45,9 +65,10 @@ export class ControlConnection extends SessionStatements {
     const client = new pg.Client({
       ...settings.connection,
       application_name: settings.applicationName,
+      options: `${settings.connection.options ?? ''} ${LOCK_TIMEOUT}`.trim(),
       keepAlive: true,
       connectionTimeoutMillis: 5_000,
-      query_timeout: 10_000,
+      query_timeout: settings.answerTimeoutMs,
     });
     let lost = false;
     const onLost = (error?: Error): void => {
@@ -60,17 +81,28 @@ export class ControlConnection extends SessionStatements {
     client.on('notification', ({ payload }) => settings.onPayload(payload ?? ''));
     try {
       await client.connect();
-      // This process's former session may be dying still, with its lock: that is waited for, up to the query's timeout.
-      await client.query('SELECT pg_advisory_lock($1::integer, $2::integer)', [
-        LIVENESS_LOCK_CLASS,
-        settings.lockKey,
-      ]);
+      await takeLock(client, settings);
       await client.query(`LISTEN ${CHANNEL}`);
       const [row] = await runUnprepared(client, READ_EPOCH, []);
       return new ControlConnection(client, row?.[0] ?? '', Number(row?.[1] ?? 0));
     } catch (error) {
       lost = true;
-      await client.end().catch(() => undefined);
+      cut(client);
+      throw error;
+    }
+  }
+
+  readonly interrupted = false;
+
+  /** A network that swallows what is sent leaves a connection that looks open for hours. */
+  protected override async run(
+    text: string,
+    values: readonly unknown[],
+  ): Promise<readonly RawRow[]> {
+    try {
+      return await super.run(text, values);
+    } catch (error) {
+      if (isError(error) && error.message === NOT_ANSWERED) cut(this.session);
       throw error;
     }
   }
@@ -88,6 +120,43 @@ export class ControlConnection extends SessionStatements {
   async close(): Promise<void> {
     this.session.removeAllListeners('end');
     this.session.removeAllListeners('notification');
-    await this.session.end().catch(() => undefined);
+    const patience = new AbortController();
+    await Promise.race([
+      this.session.end().catch(() => undefined),
+      delay(CLOSE_PATIENCE_MS, undefined, { signal: patience.signal }).catch(() => undefined),
+    ]);
+    patience.abort();
+    cut(this.session);
   }
+}
+
+/**
+ * A former session of this process may have the lock still: it is dying, or was cut off and the server hasn't noticed,
+ * which could take it hours. So it is ended.
+ */
+async function takeLock(
+  client: pg.Client,
+  { lockKey, applicationName }: ControlConnectionSettings,
+): Promise<void> {
+  const key = [LIVENESS_LOCK_CLASS, lockKey];
+  for (const end = performance.now() + LOCK_PATIENCE_MS; ; await delay(LOCK_RETRY_MS)) {
+    const text = 'SELECT pg_try_advisory_lock($1::integer, $2::integer)::integer';
+    const [row] = await runUnprepared(client, text, key);
+    if (row?.[0] === '1') return;
+    if (performance.now() > end) throw new Error('Another session holds the lock of this process.');
+    await runUnprepared(
+      client,
+      `SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
+       WHERE a.application_name = $3::text AND a.pid IN (SELECT k.pid FROM pg_locks k WHERE ${processLock('$1', '$2')})`,
+      [...key, applicationName],
+    );
+  }
+}
+
+/** Without a goodbye, which nobody might hear. */
+function cut(client: pg.Client): void {
+  const connection: unknown = Reflect.get(client, 'connection');
+  if (typeof connection !== 'object' || connection === null) return;
+  const stream: unknown = Reflect.get(connection, 'stream');
+  if (stream instanceof Duplex) stream.destroy();
 }

@@ -1,5 +1,7 @@
+import { failureKind } from './failure-kind.js';
 import type { LoginPools } from './pools.js';
 import { SessionStatements } from './session-statements.js';
+import type { RawRow } from './statements/statement.js';
 
 /**
  * Stands in for the control connection where there is none (behind a transaction pooler, or switched off): the same
@@ -8,14 +10,31 @@ import { SessionStatements } from './session-statements.js';
 export class PoolSession extends SessionStatements {
   readonly epoch = null;
   readonly epochAgeMs = Infinity;
-  private readonly openedAt = performance.now();
+  /** The database was away for a while, and nobody could renew a lease: those are given the time to. */
+  interrupted = false;
+  private since = performance.now();
 
   constructor(pools: LoginPools) {
     super(pools.general);
   }
 
   get ageMs(): number {
-    return performance.now() - this.openedAt;
+    return performance.now() - this.since;
+  }
+
+  protected override async run(
+    text: string,
+    values: readonly unknown[],
+  ): Promise<readonly RawRow[]> {
+    try {
+      return await super.run(text, values);
+    } catch (error) {
+      if (failureKind(error) === 'connection') {
+        this.interrupted = true;
+        this.since = performance.now();
+      }
+      throw error;
+    }
   }
 
   close(): Promise<void> {

@@ -61,6 +61,8 @@ export function createPools(settings: PoolSettings): LoginPools {
   const statements = new pg.Pool({
     ...shared,
     max: statementSize,
+    // Far above what any of them takes: the network has swallowed the statement or its answer. It is sent again.
+    query_timeout: 30_000,
     options: `${own} ${READ_COMMITTED} ${STATEMENT_SETTINGS}`.trim(),
   });
   const general = new pg.Pool({

@@ -48,7 +48,6 @@ import {
   listRecoveryEvents,
   readOwners,
   readRecoveryStats,
-  readUnleasedOwners,
   takeOrphans,
   takeOrphansValues,
 } from './statements/recovery.js';
@@ -344,10 +343,6 @@ export class PostgresStore implements TenantStore {
     return (await this.cold().run(endLease, values)).length === 1;
   }
 
-  async unleasedOwners(): Promise<string[]> {
-    return (await this.hot.run(readUnleasedOwners, [])).map((row) => row[0] ?? '');
-  }
-
   async takeOrphans(
     instanceId: string,
     how: TakeOrphans,
@@ -416,6 +411,9 @@ export class PostgresStore implements TenantStore {
   ): Promise<T | undefined> {
     const client = await this.pools.general.connect();
     let broken: Error | undefined;
+    // A connection that ends says so to its queries and then once more, and nobody listening would end the process.
+    const onError = (error: Error): void => void (broken = error);
+    client.on('error', onError);
     try {
       await client.query('BEGIN');
       const result = await work(this.statements.on(client));
@@ -426,6 +424,7 @@ export class PostgresStore implements TenantStore {
       throw error;
     } finally {
       client.release(broken);
+      client.off('error', onError);
     }
   }
 

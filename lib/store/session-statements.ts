@@ -1,7 +1,14 @@
 import type pg from 'pg';
 import { runUnprepared } from './statement-pool.js';
+import { failureKind } from './failure-kind.js';
 import { decodeRenewals, renewLeases } from './statements/leases.js';
-import { decodeLeases, readLeases, type LeaseRow } from './statements/recovery.js';
+import {
+  decodeLeases,
+  readLeases,
+  readUnleasedOwners,
+  type LeaseRow,
+} from './statements/recovery.js';
+import type { RawRow } from './statements/statement.js';
 import { CHANNEL, decodeDueTimes, NOTIFY, readDueTimes } from './statements/wake-ups.js';
 import type { DueTimes, HeldLease, TenantTables } from './store.js';
 
@@ -11,57 +18,73 @@ const SCHEMAS_PER_STATEMENT = 50;
 /** The class of the advisory locks that say "this process lives". Any constant that nobody else uses. */
 export const LIVENESS_LOCK_CLASS = 1_129_072_451;
 
+/** The condition on `pg_locks k` that picks the lock of one process in this database. */
+export function processLock(lockClass: string, key: string): string {
+  return `k.locktype = 'advisory' AND k.classid = ${lockClass}::oid AND k.objid = ${key}::oid AND k.objsubid = 2
+         AND k.granted AND k.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())`;
+}
+
 /** What `application_name` begins with on every connection of the library; the process's id follows. */
 export const APPLICATION_PREFIX = 'cloacina:';
 
-/** What is asked for all tenants of a process at once, on the control connection or, without one, on the pool. */
+/**
+ * What is asked for all tenants of a process at once, on the control connection or, without one, on the pool.
+ *
+ * Many tenants share a statement, and must not share its failure: a schema that is broken or locked is found by
+ * halves, and is left out.
+ */
 export class SessionStatements {
   constructor(private readonly client: Pick<pg.Pool, 'query'> | pg.ClientBase) {}
 
-  async notify(payloads: readonly string[]): Promise<void> {
-    await runUnprepared(this.client, NOTIFY, [CHANNEL, payloads]);
+  protected run(text: string, values: readonly unknown[]): Promise<readonly RawRow[]> {
+    return runUnprepared(this.client, text, values);
   }
 
-  /** By index: whether the lease was still there. */
-  async renew(
+  async notify(payloads: readonly string[]): Promise<void> {
+    await this.run(NOTIFY, [CHANNEL, payloads]);
+  }
+
+  /** By index: whether the lease was still there; undefined where the schema is broken. */
+  renew(
     leases: readonly HeldLease[],
     epoch: string | null,
     leaseDurationMs: number,
-  ): Promise<boolean[]> {
-    const renewed: boolean[] = [];
-    for (const part of inParts(leases)) {
+  ): Promise<(boolean | undefined)[]> {
+    return this.inParts(leases, async (part) => {
       const text = renewLeases(part.map(({ tables }) => tables));
       const values = [epoch, leaseDurationMs, ...part.map(({ instanceId }) => instanceId)];
-      renewed.push(...decodeRenewals(await runUnprepared(this.client, text, values)));
-    }
-    return renewed;
+      return decodeRenewals(await this.run(text, values));
+    });
   }
 
-  async dueTimes(tenants: readonly TenantTables[]): Promise<DueTimes[]> {
-    const times: DueTimes[] = [];
-    for (const part of inParts(tenants)) {
-      times.push(...decodeDueTimes(await runUnprepared(this.client, readDueTimes(part), [])));
-    }
-    return times;
+  /** By index; undefined where the schema is broken. */
+  dueTimes(tenants: readonly TenantTables[]): Promise<(DueTimes | undefined)[]> {
+    return this.inParts(tenants, async (part) =>
+      decodeDueTimes(await this.run(readDueTimes(part), [])),
+    );
   }
 
-  /** `tenant` of each is its index in `tenants`. */
-  async leases(tenants: readonly TenantTables[]): Promise<LeaseRow[]> {
-    const leases: LeaseRow[] = [];
-    let offset = 0;
-    for (const part of inParts(tenants)) {
-      for (const lease of decodeLeases(await runUnprepared(this.client, readLeases(part), []))) {
-        leases.push({ ...lease, tenant: lease.tenant + offset });
-      }
-      offset += part.length;
-    }
-    return leases;
+  /** All leases in the tenants' schemas, by index; undefined where the schema is broken. */
+  leases(tenants: readonly TenantTables[]): Promise<(LeaseRow[] | undefined)[]> {
+    return this.inParts(tenants, async (part) => {
+      const leases = decodeLeases(await this.run(readLeases(part), []));
+      return part.map((_, i) => leases.filter(({ tenant }) => tenant === i));
+    });
+  }
+
+  /** Instances that hold claims and have no lease, by index of the tenant; undefined where the schema is broken. */
+  unleasedOwners(tenants: readonly TenantTables[]): Promise<(string[] | undefined)[]> {
+    return this.inParts(tenants, async (part) => {
+      const rows = await this.run(readUnleasedOwners(part), []);
+      return part.map((_, i) =>
+        rows.filter((row) => row[0] === String(i)).map((row) => row[1] ?? ''),
+      );
+    });
   }
 
   /** The keys of the locks that are held: who lives. */
   async livingKeys(): Promise<Set<number>> {
-    const rows = await runUnprepared(
-      this.client,
+    const rows = await this.run(
       `SELECT k.objid::bigint FROM pg_locks k
        WHERE k.locktype = 'advisory' AND k.classid = $1::oid AND k.objsubid = 2 AND k.granted
          AND k.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())`,
@@ -75,8 +98,7 @@ export class SessionStatements {
    * that is busy proves nothing, since it looks at its socket only when it has something to say.
    */
   async connectedProcesses(): Promise<Set<string>> {
-    const rows = await runUnprepared(
-      this.client,
+    const rows = await this.run(
       `SELECT DISTINCT substr(a.application_name, $2::integer) FROM pg_stat_activity a
        WHERE a.application_name LIKE $1::text || '%' AND a.state LIKE 'idle%'`,
       [APPLICATION_PREFIX, APPLICATION_PREFIX.length + 1],
@@ -86,17 +108,37 @@ export class SessionStatements {
 
   /** Ends what a dead process's connections still do, and the locks they hold, where the login may. */
   async terminate(processId: string): Promise<void> {
-    await runUnprepared(
-      this.client,
+    await this.run(
       `SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
        WHERE a.application_name = $1::text AND a.pid <> pg_backend_pid()`,
       [`${APPLICATION_PREFIX}${processId}`],
     );
   }
+
+  private async inParts<T, R>(
+    items: readonly T[],
+    send: (part: readonly T[]) => Promise<readonly R[]>,
+  ): Promise<(R | undefined)[]> {
+    const results: (R | undefined)[] = [];
+    for (let i = 0; i < items.length; i += SCHEMAS_PER_STATEMENT) {
+      results.push(...(await orInHalves(items.slice(i, i + SCHEMAS_PER_STATEMENT), send)));
+    }
+    return results;
+  }
 }
 
-function* inParts<T>(items: readonly T[]): Generator<readonly T[]> {
-  for (let i = 0; i < items.length; i += SCHEMAS_PER_STATEMENT) {
-    yield items.slice(i, i + SCHEMAS_PER_STATEMENT);
+/** By index; undefined for what fails by itself. A connection that fails is nobody's fault, and rejects. */
+async function orInHalves<T, R>(
+  part: readonly T[],
+  send: (part: readonly T[]) => Promise<readonly R[]>,
+): Promise<(R | undefined)[]> {
+  try {
+    return [...(await send(part))];
+  } catch (error) {
+    if (failureKind(error) === 'connection') throw error;
+    if (part.length === 1) return [undefined];
+    const middle = part.length >> 1;
+    const first = await orInHalves(part.slice(0, middle), send);
+    return [...first, ...(await orInHalves(part.slice(middle), send))];
   }
 }

@@ -226,7 +226,6 @@ export interface TenantStore {
     instanceId: string,
     judged: { readonly over: boolean; readonly lockEpoch: string | null; readonly lockKey: number },
   ): Promise<boolean>;
-  unleasedOwners(): Promise<string[]>;
   takeOrphans(instanceId: string, how: TakeOrphans, lease: LeaseWrite): Promise<TakenOrphan[]>;
   ownersOf(executionId: string, taskNo: number): Promise<string[]>;
   recoveryStats(since: Date | null): Promise<{

@@ -16,6 +16,11 @@ export interface LoginSettings extends ConnectionSource {
   readonly leaseDurationMs: number;
 }
 
+/** A control connection that doesn't answer has to be given up in time to renew the leases on the next one. */
+function answerTimeout(leaseDurationMs: number): number {
+  return Math.min(10_000, Math.max(1_000, Math.floor(leaseDurationMs / 4)));
+}
+
 /** The pools, the engine and the watch over the neighbours of one login; every tenant on it shares them. */
 export class LoginEngine {
   readonly pools: LoginPools;
@@ -39,6 +44,7 @@ export class LoginEngine {
               connection: control,
               applicationName: `${APPLICATION_PREFIX}${id}`,
               lockKey,
+              answerTimeoutMs: answerTimeout(settings.leaseDurationMs),
               onPayload,
               onLost,
             })
@@ -54,6 +60,7 @@ export class LoginEngine {
       lockKeyOf,
       leaseDurationMs: settings.leaseDurationMs,
       session: () => this.process.session,
+      onGone: () => void this.process.sweepOnce(),
     });
   }
 

@@ -121,7 +121,18 @@ export class TenantHost {
 
   /** Registers definitions and lets the tenants claim. From here on work begins. */
   async startClaiming(): Promise<void> {
-    await Promise.all([...this.open.values()].map((open) => this.begin(open)));
+    const open = [...this.open.values()];
+    await Promise.all(
+      open.map(({ engine, options }) => this.patiently(options, () => engine.open())),
+    );
+    // What dead predecessors left comes first, before this process says that it is ready: one pass for all tenants.
+    const logins = new Map(open.map(({ login, options }) => [login, options]));
+    await Promise.all(
+      [...logins].map(([login, options]) =>
+        this.patiently(options, async () => void (await login.recovery.runOnce('boot'))),
+      ),
+    );
+    for (const { engine, login } of open) login.process.add(engine);
     for (const login of this.logins.values()) login.process.startClaiming();
   }
 
@@ -159,15 +170,6 @@ export class TenantHost {
       open.login.recovery.remove(name);
       open.login.process.remove(open.engine);
     }));
-  }
-
-  private async begin({ engine, login, options }: Open): Promise<void> {
-    await this.patiently(options, async () => {
-      await engine.open();
-      // What a dead predecessor left comes first, before this process says that it is ready.
-      await login.recovery.runOnce('boot', [options.tenant]);
-    });
-    login.process.add(engine);
   }
 
   private engineFor(

@@ -75,12 +75,12 @@ function expected(words: Line): Verdict {
 describe('judge', () => {
   const cases = [...allCases()];
 
-  test.each(cases.map((one) => [one.words.slice(0, 6).join(' '), expected(one.words), one]))(
-    'lock of %s: %s',
-    (_, verdict, { lease, from }) => {
-      expect(judge(lease, from)).toBe(verdict);
-    },
+  const named = cases.map(
+    (one) => [one.words.slice(0, 6).join(' '), expected(one.words), one] as const,
   );
+  test.each(named)('lock of %s: %s', (_, verdict, { lease, from }) => {
+    expect(judge(lease, from)).toBe(verdict);
+  });
 
   it('comes to each of its verdicts', () => {
     expect(cases).toHaveLength(144);
