@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { toStoredError } from '../errors/index.js';
-import type { ClaimedTask, TenantStore } from '../store/store.js';
+import type { ClaimedTask, TaskKey, TenantStore } from '../store/store.js';
 import type { DefinitionCatalog } from './definition-catalog.js';
 import type { Lane } from './run-queue.js';
 import type { TenantLease } from './tenant-parts.js';
@@ -17,6 +17,8 @@ export interface ClaimerParts {
   readonly catalog: DefinitionCatalog;
   readonly lane: Lane;
   readonly lease: TenantLease;
+  /** Tasks that must not begin in this process now. */
+  readonly except: () => readonly TaskKey[];
   readonly adopt: (task: ClaimedTask) => void;
   /** A claim may have been committed without this process knowing. */
   readonly uncertain: () => void;
@@ -88,14 +90,14 @@ export class Claimer {
 
   /** One claiming statement; whether it may be worth another. */
   private async claimOnce(): Promise<boolean> {
-    const { store, catalog, lane, lease, adopt } = this.parts;
+    const { store, catalog, lane, lease, except, adopt } = this.parts;
     const { ids, unknownTasks } = catalog.claimable;
     if (!this.allowed || ids.length === 0) return false;
     const room = lane.reserve(MAX_CLAIMS);
     if (room === 0) return false;
     try {
       const write = lease.forClaim();
-      const claimed = await store.claim(ids, unknownTasks, room, write);
+      const claimed = await store.claim(ids, unknownTasks, room, write, except());
       lease.written(write);
       lane.backlog = claimed.length === room;
       for (const task of claimed) adopt(task);

@@ -5,7 +5,7 @@ import {
   TaskTimeoutError,
   toStoredError,
 } from '../errors/index.js';
-import type { TenantStore } from '../store/store.js';
+import type { TaskKey, TenantStore } from '../store/store.js';
 import { decideTask, type ContextView } from '../workflow/index.js';
 import type { ClaimReturner } from './claim-returner.js';
 import type { ClaimTable } from './claim-table.js';
@@ -30,6 +30,8 @@ export interface ExecutorParts {
   readonly emit: (event: Omit<EngineEvent, 'tenant'>) => void;
   /** A task was given back and becomes due in so many milliseconds. */
   readonly dueIn: (ms: number) => void;
+  /** A handler has returned at last whose task may wait for that. */
+  readonly overrunEnded: () => void;
   /** Memory and database may differ: compare them. */
   readonly uncertain: () => void;
 }
@@ -42,11 +44,21 @@ export interface ExecutorParts {
  */
 export class Executor {
   private readonly logger = new Logger('Cloacina');
-  /** Handlers that were given up (timed out) and have not returned: their task doesn't begin again here before. */
-  private readonly overrunning = new Map<string, Promise<void>>();
+  /**
+   * Handlers that were given up (timed out) and have not returned, each under the task that doesn't begin again here
+   * before. Other processes may take it.
+   */
+  private readonly overrunning = new Map<
+    string,
+    { readonly task: TaskKey; readonly returned: Promise<void> }
+  >();
   private stopping = false;
 
   constructor(private readonly parts: ExecutorParts) {}
+
+  overrunningTasks(): TaskKey[] {
+    return [...this.overrunning.values()].map(({ task }) => task);
+  }
 
   /** From now on a failure costs no attempt: the task is given back. */
   stop(): void {
@@ -108,7 +120,7 @@ export class Executor {
     }
     const earlier = this.overrunning.get(claim.key);
     if (earlier !== undefined) {
-      void earlier.then(() => this.enqueue(claim, input));
+      void earlier.returned.then(() => this.enqueue(claim, input));
       return;
     }
     this.parts.lane.add({
@@ -133,14 +145,17 @@ export class Executor {
       const error = new TaskTimeoutError(claim.task.name, claim.task.timeoutMs);
       if (!attempt.settle('timeout')) return;
       claim.abort(error);
-      this.overrunning.set(claim.key, returned);
+      const { executionId, task } = claim;
+      this.overrunning.set(claim.key, { task: { executionId, taskNo: task.no }, returned });
       this.fail(claim, input, error);
     }, claim.task.timeoutMs);
     const returned = (
       claim.task.transactional ? this.runTransactional(attempt) : this.runHandler(attempt)
     ).finally(() => {
       clearTimeout(timer);
-      if (this.overrunning.get(claim.key) === returned) this.overrunning.delete(claim.key);
+      if (this.overrunning.get(claim.key)?.returned !== returned) return;
+      this.overrunning.delete(claim.key);
+      this.parts.overrunEnded();
     });
     await returned;
   }

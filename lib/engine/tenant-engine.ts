@@ -99,6 +99,7 @@ export class TenantEngine {
       catalog: this.catalog,
       lane: this.lane,
       lease: this.lease,
+      except: () => this.executor.overrunningTasks(),
       adopt: (task) => this.adopt(task),
       uncertain: () => this.comparison.request(),
       tryAgainIn: (ms) => services.wakeIn(settings.address, ms),
@@ -114,6 +115,7 @@ export class TenantEngine {
       returner: this.returner,
       emit: (event) => this.emit(event),
       dueIn: (ms) => this.dueIn(ms),
+      overrunEnded: () => this.dispatch(),
       uncertain: () => this.comparison.request(),
     });
     this.starter = new Starter(
@@ -283,7 +285,7 @@ export class TenantEngine {
 
   /** Something has become due, and maybe only this process knows. */
   workIsDue(): void {
-    if (this.lane.room > 0) this.dispatch();
+    if (this.lane.room > 0 && this.executor.overrunningTasks().length === 0) this.dispatch();
     else this.workIsReady();
   }
 

@@ -92,6 +92,7 @@ import type {
   StoredDefinitionRow,
   TakenOrphan,
   TakeOrphans,
+  TaskKey,
   TaskRow,
   TaskTransaction,
   TenantStore,
@@ -178,11 +179,12 @@ export class PostgresStore implements TenantStore {
     unknown: readonly (readonly [number, number])[],
     limit: number,
     lease: LeaseWrite,
+    except?: readonly TaskKey[],
   ): Promise<ClaimedTask[]> {
     return decodeClaims(
       await this.hot.run(
         claimTasks,
-        claimValues(definitions, unknown, limit, lease.claimant, lease.write),
+        claimValues(definitions, unknown, limit, lease.claimant, lease.write, except),
       ),
     );
   }

@@ -1,6 +1,6 @@
 import type { DataSource, EntityManager } from 'typeorm';
 import type { Claimant } from './statements/lease-clause.js';
-import type { ClaimedTask } from './statements/claim-tasks.js';
+import type { ClaimedTask, TaskKey } from './statements/claim-tasks.js';
 import type { CompletionResult, Outcome } from './statements/complete-tasks.js';
 import type { ControlResult } from './statements/control-execution.js';
 import type { ExecutionRow, TaskRow } from './statements/execution-rows.js';
@@ -24,6 +24,7 @@ export type {
   Reschedule,
   ResetTask,
   StartItem,
+  TaskKey,
   TaskRow,
   TenantTables,
 };
@@ -179,6 +180,7 @@ export interface TenantStore {
     unknown: readonly (readonly [definition: number, task: number])[],
     limit: number,
     lease: LeaseWrite,
+    except?: readonly TaskKey[],
   ): Promise<ClaimedTask[]>;
   /** Sorted by execution and task. */
   complete(outcomes: readonly Outcome[], lease: LeaseWrite): Promise<CompletionResult>;

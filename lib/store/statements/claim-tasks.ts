@@ -66,6 +66,9 @@ export const claimTasks: Statement = {
         AND ($4::integer[] IS NULL OR NOT EXISTS (
           SELECT FROM unnest($3::integer[], $4::integer[]) AS x(definition_id, task_no)
           WHERE x.definition_id = t.definition_id AND x.task_no = t.task_no))
+        AND ($11::integer[] IS NULL OR NOT EXISTS (
+          SELECT FROM unnest($10::uuid[], $11::integer[]) AS x(execution_id, task_no)
+          WHERE x.execution_id = t.execution_id AND x.task_no = t.task_no))
       ORDER BY t.run_at LIMIT $2::integer
       FOR NO KEY UPDATE SKIP LOCKED
     ) c
@@ -93,13 +96,23 @@ export const claimTasks: Statement = {
   FROM claimed`,
 };
 
-/** `unknown` lists tasks of known definitions for which this process has no handler, as [definition, task] pairs. */
+/** A task of an execution. */
+export interface TaskKey {
+  readonly executionId: string;
+  readonly taskNo: number;
+}
+
+/**
+ * `unknown` lists tasks of known definitions for which this process has no handler, as [definition, task] pairs;
+ * `except` single tasks that are not for this process now.
+ */
 export function claimValues(
   definitions: readonly number[],
   unknown: readonly (readonly [number, number])[],
   limit: number,
   claimant: Claimant,
   writeLease: boolean,
+  except: readonly TaskKey[] = [],
 ): unknown[] {
   return [
     plainArray(definitions),
@@ -107,6 +120,8 @@ export function claimValues(
     unknown.length === 0 ? null : plainArray(unknown.map(([definition]) => definition)),
     unknown.length === 0 ? null : plainArray(unknown.map(([, task]) => task)),
     ...leaseValues(claimant, writeLease),
+    except.length === 0 ? null : plainArray(except.map(({ executionId }) => executionId)),
+    except.length === 0 ? null : plainArray(except.map(({ taskNo }) => taskNo)),
   ];
 }
 
