@@ -1,0 +1,175 @@
+import { describe, expect, it } from '@jest/globals';
+import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
+import { aborted, gate } from '../../support/gate.js';
+import { openTenant } from '../../support/open-tenant.js';
+import { freshSchema } from '../../support/postgres.js';
+import { waitFor } from '../../support/wait-for.js';
+
+describe('A task timeout', () => {
+  it('aborts the signal, and is a failure that is retried', async () => {
+    const reasons: Error[] = [];
+    const workflow = defineWorkflow('slow')
+      .task('only', { timeout: 50, retry: { delay: 1, maxAttempts: 2 } }, async ({ signal }) => {
+        reasons.push(await aborted(signal));
+        throw signal.reason;
+      })
+      .build();
+    const { runner } = await openTenant([workflow]);
+    const result = await runner.execute(workflow);
+    const error = { name: 'TaskTimeoutError', code: 'TASK_TIMEOUT' };
+    expect(result).toMatchObject({ status: 'Failed', error });
+    expect(result.tasks[0]?.attempts).toMatchObject([{ error }, { error }]);
+    expect(reasons).toMatchObject([error, error]);
+    for (const { durationMs } of result.tasks[0]?.attempts ?? []) {
+      expect(durationMs).toBeGreaterThanOrEqual(48); // two clocks
+      expect(durationMs).toBeLessThan(5_000);
+    }
+  });
+
+  it('drops what the handler still returns', async () => {
+    const returned = gate();
+    const workflow = defineWorkflow('late')
+      .task('only', { timeout: 20, retry: { maxAttempts: 1 } }, async (context) => {
+        await aborted(context.signal);
+        await returned.passed;
+        context.set('late', 1);
+        return { late: 2 };
+      })
+      .build();
+    const { runner, engine } = await openTenant([workflow]);
+    const { status, context, id } = await runner.execute(workflow);
+    returned.open();
+    await waitFor(() => !engine.isBusy);
+    expect({ status, context }).toEqual({ status: 'Failed', context: {} });
+    expect((await runner.get(id))?.context).toEqual({});
+  });
+
+  it('keeps the slot of a handler that ignores its signal, and its retry back, until it returns', async () => {
+    const events: string[] = [];
+    const free = gate();
+    const workflow = defineWorkflow('deaf')
+      .task('only', { timeout: 20, retry: { delay: 0, maxAttempts: 2 } }, async ({ attempt }) => {
+        events.push(`begin ${attempt}`);
+        if (attempt === 1) await free.passed;
+        events.push(`end ${attempt}`);
+      })
+      .build();
+    const other = defineWorkflow('other')
+      .task('only', () => void events.push('other'))
+      .build();
+    const tenant = await openTenant([workflow, other], { maxConcurrentTasks: 1 });
+    const handle = await tenant.runner.start(workflow);
+    await waitFor(
+      async () => (await tenant.runner.get(handle.id))?.tasks[0]?.attempts.length === 1,
+    );
+    const second = await tenant.runner.start(other);
+    // The retry is due, and offered.
+    tenant.engine.dispatch();
+    await tenant.query('SELECT 1');
+    expect(events).toEqual(['begin 1']);
+    free.open();
+    await Promise.all([handle.result(), second.result()]);
+    expect(events.slice(0, 2)).toEqual(['begin 1', 'end 1']);
+    expect(events.slice(2).sort()).toEqual(['begin 2', 'end 2', 'other']);
+    expect((await handle.result()).status).toBe('Completed');
+  });
+
+  it('leaves the retry to another process while the handler goes on here', async () => {
+    const schema = freshSchema();
+    const free = gate();
+    const deaf = (host: string) =>
+      defineWorkflow('deaf')
+        .task('only', { timeout: 20, retry: { delay: 0, maxAttempts: 2 } }, async ({ attempt }) => {
+          if (attempt === 1) await free.passed;
+          return { host, attempt };
+        })
+        .build();
+    const one = await openTenant([deaf('one')], { schema });
+    const handle = await one.runner.start('deaf');
+    await waitFor(async () => (await one.runner.get(handle.id))?.tasks[0]?.attempts.length === 1);
+    await openTenant([deaf('two')], { schema });
+    const { status, context } = await handle.result({ timeout: '10s' });
+    free.open();
+    expect({ status, context }).toEqual({
+      status: 'Completed',
+      context: { host: 'two', attempt: 2 },
+    });
+  });
+});
+
+describe('A workflow timeout', () => {
+  const endless = (seen: Error[]) =>
+    defineWorkflow('endless', { timeout: 300 })
+      .task('quick', () => ({ quick: 1 }))
+      .task('slow', { dependsOn: ['quick'] }, async ({ signal }) => {
+        seen.push(await aborted(signal));
+      })
+      .task('never', { dependsOn: ['slow'] }, () => undefined)
+      .build();
+
+  it('ends the execution Failed, cancels what has not ended and aborts what runs', async () => {
+    const seen: Error[] = [];
+    const { runner } = await openTenant([endless(seen)]);
+    const result = await runner.execute('endless', { given: 1 }, { timeout: '10s' });
+    expect(result).toMatchObject({
+      status: 'Failed',
+      error: { name: 'WorkflowTimeoutError', code: 'WORKFLOW_TIMEOUT' },
+      context: { given: 1, quick: 1 },
+      tasks: [
+        { name: 'quick', status: 'Completed' },
+        { name: 'slow', status: 'Cancelled' },
+        { name: 'never', status: 'Cancelled' },
+      ],
+    });
+    expect(Number(result.completedAt) - Number(result.startedAt)).toBeGreaterThanOrEqual(300);
+    expect(Number(result.completedAt) - Number(result.startedAt)).toBeLessThan(5_000);
+    await waitFor(() => seen.length === 1);
+    expect(seen).toMatchObject([{ code: 'CLAIM_LOST' }]);
+  });
+
+  it('is enforced for a process that only watches, and by one that did not start it', async () => {
+    const schema = freshSchema();
+    const seen: Error[] = [];
+    const client = await openTenant([endless([])], { schema, maxConcurrentTasks: 0 });
+    await openTenant([endless(seen)], { schema });
+    const result = await client.runner.execute('endless', {}, { timeout: '10s' });
+    expect(result).toMatchObject({ status: 'Failed', error: { code: 'WORKFLOW_TIMEOUT' } });
+    expect(Number(result.completedAt) - Number(result.startedAt)).toBeLessThan(5_000);
+    await waitFor(() => seen.length === 1);
+  });
+
+  it('is enforced by another process when the one that runs it is deaf', async () => {
+    const schema = freshSchema();
+    const seen: Error[] = [];
+    const one = await openTenant([endless(seen)], { schema });
+    const handle = await one.runner.start('endless');
+    await waitFor(async () => (await one.runner.get(handle.id))?.tasks[1]?.status === 'Running');
+    // It looks no more, as if its event loop stood still.
+    one.engine.enforceDeadlines = () => Promise.resolve();
+    const two = await openTenant([endless([])], { schema });
+    const result = await two.runner.handle(handle.id).result({ timeout: '10s' });
+    expect(result).toMatchObject({ status: 'Failed', error: { code: 'WORKFLOW_TIMEOUT' } });
+    await waitFor(() => seen.length === 1);
+    expect((await handle.result()).status).toBe('Failed');
+  });
+
+  it('goes on counting while the execution is paused', async () => {
+    const { runner } = await openTenant([endless([])]);
+    const handle = await runner.start('endless');
+    await waitFor(async () => (await runner.get(handle.id))?.startedAt !== undefined);
+    await handle.pause();
+    expect(await handle.result({ timeout: '10s' })).toMatchObject({
+      status: 'Failed',
+      error: { code: 'WORKFLOW_TIMEOUT' },
+    });
+  });
+
+  it('counts from the first task, not from the start', async () => {
+    const quick = defineWorkflow('quick', { timeout: 400 })
+      .task('only', () => undefined)
+      .build();
+    const { runner } = await openTenant([quick]);
+    const result = await runner.execute(quick, {}, { delay: 600, timeout: '10s' });
+    expect(result.status).toBe('Completed');
+  });
+});
