@@ -51,6 +51,7 @@ export interface ControlConnectionSettings {
  */
 export class ControlConnection extends SessionStatements {
   private readonly openedAt = performance.now();
+  private last: Promise<unknown> = Promise.resolve();
 
   private constructor(
     private readonly session: pg.Client,
@@ -94,11 +95,15 @@ export class ControlConnection extends SessionStatements {
 
   readonly interrupted = false;
 
+  /** One after the other: wake-ups, renewals and recovery ask whenever they like, and pg is giving up its queue. */
+  protected override run(text: string, values: readonly unknown[]): Promise<readonly RawRow[]> {
+    const result = this.last.then(() => this.runNext(text, values));
+    this.last = result.catch(() => undefined);
+    return result;
+  }
+
   /** A network that swallows what is sent leaves a connection that looks open for hours. */
-  protected override async run(
-    text: string,
-    values: readonly unknown[],
-  ): Promise<readonly RawRow[]> {
+  private async runNext(text: string, values: readonly unknown[]): Promise<readonly RawRow[]> {
     try {
       return await super.run(text, values);
     } catch (error) {
