@@ -35,7 +35,9 @@ export interface ResolvedSharedOptions {
   readonly given: CloacinaSharedOptions;
 }
 
-const TENANTS: Checks<NonNullable<CloacinaSharedOptions['tenants']>> = { discover: flag };
+const TENANTS: Checks<NonNullable<CloacinaSharedOptions['tenants']>> = {
+  discover: (value) => (value === true ? 'is not available yet; leave it out' : flag(value)),
+};
 
 /** What `forRoot` and `forTenant` both take. */
 export const SHARED_CHECKS: Checks<CloacinaSharedOptions> = {

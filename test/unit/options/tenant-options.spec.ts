@@ -231,12 +231,12 @@ describe('resolveSharedOptions', () => {
     const given = {
       maxConcurrentTasks: 0,
       poolSize: 4,
-      tenants: { discover: true },
+      tenants: { discover: false },
       databaseUrl: URL,
     };
     expect(resolveSharedOptions(given)).toEqual({
       ok: true,
-      options: { maxConcurrentTasks: 0, poolSize: 4, discoverTenants: true, given },
+      options: { maxConcurrentTasks: 0, poolSize: 4, discoverTenants: false, given },
     });
   });
 
@@ -248,6 +248,16 @@ describe('resolveSharedOptions', () => {
       problems: [
         'CloacinaModule.forRoot(): there is no option "schema".',
         'CloacinaModule.forRoot(): poolSize must be a whole number of at least 3, not 0.',
+      ],
+    });
+    expect(resolveSharedOptions({ tenants: { discover: true } })).toEqual({
+      ok: false,
+      problems: ['CloacinaModule.forRoot(), tenants: discover is not available yet; leave it out.'],
+    });
+    expect(resolveTenantOptions({ databaseUrl: URL, isolation: 'role' })).toEqual({
+      ok: false,
+      problems: [
+        'Tenant "public": isolation \'role\' is not available yet; leave it out, and give tenants that must be kept apart logins of their own.',
       ],
     });
     expect(resolveSharedOptions({ tenants: { discovery: true } } as never)).toEqual({
