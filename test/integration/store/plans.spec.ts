@@ -44,7 +44,8 @@ import type { Session } from './session.js';
 import { fanIn, newClaimant, outcomeOf, rescheduleOf, startOf } from './workflows.js';
 
 /** Task rows of the large table; a million takes a minute or so. */
-const ROWS = Number(process.env['PLAN_ROWS'] ?? 120_000);
+const ROWS = Number(process.env['PLAN_ROWS'] ?? 200_000);
+const ENDED = Math.floor(ROWS / 3);
 
 const TASK = 'cloacina_task_execution';
 const EXECUTION = 'cloacina_workflow_execution';
@@ -208,7 +209,7 @@ describe('hot statements find their rows by key', () => {
   });
 
   test('on a large table that was analysed at a quiet moment, and after it', async () => {
-    await addEnded(ROWS / 3);
+    await addEnded(ENDED);
     await analyse();
     await expectPlans();
     await session.startMany(join, 50);
@@ -231,7 +232,7 @@ describe('hot statements find their rows by key', () => {
 
 describe('on a large table that was analysed at a quiet moment', () => {
   beforeAll(async () => {
-    await addEnded(ROWS / 3);
+    await addEnded(ENDED);
     await analyse();
   });
 
@@ -264,9 +265,10 @@ describe('on a large table that was analysed at a quiet moment', () => {
 });
 
 describe('what lies in the way of a claim', () => {
-  // Of definition 1: not due for hours. Of 1 too, due but held. Of 3: due, and nobody here can run it.
+  // Of definition 1, ten tasks to claim, and many that are not due for an hour or held; of 3, many that nobody here runs.
   beforeAll(async () => {
     await empty();
+    await session.startMany(join, 5, { claims: 0 });
     await open.admin.query(`
       INSERT INTO ${open.tables.task} (execution_id, task_no, definition_id, status, priority, run_at, held)
       SELECT gen_random_uuid(), 0, CASE WHEN n % 3 = 2 THEN 3 ELSE 1 END, 'Ready', n % 2,
@@ -277,7 +279,7 @@ describe('what lies in the way of a claim', () => {
     await open.admin.query(`
       INSERT INTO ${open.tables.execution} (id, workflow, definition_id, status, input, remaining_leaves, deadline_at)
       SELECT gen_random_uuid(), 'test', 1, 'Running', '{}', 1, now() + n * interval '1 second' + interval '1 hour'
-      FROM generate_series(1, ${ROWS / 3}) n`);
+      FROM generate_series(1, ${ENDED}) n`);
   });
 
   test.each<[string, () => Promise<unknown>]>([
@@ -285,13 +287,13 @@ describe('what lies in the way of a claim', () => {
     ['after it', analyse],
   ])('is not looked at, %s', async (_, prepare) => {
     await prepare();
-    await session.startMany(join, 5, { claims: 0 });
     for (const mode of ['generic', 'custom'] as const) {
       const nodes = await explain(
         session.client,
         open.tables,
         claimTasks,
-        claimValues([1, 2], [[2, 0]], 10, claimant, false),
+        // More than are due: then nothing else ends the search.
+        claimValues([1, 2], [[2, 0]], 50, claimant, false),
         { mode, analyze: true },
       );
       const claimed = nodes[0]?.['Actual Rows'];
