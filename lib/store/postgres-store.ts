@@ -97,7 +97,7 @@ import type {
   TaskTransaction,
   TenantStore,
 } from './store.js';
-import { runInTenantTransaction } from './tenant-transaction.js';
+import { assertStillOpen, runInTenantTransaction } from './tenant-transaction.js';
 
 /** A transaction around a handler that stays silent for so long has lost its process. */
 const IDLE_IN_TRANSACTION_MS = 600_000;
@@ -211,7 +211,10 @@ export class PostgresStore implements TenantStore {
       (manager, client) =>
         work({
           manager,
-          complete: (outcomes, lease) => completeOn(this.statements.on(client), outcomes, lease),
+          complete: async (outcomes, lease) => {
+            await assertStillOpen(client);
+            return completeOn(this.statements.on(client), outcomes, lease);
+          },
         }),
       { idleTimeoutMs: IDLE_IN_TRANSACTION_MS },
     );

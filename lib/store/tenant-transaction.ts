@@ -33,8 +33,7 @@ export async function runInTenantTransaction<T>(
     const result = await workOrRollBack(queryRunner, async () => {
       await queryRunner.query(localSettings(schema, options));
       const value = await work(queryRunner.manager, client);
-      await new Promise<void>((resolve) => whenSettled(client, resolve));
-      assertStillOpen(client);
+      await assertStillOpen(client);
       return value;
     });
     await queryRunner.commitTransaction();
@@ -63,8 +62,12 @@ async function workOrRollBack<T>(queryRunner: QueryRunner, work: () => Promise<T
   }
 }
 
-/** Refuses what would pass for a success without being one. */
-function assertStillOpen(client: pg.ClientBase): void {
+/**
+ * Refuses what would pass for a success without being one. Asked again before anything of the library's own goes into
+ * the transaction: in one that is over already, that would stand by itself.
+ */
+export async function assertStillOpen(client: pg.ClientBase): Promise<void> {
+  await new Promise<void>((resolve) => whenSettled(client, resolve));
   const status = transactionStatus(client);
   if (status === 'E') {
     // PostgreSQL answers COMMIT of a failed transaction with a rollback, and no error.
