@@ -84,7 +84,7 @@ describe('A value that JSON cannot carry', () => {
       context: {},
       error: { code: 'INVALID_CONTEXT' },
     });
-    expect(error?.message).toContain(JSON.stringify(path).slice(0, 14).replace(/"$/, ""));
+    expect(error?.message).toContain(JSON.stringify(path).slice(0, 14).replace(/"$/, ''));
   });
 
   it('is refused at set(), with its key and path, and the task goes on', async () => {

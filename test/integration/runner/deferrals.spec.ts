@@ -1,0 +1,220 @@
+import { describe, expect, it } from '@jest/globals';
+import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
+import type { TaskContext } from '../../../lib/discovery/task-context.js';
+import type { WorkflowDefinition } from '../../../lib/discovery/workflow-builder.js';
+import { type OpenTenant, openTenant } from '../../support/open-tenant.js';
+import { freshSchema } from '../../support/postgres.js';
+import { waitFor } from '../../support/wait-for.js';
+
+interface Row {
+  status: string;
+  attempt: number;
+  owner: string | null;
+  in_ms: number;
+}
+
+/** The row of the execution's task once it waits for its condition. */
+async function deferred({ query }: OpenTenant, id: string): Promise<Row> {
+  return waitFor(async () => {
+    const [row] = await query<Row>(
+      `SELECT status, attempt, owner, extract(epoch FROM run_at - now())::float * 1000 AS in_ms
+       FROM cloacina_task_execution
+       WHERE execution_id = $1 AND deferred_since IS NOT NULL AND status = 'Ready'`,
+      [id],
+    );
+    return row;
+  });
+}
+
+/** Lets the deferred task be due, and its deferral have begun so long ago. */
+async function hurry(tenant: OpenTenant, id: string, deferredForMs = 0): Promise<void> {
+  await tenant.query(
+    `UPDATE cloacina_task_execution
+     SET run_at = now(), deferred_since = deferred_since - $2 * interval '1 millisecond' WHERE execution_id = $1`,
+    [id, deferredForMs],
+  );
+  tenant.engine.dispatch();
+}
+
+function waitingFor(
+  condition: (host: string) => boolean,
+  host = 'one',
+  options: Parameters<TaskContext['deferUntil']>[1] = { every: '1h' },
+): WorkflowDefinition {
+  return defineWorkflow('waiting')
+    .task('only', { retry: { maxAttempts: 2, delay: 1 } }, async (context) => {
+      context.set('lost', host);
+      context.delete('given');
+      await context.deferUntil(() => condition(host), options);
+      return { host, attempt: context.attempt };
+    })
+    .build();
+}
+
+describe('deferUntil', () => {
+  it('goes on at once when the condition holds', async () => {
+    const workflow = waitingFor(() => true);
+    const { runner } = await openTenant([workflow]);
+    const { context } = await runner.execute(workflow, { given: 1 });
+    expect(context).toEqual({ lost: 'one', host: 'one', attempt: 1 });
+  });
+
+  it('gives the slot and the claim back, costs no attempt, and drops what the run wrote', async () => {
+    let holds = false;
+    const workflow = waitingFor(() => holds);
+    const tenant = await openTenant([workflow], { maxConcurrentTasks: 1 });
+    const handle = await tenant.runner.start(workflow, { given: 1 });
+    const row = await deferred(tenant, handle.id);
+    expect(row).toMatchObject({ attempt: 0, owner: null });
+    expect(row.in_ms).toBeGreaterThan(3_590_000);
+    await waitFor(() => !tenant.engine.isBusy);
+    expect(await tenant.runner.get(handle.id)).toMatchObject({
+      context: { given: 1 },
+      tasks: [
+        {
+          status: 'Ready',
+          attempts: [],
+          waitingFor: {
+            reason: 'time',
+            detail: expect.stringMatching(/^Its condition is due at /),
+          },
+        },
+      ],
+    });
+    holds = true;
+    await hurry(tenant, handle.id);
+    const { context, tasks } = await handle.result();
+    expect(context).toEqual({ lost: 'one', host: 'one', attempt: 1 });
+    expect(tasks[0]).toMatchObject({ attempt: 1, attempts: [{ attempt: 1 }] });
+  });
+
+  it('looks again every so often, by itself', async () => {
+    let looks = 0;
+    const workflow = waitingFor(() => ++looks === 4, 'one', { every: 20 });
+    const { runner } = await openTenant([workflow]);
+    const result = await runner.execute(workflow, {}, { timeout: '10s' });
+    expect(looks).toBe(4);
+    expect(result.tasks[0]).toMatchObject({ status: 'Completed', attempt: 1 });
+  });
+
+  it('survives the process', async () => {
+    const schema = freshSchema();
+    const condition = (host: string): boolean => host === 'two';
+    const one = await openTenant([waitingFor(condition, 'one')], { schema });
+    const { id } = await one.runner.start('waiting');
+    await deferred(one, id);
+    await one.close();
+    const two = await openTenant([waitingFor(condition, 'two')], { schema });
+    await hurry(two, id);
+    const { context } = await two.runner.handle(id).result();
+    expect(context).toEqual({ lost: 'two', host: 'two', attempt: 1 });
+  });
+
+  it('swallowed by the handler changes nothing', async () => {
+    let holds = false;
+    const workflow = defineWorkflow('swallowing')
+      .task('only', async (context) => {
+        try {
+          await context.deferUntil(() => holds, { every: '1h' });
+        } catch {
+          // Swallowed.
+        }
+        return { ran: true };
+      })
+      .build();
+    const tenant = await openTenant([workflow]);
+    const handle = await tenant.runner.start(workflow);
+    await deferred(tenant, handle.id);
+    expect((await tenant.runner.get(handle.id))?.context).toEqual({});
+    holds = true;
+    await hurry(tenant, handle.id);
+    expect((await handle.result()).context).toEqual({ ran: true });
+  });
+
+  it('not awaited, or turned into another error, changes nothing either', async () => {
+    const workflow = defineWorkflow('turning')
+      .task('only', { retry: { maxAttempts: 1 } }, async (context) => {
+        await context
+          .deferUntil(() => false, { every: '1h' })
+          .catch(() => Promise.reject(new Error('another')));
+      })
+      .build();
+    const tenant = await openTenant([workflow]);
+    const { id } = await tenant.runner.start(workflow);
+    expect(await deferred(tenant, id)).toMatchObject({ status: 'Ready', attempt: 0 });
+  });
+
+  it('in a transactional task rolls back first', async () => {
+    let holds = false;
+    const workflow = defineWorkflow('in-transaction')
+      .task('only', { transactional: true }, async (context) => {
+        await context.manager.query('INSERT INTO note (text) VALUES ($1)', [String(holds)]);
+        await context.deferUntil(() => holds, { every: '1h' });
+      })
+      .build();
+    const tenant = await openTenant([workflow]);
+    await tenant.query('CREATE TABLE note (text text)');
+    const handle = await tenant.runner.start(workflow);
+    await deferred(tenant, handle.id);
+    expect(await tenant.query('SELECT * FROM note')).toEqual([]);
+    holds = true;
+    await hurry(tenant, handle.id);
+    expect((await handle.result()).status).toBe('Completed');
+    expect(await tenant.query('SELECT * FROM note')).toEqual([{ text: 'true' }]);
+  });
+
+  it('has a timeout that counts from the first deferral, whichever processes look', async () => {
+    const schema = freshSchema();
+    const options = { every: '1h', timeout: '1d' };
+    const one = await openTenant([waitingFor(() => false, 'one', options)], { schema });
+    const { id } = await one.runner.start('waiting');
+    await deferred(one, id);
+    await one.close();
+    const two = await openTenant([waitingFor(() => false, 'two', options)], { schema });
+    // 23.5 hours later it is not over, and the next look comes when it is, not an hour later.
+    await hurry(two, id, 23.5 * 3_600_000);
+    const half = await waitFor(async () => {
+      const row = await deferred(two, id);
+      return row.in_ms > 1_000 ? row : undefined;
+    });
+    expect(half.in_ms).toBeGreaterThan(1_700_000);
+    expect(half.in_ms).toBeLessThanOrEqual(1_800_000);
+    await hurry(two, id, 1_800_000);
+    // A timeout is a failure that is retried, and counts anew.
+    const again = await waitFor(async () => {
+      const row = await deferred(two, id);
+      return row.attempt === 1 ? row : undefined;
+    });
+    expect(again.in_ms).toBeGreaterThan(3_500_000);
+    expect((await two.runner.get(id))?.tasks[0]?.attempts).toMatchObject([
+      { attempt: 1, error: { name: 'DeferralTimeoutError', code: 'DEFERRAL_TIMEOUT' } },
+    ]);
+    await hurry(two, id, 24 * 3_600_000);
+    expect(await two.runner.handle(id).result()).toMatchObject({
+      status: 'Failed',
+      error: { code: 'DEFERRAL_TIMEOUT' },
+      tasks: [{ attempt: 2 }],
+    });
+  });
+
+  it.each([
+    ['every', { every: 'soon' }],
+    ['timeout', { timeout: -1 }],
+  ])('refuses a bad %s', async (argument, options) => {
+    const workflow = waitingFor(() => true, 'one', options);
+    const { runner } = await openTenant([workflow]);
+    const { error } = await runner.execute(workflow);
+    expect(error).toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringContaining(argument),
+    });
+  });
+
+  it('passes on what the condition throws', async () => {
+    const workflow = waitingFor(() => {
+      throw new Error('no answer');
+    });
+    const { runner } = await openTenant([workflow]);
+    expect((await runner.execute(workflow)).error).toMatchObject({ message: 'no answer' });
+  });
+});
