@@ -19,6 +19,9 @@ import type { Lane } from './run-queue.js';
 import { DeferralSignal, RunningTask } from './running-task.js';
 import type { EngineEvent, TenantSettings } from './tenant-parts.js';
 
+/** A suspect that waits behind another one is given back for so long, in milliseconds. */
+const SUSPECT_PAUSE_MS = 500;
+
 export interface ExecutorParts {
   readonly settings: TenantSettings;
   readonly store: TenantStore;
@@ -125,10 +128,27 @@ export class Executor {
     }
     this.parts.lane.add({
       priority: claim.priority,
-      suspect: claim.recoveryAttempts > 0,
+      suspect: this.isSuspect(claim),
       run: () => this.run(claim, input),
-      giveBack: () => this.giveBack(claim),
+      giveBack: () =>
+        this.returnClaim(claim, 'giveBack', this.isSuspect(claim) ? SUSPECT_PAUSE_MS : 0),
     });
+  }
+
+  private isSuspect({ recoveryAttempts }: HeldClaim): boolean {
+    return recoveryAttempts >= this.parts.store.suspectAfter;
+  }
+
+  /** Notes that a suspect begins, so that the loss of the process is charged to it and not to those that wait. */
+  private async noteBegin(claim: HeldClaim): Promise<void> {
+    const { store, claims } = this.parts;
+    try {
+      if (await store.beginSuspect(claim.executionId, claim.task.no, claim.token)) return;
+      claims.lose(claim);
+      this.refused(claim);
+    } catch {
+      if (claim.mayBegin) this.giveBack(claim);
+    }
   }
 
   /** Resolves when the handler has returned, which frees its slot; what comes of it goes on by itself. */
@@ -137,6 +157,10 @@ export class Executor {
     if (this.stopping) {
       this.giveBack(claim);
       return;
+    }
+    if (this.isSuspect(claim)) {
+      await this.noteBegin(claim);
+      if (!claim.mayBegin) return;
     }
     claim.stage = 'running';
     this.emit('task.started', claim);
@@ -285,8 +309,9 @@ export class Executor {
     if (kind === 'defer') this.emit('task.deferred', claim, 'Ready');
     this.parts.returner.giveBack({ claim, kind, delayMs, error }).then(
       (held) => {
-        if (held) this.parts.dueIn(delayMs);
-        else this.refused(claim);
+        // A refusal may mean that it was given back by a send whose reply was lost; then nobody else knows when.
+        if (held || delayMs > 0) this.parts.dueIn(delayMs);
+        if (!held) this.refused(claim);
       },
       (reason: unknown) => this.giveUp(claim, reason),
     );

@@ -14,7 +14,7 @@ export interface Job {
   readonly run: () => Promise<void>;
   /** Leaves it to others: it waits for a slot and none comes free. */
   readonly giveBack: () => void;
-  /** It has lost a process before: it runs beside no other suspect. */
+  /** It has been lost with its process more than once: it runs beside no other suspect. */
   readonly suspect: boolean;
 }
 

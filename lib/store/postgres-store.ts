@@ -5,6 +5,7 @@ import { failureKind } from './failure-kind.js';
 import { LIVENESS_LOCK_CLASS } from './session-statements.js';
 import type { LoginPools } from './pools.js';
 import { runUnprepared, TenantStatements } from './statement-pool.js';
+import { beginSuspect, SUSPECT_AFTER } from './statements/begin-suspect.js';
 import { claimTasks, claimValues, decodeClaims } from './statements/claim-tasks.js';
 import { completeTasks, completionValues, decodeCompletion } from './statements/complete-tasks.js';
 import {
@@ -118,6 +119,7 @@ export class PostgresStore implements TenantStore {
   readonly schema: string;
   readonly tables;
   readonly dataSource: DataSource;
+  readonly suspectAfter = SUSPECT_AFTER;
   private readonly statements: TenantStatements;
   private readonly hot: StatementRunner;
   private readonly pools: LoginPools;
@@ -198,6 +200,10 @@ export class PostgresStore implements TenantStore {
       await this.hot.run(rescheduleTasks, rescheduleValues(items)),
       items.length,
     );
+  }
+
+  async beginSuspect(executionId: string, taskNo: number, token: number): Promise<boolean> {
+    return (await this.hot.run(beginSuspect, [executionId, taskNo, token])).length === 1;
   }
 
   async claimsOf(instanceId: string): Promise<ClaimedTask[]> {

@@ -186,6 +186,10 @@ export interface TenantStore {
   complete(outcomes: readonly Outcome[], lease: LeaseWrite): Promise<CompletionResult>;
   /** Sorted by execution and task; by index, whether the claim was still held. */
   reschedule(items: readonly Reschedule[]): Promise<boolean[]>;
+  /** From so many recoveries on a task is a suspect, and begins with {@link TenantStore.beginSuspect}. */
+  readonly suspectAfter: number;
+  /** Whether the claim is still held. */
+  beginSuspect(executionId: string, taskNo: number, token: number): Promise<boolean>;
   claimsOf(instanceId: string): Promise<ClaimedTask[]>;
   transaction<T>(work: (transaction: TaskTransaction) => Promise<T>): Promise<T>;
 

@@ -1,3 +1,4 @@
+import { SUSPECT_AFTER } from './begin-suspect.js';
 import { plainArray } from './encoding.js';
 import { leaseClause, leaseValues, type Claimant } from './lease-clause.js';
 import {
@@ -76,7 +77,7 @@ export const claimTasks: Statement = {
   ), claimed AS (
     UPDATE ${tables.task} t
     SET status = 'Running', claim_token = t.claim_token + 1, owner = $5::uuid, run_at = NULL,
-        started_at = clock_timestamp()
+        started_at = CASE WHEN t.recovery_attempts < ${SUSPECT_AFTER} THEN clock_timestamp() END
     FROM candidate c
     WHERE ${taskOf('c')}
     RETURNING t.execution_id, t.task_no, t.definition_id, t.claim_token, t.attempt, t.recovery_attempts,

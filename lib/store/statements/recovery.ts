@@ -72,9 +72,12 @@ export interface TakenOrphan extends ClaimedTask {
   readonly abandoned: boolean;
 }
 
+/** It has begun, and has had all of its recoveries. */
+const EXHAUSTED = '(t.recovery_attempts >= $3::integer AND t.started_at IS NOT NULL)';
+
 /**
  * Takes the claims of a dead instance, in the lock order and past rows that somebody holds. A task is Ready again at
- * once and has one more recovery; one that has had all of its recoveries becomes a claim of who takes it, to be
+ * once and has one more recovery, unless it had not begun; one that has had all of its recoveries becomes a claim of who takes it, to be
  * recorded as Failed with all that follows from that. The tokens go up, so the dead instance's outcomes are refused.
  */
 export const takeOrphans: Statement = {
@@ -87,12 +90,12 @@ export const takeOrphans: Statement = {
     FOR NO KEY UPDATE SKIP LOCKED
   ), taken AS (
     UPDATE ${tables.task} t
-    SET status = CASE WHEN t.recovery_attempts >= $3::integer THEN 'Running' ELSE 'Ready' END,
-        owner = CASE WHEN t.recovery_attempts >= $3::integer THEN $6::uuid END,
-        run_at = CASE WHEN t.recovery_attempts >= $3::integer THEN NULL ELSE clock_timestamp() END,
-        claim_token = t.claim_token + CASE WHEN t.recovery_attempts >= $3::integer THEN 2 ELSE 1 END,
-        recovery_attempts = CASE WHEN t.recovery_attempts >= $3::integer THEN t.recovery_attempts
-                                 ELSE t.recovery_attempts + 1 END
+    SET status = CASE WHEN ${EXHAUSTED} THEN 'Running' ELSE 'Ready' END,
+        owner = CASE WHEN ${EXHAUSTED} THEN $6::uuid END,
+        run_at = CASE WHEN ${EXHAUSTED} THEN NULL ELSE clock_timestamp() END,
+        claim_token = t.claim_token + CASE WHEN ${EXHAUSTED} THEN 2 ELSE 1 END,
+        recovery_attempts = t.recovery_attempts
+          + CASE WHEN t.started_at IS NULL OR ${EXHAUSTED} THEN 0 ELSE 1 END
     FROM orphan o
     WHERE t.execution_id = o.execution_id AND t.task_no = o.task_no
     RETURNING t.execution_id, t.task_no, t.definition_id, t.claim_token, t.attempt, t.recovery_attempts,

@@ -1,0 +1,95 @@
+import { appendFileSync } from 'node:fs';
+import { WorkflowRegistry } from '../../../lib/discovery/registered-workflow.js';
+import { describeDefinition } from '../../../lib/discovery/describe-workflow.js';
+import { BuiltWorkflow } from '../../../lib/discovery/workflow-builder.js';
+import { type HostedTenantOptions, TenantHost } from '../../../lib/tenants/tenant-host.js';
+import { holding, type HoldingInput } from './holding.js';
+
+/**
+ * A process that serves tenants with the workflow of `holding.ts`, for tests that kill it. What its handlers did is in
+ * a file, which no fault of the database and no signal takes back.
+ */
+
+export interface WorkerSettings {
+  readonly schemas: readonly string[];
+  readonly log: string;
+  readonly name: string;
+  readonly options: Partial<HostedTenantOptions>;
+}
+
+export type WorkerOrder =
+  | { readonly start: readonly HoldingInput[]; readonly schema: string }
+  | { readonly release: true }
+  | { readonly blockMs: number }
+  | { readonly close: true };
+
+export interface WorkerMessage {
+  readonly kind: 'ready' | 'started' | 'closed';
+  readonly ids?: readonly string[];
+}
+
+const settings = JSON.parse(process.env['WORKER'] ?? '{}') as WorkerSettings;
+let release: () => void = () => undefined;
+const released = new Promise<void>((resolve) => (release = resolve));
+
+const definition = holding({
+  note: (entry) =>
+    appendFileSync(settings.log, `${JSON.stringify({ ...entry, by: settings.name })}\n`),
+  released,
+  die: () => process.kill(process.pid, 'SIGKILL'),
+});
+if (!(definition instanceof BuiltWorkflow)) throw new TypeError('Not a definition.');
+const { registered } = describeDefinition({ definition, module: 'Worker' });
+if (registered === undefined) throw new Error('The workflow has a mistake.');
+
+const host = new TenantHost(new WorkflowRegistry([registered]), 100);
+const runners = new Map(
+  await Promise.all(
+    settings.schemas.map(async (schema) => {
+      const tenant = await host.openTenant({
+        tenant: schema,
+        schema,
+        databaseUrl: process.env['DATABASE_URL'] ?? '',
+        poolSize: 6,
+        maxConcurrentTasks: 100,
+        leaseDurationMs: 30_000,
+        shutdownTimeoutMs: 5_000,
+        startTimeoutMs: 10_000,
+        maxContextSize: 1_048_576,
+        controlConnection: true,
+        enableRecovery: true,
+        maxRecoveryAttempts: 3,
+        serves: () => true,
+        ...settings.options,
+      });
+      return [schema, tenant.runner] as const;
+    }),
+  ),
+);
+
+function tell(message: WorkerMessage): void {
+  process.send?.(message);
+}
+
+async function obey(order: WorkerOrder): Promise<void> {
+  if ('start' in order) {
+    const runner = runners.get(order.schema);
+    if (runner === undefined) throw new Error(`${order.schema} is not served here.`);
+    const handles = await Promise.all(
+      order.start.map((input) => runner.start('holding', { ...input })),
+    );
+    tell({ kind: 'started', ids: handles.map(({ id }) => id) });
+  } else if ('blockMs' in order) {
+    for (const end = performance.now() + order.blockMs; performance.now() < end;);
+  } else if ('release' in order) {
+    release();
+  } else {
+    await host.close();
+    tell({ kind: 'closed' });
+    process.disconnect();
+  }
+}
+process.on('message', (order: WorkerOrder) => void obey(order));
+
+await host.startClaiming();
+tell({ kind: 'ready' });
