@@ -57,7 +57,7 @@ export interface TaskContext<C extends object = JsonObject> {
    * Goes on when the condition holds. Otherwise it throws a control signal, which must not be swallowed (swallowing
    * it changes nothing): the task gives its slot back, and runs from its top when due.
    *
-   * @param options.every - how long until the condition is asked again, default 10 s
+   * @param options.every - how long until the condition is asked again, default 5 s
    * @param options.timeout - counted from the first deferral; then DeferralTimeoutError, which is retried. Default: none
    * @example
    * ```ts
