@@ -6,7 +6,9 @@ import { CloacinaModule, defineWorkflow, getRunnerToken } from '../dist/index.js
 /** The library as an application uses it, with default settings: no-op tasks, in chains of the given lengths. */
 export async function openLibrary(url, schema, lengths) {
   const workflows = lengths.map(chainOf);
-  class BenchModule {}
+  class BenchModule {
+    lengths = lengths;
+  }
   Module({
     imports: [CloacinaModule.forTenant({ schema, databaseUrl: url })],
     providers: workflows.map((workflow) => ({ provide: workflow.name, useValue: workflow })),

@@ -45,7 +45,8 @@ process.send({ type: 'ready' });
 if (role === 'hold') {
   const runner = app.get(getRunnerToken(schema));
   // The taker may take one: then another is started.
-  while (running < tasks) {
+  const holdsAll = () => running >= tasks;
+  while (!holdsAll()) {
     await runner.start('hold', {});
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
