@@ -14,10 +14,15 @@ export interface CodeBlock {
   readonly code: string;
 }
 
-/** README, CHANGELOG and the guide. */
+/** README, CHANGELOG, the guide and the sample's page. */
 export function pages(): string[] {
   const guide = readdirSync(path.join(checkout, 'docs')).filter((name) => name.endsWith('.md'));
-  return ['README.md', 'CHANGELOG.md', ...guide.sort().map((name) => `docs/${name}`)];
+  return [
+    'README.md',
+    'CHANGELOG.md',
+    ...guide.sort().map((name) => `docs/${name}`),
+    'sample/multi-tenant/README.md',
+  ];
 }
 
 export function textOf(file: string): string {

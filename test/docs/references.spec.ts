@@ -2,7 +2,9 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import * as library from 'nestjs-cloacina';
+import * as defaults from '../../lib/options/defaults.js';
 import { SHARED_CHECKS } from '../../lib/options/shared-options.js';
+import { DEFAULT_RETRY_POLICY } from '../../lib/workflow/retry-policy.js';
 import { queryIn, openTenant } from '../support/open-tenant.js';
 import { anchors, checkout, links, pages, section, tableRows, textOf } from './markdown.js';
 
@@ -38,6 +40,27 @@ describe('docs/module.md', () => {
     const [shared, own] = optionTables();
     expect(shared?.sort()).toEqual(Object.keys(SHARED_CHECKS).sort());
     expect(own).toEqual(['tenant', 'schema', 'workflows', 'entities', 'migrations', 'isolation']);
+  });
+
+  it('has the defaults that hold', () => {
+    const rows = tableRows(section('docs/module.md', '## Options'));
+    const defaultOf = (option: string): string =>
+      rows.find(([name]) => name === `\`${option}\``)?.[1] ?? '';
+    const inSeconds = (ms: number): string => `${ms / 1000} s`;
+    expect(defaultOf('poolSize')).toBe(`${defaults.DEFAULT_POOL_SIZE} connections`);
+    expect(defaultOf('maxConcurrentTasks')).toBe(
+      `forRoot ${defaults.DEFAULT_PROCESS_CONCURRENCY}, forTenant ${defaults.DEFAULT_TENANT_CONCURRENCY} tasks`,
+    );
+    expect(defaultOf('maxRecoveryAttempts')).toBe(
+      `${defaults.DEFAULT_MAX_RECOVERY_ATTEMPTS} times`,
+    );
+    expect(defaultOf('leaseDuration')).toBe(inSeconds(defaults.DEFAULT_LEASE_DURATION_MS));
+    expect(defaultOf('shutdownTimeout')).toBe(inSeconds(defaults.DEFAULT_SHUTDOWN_TIMEOUT_MS));
+    expect(defaultOf('startTimeout')).toBe(inSeconds(defaults.DEFAULT_START_TIMEOUT_MS));
+    expect(defaultOf('maxContextSize')).toBe(
+      `${defaults.DEFAULT_MAX_CONTEXT_SIZE.toLocaleString('en')} bytes (1 MiB)`,
+    );
+    expect(codeIn(defaultOf('schema'))).toEqual([defaults.DEFAULT_SCHEMA]);
   });
 
   function optionTables(): string[][] {
@@ -105,7 +128,29 @@ describe('docs/workflows.md', () => {
   });
 });
 
+describe('docs/tasks.md', () => {
+  it('has the defaults of a retry', () => {
+    const rows = tableRows(section('docs/tasks.md', '## Retries'));
+    const { maxAttempts, backoff, delayMs, maxDelayMs, jitter } = DEFAULT_RETRY_POLICY;
+    expect(rows.map(([option, otherwise]) => [...codeIn(option), otherwise])).toEqual([
+      ['maxAttempts', `${maxAttempts}`],
+      ['backoff', `\`${backoff}\``],
+      ['delay', `${delayMs / 1000} s`],
+      ['maxDelay', `${maxDelayMs / 1000} s, or \`delay\``],
+      ['jitter', `\`${jitter}\``],
+      ['retryIf', 'always'],
+    ]);
+  });
+});
+
 describe('README.md', () => {
+  it('leads to each page', () => {
+    const linked = links('README.md');
+    expect(pages().filter((page) => page !== 'README.md' && !linked.includes(page))).toEqual([
+      'sample/multi-tenant/README.md',
+    ]);
+  });
+
   it('has the promise in the words of ARCHITECTURE.md', () => {
     const flat = (text: string): string => text.replaceAll(/\s+/g, ' ').replaceAll('`', '');
     const [, promise = ''] =

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createServer, type Server } from 'node:net';
+import { connectAdmin } from '../support/postgres.js';
 import { waitFor } from '../support/wait-for.js';
 import { expectedImports, rowCount } from './expected-import.js';
 import { rowsOf, scratchDatabase } from '../support/scratch-database.js';
@@ -116,6 +117,34 @@ describe('npm start', () => {
     });
     expect(items).toHaveLength(tenant === 'acme' ? 4 : 2);
     await expectAirportsOf(database, tenant);
+  });
+
+  it('cancels an import with its chunks, and goes on with what did not complete', async () => {
+    const acme = `${url}/tenants/acme`;
+    const statuses = async (path: string): Promise<string[]> => {
+      const { body } = await call(`${acme}/executions?limit=8&${path}`);
+      return (body['items'] as { status: string }[]).map(({ status }) => status);
+    };
+    // As long as the lock is held no chunk can load, so none completes.
+    const lock = await connectAdmin(database);
+    await lock.query('BEGIN; LOCK TABLE tenant_acme.airport IN EXCLUSIVE MODE');
+    await call(`${acme}/imports`, 'POST');
+    await waitFor(async () => {
+      const { body } = await call(`${acme}/executions/latest`);
+      return (body['context'] as { chunkIds?: unknown }).chunkIds;
+    });
+    const { body } = await call(`${acme}/executions/latest/cancel`, 'POST');
+    expect(body).toMatchObject({ status: 'Cancelled' });
+    expect(await statuses('workflow=airport-chunk')).toEqual(
+      Array.from({ length: 8 }, () => 'Cancelled'),
+    );
+    await lock.end();
+    expect(await call(`${acme}/executions/latest/retry`, 'POST')).toMatchObject({ status: 200 });
+    await waitFor(async () => (await statuses('status=Completed')).length === 5);
+    expect(await statuses('workflow=airport-chunk')).toEqual(
+      Array.from({ length: 8 }, () => 'Completed'),
+    );
+    await expectAirportsOf(database, 'acme');
   });
 
   it('skips the branch for rejects where there are none, and reports all the same', async () => {
