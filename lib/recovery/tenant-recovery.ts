@@ -44,13 +44,37 @@ export interface DeadInstance {
 /** Recovers what a dead instance left in one tenant. Idempotent, and any number of processes may be at it. */
 export class TenantRecovery {
   private readonly logger = new Logger('CloacinaRecovery');
+  /** Instances whose claims a pass is taking right now: another one would only get in its way. */
+  private readonly taking = new Set<string>();
 
   constructor(readonly parts: RecoverableTenant) {}
 
   /** Takes all claims of the instance, whose lease is gone, a statement's worth at a time. */
   async take(dead: DeadInstance, cause: RecoveryCause): Promise<RecoveryReport> {
-    const { store, maxRecoveryAttempts, tenant } = this.parts;
+    const { tenant } = this.parts;
     const report: RecoveryReport = { recovered: 0, abandoned: 0, blocked: 0 };
+    if (this.taking.has(dead.instanceId)) return report;
+    this.taking.add(dead.instanceId);
+    try {
+      await this.takeAll(dead, cause, report);
+    } finally {
+      this.taking.delete(dead.instanceId);
+    }
+    if (report.recovered + report.abandoned > 0) {
+      this.logger.warn(
+        `Tenant "${tenant}": process ${dead.name} is lost (${cause}); ${report.recovered} of its tasks are Ready again` +
+          `${report.abandoned > 0 ? `, ${report.abandoned} were lost too often and are Failed` : ''}.`,
+      );
+    }
+    return report;
+  }
+
+  private async takeAll(
+    dead: DeadInstance,
+    cause: RecoveryCause,
+    report: RecoveryReport,
+  ): Promise<void> {
+    const { store, maxRecoveryAttempts } = this.parts;
     for (;;) {
       const lease = this.parts.lease();
       const orphans = await store.takeOrphans(
@@ -68,15 +92,8 @@ export class TenantRecovery {
         }
       }
       if (orphans.length > 0) this.parts.workIsReady();
-      if (orphans.length < MAX_ORPHANS) break;
+      if (orphans.length < MAX_ORPHANS) return;
     }
-    if (report.recovered + report.abandoned > 0) {
-      this.logger.warn(
-        `Tenant "${tenant}": process ${dead.name} is lost (${cause}); ${report.recovered} of its tasks are Ready again` +
-          `${report.abandoned > 0 ? `, ${report.abandoned} were lost too often and are Failed` : ''}.`,
-      );
-    }
-    return report;
   }
 
   /** Claims whose owner has no lease: a recovery that was itself interrupted, or met rows that were locked. */
