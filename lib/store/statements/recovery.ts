@@ -1,7 +1,7 @@
 import { leaseClause, leaseValues, type Claimant } from './lease-clause.js';
 import type { ClaimedTask } from './claim-tasks.js';
 import type { RecoveryEventRow, TakeOrphans, TenantStore } from '../store.js';
-import type { RawRow, Statement, TenantTables } from './statement.js';
+import { taskOf, type RawRow, type Statement, type TenantTables } from './statement.js';
 
 /** A process's lease in one tenant, as a recovery pass sees it. */
 export interface LeaseRow {
@@ -79,6 +79,8 @@ const EXHAUSTED = '(t.recovery_attempts >= $3::integer AND t.started_at IS NOT N
  * Takes the claims of a dead instance, in the lock order and past rows that somebody holds. A task is Ready again at
  * once and has one more recovery, unless it had not begun; one that has had all of its recoveries becomes a claim of who takes it, to be
  * recorded as Failed with all that follows from that. The tokens go up, so the dead instance's outcomes are refused.
+ *
+ * Sorted as pairs, an order that no index has: for the primary key's a plan may walk through all tasks there are.
  */
 export const takeOrphans: Statement = {
   name: 'take_orphans',
@@ -86,7 +88,7 @@ export const takeOrphans: Statement = {
     SELECT t.execution_id, t.task_no FROM ${tables.task} t
     WHERE t.owner = $1::uuid AND t.owner IS NOT NULL
       AND NOT EXISTS (SELECT FROM ${tables.lease} l WHERE l.instance_id = $1::uuid)
-    ORDER BY t.execution_id, t.task_no LIMIT $2::integer
+    ORDER BY (t.execution_id, t.task_no) LIMIT $2::integer
     FOR NO KEY UPDATE SKIP LOCKED
   ), taken AS (
     UPDATE ${tables.task} t
@@ -97,7 +99,7 @@ export const takeOrphans: Statement = {
         recovery_attempts = t.recovery_attempts
           + CASE WHEN t.started_at IS NULL OR ${EXHAUSTED} THEN 0 ELSE 1 END
     FROM orphan o
-    WHERE t.execution_id = o.execution_id AND t.task_no = o.task_no
+    WHERE ${taskOf('o')}
     RETURNING t.execution_id, t.task_no, t.definition_id, t.claim_token, t.attempt, t.recovery_attempts,
               t.unmet_dependencies, t.generation, t.status = 'Running' AS abandoned
   ), event AS (
@@ -162,7 +164,7 @@ export const listRecoveryEvents: Statement = {
 export const listBlocked: Statement = {
   name: 'list_blocked',
   text: (tables) => `SELECT t.execution_id, t.task_no, t.definition_id FROM ${tables.task} t
-  WHERE t.run_at <= clock_timestamp() AND t.run_at IS NOT NULL AND NOT t.held
+  WHERE t.run_at <= statement_timestamp() AND t.run_at IS NOT NULL AND NOT t.held AND t.task_no >= 0
     AND (NOT t.definition_id = ANY ($1::integer[])
       OR EXISTS (SELECT FROM unnest($2::integer[], $3::integer[]) AS x(definition_id, task_no)
                  WHERE x.definition_id = t.definition_id AND x.task_no = t.task_no))

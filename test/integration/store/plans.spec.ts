@@ -2,46 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
 import { claimTasks, claimValues } from '../../../lib/store/statements/claim-tasks.js';
-import { completeTasks, completionValues } from '../../../lib/store/statements/complete-tasks.js';
-import {
-  cancelExecution,
-  pauseExecution,
-  resumeExecution,
-  timeOutExecution,
-} from '../../../lib/store/statements/control-execution.js';
-import {
-  lockForReset,
-  resetExecution,
-  resetValues,
-} from '../../../lib/store/statements/reset-execution.js';
 import { readDueTimes, readPastDeadlines } from '../../../lib/store/statements/wake-ups.js';
-import {
-  awaitExecution,
-  findByKeys,
-  readExecutions,
-  readTasks,
-  writeFinalContext,
-} from '../../../lib/store/statements/execution-rows.js';
-import { readClaims } from '../../../lib/store/statements/leases.js';
-import {
-  readInputs,
-  readOutcomes,
-  readOutcomesValues,
-} from '../../../lib/store/statements/read-outcomes.js';
-import {
-  rescheduleTasks,
-  rescheduleValues,
-} from '../../../lib/store/statements/reschedule-tasks.js';
-import {
-  startExecutions,
-  startKeyedExecutions,
-  startValues,
-} from '../../../lib/store/statements/start-executions.js';
-import type { Statement } from '../../../lib/store/statements/statement.js';
 import { explain, pagesTouched, rowsLookedAt, scansOf, type PlanMode } from './explain.js';
+import { claimant, CONTROLS, HOT, join, RECOVERY, type Hot } from './hot-statements.js';
 import { openStore, type OpenStore } from './open-store.js';
 import type { Session } from './session.js';
-import { fanIn, newClaimant, outcomeOf, rescheduleOf, startOf } from './workflows.js';
+import { fanIn } from './workflows.js';
 
 /** Task rows of the large table; a million takes a minute or so. */
 const ROWS = Number(process.env['PLAN_ROWS'] ?? 200_000);
@@ -49,111 +15,6 @@ const ENDED = Math.floor(ROWS / 3);
 
 const TASK = 'cloacina_task_execution';
 const EXECUTION = 'cloacina_workflow_execution';
-const TASK_KEY = /^cloacina_task_execution_pkey .*execution_id = .*task_no = /;
-const TASKS_OF_EXECUTION = /^cloacina_task_execution_pkey .*execution_id = /;
-const EXECUTION_KEY = /^cloacina_workflow_execution_pkey .*id = /;
-const READY = /^cloacina_task_execution_ready_idx .*definition_id = /;
-
-interface Hot {
-  readonly statement: Statement;
-  /** For a batch of these executions, whose tasks 0 and 1 run. */
-  readonly values: (ids: readonly string[]) => unknown[];
-  /** Whether its work is that of its batch; default true. */
-  readonly batched?: boolean;
-  /** How rows of the two large tables may be found; undefined: not at all. */
-  readonly tasks?: RegExp;
-  readonly executions?: RegExp;
-}
-
-const join = fanIn(2);
-const claimant = newClaimant();
-
-const completions = (ids: readonly string[]): unknown[] =>
-  completionValues(
-    ids
-      .toSorted()
-      .flatMap((id) => [
-        outcomeOf(join, id, 0, { status: 'Failed', detail: { error: {}, events: [] } }),
-        outcomeOf(join, id, 1, { handles: [0], output: '{}' }),
-      ]),
-    claimant,
-    true,
-  );
-
-const HOT: readonly Hot[] = [
-  { statement: completeTasks, values: completions, tasks: TASK_KEY, executions: EXECUTION_KEY },
-  {
-    statement: rescheduleTasks,
-    values: (ids) => rescheduleValues(ids.toSorted().map((id) => rescheduleOf('retry', id, 0))),
-    tasks: TASK_KEY,
-  },
-  {
-    statement: claimTasks,
-    values: (ids) => claimValues([1, 2], [[1, 1]], ids.length, claimant, true),
-    tasks: new RegExp(`${READY.source}|${TASK_KEY.source}`),
-    executions: EXECUTION_KEY,
-  },
-  {
-    statement: startExecutions,
-    values: (ids) =>
-      startValues(
-        ids.map(() => startOf(join)),
-        claimant,
-        true,
-      ),
-  },
-  {
-    statement: startKeyedExecutions,
-    values: (ids) =>
-      startValues(
-        ids.map(() => startOf(join, { idempotencyKey: randomUUID() })),
-        claimant,
-        true,
-      ),
-  },
-  {
-    statement: readOutcomes,
-    values: (ids) => readOutcomesValues(ids.map((executionId) => ({ executionId, taskNo: 0 }))),
-    tasks: TASK_KEY,
-  },
-  { statement: readInputs, values: (ids) => [`{${ids.join()}}`], executions: EXECUTION_KEY },
-  { statement: readExecutions, values: (ids) => [`{${ids.join()}}`], executions: EXECUTION_KEY },
-  { statement: readTasks, values: (ids) => [`{${ids.join()}}`], tasks: TASKS_OF_EXECUTION },
-  { statement: awaitExecution, values: ([id]) => [id], executions: EXECUTION_KEY, batched: false },
-  {
-    statement: writeFinalContext,
-    values: ([id]) => [id, '{}', 0],
-    executions: EXECUTION_KEY,
-    batched: false,
-  },
-  {
-    statement: findByKeys,
-    values: (ids) => [JSON.stringify(ids.map(() => 'test')), JSON.stringify(ids)],
-    executions: /^cloacina_workflow_execution_idempotency_idx .*workflow = .*idempotency_key = /,
-  },
-  {
-    statement: readClaims,
-    values: () => [claimant.instanceId],
-    batched: false,
-    tasks: /^cloacina_task_execution_owner_idx .*owner = /,
-  },
-];
-
-const CONTROLS: readonly Hot[] = (
-  [
-    [cancelExecution, ([id]) => [id, null]],
-    [pauseExecution, ([id]) => [id, null]],
-    [resumeExecution, ([id]) => [id]],
-    [timeOutExecution, ([id]) => [id, '{}']],
-    [lockForReset, ([id]) => [id]],
-    [resetExecution, ([id]) => resetValues(id!, [], 1)],
-  ] satisfies [Statement, Hot['values']][]
-).map(([statement, values]) => ({
-  statement,
-  values,
-  tasks: TASKS_OF_EXECUTION,
-  executions: EXECUTION_KEY,
-}));
 
 let open: OpenStore;
 let session: Session;
@@ -175,7 +36,10 @@ async function addEnded(executions: number): Promise<void> {
     SELECT id, no, 1, 'Completed', 2, '{}', now() FROM e, generate_series(0, 2) no`);
 }
 
-async function expectPlans(client: pg.ClientBase = session.client, list = HOT): Promise<void> {
+async function expectPlans(
+  client: pg.ClientBase = session.client,
+  list: readonly Hot[] = [...HOT, ...RECOVERY],
+): Promise<void> {
   const ids = [randomUUID(), randomUUID(), randomUUID()];
   for (const mode of ['generic', 'custom'] as const satisfies PlanMode[]) {
     for (const { statement, values, tasks, executions } of list) {

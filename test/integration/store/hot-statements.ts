@@ -1,0 +1,175 @@
+import { randomUUID } from 'node:crypto';
+import { claimTasks, claimValues } from '../../../lib/store/statements/claim-tasks.js';
+import { completeTasks, completionValues } from '../../../lib/store/statements/complete-tasks.js';
+import {
+  cancelExecution,
+  pauseExecution,
+  resumeExecution,
+  timeOutExecution,
+} from '../../../lib/store/statements/control-execution.js';
+import {
+  lockForReset,
+  resetExecution,
+  resetValues,
+} from '../../../lib/store/statements/reset-execution.js';
+import {
+  awaitExecution,
+  findByKeys,
+  readExecutions,
+  readTasks,
+  writeFinalContext,
+} from '../../../lib/store/statements/execution-rows.js';
+import { beginSuspect } from '../../../lib/store/statements/begin-suspect.js';
+import {
+  listBlocked,
+  takeOrphans,
+  takeOrphansValues,
+} from '../../../lib/store/statements/recovery.js';
+import { readClaims } from '../../../lib/store/statements/leases.js';
+import {
+  readInputs,
+  readOutcomes,
+  readOutcomesValues,
+} from '../../../lib/store/statements/read-outcomes.js';
+import {
+  rescheduleTasks,
+  rescheduleValues,
+} from '../../../lib/store/statements/reschedule-tasks.js';
+import {
+  startExecutions,
+  startKeyedExecutions,
+  startValues,
+} from '../../../lib/store/statements/start-executions.js';
+import type { Statement } from '../../../lib/store/statements/statement.js';
+import { fanIn, newClaimant, outcomeOf, rescheduleOf, startOf } from './workflows.js';
+
+const TASK_KEY = /^cloacina_task_execution_pkey .*execution_id = .*task_no = /;
+const TASKS_OF_EXECUTION = /^cloacina_task_execution_pkey .*execution_id = /;
+const EXECUTION_KEY = /^cloacina_workflow_execution_pkey .*id = /;
+const READY = /^cloacina_task_execution_ready_idx .*definition_id = /;
+
+/** A statement, and how it may find its rows. */
+export interface Hot {
+  readonly statement: Statement;
+  /** For a batch of these executions, whose tasks 0 and 1 run. */
+  readonly values: (ids: readonly string[]) => unknown[];
+  /** Whether its work is that of its batch; default true. */
+  readonly batched?: boolean;
+  /** How rows of the two large tables may be found; undefined: not at all. */
+  readonly tasks?: RegExp;
+  readonly executions?: RegExp;
+}
+
+/** The workflow that their batches are of. */
+export const join = fanIn(2);
+export const claimant = newClaimant();
+
+const completions = (ids: readonly string[]): unknown[] =>
+  completionValues(
+    ids
+      .toSorted()
+      .flatMap((id) => [
+        outcomeOf(join, id, 0, { status: 'Failed', detail: { error: {}, events: [] } }),
+        outcomeOf(join, id, 1, { handles: [0], output: '{}' }),
+      ]),
+    claimant,
+    true,
+  );
+
+export const HOT: readonly Hot[] = [
+  { statement: completeTasks, values: completions, tasks: TASK_KEY, executions: EXECUTION_KEY },
+  {
+    statement: rescheduleTasks,
+    values: (ids) => rescheduleValues(ids.toSorted().map((id) => rescheduleOf('retry', id, 0))),
+    tasks: TASK_KEY,
+  },
+  {
+    statement: claimTasks,
+    values: (ids) => claimValues([1, 2], [[1, 1]], ids.length, claimant, true),
+    tasks: new RegExp(`${READY.source}|${TASK_KEY.source}`),
+    executions: EXECUTION_KEY,
+  },
+  {
+    statement: startExecutions,
+    values: (ids) =>
+      startValues(
+        ids.map(() => startOf(join)),
+        claimant,
+        true,
+      ),
+  },
+  {
+    statement: startKeyedExecutions,
+    values: (ids) =>
+      startValues(
+        ids.map(() => startOf(join, { idempotencyKey: randomUUID() })),
+        claimant,
+        true,
+      ),
+  },
+  {
+    statement: readOutcomes,
+    values: (ids) => readOutcomesValues(ids.map((executionId) => ({ executionId, taskNo: 0 }))),
+    tasks: TASK_KEY,
+  },
+  { statement: readInputs, values: (ids) => [`{${ids.join()}}`], executions: EXECUTION_KEY },
+  { statement: readExecutions, values: (ids) => [`{${ids.join()}}`], executions: EXECUTION_KEY },
+  { statement: readTasks, values: (ids) => [`{${ids.join()}}`], tasks: TASKS_OF_EXECUTION },
+  { statement: awaitExecution, values: ([id]) => [id], executions: EXECUTION_KEY, batched: false },
+  {
+    statement: writeFinalContext,
+    values: ([id]) => [id, '{}', 0],
+    executions: EXECUTION_KEY,
+    batched: false,
+  },
+  {
+    statement: findByKeys,
+    values: (ids) => [JSON.stringify(ids.map(() => 'test')), JSON.stringify(ids)],
+    executions: /^cloacina_workflow_execution_idempotency_idx .*workflow = .*idempotency_key = /,
+  },
+  {
+    statement: readClaims,
+    values: () => [claimant.instanceId],
+    batched: false,
+    tasks: /^cloacina_task_execution_owner_idx .*owner = /,
+  },
+];
+
+/** Of a recovery, which a burst of work may follow or precede. */
+const OWNER = /^cloacina_task_execution_owner_idx .*owner = /;
+export const RECOVERY: readonly Hot[] = [
+  {
+    statement: takeOrphans,
+    values: () =>
+      takeOrphansValues(
+        claimant.instanceId,
+        { limit: 500, maxRecoveryAttempts: 3, cause: 'lockGone', orphanedForMs: 0 },
+        newClaimant(),
+        true,
+      ),
+    tasks: new RegExp(`${OWNER.source}|${TASK_KEY.source}`),
+  },
+  { statement: beginSuspect, values: ([id]) => [id, 0, 1], tasks: TASK_KEY },
+  {
+    statement: listBlocked,
+    values: () => ['{1}', '{1}', '{0}'],
+    tasks: /^cloacina_task_execution_(due|ready)_idx .*run_at <= /,
+  },
+];
+
+/** These run with the settings of the other pool. */
+export const CONTROLS: readonly Hot[] = (
+  [
+    [cancelExecution, ([id]) => [id, null]],
+    [pauseExecution, ([id]) => [id, null]],
+    [resumeExecution, ([id]) => [id]],
+    [timeOutExecution, ([id]) => [id, '{}']],
+    [lockForReset, ([id]) => [id]],
+    [resetExecution, ([id]) => resetValues(id!, [], 1)],
+  ] satisfies [Statement, Hot['values']][]
+).map(([statement, values]) => ({
+  statement,
+  values,
+  tasks: TASKS_OF_EXECUTION,
+  executions: EXECUTION_KEY,
+}));
