@@ -1,4 +1,5 @@
-import type { INestApplication } from '@nestjs/common';
+import { createServer } from 'node:net';
+import { type INestApplication, Logger } from '@nestjs/common';
 
 const DEFAULT_PORT = 3000;
 const PORTS_TO_TRY = 20;
@@ -7,23 +8,27 @@ const PORTS_TO_TRY = 20;
 export async function listen(app: INestApplication, wanted: number | undefined): Promise<string> {
   const first = wanted ?? DEFAULT_PORT;
   const last = wanted ?? DEFAULT_PORT + PORTS_TO_TRY - 1;
-  for (let port = first; ; port++) {
-    try {
-      await app.listen(port);
-      const { port: bound } = app.getHttpServer().address();
-      return `http://localhost:${bound}`;
-    } catch (error) {
-      if (!isTaken(error)) throw error;
-      if (port === last) {
-        const which = first === last ? `Port ${first} is` : `Ports ${first} to ${last} are`;
-        throw new Error(`${which} taken. Choose another one: PORT=8080 npm start`, {
-          cause: error,
-        });
-      }
-    }
+  const port = await firstFreePort(first, last);
+  if (port === undefined) {
+    const which = first === last ? `Port ${first} is` : `Ports ${first} to ${last} are`;
+    throw new Error(`${which} taken. Choose another one: PORT=8080 npm start`);
   }
+  if (port !== first) new Logger('Listen').warn(`Port ${first} is taken, so this is on ${port}.`);
+  await app.listen(port);
+  return `http://localhost:${app.getHttpServer().address().port}`;
 }
 
-function isTaken(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+async function firstFreePort(first: number, last: number): Promise<number | undefined> {
+  for (let port = first; port <= last; port++) {
+    if (await isFree(port)) return port;
+  }
+  return undefined;
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer()
+      .once('error', () => resolve(false))
+      .listen(port, () => probe.close(() => resolve(true)));
+  });
 }

@@ -250,5 +250,12 @@ describe('a port that is taken', () => {
     expect(sample.output).toContain(
       `Port ${port} is taken. Choose another one: PORT=8080 npm start`,
     );
+    expect(sample.output).not.toContain('    at ');
   }, 60_000);
 });
+
+it('names what is wrong with the environment', async () => {
+  const sample = new StartedSample(await scratchDatabase(), 'soon');
+  expect(await sample.exit).toBe(1);
+  expect(sample.output).toMatch(/^The environment is not as it should be: PORT must .*\.\n$/);
+}, 60_000);

@@ -22,7 +22,7 @@ export class StartedSample {
   private readonly process: ChildProcess;
   private ended = false;
 
-  constructor(databaseUrl: string, port = 0) {
+  constructor(databaseUrl: string, port: number | string = 0) {
     const endWithTest = new URL('end-with-test.mjs', import.meta.url).href;
     this.process = spawn(process.execPath, ['--import', endWithTest, 'scripts/start.mjs'], {
       cwd: checkout,
