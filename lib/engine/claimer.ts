@@ -93,7 +93,8 @@ export class Claimer {
     const { store, catalog, lane, lease, except, adopt } = this.parts;
     const { ids, unknownTasks } = catalog.claimable;
     if (!this.allowed || ids.length === 0) return false;
-    const room = lane.reserve(MAX_CLAIMS);
+    // Unless work is known to wait, this may be a look for nothing: half of the room stays for what starts meanwhile.
+    const room = lane.reserve(lane.backlog ? MAX_CLAIMS : Math.ceil(lane.room / 2));
     if (room === 0) return false;
     try {
       const write = lease.forClaim();

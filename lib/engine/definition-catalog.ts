@@ -39,7 +39,7 @@ export class DefinitionCatalog {
     const own = this.registry.list().filter((registered) => this.serves(registered));
     const names = own.map(({ definition }) => definition.name);
     const newest = new Map(
-      (await this.store.newestDefinitions(names)).map((row) => [row.name, row]),
+      (await this.store.definitions.newestOf(names)).map((row) => [row.name, row]),
     );
     for (const registered of own) {
       const stored = newest.get(registered.definition.name);
@@ -51,7 +51,7 @@ export class DefinitionCatalog {
       this.byId.set(id, runnable);
       this.current.set(registered.definition.name, runnable);
     }
-    for (const row of await this.store.definitions()) {
+    for (const row of await this.store.definitions.all()) {
       if (!this.byId.has(row.id) && this.current.has(row.name)) await this.load(row.id);
     }
     this.updateClaimable();
@@ -74,7 +74,7 @@ export class DefinitionCatalog {
   async toStart(name: string): Promise<RunnableDefinition> {
     const current = this.current.get(name);
     if (current !== undefined) return current;
-    const content = await this.store.newestDefinition(name);
+    const content = await this.store.definitions.newest(name);
     if (content === undefined) {
       throw new UnknownWorkflowError(name, [...this.current.keys()]);
     }
@@ -87,7 +87,7 @@ export class DefinitionCatalog {
   }
 
   private async load(id: number): Promise<RunnableDefinition> {
-    const content = await this.store.definition(id);
+    const content = await this.store.definitions.find(id);
     if (content === undefined)
       throw new Error(`Definition ${id} is not in schema ${this.store.schema}.`);
     return this.restore(content);
@@ -107,7 +107,7 @@ export class DefinitionCatalog {
   }
 
   private register(workflow: CompiledWorkflow): Promise<number> {
-    return this.store.registerDefinition({
+    return this.store.definitions.register({
       hash: workflow.hash,
       name: workflow.name,
       version: workflow.version,

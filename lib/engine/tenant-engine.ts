@@ -358,7 +358,7 @@ export class TenantEngine {
 
   private async recordAbandoned(orphan: ClaimedTask): Promise<void> {
     const definition = await this.catalog.find(orphan.definitionId);
-    const owners = await this.store.ownersOf(orphan.executionId, orphan.taskNo);
+    const owners = await this.store.recovery.ownersOf(orphan.executionId, orphan.taskNo);
     const claim = this.claims.adopt(orphan, definition);
     if (claim !== undefined) this.executor.abandon(claim, owners);
   }

@@ -77,7 +77,7 @@ export class CloacinaRecovery {
 
   /** @param since - default: since ever */
   stats(since?: Date): Promise<RecoveryStats> {
-    return this.parts.store.recoveryStats(since ?? null);
+    return this.parts.store.recovery.stats(since ?? null);
   }
 
   /**
@@ -98,7 +98,7 @@ export class CloacinaRecovery {
     if (filter.cursor !== undefined && !/^\d{1,18}$/.test(filter.cursor)) {
       throw new InvalidArgumentError('cursor', 'must be the nextCursor of an earlier page');
     }
-    const rows = await this.parts.store.recoveryEvents({
+    const rows = await this.parts.store.recovery.events({
       executionId: filter.executionId ?? null,
       since: filter.since ?? null,
       before: filter.cursor ?? null,
@@ -114,7 +114,7 @@ export class CloacinaRecovery {
   /** Tasks that are due and that this process has no handler for, the longest waiting first, at most 1,000. */
   async blocked(): Promise<BlockedTask[]> {
     const { ids, unknownTasks } = this.parts.claimable();
-    const rows = await this.parts.store.blocked(ids, unknownTasks);
+    const rows = await this.parts.store.recovery.blocked(ids, unknownTasks);
     return Promise.all(
       rows.map(async ({ executionId, taskNo, definitionId }) => {
         const { task, workflow } = await this.parts.nameTask(definitionId, taskNo);

@@ -163,7 +163,7 @@ export class RecoveryWatch {
   ): Promise<RecoveryReport> {
     const over = verdict === 'leaseOver';
     const lockKey = this.options.lockKeyOf(lease.processId);
-    const mine = await tenant.parts.store.endLease(lease.instanceId, {
+    const mine = await tenant.parts.store.recovery.endLease(lease.instanceId, {
       over,
       lockEpoch: lease.lockEpoch,
       lockKey,

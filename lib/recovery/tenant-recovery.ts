@@ -77,7 +77,7 @@ export class TenantRecovery {
     const { store, maxRecoveryAttempts } = this.parts;
     for (;;) {
       const lease = this.parts.lease();
-      const orphans = await store.takeOrphans(
+      const orphans = await store.recovery.takeOrphans(
         dead.instanceId,
         { limit: MAX_ORPHANS, maxRecoveryAttempts, cause, orphanedForMs: dead.orphanedForMs },
         lease,

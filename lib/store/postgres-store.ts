@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import type { DataSource, EntityManager } from 'typeorm';
+import { PostgresDefinitionStore } from './definition-store.js';
 import { failureKind } from './failure-kind.js';
-import { LIVENESS_LOCK_CLASS } from './session-statements.js';
 import type { LoginPools } from './pools.js';
+import { PostgresRecoveryStore } from './recovery-store.js';
 import { runUnprepared, TenantStatements } from './statement-pool.js';
 import { beginSuspect, SUSPECT_AFTER } from './statements/begin-suspect.js';
 import { claimTasks, claimValues, decodeClaims } from './statements/claim-tasks.js';
@@ -15,13 +16,6 @@ import {
   resumeExecution,
   timeOutExecution,
 } from './statements/control-execution.js';
-import {
-  listDefinitions,
-  readDefinition,
-  readDefinitionsOf,
-  readNewestDefinition,
-  registerDefinition,
-} from './statements/definitions.js';
 import { plainArray } from './statements/encoding.js';
 import {
   awaitExecution,
@@ -41,17 +35,6 @@ import {
   readOutcomes,
   readOutcomesValues,
 } from './statements/read-outcomes.js';
-import {
-  decodeRecoveryEvents,
-  decodeRecoveryStats,
-  endLease,
-  listBlocked,
-  listRecoveryEvents,
-  readOwners,
-  readRecoveryStats,
-  takeOrphans,
-  takeOrphansValues,
-} from './statements/recovery.js';
 import {
   decodeAccepted,
   rescheduleTasks,
@@ -74,7 +57,8 @@ import type {
   ClaimedTask,
   CompletionResult,
   ControlResult,
-  DefinitionContent,
+  DefinitionStore,
+  RecoveryStore,
   ExecutionInput,
   ExecutionListFilter,
   ExecutionRow,
@@ -82,17 +66,12 @@ import type {
   LeaseWrite,
   ListedExecution,
   LockedExecution,
-  NewDefinition,
   Outcome,
   PastDeadline,
   RecordedOutcome,
-  RecoveryEventRow,
   Reschedule,
   ResetTask,
   StartItem,
-  StoredDefinitionRow,
-  TakenOrphan,
-  TakeOrphans,
   TaskKey,
   TaskRow,
   TaskTransaction,
@@ -120,8 +99,11 @@ export class PostgresStore implements TenantStore {
   readonly tables;
   readonly dataSource: DataSource;
   readonly suspectAfter = SUSPECT_AFTER;
+  readonly definitions: DefinitionStore;
+  readonly recovery: RecoveryStore;
   private readonly statements: TenantStatements;
   private readonly hot: StatementRunner;
+  private readonly cold: StatementRunner;
   private readonly pools: LoginPools;
 
   constructor(settings: PostgresStoreSettings) {
@@ -132,6 +114,9 @@ export class PostgresStore implements TenantStore {
     const key = createHash('sha256').update(settings.schema).digest('hex').slice(0, 16);
     this.statements = new TenantStatements(this.tables, key);
     this.hot = this.statements.on(settings.pools.statements);
+    this.cold = this.statements.on(settings.pools.general);
+    this.definitions = new PostgresDefinitionStore(this.cold);
+    this.recovery = new PostgresRecoveryStore(this.hot, this.cold);
   }
 
   failureKind(error: unknown): FailureKind {
@@ -257,7 +242,7 @@ export class PostgresStore implements TenantStore {
   async list(filter: ExecutionListFilter): Promise<ListedExecution[]> {
     const { statuses } = filter;
     const unfinished = statuses !== undefined && !statuses.includes('Completed');
-    const rows = await this.cold().run(unfinished ? listUnfinished : listExecutions, [
+    const rows = await this.cold.run(unfinished ? listUnfinished : listExecutions, [
       filter.workflow ?? null,
       filter.createdAfter ?? null,
       filter.createdBefore ?? null,
@@ -315,92 +300,8 @@ export class PostgresStore implements TenantStore {
     });
   }
 
-  async registerDefinition(definition: NewDefinition): Promise<number> {
-    const [row] = await this.cold().run(registerDefinition, [
-      definition.hash,
-      definition.name,
-      definition.version ?? null,
-      definition.description ?? null,
-      JSON.stringify(definition.definition),
-    ]);
-    return Number(row?.[0]);
-  }
-
-  async newestDefinitions(names: readonly string[]): Promise<StoredDefinitionRow[]> {
-    return (await this.cold().run(readDefinitionsOf, [names])).map(decodeDefinition);
-  }
-
-  async definitions(): Promise<StoredDefinitionRow[]> {
-    return (await this.cold().run(listDefinitions, [])).map(decodeDefinition);
-  }
-
-  async definition(id: number): Promise<DefinitionContent | undefined> {
-    return decodeContent((await this.cold().run(readDefinition, [id]))[0]);
-  }
-
-  async newestDefinition(name: string): Promise<DefinitionContent | undefined> {
-    return decodeContent((await this.cold().run(readNewestDefinition, [name]))[0]);
-  }
-
   async releaseLease(instanceId: string): Promise<void> {
     await this.hot.run(deleteLease, [instanceId]);
-  }
-
-  async endLease(
-    instanceId: string,
-    { over, lockEpoch, lockKey }: Parameters<TenantStore['endLease']>[1],
-  ): Promise<boolean> {
-    const values = [instanceId, over, lockEpoch, LIVENESS_LOCK_CLASS, lockKey];
-    return (await this.cold().run(endLease, values)).length === 1;
-  }
-
-  async takeOrphans(
-    instanceId: string,
-    how: TakeOrphans,
-    lease: LeaseWrite,
-  ): Promise<TakenOrphan[]> {
-    const values = takeOrphansValues(instanceId, how, lease.claimant, lease.write);
-    const rows = await this.hot.run(takeOrphans, values);
-    const claims = decodeClaims(rows);
-    return claims.map((claim, i) => ({ ...claim, abandoned: rows[i]?.[9] === '1' }));
-  }
-
-  async ownersOf(executionId: string, taskNo: number): Promise<string[]> {
-    const rows = await this.cold().run(readOwners, [executionId, taskNo]);
-    return rows.map((row) => row[0] ?? '');
-  }
-
-  async recoveryStats(since: Date | null): ReturnType<TenantStore['recoveryStats']> {
-    return decodeRecoveryStats(await this.cold().run(readRecoveryStats, [since]));
-  }
-
-  async recoveryEvents(
-    filter: Parameters<TenantStore['recoveryEvents']>[0],
-  ): Promise<RecoveryEventRow[]> {
-    const { executionId, since, before, limit } = filter;
-    return decodeRecoveryEvents(
-      await this.cold().run(listRecoveryEvents, [executionId, since, before, limit]),
-    );
-  }
-
-  async blocked(
-    definitions: readonly number[],
-    unknown: readonly (readonly [number, number])[],
-  ): ReturnType<TenantStore['blocked']> {
-    const rows = await this.cold().run(listBlocked, [
-      plainArray(definitions),
-      plainArray(unknown.map(([definition]) => definition)),
-      plainArray(unknown.map(([, task]) => task)),
-    ]);
-    return rows.map((row) => ({
-      executionId: row[0] ?? '',
-      taskNo: Number(row[1]),
-      definitionId: Number(row[2]),
-    }));
-  }
-
-  private cold(): StatementRunner {
-    return this.statements.on(this.pools.general);
   }
 
   /**
@@ -457,15 +358,6 @@ async function completeOn(
     completionValues(outcomes, lease.claimant, lease.write),
   );
   return decodeCompletion(rows, outcomes.length);
-}
-
-function decodeDefinition(row: RawRow): StoredDefinitionRow {
-  return { id: Number(row[0]), hash: row[1] ?? '', name: row[2] ?? '' };
-}
-
-function decodeContent(row: RawRow | undefined): DefinitionContent | undefined {
-  if (row === undefined) return undefined;
-  return { ...decodeDefinition(row), definition: JSON.parse(row[3] ?? 'null') as unknown };
 }
 
 function decodeLocked(row: RawRow): LockedExecution {

@@ -153,6 +153,8 @@ export interface TenantStore {
   readonly schema: string;
   readonly tables: TenantTables;
   readonly dataSource: DataSource;
+  readonly definitions: DefinitionStore;
+  readonly recovery: RecoveryStore;
 
   failureKind(error: unknown): FailureKind;
 
@@ -218,36 +220,55 @@ export interface TenantStore {
     ) => Promise<{ readonly tasks: readonly ResetTask[]; readonly leaves: number } | null>,
   ): Promise<LockedExecution | undefined>;
 
-  registerDefinition(definition: NewDefinition): Promise<number>;
-  /** The newest of each name. */
-  newestDefinitions(names: readonly string[]): Promise<StoredDefinitionRow[]>;
-  definitions(): Promise<StoredDefinitionRow[]>;
-  definition(id: number): Promise<DefinitionContent | undefined>;
-  newestDefinition(name: string): Promise<DefinitionContent | undefined>;
-
   releaseLease(instanceId: string): Promise<void>;
+}
 
+/** A tenant's stored definitions. */
+export interface DefinitionStore {
+  /** Stores it, or makes the stored one the newest of its name; its id. */
+  register(definition: NewDefinition): Promise<number>;
+  /** The newest of each name. */
+  newestOf(names: readonly string[]): Promise<StoredDefinitionRow[]>;
+  all(): Promise<StoredDefinitionRow[]>;
+  find(id: number): Promise<DefinitionContent | undefined>;
+  newest(name: string): Promise<DefinitionContent | undefined>;
+}
+
+export interface RecoveryStatsRow {
+  recovered: number;
+  abandoned: number;
+  successRate: number;
+  timeToRecoverMs: { median: number; p95: number };
+}
+
+export interface RecoveryEventFilterRow {
+  readonly executionId: string | null;
+  readonly since: Date | null;
+  /** The id of the last one of the page before. */
+  readonly before: string | null;
+  readonly limit: number;
+}
+
+export interface BlockedTaskRow {
+  readonly executionId: string;
+  readonly taskNo: number;
+  readonly definitionId: number;
+}
+
+/** What recovery asks of a tenant's schema. */
+export interface RecoveryStore {
   /** Ends a lost instance's lease, if it is as it was judged; who gets true has the recovery. */
   endLease(
     instanceId: string,
     judged: { readonly over: boolean; readonly lockEpoch: string | null; readonly lockKey: number },
   ): Promise<boolean>;
   takeOrphans(instanceId: string, how: TakeOrphans, lease: LeaseWrite): Promise<TakenOrphan[]>;
+  /** Whom a task was taken from, oldest first. */
   ownersOf(executionId: string, taskNo: number): Promise<string[]>;
-  recoveryStats(since: Date | null): Promise<{
-    recovered: number;
-    abandoned: number;
-    successRate: number;
-    timeToRecoverMs: { median: number; p95: number };
-  }>;
-  recoveryEvents(filter: {
-    readonly executionId: string | null;
-    readonly since: Date | null;
-    readonly before: string | null;
-    readonly limit: number;
-  }): Promise<RecoveryEventRow[]>;
+  stats(since: Date | null): Promise<RecoveryStatsRow>;
+  events(filter: RecoveryEventFilterRow): Promise<RecoveryEventRow[]>;
   blocked(
     definitions: readonly number[],
     unknown: readonly (readonly [definition: number, task: number])[],
-  ): Promise<{ executionId: string; taskNo: number; definitionId: number }[]>;
+  ): Promise<BlockedTaskRow[]>;
 }

@@ -1,6 +1,6 @@
 import { leaseClause, leaseValues, type Claimant } from './lease-clause.js';
 import type { ClaimedTask } from './claim-tasks.js';
-import type { RecoveryEventRow, TakeOrphans, TenantStore } from '../store.js';
+import type { RecoveryEventRow, RecoveryStatsRow, TakeOrphans } from '../store.js';
 import { taskOf, type RawRow, type Statement, type TenantTables } from './statement.js';
 
 /** A process's lease in one tenant, as a recovery pass sees it. */
@@ -171,9 +171,7 @@ export const listBlocked: Statement = {
   ORDER BY t.run_at LIMIT 1000`,
 };
 
-export function decodeRecoveryStats(
-  rows: readonly RawRow[],
-): Awaited<ReturnType<TenantStore['recoveryStats']>> {
+export function decodeRecoveryStats(rows: readonly RawRow[]): RecoveryStatsRow {
   const [recovered = 0, abandoned = 0, median = 0, p95 = 0] = (rows[0] ?? []).map(Number);
   const taken = recovered + abandoned;
   return {

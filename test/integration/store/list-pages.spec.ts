@@ -13,7 +13,7 @@ beforeAll(async () => {
   open = await openStore();
   for (const name of ['a', 'b', 'c']) {
     const unsaid = { version: undefined, description: undefined };
-    await open.store.registerDefinition({ hash: name, name, definition: {}, ...unsaid });
+    await open.store.definitions.register({ hash: name, name, definition: {}, ...unsaid });
   }
   // Two to an instant, so that only the id tells them apart; one in 500 has not Completed.
   await open.admin.query(
