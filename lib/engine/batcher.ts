@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FailureKind } from '../store/store.js';
 
@@ -5,6 +6,8 @@ import type { FailureKind } from '../store/store.js';
 const RECONNECT_DELAYS_MS = [20, 50, 100, 250, 500, 1_000] as const;
 /** Pause before an item that lost a race for its rows is sent again. */
 const CONFLICT_DELAY_MS = 10;
+/** Items that are sent alone at a time: each may wait for a lock, on a connection of its own. */
+const MAX_ALONE = 3;
 
 export interface BatcherOptions<I, R> {
   /** At most so many items to one statement. */
@@ -27,22 +30,25 @@ interface Entry<I, R> {
   readonly resolve: (result: R) => void;
   readonly reject: (error: unknown) => void;
   sent: boolean;
+  /** It was sent alone and still met a lock. */
+  waits: boolean;
 }
 
 /**
  * Natural batching: while one statement is under way the next items gather, and go as one. No timer and no delay
  * when idle, hundreds to a commit under load.
  *
- * What fails is sorted by what the failure says: a batch with an item that can't be stored, or that waits for a
- * locked row, is halved until that item stands alone; what waits for a lock goes on aside and holds nobody up; and
+ * What fails is sorted by what the failure says: a batch with an item that can't be stored is halved until that item
+ * stands alone; a batch that met a locked row goes on aside, one by one, so that none but that item waits for it; and
  * what may have been written is sent again, since every statement here is fenced or idempotent.
  */
 export class Batcher<I, R> {
   private queue: Entry<I, R>[] = [];
   private stragglers: Entry<I, R>[] = [];
   private pumping = false;
-  private straggling = false;
+  private alone = 0;
   private readonly closing = new AbortController();
+  private readonly scope = new AsyncResource('CloacinaBatcher');
   private idle: (() => void)[] = [];
 
   constructor(private readonly options: BatcherOptions<I, R>) {}
@@ -57,8 +63,9 @@ export class Batcher<I, R> {
   add(item: I): Promise<R> {
     return new Promise<R>((resolve, reject) => {
       this.pending++;
-      this.queue.push({ item, resolve, reject, sent: false });
-      if (!this.pumping) void this.pump();
+      this.queue.push({ item, resolve, reject, sent: false, waits: false });
+      // The sends serve many callers, and are in the async context of none.
+      if (!this.pumping) void this.scope.runInAsyncScope(() => this.pump());
     });
   }
 
@@ -107,13 +114,16 @@ export class Batcher<I, R> {
         const kind = this.options.failureKind(error);
         if (kind === 'connection') {
           batch = await this.waitForDatabase(batch, error, attempt);
+        } else if (kind === 'conflict') {
+          this.setAside(batch);
+          return;
         } else if (batch.length > 1) {
           const middle = batch.length >> 1;
           await this.flush(batch.slice(0, middle));
           await this.flush(batch.slice(middle));
           return;
         } else {
-          this.failAlone(batch, error, kind);
+          this.rejectAll(batch, error);
           return;
         }
       }
@@ -129,28 +139,26 @@ export class Batcher<I, R> {
     for (let i = 0; i < batch.length; i++) batch[i]?.resolve(results[i] as R);
   }
 
-  private failAlone(batch: Entry<I, R>[], error: unknown, kind: FailureKind): void {
-    if (kind !== 'conflict') {
-      this.rejectAll(batch, error);
-    } else {
-      this.stragglers.push(...batch);
-      if (!this.straggling) void this.straggle();
-    }
+  /** What met a lock is sent one by one beside the batches. */
+  private setAside(batch: readonly Entry<I, R>[]): void {
+    const [first] = batch;
+    if (batch.length === 1 && first !== undefined) first.waits = true;
+    this.stragglers.push(...batch);
+    for (let i = 0; i < batch.length && this.alone < MAX_ALONE; i++) void this.straggle();
   }
 
-  /** Items that wait for somebody's lock, one at a time, beside the batches. */
   private async straggle(): Promise<void> {
-    this.straggling = true;
+    this.alone++;
     for (
       let entry = this.stragglers.shift();
       entry !== undefined;
       entry = this.stragglers.shift()
     ) {
-      const closed = await this.pause(CONFLICT_DELAY_MS);
+      const closed = entry.waits && (await this.pause(CONFLICT_DELAY_MS));
       if (closed) this.rejectAll([entry], new Error('Closed while a row was locked.'));
       else await this.flush([entry]);
     }
-    this.straggling = false;
+    this.alone--;
   }
 
   private async waitForDatabase(
