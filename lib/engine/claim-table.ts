@@ -10,6 +10,8 @@ import type { RunnableDefinition } from './runnable-definition.js';
  * database holds, in either order, and is taken up once.
  */
 export class ClaimTable {
+  /** The last claim in an execution has ended here. */
+  onIdle: (executionId: string) => void = () => undefined;
   private readonly claims = new Map<string, HeldClaim>();
   private readonly memories = new Map<string, ExecutionMemory>();
   /** While the database is being compared with memory: claims that ended meanwhile, which the reading still shows. */
@@ -70,6 +72,7 @@ export class ClaimTable {
     if (claim.memory.claims === 0 && this.memories.get(claim.executionId) === claim.memory) {
       this.memories.delete(claim.executionId);
     }
+    if (claim.memory.claims === 0) this.onIdle(claim.executionId);
   }
 
   /** Somebody else has it, or nobody: nothing may be written for it, and what is remembered of it is not trusted. */

@@ -1,6 +1,6 @@
 import type { TenantStore } from '../store/store.js';
 
-/** How long a waiter relies on memory before it asks the database, and then how often, in milliseconds. */
+/** How long a waiter relies on notifications before it asks the database, and then how often, in milliseconds. */
 const FIRST_LOOK_MS = 1_000;
 const SLOW_POLL_MS = 5_000;
 
@@ -11,7 +11,7 @@ const ENDED = new Set(['Completed', 'Failed', 'Cancelled']);
  * another one does; behind both, a slow poll.
  */
 export class EndWaiters {
-  private readonly waiting = new Map<string, Set<() => void>>();
+  private readonly waiting = new Map<string, Set<Waiter>>();
 
   constructor(
     private readonly store: TenantStore,
@@ -19,64 +19,96 @@ export class EndWaiters {
     private readonly isActive: (id: string) => boolean,
   ) {}
 
+  /** Executions that somebody waits for. */
+  get size(): number {
+    return this.waiting.size;
+  }
+
   ended(id: string): void {
-    const waiters = this.waiting.get(id);
-    if (waiters === undefined) return;
-    this.waiting.delete(id);
-    for (const resolve of waiters) resolve();
+    for (const waiter of this.waiting.get(id) ?? []) waiter.tell('ended');
+  }
+
+  /** This process has no more claims in the execution: if it goes on, another one will end it, and has to tell. */
+  passedOn(id: string): void {
+    for (const waiter of this.waiting.get(id) ?? []) waiter.tell('look');
   }
 
   /** Resolves when the execution has ended. False: there is no such execution. Rejects when the signal aborts. */
   async wait(id: string, signal: AbortSignal): Promise<boolean> {
-    const ended = this.next(id, signal);
-    // The wait may go unused: the first look can find the end.
-    ended.catch(() => undefined);
-    if (!this.isActive(id)) {
-      const status = await this.store.await(id);
-      if (status === undefined) return false;
-      if (ENDED.has(status)) return true;
-    }
-    for (let pause = FIRST_LOOK_MS; ; pause = SLOW_POLL_MS) {
-      if (await isSettledWithin(ended, pause, signal)) return true;
-      signal.throwIfAborted();
-      if (this.isActive(id)) continue;
-      const status = await this.store.await(id).catch(() => 'Running');
-      if (status === undefined || ENDED.has(status)) return status !== undefined;
+    signal.throwIfAborted();
+    const waiter = new Waiter(signal);
+    const waiters = this.waiting.get(id) ?? new Set();
+    this.waiting.set(id, waiters.add(waiter));
+    try {
+      for (let pause = FIRST_LOOK_MS; ; pause = SLOW_POLL_MS) {
+        if (!this.isActive(id)) {
+          const status = await waiter.unlessAborted(this.statusOf(id));
+          if (status === undefined) return false;
+          if (ENDED.has(status)) return true;
+        }
+        if ((await waiter.unlessAborted(waiter.told(pause))) === 'ended') return true;
+      }
+    } finally {
+      waiter.close();
+      waiters.delete(waiter);
+      if (waiters.size === 0 && this.waiting.get(id) === waiters) this.waiting.delete(id);
     }
   }
 
-  private next(id: string, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const waiters = this.waiting.get(id) ?? new Set();
-      this.waiting.set(id, waiters);
-      const onEnd = (): void => {
-        signal.removeEventListener('abort', onAbort);
-        resolve();
-      };
-      const onAbort = (): void => {
-        waiters.delete(onEnd);
-        if (waiters.size === 0 && this.waiting.get(id) === waiters) this.waiting.delete(id);
-        reject(signal.reason as Error);
-      };
-      waiters.add(onEnd);
-      signal.addEventListener('abort', onAbort, { once: true });
+  /** A database that is away now is asked again. */
+  private statusOf(id: string): Promise<string | undefined> {
+    return this.store.await(id).catch((error: unknown) => {
+      const kind = this.store.failureKind(error);
+      if (kind === 'connection' || kind === 'conflict') return 'Running';
+      throw error;
     });
   }
 }
 
-async function isSettledWithin(
-  ended: Promise<void>,
-  ms: number,
-  signal: AbortSignal,
-): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const pause = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
-    signal.addEventListener('abort', () => resolve(false), { once: true });
-  });
-  try {
-    return await Promise.race([ended.then(() => true), pause]);
-  } finally {
-    clearTimeout(timer);
+type Told = 'ended' | 'look';
+
+/** One wait. */
+class Waiter {
+  /** Told while it was not listening. */
+  private missed: Told | undefined;
+  private listener: ((told: Told) => void) | undefined;
+  private readonly aborted: Promise<never>;
+  private readonly onAbort: () => void;
+
+  constructor(private readonly signal: AbortSignal) {
+    let abort: (reason: unknown) => void = () => undefined;
+    this.aborted = new Promise((_, reject) => (abort = reject));
+    this.aborted.catch(() => undefined);
+    this.onAbort = () => abort(signal.reason);
+    signal.addEventListener('abort', this.onAbort);
+  }
+
+  tell(told: Told): void {
+    if (this.listener !== undefined) this.listener(told);
+    else if (this.missed !== 'ended') this.missed = told;
+  }
+
+  /** What it is told within so many milliseconds; undefined when nothing is said. */
+  told(ms: number): Promise<Told | undefined> {
+    const { missed } = this;
+    this.missed = undefined;
+    if (missed !== undefined) return Promise.resolve(missed);
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.listener?.('look'), ms);
+      this.listener = (told) => {
+        clearTimeout(timer);
+        this.listener = undefined;
+        resolve(told);
+      };
+    });
+  }
+
+  unlessAborted<T>(work: Promise<T>): Promise<T> {
+    return Promise.race([work, this.aborted]);
+  }
+
+  close(): void {
+    this.signal.removeEventListener('abort', this.onAbort);
+    this.listener?.('look');
   }
 }

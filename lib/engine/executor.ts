@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { Logger } from '@nestjs/common';
 import {
   ContextTooLargeError,
@@ -14,6 +15,7 @@ import type { TaskInput } from './execution-memory.js';
 import { decideFailure } from './failure-decision.js';
 import type { HeldClaim } from './held-claim.js';
 import type { InputReader } from './input-reader.js';
+import { startTimer } from './long-timer.js';
 import type { OutcomeRecorder, TaskResult } from './outcome-recorder.js';
 import type { Lane } from './run-queue.js';
 import { DeferralSignal, RunningTask } from './running-task.js';
@@ -56,6 +58,7 @@ export class Executor {
     { readonly task: TaskKey; readonly returned: Promise<void> }
   >();
   private stopping = false;
+  private readonly scope = new AsyncResource('CloacinaTask');
 
   constructor(private readonly parts: ExecutorParts) {}
 
@@ -165,7 +168,7 @@ export class Executor {
     claim.stage = 'running';
     this.emit('task.started', claim);
     const attempt = new Attempt(claim, input);
-    const timer = setTimeout(() => {
+    const stopTimer = startTimer(() => {
       const error = new TaskTimeoutError(claim.task.name, claim.task.timeoutMs);
       if (!attempt.settle('timeout')) return;
       claim.abort(error);
@@ -176,7 +179,7 @@ export class Executor {
     const returned = (
       claim.task.transactional ? this.runTransactional(attempt) : this.runHandler(attempt)
     ).finally(() => {
-      clearTimeout(timer);
+      stopTimer();
       if (this.overrunning.get(claim.key)?.returned !== returned) return;
       this.overrunning.delete(claim.key);
       this.parts.overrunEnded();
@@ -242,7 +245,8 @@ export class Executor {
   private invoke(claim: HeldClaim, context: RunningTask): unknown {
     const handler = claim.definition.handlers[claim.task.no];
     if (handler === undefined) throw new Error(`No handler for task "${claim.task.name}".`);
-    return runInTask(context, () => handler.run(context));
+    // What happens to start a task (a request, another task) is not what it runs in.
+    return this.scope.runInAsyncScope(() => runInTask(context, () => handler.run(context)));
   }
 
   /** Turns what the handler returned into its outcome; throws what has to count as the handler's failure. */

@@ -69,6 +69,7 @@ export class TenantEngine {
     this.lease = new TenantLease(store, services.identity, settings.leaseDurationMs);
     this.lane = services.slots.lane(settings.maxConcurrentTasks, () => this.claimer.dispatch());
     this.waiters = new EndWaiters(store, (id) => this.claims.isActive(id));
+    this.claims.onIdle = (id) => this.waiters.passedOn(id);
     this.inputs = new InputReader(store);
     this.returner = new ClaimReturner(store, this.claims);
     this.recorder = new OutcomeRecorder(store, this.claims, this.lane, this.lease, {

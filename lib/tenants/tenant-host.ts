@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -178,6 +179,8 @@ export class TenantHost {
     dataSource: DataSource,
     events: Subject<EngineEvent>,
   ): TenantEngine {
+    // Subscribers are told outside of any task or request.
+    const scope = new AsyncResource('CloacinaEvents');
     return new TenantEngine({
       settings: { ...options, address: addressOf(options.schema) },
       store: new PostgresStore({
@@ -190,7 +193,7 @@ export class TenantHost {
       serves: options.serves,
       services: login.process.services,
       emit: (event) => {
-        if (events.observed) events.next(event);
+        if (events.observed) scope.runInAsyncScope(() => events.next(event));
       },
     });
   }
