@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Observable, Subject } from 'rxjs';
 import { currentTask } from '../engine/current-task.js';
+import { startTimer } from '../engine/long-timer.js';
 import type { TenantEngine } from '../engine/tenant-engine.js';
 import type { EngineEvent } from '../engine/tenant-parts.js';
 import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/registered-workflow.js';
@@ -13,14 +14,27 @@ import {
   UnknownExecutionError,
   WaitTimeoutError,
 } from '../errors/index.js';
+import { show } from '../errors/option-checks.js';
 import type { ControlResult } from '../store/store.js';
-import { parseDuration, type Duration, type ExecutionStatus } from '../workflow/index.js';
+import {
+  DURATION_FORM,
+  isExecutionEnded,
+  parseDuration,
+  textProblem,
+  type Duration,
+  type ExecutionStatus,
+} from '../workflow/index.js';
 import type { Execution, ExecutionFilter, ExecutionResult, Page } from './execution.js';
 import type { ExecutionHandle } from './execution-handle.js';
 import { ExecutionReader, isExecutionId } from './execution-reader.js';
 import { asResult } from './execution-view.js';
 import { resetForRetry } from './manual-retry.js';
-import { makeStartRequest, validateInput, type StartOptions } from './start-request.js';
+import {
+  checkManager,
+  makeStartRequest,
+  validateInput,
+  type StartOptions,
+} from './start-request.js';
 
 export interface RunnerParts {
   readonly engine: TenantEngine;
@@ -75,6 +89,7 @@ export class CloacinaRunner {
   ): Promise<ExecutionResult> {
     refuseInTask('execute()');
     const { timeout, ...startOptions } = options;
+    const timeoutMs = parseTimeout(timeout);
     if (startOptions.manager !== undefined) {
       throw new NotAllowedError(
         'execute() with a manager',
@@ -82,8 +97,8 @@ export class CloacinaRunner {
         'Use start() and wait for the result after the commit.',
       );
     }
-    const handle = await this.start(workflow, context, startOptions);
-    return handle.result(timeout === undefined ? {} : { timeout });
+    const { id } = await this.start(workflow, context, startOptions);
+    return this.resultOf(id, timeoutMs);
   }
 
   /**
@@ -112,10 +127,11 @@ export class CloacinaRunner {
       options,
       this.engine.settings.maxContextSize,
     );
+    const manager = checkManager(options.manager);
     const { id, created } =
-      options.manager === undefined
+      manager === undefined
         ? await this.engine.start(request)
-        : await this.engine.startIn(options.manager, request);
+        : await this.engine.startIn(manager, request);
     return this.handleOf(id, created);
   }
 
@@ -146,7 +162,7 @@ export class CloacinaRunner {
    */
   async cancel(id: string, reason?: string): Promise<void> {
     const result = await this.control(id, 'cancel', () =>
-      this.engine.store.cancel(id, reason ?? null),
+      this.engine.store.cancel(id, checkReason(reason)),
     );
     if (result !== undefined) this.engine.announceControl(id, result);
   }
@@ -158,7 +174,7 @@ export class CloacinaRunner {
    */
   async pause(id: string, reason?: string): Promise<void> {
     const result = await this.control(id, 'pause', () =>
-      this.engine.store.pause(id, reason ?? null),
+      this.engine.store.pause(id, checkReason(reason)),
     );
     if (result !== undefined) this.engine.announcePause(id);
   }
@@ -210,7 +226,10 @@ export class CloacinaRunner {
       id,
       created,
       status: () => this.statusOf(id),
-      result: (options) => this.resultOf(id, options?.timeout),
+      result: async (options) => {
+        refuseInTask('result()');
+        return this.resultOf(id, parseTimeout(options?.timeout));
+      },
       cancel: (reason) => this.cancel(id, reason),
       pause: (reason) => this.pause(id, reason),
       resume: () => this.resume(id),
@@ -223,32 +242,26 @@ export class CloacinaRunner {
     return row.status as ExecutionStatus;
   }
 
-  private async resultOf(id: string, timeout: Duration | undefined): Promise<ExecutionResult> {
-    refuseInTask('result()');
-    const timeoutMs = timeout === undefined ? undefined : parseDuration(timeout);
-    if (timeout !== undefined && timeoutMs === undefined) {
-      throw new InvalidArgumentError(
-        'timeout',
-        `must be milliseconds or a string such as '30s', not ${JSON.stringify(timeout)}`,
-      );
+  private async resultOf(id: string, timeoutMs: number | undefined): Promise<ExecutionResult> {
+    if (!isExecutionId(id)) throw new UnknownExecutionError(id, this.tenant);
+    if (timeoutMs === undefined) return this.ended(id, this.closing.signal);
+    const timeout = new AbortController();
+    const stop = startTimer(() => timeout.abort(new WaitTimeoutError(id, timeoutMs)), timeoutMs);
+    try {
+      return await this.ended(id, AbortSignal.any([timeout.signal, this.closing.signal]));
+    } finally {
+      stop();
     }
-    const found = isExecutionId(id) && (await this.waitForEnd(id, timeoutMs));
-    const execution = found ? await this.reader.get(id) : null;
-    if (execution === null) throw new UnknownExecutionError(id, this.tenant);
-    return asResult(execution);
   }
 
-  private async waitForEnd(id: string, timeoutMs: number | undefined): Promise<boolean> {
-    if (timeoutMs === undefined) return this.engine.waiters.wait(id, this.closing.signal);
-    const timeout = new AbortController();
-    const timer = setTimeout(() => timeout.abort(new WaitTimeoutError(id, timeoutMs)), timeoutMs);
-    try {
-      return await this.engine.waiters.wait(
-        id,
-        AbortSignal.any([timeout.signal, this.closing.signal]),
-      );
-    } finally {
-      clearTimeout(timer);
+  /** A notification says that it is worth a look, no more: it may be late, and the execution retried since. */
+  private async ended(id: string, signal: AbortSignal): Promise<ExecutionResult> {
+    for (;;) {
+      const found = await this.engine.waiters.wait(id, signal);
+      const execution = found ? await this.reader.get(id) : null;
+      if (execution === null) throw new UnknownExecutionError(id, this.tenant);
+      if (isExecutionEnded(execution.status)) return asResult(execution);
+      signal.throwIfAborted();
     }
   }
 
@@ -273,6 +286,22 @@ const LEGAL = {
   pause: { to: 'Paused', from: ['Pending', 'Running'] },
   resume: { to: undefined, from: ['Paused'] },
 } as const;
+
+/** @throws InvalidArgumentError for what is no duration */
+function parseTimeout(timeout: Duration | undefined): number | undefined {
+  if (timeout === undefined) return undefined;
+  const timeoutMs = parseDuration(timeout);
+  if (timeoutMs !== undefined) return timeoutMs;
+  throw new InvalidArgumentError('timeout', `must be ${DURATION_FORM}, not ${show(timeout)}`);
+}
+
+function checkReason(reason: string | undefined): string | null {
+  if (reason === undefined) return null;
+  const problem =
+    typeof reason === 'string' ? textProblem(reason) : `must be a string, not ${show(reason)}`;
+  if (problem === undefined) return reason;
+  throw new InvalidArgumentError('reason', problem);
+}
 
 function refuseInTask(what: string): void {
   if (currentTask() === undefined) return;

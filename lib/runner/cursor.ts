@@ -6,7 +6,8 @@ export interface ListPosition {
   readonly id: string;
 }
 
-const FORM = /^(\d{1,19})\.([0-9a-f-]{36})$/;
+// Microseconds up to some year 5000: PostgreSQL would refuse numbers that are much longer.
+const FORM = /^(\d{1,17})\.([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
 
 export function encodeCursor({ createdAtMicros, id }: ListPosition): string {
   return Buffer.from(`${createdAtMicros}.${id}`).toString('base64url');
@@ -14,7 +15,8 @@ export function encodeCursor({ createdAtMicros, id }: ListPosition): string {
 
 /** @throws InvalidArgumentError for what is no cursor of a list */
 export function decodeCursor(cursor: string): ListPosition {
-  const [, createdAtMicros, id] = FORM.exec(Buffer.from(cursor, 'base64url').toString()) ?? [];
+  const text = typeof cursor === 'string' ? Buffer.from(cursor, 'base64url').toString() : '';
+  const [, createdAtMicros, id] = FORM.exec(text) ?? [];
   if (createdAtMicros === undefined || id === undefined) {
     throw new InvalidArgumentError('cursor', 'must be the nextCursor of an earlier page');
   }

@@ -1,11 +1,13 @@
 import { Batcher } from '../engine/batcher.js';
 import type { DefinitionCatalog } from '../engine/definition-catalog.js';
 import { InvalidArgumentError } from '../errors/index.js';
+import { show } from '../errors/option-checks.js';
 import type { ExecutionRow, TaskRow, TenantStore } from '../store/store.js';
-import type { ExecutionStatus } from '../workflow/index.js';
+import { textProblem, type ExecutionStatus } from '../workflow/index.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import type { Execution, ExecutionFilter, Page } from './execution.js';
 import { viewExecution } from './execution-view.js';
+import { checkDate } from './start-request.js';
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 500;
@@ -45,10 +47,10 @@ export class ExecutionReader {
   async list(filter: ExecutionFilter): Promise<Page<Execution>> {
     const limit = checkLimit(filter.limit);
     const rows = await this.store.list({
-      workflow: filter.workflow,
+      workflow: checkWorkflow(filter.workflow),
       statuses: checkStatuses(filter.status),
-      createdAfter: checkDate('createdAfter', filter.createdAfter),
-      createdBefore: checkDate('createdBefore', filter.createdBefore),
+      createdAfter: checkOptionalDate('createdAfter', filter.createdAfter),
+      createdBefore: checkOptionalDate('createdBefore', filter.createdBefore),
       limit: limit + 1,
       after: filter.cursor === undefined ? undefined : decodeCursor(filter.cursor),
     });
@@ -96,13 +98,20 @@ function checkLimit(limit: number | undefined): number {
   if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return limit;
   throw new InvalidArgumentError(
     'limit',
-    `must be a whole number from 1 to ${MAX_LIMIT}, not ${limit}`,
+    `must be a whole number from 1 to ${MAX_LIMIT}, not ${show(limit)}`,
   );
 }
 
-function checkDate(name: string, date: Date | undefined): Date | undefined {
-  if (date === undefined || (date instanceof Date && !Number.isNaN(date.getTime()))) return date;
-  throw new InvalidArgumentError(name, 'must be a valid Date');
+function checkWorkflow(workflow: string | undefined): string | undefined {
+  if (workflow === undefined) return undefined;
+  const problem =
+    typeof workflow === 'string' ? textProblem(workflow) : `must be a name, not ${show(workflow)}`;
+  if (problem === undefined) return workflow;
+  throw new InvalidArgumentError('workflow', problem);
+}
+
+function checkOptionalDate(name: string, date: Date | undefined): Date | undefined {
+  return date === undefined ? undefined : checkDate(name, date);
 }
 
 function checkStatuses(
@@ -110,12 +119,14 @@ function checkStatuses(
 ): ExecutionStatus[] | undefined {
   if (status === undefined) return undefined;
   const statuses = Array.isArray(status) ? status : [status];
-  const unknown = statuses.find((each) => !STATUSES.includes(each));
-  if (unknown !== undefined) {
+  const isUnknown = (each: ExecutionStatus): boolean => !STATUSES.includes(each);
+  if (statuses.some(isUnknown)) {
+    const unknown = statuses.find(isUnknown);
     throw new InvalidArgumentError(
       'status',
-      `must be among ${STATUSES.join(', ')}, not ${String(unknown)}`,
+      `must be among ${STATUSES.join(', ')}, not ${show(unknown)}`,
     );
   }
-  return statuses;
+  // Each status is looked up by itself: one that is named twice would be listed twice.
+  return [...new Set(statuses)];
 }

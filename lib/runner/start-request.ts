@@ -9,7 +9,8 @@ import {
   InvalidArgumentError,
   InvalidContextError,
 } from '../errors/index.js';
-import { parseDuration, textProblem, type Duration } from '../workflow/index.js';
+import { show } from '../errors/option-checks.js';
+import { DURATION_FORM, parseDuration, textProblem, type Duration } from '../workflow/index.js';
 
 /** How an execution is started. */
 export interface StartOptions {
@@ -102,17 +103,31 @@ function checkRunAt({ runAt, delay }: StartOptions): Date | null {
   if (delay !== undefined) {
     throw new InvalidArgumentError('runAt', 'and delay say the same thing twice: give one of them');
   }
-  if (runAt instanceof Date && !Number.isNaN(runAt.getTime())) return runAt;
-  throw new InvalidArgumentError('runAt', 'must be a valid Date');
+  return checkDate('runAt', runAt);
 }
 
 function checkDelay(delay: Duration | undefined): number | null {
   if (delay === undefined) return null;
   const ms = parseDuration(delay);
   if (ms !== undefined) return Math.ceil(ms);
+  throw new InvalidArgumentError('delay', `must be ${DURATION_FORM}, not ${show(delay)}`);
+}
+
+/** @throws InvalidArgumentError for what is no date, or one that PostgreSQL reads differently */
+export function checkDate(name: string, date: Date): Date {
+  const year = date instanceof Date ? date.getUTCFullYear() : Number.NaN;
+  if (year >= 1 && year <= 9_999) return date;
+  throw new InvalidArgumentError(name, 'must be a valid Date, of the years 1 to 9999');
+}
+
+/** @throws InvalidArgumentError for a manager outside a transaction: what it starts would stand at once */
+export function checkManager(manager: EntityManager | undefined): EntityManager | undefined {
+  if (manager === undefined) return undefined;
+  const runner = typeof manager === 'object' && manager !== null ? manager.queryRunner : undefined;
+  if (runner?.isTransactionActive === true && !runner.isReleased) return manager;
   throw new InvalidArgumentError(
-    'delay',
-    `must be milliseconds or a string such as '30s', not ${JSON.stringify(delay)}`,
+    'manager',
+    'must be the EntityManager of an open transaction, such as dataSource.transaction() gives',
   );
 }
 
