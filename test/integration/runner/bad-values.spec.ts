@@ -1,10 +1,34 @@
-import { describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
-import type { TaskContext } from '../../../lib/discovery/task-context.js';
-import { openTenant } from '../../support/open-tenant.js';
+import type { TaskContext, TaskMethod } from '../../../lib/discovery/task-context.js';
+import type { ExecutionResult } from '../../../lib/runner/execution.js';
+import { type OpenTenant, openTenant } from '../../support/open-tenant.js';
 import { waitFor } from '../../support/wait-for.js';
 
 const once = { retry: { maxAttempts: 1 } } as const;
+
+let work: (context: TaskContext) => unknown = () => undefined;
+const single = defineWorkflow('single')
+  .task('only', once, ((context: TaskContext) => work(context)) as TaskMethod)
+  .build();
+const throwing = defineWorkflow('throwing')
+  .task('sync', once, ((context: TaskContext) => work(context)) as TaskMethod)
+  .task('later', { retry: { maxAttempts: 2, delay: 1, retryIf: () => true } }, async (context) => {
+    await Promise.resolve();
+    work(context);
+  })
+  .task('transactional', { ...once, transactional: true }, async (context) => {
+    await Promise.resolve();
+    work(context);
+  })
+  .build();
+
+let tenant: OpenTenant;
+beforeAll(async () => {
+  tenant = await openTenant([single, throwing]);
+});
+const run = (workflow = single): Promise<ExecutionResult> =>
+  tenant.runner.execute(workflow, {}, { timeout: '10s' });
 
 const cycle: Record<string, unknown> = { name: 'cycle' };
 cycle['self'] = cycle;
@@ -73,11 +97,8 @@ const THROWN: [string, () => unknown, object][] = [
 
 describe('A value that JSON cannot carry', () => {
   it.each(VALUES)('fails the task that returns it: %s', async (_, bad, path) => {
-    const workflow = defineWorkflow('returns')
-      .task('only', once, (() => ({ fine: 1, bad })) as () => object)
-      .build();
-    const { runner } = await openTenant([workflow]);
-    const result = await runner.execute(workflow, {}, { timeout: '10s' });
+    work = () => ({ fine: 1, bad });
+    const result = await run();
     const error = result.tasks[0]?.error;
     expect(result).toMatchObject({
       status: 'Failed',
@@ -89,21 +110,18 @@ describe('A value that JSON cannot carry', () => {
 
   it('is refused at set(), with its key and path, and the task goes on', async () => {
     const errors: unknown[] = [];
-    const workflow = defineWorkflow('sets')
-      .task('only', once, (context: TaskContext) => {
-        for (const [, bad] of VALUES) {
-          try {
-            context.set('bad', bad);
-            errors.push('none');
-          } catch (error) {
-            errors.push(error);
-          }
+    work = (context) => {
+      for (const [, bad] of VALUES) {
+        try {
+          context.set('bad', bad);
+          errors.push('none');
+        } catch (error) {
+          errors.push(error);
         }
-        return { refused: errors.length, has: context.has('bad') };
-      })
-      .build();
-    const { runner } = await openTenant([workflow]);
-    const result = await runner.execute(workflow, {}, { timeout: '10s' });
+      }
+      return { refused: errors.length, has: context.has('bad') };
+    };
+    const result = await run();
     expect(result.context).toEqual({ refused: VALUES.length, has: false });
     expect(errors).toMatchObject(VALUES.map(() => ({ code: 'INVALID_CONTEXT', key: 'bad' })));
   });
@@ -117,22 +135,19 @@ describe('A value that JSON cannot carry', () => {
     ['an object', {}],
   ])('is refused as a key too: %s', async (_, key) => {
     const codes: unknown[] = [];
-    const tryIt = (work: () => void): void => {
+    const tryIt = (call: () => void): void => {
       try {
-        work();
+        call();
         codes.push('none');
       } catch (error) {
         codes.push((error as { code?: string }).code);
       }
     };
-    const workflow = defineWorkflow('keys')
-      .task('only', once, (context) => {
-        tryIt(() => context.set(key as string, 1));
-        tryIt(() => context.delete(key as string));
-      })
-      .build();
-    const { runner } = await openTenant([workflow]);
-    const result = await runner.execute(workflow, {}, { timeout: '10s' });
+    work = (context) => {
+      tryIt(() => context.set(key as string, 1));
+      tryIt(() => context.delete(key as string));
+    };
+    const result = await run();
     expect(codes).toEqual(['INVALID_CONTEXT', 'INVALID_CONTEXT']);
     expect(result).toMatchObject({ status: 'Completed', context: {} });
   });
@@ -147,11 +162,8 @@ describe('A value that JSON cannot carry', () => {
     ['a key with \\u0000', { 'a\u0000': 1 }],
     ['a key with a lone surrogate', { '\ud800': 1 }],
   ])('fails the task when it is the result itself: %s', async (_, value) => {
-    const workflow = defineWorkflow('odd-result')
-      .task('only', once, (() => value) as () => object)
-      .build();
-    const { runner } = await openTenant([workflow]);
-    const result = await runner.execute(workflow, {}, { timeout: '10s' });
+    work = () => value;
+    const result = await run();
     expect(result).toMatchObject({ status: 'Failed', error: { code: 'INVALID_CONTEXT' } });
   });
 
@@ -162,14 +174,11 @@ describe('A value that JSON cannot carry', () => {
     ['a Proxy', proxy],
     ['a key with \\u0000', { 'a\u0000': 1 }],
   ])('is refused by start(), which stores nothing: %s', async (_, context) => {
-    const workflow = defineWorkflow('refused')
-      .task('only', () => undefined)
-      .build();
-    const { runner } = await openTenant([workflow]);
-    await expect(runner.start(workflow, context as object)).rejects.toMatchObject({
+    const before = await tenant.runner.list({ limit: 1 });
+    await expect(tenant.runner.start(single, context as object)).rejects.toMatchObject({
       code: 'INVALID_CONTEXT',
     });
-    expect((await runner.list()).items).toEqual([]);
+    expect((await tenant.runner.list({ limit: 1 })).items).toEqual(before.items);
   });
 });
 
@@ -201,27 +210,16 @@ describe('What is odd and can be carried', () => {
 
 describe('Whatever is thrown', () => {
   it.each(THROWN)('fails the task and is told: %s', async (_, make, error) => {
-    const workflow = defineWorkflow('throws')
-      .task('sync', once, () => {
-        throw make();
-      })
-      .task('later', { retry: { maxAttempts: 2, delay: 1, retryIf: () => true } }, async () => {
-        await Promise.resolve();
-        throw make();
-      })
-      .task('transactional', { ...once, transactional: true }, async () => {
-        await Promise.resolve();
-        throw make();
-      })
-      .build();
-    const { runner, engine } = await openTenant([workflow]);
-    const result = await runner.execute(workflow, {}, { timeout: '10s' });
+    work = () => {
+      throw make();
+    };
+    const result = await run(throwing);
     expect(result.status).toBe('Failed');
     for (const task of result.tasks) {
       expect(task).toMatchObject({ status: 'Failed', error });
       expect(task.error?.message.length).toBeLessThanOrEqual(10_000);
     }
     expect(result.tasks[1]?.attempts).toHaveLength(2);
-    await waitFor(() => !engine.isBusy);
+    await waitFor(() => !tenant.engine.isBusy);
   });
 });
