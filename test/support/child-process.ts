@@ -67,6 +67,11 @@ export class TestChild {
     return this.process.pid ?? 0;
   }
 
+  /** Whether it has not ended yet. */
+  get running(): boolean {
+    return this.ended === undefined;
+  }
+
   send(message: object): void {
     this.process.send(message);
   }

@@ -1,0 +1,157 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import pg from 'pg';
+import { startChild, type TestChild } from '../../support/child-process.js';
+import { waitFor } from '../../support/wait-for.js';
+import { violationsOf } from './check.js';
+import type { Failpoint } from './failpoints.js';
+import { planWorkflows, type PlannedWorkflow } from './plan.js';
+import type { Entry, WorkerOrder, WorkerSettings } from './worker.js';
+
+export interface WorkloadOptions {
+  readonly url: string;
+  readonly schema: string;
+  readonly seed: number;
+  readonly workflows?: number;
+  readonly handlerMs?: number;
+  readonly leaseDurationMs?: number;
+  readonly maxConcurrentTasks?: number;
+  readonly withoutFence?: boolean;
+  /** Past faults of the network; default: `url`. */
+  readonly directUrl?: () => string;
+  readonly plans?: readonly PlannedWorkflow[];
+}
+
+/** Child processes that work on random workflows, and the check of what came of it. */
+export class Workload {
+  readonly folder = mkdtempSync(path.join(tmpdir(), 'cloacina-faults-'));
+  readonly plans: readonly PlannedWorkflow[];
+  readonly workers: TestChild[] = [];
+  private names = 0;
+
+  constructor(private readonly options: WorkloadOptions) {
+    this.plans = options.plans ?? planWorkflows(options.seed, options.workflows ?? 4);
+  }
+
+  async worker(more: Partial<WorkerSettings> = {}): Promise<TestChild> {
+    const { url, schema } = this.options;
+    const settings: WorkerSettings = {
+      name: `worker ${++this.names}`,
+      url,
+      schema,
+      plans: this.plans,
+      folder: this.folder,
+      handlerMs: this.options.handlerMs ?? 5,
+      leaseDurationMs: this.options.leaseDurationMs ?? 30_000,
+      maxConcurrentTasks: this.options.maxConcurrentTasks ?? 20,
+      withoutFence: this.options.withoutFence ?? false,
+      ...more,
+    };
+    const env = { WORKLOAD: JSON.stringify(settings) };
+    const child = startChild(new URL('worker.ts', import.meta.url), { env });
+    this.workers.push(child);
+    await child.message<{ kind: string }>(({ kind }) => kind === 'ready', 60_000);
+    if (this.names === 1) await this.prepare();
+    return child;
+  }
+
+  /** The table that transactional tasks write to, in the tenant's schema. */
+  private prepare(): Promise<unknown> {
+    return this.query('CREATE TABLE effect (execution_id uuid, task text, run uuid)');
+  }
+
+  order(child: TestChild, order: WorkerOrder): void {
+    child.send(order);
+  }
+
+  async arm(child: TestChild, failpoint: Failpoint): Promise<void> {
+    this.order(child, { kind: 'arm', failpoint });
+    await child.message<{ kind: string }>(({ kind }) => kind === 'armed');
+  }
+
+  /** Starts so many of each workflow there; resolves when it was told to, not when they have started. */
+  start(child: TestChild, count: number): void {
+    for (const { name } of this.plans) this.order(child, { kind: 'start', workflow: name, count });
+  }
+
+  accepted(): Map<string, string> {
+    const file = path.join(this.folder, 'accepted.log');
+    const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : [];
+    return new Map(lines.map((line) => line.split(' ') as [string, string]));
+  }
+
+  entries(): Entry[] {
+    const file = path.join(this.folder, 'handlers.log');
+    const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : [];
+    return lines.map((line) => JSON.parse(line) as Entry);
+  }
+
+  async begun(count: number): Promise<void> {
+    await waitFor(() => this.entries().filter(({ what }) => what === 'begun').length >= count, {
+      deadline: 20_000,
+      what: `${count} begins`,
+    });
+  }
+
+  /** Waits until nothing is left to do; says how many executions have ended. */
+  async settle(deadline = 60_000): Promise<number> {
+    let open = 'nothing known';
+    try {
+      await waitFor(
+        async () => {
+          const [row] = await this.query<{ open: number; known: number }>(
+            `SELECT (count(*) FILTER (WHERE completed_at IS NULL))::integer AS open, count(*)::integer AS known
+             FROM cloacina_workflow_execution`,
+          );
+          open = JSON.stringify(row);
+          return row?.open === 0 && row.known >= this.accepted().size;
+        },
+        { deadline, every: 100 },
+      );
+    } catch (error) {
+      throw new Error(`Not all executions end: ${open}`, { cause: error });
+    }
+    const [row] = await this.query<{ count: number }>(
+      'SELECT count(*)::integer AS count FROM cloacina_workflow_execution',
+    );
+    return row?.count ?? 0;
+  }
+
+  /** Ends what still runs in good order, and checks what came of it all. */
+  async violations(): Promise<string[]> {
+    const living = this.workers.filter((child) => child.running);
+    await Promise.all(
+      living.map(async (child) => {
+        this.order(child, { kind: 'close' });
+        await child.exit;
+      }),
+    );
+    const url = this.options.directUrl?.() ?? this.options.url;
+    const { schema } = this.options;
+    return violationsOf({
+      url,
+      schema,
+      plans: this.plans,
+      accepted: this.accepted(),
+      entries: this.entries(),
+    });
+  }
+
+  async query<R extends object>(text: string, values: readonly unknown[] = []): Promise<R[]> {
+    const connectionString = this.options.directUrl?.() ?? this.options.url;
+    const client = new pg.Client({ connectionString, application_name: 'workload' });
+    client.on('error', () => undefined);
+    await client.connect();
+    try {
+      await client.query(`SET search_path TO ${client.escapeIdentifier(this.options.schema)}`);
+      return (await client.query<R>(text, [...values])).rows;
+    } finally {
+      await client.end();
+    }
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
