@@ -2,14 +2,13 @@ import 'reflect-metadata';
 import { ConfigService } from '@nestjs/config';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import { AppModule } from './app.module.js';
 import { FirstImport } from './imports/first-import.js';
 import { listen } from './listen.js';
 import { ShortLogger } from './short-logger.js';
 import { commandsToTry } from './welcome.js';
 
 async function main(): Promise<void> {
-  // Imported here, because the environment is checked when it is: a mistake in it is reported like any other.
-  const { AppModule } = await import('./app.module.js');
   const app = await NestFactory.create<NestExpressApplication>(AppModule, {
     logger: new ShortLogger(),
     abortOnError: false,
