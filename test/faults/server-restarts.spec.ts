@@ -27,7 +27,7 @@ async function untilBothHoldLocks(): Promise<void> {
 }
 
 const FAULTS: [string, () => Promise<void>][] = [
-  ['the control connections are cut', async () => server.terminate(1, () => 0)],
+  ['all backends are terminated', async () => server.terminate(1, () => 0)],
   ['the network is cut', async () => Promise.resolve(server.cut())],
   ['the server restarts, fast', () => server.restart('fast')],
   ['the server restarts, immediate', () => server.restart('immediate')],

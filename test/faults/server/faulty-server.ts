@@ -25,7 +25,7 @@ export class FaultyServer {
   private started = 0;
   private delayMs = 0;
   private swallowing = false;
-  private loseAnswerTo: { readonly text: string; left: number } | undefined;
+  private loseAnswerTo: { readonly texts: readonly string[]; left: number } | undefined;
   /** How often each kind of fault was injected. */
   readonly injected = new Map<string, number>();
 
@@ -108,9 +108,12 @@ export class FaultyServer {
     this.delayMs = ms;
   }
 
-  /** The next so many statements with this text reach the server, and their connections end before the answer. */
-  loseAnswers(text: string, times = 1): void {
-    this.loseAnswerTo = { text, left: times };
+  /**
+   * The next so many statements with one of these texts (or names, once they are prepared) reach the server, and
+   * their connections end before the answer.
+   */
+  loseAnswers(texts: readonly string[], times = 1): void {
+    this.loseAnswerTo = { texts, left: times };
   }
 
   async terminate(share: number, random: () => number): Promise<void> {
@@ -162,9 +165,14 @@ export class FaultyServer {
     if (this.delayMs > 0) setTimeout(send, this.delayMs);
     else send();
     const lose = this.loseAnswerTo;
-    if (fromClient && lose !== undefined && lose.left > 0 && data.includes(lose.text)) {
+    if (
+      fromClient &&
+      lose !== undefined &&
+      lose.left > 0 &&
+      lose.texts.some((text) => data.includes(text))
+    ) {
       lose.left--;
-      this.count(`answer lost: ${lose.text}`);
+      this.count(`answer lost: ${lose.texts.at(-1)}`);
       // The server gets the statement and nobody hears of it.
       pair.client.destroy();
       pair.server.end();

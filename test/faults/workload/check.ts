@@ -90,7 +90,7 @@ function wrongExecution(
     }
     if (value?.sum !== outcome?.sum)
       wrong.push(`${task.name} is ${value?.sum}, not ${outcome?.sum}`);
-    if (row?.owner != null) wrong.push(`${task.name} is claimed still`);
+    if (typeof row?.owner === 'string') wrong.push(`${task.name} is claimed still`);
     if ((row?.attempt ?? 0) > 50) wrong.push(`${task.name} had ${row?.attempt} attempts`);
     const ran = entries.filter((entry) => entry.task === task.name);
     const ended = ran.filter(({ what }) => what === 'ended').map(({ run }) => run);
