@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { connectAdmin } from '../support/postgres.js';
 import { waitFor } from '../support/wait-for.js';
+import { buildSample } from './build-sample.js';
 import { expectAirportsOf, tenants } from './expect-airports.js';
 import { expectedImports, rowCount } from './expected-import.js';
 import { rowsOf, scratchDatabase } from '../support/scratch-database.js';
@@ -20,6 +21,8 @@ async function call(url: string, method = 'GET', body?: URLSearchParams): Promis
   });
   return { status: response.status, body: (await response.json()) as Record<string, unknown> };
 }
+
+beforeAll(buildSample, 120_000);
 
 describe('npm start', () => {
   let database = '';

@@ -15,7 +15,7 @@ export interface PrintedCommand {
   readonly form: URLSearchParams;
 }
 
-/** What `npm start` runs, on a database that is given. Builds what is not built yet, so its first lines may take a while. */
+/** What `npm start` runs, on a database that is given. */
 export class StartedSample {
   output = '';
   readonly exit: Promise<number | null>;

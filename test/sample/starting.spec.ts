@@ -1,9 +1,12 @@
 import { createServer, type Server } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { rowsOf, scratchDatabase } from '../support/scratch-database.js';
+import { buildSample } from './build-sample.js';
 import { expectAirportsOf, tenants } from './expect-airports.js';
 import { expectedImports } from './expected-import.js';
 import { StartedSample } from './started-sample.js';
+
+beforeAll(buildSample, 120_000);
 
 describe.each([
   ['Ctrl-C interrupts', 'SIGINT', 0],
