@@ -25,6 +25,11 @@ export class ClaimTable {
     return [...this.claims.values()];
   }
 
+  /** Whether the claim has not ended. */
+  holds(claim: HeldClaim): boolean {
+    return this.claims.get(claim.key) === claim;
+  }
+
   ofExecution(executionId: string): HeldClaim[] {
     return this.all().filter((claim) => claim.executionId === executionId);
   }

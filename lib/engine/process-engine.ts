@@ -250,7 +250,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
     if (announcement.kind === 'work') tenant.dispatch();
     else if (announcement.kind === 'ended') tenant.waiters.ended(announcement.executionId);
     else if (announcement.kind === 'paused') tenant.executionPaused(announcement.executionId);
-    else tenant.executionCancelled(announcement.executionId);
+    else tenant.cancelledElsewhere(announcement.executionId);
   }
 }
 

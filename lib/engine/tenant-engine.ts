@@ -307,12 +307,12 @@ export class TenantEngine {
     if (awaited) this.services.announceEnd(this.settings.address, claim.executionId);
   }
 
-  /** The execution was cancelled here or elsewhere: its handlers' signals abort, their outcomes are refused anyway. */
-  executionCancelled(id: string): void {
-    for (const claim of this.claims.ofExecution(id)) {
-      claim.lose(new ClaimLostError(claim.task.name, id));
-      this.claims.release(claim);
-    }
+  /**
+   * Another process says that it cancelled the execution. That may be late, and the execution retried since; so the
+   * database is asked which claims still stand. The signals of the others abort; their outcomes are refused anyway.
+   */
+  cancelledElsewhere(id: string): void {
+    if (this.claims.isActive(id)) this.comparison.request();
     this.waiters.ended(id);
   }
 
@@ -329,20 +329,26 @@ export class TenantEngine {
     this.services.announcePause(this.settings.address, id);
   }
 
-  /** Tells the others what a control statement did. */
-  announceControl(id: string, result: ControlResult): void {
-    this.executionCancelled(id);
+  /** Ends an execution by a statement. What of it runs here stops at once, and the others are told. */
+  async end(id: string, statement: () => Promise<ControlResult>): Promise<ControlResult> {
+    const held = this.claims.ofExecution(id);
+    const result = await statement();
+    if (!result.changed) return result;
+    for (const claim of held) {
+      if (this.claims.holds(claim)) this.claims.lose(claim);
+    }
+    this.waiters.ended(id);
     if (result.running.length > 0) this.services.announceCancel(this.settings.address, id);
     if (result.awaited) this.services.announceEnd(this.settings.address, id);
+    return result;
   }
 
   /** Ends the executions whose workflow timeout has passed. */
   async enforceDeadlines(): Promise<void> {
     for (const { id, workflow, timeoutMs } of await this.store.pastDeadlines()) {
       const error = toStoredError(new WorkflowTimeoutError(workflow, timeoutMs));
-      const result = await this.store.timeOut(id, error);
+      const result = await this.end(id, () => this.store.timeOut(id, error));
       if (result.changed) {
-        this.announceControl(id, result);
         this.emit({ type: 'execution.ended', executionId: id, workflow, status: 'Failed' });
       }
     }

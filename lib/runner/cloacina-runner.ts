@@ -161,10 +161,10 @@ export class CloacinaRunner {
    * @throws UnknownExecutionError, InvalidTransitionError when it has ended otherwise
    */
   async cancel(id: string, reason?: string): Promise<void> {
-    const result = await this.control(id, 'cancel', () =>
-      this.engine.store.cancel(id, checkReason(reason)),
+    const checked = checkReason(reason);
+    await this.control(id, 'cancel', () =>
+      this.engine.end(id, () => this.engine.store.cancel(id, checked)),
     );
-    if (result !== undefined) this.engine.announceControl(id, result);
   }
 
   /**
