@@ -11,6 +11,8 @@ interface Started {
 interface Pair {
   readonly client: Socket;
   readonly server: Socket;
+  /** What it carries is lost, for ever, and nobody is told. */
+  silent: boolean;
 }
 
 /**
@@ -103,6 +105,12 @@ export class FaultyServer {
     for (const pair of this.pairs) this.end(pair);
   }
 
+  /** The connections that are open carry nothing any more, and look open; new ones are as they should be. */
+  silence(): void {
+    this.count('silenced');
+    for (const pair of this.pairs) pair.silent = true;
+  }
+
   delay(ms: number): void {
     if (ms > 0) this.count('delayed');
     this.delayMs = ms;
@@ -146,7 +154,7 @@ export class FaultyServer {
 
   private connect(client: Socket): void {
     const server = net.connect(this.port, '127.0.0.1');
-    const pair = { client, server };
+    const pair: Pair = { client, server, silent: false };
     this.pairs.add(pair);
     client.on('data', (data) => this.pass(pair, server, data, true));
     server.on('data', (data) => this.pass(pair, client, data, false));
@@ -158,7 +166,7 @@ export class FaultyServer {
   }
 
   private pass(pair: Pair, to: Socket, data: Buffer, fromClient: boolean): void {
-    if (this.swallowing) return;
+    if (this.swallowing || pair.silent) return;
     const send = (): void => {
       if (!to.destroyed) to.write(data);
     };
