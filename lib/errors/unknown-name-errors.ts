@@ -27,7 +27,7 @@ export class UnknownTenantError extends CloacinaError {
     super(
       'UNKNOWN_TENANT',
       `This process serves no tenant ${JSON.stringify(tenant)}.${didYouMean(tenant, known)} Known: ${listNames(known)}. ` +
-        'Add it with CloacinaModule.forTenant() or CloacinaTenants.add().',
+        'Add it with CloacinaModule.forTenant().',
     );
     this.tenant = tenant;
   }
@@ -49,15 +49,15 @@ export class UnknownExecutionError extends CloacinaError {
   }
 }
 
-/** The tenant was removed from this process while, or before, the call was made. Its schema and data are untouched. */
+/** The tenant was shut down in this process while, or before, the call was made. Its schema and data are untouched. */
 export class TenantRemovedError extends CloacinaError {
   readonly tenant: string;
 
   constructor(tenant: string) {
     super(
       'TENANT_REMOVED',
-      `Tenant ${JSON.stringify(tenant)} was removed from this process. Its data is untouched: ` +
-        'CloacinaTenants.add() serves it again.',
+      `This process no longer serves tenant ${JSON.stringify(tenant)}: it was shut down here. Its data is untouched, ` +
+        'and its executions go on wherever it is served.',
     );
     this.tenant = tenant;
   }

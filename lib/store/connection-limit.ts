@@ -3,12 +3,11 @@
  * connection of a pool, without failing anyone.
  */
 export class ConnectionLimit {
-  private free: number;
+  private inside = 0;
   private readonly waiting: (() => void)[] = [];
 
-  constructor(max: number) {
-    this.free = max;
-  }
+  /** @param max - asked each time: a pool may grow */
+  constructor(private readonly max: () => number) {}
 
   /**
    * Calls `holder` when there is room: at once if there is some now. It gets the function that gives the room back;
@@ -16,8 +15,8 @@ export class ConnectionLimit {
    */
   enter(holder: (leave: () => void) => void): void {
     const begin = (): void => holder(this.leaveOnce());
-    if (this.free > 0) {
-      this.free--;
+    if (this.inside < this.max()) {
+      this.inside++;
       begin();
     } else {
       this.waiting.push(begin);
@@ -31,7 +30,7 @@ export class ConnectionLimit {
       left = true;
       // Handed on to the one who waits longest; only what nobody waits for becomes free.
       const next = this.waiting.shift();
-      if (next === undefined) this.free++;
+      if (next === undefined) this.inside--;
       else next();
     };
   }

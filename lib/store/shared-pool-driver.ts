@@ -26,7 +26,7 @@ export interface SharedPoolDriver {
  */
 export function createSharedPoolDriver(
   pool: pg.Pool,
-  maxClients = Math.max(1, pool.options.max - RESERVED_CONNECTIONS),
+  maxClients = () => Math.max(1, pool.options.max - RESERVED_CONNECTIONS),
 ): SharedPoolDriver {
   const limit = new ConnectionLimit(maxClients);
   // An idle connection that breaks is dropped by the pool, and the next user gets a new one. Without a listener, Node
