@@ -120,9 +120,12 @@ for (let round = 0; round < ROUNDS; round++) {
       process.stdout.write(`round ${round}: ${ended} executions, ${injected} faults\n`);
     } catch (error) {
       const told = workload.workers.map(({ output }) => output).join('\n');
-      throw new Error(`FAULTS_SEED=${seed} replays it. Faults: ${log.join(', ')}\n${told}`, {
-        cause: error,
-      });
+      throw new Error(
+        `FAULTS_SEED=${seed + round} -t 'Round 0' replays it. Faults: ${log.join(', ')}\n${told}`,
+        {
+          cause: error,
+        },
+      );
     } finally {
       await Promise.all(workload.workers.filter(({ running }) => running).map((c) => c.kill()));
       workload.remove();

@@ -1,6 +1,7 @@
 import net, { type AddressInfo, type Socket } from 'node:net';
 import pg from 'pg';
 import { startChild, type TestChild } from '../../support/child-process.js';
+import { waitFor } from '../../support/wait-for.js';
 
 interface Started {
   readonly kind: 'started';
@@ -55,11 +56,17 @@ export class FaultyServer {
 
   /** A client that no fault of the network reaches. */
   async admin(): Promise<pg.Client> {
-    const connectionString = this.directUrl;
-    const client = new pg.Client({ connectionString, application_name: 'fault injector' });
-    client.on('error', () => undefined);
-    await client.connect();
-    return client;
+    // It may be recovering from the fault before.
+    return waitFor(
+      async () => {
+        const connectionString = this.directUrl;
+        const client = new pg.Client({ connectionString, application_name: 'fault injector' });
+        client.on('error', () => undefined);
+        await client.connect();
+        return client;
+      },
+      { deadline: 30_000, what: 'the server', every: 50 },
+    );
   }
 
   async query<R extends object>(text: string, values: readonly unknown[] = []): Promise<R[]> {

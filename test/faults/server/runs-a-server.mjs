@@ -41,7 +41,13 @@ process.on('message', async ({ order, downMs }) => {
     return;
   }
   process.kill(runningServer(directory).pid, order === 'immediate' ? 'SIGQUIT' : 'SIGINT');
-  while (runningServer(directory) !== undefined) await sleep(10);
+  // One that was told to stop while it recovered from a crash may never get there.
+  const insist = Date.now() + 8_000;
+  while (runningServer(directory) !== undefined) {
+    const left = runningServer(directory);
+    if (left !== undefined && Date.now() > insist) process.kill(left.pid, 'SIGQUIT');
+    await sleep(10);
+  }
   await sleep(downMs);
   stop = await start();
 });

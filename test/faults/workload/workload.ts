@@ -139,16 +139,27 @@ export class Workload {
   }
 
   async query<R extends object>(text: string, values: readonly unknown[] = []): Promise<R[]> {
-    const connectionString = this.options.directUrl?.() ?? this.options.url;
-    const client = new pg.Client({ connectionString, application_name: 'workload' });
-    client.on('error', () => undefined);
-    await client.connect();
+    const client = await this.connect();
     try {
       await client.query(`SET search_path TO ${client.escapeIdentifier(this.options.schema)}`);
       return (await client.query<R>(text, [...values])).rows;
     } finally {
       await client.end();
     }
+  }
+
+  /** The server may be recovering from a fault. */
+  private connect(): Promise<pg.Client> {
+    return waitFor(
+      async () => {
+        const connectionString = this.options.directUrl?.() ?? this.options.url;
+        const client = new pg.Client({ connectionString, application_name: 'workload' });
+        client.on('error', () => undefined);
+        await client.connect();
+        return client;
+      },
+      { deadline: 30_000, what: 'the server', every: 50 },
+    );
   }
 
   remove(): void {
