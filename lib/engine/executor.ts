@@ -8,6 +8,7 @@ import {
 } from '../errors/index.js';
 import type { TaskKey, TenantStore } from '../store/store.js';
 import { decideTask, type ContextView } from '../workflow/index.js';
+import { Attempt } from './attempt.js';
 import type { ClaimReturner } from './claim-returner.js';
 import type { ClaimTable } from './claim-table.js';
 import { runInTask } from './current-task.js';
@@ -16,9 +17,10 @@ import { decideFailure } from './failure-decision.js';
 import type { HeldClaim } from './held-claim.js';
 import type { InputReader } from './input-reader.js';
 import { startTimer } from './long-timer.js';
-import type { OutcomeRecorder, TaskResult } from './outcome-recorder.js';
+import type { OutcomeRecorder } from './outcome-recorder.js';
 import type { Lane } from './run-queue.js';
 import { DeferralSignal, RunningTask } from './running-task.js';
+import { encodeWrites, resultOf, type TaskResult } from './task-result.js';
 import type { EngineEvent, TenantSettings } from './tenant-parts.js';
 
 /** A suspect that waits behind another one is given back for so long, in milliseconds. */
@@ -377,55 +379,3 @@ export class Executor {
 
 /** Rolls a task's transaction back whose outcome is not taken any more. Not a class that a handler could throw. */
 const REFUSED = new Error('The outcome was refused.');
-
-/** One run of a handler; whoever settles it first (its return, its timeout) decides what is recorded. */
-class Attempt {
-  private settledBy: 'handler' | 'timeout' | undefined;
-
-  constructor(
-    readonly claim: HeldClaim,
-    readonly input: TaskInput,
-  ) {}
-
-  /** True for the first caller. */
-  settle(by: 'handler' | 'timeout'): boolean {
-    if (this.settledBy !== undefined) return false;
-    this.settledBy = by;
-    this.claim.stage = 'settled';
-    return true;
-  }
-
-  get timedOut(): boolean {
-    return this.settledBy === 'timeout';
-  }
-}
-
-function resultOf(
-  claim: HeldClaim,
-  input: TaskInput,
-  status: TaskResult['status'],
-  more: Partial<Pick<TaskResult, 'view' | 'output' | 'deletedKeys' | 'error' | 'skipReason'>>,
-): TaskResult {
-  return {
-    claim,
-    status,
-    view: input.view,
-    output: null,
-    deletedKeys: [],
-    conflicts: input.conflicts,
-    ...more,
-  };
-}
-
-/** The members' texts are JSON already: only the keys are encoded here. */
-function encodeWrites(
-  writes: ReadonlyMap<string, string | undefined>,
-): Pick<TaskResult, 'output' | 'deletedKeys'> {
-  const members: string[] = [];
-  const deletedKeys: string[] = [];
-  for (const [key, json] of writes) {
-    if (json === undefined) deletedKeys.push(key);
-    else members.push(`${JSON.stringify(key)}:${json}`);
-  }
-  return { output: members.length === 0 ? null : `{${members.join(',')}}`, deletedKeys };
-}

@@ -4,13 +4,14 @@ import type {
   LeaseWrite,
   Outcome,
   OutcomeDetail,
+  ReadiedTask,
   TenantStore,
 } from '../store/store.js';
-import type { ContextConflict, ContextView, SkipReason } from '../workflow/index.js';
 import { Batcher } from './batcher.js';
 import type { ClaimTable } from './claim-table.js';
 import type { HeldClaim } from './held-claim.js';
 import type { Lane } from './run-queue.js';
+import type { TaskResult } from './task-result.js';
 import { byPriority } from './runnable-definition.js';
 import type { TenantLease } from './tenant-parts.js';
 
@@ -18,29 +19,9 @@ import type { TenantLease } from './tenant-parts.js';
 const MAX_OUTCOMES = 300;
 const MAX_WEIGHT = 12_000;
 
-/** What became of a claimed task. */
-export interface TaskResult {
-  readonly claim: HeldClaim;
-  readonly status: 'Completed' | 'Failed' | 'Skipped';
-  /** What the task hands on to its dependents. */
-  readonly view: ContextView;
-  /** JSON text of the written keys. */
-  readonly output: string | null;
-  readonly deletedKeys: readonly string[];
-  readonly error?: unknown;
-  readonly skipReason?: SkipReason | undefined;
-  readonly conflicts: readonly ContextConflict[];
-}
-
 /** What follows from recorded outcomes, for the tenant's engine. */
 export interface OutcomeConsequences {
-  claimed(
-    result: TaskResult,
-    taskNo: number,
-    token: number,
-    unmet: number,
-    generation: number,
-  ): void;
+  claimed(result: TaskResult, readied: ReadiedTask): void;
   /** Dependents became ready that this process did not take. */
   leftReady(): void;
   ended(result: TaskResult, status: 'Completed' | 'Failed', awaited: boolean): void;
@@ -140,13 +121,7 @@ export class OutcomeRecorder {
       const result = results[ready.outcome];
       if (result === undefined) continue;
       if (ready.claimed) {
-        this.consequences.claimed(
-          result,
-          ready.taskNo,
-          ready.token,
-          ready.unmetDependencies,
-          ready.generation,
-        );
+        this.consequences.claimed(result, ready);
       } else if (!ready.held) {
         this.consequences.leftReady();
       }

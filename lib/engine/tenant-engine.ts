@@ -3,17 +3,17 @@ import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/register
 import { ClaimLostError, toStoredError, WorkflowTimeoutError } from '../errors/index.js';
 import type { ClaimedTask, ControlResult, TenantStore } from '../store/store.js';
 import { ClaimComparison } from './claim-comparison.js';
+import { ClaimIntake } from './claim-intake.js';
 import { ClaimReturner } from './claim-returner.js';
 import { ClaimTable } from './claim-table.js';
 import { Claimer } from './claimer.js';
 import { DefinitionCatalog } from './definition-catalog.js';
 import { EndWaiters } from './end-waiters.js';
 import { Executor } from './executor.js';
-import type { ClaimFacts } from './held-claim.js';
 import { InputReader } from './input-reader.js';
-import { OutcomeRecorder, type TaskResult } from './outcome-recorder.js';
+import { OutcomeRecorder } from './outcome-recorder.js';
+import type { TaskResult } from './task-result.js';
 import type { Lane } from './run-queue.js';
-import type { RunnableDefinition } from './runnable-definition.js';
 import { Starter, toStartItem, type StartRequest } from './starter.js';
 import {
   TenantLease,
@@ -47,6 +47,7 @@ export class TenantEngine {
   private readonly services: ProcessServices;
   private readonly lane: Lane;
   private readonly inputs: InputReader;
+  private readonly intake: ClaimIntake;
   private readonly recorder: OutcomeRecorder;
   private readonly returner: ClaimReturner;
   private readonly starter: Starter;
@@ -71,10 +72,15 @@ export class TenantEngine {
     this.waiters = new EndWaiters(store, (id) => this.claims.isActive(id));
     this.claims.onIdle = (id) => this.waiters.passedOn(id);
     this.inputs = new InputReader(store);
+    this.intake = new ClaimIntake({
+      catalog: this.catalog,
+      claims: this.claims,
+      take: (claim) => this.executor.take(claim),
+      deadlineIn: (ms) => services.deadlineIn(settings.address, ms),
+    });
     this.returner = new ClaimReturner(store, this.claims);
     this.recorder = new OutcomeRecorder(store, this.claims, this.lane, this.lease, {
-      claimed: (result, taskNo, token, unmet, generation) =>
-        this.takeDependent(result, taskNo, token, unmet, generation),
+      claimed: (result, readied) => this.intake.fromOutcome(result, readied),
       leftReady: () => this.workIsReady(),
       ended: (result, status, awaited) => this.executionEnded(result, status, awaited),
       recorded: (result) => this.emitTask('task.ended', result),
@@ -91,7 +97,7 @@ export class TenantEngine {
       instanceId: () => this.lease.instanceId,
       adopt: async (task) => {
         await this.catalog.find(task.definitionId);
-        this.adopt(task);
+        this.intake.fromRow(task);
       },
     });
     this.claimer = new Claimer({
@@ -101,7 +107,7 @@ export class TenantEngine {
       lane: this.lane,
       lease: this.lease,
       except: () => this.executor.overrunningTasks(),
-      adopt: (task) => this.adopt(task),
+      adopt: (task) => this.intake.fromRow(task),
       uncertain: () => this.comparison.request(),
       tryAgainIn: (ms) => services.wakeIn(settings.address, ms),
       leftReady: () => services.announceWork(settings.address),
@@ -126,7 +132,7 @@ export class TenantEngine {
       this.lease,
       settings.startTimeoutMs,
       {
-        claimed: (request, claims) => this.takeRoots(request, claims),
+        claimed: (request, claims) => this.begun(request, claims),
         leftReady: (request) => this.rootsWait(request),
         uncertain: () => this.comparison.request(),
       },
@@ -206,75 +212,16 @@ export class TenantEngine {
     this.claimer.dispatch();
   }
 
-  private adopt(task: ClaimedTask): void {
-    const definition = this.catalog.known(task.definitionId);
-    if (definition === undefined) return;
-    this.take(task, definition, task.generation);
-    // It may have begun with this claim. If it began earlier, the look at the deadlines then comes too late for this
-    // one only, and the sweep's came in time.
-    const { timeoutMs } = definition.workflow;
-    if (timeoutMs !== undefined) this.services.deadlineIn(this.settings.address, timeoutMs);
-  }
-
-  private take(facts: ClaimFacts, definition: RunnableDefinition, generation: number): void {
-    const claim = this.claims.adopt({ ...facts, generation }, definition);
-    if (claim !== undefined) this.executor.take(claim);
-  }
-
-  private takeRoots(request: StartRequest, claims: number): void {
-    const { definition, id } = request;
-    const { timeoutMs, tasks } = definition.workflow;
-    const memory = this.claims.memoryOf(id, definition, 0);
-    if (!memory.inputKnown) memory.setInput(request.members);
-    for (const taskNo of definition.rootsToTake.slice(0, claims)) {
-      this.take(
-        {
-          executionId: id,
-          taskNo,
-          token: 1,
-          attempt: 0,
-          recoveryAttempts: 0,
-          unmetDependencies: 0,
-          deferredForMs: null,
-          priority: request.priority + (tasks[taskNo]?.priority ?? 0),
-        },
-        definition,
-        0,
-      );
-    }
-    if (timeoutMs !== undefined) this.services.deadlineIn(this.settings.address, timeoutMs);
-    this.emit({ type: 'execution.started', executionId: id, workflow: definition.workflow.name });
+  private begun(request: StartRequest, claims: number): void {
+    this.intake.fromStart(request, claims);
+    const workflow = request.definition.workflow.name;
+    this.emit({ type: 'execution.started', executionId: request.id, workflow });
   }
 
   private rootsWait(request: StartRequest): void {
     const delayMs = delayOf(request);
     if (delayMs > 0) this.dueIn(delayMs);
     else this.workIsReady();
-  }
-
-  private takeDependent(
-    { claim }: TaskResult,
-    taskNo: number,
-    token: number,
-    unmetDependencies: number,
-    generation: number,
-  ): void {
-    const { tasks } = claim.definition.workflow;
-    const ofExecution = claim.priority - claim.task.priority;
-    this.take(
-      {
-        executionId: claim.executionId,
-        taskNo,
-        token,
-        attempt: 0,
-        recoveryAttempts: 0,
-        unmetDependencies,
-        deferredForMs: null,
-        priority: ofExecution + (tasks[taskNo]?.priority ?? 0),
-      },
-      claim.definition,
-      generation,
-    );
   }
 
   /** Ready tasks that nobody here took: for this process when it has room, and for the others now. */

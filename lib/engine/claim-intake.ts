@@ -1,0 +1,89 @@
+import type { ClaimedTask } from '../store/store.js';
+import type { ClaimTable } from './claim-table.js';
+import type { DefinitionCatalog } from './definition-catalog.js';
+import type { ClaimFacts, HeldClaim } from './held-claim.js';
+import type { RunnableDefinition } from './runnable-definition.js';
+import type { StartRequest } from './starter.js';
+import type { TaskResult } from './task-result.js';
+
+export interface ClaimIntakeParts {
+  readonly catalog: DefinitionCatalog;
+  readonly claims: ClaimTable;
+  /** Goes on with a claim that is new here. */
+  readonly take: (claim: HeldClaim) => void;
+  /** An execution's workflow timeout may pass in so many milliseconds. */
+  readonly deadlineIn: (ms: number) => void;
+}
+
+/** A dependent that was claimed with the outcome that made it ready. */
+export interface ReadiedClaim {
+  readonly taskNo: number;
+  readonly token: number;
+  readonly unmetDependencies: number;
+  readonly generation: number;
+}
+
+/** Takes up claims, by whichever of the three ways they were made: by a claim, in a start, with an outcome. */
+export class ClaimIntake {
+  constructor(private readonly parts: ClaimIntakeParts) {}
+
+  fromRow(task: ClaimedTask): void {
+    const definition = this.parts.catalog.known(task.definitionId);
+    if (definition === undefined) return;
+    this.take(task, definition, task.generation);
+    // It may have begun with this claim. If it began earlier, the look at the deadlines then comes too late for this
+    // one only, and the sweep's came in time.
+    this.watchDeadline(definition);
+  }
+
+  fromStart(request: StartRequest, claims: number): void {
+    const { definition, id } = request;
+    const memory = this.parts.claims.memoryOf(id, definition, 0);
+    if (!memory.inputKnown) memory.setInput(request.members);
+    for (const taskNo of definition.rootsToTake.slice(0, claims)) {
+      const claim = firstClaim(definition, {
+        executionId: id,
+        taskNo,
+        token: 1,
+        ofExecution: request.priority,
+      });
+      this.take(claim, definition, 0);
+    }
+    this.watchDeadline(definition);
+  }
+
+  fromOutcome({ claim }: TaskResult, readied: ReadiedClaim): void {
+    const { definition, executionId } = claim;
+    const { taskNo, token, unmetDependencies, generation } = readied;
+    const ofExecution = claim.priority - claim.task.priority;
+    const facts = firstClaim(definition, { executionId, taskNo, token, ofExecution });
+    this.take({ ...facts, unmetDependencies }, definition, generation);
+  }
+
+  private take(facts: ClaimFacts, definition: RunnableDefinition, generation: number): void {
+    const claim = this.parts.claims.adopt({ ...facts, generation }, definition);
+    if (claim !== undefined) this.parts.take(claim);
+  }
+
+  private watchDeadline({ workflow }: RunnableDefinition): void {
+    if (workflow.timeoutMs !== undefined) this.parts.deadlineIn(workflow.timeoutMs);
+  }
+}
+
+/** Of a task that nobody has claimed before. */
+function firstClaim(
+  definition: RunnableDefinition,
+  claim: Pick<ClaimFacts, 'executionId' | 'taskNo' | 'token'> & { readonly ofExecution: number },
+): ClaimFacts {
+  const { executionId, taskNo, token, ofExecution } = claim;
+  return {
+    executionId,
+    taskNo,
+    token,
+    attempt: 0,
+    recoveryAttempts: 0,
+    unmetDependencies: 0,
+    deferredForMs: null,
+    priority: ofExecution + (definition.workflow.tasks[taskNo]?.priority ?? 0),
+  };
+}
