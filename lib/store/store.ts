@@ -6,7 +6,12 @@ import type { ControlResult } from './statements/control-execution.js';
 import type { ExecutionRow, TaskRow } from './statements/execution-rows.js';
 import type { RecordedOutcome } from './statements/read-outcomes.js';
 import type { Reschedule } from './statements/reschedule-tasks.js';
-import type { TakenOrphan } from './statements/recovery.js';
+import type {
+  RecoveryEventRow,
+  RecoveryStatsRow,
+  TakenOrphan,
+  TakeOrphans,
+} from './statements/recovery.js';
 import type { ResetTask } from './statements/reset-execution.js';
 import type { StartItem } from './statements/start-executions.js';
 import type { DueTimes } from './statements/wake-ups.js';
@@ -34,7 +39,8 @@ export type {
   OutcomeDetail,
   ReadiedTask,
 } from './statements/complete-tasks.js';
-export type { LeaseRow, TakenOrphan } from './statements/recovery.js';
+export type { LeaseRow } from './statements/recovery.js';
+export type { RecoveryEventRow, RecoveryStatsRow, TakenOrphan, TakeOrphans };
 export type { RescheduleKind } from './statements/reschedule-tasks.js';
 export type { StartPlan } from './statements/start-executions.js';
 
@@ -105,27 +111,6 @@ export interface LockedExecution {
     readonly status: string;
     readonly skipReason: string | null;
   }[];
-}
-
-/** How to take a dead instance's claims. */
-export interface TakeOrphans {
-  readonly limit: number;
-  readonly maxRecoveryAttempts: number;
-  readonly cause: string;
-  readonly orphanedForMs: number;
-}
-
-export interface RecoveryEventRow {
-  readonly id: string;
-  readonly executionId: string;
-  readonly taskNo: number;
-  /** Null when the execution is gone. */
-  readonly definitionId: number | null;
-  readonly kind: string;
-  readonly cause: string;
-  readonly previousOwner: string;
-  readonly orphanedForMs: number;
-  readonly at: Date;
 }
 
 /** What a transactional task has: the manager for its writes, and the last statement before COMMIT. */
@@ -232,13 +217,6 @@ export interface DefinitionStore {
   all(): Promise<StoredDefinitionRow[]>;
   find(id: number): Promise<DefinitionContent | undefined>;
   newest(name: string): Promise<DefinitionContent | undefined>;
-}
-
-export interface RecoveryStatsRow {
-  recovered: number;
-  abandoned: number;
-  successRate: number;
-  timeToRecoverMs: { median: number; p95: number };
 }
 
 export interface RecoveryEventFilterRow {

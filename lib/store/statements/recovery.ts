@@ -1,7 +1,34 @@
 import { leaseClause, leaseValues, type Claimant } from './lease-clause.js';
 import type { ClaimedTask } from './claim-tasks.js';
-import type { RecoveryEventRow, RecoveryStatsRow, TakeOrphans } from '../store.js';
 import { taskOf, type RawRow, type Statement, type TenantTables } from './statement.js';
+
+/** How to take a dead instance's claims. */
+export interface TakeOrphans {
+  readonly limit: number;
+  readonly maxRecoveryAttempts: number;
+  readonly cause: string;
+  readonly orphanedForMs: number;
+}
+
+export interface RecoveryEventRow {
+  readonly id: string;
+  readonly executionId: string;
+  readonly taskNo: number;
+  /** Null when the execution is gone. */
+  readonly definitionId: number | null;
+  readonly kind: string;
+  readonly cause: string;
+  readonly previousOwner: string;
+  readonly orphanedForMs: number;
+  readonly at: Date;
+}
+
+export interface RecoveryStatsRow {
+  recovered: number;
+  abandoned: number;
+  successRate: number;
+  timeToRecoverMs: { median: number; p95: number };
+}
 
 /** A process's lease in one tenant, as a recovery pass sees it. */
 export interface LeaseRow {
