@@ -45,7 +45,7 @@ describe('list', () => {
     const ids = handles
       .map(({ id }) => id)
       .sort()
-      .reverse();
+      .toReversed();
     expect(await allPages({ limit: 500 })).toEqual({ ids, pages: 2 });
     expect(await allPages({ limit: 70, workflow: 'quick' })).toEqual({ ids, pages: 9 });
     expect(await allPages({ limit: 310, status: 'Completed' })).toEqual({ ids, pages: 2 });
