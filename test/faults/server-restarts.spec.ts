@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import type { TestChild } from '../support/child-process.js';
 import { waitFor } from '../support/wait-for.js';
 import { FaultyServer } from './server/faulty-server.js';
 import { seedOfRun } from './workload/random.js';
@@ -26,12 +27,31 @@ async function untilBothHoldLocks(): Promise<void> {
   );
 }
 
-const FAULTS: [string, () => Promise<void>][] = [
+const FAULTS: [string, (one: TestChild, two: TestChild) => Promise<void>][] = [
   ['all backends are terminated', async () => server.terminate(1, () => 0)],
   ['the network is cut', async () => Promise.resolve(server.cut())],
   ['the server restarts, fast', () => server.restart('fast')],
   ['the server restarts, immediate', () => server.restart('immediate')],
   ['the server is away for three seconds', () => server.restart('fast', 3_000)],
+  [
+    'the server restarts and one process takes its time to come back',
+    async (_, two) => {
+      two.signal('SIGSTOP');
+      await server.restart('immediate');
+      // The other one has been back for longer than it takes to look twice.
+      await waitFor(
+        async () => {
+          const rows = await server.query(
+            `SELECT FROM pg_stat_activity a JOIN pg_locks k USING (pid) WHERE k.locktype = 'advisory'
+               AND clock_timestamp() > a.backend_start + interval '2 s'`,
+          );
+          return rows.length > 0;
+        },
+        { deadline: 20_000, every: 50 },
+      );
+      two.signal('SIGCONT');
+    },
+  ],
   ['one backend is killed, and the server recovers from the crash', () => server.crash()],
 ];
 
@@ -57,7 +77,7 @@ test.each(FAULTS)('No handler runs a second time when %s', async (fault, inject)
   workload.start(one, 3);
   workload.start(two, 3);
   await workload.begun(24);
-  await inject();
+  await inject(one, two);
   await untilBothHoldLocks();
   expect(await workload.settle(60_000)).toBe(12);
   const begun = workload.entries().filter(({ what }) => what === 'begun');

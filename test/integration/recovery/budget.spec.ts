@@ -51,7 +51,8 @@ describe('A task that is lost with its process again and again', () => {
     const workers = new Workers([freshSchema()]);
     const [watcher] = await workers.here({ maxConcurrentTasks: 0 });
     let worker: Worker = await workers.child();
-    const innocent = waits(50);
+    // They take longer than the poison does.
+    const innocent = waits(50).map(({ name }) => ({ name, do: 'linger' as const }));
     const ids = await worker.start(innocent);
     await workers.begun(50);
     // All fifty run when it comes; from the second death on, the processes let them end.

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { WorkflowDefinition } from '../../../lib/discovery/workflow-builder.js';
 
@@ -12,10 +13,10 @@ export interface Entry {
   readonly by?: string;
 }
 
-/** The input: `wait` holds until it is released, `die` kills the process, `go` just ends. */
+/** The input: `wait` holds until it is released, `linger` for a while longer, `die` kills the process, `go` just ends. */
 export interface HoldingInput {
   readonly name: string;
-  readonly do: 'wait' | 'die' | 'go';
+  readonly do: 'wait' | 'linger' | 'die' | 'go';
 }
 
 export interface Behaviour {
@@ -24,6 +25,7 @@ export interface Behaviour {
   readonly die: () => void;
 }
 
+const LINGER_MS = 100;
 const NEVER = new Promise<never>(() => undefined);
 
 /** One task that does as its input says, and one that comes after it. */
@@ -50,6 +52,10 @@ export function holding({
           note({ what: 'aborted', ...entry });
           throw signal.reason;
         }
+      }
+      if (context.require('do') === 'linger') {
+        await released;
+        await delay(LINGER_MS);
       }
       note({ what: 'ended', ...entry });
       return { held: true };
