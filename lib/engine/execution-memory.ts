@@ -9,6 +9,12 @@ import {
 } from '../workflow/index.js';
 import type { RecordedOutcome } from '../store/store.js';
 
+/**
+ * Bytes of a final context that is kept with the execution. Each leaf's is within its limit; thousands of leaves
+ * together could make a text longer than there can be.
+ */
+const MAX_KEPT_CONTEXT = 2 ** 26;
+
 export interface KnownOutcome {
   readonly status: TaskStatus;
   readonly skipReason?: SkipReason | undefined;
@@ -110,6 +116,12 @@ export class ExecutionMemory {
       no,
       dependsOn.map((dependency) => ({ no: dependency, view: this.viewOf(dependency) })),
     );
+  }
+
+  /** The final context as JSON text, if it is known and not too large to be kept; readers compute it then. */
+  finalContextJson(last?: { readonly no: number; readonly view: ContextView }): string | null {
+    const view = this.finalContext(last);
+    return view === undefined || view.bytes > MAX_KEPT_CONTEXT ? null : view.toJson();
   }
 
   /** The final context, if every leaf's outcome is known; `last` stands in for the one that is being recorded. */

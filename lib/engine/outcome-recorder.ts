@@ -1,6 +1,7 @@
 import type {
   CompletionResult,
   DependentEdge,
+  EndedExecution,
   LeaseWrite,
   Outcome,
   OutcomeDetail,
@@ -15,16 +16,17 @@ import type { TaskResult } from './task-result.js';
 import { byPriority } from './runnable-definition.js';
 import type { TenantLease } from './tenant-parts.js';
 
-/** Outcomes to one statement; the work per statement grows with their edges, so those are bounded too. */
+/** Outcomes to one statement; the work per statement grows with their edges and bytes, so those are bounded too. */
 const MAX_OUTCOMES = 300;
 const MAX_WEIGHT = 12_000;
+const BYTES_PER_WEIGHT = 1_000;
 
 /** What follows from recorded outcomes, for the tenant's engine. */
 export interface OutcomeConsequences {
   claimed(result: TaskResult, readied: ReadiedTask): void;
   /** Dependents became ready that this process did not take. */
   leftReady(): void;
-  ended(result: TaskResult, status: 'Completed' | 'Failed', awaited: boolean): void;
+  ended(result: TaskResult, end: EndedExecution): void;
   recorded(result: TaskResult): void;
   refused(result: TaskResult): void;
   /** The reply to a send was lost: the database may hold more than memory knows. */
@@ -44,7 +46,11 @@ export class OutcomeRecorder {
   ) {
     this.batcher = new Batcher({
       maxItems: MAX_OUTCOMES,
-      weight: ({ claim }) => 1 + dependentsOf(claim).length,
+      weight: ({ claim, output, view }) =>
+        1 +
+        dependentsOf(claim).length +
+        ((output?.length ?? 0) + (claim.memory.isLeaf(claim.task.no) ? view.bytes : 0)) /
+          BYTES_PER_WEIGHT,
       maxWeight: MAX_WEIGHT,
       send: (results, resent) => this.send(results, resent),
       failureKind: (error) => store.failureKind(error),
@@ -128,7 +134,7 @@ export class OutcomeRecorder {
     }
     for (const end of completion.ended) {
       const result = results[end.outcome];
-      if (result !== undefined) this.consequences.ended(result, end.status, end.awaited);
+      if (result !== undefined) this.consequences.ended(result, end);
     }
     // Last, so that an execution's memory outlives the claims that its outcome made here.
     for (const [i, result] of results.entries()) {
@@ -150,6 +156,8 @@ export class OutcomeRecorder {
     const recorded = new Set(
       rows.map((row) => `${row.executionId}/${row.taskNo}/${row.token}/${row.status}`),
     );
+    // Of what followed from those nobody has heard.
+    if (recorded.size > 0) this.consequences.leftReady();
     return {
       ...completion,
       accepted: results.map(
@@ -197,7 +205,7 @@ function outcomeOf(result: TaskResult, edge: (taskNo: number) => DependentEdge):
         ? claim.task.handles.filter((no) => claim.memory.outcome(no)?.status === 'Failed')
         : [],
     finalContext: leaf
-      ? (claim.memory.finalContext({ no: claim.task.no, view: result.view })?.toJson() ?? null)
+      ? claim.memory.finalContextJson({ no: claim.task.no, view: result.view })
       : null,
   };
 }

@@ -5,9 +5,10 @@ import type { Lane } from './run-queue.js';
 import { canRunRoots, type RunnableDefinition } from './runnable-definition.js';
 import type { TenantLease } from './tenant-parts.js';
 
-/** Executions to one statement, and task rows. */
+/** Executions to one statement; task rows, and bytes of input at so many to a row. */
 const MAX_STARTS = 300;
-const MAX_TASK_ROWS = 12_000;
+const MAX_WEIGHT = 12_000;
+const BYTES_PER_WEIGHT = 1_000;
 /** Starts that wait for the database at most; beyond, a start fails at once rather than fill the memory. */
 const MAX_QUEUED = 50_000;
 
@@ -85,8 +86,9 @@ export class Starter {
   ): Batcher<Queued, Started> {
     return new Batcher({
       maxItems: MAX_STARTS,
-      weight: ({ request }) => request.definition.workflow.tasks.length,
-      maxWeight: MAX_TASK_ROWS,
+      weight: ({ request }) =>
+        request.definition.workflow.tasks.length + request.input.length / BYTES_PER_WEIGHT,
+      maxWeight: MAX_WEIGHT,
       send,
       failureKind: (error) => this.store.failureKind(error),
       // What may have been written is not called failed: it is sent again until its fate is known.
@@ -104,6 +106,9 @@ export class Starter {
     if (!resent) return started;
     // Without a key, what is there already is what an earlier send of the same id made.
     this.consequences.uncertain();
+    for (const [i, { request }] of queued.entries()) {
+      if (started[i]?.created === false) this.consequences.leftReady(request);
+    }
     return started.map((start) => ({ ...start, created: true }));
   }
 

@@ -1,12 +1,13 @@
 import type { EntityManager } from 'typeorm';
 import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/registered-workflow.js';
 import { ClaimLostError, toStoredError, WorkflowTimeoutError } from '../errors/index.js';
-import type { ClaimedTask, ControlResult, TenantStore } from '../store/store.js';
+import type { ClaimedTask, ControlResult, EndedExecution, TenantStore } from '../store/store.js';
 import { ClaimComparison } from './claim-comparison.js';
 import { ClaimIntake } from './claim-intake.js';
 import { ClaimReturner } from './claim-returner.js';
 import { ClaimTable } from './claim-table.js';
 import { Claimer } from './claimer.js';
+import { ContextWriter } from './context-writer.js';
 import { DefinitionCatalog } from './definition-catalog.js';
 import { EndWaiters } from './end-waiters.js';
 import { Executor } from './executor.js';
@@ -47,6 +48,7 @@ export class TenantEngine {
   private readonly services: ProcessServices;
   private readonly lane: Lane;
   private readonly inputs: InputReader;
+  private readonly contexts: ContextWriter;
   private readonly intake: ClaimIntake;
   private readonly recorder: OutcomeRecorder;
   private readonly returner: ClaimReturner;
@@ -72,6 +74,7 @@ export class TenantEngine {
     this.waiters = new EndWaiters(store, (id) => this.claims.isActive(id));
     this.claims.onIdle = (id) => this.waiters.passedOn(id);
     this.inputs = new InputReader(store);
+    this.contexts = new ContextWriter(store, this.inputs);
     this.intake = new ClaimIntake({
       catalog: this.catalog,
       claims: this.claims,
@@ -82,7 +85,7 @@ export class TenantEngine {
     this.recorder = new OutcomeRecorder(store, this.claims, this.lane, this.lease, {
       claimed: (result, readied) => this.intake.fromOutcome(result, readied),
       leftReady: () => this.workIsReady(),
-      ended: (result, status, awaited) => this.executionEnded(result, status, awaited),
+      ended: (result, end) => this.executionEnded(result, end),
       recorded: (result) => this.emitTask('task.ended', result),
       refused: (result) => {
         this.claims.lose(result.claim);
@@ -242,8 +245,11 @@ export class TenantEngine {
     else this.services.wakeIn(this.settings.address, ms);
   }
 
-  private executionEnded(result: TaskResult, status: string, awaited: boolean): void {
-    const { claim } = result;
+  private executionEnded(
+    { claim }: TaskResult,
+    { status, awaited, contextMissing }: EndedExecution,
+  ): void {
+    if (contextMissing) this.contexts.add(claim);
     this.emit({
       type: 'execution.ended',
       executionId: claim.executionId,
@@ -351,6 +357,7 @@ export class TenantEngine {
   private async everythingRecorded(): Promise<void> {
     await Promise.all([this.starter.settled(), this.claimer.settled()]);
     await Promise.all([this.recorder.settled(), this.returner.settled()]);
+    await this.contexts.settled();
     await this.comparison.settled();
   }
 
@@ -361,6 +368,7 @@ export class TenantEngine {
     this.recorder.close();
     this.returner.close();
     this.inputs.close();
+    this.contexts.close();
   }
 
   private emitTask(type: EngineEvent['type'], { claim, status }: TaskResult): void {

@@ -166,6 +166,23 @@ function errorOf(
   return first === undefined ? undefined : parseError(tasks[first]?.error ?? null);
 }
 
+/** Key by key: all of it as one text may be longer than a text can be. */
+function toObject(view: ContextView): JsonObject {
+  const object: JsonObject = {};
+  for (const [key, { json }] of view.entries()) {
+    if (json === undefined) continue;
+    const value = decodeJson(json);
+    // Not assigned: a key may be called __proto__.
+    Object.defineProperty(object, key, {
+      value,
+      enumerable: true,
+      writable: true,
+      configurable: true,
+    });
+  }
+  return object;
+}
+
 /** The stored final context; where there is none (yet), what the outcomes so far come to. */
 function contextOf(
   row: ExecutionRow,
@@ -183,7 +200,7 @@ function contextOf(
       .map((task) => ({ ...task, token: 0 })),
   );
   const final = isExecutionEnded(status) ? memory.finalContext() : undefined;
-  return decodeJson((final ?? frontier()).toJson()) as JsonObject;
+  return toObject(final ?? frontier());
 
   /** A cancelled task may have ended before what it depends on. */
   function dependenciesKnown(no: number): boolean {
