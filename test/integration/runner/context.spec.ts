@@ -162,8 +162,6 @@ describe('The context', () => {
       .build();
     const { runner } = await openTenant([slow]);
     const handle = await runner.start(slow, { given: 1 });
-    const quick = (await runner.get(handle.id))?.tasks[0];
-    expect(['Running', 'Completed']).toContain(quick?.status);
     for (;;) {
       const execution = await runner.get(handle.id);
       if (execution?.tasks[0]?.status === 'Completed') {
