@@ -33,7 +33,9 @@ async function start() {
 
 let stop = await start();
 
-process.on('message', async ({ order, downMs }) => {
+process.on('message', (message) => void obey(message));
+
+async function obey({ order, downMs }) {
   if (order === 'close') {
     await stop();
     rmSync(place, { recursive: true, force: true });
@@ -50,4 +52,4 @@ process.on('message', async ({ order, downMs }) => {
   }
   await sleep(downMs);
   stop = await start();
-});
+}
