@@ -70,9 +70,13 @@ export function createPools(settings: PoolSettings): LoginPools {
     max: Math.max(1, settings.poolSize - statementSize),
     options: `${own} ${READ_COMMITTED}`.trim(),
   });
-  // A pool reports an idle connection that broke; it has dropped it already, and the next query opens a new one.
-  statements.on('error', () => undefined);
-  general.on('error', () => undefined);
+  for (const pool of [statements, general]) {
+    // A pool reports an idle connection that broke; it has dropped it already, and the next query opens a new one.
+    pool.on('error', () => undefined);
+    // One that is checked out has no listener, and Node would end the process when it breaks between two statements.
+    // Who has it learns of it by the next statement.
+    pool.on('connect', (client) => client.on('error', () => undefined));
+  }
   return {
     statements,
     general,
