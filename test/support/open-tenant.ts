@@ -128,11 +128,19 @@ function engineOf(host: TenantHost, tenant: string): TenantEngine {
 }
 
 /** What the process does for all tenants on one login: renewals, sweeps. */
-export function processEngineOf({ host, name }: OpenTenant): LoginEngine['process'] {
+export function processEngineOf(tenant: OpenTenant): LoginEngine['process'] {
+  return loginOf(tenant).process;
+}
+
+export function poolsOf(tenant: OpenTenant): LoginEngine['pools'] {
+  return loginOf(tenant).pools;
+}
+
+function loginOf({ host, name }: OpenTenant): LoginEngine {
   const open = Reflect.get(host, 'open') as Map<string, { readonly login: LoginEngine }>;
   const found = open.get(name);
   if (found === undefined) throw new Error(`Tenant ${name} is not open.`);
-  return found.login.process;
+  return found.login;
 }
 
 let lastQuery: Promise<unknown> = Promise.resolve();

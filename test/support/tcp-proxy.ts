@@ -1,0 +1,66 @@
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { afterEach } from '@jest/globals';
+import { databaseUrl } from './postgres.js';
+
+const open = new Set<TcpProxy>();
+afterEach(async () => {
+  await Promise.all([...open].map((proxy) => proxy.refuse()));
+  open.clear();
+});
+
+/** Stands between the library and the server, and can be away. */
+export class TcpProxy {
+  private server: Server | undefined;
+  private port = 0;
+  private readonly sockets = new Set<Socket>();
+  private readonly target = new URL(databaseUrl());
+
+  static async start(): Promise<TcpProxy> {
+    const proxy = new TcpProxy();
+    open.add(proxy);
+    await proxy.accept();
+    return proxy;
+  }
+
+  /** The database's URL by way of the proxy. */
+  get url(): string {
+    const url = new URL(this.target);
+    url.hostname = '127.0.0.1';
+    url.port = String(this.port);
+    return url.href;
+  }
+
+  /** Connections are accepted (again). */
+  async accept(): Promise<void> {
+    const server = createServer((client) => this.forward(client));
+    await new Promise<void>((resolve) => server.listen(this.port, '127.0.0.1', resolve));
+    this.port = (server.address() as AddressInfo).port;
+    this.server = server;
+  }
+
+  /** Connections that stand are cut, and new ones refused. */
+  async refuse(): Promise<void> {
+    const { server } = this;
+    if (server === undefined) return;
+    this.server = undefined;
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    for (const socket of this.sockets) socket.destroy();
+    await closed;
+  }
+
+  private forward(client: Socket): void {
+    const server = connect(Number(this.target.port || 5432), this.target.hostname);
+    for (const [from, to] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      this.sockets.add(from);
+      from.setNoDelay(true).pipe(to);
+      from.on('error', () => to.destroy());
+      from.on('close', () => {
+        this.sockets.delete(from);
+        to.destroy();
+      });
+    }
+  }
+}
