@@ -1,0 +1,78 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
+import { gate } from '../../support/gate.js';
+import { type OpenTenant, openTenants, processEngineOf } from '../../support/open-tenant.js';
+import { waitFor } from '../../support/wait-for.js';
+
+const TENANTS = 40;
+const query = Reflect.get(pg.Client.prototype, 'query') as (...args: unknown[]) => unknown;
+afterEach(() => void Reflect.set(pg.Client.prototype, 'query', query));
+
+/** The texts of all statements that the process sends while `work` goes on. */
+async function statementsDuring(tenant: OpenTenant, work: () => Promise<void>): Promise<string[]> {
+  const { processId } = processEngineOf(tenant);
+  const texts: string[] = [];
+  Reflect.set(pg.Client.prototype, 'query', function (this: object, ...args: unknown[]): unknown {
+    const parameters = Reflect.get(this, 'connectionParameters') as { application_name?: string };
+    const [first] = args;
+    if (parameters.application_name?.endsWith(processId) === true) {
+      texts.push(typeof first === 'string' ? first : String(Reflect.get(Object(first), 'text')));
+    }
+    return Reflect.apply(query, this, args);
+  });
+  await work();
+  Reflect.set(pg.Client.prototype, 'query', query);
+  return texts;
+}
+
+const isSettled = async (tenants: readonly OpenTenant[]): Promise<boolean> => {
+  await processEngineOf(tenants[0]!).renewOnce();
+  return tenants.every(({ engine }) => !engine.isBusy && !engine.lease.mayStand);
+};
+
+describe('Idle tenants', () => {
+  const free = gate();
+  const workflow = defineWorkflow('sometimes')
+    .task('only', async (context) => {
+      if (context.has('wait')) await free.passed;
+    })
+    .build();
+
+  it('cost no statement each: a sweep asks for all of them at once, a renewal for none', async () => {
+    const tenants = await openTenants(
+      [workflow],
+      Array.from({ length: TENANTS }, () => ({})),
+    );
+    const [first] = tenants as [OpenTenant];
+    // Each has been at work, so each has had a lease and what else there is to forget.
+    await Promise.all(tenants.map(({ runner }) => runner.execute(workflow)));
+    await waitFor(() => isSettled(tenants));
+    const process = processEngineOf(first);
+    const idle = await statementsDuring(first, async () => {
+      for (let i = 0; i < 2; i++) {
+        await process.sweepOnce();
+        await process.renewOnce();
+      }
+    });
+    expect(idle).toHaveLength(2);
+    for (const { schema } of tenants) expect(idle[0]).toContain(schema);
+    // What is done for a tenant at work is done for that one alone.
+    const handle = await first.runner.start(workflow, { wait: true });
+    await waitFor(() => first.engine.claims.all()[0]?.stage === 'running');
+    const working = await statementsDuring(first, async () => {
+      await process.sweepOnce();
+      await process.renewOnce();
+      await waitFor(
+        () => !Reflect.get(Reflect.get(first.engine, 'comparison') as object, 'isPending'),
+      );
+    });
+    expect(working.length).toBeLessThanOrEqual(3);
+    expect(working.slice(1).join()).not.toContain(tenants[1]?.schema);
+    free.open();
+    await handle.result();
+    await waitFor(() => isSettled(tenants));
+    const afterwards = await statementsDuring(first, () => process.sweepOnce());
+    expect(afterwards).toHaveLength(1);
+  });
+});
