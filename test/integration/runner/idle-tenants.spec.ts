@@ -55,8 +55,16 @@ describe('Idle tenants', () => {
         await process.renewOnce();
       }
     });
-    expect(idle).toHaveLength(2);
+    // The library's own timers may add a sweep or a pass; whatever is sent is sent for all tenants at once.
+    const forSome = (texts: readonly string[]): string[] =>
+      texts.filter((text) => {
+        const named = tenants.slice(1).filter(({ schema }) => text.includes(schema)).length;
+        return named > 0 && named < TENANTS - 1;
+      });
+    expect(idle.length).toBeGreaterThanOrEqual(2);
+    expect(idle.length).toBeLessThan(TENANTS / 2);
     for (const { schema } of tenants) expect(idle[0]).toContain(schema);
+    expect(forSome(idle)).toEqual([]);
     // What is done for a tenant at work is done for that one alone.
     const handle = await first.runner.start(workflow, { wait: true });
     await waitFor(() => first.engine.claims.all()[0]?.stage === 'running');
@@ -67,12 +75,12 @@ describe('Idle tenants', () => {
         () => !Reflect.get(Reflect.get(first.engine, 'comparison') as object, 'isPending'),
       );
     });
-    expect(working.length).toBeLessThanOrEqual(3);
-    expect(working.slice(1).join()).not.toContain(tenants[1]?.schema);
+    expect(working.length).toBeLessThan(TENANTS / 2);
+    expect(forSome(working)).toEqual([]);
     free.open();
     await handle.result();
     await waitFor(() => isSettled(tenants));
     const afterwards = await statementsDuring(first, () => process.sweepOnce());
-    expect(afterwards).toHaveLength(1);
+    expect(forSome(afterwards)).toEqual([]);
   });
 });
