@@ -27,10 +27,10 @@ export interface ReadiedClaim {
 export class ClaimIntake {
   constructor(private readonly parts: ClaimIntakeParts) {}
 
-  fromRow(task: ClaimedTask): void {
+  fromRow(task: ClaimedTask, toldBy: 'statement' | 'reading' = 'statement'): void {
     const definition = this.parts.catalog.known(task.definitionId);
     if (definition === undefined) return;
-    this.take(task, definition, task.generation);
+    this.take(task, definition, task.generation, toldBy);
     // It may have begun with this claim. If it began earlier, the look at the deadlines then comes too late for this
     // one only, and the sweep's came in time.
     this.watchDeadline(definition);
@@ -49,6 +49,7 @@ export class ClaimIntake {
       });
       this.take(claim, definition, 0);
     }
+    this.parts.claims.forgetIdle(id);
     this.watchDeadline(definition);
   }
 
@@ -60,8 +61,13 @@ export class ClaimIntake {
     this.take({ ...facts, unmetDependencies }, definition, generation);
   }
 
-  private take(facts: ClaimFacts, definition: RunnableDefinition, generation: number): void {
-    const claim = this.parts.claims.adopt({ ...facts, generation }, definition);
+  private take(
+    facts: ClaimFacts,
+    definition: RunnableDefinition,
+    generation: number,
+    toldBy: 'statement' | 'reading' = 'statement',
+  ): void {
+    const claim = this.parts.claims.adopt({ ...facts, generation }, definition, toldBy);
     if (claim !== undefined) this.parts.take(claim);
   }
 

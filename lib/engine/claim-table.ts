@@ -3,6 +3,9 @@ import { ExecutionMemory } from './execution-memory.js';
 import { claimKey, HeldClaim, type ClaimFacts } from './held-claim.js';
 import type { RunnableDefinition } from './runnable-definition.js';
 
+/** Claims to remember whose reply may still come; most never do. */
+const MAX_READ_EARLY = 10_000;
+
 /**
  * The claims that this process holds in one tenant, and what it remembers of their executions.
  *
@@ -16,6 +19,11 @@ export class ClaimTable {
   private readonly memories = new Map<string, ExecutionMemory>();
   /** While the database is being compared with memory: claims that ended meanwhile, which the reading still shows. */
   private releasedMeanwhile: Set<string> | undefined;
+  /**
+   * Claims that a reading told of. The reply of the statement that made them may have been lost, or be on its way yet
+   * when the claim has long ended.
+   */
+  private readonly readEarly = new Set<string>();
 
   get size(): number {
     return this.claims.size;
@@ -55,17 +63,31 @@ export class ClaimTable {
   adopt(
     facts: ClaimFacts & { readonly generation: number },
     definition: RunnableDefinition,
+    toldBy: 'statement' | 'reading' = 'statement',
   ): HeldClaim | undefined {
     const key = claimKey(facts.executionId, facts.taskNo);
     const earlier = this.claims.get(key);
-    if (earlier?.token === facts.token) return undefined;
+    if (earlier !== undefined && earlier.token >= facts.token) return undefined;
     if (this.releasedMeanwhile?.has(`${key}/${facts.token}`) === true) return undefined;
+    if (toldBy === 'reading') this.rememberEarly(`${key}/${facts.token}`);
+    else if (this.readEarly.size > 0 && this.readEarly.delete(`${key}/${facts.token}`))
+      return undefined;
     if (earlier !== undefined) this.lose(earlier);
     const memory = this.memoryOf(facts.executionId, definition, facts.generation);
     const claim = new HeldClaim(facts, definition, memory);
     memory.claims++;
     this.claims.set(key, claim);
     return claim;
+  }
+
+  private rememberEarly(claim: string): void {
+    if (this.readEarly.size >= MAX_READ_EARLY) this.readEarly.clear();
+    this.readEarly.add(claim);
+  }
+
+  /** Forgets the execution if no claim in it was taken up. */
+  forgetIdle(executionId: string): void {
+    if (this.memories.get(executionId)?.claims === 0) this.memories.delete(executionId);
   }
 
   /** The claim has ended, in whatever way. */

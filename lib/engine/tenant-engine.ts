@@ -100,7 +100,7 @@ export class TenantEngine {
       instanceId: () => this.lease.instanceId,
       adopt: async (task) => {
         await this.catalog.find(task.definitionId);
-        this.intake.fromRow(task);
+        this.intake.fromRow(task, 'reading');
       },
     });
     this.claimer = new Claimer({
