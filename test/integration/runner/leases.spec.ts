@@ -120,4 +120,40 @@ describe('The lease', () => {
     free.open();
     expect((await forgotten?.result())?.status).toBe('Completed');
   });
+
+  it('begins a claim once of which a reading tells, and its own reply when that has ended', async () => {
+    const reply = gate();
+    const begins: string[] = [];
+    const workflow = defineWorkflow('late-reply')
+      .task('first', () => void begins.push('first'))
+      .task(
+        'second',
+        { dependsOn: ['first'], transactional: true },
+        () => void begins.push('second'),
+      )
+      .build();
+    const tenant = await openTenant([workflow]);
+    const { store } = tenant.engine;
+    const complete = store.complete.bind(store);
+    store.complete = async (...args) => {
+      const completion = await complete(...args);
+      // What this one says comes late: the network has to send it again.
+      store.complete = complete;
+      await reply.passed;
+      return completion;
+    };
+    const handle = await tenant.runner.start(workflow);
+    const claimed = `SELECT FROM cloacina_task_execution WHERE task_no = 1 AND owner IS NOT NULL`;
+    await waitFor(async () => (await tenant.query(claimed)).length === 1);
+    tenant.engine.compareClaims();
+    await waitFor(() => begins.length === 2);
+    // Its outcome is recorded in its own transaction, while that of the first is still under way.
+    const completed = `SELECT FROM cloacina_task_execution WHERE task_no = 1 AND status = 'Completed'`;
+    await waitFor(async () => (await tenant.query(completed)).length === 1);
+    await waitFor(() => tenant.engine.claims.size === 1);
+    reply.open();
+    await handle.result();
+    await waitFor(() => !tenant.engine.isBusy);
+    expect(begins).toEqual(['first', 'second']);
+  });
 });
