@@ -16,7 +16,6 @@ import type { TaskInput } from './execution-memory.js';
 import { decideFailure } from './failure-decision.js';
 import type { HeldClaim } from './held-claim.js';
 import type { InputReader } from './input-reader.js';
-import { startTimer } from './long-timer.js';
 import type { OutcomeRecorder } from './outcome-recorder.js';
 import type { Lane } from './run-queue.js';
 import { DeferralSignal, RunningTask } from './running-task.js';
@@ -169,19 +168,18 @@ export class Executor {
     }
     claim.stage = 'running';
     this.emit('task.started', claim);
-    const attempt = new Attempt(claim, input);
-    const stopTimer = startTimer(() => {
+    const attempt = new Attempt(claim, input, () => {
       const error = new TaskTimeoutError(claim.task.name, claim.task.timeoutMs);
       if (!attempt.settle('timeout')) return;
       claim.abort(error);
       const { executionId, task } = claim;
       this.overrunning.set(claim.key, { task: { executionId, taskNo: task.no }, returned });
       this.fail(claim, input, error);
-    }, claim.task.timeoutMs);
+    });
     const returned = (
       claim.task.transactional ? this.runTransactional(attempt) : this.runHandler(attempt)
     ).finally(() => {
-      stopTimer();
+      attempt.stopTimer();
       if (this.overrunning.get(claim.key)?.returned !== returned) return;
       this.overrunning.delete(claim.key);
       this.parts.overrunEnded();
@@ -200,7 +198,7 @@ export class Executor {
       },
     });
     try {
-      const result = this.finish(attempt, context, await this.invoke(claim, context));
+      const result = this.finish(attempt, context, await this.invoke(attempt, context));
       if (attempt.settle('handler')) this.record(result);
     } catch (error) {
       if (attempt.settle('handler')) this.afterThrow(claim, input, context, error);
@@ -215,12 +213,14 @@ export class Executor {
     try {
       let result: TaskResult | undefined;
       const completion = await store.transaction(async (transaction) => {
+        // It may have waited long for the connection.
+        if (claim.lost) throw REFUSED;
         context = new RunningTask(claim, input.view, {
           tenant: settings.tenant,
           dataSource: store.dataSource,
           manager: transaction.manager,
         });
-        result = this.finish(attempt, context, await this.invoke(claim, context));
+        result = this.finish(attempt, context, await this.invoke(attempt, context));
         // Settled already: the attempt timed out, and what it wrote must not be committed.
         if (!attempt.settle('handler') || claim.lost) throw REFUSED;
         const recorded = await recorder.recordWith([result], (outcomes, lease) =>
@@ -244,9 +244,11 @@ export class Executor {
     }
   }
 
-  private invoke(claim: HeldClaim, context: RunningTask): unknown {
+  private invoke(attempt: Attempt, context: RunningTask): unknown {
+    const { claim } = attempt;
     const handler = claim.definition.handlers[claim.task.no];
     if (handler === undefined) throw new Error(`No handler for task "${claim.task.name}".`);
+    attempt.startTimer();
     // What happens to start a task (a request, another task) is not what it runs in.
     return this.scope.runInAsyncScope(() => runInTask(context, () => handler.run(context)));
   }
