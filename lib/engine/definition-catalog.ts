@@ -26,6 +26,7 @@ export class DefinitionCatalog {
   private readonly byId = new Map<number, RunnableDefinition>();
   private readonly current = new Map<string, RunnableDefinition>();
   private claimableIds: ClaimableDefinitions = { ids: [], unknownTasks: [] };
+  private opened = false;
 
   constructor(
     private readonly store: TenantStore,
@@ -55,6 +56,11 @@ export class DefinitionCatalog {
       if (!this.byId.has(row.id) && this.current.has(row.name)) await this.load(row.id);
     }
     this.updateClaimable();
+    this.opened = true;
+  }
+
+  get isOpen(): boolean {
+    return this.opened;
   }
 
   get claimable(): ClaimableDefinitions {
@@ -89,7 +95,7 @@ export class DefinitionCatalog {
   private async load(id: number): Promise<RunnableDefinition> {
     const content = await this.store.definitions.find(id);
     if (content === undefined)
-      throw new Error(`Definition ${id} is not in schema ${this.store.schema}.`);
+      throw new ReferenceError(`Definition ${id} is not in schema ${this.store.schema}.`);
     return this.restore(content);
   }
 

@@ -33,6 +33,13 @@ export class EndWaiters {
     for (const waiter of this.waiting.get(id) ?? []) waiter.tell('look');
   }
 
+  /** Notifications may have been missed: each wait looks for itself. */
+  lookAgain(): void {
+    for (const waiters of this.waiting.values()) {
+      for (const waiter of waiters) waiter.tell('look');
+    }
+  }
+
   /** Resolves when the execution has ended. False: there is no such execution. Rejects when the signal aborts. */
   async wait(id: string, signal: AbortSignal): Promise<boolean> {
     signal.throwIfAborted();

@@ -165,8 +165,10 @@ export class TenantEngine {
   allowClaims(allowed: boolean): void {
     this.isLive = allowed;
     this.updateClaiming();
+    if (!allowed) return;
     // Notifications may have been missed meanwhile.
-    if (allowed) this.dispatch();
+    this.dispatch();
+    this.waiters.lookAgain();
   }
 
   private updateClaiming(): void {

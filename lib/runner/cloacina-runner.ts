@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { Observable, Subject } from 'rxjs';
 import { currentTask } from '../engine/current-task.js';
 import { startTimer } from '../engine/long-timer.js';
+import { Patience } from '../engine/patience.js';
 import type { TenantEngine } from '../engine/tenant-engine.js';
 import type { EngineEvent } from '../engine/tenant-parts.js';
 import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/registered-workflow.js';
@@ -15,7 +16,7 @@ import {
   WaitTimeoutError,
 } from '../errors/index.js';
 import { show } from '../errors/option-checks.js';
-import type { ControlResult } from '../store/store.js';
+import type { ControlResult, ExecutionRow } from '../store/store.js';
 import {
   DURATION_FORM,
   isExecutionEnded,
@@ -62,6 +63,7 @@ export class CloacinaRunner {
   readonly events$: Observable<EngineEvent>;
   private readonly engine: TenantEngine;
   private readonly reader: ExecutionReader;
+  private readonly patience: Patience;
   private readonly closing = new AbortController();
 
   /** @internal Applications get theirs by injection. */
@@ -72,7 +74,9 @@ export class CloacinaRunner {
     // Every wait listens to it; that is no leak.
     setMaxListeners(0, this.closing.signal);
     this.events$ = parts.events.asObservable();
-    this.reader = new ExecutionReader(parts.engine.store, parts.engine.catalog);
+    const { store, catalog, settings } = parts.engine;
+    this.patience = new Patience(this.tenant, store, settings.startTimeoutMs);
+    this.reader = new ExecutionReader(store, catalog, this.patience);
   }
 
   /**
@@ -118,9 +122,10 @@ export class CloacinaRunner {
     // Without a schema it goes through no promise: that would ask it for a `then`.
     const input =
       schema === undefined ? (context ?? {}) : await validateInput(schema, context ?? {});
-    await this.engine.open();
+    const { catalog } = this.engine;
+    if (!catalog.isOpen) await this.patience.repeat(() => this.engine.open());
     const definition =
-      this.engine.catalog.currentOf(name) ?? (await this.engine.catalog.toStart(name));
+      catalog.currentOf(name) ?? (await this.patience.repeat(() => catalog.toStart(name)));
     const request = makeStartRequest(
       definition,
       input,
@@ -197,7 +202,9 @@ export class CloacinaRunner {
    */
   async retry(id: string): Promise<void> {
     if (!isExecutionId(id)) throw new UnknownExecutionError(id, this.tenant);
-    const found = await resetForRetry(this.engine.store, this.engine.catalog, id);
+    const found = await this.patience.once(() =>
+      resetForRetry(this.engine.store, this.engine.catalog, id),
+    );
     if (!found) throw new UnknownExecutionError(id, this.tenant);
     this.engine.workIsReady();
   }
@@ -237,7 +244,8 @@ export class CloacinaRunner {
   }
 
   private async statusOf(id: string): Promise<ExecutionStatus> {
-    const [row] = isExecutionId(id) ? await this.engine.store.executions([id]) : [];
+    const read = (): Promise<ExecutionRow[]> => this.engine.store.executions([id]);
+    const [row] = isExecutionId(id) ? await this.patience.repeat(read) : [];
     if (row === undefined) throw new UnknownExecutionError(id, this.tenant);
     return row.status as ExecutionStatus;
   }
@@ -272,7 +280,7 @@ export class CloacinaRunner {
     run: () => Promise<ControlResult>,
   ): Promise<ControlResult | undefined> {
     if (!isExecutionId(id)) throw new UnknownExecutionError(id, this.tenant);
-    const result = await run();
+    const result = await this.patience.once(run);
     if (result.changed) return result;
     const status = await this.statusOf(id);
     const { to, from } = LEGAL[action];

@@ -1,8 +1,9 @@
 import { Batcher } from '../engine/batcher.js';
 import type { DefinitionCatalog } from '../engine/definition-catalog.js';
+import type { Patience } from '../engine/patience.js';
 import { InvalidArgumentError } from '../errors/index.js';
 import { show } from '../errors/option-checks.js';
-import type { ExecutionRow, TaskRow, TenantStore } from '../store/store.js';
+import type { ExecutionListFilter, ExecutionRow, TaskRow, TenantStore } from '../store/store.js';
 import { textProblem, type ExecutionStatus } from '../workflow/index.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import type { Execution, ExecutionFilter, Page } from './execution.js';
@@ -24,36 +25,49 @@ const STATUSES: readonly ExecutionStatus[] = [
   'Cancelled',
 ];
 
+interface Question {
+  readonly id: string;
+  readonly askedAt: number;
+}
+
 /** Reads executions with their tasks; many at once when many are asked for at once. */
 export class ExecutionReader {
-  private readonly batcher: Batcher<string, Execution | null>;
+  private readonly batcher: Batcher<Question, Execution | null>;
 
   constructor(
     private readonly store: TenantStore,
     private readonly catalog: DefinitionCatalog,
+    private readonly patience: Patience,
   ) {
     this.batcher = new Batcher({
       maxItems: MAX_READ,
-      send: (ids) => this.read(ids),
+      send: (questions) => this.read(questions.map(({ id }) => id)),
       failureKind: (error) => store.failureKind(error),
+      giveUp: ({ askedAt }, error) => patience.giveUp(error, askedAt),
     });
   }
 
   /** Null for an id that there is no execution of, also for what is no UUID. */
   get(id: string): Promise<Execution | null> {
-    return isExecutionId(id) ? this.batcher.add(id.toLowerCase()) : Promise.resolve(null);
+    if (!isExecutionId(id)) return Promise.resolve(null);
+    return this.batcher.add({ id: id.toLowerCase(), askedAt: performance.now() });
   }
 
   async list(filter: ExecutionFilter): Promise<Page<Execution>> {
     const limit = checkLimit(filter.limit);
-    const rows = await this.store.list({
+    const checked = {
       workflow: checkWorkflow(filter.workflow),
       statuses: checkStatuses(filter.status),
       createdAfter: checkOptionalDate('createdAfter', filter.createdAfter),
       createdBefore: checkOptionalDate('createdBefore', filter.createdBefore),
       limit: limit + 1,
       after: filter.cursor === undefined ? undefined : decodeCursor(filter.cursor),
-    });
+    };
+    return this.patience.repeat(() => this.readPage(checked, limit));
+  }
+
+  private async readPage(filter: ExecutionListFilter, limit: number): Promise<Page<Execution>> {
+    const rows = await this.store.list(filter);
     const page = rows.slice(0, limit);
     const last = page.at(-1);
     return {
