@@ -150,6 +150,28 @@ describe('A server that is away', () => {
     expect(await tenant.query('SELECT FROM cloacina_workflow_execution')).toHaveLength(2);
   });
 
+  it('is what reading and steering fail with, too', async () => {
+    const proxy = await TcpProxy.start();
+    const tenant = await openTenant([workflow], { databaseUrl: proxy.url, startTimeoutMs: 200 });
+    const handle = await tenant.runner.start(workflow, {}, { delay: '1h' });
+    await proxy.refuse();
+    const calls = [
+      handle.status(),
+      tenant.runner.get(handle.id),
+      tenant.runner.list(),
+      tenant.runner.cancel(handle.id),
+      tenant.runner.pause(handle.id),
+      tenant.runner.resume(handle.id),
+      tenant.runner.retry(handle.id),
+      tenant.runner.start('unknown here'),
+    ];
+    for (const each of await Promise.allSettled(calls)) {
+      expect(each).toMatchObject({ status: 'rejected', reason: { code: 'DATABASE_UNAVAILABLE' } });
+    }
+    await proxy.accept();
+    expect(await handle.status()).toBe('Pending');
+  });
+
   it('is waited for by a start for a while: one that comes back in time has it', async () => {
     const proxy = await TcpProxy.start();
     const tenant = await openTenant([workflow], { databaseUrl: proxy.url });

@@ -178,6 +178,34 @@ describe('A transactional task', () => {
     expect(await tenant.runner.get(never ?? '')).toBeNull();
   });
 
+  it('that waits for a connection loses nothing of its timeout, and does not begin when it is cancelled', async () => {
+    // Of three connections one is for user code.
+    const narrow = await openTenant([writing, fleeting], { schema: tenant.schema, poolSize: 3 });
+    const free = gate();
+    const begun: string[] = [];
+    work = async (context) => {
+      begun.push(context.executionId);
+      if (context.has('first')) await free.passed;
+    };
+    const first = await narrow.runner.start(writing, { first: true });
+    await waitFor(() => begun.length === 1);
+    const [second, third] = [
+      await narrow.runner.start(fleeting),
+      await narrow.runner.start(writing),
+    ];
+    const running = (id: string): boolean =>
+      narrow.engine.claims.ofExecution(id).some(({ stage }) => stage === 'running');
+    await waitFor(() => running(second.id) && running(third.id));
+    const since = performance.now();
+    await third.cancel();
+    await waitFor(() => performance.now() - since > 100);
+    free.open();
+    expect((await second.result()).tasks[0]).toMatchObject({ status: 'Completed', attempt: 1 });
+    await first.result();
+    await waitFor(() => !narrow.engine.isBusy);
+    expect(begun).toEqual([first.id, second.id]);
+  });
+
   it('is one of many at once, more than there are connections', async () => {
     work = async (context) => {
       await note(context, context.executionId);
