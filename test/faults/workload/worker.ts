@@ -28,6 +28,7 @@ export interface WorkerSettings {
   readonly handlerMs: number;
   readonly leaseDurationMs: number;
   readonly maxConcurrentTasks: number;
+  readonly poolSize: number;
   readonly withoutFence?: boolean;
 }
 
@@ -132,7 +133,7 @@ const { runner } = await host.openTenant({
   tenant: schema,
   schema,
   databaseUrl: url,
-  poolSize: 6,
+  poolSize: settings.poolSize,
   maxConcurrentTasks: settings.maxConcurrentTasks,
   leaseDurationMs: settings.leaseDurationMs,
   shutdownTimeoutMs: 5_000,

@@ -17,6 +17,7 @@ export interface WorkloadOptions {
   readonly handlerMs?: number;
   readonly leaseDurationMs?: number;
   readonly maxConcurrentTasks?: number;
+  readonly poolSize?: number;
   readonly withoutFence?: boolean;
   /** Past faults of the network; default: `url`. */
   readonly directUrl?: () => string;
@@ -45,6 +46,7 @@ export class Workload {
       handlerMs: this.options.handlerMs ?? 5,
       leaseDurationMs: this.options.leaseDurationMs ?? 30_000,
       maxConcurrentTasks: this.options.maxConcurrentTasks ?? 20,
+      poolSize: this.options.poolSize ?? 6,
       withoutFence: this.options.withoutFence ?? false,
       ...more,
     };
@@ -73,6 +75,18 @@ export class Workload {
   /** Starts so many of each workflow there; resolves when it was told to, not when they have started. */
   start(child: TestChild, count: number): void {
     for (const { name } of this.plans) this.order(child, { kind: 'start', workflow: name, count });
+  }
+
+  /** As above, and waits until each has been accepted or refused. */
+  async started(child: TestChild, count: number): Promise<void> {
+    const told = (): number =>
+      (child.messages as { kind: string }[]).filter(({ kind }) => kind === 'started').length;
+    const before = told();
+    this.start(child, count);
+    await waitFor(() => told() >= before + this.plans.length, {
+      deadline: 60_000,
+      what: 'the starts',
+    });
   }
 
   accepted(): Map<string, string> {
