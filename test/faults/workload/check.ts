@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { illegalHistories } from './legal-history.js';
 import { expectedOf, type PlannedWorkflow } from './plan.js';
 import type { Entry } from './worker.js';
 
@@ -50,6 +51,9 @@ export async function violationsOf(run: CheckedRun): Promise<string[]> {
           (text) => `${execution.id} (${plan.name}): ${text}`,
         );
       }),
+      ...(await illegalHistories(
+        async <R extends object>(sql: string) => (await client.query<R>(sql)).rows,
+      )),
       ...(await leftovers(client)),
     ];
   } finally {

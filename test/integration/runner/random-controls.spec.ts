@@ -21,6 +21,7 @@ import {
 import { type OpenTenant, openTenant, processEngineOf } from '../../support/open-tenant.js';
 import { freshSchema } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
+import { illegalHistories } from '../../faults/workload/legal-history.js';
 
 const EXECUTIONS = 150;
 const CONTROLS = 600;
@@ -183,6 +184,8 @@ describe('Random pauses, cancels, resumes and retries from several processes', (
           each.status === 'fulfilled' ? 'done' : String((each.reason as { code?: string }).code);
         codes.set(code, (codes.get(code) ?? 0) + 1);
       }
+      // At any instant, with everything under way.
+      if (i % 60 === 0) expect(await illegalHistories(hosts[0]!.query)).toEqual([]);
     }
     await starting;
     expect([...codes.keys()].sort()).toEqual(['INVALID_TRANSITION', 'done']);
@@ -206,6 +209,7 @@ describe('Random pauses, cancels, resumes and retries from several processes', (
       }
     }
     expect(await check(one)).toEqual([]);
+    expect(await illegalHistories(one.query)).toEqual([]);
     const twice = [...begins].filter(
       ([key, count]) => count > 1 && !steered.has(key.split('/')[0] ?? ''),
     );
