@@ -62,7 +62,7 @@ export function illegalitiesOf(history: History, limits: HistoryLimits = {}): st
 /** Walks the execution through its events. That it began is told by its row alone. */
 function wrongPath({ execution, events, tasks }: History): string[] {
   const wrong: string[] = [];
-  let state: ExecutionStatus = 'Pending';
+  let state = 'Pending' as ExecutionStatus;
   let generation = 0;
   const become = (to: ExecutionStatus, what: string): void => {
     // It began in between; no event says so.
