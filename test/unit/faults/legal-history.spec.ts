@@ -104,6 +104,8 @@ function completed(): History {
   };
 }
 
+const NOT_BEGUN = { pending: 1, token: 0, generation: 1, startedAt: null, completedAt: null };
+
 /** Cancelled while `charge` ran, retried, paused, resumed, and running again. */
 function retried(): History {
   return {
@@ -119,10 +121,10 @@ function retried(): History {
       task(PREPARE, 'Completed'),
       task(CHARGE, 'Running', { token: 3, generation: 1, startedAt: 55 }),
       task(REFUND, 'NotStarted', {
-        ...{ pending: 1, token: 0, generation: 1, startedAt: null, completedAt: null },
+        ...NOT_BEGUN,
       }),
       task(SHIP, 'NotStarted', {
-        ...{ pending: 1, token: 0, generation: 1, startedAt: null, completedAt: null },
+        ...NOT_BEGUN,
       }),
     ],
     events: [
