@@ -1,13 +1,8 @@
 import { Logger } from '@nestjs/common';
 import type pg from 'pg';
 import type { DataSource } from 'typeorm';
-import { createTenantDataSource } from '../store/data-source.js';
-import {
-  APPLICATION_MIGRATIONS_TABLE,
-  CLOACINA_MIGRATIONS_TABLE,
-  cloacinaMigrations,
-} from '../store/migrations/index.js';
-import { silentTypeOrmLogger } from '../store/silent-typeorm-logger.js';
+import { APPLICATION_MIGRATIONS_TABLE } from '../store/migrations/index.js';
+import { createMigrationDataSource } from './migration-data-source.js';
 import { explainFailure } from './migration-failure.js';
 import { type HistoryRequest, readHistories, type SchemaHistory } from './migration-history.js';
 import { applyPending, type MigrationRun, revertLast } from './migration-run.js';
@@ -27,8 +22,10 @@ export interface MigratorSettings {
   readonly schema: string;
   /** The pool that `dataSource` is on. */
   readonly pool: pg.Pool;
-  /** The tenant's data source, initialised; its migrations are the application's. */
+  /** The tenant's data source; its migrations are the application's. */
   readonly dataSource: DataSource;
+  /** Initialises `dataSource`, once whoever asks; called only when migrations of the application have to be run. */
+  readonly initialize?: () => Promise<unknown>;
   /** How long one wait for another process that migrates the schema takes before it is logged, in milliseconds. */
   readonly lockTimeoutMs?: number;
   /** How long to wait in all for that process, in milliseconds. */
@@ -58,6 +55,16 @@ export class CloacinaMigrator {
   /** @internal Applications get theirs by injection. */
   constructor(private readonly settings: MigratorSettings) {
     assertSchemaName(settings.schema);
+  }
+
+  /** @internal */
+  get tenant(): string {
+    return this.settings.tenant;
+  }
+
+  /** @internal Tenants on one pool are looked at together. */
+  get pool(): pg.Pool {
+    return this.settings.pool;
   }
 
   /**
@@ -102,7 +109,7 @@ export class CloacinaMigrator {
     const reverted = appliedOf(application, history).some((name) =>
       application.names.includes(name),
     )
-      ? await revertLast(this.runOf(this.settings.dataSource, application))
+      ? await this.withApplication((run) => revertLast(run))
       : await this.withLibrary((run) => revertLast(run));
     if (reverted !== null) {
       this.logger.log(`Schema "${this.settings.schema}": reverted ${reverted}.`);
@@ -117,7 +124,7 @@ export class CloacinaMigrator {
 
   /** @internal The rest of {@link ensure}, for who has read the history already. */
   async ensureFrom(history: SchemaHistory): Promise<EnsureResult> {
-    const { schema, dataSource } = this.settings;
+    const { schema } = this.settings;
     assertNotAhead(schema, history);
     const began = performance.now();
     const applied: string[] = [];
@@ -129,7 +136,7 @@ export class CloacinaMigrator {
     }
     const application = this.applicationSet();
     if (pendingOf(application, history).length > 0) {
-      applied.push(...(await applyPending(this.runOf(dataSource, application))).applied);
+      applied.push(...(await this.withApplication((run) => applyPending(run))).applied);
     }
     if (applied.length > 0) {
       const took = Math.round(performance.now() - began);
@@ -141,13 +148,10 @@ export class CloacinaMigrator {
   }
 
   private async readHistory(): Promise<SchemaHistory> {
-    const began = performance.now();
-    try {
-      const [history] = await readHistories(this.settings.pool, [this.historyRequest()]);
-      return history ?? { schemaExists: false, applied: new Map() };
-    } catch (error) {
-      throw await explainFailure(error, { ...this.settings, began });
-    }
+    const [history] = await this.explaining(() =>
+      readHistories(this.settings.pool, [this.historyRequest()]),
+    );
+    return history ?? { schemaExists: false, applied: new Map() };
   }
 
   private applicationSet(): MigrationSet {
@@ -168,26 +172,31 @@ export class CloacinaMigrator {
     return { ...this.settings, dataSource, set, warn: (message) => this.logger.warn(message) };
   }
 
+  private async withApplication<T>(work: (run: MigrationRun) => Promise<T>): Promise<T> {
+    const { dataSource, initialize } = this.settings;
+    if (!dataSource.isInitialized) {
+      await this.explaining(() => initialize?.() ?? dataSource.initialize());
+    }
+    return work(this.runOf(dataSource, this.applicationSet()));
+  }
+
   /** The tenant's data source has the application's migrations, so the library's are run on one of their own. */
   private async withLibrary<T>(work: (run: MigrationRun) => Promise<T>): Promise<T> {
-    const { pool, schema } = this.settings;
-    const began = performance.now();
-    const dataSource = createTenantDataSource({
-      pool,
-      schema,
-      migrations: cloacinaMigrations,
-      migrationsTableName: CLOACINA_MIGRATIONS_TABLE,
-      options: { logger: silentTypeOrmLogger },
-    });
-    try {
-      await dataSource.initialize();
-    } catch (error) {
-      throw await explainFailure(error, { ...this.settings, began });
-    }
+    const dataSource = createMigrationDataSource(this.settings.pool, this.settings.schema);
+    await this.explaining(() => dataSource.initialize());
     try {
       return await work(this.runOf(dataSource, cloacinaMigrationSet));
     } finally {
       await dataSource.destroy();
+    }
+  }
+
+  private async explaining<T>(work: () => Promise<T>): Promise<T> {
+    const began = performance.now();
+    try {
+      return await work();
+    } catch (error) {
+      throw await explainFailure(error, { ...this.settings, began });
     }
   }
 }

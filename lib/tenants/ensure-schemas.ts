@@ -1,6 +1,7 @@
 import type pg from 'pg';
+import { DatabaseUnavailableError } from '../errors/index.js';
 import type { CloacinaMigrator, EnsureResult } from './cloacina-migrator.js';
-import { readHistories, type SchemaHistory } from './migration-history.js';
+import { readReadableHistories, type SchemaHistory } from './migration-history.js';
 
 /** How one tenant's migration went. */
 export type EnsureOutcome =
@@ -11,48 +12,83 @@ export type EnsureOutcome =
     }
   | { readonly migrator: CloacinaMigrator; readonly result?: undefined; readonly error: unknown };
 
+export interface EnsureSchemasOptions {
+  /** Schemas that are migrated at once, over all pools; default {@link MIGRATIONS_AT_ONCE}. */
+  readonly concurrency?: number;
+  /** Told of each tenant as soon as it is through. Must not throw. */
+  readonly onOutcome?: (outcome: EnsureOutcome) => void;
+}
+
+/** As many connections as one pool of the default size spares for what is no hot statement. */
+export const MIGRATIONS_AT_ONCE = 4;
+
 /**
- * Brings the schemas of many tenants on one pool up to date, and never fails as a whole: each tenant has its outcome,
- * in the order of `migrators`. A boot at which nothing is pending takes a few statements, not a few for each tenant.
+ * Brings the schemas of many tenants up to date, on whatever pools they are, and never fails as a whole: each tenant
+ * has its outcome, in the order of `migrators`. When nothing is pending, that takes a few statements for each pool,
+ * not a few for each tenant.
  */
 export async function ensureSchemas(
-  pool: pg.Pool,
   migrators: readonly CloacinaMigrator[],
-  concurrency = 4,
+  { concurrency = MIGRATIONS_AT_ONCE, onOutcome }: EnsureSchemasOptions = {},
 ): Promise<EnsureOutcome[]> {
-  const histories = await readTogether(pool, migrators);
+  const known = await readAll(migrators);
   const outcomes: EnsureOutcome[] = [];
   const queue = migrators.entries();
   const worker = async (): Promise<void> => {
     for (const [index, migrator] of queue) {
-      outcomes[index] = await ensureOne(migrator, histories?.[index]);
+      const outcome = await ensureOne(migrator, known.get(migrator));
+      outcomes[index] = outcome;
+      onOutcome?.(outcome);
     }
   };
-  await Promise.all(Array.from({ length: Math.max(1, concurrency) }, worker));
+  const workers = Math.max(1, Math.min(concurrency, migrators.length));
+  await Promise.all(Array.from({ length: workers }, worker));
   return outcomes;
 }
 
-/** Undefined when it fails, for instance because one schema may not be read: then each tenant finds out by itself. */
+/** A tenant's history; or why none of its pool could be read; or undefined: it finds out by itself. */
+type Known = SchemaHistory | DatabaseUnavailableError | undefined;
+
+async function readAll(
+  migrators: readonly CloacinaMigrator[],
+): Promise<ReadonlyMap<CloacinaMigrator, Known>> {
+  const byPool = new Map<pg.Pool, CloacinaMigrator[]>();
+  for (const migrator of migrators) {
+    const ofPool = byPool.get(migrator.pool);
+    if (ofPool === undefined) byPool.set(migrator.pool, [migrator]);
+    else ofPool.push(migrator);
+  }
+  const known = new Map<CloacinaMigrator, Known>();
+  await Promise.all(
+    [...byPool].map(async ([pool, ofPool]) => {
+      const read = await readTogether(pool, ofPool);
+      for (const [index, migrator] of ofPool.entries()) {
+        known.set(migrator, Array.isArray(read) ? read[index] : read);
+      }
+    }),
+  );
+  return known;
+}
+
+/** A database that is away is away for all tenants on the pool: not each of them waits for it. */
 async function readTogether(
   pool: pg.Pool,
   migrators: readonly CloacinaMigrator[],
-): Promise<SchemaHistory[] | undefined> {
+): Promise<(SchemaHistory | undefined)[] | DatabaseUnavailableError> {
+  const began = performance.now();
   try {
-    return await readHistories(
-      pool,
-      migrators.map((migrator) => migrator.historyRequest()),
-    );
-  } catch {
-    return undefined;
+    const requests = migrators.map((migrator) => migrator.historyRequest());
+    return await readReadableHistories(pool, requests);
+  } catch (error) {
+    const waitedMs = Math.round(performance.now() - began);
+    return new DatabaseUnavailableError({ waitedMs }, { cause: error });
   }
 }
 
-async function ensureOne(
-  migrator: CloacinaMigrator,
-  history: SchemaHistory | undefined,
-): Promise<EnsureOutcome> {
+async function ensureOne(migrator: CloacinaMigrator, known: Known): Promise<EnsureOutcome> {
+  if (known instanceof DatabaseUnavailableError) return { migrator, error: known };
   try {
-    const result = await (history === undefined ? migrator.ensure() : migrator.ensureFrom(history));
+    const result = await (known === undefined ? migrator.ensure() : migrator.ensureFrom(known));
     return { migrator, result };
   } catch (error) {
     return { migrator, error };

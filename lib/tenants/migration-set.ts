@@ -16,12 +16,21 @@ export const cloacinaMigrationSet: MigrationSet = {
   names: cloacinaMigrations.map((migration) => new migration().name),
 };
 
-/** The migrations of an initialised data source, by TypeORM's rules: named after their class, ordered by timestamp. */
+/**
+ * The migrations of a data source, initialised or not, by TypeORM's rules: named after their class unless they have a
+ * `name`, ordered by the timestamp at the end of it.
+ */
 export function migrationSetOf(dataSource: DataSource, table: string): MigrationSet {
-  const names = dataSource.migrations.map(
-    (migration) => migration.name ?? migration.constructor.name,
+  const names = Object.values(dataSource.options.migrations ?? []).flatMap((migration: unknown) =>
+    typeof migration === 'function' ? [nameOf(migration)] : [],
   );
   return { table, names: names.sort((a, b) => timestampOf(a) - timestampOf(b)) };
+}
+
+// oxlint-disable-next-line typescript/no-unsafe-function-type -- TypeORM's own type for a migration class
+function nameOf(migration: Function): string {
+  const own: unknown = Reflect.get(Object(Reflect.construct(migration, [])), 'name');
+  return typeof own === 'string' && own !== '' ? own : migration.name;
 }
 
 function timestampOf(name: string): number {

@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { Logger } from '@nestjs/common';
 import type { Client } from 'pg';
 import { DatabaseUnavailableError, MigrationError } from '../../../lib/errors/index.js';
-import { ensureSchemas } from '../../../lib/tenants/ensure-schemas.js';
 import { lockSchema } from '../../../lib/tenants/schema-lock.js';
 import { startChild, type TestChild } from '../../support/child-process.js';
 import { connectAdmin, freshSchema } from '../../support/postgres.js';
@@ -10,7 +9,6 @@ import { waitFor } from '../../support/wait-for.js';
 import type { BootMessage } from './boot-process.js';
 import { historyOf } from './catalog.js';
 import { openTenant, withTenant } from './open-tenant.js';
-import { statementsOf } from './statements-of.js';
 
 const FIRST = 'CreateCloacinaTables1735689600000';
 const PROCESSES = 20;
@@ -157,37 +155,6 @@ describe('while another process migrates the schema', () => {
       expect(await migrator.ensure()).toEqual({ schemaCreated: false, applied: [] });
       await admin.query('COMMIT');
     });
-  });
-});
-
-describe('many tenants', () => {
-  test('are created, then found up to date in two statements; one that fails does not stop the others', async () => {
-    const schemas = Array.from({ length: 12 }, () => freshSchema('many'));
-    const tenants = await Promise.all(schemas.map((schema) => openTenant(schema)));
-    const pool = tenants[0]?.pool;
-    if (pool === undefined) throw new Error('no tenants');
-    const migrators = tenants.map(({ migrator }) => migrator);
-    try {
-      const first = await ensureSchemas(pool, migrators);
-      expect(first.map(({ result }) => result)).toEqual(
-        schemas.map(() => ({ schemaCreated: true, applied: [FIRST] })),
-      );
-
-      const statements = await statementsOf(() => ensureSchemas(pool, migrators));
-      expect(statements).toHaveLength(2);
-
-      await admin.query(
-        `INSERT INTO ${schemas[5]}.cloacina_migrations (timestamp, name) VALUES (4102444800000, 'Newer4102444800000')`,
-      );
-      await admin.query(`DROP SCHEMA ${schemas[7]} CASCADE`);
-      const outcomes = await ensureSchemas(pool, migrators);
-      expect(outcomes.map(({ error }) => error !== undefined)).toEqual(
-        schemas.map((_schema, index) => index === 5),
-      );
-      expect(outcomes[7]?.result?.applied).toEqual([FIRST]);
-    } finally {
-      await Promise.all(tenants.map((tenant) => tenant.close()));
-    }
   });
 });
 
