@@ -11,6 +11,7 @@ import { CloacinaLifecycleModule } from './boot/lifecycle.module.js';
 import { SHARED_OPTIONS, TENANT_HOST, type GivenOptions } from './boot/registration.js';
 import { WorkflowRegistry } from './discovery/registered-workflow.js';
 import { CloacinaRecoveryJobs, RECOVERY_PASSES } from './recovery/recovery-jobs.js';
+import { CloacinaTenants } from './tenants/cloacina-tenants.js';
 import { TenantHost } from './tenants/tenant-host.js';
 
 /** What the tenants of one application share. Imported by every module that CloacinaModule makes; there is one. */
@@ -29,10 +30,16 @@ import { TenantHost } from './tenants/tenant-host.js';
       useFactory: (boot: Boot) => new TenantHost(boot.registry, boot.shared.maxConcurrentTasks),
       inject: [Boot],
     },
+    {
+      provide: CloacinaTenants,
+      useFactory: (boot: Boot, host: TenantHost) =>
+        new CloacinaTenants({ host, admit: (options) => boot.admit(options) }),
+      inject: [Boot, TENANT_HOST],
+    },
     { provide: RECOVERY_PASSES, useExisting: TENANT_HOST },
     CloacinaRecoveryJobs,
   ],
-  exports: [Boot, WorkflowRegistry, TENANT_HOST, CloacinaRecoveryJobs],
+  exports: [Boot, WorkflowRegistry, TENANT_HOST, CloacinaTenants, CloacinaRecoveryJobs],
 })
 export class CloacinaCoreModule implements OnModuleInit, OnApplicationShutdown {
   constructor(

@@ -75,6 +75,9 @@ export type {
 export type { ExecutionHandle } from './runner/execution-handle.js';
 export type { StartOptions } from './runner/start-request.js';
 export { CloacinaMigrator, type EnsureResult } from './tenants/cloacina-migrator.js';
+export { CloacinaTenants } from './tenants/cloacina-tenants.js';
+export type { MigrateAllOptions, TenantMigration } from './tenants/migrate-fleet.js';
+export type { Tenant } from './tenants/tenant.js';
 export {
   all,
   always,

@@ -2,6 +2,7 @@ import type { ModulesContainer } from '@nestjs/core';
 import { WorkflowRegistry } from '../discovery/registered-workflow.js';
 import { checkServed } from '../discovery/served-workflows.js';
 import { exploreWorkflows } from '../discovery/workflow-explorer.js';
+import type { CloacinaTenantOptions } from '../cloacina.options.js';
 import { ConfigurationError, describeError } from '../errors/index.js';
 import { show } from '../errors/option-checks.js';
 import {
@@ -41,6 +42,10 @@ export class Boot {
   /** Changes when instances are there: a factory may have made workflows. */
   private workflowProblems: readonly string[] = [];
   private readonly resolved = new Map<TenantRegistration, ResolvedTenantOptions>();
+  /** Tenants that were added before all workflows were known. */
+  private readonly addedEarly: ResolvedTenantOptions[] = [];
+  /** Everything was found to be sound. */
+  private finished = false;
 
   constructor(
     private readonly modules: ModulesContainer,
@@ -60,7 +65,7 @@ export class Boot {
 
   /** Whether nothing is wrong so far. */
   get isSound(): boolean {
-    return this.allProblems().length === 0;
+    return this.finished || this.allProblems().length === 0;
   }
 
   /** The only tenant is injected by class too. */
@@ -80,17 +85,39 @@ export class Boot {
   }
 
   /**
+   * The options of a tenant that is added at run time, with all defaults.
+   *
+   * @throws ConfigurationError with everything that is wrong with them, or with the application while it boots
+   */
+  admit(options: CloacinaTenantOptions): ResolvedTenantOptions {
+    if (!this.isSound) throw this.error();
+    const resolution = resolveTenantOptions(options, this.shared.given);
+    const problems = resolution.ok ? this.servedProblems(resolution.options) : resolution.problems;
+    if (!resolution.ok || problems.length > 0) throw new ConfigurationError(problems);
+    return resolution.options;
+  }
+
+  private servedProblems(options: ResolvedTenantOptions): string[] {
+    const { tenant, workflows = [] } = options;
+    if (this.finished)
+      return checkServed(`Tenant ${JSON.stringify(tenant)}: workflows`, workflows, this.registry);
+    this.addedEarly.push(options);
+    return [];
+  }
+
+  /**
    * The last check, when every provider has been instantiated.
    *
    * @throws ConfigurationError with everything that is wrong
    */
   finish(): void {
     this.explore(true);
-    for (const { tenant, workflows = [] } of this.resolved.values()) {
+    for (const { tenant, workflows = [] } of [...this.resolved.values(), ...this.addedEarly]) {
       const owner = `Tenant ${JSON.stringify(tenant)}: workflows`;
       this.problems.push(...checkServed(owner, workflows, this.registry));
     }
     if (!this.isSound) throw this.error();
+    this.finished = true;
   }
 
   private allProblems(): string[] {

@@ -7,7 +7,8 @@ import { tenantToken } from '../cloacina.tokens.js';
 import { CloacinaRecovery } from '../recovery/cloacina-recovery.js';
 import { CloacinaRunner } from '../runner/cloacina-runner.js';
 import { CloacinaMigrator } from '../tenants/cloacina-migrator.js';
-import type { HostedTenant, TenantHost } from '../tenants/tenant-host.js';
+import type { Tenant } from '../tenants/tenant.js';
+import type { TenantHost } from '../tenants/tenant-host.js';
 import { ConfigurationError, listNames } from '../errors/index.js';
 import { Boot } from './boot.js';
 import {
@@ -22,7 +23,7 @@ import { unavailable } from './unavailable.js';
 /** Of each tenant there is one of these, under a string with the tenant's name. */
 const PARTS: readonly {
   readonly type: Type<unknown>;
-  readonly read: (hosted: HostedTenant) => object;
+  readonly read: (hosted: Tenant) => object;
 }[] = [
   { type: CloacinaRunner, read: (hosted) => hosted.runner },
   { type: CloacinaMigrator, read: (hosted) => hosted.migrator },
@@ -31,7 +32,7 @@ const PARTS: readonly {
 
 /** A tenant that was opened, or that cannot be: then all that is read of it are stand-ins. */
 interface OpenedTenant {
-  from(read: (hosted: HostedTenant) => object): object;
+  from(read: (hosted: Tenant) => object): object;
 }
 
 /** What modules can inject of one tenant. `entities` are known when the options are given, not made. */
@@ -86,7 +87,7 @@ function namedParts(tenant: string): FactoryProvider[] {
 
 function fromTenant(
   provide: FactoryProvider['provide'],
-  read: (hosted: HostedTenant) => object,
+  read: (hosted: Tenant) => object,
 ): FactoryProvider {
   return {
     provide,

@@ -59,6 +59,7 @@ export class Executor {
     { readonly task: TaskKey; readonly returned: Promise<void> }
   >();
   private stopping = false;
+  private held = false;
   private readonly scope = new AsyncResource('CloacinaTask');
 
   constructor(private readonly parts: ExecutorParts) {}
@@ -70,6 +71,11 @@ export class Executor {
   /** From now on a failure costs no attempt: the task is given back. */
   stop(): void {
     this.stopping = true;
+  }
+
+  /** Held: what has not begun doesn't, and is given back. */
+  hold(held: boolean): void {
+    this.held = held;
   }
 
   take(claim: HeldClaim): void {
@@ -121,7 +127,7 @@ export class Executor {
 
   private enqueue(claim: HeldClaim, input: TaskInput): void {
     if (!claim.mayBegin) return;
-    if (this.stopping) {
+    if (this.stopping || this.held) {
       this.giveBack(claim);
       return;
     }
@@ -158,7 +164,7 @@ export class Executor {
   /** Resolves when the handler has returned, which frees its slot; what comes of it goes on by itself. */
   private async run(claim: HeldClaim, input: TaskInput): Promise<void> {
     if (!claim.mayBegin) return;
-    if (this.stopping) {
+    if (this.stopping || this.held) {
       this.giveBack(claim);
       return;
     }

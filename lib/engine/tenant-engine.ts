@@ -60,6 +60,7 @@ export class TenantEngine {
   /** The process is known to live. */
   private isLive = false;
   private draining = false;
+  private paused = false;
   /** The lease is being deleted. */
   private releasing = false;
 
@@ -172,7 +173,29 @@ export class TenantEngine {
   }
 
   private updateClaiming(): void {
-    this.claimer.allow(this.isLive && !this.draining && !this.releasing);
+    this.claimer.allow(this.isLive && !this.draining && !this.paused && !this.releasing);
+  }
+
+  /** Claims nothing until {@link resumeClaiming} and gives back what has not begun; what runs goes on. */
+  pauseClaiming(): void {
+    this.paused = true;
+    this.updateClaiming();
+    this.executor.hold(true);
+    this.giveBackWaiting();
+  }
+
+  resumeClaiming(): void {
+    this.paused = false;
+    this.executor.hold(false);
+    this.updateClaiming();
+    this.dispatch();
+  }
+
+  private giveBackWaiting(): void {
+    this.lane.removeQueued();
+    for (const claim of this.claims.all()) {
+      if (claim.stage === 'waiting') this.executor.giveBack(claim);
+    }
   }
 
   /** Deletes the lease when there is nothing to hold it for. Nothing is claimed meanwhile: it would have none. */
@@ -340,10 +363,7 @@ export class TenantEngine {
     this.draining = true;
     this.updateClaiming();
     this.executor.stop();
-    this.lane.removeQueued();
-    for (const claim of this.claims.all()) {
-      if (claim.stage === 'waiting') this.executor.giveBack(claim);
-    }
+    this.giveBackWaiting();
     await within(timeoutMs, this.lane.idle());
     for (const claim of this.claims.all()) {
       if (claim.stage !== 'running') continue;

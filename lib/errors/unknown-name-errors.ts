@@ -27,7 +27,7 @@ export class UnknownTenantError extends CloacinaError {
     super(
       'UNKNOWN_TENANT',
       `This process serves no tenant ${JSON.stringify(tenant)}.${didYouMean(tenant, known)} Known: ${listNames(known)}. ` +
-        'Add it with CloacinaModule.forTenant().',
+        'Add it with CloacinaModule.forTenant() or CloacinaTenants.add().',
     );
     this.tenant = tenant;
   }
@@ -49,15 +49,19 @@ export class UnknownExecutionError extends CloacinaError {
   }
 }
 
-/** The tenant was shut down in this process while, or before, the call was made. Its schema and data are untouched. */
+/**
+ * The tenant was removed or shut down in this process while, or before, the call was made. Its schema and data are
+ * untouched. Whether a start that was under way is stored is known from its idempotency key only: start it elsewhere
+ * with the same one.
+ */
 export class TenantRemovedError extends CloacinaError {
   readonly tenant: string;
 
   constructor(tenant: string) {
     super(
       'TENANT_REMOVED',
-      `This process no longer serves tenant ${JSON.stringify(tenant)}: it was shut down here. Its data is untouched, ` +
-        'and its executions go on wherever it is served.',
+      `This process no longer serves tenant ${JSON.stringify(tenant)}: it was removed or shut down here. Its data is ` +
+        'untouched, and its executions go on wherever it is served.',
     );
     this.tenant = tenant;
   }

@@ -116,28 +116,34 @@ export class CloacinaRunner {
     context?: WorkflowInput<R>,
     options: StartOptions = {},
   ): Promise<ExecutionHandle> {
-    this.closing.signal.throwIfAborted();
-    const name = this.parts.registry.nameOf(workflow);
-    const schema = this.registered(name)?.input;
-    // Without a schema it goes through no promise: that would ask it for a `then`.
-    const input =
-      schema === undefined ? (context ?? {}) : await validateInput(schema, context ?? {});
-    const { catalog } = this.engine;
-    if (!catalog.isOpen) await this.patience.repeat(() => this.engine.open());
-    const definition =
-      catalog.currentOf(name) ?? (await this.patience.repeat(() => catalog.toStart(name)));
-    const request = makeStartRequest(
-      definition,
-      input,
-      options,
-      this.engine.settings.maxContextSize,
-    );
-    const manager = checkManager(options.manager);
-    const { id, created } =
-      manager === undefined
-        ? await this.engine.start(request)
-        : await this.engine.startIn(manager, request);
-    return this.handleOf(id, created);
+    const { signal } = this.closing;
+    signal.throwIfAborted();
+    try {
+      const name = this.parts.registry.nameOf(workflow);
+      const schema = this.registered(name)?.input;
+      // Without a schema it goes through no promise: that would ask it for a `then`.
+      const input =
+        schema === undefined ? (context ?? {}) : await validateInput(schema, context ?? {});
+      const { catalog } = this.engine;
+      if (!catalog.isOpen) await this.patience.repeat(() => this.engine.open());
+      const definition =
+        catalog.currentOf(name) ?? (await this.patience.repeat(() => catalog.toStart(name)));
+      const request = makeStartRequest(
+        definition,
+        input,
+        options,
+        this.engine.settings.maxContextSize,
+      );
+      const manager = checkManager(options.manager);
+      const { id, created } =
+        manager === undefined
+          ? await this.engine.start(request)
+          : await this.engine.startIn(manager, request);
+      return this.handleOf(id, created);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error;
+    }
   }
 
   /** A handle on an execution by its id; whether there is one is asked when the handle is used. */
@@ -147,7 +153,7 @@ export class CloacinaRunner {
 
   /** An execution with all its tasks; null when there is none of that id. */
   get(id: string): Promise<Execution | null> {
-    return this.reader.get(id);
+    return this.whileServed(() => this.reader.get(id));
   }
 
   /**
@@ -156,7 +162,7 @@ export class CloacinaRunner {
    * @throws InvalidArgumentError for a limit, status, date or cursor that is none
    */
   list(filter: ExecutionFilter = {}): Promise<Page<Execution>> {
-    return this.reader.list(filter);
+    return this.whileServed(() => this.reader.list(filter));
   }
 
   /**
@@ -202,8 +208,8 @@ export class CloacinaRunner {
    */
   async retry(id: string): Promise<void> {
     if (!isExecutionId(id)) throw new UnknownExecutionError(id, this.tenant);
-    const found = await this.patience.once(() =>
-      resetForRetry(this.engine.store, this.engine.catalog, id),
+    const found = await this.whileServed(() =>
+      this.patience.once(() => resetForRetry(this.engine.store, this.engine.catalog, id)),
     );
     if (!found) throw new UnknownExecutionError(id, this.tenant);
     this.engine.workIsReady();
@@ -222,6 +228,18 @@ export class CloacinaRunner {
   closed(): void {
     this.closing.abort(new TenantRemovedError(this.tenant));
     this.reader.close();
+  }
+
+  /** A tenant that was removed says so, also to calls that were under way. */
+  private async whileServed<T>(work: () => Promise<T>): Promise<T> {
+    const { signal } = this.closing;
+    signal.throwIfAborted();
+    try {
+      return await work();
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error;
+    }
   }
 
   private registered(name: string): RegisteredWorkflow | undefined {
@@ -245,7 +263,7 @@ export class CloacinaRunner {
 
   private async statusOf(id: string): Promise<ExecutionStatus> {
     const read = (): Promise<ExecutionRow[]> => this.engine.store.executions([id]);
-    const [row] = isExecutionId(id) ? await this.patience.repeat(read) : [];
+    const [row] = isExecutionId(id) ? await this.whileServed(() => this.patience.repeat(read)) : [];
     if (row === undefined) throw new UnknownExecutionError(id, this.tenant);
     return row.status as ExecutionStatus;
   }
@@ -280,7 +298,7 @@ export class CloacinaRunner {
     run: () => Promise<ControlResult>,
   ): Promise<ControlResult | undefined> {
     if (!isExecutionId(id)) throw new UnknownExecutionError(id, this.tenant);
-    const result = await this.patience.once(run);
+    const result = await this.whileServed(() => this.patience.once(run));
     if (result.changed) return result;
     const status = await this.statusOf(id);
     const { to, from } = LEGAL[action];

@@ -27,6 +27,7 @@ export class LoginEngine {
   readonly process: ProcessEngine<ControlConnection | PoolSession>;
   readonly recovery: RecoveryWatch;
   private started: Promise<void> | undefined;
+  private claiming = false;
 
   constructor(settings: LoginSettings, slots: RunQueue) {
     const connection = connectionConfig(settings);
@@ -74,6 +75,13 @@ export class LoginEngine {
         throw error;
       });
     return this.started;
+  }
+
+  /** Lets the tenants claim, those that are added later too; once, whoever asks first. */
+  startClaiming(): void {
+    if (this.claiming) return;
+    this.claiming = true;
+    this.process.startClaiming();
   }
 
   async close(): Promise<void> {

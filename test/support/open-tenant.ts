@@ -11,11 +11,8 @@ import { BuiltWorkflow, type WorkflowDefinition } from '../../lib/discovery/work
 import { getWorkflowOptions } from '../../lib/discovery/workflow-metadata.js';
 import type { TenantEngine } from '../../lib/engine/tenant-engine.js';
 import type { LoginEngine } from '../../lib/tenants/login-engine.js';
-import {
-  type HostedTenant,
-  type HostedTenantOptions,
-  TenantHost,
-} from '../../lib/tenants/tenant-host.js';
+import type { HostedTenantOptions, Tenant } from '../../lib/tenants/tenant.js';
+import { TenantHost } from '../../lib/tenants/tenant-host.js';
 import { connectAdmin, databaseUrl, freshSchema } from './postgres.js';
 
 // Tests lose connections, refuse outcomes and abort handlers on purpose: the warnings would drown the report.
@@ -31,7 +28,7 @@ export interface OpenOptions extends Partial<HostedTenantOptions> {
 }
 
 /** A tenant on a host of its own, which stands for a process. */
-export interface OpenTenant extends HostedTenant {
+export interface OpenTenant extends Tenant {
   readonly host: TenantHost;
   readonly engine: TenantEngine;
   /** Reads rows with the tenant's schema as search_path. */

@@ -2,7 +2,8 @@ import { appendFileSync } from 'node:fs';
 import { WorkflowRegistry } from '../../../lib/discovery/registered-workflow.js';
 import { describeDefinition } from '../../../lib/discovery/describe-workflow.js';
 import { BuiltWorkflow } from '../../../lib/discovery/workflow-builder.js';
-import { type HostedTenantOptions, TenantHost } from '../../../lib/tenants/tenant-host.js';
+import type { HostedTenantOptions } from '../../../lib/tenants/tenant.js';
+import { TenantHost } from '../../../lib/tenants/tenant-host.js';
 import { holding, type HoldingInput } from './holding.js';
 
 /**

@@ -1,8 +1,5 @@
-import type {
-  HostedTenant,
-  HostedTenantOptions,
-  TenantHost,
-} from '../../../lib/tenants/tenant-host.js';
+import type { HostedTenantOptions, Tenant } from '../../../lib/tenants/tenant.js';
+import type { TenantHost } from '../../../lib/tenants/tenant-host.js';
 
 /** A host without a database, for tests of the wiring: it says what was asked of it, in order. */
 export class FakeHost implements Pick<
@@ -17,7 +14,7 @@ export class FakeHost implements Pick<
     this.calls = calls;
   }
 
-  openTenant(options: HostedTenantOptions): Promise<HostedTenant> {
+  openTenant(options: HostedTenantOptions): Promise<Tenant> {
     this.calls.push(`open ${options.tenant}`);
     if (options.tenant === this.refuse) return Promise.reject(new Error('refused'));
     this.opened.push(options);
@@ -34,7 +31,7 @@ export class FakeHost implements Pick<
       runner: part('runner'),
       migrator: part('migrator'),
     };
-    return Promise.resolve({ ...tenant, dataSource } as unknown as HostedTenant);
+    return Promise.resolve({ ...tenant, dataSource } as unknown as Tenant);
   }
 
   startClaiming(): Promise<void> {

@@ -46,7 +46,7 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
   [
     new errors.UnknownTenantError('x', []),
     'UNKNOWN_TENANT',
-    'This process serves no tenant "x". Known: none. Add it with CloacinaModule.forTenant().',
+    'This process serves no tenant "x". Known: none. Add it with CloacinaModule.forTenant() or CloacinaTenants.add().',
   ],
   [
     new errors.UnknownExecutionError('e1', 'acme'),
@@ -56,7 +56,7 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
   [
     new errors.TenantRemovedError('acme'),
     'TENANT_REMOVED',
-    'This process no longer serves tenant "acme": it was shut down here. Its data is untouched, and its executions go on wherever it is served.',
+    'This process no longer serves tenant "acme": it was removed or shut down here. Its data is untouched, and its executions go on wherever it is served.',
   ],
   [
     new errors.InvalidTransitionError('e1', 'Completed', 'pause', ['Pending', 'Running']),

@@ -1,0 +1,52 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Logger } from '@nestjs/common';
+import { CloacinaError, DatabaseUnavailableError, toStoredError } from '../errors/index.js';
+import { failureKind } from '../store/failure-kind.js';
+
+const RETRY_MS = 500;
+
+export interface PatienceOptions {
+  /** For messages. */
+  readonly tenant: string;
+  /** How long to wait for a database that doesn't answer, in milliseconds. */
+  readonly patienceMs: number;
+  /** Ends the wait: what failed last is thrown then. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * A database that is still starting is waited for; one that refuses is not.
+ *
+ * @throws DatabaseUnavailableError when it was away for that long
+ */
+export async function whileDatabaseIsAway<T>(
+  { tenant, patienceMs, signal }: PatienceOptions,
+  work: () => Promise<T>,
+): Promise<T> {
+  const began = performance.now();
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      const waitedMs = Math.round(performance.now() - began);
+      if (signal.aborted || !isAway(error)) throw error;
+      if (waitedMs > patienceMs) {
+        throw new DatabaseUnavailableError({ tenant, waitedMs }, { cause: error });
+      }
+      if (attempt === 0) {
+        new Logger('Cloacina').warn(
+          `Tenant "${tenant}": waiting for its database: ${toStoredError(error).message}`,
+        );
+      }
+      await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+}
+
+/** An error of the library has been judged already, but for one that says that the database is away. */
+function isAway(error: unknown): boolean {
+  if (error instanceof CloacinaError) return error instanceof DatabaseUnavailableError;
+  if (typeof error !== 'object' || error === null) return false;
+  const code: unknown = Reflect.get(error, 'code');
+  return typeof code === 'string' && code !== '' && failureKind(error) === 'connection';
+}

@@ -1,0 +1,137 @@
+import { AsyncResource } from 'node:async_hooks';
+import { createHash } from 'node:crypto';
+import { Logger } from '@nestjs/common';
+import type { DataSource } from 'typeorm';
+import { Subject } from 'rxjs';
+import type { WorkflowRegistry } from '../discovery/registered-workflow.js';
+import { TenantEngine } from '../engine/tenant-engine.js';
+import type { EngineEvent } from '../engine/tenant-parts.js';
+import { CloacinaRecovery } from '../recovery/cloacina-recovery.js';
+import { CloacinaRunner } from '../runner/cloacina-runner.js';
+import { PostgresStore } from '../store/postgres-store.js';
+import type { CloacinaMigrator } from './cloacina-migrator.js';
+import type { LoginEngine } from './login-engine.js';
+import { quoteIdentifier } from './schema-name.js';
+import type { HostedTenantOptions, Tenant } from './tenant.js';
+
+export interface ServedTenantParts {
+  readonly options: HostedTenantOptions;
+  readonly login: LoginEngine;
+  readonly dataSource: DataSource;
+  readonly migrator: CloacinaMigrator;
+  readonly registry: WorkflowRegistry;
+}
+
+/** One tenant of this process, from the end of its migrations to its close. */
+export class ServedTenant {
+  readonly tenant: Tenant;
+  readonly engine: TenantEngine;
+  readonly login: LoginEngine;
+  readonly options: HostedTenantOptions;
+  private readonly events = new Subject<EngineEvent>();
+  private drained: Promise<void> | undefined;
+
+  constructor(private readonly parts: ServedTenantParts) {
+    const { options, login, migrator, dataSource } = parts;
+    this.options = options;
+    this.login = login;
+    this.engine = this.createEngine();
+    this.tenant = {
+      name: options.tenant,
+      schema: options.schema,
+      runner: new CloacinaRunner({
+        engine: this.engine,
+        registry: parts.registry,
+        events: this.events,
+        shutdown: () => this.drain(),
+      }),
+      migrator,
+      recovery: this.createRecovery(),
+      dataSource,
+    };
+  }
+
+  /** Whether it has stopped claiming for good. */
+  get isDraining(): boolean {
+    return this.drained !== undefined;
+  }
+
+  /**
+   * Gives back what has not begun and waits for what runs: nothing is claimed any more. Once, whoever asks first.
+   *
+   * @param timeoutMs - how long running handlers may go on; default: the tenant's `shutdownTimeout`
+   */
+  drain(timeoutMs = this.options.shutdownTimeoutMs): Promise<void> {
+    this.drained ??= this.engine.drain(timeoutMs).then(() => {
+      this.login.recovery.remove(this.options.tenant);
+      this.login.process.remove(this.engine);
+    });
+    return this.drained;
+  }
+
+  /** After the drain: waiters are told, and nothing of the tenant is left in this process but its login. */
+  async close(): Promise<void> {
+    this.tenant.runner.closed();
+    this.events.complete();
+    this.engine.close();
+    const { dataSource } = this.parts;
+    if (dataSource.isInitialized) await dataSource.destroy();
+  }
+
+  private createEngine(): TenantEngine {
+    const { options, login, dataSource, registry } = this.parts;
+    // Subscribers are told outside of any task or request.
+    const scope = new AsyncResource('CloacinaEvents');
+    return new TenantEngine({
+      settings: { ...options, address: addressOf(options.schema) },
+      store: new PostgresStore({
+        schema: options.schema,
+        quotedSchema: quoteIdentifier(options.schema),
+        pools: login.pools,
+        dataSource,
+      }),
+      registry,
+      serves: options.serves,
+      services: login.process.services,
+      emit: (event) => {
+        if (this.events.observed) scope.runInAsyncScope(() => this.events.next(event));
+      },
+    });
+  }
+
+  /** Ties the engine to the watch over its login's processes. */
+  private createRecovery(): CloacinaRecovery {
+    const { engine, login } = this;
+    const { tenant, enableRecovery, maxRecoveryAttempts } = this.options;
+    login.recovery.add({
+      tenant,
+      enableRecovery,
+      maxRecoveryAttempts,
+      store: engine.store,
+      ownInstanceId: () => engine.lease.instanceId,
+      lease: () => engine.lease.forClaim(),
+      leaseWritten: (lease) => engine.lease.written(lease),
+      abandon: (orphan) => engine.abandon(orphan),
+      workIsReady: () => engine.workIsReady(),
+    });
+    if (!enableRecovery) {
+      new Logger('CloacinaRecovery').warn(
+        `Tenant "${tenant}": recovery is off (enableRecovery: false). Tasks of lost processes stay as they are, unless ` +
+          'another process recovers them.',
+      );
+    }
+    return new CloacinaRecovery({
+      store: engine.store,
+      run: () => login.recovery.runOnce('manual', [tenant]),
+      claimable: () => engine.catalog.claimable,
+      nameTask: async (definitionId, taskNo) => {
+        const { workflow } = await engine.catalog.find(definitionId);
+        return { workflow: workflow.name, task: workflow.tasks[taskNo]?.name ?? String(taskNo) };
+      },
+    });
+  }
+}
+
+function addressOf(schema: string): string {
+  return createHash('sha256').update(schema).digest('hex').slice(0, 16);
+}

@@ -1,0 +1,36 @@
+import type { DataSource, EntitySchema, MigrationInterface } from 'typeorm';
+import type { RegisteredWorkflow } from '../discovery/registered-workflow.js';
+import type { CloacinaRecovery } from '../recovery/cloacina-recovery.js';
+import type { CloacinaRunner } from '../runner/cloacina-runner.js';
+import type { ConnectionSource } from '../store/connection-config.js';
+import type { CloacinaMigrator } from './cloacina-migrator.js';
+
+/** A tenant that this process serves. */
+export interface Tenant {
+  readonly name: string;
+  readonly schema: string;
+  readonly runner: CloacinaRunner;
+  readonly migrator: CloacinaMigrator;
+  readonly recovery: CloacinaRecovery;
+  readonly dataSource: DataSource;
+}
+
+/** What serving a tenant takes; the module's options, resolved. */
+export interface HostedTenantOptions extends ConnectionSource {
+  readonly tenant: string;
+  readonly schema: string;
+  readonly controlUrl?: string | undefined;
+  readonly controlConnection: boolean;
+  readonly enableRecovery: boolean;
+  readonly maxRecoveryAttempts: number;
+  readonly poolSize: number;
+  readonly maxConcurrentTasks: number;
+  readonly leaseDurationMs: number;
+  readonly shutdownTimeoutMs: number;
+  readonly startTimeoutMs: number;
+  readonly maxContextSize: number;
+  // oxlint-disable-next-line typescript/no-unsafe-function-type -- TypeORM's own type for an entity class
+  readonly entities?: readonly (Function | EntitySchema)[];
+  readonly migrations?: readonly (new () => MigrationInterface)[];
+  readonly serves: (workflow: RegisteredWorkflow) => boolean;
+}

@@ -1,0 +1,58 @@
+import { isDeepStrictEqual } from 'node:util';
+import { ConfigurationError } from '../errors/index.js';
+import { checkTenants, databaseKey } from '../options/index.js';
+import type { HostedTenantOptions } from './tenant.js';
+
+/** The names and schemas of all tenants that are open or being opened, so that no two of them meet. */
+export class TenantsInUse {
+  private readonly byName = new Map<string, HostedTenantOptions>();
+  private readonly bySchema = new Map<string, HostedTenantOptions>();
+
+  /** @throws ConfigurationError when the name or the schema is another tenant's, or differs in case only */
+  add(options: HostedTenantOptions): void {
+    const others = new Set([
+      this.byName.get(nameKey(options)),
+      this.bySchema.get(schemaKey(options)),
+    ]);
+    const known = [...others].filter((other) => other !== undefined);
+    const problems = checkTenants([...known, options].map(withConnection));
+    if (problems.length > 0) throw new ConfigurationError(problems);
+    this.byName.set(nameKey(options), options);
+    this.bySchema.set(schemaKey(options), options);
+  }
+
+  delete(options: HostedTenantOptions): void {
+    this.byName.delete(nameKey(options));
+    this.bySchema.delete(schemaKey(options));
+  }
+
+  /** Whether a tenant is on the schema of this database. */
+  hasSchema(place: SchemaPlace): boolean {
+    return this.bySchema.has(schemaKey(place));
+  }
+}
+
+type SchemaPlace = Pick<HostedTenantOptions, 'schema' | 'databaseUrl' | 'connection'>;
+
+function nameKey({ tenant }: HostedTenantOptions): string {
+  return tenant.toLowerCase();
+}
+
+function schemaKey({ schema, databaseUrl, connection = {} }: SchemaPlace): string {
+  return `${databaseKey(databaseUrl, connection)} ${schema.toLowerCase()}`;
+}
+
+function withConnection(options: HostedTenantOptions): Parameters<typeof checkTenants>[0][number] {
+  const { tenant, schema, databaseUrl, connection = {} } = options;
+  return { tenant, schema, connection, ...(databaseUrl === undefined ? {} : { databaseUrl }) };
+}
+
+/** Whether a tenant that is open is what was asked for. Classes count as equal when they are the same ones. */
+export function isSameTenant(open: HostedTenantOptions, asked: HostedTenantOptions): boolean {
+  return isDeepStrictEqual(withoutServes(open), withoutServes(asked));
+}
+
+/** The option `workflows` says the same, and can be compared. */
+function withoutServes({ serves: _, ...options }: HostedTenantOptions): object {
+  return options;
+}
