@@ -114,6 +114,7 @@ export class Lane {
   add(job: Job): void {
     this.queue.splice(this.placeOf(job), 0, job);
     this.slots.queued++;
+    this.slots.line(this);
     this.slots.fillSoon();
   }
 
@@ -163,8 +164,14 @@ export class RunQueue {
   running = 0;
   queued = 0;
   reserved = 0;
-  private readonly lanes: Lane[] = [];
-  private next = 0;
+  private readonly lanes = new Set<Lane>();
+  /**
+   * The tenants that can begin a task now, the next one first. Of thousands only these are looked at: who has nothing
+   * to do or is full costs nothing.
+   */
+  private readonly inTurn = new Set<Lane>();
+  /** Those whose tasks are all suspects, while one runs. */
+  private readonly behindSuspect = new Set<Lane>();
   private suspectRunning = false;
   private filling = false;
   private fillPlanned = false;
@@ -176,14 +183,14 @@ export class RunQueue {
 
   lane(limit: number, onRoom: () => void): Lane {
     const lane = new Lane(limit, this, onRoom);
-    this.lanes.push(lane);
+    this.lanes.add(lane);
     return lane;
   }
 
   removeLane(lane: Lane): void {
-    const index = this.lanes.indexOf(lane);
-    if (index >= 0) this.lanes.splice(index, 1);
-    this.backlogged.delete(lane);
+    for (const lanes of [this.lanes, this.inTurn, this.behindSuspect, this.backlogged]) {
+      lanes.delete(lane);
+    }
   }
 
   roomOf(lane: Lane): number {
@@ -223,17 +230,23 @@ export class RunQueue {
     this.filling = false;
   }
 
+  /** Its turn comes when it can begin something. */
+  line(lane: Lane): void {
+    if (lane.queue.length > 0 && lane.running < lane.limit) this.inTurn.add(lane);
+  }
+
   private nextJob(): [Lane, Job] | undefined {
-    for (let i = 0; i < this.lanes.length; i++) {
-      const index = (this.next + i) % this.lanes.length;
-      const lane = this.lanes[index];
-      if (lane === undefined || lane.running >= lane.limit) continue;
+    for (const lane of this.inTurn) {
+      this.inTurn.delete(lane);
+      if (lane.running >= lane.limit) continue;
       const at = lane.queue.findIndex((job) => !(job.suspect && this.suspectRunning));
       const job = lane.queue[at];
-      if (job === undefined) continue;
+      if (job === undefined) {
+        if (lane.queue.length > 0) this.behindSuspect.add(lane);
+        continue;
+      }
       if (at === 0) lane.queue.shift();
       else lane.queue.splice(at, 1);
-      this.next = (index + 1) % this.lanes.length;
       return [lane, job];
     }
     return undefined;
@@ -244,6 +257,7 @@ export class RunQueue {
     this.running++;
     lane.running++;
     if (job.suspect) this.suspectRunning = true;
+    this.line(lane);
     lane.moved();
     const begun = performance.now();
     void job.run().finally(() => {
@@ -251,11 +265,18 @@ export class RunQueue {
       lane.observe(performance.now() - begun);
       this.running--;
       lane.running--;
-      if (job.suspect) this.suspectRunning = false;
+      if (job.suspect) this.suspectEnded();
+      this.line(lane);
       this.fill();
       this.offerRoom();
       if (lane.running === 0) lane.becomeIdle();
     });
+  }
+
+  private suspectEnded(): void {
+    this.suspectRunning = false;
+    for (const lane of this.behindSuspect) this.line(lane);
+    this.behindSuspect.clear();
   }
 
   /** Looks after queues for as long as there are any. */
