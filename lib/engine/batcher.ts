@@ -15,6 +15,8 @@ export interface BatcherOptions<I, R> {
   /** What an item adds to a batch, in rows or the like; together at most `maxWeight`, or one item. Default: 1. */
   readonly weight?: (item: I) => number;
   readonly maxWeight?: number;
+  /** Statements under way at a time, default 1. What waits is sent beside the first one only when it fills a batch. */
+  readonly maxStatements?: number;
   /** `resent`: some of these may have been written by a send whose reply was lost. Returns one result an item. */
   readonly send: (items: readonly I[], resent: boolean) => Promise<readonly R[]>;
   readonly failureKind: (error: unknown) => FailureKind;
@@ -36,7 +38,8 @@ interface Entry<I, R> {
 
 /**
  * Natural batching: while one statement is under way the next items gather, and go as one. No timer and no delay
- * when idle, hundreds to a commit under load.
+ * when idle, hundreds to a commit under load. A batch that is full gains nothing by waiting, and may go beside the one
+ * under way: the server works on it while this process sees to the other's results.
  *
  * What fails is sorted by what the failure says: a batch with an item that can't be stored is halved until that item
  * stands alone; a batch that met a locked row goes on aside, one by one, so that none but that item waits for it; and
@@ -45,7 +48,8 @@ interface Entry<I, R> {
 export class Batcher<I, R> {
   private queue: Entry<I, R>[] = [];
   private stragglers: Entry<I, R>[] = [];
-  private pumping = false;
+  private underWay = 0;
+  private planned = false;
   private alone = 0;
   private readonly closing = new AbortController();
   private readonly scope = new AsyncResource('CloacinaBatcher');
@@ -64,8 +68,7 @@ export class Batcher<I, R> {
     return new Promise<R>((resolve, reject) => {
       this.pending++;
       this.queue.push({ item, resolve, reject, sent: false, waits: false });
-      // The sends serve many callers, and are in the async context of none.
-      if (!this.pumping) void this.scope.runInAsyncScope(() => this.pump());
+      this.plan();
     });
   }
 
@@ -80,12 +83,28 @@ export class Batcher<I, R> {
     this.closing.abort();
   }
 
-  private async pump(): Promise<void> {
-    this.pumping = true;
-    // What is added in the same turn of the event loop goes together.
-    await Promise.resolve();
-    while (this.queue.length > 0) await this.flush(this.take());
-    this.pumping = false;
+  /** What is added in the same turn of the event loop goes together. */
+  private plan(): void {
+    if (this.planned || !this.maySend) return;
+    this.planned = true;
+    // The sends serve many callers, and are in the async context of none.
+    this.scope.runInAsyncScope(queueMicrotask, undefined, () => {
+      this.planned = false;
+      while (this.maySend) void this.sendNext();
+    });
+  }
+
+  private get maySend(): boolean {
+    if (this.underWay === 0) return this.queue.length > 0;
+    const { maxItems, maxStatements = 1 } = this.options;
+    return this.underWay < maxStatements && this.queue.length >= maxItems;
+  }
+
+  private async sendNext(): Promise<void> {
+    this.underWay++;
+    await this.flush(this.take());
+    this.underWay--;
+    this.plan();
   }
 
   private take(): Entry<I, R>[] {
@@ -169,7 +188,7 @@ export class Batcher<I, R> {
     const closed = await this.pause(
       RECONNECT_DELAYS_MS[Math.min(attempt, RECONNECT_DELAYS_MS.length - 1)] ?? 1_000,
     );
-    // A connection that was refused has sent nothing.
+    // A connection that was refused has sent nothing, and a server that takes no writes has written nothing.
     const sent = !isRefusal(error);
     const remaining: Entry<I, R>[] = [];
     for (const entry of batch) {
@@ -206,7 +225,15 @@ export class Batcher<I, R> {
   }
 }
 
-const REFUSALS = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENOENT', '57P03', '53300']);
+const REFUSALS = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EHOSTUNREACH',
+  'ENOENT',
+  '57P03',
+  '53300',
+  '25006',
+]);
 
 function isRefusal(error: unknown): boolean {
   const code: unknown =

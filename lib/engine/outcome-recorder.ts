@@ -20,6 +20,8 @@ import type { TenantLease } from './tenant-parts.js';
 const MAX_OUTCOMES = 300;
 const MAX_WEIGHT = 12_000;
 const BYTES_PER_WEIGHT = 1_000;
+/** More would only share the cores of the server, and its connections. */
+const MAX_STATEMENTS = 2;
 
 /** What follows from recorded outcomes, for the tenant's engine. */
 export interface OutcomeConsequences {
@@ -52,6 +54,7 @@ export class OutcomeRecorder {
         ((output?.length ?? 0) + (claim.memory.isLeaf(claim.task.no) ? view.bytes : 0)) /
           BYTES_PER_WEIGHT,
       maxWeight: MAX_WEIGHT,
+      maxStatements: MAX_STATEMENTS,
       send: (results, resent) => this.send(results, resent),
       failureKind: (error) => store.failureKind(error),
     });

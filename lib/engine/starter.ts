@@ -9,6 +9,8 @@ import type { TenantLease } from './tenant-parts.js';
 const MAX_STARTS = 300;
 const MAX_WEIGHT = 12_000;
 const BYTES_PER_WEIGHT = 1_000;
+/** More would only share the cores of the server, and its connections. */
+const MAX_STATEMENTS = 2;
 /** Starts that wait for the database at most; beyond, a start fails at once rather than fill the memory. */
 const MAX_QUEUED = 50_000;
 
@@ -89,6 +91,7 @@ export class Starter {
       weight: ({ request }) =>
         request.definition.workflow.tasks.length + request.input.length / BYTES_PER_WEIGHT,
       maxWeight: MAX_WEIGHT,
+      maxStatements: MAX_STATEMENTS,
       send,
       failureKind: (error) => this.store.failureKind(error),
       // What may have been written is not called failed: it is sent again until its fate is known.
