@@ -3,7 +3,8 @@ import type { LeaseRow, TenantTables } from '../store/store.js';
 /** What recovery asks of a process's session with the database. */
 export interface RecoverySession {
   readonly epoch: string | null;
-  readonly epochAgeMs: number;
+  /** How long the server has been in this life at least, as seen from an earlier one, in milliseconds. */
+  lifeAgeMs(earlier: string | null): number;
   readonly ageMs: number;
   /** It was opened by this process's boot and hasn't failed since. */
   readonly interrupted: boolean;

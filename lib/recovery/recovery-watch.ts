@@ -58,6 +58,8 @@ export class RecoveryWatch {
   private passing: NodeJS.Timeout | undefined;
   private stopped = true;
   private readonly reported = new Set<string>();
+  /** When the database was last seen to take no writes: nobody can have renewed a lease. */
+  private readOnlyAt = -Infinity;
   private readonly ownKey: number;
   /** The first session counts from the boot: leases that were over before it are anybody's to judge. */
   private firstSession: RecoverySession | undefined;
@@ -229,6 +231,7 @@ export class RecoveryWatch {
         .filter(({ processId }) => processId !== this.options.processId)
         .map((lease) => ({ ...lease, tenant })),
     );
+    if (others.some(({ readOnly }) => readOnly)) this.readOnlyAt = performance.now();
     let judged = others.length === 0 ? [] : await this.judgeAll(session, others);
     if (judged.some(({ verdict }) => verdict === 'lockGone')) {
       await delay(SECOND_LOOK_MS);
@@ -257,7 +260,6 @@ export class RecoveryWatch {
     const living = await session.livingKeys();
     const missing = leases.some(({ processId }) => !living.has(this.options.lockKeyOf(processId)));
     const connected = missing ? await session.connectedProcesses() : new Set<string>();
-    const vantage = this.vantage(session);
     return leases.map((lease) => ({
       lease,
       verdict: judge(
@@ -267,19 +269,22 @@ export class RecoveryWatch {
           connected: connected.has(lease.processId),
           over: lease.overForMs >= 0,
         },
-        vantage,
+        this.vantage(session, lease),
       ),
     }));
   }
 
-  private vantage(session: RecoverySession): Vantage {
+  private vantage(session: RecoverySession, { lockEpoch }: LeaseRow): Vantage {
     const { leaseDurationMs } = this.options;
     const sinceBoot = session === this.firstSession && !session.interrupted;
+    const epochAgeMs = session.lifeAgeMs(lockEpoch);
     return {
       epoch: session.epoch,
-      epochAgeMs: session.epochAgeMs,
+      epochAgeMs,
       mayJudgeLeases:
-        (sinceBoot || session.ageMs >= leaseDurationMs) && session.epochAgeMs >= leaseDurationMs,
+        (sinceBoot || session.ageMs >= leaseDurationMs) &&
+        epochAgeMs >= leaseDurationMs &&
+        performance.now() - this.readOnlyAt >= leaseDurationMs,
     };
   }
 

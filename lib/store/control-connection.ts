@@ -17,6 +17,10 @@ const READ_EPOCH = `SELECT extract(epoch FROM pg_postmaster_start_time())::text 
   (extract(epoch FROM clock_timestamp() - greatest(pg_postmaster_start_time(), b.stats_reset)) * 1000)::bigint
 FROM pg_stat_bgwriter b`;
 
+function timelineOf(epoch: string | null): string | undefined {
+  return epoch?.split('/')[1];
+}
+
 /** How long the lock is tried for while a session of before still has it, in milliseconds. */
 const LOCK_PATIENCE_MS = 5_000;
 const LOCK_RETRY_MS = 20;
@@ -112,9 +116,10 @@ export class ControlConnection extends SessionStatements {
     }
   }
 
-  /** How long this life of the server has lasted, in milliseconds. */
-  get epochAgeMs(): number {
-    return this.epochAgeAtOpen + this.ageMs;
+  lifeAgeMs(earlier: string | null): number {
+    const age = this.epochAgeAtOpen + this.ageMs;
+    // The server knows when it started and when it crashed. When a standby was promoted nothing tells.
+    return timelineOf(earlier) === timelineOf(this.epoch) ? age : Math.min(age, this.ageMs);
   }
 
   /** How long this session has been open, in milliseconds. */

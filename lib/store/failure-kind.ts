@@ -6,7 +6,7 @@ const CONFLICTS = new Set([
   '55P03', // lock timeout
 ]);
 
-/** Classes of SQLSTATE in which the server is going away or was never reached. */
+/** SQLSTATE codes with which the server is going away, was never reached, or takes no writes for now. */
 const CONNECTION_CODES = new Set([
   '57P01', // admin shutdown
   '57P02', // crash shutdown
@@ -14,6 +14,7 @@ const CONNECTION_CODES = new Set([
   '57P05', // idle session timeout
   '25P03', // idle in transaction
   '53300', // too many connections
+  '25006', // a standby, or a server that was made read-only: what was sent is not at fault
 ]);
 
 /** SQLSTATE classes that blame what was sent: data, constraints, too large for an index. */

@@ -9,13 +9,16 @@ import type { RawRow } from './statements/statement.js';
  */
 export class PoolSession extends SessionStatements {
   readonly epoch = null;
-  readonly epochAgeMs = Infinity;
   /** The database was away for a while, and nobody could renew a lease: those are given the time to. */
   interrupted = false;
   private since = performance.now();
 
   constructor(pools: LoginPools) {
     super(pools.general);
+  }
+
+  lifeAgeMs(): number {
+    return Infinity;
   }
 
   get ageMs(): number {

@@ -28,7 +28,8 @@ async function untilBothHoldLocks(): Promise<void> {
 }
 
 const FAULTS: [string, (one: TestChild, two: TestChild) => Promise<void>][] = [
-  ['all backends are terminated', async () => server.terminate(1, () => 0)],
+  ['the control connections are terminated', async () => void (await server.terminateControl())],
+  ['all backends are terminated', async () => void (await server.terminate(1, () => 0))],
   ['the network is cut', async () => Promise.resolve(server.cut())],
   ['the server restarts, fast', () => server.restart('fast')],
   ['the server restarts, immediate', () => server.restart('immediate')],

@@ -40,6 +40,8 @@ export interface LeaseRow {
   readonly lockEpoch: string | null;
   /** Since when it is over, in milliseconds; negative while it holds. */
   readonly overForMs: number;
+  /** The database takes no writes now. */
+  readonly readOnly: boolean;
 }
 
 /** All leases of many tenants. Few tenants have any: an idle one has none. Not prepared: the text depends on them. */
@@ -47,7 +49,8 @@ export function readLeases(tenants: readonly TenantTables[]): string {
   return tenants
     .map(
       (tables, i) => `SELECT ${i}, instance_id, process_id, name, lock_epoch,
-        (extract(epoch FROM clock_timestamp() - expires_at) * 1000)::bigint FROM ${tables.lease}`,
+        (extract(epoch FROM clock_timestamp() - expires_at) * 1000)::bigint,
+        current_setting('transaction_read_only') = 'on' FROM ${tables.lease}`,
     )
     .join(' UNION ALL ');
 }
@@ -60,6 +63,7 @@ export function decodeLeases(rows: readonly RawRow[]): LeaseRow[] {
     name: row[3] ?? '',
     lockEpoch: row[4] ?? null,
     overForMs: Number(row[5]),
+    readOnly: row[6] === 't',
   }));
 }
 

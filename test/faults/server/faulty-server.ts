@@ -1,57 +1,48 @@
-import net, { type AddressInfo, type Socket } from 'node:net';
 import pg from 'pg';
 import { startChild, type TestChild } from '../../support/child-process.js';
 import { waitFor } from '../../support/wait-for.js';
+import { FaultyNetwork } from './faulty-network.js';
 
-interface Started {
-  readonly kind: 'started';
-  readonly port: number;
-  readonly password: string;
+interface Told {
+  readonly kind: 'started' | 'stopped';
+  readonly port?: number;
+  readonly password?: string;
 }
 
-interface Pair {
-  readonly client: Socket;
-  readonly server: Socket;
-  /** What it carries is lost, for ever, and nobody is told. */
-  silent: boolean;
-}
+/** What the connections of the library's processes are called. */
+const LIBRARY = `application_name LIKE 'cloacina:%'`;
+/** Those that hold the lock of their process: one each, the control connection. */
+const CONTROL = `pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = 1129072451)`;
 
-/**
- * A PostgreSQL server of its own behind a TCP proxy: it can be stopped and started, in good order or not, and what
- * goes over the wire can be cut, held back, or have its answers lost.
- */
-export class FaultyServer {
-  private readonly pairs = new Set<Pair>();
-  private readonly proxy: net.Server;
-  private port = 0;
-  private password = '';
-  private started = 0;
-  private delayMs = 0;
-  private swallowing = false;
-  private loseAnswerTo: { readonly texts: readonly string[]; left: number } | undefined;
-  /** How often each kind of fault was injected. */
-  readonly injected = new Map<string, number>();
+/** A PostgreSQL server of its own on a faulty network: it can be stopped and started, in good order or not. */
+export class FaultyServer extends FaultyNetwork {
+  private told = 0;
+  private current: Told = { kind: 'stopped' };
 
   private constructor(private readonly child: TestChild) {
-    this.proxy = net.createServer((client) => this.connect(client));
+    super(() => this.current.port ?? 0);
   }
 
   static async start(): Promise<FaultyServer> {
     const server = new FaultyServer(startChild(new URL('runs-a-server.mjs', import.meta.url)));
-    await server.untilStarted();
-    await new Promise<void>((resolve) => server.proxy.listen(0, '127.0.0.1', () => resolve()));
+    await server.hear();
+    await server.listen();
     return server;
   }
 
-  /** Through the proxy. */
+  /** Over the network. */
   get url(): string {
-    const { port } = this.proxy.address() as AddressInfo;
-    return `postgres://postgres:${this.password}@127.0.0.1:${port}/postgres`;
+    return this.urlAt(this.port);
   }
 
-  /** Past the proxy; another one after each restart. */
+  /** Past its faults; another one after each restart. */
   get directUrl(): string {
-    return `postgres://postgres:${this.password}@127.0.0.1:${this.port}/postgres`;
+    return this.urlAt(this.current.port ?? 0);
+  }
+
+  /** On this machine, with the server's login. */
+  urlAt(port: number): string {
+    return `postgres://postgres:${this.current.password}@127.0.0.1:${port}/postgres`;
   }
 
   /** A client that no fault of the network reaches. */
@@ -80,8 +71,50 @@ export class FaultyServer {
 
   async restart(how: 'fast' | 'immediate', downMs = 0): Promise<void> {
     this.count(`restart ${how}`);
-    this.child.send({ order: how, downMs });
-    await this.untilStarted();
+    await this.order({ order: 'restart', signal: how === 'fast' ? 'SIGINT' : 'SIGQUIT', downMs });
+  }
+
+  /** Away until {@link FaultyServer.startAgain}: connections to it are refused. */
+  async stop(): Promise<void> {
+    this.count('stopped');
+    await this.order({ order: 'stop', signal: 'SIGINT' });
+  }
+
+  async startAgain(): Promise<void> {
+    await this.order({ order: 'start' });
+  }
+
+  /** From now on every commit waits for a second server that follows this one. Restarts this one. */
+  async addStandby(): Promise<void> {
+    await this.order({ order: 'addStandby' });
+    await this.configure('synchronous_standby_names', '*');
+    const text = `SELECT FROM pg_stat_replication WHERE sync_state = 'sync'`;
+    await waitFor(async () => (await this.query(text)).length > 0, {
+      deadline: 30_000,
+      what: 'the standby',
+    });
+  }
+
+  /** The server dies, and clients are led to its standby, where they can only read before it is promoted. */
+  async failOver(): Promise<void> {
+    this.count('failover');
+    await this.order({ order: 'failOver' });
+  }
+
+  async promote(): Promise<void> {
+    this.count('promotion');
+    await this.query('SELECT pg_promote(true)');
+  }
+
+  /** For connections that are open as well. */
+  async configure(setting: string, value: string): Promise<void> {
+    const client = await this.admin();
+    try {
+      await client.query(`ALTER SYSTEM SET ${setting} TO ${client.escapeLiteral(value)}`);
+      await client.query('SELECT pg_reload_conf()');
+    } finally {
+      await client.end();
+    }
   }
 
   /** SIGKILL of one backend: the server ends all others and recovers from the crash. */
@@ -94,109 +127,41 @@ export class FaultyServer {
     await ended;
   }
 
-  /** All connections at once. */
-  cut(): void {
-    this.count('cut');
-    for (const pair of this.pairs) this.end(pair);
-  }
-
-  /** Nothing comes through any more, and nobody is told; ends with {@link FaultyServer.deliver}. */
-  swallow(): void {
-    this.count('swallowed');
-    this.swallowing = true;
-  }
-
-  /** What was swallowed is lost for good, with its connections. */
-  deliver(): void {
-    this.swallowing = false;
-    for (const pair of this.pairs) this.end(pair);
-  }
-
-  /** The connections that are open carry nothing any more, and look open; new ones are as they should be. */
-  silence(): void {
-    this.count('silenced');
-    for (const pair of this.pairs) pair.silent = true;
-  }
-
-  delay(ms: number): void {
-    if (ms > 0) this.count('delayed');
-    this.delayMs = ms;
-  }
-
-  /**
-   * The next so many statements with one of these texts (or names, once they are prepared) reach the server, and
-   * their connections end before the answer.
-   */
-  loseAnswers(texts: readonly string[], times = 1): void {
-    this.loseAnswerTo = { texts, left: times };
-  }
-
-  async terminate(share: number, random: () => number): Promise<void> {
+  /** Ends each of the library's connections with that probability; says how many. */
+  async terminate(share: number, random: () => number, which = 'true'): Promise<number> {
     this.count('pg_terminate_backend');
     const rows = await this.query<{ pid: number }>(
-      `SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'cloacina:%'`,
+      `SELECT pid FROM pg_stat_activity WHERE ${LIBRARY} AND ${which}`,
     );
     const pids = rows.map(({ pid }) => pid).filter(() => random() < share);
     await this.query('SELECT pg_terminate_backend(p) FROM unnest($1::integer[]) p', [pids]);
+    return pids.length;
   }
 
-  async close(): Promise<void> {
-    for (const pair of this.pairs) this.end(pair);
-    await new Promise((resolve) => this.proxy.close(resolve));
+  terminateControl(): Promise<number> {
+    return this.terminate(1, () => 0, CONTROL);
+  }
+
+  terminatePools(share: number, random: () => number): Promise<number> {
+    return this.terminate(share, random, `NOT ${CONTROL}`);
+  }
+
+  override async close(): Promise<void> {
+    await super.close();
     this.child.send({ order: 'close' });
     await this.child.exit;
   }
 
-  count(fault: string): void {
-    this.injected.set(fault, (this.injected.get(fault) ?? 0) + 1);
+  private async order(message: object): Promise<void> {
+    this.child.send(message);
+    await this.hear();
   }
 
-  private async untilStarted(): Promise<void> {
-    const seen = this.started++;
-    const messages = this.child.messages as Started[];
-    await this.child.message<Started>((message) => messages.indexOf(message) === seen, 60_000);
-    this.port = messages[seen]?.port ?? 0;
-    this.password = messages[seen]?.password ?? '';
-  }
-
-  private connect(client: Socket): void {
-    const server = net.connect(this.port, '127.0.0.1');
-    const pair: Pair = { client, server, silent: false };
-    this.pairs.add(pair);
-    client.on('data', (data) => this.pass(pair, server, data, true));
-    server.on('data', (data) => this.pass(pair, client, data, false));
-    for (const socket of [client, server]) {
-      socket.setNoDelay(true);
-      socket.on('error', () => this.end(pair));
-      socket.on('close', () => this.end(pair));
-    }
-  }
-
-  private pass(pair: Pair, to: Socket, data: Buffer, fromClient: boolean): void {
-    if (this.swallowing || pair.silent) return;
-    const send = (): void => {
-      if (!to.destroyed) to.write(data);
-    };
-    if (this.delayMs > 0) setTimeout(send, this.delayMs);
-    else send();
-    const lose = this.loseAnswerTo;
-    if (
-      fromClient &&
-      lose !== undefined &&
-      lose.left > 0 &&
-      lose.texts.some((text) => data.includes(text))
-    ) {
-      lose.left--;
-      this.count(`answer lost: ${lose.texts.at(-1)}`);
-      // The server gets the statement and nobody hears of it.
-      pair.client.destroy();
-      pair.server.end();
-    }
-  }
-
-  private end(pair: Pair): void {
-    this.pairs.delete(pair);
-    pair.client.destroy();
-    if (!pair.server.writableEnded) pair.server.destroy();
+  /** The next thing that it says: each order is answered by one. */
+  private async hear(): Promise<void> {
+    const next = this.told++;
+    const { messages } = this.child;
+    const told = await this.child.message<Told>((message) => messages[next] === message, 60_000);
+    this.current = { ...this.current, ...told };
   }
 }

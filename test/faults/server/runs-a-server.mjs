@@ -1,4 +1,5 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import os from 'node:os';
 import path from 'node:path';
@@ -18,38 +19,77 @@ const base = [os.tmpdir(), '/tmp', '/var/tmp'].find((folder) => canUse(account, 
 const user = process.getuid?.() ?? 'user';
 const place = mkdtempSync(path.join(base, `nestjs-cloacina-${user}-run-${process.pid}-`));
 chmodSync(place, 0o755);
-const directory = path.join(place, 'data');
 const password = randomBytes(12).toString('hex');
 const binaries = embeddedBinaries(account, placeOf(checkout, account));
-ensureCluster({ binaries, account, directory, password, sync: false });
 
-async function start() {
-  const log = path.join(place, 'server.log');
-  const settings = { max_connections: 100 };
-  const { port, stop } = await startServer({ binaries, account, directory, settings, log });
-  process.send({ kind: 'started', port, password });
-  return stop;
+/** The one that clients are led to, and the one that follows it, if there is one. */
+let primary = { directory: path.join(place, 'data'), log: path.join(place, 'server.log') };
+let standby;
+ensureCluster({ binaries, account, directory: primary.directory, password, sync: false });
+
+async function run(server, settings = {}) {
+  const { directory, log } = server;
+  const all = { max_connections: 100, ...settings };
+  Object.assign(server, await startServer({ binaries, account, directory, settings: all, log }));
 }
 
-let stop = await start();
+function tell() {
+  process.send({ kind: 'started', port: primary.port, password });
+}
 
-process.on('message', (message) => void obey(message));
-
-async function obey({ order, downMs }) {
-  if (order === 'close') {
-    await stop();
-    rmSync(place, { recursive: true, force: true });
-    process.disconnect();
-    return;
-  }
-  process.kill(runningServer(directory).pid, order === 'immediate' ? 'SIGQUIT' : 'SIGINT');
-  // One that was told to stop while it recovered from a crash may never get there.
+async function halt({ directory }, signal) {
+  process.kill(runningServer(directory).pid, signal);
+  // One that was told to stop while it recovers from a crash may never get there.
   const insist = Date.now() + 8_000;
   while (runningServer(directory) !== undefined) {
     const left = runningServer(directory);
     if (left !== undefined && Date.now() > insist) process.kill(left.pid, 'SIGQUIT');
     await sleep(10);
   }
-  await sleep(downMs);
-  stop = await start();
 }
+
+const OBEY = {
+  async close() {
+    await primary.stop();
+    await standby?.stop();
+    rmSync(place, { recursive: true, force: true });
+    process.disconnect();
+  },
+  async restart({ signal, downMs }) {
+    await halt(primary, signal);
+    await sleep(downMs);
+    await run(primary);
+    tell();
+  },
+  async stop({ signal }) {
+    await halt(primary, signal);
+    process.send({ kind: 'stopped' });
+  },
+  async start() {
+    await run(primary);
+    tell();
+  },
+  /** A copy of the files of a server that was stopped in good order, which follows it from there. */
+  async addStandby() {
+    standby = { directory: path.join(place, 'standby'), log: path.join(place, 'standby.log') };
+    await halt(primary, 'SIGINT');
+    const copy = spawnSync('cp', ['-a', primary.directory, standby.directory]);
+    if (copy.status !== 0) throw new Error(`No copy of the server: ${copy.stderr}`);
+    writeFileSync(path.join(standby.directory, 'standby.signal'), '');
+    await run(primary);
+    await run(standby, {
+      primary_conninfo: `host=127.0.0.1 port=${primary.port} user=postgres password=${password}`,
+    });
+    tell();
+  },
+  /** The server dies; its clients are led to the standby, which is one until it is promoted. */
+  async failOver() {
+    await halt(primary, 'SIGQUIT');
+    [primary, standby] = [standby, undefined];
+    tell();
+  },
+};
+
+process.on('message', (message) => void OBEY[message.order](message));
+await run(primary);
+tell();
