@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type pg from 'pg';
 import type { DataSource } from 'typeorm';
+import { InvalidArgumentError, NotAllowedError } from '../errors/index.js';
 import { APPLICATION_MIGRATIONS_TABLE } from '../store/migrations/index.js';
 import { createMigrationDataSource } from './migration-data-source.js';
 import { explainFailure } from './migration-failure.js';
@@ -14,6 +15,7 @@ import {
   migrationSetOf,
   pendingOf,
 } from './migration-set.js';
+import { moveSchema } from './move-schema.js';
 import { assertSchemaName } from './schema-name.js';
 
 export interface MigratorSettings {
@@ -26,6 +28,8 @@ export interface MigratorSettings {
   readonly dataSource: DataSource;
   /** Initialises `dataSource`, once whoever asks; called only when migrations of the application have to be run. */
   readonly initialize?: () => Promise<unknown>;
+  /** Whether this process starts and claims there. Default: it doesn't. */
+  readonly isServed?: () => boolean;
   /** How long one wait for another process that migrates the schema takes before it is logged, in milliseconds. */
   readonly lockTimeoutMs?: number;
   /** How long to wait in all for that process, in milliseconds. */
@@ -115,6 +119,38 @@ export class CloacinaMigrator {
       this.logger.log(`Schema "${this.settings.schema}": reverted ${reverted}.`);
     }
     return reverted;
+  }
+
+  /**
+   * Moves the library's tables with all that is in them, their history included, into another schema, which is created
+   * if need be; for a tenant that outgrows `public`, and for one whose schema gets another name. It is done at once or
+   * not at all. The application's own tables and their history of migrations stay where they are.
+   *
+   * Nothing may be served there meanwhile: shut down the tenant's runner here first, and stop the other processes. Then
+   * remove the tenant, and add it with its new schema: what waited goes on there. A process that was not stopped gets
+   * errors for what it starts from then on, and stores nothing.
+   *
+   * @param schema - where to, by the same rules as the option `schema`
+   * @throws SchemaNameError, InvalidArgumentError when that is no schema to move to
+   * @throws NotAllowedError while the tenant's runner serves here or another process holds claims there; when the other
+   * schema has tables of the library, or this one has none
+   * @throws PermissionError, MigrationError as {@link ensure}
+   */
+  async moveTo(schema: string): Promise<void> {
+    assertSchemaName(schema);
+    const own = this.settings.schema;
+    if (schema === own) {
+      throw new InvalidArgumentError('schema', 'must be another one than that of the tenant');
+    }
+    if (this.settings.isServed?.() === true) {
+      throw new NotAllowedError(
+        `Moving schema "${own}" to "${schema}"`,
+        'this process serves the tenant',
+        'Call runner.shutdown() of the tenant before.',
+      );
+    }
+    await this.withLibrary((run) => moveSchema(run, schema));
+    this.logger.log(`Schema "${own}": moved the library's tables to "${schema}".`);
   }
 
   /** @internal What to read to know whether there is anything to do, for many tenants in one go. */

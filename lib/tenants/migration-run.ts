@@ -93,7 +93,7 @@ async function readHistory(run: MigrationRun, client: pg.ClientBase): Promise<Sc
  * Not with IF NOT EXISTS: that asks for the right to create schemas even where there is nothing to create. The lock
  * keeps the library's own processes apart; who creates the schema by hand at this instant has us look again.
  */
-async function createSchema(client: pg.ClientBase, schema: string): Promise<void> {
+export async function createSchema(client: pg.ClientBase, schema: string): Promise<void> {
   if (schema === 'public') {
     throw new MigrationError({
       schema,

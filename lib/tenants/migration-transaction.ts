@@ -24,6 +24,8 @@ export interface MigrationTransaction {
   readonly dataSource: DataSource;
   readonly pool: pg.Pool;
   readonly schema: string;
+  /** A second schema that nobody may migrate meanwhile. */
+  readonly alsoLocked?: string;
   readonly warn: (message: string) => void;
   readonly lockTimeoutMs?: number;
   readonly giveUpAfterMs?: number;
@@ -42,6 +44,8 @@ export async function inMigrationTransaction<T>(
 ): Promise<T> {
   const { dataSource, schema } = settings;
   const { lockTimeoutMs = LOCK_TIMEOUT_MS, giveUpAfterMs = GIVE_UP_AFTER_MS } = settings;
+  const schemas = [schema, ...(settings.alsoLocked === undefined ? [] : [settings.alsoLocked])];
+  schemas.sort();
   const began = performance.now();
 
   for (let tries = 1; ;) {
@@ -55,7 +59,8 @@ export async function inMigrationTransaction<T>(
           await client.query(
             `SET LOCAL statement_timeout TO 0; SET LOCAL lock_timeout TO ${lockTimeoutMs}`,
           );
-          await lockSchema(client, schema);
+          // In one order, whoever takes both.
+          for (const each of schemas) await lockSchema(client, each);
           progress.locked = true;
           return work(manager, client);
         },
@@ -63,7 +68,7 @@ export async function inMigrationTransaction<T>(
       );
     } catch (error) {
       if (!progress.locked && sqlState(error) === SqlState.lockNotAvailable) {
-        await reportWait(settings, performance.now() - began, giveUpAfterMs);
+        await reportWait(settings, schemas, performance.now() - began, giveUpAfterMs);
       } else if (tries < MAX_TRIES && isWorthAnotherTry(error)) {
         tries++;
         settings.warn(
@@ -78,10 +83,12 @@ export async function inMigrationTransaction<T>(
 
 async function reportWait(
   { pool, schema, warn }: MigrationTransaction,
+  schemas: readonly string[],
   waitedMs: number,
   giveUpAfterMs: number,
 ): Promise<void> {
-  const holder = (await describeLockHolder(pool, schema)) ?? 'somebody who has just let it go';
+  const holders = await Promise.all(schemas.map((each) => describeLockHolder(pool, each)));
+  const holder = holders.find((each) => each !== undefined) ?? 'somebody who has just let it go';
   const waited = `${Math.round(waitedMs / 1000)} s`;
   if (waitedMs >= giveUpAfterMs) {
     throw new MigrationError({

@@ -167,7 +167,8 @@ export class TenantHost {
       ...(migrations === undefined ? {} : { migrations }),
       options: connection,
     });
-    const migrator = new CloacinaMigrator({ tenant, schema, pool, dataSource });
+    const isServed = (): boolean => this.open.get(tenant)?.isDraining === false;
+    const migrator = new CloacinaMigrator({ tenant, schema, pool, dataSource, isServed });
     const { signal } = this.stopping;
     try {
       await whileDatabaseIsAway({ tenant, patienceMs, signal }, async () => {
@@ -203,7 +204,7 @@ export class TenantHost {
       ),
     );
     for (const { engine, login, isDraining } of tenants) {
-      if (!isDraining) login.process.add(engine);
+      if (!isDraining) login.process.add([engine]);
     }
     for (const login of byLogin.keys()) login.startClaiming();
   }

@@ -4,7 +4,7 @@ import { textOf } from './statements-of.js';
 
 /**
  * A process that boots the tenants in BOOT_SCHEMA one after the other, each when it is told to, for tests that start
- * many at once or kill them. With BOOT_STEPWISE, it reports every statement before it sends it, and waits to be told.
+ * many at once or kill them. With BOOT_MOVE_TO, it moves the schema there instead. With BOOT_STEPWISE, it reports every statement before it sends it, and waits to be told.
  */
 
 export interface BootMessage {
@@ -38,13 +38,15 @@ function reportStatements(): void {
 
 const schemas = (process.env['BOOT_SCHEMA'] ?? '').split(',');
 const url = process.env['BOOT_URL'];
+const moveTo = process.env['BOOT_MOVE_TO'];
 try {
   for (const schema of schemas) {
     const tenant = await openTenant(schema, url === undefined ? {} : { url });
     tell({ kind: 'ready' });
     await told();
     if (process.env['BOOT_STEPWISE'] !== undefined) reportStatements();
-    tell({ kind: 'done', result: await tenant.migrator.ensure() });
+    if (moveTo === undefined) tell({ kind: 'done', result: await tenant.migrator.ensure() });
+    else await tenant.migrator.moveTo(moveTo).then(() => tell({ kind: 'done' }));
     await tenant.close();
   }
 } catch (error) {

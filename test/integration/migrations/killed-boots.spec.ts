@@ -7,6 +7,7 @@ import type { BootMessage } from './boot-process.js';
 import { type Catalog, historyOf, shapeOf } from './catalog.js';
 import { withTenant } from './open-tenant.js';
 import { createScratchDatabase, type ScratchDatabase } from './scratch-database.js';
+import { backendsOf, letRun } from './stepwise.js';
 
 const FIRST = 'CreateCloacinaTables1735689600000';
 const SCRIPT = new URL('boot-process.ts', import.meta.url);
@@ -30,38 +31,10 @@ async function expectNextBootToFinish(schema: string, client: Client, url?: stri
   expect(await historyOf(client, schema)).toEqual([FIRST]);
 }
 
-async function backendsOf(schema: string, client: Client): Promise<number> {
-  const { rows } = await client.query(
-    'SELECT 1 FROM pg_stat_activity WHERE application_name = $1',
-    [`tenant ${schema}`],
-  );
-  return rows.length;
-}
-
 function startStepwise(): { child: TestChild; schema: string } {
   const schema = freshSchema();
   const env = { BOOT_SCHEMA: schema, BOOT_STEPWISE: '1' };
   return { child: startChild(SCRIPT, { env }), schema };
-}
-
-/** Lets it send so many statements; the next one it has reported, and holds back. */
-async function letRun(child: TestChild, statements: number): Promise<string | undefined> {
-  await child.message<BootMessage>(({ kind }) => kind === 'ready', 60_000);
-  for (let sent = 0; sent <= statements; sent++) {
-    child.send({});
-    const reported = await waitFor(
-      () => {
-        const messages = child.messages as BootMessage[];
-        const ended = messages.find(({ kind }) => kind === 'done' || kind === 'failed');
-        return ended ?? messages.filter(({ kind }) => kind === 'statement')[sent];
-      },
-      { every: 2, deadline: 30_000 },
-    );
-    if (reported.kind === 'failed') throw new Error(reported.text);
-    if (reported.kind === 'done') return undefined;
-    if (sent === statements) return reported.text;
-  }
-  return undefined;
 }
 
 test('a process that is killed before any of its statements leaves what the next boot finishes', async () => {

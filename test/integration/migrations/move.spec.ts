@@ -1,0 +1,310 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import {
+  InvalidArgumentError,
+  MigrationError,
+  NotAllowedError,
+  PermissionError,
+  SchemaNameError,
+} from '../../../lib/errors/index.js';
+import { findObjects } from '../../../lib/tenants/move-statements.js';
+import { lockSchema } from '../../../lib/tenants/schema-lock.js';
+import { startChild, type TestChild } from '../../support/child-process.js';
+import { waitFor } from '../../support/wait-for.js';
+import { catalogOf, historyOf, shapeOf } from './catalog.js';
+import { withTenant } from './open-tenant.js';
+import { createScratchDatabase, type ScratchDatabase } from './scratch-database.js';
+import { backendsOf, letRun } from './stepwise.js';
+
+const FIRST = 'CreateCloacinaTables1735689600000';
+
+let database: ScratchDatabase;
+let made = 0;
+beforeAll(async () => {
+  database = await createScratchDatabase();
+});
+afterAll(() => database.drop());
+
+/** A migrated schema, and the name of one that it may move to. */
+async function migrated(): Promise<{ schema: string; target: string }> {
+  const schema = `from_${++made}`;
+  await withTenant(schema, { url: database.url }, ({ migrator }) => migrator.ensure());
+  return { schema, target: `to_${made}` };
+}
+
+function move(schema: string, target: string, url = database.url): Promise<void> {
+  return withTenant(schema, { url }, ({ migrator }) => migrator.moveTo(target));
+}
+
+/** What the library has there. */
+function objectsOf(schema: string): Promise<readonly { kind: string; name: string }[]> {
+  return findObjects(database.admin, schema);
+}
+
+test('tables, indexes, sequences, comments and the history move; nothing of the library is left', async () => {
+  const { admin } = database;
+  const { schema, target } = await migrated();
+  await admin.query(`CREATE TABLE ${schema}.invoice (id integer)`);
+  const shape = (await shapeOf(admin, schema)).filter((line) => !line.includes('invoice'));
+
+  await move(schema, target);
+
+  expect(await shapeOf(admin, target)).toEqual(
+    shape.map((line) => line.replaceAll(schema, target)),
+  );
+  expect(await shapeOf(admin, schema)).toMatchObject(
+    [/^class \| r \| invoice/, /invoice/].map((m) => expect.stringMatching(m)),
+  );
+  expect(await historyOf(admin, target)).toEqual([FIRST]);
+  await withTenant(target, { url: database.url }, async ({ migrator }) => {
+    expect(await migrator.ensure()).toEqual({ schemaCreated: false, applied: [] });
+    expect(await migrator.revert()).toBe(FIRST);
+    expect(await migrator.run()).toEqual([FIRST]);
+  });
+});
+
+test('whatever else bears the prefix moves too: views, types, functions, sequences', async () => {
+  const { admin } = database;
+  const { schema, target } = await migrated();
+  await admin.query(`
+    SET search_path TO ${schema};
+    CREATE VIEW cloacina_running AS SELECT * FROM cloacina_task_execution WHERE status = 'Running';
+    CREATE MATERIALIZED VIEW cloacina_daily AS SELECT count(*) FROM cloacina_task_execution;
+    CREATE TYPE cloacina_colour AS ENUM ('red');
+    CREATE TYPE cloacina_pair AS (a integer, b integer);
+    CREATE DOMAIN cloacina_name AS text;
+    CREATE SEQUENCE cloacina_numbers;
+    CREATE FUNCTION cloacina_twice(n integer, unit cloacina_colour) RETURNS integer LANGUAGE sql AS 'SELECT 2 * n';
+    CREATE FUNCTION cloacina_trigger() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+    CREATE TRIGGER stamp BEFORE INSERT ON cloacina_execution_event FOR EACH ROW EXECUTE FUNCTION cloacina_trigger();
+    CREATE INDEX mine ON cloacina_execution_event (kind);
+    RESET search_path`);
+  const before = await objectsOf(schema);
+  expect(new Set(before.map(({ kind }) => kind))).toEqual(
+    new Set(['TABLE', 'VIEW', 'MATERIALIZED VIEW', 'TYPE', 'SEQUENCE', 'ROUTINE']),
+  );
+
+  await move(schema, target);
+
+  const unqualified = (names: readonly { name: string }[]): string[] =>
+    names.map(({ name }) => name.replaceAll(`${schema}.`, '').replaceAll(`${target}.`, ''));
+  expect(unqualified(await objectsOf(target))).toEqual(unqualified(before));
+  const { rows } = await admin.query(
+    `SELECT 'class', relname::text AS name FROM pg_class WHERE relnamespace = $1::regnamespace
+     UNION ALL SELECT 'type', typname FROM pg_type WHERE typnamespace = $1::regnamespace
+     UNION ALL SELECT 'routine', proname FROM pg_proc WHERE pronamespace = $1::regnamespace
+     UNION ALL SELECT 'constraint', conname FROM pg_constraint WHERE connamespace = $1::regnamespace`,
+    [schema],
+  );
+  expect(rows).toEqual([]);
+});
+
+test('a schema that is there already is moved to, and its owner and grants stay', async () => {
+  const { admin } = database;
+  const { schema, target } = await migrated();
+  await admin.query(`CREATE SCHEMA ${target}; CREATE TABLE ${target}.invoice (id integer)`);
+  await move(schema, target);
+  expect(await objectsOf(schema)).toEqual([]);
+  expect((await objectsOf(target)).length).toBe(7);
+});
+
+describe('it is refused, and nothing is changed,', () => {
+  async function expectRefusal(
+    schema: string,
+    target: string,
+    error: new (...args: never[]) => Error,
+    message: RegExp,
+  ): Promise<void> {
+    const { admin } = database;
+    const before = [await catalogOf(admin, schema), await catalogOf(admin, target)];
+    const refused: unknown = await move(schema, target).catch((reason: unknown) => reason);
+    expect(refused).toBeInstanceOf(error);
+    expect(String(refused)).toMatch(message);
+    expect([await catalogOf(admin, schema), await catalogOf(admin, target)]).toEqual(before);
+  }
+
+  test('while another process holds a lease', async () => {
+    const { schema, target } = await migrated();
+    await database.admin.query(
+      `INSERT INTO ${schema}.cloacina_runner_lease (instance_id, process_id, name, expires_at)
+       VALUES (gen_random_uuid(), gen_random_uuid(), 'host-7 4711', now() + interval '1h')`,
+    );
+    await expectRefusal(schema, target, NotAllowedError, /host-7 4711 holds claims there/);
+  });
+
+  test('when a lease appears while it waits for the tables', async () => {
+    const { admin } = database;
+    const { schema, target } = await migrated();
+    await admin.query('BEGIN');
+    await admin.query(
+      `INSERT INTO ${schema}.cloacina_runner_lease (instance_id, process_id, name, expires_at)
+       VALUES (gen_random_uuid(), gen_random_uuid(), 'late 1', now() + interval '1h')`,
+    );
+    const refused = move(schema, target).catch((reason: unknown) => reason);
+    await waitFor(async () => {
+      const { rows } = await admin.query(
+        `SELECT 1 FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'`,
+      );
+      return rows.length > 0;
+    });
+    await admin.query('COMMIT');
+    expect(String(await refused)).toMatch(/late 1 holds claims there/);
+    expect((await objectsOf(schema)).length).toBe(7);
+    expect(await objectsOf(target)).toEqual([]);
+  });
+
+  test('when the other schema has the library’s tables', async () => {
+    const { schema } = await migrated();
+    const other = await migrated();
+    await expectRefusal(
+      schema,
+      other.schema,
+      NotAllowedError,
+      /has cloacina_\w+, .* and more already/,
+    );
+  });
+
+  test('when the other schema has something else of such a name', async () => {
+    const { schema, target } = await migrated();
+    await database.admin.query(
+      `CREATE SCHEMA ${target}; CREATE SEQUENCE ${target}.cloacina_migrations_id_seq`,
+    );
+    await expectRefusal(schema, target, NotAllowedError, /has cloacina_migrations_id_seq already/);
+  });
+
+  test('when an index of that name is there', async () => {
+    const { schema, target } = await migrated();
+    await database.admin.query(
+      `CREATE SCHEMA ${target}; CREATE TABLE ${target}.mine (kind text);
+       CREATE INDEX audit_idx ON ${target}.mine (kind);
+       CREATE INDEX audit_idx ON ${schema}.cloacina_execution_event (kind)`,
+    );
+    await expectRefusal(schema, target, NotAllowedError, /has audit_idx already/);
+  });
+
+  test('when there is nothing to move', async () => {
+    const { schema, target } = await migrated();
+    await move(schema, target);
+    await expectRefusal(
+      schema,
+      target,
+      NotAllowedError,
+      /none of the library's tables\. "to_\d+" has; if an earlier/,
+    );
+    await expectRefusal(
+      'nowhere',
+      'elsewhere',
+      NotAllowedError,
+      /See that the schema is the right one/,
+    );
+  });
+
+  test('when a newer version has migrated it', async () => {
+    const { schema, target } = await migrated();
+    await database.admin.query(
+      `INSERT INTO ${schema}.cloacina_migrations (timestamp, name) VALUES (4102444800000, 'Newer4102444800000')`,
+    );
+    await expectRefusal(schema, target, MigrationError, /newer version/);
+  });
+
+  test.each(['1st', 'pg_mine', 'a"b', '', 'x'.repeat(64)])('to %p', async (target) => {
+    const { schema } = await migrated();
+    await expect(move(schema, target)).rejects.toBeInstanceOf(SchemaNameError);
+  });
+
+  test('to itself', async () => {
+    const { schema } = await migrated();
+    await expect(move(schema, schema)).rejects.toBeInstanceOf(InvalidArgumentError);
+  });
+
+  test('to a login that may create no schemas, with the missing grant', async () => {
+    const { admin } = database;
+    const role = `mover_${database.name}`;
+    await admin.query(`CREATE ROLE ${role} LOGIN PASSWORD 'secret-of-mover'`);
+    try {
+      await admin.query(`CREATE SCHEMA of_mover AUTHORIZATION ${role}`);
+      const url = database.urlOf(role, 'secret-of-mover');
+      await withTenant('of_mover', { url }, ({ migrator }) => migrator.ensure());
+      const refused: unknown = await move('of_mover', 'new_of_mover', url).catch(
+        (reason: unknown) => reason,
+      );
+      expect(refused).toBeInstanceOf(PermissionError);
+      expect(String(refused)).toMatch(/create the schema "new_of_mover".*GRANT CREATE ON DATABASE/);
+      await admin.query(`CREATE SCHEMA new_of_mover`);
+      const again: unknown = await move('of_mover', 'new_of_mover', url).catch(
+        (reason: unknown) => reason,
+      );
+      expect(String(again)).toMatch(/GRANT .*CREATE ON SCHEMA "new_of_mover" TO/);
+      await admin.query(`GRANT USAGE, CREATE ON SCHEMA new_of_mover TO ${role}`);
+      await move('of_mover', 'new_of_mover', url);
+      expect((await objectsOf('new_of_mover')).length).toBe(7);
+    } finally {
+      await admin.query(`DROP OWNED BY ${role} CASCADE; DROP ROLE ${role}`);
+    }
+  });
+});
+
+test('of two moves to one schema at once one is made, and the other told', async () => {
+  const [a, b] = [await migrated(), await migrated()];
+  const moves = [a, b].map(({ schema }) => move(schema, 'both_want_this'));
+  const results = await Promise.allSettled(moves);
+  const refused = results.filter((result) => result.status === 'rejected');
+  expect(refused.map(({ reason }) => (reason as Error).name)).toEqual(['NotAllowedError']);
+  expect((await objectsOf('both_want_this')).length).toBe(7);
+  expect((await objectsOf(a.schema)).length + (await objectsOf(b.schema)).length).toBe(7);
+});
+
+test('it waits for who migrates either schema', async () => {
+  const { admin } = database;
+  const { schema, target } = await migrated();
+  for (const locked of [schema, target]) {
+    await admin.query('BEGIN');
+    await lockSchema(admin, locked);
+    const [from, to] = locked === schema ? [schema, target] : [target, schema];
+    if (locked === target) await admin.query(`DROP SCHEMA ${schema}`);
+    const moving = move(from, to);
+    await waitFor(async () => {
+      const { rows } = await admin.query(
+        `SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'advisory'`,
+      );
+      return rows.length > 0;
+    });
+    expect((await objectsOf(from)).length).toBe(7);
+    await admin.query('COMMIT');
+    await moving;
+    expect((await objectsOf(to)).length).toBe(7);
+  }
+});
+
+test('a process that is killed before any of its statements leaves it all on one side', async () => {
+  const { admin } = database;
+  const start = async (): Promise<{ child: TestChild; schema: string; target: string }> => {
+    const places = await migrated();
+    const env = {
+      BOOT_SCHEMA: places.schema,
+      BOOT_MOVE_TO: places.target,
+      BOOT_URL: database.url,
+      BOOT_STEPWISE: '1',
+    };
+    const script = new URL('boot-process.ts', import.meta.url);
+    return { child: startChild(script, { env }), ...places };
+  };
+  const texts: string[] = [];
+  let next = await start();
+  for (let statements = 0; ; statements++) {
+    const { child, schema, target } = next;
+    // The next one loads meanwhile: that takes most of its time.
+    next = await start();
+    const text = await letRun(child, statements);
+    if (text === undefined) break;
+    texts.push(text);
+    await child.kill('SIGKILL');
+    await waitFor(async () => (await backendsOf(schema, admin)) === 0);
+    const sides = [(await objectsOf(schema)).length, (await objectsOf(target)).length];
+    expect(sides).toEqual([7, 0]);
+    await move(schema, target);
+    expect([(await objectsOf(schema)).length, (await objectsOf(target)).length]).toEqual([0, 7]);
+  }
+  await next.child.kill('SIGKILL');
+  expect(texts.findIndex((text) => text.includes('SET SCHEMA'))).toBeGreaterThan(0);
+  expect(texts.at(-1)).toBe('COMMIT');
+}, 180_000);
