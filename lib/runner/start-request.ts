@@ -1,6 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { EntityManager } from 'typeorm';
-import { v7 as uuid } from 'uuid';
 import { encodeContext } from '../engine/context-entries.js';
 import type { RunnableDefinition } from '../engine/runnable-definition.js';
 import type { StartRequest } from '../engine/starter.js';
@@ -11,6 +10,7 @@ import {
 } from '../errors/index.js';
 import { show } from '../errors/option-checks.js';
 import { DURATION_FORM, parseDuration, textProblem, type Duration } from '../workflow/index.js';
+import { newExecutionId } from './execution-id.js';
 
 /** How an execution is started. */
 export interface StartOptions {
@@ -54,7 +54,7 @@ export function makeStartRequest(
     );
   }
   return {
-    id: uuid(),
+    id: newExecutionId(),
     definition,
     input,
     members,
