@@ -108,9 +108,13 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
     return this.liveness.session;
   }
 
-  add(engine: TenantEngine): void {
-    this.tenants.set(engine.settings.address, engine);
-    if (this.claiming) engine.allowClaims(this.liveness.session !== undefined);
+  /** Tenants that were opened together: whether they have work is asked in few statements, not by a claim in each. */
+  add(engines: readonly TenantEngine[]): void {
+    for (const engine of engines) {
+      this.tenants.set(engine.settings.address, engine);
+      if (this.claiming) engine.allowClaims(this.liveness.session !== undefined);
+    }
+    if (this.claiming) void this.sweepOnce(engines);
   }
 
   remove(engine: TenantEngine): void {
@@ -178,14 +182,16 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
     }
   }
 
-  /** Asks all tenants what is due, in few statements. */
-  async sweepOnce(): Promise<void> {
+  /** Asks all tenants what is due, in few statements; those who have something claim it. */
+  async sweepOnce(tenants: readonly TenantEngine[] = [...this.tenants.values()]): Promise<void> {
     const { session } = this.liveness;
-    const tenants = [...this.tenants.entries()];
     if (session === undefined || tenants.length === 0) return;
     try {
-      const times = await session.dueTimes(tenants.map(([, tenant]) => tenant.store.tables));
-      for (const [i, [address, tenant]] of tenants.entries()) {
+      const times = await session.dueTimes(tenants.map(({ store }) => store.tables));
+      for (const [i, tenant] of tenants.entries()) {
+        const { address } = tenant.settings;
+        // It may have been removed meanwhile, and another one may have its place.
+        if (this.tenants.get(address) !== tenant) continue;
         if (times[i]?.taskIsDue === true) tenant.dispatch();
         this.plan(address, times[i]);
       }

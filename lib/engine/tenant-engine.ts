@@ -162,14 +162,14 @@ export class TenantEngine {
     return this.opened;
   }
 
-  /** Lets it claim, or stops it from claiming, as the process gains and loses its proof of life. */
+  /**
+   * Lets it claim, or stops it from claiming, as the process gains and loses its proof of life. Whether there is work
+   * that it was not told of meanwhile is asked for all tenants at once, by the process.
+   */
   allowClaims(allowed: boolean): void {
     this.isLive = allowed;
     this.updateClaiming();
-    if (!allowed) return;
-    // Notifications may have been missed meanwhile.
-    this.dispatch();
-    this.waiters.lookAgain();
+    if (allowed) this.waiters.lookAgain();
   }
 
   private updateClaiming(): void {
