@@ -10,6 +10,7 @@ import {
   type CompiledWorkflow,
   type StoredDefinition,
 } from '../workflow/index.js';
+import { repeatConflicts } from './conflicts.js';
 import { makeRunnable, type RunnableDefinition } from './runnable-definition.js';
 
 /** What a claim asks for: definitions of which the code has handlers, and the tasks among them that it has none for. */
@@ -113,13 +114,14 @@ export class DefinitionCatalog {
   }
 
   private register(workflow: CompiledWorkflow): Promise<number> {
-    return this.store.definitions.register({
+    const definition = {
       hash: workflow.hash,
       name: workflow.name,
       version: workflow.version,
       description: workflow.description,
       definition: storeWorkflow(workflow),
-    });
+    };
+    return repeatConflicts(this.store, () => this.store.definitions.register(definition));
   }
 
   private updateClaimable(): void {

@@ -1,4 +1,5 @@
 import type { TenantStore } from '../store/store.js';
+import { repeatConflicts } from './conflicts.js';
 
 /** How long a waiter relies on notifications before it asks the database, and then how often, in milliseconds. */
 const FIRST_LOOK_MS = 1_000;
@@ -64,7 +65,7 @@ export class EndWaiters {
 
   /** A database that is away now is asked again. */
   private statusOf(id: string): Promise<string | undefined> {
-    return this.store.await(id).catch((error: unknown) => {
+    return repeatConflicts(this.store, () => this.store.await(id)).catch((error: unknown) => {
       const kind = this.store.failureKind(error);
       if (kind === 'connection' || kind === 'conflict') return 'Running';
       throw error;

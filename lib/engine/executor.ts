@@ -24,6 +24,8 @@ import type { EngineEvent, TenantSettings } from './tenant-parts.js';
 
 /** A suspect that waits behind another one is given back for so long, in milliseconds. */
 const SUSPECT_PAUSE_MS = 500;
+/** A transactional task whose outcome lost a race for its rows begins again after so long, in milliseconds. */
+const CONFLICT_PAUSE_MS = 50;
 
 export interface ExecutorParts {
   readonly settings: TenantSettings;
@@ -216,6 +218,7 @@ export class Executor {
     const { claim, input } = attempt;
     const { store, recorder, settings } = this.parts;
     let context: RunningTask | undefined;
+    let recording = false;
     try {
       let result: TaskResult | undefined;
       const completion = await store.transaction(async (transaction) => {
@@ -229,6 +232,7 @@ export class Executor {
         result = this.finish(attempt, context, await this.invoke(attempt, context));
         // Settled already: the attempt timed out, and what it wrote must not be committed.
         if (!attempt.settle('handler') || claim.lost) throw REFUSED;
+        recording = true;
         const recorded = await recorder.recordWith([result], (outcomes, lease) =>
           transaction.complete(outcomes, lease),
         );
@@ -242,6 +246,9 @@ export class Executor {
       if (error === REFUSED) {
         this.parts.claims.lose(claim);
         this.refused(claim);
+      } else if (recording && !claim.lost && store.failureKind(error) === 'conflict') {
+        // The handler has done its part, and a lost race costs it no attempt.
+        this.returnClaim(claim, 'giveBack', CONFLICT_PAUSE_MS);
       } else {
         // A connection that broke at COMMIT leaves it open whether the outcome stands. The failure is fenced by
         // the same token: it is refused if it does.

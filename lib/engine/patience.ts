@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { CloacinaError, DatabaseUnavailableError } from '../errors/index.js';
-import type { TenantStore } from '../store/store.js';
+import type { FailureKind, TenantStore } from '../store/store.js';
+import { conflictPause } from './conflicts.js';
 
 const PAUSE_MS = 100;
 
@@ -13,27 +14,29 @@ export class Patience {
   ) {}
 
   /** For what may be done twice. */
-  async repeat<T>(work: () => Promise<T>): Promise<T> {
+  repeat<T>(work: () => Promise<T>): Promise<T> {
+    return this.until(work, ['connection', 'conflict']);
+  }
+
+  /** For what is done once: when the connection is lost, whether it was is not known. */
+  once<T>(work: () => Promise<T>): Promise<T> {
+    return this.until(work, ['conflict']);
+  }
+
+  private async until<T>(work: () => Promise<T>, passing: readonly FailureKind[]): Promise<T> {
     const began = performance.now();
-    for (;;) {
+    for (let attempt = 0; ; attempt++) {
       try {
         return await work();
       } catch (error) {
+        const kind = this.kindOf(error);
         const waitedMs = performance.now() - began;
-        if (!this.isAway(error)) throw error;
-        if (waitedMs >= this.patienceMs) throw this.explain(error, waitedMs);
-        await delay(Math.min(PAUSE_MS, this.patienceMs - waitedMs));
+        if (kind === undefined || !passing.includes(kind) || waitedMs >= this.patienceMs) {
+          throw this.explain(error, waitedMs);
+        }
+        if (kind === 'conflict') await conflictPause(attempt);
+        else await delay(Math.min(PAUSE_MS, this.patienceMs - waitedMs));
       }
-    }
-  }
-
-  /** For what is done once: whether it was is not known then. */
-  async once<T>(work: () => Promise<T>): Promise<T> {
-    const began = performance.now();
-    try {
-      return await work();
-    } catch (error) {
-      throw this.explain(error, performance.now() - began);
     }
   }
 
@@ -44,13 +47,15 @@ export class Patience {
   }
 
   /** An error of the library has been judged already. */
-  private isAway(error: unknown): boolean {
-    return !(error instanceof CloacinaError) && this.store.failureKind(error) === 'connection';
+  private kindOf(error: unknown): FailureKind | undefined {
+    return error instanceof CloacinaError ? undefined : this.store.failureKind(error);
   }
 
   private explain(error: unknown, waitedMs: number): unknown {
-    if (!this.isAway(error)) return error;
-    const facts = { tenant: this.tenant, waitedMs: Math.round(waitedMs) };
+    const kind = this.kindOf(error);
+    if (kind !== 'connection' && kind !== 'conflict') return error;
+    const reached = kind === 'conflict';
+    const facts = { tenant: this.tenant, waitedMs: Math.round(waitedMs), reached };
     return new DatabaseUnavailableError(facts, { cause: error });
   }
 }

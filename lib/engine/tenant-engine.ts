@@ -7,6 +7,7 @@ import { ClaimIntake } from './claim-intake.js';
 import { ClaimReturner } from './claim-returner.js';
 import { ClaimTable } from './claim-table.js';
 import { Claimer } from './claimer.js';
+import { repeatConflicts } from './conflicts.js';
 import { ContextWriter } from './context-writer.js';
 import { DefinitionCatalog } from './definition-catalog.js';
 import { EndWaiters } from './end-waiters.js';
@@ -325,7 +326,9 @@ export class TenantEngine {
   async enforceDeadlines(): Promise<void> {
     for (const { id, workflow, timeoutMs } of await this.store.pastDeadlines()) {
       const error = toStoredError(new WorkflowTimeoutError(workflow, timeoutMs));
-      const result = await this.end(id, () => this.store.timeOut(id, error));
+      const result = await this.end(id, () =>
+        repeatConflicts(this.store, () => this.store.timeOut(id, error)),
+      );
       if (result.changed) {
         this.emit({ type: 'execution.ended', executionId: id, workflow, status: 'Failed' });
       }

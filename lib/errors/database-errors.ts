@@ -1,22 +1,30 @@
 import { CloacinaError } from './cloacina-error.js';
 import { describeError } from './without-secrets.js';
 
-/** The database could not be reached in time. Whether a start is stored is known: it is not, and may be repeated. */
+/** The database could not be reached in time, or others held the same rows all the while. Whether a start is stored is known: it is not, and may be repeated. */
 export class DatabaseUnavailableError extends CloacinaError {
   readonly tenant: string | undefined;
   /** How long was waited for the database, in milliseconds. */
   readonly waitedMs: number;
 
   constructor(
-    facts: { readonly tenant?: string; readonly waitedMs: number },
+    facts: {
+      readonly tenant?: string;
+      readonly waitedMs: number;
+      /** It was reached, and refused because others held the same rows. */
+      readonly reached?: boolean;
+    },
     options?: ErrorOptions,
   ) {
     const whose = facts.tenant === undefined ? '' : ` of tenant ${JSON.stringify(facts.tenant)}`;
     const why = options?.cause === undefined ? '' : `: ${describeError(options.cause)}`;
     super(
       'DATABASE_UNAVAILABLE',
-      `The database${whose} could not be reached for ${facts.waitedMs} ms${why}. See that it is up and that databaseUrl ` +
-        'is right; startTimeout sets how long start() waits.',
+      facts.reached === true
+        ? `The database${whose} refused for ${facts.waitedMs} ms, because others held the same rows${why}. See in ` +
+            'pg_locks who holds them; startTimeout sets how long is waited.'
+        : `The database${whose} could not be reached for ${facts.waitedMs} ms${why}. See that it is up and that databaseUrl ` +
+            'is right; startTimeout sets how long start() waits.',
       options,
     );
     this.tenant = facts.tenant;
