@@ -10,6 +10,8 @@ const MAX_CLAIMS = 500;
 /** Pause after a claiming statement failed, in milliseconds; doubled up to the maximum. */
 const CLAIM_RETRY_MS = 250;
 const MAX_CLAIM_RETRY_MS = 30_000;
+/** As above, where it is the database that is away. It comes back by itself. */
+const MAX_RECONNECT_MS = 1_000;
 
 export interface ClaimerParts {
   readonly tenant: string;
@@ -111,8 +113,10 @@ export class Claimer {
   private failed(error: unknown): void {
     const { tenant, store, lane, uncertain, tryAgainIn } = this.parts;
     lane.backlog = true;
-    const pause = Math.min(CLAIM_RETRY_MS * 2 ** this.failures++, MAX_CLAIM_RETRY_MS);
-    if (store.failureKind(error) === 'refused' && this.failures === 1) {
+    const kind = store.failureKind(error);
+    const longest = kind === 'connection' ? MAX_RECONNECT_MS : MAX_CLAIM_RETRY_MS;
+    const pause = Math.min(CLAIM_RETRY_MS * 2 ** this.failures++, longest);
+    if (kind === 'refused' && this.failures === 1) {
       this.logger.error(
         `Tenant "${tenant}": its tasks can't be claimed: ${toStoredError(error).message}`,
       );
