@@ -1,14 +1,14 @@
+import { pathToFileURL } from 'node:url';
 import pg from 'pg';
 import { v7 as uuid } from 'uuid';
-import {
-  completeTasks,
-  completionValues,
-  decodeCompletion,
-  sortOutcomes,
-} from '../dist/store/statements/complete-tasks.js';
-import { startExecutions, startValues } from '../dist/store/statements/start-executions.js';
-import { tenantTables } from '../dist/store/statements/statement.js';
-import { createPools } from '../dist/store/pools.js';
+
+const dist = (file) => import(new URL(file, pathToFileURL(process.env.BENCH_DIST)).href);
+const { completeTasks, completionValues, decodeCompletion, sortOutcomes } = await dist(
+  'store/statements/complete-tasks.js',
+);
+const { startExecutions, startValues } = await dist('store/statements/start-executions.js');
+const { tenantTables } = await dist('store/statements/statement.js');
+const { createPools } = await dist('store/pools.js');
 
 /**
  * The floor: the library's two hot statements in batches and nothing else. No workflows, no handlers, no contexts, no

@@ -1,7 +1,8 @@
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { CloacinaModule, defineWorkflow, getRunnerToken } from '../dist/index.js';
+
+const { CloacinaModule, defineWorkflow, getRunnerToken } = await import(process.env.BENCH_DIST);
 
 /** The library as an application uses it, with default settings: no-op tasks, in chains of the given lengths. */
 export async function openLibrary(url, schema, lengths) {

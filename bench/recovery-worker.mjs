@@ -1,7 +1,8 @@
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { CloacinaModule, defineWorkflow, getRunnerToken } from '../dist/index.js';
+
+const { CloacinaModule, defineWorkflow, getRunnerToken } = await import(process.env.BENCH_DIST);
 
 const { URL: databaseUrl, SCHEMA: schema, ROLE: role, OPTIONS: options } = process.env;
 const tasks = Number(process.env.TASKS);

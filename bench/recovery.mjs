@@ -21,7 +21,7 @@ export async function measureRecovery(url, kills) {
   table[`leases alone, of ${SHORT_LEASE_MS} ms`] = row(
     await survivor(url, Math.min(kills, 10), leases),
   );
-  console.table(table);
+  return table;
 }
 
 async function survivor(url, kills, options) {

@@ -1,47 +1,55 @@
 /**
- * The benchmarks, on an embedded PostgreSQL with default durability.
+ * The benchmarks: this library and its peers in the same run, on the same server.
  *
- * Usage: npm run bench [-- throughput | recovery] [rounds]
+ * Usage: npm run bench [-- scenario…] [--list] [--rounds=3] [--quick]
  */
-import { readFileSync } from 'node:fs';
-import os from 'node:os';
-import pg from 'pg';
-import { startEphemeralServer } from '../scripts/embedded-postgres.mjs';
-import { measureRecovery } from './recovery.mjs';
-import { measureThroughput } from './throughput.mjs';
+import { parseArgs } from 'node:util';
+import { BenchServer } from './measure/server.mjs';
+import { describeMachine, machineLine, versionsLine } from './report/machine.mjs';
+import { saveResults } from './report/results.mjs';
+import { printResult } from './report/table.mjs';
+import { scenarios } from './scenarios/index.mjs';
 
-const SCENARIOS = {
-  throughput: (url, rounds = 3) => measureThroughput(url, rounds),
-  recovery: (url, kills = 40) => measureRecovery(url, kills),
-};
+const { values: options, positionals: names } = parseArgs({
+  allowPositionals: true,
+  options: {
+    list: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
+    rounds: { type: 'string' },
+  },
+});
 
-const [name, count] = process.argv.slice(2);
-if (name !== undefined && !(name in SCENARIOS)) {
-  console.error(`There is no benchmark ${name}. Known: ${Object.keys(SCENARIOS).join(', ')}.`);
-  process.exit(1);
+const unknown = names.find((name) => !scenarios.some((scenario) => scenario.name === name));
+if (options.list || unknown !== undefined) {
+  if (unknown !== undefined) console.error(`There is no scenario "${unknown}". These are known:`);
+  for (const { name, title } of scenarios) console.log(`${name.padEnd(16)} ${title}`);
+  process.exit(unknown === undefined ? 0 : 1);
 }
 
-const server = await startEphemeralServer();
+const server = await BenchServer.start();
+let stopping;
+const stop = () => (stopping ??= server.stop());
+process.once('SIGINT', () => void stop().then(() => process.exit(130)));
 try {
-  await printMachine(server.url);
-  const chosen = name === undefined ? Object.values(SCENARIOS) : [SCENARIOS[name]];
-  for (const measure of chosen) {
-    await measure(server.url, count === undefined ? undefined : Number(count));
+  const machine = await describeMachine(server);
+  console.log(versionsLine(machine));
+  console.log(machineLine(machine));
+  const bench = {
+    server,
+    quick: options.quick,
+    rounds: Number(options.rounds ?? (options.quick ? 1 : 3)),
+    log: (line) => console.log(`  ${line}`),
+  };
+  const chosen = scenarios.filter(({ name }) => names.length === 0 || names.includes(name));
+  const results = {};
+  for (const scenario of chosen) {
+    console.log(`\n${scenario.title}…`);
+    const result = await scenario.run(bench);
+    printResult(scenario, result);
+    const { name, title, unit, higherIsBetter, main } = scenario;
+    results[name] = { title, unit, higherIsBetter, main, machine: machineLine(machine), ...result };
   }
+  if (!options.quick) saveResults({ machine, rounds: bench.rounds, results });
 } finally {
-  await server.stop();
-}
-
-async function printMachine(url) {
-  const client = new pg.Client(url);
-  await client.connect();
-  const { rows } = await client.query(
-    "SELECT current_setting('server_version') AS version, current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS commit",
-  );
-  await client.end();
-  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
-  console.log(
-    `nestjs-cloacina ${version}, Node ${process.version}, PostgreSQL ${rows[0].version}, fsync ${rows[0].fsync}, ` +
-      `synchronous_commit ${rows[0].commit}; ${os.availableParallelism()} cores, ${os.cpus()[0]?.model ?? ''}`,
-  );
+  await stop();
 }

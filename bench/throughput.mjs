@@ -28,9 +28,9 @@ export async function measureThroughput(url, rounds) {
     );
     rows.push(row(`${length}-task idle, ms`, idle.floor, idle.library, 2));
   }
-  console.table(Object.fromEntries(rows));
   await floor.close();
   await library.close();
+  return Object.fromEntries(rows);
 }
 
 /** Each subject once a round, so that a machine whose speed drifts drifts for all of them. */

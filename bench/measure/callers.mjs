@@ -1,0 +1,21 @@
+/** Calls so many times, by so many callers that each wait for one call before the next. */
+export async function withCallers(callers, count, call) {
+  let left = count;
+  const caller = async () => {
+    while (left-- > 0) await call();
+  };
+  await Promise.all(Array.from({ length: Math.min(callers, count) }, caller));
+}
+
+/** The same for calls that take many at once, two at a time: one on its way while the other is made. */
+export async function inBatches(size, count, call) {
+  let left = count;
+  const caller = async () => {
+    while (left > 0) {
+      const length = Math.min(size, left);
+      left -= length;
+      await call(length);
+    }
+  };
+  await Promise.all([caller(), caller()]);
+}

@@ -1,0 +1,30 @@
+/** Where each contender is. A process loads only the one it runs. */
+const FILES = {
+  'nestjs-cloacina': ['../peers/cloacina.mjs', 'cloacina'],
+  'graphile-worker': ['../peers/graphile-worker.mjs', 'graphileWorker'],
+  'pg-boss': ['../peers/pg-boss.mjs', 'pgBoss'],
+  DBOS: ['../peers/dbos.mjs', 'dbos'],
+  OpenWorkflow: ['../peers/openworkflow.mjs', 'openWorkflow'],
+};
+
+export const OURS = 'nestjs-cloacina';
+export const NAMES = Object.keys(FILES);
+
+export async function loadContender(name) {
+  const [file, member] = FILES[name];
+  return (await import(file))[member];
+}
+
+/** `name` in each of its configurations, or in those that are asked for. */
+export async function entriesOf(wanted) {
+  const entries = [];
+  for (const [name, configurations] of Object.entries(wanted)) {
+    const contender = await loadContender(name);
+    for (const configuration of configurations ?? Object.keys(contender.configurations)) {
+      if (contender.configurations[configuration] === undefined)
+        throw new Error(`${name} has no configuration "${configuration}".`);
+      entries.push({ contender, name, configuration, label: `${name}, ${configuration}` });
+    }
+  }
+  return entries;
+}

@@ -1,0 +1,117 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import pg from 'pg';
+import { startEphemeralServer } from '../../scripts/embedded-postgres.mjs';
+
+/** Clock ticks a second in /proc/<pid>/stat: 100 on every Linux that Node runs on. */
+const TICKS_PER_SECOND = 100;
+
+/** PostgreSQL as it comes, fsync and synchronous commits included, but for the extension that counts statements. */
+export class BenchServer {
+  #server;
+  #admin;
+  #databases = 0;
+
+  static async start() {
+    const server = new BenchServer();
+    await server.#start();
+    return server;
+  }
+
+  async #start() {
+    this.#server = await startEphemeralServer({
+      settings: { shared_preload_libraries: 'pg_stat_statements' },
+    });
+    this.#admin = new pg.Client(this.#server.url);
+    await this.#admin.connect();
+    await this.#admin.query('CREATE EXTENSION pg_stat_statements');
+  }
+
+  get url() {
+    return this.#server.url;
+  }
+
+  /** A database that nobody has used. */
+  async createDatabase() {
+    const name = `bench_${++this.#databases}`;
+    await this.#admin.query(`CREATE DATABASE ${name}`);
+    const url = new URL(this.#server.url);
+    url.pathname = `/${name}`;
+    const client = new pg.Client(url.href);
+    await client.connect();
+    return {
+      name,
+      url: url.href,
+      client,
+      drop: async () => {
+        await client.end();
+        await this.#admin.query(`DROP DATABASE ${name} WITH (FORCE)`);
+      },
+    };
+  }
+
+  /** So that one's dirty pages are not written out while the next one is measured. */
+  async settle() {
+    await this.#admin.query('CHECKPOINT');
+    await this.#admin.query('SELECT pg_stat_statements_reset()');
+  }
+
+  /** Counters that only grow. Transactions are those that wrote something: reads have no number. */
+  async counters(database) {
+    const { rows } = await this.#admin.query({
+      name: 'counters',
+      text: `SELECT (SELECT coalesce(sum(calls), 0)::float8 FROM pg_stat_statements WHERE dbid = d.oid) AS statements,
+                    pg_snapshot_xmax(pg_current_snapshot())::text::float8 AS transactions,
+                    (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::float8 AS "walBytes"
+               FROM pg_database d WHERE datname = $1`,
+      values: [database],
+    });
+    return { ...rows[0], serverCpuMs: cpuOfServer(this.#server.directory) };
+  }
+
+  async settings() {
+    const { rows } = await this.#admin.query(
+      `SELECT current_setting('server_version') AS version, current_setting('fsync') AS fsync,
+              current_setting('synchronous_commit') AS synchronous_commit,
+              current_setting('shared_buffers') AS shared_buffers, current_setting('max_connections') AS max_connections`,
+    );
+    return rows[0];
+  }
+
+  async stop() {
+    await this.#admin.end();
+    await this.#server.stop();
+  }
+}
+
+/** Milliseconds of processor time of the server's processes, those that have ended included; null without /proc. */
+function cpuOfServer(directory) {
+  try {
+    const postmaster = Number(
+      readFileSync(path.join(directory, 'postmaster.pid'), 'utf8').split('\n')[0],
+    );
+    let ticks = 0;
+    for (const pid of readdirSync('/proc')) {
+      if (!/^\d+$/.test(pid)) continue;
+      const stat = statOf(pid);
+      if (stat === undefined) continue;
+      if (Number(pid) === postmaster) ticks += stat.own + stat.ended;
+      else if (stat.parent === postmaster) ticks += stat.own;
+    }
+    return (ticks * 1_000) / TICKS_PER_SECOND;
+  } catch {
+    return null;
+  }
+}
+
+function statOf(pid) {
+  try {
+    // The program's name, in parentheses, may hold anything; what follows is split by spaces.
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    const [user, system, endedUser, endedSystem] = fields.slice(11, 15).map(Number);
+    return { parent: Number(fields[1]), own: user + system, ended: endedUser + endedSystem };
+  } catch {
+    return undefined; // it has ended meanwhile
+  }
+}

@@ -1,0 +1,32 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+/**
+ * What an execution consists of, the same for every contender: tasks in topological order, each with the numbers of
+ * those it depends on. `payload` is carried from the start on; `handlerMs` is what each handler takes.
+ */
+export function chain(length, options = {}) {
+  const tasks = Array.from({ length }, (_, no) => ({ dependsOn: no === 0 ? [] : [no - 1] }));
+  return shapeOf({ kind: 'chain', length }, tasks, options);
+}
+
+/** One task, so many side by side after it, and one after all of these. */
+export function fan(width, options = {}) {
+  const branches = Array.from({ length: width }, () => ({ dependsOn: [0] }));
+  const merge = { dependsOn: branches.map((_, no) => no + 1) };
+  return shapeOf({ kind: 'fan', width }, [{ dependsOn: [] }, ...branches, merge], options);
+}
+
+function shapeOf(kind, tasks, { payloadBytes, handlerMs = 0 }) {
+  tasks.at(-1).last = true;
+  const payload = payloadBytes === undefined ? undefined : 'x'.repeat(payloadBytes);
+  return { ...kind, tasks, payload, handlerMs };
+}
+
+/**
+ * The handler: nothing, or something that takes a while.
+ *
+ * @returns {() => void | Promise<void>}
+ */
+export function taskWork({ handlerMs }) {
+  return handlerMs > 0 ? () => delay(handlerMs) : () => {};
+}

@@ -1,0 +1,131 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { ContenderProcess } from './process.mjs';
+
+/** Warm-up runs grow by this until one takes long enough to tell the rate. */
+const GROWTH = 8;
+const WARM_MS = 1_000;
+const LOOK_EVERY_MS = 3;
+/** Without one more execution in such a time, a contender is given up. */
+const STALLED_MS = 60_000;
+
+/**
+ * One contender's executions a second, from the first call until the database says that nothing is unfinished, and
+ * what each execution cost. In a database of its own and processes of its own, warmed up until their rate is known.
+ */
+export async function measureThroughput({ server, entry, shape, seconds, processes = 1 }) {
+  const database = await server.createDatabase();
+  const run = { entry, database, workers: [], total: 0, wake: () => {} };
+  try {
+    const settings = {
+      url: database.url,
+      name: entry.name,
+      configuration: entry.configuration,
+      shape,
+    };
+    // One after the other: the first makes the tables.
+    for (let no = 0; no < processes; no++)
+      run.workers.push(await ContenderProcess.start(settings, () => run.wake()));
+    const count = await warmUp(run, seconds);
+    await server.settle();
+    const before = await counters(server, run);
+    const ms = await runToEnd(run, count);
+    const after = await counters(server, run);
+    return { perSecond: (count / ms) * 1_000, executions: count, ...costs(before, after, count) };
+  } finally {
+    await Promise.all(run.workers.map((worker) => worker.stop()));
+    await database.drop();
+  }
+}
+
+/**
+ * The same with all of the work there before anyone begins: enqueued by a process that takes none, then worked off by
+ * another, from its first handler on.
+ */
+export async function measureDrain({ server, entry, shape, count }) {
+  const database = await server.createDatabase();
+  const run = { entry, database, workers: [], total: 0, wake: () => {} };
+  const settings = {
+    url: database.url,
+    name: entry.name,
+    configuration: entry.configuration,
+    shape,
+  };
+  try {
+    const enqueuer = await ContenderProcess.start({ ...settings, claims: false });
+    await enqueuer.call('start', count);
+    await enqueuer.stop();
+    await server.settle();
+    let began;
+    run.workers.push(
+      await ContenderProcess.start(settings, () => {
+        began ??= { at: performance.now(), done: run.workers[0]?.handled ?? 0 };
+        run.wake();
+      }),
+    );
+    await ended(run, count);
+    return ((count - began.done) / (performance.now() - began.at)) * 1_000;
+  } finally {
+    await Promise.all(run.workers.map((worker) => worker.stop()));
+    await database.drop();
+  }
+}
+
+/** Returns how many executions take as many seconds as are wanted. */
+async function warmUp(run, seconds) {
+  // The very first may have to wait for a poll that no other one waits for.
+  await runToEnd(run, run.workers.length);
+  for (let count = run.workers.length; ; count *= GROWTH) {
+    const ms = await runToEnd(run, count);
+    if (ms >= WARM_MS)
+      return Math.max(run.workers.length, Math.round((count / ms) * seconds * 1_000));
+  }
+}
+
+async function runToEnd(run, count) {
+  run.total += count;
+  const began = performance.now();
+  await Promise.all(
+    run.workers.map((worker, no) => {
+      const share = Math.floor((count + no) / run.workers.length);
+      return share === 0 ? undefined : worker.call('start', share);
+    }),
+  );
+  await ended(run, run.total);
+  return performance.now() - began;
+}
+
+/** Handlers have run before their outcome is recorded; so the database has the last word. */
+async function ended(run, total) {
+  const handled = () => run.workers.reduce((sum, worker) => sum + worker.handled, 0);
+  while (handled() < total) {
+    const stalled = new AbortController();
+    const stall = delay(STALLED_MS, 'stalled', { signal: stalled.signal }).catch(() => {});
+    const woken = new Promise((resolve) => (run.wake = resolve));
+    if ((await Promise.race([woken, stall])) === 'stalled')
+      throw new Error(`${run.entry.label} stood still at ${handled()} of ${total}.`);
+    stalled.abort();
+  }
+  for (;;) {
+    const { rows } = await run.database.client.query(run.entry.contender.unfinished);
+    if (!rows[0].exists) return;
+    await delay(LOOK_EVERY_MS);
+  }
+}
+
+async function counters(server, { workers, database }) {
+  const usages = await Promise.all(workers.map((worker) => worker.call('usage')));
+  const cpu = usages.reduce((sum, usage) => sum + usage.cpu.user + usage.cpu.system, 0);
+  return { ...(await server.counters(database.name)), clientCpuMs: cpu / 1_000 };
+}
+
+function costs(before, after, count) {
+  const each = (name) =>
+    before[name] === null || after[name] === null ? null : (after[name] - before[name]) / count;
+  return {
+    statements: each('statements'),
+    transactions: each('transactions'),
+    walBytes: each('walBytes'),
+    serverCpuMs: each('serverCpuMs'),
+    clientCpuMs: each('clientCpuMs'),
+  };
+}

@@ -1,0 +1,68 @@
+/**
+ * A process of one contender, told over IPC what to do. It says how many executions it has handled whenever that has
+ * changed, but not more often than it matters.
+ */
+import pg from 'pg';
+import { loadContender } from './contenders.mjs';
+
+const TELL_EVERY_MS = 2;
+const { url, name, configuration, shape, claims, more } = JSON.parse(process.env.BENCH_WORKER);
+
+const contender = await loadContender(name);
+const session = await contender.open({
+  url,
+  configuration: contender.configurations[configuration],
+  shape,
+  claims,
+  ...more,
+});
+let looker;
+let told = 0;
+const telling = setInterval(tell, TELL_EVERY_MS);
+
+const calls = {
+  start: (count) => session.start(count),
+  usage: () => ({ cpu: process.cpuUsage(), rss: process.memoryUsage.rss() }),
+  timeOne: async () => {
+    if (contender.unfinishedOne && !looker) {
+      looker = new pg.Client(url);
+      await looker.connect();
+    }
+    return session.timeOne(isUnfinished);
+  },
+  call: ([method, ...args]) => session[method](...args),
+  stop: async () => {
+    clearInterval(telling);
+    await looker?.end();
+    await session.close();
+  },
+};
+
+process.on('message', (message) => void answer(message));
+process.send({ id: 0 });
+
+async function answer({ id, call, argument }) {
+  try {
+    const result = await calls[call](argument);
+    tell();
+    process.send({ id, result });
+  } catch (error) {
+    process.send({ id, error: error.stack });
+  }
+  if (call === 'stop') process.disconnect();
+}
+
+function tell() {
+  if (session.handled.count === told) return;
+  told = session.handled.count;
+  process.send({ handled: told });
+}
+
+async function isUnfinished(id) {
+  const { rowCount } = await looker.query({
+    name: 'unfinished',
+    text: contender.unfinishedOne,
+    values: [id],
+  });
+  return rowCount > 0;
+}

@@ -1,0 +1,131 @@
+import 'reflect-metadata';
+import { Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { Handled } from '../measure/handled.mjs';
+import { taskWork } from '../measure/shape.mjs';
+
+const { CloacinaModule, defineWorkflow, getRunnerToken } = await import(process.env.BENCH_DIST);
+
+const SCHEMA = 'bench';
+/** Executions that callers have started and whose end they have not seen, at a time. */
+const IN_FLIGHT = 1_200;
+
+export const cloacina = {
+  name: 'nestjs-cloacina',
+  configurations: {
+    default: {
+      about: 'default options; start() for each execution',
+      options: {},
+    },
+    tuned: {
+      about: 'maxConcurrentTasks 1,000; start() for each execution',
+      options: { maxConcurrentTasks: 1_000 },
+    },
+  },
+  canRun: () => true,
+  unfinished: `SELECT EXISTS (SELECT FROM ${SCHEMA}.cloacina_workflow_execution WHERE status IN ('Pending', 'Running'))`,
+  open: openCloacina,
+};
+
+async function openCloacina({ url, configuration, shape, claims = true, schema = SCHEMA }) {
+  const options = { ...configuration.options };
+  if (!claims) options.maxConcurrentTasks = 0;
+  const handled = new Handled();
+  const workflow = workflowOf(shape, handled);
+  class BenchModule {
+    workflow = workflow;
+  }
+  Module({
+    imports: [
+      CloacinaModule.forRoot({ ...options, databaseUrl: url }),
+      CloacinaModule.forTenant({ ...options, schema }),
+    ],
+    providers: [{ provide: workflow.name, useValue: workflow }],
+  })(BenchModule);
+  const app = await NestFactory.createApplicationContext(BenchModule, {
+    logger: ['error'],
+  });
+  const runner = app.get(getRunnerToken(schema));
+  const input = inputOf(shape);
+  return {
+    handled,
+    start: claims
+      ? (count) => startAndSeeEnded(runner, workflow.name, input, count)
+      : (count) => startOnly(runner, workflow.name, input, count),
+    timeOne: () => timeOne(runner, workflow.name, input),
+    close: () => app.close(),
+  };
+}
+
+function inputOf(shape) {
+  return shape.payload === undefined ? {} : { payload: shape.payload };
+}
+
+function workflowOf(shape, handled) {
+  const work = taskWork(shape);
+  // The handler that runs last: its return says that the execution is about to end.
+  const lastWork = async () => {
+    await work();
+    handled.add();
+  };
+  let builder = defineWorkflow('bench');
+  const parallel = [];
+  for (const [no, { dependsOn, last }] of shape.tasks.entries()) {
+    const name = `task-${no}`;
+    parallel.push(name);
+    const options = { dependsOn: dependsOn.map((dependency) => parallel[dependency]) };
+    builder = builder.task(name, options, last ? lastWork : work);
+  }
+  return builder.build();
+}
+
+/** Resolves when the last is recorded as ended; a bounded number is under way, as with so many callers that wait. */
+function startAndSeeEnded(runner, workflow, input, count) {
+  let started = 0;
+  let ended = 0;
+  return new Promise((resolve, reject) => {
+    const startMore = () => {
+      while (started < count && started - ended < IN_FLIGHT) {
+        started++;
+        runner.start(workflow, input).catch(reject);
+      }
+    };
+    const subscription = runner.events$.subscribe((event) => {
+      if (event.type !== 'execution.ended') return;
+      ended++;
+      if (ended < count) return startMore();
+      subscription.unsubscribe();
+      resolve();
+    });
+    startMore();
+  });
+}
+
+async function startOnly(runner, workflow, input, count) {
+  let left = count;
+  const caller = async () => {
+    while (left-- > 0) await runner.start(workflow, input);
+  };
+  await Promise.all(Array.from({ length: Math.min(count, IN_FLIGHT) }, caller));
+}
+
+/** Milliseconds from the call: until start() is durable, the end is recorded, the caller has the result. */
+async function timeOne(runner, workflow, input) {
+  let completed;
+  const began = performance.now();
+  const ended = new Promise((resolve) => {
+    const subscription = runner.events$.subscribe((event) => {
+      if (event.type !== 'execution.ended') return;
+      completed = performance.now();
+      subscription.unsubscribe();
+      resolve();
+    });
+  });
+  const handle = await runner.start(workflow, input);
+  const accepted = performance.now();
+  const result = await handle.result();
+  const seen = performance.now();
+  await ended;
+  if (result.status !== 'Completed') throw new Error(`The execution ended ${result.status}.`);
+  return { accepted: accepted - began, completed: completed - began, seen: seen - began };
+}

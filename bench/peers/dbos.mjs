@@ -1,0 +1,99 @@
+import { DBOS } from '@dbos-inc/dbos-sdk';
+import { withCallers } from '../measure/callers.mjs';
+import { Handled } from '../measure/handled.mjs';
+import { timeUntilRecorded } from '../measure/latency.mjs';
+import { taskWork } from '../measure/shape.mjs';
+
+const QUEUE = 'bench';
+
+export const dbos = {
+  name: 'DBOS',
+  package: '@dbos-inc/dbos-sdk',
+  configurations: {
+    default: {
+      about: 'default options (pool of 10); the workflow called directly by 100 callers',
+      callers: 100,
+      config: {},
+    },
+    fast: {
+      about: 'systemDatabasePoolSize 25; the workflow called directly by 200 callers',
+      callers: 200,
+      config: { systemDatabasePoolSize: 25 },
+    },
+    queue: {
+      about: 'systemDatabasePoolSize 25; startWorkflow() through a queue, minPollingIntervalMs 10',
+      callers: 200,
+      config: { systemDatabasePoolSize: 25 },
+      queue: { minPollingIntervalMs: 10 },
+    },
+  },
+  canRun: () => true,
+  canEnqueue: (configuration) => configuration.queue !== undefined,
+  unfinished:
+    "SELECT EXISTS (SELECT FROM dbos.workflow_status WHERE status IN ('PENDING', 'ENQUEUED'))",
+  unfinishedOne:
+    "SELECT FROM dbos.workflow_status WHERE workflow_uuid = $1 AND status IN ('PENDING', 'ENQUEUED')",
+  open: openDbos,
+};
+
+async function openDbos({ url, configuration, shape, claims = true }) {
+  const handled = new Handled();
+  DBOS.setConfig({
+    name: 'bench',
+    applicationVersion: '1',
+    systemDatabaseUrl: url,
+    logLevel: 'error',
+    ...(claims ? {} : { listenQueues: [] }),
+    ...configuration.config,
+  });
+  const workflow = DBOS.registerWorkflow(bodyOf(shape, handled), { name: 'bench' });
+  await DBOS.launch();
+  if (configuration.queue) {
+    await DBOS.registerQueue(QUEUE, { ...configuration.queue, onConflict: 'never_update' });
+  }
+  const { payload } = shape;
+  const begin = configuration.queue
+    ? async () => (await DBOS.startWorkflow(workflow, { queueName: QUEUE })(payload)).workflowID
+    : () => workflow(payload);
+  return {
+    handled,
+    start: (count) => withCallers(configuration.callers, count, begin),
+    timeOne: configuration.queue
+      ? (isUnfinished) => timeUntilRecorded({ handled, accept: begin, isUnfinished })
+      : () => timeCall(workflow, payload),
+    close: () => DBOS.shutdown(),
+  };
+}
+
+/** A single task is the workflow itself; more of them are steps, those with the same dependencies side by side. */
+function bodyOf(shape, handled) {
+  const work = taskWork(shape);
+  const asyncWork = async () => work();
+  return async () => {
+    if (shape.tasks.length === 1) {
+      await work();
+    } else {
+      await DBOS.runStep(asyncWork, { name: 'task-0' });
+      if (shape.kind === 'fan') {
+        await Promise.all(
+          Array.from({ length: shape.width }, (_, no) =>
+            DBOS.runStep(asyncWork, { name: `task-${no + 1}` }),
+          ),
+        );
+        await DBOS.runStep(asyncWork, { name: 'merge' });
+      } else {
+        for (let no = 1; no < shape.tasks.length; no++)
+          await DBOS.runStep(asyncWork, { name: `task-${no}` });
+      }
+    }
+    handled.add();
+  };
+}
+
+/** A direct call returns when its end is recorded; that it was accepted is not told apart. */
+async function timeCall(workflow, payload) {
+  const began = performance.now();
+  await workflow(payload);
+  const completed = performance.now() - began;
+  return { completed, seen: completed };
+}

@@ -1,0 +1,62 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { taskWork } from '../measure/shape.mjs';
+
+/** Milliseconds until an empty queue is looked at again: far less than what work() can be told. */
+const PAUSE = 3;
+
+/**
+ * Loops over fetch() and complete(), which work in larger batches and pause less than work() does. Returns what stops
+ * them.
+ */
+export function startBatchWorkers({ boss, queue, batch, shape, handled }) {
+  const stopping = new AbortController();
+  const run = taskWork(shape);
+  const chained = batch.next && shape.tasks.length > 1;
+  const flows = !batch.next && shape.tasks.length > 1;
+  const settle = chained
+    ? (jobs) => insertNextAndComplete(boss, queue, jobs, shape)
+    : (jobs) =>
+        boss.complete(
+          queue,
+          jobs.map(({ id }) => id),
+        );
+  const loop = async () => {
+    while (!stopping.signal.aborted) {
+      const jobs = await boss.fetch(queue, { batchSize: batch.fetch });
+      if (jobs.length === 0) {
+        await delay(PAUSE);
+        continue;
+      }
+      await Promise.all(jobs.map(() => run()));
+      await settle(jobs);
+      const last = jobs.filter((job) => job.data.last).length;
+      if (last > 0) handled.add(last);
+      // Without it, what depends on these jobs waits for the next look of pg-boss's own, a second apart at the least.
+      if (flows && last < jobs.length) await boss.resolveFlow();
+    }
+  };
+  const loops = Array.from({ length: batch.loops }, loop);
+  return async () => {
+    stopping.abort();
+    await Promise.all(loops);
+  };
+}
+
+async function insertNextAndComplete(boss, queue, jobs, shape) {
+  const next = jobs
+    .filter((job) => !job.data.last)
+    .map(({ data }) => ({
+      data: { ...data, no: data.no + 1, last: data.no + 2 === shape.tasks.length },
+    }));
+  const ids = jobs.map(({ id }) => id);
+  const transaction = await boss.getDb().beginTransaction();
+  try {
+    const { db } = transaction;
+    if (next.length > 0) await boss.insert(queue, next, { db });
+    await boss.complete(queue, ids, null, { db });
+    await transaction.commit();
+  } catch (error) {
+    await transaction.rollback();
+    throw error;
+  }
+}

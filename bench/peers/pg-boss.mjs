@@ -1,0 +1,111 @@
+import { PgBoss } from 'pg-boss';
+import { inBatches, withCallers } from '../measure/callers.mjs';
+import { Handled } from '../measure/handled.mjs';
+import { timeUntilRecorded } from '../measure/latency.mjs';
+import { startBatchWorkers } from './pg-boss-batches.mjs';
+import { taskWork } from '../measure/shape.mjs';
+
+const QUEUE = 'bench';
+/** Callers at a time where jobs are sent one by one. */
+const CALLERS = 100;
+
+export const pgBoss = {
+  name: 'pg-boss',
+  package: 'pg-boss',
+  configurations: {
+    default: {
+      about: 'default options (1 job every 2 seconds); send(), chains by flow()',
+      constructor: {},
+    },
+    notify: {
+      about:
+        'useListenNotify, localConcurrency 10, notifyPollingIntervalSeconds 0.5, flowIntervalSeconds 1; send(), chains by flow()',
+      constructor: { useListenNotify: true, flowIntervalSeconds: 1 },
+      queue: { notify: true },
+      work: { localConcurrency: 10, notifyPollingIntervalSeconds: 0.5 },
+    },
+    batches: {
+      about:
+        'insert() of 1,000, fetch() and complete() of 1,000 in 2 loops; chains by flow() of 300 at a time, resolveFlow() after each complete()',
+      constructor: {},
+      batch: { insert: 1_000, flow: 300, fetch: 1_000, loops: 2 },
+    },
+    'batches, chained by hand': {
+      about:
+        'as above, but a batch inserts the next jobs of its chains in the transaction that completes it, all or none',
+      constructor: {},
+      batch: { insert: 1_000, fetch: 1_000, loops: 2, next: true },
+    },
+  },
+  canRun: (shape, configuration) => shape.kind === 'chain' || !configuration.batch?.next,
+  unfinished: "SELECT EXISTS (SELECT FROM pgboss.job WHERE state < 'completed')",
+  unfinishedOne: "SELECT FROM pgboss.job WHERE id = $1 AND state < 'completed'",
+  open: openPgBoss,
+};
+
+async function openPgBoss({ url, configuration, shape, claims = true }) {
+  const handled = new Handled();
+  const boss = new PgBoss({ connectionString: url, ...configuration.constructor });
+  boss.on('error', (error) => console.error(error));
+  await boss.start();
+  await boss.createQueue(QUEUE, configuration.queue).catch(() => {}); // another process made it
+  const flows = shape.tasks.length > 1 && !configuration.batch?.next;
+  const data = { no: 0, last: shape.tasks.length === 1, payload: shape.payload };
+  let stopWorkers = async () => {};
+  if (claims && configuration.batch) {
+    stopWorkers = startBatchWorkers({
+      boss,
+      queue: QUEUE,
+      batch: configuration.batch,
+      shape,
+      handled,
+    });
+  } else if (claims) {
+    const work = taskWork(shape);
+    await boss.work(QUEUE, { ...configuration.work }, async ([job]) => {
+      await work();
+      if (job.data.last) handled.add();
+    });
+  }
+  const insert = flows
+    ? (length) => boss.flow(flowOf(shape, length))
+    : (length) =>
+        boss.insert(
+          QUEUE,
+          Array.from({ length }, () => ({ data })),
+        );
+  const send = flows
+    ? async () => (await boss.flow(flowOf(shape, 1)))[lastRef(shape, 0)]
+    : () => boss.send(QUEUE, data);
+  const size = flows ? configuration.batch?.flow : configuration.batch?.insert;
+  return {
+    handled,
+    start: (count) =>
+      size === undefined ? withCallers(CALLERS, count, send) : inBatches(size, count, insert),
+    timeOne: (isUnfinished) => timeUntilRecorded({ handled, accept: send, isUnfinished }),
+    close: async () => {
+      await stopWorkers();
+      await boss.stop({ graceful: false });
+    },
+  };
+}
+
+/** So many executions of the shape as one flow. */
+function flowOf(shape, count) {
+  const jobs = [];
+  for (let execution = 0; execution < count; execution++) {
+    for (const [no, { dependsOn, last }] of shape.tasks.entries()) {
+      jobs.push({
+        ref: `${execution}/${no}`,
+        name: QUEUE,
+        data: { no, last: last === true, payload: shape.payload },
+        dependsOn: dependsOn.map((dependency) => `${execution}/${dependency}`),
+      });
+    }
+  }
+  return jobs;
+}
+
+function lastRef(shape, execution) {
+  return `${execution}/${shape.tasks.length - 1}`;
+}

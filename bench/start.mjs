@@ -1,0 +1,51 @@
+/**
+ * `npm run bench`: installs what the benchmarks need when it is missing, builds the library, and runs them on the Node
+ * that all of the peers can run on. What is measured is a copy of the build, so that a later one can't change it on the way.
+ */
+import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { buildLibrary } from '../scripts/build.mjs';
+import { ensureDependencies } from '../scripts/dependencies.mjs';
+import { checkout, exitCodeOf, main, runNpm } from '../scripts/run.mjs';
+
+const folder = import.meta.dirname;
+const node = path.join(folder, 'node_modules/node/bin/node');
+const copy = path.join(checkout, `dist.new-bench-${process.pid}`);
+
+await main(async () => {
+  await ensureDependencies();
+  await ensurePeers();
+  await buildLibrary();
+  cpSync(path.join(checkout, 'dist'), copy, { recursive: true });
+  try {
+    process.exitCode = await exitCodeOf(
+      node,
+      [path.join(folder, 'run.mjs'), ...process.argv.slice(2)],
+      {
+        env: { ...process.env, BENCH_DIST: path.join(copy, 'index.js') },
+      },
+    );
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
+});
+
+async function ensurePeers() {
+  if (isInstalled()) return;
+  console.log('Installing the peers…');
+  await runNpm(['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: folder });
+}
+
+function isInstalled() {
+  const installed = path.join(folder, 'node_modules/.package-lock.json');
+  if (!existsSync(installed) || !existsSync(node)) return false;
+  const wanted = packagesOf(path.join(folder, 'package-lock.json'));
+  const found = packagesOf(installed);
+  return Object.entries(wanted).every(
+    ([name, { version, optional }]) => name === '' || optional || found[name]?.version === version,
+  );
+}
+
+function packagesOf(file) {
+  return JSON.parse(readFileSync(file, 'utf8')).packages;
+}
