@@ -10,6 +10,7 @@ import { applyPending, type MigrationRun, revertLast } from './migration-run.js'
 import {
   appliedOf,
   assertNotAhead,
+  assertUsable,
   cloacinaMigrationSet,
   type MigrationSet,
   migrationSetOf,
@@ -76,7 +77,8 @@ export class CloacinaMigrator {
    * statements and no lock.
    *
    * @throws PermissionError when the login may not; its message has the missing GRANT
-   * @throws MigrationError when a migration fails, or when a newer version of the library has migrated the schema
+   * @throws MigrationError when a migration fails, or when a newer version of the library has migrated the schema in a way
+   * that this one can't work with
    */
   async ensure(): Promise<EnsureResult> {
     return this.ensureFrom(await this.readHistory());
@@ -161,7 +163,7 @@ export class CloacinaMigrator {
   /** @internal The rest of {@link ensure}, for who has read the history already. */
   async ensureFrom(history: SchemaHistory): Promise<EnsureResult> {
     const { schema } = this.settings;
-    assertNotAhead(schema, history);
+    assertUsable(schema, history);
     const began = performance.now();
     const applied: string[] = [];
     let schemaCreated = false;

@@ -7,6 +7,7 @@ import { readHistories, type SchemaHistory } from './migration-history.js';
 import {
   appliedOf,
   assertNotAhead,
+  assertUsable,
   cloacinaMigrationSet,
   type MigrationSet,
   ObservedMigrationExecutor,
@@ -59,6 +60,8 @@ export function applyPending(run: MigrationRun): Promise<MigrationRunResult> {
 /** Reverts the migration that was applied last; null when none is. */
 export function revertLast(run: MigrationRun): Promise<string | null> {
   return underLock(run, async ({ history, executor, progress }) => {
+    // What a newer version has added may stand on what would be reverted.
+    assertNotAhead(run.schema, history);
     const last = appliedOf(run.set, history).at(-1);
     if (last === undefined) return null;
     progress.migration = () => last;
@@ -74,7 +77,7 @@ async function underLock<T>(run: MigrationRun, work: (locked: Locked) => Promise
     return await inMigrationTransaction(run, async (manager, client) => {
       delete progress.migration;
       const history = await readHistory(run, client);
-      assertNotAhead(run.schema, history);
+      assertUsable(run.schema, history);
       const executor = new ObservedMigrationExecutor(run.dataSource, manager.queryRunner);
       return work({ client, history, executor, progress });
     });

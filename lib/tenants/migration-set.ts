@@ -1,6 +1,10 @@
 import { type DataSource, MigrationExecutor, type Migration, type QueryRunner } from 'typeorm';
 import { MigrationError } from '../errors/index.js';
-import { CLOACINA_MIGRATIONS_TABLE, cloacinaMigrations } from '../store/migrations/index.js';
+import {
+  CLOACINA_MIGRATIONS_TABLE,
+  cloacinaMigrations,
+  isExpansion,
+} from '../store/migrations/index.js';
 import type { SchemaHistory } from './migration-history.js';
 
 /** Migrations that have one history: the library's, or the application's. */
@@ -47,13 +51,31 @@ export function pendingOf(set: MigrationSet, history: SchemaHistory): string[] {
 }
 
 /**
- * Refuses a schema that a newer version of the library has migrated: what this version writes could be wrong there.
+ * Refuses a schema that a newer version of the library has migrated in a way that this one can't work with. What only
+ * adds to the schema is no obstacle: in a deploy, processes of the version before still start while those of the next
+ * one have migrated. But then there is nothing for this version to apply: what it knows comes before what it doesn't.
+ *
  * Only the library's history is looked at; in the application's table, other parts of it may keep theirs.
  */
-export function assertNotAhead(schema: string, history: SchemaHistory): void {
-  const known = new Set(cloacinaMigrationSet.names);
-  const unknown = appliedOf(cloacinaMigrationSet, history).filter((name) => !known.has(name));
+export function assertUsable(schema: string, history: SchemaHistory): void {
+  const unknown = unknownOf(history);
   if (unknown.length === 0) return;
+  const isPending = pendingOf(cloacinaMigrationSet, history).length > 0;
+  if (isPending || !unknown.every(isExpansion)) refuse(schema, unknown);
+}
+
+/** Refuses a schema with anything that this version of the library doesn't know. */
+export function assertNotAhead(schema: string, history: SchemaHistory): void {
+  const unknown = unknownOf(history);
+  if (unknown.length > 0) refuse(schema, unknown);
+}
+
+function unknownOf(history: SchemaHistory): string[] {
+  const known = new Set(cloacinaMigrationSet.names);
+  return appliedOf(cloacinaMigrationSet, history).filter((name) => !known.has(name));
+}
+
+function refuse(schema: string, unknown: readonly string[]): never {
   throw new MigrationError({
     schema,
     advice:

@@ -1,0 +1,99 @@
+import type { QueryRunner } from 'typeorm';
+import { describeDefinition } from '../../../lib/discovery/describe-workflow.js';
+import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
+import { WorkflowRegistry } from '../../../lib/discovery/registered-workflow.js';
+import { BuiltWorkflow } from '../../../lib/discovery/workflow-builder.js';
+import { type CloacinaMigration, cloacinaMigrations } from '../../../lib/store/migrations/index.js';
+
+/**
+ * A process of this version of the library, or of a next one that has a migration more: VERSIONED_MIGRATION. It serves
+ * VERSIONED_SCHEMA, and starts executions one after the other until it is told to stop.
+ */
+
+export interface VersionedMessage {
+  readonly kind: 'ready' | 'completed' | 'stopped' | 'failed';
+  /** Executions that it has started and seen Completed so far. */
+  readonly count?: number;
+  readonly text?: string;
+}
+
+class Expand implements CloacinaMigration {
+  readonly name: string = 'ExpandTaskNotes1798761600000';
+  async up(queryRunner: QueryRunner): Promise<void> {
+    const { schema } = queryRunner.connection.options as { schema: string };
+    await queryRunner.query(`
+      ALTER TABLE ${schema}.cloacina_task_execution ADD COLUMN note text;
+      ALTER TABLE ${schema}.cloacina_workflow_execution ADD COLUMN notes integer NOT NULL DEFAULT 0;
+      CREATE INDEX cloacina_task_execution_note_idx
+        ON ${schema}.cloacina_task_execution (note) WHERE note IS NOT NULL;
+      CREATE TABLE ${schema}.cloacina_note (id integer PRIMARY KEY)`);
+  }
+  async down(): Promise<void> {
+    // is never run here
+  }
+}
+
+class Contract extends Expand {
+  override readonly name = 'ContractTaskNotes1798761600000';
+}
+
+const migration = process.env['VERSIONED_MIGRATION'];
+if (migration !== undefined) {
+  (cloacinaMigrations as (new () => CloacinaMigration)[]).push(
+    migration === 'expand' ? Expand : Contract,
+  );
+}
+// Only now: the set of migrations is made when this is loaded.
+const { TenantHost } = await import('../../../lib/tenants/tenant-host.js');
+
+const definition = defineWorkflow('order')
+  .task('reserve', () => ({ reserved: true }))
+  .task('charge', () => ({ charged: true }))
+  .task('ship', { dependsOn: ['reserve', 'charge'] }, () => ({ shipped: true }))
+  .build();
+if (!(definition instanceof BuiltWorkflow)) throw new TypeError('Not a definition.');
+const { registered } = describeDefinition({ definition, module: 'Versioned' });
+if (registered === undefined) throw new Error('The workflow has a mistake.');
+
+function tell(message: VersionedMessage): void {
+  process.send?.(message);
+}
+
+async function serve(schema: string): Promise<void> {
+  const host = new TenantHost(new WorkflowRegistry([registered!]), 100);
+  const { runner } = await host.openTenant({
+    tenant: schema,
+    schema,
+    databaseUrl: process.env['DATABASE_URL'] ?? '',
+    poolSize: 6,
+    maxConcurrentTasks: 10,
+    leaseDurationMs: 30_000,
+    shutdownTimeoutMs: 10_000,
+    startTimeoutMs: 30_000,
+    maxContextSize: 1_048_576,
+    controlConnection: true,
+    enableRecovery: true,
+    maxRecoveryAttempts: 3,
+    serves: () => true,
+  });
+  await host.startClaiming();
+  const stop = new AbortController();
+  process.on('message', () => stop.abort());
+  tell({ kind: 'ready' });
+  let count = 0;
+  const start = async (): Promise<void> => {
+    while (!stop.signal.aborted) {
+      const { status, error } = await runner.execute('order', { by: process.pid });
+      if (status !== 'Completed') throw new Error(`${status}: ${error?.message}`);
+      tell({ kind: 'completed', count: ++count });
+    }
+  };
+  await Promise.all([start(), start(), start(), start()]);
+  await host.close();
+  tell({ kind: 'stopped', count });
+}
+
+await serve(process.env['VERSIONED_SCHEMA'] ?? '').catch((error: unknown) => {
+  tell({ kind: 'failed', text: String(error instanceof Error ? error.stack : error) });
+});
+process.disconnect();
