@@ -11,6 +11,8 @@ import { CloacinaLifecycleModule } from './boot/lifecycle.module.js';
 import { SHARED_OPTIONS, TENANT_HOST, type GivenOptions } from './boot/registration.js';
 import { WorkflowRegistry } from './discovery/registered-workflow.js';
 import { CloacinaRecoveryJobs, RECOVERY_PASSES } from './recovery/recovery-jobs.js';
+import { CloacinaAdmin } from './tenants/admin/cloacina-admin.js';
+import { releaseFrom } from './tenants/admin/release-here.js';
 import { CloacinaTenants } from './tenants/cloacina-tenants.js';
 import { TenantHost } from './tenants/tenant-host.js';
 
@@ -36,10 +38,27 @@ import { TenantHost } from './tenants/tenant-host.js';
         new CloacinaTenants({ host, admit: (options) => boot.admit(options) }),
       inject: [Boot, TENANT_HOST],
     },
+    {
+      provide: CloacinaAdmin,
+      useFactory: ({ shared: { given } }: Boot, host: TenantHost) =>
+        new CloacinaAdmin({
+          databaseUrl: given.databaseUrl,
+          connection: given.connection,
+          release: releaseFrom(host, given),
+        }),
+      inject: [Boot, TENANT_HOST],
+    },
     { provide: RECOVERY_PASSES, useExisting: TENANT_HOST },
     CloacinaRecoveryJobs,
   ],
-  exports: [Boot, WorkflowRegistry, TENANT_HOST, CloacinaTenants, CloacinaRecoveryJobs],
+  exports: [
+    Boot,
+    WorkflowRegistry,
+    TENANT_HOST,
+    CloacinaTenants,
+    CloacinaAdmin,
+    CloacinaRecoveryJobs,
+  ],
 })
 export class CloacinaCoreModule implements OnModuleInit, OnApplicationShutdown {
   constructor(

@@ -42,6 +42,8 @@ export {
   SchemaNameError,
   TaskAbandonedError,
   TaskTimeoutError,
+  TenantExistsError,
+  TenantIncompleteError,
   TenantRemovedError,
   UnknownExecutionError,
   UnknownTenantError,
@@ -74,6 +76,13 @@ export type {
 } from './runner/execution.js';
 export type { ExecutionHandle } from './runner/execution-handle.js';
 export type { StartOptions } from './runner/start-request.js';
+export {
+  CloacinaAdmin,
+  type CloacinaAdminOptions,
+  type CreateTenantOptions,
+  type RemoveTenantOptions,
+  type TenantCredentials,
+} from './tenants/admin/cloacina-admin.js';
 export { CloacinaMigrator, type EnsureResult } from './tenants/cloacina-migrator.js';
 export { CloacinaTenants } from './tenants/cloacina-tenants.js';
 export type { MigrateAllOptions, TenantMigration } from './tenants/migrate-fleet.js';

@@ -16,6 +16,8 @@ export type CloacinaErrorCode =
   | 'UNKNOWN_TENANT'
   | 'UNKNOWN_EXECUTION'
   | 'TENANT_REMOVED'
+  | 'TENANT_EXISTS'
+  | 'TENANT_INCOMPLETE'
   // executions
   | 'INVALID_TRANSITION'
   | 'INVALID_CONTEXT'

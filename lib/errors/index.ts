@@ -26,6 +26,7 @@ export {
   TaskAbandonedError,
   TaskTimeoutError,
 } from './task-errors.js';
+export { TenantExistsError, TenantIncompleteError } from './tenant-errors.js';
 export {
   TenantRemovedError,
   UnknownExecutionError,

@@ -6,6 +6,7 @@ export const SqlState = {
   deadlock: '40P01',
   insufficientPrivilege: '42501',
   undefinedTable: '42P01',
+  duplicateObject: '42710',
   duplicateSchema: '42P06',
   uniqueViolation: '23505',
   lockNotAvailable: '55P03',

@@ -59,6 +59,21 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
     'This process no longer serves tenant "acme": it was removed or shut down here. Its data is untouched, and its executions go on wherever it is served.',
   ],
   [
+    new errors.TenantExistsError('tenant_acme', 'acme'),
+    'TENANT_EXISTS',
+    'There is a tenant with the schema "tenant_acme" and the role "acme" already. Its password is kept nowhere: use the ' +
+      'one that createTenant() returned, or make a new one with rotatePassword().',
+  ],
+  [
+    new errors.TenantIncompleteError(
+      { operation: 'removeTenant', schema: 's', remaining: ['schema "s"', 'role "r"'] },
+      { cause },
+    ),
+    'TENANT_INCOMPLETE',
+    'removeTenant() of schema "s" did not finish: cause. There is now: schema "s", role "r". Put the cause right and ' +
+      'call removeTenant() again: it goes on from here.',
+  ],
+  [
     new errors.InvalidTransitionError('e1', 'Completed', 'pause', ['Pending', 'Running']),
     'INVALID_TRANSITION',
     'Cannot pause execution e1: it is Completed. That needs one that is Pending or Running.',

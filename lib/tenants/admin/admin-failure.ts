@@ -1,0 +1,80 @@
+import {
+  CloacinaError,
+  DatabaseUnavailableError,
+  MigrationError,
+  PermissionError,
+  TenantIncompleteError,
+} from '../../errors/index.js';
+import { isConnectionFailure, sqlState, SqlState } from '../../store/sql-state.js';
+import { quoteIdentifier } from '../schema-name.js';
+import type { AdminSession } from './admin-session.js';
+import { describeState, readTenantState, type TenantState } from './tenant-state.js';
+
+export type AdminOperation = 'createTenant' | 'rotatePassword' | 'removeTenant' | 'listTenants';
+
+export interface FailedCall {
+  readonly operation: AdminOperation;
+  readonly schema: string | undefined;
+  /** Absent when there was no connection. */
+  readonly session?: AdminSession;
+  /** By performance.now(). */
+  readonly began: number;
+}
+
+/** The failure as one of the library's errors, with what there is of the tenant now. */
+export async function explainAdminFailure(
+  failure: unknown,
+  { operation, schema, session, began }: FailedCall,
+): Promise<Error> {
+  if (failure instanceof CloacinaError && !(failure instanceof MigrationError)) return failure;
+  if (isConnectionFailure(failure) || session === undefined) {
+    const waitedMs = Math.round(performance.now() - began);
+    return new DatabaseUnavailableError({ waitedMs }, { cause: failure });
+  }
+  // A second failure tells nothing about the first.
+  const state =
+    schema === undefined
+      ? undefined
+      : await readTenantState(session, { schema }).catch(() => undefined);
+  if (sqlState(failure) === SqlState.insufficientPrivilege) {
+    const grant = missingGrant(session, state);
+    const action = schema === undefined ? 'read the catalogs' : ACTIONS[operation] + schema;
+    return new PermissionError(
+      {
+        action,
+        ...(grant === undefined ? {} : { grant }),
+        ...(schema === undefined ? {} : { schema }),
+      },
+      { cause: failure },
+    );
+  }
+  if (operation === 'listTenants' || schema === undefined) {
+    return new DatabaseUnavailableError(
+      { waitedMs: Math.round(performance.now() - began) },
+      { cause: failure },
+    );
+  }
+  const remaining =
+    state === undefined ? ['what could not be found out'] : describeState(schema, state);
+  return new TenantIncompleteError({ operation, schema, remaining }, { cause: failure });
+}
+
+const ACTIONS: Readonly<Record<AdminOperation, string>> = {
+  createTenant: 'create the tenant of schema ',
+  rotatePassword: 'change the password of the role of schema ',
+  removeTenant: 'remove the tenant of schema ',
+  listTenants: 'read the catalogs of schema ',
+};
+
+/** What the login lacks to make or drop what is a role's: to make roles at all, or to be the role's administrator. */
+function missingGrant(session: AdminSession, state: TenantState | undefined): string | undefined {
+  const login = quoteIdentifier(session.login);
+  if (!session.mayCreateRoles) return `ALTER ROLE ${login} CREATEROLE`;
+  const own = state?.login?.name ?? state?.isolationRole;
+  if (own !== undefined && own === (state?.schema?.owner ?? own)) {
+    const admin = session.serverVersion >= 160_000 ? ' WITH ADMIN OPTION' : '';
+    return `GRANT ${quoteIdentifier(own)} TO ${login}${admin}`;
+  }
+  const owner = state?.schema?.owner;
+  return owner === undefined ? undefined : `GRANT ${quoteIdentifier(owner)} TO ${login}`;
+}

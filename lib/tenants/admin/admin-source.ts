@@ -1,0 +1,27 @@
+import { ConfigurationError } from '../../errors/index.js';
+import { databaseUrl as checkUrl, namesServer } from '../../options/connection.js';
+import type { ConnectionSource } from '../../store/connection-config.js';
+
+/**
+ * Where the admin's database is. As for tenants, the environment has the last word. Looked at when it is needed, for
+ * most applications have no use for it.
+ *
+ * @throws ConfigurationError when nothing says it, or a URL can't be read
+ */
+export function adminSource(
+  { databaseUrl, connection }: ConnectionSource,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): ConnectionSource {
+  const own = namesServer(connection);
+  const url = databaseUrl ?? (own ? undefined : environment['DATABASE_URL']);
+  if (url === undefined && !own) {
+    throw new ConfigurationError([
+      'CloacinaAdmin has no databaseUrl. Give it to CloacinaModule.forRoot(), to new CloacinaAdmin(), or as ' +
+        'DATABASE_URL in the environment.',
+    ]);
+  }
+  const problem = url === undefined ? undefined : checkUrl(url);
+  if (problem !== undefined)
+    throw new ConfigurationError([`CloacinaAdmin: databaseUrl ${problem}.`]);
+  return { databaseUrl: url, connection };
+}

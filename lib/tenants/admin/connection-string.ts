@@ -1,0 +1,38 @@
+import type pg from 'pg';
+
+/** Parameters of a URL that speak of the login that it was for. */
+const OF_THE_LOGIN = [
+  'user',
+  'password',
+  'sslcert',
+  'sslkey',
+  'sslpassword',
+  'options',
+  'application_name',
+];
+
+/** A URL by which `username` reaches the database that `client` is connected to. Names and password are encoded. */
+export function connectionStringFor(
+  client: pg.Client,
+  login: { readonly database: string; readonly username: string; readonly password: string },
+  /** The URL by which the client is connected, if it is by one: what it says of TLS holds for the other login too. */
+  adminUrl: string | undefined,
+): string {
+  const parameters = new URLSearchParams(adminUrl === undefined ? '' : queryOf(adminUrl));
+  for (const name of OF_THE_LOGIN) parameters.delete(name);
+  const isSocket = client.host.startsWith('/');
+  if (isSocket) parameters.set('host', client.host);
+  const host = isSocket ? '' : client.host.includes(':') ? `[${client.host}]` : client.host;
+  const port = isSocket ? '' : `:${client.port}`;
+  if (isSocket && client.port !== 5432) parameters.set('port', String(client.port));
+  const [username, password, database] = [login.username, login.password, login.database].map(
+    encodeURIComponent,
+  );
+  const query = parameters.size === 0 ? '' : `?${parameters.toString()}`;
+  return `postgres://${username}:${password}@${host}${port}/${database}${query}`;
+}
+
+function queryOf(url: string): string {
+  const at = url.indexOf('?');
+  return at === -1 ? '' : url.slice(at);
+}

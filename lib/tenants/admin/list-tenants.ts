@@ -1,0 +1,28 @@
+import type pg from 'pg';
+import { CLOACINA_MIGRATIONS_TABLE } from '../../store/migrations/index.js';
+import { readHistories } from '../migration-history.js';
+
+/** A few statements for any number of tenants. */
+export async function listTenantSchemas(
+  client: pg.Client,
+): Promise<{ schema: string; version: string }[]> {
+  const { rows } = await client.query<{ schema: string; readable: boolean }>(
+    `SELECT n.nspname AS schema,
+            has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS readable
+       FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      WHERE c.relname = $1 AND c.relkind IN ('r', 'p') ORDER BY n.nspname`,
+    [CLOACINA_MIGRATIONS_TABLE],
+  );
+  const readable = rows.filter((row) => row.readable).map(({ schema }) => schema);
+  const histories = await readHistories(
+    client,
+    readable.map((schema) => ({ schema, tables: [CLOACINA_MIGRATIONS_TABLE] })),
+  );
+  const versions = new Map(
+    readable.map((schema, i) => [schema, histories[i]?.applied.get(CLOACINA_MIGRATIONS_TABLE)]),
+  );
+  return rows.map(({ schema }) => ({
+    schema,
+    version: versions.get(schema)?.at(-1) ?? 'unknown',
+  }));
+}

@@ -1,0 +1,29 @@
+import { UnknownTenantError } from '../../errors/index.js';
+import { databaseKey } from '../../options/connection.js';
+import type { ConnectionSource } from '../../store/connection-config.js';
+import type { TenantHost } from '../tenant-host.js';
+import { adminSource } from './admin-source.js';
+import type { CloacinaAdminOptions } from './cloacina-admin.js';
+
+/** Has this process stop serving a schema of the admin's database before that is dropped. */
+export function releaseFrom(
+  host: Pick<TenantHost, 'list' | 'removeTenant'>,
+  admin: ConnectionSource,
+): NonNullable<CloacinaAdminOptions['release']> {
+  return async (schema, drainMs) => {
+    const database = keyOf(adminSource(admin));
+    const served = host
+      .list()
+      .filter(({ options }) => options.schema === schema && keyOf(options) === database);
+    for (const { options } of served) {
+      await host.removeTenant(options.tenant, drainMs).catch((error: unknown) => {
+        // Somebody else was first.
+        if (!(error instanceof UnknownTenantError)) throw error;
+      });
+    }
+  };
+}
+
+function keyOf({ databaseUrl, connection = {} }: ConnectionSource): string {
+  return databaseKey(databaseUrl, connection);
+}

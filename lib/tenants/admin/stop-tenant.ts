@@ -1,0 +1,129 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type pg from 'pg';
+import { sqlState, SqlState } from '../../store/sql-state.js';
+import { tenantTables } from '../../store/statements/statement.js';
+import { quoteIdentifier } from '../schema-name.js';
+import { inTransaction } from './admin-session.js';
+
+/** How often running handlers are looked for, in milliseconds. */
+const LOOK_MS = 100;
+/** How long one wait for a lock on the tenant's tables takes; everybody waits who comes after it. */
+const LOCK_TIMEOUT_MS = 2_000;
+/** How long an ended connection may take to be gone, in milliseconds. */
+const END_PATIENCE_MS = 10_000;
+const MAX_TRIES = 10;
+
+/**
+ * From here on nothing begins in the schema, in any process, and what runs may end: the tasks that wait are held, and
+ * new executions are refused. A constraint refuses them, because the tables' owner, and a superuser, pass every other
+ * bar; it tells the rows there are from those to come by their time.
+ *
+ * A handler's transaction may keep it out. It is given up when the time is over: what runs is ended then anyway.
+ */
+export async function stopWork(client: pg.Client, schema: string, drainMs: number): Promise<void> {
+  const tables = tenantTables(quoteIdentifier(schema));
+  const end = performance.now() + drainMs;
+  for (;;) {
+    try {
+      await inLockTimeout(client, async () => {
+        await client.query(
+          `DO $$ BEGIN
+             EXECUTE format('ALTER TABLE ${tables.execution} ADD CONSTRAINT cloacina_tenant_is_being_removed
+               CHECK (created_at <= %L) NOT VALID', clock_timestamp());
+           EXCEPTION WHEN duplicate_object THEN NULL; END $$`,
+        );
+        await client.query(
+          `UPDATE ${tables.task} SET held = true
+            WHERE NOT held AND status IN ('NotStarted', 'Ready', 'Running')`,
+        );
+      });
+      return;
+    } catch (error) {
+      if (!isLockFailure(error)) throw error;
+      if (performance.now() >= end) return;
+    }
+  }
+}
+
+/** Resolves when no living process holds a claim in the schema, or when the time is over. */
+export async function untilIdle(client: pg.Client, schema: string, drainMs: number): Promise<void> {
+  const tables = tenantTables(quoteIdentifier(schema));
+  const end = performance.now() + drainMs;
+  for (;;) {
+    const { rows } = await client.query(
+      `SELECT FROM ${tables.task} t JOIN ${tables.lease} l ON l.instance_id = t.owner
+        WHERE t.owner IS NOT NULL AND l.expires_at > clock_timestamp() LIMIT 1`,
+    );
+    const left = end - performance.now();
+    if (rows.length === 0 || left <= 0) return;
+    await delay(Math.min(LOOK_MS, left));
+  }
+}
+
+/** Ends the role's connections and waits until they are gone. */
+export async function endConnections(client: pg.Client, role: string): Promise<void> {
+  const end = performance.now() + END_PATIENCE_MS;
+  for (;;) {
+    const { rows } = await client.query(
+      `SELECT pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity a WHERE a.usename = $1`,
+      [role],
+    );
+    if (rows.length === 0) return;
+    if (performance.now() > end) {
+      throw new Error(`${rows.length} connections of role ${JSON.stringify(role)} do not end.`);
+    }
+    await delay(LOOK_MS);
+  }
+}
+
+/** Runs `work` in one transaction; when it has to wait too long for a lock, ends who holds it and does it again. */
+export async function insistently(
+  client: pg.Client,
+  schema: string,
+  work: () => Promise<void>,
+): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await inLockTimeout(client, work);
+      return;
+    } catch (error) {
+      if (!isLockFailure(error) || attempt === MAX_TRIES) throw error;
+      await endLockHolders(client, schema);
+    }
+  }
+}
+
+function inLockTimeout(client: pg.Client, work: () => Promise<void>): Promise<void> {
+  return inTransaction(client, async () => {
+    await client.query(`SET LOCAL lock_timeout TO ${LOCK_TIMEOUT_MS}`);
+    await work();
+  });
+}
+
+function isLockFailure(error: unknown): boolean {
+  const code = sqlState(error);
+  return code === SqlState.lockNotAvailable || code === SqlState.deadlock;
+}
+
+/**
+ * Ends, where this login may, the transactions that hold locks on the schema's tables. By now nobody but a handler
+ * that ignores its time, or a stranger, has any.
+ */
+async function endLockHolders(client: pg.Client, schema: string): Promise<void> {
+  await client.query(
+    `DO $$ DECLARE holder integer; BEGIN
+       FOR holder IN
+         SELECT DISTINCT l.pid FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_class c ON c.oid = l.relation
+          WHERE c.relnamespace = ${literal(schema)}::regnamespace AND l.granted AND l.pid <> pg_backend_pid()
+       LOOP
+         BEGIN PERFORM pg_terminate_backend(holder);
+         EXCEPTION WHEN insufficient_privilege THEN NULL; END;
+       END LOOP;
+     END $$`,
+  );
+}
+
+/** A schema's quoted name as a literal; it has passed the check of names. */
+function literal(schema: string): string {
+  return `'${quoteIdentifier(schema)}'`;
+}
