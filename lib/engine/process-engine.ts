@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { v4 as uuid } from 'uuid';
-import type { DueTimes, HeldLease, TenantTables } from '../store/store.js';
+import type { DueTimes, Survey, TenantTables } from '../store/store.js';
 import {
   Announcer,
   decodeAnnouncement,
@@ -8,26 +8,17 @@ import {
   type Announcement,
 } from './announcer.js';
 import { DueTimers } from './due-timers.js';
+import { LeaseRenewals, type RenewingSession } from './lease-renewals.js';
 import { Liveness, type ControlSession } from './liveness.js';
 import type { RunQueue } from './run-queue.js';
 import type { TenantEngine } from './tenant-engine.js';
 import type { ProcessServices } from './tenant-parts.js';
 
-/** How often all tenants are asked what is due, in case a notification got lost; moved about to keep processes apart. */
-const SWEEP_INTERVAL_MS = 15_000;
-/** Leases are renewed this many times in their duration. */
-const RENEWALS_PER_LEASE = 3;
-
 /** What the engine asks of the control connection. */
-export interface EngineSession extends ControlSession {
+export interface EngineSession extends ControlSession, RenewingSession {
   notify(payloads: readonly string[]): Promise<void>;
-  /** By index: whether the lease was still there; undefined where the schema is broken. */
-  renew(
-    leases: readonly HeldLease[],
-    epoch: string | null,
-    leaseDurationMs: number,
-  ): Promise<(boolean | undefined)[]>;
   dueTimes(tenants: readonly TenantTables[]): Promise<(DueTimes | undefined)[]>;
+  survey(tenants: readonly TenantTables[]): Promise<Survey>;
 }
 
 export interface ProcessEngineOptions<S extends EngineSession> {
@@ -54,8 +45,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
   private readonly announcer: Announcer;
   private readonly tasksDue: DueTimers;
   private readonly deadlinesDue: DueTimers;
-  private renewal: NodeJS.Timeout | undefined;
-  private sweep: NodeJS.Timeout | undefined;
+  private readonly leases: LeaseRenewals;
   private claiming = false;
 
   constructor(private readonly options: ProcessEngineOptions<S>) {
@@ -74,6 +64,11 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
         void this.sweepOnce();
       },
       onLost: () => this.allowClaims(),
+    });
+    this.leases = new LeaseRenewals({
+      leaseDurationMs: options.leaseDurationMs,
+      tenants: () => this.tenants.values(),
+      session: () => this.liveness.session,
     });
     this.announcer = new Announcer((payloads) => this.liveness.session?.notify(payloads));
     this.tasksDue = new DueTimers((tenant) => {
@@ -108,13 +103,12 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
     return this.liveness.session;
   }
 
-  /** Tenants that were opened together: whether they have work is asked in few statements, not by a claim in each. */
+  /** Tenants that were opened together. Whether they have work they were told when they were looked through for it. */
   add(engines: readonly TenantEngine[]): void {
     for (const engine of engines) {
       this.tenants.set(engine.settings.address, engine);
       if (this.claiming) engine.allowClaims(this.liveness.session !== undefined);
     }
-    if (this.claiming) void this.sweepOnce(engines);
   }
 
   remove(engine: TenantEngine): void {
@@ -127,25 +121,18 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
   /** Connects, so that the process is known to live; nothing is claimed yet. */
   async start(): Promise<void> {
     await this.liveness.start();
-    this.renewal = setInterval(
-      () => void this.renewOnce(),
-      this.options.leaseDurationMs / RENEWALS_PER_LEASE,
-    );
-    this.renewal.unref();
-    this.planSweep();
+    this.leases.start();
   }
 
   /** From now on the tenants claim. */
   startClaiming(): void {
     this.claiming = true;
     this.allowClaims();
-    void this.sweepOnce();
   }
 
   async stop(): Promise<void> {
     this.claiming = false;
-    clearInterval(this.renewal);
-    clearTimeout(this.sweep);
+    this.leases.stop();
     this.tasksDue.close();
     this.deadlinesDue.close();
     this.announcer.close();
@@ -153,59 +140,26 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
   }
 
   /** Renews the leases of the tenants in which claims are held, and lets go of those of the others. */
-  async renewOnce(): Promise<void> {
-    const { session } = this.liveness;
-    if (session === undefined) return;
-    const tenants = [...this.tenants.values()].filter((tenant) => tenant.lease.mayStand);
-    // Claims that a comparison brought have a lease that this process may not have been told of.
-    const leases = tenants
-      .filter(({ isBusy, lease, claims }) => isBusy && (lease.isHeld || claims.size > 0))
-      .map((tenant) => ({
-        tenant,
-        tables: tenant.store.tables,
-        instanceId: tenant.lease.instanceId,
-      }));
-    for (const tenant of tenants) void tenant.releaseIdleLease();
-    if (leases.length === 0) return;
-    try {
-      const renewed = await session.renew(leases, session.epoch, this.options.leaseDurationMs);
-      for (const [i, { tenant, instanceId }] of leases.entries()) {
-        if (renewed[i] === true) {
-          tenant.lease.found(instanceId);
-          tenant.compareClaims();
-        } else if (renewed[i] === false && tenant.lease.instanceId === instanceId) {
-          tenant.leaseLost();
-        }
-      }
-    } catch {
-      // The session is ending and will be opened again: the leases run on until then.
-    }
+  renewOnce(): Promise<void> {
+    return this.leases.runOnce();
   }
 
   /** Asks all tenants what is due, in few statements; those who have something claim it. */
-  async sweepOnce(tenants: readonly TenantEngine[] = [...this.tenants.values()]): Promise<void> {
+  async sweepOnce(): Promise<void> {
     const { session } = this.liveness;
+    const tenants = [...this.tenants.values()];
     if (session === undefined || tenants.length === 0) return;
     try {
-      const times = await session.dueTimes(tenants.map(({ store }) => store.tables));
+      const survey = await session.survey(tenants.map(({ store }) => store.tables));
       for (const [i, tenant] of tenants.entries()) {
-        const { address } = tenant.settings;
+        const due = survey.tenants[i]?.due;
         // It may have been removed meanwhile, and another one may have its place.
-        if (this.tenants.get(address) !== tenant) continue;
-        if (times[i]?.taskIsDue === true) tenant.dispatch();
-        this.plan(address, times[i]);
+        const isServed = this.tenants.get(tenant.settings.address) === tenant;
+        if (due !== undefined && isServed) tenant.becomesDue(due);
       }
     } catch {
-      // As above.
+      // The session is ending, and the next one is asked anew.
     }
-  }
-
-  private planSweep(): void {
-    this.sweep = setTimeout(
-      () => void this.sweepOnce().finally(() => this.planSweep()),
-      SWEEP_INTERVAL_MS * (0.75 + Math.random() / 2),
-    );
-    this.sweep.unref();
   }
 
   private async lookAhead(address: string): Promise<void> {
@@ -214,17 +168,11 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
     if (tenant === undefined || session === undefined) return;
     try {
       const [times] = await session.dueTimes([tenant.store.tables]);
-      this.plan(address, times);
+      // What is due already its timer has just seen to.
+      if (times !== undefined) tenant.becomesDue({ ...times, taskIsDue: false });
     } catch {
-      // The next sweep looks again.
+      // The next round looks again.
     }
-  }
-
-  private plan(address: string, times: DueTimes | undefined): void {
-    if (times === undefined) return;
-    const { nextTaskInMs, nextDeadlineInMs } = times;
-    if (nextTaskInMs !== null) this.tasksDue.wakeIn(address, nextTaskInMs);
-    if (nextDeadlineInMs !== null) this.deadlinesDue.wakeIn(address, nextDeadlineInMs);
   }
 
   private async enforceDeadlines(address: string): Promise<void> {

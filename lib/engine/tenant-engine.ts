@@ -1,7 +1,13 @@
 import type { EntityManager } from 'typeorm';
 import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/registered-workflow.js';
 import { ClaimLostError, toStoredError, WorkflowTimeoutError } from '../errors/index.js';
-import type { ClaimedTask, ControlResult, EndedExecution, TenantStore } from '../store/store.js';
+import type {
+  ClaimedTask,
+  ControlResult,
+  DueTimes,
+  EndedExecution,
+  TenantStore,
+} from '../store/store.js';
 import { ClaimComparison } from './claim-comparison.js';
 import { ClaimIntake } from './claim-intake.js';
 import { ClaimReturner } from './claim-returner.js';
@@ -71,7 +77,7 @@ export class TenantEngine {
     this.store = store;
     this.services = services;
     this.catalog = new DefinitionCatalog(store, parts.registry, parts.serves);
-    this.lease = new TenantLease(store, services.identity, settings.leaseDurationMs);
+    this.lease = new TenantLease(services.identity, settings.leaseDurationMs);
     this.lane = services.slots.lane(settings.maxConcurrentTasks, () => this.claimer.dispatch());
     this.waiters = new EndWaiters(store, (id) => this.claims.isActive(id));
     this.claims.onIdle = (id) => this.waiters.passedOn(id);
@@ -199,14 +205,33 @@ export class TenantEngine {
     }
   }
 
-  /** Deletes the lease when there is nothing to hold it for. Nothing is claimed meanwhile: it would have none. */
-  async releaseIdleLease(): Promise<void> {
-    if (this.isBusy || this.releasing) return;
+  /**
+   * Whether the lease can be deleted now: it stands, and there is nothing to hold it for. Nothing is claimed until
+   * {@link endRelease}: it would have none.
+   */
+  beginRelease(): boolean {
+    if (this.isBusy || this.releasing || !this.lease.mayStand) return false;
     this.releasing = true;
+    this.lease.releasing();
     this.updateClaiming();
-    await this.lease.release().catch(() => undefined);
+    return true;
+  }
+
+  /** `released`: it is deleted for certain. */
+  endRelease(released: boolean): void {
     this.releasing = false;
+    if (released) this.lease.released();
     this.updateClaiming();
+  }
+
+  /** Deletes the lease by a statement of its own, if it can be. */
+  async releaseIdleLease(): Promise<void> {
+    if (!this.beginRelease()) return;
+    const released = await this.store.releaseLease(this.lease.instanceId).then(
+      () => true,
+      () => false,
+    );
+    this.endRelease(released);
   }
 
   start(request: StartRequest): ReturnType<Starter['start']> {
@@ -264,6 +289,14 @@ export class TenantEngine {
   workIsDue(): void {
     if (this.lane.room > 0 && this.executor.overrunningTasks().length === 0) this.dispatch();
     else this.workIsReady();
+  }
+
+  /** Somebody has looked at what waits for its time. */
+  becomesDue({ taskIsDue, nextTaskInMs, nextDeadlineInMs }: DueTimes): void {
+    const { address } = this.settings;
+    if (taskIsDue) this.dispatch();
+    if (nextTaskInMs !== null) this.services.wakeIn(address, nextTaskInMs);
+    if (nextDeadlineInMs !== null) this.services.deadlineIn(address, nextDeadlineInMs);
   }
 
   private dueIn(ms: number): void {

@@ -1,5 +1,5 @@
 import { v4 as uuid } from 'uuid';
-import type { Claimant, LeaseWrite, TenantStore } from '../store/store.js';
+import type { Claimant, LeaseWrite } from '../store/store.js';
 import type { RunQueue } from './run-queue.js';
 
 /** What the engine of one tenant needs to know of it. */
@@ -59,7 +59,6 @@ export class TenantLease {
   private stands: 'no' | 'maybe' | 'yes' = 'no';
 
   constructor(
-    private readonly store: TenantStore,
     private readonly identity: ProcessServices['identity'],
     private readonly durationMs: number,
   ) {}
@@ -108,11 +107,12 @@ export class TenantLease {
     this.instance = uuid();
   }
 
-  /** Only with no claim held, no claiming statement under way, and none begun before this has ended. */
-  async release(): Promise<void> {
-    if (!this.mayStand) return;
+  /** It is about to be deleted: only with no claim held, no claiming statement under way, and none begun meanwhile. */
+  releasing(): void {
     this.stands = 'maybe';
-    await this.store.releaseLease(this.instance);
+  }
+
+  released(): void {
     this.stands = 'no';
   }
 }

@@ -1,4 +1,4 @@
-import type { LeaseRow, TenantTables } from '../store/store.js';
+import type { LeaseRow, Survey, TenantTables } from '../store/store.js';
 
 /** What recovery asks of a process's session with the database. */
 export interface RecoverySession {
@@ -10,7 +10,8 @@ export interface RecoverySession {
   readonly interrupted: boolean;
   /** By index of the tenant; undefined where the schema is broken. */
   leases(tenants: readonly TenantTables[]): Promise<(LeaseRow[] | undefined)[]>;
-  unleasedOwners(tenants: readonly TenantTables[]): Promise<(string[] | undefined)[]>;
+  /** The leases and what else there is to see to, and the locks. */
+  survey(tenants: readonly TenantTables[]): Promise<Survey>;
   livingKeys(): Promise<Set<number>>;
   connectedProcesses(): Promise<Set<string>>;
   terminate(processId: string): Promise<void>;

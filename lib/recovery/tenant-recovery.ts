@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import type { LeaseWrite, TakenOrphan, TenantStore } from '../store/store.js';
+import type { DueTimes, LeaseWrite, TakenOrphan, TenantStore } from '../store/store.js';
 
 /** Orphans to one statement. */
 const MAX_ORPHANS = 2_000;
@@ -31,6 +31,8 @@ export interface RecoverableTenant {
   readonly abandon: (orphan: TakenOrphan) => void;
   /** Ready tasks wait: here and elsewhere. */
   readonly workIsReady: () => void;
+  /** What waits for its time, as somebody has just seen. */
+  readonly becomesDue: (times: DueTimes) => void;
 }
 
 /** A process that is known to be lost. */

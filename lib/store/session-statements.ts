@@ -1,13 +1,9 @@
 import type pg from 'pg';
 import { runUnprepared } from './statement-pool.js';
 import { failureKind } from './failure-kind.js';
-import { decodeRenewals, renewLeases } from './statements/leases.js';
-import {
-  decodeLeases,
-  readLeases,
-  readUnleasedOwners,
-  type LeaseRow,
-} from './statements/recovery.js';
+import { decodeRenewals, releaseLeases, renewLeases } from './statements/leases.js';
+import { decodeLeases, readLeases, type LeaseRow } from './statements/recovery.js';
+import { decodeSurvey, heldLocks, readSurvey, type RawSurvey } from './statements/survey.js';
 import type { RawRow } from './statements/statement.js';
 import { CHANNEL, decodeDueTimes, NOTIFY, readDueTimes } from './statements/wake-ups.js';
 import type { DueTimes, HeldLease, TenantTables } from './store.js';
@@ -27,13 +23,31 @@ export function processLock(lockClass: string, key: string): string {
 /** What `application_name` begins with on every connection of the library; the process's id follows. */
 export const APPLICATION_PREFIX = 'cloacina:';
 
+/** What a survey found in one tenant. */
+export interface TenantSurvey {
+  readonly leases: readonly LeaseRow[];
+  /** Instances that hold claims and have no lease. */
+  readonly unleased: readonly string[];
+  readonly due: DueTimes;
+}
+
+export interface Survey {
+  /** By index; undefined where the schema is broken. */
+  readonly tenants: (TenantSurvey | undefined)[];
+  /** The keys of the locks that are held; undefined without a control connection. */
+  readonly living: Set<number> | undefined;
+}
+
 /**
  * What is asked for all tenants of a process at once, on the control connection or, without one, on the pool.
  *
  * Many tenants share a statement, and must not share its failure: a schema that is broken or locked is found by
  * halves, and is left out.
  */
-export class SessionStatements {
+export abstract class SessionStatements {
+  /** The life of the server in which this session holds its lock; null when it holds none. */
+  abstract readonly epoch: string | null;
+
   constructor(private readonly client: Pick<pg.Pool, 'query'> | pg.ClientBase) {}
 
   protected run(text: string, values: readonly unknown[]): Promise<readonly RawRow[]> {
@@ -57,6 +71,18 @@ export class SessionStatements {
     });
   }
 
+  /** Deletes leases that nothing is held for. By index: true; undefined where the schema is broken. */
+  release(leases: readonly HeldLease[]): Promise<(true | undefined)[]> {
+    return this.inParts(leases, async (part) => {
+      const text = releaseLeases(part.map(({ tables }) => tables));
+      await this.run(
+        text,
+        part.map(({ instanceId }) => instanceId),
+      );
+      return part.map(() => true as const);
+    });
+  }
+
   /** By index; undefined where the schema is broken. */
   dueTimes(tenants: readonly TenantTables[]): Promise<(DueTimes | undefined)[]> {
     return this.inParts(tenants, async (part) =>
@@ -72,22 +98,44 @@ export class SessionStatements {
     });
   }
 
-  /** Instances that hold claims and have no lease, by index of the tenant; undefined where the schema is broken. */
-  unleasedOwners(tenants: readonly TenantTables[]): Promise<(string[] | undefined)[]> {
-    return this.inParts(tenants, async (part) => {
-      const rows = await this.run(readUnleasedOwners(part), []);
-      return part.map((_, i) =>
-        rows.filter((row) => row[0] === String(i)).map((row) => row[1] ?? ''),
-      );
+  /** All that is asked regularly of all tenants. */
+  async survey(tenants: readonly TenantTables[]): Promise<Survey> {
+    const lockClass = this.epoch === null ? undefined : LIVENESS_LOCK_CLASS;
+    let living: Set<number> | undefined;
+    const found = await this.inParts(tenants, async (part) => {
+      const survey = decodeSurvey(await this.run(readSurvey(part, lockClass), []), part.length);
+      if (lockClass !== undefined) ({ living } = survey);
+      return survey.surveys;
     });
+    return { tenants: await this.withDueTimes(tenants, found), living };
+  }
+
+  /** Behind a task that is due there may be others that are not. */
+  private async withDueTimes(
+    tenants: readonly TenantTables[],
+    surveys: readonly (RawSurvey | undefined)[],
+  ): Promise<(TenantSurvey | undefined)[]> {
+    const isDue = surveys.map((survey) => (survey?.firstTaskInMs ?? 1) <= 0);
+    const times = await this.dueTimes(tenants.filter((_, i) => isDue[i] === true));
+    return surveys.map(
+      (survey, i) =>
+        survey && {
+          leases: survey.leases,
+          unleased: survey.unleased,
+          due: (isDue[i] === true ? times.shift() : undefined) ?? {
+            taskIsDue: isDue[i] === true,
+            nextTaskInMs: isDue[i] === true ? null : survey.firstTaskInMs,
+            nextDeadlineInMs: survey.firstDeadlineInMs,
+          },
+        },
+    );
   }
 
   /** The keys of the locks that are held: who lives. */
   async livingKeys(): Promise<Set<number>> {
     const rows = await this.run(
       `SELECT k.objid::bigint FROM pg_locks k
-       WHERE k.locktype = 'advisory' AND k.classid = $1::oid AND k.objsubid = 2 AND k.granted
-         AND k.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())`,
+       WHERE ${heldLocks('$1')}`,
       [LIVENESS_LOCK_CLASS],
     );
     return new Set(rows.map((row) => Number(row[0])));

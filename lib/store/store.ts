@@ -40,6 +40,7 @@ export type {
   ReadiedTask,
 } from './statements/complete-tasks.js';
 export type { LeaseRow } from './statements/recovery.js';
+export type { Survey, TenantSurvey } from './session-statements.js';
 export type { RecoveryEventRow, RecoveryStatsRow, TakenOrphan, TakeOrphans };
 export type { RescheduleKind } from './statements/reschedule-tasks.js';
 export type { StartPlan } from './statements/start-executions.js';

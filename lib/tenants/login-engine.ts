@@ -61,7 +61,6 @@ export class LoginEngine {
       lockKeyOf,
       leaseDurationMs: settings.leaseDurationMs,
       session: () => this.process.session,
-      onGone: () => void this.process.sweepOnce(),
     });
   }
 

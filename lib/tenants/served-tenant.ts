@@ -113,6 +113,7 @@ export class ServedTenant {
       leaseWritten: (lease) => engine.lease.written(lease),
       abandon: (orphan) => engine.abandon(orphan),
       workIsReady: () => engine.workIsReady(),
+      becomesDue: (times) => engine.becomesDue(times),
     });
     if (!enableRecovery) {
       new Logger('CloacinaRecovery').warn(

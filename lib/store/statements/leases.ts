@@ -22,6 +22,14 @@ export function decodeRenewals(rows: readonly RawRow[]): boolean[] {
   return decodeIntegers(rows[0]?.[0]).map((count) => count === 1);
 }
 
+/** Deletes this process's leases in several tenants at once; the parameters are the instances. Not prepared either. */
+export function releaseLeases(tenants: readonly TenantTables[]): string {
+  const parts = tenants.map(
+    (tables, i) => `r${i} AS (DELETE FROM ${tables.lease} WHERE instance_id = $${i + 1}::uuid)`,
+  );
+  return `WITH ${parts.join(', ')} SELECT 1`;
+}
+
 export const deleteLease: Statement = {
   name: 'delete_lease',
   text: (tables) => `DELETE FROM ${tables.lease} WHERE instance_id = $1::uuid`,

@@ -85,19 +85,6 @@ export const endLease: Statement = {
   RETURNING 1`,
 };
 
-/**
- * Instances that hold claims and have no lease: what an interrupted recovery left, or one that met a locked row. Of
- * many tenants; not prepared.
- */
-export function readUnleasedOwners(tenants: readonly TenantTables[]): string {
-  return tenants
-    .map(
-      (tables, i) => `SELECT DISTINCT ${i}, t.owner FROM ${tables.task} t
-        WHERE t.owner IS NOT NULL AND NOT EXISTS (SELECT FROM ${tables.lease} l WHERE l.instance_id = t.owner)`,
-    )
-    .join(' UNION ALL ');
-}
-
 export interface TakenOrphan extends ClaimedTask {
   /** It has been taken from lost processes too often: claimed by who takes it, to be recorded as Failed. */
   readonly abandoned: boolean;

@@ -1,0 +1,112 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { LeaseRow } from '../store/store.js';
+import type { KnownLocks } from './known-locks.js';
+import type { RecoverySession } from './recovery-session.js';
+import { judge, type Vantage, type Verdict } from './verdict.js';
+
+/** A lock that is missing has to be missing again after so long, in milliseconds. */
+const SECOND_LOOK_MS = 250;
+
+/** A lease whose process is lost. */
+export interface LostLease {
+  readonly lease: LeaseRow;
+  readonly verdict: Verdict;
+}
+
+export interface LeaseJudgeOptions {
+  readonly processId: string;
+  readonly lockKeyOf: (processId: string) => number;
+  readonly leaseDurationMs: number;
+}
+
+/** Judges leases by what the server says of the locks and connections of their processes. */
+export class LeaseJudge {
+  /** The first session counts from the boot: leases that were over before it are anybody's to judge. */
+  private firstSession: RecoverySession | undefined;
+  /** When the database was last seen to take no writes: nobody can have renewed a lease. */
+  private readOnlyAt = -Infinity;
+
+  constructor(
+    private readonly options: LeaseJudgeOptions,
+    private readonly locks: KnownLocks,
+  ) {}
+
+  bootedWith(session: RecoverySession | undefined): void {
+    this.firstSession = session;
+  }
+
+  /**
+   * Leases of lost processes, by index of the tenant. Judged twice when a lock is missing. Leaves in `accounted` the
+   * missing locks of which no lease says that it is uncertain. `living` are the locks as they were read with the leases.
+   */
+  async findLost(
+    session: RecoverySession,
+    read: readonly (readonly LeaseRow[])[],
+    accounted: Set<number>,
+    living?: ReadonlySet<number>,
+  ): Promise<LostLease[][]> {
+    const found = read.map((): LostLease[] => []);
+    const others = read.flatMap((leases, tenant) =>
+      leases
+        .filter(({ processId }) => processId !== this.options.processId)
+        .map((lease) => ({ ...lease, tenant })),
+    );
+    if (others.length === 0) return found;
+    if (others.some(({ readOnly }) => readOnly)) this.readOnlyAt = performance.now();
+    let judged = await this.judgeAll(session, others, living ?? (await session.livingKeys()));
+    if (judged.some(({ verdict }) => verdict === 'lockGone')) {
+      await delay(SECOND_LOOK_MS);
+      const before = new Map(judged.map(({ lease, verdict }) => [lease, verdict]));
+      judged = (await this.judgeAll(session, others, await session.livingKeys())).map((again) =>
+        again.verdict === 'lockGone' && before.get(again.lease) !== 'lockGone'
+          ? { ...again, verdict: 'unsure' as const }
+          : again,
+      );
+    }
+    for (const { lease, verdict } of judged) {
+      if (verdict === 'lockGone' || verdict === 'leaseOver') {
+        found[lease.tenant]?.push({ lease, verdict });
+      } else if (verdict === 'unsure' && lease.lockEpoch !== null) {
+        const key = this.options.lockKeyOf(lease.processId);
+        if (session.epoch !== null) this.locks.suspect(key);
+        accounted.delete(key);
+      }
+    }
+    return found;
+  }
+
+  private async judgeAll(
+    session: RecoverySession,
+    leases: readonly LeaseRow[],
+    living: ReadonlySet<number>,
+  ): Promise<LostLease[]> {
+    const missing = leases.some(({ processId }) => !living.has(this.options.lockKeyOf(processId)));
+    const connected = missing ? await session.connectedProcesses() : new Set<string>();
+    return leases.map((lease) => ({
+      lease,
+      verdict: judge(
+        {
+          lockEpoch: lease.lockEpoch,
+          lockHeld: living.has(this.options.lockKeyOf(lease.processId)),
+          connected: connected.has(lease.processId),
+          over: lease.overForMs >= 0,
+        },
+        this.vantage(session, lease),
+      ),
+    }));
+  }
+
+  private vantage(session: RecoverySession, { lockEpoch }: LeaseRow): Vantage {
+    const { leaseDurationMs } = this.options;
+    const sinceBoot = session === this.firstSession && !session.interrupted;
+    const epochAgeMs = session.lifeAgeMs(lockEpoch);
+    return {
+      epoch: session.epoch,
+      epochAgeMs,
+      mayJudgeLeases:
+        (sinceBoot || session.ageMs >= leaseDurationMs) &&
+        epochAgeMs >= leaseDurationMs &&
+        performance.now() - this.readOnlyAt >= leaseDurationMs,
+    };
+  }
+}

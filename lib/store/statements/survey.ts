@@ -1,0 +1,104 @@
+import type { LeaseRow } from './recovery.js';
+import type { RawRow, TenantTables } from './statement.js';
+
+/** What there is in one tenant's schema that may ask for somebody's attention; in an idle one, nothing. */
+export interface RawSurvey {
+  readonly leases: readonly LeaseRow[];
+  /** Instances that hold claims and have no lease: an interrupted recovery left them, or one that met a locked row. */
+  readonly unleased: readonly string[];
+  /** Until the first task that waits for its time is due, and the first deadline; negative: since. In milliseconds. */
+  readonly firstTaskInMs: number | null;
+  readonly firstDeadlineInMs: number | null;
+}
+
+/** What a row of the survey tells. */
+const LEASE = '1';
+const OWNER = '2';
+const TASK = '3';
+const DEADLINE = '4';
+const LOCK = '5';
+
+/** The database takes no writes now. */
+const READ_ONLY = "current_setting('transaction_read_only') = 'on'";
+
+/**
+ * All that is asked regularly of all tenants, in one statement for many of them. Each is answered from single entries
+ * of partial indexes, by rows only where there is something to tell. Not prepared: the text depends on the tenants, and
+ * the server would keep a plan of fifty schemas for each.
+ *
+ * Planning is most of its cost, some 0.2 ms a schema, and grows with each relation and index that it names; so what
+ * rarely matters (what becomes due behind a task that is due and not taken) is asked in {@link readDueTimes}.
+ *
+ * @param lockClass - also lists the keys of the locks that say who lives
+ */
+export function readSurvey(tenants: readonly TenantTables[], lockClass?: number): string {
+  const parts = tenants.map(
+    (
+      tables,
+      i,
+    ) => `SELECT ${i}, ${LEASE}, l.instance_id, l.process_id, l.name, l.lock_epoch, ${msUntil('l.expires_at')}, ${READ_ONLY}
+      FROM ${tables.lease} l
+    UNION ALL SELECT DISTINCT ${i}, ${OWNER}, t.owner, NULL::uuid, NULL, NULL, NULL::bigint, NULL::boolean
+      FROM ${tables.task} t WHERE t.owner IS NOT NULL
+    UNION ALL (SELECT ${i}, ${TASK}, NULL::uuid, NULL::uuid, NULL, NULL, ${msUntil('t.run_at')}, NULL::boolean
+      FROM ${tables.task} t WHERE t.run_at IS NOT NULL AND NOT t.held AND t.task_no >= 0 ORDER BY t.run_at LIMIT 1)
+    UNION ALL (SELECT ${i}, ${DEADLINE}, NULL::uuid, NULL::uuid, NULL, NULL, ${msUntil('x.deadline_at')}, NULL::boolean
+      FROM ${tables.execution} x WHERE x.deadline_at IS NOT NULL ORDER BY x.deadline_at LIMIT 1)`,
+  );
+  if (lockClass !== undefined) {
+    parts.push(`SELECT NULL::integer, ${LOCK}, NULL::uuid, NULL::uuid, NULL, NULL, k.objid::bigint, NULL::boolean
+      FROM pg_locks k WHERE ${heldLocks(String(lockClass))}`);
+  }
+  return parts.join('\n    UNION ALL ');
+}
+
+/** The condition on `pg_locks k` that picks the locks of one class in this database. */
+export function heldLocks(lockClass: string): string {
+  return `k.locktype = 'advisory' AND k.classid = ${lockClass}::oid AND k.objsubid = 2 AND k.granted
+        AND k.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())`;
+}
+
+function msUntil(time: string): string {
+  return `(extract(epoch FROM ${time} - clock_timestamp()) * 1000)::bigint`;
+}
+
+/** By index of the tenant, and the keys of the locks. */
+export function decodeSurvey(
+  rows: readonly RawRow[],
+  tenants: number,
+): { readonly surveys: readonly RawSurvey[]; readonly living: Set<number> } {
+  const found = Array.from({ length: tenants }, () => new SurveyRows());
+  const living = new Set<number>();
+  for (const [tenant, kind, id, processId, name, lockEpoch, number, readOnly] of rows) {
+    if (kind === LOCK) living.add(Number(number));
+    else if (kind === LEASE) {
+      found[Number(tenant)]?.leases.push({
+        tenant: Number(tenant),
+        instanceId: id ?? '',
+        processId: processId ?? '',
+        name: name ?? '',
+        lockEpoch: lockEpoch ?? null,
+        overForMs: -Number(number),
+        readOnly: readOnly === 't',
+      });
+    } else found[Number(tenant)]?.add(kind, id, Number(number));
+  }
+  return { surveys: found, living };
+}
+
+class SurveyRows implements RawSurvey {
+  readonly leases: LeaseRow[] = [];
+  readonly owners: string[] = [];
+  firstTaskInMs: number | null = null;
+  firstDeadlineInMs: number | null = null;
+
+  add(kind: string | null | undefined, id: string | null | undefined, ms: number): void {
+    if (kind === OWNER) this.owners.push(id ?? '');
+    else if (kind === TASK) this.firstTaskInMs = ms;
+    else if (kind === DEADLINE) this.firstDeadlineInMs = ms;
+  }
+
+  get unleased(): string[] {
+    return this.owners.filter((id) => !this.leases.some(({ instanceId }) => instanceId === id));
+  }
+}
