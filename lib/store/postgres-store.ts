@@ -5,6 +5,7 @@ import { PostgresDefinitionStore } from './definition-store.js';
 import { failureKind } from './failure-kind.js';
 import type { LoginPools } from './pools.js';
 import { PostgresRecoveryStore } from './recovery-store.js';
+import { asLogin } from './role-connection.js';
 import { runUnprepared, TenantStatements } from './statement-pool.js';
 import { beginSuspect, SUSPECT_AFTER } from './statements/begin-suspect.js';
 import { claimTasks, claimValues, decodeClaims } from './statements/claim-tasks.js';
@@ -204,10 +205,12 @@ export class PostgresStore implements TenantStore {
           manager,
           complete: async (outcomes, lease) => {
             await assertStillOpen(client);
-            return completeOn(this.statements.on(client), outcomes, lease);
+            return asLogin(client, (connection) =>
+              completeOn(this.statements.on(connection), outcomes, lease),
+            );
           },
         }),
-      { idleTimeoutMs: IDLE_IN_TRANSACTION_MS },
+      { idleTimeoutMs: IDLE_IN_TRANSACTION_MS, as: 'tenant' },
     );
   }
 
@@ -344,7 +347,10 @@ export class PostgresStore implements TenantStore {
   private async runnerOf(manager: EntityManager): Promise<StatementRunner> {
     const client: pg.ClientBase | undefined = await manager.queryRunner?.connect();
     if (client === undefined) throw new TypeError('The manager is not one of a transaction.');
-    return this.statements.on(client);
+    return {
+      run: (statement, values) =>
+        asLogin(client, (connection) => this.statements.on(connection).run(statement, values)),
+    };
   }
 }
 

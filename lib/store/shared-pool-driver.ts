@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { ConnectionLimit } from './connection-limit.js';
+import { forgetRole, underRole, type TenantRole } from './role-connection.js';
 import {
   isSettled,
   transactionStatus,
@@ -24,19 +25,15 @@ export interface SharedPoolDriver {
  *
  * All data sources on one pool share one limit; who finds it reached waits.
  */
-export function createSharedPoolDriver(
+function createSharedPoolDriver(
   pool: pg.Pool,
-  maxClients = () => Math.max(1, pool.options.max - RESERVED_CONNECTIONS),
+  limit: ConnectionLimit,
+  role: TenantRole | undefined,
 ): SharedPoolDriver {
-  const limit = new ConnectionLimit(maxClients);
-  // An idle connection that breaks is dropped by the pool, and the next user gets a new one. Without a listener, Node
-  // would end the process over it.
-  pool.on('error', () => undefined);
-
   return {
     Pool: class SharedPool {
       connect(callback: ConnectCallback): void {
-        limit.enter((leave) => checkOut(pool, leave, callback));
+        limit.enter((leave) => checkOut(pool, role, leave, callback));
       }
 
       /** Every data source adds a listener for errors; the shared pool has the one above and needs no more. */
@@ -53,7 +50,12 @@ export function createSharedPoolDriver(
 }
 
 /** Callbacks and no promises, because that is what TypeORM and the pool both speak. */
-function checkOut(pool: pg.Pool, leave: () => void, callback: ConnectCallback): void {
+function checkOut(
+  pool: pg.Pool,
+  role: TenantRole | undefined,
+  leave: () => void,
+  callback: ConnectCallback,
+): void {
   pool.connect((error, client, release) => {
     if (client === undefined) {
       leave();
@@ -61,7 +63,8 @@ function checkOut(pool: pg.Pool, leave: () => void, callback: ConnectCallback): 
       return;
     }
     watchTransactions(client);
-    callback(undefined, client, (reason) => {
+    callback(undefined, role === undefined ? client : underRole(client, role), (reason) => {
+      forgetRole(client);
       giveBack(client, reason, (unusable) => {
         try {
           release(unusable);
@@ -109,11 +112,28 @@ function giveBack(
   stop = whenSettled(client, finish);
 }
 
-const drivers = new WeakMap<pg.Pool, SharedPoolDriver>();
+interface DriverParts {
+  readonly limit: ConnectionLimit;
+  /** For data sources whose users have the login's rights. */
+  readonly plain: SharedPoolDriver;
+}
 
-/** The driver of the pool, the same for every data source on it: they have to share one limit. */
-export function sharedPoolDriver(pool: pg.Pool): SharedPoolDriver {
-  let driver = drivers.get(pool);
-  if (driver === undefined) drivers.set(pool, (driver = createSharedPoolDriver(pool)));
-  return driver;
+const parts = new WeakMap<pg.Pool, DriverParts>();
+
+/**
+ * The driver of the pool. All on one pool share one limit of connections.
+ *
+ * @param role - under which users of the data source work. Default: the login's own rights
+ */
+export function sharedPoolDriver(pool: pg.Pool, role?: TenantRole): SharedPoolDriver {
+  let known = parts.get(pool);
+  if (known === undefined) {
+    // An idle connection that breaks is dropped by the pool, and the next user gets a new one. Without a listener,
+    // Node would end the process over it.
+    pool.on('error', () => undefined);
+    const limit = new ConnectionLimit(() => Math.max(1, pool.options.max - RESERVED_CONNECTIONS));
+    known = { limit, plain: createSharedPoolDriver(pool, limit, undefined) };
+    parts.set(pool, known);
+  }
+  return role === undefined ? known.plain : createSharedPoolDriver(pool, known.limit, role);
 }

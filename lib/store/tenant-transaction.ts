@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
+import { ASSUME_LOGIN, loginConnection } from './role-connection.js';
 import { transactionStatus, whenSettled } from './transaction-status.js';
 
 export interface TenantTransactionOptions {
@@ -8,6 +9,11 @@ export interface TenantTransactionOptions {
    * vanishes with its host would otherwise hold its locks until the network gives up.
    */
   readonly idleTimeoutMs: number;
+  /**
+   * Whose rights `work` has, where the data source is bound to a role: `tenant` for user code; default `login`, which
+   * migrations need, for what they create belongs to it.
+   */
+  readonly as?: 'login' | 'tenant';
 }
 
 /** The manager of the transaction, and the connection under it for what needs no TypeORM. */
@@ -28,7 +34,7 @@ export async function runInTenantTransaction<T>(
 ): Promise<T> {
   const queryRunner = dataSource.createQueryRunner();
   try {
-    const client: pg.ClientBase = await queryRunner.connect();
+    const client = loginConnection((await queryRunner.connect()) as pg.ClientBase);
     await queryRunner.startTransaction();
     const result = await workOrRollBack(queryRunner, async () => {
       await queryRunner.query(localSettings(schema, options));
@@ -44,8 +50,12 @@ export async function runInTenantTransaction<T>(
 }
 
 /** One message, since each statement would be a round trip; hence no parameters, but a quoted name and a number. */
-function localSettings(schema: string, { idleTimeoutMs }: TenantTransactionOptions): string {
+function localSettings(
+  schema: string,
+  { idleTimeoutMs, as = 'login' }: TenantTransactionOptions,
+): string {
   return (
+    (as === 'login' ? `${ASSUME_LOGIN}; ` : '') +
     'SET TRANSACTION ISOLATION LEVEL READ COMMITTED; ' +
     `SET LOCAL search_path TO ${pg.escapeIdentifier(schema)}; ` +
     `SET LOCAL idle_in_transaction_session_timeout TO ${Math.max(0, Math.trunc(idleTimeoutMs))}`
