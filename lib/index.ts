@@ -23,7 +23,7 @@ export type { WorkflowBuilder, WorkflowDefinition } from './discovery/workflow-b
 export type { WorkflowInput, WorkflowRef } from './discovery/workflow-ref.js';
 export { Workflow } from './discovery/workflow.decorator.js';
 export { currentTask } from './engine/current-task.js';
-export type { EngineEvent } from './engine/tenant-parts.js';
+export type { EngineEvent } from './engine/tenant-events.js';
 export {
   ClaimLostError,
   CloacinaError,

@@ -1,26 +1,27 @@
 import type { TaskInput } from './execution-memory.js';
-import { startTimer } from './long-timer.js';
+import { LongTimer } from './long-timer.js';
 import type { HeldClaim } from './held-claim.js';
 
 /** One run of a handler; whoever settles it first (its return, its timeout) decides what is recorded. */
 export class Attempt {
+  /** Resolves when the handler has returned. */
+  returned: Promise<void> | undefined;
   private settledBy: 'handler' | 'timeout' | undefined;
-
-  private timer: (() => void) | undefined;
+  private timer: LongTimer | undefined;
 
   constructor(
     readonly claim: HeldClaim,
     readonly input: TaskInput,
-    private readonly onTimeout: () => void,
+    private readonly onTimeout: (attempt: Attempt) => void,
   ) {}
 
   /** Called when the handler begins: what it waited for before, a connection for one, is not its doing. */
   startTimer(): void {
-    this.timer = startTimer(this.onTimeout, this.claim.task.timeoutMs);
+    this.timer = new LongTimer(() => this.onTimeout(this), this.claim.task.timeoutMs);
   }
 
   stopTimer(): void {
-    this.timer?.();
+    this.timer?.cancel();
   }
 
   /** True for the first caller. */

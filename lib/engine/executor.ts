@@ -18,9 +18,10 @@ import type { HeldClaim } from './held-claim.js';
 import type { InputReader } from './input-reader.js';
 import type { OutcomeRecorder } from './outcome-recorder.js';
 import type { Lane } from './run-queue.js';
-import { DeferralSignal, RunningTask } from './running-task.js';
+import { DeferralSignal, RunningTask, type TaskSurroundings } from './running-task.js';
 import { encodeWrites, resultOf, type TaskResult } from './task-result.js';
-import type { EngineEvent, TenantSettings } from './tenant-parts.js';
+import type { TenantEvents } from './tenant-events.js';
+import type { TenantSettings } from './tenant-parts.js';
 
 /** A suspect that waits behind another one is given back for so long, in milliseconds. */
 const SUSPECT_PAUSE_MS = 500;
@@ -35,7 +36,7 @@ export interface ExecutorParts {
   readonly inputs: InputReader;
   readonly recorder: OutcomeRecorder;
   readonly returner: ClaimReturner;
-  readonly emit: (event: Omit<EngineEvent, 'tenant'>) => void;
+  readonly events: TenantEvents;
   /** A task was given back and becomes due in so many milliseconds. */
   readonly dueIn: (ms: number) => void;
   /** A handler has returned at last whose task may wait for that. */
@@ -56,18 +57,29 @@ export class Executor {
    * Handlers that were given up (timed out) and have not returned, each under the task that doesn't begin again here
    * before. Other processes may take it.
    */
-  private readonly overrunning = new Map<
-    string,
-    { readonly task: TaskKey; readonly returned: Promise<void> }
-  >();
+  private readonly overrunning = new Map<string, Attempt>();
   private stopping = false;
   private held = false;
   private readonly scope = new AsyncResource('CloacinaTask');
 
-  constructor(private readonly parts: ExecutorParts) {}
+  private readonly surroundings: TaskSurroundings;
+
+  constructor(private readonly parts: ExecutorParts) {
+    const { store, settings } = parts;
+    this.surroundings = {
+      tenant: settings.tenant,
+      dataSource: store.dataSource,
+      get manager() {
+        return store.dataSource.manager;
+      },
+    };
+  }
 
   overrunningTasks(): TaskKey[] {
-    return [...this.overrunning.values()].map(({ task }) => task);
+    return [...this.overrunning.values()].map(({ claim }) => ({
+      executionId: claim.executionId,
+      taskNo: claim.task.no,
+    }));
   }
 
   /** From now on a failure costs no attempt: the task is given back. */
@@ -135,7 +147,7 @@ export class Executor {
     }
     const earlier = this.overrunning.get(claim.key);
     if (earlier !== undefined) {
-      void earlier.returned.then(() => this.enqueue(claim, input));
+      void earlier.returned?.then(() => this.enqueue(claim, input));
       return;
     }
     this.parts.lane.add({
@@ -164,52 +176,56 @@ export class Executor {
   }
 
   /** Resolves when the handler has returned, which frees its slot; what comes of it goes on by itself. */
-  private async run(claim: HeldClaim, input: TaskInput): Promise<void> {
-    if (!claim.mayBegin) return;
-    if (this.stopping || this.held) {
+  private run(claim: HeldClaim, input: TaskInput): Promise<void> {
+    if (!claim.mayBegin) return NOTHING;
+    if (this.stopping) {
       this.giveBack(claim);
-      return;
+      return NOTHING;
     }
-    if (this.isSuspect(claim)) {
-      await this.noteBegin(claim);
-      if (!claim.mayBegin) return;
-    }
+    if (!this.isSuspect(claim)) return this.begin(claim, input);
+    return this.noteBegin(claim).then(() =>
+      claim.mayBegin ? this.begin(claim, input) : undefined,
+    );
+  }
+
+  private begin(claim: HeldClaim, input: TaskInput): Promise<void> {
     claim.stage = 'running';
-    this.emit('task.started', claim);
-    const attempt = new Attempt(claim, input, () => {
-      const error = new TaskTimeoutError(claim.task.name, claim.task.timeoutMs);
-      if (!attempt.settle('timeout')) return;
-      claim.abort(error);
-      const { executionId, task } = claim;
-      this.overrunning.set(claim.key, { task: { executionId, taskNo: task.no }, returned });
-      this.fail(claim, input, error);
-    });
-    const returned = (
-      claim.task.transactional ? this.runTransactional(attempt) : this.runHandler(attempt)
-    ).finally(() => {
-      attempt.stopTimer();
-      if (this.overrunning.get(claim.key)?.returned !== returned) return;
-      this.overrunning.delete(claim.key);
-      this.parts.overrunEnded();
-    });
-    await returned;
+    this.parts.events.ofTask('task.started', claim);
+    const attempt = new Attempt(claim, input, this.onTimeout);
+    attempt.returned = claim.task.transactional
+      ? this.runTransactional(attempt)
+      : this.runHandler(attempt);
+    return attempt.returned;
+  }
+
+  private readonly onTimeout = (attempt: Attempt): void => {
+    const { claim, input } = attempt;
+    const error = new TaskTimeoutError(claim.task.name, claim.task.timeoutMs);
+    if (!attempt.settle('timeout')) return;
+    claim.abort(error);
+    this.overrunning.set(claim.key, attempt);
+    this.fail(claim, input, error);
+  };
+
+  /** The handler has returned, in time or at last. */
+  private handlerReturned(attempt: Attempt): void {
+    const { key } = attempt.claim;
+    attempt.stopTimer();
+    if (this.overrunning.get(key) !== attempt) return;
+    this.overrunning.delete(key);
+    this.parts.overrunEnded();
   }
 
   private async runHandler(attempt: Attempt): Promise<void> {
     const { claim, input } = attempt;
-    const { dataSource } = this.parts.store;
-    const context = new RunningTask(claim, input.view, {
-      tenant: this.parts.settings.tenant,
-      dataSource,
-      get manager() {
-        return dataSource.manager;
-      },
-    });
+    const context = new RunningTask(claim, input.view, this.surroundings);
     try {
       const result = this.finish(attempt, context, await this.invoke(attempt, context));
       if (attempt.settle('handler')) this.record(result);
     } catch (error) {
       if (attempt.settle('handler')) this.afterThrow(claim, input, context, error);
+    } finally {
+      this.handlerReturned(attempt);
     }
   }
 
@@ -254,6 +270,8 @@ export class Executor {
         // the same token: it is refused if it does.
         this.afterThrow(claim, input, context, error);
       }
+    } finally {
+      this.handlerReturned(attempt);
     }
   }
 
@@ -301,7 +319,7 @@ export class Executor {
     if (decision === 'fail') {
       this.record(resultOf(claim, input, 'Failed', { error }));
     } else {
-      this.emit('task.retrying', claim, 'Ready');
+      this.parts.events.ofTask('task.retrying', claim, 'Ready');
       this.returnClaim(claim, 'retry', decision.retryInMs, error);
     }
   }
@@ -327,7 +345,7 @@ export class Executor {
     error?: unknown,
   ): void {
     claim.stage = 'settled';
-    if (kind === 'defer') this.emit('task.deferred', claim, 'Ready');
+    if (kind === 'defer') this.parts.events.ofTask('task.deferred', claim, 'Ready');
     this.parts.returner.giveBack({ claim, kind, delayMs, error }).then(
       (held) => {
         // A refusal may mean that it was given back by a send whose reply was lost; then nobody else knows when.
@@ -358,7 +376,7 @@ export class Executor {
   }
 
   private refused(claim: HeldClaim): void {
-    this.emit('claim.lost', claim);
+    this.parts.events.ofTask('claim.lost', claim);
     this.parts.uncertain();
   }
 
@@ -379,18 +397,9 @@ export class Executor {
       .sort((a, b) => b[1] - a[1]);
     return new ContextTooLargeError(view.bytes, this.parts.settings.maxContextSize, largest);
   }
-
-  private emit(type: EngineEvent['type'], claim: HeldClaim, status?: string): void {
-    this.parts.emit({
-      type,
-      executionId: claim.executionId,
-      workflow: claim.definition.workflow.name,
-      task: claim.task.name,
-      attempt: claim.failures + 1,
-      ...(status === undefined ? {} : { status }),
-    });
-  }
 }
 
 /** Rolls a task's transaction back whose outcome is not taken any more. Not a class that a handler could throw. */
 const REFUSED = new Error('The outcome was refused.');
+
+const NOTHING = Promise.resolve();

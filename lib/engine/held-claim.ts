@@ -17,6 +17,7 @@ export interface ClaimFacts {
 /** A task that this process has claimed and whose outcome it owes. */
 export class HeldClaim {
   readonly executionId: string;
+  readonly key: string;
   readonly task: CompiledTask;
   readonly token: number;
   /** Failures recorded so far. */
@@ -45,16 +46,13 @@ export class HeldClaim {
     }
     this.task = task;
     this.executionId = facts.executionId;
+    this.key = claimKey(facts.executionId, facts.taskNo);
     this.token = facts.token;
     this.failures = facts.attempt;
     this.recoveryAttempts = facts.recoveryAttempts;
     this.unmetDependencies = facts.unmetDependencies;
     this.deferredForMs = facts.deferredForMs;
     this.priority = facts.priority;
-  }
-
-  get key(): string {
-    return claimKey(this.executionId, this.task.no);
   }
 
   /** Not if it was lost, or given back by a pause or a shutdown while it waited. */

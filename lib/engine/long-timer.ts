@@ -2,18 +2,30 @@
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
 /**
- * A timer for any duration, of months too. Returns what cancels it. It doesn't keep the process alive: after a shutdown
- * a handler that ignored it must not.
+ * A timer for any duration, of months too. It doesn't keep the process alive: after a shutdown a handler that ignored it
+ * must not.
  */
-export function startTimer(callback: () => void, ms: number): () => void {
-  let handle: NodeJS.Timeout;
-  const arm = (left: number): void => {
-    handle = setTimeout(
-      () => (left > MAX_DELAY_MS ? arm(left - MAX_DELAY_MS) : callback()),
-      Math.min(left, MAX_DELAY_MS),
-    );
-    handle.unref();
-  };
-  arm(ms);
-  return () => clearTimeout(handle);
+export class LongTimer {
+  private handle: NodeJS.Timeout;
+
+  constructor(
+    private readonly callback: () => void,
+    ms: number,
+  ) {
+    this.handle = this.arm(ms);
+  }
+
+  cancel(): void {
+    clearTimeout(this.handle);
+  }
+
+  private arm(ms: number): NodeJS.Timeout {
+    const delay = Math.min(ms, MAX_DELAY_MS);
+    return setTimeout(LongTimer.due, delay, this, ms - delay).unref();
+  }
+
+  private static due(this: void, timer: LongTimer, leftMs: number): void {
+    if (leftMs > 0) timer.handle = timer.arm(leftMs);
+    else timer.callback();
+  }
 }

@@ -172,8 +172,10 @@ export class OutcomeRecorder {
   }
 }
 
+const NONE: readonly never[] = [];
+
 function dependentsOf(claim: HeldClaim): readonly number[] {
-  return claim.definition.workflow.dependents[claim.task.no] ?? [];
+  return claim.definition.workflow.dependents[claim.task.no] ?? NONE;
 }
 
 /** Where there is not room for all dependents and they differ in priority: those that come first. */
@@ -193,7 +195,8 @@ function byLockOrder(a: TaskResult, b: TaskResult): number {
 
 function outcomeOf(result: TaskResult, edge: (taskNo: number) => DependentEdge): Outcome {
   const { claim, status } = result;
-  const leaf = claim.memory.isLeaf(claim.task.no);
+  const dependents = dependentsOf(claim);
+  const leaf = dependents.length === 0;
   return {
     executionId: claim.executionId,
     taskNo: claim.task.no,
@@ -202,11 +205,11 @@ function outcomeOf(result: TaskResult, edge: (taskNo: number) => DependentEdge):
     output: result.output,
     detail: detailOf(result),
     leaf,
-    dependents: dependentsOf(claim).map(edge),
+    dependents: leaf ? NONE : dependents.map(edge),
     handles:
-      status === 'Completed'
+      status === 'Completed' && claim.task.handles.length > 0
         ? claim.task.handles.filter((no) => claim.memory.outcome(no)?.status === 'Failed')
-        : [],
+        : NONE,
     finalContext: leaf
       ? claim.memory.finalContextJson({ no: claim.task.no, view: result.view })
       : null,

@@ -260,7 +260,7 @@ export class RunQueue {
     this.line(lane);
     lane.moved();
     const begun = performance.now();
-    void job.run().finally(() => {
+    const ended = (): void => {
       lane.moved();
       lane.observe(performance.now() - begun);
       this.running--;
@@ -270,7 +270,8 @@ export class RunQueue {
       this.fill();
       this.offerRoom();
       if (lane.running === 0) lane.becomeIdle();
-    });
+    };
+    job.run().then(ended, ended);
   }
 
   private suspectEnded(): void {

@@ -25,6 +25,8 @@ export interface TaskSurroundings {
   readonly manager: TaskContext['manager'];
 }
 
+const NO_WRITES: ReadonlyMap<string, string | undefined> = new Map();
+
 /** Ends a deferred run. A handler that catches it changes nothing: the run is given up either way. */
 export class DeferralSignal extends Error {
   override readonly name = 'DeferralSignal';
@@ -36,7 +38,8 @@ export class DeferralSignal extends Error {
 
 /** One run of a task, as its handler sees it. */
 export class RunningTask implements TaskContext {
-  private readonly writes = new Map<string, string | undefined>();
+  /** Made with the first write: many tasks have none. */
+  private writes: Map<string, string | undefined> | undefined;
   private frozenData: Readonly<JsonObject> | undefined;
   private lazyLogger: Logger | undefined;
   private deferral: { readonly everyMs: number } | undefined;
@@ -96,7 +99,9 @@ export class RunningTask implements TaskContext {
 
   get data(): Readonly<JsonObject> {
     return (this.frozenData ??= Object.freeze(
-      decodeJson(this.input.withWrites(this.claim.task.no, this.writes).toJson()) as JsonObject,
+      decodeJson(
+        this.input.withWrites(this.claim.task.no, this.writes ?? NO_WRITES).toJson(),
+      ) as JsonObject,
     ));
   }
 
@@ -130,14 +135,12 @@ export class RunningTask implements TaskContext {
       const path = encoded.path === '' ? key : joinPath(key, encoded.path);
       throw new InvalidContextError(key, path, encoded.problem);
     }
-    this.writes.set(key, encoded.json);
-    this.frozenData = undefined;
+    this.write(key, encoded.json);
   }
 
   delete(key: string): void {
     checkKey(key);
-    this.writes.set(key, undefined);
-    this.frozenData = undefined;
+    this.write(key, undefined);
   }
 
   async deferUntil(
@@ -167,13 +170,20 @@ export class RunningTask implements TaskContext {
 
   /** Takes what the handler returned for writes, and returns all writes of this run. */
   finish(result: unknown): ReadonlyMap<string, string | undefined> {
-    if (result === undefined || result === null) return this.writes;
-    for (const [key, json] of encodeContext(result)) this.writes.set(key, json);
-    return this.writes;
+    if (result !== undefined && result !== null) {
+      for (const [key, json] of encodeContext(result)) this.write(key, json);
+    }
+    return this.writes ?? NO_WRITES;
+  }
+
+  private write(key: string, json: string | undefined): void {
+    this.writes ??= new Map();
+    this.writes.set(key, json);
+    this.frozenData = undefined;
   }
 
   private jsonOf(key: string): string | undefined {
-    if (this.writes.has(key)) return this.writes.get(key);
+    if (this.writes?.has(key) === true) return this.writes.get(key);
     return this.input.get(key)?.json;
   }
 }

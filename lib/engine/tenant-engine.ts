@@ -21,14 +21,10 @@ import { Executor } from './executor.js';
 import { InputReader } from './input-reader.js';
 import { OutcomeRecorder } from './outcome-recorder.js';
 import type { TaskResult } from './task-result.js';
+import { TenantEvents, type EventSink } from './tenant-events.js';
 import type { Lane } from './run-queue.js';
 import { Starter, toStartItem, type StartRequest } from './starter.js';
-import {
-  TenantLease,
-  type EngineEvent,
-  type ProcessServices,
-  type TenantSettings,
-} from './tenant-parts.js';
+import { TenantLease, type ProcessServices, type TenantSettings } from './tenant-parts.js';
 
 /** How long a stopping tenant waits for the database to take what it has to record, in milliseconds. */
 const RECORDING_GRACE_MS = 5_000;
@@ -41,7 +37,7 @@ export interface TenantEngineParts {
   readonly registry: Pick<WorkflowRegistry, 'get' | 'list'>;
   readonly serves: (workflow: RegisteredWorkflow) => boolean;
   readonly services: ProcessServices;
-  readonly emit: (event: EngineEvent) => void;
+  readonly events: EventSink;
 }
 
 /** One tenant in this process: starts, claims, runs and records its work. */
@@ -53,6 +49,7 @@ export class TenantEngine {
   readonly claims = new ClaimTable();
   readonly waiters: EndWaiters;
   private readonly services: ProcessServices;
+  private readonly events: TenantEvents;
   private readonly lane: Lane;
   private readonly inputs: InputReader;
   private readonly contexts: ContextWriter;
@@ -71,11 +68,12 @@ export class TenantEngine {
   /** The lease is being deleted. */
   private releasing = false;
 
-  constructor(private readonly parts: TenantEngineParts) {
+  constructor(parts: TenantEngineParts) {
     const { settings, store, services } = parts;
     this.settings = settings;
     this.store = store;
     this.services = services;
+    this.events = new TenantEvents(settings.tenant, parts.events);
     this.catalog = new DefinitionCatalog(store, parts.registry, parts.serves);
     this.lease = new TenantLease(services.identity, settings.leaseDurationMs);
     this.lane = services.slots.lane(settings.maxConcurrentTasks, () => this.claimer.dispatch());
@@ -94,10 +92,10 @@ export class TenantEngine {
       claimed: (result, readied) => this.intake.fromOutcome(result, readied),
       leftReady: () => this.workIsReady(),
       ended: (result, end) => this.executionEnded(result, end),
-      recorded: (result) => this.emitTask('task.ended', result),
+      recorded: ({ claim, status }) => this.events.ofTask('task.ended', claim, status),
       refused: (result) => {
         this.claims.lose(result.claim);
-        this.emitTask('claim.lost', result);
+        this.events.ofTask('claim.lost', result.claim, result.status);
         this.comparison.request();
       },
       uncertain: () => this.comparison.request(),
@@ -131,7 +129,7 @@ export class TenantEngine {
       inputs: this.inputs,
       recorder: this.recorder,
       returner: this.returner,
-      emit: (event) => this.emit(event),
+      events: this.events,
       dueIn: (ms) => this.dueIn(ms),
       overrunEnded: () => this.dispatch(),
       uncertain: () => this.comparison.request(),
@@ -269,7 +267,7 @@ export class TenantEngine {
   private begun(request: StartRequest, claims: number): void {
     this.intake.fromStart(request, claims);
     const workflow = request.definition.workflow.name;
-    this.emit({ type: 'execution.started', executionId: request.id, workflow });
+    this.events.ofExecution('execution.started', request.id, workflow);
   }
 
   private rootsWait(request: StartRequest): void {
@@ -309,12 +307,8 @@ export class TenantEngine {
     { status, awaited, contextMissing }: EndedExecution,
   ): void {
     if (contextMissing) this.contexts.add(claim);
-    this.emit({
-      type: 'execution.ended',
-      executionId: claim.executionId,
-      workflow: claim.definition.workflow.name,
-      status,
-    });
+    const workflow = claim.definition.workflow.name;
+    this.events.ofExecution('execution.ended', claim.executionId, workflow, status);
     this.waiters.ended(claim.executionId);
     if (awaited) this.services.announceEnd(this.settings.address, claim.executionId);
   }
@@ -363,7 +357,7 @@ export class TenantEngine {
         repeatConflicts(this.store, () => this.store.timeOut(id, error)),
       );
       if (result.changed) {
-        this.emit({ type: 'execution.ended', executionId: id, workflow, status: 'Failed' });
+        this.events.ofExecution('execution.ended', id, workflow, 'Failed');
       }
     }
   }
@@ -427,21 +421,6 @@ export class TenantEngine {
     this.returner.close();
     this.inputs.close();
     this.contexts.close();
-  }
-
-  private emitTask(type: EngineEvent['type'], { claim, status }: TaskResult): void {
-    this.emit({
-      type,
-      executionId: claim.executionId,
-      workflow: claim.definition.workflow.name,
-      task: claim.task.name,
-      attempt: claim.failures + 1,
-      status,
-    });
-  }
-
-  private emit(event: Omit<EngineEvent, 'tenant'>): void {
-    this.parts.emit({ ...event, tenant: this.settings.tenant });
   }
 }
 

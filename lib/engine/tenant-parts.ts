@@ -16,24 +16,6 @@ export interface TenantSettings {
   readonly leaseDurationMs: number;
 }
 
-/** What happens in the engine, for those who watch. */
-export interface EngineEvent {
-  readonly type:
-    | 'execution.started'
-    | 'execution.ended'
-    | 'task.started'
-    | 'task.ended'
-    | 'task.retrying'
-    | 'task.deferred'
-    | 'claim.lost';
-  readonly tenant: string;
-  readonly executionId: string;
-  readonly workflow?: string;
-  readonly task?: string;
-  readonly status?: string;
-  readonly attempt?: number;
-}
-
 /** What the process does for its tenants: it knows the other processes, they don't. */
 export interface ProcessServices {
   readonly slots: RunQueue;

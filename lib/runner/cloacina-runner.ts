@@ -1,10 +1,10 @@
 import { setMaxListeners } from 'node:events';
 import type { Observable, Subject } from 'rxjs';
 import { currentTask } from '../engine/current-task.js';
-import { startTimer } from '../engine/long-timer.js';
+import { LongTimer } from '../engine/long-timer.js';
 import { Patience } from '../engine/patience.js';
 import type { TenantEngine } from '../engine/tenant-engine.js';
-import type { EngineEvent } from '../engine/tenant-parts.js';
+import type { EngineEvent } from '../engine/tenant-events.js';
 import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/registered-workflow.js';
 import type { WorkflowInput, WorkflowRef } from '../discovery/workflow-ref.js';
 import {
@@ -272,11 +272,14 @@ export class CloacinaRunner {
     if (!isExecutionId(id)) throw new UnknownExecutionError(id, this.tenant);
     if (timeoutMs === undefined) return this.ended(id, this.closing.signal);
     const timeout = new AbortController();
-    const stop = startTimer(() => timeout.abort(new WaitTimeoutError(id, timeoutMs)), timeoutMs);
+    const timer = new LongTimer(
+      () => timeout.abort(new WaitTimeoutError(id, timeoutMs)),
+      timeoutMs,
+    );
     try {
       return await this.ended(id, AbortSignal.any([timeout.signal, this.closing.signal]));
     } finally {
-      stop();
+      timer.cancel();
     }
   }
 

@@ -1,11 +1,10 @@
-import { AsyncResource } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
 import { Subject } from 'rxjs';
 import type { WorkflowRegistry } from '../discovery/registered-workflow.js';
 import { TenantEngine } from '../engine/tenant-engine.js';
-import type { EngineEvent } from '../engine/tenant-parts.js';
+import type { EngineEvent } from '../engine/tenant-events.js';
 import { CloacinaRecovery } from '../recovery/cloacina-recovery.js';
 import { CloacinaRunner } from '../runner/cloacina-runner.js';
 import { PostgresStore } from '../store/postgres-store.js';
@@ -80,8 +79,6 @@ export class ServedTenant {
 
   private createEngine(): TenantEngine {
     const { options, login, dataSource, registry } = this.parts;
-    // Subscribers are told outside of any task or request.
-    const scope = new AsyncResource('CloacinaEvents');
     return new TenantEngine({
       settings: { ...options, address: addressOf(options.schema) },
       store: new PostgresStore({
@@ -93,9 +90,7 @@ export class ServedTenant {
       registry,
       serves: options.serves,
       services: login.process.services,
-      emit: (event) => {
-        if (this.events.observed) scope.runInAsyncScope(() => this.events.next(event));
-      },
+      events: this.events,
     });
   }
 

@@ -43,6 +43,7 @@ export function joinContexts(
 ): JoinedContext {
   const base = longest(dependencies);
   if (base === undefined) return { view: ContextView.empty, conflicts: [] };
+  if (dependencies.length === 1) return { view: base.view, conflicts: [] };
 
   const writerSets = new WriterSets(workflow);
   const changes: [string, ContextEntry][] = [];
