@@ -1,14 +1,13 @@
-import { pathToFileURL } from 'node:url';
 import pg from 'pg';
 import { v7 as uuid } from 'uuid';
+import { loadBuilt } from './measure/built-library.mjs';
 
-const dist = (file) => import(new URL(file, pathToFileURL(process.env.BENCH_DIST)).href);
-const { completeTasks, completionValues, decodeCompletion, sortOutcomes } = await dist(
+const { completeTasks, completionValues, decodeCompletion, sortOutcomes } = await loadBuilt(
   'store/statements/complete-tasks.js',
 );
-const { startExecutions, startValues } = await dist('store/statements/start-executions.js');
-const { tenantTables } = await dist('store/statements/statement.js');
-const { createPools } = await dist('store/pools.js');
+const { startExecutions, startValues } = await loadBuilt('store/statements/start-executions.js');
+const { tenantTables } = await loadBuilt('store/statements/statement.js');
+const { createPools } = await loadBuilt('store/pools.js');
 
 /**
  * The floor: the library's two hot statements in batches and nothing else. No workflows, no handlers, no contexts, no

@@ -1,8 +1,9 @@
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { loadBuilt } from './measure/built-library.mjs';
 
-const { CloacinaModule, defineWorkflow, getRunnerToken } = await import(process.env.BENCH_DIST);
+const { CloacinaModule, defineWorkflow, getRunnerToken } = await loadBuilt();
 
 /** The library as an application uses it, with default settings: no-op tasks, in chains of the given lengths. */
 export async function openLibrary(url, schema, lengths) {

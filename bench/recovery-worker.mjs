@@ -1,8 +1,9 @@
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { loadBuilt } from './measure/built-library.mjs';
 
-const { CloacinaModule, defineWorkflow, getRunnerToken } = await import(process.env.BENCH_DIST);
+const { CloacinaModule, defineWorkflow, getRunnerToken } = await loadBuilt();
 
 const { URL: databaseUrl, SCHEMA: schema, ROLE: role, OPTIONS: options } = process.env;
 const tasks = Number(process.env.TASKS);

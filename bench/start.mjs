@@ -22,7 +22,7 @@ await main(async () => {
       node,
       [path.join(folder, 'run.mjs'), ...process.argv.slice(2)],
       {
-        env: { ...process.env, BENCH_DIST: path.join(copy, 'index.js') },
+        env: { ...process.env, BENCH_DIST: copy },
       },
     );
   } finally {

@@ -1,3 +1,5 @@
+const BATCH_BYTES = 8 * 2 ** 20;
+
 /** Calls so many times, by so many callers that each wait for one call before the next. */
 export async function withCallers(callers, count, call) {
   let left = count;
@@ -18,4 +20,9 @@ export async function inBatches(size, count, call) {
     }
   };
   await Promise.all([caller(), caller()]);
+}
+
+/** How many to a call: fewer where each is large, or a call would be hundreds of megabytes. */
+export function batchSize(most, { payloadBytes = 0 }) {
+  return Math.max(1, Math.min(most, Math.floor(BATCH_BYTES / Math.max(1, payloadBytes))));
 }

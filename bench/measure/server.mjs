@@ -69,6 +69,15 @@ export class BenchServer {
     return { ...rows[0], serverCpuMs: cpuOfServer(this.#server.directory) };
   }
 
+  async connections(database) {
+    const { rows } = await this.#admin.query(
+      // Without that of the benchmark itself.
+      'SELECT numbackends - 1 AS connections FROM pg_stat_database WHERE datname = $1',
+      [database],
+    );
+    return rows[0].connections;
+  }
+
   async settings() {
     const { rows } = await this.#admin.query(
       `SELECT current_setting('server_version') AS version, current_setting('fsync') AS fsync,

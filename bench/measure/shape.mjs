@@ -1,8 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /**
  * What an execution consists of, the same for every contender: tasks in topological order, each with the numbers of
- * those it depends on. `payload` is carried from the start on; `handlerMs` is what each handler takes.
+ * those it depends on. A payload is carried from the start on; `handlerMs` is what each handler takes.
  */
 export function chain(length, options = {}) {
   const tasks = Array.from({ length }, (_, no) => ({ dependsOn: no === 0 ? [] : [no - 1] }));
@@ -18,8 +19,15 @@ export function fan(width, options = {}) {
 
 function shapeOf(kind, tasks, { payloadBytes, handlerMs = 0 }) {
   tasks.at(-1).last = true;
-  const payload = payloadBytes === undefined ? undefined : 'x'.repeat(payloadBytes);
-  return { ...kind, tasks, payload, handlerMs };
+  return { ...kind, tasks, payloadBytes, handlerMs };
+}
+
+/** What is carried: text that doesn't compress to nothing, made where it is used. */
+export function payloadOf({ payloadBytes }) {
+  if (payloadBytes === undefined) return undefined;
+  return randomBytes(Math.ceil((payloadBytes * 3) / 4))
+    .toString('base64')
+    .slice(0, payloadBytes);
 }
 
 /**

@@ -4,6 +4,7 @@
  */
 import pg from 'pg';
 import { loadContender } from './contenders.mjs';
+import { payloadOf } from './shape.mjs';
 
 const TELL_EVERY_MS = 2;
 const { url, name, configuration, shape, claims, more } = JSON.parse(process.env.BENCH_WORKER);
@@ -12,7 +13,7 @@ const contender = await loadContender(name);
 const session = await contender.open({
   url,
   configuration: contender.configurations[configuration],
-  shape,
+  shape: { ...shape, payload: payloadOf(shape) },
   claims,
   ...more,
 });
@@ -22,7 +23,11 @@ const telling = setInterval(tell, TELL_EVERY_MS);
 
 const calls = {
   start: (count) => session.start(count),
-  usage: () => ({ cpu: process.cpuUsage(), rss: process.memoryUsage.rss() }),
+  heap: () => {
+    globalThis.gc();
+    return process.memoryUsage();
+  },
+  usage: () => process.cpuUsage(),
   timeOne: async () => {
     if (contender.unfinishedOne && !looker) {
       looker = new pg.Client(url);

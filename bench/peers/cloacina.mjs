@@ -1,10 +1,11 @@
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { loadBuilt } from '../measure/built-library.mjs';
 import { Handled } from '../measure/handled.mjs';
 import { taskWork } from '../measure/shape.mjs';
 
-const { CloacinaModule, defineWorkflow, getRunnerToken } = await import(process.env.BENCH_DIST);
+const { CloacinaModule, defineWorkflow, getRunnerToken } = await loadBuilt();
 
 const SCHEMA = 'bench';
 /** Executions that callers have started and whose end they have not seen, at a time. */
@@ -53,6 +54,7 @@ async function openCloacina({ url, configuration, shape, claims = true, schema =
       ? (count) => startAndSeeEnded(runner, workflow.name, input, count)
       : (count) => startOnly(runner, workflow.name, input, count),
     timeOne: () => timeOne(runner, workflow.name, input),
+    timeReads: (count) => timeReads(runner, count),
     close: () => app.close(),
   };
 }
@@ -128,4 +130,25 @@ async function timeOne(runner, workflow, input) {
   await ended;
   if (result.status !== 'Completed') throw new Error(`The execution ended ${result.status}.`);
   return { accepted: accepted - began, completed: completed - began, seen: seen - began };
+}
+
+/** Milliseconds of reading one execution, and of reading pages of fifty one after the other. */
+async function timeReads(runner, count) {
+  const reads = { get: [], 'list, a page of 50': [], 'list, of one status': [] };
+  const time = async (what, read) => {
+    const began = performance.now();
+    const result = await read();
+    reads[what].push(performance.now() - began);
+    return result;
+  };
+  let cursor;
+  while (reads.get.length < count) {
+    const page = await time('list, a page of 50', () => runner.list({ limit: 50, cursor }));
+    await time('list, of one status', () =>
+      runner.list({ limit: 50, status: 'Completed', cursor }),
+    );
+    cursor = page.nextCursor ?? undefined;
+    for (const { id } of page.items.slice(0, 10)) await time('get', () => runner.get(id));
+  }
+  return reads;
 }

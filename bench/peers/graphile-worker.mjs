@@ -1,6 +1,6 @@
 import { Logger, makeWorkerUtils, run } from 'graphile-worker';
 import { taskWork } from '../measure/shape.mjs';
-import { inBatches, withCallers } from '../measure/callers.mjs';
+import { batchSize, inBatches, withCallers } from '../measure/callers.mjs';
 import { Handled } from '../measure/handled.mjs';
 import { timeUntilRecorded } from '../measure/latency.mjs';
 
@@ -51,7 +51,7 @@ async function openGraphileWorker({ url, configuration, shape, claims = true }) 
       if (configuration.batch === undefined) {
         await withCallers(CALLERS, count, () => utils.addJob('task-0', payload));
       } else {
-        await inBatches(configuration.batch, count, (length) =>
+        await inBatches(batchSize(configuration.batch, shape), count, (length) =>
           utils.addJobs(Array.from({ length }, () => ({ identifier: 'task-0', payload }))),
         );
       }

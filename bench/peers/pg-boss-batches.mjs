@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { batchSize } from '../measure/callers.mjs';
 import { taskWork } from '../measure/shape.mjs';
 
 /** Milliseconds until an empty queue is looked at again: far less than what work() can be told. */
@@ -20,9 +21,10 @@ export function startBatchWorkers({ boss, queue, batch, shape, handled }) {
           queue,
           jobs.map(({ id }) => id),
         );
+  const size = batchSize(batch.fetch, shape);
   const loop = async () => {
     while (!stopping.signal.aborted) {
-      const jobs = await boss.fetch(queue, { batchSize: batch.fetch });
+      const jobs = await boss.fetch(queue, { batchSize: size });
       if (jobs.length === 0) {
         await delay(PAUSE);
         continue;

@@ -1,5 +1,5 @@
 import { PgBoss } from 'pg-boss';
-import { inBatches, withCallers } from '../measure/callers.mjs';
+import { batchSize, inBatches, withCallers } from '../measure/callers.mjs';
 import { Handled } from '../measure/handled.mjs';
 import { timeUntilRecorded } from '../measure/latency.mjs';
 import { startBatchWorkers } from './pg-boss-batches.mjs';
@@ -19,10 +19,14 @@ export const pgBoss = {
     },
     notify: {
       about:
-        'useListenNotify, localConcurrency 10, notifyPollingIntervalSeconds 0.5, flowIntervalSeconds 1; send(), chains by flow()',
+        'useListenNotify, localConcurrency 10, polling every 0.5 s, flowIntervalSeconds 1; send(), chains by flow()',
       constructor: { useListenNotify: true, flowIntervalSeconds: 1 },
       queue: { notify: true },
-      work: { localConcurrency: 10, notifyPollingIntervalSeconds: 0.5 },
+      work: {
+        localConcurrency: 10,
+        pollingIntervalSeconds: 0.5,
+        notifyPollingIntervalSeconds: 0.5,
+      },
     },
     batches: {
       about:
@@ -81,7 +85,9 @@ async function openPgBoss({ url, configuration, shape, claims = true }) {
   return {
     handled,
     start: (count) =>
-      size === undefined ? withCallers(CALLERS, count, send) : inBatches(size, count, insert),
+      size === undefined
+        ? withCallers(CALLERS, count, send)
+        : inBatches(batchSize(size, shape), count, insert),
     timeOne: (isUnfinished) => timeUntilRecorded({ handled, accept: send, isUnfinished }),
     close: async () => {
       await stopWorkers();

@@ -1,7 +1,31 @@
 import { chainOfTen, chainOfThree } from './chains.mjs';
+import { contexts } from './contexts.mjs';
+import { fanOfFive, fanOfThousand } from './fans.mjs';
 import { floor } from './floor.mjs';
+import { handlers } from './handlers.mjs';
+import { history } from './history.mjs';
+import { idle } from './idle.mjs';
+import { latency, latencyOfThree } from './latency.mjs';
+import { memory } from './memory.mjs';
 import { oneTask } from './one-task.mjs';
+import { processes } from './processes.mjs';
 import { recovery } from './recovery.mjs';
 
 /** In the order in which a whole run goes through them. */
-export const scenarios = [oneTask, chainOfThree, chainOfTen, recovery, floor];
+export const scenarios = [
+  oneTask,
+  chainOfThree,
+  chainOfTen,
+  fanOfFive,
+  fanOfThousand,
+  latency,
+  latencyOfThree,
+  processes,
+  ...contexts,
+  handlers,
+  recovery,
+  idle,
+  memory,
+  history,
+  floor,
+];
