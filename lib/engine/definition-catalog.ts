@@ -3,7 +3,12 @@ import {
   type WorkflowRegistry,
 } from '../discovery/registered-workflow.js';
 import { UnknownWorkflowError } from '../errors/index.js';
-import type { DefinitionContent, TenantStore } from '../store/store.js';
+import type {
+  DefinitionContent,
+  NewDefinition,
+  StoredDefinitionRow,
+  TenantStore,
+} from '../store/store.js';
 import {
   restoreWorkflow,
   storeWorkflow,
@@ -34,15 +39,19 @@ export class DefinitionCatalog {
     private readonly registry: Pick<WorkflowRegistry, 'get' | 'list'>,
     /** Whether this tenant runs the workflow. */
     private readonly serves: (workflow: RegisteredWorkflow) => boolean,
+    /** Older definitions that were read from any tenant, by hash: most tenants have the same ones. */
+    private readonly restored: Map<string, CompiledWorkflow> = new Map(),
   ) {}
 
-  /** Registers what the code has and loads the older definitions that the code still has handlers for. */
-  async open(): Promise<void> {
-    const own = this.registry.list().filter((registered) => this.serves(registered));
+  /**
+   * Registers what the code has and loads the older definitions that the code still has handlers for.
+   *
+   * @param known - the stored definitions from the oldest to the newest, for who has read them already
+   */
+  async open(known?: readonly StoredDefinitionRow[]): Promise<void> {
+    const own = this.own();
     const names = own.map(({ definition }) => definition.name);
-    const newest = new Map(
-      (await this.store.definitions.newestOf(names)).map((row) => [row.name, row]),
-    );
+    const newest = byName(known ?? (await this.store.definitions.newestOf(names)));
     for (const registered of own) {
       const stored = newest.get(registered.definition.name);
       const id =
@@ -53,11 +62,22 @@ export class DefinitionCatalog {
       this.byId.set(id, runnable);
       this.current.set(registered.definition.name, runnable);
     }
-    for (const row of await this.store.definitions.all()) {
-      if (!this.byId.has(row.id) && this.current.has(row.name)) await this.load(row.id);
+    for (const row of known ?? (await this.store.definitions.all())) {
+      if (this.byId.has(row.id) || !this.current.has(row.name)) continue;
+      const workflow = this.restored.get(row.hash);
+      if (workflow === undefined) await this.load(row.id);
+      else this.add(row.id, workflow);
     }
     this.updateClaimable();
     this.opened = true;
+  }
+
+  /** Definitions of the code that {@link open} would register; `known` as there. */
+  toRegister(known: readonly StoredDefinitionRow[]): NewDefinition[] {
+    const newest = byName(known);
+    return this.own()
+      .filter(({ definition }) => newest.get(definition.name)?.hash !== definition.hash)
+      .map(({ definition }) => asNew(definition));
   }
 
   get isOpen(): boolean {
@@ -102,25 +122,29 @@ export class DefinitionCatalog {
 
   private restore(content: DefinitionContent): RunnableDefinition {
     const workflow = restoreWorkflow(content.definition as StoredDefinition);
-    const registered = this.registry.get(content.name);
+    // Its hash was compared with what is in it, so another tenant's row can't pass for it.
+    this.restored.set(workflow.hash, workflow);
+    return this.add(content.id, workflow);
+  }
+
+  private add(id: number, workflow: CompiledWorkflow): RunnableDefinition {
+    const registered = this.registry.get(workflow.name);
     const runnable = makeRunnable(
-      content.id,
+      id,
       workflow,
       registered !== undefined && this.serves(registered) ? registered : undefined,
     );
-    this.byId.set(content.id, runnable);
+    this.byId.set(id, runnable);
     this.updateClaimable();
     return runnable;
   }
 
+  private own(): RegisteredWorkflow[] {
+    return this.registry.list().filter((registered) => this.serves(registered));
+  }
+
   private register(workflow: CompiledWorkflow): Promise<number> {
-    const definition = {
-      hash: workflow.hash,
-      name: workflow.name,
-      version: workflow.version,
-      description: workflow.description,
-      definition: storeWorkflow(workflow),
-    };
+    const definition = asNew(workflow);
     return repeatConflicts(this.store, () => this.store.definitions.register(definition));
   }
 
@@ -136,4 +160,19 @@ export class DefinitionCatalog {
     }
     this.claimableIds = { ids, unknownTasks };
   }
+}
+
+/** The last of each name. */
+function byName(rows: readonly StoredDefinitionRow[]): Map<string, StoredDefinitionRow> {
+  return new Map(rows.map((row) => [row.name, row]));
+}
+
+function asNew(workflow: CompiledWorkflow): NewDefinition {
+  return {
+    hash: workflow.hash,
+    name: workflow.name,
+    version: workflow.version,
+    description: workflow.description,
+    definition: storeWorkflow(workflow),
+  };
 }

@@ -6,8 +6,10 @@ import type {
   ControlResult,
   DueTimes,
   EndedExecution,
+  StoredDefinitionRow,
   TenantStore,
 } from '../store/store.js';
+import type { CompiledWorkflow } from '../workflow/index.js';
 import { ClaimComparison } from './claim-comparison.js';
 import { ClaimIntake } from './claim-intake.js';
 import { ClaimReturner } from './claim-returner.js';
@@ -36,6 +38,8 @@ export interface TenantEngineParts {
   readonly store: TenantStore;
   readonly registry: Pick<WorkflowRegistry, 'get' | 'list'>;
   readonly serves: (workflow: RegisteredWorkflow) => boolean;
+  /** Shared by all tenants of the process: see {@link DefinitionCatalog}. */
+  readonly restored?: Map<string, CompiledWorkflow>;
   readonly services: ProcessServices;
   readonly events: EventSink;
 }
@@ -74,7 +78,7 @@ export class TenantEngine {
     this.store = store;
     this.services = services;
     this.events = new TenantEvents(settings.tenant, parts.events);
-    this.catalog = new DefinitionCatalog(store, parts.registry, parts.serves);
+    this.catalog = new DefinitionCatalog(store, parts.registry, parts.serves, parts.restored);
     this.lease = new TenantLease(services.identity, settings.leaseDurationMs);
     this.lane = services.slots.lane(settings.maxConcurrentTasks, () => this.claimer.dispatch());
     this.waiters = new EndWaiters(store, (id) => this.claims.isActive(id));
@@ -158,9 +162,13 @@ export class TenantEngine {
     );
   }
 
-  /** Registers the definitions; once, and again if that failed. A start before the bootstrap does it already. */
-  open(): Promise<void> {
-    this.opened ??= this.catalog.open().catch((error: unknown) => {
+  /**
+   * Registers the definitions; once, and again if that failed. A start before the bootstrap does it already.
+   *
+   * @param known - what is stored, for who has read it already
+   */
+  open(known?: readonly StoredDefinitionRow[]): Promise<void> {
+    this.opened ??= this.catalog.open(known).catch((error: unknown) => {
       this.opened = undefined;
       throw error;
     });

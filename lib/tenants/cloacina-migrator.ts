@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { DataSource } from 'typeorm';
 import { InvalidArgumentError, NotAllowedError } from '../errors/index.js';
 import { APPLICATION_MIGRATIONS_TABLE } from '../store/migrations/index.js';
+import { initializeOnPool } from '../store/server-facts.js';
 import { createMigrationDataSource } from './migration-data-source.js';
 import { explainFailure } from './migration-failure.js';
 import { type HistoryRequest, readHistories, type SchemaHistory } from './migration-history.js';
@@ -221,7 +222,7 @@ export class CloacinaMigrator {
   /** The tenant's data source has the application's migrations, so the library's are run on one of their own. */
   private async withLibrary<T>(work: (run: MigrationRun) => Promise<T>): Promise<T> {
     const dataSource = createMigrationDataSource(this.settings.pool, this.settings.schema);
-    await this.explaining(() => dataSource.initialize());
+    await this.explaining(() => initializeOnPool(this.settings.pool, dataSource));
     try {
       return await work(this.runOf(dataSource, cloacinaMigrationSet));
     } finally {

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { CloacinaError, DatabaseUnavailableError, toStoredError } from '../errors/index.js';
 import { failureKind } from '../store/failure-kind.js';
+import { isConnectionFailure } from '../store/sql-state.js';
 
 const RETRY_MS = 500;
 
@@ -12,6 +13,8 @@ export interface PatienceOptions {
   readonly patienceMs: number;
   /** Ends the wait: what failed last is thrown then. */
   readonly signal: AbortSignal;
+  /** Whether the wait is news, and is logged. */
+  readonly mayWarn: () => boolean;
 }
 
 /**
@@ -20,7 +23,7 @@ export interface PatienceOptions {
  * @throws DatabaseUnavailableError when it was away for that long
  */
 export async function whileDatabaseIsAway<T>(
-  { tenant, patienceMs, signal }: PatienceOptions,
+  { tenant, patienceMs, signal, mayWarn }: PatienceOptions,
   work: () => Promise<T>,
 ): Promise<T> {
   const began = performance.now();
@@ -33,7 +36,7 @@ export async function whileDatabaseIsAway<T>(
       if (waitedMs > patienceMs) {
         throw new DatabaseUnavailableError({ tenant, waitedMs }, { cause: error });
       }
-      if (attempt === 0) {
+      if (attempt === 0 && mayWarn()) {
         new Logger('Cloacina').warn(
           `Tenant "${tenant}": waiting for its database: ${toStoredError(error).message}`,
         );
@@ -46,6 +49,7 @@ export async function whileDatabaseIsAway<T>(
 /** An error of the library has been judged already, but for one that says that the database is away. */
 function isAway(error: unknown): boolean {
   if (error instanceof CloacinaError) return error instanceof DatabaseUnavailableError;
+  if (isConnectionFailure(error)) return true;
   if (typeof error !== 'object' || error === null) return false;
   const code: unknown = Reflect.get(error, 'code');
   return typeof code === 'string' && code !== '' && failureKind(error) === 'connection';

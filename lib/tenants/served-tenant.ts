@@ -8,6 +8,7 @@ import type { EngineEvent } from '../engine/tenant-events.js';
 import { CloacinaRecovery } from '../recovery/cloacina-recovery.js';
 import { CloacinaRunner } from '../runner/cloacina-runner.js';
 import { PostgresStore } from '../store/postgres-store.js';
+import type { CompiledWorkflow } from '../workflow/index.js';
 import type { CloacinaMigrator } from './cloacina-migrator.js';
 import type { LoginEngine } from './login-engine.js';
 import { quoteIdentifier } from './schema-name.js';
@@ -19,6 +20,10 @@ export interface ServedTenantParts {
   readonly dataSource: DataSource;
   readonly migrator: CloacinaMigrator;
   readonly registry: WorkflowRegistry;
+  /** Older definitions that tenants of this process have read, by hash. */
+  readonly restored: Map<string, CompiledWorkflow>;
+  /** Its schema was created for it a moment ago, so there is nothing in it. */
+  readonly isNew: boolean;
 }
 
 /** One tenant of this process, from the end of its migrations to its close. */
@@ -27,6 +32,7 @@ export class ServedTenant {
   readonly engine: TenantEngine;
   readonly login: LoginEngine;
   readonly options: HostedTenantOptions;
+  readonly isNew: boolean;
   private readonly events = new Subject<EngineEvent>();
   private drained: Promise<void> | undefined;
 
@@ -34,6 +40,7 @@ export class ServedTenant {
     const { options, login, migrator, dataSource } = parts;
     this.options = options;
     this.login = login;
+    this.isNew = parts.isNew;
     this.engine = this.createEngine();
     this.tenant = {
       name: options.tenant,
@@ -78,7 +85,7 @@ export class ServedTenant {
   }
 
   private createEngine(): TenantEngine {
-    const { options, login, dataSource, registry } = this.parts;
+    const { options, login, dataSource, registry, restored } = this.parts;
     return new TenantEngine({
       settings: { ...options, address: addressOf(options.schema) },
       store: new PostgresStore({
@@ -89,6 +96,7 @@ export class ServedTenant {
       }),
       registry,
       serves: options.serves,
+      restored,
       services: login.process.services,
       events: this.events,
     });

@@ -1,18 +1,16 @@
 import type { WorkflowRegistry } from '../discovery/registered-workflow.js';
 import { RunQueue } from '../engine/run-queue.js';
 import { ConfigurationError, NotAllowedError, UnknownTenantError } from '../errors/index.js';
-import { createTenantDataSource } from '../store/data-source.js';
-import { CloacinaMigrator } from './cloacina-migrator.js';
-import { whileDatabaseIsAway } from './database-patience.js';
 import type { LoginEngine } from './login-engine.js';
 import { Logins } from './logins.js';
 import { ServedTenant } from './served-tenant.js';
 import type { HostedTenantOptions, Tenant } from './tenant.js';
+import { TenantOpener, type OpenHow } from './tenant-opener.js';
 import { isSameTenant, TenantsInUse } from './tenants-in-use.js';
 import { Turns } from './turns.js';
 
-/** How long a boot waits for a database that doesn't answer, in milliseconds. */
-const BOOT_PATIENCE_MS = 60_000;
+/** The tenants of a boot: it waits a minute for a database that doesn't answer. */
+const AT_BOOT: OpenHow = { patienceMs: 60_000, libraryEntities: true };
 
 interface Opening {
   readonly options: HostedTenantOptions;
@@ -27,31 +25,32 @@ export class TenantHost {
   private readonly inUse = new TenantsInUse();
   private readonly turns = new Turns();
   private readonly logins: Logins;
+  private readonly opener: TenantOpener;
   /** Aborts when the shutdown begins. */
   private readonly stopping = new AbortController();
   private claiming = false;
 
   constructor(
-    private readonly registry: WorkflowRegistry,
+    registry: WorkflowRegistry,
     /** Tasks that run at once in this process. */
     maxConcurrentTasks: number,
   ) {
     this.logins = new Logins(new RunQueue(maxConcurrentTasks));
+    this.opener = new TenantOpener({ registry, stopping: this.stopping.signal });
   }
 
   /**
    * Creates and migrates the schema; once the application claims, recovers what dead processes left and claims, too.
    * A tenant that is open with the same options already, or is being opened, is that tenant.
    *
-   * @param patienceMs - how long to wait for a database that is away
    * @throws ConfigurationError when the name or the schema is in use otherwise
    * @throws NotAllowedError when the shutdown has begun
    */
-  openTenant(options: HostedTenantOptions, patienceMs = BOOT_PATIENCE_MS): Promise<Tenant> {
+  openTenant(options: HostedTenantOptions, how: OpenHow = AT_BOOT): Promise<Tenant> {
     const { tenant } = options;
     const opening = this.opening.get(tenant);
     if (opening !== undefined && isSameTenant(opening.options, options)) return opening.result;
-    const result = this.turns.take(tenant, () => this.openInTurn(options, patienceMs));
+    const result = this.turns.take(tenant, () => this.openInTurn(options, how));
     const entry = { options, result };
     this.opening.set(tenant, entry);
     const forget = (): void => {
@@ -103,7 +102,15 @@ export class TenantHost {
   /** Registers definitions and lets the tenants claim. From here on work begins. */
   async startClaiming(): Promise<void> {
     this.claiming = true;
-    await this.serve([...this.open.values()]);
+    const tenants = [...this.open.values()];
+    await Promise.all(
+      tenants.map((served) =>
+        this.opener.serve(served, AT_BOOT.patienceMs).catch((error: unknown) => {
+          // It was removed meanwhile.
+          if (!served.isDraining) throw error;
+        }),
+      ),
+    );
   }
 
   /** One pass over all tenants for what lost processes left. Idempotent. */
@@ -126,7 +133,7 @@ export class TenantHost {
     await this.logins.close();
   }
 
-  private async openInTurn(options: HostedTenantOptions, patienceMs: number): Promise<Tenant> {
+  private async openInTurn(options: HostedTenantOptions, how: OpenHow): Promise<Tenant> {
     const { tenant } = options;
     this.refuseWhenStopping(tenant);
     const known = this.open.get(tenant);
@@ -140,9 +147,9 @@ export class TenantHost {
     const login = this.logins.acquire(options);
     let served: ServedTenant | undefined;
     try {
-      served = await this.create(options, login, patienceMs);
+      served = await this.opener.migrate(options, login, how);
       this.refuseWhenStopping(tenant);
-      if (this.claiming) await this.serve([served], patienceMs);
+      if (this.claiming) await this.opener.serve(served, how.patienceMs);
       this.refuseWhenStopping(tenant);
     } catch (error) {
       await served?.drain(0);
@@ -151,62 +158,6 @@ export class TenantHost {
     }
     this.open.set(tenant, served);
     return served.tenant;
-  }
-
-  private async create(
-    options: HostedTenantOptions,
-    login: LoginEngine,
-    patienceMs: number,
-  ): Promise<ServedTenant> {
-    const { tenant, schema, entities, migrations, connection = {} } = options;
-    const pool = login.pools.general;
-    const dataSource = createTenantDataSource({
-      pool,
-      schema,
-      ...(entities === undefined ? {} : { entities }),
-      ...(migrations === undefined ? {} : { migrations }),
-      options: connection,
-    });
-    const isServed = (): boolean => this.open.get(tenant)?.isDraining === false;
-    const migrator = new CloacinaMigrator({ tenant, schema, pool, dataSource, isServed });
-    const { signal } = this.stopping;
-    try {
-      await whileDatabaseIsAway({ tenant, patienceMs, signal }, async () => {
-        await login.start();
-        if (!dataSource.isInitialized) await dataSource.initialize();
-        await migrator.ensure();
-      });
-    } catch (error) {
-      if (dataSource.isInitialized) await dataSource.destroy();
-      throw error;
-    }
-    return new ServedTenant({ options, login, dataSource, migrator, registry: this.registry });
-  }
-
-  private async serve(
-    tenants: readonly ServedTenant[],
-    patienceMs = BOOT_PATIENCE_MS,
-  ): Promise<void> {
-    const { signal } = this.stopping;
-    const patiently = (tenant: string, work: () => Promise<unknown>): Promise<unknown> =>
-      whileDatabaseIsAway({ tenant, patienceMs, signal }, work);
-    await Promise.all(
-      tenants.map(({ engine, tenant }) => patiently(tenant.name, () => engine.open())),
-    );
-    // What dead predecessors left comes first, before this process says that it is ready: one pass for all tenants.
-    const byLogin = new Map<LoginEngine, string[]>();
-    for (const { login, tenant } of tenants) {
-      byLogin.set(login, [...(byLogin.get(login) ?? []), tenant.name]);
-    }
-    await Promise.all(
-      [...byLogin].map(([login, names]) =>
-        patiently(names[0] ?? '', () => login.recovery.runOnce('boot', names)),
-      ),
-    );
-    for (const { engine, login, isDraining } of tenants) {
-      if (!isDraining) login.process.add([engine]);
-    }
-    for (const login of byLogin.keys()) login.startClaiming();
   }
 
   private async discard(

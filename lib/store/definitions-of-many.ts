@@ -1,0 +1,66 @@
+import type pg from 'pg';
+import { runUnprepared } from './statement-pool.js';
+import { readDefinitionsOfMany, registerWithMany } from './statements/definitions-of-many.js';
+import type { RawRow } from './statements/statement.js';
+import type { NewDefinition, StoredDefinitionRow, TenantTables } from './store.js';
+
+/** Schemas to one statement. */
+const MAX_READ = 100;
+const MAX_REGISTER = 50;
+
+/**
+ * The stored definitions of many tenants on one pool, by index, each tenant's from the oldest to the newest. Undefined
+ * where they could not be read with those of others: who asks for them alone learns why.
+ */
+export async function readManyDefinitions(
+  pool: pg.Pool,
+  tenants: readonly TenantTables[],
+): Promise<(StoredDefinitionRow[] | undefined)[]> {
+  return inParts(tenants, MAX_READ, async (part) => {
+    const rows = await runUnprepared(pool, readDefinitionsOfMany(part), []);
+    return byTenant(part, rows);
+  });
+}
+
+/** Registers the definitions with each of the tenants; by index, what they are there, or undefined as above. */
+export async function registerWithManyTenants(
+  pool: pg.Pool,
+  tenants: readonly TenantTables[],
+  definitions: readonly NewDefinition[],
+): Promise<(StoredDefinitionRow[] | undefined)[]> {
+  const values = [
+    definitions.map(({ hash }) => hash),
+    definitions.map(({ name }) => name),
+    definitions.map(({ version }) => version ?? null),
+    definitions.map(({ description }) => description ?? null),
+    definitions.map(({ definition }) => JSON.stringify(definition)),
+  ];
+  return inParts(tenants, MAX_REGISTER, async (part) =>
+    byTenant(part, await runUnprepared(pool, registerWithMany(part), values)),
+  );
+}
+
+/** A part that fails, because one schema is broken or locked, is left to those who ask for one at a time. */
+async function inParts<T, R>(
+  items: readonly T[],
+  size: number,
+  send: (part: readonly T[]) => Promise<readonly R[]>,
+): Promise<(R | undefined)[]> {
+  const results: (R | undefined)[] = [];
+  for (let i = 0; i < items.length; i += size) {
+    const part = items.slice(i, i + size);
+    results.push(...(await send(part).catch(() => part.map(() => undefined))));
+  }
+  return results;
+}
+
+function byTenant(
+  tenants: readonly TenantTables[],
+  rows: readonly RawRow[],
+): StoredDefinitionRow[][] {
+  const found: StoredDefinitionRow[][] = tenants.map(() => []);
+  for (const [tenant, id, hash, name] of rows) {
+    found[Number(tenant)]?.push({ id: Number(id), hash: hash ?? '', name: name ?? '' });
+  }
+  return found;
+}

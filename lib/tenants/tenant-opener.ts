@@ -1,0 +1,203 @@
+import type { DataSource } from 'typeorm';
+import type { WorkflowRegistry } from '../discovery/registered-workflow.js';
+import { createTenantDataSource } from '../store/data-source.js';
+import { TenantRole } from '../store/role-connection.js';
+import { initializeOnPool } from '../store/server-facts.js';
+import type { StoredDefinitionRow } from '../store/store.js';
+import type { CompiledWorkflow } from '../workflow/index.js';
+import { CloacinaMigrator, type EnsureResult } from './cloacina-migrator.js';
+import { whileDatabaseIsAway } from './database-patience.js';
+import { ensureSchemas } from './ensure-schemas.js';
+import { Gathering } from './gathering.js';
+import { ensureIsolationRole } from './isolation-role.js';
+import { knownDefinitions } from './known-definitions.js';
+import type { LoginEngine } from './login-engine.js';
+import { ServedTenant } from './served-tenant.js';
+import type { HostedTenantOptions } from './tenant.js';
+
+export interface OpenerParts {
+  readonly registry: WorkflowRegistry;
+  /** Aborts when the shutdown begins. */
+  readonly stopping: AbortSignal;
+}
+
+/** How a tenant is opened. */
+export interface OpenHow {
+  /** How long to wait for a database that is away, in milliseconds. */
+  readonly patienceMs: number;
+  /** Whether its data source has the library's tables as entities. */
+  readonly libraryEntities: boolean;
+}
+
+/** What of a login's tenants is done for many at once. */
+interface Together {
+  readonly migrations: Gathering<CloacinaMigrator, EnsureResult>;
+  readonly definitions: Gathering<ServedTenant, StoredDefinitionRow[] | undefined>;
+  readonly begins: Gathering<ServedTenant, void>;
+  /** That the database is away was said. */
+  saidAway: boolean;
+}
+
+/**
+ * Opens tenants, however many: those that are opened at the same time are looked at together, so that a thousand of
+ * them take a few statements where nothing is to be created. A tenant that is broken, locked or slow to migrate hmayHaveOrphans
+ * up none of the others.
+ */
+export class TenantOpener {
+  private readonly together = new WeakMap<LoginEngine, Together>();
+  private readonly restored = new Map<string, CompiledWorkflow>();
+
+  constructor(private readonly parts: OpenerParts) {}
+
+  /** Creates and migrates the schema and connects the data source; nothing is claimed yet. */
+  async migrate(
+    options: HostedTenantOptions,
+    login: LoginEngine,
+    { patienceMs, libraryEntities }: OpenHow,
+  ): Promise<ServedTenant> {
+    const { tenant, schema } = options;
+    const pool = login.pools.general;
+    const role = options.isolation === 'role' ? new TenantRole() : undefined;
+    const dataSource = createDataSource(options, login, libraryEntities, role);
+    let served: ServedTenant | undefined;
+    const migrator = new CloacinaMigrator({
+      tenant,
+      schema,
+      pool,
+      dataSource,
+      initialize: () => initializeOnPool(pool, dataSource),
+      isServed: () => served?.isDraining === false,
+    });
+    const together = this.togetherOn(login);
+    let isNew = false;
+    try {
+      await this.patiently(options, login, patienceMs, async () => {
+        await login.start();
+        isNew = (await together.migrations.add(migrator)).schemaCreated || isNew;
+        if (!dataSource.isInitialized) await initializeOnPool(pool, dataSource);
+        role?.take(await ensureIsolationRole({ pool, tenant, schema }));
+      });
+    } catch (error) {
+      if (dataSource.isInitialized) await dataSource.destroy();
+      throw error;
+    }
+    const { registry } = this.parts;
+    served = new ServedTenant({
+      options,
+      login,
+      dataSource,
+      migrator,
+      registry,
+      restored: this.restored,
+      isNew,
+    });
+    return served;
+  }
+
+  /** Registers definitions, recovers what dead predecessors left, and lets the tenant claim. */
+  async serve(served: ServedTenant, patienceMs: number): Promise<void> {
+    const { engine, login, options } = served;
+    const together = this.togetherOn(login);
+    await this.patiently(options, login, patienceMs, async () => {
+      await engine.open(engine.catalog.isOpen ? undefined : await together.definitions.add(served));
+    });
+    await this.patiently(options, login, patienceMs, () => together.begins.add(served));
+  }
+
+  private patiently(
+    { tenant }: HostedTenantOptions,
+    login: LoginEngine,
+    patienceMs: number,
+    work: () => Promise<void>,
+  ): Promise<void> {
+    const together = this.togetherOn(login);
+    return whileDatabaseIsAway(
+      {
+        tenant,
+        patienceMs,
+        signal: this.parts.stopping,
+        // Once for all tenants on it.
+        mayWarn: () => !together.saidAway && (together.saidAway = true),
+      },
+      async () => {
+        await work();
+        together.saidAway = false;
+      },
+    );
+  }
+
+  private togetherOn(login: LoginEngine): Together {
+    let together = this.together.get(login);
+    if (together === undefined) {
+      together = {
+        // Not in turn: a migration may take long, and those that are asked for meanwhile need not wait for it.
+        migrations: new Gathering({ inTurn: false }, migrateTogether),
+        definitions: new Gathering({ inTurn: true }, async (batch) => {
+          const known = await knownDefinitions(
+            login.pools,
+            batch.map(({ item }) => item),
+          );
+          for (const { item, resolve } of batch) resolve(known.get(item));
+        }),
+        begins: new Gathering({ inTurn: true }, async (batch) => {
+          await begin(
+            login,
+            batch.map(({ item }) => item),
+          );
+          for (const { resolve } of batch) resolve();
+        }),
+        saidAway: false,
+      };
+      this.together.set(login, together);
+    }
+    return together;
+  }
+}
+
+function createDataSource(
+  options: HostedTenantOptions,
+  login: LoginEngine,
+  libraryEntities: boolean,
+  role: TenantRole | undefined,
+): DataSource {
+  const { schema, entities, migrations, connection = {} } = options;
+  return createTenantDataSource({
+    pool: login.pools.general,
+    schema,
+    libraryEntities,
+    role,
+    ...(entities === undefined ? {} : { entities }),
+    ...(migrations === undefined ? {} : { migrations }),
+    options: connection,
+  });
+}
+
+type MigrationBatch = Parameters<
+  ConstructorParameters<typeof Gathering<CloacinaMigrator, EnsureResult>>[1]
+>[0];
+
+/** Each is told as soon as it is through. */
+async function migrateTogether(batch: MigrationBatch): Promise<void> {
+  const byMigrator = new Map(batch.map((gathered) => [gathered.item, gathered]));
+  await ensureSchemas([...byMigrator.keys()], {
+    onOutcome: ({ migrator, result, error }) => {
+      const gathered = byMigrator.get(migrator);
+      if (result === undefined) gathered?.reject(error);
+      else gathered?.resolve(result);
+    },
+  });
+}
+
+/**
+ * What dead predecessors left comes first, before this process claims: one pass for all of them. In a schema that was
+ * created a moment ago there is none.
+ */
+async function begin(login: LoginEngine, tenants: readonly ServedTenant[]): Promise<void> {
+  const names = tenants
+    .filter(({ isNew, isDraining }) => !isNew && !isDraining)
+    .map(({ tenant }) => tenant.name);
+  if (names.length > 0) await login.recovery.runOnce('boot', names);
+  const engines = tenants.filter(({ isDraining }) => !isDraining).map(({ engine }) => engine);
+  login.process.add(engines);
+  login.startClaiming();
+}
