@@ -52,7 +52,7 @@ export function createPools(settings: PoolSettings): LoginPools {
     ...settings.connection,
     application_name: settings.applicationName,
     connectionTimeoutMillis: 10_000,
-    // Connections age: a backend's cache grows with each schema it has touched.
+    // Connections age: a backend's cache grows by some 20 kB with each schema that it touches, and forgets none.
     maxLifetimeSeconds: 3_600,
     idleTimeoutMillis: 30_000,
     allowExitOnIdle: false,
@@ -61,6 +61,8 @@ export function createPools(settings: PoolSettings): LoginPools {
   const statements = new pg.Pool({
     ...shared,
     max: statementSize,
+    // Two stay open: a tenant that begins to work after a quiet minute doesn't wait for a connection to be made.
+    min: Math.min(2, statementSize),
     // Far above what any of them takes: the network has swallowed the statement or its answer. It is sent again.
     query_timeout: 30_000,
     options: `${own} ${READ_COMMITTED} ${STATEMENT_SETTINGS}`.trim(),

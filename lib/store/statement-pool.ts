@@ -1,21 +1,27 @@
 import pg from 'pg';
+import { runPrepared } from './prepared-statements.js';
 import type { RawRow, Statement, StatementRunner, TenantTables } from './statements/statement.js';
 
 /** Runs of one statement in one tenant before it is prepared: each costs the server memory for each schema. */
 const PREPARE_AFTER_RUNS = 20;
+/** Runs that are further apart don't count: a tenant that is at work now and then is served as well without. */
+const MAX_PAUSE_MS = 500;
 
 /** Values arrive as the text that the server sent; each statement decodes what it reads. */
 const RAW_TYPES = { getTypeParser: () => (value: string) => value };
 
-interface Prepared {
-  readonly text: string;
-  readonly name: string;
+/** How often a statement has run of late. */
+interface Use {
   runs: number;
+  lastAt: number;
 }
 
-/** The statements of one tenant: their texts made once, prepared on the server once they are in use. */
+/**
+ * The statements of one tenant, prepared on the server while the tenant is busy. Of a tenant that is not, nothing is
+ * kept but how often each has run.
+ */
 export class TenantStatements {
-  private readonly prepared = new Map<Statement, Prepared>();
+  private readonly uses = new Map<Statement, Use>();
 
   constructor(
     readonly tables: TenantTables,
@@ -23,34 +29,57 @@ export class TenantStatements {
     private readonly key: string,
   ) {}
 
-  query(statement: Statement, values: readonly unknown[]): pg.QueryArrayConfig {
-    let known = this.prepared.get(statement);
-    if (known === undefined) {
-      known = {
-        text: statement.text(this.tables),
-        name: `cloacina_${this.key}_${statement.name}`,
-        runs: 0,
-      };
-      this.prepared.set(statement, known);
-    }
-    const name = known.runs++ >= PREPARE_AFTER_RUNS ? known.name : undefined;
+  /** A runner on a pool or on a connection. */
+  on(client: pg.Pool | pg.ClientBase): StatementRunner {
     return {
-      ...(name === undefined ? {} : { name }),
-      text: known.text,
-      values: [...values],
-      rowMode: 'array',
-      types: RAW_TYPES,
+      run: (statement, values) =>
+        client instanceof pg.Pool
+          ? withConnection(client, (connection) => this.run(connection, statement, values))
+          : this.run(client, statement, values),
     };
   }
 
-  /** A runner on a pool or on a connection. */
-  on(client: Pick<pg.Pool, 'query'> | pg.ClientBase): StatementRunner {
-    return {
-      run: async (statement, values): Promise<readonly RawRow[]> => {
-        const result = await client.query<(string | null)[]>(this.query(statement, values));
-        return result.rows;
-      },
-    };
+  private async run(
+    client: pg.ClientBase,
+    statement: Statement,
+    values: readonly unknown[],
+  ): Promise<readonly RawRow[]> {
+    const text = (): string => statement.text(this.tables);
+    const config = { values: [...values], rowMode: 'array' as const, types: RAW_TYPES };
+    const result = this.isBusy(statement)
+      ? await runPrepared<(string | null)[]>(
+          client,
+          `cloacina_${this.key}_${statement.name}`,
+          text,
+          config,
+        )
+      : await client.query<(string | null)[]>({ ...config, text: text() });
+    return result.rows;
+  }
+
+  private isBusy(statement: Statement): boolean {
+    const now = performance.now();
+    let use = this.uses.get(statement);
+    if (use === undefined) this.uses.set(statement, (use = { runs: 0, lastAt: now }));
+    else if (now - use.lastAt > MAX_PAUSE_MS) use.runs = 0;
+    use.lastAt = now;
+    return use.runs++ >= PREPARE_AFTER_RUNS;
+  }
+}
+
+/** A connection that fails a statement is closed, as the pool itself would do: nobody knows in what state it is. */
+async function withConnection<T>(
+  pool: pg.Pool,
+  work: (client: pg.PoolClient) => Promise<T>,
+): Promise<T> {
+  const client = await pool.connect();
+  let failed = true;
+  try {
+    const result = await work(client);
+    failed = false;
+    return result;
+  } finally {
+    client.release(failed);
   }
 }
 

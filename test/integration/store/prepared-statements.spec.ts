@@ -1,0 +1,58 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { TenantStatements } from '../../../lib/store/statement-pool.js';
+import { type Statement, tenantTables } from '../../../lib/store/statements/statement.js';
+import { databaseUrl } from '../../support/postgres.js';
+import { waitFor } from '../../support/wait-for.js';
+
+/** More than a connection may keep. */
+const TENANTS = 260;
+const MAX_PREPARED = 200;
+/** Enough in a row to be taken for busy. */
+const RUNS = 25;
+
+const statement: Statement = {
+  name: 'tell',
+  text: (tables) => `SELECT $1::text || ' in ' || '${tables.task}'`,
+};
+
+function tenant(no: number): TenantStatements {
+  return new TenantStatements(tenantTables(`t${no}`), `key${no}`);
+}
+
+describe('Prepared statements', () => {
+  let pool: pg.Pool;
+  beforeAll(() => {
+    pool = new pg.Pool({ connectionString: databaseUrl(), max: 1 });
+  });
+  afterAll(() => pool.end());
+
+  const prepared = async (): Promise<string[]> => {
+    const { rows } = await pool.query<{ name: string }>('SELECT name FROM pg_prepared_statements');
+    return rows.map(({ name }) => name);
+  };
+  const run = async (statements: TenantStatements, runs: number): Promise<void> => {
+    const runner = statements.on(pool);
+    for (let i = 0; i < runs; i++) {
+      const rows = await runner.run(statement, [String(i)]);
+      expect(rows).toEqual([[`${i} in ${statements.tables.task}`]]);
+    }
+  };
+
+  it('are those of busy tenants, and no more of them than a bound: the latest ones', async () => {
+    await run(tenant(0), 3);
+    expect(await prepared()).toEqual([]);
+    const tenants = Array.from({ length: TENANTS }, (_, i) => tenant(i));
+    for (const statements of tenants) await run(statements, RUNS);
+    const names = await prepared();
+    expect(names.length).toBeGreaterThan(MAX_PREPARED / 2);
+    expect(names.length).toBeLessThanOrEqual(MAX_PREPARED);
+    expect(names).not.toContain('cloacina_key0_tell');
+    // One that was dropped is busy again: on a machine that lets it run so many times without a pause.
+    await waitFor(async () => {
+      await run(tenants[0]!, RUNS);
+      return (await prepared()).includes('cloacina_key0_tell');
+    });
+    expect((await prepared()).length).toBeLessThanOrEqual(MAX_PREPARED);
+  });
+});
