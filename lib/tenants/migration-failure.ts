@@ -23,7 +23,8 @@ export interface FailedStep {
 export async function explainFailure(failure: unknown, step: FailedStep): Promise<CloacinaError> {
   if (failure instanceof CloacinaError) return failure;
   const { schema, migration } = step;
-  if (isConnectionFailure(failure) && migration === undefined) {
+  // A migration that was cut short was rolled back, or committed after all: the next run finds out.
+  if (isConnectionFailure(failure)) {
     const waitedMs = Math.round(performance.now() - step.began);
     return new DatabaseUnavailableError({ tenant: step.tenant, waitedMs }, { cause: failure });
   }

@@ -16,12 +16,16 @@ interface Loss {
 /** A TCP proxy on the way to a server: what goes over the wire can be cut, held back, or have its answers lost. */
 export class FaultyNetwork {
   private readonly pairs = new Set<Pair>();
-  private readonly proxy: net.Server;
+  private proxy: net.Server;
+  private listensAt = 0;
   private delayMs = 0;
   private swallowing = false;
   private loss: Loss | undefined;
   /** How often each kind of fault was injected. */
   readonly injected = new Map<string, number>();
+
+  /** Connections that clients have opened, or tried to. */
+  opened = 0;
 
   protected constructor(private readonly serverPort: () => number) {
     this.proxy = net.createServer((client) => this.connect(client));
@@ -35,7 +39,7 @@ export class FaultyNetwork {
 
   /** The port at which the server is reached. */
   get port(): number {
-    return (this.proxy.address() as AddressInfo).port;
+    return this.listensAt;
   }
 
   get injectedInAll(): number {
@@ -46,6 +50,22 @@ export class FaultyNetwork {
   cut(): void {
     this.count('cut');
     for (const pair of this.pairs) this.end(pair);
+  }
+
+  /** Connections are cut, and new ones refused, until {@link FaultyNetwork.listen}. */
+  async refuse(): Promise<void> {
+    this.count('refused');
+    const closed = new Promise((resolve) => this.proxy.close(resolve));
+    for (const pair of this.pairs) this.end(pair);
+    await closed;
+    this.proxy = net.createServer((client) => this.connect(client));
+  }
+
+  async listen(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.proxy.listen(this.listensAt, '127.0.0.1', () => resolve());
+    });
+    this.listensAt = (this.proxy.address() as AddressInfo).port;
   }
 
   /** Nothing comes through any more, and nobody is told; ends with {@link FaultyNetwork.deliver}. */
@@ -98,11 +118,8 @@ export class FaultyNetwork {
     await new Promise((resolve) => this.proxy.close(resolve));
   }
 
-  protected listen(): Promise<void> {
-    return new Promise((resolve) => this.proxy.listen(0, '127.0.0.1', () => resolve()));
-  }
-
   private connect(client: Socket): void {
+    this.opened++;
     const server = net.connect(this.serverPort(), '127.0.0.1');
     const pair: Pair = { client, server, silent: false };
     this.pairs.add(pair);

@@ -55,7 +55,8 @@ interface Value {
   readonly run: string;
 }
 
-Logger.overrideLogger(false);
+// Read by tests, and shown when one fails.
+Logger.overrideLogger(['warn', 'error']);
 const settings = JSON.parse(process.env['WORKLOAD'] ?? '{}') as WorkerSettings;
 const note = (entry: object): void =>
   appendFileSync(path.join(settings.folder, 'handlers.log'), `${JSON.stringify(entry)}\n`);

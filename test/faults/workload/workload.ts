@@ -30,6 +30,7 @@ export class Workload {
   readonly plans: readonly PlannedWorkflow[];
   readonly workers: TestChild[] = [];
   private names = 0;
+  private prepared: Promise<unknown> | undefined;
 
   constructor(private readonly options: WorkloadOptions) {
     this.plans = options.plans ?? planWorkflows(options.seed, options.workflows ?? 4);
@@ -54,7 +55,7 @@ export class Workload {
     const child = startChild(new URL('worker.ts', import.meta.url), { env });
     this.workers.push(child);
     await child.message<{ kind: string }>(({ kind }) => kind === 'ready', 60_000);
-    if (this.names === 1) await this.prepare();
+    await (this.prepared ??= this.prepare());
     return child;
   }
 
