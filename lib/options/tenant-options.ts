@@ -65,12 +65,6 @@ const schema: Check = (value) => {
     : `${show(value)} ${problem}; use letters, digits and underscores`;
 };
 
-/** An option that promises protection and gives none would be worse than its absence. */
-const isolation: Check = (value) =>
-  value === 'role'
-    ? "'role' is not available yet; leave it out, and give tenants that must be kept apart logins of their own"
-    : oneOf('schema', 'role')(value);
-
 const TENANT_CHECKS: Checks<CloacinaTenantOptions> = {
   ...SHARED_CHECKS,
   tenants: () => 'is an option of forRoot() only',
@@ -79,7 +73,7 @@ const TENANT_CHECKS: Checks<CloacinaTenantOptions> = {
   workflows: listOf('workflow classes and names', isWorkflow),
   entities: listOf('entity classes and schemas', isEntity),
   migrations: listOf('migration classes', isClass),
-  isolation,
+  isolation: oneOf('schema', 'role'),
 };
 
 /**

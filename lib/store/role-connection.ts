@@ -76,7 +76,6 @@ type Callback = (error: unknown, result?: unknown) => void;
 /** Puts the role around what is sent. One statement after the other: what is sent depends on how the last one ended. */
 class RoleQueries {
   private last: Promise<unknown> = Promise.resolve();
-  private waiting = 0;
 
   /** The driver has many signatures: what came in by one of them goes on by it. */
   private readonly sender: (...args: unknown[]) => unknown;
@@ -117,12 +116,8 @@ class RoleQueries {
   }
 
   private inTurn<T>(work: () => Promise<T>): Promise<T> {
-    this.waiting++;
     const result = this.last.then(work);
-    this.last = result.then(
-      () => this.waiting--,
-      () => this.waiting--,
-    );
+    this.last = result.catch(() => undefined);
     return result;
   }
 
@@ -148,17 +143,19 @@ class RoleQueries {
     }
   }
 
-  /** A cursor or stream, which is answered as it is read. All three are queued; a failed begin fails the rest. */
-  private stream(submittable: object, assume: string): unknown {
-    if (this.waiting > 0) {
-      throw new Error('A stream was begun before the statement ahead of it had ended. Await that.');
-    }
-    if (transactionStatus(this.client) !== 'I') return this.send([submittable]);
-    const ignore = (): undefined => undefined;
-    void Promise.resolve(this.send([`BEGIN; ${assume}`])).catch(ignore);
-    const stream = this.send([submittable]);
-    void this.inTurn(async () => this.send(['COMMIT'])).catch(ignore);
-    return stream;
+  /** A cursor or stream, which is answered as it is read. Begun in a transaction that failed, it fails. */
+  private stream(submittable: object, assume: string): object {
+    const run = async (): Promise<void> => {
+      await settled(this.client);
+      const alone = transactionStatus(this.client) === 'I';
+      if (alone) await Promise.resolve(this.send([`BEGIN; ${assume}`])).catch(() => undefined);
+      await settled(this.client);
+      this.send([submittable]);
+      await settled(this.client);
+      if (alone) await this.send(['COMMIT']);
+    };
+    this.inTurn(run).catch(() => undefined);
+    return submittable;
   }
 
   private async rollBack(): Promise<void> {

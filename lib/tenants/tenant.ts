@@ -32,5 +32,7 @@ export interface HostedTenantOptions extends ConnectionSource {
   // oxlint-disable-next-line typescript/no-unsafe-function-type -- TypeORM's own type for an entity class
   readonly entities?: readonly (Function | EntitySchema)[];
   readonly migrations?: readonly (new () => MigrationInterface)[];
+  /** `role`: its data source works under a role of its own. Default `schema`. */
+  readonly isolation?: 'schema' | 'role';
   readonly serves: (workflow: RegisteredWorkflow) => boolean;
 }

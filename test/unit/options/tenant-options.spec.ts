@@ -254,12 +254,6 @@ describe('resolveSharedOptions', () => {
       ok: false,
       problems: ['CloacinaModule.forRoot(), tenants: discover is not available yet; leave it out.'],
     });
-    expect(resolveTenantOptions({ databaseUrl: URL, isolation: 'role' })).toEqual({
-      ok: false,
-      problems: [
-        'Tenant "public": isolation \'role\' is not available yet; leave it out, and give tenants that must be kept apart logins of their own.',
-      ],
-    });
     expect(resolveSharedOptions({ tenants: { discovery: true } } as never)).toEqual({
       ok: false,
       problems: [
