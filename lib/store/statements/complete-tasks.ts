@@ -73,9 +73,11 @@ const READY = 'NOT (d.claim AND NOT t.held) AND t.pending_dependencies = d.termi
  * counters and ends, and the events.
  *
  * What makes it right under READ COMMITTED: each row changes by its own old values, the parameters and counts of
- * rows changed here, never by another row's; all changes of one row are grouped into one; and every phase locks its
- * rows first, in one order (own tasks, dependents, executions, each sorted), so that batches in any order don't
- * deadlock. The batch comes sorted, grouping sorts again, and the locking sub-selects run once per row in that order.
+ * rows changed here, never by another row's; all changes of one row are grouped into one; and every phase changes its
+ * rows in one order (own tasks, dependents, executions, each sorted), so that batches in any order don't deadlock. The
+ * batch comes sorted, grouping sorts again, and each update is a nested loop over that, which {@link taskOf} leaves as
+ * the only plan; to lock the rows of a phase by a statement of its own costs a fifth more. Only the failed tasks
+ * that are handled are locked beforehand, since they come before the tasks that handle them.
  *
  * The fence is the claim token alone: every way out of Running counts it up, so a token that fits means that the
  * claim is still held, and no partial index on a status can be chosen for it.
@@ -90,42 +92,37 @@ export const completeTasks: Statement = {
       unnest($12::integer[])
     ) AS i(execution_id, task_no, claim_token, status, output, detail, final_context, leaf, first_edge, last_edge,
            ord, via)
-  ), locked AS MATERIALIZED (
-    SELECT i.* FROM item i CROSS JOIN LATERAL (
-      SELECT FROM ${tables.task} t
-      WHERE t.execution_id = i.execution_id AND t.task_no = i.task_no
-        AND (t.claim_token = i.claim_token OR (i.via IS NOT NULL AND t.status || '' = 'Failed' AND NOT t.handled))
-      FOR NO KEY UPDATE
+  ), handled_locked AS MATERIALIZED (
+    SELECT FROM item i CROSS JOIN LATERAL (
+      SELECT FROM ${tables.task} t WHERE t.execution_id = i.execution_id AND t.task_no = i.task_no FOR NO KEY UPDATE
     ) l
+    WHERE i.via IS NOT NULL
   ), done AS (
     UPDATE ${tables.task} t
-    SET status = l.status, claim_token = t.claim_token + 1, owner = NULL, held = false,
-        output = l.output::json, completed_at = clock_timestamp(), deferred_since = NULL,
-        skip_reason = l.detail::json ->> 'skipReason',
-        deleted_keys = CASE WHEN l.detail IS NOT NULL AND l.detail::json -> 'deletedKeys' IS NOT NULL
-          THEN ARRAY(SELECT json_array_elements_text(l.detail::json -> 'deletedKeys')) END,
-        error = l.detail::json -> 'error',
-        attempt = CASE WHEN l.status = 'Failed' THEN t.attempt + 1 ELSE t.attempt END,
-        attempts = CASE WHEN l.status = 'Failed' THEN ${appendAttempt('l.detail')} ELSE t.attempts END
-    FROM locked l
-    WHERE ${taskOf('l')} AND l.via IS NULL
-    RETURNING t.execution_id, t.task_no, l.ord, l.status, l.leaf, l.first_edge, l.last_edge, l.final_context, l.detail
+    SET status = i.status, claim_token = t.claim_token + 1, owner = NULL, held = false,
+        output = i.output::json, completed_at = clock_timestamp(), deferred_since = NULL,
+        skip_reason = i.detail::json ->> 'skipReason',
+        deleted_keys = CASE WHEN i.detail IS NOT NULL AND i.detail::json -> 'deletedKeys' IS NOT NULL
+          THEN ARRAY(SELECT json_array_elements_text(i.detail::json -> 'deletedKeys')) END,
+        error = i.detail::json -> 'error',
+        attempt = CASE WHEN i.status = 'Failed' THEN t.attempt + 1 ELSE t.attempt END,
+        attempts = CASE WHEN i.status = 'Failed' THEN ${appendAttempt('i.detail')} ELSE t.attempts END
+    FROM item i
+    WHERE ${taskOf('i')} AND t.claim_token = i.claim_token AND i.via IS NULL
+      AND (SELECT count(*) FROM handled_locked) >= 0
+    RETURNING t.execution_id, t.task_no, i.ord, i.status, i.leaf, i.first_edge, i.last_edge, i.final_context, i.detail
   ), handled AS (
     UPDATE ${tables.task} t SET handled = true
-    FROM locked l
-    WHERE ${taskOf('l')} AND l.via IS NOT NULL
-      AND (l.via IN (SELECT d.ord FROM done d WHERE d.status = 'Completed')) IS TRUE
-    RETURNING t.execution_id, l.via
+    FROM item i
+    WHERE ${taskOf('i')} AND i.via IS NOT NULL AND t.status || '' = 'Failed' AND NOT t.handled
+      AND (i.via IN (SELECT d.ord FROM done d WHERE d.status = 'Completed')) IS TRUE
+    RETURNING t.execution_id, i.via
   ), delta AS MATERIALIZED (
     SELECT d.execution_id, ($13::integer[])[k] AS task_no, count(*)::integer AS terminal,
            count(*) FILTER (WHERE d.status <> 'Completed')::integer AS unmet,
            bool_or(($14::boolean[])[k]) AS claim, max(d.ord) AS ord
     FROM done d CROSS JOIN LATERAL generate_series(d.first_edge, d.last_edge) k
     GROUP BY 1, 2 ORDER BY 1, 2
-  ), dependent_locked AS MATERIALIZED (
-    SELECT d.* FROM delta d CROSS JOIN LATERAL (
-      SELECT FROM ${tables.task} t WHERE t.execution_id = d.execution_id AND t.task_no = d.task_no FOR NO KEY UPDATE
-    ) l
   ), dependent AS (
     UPDATE ${tables.task} t
     SET pending_dependencies = t.pending_dependencies - d.terminal,
@@ -135,7 +132,7 @@ export const completeTasks: Statement = {
         owner = CASE WHEN ${CLAIMED} THEN $15::uuid END,
         started_at = CASE WHEN ${CLAIMED} THEN clock_timestamp() END,
         run_at = CASE WHEN ${READY} THEN clock_timestamp() END
-    FROM dependent_locked d
+    FROM delta d
     WHERE ${taskOf('d')}
     RETURNING d.ord, t.task_no, t.pending_dependencies, t.status, t.held, t.claim_token, t.unmet_dependencies,
               t.generation
@@ -149,10 +146,6 @@ export const completeTasks: Statement = {
       SELECT execution_id, via, 0, -1, NULL FROM handled
     ) c
     GROUP BY 1 ORDER BY 1
-  ), ending_locked AS MATERIALIZED (
-    SELECT e.* FROM ending e CROSS JOIN LATERAL (
-      SELECT FROM ${tables.execution} x WHERE x.id = e.execution_id FOR NO KEY UPDATE
-    ) l
   ), execution AS (
     UPDATE ${tables.execution} x
     SET remaining_leaves = x.remaining_leaves - e.leaves,
@@ -162,7 +155,7 @@ export const completeTasks: Statement = {
         context = CASE WHEN x.remaining_leaves = e.leaves THEN e.final_context::json ELSE x.context END,
         completed_at = CASE WHEN x.remaining_leaves = e.leaves THEN clock_timestamp() END,
         deadline_at = CASE WHEN x.remaining_leaves > e.leaves THEN x.deadline_at END
-    FROM ending_locked e
+    FROM ending e
     WHERE ${executionOf('e.execution_id')}
     RETURNING x.id, e.ord, x.remaining_leaves, x.status, x.awaited, x.context IS NULL AS context_missing
   ), event AS (

@@ -13,7 +13,7 @@ export interface Failpoint {
 export const STATEMENTS = {
   start: "'NotStarted' WHEN r.root",
   claim: 'WITH RECURSIVE level',
-  complete: 'dependent_locked AS MATERIALIZED',
+  complete: 'handled_locked AS MATERIALIZED',
   reschedule: "WHEN l.kind = 'retry' THEN t.attempt + 1",
   endLease: 'l.lock_epoch IS NOT DISTINCT',
   takeOrphans: 'orphan AS MATERIALIZED',

@@ -88,12 +88,12 @@ describe('two dependencies that complete at once', () => {
     const reading = variant(
       completeTasks,
       [
-        "WHEN l.status = 'Failed' THEN t.attempt + 1 ELSE t.attempt END",
-        "WHEN l.status = 'Failed' THEN t.attempt + 1 ELSE t.attempt END, error = json_build_object('seen', " +
+        "WHEN i.status = 'Failed' THEN t.attempt + 1 ELSE t.attempt END",
+        "WHEN i.status = 'Failed' THEN t.attempt + 1 ELSE t.attempt END, error = json_build_object('seen', " +
           '(SELECT s.status FROM ' +
           `${open.tables.task} s WHERE s.execution_id = t.execution_id AND s.task_no = 0))`,
       ],
-      ["error = l.detail::json -> 'error',", ''],
+      ["error = i.detail::json -> 'error',", ''],
     );
     const id = await first.startOne(join);
 

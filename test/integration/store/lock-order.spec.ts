@@ -55,8 +55,8 @@ describe('batches in opposite order', () => {
         outcome: (id) => outcomeOf(leaves, id, 0),
         gate: (executionId) => ({ executionId, taskNo: 0 }),
         reversed: variant(completeTasks, [
-          'FROM item i CROSS',
-          'FROM (SELECT * FROM item ORDER BY 1 DESC) i CROSS',
+          'FROM item i\n    WHERE',
+          'FROM (SELECT * FROM item ORDER BY 1 DESC) i\n    WHERE',
         ]),
       },
     ],
