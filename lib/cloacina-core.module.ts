@@ -9,6 +9,7 @@ import { ModulesContainer } from '@nestjs/core';
 import { Boot } from './boot/boot.js';
 import { CloacinaLifecycleModule } from './boot/lifecycle.module.js';
 import { SHARED_OPTIONS, TENANT_HOST, type GivenOptions } from './boot/registration.js';
+import { servesOnly } from './discovery/served-workflows.js';
 import { WorkflowRegistry } from './discovery/registered-workflow.js';
 import { CloacinaRecoveryJobs, RECOVERY_PASSES } from './recovery/recovery-jobs.js';
 import { CloacinaAdmin } from './tenants/admin/cloacina-admin.js';
@@ -63,18 +64,28 @@ import { TenantHost } from './tenants/tenant-host.js';
 export class CloacinaCoreModule implements OnModuleInit, OnApplicationShutdown {
   constructor(
     @Inject(Boot) private readonly boot: Boot,
-    @Inject(TENANT_HOST) private readonly host: Pick<TenantHost, 'close'>,
+    @Inject(TENANT_HOST) private readonly host: Pick<TenantHost, 'close' | 'discover'>,
   ) {}
 
   /** Every provider is instantiated, and no other module's hook has used one: global modules come first. */
   async onModuleInit(): Promise<void> {
     try {
       this.boot.finish();
+      if (this.boot.shared.discoverTenants) await this.discover();
     } catch (error) {
       // Nest 11 calls no further hooks once a boot has failed.
       await this.host.close();
       throw error;
     }
+  }
+
+  /** The other modules' hooks find the tenants open. */
+  private async discover(): Promise<void> {
+    const serves = servesOnly(undefined);
+    await this.host.discover({
+      login: this.boot.discoveredOptions({ tenant: 'discovery', schema: 'public' }),
+      optionsOf: (found) => ({ ...this.boot.discoveredOptions(found), serves }),
+    });
   }
 
   /** Global modules come last, so connections are there as long as anyone can ask for them. */

@@ -84,6 +84,16 @@ export class Boot {
     return this.resolved.get(tenant);
   }
 
+  /** What the tenants are discovered with, with all defaults: those of the tenant of the name and schema. */
+  discoveredOptions(found: {
+    readonly tenant: string;
+    readonly schema: string;
+  }): ResolvedTenantOptions {
+    const resolution = resolveTenantOptions(found, this.shared.given);
+    if (!resolution.ok) throw new ConfigurationError(resolution.problems);
+    return resolution.options;
+  }
+
   /**
    * The options of a tenant that is added at run time, with all defaults.
    *
@@ -151,7 +161,10 @@ export class Boot {
     const options = this.optionsIn(FOR_ROOT, given);
     if (options === undefined) return { ...NOTHING_RUNS, given: UNKNOWN_SERVER };
     const resolution = resolveSharedOptions(options);
-    if (resolution.ok) return resolution.options;
+    if (resolution.ok) {
+      this.problems.push(...discoveryProblems(resolution.options));
+      return resolution.options;
+    }
     this.problems.push(...resolution.problems);
     return { ...NOTHING_RUNS, given: { ...options } };
   }
@@ -194,4 +207,14 @@ export class Boot {
     this.registry.replaceAll(workflows);
     this.workflowProblems = problems;
   }
+}
+
+/** What is served without being named needs a server that forRoot, or the environment, names. */
+function discoveryProblems({ discoverTenants, given }: ResolvedSharedOptions): string[] {
+  if (!discoverTenants) return [];
+  const resolution = resolveTenantOptions({}, given);
+  if (resolution.ok) return [];
+  return resolution.problems.map(
+    (problem) => `${FOR_ROOT}, tenants.discover: ${problem.replace(/^Tenant "[^"]*": /, '')}`,
+  );
 }

@@ -2,8 +2,9 @@
 const WAKE_INTERVAL_MS = 50;
 
 export type Announcement =
-  /** A process has appeared; `tenant` is empty. */
-  | { readonly kind: 'hello'; readonly tenant: '' }
+  /** A process has appeared, or a tenant somewhere: whoever is concerned looks for itself. */
+  | { readonly kind: 'hello' }
+  | { readonly kind: 'tenants' }
   | { readonly kind: 'work'; readonly tenant: string }
   | {
       readonly kind: 'cancelled' | 'ended' | 'paused';
@@ -12,6 +13,7 @@ export type Announcement =
     };
 
 const HELLO = 'h';
+const TENANTS = 't';
 const LETTERS = { work: 'w', cancelled: 'c', ended: 'e', paused: 'p' } as const;
 const KINDS = { w: 'work', c: 'cancelled', e: 'ended', p: 'paused' } as const;
 const FORM = /^([wcep])([0-9a-f]{16})([0-9a-f-]{36})?$/;
@@ -19,6 +21,7 @@ const FORM = /^([wcep])([0-9a-f]{16})([0-9a-f-]{36})?$/;
 /** Payloads carry the tenant's hash: every role of the database may listen. */
 export function encodeAnnouncement(announcement: Announcement): string {
   if (announcement.kind === 'hello') return HELLO;
+  if (announcement.kind === 'tenants') return TENANTS;
   const id = announcement.kind === 'work' ? '' : announcement.executionId;
   return `${LETTERS[announcement.kind]}${announcement.tenant}${id}`;
 }
@@ -29,7 +32,8 @@ function isLetter(letter: string | undefined): letter is keyof typeof KINDS {
 
 /** Undefined for what somebody else put on the channel. */
 export function decodeAnnouncement(payload: string): Announcement | undefined {
-  if (payload === HELLO) return { kind: 'hello', tenant: '' };
+  if (payload === HELLO) return { kind: 'hello' };
+  if (payload === TENANTS) return { kind: 'tenants' };
   const [, letter, tenant, executionId] = FORM.exec(payload) ?? [];
   if (tenant === undefined || !isLetter(letter)) return undefined;
   const kind = KINDS[letter];

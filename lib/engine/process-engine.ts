@@ -26,6 +26,8 @@ export interface ProcessEngineOptions<S extends EngineSession> {
   readonly leaseDurationMs: number;
   /** Another process has appeared on this database. */
   readonly onHello: () => void;
+  /** Somebody has added a tenant. */
+  readonly onTenants: () => void;
   readonly open: (
     process: { readonly id: string; readonly lockKey: number },
     onPayload: (payload: string) => void,
@@ -57,7 +59,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
           onLost,
         ),
       onLive: () => {
-        this.announce({ kind: 'hello', tenant: '' });
+        this.announce({ kind: 'hello' });
         this.allowClaims();
         // The leases say in which life of the server the lock was taken; this may be another one.
         void this.renewOnce();
@@ -101,6 +103,16 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
 
   get session(): S | undefined {
     return this.liveness.session;
+  }
+
+  /** Tells the other processes on this database that there is a tenant they may not know of. */
+  announceTenants(): void {
+    this.announce({ kind: 'tenants' });
+  }
+
+  /** Tenants that are about to be added: what is announced of them from now on is not missed. */
+  expect(engines: readonly TenantEngine[]): void {
+    for (const engine of engines) this.tenants.set(engine.settings.address, engine);
   }
 
   /** Tenants that were opened together. Whether they have work they were told when they were looked through for it. */
@@ -197,6 +209,10 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
     const announcement = decodeAnnouncement(payload);
     if (announcement?.kind === 'hello') {
       this.options.onHello();
+      return;
+    }
+    if (announcement?.kind === 'tenants') {
+      this.options.onTenants();
       return;
     }
     const tenant = announcement && this.tenants.get(announcement.tenant);

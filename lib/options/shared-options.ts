@@ -36,7 +36,7 @@ export interface ResolvedSharedOptions {
 }
 
 const TENANTS: Checks<NonNullable<CloacinaSharedOptions['tenants']>> = {
-  discover: (value) => (value === true ? 'is not available yet; leave it out' : flag(value)),
+  discover: flag,
 };
 
 /** What `forRoot` and `forTenant` both take. */

@@ -30,6 +30,8 @@ export interface MigratorSettings {
   readonly dataSource: DataSource;
   /** Initialises `dataSource`, once whoever asks; called only when migrations of the application have to be run. */
   readonly initialize?: () => Promise<unknown>;
+  /** False: a schema that isn't there is an error. Default: it is created. */
+  readonly mayCreate?: boolean;
   /** Whether this process starts and claims there. Default: it doesn't. */
   readonly isServed?: () => boolean;
   /** How long one wait for another process that migrates the schema takes before it is logged, in milliseconds. */

@@ -56,7 +56,7 @@ export class CloacinaTenants {
     const { startTimeoutMs, workflows } = resolved;
     return this.parts.host.openTenant(
       { ...resolved, serves: servesOnly(workflows) },
-      { patienceMs: startTimeoutMs, libraryEntities: false },
+      { patienceMs: startTimeoutMs, libraryEntities: false, isDiscovered: false },
     );
   }
 

@@ -8,7 +8,7 @@ const RETRY_MS = 500;
 
 export interface PatienceOptions {
   /** For messages. */
-  readonly tenant: string;
+  readonly tenant?: string;
   /** How long to wait for a database that doesn't answer, in milliseconds. */
   readonly patienceMs: number;
   /** Ends the wait: what failed last is thrown then. */
@@ -34,11 +34,14 @@ export async function whileDatabaseIsAway<T>(
       const waitedMs = Math.round(performance.now() - began);
       if (signal.aborted || !isAway(error)) throw error;
       if (waitedMs > patienceMs) {
-        throw new DatabaseUnavailableError({ tenant, waitedMs }, { cause: error });
+        throw new DatabaseUnavailableError(
+          tenant === undefined ? { waitedMs } : { tenant, waitedMs },
+          { cause: error },
+        );
       }
       if (attempt === 0 && mayWarn()) {
         new Logger('Cloacina').warn(
-          `Tenant "${tenant}": waiting for its database: ${toStoredError(error).message}`,
+          `${tenant === undefined ? 'W' : `Tenant "${tenant}": w`}aiting for the database: ${toStoredError(error).message}`,
         );
       }
       await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);

@@ -26,6 +26,8 @@ export class LoginEngine {
   readonly pools: LoginPools;
   readonly process: ProcessEngine<ControlConnection | PoolSession>;
   readonly recovery: RecoveryWatch;
+  /** Called when a tenant has appeared on this database that this process may not know. */
+  onTenants: () => void = () => undefined;
   private started: Promise<void> | undefined;
   private claiming = false;
 
@@ -39,6 +41,7 @@ export class LoginEngine {
       slots,
       leaseDurationMs: settings.leaseDurationMs,
       onHello: () => void this.recovery.greet(),
+      onTenants: () => this.onTenants(),
       open: ({ id, lockKey }, onPayload, onLost) =>
         settings.controlConnection
           ? ControlConnection.open({

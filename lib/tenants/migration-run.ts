@@ -23,6 +23,7 @@ export interface MigrationRun {
   readonly set: MigrationSet;
   readonly tenant: string;
   readonly schema: string;
+  readonly mayCreate?: boolean;
   readonly warn: (message: string) => void;
   readonly lockTimeoutMs?: number;
   readonly giveUpAfterMs?: number;
@@ -49,6 +50,10 @@ interface Locked {
 export function applyPending(run: MigrationRun): Promise<MigrationRunResult> {
   return underLock(run, async ({ client, history, executor, progress }) => {
     const schemaCreated = !history.schemaExists;
+    if (schemaCreated && run.mayCreate === false) {
+      const advice = 'The schema is not there any more. Add the tenant again to have it created.';
+      throw new MigrationError({ schema: run.schema, advice });
+    }
     if (schemaCreated) await createSchema(client, run.schema);
     const pending = pendingOf(run.set, history);
     progress.migration = () => pending[executor.applied.length];

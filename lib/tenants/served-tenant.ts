@@ -24,6 +24,8 @@ export interface ServedTenantParts {
   readonly restored: Map<string, CompiledWorkflow>;
   /** Its schema was created for it a moment ago, so there is nothing in it. */
   readonly isNew: boolean;
+  /** It was found in the database, and the application has not asked for it. */
+  readonly isDiscovered: boolean;
 }
 
 /** One tenant of this process, from the end of its migrations to its close. */
@@ -33,6 +35,7 @@ export class ServedTenant {
   readonly login: LoginEngine;
   readonly options: HostedTenantOptions;
   readonly isNew: boolean;
+  isDiscovered: boolean;
   private readonly events = new Subject<EngineEvent>();
   private drained: Promise<void> | undefined;
 
@@ -41,6 +44,7 @@ export class ServedTenant {
     this.options = options;
     this.login = login;
     this.isNew = parts.isNew;
+    this.isDiscovered = parts.isDiscovered;
     this.engine = this.createEngine();
     this.tenant = {
       name: options.tenant,

@@ -1,16 +1,26 @@
 import type { WorkflowRegistry } from '../discovery/registered-workflow.js';
 import { RunQueue } from '../engine/run-queue.js';
 import { ConfigurationError, NotAllowedError, UnknownTenantError } from '../errors/index.js';
-import type { LoginEngine } from './login-engine.js';
+import type { LoginEngine, LoginSettings } from './login-engine.js';
 import { Logins } from './logins.js';
 import { ServedTenant } from './served-tenant.js';
 import type { HostedTenantOptions, Tenant } from './tenant.js';
+import { TenantDiscovery } from './tenant-discovery.js';
+import type { MarkedSchema } from './tenant-marker.js';
 import { TenantOpener, type OpenHow } from './tenant-opener.js';
 import { isSameTenant, TenantsInUse } from './tenants-in-use.js';
 import { Turns } from './turns.js';
 
 /** The tenants of a boot: it waits a minute for a database that doesn't answer. */
-const AT_BOOT: OpenHow = { patienceMs: 60_000, libraryEntities: true };
+const AT_BOOT: OpenHow = { patienceMs: 60_000, libraryEntities: true, isDiscovered: false };
+
+/** What tenants are discovered with. */
+export interface DiscoverySettings {
+  /** Of the login whose database is looked through. */
+  readonly login: LoginSettings;
+  /** A found tenant's options. Throws ConfigurationError when it can't have the name. */
+  readonly optionsOf: (found: MarkedSchema) => HostedTenantOptions;
+}
 
 interface Opening {
   readonly options: HostedTenantOptions;
@@ -28,6 +38,7 @@ export class TenantHost {
   private readonly opener: TenantOpener;
   /** Aborts when the shutdown begins. */
   private readonly stopping = new AbortController();
+  private discovery: TenantDiscovery | undefined;
   private claiming = false;
 
   constructor(
@@ -89,13 +100,34 @@ export class TenantHost {
    */
   removeTenant(name: string, drainMs?: number): Promise<void> {
     this.opening.delete(name);
-    return this.inTurn(name, async (served) => {
-      this.open.delete(name);
-      try {
-        await served.drain(drainMs);
-      } finally {
-        await this.discard(served);
-      }
+    return this.inTurn(name, (served) => {
+      this.discovery?.forget(served.options);
+      return this.takeOut(served, drainMs);
+    });
+  }
+
+  /**
+   * Opens the tenants that are found in the database of a login, and keeps looking for more once the application claims.
+   *
+   * @throws DatabaseUnavailableError when it was away for a minute
+   */
+  async discover({ login: settings, optionsOf }: DiscoverySettings): Promise<void> {
+    const login = this.logins.acquire(settings);
+    this.discovery = new TenantDiscovery({
+      login,
+      settings,
+      inUse: this.inUse,
+      served: () => this.list(),
+      open: async (found) => {
+        const options = optionsOf(found);
+        const how = { patienceMs: options.startTimeoutMs, libraryEntities: false };
+        await this.openTenant(options, { ...how, isDiscovered: true });
+      },
+      remove: (name) => this.inTurn(name, (served) => this.takeOut(served, 0)),
+    });
+    await this.opener.whileAway(login, AT_BOOT.patienceMs, async () => {
+      await login.start();
+      await this.discovery?.lookOnce();
     });
   }
 
@@ -105,12 +137,17 @@ export class TenantHost {
     const tenants = [...this.open.values()];
     await Promise.all(
       tenants.map((served) =>
-        this.opener.serve(served, AT_BOOT.patienceMs).catch((error: unknown) => {
+        this.opener.serve(served, AT_BOOT.patienceMs).catch(async (error: unknown) => {
           // It was removed meanwhile.
-          if (!served.isDraining) throw error;
+          if (served.isDraining) return;
+          // A tenant that nobody asked for must not keep the application from its boot.
+          if (!served.isDiscovered) throw error;
+          await this.inTurn(served.tenant.name, () => this.takeOut(served, 0));
+          this.discovery?.report(served.options, error);
         }),
       ),
     );
+    this.discovery?.start();
   }
 
   /** One pass over all tenants for what lost processes left. Idempotent. */
@@ -121,6 +158,7 @@ export class TenantHost {
   /** Gives back what has not begun and waits for what runs: nothing is claimed any more, and no tenant opened. */
   async drain(): Promise<void> {
     this.stopping.abort();
+    this.discovery?.stop();
     await Promise.all([...this.open.values()].map((served) => served.drain()));
   }
 
@@ -136,6 +174,7 @@ export class TenantHost {
   private async openInTurn(options: HostedTenantOptions, how: OpenHow): Promise<Tenant> {
     const { tenant } = options;
     this.refuseWhenStopping(tenant);
+    if (!how.isDiscovered) await this.preferOver(options);
     const known = this.open.get(tenant);
     if (known !== undefined) {
       if (isSameTenant(known.options, options)) return known.tenant;
@@ -158,6 +197,29 @@ export class TenantHost {
     }
     this.open.set(tenant, served);
     return served.tenant;
+  }
+
+  /** What the application asks for itself takes the place of what was discovered. */
+  private async preferOver(options: HostedTenantOptions): Promise<void> {
+    this.discovery?.want(options);
+    const there = this.inUse.onSchema(options);
+    const served = there && this.open.get(there.tenant);
+    if (served?.isDiscovered !== true) return;
+    if (isSameTenant(served.options, options)) served.isDiscovered = false;
+    else if (there?.tenant === options.tenant) await this.takeOut(served);
+    else await this.inTurn(served.tenant.name, () => this.takeOut(served));
+  }
+
+  private async takeOut(served: ServedTenant, drainMs?: number): Promise<void> {
+    const { name } = served.tenant;
+    if (this.open.get(name) !== served) return;
+    this.opening.delete(name);
+    this.open.delete(name);
+    try {
+      await served.drain(drainMs);
+    } finally {
+      await this.discard(served);
+    }
   }
 
   private async discard(

@@ -1,5 +1,8 @@
+import { Logger } from '@nestjs/common';
+import type pg from 'pg';
 import type { DataSource } from 'typeorm';
 import type { WorkflowRegistry } from '../discovery/registered-workflow.js';
+import { describeError } from '../errors/index.js';
 import { createTenantDataSource } from '../store/data-source.js';
 import { TenantRole } from '../store/role-connection.js';
 import { initializeOnPool } from '../store/server-facts.js';
@@ -8,11 +11,12 @@ import type { CompiledWorkflow } from '../workflow/index.js';
 import { CloacinaMigrator, type EnsureResult } from './cloacina-migrator.js';
 import { whileDatabaseIsAway } from './database-patience.js';
 import { ensureSchemas } from './ensure-schemas.js';
-import { Gathering } from './gathering.js';
+import { Gathering, type Gathered } from './gathering.js';
 import { ensureIsolationRole } from './isolation-role.js';
 import { knownDefinitions } from './known-definitions.js';
 import type { LoginEngine } from './login-engine.js';
 import { ServedTenant } from './served-tenant.js';
+import { keepName, unkeptNames, type MarkedSchema } from './tenant-marker.js';
 import type { HostedTenantOptions } from './tenant.js';
 
 export interface OpenerParts {
@@ -27,11 +31,15 @@ export interface OpenHow {
   readonly patienceMs: number;
   /** Whether its data source has the library's tables as entities. */
   readonly libraryEntities: boolean;
+  /** It was found in the database: it is not created if it has gone since. */
+  readonly isDiscovered: boolean;
 }
 
 /** What of a login's tenants is done for many at once. */
 interface Together {
   readonly migrations: Gathering<CloacinaMigrator, EnsureResult>;
+  /** Whether the name had to be kept. */
+  readonly names: Gathering<MarkedSchema, boolean>;
   readonly definitions: Gathering<ServedTenant, StoredDefinitionRow[] | undefined>;
   readonly begins: Gathering<ServedTenant, void>;
   /** That the database is away was said. */
@@ -53,7 +61,7 @@ export class TenantOpener {
   async migrate(
     options: HostedTenantOptions,
     login: LoginEngine,
-    { patienceMs, libraryEntities }: OpenHow,
+    { patienceMs, libraryEntities, isDiscovered }: OpenHow,
   ): Promise<ServedTenant> {
     const { tenant, schema } = options;
     const pool = login.pools.general;
@@ -66,14 +74,17 @@ export class TenantOpener {
       pool,
       dataSource,
       initialize: () => initializeOnPool(pool, dataSource),
+      mayCreate: !isDiscovered,
       isServed: () => served?.isDraining === false,
     });
     const together = this.togetherOn(login);
     let isNew = false;
+    let isNamed = false;
     try {
       await this.patiently(options, login, patienceMs, async () => {
         await login.start();
         isNew = (await together.migrations.add(migrator)).schemaCreated || isNew;
+        if (tenant !== schema) isNamed = await together.names.add({ schema, tenant });
         if (!dataSource.isInitialized) await initializeOnPool(pool, dataSource);
         role?.take(await ensureIsolationRole({ pool, tenant, schema }));
       });
@@ -90,7 +101,9 @@ export class TenantOpener {
       registry,
       restored: this.restored,
       isNew,
+      isDiscovered,
     });
+    if (isNew || isNamed) login.process.announceTenants();
     return served;
   }
 
@@ -104,8 +117,13 @@ export class TenantOpener {
     await this.patiently(options, login, patienceMs, () => together.begins.add(served));
   }
 
+  /** Waits for the database of a login. */
+  whileAway(login: LoginEngine, patienceMs: number, work: () => Promise<void>): Promise<void> {
+    return this.patiently({}, login, patienceMs, work);
+  }
+
   private patiently(
-    { tenant }: HostedTenantOptions,
+    { tenant }: { readonly tenant?: string },
     login: LoginEngine,
     patienceMs: number,
     work: () => Promise<void>,
@@ -113,7 +131,7 @@ export class TenantOpener {
     const together = this.togetherOn(login);
     return whileDatabaseIsAway(
       {
-        tenant,
+        ...(tenant === undefined ? {} : { tenant }),
         patienceMs,
         signal: this.parts.stopping,
         // Once for all tenants on it.
@@ -132,6 +150,7 @@ export class TenantOpener {
       together = {
         // Not in turn: a migration may take long, and those that are asked for meanwhile need not wait for it.
         migrations: new Gathering({ inTurn: false }, migrateTogether),
+        names: new Gathering({ inTurn: true }, (batch) => keepNames(login.pools.general, batch)),
         definitions: new Gathering({ inTurn: true }, async (batch) => {
           const known = await knownDefinitions(
             login.pools,
@@ -172,12 +191,39 @@ function createDataSource(
   });
 }
 
-type MigrationBatch = Parameters<
-  ConstructorParameters<typeof Gathering<CloacinaMigrator, EnsureResult>>[1]
->[0];
+/** Processes that discover the tenants call them by these names. Not being allowed to say them costs only that. */
+async function keepNames(
+  pool: pg.Pool,
+  batch: readonly Gathered<MarkedSchema, boolean>[],
+): Promise<void> {
+  const unkept = new Set(
+    await unkeptNames(
+      pool,
+      batch.map(({ item }) => item),
+    ),
+  );
+  for (const { item, resolve } of batch) {
+    if (!unkept.has(item)) {
+      resolve(false);
+      continue;
+    }
+    try {
+      await keepName(pool, item);
+      resolve(true);
+    } catch (error) {
+      new Logger('CloacinaTenants').warn(
+        `Tenant "${item.tenant}": its name could not be kept with schema "${item.schema}", so processes that discover ` +
+          `it call it by that: ${describeError(error)}`,
+      );
+      resolve(false);
+    }
+  }
+}
 
 /** Each is told as soon as it is through. */
-async function migrateTogether(batch: MigrationBatch): Promise<void> {
+async function migrateTogether(
+  batch: readonly Gathered<CloacinaMigrator, EnsureResult>[],
+): Promise<void> {
   const byMigrator = new Map(batch.map((gathered) => [gathered.item, gathered]));
   await ensureSchemas([...byMigrator.keys()], {
     onOutcome: ({ migrator, result, error }) => {
@@ -193,11 +239,10 @@ async function migrateTogether(batch: MigrationBatch): Promise<void> {
  * created a moment ago there is none.
  */
 async function begin(login: LoginEngine, tenants: readonly ServedTenant[]): Promise<void> {
-  const names = tenants
-    .filter(({ isNew, isDraining }) => !isNew && !isDraining)
-    .map(({ tenant }) => tenant.name);
+  const here = tenants.filter(({ isDraining }) => !isDraining);
+  login.process.expect(here.map(({ engine }) => engine));
+  const names = here.filter(({ isNew }) => !isNew).map(({ tenant }) => tenant.name);
   if (names.length > 0) await login.recovery.runOnce('boot', names);
-  const engines = tenants.filter(({ isDraining }) => !isDraining).map(({ engine }) => engine);
-  login.process.add(engines);
+  login.process.add(here.filter(({ isDraining }) => !isDraining).map(({ engine }) => engine));
   login.startClaiming();
 }

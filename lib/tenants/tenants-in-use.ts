@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { ConfigurationError } from '../errors/index.js';
 import { checkTenants, databaseKey } from '../options/index.js';
+import type { ConnectionSource } from '../store/connection-config.js';
 import type { HostedTenantOptions } from './tenant.js';
 
 /** The names and schemas of all tenants that are open or being opened, so that no two of them meet. */
@@ -26,19 +27,21 @@ export class TenantsInUse {
     this.bySchema.delete(schemaKey(options));
   }
 
-  /** Whether a tenant is on the schema of this database. */
-  hasSchema(place: SchemaPlace): boolean {
-    return this.bySchema.has(schemaKey(place));
+  /** The tenant on the schema of this database. */
+  onSchema(place: SchemaPlace): HostedTenantOptions | undefined {
+    return this.bySchema.get(schemaKey(place));
   }
 }
 
-type SchemaPlace = Pick<HostedTenantOptions, 'schema' | 'databaseUrl' | 'connection'>;
+/** A schema, and the database that it is in. */
+export type SchemaPlace = ConnectionSource & { readonly schema: string };
 
 function nameKey({ tenant }: HostedTenantOptions): string {
   return tenant.toLowerCase();
 }
 
-function schemaKey({ schema, databaseUrl, connection = {} }: SchemaPlace): string {
+/** Equal for one schema of one database, whoever logs in. */
+export function schemaKey({ schema, databaseUrl, connection = {} }: SchemaPlace): string {
   return `${databaseKey(databaseUrl, connection)} ${schema.toLowerCase()}`;
 }
 

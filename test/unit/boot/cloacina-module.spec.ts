@@ -314,6 +314,22 @@ describe('a boot with mistakes', () => {
     expect(host.calls).toEqual(['close']);
   });
 
+  it('reports that there is no database to discover tenants in', async () => {
+    const environment = process.env['DATABASE_URL'];
+    delete process.env['DATABASE_URL'];
+    try {
+      const root = CloacinaModule.forRoot({ tenants: { discover: true } });
+      const { problems } = await problemsOf({ imports: [root] });
+      expect(problems).toEqual([
+        expect.stringMatching(
+          /^CloacinaModule\.forRoot\(\), tenants\.discover: there is no databaseUrl/,
+        ),
+      ]);
+    } finally {
+      if (environment !== undefined) process.env['DATABASE_URL'] = environment;
+    }
+  });
+
   it('reports a workflow that no module provides', async () => {
     class NoWorkflow {
       charge() {}

@@ -250,9 +250,9 @@ describe('resolveSharedOptions', () => {
         'CloacinaModule.forRoot(): poolSize must be a whole number of at least 3, not 0.',
       ],
     });
-    expect(resolveSharedOptions({ tenants: { discover: true } })).toEqual({
+    expect(resolveSharedOptions({ tenants: { discover: 'yes' as never } })).toEqual({
       ok: false,
-      problems: ['CloacinaModule.forRoot(), tenants: discover is not available yet; leave it out.'],
+      problems: ["CloacinaModule.forRoot(), tenants: discover must be true or false, not 'yes'."],
     });
     expect(resolveSharedOptions({ tenants: { discovery: true } } as never)).toEqual({
       ok: false,

@@ -1,0 +1,189 @@
+import { Logger } from '@nestjs/common';
+import { describeError, NotAllowedError } from '../errors/index.js';
+import type { LoginEngine } from './login-engine.js';
+import type { ConnectionSource } from '../store/connection-config.js';
+import type { ServedTenant } from './served-tenant.js';
+import { existingSchemas, findTenants, type MarkedSchema } from './tenant-marker.js';
+import { schemaKey, type SchemaPlace, type TenantsInUse } from './tenants-in-use.js';
+
+/** How often the database is looked through, in case an announcement got lost; moved about to keep processes apart. */
+const LOOK_INTERVAL_MS = 15_000;
+/** Pause before a tenant is tried again that could not be opened, in milliseconds; doubled up to the maximum. */
+const RETRY_MS = 15_000;
+const MAX_RETRY_MS = 600_000;
+/** Failures that are logged one by one; of the others, how many there are. */
+const MAX_LOGGED = 5;
+
+export interface DiscoveryParts {
+  readonly login: LoginEngine;
+  /** Where the database is. */
+  readonly settings: ConnectionSource;
+  /** Also those that are being opened. */
+  readonly inUse: Pick<TenantsInUse, 'onSchema'>;
+  /** The tenants of this process. */
+  readonly served: () => readonly ServedTenant[];
+  readonly open: (found: MarkedSchema) => Promise<unknown>;
+  /** Stops serving it at once. */
+  readonly remove: (tenant: string) => Promise<void>;
+}
+
+interface Failure {
+  readonly retryAt: number;
+  readonly pauseMs: number;
+}
+
+/**
+ * Serves the tenants that other processes added to the database of one login, and stops serving those whose schema is
+ * gone. It looks when a new tenant is announced, and now and then in case the announcement got lost: one statement.
+ */
+export class TenantDiscovery {
+  private readonly logger = new Logger('CloacinaTenants');
+  /** Schemas of tenants that the application removed: not served again until they are added. */
+  private readonly removed = new Set<string>();
+  private readonly failures = new Map<string, Failure>();
+  private timer: NodeJS.Timeout | undefined;
+  private looking: Promise<void> | undefined;
+  private again = false;
+  private stopped = false;
+
+  constructor(private readonly parts: DiscoveryParts) {}
+
+  start(): void {
+    this.parts.login.onTenants = () => void this.lookOnce().catch(() => undefined);
+    // Something may have been added since the look of the boot.
+    this.parts.login.onTenants();
+    this.plan();
+  }
+
+  stop(): void {
+    this.stopped = true;
+    clearTimeout(this.timer);
+    this.parts.login.onTenants = () => undefined;
+  }
+
+  /** The application does not want the tenant any more. */
+  forget(place: SchemaPlace): void {
+    if (this.isHere(place)) this.removed.add(place.schema);
+  }
+
+  /** The application wants it. */
+  want(place: SchemaPlace): void {
+    if (!this.isHere(place)) return;
+    this.removed.delete(place.schema);
+    this.failures.delete(place.schema);
+  }
+
+  /** A tenant that was found could not be served. */
+  report(place: MarkedSchema, error: unknown): void {
+    const message = this.failed(place, error);
+    if (message !== undefined) this.logger.error(message);
+  }
+
+  private isHere(place: SchemaPlace): boolean {
+    return schemaKey(place) === schemaKey({ ...this.parts.settings, schema: place.schema });
+  }
+
+  /** Looks through the database. A call while it is at it makes it look once more. */
+  async lookOnce(): Promise<void> {
+    if (this.looking !== undefined) {
+      this.again = true;
+      return this.looking;
+    }
+    this.looking = this.lookUntilQuiet().finally(() => (this.looking = undefined));
+    return this.looking;
+  }
+
+  private async lookUntilQuiet(): Promise<void> {
+    do {
+      this.again = false;
+      const found = await findTenants(this.parts.login.pools.general);
+      if (this.stopped) return;
+      const schemas = new Set(found.map(({ schema }) => schema));
+      for (const schema of this.removed) if (!schemas.has(schema)) this.removed.delete(schema);
+      await this.removeGone(schemas);
+      await this.removeRenamed(found);
+      await this.openNew(found);
+    } while (this.again && !this.stopped);
+  }
+
+  private async removeGone(marked: ReadonlySet<string>): Promise<void> {
+    const { login, served, remove } = this.parts;
+    // Of `public` nothing is read above.
+    const missing = served().filter(
+      ({ login: own, tenant: { schema } }) =>
+        own === login && schema !== 'public' && !marked.has(schema),
+    );
+    if (missing.length === 0) return;
+    const existing = await existingSchemas(
+      login.pools.general,
+      missing.map(({ tenant }) => tenant.schema),
+    );
+    for (const { tenant } of missing) {
+      // The schema is there and can't be used: recovery reports it, and its owner may put it right.
+      if (existing.has(tenant.schema)) continue;
+      this.logger.warn(
+        `Tenant "${tenant.name}": its schema "${tenant.schema}" was dropped, so it is served here no more.`,
+      );
+      await remove(tenant.name).catch(() => undefined);
+    }
+  }
+
+  /** A name that was given to it after it was found here. */
+  private async removeRenamed(found: readonly MarkedSchema[]): Promise<void> {
+    const names = new Map(found.map(({ schema, tenant }) => [schema, tenant]));
+    for (const { tenant, login, isDiscovered } of this.parts.served()) {
+      const name = names.get(tenant.schema);
+      if (!isDiscovered || login !== this.parts.login || name === undefined) continue;
+      if (name !== tenant.name) await this.parts.remove(tenant.name).catch(() => undefined);
+    }
+  }
+
+  private async openNew(found: readonly MarkedSchema[]): Promise<void> {
+    const now = performance.now();
+    const wanted = found.filter(
+      ({ schema }) =>
+        !this.removed.has(schema) &&
+        this.parts.inUse.onSchema({ ...this.parts.settings, schema }) === undefined &&
+        (this.failures.get(schema)?.retryAt ?? 0) <= now,
+    );
+    const news: string[] = [];
+    await Promise.all(
+      wanted.map(async (place) => {
+        try {
+          await this.parts.open(place);
+          this.failures.delete(place.schema);
+        } catch (error) {
+          if (this.stopped || error instanceof NotAllowedError) return;
+          const message = this.failed(place, error);
+          if (message !== undefined) news.push(message);
+        }
+      }),
+    );
+    for (const message of news.slice(0, MAX_LOGGED)) this.logger.error(message);
+    if (news.length > MAX_LOGGED) {
+      this.logger.error(`${news.length - MAX_LOGGED} more discovered tenants could not be opened.`);
+    }
+  }
+
+  /** What to log: nothing of a tenant that failed before. */
+  private failed({ schema, tenant }: MarkedSchema, error: unknown): string | undefined {
+    const before = this.failures.get(schema);
+    const pauseMs = Math.min(before === undefined ? RETRY_MS : before.pauseMs * 2, MAX_RETRY_MS);
+    this.failures.set(schema, { retryAt: performance.now() + pauseMs, pauseMs });
+    if (before !== undefined) return undefined;
+    return `Tenant "${tenant}" was discovered and could not be opened, which will be tried again: ${describeError(error)}`;
+  }
+
+  private plan(): void {
+    this.timer = setTimeout(
+      () =>
+        void this.lookOnce()
+          .catch(() => undefined)
+          .finally(() => {
+            if (!this.stopped) this.plan();
+          }),
+      LOOK_INTERVAL_MS * (0.75 + Math.random() / 2),
+    );
+    this.timer.unref();
+  }
+}

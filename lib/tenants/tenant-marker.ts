@@ -1,0 +1,64 @@
+import pg from 'pg';
+import { CLOACINA_MIGRATIONS_TABLE } from '../store/migrations/index.js';
+
+/** A schema that has the library's tables, and the name of the tenant that is in it. */
+export interface MarkedSchema {
+  readonly schema: string;
+  readonly tenant: string;
+}
+
+/** How the comment on the history table begins that keeps a tenant's name, where it isn't the schema's. */
+const PREFIX = 'tenant: ';
+
+/**
+ * The tenants of the database that the login may use, told by the library's history table: nobody has to keep a list.
+ * `public` is none of them: it is where an application's own tables are, and an application says so if it is a tenant.
+ */
+export async function findTenants(pool: pg.Pool): Promise<MarkedSchema[]> {
+  const { rows } = await pool.query<{ schema: string; comment: string | null }>(
+    `SELECT n.nspname AS schema, obj_description(c.oid, 'pg_class') AS comment
+       FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      WHERE c.relname = $1 AND c.relkind IN ('r', 'p') AND n.nspname <> 'public' AND n.nspname NOT LIKE 'pg\\_%'
+        AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
+      ORDER BY n.nspname`,
+    [CLOACINA_MIGRATIONS_TABLE],
+  );
+  return rows.map(({ schema, comment }) => ({ schema, tenant: nameIn(comment) ?? schema }));
+}
+
+/** Which of the schemas there are, whether or not the login may use them. */
+export async function existingSchemas(
+  pool: pg.Pool,
+  schemas: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const { rows } = await pool.query<{ schema: string }>(
+    'SELECT nspname AS schema FROM pg_catalog.pg_namespace WHERE nspname = ANY ($1::text[])',
+    [schemas],
+  );
+  return new Set(rows.map(({ schema }) => schema));
+}
+
+/** Those whose name is not kept with their schema yet. */
+export async function unkeptNames(
+  pool: pg.Pool,
+  tenants: readonly MarkedSchema[],
+): Promise<MarkedSchema[]> {
+  const { rows } = await pool.query<{ schema: string; comment: string | null }>(
+    `SELECT n.nspname AS schema, obj_description(c.oid, 'pg_class') AS comment
+       FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      WHERE c.relname = $1 AND n.nspname = ANY ($2::text[])`,
+    [CLOACINA_MIGRATIONS_TABLE, tenants.map(({ schema }) => schema)],
+  );
+  const kept = new Map(rows.map(({ schema, comment }) => [schema, nameIn(comment)]));
+  return tenants.filter(({ schema, tenant }) => kept.get(schema) !== tenant);
+}
+
+/** Keeps a tenant's name with its schema. Only the owner of the table may. */
+export async function keepName(pool: pg.Pool, { schema, tenant }: MarkedSchema): Promise<void> {
+  const table = `${pg.escapeIdentifier(schema)}.${CLOACINA_MIGRATIONS_TABLE}`;
+  await pool.query(`COMMENT ON TABLE ${table} IS ${pg.escapeLiteral(PREFIX + tenant)}`);
+}
+
+function nameIn(comment: string | null): string | undefined {
+  return comment?.startsWith(PREFIX) === true ? comment.slice(PREFIX.length) : undefined;
+}

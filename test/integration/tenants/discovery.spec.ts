@@ -1,0 +1,256 @@
+import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import pg from 'pg';
+import { TENANT_HOST } from '../../../lib/boot/registration.js';
+import { CloacinaModule } from '../../../lib/cloacina.module.js';
+import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
+import { CloacinaTenants } from '../../../lib/tenants/cloacina-tenants.js';
+import type { TenantDiscovery } from '../../../lib/tenants/tenant-discovery.js';
+import { rowsOf, scratchDatabase } from '../../support/scratch-database.js';
+import { waitFor } from '../../support/wait-for.js';
+import { start, type Application } from './application.js';
+import { TenantProcess } from './processes.js';
+
+const whoRan = defineWorkflow('who-ran')
+  .task('only', ({ tenant }) => ({ tenant, pid: process.pid }))
+  .build();
+const workflows = [{ provide: whoRan.name, useValue: whoRan }];
+
+/** Of this file alone: every schema of the database is looked at. */
+let url = '';
+let schemas = 0;
+beforeAll(async () => {
+  url = await scratchDatabase();
+});
+const newSchema = (): string => `tenant_${++schemas}`;
+
+const application = (discover: boolean, more: object = {}): Promise<Application> =>
+  start(workflows, { shared: { databaseUrl: url, tenants: { discover }, ...more } });
+
+function discoveryOf({ app }: Application): TenantDiscovery {
+  return Reflect.get(app.get<object>(TENANT_HOST), 'discovery') as TenantDiscovery;
+}
+
+/** From now on it looks only when it is told to. */
+function stopTimer(discovering: Application): void {
+  clearTimeout(Reflect.get(discoveryOf(discovering), 'timer') as NodeJS.Timeout);
+}
+
+/** However busy the machine is; the timer's look comes before. */
+const served = (look: () => boolean): Promise<boolean> =>
+  waitFor(look, { deadline: 30_000, what: 'the discovered tenant' });
+
+const sql = (text: string): Promise<object[]> => rowsOf(url, text);
+
+/** What was logged as a warning or an error. */
+const logged: string[] = [];
+beforeEach(() => {
+  logged.length = 0;
+  for (const level of ['warn', 'error'] as const) {
+    jest
+      .spyOn(Logger.prototype, level)
+      .mockImplementation((message: unknown) => void logged.push(String(message)));
+  }
+});
+
+describe('Discovery', () => {
+  it('is announced, by a process that adds a tenant, to one that serves it under its name', async () => {
+    const discovering = await TenantProcess.start(url, { discover: true });
+    const other = await TenantProcess.start(url, { discover: false });
+    // A client, which runs nothing itself.
+    const { tenants } = await application(false, { maxConcurrentTasks: 0 });
+    const { runner } = await tenants.add({ tenant: 'acme', schema: newSchema() });
+    const result = await runner.execute(whoRan);
+    expect(result.context).toEqual({ pid: discovering.child.pid });
+    expect(await discovering.list()).toContainEqual({ name: 'acme', schema: runner.schema });
+    expect(await other.list()).toEqual([]);
+  }, 120_000);
+
+  it('needs neither timer nor look for an announced tenant, and no announcement for a look', async () => {
+    const [adding, discovering, deaf] = await Promise.all([
+      application(false),
+      application(true),
+      application(true, { controlConnection: false }),
+    ]);
+    stopTimer(discovering);
+    stopTimer(deaf);
+    await adding.tenants.add({ tenant: 'announced', schema: newSchema() });
+    await served(() => discovering.tenants.has('announced'));
+    expect(deaf.tenants.has('announced')).toBe(false);
+    await discoveryOf(deaf).lookOnce();
+    expect(deaf.tenants.has('announced')).toBe(true);
+  });
+
+  it('opens what is there before other modules begin, but not what is closed to its login, nor public', async () => {
+    const { tenants } = await application(false);
+    const [open, named, closed] = [newSchema(), newSchema(), newSchema()];
+    await Promise.all([
+      tenants.add({ schema: open }),
+      tenants.add({ tenant: 'named "1" \\', schema: named }),
+      tenants.add({ schema: closed }),
+      tenants.add({}),
+    ]);
+    const role = `reader_${schemas}`;
+    await sql(`CREATE ROLE ${role} LOGIN PASSWORD 'pw';
+      GRANT CREATE ON DATABASE ${new URL(url).pathname.slice(1)} TO ${role}`);
+    for (const schema of [open, named]) {
+      await sql(`GRANT USAGE ON SCHEMA ${schema} TO ${role};
+        GRANT ALL ON ALL TABLES IN SCHEMA ${schema} TO ${role}`);
+    }
+    const login = new URL(url);
+    login.username = role;
+    login.password = 'pw';
+    @Injectable()
+    class Early implements OnModuleInit {
+      found: string[] = [];
+      constructor(private readonly all: CloacinaTenants) {}
+      onModuleInit(): void {
+        this.found = this.all.list().map(({ name }) => name);
+      }
+    }
+    Reflect.defineMetadata('design:paramtypes', [CloacinaTenants], Early);
+    const shared = { databaseUrl: login.href, tenants: { discover: true } };
+    const { app, tenants: found } = await start([...workflows, Early], { shared });
+    expect(app.get(Early).found.sort()).toEqual([open, 'named "1" \\'].sort());
+    const result = await found.get(open).runner.execute(whoRan);
+    expect(result.orThrow().context).toMatchObject({ tenant: open });
+    await app.close();
+    await sql(`DROP OWNED BY ${role} CASCADE; DROP ROLE ${role}`);
+  });
+
+  it('does not find again what the application removed, until it is added again', async () => {
+    const [adding, discovering] = await Promise.all([application(false), application(true)]);
+    stopTimer(discovering);
+    const schema = newSchema();
+    await adding.tenants.add({ schema });
+    await served(() => discovering.tenants.has(schema));
+    await discovering.tenants.remove(schema);
+    await discoveryOf(discovering).lookOnce();
+    expect(discovering.tenants.has(schema)).toBe(false);
+    await discovering.tenants.add({ schema });
+    expect(discovering.tenants.has(schema)).toBe(true);
+    // One that was dropped and made again is another one.
+    await discovering.tenants.remove(schema);
+    await adding.tenants.remove(schema);
+    await sql(`DROP SCHEMA ${schema} CASCADE`);
+    await discoveryOf(discovering).lookOnce();
+    await adding.tenants.add({ schema });
+    await served(() => discovering.tenants.has(schema));
+  });
+
+  it('reports a schema that was dropped by hand once, and serves it no more', async () => {
+    const [adding, discovering] = await Promise.all([application(false), application(true)]);
+    const schema = newSchema();
+    const kept = await adding.tenants.add({ tenant: 'dropped', schema });
+    await served(() => discovering.tenants.has('dropped'));
+    await kept.runner.execute(whoRan);
+    await adding.tenants.remove('dropped');
+    await sql(`DROP SCHEMA ${schema} CASCADE`);
+    const discovery = discoveryOf(discovering);
+    await discovery.lookOnce();
+    await discovery.lookOnce();
+    expect(discovering.tenants.has('dropped')).toBe(false);
+    expect(logged.filter((line) => line.includes('was dropped'))).toHaveLength(1);
+    // It is not made again behind the back of who dropped it.
+    expect(await sql(`SELECT FROM pg_namespace WHERE nspname = '${schema}'`)).toEqual([]);
+  });
+
+  it('reports a tenant that it cannot open once, and opens the others', async () => {
+    const adding = await application(false);
+    const [good, newer] = [newSchema(), newSchema()];
+    await adding.tenants.add({ schema: good });
+    await adding.tenants.add({ schema: newer });
+    await sql(
+      `INSERT INTO ${newer}.cloacina_migrations (timestamp, name) VALUES (9, 'OfAnotherVersion9999999999999')`,
+    );
+    const discovering = await application(true);
+    expect(discovering.tenants.has(good)).toBe(true);
+    const discovery = discoveryOf(discovering);
+    const failures = Reflect.get(discovery, 'failures') as Map<string, object>;
+    // As if the pause before the next try was over.
+    failures.set(newer, { retryAt: 0, pauseMs: 1 });
+    await discovery.lookOnce();
+    expect(logged.filter((line) => line.includes(newer))).toEqual([
+      expect.stringContaining('A newer version of nestjs-cloacina has migrated the schema'),
+    ]);
+    await sql(`DELETE FROM ${newer}.cloacina_migrations WHERE timestamp = 9`);
+    failures.set(newer, { retryAt: 0, pauseMs: 1 });
+    await discovery.lookOnce();
+    expect(discovering.tenants.has(newer)).toBe(true);
+  });
+
+  it('gives way to what the application adds itself', async () => {
+    const [adding, discovering] = await Promise.all([application(false), application(true)]);
+    const schema = newSchema();
+    await adding.tenants.add({ schema });
+    await served(() => discovering.tenants.has(schema));
+    const found = discovering.tenants.get(schema);
+    expect(await discovering.tenants.add({ schema })).toBe(found);
+    const other = newSchema();
+    await adding.tenants.add({ schema: other });
+    await served(() => discovering.tenants.has(other));
+    const own = { tenant: 'mine', schema: other, maxConcurrentTasks: 3 };
+    const added = await discovering.tenants.add(own);
+    expect(discovering.tenants.has(other)).toBe(false);
+    expect((await added.runner.execute(whoRan)).context).toMatchObject({ tenant: 'mine' });
+    // Now it is the application's, and is not renamed by what is in the database.
+    await sql(`COMMENT ON TABLE ${other}.cloacina_migrations IS 'tenant: theirs'`);
+    await discoveryOf(discovering).lookOnce();
+    expect(discovering.tenants.has('mine')).toBe(true);
+  });
+
+  it('follows a name that the tenant was given after it was found', async () => {
+    const [adding, discovering] = await Promise.all([application(false), application(true)]);
+    const schema = newSchema();
+    await adding.tenants.add({ schema });
+    await served(() => discovering.tenants.has(schema));
+    await adding.tenants.remove(schema);
+    await adding.tenants.add({ tenant: 'renamed', schema });
+    await served(() => discovering.tenants.has('renamed'));
+    expect(discovering.tenants.has(schema)).toBe(false);
+  });
+});
+
+describe('A schema that was dropped by hand, without discovery', () => {
+  it('is reported once, costs nothing but what a tenant costs, and is no trouble to others', async () => {
+    const [one, other] = [newSchema(), newSchema()];
+    const { app, tenants } = await start(workflows, {
+      shared: { databaseUrl: url },
+      imports: [CloacinaModule.forTenant({ schema: other })],
+    });
+    const { runner } = await tenants.add({ schema: one });
+    await runner.execute(whoRan);
+    await sql(`DROP SCHEMA ${one} CASCADE`);
+    const host = app.get<{ recoverOnce(): Promise<void> }>(TENANT_HOST);
+    for (let i = 0; i < 3; i++) await host.recoverOnce();
+    expect(tenants.has(one)).toBe(true);
+    expect(logged.filter((line) => line.includes(one))).toHaveLength(1);
+    expect((await tenants.get(other).runner.execute(whoRan)).status).toBe('Completed');
+    await expect(runner.start(whoRan)).rejects.toThrow(/does not exist/);
+    await tenants.remove(one);
+  });
+});
+
+describe('Several processes', () => {
+  it('add one tenant at once, twenty times each: one schema, one migration', async () => {
+    const schema = newSchema();
+    const processes = await Promise.all(
+      [1, 2, 3].map(() => TenantProcess.start(url, { discover: false })),
+    );
+    const add = { tenant: 'together', schema };
+    const distinct = await Promise.all(processes.map((process) => process.ask({ add, times: 20 })));
+    expect(distinct).toEqual([1, 1, 1]);
+    const migrations = await sql(`SELECT name FROM ${schema}.cloacina_migrations`);
+    expect(new Set(migrations.map((row) => Reflect.get(row, 'name'))).size).toBe(migrations.length);
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    const { rows } = await client.query(
+      `SELECT count(*)::integer AS definitions FROM ${schema}.cloacina_workflow_definition`,
+    );
+    await client.end();
+    expect(rows).toEqual([{ definitions: 1 }]);
+    await processes[0]?.ask({ remove: 'together' });
+    expect(await processes[0]?.list()).toEqual([]);
+    expect(await processes[1]?.list()).toEqual([{ name: 'together', schema }]);
+  }, 120_000);
+});
