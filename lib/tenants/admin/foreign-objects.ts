@@ -64,6 +64,19 @@ export async function ownedElsewhere(
   return shortened(rows.map(({ name }) => name));
 }
 
+/** What still mentions the role, in this database: rights that were granted by somebody whose rights this login lacks. */
+export async function grantedByOthers(client: pg.Client, role: string): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT pg_describe_object(s.classid, s.objid, s.objsubid) AS name
+       FROM pg_catalog.pg_shdepend s
+      WHERE s.refclassid = 'pg_authid'::regclass
+        AND s.refobjid = (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = $1::name)
+      ORDER BY 1`,
+    [role],
+  );
+  return shortened(rows.map(({ name }) => name));
+}
+
 function shortened(names: readonly string[]): string[] {
   const distinct = [...new Set(names)];
   if (distinct.length <= NAMED) return distinct;

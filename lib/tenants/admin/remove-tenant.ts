@@ -1,8 +1,8 @@
 import { NotAllowedError, TenantIncompleteError } from '../../errors/index.js';
 import { quoteIdentifier } from '../schema-name.js';
-import { type AdminSession, inTransaction, joinRole, lockTenant } from './admin-session.js';
+import { type AdminSession, joinRole, lockTenant } from './admin-session.js';
 import { setStage } from './create-tenant.js';
-import { foreignDependents, ownedElsewhere } from './foreign-objects.js';
+import { foreignDependents, grantedByOthers, ownedElsewhere } from './foreign-objects.js';
 import { endConnections, insistently, stopWork, untilIdle } from './stop-tenant.js';
 import { describeState, readTenantState, type TenantState } from './tenant-state.js';
 
@@ -34,17 +34,16 @@ export async function removeTenantFrom(
   const roles = [state.login?.name, state.isolationRole].filter((role) => role !== undefined);
   for (const role of roles) await joinRole(session, role);
   const { login } = state;
-  if (login !== undefined) {
-    await inTransaction(client, async () => {
-      await setStage(session, { schema, username: login.name }, 'removing');
-      await client.query(`ALTER ROLE ${quoteIdentifier(login.name)} NOLOGIN`);
-    });
-  }
+  if (login !== undefined) await setStage(session, { schema, username: login.name }, 'removing');
   if (state.schema?.hasTables === true) {
     await stopWork(client, schema, left());
     await untilIdle(client, schema, left());
   }
-  if (login !== undefined) await endConnections(client, login.name);
+  if (login !== undefined) {
+    // Not before: who ends work may have to connect anew, to record what came of it.
+    await client.query(`ALTER ROLE ${quoteIdentifier(login.name)} NOLOGIN`);
+    await endConnections(client, login.name);
+  }
   await insistently(client, schema, () => drop(session, schema, state, roles));
   await assertGone(session, schema, found);
   return found;
@@ -66,6 +65,7 @@ async function drop(
     await assertOwnsNothingElse(session, schema, role);
     // What is left is what it was granted, and its default privileges.
     await client.query(`DROP OWNED BY ${quoteIdentifier(role)}`);
+    await assertUnmentioned(session, schema, state, role);
     await client.query(`DROP ROLE ${quoteIdentifier(role)}`);
   }
 }
@@ -126,6 +126,25 @@ async function assertOwnsNothingElse(
     `its role ${JSON.stringify(role)} is in use elsewhere: ${owned.join(', ')}`,
     'Give what it owns to another role, and revoke what it was granted in other databases.',
   );
+}
+
+/** The server would say no more than that something depends on the role. */
+async function assertUnmentioned(
+  { client }: AdminSession,
+  schema: string,
+  state: TenantState,
+  role: string,
+): Promise<void> {
+  const granted = await grantedByOthers(client, role);
+  if (granted.length === 0) return;
+  throw new TenantIncompleteError({
+    operation: 'removeTenant',
+    schema,
+    remaining: describeState(schema, state),
+    advice:
+      `Others have granted its role ${JSON.stringify(role)} rights on ${granted.join(', ')}. Have them revoke those, ` +
+      'and call removeTenant() again.',
+  });
 }
 
 /** The last word is the catalogs'. */

@@ -11,7 +11,7 @@ const LOOK_MS = 100;
 const LOCK_TIMEOUT_MS = 2_000;
 /** How long an ended connection may take to be gone, in milliseconds. */
 const END_PATIENCE_MS = 10_000;
-const MAX_TRIES = 10;
+const MAX_TRIES = 4;
 
 /**
  * From here on nothing begins in the schema, in any process, and what runs may end: the tasks that wait are held, and
@@ -87,7 +87,8 @@ export async function insistently(
       await inLockTimeout(client, work);
       return;
     } catch (error) {
-      if (!isLockFailure(error) || attempt === MAX_TRIES) throw error;
+      if (!isLockFailure(error)) throw error;
+      if (attempt === MAX_TRIES) throw await describeLock(client, schema, error);
       await endLockHolders(client, schema);
     }
   }
@@ -121,6 +122,19 @@ async function endLockHolders(client: pg.Client, schema: string): Promise<void> 
        END LOOP;
      END $$`,
   );
+}
+
+async function describeLock(client: pg.Client, schema: string, cause: unknown): Promise<Error> {
+  const { rows } = await client.query<{ holder: string }>(
+    `SELECT DISTINCT format('backend %s (%s, role %s)', l.pid, coalesce(nullif(a.application_name, ''), 'unnamed'),
+                            coalesce(a.usename, '?')) AS holder
+       FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_class c ON c.oid = l.relation
+       LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+      WHERE c.relnamespace = ${literal(schema)}::regnamespace AND l.granted AND l.pid <> pg_backend_pid()`,
+  );
+  const holders = rows.map(({ holder }) => holder).join(', ');
+  if (holders === '') return new Error('Its tables stayed locked.', { cause });
+  return new Error(`its tables are locked by ${holders}, which this login may not end`, { cause });
 }
 
 /** A schema's quoted name as a literal; it has passed the check of names. */
