@@ -1,4 +1,5 @@
-import { describe, expect, it } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { describe, expect, it, jest } from '@jest/globals';
 import { freshSchema } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 import { Workers, waits, type Worker } from './workers.js';
@@ -63,7 +64,7 @@ describe('A task that is lost with its process again and again', () => {
         worker.process.exit.then(() => true),
         watcher!.runner
           .handle(poison)
-          .result({ timeout: '25s' })
+          .result({ timeout: '60s' })
           .then(() => false),
       ]);
       if (!ended) break;
@@ -93,7 +94,13 @@ describe('A task that is lost with its process again and again', () => {
     expect(await other!.recovery.run()).toMatchObject({ recovered: 0, abandoned: 0 });
     await other!.close();
 
+    const warnings = jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
     const [next] = await workers.here();
+    const told = warnings.mock.calls.map(([message]) => String(message));
+    warnings.mockRestore();
+    expect(told).toEqual([
+      expect.stringMatching(/^Tenant ".*": recovery is off \(enableRecovery: false\)/),
+    ]);
     expect(await next!.recovery.run()).toMatchObject({ recovered: 0, abandoned: 0 });
     const [row] = await next!.query<{ count: number }>(
       `SELECT count(*)::integer FROM cloacina_task_execution WHERE status = 'Running'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { queryIn } from '../../support/open-tenant.js';
+import { type OpenTenant, queryIn } from '../../support/open-tenant.js';
 import { freshSchema } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 import { Workers, waits } from './workers.js';
@@ -14,6 +14,11 @@ async function locksOf(schema: string): Promise<{ process: string; pid: number }
   );
 }
 
+/** Two hosts in one process are two to the server: each has its own connections, lock and leases. */
+async function startIn({ runner }: OpenTenant, count: number): Promise<void> {
+  for (const input of waits(count)) await runner.start('holding', { ...input });
+}
+
 async function terminate(schema: string, pids: readonly number[]): Promise<void> {
   await queryIn(schema, 'SELECT pg_terminate_backend(p) FROM unnest($1::integer[]) p', [pids]);
 }
@@ -22,9 +27,9 @@ describe('A control connection that is cut', () => {
   it('comes back, in one process or all, and no handler runs a second time', async () => {
     const schema = freshSchema();
     const workers = new Workers([schema], { maxConcurrentTasks: 5 });
-    const [one, two] = [await workers.child(), await workers.child()];
-    await one.start(waits(5, 'of one'));
-    await two.start(waits(5, 'of two'));
+    const [[one], [two]] = [await workers.here(), await workers.here()];
+    await startIn(one!, 5);
+    await startIn(two!, 5);
     await workers.begun(10);
     let before = await waitFor(async () => {
       const locks = await locksOf(schema);
@@ -41,10 +46,10 @@ describe('A control connection that is cut', () => {
       });
     }
     // Both claim again.
-    one.order({ release: true });
-    two.order({ release: true });
+    workers.release();
     await waitFor(() => workers.entries('ended').length === 10);
-    await one.start(waits(5, 'later'));
+    await startIn(one!, 3);
+    await startIn(two!, 2);
     await workers.begun(15);
     expect(workers.entries('begun')).toHaveLength(15);
     expect(await queryIn(schema, 'SELECT FROM cloacina_recovery_event')).toEqual([]);
@@ -53,9 +58,9 @@ describe('A control connection that is cut', () => {
   it('is no reason to recover when all other connections are cut with it', async () => {
     const schema = freshSchema();
     const workers = new Workers([schema], { maxConcurrentTasks: 5 });
-    const [one, two] = [await workers.child(), await workers.child()];
-    await one.start(waits(5, 'of one'));
-    await two.start(waits(5, 'of two'));
+    const [[one], [two]] = [await workers.here(), await workers.here()];
+    await startIn(one!, 5);
+    await startIn(two!, 5);
     await workers.begun(10);
     for (let i = 0; i < 3; i++) {
       const before = await locksOf(schema);
@@ -69,8 +74,7 @@ describe('A control connection that is cut', () => {
         return locks.length === 2 && !locks.some(({ pid }) => before.some((b) => b.pid === pid));
       });
     }
-    one.order({ release: true });
-    two.order({ release: true });
+    workers.release();
     await waitFor(() => workers.entries('ended').length === 10);
     expect(workers.entries('begun')).toHaveLength(10);
     expect(await queryIn(schema, 'SELECT FROM cloacina_recovery_event')).toEqual([]);

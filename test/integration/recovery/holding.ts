@@ -25,7 +25,7 @@ export interface Behaviour {
   readonly die: () => void;
 }
 
-const LINGER_MS = 100;
+const LINGER_MS = 40;
 const NEVER = new Promise<never>(() => undefined);
 
 /** One task that does as its input says, and one that comes after it. */

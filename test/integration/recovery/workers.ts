@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll } from '@jest/globals';
+import { afterAll, jest } from '@jest/globals';
 import type { HostedTenantOptions } from '../../../lib/tenants/tenant.js';
 import { startChild, type TestChild } from '../../support/child-process.js';
 import { openTenants, type OpenOptions, type OpenTenant } from '../../support/open-tenant.js';
@@ -13,19 +13,26 @@ const SCRIPT = new URL('worker.ts', import.meta.url);
 const folder = mkdtempSync(path.join(tmpdir(), 'cloacina-recovery-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 let logs = 0;
+// Several processes boot one after the other, each as slow as the machine is busy.
+jest.setTimeout(90_000);
 
 /** Processes on one set of schemas, and what their handlers did. */
 export class Workers {
   private readonly log = path.join(folder, `${++logs}.log`);
   private readonly inProcess: Entry[] = [];
   private started = 0;
-  private releaseOwn: () => void = () => undefined;
+  private readonly releases: (() => void)[] = [];
 
   constructor(
     private readonly schemas: readonly string[],
     private readonly options: Partial<HostedTenantOptions> = {},
   ) {
     writeFileSync(this.log, '');
+  }
+
+  /** The first of the schemas. */
+  get schema(): string {
+    return this.schemas[0] ?? '';
   }
 
   /** A process of its own, which claims by the time this resolves. */
@@ -38,13 +45,13 @@ export class Workers {
     };
     const child = startChild(SCRIPT, { env: { WORKER: JSON.stringify(settings) } });
     await child.message<WorkerMessage>(({ kind }) => kind === 'ready', 30_000);
-    return new Worker(child, settings.name, this.schemas[0] ?? '');
+    return new Worker(child, settings.name, this.schema);
   }
 
   /** What stands for a process within the test's own; one tenant for each schema. */
   here(options: OpenOptions = {}): Promise<OpenTenant[]> {
     const name = `here ${++this.started}`;
-    const released = new Promise<void>((resolve) => (this.releaseOwn = resolve));
+    const released = new Promise<void>((resolve) => this.releases.push(resolve));
     const definition = holding({
       note: (entry) => this.inProcess.push({ ...entry, by: name }),
       released,
@@ -61,9 +68,9 @@ export class Workers {
     );
   }
 
-  /** Lets the handlers of the newest `here` end. */
+  /** Lets the handlers of all that are `here` end. */
   release(): void {
-    this.releaseOwn();
+    for (const release of this.releases) release();
   }
 
   entries(what?: Entry['what']): Entry[] {
