@@ -32,7 +32,7 @@ describe('A process that was given up for dead and renews its lease', () => {
 
   it('works on under a lease that nobody believes, where the renewal does not say so', async () => {
     const scene = await givenUp();
-    const { zombie, survivor, process, free } = scene;
+    const { zombie, process, free } = scene;
     const former = zombie.engine.lease.instanceId;
     process.rewrite('(SELECT count(*)::integer FROM r0)', '1');
     await processEngineOf(zombie).renewOnce();
@@ -43,7 +43,7 @@ describe('A process that was given up for dead and renews its lease', () => {
     await zombie.runner.start('plain');
     await waitFor(() => scene.begins('zombie') === 1);
     // A needless second run, of what a living process is at.
-    expect((await survivor.recovery.run()).recovered).toBe(1);
+    await scene.recovered(2);
     free.open();
   });
 });
@@ -57,20 +57,20 @@ describe.each([
     const { zombie, survivor } = scene;
     const former = zombie.engine.lease.instanceId;
     scene.handlers = { zombie: () => scene.hold(), survivor: () => ({ by: 'the survivor' }) };
-    // So that it is this one who claims what waits.
-    survivor.engine.pauseClaiming();
+    // So that it is this one who claims what waits, and nobody takes it yet.
+    scene.other.stop();
     const { id } = await zombie.runner.start('plain', {}, options);
     await waitFor(() => scene.begins('zombie') === 1);
     await processEngineOf(zombie).renewOnce();
     expect(zombie.engine.claims.size).toBe(0);
     // Without the look for claims that have no lease it would be nobody's for ever.
     const orphans = `SELECT FROM cloacina_task_execution WHERE status = 'Running' AND owner = $1`;
-    expect(await survivor.query(orphans, [former])).toHaveLength(1);
+    expect(await zombie.query(orphans, [former])).toHaveLength(1);
     const leases = 'SELECT FROM cloacina_runner_lease WHERE instance_id = $1';
-    expect(await survivor.query(leases, [former])).toEqual([]);
+    expect(await zombie.query(leases, [former])).toEqual([]);
     zombie.engine.pauseClaiming();
-    expect((await survivor.recovery.run()).recovered).toBe(1);
-    survivor.engine.resumeClaiming();
+    scene.other.goOn();
+    await scene.recovered(2);
     const { status, context } = await survivor.runner.handle(id).result();
     expect([status, context]).toEqual(['Completed', { by: 'the survivor', after: true }]);
     const before = await scene.rows();
