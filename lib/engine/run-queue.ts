@@ -1,9 +1,16 @@
 /** How much work may lie ready beside the running handlers: what they get through in so many milliseconds. */
-const PREFETCH_MS = 10;
+const PREFETCH_MS = 20;
 /** Tasks to prefetch at most, however short the handlers are. */
-const MAX_PREFETCH = 1_000;
-/** Weight of the newest handler in the mean of their durations. */
+const MAX_PREFETCH = 2_000;
+/** Weight of the newest handler in the geometric mean of their durations, which no pause of the process turns. */
 const SMOOTHING = 0.1;
+/** What a handler counts for at least, in milliseconds. */
+const SHORTEST_MS = 0.01;
+/**
+ * Handlers begin one after the other for so long at most, in milliseconds; then whoever waits for the event loop has a
+ * turn. A thousand handlers that do nothing would hold it up for longer than a neighbour's whole execution takes.
+ */
+const BURST_MS = 2;
 /** A queue that has not moved for so long is given back, in milliseconds: other processes may have room. */
 const STALL_MS = 100;
 
@@ -76,10 +83,7 @@ export class Lane {
   get prefetch(): number {
     if (this.meanMs === undefined || this.meanMs >= PREFETCH_MS) return 0;
     if (this.isFull && this.stillMs >= PREFETCH_MS) return 0;
-    return Math.min(
-      MAX_PREFETCH,
-      Math.floor((this.limit * PREFETCH_MS) / Math.max(this.meanMs, 0.01)),
-    );
+    return Math.min(MAX_PREFETCH, Math.floor((this.limit * PREFETCH_MS) / this.meanMs));
   }
 
   private get isFull(): boolean {
@@ -101,6 +105,7 @@ export class Lane {
   hold(count: number): void {
     this.reserved += count;
     this.slots.reserved += count;
+    this.slots.taken(this, count);
   }
 
   /** What was promised and not used is room again, for whoever waits for some. */
@@ -108,12 +113,14 @@ export class Lane {
     if (count === 0) return;
     this.reserved -= count;
     this.slots.reserved -= count;
+    this.slots.taken(this, -count);
     queueMicrotask(() => this.slots.offerRoom());
   }
 
   add(job: Job): void {
     this.queue.splice(this.placeOf(job), 0, job);
     this.slots.queued++;
+    this.slots.taken(this, 1);
     this.slots.line(this);
     this.slots.fillSoon();
   }
@@ -133,6 +140,7 @@ export class Lane {
   removeQueued(): Job[] {
     const jobs = this.queue.splice(0);
     this.slots.queued -= jobs.length;
+    this.slots.taken(this, -jobs.length);
     return jobs;
   }
 
@@ -152,8 +160,9 @@ export class Lane {
   private readonly whenIdle: (() => void)[] = [];
 
   observe(durationMs: number): void {
+    const measured = Math.max(durationMs, SHORTEST_MS);
     this.meanMs =
-      this.meanMs === undefined ? durationMs : this.meanMs + (durationMs - this.meanMs) * SMOOTHING;
+      this.meanMs === undefined ? measured : this.meanMs * (measured / this.meanMs) ** SMOOTHING;
   }
 }
 
@@ -164,6 +173,10 @@ export class RunQueue {
   running = 0;
   queued = 0;
   reserved = 0;
+  /** Slots that are spoken for: of what a tenant has in hand, no more than it may run at once. */
+  private occupied = 0;
+  /** When the handlers of this turn of the event loop began to begin. */
+  private burstSince: number | undefined;
   private readonly lanes = new Set<Lane>();
   /**
    * The tenants that can begin a task now, the next one first. Of thousands only these are looked at: who has nothing
@@ -199,7 +212,8 @@ export class RunQueue {
     const own = lane.limit + prefetch - lane.inHand;
     const all = this.limit + prefetch - this.running - this.queued - this.reserved;
     // Full, and of handlers that take their time: what is claimed now would wait for them.
-    if (own <= 0 || (all <= 0 && this.queued === 0)) return 0;
+    const isFull = this.occupied >= this.limit && all <= 0;
+    if (own <= 0 || (isFull && this.queued === 0)) return 0;
     // Others are known to wait: nobody takes more than a share of what is left. And each may have its share of the
     // whole, whatever the others have prefetched before it came.
     const parts = this.backlogged.size + (lane.backlog ? 0 : 1);
@@ -222,12 +236,31 @@ export class RunQueue {
   private fill(): void {
     if (this.filling) return;
     this.filling = true;
-    while (this.running < this.limit) {
+    while (this.running < this.limit && this.inTurn.size > 0 && this.mayGoOn()) {
       const found = this.nextJob();
       if (found === undefined) break;
       this.begin(...found);
     }
     this.filling = false;
+  }
+
+  /** Not for longer than a burst: the rest begins when the event loop has been round. */
+  private mayGoOn(): boolean {
+    const now = performance.now();
+    if (this.burstSince === undefined) {
+      this.burstSince = now;
+      setImmediate(() => {
+        this.burstSince = undefined;
+        this.fill();
+      });
+    }
+    return now - this.burstSince < BURST_MS;
+  }
+
+  /** A tenant has so many tasks more in hand, or fewer. */
+  taken(lane: Lane, count: number): void {
+    const { inHand, limit } = lane;
+    this.occupied += Math.min(limit, inHand) - Math.min(limit, inHand - count);
   }
 
   /** Its turn comes when it can begin something. */
@@ -265,6 +298,7 @@ export class RunQueue {
       lane.observe(performance.now() - begun);
       this.running--;
       lane.running--;
+      this.taken(lane, -1);
       if (job.suspect) this.suspectEnded();
       this.line(lane);
       this.fill();

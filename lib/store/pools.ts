@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { ConnectionTurns } from './connection-turns.js';
 
 /** How the pools of one login are made. */
 export interface PoolSettings {
@@ -17,6 +18,8 @@ export interface LoginPools {
   readonly statements: pg.Pool;
   /** Data sources, transactions with user code, and what is rare. */
   readonly general: pg.Pool;
+  /** Who is next to use one of these, for a statement. */
+  readonly turns: { readonly statements: ConnectionTurns; readonly general: ConnectionTurns };
   /** For a tenant that asks for more connections than those before it: the largest wish wins. */
   grow(poolSize: number): void;
   end(): Promise<void>;
@@ -82,6 +85,7 @@ export function createPools(settings: PoolSettings): LoginPools {
   return {
     statements,
     general,
+    turns: { statements: new ConnectionTurns(statements), general: new ConnectionTurns(general) },
     grow: (poolSize) => {
       statements.options.max = Math.max(statements.options.max, statementShare(poolSize));
       general.options.max = Math.max(general.options.max, poolSize - statementShare(poolSize));

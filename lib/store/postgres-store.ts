@@ -114,8 +114,8 @@ export class PostgresStore implements TenantStore {
     this.tables = tenantTables(settings.quotedSchema);
     const key = createHash('sha256').update(settings.schema).digest('hex').slice(0, 16);
     this.statements = new TenantStatements(this.tables, key);
-    this.hot = this.statements.on(settings.pools.statements);
-    this.cold = this.statements.on(settings.pools.general);
+    this.hot = this.statements.inTurn(settings.pools.turns.statements);
+    this.cold = this.statements.inTurn(settings.pools.turns.general);
     this.definitions = new PostgresDefinitionStore(this.cold);
     this.recovery = new PostgresRecoveryStore(this.hot, this.cold);
   }

@@ -1,4 +1,5 @@
-import pg from 'pg';
+import type pg from 'pg';
+import type { ConnectionTurns } from './connection-turns.js';
 import { runPrepared } from './prepared-statements.js';
 import type { RawRow, Statement, StatementRunner, TenantTables } from './statements/statement.js';
 
@@ -29,13 +30,16 @@ export class TenantStatements {
     private readonly key: string,
   ) {}
 
-  /** A runner on a pool or on a connection. */
-  on(client: pg.Pool | pg.ClientBase): StatementRunner {
+  /** A runner on a connection. */
+  on(client: pg.ClientBase): StatementRunner {
+    return { run: (statement, values) => this.run(client, statement, values) };
+  }
+
+  /** A runner on a pool's connections. */
+  inTurn(turns: ConnectionTurns): StatementRunner {
     return {
       run: (statement, values) =>
-        client instanceof pg.Pool
-          ? withConnection(client, (connection) => this.run(connection, statement, values))
-          : this.run(client, statement, values),
+        turns.lend(this, (client) => this.run(client, statement, values)),
     };
   }
 
@@ -64,22 +68,6 @@ export class TenantStatements {
     else if (now - use.lastAt > MAX_PAUSE_MS) use.runs = 0;
     use.lastAt = now;
     return use.runs++ >= PREPARE_AFTER_RUNS;
-  }
-}
-
-/** A connection that fails a statement is closed, as the pool itself would do: nobody knows in what state it is. */
-async function withConnection<T>(
-  pool: pg.Pool,
-  work: (client: pg.PoolClient) => Promise<T>,
-): Promise<T> {
-  const client = await pool.connect();
-  let failed = true;
-  try {
-    const result = await work(client);
-    failed = false;
-    return result;
-  } finally {
-    client.release(failed);
   }
 }
 

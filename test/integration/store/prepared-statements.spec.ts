@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
+import { ConnectionTurns } from '../../../lib/store/connection-turns.js';
 import { TenantStatements } from '../../../lib/store/statement-pool.js';
 import { type Statement, tenantTables } from '../../../lib/store/statements/statement.js';
 import { databaseUrl } from '../../support/postgres.js';
@@ -22,8 +23,10 @@ function tenant(no: number): TenantStatements {
 
 describe('Prepared statements', () => {
   let pool: pg.Pool;
+  let turns: ConnectionTurns;
   beforeAll(() => {
     pool = new pg.Pool({ connectionString: databaseUrl(), max: 1 });
+    turns = new ConnectionTurns(pool);
   });
   afterAll(() => pool.end());
 
@@ -32,7 +35,7 @@ describe('Prepared statements', () => {
     return rows.map(({ name }) => name);
   };
   const run = async (statements: TenantStatements, runs: number): Promise<void> => {
-    const runner = statements.on(pool);
+    const runner = statements.inTurn(turns);
     for (let i = 0; i < runs; i++) {
       const rows = await runner.run(statement, [String(i)]);
       expect(rows).toEqual([[`${i} in ${statements.tables.task}`]]);

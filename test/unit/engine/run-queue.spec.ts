@@ -1,0 +1,156 @@
+import { describe, expect, it } from '@jest/globals';
+import { type Lane, RunQueue } from '../../../lib/engine/run-queue.js';
+
+/** Slots for jobs that end when they are told to; notes in which order they begin. */
+class Slots {
+  readonly queue: RunQueue;
+  readonly begun: string[] = [];
+  private readonly lanes = new Map<string, Lane>();
+  private readonly running: { readonly tenant: string; readonly end: () => void }[] = [];
+
+  constructor(limit: number) {
+    this.queue = new RunQueue(limit);
+  }
+
+  tenant(name: string, limit = 10, onRoom = (): void => undefined): Lane {
+    const lane = this.queue.lane(limit, onRoom);
+    lane.open = true;
+    this.lanes.set(name, lane);
+    return lane;
+  }
+
+  add(tenant: string, count: number, suspect = false): void {
+    for (let i = 0; i < count; i++) {
+      this.lanes.get(tenant)?.add({
+        priority: 0,
+        suspect,
+        giveBack: () => undefined,
+        run: () =>
+          new Promise((end) => {
+            this.begun.push(tenant);
+            this.running.push({ tenant, end });
+          }),
+      });
+    }
+  }
+
+  /** Ends the one that runs longest, of that tenant or of all, and lets others begin. */
+  async end(tenant?: string): Promise<void> {
+    const at = this.running.findIndex((job) => tenant === undefined || job.tenant === tenant);
+    this.running.splice(at, 1)[0]?.end();
+    await turn();
+  }
+
+  async endAll(): Promise<void> {
+    while (this.running.length > 0) await this.end();
+  }
+}
+
+/** Once round the event loop: bursts end with it. */
+const turn = (): Promise<void> =>
+  new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+
+describe('RunQueue', () => {
+  it('gives one slot to the tenants in turn, whatever each of them has waiting', async () => {
+    const slots = new Slots(1);
+    for (const tenant of ['a', 'b', 'c']) slots.tenant(tenant);
+    slots.add('a', 6);
+    slots.add('b', 2);
+    slots.add('c', 3);
+    await turn();
+    await slots.endAll();
+    expect(slots.begun.join('')).toBe('abcabcacaaa');
+  });
+
+  it('has one that comes late wait for one task of each of the others', async () => {
+    const slots = new Slots(1);
+    for (const tenant of ['a', 'b', 'late']) slots.tenant(tenant);
+    slots.add('a', 50);
+    slots.add('b', 50);
+    await turn();
+    slots.add('late', 1);
+    for (let i = 0; i < 3; i++) await slots.end();
+    expect(slots.begun).toContain('late');
+    await slots.endAll();
+    expect(slots.begun).toHaveLength(101);
+  });
+
+  it('passes over tenants that have all of their slots, and comes back to them', async () => {
+    const slots = new Slots(4);
+    slots.tenant('a', 1);
+    slots.tenant('b', 2);
+    slots.tenant('c', 4);
+    slots.add('a', 3);
+    slots.add('b', 3);
+    await turn();
+    expect(slots.begun.join('')).toBe('abb');
+    slots.add('c', 1);
+    await turn();
+    expect(slots.begun.join('')).toBe('abbc');
+    await slots.end('a');
+    expect(slots.begun.join('')).toBe('abbca');
+    await slots.endAll();
+    expect([...slots.begun].sort().join('')).toBe('aaabbbc');
+  });
+
+  it('runs suspects of all tenants one at a time, and the others beside them', async () => {
+    const slots = new Slots(10);
+    for (const tenant of ['a', 'b']) slots.tenant(tenant);
+    slots.add('a', 2, true);
+    slots.add('b', 2, true);
+    await turn();
+    expect(slots.begun.join('')).toBe('a');
+    slots.add('b', 1);
+    await turn();
+    expect(slots.begun.join('')).toBe('ab');
+    await slots.end('a');
+    expect(slots.begun).toHaveLength(3);
+    await slots.endAll();
+    expect([...slots.begun].sort().join('')).toBe('aabbb');
+  });
+
+  it('has room for a tenant while what another was promised is more than that one can run', async () => {
+    const slots = new Slots(20);
+    const big = slots.tenant('big', 10);
+    const small = slots.tenant('small', 10);
+    // Statements under way that may claim a hundred tasks for the one that has no more than ten slots.
+    big.hold(100);
+    expect(small.room).toBe(10);
+    big.unreserve(100);
+    // But what runs takes its slots.
+    big.hold(10);
+    const third = slots.tenant('third', 10);
+    third.hold(10);
+    expect(small.room).toBe(0);
+    big.unreserve(10);
+    third.unreserve(10);
+    await turn();
+    expect(small.room).toBe(10);
+  });
+
+  it('lets the event loop go round while handlers begin that take no time', async () => {
+    const queue = new RunQueue(10);
+    const lane = queue.lane(10, () => undefined);
+    lane.open = true;
+    let ended = 0;
+    let seen: number | undefined;
+    const jobs = 20_000;
+    for (let i = 0; i < jobs; i++) {
+      lane.add({
+        priority: 0,
+        suspect: false,
+        giveBack: () => undefined,
+        run: async () => {
+          ended++;
+          // No more than a microtask, but some work.
+          JSON.stringify(Array.from({ length: 50 }, (_, no) => no));
+          await Promise.resolve();
+        },
+      });
+    }
+    setImmediate(() => (seen = ended));
+    await lane.idle();
+    while (ended < jobs) await turn();
+    expect(seen).toBeLessThan(jobs);
+  });
+});
