@@ -41,15 +41,17 @@ try {
     log: (line) => console.log(`  ${line}`),
   };
   const chosen = scenarios.filter(({ name }) => names.length === 0 || names.includes(name));
-  const results = {};
   for (const scenario of chosen) {
     console.log(`\n${scenario.title}…`);
     const result = await scenario.run(bench);
     printResult(scenario, result);
     const { name, title, unit, higherIsBetter, main } = scenario;
-    results[name] = { title, unit, higherIsBetter, main, machine: machineLine(machine), ...result };
+    const { date, ...where } = machine;
+    const { rounds } = bench;
+    const about = { title, unit, higherIsBetter, main, date, rounds, machine: where };
+    // At once: a run that is stopped half way has not been for nothing.
+    if (!options.quick) saveResults({ [name]: { ...about, ...result } });
   }
-  if (!options.quick) saveResults({ machine, rounds: bench.rounds, results });
 } finally {
   await stop();
 }

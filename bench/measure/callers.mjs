@@ -26,3 +26,13 @@ export async function inBatches(size, count, call) {
 export function batchSize(most, { payloadBytes = 0 }) {
   return Math.max(1, Math.min(most, Math.floor(BATCH_BYTES / Math.max(1, payloadBytes))));
 }
+
+/** Shares the calls out to all of them at once. */
+export async function spread(all, count, call) {
+  await Promise.all(
+    all.map((one, no) => {
+      const share = Math.floor((count + no) / all.length);
+      return share === 0 ? undefined : call(one, share);
+    }),
+  );
+}

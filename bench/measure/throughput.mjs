@@ -14,15 +14,17 @@ const STALLED_MS = 60_000;
  * One contender's executions a second, from the first call until the database says that nothing is unfinished, and
  * what each execution cost. In a database of its own and processes of its own, warmed up until their rate is known.
  */
-export async function measureThroughput({ server, entry, shape, seconds, processes = 1 }) {
+export async function measureThroughput(scenario) {
+  const { server, entry, shape, seconds, processes = 1, schemas } = scenario;
   const database = await server.createDatabase();
-  const run = { entry, database, workers: [], total: 0, wake: () => {} };
+  const run = newRun(entry, database, scenario);
   try {
     const settings = {
       url: database.url,
       name: entry.name,
       configuration: entry.configuration,
       shape,
+      schemas,
     };
     // One after the other: the first makes the tables.
     for (let no = 0; no < processes; no++)
@@ -45,7 +47,7 @@ export async function measureThroughput({ server, entry, shape, seconds, process
  */
 export async function measureDrain({ server, entry, shape, count }) {
   const database = await server.createDatabase();
-  const run = { entry, database, workers: [], total: 0, wake: () => {} };
+  const run = newRun(entry, database);
   const settings = {
     url: database.url,
     name: entry.name,
@@ -72,19 +74,26 @@ export async function measureDrain({ server, entry, shape, count }) {
   }
 }
 
+function newRun(entry, database, { processes = 1, schemas = [undefined] } = {}) {
+  const anywhere = schemas.map((schema) => entry.contender.unfinished(schema)).join(' OR ');
+  const unfinished = `SELECT ${anywhere} AS unfinished`;
+  // What a run of one execution is to one process and one tenant.
+  const unit = processes * schemas.length;
+  return { entry, database, unfinished, unit, workers: [], total: 0, wake: () => {} };
+}
+
 /** Returns how many executions take as many seconds as are wanted. */
 async function warmUp(run, seconds) {
-  const processes = run.workers.length;
   // The very first may have to wait for a poll that no other one waits for.
-  await runToEnd(run, processes);
+  await runToEnd(run, run.unit);
   let earlier = 0;
-  for (let count = processes; ; count *= GROWTH) {
+  for (let count = run.unit; ; count *= GROWTH) {
     const ms = await runToEnd(run, count);
     const rate = count / ms;
     // A few that take long may only have waited: then more of them take no longer.
-    const waits = count < FEW * processes && rate > earlier * 1.5;
+    const waits = count < FEW * run.unit && rate > earlier * 1.5;
     if (ms >= SLOW_MS || (ms >= WARM_MS && !waits))
-      return Math.max(processes, Math.round(rate * seconds * 1_000));
+      return Math.max(run.unit, Math.round(rate * seconds * 1_000));
     earlier = rate;
   }
 }
@@ -114,8 +123,11 @@ async function ended(run, total) {
     stalled.abort();
   }
   for (;;) {
-    const { rows } = await run.database.client.query(run.entry.contender.unfinished);
-    if (!rows[0].exists) return;
+    const { rows } = await run.database.client.query({
+      name: 'unfinished',
+      text: run.unfinished,
+    });
+    if (!rows[0].unfinished) return;
     await delay(LOOK_EVERY_MS);
   }
 }

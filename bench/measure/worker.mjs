@@ -4,19 +4,24 @@
  */
 import pg from 'pg';
 import { loadContender } from './contenders.mjs';
+import { openMany } from './many.mjs';
 import { payloadOf } from './shape.mjs';
 
 const TELL_EVERY_MS = 2;
-const { url, name, configuration, shape, claims, more } = JSON.parse(process.env.BENCH_WORKER);
+const { url, name, configuration, shape, claims, schemas } = JSON.parse(process.env.BENCH_WORKER);
 
 const contender = await loadContender(name);
-const session = await contender.open({
+const settings = {
   url,
   configuration: contender.configurations[configuration],
   shape: { ...shape, payload: payloadOf(shape) },
   claims,
-  ...more,
-});
+  schemas,
+};
+const session =
+  schemas !== undefined && contender.openSchema !== undefined
+    ? await openMany(contender, settings)
+    : await contender.open(settings);
 let looker;
 let told = 0;
 const telling = setInterval(tell, TELL_EVERY_MS);

@@ -3,13 +3,15 @@ import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { loadBuilt } from '../measure/built-library.mjs';
 import { Handled } from '../measure/handled.mjs';
+import { spread } from '../measure/callers.mjs';
 import { taskWork } from '../measure/shape.mjs';
 
 const { CloacinaModule, defineWorkflow, getRunnerToken } = await loadBuilt();
 
 const SCHEMA = 'bench';
-/** Executions that callers have started and whose end they have not seen, at a time. */
+/** Executions that callers have started and whose end they have not seen, at a time: of one tenant, of each of many. */
 const IN_FLIGHT = 1_200;
+const IN_FLIGHT_OF_MANY = 120;
 
 export const cloacina = {
   name: 'nestjs-cloacina',
@@ -24,11 +26,13 @@ export const cloacina = {
     },
   },
   canRun: () => true,
-  unfinished: `SELECT EXISTS (SELECT FROM ${SCHEMA}.cloacina_workflow_execution WHERE status IN ('Pending', 'Running'))`,
+  unfinished: (schema = SCHEMA) =>
+    `EXISTS (SELECT FROM ${schema}.cloacina_workflow_execution WHERE status IN ('Pending', 'Running'))`,
   open: openCloacina,
 };
 
-async function openCloacina({ url, configuration, shape, claims = true, schema = SCHEMA }) {
+/** All of the schemas are tenants of one application. */
+async function openCloacina({ url, configuration, shape, claims = true, schemas = [SCHEMA] }) {
   const options = { ...configuration.options };
   if (!claims) options.maxConcurrentTasks = 0;
   const handled = new Handled();
@@ -39,19 +43,22 @@ async function openCloacina({ url, configuration, shape, claims = true, schema =
   Module({
     imports: [
       CloacinaModule.forRoot({ ...options, databaseUrl: url }),
-      CloacinaModule.forTenant({ ...options, schema }),
+      ...schemas.map((schema) => CloacinaModule.forTenant({ ...options, schema })),
     ],
     providers: [{ provide: workflow.name, useValue: workflow }],
   })(BenchModule);
   const app = await NestFactory.createApplicationContext(BenchModule, {
     logger: ['error'],
   });
-  const runner = app.get(getRunnerToken(schema));
+  const runners = schemas.map((schema) => app.get(getRunnerToken(schema)));
+  const [runner] = runners;
   const input = inputOf(shape);
+  const inFlight = runners.length === 1 ? IN_FLIGHT : IN_FLIGHT_OF_MANY;
+  const startAndSee = (one, count) => startAndSeeEnded(one, workflow.name, input, count, inFlight);
   return {
     handled,
     start: claims
-      ? (count) => startAndSeeEnded(runner, workflow.name, input, count)
+      ? (count) => spread(runners, count, startAndSee)
       : (count) => startOnly(runner, workflow.name, input, count),
     timeOne: () => timeOne(runner, workflow.name, input),
     timeReads: (count) => timeReads(runner, count),
@@ -82,12 +89,12 @@ function workflowOf(shape, handled) {
 }
 
 /** Resolves when the last is recorded as ended; a bounded number is under way, as with so many callers that wait. */
-function startAndSeeEnded(runner, workflow, input, count) {
+function startAndSeeEnded(runner, workflow, input, count, inFlight) {
   let started = 0;
   let ended = 0;
   return new Promise((resolve, reject) => {
     const startMore = () => {
-      while (started < count && started - ended < IN_FLIGHT) {
+      while (started < count && started - ended < inFlight) {
         started++;
         runner.start(workflow, input).catch(reject);
       }

@@ -29,8 +29,8 @@ export const dbos = {
   },
   canRun: () => true,
   canEnqueue: (configuration) => configuration.queue !== undefined,
-  unfinished:
-    "SELECT EXISTS (SELECT FROM dbos.workflow_status WHERE status IN ('PENDING', 'ENQUEUED'))",
+  unfinished: () =>
+    "EXISTS (SELECT FROM dbos.workflow_status WHERE status IN ('PENDING', 'ENQUEUED'))",
   unfinishedOne:
     "SELECT FROM dbos.workflow_status WHERE workflow_uuid = $1 AND status IN ('PENDING', 'ENQUEUED')",
   open: openDbos,

@@ -31,19 +31,22 @@ export const graphileWorker = {
     },
   },
   canRun: (shape) => shape.kind === 'chain',
-  unfinished: 'SELECT EXISTS (SELECT FROM graphile_worker._private_jobs)',
+  unfinished: (schema = 'graphile_worker') => `EXISTS (SELECT FROM ${schema}._private_jobs)`,
   unfinishedOne: 'SELECT FROM graphile_worker._private_jobs WHERE id = $1',
   open: openGraphileWorker,
+  openSchema: openGraphileWorker,
 };
 
-async function openGraphileWorker({ url, configuration, shape, claims = true }) {
-  const handled = new Handled();
-  const preset = { worker: { ...configuration.preset, connectionString: url } };
-  const utils = await makeWorkerUtils({ preset, logger: quiet });
+async function openGraphileWorker(settings) {
+  const { url, configuration, shape, claims = true, schema = 'graphile_worker', pool } = settings;
+  const { handled = new Handled() } = settings;
+  const preset = { worker: { ...configuration.preset, schema } };
+  if (pool === undefined) preset.worker.connectionString = url;
+  const options = { preset, logger: quiet, ...(pool && { pgPool: pool }) };
+  const utils = await makeWorkerUtils(options);
   await utils.migrate();
-  const runner = claims
-    ? await run({ preset, logger: quiet, noHandleSignals: true, taskList: tasksOf(shape, handled) })
-    : undefined;
+  const taskList = tasksOf(shape, handled);
+  const runner = claims ? await run({ ...options, noHandleSignals: true, taskList }) : undefined;
   const payload = shape.payload === undefined ? {} : { payload: shape.payload };
   return {
     handled,

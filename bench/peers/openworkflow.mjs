@@ -16,8 +16,8 @@ export const openWorkflow = {
     fast: { about: 'concurrency 100; a run for each execution', worker: { concurrency: 100 } },
   },
   canRun: () => true,
-  unfinished:
-    "SELECT EXISTS (SELECT FROM openworkflow.workflow_runs WHERE status IN ('pending', 'running', 'sleeping'))",
+  unfinished: () =>
+    "EXISTS (SELECT FROM openworkflow.workflow_runs WHERE status IN ('pending', 'running', 'sleeping'))",
   unfinishedOne:
     "SELECT FROM openworkflow.workflow_runs WHERE id = $1 AND status IN ('pending', 'running', 'sleeping')",
   open: openOpenWorkflow,

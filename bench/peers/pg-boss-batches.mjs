@@ -2,8 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { batchSize } from '../measure/callers.mjs';
 import { taskWork } from '../measure/shape.mjs';
 
-/** Milliseconds until an empty queue is looked at again: far less than what work() can be told. */
+/** Milliseconds until an empty queue is looked at again, more each time: far less than what work() can be told. */
 const PAUSE = 3;
+const LONGEST_PAUSE = 48;
 
 /**
  * Loops over fetch() and complete(), which work in larger batches and pause less than work() does. Returns what stops
@@ -23,12 +24,15 @@ export function startBatchWorkers({ boss, queue, batch, shape, handled }) {
         );
   const size = batchSize(batch.fetch, shape);
   const loop = async () => {
+    let pause = PAUSE;
     while (!stopping.signal.aborted) {
       const jobs = await boss.fetch(queue, { batchSize: size });
       if (jobs.length === 0) {
-        await delay(PAUSE);
+        await delay(pause);
+        pause = Math.min(pause * 2, LONGEST_PAUSE);
         continue;
       }
+      pause = PAUSE;
       await Promise.all(jobs.map(() => run()));
       await settle(jobs);
       const last = jobs.filter((job) => job.data.last).length;

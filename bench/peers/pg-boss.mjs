@@ -42,14 +42,19 @@ export const pgBoss = {
     },
   },
   canRun: (shape, configuration) => shape.kind === 'chain' || !configuration.batch?.next,
-  unfinished: "SELECT EXISTS (SELECT FROM pgboss.job WHERE state < 'completed')",
+  unfinished: (schema = 'pgboss') => `EXISTS (SELECT FROM ${schema}.job WHERE state < 'completed')`,
   unfinishedOne: "SELECT FROM pgboss.job WHERE id = $1 AND state < 'completed'",
   open: openPgBoss,
+  openSchema: openPgBoss,
 };
 
-async function openPgBoss({ url, configuration, shape, claims = true }) {
-  const handled = new Handled();
-  const boss = new PgBoss({ connectionString: url, ...configuration.constructor });
+async function openPgBoss(settings) {
+  const { url, configuration, shape, claims = true, schema = 'pgboss', pool } = settings;
+  const { handled = new Handled() } = settings;
+  const connection = pool
+    ? { db: { executeSql: (text, values) => pool.query(text, values) } }
+    : { connectionString: url };
+  const boss = new PgBoss({ ...connection, schema, ...configuration.constructor });
   boss.on('error', (error) => console.error(error));
   await boss.start();
   await boss.createQueue(QUEUE, configuration.queue).catch(() => {}); // another process made it

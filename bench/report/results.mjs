@@ -1,13 +1,30 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chartOf, panelOf } from './chart.mjs';
 
 const FOLDER = new URL('../results/', import.meta.url);
 const FILE = new URL('latest.json', FOLDER);
 
 /** A run of some scenarios replaces those and keeps the others, each with the machine and day that it was measured on. */
-export function saveResults({ machine, rounds, results }) {
+export function saveResults(results) {
   mkdirSync(FOLDER, { recursive: true });
-  const latest = { machine, rounds, results: { ...earlier().results, ...results } };
+  const latest = { results: { ...earlier().results, ...results } };
   writeFileSync(FILE, `${JSON.stringify(latest, null, 2)}\n`);
+  drawChart(latest);
+}
+
+/** The scenarios that the README shows. */
+const SHOWN = ['one-task', 'chain', 'fan-5', 'latency'];
+
+function drawChart({ results }) {
+  const shown = SHOWN.map((name) => results[name]).filter((result) => result !== undefined);
+  if (shown.length === 0) return;
+  const [{ machine, date }] = shown;
+  const chart = chartOf({
+    title: 'Durable executions on one PostgreSQL, each contender in its best configuration',
+    panels: shown.map(panelOf),
+    footer: `${date.slice(0, 10)}, medians; ${machine.cores} cores, ${machine.processor}; Node ${machine.node}, PostgreSQL ${machine.postgresql.version}, default durability`,
+  });
+  writeFileSync(new URL('chart.svg', FOLDER), chart);
 }
 
 function earlier() {

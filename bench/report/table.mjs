@@ -14,6 +14,7 @@ const COLUMNS = [
 export function printResult(scenario, result) {
   console.log(`\n${scenario.title} (${scenario.name})`);
   if (result.rows !== undefined) console.table(tableOf(scenario, result));
+  for (const { label, settings } of result.rows ?? []) console.log(`  ${label}: ${settings}`);
   for (const table of result.tables ?? []) console.table(table);
   for (const note of result.notes ?? []) console.log(`  ${note}`);
 }

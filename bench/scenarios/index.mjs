@@ -6,6 +6,7 @@ import { handlers } from './handlers.mjs';
 import { history } from './history.mjs';
 import { idle } from './idle.mjs';
 import { latency, latencyOfThree } from './latency.mjs';
+import { manyTenants } from './many-tenants.mjs';
 import { memory } from './memory.mjs';
 import { oneTask } from './one-task.mjs';
 import { processes } from './processes.mjs';
@@ -21,6 +22,7 @@ export const scenarios = [
   latency,
   latencyOfThree,
   processes,
+  manyTenants,
   ...contexts,
   handlers,
   recovery,

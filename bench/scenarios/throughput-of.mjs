@@ -12,6 +12,7 @@ export function throughputOf({
   shape,
   contenders,
   processes,
+  schemas,
   seconds = 3,
   drain = 0,
 }) {
@@ -26,7 +27,7 @@ export function throughputOf({
         contender.canRun(shape, contender.configurations[configuration]),
       );
       const measure = async (entry) => {
-        const settings = { server, entry, shape, processes, seconds: quick ? 1 : seconds };
+        const settings = { server, entry, shape, processes, schemas, seconds: quick ? 1 : seconds };
         const figures = await measureThroughput(settings);
         const { canEnqueue = () => true, configurations } = entry.contender;
         if (drain === 0) return figures;
