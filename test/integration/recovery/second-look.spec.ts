@@ -1,0 +1,80 @@
+import { expect, it } from '@jest/globals';
+import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
+import { gate } from '../../support/gate.js';
+import { openTenant, processEngineOf, type OpenTenant } from '../../support/open-tenant.js';
+import { freshSchema } from '../../support/postgres.js';
+import { TcpProxy } from '../../support/tcp-proxy.js';
+import { waitFor } from '../../support/wait-for.js';
+import { Stoppable } from './stoppable.js';
+
+/** The end of a look at which a lock is missing: which processes have a connection still. */
+const CONNECTIONS = 'substr(a.application_name';
+/** What a look begins with. */
+const LOCKS = 'k.objid::bigint';
+
+/**
+ * A process whose handler runs loses all of its connections, and comes back. Returns how often the handler began.
+ *
+ * @param inTime - it is back when the other process looks a second time; otherwise it is not before that has decided,
+ *   as if there were no second look
+ */
+async function play(inTime: boolean): Promise<number> {
+  const schema = freshSchema();
+  const free = gate();
+  let begun = 0;
+  const workflow = defineWorkflow('held')
+    .task('only', async () => {
+      begun++;
+      await free.passed;
+    })
+    .build();
+  const proxy = await TcpProxy.start();
+  const cut = await openTenant([workflow], { schema, databaseUrl: proxy.url });
+  const { id } = await cut.runner.start(workflow);
+  await waitFor(() => begun === 1);
+  const other = await openTenant([workflow], { schema, claiming: false });
+  const looks = new Stoppable(other);
+  const recoveries = async (): Promise<number> =>
+    (await cut.query('SELECT FROM cloacina_recovery_event')).length;
+
+  await proxy.refuse();
+  await waitFor(async () => (await connectionsOf(cut)) === 0);
+  const first = looks.stopBefore(CONNECTIONS);
+  const recovering = other.recovery.run();
+  await first;
+  looks.goOn();
+  if (inTime) {
+    await looks.stopBefore(LOCKS);
+    await proxy.accept();
+    await waitFor(async () => (await connectionsOf(cut)) > 0 && processEngineOf(cut).session !== undefined); // prettier-ignore
+    looks.goOn();
+    await recovering;
+  } else {
+    await waitFor(async () => (await recoveries()) > 0);
+    await proxy.accept();
+  }
+  await other.host.startClaiming();
+  // Whoever has it by now: the next of the passes has been made.
+  await other.recovery.run();
+  if (!inTime) await waitFor(() => begun === 2);
+  expect(await recoveries()).toBe(inTime ? 0 : 1);
+  free.open();
+  expect((await other.runner.handle(id).result()).status).toBe('Completed');
+  return begun;
+}
+
+async function connectionsOf(tenant: OpenTenant): Promise<number> {
+  const rows = await tenant.query(
+    `SELECT FROM pg_stat_activity WHERE application_name = 'cloacina:' || $1`,
+    [processEngineOf(tenant).processId],
+  );
+  return rows.length;
+}
+
+it('A process whose connections are away at one look, and back at the second, is not taken for dead', async () => {
+  expect(await play(true)).toBe(1);
+});
+
+it('It would be by the first look alone, and its handler would run a second time for nothing', async () => {
+  expect(await play(false)).toBe(2);
+});
