@@ -158,9 +158,10 @@ export class Starter {
   /** `careful`: some rows may be there already, and the statement says which it made. */
   private async send(queued: readonly Queued[], careful: boolean): Promise<Started[]> {
     const rootsOf = ({ request }: Queued): number => wantedClaims(request);
-    const room = this.lane.backlog
-      ? 0
-      : this.lane.reserve(queued.reduce((sum, item) => sum + rootsOf(item), 0));
+    const wanted = queued.reduce((sum, item) => sum + rootsOf(item), 0);
+    // Half of the room is for what is known to wait, and all of it where there is little.
+    const { backlog, room: free } = this.lane;
+    const room = this.lane.reserve(backlog ? Math.min(wanted, free >> 1) : wanted);
     const lease = room > 0 ? this.lease.forClaim() : this.lease.withoutClaim();
     try {
       let left = room;
