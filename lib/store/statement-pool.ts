@@ -38,8 +38,7 @@ export class TenantStatements {
   /** A runner on a pool's connections. */
   inTurn(turns: ConnectionTurns): StatementRunner {
     return {
-      run: (statement, values) =>
-        turns.lend(this, (client) => this.run(client, statement, values)),
+      run: (statement, values) => turns.lend(this, (client) => this.run(client, statement, values)),
     };
   }
 
