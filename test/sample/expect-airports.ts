@@ -4,6 +4,10 @@ import { expectedImports } from './expected-import.js';
 
 export const tenants = ['acme', 'globex'] as const;
 
+export function schemaOf(tenant: string): string {
+  return tenant === 'legacy' ? 'public' : `tenant_${tenant}`;
+}
+
 /** The tenant's schema has the airports that it must have, in every column that needs no calculation on a sphere. */
 export async function expectAirportsOf(
   database: string,
@@ -13,7 +17,7 @@ export async function expectAirportsOf(
   const airports = await rowsOf(
     database,
     `SELECT id, name, city, country, iata, icao, elevation_metres, time_zone
-     FROM tenant_${tenant}.airport ORDER BY id`,
+     FROM ${schemaOf(tenant)}.airport ORDER BY id`,
   );
   expect(airports).toEqual(expected.airports);
 }

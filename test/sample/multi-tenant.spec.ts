@@ -2,10 +2,13 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import { connectAdmin } from '../support/postgres.js';
 import { waitFor } from '../support/wait-for.js';
 import { buildSample } from './build-sample.js';
-import { expectAirportsOf, tenants } from './expect-airports.js';
+import { expectAirportsOf, schemaOf, tenants } from './expect-airports.js';
 import { expectedImports, rowCount } from './expected-import.js';
 import { rowsOf, scratchDatabase } from '../support/scratch-database.js';
 import { StartedSample } from './started-sample.js';
+
+/** An import on a busy machine. */
+const PATIENT = { deadline: 60_000 };
 
 const inEnglish = (count: number): string => count.toLocaleString('en');
 
@@ -34,6 +37,11 @@ describe('npm start', () => {
     sample = new StartedSample(database);
     url = await sample.ready();
   }, 120_000);
+  const roleOfInitech = (): string => `initech_${new URL(database).pathname.slice(1)}`;
+  const names = async (): Promise<string[]> => {
+    const response = await fetch(`${url}/tenants`);
+    return ((await response.json()) as { name: string }[]).map(({ name }) => name).sort();
+  };
 
   it.each(tenants)('prints what came out for %s', (tenant) => {
     const { airports, rejects, topCountries } = expectedImports[tenant];
@@ -58,6 +66,43 @@ describe('npm start', () => {
     // Lisbon is Acme's base; to Singapore it is some 11,890 km.
     if (tenant === 'acme') expect(place?.distance_km).toBe(0);
     else expect(Math.abs((place?.distance_km ?? 0) - 11_890)).toBeLessThan(30);
+  });
+
+  it('imports the first rows for the tenant in public and for the one with a login of its own', async () => {
+    for (const tenant of ['legacy', 'initech'] as const) await expectAirportsOf(database, tenant);
+    const owners = await rowsOf<{ schema: string; owner: string }>(
+      database,
+      `SELECT DISTINCT schemaname AS schema, tableowner AS owner FROM pg_tables
+        WHERE schemaname IN ('public', 'tenant_initech') ORDER BY 1`,
+    );
+    expect(owners).toEqual([
+      { schema: 'public', owner: new URL(database).username },
+      { schema: 'tenant_initech', owner: roleOfInitech() },
+    ]);
+  });
+
+  it('serves that login with connections of its own, which reach nobody else, and tells its password nowhere', async () => {
+    const role = roleOfInitech();
+    const connected = await rowsOf<{ count: number }>(
+      database,
+      `SELECT count(*)::integer AS count FROM pg_stat_activity WHERE usename = '${role}'`,
+    );
+    expect(connected[0]?.count).toBeGreaterThan(0);
+    const rights = await rowsOf(
+      database,
+      `SELECT n.nspname AS schema FROM pg_namespace n
+        WHERE has_schema_privilege('${role}', n.oid, 'CREATE') ORDER BY 1`,
+    );
+    expect(rights).toEqual([{ schema: 'tenant_initech' }]);
+    const readable = await rowsOf(
+      database,
+      `SELECT DISTINCT schemaname AS schema FROM pg_tables
+        WHERE schemaname NOT IN ('pg_catalog', 'information_schema')
+          AND has_schema_privilege('${role}', schemaname, 'USAGE')
+          AND has_table_privilege('${role}', format('%I.%I', schemaname, tablename), 'SELECT')`,
+    );
+    expect(readable).toEqual([{ schema: 'tenant_initech' }]);
+    expect(sample.output).not.toMatch(/password|postgres:\/\//i);
   });
 
   it.each(tenants)('keeps the rows that %s rejects, with the reasons', async (tenant) => {
@@ -93,23 +138,31 @@ describe('npm start', () => {
     }
     const bodiesOf = (part: string): unknown[] =>
       answers.filter(({ text }) => text.includes(part)).map(({ body }) => body);
-    expect(answers.length).toBeGreaterThan(12);
+    expect(answers.length).toBeGreaterThan(18);
     expect(bodiesOf('key=monday')).toMatchObject([{ created: true }, { created: false }]);
     expect(bodiesOf('delay=1h')).toMatchObject([{ created: true, status: 'Pending' }]);
     expect(bodiesOf('/cancel')).toMatchObject([{ status: 'Cancelled' }]);
     expect(bodiesOf('/retry')).toMatchObject([{ status: 'Running' }]);
-    expect(bodiesOf('/health')).toEqual([{ status: 'up', tenants: { acme: 'up', globex: 'up' } }]);
+    const up = { acme: 'up', globex: 'up', initech: 'up', legacy: 'up' };
+    expect(bodiesOf('/health')).toEqual([{ status: 'up', tenants: up }]);
+    expect(bodiesOf('name=hooli')).toMatchObject([{ name: 'hooli', schema: 'tenant_hooli' }]);
+    expect(bodiesOf('DELETE')).toEqual([{ dropped: ['schema "tenant_hooli"'] }]);
+    expect(bodiesOf('/initech/report')).toMatchObject([{ rows: 500 }]);
   });
 
-  it.each(tenants)('completes the imports that were asked for, of %s', async (tenant) => {
-    const items = await waitFor(async () => {
-      const { body } = await call(`${url}/tenants/${tenant}/executions`);
-      const found = body['items'] as { id: string; status: string }[];
-      return found.every(({ status }) => status === 'Completed') && found;
-    });
-    expect(items).toHaveLength(tenant === 'acme' ? 4 : 2);
-    await expectAirportsOf(database, tenant);
-  });
+  it.each(tenants)(
+    'completes the imports that were asked for, of %s',
+    async (tenant) => {
+      const items = await waitFor(async () => {
+        const { body } = await call(`${url}/tenants/${tenant}/executions`);
+        const found = body['items'] as { id: string; status: string }[];
+        return found.every(({ status }) => status === 'Completed') && found;
+      }, PATIENT);
+      expect(items).toHaveLength(tenant === 'acme' ? 4 : 2);
+      await expectAirportsOf(database, tenant);
+    },
+    90_000,
+  );
 
   it('cancels an import with its chunks, and goes on with what did not complete', async () => {
     const acme = `${url}/tenants/acme`;
@@ -125,7 +178,7 @@ describe('npm start', () => {
       await waitFor(async () => {
         const { body } = await call(`${acme}/executions/latest`);
         return (body['context'] as { chunkIds?: unknown }).chunkIds;
-      });
+      }, PATIENT);
       const { body } = await call(`${acme}/executions/latest/cancel`, 'POST');
       expect(body).toMatchObject({ status: 'Cancelled' });
       const [, ...others] = await statuses('workflow=airport-chunk');
@@ -134,12 +187,12 @@ describe('npm start', () => {
       await lock.end();
     }
     expect(await call(`${acme}/executions/latest/retry`, 'POST')).toMatchObject({ status: 200 });
-    await waitFor(async () => (await statuses('status=Completed')).length === 5);
+    await waitFor(async () => (await statuses('status=Completed')).length === 5, PATIENT);
     expect(await statuses('workflow=airport-chunk')).toEqual(
       Array.from({ length: 8 }, () => 'Completed'),
     );
     await expectAirportsOf(database, 'acme');
-  });
+  }, 90_000);
 
   it('skips the branch for rejects where there are none, and reports all the same', async () => {
     const { body } = await call(`${url}/tenants/globex/executions/latest`);
@@ -153,8 +206,38 @@ describe('npm start', () => {
     ]);
   });
 
+  it('has forgotten the tenant that was deleted', async () => {
+    expect(await names()).toEqual(['acme', 'globex', 'initech', 'legacy']);
+    expect(
+      await rowsOf(database, `SELECT FROM pg_namespace WHERE nspname = 'tenant_hooli'`),
+    ).toEqual([]);
+    expect(await call(`${url}/tenants/hooli/executions`)).toMatchObject({ status: 404 });
+  });
+
+  it('adds a tenant once, whoever asks how often', async () => {
+    const form = new URLSearchParams('name=pied_piper');
+    const added = await Promise.all(
+      Array.from({ length: 5 }, () => call(`${url}/tenants`, 'POST', form)),
+    );
+    expect(new Set(added.map(({ status }) => status))).toEqual(new Set([201]));
+    expect(new Set(added.map(({ body }) => body['firstImport'])).size).toBe(1);
+    await waitFor(
+      async () => (await call(`${url}/tenants/pied_piper/report`)).status === 200,
+      PATIENT,
+    );
+    const [count] = await rowsOf<{ count: number }>(
+      database,
+      'SELECT count(*)::integer AS count FROM tenant_pied_piper.airport',
+    );
+    expect(count?.count).toBe(expectedImports.legacy.airports.length);
+  }, 90_000);
+
   it.each([
-    ['GET', '/tenants/initech/executions', '', 404],
+    ['GET', '/tenants/nobody/executions', '', 404],
+    ['POST', '/tenants', 'name=Pied-Piper', 400],
+    ['POST', '/tenants', '', 400],
+    ['DELETE', '/tenants/nobody', '', 404],
+    ['DELETE', '/tenants/legacy', '', 403],
     ['GET', '/tenants/acme/executions/none', '', 404],
     ['GET', '/tenants/acme/executions?limit=1000', '', 400],
     ['GET', '/tenants/acme/executions?cursor=x', '', 400],
@@ -168,17 +251,15 @@ describe('npm start', () => {
     expect(answer).toMatchObject({ status, body: { message: expect.anything() } });
   });
 
-  it('ends on Ctrl-C with exit code 0, within seconds', async () => {
-    const began = performance.now();
+  it('ends on Ctrl-C with exit code 0', async () => {
     expect(await sample.kill('SIGINT')).toBe(0);
-    expect(performance.now() - began).toBeLessThan(5_000);
   });
 
   it('finds schemas and data in place when it is started again, and imports nothing', async () => {
     // Each change of a row gives it a new xmin.
-    const tables = tenants.flatMap((tenant) =>
+    const tables = [...tenants, 'legacy', 'initech', 'pied_piper'].flatMap((tenant) =>
       ['cloacina_workflow_execution', 'airport', 'country', 'rejected_row', 'import_report'].map(
-        (table) => `tenant_${tenant}.${table}`,
+        (table) => `${schemaOf(tenant)}.${table}`,
       ),
     );
     const contents = (): Promise<object[]> =>
@@ -191,15 +272,16 @@ describe('npm start', () => {
       );
     const before = await contents();
     const again = new StartedSample(database);
-    await again.ready();
-    for (const tenant of tenants) {
+    url = await again.ready();
+    expect(await names()).toEqual(['acme', 'globex', 'initech', 'legacy', 'pied_piper']);
+    for (const tenant of ['acme', 'globex', 'initech', 'legacy'] as const) {
       const { airports } = expectedImports[tenant];
       expect(again.output).toContain(
-        `schema tenant_${tenant} and its ${inEnglish(airports.length)} airports are in place`,
+        `schema ${schemaOf(tenant)} and its ${inEnglish(airports.length)} airports are in place`,
       );
     }
     expect(again.output).not.toMatch(/created: applied|chunk \d/);
     expect(await again.kill('SIGTERM')).toBe(0);
     expect(await contents()).toEqual(before);
-  });
+  }, 120_000);
 });

@@ -6,7 +6,15 @@ import { connectAdmin, databaseUrl } from './postgres.js';
 const created: string[] = [];
 afterAll(async () => {
   const admin = await connectAdmin();
-  for (const name of created) await admin.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+  for (const name of created) {
+    await admin.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+    // Roles outlive their database; the sample names them after it.
+    const { rows } = await admin.query<{ drop: string }>(
+      `SELECT format('DROP ROLE %I', rolname) AS drop FROM pg_roles WHERE right(rolname::text, length($1)) = $1`,
+      [`_${name}`],
+    );
+    for (const { drop } of rows) await admin.query(drop);
+  }
   await admin.end();
 });
 

@@ -4,10 +4,12 @@ import { ImportsModule } from '../imports/imports.module.js';
 import { CloacinaErrorFilter } from './cloacina-error.filter.js';
 import { HealthController } from './health.controller.js';
 import { ImportsController } from './imports.controller.js';
+import { LegacyController } from './legacy.controller.js';
+import { TenantsController } from './tenants.controller.js';
 
 @Module({
   imports: [ImportsModule],
-  controllers: [ImportsController, HealthController],
+  controllers: [TenantsController, ImportsController, LegacyController, HealthController],
   providers: [
     { provide: APP_FILTER, useClass: CloacinaErrorFilter },
     {

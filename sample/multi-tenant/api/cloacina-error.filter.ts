@@ -5,8 +5,11 @@ import type { Response } from 'express';
 const STATUS: Partial<Record<CloacinaErrorCode, HttpStatus>> = {
   INVALID_ARGUMENT: HttpStatus.BAD_REQUEST,
   INVALID_CONTEXT: HttpStatus.BAD_REQUEST,
+  NOT_ALLOWED: HttpStatus.FORBIDDEN,
+  UNKNOWN_TENANT: HttpStatus.NOT_FOUND,
   UNKNOWN_EXECUTION: HttpStatus.NOT_FOUND,
   INVALID_TRANSITION: HttpStatus.CONFLICT,
+  TENANT_REMOVED: HttpStatus.GONE,
   DATABASE_UNAVAILABLE: HttpStatus.SERVICE_UNAVAILABLE,
 };
 

@@ -8,14 +8,12 @@ export class HealthController {
   /** 200 when each tenant's database answers, 503 otherwise. */
   @Get()
   async check(): Promise<{ status: string; tenants: Record<string, string> }> {
+    const { all } = this.tenants;
     const answers = await Promise.allSettled(
-      this.tenants.all.map(({ dataSource }) => dataSource.query('SELECT 1')),
+      all.map(({ dataSource }) => dataSource.query('SELECT 1')),
     );
     const tenants = Object.fromEntries(
-      this.tenants.all.map(({ name }, i) => [
-        name,
-        answers[i]?.status === 'fulfilled' ? 'up' : 'down',
-      ]),
+      all.map(({ name }, i) => [name, answers[i]?.status === 'fulfilled' ? 'up' : 'down']),
     );
     if (Object.values(tenants).includes('down')) {
       throw new ServiceUnavailableException({ status: 'down', tenants });

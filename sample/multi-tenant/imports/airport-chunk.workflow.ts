@@ -12,7 +12,7 @@ import { Country } from '../airports/country.entity.js';
 import { RejectedRow } from '../airports/rejected-row.entity.js';
 import { brokenRules } from '../airports/row-rules.js';
 import { toAirport } from '../airports/to-airport.js';
-import { Tenants } from '../tenants/tenants.js';
+import { profileOf } from '../tenants/profiles.js';
 import { CountryCodes } from './country-codes.js';
 import { DataSet } from './data-set.js';
 
@@ -40,7 +40,6 @@ export class AirportChunk {
   constructor(
     private readonly dataSet: DataSet,
     private readonly countryCodes: CountryCodes,
-    private readonly tenants: Tenants,
   ) {}
 
   /** The rejected rows and the outcome of this task are committed together, so no row is written twice. */
@@ -48,7 +47,7 @@ export class AirportChunk {
   async validate(context: Context): Promise<JsonObject> {
     const importId = context.require('importId');
     const from = context.require('from');
-    const { rules } = this.tenants.get(context.tenant);
+    const { rules } = profileOf(context.tenant);
     const rejects = (await this.rowsOf(context))
       .map((row, i) => ({ importId, rowNumber: from + i, reasons: brokenRules(row, rules), row }))
       .filter(({ reasons }) => reasons.length > 0);
@@ -68,7 +67,7 @@ export class AirportChunk {
   /** Countries in order of their names: chunks that insert the same ones at once can't deadlock. */
   @Task({ dependsOn: ['enrich'], transactional: true, retry: { maxAttempts: 5, delay: '200ms' } })
   async load(context: Context): Promise<JsonObject> {
-    const { base } = this.tenants.get(context.tenant);
+    const { base } = profileOf(context.tenant);
     const rows = await this.acceptedRows(context);
     const airports = rows.map((row) => toAirport(row, context.require('importId'), base));
     const countries = Object.entries(context.require('codes')).map(([name, code]) => ({
@@ -90,7 +89,7 @@ export class AirportChunk {
   }
 
   private async acceptedRows(context: Context): Promise<AirportRow[]> {
-    const { rules } = this.tenants.get(context.tenant);
+    const { rules } = profileOf(context.tenant);
     return (await this.rowsOf(context)).filter((row) => brokenRules(row, rules).length === 0);
   }
 

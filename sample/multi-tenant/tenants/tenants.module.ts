@@ -1,15 +1,16 @@
 import { Global, Module } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { CloacinaModule } from 'nestjs-cloacina';
-import { Airport } from '../airports/airport.entity.js';
-import { Country } from '../airports/country.entity.js';
-import { CreateAirportTables1767225600000 } from '../airports/create-airport-tables.migration.js';
-import { ImportReport } from '../airports/import-report.entity.js';
-import { RejectedRow } from '../airports/rejected-row.entity.js';
-import { profiles } from './profiles.js';
+import { OwnLogin } from './own-login.js';
+import { onSharedLogin } from './profiles.js';
+import { SignUps } from './sign-ups.js';
+import { tenantOptions } from './tenant-options.js';
 import { Tenants } from './tenants.js';
 
-/** Two customers on one database and one pool of connections, each in a schema of its own. */
+/**
+ * Customers on one database: one in `public` and two in schemas of their own on one pool of connections, one with a
+ * login of its own, and those who sign up while the application runs.
+ */
 @Global()
 @Module({
   imports: [
@@ -20,17 +21,9 @@ import { Tenants } from './tenants.js';
         shutdownTimeout: '5s',
       }),
     }),
-    ...profiles.map(({ name, schema }) =>
-      CloacinaModule.forTenant({
-        tenant: name,
-        schema,
-        maxConcurrentTasks: 4,
-        entities: [Airport, Country, RejectedRow, ImportReport],
-        migrations: [CreateAirportTables1767225600000],
-      }),
-    ),
+    ...onSharedLogin.map((profile) => CloacinaModule.forTenant(tenantOptions(profile))),
   ],
-  providers: [Tenants],
-  exports: [Tenants],
+  providers: [Tenants, OwnLogin, SignUps],
+  exports: [Tenants, SignUps],
 })
 export class TenantsModule {}

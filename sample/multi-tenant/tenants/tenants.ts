@@ -1,8 +1,7 @@
-import { Injectable, NotFoundException } from '@nestjs/common';
-import { InjectDataSource } from '@nestjs/typeorm';
-import { CloacinaRunner, InjectRunner } from 'nestjs-cloacina';
-import { DataSource } from 'typeorm';
-import { acme, globex, type TenantProfile } from './profiles.js';
+import { Injectable } from '@nestjs/common';
+import { type CloacinaRunner, CloacinaTenants } from 'nestjs-cloacina';
+import type { DataSource } from 'typeorm';
+import { profileOf, type TenantProfile } from './profiles.js';
 
 /** A customer, with what the application uses of it. */
 export interface Tenant extends TenantProfile {
@@ -13,24 +12,16 @@ export interface Tenant extends TenantProfile {
 /** The customers by name, for code that serves all of them. */
 @Injectable()
 export class Tenants {
-  readonly all: readonly Tenant[];
+  constructor(private readonly served: CloacinaTenants) {}
 
-  constructor(
-    @InjectRunner('acme') acmeRunner: CloacinaRunner,
-    @InjectDataSource('acme') acmeData: DataSource,
-    @InjectRunner('globex') globexRunner: CloacinaRunner,
-    @InjectDataSource('globex') globexData: DataSource,
-  ) {
-    this.all = [
-      { ...acme, runner: acmeRunner, dataSource: acmeData },
-      { ...globex, runner: globexRunner, dataSource: globexData },
-    ];
+  /** All that this process serves just now. */
+  get all(): Tenant[] {
+    return this.served.list().map(({ name }) => this.get(name));
   }
 
+  /** An unknown one is the library's error, which the filter answers with 404. */
   get(name: string): Tenant {
-    const tenant = this.all.find((one) => one.name === name);
-    if (tenant !== undefined) return tenant;
-    const known = this.all.map((one) => one.name).join(', ');
-    throw new NotFoundException(`There is no tenant "${name}". There are: ${known}.`);
+    const { runner, dataSource } = this.served.get(name);
+    return { ...profileOf(name), runner, dataSource };
   }
 }

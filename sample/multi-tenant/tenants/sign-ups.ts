@@ -1,0 +1,42 @@
+import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { CloacinaAdmin, CloacinaTenants } from 'nestjs-cloacina';
+import { OwnLogin } from './own-login.js';
+import { initech, nameOf, profileOf } from './profiles.js';
+import { tenantOptions } from './tenant-options.js';
+import { type Tenant, Tenants } from './tenants.js';
+
+/** Customers that come and go while the application runs. */
+@Injectable()
+export class SignUps implements OnApplicationBootstrap {
+  constructor(
+    private readonly served: CloacinaTenants,
+    private readonly admin: CloacinaAdmin,
+    private readonly tenants: Tenants,
+    private readonly ownLogin: OwnLogin,
+  ) {}
+
+  /** Who signed up at an earlier start is known by the schema: there is no list beside it that could be wrong. */
+  async onApplicationBootstrap(): Promise<void> {
+    const schemas = (await this.admin.listTenants()).map(({ schema }) => schema);
+    const earlier = schemas.map(nameOf).filter((name) => name !== undefined);
+    await Promise.all([initech.name, ...earlier].map((name) => this.add(name)));
+  }
+
+  /** Creates and migrates the schema, and serves it; who is a customer already stays one. */
+  async add(name: string): Promise<Tenant> {
+    if (!this.served.has(name)) {
+      const profile = profileOf(name);
+      const login =
+        profile.hasOwnLogin === true ? { databaseUrl: await this.ownLogin.urlFor(profile) } : {};
+      await this.served.add({ ...tenantOptions(profile), ...login });
+    }
+    return this.tenants.get(name);
+  }
+
+  /** For good: stops serving it, and drops the schema with everything in it, and the login if it has one. */
+  async remove(name: string): Promise<string[]> {
+    const { schema } = this.tenants.get(name);
+    const { dropped } = await this.admin.removeTenant({ schema, drain: '5s' });
+    return dropped;
+  }
+}
