@@ -6,6 +6,7 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
+import type { TenantRequest } from './cloacina.options.js';
 import { Boot } from './boot/boot.js';
 import { CloacinaLifecycleModule } from './boot/lifecycle.module.js';
 import { SHARED_OPTIONS, TENANT_HOST, type GivenOptions } from './boot/registration.js';
@@ -16,6 +17,7 @@ import { CloacinaAdmin } from './tenants/admin/cloacina-admin.js';
 import { releaseFrom } from './tenants/admin/release-here.js';
 import { CloacinaTenants } from './tenants/cloacina-tenants.js';
 import { TenantHost } from './tenants/tenant-host.js';
+import { TenantResolver } from './tenants/tenant-resolver.js';
 
 /** What the tenants of one application share. Imported by every module that CloacinaModule makes; there is one. */
 @Global()
@@ -49,6 +51,20 @@ import { TenantHost } from './tenants/tenant-host.js';
         }),
       inject: [Boot, TENANT_HOST],
     },
+    {
+      provide: TenantResolver,
+      useFactory: (boot: Boot, tenants: CloacinaTenants) => {
+        const { given } = boot.shared;
+        return new TenantResolver({
+          tenants,
+          ...(given.tenantFrom !== undefined
+            ? { tenantFrom: (request: TenantRequest) => given.tenantFrom?.(request) }
+            : {}),
+          report: (problem) => boot.report(problem),
+        });
+      },
+      inject: [Boot, CloacinaTenants],
+    },
     { provide: RECOVERY_PASSES, useExisting: TENANT_HOST },
     CloacinaRecoveryJobs,
   ],
@@ -57,6 +73,7 @@ import { TenantHost } from './tenants/tenant-host.js';
     WorkflowRegistry,
     TENANT_HOST,
     CloacinaTenants,
+    TenantResolver,
     CloacinaAdmin,
     CloacinaRecoveryJobs,
   ],

@@ -43,6 +43,21 @@ export interface CloacinaSharedOptions {
   maxContextSize?: number;
   /** Of forRoot only. `discover`: also serve tenants that other processes added. Default false. */
   tenants?: { discover?: boolean };
+  /**
+   * Of forRoot only. The name of the tenant that a request is for, for `@CurrentTenant()`, `@CurrentRunner()` and
+   * `TenantGuard`; undefined when it names none.
+   *
+   * @param request - annotate it with your platform's type to see more of it
+   */
+  tenantFrom?(request: TenantRequest): string | undefined | Promise<string | undefined>;
+}
+
+/** What every platform's requests have, Express's and Fastify's. */
+export interface TenantRequest {
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** The host that was asked for, without its port. */
+  readonly hostname?: string;
+  readonly url?: string;
 }
 
 /**

@@ -5,6 +5,7 @@ export type {
   CloacinaSharedOptions,
   CloacinaTenantOptions,
   PostgresConnectionOptions,
+  TenantRequest,
 } from './cloacina.options.js';
 export {
   getMigratorToken,
@@ -37,6 +38,7 @@ export {
   MigrationError,
   NonRetryableError,
   NotAllowedError,
+  NoTenantError,
   PermissionError,
   RetryAfterError,
   SchemaNameError,
@@ -86,7 +88,9 @@ export {
 export { CloacinaMigrator, type EnsureResult } from './tenants/cloacina-migrator.js';
 export { CloacinaTenants } from './tenants/cloacina-tenants.js';
 export type { MigrateAllOptions, TenantMigration } from './tenants/migrate-fleet.js';
+export { CurrentRunner, CurrentTenant, TenantGuard } from './tenants/current-tenant.js';
 export type { Tenant } from './tenants/tenant.js';
+export { TenantResolver } from './tenants/tenant-resolver.js';
 export {
   all,
   always,

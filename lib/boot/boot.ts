@@ -78,6 +78,16 @@ export class Boot {
     return new ConfigurationError(this.allProblems());
   }
 
+  /**
+   * Something that is used lacks what it needs; said with the rest of what is wrong.
+   *
+   * @throws ConfigurationError when the boot is over
+   */
+  report(problem: string): void {
+    if (this.finished) throw new ConfigurationError([problem]);
+    if (!this.problems.includes(problem)) this.problems.push(problem);
+  }
+
   /** The tenant's options with all defaults; undefined when something is wrong with them, which is noted. */
   optionsOf(tenant: TenantRegistration, given: GivenOptions): ResolvedTenantOptions | undefined {
     if (!this.resolved.has(tenant) && tenant.given === undefined) this.resolve(tenant, given);

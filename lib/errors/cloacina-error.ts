@@ -14,6 +14,7 @@ export type CloacinaErrorCode =
   // names and ids
   | 'UNKNOWN_WORKFLOW'
   | 'UNKNOWN_TENANT'
+  | 'NO_TENANT'
   | 'UNKNOWN_EXECUTION'
   | 'TENANT_REMOVED'
   | 'TENANT_EXISTS'

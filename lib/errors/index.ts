@@ -28,6 +28,7 @@ export {
 } from './task-errors.js';
 export { TenantExistsError, TenantIncompleteError } from './tenant-errors.js';
 export {
+  NoTenantError,
   TenantRemovedError,
   UnknownExecutionError,
   UnknownTenantError,

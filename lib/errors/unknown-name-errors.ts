@@ -22,14 +22,27 @@ export class UnknownTenantError extends CloacinaError {
   /** The name that was asked for. */
   readonly tenant: string;
 
-  /** @param known - the tenants that this process serves, for the message and a suggestion */
-  constructor(tenant: string, known: readonly string[] = []) {
+  /**
+   * @param known - the tenants that this process serves, for the message and a suggestion; not given when the message
+   * goes to a client, whom they don't concern
+   */
+  constructor(tenant: string, known?: readonly string[]) {
+    const name = JSON.stringify(tenant);
     super(
       'UNKNOWN_TENANT',
-      `This process serves no tenant ${JSON.stringify(tenant)}.${didYouMean(tenant, known)} Known: ${listNames(known)}. ` +
-        'Add it with CloacinaModule.forTenant() or CloacinaTenants.add().',
+      known === undefined
+        ? `There is no tenant ${name}.`
+        : `This process serves no tenant ${name}.${didYouMean(tenant, known)} Known: ${listNames(known)}. ` +
+            'Add it with CloacinaModule.forTenant() or CloacinaTenants.add().',
     );
     this.tenant = tenant;
+  }
+}
+
+/** A request names no tenant, as the option `tenantFrom` reads it. */
+export class NoTenantError extends CloacinaError {
+  constructor() {
+    super('NO_TENANT', 'The request does not say which tenant it is for.');
   }
 }
 

@@ -1,6 +1,7 @@
 import type { CloacinaSharedOptions } from '../cloacina.options.js';
 import {
   anything,
+  callable,
   checkOptions,
   duration,
   flag,
@@ -54,6 +55,7 @@ export const SHARED_CHECKS: Checks<CloacinaSharedOptions> = {
   startTimeout: duration(0, MAX_TIMER_MS),
   maxContextSize: wholeNumber(1, MAX_CONTEXT_SIZE_LIMIT),
   tenants: anything,
+  tenantFrom: callable,
 };
 
 /**

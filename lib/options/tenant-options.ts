@@ -68,6 +68,7 @@ const schema: Check = (value) => {
 const TENANT_CHECKS: Checks<CloacinaTenantOptions> = {
   ...SHARED_CHECKS,
   tenants: () => 'is an option of forRoot() only',
+  tenantFrom: () => 'is an option of forRoot() only',
   tenant: text(MAX_TENANT_NAME),
   schema,
   workflows: listOf('workflow classes and names', isWorkflow),

@@ -57,7 +57,10 @@ function createProgram(names: readonly string[], texts: ReadonlyMap<string, stri
   const { fileExists, readFile } = host;
   host.fileExists = (file) => texts.has(path.normalize(file)) || fileExists(file);
   host.readFile = (file) => texts.get(path.normalize(file)) ?? readFile(file);
-  return ts.createProgram([...names, path.join(checkout, 'test/docs/prelude.d.ts')], all, host);
+  const declared = ['prelude.d.ts', 'nestjs-cls.d.ts'].map((name) =>
+    path.join(checkout, 'test/docs', name),
+  );
+  return ts.createProgram([...names, ...declared], all, host);
 }
 
 interface Export {

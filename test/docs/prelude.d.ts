@@ -14,6 +14,7 @@ declare global {
     note?: string;
   }
 
+  function findSchemas(): Promise<string[]>;
   function findOrder(orderId: number): Promise<Order | undefined>;
 
   class Payments {

@@ -48,6 +48,7 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
     'UNKNOWN_TENANT',
     'This process serves no tenant "x". Known: none. Add it with CloacinaModule.forTenant() or CloacinaTenants.add().',
   ],
+  [new errors.NoTenantError(), 'NO_TENANT', 'The request does not say which tenant it is for.'],
   [
     new errors.UnknownExecutionError('e1', 'acme'),
     'UNKNOWN_EXECUTION',
