@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { connectAdmin } from '../support/postgres.js';
 import { rowsOf, scratchDatabase } from '../support/scratch-database.js';
 import { buildSample } from './build-sample.js';
 import { expectAirportsOf, tenants } from './expect-airports.js';
@@ -50,6 +51,24 @@ describe('a port that is taken', () => {
     expect(sample.output).not.toContain('    at ');
   }, 60_000);
 });
+
+it('does without the login of its own where the application may not make any', async () => {
+  const database = new URL(await scratchDatabase());
+  const role = `plain_${database.pathname.slice(1)}`;
+  const admin = await connectAdmin();
+  await admin.query(
+    `CREATE ROLE ${role} LOGIN PASSWORD 'plain'; ALTER DATABASE ${database.pathname.slice(1)} OWNER TO ${role}`,
+  );
+  await admin.end();
+  [database.username, database.password] = [role, 'plain'];
+  const sample = new StartedSample(database.href);
+  await sample.ready();
+  expect(sample.output).toMatch(
+    /WARN \[SignUps\] Without initech, who needs a login: .*CREATEROLE/,
+  );
+  for (const tenant of ['acme', 'legacy'] as const) await expectAirportsOf(database.href, tenant);
+  expect(await sample.kill('SIGINT')).toBe(0);
+}, 120_000);
 
 it('names what is wrong with the environment', async () => {
   const sample = new StartedSample(await scratchDatabase(), 'soon');

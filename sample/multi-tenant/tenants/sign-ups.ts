@@ -1,5 +1,5 @@
-import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { CloacinaAdmin, CloacinaTenants } from 'nestjs-cloacina';
+import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { CloacinaAdmin, CloacinaTenants, PermissionError } from 'nestjs-cloacina';
 import { OwnLogin } from './own-login.js';
 import { initech, nameOf, profileOf } from './profiles.js';
 import { tenantOptions } from './tenant-options.js';
@@ -19,7 +19,8 @@ export class SignUps implements OnApplicationBootstrap {
   async onApplicationBootstrap(): Promise<void> {
     const schemas = (await this.admin.listTenants()).map(({ schema }) => schema);
     const earlier = schemas.map(nameOf).filter((name) => name !== undefined);
-    await Promise.all([initech.name, ...earlier].map((name) => this.add(name)));
+    const others = earlier.filter((name) => name !== initech.name);
+    await Promise.all([this.addInitech(), ...others.map((name) => this.add(name))]);
   }
 
   /** Creates and migrates the schema, and serves it; who is a customer already stays one. */
@@ -31,6 +32,15 @@ export class SignUps implements OnApplicationBootstrap {
       await this.served.add({ ...tenantOptions(profile), ...login });
     }
     return this.tenants.get(name);
+  }
+
+  private async addInitech(): Promise<void> {
+    try {
+      await this.add(initech.name);
+    } catch (error) {
+      if (!(error instanceof PermissionError)) throw error;
+      new Logger('SignUps').warn(`Without ${initech.name}, who needs a login: ${error.message}`);
+    }
   }
 
   /** For good: stops serving it, and drops the schema with everything in it, and the login if it has one. */
