@@ -50,7 +50,7 @@ try {
     const { rounds } = bench;
     const about = { title, unit, higherIsBetter, main, date, rounds, machine: where };
     // At once: a run that is stopped half way has not been for nothing.
-    if (!options.quick) saveResults({ [name]: { ...about, ...result } });
+    if (!options.quick) saveResults({ [name]: { ...about, ...result } }, scenarios);
   }
 } finally {
   await stop();

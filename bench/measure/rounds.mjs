@@ -28,7 +28,7 @@ export async function interleave({ entries, rounds, main, measure, log }) {
       label: entry.label,
       contender: entry.name,
       configuration: entry.configuration,
-    settings: entry.contender.configurations[entry.configuration].about,
+      settings: entry.contender.configurations[entry.configuration].about,
       values: taken.map((sample) => sample[main]),
       ...mediansOf(taken),
     }));

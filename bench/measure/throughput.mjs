@@ -43,7 +43,7 @@ export async function measureThroughput(scenario) {
 
 /**
  * The same with all of the work there before anyone begins: enqueued by a process that takes none, then worked off by
- * another, from its first handler on.
+ * another, from when it is ready.
  */
 export async function measureDrain({ server, entry, shape, count }) {
   const database = await server.createDatabase();
@@ -59,15 +59,11 @@ export async function measureDrain({ server, entry, shape, count }) {
     await enqueuer.call('start', count);
     await enqueuer.stop();
     await server.settle();
-    let began;
-    run.workers.push(
-      await ContenderProcess.start(settings, () => {
-        began ??= { at: performance.now(), done: run.workers[0]?.handled ?? 0 };
-        run.wake();
-      }),
-    );
+    const worker = await ContenderProcess.start(settings, () => run.wake());
+    run.workers.push(worker);
+    const began = { at: performance.now(), handled: worker.handled };
     await ended(run, count);
-    return ((count - began.done) / (performance.now() - began.at)) * 1_000;
+    return ((count - began.handled) / (performance.now() - began.at)) * 1_000;
   } finally {
     await Promise.all(run.workers.map((worker) => worker.stop()));
     await database.drop();

@@ -1,14 +1,16 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { chartOf, panelOf } from './chart.mjs';
+import { pageOf } from './markdown.mjs';
 
 const FOLDER = new URL('../results/', import.meta.url);
 const FILE = new URL('latest.json', FOLDER);
 
 /** A run of some scenarios replaces those and keeps the others, each with the machine and day that it was measured on. */
-export function saveResults(results) {
+export function saveResults(results, scenarios) {
   mkdirSync(FOLDER, { recursive: true });
   const latest = { results: { ...earlier().results, ...results } };
   writeFileSync(FILE, `${JSON.stringify(latest, null, 2)}\n`);
+  writeFileSync(new URL('latest.md', FOLDER), pageOf(latest.results, scenarios));
   drawChart(latest);
 }
 

@@ -19,7 +19,8 @@ export function printResult(scenario, result) {
   for (const note of result.notes ?? []) console.log(`  ${note}`);
 }
 
-function tableOf(scenario, { rows }) {
+/** Rows of cells by label and title. */
+export function tableOf(scenario, { rows }) {
   const best = bestPeer(scenario, rows);
   const table = {};
   for (const row of rows) {

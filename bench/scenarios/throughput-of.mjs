@@ -34,10 +34,7 @@ export function throughputOf({
         if (!canEnqueue(configurations[entry.configuration]))
           return { ...figures, drainPerSecond: null };
         // Some seconds' worth for each: what a slow one does in them says as much.
-        const count = Math.max(
-          1,
-          Math.round(Math.min(drain, figures.perSecond * settings.seconds)),
-        );
+        const count = Math.max(1, Math.round(Math.min(drain, figures.perSecond * 1.5)));
         return { ...figures, drainPerSecond: await measureDrain({ server, entry, shape, count }) };
       };
       return { rows: await interleave({ entries, rounds, main: 'perSecond', measure, log }) };
