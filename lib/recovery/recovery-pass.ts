@@ -58,11 +58,11 @@ export class RecoveryPass {
 
   async run({ session, tenants, cause, all }: PassOptions): Promise<RecoveryReport> {
     const report: RecoveryReport = { recovered: 0, abandoned: 0, blocked: 0 };
-    const urgent = cause === 'lockGone';
+    const urgent = cause === 'lockGone' || cause === 'boot';
     const gone = all && this.locks.takeGone();
     const accounted = new Set(this.locks.missing);
     const unfinished = new Set<TenantRecovery>();
-    // A death is a matter for the leases alone, which take the server a sixth of the time that a survey does.
+    // Deaths are a matter of the leases alone, which take the server a sixth of the time that a survey does.
     const surveys = urgent
       ? await this.readLeases(session, tenants)
       : await this.survey(session, tenants);

@@ -107,12 +107,29 @@ export class RecoveryWatch {
       .filter((tenant) => tenant !== undefined);
     const session = this.options.session();
     try {
-      if (session !== undefined) return await this.passOver(session, tenants, cause);
+      if (session !== undefined) {
+        const report = await this.passOver(session, tenants, cause);
+        if (cause === 'boot') void this.lookForWork(tenants).catch(() => undefined);
+        return report;
+      }
       for (const tenant of tenants) this.pass.note(tenant, true);
       return { recovered: 0, abandoned: 0, blocked: 0 };
     } finally {
       this.plan();
     }
+  }
+
+  /** What the tenants have to do that were just opened: a boot doesn't wait for the answers of a thousand. */
+  private async lookForWork(tenants: readonly TenantRecovery[]): Promise<void> {
+    for (let i = 0; i < tenants.length; i += TENANTS_PER_PART) {
+      const session = this.options.session();
+      const part = this.stillServed(tenants.slice(i, i + TENANTS_PER_PART));
+      if (session !== undefined) await this.passOver(session, part, 'leaseOver');
+    }
+  }
+
+  private stillServed(tenants: readonly TenantRecovery[]): TenantRecovery[] {
+    return tenants.filter((tenant) => this.tenants.get(tenant.parts.tenant) === tenant);
   }
 
   private passOver(
@@ -139,10 +156,9 @@ export class RecoveryWatch {
   private async tick(): Promise<void> {
     const session = this.options.session();
     if (session === undefined) return;
-    const part = this.rounds.take(performance.now() + LOOK_INTERVAL_MS / 2);
-    const tenants = part?.filter((tenant) => this.tenants.get(tenant.parts.tenant) === tenant);
-    if (tenants !== undefined && tenants.length > 0) {
-      await this.passOver(session, tenants, 'leaseOver');
+    const part = this.stillServed(this.rounds.take(performance.now() + LOOK_INTERVAL_MS / 2) ?? []);
+    if (part.length > 0) {
+      await this.passOver(session, part, 'leaseOver');
     } else if (this.isWatching) {
       await this.lookAtLocks(session);
     }
