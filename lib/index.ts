@@ -42,6 +42,7 @@ export {
   PermissionError,
   RetryAfterError,
   SchemaNameError,
+  TablesMissingError,
   TaskAbandonedError,
   TaskTimeoutError,
   TenantExistsError,

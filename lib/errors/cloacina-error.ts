@@ -34,6 +34,7 @@ export type CloacinaErrorCode =
   // the database
   | 'DATABASE_UNAVAILABLE'
   | 'MIGRATION'
+  | 'TABLES_MISSING'
   | 'PERMISSION';
 
 /** 'UNKNOWN_WORKFLOW' gives 'UnknownWorkflowError'; from the code, so that a minifier cannot change stored names. */

@@ -32,6 +32,22 @@ export class DatabaseUnavailableError extends CloacinaError {
   }
 }
 
+/** The tenant's schema hasn't the library's tables any more, though it had at boot. Nothing was written. */
+export class TablesMissingError extends CloacinaError {
+  readonly schema: string;
+
+  constructor(schema: string, options?: ErrorOptions) {
+    const why = options?.cause === undefined ? '' : ` (${describeError(options.cause)})`;
+    super(
+      'TABLES_MISSING',
+      `Schema ${JSON.stringify(schema)} hasn't the library's tables any more${why}; nothing was written. If they were moved, ` +
+        'serve the tenant with its new schema. If they were dropped, boot again, which creates them anew.',
+      options,
+    );
+    this.schema = schema;
+  }
+}
+
 /** A migration failed; its transaction was rolled back, so the schema is as it was before the run. */
 export class MigrationError extends CloacinaError {
   readonly schema: string;

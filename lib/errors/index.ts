@@ -6,7 +6,12 @@ export {
   NotAllowedError,
   SchemaNameError,
 } from './configuration-errors.js';
-export { DatabaseUnavailableError, MigrationError, PermissionError } from './database-errors.js';
+export {
+  DatabaseUnavailableError,
+  MigrationError,
+  PermissionError,
+  TablesMissingError,
+} from './database-errors.js';
 export { closestName, didYouMean, listNames } from './did-you-mean.js';
 export {
   ContextTooLargeError,

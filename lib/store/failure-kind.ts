@@ -1,3 +1,4 @@
+import { TablesMissingError } from '../errors/index.js';
 import type { FailureKind } from './store.js';
 
 const CONFLICTS = new Set([
@@ -31,6 +32,7 @@ function codeOf(error: unknown): string {
 
 /** What an error of the driver says about the statement that met it. */
 export function failureKind(error: unknown): FailureKind {
+  if (error instanceof TablesMissingError) return 'refused';
   const code = codeOf(error);
   if (CONFLICTS.has(code)) return 'conflict';
   if (CONNECTION_CODES.has(code) || code.startsWith('08')) return 'connection';

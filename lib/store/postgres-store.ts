@@ -113,7 +113,7 @@ export class PostgresStore implements TenantStore {
     this.dataSource = settings.dataSource;
     this.tables = tenantTables(settings.quotedSchema);
     const key = createHash('sha256').update(settings.schema).digest('hex').slice(0, 16);
-    this.statements = new TenantStatements(this.tables, key);
+    this.statements = new TenantStatements(this.tables, key, settings.schema);
     this.hot = this.statements.inTurn(settings.pools.turns.statements);
     this.cold = this.statements.inTurn(settings.pools.turns.general);
     this.definitions = new PostgresDefinitionStore(this.cold);

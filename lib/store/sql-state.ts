@@ -21,6 +21,15 @@ export function sqlState(error: unknown): string | undefined {
   return driverError === undefined ? undefined : sqlState(driverError);
 }
 
+/** Whether a statement of the library didn't find one of the library's tables. */
+export function isMissingTable(error: unknown): boolean {
+  return (
+    isError(error) &&
+    sqlState(error) === SqlState.undefinedTable &&
+    error.message.includes('cloacina_')
+  );
+}
+
 /**
  * Whether the connection failed, not the statement: it was not reached, was lost, or the server is starting, going
  * down, or takes no writes for now. `pg` has no code for a connection that ends under it, only these messages.

@@ -1,6 +1,8 @@
 import type pg from 'pg';
+import { TablesMissingError } from '../errors/index.js';
 import type { ConnectionTurns } from './connection-turns.js';
 import { runPrepared } from './prepared-statements.js';
+import { isMissingTable } from './sql-state.js';
 import type { RawRow, Statement, StatementRunner, TenantTables } from './statements/statement.js';
 
 /** Runs of one statement in one tenant before it is prepared: each costs the server memory for each schema. */
@@ -28,6 +30,7 @@ export class TenantStatements {
     readonly tables: TenantTables,
     /** Tells the tenants' prepared statements apart on a shared connection. */
     private readonly key: string,
+    private readonly schema: string,
   ) {}
 
   /** A runner on a connection. */
@@ -49,15 +52,20 @@ export class TenantStatements {
   ): Promise<readonly RawRow[]> {
     const text = (): string => statement.text(this.tables);
     const config = { values: [...values], rowMode: 'array' as const, types: RAW_TYPES };
-    const result = this.isBusy(statement)
-      ? await runPrepared<(string | null)[]>(
-          client,
-          `cloacina_${this.key}_${statement.name}`,
-          text,
-          config,
-        )
-      : await client.query<(string | null)[]>({ ...config, text: text() });
-    return result.rows;
+    try {
+      const result = this.isBusy(statement)
+        ? await runPrepared<(string | null)[]>(
+            client,
+            `cloacina_${this.key}_${statement.name}`,
+            text,
+            config,
+          )
+        : await client.query<(string | null)[]>({ ...config, text: text() });
+      return result.rows;
+    } catch (error) {
+      // Moved or dropped under a process that serves it: who asked is told what to do.
+      throw isMissingTable(error) ? new TablesMissingError(this.schema, { cause: error }) : error;
+    }
   }
 
   private isBusy(statement: Statement): boolean {

@@ -18,7 +18,7 @@ const statement: Statement = {
 };
 
 function tenant(no: number): TenantStatements {
-  return new TenantStatements(tenantTables(`t${no}`), `key${no}`);
+  return new TenantStatements(tenantTables(`t${no}`), `key${no}`, `t${no}`);
 }
 
 describe('Prepared statements', () => {

@@ -35,7 +35,7 @@ export class Session {
     /** The server's process. */
     readonly pid: number,
   ) {
-    this.statements = new TenantStatements(tables, 'session');
+    this.statements = new TenantStatements(tables, 'session', 'session');
   }
 
   static async open(tables: TenantTables, config: pg.ClientConfig): Promise<Session> {

@@ -145,6 +145,12 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
     'Migration "M1" of schema "s" failed: cause. The schema is as it was before; put the cause right and boot again.',
   ],
   [
+    new errors.TablesMissingError('s', { cause }),
+    'TABLES_MISSING',
+    'Schema "s" hasn\'t the library\'s tables any more (cause); nothing was written. If they were moved, serve the tenant ' +
+      'with its new schema. If they were dropped, boot again, which creates them anew.',
+  ],
+  [
     new errors.PermissionError(
       { action: 'create the schema "s"', grant: 'GRANT CREATE ON DATABASE d TO u' },
       { cause },
