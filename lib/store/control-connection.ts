@@ -2,6 +2,7 @@ import { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { isError } from '../errors/index.js';
+import { isSession } from './pooler.js';
 import { processLock, LIVENESS_LOCK_CLASS, SessionStatements } from './session-statements.js';
 import { runUnprepared } from './statement-pool.js';
 import type { RawRow } from './statements/statement.js';
@@ -47,6 +48,9 @@ export interface ControlConnectionSettings {
   readonly onLost: (error: Error | undefined) => void;
 }
 
+/** The connection leads to a pooler, which keeps no session: neither a lock nor what is listened to. */
+export class NotASessionError extends Error {}
+
 /**
  * The one session of a process beside its pools: it listens for wake-ups of all tenants, renews the leases, and
  * holds the advisory lock whose absence tells the others that this process is gone.
@@ -86,6 +90,7 @@ export class ControlConnection extends SessionStatements {
     client.on('notification', ({ payload }) => settings.onPayload(payload ?? ''));
     try {
       await client.connect();
+      if (!(await isSession(client, settings.connection))) throw new NotASessionError();
       await takeLock(client, settings);
       await client.query(`LISTEN ${CHANNEL}`);
       const [row] = await runUnprepared(client, READ_EPOCH, []);

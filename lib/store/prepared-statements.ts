@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { isPooled } from './pooler.js';
 
 /**
  * Statements that one connection keeps prepared at most. Each costs the server some 70 kB, for each tenant anew: with
@@ -30,7 +31,8 @@ class PreparedStatements {
   }
 }
 
-const byConnection = new WeakMap<pg.ClientBase, PreparedStatements>();
+/** `pooled`: what is prepared would be on one of the pooler's connections, and the next statement on another. */
+const byConnection = new WeakMap<pg.ClientBase, PreparedStatements | 'pooled'>();
 
 /**
  * Runs a statement that the connection keeps prepared, within its bound: others that were not used for the longest
@@ -43,7 +45,11 @@ export async function runPrepared<R extends unknown[]>(
   config: Omit<pg.QueryArrayConfig, 'name' | 'text'>,
 ): Promise<pg.QueryArrayResult<R>> {
   let prepared = byConnection.get(client);
-  if (prepared === undefined) byConnection.set(client, (prepared = new PreparedStatements()));
+  if (prepared === undefined) {
+    prepared = (await isPooled(client)) ? 'pooled' : new PreparedStatements();
+    byConnection.set(client, prepared);
+  }
+  if (prepared === 'pooled') return client.query<R>({ ...config, text: text() });
   const use = prepared.use(name, text);
   if (use.dropped.length > 0) {
     await client.query(use.dropped.map((other) => `DEALLOCATE ${other}`).join(';'));

@@ -1,7 +1,8 @@
+import { Logger } from '@nestjs/common';
 import { lockKeyOf, ProcessEngine } from '../engine/process-engine.js';
 import type { RunQueue } from '../engine/run-queue.js';
 import { RecoveryWatch } from '../recovery/recovery-watch.js';
-import { ControlConnection } from '../store/control-connection.js';
+import { ControlConnection, NotASessionError } from '../store/control-connection.js';
 import { connectionConfig, type ConnectionSource } from '../store/connection-config.js';
 import { PoolSession } from '../store/pool-session.js';
 import { createPools, type LoginPools } from '../store/pools.js';
@@ -51,7 +52,7 @@ export class LoginEngine {
               answerTimeoutMs: answerTimeout(settings.leaseDurationMs),
               onPayload,
               onLost,
-            })
+            }).catch((error: unknown) => this.withoutSession(error))
           : Promise.resolve(new PoolSession(this.pools)),
     });
     this.pools = createPools({
@@ -65,6 +66,16 @@ export class LoginEngine {
       leaseDurationMs: settings.leaseDurationMs,
       session: () => this.process.session,
     });
+  }
+
+  private withoutSession(error: unknown): PoolSession {
+    if (!(error instanceof NotASessionError)) throw error;
+    new Logger('Cloacina').warn(
+      'The control connection leads to a pooler in transaction mode, so lost processes are noticed by their leases ' +
+        'alone, and work that is left to other processes by their next look. Set controlUrl to a direct URL of the ' +
+        'database, or controlConnection: false where there is none.',
+    );
+    return new PoolSession(this.pools);
   }
 
   /** Connects; once, whoever asks first, and again if that failed. */

@@ -29,6 +29,8 @@ export interface WorkerSettings {
   readonly leaseDurationMs: number;
   readonly maxConcurrentTasks: number;
   readonly poolSize: number;
+  /** Past a pooler. */
+  readonly controlUrl?: string;
   readonly withoutFence?: boolean;
 }
 
@@ -141,6 +143,7 @@ const { runner } = await host.openTenant({
   startTimeoutMs: 20_000,
   maxContextSize: 1_048_576,
   controlConnection: true,
+  controlUrl: settings.controlUrl,
   enableRecovery: true,
   maxRecoveryAttempts: 1_000,
   serves: () => true,
