@@ -98,6 +98,7 @@ export class Boot {
   discoveredOptions(found: {
     readonly tenant: string;
     readonly schema: string;
+    readonly isolation?: 'schema' | 'role';
   }): ResolvedTenantOptions {
     const resolution = resolveTenantOptions(found, this.shared.given);
     if (!resolution.ok) throw new ConfigurationError(resolution.problems);

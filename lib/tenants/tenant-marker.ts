@@ -1,10 +1,14 @@
 import pg from 'pg';
+import { isolationRoleNameSql } from './admin/role-name.js';
+import { LOGIN_PURPOSE } from './admin/role-purpose.js';
 import { CLOACINA_MIGRATIONS_TABLE } from '../store/migrations/index.js';
 
 /** A schema that has the library's tables, and the name of the tenant that is in it. */
 export interface MarkedSchema {
   readonly schema: string;
   readonly tenant: string;
+  /** `role` where somebody serves it so: user code must have no more rights here than there. */
+  readonly isolation?: 'schema' | 'role';
 }
 
 /** How the comment on the history table begins that keeps a tenant's name, where it isn't the schema's. */
@@ -13,17 +17,26 @@ const PREFIX = 'tenant: ';
 /**
  * The tenants of the database that the login may use, told by the library's history table: nobody has to keep a list.
  * `public` is none of them: it is where an application's own tables are, and an application says so if it is a tenant.
+ * Nor are those that have a login of their own: this one may use them, if it made them, and would have more rights.
  */
 export async function findTenants(pool: pg.Pool): Promise<MarkedSchema[]> {
-  const { rows } = await pool.query<{ schema: string; comment: string | null }>(
-    `SELECT n.nspname AS schema, obj_description(c.oid, 'pg_class') AS comment
+  const { rows } = await pool.query<{ schema: string; comment: string | null; isolated: boolean }>(
+    `SELECT n.nspname AS schema, obj_description(c.oid, 'pg_class') AS comment,
+            EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = ${isolationRoleNameSql('n.nspname')}) AS isolated
        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
       WHERE c.relname = $1 AND c.relkind IN ('r', 'p') AND n.nspname <> 'public' AND n.nspname NOT LIKE 'pg\\_%'
         AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
+        AND NOT EXISTS (SELECT FROM pg_catalog.pg_shdescription d
+                         WHERE d.classoid = 'pg_catalog.pg_authid'::regclass AND d.objoid = n.nspowner
+                           AND d.description LIKE '${LOGIN_PURPOSE}%')
       ORDER BY n.nspname`,
     [CLOACINA_MIGRATIONS_TABLE],
   );
-  return rows.map(({ schema, comment }) => ({ schema, tenant: nameIn(comment) ?? schema }));
+  return rows.map(({ schema, comment, isolated }) => ({
+    schema,
+    tenant: nameIn(comment) ?? schema,
+    isolation: isolated ? 'role' : 'schema',
+  }));
 }
 
 /** Which of the schemas there are, whether or not the login may use them. */

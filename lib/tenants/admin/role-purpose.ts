@@ -13,12 +13,15 @@ const NOTES: Readonly<Record<LoginStage, string>> = {
   removing: ', being removed',
 };
 
+/** How the comment on every tenant's login begins. */
+export const LOGIN_PURPOSE = 'nestjs-cloacina: login of ';
+
 /**
  * The comment on a tenant's login role. By it the library knows the roles that it made, and touches no others; and
  * what was interrupted in the middle is found and carried on.
  */
 export function loginPurpose(place: TenantPlace, stage: LoginStage): string {
-  return `nestjs-cloacina: login of ${describePlace(place)}${NOTES[stage]}`;
+  return `${LOGIN_PURPOSE}${describePlace(place)}${NOTES[stage]}`;
 }
 
 /** The comment on the role of `isolation: 'role'`. */

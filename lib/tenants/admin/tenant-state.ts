@@ -1,7 +1,7 @@
 import type { AdminSession } from './admin-session.js';
 import { CLOACINA_MIGRATIONS_TABLE } from '../../store/migrations/index.js';
 import { isolationRoleName } from './role-name.js';
-import { isolationPurpose, stageOf, type LoginStage } from './role-purpose.js';
+import { isolationPurpose, LOGIN_PURPOSE, stageOf, type LoginStage } from './role-purpose.js';
 
 export interface TenantSchema {
   readonly owner: string;
@@ -47,7 +47,7 @@ export async function readTenantState(
        LEFT JOIN pg_catalog.pg_shdescription d
          ON d.classoid = 'pg_catalog.pg_authid'::regclass AND d.objoid = r.oid
       WHERE lower(r.rolname) = lower($1::text) OR r.rolname = $2::text
-         OR d.description LIKE 'nestjs-cloacina: login of %'`,
+         OR d.description LIKE '${LOGIN_PURPOSE}%'`,
     [username ?? null, isolation],
   );
   const place = { database, schema };
