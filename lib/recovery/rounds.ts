@@ -27,7 +27,7 @@ export class Rounds<T> {
     if (at < this.next) return undefined;
     if (this.left.length === 0) this.begin();
     // After a process was held up its parts don't come in a row.
-    this.next = Math.max(this.next + this.pauseMs, at);
+    this.next = Math.max(this.next + this.pauseMs, at + this.pauseMs / 2);
     const part = this.left.splice(0, this.partSize);
     return part.length === 0 ? undefined : part;
   }
