@@ -40,7 +40,7 @@ export class DefinitionCatalog {
     /** Whether this tenant runs the workflow. */
     private readonly serves: (workflow: RegisteredWorkflow) => boolean,
     /** Older definitions that were read from any tenant, by hash: most tenants have the same ones. */
-    private readonly restored: Map<string, CompiledWorkflow> = new Map(),
+    private readonly restored: Map<string, Promise<CompiledWorkflow>> = new Map(),
   ) {}
 
   /**
@@ -64,9 +64,7 @@ export class DefinitionCatalog {
     }
     for (const row of known ?? (await this.store.definitions.all())) {
       if (this.byId.has(row.id) || !this.current.has(row.name)) continue;
-      const workflow = this.restored.get(row.hash);
-      if (workflow === undefined) await this.load(row.id);
-      else this.add(row.id, workflow);
+      await this.loadOlder(row);
     }
     this.updateClaimable();
     this.opened = true;
@@ -113,6 +111,22 @@ export class DefinitionCatalog {
     return this.current.get(name);
   }
 
+  /** Many tenants are opened at once: the first one reads, the others wait for that. */
+  private async loadOlder({ id, hash }: StoredDefinitionRow): Promise<void> {
+    const shared = this.restored.get(hash);
+    if (shared === undefined) {
+      const loaded = this.load(id).then(({ workflow }) => workflow);
+      this.restored.set(hash, loaded);
+      loaded.catch(() => this.restored.delete(hash));
+      await loaded;
+      return;
+    }
+    const workflow = await shared.catch(() => undefined);
+    // Its own hash was compared with what is in it, so another tenant's row can't pass for it.
+    if (workflow?.hash === hash) this.add(id, workflow);
+    else await this.load(id);
+  }
+
   private async load(id: number): Promise<RunnableDefinition> {
     const content = await this.store.definitions.find(id);
     if (content === undefined)
@@ -122,8 +136,6 @@ export class DefinitionCatalog {
 
   private restore(content: DefinitionContent): RunnableDefinition {
     const workflow = restoreWorkflow(content.definition as StoredDefinition);
-    // Its hash was compared with what is in it, so another tenant's row can't pass for it.
-    this.restored.set(workflow.hash, workflow);
     return this.add(content.id, workflow);
   }
 

@@ -39,7 +39,7 @@ export interface TenantEngineParts {
   readonly registry: Pick<WorkflowRegistry, 'get' | 'list'>;
   readonly serves: (workflow: RegisteredWorkflow) => boolean;
   /** Shared by all tenants of the process: see {@link DefinitionCatalog}. */
-  readonly restored?: Map<string, CompiledWorkflow>;
+  readonly restored?: Map<string, Promise<CompiledWorkflow>>;
   readonly services: ProcessServices;
   readonly events: EventSink;
 }

@@ -21,7 +21,7 @@ export interface ServedTenantParts {
   readonly migrator: CloacinaMigrator;
   readonly registry: WorkflowRegistry;
   /** Older definitions that tenants of this process have read, by hash. */
-  readonly restored: Map<string, CompiledWorkflow>;
+  readonly restored: Map<string, Promise<CompiledWorkflow>>;
   /** Its schema was created for it a moment ago, so there is nothing in it. */
   readonly isNew: boolean;
   /** It was found in the database, and the application has not asked for it. */

@@ -53,7 +53,7 @@ interface Together {
  */
 export class TenantOpener {
   private readonly together = new WeakMap<LoginEngine, Together>();
-  private readonly restored = new Map<string, CompiledWorkflow>();
+  private readonly restored = new Map<string, Promise<CompiledWorkflow>>();
 
   constructor(private readonly parts: OpenerParts) {}
 
