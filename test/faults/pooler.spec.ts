@@ -3,8 +3,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { startChild, type TestChild } from '../support/child-process.js';
 import { waitFor } from '../support/wait-for.js';
 import { FaultyServer } from './server/faulty-server.js';
+import type { PlannedTask } from './workload/plan.js';
 import { seedOfRun } from './workload/random.js';
-import { Workload } from './workload/workload.js';
+import { Workload, type WorkloadOptions } from './workload/workload.js';
 
 const seed = seedOfRun();
 const LEASE_MS = 3_000;
@@ -28,7 +29,10 @@ afterAll(async () => {
   if (isInstalled) await server.close();
 });
 
-async function openBehind(mode: 'transaction' | 'session'): Promise<Workload> {
+async function openBehind(
+  mode: 'transaction' | 'session',
+  more: Partial<WorkloadOptions> = {},
+): Promise<Workload> {
   const { port, password } = new URL(server.directUrl);
   pooler = startChild(new URL('server/runs-a-pooler.mjs', import.meta.url), {
     env: { POOLER: JSON.stringify({ serverPort: Number(port), password, mode }) },
@@ -44,6 +48,7 @@ async function openBehind(mode: 'transaction' | 'session'): Promise<Workload> {
     workflows: 6,
     handlerMs: 50,
     leaseDurationMs: LEASE_MS,
+    ...more,
   }));
 }
 
@@ -54,8 +59,7 @@ async function causesAfterKill(
 ): Promise<string[]> {
   const victim = await work.worker(control);
   const survivor = await work.worker(control);
-  // Enough for statements to be prepared, where that can be.
-  for (let round = 0; round < 6; round++) await work.started(survivor, 5);
+  await work.started(survivor, 5);
   const known = work.entries().length;
   work.start(victim, 5);
   const ofVictim = (): boolean =>
@@ -67,7 +71,7 @@ async function causesAfterKill(
   server.count('SIGKILL');
   await victim.kill();
   await work.started(survivor, 2);
-  expect(await work.settle(90_000)).toBeGreaterThanOrEqual(6 * (6 * 5 + 2));
+  expect(await work.settle(90_000)).toBeGreaterThanOrEqual(6 * 7);
   const events = await work.query<{ cause: string; ms: string }>(
     'SELECT cause, max(orphaned_for_ms) AS ms FROM cloacina_recovery_event GROUP BY cause',
   );
@@ -88,6 +92,25 @@ async function causesAfterKill(
   test('in transaction mode, a direct control connection finds it at once', async () => {
     const work = await openBehind('transaction');
     expect(await causesAfterKill(work, { controlUrl: server.directUrl })).toEqual(['lockGone']);
+  }, 240_000);
+
+  // Those that are sent often are prepared, elsewhere.
+  test('in transaction mode, statements that are sent often are sent in full', async () => {
+    const tasks = ['t0', 't1', 't2'].map((name, no): PlannedTask => {
+      return { name, dependsOn: no === 0 ? [] : [`t${no - 1}`], kind: 'plain' };
+    });
+    const plans = [{ name: 'flow0', tasks }];
+    const work = await openBehind('transaction', { plans, handlerMs: 1, leaseDurationMs: 60_000 });
+    const workers = [await work.worker(), await work.worker()];
+    const count = 120;
+    await Promise.all(
+      workers.map(async (worker) => {
+        for (let i = 0; i < count; i++) await work.started(worker, 1);
+      }),
+    );
+    expect(await work.settle(60_000)).toBe(2 * count);
+    expect(work.entries().filter(({ what }) => what === 'begun')).toHaveLength(2 * count * 3);
+    expect(await work.violations()).toEqual([]);
   }, 240_000);
 
   test('in session mode, the control connection is a session', async () => {
