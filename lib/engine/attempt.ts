@@ -2,6 +2,13 @@ import type { TaskInput } from './execution-memory.js';
 import { LongTimer } from './long-timer.js';
 import type { HeldClaim } from './held-claim.js';
 
+export interface AttemptListener {
+  /** The attempt is settled by its timeout; its handler still runs. */
+  timedOut(attempt: Attempt): void;
+  /** The handler has returned, in time or at last. */
+  returned(attempt: Attempt): void;
+}
+
 /** One run of a handler; whoever settles it first (its return, its timeout) decides what is recorded. */
 export class Attempt {
   /** Resolves when the handler has returned. */
@@ -12,16 +19,20 @@ export class Attempt {
   constructor(
     readonly claim: HeldClaim,
     readonly input: TaskInput,
-    private readonly onTimeout: (attempt: Attempt) => void,
+    private readonly listener: AttemptListener,
   ) {}
 
   /** Called when the handler begins: what it waited for before, a connection for one, is not its doing. */
-  startTimer(): void {
-    this.timer = new LongTimer(() => this.onTimeout(this), this.claim.task.timeoutMs);
+  begin(): void {
+    this.timer = new LongTimer(() => {
+      if (this.settle('timeout')) this.listener.timedOut(this);
+    }, this.claim.task.timeoutMs);
   }
 
-  stopTimer(): void {
+  /** Called when the handler has returned, or could not begin. */
+  end(): void {
     this.timer?.cancel();
+    this.listener.returned(this);
   }
 
   /** True for the first caller. */

@@ -189,7 +189,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
 
   private async enforceDeadlines(address: string): Promise<void> {
     try {
-      await this.tenants.get(address)?.enforceDeadlines();
+      await this.tenants.get(address)?.control.enforceDeadlines();
       await this.lookAhead(address);
     } catch {
       this.deadlinesDue.wakeIn(address, 1_000);
@@ -219,8 +219,8 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
     if (announcement === undefined || tenant === undefined) return;
     if (announcement.kind === 'work') tenant.dispatch();
     else if (announcement.kind === 'ended') tenant.waiters.ended(announcement.executionId);
-    else if (announcement.kind === 'paused') tenant.executionPaused(announcement.executionId);
-    else tenant.cancelledElsewhere(announcement.executionId);
+    else if (announcement.kind === 'paused') tenant.control.paused(announcement.executionId);
+    else tenant.control.cancelledElsewhere(announcement.executionId);
   }
 }
 

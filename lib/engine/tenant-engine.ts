@@ -1,9 +1,7 @@
 import type { EntityManager } from 'typeorm';
 import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/registered-workflow.js';
-import { ClaimLostError, toStoredError, WorkflowTimeoutError } from '../errors/index.js';
 import type {
   ClaimedTask,
-  ControlResult,
   DueTimes,
   EndedExecution,
   StoredDefinitionRow,
@@ -15,23 +13,21 @@ import { ClaimIntake } from './claim-intake.js';
 import { ClaimReturner } from './claim-returner.js';
 import { ClaimTable } from './claim-table.js';
 import { Claimer } from './claimer.js';
-import { repeatConflicts } from './conflicts.js';
 import { ContextWriter } from './context-writer.js';
 import { DefinitionCatalog } from './definition-catalog.js';
 import { EndWaiters } from './end-waiters.js';
+import { ExecutionControl } from './execution-control.js';
 import { Executor } from './executor.js';
+import { HandlerRunner } from './handler-runner.js';
 import { InputReader } from './input-reader.js';
 import { OutcomeRecorder } from './outcome-recorder.js';
 import type { TaskResult } from './task-result.js';
+import { TaskSettlement } from './task-settlement.js';
+import { TenantDrain } from './tenant-drain.js';
 import { TenantEvents, type EventSink } from './tenant-events.js';
 import type { Lane } from './run-queue.js';
 import { Starter, toStartItem, type StartRequest } from './starter.js';
 import { TenantLease, type ProcessServices, type TenantSettings } from './tenant-parts.js';
-
-/** How long a stopping tenant waits for the database to take what it has to record, in milliseconds. */
-const RECORDING_GRACE_MS = 5_000;
-/** How long it waits for handlers to return whose signals it aborted, in milliseconds. */
-const ABORT_GRACE_MS = 1_000;
 
 export interface TenantEngineParts {
   readonly settings: TenantSettings;
@@ -52,6 +48,7 @@ export class TenantEngine {
   readonly lease: TenantLease;
   readonly claims = new ClaimTable();
   readonly waiters: EndWaiters;
+  readonly control: ExecutionControl;
   private readonly services: ProcessServices;
   private readonly events: TenantEvents;
   private readonly lane: Lane;
@@ -61,9 +58,11 @@ export class TenantEngine {
   private readonly recorder: OutcomeRecorder;
   private readonly returner: ClaimReturner;
   private readonly starter: Starter;
+  private readonly settlement: TaskSettlement;
   private readonly executor: Executor;
   private readonly claimer: Claimer;
   private readonly comparison: ClaimComparison;
+  private readonly ending: TenantDrain;
   private opened: Promise<void> | undefined;
   /** The process is known to live. */
   private isLive = false;
@@ -125,18 +124,42 @@ export class TenantEngine {
       tryAgainIn: (ms) => services.wakeIn(settings.address, ms),
       leftReady: () => services.announceWork(settings.address),
     });
-    this.executor = new Executor({
-      settings,
+    this.settlement = new TaskSettlement({
       store,
       claims: this.claims,
-      lane: this.lane,
       inputs: this.inputs,
       recorder: this.recorder,
       returner: this.returner,
       events: this.events,
       dueIn: (ms) => this.dueIn(ms),
-      overrunEnded: () => this.dispatch(),
       uncertain: () => this.comparison.request(),
+    });
+    this.executor = new Executor({
+      store,
+      claims: this.claims,
+      lane: this.lane,
+      inputs: this.inputs,
+      handlers: new HandlerRunner({
+        settings,
+        store,
+        claims: this.claims,
+        recorder: this.recorder,
+        settlement: this.settlement,
+      }),
+      settlement: this.settlement,
+      events: this.events,
+      maxContextSize: settings.maxContextSize,
+      overrunEnded: () => this.dispatch(),
+    });
+    this.control = new ExecutionControl({
+      address: settings.address,
+      store,
+      claims: this.claims,
+      waiters: this.waiters,
+      settlement: this.settlement,
+      comparison: this.comparison,
+      events: this.events,
+      services,
     });
     this.starter = new Starter(
       settings.tenant,
@@ -150,6 +173,17 @@ export class TenantEngine {
         uncertain: () => this.comparison.request(),
       },
     );
+    this.ending = new TenantDrain({
+      claims: this.claims,
+      lane: this.lane,
+      settlement: this.settlement,
+      recording: [
+        [this.starter, this.claimer],
+        [this.recorder, this.returner],
+        [this.contexts],
+        [this.comparison],
+      ],
+    });
   }
 
   /** Whether claims are held or statements under way that may make some: then the lease has to stay. */
@@ -194,7 +228,7 @@ export class TenantEngine {
     this.paused = true;
     this.updateClaiming();
     this.executor.hold(true);
-    this.giveBackWaiting();
+    this.ending.giveBackWaiting();
   }
 
   resumeClaiming(): void {
@@ -202,13 +236,6 @@ export class TenantEngine {
     this.executor.hold(false);
     this.updateClaiming();
     this.dispatch();
-  }
-
-  private giveBackWaiting(): void {
-    this.lane.removeQueued();
-    for (const claim of this.claims.all()) {
-      if (claim.stage === 'waiting') this.executor.giveBack(claim);
-    }
   }
 
   /**
@@ -321,55 +348,6 @@ export class TenantEngine {
     if (awaited) this.services.announceEnd(this.settings.address, claim.executionId);
   }
 
-  /**
-   * Another process says that it cancelled the execution. That may be late, and the execution retried since; so the
-   * database is asked which claims still stand. The signals of the others abort; their outcomes are refused anyway.
-   */
-  cancelledElsewhere(id: string): void {
-    if (this.claims.isActive(id)) this.comparison.request();
-    this.waiters.ended(id);
-  }
-
-  /** The execution was paused, here or elsewhere: what was claimed and has not begun goes back. */
-  executionPaused(id: string): void {
-    for (const claim of this.claims.ofExecution(id)) {
-      if (claim.stage === 'waiting') this.executor.giveBack(claim);
-    }
-  }
-
-  /** Pauses it here at once, and tells the others. */
-  announcePause(id: string): void {
-    this.executionPaused(id);
-    this.services.announcePause(this.settings.address, id);
-  }
-
-  /** Ends an execution by a statement. What of it runs here stops at once, and the others are told. */
-  async end(id: string, statement: () => Promise<ControlResult>): Promise<ControlResult> {
-    const held = this.claims.ofExecution(id);
-    const result = await statement();
-    if (!result.changed) return result;
-    for (const claim of held) {
-      if (this.claims.holds(claim)) this.claims.lose(claim);
-    }
-    this.waiters.ended(id);
-    if (result.running.length > 0) this.services.announceCancel(this.settings.address, id);
-    if (result.awaited) this.services.announceEnd(this.settings.address, id);
-    return result;
-  }
-
-  /** Ends the executions whose workflow timeout has passed. */
-  async enforceDeadlines(): Promise<void> {
-    for (const { id, workflow, timeoutMs } of await this.store.pastDeadlines()) {
-      const error = toStoredError(new WorkflowTimeoutError(workflow, timeoutMs));
-      const result = await this.end(id, () =>
-        repeatConflicts(this.store, () => this.store.timeOut(id, error)),
-      );
-      if (result.changed) {
-        this.events.ofExecution('execution.ended', id, workflow, 'Failed');
-      }
-    }
-  }
-
   compareClaims(): void {
     this.comparison.request();
   }
@@ -383,7 +361,7 @@ export class TenantEngine {
     const definition = await this.catalog.find(orphan.definitionId);
     const owners = await this.store.recovery.ownersOf(orphan.executionId, orphan.taskNo);
     const claim = this.claims.adopt(orphan, definition);
-    if (claim !== undefined) this.executor.abandon(claim, owners);
+    if (claim !== undefined) this.settlement.abandon(claim, owners);
   }
 
   /** The lease is gone, so others take this process for dead: whatever it holds is theirs. */
@@ -400,25 +378,8 @@ export class TenantEngine {
   async drain(timeoutMs: number): Promise<void> {
     this.draining = true;
     this.updateClaiming();
-    this.executor.stop();
-    this.giveBackWaiting();
-    await within(timeoutMs, this.lane.idle());
-    for (const claim of this.claims.all()) {
-      if (claim.stage !== 'running') continue;
-      this.executor.giveBack(claim);
-      claim.lose(new ClaimLostError(claim.task.name, claim.executionId));
-    }
-    // Those that heed their signal are through in a moment, and may still need the data source for that.
-    await within(ABORT_GRACE_MS, this.lane.idle());
-    await within(RECORDING_GRACE_MS, this.everythingRecorded());
+    await this.ending.run(timeoutMs);
     await this.releaseIdleLease();
-  }
-
-  private async everythingRecorded(): Promise<void> {
-    await Promise.all([this.starter.settled(), this.claimer.settled()]);
-    await Promise.all([this.recorder.settled(), this.returner.settled()]);
-    await this.contexts.settled();
-    await this.comparison.settled();
   }
 
   close(): void {
@@ -435,14 +396,4 @@ export class TenantEngine {
 /** How long until a start is due; the database's clock decides, this says when to look. */
 function delayOf({ runAt, delayMs }: StartRequest): number {
   return runAt === null ? (delayMs ?? 0) : runAt.getTime() - Date.now();
-}
-
-/** Waits for the work, at most so long. */
-async function within(ms: number, work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([work, timeout]);
-  clearTimeout(timer);
 }

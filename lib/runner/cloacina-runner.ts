@@ -174,7 +174,7 @@ export class CloacinaRunner {
   async cancel(id: string, reason?: string): Promise<void> {
     const checked = checkReason(reason);
     await this.control(id, 'cancel', () =>
-      this.engine.end(id, () => this.engine.store.cancel(id, checked)),
+      this.engine.control.end(id, () => this.engine.store.cancel(id, checked)),
     );
   }
 
@@ -187,7 +187,7 @@ export class CloacinaRunner {
     const result = await this.control(id, 'pause', () =>
       this.engine.store.pause(id, checkReason(reason)),
     );
-    if (result !== undefined) this.engine.announcePause(id);
+    if (result !== undefined) this.engine.control.announcePause(id);
   }
 
   /**

@@ -145,7 +145,7 @@ describe('A workflow timeout', () => {
     const handle = await one.runner.start('endless');
     await waitFor(async () => (await one.runner.get(handle.id))?.tasks[1]?.status === 'Running');
     // It looks no more, as if its event loop stood still.
-    one.engine.enforceDeadlines = () => Promise.resolve();
+    one.engine.control.enforceDeadlines = () => Promise.resolve();
     const two = await openTenant([endless([])], { schema });
     const result = await two.runner.handle(handle.id).result({ timeout: '10s' });
     expect(result).toMatchObject({ status: 'Failed', error: { code: 'WORKFLOW_TIMEOUT' } });

@@ -1,0 +1,129 @@
+import { Logger } from '@nestjs/common';
+import { TaskAbandonedError, toStoredError } from '../errors/index.js';
+import type { TenantStore } from '../store/store.js';
+import type { ClaimReturner } from './claim-returner.js';
+import type { ClaimTable } from './claim-table.js';
+import type { TaskInput } from './execution-memory.js';
+import { decideFailure } from './failure-decision.js';
+import type { HeldClaim } from './held-claim.js';
+import type { InputReader } from './input-reader.js';
+import type { OutcomeRecorder } from './outcome-recorder.js';
+import { resultOf, type TaskResult } from './task-result.js';
+import type { TenantEvents } from './tenant-events.js';
+
+export interface TaskSettlementParts {
+  readonly store: TenantStore;
+  readonly claims: ClaimTable;
+  readonly inputs: InputReader;
+  readonly recorder: OutcomeRecorder;
+  readonly returner: ClaimReturner;
+  readonly events: TenantEvents;
+  /** A task was given back and becomes due in so many milliseconds. */
+  readonly dueIn: (ms: number) => void;
+  /** Memory and database may differ: compare them. */
+  readonly uncertain: () => void;
+}
+
+/** What becomes of a claim in the end: an outcome is recorded, or it is given back, or lost. */
+export class TaskSettlement {
+  private readonly logger = new Logger('Cloacina');
+  private stopping = false;
+
+  constructor(private readonly parts: TaskSettlementParts) {}
+
+  get isStopping(): boolean {
+    return this.stopping;
+  }
+
+  /** From now on a failure costs no attempt: the task is given back. */
+  stop(): void {
+    this.stopping = true;
+  }
+
+  /** An attempt has failed: the task is Failed, or has another one. */
+  fail(claim: HeldClaim, input: TaskInput, thrown: unknown): void {
+    if (claim.lost) return;
+    if (this.stopping) {
+      this.giveBack(claim);
+      return;
+    }
+    const retryIf = claim.definition.handlers[claim.task.no]?.retryIf;
+    const decision = decideFailure(thrown, claim.task, claim.failures + 1, retryIf, Math.random());
+    const error = toStoredError(thrown);
+    if (decision === 'fail') {
+      this.record(resultOf(claim, input, 'Failed', { error }));
+    } else {
+      this.parts.events.ofTask('task.retrying', claim, 'Ready');
+      this.returnClaim(claim, 'retry', decision.retryInMs, error);
+    }
+  }
+
+  /** Fails a task that was lost too often, without running it. */
+  abandon(claim: HeldClaim, owners: readonly string[]): void {
+    claim.stage = 'settled';
+    const error = toStoredError(new TaskAbandonedError(claim.task.name, owners));
+    this.parts.inputs.fill(claim).then(
+      () => this.record(resultOf(claim, claim.memory.inputOf(claim.task.no), 'Failed', { error })),
+      (reason: unknown) => this.giveUp(claim, reason),
+    );
+  }
+
+  /** Without having begun, or through no fault of its own: at once, and free of charge. */
+  giveBack(claim: HeldClaim): void {
+    this.returnClaim(claim, 'giveBack', 0);
+  }
+
+  /** The task is Ready again, after `delayMs`. */
+  returnClaim(
+    claim: HeldClaim,
+    kind: 'retry' | 'defer' | 'giveBack',
+    delayMs: number,
+    error?: unknown,
+  ): void {
+    claim.stage = 'settled';
+    if (kind === 'defer') this.parts.events.ofTask('task.deferred', claim, 'Ready');
+    this.parts.returner.giveBack({ claim, kind, delayMs, error }).then(
+      (held) => {
+        // A refusal may mean that it was given back by a send whose reply was lost; then nobody else knows when.
+        if (held || delayMs > 0) this.parts.dueIn(delayMs);
+        if (!held) this.refused(claim);
+      },
+      (reason: unknown) => this.giveUp(claim, reason),
+    );
+  }
+
+  record(result: TaskResult): void {
+    result.claim.stage = 'settled';
+    this.parts.recorder.record(result).catch((error: unknown) => {
+      const { claim } = result;
+      if (this.parts.store.failureKind(error) !== 'data' || result.status === 'Failed') {
+        this.giveUp(claim, error);
+        return;
+      }
+      // The outcome itself can't be stored. That is the task's failure, and no retry would change it.
+      this.record({
+        ...result,
+        status: 'Failed',
+        output: null,
+        deletedKeys: [],
+        error: toStoredError(error),
+      });
+    });
+  }
+
+  /** Somebody else has the claim, or nobody: what came of it here is not taken. */
+  refused(claim: HeldClaim): void {
+    this.parts.events.ofTask('claim.lost', claim);
+    this.parts.uncertain();
+  }
+
+  /** The database refuses to go on with this claim (a dropped table, say): it stays in the row for recovery. */
+  giveUp(claim: HeldClaim, error: unknown): void {
+    if (!claim.lost) {
+      this.logger.error(
+        `Task ${claim.task.name} of execution ${claim.executionId} could not be recorded: ${toStoredError(error).message}`,
+      );
+    }
+    this.parts.claims.lose(claim);
+  }
+}
