@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import { toStoredError } from '../errors/index.js';
 import type { ClaimedTask, TaskKey, TenantStore } from '../store/store.js';
 import type { DefinitionCatalog } from './definition-catalog.js';
-import type { Lane } from './run-queue.js';
+import type { Lane } from './lane.js';
 import type { TenantLease } from './tenant-parts.js';
 
 /** Claims to one statement. */

@@ -7,7 +7,7 @@ import type { TaskInput } from './execution-memory.js';
 import { tooLarge, type HandlerRunner } from './handler-runner.js';
 import type { HeldClaim } from './held-claim.js';
 import type { InputReader } from './input-reader.js';
-import type { Lane } from './run-queue.js';
+import type { Lane } from './lane.js';
 import { resultOf } from './task-result.js';
 import type { TaskSettlement } from './task-settlement.js';
 import type { TenantEvents } from './tenant-events.js';

@@ -11,7 +11,7 @@ import type {
 import { Batcher } from './batcher.js';
 import type { ClaimTable } from './claim-table.js';
 import type { HeldClaim } from './held-claim.js';
-import type { Lane } from './run-queue.js';
+import type { Lane } from './lane.js';
 import type { TaskResult } from './task-result.js';
 import { byPriority } from './runnable-definition.js';
 import type { TenantLease } from './tenant-parts.js';

@@ -1,7 +1,7 @@
 import { DatabaseUnavailableError } from '../errors/index.js';
 import type { StartItem, TenantStore } from '../store/store.js';
 import { Batcher } from './batcher.js';
-import type { Lane } from './run-queue.js';
+import type { Lane } from './lane.js';
 import { canRunRoots, type RunnableDefinition } from './runnable-definition.js';
 import type { TenantLease } from './tenant-parts.js';
 

@@ -1,6 +1,6 @@
 import { ClaimLostError } from '../errors/index.js';
 import type { ClaimTable } from './claim-table.js';
-import type { Lane } from './run-queue.js';
+import type { Lane } from './lane.js';
 import type { TaskSettlement } from './task-settlement.js';
 
 /** How long a stopping tenant waits for the database to take what it has to record, in milliseconds. */

@@ -25,7 +25,7 @@ import type { TaskResult } from './task-result.js';
 import { TaskSettlement } from './task-settlement.js';
 import { TenantDrain } from './tenant-drain.js';
 import { TenantEvents, type EventSink } from './tenant-events.js';
-import type { Lane } from './run-queue.js';
+import type { Lane } from './lane.js';
 import { Starter, toStartItem, type StartRequest } from './starter.js';
 import { TenantLease, type ProcessServices, type TenantSettings } from './tenant-parts.js';
 

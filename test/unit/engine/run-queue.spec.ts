@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { type Lane, RunQueue } from '../../../lib/engine/run-queue.js';
+import type { Lane } from '../../../lib/engine/lane.js';
+import { RunQueue } from '../../../lib/engine/run-queue.js';
 
 /** Slots for jobs that end when they are told to; notes in which order they begin. */
 class Slots {

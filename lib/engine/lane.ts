@@ -1,0 +1,161 @@
+import type { RunQueue } from './run-queue.js';
+
+/** How much work may lie ready beside the running handlers: what they get through in so many milliseconds. */
+const PREFETCH_MS = 20;
+/** Tasks to prefetch at most, however short the handlers are. */
+const MAX_PREFETCH = 2_000;
+/** Weight of the newest handler in the geometric mean of their durations, which no pause of the process turns. */
+const SMOOTHING = 0.1;
+/** What a handler counts for at least, in milliseconds. */
+const SHORTEST_MS = 0.01;
+export interface Job {
+  /** Higher first. */
+  readonly priority: number;
+  /** Runs the handler; resolves when its slot is free. */
+  readonly run: () => Promise<void>;
+  /** Leaves it to others: it waits for a slot and none comes free. */
+  readonly giveBack: () => void;
+  /** It has been lost with its process more than once: it runs beside no other suspect. */
+  readonly suspect: boolean;
+}
+
+/** The slots of one tenant in this process, and what waits for one. */
+export class Lane {
+  running = 0;
+  /** Room that was promised: to statements under way, and to claims that are not in line yet. */
+  reserved = 0;
+  /** By priority, then first come. */
+  readonly queue: Job[] = [];
+  private isOpen = true;
+  /** Mean duration of the handlers, in milliseconds; before the first one nothing is prefetched. */
+  private meanMs: number | undefined;
+  /** When a handler of this tenant last began or ended. */
+  private movedAt = 0;
+
+  constructor(
+    readonly limit: number,
+    private readonly slots: RunQueue,
+    /** Called when a slot came free while work of this tenant is known to wait. */
+    readonly onRoom: () => void,
+  ) {}
+
+  /** Whether work of this tenant is known to wait in the database. */
+  get backlog(): boolean {
+    return this.slots.backlogged.has(this);
+  }
+
+  set backlog(waits: boolean) {
+    // One that can take nothing, now or ever, must not count among those who share the room.
+    if (waits && this.isOpen && this.limit > 0) this.slots.backlogged.add(this);
+    else this.slots.backlogged.delete(this);
+  }
+
+  get open(): boolean {
+    return this.isOpen;
+  }
+
+  /** Closed: nothing may be claimed, whatever is free. */
+  set open(open: boolean) {
+    this.isOpen = open;
+    if (!open) this.backlog = false;
+  }
+
+  /** Tasks that it runs, or will run without asking for more room. */
+  get inHand(): number {
+    return this.running + this.queue.length + this.reserved;
+  }
+
+  /** How long no handler of this tenant has begun or ended, in milliseconds. */
+  get stillMs(): number {
+    return performance.now() - this.movedAt;
+  }
+
+  /**
+   * Tasks that may be claimed beyond the free slots. None while handlers are long, be it on the whole or just now:
+   * they would be hoarded.
+   */
+  get prefetch(): number {
+    if (this.meanMs === undefined || this.meanMs >= PREFETCH_MS) return 0;
+    if (this.isFull && this.stillMs >= PREFETCH_MS) return 0;
+    return Math.min(MAX_PREFETCH, Math.floor((this.limit * PREFETCH_MS) / this.meanMs));
+  }
+
+  private get isFull(): boolean {
+    return this.running >= this.limit || this.slots.running >= this.slots.limit;
+  }
+
+  get room(): number {
+    return this.slots.roomOf(this);
+  }
+
+  /** Takes up to `wanted` of the room, to be given back with {@link unreserve} when the claims are known. */
+  reserve(wanted: number): number {
+    const granted = Math.max(0, Math.min(wanted, this.room));
+    this.hold(granted);
+    return granted;
+  }
+
+  /** The same without asking whether there is room, to be given back as well. */
+  hold(count: number): void {
+    this.reserved += count;
+    this.slots.reserved += count;
+    this.slots.taken(this, count);
+  }
+
+  /** What was promised and not used is room again, for whoever waits for some. */
+  unreserve(count: number): void {
+    if (count === 0) return;
+    this.reserved -= count;
+    this.slots.reserved -= count;
+    this.slots.taken(this, -count);
+    queueMicrotask(() => this.slots.offerRoom());
+  }
+
+  add(job: Job): void {
+    this.queue.splice(this.placeOf(job), 0, job);
+    this.slots.queued++;
+    this.slots.taken(this, 1);
+    this.slots.line(this);
+    this.slots.fillSoon();
+  }
+
+  private placeOf({ priority }: Job): number {
+    let place = this.queue.length;
+    for (let low = 0; low < place;) {
+      const middle = (low + place) >> 1;
+      const other = this.queue[middle];
+      if (other !== undefined && other.priority >= priority) low = middle + 1;
+      else place = middle;
+    }
+    return place;
+  }
+
+  /** Takes back what has not begun. */
+  removeQueued(): Job[] {
+    const jobs = this.queue.splice(0);
+    this.slots.queued -= jobs.length;
+    this.slots.taken(this, -jobs.length);
+    return jobs;
+  }
+
+  moved(): void {
+    this.movedAt = performance.now();
+  }
+
+  /** Resolves when no handler of this tenant runs. */
+  async idle(): Promise<void> {
+    if (this.running > 0) await new Promise<void>((resolve) => this.whenIdle.push(resolve));
+  }
+
+  becomeIdle(): void {
+    for (const resolve of this.whenIdle.splice(0)) resolve();
+  }
+
+  private readonly whenIdle: (() => void)[] = [];
+
+  observe(durationMs: number): void {
+    const measured = Math.max(durationMs, SHORTEST_MS);
+    this.meanMs =
+      this.meanMs === undefined ? measured : this.meanMs * (measured / this.meanMs) ** SMOOTHING;
+  }
+}
