@@ -89,21 +89,29 @@ export class TenantDiscovery {
       this.again = true;
       return this.looking;
     }
-    this.looking = this.lookUntilQuiet().finally(() => (this.looking = undefined));
+    this.looking = this.lookUntilQuiet();
     return this.looking;
   }
 
   private async lookUntilQuiet(): Promise<void> {
-    do {
-      this.again = false;
-      const found = await findTenants(this.parts.login.pools.general);
-      if (this.stopped) return;
-      const schemas = new Set(found.map(({ schema }) => schema));
-      for (const schema of this.removed) if (!schemas.has(schema)) this.removed.delete(schema);
-      await this.removeGone(schemas);
-      await this.removeRenamed(found);
-      await this.openNew(found);
-    } while (this.again && !this.stopped);
+    try {
+      do {
+        this.again = false;
+        await this.look();
+      } while (this.again && !this.stopped);
+    } finally {
+      this.looking = undefined;
+    }
+  }
+
+  private async look(): Promise<void> {
+    const found = await findTenants(this.parts.login.pools.general);
+    if (this.stopped) return;
+    const schemas = new Set(found.map(({ schema }) => schema));
+    for (const schema of this.removed) if (!schemas.has(schema)) this.removed.delete(schema);
+    await this.removeGone(schemas);
+    await this.removeRenamed(found);
+    await this.openNew(found);
   }
 
   private async removeGone(marked: ReadonlySet<string>): Promise<void> {

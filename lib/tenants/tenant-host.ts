@@ -61,7 +61,14 @@ export class TenantHost {
     const { tenant } = options;
     const opening = this.opening.get(tenant);
     if (opening !== undefined && isSameTenant(opening.options, options)) return opening.result;
-    const result = this.turns.take(tenant, () => this.openInTurn(options, how));
+    const open = (): Promise<Tenant> =>
+      this.turns.take(tenant, () => this.openInTurn(options, how));
+    // Not within the turn: two that wait for each other's names would wait for ever.
+    const inTheWay = how.isDiscovered ? undefined : this.discoveredOn(options);
+    const result =
+      inTheWay === undefined || inTheWay === tenant
+        ? open()
+        : this.inTurn(inTheWay, (served) => this.giveWay(served)).then(open, open);
     const entry = { options, result };
     this.opening.set(tenant, entry);
     const forget = (): void => {
@@ -174,10 +181,14 @@ export class TenantHost {
   private async openInTurn(options: HostedTenantOptions, how: OpenHow): Promise<Tenant> {
     const { tenant } = options;
     this.refuseWhenStopping(tenant);
-    if (!how.isDiscovered) await this.preferOver(options);
+    if (!how.isDiscovered) this.discovery?.want(options);
     const known = this.open.get(tenant);
-    if (known !== undefined) {
-      if (isSameTenant(known.options, options)) return known.tenant;
+    if (known !== undefined && isSameTenant(known.options, options)) {
+      known.isDiscovered &&= how.isDiscovered;
+      return known.tenant;
+    }
+    if (known !== undefined) await this.giveWay(known);
+    if (this.open.has(tenant)) {
       throw new ConfigurationError([
         `Tenant "${tenant}" is open with other options. Remove it first, or give the other one a name of its own.`,
       ]);
@@ -199,15 +210,15 @@ export class TenantHost {
     return served.tenant;
   }
 
+  /** The discovered tenant that is on the schema. */
+  private discoveredOn(options: HostedTenantOptions): string | undefined {
+    const name = this.inUse.onSchema(options)?.tenant;
+    return name !== undefined && this.open.get(name)?.isDiscovered === true ? name : undefined;
+  }
+
   /** What the application asks for itself takes the place of what was discovered. */
-  private async preferOver(options: HostedTenantOptions): Promise<void> {
-    this.discovery?.want(options);
-    const there = this.inUse.onSchema(options);
-    const served = there && this.open.get(there.tenant);
-    if (served?.isDiscovered !== true) return;
-    if (isSameTenant(served.options, options)) served.isDiscovered = false;
-    else if (there?.tenant === options.tenant) await this.takeOut(served);
-    else await this.inTurn(served.tenant.name, () => this.takeOut(served));
+  private async giveWay(served: ServedTenant): Promise<void> {
+    if (served.isDiscovered) await this.takeOut(served);
   }
 
   private async takeOut(served: ServedTenant, drainMs?: number): Promise<void> {

@@ -199,6 +199,22 @@ describe('Discovery', () => {
     expect(discovering.tenants.has('mine')).toBe(true);
   });
 
+  it('gives way to names that the application uses otherwise, also crosswise', async () => {
+    const [adding, discovering] = await Promise.all([application(false), application(true)]);
+    const [one, two] = [newSchema(), newSchema()];
+    await adding.tenants.add({ tenant: 'left', schema: one });
+    await adding.tenants.add({ tenant: 'right', schema: two });
+    await served(() => discovering.tenants.has('left') && discovering.tenants.has('right'));
+    const added = await Promise.all([
+      discovering.tenants.add({ tenant: 'left', schema: two }),
+      discovering.tenants.add({ tenant: 'right', schema: one }),
+    ]);
+    expect(added.map(({ name, schema }) => [name, schema])).toEqual([
+      ['left', two],
+      ['right', one],
+    ]);
+  });
+
   it('follows a name that the tenant was given after it was found', async () => {
     const [adding, discovering] = await Promise.all([application(false), application(true)]);
     const schema = newSchema();
