@@ -24,6 +24,7 @@ export async function measureThroughput(scenario) {
       name: entry.name,
       configuration: entry.configuration,
       shape,
+      alone: processes === 1,
       schemas,
     };
     // One after the other: the first makes the tables.

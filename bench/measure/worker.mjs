@@ -8,7 +8,9 @@ import { openMany } from './many.mjs';
 import { payloadOf } from './shape.mjs';
 
 const TELL_EVERY_MS = 2;
-const { url, name, configuration, shape, claims, schemas } = JSON.parse(process.env.BENCH_WORKER);
+const { url, name, configuration, shape, claims, alone, schemas } = JSON.parse(
+  process.env.BENCH_WORKER,
+);
 
 const contender = await loadContender(name);
 const settings = {
@@ -16,6 +18,7 @@ const settings = {
   configuration: contender.configurations[configuration],
   shape: { ...shape, payload: payloadOf(shape) },
   claims,
+  alone,
   schemas,
 };
 const session =

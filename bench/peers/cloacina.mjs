@@ -1,9 +1,10 @@
 import 'reflect-metadata';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { loadBuilt } from '../measure/built-library.mjs';
 import { Handled } from '../measure/handled.mjs';
-import { spread } from '../measure/callers.mjs';
+import { spread, withCallers } from '../measure/callers.mjs';
 import { taskWork } from '../measure/shape.mjs';
 
 const { CloacinaModule, defineWorkflow, getRunnerToken } = await loadBuilt();
@@ -12,6 +13,7 @@ const SCHEMA = 'bench';
 /** Executions that callers have started and whose end they have not seen, at a time: of one tenant, of each of many. */
 const IN_FLIGHT = 1_200;
 const IN_FLIGHT_OF_MANY = 120;
+const PATIENCE_MS = 20;
 
 export const cloacina = {
   name: 'nestjs-cloacina',
@@ -32,7 +34,8 @@ export const cloacina = {
 };
 
 /** All of the schemas are tenants of one application. */
-async function openCloacina({ url, configuration, shape, claims = true, schemas = [SCHEMA] }) {
+async function openCloacina(settings) {
+  const { url, configuration, shape, claims = true, alone = true, schemas = [SCHEMA] } = settings;
   const options = { ...configuration.options };
   if (!claims) options.maxConcurrentTasks = 0;
   const handled = new Handled();
@@ -54,12 +57,11 @@ async function openCloacina({ url, configuration, shape, claims = true, schemas 
   const [runner] = runners;
   const input = inputOf(shape);
   const inFlight = runners.length === 1 ? IN_FLIGHT : IN_FLIGHT_OF_MANY;
-  const startAndSee = (one, count) => startAndSeeEnded(one, workflow.name, input, count, inFlight);
+  const start = startingOf({ claims, alone });
+  const startSome = (one, count) => start(one, workflow.name, input, count, inFlight);
   return {
     handled,
-    start: claims
-      ? (count) => spread(runners, count, startAndSee)
-      : (count) => startOnly(runner, workflow.name, input, count),
+    start: (count) => spread(runners, count, startSome),
     timeOne: () => timeOne(runner, workflow.name, input),
     timeReads: (count) => timeReads(runner, count),
     close: () => app.close(),
@@ -110,12 +112,38 @@ function startAndSeeEnded(runner, workflow, input, count, inFlight) {
   });
 }
 
-async function startOnly(runner, workflow, input, count) {
-  let left = count;
-  const caller = async () => {
-    while (left-- > 0) await runner.start(workflow, input);
-  };
-  await Promise.all(Array.from({ length: Math.min(count, IN_FLIGHT) }, caller));
+/**
+ * Beside other processes, which may take what is started here: goes on when as much has ended here, wherever it was
+ * started, or when nothing has for a while.
+ */
+async function startAmongOthers(runner, workflow, input, count, inFlight) {
+  let ended = 0;
+  let lastEnd = performance.now();
+  const subscription = runner.events$.subscribe((event) => {
+    if (event.type !== 'execution.ended') return;
+    ended++;
+    lastEnd = performance.now();
+  });
+  const starts = [];
+  while (starts.length < count) {
+    const quiet = performance.now() - lastEnd > PATIENCE_MS;
+    const room = quiet ? inFlight : inFlight - (starts.length - ended);
+    for (let left = Math.min(room, count - starts.length); left > 0; left--)
+      starts.push(runner.start(workflow, input));
+    await Promise.all([starts.at(-1), delay(1)]);
+  }
+  await Promise.all(starts);
+  subscription.unsubscribe();
+}
+
+/** Takes nothing itself. */
+function startOnly(runner, workflow, input, count, inFlight) {
+  return withCallers(inFlight, count, () => runner.start(workflow, input));
+}
+
+function startingOf({ claims, alone }) {
+  if (!claims) return startOnly;
+  return alone ? startAndSeeEnded : startAmongOthers;
 }
 
 /** Milliseconds from the call: until start() is durable, the end is recorded, the caller has the result. */

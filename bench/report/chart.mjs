@@ -4,7 +4,7 @@ import { element, escapeText, text } from './svg.mjs';
 
 const WIDTH = 760;
 const LABEL = 150;
-const VALUE = 96;
+const VALUE = 120;
 const BAR = 18;
 const ROW = 26;
 const PANEL_HEAD = 34;

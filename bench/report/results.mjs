@@ -22,7 +22,7 @@ function drawChart({ results }) {
   if (shown.length === 0) return;
   const [{ machine, date }] = shown;
   const chart = chartOf({
-    title: 'Durable executions on one PostgreSQL, each contender in its best configuration',
+    title: 'Durable executions on PostgreSQL, each contender at its best',
     panels: shown.map(panelOf),
     footer: `${date.slice(0, 10)}, medians; ${machine.cores} cores, ${machine.processor}; Node ${machine.node}, PostgreSQL ${machine.postgresql.version}, default durability`,
   });
