@@ -55,8 +55,8 @@ export function createPools(settings: PoolSettings): LoginPools {
     ...settings.connection,
     application_name: settings.applicationName,
     connectionTimeoutMillis: 10_000,
-    // Connections age: a backend's cache grows by some 20 kB with each schema that it touches, and forgets none.
-    maxLifetimeSeconds: 3_600,
+    // Connections age: a backend's cache grows by some 120 kB with each schema that it touches, and forgets none.
+    maxLifetimeSeconds: 900,
     idleTimeoutMillis: 30_000,
     allowExitOnIdle: false,
   };
