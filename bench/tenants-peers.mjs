@@ -16,7 +16,6 @@ export async function measureTenantsOfPeers(server, tenants = 100, idleMs = 60_0
   const schemas = Array.from({ length: tenants }, (_, no) => `tenant_${no}`);
   const table = {};
   for (const name of CONTENDERS) table[name] = await measureOne(server, name, schemas, idleMs);
-  console.table(table);
   return table;
 }
 

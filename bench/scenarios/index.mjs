@@ -11,6 +11,7 @@ import { memory } from './memory.mjs';
 import { oneTask } from './one-task.mjs';
 import { processes } from './processes.mjs';
 import { recovery } from './recovery.mjs';
+import { tenants } from './tenants.mjs';
 
 /** In the order in which a whole run goes through them. */
 export const scenarios = [
@@ -27,6 +28,7 @@ export const scenarios = [
   handlers,
   recovery,
   idle,
+  tenants,
   memory,
   history,
   floor,
