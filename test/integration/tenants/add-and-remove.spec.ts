@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { TENANT_HOST } from '../../../lib/boot/registration.js';
 import { CloacinaModule } from '../../../lib/cloacina.module.js';
 import { getRunnerToken } from '../../../lib/cloacina.tokens.js';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
@@ -11,11 +12,12 @@ import {
 } from '../../../lib/errors/index.js';
 import type { CloacinaRunner } from '../../../lib/runner/cloacina-runner.js';
 import type { CloacinaTenants } from '../../../lib/tenants/cloacina-tenants.js';
+import type { TenantHost } from '../../../lib/tenants/tenant-host.js';
 import { aborted, gate, type Gate } from '../../support/gate.js';
 import { queryIn } from '../../support/open-tenant.js';
 import { databaseUrl, freshSchema } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
-import { compile, start } from './application.js';
+import { compile, start, type Application } from './application.js';
 
 const quick = defineWorkflow('quick')
   .task('only', ({ tenant }) => ({ ranFor: tenant }))
@@ -45,10 +47,11 @@ const runs = (tenant: string, count = 1): Promise<unknown> =>
 
 describe('CloacinaTenants', () => {
   let tenants: CloacinaTenants;
+  let app: Application['app'];
   const fixed = freshSchema('fixed');
   beforeAll(async () => {
     const forTenant = CloacinaModule.forTenant({ tenant: 'fixed', schema: fixed });
-    ({ tenants } = await start(workflows, { imports: [forTenant] }));
+    ({ tenants, app } = await start(workflows, { imports: [forTenant] }));
   }, 30_000);
 
   it('serves a tenant that is added, beside those of forTenant', async () => {
@@ -238,6 +241,36 @@ describe('CloacinaTenants', () => {
     expect(new Set(results.map(({ status }) => status))).toEqual(new Set(['Completed']));
     await expect(tenants.pause('never')).rejects.toThrow(UnknownTenantError);
     await expect(tenants.resume('never')).rejects.toThrow(UnknownTenantError);
+  });
+
+  it('gives back what a claim brings whose reply comes after the pause', async () => {
+    const { runner } = await tenants.add({ tenant: 'late-reply', schema: freshSchema() });
+    const { engine } = app.get<TenantHost>(TENANT_HOST).find('late-reply');
+    const [claimed, reply] = [gate(), gate()];
+    const claim = engine.store.claim.bind(engine.store);
+    engine.store.claim = async (...args) => {
+      const tasks = await claim(...args);
+      if (tasks.length === 0) return tasks;
+      claimed.open();
+      await reply.passed;
+      return tasks;
+    };
+    // Not due at the start, so it is claimed by a statement of its own.
+    const handle = await runner.start(quick, {}, { delay: 50 });
+    await claimed.passed;
+    await tenants.pause('late-reply');
+    reply.open();
+    const status = async (): Promise<string | undefined> =>
+      (
+        await queryIn<{ status: string }>(
+          runner.schema,
+          'SELECT status FROM cloacina_task_execution',
+        )
+      )[0]?.status;
+    await waitFor(async () => (await status()) !== 'Running');
+    expect(await status()).toBe('Ready');
+    await tenants.resume('late-reply');
+    expect((await handle.result()).status).toBe('Completed');
   });
 
   it('closes the connections of a login with its last tenant', async () => {

@@ -5,7 +5,7 @@ import { TENANT_HOST } from '../../../lib/boot/registration.js';
 import { CloacinaModule } from '../../../lib/cloacina.module.js';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { CloacinaTenants } from '../../../lib/tenants/cloacina-tenants.js';
-import type { TenantDiscovery } from '../../../lib/tenants/tenant-discovery.js';
+import type { DiscoveryParts, TenantDiscovery } from '../../../lib/tenants/tenant-discovery.js';
 import { rowsOf, scratchDatabase } from '../../support/scratch-database.js';
 import { waitFor } from '../../support/wait-for.js';
 import { start, type Application } from './application.js';
@@ -151,7 +151,9 @@ describe('Discovery', () => {
     await discovery.lookOnce();
     expect(discovering.tenants.has('dropped')).toBe(false);
     expect(logged.filter((line) => line.includes('was dropped'))).toHaveLength(1);
-    // It is not made again behind the back of who dropped it.
+    // It is not made again behind the back of who dropped it, also if that was between the look and the opening.
+    const { open } = Reflect.get(discovery, 'parts') as DiscoveryParts;
+    await expect(open({ tenant: 'dropped', schema })).rejects.toThrow('is not there any more');
     expect(await sql(`SELECT FROM pg_namespace WHERE nspname = '${schema}'`)).toEqual([]);
   });
 
