@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { Client } from 'pg';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { WorkflowRegistry } from '../../../lib/discovery/registered-workflow.js';
 import {
@@ -240,6 +241,33 @@ describe('a tenant that is being served', () => {
     expect(dropped).toHaveLength(2);
     expect(await left(made)).toEqual([]);
     stuck.open();
+  }, 60_000);
+
+  it('connects no more, however often it tries', async () => {
+    const made = await make();
+    let refused = false;
+    let connected = 0;
+    const keepConnecting = async (): Promise<void> => {
+      while (!refused) {
+        const client = new Client({ connectionString: made.connectionString });
+        client.on('error', () => undefined);
+        const ended = new Promise((resolve) => client.once('end', resolve));
+        await client.connect().then(
+          () => connected++,
+          (error: unknown) => {
+            refused ||= ['28000', '28P01'].includes(String(Reflect.get(Object(error), 'code')));
+          },
+        );
+        if (!refused) await ended;
+      }
+    };
+    const strangers = Array.from({ length: 4 }, keepConnecting);
+    await waitFor(() => connected === 4);
+
+    await database.admin.removeTenant({ schema: made.schema, drain: 0 });
+
+    await Promise.all(strangers);
+    expect(await left(made)).toEqual([]);
   }, 60_000);
 
   it('by the same process is removed from it first', async () => {
