@@ -1,12 +1,14 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Client } from 'pg';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { CloacinaModule } from '../../../lib/cloacina.module.js';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { WorkflowDefinition } from '../../../lib/discovery/workflow-builder.js';
 import type { Execution } from '../../../lib/runner/execution.js';
 import { openTenant, openTenants, type OpenTenant } from '../../support/open-tenant.js';
 import { waitFor } from '../../support/wait-for.js';
 import { createScratchDatabase, type ScratchDatabase } from '../migrations/scratch-database.js';
+import { compile } from '../tenants/application.js';
 
 class CreateNote1767225600000 implements MigrationInterface {
   readonly name = 'CreateNote1767225600000';
@@ -165,6 +167,45 @@ test('an application in public moves to a schema of its own and goes on with eve
 async function ended({ runner }: OpenTenant, id: string): Promise<Execution> {
   return runner.handle(id).result({ timeout: '30s' });
 }
+
+test('the steps of the guide, in a Nest application that goes on running', async () => {
+  const own = await createScratchDatabase();
+  const world = { allowed: false };
+  const providers = workflows(world, []).map((useValue) => ({ provide: useValue.name, useValue }));
+  const { app, tenants } = await compile(providers, {
+    shared: { databaseUrl: own.url },
+    imports: [
+      CloacinaModule.forTenant({ tenant: 'legacy' }),
+      CloacinaModule.forTenant({ schema: 'tenant_acme' }),
+    ],
+  });
+  try {
+    await app.init();
+    const waiting = await tenants.get('legacy').runner.start('retrying');
+    const beside = await tenants.get('tenant_acme').runner.start('retrying');
+
+    const { runner, migrator } = tenants.get('legacy');
+    await runner.shutdown();
+    await migrator.moveTo('tenant_first');
+    await tenants.remove('legacy');
+    await tenants.add({ tenant: 'legacy', schema: 'tenant_first' });
+
+    world.allowed = true;
+    const results = await Promise.all([
+      tenants.get('legacy').runner.handle(waiting.id).result({ timeout: '30s' }),
+      tenants.get('tenant_acme').runner.handle(beside.id).result({ timeout: '30s' }),
+    ]);
+    expect(results.map(({ status }) => status)).toEqual(['Completed', 'Completed']);
+    expect(await contents(own.admin, 'public')).toEqual({});
+    expect(await tenants.migrateAll()).toEqual([
+      { tenant: 'tenant_acme', applied: [] },
+      { tenant: 'legacy', applied: [] },
+    ]);
+  } finally {
+    await app.close();
+    await own.drop();
+  }
+}, 60_000);
 
 test('what a killed process held is moved when its lease is over, and recovered in the new place', async () => {
   const { admin, url: databaseUrl } = database;
