@@ -43,10 +43,11 @@ export class Logins {
   async close(): Promise<void> {
     const logins = this.list();
     this.open.clear();
-    await Promise.all(logins.map((login) => login.close()));
+    await Promise.all(logins.map(closeInTime));
   }
 }
 
+/** A handler that ignores its signal may hold a connection for ever; the pool would wait for it. */
 async function closeInTime(login: LoginEngine): Promise<void> {
   const patience = new AbortController();
   await Promise.race([
