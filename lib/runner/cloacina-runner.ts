@@ -1,35 +1,24 @@
 import { setMaxListeners } from 'node:events';
 import type { Observable, Subject } from 'rxjs';
-import { currentTask } from '../engine/current-task.js';
-import { LongTimer } from '../engine/long-timer.js';
 import { Patience } from '../engine/patience.js';
 import type { TenantEngine } from '../engine/tenant-engine.js';
 import type { EngineEvent } from '../engine/tenant-events.js';
 import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/registered-workflow.js';
 import type { WorkflowInput, WorkflowRef } from '../discovery/workflow-ref.js';
 import {
-  InvalidArgumentError,
   InvalidTransitionError,
   NotAllowedError,
   TenantRemovedError,
   UnknownExecutionError,
-  WaitTimeoutError,
 } from '../errors/index.js';
-import { show } from '../errors/option-checks.js';
 import type { ControlResult, ExecutionRow } from '../store/store.js';
-import {
-  DURATION_FORM,
-  isExecutionEnded,
-  parseDuration,
-  textProblem,
-  type Duration,
-  type ExecutionStatus,
-} from '../workflow/index.js';
+import type { Duration, ExecutionStatus } from '../workflow/index.js';
+import { checkReason, checkTimeout, refuseInTask } from './call-checks.js';
 import type { Execution, ExecutionFilter, ExecutionResult, Page } from './execution.js';
-import type { ExecutionHandle } from './execution-handle.js';
+import { RunnerHandle, type ExecutionHandle, type HandleControl } from './execution-handle.js';
 import { ExecutionReader, isExecutionId } from './execution-reader.js';
-import { asResult } from './execution-view.js';
 import { resetForRetry } from './manual-retry.js';
+import { ResultWaiter } from './result-waiter.js';
 import {
   checkManager,
   makeStartRequest,
@@ -64,6 +53,13 @@ export class CloacinaRunner {
   private readonly engine: TenantEngine;
   private readonly reader: ExecutionReader;
   private readonly patience: Patience;
+  private readonly waits: ResultWaiter;
+  private readonly control: HandleControl = {
+    status: (id) => this.statusOf(id),
+    cancel: (id, reason) => this.cancel(id, reason),
+    pause: (id, reason) => this.pause(id, reason),
+    resume: (id) => this.resume(id),
+  };
   private readonly closing = new AbortController();
 
   /** @internal Applications get theirs by injection. */
@@ -77,6 +73,12 @@ export class CloacinaRunner {
     const { store, catalog, settings } = parts.engine;
     this.patience = new Patience(this.tenant, store, settings.startTimeoutMs);
     this.reader = new ExecutionReader(store, catalog, this.patience);
+    this.waits = new ResultWaiter({
+      tenant: this.tenant,
+      waiters: parts.engine.waiters,
+      reader: this.reader,
+      closing: this.closing.signal,
+    });
   }
 
   /**
@@ -93,7 +95,7 @@ export class CloacinaRunner {
   ): Promise<ExecutionResult> {
     refuseInTask('execute()');
     const { timeout, ...startOptions } = options;
-    const timeoutMs = parseTimeout(timeout);
+    const timeoutMs = checkTimeout(timeout);
     if (startOptions.manager !== undefined) {
       throw new NotAllowedError(
         'execute() with a manager',
@@ -102,7 +104,7 @@ export class CloacinaRunner {
       );
     }
     const { id } = await this.start(workflow, context, startOptions);
-    return this.resultOf(id, timeoutMs);
+    return this.waits.resultOf(id, timeoutMs);
   }
 
   /**
@@ -173,7 +175,7 @@ export class CloacinaRunner {
    */
   async cancel(id: string, reason?: string): Promise<void> {
     const checked = checkReason(reason);
-    await this.control(id, 'cancel', () =>
+    await this.steer(id, 'cancel', () =>
       this.engine.control.end(id, () => this.engine.store.cancel(id, checked)),
     );
   }
@@ -184,7 +186,7 @@ export class CloacinaRunner {
    * @throws UnknownExecutionError, InvalidTransitionError when it has ended
    */
   async pause(id: string, reason?: string): Promise<void> {
-    const result = await this.control(id, 'pause', () =>
+    const result = await this.steer(id, 'pause', () =>
       this.engine.store.pause(id, checkReason(reason)),
     );
     if (result !== undefined) this.engine.control.announcePause(id);
@@ -196,7 +198,7 @@ export class CloacinaRunner {
    * @throws UnknownExecutionError, InvalidTransitionError when it isn't Paused
    */
   async resume(id: string): Promise<void> {
-    await this.control(id, 'resume', () => this.engine.store.resume(id));
+    await this.steer(id, 'resume', () => this.engine.store.resume(id));
     this.engine.workIsReady();
   }
 
@@ -247,18 +249,7 @@ export class CloacinaRunner {
   }
 
   private handleOf(id: string, created: boolean): ExecutionHandle {
-    return {
-      id,
-      created,
-      status: () => this.statusOf(id),
-      result: async (options) => {
-        refuseInTask('result()');
-        return this.resultOf(id, parseTimeout(options?.timeout));
-      },
-      cancel: (reason) => this.cancel(id, reason),
-      pause: (reason) => this.pause(id, reason),
-      resume: () => this.resume(id),
-    };
+    return new RunnerHandle(id, created, this.control, this.waits);
   }
 
   private async statusOf(id: string): Promise<ExecutionStatus> {
@@ -268,34 +259,8 @@ export class CloacinaRunner {
     return row.status as ExecutionStatus;
   }
 
-  private async resultOf(id: string, timeoutMs: number | undefined): Promise<ExecutionResult> {
-    if (!isExecutionId(id)) throw new UnknownExecutionError(id, this.tenant);
-    if (timeoutMs === undefined) return this.ended(id, this.closing.signal);
-    const timeout = new AbortController();
-    const timer = new LongTimer(
-      () => timeout.abort(new WaitTimeoutError(id, timeoutMs)),
-      timeoutMs,
-    );
-    try {
-      return await this.ended(id, AbortSignal.any([timeout.signal, this.closing.signal]));
-    } finally {
-      timer.cancel();
-    }
-  }
-
-  /** A notification says that it is worth a look, no more: it may be late, and the execution retried since. */
-  private async ended(id: string, signal: AbortSignal): Promise<ExecutionResult> {
-    for (;;) {
-      const found = await this.engine.waiters.wait(id, signal);
-      const execution = found ? await this.reader.get(id) : null;
-      if (execution === null) throw new UnknownExecutionError(id, this.tenant);
-      if (isExecutionEnded(execution.status)) return asResult(execution);
-      signal.throwIfAborted();
-    }
-  }
-
   /** Undefined when there was nothing to do because it is as asked for already. */
-  private async control(
+  private async steer(
     id: string,
     action: keyof typeof LEGAL,
     run: () => Promise<ControlResult>,
@@ -315,28 +280,3 @@ const LEGAL = {
   pause: { to: 'Paused', from: ['Pending', 'Running'] },
   resume: { to: undefined, from: ['Paused'] },
 } as const;
-
-/** @throws InvalidArgumentError for what is no duration */
-function parseTimeout(timeout: Duration | undefined): number | undefined {
-  if (timeout === undefined) return undefined;
-  const timeoutMs = parseDuration(timeout);
-  if (timeoutMs !== undefined) return timeoutMs;
-  throw new InvalidArgumentError('timeout', `must be ${DURATION_FORM}, not ${show(timeout)}`);
-}
-
-function checkReason(reason: string | undefined): string | null {
-  if (reason === undefined) return null;
-  const problem =
-    typeof reason === 'string' ? textProblem(reason) : `must be a string, not ${show(reason)}`;
-  if (problem === undefined) return reason;
-  throw new InvalidArgumentError('reason', problem);
-}
-
-function refuseInTask(what: string): void {
-  if (currentTask() === undefined) return;
-  throw new NotAllowedError(
-    `Awaiting ${what} inside a task`,
-    'the task holds the slot that the execution may need, so both could wait for ever',
-    'Start the other execution with start() and let a later task deferUntil() it has ended, or make its tasks part of this workflow.',
-  );
-}

@@ -1,0 +1,31 @@
+import { currentTask } from '../engine/current-task.js';
+import { InvalidArgumentError, NotAllowedError } from '../errors/index.js';
+import { show } from '../errors/option-checks.js';
+import { DURATION_FORM, parseDuration, textProblem, type Duration } from '../workflow/index.js';
+
+/** @throws InvalidArgumentError for what is no duration */
+export function checkTimeout(timeout: Duration | undefined): number | undefined {
+  if (timeout === undefined) return undefined;
+  const timeoutMs = parseDuration(timeout);
+  if (timeoutMs !== undefined) return timeoutMs;
+  throw new InvalidArgumentError('timeout', `must be ${DURATION_FORM}, not ${show(timeout)}`);
+}
+
+/** @throws InvalidArgumentError for what is no text, or none that can be stored */
+export function checkReason(reason: string | undefined): string | null {
+  if (reason === undefined) return null;
+  const problem =
+    typeof reason === 'string' ? textProblem(reason) : `must be a string, not ${show(reason)}`;
+  if (problem === undefined) return reason;
+  throw new InvalidArgumentError('reason', problem);
+}
+
+/** @throws NotAllowedError inside a task's handler */
+export function refuseInTask(what: string): void {
+  if (currentTask() === undefined) return;
+  throw new NotAllowedError(
+    `Awaiting ${what} inside a task`,
+    'the task holds the slot that the execution may need, so both could wait for ever',
+    'Start the other execution with start() and let a later task deferUntil() it has ended, or make its tasks part of this workflow.',
+  );
+}

@@ -1,0 +1,48 @@
+import type { EndWaiters } from '../engine/end-waiters.js';
+import { LongTimer } from '../engine/long-timer.js';
+import { UnknownExecutionError, WaitTimeoutError } from '../errors/index.js';
+import { isExecutionEnded } from '../workflow/index.js';
+import type { ExecutionResult } from './execution.js';
+import { isExecutionId, type ExecutionReader } from './execution-reader.js';
+import { asResult } from './execution-view.js';
+
+export interface ResultWaiterParts {
+  readonly tenant: string;
+  readonly waiters: EndWaiters;
+  readonly reader: ExecutionReader;
+  /** Aborts when the tenant isn't served here any more. */
+  readonly closing: AbortSignal;
+}
+
+/** Waits for the end of executions, and reads what came of them. */
+export class ResultWaiter {
+  constructor(private readonly parts: ResultWaiterParts) {}
+
+  async resultOf(id: string, timeoutMs: number | undefined): Promise<ExecutionResult> {
+    const { tenant, closing } = this.parts;
+    if (!isExecutionId(id)) throw new UnknownExecutionError(id, tenant);
+    if (timeoutMs === undefined) return this.ended(id, closing);
+    const timeout = new AbortController();
+    const timer = new LongTimer(
+      () => timeout.abort(new WaitTimeoutError(id, timeoutMs)),
+      timeoutMs,
+    );
+    try {
+      return await this.ended(id, AbortSignal.any([timeout.signal, closing]));
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  /** A notification says that it is worth a look, no more: it may be late, and the execution retried since. */
+  private async ended(id: string, signal: AbortSignal): Promise<ExecutionResult> {
+    const { tenant, waiters, reader } = this.parts;
+    for (;;) {
+      const found = await waiters.wait(id, signal);
+      const execution = found ? await reader.get(id) : null;
+      if (execution === null) throw new UnknownExecutionError(id, tenant);
+      if (isExecutionEnded(execution.status)) return asResult(execution);
+      signal.throwIfAborted();
+    }
+  }
+}
