@@ -48,8 +48,8 @@ interface Together {
 
 /**
  * Opens tenants, however many: those that are opened at the same time are looked at together, so that a thousand of
- * them take a few statements where nothing is to be created. A tenant that is broken, locked or slow to migrate hmayHaveOrphans
- * up none of the others.
+ * them take a few statements where nothing is to be created. A tenant that is broken, locked or slow to migrate holds up
+ * none of the others.
  */
 export class TenantOpener {
   private readonly together = new WeakMap<LoginEngine, Together>();
