@@ -21,10 +21,12 @@ function drawChart({ results }) {
   const shown = SHOWN.map((name) => results[name]).filter((result) => result !== undefined);
   if (shown.length === 0) return;
   const [{ machine, date }] = shown;
+  const busiest = Math.max(...shown.map((result) => result.machine.loadBefore));
+  const busy = busiest > machine.cores ? `; BUSY WITH OTHER THINGS (load ${busiest})` : '';
   const chart = chartOf({
     title: 'Durable executions on PostgreSQL, each contender at its best',
     panels: shown.map(panelOf),
-    footer: `${date.slice(0, 10)}, medians; ${machine.cores} cores, ${machine.processor}; Node ${machine.node}, PostgreSQL ${machine.postgresql.version}, default durability`,
+    footer: `${date.slice(0, 10)}, medians; ${machine.cores} cores, ${machine.processor}; Node ${machine.node}, PostgreSQL ${machine.postgresql.version}, default durability${busy}`,
   });
   writeFileSync(new URL('chart.svg', FOLDER), chart);
 }
