@@ -15,7 +15,8 @@ export const openWorkflow = {
     default: { about: 'default options (concurrency 1); a run for each execution', worker: {} },
     fast: { about: 'concurrency 100; a run for each execution', worker: { concurrency: 100 } },
   },
-  canRun: () => true,
+  // Its limit of steps a workflow.
+  canRun: (shape) => shape.tasks.length <= 1_000,
   unfinished: () =>
     "EXISTS (SELECT FROM openworkflow.workflow_runs WHERE status IN ('pending', 'running', 'sleeping'))",
   unfinishedOne:

@@ -14,6 +14,5 @@ export const contexts = [1, 10, 100].map((kilobytes) =>
       DBOS: ['fast'],
       OpenWorkflow: ['fast'],
     },
-    seconds: 2,
   }),
 );

@@ -13,5 +13,4 @@ export const handlers = throughputOf({
     DBOS: ['fast'],
     OpenWorkflow: ['fast'],
   },
-  seconds: 2,
 });

@@ -28,7 +28,7 @@ export const idle = {
       DBOS: ['default', 'queue'],
       OpenWorkflow: ['default', 'fast'],
     });
-    const measure = (entry) => measureIdle(server, entry, quick ? 5_000 : 30_000);
+    const measure = (entry) => measureIdle(server, entry, quick ? 5_000 : 20_000);
     return {
       rows: await interleave({ entries, rounds: 1, main: 'statementsPerSecond', measure, log }),
     };

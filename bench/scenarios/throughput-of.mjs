@@ -13,7 +13,7 @@ export function throughputOf({
   contenders,
   processes,
   schemas,
-  seconds = 3,
+  seconds = 2,
   drain = 0,
 }) {
   return {
