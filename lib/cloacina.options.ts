@@ -80,7 +80,7 @@ export interface CloacinaTenantOptions extends CloacinaSharedOptions {
   entities?: (Function | EntitySchema)[];
   /** The application's own, run with the library's; they have a history table of their own. */
   migrations?: Type<MigrationInterface>[];
-  /** `role`: transactions in which user code runs `SET LOCAL ROLE` to the tenant's. Default `schema`. */
+  /** `role`: all that goes over the tenant's data source has a role of the tenant's. Default `schema`. */
   isolation?: 'schema' | 'role';
 }
 

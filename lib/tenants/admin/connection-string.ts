@@ -25,9 +25,10 @@ export function connectionStringFor(
   const host = isSocket ? '' : client.host.includes(':') ? `[${client.host}]` : client.host;
   const port = isSocket ? '' : `:${client.port}`;
   if (isSocket && client.port !== 5432) parameters.set('port', String(client.port));
-  const [username, password, database] = [login.username, login.password, login.database].map(
-    encodeURIComponent,
-  );
+  const username = encodeURIComponent(login.username);
+  const password = encodeURIComponent(login.password);
+  // As the driver decodes it: what URLs reserve is left as it is, but for what would end the path.
+  const database = encodeURI(login.database).replaceAll('?', '%3F').replaceAll('#', '%23');
   const query = parameters.size === 0 ? '' : `?${parameters.toString()}`;
   return `postgres://${username}:${password}@${host}${port}/${database}${query}`;
 }
