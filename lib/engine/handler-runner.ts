@@ -13,6 +13,8 @@ import type { TenantSettings } from './tenant-parts.js';
 
 /** A transactional task whose outcome lost a race for its rows begins again after so long, in milliseconds. */
 const CONFLICT_PAUSE_MS = 50;
+/** One that met no connection to begin on is tried again after so long, in milliseconds. */
+const RECONNECT_PAUSE_MS = 250;
 
 export interface HandlerRunnerParts {
   readonly settings: TenantSettings;
@@ -83,7 +85,7 @@ export class HandlerRunner {
         );
         if (recorded.accepted[0] !== true) throw REFUSED;
         return recorded;
-      });
+      }, claim.signal);
       if (result !== undefined) recorder.follow([result], completion);
     } catch (error) {
       if (attempt.timedOut) return;
@@ -94,6 +96,13 @@ export class HandlerRunner {
       } else if (recording && !claim.lost && store.failureKind(error) === 'conflict') {
         // The handler has done its part, and a lost race costs it no attempt.
         settlement.returnClaim(claim, 'giveBack', CONFLICT_PAUSE_MS);
+      } else if (
+        context === undefined &&
+        !claim.lost &&
+        store.failureKind(error) === 'connection'
+      ) {
+        // It has not begun.
+        settlement.returnClaim(claim, 'giveBack', RECONNECT_PAUSE_MS);
       } else {
         // A connection that broke at COMMIT leaves it open whether the outcome stands. The failure is fenced by
         // the same token: it is refused if it does.

@@ -1,7 +1,7 @@
-import { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { isError } from '../errors/index.js';
+import { cut } from './cut.js';
 import { isSession } from './pooler.js';
 import { processLock, LIVENESS_LOCK_CLASS, SessionStatements } from './session-statements.js';
 import { runUnprepared } from './statement-pool.js';
@@ -166,12 +166,4 @@ async function takeLock(
       [...key, applicationName],
     );
   }
-}
-
-/** Without a goodbye, which nobody might hear. */
-function cut(client: pg.Client): void {
-  const connection: unknown = Reflect.get(client, 'connection');
-  if (typeof connection !== 'object' || connection === null) return;
-  const stream: unknown = Reflect.get(connection, 'stream');
-  if (stream instanceof Duplex) stream.destroy();
 }

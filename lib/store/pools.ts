@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { ANSWER_TIMEOUT_MS } from './cut.js';
 import { ConnectionTurns } from './connection-turns.js';
 
 /** How the pools of one login are made. */
@@ -55,6 +56,9 @@ export function createPools(settings: PoolSettings): LoginPools {
     ...settings.connection,
     application_name: settings.applicationName,
     connectionTimeoutMillis: 10_000,
+    // A network that swallows all is noticed by the system within half a minute, where nothing waits to be sent.
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 20_000,
     // Connections age: a backend's cache grows by some 120 kB with each schema that it touches, and forgets none.
     maxLifetimeSeconds: 900,
     idleTimeoutMillis: 30_000,
@@ -66,8 +70,8 @@ export function createPools(settings: PoolSettings): LoginPools {
     max: statementSize,
     // Two stay open: a tenant that begins to work after a quiet minute doesn't wait for a connection to be made.
     min: Math.min(2, statementSize),
-    // Far above what any of them takes: the network has swallowed the statement or its answer. It is sent again.
-    query_timeout: 30_000,
+    // The network has swallowed the statement or its answer. It is sent again.
+    query_timeout: ANSWER_TIMEOUT_MS,
     options: `${own} ${READ_COMMITTED} ${STATEMENT_SETTINGS}`.trim(),
   });
   const general = new pg.Pool({

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import type { DataSource, EntityManager } from 'typeorm';
+import { answered } from './cut.js';
 import { PostgresDefinitionStore } from './definition-store.js';
 import { failureKind } from './failure-kind.js';
 import type { LoginPools } from './pools.js';
@@ -196,7 +197,10 @@ export class PostgresStore implements TenantStore {
     return decodeClaims(await this.hot.run(readClaims, [instanceId]));
   }
 
-  transaction<T>(work: (transaction: TaskTransaction) => Promise<T>): Promise<T> {
+  transaction<T>(
+    work: (transaction: TaskTransaction) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T> {
     return runInTenantTransaction(
       this.dataSource,
       this.schema,
@@ -206,11 +210,11 @@ export class PostgresStore implements TenantStore {
           complete: async (outcomes, lease) => {
             await assertStillOpen(client);
             return asLogin(client, (connection) =>
-              completeOn(this.statements.on(connection), outcomes, lease),
+              answered(client, () => completeOn(this.statements.on(connection), outcomes, lease)),
             );
           },
         }),
-      { idleTimeoutMs: IDLE_IN_TRANSACTION_MS, as: 'tenant' },
+      { idleTimeoutMs: IDLE_IN_TRANSACTION_MS, as: 'tenant', signal },
     );
   }
 

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { TablesMissingError } from '../errors/index.js';
+import { ANSWER_TIMEOUT_MS } from './cut.js';
 import type { ConnectionTurns } from './connection-turns.js';
 import { runPrepared } from './prepared-statements.js';
 import { isMissingTable } from './sql-state.js';
@@ -51,7 +52,12 @@ export class TenantStatements {
     values: readonly unknown[],
   ): Promise<readonly RawRow[]> {
     const text = (): string => statement.text(this.tables);
-    const config = { values: [...values], rowMode: 'array' as const, types: RAW_TYPES };
+    const config = {
+      values: [...values],
+      rowMode: 'array' as const,
+      types: RAW_TYPES,
+      query_timeout: ANSWER_TIMEOUT_MS,
+    };
     try {
       const result = this.isBusy(statement)
         ? await runPrepared<(string | null)[]>(

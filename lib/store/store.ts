@@ -179,7 +179,11 @@ export interface TenantStore {
   /** Whether the claim is still held. */
   beginSuspect(executionId: string, taskNo: number, token: number): Promise<boolean>;
   claimsOf(instanceId: string): Promise<ClaimedTask[]>;
-  transaction<T>(work: (transaction: TaskTransaction) => Promise<T>): Promise<T>;
+  /** `signal` aborts when nothing of it will be taken any more. */
+  transaction<T>(
+    work: (transaction: TaskTransaction) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T>;
 
   outcomes(
     tasks: readonly { readonly executionId: string; readonly taskNo: number }[],

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
+import { answered, cut } from './cut.js';
 import { ASSUME_LOGIN, loginConnection } from './role-connection.js';
 import { transactionStatus, whenSettled } from './transaction-status.js';
 
@@ -14,7 +15,12 @@ export interface TenantTransactionOptions {
    * migrations need, for what they create belongs to it.
    */
   readonly as?: 'login' | 'tenant';
+  /** Aborted when nothing of the transaction will be committed any more. */
+  readonly signal?: AbortSignal;
 }
+
+/** How long `work` has for its end when its signal aborts, before its connection is cut, in milliseconds. */
+const ABORT_GRACE_MS = 1_000;
 
 /** The manager of the transaction, and the connection under it for what needs no TypeORM. */
 export type TenantWork<T> = (manager: EntityManager, client: pg.ClientBase) => Promise<T>;
@@ -35,14 +41,14 @@ export async function runInTenantTransaction<T>(
   const queryRunner = dataSource.createQueryRunner();
   try {
     const client = loginConnection((await queryRunner.connect()) as pg.ClientBase);
-    await queryRunner.startTransaction();
-    const result = await workOrRollBack(queryRunner, async () => {
-      await queryRunner.query(localSettings(schema, options));
-      const value = await work(queryRunner.manager, client);
+    await answered(client, () => queryRunner.startTransaction());
+    const result = await workOrRollBack(queryRunner, client, async () => {
+      await answered(client, () => queryRunner.query(localSettings(schema, options)));
+      const value = await cutAfter(options.signal, client, () => work(queryRunner.manager, client));
       await assertStillOpen(client);
       return value;
     });
-    await queryRunner.commitTransaction();
+    await answered(client, () => queryRunner.commitTransaction());
     return result;
   } finally {
     await queryRunner.release();
@@ -62,12 +68,39 @@ function localSettings(
   );
 }
 
-async function workOrRollBack<T>(queryRunner: QueryRunner, work: () => Promise<T>): Promise<T> {
+/**
+ * A statement that hangs, on a lock or in a network that swallows all, would keep the connection and the handler's slot
+ * for as long as it likes.
+ */
+async function cutAfter<T>(
+  signal: AbortSignal | undefined,
+  client: pg.ClientBase,
+  work: () => Promise<T>,
+): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const abort = (): void => {
+    timer = setTimeout(() => cut(client), ABORT_GRACE_MS);
+    timer.unref();
+  };
+  signal?.addEventListener('abort', abort, { once: true });
+  try {
+    return await work();
+  } finally {
+    signal?.removeEventListener('abort', abort);
+    clearTimeout(timer);
+  }
+}
+
+async function workOrRollBack<T>(
+  queryRunner: QueryRunner,
+  client: pg.ClientBase,
+  work: () => Promise<T>,
+): Promise<T> {
   try {
     return await work();
   } catch (error) {
     // What failed first is what matters; and a connection that can't roll back is closed at its release.
-    await queryRunner.rollbackTransaction().catch(() => undefined);
+    await answered(client, () => queryRunner.rollbackTransaction()).catch(() => undefined);
     throw error;
   }
 }

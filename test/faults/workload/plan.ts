@@ -4,6 +4,8 @@ import { pick, randomFrom } from './random.js';
 export interface PlannedTask {
   readonly name: string;
   readonly dependsOn: readonly string[];
+  /** Default: the library's. */
+  readonly timeoutMs?: number;
   readonly kind: 'plain' | 'flaky' | 'deferring' | 'transactional' | 'failing' | 'always';
 }
 

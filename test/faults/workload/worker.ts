@@ -117,6 +117,7 @@ function register(plan: PlannedWorkflow): RegisteredWorkflow {
         dependsOn: [...task.dependsOn],
         transactional: task.kind === 'transactional',
         ...(task.kind === 'always' ? { when: always() } : {}),
+        ...(task.timeoutMs === undefined ? {} : { timeout: task.timeoutMs }),
         retry: { maxAttempts: 50, backoff: 'fixed', delay: 50, jitter: false },
       },
       (context: TaskContext) => handle(task, no, context),

@@ -1,0 +1,24 @@
+import { Duplex } from 'node:stream';
+import type pg from 'pg';
+
+/** How long the server may take to answer a statement of the library's own, in milliseconds; far above what any takes. */
+export const ANSWER_TIMEOUT_MS = 30_000;
+
+/** Ends a connection without a goodbye, which nobody might hear. What waits for an answer on it fails. */
+export function cut(client: pg.ClientBase): void {
+  const connection: unknown = Reflect.get(client, 'connection');
+  if (typeof connection !== 'object' || connection === null) return;
+  const stream: unknown = Reflect.get(connection, 'stream');
+  if (stream instanceof Duplex) stream.destroy();
+}
+
+/** A network that swallows what is sent leaves a connection that looks open for hours: it is cut. */
+export async function answered<T>(client: pg.ClientBase, work: () => Promise<T>): Promise<T> {
+  const timer = setTimeout(() => cut(client), ANSWER_TIMEOUT_MS);
+  timer.unref();
+  try {
+    return await work();
+  } finally {
+    clearTimeout(timer);
+  }
+}
