@@ -4,7 +4,7 @@ import { format } from '../measure/rounds.mjs';
 const COLUMNS = [
   ['drainPerSecond', 'enqueued before/s'],
   ['statements', 'statements'],
-  ['transactions', 'transactions'],
+  ['transactions', 'writing commits'],
   ['walBytes', 'WAL bytes'],
   ['serverCpuMs', 'server CPU ms'],
   ['clientCpuMs', 'client CPU ms'],
