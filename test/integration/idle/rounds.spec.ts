@@ -68,7 +68,7 @@ describe('Rounds over idle tenants', () => {
       expect((Reflect.get(due, 'timers') as Map<string, unknown>).size).toBe(0);
     }
     for (const { engine } of tenants) expect(engine.lease.mayStand).toBe(false);
-  });
+  }, 120_000);
 
   it('find what has become due without a word', async () => {
     const tenant = await openTenant([noop], { leaseDurationMs: LEASE_MS });
@@ -76,7 +76,7 @@ describe('Rounds over idle tenants', () => {
     // Brought forward by somebody who tells nobody.
     await tenant.query('UPDATE cloacina_task_execution SET run_at = now()');
     expect((await handle.result({ timeout: '30s' })).status).toBe('Completed');
-  });
+  }, 60_000);
 
   it('find a deadline that has passed without a word', async () => {
     const patient = defineWorkflow('patient', { timeout: '1h' })
@@ -95,5 +95,5 @@ describe('Rounds over idle tenants', () => {
     });
     await tenant.query('UPDATE cloacina_workflow_execution SET deadline_at = now()');
     expect((await handle.result({ timeout: '30s' })).status).toBe('Failed');
-  });
+  }, 60_000);
 });
