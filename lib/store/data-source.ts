@@ -8,7 +8,7 @@ import {
 import { cloacinaEntities } from './entities/index.js';
 import { APPLICATION_MIGRATIONS_TABLE } from './migrations/index.js';
 import type { TenantRole } from './role-connection.js';
-import { sharedPoolDriver } from './shared-pool-driver.js';
+import { NO_NATIVE_DRIVER, sharedPoolDriver } from './shared-pool-driver.js';
 
 type PostgresOptions = Extract<DataSourceOptions, { type: 'postgres' }>;
 
@@ -66,6 +66,7 @@ export function createTenantDataSource(settings: CreateTenantDataSource): DataSo
     type: 'postgres',
     schema,
     driver: sharedPoolDriver(pool, settings.role),
+    nativeDriver: NO_NATIVE_DRIVER,
     entities: [...(libraryEntities ? cloacinaEntities : []), ...entities],
     migrations: [...migrations],
     migrationsTableName: settings.migrationsTableName ?? APPLICATION_MIGRATIONS_TABLE,

@@ -118,6 +118,9 @@ interface DriverParts {
   readonly plain: SharedPoolDriver;
 }
 
+/** Beside the driver: otherwise TypeORM looks through all folders for `pg-native`, for each data source anew. */
+export const NO_NATIVE_DRIVER: object = {};
+
 const parts = new WeakMap<pg.Pool, DriverParts>();
 
 /**

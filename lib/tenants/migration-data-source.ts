@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { DataSource } from 'typeorm';
 import { CLOACINA_MIGRATIONS_TABLE, cloacinaMigrations } from '../store/migrations/index.js';
-import { sharedPoolDriver } from '../store/shared-pool-driver.js';
+import { NO_NATIVE_DRIVER, sharedPoolDriver } from '../store/shared-pool-driver.js';
 import { silentTypeOrmLogger } from '../store/silent-typeorm-logger.js';
 
 /**
@@ -13,6 +13,7 @@ export function createMigrationDataSource(pool: pg.Pool, schema: string): DataSo
     type: 'postgres',
     schema,
     driver: sharedPoolDriver(pool),
+    nativeDriver: NO_NATIVE_DRIVER,
     migrations: [...cloacinaMigrations],
     migrationsTableName: CLOACINA_MIGRATIONS_TABLE,
     logger: silentTypeOrmLogger,

@@ -11,15 +11,14 @@ export class TenantsInUse {
 
   /** @throws ConfigurationError when the name or the schema is another tenant's, or differs in case only */
   add(options: HostedTenantOptions): void {
-    const others = new Set([
-      this.byName.get(nameKey(options)),
-      this.bySchema.get(schemaKey(options)),
-    ]);
+    const [name, schema] = [nameKey(options), schemaKey(options)];
+    const others = new Set([this.byName.get(name), this.bySchema.get(schema)]);
     const known = [...others].filter((other) => other !== undefined);
-    const problems = checkTenants([...known, options].map(withConnection));
+    const problems =
+      known.length === 0 ? [] : checkTenants([...known, options].map(withConnection));
     if (problems.length > 0) throw new ConfigurationError(problems);
-    this.byName.set(nameKey(options), options);
-    this.bySchema.set(schemaKey(options), options);
+    this.byName.set(name, options);
+    this.bySchema.set(schema, options);
   }
 
   delete(options: HostedTenantOptions): void {
