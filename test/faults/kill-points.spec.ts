@@ -1,6 +1,8 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { databaseUrl, freshSchema } from '../support/postgres.js';
+import { waitFor } from '../support/wait-for.js';
 import { STATEMENTS, type Failpoint } from './workload/failpoints.js';
+import type { Entry } from './workload/worker.js';
 import { seedOfRun } from './workload/random.js';
 import { Workload } from './workload/workload.js';
 
@@ -69,5 +71,36 @@ test.each(IN_RECOVERY)('A recovery that is killed %s is made by the next', async
   const last = await workload.worker();
   workload.start(last, 1);
   expect(await workload.settle(30_000)).toBeGreaterThan(0);
+  expect(await workload.violations()).toEqual([]);
+});
+
+test('A process that is told to end under load gives back what it has, at no cost of an attempt', async () => {
+  const workload = new Workload({
+    url: databaseUrl(),
+    schema: freshSchema(),
+    seed,
+    workflows: 6,
+    handlerMs: 50,
+  });
+  workloads.push(workload);
+  const leaving = await workload.worker();
+  const survivor = await workload.worker();
+  for (let round = 0; round < 3; round++) {
+    workload.start(leaving, 5);
+    workload.start(survivor, 5);
+  }
+  const byLeaving = (what: Entry['what']): number =>
+    workload.entries().filter((entry) => entry.by === 'worker 1' && entry.what === what).length;
+  await waitFor(() => byLeaving('begun') > 20, { deadline: 30_000, what: 'its handlers' });
+  expect(await leaving.kill('SIGTERM')).toEqual({ code: 0, signal: null });
+  const rows = await workload.query(
+    `SELECT FROM cloacina_task_execution WHERE owner IS NOT NULL AND owner NOT IN (
+       SELECT instance_id FROM cloacina_runner_lease)`,
+  );
+  expect(rows).toEqual([]);
+  expect(await workload.settle(60_000)).toBeGreaterThan(0);
+  expect(await workload.query('SELECT FROM cloacina_recovery_event')).toEqual([]);
+  // Those that fail by plan do so once.
+  expect(await workload.query('SELECT FROM cloacina_task_execution WHERE attempt > 1')).toEqual([]);
   expect(await workload.violations()).toEqual([]);
 });
