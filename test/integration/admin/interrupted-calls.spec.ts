@@ -72,7 +72,7 @@ it.each(['before', 'after'] as const)(
     // Only when the very last commit is done, and nobody heard of it, the tenant is complete.
     expect(complete).toBe(when === 'after' ? 1 : 0);
   },
-  180_000,
+  300_000,
 );
 
 it.each(['before', 'after'] as const)(
@@ -100,7 +100,7 @@ it.each(['before', 'after'] as const)(
     expect(drop).toBeGreaterThan(0);
     expect(texts.findIndex((text) => text.startsWith('DROP ROLE'))).toBeGreaterThan(drop);
   },
-  180_000,
+  300_000,
 );
 
 /** All of it or nothing: a schema without its role, or the other way round, is neither. */

@@ -245,21 +245,19 @@ describe('a tenant that is being served', () => {
 
   it('connects no more, however often it tries', async () => {
     const made = await make();
-    let refused = false;
     let connected = 0;
+    /** Connects as soon as it was cut off, until it is refused. */
     const keepConnecting = async (): Promise<void> => {
-      while (!refused) {
-        const client = new Client({ connectionString: made.connectionString });
-        client.on('error', () => undefined);
-        const ended = new Promise((resolve) => client.once('end', resolve));
-        await client.connect().then(
-          () => connected++,
-          (error: unknown) => {
-            refused ||= ['28000', '28P01'].includes(String(Reflect.get(Object(error), 'code')));
-          },
-        );
-        if (!refused) await ended;
-      }
+      const client = new Client({ connectionString: made.connectionString });
+      client.on('error', () => undefined);
+      const ended = new Promise((resolve) => client.once('end', resolve));
+      const refused = await client.connect().then(
+        () => connected++ < 0,
+        (error: unknown) => ['28000', '28P01'].includes(String(Reflect.get(Object(error), 'code'))),
+      );
+      if (refused) return;
+      await ended;
+      await keepConnecting();
     };
     const strangers = Array.from({ length: 4 }, keepConnecting);
     await waitFor(() => connected === 4);
