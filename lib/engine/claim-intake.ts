@@ -1,6 +1,7 @@
 import type { ClaimedTask } from '../store/store.js';
 import type { ClaimTable } from './claim-table.js';
 import type { DefinitionCatalog } from './definition-catalog.js';
+import { membersOf } from './execution-memory.js';
 import type { ClaimFacts, HeldClaim } from './held-claim.js';
 import type { RunnableDefinition } from './runnable-definition.js';
 import type { StartRequest } from './starter.js';
@@ -30,7 +31,7 @@ export class ClaimIntake {
   fromRow(task: ClaimedTask, toldBy: 'statement' | 'reading' = 'statement'): void {
     const definition = this.parts.catalog.known(task.definitionId);
     if (definition === undefined) return;
-    this.take(task, definition, task.generation, toldBy);
+    this.take(task, definition, task.generation, toldBy, task.input);
     // It may have begun with this claim. If it began earlier, the look at the deadlines then comes too late for this
     // one only, and the sweep's came in time.
     this.watchDeadline(definition);
@@ -66,9 +67,12 @@ export class ClaimIntake {
     definition: RunnableDefinition,
     generation: number,
     toldBy: 'statement' | 'reading' = 'statement',
+    input?: string,
   ): void {
-    const claim = this.parts.claims.adopt({ ...facts, generation }, definition, toldBy);
-    if (claim !== undefined) this.parts.take(claim);
+    const claim = this.parts.claims.adopt(facts, generation, definition, toldBy);
+    if (claim === undefined) return;
+    if (input !== undefined && !claim.memory.inputKnown) claim.memory.setInput(membersOf(input));
+    this.parts.take(claim);
   }
 
   private watchDeadline({ workflow }: RunnableDefinition): void {

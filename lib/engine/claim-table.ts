@@ -61,7 +61,8 @@ export class ClaimTable {
 
   /** Undefined when this claim was taken up before. */
   adopt(
-    facts: ClaimFacts & { readonly generation: number },
+    facts: ClaimFacts,
+    generation: number,
     definition: RunnableDefinition,
     toldBy: 'statement' | 'reading' = 'statement',
   ): HeldClaim | undefined {
@@ -73,7 +74,7 @@ export class ClaimTable {
     else if (this.readEarly.size > 0 && this.readEarly.delete(`${key}/${facts.token}`))
       return undefined;
     if (earlier !== undefined) this.lose(earlier);
-    const memory = this.memoryOf(facts.executionId, definition, facts.generation);
+    const memory = this.memoryOf(facts.executionId, definition, generation);
     const claim = new HeldClaim(facts, definition, memory);
     memory.claims++;
     this.claims.set(key, claim);

@@ -360,7 +360,7 @@ export class TenantEngine {
   private async recordAbandoned(orphan: ClaimedTask): Promise<void> {
     const definition = await this.catalog.find(orphan.definitionId);
     const owners = await this.store.recovery.ownersOf(orphan.executionId, orphan.taskNo);
-    const claim = this.claims.adopt(orphan, definition);
+    const claim = this.claims.adopt(orphan, orphan.generation, definition);
     if (claim !== undefined) this.settlement.abandon(claim, owners);
   }
 

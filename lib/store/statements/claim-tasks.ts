@@ -23,7 +23,14 @@ export interface ClaimedTask {
   readonly deferredForMs: number | null;
   /** The task's and the execution's together. */
   readonly priority: number;
+  /** JSON text of the execution's input, where the claim has come by it. */
+  readonly input?: string | undefined;
 }
+
+/** Bytes of an input, as they are stored, that a claim brings along: of a larger one that many tasks share there is one. */
+const MAX_INPUT = 2_000;
+/** In place of a task's number: the row has the input of an execution. */
+const INPUT_ROW = -1;
 
 /**
  * Claims tasks that are due, highest priority first, then the longest waiting.
@@ -37,6 +44,9 @@ export interface ClaimedTask {
  * processes take different tasks and never wait for each other; and as none locks what it doesn't take, none of them
  * comes away empty because of that. Of levels with one priority the one whose first task waits longest goes first, so
  * between definitions the order is true to one claim.
+ *
+ * What begins now comes with its input, which never changes: so the first tasks of an execution that was started
+ * elsewhere need no reading of their own.
  *
  * The lease stands before what is claimed, because of the lock order: what a WITH changes without being asked for is
  * changed last to first.
@@ -83,8 +93,8 @@ export const claimTasks: Statement = {
     RETURNING t.execution_id, t.task_no, t.definition_id, t.claim_token, t.attempt, t.recovery_attempts,
               t.unmet_dependencies, t.generation, t.deferred_since, t.priority
   ), begun AS MATERIALIZED (
-    SELECT x.id FROM (SELECT DISTINCT execution_id FROM claimed ORDER BY 1) c CROSS JOIN LATERAL (
-      SELECT e.id FROM ${tables.execution} e WHERE e.id = c.execution_id AND e.started_at IS NULL FOR NO KEY UPDATE
+    SELECT x.id, x.input FROM (SELECT DISTINCT execution_id FROM claimed ORDER BY 1) c CROSS JOIN LATERAL (
+      SELECT e.id, e.input FROM ${tables.execution} e WHERE e.id = c.execution_id AND e.started_at IS NULL FOR NO KEY UPDATE
     ) x
   ), execution AS (
     UPDATE ${tables.execution} x
@@ -93,8 +103,11 @@ export const claimTasks: Statement = {
     FROM begun b WHERE ${executionOf('b.id')}
   )
   SELECT execution_id, task_no, definition_id, claim_token, attempt, recovery_attempts, unmet_dependencies, generation,
-         (extract(epoch FROM clock_timestamp() - deferred_since) * 1000)::bigint, priority
-  FROM claimed`,
+         (extract(epoch FROM clock_timestamp() - deferred_since) * 1000)::bigint, priority, NULL::json
+  FROM claimed
+  UNION ALL
+  SELECT id, ${INPUT_ROW}, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, input
+  FROM begun WHERE pg_column_size(input) <= ${MAX_INPUT}`,
 };
 
 /** A task of an execution. */
@@ -127,7 +140,13 @@ export function claimValues(
 }
 
 export function decodeClaims(rows: readonly RawRow[]): ClaimedTask[] {
-  return rows.map((row) => ({
+  const inputs = new Map<string | null | undefined, string | undefined>();
+  const tasks: RawRow[] = [];
+  for (const row of rows) {
+    if (Number(row[1]) === INPUT_ROW) inputs.set(row[0], row[10] ?? undefined);
+    else tasks.push(row);
+  }
+  return tasks.map((row) => ({
     executionId: row[0] ?? '',
     taskNo: Number(row[1]),
     definitionId: Number(row[2]),
@@ -138,5 +157,6 @@ export function decodeClaims(rows: readonly RawRow[]): ClaimedTask[] {
     generation: Number(row[7]),
     deferredForMs: row[8] === null || row[8] === undefined ? null : Number(row[8]),
     priority: Number(row[9]),
+    input: inputs.get(row[0]),
   }));
 }

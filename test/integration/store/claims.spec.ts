@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { ClaimedTask } from '../../../lib/store/store.js';
 import { untilWaiting } from './gate.js';
@@ -138,6 +139,7 @@ test('a claim says what the claimant has to know', async () => {
       unmetDependencies: 3,
       generation: 4,
       deferredForMs: null,
+      input: '{}',
     },
   ]);
   expect(await taskOf(open, id, 0)).toMatchObject({
@@ -155,7 +157,7 @@ test('what an instance holds is told to it again', async () => {
   expect(idsOf(claims)).toEqual(ids);
   const held = await open.store.claimsOf(claimant.instanceId);
   expect(held.toSorted((a, b) => ids.indexOf(a.executionId) - ids.indexOf(b.executionId))).toEqual(
-    claims,
+    claims.map((claim) => ({ ...claim, input: undefined })),
   );
   expect(await open.store.claimsOf(newClaimant().instanceId)).toEqual([]);
 });
@@ -258,5 +260,35 @@ describe('many processes that claim from one backlog', () => {
     expect(sessions.map((one) => held.get(one.claimant.instanceId) ?? 0)).toEqual(
       claimed.map(({ length }) => length),
     );
+  });
+});
+
+describe('the input of an execution', () => {
+  const input = JSON.stringify({ order: 17, text: 'with "quotes", {braces} and ünïcode' });
+  const two = () => parallel(2, { definitionId: definition });
+
+  test('comes with the claim that begins it, to each of its tasks', async () => {
+    const id = await session.startOne(two(), { claims: 0, input });
+    const claims = await session.claim([definition], 10);
+    expect(claims.map((claim) => [claim.executionId, claim.input])).toEqual([
+      [id, input],
+      [id, input],
+    ]);
+  });
+
+  test('does not come with later ones: somebody has it, or reads it', async () => {
+    await session.startOne(two(), { claims: 1, input });
+    expect((await session.claim([definition], 10)).map((claim) => claim.input)).toEqual([
+      undefined,
+    ]);
+  });
+
+  test('does not come when it is large', async () => {
+    const large = JSON.stringify({ noise: randomBytes(4_000).toString('base64') });
+    await session.startOne(two(), { claims: 0, input: large });
+    expect((await session.claim([definition], 10)).map((claim) => claim.input)).toEqual([
+      undefined,
+      undefined,
+    ]);
   });
 });
