@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { expect, jest, test } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { WorkflowDefinition } from '../../../lib/discovery/workflow-builder.js';
 import { TablesMissingError } from '../../../lib/errors/index.js';
@@ -6,6 +6,10 @@ import { gate } from '../../support/gate.js';
 import { openTenant, queryIn } from '../../support/open-tenant.js';
 import { dropAfterwards, freshSchema } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
+
+/** Of a machine that has other things to do. */
+const BUSY = { deadline: 60_000 };
+jest.setTimeout(120_000);
 
 const waiting = (): WorkflowDefinition =>
   defineWorkflow('waiting')
@@ -42,7 +46,7 @@ test('each start at the moment of the move is stored and moved, or refused and n
       }
     }
   });
-  await waitFor(() => accepted.length > 300);
+  await waitFor(() => accepted.length > 300, BUSY);
 
   await mover.migrator.moveTo(target);
   await Promise.all(starting);
@@ -63,11 +67,11 @@ test('each start at the moment of the move is stored and moved, or refused and n
 
   const worker = await openTenant([waiting()], { schema: target });
   for (const id of accepted.slice(-5)) {
-    expect(await worker.runner.handle(id).result({ timeout: '30s' })).toMatchObject({
+    expect(await worker.runner.handle(id).result({ timeout: '60s' })).toMatchObject({
       status: 'Completed',
     });
   }
-}, 60_000);
+}, 180_000);
 
 test('a start inside a transaction that is open then is moved with the rest', async () => {
   const { schema, target, client, mover } = await clientAndMover();
@@ -87,7 +91,7 @@ test('a start inside a transaction that is open then is moved with the rest', as
       [schema],
     );
     return waits.length > 0;
-  });
+  }, BUSY);
   commit.open();
   await transaction;
   await moving;

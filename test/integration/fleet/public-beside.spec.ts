@@ -63,7 +63,7 @@ test('an application in public and tenants in schemas run in one process, each i
   const results = await Promise.all(
     tenants.flatMap(({ runner }) =>
       Array.from({ length: 10 }, (_, n) =>
-        runner.execute('enter', {}, { idempotencyKey: `key-${n}`, timeout: '30s' }),
+        runner.execute('enter', {}, { idempotencyKey: `key-${n}`, timeout: '60s' }),
       ),
     ),
   );
@@ -88,25 +88,25 @@ test('an application in public and tenants in schemas run in one process, each i
       WHERE datname = current_database() AND application_name LIKE 'cloacina:%'`,
   );
   expect(rows[0]?.count).toBeLessThanOrEqual(11);
-}, 60_000);
+}, 180_000);
 
 test('what a killed process ran is recovered in public and in the schemas', async () => {
   const workers = new Workers(SCHEMAS, { databaseUrl: database.url });
   const victim = await workers.child();
   const started: string[] = [];
   for (const schema of SCHEMAS) started.push(...(await victim.start(waits(2, schema), schema)));
-  await workers.begun(6);
+  await workers.begun(6, 60_000);
   const survivors = await workers.here();
   await victim.process.kill();
 
-  const begun = await workers.begun(12);
+  const begun = await workers.begun(12, 60_000);
 
   const again = begun.filter(({ by }) => by !== victim.name);
   expect(again.map(({ executionId }) => executionId).sort()).toEqual([...started].sort());
   workers.release();
   for (const [i, { runner }] of survivors.entries()) {
     for (const id of started.slice(2 * i, 2 * i + 2)) {
-      expect(await runner.handle(id).result({ timeout: '30s' })).toMatchObject({
+      expect(await runner.handle(id).result({ timeout: '60s' })).toMatchObject({
         status: 'Completed',
       });
     }
@@ -117,4 +117,4 @@ test('what a killed process ran is recovered in public and in the schemas', asyn
   expect(recovered.map((rows) => rows.map(({ id }) => id))).toEqual(
     SCHEMAS.map((_, i) => started.slice(2 * i, 2 * i + 2).sort()),
   );
-}, 60_000);
+}, 180_000);

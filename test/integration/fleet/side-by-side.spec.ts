@@ -30,7 +30,7 @@ class Versioned {
   async until(kind: VersionedMessage['kind'], count = 0): Promise<VersionedMessage> {
     const message = await this.child.message<VersionedMessage>(
       (sent) => sent.kind === 'failed' || (sent.kind === kind && (sent.count ?? 0) >= count),
-      60_000,
+      150_000,
     );
     if (message.kind === 'failed' && kind !== 'failed') throw new Error(message.text);
     return message;
@@ -86,7 +86,7 @@ test('two versions run side by side while the newer one migrates, and an older o
      UNION ALL SELECT 1 FROM cloacina_execution_event UNION ALL SELECT 1 FROM cloacina_recovery_event`,
   );
   expect(disturbed).toEqual([]);
-}, 180_000);
+}, 600_000);
 
 test('a process of the older version does not start after a migration that does more than add', async () => {
   const schema = freshSchema();
@@ -98,7 +98,7 @@ test('a process of the older version does not start after a migration that does 
 
   expect(text).toMatch(/^MigrationError: .*newer version.*ContractTaskNotes1798761600000/);
   await next.stop();
-}, 120_000);
+}, 400_000);
 
 test('what the older version makes of a schema that was added to', async () => {
   const schema = freshSchema();

@@ -8,6 +8,9 @@ import { openTenants, poolsOf, queryIn, type OpenTenant } from '../../support/op
 import { freshSchema } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 
+/** Of a machine that has other things to do. */
+const BUSY = { deadline: 60_000 };
+
 let second: FaultyServer;
 beforeAll(async () => {
   second = await FaultyServer.start();
@@ -47,19 +50,19 @@ test('tenants on two servers run in one process, and one server that goes away l
     { ...options, tenant: 'there', databaseUrl: second.url },
   ])) as [OpenTenant, OpenTenant];
   const enter = async ({ runner }: OpenTenant): Promise<void> => {
-    expect(await runner.execute('enter', {}, { timeout: '30s' })).toMatchObject({
+    expect(await runner.execute('enter', {}, { timeout: '60s' })).toMatchObject({
       status: 'Completed',
     });
   };
   await enter(here);
   await enter(there);
   const running = await Promise.all([here, there].map(({ runner }) => runner.start('hold')));
-  await waitFor(() => held === 2);
+  await waitFor(() => held === 2, BUSY);
 
   await second.refuse();
   await second.stop();
   // What was sent on a connection that breaks may be stored: such a start waits for the server, whatever its timeout.
-  await waitFor(() => poolsOf(there).statements.totalCount === 0);
+  await waitFor(() => poolsOf(there).statements.totalCount === 0, BUSY);
   await expect(there.runner.start('enter')).rejects.toBeInstanceOf(DatabaseUnavailableError);
   for (let n = 0; n < 20; n++) await enter(here);
   const report = await migrateFleet([here.migrator, there.migrator]);
@@ -79,7 +82,7 @@ test('tenants on two servers run in one process, and one server that goes away l
     context: { held: true },
   });
   expect(held).toBe(2);
-  await waitFor(() => enter(there).then(() => true), { deadline: 30_000 });
+  await waitFor(() => enter(there).then(() => true), { deadline: 60_000 });
 
   const entriesHere = await queryIn<{ tenant: string }>(schema, ENTRIES);
   expect(entriesHere).toEqual(Array.from({ length: 21 }, () => ({ tenant: 'here' })));
@@ -89,4 +92,4 @@ test('tenants on two servers run in one process, and one server that goes away l
   expect(new Set(entriesThere.map(({ tenant }) => tenant))).toEqual(new Set(['there']));
   const recovered = 'SELECT FROM cloacina_recovery_event';
   expect(await queryIn(schema, recovered)).toEqual([]);
-}, 120_000);
+}, 300_000);

@@ -43,7 +43,7 @@ test(`${PROCESSES} processes that boot at once all succeed, and each migration i
   }
   expect(await historyOf(admin, absent)).toEqual([FIRST]);
   expect(await historyOf(admin, empty)).toEqual([FIRST]);
-}, 150_000);
+}, 600_000);
 
 /** The barrier: each is connected, with everything loaded, before any begins its boot number `round`. */
 async function bootAtOnce(children: readonly TestChild[], round: number): Promise<Ensured[]> {
@@ -62,7 +62,7 @@ async function nth(
   const message = await child.message<BootMessage>((sent) => {
     const ofKind = (child.messages as BootMessage[]).filter((other) => other.kind === kind);
     return sent.kind === 'failed' || sent === ofKind[number];
-  }, 90_000);
+  }, 240_000);
   if (message.kind === 'failed') throw new Error(message.text);
   return message;
 }

@@ -61,7 +61,7 @@ test('a process that is killed before any of its statements leaves what the next
   expect(tables).toBeGreaterThan(begin);
   expect(commit).toBeGreaterThan(tables);
   expect(texts.slice(begin, commit).join()).toMatch(/pg_advisory_xact_lock.*CREATE SCHEMA/s);
-}, 180_000);
+}, 600_000);
 
 describe('at every single DDL command within a statement', () => {
   let database: ScratchDatabase;
