@@ -3,6 +3,8 @@ import type { DueTimes, LeaseWrite, TakenOrphan, TenantStore } from '../store/st
 
 /** Orphans to one statement. */
 const MAX_ORPHANS = 2_000;
+/** Statements under way at a time, beyond the first. */
+const STATEMENTS_AT_ONCE = 2;
 
 /** Why claims were taken: `boot` when it was found by a process that boots, `manual` when it was asked for. */
 export type RecoveryCause = 'lockGone' | 'leaseOver' | 'boot' | 'manual';
@@ -76,26 +78,38 @@ export class TenantRecovery {
     cause: RecoveryCause,
     report: RecoveryReport,
   ): Promise<void> {
+    // Where there is more than a statement's worth the server's cores can share it: each takes what no other has.
+    if (!(await this.takeSome(dead, cause, report))) return;
+    const takeOn = async (): Promise<void> => {
+      while (await this.takeSome(dead, cause, report));
+    };
+    await Promise.all(Array.from({ length: STATEMENTS_AT_ONCE }, takeOn));
+  }
+
+  /** One statement's worth; whether there may be more. */
+  private async takeSome(
+    dead: DeadInstance,
+    cause: RecoveryCause,
+    report: RecoveryReport,
+  ): Promise<boolean> {
     const { store, maxRecoveryAttempts } = this.parts;
-    for (;;) {
-      const lease = this.parts.lease();
-      const orphans = await store.recovery.takeOrphans(
-        dead.instanceId,
-        { limit: MAX_ORPHANS, maxRecoveryAttempts, cause, orphanedForMs: dead.orphanedForMs },
-        lease,
-      );
-      if (orphans.some((orphan) => orphan.abandoned)) this.parts.leaseWritten(lease);
-      for (const orphan of orphans) {
-        if (orphan.abandoned) {
-          report.abandoned++;
-          this.parts.abandon(orphan);
-        } else {
-          report.recovered++;
-        }
+    const lease = this.parts.lease();
+    const orphans = await store.recovery.takeOrphans(
+      dead.instanceId,
+      { limit: MAX_ORPHANS, maxRecoveryAttempts, cause, orphanedForMs: dead.orphanedForMs },
+      lease,
+    );
+    if (orphans.some((orphan) => orphan.abandoned)) this.parts.leaseWritten(lease);
+    for (const orphan of orphans) {
+      if (orphan.abandoned) {
+        report.abandoned++;
+        this.parts.abandon(orphan);
+      } else {
+        report.recovered++;
       }
-      if (orphans.length > 0) this.parts.workIsReady();
-      if (orphans.length < MAX_ORPHANS) return;
     }
+    if (orphans.length > 0) this.parts.workIsReady();
+    return orphans.length === MAX_ORPHANS;
   }
 
   /** Claims whose owner has no lease: a recovery that was itself interrupted, or met rows that were locked. */

@@ -184,8 +184,9 @@ export const listBlocked: Statement = {
   text: (tables) => `SELECT t.execution_id, t.task_no, t.definition_id FROM ${tables.task} t
   WHERE t.run_at <= statement_timestamp() AND t.run_at IS NOT NULL AND NOT t.held AND t.task_no >= 0
     AND (NOT t.definition_id = ANY ($1::integer[])
-      OR EXISTS (SELECT FROM unnest($2::integer[], $3::integer[]) AS x(definition_id, task_no)
-                 WHERE x.definition_id = t.definition_id AND x.task_no = t.task_no))
+      OR (cardinality($2::integer[]) > 0 AND EXISTS (
+        SELECT FROM unnest($2::integer[], $3::integer[]) AS x(definition_id, task_no)
+        WHERE x.definition_id = t.definition_id AND x.task_no = t.task_no)))
   ORDER BY t.run_at LIMIT 1000`,
 };
 
