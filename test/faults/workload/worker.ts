@@ -159,9 +159,21 @@ async function start(workflow: string): Promise<void> {
   }
 }
 
+/** What would keep the process alive; the pipes to the test do until the test ends. */
+function left(): string[] {
+  return process.getActiveResourcesInfo().filter((kind) => !kind.startsWith('Pipe'));
+}
+
 let closing: Promise<void> | undefined;
 function close(): Promise<void> {
-  return (closing ??= host.close().then(() => process.disconnect()));
+  return (closing ??= host.close().then(async () => {
+    // The system takes a moment to close a socket.
+    for (let look = 0; look < 100 && left().length > 0; look++) {
+      await delay(20, undefined, { ref: false });
+    }
+    process.send?.({ kind: 'closed', left: left() });
+    process.disconnect();
+  }));
 }
 
 async function obey(order: WorkerOrder): Promise<void> {

@@ -136,21 +136,28 @@ export class Workload {
   /** Ends what still runs in good order, and checks what came of it all. */
   async violations(): Promise<string[]> {
     const living = this.workers.filter((child) => child.running);
-    await Promise.all(
-      living.map(async (child) => {
-        this.order(child, { kind: 'close' });
-        await child.exit;
-      }),
-    );
+    const left = await Promise.all(living.map((child) => this.close(child)));
     const url = this.options.directUrl?.() ?? this.options.url;
     const { schema } = this.options;
-    return violationsOf({
+    const violations = await violationsOf({
       url,
       schema,
       plans: this.plans,
       accepted: this.accepted(),
       entries: this.entries(),
     });
+    return [...violations, ...left.flat()];
+  }
+
+  /** Ends it in good order; what is left of it then, in sentences. */
+  private async close(child: TestChild): Promise<string[]> {
+    this.order(child, { kind: 'close' });
+    const { code, signal } = await child.exit;
+    if (code !== 0) return [`Process ${child.pid} ended with ${code ?? signal}: ${child.output}`];
+    const closed = (child.messages as { kind: string; left?: string[] }[]).find(
+      ({ kind }) => kind === 'closed',
+    );
+    return (closed?.left ?? ['no last word']).map((kind) => `${kind} left in ${child.pid}`);
   }
 
   async query<R extends object>(text: string, values: readonly unknown[] = []): Promise<R[]> {
