@@ -36,6 +36,9 @@ const slow = defineWorkflow('slow')
   .build();
 const workflows = [quick, slow].map((useValue) => ({ provide: useValue.name, useValue }));
 
+/** However busy the machine is. */
+const PATIENCE_MS = 25_000;
+
 function gateFor(tenant: string): Gate {
   const made = gate();
   gates.set(tenant, made);
@@ -43,7 +46,10 @@ function gateFor(tenant: string): Gate {
 }
 
 const runs = (tenant: string, count = 1): Promise<unknown> =>
-  waitFor(() => (running.get(tenant) ?? 0) >= count, { what: `a handler of ${tenant}` });
+  waitFor(() => (running.get(tenant) ?? 0) >= count, {
+    what: `a handler of ${tenant}`,
+    deadline: PATIENCE_MS,
+  });
 
 describe('CloacinaTenants', () => {
   let tenants: CloacinaTenants;
@@ -226,8 +232,10 @@ describe('CloacinaTenants', () => {
         runner.schema,
         'SELECT status, count(*)::integer FROM cloacina_task_execution GROUP BY 1 ORDER BY 1',
       );
-    await waitFor(async () =>
-      (await counted()).some(({ status, count }) => status === 'Completed' && count === 2),
+    await waitFor(
+      async () =>
+        (await counted()).some(({ status, count }) => status === 'Completed' && count === 2),
+      { deadline: PATIENCE_MS },
     );
     // Two ran to their end; their dependents, those in line and the new one lie there.
     expect(await counted()).toEqual([
@@ -267,7 +275,7 @@ describe('CloacinaTenants', () => {
           'SELECT status FROM cloacina_task_execution',
         )
       )[0]?.status;
-    await waitFor(async () => (await status()) !== 'Running');
+    await waitFor(async () => (await status()) !== 'Running', { deadline: PATIENCE_MS });
     expect(await status()).toBe('Ready');
     await tenants.resume('late-reply');
     expect((await handle.result()).status).toBe('Completed');
@@ -292,11 +300,11 @@ describe('CloacinaTenants', () => {
       expect((await tenants.get('two').runner.execute(quick)).status).toBe('Completed');
       expect(await connections()).toBeGreaterThan(0);
       await tenants.remove('two');
-      await waitFor(async () => (await connections()) === 0);
+      await waitFor(async () => (await connections()) === 0, { deadline: PATIENCE_MS });
       const { runner } = await tenants.add({ ...on, tenant: 'one', schema: freshSchema() });
       expect((await runner.execute(quick)).status).toBe('Completed');
       await tenants.remove('one');
-      await waitFor(async () => (await connections()) === 0);
+      await waitFor(async () => (await connections()) === 0, { deadline: PATIENCE_MS });
     } finally {
       await queryIn('public', `DROP OWNED BY ${role} CASCADE; DROP ROLE ${role}`);
     }

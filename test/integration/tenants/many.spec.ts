@@ -20,11 +20,17 @@ const application = (workflow = version(1)) =>
 const query = Reflect.get(pg.Client.prototype, 'query') as (...args: unknown[]) => unknown;
 afterEach(() => void Reflect.set(pg.Client.prototype, 'query', query));
 
-/** How many statements all connections of this process send meanwhile. */
+/** What opening a tenant by itself asks; the rounds of the library's own timers are about something else. */
+const OPENING =
+  /cloacina_workflow_definition|cloacina_migrations|version\(\)|current_(database|schema)/;
+
+/** How many statements about the opening of tenants all connections of this process send meanwhile. */
 async function statementsDuring(work: () => Promise<unknown>): Promise<number> {
   let count = 0;
   Reflect.set(pg.Client.prototype, 'query', function (this: object, ...args: unknown[]): unknown {
-    count++;
+    const [first] = args;
+    const text = typeof first === 'string' ? first : String(Reflect.get(Object(first), 'text'));
+    if (OPENING.test(text)) count++;
     return Reflect.apply(query, this, args);
   });
   await work();
@@ -48,20 +54,20 @@ describe('Many tenants at once', () => {
   it('take a few statements when nothing is to be created, not a few each', async () => {
     const { tenants } = await application();
     const count = await statementsDuring(() => addAll(tenants));
-    expect(count).toBeGreaterThan(3);
-    expect(count).toBeLessThan(TENANTS);
+    expect(count).toBeGreaterThan(2);
+    expect(count).toBeLessThan(TENANTS / 2);
     expect(tenants.list()).toHaveLength(TENANTS);
   });
 
   it('take a few statements when the code has another version of a workflow', async () => {
     const before = await definitions(schemas[0]!);
     const { tenants, app } = await application(version(2));
-    expect(await statementsDuring(() => addAll(tenants))).toBeLessThan(TENANTS);
+    expect(await statementsDuring(() => addAll(tenants))).toBeLessThan(TENANTS / 2);
     for (const schema of schemas) expect(await definitions(schema)).toHaveLength(2);
     await app.close();
     // Back to the version before, which becomes the newest again under the id that it had.
     const back = await application(version(1));
-    expect(await statementsDuring(() => addAll(back.tenants))).toBeLessThan(TENANTS);
+    expect(await statementsDuring(() => addAll(back.tenants))).toBeLessThan(TENANTS / 2);
     expect((await definitions(schemas[0]!))[0]).toEqual(before[0]);
     const result = await back.tenants.get(schemas[1]!).runner.execute('many');
     expect(result.context).toEqual({ tenant: schemas[1], count: 1 });
