@@ -226,6 +226,7 @@ export class Batcher<I, R> {
 }
 
 const REFUSALS = new Set([
+  '08001',
   'ECONNREFUSED',
   'ENOTFOUND',
   'EHOSTUNREACH',

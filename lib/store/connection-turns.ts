@@ -1,4 +1,6 @@
 import type pg from 'pg';
+import { failureKind } from './failure-kind.js';
+import { SqlState } from './sql-state.js';
 
 /** For so long after several tenants were at work, one alone doesn't get all connections, in milliseconds. */
 const SHARED_MS = 5_000;
@@ -30,13 +32,21 @@ export class ConnectionTurns {
     let failed = true;
     let client: pg.PoolClient | undefined;
     try {
-      client = await this.pool.connect();
+      client = await this.connect();
       const result = await work(client);
       failed = false;
       return result;
     } finally {
       client?.release(failed);
       this.giveBack(tenant);
+    }
+  }
+
+  private async connect(): Promise<pg.PoolClient> {
+    try {
+      return await this.pool.connect();
+    } catch (error) {
+      throw failureKind(error) === 'connection' ? notConnected(error) : error;
     }
   }
 
@@ -85,4 +95,13 @@ export class ConnectionTurns {
       next();
     }
   }
+}
+
+/**
+ * That there was no connection, however the attempt failed: a proxy before a server that is away may accept it and hang
+ * up. So nothing was sent, which the connection's own error doesn't tell.
+ */
+function notConnected(cause: unknown): Error {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return Object.assign(new Error(message, { cause }), { code: SqlState.notConnected });
 }

@@ -10,6 +10,8 @@ export const SqlState = {
   duplicateSchema: '42P06',
   uniqueViolation: '23505',
   lockNotAvailable: '55P03',
+  /** Also what is said here of a connection that could not be made, whatever stood in the way. */
+  notConnected: '08001',
 } as const;
 
 /** The SQLSTATE of a database error, or the code of a network error such as ECONNREFUSED; also under TypeORM's own. */

