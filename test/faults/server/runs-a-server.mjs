@@ -74,7 +74,7 @@ const OBEY = {
     standby = { directory: path.join(place, 'standby'), log: path.join(place, 'standby.log') };
     await halt(primary, 'SIGINT');
     const copy = spawnSync('cp', ['-a', primary.directory, standby.directory]);
-    if (copy.status !== 0) throw new Error(`No copy of the server: ${copy.stderr}`);
+    if (copy.status !== 0) throw new Error(`No copy of the server: ${copy.stderr.toString()}`);
     writeFileSync(path.join(standby.directory, 'standby.signal'), '');
     await run(primary);
     await run(standby, {
