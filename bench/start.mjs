@@ -16,6 +16,8 @@ await main(async () => {
   await ensureDependencies();
   await ensurePeers();
   await buildLibrary();
+  // Ctrl-C reaches the benchmarks too: they stop the server, then this process goes on to remove the copy.
+  process.on('SIGINT', () => {});
   cpSync(path.join(checkout, 'dist'), copy, { recursive: true });
   try {
     process.exitCode = await exitCodeOf(

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
 
@@ -20,7 +21,22 @@ export async function describeMachine(server) {
 function contenderVersions() {
   const { dependencies } = packageAt('../package.json');
   const { postgres: _postgres, ...peers } = dependencies;
-  return { 'nestjs-cloacina': packageAt('../../package.json').version, ...peers };
+  const ours = [packageAt('../../package.json').version, revision()].filter(Boolean).join(' at ');
+  return { 'nestjs-cloacina': ours, ...peers };
+}
+
+/** The commit that is measured, where this is a checkout; marked when files differ from it. */
+function revision() {
+  try {
+    const options = {
+      cwd: import.meta.dirname,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    };
+    return execFileSync('git', ['describe', '--always', '--dirty', '--exclude=*'], options).trim();
+  } catch {
+    return undefined;
+  }
 }
 
 function packageAt(relative) {
