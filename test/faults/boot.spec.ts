@@ -17,7 +17,7 @@ afterEach(async () => {
 
 /** The processes have tried in vain, and go on trying. */
 async function tried(): Promise<void> {
-  const waits = /waiting for its database/;
+  const waits = /waiting for the database/;
   await Promise.all(workload!.workers.map((worker) => worker.printed(waits, 60_000)));
 }
 
