@@ -23,6 +23,7 @@ export class BenchServer {
       settings: { shared_preload_libraries: 'pg_stat_statements', max_connections: '300' },
     });
     this.#admin = new pg.Client(this.#server.url);
+    this.#admin.on('error', () => {});
     await this.#admin.connect();
     await this.#admin.query('CREATE EXTENSION pg_stat_statements');
   }
@@ -38,6 +39,8 @@ export class BenchServer {
     const url = new URL(this.#server.url);
     url.pathname = `/${name}`;
     const client = new pg.Client(url.href);
+    // The server may go first, at a Ctrl-C; a query that it leaves unanswered fails by itself.
+    client.on('error', () => {});
     await client.connect();
     return {
       name,
