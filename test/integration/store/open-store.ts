@@ -29,9 +29,10 @@ export function applicationName(schema: string): string {
   return `store ${schema}`;
 }
 
-export async function openStore(): Promise<OpenStore> {
+/** In the database that all tests share, unless another one is named. */
+export async function openStore(url = databaseUrl()): Promise<OpenStore> {
   const schema = freshSchema('store');
-  const connection: pg.ClientConfig = { connectionString: databaseUrl() };
+  const connection: pg.ClientConfig = { connectionString: url };
   const pools = createPools({ connection, poolSize: 8, applicationName: applicationName(schema) });
   const dataSource = await createTenantDataSource({ pool: pools.general, schema }).initialize();
   await new CloacinaMigrator({
@@ -42,7 +43,7 @@ export async function openStore(): Promise<OpenStore> {
   }).ensure();
   const quotedSchema = pg.escapeIdentifier(schema);
   const store = new PostgresStore({ schema, quotedSchema, pools, dataSource });
-  const admin = await connectAdmin();
+  const admin = await connectAdmin(url);
   const sessions: Session[] = [];
   const connect = async (settings = ''): Promise<Session> => {
     const options = `${pools.statements.options.options ?? ''} ${settings}`;

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
 import { claimTasks, claimValues } from '../../../lib/store/statements/claim-tasks.js';
 import { readDueTimes, readPastDeadlines } from '../../../lib/store/statements/wake-ups.js';
+import { createScratchDatabase, type ScratchDatabase } from '../migrations/scratch-database.js';
 import { explain, pagesTouched, rowsLookedAt, scansOf, type PlanMode } from './explain.js';
 import { claimant, CONTROLS, HOT, join, RECOVERY, type Hot } from './hot-statements.js';
 import { openStore, type OpenStore } from './open-store.js';
@@ -19,11 +20,19 @@ const EXECUTION = 'cloacina_workflow_execution';
 let open: OpenStore;
 let session: Session;
 
+// A database of its own: another test's open transaction would keep VACUUM from removing what `empty()` deletes, and
+// what is dead and still there has to be read past.
+let database: ScratchDatabase;
+
 beforeAll(async () => {
-  open = await openStore();
+  database = await createScratchDatabase();
+  open = await openStore(database.url);
   session = await open.connect();
 });
-afterAll(() => open.close());
+afterAll(async () => {
+  await open.close();
+  await database.drop();
+});
 
 /** Executions of the join as they are long after their end. */
 async function addEnded(executions: number): Promise<void> {
