@@ -3,8 +3,10 @@ import type pg from 'pg';
 import type { DataSource, EntityManager } from 'typeorm';
 import { answered } from './cut.js';
 import { PostgresDefinitionStore } from './definition-store.js';
+import { ExecutionReads } from './execution-reads.js';
 import { failureKind } from './failure-kind.js';
 import type { LoginPools } from './pools.js';
+import { inPoolTransaction } from './pool-transaction.js';
 import { PostgresRecoveryStore } from './recovery-store.js';
 import { asLogin } from './role-connection.js';
 import { runUnprepared, TenantStatements } from './statement-pool.js';
@@ -19,24 +21,8 @@ import {
   timeOutExecution,
 } from './statements/control-execution.js';
 import { plainArray } from './statements/encoding.js';
-import {
-  awaitExecution,
-  decodeExecution,
-  decodeTask,
-  findByKeys,
-  listExecutions,
-  listUnfinished,
-  readExecutions,
-  readTasks,
-  writeFinalContext,
-} from './statements/execution-rows.js';
+import { awaitExecution, findByKeys, writeFinalContext } from './statements/execution-rows.js';
 import { deleteLease, readClaims } from './statements/leases.js';
-import {
-  decodeOutcomes,
-  readInputs,
-  readOutcomes,
-  readOutcomesValues,
-} from './statements/read-outcomes.js';
 import {
   decodeAccepted,
   rescheduleTasks,
@@ -61,21 +47,15 @@ import type {
   ControlResult,
   DefinitionStore,
   RecoveryStore,
-  ExecutionInput,
-  ExecutionListFilter,
-  ExecutionRow,
   FailureKind,
   LeaseWrite,
-  ListedExecution,
   LockedExecution,
   Outcome,
   PastDeadline,
-  RecordedOutcome,
   Reschedule,
   ResetTask,
   StartItem,
   TaskKey,
-  TaskRow,
   TaskTransaction,
   TenantStore,
 } from './store.js';
@@ -96,7 +76,7 @@ export interface PostgresStoreSettings {
  * The store on PostgreSQL. Nothing but forwarding: each method names its statement, its parameters and what is made
  * of the rows. What the statements mean stands beside their texts.
  */
-export class PostgresStore implements TenantStore {
+export class PostgresStore extends ExecutionReads implements TenantStore {
   readonly schema: string;
   readonly tables;
   readonly dataSource: DataSource;
@@ -104,19 +84,18 @@ export class PostgresStore implements TenantStore {
   readonly definitions: DefinitionStore;
   readonly recovery: RecoveryStore;
   private readonly statements: TenantStatements;
-  private readonly hot: StatementRunner;
-  private readonly cold: StatementRunner;
   private readonly pools: LoginPools;
 
-  constructor(settings: PostgresStoreSettings) {
-    this.schema = settings.schema;
-    this.pools = settings.pools;
-    this.dataSource = settings.dataSource;
-    this.tables = tenantTables(settings.quotedSchema);
-    const key = createHash('sha256').update(settings.schema).digest('hex').slice(0, 16);
-    this.statements = new TenantStatements(this.tables, key, settings.schema);
-    this.hot = this.statements.inTurn(settings.pools.turns.statements);
-    this.cold = this.statements.inTurn(settings.pools.turns.general);
+  constructor({ schema, quotedSchema, pools, dataSource }: PostgresStoreSettings) {
+    const tables = tenantTables(quotedSchema);
+    const key = createHash('sha256').update(schema).digest('hex').slice(0, 16);
+    const statements = new TenantStatements(tables, key, schema);
+    super(statements.inTurn(pools.turns.statements), statements.inTurn(pools.turns.general));
+    this.schema = schema;
+    this.pools = pools;
+    this.dataSource = dataSource;
+    this.tables = tables;
+    this.statements = statements;
     this.definitions = new PostgresDefinitionStore(this.cold);
     this.recovery = new PostgresRecoveryStore(this.hot, this.cold);
   }
@@ -218,47 +197,8 @@ export class PostgresStore implements TenantStore {
     );
   }
 
-  async outcomes(
-    tasks: readonly { readonly executionId: string; readonly taskNo: number }[],
-  ): Promise<RecordedOutcome[]> {
-    return decodeOutcomes(await this.hot.run(readOutcomes, readOutcomesValues(tasks)));
-  }
-
-  async inputs(ids: readonly string[]): Promise<Map<string, ExecutionInput>> {
-    const rows = await this.hot.run(readInputs, [plainArray(ids)]);
-    return new Map(
-      rows.map((row) => [
-        row[0] ?? '',
-        { input: row[1] ?? '{}', deadlineInMs: row[3] === null ? null : Number(row[3]) },
-      ]),
-    );
-  }
-
   async writeFinalContext(id: string, context: string, generation: number): Promise<void> {
     await this.hot.run(writeFinalContext, [id, context, generation]);
-  }
-
-  async executions(ids: readonly string[]): Promise<ExecutionRow[]> {
-    return (await this.hot.run(readExecutions, [plainArray(ids)])).map(decodeExecution);
-  }
-
-  async tasks(ids: readonly string[]): Promise<TaskRow[]> {
-    return (await this.hot.run(readTasks, [plainArray(ids)])).map(decodeTask);
-  }
-
-  async list(filter: ExecutionListFilter): Promise<ListedExecution[]> {
-    const { statuses } = filter;
-    const unfinished = statuses !== undefined && !statuses.includes('Completed');
-    const rows = await this.cold.run(unfinished ? listUnfinished : listExecutions, [
-      filter.workflow ?? null,
-      filter.createdAfter ?? null,
-      filter.createdBefore ?? null,
-      filter.after?.id ?? null,
-      filter.after?.createdAtMicros ?? null,
-      statuses === undefined ? null : plainArray(statuses),
-      filter.limit,
-    ]);
-    return rows.map((row) => ({ ...decodeExecution(row), createdAtMicros: row[11] ?? '0' }));
   }
 
   async await(id: string): Promise<string | undefined> {
@@ -296,7 +236,8 @@ export class PostgresStore implements TenantStore {
       execution: LockedExecution,
     ) => Promise<{ readonly tasks: readonly ResetTask[]; readonly leaves: number } | null>,
   ): Promise<LockedExecution | undefined> {
-    return this.inTransaction(async (runner) => {
+    return inPoolTransaction(this.pools.general, async (client) => {
+      const runner = this.statements.on(client);
       const [row] = await runner.run(lockForReset, [id]);
       if (row === undefined) return undefined;
       const execution = decodeLocked(row);
@@ -315,36 +256,12 @@ export class PostgresStore implements TenantStore {
    * Cancel and its like: a transaction, since the tasks come before the execution in the lock order, but it is the
    * execution that tells whether there was anything to do.
    */
-  private async control(statement: Statement, values: readonly unknown[]): Promise<ControlResult> {
-    let result: ControlResult = { changed: false, awaited: false, running: [] };
-    await this.inTransaction(async (runner) => {
-      result = decodeControl(await runner.run(statement, values));
-      return result.changed ? result : undefined;
-    });
-    return result;
-  }
-
-  /** Commits what `work` returns something for, and rolls the rest back. */
-  private async inTransaction<T>(
-    work: (runner: StatementRunner) => Promise<T | undefined>,
-  ): Promise<T | undefined> {
-    const client = await this.pools.general.connect();
-    let broken: Error | undefined;
-    // A connection that ends says so to its queries and then once more, and nobody listening would end the process.
-    const onError = (error: Error): void => void (broken = error);
-    client.on('error', onError);
-    try {
-      await client.query('BEGIN');
-      const result = await work(this.statements.on(client));
-      await client.query(result === undefined ? 'ROLLBACK' : 'COMMIT');
-      return result;
-    } catch (error) {
-      await client.query('ROLLBACK').catch((reason: Error) => (broken = reason));
-      throw error;
-    } finally {
-      client.release(broken);
-      client.off('error', onError);
-    }
+  private control(statement: Statement, values: readonly unknown[]): Promise<ControlResult> {
+    return inPoolTransaction(
+      this.pools.general,
+      async (client) => decodeControl(await this.statements.on(client).run(statement, values)),
+      ({ changed }) => changed,
+    );
   }
 
   /** Statements on the connection of the caller's transaction. */

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { ConfigurationError, PermissionError } from '../errors/index.js';
 import { APPLICATION_MIGRATIONS_TABLE } from '../store/migrations/index.js';
+import { inPoolTransaction } from '../store/pool-transaction.js';
 import { isolationPurpose } from './admin/role-purpose.js';
 import { isolationRoleName } from './admin/role-name.js';
 import { lockSchema } from './schema-lock.js';
@@ -53,22 +54,10 @@ export async function ensureIsolationRole(isolated: IsolatedTenant): Promise<str
   const role = isolationRoleName(facts.database, schema);
   if (await isInOrder(pool, facts, role, schema)) return role;
 
-  const client = await pool.connect();
-  let broken: Error | undefined;
-  const onError = (error: Error): void => void (broken = error);
-  client.on('error', onError);
-  try {
-    await client.query('BEGIN');
+  await inPoolTransaction(pool, async (client) => {
     await lockSchema(client, schema);
     await putInOrder(client, facts, role, isolated);
-    await client.query('COMMIT');
-  } catch (error) {
-    await client.query('ROLLBACK').catch((reason: Error) => (broken = reason));
-    throw error;
-  } finally {
-    client.release(broken);
-    client.off('error', onError);
-  }
+  });
   return role;
 }
 
