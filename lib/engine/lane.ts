@@ -2,7 +2,7 @@ import type { RunQueue } from './run-queue.js';
 
 /** How much work may lie ready beside the running handlers: what they get through in so many milliseconds. */
 const PREFETCH_MS = 20;
-/** Tasks to prefetch at most, however short the handlers are. */
+/** Tasks of one tenant to prefetch at most, however short the handlers are. */
 const MAX_PREFETCH = 2_000;
 /** Weight of the newest handler in the geometric mean of their durations, which no pause of the process turns. */
 const SMOOTHING = 0.1;
@@ -75,9 +75,14 @@ export class Lane {
    * they would be hoarded.
    */
   get prefetch(): number {
+    return this.ahead(this.limit, MAX_PREFETCH);
+  }
+
+  /** What so many slots get through while so little time passes, at the pace of this tenant's handlers. */
+  ahead(slots: number, most: number): number {
     if (this.meanMs === undefined || this.meanMs >= PREFETCH_MS) return 0;
     if (this.isFull && this.stillMs >= PREFETCH_MS) return 0;
-    return Math.min(MAX_PREFETCH, Math.floor((this.limit * PREFETCH_MS) / this.meanMs));
+    return Math.min(most, Math.floor((slots * PREFETCH_MS) / this.meanMs));
   }
 
   private get isFull(): boolean {

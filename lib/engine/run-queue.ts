@@ -7,6 +7,11 @@ import { Lane, type Job } from './lane.js';
 const BURST_MS = 2;
 /** A queue that has not moved for so long is given back, in milliseconds: other processes may have room. */
 const STALL_MS = 100;
+/**
+ * Tasks of all tenants together to prefetch at most. Ten times what one tenant may: with a hundred of them at work each
+ * still has batches that are worth a commit, and its starts find room to take their first tasks at once.
+ */
+const MAX_PREFETCH_OF_ALL = 20_000;
 
 /**
  * Fair slots: a limit for the process, one for each tenant, and the free slots go round the tenants that have work.
@@ -50,15 +55,15 @@ export class RunQueue {
 
   roomOf(lane: Lane): number {
     if (!lane.open || lane.limit === 0 || this.limit === 0) return 0;
-    const { prefetch } = lane;
-    const own = lane.limit + prefetch - lane.inHand;
+    const own = lane.limit + lane.prefetch - lane.inHand;
+    // Others are known to wait: nobody takes more than a share of what is left. And each may have its share of the
+    // whole, whatever the others have prefetched before it came.
+    const parts = this.backlogged.size + (lane.backlog ? 0 : 1);
+    const prefetch = lane.ahead(this.limit, MAX_PREFETCH_OF_ALL);
     const all = this.limit + prefetch - this.running - this.queued - this.reserved;
     // Full, and of handlers that take their time: what is claimed now would wait for them.
     const isFull = this.occupied >= this.limit && all <= 0;
     if (own <= 0 || (isFull && this.queued === 0)) return 0;
-    // Others are known to wait: nobody takes more than a share of what is left. And each may have its share of the
-    // whole, whatever the others have prefetched before it came.
-    const parts = this.backlogged.size + (lane.backlog ? 0 : 1);
     const share = Math.ceil((this.limit + prefetch) / parts) - lane.inHand;
     return Math.min(own, Math.max(0, share, Math.ceil(all / parts)));
   }

@@ -129,6 +129,27 @@ describe('RunQueue', () => {
     expect(small.room).toBe(10);
   });
 
+  it('has room for a batch of each of a hundred tenants at work, where handlers are short', () => {
+    const slots = new Slots(100);
+    const lanes = Array.from({ length: 100 }, (_, no) => slots.tenant(`t${no}`, 10));
+    for (const lane of lanes) lane.observe(0.01);
+    for (const lane of lanes) lane.backlog = true;
+    for (const lane of lanes) expect(lane.reserve(500)).toBeGreaterThan(150);
+    // A tenant alone takes no more than its own bound.
+    for (const lane of lanes) lane.unreserve(lane.reserved);
+    for (const lane of lanes) lane.backlog = false;
+    expect(lanes[0]?.room).toBe(2_010);
+  });
+
+  it('prefetches nothing where handlers are long, however many tenants there are', () => {
+    const slots = new Slots(100);
+    const lanes = Array.from({ length: 20 }, (_, no) => slots.tenant(`t${no}`, 10));
+    for (const lane of lanes) lane.observe(50);
+    let taken = 0;
+    for (const lane of lanes) taken += lane.reserve(500);
+    expect(taken).toBe(100);
+  });
+
   it('lets the event loop go round while handlers begin that take no time', async () => {
     const queue = new RunQueue(10);
     const lane = queue.lane(10, () => undefined);
