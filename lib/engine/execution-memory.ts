@@ -10,10 +10,10 @@ import {
 import type { RecordedOutcome } from '../store/store.js';
 
 /**
- * Bytes of a final context that is kept with the execution. Each leaf's is within its limit; thousands of leaves
- * together could make a text longer than there can be.
+ * Bytes of a final context that is written beside the input and the outputs that it is made of: a page. A larger one
+ * would be stored twice, for nothing but to be seen in the row; whoever reads an execution has its parts and joins them.
  */
-const MAX_KEPT_CONTEXT = 2 ** 26;
+export const MAX_KEPT_CONTEXT = 8_192;
 
 export interface KnownOutcome {
   readonly status: TaskStatus;
@@ -118,7 +118,7 @@ export class ExecutionMemory {
     );
   }
 
-  /** The final context as JSON text, if it is known and not too large to be kept; readers compute it then. */
+  /** The final context as JSON text, if it is known and not too large to be kept; then readers compute it. */
   finalContextJson(last?: { readonly no: number; readonly view: ContextView }): string | null {
     const view = this.finalContext(last);
     return view === undefined || view.bytes > MAX_KEPT_CONTEXT ? null : view.toJson();

@@ -10,9 +10,11 @@ import type {
 } from '../store/store.js';
 import { Batcher } from './batcher.js';
 import type { ClaimTable } from './claim-table.js';
+import { MAX_KEPT_CONTEXT } from './execution-memory.js';
 import type { HeldClaim } from './held-claim.js';
 import type { Lane } from './lane.js';
 import type { TaskResult } from './task-result.js';
+import type { ContextView } from '../workflow/index.js';
 import { byPriority } from './runnable-definition.js';
 import type { TenantLease } from './tenant-parts.js';
 
@@ -51,8 +53,7 @@ export class OutcomeRecorder {
       weight: ({ claim, output, view }) =>
         1 +
         dependentsOf(claim).length +
-        ((output?.length ?? 0) + (claim.memory.isLeaf(claim.task.no) ? view.bytes : 0)) /
-          BYTES_PER_WEIGHT,
+        ((output?.length ?? 0) + keptBytes(claim, view)) / BYTES_PER_WEIGHT,
       maxWeight: MAX_WEIGHT,
       maxStatements: MAX_STATEMENTS,
       send: (results, resent) => this.send(results, resent),
@@ -176,6 +177,11 @@ const NONE: readonly never[] = [];
 
 function dependentsOf(claim: HeldClaim): readonly number[] {
   return claim.definition.workflow.dependents[claim.task.no] ?? NONE;
+}
+
+/** Bytes of the final context that may go with a leaf's outcome. */
+function keptBytes({ memory, task }: HeldClaim, view: ContextView): number {
+  return memory.isLeaf(task.no) && view.bytes <= MAX_KEPT_CONTEXT ? view.bytes : 0;
 }
 
 /** Where there is not room for all dependents and they differ in priority: those that come first. */

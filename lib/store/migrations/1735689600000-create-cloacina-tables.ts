@@ -169,7 +169,7 @@ function commentOn(schema: string): string {
     [
       'COLUMN',
       'workflow_execution.context',
-      'The final context, once ended. NULL before that, or until somebody has computed it.',
+      'The final context, once ended, of up to 8 KB. NULL before that, and where it is larger: it is made of input and outputs.',
     ],
     ['COLUMN', 'workflow_execution.reason', 'Why it was paused or cancelled, as the caller said.'],
     [

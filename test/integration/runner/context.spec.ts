@@ -151,6 +151,24 @@ describe('The context', () => {
     });
   });
 
+  it('is made by the reader where it is larger than a page, and stored once only', async () => {
+    const large = 'x'.repeat(9_000);
+    const passing = defineWorkflow('passing')
+      .task('first', () => ({ first: 1 }))
+      .task('last', { dependsOn: ['first'] }, (context) => context.delete('dropped'))
+      .build();
+    const { runner, query } = await openTenant([passing]);
+    const stored = 'SELECT FROM cloacina_workflow_execution WHERE id = $1 AND context IS NOT NULL';
+    const small = await runner.execute(passing, { given: 'x', dropped: 1 });
+    expect(small.context).toEqual({ given: 'x', first: 1 });
+    expect(await query(stored, [small.id])).toHaveLength(1);
+    const { id, context } = await runner.execute(passing, { given: large, dropped: 1 });
+    expect(context).toEqual({ given: large, first: 1 });
+    expect((await runner.get(id))?.context).toEqual(context);
+    expect((await runner.list({ limit: 1 })).items[0]?.context).toEqual(context);
+    expect(await query(stored, [id])).toHaveLength(0);
+  });
+
   it('shows what is known while the execution goes on', async () => {
     const halfway = gate();
     const slow = defineWorkflow('slow')
