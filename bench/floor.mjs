@@ -36,7 +36,7 @@ export async function openFloor(url, schema) {
     let text = texts.get(statement);
     if (text === undefined) texts.set(statement, (text = statement.text(tables)));
     const query = { name: statement.name, text, values, rowMode: 'array', types: RAW };
-    return (await pools.statements.query(query)).rows;
+    return (await pools.turns.statements.lend(texts, (client) => client.query(query))).rows;
   };
   return {
     idle: (length, count) => idle(run, planOf(length), count),

@@ -1,4 +1,4 @@
-import type pg from 'pg';
+import type { ConnectionTurns } from './connection-turns.js';
 import { runUnprepared } from './statement-pool.js';
 import { readDefinitionsOfMany, registerWithMany } from './statements/definitions-of-many.js';
 import type { RawRow } from './statements/statement.js';
@@ -8,23 +8,26 @@ import type { NewDefinition, StoredDefinitionRow, TenantTables } from './store.j
 const MAX_READ = 100;
 const MAX_REGISTER = 50;
 
+/** In whose name the connections are asked for: that of no tenant. */
+const MANY = {};
+
 /**
- * The stored definitions of many tenants on one pool, by index, each tenant's from the oldest to the newest. Undefined
+ * The stored definitions of many tenants on one login, by index, each tenant's from the oldest to the newest. Undefined
  * where they could not be read with those of others: who asks for them alone learns why.
  */
 export async function readManyDefinitions(
-  pool: pg.Pool,
+  turns: ConnectionTurns,
   tenants: readonly TenantTables[],
 ): Promise<(StoredDefinitionRow[] | undefined)[]> {
   return inParts(tenants, MAX_READ, async (part) => {
-    const rows = await runUnprepared(pool, readDefinitionsOfMany(part), []);
-    return byTenant(part, rows);
+    const text = readDefinitionsOfMany(part);
+    return byTenant(part, await turns.lend(MANY, (client) => runUnprepared(client, text, [])));
   });
 }
 
 /** Registers the definitions with each of the tenants; by index, what they are there, or undefined as above. */
 export async function registerWithManyTenants(
-  pool: pg.Pool,
+  turns: ConnectionTurns,
   tenants: readonly TenantTables[],
   definitions: readonly NewDefinition[],
 ): Promise<(StoredDefinitionRow[] | undefined)[]> {
@@ -35,9 +38,10 @@ export async function registerWithManyTenants(
     definitions.map(({ description }) => description ?? null),
     definitions.map(({ definition }) => JSON.stringify(definition)),
   ];
-  return inParts(tenants, MAX_REGISTER, async (part) =>
-    byTenant(part, await runUnprepared(pool, registerWithMany(part), values)),
-  );
+  return inParts(tenants, MAX_REGISTER, async (part) => {
+    const text = registerWithMany(part);
+    return byTenant(part, await turns.lend(MANY, (client) => runUnprepared(client, text, values)));
+  });
 }
 
 /** Statements at a time. Planning is most of what they cost, and the server has more than one core for it. */

@@ -11,12 +11,12 @@ export interface PoolSettings {
 }
 
 /**
- * The connections of one login: two pools that never borrow from each other, so that handlers which hold all of
- * theirs can't stop the library from recording what it knows.
+ * The connections of one login: those for statements and those for everything else, which never borrow from each other,
+ * so that handlers which hold all of theirs can't stop the library from recording what it knows.
  */
 export interface LoginPools {
-  /** The library's hot statements. */
-  readonly statements: pg.Pool;
+  /** The library's hot statements: pools of one connection each, so that a tenant's go where they are prepared. */
+  readonly statements: readonly pg.Pool[];
   /** Data sources, transactions with user code, and what is rare. */
   readonly general: pg.Pool;
   /** Who is next to use one of these, for a statement. */
@@ -51,7 +51,6 @@ const MAX_STATEMENT_CONNECTIONS = 4;
 const READ_COMMITTED = '-c default_transaction_isolation=read\\ committed';
 
 export function createPools(settings: PoolSettings): LoginPools {
-  const statementSize = statementShare(settings.poolSize);
   const shared: pg.PoolConfig = {
     ...settings.connection,
     application_name: settings.applicationName,
@@ -65,41 +64,57 @@ export function createPools(settings: PoolSettings): LoginPools {
     allowExitOnIdle: false,
   };
   const own = settings.connection.options ?? '';
-  const statements = new pg.Pool({
+  const statements: pg.Pool[] = [];
+  const growStatements = (size: number): void => {
+    while (statements.length < size) {
+      statements.push(
+        quietPool({
+          ...shared,
+          max: 1,
+          // Two stay open: a tenant that begins to work after a quiet minute doesn't wait for a connection to be made.
+          min: statements.length < 2 ? 1 : 0,
+          // The network has swallowed the statement or its answer. It is sent again.
+          query_timeout: ANSWER_TIMEOUT_MS,
+          options: `${own} ${READ_COMMITTED} ${STATEMENT_SETTINGS}`.trim(),
+        }),
+      );
+    }
+  };
+  growStatements(statementShare(settings.poolSize));
+  const general = quietPool({
     ...shared,
-    max: statementSize,
-    // Two stay open: a tenant that begins to work after a quiet minute doesn't wait for a connection to be made.
-    min: Math.min(2, statementSize),
-    // The network has swallowed the statement or its answer. It is sent again.
-    query_timeout: ANSWER_TIMEOUT_MS,
-    options: `${own} ${READ_COMMITTED} ${STATEMENT_SETTINGS}`.trim(),
-  });
-  const general = new pg.Pool({
-    ...shared,
-    max: Math.max(1, settings.poolSize - statementSize),
+    max: generalShare(settings.poolSize),
     options: `${own} ${READ_COMMITTED}`.trim(),
   });
-  for (const pool of [statements, general]) {
-    // A pool reports an idle connection that broke; it has dropped it already, and the next query opens a new one.
-    pool.on('error', () => undefined);
-    // One that is checked out has no listener, and Node would end the process when it breaks between two statements.
-    // Who has it learns of it by the next statement.
-    pool.on('connect', (client) => client.on('error', () => undefined));
-  }
   return {
     statements,
     general,
-    turns: { statements: new ConnectionTurns(statements), general: new ConnectionTurns(general) },
+    turns: { statements: new ConnectionTurns(statements), general: new ConnectionTurns([general]) },
     grow: (poolSize) => {
-      statements.options.max = Math.max(statements.options.max, statementShare(poolSize));
-      general.options.max = Math.max(general.options.max, poolSize - statementShare(poolSize));
+      growStatements(statementShare(poolSize));
+      general.options.max = Math.max(general.options.max, generalShare(poolSize));
     },
     end: async () => {
-      await Promise.all([statements.end(), general.end()]);
+      await Promise.all([...statements, general].map((pool) => pool.end()));
     },
   };
 }
 
+/** A pool whose connections may break without ending the process. */
+function quietPool(config: pg.PoolConfig): pg.Pool {
+  const pool = new pg.Pool(config);
+  // A pool reports an idle connection that broke; it has dropped it already, and the next query opens a new one.
+  pool.on('error', () => undefined);
+  // One that is checked out has no listener, and Node would end the process when it breaks between two statements.
+  // Who has it learns of it by the next statement.
+  pool.on('connect', (client) => client.on('error', () => undefined));
+  return pool;
+}
+
 function statementShare(poolSize: number): number {
   return Math.max(1, Math.min(MAX_STATEMENT_CONNECTIONS, Math.floor(poolSize / 2)));
+}
+
+function generalShare(poolSize: number): number {
+  return Math.max(1, poolSize - statementShare(poolSize));
 }

@@ -6,10 +6,10 @@ import { runPrepared } from './prepared-statements.js';
 import { isMissingTable } from './sql-state.js';
 import type { RawRow, Statement, StatementRunner, TenantTables } from './statements/statement.js';
 
-/** Runs of one statement in one tenant before it is prepared: each costs the server memory for each schema. */
-const PREPARE_AFTER_RUNS = 20;
+/** Runs of one statement in one tenant before it is prepared: each costs the server memory for each schema, planning a millisecond. */
+const PREPARE_AFTER_RUNS = 5;
 /** Runs that are further apart don't count: a tenant that is at work now and then is served as well without. */
-const MAX_PAUSE_MS = 500;
+const MAX_PAUSE_MS = 5_000;
 
 /** Values arrive as the text that the server sent; each statement decodes what it reads. */
 const RAW_TYPES = { getTypeParser: () => (value: string) => value };

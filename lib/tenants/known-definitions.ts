@@ -12,17 +12,21 @@ export async function knownDefinitions(
   tenants: readonly ServedTenant[],
 ): Promise<ReadonlyMap<ServedTenant, StoredDefinitionRow[]>> {
   // A statement there gives up after two seconds if a schema is locked.
-  const pool = pools.statements;
+  const { statements } = pools.turns;
   const known = new Map<ServedTenant, StoredDefinitionRow[]>();
   const old = tenants.filter(({ isNew }) => !isNew);
-  const read = await readManyDefinitions(pool, old.map(tablesOf));
+  const read = await readManyDefinitions(statements, old.map(tablesOf));
   for (const [i, served] of old.entries()) {
     const rows = read[i];
     if (rows !== undefined) known.set(served, rows);
   }
   for (const served of tenants) if (served.isNew) known.set(served, []);
   for (const { definitions, lacking } of groupMissing(known)) {
-    const registered = await registerWithManyTenants(pool, lacking.map(tablesOf), definitions);
+    const registered = await registerWithManyTenants(
+      statements,
+      lacking.map(tablesOf),
+      definitions,
+    );
     for (const [i, served] of lacking.entries()) {
       const rows = registered[i];
       if (rows === undefined) known.delete(served);

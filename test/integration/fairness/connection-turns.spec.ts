@@ -1,10 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { ConnectionTurns } from '../../../lib/store/connection-turns.js';
+import { gate } from '../../support/gate.js';
 import { databaseUrl } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 
 const LOCK = 7_301_204;
+
+async function endAll(pools: readonly pg.Pool[]): Promise<void> {
+  await Promise.all(pools.map((each) => each.end()));
+}
 
 describe('The connections for statements', () => {
   let pool: pg.Pool;
@@ -30,7 +35,7 @@ describe('The connections for statements', () => {
   };
 
   it('are left in half to the others by a tenant that has statements without end', async () => {
-    const turns = new ConnectionTurns(pool);
+    const turns = new ConnectionTurns([pool]);
     const [flood, quiet] = [{}, {}];
     await turns.lend(flood, query('SELECT 1'));
     await turns.lend(quiet, query('SELECT 1'));
@@ -50,7 +55,7 @@ describe('The connections for statements', () => {
   });
 
   it('are all for a tenant that has been alone', async () => {
-    const turns = new ConnectionTurns(pool);
+    const turns = new ConnectionTurns([pool]);
     const only = {};
     await holder.query(`SELECT pg_advisory_lock(${LOCK})`);
     const statements = Array.from({ length: 6 }, () =>
@@ -61,8 +66,57 @@ describe('The connections for statements', () => {
     await Promise.all(statements);
   });
 
+  it('go to those first who are at home there', async () => {
+    const [a, b, c, d] = [gate(), gate(), gate(), gate()];
+    const pools = [0, 1].map(() => new pg.Pool({ connectionString: databaseUrl(), max: 1 }));
+    try {
+      const turns = new ConnectionTurns(pools, Infinity);
+      const pids = new Map<string, number>();
+      const run = (name: string, tenant: object, hold: Promise<void>): Promise<unknown> =>
+        turns.lend(tenant, async (client) => {
+          const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+          pids.set(name, rows[0]?.pid ?? 0);
+          await hold;
+        });
+      // The later two are at home where a is, and where b is; the former of them is first in line.
+      const all = Object.entries({ a, b, c, d }).map(([name, at]) => run(name, at, at.passed));
+      await waitFor(() => pids.size === 2);
+      b.open();
+      await waitFor(() => pids.size === 3);
+      expect([...pids.keys()].sort()).toEqual(['a', 'b', 'd']);
+      a.open();
+      await waitFor(() => pids.size === 4);
+      for (const each of [c, d]) each.open();
+      await Promise.all(all);
+      expect(pids.get('c')).toBe(pids.get('a'));
+      expect(pids.get('d')).toBe(pids.get('b'));
+    } finally {
+      for (const each of [a, b, c, d]) each.open();
+      await endAll(pools);
+    }
+  });
+
+  it('go to whoever wants one when nobody waits who is at home there', async () => {
+    const pools = [0, 1].map(() => new pg.Pool({ connectionString: databaseUrl(), max: 1 }));
+    try {
+      const turns = new ConnectionTurns(pools);
+      const only = {};
+      let inside = 0;
+      let most = 0;
+      const stay = async (): Promise<void> => {
+        most = Math.max(most, ++inside);
+        await waitFor(() => most === 2);
+        inside--;
+      };
+      await Promise.all([turns.lend(only, stay), turns.lend(only, stay)]);
+      expect(most).toBe(2);
+    } finally {
+      await endAll(pools);
+    }
+  });
+
   it('come back when a statement fails, and with it a connection that is new', async () => {
-    const turns = new ConnectionTurns(pool);
+    const turns = new ConnectionTurns([pool]);
     const tenant = {};
     for (let i = 0; i < 10; i++) {
       await expect(turns.lend(tenant, query('SELECT 1/0'))).rejects.toThrow('division');

@@ -21,7 +21,7 @@ export class Stoppable {
 
   constructor(tenant: OpenTenant) {
     const { statements, general } = poolsOf(tenant);
-    for (const pool of [statements, general]) {
+    for (const pool of [...statements, general]) {
       for (const client of Reflect.get(pool, '_clients') as pg.Client[]) this.wrap(client);
       pool.on('connect', (client) => this.wrap(client));
     }

@@ -23,6 +23,8 @@ interface Kind {
   /** What it does once it has started the workflow. */
   readonly started?: (scene: Scene) => Promise<unknown>;
   readonly options?: { readonly delay: string };
+  /** It is on its way to its end, and begins nothing new. */
+  readonly closes?: boolean;
 }
 
 const TOKEN = ['t.claim_token = i.claim_token', 'true'] as const;
@@ -96,6 +98,7 @@ const KINDS: Record<string, Kind> = {
   },
   'what a shutdown gives back': {
     workflow: 'plain',
+    closes: true,
     zombie: ({ signal }) => aborted(signal),
     before: STATEMENTS.reschedule,
     fence: TOKEN,
@@ -132,7 +135,8 @@ async function play(kind: Kind, withoutFence: boolean): Promise<Played> {
   process.goOn();
   // What a timer does that is overdue.
   await processEngineOf(zombie).renewOnce();
-  expect(zombie.engine.lease.instanceId).not.toBe(former);
+  // One that is closing may have let go of its lease before the renewal could miss it.
+  if (!kind.closes) expect(zombie.engine.lease.instanceId).not.toBe(former);
   await scene.settled();
   expect(scene.besides).toEqual([true]);
   return { before, after: await scene.rows(), scene, id };
@@ -140,7 +144,7 @@ async function play(kind: Kind, withoutFence: boolean): Promise<Played> {
 
 describe.each(Object.entries(KINDS))(
   'A process that was given up for dead and writes %s',
-  (name, kind) => {
+  (_, kind) => {
     it('is refused, and goes on with new work under a new identity', async () => {
       const { before, after, scene, id } = await play(kind, false);
       expect(after).toEqual(before);
@@ -148,7 +152,7 @@ describe.each(Object.entries(KINDS))(
       scene.free.open();
       expect((await survivor.runner.handle(id).result()).status).toBe('Completed');
       expect(await illegalHistories(survivor.query)).toEqual([]);
-      if (name === 'what a shutdown gives back') return;
+      if (kind.closes) return;
       expect(scene.lost.length).toBeGreaterThan(0);
       await scene.goesOn();
     });

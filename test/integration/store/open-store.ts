@@ -46,7 +46,7 @@ export async function openStore(url = databaseUrl()): Promise<OpenStore> {
   const admin = await connectAdmin(url);
   const sessions: Session[] = [];
   const connect = async (settings = ''): Promise<Session> => {
-    const options = `${pools.statements.options.options ?? ''} ${settings}`;
+    const options = `${pools.statements[0]?.options.options ?? ''} ${settings}`;
     const session = await Session.open(store.tables, { ...connection, options });
     sessions.push(session);
     return session;

@@ -26,7 +26,7 @@ describe('Prepared statements', () => {
   let turns: ConnectionTurns;
   beforeAll(() => {
     pool = new pg.Pool({ connectionString: databaseUrl(), max: 1 });
-    turns = new ConnectionTurns(pool);
+    turns = new ConnectionTurns([pool]);
   });
   afterAll(() => pool.end());
 
