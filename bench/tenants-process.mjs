@@ -23,7 +23,7 @@ Module({
   providers: [{ provide: 'noop', useValue: noop }],
 })(ProcessModule);
 const app = await NestFactory.createApplicationContext(ProcessModule, {
-  logger: ['error', 'warn'],
+  logger: ['error'],
 });
 const served = app.get(CloacinaTenants);
 await Promise.all(
@@ -76,8 +76,11 @@ const orders = {
     return times;
   },
 
-  /** One execution in one of the others every so often, while the first tenant works off so many. */
-  flood: async ({ executions, pauseMs }) => {
+  /**
+   * One execution in one of the others every so often, while the first tenant works off so many: all of them started
+   * in one go, which keeps the event loop for as long as the calls take; or all there `beforehand`.
+   */
+  flood: async ({ executions, pauseMs, beforehand }) => {
     const runner = runnerOf(0);
     const flood = { left: executions, endedAt: 0 };
     const flooded = new Promise((resolve) => {
@@ -89,8 +92,14 @@ const orders = {
       });
     });
     const runs = [];
+    const startAll = () =>
+      Promise.all(Array.from({ length: executions }, () => runner.start(noop, {})));
+    if (beforehand) {
+      await served.pause(schemaOf(0));
+      await startAll();
+    }
     const startedAt = performance.now();
-    const starts = Promise.all(Array.from({ length: executions }, () => runner.start(noop, {})));
+    const starts = beforehand ? served.resume(schemaOf(0)) : startAll();
     for (let tenant = 1; flood.left > 0; tenant++) {
       await delay(pauseMs);
       runs.push(runOne(1 + (tenant % (Number(tenants) - 1))));
