@@ -5,14 +5,14 @@ import { chain } from './measure/shape.mjs';
 /** An instance for each schema, all in one process and on one pool where they can share one. */
 const CONTENDERS = ['graphile-worker', 'pg-boss', 'nestjs-cloacina'];
 /** Until what a boot sets off is over, and backends have reported what they did. */
-const SETTLE_MS = 15_000;
+const SETTLE_MS = 10_000;
 
 /**
  * What a hundred tenants cost the peers in one process, in their default configuration: to boot, and while idle.
  *
  * @param server - a BenchServer
  */
-export async function measureTenantsOfPeers(server, tenants = 100, idleMs = 60_000) {
+export async function measureTenantsOfPeers(server, tenants = 100, idleMs = 30_000) {
   const schemas = Array.from({ length: tenants }, (_, no) => `tenant_${no}`);
   const table = {};
   for (const name of CONTENDERS) table[name] = await measureOne(server, name, schemas, idleMs);

@@ -24,14 +24,19 @@ export async function interleave({ entries, rounds, main, measure, log }) {
   const measured = entries.map((entry, at) => [entry, samples[at]]);
   return measured
     .filter(([, taken]) => taken.length > 0)
-    .map(([entry, taken]) => ({
-      label: entry.label,
-      contender: entry.name,
-      configuration: entry.configuration,
-      settings: entry.contender.configurations[entry.configuration].about,
-      values: taken.map((sample) => sample[main]),
-      ...mediansOf(taken),
-    }));
+    .map(([entry, taken]) => resultRow(entry, taken, main));
+}
+
+/** What an entry's samples come to. */
+export function resultRow(entry, samples, main) {
+  return {
+    label: entry.label,
+    contender: entry.name,
+    configuration: entry.configuration,
+    settings: entry.contender.configurations[entry.configuration].about,
+    values: samples.map((sample) => sample[main]),
+    ...mediansOf(samples),
+  };
 }
 
 function mediansOf(samples) {

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ContenderProcess } from './process.mjs';
 
-/** Warm-up runs grow by this until one takes long enough to tell the rate. */
+/** Warm-up runs grow by this at most until one takes long enough to tell the rate. */
 const GROWTH = 4;
-const WARM_MS = 1_000;
+const WARM_MS = 1_500;
 const FEW = 256;
 const SLOW_MS = 4_000;
 const LOOK_EVERY_MS = 3;
@@ -84,7 +84,7 @@ async function warmUp(run, seconds) {
   // The very first may have to wait for a poll that no other one waits for.
   await runToEnd(run, run.unit);
   let earlier = 0;
-  for (let count = run.unit; ; count *= GROWTH) {
+  for (let count = run.unit; ;) {
     const ms = await runToEnd(run, count);
     const rate = count / ms;
     // A few that take long may only have waited: then more of them take no longer.
@@ -92,6 +92,9 @@ async function warmUp(run, seconds) {
     if (ms >= SLOW_MS || (ms >= WARM_MS && !waits))
       return Math.max(run.unit, Math.round(rate * seconds * 1_000));
     earlier = rate;
+    // No more than is needed, once the rate is nearly known.
+    const enough = Math.max(FEW * run.unit, Math.ceil(rate * WARM_MS * 1.2));
+    count = count < enough ? Math.min(count * GROWTH, enough) : count * GROWTH;
   }
 }
 
