@@ -82,13 +82,13 @@ export class LeaseRenewals {
 
 /** Lets go of the leases of those who are idle still. */
 async function release(session: RenewingSession, idle: readonly TenantEngine[]): Promise<void> {
-  const tenants = idle.filter((tenant) => tenant.beginRelease());
+  const tenants = idle.filter(({ release: own }) => own.begin());
   if (tenants.length === 0) return;
   let released: readonly (true | undefined)[] = [];
   try {
     released = await session.release(tenants.map(leaseOf));
   } finally {
-    for (const [i, tenant] of tenants.entries()) tenant.endRelease(released[i] === true);
+    for (const [i, tenant] of tenants.entries()) tenant.release.end(released[i] === true);
   }
 }
 

@@ -1,4 +1,3 @@
-import type { EntityManager } from 'typeorm';
 import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/registered-workflow.js';
 import type {
   ClaimedTask,
@@ -17,16 +16,17 @@ import { ContextWriter } from './context-writer.js';
 import { DefinitionCatalog } from './definition-catalog.js';
 import { EndWaiters } from './end-waiters.js';
 import { ExecutionControl } from './execution-control.js';
+import { ExecutionStarts } from './execution-starts.js';
 import { Executor } from './executor.js';
 import { HandlerRunner } from './handler-runner.js';
 import { InputReader } from './input-reader.js';
+import { LeaseRelease } from './lease-release.js';
 import { OutcomeRecorder } from './outcome-recorder.js';
 import type { TaskResult } from './task-result.js';
 import { TaskSettlement } from './task-settlement.js';
 import { TenantDrain } from './tenant-drain.js';
 import { TenantEvents, type EventSink } from './tenant-events.js';
 import type { Lane } from './lane.js';
-import { Starter, toStartItem, type StartRequest } from './starter.js';
 import { TenantLease, type ProcessServices, type TenantSettings } from './tenant-parts.js';
 
 export interface TenantEngineParts {
@@ -46,9 +46,11 @@ export class TenantEngine {
   readonly store: TenantStore;
   readonly catalog: DefinitionCatalog;
   readonly lease: TenantLease;
+  readonly release: LeaseRelease;
   readonly claims = new ClaimTable();
   readonly waiters: EndWaiters;
   readonly control: ExecutionControl;
+  readonly starts: ExecutionStarts;
   private readonly services: ProcessServices;
   private readonly events: TenantEvents;
   private readonly lane: Lane;
@@ -57,7 +59,6 @@ export class TenantEngine {
   private readonly intake: ClaimIntake;
   private readonly recorder: OutcomeRecorder;
   private readonly returner: ClaimReturner;
-  private readonly starter: Starter;
   private readonly settlement: TaskSettlement;
   private readonly executor: Executor;
   private readonly claimer: Claimer;
@@ -68,8 +69,6 @@ export class TenantEngine {
   private isLive = false;
   private draining = false;
   private paused = false;
-  /** The lease is being deleted. */
-  private releasing = false;
 
   constructor(parts: TenantEngineParts) {
     const { settings, store, services } = parts;
@@ -79,6 +78,12 @@ export class TenantEngine {
     this.events = new TenantEvents(settings.tenant, parts.events);
     this.catalog = new DefinitionCatalog(store, parts.registry, parts.serves, parts.restored);
     this.lease = new TenantLease(services.identity, settings.leaseDurationMs);
+    this.release = new LeaseRelease({
+      store,
+      lease: this.lease,
+      isBusy: () => this.isBusy,
+      changed: () => this.updateClaiming(),
+    });
     this.lane = services.slots.lane(settings.maxConcurrentTasks, () => this.claimer.dispatch());
     this.waiters = new EndWaiters(store, (id) => this.claims.isActive(id));
     this.claims.onIdle = (id) => this.waiters.passedOn(id);
@@ -161,24 +166,24 @@ export class TenantEngine {
       events: this.events,
       services,
     });
-    this.starter = new Starter(
-      settings.tenant,
+    this.starts = new ExecutionStarts({
+      settings,
       store,
-      this.lane,
-      this.lease,
-      settings.startTimeoutMs,
-      {
-        claimed: (request, claims) => this.begun(request, claims),
-        leftReady: (request) => this.rootsWait(request),
-        uncertain: () => this.comparison.request(),
-      },
-    );
+      lane: this.lane,
+      lease: this.lease,
+      services,
+      intake: this.intake,
+      events: this.events,
+      workIsReady: () => this.workIsReady(),
+      dueIn: (ms) => this.dueIn(ms),
+      uncertain: () => this.comparison.request(),
+    });
     this.ending = new TenantDrain({
       claims: this.claims,
       lane: this.lane,
       settlement: this.settlement,
       recording: [
-        [this.starter, this.claimer],
+        [this.starts, this.claimer],
         [this.recorder, this.returner],
         [this.contexts],
         [this.comparison],
@@ -220,7 +225,7 @@ export class TenantEngine {
   }
 
   private updateClaiming(): void {
-    this.claimer.allow(this.isLive && !this.draining && !this.paused && !this.releasing);
+    this.claimer.allow(this.isLive && !this.draining && !this.paused && !this.release.isUnderWay);
   }
 
   /** Claims nothing until {@link resumeClaiming} and gives back what has not begun; what runs goes on. */
@@ -238,77 +243,9 @@ export class TenantEngine {
     this.dispatch();
   }
 
-  /**
-   * Whether the lease can be deleted now: it stands, and there is nothing to hold it for. Nothing is claimed until
-   * {@link endRelease}: it would have none.
-   */
-  beginRelease(): boolean {
-    if (this.isBusy || this.releasing || !this.lease.mayStand) return false;
-    this.releasing = true;
-    this.lease.releasing();
-    this.updateClaiming();
-    return true;
-  }
-
-  /** `released`: it is deleted for certain. */
-  endRelease(released: boolean): void {
-    this.releasing = false;
-    if (released) this.lease.released();
-    this.updateClaiming();
-  }
-
-  /** Deletes the lease by a statement of its own, if it can be. */
-  async releaseIdleLease(): Promise<void> {
-    if (!this.beginRelease()) return;
-    const released = await this.store.releaseLease(this.lease.instanceId).then(
-      () => true,
-      () => false,
-    );
-    this.endRelease(released);
-  }
-
-  start(request: StartRequest): ReturnType<Starter['start']> {
-    return this.starter.start(request);
-  }
-
-  /** Starts inside the caller's transaction; whoever hears of it at the commit claims it. */
-  async startIn(
-    manager: EntityManager,
-    request: StartRequest,
-  ): Promise<{ id: string; created: boolean }> {
-    const item = toStartItem(request, 0);
-    const created = await this.store.startIn(
-      manager,
-      item,
-      this.lease.withoutClaim(),
-      this.services.workPayload(this.settings.address),
-    );
-    // What the commit tells the others is that there is work; nobody looks again when that is not due yet.
-    const delayMs = delayOf(request);
-    if (delayMs > 0) this.dueIn(delayMs);
-    if (created || item.idempotencyKey === null) return { id: item.id, created };
-    const [id] = await this.store.findByKeys(
-      [{ workflow: item.plan.workflow, key: item.idempotencyKey }],
-      manager,
-    );
-    return { id: id ?? item.id, created: false };
-  }
-
   /** Claims what is due, as long as there is room. */
   dispatch(): void {
     this.claimer.dispatch();
-  }
-
-  private begun(request: StartRequest, claims: number): void {
-    this.intake.fromStart(request, claims);
-    const workflow = request.definition.workflow.name;
-    this.events.ofExecution('execution.started', request.id, workflow);
-  }
-
-  private rootsWait(request: StartRequest): void {
-    const delayMs = delayOf(request);
-    if (delayMs > 0) this.dueIn(delayMs);
-    else this.workIsReady();
   }
 
   /** Ready tasks that nobody here took: for this process when it has room, and for the others now. */
@@ -379,21 +316,16 @@ export class TenantEngine {
     this.draining = true;
     this.updateClaiming();
     await this.ending.run(timeoutMs);
-    await this.releaseIdleLease();
+    await this.release.runOnce();
   }
 
   close(): void {
     this.services.slots.removeLane(this.lane);
     this.comparison.close();
-    this.starter.close();
+    this.starts.close();
     this.recorder.close();
     this.returner.close();
     this.inputs.close();
     this.contexts.close();
   }
-}
-
-/** How long until a start is due; the database's clock decides, this says when to look. */
-function delayOf({ runAt, delayMs }: StartRequest): number {
-  return runAt === null ? (delayMs ?? 0) : runAt.getTime() - Date.now();
 }

@@ -139,8 +139,8 @@ export class CloacinaRunner {
       const manager = checkManager(options.manager);
       const { id, created } =
         manager === undefined
-          ? await this.engine.start(request)
-          : await this.engine.startIn(manager, request);
+          ? await this.engine.starts.start(request)
+          : await this.engine.starts.startIn(manager, request);
       return this.handleOf(id, created);
     } catch (error) {
       signal.throwIfAborted();

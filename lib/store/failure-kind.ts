@@ -1,5 +1,15 @@
-import { TablesMissingError } from '../errors/index.js';
-import type { FailureKind } from './store.js';
+import { PermissionError, TablesMissingError } from '../errors/index.js';
+
+/** What a failed statement says about its transaction, and so what may be done. */
+export type FailureKind =
+  /** Deadlock, serialization failure, lock timeout: nothing was written, send it again. */
+  | 'conflict'
+  /** The connection was lost or never made: it may have been written. Send it again, it is fenced. */
+  | 'connection'
+  /** Something in the batch can't be stored: nothing was written, find out which. */
+  | 'data'
+  /** A dropped table, a revoked grant, a read-only server: nothing was written, and it won't be soon. */
+  | 'refused';
 
 const CONFLICTS = new Set([
   '40001', // serialization failure
@@ -32,7 +42,7 @@ function codeOf(error: unknown): string {
 
 /** What an error of the driver says about the statement that met it. */
 export function failureKind(error: unknown): FailureKind {
-  if (error instanceof TablesMissingError) return 'refused';
+  if (error instanceof TablesMissingError || error instanceof PermissionError) return 'refused';
   const code = codeOf(error);
   if (CONFLICTS.has(code)) return 'conflict';
   if (CONNECTION_CODES.has(code) || code.startsWith('08')) return 'connection';

@@ -1,9 +1,9 @@
-import type pg from 'pg';
-import { TablesMissingError } from '../errors/index.js';
+import pg from 'pg';
+import { PermissionError, TablesMissingError } from '../errors/index.js';
 import { ANSWER_TIMEOUT_MS } from './cut.js';
 import type { ConnectionTurns } from './connection-turns.js';
 import { runPrepared } from './prepared-statements.js';
-import { isMissingTable } from './sql-state.js';
+import { isMissingTable, sqlState, SqlState } from './sql-state.js';
 import type { RawRow, Statement, StatementRunner, TenantTables } from './statements/statement.js';
 
 /** Runs of one statement in one tenant before it is prepared: each costs the server memory for each schema, planning a millisecond. */
@@ -69,9 +69,27 @@ export class TenantStatements {
         : await client.query<(string | null)[]>({ ...config, text: text() });
       return result.rows;
     } catch (error) {
-      // Moved or dropped under a process that serves it: who asked is told what to do.
-      throw isMissingTable(error) ? new TablesMissingError(this.schema, { cause: error }) : error;
+      throw this.explained(error, client);
     }
+  }
+
+  /** The tables were moved or dropped under a process that serves them, or a right was taken: says what to do. */
+  private explained(error: unknown, client: pg.ClientBase): unknown {
+    const { schema } = this;
+    if (isMissingTable(error)) return new TablesMissingError(schema, { cause: error });
+    if (sqlState(error) !== SqlState.insufficientPrivilege) return error;
+    const place = pg.escapeIdentifier(schema);
+    const login = pg.escapeIdentifier((client instanceof pg.Client && client.user) || 'login');
+    return new PermissionError(
+      {
+        schema,
+        action: `use the library's tables in schema ${JSON.stringify(schema)}`,
+        grant:
+          `GRANT USAGE ON SCHEMA ${place} TO ${login}; ` +
+          `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${place} TO ${login}`,
+      },
+      { cause: error },
+    );
   }
 
   private isBusy(statement: Statement): boolean {

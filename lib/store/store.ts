@@ -1,4 +1,5 @@
 import type { DataSource, EntityManager } from 'typeorm';
+import type { FailureKind } from './failure-kind.js';
 import type { Claimant } from './statements/lease-clause.js';
 import type { ClaimedTask, TaskKey } from './statements/claim-tasks.js';
 import type { CompletionResult, Outcome } from './statements/complete-tasks.js';
@@ -24,6 +25,7 @@ export type {
   ControlResult,
   DueTimes,
   ExecutionRow,
+  FailureKind,
   Outcome,
   RecordedOutcome,
   Reschedule,
@@ -119,17 +121,6 @@ export interface TaskTransaction {
   readonly manager: EntityManager;
   complete(outcomes: readonly Outcome[], lease: LeaseWrite): Promise<CompletionResult>;
 }
-
-/** What a failed statement says about its transaction, and so what may be done. */
-export type FailureKind =
-  /** Deadlock, serialization failure, lock timeout: nothing was written, send it again. */
-  | 'conflict'
-  /** The connection was lost or never made: it may have been written. Send it again, it is fenced. */
-  | 'connection'
-  /** Something in the batch can't be stored: nothing was written, find out which. */
-  | 'data'
-  /** A dropped table, a revoked grant, a read-only server: nothing was written, and it won't be soon. */
-  | 'refused';
 
 /**
  * All that the engine asks of one tenant's schema. Each method is one statement or one transaction; none of them

@@ -274,7 +274,7 @@ const SCENES: [string, (scene: Scene) => Promise<unknown>][] = [
       await fail('cloacina_runner_lease WHERE instance_id = $1::uuid');
       for (let i = 0; i <= TIMES; i++) {
         await waitFor(() => !one.engine.isBusy);
-        await one.engine.releaseIdleLease();
+        await one.engine.release.runOnce();
       }
       expect(await one.query('SELECT FROM cloacina_runner_lease')).toEqual([]);
       await completes(one, (await one.runner.start(plain)).id);

@@ -93,6 +93,12 @@ it("A tenant's recovery is its own: broken ones are reported once each, and hold
   );
   expect(reported.map((texts) => texts.length)).toEqual(reported.map(() => 1));
   expect(told()).toHaveLength(broken.size);
+  // Who asks for that tenant alone is told which right is missing, and no secret.
+  const denied = [...broken].find(([, [harm]]) => harm.startsWith('REVOKE ALL'))?.[0] ?? '';
+  const { recovery } = survivor!.host.find(denied).tenant;
+  const refusal = { code: 'PERMISSION', message: expect.stringContaining(`TO "${LOGIN}";`) };
+  await expect(recovery.run()).rejects.toMatchObject(refusal);
+  await expect(recovery.blocked()).rejects.toMatchObject(refusal);
 
   // The leases of the others are renewed: for longer than one lasts, nobody takes what this process runs.
   for (const schema of good) {

@@ -1,0 +1,90 @@
+import type { EntityManager } from 'typeorm';
+import type { TenantStore } from '../store/store.js';
+import type { ClaimIntake } from './claim-intake.js';
+import type { Lane } from './lane.js';
+import { Starter, toStartItem, type StartRequest, type Started } from './starter.js';
+import type { TenantEvents } from './tenant-events.js';
+import type { ProcessServices, TenantLease, TenantSettings } from './tenant-parts.js';
+
+export interface ExecutionStartsParts {
+  readonly settings: TenantSettings;
+  readonly store: TenantStore;
+  readonly lane: Lane;
+  readonly lease: TenantLease;
+  readonly services: ProcessServices;
+  readonly intake: ClaimIntake;
+  readonly events: TenantEvents;
+  /** Tasks are ready that were not taken with their start. */
+  readonly workIsReady: () => void;
+  /** Tasks become ready in so many milliseconds. */
+  readonly dueIn: (ms: number) => void;
+  /** A claim may have been committed without this process knowing. */
+  readonly uncertain: () => void;
+}
+
+/** Starts executions, by themselves or inside a caller's transaction, and goes on with what was claimed with them. */
+export class ExecutionStarts {
+  private readonly starter: Starter;
+
+  constructor(private readonly parts: ExecutionStartsParts) {
+    const { settings, store, lane, lease } = parts;
+    this.starter = new Starter(settings.tenant, store, lane, lease, settings.startTimeoutMs, {
+      claimed: (request, claims) => this.begun(request, claims),
+      leftReady: (request) => this.rootsWait(request),
+      uncertain: () => parts.uncertain(),
+    });
+  }
+
+  start(request: StartRequest): Promise<Started> {
+    return this.starter.start(request);
+  }
+
+  /** Starts inside the caller's transaction; whoever hears of it at the commit claims it. */
+  async startIn(
+    manager: EntityManager,
+    request: StartRequest,
+  ): Promise<{ id: string; created: boolean }> {
+    const { settings, store, lease, services, dueIn } = this.parts;
+    const item = toStartItem(request, 0);
+    const created = await store.startIn(
+      manager,
+      item,
+      lease.withoutClaim(),
+      services.workPayload(settings.address),
+    );
+    // What the commit tells the others is that there is work; nobody looks again when that is not due yet.
+    const delayMs = delayOf(request);
+    if (delayMs > 0) dueIn(delayMs);
+    if (created || item.idempotencyKey === null) return { id: item.id, created };
+    const [id] = await store.findByKeys(
+      [{ workflow: item.plan.workflow, key: item.idempotencyKey }],
+      manager,
+    );
+    return { id: id ?? item.id, created: false };
+  }
+
+  settled(): Promise<void> {
+    return this.starter.settled();
+  }
+
+  close(): void {
+    this.starter.close();
+  }
+
+  private begun(request: StartRequest, claims: number): void {
+    this.parts.intake.fromStart(request, claims);
+    const workflow = request.definition.workflow.name;
+    this.parts.events.ofExecution('execution.started', request.id, workflow);
+  }
+
+  private rootsWait(request: StartRequest): void {
+    const delayMs = delayOf(request);
+    if (delayMs > 0) this.parts.dueIn(delayMs);
+    else this.parts.workIsReady();
+  }
+}
+
+/** How long until a start is due; the database's clock decides, this says when to look. */
+function delayOf({ runAt, delayMs }: StartRequest): number {
+  return runAt === null ? (delayMs ?? 0) : runAt.getTime() - Date.now();
+}

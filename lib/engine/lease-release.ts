@@ -1,0 +1,53 @@
+import type { TenantStore } from '../store/store.js';
+import type { TenantLease } from './tenant-parts.js';
+
+export interface LeaseReleaseParts {
+  readonly store: TenantStore;
+  readonly lease: TenantLease;
+  /** Whether claims are held or statements under way that may make some. */
+  readonly isBusy: () => boolean;
+  /** It is being deleted, or not any more: nothing may be claimed meanwhile. */
+  readonly changed: () => void;
+}
+
+/** Lets go of a tenant's lease when there is nothing to hold it for. */
+export class LeaseRelease {
+  private underWay = false;
+
+  constructor(private readonly parts: LeaseReleaseParts) {}
+
+  get isUnderWay(): boolean {
+    return this.underWay;
+  }
+
+  /**
+   * Whether the lease can be deleted now: it stands, and there is nothing to hold it for. Nothing is claimed until
+   * {@link end}: it would have none.
+   */
+  begin(): boolean {
+    const { lease, isBusy, changed } = this.parts;
+    if (isBusy() || this.underWay || !lease.mayStand) return false;
+    this.underWay = true;
+    lease.releasing();
+    changed();
+    return true;
+  }
+
+  /** `released`: it is deleted for certain. */
+  end(released: boolean): void {
+    this.underWay = false;
+    if (released) this.parts.lease.released();
+    this.parts.changed();
+  }
+
+  /** Deletes the lease by a statement of its own, if it can be. */
+  async runOnce(): Promise<void> {
+    if (!this.begin()) return;
+    const { store, lease } = this.parts;
+    const released = await store.releaseLease(lease.instanceId).then(
+      () => true,
+      () => false,
+    );
+    this.end(released);
+  }
+}
