@@ -28,25 +28,32 @@ const NODE_FLAGS = ['--max-semi-space-size=8'];
  */
 export async function measureTenants(url, tenants = 1_000) {
   const database = `bench_tenants_${process.pid}`;
+  const table = {};
+  const show = (what, figures) => {
+    const rounded = Object.entries(figures).map(([name, value]) => [name, readable(value)]);
+    for (const [name, value] of rounded) table[`${what}: ${name}`] = { figure: value };
+    console.log(`${what}: ${rounded.map((pair) => pair.join(' ')).join('; ')}`);
+  };
   const server = await openObserver(url, database);
   console.log(`${tenants} tenants in one process; node ${NODE_FLAGS.join(' ')}`);
   try {
-    const first = await boot(server, tenants, 'first boot');
+    const first = await boot(server, tenants, show, 'first boot');
     await first.close();
-    const child = await boot(server, tenants, 'next boot');
-    await idle(server, child, 'idle');
-    await latency(child, 'first use', 0, tenants);
-    await latency(child, 'second use', 0, tenants);
-    await flood(child, `one task beside a flood of ${FLOOD} that wait`, true);
-    await flood(child, `one task while ${FLOOD} are started at once`, false);
-    await idle(server, child, 'idle again');
+    const child = await boot(server, tenants, show, 'next boot');
+    await idle(server, child, show, 'idle');
+    await latency(child, show, 'first use', 0, tenants);
+    await latency(child, show, 'second use', 0, tenants);
+    await flood(child, show, `one task beside a flood of ${FLOOD} that wait`, true);
+    await flood(child, show, `one task while ${FLOOD} are started at once`, false);
+    await idle(server, child, show, 'idle again');
     await child.close();
   } finally {
     await server.close();
   }
+  return table;
 }
 
-async function boot(server, tenants, what) {
+async function boot(server, tenants, show, what) {
   const child = await startProcess(server.url, tenants);
   const { bootMs, maxRSS } = child.booted;
   show(what, {
@@ -58,7 +65,7 @@ async function boot(server, tenants, what) {
   return child;
 }
 
-async function idle(server, child, what) {
+async function idle(server, child, show, what) {
   await delay(SETTLE_MS);
   const [before, serverBefore] = [await child.ask('counters'), await server.counters()];
   await delay(IDLE_MS);
@@ -76,7 +83,7 @@ async function idle(server, child, what) {
   });
 }
 
-async function latency(child, what, first, tenants) {
+async function latency(child, show, what, first, tenants) {
   const times = await child.ask('latency', {
     first,
     count: Math.min(LATENCY_RUNS, tenants),
@@ -85,7 +92,7 @@ async function latency(child, what, first, tenants) {
   show(`one task, ${what}`, timesOf(times));
 }
 
-async function flood(child, what, beforehand) {
+async function flood(child, show, what, beforehand) {
   const times = [];
   const rates = [];
   for (let i = 0; i < FLOODS; i++) {
@@ -109,12 +116,8 @@ function timesOf(times) {
   };
 }
 
-function show(what, figures) {
-  const text = Object.entries(figures).map(
-    ([name, value]) =>
-      `${name} ${typeof value === 'number' ? Math.round(value * 100) / 100 : value}`,
-  );
-  console.log(`${what}: ${text.join('; ')}`);
+function readable(value) {
+  return typeof value === 'number' ? Math.round(value * 100) / 100 : value;
 }
 
 /** The process under test: it answers one order at a time. */

@@ -5,7 +5,7 @@ export const tenants = {
   async run({ server, quick }) {
     const { measureTenants } = await import('../tenants.mjs');
     const { measureTenantsOfPeers } = await import('../tenants-peers.mjs');
-    await measureTenants(server.url, quick ? 100 : undefined);
-    return { tables: [await measureTenantsOfPeers(server, quick ? 10 : undefined)] };
+    const ours = await measureTenants(server.url, quick ? 100 : undefined);
+    return { tables: [ours, await measureTenantsOfPeers(server, quick ? 10 : undefined)] };
   },
 };
