@@ -5,7 +5,7 @@ import { SqlState } from './sql-state.js';
 /** For so long after several tenants were at work, one alone doesn't get all connections, in milliseconds. */
 const SHARED_MS = 5_000;
 /** Nobody waits longer than this for its own connection, in milliseconds: that may be held up by a lock. */
-const MAX_HOME_WAIT_MS = 500;
+const MAX_HOME_WAIT_MS = 1_000;
 
 interface Waiting {
   readonly since: number;
