@@ -18,8 +18,8 @@ interface Waiting {
  * its batches.
  *
  * Where there are several pools, of a connection each, every tenant is at home in one of them: there its statements are
- * prepared, and the backend knows its schema. It goes elsewhere when its own is taken and nobody at home there waits; so
- * a hundred busy tenants cost a backend a quarter of what they would if all of them went everywhere.
+ * prepared, and the backend knows its schema. It goes elsewhere when its own is taken and nobody at home there waits. So
+ * a backend plans for its own tenants, and not for all of them.
  */
 export class ConnectionTurns {
   /** Connections that are lent, by pool. */

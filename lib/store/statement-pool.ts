@@ -6,7 +6,7 @@ import { runPrepared } from './prepared-statements.js';
 import { isMissingTable, sqlState, SqlState } from './sql-state.js';
 import type { RawRow, Statement, StatementRunner, TenantTables } from './statements/statement.js';
 
-/** Runs of one statement in one tenant before it is prepared: each costs the server memory for each schema, planning a millisecond. */
+/** Runs of one statement in one tenant before it is prepared: that costs memory on the server, and planning a millisecond. */
 const PREPARE_AFTER_RUNS = 5;
 /** Runs that are further apart don't count: a tenant that is at work now and then is served as well without. */
 const MAX_PAUSE_MS = 5_000;
