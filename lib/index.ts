@@ -51,6 +51,7 @@ export {
   UnknownExecutionError,
   UnknownTenantError,
   UnknownWorkflowError,
+  UnreadableDefinitionError,
   WaitTimeoutError,
   WorkflowFailedError,
   WorkflowTimeoutError,

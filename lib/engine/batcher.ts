@@ -1,11 +1,14 @@
 import { AsyncResource } from 'node:async_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { FailureKind } from '../store/store.js';
+import type { Failure } from '../store/store.js';
 
 /** Waits between sends while the database is away, in milliseconds: at once, then calmer. */
 const RECONNECT_DELAYS_MS = [20, 50, 100, 250, 500, 1_000] as const;
-/** Pause before an item that lost a race for its rows is sent again. */
-const CONFLICT_DELAY_MS = 10;
+/** Pause before an item that failed by itself is sent again, in milliseconds; doubled up to the maximum. */
+const FIRST_DELAY_MS = 10;
+const MAX_DELAY_MS = 1_000;
+/** An item that has waited for so long since it was added is worth a word in the log, in milliseconds. */
+const LATE_MS = 5_000;
 /** Items that are sent alone at a time: each may wait for a lock, on a connection of its own. */
 const MAX_ALONE = 3;
 
@@ -19,21 +22,25 @@ export interface BatcherOptions<I, R> {
   readonly maxStatements?: number;
   /** `resent`: some of these may have been written by a send whose reply was lost. Returns one result an item. */
   readonly send: (items: readonly I[], resent: boolean) => Promise<readonly R[]>;
-  readonly failureKind: (error: unknown) => FailureKind;
+  readonly classify: (error: unknown) => Failure;
   /**
    * Asked for each item while the database is away: the error to end it with, or undefined to go on trying.
    * `sent` tells that the item may have been written.
    */
   readonly giveUp?: (item: I, error: unknown, sent: boolean) => Error | undefined;
+  /** Items that still have no result after five seconds, and what they failed with last; each is told of once. */
+  readonly late?: (items: readonly I[], error: unknown) => void;
 }
 
 interface Entry<I, R> {
   readonly item: I;
   readonly resolve: (result: R) => void;
   readonly reject: (error: unknown) => void;
+  readonly addedAt: number;
   sent: boolean;
-  /** It was sent alone and still met a lock. */
-  waits: boolean;
+  /** How often it was sent alone and failed. */
+  failures: number;
+  isLate: boolean;
 }
 
 /**
@@ -67,7 +74,8 @@ export class Batcher<I, R> {
   add(item: I): Promise<R> {
     return new Promise<R>((resolve, reject) => {
       this.pending++;
-      this.queue.push({ item, resolve, reject, sent: false, waits: false });
+      const addedAt = performance.now();
+      this.queue.push({ item, resolve, reject, addedAt, sent: false, failures: 0, isLate: false });
       this.plan();
     });
   }
@@ -130,10 +138,14 @@ export class Batcher<I, R> {
         await this.sendOnce(batch);
         return;
       } catch (error) {
-        const kind = this.options.failureKind(error);
+        const { kind, mayBeWritten } = this.options.classify(error);
+        if (kind === 'connection' || kind === 'conflict' || kind === 'passing') {
+          this.noteLate(batch, error);
+        }
         if (kind === 'connection') {
+          for (const entry of batch) entry.sent ||= mayBeWritten;
           batch = await this.waitForDatabase(batch, error, attempt);
-        } else if (kind === 'conflict') {
+        } else if (kind === 'conflict' || kind === 'passing') {
           this.setAside(batch);
           return;
         } else if (batch.length > 1) {
@@ -158,10 +170,21 @@ export class Batcher<I, R> {
     for (let i = 0; i < batch.length; i++) batch[i]?.resolve(results[i] as R);
   }
 
+  private noteLate(batch: readonly Entry<I, R>[], error: unknown): void {
+    const now = performance.now();
+    const late = batch.filter(({ isLate, addedAt }) => !isLate && now - addedAt > LATE_MS);
+    if (late.length === 0) return;
+    for (const entry of late) entry.isLate = true;
+    this.options.late?.(
+      late.map(({ item }) => item),
+      error,
+    );
+  }
+
   /** What met a lock is sent one by one beside the batches. */
   private setAside(batch: readonly Entry<I, R>[]): void {
     const [first] = batch;
-    if (batch.length === 1 && first !== undefined) first.waits = true;
+    if (batch.length === 1 && first !== undefined) first.failures++;
     this.stragglers.push(...batch);
     for (let i = 0; i < batch.length && this.alone < MAX_ALONE; i++) void this.straggle();
   }
@@ -173,7 +196,7 @@ export class Batcher<I, R> {
       entry !== undefined;
       entry = this.stragglers.shift()
     ) {
-      const closed = entry.waits && (await this.pause(CONFLICT_DELAY_MS));
+      const closed = entry.failures > 0 && (await this.pause(delayAfter(entry.failures)));
       if (closed) this.rejectAll([entry], new Error('Closed while a row was locked.'));
       else await this.flush([entry]);
     }
@@ -188,11 +211,8 @@ export class Batcher<I, R> {
     const closed = await this.pause(
       RECONNECT_DELAYS_MS[Math.min(attempt, RECONNECT_DELAYS_MS.length - 1)] ?? 1_000,
     );
-    // A connection that was refused has sent nothing, and a server that takes no writes has written nothing.
-    const sent = !isRefusal(error);
     const remaining: Entry<I, R>[] = [];
     for (const entry of batch) {
-      entry.sent ||= sent;
       const reason = closed ? asError(error) : this.options.giveUp?.(entry.item, error, entry.sent);
       if (reason === undefined) remaining.push(entry);
       else this.rejectAll([entry], reason);
@@ -225,21 +245,8 @@ export class Batcher<I, R> {
   }
 }
 
-const REFUSALS = new Set([
-  '08001',
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EHOSTUNREACH',
-  'ENOENT',
-  '57P03',
-  '53300',
-  '25006',
-]);
-
-function isRefusal(error: unknown): boolean {
-  const code: unknown =
-    typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
-  return typeof code === 'string' && REFUSALS.has(code);
+function delayAfter(failures: number): number {
+  return Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (failures - 1));
 }
 
 function asError(error: unknown): Error {

@@ -1,4 +1,4 @@
-import type { ClaimedTask } from '../store/store.js';
+import { FIRST_TOKEN, type ClaimedTask } from '../store/store.js';
 import type { ClaimTable } from './claim-table.js';
 import type { DefinitionCatalog } from './definition-catalog.js';
 import { membersOf } from './execution-memory.js';
@@ -28,10 +28,10 @@ export interface ReadiedClaim {
 export class ClaimIntake {
   constructor(private readonly parts: ClaimIntakeParts) {}
 
-  fromRow(task: ClaimedTask, toldBy: 'statement' | 'reading' = 'statement'): void {
+  fromRow(task: ClaimedTask): void {
     const definition = this.parts.catalog.known(task.definitionId);
     if (definition === undefined) return;
-    this.take(task, definition, task.generation, toldBy, task.input);
+    this.take(task, definition, task.generation, task.input);
     // It may have begun with this claim. If it began earlier, the look at the deadlines then comes too late for this
     // one only, and the sweep's came in time.
     this.watchDeadline(definition);
@@ -45,7 +45,7 @@ export class ClaimIntake {
       const claim = firstClaim(definition, {
         executionId: id,
         taskNo,
-        token: 1,
+        token: FIRST_TOKEN,
         ofExecution: request.priority,
       });
       this.take(claim, definition, 0);
@@ -66,10 +66,9 @@ export class ClaimIntake {
     facts: ClaimFacts,
     definition: RunnableDefinition,
     generation: number,
-    toldBy: 'statement' | 'reading' = 'statement',
     input?: string,
   ): void {
-    const claim = this.parts.claims.adopt(facts, generation, definition, toldBy);
+    const claim = this.parts.claims.adopt(facts, generation, definition);
     if (claim === undefined) return;
     if (input !== undefined && !claim.memory.inputKnown) claim.memory.setInput(membersOf(input));
     this.parts.take(claim);

@@ -24,7 +24,7 @@ export class ClaimReturner {
     this.batcher = new Batcher({
       maxItems: MAX_ITEMS,
       send: (items) => this.send(items),
-      failureKind: (error) => store.failureKind(error),
+      classify: (error) => store.classifyFailure(error),
     });
   }
 

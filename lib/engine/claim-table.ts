@@ -1,29 +1,21 @@
 import { ClaimLostError } from '../errors/index.js';
+import type { ClaimKey } from '../store/store.js';
 import { ExecutionMemory } from './execution-memory.js';
 import { claimKey, HeldClaim, type ClaimFacts } from './held-claim.js';
 import type { RunnableDefinition } from './runnable-definition.js';
 
-/** Claims to remember whose reply may still come; most never do. */
-const MAX_READ_EARLY = 10_000;
-
 /**
  * The claims that this process holds in one tenant, and what it remembers of their executions.
- *
- * Adoption is idempotent: a claim may be reported by the statement that made it and by a reading of what the
- * database holds, in either order, and is taken up once.
  */
 export class ClaimTable {
   /** The last claim in an execution has ended here. */
   onIdle: (executionId: string) => void = () => undefined;
+  /** A statement told of a claim that is older than the one which is held: the database may have gone back in time. */
+  onDoubt: () => void = () => undefined;
   private readonly claims = new Map<string, HeldClaim>();
   private readonly memories = new Map<string, ExecutionMemory>();
   /** While the database is being compared with memory: claims that ended meanwhile, which the reading still shows. */
   private releasedMeanwhile: Set<string> | undefined;
-  /**
-   * Claims that a reading told of. The reply of the statement that made them may have been lost, or be on its way yet
-   * when the claim has long ended.
-   */
-  private readonly readEarly = new Set<string>();
 
   get size(): number {
     return this.claims.size;
@@ -59,31 +51,32 @@ export class ClaimTable {
     return (this.memories.get(executionId)?.claims ?? 0) > 0;
   }
 
-  /** Undefined when this claim was taken up before. */
+  /** Whether the claim is held here. */
+  knows({ executionId, taskNo, token }: ClaimKey): boolean {
+    return this.claims.get(claimKey(executionId, taskNo))?.token === token;
+  }
+
+  /**
+   * Takes up a claim that a statement has made. Undefined when it was taken up before, and for a reply that is older
+   * than what is known: tokens go up within one history of the database.
+   */
   adopt(
     facts: ClaimFacts,
     generation: number,
     definition: RunnableDefinition,
-    toldBy: 'statement' | 'reading' = 'statement',
   ): HeldClaim | undefined {
     const key = claimKey(facts.executionId, facts.taskNo);
     const earlier = this.claims.get(key);
-    if (earlier !== undefined && earlier.token >= facts.token) return undefined;
-    if (this.releasedMeanwhile?.has(`${key}/${facts.token}`) === true) return undefined;
-    if (toldBy === 'reading') this.rememberEarly(`${key}/${facts.token}`);
-    else if (this.readEarly.size > 0 && this.readEarly.delete(`${key}/${facts.token}`))
+    if (earlier !== undefined && earlier.token >= facts.token) {
+      if (earlier.token > facts.token) this.onDoubt();
       return undefined;
+    }
     if (earlier !== undefined) this.lose(earlier);
     const memory = this.memoryOf(facts.executionId, definition, generation);
     const claim = new HeldClaim(facts, definition, memory);
     memory.claims++;
     this.claims.set(key, claim);
     return claim;
-  }
-
-  private rememberEarly(claim: string): void {
-    if (this.readEarly.size >= MAX_READ_EARLY) this.readEarly.clear();
-    this.readEarly.add(claim);
   }
 
   /** Forgets the execution if no claim in it was taken up. */
@@ -111,11 +104,27 @@ export class ClaimTable {
       this.memories.delete(claim.executionId);
   }
 
-  /** Runs a reading of what the database holds, minding what ends meanwhile. */
-  async compare<T>(read: () => Promise<T>, use: (rows: T) => Promise<void>): Promise<void> {
-    this.releasedMeanwhile = new Set();
+  /** Forgets the outcomes that no held claim is built on: they are read again when they are needed. */
+  forgetOutcomes(): void {
+    const built = new Map<ExecutionMemory, number[]>();
+    for (const { memory, task } of this.claims.values()) {
+      const tasks = built.get(memory);
+      if (tasks === undefined) built.set(memory, [task.no]);
+      else tasks.push(task.no);
+    }
+    for (const memory of this.memories.values()) memory.keepAncestorsOf(built.get(memory) ?? []);
+  }
+
+  /** Runs a reading of what the database holds; it can ask whether a claim has ended since it began. */
+  async watchReleases<T>(
+    read: (wasReleased: (claim: ClaimKey) => boolean) => Promise<T>,
+  ): Promise<T> {
+    const released = new Set<string>();
+    this.releasedMeanwhile = released;
     try {
-      await use(await read());
+      return await read(({ executionId, taskNo, token }) =>
+        released.has(`${claimKey(executionId, taskNo)}/${token}`),
+      );
     } finally {
       this.releasedMeanwhile = undefined;
     }

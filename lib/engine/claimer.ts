@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { toStoredError } from '../errors/index.js';
 import type { ClaimedTask, TaskKey, TenantStore } from '../store/store.js';
+import type { ClaimsInFlight } from './claims-in-flight.js';
 import type { DefinitionCatalog } from './definition-catalog.js';
 import type { Lane } from './lane.js';
 import type { TenantLease } from './tenant-parts.js';
@@ -10,8 +11,8 @@ const MAX_CLAIMS = 500;
 /** Pause after a claiming statement failed, in milliseconds; doubled up to the maximum. */
 const CLAIM_RETRY_MS = 250;
 const MAX_CLAIM_RETRY_MS = 30_000;
-/** As above, where it is the database that is away. It comes back by itself. */
-const MAX_RECONNECT_MS = 1_000;
+/** As above, where what failed passes by itself: a database that is away, a lock. */
+const MAX_PASSING_RETRY_MS = 1_000;
 
 export interface ClaimerParts {
   readonly tenant: string;
@@ -19,12 +20,15 @@ export interface ClaimerParts {
   readonly catalog: DefinitionCatalog;
   readonly lane: Lane;
   readonly lease: TenantLease;
+  readonly inFlight: ClaimsInFlight;
   /** Tasks that must not begin in this process now. */
   readonly except: () => readonly TaskKey[];
   readonly adopt: (task: ClaimedTask) => void;
   /** A claim may have been committed without this process knowing. */
   readonly uncertain: () => void;
   readonly tryAgainIn: (ms: number) => void;
+  /** Nothing was found: there may be tasks of definitions that this process doesn't know. */
+  readonly foundNothing: () => void;
   /** There may be more than this process has room for. */
   readonly leftReady: () => void;
 }
@@ -92,19 +96,22 @@ export class Claimer {
 
   /** One claiming statement; whether it may be worth another. */
   private async claimOnce(): Promise<boolean> {
-    const { store, catalog, lane, lease, except, adopt } = this.parts;
+    const { store, catalog, lane, lease, inFlight, except, adopt, foundNothing } = this.parts;
     const { ids, unknownTasks } = catalog.claimable;
     if (!this.allowed || ids.length === 0) return false;
     // Unless work is known to wait, this may be a look for nothing: half of the room stays for what starts meanwhile.
     const room = lane.reserve(lane.backlog ? MAX_CLAIMS : Math.ceil(lane.room / 2));
     if (room === 0) return false;
     try {
-      const write = lease.forClaim();
-      const claimed = await store.claim(ids, unknownTasks, room, write, except());
-      lease.written(write);
-      lane.backlog = claimed.length === room;
-      for (const task of claimed) adopt(task);
-      return claimed.length === room;
+      return await inFlight.run(async () => {
+        const write = lease.forClaim();
+        const claimed = await store.claim(ids, unknownTasks, room, write, except());
+        lease.written(write);
+        lane.backlog = claimed.length === room;
+        for (const task of claimed) adopt(task);
+        if (claimed.length === 0) foundNothing();
+        return claimed.length === room;
+      });
     } finally {
       lane.unreserve(room);
     }
@@ -113,10 +120,11 @@ export class Claimer {
   private failed(error: unknown): void {
     const { tenant, store, lane, uncertain, tryAgainIn } = this.parts;
     lane.backlog = true;
-    const kind = store.failureKind(error);
-    const longest = kind === 'connection' ? MAX_RECONNECT_MS : MAX_CLAIM_RETRY_MS;
+    const kind = store.classifyFailure(error).kind;
+    const isFinal = kind === 'refused' || kind === 'data' || kind === 'bug';
+    const longest = isFinal ? MAX_CLAIM_RETRY_MS : MAX_PASSING_RETRY_MS;
     const pause = Math.min(CLAIM_RETRY_MS * 2 ** this.failures++, longest);
-    if (kind === 'refused' && this.failures === 1) {
+    if (isFinal && this.failures === 1) {
       this.logger.error(
         `Tenant "${tenant}": its tasks can't be claimed: ${toStoredError(error).message}`,
       );

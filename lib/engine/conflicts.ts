@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { TenantStore } from '../store/store.js';
+import type { FailureKind, TenantStore } from '../store/store.js';
 
 /** Pauses before what lost a race is sent again, in milliseconds; each somewhere between half of it and all. */
 const PAUSES_MS = [5, 10, 20, 50, 100] as const;
@@ -12,12 +12,17 @@ export function conflictPause(attempt: number): Promise<void> {
   return delay(longest * (0.5 + Math.random() / 2));
 }
 
+/** Whether what failed so was not written, and may be when it is sent again. */
+function mayPass(kind: FailureKind): boolean {
+  return kind === 'conflict' || kind === 'passing';
+}
+
 /**
  * Runs `work` again when the server chose it as the one to fail (a deadlock, a serialization failure, a row that was
  * locked for too long): then nothing was written. For statements outside of a batch; batches do it by themselves.
  */
 export async function repeatConflicts<T>(
-  store: Pick<TenantStore, 'failureKind'>,
+  store: Pick<TenantStore, 'classifyFailure'>,
   work: () => Promise<T>,
 ): Promise<T> {
   const end = performance.now() + PATIENCE_MS;
@@ -25,7 +30,7 @@ export async function repeatConflicts<T>(
     try {
       return await work();
     } catch (error) {
-      if (store.failureKind(error) !== 'conflict' || performance.now() > end) throw error;
+      if (!mayPass(store.classifyFailure(error).kind) || performance.now() > end) throw error;
     }
     await conflictPause(attempt);
   }

@@ -21,7 +21,7 @@ export class ContextWriter {
         if (claim !== undefined) await this.write(claim);
         return [undefined];
       },
-      failureKind: (error) => store.failureKind(error),
+      classify: (error) => store.classifyFailure(error),
     });
   }
 

@@ -1,15 +1,15 @@
-import {
-  type RegisteredWorkflow,
-  type WorkflowRegistry,
-} from '../discovery/registered-workflow.js';
-import { UnknownWorkflowError } from '../errors/index.js';
+import { Logger } from '@nestjs/common';
+import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/registered-workflow.js';
+import { UnknownWorkflowError, UnreadableDefinitionError, describeError } from '../errors/index.js';
 import type {
   DefinitionContent,
+  KnownDefinitions,
   NewDefinition,
   StoredDefinitionRow,
   TenantStore,
 } from '../store/store.js';
 import {
+  definitionIdOf,
   restoreWorkflow,
   storeWorkflow,
   type CompiledWorkflow,
@@ -18,21 +18,31 @@ import {
 import { repeatConflicts } from './conflicts.js';
 import { makeRunnable, type RunnableDefinition } from './runnable-definition.js';
 
+/** Looks for definitions that other processes use are at least this far apart, in milliseconds. */
+const LOOK_INTERVAL_MS = 1_000;
+
 /** What a claim asks for: definitions of which the code has handlers, and the tasks among them that it has none for. */
 export interface ClaimableDefinitions {
-  readonly ids: readonly number[];
-  readonly unknownTasks: readonly (readonly [definition: number, task: number])[];
+  readonly ids: readonly string[];
+  readonly unknownTasks: readonly (readonly [definition: string, task: number])[];
 }
 
 /**
- * The definitions of one tenant that this process knows: its own, registered at boot, and the stored ones of the
- * same names, which executions from before the last deploy are pinned to.
+ * The definitions of one tenant that this process knows: its own, registered at boot, and those of the same names that
+ * unfinished executions from before the last deploy, or of other processes, are pinned to.
+ *
+ * A definition's id follows from its content, so nothing of this can be out of date; what can be missing is the stored
+ * row, by which other processes know it.
  */
 export class DefinitionCatalog {
-  private readonly byId = new Map<number, RunnableDefinition>();
-  private readonly current = new Map<string, RunnableDefinition>();
+  private readonly logger = new Logger('Cloacina');
+  private readonly byId = new Map<string, RunnableDefinition>();
+  private ownDefinitions: ReadonlyMap<string, RunnableDefinition> | undefined;
+  /** Stored definitions that this process can't read; each is reported once. */
+  private readonly unreadable = new Set<string>();
   private claimableIds: ClaimableDefinitions = { ids: [], unknownTasks: [] };
   private opened = false;
+  private lookedAt = -Infinity;
 
   constructor(
     private readonly store: TenantStore,
@@ -43,39 +53,51 @@ export class DefinitionCatalog {
     private readonly restored: Map<string, Promise<CompiledWorkflow>> = new Map(),
   ) {}
 
+  /** What the code has, by name. Asked for first when the tenant is opened: the registry is complete by then. */
+  private get current(): ReadonlyMap<string, RunnableDefinition> {
+    if (this.ownDefinitions !== undefined) return this.ownDefinitions;
+    const own = new Map<string, RunnableDefinition>();
+    for (const registered of this.registry.list()) {
+      if (!this.serves(registered)) continue;
+      const runnable = makeRunnable(registered.definition, registered);
+      this.byId.set(runnable.id, runnable);
+      own.set(registered.definition.name, runnable);
+    }
+    this.ownDefinitions = own;
+    return own;
+  }
+
+  /** Names of the workflows that this tenant runs. */
+  get names(): string[] {
+    return [...this.current.keys()];
+  }
+
   /**
    * Registers what the code has and loads the older definitions that the code still has handlers for.
    *
-   * @param known - the stored definitions from the oldest to the newest, for who has read them already
+   * @param known - for a caller that has read it, and registered what {@link toRegister} returned
    */
-  async open(known?: readonly StoredDefinitionRow[]): Promise<void> {
-    const own = this.own();
-    const names = own.map(({ definition }) => definition.name);
-    const newest = byName(known ?? (await this.store.definitions.newestOf(names)));
-    for (const registered of own) {
-      const stored = newest.get(registered.definition.name);
-      const id =
-        stored?.hash === registered.definition.hash
-          ? stored.id
-          : await this.register(registered.definition);
-      const runnable = makeRunnable(id, registered.definition, registered);
-      this.byId.set(id, runnable);
-      this.current.set(registered.definition.name, runnable);
-    }
-    for (const row of known ?? (await this.store.definitions.all())) {
-      if (this.byId.has(row.id) || !this.current.has(row.name)) continue;
-      await this.loadOlder(row);
-    }
+  async open(known?: KnownDefinitions): Promise<void> {
+    const stored = known ?? (await this.store.definitions.known(this.names));
+    if (known === undefined) await this.register(this.toRegister(stored));
+    await this.loadAll(stored.active);
     this.updateClaimable();
     this.opened = true;
   }
 
-  /** Definitions of the code that {@link open} would register; `known` as there. */
-  toRegister(known: readonly StoredDefinitionRow[]): NewDefinition[] {
-    const newest = byName(known);
-    return this.own()
-      .filter(({ definition }) => newest.get(definition.name)?.hash !== definition.hash)
-      .map(({ definition }) => asNew(definition));
+  /** Definitions of the code that are not the newest stored ones of their names. */
+  toRegister({ newest }: KnownDefinitions): NewDefinition[] {
+    const stored = new Map(newest.map((row) => [row.name, row.id]));
+    return [...this.current.values()]
+      .filter(({ id, workflow }) => stored.get(workflow.name) !== id)
+      .map(asNew);
+  }
+
+  /** Stores the code's definitions again: the database may have lost them. */
+  async registerAgain(): Promise<void> {
+    const stored = await this.store.definitions.known(this.names);
+    await this.register(this.toRegister(stored));
+    await this.loadAll(stored.active);
   }
 
   get isOpen(): boolean {
@@ -86,13 +108,17 @@ export class DefinitionCatalog {
     return this.claimableIds;
   }
 
-  known(id: number): RunnableDefinition | undefined {
+  known(id: string): RunnableDefinition | undefined {
     return this.byId.get(id);
   }
 
-  /** A definition by its id, read if this process has not seen it. */
-  async find(id: number): Promise<RunnableDefinition> {
-    return this.byId.get(id) ?? (await this.load(id));
+  /**
+   * A definition by its id, read if this process has not seen it.
+   *
+   * @throws UnreadableDefinitionError when it isn't stored, or not in a form that this release reads
+   */
+  async find(id: string): Promise<RunnableDefinition> {
+    return this.byId.get(id) ?? this.add(await this.load(id));
   }
 
   /** The definition that a start by name uses: the code's, or else the newest stored one. */
@@ -100,10 +126,8 @@ export class DefinitionCatalog {
     const current = this.current.get(name);
     if (current !== undefined) return current;
     const content = await this.store.definitions.newest(name);
-    if (content === undefined) {
-      throw new UnknownWorkflowError(name, [...this.current.keys()]);
-    }
-    return this.byId.get(content.id) ?? this.restore(content);
+    if (content === undefined) throw new UnknownWorkflowError(name, this.names);
+    return this.byId.get(content.id) ?? this.add(this.restore(content));
   }
 
   /** The code's definition, without a look at the database. */
@@ -111,58 +135,89 @@ export class DefinitionCatalog {
     return this.current.get(name);
   }
 
-  /** Many tenants are opened at once: the first one reads, the others wait for that. */
-  private async loadOlder({ id, hash }: StoredDefinitionRow): Promise<void> {
-    const shared = this.restored.get(hash);
-    if (shared === undefined) {
-      const loaded = this.load(id).then(({ workflow }) => workflow);
-      this.restored.set(hash, loaded);
-      loaded.catch(() => this.restored.delete(hash));
-      await loaded;
-      return;
-    }
-    const workflow = await shared.catch(() => undefined);
-    // Its own hash was compared with what is in it, so another tenant's row can't pass for it.
-    if (workflow?.hash === hash) this.add(id, workflow);
-    else await this.load(id);
+  /**
+   * Looks for definitions that other processes use and that tasks wait for: of a release that was deployed after this
+   * process booted, or one that is being rolled out beside it. At most once a second. Whether there are new ones.
+   */
+  async lookForOthers(): Promise<boolean> {
+    const now = performance.now();
+    if (!this.opened || now - this.lookedAt < LOOK_INTERVAL_MS) return false;
+    this.lookedAt = now;
+    const before = this.byId.size;
+    await this.loadAll(await this.store.definitions.waiting(this.names));
+    return this.byId.size > before;
   }
 
-  private async load(id: number): Promise<RunnableDefinition> {
+  private async loadAll(rows: readonly StoredDefinitionRow[]): Promise<void> {
+    for (const row of rows) {
+      if (this.byId.has(row.id) || this.unreadable.has(row.id)) continue;
+      try {
+        this.add(await this.loadShared(row));
+      } catch (error) {
+        if (!(error instanceof UnreadableDefinitionError)) throw error;
+        this.unreadable.add(row.id);
+        this.logger.warn(`${error.message} Its executions are left to processes that can read it.`);
+      }
+    }
+  }
+
+  /** Many tenants are opened at once: the first one reads, the others wait for that. */
+  private async loadShared({ id, hash }: StoredDefinitionRow): Promise<CompiledWorkflow> {
+    const shared = this.restored.get(hash);
+    // Its own hash was compared with what is in it, so another tenant's row can't pass for it.
+    const known = await shared?.catch(() => undefined);
+    if (known?.hash === hash) return known;
+    const loaded = this.load(id);
+    if (shared === undefined) {
+      this.restored.set(hash, loaded);
+      loaded.catch(() => this.restored.delete(hash));
+    }
+    return loaded;
+  }
+
+  private async load(id: string): Promise<CompiledWorkflow> {
     const content = await this.store.definitions.find(id);
-    if (content === undefined)
-      throw new ReferenceError(`Definition ${id} is not in schema ${this.store.schema}.`);
+    if (content === undefined) {
+      throw new UnreadableDefinitionError({
+        id,
+        schema: this.store.schema,
+        reason: 'it is missing',
+      });
+    }
     return this.restore(content);
   }
 
-  private restore(content: DefinitionContent): RunnableDefinition {
-    const workflow = restoreWorkflow(content.definition as StoredDefinition);
-    return this.add(content.id, workflow);
+  /** What is stored must be what the id says: an execution never runs by another definition than its own. */
+  private restore({ id, name, definition }: DefinitionContent): CompiledWorkflow {
+    const { schema } = this.store;
+    try {
+      const workflow = restoreWorkflow(definition as StoredDefinition);
+      if (workflow.name === name && definitionIdOf(workflow.hash) === id) return workflow;
+    } catch (error) {
+      throw new UnreadableDefinitionError({ id, schema, reason: describeError(error) });
+    }
+    throw new UnreadableDefinitionError({ id, schema, reason: 'it is not the one of this id' });
   }
 
-  private add(id: number, workflow: CompiledWorkflow): RunnableDefinition {
+  private add(workflow: CompiledWorkflow): RunnableDefinition {
     const registered = this.registry.get(workflow.name);
     const runnable = makeRunnable(
-      id,
       workflow,
       registered !== undefined && this.serves(registered) ? registered : undefined,
     );
-    this.byId.set(id, runnable);
+    this.byId.set(runnable.id, runnable);
     this.updateClaimable();
     return runnable;
   }
 
-  private own(): RegisteredWorkflow[] {
-    return this.registry.list().filter((registered) => this.serves(registered));
-  }
-
-  private register(workflow: CompiledWorkflow): Promise<number> {
-    const definition = asNew(workflow);
-    return repeatConflicts(this.store, () => this.store.definitions.register(definition));
+  private async register(definitions: readonly NewDefinition[]): Promise<void> {
+    if (definitions.length === 0) return;
+    await repeatConflicts(this.store, () => this.store.definitions.register(definitions));
   }
 
   private updateClaimable(): void {
-    const ids: number[] = [];
-    const unknownTasks: (readonly [number, number])[] = [];
+    const ids: string[] = [];
+    const unknownTasks: (readonly [string, number])[] = [];
     for (const { id, handlers } of this.byId.values()) {
       if (handlers.every((handler) => handler === undefined)) continue;
       ids.push(id);
@@ -174,13 +229,9 @@ export class DefinitionCatalog {
   }
 }
 
-/** The last of each name. */
-function byName(rows: readonly StoredDefinitionRow[]): Map<string, StoredDefinitionRow> {
-  return new Map(rows.map((row) => [row.name, row]));
-}
-
-function asNew(workflow: CompiledWorkflow): NewDefinition {
+function asNew({ id, workflow }: RunnableDefinition): NewDefinition {
   return {
+    id,
     hash: workflow.hash,
     name: workflow.name,
     version: workflow.version,

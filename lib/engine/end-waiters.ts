@@ -66,8 +66,8 @@ export class EndWaiters {
   /** A database that is away now is asked again. */
   private statusOf(id: string): Promise<string | undefined> {
     return repeatConflicts(this.store, () => this.store.await(id)).catch((error: unknown) => {
-      const kind = this.store.failureKind(error);
-      if (kind === 'connection' || kind === 'conflict') return 'Running';
+      const kind = this.store.classifyFailure(error).kind;
+      if (kind === 'connection' || kind === 'conflict' || kind === 'passing') return 'Running';
       throw error;
     });
   }

@@ -63,6 +63,15 @@ export class ExecutionMemory {
     this.outcomes.set(no, outcome);
   }
 
+  /** Forgets the outcomes of all other tasks. */
+  keepAncestorsOf(tasks: readonly number[]): void {
+    for (const no of [...this.outcomes.keys()]) {
+      if (tasks.some((task) => this.workflow.isAncestor(no, task))) continue;
+      this.outcomes.delete(no);
+      if (this.isLeaf(no)) this.knownLeaves--;
+    }
+  }
+
   isLeaf(no: number): boolean {
     return (this.workflow.dependents[no]?.length ?? 0) === 0;
   }

@@ -1,5 +1,6 @@
 import type { EntityManager } from 'typeorm';
-import type { TenantStore } from '../store/store.js';
+import { isCreated, type TenantStore } from '../store/store.js';
+import type { ClaimsInFlight } from './claims-in-flight.js';
 import type { ClaimIntake } from './claim-intake.js';
 import type { Lane } from './lane.js';
 import { Starter, toStartItem, type StartRequest, type Started } from './starter.js';
@@ -11,6 +12,7 @@ export interface ExecutionStartsParts {
   readonly store: TenantStore;
   readonly lane: Lane;
   readonly lease: TenantLease;
+  readonly inFlight: ClaimsInFlight;
   readonly services: ProcessServices;
   readonly intake: ClaimIntake;
   readonly events: TenantEvents;
@@ -20,6 +22,8 @@ export interface ExecutionStartsParts {
   readonly dueIn: (ms: number) => void;
   /** A claim may have been committed without this process knowing. */
   readonly uncertain: () => void;
+  /** The database has lost definitions that this process had stored. */
+  readonly definitionsMissing: () => void;
 }
 
 /** Starts executions, by themselves or inside a caller's transaction, and goes on with what was claimed with them. */
@@ -27,12 +31,21 @@ export class ExecutionStarts {
   private readonly starter: Starter;
 
   constructor(private readonly parts: ExecutionStartsParts) {
-    const { settings, store, lane, lease } = parts;
-    this.starter = new Starter(settings.tenant, store, lane, lease, settings.startTimeoutMs, {
-      claimed: (request, claims) => this.begun(request, claims),
-      leftReady: (request) => this.rootsWait(request),
-      uncertain: () => parts.uncertain(),
-    });
+    const { settings, store, lane, lease, inFlight } = parts;
+    this.starter = new Starter(
+      settings.tenant,
+      store,
+      lane,
+      lease,
+      inFlight,
+      settings.startTimeoutMs,
+      {
+        claimed: (request, claims) => this.begun(request, claims),
+        leftReady: (request) => this.rootsWait(request),
+        uncertain: () => parts.uncertain(),
+        definitionsMissing: () => parts.definitionsMissing(),
+      },
+    );
   }
 
   start(request: StartRequest): Promise<Started> {
@@ -44,14 +57,16 @@ export class ExecutionStarts {
     manager: EntityManager,
     request: StartRequest,
   ): Promise<{ id: string; created: boolean }> {
-    const { settings, store, lease, services, dueIn } = this.parts;
+    const { settings, store, lease, services, dueIn, definitionsMissing } = this.parts;
     const item = toStartItem(request, 0);
-    const created = await store.startIn(
+    const reply = await store.startIn(
       manager,
       item,
       lease.withoutClaim(),
       services.workPayload(settings.address),
     );
+    if (!reply.definitionsAreStored) definitionsMissing();
+    const created = isCreated(reply, item.id);
     // What the commit tells the others is that there is work; nobody looks again when that is not due yet.
     const delayMs = delayOf(request);
     if (delayMs > 0) dueIn(delayMs);

@@ -142,8 +142,9 @@ export class Executor implements AttemptListener {
   /** Notes that a suspect begins, so that the loss of the process is charged to it and not to those that wait. */
   private async noteBegin(claim: HeldClaim): Promise<void> {
     const { store, claims } = this.parts;
+    const { executionId, task, token } = claim;
     try {
-      if (await store.beginSuspect(claim.executionId, claim.task.no, claim.token)) return;
+      if (await store.beginSuspect(executionId, task.no, token)) return;
       claims.lose(claim);
       this.settlement.refused(claim);
     } catch {

@@ -1,8 +1,10 @@
 import { AsyncResource } from 'node:async_hooks';
-import { ContextTooLargeError } from '../errors/index.js';
-import type { TenantStore } from '../store/store.js';
+import { Logger } from '@nestjs/common';
+import { ContextTooLargeError, toStoredError } from '../errors/index.js';
+import type { CompletionResult, Failure, FailureKind, TenantStore } from '../store/store.js';
 import type { ContextView } from '../workflow/index.js';
 import type { Attempt } from './attempt.js';
+import type { ClaimsInFlight } from './claims-in-flight.js';
 import type { ClaimTable } from './claim-table.js';
 import { runInTask } from './current-task.js';
 import type { OutcomeRecorder } from './outcome-recorder.js';
@@ -11,21 +13,58 @@ import { encodeWrites, resultOf, type TaskResult } from './task-result.js';
 import type { TaskSettlement } from './task-settlement.js';
 import type { TenantSettings } from './tenant-parts.js';
 
-/** A transactional task whose outcome lost a race for its rows begins again after so long, in milliseconds. */
-const CONFLICT_PAUSE_MS = 50;
-/** One that met no connection to begin on is tried again after so long, in milliseconds. */
-const RECONNECT_PAUSE_MS = 250;
+/** After which pause a transactional task begins again that lost its transaction, in milliseconds. */
+const PAUSES_MS: Partial<Record<FailureKind, number>> = {
+  conflict: 50,
+  passing: 250,
+  connection: 250,
+};
+/** The same where no transaction can be begun, for a reason that does not pass by itself. */
+const REFUSED_PAUSE_MS = 5_000;
+
+/** How far a transactional run has come. */
+interface TransactionalRun {
+  /** `outcome`: its last statement before the COMMIT. */
+  phase: 'begin' | 'handler' | 'outcome' | 'commit';
+  context: RunningTask | undefined;
+  /** What its commit makes true. */
+  recorded: { readonly result: TaskResult; readonly completion: CompletionResult } | undefined;
+}
+
+/** What becomes of a task whose transaction failed; `again`: at no cost of an attempt. */
+type TransactionDecision = 'attempt' | 'again' | 'lookUp' | 'unstorable' | 'giveUp';
+
+function decideTransaction(
+  phase: TransactionalRun['phase'],
+  { kind, mayBeWritten }: Failure,
+): TransactionDecision {
+  switch (phase) {
+    case 'handler':
+      return 'attempt';
+    case 'begin':
+      return 'again';
+    case 'outcome':
+      if (kind === 'data') return 'unstorable';
+      return kind === 'refused' || kind === 'bug' ? 'giveUp' : 'again';
+    case 'commit':
+      if (kind === 'connection') return mayBeWritten ? 'lookUp' : 'again';
+      // Deferred constraints and triggers run at the COMMIT: what they refuse is what the handler wrote.
+      return kind === 'conflict' ? 'again' : 'attempt';
+  }
+}
 
 export interface HandlerRunnerParts {
   readonly settings: TenantSettings;
   readonly store: TenantStore;
   readonly claims: ClaimTable;
   readonly recorder: OutcomeRecorder;
+  readonly inFlight: ClaimsInFlight;
   readonly settlement: TaskSettlement;
 }
 
 /** Runs handlers, and makes of what they return, write and throw what becomes of their tasks. */
 export class HandlerRunner {
+  private readonly logger = new Logger('Cloacina');
   private readonly scope = new AsyncResource('CloacinaTask');
   private readonly surroundings: TaskSurroundings;
 
@@ -63,54 +102,104 @@ export class HandlerRunner {
   /** The handler's writes and the outcome in one transaction; the outcome is the last statement before COMMIT. */
   private async runTransactional(attempt: Attempt): Promise<void> {
     const { claim, input } = attempt;
-    const { store, recorder, settings, settlement } = this.parts;
-    let context: RunningTask | undefined;
-    let recording = false;
+    const { store, recorder, settings, inFlight } = this.parts;
+    const run: TransactionalRun = { phase: 'begin', context: undefined, recorded: undefined };
+    let landed = (): void => undefined;
     try {
-      let result: TaskResult | undefined;
-      const completion = await store.transaction(async (transaction) => {
+      await store.transaction(async (transaction) => {
+        run.phase = 'handler';
         // It may have waited long for the connection.
         if (claim.lost) throw REFUSED;
-        context = new RunningTask(claim, input.view, {
+        run.context = new RunningTask(claim, input.view, {
           tenant: settings.tenant,
           dataSource: store.dataSource,
           manager: transaction.manager,
         });
-        result = this.finish(attempt, context, await this.invoke(attempt, context));
+        const result = this.finish(attempt, run.context, await this.invoke(attempt, run.context));
+        await transaction.assertOpen();
         // Settled already: the attempt timed out, and what it wrote must not be committed.
         if (!attempt.settle('handler') || claim.lost) throw REFUSED;
-        recording = true;
-        const recorded = await recorder.recordWith([result], (outcomes, lease) =>
+        run.phase = 'outcome';
+        landed = inFlight.begin();
+        const completion = await recorder.recordWith([result], (outcomes, lease) =>
           transaction.complete(outcomes, lease),
         );
-        if (recorded.accepted[0] !== true) throw REFUSED;
-        return recorded;
+        if (completion.accepted[0] !== true) throw REFUSED;
+        run.recorded = { result, completion };
+        run.phase = 'commit';
       }, claim.signal);
-      if (result !== undefined) recorder.follow([result], completion);
+      if (run.recorded !== undefined) {
+        recorder.follow([run.recorded.result], run.recorded.completion);
+      }
     } catch (error) {
-      if (attempt.timedOut) return;
-      attempt.settle('handler');
-      if (error === REFUSED) {
-        this.parts.claims.lose(claim);
-        settlement.refused(claim);
-      } else if (recording && !claim.lost && store.failureKind(error) === 'conflict') {
-        // The handler has done its part, and a lost race costs it no attempt.
-        settlement.returnClaim(claim, 'giveBack', CONFLICT_PAUSE_MS);
-      } else if (
-        context === undefined &&
-        !claim.lost &&
-        store.failureKind(error) === 'connection'
-      ) {
-        // It has not begun.
-        settlement.returnClaim(claim, 'giveBack', RECONNECT_PAUSE_MS);
-      } else {
-        // A connection that broke at COMMIT leaves it open whether the outcome stands. The failure is fenced by
-        // the same token: it is refused if it does.
-        this.afterThrow(attempt, context, error);
+      if (!attempt.timedOut) {
+        attempt.settle('handler');
+        await this.afterTransaction(attempt, run, error);
       }
     } finally {
+      landed();
       attempt.end();
     }
+  }
+
+  /**
+   * A transaction that was not committed, or not known to be. Only what the handler did is charged to its attempt: that
+   * the connection was lost under the library's own statements, or that the server had no memory for them, is not.
+   */
+  private async afterTransaction(
+    attempt: Attempt,
+    run: TransactionalRun,
+    error: unknown,
+  ): Promise<void> {
+    const { claim, input } = attempt;
+    const { claims, settlement, store } = this.parts;
+    if (error === REFUSED) {
+      claims.lose(claim);
+      settlement.refused(claim);
+      return;
+    }
+    if (claim.lost) return;
+    const failure = store.classifyFailure(error);
+    switch (decideTransaction(run.phase, failure)) {
+      case 'attempt':
+        this.afterThrow(attempt, run.context, error);
+        break;
+      case 'unstorable':
+        settlement.record(resultOf(claim, input, 'Failed', { error: toStoredError(error) }));
+        break;
+      case 'giveUp':
+        settlement.giveUp(claim, error);
+        break;
+      case 'lookUp':
+        await this.lookUp(attempt, run);
+        break;
+      case 'again':
+        this.beginAgain(attempt, failure.kind, error);
+    }
+  }
+
+  /** The reply to COMMIT was lost: the task's row tells whether it stands. */
+  private async lookUp(attempt: Attempt, { recorded }: TransactionalRun): Promise<void> {
+    const { recorder, settlement } = this.parts;
+    if (recorded === undefined) return;
+    const { result, completion } = recorded;
+    try {
+      if (await recorder.isRecorded(result)) recorder.follow([result], completion);
+      else this.beginAgain(attempt, 'connection', undefined);
+    } catch (error) {
+      settlement.giveUp(attempt.claim, error);
+    }
+  }
+
+  private beginAgain({ claim }: Attempt, kind: FailureKind, error: unknown): void {
+    const pauseMs = PAUSES_MS[kind] ?? REFUSED_PAUSE_MS;
+    if (pauseMs === REFUSED_PAUSE_MS) {
+      this.logger.error(
+        `Tenant "${this.parts.settings.tenant}": no transaction can be begun for task ${claim.task.name} of execution ` +
+          `${claim.executionId}; it is tried again in ${REFUSED_PAUSE_MS} ms: ${toStoredError(error).message}`,
+      );
+    }
+    this.parts.settlement.returnClaim(claim, 'giveBack', pauseMs);
   }
 
   private invoke(attempt: Attempt, context: RunningTask): unknown {

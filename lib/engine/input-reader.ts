@@ -24,7 +24,7 @@ export class InputReader {
       weight: ({ tasks }) => tasks.length + 1,
       maxWeight: MAX_ROWS,
       send: (items) => this.read(items),
-      failureKind: (error) => store.failureKind(error),
+      classify: (error) => store.classifyFailure(error),
     });
   }
 

@@ -8,6 +8,8 @@ export interface LeaseReleaseParts {
   readonly isBusy: () => boolean;
   /** It is being deleted, or not any more: nothing may be claimed meanwhile. */
   readonly changed: () => void;
+  /** The database holds claims under it that this process doesn't know of. */
+  readonly stillHeld: () => void;
 }
 
 /** Lets go of a tenant's lease when there is nothing to hold it for. */
@@ -33,21 +35,19 @@ export class LeaseRelease {
     return true;
   }
 
-  /** `released`: it is deleted for certain. */
-  end(released: boolean): void {
+  /** `released`: whether it is deleted; false where claims are held under it, undefined where that isn't known. */
+  end(released: boolean | undefined): void {
     this.underWay = false;
-    if (released) this.parts.lease.released();
+    if (released === true) this.parts.lease.released();
     this.parts.changed();
+    if (released === false) this.parts.stillHeld();
   }
 
   /** Deletes the lease by a statement of its own, if it can be. */
   async runOnce(): Promise<void> {
     if (!this.begin()) return;
     const { store, lease } = this.parts;
-    const released = await store.releaseLease(lease.instanceId).then(
-      () => true,
-      () => false,
-    );
+    const released = await store.releaseLease(lease.instanceId).catch(() => undefined);
     this.end(released);
   }
 }

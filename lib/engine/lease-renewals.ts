@@ -15,8 +15,8 @@ export interface RenewingSession {
     epoch: string | null,
     leaseDurationMs: number,
   ): Promise<(boolean | undefined)[]>;
-  /** By index: true, or undefined where the schema is broken. */
-  release(leases: readonly HeldLease[]): Promise<(true | undefined)[]>;
+  /** By index: whether it is gone; false where claims are held; undefined where the schema is broken. */
+  release(leases: readonly HeldLease[]): Promise<(boolean | undefined)[]>;
 }
 
 export interface LeaseRenewalsOptions {
@@ -84,11 +84,11 @@ export class LeaseRenewals {
 async function release(session: RenewingSession, idle: readonly TenantEngine[]): Promise<void> {
   const tenants = idle.filter(({ release: own }) => own.begin());
   if (tenants.length === 0) return;
-  let released: readonly (true | undefined)[] = [];
+  let released: readonly (boolean | undefined)[] = [];
   try {
     released = await session.release(tenants.map(leaseOf));
   } finally {
-    for (const [i, tenant] of tenants.entries()) tenant.release.end(released[i] === true);
+    for (const [i, tenant] of tenants.entries()) tenant.release.end(released[i]);
   }
 }
 

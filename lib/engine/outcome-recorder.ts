@@ -1,3 +1,5 @@
+import { Logger } from '@nestjs/common';
+import { toStoredError } from '../errors/index.js';
 import type {
   CompletionResult,
   DependentEdge,
@@ -9,6 +11,7 @@ import type {
   TenantStore,
 } from '../store/store.js';
 import { Batcher } from './batcher.js';
+import type { ClaimsInFlight } from './claims-in-flight.js';
 import type { ClaimTable } from './claim-table.js';
 import { MAX_KEPT_CONTEXT } from './execution-memory.js';
 import type { HeldClaim } from './held-claim.js';
@@ -39,13 +42,16 @@ export interface OutcomeConsequences {
 
 /** Records outcomes in batches, taking the dependents that became ready where there is room. */
 export class OutcomeRecorder {
+  private readonly logger = new Logger('Cloacina');
   private readonly batcher: Batcher<TaskResult, undefined>;
+  private readonly lookUps: Batcher<TaskResult, boolean>;
 
   constructor(
     private readonly store: TenantStore,
     private readonly claims: ClaimTable,
     private readonly lane: Lane,
     private readonly lease: TenantLease,
+    private readonly inFlight: ClaimsInFlight,
     private readonly consequences: OutcomeConsequences,
   ) {
     this.batcher = new Batcher({
@@ -57,7 +63,13 @@ export class OutcomeRecorder {
       maxWeight: MAX_WEIGHT,
       maxStatements: MAX_STATEMENTS,
       send: (results, resent) => this.send(results, resent),
-      failureKind: (error) => store.failureKind(error),
+      classify: (error) => store.classifyFailure(error),
+      late: (results, error) => this.reportLate(results, error),
+    });
+    this.lookUps = new Batcher({
+      maxItems: MAX_OUTCOMES,
+      send: (results) => this.areRecorded(results),
+      classify: (error) => store.classifyFailure(error),
     });
   }
 
@@ -66,12 +78,18 @@ export class OutcomeRecorder {
     return this.batcher.add(result);
   }
 
-  settled(): Promise<void> {
-    return this.batcher.settled();
+  /** Whether the outcome is in its row. Waits for a database that is away. */
+  isRecorded(result: TaskResult): Promise<boolean> {
+    return this.lookUps.add(result);
+  }
+
+  async settled(): Promise<void> {
+    await Promise.all([this.batcher.settled(), this.lookUps.settled()]);
   }
 
   close(): void {
     this.batcher.close();
+    this.lookUps.close();
   }
 
   private async send(unsorted: readonly TaskResult[], resent: boolean): Promise<undefined[]> {
@@ -81,7 +99,9 @@ export class OutcomeRecorder {
         outcomes: readonly Outcome[],
         lease: LeaseWrite,
       ): Promise<CompletionResult> => this.store.complete(outcomes, lease);
-      this.follow(results, await this.recordWith(results, complete, resent));
+      await this.inFlight.run(async () =>
+        this.follow(results, await this.recordWith(results, complete, resent)),
+      );
     }
     return unsorted.map(() => undefined);
   }
@@ -154,22 +174,38 @@ export class OutcomeRecorder {
     this.consequences.uncertain();
     const refused = results.filter((_, i) => completion.accepted[i] !== true);
     if (refused.length === 0) return completion;
-    const rows = await this.store.outcomes(
-      refused.map(({ claim }) => ({ executionId: claim.executionId, taskNo: claim.task.no })),
-    );
-    const recorded = new Set(
-      rows.map((row) => `${row.executionId}/${row.taskNo}/${row.token}/${row.status}`),
-    );
-    // Of what followed from those nobody has heard.
+    const areRecorded = await this.areRecorded(refused);
+    const recorded = new Set(refused.filter((_, i) => areRecorded[i]));
+    // What followed from those was in the lost reply.
     if (recorded.size > 0) this.consequences.leftReady();
     return {
       ...completion,
-      accepted: results.map(
-        ({ claim, status }, i) =>
-          completion.accepted[i] === true ||
-          recorded.has(`${claim.executionId}/${claim.task.no}/${claim.token + 1}/${status}`),
-      ),
+      accepted: results.map((result, i) => completion.accepted[i] === true || recorded.has(result)),
     };
+  }
+
+  private async areRecorded(results: readonly TaskResult[]): Promise<boolean[]> {
+    const rows = await this.store.outcomes(
+      results.map(({ claim }) => ({ executionId: claim.executionId, taskNo: claim.task.no })),
+    );
+    // The way out of a claim adds 1 to its token.
+    const recorded = new Set(
+      rows.map((row) => `${row.executionId}/${row.taskNo}/${row.token}/${row.status}`),
+    );
+    return results.map(({ claim, status }) =>
+      recorded.has(`${claim.executionId}/${claim.task.no}/${claim.token + 1}/${status}`),
+    );
+  }
+
+  private reportLate(results: readonly TaskResult[], error: unknown): void {
+    const [first] = results;
+    if (first === undefined) return;
+    const { claim } = first;
+    const others = results.length === 1 ? '' : ` and ${results.length - 1} more`;
+    this.logger.warn(
+      `Schema "${this.store.schema}": the outcome of task ${claim.task.name} of execution ${claim.executionId}${others} ` +
+        `could not be recorded for some seconds and is sent again: ${toStoredError(error).message}`,
+    );
   }
 }
 

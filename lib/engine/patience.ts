@@ -9,18 +9,18 @@ const PAUSE_MS = 100;
 export class Patience {
   constructor(
     private readonly tenant: string,
-    private readonly store: Pick<TenantStore, 'failureKind'>,
+    private readonly store: Pick<TenantStore, 'classifyFailure'>,
     private readonly patienceMs: number,
   ) {}
 
   /** For what may be done twice. */
   repeat<T>(work: () => Promise<T>): Promise<T> {
-    return this.until(work, ['connection', 'conflict']);
+    return this.until(work, ['connection', 'conflict', 'passing']);
   }
 
   /** For what is done once: when the connection is lost, whether it was is not known. */
   once<T>(work: () => Promise<T>): Promise<T> {
-    return this.until(work, ['conflict']);
+    return this.until(work, ['conflict', 'passing']);
   }
 
   private async until<T>(work: () => Promise<T>, passing: readonly FailureKind[]): Promise<T> {
@@ -34,7 +34,7 @@ export class Patience {
         if (kind === undefined || !passing.includes(kind) || waitedMs >= this.patienceMs) {
           throw this.explain(error, waitedMs);
         }
-        if (kind === 'conflict') await conflictPause(attempt);
+        if (kind !== 'connection') await conflictPause(attempt);
         else await delay(Math.min(PAUSE_MS, this.patienceMs - waitedMs));
       }
     }
@@ -48,13 +48,13 @@ export class Patience {
 
   /** An error of the library has been judged already. */
   private kindOf(error: unknown): FailureKind | undefined {
-    return error instanceof CloacinaError ? undefined : this.store.failureKind(error);
+    return error instanceof CloacinaError ? undefined : this.store.classifyFailure(error).kind;
   }
 
   private explain(error: unknown, waitedMs: number): unknown {
     const kind = this.kindOf(error);
-    if (kind !== 'connection' && kind !== 'conflict') return error;
-    const reached = kind === 'conflict';
+    if (kind !== 'connection' && kind !== 'conflict' && kind !== 'passing') return error;
+    const reached = kind !== 'connection';
     const facts = { tenant: this.tenant, waitedMs: Math.round(waitedMs), reached };
     return new DatabaseUnavailableError(facts, { cause: error });
   }

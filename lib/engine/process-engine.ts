@@ -26,6 +26,8 @@ export interface ProcessEngineOptions<S extends EngineSession> {
   readonly leaseDurationMs: number;
   /** Another process has appeared on this database. */
   readonly onHello: () => void;
+  /** The server has begun another life, in which what was written last may be missing. */
+  readonly onNewLife: () => void;
   /** Somebody has added a tenant. */
   readonly onTenants: () => void;
   readonly open: (
@@ -49,6 +51,8 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
   private readonly deadlinesDue: DueTimers;
   private readonly leases: LeaseRenewals;
   private claiming = false;
+  /** The server's life in which the last session was. */
+  private lastEpoch: string | null | undefined;
 
   constructor(private readonly options: ProcessEngineOptions<S>) {
     this.liveness = new Liveness({
@@ -58,8 +62,10 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
           (payload) => this.hear(payload),
           onLost,
         ),
-      onLive: () => {
+      onLive: (session) => {
         this.announce({ kind: 'hello' });
+        if (this.lastEpoch !== undefined && this.lastEpoch !== session.epoch) this.newLife();
+        this.lastEpoch = session.epoch;
         this.allowClaims();
         // The leases say in which life of the server the lock was taken; this may be another one.
         void this.renewOnce();
@@ -154,6 +160,12 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
   /** Renews the leases of the tenants in which claims are held, and lets go of those of the others. */
   renewOnce(): Promise<void> {
     return this.leases.runOnce();
+  }
+
+  /** The server has begun another life: the tenants look what of theirs it knows. */
+  private newLife(): void {
+    for (const tenant of this.tenants.values()) tenant.newLife();
+    this.options.onNewLife();
   }
 
   /** Asks all tenants what is due, in few statements; those who have something claim it. */

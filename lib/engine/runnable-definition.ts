@@ -1,13 +1,13 @@
 import type { RegisteredWorkflow, TaskHandler } from '../discovery/registered-workflow.js';
 import type { StartPlan } from '../store/store.js';
-import type { CompiledWorkflow } from '../workflow/index.js';
+import { definitionIdOf, type CompiledWorkflow } from '../workflow/index.js';
 
 /**
  * A stored definition together with what the running code has for it. An execution is pinned to its definition;
  * the handlers are whatever the code has under the workflow's and the task's name.
  */
 export interface RunnableDefinition {
-  readonly id: number;
+  readonly id: string;
   readonly workflow: CompiledWorkflow;
   /** By task number; undefined where the running code has no such task. */
   readonly handlers: readonly (TaskHandler | undefined)[];
@@ -19,10 +19,10 @@ export interface RunnableDefinition {
 }
 
 export function makeRunnable(
-  id: number,
   workflow: CompiledWorkflow,
   registered: RegisteredWorkflow | undefined,
 ): RunnableDefinition {
+  const id = definitionIdOf(workflow.hash);
   const rootsToTake = byPriority(workflow, workflow.roots);
   return {
     id,
@@ -41,7 +41,7 @@ export function byPriority(workflow: CompiledWorkflow, tasks: readonly number[])
 }
 
 function startPlan(
-  definitionId: number,
+  definitionId: string,
   workflow: CompiledWorkflow,
   rootsToTake: readonly number[],
 ): StartPlan {

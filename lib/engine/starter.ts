@@ -1,6 +1,7 @@
 import { DatabaseUnavailableError } from '../errors/index.js';
-import type { StartItem, TenantStore } from '../store/store.js';
+import { isCreated, type StartItem, type TenantStore } from '../store/store.js';
 import { Batcher } from './batcher.js';
+import type { ClaimsInFlight } from './claims-in-flight.js';
 import type { Lane } from './lane.js';
 import { canRunRoots, type RunnableDefinition } from './runnable-definition.js';
 import type { TenantLease } from './tenant-parts.js';
@@ -39,6 +40,8 @@ export interface StartConsequences {
   /** Roots wait that this process did not take. */
   leftReady(request: StartRequest): void;
   uncertain(): void;
+  /** The database has lost definitions that this process had stored. */
+  definitionsMissing(): void;
 }
 
 interface Queued {
@@ -61,6 +64,7 @@ export class Starter {
     private readonly store: TenantStore,
     private readonly lane: Lane,
     private readonly lease: TenantLease,
+    private readonly inFlight: ClaimsInFlight,
     private readonly startTimeoutMs: number,
     private readonly consequences: StartConsequences,
   ) {
@@ -93,7 +97,7 @@ export class Starter {
       maxWeight: MAX_WEIGHT,
       maxStatements: MAX_STATEMENTS,
       send,
-      failureKind: (error) => this.store.failureKind(error),
+      classify: (error) => this.store.classifyFailure(error),
       // What may have been written is not called failed: it is sent again until its fate is known.
       giveUp: ({ queuedAt }, error, sent) => {
         const waitedMs = performance.now() - queuedAt;
@@ -162,6 +166,7 @@ export class Starter {
     // Half of the room is for what is known to wait, and all of it where there is little.
     const { backlog, room: free } = this.lane;
     const room = this.lane.reserve(backlog ? Math.min(wanted, free >> 1) : wanted);
+    const landed = this.inFlight.begin();
     const lease = room > 0 ? this.lease.forClaim() : this.lease.withoutClaim();
     try {
       let left = room;
@@ -170,10 +175,11 @@ export class Starter {
         left -= claims;
         return toStartItem(item.request, claims);
       });
-      const created = await this.store.start(items, lease, careful);
+      const reply = await this.store.start(items, lease, careful);
       this.lease.written(lease);
+      if (!reply.definitionsAreStored) this.consequences.definitionsMissing();
       return queued.map(({ request }, i) => {
-        const isNew = created === 'all' || created.has(request.id);
+        const isNew = isCreated(reply, request.id);
         const claims = isNew ? (items[i]?.claims ?? 0) : 0;
         if (claims > 0) this.consequences.claimed(request, claims);
         if (isNew && claims < request.definition.workflow.roots.length)
@@ -181,6 +187,7 @@ export class Starter {
         return { id: request.id, created: isNew, claims };
       });
     } finally {
+      landed();
       this.lane.unreserve(room);
     }
   }

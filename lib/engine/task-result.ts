@@ -14,6 +14,8 @@ export interface TaskResult {
   readonly error?: unknown;
   readonly skipReason?: SkipReason | undefined;
   readonly conflicts: readonly ContextConflict[];
+  /** It stands in for an outcome whose error can't be stored; nothing stands in for it. */
+  readonly isLastResort?: boolean;
 }
 
 /** The result of a task that began with `input`; what is left out is as for a task that wrote nothing. */

@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Logger } from '@nestjs/common';
-import { TaskAbandonedError, toStoredError } from '../errors/index.js';
+import { TaskAbandonedError, toPlainError, toStoredError } from '../errors/index.js';
 import type { TenantStore } from '../store/store.js';
 import type { ClaimReturner } from './claim-returner.js';
 import type { ClaimTable } from './claim-table.js';
@@ -88,27 +89,46 @@ export class TaskSettlement {
         if (held || delayMs > 0) this.parts.dueIn(delayMs);
         if (!held) this.refused(claim);
       },
-      (reason: unknown) => this.giveUp(claim, reason),
+      (reason: unknown) => {
+        const plain = error === undefined ? undefined : toPlainError(error);
+        if (plain !== undefined && this.isUnstorable(reason) && !isDeepStrictEqual(plain, error)) {
+          this.returnClaim(claim, kind, delayMs, plain);
+        } else {
+          this.giveUp(claim, reason);
+        }
+      },
     );
   }
 
   record(result: TaskResult): void {
     result.claim.stage = 'settled';
     this.parts.recorder.record(result).catch((error: unknown) => {
-      const { claim } = result;
-      if (this.parts.store.failureKind(error) !== 'data' || result.status === 'Failed') {
-        this.giveUp(claim, error);
-        return;
+      if (!this.isUnstorable(error) || result.isLastResort === true) {
+        this.giveUp(result.claim, error);
+      } else {
+        this.record(this.storableInstead(result, error));
       }
-      // The outcome itself can't be stored. That is the task's failure, and no retry would change it.
-      this.record({
-        ...result,
-        status: 'Failed',
-        output: null,
-        deletedKeys: [],
-        error: toStoredError(error),
-      });
     });
+  }
+
+  /**
+   * The outcome itself can't be stored. That is the task's failure, and no retry would change it; what it wrote is gone.
+   * If the failure can't be stored either (its text has characters that the database's encoding lacks), plain ASCII can.
+   */
+  private storableInstead({ claim, status, error }: TaskResult, refusal: unknown): TaskResult {
+    const input = claim.memory.inputOf(claim.task.no);
+    if (status !== 'Failed') {
+      return resultOf(claim, input, 'Failed', { error: toStoredError(refusal) });
+    }
+    const plain = { view: input.view, conflicts: [] };
+    return {
+      ...resultOf(claim, plain, 'Failed', { error: toPlainError(error) }),
+      isLastResort: true,
+    };
+  }
+
+  private isUnstorable(error: unknown): boolean {
+    return this.parts.store.classifyFailure(error).kind === 'data';
   }
 
   /** Somebody else has the claim, or nobody: what came of it here is not taken. */
@@ -117,7 +137,10 @@ export class TaskSettlement {
     this.parts.uncertain();
   }
 
-  /** The database refuses to go on with this claim (a dropped table, say): it stays in the row for recovery. */
+  /**
+   * The database refuses to go on with this claim (a dropped table, say). It stays in the row, where the next comparison
+   * finds a claim that this process doesn't know.
+   */
   giveUp(claim: HeldClaim, error: unknown): void {
     if (!claim.lost) {
       this.logger.error(

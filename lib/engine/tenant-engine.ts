@@ -1,13 +1,18 @@
+import { Logger } from '@nestjs/common';
 import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/registered-workflow.js';
+import { toStoredError } from '../errors/index.js';
 import type {
   ClaimedTask,
   DueTimes,
   EndedExecution,
-  StoredDefinitionRow,
+  KnownDefinitions,
+  LeaseWrite,
+  TakenOrphan,
   TenantStore,
 } from '../store/store.js';
 import type { CompiledWorkflow } from '../workflow/index.js';
 import { ClaimComparison } from './claim-comparison.js';
+import { ClaimsInFlight } from './claims-in-flight.js';
 import { ClaimIntake } from './claim-intake.js';
 import { ClaimReturner } from './claim-returner.js';
 import { ClaimTable } from './claim-table.js';
@@ -48,9 +53,11 @@ export class TenantEngine {
   readonly lease: TenantLease;
   readonly release: LeaseRelease;
   readonly claims = new ClaimTable();
+  private readonly inFlight = new ClaimsInFlight();
   readonly waiters: EndWaiters;
   readonly control: ExecutionControl;
   readonly starts: ExecutionStarts;
+  private readonly logger = new Logger('Cloacina');
   private readonly services: ProcessServices;
   private readonly events: TenantEvents;
   private readonly lane: Lane;
@@ -65,6 +72,7 @@ export class TenantEngine {
   private readonly comparison: ClaimComparison;
   private readonly ending: TenantDrain;
   private opened: Promise<void> | undefined;
+  private restoring: Promise<void> | undefined;
   /** The process is known to live. */
   private isLive = false;
   private draining = false;
@@ -83,10 +91,12 @@ export class TenantEngine {
       lease: this.lease,
       isBusy: () => this.isBusy,
       changed: () => this.updateClaiming(),
+      stillHeld: () => this.comparison.request(),
     });
     this.lane = services.slots.lane(settings.maxConcurrentTasks, () => this.claimer.dispatch());
     this.waiters = new EndWaiters(store, (id) => this.claims.isActive(id));
     this.claims.onIdle = (id) => this.waiters.passedOn(id);
+    this.claims.onDoubt = () => this.comparison.doubt();
     this.inputs = new InputReader(store);
     this.contexts = new ContextWriter(store, this.inputs);
     this.intake = new ClaimIntake({
@@ -96,7 +106,7 @@ export class TenantEngine {
       deadlineIn: (ms) => services.deadlineIn(settings.address, ms),
     });
     this.returner = new ClaimReturner(store, this.claims);
-    this.recorder = new OutcomeRecorder(store, this.claims, this.lane, this.lease, {
+    this.recorder = new OutcomeRecorder(store, this.claims, this.lane, this.lease, this.inFlight, {
       claimed: (result, readied) => this.intake.fromOutcome(result, readied),
       leftReady: () => this.workIsReady(),
       ended: (result, end) => this.executionEnded(result, end),
@@ -109,13 +119,16 @@ export class TenantEngine {
       uncertain: () => this.comparison.request(),
     });
     this.comparison = new ClaimComparison({
+      tenant: settings.tenant,
       store,
       claims: this.claims,
+      inFlight: this.inFlight,
       instanceId: () => this.lease.instanceId,
-      adopt: async (task) => {
-        await this.catalog.find(task.definitionId);
-        this.intake.fromRow(task, 'reading');
-      },
+      maxRecoveryAttempts: settings.maxRecoveryAttempts,
+      lease: () => this.lease.forClaim(),
+      leaseWritten: (lease) => this.lease.written(lease),
+      abandon: (orphan) => this.recordAbandoned(orphan),
+      workIsReady: () => this.workIsReady(),
     });
     this.claimer = new Claimer({
       tenant: settings.tenant,
@@ -123,10 +136,12 @@ export class TenantEngine {
       catalog: this.catalog,
       lane: this.lane,
       lease: this.lease,
+      inFlight: this.inFlight,
       except: () => this.executor.overrunningTasks(),
       adopt: (task) => this.intake.fromRow(task),
       uncertain: () => this.comparison.request(),
       tryAgainIn: (ms) => services.wakeIn(settings.address, ms),
+      foundNothing: () => void this.lookForOthers(),
       leftReady: () => services.announceWork(settings.address),
     });
     this.settlement = new TaskSettlement({
@@ -149,6 +164,7 @@ export class TenantEngine {
         store,
         claims: this.claims,
         recorder: this.recorder,
+        inFlight: this.inFlight,
         settlement: this.settlement,
       }),
       settlement: this.settlement,
@@ -171,12 +187,14 @@ export class TenantEngine {
       store,
       lane: this.lane,
       lease: this.lease,
+      inFlight: this.inFlight,
       services,
       intake: this.intake,
       events: this.events,
       workIsReady: () => this.workIsReady(),
       dueIn: (ms) => this.dueIn(ms),
       uncertain: () => this.comparison.request(),
+      definitionsMissing: () => void this.restoreDefinitions(),
     });
     this.ending = new TenantDrain({
       claims: this.claims,
@@ -204,9 +222,9 @@ export class TenantEngine {
   /**
    * Registers the definitions; once, and again if that failed. A start before the bootstrap does it already.
    *
-   * @param known - what is stored, for who has read it already
+   * @param known - what is stored, for a caller that has read it
    */
-  open(known?: readonly StoredDefinitionRow[]): Promise<void> {
+  open(known?: KnownDefinitions): Promise<void> {
     this.opened ??= this.catalog.open(known).catch((error: unknown) => {
       this.opened = undefined;
       throw error;
@@ -264,7 +282,10 @@ export class TenantEngine {
   /** Somebody has looked at what waits for its time. */
   becomesDue({ taskIsDue, nextTaskInMs, nextDeadlineInMs }: DueTimes): void {
     const { address } = this.settings;
-    if (taskIsDue) this.dispatch();
+    if (taskIsDue) {
+      this.dispatch();
+      void this.lookForOthers();
+    }
     if (nextTaskInMs !== null) this.services.wakeIn(address, nextTaskInMs);
     if (nextDeadlineInMs !== null) this.services.deadlineIn(address, nextDeadlineInMs);
   }
@@ -289,16 +310,80 @@ export class TenantEngine {
     this.comparison.request();
   }
 
-  /** A task that was lost too often, taken as a claim: it is recorded as Failed, with all that follows from that. */
-  abandon(orphan: ClaimedTask): void {
-    void this.recordAbandoned(orphan).catch(() => this.comparison.request());
+  /**
+   * Takes orphans, of which those that were lost too often become claims of this process, to be recorded as Failed. No
+   * comparison falls between: to it they would be claims that this process doesn't know.
+   */
+  takeOrphans(take: (lease: LeaseWrite) => Promise<TakenOrphan[]>): Promise<TakenOrphan[]> {
+    return this.inFlight.run(async () => {
+      const lease = this.lease.forClaim();
+      const taken = await take(lease);
+      this.lease.written(lease);
+      await Promise.all(
+        taken.filter((orphan) => orphan.abandoned).map((orphan) => this.recordAbandoned(orphan)),
+      );
+      if (taken.some(({ definitionId }) => this.catalog.known(definitionId) === undefined)) {
+        void this.lookForOthers();
+      }
+      return taken;
+    });
   }
 
+  /** What fails here leaves a claim that this process doesn't know, which the next comparison takes again. */
   private async recordAbandoned(orphan: ClaimedTask): Promise<void> {
-    const definition = await this.catalog.find(orphan.definitionId);
-    const owners = await this.store.recovery.ownersOf(orphan.executionId, orphan.taskNo);
-    const claim = this.claims.adopt(orphan, orphan.generation, definition);
-    if (claim !== undefined) this.settlement.abandon(claim, owners);
+    try {
+      const definition = await this.catalog.find(orphan.definitionId);
+      const owners = await this.store.recovery.ownersOf(orphan.executionId, orphan.taskNo);
+      const claim = this.claims.adopt(orphan, orphan.generation, definition);
+      if (claim !== undefined) this.settlement.abandon(claim, owners);
+    } catch (error) {
+      this.logger.error(
+        `Tenant "${this.settings.tenant}": a task of execution ${orphan.executionId} was lost too often and could not be ` +
+          `recorded as Failed; it is tried again: ${toStoredError(error).message}`,
+      );
+    }
+  }
+
+  /** Tasks may wait that are pinned to a definition which another process has registered since this one booted. */
+  private async lookForOthers(): Promise<void> {
+    try {
+      if (await this.catalog.lookForOthers()) this.dispatch();
+    } catch {
+      // The next look finds it.
+    }
+  }
+
+  /** The database may have gone back in time, or a statement of this process may be lost: nothing is taken for granted. */
+  doubt(): void {
+    this.lease.doubt();
+    this.comparison.doubt();
+  }
+
+  /** The schema was dropped and made again. */
+  schemaReplaced(): void {
+    this.logger.warn(
+      `Tenant "${this.settings.tenant}": schema "${this.settings.schema}" was dropped and created again. What this process ` +
+        'had claimed in it is gone; it goes on with the new one.',
+    );
+    this.doubt();
+  }
+
+  /** The server has begun another life. If that is another server, or a restored one, what was written last may be lost. */
+  newLife(): void {
+    if (this.claims.size > 0 || this.lease.mayStand) this.doubt();
+  }
+
+  /** The database has lost definitions that this process had stored: they are stored again. */
+  private restoreDefinitions(): Promise<void> {
+    this.restoring ??= this.catalog
+      .registerAgain()
+      .catch((error: unknown) => {
+        this.logger.warn(
+          `Tenant "${this.settings.tenant}": its workflow definitions could not be stored again: ${toStoredError(error).message}`,
+        );
+      })
+      .finally(() => (this.restoring = undefined));
+    return this.restoring;
   }
 
   /** The lease is gone, so others take this process for dead: whatever it holds is theirs. */

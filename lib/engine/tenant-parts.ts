@@ -14,6 +14,7 @@ export interface TenantSettings {
   readonly maxContextSize: number;
   readonly startTimeoutMs: number;
   readonly leaseDurationMs: number;
+  readonly maxRecoveryAttempts: number;
 }
 
 /** What the process does for its tenants: it knows the other processes, they don't. */
@@ -87,6 +88,11 @@ export class TenantLease {
   lost(): void {
     this.stands = 'no';
     this.instance = uuid();
+  }
+
+  /** The database may have gone back in time: it may stand, or may not. */
+  doubt(): void {
+    this.stands = 'maybe';
   }
 
   /** It is about to be deleted: only with no claim held, no claiming statement under way, and none begun meanwhile. */

@@ -35,6 +35,7 @@ export type CloacinaErrorCode =
   | 'DATABASE_UNAVAILABLE'
   | 'MIGRATION'
   | 'TABLES_MISSING'
+  | 'UNREADABLE_DEFINITION'
   | 'PERMISSION';
 
 /** 'UNKNOWN_WORKFLOW' gives 'UnknownWorkflowError'; from the code, so that a minifier cannot change stored names. */

@@ -48,6 +48,26 @@ export class TablesMissingError extends CloacinaError {
   }
 }
 
+/**
+ * An execution's stored definition is missing, or not in a form that this release reads (a newer one may have written
+ * it). Processes that can't read a definition leave its executions to others.
+ */
+export class UnreadableDefinitionError extends CloacinaError {
+  readonly schema: string;
+  /** The definition's id, as the execution's row has it. */
+  readonly definitionId: string;
+
+  constructor(facts: { readonly id: string; readonly schema: string; readonly reason: string }) {
+    super(
+      'UNREADABLE_DEFINITION',
+      `Workflow definition ${facts.id} in schema ${JSON.stringify(facts.schema)} cannot be used: ${facts.reason.replace(/\.$/, '')}. ` +
+        'Run the release that stored it, or a newer one, until its executions have ended.',
+    );
+    this.schema = facts.schema;
+    this.definitionId = facts.id;
+  }
+}
+
 /** A migration failed; its transaction was rolled back, so the schema is as it was before the run. */
 export class MigrationError extends CloacinaError {
   readonly schema: string;

@@ -11,6 +11,7 @@ export {
   MigrationError,
   PermissionError,
   TablesMissingError,
+  UnreadableDefinitionError,
 } from './database-errors.js';
 export { closestName, didYouMean, listNames } from './did-you-mean.js';
 export {
@@ -23,7 +24,7 @@ export {
 } from './execution-errors.js';
 export type { EndedExecution } from './execution-errors.js';
 export { NonRetryableError, RetryAfterError } from './retry-errors.js';
-export { toStoredError } from './stored-error.js';
+export { toPlainError, toStoredError } from './stored-error.js';
 export type { StoredError } from './stored-error.js';
 export {
   ClaimLostError,

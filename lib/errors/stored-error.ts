@@ -29,3 +29,22 @@ export function toStoredError(thrown: unknown): StoredError {
     ...(stack === undefined ? {} : { stack: withoutSecrets(stack) }),
   };
 }
+
+/**
+ * A stored error in printable ASCII, for a database in whose encoding its texts can't be stored: what is beyond is
+ * written as JSON escapes.
+ */
+export function toPlainError(stored: unknown): StoredError {
+  const { name, message, code, stack } = toStoredError(stored);
+  const plain = (text: string): string =>
+    text.replace(
+      /[^\n\x20-\x7e]/g,
+      (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    );
+  return {
+    name: plain(name),
+    message: plain(message),
+    ...(code === undefined ? {} : { code: plain(code) }),
+    ...(stack === undefined ? {} : { stack: plain(stack) }),
+  };
+}

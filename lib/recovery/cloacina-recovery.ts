@@ -52,11 +52,11 @@ export interface RecoveryParts {
   readonly run: () => Promise<RecoveryReport>;
   /** Definitions that this process has handlers for, and the tasks among them that it has none for. */
   readonly claimable: () => {
-    readonly ids: readonly number[];
-    readonly unknownTasks: readonly (readonly [definition: number, task: number])[];
+    readonly ids: readonly string[];
+    readonly unknownTasks: readonly (readonly [definition: string, task: number])[];
   };
   readonly nameTask: (
-    definitionId: number,
+    definitionId: string,
     taskNo: number,
   ) => Promise<{ task: string; workflow: string }>;
 }

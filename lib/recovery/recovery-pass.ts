@@ -34,6 +34,7 @@ export class RecoveryPass {
     private readonly judge: LeaseJudge,
     private readonly locks: KnownLocks,
     private readonly lockKeyOf: (processId: string) => number,
+    private readonly processId: string,
   ) {}
 
   get unfinished(): TenantRecovery[] {
@@ -112,7 +113,9 @@ export class RecoveryPass {
     const leases = await session.leases(tenants.map(({ parts }) => parts.store.tables));
     return {
       living: undefined,
-      found: leases.map((found) => found && { leases: found, unleased: [], due: undefined }),
+      found: leases.map(
+        (found) => found && { leases: found, unleased: [], due: undefined, schemaId: undefined },
+      ),
     };
   }
 
@@ -148,12 +151,25 @@ export class RecoveryPass {
   /** Takes what interrupted recoveries left, and rows that were locked; and tells the engine what is due. */
   private async follow(
     tenant: TenantRecovery,
-    { unleased, due }: SurveyOrLeases,
+    { leases, unleased, due, schemaId }: SurveyOrLeases,
     pass: { cause: RecoveryCause; report: RecoveryReport; unfinished: Set<TenantRecovery> },
   ): Promise<void> {
-    const { enableRecovery, ownInstanceId, becomesDue } = tenant.parts;
+    const { enableRecovery, ownInstanceId, becomesDue, doubt } = tenant.parts;
     if (due !== undefined) becomesDue(due);
-    const owners = unleased.filter((id) => id !== ownInstanceId());
+    const own = ownInstanceId();
+    tenant.seeSchema(schemaId);
+    const ownLeases = leases.filter(({ processId }) => processId === this.processId);
+    const isForgotten =
+      ownLeases.some(({ instanceId }) => instanceId === own) && !tenant.parts.mayHoldLease();
+    // A claim is never in the database without its lease, nor a lease without this process knowing, unless the database
+    // has lost what was written last.
+    if (unleased.includes(own) || isForgotten) doubt();
+    for (const { instanceId } of ownLeases.filter((lease) => lease.instanceId !== own)) {
+      await this.attempt(tenant, pass.unfinished, async () =>
+        addTo(pass.report, await tenant.takeFormer(instanceId)),
+      );
+    }
+    const owners = unleased.filter((id) => id !== own);
     if (!enableRecovery || owners.length === 0) return;
     // Whether all of it could be taken shows in the next pass.
     pass.unfinished.add(tenant);
@@ -171,14 +187,15 @@ export class RecoveryPass {
       await work();
     } catch (error) {
       unfinished.add(tenant);
-      this.report(tenant, error, tenant.parts.store.failureKind(error));
+      this.report(tenant, error, tenant.parts.store.classifyFailure(error).kind);
     }
   }
 
   /** Once for each time that it breaks: a schema that somebody dropped must not fill the log. */
   private report({ parts: { tenant } }: TenantRecovery, error: unknown, kind: string): void {
     // A connection that failed is no fault of the tenant's, and rows that are locked are taken in the next pass.
-    if (kind === 'connection' || kind === 'conflict' || this.reported.has(tenant)) return;
+    const passes = kind === 'connection' || kind === 'conflict' || kind === 'passing';
+    if (passes || this.reported.has(tenant)) return;
     this.reported.add(tenant);
     this.logger.error(
       `Tenant "${tenant}": recovery failed and will be tried again: ${toStoredError(error).message}`,
@@ -189,6 +206,7 @@ export class RecoveryPass {
 /** A pass that is urgent has read no more than the leases. */
 type SurveyOrLeases = Pick<TenantSurvey, 'leases' | 'unleased'> & {
   readonly due: TenantSurvey['due'] | undefined;
+  readonly schemaId: string | null | undefined;
 };
 
 const BROKEN = new Error(

@@ -49,7 +49,7 @@ export class RecoveryWatch {
   constructor(private readonly options: RecoveryWatchOptions) {
     this.locks = new KnownLocks(options.lockKeyOf(options.processId));
     this.judge = new LeaseJudge(options, this.locks);
-    this.pass = new RecoveryPass(this.judge, this.locks, options.lockKeyOf);
+    this.pass = new RecoveryPass(this.judge, this.locks, options.lockKeyOf, options.processId);
     this.rounds = new Rounds(
       () => [...this.tenants.values()],
       Math.min(MAX_ROUND_MS, options.leaseDurationMs / ROUNDS_PER_LEASE),

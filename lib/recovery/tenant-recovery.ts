@@ -6,8 +6,11 @@ const MAX_ORPHANS = 2_000;
 /** Statements under way at a time, beyond the first. */
 const STATEMENTS_AT_ONCE = 2;
 
-/** Why claims were taken: `boot` when it was found by a process that boots, `manual` when it was asked for. */
-export type RecoveryCause = 'lockGone' | 'leaseOver' | 'boot' | 'manual';
+/**
+ * Why claims were taken: `boot` when it was found by a process that boots, `manual` when it was asked for; `reconciled`
+ * when the process that held them lives and knew nothing of them, or no process held them.
+ */
+export type RecoveryCause = 'lockGone' | 'leaseOver' | 'boot' | 'manual' | 'reconciled';
 
 /** What a recovery did. */
 export interface RecoveryReport {
@@ -26,11 +29,16 @@ export interface RecoverableTenant {
   readonly enableRecovery: boolean;
   readonly maxRecoveryAttempts: number;
   readonly ownInstanceId: () => string;
-  /** For the statement that takes orphans: an abandoned one becomes this process's claim. */
-  readonly lease: () => LeaseWrite;
-  readonly leaseWritten: (lease: LeaseWrite) => void;
-  /** Records an orphan that was lost too often as Failed, with all that follows from it. */
-  readonly abandon: (orphan: TakenOrphan) => void;
+  /** Runs the statement that takes orphans. The abandoned ones become this process's claims, and are recorded as Failed. */
+  readonly takeOrphans: (
+    take: (lease: LeaseWrite) => Promise<TakenOrphan[]>,
+  ) => Promise<TakenOrphan[]>;
+  /** The database holds something of this very process that it doesn't know of. */
+  readonly doubt: () => void;
+  /** Whether this process's lease stands, or may. */
+  readonly mayHoldLease: () => boolean;
+  /** The schema is another one of the same name: nothing of what was stored is there. */
+  readonly schemaReplaced: () => void;
   /** Ready tasks wait: here and elsewhere. */
   readonly workIsReady: () => void;
   /** What waits for its time, as somebody has just seen. */
@@ -39,7 +47,8 @@ export interface RecoverableTenant {
 
 /** A process that is known to be lost. */
 export interface DeadInstance {
-  readonly instanceId: string;
+  /** Null: the tasks run without an owner. */
+  readonly instanceId: string | null;
   readonly name: string;
   /** How long its tasks have been without it, in milliseconds, as far as is known. */
   readonly orphanedForMs: number;
@@ -49,9 +58,24 @@ export interface DeadInstance {
 export class TenantRecovery {
   private readonly logger = new Logger('CloacinaRecovery');
   /** Instances whose claims a pass is taking right now: another one would only get in its way. */
-  private readonly taking = new Set<string>();
+  private readonly taking = new Set<string | null>();
+  private schemaId: string | null | undefined;
 
   constructor(readonly parts: RecoverableTenant) {}
+
+  /** Takes note of the schema's oid; undefined: it was not asked for. */
+  seeSchema(id: string | null | undefined): void {
+    if (id === undefined || id === null) return;
+    if (this.schemaId !== undefined && this.schemaId !== id) this.parts.schemaReplaced();
+    this.schemaId = id;
+  }
+
+  /** A lease of this very process from before it was taken for dead: the database has gone back to that time. */
+  async takeFormer(instanceId: string): Promise<RecoveryReport> {
+    await this.parts.store.recovery.endLease(instanceId, 'former');
+    const name = 'of a former time of this process';
+    return this.take({ instanceId, name, orphanedForMs: 0 }, 'reconciled');
+  }
 
   /** Takes all claims of the instance, whose lease is gone, a statement's worth at a time. */
   async take(dead: DeadInstance, cause: RecoveryCause): Promise<RecoveryReport> {
@@ -93,30 +117,35 @@ export class TenantRecovery {
     report: RecoveryReport,
   ): Promise<boolean> {
     const { store, maxRecoveryAttempts } = this.parts;
-    const lease = this.parts.lease();
-    const orphans = await store.recovery.takeOrphans(
-      dead.instanceId,
-      { limit: MAX_ORPHANS, maxRecoveryAttempts, cause, orphanedForMs: dead.orphanedForMs },
-      lease,
+    const how = {
+      limit: MAX_ORPHANS,
+      maxRecoveryAttempts,
+      cause,
+      orphanedForMs: dead.orphanedForMs,
+    };
+    const orphans = await this.parts.takeOrphans((lease) =>
+      store.recovery.takeOrphans(dead.instanceId, how, lease),
     );
-    if (orphans.some((orphan) => orphan.abandoned)) this.parts.leaseWritten(lease);
-    for (const orphan of orphans) {
-      if (orphan.abandoned) {
-        report.abandoned++;
-        this.parts.abandon(orphan);
-      } else {
-        report.recovered++;
-      }
+    for (const { abandoned } of orphans) {
+      if (abandoned) report.abandoned++;
+      else report.recovered++;
     }
     if (orphans.length > 0) this.parts.workIsReady();
     return orphans.length === MAX_ORPHANS;
   }
 
-  /** Claims whose owner has no lease: a recovery that was itself interrupted, or met rows that were locked. */
-  async takeUnleased(owners: readonly string[], cause: RecoveryCause): Promise<RecoveryReport> {
+  /**
+   * Claims whose owner has no lease: a recovery that was itself interrupted, or met rows that were locked; and tasks that
+   * run without an owner.
+   */
+  async takeUnleased(
+    owners: readonly (string | null)[],
+    cause: RecoveryCause,
+  ): Promise<RecoveryReport> {
     const report: RecoveryReport = { recovered: 0, abandoned: 0, blocked: 0 };
     for (const instanceId of owners) {
-      addTo(report, await this.take({ instanceId, name: instanceId, orphanedForMs: 0 }, cause));
+      const dead = { instanceId, name: instanceId ?? 'of an unowned task', orphanedForMs: 0 };
+      addTo(report, await this.take(dead, instanceId === null ? 'reconciled' : cause));
     }
     return report;
   }

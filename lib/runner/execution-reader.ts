@@ -8,6 +8,7 @@ import { textProblem, type ExecutionStatus } from '../workflow/index.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import type { Execution, ExecutionFilter, Page } from './execution.js';
 import { viewExecution } from './execution-view.js';
+import { definitionToShow } from './stand-in-definition.js';
 import { checkDate } from './start-request.js';
 
 const DEFAULT_LIMIT = 50;
@@ -42,7 +43,7 @@ export class ExecutionReader {
     this.batcher = new Batcher({
       maxItems: MAX_READ,
       send: (questions) => this.read(questions.map(({ id }) => id)),
-      failureKind: (error) => store.failureKind(error),
+      classify: (error) => store.classifyFailure(error),
       giveUp: ({ askedAt }, error) => patience.giveUp(error, askedAt),
     });
   }
@@ -96,8 +97,9 @@ export class ExecutionReader {
     for (const task of allTasks) tasks.get(task.executionId)?.push(task);
     const executions: Execution[] = [];
     for (const row of rows) {
-      const definition = await this.catalog.find(row.definitionId);
-      executions.push(viewExecution(row, tasks.get(row.id) ?? [], definition));
+      const rowsOfTasks = tasks.get(row.id) ?? [];
+      const definition = await definitionToShow(this.catalog, row, rowsOfTasks.length);
+      executions.push(viewExecution(row, rowsOfTasks, definition));
     }
     return executions;
   }

@@ -130,6 +130,12 @@ function waitOf(
     const names = open.length > 5 ? [...open.slice(0, 5), `${open.length - 5} more`] : open;
     return { reason: 'dependencies', detail: `It waits for ${names.join(', ')}.` };
   }
+  if (row.isOrphaned) {
+    return {
+      reason: 'recovery',
+      detail: 'Its process is lost, and no other one has recovered it yet.',
+    };
+  }
   if (row.status !== 'Ready') return undefined;
   if (row.held) return { reason: 'paused', detail: 'The execution is paused.' };
   if (row.runAt !== null && row.runAt.getTime() > Date.now()) {

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { failureKind } from './failure-kind.js';
+import { isAway } from './failure-kind.js';
 import { SqlState } from './sql-state.js';
 
 /** For so long after several tenants were at work, one alone doesn't get all connections, in milliseconds. */
@@ -65,7 +65,7 @@ export class ConnectionTurns {
     try {
       return await pool.connect();
     } catch (error) {
-      throw failureKind(error) === 'connection' ? notConnected(error) : error;
+      throw isAway(error) ? notConnected(error) : error;
     }
   }
 

@@ -10,11 +10,11 @@ import { CHANNEL } from './statements/wake-ups.js';
 
 /**
  * The life of the server that a lock belongs to. Promotion and crash-restart drop every lock without changing the
- * start time, so it has three parts; and how long it has lasted, in milliseconds, as far as the server knows.
+ * start time, and a restored backup or a replica that took the server's place has its own: so it has four parts; and how long it has lasted, in milliseconds, as far as the server knows.
  */
 const READ_EPOCH = `SELECT extract(epoch FROM pg_postmaster_start_time())::text || '/' ||
     CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END || '/' ||
-    coalesce(extract(epoch FROM b.stats_reset)::text, ''),
+    coalesce(extract(epoch FROM b.stats_reset)::text, '') || '/' || (SELECT s.system_identifier FROM pg_control_system() s),
   (extract(epoch FROM clock_timestamp() - greatest(pg_postmaster_start_time(), b.stats_reset)) * 1000)::bigint
 FROM pg_stat_bgwriter b`;
 

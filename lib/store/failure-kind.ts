@@ -1,59 +1,130 @@
-import { PermissionError, TablesMissingError } from '../errors/index.js';
+import {
+  isError,
+  PermissionError,
+  TablesMissingError,
+  UnreadableDefinitionError,
+} from '../errors/index.js';
+import { sqlState } from './sql-state.js';
 
-/** What a failed statement says about its transaction, and so what may be done. */
+/** What a failed statement says about itself, and so what may be done. */
 export type FailureKind =
-  /** Deadlock, serialization failure, lock timeout: nothing was written, send it again. */
+  /** Deadlock, serialization failure, lock or statement timeout: nothing was written, send it again. */
   | 'conflict'
-  /** The connection was lost or never made: it may have been written. Send it again, it is fenced. */
+  /**
+   * The server could not be reached, or can do nothing now: it is going down, out of memory, disk or connections, takes
+   * no writes, or refuses the login. It passes; send it again.
+   */
   | 'connection'
+  /** The server gave a reason that is not known here: nothing was written, and it may pass. Send it again, by itself. */
+  | 'passing'
   /** Something in the batch can't be stored: nothing was written, find out which. */
   | 'data'
-  /** A dropped table, a revoked grant, a read-only server: nothing was written, and it won't be soon. */
-  | 'refused';
+  /** A missing object or a missing right: nothing was written, and another try changes nothing. */
+  | 'refused'
+  /** No error of the server, the driver or the network: a mistake in this library's code. */
+  | 'bug';
+
+export interface Failure {
+  readonly kind: FailureKind;
+  /** Whether it may have been written all the same. */
+  readonly mayBeWritten: boolean;
+}
 
 const CONFLICTS = new Set([
   '40001', // serialization failure
   '40P01', // deadlock
   '55P03', // lock timeout
+  '57014', // statement timeout, or cancelled by an administrator
 ]);
 
-/** SQLSTATE codes with which the server is going away, was never reached, or takes no writes for now. */
-const CONNECTION_CODES = new Set([
-  '57P01', // admin shutdown
-  '57P02', // crash shutdown
-  '57P03', // cannot connect now
-  '57P05', // idle session timeout
-  '25P03', // idle in transaction
-  '53300', // too many connections
-  '25006', // a standby, or a server that was made read-only: what was sent is not at fault
+/**
+ * By class or code, the longest one that fits: what is wrong with the server or the way to it, not with the statement.
+ * `false`: it was certainly not executed.
+ */
+const UNAVAILABLE: ReadonlyMap<string, boolean> = new Map([
+  ['08', true], // connection exception
+  ['08001', false], // it could not be made
+  ['08004', false], // it was rejected
+  ['25006', false], // a standby, or a server that was made read-only
+  ['25P03', true], // idle in transaction
+  ['25P04', true], // transaction timeout
+  ['26', false], // a prepared statement that is not there: another server behind a pooler
+  ['28', false], // the login is refused: its password is being changed, maybe
+  ['3D', false], // no such database
+  ['40003', true], // the server doesn't know either
+  ['53', false], // out of memory, disk, connections
+  ['57P', true], // going down, crashed, starting, the database dropped
+  ['57P03', false], // cannot connect now
+  ['58', false], // the system below the server: an I/O error
+  ['XX', true], // an internal error, corrupted data
 ]);
 
-/** SQLSTATE classes that blame what was sent: data, constraints, too large for an index. */
+/** SQLSTATE classes that blame what was sent: cardinality, data, constraints, too large for an index or a statement. */
 const DATA_CLASSES = new Set(['21', '22', '23', '54']);
 
-function codeOf(error: unknown): string {
-  if (typeof error !== 'object' || error === null) return '';
-  const code: unknown = Reflect.get(error, 'code');
-  if (typeof code === 'string') return code;
-  // TypeORM wraps the driver's error.
-  const driverError: unknown = Reflect.get(error, 'driverError');
-  return driverError === undefined || driverError === error ? '' : codeOf(driverError);
+/** SQLSTATE classes of missing objects and rights. */
+const REFUSAL_CLASSES = new Set(['3F', '42']);
+
+/** The driver has no code for these. */
+const DRIVER_MESSAGES =
+  /^(Connection terminated|Client was closed|Client has encountered a connection error|Query read timeout|Query runner already released|timeout (expired|exceeded)|Cannot use a pool after calling end|Called end on pool|Received unexpected|The server does not support SSL|There was an error establishing an SSL|SASL: |Another session holds the lock)/;
+
+/** System errors with which a connection was not made at all. */
+const NOT_CONNECTED = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOENT',
+  'EAI_AGAIN',
+]);
+
+/** The one classification of what can go wrong with a statement. */
+export function classifyFailure(error: unknown): Failure {
+  const refused =
+    error instanceof TablesMissingError ||
+    error instanceof PermissionError ||
+    error instanceof UnreadableDefinitionError;
+  if (refused) return { kind: 'refused', mayBeWritten: false };
+  const code = sqlState(error);
+  if (code === undefined) return withoutCode(error);
+  // The system's and Node's codes are words: ECONNRESET, ERR_TLS_CERT_ALTNAME_INVALID, CERT_HAS_EXPIRED.
+  if (!/^[0-9A-Z]{5}$/.test(code) || /^E[A-Z]+$/.test(code)) {
+    return { kind: 'connection', mayBeWritten: !NOT_CONNECTED.has(code) };
+  }
+  if (CONFLICTS.has(code)) return { kind: 'conflict', mayBeWritten: false };
+  for (const prefix of [code, code.slice(0, 3), code.slice(0, 2)]) {
+    const mayBeWritten = UNAVAILABLE.get(prefix);
+    if (mayBeWritten !== undefined) return { kind: 'connection', mayBeWritten };
+  }
+  const kind = DATA_CLASSES.has(code.slice(0, 2))
+    ? 'data'
+    : REFUSAL_CLASSES.has(code.slice(0, 2))
+      ? 'refused'
+      : 'passing';
+  return { kind, mayBeWritten: false };
 }
 
-/** What an error of the driver says about the statement that met it. */
-export function failureKind(error: unknown): FailureKind {
-  if (error instanceof TablesMissingError || error instanceof PermissionError) return 'refused';
-  const code = codeOf(error);
-  if (CONFLICTS.has(code)) return 'conflict';
-  if (CONNECTION_CODES.has(code) || code.startsWith('08')) return 'connection';
-  if (/^[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]+$/.test(code)) {
-    return DATA_CLASSES.has(code.slice(0, 2)) ? 'data' : 'refused';
+/** A batch that makes a string longer than there can be is blamed on what is in it. */
+function withoutCode(error: unknown): Failure {
+  if (isError(error) && DRIVER_MESSAGES.test(error.message)) {
+    return { kind: 'connection', mayBeWritten: true };
   }
-  // A batch that makes a string longer than there can be is blamed on what is in it; other faults of the code are
-  // nothing that sending again would mend.
-  if (error instanceof RangeError) return 'data';
-  if (error instanceof TypeError || error instanceof ReferenceError) return 'refused';
-  // No SQLSTATE: the server did not answer. The driver's own errors (ended, timed out) and the system's (ECONNRESET)
-  // are of this kind.
-  return 'connection';
+  return { kind: error instanceof RangeError ? 'data' : 'bug', mayBeWritten: false };
+}
+
+export function failureKind(error: unknown): FailureKind {
+  return classifyFailure(error).kind;
+}
+
+/**
+ * Whether the database is away: not reached, lost, starting, going down, full, or taking no writes for now. Not when it
+ * is there and says what is wrong with the login, the database, its disk.
+ */
+export function isAway(error: unknown): boolean {
+  if (failureKind(error) !== 'connection') return false;
+  const code = sqlState(error);
+  return code === undefined
+    ? !(isError(error) && error.message.startsWith('SASL: '))
+    : !/^(25P|26|28|3D|40|53[^3]|58|XX)/.test(code);
 }

@@ -4,12 +4,13 @@ import type { DataSource, EntityManager } from 'typeorm';
 import { answered } from './cut.js';
 import { PostgresDefinitionStore } from './definition-store.js';
 import { ExecutionReads } from './execution-reads.js';
-import { failureKind } from './failure-kind.js';
+import { classifyFailure } from './failure-kind.js';
 import type { LoginPools } from './pools.js';
 import { inPoolTransaction } from './pool-transaction.js';
 import { PostgresRecoveryStore } from './recovery-store.js';
 import { asLogin } from './role-connection.js';
 import { runUnprepared, TenantStatements } from './statement-pool.js';
+import { leaseValues } from './statements/lease-clause.js';
 import { beginSuspect, SUSPECT_AFTER } from './statements/begin-suspect.js';
 import { claimTasks, claimValues, decodeClaims } from './statements/claim-tasks.js';
 import { completeTasks, completionValues, decodeCompletion } from './statements/complete-tasks.js';
@@ -22,7 +23,7 @@ import {
 } from './statements/control-execution.js';
 import { plainArray } from './statements/encoding.js';
 import { awaitExecution, findByKeys, writeFinalContext } from './statements/execution-rows.js';
-import { deleteLease, readClaims } from './statements/leases.js';
+import { deleteLease, readClaims, writeLease } from './statements/leases.js';
 import {
   decodeAccepted,
   rescheduleTasks,
@@ -30,6 +31,8 @@ import {
 } from './statements/reschedule-tasks.js';
 import { lockForReset, resetExecution, resetValues } from './statements/reset-execution.js';
 import {
+  decodeStart,
+  isCreated,
   startExecutions,
   startKeyedExecutions,
   startValues,
@@ -47,7 +50,7 @@ import type {
   ControlResult,
   DefinitionStore,
   RecoveryStore,
-  FailureKind,
+  Failure,
   LeaseWrite,
   LockedExecution,
   Outcome,
@@ -55,6 +58,7 @@ import type {
   Reschedule,
   ResetTask,
   StartItem,
+  StartReply,
   TaskKey,
   TaskTransaction,
   TenantStore,
@@ -96,24 +100,20 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
     this.dataSource = dataSource;
     this.tables = tables;
     this.statements = statements;
-    this.definitions = new PostgresDefinitionStore(this.cold);
+    this.definitions = new PostgresDefinitionStore(this.cold, tables, pools.turns.general);
     this.recovery = new PostgresRecoveryStore(this.hot, this.cold);
   }
 
-  failureKind(error: unknown): FailureKind {
-    return failureKind(error);
+  classifyFailure(error: unknown): Failure {
+    return classifyFailure(error);
   }
 
-  async start(
-    items: readonly StartItem[],
-    lease: LeaseWrite,
-    keyed: boolean,
-  ): Promise<ReadonlySet<string> | 'all'> {
+  async start(items: readonly StartItem[], lease: LeaseWrite, keyed: boolean): Promise<StartReply> {
     const rows = await this.hot.run(
       keyed ? startKeyedExecutions : startExecutions,
       startValues(items, lease.claimant, lease.write),
     );
-    return keyed ? new Set(rows.map((row) => row[0] ?? '')) : 'all';
+    return decodeStart(rows, keyed);
   }
 
   async startIn(
@@ -121,11 +121,12 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
     item: StartItem,
     lease: LeaseWrite,
     payload: string,
-  ): Promise<boolean> {
+  ): Promise<StartReply> {
     const runner = await this.runnerOf(manager);
     const rows = await runner.run(startKeyedExecutions, startValues([item], lease.claimant, false));
-    if (rows.length === 1) await runner.run(notify, [CHANNEL, plainArray([payload])]);
-    return rows.length === 1;
+    const reply = decodeStart(rows, true);
+    if (isCreated(reply, item.id)) await runner.run(notify, [CHANNEL, plainArray([payload])]);
+    return reply;
   }
 
   async findByKeys(
@@ -143,8 +144,8 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
   }
 
   async claim(
-    definitions: readonly number[],
-    unknown: readonly (readonly [number, number])[],
+    definitions: readonly string[],
+    unknown: readonly (readonly [string, number])[],
     limit: number,
     lease: LeaseWrite,
     except?: readonly TaskKey[],
@@ -186,12 +187,11 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
       (manager, client) =>
         work({
           manager,
-          complete: async (outcomes, lease) => {
-            await assertStillOpen(client);
-            return asLogin(client, (connection) =>
+          assertOpen: () => assertStillOpen(client),
+          complete: (outcomes, lease) =>
+            asLogin(client, (connection) =>
               answered(client, () => completeOn(this.statements.on(connection), outcomes, lease)),
-            );
-          },
+            ),
         }),
       { idleTimeoutMs: IDLE_IN_TRANSACTION_MS, as: 'tenant', signal },
     );
@@ -248,8 +248,13 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
     });
   }
 
-  async releaseLease(instanceId: string): Promise<void> {
-    await this.hot.run(deleteLease, [instanceId]);
+  async writeLease({ claimant, write }: LeaseWrite): Promise<void> {
+    await this.hot.run(writeLease, leaseValues(claimant, write));
+  }
+
+  async releaseLease(instanceId: string): Promise<boolean> {
+    const [row] = await this.hot.run(deleteLease, [instanceId]);
+    return row?.[0] !== '1';
   }
 
   /**
@@ -290,7 +295,7 @@ async function completeOn(
 function decodeLocked(row: RawRow): LockedExecution {
   const tasks = JSON.parse(row[2] ?? '[]') as [number, string, string | null][];
   return {
-    definitionId: Number(row[0]),
+    definitionId: row[0] ?? '',
     status: row[1] ?? '',
     tasks: tasks.map(([taskNo, status, skipReason]) => ({ taskNo, status, skipReason })),
   };

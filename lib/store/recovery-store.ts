@@ -1,7 +1,8 @@
 import { LIVENESS_LOCK_CLASS } from './session-statements.js';
-import { decodeClaims } from './statements/claim-tasks.js';
 import { plainArray } from './statements/encoding.js';
 import {
+  claimKeyValues,
+  decodeOrphans,
   decodeRecoveryEvents,
   decodeRecoveryStats,
   endLease,
@@ -11,10 +12,14 @@ import {
   readRecoveryStats,
   takeOrphans,
   takeOrphansValues,
+  takeUnknown,
+  takeUnowned,
 } from './statements/recovery.js';
 import type { StatementRunner } from './statements/statement.js';
 import type {
   BlockedTaskRow,
+  ClaimKey,
+  JudgedLease,
   LeaseWrite,
   RecoveryEventFilterRow,
   RecoveryEventRow,
@@ -24,6 +29,8 @@ import type {
   TakeOrphans,
 } from './store.js';
 
+const FORMER: JudgedLease = { over: false, lockEpoch: null, lockKey: 0 };
+
 /** What recovery asks of a tenant's schema, on PostgreSQL. */
 export class PostgresRecoveryStore implements RecoveryStore {
   constructor(
@@ -32,22 +39,32 @@ export class PostgresRecoveryStore implements RecoveryStore {
     private readonly cold: StatementRunner,
   ) {}
 
-  async endLease(
-    instanceId: string,
-    { over, lockEpoch, lockKey }: Parameters<RecoveryStore['endLease']>[1],
-  ): Promise<boolean> {
-    const values = [instanceId, over, lockEpoch, LIVENESS_LOCK_CLASS, lockKey];
+  async endLease(instanceId: string, judged: JudgedLease | 'former'): Promise<boolean> {
+    const isFormer = judged === 'former';
+    const { over, lockEpoch, lockKey } = isFormer ? FORMER : judged;
+    const values = [instanceId, over, lockEpoch, LIVENESS_LOCK_CLASS, lockKey, isFormer];
     return (await this.cold.run(endLease, values)).length === 1;
   }
 
   async takeOrphans(
-    instanceId: string,
+    instanceId: string | null,
     how: TakeOrphans,
     lease: LeaseWrite,
   ): Promise<TakenOrphan[]> {
     const values = takeOrphansValues(instanceId, how, lease.claimant, lease.write);
-    const rows = await this.hot.run(takeOrphans, values);
-    return decodeClaims(rows).map((claim, i) => ({ ...claim, abandoned: rows[i]?.[9] === '1' }));
+    return decodeOrphans(
+      await this.hot.run(instanceId === null ? takeUnowned : takeOrphans, values),
+    );
+  }
+
+  async takeUnknown(
+    claims: readonly ClaimKey[],
+    how: TakeOrphans,
+    lease: LeaseWrite,
+  ): Promise<TakenOrphan[]> {
+    const { claimant, write } = lease;
+    const values = takeOrphansValues(claimant.instanceId, how, claimant, write);
+    return decodeOrphans(await this.hot.run(takeUnknown, [...values, ...claimKeyValues(claims)]));
   }
 
   async ownersOf(executionId: string, taskNo: number): Promise<string[]> {
@@ -67,8 +84,8 @@ export class PostgresRecoveryStore implements RecoveryStore {
   }
 
   async blocked(
-    definitions: readonly number[],
-    unknown: readonly (readonly [number, number])[],
+    definitions: readonly string[],
+    unknown: readonly (readonly [string, number])[],
   ): Promise<BlockedTaskRow[]> {
     const rows = await this.cold.run(listBlocked, [
       plainArray(definitions),
@@ -78,7 +95,7 @@ export class PostgresRecoveryStore implements RecoveryStore {
     return rows.map((row) => ({
       executionId: row[0] ?? '',
       taskNo: Number(row[1]),
-      definitionId: Number(row[2]),
+      definitionId: row[2] ?? '',
     }));
   }
 }

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { runUnprepared } from './statement-pool.js';
 import { failureKind } from './failure-kind.js';
-import { decodeRenewals, releaseLeases, renewLeases } from './statements/leases.js';
+import { decodeReleases, decodeRenewals, releaseLeases, renewLeases } from './statements/leases.js';
 import { decodeLeases, readLeases, type LeaseRow } from './statements/recovery.js';
 import { decodeSurvey, heldLocks, readSurvey, type RawSurvey } from './statements/survey.js';
 import type { RawRow } from './statements/statement.js';
@@ -26,9 +26,11 @@ export const APPLICATION_PREFIX = 'cloacina:';
 /** What a survey found in one tenant. */
 export interface TenantSurvey {
   readonly leases: readonly LeaseRow[];
-  /** Instances that hold claims and have no lease. */
-  readonly unleased: readonly string[];
+  /** Instances that hold claims and have no lease; null: tasks run without any owner. */
+  readonly unleased: readonly (string | null)[];
   readonly due: DueTimes;
+  /** Another one than before: it is another schema, of the same name. */
+  readonly schemaId: string | null;
 }
 
 export interface Survey {
@@ -71,15 +73,12 @@ export abstract class SessionStatements {
     });
   }
 
-  /** Deletes leases that nothing is held for. By index: true; undefined where the schema is broken. */
-  release(leases: readonly HeldLease[]): Promise<(true | undefined)[]> {
+  /** Deletes leases. By index: whether it is gone; false where claims are held; undefined where the schema is broken. */
+  release(leases: readonly HeldLease[]): Promise<(boolean | undefined)[]> {
     return this.inParts(leases, async (part) => {
       const text = releaseLeases(part.map(({ tables }) => tables));
-      await this.run(
-        text,
-        part.map(({ instanceId }) => instanceId),
-      );
-      return part.map(() => true as const);
+      const instances = part.map(({ instanceId }) => instanceId);
+      return decodeReleases(await this.run(text, instances));
     });
   }
 
@@ -122,6 +121,7 @@ export abstract class SessionStatements {
         survey && {
           leases: survey.leases,
           unleased: survey.unleased,
+          schemaId: survey.schemaId,
           due: (isDue[i] === true ? times.shift() : undefined) ?? {
             taskIsDue: isDue[i] === true,
             nextTaskInMs: isDue[i] === true ? null : survey.firstTaskInMs,
@@ -129,6 +129,12 @@ export abstract class SessionStatements {
           },
         },
     );
+  }
+
+  /** How the database encodes text. In anything but UTF8 some texts can't be stored. */
+  async encoding(): Promise<string> {
+    const [row] = await this.run("SELECT current_setting('server_encoding')", []);
+    return row?.[0] ?? '';
   }
 
   /** The keys of the locks that are held: who lives. */

@@ -31,22 +31,3 @@ export function isMissingTable(error: unknown): boolean {
     error.message.includes('cloacina_')
   );
 }
-
-/**
- * Whether the connection failed, not the statement: it was not reached, was lost, or the server is starting, going
- * down, or takes no writes for now. `pg` has no code for a connection that ends under it, only these messages.
- */
-export function isConnectionFailure(error: unknown): boolean {
-  const code = sqlState(error);
-  if (code !== undefined) {
-    return /^(08...|57P0[1-5]|53300|25006|E(CONN\w+|PIPE|HOSTUNREACH|NETUNREACH|TIMEDOUT|AI_AGAIN|NOTFOUND))$/.test(
-      code,
-    );
-  }
-  return (
-    isError(error) &&
-    /^(Connection terminated|timeout exceeded when trying to connect|timeout expired)/.test(
-      error.message,
-    )
-  );
-}

@@ -1,20 +1,22 @@
 import type { DataSource, EntityManager } from 'typeorm';
-import type { FailureKind } from './failure-kind.js';
+import type { Failure, FailureKind } from './failure-kind.js';
 import type { Claimant } from './statements/lease-clause.js';
 import type { ClaimedTask, TaskKey } from './statements/claim-tasks.js';
 import type { CompletionResult, Outcome } from './statements/complete-tasks.js';
 import type { ControlResult } from './statements/control-execution.js';
+import type { KnownDefinitions, StoredDefinitionRow } from './statements/definitions.js';
 import type { ExecutionRow, TaskRow } from './statements/execution-rows.js';
 import type { RecordedOutcome } from './statements/read-outcomes.js';
 import type { Reschedule } from './statements/reschedule-tasks.js';
 import type {
+  ClaimKey,
   RecoveryEventRow,
   RecoveryStatsRow,
   TakenOrphan,
   TakeOrphans,
 } from './statements/recovery.js';
 import type { ResetTask } from './statements/reset-execution.js';
-import type { StartItem } from './statements/start-executions.js';
+import type { StartItem, StartReply } from './statements/start-executions.js';
 import type { DueTimes } from './statements/wake-ups.js';
 import type { TenantTables } from './statements/statement.js';
 
@@ -25,12 +27,16 @@ export type {
   ControlResult,
   DueTimes,
   ExecutionRow,
+  Failure,
   FailureKind,
+  KnownDefinitions,
   Outcome,
   RecordedOutcome,
   Reschedule,
   ResetTask,
   StartItem,
+  StartReply,
+  StoredDefinitionRow,
   TaskKey,
   TaskRow,
   TenantTables,
@@ -41,9 +47,11 @@ export type {
   OutcomeDetail,
   ReadiedTask,
 } from './statements/complete-tasks.js';
+export { isCreated } from './statements/start-executions.js';
+export { FIRST_TOKEN } from './statements/statement.js';
 export type { LeaseRow } from './statements/recovery.js';
 export type { Survey, TenantSurvey } from './session-statements.js';
-export type { RecoveryEventRow, RecoveryStatsRow, TakenOrphan, TakeOrphans };
+export type { ClaimKey, RecoveryEventRow, RecoveryStatsRow, TakenOrphan, TakeOrphans };
 export type { RescheduleKind } from './statements/reschedule-tasks.js';
 export type { StartPlan } from './statements/start-executions.js';
 
@@ -59,18 +67,14 @@ export interface HeldLease {
   readonly instanceId: string;
 }
 
-export interface StoredDefinitionRow {
-  readonly id: number;
-  readonly hash: string;
-  readonly name: string;
-}
-
 export interface DefinitionContent extends StoredDefinitionRow {
   /** What `storeWorkflow` made, parsed. */
   readonly definition: unknown;
 }
 
 export interface NewDefinition {
+  /** See `definitionIdOf`: it follows from the hash. */
+  readonly id: string;
   readonly hash: string;
   readonly name: string;
   readonly version: string | undefined;
@@ -107,7 +111,7 @@ export interface PastDeadline {
 
 /** An ended execution under lock, for the decision on what a manual retry resets. */
 export interface LockedExecution {
-  readonly definitionId: number;
+  readonly definitionId: string;
   readonly status: string;
   readonly tasks: readonly {
     readonly taskNo: number;
@@ -119,6 +123,8 @@ export interface LockedExecution {
 /** What a transactional task has: the manager for its writes, and the last statement before COMMIT. */
 export interface TaskTransaction {
   readonly manager: EntityManager;
+  /** Rejects when the transaction has failed or ended inside the handler: nothing more can be part of it. */
+  assertOpen(): Promise<void>;
   complete(outcomes: readonly Outcome[], lease: LeaseWrite): Promise<CompletionResult>;
 }
 
@@ -133,21 +139,17 @@ export interface TenantStore {
   readonly definitions: DefinitionStore;
   readonly recovery: RecoveryStore;
 
-  failureKind(error: unknown): FailureKind;
+  classifyFailure(error: unknown): Failure;
 
-  /** Creates executions. `keyed` (or sent again): returns the ids created now; otherwise all are. */
-  start(
-    items: readonly StartItem[],
-    lease: LeaseWrite,
-    keyed: boolean,
-  ): Promise<ReadonlySet<string> | 'all'>;
+  /** Creates executions. `keyed`, or sent again: tells which were created now; otherwise all are. */
+  start(items: readonly StartItem[], lease: LeaseWrite, keyed: boolean): Promise<StartReply>;
   /** The same inside the caller's transaction, with a notification at its commit. */
   startIn(
     manager: EntityManager,
     item: StartItem,
     lease: LeaseWrite,
     payload: string,
-  ): Promise<boolean>;
+  ): Promise<StartReply>;
   /** The ids that hold these keys, by index; undefined where none does. */
   findByKeys(
     keys: readonly { readonly workflow: string; readonly key: string }[],
@@ -155,8 +157,8 @@ export interface TenantStore {
   ): Promise<(string | undefined)[]>;
 
   claim(
-    definitions: readonly number[],
-    unknown: readonly (readonly [definition: number, task: number])[],
+    definitions: readonly string[],
+    unknown: readonly (readonly [definition: string, task: number])[],
     limit: number,
     lease: LeaseWrite,
     except?: readonly TaskKey[],
@@ -201,17 +203,20 @@ export interface TenantStore {
     ) => Promise<{ readonly tasks: readonly ResetTask[]; readonly leaves: number } | null>,
   ): Promise<LockedExecution | undefined>;
 
-  releaseLease(instanceId: string): Promise<void>;
+  /** Writes the lease by itself. */
+  writeLease(lease: LeaseWrite): Promise<void>;
+  /** Deletes the lease; false: claims are held under it, and it stays. */
+  releaseLease(instanceId: string): Promise<boolean>;
 }
 
 /** A tenant's stored definitions. */
 export interface DefinitionStore {
-  /** Stores it, or makes the stored one the newest of its name; its id. */
-  register(definition: NewDefinition): Promise<number>;
-  /** The newest of each name. */
-  newestOf(names: readonly string[]): Promise<StoredDefinitionRow[]>;
-  all(): Promise<StoredDefinitionRow[]>;
-  find(id: number): Promise<DefinitionContent | undefined>;
+  /** Stores them, or makes the stored ones the newest of their names. */
+  register(definitions: readonly NewDefinition[]): Promise<void>;
+  known(names: readonly string[]): Promise<KnownDefinitions>;
+  /** Those of these names of which tasks wait to be claimed, now or later. */
+  waiting(names: readonly string[]): Promise<StoredDefinitionRow[]>;
+  find(id: string): Promise<DefinitionContent | undefined>;
   newest(name: string): Promise<DefinitionContent | undefined>;
 }
 
@@ -226,23 +231,41 @@ export interface RecoveryEventFilterRow {
 export interface BlockedTaskRow {
   readonly executionId: string;
   readonly taskNo: number;
-  readonly definitionId: number;
+  readonly definitionId: string;
+}
+
+/** How a lost instance's lease was when it was judged. */
+export interface JudgedLease {
+  readonly over: boolean;
+  readonly lockEpoch: string | null;
+  readonly lockKey: number;
 }
 
 /** What recovery asks of a tenant's schema. */
 export interface RecoveryStore {
-  /** Ends a lost instance's lease, if it is as it was judged; who gets true has the recovery. */
-  endLease(
-    instanceId: string,
-    judged: { readonly over: boolean; readonly lockEpoch: string | null; readonly lockKey: number },
-  ): Promise<boolean>;
-  takeOrphans(instanceId: string, how: TakeOrphans, lease: LeaseWrite): Promise<TakenOrphan[]>;
+  /**
+   * Ends a lost instance's lease, if it is as it was judged, or for certain if it is a former one of this process. The
+   * caller that gets true has the recovery.
+   */
+  endLease(instanceId: string, judged: JudgedLease | 'former'): Promise<boolean>;
+  /** Those of an instance that has no lease; of null: what runs without an owner. */
+  takeOrphans(
+    instanceId: string | null,
+    how: TakeOrphans,
+    lease: LeaseWrite,
+  ): Promise<TakenOrphan[]>;
+  /** Claims of this very instance that it knows nothing of. */
+  takeUnknown(
+    claims: readonly ClaimKey[],
+    how: TakeOrphans,
+    lease: LeaseWrite,
+  ): Promise<TakenOrphan[]>;
   /** Whom a task was taken from, oldest first. */
   ownersOf(executionId: string, taskNo: number): Promise<string[]>;
   stats(since: Date | null): Promise<RecoveryStatsRow>;
   events(filter: RecoveryEventFilterRow): Promise<RecoveryEventRow[]>;
   blocked(
-    definitions: readonly number[],
-    unknown: readonly (readonly [definition: number, task: number])[],
+    definitions: readonly string[],
+    unknown: readonly (readonly [definition: string, task: number])[],
   ): Promise<BlockedTaskRow[]>;
 }

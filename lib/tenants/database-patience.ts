@@ -1,8 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { CloacinaError, DatabaseUnavailableError, toStoredError } from '../errors/index.js';
-import { failureKind } from '../store/failure-kind.js';
-import { isConnectionFailure } from '../store/sql-state.js';
+import { isAway } from '../store/failure-kind.js';
 
 const RETRY_MS = 500;
 
@@ -32,7 +31,7 @@ export async function whileDatabaseIsAway<T>(
       return await work();
     } catch (error) {
       const waitedMs = Math.round(performance.now() - began);
-      if (signal.aborted || !isAway(error)) throw error;
+      if (signal.aborted || !isWorthWaiting(error)) throw error;
       if (waitedMs > patienceMs) {
         throw new DatabaseUnavailableError(
           tenant === undefined ? { waitedMs } : { tenant, waitedMs },
@@ -50,10 +49,6 @@ export async function whileDatabaseIsAway<T>(
 }
 
 /** An error of the library has been judged already, but for one that says that the database is away. */
-function isAway(error: unknown): boolean {
-  if (error instanceof CloacinaError) return error instanceof DatabaseUnavailableError;
-  if (isConnectionFailure(error)) return true;
-  if (typeof error !== 'object' || error === null) return false;
-  const code: unknown = Reflect.get(error, 'code');
-  return typeof code === 'string' && code !== '' && failureKind(error) === 'connection';
+function isWorthWaiting(error: unknown): boolean {
+  return error instanceof CloacinaError ? error instanceof DatabaseUnavailableError : isAway(error);
 }

@@ -1,6 +1,6 @@
-import { readManyDefinitions, registerWithManyTenants } from '../store/definitions-of-many.js';
+import { readManyDefinitions, registerWithManyTenants } from '../store/bulk-definitions.js';
 import type { LoginPools } from '../store/pools.js';
-import type { NewDefinition, StoredDefinitionRow, TenantTables } from '../store/store.js';
+import type { KnownDefinitions, NewDefinition, TenantTables } from '../store/store.js';
 import type { ServedTenant } from './served-tenant.js';
 
 /**
@@ -10,30 +10,39 @@ import type { ServedTenant } from './served-tenant.js';
 export async function knownDefinitions(
   pools: LoginPools,
   tenants: readonly ServedTenant[],
-): Promise<ReadonlyMap<ServedTenant, StoredDefinitionRow[]>> {
+): Promise<ReadonlyMap<ServedTenant, KnownDefinitions>> {
   // A statement there gives up after two seconds if a schema is locked.
   const { statements } = pools.turns;
-  const known = new Map<ServedTenant, StoredDefinitionRow[]>();
+  const known = new Map<ServedTenant, KnownDefinitions>();
   const old = tenants.filter(({ isNew }) => !isNew);
-  const read = await readManyDefinitions(statements, old.map(tablesOf));
+  const names = [...new Set(old.flatMap(({ engine }) => engine.catalog.names))];
+  const read = await readManyDefinitions(statements, old.map(tablesOf), names);
   for (const [i, served] of old.entries()) {
-    const rows = read[i];
-    if (rows !== undefined) known.set(served, rows);
+    const definitions = read[i];
+    if (definitions !== undefined) known.set(served, servedOnly(served, definitions));
   }
-  for (const served of tenants) if (served.isNew) known.set(served, []);
+  for (const served of tenants) if (served.isNew) known.set(served, { newest: [], active: [] });
   for (const { definitions, lacking } of groupMissing(known)) {
     const registered = await registerWithManyTenants(
       statements,
       lacking.map(tablesOf),
       definitions,
     );
-    for (const [i, served] of lacking.entries()) {
-      const rows = registered[i];
-      if (rows === undefined) known.delete(served);
-      else known.set(served, newest(known.get(served) ?? [], rows));
-    }
+    for (const [i, served] of lacking.entries()) if (registered[i] !== true) known.delete(served);
   }
   return known;
+}
+
+/** Tenants may run different workflows: the names were those of all. */
+function servedOnly(
+  { engine }: ServedTenant,
+  { newest, active }: KnownDefinitions,
+): KnownDefinitions {
+  const names = new Set(engine.catalog.names);
+  return {
+    newest: newest.filter(({ name }) => names.has(name)),
+    active: active.filter(({ name }) => names.has(name)),
+  };
 }
 
 interface MissingGroup {
@@ -42,12 +51,12 @@ interface MissingGroup {
 }
 
 /** Tenants that lack the same definitions. Two processes that boot at once register in the same order. */
-function groupMissing(known: ReadonlyMap<ServedTenant, StoredDefinitionRow[]>): MissingGroup[] {
+function groupMissing(known: ReadonlyMap<ServedTenant, KnownDefinitions>): MissingGroup[] {
   const groups = new Map<string, MissingGroup>();
-  for (const [served, rows] of known) {
-    const definitions = served.engine.catalog.toRegister(rows);
+  for (const [served, stored] of known) {
+    const definitions = served.engine.catalog.toRegister(stored);
     if (definitions.length === 0) continue;
-    const key = definitions.map(({ hash }) => hash).join();
+    const key = definitions.map(({ id }) => id).join();
     const group = groups.get(key) ?? { definitions, lacking: [] };
     group.lacking.push(served);
     groups.set(key, group);
@@ -60,13 +69,4 @@ function groupMissing(known: ReadonlyMap<ServedTenant, StoredDefinitionRow[]>): 
 
 function tablesOf({ engine }: ServedTenant): TenantTables {
   return engine.store.tables;
-}
-
-/** One that is registered again goes from where it was to the end. */
-function newest(
-  before: readonly StoredDefinitionRow[],
-  registered: readonly StoredDefinitionRow[],
-): StoredDefinitionRow[] {
-  const ids = new Set(registered.map(({ id }) => id));
-  return [...before.filter(({ id }) => !ids.has(id)), ...registered];
 }

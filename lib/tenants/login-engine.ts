@@ -42,6 +42,7 @@ export class LoginEngine {
       slots,
       leaseDurationMs: settings.leaseDurationMs,
       onHello: () => void this.recovery.greet(),
+      onNewLife: () => void this.recovery.runOnce('leaseOver').catch(() => undefined),
       onTenants: () => this.onTenants(),
       open: ({ id, lockKey }, onPayload, onLost) =>
         settings.controlConnection
@@ -82,12 +83,25 @@ export class LoginEngine {
   start(): Promise<void> {
     this.started ??= this.process
       .start()
-      .then(() => this.recovery.start())
+      .then(() => {
+        this.recovery.start();
+        // Not waited for: a boot has better to do.
+        void this.warnOfEncoding().catch(() => undefined);
+      })
       .catch((error: unknown) => {
         this.started = undefined;
         throw error;
       });
     return this.started;
+  }
+
+  private async warnOfEncoding(): Promise<void> {
+    const encoding = await this.process.session?.encoding();
+    if (encoding === undefined || encoding === 'UTF8') return;
+    new Logger('Cloacina').warn(
+      `The database is encoded in ${encoding}. A task that returns text with other characters is Failed, because it can't ` +
+        "be stored. Create the database with ENCODING 'UTF8'.",
+    );
   }
 
   /** Lets the tenants claim, those that are added later too; once, whoever asks first. */

@@ -6,7 +6,8 @@ import {
   PermissionError,
 } from '../errors/index.js';
 import { CLOACINA_MIGRATIONS_TABLE } from '../store/migrations/index.js';
-import { isConnectionFailure, sqlState, SqlState } from '../store/sql-state.js';
+import { isAway } from '../store/failure-kind.js';
+import { sqlState, SqlState } from '../store/sql-state.js';
 
 /** Where it failed. */
 export interface FailedStep {
@@ -24,7 +25,7 @@ export async function explainFailure(failure: unknown, step: FailedStep): Promis
   if (failure instanceof CloacinaError) return failure;
   const { schema, migration } = step;
   // A migration that was cut short was rolled back, or committed after all: the next run finds out.
-  if (isConnectionFailure(failure)) {
+  if (isAway(failure)) {
     const waitedMs = Math.round(performance.now() - step.began);
     return new DatabaseUnavailableError({ tenant: step.tenant, waitedMs }, { cause: failure });
   }

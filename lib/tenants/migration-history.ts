@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { isConnectionFailure } from '../store/sql-state.js';
+import { isAway } from '../store/failure-kind.js';
 
 /** What can run a query: a pool, or the connection of a transaction. */
 export type Queryable = Pick<pg.ClientBase, 'query'> | Pick<pg.Pool, 'query'>;
@@ -58,7 +58,7 @@ export async function readReadableHistories(
   try {
     return await readHistories(queryable, requests);
   } catch (error) {
-    if (isConnectionFailure(error)) throw error;
+    if (isAway(error)) throw error;
     if (requests.length === 1) return [undefined];
     const middle = requests.length >> 1;
     return [

@@ -7,6 +7,7 @@ import { TenantEngine } from '../engine/tenant-engine.js';
 import type { EngineEvent } from '../engine/tenant-events.js';
 import { CloacinaRecovery } from '../recovery/cloacina-recovery.js';
 import { CloacinaRunner } from '../runner/cloacina-runner.js';
+import { definitionToShow } from '../runner/stand-in-definition.js';
 import { PostgresStore } from '../store/postgres-store.js';
 import type { CompiledWorkflow } from '../workflow/index.js';
 import type { CloacinaMigrator } from './cloacina-migrator.js';
@@ -116,9 +117,10 @@ export class ServedTenant {
       maxRecoveryAttempts,
       store: engine.store,
       ownInstanceId: () => engine.lease.instanceId,
-      lease: () => engine.lease.forClaim(),
-      leaseWritten: (lease) => engine.lease.written(lease),
-      abandon: (orphan) => engine.abandon(orphan),
+      takeOrphans: (take) => engine.takeOrphans(take),
+      doubt: () => engine.doubt(),
+      mayHoldLease: () => engine.lease.mayStand,
+      schemaReplaced: () => engine.schemaReplaced(),
       workIsReady: () => engine.workIsReady(),
       becomesDue: (times) => engine.becomesDue(times),
     });
@@ -133,7 +135,11 @@ export class ServedTenant {
       run: () => login.recovery.runOnce('manual', [tenant]),
       claimable: () => engine.catalog.claimable,
       nameTask: async (definitionId, taskNo) => {
-        const { workflow } = await engine.catalog.find(definitionId);
+        const { workflow } = await definitionToShow(
+          engine.catalog,
+          { definitionId, workflow: `definition ${definitionId}` },
+          taskNo + 1,
+        );
         return { workflow: workflow.name, task: workflow.tasks[taskNo]?.name ?? String(taskNo) };
       },
     });

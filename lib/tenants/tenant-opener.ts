@@ -6,7 +6,7 @@ import { describeError } from '../errors/index.js';
 import { createTenantDataSource } from '../store/data-source.js';
 import { TenantRole } from '../store/role-connection.js';
 import { initializeOnPool } from '../store/server-facts.js';
-import type { StoredDefinitionRow } from '../store/store.js';
+import type { KnownDefinitions } from '../store/store.js';
 import type { CompiledWorkflow } from '../workflow/index.js';
 import { CloacinaMigrator, type EnsureResult } from './cloacina-migrator.js';
 import { whileDatabaseIsAway } from './database-patience.js';
@@ -40,7 +40,7 @@ interface Together {
   readonly migrations: Gathering<CloacinaMigrator, EnsureResult>;
   /** Whether the name had to be kept. */
   readonly names: Gathering<MarkedSchema, boolean>;
-  readonly definitions: Gathering<ServedTenant, StoredDefinitionRow[] | undefined>;
+  readonly definitions: Gathering<ServedTenant, KnownDefinitions | undefined>;
   readonly begins: Gathering<ServedTenant, void>;
   /** That the database is away was said. */
   saidAway: boolean;

@@ -36,6 +36,7 @@ export {
   type WorkflowSource,
 } from './definition.js';
 export { compileWorkflow, type CompileResult } from './compile.js';
+export { definitionIdOf } from './definition-id.js';
 export {
   restoreWorkflow,
   storeWorkflow,

@@ -2,7 +2,7 @@ import { afterEach, expect, test } from '@jest/globals';
 import { databaseUrl, freshSchema } from '../support/postgres.js';
 import { waitFor } from '../support/wait-for.js';
 import { STATEMENTS, type Failpoint } from './workload/failpoints.js';
-import type { Entry } from './workload/worker.js';
+import type { Entry } from './workload/handler.js';
 import { seedOfRun } from './workload/random.js';
 import { Workload } from './workload/workload.js';
 

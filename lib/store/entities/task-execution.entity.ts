@@ -5,7 +5,7 @@ import type { TaskStatus } from '../../workflow/states.js';
 export interface TaskExecutionRow {
   executionId: string;
   taskNo: number;
-  definitionId: number;
+  definitionId: string;
   status: TaskStatus;
   pendingDependencies: number;
   unmetDependencies: number;
@@ -35,11 +35,11 @@ export const TaskExecutionEntity = new EntitySchema<TaskExecutionRow>({
   columns: {
     executionId: { name: 'execution_id', type: 'uuid', primary: true },
     taskNo: { name: 'task_no', type: 'integer', primary: true },
-    definitionId: { name: 'definition_id', type: 'integer' },
+    definitionId: { name: 'definition_id', type: 'bigint' },
     status: { name: 'status', type: 'text' },
     pendingDependencies: { name: 'pending_dependencies', type: 'integer', default: 0 },
     unmetDependencies: { name: 'unmet_dependencies', type: 'integer', default: 0 },
-    claimToken: { name: 'claim_token', type: 'integer', default: 0 },
+    claimToken: { name: 'claim_token', type: 'bigint', default: 0 },
     owner: { name: 'owner', type: 'uuid', nullable: true },
     priority: { name: 'priority', type: 'integer', default: 0 },
     runAt: { name: 'run_at', type: 'timestamptz', nullable: true },

@@ -2,7 +2,8 @@ import { EntitySchema } from 'typeorm';
 
 /** A stored definition, as read through TypeORM. */
 export interface WorkflowDefinitionRow {
-  id: number;
+  /** Of the first 63 bits of the hash. */
+  id: string;
   hash: string;
   name: string;
   version: string | null;
@@ -18,11 +19,10 @@ export const WorkflowDefinitionEntity = new EntitySchema<WorkflowDefinitionRow>(
   columns: {
     id: {
       name: 'id',
-      type: 'integer',
+      type: 'bigint',
       primary: true,
-      generated: 'increment',
     },
-    hash: { name: 'hash', type: 'text', unique: true },
+    hash: { name: 'hash', type: 'text' },
     name: { name: 'name', type: 'text' },
     version: { name: 'version', type: 'text', nullable: true },
     description: { name: 'description', type: 'text', nullable: true },

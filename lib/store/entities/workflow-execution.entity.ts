@@ -5,7 +5,7 @@ import type { ExecutionStatus } from '../../workflow/states.js';
 export interface WorkflowExecutionRow {
   id: string;
   workflow: string;
-  definitionId: number;
+  definitionId: string;
   status: ExecutionStatus;
   idempotencyKey: string | null;
   priority: number;
@@ -31,7 +31,7 @@ export const WorkflowExecutionEntity = new EntitySchema<WorkflowExecutionRow>({
   columns: {
     id: { name: 'id', type: 'uuid', primary: true },
     workflow: { name: 'workflow', type: 'text' },
-    definitionId: { name: 'definition_id', type: 'integer' },
+    definitionId: { name: 'definition_id', type: 'bigint' },
     status: { name: 'status', type: 'text' },
     idempotencyKey: { name: 'idempotency_key', type: 'text', nullable: true },
     priority: { name: 'priority', type: 'integer', default: 0 },

@@ -19,8 +19,8 @@ const HIGH_CHURN = `autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_thr
 function createTables(schema: string): string {
   return `
 CREATE TABLE ${schema}.cloacina_workflow_definition (
-  id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  hash text NOT NULL UNIQUE,
+  id bigint PRIMARY KEY,
+  hash text NOT NULL,
   name text NOT NULL,
   version text,
   description text,
@@ -33,7 +33,7 @@ CREATE INDEX cloacina_workflow_definition_name_idx
 CREATE TABLE ${schema}.cloacina_workflow_execution (
   id uuid PRIMARY KEY,
   workflow text NOT NULL,
-  definition_id integer NOT NULL,
+  definition_id bigint NOT NULL,
   status text NOT NULL CONSTRAINT cloacina_workflow_execution_status_check
     CHECK (status IN ('Pending', 'Running', 'Paused', 'Completed', 'Failed', 'Cancelled')),
   idempotency_key text,
@@ -66,12 +66,12 @@ CREATE INDEX cloacina_workflow_execution_deadline_idx
 CREATE TABLE ${schema}.cloacina_task_execution (
   execution_id uuid NOT NULL,
   task_no integer NOT NULL,
-  definition_id integer NOT NULL,
+  definition_id bigint NOT NULL,
   status text NOT NULL CONSTRAINT cloacina_task_execution_status_check
     CHECK (status IN ('NotStarted', 'Ready', 'Running', 'Completed', 'Failed', 'Skipped', 'Cancelled')),
   pending_dependencies integer NOT NULL DEFAULT 0,
   unmet_dependencies integer NOT NULL DEFAULT 0,
-  claim_token integer NOT NULL DEFAULT 0,
+  claim_token bigint NOT NULL DEFAULT 0,
   owner uuid,
   priority integer NOT NULL DEFAULT 0,
   run_at timestamptz,
@@ -96,8 +96,9 @@ CREATE INDEX cloacina_task_execution_ready_idx
 -- read all that waits, of every definition.
 CREATE INDEX cloacina_task_execution_due_idx
   ON ${schema}.cloacina_task_execution (run_at) WHERE run_at IS NOT NULL AND NOT held AND task_no >= 0;
+-- All that runs, also what has no owner, which should not be: then it is an orphan.
 CREATE INDEX cloacina_task_execution_owner_idx
-  ON ${schema}.cloacina_task_execution (owner) WHERE owner IS NOT NULL;
+  ON ${schema}.cloacina_task_execution (owner) WHERE status = 'Running';
 
 CREATE TABLE ${schema}.cloacina_execution_event (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -143,6 +144,11 @@ function commentOn(schema: string): string {
       'TABLE',
       'workflow_definition',
       'Workflow definitions as they were registered; never changed, so that a deploy never changes what runs.',
+    ],
+    [
+      'COLUMN',
+      'workflow_definition.id',
+      'The first 63 bits of the hash: the same definition has the same id in every schema and on every server.',
     ],
     [
       'COLUMN',
@@ -217,7 +223,7 @@ function commentOn(schema: string): string {
     [
       'COLUMN',
       'task_execution.claim_token',
-      'Goes up with every claim. A process may write an outcome only with the token of its own claim.',
+      'Another one with every claim and every end of one: its number, random bits, and whether it has ended (odd). A process may write an outcome only with the token of its own claim.',
     ],
     [
       'COLUMN',
@@ -264,7 +270,7 @@ function commentOn(schema: string): string {
     ],
     ['TABLE', 'recovery_event', 'Tasks that were taken from lost processes.'],
     ['COLUMN', 'recovery_event.kind', 'recovered or abandoned.'],
-    ['COLUMN', 'recovery_event.cause', 'lockGone, leaseOver, boot or manual.'],
+    ['COLUMN', 'recovery_event.cause', 'lockGone, leaseOver, boot, manual or reconciled.'],
     [
       'COLUMN',
       'recovery_event.orphaned_for_ms',

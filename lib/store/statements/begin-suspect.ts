@@ -13,6 +13,6 @@ export const SUSPECT_AFTER = 2;
 export const beginSuspect: Statement = {
   name: 'begin_suspect',
   text: (tables) => `UPDATE ${tables.task} SET started_at = clock_timestamp()
-  WHERE execution_id = $1::uuid AND task_no = $2::integer AND claim_token = $3::integer
+  WHERE execution_id = $1::uuid AND task_no = $2::integer AND claim_token = $3::bigint
   RETURNING 1`,
 };

@@ -3,6 +3,7 @@ import { plainArray } from './encoding.js';
 import { leaseClause, leaseValues, type Claimant } from './lease-clause.js';
 import {
   executionOf,
+  NEXT_TOKEN,
   taskOf,
   type RawRow,
   type Statement,
@@ -12,7 +13,7 @@ import {
 export interface ClaimedTask {
   readonly executionId: string;
   readonly taskNo: number;
-  readonly definitionId: number;
+  readonly definitionId: string;
   readonly token: number;
   /** Failures recorded so far. */
   readonly attempt: number;
@@ -55,7 +56,7 @@ export const claimTasks: Statement = {
   name: 'claim_tasks',
   text: (tables: TenantTables) => `WITH RECURSIVE level AS (
     SELECT d.id AS definition_id, p.priority, p.run_at
-    FROM unnest($1::integer[]) AS d(id) CROSS JOIN LATERAL (
+    FROM unnest($1::bigint[]) AS d(id) CROSS JOIN LATERAL (
       SELECT t.priority, t.run_at FROM ${tables.task} t
       WHERE t.definition_id = d.id AND t.run_at IS NOT NULL AND NOT t.held
       ORDER BY t.priority DESC, t.run_at LIMIT 1
@@ -75,7 +76,7 @@ export const claimTasks: Statement = {
       WHERE t.definition_id = l.definition_id AND t.priority = l.priority
         AND t.run_at <= statement_timestamp() AND t.run_at IS NOT NULL AND NOT t.held
         AND ($4::integer[] IS NULL OR NOT EXISTS (
-          SELECT FROM unnest($3::integer[], $4::integer[]) AS x(definition_id, task_no)
+          SELECT FROM unnest($3::bigint[], $4::integer[]) AS x(definition_id, task_no)
           WHERE x.definition_id = t.definition_id AND x.task_no = t.task_no))
         AND ($11::integer[] IS NULL OR NOT EXISTS (
           SELECT FROM unnest($10::uuid[], $11::integer[]) AS x(execution_id, task_no)
@@ -86,7 +87,7 @@ export const claimTasks: Statement = {
     LIMIT $2::integer
   ), claimed AS (
     UPDATE ${tables.task} t
-    SET status = 'Running', claim_token = t.claim_token + 1, owner = $5::uuid, run_at = NULL,
+    SET status = 'Running', claim_token = ${NEXT_TOKEN}, owner = $5::uuid, run_at = NULL,
         started_at = CASE WHEN t.recovery_attempts < ${SUSPECT_AFTER} THEN clock_timestamp() END
     FROM candidate c
     WHERE ${taskOf('c')}
@@ -121,8 +122,8 @@ export interface TaskKey {
  * `except` single tasks that are not for this process now.
  */
 export function claimValues(
-  definitions: readonly number[],
-  unknown: readonly (readonly [number, number])[],
+  definitions: readonly string[],
+  unknown: readonly (readonly [string, number])[],
   limit: number,
   claimant: Claimant,
   writeLease: boolean,
@@ -149,7 +150,7 @@ export function decodeClaims(rows: readonly RawRow[]): ClaimedTask[] {
   return tasks.map((row) => ({
     executionId: row[0] ?? '',
     taskNo: Number(row[1]),
-    definitionId: Number(row[2]),
+    definitionId: row[2] ?? '',
     token: Number(row[3]),
     attempt: Number(row[4]),
     recoveryAttempts: Number(row[5]),

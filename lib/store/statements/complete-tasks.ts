@@ -2,6 +2,7 @@ import { decodeIntegers, jsonColumn, plainArray } from './encoding.js';
 import { leaseClause, leaseValues, type Claimant } from './lease-clause.js';
 import {
   executionOf,
+  NEXT_TOKEN,
   taskOf,
   type RawRow,
   type Statement,
@@ -79,14 +80,14 @@ const READY = 'NOT (d.claim AND NOT t.held) AND t.pending_dependencies = d.termi
  * the only plan; to lock the rows of a phase by a statement of its own costs a fifth more. Only the failed tasks
  * that are handled are locked beforehand, since they come before the tasks that handle them.
  *
- * The fence is the claim token alone: every way out of Running counts it up, so a token that fits means that the
- * claim is still held, and no partial index on a status can be chosen for it.
+ * The fence is the claim token alone: every way out of Running changes it, so a token that fits means that the claim is
+ * still held, and no partial index on a status can be chosen for it.
  */
 export const completeTasks: Statement = {
   name: 'complete_tasks',
   text: (tables: TenantTables) => `WITH item AS MATERIALIZED (
     SELECT * FROM ROWS FROM (
-      unnest($1::uuid[]), unnest($2::integer[]), unnest($3::integer[]), unnest($4::text[]),
+      unnest($1::uuid[]), unnest($2::integer[]), unnest($3::bigint[]), unnest($4::text[]),
       json_array_elements_text($5::json), json_array_elements_text($6::json), json_array_elements_text($7::json),
       unnest($8::boolean[]), unnest($9::integer[]), unnest($10::integer[]), unnest($11::integer[]),
       unnest($12::integer[])
@@ -128,7 +129,7 @@ export const completeTasks: Statement = {
     SET pending_dependencies = t.pending_dependencies - d.terminal,
         unmet_dependencies = t.unmet_dependencies + d.unmet,
         status = CASE WHEN ${CLAIMED} THEN 'Running' WHEN ${READY} THEN 'Ready' ELSE t.status END,
-        claim_token = CASE WHEN ${CLAIMED} THEN t.claim_token + 1 ELSE t.claim_token END,
+        claim_token = CASE WHEN ${CLAIMED} THEN ${NEXT_TOKEN} ELSE t.claim_token END,
         owner = CASE WHEN ${CLAIMED} THEN $15::uuid END,
         started_at = CASE WHEN ${CLAIMED} THEN clock_timestamp() END,
         run_at = CASE WHEN ${READY} THEN clock_timestamp() END

@@ -1,39 +1,123 @@
-import type { Statement } from './statement.js';
+import type { RawRow, Statement, TenantTables } from './statement.js';
+
+/** A stored definition, without its graph. */
+export interface StoredDefinitionRow {
+  /** See `definitionIdOf`: it follows from the hash. */
+  readonly id: string;
+  readonly hash: string;
+  readonly name: string;
+}
+
+/** What a process needs to know of a tenant's stored definitions: few, however many are stored. */
+export interface KnownDefinitions {
+  /** The one of each name that was registered last. */
+  readonly newest: readonly StoredDefinitionRow[];
+  /** Those of the names with executions that have not ended. */
+  readonly active: readonly StoredDefinitionRow[];
+}
+
+const NEWEST = '1';
 
 /**
- * Registers a definition by its content hash and returns its id. One that is there already only becomes the newest
- * of its name again (after a rollback of the application, say), and a boot that changes nothing writes nothing.
+ * The definitions of these names ($1) in many tenants: the newest of each, and those that unfinished executions are
+ * pinned to. What is stored beyond that (a commit hash as `version` makes a definition with each deploy) is not read.
+ *
+ * An execution that has not ended has a task that waits (a loose scan over the index of claims, one entry for each
+ * definition), or one that runs, or it is paused.
  */
-export const registerDefinition: Statement = {
-  name: 'register_definition',
-  text: (
-    tables,
-  ) => `INSERT INTO ${tables.definition} AS d (hash, name, version, description, definition)
-  VALUES ($1::text, $2::text, $3::text, $4::text, $5::json)
-  ON CONFLICT (hash) DO UPDATE SET registered_at = clock_timestamp()
-  RETURNING id`,
+export function readKnownDefinitions(tenants: readonly TenantTables[]): string {
+  return tenants
+    .map(
+      (tables, i) => `SELECT ${i}, ${NEWEST}, d.id, d.hash, d.name
+      FROM unnest($1::text[]) n(name) CROSS JOIN LATERAL (
+        SELECT s.id, s.hash, s.name FROM ${tables.definition} s WHERE s.name = n.name
+        ORDER BY s.name, s.registered_at DESC LIMIT 1) d
+    UNION ALL (${activeDefinitions(tables, i)})`,
+    )
+    .join(' UNION ALL ');
+}
+
+function activeDefinitions(tables: TenantTables, tenant: number): string {
+  return `WITH RECURSIVE ${waitingDefinitions(tables)}
+    SELECT ${tenant}, 2, d.id, d.hash, d.name
+    FROM (
+      SELECT id FROM waiting
+      UNION SELECT t.definition_id FROM ${tables.task} t WHERE t.status = 'Running'
+      UNION SELECT x.definition_id FROM ${tables.execution} x WHERE x.status = 'Paused'
+    ) a JOIN ${tables.definition} d ON d.id = a.id
+    WHERE d.name = ANY ($1::text[])`;
+}
+
+/** The definitions of which tasks wait to be claimed, now or later: one index entry is read for each. */
+function waitingDefinitions(tables: TenantTables): string {
+  const next = (after: string): string => `(SELECT t.definition_id FROM ${tables.task} t
+      WHERE ${after} t.run_at IS NOT NULL AND NOT t.held ORDER BY t.definition_id LIMIT 1)`;
+  return `waiting(id) AS (
+      SELECT ${next('')}
+      UNION ALL
+      SELECT ${next('t.definition_id > w.id AND')} FROM waiting w WHERE w.id IS NOT NULL
+    )`;
+}
+
+/** The definitions of which tasks wait: asked when a claim found nothing that this process knows. */
+export const readWaitingDefinitions: Statement = {
+  name: 'read_waiting_definitions',
+  text: (tables) => `WITH RECURSIVE ${waitingDefinitions(tables)}
+  SELECT d.id, d.hash, d.name FROM waiting w JOIN ${tables.definition} d ON d.id = w.id
+  WHERE d.name = ANY ($1::text[])`,
 };
 
-export const readDefinitionsOf: Statement = {
-  name: 'read_definitions_of',
-  text: (tables) => `SELECT DISTINCT ON (name) id, hash, name FROM ${tables.definition}
-  WHERE name = ANY ($1::text[]) ORDER BY name, registered_at DESC, id DESC`,
-};
-
-/** Every definition that is stored, without its graph: which of them this process can run is decided from it. */
-export const listDefinitions: Statement = {
-  name: 'list_definitions',
-  text: (tables) => `SELECT id, hash, name FROM ${tables.definition}`,
-};
+/**
+ * Registers definitions with many tenants. One that is there already only becomes the newest of its name again (after a
+ * rollback of the application, say). The schemas are named in order: two processes that boot at once then meet in the
+ * same order, and one waits for the other.
+ *
+ * Returns the ids that were written, by tenant. One that is missing is the id of a definition with another hash.
+ */
+export function registerDefinitions(tenants: readonly TenantTables[]): string {
+  const inserts = tenants.map(
+    ({ definition }, i) => `r${i} AS (
+      INSERT INTO ${definition} AS d (id, hash, name, version, description, definition)
+      SELECT n.id, n.hash, n.name, n.version, n.description, n.definition FROM new n
+      ON CONFLICT (id) DO UPDATE SET registered_at = clock_timestamp() WHERE d.hash = excluded.hash
+      RETURNING d.id)`,
+  );
+  return `WITH new AS MATERIALIZED (
+      SELECT id, hash, name, version, description, definition::json
+      FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+        AS n (id, hash, name, version, description, definition) ORDER BY id),
+    ${inserts.join(', ')}
+    ${tenants.map((_, i) => `SELECT ${i}, id FROM r${i}`).join(' UNION ALL ')}`;
+}
 
 export const readDefinition: Statement = {
   name: 'read_definition',
   text: (tables) =>
-    `SELECT id, hash, name, definition FROM ${tables.definition} WHERE id = $1::integer`,
+    `SELECT id, hash, name, definition FROM ${tables.definition} WHERE id = $1::bigint`,
 };
 
 export const readNewestDefinition: Statement = {
   name: 'read_newest_definition',
   text: (tables) => `SELECT id, hash, name, definition FROM ${tables.definition}
-  WHERE name = $1::text ORDER BY registered_at DESC, id DESC LIMIT 1`,
+  WHERE name = $1::text ORDER BY registered_at DESC LIMIT 1`,
 };
+
+export function decodeDefinition(row: RawRow): StoredDefinitionRow {
+  return { id: row[0] ?? '', hash: row[1] ?? '', name: row[2] ?? '' };
+}
+
+/** By index of the tenant. */
+export function decodeKnownDefinitions(
+  rows: readonly RawRow[],
+  tenants: number,
+): KnownDefinitions[] {
+  const found = Array.from({ length: tenants }, () => ({
+    newest: [] as StoredDefinitionRow[],
+    active: [] as StoredDefinitionRow[],
+  }));
+  for (const [tenant, kind, ...definition] of rows) {
+    const known = found[Number(tenant)];
+    (kind === NEWEST ? known?.newest : known?.active)?.push(decodeDefinition(definition));
+  }
+  return found;
+}

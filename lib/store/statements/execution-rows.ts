@@ -4,7 +4,7 @@ import { executionOf, type RawRow, type Statement, type TenantTables } from './s
 export interface ExecutionRow {
   readonly id: string;
   readonly workflow: string;
-  readonly definitionId: number;
+  readonly definitionId: string;
   readonly status: string;
   readonly input: string;
   readonly context: string | null;
@@ -35,6 +35,8 @@ export interface TaskRow {
   readonly attempts: string | null;
   readonly startedAt: Date | null;
   readonly completedAt: Date | null;
+  /** It runs, and its owner has no lease that holds. */
+  readonly isOrphaned: boolean;
 }
 
 // Milliseconds as an integer: exact, and cheaper to read than a timestamp's text in whatever DateStyle.
@@ -53,7 +55,9 @@ export const readTasks: Statement = {
   text: (tables) => `SELECT t.execution_id, t.task_no, t.status, t.pending_dependencies, t.attempt,
     t.recovery_attempts, t.owner, t.held::integer, t.handled::integer, ${ms('t.run_at')},
     (t.deferred_since IS NOT NULL)::integer, t.skip_reason, t.output, array_to_json(t.deleted_keys), t.error,
-    t.attempts, ${ms('t.started_at')}, ${ms('t.completed_at')}
+    t.attempts, ${ms('t.started_at')}, ${ms('t.completed_at')},
+    CASE WHEN t.status = 'Running' THEN NOT EXISTS (
+      SELECT FROM ${tables.lease} l WHERE l.instance_id = t.owner AND l.expires_at > clock_timestamp()) END::integer
   FROM ${tables.task} t WHERE t.execution_id = ANY ($1::uuid[]) ORDER BY t.execution_id, t.task_no`,
 };
 
@@ -144,7 +148,7 @@ export function decodeExecution(row: RawRow): ExecutionRow {
   return {
     id: row[0] ?? '',
     workflow: row[1] ?? '',
-    definitionId: Number(row[2]),
+    definitionId: row[2] ?? '',
     status: row[3] ?? '',
     input: row[4] ?? '{}',
     context: row[5] ?? null,
@@ -176,5 +180,6 @@ export function decodeTask(row: RawRow): TaskRow {
     attempts: row[15] ?? null,
     startedAt: date(row[16]),
     completedAt: date(row[17]),
+    isOrphaned: row[18] === '1',
   };
 }

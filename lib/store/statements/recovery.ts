@@ -1,6 +1,7 @@
 import { leaseClause, leaseValues, type Claimant } from './lease-clause.js';
-import type { ClaimedTask } from './claim-tasks.js';
-import { taskOf, type RawRow, type Statement, type TenantTables } from './statement.js';
+import { decodeClaims, type ClaimedTask } from './claim-tasks.js';
+import { plainArray } from './encoding.js';
+import { NEXT_TOKEN, taskOf, type RawRow, type Statement, type TenantTables } from './statement.js';
 
 /** How to take a dead instance's claims. */
 export interface TakeOrphans {
@@ -15,7 +16,7 @@ export interface RecoveryEventRow {
   readonly executionId: string;
   readonly taskNo: number;
   /** Null when the execution is gone. */
-  readonly definitionId: number | null;
+  readonly definitionId: string | null;
   readonly kind: string;
   readonly cause: string;
   readonly previousOwner: string;
@@ -67,6 +68,9 @@ export function decodeLeases(rows: readonly RawRow[]): LeaseRow[] {
   }));
 }
 
+/** A claim, as a row names it. */
+export type ClaimKey = Pick<ClaimedTask, 'executionId' | 'taskNo' | 'token'>;
+
 /**
  * Ends the lease of an instance that was found dead, unless it has changed since: renewed (for one whose time was
  * over), or taken up again under a lock (for one whose lock was gone). Whoever deletes the row has the recovery; and
@@ -76,7 +80,7 @@ export const endLease: Statement = {
   name: 'end_lease',
   text: (tables) => `DELETE FROM ${tables.lease} l
   WHERE l.instance_id = $1::uuid
-    AND CASE WHEN $2::boolean THEN l.expires_at <= clock_timestamp()
+    AND CASE WHEN $6::boolean THEN true WHEN $2::boolean THEN l.expires_at <= clock_timestamp()
              ELSE l.lock_epoch IS NOT DISTINCT FROM $3::text AND NOT EXISTS (
                SELECT FROM pg_locks k
                WHERE k.locktype = 'advisory' AND k.classid = $4::oid AND k.objid = $5::oid AND k.objsubid = 2
@@ -94,32 +98,28 @@ export interface TakenOrphan extends ClaimedTask {
 const EXHAUSTED = '(t.recovery_attempts >= $3::integer AND t.started_at IS NOT NULL)';
 
 /**
- * Takes the claims of a dead instance, in the lock order and past rows that somebody holds. A task is Ready again at
- * once and has one more recovery, unless it had not begun; one that has had all of its recoveries becomes a claim of who takes it, to be
- * recorded as Failed with all that follows from that. The tokens go up, so the dead instance's outcomes are refused.
+ * Takes claims that no process works on, in the lock order and past rows that others hold. A task is Ready again at
+ * once and has one more recovery, unless it had not begun; one that has had all of its recoveries becomes a claim of the
+ * process that takes it, to be recorded as Failed with all that follows from that. The tokens change, so late outcomes
+ * are refused.
  *
- * Sorted as pairs, an order that no index has: for the primary key's a plan may walk through all tasks there are.
+ * @param orphans - a query for the keys of the rows, which it locks
  */
-export const takeOrphans: Statement = {
-  name: 'take_orphans',
-  text: (tables) => `WITH orphan AS MATERIALIZED (
-    SELECT t.execution_id, t.task_no FROM ${tables.task} t
-    WHERE t.owner = $1::uuid AND t.owner IS NOT NULL
-      AND NOT EXISTS (SELECT FROM ${tables.lease} l WHERE l.instance_id = $1::uuid)
-    ORDER BY (t.execution_id, t.task_no) LIMIT $2::integer
-    FOR NO KEY UPDATE SKIP LOCKED
+function takeText(tables: TenantTables, orphans: string): string {
+  return `WITH orphan AS MATERIALIZED (
+    ${orphans}
   ), taken AS (
     UPDATE ${tables.task} t
     SET status = CASE WHEN ${EXHAUSTED} THEN 'Running' ELSE 'Ready' END,
         owner = CASE WHEN ${EXHAUSTED} THEN $6::uuid END,
         run_at = CASE WHEN ${EXHAUSTED} THEN NULL ELSE clock_timestamp() END,
-        claim_token = t.claim_token + CASE WHEN ${EXHAUSTED} THEN 2 ELSE 1 END,
+        claim_token = CASE WHEN ${EXHAUSTED} THEN ${NEXT_TOKEN} ELSE t.claim_token + 1 END,
         recovery_attempts = t.recovery_attempts
           + CASE WHEN t.started_at IS NULL OR ${EXHAUSTED} THEN 0 ELSE 1 END
     FROM orphan o
     WHERE ${taskOf('o')}
     RETURNING t.execution_id, t.task_no, t.definition_id, t.claim_token, t.attempt, t.recovery_attempts,
-              t.unmet_dependencies, t.generation, t.status = 'Running' AS abandoned
+              t.unmet_dependencies, t.generation, t.priority, t.status = 'Running' AS abandoned
   ), event AS (
     INSERT INTO ${tables.recoveryEvent} (execution_id, task_no, kind, cause, previous_owner, orphaned_for_ms)
     SELECT execution_id, task_no, CASE WHEN abandoned THEN 'abandoned' ELSE 'recovered' END, $4::text, $1::uuid,
@@ -127,12 +127,59 @@ export const takeOrphans: Statement = {
     FROM taken
   ), ${leaseClause(tables, 6)}
   SELECT execution_id, task_no, definition_id, claim_token, attempt, recovery_attempts, unmet_dependencies, generation,
-         NULL, abandoned::integer
-  FROM taken`,
+         NULL, priority, NULL, abandoned::integer
+  FROM taken`;
+}
+
+/**
+ * The claims of a dead instance: it has no lease.
+ *
+ * Sorted as pairs, an order that no index has: for the primary key's a plan may walk through all tasks there are.
+ */
+export const takeOrphans: Statement = {
+  name: 'take_orphans',
+  text: (tables) =>
+    takeText(
+      tables,
+      `SELECT t.execution_id, t.task_no FROM ${tables.task} t
+    WHERE t.owner = $1::uuid AND t.status = 'Running'
+      AND NOT EXISTS (SELECT FROM ${tables.lease} l WHERE l.instance_id = $1::uuid)
+    ORDER BY (t.execution_id, t.task_no) LIMIT $2::integer
+    FOR NO KEY UPDATE SKIP LOCKED`,
+    ),
 };
 
+/** What runs and has no owner at all. No statement of the library leaves such a row: a hand, or a lost part of history. */
+export const takeUnowned: Statement = {
+  name: 'take_unowned',
+  text: (tables) =>
+    takeText(
+      tables,
+      `SELECT t.execution_id, t.task_no FROM ${tables.task} t
+    WHERE t.owner IS NULL AND t.status = 'Running'
+    ORDER BY (t.execution_id, t.task_no) LIMIT $2::integer
+    FOR NO KEY UPDATE SKIP LOCKED`,
+    ),
+};
+
+/** Claims of an instance that lives and knows nothing of them, by their keys, which come in the lock order. */
+export const takeUnknown: Statement = {
+  name: 'take_unknown',
+  text: (tables) =>
+    takeText(
+      tables,
+      `SELECT i.execution_id, i.task_no
+    FROM unnest($11::uuid[], $12::integer[], $13::bigint[]) AS i(execution_id, task_no, claim_token)
+    CROSS JOIN LATERAL (
+      SELECT FROM ${tables.task} t WHERE ${taskOf('i')} AND t.claim_token = i.claim_token AND (t.owner = $1::uuid) IS TRUE
+      FOR NO KEY UPDATE SKIP LOCKED) l
+    LIMIT $2::integer`,
+    ),
+};
+
+/** The parameters of all three; the first is the instance that held the claims. */
 export function takeOrphansValues(
-  instanceId: string,
+  instanceId: string | null,
   { limit, maxRecoveryAttempts, cause, orphanedForMs }: TakeOrphans,
   claimant: Claimant,
   writeLease: boolean,
@@ -145,6 +192,23 @@ export function takeOrphansValues(
     Math.max(0, Math.round(orphanedForMs)),
     ...leaseValues(claimant, writeLease),
   ];
+}
+
+/** What {@link takeUnknown} needs beside them. */
+export function claimKeyValues(claims: readonly ClaimKey[]): unknown[] {
+  const sorted = [...claims].sort((a, b) =>
+    a.executionId === b.executionId ? a.taskNo - b.taskNo : a.executionId < b.executionId ? -1 : 1,
+  );
+  return [
+    plainArray(sorted.map(({ executionId }) => executionId)),
+    plainArray(sorted.map(({ taskNo }) => taskNo)),
+    plainArray(sorted.map(({ token }) => token)),
+  ];
+}
+
+export function decodeOrphans(rows: readonly RawRow[]): TakenOrphan[] {
+  const claims = decodeClaims(rows);
+  return claims.map((claim, i) => ({ ...claim, abandoned: rows[i]?.[11] === '1' }));
 }
 
 /** Whom a task was taken from, oldest first. */
@@ -183,9 +247,9 @@ export const listBlocked: Statement = {
   name: 'list_blocked',
   text: (tables) => `SELECT t.execution_id, t.task_no, t.definition_id FROM ${tables.task} t
   WHERE t.run_at <= statement_timestamp() AND t.run_at IS NOT NULL AND NOT t.held AND t.task_no >= 0
-    AND (NOT t.definition_id = ANY ($1::integer[])
-      OR (cardinality($2::integer[]) > 0 AND EXISTS (
-        SELECT FROM unnest($2::integer[], $3::integer[]) AS x(definition_id, task_no)
+    AND (NOT t.definition_id = ANY ($1::bigint[])
+      OR (cardinality($2::bigint[]) > 0 AND EXISTS (
+        SELECT FROM unnest($2::bigint[], $3::integer[]) AS x(definition_id, task_no)
         WHERE x.definition_id = t.definition_id AND x.task_no = t.task_no)))
   ORDER BY t.run_at LIMIT 1000`,
 };
@@ -206,7 +270,7 @@ export function decodeRecoveryEvents(rows: readonly RawRow[]): RecoveryEventRow[
     id: row[0] ?? '',
     executionId: row[1] ?? '',
     taskNo: Number(row[2]),
-    definitionId: row[3] === null || row[3] === undefined ? null : Number(row[3]),
+    definitionId: row[3] ?? null,
     kind: row[4] ?? '',
     cause: row[5] ?? '',
     previousOwner: row[6] ?? '',

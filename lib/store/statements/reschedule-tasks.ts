@@ -28,7 +28,7 @@ export const rescheduleTasks: Statement = {
   name: 'reschedule_tasks',
   text: (tables: TenantTables) => `WITH item AS MATERIALIZED (
     SELECT * FROM ROWS FROM (
-      unnest($1::uuid[]), unnest($2::integer[]), unnest($3::integer[]), unnest($4::text[]), unnest($5::bigint[]),
+      unnest($1::uuid[]), unnest($2::integer[]), unnest($3::bigint[]), unnest($4::text[]), unnest($5::bigint[]),
       json_array_elements_text($6::json)
     ) WITH ORDINALITY AS i(execution_id, task_no, claim_token, kind, delay_ms, detail, ord)
   ), locked AS MATERIALIZED (

@@ -1,10 +1,10 @@
 import { jsonColumn, plainArray } from './encoding.js';
 import { leaseClause, leaseValues, type Claimant } from './lease-clause.js';
-import type { Statement, TenantTables } from './statement.js';
+import { FIRST_TOKEN, type RawRow, type Statement, type TenantTables } from './statement.js';
 
 /** The task rows that every execution of one definition begins with; indexed by task number. */
 export interface StartPlan {
-  readonly definitionId: number;
+  readonly definitionId: string;
   readonly workflow: string;
   readonly timeoutMs: number | null;
   readonly leaves: number;
@@ -33,11 +33,14 @@ export interface StartItem {
  *
  * Each execution takes its slice of the plan arrays by position (integer arrays are subscripted in constant time),
  * so no join has to be planned and a batch may mix definitions.
+ *
+ * Tells which of the definitions are not stored: a database that lost what was written last, or was emptied, has lost
+ * them too, and other processes know a definition by its row alone.
  */
 function text(tables: TenantTables, keyed: boolean): string {
   return `WITH e AS MATERIALIZED (
     SELECT * FROM ROWS FROM (
-      unnest($1::uuid[]), unnest($2::integer[]), json_array_elements_text($3::json), json_array_elements_text($4::json),
+      unnest($1::uuid[]), unnest($2::bigint[]), json_array_elements_text($3::json), json_array_elements_text($4::json),
       unnest($5::integer[]), json_array_elements_text($6::json), unnest($7::bigint[]), unnest($8::integer[]),
       unnest($9::integer[]), unnest($10::bigint[]), unnest($11::integer[]), unnest($12::integer[]),
       json_array_elements_text($13::json)
@@ -59,7 +62,7 @@ function text(tables: TenantTables, keyed: boolean): string {
     SELECT e.id, k - e.first_task, e.definition_id,
            CASE WHEN r.root < 0 THEN 'NotStarted' WHEN r.root < e.claims THEN 'Running' ELSE 'Ready' END,
            ($14::integer[])[k],
-           CASE WHEN r.root >= 0 AND r.root < e.claims THEN 1 ELSE 0 END,
+           CASE WHEN r.root >= 0 AND r.root < e.claims THEN ${FIRST_TOKEN} ELSE 0 END,
            CASE WHEN r.root >= 0 AND r.root < e.claims THEN $17::uuid END,
            e.priority + ($16::integer[])[k],
            CASE WHEN r.root >= e.claims
@@ -70,7 +73,8 @@ function text(tables: TenantTables, keyed: boolean): string {
       CROSS JOIN LATERAL (SELECT ($15::integer[])[k] AS root) r
     ${keyed ? 'WHERE (e.id IN (SELECT id FROM execution)) IS TRUE' : ''}
   )
-  SELECT ${keyed ? 'id FROM execution' : '1 WHERE false'}`;
+  SELECT NULL::uuid, u.id FROM unnest($22::bigint[]) u(id) WHERE NOT EXISTS (SELECT FROM ${tables.definition} d WHERE d.id = u.id)
+  ${keyed ? 'UNION ALL SELECT id, NULL FROM execution' : ''}`;
 }
 
 /** For starts without an idempotency key: none can be in conflict. */
@@ -79,7 +83,7 @@ export const startExecutions: Statement = {
   text: (tables) => text(tables, false),
 };
 
-/** For starts with a key, and for a start that is sent again: returns the ids that were created now. */
+/** For starts with a key, and for a start that is sent again: also returns the ids that were created now. */
 export const startKeyedExecutions: Statement = {
   name: 'start_keyed_executions',
   text: (tables) => text(tables, true),
@@ -122,5 +126,25 @@ export function startValues(
     plainArray(roots),
     plainArray(priorities),
     ...leaseValues(claimant, writeLease),
+    plainArray([...firstTasks.keys()].map(({ definitionId }) => definitionId)),
   ];
+}
+
+export interface StartReply {
+  /** What was created now; `all` where nothing can have been there before. */
+  readonly created: ReadonlySet<string> | 'all';
+  /** Whether each of the definitions is stored. */
+  readonly definitionsAreStored: boolean;
+}
+
+export function isCreated({ created }: StartReply, id: string): boolean {
+  return created === 'all' || created.has(id);
+}
+
+export function decodeStart(rows: readonly RawRow[], keyed: boolean): StartReply {
+  const created = rows.flatMap(([id]) => id ?? []);
+  return {
+    created: keyed ? new Set(created) : 'all',
+    definitionsAreStored: created.length === rows.length,
+  };
 }

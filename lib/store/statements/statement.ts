@@ -1,5 +1,7 @@
 /** The tables of one tenant, schema-qualified and quoted, ready to stand in a statement's text. */
 export interface TenantTables {
+  /** The schema's name as a string literal, to look it up by. */
+  readonly schemaLiteral: string;
   readonly definition: string;
   readonly execution: string;
   readonly task: string;
@@ -36,9 +38,27 @@ export function executionOf(id: string): string {
   return `x.id = ANY (ARRAY[${id}])`;
 }
 
+/**
+ * The token of the next claim of task `t`, of 53 bits, so that it is an exact number in JavaScript: twenty that count the
+ * claims (and begin anew after a million), 32 random ones, and a 0 for "held". Every way out of Running adds 1 to it.
+ *
+ * The random bits are there for a database that goes back in time (a failover to a replica that was behind, a restored
+ * backup). What it counts then it has counted before, so a mere number would let the outcome of a claim from the lost
+ * history be recorded for a claim of this one.
+ */
+export const NEXT_TOKEN =
+  '(((((t.claim_token >> 33) + 1) & 1048575) << 33) + 2 * floor(random() * 4294967296)::bigint)';
+
+/**
+ * The token of the claims that a start makes. Without random bits: the execution's id is new, and no other claim of the
+ * same task can be the first one.
+ */
+export const FIRST_TOKEN = 2 ** 33;
+
 /** `schema` is already quoted. */
 export function tenantTables(schema: string): TenantTables {
   return {
+    schemaLiteral: `'${schema.replaceAll("'", "''")}'`,
     definition: `${schema}.cloacina_workflow_definition`,
     execution: `${schema}.cloacina_workflow_execution`,
     task: `${schema}.cloacina_task_execution`,

@@ -4,11 +4,16 @@ import type { RawRow, TenantTables } from './statement.js';
 /** What there is in one tenant's schema that may ask for somebody's attention; in an idle one, nothing. */
 export interface RawSurvey {
   readonly leases: readonly LeaseRow[];
-  /** Instances that hold claims and have no lease: an interrupted recovery left them, or one that met a locked row. */
-  readonly unleased: readonly string[];
+  /**
+   * Instances that hold claims and have no lease: an interrupted recovery left them, or one that met a locked row. Null:
+   * tasks run without any owner.
+   */
+  readonly unleased: readonly (string | null)[];
   /** Until the first task that waits for its time is due, and the first deadline; negative: since. In milliseconds. */
   readonly firstTaskInMs: number | null;
   readonly firstDeadlineInMs: number | null;
+  /** The schema's oid: another one is another schema, of the same name. Null: there is none. */
+  readonly schemaId: string | null;
 }
 
 /** What a row of the survey tells. */
@@ -17,6 +22,7 @@ const OWNER = '2';
 const TASK = '3';
 const DEADLINE = '4';
 const LOCK = '5';
+const SCHEMA = '6';
 
 /** The database takes no writes now. */
 const READ_ONLY = "current_setting('transaction_read_only') = 'on'";
@@ -39,11 +45,12 @@ export function readSurvey(tenants: readonly TenantTables[], lockClass?: number)
     ) => `SELECT ${i}, ${LEASE}, l.instance_id, l.process_id, l.name, l.lock_epoch, ${msUntil('l.expires_at')}, ${READ_ONLY}
       FROM ${tables.lease} l
     UNION ALL SELECT DISTINCT ${i}, ${OWNER}, t.owner, NULL::uuid, NULL, NULL, NULL::bigint, NULL::boolean
-      FROM ${tables.task} t WHERE t.owner IS NOT NULL
+      FROM ${tables.task} t WHERE t.status = 'Running'
     UNION ALL (SELECT ${i}, ${TASK}, NULL::uuid, NULL::uuid, NULL, NULL, ${msUntil('t.run_at')}, NULL::boolean
       FROM ${tables.task} t WHERE t.run_at IS NOT NULL AND NOT t.held AND t.task_no >= 0 ORDER BY t.run_at LIMIT 1)
     UNION ALL (SELECT ${i}, ${DEADLINE}, NULL::uuid, NULL::uuid, NULL, NULL, ${msUntil('x.deadline_at')}, NULL::boolean
-      FROM ${tables.execution} x WHERE x.deadline_at IS NOT NULL ORDER BY x.deadline_at LIMIT 1)`,
+      FROM ${tables.execution} x WHERE x.deadline_at IS NOT NULL ORDER BY x.deadline_at LIMIT 1)
+    UNION ALL SELECT ${i}, ${SCHEMA}, NULL::uuid, NULL::uuid, NULL, NULL, to_regnamespace(${tables.schemaLiteral})::oid::bigint, NULL::boolean`,
   );
   if (lockClass !== undefined) {
     parts.push(`SELECT NULL::integer, ${LOCK}, NULL::uuid, NULL::uuid, NULL, NULL, k.objid::bigint, NULL::boolean
@@ -81,24 +88,26 @@ export function decodeSurvey(
         overForMs: -Number(number),
         readOnly: readOnly === 't',
       });
-    } else found[Number(tenant)]?.add(kind, id, Number(number));
+    } else found[Number(tenant)]?.add(kind, id, number ?? null);
   }
   return { surveys: found, living };
 }
 
 class SurveyRows implements RawSurvey {
   readonly leases: LeaseRow[] = [];
-  readonly owners: string[] = [];
+  readonly owners: (string | null)[] = [];
   firstTaskInMs: number | null = null;
   firstDeadlineInMs: number | null = null;
+  schemaId: string | null = null;
 
-  add(kind: string | null | undefined, id: string | null | undefined, ms: number): void {
-    if (kind === OWNER) this.owners.push(id ?? '');
-    else if (kind === TASK) this.firstTaskInMs = ms;
-    else if (kind === DEADLINE) this.firstDeadlineInMs = ms;
+  add(kind: string | null | undefined, id: string | null | undefined, number: string | null): void {
+    if (kind === OWNER) this.owners.push(id ?? null);
+    else if (kind === TASK) this.firstTaskInMs = Number(number);
+    else if (kind === DEADLINE) this.firstDeadlineInMs = Number(number);
+    else if (kind === SCHEMA) this.schemaId = number;
   }
 
-  get unleased(): string[] {
+  get unleased(): (string | null)[] {
     return this.owners.filter((id) => !this.leases.some(({ instanceId }) => instanceId === id));
   }
 }

@@ -5,7 +5,8 @@ import {
   PermissionError,
   TenantIncompleteError,
 } from '../../errors/index.js';
-import { isConnectionFailure, sqlState, SqlState } from '../../store/sql-state.js';
+import { isAway } from '../../store/failure-kind.js';
+import { sqlState, SqlState } from '../../store/sql-state.js';
 import { quoteIdentifier } from '../schema-name.js';
 import type { AdminSession } from './admin-session.js';
 import { describeState, readTenantState, type TenantState } from './tenant-state.js';
@@ -27,7 +28,7 @@ export async function explainAdminFailure(
   { operation, schema, session, began }: FailedCall,
 ): Promise<Error> {
   if (failure instanceof CloacinaError && !(failure instanceof MigrationError)) return failure;
-  if (isConnectionFailure(failure) || session === undefined) {
+  if (isAway(failure) || session === undefined) {
     const waitedMs = Math.round(performance.now() - began);
     return new DatabaseUnavailableError({ waitedMs }, { cause: failure });
   }

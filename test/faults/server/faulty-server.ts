@@ -4,10 +4,20 @@ import { waitFor } from '../../support/wait-for.js';
 import { FaultyNetwork } from './faulty-network.js';
 
 interface Told {
-  readonly kind: 'started' | 'stopped';
+  readonly kind: 'started' | 'stopped' | 'backedUp';
   readonly port?: number;
   readonly password?: string;
+  readonly smallDisk?: string;
 }
+
+export interface ServerSettings {
+  readonly maxConnections?: number;
+  /** In MB: it has a file system of that size, where root may mount one. */
+  readonly smallDisk?: number;
+}
+
+/** How a server that went back in time came up: as the same one after a crash, or as a standby that was promoted. */
+export type WayBack = 'same timeline' | 'new timeline';
 
 /** What the connections of the library's processes are called. */
 const LIBRARY = `application_name LIKE 'cloacina:%'`;
@@ -23,8 +33,15 @@ export class FaultyServer extends FaultyNetwork {
     super(() => this.current.port ?? 0);
   }
 
-  static async start(): Promise<FaultyServer> {
-    const server = new FaultyServer(startChild(new URL('runs-a-server.mjs', import.meta.url)));
+  static async start(settings: ServerSettings = {}): Promise<FaultyServer> {
+    const { maxConnections, smallDisk } = settings;
+    const script =
+      smallDisk === undefined ? 'runs-a-server.mjs' : 'runs-a-server-on-a-small-disk.mjs';
+    const env = {
+      ...(maxConnections === undefined ? {} : { MAX_CONNECTIONS: String(maxConnections) }),
+      ...(smallDisk === undefined ? {} : { SMALL_DISK_MB: String(smallDisk) }),
+    };
+    const server = new FaultyServer(startChild(new URL(script, import.meta.url), { env }));
     await server.hear();
     await server.listen();
     return server;
@@ -104,6 +121,24 @@ export class FaultyServer extends FaultyNetwork {
   async promote(): Promise<void> {
     this.count('promotion');
     await this.query('SELECT pg_promote(true)');
+  }
+
+  /** Where the small file system is mounted, if there is one. */
+  get smallDisk(): string | undefined {
+    return this.current.smallDisk;
+  }
+
+  /** A copy of all that is committed by now. */
+  async backup(label: string): Promise<void> {
+    await this.order({ order: 'backup', label });
+  }
+
+  /** The server dies, and that backup takes its place under the same address. */
+  async goBack(label: string, way: WayBack): Promise<void> {
+    this.count(`back in time, ${way}`);
+    const newTimeline = way === 'new timeline';
+    await this.order({ order: 'goBack', label, newTimeline });
+    if (newTimeline) await this.promote();
   }
 
   /** For connections that are open as well. */

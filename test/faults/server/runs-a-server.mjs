@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import os from 'node:os';
 import path from 'node:path';
@@ -10,6 +10,7 @@ import { ensureCluster } from '../../../scripts/postgres/cluster.mjs';
 import { placeOf } from '../../../scripts/postgres/place.mjs';
 import { runningServer } from '../../../scripts/postgres/processes.mjs';
 import { startServer } from '../../../scripts/postgres/server.mjs';
+import { takeBackup } from './base-backup.mjs';
 
 /** A server that the test stops and starts as it likes: its data stay until the test says that it is done. */
 const checkout = path.resolve(import.meta.dirname, '../../..');
@@ -25,17 +26,39 @@ const binaries = embeddedBinaries(account, placeOf(checkout, account));
 /** The one that clients are led to, and the one that follows it, if there is one. */
 let primary = { directory: path.join(place, 'data'), log: path.join(place, 'server.log') };
 let standby;
+/** Copies of the primary that were made while it ran, by their labels; each is used once. */
+const backups = new Map();
+let backupsTaken = 0;
+/** Set by the launcher that gives this process mounts of its own. */
+const smallDisk = process.env.SMALL_DISK_MB;
 ensureCluster({ binaries, account, directory: primary.directory, password, sync: false });
 
 async function run(server, settings = {}) {
   const { directory, log } = server;
-  const all = { max_connections: 100, ...settings };
+  const all = { max_connections: process.env.MAX_CONNECTIONS ?? 100, ...settings };
   Object.assign(server, await startServer({ binaries, account, directory, settings: all, log }));
 }
 
-function tell() {
-  process.send({ kind: 'started', port: primary.port, password });
+function urlOf({ port }) {
+  return `postgres://postgres:${password}@127.0.0.1:${port}/postgres`;
 }
+
+function tell() {
+  process.send({ kind: 'started', port: primary.port, password, smallDisk: mounted });
+}
+
+/** A file system of a few megabytes, for a tablespace. It is gone with this process' mounts. */
+function mountSmallDisk() {
+  const directory = path.join(place, 'small');
+  mkdirSync(directory);
+  const { uid, gid } = account;
+  const owner = uid === undefined ? '' : `,uid=${uid},gid=${gid}`;
+  const options = `size=${smallDisk}m,mode=0700${owner}`;
+  const mount = spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', directory]);
+  if (mount.status !== 0) throw new Error(`No small disk: ${mount.stderr.toString()}`);
+  return directory;
+}
+const mounted = smallDisk === undefined ? undefined : mountSmallDisk();
 
 async function halt({ directory }, signal) {
   process.kill(runningServer(directory).pid, signal);
@@ -80,6 +103,27 @@ const OBEY = {
     await run(standby, {
       primary_conninfo: `host=127.0.0.1 port=${primary.port} user=postgres password=${password}`,
     });
+    tell();
+  },
+  async backup({ label }) {
+    const directory = path.join(place, `backup-${++backupsTaken}`);
+    await takeBackup({ url: urlOf(primary), from: primary.directory, to: directory, account });
+    backups.set(label, directory);
+    process.send({ kind: 'backedUp' });
+  },
+  /**
+   * The server dies, and one on the files of a backup takes its place: as the same server, which recovers from what
+   * it takes for a crash, or, with a new timeline, as a standby that a failover promotes.
+   */
+  async goBack({ label, newTimeline }) {
+    const directory = backups.get(label);
+    backups.delete(label);
+    if (newTimeline) writeFileSync(path.join(directory, 'standby.signal'), '');
+    const before = primary;
+    await halt(before, 'SIGQUIT');
+    primary = { directory, log: `${directory}.log` };
+    await run(primary);
+    rmSync(before.directory, { recursive: true, force: true });
     tell();
   },
   /** The server dies; its clients are led to the standby, which is one until it is promoted. */

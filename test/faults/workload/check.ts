@@ -1,7 +1,8 @@
 import pg from 'pg';
+import { brokenLaws, readAudit, type AuditRow } from './audit.js';
+import type { Entry } from './handler.js';
 import { illegalHistories } from './legal-history.js';
 import { expectedOf, type PlannedWorkflow } from './plan.js';
-import type { Entry } from './worker.js';
 
 export interface CheckedRun {
   readonly url: string;
@@ -10,6 +11,12 @@ export interface CheckedRun {
   /** Executions that `start` has confirmed: id to workflow. */
   readonly accepted: ReadonlyMap<string, string>;
   readonly entries: readonly Entry[];
+  /** What the database has lost by going back in time. */
+  readonly forgotten?: {
+    readonly executions: ReadonlySet<string>;
+    /** Runs that began before then, in milliseconds since 1970, may be of a history that is gone. */
+    readonly before: number;
+  };
 }
 
 interface ExecutionRow {
@@ -39,6 +46,8 @@ export async function violationsOf(run: CheckedRun): Promise<string[]> {
     const effects = (
       await client.query<{ execution_id: string; task: string; run: string }>(EFFECTS)
     ).rows;
+    const read = async <R extends object>(sql: string) => (await client.query<R>(sql)).rows;
+    const audit = await readAudit(read);
     return [
       ...lostExecutions(run, executions),
       ...executions.flatMap((execution) => {
@@ -47,13 +56,17 @@ export async function violationsOf(run: CheckedRun): Promise<string[]> {
         const own = tasks.filter((task) => task.execution_id === execution.id);
         const ran = run.entries.filter((entry) => entry.executionId === execution.id);
         const wrote = effects.filter((effect) => effect.execution_id === execution.id);
-        return wrongExecution(plan, execution, own, ran, wrote).map(
-          (text) => `${execution.id} (${plan.name}): ${text}`,
-        );
+        return wrongExecution({
+          plan,
+          execution,
+          rows: own,
+          entries: ran,
+          effects: wrote,
+          audit,
+          forgottenBefore: run.forgotten?.before ?? 0,
+        }).map((text) => `${execution.id} (${plan.name}): ${text}`);
       }),
-      ...(await illegalHistories(
-        async <R extends object>(sql: string) => (await client.query<R>(sql)).rows,
-      )),
+      ...(await illegalHistories(read)),
       ...(await leftovers(client)),
     ];
   } finally {
@@ -66,24 +79,35 @@ const TASKS =
   'SELECT execution_id, task_no, status, attempt, owner, output FROM cloacina_task_execution ORDER BY 1, 2';
 const EFFECTS = 'SELECT execution_id::text, task, run::text FROM effect';
 
-function lostExecutions({ accepted }: CheckedRun, rows: readonly ExecutionRow[]): string[] {
+function lostExecutions(
+  { accepted, forgotten }: CheckedRun,
+  rows: readonly ExecutionRow[],
+): string[] {
   const known = new Set(rows.map(({ id }) => id));
   return [...accepted.keys()]
-    .filter((id) => !known.has(id))
+    .filter((id) => !known.has(id) && forgotten?.executions.has(id) !== true)
     .map((id) => `${id}: accepted and lost`);
 }
 
-function wrongExecution(
-  plan: PlannedWorkflow,
-  execution: ExecutionRow,
-  rows: readonly TaskRow[],
-  entries: readonly Entry[],
-  effects: readonly { task: string; run: string }[],
-): string[] {
+interface RanExecution {
+  readonly plan: PlannedWorkflow;
+  readonly execution: ExecutionRow;
+  readonly rows: readonly TaskRow[];
+  readonly entries: readonly Entry[];
+  readonly effects: readonly { task: string; run: string }[];
+  readonly audit: readonly AuditRow[];
+  readonly forgottenBefore: number;
+}
+
+function wrongExecution(ran: RanExecution): string[] {
+  const { plan, execution, rows, entries, effects, audit, forgottenBefore } = ran;
   const expected = expectedOf(plan);
   const wrong: string[] = [];
   if (execution.status !== expected.status) {
     wrong.push(`is ${execution.status}, not ${expected.status}`);
+  }
+  for (const { workflow, task, by } of entries) {
+    if (workflow !== plan.name) wrong.push(`${task} was run by ${by} as one of ${workflow}`);
   }
   for (const [no, task] of plan.tasks.entries()) {
     const row = rows.find(({ task_no }) => task_no === no);
@@ -96,21 +120,26 @@ function wrongExecution(
       wrong.push(`${task.name} is ${value?.sum}, not ${outcome?.sum}`);
     if (typeof row?.owner === 'string') wrong.push(`${task.name} is claimed still`);
     if ((row?.attempt ?? 0) > 50) wrong.push(`${task.name} had ${row?.attempt} attempts`);
-    const ran = entries.filter((entry) => entry.task === task.name);
-    const ended = ran.filter(({ what }) => what === 'ended').map(({ run }) => run);
+    const runs = entries.filter((entry) => entry.task === task.name);
+    const ended = runs.filter(({ what }) => what === 'ended').map(({ run }) => run);
     if (value !== undefined && !ended.includes(value.run)) {
       wrong.push(`${task.name} has an outcome of a run that did not end`);
     }
     // What a run saw of its dependencies is what is recorded of them: there was one outcome, and it was there before.
-    for (const { saw = {}, what } of ran) {
-      if (what !== 'begun') continue;
+    for (const { saw = {}, what, at } of runs) {
+      if (what !== 'begun' || at < forgottenBefore) continue;
       for (const name of task.dependsOn) {
         const recorded = rows[plan.tasks.findIndex((other) => other.name === name)]?.output?.[name];
         if (saw[name] !== recorded?.run) wrong.push(`${task.name} began on another ${name}`);
       }
     }
+    const isTransactional = task.kind === 'transactional';
+    const audited = { executionId: execution.id, taskNo: no, task: task.name, isTransactional };
+    wrong.push(
+      ...brokenLaws({ ...audited, recordedRun: value?.run }, audit, entries, forgottenBefore),
+    );
     const written = effects.filter((effect) => effect.task === task.name);
-    const due = task.kind === 'transactional' && row?.status === 'Completed' ? 1 : 0;
+    const due = isTransactional && row?.status === 'Completed' ? 1 : 0;
     if (written.length !== due) wrong.push(`${task.name} wrote ${written.length} times`);
     if (due === 1 && written[0]?.run !== value?.run) {
       wrong.push(`${task.name} wrote in another run than its outcome's`);

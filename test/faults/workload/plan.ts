@@ -6,6 +6,10 @@ export interface PlannedTask {
   readonly dependsOn: readonly string[];
   /** Default: the library's. */
   readonly timeoutMs?: number;
+  /** Default: 50. */
+  readonly maxAttempts?: number;
+  /** Its handler goes on when the gate of the task is opened, or the one of the task and the process. */
+  readonly gated?: boolean;
   readonly kind: 'plain' | 'flaky' | 'deferring' | 'transactional' | 'failing' | 'always';
 }
 

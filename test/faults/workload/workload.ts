@@ -1,13 +1,13 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import pg from 'pg';
 import { startChild, type TestChild } from '../../support/child-process.js';
 import { waitFor } from '../../support/wait-for.js';
+import { exitsOf, installAudit, readAudit } from './audit.js';
 import { violationsOf } from './check.js';
 import type { Failpoint } from './failpoints.js';
 import { planWorkflows, type PlannedWorkflow } from './plan.js';
-import type { Entry, WorkerOrder, WorkerSettings } from './worker.js';
+import type { Entry } from './handler.js';
+import { RunFolder } from './run-folder.js';
+import type { WorkerOrder, WorkerSettings } from './worker.js';
 
 export interface WorkloadOptions {
   readonly url: string;
@@ -26,9 +26,11 @@ export interface WorkloadOptions {
 
 /** Child processes that work on random workflows, and the check of what came of it. */
 export class Workload {
-  readonly folder = mkdtempSync(path.join(tmpdir(), 'cloacina-faults-'));
+  readonly folder = new RunFolder();
   readonly plans: readonly PlannedWorkflow[];
   readonly workers: TestChild[] = [];
+  /** What the database has lost by going back in time: set by the test that made it. */
+  readonly forgotten = { executions: new Set<string>(), before: 0 };
   private names = 0;
   private prepared: Promise<unknown> | undefined;
 
@@ -43,7 +45,7 @@ export class Workload {
       url,
       schema,
       plans: this.plans,
-      folder: this.folder,
+      folder: this.folder.path,
       handlerMs: this.options.handlerMs ?? 5,
       leaseDurationMs: this.options.leaseDurationMs ?? 30_000,
       maxConcurrentTasks: this.options.maxConcurrentTasks ?? 20,
@@ -59,9 +61,15 @@ export class Workload {
     return child;
   }
 
-  /** The table that transactional tasks write to, in the tenant's schema. */
-  private prepare(): Promise<unknown> {
-    return this.query('CREATE TABLE effect (execution_id uuid, task text, run uuid)');
+  /** The table that transactional tasks write to, and the log of claims, in the tenant's schema. */
+  async prepare(): Promise<void> {
+    await this.query('CREATE TABLE effect (execution_id uuid, task text, run uuid)');
+    await installAudit((text) => this.query(text));
+  }
+
+  /** How often claims ended otherwise than with their task, by kind. */
+  async exits(): Promise<Record<string, number>> {
+    return exitsOf(await readAudit((text) => this.query(text)));
   }
 
   order(child: TestChild, order: WorkerOrder): void {
@@ -91,15 +99,11 @@ export class Workload {
   }
 
   accepted(): Map<string, string> {
-    const file = path.join(this.folder, 'accepted.log');
-    const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : [];
-    return new Map(lines.map((line) => line.split(' ') as [string, string]));
+    return this.folder.accepted();
   }
 
   entries(): Entry[] {
-    const file = path.join(this.folder, 'handlers.log');
-    const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : [];
-    return lines.map((line) => JSON.parse(line) as Entry);
+    return this.folder.entries();
   }
 
   async begun(count: number): Promise<void> {
@@ -111,6 +115,7 @@ export class Workload {
 
   /** Waits until nothing is left to do; says how many executions have ended. */
   async settle(deadline = 60_000): Promise<number> {
+    const lost = this.forgotten.executions.size;
     let open = 'nothing known';
     try {
       await waitFor(
@@ -120,7 +125,7 @@ export class Workload {
              FROM cloacina_workflow_execution`,
           );
           open = JSON.stringify(row);
-          return row?.open === 0 && row.known >= this.accepted().size;
+          return row?.open === 0 && row.known >= this.accepted().size - lost;
         },
         { deadline, every: 100 },
       );
@@ -145,6 +150,7 @@ export class Workload {
       plans: this.plans,
       accepted: this.accepted(),
       entries: this.entries(),
+      forgotten: this.forgotten,
     });
     return [...violations, ...left.flat()];
   }
@@ -185,6 +191,6 @@ export class Workload {
   }
 
   remove(): void {
-    rmSync(this.folder, { recursive: true, force: true });
+    this.folder.remove();
   }
 }

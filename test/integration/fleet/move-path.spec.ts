@@ -5,6 +5,7 @@ import { CloacinaModule } from '../../../lib/cloacina.module.js';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { WorkflowDefinition } from '../../../lib/discovery/workflow-builder.js';
 import type { Execution } from '../../../lib/runner/execution.js';
+import { FIRST_TOKEN } from '../../../lib/store/store.js';
 import { openTenant, openTenants, type OpenTenant } from '../../support/open-tenant.js';
 import { waitFor } from '../../support/wait-for.js';
 import { createScratchDatabase, type ScratchDatabase } from '../migrations/scratch-database.js';
@@ -224,7 +225,7 @@ test('what a killed process held is moved when its lease is over, and recovered 
   await admin.query(
     `UPDATE second.cloacina_workflow_execution SET status = 'Running', completed_at = NULL, context = NULL, remaining_leaves = 1;
      UPDATE second.cloacina_task_execution SET status = 'Running', completed_at = NULL, output = NULL,
-            owner = '${lost}', claim_token = claim_token + 1 WHERE task_no = 1;
+            owner = '${lost}', claim_token = claim_token + ${FIRST_TOKEN - 1} WHERE task_no = 1;
      INSERT INTO second.cloacina_runner_lease (instance_id, process_id, name, expires_at)
      VALUES ('${lost}', '${lost}', 'host-7 4711', now() + interval '25s')`,
   );

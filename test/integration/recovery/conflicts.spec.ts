@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
+import { FIRST_TOKEN } from '../../../lib/store/store.js';
 import { illegalHistories } from '../../faults/workload/legal-history.js';
 import { STATEMENTS } from '../../faults/workload/failpoints.js';
 import { aborted, gate } from '../../support/gate.js';
@@ -237,7 +238,7 @@ const SCENES: [string, (scene: Scene) => Promise<unknown>][] = [
       // As after two lost processes.
       await one.query(
         `WITH lost AS (
-           UPDATE cloacina_task_execution SET recovery_attempts = 2, claim_token = claim_token + 4 WHERE task_no = 0
+           UPDATE cloacina_task_execution SET recovery_attempts = 2, claim_token = ${2 * FIRST_TOKEN + 1} WHERE task_no = 0
            RETURNING execution_id)
          INSERT INTO cloacina_recovery_event (execution_id, task_no, kind, cause)
          SELECT execution_id, 0, 'recovered', 'lockGone' FROM lost, generate_series(1, 2)`,

@@ -23,7 +23,7 @@ it('Ten thousand orphans of one process are Ready again in one pass', async () =
         FROM one, generate_series(2, $1::integer) RETURNING id
       )
      INSERT INTO cloacina_task_execution (execution_id, task_no, definition_id, status, claim_token, owner, started_at)
-     SELECT e.id, 0, one.definition_id, 'Running', 1, one.owner, clock_timestamp() FROM execution e, one`,
+     SELECT e.id, 0, one.definition_id, 'Running', one.claim_token, one.owner, clock_timestamp() FROM execution e, one`,
     [ORPHANS],
   );
   await victim.process.kill();

@@ -2,6 +2,7 @@ import { expect } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { TaskContext } from '../../../lib/discovery/task-context.js';
 import type { WorkflowDefinition } from '../../../lib/discovery/workflow-builder.js';
+import { FIRST_TOKEN } from '../../../lib/store/store.js';
 import { contextValue } from '../../../lib/workflow/index.js';
 import { aborted, gate, type Gate } from '../../support/gate.js';
 import { openTenant, type OpenTenant } from '../../support/open-tenant.js';
@@ -114,7 +115,7 @@ export class Scene {
     await this.zombie.query(
       `WITH lost AS (
          UPDATE cloacina_task_execution
-         SET recovery_attempts = 2, claim_token = claim_token + 4, run_at = clock_timestamp()
+         SET recovery_attempts = 2, claim_token = ${2 * FIRST_TOKEN + 1}, run_at = clock_timestamp()
          WHERE status = 'Ready' RETURNING execution_id, task_no)
        INSERT INTO cloacina_recovery_event (execution_id, task_no, kind, cause)
        SELECT execution_id, task_no, 'recovered', 'lockGone' FROM lost, generate_series(1, 2)`,

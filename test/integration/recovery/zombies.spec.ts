@@ -90,7 +90,7 @@ const KINDS: Record<string, Kind> = {
     options: { delay: '1h' },
     zombie: byZombie,
     before: 'SET started_at = clock_timestamp()\n',
-    fence: ['claim_token = $3::integer', '$3::integer IS NOT NULL'],
+    fence: ['claim_token = $3::bigint', '$3::bigint IS NOT NULL'],
     started: async ({ zombie, lostTwice }) => {
       await lostTwice();
       zombie.engine.dispatch();

@@ -1,16 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import type { ClaimedTask } from '../../../lib/store/store.js';
+import { FIRST_TOKEN, type ClaimedTask } from '../../../lib/store/store.js';
 import { untilWaiting } from './gate.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { rowsOf, taskOf } from './rows.js';
 import type { Session } from './session.js';
+import { claimCount, heldToken, isHeld } from '../../support/claim-tokens.js';
 import { newClaimant, noLease, outcomeOf, parallel, startOf, workflow } from './workflows.js';
 
 let open: OpenStore;
 let session: Session;
-/** Of its own for each test, so that none meets another's tasks. */
-let definition = 0;
+/** Of its own for each test, so that none meets another's tasks; and two more. */
+let definition: string;
+let others: readonly [string, string];
+let definitionCount = 0;
 
 beforeAll(async () => {
   open = await openStore();
@@ -18,11 +21,14 @@ beforeAll(async () => {
 });
 afterAll(() => open.close());
 beforeEach(() => {
-  definition += 10;
+  const [first, ...more] = [1, 2, 3].map((n) => String(definitionCount + n));
+  definition = first!;
+  others = more as [string, string];
+  definitionCount += 3;
 });
 
 interface Waiting {
-  readonly definitionId?: number;
+  readonly definitionId?: string;
   readonly priority?: number;
   /** Seconds since it is due; negative: until then. */
   readonly waited?: number;
@@ -55,7 +61,7 @@ describe('the order of claims', () => {
   });
 
   test('priorities count across definitions, whatever the order of these', async () => {
-    const other = definition + 1;
+    const [other] = others;
     const low = await waiting({ priority: 1, waited: 900 });
     const high = await waiting({ definitionId: other, priority: 2 });
     const middle = await waiting({ priority: 1, waited: 1000 });
@@ -65,10 +71,9 @@ describe('the order of claims', () => {
   });
 
   test('of definitions with one priority, the one with the longest waiting task goes first', async () => {
-    const others = [definition + 1, definition + 2];
     const second = await waiting({ waited: 200 });
-    const first = await waiting({ definitionId: others[0]!, waited: 300 });
-    const third = await waiting({ definitionId: others[1]!, waited: 100 });
+    const first = await waiting({ definitionId: others[0], waited: 300 });
+    const third = await waiting({ definitionId: others[1], waited: 100 });
     const claims: string[] = [];
     for (let n = 0; n < 3; n++) {
       claims.push(...idsOf(await session.claim([definition, ...others], 1)));
@@ -80,7 +85,7 @@ describe('the order of claims', () => {
 describe('left alone', () => {
   test('tasks of definitions that were not asked for', async () => {
     const mine = await waiting();
-    await waiting({ definitionId: definition + 1, priority: 100 });
+    await waiting({ definitionId: others[0], priority: 100 });
     expect(idsOf(await session.claim([definition], 10))).toEqual([mine]);
     expect(await session.claim([], 10)).toEqual([]);
   });
@@ -92,7 +97,7 @@ describe('left alone', () => {
       unknown: [
         [definition, 0],
         [definition, 2],
-        [definition + 1, 1],
+        [others[0], 1],
       ],
     });
     expect(claims.map(({ taskNo }) => taskNo)).toEqual([1]);
@@ -123,7 +128,7 @@ describe('left alone', () => {
 test('a claim says what the claimant has to know', async () => {
   const id = await waiting({ priority: 3 });
   await open.admin.query(
-    `UPDATE ${open.tables.task} SET claim_token = 7, attempt = 2, recovery_attempts = 1,
+    `UPDATE ${open.tables.task} SET claim_token = ${7 * FIRST_TOKEN + 1}, attempt = 2, recovery_attempts = 1,
             unmet_dependencies = 3, generation = 4 WHERE execution_id = $1`,
     [id],
   );
@@ -132,7 +137,7 @@ test('a claim says what the claimant has to know', async () => {
       executionId: id,
       taskNo: 0,
       definitionId: definition,
-      token: 8,
+      token: heldToken(8),
       priority: 3,
       attempt: 2,
       recoveryAttempts: 1,
@@ -206,8 +211,8 @@ describe('many processes that claim from one backlog', () => {
   const PRIORITIES = [0, 1, 2];
 
   /** Tasks of three definitions at three priorities. */
-  async function backlog(count: number): Promise<number[]> {
-    const definitions = [definition, definition + 1, definition + 2];
+  async function backlog(count: number): Promise<string[]> {
+    const definitions = [definition, ...others];
     await session.start(
       Array.from({ length: count }, (_, n) =>
         startOf(parallel(1, { definitionId: definitions[n % 3]! }), {
@@ -250,7 +255,7 @@ describe('many processes that claim from one backlog', () => {
     const all = claimed.flat();
     expect(all).toHaveLength(1_500);
     expect(new Set(idsOf(all)).size).toBe(1_500);
-    expect(all.every(({ token }) => token === 1)).toBe(true);
+    expect(all.every(({ token }) => claimCount(token) === 1 && isHeld(token))).toBe(true);
     const { rows } = await open.admin.query<{ owner: string; tasks: number }>(
       `SELECT owner, count(*)::integer AS tasks FROM ${open.tables.task}
        WHERE definition_id = ANY ($1) GROUP BY owner`,

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { FIRST_TOKEN } from '../../../lib/store/store.js';
 import { awaitExecution } from '../../../lib/store/statements/execution-rows.js';
 import { race } from './gate.js';
 import { openStore, type OpenStore } from './open-store.js';
@@ -176,7 +177,7 @@ describe('handled failures', () => {
   test('a handler that lost its claim handles nothing', async () => {
     const id = await withFailure();
     const before = await rowsOf(open, id);
-    const stale = outcomeOf(handling, id, 1, { handles: [0], token: 7 });
+    const stale = outcomeOf(handling, id, 1, { handles: [0], token: FIRST_TOKEN + 4 });
     expect((await first.complete([stale])).accepted).toEqual([false]);
     expect(await rowsOf(open, id)).toEqual(before);
   });
@@ -184,7 +185,7 @@ describe('handled failures', () => {
   test('beside one that lost its claim, the other handles', async () => {
     const id = await withFailure();
     const { accepted } = await first.complete([
-      outcomeOf(handling, id, 1, { handles: [0], token: 7 }),
+      outcomeOf(handling, id, 1, { handles: [0], token: FIRST_TOKEN + 4 }),
       outcomeOf(handling, id, 2, { handles: [0] }),
     ]);
     expect(accepted).toEqual([false, true]);

@@ -5,6 +5,7 @@ import { race } from './gate.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { taskOf } from './rows.js';
 import { variant, type Session } from './session.js';
+import { claimCount, heldToken, isHeld } from '../../support/claim-tokens.js';
 import { failureOf, fanIn, outcomeOf, workflow } from './workflows.js';
 
 let open: OpenStore;
@@ -53,7 +54,7 @@ describe('two dependencies that complete at once', () => {
         taskNo: 2,
         claimed: true,
         held: false,
-        token: 1,
+        token: heldToken(1),
         unmetDependencies: 0,
         generation: 0,
       },
@@ -61,7 +62,7 @@ describe('two dependencies that complete at once', () => {
     expect(await taskOf(open, id, 2)).toMatchObject({
       status: 'Running',
       pending_dependencies: 0,
-      claim_token: 1,
+      claim_token: heldToken(1),
       owner: second.claimant.instanceId,
       run_at: null,
     });
@@ -123,7 +124,11 @@ describe('two dependencies that complete at once', () => {
     ]);
 
     expect(late?.readied).toEqual([
-      expect.objectContaining({ taskNo: 2, claimed: secondClaims, token: Number(secondClaims) }),
+      expect.objectContaining({
+        taskNo: 2,
+        claimed: secondClaims,
+        token: secondClaims ? heldToken(1) : 0,
+      }),
     ]);
     expect(await taskOf(open, id, 2)).toMatchObject({
       status,
@@ -182,12 +187,14 @@ describe('in one batch', () => {
     ]);
 
     expect(accepted).toEqual([true, true]);
-    expect(readied).toEqual([expect.objectContaining({ taskNo: 2, token: 1, claimed: true })]);
+    expect(readied).toEqual([
+      expect.objectContaining({ taskNo: 2, token: heldToken(1), claimed: true }),
+    ]);
     expect(await taskOf(open, id, 2)).toMatchObject({
       status: 'Running',
       pending_dependencies: 0,
       unmet_dependencies: 1,
-      claim_token: 1,
+      claim_token: heldToken(1),
     });
   });
 
@@ -206,7 +213,11 @@ describe('in one batch', () => {
     const ids = await first.startMany(diamond, 50);
     const fanOut = await first.complete(ids.map((id) => outcomeOf(diamond, id, 0)));
     expect(fanOut.readied).toHaveLength(100);
-    expect(fanOut.readied.every(({ claimed, token }) => claimed && token === 1)).toBe(true);
+    expect(
+      fanOut.readied.every(
+        ({ claimed, token }) => claimed && claimCount(token) === 1 && isHeld(token),
+      ),
+    ).toBe(true);
 
     const joined = await first.complete(
       ids.flatMap((id) => [outcomeOf(diamond, id, 1), outcomeOf(diamond, id, 2)]),

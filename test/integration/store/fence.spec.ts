@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import type { OutcomeDetail } from '../../../lib/store/store.js';
+import { FIRST_TOKEN, type OutcomeDetail } from '../../../lib/store/store.js';
 import { untilWaiting } from './gate.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { rowsOf, taskOf } from './rows.js';
 import type { Session } from './session.js';
+import { heldToken } from '../../support/claim-tokens.js';
 import { failureOf, noLease, outcomeOf, rescheduleOf, workflow } from './workflows.js';
 
 // 1 depends on 0; 2 is alone, so that the execution has a leaf that runs too.
@@ -53,18 +54,24 @@ async function expectRefused(token: number): Promise<void> {
 }
 
 describe('nothing is written', () => {
-  test.each([0, 2, -1])('with token %i, when the claim has 1', async (token) => {
+  test.each([
+    ['of no claim', 0],
+    ['of the release', FIRST_TOKEN + 1],
+    ['below it', FIRST_TOKEN - 1],
+    ['of the same count', FIRST_TOKEN + 2],
+    ['that no row can have', -1],
+  ])('with a token %s', async (_, token) => {
     await expectRefused(token);
   });
 
   test('once the outcome is recorded: sent again, it changes nothing', async () => {
     await first.complete([outcomeOf(of, id, 0), outcomeOf(of, id, 2)]);
-    await expectRefused(1);
+    await expectRefused(FIRST_TOKEN);
   });
 
   test('after a failure', async () => {
     await first.complete([failureOf(of, id, 0), failureOf(of, id, 2)]);
-    await expectRefused(1);
+    await expectRefused(FIRST_TOKEN);
   });
 
   test('after a cancel', async () => {
@@ -74,11 +81,11 @@ describe('nothing is written', () => {
       running: [0, 2],
     });
     expect((await rowsOf(open, id)).tasks.map((task) => [task.status, task.claim_token])).toEqual([
-      ['Cancelled', 2],
+      ['Cancelled', FIRST_TOKEN + 1],
       ['Cancelled', 0],
-      ['Cancelled', 2],
+      ['Cancelled', FIRST_TOKEN + 1],
     ]);
-    await expectRefused(1);
+    await expectRefused(FIRST_TOKEN);
   });
 
   test("after the workflow's timeout", async () => {
@@ -87,7 +94,7 @@ describe('nothing is written', () => {
       [id],
     );
     expect(await open.store.timeOut(id, { message: 'too long' })).toMatchObject({ changed: true });
-    await expectRefused(1);
+    await expectRefused(FIRST_TOKEN);
   });
 
   test('after the claim was given back', async () => {
@@ -95,7 +102,7 @@ describe('nothing is written', () => {
       rescheduleOf('giveBack', id, 0),
       rescheduleOf('giveBack', id, 2, { delayMs: 60_000 }),
     ]);
-    await expectRefused(1);
+    await expectRefused(FIRST_TOKEN);
   });
 
   test('after another process took the task from a lost one', async () => {
@@ -105,7 +112,7 @@ describe('nothing is written', () => {
        WHERE execution_id = $1 AND status = 'Running'`,
       [id],
     );
-    await expectRefused(1);
+    await expectRefused(FIRST_TOKEN);
   });
 
   test('after a manual retry: the next run has tokens of its own', async () => {
@@ -123,23 +130,23 @@ describe('nothing is written', () => {
         leaves: 2,
       }),
     );
-    await expectRefused(1);
-    const claims = (await first.claim([1], 10)).filter((claim) => claim.executionId === id);
+    await expectRefused(FIRST_TOKEN);
+    const claims = (await first.claim(['1'], 10)).filter((claim) => claim.executionId === id);
     expect(claims.map(({ taskNo, token }) => [taskNo, token])).toEqual([
-      [0, 3],
-      [2, 3],
+      [0, heldToken(2)],
+      [2, heldToken(2)],
     ]);
-    await expectRefused(1);
+    await expectRefused(FIRST_TOKEN);
   });
 });
 
 test('only the outcome without its claim is left out of a batch', async () => {
   const other = await first.startOne(of);
   const { accepted, readied } = await first.complete([
-    outcomeOf(of, id, 0, { token: 5 }),
+    outcomeOf(of, id, 0, { token: FIRST_TOKEN + 4 }),
     outcomeOf(of, id, 2),
     outcomeOf(of, other, 0),
-    failureOf(of, other, 2, { token: 5 }),
+    failureOf(of, other, 2, { token: FIRST_TOKEN + 4 }),
   ]);
   expect(accepted).toEqual([false, true, true, false]);
   expect(readied).toEqual([expect.objectContaining({ outcome: 2, taskNo: 1 })]);
@@ -152,7 +159,7 @@ test('only the outcome without its claim is left out of a batch', async () => {
 
 test('only the claim that is held is given back of a batch', async () => {
   const accepted = await open.store.reschedule([
-    rescheduleOf('retry', id, 0, { token: 5 }),
+    rescheduleOf('retry', id, 0, { token: FIRST_TOKEN + 4 }),
     rescheduleOf('retry', id, 2),
   ]);
   expect(accepted).toEqual([false, true]);
@@ -174,10 +181,13 @@ describe('sent again while nobody knows what became of the first send', () => {
     await first.commit();
 
     expect((await again).accepted).toEqual([false]);
-    expect(await taskOf(open, id, 1)).toMatchObject({ pending_dependencies: 0, claim_token: 1 });
+    expect(await taskOf(open, id, 1)).toMatchObject({
+      pending_dependencies: 0,
+      claim_token: heldToken(1),
+    });
     // The row tells who asks that it was this claim's outcome.
     expect(await open.store.outcomes([{ executionId: id, taskNo: 0 }])).toEqual([
-      expect.objectContaining({ status: 'Completed', token: 2 }),
+      expect.objectContaining({ status: 'Completed', token: FIRST_TOKEN + 1 }),
     ]);
   });
 

@@ -40,7 +40,7 @@ import {
   startKeyedExecutions,
   startValues,
 } from '../../../lib/store/statements/start-executions.js';
-import type { Statement } from '../../../lib/store/statements/statement.js';
+import { FIRST_TOKEN, type Statement } from '../../../lib/store/statements/statement.js';
 import { fanIn, newClaimant, outcomeOf, rescheduleOf, startOf } from './workflows.js';
 
 const TASK_KEY = /^cloacina_task_execution_pkey .*execution_id = .*task_no = /;
@@ -85,7 +85,7 @@ export const HOT: readonly Hot[] = [
   },
   {
     statement: claimTasks,
-    values: (ids) => claimValues([1, 2], [[1, 1]], ids.length, claimant, true),
+    values: (ids) => claimValues(['1', '2'], [['1', 1]], ids.length, claimant, true),
     tasks: new RegExp(`${READY.source}|${TASK_KEY.source}`),
     executions: EXECUTION_KEY,
   },
@@ -149,7 +149,7 @@ export const RECOVERY: readonly Hot[] = [
       ),
     tasks: new RegExp(`${OWNER.source}|${TASK_KEY.source}`),
   },
-  { statement: beginSuspect, values: ([id]) => [id, 0, 1], tasks: TASK_KEY },
+  { statement: beginSuspect, values: ([id]) => [id, 0, FIRST_TOKEN], tasks: TASK_KEY },
   {
     statement: listBlocked,
     values: () => ['{1}', '{1}', '{0}'],

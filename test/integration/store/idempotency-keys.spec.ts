@@ -54,7 +54,7 @@ test('a key that is taken keeps its execution, whatever the input and however it
   const before = await rowsOf(open, id);
   const again = startOf(of, { idempotencyKey: key, input: '{"other":1}' });
 
-  expect(await open.store.start([again], noLease(), true)).toEqual(new Set());
+  expect((await open.store.start([again], noLease(), true)).created).toEqual(new Set());
   expect(await holderOf(key)).toEqual([id]);
   expect(await rowsOf(open, id)).toEqual(before);
   expect((await rowsOf(open, again.id)).tasks).toEqual([]);
@@ -127,7 +127,7 @@ test('a batch with a locked key gives up as a conflict, writes nothing, and goes
 
   const error: unknown = await impatient.startKeyed(batch).catch((reason: unknown) => reason);
 
-  expect(open.store.failureKind(error)).toBe('conflict');
+  expect(open.store.classifyFailure(error).kind).toBe('conflict');
   expect(await holderOf(`${key} other`)).toEqual([undefined]);
   expect(await impatient.startKeyed([other])).toEqual([other.id]);
   await first.rollback();

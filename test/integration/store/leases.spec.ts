@@ -1,10 +1,11 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { PoolSession } from '../../../lib/store/pool-session.js';
 import type { Claimant, LeaseWrite } from '../../../lib/store/store.js';
 import { openStore, type OpenStore } from './open-store.js';
-import { newClaimant, outcomeOf, parallel, startOf, workflow } from './workflows.js';
+import { newClaimant, noLease, outcomeOf, parallel, startOf, workflow } from './workflows.js';
 
 let open: OpenStore;
-let definition = 0;
+let definition = 100;
 
 beforeAll(async () => {
   open = await openStore();
@@ -36,9 +37,9 @@ const claiming: [string, (lease: LeaseWrite) => Promise<unknown>][] = [
   [
     'a claim',
     async (lease) => {
-      const of = parallel(1, { definitionId: ++definition + 100 });
+      const of = parallel(1, { definitionId: String(++definition) });
       await open.store.start([startOf(of, { claims: 0 })], { ...lease, write: false }, false);
-      expect(await open.store.claim([definition + 100], [], 1, lease)).toHaveLength(1);
+      expect(await open.store.claim([String(definition)], [], 1, lease)).toHaveLength(1);
     },
   ],
   [
@@ -93,10 +94,43 @@ test('a claim that is rolled back leaves no lease, so none stands without the ot
   expect(await open.store.claimsOf(claimant.instanceId)).toEqual([]);
 });
 
-test('a lease is released by its owner alone', async () => {
-  const [mine, other] = [newClaimant(), newClaimant()];
-  for (const claimant of [mine, other]) await claiming[0]![1]({ claimant, write: true });
-  await open.store.releaseLease(mine.instanceId);
-  expect(await leaseOf(mine)).toBeUndefined();
-  expect(await leaseOf(other)).toBeDefined();
+describe('a lease', () => {
+  /** A process that holds one and a claim under it. */
+  async function holder(): Promise<{ claimant: Claimant; id: string }> {
+    const claimant = newClaimant();
+    const item = startOf(parallel(1));
+    await open.store.start([item], { claimant, write: true }, false);
+    return { claimant, id: item.id };
+  }
+  const end = (id: string, claimant: Claimant) =>
+    open.store.complete([outcomeOf(parallel(1), id, 0)], noLease(claimant));
+
+  test('is released by its owner alone', async () => {
+    const [mine, other] = [await holder(), await holder()];
+    for (const { id, claimant } of [mine, other]) await end(id, claimant);
+    expect(await open.store.releaseLease(mine.claimant.instanceId)).toBe(true);
+    expect(await leaseOf(mine.claimant)).toBeUndefined();
+    expect(await leaseOf(other.claimant)).toBeDefined();
+  });
+
+  test('stays as long as a running task names its owner, whatever that one remembers', async () => {
+    const { claimant, id } = await holder();
+    expect(await open.store.releaseLease(claimant.instanceId)).toBe(false);
+    expect(await leaseOf(claimant)).toBeDefined();
+    await end(id, claimant);
+    expect(await open.store.releaseLease(claimant.instanceId)).toBe(true);
+    expect(await leaseOf(claimant)).toBeUndefined();
+  });
+
+  test('of many tenants in a statement, those stay under which a task runs', async () => {
+    const [holding, done] = [await holder(), await holder()];
+    await end(done.id, done.claimant);
+    const leases = [holding, done].map(({ claimant: { instanceId } }) => ({
+      tables: open.tables,
+      instanceId,
+    }));
+    expect(await new PoolSession(open.pools).release(leases)).toEqual([false, true]);
+    expect(await leaseOf(holding.claimant)).toBeDefined();
+    expect(await leaseOf(done.claimant)).toBeUndefined();
+  });
 });

@@ -11,10 +11,10 @@ const PAGE = 50;
 let open: OpenStore;
 beforeAll(async () => {
   open = await openStore();
-  for (const name of ['a', 'b', 'c']) {
-    const unsaid = { version: undefined, description: undefined };
-    await open.store.definitions.register({ hash: name, name, definition: {}, ...unsaid });
-  }
+  const unsaid = { version: undefined, description: undefined, definition: {} };
+  await open.store.definitions.register(
+    ['a', 'b', 'c'].map((name, n) => ({ id: String(n + 1), hash: name, name, ...unsaid })),
+  );
   // Two to an instant, so that only the id tells them apart; one in 500 has not Completed.
   await open.admin.query(
     `INSERT INTO ${open.tables.execution}

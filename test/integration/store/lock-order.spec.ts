@@ -195,7 +195,7 @@ describe('every statement takes tasks first, then executions, then the lease', (
 
   test.each(['a claim', 'a completion'])('%s takes the lease last', async (which) => {
     const [session] = sessions as [Session];
-    const of = parallel(2, { definitionId: 2 });
+    const of = parallel(2, { definitionId: '2' });
     const id = await keeper.startOne(of, { claims: 1 });
     const { instanceId } = session.claimant;
     const leaseIsFree = async (): Promise<boolean> => {
@@ -219,7 +219,7 @@ describe('every statement takes tasks first, then executions, then the lease', (
           session,
           () =>
             which === 'a claim'
-              ? session.run(claimTasks, claimValues([2], [], 1, session.claimant, true))
+              ? session.run(claimTasks, claimValues(['2'], [], 1, session.claimant, true))
               : session.run(
                   completeTasks,
                   completionValues([outcomeOf(of, id, 0)], session.claimant, true),
@@ -231,7 +231,7 @@ describe('every statement takes tasks first, then executions, then the lease', (
   });
 
   test('so claims, completions, pauses and cancels of the same executions never deadlock', async () => {
-    const of = fanIn(3, { definitionId: 3 });
+    const of = fanIn(3, { definitionId: '3' });
     const [starter, claimer, pauser, canceller] = sessions as [Session, Session, Session, Session];
     for (let n = 0; n < 50; n++) {
       // One root is claimed with the start, the others wait: the first claim also begins half of the executions.
@@ -245,7 +245,7 @@ describe('every statement takes tasks first, then executions, then the lease', (
       await Promise.all([
         starter.complete(ids.map((id) => outcomeOf(of, id, 0))),
         claimer
-          .claim([3], 100)
+          .claim(['3'], 100)
           .then((claims) =>
             claimer.complete(
               claims.map(({ executionId, taskNo, token }) =>

@@ -9,6 +9,7 @@ import { untilStoreWaits } from './gate.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { rowsOf } from './rows.js';
 import type { Session } from './session.js';
+import { heldToken } from '../../support/claim-tokens.js';
 import { failureOf, outcomeOf, workflow } from './workflows.js';
 
 // 2 depends on 0, which completed, and on 1, which failed; 3 on 2.
@@ -54,7 +55,7 @@ test('is decided on the rows as they are, and begins a new run of what is reset'
 
   expect(seen).toEqual([
     {
-      definitionId: 1,
+      definitionId: '1',
       status: 'Failed',
       tasks: [
         { taskNo: 0, status: 'Completed', skipReason: null },
@@ -103,14 +104,15 @@ test('is decided on the rows as they are, and begins a new run of what is reset'
 });
 
 test('the new run ends the execution by its own counts', async () => {
+  const next = (taskNo: number): unknown =>
+    expect.objectContaining({ taskNo, generation: 1, token: heldToken(2) });
   await reset();
-  const claims = await session.claim([1], 100);
+  const claims = await session.claim(['1'], 100);
   const claim = claims.find(({ executionId }) => executionId === id);
-  expect(claim).toMatchObject({ executionId: id, taskNo: 1, token: 3, generation: 1, attempt: 0 });
-  await session.complete([outcomeOf(of, id, 1, { token: 3 })]);
-  const { readied } = await session.complete([outcomeOf(of, id, 2, { token: 3 })]);
-  expect(readied).toEqual([expect.objectContaining({ taskNo: 3, generation: 1, token: 3 })]);
-  const { ended } = await session.complete([outcomeOf(of, id, 3, { token: 3 })]);
+  expect(claim).toMatchObject({ taskNo: 1, token: heldToken(2), generation: 1, attempt: 0 });
+  expect((await session.complete([outcomeOf(of, id, 1)])).readied).toEqual([next(2)]);
+  expect((await session.complete([outcomeOf(of, id, 2)])).readied).toEqual([next(3)]);
+  const { ended } = await session.complete([outcomeOf(of, id, 3)]);
   expect(ended).toEqual([expect.objectContaining({ status: 'Completed' })]);
 });
 

@@ -9,6 +9,7 @@ import { race, untilWaiting } from './gate.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { rowsOf, statusesOf, taskOf } from './rows.js';
 import { variant, type Session } from './session.js';
+import { heldToken, releasedToken } from '../../support/claim-tokens.js';
 import { outcomeOf, rescheduleOf, workflow } from './workflows.js';
 
 const chain = workflow([[], [0]]);
@@ -55,7 +56,7 @@ describe('between the snapshot and the lock of a completion', () => {
       claim_token: 0,
       run_at: expect.any(Date),
     });
-    expect(await first.claim([1], 10)).toEqual([]);
+    expect(await first.claim(['1'], 10)).toEqual([]);
   });
 
   test('a cancel: nothing is recorded', async () => {
@@ -69,7 +70,7 @@ describe('between the snapshot and the lock of a completion', () => {
     await open.store.pause(id, null);
     const completion = await completeDuring((session) => session.run(resumeExecution, [id]));
     expect(completion.readied).toEqual([
-      expect.objectContaining({ taskNo: 1, claimed: true, held: false, token: 1 }),
+      expect.objectContaining({ taskNo: 1, claimed: true, held: false, token: heldToken(1) }),
     ]);
   });
 
@@ -111,7 +112,7 @@ describe('between the snapshot of a completion and the commit of a pause', () =>
     );
     expect(cancelled).toEqual([['0', '{1}']]);
     expect(await statusesOf(open, id)).toEqual(['Completed', 'Cancelled']);
-    expect(await taskOf(open, id, 1)).toMatchObject({ claim_token: 2, owner: null });
+    expect(await taskOf(open, id, 1)).toMatchObject({ claim_token: releasedToken(1), owner: null });
   });
 });
 
@@ -119,10 +120,10 @@ describe('between the snapshot and the lock of a claim', () => {
   const GATE = 4711;
   /** Waits after its snapshot is taken and before it looks for tasks. */
   const claimAfterGate = variant(claimTasks, [
-    'FROM unnest($1::integer[]) AS d(id)',
-    `FROM (SELECT id FROM unnest($1::integer[]) AS u(id), pg_advisory_xact_lock_shared(${GATE})) d`,
+    'FROM unnest($1::bigint[]) AS d(id)',
+    `FROM (SELECT id FROM unnest($1::bigint[]) AS u(id), pg_advisory_xact_lock_shared(${GATE})) d`,
   ]);
-  const waiting = workflow([[]], { definitionId: 2 });
+  const waiting = workflow([[]], { definitionId: '2' });
 
   test.each([
     ['a pause', pauseExecution],
@@ -130,7 +131,7 @@ describe('between the snapshot and the lock of a claim', () => {
   ])('%s: the task is not claimed', async (_, control) => {
     const ready = await first.startOne(waiting, { claims: 0 });
     await keeper.client.query('SELECT pg_advisory_lock($1)', [GATE]);
-    const claims = first.claim([2], 10, { statement: claimAfterGate });
+    const claims = first.claim(['2'], 10, { statement: claimAfterGate });
     await untilWaiting(open.admin, [first]);
     await second.run(control, [ready, null]);
     await keeper.client.query('SELECT pg_advisory_unlock($1)', [GATE]);
@@ -156,7 +157,7 @@ describe('pause and resume', () => {
     const resumed = await rowsOf(open, id);
     expect(resumed.execution).toMatchObject({ status: 'Running', reason: null });
     expect(resumed.events.map(({ kind }) => kind)).toEqual(['paused', 'resumed']);
-    const claims = await first.claim([1], 10);
+    const claims = await first.claim(['1'], 10);
     expect(claims.map(({ executionId, taskNo }) => [executionId, taskNo])).toEqual([[id, 1]]);
   });
 
@@ -164,17 +165,17 @@ describe('pause and resume', () => {
     await open.store.pause(id, null);
     await open.store.reschedule([rescheduleOf('retry', id, 0, { error: {} })]);
     expect(await taskOf(open, id, 0)).toMatchObject({ status: 'Ready', held: true });
-    expect(await first.claim([1], 10)).toEqual([]);
+    expect(await first.claim(['1'], 10)).toEqual([]);
     await open.store.resume(id);
-    expect(await first.claim([1], 10)).toHaveLength(1);
+    expect(await first.claim(['1'], 10)).toHaveLength(1);
   });
 
   test('an execution that has not begun is Pending again', async () => {
-    const pending = await first.startOne(workflow([[]], { definitionId: 3 }), { claims: 0 });
+    const pending = await first.startOne(workflow([[]], { definitionId: '3' }), { claims: 0 });
     await open.store.pause(pending, null);
     await open.store.resume(pending);
     expect((await rowsOf(open, pending)).execution).toMatchObject({ status: 'Pending' });
-    expect(await first.claim([3], 10)).toHaveLength(1);
+    expect(await first.claim(['3'], 10)).toHaveLength(1);
   });
 
   test('the last running task ends a paused execution', async () => {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
 import { claimTasks, claimValues } from '../../../lib/store/statements/claim-tasks.js';
 import { readDueTimes, readPastDeadlines } from '../../../lib/store/statements/wake-ups.js';
+import { FIRST_TOKEN } from '../../../lib/store/store.js';
 import { createScratchDatabase, type ScratchDatabase } from '../migrations/scratch-database.js';
 import { explain, pagesTouched, rowsLookedAt, scansOf, type PlanMode } from './explain.js';
 import { claimant, CONTROLS, HOT, join, RECOVERY, type Hot } from './hot-statements.js';
@@ -42,7 +43,7 @@ async function addEnded(executions: number): Promise<void> {
       SELECT id, 'test', 1, 'Completed', '{}', 0, now() FROM e
     )
     INSERT INTO ${open.tables.task} (execution_id, task_no, definition_id, status, claim_token, output, completed_at)
-    SELECT id, no, 1, 'Completed', 2, '{}', now() FROM e, generate_series(0, 2) no`);
+    SELECT id, no, 1, 'Completed', ${FIRST_TOKEN + 1}, '{}', now() FROM e, generate_series(0, 2) no`);
 }
 
 async function expectPlans(
@@ -166,7 +167,7 @@ describe('what lies in the way of a claim', () => {
         open.tables,
         claimTasks,
         // More than are due: then nothing else ends the search.
-        claimValues([1, 2], [[2, 0]], 50, claimant, false),
+        claimValues(['1', '2'], [['2', 0]], 50, claimant, false),
         { mode, analyze: true },
       );
       // Ten tasks, and the inputs of the five executions that begin with them.

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import type { Reschedule } from '../../../lib/store/store.js';
+import { FIRST_TOKEN, type Reschedule } from '../../../lib/store/store.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { rowsOf, taskOf, type TaskColumns } from './rows.js';
 import type { Session } from './session.js';
@@ -8,7 +8,8 @@ import { failureOf, parallel, rescheduleOf } from './workflows.js';
 let open: OpenStore;
 let session: Session;
 let id: string;
-let definitionId = 100;
+let definitionId: string;
+let definitionCount = 100;
 
 beforeAll(async () => {
   open = await openStore();
@@ -17,7 +18,8 @@ beforeAll(async () => {
 afterAll(() => open.close());
 beforeEach(async () => {
   // One of its own for each test, so that its claims meet no other's tasks.
-  id = await session.startOne(parallel(1, { definitionId: ++definitionId }));
+  definitionId = String(++definitionCount);
+  id = await session.startOne(parallel(1, { definitionId }));
 });
 
 async function reschedule(
@@ -56,7 +58,7 @@ describe('a retry', () => {
     expect(task).toMatchObject({
       status: 'Ready',
       owner: null,
-      claim_token: 2,
+      claim_token: FIRST_TOKEN + 1,
       attempt: 1,
       error: { message: 'no' },
       attempts: [
@@ -152,7 +154,7 @@ test('a claim that is given back leaves nothing but a token that went up', async
   expect(await reschedule('giveBack')).toEqual({
     ...before,
     status: 'Ready',
-    claim_token: 2,
+    claim_token: FIRST_TOKEN + 1,
     owner: null,
     run_at: expect.any(Date),
   });
@@ -170,7 +172,7 @@ test.each(['retry', 'defer', 'giveBack'] as const)(
 );
 
 test('a batch is one statement for many tasks, of every kind', async () => {
-  const of = parallel(3, { definitionId: 99 });
+  const of = parallel(3, { definitionId: '99' });
   const ids = await session.startMany(of, 20);
   const kinds = ['retry', 'defer', 'giveBack'] as const;
   const items = ids.flatMap((one) =>

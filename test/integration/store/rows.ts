@@ -46,6 +46,9 @@ export interface StoredRows {
   readonly events: readonly { readonly kind: string; readonly task_no: number | null }[];
 }
 
+/** The driver sends a bigint as text; the library's tokens are exact numbers. */
+type StoredTask = Omit<TaskColumns, 'claim_token'> & { readonly claim_token: string };
+
 interface Source {
   readonly admin: pg.Client;
   readonly tables: TenantTables;
@@ -57,7 +60,7 @@ export async function rowsOf({ admin, tables }: Source, id: string): Promise<Sto
     `SELECT * FROM ${tables.execution} WHERE id = $1`,
     [id],
   );
-  const tasks = await admin.query<TaskColumns>(
+  const tasks = await admin.query<StoredTask>(
     `SELECT * FROM ${tables.task} WHERE execution_id = $1 ORDER BY task_no`,
     [id],
   );
@@ -65,7 +68,11 @@ export async function rowsOf({ admin, tables }: Source, id: string): Promise<Sto
     `SELECT * FROM ${tables.event} WHERE execution_id = $1 ORDER BY id`,
     [id],
   );
-  return { execution: executions.rows[0], tasks: tasks.rows, events: events.rows };
+  return {
+    execution: executions.rows[0],
+    tasks: tasks.rows.map((task) => ({ ...task, claim_token: Number(task.claim_token) })),
+    events: events.rows,
+  };
 }
 
 export async function taskOf(source: Source, id: string, taskNo: number): Promise<TaskColumns> {

@@ -16,12 +16,14 @@ import {
 } from '../../../lib/store/statements/complete-tasks.js';
 import type { Claimant } from '../../../lib/store/statements/lease-clause.js';
 import {
+  decodeStart,
   startExecutions,
   startKeyedExecutions,
   startValues,
   type StartItem,
 } from '../../../lib/store/statements/start-executions.js';
 import type { RawRow, Statement, TenantTables } from '../../../lib/store/statements/statement.js';
+import { noteClaim } from './last-token.js';
 import { newClaimant, startOf, type TestWorkflow } from './workflows.js';
 
 /** One connection, and the process that would be behind it. A test says when its transactions begin and end. */
@@ -54,17 +56,24 @@ export class Session {
     outcomes: readonly Outcome[],
     statement: Statement = completeTasks,
   ): Promise<CompletionResult> {
-    const values = completionValues(sortOutcomes(outcomes), this.claimant, false);
-    return decodeCompletion(await this.run(statement, values), outcomes.length);
+    const sorted = sortOutcomes(outcomes);
+    const values = completionValues(sorted, this.claimant, false);
+    const result = decodeCompletion(await this.run(statement, values), outcomes.length);
+    for (const { outcome, taskNo, token, claimed } of result.readied) {
+      if (claimed) noteClaim(sorted[outcome]!.executionId, taskNo, token);
+    }
+    return result;
   }
 
   async claim(
-    definitions: readonly number[],
+    definitions: readonly string[],
     limit: number,
     { unknown = [], statement = claimTasks }: ClaimOptions = {},
   ): Promise<ClaimedTask[]> {
     const values = claimValues(definitions, unknown, limit, this.claimant, false);
-    return decodeClaims(await this.run(statement, values));
+    const claims = decodeClaims(await this.run(statement, values));
+    for (const { executionId, taskNo, token } of claims) noteClaim(executionId, taskNo, token);
+    return claims;
   }
 
   async start(items: readonly StartItem[]): Promise<void> {
@@ -91,7 +100,7 @@ export class Session {
   /** The ids that were created now. */
   async startKeyed(items: readonly StartItem[]): Promise<string[]> {
     const rows = await this.run(startKeyedExecutions, startValues(items, this.claimant, false));
-    return rows.map((row) => row[0] ?? '');
+    return [...decodeStart(rows, true).created];
   }
 
   async begin(): Promise<void> {
@@ -112,7 +121,7 @@ export class Session {
 }
 
 interface ClaimOptions {
-  readonly unknown?: readonly (readonly [definition: number, task: number])[];
+  readonly unknown?: readonly (readonly [definition: string, task: number])[];
   readonly statement?: Statement;
 }
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { FIRST_TOKEN } from '../../../lib/store/store.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { rowsOf } from './rows.js';
 import type { Session } from './session.js';
@@ -15,7 +16,7 @@ afterAll(() => open.close());
 
 test('an execution has a row for each task, with its dependencies counted', async () => {
   const of = workflow([[], [], [0, 1], [2], [2, 0]], {
-    definitionId: 7,
+    definitionId: '7',
     name: 'orders',
     priorities: [0, 1, 2, -3, 0],
   });
@@ -24,7 +25,7 @@ test('an execution has a row for each task, with its dependencies counted', asyn
   const { execution, tasks, events } = await rowsOf(open, id);
   expect(execution).toMatchObject({
     workflow: 'orders',
-    definition_id: 7,
+    definition_id: '7',
     status: 'Pending',
     priority: 10,
     input: { order: 1 },
@@ -43,7 +44,7 @@ test('an execution has a row for each task, with its dependencies counted', asyn
     ].map((columns, taskNo) =>
       expect.objectContaining({
         task_no: taskNo,
-        definition_id: 7,
+        definition_id: '7',
         claim_token: 0,
         owner: null,
         started_at: null,
@@ -67,7 +68,7 @@ describe('roots that are claimed in the start', () => {
         claimed.includes(task.task_no)
           ? {
               status: 'Running',
-              claim_token: 1,
+              claim_token: FIRST_TOKEN,
               owner: session.claimant.instanceId,
               run_at: null,
               started_at: expect.any(Date),
@@ -92,10 +93,10 @@ test.each([
     '2100-01-01T00:00:01.500Z',
   ],
 ])('%s, its roots wait', async (_, when, runAt) => {
-  const id = await session.startOne(fanIn(2, { definitionId: 14 }), { claims: 0, ...when });
+  const id = await session.startOne(fanIn(2, { definitionId: '14' }), { claims: 0, ...when });
   const { tasks } = await rowsOf(open, id);
   expect(tasks.map((task) => task.run_at?.toISOString())).toEqual([runAt, runAt, undefined]);
-  expect(await session.claim([14], 10)).toEqual([]);
+  expect(await session.claim(['14'], 10)).toEqual([]);
 });
 
 test("a delay counts by the database's clock", async () => {
@@ -111,9 +112,9 @@ test("a delay counts by the database's clock", async () => {
 
 test('a batch may mix definitions, claims and inputs', async () => {
   const shapes = [
-    fanIn(2, { definitionId: 11 }),
-    parallel(3, { definitionId: 12 }),
-    fanIn(5, { definitionId: 13 }),
+    fanIn(2, { definitionId: '11' }),
+    parallel(3, { definitionId: '12' }),
+    fanIn(5, { definitionId: '13' }),
   ];
   const items = Array.from({ length: 60 }, (_, n) =>
     startOf(shapes[n % 3]!, {
@@ -161,21 +162,21 @@ describe('sent again under the same id', () => {
     await session.start([first]);
     const before = await rowsOf(open, first.id);
 
-    const created = await open.store.start([first, second, third], noLease(), true);
+    const { created } = await open.store.start([first, second, third], noLease(), true);
 
     expect(created).toEqual(new Set([second.id, third.id]));
     expect(await rowsOf(open, first.id)).toEqual(before);
     expect((await rowsOf(open, second.id)).tasks).toHaveLength(3);
-    expect(await open.store.start(items, noLease(), true)).toEqual(new Set());
+    expect((await open.store.start(items, noLease(), true)).created).toEqual(new Set());
   });
 
   test('is refused as data where a first send is taken for granted', async () => {
     const item = startOf(fanIn(2));
-    expect(await open.store.start([item], noLease(), false)).toBe('all');
+    expect((await open.store.start([item], noLease(), false)).created).toBe('all');
     const error: unknown = await open.store
       .start([item], noLease(), false)
       .catch((e: unknown) => e);
-    expect(open.store.failureKind(error)).toBe('data');
+    expect(open.store.classifyFailure(error).kind).toBe('data');
     expect((await rowsOf(open, item.id)).tasks).toHaveLength(3);
   });
 });
@@ -186,6 +187,6 @@ test('a batch with an input that cannot be stored writes nothing, and is blamed 
   const error: unknown = await open.store
     .start([good, bad], noLease(), false)
     .catch((reason: unknown) => reason);
-  expect(open.store.failureKind(error)).toBe('data');
+  expect(open.store.classifyFailure(error).kind).toBe('data');
   expect(await rowsOf(open, good.id)).toEqual({ execution: undefined, tasks: [], events: [] });
 });

@@ -8,6 +8,7 @@ import type {
   StartItem,
   StartPlan,
 } from '../../../lib/store/store.js';
+import { lastToken } from './last-token.js';
 
 /** A workflow as far as the store knows one: who depends on whom. */
 export interface TestWorkflow {
@@ -17,7 +18,7 @@ export interface TestWorkflow {
 }
 
 export interface WorkflowOptions {
-  readonly definitionId?: number;
+  readonly definitionId?: string;
   readonly name?: string;
   readonly priorities?: readonly number[];
   readonly timeoutMs?: number;
@@ -26,7 +27,7 @@ export interface WorkflowOptions {
 /** `dependsOn[n]`: the tasks that task n depends on, all below n. */
 export function workflow(
   dependsOn: readonly (readonly number[])[],
-  { definitionId = 1, name = 'test', priorities, timeoutMs }: WorkflowOptions = {},
+  { definitionId = '1', name = 'test', priorities, timeoutMs }: WorkflowOptions = {},
 ): TestWorkflow {
   const dependents = dependsOn.map((): number[] => []);
   for (const [taskNo, dependencies] of dependsOn.entries()) {
@@ -87,7 +88,7 @@ export interface OutcomeOptions extends Partial<
   readonly claim?: boolean;
 }
 
-/** What a task came to; unless told, Completed under its first claim. */
+/** What a task came to; unless told, Completed under the last claim of it that a session made. */
 export function outcomeOf(
   { dependentsOf }: TestWorkflow,
   executionId: string,
@@ -98,7 +99,7 @@ export function outcomeOf(
   return {
     executionId,
     taskNo,
-    token: 1,
+    token: lastToken(executionId, taskNo),
     status: 'Completed',
     output: null,
     detail: null,
@@ -126,7 +127,8 @@ export function rescheduleOf(
   taskNo: number,
   options: Partial<Reschedule> = {},
 ): Reschedule {
-  return { kind, executionId, taskNo, token: 1, delayMs: 0, error: undefined, ...options };
+  const token = lastToken(executionId, taskNo);
+  return { kind, executionId, taskNo, token, delayMs: 0, error: undefined, ...options };
 }
 
 export function newClaimant(): Claimant {

@@ -151,6 +151,12 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
       'with its new schema. If they were dropped, boot again, which creates them anew.',
   ],
   [
+    new errors.UnreadableDefinitionError({ id: '17', schema: 's', reason: 'it is missing' }),
+    'UNREADABLE_DEFINITION',
+    'Workflow definition 17 in schema "s" cannot be used: it is missing. Run the release that stored it, or a newer one, ' +
+      'until its executions have ended.',
+  ],
+  [
     new errors.PermissionError(
       { action: 'create the schema "s"', grant: 'GRANT CREATE ON DATABASE d TO u' },
       { cause },

@@ -22,6 +22,7 @@ describe('the index', () => {
       'contextValue',
       'decideTask',
       'decodeJson',
+      'definitionIdOf',
       'describeError',
       'encodeEntries',
       'encodeJson',

@@ -1,47 +1,62 @@
 import type { ConnectionTurns } from './connection-turns.js';
 import { runUnprepared } from './statement-pool.js';
-import { readDefinitionsOfMany, registerWithMany } from './statements/definitions-of-many.js';
-import type { RawRow } from './statements/statement.js';
-import type { NewDefinition, StoredDefinitionRow, TenantTables } from './store.js';
+import {
+  decodeKnownDefinitions,
+  readKnownDefinitions,
+  registerDefinitions,
+  type KnownDefinitions,
+} from './statements/definitions.js';
+import type { NewDefinition, TenantTables } from './store.js';
 
 /** Schemas to one statement. */
-const MAX_READ = 100;
+const MAX_READ = 50;
 const MAX_REGISTER = 50;
 
 /** In whose name the connections are asked for: that of no tenant. */
 const MANY = {};
 
 /**
- * The stored definitions of many tenants on one login, by index, each tenant's from the oldest to the newest. Undefined
- * where they could not be read with those of others: who asks for them alone learns why.
+ * What is known of the definitions of these names in many tenants on one login, by index. Undefined where they could
+ * not be read with those of others: who asks for them alone learns why.
  */
 export async function readManyDefinitions(
   turns: ConnectionTurns,
   tenants: readonly TenantTables[],
-): Promise<(StoredDefinitionRow[] | undefined)[]> {
+  names: readonly string[],
+): Promise<(KnownDefinitions | undefined)[]> {
   return inParts(tenants, MAX_READ, async (part) => {
-    const text = readDefinitionsOfMany(part);
-    return byTenant(part, await turns.lend(MANY, (client) => runUnprepared(client, text, [])));
+    const text = readKnownDefinitions(part);
+    const rows = await turns.lend(MANY, (client) => runUnprepared(client, text, [names]));
+    return decodeKnownDefinitions(rows, part.length);
   });
 }
 
-/** Registers the definitions with each of the tenants; by index, what they are there, or undefined as above. */
+/** Registers the definitions with each of the tenants; by index, whether that was done, or undefined as above. */
 export async function registerWithManyTenants(
   turns: ConnectionTurns,
   tenants: readonly TenantTables[],
   definitions: readonly NewDefinition[],
-): Promise<(StoredDefinitionRow[] | undefined)[]> {
-  const values = [
+): Promise<(boolean | undefined)[]> {
+  const values = definitionValues(definitions);
+  return inParts(tenants, MAX_REGISTER, async (part) => {
+    const text = registerDefinitions(part);
+    const rows = await turns.lend(MANY, (client) => runUnprepared(client, text, values));
+    const written = part.map(() => 0);
+    for (const [tenant] of rows) written[Number(tenant)] = (written[Number(tenant)] ?? 0) + 1;
+    return written.map((count) => count === definitions.length);
+  });
+}
+
+/** The parameters of `registerDefinitions`. */
+export function definitionValues(definitions: readonly NewDefinition[]): unknown[] {
+  return [
+    definitions.map(({ id }) => id),
     definitions.map(({ hash }) => hash),
     definitions.map(({ name }) => name),
     definitions.map(({ version }) => version ?? null),
     definitions.map(({ description }) => description ?? null),
     definitions.map(({ definition }) => JSON.stringify(definition)),
   ];
-  return inParts(tenants, MAX_REGISTER, async (part) => {
-    const text = registerWithMany(part);
-    return byTenant(part, await turns.lend(MANY, (client) => runUnprepared(client, text, values)));
-  });
 }
 
 /** Statements at a time. Planning is most of what they cost, and the server has more than one core for it. */
@@ -65,15 +80,4 @@ async function inParts<T, R>(
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
   return results.flat();
-}
-
-function byTenant(
-  tenants: readonly TenantTables[],
-  rows: readonly RawRow[],
-): StoredDefinitionRow[][] {
-  const found: StoredDefinitionRow[][] = tenants.map(() => []);
-  for (const [tenant, id, hash, name] of rows) {
-    found[Number(tenant)]?.push({ id: Number(id), hash: hash ?? '', name: name ?? '' });
-  }
-  return found;
 }

@@ -1,0 +1,230 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { Client } from 'pg';
+import { defineWorkflow } from '../../lib/discovery/define-workflow.js';
+import type { TaskContext, TaskMethod } from '../../lib/discovery/task-context.js';
+import { CloacinaError } from '../../lib/errors/index.js';
+import { type OpenTenant, openTenant } from '../support/open-tenant.js';
+import { connectAdmin, databaseUrl } from '../support/postgres.js';
+
+/** What a database with the encoding LATIN1 can't store. */
+const FOREIGN = '日本語';
+const BOUND = { timeout: '15s' } as const;
+
+const name = `latin1_${randomBytes(5).toString('hex')}`;
+const warnings: string[] = [];
+let client: Client;
+let tenant: OpenTenant;
+let work: (context: TaskContext) => unknown;
+
+const handler = (async (context: TaskContext) => {
+  await Promise.resolve();
+  return work(context);
+}) as TaskMethod;
+const workflows = {
+  plain: defineWorkflow('plain')
+    .task('only', { retry: { maxAttempts: 1 } }, handler)
+    .build(),
+  transactional: defineWorkflow('transactional')
+    .task('only', { retry: { maxAttempts: 1 }, transactional: true }, async (context) => {
+      await context.manager.query('INSERT INTO effect DEFAULT VALUES');
+      return handler(context);
+    })
+    .build(),
+  retried: defineWorkflow('retried')
+    .task(
+      'only',
+      { retry: { maxAttempts: 3, backoff: 'fixed', delay: 10, jitter: false } },
+      handler,
+    )
+    .build(),
+} as const;
+
+beforeAll(async () => {
+  const admin = await connectAdmin();
+  await admin.query(
+    `CREATE DATABASE ${name} ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0`,
+  );
+  await admin.end();
+  const url = new URL(databaseUrl());
+  url.pathname = `/${name}`;
+  Logger.overrideLogger({
+    log: () => undefined,
+    error: () => undefined,
+    warn: (message: unknown) => void warnings.push(String(message)),
+  });
+  tenant = await openTenant(Object.values(workflows), {
+    schema: 'latin1',
+    databaseUrl: url.href,
+  });
+  client = new Client({ connectionString: url.href });
+  await client.connect();
+  await client.query('SET search_path TO latin1');
+  await client.query('CREATE TABLE effect (id integer GENERATED ALWAYS AS IDENTITY)');
+}, 60_000);
+beforeEach(async () => {
+  await client.query('DELETE FROM effect');
+});
+afterAll(async () => {
+  Logger.overrideLogger(false);
+  await tenant.close();
+  await client.end();
+  const admin = await connectAdmin();
+  await admin.query(`DROP DATABASE ${name} WITH (FORCE)`);
+  await admin.end();
+});
+
+interface TaskRow {
+  readonly status: string;
+  readonly output: unknown;
+  readonly message: string | null;
+  readonly owner: string | null;
+}
+
+async function taskOf(id: string): Promise<TaskRow> {
+  const { rows } = await client.query<TaskRow>(
+    `SELECT status, output, error ->> 'message' AS message, owner FROM cloacina_task_execution
+     WHERE execution_id = $1`,
+    [id],
+  );
+  return rows[0] as TaskRow;
+}
+
+async function effects(): Promise<number> {
+  return (await client.query('SELECT FROM effect')).rows.length;
+}
+
+/** What handlers do that can't be stored. */
+const UNSTORABLE: [string, (context: TaskContext) => unknown][] = [
+  ['returns it', () => ({ text: FOREIGN })],
+  ['returns it deep in an array', () => ({ list: [{ text: ['plain', FOREIGN] }] })],
+  ['returns it as a key', () => ({ [FOREIGN]: 1 })],
+  [
+    'sets it in the context',
+    (context) => {
+      context.set('text', FOREIGN);
+      return { other: 1 };
+    },
+  ],
+  [
+    'sets it in the context and throws',
+    (context) => {
+      context.set('text', FOREIGN);
+      throw new Error('failed in plain words');
+    },
+  ],
+  [
+    'throws it',
+    () => {
+      throw new Error(FOREIGN);
+    },
+  ],
+  [
+    'throws it as the name of an error',
+    () => {
+      throw Object.assign(new Error('failed'), { name: FOREIGN });
+    },
+  ],
+  [
+    'throws it as a code and a cause',
+    () => {
+      throw Object.assign(new Error('failed', { cause: new TypeError(FOREIGN) }), {
+        code: FOREIGN,
+      });
+    },
+  ],
+  [
+    'sets and throws it',
+    (context) => {
+      context.set('text', FOREIGN);
+      throw new Error(FOREIGN);
+    },
+  ],
+  [
+    'throws many of it',
+    () => {
+      throw new AggregateError([new Error(FOREIGN), new Error('x')], FOREIGN);
+    },
+  ],
+];
+
+describe('A database with the encoding LATIN1', () => {
+  it('is warned of at boot', () => {
+    expect(warnings.filter((text) => /LATIN1/.test(text) && /UTF-?8/i.test(text))).toHaveLength(1);
+  });
+
+  it('stores what it can', async () => {
+    work = () => ({ text: 'é ü' });
+    const result = await tenant.runner.execute(workflows.plain, {}, BOUND);
+    expect(result).toMatchObject({ status: 'Completed', context: { text: 'é ü' } });
+  });
+
+  describe.each(['plain', 'transactional'] as const)('and a %s task', (kind) => {
+    it.each(UNSTORABLE)(
+      'that %s: it is Failed, with an error and nothing else',
+      async (_, fail) => {
+        work = fail;
+        const { id } = await tenant.runner.start(workflows[kind]);
+        const { status } = await tenant.runner.handle(id).result(BOUND);
+        expect(status).toBe('Failed');
+        const row = await taskOf(id);
+        expect(row).toMatchObject({ status: 'Failed', output: null, owner: null });
+        expect(row.message).not.toBe('');
+        expect(typeof row.message).toBe('string');
+        expect(await effects()).toBe(0);
+      },
+      40_000,
+    );
+  });
+
+  it('and a task whose attempts fail with it: it is tried again, and completes', async () => {
+    work = (context) => {
+      if (context.attempt < 3) throw new Error(`${FOREIGN} ${context.attempt}`);
+      return { attempt: context.attempt };
+    };
+    const result = await tenant.runner.execute(workflows.retried, {}, BOUND);
+    expect(result).toMatchObject({ status: 'Completed', context: { attempt: 3 } });
+  }, 40_000);
+
+  it('and one that can not be stored among many: the others are Completed', async () => {
+    work = ({ data }) => ({ text: data['bad'] === true ? FOREIGN : 'plain' });
+    const handles = await Promise.all(
+      Array.from({ length: 40 }, (_, no) =>
+        tenant.runner.start(workflows.plain, { bad: no % 10 === 3 }),
+      ),
+    );
+    const ends = await Promise.all(handles.map((handle) => handle.result(BOUND)));
+    expect(ends.map(({ status }) => status)).toEqual(
+      ends.map((_, no) => (no % 10 === 3 ? 'Failed' : 'Completed')),
+    );
+  }, 40_000);
+});
+
+/** Calls that are given what can't be stored. */
+const CALLS: [string, (id: string) => Promise<unknown>][] = [
+  ['start, as a value', () => tenant.runner.start(workflows.plain, { text: FOREIGN })],
+  ['start, as a key', () => tenant.runner.start(workflows.plain, {}, { idempotencyKey: FOREIGN })],
+  ['cancel', (id) => tenant.runner.cancel(id, FOREIGN)],
+  ['pause', (id) => tenant.runner.pause(id, FOREIGN)],
+];
+
+describe('A call with what a LATIN1 database can not store', () => {
+  it.each(CALLS)('%s: tells so with a code and without the row, or stores it', async (_, call) => {
+    const { id } = await tenant.runner.start(workflows.plain, {}, { delay: '1h' });
+    const error: unknown = await call(id).then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+    if (error !== undefined) {
+      expect(error).toBeInstanceOf(CloacinaError);
+      expect(Reflect.get(error as object, 'code')).toMatch(/^[A-Z_]+$/);
+      expect(JSON.stringify(error) + String((error as Error).stack)).not.toContain('Failing row');
+    }
+    // It does nothing by halves.
+    const before = (await tenant.runner.get(id))?.status;
+    if (error !== undefined) expect(before).toBe('Pending');
+    if (before !== 'Cancelled') await tenant.runner.cancel(id, 'in plain words');
+    expect((await tenant.runner.get(id))?.status).toBe('Cancelled');
+  });
+});
