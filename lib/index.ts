@@ -30,6 +30,7 @@ export {
   CloacinaError,
   ConfigurationError,
   ContextTooLargeError,
+  DatabaseRefusedError,
   DatabaseUnavailableError,
   DeferralTimeoutError,
   InvalidArgumentError,

@@ -1,9 +1,15 @@
 import { toStoredError, WorkflowTimeoutError } from '../errors/index.js';
-import type { ControlResult, TenantStore } from '../store/store.js';
+import type {
+  ControlResult,
+  PastDeadline,
+  TenantStore,
+  TimedOutExecution,
+} from '../store/store.js';
 import type { ClaimComparison } from './claim-comparison.js';
 import type { ClaimTable } from './claim-table.js';
 import { repeatConflicts } from './conflicts.js';
 import type { EndWaiters } from './end-waiters.js';
+import type { HeldClaim } from './held-claim.js';
 import type { TaskSettlement } from './task-settlement.js';
 import type { TenantEvents } from './tenant-events.js';
 import type { ProcessServices } from './tenant-parts.js';
@@ -21,6 +27,8 @@ export interface ExecutionControlParts {
 
 /** What happens to executions from outside of their tasks: pauses, cancellations, workflow timeouts. */
 export class ExecutionControl {
+  private enforcing: Promise<boolean> | undefined;
+
   constructor(private readonly parts: ExecutionControlParts) {}
 
   /**
@@ -45,30 +53,82 @@ export class ExecutionControl {
     this.parts.services.announcePause(this.parts.address, id);
   }
 
-  /** Ends an execution by a statement. What of it runs here stops at once, and the others are told. */
-  async end(id: string, statement: () => Promise<ControlResult>): Promise<ControlResult> {
-    const { address, claims, services, waiters } = this.parts;
-    const held = claims.ofExecution(id);
+  /**
+   * Ends an execution by a statement. What of it runs here stops at once, and the others are told. `resent`: an earlier
+   * send may have ended it, without an answer that says what ran.
+   */
+  async end(
+    id: string,
+    statement: () => Promise<ControlResult>,
+    resent = false,
+  ): Promise<ControlResult> {
+    const held = this.parts.claims.ofExecution(id);
     const result = await statement();
-    if (!result.changed) return result;
-    for (const claim of held) {
-      if (claims.holds(claim)) claims.lose(claim);
+    if (!result.changed) {
+      if (resent) {
+        this.cancelledElsewhere(id);
+        this.tellEnd(id, true, true);
+      }
+      return result;
     }
-    waiters.ended(id);
-    if (result.running.length > 0) services.announceCancel(address, id);
-    if (result.awaited) services.announceEnd(address, id);
+    this.lose(held);
+    this.tellEnd(id, result.running.length > 0, result.awaited);
     return result;
   }
 
-  /** Ends the executions whose workflow timeout has passed. */
-  async enforceDeadlines(): Promise<void> {
-    const { store, events } = this.parts;
-    for (const { id, workflow, timeoutMs } of await store.pastDeadlines()) {
-      const error = toStoredError(new WorkflowTimeoutError(workflow, timeoutMs));
-      const result = await this.end(id, () =>
-        repeatConflicts(store, () => store.timeOut(id, error)),
-      );
-      if (result.changed) events.ofExecution('execution.ended', id, workflow, 'Failed');
+  /**
+   * Ends the executions whose workflow timeout has passed. False: some are left, since another process is at it, or
+   * holds rows of theirs.
+   */
+  enforceDeadlines(): Promise<boolean> {
+    this.enforcing ??= this.endOverdue().finally(() => (this.enforcing = undefined));
+    return this.enforcing;
+  }
+
+  private async endOverdue(): Promise<boolean> {
+    const { store } = this.parts;
+    let all = true;
+    let page: PastDeadline[] = [];
+    do {
+      page = await store.pastDeadlines(page.at(-1));
+      const ended = page.length === 0 ? [] : await this.timeOut(page);
+      if (ended === undefined) return false;
+      all &&= ended.length === page.length;
+    } while (page.length > 0);
+    return all;
+  }
+
+  private async timeOut(
+    executions: readonly PastDeadline[],
+  ): Promise<TimedOutExecution[] | undefined> {
+    const { claims, events, store } = this.parts;
+    const workflows = new Map(executions.map(({ id, workflow }) => [id, workflow]));
+    const held = claims.all().filter(({ executionId }) => workflows.has(executionId));
+    const ended = await repeatConflicts(store, () =>
+      store.timeOut(executions, ({ workflow, timeoutMs }) =>
+        toStoredError(new WorkflowTimeoutError(workflow, timeoutMs)),
+      ),
+    );
+    const gone = new Set(ended?.map(({ id }) => id));
+    this.lose(held.filter(({ executionId }) => gone.has(executionId)));
+    for (const { id, awaited, wasRunning } of ended ?? []) {
+      this.tellEnd(id, wasRunning, awaited);
+      events.ofExecution('execution.ended', id, workflows.get(id) ?? '', 'Failed');
     }
+    return ended;
+  }
+
+  private lose(held: readonly HeldClaim[]): void {
+    const { claims } = this.parts;
+    for (const claim of held) {
+      if (claims.holds(claim)) claims.lose(claim);
+    }
+  }
+
+  private tellEnd(id: string, wasRunning: boolean, awaited: boolean): void {
+    const { address, services, waiters } = this.parts;
+    waiters.ended(id);
+    if (wasRunning) services.announceCancel(address, id);
+    if (awaited) services.announceEnd(address, id);
   }
 }

@@ -1,5 +1,10 @@
-import { ContextTooLargeError, NonRetryableError, RetryAfterError } from '../errors/index.js';
-import { retryDelayMs, type CompiledTask } from '../workflow/index.js';
+import {
+  ContextTooLargeError,
+  NonRetryableError,
+  readProperty,
+  RetryAfterError,
+} from '../errors/index.js';
+import { parseDuration, retryDelayMs, type CompiledTask } from '../workflow/index.js';
 
 export type FailureDecision = { readonly retryInMs: number } | 'fail';
 
@@ -17,10 +22,14 @@ export function decideFailure(
   }
   if (attempt >= task.retry.maxAttempts) return 'fail';
   if (retryIf !== undefined && !asks(retryIf, thrown)) return 'fail';
-  if (isInstance(thrown, RetryAfterError) && Number.isFinite(thrown.delayMs)) {
-    return { retryInMs: Math.max(0, thrown.delayMs) };
-  }
-  return { retryInMs: retryDelayMs(task.retry, attempt, random) };
+  const retryInMs = isInstance(thrown, RetryAfterError) ? delayOf(thrown) : undefined;
+  return { retryInMs: retryInMs ?? retryDelayMs(task.retry, attempt, random) };
+}
+
+/** A subclass may have made anything of it: undefined unless it is a duration. */
+function delayOf(thrown: unknown): number | undefined {
+  const delayMs = readProperty(thrown, 'delayMs');
+  return typeof delayMs === 'number' ? parseDuration(delayMs) : undefined;
 }
 
 /** A proxy may throw when it is asked what it is. */

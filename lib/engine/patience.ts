@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { CloacinaError, DatabaseUnavailableError } from '../errors/index.js';
+import { CloacinaError, DatabaseUnavailableError, withoutDriver } from '../errors/index.js';
 import type { FailureKind, TenantStore } from '../store/store.js';
 import { conflictPause } from './conflicts.js';
 
@@ -13,27 +13,19 @@ export class Patience {
     private readonly patienceMs: number,
   ) {}
 
-  /** For what may be done twice. */
-  repeat<T>(work: () => Promise<T>): Promise<T> {
-    return this.until(work, ['connection', 'conflict', 'passing']);
-  }
-
-  /** For what is done once: when the connection is lost, whether it was is not known. */
-  once<T>(work: () => Promise<T>): Promise<T> {
-    return this.until(work, ['conflict', 'passing']);
-  }
-
-  private async until<T>(work: () => Promise<T>, passing: readonly FailureKind[]): Promise<T> {
+  /** For what may be done twice. `resent`: an earlier send may have been written. */
+  async repeat<T>(work: (resent: boolean) => Promise<T>): Promise<T> {
     const began = performance.now();
+    let resent = false;
     for (let attempt = 0; ; attempt++) {
       try {
-        return await work();
+        return await work(resent);
       } catch (error) {
         const kind = this.kindOf(error);
         const waitedMs = performance.now() - began;
-        if (kind === undefined || !passing.includes(kind) || waitedMs >= this.patienceMs) {
-          throw this.explain(error, waitedMs);
-        }
+        const passes = kind === 'connection' || kind === 'conflict' || kind === 'passing';
+        if (!passes || waitedMs >= this.patienceMs) throw this.explain(error, waitedMs);
+        resent ||= kind === 'connection';
         if (kind !== 'connection') await conflictPause(attempt);
         else await delay(Math.min(PAUSE_MS, this.patienceMs - waitedMs));
       }
@@ -53,7 +45,9 @@ export class Patience {
 
   private explain(error: unknown, waitedMs: number): unknown {
     const kind = this.kindOf(error);
-    if (kind !== 'connection' && kind !== 'conflict' && kind !== 'passing') return error;
+    if (kind !== 'connection' && kind !== 'conflict' && kind !== 'passing') {
+      return withoutDriver(error, this.tenant);
+    }
     const reached = kind !== 'connection';
     const facts = { tenant: this.tenant, waitedMs: Math.round(waitedMs), reached };
     return new DatabaseUnavailableError(facts, { cause: error });

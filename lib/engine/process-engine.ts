@@ -14,6 +14,9 @@ import type { RunQueue } from './run-queue.js';
 import type { TenantEngine } from './tenant-engine.js';
 import type { ProcessServices } from './tenant-parts.js';
 
+/** Until a look at timeouts that could not be enforced, in milliseconds: another process is at it, or holds rows. */
+const DEADLINE_PAUSE_MS = 250;
+
 /** What the engine asks of the control connection. */
 export interface EngineSession extends ControlSession, RenewingSession {
   notify(payloads: readonly string[]): Promise<void>;
@@ -201,8 +204,9 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
 
   private async enforceDeadlines(address: string): Promise<void> {
     try {
-      await this.tenants.get(address)?.control.enforceDeadlines();
-      await this.lookAhead(address);
+      const all = await this.tenants.get(address)?.control.enforceDeadlines();
+      if (all === false) this.deadlinesDue.wakeIn(address, DEADLINE_PAUSE_MS);
+      else await this.lookAhead(address);
     } catch {
       this.deadlinesDue.wakeIn(address, 1_000);
     }

@@ -5,7 +5,9 @@ import {
   InvalidArgumentError,
   InvalidContextError,
 } from '../errors/index.js';
+import { show } from '../errors/option-checks.js';
 import {
+  DURATION_FORM,
   decodeJson,
   encodeJson,
   parseDuration,
@@ -196,10 +198,7 @@ function durationOf(name: string, value: Duration | undefined): number | undefin
   if (value === undefined) return undefined;
   const ms = parseDuration(value);
   if (ms === undefined) {
-    throw new InvalidArgumentError(
-      name,
-      `must be milliseconds or a string such as '30s', not ${JSON.stringify(value)}`,
-    );
+    throw new InvalidArgumentError(name, `must be ${DURATION_FORM}, not ${show(value)}`);
   }
   return ms;
 }

@@ -290,6 +290,11 @@ export class TenantEngine {
     if (nextDeadlineInMs !== null) this.services.deadlineIn(address, nextDeadlineInMs);
   }
 
+  /** Something was put back that becomes due in so many milliseconds. */
+  isDueIn(ms: number): void {
+    this.dueIn(ms);
+  }
+
   private dueIn(ms: number): void {
     if (ms <= 0) this.workIsReady();
     else this.services.wakeIn(this.settings.address, ms);

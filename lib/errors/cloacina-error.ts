@@ -33,6 +33,7 @@ export type CloacinaErrorCode =
   | 'CLAIM_LOST'
   // the database
   | 'DATABASE_UNAVAILABLE'
+  | 'DATABASE_REFUSED'
   | 'MIGRATION'
   | 'TABLES_MISSING'
   | 'UNREADABLE_DEFINITION'

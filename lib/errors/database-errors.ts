@@ -1,5 +1,10 @@
 import { CloacinaError } from './cloacina-error.js';
-import { describeError } from './without-secrets.js';
+import { describeError, readProperty } from './without-secrets.js';
+
+/** SQLSTATE of a statement that a standby, or a session that is read-only, refuses. */
+function isReadOnly(cause: unknown): boolean {
+  return readProperty(cause, 'code') === '25006';
+}
 
 /** The database could not be reached in time, or others held the same rows all the while. Whether a start is stored is known: it is not, and may be repeated. */
 export class DatabaseUnavailableError extends CloacinaError {
@@ -20,15 +25,45 @@ export class DatabaseUnavailableError extends CloacinaError {
     const why = options?.cause === undefined ? '' : `: ${describeError(options.cause)}`;
     super(
       'DATABASE_UNAVAILABLE',
-      facts.reached === true
-        ? `The database${whose} refused for ${facts.waitedMs} ms, because others held the same rows${why}. See in ` +
+      isReadOnly(options?.cause)
+        ? `The database${whose} took no writes for ${facts.waitedMs} ms${why}. It is a standby, or ` +
+            'default_transaction_read_only is on for the server, the database or the login: connect to the primary, or ' +
+            'ALTER ROLE … RESET default_transaction_read_only; startTimeout sets how long is waited.'
+        : facts.reached === true
+          ? `The database${whose} refused for ${facts.waitedMs} ms, because others held the same rows${why}. See in ` +
             'pg_locks who holds them; startTimeout sets how long is waited.'
-        : `The database${whose} could not be reached for ${facts.waitedMs} ms${why}. See that it is up and that databaseUrl ` +
+          : `The database${whose} could not be reached for ${facts.waitedMs} ms${why}. See that it is up and that databaseUrl ` +
             'is right; startTimeout sets how long start() waits.',
       options,
     );
     this.tenant = facts.tenant;
     this.waitedMs = facts.waitedMs;
+  }
+}
+
+/**
+ * The database refused a statement: a constraint or trigger on the library's tables, a full disk, a value that it can't
+ * hold. Nothing was written. Only the server's message is kept, not its `detail`, in which the row is shown.
+ */
+export class DatabaseRefusedError extends CloacinaError {
+  readonly tenant: string | undefined;
+  /** The server's code, such as `23514`: see "PostgreSQL Error Codes" in its documentation. */
+  readonly sqlState: string;
+
+  constructor(
+    facts: { readonly tenant?: string; readonly sqlState: string },
+    options?: ErrorOptions,
+  ) {
+    const whose = facts.tenant === undefined ? '' : ` of tenant ${JSON.stringify(facts.tenant)}`;
+    const why = options?.cause === undefined ? '' : `: ${describeError(options.cause)}`;
+    super(
+      'DATABASE_REFUSED',
+      `The database${whose} refused a statement with SQLSTATE ${facts.sqlState}${why}. Nothing was written; the ` +
+        "server's log has the details.",
+      options,
+    );
+    this.tenant = facts.tenant;
+    this.sqlState = facts.sqlState;
   }
 }
 

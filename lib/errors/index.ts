@@ -7,12 +7,14 @@ export {
   SchemaNameError,
 } from './configuration-errors.js';
 export {
+  DatabaseRefusedError,
   DatabaseUnavailableError,
   MigrationError,
   PermissionError,
   TablesMissingError,
   UnreadableDefinitionError,
 } from './database-errors.js';
+export { sqlStateOf, withoutDriver } from './driver-errors.js';
 export { closestName, didYouMean, listNames } from './did-you-mean.js';
 export {
   ContextTooLargeError,
@@ -40,4 +42,10 @@ export {
   UnknownTenantError,
   UnknownWorkflowError,
 } from './unknown-name-errors.js';
-export { describeError, isError, safeCause, withoutSecrets } from './without-secrets.js';
+export {
+  describeError,
+  isError,
+  readProperty,
+  safeCause,
+  withoutSecrets,
+} from './without-secrets.js';

@@ -35,8 +35,8 @@ export function checkOptions<Options>(
 
 /** A value as it is shown in a problem: short. Not for what may hold a secret. */
 export function show(value: unknown): string {
-  if (typeof value === 'function') return value.name === '' ? 'a function' : value.name;
   try {
+    if (typeof value === 'function') return value.name === '' ? 'a function' : value.name;
     const shown = inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 60 });
     return shown.length > 100 ? `${shown.slice(0, 99)}…` : shown;
   } catch {

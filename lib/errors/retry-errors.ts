@@ -1,5 +1,6 @@
 import { DURATION_FORM, parseDuration, type Duration } from '../workflow/duration.js';
 import { InvalidArgumentError } from './configuration-errors.js';
+import { show } from './option-checks.js';
 
 /**
  * Throw it in a task for a failure that another attempt cannot mend: the task is Failed at once, whatever its
@@ -22,7 +23,8 @@ export class NonRetryableError extends Error {
 
 /**
  * Throw it in a task to say when the next attempt makes sense, for instance from a `Retry-After` header. It takes the
- * place of the backoff's delay, and may be longer than `maxDelay`; it still costs an attempt.
+ * place of the backoff's delay, and may be longer than `maxDelay`, up to ten years; it still costs an attempt. Where a
+ * subclass sets a `delayMs` that is not a number from 0 to ten years, the retry policy's own delay holds.
  *
  * @example
  * ```ts
@@ -48,10 +50,7 @@ export class RetryAfterError extends Error {
   constructor(delay: Duration, message?: string, options?: ErrorOptions) {
     const delayMs = parseDuration(delay);
     if (delayMs === undefined) {
-      throw new InvalidArgumentError(
-        'delay',
-        `must be ${DURATION_FORM}, not ${JSON.stringify(delay)}`,
-      );
+      throw new InvalidArgumentError('delay', `must be ${DURATION_FORM}, not ${show(delay)}`);
     }
     super(message ?? `Try again in ${delayMs} ms`, options);
     this.delayMs = delayMs;

@@ -13,21 +13,40 @@ export interface StoredError {
   stack?: string;
 }
 
+/** For what can't be looked at at all. */
+const LAST_RESORT: StoredError = {
+  name: 'NonError',
+  message: 'What was thrown cannot be described.',
+};
+
 /**
  * Whatever a handler threw, in a form that can always be stored: never throws, bounded in size, without secrets, and
  * with nothing that PostgreSQL would refuse. Only the name, message, code and stack are taken, so a driver's
  * `detail`, its query and parameters stay behind.
  */
 export function toStoredError(thrown: unknown): StoredError {
+  try {
+    return describe(thrown);
+  } catch {
+    // A failure that can't be stored would leave its task Running.
+    return { ...LAST_RESORT };
+  }
+}
+
+function describe(thrown: unknown): StoredError {
   const { name, message, code, stack } = describeThrown(thrown);
   return {
-    name: withoutSecrets(name),
+    name: masked(name),
     // Node's AggregateError, of a refused connection for instance, has its messages within.
-    message:
-      message === '' ? sanitiseText(describeError(thrown), MAX_LENGTH) : withoutSecrets(message),
-    ...(code === undefined ? {} : { code: withoutSecrets(code) }),
-    ...(stack === undefined ? {} : { stack: withoutSecrets(stack) }),
+    message: masked(message === '' ? describeError(thrown) : message, MAX_LENGTH),
+    ...(code === undefined ? {} : { code: masked(code) }),
+    ...(stack === undefined ? {} : { stack: masked(stack) }),
   };
+}
+
+/** A mask may be longer than what it hides. */
+function masked(text: string, maxLength = text.length): string {
+  return sanitiseText(withoutSecrets(text), maxLength);
 }
 
 /**

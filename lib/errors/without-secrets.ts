@@ -1,6 +1,12 @@
 import { inspect, types } from 'node:util';
+import { sanitiseText } from '../workflow/text.js';
 
 const MASK = '***';
+/** Characters that are read of a text, so that a huge one costs no more than a large one. */
+const MAX_READ = 20_000;
+/** Errors within errors that are looked at for a message, and messages that are shown. */
+const MAX_WITHIN = 100;
+const MAX_MESSAGES = 5;
 
 /** A URL up to the next character that cannot be part of one; its userinfo is cut in code, so this stays linear. */
 const URL_PATTERN = /([a-z][a-z0-9+.-]{0,20}:\/\/)([^\s'"`<>]*)/gi;
@@ -44,27 +50,66 @@ export function readProperty(value: unknown, property: string): unknown {
 
 function readText(value: unknown, property: string): string | undefined {
   const text = readProperty(value, property);
-  return typeof text === 'string' ? withoutSecrets(text) : undefined;
+  return typeof text === 'string' ? masked(text) : undefined;
+}
+
+/** Bounded, and without what can't be stored or shown. */
+function masked(text: string): string {
+  return withoutSecrets(sanitiseText(text, MAX_READ));
 }
 
 /** Whether a value is an error, also one from another realm (a vm context, as in jest). */
 export function isError(value: unknown): value is Error {
-  return value instanceof Error || types.isNativeError(value);
+  try {
+    return value instanceof Error || types.isNativeError(value);
+  } catch {
+    // A revoked proxy, or one whose handler throws.
+    return false;
+  }
 }
 
-/** An error as text for people: never empty, and without secrets. Node's AggregateError has no message of its own. */
+/**
+ * An error as text for people: never empty, bounded, and without secrets; never throws, whatever it is. Node's
+ * AggregateError has no message of its own, so the messages of the errors within are given, however deep they are.
+ */
 export function describeError(error: unknown): string {
-  if (typeof error === 'string') return withoutSecrets(error);
-  const message = readText(error, 'message');
-  if (message !== undefined && message !== '') return message;
-  const inner = readProperty(error, 'errors');
-  if (Array.isArray(inner) && inner.length > 0)
-    return [...new Set(inner.slice(0, 5).map(describeError))].join('; ');
+  if (typeof error === 'string') return masked(error);
+  const messages = new Set<string>();
+  const seen = new Set<unknown>();
+  const toSee: unknown[] = [error];
+  while (toSee.length > 0 && seen.size < MAX_WITHIN && messages.size < MAX_MESSAGES) {
+    const next = toSee.pop();
+    if (seen.has(next)) continue;
+    seen.add(next);
+    const message = typeof next === 'string' ? masked(next) : readText(next, 'message');
+    const within = message === undefined || message === '' ? errorsWithin(next) : [];
+    if (within.length > 0) toSee.push(...within.toReversed());
+    else messages.add(message === undefined || message === '' ? nameOf(next) : message);
+  }
+  return messages.size === 0 ? nameOf(error) : [...messages].join('; ');
+}
+
+/** The first of an AggregateError's errors. */
+function errorsWithin(error: unknown): unknown[] {
+  const within = readProperty(error, 'errors');
+  try {
+    return Array.isArray(within)
+      ? Array.from({ length: Math.min(MAX_MESSAGES, within.length) }, (_, i) =>
+          readProperty(within, String(i)),
+        )
+      : [];
+  } catch {
+    return [];
+  }
+}
+
+/** What to call an error that has no message, or what is thrown and no error. */
+function nameOf(error: unknown): string {
   const code = readText(error, 'code');
   if (code !== undefined && code !== '') return code;
-  if (isError(error)) return readText(error, 'name') ?? 'Error';
+  if (isError(error)) return readText(error, 'name') || 'Error';
   try {
-    return withoutSecrets(
+    return masked(
       inspect(error, { depth: 1, maxStringLength: 200, maxArrayLength: 5, breakLength: Infinity }),
     );
   } catch {

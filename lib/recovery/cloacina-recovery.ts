@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '../errors/index.js';
+import { InvalidArgumentError, withoutDriver } from '../errors/index.js';
 import type { RecoveryEventRow, TenantStore } from '../store/store.js';
 import type { RecoveryCause, RecoveryReport } from './tenant-recovery.js';
 
@@ -71,13 +71,13 @@ export class CloacinaRecovery {
 
   /** Looks for lost processes now and takes their tasks. Safe at any time and from any number of processes. */
   async run(): Promise<RecoveryReport> {
-    const report = await this.parts.run();
+    const report = await ofTheApi(() => this.parts.run());
     return { ...report, blocked: (await this.blocked()).length };
   }
 
   /** @param since - default: since ever */
   stats(since?: Date): Promise<RecoveryStats> {
-    return this.parts.store.recovery.stats(since ?? null);
+    return ofTheApi(() => this.parts.store.recovery.stats(since ?? null));
   }
 
   /**
@@ -98,21 +98,27 @@ export class CloacinaRecovery {
     if (filter.cursor !== undefined && !/^\d{1,18}$/.test(filter.cursor)) {
       throw new InvalidArgumentError('cursor', 'must be the nextCursor of an earlier page');
     }
-    const rows = await this.parts.store.recovery.events({
-      executionId: filter.executionId ?? null,
-      since: filter.since ?? null,
-      before: filter.cursor ?? null,
-      limit: limit + 1,
+    return ofTheApi(async () => {
+      const rows = await this.parts.store.recovery.events({
+        executionId: filter.executionId ?? null,
+        since: filter.since ?? null,
+        before: filter.cursor ?? null,
+        limit: limit + 1,
+      });
+      const page = rows.slice(0, limit);
+      return {
+        items: await Promise.all(page.map((row) => this.eventOf(row))),
+        nextCursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null,
+      };
     });
-    const page = rows.slice(0, limit);
-    return {
-      items: await Promise.all(page.map((row) => this.eventOf(row))),
-      nextCursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null,
-    };
   }
 
   /** Tasks that are due and that this process has no handler for, the longest waiting first, at most 1,000. */
-  async blocked(): Promise<BlockedTask[]> {
+  blocked(): Promise<BlockedTask[]> {
+    return ofTheApi(() => this.listBlocked());
+  }
+
+  private async listBlocked(): Promise<BlockedTask[]> {
     const { ids, unknownTasks } = this.parts.claimable();
     const rows = await this.parts.store.recovery.blocked(ids, unknownTasks);
     return Promise.all(
@@ -142,5 +148,14 @@ export class CloacinaRecovery {
       orphanedForMs: row.orphanedForMs,
       at: row.at,
     };
+  }
+}
+
+/** Errors of the driver become the library's. */
+async function ofTheApi<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw withoutDriver(error);
   }
 }

@@ -10,6 +10,7 @@ import {
   NotAllowedError,
   TenantRemovedError,
   UnknownExecutionError,
+  withoutDriver,
 } from '../errors/index.js';
 import type { ControlResult, ExecutionRow } from '../store/store.js';
 import type { Duration, ExecutionStatus } from '../workflow/index.js';
@@ -17,7 +18,7 @@ import { checkReason, checkTimeout, refuseInTask } from './call-checks.js';
 import type { Execution, ExecutionFilter, ExecutionResult, Page } from './execution.js';
 import { RunnerHandle, type ExecutionHandle, type HandleControl } from './execution-handle.js';
 import { ExecutionReader, isExecutionId } from './execution-reader.js';
-import { resetForRetry } from './manual-retry.js';
+import { ManualRetry } from './manual-retry.js';
 import { ResultWaiter } from './result-waiter.js';
 import {
   checkManager,
@@ -137,10 +138,10 @@ export class CloacinaRunner {
         this.engine.settings.maxContextSize,
       );
       const manager = checkManager(options.manager);
-      const { id, created } =
-        manager === undefined
-          ? await this.engine.starts.start(request)
-          : await this.engine.starts.startIn(manager, request);
+      const { starts } = this.engine;
+      const { id, created } = await this.ofTheApi(() =>
+        manager === undefined ? starts.start(request) : starts.startIn(manager, request),
+      );
       return this.handleOf(id, created);
     } catch (error) {
       signal.throwIfAborted();
@@ -175,8 +176,9 @@ export class CloacinaRunner {
    */
   async cancel(id: string, reason?: string): Promise<void> {
     const checked = checkReason(reason);
-    await this.steer(id, 'cancel', () =>
-      this.engine.control.end(id, () => this.engine.store.cancel(id, checked)),
+    const { control, store } = this.engine;
+    await this.steer(id, 'cancel', (resent) =>
+      control.end(id, () => store.cancel(id, checked), resent),
     );
   }
 
@@ -186,10 +188,9 @@ export class CloacinaRunner {
    * @throws UnknownExecutionError, InvalidTransitionError when it has ended
    */
   async pause(id: string, reason?: string): Promise<void> {
-    const result = await this.steer(id, 'pause', () =>
-      this.engine.store.pause(id, checkReason(reason)),
-    );
-    if (result !== undefined) this.engine.control.announcePause(id);
+    const checked = checkReason(reason);
+    const isNew = await this.steer(id, 'pause', () => this.engine.store.pause(id, checked));
+    if (isNew) this.engine.control.announcePause(id);
   }
 
   /**
@@ -210,11 +211,13 @@ export class CloacinaRunner {
    */
   async retry(id: string): Promise<void> {
     if (!isExecutionId(id)) throw new UnknownExecutionError(id, this.tenant);
-    const found = await this.whileServed(() =>
-      this.patience.once(() => resetForRetry(this.engine.store, this.engine.catalog, id)),
+    const { catalog, store } = this.engine;
+    const reset = new ManualRetry(store, catalog, id);
+    const dueInMs = await this.whileServed(() =>
+      this.patience.repeat((resent) => reset.run(resent)),
     );
-    if (!found) throw new UnknownExecutionError(id, this.tenant);
-    this.engine.workIsReady();
+    if (dueInMs === undefined) throw new UnknownExecutionError(id, this.tenant);
+    this.engine.isDueIn(dueInMs);
   }
 
   /**
@@ -237,10 +240,19 @@ export class CloacinaRunner {
     const { signal } = this.closing;
     signal.throwIfAborted();
     try {
-      return await work();
+      return await this.ofTheApi(work);
     } catch (error) {
       signal.throwIfAborted();
       throw error;
+    }
+  }
+
+  /** Errors of the driver become the library's. */
+  private async ofTheApi<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw withoutDriver(error, this.tenant);
     }
   }
 
@@ -259,18 +271,29 @@ export class CloacinaRunner {
     return row.status as ExecutionStatus;
   }
 
-  /** Undefined when there was nothing to do because it is as asked for already. */
+  /**
+   * False when there was nothing to do because it is as asked for already. After a lost reply it may be as asked for by
+   * the call itself: then that is as good as an answer.
+   */
   private async steer(
     id: string,
     action: keyof typeof LEGAL,
-    run: () => Promise<ControlResult>,
-  ): Promise<ControlResult | undefined> {
+    run: (resent: boolean) => Promise<ControlResult>,
+  ): Promise<boolean> {
     if (!isExecutionId(id)) throw new UnknownExecutionError(id, this.tenant);
-    const result = await this.whileServed(() => this.patience.once(run));
-    if (result.changed) return result;
+    let wasResent = false;
+    const { changed } = await this.whileServed(() =>
+      this.patience.repeat((resent) => {
+        wasResent = resent;
+        return run(resent);
+      }),
+    );
+    if (changed) return true;
     const status = await this.statusOf(id);
     const { to, from } = LEGAL[action];
-    if (status === to) return undefined;
+    if (status === to) return wasResent;
+    // A resume that was written and not answered leaves no Paused execution, whatever has become of it since.
+    if (wasResent && action === 'resume') return true;
     throw new InvalidTransitionError(id, status, action, from);
   }
 }

@@ -10,26 +10,38 @@ import {
   type TaskStatus,
 } from '../workflow/index.js';
 
-/** Resets an ended execution for another run of what failed. False: there is no such execution. */
-export async function resetForRetry(
-  store: TenantStore,
-  catalog: DefinitionCatalog,
-  id: string,
-): Promise<boolean> {
-  const found = await store.reset(id, async (execution) => {
-    const { workflow } = await catalog.find(execution.definitionId);
-    const tasks = isExecutionEnded(execution.status as ExecutionStatus)
-      ? planReset(workflow, execution)
-      : [];
-    if (tasks.length === 0) {
-      throw new InvalidTransitionError(id, execution.status, 'retry', [
-        'ended with a task that failed, was cancelled or was skipped because of a failure',
-      ]);
-    }
-    const reset = new Set(tasks.map((task) => task.taskNo));
-    return { tasks, leaves: workflow.leaves.filter((leaf) => reset.has(leaf)).length };
-  });
-  return found !== undefined;
+/**
+ * Resets an ended execution for another run of what failed. May be sent again when its reply was lost: the execution's
+ * generation, which each reset counts up, tells whether it was written.
+ */
+export class ManualRetry {
+  /** What it was before the first send that reached the server. */
+  private generation: number | undefined;
+
+  constructor(
+    private readonly store: TenantStore,
+    private readonly catalog: DefinitionCatalog,
+    private readonly id: string,
+  ) {}
+
+  /** In how many milliseconds it is due; undefined: there is no such execution. */
+  run(resent: boolean): Promise<number | undefined> {
+    return this.store.reset(this.id, async (execution) => {
+      this.generation ??= execution.generation;
+      if (resent && execution.generation !== this.generation) return null;
+      const { workflow } = await this.catalog.find(execution.definitionId);
+      const tasks = isExecutionEnded(execution.status as ExecutionStatus)
+        ? planReset(workflow, execution)
+        : [];
+      if (tasks.length === 0) {
+        throw new InvalidTransitionError(this.id, execution.status, 'retry', [
+          'ended with a task that failed, was cancelled or was skipped because of a failure',
+        ]);
+      }
+      const reset = new Set(tasks.map((task) => task.taskNo));
+      return { tasks, leaves: workflow.leaves.filter((leaf) => reset.has(leaf)).length };
+    });
+  }
 }
 
 /** Which tasks begin again, each with the dependencies that do too, and those that were not met and stay so. */

@@ -1,6 +1,6 @@
 import type { EndWaiters } from '../engine/end-waiters.js';
 import { LongTimer } from '../engine/long-timer.js';
-import { UnknownExecutionError, WaitTimeoutError } from '../errors/index.js';
+import { UnknownExecutionError, WaitTimeoutError, withoutDriver } from '../errors/index.js';
 import { isExecutionEnded } from '../workflow/index.js';
 import type { ExecutionResult } from './execution.js';
 import { isExecutionId, type ExecutionReader } from './execution-reader.js';
@@ -19,6 +19,14 @@ export class ResultWaiter {
   constructor(private readonly parts: ResultWaiterParts) {}
 
   async resultOf(id: string, timeoutMs: number | undefined): Promise<ExecutionResult> {
+    try {
+      return await this.wait(id, timeoutMs);
+    } catch (error) {
+      throw withoutDriver(error, this.parts.tenant);
+    }
+  }
+
+  private async wait(id: string, timeoutMs: number | undefined): Promise<ExecutionResult> {
     const { tenant, closing } = this.parts;
     if (!isExecutionId(id)) throw new UnknownExecutionError(id, tenant);
     if (timeoutMs === undefined) return this.ended(id, closing);

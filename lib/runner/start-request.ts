@@ -103,7 +103,8 @@ function checkRunAt({ runAt, delay }: StartOptions): Date | null {
   if (delay !== undefined) {
     throw new InvalidArgumentError('runAt', 'and delay say the same thing twice: give one of them');
   }
-  return checkDate('runAt', runAt);
+  // Its own, which nobody changes before it is sent.
+  return new Date(checkDate('runAt', runAt).getTime());
 }
 
 function checkDelay(delay: Duration | undefined): number | null {

@@ -9,7 +9,7 @@ import type { LoginPools } from './pools.js';
 import { inPoolTransaction } from './pool-transaction.js';
 import { PostgresRecoveryStore } from './recovery-store.js';
 import { asLogin } from './role-connection.js';
-import { runUnprepared, TenantStatements } from './statement-pool.js';
+import { TenantStatements } from './statement-pool.js';
 import { leaseValues } from './statements/lease-clause.js';
 import { beginSuspect, SUSPECT_AFTER } from './statements/begin-suspect.js';
 import { claimTasks, claimValues, decodeClaims } from './statements/claim-tasks.js';
@@ -19,7 +19,6 @@ import {
   decodeControl,
   pauseExecution,
   resumeExecution,
-  timeOutExecution,
 } from './statements/control-execution.js';
 import { plainArray } from './statements/encoding.js';
 import { awaitExecution, findByKeys, writeFinalContext } from './statements/execution-rows.js';
@@ -43,7 +42,14 @@ import {
   type Statement,
   type StatementRunner,
 } from './statements/statement.js';
-import { CHANNEL, notify, readPastDeadlines } from './statements/wake-ups.js';
+import {
+  decodePastDeadlines,
+  decodeTimedOut,
+  readPastDeadlines,
+  timeOutExecutions,
+  timeOutValues,
+} from './statements/time-outs.js';
+import { CHANNEL, notify } from './statements/wake-ups.js';
 import type {
   ClaimedTask,
   CompletionResult,
@@ -62,6 +68,7 @@ import type {
   TaskKey,
   TaskTransaction,
   TenantStore,
+  TimedOutExecution,
 } from './store.js';
 import { assertStillOpen, runInTenantTransaction } from './tenant-transaction.js';
 
@@ -217,17 +224,18 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
     return this.control(resumeExecution, [id]);
   }
 
-  async timeOut(id: string, error: unknown): Promise<ControlResult> {
-    return this.control(timeOutExecution, [id, JSON.stringify(error)]);
+  async pastDeadlines(after?: PastDeadline): Promise<PastDeadline[]> {
+    const values = [after?.deadlineAt ?? null, after?.id ?? null];
+    return decodePastDeadlines(await this.hot.run(readPastDeadlines, values));
   }
 
-  async pastDeadlines(): Promise<PastDeadline[]> {
-    const rows = await runUnprepared(this.pools.general, readPastDeadlines(this.tables), []);
-    return rows.map((row) => ({
-      id: row[0] ?? '',
-      workflow: row[1] ?? '',
-      timeoutMs: Number(row[2]),
-    }));
+  async timeOut(
+    executions: readonly PastDeadline[],
+    errorOf: (execution: PastDeadline) => unknown,
+  ): Promise<TimedOutExecution[] | undefined> {
+    const json = (execution: PastDeadline): string => JSON.stringify(errorOf(execution));
+    const values = timeOutValues(executions, json, this.schema);
+    return decodeTimedOut(await this.hot.run(timeOutExecutions, values));
   }
 
   async reset(
@@ -235,16 +243,15 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
     decide: (
       execution: LockedExecution,
     ) => Promise<{ readonly tasks: readonly ResetTask[]; readonly leaves: number } | null>,
-  ): Promise<LockedExecution | undefined> {
+  ): Promise<number | undefined> {
     return inPoolTransaction(this.pools.general, async (client) => {
       const runner = this.statements.on(client);
       const [row] = await runner.run(lockForReset, [id]);
       if (row === undefined) return undefined;
-      const execution = decodeLocked(row);
-      const reset = await decide(execution);
-      if (reset !== null)
-        await runner.run(resetExecution, resetValues(id, reset.tasks, reset.leaves));
-      return execution;
+      const reset = await decide(decodeLocked(row));
+      if (reset === null) return 0;
+      const [due] = await runner.run(resetExecution, resetValues(id, reset.tasks, reset.leaves));
+      return Number(due?.[0] ?? 0);
     });
   }
 
@@ -293,10 +300,11 @@ async function completeOn(
 }
 
 function decodeLocked(row: RawRow): LockedExecution {
-  const tasks = JSON.parse(row[2] ?? '[]') as [number, string, string | null][];
+  const tasks = JSON.parse(row[3] ?? '[]') as [number, string, string | null][];
   return {
     definitionId: row[0] ?? '',
     status: row[1] ?? '',
+    generation: Number(row[2]),
     tasks: tasks.map(([taskNo, status, skipReason]) => ({ taskNo, status, skipReason })),
   };
 }

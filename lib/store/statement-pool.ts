@@ -2,6 +2,7 @@ import pg from 'pg';
 import { PermissionError, TablesMissingError } from '../errors/index.js';
 import { ANSWER_TIMEOUT_MS } from './cut.js';
 import type { ConnectionTurns } from './connection-turns.js';
+import { explainReadOnly, READ_ONLY } from './read-only.js';
 import { runPrepared } from './prepared-statements.js';
 import { isMissingTable, sqlState, SqlState } from './sql-state.js';
 import type { RawRow, Statement, StatementRunner, TenantTables } from './statements/statement.js';
@@ -69,6 +70,7 @@ export class TenantStatements {
         : await client.query<(string | null)[]>({ ...config, text: text() });
       return result.rows;
     } catch (error) {
+      if (sqlState(error) === READ_ONLY) throw await explainReadOnly(error, client);
       throw this.explained(error, client);
     }
   }

@@ -17,6 +17,7 @@ import type {
 } from './statements/recovery.js';
 import type { ResetTask } from './statements/reset-execution.js';
 import type { StartItem, StartReply } from './statements/start-executions.js';
+import type { PastDeadline, TimedOutExecution } from './statements/time-outs.js';
 import type { DueTimes } from './statements/wake-ups.js';
 import type { TenantTables } from './statements/statement.js';
 
@@ -31,6 +32,7 @@ export type {
   FailureKind,
   KnownDefinitions,
   Outcome,
+  PastDeadline,
   RecordedOutcome,
   Reschedule,
   ResetTask,
@@ -40,6 +42,7 @@ export type {
   TaskKey,
   TaskRow,
   TenantTables,
+  TimedOutExecution,
 };
 export type {
   DependentEdge,
@@ -103,16 +106,12 @@ export interface ListedExecution extends ExecutionRow {
   readonly createdAtMicros: string;
 }
 
-export interface PastDeadline {
-  readonly id: string;
-  readonly workflow: string;
-  readonly timeoutMs: number;
-}
-
 /** An ended execution under lock, for the decision on what a manual retry resets. */
 export interface LockedExecution {
   readonly definitionId: string;
   readonly status: string;
+  /** Goes up with every manual retry. */
+  readonly generation: number;
   readonly tasks: readonly {
     readonly taskNo: number;
     readonly status: string;
@@ -193,15 +192,23 @@ export interface TenantStore {
   cancel(id: string, reason: string | null): Promise<ControlResult>;
   pause(id: string, reason: string | null): Promise<ControlResult>;
   resume(id: string): Promise<ControlResult>;
-  timeOut(id: string, error: unknown): Promise<ControlResult>;
-  pastDeadlines(): Promise<PastDeadline[]>;
-  /** Decides on the locked rows and resets; null: nothing to do, roll back. Undefined when there is no such execution. */
+  /** A page of executions whose workflow timeout has passed, the oldest deadline first. */
+  pastDeadlines(after?: PastDeadline): Promise<PastDeadline[]>;
+  /** Those that it ended; undefined when another process is at it. `errorOf` gives what is stored of each. */
+  timeOut(
+    executions: readonly PastDeadline[],
+    errorOf: (execution: PastDeadline) => unknown,
+  ): Promise<TimedOutExecution[] | undefined>;
+  /**
+   * Decides on the locked rows and resets; null: nothing to do. In how many milliseconds it is due, 0 or less for now;
+   * undefined when there is no such execution.
+   */
   reset(
     id: string,
     decide: (
       execution: LockedExecution,
     ) => Promise<{ readonly tasks: readonly ResetTask[]; readonly leaves: number } | null>,
-  ): Promise<LockedExecution | undefined>;
+  ): Promise<number | undefined>;
 
   /** Writes the lease by itself. */
   writeLease(lease: LeaseWrite): Promise<void>;

@@ -1,7 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
-import { CloacinaError, DatabaseUnavailableError, toStoredError } from '../errors/index.js';
+import {
+  CloacinaError,
+  DatabaseUnavailableError,
+  toStoredError,
+  withoutDriver,
+} from '../errors/index.js';
 import { isAway } from '../store/failure-kind.js';
+import { ReadOnlyLogin } from '../store/read-only.js';
 
 const RETRY_MS = 500;
 
@@ -31,7 +37,8 @@ export async function whileDatabaseIsAway<T>(
       return await work();
     } catch (error) {
       const waitedMs = Math.round(performance.now() - began);
-      if (signal.aborted || !isWorthWaiting(error)) throw error;
+      if (error instanceof ReadOnlyLogin) throw error.asPermissionError();
+      if (signal.aborted || !isWorthWaiting(error)) throw withoutDriver(error, tenant);
       if (waitedMs > patienceMs) {
         throw new DatabaseUnavailableError(
           tenant === undefined ? { waitedMs } : { tenant, waitedMs },

@@ -7,6 +7,7 @@ import {
 } from '../errors/index.js';
 import { CLOACINA_MIGRATIONS_TABLE } from '../store/migrations/index.js';
 import { isAway } from '../store/failure-kind.js';
+import { explainReadOnly, READ_ONLY, ReadOnlyLogin } from '../store/read-only.js';
 import { sqlState, SqlState } from '../store/sql-state.js';
 
 /** Where it failed. */
@@ -24,6 +25,10 @@ export interface FailedStep {
 export async function explainFailure(failure: unknown, step: FailedStep): Promise<CloacinaError> {
   if (failure instanceof CloacinaError) return failure;
   const { schema, migration } = step;
+  if (sqlState(failure) === READ_ONLY) {
+    const explained = await explainReadOnly(failure, step.pool);
+    if (explained instanceof ReadOnlyLogin) return explained.asPermissionError(schema);
+  }
   // A migration that was cut short was rolled back, or committed after all: the next run finds out.
   if (isAway(failure)) {
     const waitedMs = Math.round(performance.now() - step.began);

@@ -25,12 +25,7 @@ export function describeError(thrown: unknown): ErrorDescription {
   const message = read(thrown, 'message') ?? (error ? '' : textOf(thrown));
   const name = read(thrown, 'name');
   const description: ErrorDescription = {
-    name:
-      name === undefined || name === ''
-        ? error
-          ? 'Error'
-          : 'NonError'
-        : sanitiseText(name, MAX_NAME),
+    name: sanitiseText(name ?? '', MAX_NAME) || (error ? 'Error' : 'NonError'),
     message: sanitiseText(message, MAX_MESSAGE),
   };
   const code = read(thrown, 'code');

@@ -17,6 +17,7 @@ export interface WorkflowExecutionRow {
   unhandledFailures: number;
   generation: number;
   awaited: boolean;
+  runAt: Date | null;
   timeoutMs: string | null;
   deadlineAt: Date | null;
   createdAt: Date;
@@ -43,6 +44,7 @@ export const WorkflowExecutionEntity = new EntitySchema<WorkflowExecutionRow>({
     unhandledFailures: { name: 'unhandled_failures', type: 'integer', default: 0 },
     generation: { name: 'generation', type: 'integer', default: 0 },
     awaited: { name: 'awaited', type: 'boolean', default: false },
+    runAt: { name: 'run_at', type: 'timestamptz', nullable: true },
     timeoutMs: { name: 'timeout_ms', type: 'bigint', nullable: true },
     deadlineAt: { name: 'deadline_at', type: 'timestamptz', nullable: true },
     createdAt: { name: 'created_at', type: 'timestamptz', default: () => 'now()' },

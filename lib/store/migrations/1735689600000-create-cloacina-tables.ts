@@ -46,6 +46,7 @@ CREATE TABLE ${schema}.cloacina_workflow_execution (
   unhandled_failures integer NOT NULL DEFAULT 0,
   generation integer NOT NULL DEFAULT 0,
   awaited boolean NOT NULL DEFAULT false,
+  run_at timestamptz,
   timeout_ms bigint,
   deadline_at timestamptz,
   created_at timestamptz NOT NULL DEFAULT now(),
@@ -178,6 +179,11 @@ function commentOn(schema: string): string {
       'The final context, once ended, of up to 8 KB. NULL before that, and where it is larger: it is made of input and outputs.',
     ],
     ['COLUMN', 'workflow_execution.reason', 'Why it was paused or cancelled, as the caller said.'],
+    [
+      'COLUMN',
+      'workflow_execution.run_at',
+      'Not before this time, as its start said. Its tasks have it until they are claimed; a manual retry goes by this.',
+    ],
     [
       'COLUMN',
       'workflow_execution.remaining_leaves',

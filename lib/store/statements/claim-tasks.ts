@@ -33,6 +33,14 @@ const MAX_INPUT = 2_000;
 /** In place of a task's number: the row has the input of an execution. */
 const INPUT_ROW = -1;
 
+/** Index entries that the walk over levels reads at a time where nothing is due. */
+const STRIDE = 64;
+
+/** A column of the levels, in the order in which they are taken. */
+function inOrder(column: string): string {
+  return `array_agg(${column} ORDER BY p.priority DESC, p.run_at)`;
+}
+
 /**
  * Claims tasks that are due, highest priority first, then the longest waiting.
  *
@@ -41,10 +49,18 @@ const INPUT_ROW = -1;
  * a million tasks that are not due yet lie in the way. (`statement_timestamp()`, since the end of an index range has
  * to be stable: with `clock_timestamp()` everything not due would be read and thrown away.)
  *
- * The levels are taken one after the other, each locked as far as it is needed and no further. SKIP LOCKED: several
- * processes take different tasks and never wait for each other; and as none locks what it doesn't take, none of them
- * comes away empty because of that. Of levels with one priority the one whose first task waits longest goes first, so
- * between definitions the order is true to one claim.
+ * The levels are looked up one after the other, as they are asked for: a WITH RECURSIVE makes its next row when that
+ * is read, and LIMIT stops reading. So as many priorities are looked at as tasks are taken, whatever waits behind. A
+ * row has the next level of each definition, in the order in which they are taken; the first of them is the row's own,
+ * and in the row after it its definition has moved on to its next level. Of levels with one priority the one whose
+ * first task waits longest goes first, so between definitions the order is true to one claim.
+ *
+ * A level whose first task is not due has nothing to take. From there the walk goes on in strides over the index's
+ * entries: thousands of delayed tasks with a priority each cost a few pages, and not a descent each. A stride ends at
+ * the first level that is due, or goes on below its last one.
+ *
+ * Each level is locked as far as it is needed and no further. SKIP LOCKED: several processes take different tasks and
+ * never wait for each other; and as none locks what it doesn't take, none of them comes away empty because of that.
  *
  * What begins now comes with its input, which never changes: so the first tasks of an execution that was started
  * elsewhere need no reading of their own.
@@ -55,25 +71,40 @@ const INPUT_ROW = -1;
 export const claimTasks: Statement = {
   name: 'claim_tasks',
   text: (tables: TenantTables) => `WITH RECURSIVE level AS (
-    SELECT d.id AS definition_id, p.priority, p.run_at
+    SELECT ${inOrder('d.id')} AS definition_ids, ${inOrder('p.priority')} AS priorities, ${inOrder('p.run_at')} AS times
     FROM unnest($1::bigint[]) AS d(id) CROSS JOIN LATERAL (
       SELECT t.priority, t.run_at FROM ${tables.task} t
       WHERE t.definition_id = d.id AND t.run_at IS NOT NULL AND NOT t.held
       ORDER BY t.priority DESC, t.run_at LIMIT 1
     ) p
+    HAVING count(*) > 0
     UNION ALL
-    SELECT l.definition_id, p.priority, p.run_at
-    FROM level l CROSS JOIN LATERAL (
-      SELECT t.priority, t.run_at FROM ${tables.task} t
-      WHERE t.definition_id = l.definition_id AND t.priority < l.priority AND t.run_at IS NOT NULL AND NOT t.held
-      ORDER BY t.priority DESC, t.run_at LIMIT 1
-    ) p
+    SELECT n.* FROM level l CROSS JOIN LATERAL (
+      SELECT ${inOrder('p.definition_id')}, ${inOrder('p.priority')}, ${inOrder('p.run_at')}
+      FROM (
+        SELECT * FROM unnest(l.definition_ids[2:], l.priorities[2:], l.times[2:]) AS rest(definition_id, priority, run_at)
+        UNION ALL
+        SELECT l.definition_ids[1], s.priority, s.run_at FROM (
+          SELECT c.priority, c.run_at FROM (
+            SELECT t.priority, t.run_at FROM ${tables.task} t
+            WHERE t.definition_id = l.definition_ids[1] AND t.priority < l.priorities[1]
+              AND t.run_at IS NOT NULL AND NOT t.held
+            ORDER BY t.priority DESC, t.run_at
+            LIMIT CASE WHEN l.times[1] <= statement_timestamp() THEN 1 ELSE ${STRIDE} END
+          ) c
+          ORDER BY c.run_at > statement_timestamp(),
+                   CASE WHEN c.run_at <= statement_timestamp() THEN -c.priority::bigint ELSE c.priority END, c.run_at
+          LIMIT 1
+        ) s
+      ) p
+      HAVING count(*) > 0
+    ) n
   ), ${leaseClause(tables, 5)}, candidate AS MATERIALIZED (
     SELECT c.execution_id, c.task_no
-    FROM (SELECT * FROM level WHERE run_at <= statement_timestamp() ORDER BY priority DESC, run_at) l
-    CROSS JOIN LATERAL (
+    FROM level l CROSS JOIN LATERAL (
       SELECT t.execution_id, t.task_no FROM ${tables.task} t
-      WHERE t.definition_id = l.definition_id AND t.priority = l.priority
+      WHERE l.times[1] <= statement_timestamp()
+        AND t.definition_id = l.definition_ids[1] AND t.priority = l.priorities[1]
         AND t.run_at <= statement_timestamp() AND t.run_at IS NOT NULL AND NOT t.held
         AND ($4::integer[] IS NULL OR NOT EXISTS (
           SELECT FROM unnest($3::bigint[], $4::integer[]) AS x(definition_id, task_no)

@@ -1,5 +1,5 @@
 import { decodeIntegers } from './encoding.js';
-import type { RawRow, Statement, TenantTables } from './statement.js';
+import { taskOf, type RawRow, type Statement, type TenantTables } from './statement.js';
 
 /**
  * Cancel, pause and resume say what they want of every task row of one execution, each row tested by itself, and
@@ -19,10 +19,13 @@ export interface ControlResult {
   readonly running: readonly number[];
 }
 
+/** Tasks `t` that have not ended. */
+export const OPEN_TASKS = `t.status IN ('NotStarted', 'Ready', 'Running')`;
+
 function lockedTasks(tables: TenantTables): string {
   return `locked AS MATERIALIZED (
     SELECT t.execution_id, t.task_no, t.status FROM ${tables.task} t
-    WHERE t.execution_id = $1::uuid AND t.status IN ('NotStarted', 'Ready', 'Running')
+    WHERE t.execution_id = $1::uuid AND ${OPEN_TASKS}
     ORDER BY t.execution_id, t.task_no FOR NO KEY UPDATE
   )`;
 }
@@ -32,13 +35,16 @@ function tasksFirst(tasks: string): string {
   return `FROM (SELECT count(*) FROM ${tasks}) tasks_first`;
 }
 
-/** What has not begun and what runs becomes Cancelled at once; the tokens go up, so late outcomes are refused. */
-function cancelTasks(tables: TenantTables): string {
+/**
+ * What has not begun and what runs becomes Cancelled at once; the tokens go up, so late outcomes are refused. Of the
+ * rows in `locked`, with the status that they had.
+ */
+export function cancelTasks(tables: TenantTables): string {
   return `cancelled AS (
     UPDATE ${tables.task} t
     SET status = 'Cancelled', claim_token = t.claim_token + (t.status = 'Running')::integer, owner = NULL,
         run_at = NULL, held = false, completed_at = clock_timestamp()
-    FROM locked l WHERE t.execution_id = l.execution_id AND t.task_no = l.task_no
+    FROM locked l WHERE ${taskOf('l')}
     RETURNING t.task_no, l.status AS was
   )`;
 }
@@ -58,22 +64,6 @@ export const cancelExecution: Statement = {
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, kind, detail)
     SELECT $1::uuid, 'cancelled', jsonb_build_object('reason', $2::text) FROM execution
-  ) ${RESULT('cancelled')}`,
-};
-
-/** Ends an execution whose workflow timeout has passed; finds nothing when it ended or was retried in between. */
-export const timeOutExecution: Statement = {
-  name: 'time_out_execution',
-  text: (tables) => `WITH ${lockedTasks(tables)}, ${cancelTasks(tables)}, execution AS (
-    UPDATE ${tables.execution} x
-    SET status = 'Failed', error = $2::json, completed_at = clock_timestamp(), deadline_at = NULL,
-        remaining_leaves = 0
-    ${tasksFirst('cancelled')}
-    WHERE x.id = $1::uuid AND coalesce(x.deadline_at, 'infinity') <= clock_timestamp()
-    RETURNING x.awaited
-  ), event AS (
-    INSERT INTO ${tables.event} (execution_id, kind, detail)
-    SELECT $1::uuid, 'timedOut', jsonb_build_object('error', $2::jsonb) FROM execution
   ) ${RESULT('cancelled')}`,
 };
 

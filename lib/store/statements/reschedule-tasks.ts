@@ -1,4 +1,5 @@
 import { appendAttempt } from './complete-tasks.js';
+import { MAX_DURATION_MS } from '../../workflow/index.js';
 import { decodeIntegers, jsonColumn, plainArray } from './encoding.js';
 import { taskOf, type RawRow, type Statement, type TenantTables } from './statement.js';
 
@@ -66,11 +67,16 @@ export function rescheduleValues(items: readonly Reschedule[]): unknown[] {
     plainArray(items.map((item) => item.taskNo)),
     plainArray(items.map((item) => item.token)),
     plainArray(items.map((item) => item.kind)),
-    plainArray(items.map((item) => Math.ceil(item.delayMs))),
+    plainArray(items.map((item) => wholeDelay(item.delayMs))),
     jsonColumn(
       items.map((item) => (item.kind === 'retry' ? JSON.stringify({ error: item.error }) : null)),
     ),
   ];
+}
+
+/** Whole milliseconds that the statement takes, whatever was asked for: one bad delay would fail a whole batch. */
+function wholeDelay(delayMs: number): number {
+  return Number.isNaN(delayMs) ? 0 : Math.ceil(Math.min(Math.max(0, delayMs), MAX_DURATION_MS));
 }
 
 /** By index: whether the claim was still held. */

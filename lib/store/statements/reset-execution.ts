@@ -8,7 +8,7 @@ export const lockForReset: Statement = {
     SELECT t.task_no, t.status, t.skip_reason FROM ${tables.task} t
     WHERE t.execution_id = $1::uuid ORDER BY t.execution_id, t.task_no FOR UPDATE
   )
-  SELECT x.definition_id, x.status,
+  SELECT x.definition_id, x.status, x.generation,
          (SELECT json_agg(json_build_array(task_no, status, skip_reason) ORDER BY task_no) FROM task)
   FROM ${tables.execution} x WHERE x.id = $1::uuid FOR UPDATE`,
 };
@@ -20,8 +20,8 @@ export interface ResetTask {
 }
 
 /**
- * Puts tasks back to their beginning with fresh budgets and the execution back to Running. What they had come to
- * stays as events. Runs in the transaction that holds the locks of {@link lockForReset}.
+ * Puts tasks back to their beginning with fresh budgets and the execution back to Running; to Pending, and not before
+ * its time, if it never began. What they had come to stays as events. Returns in how many milliseconds it is due. Runs in the transaction that holds the locks of {@link lockForReset}.
  */
 export const resetExecution: Statement = {
   name: 'reset_execution',
@@ -36,7 +36,8 @@ export const resetExecution: Statement = {
   ), task AS (
     UPDATE ${tables.task} t
     SET status = CASE WHEN i.pending = 0 THEN 'Ready' ELSE 'NotStarted' END,
-        run_at = CASE WHEN i.pending = 0 THEN clock_timestamp() END,
+        run_at = CASE WHEN i.pending = 0
+          THEN greatest(clock_timestamp(), (SELECT x.run_at FROM ${tables.execution} x WHERE x.id = $1::uuid)) END,
         pending_dependencies = i.pending, unmet_dependencies = i.unmet, generation = t.generation + 1,
         held = false, handled = false, attempt = 0, attempts = NULL, recovery_attempts = 0, skip_reason = NULL,
         output = NULL, deleted_keys = NULL, error = NULL, deferred_since = NULL, started_at = NULL,
@@ -47,10 +48,12 @@ export const resetExecution: Statement = {
     SELECT $1::uuid, 'executionRetried', jsonb_build_object('tasks', (SELECT count(*) FROM item))
   )
   UPDATE ${tables.execution} x
-  SET status = 'Running', context = NULL, error = NULL, reason = NULL, completed_at = NULL, awaited = false,
+  SET status = CASE WHEN x.started_at IS NULL THEN 'Pending' ELSE 'Running' END, context = NULL, error = NULL, reason = NULL, completed_at = NULL, awaited = false,
       generation = x.generation + 1, remaining_leaves = $5::integer, unhandled_failures = 0,
-      deadline_at = clock_timestamp() + x.timeout_ms * interval '1 millisecond'
-  WHERE x.id = $1::uuid`,
+      deadline_at = CASE WHEN x.started_at IS NOT NULL
+        THEN clock_timestamp() + x.timeout_ms * interval '1 millisecond' END
+  WHERE x.id = $1::uuid
+  RETURNING coalesce(extract(epoch FROM x.run_at - clock_timestamp()) * 1000, 0)::bigint`,
 };
 
 export function resetValues(id: string, tasks: readonly ResetTask[], leaves: number): unknown[] {

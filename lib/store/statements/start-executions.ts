@@ -48,11 +48,14 @@ function text(tables: TenantTables, keyed: boolean): string {
            first_task, task_count, idempotency_key)
   ), execution AS (
     INSERT INTO ${tables.execution} (id, workflow, definition_id, status, priority, input, remaining_leaves,
-                                     timeout_ms, deadline_at, started_at, idempotency_key)
+                                     timeout_ms, deadline_at, started_at, run_at, idempotency_key)
     SELECT id, workflow, definition_id, CASE WHEN claims > 0 THEN 'Running' ELSE 'Pending' END, priority,
            input::json, leaves, timeout_ms,
            CASE WHEN claims > 0 THEN now() + timeout_ms * interval '1 millisecond' END,
-           CASE WHEN claims > 0 THEN now() END, idempotency_key
+           CASE WHEN claims > 0 THEN now() END,
+           CASE WHEN e.run_at IS NOT NULL OR e.delay_ms IS NOT NULL
+                THEN coalesce(e.run_at::timestamptz, now()) + coalesce(e.delay_ms, 0) * interval '1 millisecond' END,
+           idempotency_key
     FROM e
     ${keyed ? 'ON CONFLICT DO NOTHING' : ''}
     RETURNING id

@@ -43,12 +43,6 @@ export function decodeDueTimes(rows: readonly RawRow[]): DueTimes[] {
   return times;
 }
 
-/** Executions whose workflow timeout has passed. */
-export function readPastDeadlines(tables: TenantTables): string {
-  return `SELECT id, workflow, timeout_ms FROM ${tables.execution}
-    WHERE deadline_at IS NOT NULL AND deadline_at <= statement_timestamp() ORDER BY deadline_at LIMIT 100`;
-}
-
 /** One channel for all tenants of a database; payloads carry hashes, since every role may listen. */
 export const CHANNEL = 'cloacina';
 

@@ -198,4 +198,32 @@ describe('An error that says what to do', () => {
     const { tasks } = await handle.result();
     expect(tasks[0]).toMatchObject({ status: 'Failed', attempt: 2, error: { message: 'try 2' } });
   });
+
+  it.each([Infinity, NaN, -1, 1e300, '90s', undefined])(
+    'a RetryAfterError whose own delayMs is %p is retried by the policy, and ends',
+    async (delayMs) => {
+      const workflow = failing({ delay: 1, maxAttempts: 2 }, () =>
+        Object.defineProperty(new RetryAfterError(0), 'delayMs', { get: () => delayMs }),
+      );
+      const { runner } = await openTenant([workflow]);
+      const { status, tasks } = await runner.execute(workflow, {}, { timeout: '30s' });
+      expect(status).toBe('Failed');
+      expect(tasks[0]).toMatchObject({ status: 'Failed', attempt: 2 });
+    },
+  );
+
+  it('errors in errors, however deep, are a failure that is stored', async () => {
+    const workflow = failing({ delay: 1, maxAttempts: 2 }, () => {
+      let error = new Error('the innermost');
+      for (let n = 0; n < 5_000; n++) error = new AggregateError([error], '');
+      return error;
+    });
+    const { runner } = await openTenant([workflow]);
+    const { tasks } = await runner.execute(workflow, {}, { timeout: '30s' });
+    expect(tasks[0]).toMatchObject({
+      status: 'Failed',
+      attempt: 2,
+      error: { name: 'AggregateError' },
+    });
+  });
 });

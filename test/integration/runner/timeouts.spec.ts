@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { aborted, gate } from '../../support/gate.js';
-import { openTenant } from '../../support/open-tenant.js';
+import { openTenant, processEngineOf } from '../../support/open-tenant.js';
 import { freshSchema } from '../../support/postgres.js';
+import { rowsOf, scratchDatabase } from '../../support/scratch-database.js';
 import { waitFor } from '../../support/wait-for.js';
 
 describe('A task timeout', () => {
@@ -145,7 +146,7 @@ describe('A workflow timeout', () => {
     const handle = await one.runner.start('endless');
     await waitFor(async () => (await one.runner.get(handle.id))?.tasks[1]?.status === 'Running');
     // It looks no more, as if its event loop stood still.
-    one.engine.control.enforceDeadlines = () => Promise.resolve();
+    one.engine.control.enforceDeadlines = () => Promise.resolve(true);
     const two = await openTenant([endless([])], { schema });
     const result = await two.runner.handle(handle.id).result({ timeout: '10s' });
     expect(result).toMatchObject({ status: 'Failed', error: { code: 'WORKFLOW_TIMEOUT' } });
@@ -171,5 +172,38 @@ describe('A workflow timeout', () => {
     const { runner } = await openTenant([quick]);
     const result = await runner.execute(quick, {}, { delay: 600, timeout: '10s' });
     expect(result.status).toBe('Completed');
+  });
+
+  it('of hundreds that fall due together is enforced by three processes without a lost race', async () => {
+    const count = 300;
+    const url = await scratchDatabase();
+    const schema = freshSchema();
+    const seen: Error[] = [];
+    const tenants = await Promise.all(
+      [0, 1, 2].map(() => openTenant([endless(seen)], { schema, databaseUrl: url })),
+    );
+    const [one] = tenants;
+    const handles = await Promise.all(
+      Array.from({ length: count }, () => one!.runner.start('endless', {}, { delay: '1h' })),
+    );
+    await rowsOf(
+      url,
+      `UPDATE "${schema}".cloacina_workflow_execution SET deadline_at = now() + interval '10 ms'`,
+    );
+    for (const tenant of tenants) void processEngineOf(tenant).sweepOnce();
+    const results = await Promise.all(handles.map((handle) => handle.result({ timeout: '60s' })));
+    expect(new Set(results.map(({ status }) => status))).toEqual(new Set(['Failed']));
+    const events = await rowsOf<{ n: number }>(
+      url,
+      `SELECT count(*)::integer AS n FROM "${schema}".cloacina_execution_event WHERE kind = 'timedOut'`,
+    );
+    expect(events).toEqual([{ n: count }]);
+    // A connection has said all that it counted when it is closed.
+    await Promise.all(tenants.map((tenant) => tenant.close()));
+    const [stats] = await rowsOf<{ n: number }>(
+      url,
+      `SELECT xact_rollback::integer AS n FROM pg_stat_database WHERE datname = current_database()`,
+    );
+    expect(stats?.n).toBeLessThan(count / 10);
   });
 });

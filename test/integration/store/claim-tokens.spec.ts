@@ -136,7 +136,8 @@ describe('every way out of Running adds 1', () => {
       "the workflow's timeout",
       async () => {
         await open.admin.query(`UPDATE ${open.tables.execution} SET deadline_at = now()`);
-        await open.store.timeOut(id, { message: 'too long' });
+        const overdue = await open.store.pastDeadlines();
+        await open.store.timeOut(overdue, () => ({ message: 'too long' }));
       },
     ],
     [

@@ -80,6 +80,47 @@ describe('the order of claims', () => {
     }
     expect(claims).toEqual([first, second, third]);
   });
+
+  test('the same among many priorities, with more of them in between that are not due', async () => {
+    const definitions = [definition, definition + 1, definition + 2];
+    // Each definition has due tasks at both ends and in the middle of a thousand levels that are not due, some of
+    // them in levels of their own, some behind one another, some level with those of other definitions.
+    await open.admin.query(
+      `INSERT INTO ${open.tables.task} (execution_id, task_no, definition_id, status, priority, run_at)
+       SELECT gen_random_uuid(), 0, d, 'Ready', n / (1 + n % 2),
+              now() + CASE WHEN n % 97 = d % 5 OR n IN (1, 1000) THEN -1 ELSE 1 END * interval '1 hour'
+                    + (n * 7919 % 1009 + d) * interval '1 second'
+       FROM generate_series(1, 1000) n, unnest($1::integer[]) d`,
+      [definitions],
+    );
+    const { rows } = await open.admin.query<{ id: string }>(
+      `SELECT execution_id AS id FROM ${open.tables.task}
+       WHERE definition_id = ANY ($1) AND run_at <= now() ORDER BY priority DESC, run_at`,
+      [definitions],
+    );
+    expect(rows.length).toBeGreaterThan(30);
+    const claims: string[] = [];
+    for (let limit = 1; claims.length < rows.length; limit++) {
+      const taken = await session.claim(definitions, limit);
+      expect(taken.length).toBe(Math.min(limit, rows.length - claims.length));
+      claims.push(...idsOf(taken));
+    }
+    expect(await session.claim(definitions, 1)).toEqual([]);
+    expect(new Set(claims)).toEqual(new Set(rows.map(({ id }) => id)));
+    const priorities = await prioritiesOf(claims);
+    expect(priorities).toEqual(priorities.toSorted((a, b) => b - a));
+    // Exact for as long as a claim takes one task: of one priority, that which waits longest.
+    expect(claims[0]).toBe(rows[0]?.id);
+  });
+
+  async function prioritiesOf(ids: readonly string[]): Promise<number[]> {
+    const { rows } = await open.admin.query<{ id: string; priority: number }>(
+      `SELECT execution_id AS id, priority FROM ${open.tables.task} WHERE execution_id = ANY ($1)`,
+      [ids],
+    );
+    const byId = new Map(rows.map(({ id, priority }) => [id, priority]));
+    return ids.map((id) => byId.get(id) ?? Number.NaN);
+  }
 });
 
 describe('left alone', () => {

@@ -93,7 +93,9 @@ describe('nothing is written', () => {
       `UPDATE ${open.tables.execution} SET deadline_at = now() WHERE id = $1`,
       [id],
     );
-    expect(await open.store.timeOut(id, { message: 'too long' })).toMatchObject({ changed: true });
+    const overdue = await open.store.pastDeadlines();
+    const ended = await open.store.timeOut(overdue, () => ({ message: 'too long' }));
+    expect(ended).toEqual([{ id, awaited: false, wasRunning: true }]);
     await expectRefused(FIRST_TOKEN);
   });
 

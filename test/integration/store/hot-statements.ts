@@ -5,7 +5,6 @@ import {
   cancelExecution,
   pauseExecution,
   resumeExecution,
-  timeOutExecution,
 } from '../../../lib/store/statements/control-execution.js';
 import {
   lockForReset,
@@ -41,6 +40,7 @@ import {
   startValues,
 } from '../../../lib/store/statements/start-executions.js';
 import { FIRST_TOKEN, type Statement } from '../../../lib/store/statements/statement.js';
+import { timeOutExecutions, timeOutValues } from '../../../lib/store/statements/time-outs.js';
 import { fanIn, newClaimant, outcomeOf, rescheduleOf, startOf } from './workflows.js';
 
 const TASK_KEY = /^cloacina_task_execution_pkey .*execution_id = .*task_no = /;
@@ -74,6 +74,14 @@ const completions = (ids: readonly string[]): unknown[] =>
       ]),
     claimant,
     true,
+  );
+
+/** Of the executions that their timeout has ended. */
+const overdue = (ids: readonly string[]): unknown[] =>
+  timeOutValues(
+    ids.map((id) => ({ id, workflow: 'test', timeoutMs: 1, deadlineAt: '' })),
+    () => '{}',
+    'schema',
   );
 
 export const HOT: readonly Hot[] = [
@@ -111,6 +119,12 @@ export const HOT: readonly Hot[] = [
     statement: readOutcomes,
     values: (ids) => readOutcomesValues(ids.map((executionId) => ({ executionId, taskNo: 0 }))),
     tasks: TASK_KEY,
+  },
+  {
+    statement: timeOutExecutions,
+    values: overdue,
+    tasks: TASKS_OF_EXECUTION,
+    executions: EXECUTION_KEY,
   },
   { statement: readInputs, values: (ids) => [`{${ids.join()}}`], executions: EXECUTION_KEY },
   { statement: readExecutions, values: (ids) => [`{${ids.join()}}`], executions: EXECUTION_KEY },
@@ -163,7 +177,6 @@ export const CONTROLS: readonly Hot[] = (
     [cancelExecution, ([id]) => [id, null]],
     [pauseExecution, ([id]) => [id, null]],
     [resumeExecution, ([id]) => [id]],
-    [timeOutExecution, ([id]) => [id, '{}']],
     [lockForReset, ([id]) => [id]],
     [resetExecution, ([id]) => resetValues(id!, [], 1)],
   ] satisfies [Statement, Hot['values']][]

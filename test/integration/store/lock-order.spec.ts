@@ -9,7 +9,6 @@ import {
   cancelExecution,
   pauseExecution,
   resumeExecution,
-  timeOutExecution,
 } from '../../../lib/store/statements/control-execution.js';
 import { SqlState, sqlState } from '../../../lib/store/sql-state.js';
 import { lockForReset } from '../../../lib/store/statements/reset-execution.js';
@@ -158,7 +157,6 @@ describe('every statement takes tasks first, then executions, then the lease', (
     ['cancel', cancelExecution, (id) => [id, null]],
     ['pause', pauseExecution, (id) => [id, null]],
     ['resume', resumeExecution, (id) => [id]],
-    ['timeout', timeOutExecution, (id) => [id, '{}']],
     ['manual retry', lockForReset, (id) => [id]],
   ])('%s', async (_, statement, values) => {
     const [session] = sessions as [Session];

@@ -187,7 +187,7 @@ describe('pause and resume', () => {
   });
 });
 
-test.each(['cancel', 'pause', 'resume', 'timeOut'] as const)(
+test.each(['cancel', 'pause', 'resume'] as const)(
   '%s of what has ended, or is not there, changes nothing',
   async (control) => {
     const none = { changed: false, awaited: false, running: [] };

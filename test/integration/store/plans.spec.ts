@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
 import { claimTasks, claimValues } from '../../../lib/store/statements/claim-tasks.js';
-import { readDueTimes, readPastDeadlines } from '../../../lib/store/statements/wake-ups.js';
+import { readPastDeadlines } from '../../../lib/store/statements/time-outs.js';
+import { readDueTimes } from '../../../lib/store/statements/wake-ups.js';
+import type { Statement } from '../../../lib/store/statements/statement.js';
 import { FIRST_TOKEN } from '../../../lib/store/store.js';
 import { createScratchDatabase, type ScratchDatabase } from '../migrations/scratch-database.js';
 import { explain, pagesTouched, rowsLookedAt, scansOf, type PlanMode } from './explain.js';
@@ -178,11 +180,36 @@ describe('what lies in the way of a claim', () => {
     }
   });
 
+  test.each([
+    ['due', 'lower', 4, -1],
+    ['not due', 'higher', 5, 1],
+  ])('nor are thousands that are %s, with a %s priority each', async (_, __, definition, sign) => {
+    const levels = 20_000;
+    await open.admin.query(`
+      INSERT INTO ${open.tables.task} (execution_id, task_no, definition_id, status, priority, run_at)
+      SELECT gen_random_uuid(), 0, ${definition}, 'Ready', ${sign} * (n + 10), now() + ${sign} * interval '1 hour'
+      FROM generate_series(1, ${levels}) n`);
+    const nodes = await explain(
+      session.client,
+      open.tables,
+      claimTasks,
+      claimValues(['1', '2', String(definition)], [], 10, claimant, false),
+      { mode: 'generic', analyze: true },
+    );
+    expect(nodes[0]?.['Actual Rows']).toBe(15);
+    // To look up one after the other costs more than a page each.
+    expect(pagesTouched(nodes)).toBeLessThan(levels / 5);
+    if (sign < 0) expect(rowsLookedAt(nodes)).toBeLessThan(1_000);
+  });
+
   test('what is due next is read from the first entry of an index', async () => {
-    for (const text of [readDueTimes([open.tables]), readPastDeadlines(open.tables)]) {
-      const statement = { name: 'due', text: () => text };
+    const dueTimes: Statement = { name: 'due', text: () => readDueTimes([open.tables]) };
+    for (const [statement, values] of [
+      [dueTimes, []],
+      [readPastDeadlines, [null, null]],
+    ] as const) {
       for (const mode of ['generic', 'custom'] as const) {
-        const nodes = await explain(open.admin, open.tables, statement, [], {
+        const nodes = await explain(open.admin, open.tables, statement, values, {
           mode,
           analyze: true,
         });

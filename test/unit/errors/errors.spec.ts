@@ -140,6 +140,12 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
       'right; startTimeout sets how long start() waits.',
   ],
   [
+    new errors.DatabaseRefusedError({ tenant: 'acme', sqlState: '23514' }, { cause }),
+    'DATABASE_REFUSED',
+    'The database of tenant "acme" refused a statement with SQLSTATE 23514: cause. Nothing was written; the server\'s ' +
+      'log has the details.',
+  ],
+  [
     new errors.MigrationError({ schema: 's', migration: 'M1' }, { cause }),
     'MIGRATION',
     'Migration "M1" of schema "s" failed: cause. The schema is as it was before; put the cause right and boot again.',
@@ -183,6 +189,15 @@ describe('the family of errors', () => {
     );
     expect(new Set(FAMILY.map(([error]) => error.constructor))).toEqual(new Set(classes));
     expect(new Set(FAMILY.map(([, code]) => code)).size).toBe(FAMILY.length);
+  });
+
+  it('says of a session that is read-only what to do', () => {
+    const readOnly = Object.assign(new Error('read-only'), { code: '25006' });
+    expect(new errors.DatabaseUnavailableError({ waitedMs: 5 }, { cause: readOnly }).message).toBe(
+      'The database took no writes for 5 ms: read-only. It is a standby, or default_transaction_read_only is on for the ' +
+        'server, the database or the login: connect to the primary, or ALTER ROLE … RESET default_transaction_read_only; ' +
+        'startTimeout sets how long is waited.',
+    );
   });
 
   it('carries facts', () => {

@@ -1,0 +1,135 @@
+import { cancelTasks, OPEN_TASKS } from './control-execution.js';
+import { plainArray } from './encoding.js';
+import { executionOf, type RawRow, type Statement, type TenantTables } from './statement.js';
+
+/** An execution whose workflow timeout has passed. */
+export interface PastDeadline {
+  readonly id: string;
+  readonly workflow: string;
+  readonly timeoutMs: number;
+  /** As the server prints it. */
+  readonly deadlineAt: string;
+}
+
+/** An execution that its timeout ended. */
+export interface TimedOutExecution {
+  readonly id: string;
+  readonly awaited: boolean;
+  /** Tasks of it ran: their handlers are to stop. */
+  readonly wasRunning: boolean;
+}
+
+/** Executions that one statement ends at most, and the task rows that it changes for more than one of them. */
+const MAX_EXECUTIONS = 100;
+const MAX_TASKS = 5_000;
+
+/** The class of the advisory locks that say "timeouts of this schema are being enforced". */
+const TICKET_CLASS = 1_129_072_452;
+
+/** The next executions whose timeout has passed; `$1`, `$2`: the last one of the page before, or NULL. */
+export const readPastDeadlines: Statement = {
+  name: 'read_past_deadlines',
+  text: (tables) => `SELECT id, workflow, timeout_ms, deadline_at FROM ${tables.execution}
+    WHERE deadline_at IS NOT NULL AND deadline_at <= statement_timestamp()
+      AND deadline_at >= coalesce($1::timestamptz, '-infinity')
+      AND (deadline_at > coalesce($1::timestamptz, '-infinity') OR id > $2::uuid)
+    ORDER BY deadline_at, id LIMIT ${MAX_EXECUTIONS}`,
+};
+
+export function decodePastDeadlines(rows: readonly RawRow[]): PastDeadline[] {
+  return rows.map((row) => ({
+    id: row[0] ?? '',
+    workflow: row[1] ?? '',
+    timeoutMs: Number(row[2]),
+    deadlineAt: row[3] ?? '',
+  }));
+}
+
+/**
+ * Ends executions whose workflow timeout has passed, many at a time.
+ *
+ * One process at a time: the others don't get the ticket, a lock that ends with the transaction, and go away. And it
+ * waits for nothing: rows that others hold are skipped, so that one locked execution delays itself alone, and no
+ * deadlock is possible. An execution ends if all its open tasks and then its own row could be locked, and the row says
+ * that the deadline still holds; that is known of all of them before the first row is changed, so nothing has to be
+ * rolled back. What was left is found again by the next look.
+ *
+ * Open tasks are counted in the statement's snapshot and locked as they are: one that has ended since, by an outcome or
+ * with its execution, is missing then, and the execution is left. None can have come since, but by a manual retry, which
+ * sets another deadline.
+ */
+export const timeOutExecutions: Statement = {
+  name: 'time_out_executions',
+  text: (tables: TenantTables) => `WITH ticket AS MATERIALIZED (
+    SELECT pg_try_advisory_xact_lock(${TICKET_CLASS}, hashtext($4::text)) AS mine
+  ), item AS MATERIALIZED (
+    SELECT i.id, i.error, n.open, sum(n.open) OVER (ORDER BY i.ord) - n.open AS before
+    FROM ROWS FROM (unnest($1::uuid[]), unnest($2::integer[])) WITH ORDINALITY AS i(id, error, ord)
+    CROSS JOIN LATERAL (
+      SELECT count(*) AS open FROM ${tables.task} t WHERE t.execution_id = i.id AND ${OPEN_TASKS}
+    ) n
+    WHERE (SELECT mine FROM ticket)
+  ), all_tasks AS MATERIALIZED (
+    SELECT i.id, i.error, i.open, l.task_nos, l.statuses
+    FROM (SELECT * FROM item WHERE before < ${MAX_TASKS} ORDER BY id) i CROSS JOIN LATERAL (
+      SELECT array_agg(task_no) AS task_nos, array_agg(status) AS statuses FROM (
+        SELECT t.task_no, t.status FROM ${tables.task} t
+        WHERE t.execution_id = i.id AND ${OPEN_TASKS}
+        ORDER BY t.execution_id, t.task_no FOR NO KEY UPDATE SKIP LOCKED
+      ) t
+    ) l
+  ), ending AS MATERIALIZED (
+    SELECT a.* FROM all_tasks a CROSS JOIN LATERAL (
+      SELECT FROM ${tables.execution} x
+      WHERE x.id = a.id AND coalesce(x.deadline_at, 'infinity') <= clock_timestamp()
+      FOR NO KEY UPDATE SKIP LOCKED
+    ) x
+    WHERE coalesce(cardinality(a.task_nos), 0) = a.open
+  ), locked AS MATERIALIZED (
+    SELECT e.id AS execution_id, u.task_no, u.status
+    FROM ending e CROSS JOIN LATERAL unnest(e.task_nos, e.statuses) AS u(task_no, status)
+  ), ${cancelTasks(tables)}, execution AS (
+    UPDATE ${tables.execution} x
+    SET status = 'Failed', error = $3::json -> e.error, completed_at = clock_timestamp(), deadline_at = NULL,
+        remaining_leaves = 0
+    FROM ending e WHERE ${executionOf('e.id')}
+    RETURNING x.id, x.awaited, coalesce('Running' = ANY (e.statuses), false) AS was_running, e.error
+  ), event AS (
+    INSERT INTO ${tables.event} (execution_id, kind, detail)
+    SELECT id, 'timedOut', jsonb_build_object('error', ($3::json -> error)::jsonb) FROM execution
+  )
+  SELECT NULL::uuid, mine::integer, NULL::integer FROM ticket
+  UNION ALL
+  SELECT id, awaited::integer, was_running::integer FROM execution`,
+};
+
+/** `errorOf` gives the JSON text that is stored of an error: one for each workflow and timeout. */
+export function timeOutValues(
+  executions: readonly PastDeadline[],
+  errorOf: (execution: PastDeadline) => string,
+  schema: string,
+): unknown[] {
+  const errors = new Map<string, string>();
+  const indices = executions.map((execution) => {
+    const key = `${execution.timeoutMs} ${execution.workflow}`;
+    if (!errors.has(key)) errors.set(key, errorOf(execution));
+    return [...errors.keys()].indexOf(key);
+  });
+  return [
+    plainArray(executions.map(({ id }) => id)),
+    plainArray(indices),
+    `[${[...errors.values()].join()}]`,
+    schema,
+  ];
+}
+
+/** Undefined: another process is at it. */
+export function decodeTimedOut(rows: readonly RawRow[]): TimedOutExecution[] | undefined {
+  const ticket = rows.find(([id]) => id === null);
+  if (ticket?.[1] !== '1') return undefined;
+  return rows.flatMap(([id, awaited, wasRunning]) =>
+    id === null || id === undefined
+      ? []
+      : [{ id, awaited: awaited === '1', wasRunning: wasRunning === '1' }],
+  );
+}
