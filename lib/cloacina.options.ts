@@ -39,6 +39,11 @@ export interface CloacinaSharedOptions {
   shutdownTimeout?: Duration;
   /** How long `start()` waits for a database that is away. Default 10 s. */
   startTimeout?: Duration;
+  /**
+   * How long a handler keeps its slot after its signal aborted. One that has not returned by then is given up: the slot
+   * is free, and its task's next attempt may begin in this process. At least 100 ms, default 30 s.
+   */
+  handlerGrace?: Duration;
   /** Bytes of JSON that a context may take, default 1 MiB (1,048,576). */
   maxContextSize?: number;
   /** Of forRoot only. `discover`: also serve tenants that other processes added. Default false. */

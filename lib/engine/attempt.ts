@@ -5,14 +5,17 @@ import type { HeldClaim } from './held-claim.js';
 export interface AttemptListener {
   /** The attempt is settled by its timeout; its handler still runs. */
   timedOut(attempt: Attempt): void;
+  /** The signal aborted, by a timeout or otherwise, while the handler runs. Once. */
+  aborted(attempt: Attempt): void;
   /** The handler has returned, in time or at last. */
   returned(attempt: Attempt): void;
 }
 
 /** One run of a handler; whoever settles it first (its return, its timeout) decides what is recorded. */
 export class Attempt {
-  /** Resolves when the handler has returned. */
-  returned: Promise<void> | undefined;
+  /** Resolves when the slot is free: the handler has returned, or was given up. */
+  readonly released: Promise<void>;
+  private resolveReleased: () => void = () => undefined;
   private settledBy: 'handler' | 'timeout' | undefined;
   private timer: LongTimer | undefined;
 
@@ -20,19 +23,33 @@ export class Attempt {
     readonly claim: HeldClaim,
     readonly input: TaskInput,
     private readonly listener: AttemptListener,
-  ) {}
+  ) {
+    this.released = new Promise((resolve) => (this.resolveReleased = resolve));
+  }
 
   /** Called when the handler begins: what it waited for before, a connection for one, is not its doing. */
   begin(): void {
+    const { claim } = this;
+    claim.onAbort = () => {
+      claim.onAbort = undefined;
+      this.listener.aborted(this);
+    };
     this.timer = new LongTimer(() => {
       if (this.settle('timeout')) this.listener.timedOut(this);
-    }, this.claim.task.timeoutMs);
+    }, claim.task.timeoutMs);
   }
 
   /** Called when the handler has returned, or could not begin. */
   end(): void {
     this.timer?.cancel();
+    this.claim.onAbort = undefined;
     this.listener.returned(this);
+    this.release();
+  }
+
+  /** Frees the slot, whether the handler has returned or not. */
+  release(): void {
+    this.resolveReleased();
   }
 
   /** True for the first caller. */

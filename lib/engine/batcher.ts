@@ -4,13 +4,15 @@ import type { Failure } from '../store/store.js';
 
 /** Waits between sends while the database is away, in milliseconds: at once, then calmer. */
 const RECONNECT_DELAYS_MS = [20, 50, 100, 250, 500, 1_000] as const;
-/** Pause before an item that failed by itself is sent again, in milliseconds; doubled up to the maximum. */
+/** Pause before an item that failed by itself is sent again, in milliseconds; doubled each time up to the maximum. */
 const FIRST_DELAY_MS = 10;
-const MAX_DELAY_MS = 1_000;
+const MAX_DELAY_MS = 500;
 /** An item that has waited for so long since it was added is worth a word in the log, in milliseconds. */
 const LATE_MS = 5_000;
 /** Items that are sent alone at a time: each may wait for a lock, on a connection of its own. */
 const MAX_ALONE = 3;
+/** How often those that wait for locks are asked whether they go on waiting, in milliseconds. */
+const GIVE_UP_LOOK_MS = 100;
 
 export interface BatcherOptions<I, R> {
   /** At most so many items to one statement. */
@@ -24,7 +26,12 @@ export interface BatcherOptions<I, R> {
   readonly send: (items: readonly I[], resent: boolean) => Promise<readonly R[]>;
   readonly classify: (error: unknown) => Failure;
   /**
-   * Asked for each item while the database is away: the error to end it with, or undefined to go on trying.
+   * How items that met a lock alone are sent again: so many at a time, each with a pause after another lock. They wait
+   * without a connection in between. Default: like those that have not been sent alone yet, and without a pause.
+   */
+  readonly locked?: { readonly atOnce: number; readonly pauseMs: number };
+  /**
+   * Asked for each item while the database is away, or the item meets locks: the error to end it with, or undefined to go on trying.
    * `sent` tells that the item may have been written.
    */
   readonly giveUp?: (item: I, error: unknown, sent: boolean) => Error | undefined;
@@ -40,6 +47,8 @@ interface Entry<I, R> {
   sent: boolean;
   /** How often it was sent alone and failed. */
   failures: number;
+  /** With what it failed last. */
+  lastError: unknown;
   isLate: boolean;
 }
 
@@ -54,10 +63,15 @@ interface Entry<I, R> {
  */
 export class Batcher<I, R> {
   private queue: Entry<I, R>[] = [];
+  /** Of batches that met a lock: to be sent alone. */
   private stragglers: Entry<I, R>[] = [];
+  /** Met a lock alone, and are to be sent again. */
+  private locked: Entry<I, R>[] = [];
   private underWay = 0;
   private planned = false;
   private alone = 0;
+  private lockedAlone = 0;
+  private gaveUpAt = 0;
   private readonly closing = new AbortController();
   private readonly scope = new AsyncResource('CloacinaBatcher');
   private idle: (() => void)[] = [];
@@ -75,7 +89,8 @@ export class Batcher<I, R> {
     return new Promise<R>((resolve, reject) => {
       this.pending++;
       const addedAt = performance.now();
-      this.queue.push({ item, resolve, reject, addedAt, sent: false, failures: 0, isLate: false });
+      const state = { sent: false, failures: 0, lastError: undefined, isLate: false };
+      this.queue.push({ item, resolve, reject, addedAt, ...state });
       this.plan();
     });
   }
@@ -146,7 +161,7 @@ export class Batcher<I, R> {
           for (const entry of batch) entry.sent ||= mayBeWritten;
           batch = await this.waitForDatabase(batch, error, attempt);
         } else if (kind === 'conflict' || kind === 'passing') {
-          this.setAside(batch);
+          this.setAside(batch, error);
           return;
         } else if (batch.length > 1) {
           const middle = batch.length >> 1;
@@ -181,26 +196,68 @@ export class Batcher<I, R> {
     );
   }
 
-  /** What met a lock is sent one by one beside the batches. */
-  private setAside(batch: readonly Entry<I, R>[]): void {
+  /** What met a lock is sent one by one beside the batches; what still meets one rests before it is sent again. */
+  private setAside(batch: readonly Entry<I, R>[], error: unknown): void {
+    for (const entry of batch) entry.lastError = error;
     const [first] = batch;
-    if (batch.length === 1 && first !== undefined) first.failures++;
+    if (batch.length === 1 && first !== undefined) {
+      void this.rest(first);
+      return;
+    }
     this.stragglers.push(...batch);
-    for (let i = 0; i < batch.length && this.alone < MAX_ALONE; i++) void this.straggle();
+    this.sendAlone();
   }
 
-  private async straggle(): Promise<void> {
-    this.alone++;
-    for (
-      let entry = this.stragglers.shift();
-      entry !== undefined;
-      entry = this.stragglers.shift()
-    ) {
-      const closed = entry.failures > 0 && (await this.pause(delayAfter(entry.failures)));
-      if (closed) this.rejectAll([entry], new Error('Closed while a row was locked.'));
-      else await this.flush([entry]);
+  private async rest(entry: Entry<I, R>): Promise<void> {
+    const pauseMs = Math.min(FIRST_DELAY_MS * 2 ** entry.failures++, MAX_DELAY_MS);
+    if (this.endsWaiting(entry)) return;
+    const closed = await this.pause(pauseMs);
+    if (closed) this.rejectAll([entry], new Error('Closed while a row was locked.'));
+    else if (!this.endsWaiting(entry)) this.locked.push(entry);
+    this.sendAlone();
+  }
+
+  private sendAlone(): void {
+    while (this.alone < MAX_ALONE) {
+      const entry = this.nextAlone();
+      if (entry === undefined) return;
+      void this.straggle(entry);
     }
+  }
+
+  /** Those that may not be locked come first, or they would wait for those that are. */
+  private nextAlone(): Entry<I, R> | undefined {
+    const { atOnce = MAX_ALONE } = this.options.locked ?? {};
+    return this.stragglers.shift() ?? (this.lockedAlone < atOnce ? this.locked.shift() : undefined);
+  }
+
+  private async straggle(entry: Entry<I, R>): Promise<void> {
+    const { failures } = entry;
+    this.alone++;
+    if (failures > 0) this.lockedAlone++;
+    await this.flush([entry]);
+    const { pauseMs = 0 } = this.options.locked ?? {};
+    if (failures > 0 && entry.failures > failures && pauseMs > 0) await this.pause(pauseMs);
+    if (failures > 0) this.lockedAlone--;
     this.alone--;
+    this.giveUpWaiting();
+    this.sendAlone();
+  }
+
+  /** Those that wait for their turn grow old as well. */
+  private giveUpWaiting(): void {
+    const now = performance.now();
+    if (now - this.gaveUpAt < GIVE_UP_LOOK_MS) return;
+    this.gaveUpAt = now;
+    this.stragglers = this.stragglers.filter((entry) => !this.endsWaiting(entry));
+    this.locked = this.locked.filter((entry) => !this.endsWaiting(entry));
+  }
+
+  /** Whether it was rejected, for it has waited for locks long enough. */
+  private endsWaiting(entry: Entry<I, R>): boolean {
+    const reason = this.options.giveUp?.(entry.item, entry.lastError, entry.sent);
+    if (reason !== undefined) this.rejectAll([entry], reason);
+    return reason !== undefined;
   }
 
   private async waitForDatabase(
@@ -243,10 +300,6 @@ export class Batcher<I, R> {
     this.idle = [];
     for (const resolve of idle) resolve();
   }
-}
-
-function delayAfter(failures: number): number {
-  return Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (failures - 1));
 }
 
 function asError(error: unknown): Error {

@@ -36,6 +36,10 @@ export class ClaimReturner {
     return held;
   }
 
+  get isBusy(): boolean {
+    return this.batcher.size > 0;
+  }
+
   settled(): Promise<void> {
     return this.batcher.settled();
   }

@@ -5,6 +5,10 @@
 export class ClaimsInFlight {
   private readonly underWay = new Set<Promise<void>>();
 
+  get isBusy(): boolean {
+    return this.underWay.size > 0;
+  }
+
   /** Runs `work`, from the sending of a statement to the end of the processing of its reply. */
   async run<T>(work: () => Promise<T>): Promise<T> {
     const landed = this.begin();

@@ -30,6 +30,10 @@ export class ContextWriter {
     this.batcher.add(claim).catch(() => undefined);
   }
 
+  get isBusy(): boolean {
+    return this.batcher.size > 0;
+  }
+
   settled(): Promise<void> {
     return this.batcher.settled();
   }

@@ -3,7 +3,9 @@ import { isCreated, type TenantStore } from '../store/store.js';
 import type { ClaimsInFlight } from './claims-in-flight.js';
 import type { ClaimIntake } from './claim-intake.js';
 import type { Lane } from './lane.js';
-import { Starter, toStartItem, type StartRequest, type Started } from './starter.js';
+import { OpenKeys } from './open-keys.js';
+import { isLockTimeout, keyIsHeld } from './start-failures.js';
+import { keyOf, Starter, toStartItem, type StartRequest, type Started } from './starter.js';
 import type { TenantEvents } from './tenant-events.js';
 import type { ProcessServices, TenantLease, TenantSettings } from './tenant-parts.js';
 
@@ -29,44 +31,61 @@ export interface ExecutionStartsParts {
 /** Starts executions, by themselves or inside a caller's transaction, and goes on with what was claimed with them. */
 export class ExecutionStarts {
   private readonly starter: Starter;
+  private readonly openKeys = new OpenKeys();
 
   constructor(private readonly parts: ExecutionStartsParts) {
-    const { settings, store, lane, lease, inFlight } = parts;
-    this.starter = new Starter(
-      settings.tenant,
+    const { settings, store, lane, lease, services, inFlight } = parts;
+    this.starter = new Starter({
+      tenant: settings.tenant,
       store,
       lane,
       lease,
       inFlight,
-      settings.startTimeoutMs,
-      {
+      startTimeoutMs: settings.startTimeoutMs,
+      queuedBytes: services.queuedBytes,
+      isHeldHere: (request) => this.openKeys.isHeld(keyOf(request)),
+      consequences: {
         claimed: (request, claims) => this.begun(request, claims),
         leftReady: (request) => this.rootsWait(request),
         uncertain: () => parts.uncertain(),
         definitionsMissing: () => parts.definitionsMissing(),
       },
-    );
+    });
   }
 
   start(request: StartRequest): Promise<Started> {
     return this.starter.start(request);
   }
 
-  /** Starts inside the caller's transaction; whoever hears of it at the commit claims it. */
+  /**
+   * Starts inside the caller's transaction; whoever hears of it at the commit claims it.
+   *
+   * @throws DatabaseUnavailableError when another transaction held the key for `startTimeout`
+   */
   async startIn(
     manager: EntityManager,
     request: StartRequest,
   ): Promise<{ id: string; created: boolean }> {
     const { settings, store, lease, services, dueIn, definitionsMissing } = this.parts;
     const item = toStartItem(request, 0);
-    const reply = await store.startIn(
-      manager,
-      item,
-      lease.withoutClaim(),
-      services.workPayload(settings.address),
-    );
+    const began = performance.now();
+    const reply = await store
+      .startIn(
+        manager,
+        item,
+        lease.withoutClaim(),
+        services.workPayload(settings.address),
+        settings.startTimeoutMs,
+      )
+      .catch((error: unknown) => {
+        const waitedMs = performance.now() - began;
+        throw isLockTimeout(error)
+          ? keyIsHeld({ tenant: settings.tenant, request, waitedMs, isHeldHere: false }, error)
+          : error;
+      });
     if (!reply.definitionsAreStored) definitionsMissing();
     const created = isCreated(reply, item.id);
+    if (created && item.idempotencyKey !== null) this.openKeys.add(keyOf(request), manager);
     // What the commit tells the others is that there is work; nobody looks again when that is not due yet.
     const delayMs = delayOf(request);
     if (delayMs > 0) dueIn(delayMs);

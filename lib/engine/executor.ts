@@ -6,11 +6,13 @@ import type { ClaimTable } from './claim-table.js';
 import type { TaskInput } from './execution-memory.js';
 import { tooLarge, type HandlerRunner } from './handler-runner.js';
 import type { HeldClaim } from './held-claim.js';
+import { HungHandlers, type HungHandler } from './hung-handlers.js';
 import type { InputReader } from './input-reader.js';
 import type { Lane } from './lane.js';
 import { resultOf } from './task-result.js';
 import type { TaskSettlement } from './task-settlement.js';
 import type { TenantEvents } from './tenant-events.js';
+import type { TenantSettings } from './tenant-parts.js';
 
 /** A suspect that waits behind another one is given back for so long, in milliseconds. */
 const SUSPECT_PAUSE_MS = 500;
@@ -23,9 +25,8 @@ export interface ExecutorParts {
   readonly handlers: HandlerRunner;
   readonly settlement: TaskSettlement;
   readonly events: TenantEvents;
-  /** Bytes of JSON. */
-  readonly maxContextSize: number;
-  /** A handler has returned at last whose task may wait for that. */
+  readonly settings: TenantSettings;
+  /** A handler has returned at last, or was given up, whose task may wait for that. */
   readonly overrunEnded: () => void;
 }
 
@@ -37,16 +38,24 @@ export interface ExecutorParts {
  */
 export class Executor implements AttemptListener {
   /**
-   * Handlers that were given up (timed out) and have not returned, each under the task that doesn't begin again here
-   * before. Other processes may take it.
+   * Attempts that timed out and whose handlers have not returned, each under the task that doesn't begin again here
+   * before they do or are given up. Other processes may take it.
    */
   private readonly overrunning = new Map<string, Attempt>();
+  private readonly hung: HungHandlers;
   private held = false;
+  private noting = 0;
 
   private readonly settlement: TaskSettlement;
 
   constructor(private readonly parts: ExecutorParts) {
     this.settlement = parts.settlement;
+    this.hung = new HungHandlers({
+      tenant: parts.settings.tenant,
+      graceMs: parts.settings.handlerGraceMs,
+      lane: parts.lane,
+      giveUp: (attempt) => this.giveUp(attempt),
+    });
   }
 
   overrunningTasks(): TaskKey[] {
@@ -56,12 +65,30 @@ export class Executor implements AttemptListener {
     }));
   }
 
+  /** Handlers that go on though their signals were aborted a while ago. */
+  hungHandlers(): HungHandler[] {
+    return this.hung.list();
+  }
+
+  /** Whether a suspect's begin is being noted. */
+  get isNoting(): boolean {
+    return this.noting > 0;
+  }
+
+  close(): void {
+    this.hung.close();
+  }
+
   /** Held: what has not begun doesn't, and is given back. */
   hold(held: boolean): void {
     this.held = held;
   }
 
   take(claim: HeldClaim): void {
+    if (this.settlement.isStopping) {
+      this.settlement.giveBack(claim);
+      return;
+    }
     if (this.parts.inputs.isKnown(claim)) {
       this.prepare(claim);
       return;
@@ -83,7 +110,7 @@ export class Executor implements AttemptListener {
 
   private prepare(claim: HeldClaim): void {
     if (!claim.mayBegin) return;
-    const { maxContextSize } = this.parts;
+    const { maxContextSize } = this.parts.settings;
     let input: TaskInput;
     try {
       input = claim.memory.inputOf(claim.task.no);
@@ -119,7 +146,7 @@ export class Executor implements AttemptListener {
     }
     const earlier = this.overrunning.get(claim.key);
     if (earlier !== undefined) {
-      void earlier.returned?.then(() => this.enqueue(claim, input));
+      void earlier.released.then(() => this.enqueue(claim, input));
       return;
     }
     this.parts.lane.add({
@@ -143,16 +170,19 @@ export class Executor implements AttemptListener {
   private async noteBegin(claim: HeldClaim): Promise<void> {
     const { store, claims } = this.parts;
     const { executionId, task, token } = claim;
+    this.noting++;
     try {
       if (await store.beginSuspect(executionId, task.no, token)) return;
       claims.lose(claim);
       this.settlement.refused(claim);
     } catch {
       if (claim.mayBegin) this.settlement.giveBack(claim);
+    } finally {
+      this.noting--;
     }
   }
 
-  /** Resolves when the handler has returned, which frees its slot; what comes of it goes on by itself. */
+  /** Resolves when the slot is free: the handler has returned or was given up. What comes of it goes on by itself. */
   private run(claim: HeldClaim, input: TaskInput): Promise<void> {
     if (!claim.mayBegin) return NOTHING;
     if (this.settlement.isStopping) {
@@ -169,20 +199,37 @@ export class Executor implements AttemptListener {
     claim.stage = 'running';
     this.parts.events.ofTask('task.started', claim);
     const attempt = new Attempt(claim, input, this);
-    attempt.returned = this.parts.handlers.run(attempt);
-    return attempt.returned;
+    this.parts.handlers
+      .run(attempt)
+      .catch((error: unknown) => this.settlement.giveUp(claim, error));
+    return attempt.released;
   }
 
   timedOut(attempt: Attempt): void {
     const { claim, input } = attempt;
+    // Its claim was lost before, and with it what becomes of the task.
+    if (claim.lost) return;
     const error = new TaskTimeoutError(claim.task.name, claim.task.timeoutMs);
     claim.abort(error);
     this.overrunning.set(claim.key, attempt);
     this.settlement.fail(claim, input, error);
   }
 
-  /** The handler has returned, in time or at last. */
+  aborted(attempt: Attempt): void {
+    this.hung.aborted(attempt);
+  }
+
   returned(attempt: Attempt): void {
+    this.hung.returned(attempt);
+    this.mayBeginAgain(attempt);
+  }
+
+  private giveUp(attempt: Attempt): void {
+    attempt.release();
+    this.mayBeginAgain(attempt);
+  }
+
+  private mayBeginAgain(attempt: Attempt): void {
     const { key } = attempt.claim;
     if (this.overrunning.get(key) !== attempt) return;
     this.overrunning.delete(key);

@@ -1,7 +1,13 @@
 import { AsyncResource } from 'node:async_hooks';
 import { Logger } from '@nestjs/common';
 import { ContextTooLargeError, toStoredError } from '../errors/index.js';
-import type { CompletionResult, Failure, FailureKind, TenantStore } from '../store/store.js';
+import {
+  OverdueTransactionError,
+  type CompletionResult,
+  type Failure,
+  type FailureKind,
+  type TenantStore,
+} from '../store/store.js';
 import type { ContextView } from '../workflow/index.js';
 import type { Attempt } from './attempt.js';
 import type { ClaimsInFlight } from './claims-in-flight.js';
@@ -79,7 +85,7 @@ export class HandlerRunner {
     };
   }
 
-  /** Resolves when the handler has returned; what comes of it goes on by itself. */
+  /** Resolves when the handler has returned, if it does; what comes of it goes on by itself. */
   run(attempt: Attempt): Promise<void> {
     return attempt.claim.task.transactional
       ? this.runTransactional(attempt)
@@ -105,6 +111,7 @@ export class HandlerRunner {
     const { store, recorder, settings, inFlight } = this.parts;
     const run: TransactionalRun = { phase: 'begin', context: undefined, recorded: undefined };
     let landed = (): void => undefined;
+    let handled: Promise<unknown> | undefined;
     try {
       await store.transaction(async (transaction) => {
         run.phase = 'handler';
@@ -115,7 +122,8 @@ export class HandlerRunner {
           dataSource: store.dataSource,
           manager: transaction.manager,
         });
-        const result = this.finish(attempt, run.context, await this.invoke(attempt, run.context));
+        handled = Promise.resolve(this.invoke(attempt, run.context));
+        const result = this.finish(attempt, run.context, await handled);
         await transaction.assertOpen();
         // Settled already: the attempt timed out, and what it wrote must not be committed.
         if (!attempt.settle('handler') || claim.lost) throw REFUSED;
@@ -138,6 +146,8 @@ export class HandlerRunner {
       }
     } finally {
       landed();
+      // The transaction is over before its handler where its connection had to be cut.
+      await handled?.catch(() => undefined);
       attempt.end();
     }
   }
@@ -160,7 +170,9 @@ export class HandlerRunner {
     }
     if (claim.lost) return;
     const failure = store.classifyFailure(error);
-    switch (decideTransaction(run.phase, failure)) {
+    // A handler that takes longer than the server allows would do so each time.
+    const phase = error instanceof OverdueTransactionError ? 'handler' : run.phase;
+    switch (decideTransaction(phase, failure)) {
       case 'attempt':
         this.afterThrow(attempt, run.context, error);
         break;

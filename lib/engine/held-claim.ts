@@ -33,6 +33,8 @@ export class HeldClaim {
   lost = false;
   /** `waiting` for its input or a slot; `running` in its handler; `settled`: what came of it is being recorded. */
   stage: 'waiting' | 'running' | 'settled' = 'waiting';
+  /** Set while its handler runs: called when the signal aborts. */
+  onAbort: (() => void) | undefined;
   private controller: AbortController | undefined;
 
   constructor(
@@ -67,6 +69,7 @@ export class HeldClaim {
 
   abort(reason: Error): void {
     (this.controller ??= new AbortController()).abort(reason);
+    this.onAbort?.();
   }
 
   lose(reason: Error): void {

@@ -44,6 +44,14 @@ export class InputReader {
     await this.batcher.add({ claim, tasks: claim.memory.missingForEnd() });
   }
 
+  get isBusy(): boolean {
+    return this.batcher.size > 0;
+  }
+
+  settled(): Promise<void> {
+    return this.batcher.settled();
+  }
+
   close(): void {
     this.batcher.close();
   }

@@ -24,6 +24,8 @@ export class Lane {
   running = 0;
   /** Room that was promised: to statements under way, and to claims that are not in line yet. */
   reserved = 0;
+  /** Handlers of this tenant that were given up and have not returned: they have no slot any more. */
+  givenUp = 0;
   /** By priority, then first come. */
   readonly queue: Job[] = [];
   private isOpen = true;
@@ -141,6 +143,17 @@ export class Lane {
     this.slots.queued -= jobs.length;
     this.slots.taken(this, -jobs.length);
     return jobs;
+  }
+
+  /** So many handlers more were given up, or fewer. */
+  leaked(count: number): void {
+    this.givenUp += count;
+    this.slots.givenUp += count;
+  }
+
+  /** The same of all tenants. */
+  get givenUpInProcess(): number {
+    return this.slots.givenUp;
   }
 
   moved(): void {

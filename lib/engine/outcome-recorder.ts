@@ -83,6 +83,10 @@ export class OutcomeRecorder {
     return this.lookUps.add(result);
   }
 
+  get isBusy(): boolean {
+    return this.batcher.size > 0;
+  }
+
   async settled(): Promise<void> {
     await Promise.all([this.batcher.settled(), this.lookUps.settled()]);
   }

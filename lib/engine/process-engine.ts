@@ -10,6 +10,7 @@ import {
 import { DueTimers } from './due-timers.js';
 import { LeaseRenewals, type RenewingSession } from './lease-renewals.js';
 import { Liveness, type ControlSession } from './liveness.js';
+import { QueuedBytes } from './queued-bytes.js';
 import type { RunQueue } from './run-queue.js';
 import type { TenantEngine } from './tenant-engine.js';
 import type { ProcessServices } from './tenant-parts.js';
@@ -53,6 +54,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
   private readonly tasksDue: DueTimers;
   private readonly deadlinesDue: DueTimers;
   private readonly leases: LeaseRenewals;
+  private readonly queuedBytes = new QueuedBytes();
   private claiming = false;
   /** The server's life in which the last session was. */
   private lastEpoch: string | null | undefined;
@@ -93,6 +95,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
   get services(): ProcessServices {
     return {
       slots: this.options.slots,
+      queuedBytes: this.queuedBytes,
       identity: () => ({
         processId: this.processId,
         name: this.processName,

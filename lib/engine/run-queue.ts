@@ -20,6 +20,8 @@ export class RunQueue {
   running = 0;
   queued = 0;
   reserved = 0;
+  /** Handlers that were given up and have not returned. */
+  givenUp = 0;
   /** Slots that are spoken for: of what a tenant has in hand, no more than it may run at once. */
   private occupied = 0;
   /** When the handlers of this turn of the event loop began to begin. */

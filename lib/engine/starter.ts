@@ -1,4 +1,6 @@
 import { DatabaseUnavailableError } from '../errors/index.js';
+import { keyIsHeld, queueIsFull } from './start-failures.js';
+import type { QueuedBytes } from './queued-bytes.js';
 import { isCreated, type StartItem, type TenantStore } from '../store/store.js';
 import { Batcher } from './batcher.js';
 import type { ClaimsInFlight } from './claims-in-flight.js';
@@ -14,6 +16,14 @@ const BYTES_PER_WEIGHT = 1_000;
 const MAX_STATEMENTS = 2;
 /** Starts that wait for the database at most; beyond, a start fails at once rather than fill the memory. */
 const MAX_QUEUED = 50_000;
+/**
+ * How long a batch of keys, and a key alone, waits for an open transaction that holds it, in milliseconds. Longer than
+ * others' batches take, and no longer: a held key waits without a connection.
+ */
+const BATCH_LOCK_TIMEOUT_MS = 100;
+const LONE_LOCK_TIMEOUT_MS = 25;
+/** Held keys that are tried again at a time, and the pause after each: they take half of one connection at most. */
+const HELD_KEYS = { atOnce: 1, pauseMs: LONE_LOCK_TIMEOUT_MS } as const;
 
 export interface StartRequest {
   readonly id: string;
@@ -49,6 +59,19 @@ interface Queued {
   readonly queuedAt: number;
 }
 
+export interface StarterParts {
+  readonly tenant: string;
+  readonly store: TenantStore;
+  readonly lane: Lane;
+  readonly lease: TenantLease;
+  readonly inFlight: ClaimsInFlight;
+  readonly startTimeoutMs: number;
+  readonly queuedBytes: QueuedBytes;
+  /** Whether a transaction of this process holds the key. */
+  readonly isHeldHere: (request: StartRequest) => boolean;
+  readonly consequences: StartConsequences;
+}
+
 /**
  * Starts executions in batches and claims their roots with them where there is room.
  *
@@ -59,23 +82,22 @@ export class Starter {
   private readonly plain: Batcher<Queued, Started>;
   private readonly keyed: Batcher<Queued, Started>;
 
-  constructor(
-    private readonly tenant: string,
-    private readonly store: TenantStore,
-    private readonly lane: Lane,
-    private readonly lease: TenantLease,
-    private readonly inFlight: ClaimsInFlight,
-    private readonly startTimeoutMs: number,
-    private readonly consequences: StartConsequences,
-  ) {
+  constructor(private readonly parts: StarterParts) {
     this.plain = this.batcherFor((items, resent) => this.sendPlain(items, resent));
-    this.keyed = this.batcherFor((items, resent) => this.sendKeyed(items, resent));
+    this.keyed = this.batcherFor((items, resent) => this.sendKeyed(items, resent), HELD_KEYS);
   }
 
   start(request: StartRequest): Promise<Started> {
     const batcher = request.idempotencyKey === null ? this.plain : this.keyed;
-    if (batcher.size >= MAX_QUEUED) throw this.unavailable(0, undefined);
-    return batcher.add({ request, queuedAt: performance.now() });
+    const { tenant, queuedBytes } = this.parts;
+    const bytes = request.input.length;
+    if (batcher.size >= MAX_QUEUED || !queuedBytes.add(bytes)) {
+      throw queueIsFull(tenant, { starts: batcher.size, bytes: queuedBytes.bytes });
+    }
+    const started = batcher.add({ request, queuedAt: performance.now() });
+    const ended = (): void => queuedBytes.remove(bytes);
+    started.then(ended, ended);
+    return started;
   }
 
   async settled(): Promise<void> {
@@ -89,6 +111,7 @@ export class Starter {
 
   private batcherFor(
     send: (items: readonly Queued[], resent: boolean) => Promise<readonly Started[]>,
+    locked?: typeof HELD_KEYS,
   ): Batcher<Queued, Started> {
     return new Batcher({
       maxItems: MAX_STARTS,
@@ -97,13 +120,14 @@ export class Starter {
       maxWeight: MAX_WEIGHT,
       maxStatements: MAX_STATEMENTS,
       send,
-      classify: (error) => this.store.classifyFailure(error),
+      ...(locked === undefined ? {} : { locked }),
+      classify: (error) => this.parts.store.classifyFailure(error),
       // What may have been written is not called failed: it is sent again until its fate is known.
-      giveUp: ({ queuedAt }, error, sent) => {
+      giveUp: ({ request, queuedAt }, error, sent) => {
         const waitedMs = performance.now() - queuedAt;
-        return sent || waitedMs < this.startTimeoutMs
+        return sent || waitedMs < this.parts.startTimeoutMs
           ? undefined
-          : this.unavailable(waitedMs, error);
+          : this.unavailable(request, waitedMs, error);
       },
     });
   }
@@ -112,16 +136,16 @@ export class Starter {
     const started = await this.send(queued, resent);
     if (!resent) return started;
     // Without a key, what is there already is what an earlier send of the same id made.
-    this.consequences.uncertain();
+    this.parts.consequences.uncertain();
     for (const [i, { request }] of queued.entries()) {
-      if (started[i]?.created === false) this.consequences.leftReady(request);
+      if (started[i]?.created === false) this.parts.consequences.leftReady(request);
     }
     return started.map((start) => ({ ...start, created: true }));
   }
 
   /** One row a key, in key order; then whoever finds a key taken reads by whom. */
   private async sendKeyed(queued: readonly Queued[], resent: boolean): Promise<Started[]> {
-    if (resent) this.consequences.uncertain();
+    if (resent) this.parts.consequences.uncertain();
     const first = new Map<string, Queued>();
     for (const item of queued) {
       const key = keyOf(item.request);
@@ -130,7 +154,8 @@ export class Starter {
     const unique = [...first.entries()]
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([, item]) => item);
-    const started = await this.send(unique, true);
+    const lockTimeoutMs = unique.length > 1 ? BATCH_LOCK_TIMEOUT_MS : LONE_LOCK_TIMEOUT_MS;
+    const started = await this.send(unique, true, lockTimeoutMs);
     const byKey = new Map(unique.map((item, i) => [keyOf(item.request), started[i]]));
     const owners = await this.ownersOf(unique.filter((_, i) => started[i]?.created === false));
     return queued.map((item) => {
@@ -146,7 +171,7 @@ export class Starter {
   private async ownersOf(items: readonly Queued[]): Promise<Map<string, string>> {
     const owners = new Map<string, string>();
     if (items.length === 0) return owners;
-    const ids = await this.store.findByKeys(
+    const ids = await this.parts.store.findByKeys(
       items.map(({ request }) => ({
         workflow: request.definition.workflow.name,
         key: request.idempotencyKey ?? '',
@@ -160,14 +185,18 @@ export class Starter {
   }
 
   /** `careful`: some rows may be there already, and the statement says which it made. */
-  private async send(queued: readonly Queued[], careful: boolean): Promise<Started[]> {
+  private async send(
+    queued: readonly Queued[],
+    careful: boolean,
+    lockTimeoutMs?: number,
+  ): Promise<Started[]> {
     const rootsOf = ({ request }: Queued): number => wantedClaims(request);
     const wanted = queued.reduce((sum, item) => sum + rootsOf(item), 0);
     // Half of the room is for what is known to wait, and all of it where there is little.
-    const { backlog, room: free } = this.lane;
-    const room = this.lane.reserve(backlog ? Math.min(wanted, free >> 1) : wanted);
-    const landed = this.inFlight.begin();
-    const lease = room > 0 ? this.lease.forClaim() : this.lease.withoutClaim();
+    const { backlog, room: free } = this.parts.lane;
+    const room = this.parts.lane.reserve(backlog ? Math.min(wanted, free >> 1) : wanted);
+    const landed = this.parts.inFlight.begin();
+    const lease = room > 0 ? this.parts.lease.forClaim() : this.parts.lease.withoutClaim();
     try {
       let left = room;
       const items = queued.map((item): StartItem => {
@@ -175,27 +204,36 @@ export class Starter {
         left -= claims;
         return toStartItem(item.request, claims);
       });
-      const reply = await this.store.start(items, lease, careful);
-      this.lease.written(lease);
-      if (!reply.definitionsAreStored) this.consequences.definitionsMissing();
+      const reply = await this.parts.store.start(items, lease, careful, lockTimeoutMs);
+      this.parts.lease.written(lease);
+      if (!reply.definitionsAreStored) this.parts.consequences.definitionsMissing();
       return queued.map(({ request }, i) => {
         const isNew = isCreated(reply, request.id);
         const claims = isNew ? (items[i]?.claims ?? 0) : 0;
-        if (claims > 0) this.consequences.claimed(request, claims);
+        if (claims > 0) this.parts.consequences.claimed(request, claims);
         if (isNew && claims < request.definition.workflow.roots.length)
-          this.consequences.leftReady(request);
+          this.parts.consequences.leftReady(request);
         return { id: request.id, created: isNew, claims };
       });
     } finally {
       landed();
-      this.lane.unreserve(room);
+      this.parts.lane.unreserve(room);
     }
   }
 
-  private unavailable(waitedMs: number, cause: unknown): DatabaseUnavailableError {
+  private unavailable(
+    request: StartRequest,
+    waitedMs: number,
+    cause: unknown,
+  ): DatabaseUnavailableError {
+    const { tenant, store, isHeldHere } = this.parts;
+    const reached = store.classifyFailure(cause).kind === 'conflict';
+    if (reached && request.idempotencyKey !== null) {
+      return keyIsHeld({ tenant, request, waitedMs, isHeldHere: isHeldHere(request) }, cause);
+    }
     return new DatabaseUnavailableError(
-      { tenant: this.tenant, waitedMs: Math.round(waitedMs) },
-      cause === undefined ? undefined : { cause },
+      { tenant, waitedMs: Math.round(waitedMs), reached },
+      { cause },
     );
   }
 }
@@ -206,7 +244,7 @@ function wantedClaims(request: StartRequest): number {
   return canRunRoots(request.definition) ? request.definition.workflow.roots.length : 0;
 }
 
-function keyOf(request: StartRequest): string {
+export function keyOf(request: StartRequest): string {
   return JSON.stringify([request.definition.workflow.name, request.idempotencyKey]);
 }
 

@@ -1,3 +1,4 @@
+import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
 import { ClaimLostError } from '../errors/index.js';
 import type { ClaimTable } from './claim-table.js';
 import type { Lane } from './lane.js';
@@ -8,8 +9,12 @@ const RECORDING_GRACE_MS = 5_000;
 /** How long it waits for handlers to return whose signals it aborted, in milliseconds. */
 const ABORT_GRACE_MS = 1_000;
 
+/** How long it waits before it looks again whether all is recorded, in milliseconds. */
+const LOOK_AGAIN_MS = 5;
+
 /** Something that has statements under way. */
 export interface Settling {
+  /** Resolves when nothing is under way. What comes of it may give others work, and itself. */
   settled(): Promise<void>;
 }
 
@@ -17,8 +22,10 @@ export interface TenantDrainParts {
   readonly claims: ClaimTable;
   readonly lane: Lane;
   readonly settlement: TaskSettlement;
-  /** What has to be recorded, in the order in which the one gives work to the next. */
-  readonly recording: readonly (readonly Settling[])[];
+  /** What has to be recorded, and what reads for that. */
+  readonly recording: readonly Settling[];
+  /** Whether anything is under way that has claims, may bring some, or has to be recorded. */
+  readonly isBusy: () => boolean;
 }
 
 /** Ends a tenant's work in this process: nothing is lost and no attempt is charged. */
@@ -47,18 +54,28 @@ export class TenantDrain {
     }
     // Those that heed their signal are through in a moment, and may still need the data source for that.
     await within(ABORT_GRACE_MS, lane.idle());
-    await within(RECORDING_GRACE_MS, this.everythingRecorded());
+    const over = new AbortController();
+    await within(RECORDING_GRACE_MS, this.everythingRecorded(over.signal));
+    over.abort();
   }
 
-  private async everythingRecorded(): Promise<void> {
-    for (const together of this.parts.recording) {
-      await Promise.all(together.map((part) => part.settled()));
+  /** One part gives work to the next, in any order: so it is over when none of them has any. */
+  private async everythingRecorded(over: AbortSignal): Promise<void> {
+    const { recording, isBusy } = this.parts;
+    for (;;) {
+      await Promise.all(recording.map((part) => part.settled()));
+      // What follows from it has begun by then.
+      await turn();
+      if (over.aborted || !isBusy()) return;
+      // Claims that were made before, and told of since.
+      this.giveBackWaiting();
+      await delay(LOOK_AGAIN_MS);
     }
   }
 }
 
 /** Waits for the work, at most so long. */
-async function within(ms: number, work: Promise<void>): Promise<void> {
+export async function within(ms: number, work: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, ms);

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/registered-workflow.js';
 import { toStoredError } from '../errors/index.js';
@@ -24,15 +25,20 @@ import { ExecutionControl } from './execution-control.js';
 import { ExecutionStarts } from './execution-starts.js';
 import { Executor } from './executor.js';
 import { HandlerRunner } from './handler-runner.js';
+import type { HungHandler } from './hung-handlers.js';
 import { InputReader } from './input-reader.js';
 import { LeaseRelease } from './lease-release.js';
 import { OutcomeRecorder } from './outcome-recorder.js';
 import type { TaskResult } from './task-result.js';
 import { TaskSettlement } from './task-settlement.js';
-import { TenantDrain } from './tenant-drain.js';
+import { TenantDrain, within } from './tenant-drain.js';
 import { TenantEvents, type EventSink } from './tenant-events.js';
 import type { Lane } from './lane.js';
 import { TenantLease, type ProcessServices, type TenantSettings } from './tenant-parts.js';
+
+/** How long a drained tenant tries to delete its lease, and its pause in between, in milliseconds. */
+const RELEASE_GRACE_MS = 2_000;
+const RELEASE_PAUSE_MS = 20;
 
 export interface TenantEngineParts {
   readonly settings: TenantSettings;
@@ -76,6 +82,9 @@ export class TenantEngine {
   /** The process is known to live. */
   private isLive = false;
   private draining = false;
+  /** Orphans that are being recorded as Failed. */
+  /** Whether a recovery is taking orphans for this tenant. */
+  isRecovering: () => boolean = () => false;
   private paused = false;
 
   constructor(parts: TenantEngineParts) {
@@ -169,7 +178,7 @@ export class TenantEngine {
       }),
       settlement: this.settlement,
       events: this.events,
-      maxContextSize: settings.maxContextSize,
+      settings,
       overrunEnded: () => this.dispatch(),
     });
     this.control = new ExecutionControl({
@@ -201,11 +210,15 @@ export class TenantEngine {
       lane: this.lane,
       settlement: this.settlement,
       recording: [
-        [this.starts, this.claimer],
-        [this.recorder, this.returner],
-        [this.contexts],
-        [this.comparison],
+        this.starts,
+        this.claimer,
+        this.inputs,
+        this.recorder,
+        this.returner,
+        this.contexts,
+        this.comparison,
       ],
+      isBusy: () => this.isBusy || this.isRecording,
     });
   }
 
@@ -216,6 +229,19 @@ export class TenantEngine {
       this.lane.reserved > 0 ||
       this.claimer.isClaiming ||
       this.comparison.isPending
+    );
+  }
+
+  /** Whether anything is under way that has to end before the connections do. */
+  private get isRecording(): boolean {
+    return (
+      this.inputs.isBusy ||
+      this.recorder.isBusy ||
+      this.returner.isBusy ||
+      this.contexts.isBusy ||
+      this.executor.isNoting ||
+      this.inFlight.isBusy ||
+      this.isRecovering()
     );
   }
 
@@ -309,6 +335,11 @@ export class TenantEngine {
     this.events.ofExecution('execution.ended', claim.executionId, workflow, status);
     this.waiters.ended(claim.executionId);
     if (awaited) this.services.announceEnd(this.settings.address, claim.executionId);
+  }
+
+  /** Handlers in this process that go on though their signals were aborted a while ago. */
+  hungHandlers(): HungHandler[] {
+    return this.executor.hungHandlers();
   }
 
   compareClaims(): void {
@@ -406,7 +437,16 @@ export class TenantEngine {
     this.draining = true;
     this.updateClaiming();
     await this.ending.run(timeoutMs);
-    await this.release.runOnce();
+    await within(RELEASE_GRACE_MS, this.releaseLease());
+  }
+
+  /** A release that is under way already, or failed, is followed by another one. */
+  private async releaseLease(): Promise<void> {
+    const end = performance.now() + RELEASE_GRACE_MS;
+    while (this.lease.mayStand && !this.isBusy && performance.now() < end) {
+      await this.release.runOnce();
+      if (this.lease.mayStand) await delay(RELEASE_PAUSE_MS);
+    }
   }
 
   close(): void {
@@ -417,5 +457,6 @@ export class TenantEngine {
     this.returner.close();
     this.inputs.close();
     this.contexts.close();
+    this.executor.close();
   }
 }

@@ -1,5 +1,6 @@
 import { v4 as uuid } from 'uuid';
 import type { Claimant, LeaseWrite } from '../store/store.js';
+import type { QueuedBytes } from './queued-bytes.js';
 import type { RunQueue } from './run-queue.js';
 
 /** What the engine of one tenant needs to know of it. */
@@ -13,6 +14,8 @@ export interface TenantSettings {
   /** Bytes of JSON. */
   readonly maxContextSize: number;
   readonly startTimeoutMs: number;
+  /** How long a handler keeps its slot after its signal aborted. */
+  readonly handlerGraceMs: number;
   readonly leaseDurationMs: number;
   readonly maxRecoveryAttempts: number;
 }
@@ -20,6 +23,8 @@ export interface TenantSettings {
 /** What the process does for its tenants: it knows the other processes, they don't. */
 export interface ProcessServices {
   readonly slots: RunQueue;
+  /** What waits to be started. */
+  readonly queuedBytes: QueuedBytes;
   /** Who this process is, and the epoch of the lock that proves that it lives. */
   readonly identity: () => Pick<Claimant, 'processId' | 'name' | 'lockEpoch'>;
   /** Work is ready that this process has no room for, or no handler. */

@@ -6,11 +6,16 @@ function isReadOnly(cause: unknown): boolean {
   return readProperty(cause, 'code') === '25006';
 }
 
-/** The database could not be reached in time, or others held the same rows all the while. Whether a start is stored is known: it is not, and may be repeated. */
+/**
+ * The database could not be reached in time, others held the same rows or key all the while, or too much waits for it
+ * already. Whether a start is stored is known: it is not, and may be repeated.
+ */
 export class DatabaseUnavailableError extends CloacinaError {
   readonly tenant: string | undefined;
   /** How long was waited for the database, in milliseconds. */
   readonly waitedMs: number;
+  /** Whether the database answered, and a lock was waited for. */
+  readonly reached: boolean;
 
   constructor(
     facts: {
@@ -18,6 +23,8 @@ export class DatabaseUnavailableError extends CloacinaError {
       readonly waitedMs: number;
       /** It was reached, and refused because others held the same rows. */
       readonly reached?: boolean;
+      /** The message, where another fits better. */
+      readonly explanation?: string;
     },
     options?: ErrorOptions,
   ) {
@@ -25,19 +32,22 @@ export class DatabaseUnavailableError extends CloacinaError {
     const why = options?.cause === undefined ? '' : `: ${describeError(options.cause)}`;
     super(
       'DATABASE_UNAVAILABLE',
-      isReadOnly(options?.cause)
-        ? `The database${whose} took no writes for ${facts.waitedMs} ms${why}. It is a standby, or ` +
+      facts.explanation !== undefined
+        ? facts.explanation
+        : isReadOnly(options?.cause)
+          ? `The database${whose} took no writes for ${facts.waitedMs} ms${why}. It is a standby, or ` +
             'default_transaction_read_only is on for the server, the database or the login: connect to the primary, or ' +
             'ALTER ROLE … RESET default_transaction_read_only; startTimeout sets how long is waited.'
-        : facts.reached === true
-          ? `The database${whose} refused for ${facts.waitedMs} ms, because others held the same rows${why}. See in ` +
-            'pg_locks who holds them; startTimeout sets how long is waited.'
-          : `The database${whose} could not be reached for ${facts.waitedMs} ms${why}. See that it is up and that databaseUrl ` +
-            'is right; startTimeout sets how long start() waits.',
+          : facts.reached === true
+            ? `The database${whose} refused for ${facts.waitedMs} ms, because others held the same rows${why}. See in ` +
+              'pg_locks who holds them; startTimeout sets how long is waited.'
+            : `The database${whose} could not be reached for ${facts.waitedMs} ms${why}. See that it is up and that databaseUrl ` +
+              'is right; startTimeout sets how long start() waits.',
       options,
     );
     this.tenant = facts.tenant;
     this.waitedMs = facts.waitedMs;
+    this.reached = facts.reached === true;
   }
 }
 

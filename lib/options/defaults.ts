@@ -15,6 +15,10 @@ export const MIN_LEASE_DURATION_MS = 1_000;
 export const MAX_LEASE_DURATION_MS = 3_600_000;
 export const DEFAULT_SHUTDOWN_TIMEOUT_MS = 30_000;
 export const DEFAULT_START_TIMEOUT_MS = 10_000;
+/** How long a handler keeps its slot after its signal aborted. */
+export const DEFAULT_HANDLER_GRACE_MS = 30_000;
+/** Handlers that heed their signals need a moment for it. */
+export const MIN_HANDLER_GRACE_MS = 100;
 /** What setTimeout can wait for; a longer delay would fire at once. */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Bytes of JSON: 1 MiB. */

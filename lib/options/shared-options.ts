@@ -15,6 +15,7 @@ import {
   MAX_CONTEXT_SIZE_LIMIT,
   MAX_LEASE_DURATION_MS,
   MAX_TIMER_MS,
+  MIN_HANDLER_GRACE_MS,
   MIN_LEASE_DURATION_MS,
   MIN_POOL_SIZE,
 } from './defaults.js';
@@ -53,6 +54,7 @@ export const SHARED_CHECKS: Checks<CloacinaSharedOptions> = {
   leaseDuration: duration(MIN_LEASE_DURATION_MS, MAX_LEASE_DURATION_MS),
   shutdownTimeout: duration(0, MAX_TIMER_MS),
   startTimeout: duration(0, MAX_TIMER_MS),
+  handlerGrace: duration(MIN_HANDLER_GRACE_MS, MAX_TIMER_MS),
   maxContextSize: wholeNumber(1, MAX_CONTEXT_SIZE_LIMIT),
   tenants: anything,
   tenantFrom: callable,

@@ -41,6 +41,7 @@ export interface ResolvedTenantOptions {
   readonly leaseDurationMs: number;
   readonly shutdownTimeoutMs: number;
   readonly startTimeoutMs: number;
+  readonly handlerGraceMs: number;
   /** Bytes of JSON. */
   readonly maxContextSize: number;
   /** Those that the process serves for it; absent: all. */
@@ -117,6 +118,7 @@ export function resolveTenantOptions(
         defaults.DEFAULT_SHUTDOWN_TIMEOUT_MS,
       ),
       startTimeoutMs: milliseconds(inherited.startTimeout, defaults.DEFAULT_START_TIMEOUT_MS),
+      handlerGraceMs: milliseconds(inherited.handlerGrace, defaults.DEFAULT_HANDLER_GRACE_MS),
       maxContextSize: inherited.maxContextSize ?? defaults.DEFAULT_MAX_CONTEXT_SIZE,
       ...(workflows === undefined ? {} : { workflows: [...workflows] }),
       entities: [...(options.entities ?? [])],

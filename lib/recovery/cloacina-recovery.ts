@@ -29,7 +29,10 @@ export interface RecoveryStats {
   timeToRecoverMs: { median: number; p95: number };
 }
 
-/** A task that is due and that nobody known to this process can run. */
+/**
+ * A task that is due and that this process has no handler for, or whose handler goes on in this process though its
+ * signal was aborted.
+ */
 export interface BlockedTask {
   executionId: string;
   taskName: string;
@@ -55,6 +58,8 @@ export interface RecoveryParts {
     readonly ids: readonly string[];
     readonly unknownTasks: readonly (readonly [definition: string, task: number])[];
   };
+  /** Tasks whose handlers go on in this process though their signals were aborted. */
+  readonly hung: () => readonly BlockedTask[];
   readonly nameTask: (
     definitionId: string,
     taskNo: number,
@@ -113,7 +118,10 @@ export class CloacinaRecovery {
     });
   }
 
-  /** Tasks that are due and that this process has no handler for, the longest waiting first, at most 1,000. */
+  /**
+   * Tasks whose handlers hang in this process: they go on though their signals were aborted. Then tasks that are due and
+   * that this process has no handler for, the longest waiting first, at most 1,000.
+   */
   blocked(): Promise<BlockedTask[]> {
     return ofTheApi(() => this.listBlocked());
   }
@@ -121,7 +129,7 @@ export class CloacinaRecovery {
   private async listBlocked(): Promise<BlockedTask[]> {
     const { ids, unknownTasks } = this.parts.claimable();
     const rows = await this.parts.store.recovery.blocked(ids, unknownTasks);
-    return Promise.all(
+    const unknown = await Promise.all(
       rows.map(async ({ executionId, taskNo, definitionId }) => {
         const { task, workflow } = await this.parts.nameTask(definitionId, taskNo);
         return {
@@ -131,6 +139,7 @@ export class CloacinaRecovery {
         };
       }),
     );
+    return [...this.parts.hung(), ...unknown];
   }
 
   private async eventOf(row: RecoveryEventRow): Promise<RecoveryEvent> {

@@ -66,7 +66,9 @@ export class RecoveryWatch {
   remove(name: string): void {
     const tenant = this.tenants.get(name);
     this.tenants.delete(name);
-    if (tenant !== undefined) this.pass.forget(tenant);
+    if (tenant === undefined) return;
+    tenant.stop();
+    this.pass.forget(tenant);
   }
 
   start(): void {

@@ -18,7 +18,7 @@ export interface RecoveryReport {
   recovered: number;
   /** Tasks that were lost too often and are Failed now. */
   abandoned: number;
-  /** Tasks that are due and that this process has no handler for; they stay as they are. */
+  /** Tasks that `CloacinaRecovery.blocked()` lists; they stay as they are. */
   blocked: number;
 }
 
@@ -61,6 +61,8 @@ export class TenantRecovery {
   private readonly taking = new Set<string | null>();
   private schemaId: string | null | undefined;
 
+  private stopped = false;
+
   constructor(readonly parts: RecoverableTenant) {}
 
   /** Takes note of the schema's oid; undefined: it was not asked for. */
@@ -77,11 +79,21 @@ export class TenantRecovery {
     return this.take({ instanceId, name, orphanedForMs: 0 }, 'reconciled');
   }
 
+  /** Whether claims of a dead instance are being taken. */
+  get isTaking(): boolean {
+    return this.taking.size > 0;
+  }
+
+  /** Takes nothing more: what is left is there for other processes. */
+  stop(): void {
+    this.stopped = true;
+  }
+
   /** Takes all claims of the instance, whose lease is gone, a statement's worth at a time. */
   async take(dead: DeadInstance, cause: RecoveryCause): Promise<RecoveryReport> {
     const { tenant } = this.parts;
     const report: RecoveryReport = { recovered: 0, abandoned: 0, blocked: 0 };
-    if (this.taking.has(dead.instanceId)) return report;
+    if (this.stopped || this.taking.has(dead.instanceId)) return report;
     this.taking.add(dead.instanceId);
     try {
       await this.takeAll(dead, cause, report);
@@ -116,6 +128,7 @@ export class TenantRecovery {
     cause: RecoveryCause,
     report: RecoveryReport,
   ): Promise<boolean> {
+    if (this.stopped) return false;
     const { store, maxRecoveryAttempts } = this.parts;
     const how = {
       limit: MAX_ORPHANS,

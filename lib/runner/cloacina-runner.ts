@@ -73,7 +73,9 @@ export class CloacinaRunner {
     this.events$ = parts.events.asObservable();
     const { store, catalog, settings } = parts.engine;
     this.patience = new Patience(this.tenant, store, settings.startTimeoutMs);
-    this.reader = new ExecutionReader(store, catalog, this.patience);
+    this.reader = new ExecutionReader(store, catalog, this.patience, () =>
+      parts.engine.hungHandlers(),
+    );
     this.waits = new ResultWaiter({
       tenant: this.tenant,
       waiters: parts.engine.waiters,

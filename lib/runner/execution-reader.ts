@@ -1,5 +1,6 @@
 import { Batcher } from '../engine/batcher.js';
 import type { DefinitionCatalog } from '../engine/definition-catalog.js';
+import type { HungHandler } from '../engine/hung-handlers.js';
 import type { Patience } from '../engine/patience.js';
 import { InvalidArgumentError } from '../errors/index.js';
 import { show } from '../errors/option-checks.js';
@@ -39,6 +40,7 @@ export class ExecutionReader {
     private readonly store: TenantStore,
     private readonly catalog: DefinitionCatalog,
     private readonly patience: Patience,
+    private readonly hungHandlers: () => readonly HungHandler[],
   ) {
     this.batcher = new Batcher({
       maxItems: MAX_READ,
@@ -96,10 +98,11 @@ export class ExecutionReader {
     const tasks = new Map<string, TaskRow[]>(rows.map((row) => [row.id, []]));
     for (const task of allTasks) tasks.get(task.executionId)?.push(task);
     const executions: Execution[] = [];
+    const hung = this.hungHandlers();
     for (const row of rows) {
       const rowsOfTasks = tasks.get(row.id) ?? [];
       const definition = await definitionToShow(this.catalog, row, rowsOfTasks.length);
-      executions.push(viewExecution(row, rowsOfTasks, definition));
+      executions.push(viewExecution(row, rowsOfTasks, definition, hung));
     }
     return executions;
   }

@@ -1,5 +1,6 @@
 import { WorkflowFailedError, type StoredError } from '../errors/index.js';
 import { ExecutionMemory, membersOf } from '../engine/execution-memory.js';
+import { describeHung, type HungHandler } from '../engine/hung-handlers.js';
 import type { RunnableDefinition } from '../engine/runnable-definition.js';
 import type { JsonObject } from '../discovery/task-context.js';
 import type { ExecutionRow, TaskRow } from '../store/store.js';
@@ -23,17 +24,22 @@ import type {
   TaskWait,
 } from './execution.js';
 
-/** Makes of rows what the API returns. */
+/**
+ * Makes of rows what the API returns.
+ *
+ * @param hung - handlers of the tenant that hang in this process
+ */
 export function viewExecution(
   row: ExecutionRow,
   taskRows: readonly TaskRow[],
   definition: RunnableDefinition,
+  hung: readonly HungHandler[],
 ): Execution {
   const { workflow } = definition;
   const status = row.status as ExecutionStatus;
   const tasks = taskRows.flatMap((taskRow) => {
     const task = workflow.tasks[taskRow.taskNo];
-    return task === undefined ? [] : [viewTask(taskRow, task, definition, taskRows)];
+    return task === undefined ? [] : [viewTask(taskRow, task, definition, { taskRows, hung })];
   });
   const error = errorOf(row, taskRows, definition);
   return {
@@ -68,12 +74,12 @@ function viewTask(
   row: TaskRow,
   task: CompiledTask,
   definition: RunnableDefinition,
-  all: readonly TaskRow[],
+  beside: TaskSurroundings,
 ): TaskDetails {
   const status = row.status as TaskStatus;
   const attempts = attemptsOf(row);
   const error = parseError(row.error);
-  const wait = waitOf(row, task, definition, all);
+  const wait = waitOf(row, task, definition, beside);
   return {
     name: task.name,
     status,
@@ -117,11 +123,17 @@ function times(attempt: number, startedAt: Date, completedAt: Date): TaskAttempt
   };
 }
 
+/** What else there is that a task may wait for. */
+interface TaskSurroundings {
+  readonly taskRows: readonly TaskRow[];
+  readonly hung: readonly HungHandler[];
+}
+
 function waitOf(
   row: TaskRow,
   task: CompiledTask,
   { workflow, handlers }: RunnableDefinition,
-  all: readonly TaskRow[],
+  { taskRows: all, hung }: TaskSurroundings,
 ): TaskWait | undefined {
   if (row.status === 'NotStarted') {
     const open = task.dependsOn
@@ -152,7 +164,14 @@ function waitOf(
       detail: `This process has no handler for task "${task.name}" of workflow "${workflow.name}".`,
     };
   }
-  return { reason: 'slot', detail: 'It is due and waits for a process with a free slot.' };
+  const keeping = hung.filter(({ keepsSlot }) => keepsSlot);
+  const own = keeping.find((one) => one.executionId === row.executionId && one.taskNo === task.no);
+  if (own !== undefined) return { reason: 'hungHandler', detail: describeHung(own) };
+  const why =
+    keeping.length === 0
+      ? ''
+      : ` Handlers that ignore their signals and keep slots of this process: ${keeping.length}.`;
+  return { reason: 'slot', detail: `It is due and waits for a process with a free slot.${why}` };
 }
 
 function parseError(json: string | null): StoredError | undefined {

@@ -33,8 +33,11 @@ import {
   decodeStart,
   isCreated,
   startExecutions,
+  boundLockWait,
   startKeyedExecutions,
+  startKeyedExecutionsWithin,
   startValues,
+  unboundLockWait,
 } from './statements/start-executions.js';
 import {
   tenantTables,
@@ -115,11 +118,17 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
     return classifyFailure(error);
   }
 
-  async start(items: readonly StartItem[], lease: LeaseWrite, keyed: boolean): Promise<StartReply> {
-    const rows = await this.hot.run(
-      keyed ? startKeyedExecutions : startExecutions,
-      startValues(items, lease.claimant, lease.write),
-    );
+  async start(
+    items: readonly StartItem[],
+    lease: LeaseWrite,
+    keyed: boolean,
+    lockTimeoutMs?: number,
+  ): Promise<StartReply> {
+    const values = startValues(items, lease.claimant, lease.write);
+    const rows =
+      lockTimeoutMs === undefined
+        ? await this.hot.run(keyed ? startKeyedExecutions : startExecutions, values)
+        : await this.hot.run(startKeyedExecutionsWithin, [...values, lockTimeoutMs]);
     return decodeStart(rows, keyed);
   }
 
@@ -128,9 +137,14 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
     item: StartItem,
     lease: LeaseWrite,
     payload: string,
+    lockTimeoutMs: number,
   ): Promise<StartReply> {
     const runner = await this.runnerOf(manager);
+    const bounded =
+      item.idempotencyKey !== null &&
+      (await runner.run(boundLockWait, [Math.max(1, lockTimeoutMs)])).length === 1;
     const rows = await runner.run(startKeyedExecutions, startValues([item], lease.claimant, false));
+    if (bounded) await runner.run(unboundLockWait, []);
     const reply = decodeStart(rows, true);
     if (isCreated(reply, item.id)) await runner.run(notify, [CHANNEL, plainArray([payload])]);
     return reply;

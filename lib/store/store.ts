@@ -50,6 +50,7 @@ export type {
   OutcomeDetail,
   ReadiedTask,
 } from './statements/complete-tasks.js';
+export { OverdueTransactionError } from './overdue-transaction.js';
 export { isCreated } from './statements/start-executions.js';
 export { FIRST_TOKEN } from './statements/statement.js';
 export type { LeaseRow } from './statements/recovery.js';
@@ -141,13 +142,23 @@ export interface TenantStore {
   classifyFailure(error: unknown): Failure;
 
   /** Creates executions. `keyed`, or sent again: tells which were created now; otherwise all are. */
-  start(items: readonly StartItem[], lease: LeaseWrite, keyed: boolean): Promise<StartReply>;
-  /** The same inside the caller's transaction, with a notification at its commit. */
+  start(
+    items: readonly StartItem[],
+    lease: LeaseWrite,
+    keyed: boolean,
+    lockTimeoutMs?: number,
+  ): Promise<StartReply>;
+  /**
+   * The same inside the caller's transaction, with a notification at its commit.
+   *
+   * @param lockTimeoutMs - how long to wait for a key that another transaction holds, unless the caller's says
+   */
   startIn(
     manager: EntityManager,
     item: StartItem,
     lease: LeaseWrite,
     payload: string,
+    lockTimeoutMs: number,
   ): Promise<StartReply>;
   /** The ids that hold these keys, by index; undefined where none does. */
   findByKeys(

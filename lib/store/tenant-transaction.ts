@@ -1,6 +1,7 @@
 import pg from 'pg';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
 import { answered, cut } from './cut.js';
+import { withinLimits } from './overdue-transaction.js';
 import { ASSUME_LOGIN, loginConnection } from './role-connection.js';
 import { transactionStatus, whenSettled } from './transaction-status.js';
 
@@ -41,18 +42,28 @@ export async function runInTenantTransaction<T>(
   const queryRunner = dataSource.createQueryRunner();
   try {
     const client = loginConnection((await queryRunner.connect()) as pg.ClientBase);
-    await answered(client, () => queryRunner.startTransaction());
-    const result = await workOrRollBack(queryRunner, client, async () => {
-      await answered(client, () => queryRunner.query(localSettings(schema, options)));
-      const value = await cutAfter(options.signal, client, () => work(queryRunner.manager, client));
-      await assertStillOpen(client);
-      return value;
-    });
-    await answered(client, () => queryRunner.commitTransaction());
-    return result;
+    return await withinLimits(client, () => runOn(queryRunner, client, schema, work, options));
   } finally {
     await queryRunner.release();
   }
+}
+
+async function runOn<T>(
+  queryRunner: QueryRunner,
+  client: pg.ClientBase,
+  schema: string,
+  work: TenantWork<T>,
+  options: TenantTransactionOptions,
+): Promise<T> {
+  await answered(client, () => queryRunner.startTransaction());
+  const result = await workOrRollBack(queryRunner, client, async () => {
+    await answered(client, () => queryRunner.query(localSettings(schema, options)));
+    const value = await cutAfter(options.signal, client, () => work(queryRunner.manager, client));
+    await assertStillOpen(client);
+    return value;
+  });
+  await answered(client, () => queryRunner.commitTransaction());
+  return result;
 }
 
 /** One message, since each statement would be a round trip; hence no parameters, but a quoted name and a number. */
@@ -69,24 +80,31 @@ function localSettings(
 }
 
 /**
- * A statement that hangs, on a lock or in a network that swallows all, would keep the connection and the handler's slot
- * for as long as it likes.
+ * A statement that hangs, on a lock or in a network that swallows all, would keep the connection for as long as it
+ * likes; so would work that awaits something else and never returns. Its connection is cut, and it isn't waited for.
  */
 async function cutAfter<T>(
   signal: AbortSignal | undefined,
   client: pg.ClientBase,
   work: () => Promise<T>,
 ): Promise<T> {
+  if (signal === undefined) return work();
   let timer: NodeJS.Timeout | undefined;
-  const abort = (): void => {
-    timer = setTimeout(() => cut(client), ABORT_GRACE_MS);
-    timer.unref();
-  };
-  signal?.addEventListener('abort', abort, { once: true });
+  let abort: () => void = () => undefined;
+  const wasCut = new Promise<never>((_, reject) => {
+    abort = (): void => {
+      timer = setTimeout(() => {
+        cut(client);
+        reject(new Error('The connection was cut: its work went on after its signal was aborted.'));
+      }, ABORT_GRACE_MS);
+      timer.unref();
+    };
+  });
+  signal.addEventListener('abort', abort, { once: true });
   try {
-    return await work();
+    return await Promise.race([work(), wasCut]);
   } finally {
-    signal?.removeEventListener('abort', abort);
+    signal.removeEventListener('abort', abort);
     clearTimeout(timer);
   }
 }

@@ -3,6 +3,7 @@ import { Logger } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
 import { Subject } from 'rxjs';
 import type { WorkflowRegistry } from '../discovery/registered-workflow.js';
+import { describeHung } from '../engine/hung-handlers.js';
 import { TenantEngine } from '../engine/tenant-engine.js';
 import type { EngineEvent } from '../engine/tenant-events.js';
 import { CloacinaRecovery } from '../recovery/cloacina-recovery.js';
@@ -73,11 +74,15 @@ export class ServedTenant {
    * @param timeoutMs - how long running handlers may go on; default: the tenant's `shutdownTimeout`
    */
   drain(timeoutMs = this.options.shutdownTimeoutMs): Promise<void> {
-    this.drained ??= this.engine.drain(timeoutMs).then(() => {
-      this.login.recovery.remove(this.options.tenant);
-      this.login.process.remove(this.engine);
-    });
+    this.drained ??= this.stop(timeoutMs);
     return this.drained;
+  }
+
+  private async stop(timeoutMs: number): Promise<void> {
+    // First: it would take orphans as claims of this process.
+    this.login.recovery.remove(this.options.tenant);
+    await this.engine.drain(timeoutMs);
+    this.login.process.remove(this.engine);
   }
 
   /** After the drain: waiters are told, and nothing of the tenant is left in this process but its login. */
@@ -111,7 +116,7 @@ export class ServedTenant {
   private createRecovery(): CloacinaRecovery {
     const { engine, login } = this;
     const { tenant, enableRecovery, maxRecoveryAttempts } = this.options;
-    login.recovery.add({
+    const recovery = login.recovery.add({
       tenant,
       enableRecovery,
       maxRecoveryAttempts,
@@ -124,6 +129,7 @@ export class ServedTenant {
       workIsReady: () => engine.workIsReady(),
       becomesDue: (times) => engine.becomesDue(times),
     });
+    engine.isRecovering = () => recovery.isTaking;
     if (!enableRecovery) {
       new Logger('CloacinaRecovery').warn(
         `Tenant "${tenant}": recovery is off (enableRecovery: false). Tasks of lost processes stay as they are, unless ` +
@@ -134,6 +140,12 @@ export class ServedTenant {
       store: engine.store,
       run: () => login.recovery.runOnce('manual', [tenant]),
       claimable: () => engine.catalog.claimable,
+      hung: () =>
+        engine.hungHandlers().map((hung) => ({
+          executionId: hung.executionId,
+          taskName: hung.taskName,
+          reason: describeHung(hung),
+        })),
       nameTask: async (definitionId, taskNo) => {
         const { workflow } = await definitionToShow(
           engine.catalog,

@@ -28,6 +28,7 @@ export interface HostedTenantOptions extends ConnectionSource {
   readonly leaseDurationMs: number;
   readonly shutdownTimeoutMs: number;
   readonly startTimeoutMs: number;
+  readonly handlerGraceMs: number;
   readonly maxContextSize: number;
   // oxlint-disable-next-line typescript/no-unsafe-function-type -- TypeORM's own type for an entity class
   readonly entities?: readonly (Function | EntitySchema)[];

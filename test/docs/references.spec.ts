@@ -57,6 +57,7 @@ describe('docs/module.md', () => {
     expect(defaultOf('leaseDuration')).toBe(inSeconds(defaults.DEFAULT_LEASE_DURATION_MS));
     expect(defaultOf('shutdownTimeout')).toBe(inSeconds(defaults.DEFAULT_SHUTDOWN_TIMEOUT_MS));
     expect(defaultOf('startTimeout')).toBe(inSeconds(defaults.DEFAULT_START_TIMEOUT_MS));
+    expect(defaultOf('handlerGrace')).toBe(inSeconds(defaults.DEFAULT_HANDLER_GRACE_MS));
     expect(defaultOf('maxContextSize')).toBe(
       `${defaults.DEFAULT_MAX_CONTEXT_SIZE.toLocaleString('en')} bytes (1 MiB)`,
     );

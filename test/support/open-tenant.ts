@@ -110,6 +110,7 @@ const DEFAULTS: Omit<HostedTenantOptions, 'tenant' | 'schema'> = {
   leaseDurationMs: 30_000,
   shutdownTimeoutMs: 5_000,
   startTimeoutMs: 10_000,
+  handlerGraceMs: 30_000,
   maxContextSize: 1_048_576,
   controlConnection: true,
   enableRecovery: true,

@@ -37,7 +37,7 @@ export interface StartItem {
  * Tells which of the definitions are not stored: a database that lost what was written last, or was emptied, has lost
  * them too, and other processes know a definition by its row alone.
  */
-function text(tables: TenantTables, keyed: boolean): string {
+function text(tables: TenantTables, keyed: boolean, bounded = false): string {
   return `WITH e AS MATERIALIZED (
     SELECT * FROM ROWS FROM (
       unnest($1::uuid[]), unnest($2::bigint[]), json_array_elements_text($3::json), json_array_elements_text($4::json),
@@ -56,7 +56,7 @@ function text(tables: TenantTables, keyed: boolean): string {
            CASE WHEN e.run_at IS NOT NULL OR e.delay_ms IS NOT NULL
                 THEN coalesce(e.run_at::timestamptz, now()) + coalesce(e.delay_ms, 0) * interval '1 millisecond' END,
            idempotency_key
-    FROM e
+    FROM e${bounded ? LOCK_TIMEOUT : ''}
     ${keyed ? 'ON CONFLICT DO NOTHING' : ''}
     RETURNING id
   ), ${leaseClause(tables, 17)}, task AS (
@@ -80,6 +80,12 @@ function text(tables: TenantTables, keyed: boolean): string {
   ${keyed ? 'UNION ALL SELECT id, NULL FROM execution' : ''}`;
 }
 
+/**
+ * Sets how long this statement waits for a key that another transaction holds: once, before the first row, and for the
+ * statement's own transaction.
+ */
+const LOCK_TIMEOUT = ` WHERE (SELECT set_config('lock_timeout', $23::text, true)) IS NOT NULL`;
+
 /** For starts without an idempotency key: none can be in conflict. */
 export const startExecutions: Statement = {
   name: 'start_executions',
@@ -90,6 +96,24 @@ export const startExecutions: Statement = {
 export const startKeyedExecutions: Statement = {
   name: 'start_keyed_executions',
   text: (tables) => text(tables, true),
+};
+
+/** The same with a bound on the wait for a held key; for a connection of the library's own. */
+export const startKeyedExecutionsWithin: Statement = {
+  name: 'start_keyed_executions_within',
+  text: (tables) => text(tables, true, true),
+};
+
+/** How long statements of the caller's transaction wait for locks: as long as it says itself, or as given here. */
+export const boundLockWait: Statement = {
+  name: 'bound_lock_wait',
+  text: () =>
+    `SELECT set_config('lock_timeout', $1::text, true) WHERE current_setting('lock_timeout') = '0'`,
+};
+
+export const unboundLockWait: Statement = {
+  name: 'unbound_lock_wait',
+  text: () => `SELECT set_config('lock_timeout', '0', true)`,
 };
 
 export function startValues(

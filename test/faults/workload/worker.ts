@@ -80,6 +80,7 @@ const { runner } = await host.openTenant({
   leaseDurationMs: settings.leaseDurationMs,
   shutdownTimeoutMs: 5_000,
   startTimeoutMs: settings.startTimeoutMs ?? 20_000,
+  handlerGraceMs: 30_000,
   maxContextSize: 1_048_576,
   controlConnection: true,
   controlUrl: settings.controlUrl,

@@ -70,6 +70,7 @@ async function serve(schema: string): Promise<void> {
     leaseDurationMs: 30_000,
     shutdownTimeoutMs: 10_000,
     startTimeoutMs: 30_000,
+    handlerGraceMs: 30_000,
     maxContextSize: 1_048_576,
     controlConnection: true,
     enableRecovery: true,

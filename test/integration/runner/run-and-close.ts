@@ -31,6 +31,7 @@ const { runner } = await host.openTenant({
   leaseDurationMs: 30_000,
   shutdownTimeoutMs: 5_000,
   startTimeoutMs: 10_000,
+  handlerGraceMs: 30_000,
   maxContextSize: 1_048_576,
   controlConnection: true,
   enableRecovery: true,

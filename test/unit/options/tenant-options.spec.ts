@@ -48,6 +48,7 @@ describe('resolveTenantOptions', () => {
       leaseDurationMs: 30_000,
       shutdownTimeoutMs: 30_000,
       startTimeoutMs: 10_000,
+      handlerGraceMs: 30_000,
       maxContextSize: 1_048_576,
       entities: [],
       migrations: [],
