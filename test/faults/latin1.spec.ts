@@ -7,9 +7,8 @@ import type { TaskContext, TaskMethod } from '../../lib/discovery/task-context.j
 import { CloacinaError } from '../../lib/errors/index.js';
 import { type OpenTenant, openTenant } from '../support/open-tenant.js';
 import { connectAdmin, databaseUrl } from '../support/postgres.js';
+import { FOREIGN, UNSTORABLE } from './workload/unstorable.js';
 
-/** What a database with the encoding LATIN1 can't store. */
-const FOREIGN = '日本語';
 const BOUND = { timeout: '15s' } as const;
 
 const name = `latin1_${randomBytes(5).toString('hex')}`;
@@ -94,60 +93,6 @@ async function taskOf(id: string): Promise<TaskRow> {
 async function effects(): Promise<number> {
   return (await client.query('SELECT FROM effect')).rows.length;
 }
-
-/** What handlers do that can't be stored. */
-const UNSTORABLE: [string, (context: TaskContext) => unknown][] = [
-  ['returns it', () => ({ text: FOREIGN })],
-  ['returns it deep in an array', () => ({ list: [{ text: ['plain', FOREIGN] }] })],
-  ['returns it as a key', () => ({ [FOREIGN]: 1 })],
-  [
-    'sets it in the context',
-    (context) => {
-      context.set('text', FOREIGN);
-      return { other: 1 };
-    },
-  ],
-  [
-    'sets it in the context and throws',
-    (context) => {
-      context.set('text', FOREIGN);
-      throw new Error('failed in plain words');
-    },
-  ],
-  [
-    'throws it',
-    () => {
-      throw new Error(FOREIGN);
-    },
-  ],
-  [
-    'throws it as the name of an error',
-    () => {
-      throw Object.assign(new Error('failed'), { name: FOREIGN });
-    },
-  ],
-  [
-    'throws it as a code and a cause',
-    () => {
-      throw Object.assign(new Error('failed', { cause: new TypeError(FOREIGN) }), {
-        code: FOREIGN,
-      });
-    },
-  ],
-  [
-    'sets and throws it',
-    (context) => {
-      context.set('text', FOREIGN);
-      throw new Error(FOREIGN);
-    },
-  ],
-  [
-    'throws many of it',
-    () => {
-      throw new AggregateError([new Error(FOREIGN), new Error('x')], FOREIGN);
-    },
-  ],
-];
 
 describe('A database with the encoding LATIN1', () => {
   it('is warned of at boot', () => {

@@ -35,8 +35,7 @@ export class FaultyServer extends FaultyNetwork {
 
   static async start(settings: ServerSettings = {}): Promise<FaultyServer> {
     const { maxConnections, smallDisk } = settings;
-    const script =
-      smallDisk === undefined ? 'runs-a-server.mjs' : 'runs-a-server-on-a-small-disk.mjs';
+    const script = `runs-a-server${smallDisk === undefined ? '' : '-on-a-small-disk'}.mjs`;
     const env = {
       ...(maxConnections === undefined ? {} : { MAX_CONNECTIONS: String(maxConnections) }),
       ...(smallDisk === undefined ? {} : { SMALL_DISK_MB: String(smallDisk) }),
@@ -136,9 +135,8 @@ export class FaultyServer extends FaultyNetwork {
   /** The server dies, and that backup takes its place under the same address. */
   async goBack(label: string, way: WayBack): Promise<void> {
     this.count(`back in time, ${way}`);
-    const newTimeline = way === 'new timeline';
-    await this.order({ order: 'goBack', label, newTimeline });
-    if (newTimeline) await this.promote();
+    await this.order({ order: 'goBack', label, newTimeline: way === 'new timeline' });
+    if (way === 'new timeline') await this.promote();
   }
 
   /** For connections that are open as well. */

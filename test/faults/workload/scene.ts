@@ -78,6 +78,21 @@ export class Scene extends Workload {
     );
   }
 
+  /** Another run of the same task. */
+  async hasBegunAgain({ executionId, task, run }: Entry): Promise<void> {
+    await waitFor(
+      () =>
+        this.entries().some(
+          (entry) =>
+            entry.what === 'begun' &&
+            entry.executionId === executionId &&
+            entry.task === task &&
+            entry.run !== run,
+        ),
+      { deadline: BOUND_MS, what: `another run of ${task} of ${executionId}` },
+    );
+  }
+
   async hasEnded({ run }: Entry): Promise<void> {
     await waitFor(
       () => this.entries().some((entry) => entry.what === 'ended' && entry.run === run),
@@ -95,6 +110,15 @@ export class Scene extends Workload {
   async taskIs(id: string, taskNo: number, status: string): Promise<void> {
     const rows = 'cloacina_task_execution WHERE execution_id = $1 AND task_no = $2 AND status = $3';
     await this.rowIs(rows, [id, taskNo, status]);
+  }
+
+  /** But for executions in which a handler's own statement was refused: that was its attempt. */
+  async violationsButOwn(): Promise<string[]> {
+    const own = this.entries().filter(({ what }) => what === 'threw');
+    const violations = await this.violations();
+    return violations.filter(
+      (text) => !own.some(({ executionId }) => text.startsWith(executionId)),
+    );
   }
 
   /** Does what `steps` does; its failure says what the processes printed and how far each task has come. */

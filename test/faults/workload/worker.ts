@@ -29,7 +29,6 @@ export interface WorkerSettings {
   readonly maxConcurrentTasks: number;
   readonly poolSize: number;
   readonly padding?: number;
-  readonly startTimeoutMs?: number;
   /** Past a pooler. */
   readonly controlUrl?: string;
   readonly withoutFence?: boolean;
@@ -79,7 +78,7 @@ const { runner } = await host.openTenant({
   maxConcurrentTasks: settings.maxConcurrentTasks,
   leaseDurationMs: settings.leaseDurationMs,
   shutdownTimeoutMs: 5_000,
-  startTimeoutMs: settings.startTimeoutMs ?? 20_000,
+  startTimeoutMs: 20_000,
   handlerGraceMs: 30_000,
   maxContextSize: 1_048_576,
   controlConnection: true,
