@@ -8,6 +8,7 @@ import {
 import { ModulesContainer } from '@nestjs/core';
 import type { TenantRequest } from './cloacina.options.js';
 import { Boot } from './boot/boot.js';
+import { FailedProviders } from './boot/failed-providers.js';
 import { CloacinaLifecycleModule } from './boot/lifecycle.module.js';
 import { SHARED_OPTIONS, TENANT_HOST, type GivenOptions } from './boot/registration.js';
 import { servesOnly } from './discovery/served-workflows.js';
@@ -79,13 +80,20 @@ import { TenantResolver } from './tenants/tenant-resolver.js';
   ],
 })
 export class CloacinaCoreModule implements OnModuleInit, OnApplicationShutdown {
+  private readonly failedProviders: FailedProviders;
+
   constructor(
     @Inject(Boot) private readonly boot: Boot,
-    @Inject(TENANT_HOST) private readonly host: Pick<TenantHost, 'close' | 'discover'>,
-  ) {}
+    @Inject(TENANT_HOST)
+    private readonly host: Pick<TenantHost, 'close' | 'discover' | 'stopWaiting'>,
+    @Inject(ModulesContainer) modules: ModulesContainer,
+  ) {
+    this.failedProviders = new FailedProviders(modules, () => host.stopWaiting());
+  }
 
   /** Every provider is instantiated, and no other module's hook has used one: global modules come first. */
   async onModuleInit(): Promise<void> {
+    this.failedProviders.stop();
     try {
       this.boot.finish();
       if (this.boot.shared.discoverTenants) await this.discover();

@@ -31,7 +31,8 @@ export class CloacinaLifecycleModule implements OnApplicationBootstrap, OnModule
 
   constructor(
     @Inject(ModulesContainer) modules: ModulesContainer,
-    @Inject(TENANT_HOST) private readonly host: Pick<TenantHost, 'startClaiming' | 'drain'>,
+    @Inject(TENANT_HOST)
+    private readonly host: Pick<TenantHost, 'startClaiming' | 'drain' | 'close'>,
     @Inject(Boot) private readonly boot: Boot,
   ) {
     for (const module of modules.values()) {
@@ -40,7 +41,13 @@ export class CloacinaLifecycleModule implements OnApplicationBootstrap, OnModule
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    await this.host.startClaiming();
+    try {
+      await this.host.startClaiming();
+    } catch (error) {
+      // The boot ends here, and nothing else would close what is open.
+      await this.host.close();
+      throw error;
+    }
     if (this.boot.shared.maxConcurrentTasks > 0) {
       this.hooksCheck = setTimeout(
         () => this.warnWithoutShutdownHooks(),

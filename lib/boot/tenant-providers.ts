@@ -9,6 +9,7 @@ import { CloacinaRunner } from '../runner/cloacina-runner.js';
 import { CloacinaMigrator } from '../tenants/cloacina-migrator.js';
 import type { Tenant } from '../tenants/tenant.js';
 import type { TenantHost } from '../tenants/tenant-host.js';
+import { unavailableTenant, type ProvidedParts } from '../tenants/unavailable-tenant.js';
 import { ConfigurationError, listNames } from '../errors/index.js';
 import { Boot } from './boot.js';
 import {
@@ -18,21 +19,24 @@ import {
   type GivenOptions,
   type TenantRegistration,
 } from './registration.js';
-import { unavailable } from './unavailable.js';
+
+// oxlint-disable-next-line typescript/no-unsafe-function-type -- TypeORM's own type for an entity class
+type Entity = Function | EntitySchema;
 
 /** Of each tenant there is one of these, under a string with the tenant's name. */
 const PARTS: readonly {
   readonly type: Type<unknown>;
-  readonly read: (hosted: Tenant) => object;
+  readonly read: (parts: ProvidedParts) => object;
 }[] = [
-  { type: CloacinaRunner, read: (hosted) => hosted.runner },
-  { type: CloacinaMigrator, read: (hosted) => hosted.migrator },
-  { type: CloacinaRecovery, read: (hosted) => hosted.recovery },
+  { type: CloacinaRunner, read: ({ runner }) => runner },
+  { type: CloacinaMigrator, read: ({ migrator }) => migrator },
+  { type: CloacinaRecovery, read: ({ recovery }) => recovery },
 ];
 
-/** A tenant that was opened, or that cannot be: then all that is read of it are stand-ins. */
+/** What is provided of a tenant that was opened, or of one that cannot be: then all of it are stand-ins. */
 interface OpenedTenant {
-  from(read: (hosted: Tenant) => object): object;
+  readonly parts: ProvidedParts;
+  readonly repositoryOf: (entity: Entity) => object;
 }
 
 /** What modules can inject of one tenant. `entities` are known when the options are given, not made. */
@@ -64,14 +68,15 @@ function openedProvider(registration: TenantRegistration): FactoryProvider {
     ): Promise<OpenedTenant> => {
       const options = boot.optionsOf(registration, given);
       if (options === undefined || !boot.isSound) {
-        return { from: () => unavailable(() => boot.error()) };
+        const parts = unavailableTenant(() => boot.error());
+        return { parts, repositoryOf: () => parts.repository };
       }
       try {
         const hosted = await host.openTenant({
           ...options,
           serves: servesOnly(options.workflows),
         });
-        return { from: (read) => read(hosted) };
+        return opened(hosted);
       } catch (error) {
         // The boot ends here, and nothing else would close what is open.
         await host.close();
@@ -81,28 +86,36 @@ function openedProvider(registration: TenantRegistration): FactoryProvider {
   };
 }
 
+function opened({ dataSource, runner, migrator, recovery }: Tenant): OpenedTenant {
+  return {
+    parts: { runner, migrator, recovery, dataSource, manager: dataSource.manager },
+    repositoryOf: (entity) =>
+      dataSource.getMetadata(entity).treeType === undefined
+        ? dataSource.getRepository(entity)
+        : dataSource.getTreeRepository(entity),
+  };
+}
+
 function namedParts(tenant: string): FactoryProvider[] {
-  return PARTS.map(({ type, read }) => fromTenant(tenantToken(type, tenant), read));
+  return PARTS.map(({ type, read }) =>
+    fromTenant(tenantToken(type, tenant), ({ parts }) => read(parts)),
+  );
 }
 
 function fromTenant(
   provide: FactoryProvider['provide'],
-  read: (hosted: Tenant) => object,
+  read: (opened: OpenedTenant) => object,
 ): FactoryProvider {
-  return {
-    provide,
-    inject: [OPENED_TENANT],
-    useFactory: (opened: OpenedTenant) => opened.from(read),
-  };
+  return { provide, inject: [OPENED_TENANT], useFactory: read };
 }
 
-/** The classes themselves: the only tenant's. With several, whoever injects one was reported already. */
+/** The classes themselves: the only tenant's. With several, every place that injects one was reported already. */
 function classParts(): FactoryProvider[] {
   return PARTS.map(({ type, read }) => ({
     provide: type,
     inject: [Boot, OPENED_TENANT],
-    useFactory: (boot: Boot, opened: OpenedTenant) =>
-      boot.hasOneTenant ? opened.from(read) : unavailable(() => ambiguous(type, boot)),
+    useFactory: (boot: Boot, { parts }: OpenedTenant) =>
+      boot.hasOneTenant ? read(parts) : read(unavailableTenant(() => ambiguous(type, boot))),
   }));
 }
 
@@ -119,21 +132,16 @@ function dataSourceProviders(
   entities: CloacinaTenantOptions['entities'],
 ): FactoryProvider[] {
   return [
-    fromTenant(getDataSourceToken(tenant), ({ dataSource }) => dataSource),
-    fromTenant(getEntityManagerToken(tenant), ({ dataSource }) => dataSource.manager),
+    fromTenant(getDataSourceToken(tenant), ({ parts }) => parts.dataSource),
+    fromTenant(getEntityManagerToken(tenant), ({ parts }) => parts.manager),
     ...entitiesIn(entities).map((entity) =>
-      fromTenant(getRepositoryToken(entity, tenant), ({ dataSource }) =>
-        dataSource.getMetadata(entity).treeType === undefined
-          ? dataSource.getRepository(entity)
-          : dataSource.getTreeRepository(entity),
-      ),
+      fromTenant(getRepositoryToken(entity, tenant), ({ repositoryOf }) => repositoryOf(entity)),
     ),
   ];
 }
 
 /** What is no entity is reported with the other options. */
-// oxlint-disable-next-line typescript/no-unsafe-function-type -- TypeORM's own type for an entity class
-function entitiesIn(entities: unknown): (Function | EntitySchema)[] {
+function entitiesIn(entities: unknown): Entity[] {
   return Array.isArray(entities) ? entities.filter(isEntity) : [];
 }
 

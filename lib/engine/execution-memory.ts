@@ -65,7 +65,7 @@ export class ExecutionMemory {
 
   /** Forgets the outcomes of all other tasks. */
   keepAncestorsOf(tasks: readonly number[]): void {
-    for (const no of [...this.outcomes.keys()]) {
+    for (const no of this.outcomes.keys()) {
       if (tasks.some((task) => this.workflow.isAncestor(no, task))) continue;
       this.outcomes.delete(no);
       if (this.isLeaf(no)) this.knownLeaves--;

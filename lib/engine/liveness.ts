@@ -32,8 +32,9 @@ export class Liveness<S extends ControlSession> {
     return this.current;
   }
 
-  /** Opens the first session; rejects when that fails, so that a boot can say so. */
+  /** Opens the first session, or the first after a stop; rejects when that fails, so that a boot can say so. */
   async start(): Promise<void> {
+    this.stopped = false;
     await this.open();
   }
 

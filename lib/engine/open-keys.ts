@@ -31,7 +31,7 @@ export class OpenKeys {
   }
 
   private forgetEnded(): void {
-    for (const key of [...this.holders.keys()]) this.isHeld(key);
+    for (const key of this.holders.keys()) this.isHeld(key);
     this.lookAt = Math.max(FIRST_LOOK_AT, 2 * this.holders.size);
   }
 }

@@ -39,6 +39,8 @@ export interface ProcessEngineOptions<S extends EngineSession> {
     onPayload: (payload: string) => void,
     onLost: (error: Error | undefined) => void,
   ) => Promise<S>;
+  /** Sends what is announced while there is no session. */
+  readonly notify?: (payloads: readonly string[]) => Promise<void> | undefined;
 }
 
 /**
@@ -83,7 +85,10 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
       tenants: () => this.tenants.values(),
       session: () => this.liveness.session,
     });
-    this.announcer = new Announcer((payloads) => this.liveness.session?.notify(payloads));
+    this.announcer = new Announcer((payloads) => {
+      const { session } = this.liveness;
+      return session === undefined ? options.notify?.(payloads) : session.notify(payloads);
+    });
     this.tasksDue = new DueTimers((tenant) => {
       this.tenants.get(tenant)?.workIsDue();
       void this.lookAhead(tenant);
@@ -142,7 +147,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
     this.deadlinesDue.clear(tenant);
   }
 
-  /** Connects, so that the process is known to live; nothing is claimed yet. */
+  /** Connects, so that the process is known to live; nothing is claimed yet. Also after a stop. */
   async start(): Promise<void> {
     await this.liveness.start();
     this.leases.start();

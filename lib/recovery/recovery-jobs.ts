@@ -22,7 +22,11 @@ export const RECOVERY_JOB = 'cloacina-recovery';
 export class CloacinaRecoveryJobs {
   constructor(@Inject(RECOVERY_PASSES) private readonly passes: RecoveryPasses) {}
 
-  @Cron(CronExpression.EVERY_30_SECONDS, { name: RECOVERY_JOB, waitForCompletion: true })
+  @Cron(CronExpression.EVERY_30_SECONDS, {
+    name: RECOVERY_JOB,
+    waitForCompletion: true,
+    unrefTimeout: true,
+  })
   async recover(): Promise<void> {
     await this.passes.recoverOnce();
   }

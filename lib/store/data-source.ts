@@ -61,7 +61,7 @@ export interface CreateTenantDataSource {
  */
 export function createTenantDataSource(settings: CreateTenantDataSource): DataSource {
   const { pool, schema, entities = [], migrations = [], libraryEntities = true } = settings;
-  return new DataSource({
+  const dataSource = new DataSource({
     ...permittedOptions(settings.options ?? {}),
     type: 'postgres',
     schema,
@@ -74,6 +74,11 @@ export function createTenantDataSource(settings: CreateTenantDataSource): DataSo
     synchronize: false,
     dropSchema: false,
     migrationsRun: false,
+  });
+  // Accessors of TypeORM's that throw with every other database, also when a module only walks its providers.
+  return Object.defineProperties(dataSource, {
+    mongoManager: { value: undefined },
+    sqljsManager: { value: undefined },
   });
 }
 

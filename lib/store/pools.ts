@@ -21,6 +21,8 @@ export interface LoginPools {
   readonly general: pg.Pool;
   /** Who is next to use one of these, for a statement. */
   readonly turns: { readonly statements: ConnectionTurns; readonly general: ConnectionTurns };
+  /** Whether connections stay open while nothing uses them. Until told otherwise they do; see {@link BRIEFLY}. */
+  keep(connections: boolean): void;
   /** For a tenant that asks for more connections than those before it: the largest wish wins. */
   grow(poolSize: number): void;
   end(): Promise<void>;
@@ -48,6 +50,14 @@ const STATEMENT_SETTINGS = [
 /** At most so many hot statements at a time: more would only share the same cores of the server. */
 const MAX_STATEMENT_CONNECTIONS = 4;
 
+/**
+ * Idle connections of an application that boots. When its boot fails in another module, Nest tells nothing: no hook is
+ * called, and the application object may never have existed. So until the bootstrap the library keeps nothing that it
+ * isn't using: idle connections don't hold up the end of the process, and are closed after a second.
+ */
+const BRIEFLY = { allowExitOnIdle: true, idleTimeoutMillis: 1_000 };
+const FOR_LONG = { allowExitOnIdle: false, idleTimeoutMillis: 30_000 };
+
 const READ_COMMITTED = '-c default_transaction_isolation=read\\ committed';
 
 export function createPools(settings: PoolSettings): LoginPools {
@@ -60,24 +70,27 @@ export function createPools(settings: PoolSettings): LoginPools {
     keepAliveInitialDelayMillis: 20_000,
     // Connections age: a backend's cache grows by some 120 kB with each schema that it touches, and forgets none.
     maxLifetimeSeconds: 900,
-    idleTimeoutMillis: 30_000,
-    allowExitOnIdle: false,
+    ...FOR_LONG,
   };
   const own = settings.connection.options ?? '';
   const statements: pg.Pool[] = [];
+  let kept = true;
+  const apply = (pool: pg.Pool, index?: number): void => {
+    // Two stay open: a tenant that begins to work after a quiet minute doesn't wait for a connection to be made.
+    const min = kept && index !== undefined && index < 2 ? 1 : 0;
+    Object.assign(pool.options, kept ? FOR_LONG : BRIEFLY, { min });
+  };
   const growStatements = (size: number): void => {
     while (statements.length < size) {
-      statements.push(
-        quietPool({
-          ...shared,
-          max: 1,
-          // Two stay open: a tenant that begins to work after a quiet minute doesn't wait for a connection to be made.
-          min: statements.length < 2 ? 1 : 0,
-          // The network has swallowed the statement or its answer. It is sent again.
-          query_timeout: ANSWER_TIMEOUT_MS,
-          options: `${own} ${READ_COMMITTED} ${STATEMENT_SETTINGS}`.trim(),
-        }),
-      );
+      const pool = quietPool({
+        ...shared,
+        max: 1,
+        // The network has swallowed the statement or its answer. It is sent again.
+        query_timeout: ANSWER_TIMEOUT_MS,
+        options: `${own} ${READ_COMMITTED} ${STATEMENT_SETTINGS}`.trim(),
+      });
+      apply(pool, statements.length);
+      statements.push(pool);
     }
   };
   growStatements(statementShare(settings.poolSize));
@@ -90,6 +103,11 @@ export function createPools(settings: PoolSettings): LoginPools {
     statements,
     general,
     turns: { statements: new ConnectionTurns(statements), general: new ConnectionTurns([general]) },
+    keep: (connections) => {
+      kept = connections;
+      for (const [index, pool] of statements.entries()) apply(pool, index);
+      apply(general);
+    },
     grow: (poolSize) => {
       growStatements(statementShare(poolSize));
       general.options.max = Math.max(general.options.max, generalShare(poolSize));

@@ -40,8 +40,8 @@ const warned = new Map<string, number>();
  * be found out, in a failed transaction for instance.
  */
 export async function explainReadOnly(
-  error: unknown,
   client: Pick<pg.ClientBase | pg.Pool, 'query'>,
+  error: unknown,
 ): Promise<unknown> {
   const facts = await readFacts(client).catch(() => undefined);
   if (facts === undefined) return error;
@@ -61,7 +61,7 @@ async function readFacts(
   client: Pick<pg.ClientBase | pg.Pool, 'query'>,
 ): Promise<Facts | undefined> {
   // The driver's types have one query for each kind of client.
-  const query = client.query.bind(client) as pg.ClientBase['query'];
+  const query = client.query.bind(client);
   const { rows } = await query<Facts>(
     `SELECT pg_is_in_recovery() AS is_standby, s.source, session_user AS login, current_database() AS database
        FROM pg_catalog.pg_settings s WHERE s.name = 'default_transaction_read_only' AND s.setting = 'on'

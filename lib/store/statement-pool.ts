@@ -70,7 +70,7 @@ export class TenantStatements {
         : await client.query<(string | null)[]>({ ...config, text: text() });
       return result.rows;
     } catch (error) {
-      if (sqlState(error) === READ_ONLY) throw await explainReadOnly(error, client);
+      if (sqlState(error) === READ_ONLY) throw await explainReadOnly(client, error);
       throw this.explained(error, client);
     }
   }

@@ -36,18 +36,20 @@ export async function whileDatabaseIsAway<T>(
     try {
       return await work();
     } catch (error) {
+      // What was tried may have said already that the database is away; then its reason is the news.
+      const cause = error instanceof DatabaseUnavailableError ? (error.cause ?? error) : error;
       const waitedMs = Math.round(performance.now() - began);
       if (error instanceof ReadOnlyLogin) throw error.asPermissionError();
       if (signal.aborted || !isWorthWaiting(error)) throw withoutDriver(error, tenant);
       if (waitedMs > patienceMs) {
         throw new DatabaseUnavailableError(
           tenant === undefined ? { waitedMs } : { tenant, waitedMs },
-          { cause: error },
+          { cause },
         );
       }
       if (attempt === 0 && mayWarn()) {
         new Logger('Cloacina').warn(
-          `${tenant === undefined ? 'W' : `Tenant "${tenant}": w`}aiting for the database: ${toStoredError(error).message}`,
+          `${tenant === undefined ? 'W' : `Tenant "${tenant}": w`}aiting for the database: ${toStoredError(cause).message}`,
         );
       }
       await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);

@@ -2,11 +2,15 @@ import { Logger } from '@nestjs/common';
 import { lockKeyOf, ProcessEngine } from '../engine/process-engine.js';
 import type { RunQueue } from '../engine/run-queue.js';
 import { RecoveryWatch } from '../recovery/recovery-watch.js';
+import type { RecoveryReport } from '../recovery/tenant-recovery.js';
 import { ControlConnection, NotASessionError } from '../store/control-connection.js';
 import { connectionConfig, type ConnectionSource } from '../store/connection-config.js';
 import { PoolSession } from '../store/pool-session.js';
 import { createPools, type LoginPools } from '../store/pools.js';
 import { APPLICATION_PREFIX } from '../store/session-statements.js';
+
+/** The longest that Node has, in milliseconds. */
+const MAX_INTERVAL_MS = 2 ** 31 - 1;
 
 export interface LoginSettings extends ConnectionSource {
   /** A direct URL for the control connection, where `databaseUrl` leads to a pooler. */
@@ -29,8 +33,15 @@ export class LoginEngine {
   readonly recovery: RecoveryWatch;
   /** Called when a tenant has appeared on this database that this process may not know. */
   onTenants: () => void = () => undefined;
-  private started: Promise<void> | undefined;
+  private connected: Promise<void> | undefined;
+  private disconnected: Promise<void> | undefined;
+  /** Passes that connect for themselves alone. */
+  private visits = 0;
+  /** The application has bootstrapped, and the connection stays. */
+  private started = false;
+  private closed = false;
   private claiming = false;
+  private keepAlive: NodeJS.Timeout | undefined;
 
   constructor(settings: LoginSettings, slots: RunQueue) {
     const connection = connectionConfig(settings);
@@ -55,12 +66,16 @@ export class LoginEngine {
               onLost,
             }).catch((error: unknown) => this.withoutSession(error))
           : Promise.resolve(new PoolSession(this.pools)),
+      // While the application boots, there is no control connection.
+      notify: (payloads) =>
+        this.started ? undefined : new PoolSession(this.pools).notify(payloads),
     });
     this.pools = createPools({
       connection,
       poolSize: settings.poolSize,
       applicationName: `${APPLICATION_PREFIX}${this.process.processId}`,
     });
+    this.pools.keep(false);
     this.recovery = new RecoveryWatch({
       processId: this.process.processId,
       lockKeyOf,
@@ -79,9 +94,36 @@ export class LoginEngine {
     return new PoolSession(this.pools);
   }
 
-  /** Connects; once, whoever asks first, and again if that failed. */
-  start(): Promise<void> {
-    this.started ??= this.process
+  /**
+   * Connects for good, when the application bootstraps: from now on the process is known to live, connections stay open,
+   * and the process doesn't end by itself. Before, nothing is held that isn't used, because Nest doesn't tell when a
+   * boot fails. Once for all that ask, and again if that failed.
+   */
+  async start(): Promise<void> {
+    if (!this.started && !this.closed) {
+      this.started = true;
+      this.pools.keep(true);
+      // Neither timers nor a control connection that is away keep a process alive.
+      this.keepAlive = setInterval(() => undefined, MAX_INTERVAL_MS);
+    }
+    await this.connect();
+  }
+
+  /** Looks for lost processes of some tenants now. Before the bootstrap it connects for as long as that takes. */
+  async recoverNow(tenants: readonly string[]): Promise<RecoveryReport> {
+    this.visits++;
+    try {
+      await this.connect();
+      return await this.recovery.runOnce('manual', tenants);
+    } finally {
+      if (--this.visits === 0 && !this.started) await this.disconnect();
+    }
+  }
+
+  private async connect(): Promise<void> {
+    await this.disconnected;
+    if (this.closed) return;
+    this.connected ??= this.process
       .start()
       .then(() => {
         this.recovery.start();
@@ -89,10 +131,17 @@ export class LoginEngine {
         void this.warnOfEncoding().catch(() => undefined);
       })
       .catch((error: unknown) => {
-        this.started = undefined;
+        this.connected = undefined;
         throw error;
       });
-    return this.started;
+    return this.connected;
+  }
+
+  private disconnect(): Promise<void> {
+    this.connected = undefined;
+    this.recovery.stop();
+    this.disconnected = this.process.stop();
+    return this.disconnected;
   }
 
   private async warnOfEncoding(): Promise<void> {
@@ -112,6 +161,8 @@ export class LoginEngine {
   }
 
   async close(): Promise<void> {
+    this.closed = true;
+    clearInterval(this.keepAlive);
     this.recovery.stop();
     await this.process.stop();
     await this.pools.end();

@@ -26,7 +26,7 @@ export async function explainFailure(failure: unknown, step: FailedStep): Promis
   if (failure instanceof CloacinaError) return failure;
   const { schema, migration } = step;
   if (sqlState(failure) === READ_ONLY) {
-    const explained = await explainReadOnly(failure, step.pool);
+    const explained = await explainReadOnly(step.pool, failure);
     if (explained instanceof ReadOnlyLogin) return explained.asPermissionError(schema);
   }
   // A migration that was cut short was rolled back, or committed after all: the next run finds out.

@@ -138,7 +138,7 @@ export class ServedTenant {
     }
     return new CloacinaRecovery({
       store: engine.store,
-      run: () => login.recovery.runOnce('manual', [tenant]),
+      run: () => login.recoverNow([tenant]),
       claimable: () => engine.catalog.claimable,
       hung: () =>
         engine.hungHandlers().map((hung) => ({

@@ -38,7 +38,10 @@ export class TenantHost {
   private readonly opener: TenantOpener;
   /** Aborts when the shutdown begins. */
   private readonly stopping = new AbortController();
+  /** Aborts when the boot has failed, also elsewhere in the application. */
+  private readonly failed = new AbortController();
   private discovery: TenantDiscovery | undefined;
+  private discovering: LoginEngine | undefined;
   private claiming = false;
 
   constructor(
@@ -47,7 +50,10 @@ export class TenantHost {
     maxConcurrentTasks: number,
   ) {
     this.logins = new Logins(new RunQueue(maxConcurrentTasks));
-    this.opener = new TenantOpener({ registry, stopping: this.stopping.signal });
+    this.opener = new TenantOpener({
+      registry,
+      stopping: AbortSignal.any([this.stopping.signal, this.failed.signal]),
+    });
   }
 
   /**
@@ -120,6 +126,7 @@ export class TenantHost {
    */
   async discover({ login: settings, optionsOf }: DiscoverySettings): Promise<void> {
     const login = this.logins.acquire(settings);
+    this.discovering = login;
     this.discovery = new TenantDiscovery({
       login,
       settings,
@@ -133,17 +140,22 @@ export class TenantHost {
       remove: (name) => this.inTurn(name, (served) => this.takeOut(served, 0)),
     });
     await this.opener.whileAway(login, AT_BOOT.patienceMs, async () => {
-      await login.start();
       await this.discovery?.lookOnce();
     });
+  }
+
+  /** The boot has failed elsewhere: tenants that are being opened wait no longer for a database that is away. */
+  stopWaiting(): void {
+    if (!this.claiming) this.failed.abort();
   }
 
   /** Registers definitions and lets the tenants claim. From here on work begins. */
   async startClaiming(): Promise<void> {
     this.claiming = true;
     const tenants = [...this.open.values()];
-    await Promise.all(
-      tenants.map((served) =>
+    await Promise.all([
+      this.hearOfTenants(),
+      ...tenants.map((served) =>
         this.opener.serve(served, AT_BOOT.patienceMs).catch(async (error: unknown) => {
           // It was removed meanwhile.
           if (served.isDraining) return;
@@ -153,8 +165,15 @@ export class TenantHost {
           this.discovery?.report(served.options, error);
         }),
       ),
-    );
+    ]);
     this.discovery?.start();
+  }
+
+  /** The login that discovers may have no tenant yet. */
+  private async hearOfTenants(): Promise<void> {
+    const login = this.discovering;
+    if (login === undefined) return;
+    await this.opener.whileAway(login, AT_BOOT.patienceMs, () => login.start());
   }
 
   /** One pass over all tenants for what lost processes left. Idempotent. */

@@ -82,7 +82,6 @@ export class TenantOpener {
     let isNamed = false;
     try {
       await this.patiently(options, login, patienceMs, async () => {
-        await login.start();
         isNew = (await together.migrations.add(migrator)).schemaCreated || isNew;
         if (tenant !== schema) isNamed = await together.names.add({ schema, tenant });
         if (!dataSource.isInitialized) await initializeOnPool(pool, dataSource);
@@ -112,6 +111,7 @@ export class TenantOpener {
     const { engine, login, options } = served;
     const together = this.togetherOn(login);
     await this.patiently(options, login, patienceMs, async () => {
+      await login.start();
       await engine.open(engine.catalog.isOpen ? undefined : await together.definitions.add(served));
     });
     await this.patiently(options, login, patienceMs, () => together.begins.add(served));

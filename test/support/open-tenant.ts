@@ -23,7 +23,7 @@ export type WorkflowSource = Type<unknown> | WorkflowDefinition | object;
 export interface OpenOptions extends Partial<HostedTenantOptions> {
   /** Tasks that run at once in the process, whatever the tenant. */
   readonly processTasks?: number;
-  /** False: the tenant is open and nothing is claimed. */
+  /** False: the tenant is open, the process is known to live, and nothing is claimed. */
   readonly claiming?: boolean;
 }
 
@@ -84,6 +84,7 @@ export async function openTenants(
   const open: OpenTenant[] = [];
   for (const options of tenants) open.push(await openOn(host, options));
   if (tenants.every(({ claiming }) => claiming !== false)) await host.startClaiming();
+  else await Promise.all(open.map((tenant) => loginOf(tenant).start()));
   return open;
 }
 

@@ -16,7 +16,6 @@ const TABLES = [
   'execution_event',
   'recovery_event',
   'runner_lease',
-  'migrations',
 ];
 
 const logged: string[] = [];
@@ -41,24 +40,29 @@ const workflow = (name: string) =>
     .task('only', () => undefined)
     .build();
 
+const RAISE = `RAISE EXCEPTION 'refused by a rule'
+  USING ERRCODE = '23514', DETAIL = 'Failing row contains (${SECRET}).'`;
+
 /**
  * From now on all that reads or writes the library's tables fails as a constraint does, whose error shows the row: the
- * tables become views that can't be read, on tables that can't be written.
+ * tables become views that can't be read, on tables that can't be written; of the history, the names can't be read.
  */
 async function refuseAll(url: string, schema: string): Promise<void> {
+  const views = TABLES.map(
+    (table) => `ALTER TABLE cloacina_${table} RENAME TO ${table};
+      CREATE VIEW cloacina_${table} AS SELECT * FROM ${table} WHERE refuse();
+      CREATE TRIGGER refuse BEFORE INSERT OR UPDATE OR DELETE ON ${table} FOR EACH ROW EXECUTE FUNCTION refuse_row();`,
+  );
   await rowsOf(
     url,
     `SET search_path TO "${schema}";
-     CREATE FUNCTION refuse() RETURNS boolean STABLE LANGUAGE plpgsql AS $$ BEGIN
-       RAISE EXCEPTION 'refused by a rule' USING ERRCODE = '23514', DETAIL = 'Failing row contains (${SECRET}).';
-     END $$;
-     CREATE FUNCTION refuse_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM refuse(); RETURN NULL; END $$;
-     ALTER FUNCTION refuse_row() SET search_path TO "${schema}";
-     ${TABLES.map(
-       (table) => `ALTER TABLE cloacina_${table} RENAME TO ${table};
-         CREATE VIEW cloacina_${table} AS SELECT * FROM ${table} WHERE refuse();
-         CREATE TRIGGER refuse BEFORE INSERT OR UPDATE OR DELETE ON ${table} FOR EACH ROW EXECUTE FUNCTION refuse_row();`,
-     ).join('\n')}`,
+     CREATE FUNCTION refuse() RETURNS boolean STABLE LANGUAGE plpgsql AS $$ BEGIN ${RAISE}; END $$;
+     CREATE FUNCTION refuse_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ${RAISE}; END $$;
+     ${views.join('\n')}
+     CREATE TYPE unreadable AS (name text);
+     CREATE FUNCTION refuse_name(unreadable) RETURNS text LANGUAGE plpgsql AS $$ BEGIN ${RAISE}; END $$;
+     CREATE CAST (unreadable AS text) WITH FUNCTION refuse_name(unreadable);
+     ALTER TABLE cloacina_migrations ALTER name TYPE unreadable USING ROW(name)::unreadable;`,
   );
 }
 
@@ -141,9 +145,7 @@ it('Nor do those of the admin', async () => {
   const names = { schema: freshSchema(), username: `refused_${Date.now()}` };
   await rowsOf(
     url,
-    `CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
-       RAISE EXCEPTION 'refused by a rule' USING ERRCODE = '23514', DETAIL = 'Failing row contains (${SECRET}).';
-     END $$;
+    `CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN ${RAISE}; END $$;
      CREATE EVENT TRIGGER refuse ON ddl_command_start WHEN TAG IN ('CREATE SCHEMA', 'CREATE TABLE') EXECUTE FUNCTION refuse()`,
   );
   await expectClean(() => admin.createTenant(names));

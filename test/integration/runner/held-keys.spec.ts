@@ -68,11 +68,13 @@ describe('A start whose key an open transaction holds', () => {
     // In one batch, mixed.
     const free = keysOf('free', 60);
     let settled = 0;
-    const all = held.flatMap((key, i) => [
-      start(tenant, key).finally(() => settled++),
-      start(tenant, free[i] ?? ''),
-    ]);
-    await Promise.all(all.filter((_, i) => i % 2 === 1));
+    const waiting: ReturnType<typeof start>[] = [];
+    const going: ReturnType<typeof start>[] = [];
+    for (const [i, key] of held.entries()) {
+      waiting.push(start(tenant, key).finally(() => settled++));
+      going.push(start(tenant, free[i] ?? ''));
+    }
+    await Promise.all(going);
     // Those that come later as well, alone and without a key.
     for (const key of keysOf('later', 5)) await start(tenant, key);
     await tenant.runner.execute(workflow);
@@ -81,18 +83,14 @@ describe('A start whose key an open transaction holds', () => {
     // What was held goes on as its holder ends.
     await holders[0]?.query('ROLLBACK');
     await holders[1]?.query('COMMIT');
-    const handles = await Promise.all(held.map((_, i) => (i % 3 === 2 ? undefined : all[2 * i])));
+    const handles = await Promise.all(waiting.filter((_, i) => i % 3 !== 2));
     const stored = await tenant.query<{ id: string }>(
       `SELECT id FROM cloacina_workflow_execution WHERE idempotency_key LIKE 'held %'`,
     );
-    const expected = handles.flatMap((handle) => handle?.id ?? []);
-    expect(expected).toHaveLength(40);
-    expect(stored.map(({ id }) => id).sort()).toEqual(expected.sort());
-    expect(handles.map((handle) => handle?.created)).toEqual(
-      held.map((_, i) => [true, false, undefined][i % 3]),
-    );
+    expect(handles.map(({ created }) => created)).toEqual(handles.map((_, i) => i % 2 === 0));
+    expect(stored.map(({ id }) => id).sort()).toEqual(handles.map(({ id }) => id).sort());
     await holders[2]?.query('ROLLBACK');
-    await Promise.all(all);
+    await Promise.all(waiting);
   });
 
   it('fails after startTimeout and says what it waited for; nothing is stored', async () => {

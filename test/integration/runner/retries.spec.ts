@@ -214,9 +214,9 @@ describe('An error that says what to do', () => {
 
   it('errors in errors, however deep, are a failure that is stored', async () => {
     const workflow = failing({ delay: 1, maxAttempts: 2 }, () => {
-      let error = new Error('the innermost');
-      for (let n = 0; n < 5_000; n++) error = new AggregateError([error], '');
-      return error;
+      let inner = new Error('the innermost');
+      for (let n = 0; n < 5_000; n++) inner = new AggregateError([inner], '');
+      return inner;
     });
     const { runner } = await openTenant([workflow]);
     const { tasks } = await runner.execute(workflow, {}, { timeout: '30s' });

@@ -37,6 +37,7 @@ import {
 import {
   startExecutions,
   startKeyedExecutions,
+  startKeyedExecutionsWithin,
   startValues,
 } from '../../../lib/store/statements/start-executions.js';
 import { FIRST_TOKEN, type Statement } from '../../../lib/store/statements/statement.js';
@@ -114,6 +115,17 @@ export const HOT: readonly Hot[] = [
         claimant,
         true,
       ),
+  },
+  {
+    statement: startKeyedExecutionsWithin,
+    values: (ids) => [
+      ...startValues(
+        ids.map(() => startOf(join, { idempotencyKey: randomUUID() })),
+        claimant,
+        true,
+      ),
+      100,
+    ],
   },
   {
     statement: readOutcomes,

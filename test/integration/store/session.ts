@@ -100,7 +100,8 @@ export class Session {
   /** The ids that were created now. */
   async startKeyed(items: readonly StartItem[]): Promise<string[]> {
     const rows = await this.run(startKeyedExecutions, startValues(items, this.claimant, false));
-    return [...decodeStart(rows, true).created];
+    const { created } = decodeStart(rows, true);
+    return created === 'all' ? [] : [...created];
   }
 
   async begin(): Promise<void> {

@@ -4,6 +4,7 @@ import {
   Injectable,
   Module,
   type DynamicModule,
+  type InjectionToken,
   type ModuleMetadata,
 } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
@@ -12,8 +13,11 @@ import {
   getEntityManagerToken,
   getRepositoryToken,
   InjectDataSource,
+  TypeOrmModule,
 } from '@nestjs/typeorm';
 import { describe, expect, it } from '@jest/globals';
+import { firstValueFrom } from 'rxjs';
+import type { DataSource, EntityManager, Repository } from 'typeorm';
 import { TENANT_HOST } from '../../../lib/boot/registration.js';
 import { CloacinaModule } from '../../../lib/cloacina.module.js';
 import {
@@ -22,6 +26,7 @@ import {
   InjectMigrator,
   InjectRunner,
 } from '../../../lib/cloacina.tokens.js';
+import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { Task } from '../../../lib/discovery/task.decorator.js';
 import { Workflow } from '../../../lib/discovery/workflow.decorator.js';
 import { WorkflowRegistry } from '../../../lib/discovery/registered-workflow.js';
@@ -345,26 +350,61 @@ describe('a boot with mistakes', () => {
     ]);
   });
 
-  it('tells whoever uses a tenant before what is wrong with the configuration', async () => {
-    const imports = [CloacinaModule.forTenant({ schema: '1', databaseUrl })];
+  it('says what is wrong with the configuration when a tenant is used before its end', async () => {
+    class Invoice {
+      id = 0;
+    }
+    const imports = [CloacinaModule.forTenant({ schema: '1', databaseUrl, entities: [Invoice] })];
     const { app } = await compile({ imports });
-    const runner = app.get(CloacinaRunner);
-    expect(() => runner.start).toThrow(ConfigurationError);
-    await expect(
-      compile({
-        imports,
-        providers: [
-          { provide: 'X', useFactory: (r: CloacinaRunner) => r.tenant, inject: [CloacinaRunner] },
-        ],
-      }),
-    ).rejects.toThrow("schema '1' starts with a digit");
+    const using = async (token: InjectionToken, use: (part: never) => unknown): Promise<void> => {
+      const error = "schema '1' starts with a digit";
+      expect(() => use(app.get<never>(token))).toThrow(error);
+      const useFactory = (part: never): unknown => use(part);
+      const early = { provide: 'X', useFactory, inject: [token] };
+      await expect(compile({ imports, providers: [early] })).rejects.toThrow(error);
+    };
+    await using(CloacinaRunner, (runner: CloacinaRunner) => runner.list());
+    await using(getMigratorToken('1'), (migrator: CloacinaMigrator) => migrator.ensure());
+    await using(getDataSourceToken('1'), (source: DataSource) => source.query('SELECT 1'));
+    await using(getEntityManagerToken('1'), (manager: EntityManager) => manager.find(Invoice));
+    await using(getRepositoryToken(Invoice, '1'), (r: Repository<Invoice>) => r.find());
   });
 
-  it('tells whoever asks for the class by other means that there are several tenants', async () => {
+  it('reports all of it although providers ask for repositories and read what they are given', async () => {
+    class Invoice {
+      id = 0;
+    }
+    @Injectable()
+    class Consumer {
+      readonly read: unknown[];
+      constructor(
+        @InjectDataSource('1') source: DataSource,
+        @Inject(CloacinaRunner) runner: CloacinaRunner,
+      ) {
+        const { manager } = source.getRepository(Invoice);
+        this.read = [runner.tenant, manager.getRepository(Invoice).target];
+      }
+    }
+    const { problems } = await problemsOf({
+      imports: [
+        CloacinaModule.forTenant({ schema: '1', databaseUrl, workflows: ['nothing'] }),
+        TypeOrmModule.forFeature([Invoice], '1'),
+      ],
+      providers: [Consumer, { provide: 'F', useFactory: () => defineWorkflow('empty').build() }],
+    });
+    expect(problems).toEqual([
+      expect.stringContaining("schema '1' starts with a digit"),
+      expect.stringContaining('Workflow "empty"'),
+    ]);
+  });
+
+  it('says that there are several tenants when the class is asked for by other means', async () => {
     const { app } = await boot({ imports: [acme(), globex()] });
-    expect(() => app.get(CloacinaRunner).tenant).toThrow(
-      'there are 2 tenants: "acme", "tenant_globex"',
-    );
+    const message = 'there are 2 tenants: "acme", "tenant_globex"';
+    const runner = app.get(CloacinaRunner);
+    expect(() => runner.start(Order)).toThrow(message);
+    await expect(firstValueFrom(runner.events$)).rejects.toThrow(message);
+    expect(() => app.get(CloacinaMigrator).ensure()).toThrow(message);
   });
 
   it('closes what is open when a tenant cannot be opened', async () => {

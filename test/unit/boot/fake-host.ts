@@ -4,7 +4,7 @@ import type { TenantHost } from '../../../lib/tenants/tenant-host.js';
 /** A host without a database, for tests of the wiring: it says what was asked of it, in order. */
 export class FakeHost implements Pick<
   TenantHost,
-  'openTenant' | 'startClaiming' | 'drain' | 'close'
+  'openTenant' | 'stopWaiting' | 'startClaiming' | 'drain' | 'close'
 > {
   readonly calls: string[];
   readonly opened: HostedTenantOptions[] = [];
@@ -33,6 +33,8 @@ export class FakeHost implements Pick<
     };
     return Promise.resolve({ ...tenant, dataSource } as unknown as Tenant);
   }
+
+  stopWaiting(): void {}
 
   startClaiming(): Promise<void> {
     this.calls.push('startClaiming');
