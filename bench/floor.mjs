@@ -1,13 +1,15 @@
 import pg from 'pg';
 import { v7 as uuid } from 'uuid';
-import { loadBuilt } from './measure/built-library.mjs';
+import { loadBuiltModule } from './measure/built-library.mjs';
 
-const { completeTasks, completionValues, decodeCompletion, sortOutcomes } = await loadBuilt(
+const { completeTasks, completionValues, decodeCompletion, sortOutcomes } = await loadBuiltModule(
   'store/statements/complete-tasks.js',
 );
-const { startExecutions, startValues } = await loadBuilt('store/statements/start-executions.js');
-const { tenantTables } = await loadBuilt('store/statements/statement.js');
-const { createPools } = await loadBuilt('store/pools.js');
+const { startExecutions, startValues } = await loadBuiltModule(
+  'store/statements/start-executions.js',
+);
+const { tenantTables } = await loadBuiltModule('store/statements/statement.js');
+const { createPools } = await loadBuiltModule('store/pools.js');
 
 /**
  * The floor: the library's two hot statements in batches and nothing else. No workflows, no handlers, no contexts, no

@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process';
+import { startWorker } from './measure/forked-worker.mjs';
 import { median, quantile } from './statistics.mjs';
 
 const WORKER = new URL('./recovery-worker.mjs', import.meta.url);
@@ -52,34 +52,14 @@ async function booted(url, kills) {
   return times;
 }
 
-/** Runs a worker; it says what it does by messages, which are kept until they are asked for. */
-async function start(url, role, options) {
-  const child = fork(WORKER, [], {
-    env: { ...process.env, URL: url, SCHEMA, ROLE: role, TASKS, OPTIONS: JSON.stringify(options) },
+function start(url, role, options) {
+  return startWorker(WORKER, {
+    URL: url,
+    SCHEMA,
+    ROLE: role,
+    TASKS,
+    OPTIONS: JSON.stringify(options),
   });
-  const messages = [];
-  const waiting = [];
-  const exited = new Promise((resolve) => child.once('exit', resolve));
-  child.on('message', (message) => {
-    messages.push(message);
-    for (const look of waiting.splice(0)) look();
-  });
-  const next = async (type) => {
-    for (;;) {
-      const at = messages.findIndex((message) => message.type === type);
-      if (at >= 0) return messages.splice(at, 1)[0];
-      await new Promise((resolve) => waiting.push(resolve));
-    }
-  };
-  await next('ready');
-  return {
-    process: child,
-    next,
-    stop: async () => {
-      child.send('stop');
-      await exited;
-    },
-  };
 }
 
 function row(times) {

@@ -1,23 +1,50 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
+import { bundle } from './bundle.mjs';
 import { checkout, isMain, main, runNode } from './run.mjs';
 
-/** lib → dist, what the package ships. */
+/**
+ * lib → dist, what the package ships: bundles, and the types of each module. The compiled modules themselves stay in
+ * `dist/.modules`, which is not shipped, for benchmarks of the library's parts.
+ */
 export function buildLibrary() {
-  return build('lib', 'dist', 'tsconfig.build.json', []);
+  return build('lib', 'dist', 'tsconfig.build.json', ['scripts/bundle.mjs'], async (fresh) => {
+    const modules = path.join(fresh, '.modules');
+    await compile('tsconfig.build.json', modules);
+    await bundle(path.join(checkout, modules), path.join(checkout, fresh));
+    cpSync(path.join(checkout, modules), path.join(checkout, fresh), {
+      recursive: true,
+      filter: (file) => !/\.js(\.map)?$/.test(file),
+    });
+  });
 }
 
 /** sample → dist-sample. It imports the package by its own name, so `dist` comes first. */
 export function buildSample() {
-  return build('sample', 'dist-sample', 'tsconfig.sample.json', ['lib', 'tsconfig.build.json']);
+  const project = 'tsconfig.sample.json';
+  return build('sample', 'dist-sample', project, ['lib', 'tsconfig.build.json'], (fresh) =>
+    compile(project, fresh),
+  );
+}
+
+function compile(project, output) {
+  return runNode(['node_modules/typescript/bin/tsc', '-p', project, '--outDir', output]);
 }
 
 /**
- * Compiles, unless the sources are those of the last time. The output appears when it is whole: neither a failed
+ * Builds, unless the sources are those of the last time. The output appears when it is whole: neither a failed
  * nor a killed build leaves half of one.
  */
-async function build(source, output, project, alsoDependsOn) {
+async function build(source, output, project, alsoDependsOn, make) {
   const stamp = path.join(output, '.stamp');
   const fingerprint = fingerprintOf([
     source,
@@ -29,7 +56,7 @@ async function build(source, output, project, alsoDependsOn) {
   if (textOf(stamp) === fingerprint) return;
   const fresh = `${output}.new-${process.pid}`;
   try {
-    await runNode(['node_modules/typescript/bin/tsc', '-p', project, '--outDir', fresh]);
+    await make(fresh);
     writeFileSync(path.join(checkout, fresh, '.stamp'), fingerprint);
     rmSync(path.join(checkout, output), { recursive: true, force: true });
     renameSync(path.join(checkout, fresh), path.join(checkout, output));

@@ -1,9 +1,8 @@
 import { AsyncResource } from 'node:async_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Failure } from '../store/store.js';
+import { reconnectPauseMs } from './reconnect.js';
 
-/** Waits between sends while the database is away, in milliseconds: at once, then calmer. */
-const RECONNECT_DELAYS_MS = [20, 50, 100, 250, 500, 1_000] as const;
 /** Pause before an item that failed by itself is sent again, in milliseconds; doubled each time up to the maximum. */
 const FIRST_DELAY_MS = 10;
 const MAX_DELAY_MS = 500;
@@ -265,9 +264,7 @@ export class Batcher<I, R> {
     error: unknown,
     attempt: number,
   ): Promise<Entry<I, R>[]> {
-    const closed = await this.pause(
-      RECONNECT_DELAYS_MS[Math.min(attempt, RECONNECT_DELAYS_MS.length - 1)] ?? 1_000,
-    );
+    const closed = await this.pause(reconnectPauseMs(attempt));
     const remaining: Entry<I, R>[] = [];
     for (const entry of batch) {
       const reason = closed ? asError(error) : this.options.giveUp?.(entry.item, error, entry.sent);

@@ -4,6 +4,7 @@ import type { ClaimedTask, TaskKey, TenantStore } from '../store/store.js';
 import type { ClaimsInFlight } from './claims-in-flight.js';
 import type { DefinitionCatalog } from './definition-catalog.js';
 import type { Lane } from './lane.js';
+import { reconnectPauseMs } from './reconnect.js';
 import type { TenantLease } from './tenant-parts.js';
 
 /** Claims to one statement. */
@@ -11,7 +12,7 @@ const MAX_CLAIMS = 500;
 /** Pause after a claiming statement failed, in milliseconds; doubled up to the maximum. */
 const CLAIM_RETRY_MS = 250;
 const MAX_CLAIM_RETRY_MS = 30_000;
-/** As above, where what failed passes by itself: a database that is away, a lock. */
+/** As above, where what failed passes by itself, a lock for one. */
 const MAX_PASSING_RETRY_MS = 1_000;
 
 export interface ClaimerParts {
@@ -123,7 +124,12 @@ export class Claimer {
     const kind = store.classifyFailure(error).kind;
     const isFinal = kind === 'refused' || kind === 'data' || kind === 'bug';
     const longest = isFinal ? MAX_CLAIM_RETRY_MS : MAX_PASSING_RETRY_MS;
-    const pause = Math.min(CLAIM_RETRY_MS * 2 ** this.failures++, longest);
+    // A database that is away comes back by itself.
+    const pause =
+      kind === 'connection'
+        ? reconnectPauseMs(this.failures)
+        : Math.min(CLAIM_RETRY_MS * 2 ** this.failures, longest);
+    this.failures++;
     if (isFinal && this.failures === 1) {
       this.logger.error(
         `Tenant "${tenant}": its tasks can't be claimed: ${toStoredError(error).message}`,

@@ -1,7 +1,13 @@
 import { Logger } from '@nestjs/common';
 import { toStoredError } from '../errors/index.js';
+import { reconnectPauseMs } from './reconnect.js';
 
-const RECONNECT_DELAYS_MS = [50, 100, 250, 500, 1_000, 2_000] as const;
+/** A session that lasted longer was a good one, in milliseconds: when it is lost, the next attempt is made at once. */
+const STABLE_MS = 5_000;
+/** How long the session is away before the log says why it doesn't come back, in milliseconds. */
+const REPORT_AFTER_MS = 2_000;
+/** The log says it again after this time, in milliseconds. */
+const REPORT_EVERY_MS = 60_000;
 
 /** The session that proves that this process lives; see the store for what it is made of. */
 export interface ControlSession {
@@ -25,6 +31,12 @@ export class Liveness<S extends ControlSession> {
   private current: S | undefined;
   private stopped = false;
   private timer: NodeJS.Timeout | undefined;
+  private openedAt = 0;
+  private lostAt = 0;
+  /** When the log has to say next that there is no session. */
+  private reportAt = 0;
+  /** Attempts that have failed since the last good session. */
+  private failures = 0;
 
   constructor(private readonly options: LivenessOptions<S>) {}
 
@@ -57,6 +69,7 @@ export class Liveness<S extends ControlSession> {
       return;
     }
     this.current = session;
+    this.openedAt = performance.now();
     this.options.onLive(session);
   }
 
@@ -64,28 +77,44 @@ export class Liveness<S extends ControlSession> {
     if (this.stopped) return;
     if (this.current !== undefined) {
       this.current = undefined;
+      this.lostAt = performance.now();
+      this.reportAt = this.lostAt + REPORT_AFTER_MS;
+      if (this.lostAt - this.openedAt > STABLE_MS) this.failures = 0;
       const why = error === undefined ? 'it was closed' : toStoredError(error).message;
       this.logger.warn(
         `The control connection was lost (${why}). Nothing is claimed until it is back.`,
       );
       this.options.onLost();
     }
-    this.reopen(0);
+    this.reopen();
   }
 
-  private reopen(attempt: number): void {
+  private reopen(): void {
     clearTimeout(this.timer);
-    const pause = RECONNECT_DELAYS_MS[Math.min(attempt, RECONNECT_DELAYS_MS.length - 1)];
     this.timer = setTimeout(() => {
       this.open().then(
         () => {
           if (this.current !== undefined) this.logger.log('The control connection is back.');
         },
-        () => {
-          if (!this.stopped) this.reopen(attempt + 1);
+        (error: unknown) => {
+          if (this.stopped) return;
+          this.report(error);
+          this.reopen();
         },
       );
-    }, pause);
+    }, reconnectPauseMs(this.failures++));
     this.timer.unref();
+  }
+
+  /** A server that restarts is worth no more than the word that the session was lost. */
+  private report(error: unknown): void {
+    const now = performance.now();
+    if (now < this.reportAt) return;
+    this.reportAt = now + REPORT_EVERY_MS;
+    const seconds = Math.round((now - this.lostAt) / 1_000);
+    this.logger.warn(
+      `The control connection has been away for ${seconds} s, and nothing is claimed meanwhile. The last attempt to ` +
+        `open it failed: ${toStoredError(error).message}`,
+    );
   }
 }

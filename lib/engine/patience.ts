@@ -2,8 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CloacinaError, DatabaseUnavailableError, withoutDriver } from '../errors/index.js';
 import type { FailureKind, TenantStore } from '../store/store.js';
 import { conflictPause } from './conflicts.js';
-
-const PAUSE_MS = 100;
+import { reconnectPauseMs } from './reconnect.js';
 
 /** Waits for a database that is away, as long as a start does, and says what was waited for. */
 export class Patience {
@@ -27,7 +26,7 @@ export class Patience {
         if (!passes || waitedMs >= this.patienceMs) throw this.explain(error, waitedMs);
         resent ||= kind === 'connection';
         if (kind !== 'connection') await conflictPause(attempt);
-        else await delay(Math.min(PAUSE_MS, this.patienceMs - waitedMs));
+        else await delay(Math.min(reconnectPauseMs(attempt), this.patienceMs - waitedMs));
       }
     }
   }

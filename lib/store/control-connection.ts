@@ -12,11 +12,18 @@ import { CHANNEL } from './statements/wake-ups.js';
  * The life of the server that a lock belongs to. Promotion and crash-restart drop every lock without changing the
  * start time, and a restored backup or a replica that took the server's place has its own: so it has four parts; and how long it has lasted, in milliseconds, as far as the server knows.
  */
-const READ_EPOCH = `SELECT extract(epoch FROM pg_postmaster_start_time())::text || '/' ||
+const EPOCH = `extract(epoch FROM pg_postmaster_start_time())::text || '/' ||
     CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END || '/' ||
     coalesce(extract(epoch FROM b.stats_reset)::text, '') || '/' || (SELECT s.system_identifier FROM pg_control_system() s),
-  (extract(epoch FROM clock_timestamp() - greatest(pg_postmaster_start_time(), b.stats_reset)) * 1000)::bigint
-FROM pg_stat_bgwriter b`;
+  (extract(epoch FROM clock_timestamp() - greatest(pg_postmaster_start_time(), b.stats_reset)) * 1000)::bigint`;
+const READ_EPOCH = `SELECT ${EPOCH} FROM pg_stat_bgwriter b`;
+
+/**
+ * The lock and the epoch, if the server itself answers: a pooler gives the connection another process number, and must
+ * not be left with the lock.
+ */
+const OPEN_DIRECTLY = `SELECT CASE WHEN pg_backend_pid() = $3::integer
+    THEN pg_try_advisory_lock($1::integer, $2::integer)::integer END, ${EPOCH} FROM pg_stat_bgwriter b`;
 
 function timelineOf(epoch: string | null): string | undefined {
   return epoch?.split('/')[1];
@@ -90,11 +97,9 @@ export class ControlConnection extends SessionStatements {
     client.on('notification', ({ payload }) => settings.onPayload(payload ?? ''));
     try {
       await client.connect();
-      if (!(await isSession(client, settings.connection))) throw new NotASessionError();
-      await takeLock(client, settings);
+      const [epoch, age] = (await lockDirectly(client, settings)) ?? (await lock(client, settings));
       await client.query(`LISTEN ${CHANNEL}`);
-      const [row] = await runUnprepared(client, READ_EPOCH, []);
-      return new ControlConnection(client, row?.[0] ?? '', Number(row?.[1] ?? 0));
+      return new ControlConnection(client, epoch ?? '', Number(age ?? 0));
     } catch (error) {
       lost = true;
       cut(client);
@@ -143,6 +148,25 @@ export class ControlConnection extends SessionStatements {
     patience.abort();
     cut(this.session);
   }
+}
+
+/** Takes the lock in the one round trip that it mostly is; returns the epoch and its age, or undefined. */
+async function lockDirectly(
+  client: pg.Client,
+  { lockKey }: ControlConnectionSettings,
+): Promise<RawRow | undefined> {
+  const pid: unknown = Reflect.get(client, 'processID');
+  const values = [LIVENESS_LOCK_CLASS, lockKey, pid ?? null];
+  const [[locked, ...epoch] = []] = await runUnprepared(client, OPEN_DIRECTLY, values);
+  return locked === '1' ? epoch : undefined;
+}
+
+/** Takes the lock where that is not all: through a pooler, or while another session has it. */
+async function lock(client: pg.Client, settings: ControlConnectionSettings): Promise<RawRow> {
+  if (!(await isSession(client, settings.connection))) throw new NotASessionError();
+  await takeLock(client, settings);
+  const [epoch = []] = await runUnprepared(client, READ_EPOCH, []);
+  return epoch;
 }
 
 /**

@@ -1,41 +1,47 @@
 import type pg from 'pg';
 import type { DataSource } from 'typeorm';
 
-/** What TypeORM asks the server when a data source is initialised, in three statements, unless it is there already. */
-const FACTS = ['version', 'database', 'searchSchema'] as const;
+/**
+ * What TypeORM asks the server in three statements when a data source is initialised, unless it is there already, by
+ * the names that it has in its driver.
+ */
+const READ_FACTS = `SELECT version() AS version, current_database() AS database, current_schema() AS "searchSchema"`;
 
 type Facts = ReadonlyMap<string, string>;
 
-/** Of each pool, what the first data source on it was told; undefined when it could not be initialised. */
-const asked = new WeakMap<pg.Pool, Promise<Facts | undefined>>();
+/** Of each pool, what the server said of itself; it is asked again after a failure. */
+const asked = new WeakMap<pg.Pool, Promise<Facts>>();
 
 /**
- * Initialises a data source on a shared pool. The first one asks the server who it is, and the others are told: of a
- * thousand, that spares all but one most of the work.
+ * Asks the server what TypeORM wants to know of it, once for all data sources on a pool.
+ *
+ * @param on - the pool that is asked, default: the same one. It must lead to the same database by the same login
  */
-export async function initializeOnPool(pool: pg.Pool, dataSource: DataSource): Promise<void> {
-  const before = asked.get(pool);
-  if (before === undefined) {
-    const first = dataSource.initialize();
-    asked.set(
-      pool,
-      first.then(factsOf, () => {
-        asked.delete(pool);
-        return undefined;
-      }),
-    );
-    await first;
-    return;
+export function askServerFacts(pool: pg.Pool, on = pool): Promise<Facts> {
+  let facts = asked.get(pool);
+  if (facts === undefined) {
+    facts = readFacts(on);
+    asked.set(pool, facts);
+    facts.catch(() => asked.delete(pool));
   }
-  for (const [name, value] of (await before) ?? []) Reflect.set(dataSource.driver, name, value);
+  return facts;
+}
+
+/** Initialises a data source on a shared pool. Of a thousand, all but the first ask the server nothing. */
+export async function initializeOnPool(pool: pg.Pool, dataSource: DataSource): Promise<void> {
+  for (const [name, value] of await askServerFacts(pool)) {
+    Reflect.set(dataSource.driver, name, value);
+  }
   await dataSource.initialize();
 }
 
-function factsOf(dataSource: DataSource): Facts {
+async function readFacts(pool: pg.Pool): Promise<Facts> {
+  const { rows } = await pool.query<Record<string, string | null>>(READ_FACTS);
   const facts = new Map<string, string>();
-  for (const name of FACTS) {
-    const value: unknown = Reflect.get(dataSource.driver, name);
-    if (typeof value === 'string' && value !== '') facts.set(name, value);
+  for (const [name, value] of Object.entries(rows[0] ?? {})) {
+    if (value === null || value === '') continue;
+    // As TypeORM reads it: the number alone.
+    facts.set(name, name === 'version' ? value.replace(/^PostgreSQL ([\d.]+).*$/, '$1') : value);
   }
   return facts;
 }

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
+import { reconnectPauseMs } from '../engine/reconnect.js';
 import {
   CloacinaError,
   DatabaseUnavailableError,
@@ -8,8 +9,6 @@ import {
 } from '../errors/index.js';
 import { isAway } from '../store/failure-kind.js';
 import { ReadOnlyLogin } from '../store/read-only.js';
-
-const RETRY_MS = 500;
 
 export interface PatienceOptions {
   /** For messages. */
@@ -52,7 +51,7 @@ export async function whileDatabaseIsAway<T>(
           `${tenant === undefined ? 'W' : `Tenant "${tenant}": w`}aiting for the database: ${toStoredError(cause).message}`,
         );
       }
-      await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);
+      await delay(reconnectPauseMs(attempt), undefined, { signal }).catch(() => undefined);
     }
   }
 }

@@ -15,6 +15,8 @@ export type EnsureOutcome =
 export interface EnsureSchemasOptions {
   /** Schemas that are migrated at once, over all pools; default {@link MIGRATIONS_AT_ONCE}. */
   readonly concurrency?: number;
+  /** What has to be done before anything is changed; meanwhile it is read. When it fails, so does the whole. */
+  readonly before?: () => Promise<void>;
   /** Told of each tenant as soon as it is through. Must not throw. */
   readonly onOutcome?: (outcome: EnsureOutcome) => void;
 }
@@ -23,15 +25,15 @@ export interface EnsureSchemasOptions {
 export const MIGRATIONS_AT_ONCE = 4;
 
 /**
- * Brings the schemas of many tenants up to date, on whatever pools they are, and never fails as a whole: each tenant
+ * Brings the schemas of many tenants up to date, on whatever pools they are, and doesn't fail as a whole: each tenant
  * has its outcome, in the order of `migrators`. When nothing is pending, that takes a few statements for each pool,
  * not a few for each tenant.
  */
 export async function ensureSchemas(
   migrators: readonly CloacinaMigrator[],
-  { concurrency = MIGRATIONS_AT_ONCE, onOutcome }: EnsureSchemasOptions = {},
+  { concurrency = MIGRATIONS_AT_ONCE, before, onOutcome }: EnsureSchemasOptions = {},
 ): Promise<EnsureOutcome[]> {
-  const known = await readAll(migrators);
+  const [known] = await Promise.all([readAll(migrators), before?.()]);
   const outcomes: EnsureOutcome[] = [];
   const queue = migrators.entries();
   const worker = async (): Promise<void> => {

@@ -5,7 +5,7 @@ import type { WorkflowRegistry } from '../discovery/registered-workflow.js';
 import { describeError } from '../errors/index.js';
 import { createTenantDataSource } from '../store/data-source.js';
 import { TenantRole } from '../store/role-connection.js';
-import { initializeOnPool } from '../store/server-facts.js';
+import { askServerFacts, initializeOnPool } from '../store/server-facts.js';
 import type { KnownDefinitions } from '../store/store.js';
 import type { CompiledWorkflow } from '../workflow/index.js';
 import { CloacinaMigrator, type EnsureResult } from './cloacina-migrator.js';
@@ -82,6 +82,8 @@ export class TenantOpener {
     let isNamed = false;
     try {
       await this.patiently(options, login, patienceMs, async () => {
+        // The connections are made at the same time. This one is for hot statements, and is not needed yet.
+        void askServerFacts(pool, login.pools.statements[0]).catch(() => undefined);
         isNew = (await together.migrations.add(migrator)).schemaCreated || isNew;
         if (tenant !== schema) isNamed = await together.names.add({ schema, tenant });
         if (!dataSource.isInitialized) await initializeOnPool(pool, dataSource);
@@ -149,7 +151,7 @@ export class TenantOpener {
     if (together === undefined) {
       together = {
         // Not in turn: a migration may take long, and those that are asked for meanwhile need not wait for it.
-        migrations: new Gathering({ inTurn: false }, migrateTogether),
+        migrations: new Gathering({ inTurn: false }, (batch) => migrateTogether(login, batch)),
         names: new Gathering({ inTurn: true }, (batch) => keepNames(login.pools.general, batch)),
         definitions: new Gathering({ inTurn: true }, async (batch) => {
           const known = await knownDefinitions(
@@ -220,12 +222,14 @@ async function keepNames(
   }
 }
 
-/** Each is told as soon as it is through. */
+/** Each is told as soon as it is through. Nothing is changed before the process is known to live. */
 async function migrateTogether(
+  login: LoginEngine,
   batch: readonly Gathered<CloacinaMigrator, EnsureResult>[],
 ): Promise<void> {
   const byMigrator = new Map(batch.map((gathered) => [gathered.item, gathered]));
   await ensureSchemas([...byMigrator.keys()], {
+    before: () => login.start(),
     onOutcome: ({ migrator, result, error }) => {
       const gathered = byMigrator.get(migrator);
       if (result === undefined) gathered?.reject(error);
@@ -233,6 +237,9 @@ async function migrateTogether(
     },
   });
 }
+
+/** So many tenants claim without asking first whether they have work: that would take as long as the claims. */
+const FEW_TENANTS = 4;
 
 /**
  * What dead predecessors left comes first, before this process claims: one pass for all of them. In a schema that was
@@ -243,6 +250,8 @@ async function begin(login: LoginEngine, tenants: readonly ServedTenant[]): Prom
   login.process.expect(here.map(({ engine }) => engine));
   const names = here.filter(({ isNew }) => !isNew).map(({ tenant }) => tenant.name);
   if (names.length > 0) await login.recovery.runOnce('boot', names);
-  login.process.add(here.filter(({ isDraining }) => !isDraining).map(({ engine }) => engine));
+  const engines = here.filter(({ isDraining }) => !isDraining).map(({ engine }) => engine);
+  login.process.add(engines);
   login.startClaiming();
+  if (engines.length <= FEW_TENANTS) for (const engine of engines) engine.dispatch();
 }

@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import assert from 'node:assert/strict';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import * as library from 'nestjs-cloacina';
 import { CloacinaModule, CloacinaRunner, Task, type TaskContext, Workflow } from 'nestjs-cloacina';
 
 /** The least application there is: one tenant, one workflow. Each consumer beside this file compiles and runs it. */
@@ -31,6 +32,10 @@ class OrderFulfilment {
 class Application {}
 
 async function main(): Promise<void> {
+  // Messages name classes, and a bundler may rename them.
+  for (const [name, exported] of Object.entries(library)) {
+    if (typeof exported === 'function') assert.equal(exported.name, name);
+  }
   const application = await NestFactory.createApplicationContext(Application, {
     logger: ['error', 'warn'],
   });

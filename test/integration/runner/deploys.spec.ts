@@ -71,9 +71,10 @@ describe('A deploy', () => {
     expect(results.map(({ status, version, tasks }) => [status, version, tasks.length])).toEqual(
       results.map((_, i) => ['Completed', i % 2 === 0 ? '1' : '2', i % 2 === 0 ? 2 : 3]),
     );
-    // The old code has never seen the new definition, so its tasks are the new code's.
+    // The old code may have met the new definition, and then runs those of its tasks that it has: all but the last.
+    const either = expect.stringMatching(/^[12]$/);
     for (const { context } of results.filter((_, i) => i % 2 === 1)) {
-      expect(context).toEqual({ a: '2', b: '2', c: '2' });
+      expect(context).toEqual({ a: either, b: either, c: '2' });
     }
   });
 

@@ -118,10 +118,14 @@ describe('The lease', () => {
     await waitFor(() => begun.length === 3);
     expect(begun.map((signal) => signal.aborted)).toEqual([true, false, false]);
     free.open();
-    expect((await forgotten?.result())?.status).toBe('Completed');
+    const { status, tasks } = (await forgotten?.result()) ?? {};
+    // Nothing worked on it as far as this process knows: it is charged like any other loss.
+    expect([status, tasks?.[0]?.recoveryAttempts]).toEqual(['Completed', 1]);
+    const events = await tenant.query('SELECT kind, cause FROM cloacina_recovery_event');
+    expect(events).toEqual([{ kind: 'recovered', cause: 'reconciled' }]);
   });
 
-  it('begins a claim once of which a reading tells, and its own reply when that has ended', async () => {
+  it('leaves a claim alone whose own reply is under way when a comparison reads it', async () => {
     const reply = gate();
     const begins: string[] = [];
     const workflow = defineWorkflow('late-reply')
@@ -145,15 +149,22 @@ describe('The lease', () => {
     const handle = await tenant.runner.start(workflow);
     const claimed = `SELECT FROM cloacina_task_execution WHERE task_no = 1 AND owner IS NOT NULL`;
     await waitFor(async () => (await tenant.query(claimed)).length === 1);
+    const readings: Promise<unknown>[] = [];
+    const claimsOf = store.claimsOf.bind(store);
+    store.claimsOf = (instance) => {
+      const reading = claimsOf(instance);
+      readings.push(reading);
+      return reading;
+    };
     tenant.engine.compareClaims();
-    await waitFor(() => begins.length === 2);
-    // Its outcome is recorded in its own transaction, while that of the first is still under way.
-    const completed = `SELECT FROM cloacina_task_execution WHERE task_no = 1 AND status = 'Completed'`;
-    await waitFor(async () => (await tenant.query(completed)).length === 1);
-    await waitFor(() => tenant.engine.claims.size === 1);
+    await waitFor(() => readings.length === 1);
+    expect(await readings[0]).toContainEqual(expect.objectContaining({ taskNo: 1 }));
+    expect(begins).toEqual(['first']);
     reply.open();
-    await handle.result();
+    const { tasks } = await handle.result();
     await waitFor(() => !tenant.engine.isBusy);
     expect(begins).toEqual(['first', 'second']);
+    expect(tasks.map(({ recoveryAttempts }) => recoveryAttempts)).toEqual([0, 0]);
+    expect(await tenant.query('SELECT FROM cloacina_recovery_event')).toEqual([]);
   });
 });
