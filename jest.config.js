@@ -1,16 +1,41 @@
-/** The suite that `npm test` runs; `jest.faults.config.js` narrows it to the fault tests. */
-export default {
+/** What all tests have in common. */
+const common = {
   rootDir: import.meta.dirname,
-  testMatch: ['<rootDir>/test/{unit,integration,docs,sample}/**/*.spec.ts'],
   testEnvironment: '<rootDir>/test/support/environment.mjs',
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '^.+\\.ts$': '@swc/jest' },
   resolver: '<rootDir>/test/support/typescript-resolver.cjs',
   moduleNameMapper: { '^nestjs-cloacina$': '<rootDir>/lib/index.ts' },
-  modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/test/package/'],
+  modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/.cloacina', '<rootDir>/test/package/'],
+};
+
+/** Tests of one folder that have a server, and what else `global-setup.mjs` prepares. */
+export const withServer = {
+  ...common,
+  testEnvironmentOptions: { database: true },
+  globalSetup: '<rootDir>/test/support/global-setup.mjs',
+  globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
+};
+
+export const wholeRun = {
+  rootDir: import.meta.dirname,
   reporters: ['default', '<rootDir>/test/support/summary-reporter.mjs'],
   maxWorkers: 2,
-  testTimeout: 30_000,
+  testSequencer: '<rootDir>/test/support/sequencer.cjs',
+  // What a stall is given up after. No test asserts it, and none should need it on a machine however busy.
+  testTimeout: 120_000,
+};
+
+/**
+ * The suite that `npm test` runs. Unit tests are a project of their own, so that no server is started where only they
+ * are chosen. `jest.faults.config.js` has the fault tests.
+ */
+export default {
+  ...wholeRun,
+  projects: [
+    { ...common, testMatch: ['<rootDir>/test/unit/**/*.spec.ts'] },
+    { ...withServer, testMatch: ['<rootDir>/test/{integration,docs,sample}/**/*.spec.ts'] },
+  ],
   coverageProvider: 'v8',
   collectCoverageFrom: ['lib/**/*.ts', '!lib/**/index.ts'],
   coverageDirectory: 'coverage',

@@ -1,12 +1,12 @@
-import base from './jest.config.js';
+import { wholeRun, withServer } from './jest.config.js';
 
 /**
  * Child processes that are killed, servers that are restarted: slow, and one at a time, because each of them
  * judges how long the others take to notice.
  */
 export default {
-  ...base,
+  ...wholeRun,
+  ...withServer,
   testMatch: ['<rootDir>/test/faults/**/*.spec.ts'],
   maxWorkers: 1,
-  testTimeout: 120_000,
 };

@@ -5,13 +5,13 @@ import { startEphemeralServer } from './embedded-postgres.mjs';
 import { consumers, runConsumer } from './packed-consumers.mjs';
 import { main, runNode } from './run.mjs';
 import { systemPostgres } from './system-postgres.mjs';
+import { testSettings } from './test-server.mjs';
 
 /**
  * `npm run test:matrix`: what `npm test` doesn't see. The suite on another PostgreSQL (`postgres`), and the package
  * as it is published, in applications with other peers (`packages`). Without an argument, both.
  */
 const parts = process.argv.slice(2);
-const settings = { max_connections: 200 };
 
 await main(async () => {
   await ensureDependencies();
@@ -38,7 +38,7 @@ async function onOtherServers(attempt) {
   if (found.length === 0) console.log('There is no PostgreSQL of the system to test on.');
   for (const { version, binaries } of found) {
     await attempt(`the suite on PostgreSQL ${version}`, async () => {
-      const server = await startEphemeralServer({ settings, binaries });
+      const server = await startEphemeralServer({ settings: testSettings, binaries });
       await runNode(['scripts/test.mjs'], { env: { ...process.env, DATABASE_URL: server.url } });
       await server.stop();
     });
@@ -47,7 +47,7 @@ async function onOtherServers(attempt) {
 
 async function inOtherApplications(attempt) {
   await buildLibrary();
-  const server = await startEphemeralServer({ settings });
+  const server = await startEphemeralServer({ settings: testSettings });
   await withPackedPackage(async (tarball) => {
     for (const name of consumers) {
       await attempt(`the package in ${name}`, () => runConsumer(name, tarball, server.url));

@@ -1,25 +1,18 @@
 import { spawn } from 'node:child_process';
 import { ensureDependencies } from './dependencies.mjs';
-import { startEphemeralServer } from './embedded-postgres.mjs';
 import { checkout, main } from './run.mjs';
 
 /**
- * `npm test`: installs, brings up a PostgreSQL of its own unless DATABASE_URL names another, and runs jest with the
- * arguments given. The server ends with this process, however that ends.
+ * `npm test`: installs, and runs jest with the arguments given. Jest brings up a PostgreSQL of its own for tests that
+ * need one, unless DATABASE_URL names another.
  */
 await main(async () => {
   await ensureDependencies();
-  if (process.env.DATABASE_URL) {
-    process.exitCode = await runJest(process.env.DATABASE_URL);
-  } else {
-    const server = await startEphemeralServer({ settings: { max_connections: 200 } });
-    process.exitCode = await runJest(server.url);
-    await server.stop();
-  }
+  process.exitCode = await runJest();
 });
 
 /** Its exit code. The first signal asks it to end, the second insists. */
-function runJest(databaseUrl) {
+function runJest() {
   const jest = spawn(
     process.execPath,
     [
@@ -28,7 +21,7 @@ function runJest(databaseUrl) {
       'node_modules/jest/bin/jest.js',
       ...process.argv.slice(2),
     ],
-    { cwd: checkout, stdio: 'inherit', env: { ...process.env, DATABASE_URL: databaseUrl } },
+    { cwd: checkout, stdio: 'inherit' },
   );
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.once(signal, () => {

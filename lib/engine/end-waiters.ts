@@ -1,5 +1,6 @@
 import type { TenantStore } from '../store/store.js';
 import { repeatConflicts } from './conflicts.js';
+import { EndLooks } from './end-looks.js';
 
 /** How long a waiter relies on notifications before it asks the database, and then how often, in milliseconds. */
 const FIRST_LOOK_MS = 1_000;
@@ -13,12 +14,15 @@ const ENDED = new Set(['Completed', 'Failed', 'Cancelled']);
  */
 export class EndWaiters {
   private readonly waiting = new Map<string, Set<Waiter>>();
+  private readonly looks: EndLooks;
 
   constructor(
     private readonly store: TenantStore,
     /** Whether this process holds claims in the execution, so that it may well be the one who ends it. */
     private readonly isActive: (id: string) => boolean,
-  ) {}
+  ) {
+    this.looks = new EndLooks(store, (id) => this.statusOf(id));
+  }
 
   /** Executions that somebody waits for. */
   get size(): number {
@@ -50,7 +54,7 @@ export class EndWaiters {
     try {
       for (let pause = FIRST_LOOK_MS; ; pause = SLOW_POLL_MS) {
         if (!this.isActive(id)) {
-          const status = await waiter.unlessAborted(this.statusOf(id));
+          const status = await waiter.unlessAborted(this.looks.statusOf(id));
           if (status === undefined) return false;
           if (ENDED.has(status)) return true;
         }

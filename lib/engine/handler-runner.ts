@@ -41,12 +41,10 @@ interface TransactionalRun {
 type TransactionDecision = 'attempt' | 'again' | 'lookUp' | 'unstorable' | 'giveUp';
 
 function decideTransaction(
-  phase: TransactionalRun['phase'],
+  phase: Exclude<TransactionalRun['phase'], 'handler'>,
   { kind, mayBeWritten }: Failure,
 ): TransactionDecision {
   switch (phase) {
-    case 'handler':
-      return 'attempt';
     case 'begin':
       return 'again';
     case 'outcome':
@@ -169,10 +167,13 @@ export class HandlerRunner {
       return;
     }
     if (claim.lost) return;
+    // What the handler throws can be anything. And one that takes longer than the server allows would do so each time.
+    if (run.phase === 'handler' || error instanceof OverdueTransactionError) {
+      this.afterThrow(attempt, run.context, error);
+      return;
+    }
     const failure = store.classifyFailure(error);
-    // A handler that takes longer than the server allows would do so each time.
-    const phase = error instanceof OverdueTransactionError ? 'handler' : run.phase;
-    switch (decideTransaction(phase, failure)) {
+    switch (decideTransaction(run.phase, failure)) {
       case 'attempt':
         this.afterThrow(attempt, run.context, error);
         break;

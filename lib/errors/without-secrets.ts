@@ -73,7 +73,7 @@ export function isError(value: unknown): value is Error {
  * AggregateError has no message of its own, so the messages of the errors within are given, however deep they are.
  */
 export function describeError(error: unknown): string {
-  if (typeof error === 'string') return masked(error);
+  if (typeof error === 'string') return error === '' ? 'an empty text' : masked(error);
   const messages = new Set<string>();
   const seen = new Set<unknown>();
   const toSee: unknown[] = [error];

@@ -4,7 +4,7 @@ import {
   TablesMissingError,
   UnreadableDefinitionError,
 } from '../errors/index.js';
-import { sqlState } from './sql-state.js';
+import { messageOf, sqlState } from './sql-state.js';
 
 /** What a failed statement says about itself, and so what may be done. */
 export type FailureKind =
@@ -81,6 +81,8 @@ const NOT_CONNECTED = new Set([
 
 /** The one classification of what can go wrong with a statement. */
 export function classifyFailure(error: unknown): Failure {
+  // Anything can be thrown, also what throws when it is asked what it is.
+  if (!isError(error)) return { kind: 'bug', mayBeWritten: false };
   const refused =
     error instanceof TablesMissingError ||
     error instanceof PermissionError ||
@@ -106,8 +108,8 @@ export function classifyFailure(error: unknown): Failure {
 }
 
 /** A batch that makes a string longer than there can be is blamed on what is in it. */
-function withoutCode(error: unknown): Failure {
-  if (isError(error) && DRIVER_MESSAGES.test(error.message)) {
+function withoutCode(error: Error): Failure {
+  if (DRIVER_MESSAGES.test(messageOf(error))) {
     return { kind: 'connection', mayBeWritten: true };
   }
   return { kind: error instanceof RangeError ? 'data' : 'bug', mayBeWritten: false };
@@ -125,6 +127,6 @@ export function isAway(error: unknown): boolean {
   if (failureKind(error) !== 'connection') return false;
   const code = sqlState(error);
   return code === undefined
-    ? !(isError(error) && error.message.startsWith('SASL: '))
+    ? !messageOf(error).startsWith('SASL: ')
     : !/^(25P|26|28|3D|40|53[^3]|58|XX)/.test(code);
 }

@@ -21,7 +21,12 @@ import {
   resumeExecution,
 } from './statements/control-execution.js';
 import { plainArray } from './statements/encoding.js';
-import { awaitExecution, findByKeys, writeFinalContext } from './statements/execution-rows.js';
+import {
+  awaitExecution,
+  awaitUnlockedExecutions,
+  findByKeys,
+  writeFinalContext,
+} from './statements/execution-rows.js';
 import { deleteLease, readClaims, writeLease } from './statements/leases.js';
 import {
   decodeAccepted,
@@ -224,6 +229,11 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
 
   async await(id: string): Promise<string | undefined> {
     return (await this.hot.run(awaitExecution, [id]))[0]?.[0] ?? undefined;
+  }
+
+  async awaitUnlocked(ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const rows = await this.hot.run(awaitUnlockedExecutions, [`{${ids.join()}}`]);
+    return new Map(rows.map(([id, status]) => [id ?? '', status ?? '']));
   }
 
   async cancel(id: string, reason: string | null): Promise<ControlResult> {

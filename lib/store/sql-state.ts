@@ -1,4 +1,4 @@
-import { isError } from '../errors/index.js';
+import { isError, readProperty } from '../errors/index.js';
 
 /** SQLSTATE codes that the library acts on. */
 export const SqlState = {
@@ -17,10 +17,16 @@ export const SqlState = {
 /** The SQLSTATE of a database error, or the code of a network error such as ECONNREFUSED; also under TypeORM's own. */
 export function sqlState(error: unknown): string | undefined {
   if (!isError(error)) return undefined;
-  const code: unknown = Reflect.get(error, 'code');
+  const code = readProperty(error, 'code');
   if (typeof code === 'string') return code;
-  const driverError: unknown = Reflect.get(error, 'driverError');
-  return driverError === undefined ? undefined : sqlState(driverError);
+  const driverError = readProperty(error, 'driverError');
+  return driverError === undefined || driverError === error ? undefined : sqlState(driverError);
+}
+
+/** The message of anything: handlers throw errors whose message throws. */
+export function messageOf(error: unknown): string {
+  const message = readProperty(error, 'message');
+  return typeof message === 'string' ? message : '';
 }
 
 /** Whether a statement of the library didn't find one of the library's tables. */
@@ -28,6 +34,6 @@ export function isMissingTable(error: unknown): boolean {
   return (
     isError(error) &&
     sqlState(error) === SqlState.undefinedTable &&
-    error.message.includes('cloacina_')
+    messageOf(error).includes('cloacina_')
   );
 }

@@ -199,6 +199,8 @@ export interface TenantStore {
   list(filter: ExecutionListFilter): Promise<ListedExecution[]>;
   /** Marks it as awaited; its status, or undefined when there is no such execution. */
   await(id: string): Promise<string | undefined>;
+  /** The same of many; without those that are locked by another session just now. */
+  awaitUnlocked(ids: readonly string[]): Promise<ReadonlyMap<string, string>>;
 
   cancel(id: string, reason: string | null): Promise<ControlResult>;
   pause(id: string, reason: string | null): Promise<ControlResult>;

@@ -15,8 +15,6 @@ export type EnsureOutcome =
 export interface EnsureSchemasOptions {
   /** Schemas that are migrated at once, over all pools; default {@link MIGRATIONS_AT_ONCE}. */
   readonly concurrency?: number;
-  /** What has to be done before anything is changed; meanwhile it is read. When it fails, so does the whole. */
-  readonly before?: () => Promise<void>;
   /** Told of each tenant as soon as it is through. Must not throw. */
   readonly onOutcome?: (outcome: EnsureOutcome) => void;
 }
@@ -31,9 +29,9 @@ export const MIGRATIONS_AT_ONCE = 4;
  */
 export async function ensureSchemas(
   migrators: readonly CloacinaMigrator[],
-  { concurrency = MIGRATIONS_AT_ONCE, before, onOutcome }: EnsureSchemasOptions = {},
+  { concurrency = MIGRATIONS_AT_ONCE, onOutcome }: EnsureSchemasOptions = {},
 ): Promise<EnsureOutcome[]> {
-  const [known] = await Promise.all([readAll(migrators), before?.()]);
+  const known = await readAll(migrators);
   const outcomes: EnsureOutcome[] = [];
   const queue = migrators.entries();
   const worker = async (): Promise<void> => {

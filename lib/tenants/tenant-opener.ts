@@ -151,7 +151,7 @@ export class TenantOpener {
     if (together === undefined) {
       together = {
         // Not in turn: a migration may take long, and those that are asked for meanwhile need not wait for it.
-        migrations: new Gathering({ inTurn: false }, (batch) => migrateTogether(login, batch)),
+        migrations: new Gathering({ inTurn: false }, migrateTogether),
         names: new Gathering({ inTurn: true }, (batch) => keepNames(login.pools.general, batch)),
         definitions: new Gathering({ inTurn: true }, async (batch) => {
           const known = await knownDefinitions(
@@ -222,14 +222,12 @@ async function keepNames(
   }
 }
 
-/** Each is told as soon as it is through. Nothing is changed before the process is known to live. */
+/** Each is told as soon as it is through. */
 async function migrateTogether(
-  login: LoginEngine,
   batch: readonly Gathered<CloacinaMigrator, EnsureResult>[],
 ): Promise<void> {
   const byMigrator = new Map(batch.map((gathered) => [gathered.item, gathered]));
   await ensureSchemas([...byMigrator.keys()], {
-    before: () => login.start(),
     onOutcome: ({ migrator, result, error }) => {
       const gathered = byMigrator.get(migrator);
       if (result === undefined) gathered?.reject(error);

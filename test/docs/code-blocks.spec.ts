@@ -2,7 +2,6 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { openTenant, queryIn } from '../support/open-tenant.js';
-import { dropAfterwards } from '../support/postgres.js';
 import { compileBlocks } from './compile.js';
 import { checkout, codeBlocks, pages, type CodeBlock } from './markdown.js';
 
@@ -34,7 +33,7 @@ describe('TypeScript', () => {
   let problems: string[] = [];
   beforeAll(() => {
     problems = compileBlocks([...of('ts'), mistaken]);
-  }, 60_000);
+  });
 
   it('compiles', () => {
     expect(of('ts').length).toBeGreaterThan(25);
@@ -77,7 +76,6 @@ describe('SQL', () => {
   let schema = '';
   beforeAll(async () => {
     schema = (await openTenant([], { claiming: false })).schema;
-    dropAfterwards('tenant_hooli');
   });
 
   it.each(named(of('sql')))('%s', async (_place, { code }) => {

@@ -47,6 +47,9 @@ export function compileBlocks(
     });
 }
 
+/** The declarations of packages, which all programs share: to parse them takes longest. */
+const parsed = new Map<string, ts.SourceFile>();
+
 function createProgram(names: readonly string[], texts: ReadonlyMap<string, string>): ts.Program {
   const config = ts.readConfigFile(path.join(checkout, 'tsconfig.json'), (file) =>
     ts.sys.readFile(file),
@@ -54,8 +57,13 @@ function createProgram(names: readonly string[], texts: ReadonlyMap<string, stri
   const { options } = ts.parseJsonConfigFileContent(config.config, ts.sys, checkout);
   const all = { ...options, noUnusedLocals: false, noUnusedParameters: false };
   const host = ts.createCompilerHost(all);
-  const { fileExists, readFile } = host;
+  const { fileExists, readFile, getSourceFile } = host;
   host.fileExists = (file) => texts.has(path.normalize(file)) || fileExists(file);
+  host.getSourceFile = (file, ...rest) => {
+    const found = parsed.get(file) ?? getSourceFile.call(host, file, ...rest);
+    if (found !== undefined && !texts.has(path.normalize(file))) parsed.set(file, found);
+    return found;
+  };
   host.readFile = (file) => texts.get(path.normalize(file)) ?? readFile(file);
   const declared = ['prelude.d.ts', 'nestjs-cls.d.ts'].map((name) =>
     path.join(checkout, 'test/docs', name),

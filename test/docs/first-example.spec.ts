@@ -23,7 +23,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 it('imports everything that it uses', () => {
   expect(example.code).toMatch(/^import 'reflect-metadata';/);
   expect(compileBlocks([example], { addImports: false })).toEqual([]);
-}, 60_000);
+});
 
 it('runs as it is printed, and prints what the README says', async () => {
   const file = path.join(folder, 'main.ts');

@@ -25,7 +25,7 @@ async function call(url: string, method = 'GET', body?: URLSearchParams): Promis
   return { status: response.status, body: (await response.json()) as Record<string, unknown> };
 }
 
-beforeAll(buildSample, 120_000);
+beforeAll(buildSample);
 
 describe('npm start', () => {
   let database = '';
@@ -36,7 +36,7 @@ describe('npm start', () => {
     database = await scratchDatabase();
     sample = new StartedSample(database);
     url = await sample.ready();
-  }, 120_000);
+  });
   const roleOfInitech = (): string => `initech_${new URL(database).pathname.slice(1)}`;
   const names = async (): Promise<string[]> => {
     const response = await fetch(`${url}/tenants`);
@@ -142,7 +142,8 @@ describe('npm start', () => {
     expect(bodiesOf('key=monday')).toMatchObject([{ created: true }, { created: false }]);
     expect(bodiesOf('delay=1h')).toMatchObject([{ created: true, status: 'Pending' }]);
     expect(bodiesOf('/cancel')).toMatchObject([{ status: 'Cancelled' }]);
-    expect(bodiesOf('/retry')).toMatchObject([{ status: 'Running' }]);
+    // It was cancelled before its time came, and keeps it.
+    expect(bodiesOf('/retry')).toMatchObject([{ status: 'Pending' }]);
     const up = { acme: 'up', globex: 'up', initech: 'up', legacy: 'up' };
     expect(bodiesOf('/health')).toEqual([{ status: 'up', tenants: up }]);
     expect(bodiesOf('name=hooli')).toMatchObject([{ name: 'hooli', schema: 'tenant_hooli' }]);
@@ -156,7 +157,9 @@ describe('npm start', () => {
       const items = await waitFor(async () => {
         const { body } = await call(`${url}/tenants/${tenant}/executions`);
         const found = body['items'] as { id: string; status: string }[];
-        return found.every(({ status }) => status === 'Completed') && found;
+        // One of acme's waits for its hour.
+        const due = found.filter(({ status }) => status !== 'Pending');
+        return due.every(({ status }) => status === 'Completed') && found;
       }, PATIENT);
       expect(items).toHaveLength(tenant === 'acme' ? 4 : 2);
       await expectAirportsOf(database, tenant);
@@ -187,12 +190,12 @@ describe('npm start', () => {
       await lock.end();
     }
     expect(await call(`${acme}/executions/latest/retry`, 'POST')).toMatchObject({ status: 200 });
-    await waitFor(async () => (await statuses('status=Completed')).length === 5, PATIENT);
+    await waitFor(async () => (await statuses('status=Completed')).length === 4, PATIENT);
     expect(await statuses('workflow=airport-chunk')).toEqual(
       Array.from({ length: 8 }, () => 'Completed'),
     );
     await expectAirportsOf(database, 'acme');
-  }, 90_000);
+  });
 
   it('skips the branch for rejects where there are none, and reports all the same', async () => {
     const { body } = await call(`${url}/tenants/globex/executions/latest`);
@@ -230,7 +233,7 @@ describe('npm start', () => {
       'SELECT count(*)::integer AS count FROM tenant_pied_piper.airport',
     );
     expect(count?.count).toBe(expectedImports.legacy.airports.length);
-  }, 90_000);
+  });
 
   it.each([
     ['GET', '/tenants/nobody/executions', '', 404],
@@ -283,5 +286,5 @@ describe('npm start', () => {
     expect(again.output).not.toMatch(/created: applied|chunk \d/);
     expect(await again.kill('SIGTERM')).toBe(0);
     expect(await contents()).toEqual(before);
-  }, 120_000);
+  });
 });

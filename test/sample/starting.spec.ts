@@ -7,7 +7,7 @@ import { expectAirportsOf, tenants } from './expect-airports.js';
 import { expectedImports } from './expected-import.js';
 import { StartedSample } from './started-sample.js';
 
-beforeAll(buildSample, 120_000);
+beforeAll(buildSample);
 
 describe.each([
   ['Ctrl-C interrupts', 'SIGINT', 0],
@@ -32,7 +32,7 @@ describe.each([
     );
     expect(rejects).toEqual([{ rows: expectedImports.acme.rejects.length }]);
     expect(await second.kill('SIGINT')).toBe(0);
-  }, 120_000);
+  });
 });
 
 describe('a port that is taken', () => {
@@ -49,7 +49,7 @@ describe('a port that is taken', () => {
       `Port ${port} is taken. Choose another one: PORT=8080 npm start`,
     );
     expect(sample.output).not.toContain('    at ');
-  }, 60_000);
+  });
 });
 
 it('does without the login of its own where the application may not make any', async () => {
@@ -68,10 +68,10 @@ it('does without the login of its own where the application may not make any', a
   );
   for (const tenant of ['acme', 'legacy'] as const) await expectAirportsOf(database.href, tenant);
   expect(await sample.kill('SIGINT')).toBe(0);
-}, 120_000);
+});
 
 it('names what is wrong with the environment', async () => {
   const sample = new StartedSample(await scratchDatabase(), 'soon');
   expect(await sample.exit).toBe(1);
   expect(sample.output).toMatch(/The environment is not as it should be: PORT must .*\./);
-}, 60_000);
+});

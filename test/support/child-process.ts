@@ -1,4 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll } from '@jest/globals';
 import { waitFor } from './wait-for.js';
@@ -14,6 +16,7 @@ export interface Exit {
   signal: NodeJS.Signals | null;
 }
 
+const checkout = fileURLToPath(new URL('../../', import.meta.url));
 const running = new Set<TestChild>();
 afterAll(() => Promise.all([...running].map((child) => child.kill())));
 
@@ -35,7 +38,7 @@ export class TestChild {
   private ended: Exit | undefined;
 
   constructor(script: URL | string, { args = [], env = {} }: ChildOptions) {
-    const file = script instanceof URL ? fileURLToPath(script) : script;
+    const file = compiled(script instanceof URL ? fileURLToPath(script) : script);
     const setup = new URL('child-setup.mjs', import.meta.url).href;
     this.process = spawn(
       process.execPath,
@@ -77,12 +80,12 @@ export class TestChild {
   }
 
   /** The first message, sent already or to come, for which `matches` holds. Fails at once if the child ends. */
-  message<T>(matches: (message: T) => boolean, deadline = 20_000): Promise<T> {
+  message<T>(matches: (message: T) => boolean, deadline = 60_000): Promise<T> {
     return this.until(() => (this.messages as T[]).find(matches), 'a message', deadline);
   }
 
   /** The first match in what it has printed, or prints yet. */
-  printed(pattern: RegExp, deadline = 20_000): Promise<RegExpExecArray> {
+  printed(pattern: RegExp, deadline = 60_000): Promise<RegExpExecArray> {
     return this.until(() => pattern.exec(this.output), `${pattern} in the output`, deadline);
   }
 
@@ -114,4 +117,12 @@ export class TestChild {
       `The child ended (${JSON.stringify(found)}) before ${what}. It printed:\n${this.output}`,
     );
   }
+}
+
+/** The same file as `compile-for-children.mjs` has compiled it, where it has. */
+function compiled(script: string): string {
+  const folder = process.env['CLOACINA_TEST_COMPILED'];
+  if (folder === undefined || !script.endsWith('.ts')) return script;
+  const file = path.join(folder, path.relative(checkout, script).replace(/\.ts$/, '.js'));
+  return existsSync(file) ? file : script;
 }

@@ -1,9 +1,6 @@
 import { register } from 'node:module';
+import { endWithParent } from './end-with-parent.mjs';
 
-register('./typescript-loader.mjs', import.meta.url);
-
-// The test that started this process has ended, or was killed: nothing is left to wait for. Looked at now and then,
-// for a listener to `disconnect` would keep alive a child that is done.
-setInterval(() => {
-  if (!process.connected) process.exit(0);
-}, 250).unref();
+endWithParent();
+// What `compile-for-children.mjs` has compiled needs no loader, which would take more time than all else.
+if (process.argv[1]?.endsWith('.ts')) register('./typescript-loader.mjs', import.meta.url);

@@ -1,39 +1,60 @@
+import { randomBytes } from 'node:crypto';
 import { TestEnvironment as NodeEnvironment } from 'jest-environment-node';
 import pg from 'pg';
+import { endWithParent } from './end-with-parent.mjs';
+
+// A worker whose run was killed would go on alone, for as long as its tests wait for a server that is gone.
+endWithParent();
+
+// Between two files: jest has handlers of its own while tests run. A client that a failed test left open, and that does
+// not listen for errors, would end the worker when its database goes, and jest would run the file again and again.
+process.on('uncaughtException', (error) => {
+  const { code } = error.context ?? error; // events of another realm are wrapped
+  if (code !== '57P01') throw error;
+});
 
 /**
- * Drops the schemas that a test file named with `freshSchema`, after the file's last `afterAll`: jest runs those in
- * the order in which they were written, so a drop in one of them would come before the application closed.
+ * Gives each test file of a project with a server (`testEnvironmentOptions: { database: true }`) an empty database of
+ * its own as DATABASE_URL. Processes on one database hear each other's notifications, see each other's locks, and leave
+ * dead rows in the same catalogs: with one database for all, a test's result depended on the files beside and before it.
  */
 export default class TestEnvironment extends NodeEnvironment {
+  constructor(config, context) {
+    super(config, context);
+    this.wantsDatabase = config.projectConfig.testEnvironmentOptions.database === true;
+  }
+
+  async setup() {
+    await super.setup();
+    if (!this.wantsDatabase) return;
+    const name = `test_file_${randomBytes(5).toString('hex')}`;
+    await onServer((client) => client.query(`CREATE DATABASE ${name}`));
+    this.database = name;
+    const url = new URL(process.env.DATABASE_URL);
+    url.pathname = `/${name}`;
+    this.global.process.env.DATABASE_URL = url.href;
+  }
+
+  /**
+   * After the file's last `afterAll`. By force, because a session that a failed test left open would hold up the drop,
+   * and hide the failure behind a timeout.
+   */
   async teardown() {
-    const names = this.global[Symbol.for('cloacina.test.schemas')];
-    if (names?.size > 0) await dropSchemas(process.env.DATABASE_URL, [...names]);
+    if (this.database !== undefined) {
+      await onServer((client) => client.query(`DROP DATABASE ${this.database} WITH (FORCE)`));
+    }
     await super.teardown();
   }
 }
 
-async function dropSchemas(url, names) {
+async function onServer(work) {
   const client = new pg.Client({
-    connectionString: url,
-    application_name: 'cloacina-test-cleanup',
+    connectionString: process.env.DATABASE_URL,
+    application_name: 'cloacina-test-environment',
   });
   await client.connect();
   try {
-    // Whatever a failed test left open would hold up the drop, and hide the failure behind a timeout.
-    await client.query(
-      `SELECT pg_terminate_backend(l.pid)
-         FROM pg_locks l
-         JOIN pg_class c ON c.oid = l.relation
-         JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE n.nspname = ANY($1)
-          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-          AND l.pid <> pg_backend_pid()`,
-      [names],
-    );
-    for (const name of names) {
-      await client.query(`DROP SCHEMA IF EXISTS ${client.escapeIdentifier(name)} CASCADE`);
-    }
+    await work(client);
   } finally {
     await client.end();
   }

@@ -131,6 +131,15 @@ export function processEngineOf(tenant: OpenTenant): LoginEngine['process'] {
   return loginOf(tenant).process;
 }
 
+/**
+ * From now on the process has no regular look at its tenants: what it does, it does because it was told, or because a
+ * timer was set. How soon it came about would tell the same only on a machine that has nothing else to do.
+ */
+export function stopRounds(tenant: OpenTenant): void {
+  const rounds = Reflect.get(loginOf(tenant).recovery, 'rounds') as object;
+  Reflect.set(rounds, 'next', performance.now() + 1_000_000_000);
+}
+
 export function poolsOf(tenant: OpenTenant): LoginEngine['pools'] {
   return loginOf(tenant).pools;
 }

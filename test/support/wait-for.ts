@@ -1,5 +1,5 @@
 export interface WaitOptions {
-  /** Milliseconds until the wait fails, 10 s unless told. */
+  /** Milliseconds until the wait fails, 60 s unless told: what a stall is given up after, and not what a test asserts. */
   deadline?: number;
   /** Milliseconds between two looks. */
   every?: number;
@@ -13,7 +13,7 @@ export interface WaitOptions {
  */
 export async function waitFor<T>(
   look: () => T | Promise<T>,
-  { deadline = 10_000, every = 10, what = 'the condition' }: WaitOptions = {},
+  { deadline = 60_000, every = 10, what = 'the condition' }: WaitOptions = {},
 ): Promise<NonNullable<T>> {
   const end = performance.now() + deadline;
   let last: unknown;

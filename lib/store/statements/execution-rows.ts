@@ -133,6 +133,18 @@ export const awaitExecution: Statement = {
   ) SELECT status FROM found`,
 };
 
+/** The same for many, in the order of all statements. One that another session has locked is left out. */
+export const awaitUnlockedExecutions: Statement = {
+  name: 'await_unlocked_executions',
+  text: (tables) => `WITH found AS MATERIALIZED (
+    SELECT x.id, x.status, x.awaited FROM ${tables.execution} x WHERE x.id = ANY ($1::uuid[])
+    ORDER BY x.id FOR NO KEY UPDATE SKIP LOCKED
+  ), marked AS (
+    UPDATE ${tables.execution} x SET awaited = true FROM found f
+    WHERE ${executionOf('f.id')} AND NOT f.awaited AND f.status IN ('Pending', 'Running', 'Paused')
+  ) SELECT id, status FROM found`,
+};
+
 /** Written by whoever finds it missing: the value is a function of the tasks' rows, so twice is the same as once. */
 export const writeFinalContext: Statement = {
   name: 'write_final_context',

@@ -92,7 +92,9 @@ export const timeOutExecutions: Statement = {
     UPDATE ${tables.execution} x
     SET status = 'Failed', error = $3::json -> e.error, completed_at = clock_timestamp(), deadline_at = NULL,
         remaining_leaves = 0
-    FROM ending e WHERE ${executionOf('e.id')}
+    FROM ending e
+    -- The tasks end first: what a WITH changes is changed when it is asked for.
+    WHERE ${executionOf('e.id')} AND (SELECT count(*) FROM cancelled) >= 0
     RETURNING x.id, x.awaited, coalesce('Running' = ANY (e.statuses), false) AS was_running, e.error
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, kind, detail)

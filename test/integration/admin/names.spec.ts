@@ -68,7 +68,7 @@ beforeAll(async () => {
   });
   ({ tenants } = app);
   admin = app.app.get(CloacinaAdmin);
-}, 30_000);
+});
 
 /** All schemas and roles there are: what is refused must have changed neither. */
 async function everyName(): Promise<string[]> {

@@ -241,7 +241,7 @@ describe('a tenant that is being served', () => {
     expect(dropped).toHaveLength(2);
     expect(await left(made)).toEqual([]);
     stuck.open();
-  }, 60_000);
+  });
 
   it('connects no more, however often it tries', async () => {
     const made = await make();
@@ -266,7 +266,7 @@ describe('a tenant that is being served', () => {
 
     await Promise.all(strangers);
     expect(await left(made)).toEqual([]);
-  }, 60_000);
+  });
 
   it('by the same process is removed from it first', async () => {
     const made = await make();
@@ -328,7 +328,7 @@ describe('a login that may not remove it', () => {
     });
     const { dropped } = await database.admin.removeTenant({ schema: made.schema });
     expect(dropped).toEqual([`schema "${made.schema}"`, `role "${made.username}"`]);
-  }, 90_000);
+  });
 });
 
 async function ownerUrl(): Promise<string> {

@@ -24,11 +24,11 @@ let server: Started;
 let owner: Client;
 beforeAll(async () => {
   child = startChild(new URL('runs-a-talkative-server.mjs', import.meta.url));
-  server = await child.message<Started>(() => true, 60_000);
+  server = await child.message<Started>(() => true);
   owner = new Client({ connectionString: server.url });
   await owner.connect();
   if (server.counts) await owner.query('CREATE EXTENSION pg_stat_statements');
-}, 90_000);
+});
 afterAll(async () => {
   await owner.end();
   child.send({});
@@ -114,7 +114,7 @@ describe('a password', () => {
     expect(failures.filter((text) => text.includes(password) || text.includes('SCRAM'))).toEqual(
       [],
     );
-  }, 120_000);
+  });
 });
 
 describe('the verifier', () => {

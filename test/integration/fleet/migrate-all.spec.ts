@@ -16,7 +16,6 @@ import { type Fleet, type FleetOptions, openFleet, schemaNames } from './open-fl
 
 /** Of a machine that has other things to do. */
 const BUSY = { deadline: 60_000 };
-jest.setTimeout(120_000);
 
 const FIRST = 'CreateCloacinaTables1735689600000';
 const MANY = 200;
@@ -87,14 +86,14 @@ test('tenants that fail stop no other one, and are not migrated by halves', asyn
   const looks = statements.filter((text) => text.includes('array_agg(name'));
   expect(looks.length).toBeGreaterThan(1);
   expect(looks.length).toBeLessThan(25);
-}, 120_000);
+});
 
 test('a process that is killed in the middle leaves what the next call goes on with', async () => {
   const schemas = schemaNames('killed', 40);
   const child = startChild(new URL('migrating-process.ts', import.meta.url), {
     env: { FLEET_URL: database.url, FLEET_SCHEMAS: schemas.join() },
   });
-  await child.message<{ done?: number }>(({ done = 0 }) => done >= 8, 60_000);
+  await child.message<{ done?: number }>(({ done = 0 }) => done >= 8);
   await child.kill('SIGKILL');
   await waitFor(async () => {
     const { rowCount } = await database.admin.query(
@@ -111,7 +110,7 @@ test('a process that is killed in the middle leaves what the next call goes on w
   expect(report.every(({ error }) => error === undefined)).toBe(true);
   const whole = await shapeOf(database.admin, 'killed_0');
   for (const schema of schemas) expect(await shapeOf(database.admin, schema)).toEqual(whole);
-}, 120_000);
+});
 
 test('no more schemas than asked for are migrated at once', async () => {
   const schemas = schemaNames('bounded', 9);

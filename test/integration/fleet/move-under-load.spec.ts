@@ -1,15 +1,14 @@
-import { expect, jest, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { WorkflowDefinition } from '../../../lib/discovery/workflow-builder.js';
 import { TablesMissingError } from '../../../lib/errors/index.js';
 import { gate } from '../../support/gate.js';
 import { openTenant, queryIn } from '../../support/open-tenant.js';
-import { dropAfterwards, freshSchema } from '../../support/postgres.js';
+import { freshSchema } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 
 /** Of a machine that has other things to do. */
 const BUSY = { deadline: 60_000 };
-jest.setTimeout(120_000);
 
 const waiting = (): WorkflowDefinition =>
   defineWorkflow('waiting')
@@ -20,7 +19,6 @@ const waiting = (): WorkflowDefinition =>
 async function clientAndMover() {
   const schema = freshSchema('loaded');
   const target = `${schema}_moved`;
-  dropAfterwards(target);
   const client = await openTenant([waiting()], { schema, maxConcurrentTasks: 0 });
   const mover = await openTenant([waiting()], { schema, maxConcurrentTasks: 0 });
   await mover.runner.shutdown();

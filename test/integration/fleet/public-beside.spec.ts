@@ -95,11 +95,11 @@ test('what a killed process ran is recovered in public and in the schemas', asyn
   const victim = await workers.child();
   const started: string[] = [];
   for (const schema of SCHEMAS) started.push(...(await victim.start(waits(2, schema), schema)));
-  await workers.begun(6, 60_000);
+  await workers.begun(6);
   const survivors = await workers.here();
   await victim.process.kill();
 
-  const begun = await workers.begun(12, 60_000);
+  const begun = await workers.begun(12);
 
   const again = begun.filter(({ by }) => by !== victim.name);
   expect(again.map(({ executionId }) => executionId).sort()).toEqual([...started].sort());

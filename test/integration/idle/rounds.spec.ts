@@ -12,6 +12,8 @@ import { waitFor } from '../../support/wait-for.js';
 const TENANTS = 60;
 /** Of two statements, then, and with this lease every two seconds. */
 const PARTS = 2;
+/** Tenants to a statement of a pass, which goes over all of them at once. */
+const PASS_PART = 50;
 const LEASE_MS = 6_000;
 
 const query = Reflect.get(pg.Client.prototype, 'query') as (...args: unknown[]) => unknown;
@@ -47,19 +49,17 @@ describe('Rounds over idle tenants', () => {
       tenants.filter(({ schema }) => text.includes(`"${schema}"`)).length;
     // What the boot has left to ask is asked by then.
     const booting = statementsOf(first);
-    await waitFor(
-      () => booting.filter((text) => namedIn(text) === TENANTS / PARTS).length >= 2 * PARTS,
-      {
-        deadline: 30_000,
-      },
-    );
+    const isOfRound = (text: string): boolean => namedIn(text) === TENANTS / PARTS;
+    await waitFor(() => booting.filter(isOfRound).length >= 2 * PARTS);
     const texts = statementsOf(first);
     const asked = (): string[] => texts.filter((text) => namedIn(text) > 0);
-    await waitFor(() => asked().length >= 3 * PARTS, { deadline: 60_000 });
-    for (const text of asked()) expect(namedIn(text)).toBe(TENANTS / PARTS);
-    const rounds = asked().length / PARTS;
+    await waitFor(() => asked().filter(isOfRound).length >= 3 * PARTS);
+    // A pass beside the rounds, as after a lost connection, divides the tenants otherwise, and asks for many at once too.
+    for (const text of asked()) expect(namedIn(text)).toBeGreaterThanOrEqual(TENANTS % PASS_PART);
+    const ofRounds = asked().filter(isOfRound);
+    const rounds = ofRounds.length / PARTS;
     for (const { schema } of tenants) {
-      const times = asked().filter((text) => text.includes(`"${schema}"`)).length;
+      const times = ofRounds.filter((text) => text.includes(`"${schema}"`)).length;
       expect(Math.abs(times - rounds)).toBeLessThanOrEqual(1);
     }
     // No tenant has a timer, and none a lease.
@@ -68,15 +68,15 @@ describe('Rounds over idle tenants', () => {
       expect((Reflect.get(due, 'timers') as Map<string, unknown>).size).toBe(0);
     }
     for (const { engine } of tenants) expect(engine.lease.mayStand).toBe(false);
-  }, 120_000);
+  });
 
   it('find what has become due without a word', async () => {
     const tenant = await openTenant([noop], { leaseDurationMs: LEASE_MS });
     const handle = await tenant.runner.start(noop, {}, { delay: '1h' });
     // Brought forward by somebody who tells nobody.
     await tenant.query('UPDATE cloacina_task_execution SET run_at = now()');
-    expect((await handle.result({ timeout: '30s' })).status).toBe('Completed');
-  }, 60_000);
+    expect((await handle.result({ timeout: '60s' })).status).toBe('Completed');
+  });
 
   it('find a deadline that has passed without a word', async () => {
     const patient = defineWorkflow('patient', { timeout: '1h' })
@@ -94,6 +94,6 @@ describe('Rounds over idle tenants', () => {
       return rows.length === 1;
     });
     await tenant.query('UPDATE cloacina_workflow_execution SET deadline_at = now()');
-    expect((await handle.result({ timeout: '30s' })).status).toBe('Failed');
-  }, 60_000);
+    expect((await handle.result({ timeout: '60s' })).status).toBe('Failed');
+  });
 });

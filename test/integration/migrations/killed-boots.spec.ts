@@ -112,7 +112,7 @@ describe('at every single DDL command within a statement', () => {
       await expectNextBootToFinish(schema, owner, url);
       await owner.query(`DROP SCHEMA ${schema} CASCADE`);
     }
-  }, 120_000);
+  });
 
   test.each([1, 4, 30])(
     'a process that is killed during command %i leaves no trace',
@@ -121,7 +121,7 @@ describe('at every single DDL command within a statement', () => {
       const schema = freshSchema();
       const env = { BOOT_SCHEMA: schema, BOOT_URL: url };
       const child = startChild(SCRIPT, { env });
-      await child.message<BootMessage>(({ kind }) => kind === 'ready', 60_000);
+      await child.message<BootMessage>(({ kind }) => kind === 'ready');
       await plan('block', command);
       await owner.query('SELECT pg_advisory_lock(4711)');
       child.send({});

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import {
   InvalidArgumentError,
   MigrationError,
@@ -17,7 +17,6 @@ import { backendsOf, letRun } from './stepwise.js';
 
 /** Of a machine that has other things to do. */
 const BUSY = { deadline: 60_000 };
-jest.setTimeout(120_000);
 
 const FIRST = 'CreateCloacinaTables1735689600000';
 
@@ -146,7 +145,8 @@ describe('it is refused, and nothing is changed,', () => {
     const refused = move(schema, target).catch((reason: unknown) => reason);
     await waitFor(async () => {
       const { rows } = await admin.query(
-        `SELECT 1 FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'`,
+        `SELECT 1 FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'
+           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
       );
       return rows.length > 0;
     }, BUSY);
@@ -265,7 +265,8 @@ test.each(['schema', 'target'] as const)('it waits for who migrates the %s', asy
   const moving = move(places.schema, places.target);
   await waitFor(async () => {
     const { rows } = await admin.query(
-      `SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'advisory'`,
+      `SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'advisory'
+           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
     );
     return rows.length > 0;
   }, BUSY);

@@ -14,7 +14,7 @@ export async function backendsOf(schema: string, client: Client): Promise<number
 
 /** Lets a stepwise boot process send so many statements; the next one it has reported, and holds back. */
 export async function letRun(child: TestChild, statements: number): Promise<string | undefined> {
-  await child.message<BootMessage>(({ kind }) => kind === 'ready', 60_000);
+  await child.message<BootMessage>(({ kind }) => kind === 'ready');
   for (let sent = 0; sent <= statements; sent++) {
     child.send({});
     const reported = await waitFor(
@@ -23,7 +23,7 @@ export async function letRun(child: TestChild, statements: number): Promise<stri
         const ended = messages.find(({ kind }) => kind === 'done' || kind === 'failed');
         return ended ?? messages.filter(({ kind }) => kind === 'statement')[sent];
       },
-      { every: 2, deadline: 30_000 },
+      { every: 2 },
     );
     if (reported.kind === 'failed') throw new Error(reported.text);
     if (reported.kind === 'done') return undefined;

@@ -120,7 +120,7 @@ describe('CloacinaModule on a database', () => {
     const result = await app
       .get<CloacinaRunner>(getRunnerToken(schema))
       .handle(id)
-      .result({ timeout: '10s' });
+      .result({ timeout: '60s' });
     expect(result.status).toBe('Completed');
   });
 

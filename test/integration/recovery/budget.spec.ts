@@ -19,7 +19,7 @@ describe('A task that is lost with its process again and again', () => {
     const [last] = await workers.here();
     await victim.process.kill();
 
-    const failed = await last!.runner.handle(id).result({ timeout: '10s' });
+    const failed = await last!.runner.handle(id).result({ timeout: '60s' });
     expect(failed).toMatchObject({
       status: 'Failed',
       tasks: [

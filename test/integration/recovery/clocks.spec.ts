@@ -93,7 +93,7 @@ describe.each([
       runner.start(timed),
       runner.start(slow),
     ]);
-    const results = await Promise.all(started.map((handle) => handle.result({ timeout: '25s' })));
+    const results = await Promise.all(started.map((handle) => handle.result({ timeout: '60s' })));
     expect(results.map(({ status }) => status === 'Completed')).toEqual([
       true,
       true,

@@ -72,7 +72,7 @@ interface Scene {
 }
 
 async function completes({ runner }: OpenTenant, id: string): Promise<void> {
-  const { status, tasks } = await runner.handle(id).result({ timeout: '20s' });
+  const { status, tasks } = await runner.handle(id).result({ timeout: '60s' });
   expect(status).toBe('Completed');
   // A lost race costs no attempt and no recovery.
   expect(tasks.map(({ attempt }) => attempt)).toEqual(tasks.map(() => 1));
@@ -221,7 +221,7 @@ const SCENES: [string, (scene: Scene) => Promise<unknown>][] = [
   [
     "a workflow's timeout",
     async ({ one, fail }) => {
-      await fail("SET status = 'Failed', error = $2::json");
+      await fail("SET status = 'Failed', error = $3::json");
       const { status, error } = await one.runner.execute(timed);
       expect([status, error?.name]).toEqual(['Failed', 'WorkflowTimeoutError']);
     },
@@ -288,7 +288,7 @@ const SCENES: [string, (scene: Scene) => Promise<unknown>][] = [
       const { id } = await one.runner.start(holding);
       await begun.passed;
       await fail('SET awaited = true');
-      const result = other.runner.handle(id).result({ timeout: '25s' });
+      const result = other.runner.handle(id).result({ timeout: '60s' });
       await waitFor(async () => (await one.query('SELECT FROM cloacina_workflow_execution WHERE awaited')).length === 1); // prettier-ignore
       free.open();
       expect((await result).status).toBe('Completed');
@@ -318,7 +318,7 @@ async function recoversAfter({ one, fail }: Scene, part: string): Promise<void> 
   await other.recovery.run();
   await waitFor(async () => (await one.query('SELECT FROM cloacina_recovery_event')).length > 0);
   free.open();
-  const { status, tasks } = await other.runner.handle(id).result({ timeout: '20s' });
+  const { status, tasks } = await other.runner.handle(id).result({ timeout: '60s' });
   expect([status, tasks[0]?.recoveryAttempts]).toEqual(['Completed', 1]);
 }
 

@@ -64,9 +64,10 @@ describe('The recovery job', () => {
     const { app } = await start(true);
     const { turns } = app.get(HostJobs);
     expect(app.get(SchedulerRegistry).getIntervals()).toEqual(['host job']);
-    await waitFor(() => turns.length >= 5);
+    await waitFor(() => turns.length > 20);
     const apart = turns.slice(1).map((turn, i) => turn - (turns[i] ?? 0));
-    expect(apart.filter((ms) => ms < 30)).toEqual([]);
+    // With two timers every other turn would come right after the one before; with one, few do after a pause.
+    expect(apart.filter((ms) => ms < 30).length).toBeLessThan(apart.length / 4);
   });
 
   it('is a method to call, and harmless, in a host without a scheduler', async () => {

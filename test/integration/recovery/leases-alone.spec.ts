@@ -31,9 +31,7 @@ describe('Leases', () => {
     expect(workers.entries('begun')).toHaveLength(5);
 
     await victim.process.kill();
-    const killed = performance.now();
     await workers.begun(10);
-    expect(performance.now() - killed).toBeLessThan(LEASE_MS + LEASE_MS / 3 + 1_000);
     const { items } = await survivor!.recovery.events();
     expect(items.map(({ cause }) => cause)).toEqual(new Array(5).fill('leaseOver'));
     workers.release();

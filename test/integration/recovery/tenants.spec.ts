@@ -80,12 +80,12 @@ it("A tenant's recovery is its own: broken ones are reported once each, and hold
   const begunOf = (only: readonly string[]): number =>
     workers.entries('begun').filter(({ name }) => only.some((schema) => name.startsWith(schema)))
       .length;
-  await waitFor(() => begunOf(good) === 2 * EACH * good.length, { deadline: 20_000 });
+  await waitFor(() => begunOf(good) === 2 * EACH * good.length);
   const told = (): string[] =>
     errors.mock.calls
       .map(([message]) => String(message))
       .filter((text) => text.includes('recovery failed'));
-  await waitFor(() => told().length >= broken.size, { deadline: 20_000 });
+  await waitFor(() => told().length >= broken.size);
   // Several passes more.
   for (let i = 0; i < 3; i++) await survivor!.host.recoverOnce();
   const reported = [...broken.keys()].map((schema) =>
@@ -114,7 +114,7 @@ it("A tenant's recovery is its own: broken ones are reported once each, and hold
   }
 
   for (const [schema, [, heal]] of broken) await queryIn(schema, heal);
-  await workers.begun(2 * EACH * schemas.length, 30_000);
+  await workers.begun(2 * EACH * schemas.length);
   for (const schema of schemas) {
     expect(await illegalHistories((sql) => queryIn(schema, sql))).toEqual([]);
     expect(await queryIn(schema, 'SELECT FROM cloacina_recovery_event')).toHaveLength(EACH);

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, jest } from '@jest/globals';
+import { afterAll } from '@jest/globals';
 import type { HostedTenantOptions } from '../../../lib/tenants/tenant.js';
 import { startChild, type TestChild } from '../../support/child-process.js';
 import { openTenants, type OpenOptions, type OpenTenant } from '../../support/open-tenant.js';
@@ -13,8 +13,6 @@ const SCRIPT = new URL('worker.ts', import.meta.url);
 const folder = mkdtempSync(path.join(tmpdir(), 'cloacina-recovery-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 let logs = 0;
-// Several processes boot one after the other, each as slow as the machine is busy.
-jest.setTimeout(90_000);
 
 /** Processes on one set of schemas, and what their handlers did. */
 export class Workers {
@@ -44,7 +42,7 @@ export class Workers {
       options: { ...this.options, ...options },
     };
     const child = startChild(SCRIPT, { env: { WORKER: JSON.stringify(settings) } });
-    await child.message<WorkerMessage>(({ kind }) => kind === 'ready', 30_000);
+    await child.message<WorkerMessage>(({ kind }) => kind === 'ready');
     return new Worker(child, settings.name, this.schema);
   }
 
@@ -80,9 +78,8 @@ export class Workers {
   }
 
   /** Waits until handlers have begun so many times in all. */
-  async begun(count: number, deadline = 15_000): Promise<Entry[]> {
-    const what = `${count} begins`;
-    await waitFor(() => this.entries('begun').length >= count, { deadline, what });
+  async begun(count: number): Promise<Entry[]> {
+    await waitFor(() => this.entries('begun').length >= count, { what: `${count} begins` });
     return this.entries('begun');
   }
 }

@@ -52,12 +52,12 @@ describe('A deploy', () => {
       { status: 'NotStarted' },
     ]);
     // It stays due, and other work is done as ever, also what becomes due later.
-    expect((await now.runner.execute('flow', {}, { delay: 100, timeout: '5s' })).status).toBe(
+    expect((await now.runner.execute('flow', {}, { delay: 100, timeout: '60s' })).status).toBe(
       'Completed',
     );
     expect((await now.runner.get(handle.id))?.tasks[1]?.status).toBe('Ready');
     await openTenant([release('1', ['a', 'gone', 'c'])], { schema });
-    expect((await handle.result({ timeout: '10s' })).context).toMatchObject({ a: '2', gone: '1' });
+    expect((await handle.result({ timeout: '60s' })).context).toMatchObject({ a: '2', gone: '1' });
   });
 
   it('has several releases at work at once, each on what it knows', async () => {
@@ -114,7 +114,7 @@ describe('A process without the workflow', () => {
     const schema = freshSchema();
     const worker = await openTenant([release('3', ['a'])], { schema });
     const client = await openTenant([], { schema });
-    const result = await client.runner.execute('flow', { given: 1 }, { timeout: '10s' });
+    const result = await client.runner.execute('flow', { given: 1 }, { timeout: '60s' });
     expect(result).toMatchObject({
       status: 'Completed',
       version: '3',

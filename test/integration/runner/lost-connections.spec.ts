@@ -64,7 +64,7 @@ describe('Connections that are cut under load', () => {
       await waitFor(async () => (await cut(tenant)) > 0);
       handles.push(...(await Promise.all(started)));
     }
-    const results = await Promise.all(handles.map((handle) => handle.result({ timeout: '25s' })));
+    const results = await Promise.all(handles.map((handle) => handle.result({ timeout: '60s' })));
     expect(results.map(({ status }) => status)).toEqual(results.map(() => 'Completed'));
     // One recorded outcome a task, and the transaction's writes once with it.
     for (const { tasks } of results) {
@@ -112,7 +112,7 @@ describe('Connections that are cut under load', () => {
       .build();
     const client = await openTenant([workflow], { schema, maxConcurrentTasks: 0 });
     const handle = await client.runner.start(workflow, {}, { delay: 300 });
-    const waiting = handle.result({ timeout: '20s' });
+    const waiting = handle.result({ timeout: '60s' });
     await cut(client);
     const worker = await openTenant([workflow], { schema });
     expect((await worker.runner.handle(handle.id).result()).status).toBe('Completed');
@@ -202,7 +202,7 @@ describe('A server that is away', () => {
       .build();
     const tenant = await openTenant([outlasting], { databaseUrl: proxy.url });
     const handle = await tenant.runner.start(outlasting);
-    const waiting = handle.result({ timeout: '20s' });
+    const waiting = handle.result({ timeout: '60s' });
     await waitFor(() => tenant.engine.claims.all().some(({ stage }) => stage === 'settled'));
     await waitFor(() => processEngineOf(tenant).session === undefined);
     await proxy.accept();

@@ -120,6 +120,10 @@ describe('A manual retry', () => {
     [runs, broken] = [[], false];
     const handle = await one.runner.start(order, {}, { delay: '1h' });
     await handle.cancel();
+    // Its time has come.
+    await one.query('UPDATE cloacina_workflow_execution SET run_at = now() WHERE id = $1', [
+      handle.id,
+    ]);
     await one.runner.retry(handle.id);
     expect((await handle.result()).status).toBe('Completed');
     expect(runs).toHaveLength(5);
@@ -166,10 +170,10 @@ describe('A manual retry', () => {
       })
       .build();
     const { runner, query } = await openTenant([workflow]);
-    const { id, error } = await runner.execute(workflow, {}, { timeout: '10s' });
+    const { id, error } = await runner.execute(workflow, {}, { timeout: '60s' });
     expect(error).toMatchObject({ code: 'WORKFLOW_TIMEOUT' });
     await runner.retry(id);
-    const again = await runner.handle(id).result({ timeout: '10s' });
+    const again = await runner.handle(id).result({ timeout: '60s' });
     expect(again).toMatchObject({ status: 'Failed', error: { code: 'WORKFLOW_TIMEOUT' } });
     slow = false;
     await runner.retry(id);

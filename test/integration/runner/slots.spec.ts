@@ -152,7 +152,7 @@ describe('Slots', () => {
       4,
     );
     const blocked = await Promise.all(Array.from({ length: 50 }, () => big!.runner.start(long)));
-    for (let i = 0; i < 20; i++) await small!.runner.execute(short, {}, { timeout: '10s' });
+    for (let i = 0; i < 20; i++) await small!.runner.execute(short, {}, { timeout: '60s' });
     free.open();
     await Promise.all(blocked.map((handle) => handle.result()));
   });

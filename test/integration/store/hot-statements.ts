@@ -13,6 +13,7 @@ import {
 } from '../../../lib/store/statements/reset-execution.js';
 import {
   awaitExecution,
+  awaitUnlockedExecutions,
   findByKeys,
   readExecutions,
   readTasks,
@@ -142,6 +143,11 @@ export const HOT: readonly Hot[] = [
   { statement: readExecutions, values: (ids) => [`{${ids.join()}}`], executions: EXECUTION_KEY },
   { statement: readTasks, values: (ids) => [`{${ids.join()}}`], tasks: TASKS_OF_EXECUTION },
   { statement: awaitExecution, values: ([id]) => [id], executions: EXECUTION_KEY, batched: false },
+  {
+    statement: awaitUnlockedExecutions,
+    values: (ids) => [`{${ids.join()}}`],
+    executions: EXECUTION_KEY,
+  },
   {
     statement: writeFinalContext,
     values: ([id]) => [id, '{}', 0],

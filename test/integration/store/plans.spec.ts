@@ -135,7 +135,8 @@ describe('on a large table that was analysed at a quiet moment', () => {
       };
       const [small, large] = [await work(20), await work(200)];
       expect(large.rows).toBeLessThan(12 * small.rows);
-      expect(large.pages).toBeLessThan(15 * small.pages);
+      // More of the larger batch's rows find no room in their page, and get entries in each index.
+      expect(large.pages).toBeLessThan(30 * small.pages);
     },
   );
 });

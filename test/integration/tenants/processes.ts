@@ -20,7 +20,7 @@ export class TenantProcess {
     const child = startChild(new URL('process.ts', import.meta.url), {
       env: { DATABASE_URL: databaseUrl, DISCOVER: String(discover) },
     });
-    await child.message(({ id }: Answer) => id === 0, 60_000);
+    await child.message(({ id }: Answer) => id === 0);
     return new TenantProcess(child);
   }
 

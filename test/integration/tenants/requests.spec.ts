@@ -93,7 +93,7 @@ describe('A request', () => {
     app = await NestFactory.create(AppModule, { logger: false });
     await app.listen(0, '127.0.0.1');
     origin = `http://127.0.0.1:${(app.getHttpServer().address() as AddressInfo).port}/tenant`;
-  }, 60_000);
+  });
   afterAll(() => app.close());
 
   async function get(path: string, tenant?: string): Promise<{ status: number; body: unknown }> {

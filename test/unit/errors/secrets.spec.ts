@@ -58,9 +58,9 @@ describe('withoutSecrets', () => {
   it.each(['a://', 'a.', 'password', "password='", 'password="', 'a:/'])(
     'takes linear time: %s repeated',
     (part) => {
-      const began = performance.now();
+      const began = process.cpuUsage(); // time passes for other processes too
       withoutSecrets(part.repeat(20_000));
-      expect(performance.now() - began).toBeLessThan(2_000);
+      expect(process.cpuUsage(began).user / 1_000).toBeLessThan(2_000);
     },
   );
 });

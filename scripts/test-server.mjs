@@ -1,0 +1,20 @@
+import { startEphemeralServer } from './embedded-postgres.mjs';
+
+/**
+ * Of a server that is gone with its tests. A crash of the operating system would lose its data: the death of its
+ * processes, which tests cause, doesn't, since what they wrote is the system's by then.
+ */
+export const testSettings = {
+  max_connections: 200,
+  fsync: 'off',
+  full_page_writes: 'off',
+  checkpoint_timeout: '1h',
+  max_wal_size: '2GB',
+  jit: 'off',
+};
+
+/** The server of `npm test`, with the PostgreSQL that the project brings. */
+export function startTestServer() {
+  // Tests connect thousands of times, and each login repeats the hash of its password so often.
+  return startEphemeralServer({ settings: { ...testSettings, scram_iterations: 1 } });
+}

@@ -1,0 +1,17 @@
+import { startTestServer } from '../../scripts/test-server.mjs';
+import { compileForChildren } from './compile-for-children.mjs';
+
+/**
+ * Runs once, before the first test file that needs a database, and not at all where none was chosen: the unit tests
+ * are a project of their own. The workers that jest starts afterwards inherit the environment.
+ */
+export default async function setUp() {
+  const compiled = compileForChildren();
+  if (!process.env.DATABASE_URL) {
+    const server = await startTestServer();
+    process.env.DATABASE_URL = server.url;
+    globalThis[Symbol.for('cloacina.test.server')] = server;
+  }
+  const folder = await compiled;
+  if (folder !== undefined) process.env.CLOACINA_TEST_COMPILED = folder;
+}
