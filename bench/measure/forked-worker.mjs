@@ -5,15 +5,26 @@ export async function startWorker(script, env) {
   const child = fork(script, [], { env: { ...process.env, ...env } });
   const messages = [];
   const waiting = [];
-  const exited = new Promise((resolve) => child.once('exit', resolve));
+  let hasExited = false;
+  const wake = () => {
+    for (const look of waiting.splice(0)) look();
+  };
+  const exited = new Promise((resolve) =>
+    child.once('exit', (code, signal) => {
+      hasExited = true;
+      wake();
+      resolve({ code, signal });
+    }),
+  );
   child.on('message', (message) => {
     messages.push(message);
-    for (const look of waiting.splice(0)) look();
+    wake();
   });
   const next = async (type) => {
     for (;;) {
       const at = messages.findIndex((message) => message.type === type);
       if (at >= 0) return messages.splice(at, 1)[0];
+      if (hasExited) throw new Error(`The worker has ended without saying "${type}".`);
       await new Promise((resolve) => waiting.push(resolve));
     }
   };

@@ -25,8 +25,8 @@ export interface BatcherOptions<I, R> {
   readonly send: (items: readonly I[], resent: boolean) => Promise<readonly R[]>;
   readonly classify: (error: unknown) => Failure;
   /**
-   * How items that met a lock alone are sent again: so many at a time, each with a pause after another lock. They wait
-   * without a connection in between. Default: like those that have not been sent alone yet, and without a pause.
+   * How items that met a lock alone are sent again: `atOnce` at a time, each with a pause after another lock. In between
+   * they wait without a connection. Default: like those that have not been sent alone yet, and without a pause.
    */
   readonly locked?: { readonly atOnce: number; readonly pauseMs: number };
   /**

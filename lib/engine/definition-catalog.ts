@@ -19,7 +19,7 @@ import { repeatConflicts } from './conflicts.js';
 import { makeRunnable, type RunnableDefinition } from './runnable-definition.js';
 
 /** Looks for definitions that other processes use are at least this far apart, in milliseconds. */
-const LOOK_INTERVAL_MS = 1_000;
+export const LOOK_INTERVAL_MS = 1_000;
 
 /** What a claim asks for: definitions of which the code has handlers, and the tasks among them that it has none for. */
 export interface ClaimableDefinitions {
@@ -137,15 +137,16 @@ export class DefinitionCatalog {
 
   /**
    * Looks for definitions that other processes use and that tasks wait for: of a release that was deployed after this
-   * process booted, or one that is being rolled out beside it. At most once a second. Whether there are new ones.
+   * process booted, or one that is being rolled out beside it. At most once a second: `tooEarly` asks for another call.
    */
-  async lookForOthers(): Promise<boolean> {
+  async lookForOthers(): Promise<'found' | 'nothing' | 'tooEarly'> {
     const now = performance.now();
-    if (!this.opened || now - this.lookedAt < LOOK_INTERVAL_MS) return false;
+    if (!this.opened) return 'nothing';
+    if (now - this.lookedAt < LOOK_INTERVAL_MS) return 'tooEarly';
     this.lookedAt = now;
     const before = this.byId.size;
     await this.loadAll(await this.store.definitions.waiting(this.names));
-    return this.byId.size > before;
+    return this.byId.size > before ? 'found' : 'nothing';
   }
 
   private async loadAll(rows: readonly StoredDefinitionRow[]): Promise<void> {

@@ -58,7 +58,7 @@ export class ExecutionStarts {
   }
 
   /**
-   * Starts inside the caller's transaction; whoever hears of it at the commit claims it.
+   * Starts inside the caller's transaction; a process that is notified at the commit claims it.
    *
    * @throws DatabaseUnavailableError when another transaction held the key for `startTimeout`
    */

@@ -145,7 +145,7 @@ export class Lane {
     return jobs;
   }
 
-  /** So many handlers more were given up, or fewer. */
+  /** `count` more handlers were given up; negative: have returned. */
   leaked(count: number): void {
     this.givenUp += count;
     this.slots.givenUp += count;

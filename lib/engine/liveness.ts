@@ -113,7 +113,7 @@ export class Liveness<S extends ControlSession> {
     this.reportAt = now + REPORT_EVERY_MS;
     const seconds = Math.round((now - this.lostAt) / 1_000);
     this.logger.warn(
-      `The control connection has been away for ${seconds} s, and nothing is claimed meanwhile. The last attempt to ` +
+      `The control connection has been away for ${seconds} s, and nothing is claimed until it is back. The last attempt to ` +
         `open it failed: ${toStoredError(error).message}`,
     );
   }

@@ -19,7 +19,7 @@ import { ClaimReturner } from './claim-returner.js';
 import { ClaimTable } from './claim-table.js';
 import { Claimer } from './claimer.js';
 import { ContextWriter } from './context-writer.js';
-import { DefinitionCatalog } from './definition-catalog.js';
+import { DefinitionCatalog, LOOK_INTERVAL_MS } from './definition-catalog.js';
 import { EndWaiters } from './end-waiters.js';
 import { ExecutionControl } from './execution-control.js';
 import { ExecutionStarts } from './execution-starts.js';
@@ -316,12 +316,8 @@ export class TenantEngine {
     if (nextDeadlineInMs !== null) this.services.deadlineIn(address, nextDeadlineInMs);
   }
 
-  /** Something was put back that becomes due in so many milliseconds. */
-  isDueIn(ms: number): void {
-    this.dueIn(ms);
-  }
-
-  private dueIn(ms: number): void {
+  /** A task was put back, and becomes due in `ms` milliseconds. */
+  dueIn(ms: number): void {
     if (ms <= 0) this.workIsReady();
     else this.services.wakeIn(this.settings.address, ms);
   }
@@ -383,7 +379,11 @@ export class TenantEngine {
   /** Tasks may wait that are pinned to a definition which another process has registered since this one booted. */
   private async lookForOthers(): Promise<void> {
     try {
-      if (await this.catalog.lookForOthers()) this.dispatch();
+      const found = await this.catalog.lookForOthers();
+      if (found === 'found') this.dispatch();
+      else if (found === 'tooEarly') {
+        this.services.wakeIn(this.settings.address, LOOK_INTERVAL_MS);
+      }
     } catch {
       // The next look finds it.
     }
@@ -440,11 +440,11 @@ export class TenantEngine {
     await within(RELEASE_GRACE_MS, this.releaseLease());
   }
 
-  /** A release that is under way already, or failed, is followed by another one. */
+  /** A release that is under way already, failed, or has to wait for a comparison, is followed by another one. */
   private async releaseLease(): Promise<void> {
     const end = performance.now() + RELEASE_GRACE_MS;
-    while (this.lease.mayStand && !this.isBusy && performance.now() < end) {
-      await this.release.runOnce();
+    while (this.lease.mayStand && this.claims.size === 0 && performance.now() < end) {
+      if (!this.isBusy) await this.release.runOnce();
       if (this.lease.mayStand) await delay(RELEASE_PAUSE_MS);
     }
   }

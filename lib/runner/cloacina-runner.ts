@@ -219,7 +219,7 @@ export class CloacinaRunner {
       this.patience.repeat((resent) => reset.run(resent)),
     );
     if (dueInMs === undefined) throw new UnknownExecutionError(id, this.tenant);
-    this.engine.isDueIn(dueInMs);
+    this.engine.dueIn(dueInMs);
   }
 
   /**

@@ -19,7 +19,7 @@ export interface TaskWait {
    * `dependencies`: others come first. `time`: a retry, a deferral or a delay is not due yet. `slot`: it is due and no
    * process has had room. `paused`: the execution is. `handler`: this process has no handler for it.
    * `hungHandler`: its earlier handler goes on in this process though its signal was aborted; another process may begin
-   * it. `recovery`: the process that ran it is gone and nobody has taken over yet.
+   * it. `recovery`: the process that ran it is gone and no other one has taken over yet.
    */
   reason: 'dependencies' | 'time' | 'slot' | 'paused' | 'handler' | 'hungHandler' | 'recovery';
   /** A sentence. */

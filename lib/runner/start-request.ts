@@ -103,7 +103,7 @@ function checkRunAt({ runAt, delay }: StartOptions): Date | null {
   if (delay !== undefined) {
     throw new InvalidArgumentError('runAt', 'and delay say the same thing twice: give one of them');
   }
-  // Its own, which nobody changes before it is sent.
+  // A copy: the caller may change the date before it is sent.
   return new Date(checkDate('runAt', runAt).getTime());
 }
 

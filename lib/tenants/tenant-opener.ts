@@ -236,7 +236,7 @@ async function migrateTogether(
   });
 }
 
-/** So many tenants claim without asking first whether they have work: that would take as long as the claims. */
+/** Up to this number of tenants claim without asking first whether they have work: to ask takes as long as to claim. */
 const FEW_TENANTS = 4;
 
 /**

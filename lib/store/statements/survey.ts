@@ -12,7 +12,7 @@ export interface RawSurvey {
   /** Until the first task that waits for its time is due, and the first deadline; negative: since. In milliseconds. */
   readonly firstTaskInMs: number | null;
   readonly firstDeadlineInMs: number | null;
-  /** The schema's oid: another one is another schema, of the same name. Null: there is none. */
+  /** The schema's oid. A new oid under the same name means that the schema was dropped and created again. */
   readonly schemaId: string | null;
 }
 

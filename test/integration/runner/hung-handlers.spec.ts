@@ -191,9 +191,13 @@ describe('A handler that ignores its signal', () => {
     );
     expect(waits).toMatchObject([{ reason: 'hungHandler' }, { reason: 'slot' }]);
     expect(waits[1]?.detail).toContain('keep slots of this process: 1.');
+    const said = warnings.length;
     firsts[0]?.open();
     await waitFor(() => begun.length === 12);
-    expect(warnings.at(-1)).toContain('10 given up handlers run on in this process');
+    // The twelfth attempt goes on in turn, and may be warned of by now.
+    expect(warnings.slice(said)).toContainEqual(
+      expect.stringContaining('10 given up handlers run on in this process'),
+    );
   });
 
   it('does not hold up a shutdown, given up or not, with a connection or without', async () => {
