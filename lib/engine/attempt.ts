@@ -13,9 +13,9 @@ export interface AttemptListener {
 
 /** One run of a handler; whoever settles it first (its return, its timeout) decides what is recorded. */
 export class Attempt {
-  /** Resolves when the slot is free: the handler has returned, or was given up. */
-  readonly released: Promise<void>;
-  private resolveReleased: () => void = () => undefined;
+  /** Those who wait for the slot to be free; few attempts have any. */
+  private whenReleased: (() => void)[] | undefined;
+  private isReleased = false;
   private settledBy: 'handler' | 'timeout' | undefined;
   private timer: LongTimer | undefined;
 
@@ -23,33 +23,44 @@ export class Attempt {
     readonly claim: HeldClaim,
     readonly input: TaskInput,
     private readonly listener: AttemptListener,
-  ) {
-    this.released = new Promise((resolve) => (this.resolveReleased = resolve));
-  }
+    private readonly freeSlot: () => void,
+  ) {}
 
   /** Called when the handler begins: what it waited for before, a connection for one, is not its doing. */
   begin(): void {
     const { claim } = this;
-    claim.onAbort = () => {
-      claim.onAbort = undefined;
-      this.listener.aborted(this);
-    };
+    claim.attempt = this;
     this.timer = new LongTimer(() => {
       if (this.settle('timeout')) this.listener.timedOut(this);
     }, claim.task.timeoutMs);
   }
 
+  /** The claim's signal aborted. */
+  aborted(): void {
+    this.claim.attempt = undefined;
+    this.listener.aborted(this);
+  }
+
   /** Called when the handler has returned, or could not begin. */
   end(): void {
     this.timer?.cancel();
-    this.claim.onAbort = undefined;
+    this.claim.attempt = undefined;
     this.listener.returned(this);
     this.release();
   }
 
   /** Frees the slot, whether the handler has returned or not. */
   release(): void {
-    this.resolveReleased();
+    if (this.isReleased) return;
+    this.isReleased = true;
+    this.freeSlot();
+    for (const callback of this.whenReleased ?? []) callback();
+  }
+
+  /** Calls back when the slot is free: the handler has returned, or was given up. */
+  afterRelease(callback: () => void): void {
+    if (this.isReleased) callback();
+    else (this.whenReleased ??= []).push(callback);
   }
 
   /** True for the first caller. */

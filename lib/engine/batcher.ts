@@ -30,12 +30,18 @@ export interface BatcherOptions<I, R> {
    */
   readonly locked?: { readonly atOnce: number; readonly pauseMs: number };
   /**
-   * Asked for each item while the database is away, or the item meets locks: the error to end it with, or undefined to go on trying.
-   * `sent` tells that the item may have been written.
+   * Asked for each item while the database is away, or the item meets locks: the error to end it with, or undefined to
+   * go on trying. `sent` tells that the item may have been written, `waitedMs` counts from when it was added.
    */
-  readonly giveUp?: (item: I, error: unknown, sent: boolean) => Error | undefined;
+  readonly giveUp?: (
+    item: I,
+    error: unknown,
+    state: { readonly sent: boolean; readonly waitedMs: number },
+  ) => Error | undefined;
   /** Items that still have no result after five seconds, and what they failed with last; each is told of once. */
   readonly late?: (items: readonly I[], error: unknown) => void;
+  /** Called for each item that has its result, or is rejected. */
+  readonly ended?: (item: I) => void;
 }
 
 interface Entry<I, R> {
@@ -87,9 +93,16 @@ export class Batcher<I, R> {
   add(item: I): Promise<R> {
     return new Promise<R>((resolve, reject) => {
       this.pending++;
-      const addedAt = performance.now();
-      const state = { sent: false, failures: 0, lastError: undefined, isLate: false };
-      this.queue.push({ item, resolve, reject, addedAt, ...state });
+      this.queue.push({
+        item,
+        resolve,
+        reject,
+        addedAt: performance.now(),
+        sent: false,
+        failures: 0,
+        lastError: undefined,
+        isLate: false,
+      });
       this.plan();
     });
   }
@@ -180,7 +193,7 @@ export class Batcher<I, R> {
       batch.map((entry) => entry.item),
       batch.some((entry) => entry.sent),
     );
-    this.end(batch.length);
+    this.end(batch);
     for (let i = 0; i < batch.length; i++) batch[i]?.resolve(results[i] as R);
   }
 
@@ -254,9 +267,13 @@ export class Batcher<I, R> {
 
   /** Whether it was rejected, for it has waited for locks long enough. */
   private endsWaiting(entry: Entry<I, R>): boolean {
-    const reason = this.options.giveUp?.(entry.item, entry.lastError, entry.sent);
+    const reason = this.reasonToGiveUp(entry, entry.lastError);
     if (reason !== undefined) this.rejectAll([entry], reason);
     return reason !== undefined;
+  }
+
+  private reasonToGiveUp({ item, sent, addedAt }: Entry<I, R>, error: unknown): Error | undefined {
+    return this.options.giveUp?.(item, error, { sent, waitedMs: performance.now() - addedAt });
   }
 
   private async waitForDatabase(
@@ -267,13 +284,13 @@ export class Batcher<I, R> {
     const closed = await this.pause(reconnectPauseMs(attempt));
     const remaining: Entry<I, R>[] = [];
     for (const entry of batch) {
-      const reason = closed ? asError(error) : this.options.giveUp?.(entry.item, error, entry.sent);
+      const reason = closed ? asError(error) : this.reasonToGiveUp(entry, error);
       if (reason === undefined) remaining.push(entry);
       else this.rejectAll([entry], reason);
     }
     // Those that wait behind grow old as well.
     this.queue = this.queue.filter((entry) => {
-      const reason = closed ? asError(error) : this.options.giveUp?.(entry.item, error, entry.sent);
+      const reason = closed ? asError(error) : this.reasonToGiveUp(entry, error);
       if (reason !== undefined) this.rejectAll([entry], reason);
       return reason === undefined;
     });
@@ -286,12 +303,14 @@ export class Batcher<I, R> {
   }
 
   private rejectAll(batch: readonly Entry<I, R>[], error: unknown): void {
-    this.end(batch.length);
+    this.end(batch);
     for (const entry of batch) entry.reject(error);
   }
 
-  private end(count: number): void {
-    this.pending -= count;
+  private end(batch: readonly Entry<I, R>[]): void {
+    const { ended } = this.options;
+    if (ended !== undefined) for (const { item } of batch) ended(item);
+    this.pending -= batch.length;
     if (this.pending > 0) return;
     const idle = this.idle;
     this.idle = [];

@@ -5,6 +5,7 @@ import type { ClaimsInFlight } from './claims-in-flight.js';
 import type { DefinitionCatalog } from './definition-catalog.js';
 import type { Lane } from './lane.js';
 import { reconnectPauseMs } from './reconnect.js';
+import { isLockTimeout } from './start-failures.js';
 import type { TenantLease } from './tenant-parts.js';
 
 /** Claims to one statement. */
@@ -14,6 +15,8 @@ const CLAIM_RETRY_MS = 250;
 const MAX_CLAIM_RETRY_MS = 30_000;
 /** As above, where what failed passes by itself, a lock for one. */
 const MAX_PASSING_RETRY_MS = 1_000;
+/** How long claims pass by locked executions after one waited for such a lock in vain, in milliseconds. */
+const PAST_LOCKS_MS = 30_000;
 
 export interface ClaimerParts {
   readonly tenant: string;
@@ -41,6 +44,7 @@ export class Claimer {
   private underWay = Promise.resolve();
   private again = false;
   private failures = 0;
+  private pastLocksUntil = -Infinity;
   private allowed = false;
   /** There was a reason to look while it was not allowed. */
   private missed = false;
@@ -87,6 +91,8 @@ export class Claimer {
         while (await this.claimOnce()) wasFull = true;
         if (wasFull && this.parts.lane.backlog) this.parts.leftReady();
         this.failures = 0;
+        // What was passed by is looked for again.
+        if (this.passesLocks) this.parts.tryAgainIn(MAX_PASSING_RETRY_MS);
       } catch (error) {
         this.failed(error);
         break;
@@ -106,7 +112,8 @@ export class Claimer {
     try {
       return await inFlight.run(async () => {
         const write = lease.forClaim();
-        const claimed = await store.claim(ids, unknownTasks, room, write, except());
+        const choice = { except: except(), pastLocks: this.passesLocks };
+        const claimed = await store.claim(ids, unknownTasks, room, write, choice);
         lease.written(write);
         lane.backlog = claimed.length === room;
         for (const task of claimed) adopt(task);
@@ -116,6 +123,10 @@ export class Claimer {
     } finally {
       lane.unreserve(room);
     }
+  }
+
+  private get passesLocks(): boolean {
+    return performance.now() < this.pastLocksUntil;
   }
 
   private failed(error: unknown): void {
@@ -130,6 +141,7 @@ export class Claimer {
         ? reconnectPauseMs(this.failures)
         : Math.min(CLAIM_RETRY_MS * 2 ** this.failures, longest);
     this.failures++;
+    if (isLockTimeout(error)) this.pastLocksUntil = performance.now() + PAST_LOCKS_MS;
     if (isFinal && this.failures === 1) {
       this.logger.error(
         `Tenant "${tenant}": its tasks can't be claimed: ${toStoredError(error).message}`,

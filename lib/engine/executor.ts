@@ -146,13 +146,13 @@ export class Executor implements AttemptListener {
     }
     const earlier = this.overrunning.get(claim.key);
     if (earlier !== undefined) {
-      void earlier.released.then(() => this.enqueue(claim, input));
+      earlier.afterRelease(() => this.enqueue(claim, input));
       return;
     }
     this.parts.lane.add({
       priority: claim.priority,
       suspect: this.isSuspect(claim),
-      run: () => this.run(claim, input),
+      run: (freeSlot) => this.run(claim, input, freeSlot),
       giveBack: () =>
         this.settlement.returnClaim(
           claim,
@@ -182,27 +182,27 @@ export class Executor implements AttemptListener {
     }
   }
 
-  /** Resolves when the slot is free: the handler has returned or was given up. What comes of it goes on by itself. */
-  private run(claim: HeldClaim, input: TaskInput): Promise<void> {
-    if (!claim.mayBegin) return NOTHING;
-    if (this.settlement.isStopping) {
-      this.settlement.giveBack(claim);
-      return NOTHING;
+  /** Frees the slot when the handler has returned or was given up. What comes of it goes on by itself. */
+  private run(claim: HeldClaim, input: TaskInput, freeSlot: () => void): void {
+    if (claim.mayBegin && !this.settlement.isStopping) {
+      if (!this.isSuspect(claim)) {
+        this.begin(claim, input, freeSlot);
+        return;
+      }
+      void this.noteBegin(claim).then(() => {
+        if (claim.mayBegin) this.begin(claim, input, freeSlot);
+        else freeSlot();
+      });
+      return;
     }
-    if (!this.isSuspect(claim)) return this.begin(claim, input);
-    return this.noteBegin(claim).then(() =>
-      claim.mayBegin ? this.begin(claim, input) : undefined,
-    );
+    if (claim.mayBegin) this.settlement.giveBack(claim);
+    freeSlot();
   }
 
-  private begin(claim: HeldClaim, input: TaskInput): Promise<void> {
+  private begin(claim: HeldClaim, input: TaskInput, freeSlot: () => void): void {
     claim.stage = 'running';
     this.parts.events.ofTask('task.started', claim);
-    const attempt = new Attempt(claim, input, this);
-    this.parts.handlers
-      .run(attempt)
-      .catch((error: unknown) => this.settlement.giveUp(claim, error));
-    return attempt.released;
+    this.parts.handlers.run(new Attempt(claim, input, this, freeSlot));
   }
 
   timedOut(attempt: Attempt): void {
@@ -225,8 +225,9 @@ export class Executor implements AttemptListener {
   }
 
   private giveUp(attempt: Attempt): void {
-    attempt.release();
+    // First, for what waits for the slot asks whether the task still overruns.
     this.mayBeginAgain(attempt);
+    attempt.release();
   }
 
   private mayBeginAgain(attempt: Attempt): void {
@@ -236,5 +237,3 @@ export class Executor implements AttemptListener {
     this.parts.overrunEnded();
   }
 }
-
-const NOTHING = Promise.resolve();

@@ -83,13 +83,18 @@ export class HandlerRunner {
     };
   }
 
-  /** Resolves when the handler has returned, if it does; what comes of it goes on by itself. */
-  run(attempt: Attempt): Promise<void> {
-    return attempt.claim.task.transactional
-      ? this.runTransactional(attempt)
-      : this.runPlain(attempt);
+  /** Begins the attempt, which ends by itself. */
+  run(attempt: Attempt): void {
+    if (attempt.claim.task.transactional) {
+      this.runTransactional(attempt).catch((error: unknown) =>
+        this.parts.settlement.giveUp(attempt.claim, error),
+      );
+    } else {
+      void this.runPlain(attempt);
+    }
   }
 
+  /** Never rejects: so the hot path needs no promise that waits for it. */
   private async runPlain(attempt: Attempt): Promise<void> {
     const { claim, input } = attempt;
     const context = new RunningTask(claim, input.view, this.surroundings);
@@ -97,7 +102,11 @@ export class HandlerRunner {
       const result = this.finish(attempt, context, await this.invoke(attempt, context));
       if (attempt.settle('handler')) this.parts.settlement.record(result);
     } catch (error) {
-      if (attempt.settle('handler')) this.afterThrow(attempt, context, error);
+      try {
+        if (attempt.settle('handler')) this.afterThrow(attempt, context, error);
+      } catch (failure) {
+        this.parts.settlement.giveUp(claim, failure);
+      }
     } finally {
       attempt.end();
     }

@@ -33,8 +33,8 @@ export class HeldClaim {
   lost = false;
   /** `waiting` for its input or a slot; `running` in its handler; `settled`: what came of it is being recorded. */
   stage: 'waiting' | 'running' | 'settled' = 'waiting';
-  /** Set while its handler runs: called when the signal aborts. */
-  onAbort: (() => void) | undefined;
+  /** Set while its handler runs: told when the signal aborts. */
+  attempt: { aborted(): void } | undefined;
   private controller: AbortController | undefined;
 
   constructor(
@@ -69,7 +69,7 @@ export class HeldClaim {
 
   abort(reason: Error): void {
     (this.controller ??= new AbortController()).abort(reason);
-    this.onAbort?.();
+    this.attempt?.aborted();
   }
 
   lose(reason: Error): void {

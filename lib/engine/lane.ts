@@ -11,8 +11,8 @@ const SHORTEST_MS = 0.01;
 export interface Job {
   /** Higher first. */
   readonly priority: number;
-  /** Runs the handler; resolves when its slot is free. */
-  readonly run: () => Promise<void>;
+  /** Runs the handler, and calls `freeSlot` once when its slot is free. */
+  readonly run: (freeSlot: () => void) => void;
   /** Leaves it to others: it waits for a slot and none comes free. */
   readonly giveBack: () => void;
   /** It has been lost with its process more than once: it runs beside no other suspect. */

@@ -154,7 +154,7 @@ export class RunQueue {
       this.offerRoom();
       if (lane.running === 0) lane.becomeIdle();
     };
-    job.run().then(ended, ended);
+    job.run(ended);
   }
 
   private suspectEnded(): void {

@@ -1,4 +1,4 @@
-import { DatabaseUnavailableError } from '../errors/index.js';
+import { DatabaseUnavailableError, toStoredError } from '../errors/index.js';
 import type { StartRequest } from './starter.js';
 
 /** What a start waited for in vain. */
@@ -29,6 +29,30 @@ export function keyIsHeld(held: HeldKey, cause: unknown): DatabaseUnavailableErr
         `Workflow ${JSON.stringify(name)} of tenant ${JSON.stringify(tenant)} was not started: for ${waitedMs} ms an ` +
         `open transaction held its idempotency key ${JSON.stringify(request.idempotencyKey)}. ${which} startTimeout ` +
         'sets how long start() waits.',
+    },
+    { cause },
+  );
+}
+
+/** Its connection was lost after it was sent, and nothing answered since. */
+export function mayBeStarted(
+  { tenant, request, waitedMs }: Omit<HeldKey, 'isHeldHere'>,
+  cause: unknown,
+): DatabaseUnavailableError {
+  const rounded = Math.round(waitedMs);
+  const again =
+    request.idempotencyKey === null
+      ? `look for it with get('${request.id}') before you start it again`
+      : 'start it again with the same idempotency key';
+  return new DatabaseUnavailableError(
+    {
+      tenant,
+      waitedMs: rounded,
+      mayBeWritten: true,
+      explanation:
+        `Whether workflow ${JSON.stringify(request.definition.workflow.name)} of tenant ${JSON.stringify(tenant)} was ` +
+        `started is not known: the connection was lost after it was sent, and for ${rounded} ms the database could not ` +
+        `say: ${toStoredError(cause).message} When the database is back, ${again}.`,
     },
     { cause },
   );

@@ -1,5 +1,6 @@
-import { DatabaseUnavailableError } from '../errors/index.js';
-import { keyIsHeld, queueIsFull } from './start-failures.js';
+import { Logger } from '@nestjs/common';
+import { DatabaseUnavailableError, toStoredError } from '../errors/index.js';
+import { keyIsHeld, mayBeStarted, queueIsFull } from './start-failures.js';
 import type { QueuedBytes } from './queued-bytes.js';
 import { isCreated, type StartItem, type TenantStore } from '../store/store.js';
 import { Batcher } from './batcher.js';
@@ -16,6 +17,8 @@ const BYTES_PER_WEIGHT = 1_000;
 const MAX_STATEMENTS = 2;
 /** Starts that wait for the database at most; beyond, a start fails at once rather than fill the memory. */
 const MAX_QUEUED = 50_000;
+/** How many times `startTimeout` a start waits that may have been stored: until it is known whether it was. */
+const UNKNOWN_FACTOR = 6;
 /**
  * How long a batch of keys, and a key alone, waits for an open transaction that holds it, in milliseconds. Longer than
  * others' batches take, and no longer: a held key waits without a connection.
@@ -54,11 +57,6 @@ export interface StartConsequences {
   definitionsMissing(): void;
 }
 
-interface Queued {
-  readonly request: StartRequest;
-  readonly queuedAt: number;
-}
-
 export interface StarterParts {
   readonly tenant: string;
   readonly store: TenantStore;
@@ -79,8 +77,9 @@ export interface StarterParts {
  * its own start wait, and no start without one.
  */
 export class Starter {
-  private readonly plain: Batcher<Queued, Started>;
-  private readonly keyed: Batcher<Queued, Started>;
+  private readonly logger = new Logger('Cloacina');
+  private readonly plain: Batcher<StartRequest, Started>;
+  private readonly keyed: Batcher<StartRequest, Started>;
 
   constructor(private readonly parts: StarterParts) {
     this.plain = this.batcherFor((items, resent) => this.sendPlain(items, resent));
@@ -94,10 +93,7 @@ export class Starter {
     if (batcher.size >= MAX_QUEUED || !queuedBytes.add(bytes)) {
       throw queueIsFull(tenant, { starts: batcher.size, bytes: queuedBytes.bytes });
     }
-    const started = batcher.add({ request, queuedAt: performance.now() });
-    const ended = (): void => queuedBytes.remove(bytes);
-    started.then(ended, ended);
-    return started;
+    return batcher.add(request);
   }
 
   async settled(): Promise<void> {
@@ -110,74 +106,90 @@ export class Starter {
   }
 
   private batcherFor(
-    send: (items: readonly Queued[], resent: boolean) => Promise<readonly Started[]>,
+    send: (items: readonly StartRequest[], resent: boolean) => Promise<readonly Started[]>,
     locked?: typeof HELD_KEYS,
-  ): Batcher<Queued, Started> {
+  ): Batcher<StartRequest, Started> {
     return new Batcher({
       maxItems: MAX_STARTS,
-      weight: ({ request }) =>
-        request.definition.workflow.tasks.length + request.input.length / BYTES_PER_WEIGHT,
+      weight: ({ definition, input }) =>
+        definition.workflow.tasks.length + input.length / BYTES_PER_WEIGHT,
       maxWeight: MAX_WEIGHT,
       maxStatements: MAX_STATEMENTS,
       send,
       ...(locked === undefined ? {} : { locked }),
       classify: (error) => this.parts.store.classifyFailure(error),
-      // What may have been written is not called failed: it is sent again until its fate is known.
-      giveUp: ({ request, queuedAt }, error, sent) => {
-        const waitedMs = performance.now() - queuedAt;
-        return sent || waitedMs < this.parts.startTimeoutMs
-          ? undefined
-          : this.unavailable(request, waitedMs, error);
-      },
+      giveUp: (request, error, state) => this.giveUp(request, error, state),
+      late: (requests, error) => this.reportLate(requests.length, error),
+      ended: ({ input }) => this.parts.queuedBytes.remove(input.length),
     });
   }
 
-  private async sendPlain(queued: readonly Queued[], resent: boolean): Promise<Started[]> {
+  /** What may have been written is not called failed: it is sent again until its fate is known, for much longer. */
+  private giveUp(
+    request: StartRequest,
+    error: unknown,
+    { sent, waitedMs }: { readonly sent: boolean; readonly waitedMs: number },
+  ): Error | undefined {
+    const { tenant, startTimeoutMs } = this.parts;
+    if (waitedMs < startTimeoutMs * (sent ? UNKNOWN_FACTOR : 1)) return undefined;
+    return sent
+      ? mayBeStarted({ tenant, request, waitedMs }, error)
+      : this.unavailable(request, waitedMs, error);
+  }
+
+  private reportLate(count: number, error: unknown): void {
+    this.logger.warn(
+      `Tenant "${this.parts.tenant}": ${count} start${count === 1 ? '' : 's'} could not be stored for some seconds, ` +
+        `and ${count === 1 ? 'is' : 'are'} sent again: ${toStoredError(error).message}`,
+    );
+  }
+
+  private async sendPlain(queued: readonly StartRequest[], resent: boolean): Promise<Started[]> {
     const started = await this.send(queued, resent);
     if (!resent) return started;
     // Without a key, what is there already is what an earlier send of the same id made.
     this.parts.consequences.uncertain();
-    for (const [i, { request }] of queued.entries()) {
+    for (const [i, request] of queued.entries()) {
       if (started[i]?.created === false) this.parts.consequences.leftReady(request);
     }
     return started.map((start) => ({ ...start, created: true }));
   }
 
   /** One row a key, in key order; then whoever finds a key taken reads by whom. */
-  private async sendKeyed(queued: readonly Queued[], resent: boolean): Promise<Started[]> {
+  private async sendKeyed(queued: readonly StartRequest[], resent: boolean): Promise<Started[]> {
     if (resent) this.parts.consequences.uncertain();
-    const first = new Map<string, Queued>();
-    for (const item of queued) {
-      const key = keyOf(item.request);
-      if (!first.has(key)) first.set(key, item);
+    const first = new Map<string, StartRequest>();
+    for (const request of queued) {
+      const key = keyOf(request);
+      if (!first.has(key)) first.set(key, request);
     }
     const unique = [...first.entries()]
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([, item]) => item);
     const lockTimeoutMs = unique.length > 1 ? BATCH_LOCK_TIMEOUT_MS : LONE_LOCK_TIMEOUT_MS;
     const started = await this.send(unique, true, lockTimeoutMs);
-    const byKey = new Map(unique.map((item, i) => [keyOf(item.request), started[i]]));
+    const byKey = new Map(unique.map((request, i) => [keyOf(request), started[i]]));
     const owners = await this.ownersOf(unique.filter((_, i) => started[i]?.created === false));
-    return queued.map((item) => {
-      const key = keyOf(item.request);
+    return queued.map((request) => {
+      const key = keyOf(request);
       const mine = byKey.get(key);
-      if (mine?.created === true && first.get(key) === item) return mine;
+      if (mine?.created === true && first.get(key) === request) return mine;
       const id = mine?.created === true ? mine.id : owners.get(key);
       // A send whose reply was lost may have created it under this very id.
-      return { id: id ?? item.request.id, created: id === item.request.id, claims: 0 };
+      return { id: id ?? request.id, created: id === request.id, claims: 0 };
     });
   }
 
-  private async ownersOf(items: readonly Queued[]): Promise<Map<string, string>> {
+  private async ownersOf(requests: readonly StartRequest[]): Promise<Map<string, string>> {
     const owners = new Map<string, string>();
-    if (items.length === 0) return owners;
+    if (requests.length === 0) return owners;
     const ids = await this.parts.store.findByKeys(
-      items.map(({ request }) => ({
-        workflow: request.definition.workflow.name,
-        key: request.idempotencyKey ?? '',
+      requests.map(({ definition, idempotencyKey }) => ({
+        workflow: definition.workflow.name,
+        key: idempotencyKey ?? '',
       })),
     );
-    for (const [i, { request }] of items.entries()) {
+    for (const [i, request] of requests.entries()) {
       const id = ids[i];
       if (id !== undefined) owners.set(keyOf(request), id);
     }
@@ -186,12 +198,11 @@ export class Starter {
 
   /** `careful`: some rows may be there already, and the statement says which it made. */
   private async send(
-    queued: readonly Queued[],
+    queued: readonly StartRequest[],
     careful: boolean,
     lockTimeoutMs?: number,
   ): Promise<Started[]> {
-    const rootsOf = ({ request }: Queued): number => wantedClaims(request);
-    const wanted = queued.reduce((sum, item) => sum + rootsOf(item), 0);
+    const wanted = queued.reduce((sum, request) => sum + wantedClaims(request), 0);
     // Half of the room is for what is known to wait, and all of it where there is little.
     const { backlog, room: free } = this.parts.lane;
     const room = this.parts.lane.reserve(backlog ? Math.min(wanted, free >> 1) : wanted);
@@ -199,15 +210,15 @@ export class Starter {
     const lease = room > 0 ? this.parts.lease.forClaim() : this.parts.lease.withoutClaim();
     try {
       let left = room;
-      const items = queued.map((item): StartItem => {
-        const claims = Math.min(left, rootsOf(item));
+      const items = queued.map((request): StartItem => {
+        const claims = Math.min(left, wantedClaims(request));
         left -= claims;
-        return toStartItem(item.request, claims);
+        return toStartItem(request, claims);
       });
       const reply = await this.parts.store.start(items, lease, careful, lockTimeoutMs);
       this.parts.lease.written(lease);
       if (!reply.definitionsAreStored) this.parts.consequences.definitionsMissing();
-      return queued.map(({ request }, i) => {
+      return queued.map((request, i) => {
         const isNew = isCreated(reply, request.id);
         const claims = isNew ? (items[i]?.claims ?? 0) : 0;
         if (claims > 0) this.parts.consequences.claimed(request, claims);

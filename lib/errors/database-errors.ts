@@ -8,7 +8,7 @@ function isReadOnly(cause: unknown): boolean {
 
 /**
  * The database could not be reached in time, others held the same rows or key all the while, or too much waits for it
- * already. Whether a start is stored is known: it is not, and may be repeated.
+ * already. What was asked for was not done and may be repeated, unless `mayBeWritten` says otherwise.
  */
 export class DatabaseUnavailableError extends CloacinaError {
   readonly tenant: string | undefined;
@@ -16,6 +16,11 @@ export class DatabaseUnavailableError extends CloacinaError {
   readonly waitedMs: number;
   /** Whether the database answered, and a lock was waited for. */
   readonly reached: boolean;
+  /**
+   * Whether a start may be stored all the same: its connection was lost after it was sent, and the database did not
+   * come back for long. The message has the id to look for with `get()`.
+   */
+  readonly mayBeWritten: boolean;
 
   constructor(
     facts: {
@@ -23,6 +28,7 @@ export class DatabaseUnavailableError extends CloacinaError {
       readonly waitedMs: number;
       /** It was reached, and refused because others held the same rows. */
       readonly reached?: boolean;
+      readonly mayBeWritten?: boolean;
       /** The message, where another fits better. */
       readonly explanation?: string;
     },
@@ -48,6 +54,7 @@ export class DatabaseUnavailableError extends CloacinaError {
     this.tenant = facts.tenant;
     this.waitedMs = facts.waitedMs;
     this.reached = facts.reached === true;
+    this.mayBeWritten = facts.mayBeWritten === true;
   }
 }
 

@@ -141,13 +141,14 @@ export class CloacinaRunner {
       );
       const manager = checkManager(options.manager);
       const { starts } = this.engine;
-      const { id, created } = await this.ofTheApi(() =>
-        manager === undefined ? starts.start(request) : starts.startIn(manager, request),
-      );
+      const { id, created } =
+        manager === undefined
+          ? await starts.start(request)
+          : await starts.startIn(manager, request);
       return this.handleOf(id, created);
     } catch (error) {
       signal.throwIfAborted();
-      throw error;
+      throw withoutDriver(error, this.tenant);
     }
   }
 
@@ -242,18 +243,9 @@ export class CloacinaRunner {
     const { signal } = this.closing;
     signal.throwIfAborted();
     try {
-      return await this.ofTheApi(work);
-    } catch (error) {
-      signal.throwIfAborted();
-      throw error;
-    }
-  }
-
-  /** Errors of the driver become the library's. */
-  private async ofTheApi<T>(work: () => Promise<T>): Promise<T> {
-    try {
       return await work();
     } catch (error) {
+      signal.throwIfAborted();
       throw withoutDriver(error, this.tenant);
     }
   }

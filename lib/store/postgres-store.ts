@@ -12,7 +12,12 @@ import { asLogin } from './role-connection.js';
 import { TenantStatements } from './statement-pool.js';
 import { leaseValues } from './statements/lease-clause.js';
 import { beginSuspect, SUSPECT_AFTER } from './statements/begin-suspect.js';
-import { claimTasks, claimValues, decodeClaims } from './statements/claim-tasks.js';
+import {
+  claimTasks,
+  claimTasksPastLocks,
+  claimValues,
+  decodeClaims,
+} from './statements/claim-tasks.js';
 import { completeTasks, completionValues, decodeCompletion } from './statements/complete-tasks.js';
 import {
   cancelExecution,
@@ -59,6 +64,7 @@ import {
 } from './statements/time-outs.js';
 import { CHANNEL, notify } from './statements/wake-ups.js';
 import type {
+  ClaimChoice,
   ClaimedTask,
   CompletionResult,
   ControlResult,
@@ -73,7 +79,6 @@ import type {
   ResetTask,
   StartItem,
   StartReply,
-  TaskKey,
   TaskTransaction,
   TenantStore,
   TimedOutExecution,
@@ -174,11 +179,11 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
     unknown: readonly (readonly [string, number])[],
     limit: number,
     lease: LeaseWrite,
-    except?: readonly TaskKey[],
+    { except, pastLocks = false }: ClaimChoice = {},
   ): Promise<ClaimedTask[]> {
     return decodeClaims(
       await this.hot.run(
-        claimTasks,
+        pastLocks ? claimTasksPastLocks : claimTasks,
         claimValues(definitions, unknown, limit, lease.claimant, lease.write, except),
       ),
     );

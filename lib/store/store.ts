@@ -128,6 +128,13 @@ export interface TaskTransaction {
   complete(outcomes: readonly Outcome[], lease: LeaseWrite): Promise<CompletionResult>;
 }
 
+/** What a claim leaves out of what is due. */
+export interface ClaimChoice {
+  readonly except?: readonly TaskKey[];
+  /** Tasks whose execution somebody holds locked, rather than wait for the lock. */
+  readonly pastLocks?: boolean;
+}
+
 /**
  * All that the engine asks of one tenant's schema. Each method is one statement or one transaction; none of them
  * retries, because who calls knows what else is waiting.
@@ -171,7 +178,7 @@ export interface TenantStore {
     unknown: readonly (readonly [definition: string, task: number])[],
     limit: number,
     lease: LeaseWrite,
-    except?: readonly TaskKey[],
+    choice?: ClaimChoice,
   ): Promise<ClaimedTask[]>;
   /** Sorted by execution and task. */
   complete(outcomes: readonly Outcome[], lease: LeaseWrite): Promise<CompletionResult>;

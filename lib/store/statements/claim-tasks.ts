@@ -36,6 +36,13 @@ const INPUT_ROW = -1;
 /** Index entries that the walk over levels reads at a time where nothing is due. */
 const STRIDE = 64;
 
+/** As a condition on a candidate: nobody holds its execution, and from here on this transaction does. */
+function executionIsFree(tables: TenantTables): string {
+  return `
+        AND EXISTS (
+          SELECT FROM ${tables.execution} e WHERE e.id = t.execution_id FOR NO KEY UPDATE SKIP LOCKED)`;
+}
+
 /** A column of the levels, in the order in which they are taken. */
 function inOrder(column: string): string {
   return `array_agg(${column} ORDER BY p.priority DESC, p.run_at)`;
@@ -70,7 +77,20 @@ function inOrder(column: string): string {
  */
 export const claimTasks: Statement = {
   name: 'claim_tasks',
-  text: (tables: TenantTables) => `WITH RECURSIVE level AS (
+  text: (tables) => claimText(tables, ''),
+};
+
+/**
+ * As `claimTasks`, and passes by tasks whose execution somebody holds locked. For a while after a claim waited for such
+ * a lock in vain: it costs a lock for each task, so the usual claim locks only executions that begin, and waits.
+ */
+export const claimTasksPastLocks: Statement = {
+  name: 'claim_tasks_past_locks',
+  text: (tables) => claimText(tables, executionIsFree(tables)),
+};
+
+function claimText(tables: TenantTables, isFree: string): string {
+  return `WITH RECURSIVE level AS (
     SELECT ${inOrder('d.id')} AS definition_ids, ${inOrder('p.priority')} AS priorities, ${inOrder('p.run_at')} AS times
     FROM unnest($1::bigint[]) AS d(id) CROSS JOIN LATERAL (
       SELECT t.priority, t.run_at FROM ${tables.task} t
@@ -111,7 +131,7 @@ export const claimTasks: Statement = {
           WHERE x.definition_id = t.definition_id AND x.task_no = t.task_no))
         AND ($11::integer[] IS NULL OR NOT EXISTS (
           SELECT FROM unnest($10::uuid[], $11::integer[]) AS x(execution_id, task_no)
-          WHERE x.execution_id = t.execution_id AND x.task_no = t.task_no))
+          WHERE x.execution_id = t.execution_id AND x.task_no = t.task_no))${isFree}
       ORDER BY t.run_at LIMIT $2::integer
       FOR NO KEY UPDATE SKIP LOCKED
     ) c
@@ -139,8 +159,8 @@ export const claimTasks: Statement = {
   FROM claimed
   UNION ALL
   SELECT id, ${INPUT_ROW}, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, input
-  FROM begun WHERE pg_column_size(input) <= ${MAX_INPUT}`,
-};
+  FROM begun WHERE pg_column_size(input) <= ${MAX_INPUT}`;
+}
 
 /** A task of an execution. */
 export interface TaskKey {

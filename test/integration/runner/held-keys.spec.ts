@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import type { Client } from 'pg';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { QueuedBytes } from '../../../lib/engine/queued-bytes.js';
@@ -188,4 +189,43 @@ it('Starts that wait take a bounded amount of memory, beyond which the next ones
   await other.query('ROLLBACK');
   expect((await (await first).result()).status).toBe('Completed');
   await waitFor(async () => (await tenant.runner.start(workflow, large)).created);
+});
+
+describe('A start whose connection is lost after it was sent', () => {
+  /** The first send is lost, before or after it was executed; the rest is up to the database. */
+  function loseFirst({ engine: { store } }: OpenTenant, sends = 1): void {
+    const real = store.start.bind(store);
+    let count = 0;
+    store.start = (...args) =>
+      count++ < sends
+        ? Promise.reject(new Error('Connection terminated unexpectedly'))
+        : real(...args);
+  }
+
+  it('and then meets a key that is held: says in time that it may be stored, and can be repeated', async () => {
+    const tenant = await open(200);
+    const holder = await hold(tenant, ['held']);
+    loseFirst(tenant);
+    await expect(start(tenant, 'held')).rejects.toMatchObject({
+      code: 'DATABASE_UNAVAILABLE',
+      mayBeWritten: true,
+      message: expect.stringContaining('start it again with the same idempotency key'),
+    });
+    await holder.query('ROLLBACK');
+    expect((await start(tenant, 'held')).created).toBe(true);
+  });
+
+  it('and finds no database again: names the execution to look for, and the log tells of it', async () => {
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    const tenant = await open(1_000);
+    loseFirst(tenant, Infinity);
+    const error = await tenant.runner.start(workflow).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'DATABASE_UNAVAILABLE', mayBeWritten: true });
+    expect((error as Error).message).toMatch(/look for it with get\('[0-9a-f-]{36}'\)/);
+    const told = warn.mock.calls.filter(([text]) =>
+      String(text).includes('1 start could not be stored for some seconds'),
+    );
+    warn.mockRestore();
+    expect(told).toHaveLength(1);
+  });
 });
