@@ -10,6 +10,7 @@ import { checkout, exitCodeOf, main, runNpm } from '../scripts/run.mjs';
 
 const folder = import.meta.dirname;
 const node = path.join(folder, 'node_modules/node/bin/node');
+const isComparison = process.argv[2] === 'compare';
 const copy = path.join(checkout, `dist.new-bench-${process.pid}`);
 
 await main(async () => {
@@ -22,7 +23,9 @@ await main(async () => {
   try {
     process.exitCode = await exitCodeOf(
       node,
-      [path.join(folder, 'run.mjs'), ...process.argv.slice(2)],
+      isComparison
+        ? [path.join(folder, 'compare.mjs'), ...process.argv.slice(3)]
+        : [path.join(folder, 'run.mjs'), ...process.argv.slice(2)],
       {
         env: { ...process.env, BENCH_DIST: copy },
       },

@@ -33,6 +33,9 @@ interface TransactionalRun {
   /** `outcome`: its last statement before the COMMIT. */
   phase: 'begin' | 'handler' | 'outcome' | 'commit';
   context: RunningTask | undefined;
+  /** When the handler began and returned, by the monotonic clock in milliseconds. */
+  begunAt: number;
+  handledAt: number;
   /** What its commit makes true. */
   recorded: { readonly result: TaskResult; readonly completion: CompletionResult } | undefined;
 }
@@ -116,12 +119,19 @@ export class HandlerRunner {
   private async runTransactional(attempt: Attempt): Promise<void> {
     const { claim, input } = attempt;
     const { store, recorder, settings, inFlight } = this.parts;
-    const run: TransactionalRun = { phase: 'begin', context: undefined, recorded: undefined };
+    const run: TransactionalRun = {
+      phase: 'begin',
+      context: undefined,
+      begunAt: 0,
+      handledAt: 0,
+      recorded: undefined,
+    };
     let landed = (): void => undefined;
     let handled: Promise<unknown> | undefined;
     try {
       await store.transaction(async (transaction) => {
         run.phase = 'handler';
+        run.begunAt = performance.now();
         // It may have waited long for the connection.
         if (claim.lost) throw REFUSED;
         run.context = new RunningTask(claim, input.view, {
@@ -131,6 +141,7 @@ export class HandlerRunner {
         });
         handled = Promise.resolve(this.invoke(attempt, run.context));
         const result = this.finish(attempt, run.context, await handled);
+        run.handledAt = performance.now();
         await transaction.assertOpen();
         // Settled already: the attempt timed out, and what it wrote must not be committed.
         if (!attempt.settle('handler') || claim.lost) throw REFUSED;
@@ -176,8 +187,8 @@ export class HandlerRunner {
       return;
     }
     if (claim.lost) return;
-    // What the handler throws can be anything. And one that takes longer than the server allows would do so each time.
-    if (run.phase === 'handler' || error instanceof OverdueTransactionError) {
+    // What the handler throws can be anything.
+    if (run.phase === 'handler' || (error instanceof OverdueTransactionError && tookMost(run))) {
       this.afterThrow(attempt, run.context, error);
       return;
     }
@@ -252,6 +263,14 @@ export class HandlerRunner {
     if (deferredMs === undefined) this.parts.settlement.fail(claim, input, thrown);
     else this.parts.settlement.returnClaim(claim, 'defer', deferredMs);
   }
+}
+
+/**
+ * Whether the handler took most of the time that its transaction took. One that takes longer than the server allows
+ * would do so each time, so that is charged to its attempt; a lock that the outcome waited for is not.
+ */
+function tookMost({ begunAt, handledAt }: TransactionalRun): boolean {
+  return handledAt - begunAt > performance.now() - handledAt;
 }
 
 export function tooLarge(view: ContextView, maxContextSize: number): ContextTooLargeError {
