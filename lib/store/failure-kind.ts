@@ -4,6 +4,7 @@ import {
   TablesMissingError,
   UnreadableDefinitionError,
 } from '../errors/index.js';
+import { OverdueTransactionError } from './overdue-transaction.js';
 import { messageOf, sqlState } from './sql-state.js';
 
 /** What a failed statement says about itself, and so what may be done. */
@@ -88,6 +89,7 @@ export function classifyFailure(error: unknown): Failure {
     error instanceof PermissionError ||
     error instanceof UnreadableDefinitionError;
   if (refused) return { kind: 'refused', mayBeWritten: false };
+  if (error instanceof OverdueTransactionError) return { kind: 'connection', mayBeWritten: true };
   const code = sqlState(error);
   if (code === undefined) return withoutCode(error);
   // The system's and Node's codes are words: ECONNRESET, ERR_TLS_CERT_ALTNAME_INVALID, CERT_HAS_EXPIRED.
