@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { startChild, type TestChild } from '../../support/child-process.js';
-import { queryIn } from '../../support/open-tenant.js';
-import { freshSchema } from '../../support/postgres.js';
-import type { VersionedMessage } from './versioned-process.js';
+import { startChild, type TestChild } from '../support/child-process.js';
+import { queryIn } from '../support/open-tenant.js';
+import { freshSchema } from '../support/postgres.js';
+import type { VersionedMessage } from '../integration/fleet/versioned-process.js';
 
-const checkout = fileURLToPath(new URL('../../../', import.meta.url));
+const checkout = fileURLToPath(new URL('../../', import.meta.url));
 const SCRIPT = 'test/integration/fleet/versioned-process';
 const FORMAT = 'DEFINITION_FORMAT = 1;';
 
@@ -30,7 +30,7 @@ afterAll(() => rm(nextBuild, { recursive: true, force: true }));
 function start(schema: string, build: 'this' | 'next'): TestChild {
   const script =
     build === 'this'
-      ? new URL('versioned-process.ts', import.meta.url)
+      ? new URL('../integration/fleet/versioned-process.ts', import.meta.url)
       : path.join(nextBuild, `${SCRIPT}.js`);
   return startChild(script, { env: { VERSIONED_SCHEMA: schema } });
 }
