@@ -48,6 +48,12 @@ function inOrder(column: string): string {
   return `array_agg(${column} ORDER BY p.priority DESC, p.run_at)`;
 }
 
+/** A column of the next row: without its first element, and with the new one, if there is any, in its place. */
+function inserted(column: string, element: string): string {
+  return `CASE WHEN s.priority IS NULL THEN l.${column}[2:]
+                ELSE l.${column}[2:place.before + 1] || ${element} || l.${column}[place.before + 2:] END`;
+}
+
 /**
  * Claims tasks that are due, highest priority first, then the longest waiting.
  *
@@ -99,26 +105,24 @@ function claimText(tables: TenantTables, isFree: string): string {
     ) p
     HAVING count(*) > 0
     UNION ALL
-    SELECT n.* FROM level l CROSS JOIN LATERAL (
-      SELECT ${inOrder('p.definition_id')}, ${inOrder('p.priority')}, ${inOrder('p.run_at')}
-      FROM (
-        SELECT * FROM unnest(l.definition_ids[2:], l.priorities[2:], l.times[2:]) AS rest(definition_id, priority, run_at)
-        UNION ALL
-        SELECT l.definition_ids[1], s.priority, s.run_at FROM (
-          SELECT c.priority, c.run_at FROM (
-            SELECT t.priority, t.run_at FROM ${tables.task} t
-            WHERE t.definition_id = l.definition_ids[1] AND t.priority < l.priorities[1]
-              AND t.run_at IS NOT NULL AND NOT t.held
-            ORDER BY t.priority DESC, t.run_at
-            LIMIT CASE WHEN l.times[1] <= statement_timestamp() THEN 1 ELSE ${STRIDE} END
-          ) c
-          ORDER BY c.run_at > statement_timestamp(),
-                   CASE WHEN c.run_at <= statement_timestamp() THEN -c.priority::bigint ELSE c.priority END, c.run_at
-          LIMIT 1
-        ) s
-      ) p
-      HAVING count(*) > 0
-    ) n
+    SELECT ${inserted('definition_ids', 'l.definition_ids[1]')}, ${inserted('priorities', 's.priority')},
+           ${inserted('times', 's.run_at')}
+    FROM level l LEFT JOIN LATERAL (
+      SELECT c.priority, c.run_at FROM (
+        SELECT t.priority, t.run_at FROM ${tables.task} t
+        WHERE t.definition_id = l.definition_ids[1] AND t.priority < l.priorities[1]
+          AND t.run_at IS NOT NULL AND NOT t.held
+        ORDER BY t.priority DESC, t.run_at
+        LIMIT CASE WHEN l.times[1] <= statement_timestamp() THEN 1 ELSE ${STRIDE} END
+      ) c
+      ORDER BY c.run_at > statement_timestamp(),
+               CASE WHEN c.run_at <= statement_timestamp() THEN -c.priority::bigint ELSE c.priority END, c.run_at
+      LIMIT 1
+    ) s ON true CROSS JOIN LATERAL (
+      SELECT count(*)::integer AS before FROM unnest(l.priorities[2:], l.times[2:]) AS r(priority, run_at)
+      WHERE r.priority > s.priority OR r.priority = s.priority AND r.run_at <= s.run_at
+    ) place
+    WHERE s.priority IS NOT NULL OR cardinality(l.priorities) > 1
   ), ${leaseClause(tables, 5)}, candidate AS MATERIALIZED (
     SELECT c.execution_id, c.task_no
     FROM level l CROSS JOIN LATERAL (
