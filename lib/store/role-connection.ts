@@ -1,5 +1,10 @@
 import pg from 'pg';
-import { transactionStatus, whenSettled } from './transaction-status.js';
+import {
+  takeTransactionEnd,
+  transactionStatus,
+  watchTransactions,
+  whenSettled,
+} from './transaction-status.js';
 
 /**
  * The role under which everything runs that goes over a tenant's data source. It takes effect once it is there: the
@@ -35,6 +40,7 @@ const bound = new WeakMap<pg.ClientBase, RoleQueries>();
  * statements.
  */
 export function underRole(client: pg.PoolClient, role: TenantRole): pg.PoolClient {
+  watchTransactions(client);
   const queries = new RoleQueries(client, role);
   const query = (...args: readonly unknown[]): unknown => queries.query(args);
   const wrapped = new Proxy(client, {
@@ -124,12 +130,16 @@ class RoleQueries {
   private async run(args: readonly unknown[]): Promise<unknown> {
     await settled(this.client);
     const { assume } = this.role;
+    if (assume === undefined) return this.send(args);
+    takeTransactionEnd(this.client);
     // In a transaction the role is set already: it was begun below.
-    if (assume === undefined || transactionStatus(this.client) !== 'I') return this.send(args);
+    if (transactionStatus(this.client) !== 'I') {
+      return this.keepingRole(assume, await this.send(args));
+    }
     const [text, values] = args;
     if (typeof text === 'string' && (!Array.isArray(values) || values.length === 0)) {
       // Texts of one message are one transaction; one that begins with START TRANSACTION goes on as that.
-      return withoutFirst(await this.send([`${assume}; ${text}`]));
+      return this.keepingRole(assume, withoutFirst(await this.send([`${assume}; ${text}`])));
     }
     try {
       await this.send([`BEGIN; ${assume}`]);
@@ -143,6 +153,13 @@ class RoleQueries {
     }
   }
 
+  /** A transaction that ended and was followed by the next one in the same message (`AND CHAIN`) took the role with it. */
+  private async keepingRole<T>(assume: string, result: T): Promise<T> {
+    const hasEnded = takeTransactionEnd(this.client);
+    if (hasEnded && transactionStatus(this.client) === 'T') await this.send([assume]);
+    return result;
+  }
+
   /** A cursor or stream, which is answered as it is read. Begun in a transaction that failed, it fails. */
   private stream(submittable: object, assume: string): object {
     const run = async (): Promise<void> => {
@@ -150,9 +167,11 @@ class RoleQueries {
       const alone = transactionStatus(this.client) === 'I';
       if (alone) await Promise.resolve(this.send([`BEGIN; ${assume}`])).catch(() => undefined);
       await settled(this.client);
+      takeTransactionEnd(this.client);
       this.send([submittable]);
       await settled(this.client);
       if (alone) await this.send(['COMMIT']);
+      else await this.keepingRole(assume, undefined);
     };
     this.inTurn(run).catch(() => undefined);
     return submittable;

@@ -6,6 +6,8 @@ export type TransactionStatus = 'I' | 'T' | 'E';
 
 const lastStatus = new WeakMap<ClientBase, TransactionStatus>();
 const watched = new WeakSet<ClientBase>();
+/** Clients on which a transaction has ended since {@link takeTransactionEnd} was asked. */
+const ended = new WeakSet<ClientBase>();
 
 function isStatus(value: unknown): value is TransactionStatus {
   return value === 'I' || value === 'T' || value === 'E';
@@ -28,6 +30,19 @@ export function watchTransactions(client: ClientBase): void {
       typeof message === 'object' && message !== null ? Reflect.get(message, 'status') : undefined;
     if (isStatus(status)) lastStatus.set(client, status);
   });
+  connectionOf(client)?.on('commandComplete', (message: unknown) => {
+    const tag: unknown =
+      typeof message === 'object' && message !== null ? Reflect.get(message, 'text') : undefined;
+    if (tag === 'COMMIT' || tag === 'ROLLBACK') ended.add(client);
+  });
+}
+
+/**
+ * Whether a transaction has ended on a watched client since this was asked last. With `AND CHAIN` the next one has begun
+ * in the same command, so the status alone doesn't tell. A return to a savepoint has the same tag, and counts too.
+ */
+export function takeTransactionEnd(client: ClientBase): boolean {
+  return ended.delete(client);
 }
 
 /** The status of a watched client after its last statement; `I` as long as it has run none. */
