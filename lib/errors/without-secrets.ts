@@ -11,13 +11,24 @@ const MAX_MESSAGES = 5;
 /** A URL up to the next character that cannot be part of one; its userinfo is cut in code, so this stays linear. */
 const URL_PATTERN = /([a-z][a-z0-9+.-]{0,20}:\/\/)([^\s'"`<>]*)/gi;
 
-/** `password=x`, `"password": "x"`, `PGPASSWORD=x`, `sslpassword='x'`, and SQL's `PASSWORD 'x'`. */
-const ASSIGNMENT_PATTERN =
-  /\b(\w*(?:password|passwd|passphrase|pwd|secret))(["']?\s*[=:]\s*|\s+(?=E?'))(E?'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.)*"|[^\s,;&)}\]"']+)/gi;
+/** An HTTP header, as it stands in a log, a curl command or JSON: all of its value. */
+const AUTHORIZATION_PATTERN =
+  /\b(authorization["']?\s*[=:]\s*)("(?:[^"\\]|\\.)*"|'[^']*'|[^\r\n"'}]+)/gi;
+const BEARER_PATTERN = /\b(bearer\s+)[^\s,;"'`)}\]]+/gi;
+
+/** A name and what stands between it and its value: `x=`, `"x": `, and SQL's `x 'value'`. Its start keeps this linear. */
+const NAME_PATTERN = /(?<![\w-])([\w-]+)(["']?\s*[=:]\s*|\s+(?=E?'))/g;
+const VALUE_PATTERN = /E?'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.)*"|[^\s,;&)}\]"']+/y;
+
+/** What is called a password or secret: `PGPASSWORD`, `sslpassword`, `clientSecret`. */
+const SECRET_NAME = /(?:password|passwd|passphrase|pwd|secret)$/i;
+/** Secret only where a value is assigned: an error message may well have `token 'x'`. */
+const ASSIGNED_SECRET_NAME =
+  /secret|token$|[_-]key$|(?:api|access|account|auth|encryption|private|session|shared|signing)key$/i;
 
 /**
  * The text without the secrets that database errors and configuration are known to show: the user and password of
- * every URL in it, and the value of everything called a password or secret.
+ * every URL in it, the value of everything called a password, secret, token or key, and HTTP credentials.
  *
  * @example
  * ```ts
@@ -25,16 +36,33 @@ const ASSIGNMENT_PATTERN =
  * ```
  */
 export function withoutSecrets(text: string): string {
-  return text
-    .replace(URL_PATTERN, (_url, scheme: string, rest: string) => {
-      // The last '@': people write passwords with an unescaped '@' or '/', and those must not survive either.
-      const at = rest.lastIndexOf('@');
-      return at === -1 ? scheme + rest : `${scheme}${MASK}${rest.slice(at)}`;
-    })
-    .replace(
-      ASSIGNMENT_PATTERN,
-      (_whole, name: string, between: string) => `${name}${between}${MASK}`,
-    );
+  const withoutUrls = text.replace(URL_PATTERN, (_url, scheme: string, rest: string) => {
+    // The last '@': people write passwords with an unescaped '@' or '/', and those must not survive either.
+    const at = rest.lastIndexOf('@');
+    return at === -1 ? scheme + rest : `${scheme}${MASK}${rest.slice(at)}`;
+  });
+  return withoutAssignments(
+    withoutUrls
+      .replace(AUTHORIZATION_PATTERN, (_whole, header: string) => `${header}${MASK}`)
+      .replace(BEARER_PATTERN, (_whole, scheme: string) => `${scheme}${MASK}`),
+  );
+}
+
+/** Goes on after a name that tells nothing, since what follows it may be the name that does: `error: password=x`. */
+function withoutAssignments(text: string): string {
+  let result = '';
+  let end = 0;
+  for (const { 0: whole, 1: name = '', 2: between = '', index } of text.matchAll(NAME_PATTERN)) {
+    const start = index + whole.length;
+    const isAssigned = /[=:]/.test(between);
+    const isSecret = SECRET_NAME.test(name) || (isAssigned && ASSIGNED_SECRET_NAME.test(name));
+    if (!isSecret || index < end) continue;
+    VALUE_PATTERN.lastIndex = start;
+    if (!VALUE_PATTERN.test(text)) continue;
+    result += `${text.slice(end, start)}${MASK}`;
+    end = VALUE_PATTERN.lastIndex;
+  }
+  return result + text.slice(end);
 }
 
 /** Reads a property of anything; a getter that throws, or a revoked proxy, reads as undefined. */
