@@ -4,10 +4,13 @@ const common = {
   testEnvironment: '<rootDir>/test/support/environment.mjs',
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '^.+\\.ts$': '@swc/jest' },
-  resolver: '<rootDir>/test/support/typescript-resolver.cjs',
+  resolver: '<rootDir>/test/support/bundle-resolver.cjs',
   moduleNameMapper: { '^nestjs-cloacina$': '<rootDir>/lib/index.ts' },
   modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/.cloacina', '<rootDir>/test/package/'],
 };
+
+/** It loads packages that bring the Nest that is installed, and there must be one Nest. */
+const BESIDE_OTHER_MODULES = 'test/integration/module/explorers.spec.ts';
 
 /** Tests of one folder that have a server, and what else `global-setup.mjs` prepares. */
 export const withServer = {
@@ -34,7 +37,16 @@ export default {
   ...wholeRun,
   projects: [
     { ...common, testMatch: ['<rootDir>/test/unit/**/*.spec.ts'] },
-    { ...withServer, testMatch: ['<rootDir>/test/{integration,docs,sample}/**/*.spec.ts'] },
+    {
+      ...withServer,
+      testMatch: ['<rootDir>/test/{integration,docs,sample}/**/*.spec.ts'],
+      testPathIgnorePatterns: [BESIDE_OTHER_MODULES],
+    },
+    {
+      ...withServer,
+      testMatch: [`<rootDir>/${BESIDE_OTHER_MODULES}`],
+      resolver: '<rootDir>/test/support/typescript-resolver.cjs',
+    },
   ],
   coverageProvider: 'v8',
   collectCoverageFrom: ['lib/**/*.ts', '!lib/**/index.ts'],

@@ -8,6 +8,10 @@ import { checkout, main } from './run.mjs';
  */
 await main(async () => {
   await ensureDependencies();
+  // Only now is there anything to bundle, or a bundler.
+  const { bundleDependencies } = await import('../test/support/bundle-dependencies.mjs');
+  const folder = await bundleDependencies();
+  if (folder !== undefined) process.env['CLOACINA_TEST_DEPENDENCIES'] = folder;
   process.exitCode = await runJest();
 });
 
