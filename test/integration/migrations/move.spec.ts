@@ -8,12 +8,12 @@ import {
 } from '../../../lib/errors/index.js';
 import { findObjects } from '../../../lib/tenants/move-statements.js';
 import { lockSchema } from '../../../lib/tenants/schema-lock.js';
-import { startChild, type TestChild } from '../../support/child-process.js';
 import { waitFor } from '../../support/wait-for.js';
 import { catalogOf, historyOf, shapeOf } from './catalog.js';
+import { killMoves } from './killed-migrations.js';
 import { withTenant } from './open-tenant.js';
 import { createScratchDatabase, type ScratchDatabase } from './scratch-database.js';
-import { backendsOf, letRun } from './stepwise.js';
+import { before } from './stepwise.js';
 
 /** Of a machine that has other things to do. */
 const BUSY = { deadline: 60_000 };
@@ -276,36 +276,8 @@ test.each(['schema', 'target'] as const)('it waits for who migrates the %s', asy
   expect((await objectsOf(places.target)).length).toBe(7);
 });
 
-test('a process that is killed before any of its statements leaves it all on one side', async () => {
-  const { admin } = database;
-  const start = async (): Promise<{ child: TestChild; schema: string; target: string }> => {
-    const places = await migrated();
-    const env = {
-      BOOT_SCHEMA: places.schema,
-      BOOT_MOVE_TO: places.target,
-      BOOT_URL: database.url,
-      BOOT_STEPWISE: '1',
-    };
-    const script = new URL('boot-process.ts', import.meta.url);
-    return { child: startChild(script, { env }), ...places };
-  };
-  const texts: string[] = [];
-  let next = await start();
-  for (let statements = 0; ; statements++) {
-    const { child, schema, target } = next;
-    // The next one loads meanwhile: that takes most of its time.
-    next = await start();
-    const text = await letRun(child, statements);
-    if (text === undefined) break;
-    texts.push(text);
-    await child.kill('SIGKILL');
-    await waitFor(async () => (await backendsOf(schema, admin)) === 0, BUSY);
-    const sides = [(await objectsOf(schema)).length, (await objectsOf(target)).length];
-    expect(sides).toEqual([7, 0]);
-    await move(schema, target);
-    expect([(await objectsOf(schema)).length, (await objectsOf(target)).length]).toEqual([0, 7]);
-  }
-  await next.child.kill('SIGKILL');
-  expect(texts.findIndex((text) => text.includes('SET SCHEMA'))).toBeGreaterThan(0);
-  expect(texts.at(-1)).toBe('COMMIT');
-}, 600_000);
+// `test/faults/killed-migrations.spec.ts` has all points.
+test('a process that is killed leaves it all on one side', async () => {
+  const points = [before('LOCK TABLE'), before('SET SCHEMA'), before('COMMIT')];
+  expect(await killMoves(points, database)).toHaveLength(points.length);
+});
