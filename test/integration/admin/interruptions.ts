@@ -2,8 +2,8 @@ import pg from 'pg';
 
 /** Where the connections of an admin end: before the server got a statement, or after it, before the answer. */
 export interface Interruption {
-  /** How many statements go through before. */
-  readonly statements: number;
+  /** Which statement it is, by its text or its number from 0. */
+  readonly at: (text: string, index: number) => boolean;
   readonly when: 'before' | 'after';
 }
 
@@ -12,7 +12,7 @@ export interface Interruption {
  * that arrives. Returns the text of the statement at which it happened, or undefined when `work` came to its end.
  */
 export async function interrupted(
-  { statements, when }: Interruption,
+  { at, when }: Interruption,
   work: () => Promise<unknown>,
 ): Promise<string | undefined> {
   const prototype = pg.Client.prototype;
@@ -28,7 +28,7 @@ export async function interrupted(
   const send = async (client: pg.Client, args: readonly unknown[]): Promise<unknown> => {
     clients.add(client);
     const text = textOf(args[0]);
-    const isIt = sent++ === statements;
+    const isIt = killedAt === undefined && at(text, sent++);
     if (isIt && when === 'before') kill(text);
     if (killedAt !== undefined) {
       endSocket(client);

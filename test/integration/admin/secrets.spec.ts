@@ -100,13 +100,15 @@ describe('a password', () => {
     const password = 'a password to look for';
     const failures: string[] = [];
     for (let statements = 0; ; statements++) {
-      const killed = await interrupted({ statements, when: 'before' }, () =>
-        admin()
-          .createTenant({ ...names, password })
-          .catch((error: unknown) => {
-            failures.push(inspect(error, { depth: 10, showHidden: true }));
-            throw error;
-          }),
+      const killed = await interrupted(
+        { at: (_text, index) => index === statements, when: 'before' },
+        () =>
+          admin()
+            .createTenant({ ...names, password })
+            .catch((error: unknown) => {
+              failures.push(inspect(error, { depth: 10, showHidden: true }));
+              throw error;
+            }),
       );
       if (killed === undefined) break;
     }

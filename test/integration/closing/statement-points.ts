@@ -5,6 +5,18 @@ import { poolsOf, processEngineOf, type OpenTenant } from '../../support/open-te
 type Query = (this: unknown, ...args: unknown[]) => unknown;
 type Callback = (...answer: unknown[]) => void;
 
+/** Which point it is: by when it is and the text of the statement, or by its number from 0. */
+export type Point = (where: string, index: number) => boolean;
+
+export function at(when: 'before' | 'after', text: string): Point {
+  return (where) => where.startsWith(`${when} ${text}`);
+}
+
+/** The points of the work, one after the other, or every so many; without end. */
+export function* everyPoint(every = 1): Generator<Point> {
+  for (let nth = 0; ; nth += every) yield (_where, index) => index === nth;
+}
+
 /**
  * Counts the points at which a process waits for the server, and stops it at one of them: before a statement is sent, or
  * before its answer is heard. Other statements go on.
@@ -15,11 +27,12 @@ export class StatementPoints {
   private readonly arrival = gate<string>();
   private readonly released = gate();
   private passed = 0;
+  private isOver = false;
 
-  /** @param nth - the point to stop at, from 1 */
+  /** @param isPoint - whether it is the point to stop at; the first one is */
   constructor(
     tenant: OpenTenant,
-    private readonly nth: number,
+    private readonly isPoint: Point,
   ) {
     this.reached = this.arrival.passed;
     const { statements, general } = poolsOf(tenant);
@@ -37,7 +50,8 @@ export class StatementPoints {
 
   /** Undefined unless this is the point. */
   private point(where: string): Promise<void> | undefined {
-    if (++this.passed !== this.nth) return undefined;
+    if (this.isOver || !this.isPoint(where, this.passed++)) return undefined;
+    this.isOver = true;
     this.arrival.open(where);
     return this.released.passed;
   }
