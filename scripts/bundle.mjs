@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { rolldown } from 'rolldown';
 
 /**
  * What the package exports, by the name of its file in `dist`: the module under `lib` that it begins with. What several
@@ -16,6 +15,8 @@ const ENTRIES = { index: 'index' };
  * @param output - the folder that the bundles are written to
  */
 export async function bundle(modules, output) {
+  // Only now is it installed: `npm start` loads this file in a fresh clone, before it installs anything.
+  const { rolldown } = await import('rolldown');
   const bundler = await rolldown({
     input: Object.fromEntries(
       Object.entries(ENTRIES).map(([name, module]) => [name, path.join(modules, `${module}.js`)]),
