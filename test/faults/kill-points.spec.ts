@@ -46,7 +46,7 @@ test.each(POINTS)('A process that is killed %s loses and doubles nothing', async
   workload.start(survivor, 2);
   workload.start(victim, 2);
   expect(await victim.exit).toMatchObject({ signal: 'SIGKILL' });
-  workload.start(survivor, 1);
+  await workload.started(survivor, 1);
   expect(await workload.settle(30_000)).toBeGreaterThan(0);
   expect(workload.accepted().size).toBeGreaterThanOrEqual(8);
   expect(await workload.violations()).toEqual([]);
@@ -69,7 +69,7 @@ test.each(IN_RECOVERY)('A recovery that is killed %s is made by the next', async
   expect(await victim.exit).toMatchObject({ signal: 'SIGKILL' });
   expect(await recoverer.exit).toMatchObject({ signal: 'SIGKILL' });
   const last = await workload.worker();
-  workload.start(last, 1);
+  await workload.started(last, 1);
   expect(await workload.settle(30_000)).toBeGreaterThan(0);
   expect(await workload.violations()).toEqual([]);
 });

@@ -31,6 +31,8 @@ export class Workload {
   readonly workers: TestChild[] = [];
   /** What the database has lost by going back in time: set by the test that made it. */
   readonly forgotten = { executions: new Set<string>(), before: 0 };
+  /** Orders to start that each process was given. */
+  private readonly ordered = new Map<TestChild, number>();
   private names = 0;
   private prepared: Promise<unknown> | undefined;
 
@@ -73,6 +75,7 @@ export class Workload {
   }
 
   order(child: TestChild, order: WorkerOrder): void {
+    if (order.kind === 'start') this.ordered.set(child, (this.ordered.get(child) ?? 0) + 1);
     child.send(order);
   }
 
@@ -86,13 +89,12 @@ export class Workload {
     for (const { name } of this.plans) this.order(child, { kind: 'start', workflow: name, count });
   }
 
-  /** As above, and waits until each has been accepted or refused. */
+  /** As above, and waits until each that it was told to start so far has been accepted or refused. */
   async started(child: TestChild, count: number): Promise<void> {
     const told = (): number =>
       (child.messages as { kind: string }[]).filter(({ kind }) => kind === 'started').length;
-    const before = told();
     this.start(child, count);
-    await waitFor(() => told() >= before + this.plans.length, {
+    await waitFor(() => told() >= (this.ordered.get(child) ?? 0), {
       deadline: 60_000,
       what: 'the starts',
     });
