@@ -5,13 +5,14 @@ import { DatabaseUnavailableError, MigrationError } from '../../../lib/errors/in
 import { lockSchema } from '../../../lib/tenants/schema-lock.js';
 import { startChild, type TestChild } from '../../support/child-process.js';
 import { connectAdmin, freshSchema } from '../../support/postgres.js';
+import { sized } from '../../support/sizes.js';
 import { waitFor } from '../../support/wait-for.js';
 import type { BootMessage } from './boot-process.js';
 import { historyOf } from './catalog.js';
 import { openTenant, withTenant } from './open-tenant.js';
 
 const FIRST = 'CreateCloacinaTables1735689600000';
-const PROCESSES = 20;
+const PROCESSES = sized(20, 4);
 
 type Ensured = NonNullable<BootMessage['result']>;
 

@@ -7,10 +7,10 @@ import { databaseUrl } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 
 /** More than a connection may keep. */
-const TENANTS = 260;
+const TENANTS = 230;
 const MAX_PREPARED = 200;
 /** Enough in a row to be taken for busy. */
-const RUNS = 25;
+const RUNS = 8;
 
 const statement: Statement = {
   name: 'tell',

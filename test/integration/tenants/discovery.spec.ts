@@ -253,11 +253,11 @@ describe('Several processes', () => {
   it('add one tenant at once, twenty times each: one schema, one migration', async () => {
     const schema = newSchema();
     const processes = await Promise.all(
-      [1, 2, 3].map(() => TenantProcess.start(url, { discover: false })),
+      [1, 2].map(() => TenantProcess.start(url, { discover: false })),
     );
     const add = { tenant: 'together', schema };
     const distinct = await Promise.all(processes.map((process) => process.ask({ add, times: 20 })));
-    expect(distinct).toEqual([1, 1, 1]);
+    expect(distinct).toEqual([1, 1]);
     const migrations = await sql(`SELECT name FROM ${schema}.cloacina_migrations`);
     expect(new Set(migrations.map((row) => Reflect.get(row, 'name'))).size).toBe(migrations.length);
     const client = new pg.Client({ connectionString: url });
