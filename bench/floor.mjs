@@ -23,6 +23,7 @@ const CLAIMANT = {
   processId: uuid(),
   name: 'floor',
   lockEpoch: null,
+  lockSession: null,
   leaseDurationMs: 30_000,
 };
 

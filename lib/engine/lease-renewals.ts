@@ -8,13 +8,8 @@ const RELEASES_PER_STATEMENT = 50;
 
 /** What renewals ask of the control connection. */
 export interface RenewingSession {
-  readonly epoch: string | null;
   /** By index: whether the lease was still there; undefined where the schema is broken. */
-  renew(
-    leases: readonly HeldLease[],
-    epoch: string | null,
-    leaseDurationMs: number,
-  ): Promise<(boolean | undefined)[]>;
+  renew(leases: readonly HeldLease[], leaseDurationMs: number): Promise<(boolean | undefined)[]>;
   /** By index: whether it is gone; false where claims are held; undefined where the schema is broken. */
   release(leases: readonly HeldLease[]): Promise<(boolean | undefined)[]>;
 }
@@ -67,8 +62,7 @@ export class LeaseRenewals {
       .filter(({ lease, claims }) => lease.isHeld || claims.size > 0)
       .map((tenant) => ({ tenant, ...leaseOf(tenant) }));
     if (leases.length === 0) return;
-    const { epoch } = session;
-    const renewed = await session.renew(leases, epoch, this.options.leaseDurationMs);
+    const renewed = await session.renew(leases, this.options.leaseDurationMs);
     for (const [i, { tenant, instanceId }] of leases.entries()) {
       if (renewed[i] === true) {
         tenant.lease.found(instanceId);

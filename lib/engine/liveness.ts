@@ -12,6 +12,8 @@ const REPORT_EVERY_MS = 60_000;
 /** The session that proves that this process lives; see the store for what it is made of. */
 export interface ControlSession {
   readonly epoch: string | null;
+  /** The lock that it holds, as leases tell it. */
+  readonly lockSession: string | null;
   close(): Promise<void>;
 }
 

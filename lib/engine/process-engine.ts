@@ -35,7 +35,7 @@ export interface ProcessEngineOptions<S extends EngineSession> {
   /** Somebody has added a tenant. */
   readonly onTenants: () => void;
   readonly open: (
-    process: { readonly id: string; readonly lockKey: number },
+    process: { readonly id: string },
     onPayload: (payload: string) => void,
     onLost: (error: Error | undefined) => void,
   ) => Promise<S>;
@@ -64,11 +64,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
   constructor(private readonly options: ProcessEngineOptions<S>) {
     this.liveness = new Liveness({
       open: (onLost) =>
-        options.open(
-          { id: this.processId, lockKey: lockKeyOf(this.processId) },
-          (payload) => this.hear(payload),
-          onLost,
-        ),
+        options.open({ id: this.processId }, (payload) => this.hear(payload), onLost),
       onLive: (session) => {
         this.announce({ kind: 'hello' });
         if (this.lastEpoch !== undefined && this.lastEpoch !== session.epoch) this.newLife();
@@ -105,7 +101,9 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
         processId: this.processId,
         name: this.processName,
         lockEpoch: this.liveness.session?.epoch ?? null,
+        lockSession: this.liveness.session?.lockSession ?? null,
       }),
+      renewLeases: () => void this.renewOnce(),
       announceWork: (tenant) => this.announce({ kind: 'work', tenant }),
       workPayload: (tenant) => encodeAnnouncement({ kind: 'work', tenant }),
       announceCancel: (tenant, executionId) =>
@@ -246,9 +244,4 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
     else if (announcement.kind === 'paused') tenant.control.paused(announcement.executionId);
     else tenant.control.cancelledElsewhere(announcement.executionId);
   }
-}
-
-/** Half of an advisory lock's key: 31 bits of the process's random id. */
-export function lockKeyOf(processId: string): number {
-  return Number.parseInt(processId.slice(0, 8), 16) & 0x7fffffff;
 }

@@ -94,7 +94,9 @@ export class TenantEngine {
     this.services = services;
     this.events = new TenantEvents(settings.tenant, parts.events);
     this.catalog = new DefinitionCatalog(store, parts.registry, parts.serves, parts.restored);
-    this.lease = new TenantLease(services.identity, settings.leaseDurationMs);
+    this.lease = new TenantLease(services.identity, settings.leaseDurationMs, () =>
+      services.renewLeases(),
+    );
     this.release = new LeaseRelease({
       store,
       lease: this.lease,

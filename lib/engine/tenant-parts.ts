@@ -26,7 +26,9 @@ export interface ProcessServices {
   /** What waits to be started. */
   readonly queuedBytes: QueuedBytes;
   /** Who this process is, and the epoch of the lock that proves that it lives. */
-  readonly identity: () => Pick<Claimant, 'processId' | 'name' | 'lockEpoch'>;
+  readonly identity: () => Pick<Claimant, 'processId' | 'name' | 'lockEpoch' | 'lockSession'>;
+  /** Renews the leases now: one was written that tells of a control connection that is gone. */
+  renewLeases(): void;
   /** Work is ready that this process has no room for, or no handler. */
   announceWork(address: string): void;
   /** The same as a payload, for a notification that has to wait for somebody's commit. */
@@ -49,6 +51,7 @@ export class TenantLease {
   constructor(
     private readonly identity: ProcessServices['identity'],
     private readonly durationMs: number,
+    private readonly renew: () => void,
   ) {}
 
   get instanceId(): string {
@@ -81,7 +84,10 @@ export class TenantLease {
   }
 
   written({ write, claimant }: LeaseWrite): void {
-    if (write) this.found(claimant.instanceId);
+    if (!write) return;
+    this.found(claimant.instanceId);
+    // The statement was under way while the control connection was lost and opened anew, or was sent again after that.
+    if (claimant.lockSession !== this.identity().lockSession) this.renew();
   }
 
   /** The row is there, also if the reply that would have told of it was lost. */

@@ -7,14 +7,12 @@ const FORGET_MS = 600_000;
 
 /** The locks of the other processes, as far as this one has seen: who lives, and who is missing. */
 export class KnownLocks {
-  private known = new Set<number>();
+  private known = new Set<string>();
   /** Gone and not accounted for, and when that was noticed. */
-  private readonly missingSince = new Map<number, number>();
+  private readonly missingSince = new Map<string, number>();
   /** When each was last seen. */
-  private readonly seen = new Map<number, number>();
+  private readonly seen = new Map<string, number>();
   private isGone = false;
-
-  constructor(private readonly ownKey: number) {}
 
   /** Whether there is anybody to look after. */
   get watched(): boolean {
@@ -25,13 +23,14 @@ export class KnownLocks {
     return this.missingSince.size > 0;
   }
 
-  get missing(): number[] {
+  get missing(): string[] {
     return [...this.missingSince.keys()];
   }
 
-  /** Takes in what a look found. */
-  look(living: Set<number>): void {
-    living.delete(this.ownKey);
+  /** Takes in what a look found; `own` is the lock of this process. */
+  look(found: ReadonlySet<string>, own: string | null): void {
+    const living = new Set(found);
+    living.delete(own ?? '');
     const now = performance.now();
     for (const key of this.known) {
       if (living.has(key) || this.missingSince.has(key)) continue;
@@ -54,17 +53,17 @@ export class KnownLocks {
   }
 
   /** There is a lease without a lock, of which it isn't certain what it means. */
-  suspect(key: number): void {
+  suspect(key: string): void {
     if (!this.missingSince.has(key)) this.missingSince.set(key, performance.now());
   }
 
   /** What it meant is known, and done. */
-  account(keys: Iterable<number>): void {
+  account(keys: Iterable<string>): void {
     for (const key of keys) this.missingSince.delete(key);
   }
 
   /** Since the lock was last seen; if this process has never seen it, since it was first missed. */
-  missingForMs(key: number): number {
+  missingForMs(key: string): number {
     const seen = this.seen.get(key);
     return seen === undefined ? UNSEEN_MS : performance.now() - seen;
   }

@@ -15,7 +15,6 @@ export interface LostLease {
 
 export interface LeaseJudgeOptions {
   readonly processId: string;
-  readonly lockKeyOf: (processId: string) => number;
   readonly leaseDurationMs: number;
 }
 
@@ -42,8 +41,8 @@ export class LeaseJudge {
   async findLost(
     session: RecoverySession,
     read: readonly (readonly LeaseRow[])[],
-    accounted: Set<number>,
-    living?: ReadonlySet<number>,
+    accounted: Set<string>,
+    living?: ReadonlySet<string>,
   ): Promise<LostLease[][]> {
     const found = read.map((): LostLease[] => []);
     const others = read.flatMap((leases, tenant) =>
@@ -53,11 +52,11 @@ export class LeaseJudge {
     );
     if (others.length === 0) return found;
     if (others.some(({ readOnly }) => readOnly)) this.readOnlyAt = performance.now();
-    let judged = await this.judgeAll(session, others, living ?? (await session.livingKeys()));
+    let judged = await this.judgeAll(session, others, living ?? (await session.livingLocks()));
     if (judged.some(({ verdict }) => verdict === 'lockGone')) {
       await delay(SECOND_LOOK_MS);
       const before = new Map(judged.map(({ lease, verdict }) => [lease, verdict]));
-      judged = (await this.judgeAll(session, others, await session.livingKeys())).map((again) =>
+      judged = (await this.judgeAll(session, others, await session.livingLocks())).map((again) =>
         again.verdict === 'lockGone' && before.get(again.lease) !== 'lockGone'
           ? { ...again, verdict: 'unsure' as const }
           : again,
@@ -66,10 +65,9 @@ export class LeaseJudge {
     for (const { lease, verdict } of judged) {
       if (verdict === 'lockGone' || verdict === 'leaseOver') {
         found[lease.tenant]?.push({ lease, verdict });
-      } else if (verdict === 'unsure' && lease.lockEpoch !== null) {
-        const key = this.options.lockKeyOf(lease.processId);
-        if (session.epoch !== null) this.locks.suspect(key);
-        accounted.delete(key);
+      } else if (verdict === 'unsure' && lease.lockSession !== null) {
+        if (session.epoch !== null) this.locks.suspect(lease.lockSession);
+        accounted.delete(lease.lockSession);
       }
     }
     return found;
@@ -78,17 +76,18 @@ export class LeaseJudge {
   private async judgeAll(
     session: RecoverySession,
     leases: readonly LeaseRow[],
-    living: ReadonlySet<number>,
+    living: ReadonlySet<string>,
   ): Promise<LostLease[]> {
-    const missing = leases.some(({ processId }) => !living.has(this.options.lockKeyOf(processId)));
-    const connected = missing ? await session.connectedProcesses() : new Set<string>();
+    const holds = (lease: LeaseRow): boolean => living.has(lease.lockSession ?? '');
+    const missing = leases.filter((lease) => !holds(lease));
+    const connected = await (missing.length > 0 ? session.connected(missing) : new Set());
     return leases.map((lease) => ({
       lease,
       verdict: judge(
         {
           lockEpoch: lease.lockEpoch,
-          lockHeld: living.has(this.options.lockKeyOf(lease.processId)),
-          connected: connected.has(lease.processId),
+          lockHeld: holds(lease),
+          connected: connected.has(lease),
           over: lease.overForMs >= 0,
         },
         this.vantage(session, lease),

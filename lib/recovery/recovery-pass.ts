@@ -33,7 +33,6 @@ export class RecoveryPass {
   constructor(
     private readonly judge: LeaseJudge,
     private readonly locks: KnownLocks,
-    private readonly lockKeyOf: (processId: string) => number,
     private readonly processId: string,
   ) {}
 
@@ -122,7 +121,7 @@ export class RecoveryPass {
   private async survey(session: RecoverySession, tenants: readonly TenantRecovery[]) {
     if (tenants.length === 0) return { living: undefined, found: [] };
     const survey = await session.survey(tenants.map(({ parts }) => parts.store.tables));
-    if (survey.living !== undefined) this.locks.look(survey.living);
+    if (survey.living !== undefined) this.locks.look(survey.living, session.lockSession);
     return { living: survey.living, found: survey.tenants };
   }
 
@@ -133,18 +132,17 @@ export class RecoveryPass {
     cause: RecoveryCause,
   ): Promise<RecoveryReport> {
     const over = verdict === 'leaseOver';
-    const lockKey = this.lockKeyOf(lease.processId);
     const mine = await tenant.parts.store.recovery.endLease(lease.instanceId, {
       over,
       lockEpoch: lease.lockEpoch,
-      lockKey,
+      lockSession: lease.lockSession,
     });
     if (!mine) return { recovered: 0, abandoned: 0, blocked: 0 };
     // Best effort: what the dead process's connections hold would keep its rows locked.
-    await session.terminate(lease.processId).catch(() => undefined);
+    await session.terminate(lease).catch(() => undefined);
     const why = cause === 'boot' || cause === 'manual' ? cause : over ? 'leaseOver' : 'lockGone';
     const { instanceId, name } = lease;
-    const orphanedForMs = over ? lease.overForMs : this.locks.missingForMs(lockKey);
+    const orphanedForMs = over ? lease.overForMs : this.locks.missingForMs(lease.lockSession ?? '');
     return tenant.take({ instanceId, name, orphanedForMs }, why);
   }
 

@@ -12,7 +12,12 @@ export interface RecoverySession {
   leases(tenants: readonly TenantTables[]): Promise<(LeaseRow[] | undefined)[]>;
   /** The leases and what else there is to see to, and the locks. */
   survey(tenants: readonly TenantTables[]): Promise<Survey>;
-  livingKeys(): Promise<Set<number>>;
-  connectedProcesses(): Promise<Set<string>>;
-  terminate(processId: string): Promise<void>;
+  /** This session's own lock, as leases tell it. */
+  readonly lockSession: string | null;
+  /** The locks of living processes, as leases tell them. */
+  livingLocks(): Promise<Set<string>>;
+  /** Those of the leases whose process may have an idle connection. */
+  connected(leases: readonly LeaseRow[]): Promise<Set<LeaseRow>>;
+  /** Ends what the process of the lease still does. */
+  terminate(lease: LeaseRow): Promise<void>;
 }

@@ -21,7 +21,6 @@ const TENANTS_PER_PART = 50;
 
 export interface RecoveryWatchOptions {
   readonly processId: string;
-  readonly lockKeyOf: (processId: string) => number;
   readonly leaseDurationMs: number;
   /** Undefined while the control connection is away. */
   readonly session: () => RecoverySession | undefined;
@@ -38,7 +37,7 @@ export interface RecoveryWatchOptions {
  */
 export class RecoveryWatch {
   private readonly tenants = new Map<string, TenantRecovery>();
-  private readonly locks: KnownLocks;
+  private readonly locks = new KnownLocks();
   private readonly judge: LeaseJudge;
   private readonly pass: RecoveryPass;
   private readonly rounds: Rounds<TenantRecovery>;
@@ -47,9 +46,8 @@ export class RecoveryWatch {
   private stopped = true;
 
   constructor(private readonly options: RecoveryWatchOptions) {
-    this.locks = new KnownLocks(options.lockKeyOf(options.processId));
     this.judge = new LeaseJudge(options, this.locks);
-    this.pass = new RecoveryPass(this.judge, this.locks, options.lockKeyOf, options.processId);
+    this.pass = new RecoveryPass(this.judge, this.locks, options.processId);
     this.rounds = new Rounds(
       () => [...this.tenants.values()],
       Math.min(MAX_ROUND_MS, options.leaseDurationMs / ROUNDS_PER_LEASE),
@@ -144,7 +142,8 @@ export class RecoveryWatch {
 
   private async lookAtLocks(session: RecoverySession): Promise<void> {
     // Nobody holds a lock who has no control connection, and this process would not know of its own.
-    if (session.epoch !== null) this.locks.look(await session.livingKeys());
+    if (session.epoch === null) return;
+    this.locks.look(await session.livingLocks(), session.lockSession);
   }
 
   /** Passes for what a look or an earlier pass has left open. */

@@ -1,10 +1,12 @@
+import { randomInt } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { isError } from '../errors/index.js';
 import { cut } from './cut.js';
 import { isSession } from './pooler.js';
-import { processLock, LIVENESS_LOCK_CLASS, SessionStatements } from './session-statements.js';
+import { SessionStatements } from './session-statements.js';
 import { runUnprepared } from './statement-pool.js';
+import { heldLocks, LIVENESS_LOCK_CLASS } from './statements/liveness-locks.js';
 import type { RawRow } from './statements/statement.js';
 import { CHANNEL } from './statements/wake-ups.js';
 
@@ -16,22 +18,21 @@ const EPOCH = `extract(epoch FROM pg_postmaster_start_time())::text || '/' ||
     CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END || '/' ||
     coalesce(extract(epoch FROM b.stats_reset)::text, '') || '/' || (SELECT s.system_identifier FROM pg_control_system() s),
   (extract(epoch FROM clock_timestamp() - greatest(pg_postmaster_start_time(), b.stats_reset)) * 1000)::bigint`;
-const READ_EPOCH = `SELECT ${EPOCH} FROM pg_stat_bgwriter b`;
 
 /**
- * The lock and the epoch, if the server itself answers: a pooler gives the connection another process number, and must
- * not be left with the lock.
+ * The lock, the backend and the epoch. With a process number ($3), only if the server itself answers: a pooler gives the
+ * connection another one, and must not be left with the lock.
  */
-const OPEN_DIRECTLY = `SELECT CASE WHEN pg_backend_pid() = $3::integer
-    THEN pg_try_advisory_lock($1::integer, $2::integer)::integer END, ${EPOCH} FROM pg_stat_bgwriter b`;
+const TAKE_LOCK = `SELECT CASE WHEN $3::integer IS NULL OR pg_backend_pid() = $3::integer
+    THEN pg_try_advisory_lock($1::integer, $2::integer)::integer END, pg_backend_pid(), ${EPOCH}
+  FROM pg_stat_bgwriter b`;
 
 function timelineOf(epoch: string | null): string | undefined {
   return epoch?.split('/')[1];
 }
 
-/** How long the lock is tried for while a session of before still has it, in milliseconds. */
-const LOCK_PATIENCE_MS = 5_000;
-const LOCK_RETRY_MS = 20;
+/** Keys that are tried: each is one of 2^31, so a second one is hardly ever needed. */
+const MAX_KEYS = 5;
 /** How long the goodbye may take, in milliseconds. */
 const CLOSE_PATIENCE_MS = 1_000;
 
@@ -39,6 +40,8 @@ const CLOSE_PATIENCE_MS = 1_000;
  * A schema that somebody has locked (a migration, say) must not hold up the others: their statements go without it.
  */
 const LOCK_TIMEOUT = '-c lock_timeout=500';
+/** What is in the schemas that the login looks through by itself (`public`, that of its name) may be a stranger's. */
+const SEARCH_PATH = '-c search_path=pg_catalog,pg_temp';
 
 /** What the driver says of a statement that was not answered in time. */
 const NOT_ANSWERED = 'Query read timeout';
@@ -46,13 +49,23 @@ const NOT_ANSWERED = 'Query read timeout';
 export interface ControlConnectionSettings {
   readonly connection: pg.ClientConfig;
   readonly applicationName: string;
-  /** The lower half of the advisory lock's key: this process. */
-  readonly lockKey: number;
+  /** Sessions of this process were lost before, and the server may still have them. */
+  readonly hasFormer: boolean;
   /** After so long without an answer the session is taken for lost, in milliseconds. */
   readonly answerTimeoutMs: number;
   readonly onPayload: (payload: string) => void;
   /** Called once, when the session has ended for whatever reason. */
   readonly onLost: (error: Error | undefined) => void;
+}
+
+/** A statement that waits for those before it. */
+interface Waiting {
+  readonly text: string;
+  readonly values: readonly unknown[];
+  /** It goes before those that are not. */
+  readonly isUrgent: boolean;
+  readonly resolve: (rows: readonly RawRow[]) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /** The connection leads to a pooler, which keeps no session: neither a lock nor what is listened to. */
@@ -66,12 +79,15 @@ export class NotASessionError extends Error {}
  */
 export class ControlConnection extends SessionStatements {
   private readonly openedAt = performance.now();
-  private last: Promise<unknown> = Promise.resolve();
+  private readonly waiting: Waiting[] = [];
+  private running = false;
 
   private constructor(
     private readonly session: pg.Client,
     /** What a missing lock can be compared with: the server's life in which this one was taken. */
     readonly epoch: string,
+    /** The lock's key, which is another one for each session, and the backend: nothing else can hold that. */
+    readonly lockSession: string,
     private readonly epochAgeAtOpen: number,
   ) {
     super(session);
@@ -81,7 +97,7 @@ export class ControlConnection extends SessionStatements {
     const client = new pg.Client({
       ...settings.connection,
       application_name: settings.applicationName,
-      options: `${settings.connection.options ?? ''} ${LOCK_TIMEOUT}`.trim(),
+      options: `${settings.connection.options ?? ''} ${LOCK_TIMEOUT} ${SEARCH_PATH}`.trim(),
       keepAlive: true,
       connectionTimeoutMillis: 5_000,
       query_timeout: settings.answerTimeoutMs,
@@ -97,9 +113,11 @@ export class ControlConnection extends SessionStatements {
     client.on('notification', ({ payload }) => settings.onPayload(payload ?? ''));
     try {
       await client.connect();
-      const [epoch, age] = (await lockDirectly(client, settings)) ?? (await lock(client, settings));
+      const { session, epoch, ageMs } = await takeLock(client, settings);
       await client.query(`LISTEN ${CHANNEL}`);
-      return new ControlConnection(client, epoch ?? '', Number(age ?? 0));
+      const connection = new ControlConnection(client, epoch, session, ageMs);
+      if (settings.hasFormer) void connection.endFormer(settings).catch(() => undefined);
+      return connection;
     } catch (error) {
       lost = true;
       cut(client);
@@ -111,19 +129,59 @@ export class ControlConnection extends SessionStatements {
 
   /** One after the other: wake-ups, renewals and recovery ask whenever they like, and pg is giving up its queue. */
   protected override run(text: string, values: readonly unknown[]): Promise<readonly RawRow[]> {
-    const result = this.last.then(() => this.runNext(text, values));
-    this.last = result.catch(() => undefined);
-    return result;
+    return this.enqueue(text, values, false);
+  }
+
+  protected override runFirst(
+    text: string,
+    values: readonly unknown[],
+  ): Promise<readonly RawRow[]> {
+    return this.enqueue(text, values, true);
+  }
+
+  private enqueue(
+    text: string,
+    values: readonly unknown[],
+    isUrgent: boolean,
+  ): Promise<readonly RawRow[]> {
+    return new Promise((resolve, reject) => {
+      const next = { text, values, isUrgent, resolve, reject };
+      const firstOther = this.waiting.findIndex((other) => !other.isUrgent);
+      if (isUrgent && firstOther !== -1) this.waiting.splice(firstOther, 0, next);
+      else this.waiting.push(next);
+      if (!this.running) void this.runAll();
+    });
+  }
+
+  private async runAll(): Promise<void> {
+    this.running = true;
+    for (let next = this.waiting.shift(); next !== undefined; next = this.waiting.shift()) {
+      await this.runNext(next.text, next.values).then(next.resolve, next.reject);
+    }
+    this.running = false;
   }
 
   /** A network that swallows what is sent leaves a connection that looks open for hours. */
   private async runNext(text: string, values: readonly unknown[]): Promise<readonly RawRow[]> {
     try {
-      return await super.run(text, values);
+      return await runUnprepared(this.session, text, values);
     } catch (error) {
       if (isError(error) && error.message === NOT_ANSWERED) cut(this.session);
       throw error;
     }
+  }
+
+  /**
+   * Ends former sessions of this process. One that was cut off may look open to the server for hours: it would use up a
+   * connection, and be sent notifications that nothing reads.
+   */
+  private async endFormer({ applicationName }: ControlConnectionSettings): Promise<void> {
+    await this.run(
+      `SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a JOIN pg_locks k ON k.pid = a.pid
+       WHERE a.application_name = $1::text AND a.usename = session_user AND a.pid <> pg_backend_pid()
+         AND ${heldLocks(LIVENESS_LOCK_CLASS)}`,
+      [applicationName],
+    );
   }
 
   lifeAgeMs(earlier: string | null): number {
@@ -150,44 +208,33 @@ export class ControlConnection extends SessionStatements {
   }
 }
 
-/** Takes the lock in the one round trip that it mostly is; returns the epoch and its age, or undefined. */
-async function lockDirectly(
-  client: pg.Client,
-  { lockKey }: ControlConnectionSettings,
-): Promise<RawRow | undefined> {
-  const pid: unknown = Reflect.get(client, 'processID');
-  const values = [LIVENESS_LOCK_CLASS, lockKey, pid ?? null];
-  const [[locked, ...epoch] = []] = await runUnprepared(client, OPEN_DIRECTLY, values);
-  return locked === '1' ? epoch : undefined;
-}
-
-/** Takes the lock where that is not all: through a pooler, or while another session has it. */
-async function lock(client: pg.Client, settings: ControlConnectionSettings): Promise<RawRow> {
-  if (!(await isSession(client, settings.connection))) throw new NotASessionError();
-  await takeLock(client, settings);
-  const [epoch = []] = await runUnprepared(client, READ_EPOCH, []);
-  return epoch;
+interface TakenLock {
+  readonly session: string;
+  readonly epoch: string;
+  readonly ageMs: number;
 }
 
 /**
- * A former session of this process may have the lock still: it is dying, or was cut off and the server hasn't noticed,
- * which could take it hours. So it is ended.
+ * Takes a lock of a key that no other role can know before it is taken. A key of the process would stay free for anyone
+ * to take while its connection is away, and keep it from ever claiming again.
  */
 async function takeLock(
   client: pg.Client,
-  { lockKey, applicationName }: ControlConnectionSettings,
-): Promise<void> {
-  const key = [LIVENESS_LOCK_CLASS, lockKey];
-  for (const end = performance.now() + LOCK_PATIENCE_MS; ; await delay(LOCK_RETRY_MS)) {
-    const text = 'SELECT pg_try_advisory_lock($1::integer, $2::integer)::integer';
-    const [row] = await runUnprepared(client, text, key);
-    if (row?.[0] === '1') return;
-    if (performance.now() > end) throw new Error('Another session holds the lock of this process.');
-    await runUnprepared(
-      client,
-      `SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
-       WHERE a.application_name = $3::text AND a.pid IN (SELECT k.pid FROM pg_locks k WHERE ${processLock('$1', '$2')})`,
-      [...key, applicationName],
-    );
+  settings: ControlConnectionSettings,
+): Promise<TakenLock> {
+  let pid: unknown = Reflect.get(client, 'processID') ?? null;
+  for (let tries = 0; tries < MAX_KEYS; tries++) {
+    const key = randomInt(2 ** 31);
+    const [row] = await runUnprepared(client, TAKE_LOCK, [LIVENESS_LOCK_CLASS, key, pid]);
+    const [locked, backend, epoch, age] = row ?? [];
+    if (locked === '1') {
+      return { session: `${key}:${backend}`, epoch: epoch ?? '', ageMs: Number(age ?? 0) };
+    }
+    // Null: another process number, so a pooler answers. It may still keep a session for each client.
+    if (locked === null && !(await isSession(client, settings.connection))) {
+      throw new NotASessionError();
+    }
+    if (locked === null) pid = null;
   }
+  throw new Error('Strangers hold every lock that this process tries to take.');
 }

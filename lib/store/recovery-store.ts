@@ -1,4 +1,3 @@
-import { LIVENESS_LOCK_CLASS } from './session-statements.js';
 import { plainArray } from './statements/encoding.js';
 import {
   claimKeyValues,
@@ -29,7 +28,7 @@ import type {
   TakeOrphans,
 } from './store.js';
 
-const FORMER: JudgedLease = { over: false, lockEpoch: null, lockKey: 0 };
+const FORMER: JudgedLease = { over: false, lockEpoch: null, lockSession: null };
 
 /** What recovery asks of a tenant's schema, on PostgreSQL. */
 export class PostgresRecoveryStore implements RecoveryStore {
@@ -41,8 +40,8 @@ export class PostgresRecoveryStore implements RecoveryStore {
 
   async endLease(instanceId: string, judged: JudgedLease | 'former'): Promise<boolean> {
     const isFormer = judged === 'former';
-    const { over, lockEpoch, lockKey } = isFormer ? FORMER : judged;
-    const values = [instanceId, over, lockEpoch, LIVENESS_LOCK_CLASS, lockKey, isFormer];
+    const { over, lockEpoch, lockSession } = isFormer ? FORMER : judged;
+    const values = [instanceId, over, lockEpoch, lockSession, isFormer];
     return (await this.cold.run(endLease, values)).length === 1;
   }
 

@@ -3,7 +3,8 @@ import { runUnprepared } from './statement-pool.js';
 import { failureKind } from './failure-kind.js';
 import { decodeReleases, decodeRenewals, releaseLeases, renewLeases } from './statements/leases.js';
 import { decodeLeases, readLeases, type LeaseRow } from './statements/recovery.js';
-import { decodeSurvey, heldLocks, readSurvey, type RawSurvey } from './statements/survey.js';
+import { LIVING_LOCKS } from './statements/liveness-locks.js';
+import { decodeSurvey, readSurvey, type RawSurvey } from './statements/survey.js';
 import type { RawRow } from './statements/statement.js';
 import { CHANNEL, decodeDueTimes, NOTIFY, readDueTimes } from './statements/wake-ups.js';
 import type { DueTimes, HeldLease, TenantTables } from './store.js';
@@ -11,17 +12,11 @@ import type { DueTimes, HeldLease, TenantTables } from './store.js';
 /** Schemas to one statement: enough to make round trips rare, few enough to plan in a millisecond or two. */
 const SCHEMAS_PER_STATEMENT = 50;
 
-/** The class of the advisory locks that say "this process lives". Any constant that nobody else uses. */
-export const LIVENESS_LOCK_CLASS = 1_129_072_451;
-
-/** The condition on `pg_locks k` that picks the lock of one process in this database. */
-export function processLock(lockClass: string, key: string): string {
-  return `k.locktype = 'advisory' AND k.classid = ${lockClass}::oid AND k.objid = ${key}::oid AND k.objsubid = 2
-         AND k.granted AND k.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())`;
-}
-
 /** What `application_name` begins with on every connection of the library; the process's id follows. */
 export const APPLICATION_PREFIX = 'cloacina:';
+
+/** Whose a lease is: the process, and the role that it logs in as. */
+export type LeaseProcess = Pick<LeaseRow, 'processId' | 'login'>;
 
 /** What a survey found in one tenant. */
 export interface TenantSurvey {
@@ -36,8 +31,8 @@ export interface TenantSurvey {
 export interface Survey {
   /** By index; undefined where the schema is broken. */
   readonly tenants: (TenantSurvey | undefined)[];
-  /** The keys of the locks that are held; undefined without a control connection. */
-  readonly living: Set<number> | undefined;
+  /** The locks that are held, as leases tell them; undefined without a control connection. */
+  readonly living: Set<string> | undefined;
 }
 
 /**
@@ -49,6 +44,8 @@ export interface Survey {
 export abstract class SessionStatements {
   /** The life of the server in which this session holds its lock; null when it holds none. */
   abstract readonly epoch: string | null;
+  /** That lock: its key and the backend. */
+  abstract readonly lockSession: string | null;
 
   constructor(private readonly client: Pick<pg.Pool, 'query'> | pg.ClientBase) {}
 
@@ -56,20 +53,22 @@ export abstract class SessionStatements {
     return runUnprepared(this.client, text, values);
   }
 
+  /** Before all that waits: a lease that isn't renewed in time is taken for a dead process's. */
+  protected runFirst(text: string, values: readonly unknown[]): Promise<readonly RawRow[]> {
+    return this.run(text, values);
+  }
+
   async notify(payloads: readonly string[]): Promise<void> {
     await this.run(NOTIFY, [CHANNEL, payloads]);
   }
 
   /** By index: whether the lease was still there; undefined where the schema is broken. */
-  renew(
-    leases: readonly HeldLease[],
-    epoch: string | null,
-    leaseDurationMs: number,
-  ): Promise<(boolean | undefined)[]> {
+  renew(leases: readonly HeldLease[], leaseDurationMs: number): Promise<(boolean | undefined)[]> {
     return this.inParts(leases, async (part) => {
       const text = renewLeases(part.map(({ tables }) => tables));
-      const values = [epoch, leaseDurationMs, ...part.map(({ instanceId }) => instanceId)];
-      return decodeRenewals(await this.run(text, values));
+      const instances = part.map(({ instanceId }) => instanceId);
+      const values = [this.epoch, this.lockSession, leaseDurationMs, ...instances];
+      return decodeRenewals(await this.runFirst(text, values));
     });
   }
 
@@ -99,11 +98,11 @@ export abstract class SessionStatements {
 
   /** All that is asked regularly of all tenants. */
   async survey(tenants: readonly TenantTables[]): Promise<Survey> {
-    const lockClass = this.epoch === null ? undefined : LIVENESS_LOCK_CLASS;
-    let living: Set<number> | undefined;
+    const withLocks = this.epoch !== null;
+    let living: Set<string> | undefined;
     const found = await this.inParts(tenants, async (part) => {
-      const survey = decodeSurvey(await this.run(readSurvey(part, lockClass), []), part.length);
-      if (lockClass !== undefined) ({ living } = survey);
+      const survey = decodeSurvey(await this.run(readSurvey(part, withLocks), []), part.length);
+      if (withLocks) ({ living } = survey);
       return survey.surveys;
     });
     return { tenants: await this.withDueTimes(tenants, found), living };
@@ -137,35 +136,39 @@ export abstract class SessionStatements {
     return row?.[0] ?? '';
   }
 
-  /** The keys of the locks that are held: who lives. */
-  async livingKeys(): Promise<Set<number>> {
-    const rows = await this.run(
-      `SELECT k.objid::bigint FROM pg_locks k
-       WHERE ${heldLocks('$1')}`,
-      [LIVENESS_LOCK_CLASS],
-    );
-    return new Set(rows.map((row) => Number(row[0])));
-  }
-
-  /**
-   * Processes with an idle connection. Its socket is open, so the process or at least its host is there; a backend
-   * that is busy proves nothing, since it looks at its socket only when it has something to say.
-   */
-  async connectedProcesses(): Promise<Set<string>> {
-    const rows = await this.run(
-      `SELECT DISTINCT substr(a.application_name, $2::integer) FROM pg_stat_activity a
-       WHERE a.application_name LIKE $1::text || '%' AND a.state LIKE 'idle%'`,
-      [APPLICATION_PREFIX, APPLICATION_PREFIX.length + 1],
-    );
+  /** The locks that are held, as leases tell them: who lives. */
+  async livingLocks(): Promise<Set<string>> {
+    const rows = await this.run(LIVING_LOCKS, []);
     return new Set(rows.map((row) => row[0] ?? ''));
   }
 
+  /**
+   * Those of the leases whose process may have an idle connection. Its socket is open, so the process or at least its
+   * host is there; a backend that is busy proves nothing, since it looks at its socket only when it has something to say.
+   * Of other roles' connections the server doesn't tell whether they are idle, so they may be. Any session can call
+   * itself anything: only under the login that the lease tells, it is its process's.
+   */
+  async connected<T extends LeaseProcess>(leases: readonly T[]): Promise<Set<T>> {
+    const rows = await this.run(
+      `SELECT DISTINCT a.application_name, a.usename FROM pg_catalog.pg_stat_activity a
+       WHERE a.application_name LIKE $1::text || '%'
+         AND (a.state IS NULL OR a.state NOT IN ('active', 'fastpath function call'))`,
+      [APPLICATION_PREFIX],
+    );
+    const found = new Set(rows.map(([name, login]) => `${name} ${login}`));
+    return new Set(
+      leases.filter(({ processId, login }) =>
+        found.has(`${APPLICATION_PREFIX}${processId} ${login}`),
+      ),
+    );
+  }
+
   /** Ends what a dead process's connections still do, and the locks they hold, where the login may. */
-  async terminate(processId: string): Promise<void> {
+  async terminate({ processId, login }: LeaseProcess): Promise<void> {
     await this.run(
-      `SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
-       WHERE a.application_name = $1::text AND a.pid <> pg_backend_pid()`,
-      [`${APPLICATION_PREFIX}${processId}`],
+      `SELECT pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity a
+       WHERE a.application_name = $1::text AND a.usename = $2::name AND a.pid <> pg_catalog.pg_backend_pid()`,
+      [`${APPLICATION_PREFIX}${processId}`, login],
     );
   }
 

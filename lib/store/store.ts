@@ -265,7 +265,7 @@ export interface BlockedTaskRow {
 export interface JudgedLease {
   readonly over: boolean;
   readonly lockEpoch: string | null;
-  readonly lockKey: number;
+  readonly lockSession: string | null;
 }
 
 /** What recovery asks of a tenant's schema. */

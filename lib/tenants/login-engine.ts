@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { lockKeyOf, ProcessEngine } from '../engine/process-engine.js';
+import { ProcessEngine } from '../engine/process-engine.js';
 import type { RunQueue } from '../engine/run-queue.js';
 import { RecoveryWatch } from '../recovery/recovery-watch.js';
 import type { RecoveryReport } from '../recovery/tenant-recovery.js';
@@ -49,21 +49,25 @@ export class LoginEngine {
       settings.controlUrl === undefined
         ? connection
         : connectionConfig({ databaseUrl: settings.controlUrl });
+    let wasLost = false;
     this.process = new ProcessEngine<ControlConnection | PoolSession>({
       slots,
       leaseDurationMs: settings.leaseDurationMs,
       onHello: () => void this.recovery.greet(),
       onNewLife: () => void this.recovery.runOnce('leaseOver').catch(() => undefined),
       onTenants: () => this.onTenants(),
-      open: ({ id, lockKey }, onPayload, onLost) =>
+      open: ({ id }, onPayload, onLost) =>
         settings.controlConnection
           ? ControlConnection.open({
               connection: control,
               applicationName: `${APPLICATION_PREFIX}${id}`,
-              lockKey,
+              hasFormer: wasLost,
               answerTimeoutMs: answerTimeout(settings.leaseDurationMs),
               onPayload,
-              onLost,
+              onLost: (error) => {
+                wasLost = true;
+                onLost(error);
+              },
             }).catch((error: unknown) => this.withoutSession(error))
           : Promise.resolve(new PoolSession(this.pools)),
       // While the application boots, there is no control connection.
@@ -78,7 +82,6 @@ export class LoginEngine {
     this.pools.keep(false);
     this.recovery = new RecoveryWatch({
       processId: this.process.processId,
-      lockKeyOf,
       leaseDurationMs: settings.leaseDurationMs,
       session: () => this.process.session,
     });

@@ -6,6 +6,8 @@ export interface RunnerLeaseRow {
   processId: string;
   name: string | null;
   lockEpoch: string | null;
+  lockSession: string | null;
+  login: string;
   expiresAt: Date;
   createdAt: Date;
 }
@@ -19,6 +21,8 @@ export const RunnerLeaseEntity = new EntitySchema<RunnerLeaseRow>({
     processId: { name: 'process_id', type: 'uuid' },
     name: { name: 'name', type: 'text', nullable: true },
     lockEpoch: { name: 'lock_epoch', type: 'text', nullable: true },
+    lockSession: { name: 'lock_session', type: 'text', nullable: true },
+    login: { name: 'login', type: 'text', default: () => 'SESSION_USER' },
     expiresAt: { name: 'expires_at', type: 'timestamptz' },
     createdAt: { name: 'created_at', type: 'timestamptz', default: () => 'now()' },
   },

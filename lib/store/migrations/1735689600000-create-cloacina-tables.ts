@@ -132,6 +132,8 @@ CREATE TABLE ${schema}.cloacina_runner_lease (
   process_id uuid NOT NULL,
   name text,
   lock_epoch text,
+  lock_session text,
+  login text NOT NULL DEFAULT session_user,
   expires_at timestamptz NOT NULL,
   created_at timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 50);
@@ -291,13 +293,23 @@ function commentOn(schema: string): string {
     [
       'COLUMN',
       'runner_lease.process_id',
-      'The process, which has one advisory lock for all its tenants; also in application_name.',
+      'The process, which has one control connection for all its tenants; also in application_name.',
     ],
     ['COLUMN', 'runner_lease.name', 'Host and process id.'],
     [
       'COLUMN',
       'runner_lease.lock_epoch',
       'The life of the server in which the process took its advisory lock: only within it a missing lock proves a death.',
+    ],
+    [
+      'COLUMN',
+      'runner_lease.lock_session',
+      'The advisory lock that the process holds while it lives: its key, random for each session, and the backend.',
+    ],
+    [
+      'COLUMN',
+      'runner_lease.login',
+      'The role of the process: of connections with its application_name, only those of this role are its own.',
     ],
     [
       'COLUMN',

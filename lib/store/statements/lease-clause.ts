@@ -1,3 +1,4 @@
+import { plainArray } from './encoding.js';
 import type { TenantTables } from './statement.js';
 
 /** What a claim statement needs to know of the process that claims. */
@@ -6,7 +7,10 @@ export interface Claimant {
   readonly instanceId: string;
   readonly processId: string;
   readonly name: string;
+  /** The life of the server in which the process took the lock that proves that it lives; null if it takes none. */
   readonly lockEpoch: string | null;
+  /** The lock's key and the backend that holds it; null if there is none. */
+  readonly lockSession: string | null;
   readonly leaseDurationMs: number;
 }
 
@@ -14,16 +18,19 @@ export interface Claimant {
  * The CTE that writes the process's lease in the statement that makes its first claim in a tenant. So a claim
  * without a lease can't be committed, and an idle tenant has no row at all.
  *
- * Parameters, from `first`: instance, name, lock epoch, duration in ms (NULL: the lease is held already), process.
+ * Parameters, from `first`: instance, name, lock (epoch and session), duration in ms (NULL: the lease is held already),
+ * process.
  */
 export function leaseClause(tables: TenantTables, first: number): string {
   return `lease AS (
-    INSERT INTO ${tables.lease} (instance_id, process_id, name, lock_epoch, expires_at)
-    SELECT $${first}::uuid, $${first + 4}::uuid, $${first + 1}::text, $${first + 2}::text,
+    INSERT INTO ${tables.lease} (instance_id, process_id, name, lock_epoch, lock_session, expires_at)
+    SELECT $${first}::uuid, $${first + 4}::uuid, $${first + 1}::text, ($${first + 2}::text[])[1],
+           ($${first + 2}::text[])[2],
            clock_timestamp() + $${first + 3}::bigint * interval '1 millisecond'
     WHERE $${first + 3}::bigint IS NOT NULL
     ON CONFLICT (instance_id) DO UPDATE
-      SET name = excluded.name, lock_epoch = excluded.lock_epoch, expires_at = excluded.expires_at
+      SET name = excluded.name, lock_epoch = excluded.lock_epoch, lock_session = excluded.lock_session,
+          expires_at = excluded.expires_at
   )`;
 }
 
@@ -32,7 +39,8 @@ export function leaseValues(claimant: Claimant, writeLease: boolean): unknown[] 
   return [
     claimant.instanceId,
     claimant.name,
-    claimant.lockEpoch,
+    // Of digits, dots, slashes and colons.
+    plainArray([claimant.lockEpoch, claimant.lockSession]),
     writeLease ? claimant.leaseDurationMs : null,
     claimant.processId,
   ];

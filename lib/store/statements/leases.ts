@@ -3,15 +3,16 @@ import { leaseClause } from './lease-clause.js';
 import type { RawRow, Statement, TenantTables } from './statement.js';
 
 /**
- * Renews this process's leases in several tenants at once, in the epoch of the lock that it holds now. Parameters:
- * epoch, duration in ms, then the instance in each tenant. The text depends on how many, so it is not prepared.
+ * Renews this process's leases in several tenants at once, under the lock that it holds now. Parameters:
+ * epoch, lock session, duration in ms, then the instance in each tenant. The text depends on how many, so it is not prepared.
  */
 export function renewLeases(tenants: readonly TenantTables[]): string {
   const parts = tenants.map(
     (tables, i) => `r${i} AS (
       UPDATE ${tables.lease}
-      SET expires_at = clock_timestamp() + $2::bigint * interval '1 millisecond', lock_epoch = $1::text
-      WHERE instance_id = $${i + 3}::uuid RETURNING 1
+      SET expires_at = clock_timestamp() + $3::bigint * interval '1 millisecond',
+          lock_epoch = $1::text, lock_session = $2::text
+      WHERE instance_id = $${i + 4}::uuid RETURNING 1
     )`,
   );
   const counts = tenants.map((_, i) => `(SELECT count(*)::integer FROM r${i})`);

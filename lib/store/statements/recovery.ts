@@ -1,6 +1,7 @@
 import { leaseClause, leaseValues, type Claimant } from './lease-clause.js';
 import { decodeClaims, type ClaimedTask } from './claim-tasks.js';
 import { plainArray } from './encoding.js';
+import { heldLocks, LIVENESS_LOCK_CLASS, LOCK_SESSION } from './liveness-locks.js';
 import { NEXT_TOKEN, taskOf, type RawRow, type Statement, type TenantTables } from './statement.js';
 
 /** How to take a dead instance's claims. */
@@ -39,6 +40,10 @@ export interface LeaseRow {
   readonly processId: string;
   readonly name: string;
   readonly lockEpoch: string | null;
+  /** The lock that it holds while it lives; null if it takes none. */
+  readonly lockSession: string | null;
+  /** The role that it logs in as. */
+  readonly login: string;
   /** Since when it is over, in milliseconds; negative while it holds. */
   readonly overForMs: number;
   /** The database takes no writes now. */
@@ -51,7 +56,7 @@ export function readLeases(tenants: readonly TenantTables[]): string {
     .map(
       (tables, i) => `SELECT ${i}, instance_id, process_id, name, lock_epoch,
         (extract(epoch FROM clock_timestamp() - expires_at) * 1000)::bigint,
-        current_setting('transaction_read_only') = 'on' FROM ${tables.lease}`,
+        current_setting('transaction_read_only') = 'on', lock_session, login FROM ${tables.lease}`,
     )
     .join(' UNION ALL ');
 }
@@ -65,6 +70,8 @@ export function decodeLeases(rows: readonly RawRow[]): LeaseRow[] {
     lockEpoch: row[4] ?? null,
     overForMs: Number(row[5]),
     readOnly: row[6] === 't',
+    lockSession: row[7] ?? null,
+    login: row[8] ?? '',
   }));
 }
 
@@ -80,11 +87,10 @@ export const endLease: Statement = {
   name: 'end_lease',
   text: (tables) => `DELETE FROM ${tables.lease} l
   WHERE l.instance_id = $1::uuid
-    AND CASE WHEN $6::boolean THEN true WHEN $2::boolean THEN l.expires_at <= clock_timestamp()
-             ELSE l.lock_epoch IS NOT DISTINCT FROM $3::text AND NOT EXISTS (
-               SELECT FROM pg_locks k
-               WHERE k.locktype = 'advisory' AND k.classid = $4::oid AND k.objid = $5::oid AND k.objsubid = 2
-                 AND k.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))
+    AND CASE WHEN $5::boolean THEN true WHEN $2::boolean THEN l.expires_at <= clock_timestamp()
+             ELSE l.lock_epoch IS NOT DISTINCT FROM $3::text AND l.lock_session IS NOT DISTINCT FROM $4::text
+               AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks k
+                               WHERE ${heldLocks(LIVENESS_LOCK_CLASS)} AND ${LOCK_SESSION} = $4::text)
         END
   RETURNING 1`,
 };

@@ -1,3 +1,4 @@
+import { LIVING_LOCKS } from './liveness-locks.js';
 import type { LeaseRow } from './recovery.js';
 import type { RawRow, TenantTables } from './statement.js';
 
@@ -35,49 +36,46 @@ const READ_ONLY = "current_setting('transaction_read_only') = 'on'";
  * Planning is most of its cost, some 0.2 ms a schema, and grows with each relation and index that it names; so what
  * rarely matters (what becomes due behind a task that is due and not taken) is asked in {@link readDueTimes}.
  *
- * @param lockClass - also lists the keys of the locks that say who lives
+ * @param withLocks - also lists the locks that say who lives
  */
-export function readSurvey(tenants: readonly TenantTables[], lockClass?: number): string {
+export function readSurvey(tenants: readonly TenantTables[], withLocks = false): string {
   const parts = tenants.map(
     (
       tables,
       i,
-    ) => `SELECT ${i}, ${LEASE}, l.instance_id, l.process_id, l.name, l.lock_epoch, ${msUntil('l.expires_at')}, ${READ_ONLY}
+    ) => `SELECT ${i}, ${LEASE}, l.instance_id, l.process_id, l.name, l.lock_epoch, ${msUntil('l.expires_at')}, ${READ_ONLY},
+        l.lock_session, l.login
       FROM ${tables.lease} l
-    UNION ALL SELECT DISTINCT ${i}, ${OWNER}, t.owner, NULL::uuid, NULL, NULL, NULL::bigint, NULL::boolean
+    UNION ALL SELECT DISTINCT ${i}, ${OWNER}, t.owner, NULL::uuid, NULL, NULL, NULL::bigint, NULL::boolean, NULL, NULL
       FROM ${tables.task} t WHERE t.status = 'Running'
-    UNION ALL (SELECT ${i}, ${TASK}, NULL::uuid, NULL::uuid, NULL, NULL, ${msUntil('t.run_at')}, NULL::boolean
+    UNION ALL (SELECT ${i}, ${TASK}, NULL::uuid, NULL::uuid, NULL, NULL, ${msUntil('t.run_at')}, NULL::boolean, NULL, NULL
       FROM ${tables.task} t WHERE t.run_at IS NOT NULL AND NOT t.held AND t.task_no >= 0 ORDER BY t.run_at LIMIT 1)
-    UNION ALL (SELECT ${i}, ${DEADLINE}, NULL::uuid, NULL::uuid, NULL, NULL, ${msUntil('x.deadline_at')}, NULL::boolean
+    UNION ALL (SELECT ${i}, ${DEADLINE}, NULL::uuid, NULL::uuid, NULL, NULL, ${msUntil('x.deadline_at')}, NULL::boolean, NULL, NULL
       FROM ${tables.execution} x WHERE x.deadline_at IS NOT NULL ORDER BY x.deadline_at LIMIT 1)
-    UNION ALL SELECT ${i}, ${SCHEMA}, NULL::uuid, NULL::uuid, NULL, NULL, to_regnamespace(${tables.schemaLiteral})::oid::bigint, NULL::boolean`,
+    UNION ALL SELECT ${i}, ${SCHEMA}, NULL::uuid, NULL::uuid, NULL, NULL, to_regnamespace(${tables.schemaLiteral})::oid::bigint, NULL::boolean, NULL, NULL`,
   );
-  if (lockClass !== undefined) {
-    parts.push(`SELECT NULL::integer, ${LOCK}, NULL::uuid, NULL::uuid, NULL, NULL, k.objid::bigint, NULL::boolean
-      FROM pg_locks k WHERE ${heldLocks(String(lockClass))}`);
+  if (withLocks) {
+    parts.push(`SELECT NULL::integer, ${LOCK}, NULL::uuid, NULL::uuid, NULL, NULL, NULL::bigint, NULL::boolean, s.session, NULL
+      FROM (${LIVING_LOCKS}) s`);
   }
   return parts.join('\n    UNION ALL ');
-}
-
-/** The condition on `pg_locks k` that picks the locks of one class in this database. */
-export function heldLocks(lockClass: string): string {
-  return `k.locktype = 'advisory' AND k.classid = ${lockClass}::oid AND k.objsubid = 2 AND k.granted
-        AND k.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())`;
 }
 
 function msUntil(time: string): string {
   return `(extract(epoch FROM ${time} - clock_timestamp()) * 1000)::bigint`;
 }
 
-/** By index of the tenant, and the keys of the locks. */
+/** By index of the tenant, and the locks. */
 export function decodeSurvey(
   rows: readonly RawRow[],
   tenants: number,
-): { readonly surveys: readonly RawSurvey[]; readonly living: Set<number> } {
+): { readonly surveys: readonly RawSurvey[]; readonly living: Set<string> } {
   const found = Array.from({ length: tenants }, () => new SurveyRows());
-  const living = new Set<number>();
-  for (const [tenant, kind, id, processId, name, lockEpoch, number, readOnly] of rows) {
-    if (kind === LOCK) living.add(Number(number));
+  const living = new Set<string>();
+  for (const row of rows) {
+    const [tenant, kind, id, processId, name, lockEpoch, number, readOnly, lockSession, login] =
+      row;
+    if (kind === LOCK) living.add(lockSession ?? '');
     else if (kind === LEASE) {
       found[Number(tenant)]?.leases.push({
         tenant: Number(tenant),
@@ -87,6 +85,8 @@ export function decodeSurvey(
         lockEpoch: lockEpoch ?? null,
         overForMs: -Number(number),
         readOnly: readOnly === 't',
+        lockSession: lockSession ?? null,
+        login: login ?? '',
       });
     } else found[Number(tenant)]?.add(kind, id, number ?? null);
   }

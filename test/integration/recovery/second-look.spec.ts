@@ -8,7 +8,7 @@ import { waitFor } from '../../support/wait-for.js';
 import { Stoppable } from './stoppable.js';
 
 /** The end of a look at which a lock is missing: which processes have a connection still. */
-const CONNECTIONS = 'substr(a.application_name';
+const CONNECTIONS = 'SELECT DISTINCT a.application_name';
 /** What a look begins with. */
 const LOCKS = 'k.objid::bigint';
 

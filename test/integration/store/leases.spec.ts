@@ -15,13 +15,14 @@ afterAll(() => open.close());
 interface Lease {
   readonly name: string;
   readonly lock_epoch: string | null;
+  readonly lock_session: string | null;
   readonly process_id: string;
   readonly seconds: number;
 }
 
 async function leaseOf({ instanceId }: Claimant): Promise<Lease | undefined> {
   const { rows } = await open.admin.query<Lease>(
-    `SELECT name, lock_epoch, process_id, extract(epoch FROM expires_at - clock_timestamp())::float AS seconds
+    `SELECT name, lock_epoch, lock_session, process_id, extract(epoch FROM expires_at - clock_timestamp())::float AS seconds
      FROM ${open.tables.lease} WHERE instance_id = $1`,
     [instanceId],
   );
@@ -60,6 +61,7 @@ test.each(claiming)('%s writes the lease of the process that claims', async (_, 
   expect(lease).toMatchObject({
     name: claimant.name,
     lock_epoch: claimant.lockEpoch,
+    lock_session: claimant.lockSession,
     process_id: claimant.processId,
   });
   expect(lease?.seconds).toBeGreaterThan(25);

@@ -137,6 +137,7 @@ export function newClaimant(): Claimant {
     processId: randomUUID(),
     name: 'host/1',
     lockEpoch: 'epoch',
+    lockSession: '7:42',
     leaseDurationMs: 30_000,
   };
 }

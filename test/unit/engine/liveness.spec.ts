@@ -2,7 +2,11 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { Logger } from '@nestjs/common';
 import { Liveness, type ControlSession } from '../../../lib/engine/liveness.js';
 
-const SESSION: ControlSession = { epoch: 'life', close: () => Promise.resolve() };
+const SESSION: ControlSession = {
+  epoch: 'life',
+  lockSession: '1:2',
+  close: () => Promise.resolve(),
+};
 
 /** A control connection whose attempts go as the test says. */
 class Attempts {
