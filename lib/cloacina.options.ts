@@ -10,12 +10,15 @@ export interface CloacinaSharedOptions {
   /** `postgres://user:password@host:5432/database`. Default: forRoot's, else the environment's DATABASE_URL. */
   databaseUrl?: string;
   /**
-   * Instead of the URL, or beside it: `ssl`, `extra`, `applicationName`… One that names a host, a database or a URL
-   * stands instead of the URL of forRoot and of the environment. What would change tables behind the migrations, such
-   * as `synchronize`, is refused.
+   * Instead of the URL, or beside it, where it wins: `host`, `password`, `ssl`, `extra`… One that names a host, a
+   * database or a URL stands instead of the URL of forRoot and of the environment. What the library can't use, such as
+   * `synchronize` or `replication`, is refused with the reason; `synchronize: false` is not.
    */
   connection?: Partial<PostgresConnectionOptions>;
-  /** A direct URL for the control connection, where `databaseUrl` leads to a pooler. Default: `databaseUrl`. */
+  /**
+   * A direct URL for the control connection, where `databaseUrl` leads to a pooler. Default: `databaseUrl`. What it
+   * leaves out of TLS and login is taken from `connection`.
+   */
   controlUrl?: string;
   /**
    * Whether to keep a connection outside the pool by which lost processes are noticed at once. Default true; false

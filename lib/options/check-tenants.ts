@@ -1,4 +1,4 @@
-import { databaseKey } from './connection.js';
+import { databaseKey } from '../store/connection-config.js';
 import type { ResolvedTenantOptions } from './tenant-options.js';
 
 type Named = Pick<ResolvedTenantOptions, 'tenant' | 'schema' | 'databaseUrl' | 'connection'>;
@@ -29,8 +29,7 @@ export function checkTenantNames(names: readonly string[]): string[] {
 
 /** Tenants of different names on one schema of one database, or on schemas that differ in case only. */
 export function checkTenantSchemas(tenants: readonly Named[]): string[] {
-  const keyOf = (tenant: Named): string =>
-    `${databaseKey(tenant.databaseUrl, tenant.connection)} ${tenant.schema.toLowerCase()}`;
+  const keyOf = (tenant: Named): string => `${databaseKey(tenant)} ${tenant.schema.toLowerCase()}`;
   return groups(tenants, keyOf).flatMap((group) => {
     const problems = groups(group, ({ schema }) => schema).flatMap((same) => {
       const names = new Set(same.map(({ tenant }) => tenant));

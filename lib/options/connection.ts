@@ -1,67 +1,140 @@
 import type { PostgresConnectionOptions } from '../cloacina.options.js';
-import type { Check } from '../errors/option-checks.js';
+import {
+  anything,
+  checkOptions,
+  show,
+  wholeNumber,
+  type Check,
+  type Checks,
+} from '../errors/option-checks.js';
+import { urlProblem } from '../store/connection-url.js';
 
 /** Options of a connection that say which server or database it leads to; one of them stands instead of a URL. */
 const SERVER_OPTIONS = ['url', 'host', 'database', 'replication'] as const;
 /** Those that go with them: without their server they mean nothing. */
 const LOGIN_OPTIONS = ['port', 'username', 'password'] as const;
 
-/** What would change tables behind the migrations, or is the library's or another option's business. */
-const REFUSED: ReadonlyMap<string, string> = new Map([
-  ['schema', 'the schema is the tenant\'s: use the option "schema"'],
-  ['entities', 'use the option "entities"'],
-  ['migrations', 'use the option "migrations"'],
-  ['migrationsRun', 'migrations always run when the tenant is opened'],
-  ['migrationsTableName', 'each schema has a history of its own'],
-  ['migrationsTransactionMode', 'migrations run in one transaction'],
-  ['synchronize', 'tables are changed by migrations only'],
-  ['dropSchema', 'nothing is dropped but by CloacinaAdmin'],
-  ['entityPrefix', "it would rename the library's tables"],
-  ['driver', 'tenants share a pool that the library makes'],
-  ['poolSize', 'use the option "poolSize" beside it'],
-  ['installExtensions', 'the library needs no extensions; install yours in a migration'],
-  ['parseInt8', 'it changes the whole process'],
-  ['useUTC', 'it changes the whole process'],
-]);
-
 type Connection = Partial<PostgresConnectionOptions>;
 
-/** A URL that pg can read, without showing it. */
-export const databaseUrl: Check = (value) => {
-  if (typeof value !== 'string' || value.trim() === '')
-    return 'must be a URL such as postgres://user:password@host:5432/database';
-  if (!/^postgres(ql)?:\/\//i.test(value)) return 'must begin with postgres:// or postgresql://';
-  if (parseUrl(value) !== undefined) return undefined;
-  return 'is not a URL that can be read (it is not shown here); encode the characters of its password with encodeURIComponent()';
+/** A URL that the driver can read, without showing it. */
+export const databaseUrl: Check = urlProblem;
+
+/** Refused with the reason, unless it asks for nothing, as `synchronize: false` does. */
+function refused(reason: string, ...asksForNothing: readonly unknown[]): Check {
+  const nothing = new Set<unknown>([false, null, '', ...asksForNothing]);
+  return (value) =>
+    nothing.has(value) || (Array.isArray(value) && value.length === 0)
+      ? undefined
+      : `can't be used: ${reason}`;
+}
+
+const string: Check = (value) =>
+  value === null || typeof value === 'string' ? undefined : 'must be a string';
+
+/** From the environment it comes as text. */
+const port: Check = (value) => {
+  const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
+  return wholeNumber(1, 65_535)(number);
 };
 
-/** TypeORM's options, without those that the library refuses. */
-export const connectionOptions: Check = (value) => {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return "must be an object of TypeORM's options for PostgreSQL";
-  }
-  const names = Object.keys(value).filter((name) => Reflect.get(value, name) !== undefined);
-  const type: unknown = Reflect.get(value, 'type');
-  const problems = names.flatMap((name) => {
-    const reason = REFUSED.get(name);
-    return reason === undefined ? [] : [`may not have ${JSON.stringify(name)} (${reason})`];
-  });
-  if (type !== undefined && type !== 'postgres') problems.push('must be of type "postgres"');
-  const url: unknown = Reflect.get(value, 'url');
-  const urlProblem = url === undefined ? undefined : databaseUrl(url);
-  if (urlProblem !== undefined) problems.push(`has a url which ${urlProblem}`);
-  return problems.length === 0 ? undefined : problems.join(', and ');
+const host: Check = (value) =>
+  typeof value === 'string' && value.includes(',')
+    ? 'names several hosts, and the driver connects to one only; name what leads to the primary'
+    : string(value);
+
+const password: Check = (value) =>
+  typeof value === 'function' ? undefined : string(value) && 'must be a string or a function';
+
+const object: Check = (value) =>
+  value === null || (typeof value === 'object' && !Array.isArray(value))
+    ? undefined
+    : `must be an object, not ${show(value)}`;
+
+const ssl: Check = (value) => (typeof value === 'boolean' ? undefined : object(value));
+
+/** What goes to the driver. A URL in it would win over all that stands beside it. */
+const extra: Check = (value) => {
+  const problem = object(value);
+  if (problem !== undefined) return problem;
+  return Reflect.get(Object(value), 'connectionString') === undefined
+    ? undefined
+    : 'may not have a "connectionString"; use "url" in its place, or the option "databaseUrl"';
 };
 
-/** Reads what pg reads: with a host, or without one for a Unix socket (`postgres://user:secret@/db?host=/run`). */
-export function parseUrl(text: string): URL | undefined {
-  try {
-    const url = new URL(text.replace(/@\//, '@socket/'));
-    decodeURIComponent(`${url.username}${url.password}${url.pathname}`);
-    return url;
-  } catch {
-    return undefined;
-  }
+const OF_NEST = 'it is an option of TypeOrmModule, which the library does not use to connect';
+
+/** Each of TypeORM's options: whether the library uses it, or else why it can't. */
+const CONNECTION_CHECKS: Readonly<Record<string, Check>> & Checks<Omit<Connection, 'name'>> = {
+  type: (value) => (value === 'postgres' ? undefined : 'must be "postgres"'),
+  url: databaseUrl,
+  host,
+  port,
+  username: string,
+  password,
+  database: string,
+  ssl,
+  extra,
+  applicationName: string,
+  entitySkipConstructor: anything,
+  invalidWhereValuesBehavior: anything,
+  isolateWhereStatements: anything,
+  logger: anything,
+  logging: anything,
+  maxQueryExecutionTime: anything,
+  metadataTableName: anything,
+  namingStrategy: anything,
+  relationLoadStrategy: anything,
+  subscribers: anything,
+  uuidExtension: anything,
+  schema: refused('the schema is the tenant\'s; use the option "schema"'),
+  entities: refused('use the option "entities"'),
+  migrations: refused('use the option "migrations"'),
+  migrationsRun: refused('use the option "migrate", which is true by default'),
+  migrationsTableName: refused('each schema has a history of its own'),
+  migrationsTransactionMode: refused('migrations of a schema run in one transaction', 'all'),
+  synchronize: refused('tables are changed by migrations only'),
+  dropSchema: refused('nothing is dropped but by CloacinaAdmin'),
+  entityPrefix: refused("it would rename the library's tables"),
+  driver: refused('tenants share a pool that the library makes'),
+  nativeDriver: refused('tenants share a pool that the library makes'),
+  poolSize: refused('use the option "poolSize" beside it'),
+  poolErrorHandler: refused('the library deals with connections that break'),
+  connectTimeoutMS: refused('the library waits 10 s for a connection and tries again'),
+  logNotifications: refused('the library has a connection of its own for notifications'),
+  installExtensions: refused('the library needs no extensions; install yours in a migration'),
+  extensions: refused('install them in a migration'),
+  parseInt8: refused('it changes the whole process'),
+  useUTC: refused('it changes the whole process'),
+  isolationLevel: refused(
+    'the library relies on READ COMMITTED; give the level to transaction()',
+    'READ COMMITTED',
+  ),
+  replication: refused(
+    'the library reads what it has just written, so it needs the primary; name that one',
+  ),
+  cache: refused('cached rows would be out of date, and its table is in no migration'),
+  typename: refused('it is an option of other databases'),
+  // The driver's own names.
+  user: refused('TypeORM\'s name for it is "username"'),
+  connectionString: refused('TypeORM\'s name for it is "url"'),
+  options: refused('give it in "extra", or as a parameter of the URL'),
+  // Those that people copy from elsewhere: older releases of TypeORM, and @nestjs/typeorm.
+  name: refused('the data source has the name of the tenant; use the option "tenant"', 'default'),
+  autoLoadEntities: refused('use the option "entities"'),
+  retryAttempts: refused(OF_NEST),
+  retryDelay: refused(OF_NEST),
+  toRetry: refused(OF_NEST),
+  verboseRetryLog: refused(OF_NEST),
+  keepConnectionAlive: refused(OF_NEST),
+  manualInitialization: refused(OF_NEST),
+  dataSourceFactory: refused(OF_NEST),
+};
+
+/** TypeORM's options, without those that the library can't use: everything that is wrong, one sentence each. */
+export function connectionProblems(owner: string, connection: unknown): string[] {
+  return connection === undefined
+    ? []
+    : checkOptions(`${owner}, connection`, connection, CONNECTION_CHECKS);
 }
 
 /** Whether the options lead to a server by themselves. */
@@ -82,21 +155,4 @@ export function mergeConnections(
   const extra: unknown = { ...inherited.extra, ...own?.extra };
   const both = inherited.extra !== undefined && own?.extra !== undefined;
   return { ...inherited, ...own, ...(both ? { extra } : {}) };
-}
-
-/**
- * Which database options lead to, as text to compare: host, port and database, without user and secrets. Two texts
- * that differ may still be one database (`localhost` and `127.0.0.1`).
- */
-export function databaseKey(url: string | undefined, connection: Connection): string {
-  const text = connection.url ?? url;
-  const parsed = text === undefined ? undefined : parseUrl(text);
-  const parameters = parsed?.searchParams;
-  const host = connection.host ?? parameters?.get('host') ?? parsed?.hostname ?? 'localhost';
-  const port = connection.port ?? parameters?.get('port') ?? (parsed?.port || '5432');
-  const user = connection.username ?? decodeURIComponent(parsed?.username ?? '');
-  // PostgreSQL takes the user's name where none is given.
-  const database =
-    connection.database ?? (decodeURIComponent(parsed?.pathname.slice(1) ?? '') || user);
-  return `${host.toLowerCase()}:${port}/${database}`;
 }

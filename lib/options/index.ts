@@ -1,5 +1,4 @@
 export { checkTenantNames, checkTenants, checkTenantSchemas } from './check-tenants.js';
-export { databaseKey } from './connection.js';
 export {
   resolveSharedOptions,
   type ResolvedSharedOptions,

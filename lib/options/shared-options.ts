@@ -8,7 +8,7 @@ import {
   wholeNumber,
   type Checks,
 } from '../errors/option-checks.js';
-import { connectionOptions, databaseUrl } from './connection.js';
+import { connectionProblems, databaseUrl } from './connection.js';
 import {
   DEFAULT_POOL_SIZE,
   DEFAULT_PROCESS_CONCURRENCY,
@@ -44,7 +44,7 @@ const TENANTS: Checks<NonNullable<CloacinaSharedOptions['tenants']>> = {
 /** What `forRoot` and `forTenant` both take. */
 export const SHARED_CHECKS: Checks<CloacinaSharedOptions> = {
   databaseUrl,
-  connection: connectionOptions,
+  connection: anything,
   controlUrl: databaseUrl,
   controlConnection: flag,
   poolSize: wholeNumber(MIN_POOL_SIZE),
@@ -70,6 +70,7 @@ export function resolveSharedOptions(
   owner = 'CloacinaModule.forRoot()',
 ): Resolution<ResolvedSharedOptions> {
   const problems = checkOptions(owner, options, SHARED_CHECKS);
+  problems.push(...connectionProblems(owner, options?.connection));
   if (problems.length === 0 && options.tenants !== undefined) {
     problems.push(...checkOptions(`${owner}, tenants`, options.tenants, TENANTS));
   }

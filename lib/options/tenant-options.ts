@@ -15,7 +15,7 @@ import {
   type Check,
   type Checks,
 } from '../errors/option-checks.js';
-import { databaseUrl, mergeConnections, namesServer } from './connection.js';
+import { connectionProblems, databaseUrl, mergeConnections, namesServer } from './connection.js';
 import * as defaults from './defaults.js';
 import { validateSchemaName } from './schema-name.js';
 import { SHARED_CHECKS, type Resolution } from './shared-options.js';
@@ -92,6 +92,7 @@ export function resolveTenantOptions(
 ): Resolution<ResolvedTenantOptions> {
   const owner = ownerOf(options);
   const problems = checkOptions(owner, options, TENANT_CHECKS);
+  problems.push(...connectionProblems(owner, options?.connection));
   const server = serverOf(options ?? {}, shared, environment);
   if (typeof server === 'string') problems.push(`${owner}: ${server}`);
   if (problems.length > 0 || typeof server === 'string') return { ok: false, problems };

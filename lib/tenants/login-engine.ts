@@ -4,7 +4,12 @@ import type { RunQueue } from '../engine/run-queue.js';
 import { RecoveryWatch } from '../recovery/recovery-watch.js';
 import type { RecoveryReport } from '../recovery/tenant-recovery.js';
 import { ControlConnection, NotASessionError } from '../store/control-connection.js';
-import { connectionConfig, type ConnectionSource } from '../store/connection-config.js';
+import {
+  connectionConfig,
+  controlConfig,
+  unusedApplicationName,
+  type ControlledSource,
+} from '../store/connection-config.js';
 import { PoolSession } from '../store/pool-session.js';
 import { createPools, type LoginPools } from '../store/pools.js';
 import { APPLICATION_PREFIX } from '../store/session-statements.js';
@@ -12,9 +17,7 @@ import { APPLICATION_PREFIX } from '../store/session-statements.js';
 /** The longest that Node has, in milliseconds. */
 const MAX_INTERVAL_MS = 2 ** 31 - 1;
 
-export interface LoginSettings extends ConnectionSource {
-  /** A direct URL for the control connection, where `databaseUrl` leads to a pooler. */
-  readonly controlUrl?: string | undefined;
+export interface LoginSettings extends ControlledSource {
   /** False: no connection beside the pool; leases alone tell who lives. */
   readonly controlConnection: boolean;
   readonly poolSize: number;
@@ -24,6 +27,19 @@ export interface LoginSettings extends ConnectionSource {
 /** A control connection that doesn't answer has to be given up in time to renew the leases on the next one. */
 function answerTimeout(leaseDurationMs: number): number {
   return Math.min(10_000, Math.max(1_000, Math.floor(leaseDurationMs / 4)));
+}
+
+const saidNames = new Set<string>();
+
+/** Said once for each name, because a name that is set and not seen in pg_stat_activity is looked for elsewhere. */
+function sayUnusedName(settings: LoginSettings): void {
+  const name = unusedApplicationName(settings);
+  if (name === undefined || saidNames.has(name)) return;
+  saidNames.add(name);
+  new Logger('Cloacina').warn(
+    `The application name ${JSON.stringify(name)} is not used: the connections are named "${APPLICATION_PREFIX}<process>", ` +
+      'by which other processes find out whether this one lives. Take it out of the connection options, the URL or PGAPPNAME.',
+  );
 }
 
 /** The pools, the engine and the watch over the neighbours of one login; every tenant on it shares them. */
@@ -45,10 +61,8 @@ export class LoginEngine {
 
   constructor(settings: LoginSettings, slots: RunQueue) {
     const connection = connectionConfig(settings);
-    const control =
-      settings.controlUrl === undefined
-        ? connection
-        : connectionConfig({ databaseUrl: settings.controlUrl });
+    const control = controlConfig(settings);
+    sayUnusedName(settings);
     let wasLost = false;
     this.process = new ProcessEngine<ControlConnection | PoolSession>({
       slots,

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { ConfigurationError } from '../errors/index.js';
-import { checkTenants, databaseKey } from '../options/index.js';
+import { checkTenants } from '../options/index.js';
+import { databaseKey } from '../store/connection-config.js';
 import type { ConnectionSource } from '../store/connection-config.js';
 import type { HostedTenantOptions } from './tenant.js';
 
@@ -41,7 +42,7 @@ function nameKey({ tenant }: HostedTenantOptions): string {
 
 /** Equal for one schema of one database, whoever logs in. */
 export function schemaKey({ schema, databaseUrl, connection = {} }: SchemaPlace): string {
-  return `${databaseKey(databaseUrl, connection)} ${schema.toLowerCase()}`;
+  return `${databaseKey({ databaseUrl, connection })} ${schema.toLowerCase()}`;
 }
 
 function withConnection(options: HostedTenantOptions): Parameters<typeof checkTenants>[0][number] {

@@ -15,6 +15,7 @@ declare global {
   }
 
   function findSchemas(): Promise<string[]>;
+  function currentToken(): Promise<string>;
   function findOrder(orderId: number): Promise<Order | undefined>;
 
   class Payments {

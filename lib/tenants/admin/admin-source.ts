@@ -1,5 +1,9 @@
 import { ConfigurationError } from '../../errors/index.js';
-import { databaseUrl as checkUrl, namesServer } from '../../options/connection.js';
+import {
+  connectionProblems,
+  databaseUrl as checkUrl,
+  namesServer,
+} from '../../options/connection.js';
 import type { ConnectionSource } from '../../store/connection-config.js';
 
 /**
@@ -12,6 +16,8 @@ export function adminSource(
   { databaseUrl, connection }: ConnectionSource,
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): ConnectionSource {
+  const problems = connectionProblems('CloacinaAdmin', connection);
+  if (problems.length > 0) throw new ConfigurationError(problems);
   const own = namesServer(connection);
   const url = databaseUrl ?? (own ? undefined : environment['DATABASE_URL']);
   if (url === undefined && !own) {

@@ -1,7 +1,11 @@
 import type pg from 'pg';
 
-/** Parameters of a URL that speak of the login that it was for. */
-const OF_THE_LOGIN = [
+/** Parameters of a URL that speak of the login that it was for, or that the new URL says itself. */
+const LEFT_OUT = [
+  'host',
+  'port',
+  'db',
+  'encoding',
   'user',
   'password',
   'sslcert',
@@ -19,7 +23,7 @@ export function connectionStringFor(
   adminUrl: string | undefined,
 ): string {
   const parameters = new URLSearchParams(adminUrl === undefined ? '' : queryOf(adminUrl));
-  for (const name of OF_THE_LOGIN) parameters.delete(name);
+  for (const name of LEFT_OUT) parameters.delete(name);
   const isSocket = client.host.startsWith('/');
   if (isSocket) parameters.set('host', client.host);
   const host = isSocket ? '' : client.host.includes(':') ? `[${client.host}]` : client.host;

@@ -229,7 +229,10 @@ export function openForLogin(
 
 /** Whether the password is the tenant's: the only way to ask is to log in with it. */
 export async function logsIn(connectionString: string): Promise<boolean> {
-  const client = new pg.Client({ connectionString, connectionTimeoutMillis: 10_000 });
+  const client = new pg.Client({
+    ...connectionConfig({ databaseUrl: connectionString }),
+    connectionTimeoutMillis: 10_000,
+  });
   client.on('error', () => undefined);
   try {
     await client.connect();

@@ -1,6 +1,5 @@
 import { UnknownTenantError } from '../../errors/index.js';
-import { databaseKey } from '../../options/connection.js';
-import type { ConnectionSource } from '../../store/connection-config.js';
+import { databaseKey, type ConnectionSource } from '../../store/connection-config.js';
 import type { TenantHost } from '../tenant-host.js';
 import { adminSource } from './admin-source.js';
 import type { CloacinaAdminOptions } from './cloacina-admin.js';
@@ -11,10 +10,10 @@ export function releaseFrom(
   admin: ConnectionSource,
 ): NonNullable<CloacinaAdminOptions['release']> {
   return async (schema, drainMs) => {
-    const database = keyOf(adminSource(admin));
+    const database = databaseKey(adminSource(admin));
     const served = host
       .list()
-      .filter(({ options }) => options.schema === schema && keyOf(options) === database);
+      .filter(({ options }) => options.schema === schema && databaseKey(options) === database);
     for (const { options } of served) {
       await host.removeTenant(options.tenant, drainMs).catch((error: unknown) => {
         // Somebody else was first.
@@ -22,8 +21,4 @@ export function releaseFrom(
       });
     }
   };
-}
-
-function keyOf({ databaseUrl, connection = {} }: ConnectionSource): string {
-  return databaseKey(databaseUrl, connection);
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { checkTenants, databaseKey, resolveTenantOptions } from '../../../lib/options/index.js';
+import { checkTenants, resolveTenantOptions } from '../../../lib/options/index.js';
+import { databaseKey } from '../../../lib/store/connection-config.js';
 
 const tenant = (name: string, schema: string, databaseUrl = 'postgres://u:p@host/db') => {
   const result = resolveTenantOptions({ tenant: name, schema, databaseUrl });
@@ -53,7 +54,11 @@ describe('databaseKey', () => {
     [undefined, { host: 'h', port: 1, database: 'd' }, 'h:1/d'],
     [undefined, { url: 'postgres://h/d' }, 'h:5432/d'],
     ['postgres://h/d', { database: 'e' }, 'h:5432/e'],
+    ['postgres://u@[::1]/d', {}, '::1:5432/d'],
+    ['postgres://u@h/d', { host: '[::1]' }, '::1:5432/d'],
+    ['socket:/run/pg?db=d', {}, '/run/pg:5432/d'],
+    ['postgres://h/d?sslrootcert=/no/such/file', {}, 'h:5432/d'],
   ])('of %p with %p', (url, connection, key) => {
-    expect(databaseKey(url, connection)).toBe(key);
+    expect(databaseKey({ databaseUrl: url, connection }, {})).toBe(key);
   });
 });

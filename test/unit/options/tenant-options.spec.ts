@@ -135,6 +135,7 @@ describe('resolveTenantOptions', () => {
     'postgresql://u:p%40ss@h:1/db?sslmode=require',
     'postgres://u:p@/db?host=/run/pg',
     'postgres:///db',
+    'socket:/run/pg?db=db',
   ])('takes the URL %s', (databaseUrl) => expect(problems({ databaseUrl })).toEqual([]));
 
   it('takes entities of classes and schemas, and what TypeORM may be told', () => {
@@ -185,8 +186,56 @@ describe('resolveTenantOptions reports', () => {
       `Tenant "acme": isolation must be "schema" or "role", not 'database'.`,
       'Tenant "acme": tenants is an option of forRoot() only.',
       'Tenant "acme": there is no option "databaseURL". Did you mean "databaseUrl"?',
-      'Tenant "acme": connection may not have "synchronize" (tables are changed by migrations only), and must be of type "postgres".',
+      `Tenant "acme", connection: synchronize can't be used: tables are changed by migrations only.`,
+      'Tenant "acme", connection: type must be "postgres".',
     ]);
+  });
+
+  it.each<[string, unknown, string]>([
+    ['hosts', 'h', 'there is no option "hosts". Did you mean "host"?'],
+    ['user', 'u', `user can't be used: TypeORM's name for it is "username".`],
+    [
+      'replication',
+      { master: {}, slaves: [] },
+      "replication can't be used: the library reads what it has just written, so it needs the primary; name that one.",
+    ],
+    ['connectTimeoutMS', 5, "connectTimeoutMS can't be used: the library waits 10 s"],
+    ['autoLoadEntities', true, 'autoLoadEntities can\'t be used: use the option "entities".'],
+    ['host', 'a,b', 'host names several hosts, and the driver connects to one only'],
+    ['port', '543x', "port must be a whole number from 1 to 65535, not '543x'."],
+    ['password', 5, 'password must be a string or a function.'],
+    ['ssl', 'require', "ssl must be an object, not 'require'."],
+    ['extra', { connectionString: URL }, 'extra may not have a "connectionString"; use "url"'],
+    ['url', 'postgres://a,b/d', 'url names several hosts'],
+  ])('what connection can not have: %s', (name, value, expected) => {
+    const found = problems({ tenant: 'acme', connection: { [name]: value } });
+    expect(found).toEqual([expect.stringContaining(`Tenant "acme", connection: ${expected}`)]);
+    expect(found[0]).not.toContain('s3cret');
+    expect(resolveSharedOptions({ connection: { [name]: value } })).toMatchObject({
+      problems: [expect.stringContaining(`CloacinaModule.forRoot(), connection: ${expected}`)],
+    });
+  });
+
+  it('nothing of what asks for nothing', () => {
+    const connection = {
+      type: 'postgres',
+      synchronize: false,
+      dropSchema: false,
+      migrationsRun: false,
+      migrationsTransactionMode: 'all',
+      autoLoadEntities: false,
+      installExtensions: false,
+      cache: false,
+      entities: [],
+      migrations: [],
+      entityPrefix: '',
+      replication: undefined,
+      name: 'default',
+      port: '5432',
+      password: () => 'token',
+      ssl: false,
+    };
+    expect(problems({ connection })).toEqual([]);
   });
 
   it.each([

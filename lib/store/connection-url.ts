@@ -1,0 +1,83 @@
+import { parse } from 'pg-connection-string';
+
+/** What a database URL says, taken apart as the driver reads it. What the URL doesn't say is left out. */
+export interface UrlParts {
+  readonly host?: string;
+  readonly port?: number;
+  readonly user?: string;
+  readonly password?: string;
+  readonly database?: string;
+  readonly ssl?: unknown;
+  /** The parameters after the question mark, with those of TLS. */
+  readonly parameters: Readonly<Record<string, unknown>>;
+}
+
+/** Parameters of TLS. The driver reads the files that they name when it reads the URL. */
+const OF_TLS = /([?&])(?:ssl|sslmode|sslcert|sslkey|sslrootcert|uselibpqcompat)=[^&]*/gi;
+
+const FORM = 'must be a URL such as postgres://user:password@host:5432/database';
+
+/** What is wrong with a database URL, as a clause that doesn't show it; undefined for a good one. */
+export function urlProblem(text: unknown): string | undefined {
+  if (typeof text !== 'string' || text.trim() === '') return FORM;
+  if (!/^(?:postgres(?:ql)?:\/\/|socket:\/)/i.test(text)) {
+    return 'must begin with postgres:// or postgresql://, or with socket: for a Unix socket';
+  }
+  if (namesSeveralHosts(text)) {
+    return (
+      'names several hosts, and the driver connects to one only. Name the host, address or proxy that leads to the ' +
+      'primary, which also follows a failover'
+    );
+  }
+  try {
+    const url = new URL(text.replace(/@\//, '@socket/'));
+    decodeURIComponent(`${url.username}${url.password}${url.pathname}`);
+    const { port } = takePlaceApart(text);
+    if (port === undefined || (Number.isInteger(port) && port > 0 && port < 65_536))
+      return undefined;
+    return 'has a port that is not a number from 1 to 65535';
+  } catch {
+    return 'is not a URL that can be read (it is not shown here); encode the characters of its password with encodeURIComponent()';
+  }
+}
+
+/**
+ * Takes a URL apart. The driver itself gets the parts and never the URL, because it would let the URL win over what
+ * stands beside it, password functions and the library's own settings included.
+ */
+export function takeUrlApart(text: string): UrlParts {
+  const { host, port, user, password, database, ssl, ...parameters } = parse(text);
+  const parts: Record<string, unknown> = {
+    host: given(host),
+    port: given(port) === undefined ? undefined : Number(port),
+    user: given(user),
+    password: given(password),
+    database: given(database),
+    ssl,
+  };
+  for (const [name, value] of Object.entries(parts)) {
+    if (value === undefined) Reflect.deleteProperty(parts, name);
+  }
+  return { ...parts, parameters };
+}
+
+/** Where a URL leads to, without reading the files that its parameters of TLS name. */
+export function takePlaceApart(text: string): UrlParts {
+  return takeUrlApart(text.replace(OF_TLS, '$1'));
+}
+
+/** `postgres://a:1,b:2/db` and `?host=a,b`, which libpq understands and pg doesn't. */
+function namesSeveralHosts(text: string): boolean {
+  const authority = /^[a-z]+:\/\/([^/?#]*)/i.exec(text)?.[1] ?? '';
+  if (authority.slice(authority.lastIndexOf('@') + 1).includes(',')) return true;
+  return new URLSearchParams(text.slice(queryStart(text))).getAll('host').join().includes(',');
+}
+
+function queryStart(text: string): number {
+  const at = text.indexOf('?');
+  return at === -1 ? text.length : at;
+}
+
+function given(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
