@@ -49,6 +49,13 @@ export interface CloacinaSharedOptions {
   handlerGrace?: Duration;
   /** Bytes of JSON that a context may take, default 1 MiB (1,048,576). */
   maxContextSize?: number;
+  /**
+   * Schemas that user code sees behind the tenant's own: its `search_path`, in transactional tasks, migrations and raw
+   * queries of the tenant's data source. For extensions and shared tables. Default: the schemas of the login's own
+   * `search_path`, without those of other tenants, those in which every role may create, and a `public` without
+   * extensions. `[]`: the tenant's schema alone.
+   */
+  searchPath?: string[];
   /** Of forRoot only. `discover`: also serve tenants that other processes added. Default false. */
   tenants?: { discover?: boolean };
   /**

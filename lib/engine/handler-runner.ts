@@ -6,6 +6,7 @@ import {
   type CompletionResult,
   type Failure,
   type FailureKind,
+  type TaskTransaction,
   type TenantStore,
 } from '../store/store.js';
 import type { ContextView } from '../workflow/index.js';
@@ -36,6 +37,7 @@ interface TransactionalRun {
   /** When the handler began and returned, by the monotonic clock in milliseconds. */
   begunAt: number;
   handledAt: number;
+  transaction: TaskTransaction | undefined;
   /** What its commit makes true. */
   recorded: { readonly result: TaskResult; readonly completion: CompletionResult } | undefined;
 }
@@ -124,6 +126,7 @@ export class HandlerRunner {
       context: undefined,
       begunAt: 0,
       handledAt: 0,
+      transaction: undefined,
       recorded: undefined,
     };
     let landed = (): void => undefined;
@@ -132,6 +135,7 @@ export class HandlerRunner {
       await store.transaction(async (transaction) => {
         run.phase = 'handler';
         run.begunAt = performance.now();
+        run.transaction = transaction;
         // It may have waited long for the connection.
         if (claim.lost) throw REFUSED;
         run.context = new RunningTask(claim, input.view, {
@@ -187,6 +191,10 @@ export class HandlerRunner {
       return;
     }
     if (claim.lost) return;
+    if (run.phase === 'handler' && run.transaction?.hasLostPlan === true) {
+      this.beginAgain(attempt, 'conflict', error);
+      return;
+    }
     // What the handler throws can be anything.
     if (run.phase === 'handler' || (error instanceof OverdueTransactionError && tookMost(run))) {
       this.afterThrow(attempt, run.context, error);

@@ -5,6 +5,7 @@ import {
   checkOptions,
   duration,
   flag,
+  listOf,
   wholeNumber,
   type Checks,
 } from '../errors/option-checks.js';
@@ -37,6 +38,14 @@ export interface ResolvedSharedOptions {
   readonly given: CloacinaSharedOptions;
 }
 
+/** PostgreSQL's own would come before what it has built in, if they were named. */
+const isSchemaInPath = (name: unknown): boolean =>
+  typeof name === 'string' &&
+  name !== '' &&
+  !name.includes('\0') &&
+  Buffer.byteLength(name) <= 63 &&
+  !/^(pg_|\$user$)/i.test(name);
+
 const TENANTS: Checks<NonNullable<CloacinaSharedOptions['tenants']>> = {
   discover: flag,
 };
@@ -56,6 +65,7 @@ export const SHARED_CHECKS: Checks<CloacinaSharedOptions> = {
   startTimeout: duration(0, MAX_TIMER_MS),
   handlerGrace: duration(MIN_HANDLER_GRACE_MS, MAX_TIMER_MS),
   maxContextSize: wholeNumber(1, MAX_CONTEXT_SIZE_LIMIT),
+  searchPath: listOf('names of schemas that do not begin with "pg_"', isSchemaInPath),
   tenants: anything,
   tenantFrom: callable,
 };

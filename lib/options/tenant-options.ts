@@ -44,6 +44,8 @@ export interface ResolvedTenantOptions {
   readonly handlerGraceMs: number;
   /** Bytes of JSON. */
   readonly maxContextSize: number;
+  /** The schemas behind its own in the `search_path`; absent: what the login has. */
+  readonly searchPath?: readonly string[];
   /** Those that the process serves for it; absent: all. */
   readonly workflows?: readonly (Type<unknown> | string)[];
   // oxlint-disable-next-line typescript/no-unsafe-function-type -- TypeORM's own type for an entity class
@@ -121,6 +123,7 @@ export function resolveTenantOptions(
       startTimeoutMs: milliseconds(inherited.startTimeout, defaults.DEFAULT_START_TIMEOUT_MS),
       handlerGraceMs: milliseconds(inherited.handlerGrace, defaults.DEFAULT_HANDLER_GRACE_MS),
       maxContextSize: inherited.maxContextSize ?? defaults.DEFAULT_MAX_CONTEXT_SIZE,
+      ...(inherited.searchPath === undefined ? {} : { searchPath: [...inherited.searchPath] }),
       ...(workflows === undefined ? {} : { workflows: [...workflows] }),
       entities: [...(options.entities ?? [])],
       migrations: [...(options.migrations ?? [])],

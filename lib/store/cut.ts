@@ -22,3 +22,19 @@ export async function answered<T>(client: pg.ClientBase, work: () => Promise<T>)
     clearTimeout(timer);
   }
 }
+
+/** {@link answered} for one text, with a callback: between a pool and TypeORM, both of which speak those. */
+export function queryAnswered<R>(
+  client: pg.ClientBase,
+  query: string | pg.QueryConfig,
+  finish: (error: Error | undefined, result: R | undefined) => void,
+): void {
+  const timer = setTimeout(() => cut(client), ANSWER_TIMEOUT_MS);
+  timer.unref();
+  const callback = (error: Error | null, result: unknown): void => {
+    clearTimeout(timer);
+    finish(error ?? undefined, result as R | undefined);
+  };
+  if (typeof query === 'string') client.query(query, callback);
+  else client.query(query, callback);
+}

@@ -7,8 +7,8 @@ import {
 } from 'typeorm';
 import { cloacinaEntities } from './entities/index.js';
 import { APPLICATION_MIGRATIONS_TABLE } from './migrations/index.js';
-import type { TenantRole } from './role-connection.js';
 import { NO_NATIVE_DRIVER, sharedPoolDriver } from './shared-pool-driver.js';
+import type { TenantRole } from './user-connection.js';
 
 type PostgresOptions = Extract<DataSourceOptions, { type: 'postgres' }>;
 
@@ -48,6 +48,8 @@ export interface CreateTenantDataSource {
   readonly migrationsTableName?: string;
   /** Under which its users work. Default: the login's own rights. */
   readonly role?: TenantRole | undefined;
+  /** Schemas behind the tenant's own in the `search_path`. Default: what the login has, see `pathOf`. */
+  readonly searchPath?: readonly string[] | undefined;
   /** What is not in {@link TENANT_DATA_SOURCE_OPTIONS} is left out. */
   readonly options?: TenantDataSourceOptions;
 }
@@ -56,8 +58,8 @@ export interface CreateTenantDataSource {
  * A data source for one tenant, not initialised yet. It works on the shared pool, so it costs no connection, and
  * `destroy()` closes none.
  *
- * Repositories and query builders qualify tables by the tenant's schema. Raw SQL does not: outside a transaction of
- * the library (see `runInTenantTransaction`) it runs with the login's own `search_path`.
+ * Repositories and query builders qualify tables by the tenant's schema. Raw SQL runs with a `search_path` that begins
+ * with it, on whatever connection.
  */
 export function createTenantDataSource(settings: CreateTenantDataSource): DataSource {
   const { pool, schema, entities = [], migrations = [], libraryEntities = true } = settings;
@@ -65,7 +67,7 @@ export function createTenantDataSource(settings: CreateTenantDataSource): DataSo
     ...permittedOptions(settings.options ?? {}),
     type: 'postgres',
     schema,
-    driver: sharedPoolDriver(pool, settings.role),
+    driver: sharedPoolDriver(pool, settings),
     nativeDriver: NO_NATIVE_DRIVER,
     entities: [...(libraryEntities ? cloacinaEntities : []), ...entities],
     migrations: [...migrations],

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { CleanPool } from './clean-pool.js';
 import { ANSWER_TIMEOUT_MS } from './cut.js';
 import { ConnectionTurns } from './connection-turns.js';
 
@@ -94,11 +95,14 @@ export function createPools(settings: PoolSettings): LoginPools {
     }
   };
   growStatements(statementShare(settings.poolSize));
-  const general = quietPool({
-    ...shared,
-    max: generalShare(settings.poolSize),
-    options: `${own} ${READ_COMMITTED}`.trim(),
-  });
+  const general = quietPool(
+    {
+      ...shared,
+      max: generalShare(settings.poolSize),
+      options: `${own} ${READ_COMMITTED}`.trim(),
+    },
+    CleanPool,
+  );
   return {
     statements,
     general,
@@ -119,8 +123,8 @@ export function createPools(settings: PoolSettings): LoginPools {
 }
 
 /** A pool whose connections may break without ending the process. */
-function quietPool(config: pg.PoolConfig): pg.Pool {
-  const pool = new pg.Pool(config);
+function quietPool(config: pg.PoolConfig, Pool: typeof pg.Pool = pg.Pool): pg.Pool {
+  const pool = new Pool(config);
   // A pool reports an idle connection that broke; it has dropped it already, and the next query opens a new one.
   pool.on('error', () => undefined);
   // One that is checked out has no listener, and Node would end the process when it breaks between two statements.

@@ -7,8 +7,9 @@ import { ExecutionReads } from './execution-reads.js';
 import { classifyFailure } from './failure-kind.js';
 import type { LoginPools } from './pools.js';
 import { inPoolTransaction } from './pool-transaction.js';
+import { forgetLostPlan, hasLostPlan } from './prepared-statements.js';
 import { PostgresRecoveryStore } from './recovery-store.js';
-import { asLogin } from './role-connection.js';
+import { asLogin } from './user-connection.js';
 import { TenantStatements } from './statement-pool.js';
 import { leaseValues } from './statements/lease-clause.js';
 import { beginSuspect, SUSPECT_AFTER } from './statements/begin-suspect.js';
@@ -215,15 +216,20 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
     return runInTenantTransaction(
       this.dataSource,
       this.schema,
-      (manager, client) =>
-        work({
+      (manager, client) => {
+        forgetLostPlan(client);
+        return work({
           manager,
+          get hasLostPlan() {
+            return hasLostPlan(client);
+          },
           assertOpen: () => assertStillOpen(client),
           complete: (outcomes, lease) =>
             asLogin(client, (connection) =>
               answered(client, () => completeOn(this.statements.on(connection), outcomes, lease)),
             ),
-        }),
+        });
+      },
       { idleTimeoutMs: IDLE_IN_TRANSACTION_MS, as: 'tenant', signal },
     );
   }

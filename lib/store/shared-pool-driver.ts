@@ -1,7 +1,23 @@
-import type pg from 'pg';
+import pg from 'pg';
 import { ConnectionLimit } from './connection-limit.js';
-import { forgetRole, underRole, type TenantRole } from './role-connection.js';
 import {
+  askFacts,
+  forgetFacts,
+  knownFacts,
+  pathOf,
+  type PathOwner,
+  type PoolFacts,
+} from './search-path.js';
+import { forgetAllPrepared } from './prepared-statements.js';
+import { clean, hasLeftovers, prepareFor } from './session-state.js';
+import {
+  forgetUser,
+  userConnection,
+  type ConnectionUser,
+  type TenantRole,
+} from './user-connection.js';
+import {
+  connectionOf,
   isSettled,
   transactionStatus,
   watchTransactions,
@@ -19,24 +35,28 @@ export interface SharedPoolDriver {
   readonly Pool: new () => object;
 }
 
+/** Whose data source it is. */
+export interface PoolUser extends PathOwner {
+  /** Under which its users work. Default: the login's own rights. */
+  readonly role?: TenantRole | undefined;
+}
+
 /**
  * An object like the `pg` module whose `Pool` hands out clients of a pool that exists already. So each tenant has a
  * TypeORM data source of its own, with its own entities and schema, and a thousand of them share ten connections.
  *
- * All data sources on one pool share one limit; who finds it reached waits.
+ * All data sources on one pool share one limit; a user that finds it reached waits. A connection that another tenant's
+ * user code had is cleaned before it is handed out, and each has the tenant's `search_path`.
  */
-function createSharedPoolDriver(
-  pool: pg.Pool,
-  limit: ConnectionLimit,
-  role: TenantRole | undefined,
-): SharedPoolDriver {
+export function sharedPoolDriver(pool: pg.Pool, user: PoolUser): SharedPoolDriver {
+  const limit = limitOf(pool);
   return {
     Pool: class SharedPool {
       connect(callback: ConnectCallback): void {
-        limit.enter((leave) => checkOut(pool, role, leave, callback));
+        limit.enter((leave) => checkOut(pool, user, leave, callback));
       }
 
-      /** Every data source adds a listener for errors; the shared pool has the one above and needs no more. */
+      /** Every data source adds a listener for errors; the shared pool has the one below and needs no more. */
       on(): this {
         return this;
       }
@@ -49,30 +69,104 @@ function createSharedPoolDriver(
   };
 }
 
+/** Beside the driver: otherwise TypeORM looks through all folders for `pg-native`, for each data source anew. */
+export const NO_NATIVE_DRIVER: object = {};
+
+const limits = new WeakMap<pg.Pool, ConnectionLimit>();
+
+/** All data sources on one pool share one limit of connections. */
+function limitOf(pool: pg.Pool): ConnectionLimit {
+  let limit = limits.get(pool);
+  if (limit === undefined) {
+    // An idle connection that breaks is dropped by the pool, and the next user gets a new one. Without a listener,
+    // Node would end the process over it.
+    pool.on('error', () => undefined);
+    limit = new ConnectionLimit(() => Math.max(1, pool.options.max - RESERVED_CONNECTIONS));
+    limits.set(pool, limit);
+  }
+  return limit;
+}
+
 /** Callbacks and no promises, because that is what TypeORM and the pool both speak. */
 function checkOut(
   pool: pg.Pool,
-  role: TenantRole | undefined,
+  user: PoolUser,
   leave: () => void,
   callback: ConnectCallback,
 ): void {
-  pool.connect((error, client, release) => {
+  // Not the pool's own method, which cleans for the library what user code has had: here it may be the same tenant's.
+  pg.Pool.prototype.connect.call(pool, (error, client, release) => {
     if (client === undefined) {
       leave();
       callback(error ?? new Error('The pool gave no connection.'));
       return;
     }
     watchTransactions(client);
-    callback(undefined, role === undefined ? client : underRole(client, role), (reason) => {
-      forgetRole(client);
-      giveBack(client, reason, (unusable) => {
-        try {
-          release(unusable);
-        } finally {
-          leave();
-        }
+    watchCommands(pool, client);
+    const handOut = (forUser: ConnectionUser): void =>
+      callback(undefined, userConnection(client, forUser), (reason) => {
+        forgetUser(client);
+        giveBack(client, reason, (unusable) => {
+          try {
+            release(unusable);
+          } finally {
+            leave();
+          }
+        });
       });
+    prepare(pool, client, user, (failure, forUser) => {
+      if (forUser !== undefined) {
+        handOut(forUser);
+        return;
+      }
+      release(failure);
+      leave();
+      callback(failure);
     });
+  });
+}
+
+/** At once where the same tenant had the connection last. */
+function prepare(
+  pool: pg.Pool,
+  client: pg.PoolClient,
+  user: PoolUser,
+  finish: (error: Error | undefined, user: ConnectionUser | undefined) => void,
+): void {
+  const withFacts = (error: Error | undefined, facts: PoolFacts | undefined): void => {
+    if (facts === undefined) {
+      finish(error, undefined);
+      return;
+    }
+    const { isPooled } = facts;
+    const forUser = { role: user.role, path: pathOf(user, facts), isPooled };
+    // A session behind a pooler is nobody's: what is set there, others may get, and what is left there can't be found.
+    if (isPooled) finish(undefined, forUser);
+    else {
+      prepareFor(client, user.schema, forUser.path, (failure) =>
+        finish(failure, failure === undefined ? forUser : undefined),
+      );
+    }
+  };
+  const facts = knownFacts(pool);
+  if (facts === undefined) askFacts(pool, client, withFacts);
+  else withFacts(undefined, facts);
+}
+
+const watched = new WeakSet<pg.ClientBase>();
+
+/** What the server says that it has done tells more than the texts that were sent. */
+function watchCommands(pool: pg.Pool, client: pg.ClientBase): void {
+  if (watched.has(client)) return;
+  watched.add(client);
+  // Between two users nobody listens, and Node would end the process over a connection that breaks.
+  client.on('error', () => undefined);
+  connectionOf(client)?.on('commandComplete', (message: unknown) => {
+    const tag: unknown =
+      typeof message === 'object' && message !== null ? Reflect.get(message, 'text') : undefined;
+    if (typeof tag !== 'string') return;
+    if (tag === 'DISCARD ALL' || tag === 'DEALLOCATE ALL') forgetAllPrepared(client);
+    else if (/ (EXTENSION|SCHEMA)$/.test(tag)) forgetFacts(pool);
   });
 }
 
@@ -93,7 +187,7 @@ function giveBack(
     return;
   }
   if (isSettled(client)) {
-    release(transactionStatus(client) !== 'I');
+    leaveClean(client, transactionStatus(client) !== 'I', release);
     return;
   }
   // A statement has just failed, mostly, and the server's last word on it is on its way. Nobody else listens now for
@@ -106,37 +200,25 @@ function giveBack(
     clearTimeout(timer);
     stop?.();
     client.off('error', fail);
-    release(failures[0] ?? (!isSettled(client) || transactionStatus(client) !== 'I'));
+    const unusable = failures[0] ?? (!isSettled(client) || transactionStatus(client) !== 'I');
+    leaveClean(client, unusable, release);
   };
   const timer = setTimeout(finish, RELEASE_GRACE_MS);
   stop = whenSettled(client, finish);
 }
 
-interface DriverParts {
-  readonly limit: ConnectionLimit;
-  /** For data sources whose users have the login's rights. */
-  readonly plain: SharedPoolDriver;
-}
-
-/** Beside the driver: otherwise TypeORM looks through all folders for `pg-native`, for each data source anew. */
-export const NO_NATIVE_DRIVER: object = {};
-
-const parts = new WeakMap<pg.Pool, DriverParts>();
-
 /**
- * The driver of the pool. All on one pool share one limit of connections.
- *
- * @param role - under which users of the data source work. Default: the login's own rights
+ * What user code is known to have left in the session (a setting, an advisory lock, a temporary table) is undone at
+ * once. What it left unseen, by a function for instance, is undone before another tenant gets the connection.
  */
-export function sharedPoolDriver(pool: pg.Pool, role?: TenantRole): SharedPoolDriver {
-  let known = parts.get(pool);
-  if (known === undefined) {
-    // An idle connection that breaks is dropped by the pool, and the next user gets a new one. Without a listener,
-    // Node would end the process over it.
-    pool.on('error', () => undefined);
-    const limit = new ConnectionLimit(() => Math.max(1, pool.options.max - RESERVED_CONNECTIONS));
-    known = { limit, plain: createSharedPoolDriver(pool, limit, undefined) };
-    parts.set(pool, known);
+function leaveClean(
+  client: pg.PoolClient,
+  unusable: Error | boolean,
+  release: (unusable: Error | boolean) => void,
+): void {
+  if (unusable !== false || !hasLeftovers(client)) {
+    release(unusable);
+    return;
   }
-  return role === undefined ? known.plain : createSharedPoolDriver(pool, known.limit, role);
+  clean(client, (error) => release(error ?? false));
 }

@@ -10,6 +10,10 @@ export const SqlState = {
   duplicateSchema: '42P06',
   uniqueViolation: '23505',
   lockNotAvailable: '55P03',
+  /** A prepared statement that the server doesn't have. */
+  undefinedStatement: '26000',
+  /** Of a prepared statement: its cached plan must not change the result's type. */
+  featureNotSupported: '0A000',
   /** Also what is said here of a connection that could not be made, whatever stood in the way. */
   notConnected: '08001',
 } as const;

@@ -123,6 +123,8 @@ export interface LockedExecution {
 /** What a transactional task has: the manager for its writes, and the last statement before COMMIT. */
 export interface TaskTransaction {
   readonly manager: EntityManager;
+  /** It failed by no fault of the handler: the server had lost a statement that the library had prepared there. */
+  readonly hasLostPlan: boolean;
   /** Rejects when the transaction has failed or ended inside the handler: nothing more can be part of it. */
   assertOpen(): Promise<void>;
   complete(outcomes: readonly Outcome[], lease: LeaseWrite): Promise<CompletionResult>;

@@ -2,8 +2,8 @@ import pg from 'pg';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
 import { answered, cut } from './cut.js';
 import { withinLimits } from './overdue-transaction.js';
-import { ASSUME_LOGIN, loginConnection } from './role-connection.js';
 import { transactionStatus, whenSettled } from './transaction-status.js';
+import { ASSUME_LOGIN, beginNextWith, loginConnection, userPath } from './user-connection.js';
 
 export interface TenantTransactionOptions {
   /**
@@ -27,9 +27,9 @@ const ABORT_GRACE_MS = 1_000;
 export type TenantWork<T> = (manager: EntityManager, client: pg.ClientBase) => Promise<T>;
 
 /**
- * Runs `work` in a READ COMMITTED transaction whose `search_path` is the tenant's schema alone: a table that is
- * missing there is an error, never the table of that name in `public`. All settings are local to the transaction, so
- * they hold under a transaction pooler too and nothing is left on the connection.
+ * Runs `work` in a READ COMMITTED transaction whose `search_path` begins with the tenant's schema, as on all connections
+ * of its data source (see `pathOf`), whatever its user code has set before. All settings are local to the transaction,
+ * so they hold under a transaction pooler too and nothing is left on the connection.
  *
  * Commits when `work` resolves; rolls back, and rejects with the same error, when it rejects.
  */
@@ -55,9 +55,11 @@ async function runOn<T>(
   work: TenantWork<T>,
   options: TenantTransactionOptions,
 ): Promise<T> {
+  const settings = localSettings(userPath(client) ?? pg.escapeIdentifier(schema), options);
+  const isCarried = beginNextWith(client, settings);
   await answered(client, () => queryRunner.startTransaction());
   const result = await workOrRollBack(queryRunner, client, async () => {
-    await answered(client, () => queryRunner.query(localSettings(schema, options)));
+    if (!isCarried) await answered(client, () => queryRunner.query(settings));
     const value = await cutAfter(options.signal, client, () => work(queryRunner.manager, client));
     await assertStillOpen(client);
     return value;
@@ -66,15 +68,15 @@ async function runOn<T>(
   return result;
 }
 
-/** One message, since each statement would be a round trip; hence no parameters, but a quoted name and a number. */
+/** One message, since each statement would be a round trip; hence no parameters, but quoted names and a number. */
 function localSettings(
-  schema: string,
+  path: string,
   { idleTimeoutMs, as = 'login' }: TenantTransactionOptions,
 ): string {
   return (
     (as === 'login' ? `${ASSUME_LOGIN}; ` : '') +
     'SET TRANSACTION ISOLATION LEVEL READ COMMITTED; ' +
-    `SET LOCAL search_path TO ${pg.escapeIdentifier(schema)}; ` +
+    `SET LOCAL search_path TO ${path}; ` +
     `SET LOCAL idle_in_transaction_session_timeout TO ${Math.max(0, Math.trunc(idleTimeoutMs))}`
   );
 }

@@ -13,7 +13,8 @@ function isStatus(value: unknown): value is TransactionStatus {
   return value === 'I' || value === 'T' || value === 'E';
 }
 
-function connectionOf(client: ClientBase): EventEmitter | undefined {
+/** The driver's connection under the client, which tells what the server says. */
+export function connectionOf(client: ClientBase): EventEmitter | undefined {
   const connection: unknown = Reflect.get(client, 'connection');
   return connection instanceof EventEmitter ? connection : undefined;
 }

@@ -12,7 +12,7 @@ export function createMigrationDataSource(pool: pg.Pool, schema: string): DataSo
   return new DataSource({
     type: 'postgres',
     schema,
-    driver: sharedPoolDriver(pool),
+    driver: sharedPoolDriver(pool, { schema }),
     nativeDriver: NO_NATIVE_DRIVER,
     migrations: [...cloacinaMigrations],
     migrationsTableName: CLOACINA_MIGRATIONS_TABLE,

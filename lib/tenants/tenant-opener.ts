@@ -4,7 +4,7 @@ import type { DataSource } from 'typeorm';
 import type { WorkflowRegistry } from '../discovery/registered-workflow.js';
 import { describeError } from '../errors/index.js';
 import { createTenantDataSource } from '../store/data-source.js';
-import { TenantRole } from '../store/role-connection.js';
+import { TenantRole } from '../store/user-connection.js';
 import { askServerFacts, initializeOnPool } from '../store/server-facts.js';
 import type { KnownDefinitions } from '../store/store.js';
 import type { CompiledWorkflow } from '../workflow/index.js';
@@ -181,12 +181,13 @@ function createDataSource(
   libraryEntities: boolean,
   role: TenantRole | undefined,
 ): DataSource {
-  const { schema, entities, migrations, connection = {} } = options;
+  const { schema, entities, migrations, searchPath, connection = {} } = options;
   return createTenantDataSource({
     pool: login.pools.general,
     schema,
     libraryEntities,
     role,
+    searchPath,
     ...(entities === undefined ? {} : { entities }),
     ...(migrations === undefined ? {} : { migrations }),
     options: connection,

@@ -35,5 +35,7 @@ export interface HostedTenantOptions extends ConnectionSource {
   readonly migrations?: readonly (new () => MigrationInterface)[];
   /** `role`: its data source works under a role of its own. Default `schema`. */
   readonly isolation?: 'schema' | 'role';
+  /** The schemas behind its own in the `search_path`. Default: what the login has. */
+  readonly searchPath?: readonly string[];
   readonly serves: (workflow: RegisteredWorkflow) => boolean;
 }

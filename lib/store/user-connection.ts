@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { noteText } from './session-state.js';
 import {
   takeTransactionEnd,
   transactionStatus,
@@ -26,22 +27,32 @@ export class TenantRole {
 /** Back to the login: not NONE, for a login may have a role of its own by default. */
 export const ASSUME_LOGIN = 'SET LOCAL ROLE TO DEFAULT';
 
+/** For whom a connection is checked out. */
+export interface ConnectionUser {
+  readonly role: TenantRole | undefined;
+  /** The value of `search_path`, quoted. */
+  readonly path: string;
+  /** A pooler answers for the server: settings hold within a transaction only. */
+  readonly isPooled: boolean;
+}
+
 /** Of a wrapped connection, the one beneath it. */
 const beneath = new WeakMap<pg.ClientBase, pg.ClientBase>();
-/** Of a connection that is checked out under a role, what goes over it. */
-const bound = new WeakMap<pg.ClientBase, RoleQueries>();
+/** Of a connection that is checked out, what goes over it. */
+const bound = new WeakMap<pg.ClientBase, UserQueries>();
 
 /**
- * The connection, as user code gets it: each transaction on it runs under the role, and each statement outside of one
- * too. The role is local to the transaction, never the session's, so nothing of it is left on the connection for the
- * next user, nor on the server behind a transaction pooler.
+ * The connection, as user code gets it. What must not be the session's is put around what is sent: a role of the
+ * tenant's and, behind a pooler, its `search_path` are local to each transaction, and each statement outside of one is
+ * put into one for them. So nothing of them is left on the connection for the next user, nor on the server behind a
+ * transaction pooler.
  *
- * It guards against mistakes. Who means to can say RESET ROLE, or end the transaction within a text of several
+ * It guards against mistakes. Code that means to can say RESET ROLE, or end the transaction within a text of several
  * statements.
  */
-export function underRole(client: pg.PoolClient, role: TenantRole): pg.PoolClient {
+export function userConnection(client: pg.PoolClient, user: ConnectionUser): pg.PoolClient {
   watchTransactions(client);
-  const queries = new RoleQueries(client, role);
+  const queries = new UserQueries(client, user);
   const query = (...args: readonly unknown[]): unknown => queries.query(args);
   const wrapped = new Proxy(client, {
     get: (target, property) => {
@@ -61,8 +72,25 @@ export function loginConnection(client: pg.ClientBase): pg.ClientBase {
 }
 
 /** The connection is given back. */
-export function forgetRole(client: pg.ClientBase): void {
+export function forgetUser(client: pg.ClientBase): void {
   bound.delete(client);
+}
+
+/** The `search_path` of the connection's user, quoted. Undefined for a connection that isn't a tenant's. */
+export function userPath(client: pg.ClientBase): string | undefined {
+  return bound.get(loginConnection(client))?.user.path;
+}
+
+/**
+ * Has the next START TRANSACTION carry these statements, which would be a round trip by themselves.
+ *
+ * @returns false where it can't; then they have to be sent
+ */
+export function beginNextWith(client: pg.ClientBase, statements: string): boolean {
+  const queries = bound.get(loginConnection(client));
+  if (queries === undefined) return false;
+  queries.opening = statements;
+  return true;
 }
 
 /**
@@ -79,8 +107,13 @@ export function asLogin<T>(
 
 type Callback = (error: unknown, result?: unknown) => void;
 
-/** Puts the role around what is sent. One statement after the other: what is sent depends on how the last one ended. */
-class RoleQueries {
+/**
+ * Puts before what is sent the statements that it needs. Where there are any, one statement goes after the other: what
+ * is sent depends on how the last one ended.
+ */
+class UserQueries {
+  /** Goes with the next START TRANSACTION. */
+  opening: string | undefined;
   private last: Promise<unknown> = Promise.resolve();
 
   /** The driver has many signatures: what came in by one of them goes on by it. */
@@ -88,15 +121,34 @@ class RoleQueries {
 
   constructor(
     private readonly client: pg.ClientBase,
-    private readonly role: TenantRole,
+    readonly user: ConnectionUser,
   ) {
     this.sender = Reflect.get(client, 'query');
   }
 
-  query(args: readonly unknown[]): unknown {
-    if (this.role.assume === undefined) return this.send(args);
+  /** What begins each transaction, and stands before each statement outside of one. */
+  private get prefix(): string[] {
+    const { role, isPooled, path } = this.user;
+    const assume = role?.assume;
+    return [
+      // Another client of the pooler may have left a role on its server connection.
+      ...(isPooled && assume === undefined ? [ASSUME_LOGIN] : []),
+      ...(isPooled ? [`SET LOCAL search_path TO ${path}`] : []),
+      ...(assume === undefined ? [] : [assume]),
+    ];
+  }
+
+  query(given: readonly unknown[]): unknown {
+    let args = given;
     const [first] = args;
-    if (isSubmittable(first)) return this.stream(first, this.role.assume);
+    if (typeof first === 'string') noteText(this.client, first);
+    else if (typeof first === 'object' && first !== null) noteObject(this.client, first);
+    if (this.opening !== undefined && first === 'START TRANSACTION') {
+      args = [`START TRANSACTION; ${this.opening}`];
+      this.opening = undefined;
+    }
+    if (this.prefix.length === 0) return this.send(args);
+    if (isSubmittable(first)) return this.stream(first);
     const callback = args.at(-1);
     if (typeof callback !== 'function') return this.inTurn(() => this.run(args));
     const tell = callback as Callback;
@@ -112,7 +164,7 @@ class RoleQueries {
    */
   asLogin<T>(work: () => Promise<T>): Promise<T> {
     return this.inTurn(async () => {
-      const { assume } = this.role;
+      const assume = this.user.role?.assume;
       if (assume === undefined) return work();
       await this.send([ASSUME_LOGIN]);
       const result = await work();
@@ -129,20 +181,20 @@ class RoleQueries {
 
   private async run(args: readonly unknown[]): Promise<unknown> {
     await settled(this.client);
-    const { assume } = this.role;
-    if (assume === undefined) return this.send(args);
+    const { prefix } = this;
+    if (prefix.length === 0) return this.send(args);
     takeTransactionEnd(this.client);
-    // In a transaction the role is set already: it was begun below.
-    if (transactionStatus(this.client) !== 'I') {
-      return this.keepingRole(assume, await this.send(args));
-    }
+    // In a transaction all is set already: it was begun below.
+    if (transactionStatus(this.client) !== 'I') return this.keepingPrefix(await this.send(args));
+    const before = prefix.join('; ');
     const [text, values] = args;
     if (typeof text === 'string' && (!Array.isArray(values) || values.length === 0)) {
       // Texts of one message are one transaction; one that begins with START TRANSACTION goes on as that.
-      return this.keepingRole(assume, withoutFirst(await this.send([`${assume}; ${text}`])));
+      const results = await this.send([`${before}; ${text}`]);
+      return this.keepingPrefix(withoutFirst(results, prefix.length));
     }
     try {
-      await this.send([`BEGIN; ${assume}`]);
+      await this.send([`BEGIN; ${before}`]);
       const result = await this.send(args);
       await this.send(['COMMIT']);
       return result;
@@ -153,25 +205,33 @@ class RoleQueries {
     }
   }
 
-  /** A transaction that ended and was followed by the next one in the same message (`AND CHAIN`) took the role with it. */
-  private async keepingRole<T>(assume: string, result: T): Promise<T> {
+  /**
+   * A transaction that ended and was followed by the next one in the same message (`AND CHAIN`) took with it what was
+   * set for it.
+   */
+  private async keepingPrefix<T>(result: T): Promise<T> {
     const hasEnded = takeTransactionEnd(this.client);
-    if (hasEnded && transactionStatus(this.client) === 'T') await this.send([assume]);
+    if (hasEnded && transactionStatus(this.client) === 'T') {
+      await this.send([this.prefix.join('; ')]);
+    }
     return result;
   }
 
   /** A cursor or stream, which is answered as it is read. Begun in a transaction that failed, it fails. */
-  private stream(submittable: object, assume: string): object {
+  private stream(submittable: object): object {
     const run = async (): Promise<void> => {
       await settled(this.client);
       const alone = transactionStatus(this.client) === 'I';
-      if (alone) await Promise.resolve(this.send([`BEGIN; ${assume}`])).catch(() => undefined);
+      if (alone) {
+        const begin = ['BEGIN', ...this.prefix].join('; ');
+        await Promise.resolve(this.send([begin])).catch(() => undefined);
+      }
       await settled(this.client);
       takeTransactionEnd(this.client);
       this.send([submittable]);
       await settled(this.client);
       if (alone) await this.send(['COMMIT']);
-      else await this.keepingRole(assume, undefined);
+      else await this.keepingPrefix(undefined);
     };
     this.inTurn(run).catch(() => undefined);
     return submittable;
@@ -184,6 +244,12 @@ class RoleQueries {
   private send(args: readonly unknown[]): unknown {
     return Reflect.apply(this.sender, this.client, args);
   }
+}
+
+/** A query as an object, or a cursor or stream. */
+function noteObject(client: pg.ClientBase, query: object): void {
+  const text: unknown = Reflect.get(query, 'text');
+  if (typeof text === 'string') noteText(client, text);
 }
 
 function isSubmittable(value: unknown): value is object {
@@ -199,8 +265,8 @@ function settled(client: pg.ClientBase): Promise<void> {
 }
 
 /** The driver answers a text of one statement with a result, and one of several with an array. */
-function withoutFirst(results: unknown): unknown {
+function withoutFirst(results: unknown, count: number): unknown {
   if (!Array.isArray(results)) return results;
-  const rest: unknown[] = results.slice(1);
+  const rest: unknown[] = results.slice(count);
   return rest.length === 1 ? rest[0] : rest;
 }
