@@ -29,6 +29,11 @@ export class EndWaiters {
     return this.waiting.size;
   }
 
+  isAwaited(id: string): boolean {
+    return this.waiting.has(id);
+  }
+
+  /** It is said to have ended: each caller that waits reads what is true of it, and waits on if it has not. */
   ended(id: string): void {
     for (const waiter of this.waiting.get(id) ?? []) waiter.tell('ended');
   }

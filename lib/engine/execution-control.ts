@@ -23,6 +23,7 @@ export interface ExecutionControlParts {
   readonly comparison: ClaimComparison;
   readonly events: TenantEvents;
   readonly services: ProcessServices;
+  readonly instanceId: () => string;
 }
 
 /** What happens to executions from outside of their tasks: pauses, cancellations, workflow timeouts. */
@@ -32,16 +33,28 @@ export class ExecutionControl {
   constructor(private readonly parts: ExecutionControlParts) {}
 
   /**
-   * Another process says that it cancelled the execution. That may be late, and the execution retried since; so the
-   * database is asked which claims still stand. The signals of the others abort; their outcomes are refused anyway.
+   * Another process says that it cancelled an execution. That may be late, and the execution retried since, or not be
+   * true; so the database is asked which claims still stand. The signals of the others abort; their outcomes are refused
+   * anyway.
    */
-  cancelledElsewhere(id: string): void {
-    if (this.parts.claims.isActive(id)) this.parts.comparison.request();
+  compareClaims(): void {
+    this.parts.comparison.request();
+  }
+
+  /** The end of an execution was sent, and it isn't known whether that ended it. */
+  private endedMaybe(id: string): void {
+    if (this.parts.claims.isActive(id)) this.compareClaims();
     this.parts.waiters.ended(id);
   }
 
-  /** The execution was paused, here or elsewhere: what was claimed and has not begun goes back. */
-  paused(id: string): void {
+  /** Another process says that it paused an execution in which claims are held here: the database is asked. */
+  async findPaused(): Promise<void> {
+    const { store, instanceId } = this.parts;
+    for (const id of await store.pausedExecutions(instanceId())) this.paused(id);
+  }
+
+  /** The execution is paused: what was claimed and has not begun goes back. */
+  private paused(id: string): void {
     for (const claim of this.parts.claims.ofExecution(id)) {
       if (claim.stage === 'waiting') this.parts.settlement.giveBack(claim);
     }
@@ -66,7 +79,7 @@ export class ExecutionControl {
     const result = await statement();
     if (!result.changed) {
       if (resent) {
-        this.cancelledElsewhere(id);
+        this.endedMaybe(id);
         this.tellEnd(id, true, true);
       }
       return result;

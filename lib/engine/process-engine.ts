@@ -1,15 +1,11 @@
 import { hostname } from 'node:os';
 import { v4 as uuid } from 'uuid';
 import type { DueTimes, Survey, TenantTables } from '../store/store.js';
-import {
-  Announcer,
-  decodeAnnouncement,
-  encodeAnnouncement,
-  type Announcement,
-} from './announcer.js';
+import { Announcer, encodeAnnouncement, type Announcement } from './announcer.js';
 import { DueTimers } from './due-timers.js';
 import { LeaseRenewals, type RenewingSession } from './lease-renewals.js';
 import { Liveness, type ControlSession } from './liveness.js';
+import { NotificationReactions } from './notification-reactions.js';
 import { QueuedBytes } from './queued-bytes.js';
 import type { RunQueue } from './run-queue.js';
 import type { TenantEngine } from './tenant-engine.js';
@@ -29,11 +25,11 @@ export interface ProcessEngineOptions<S extends EngineSession> {
   readonly slots: RunQueue;
   readonly leaseDurationMs: number;
   /** Another process has appeared on this database. */
-  readonly onHello: () => void;
+  readonly onHello: () => unknown;
   /** The server has begun another life, in which what was written last may be missing. */
   readonly onNewLife: () => void;
   /** Somebody has added a tenant. */
-  readonly onTenants: () => void;
+  readonly onTenants: () => unknown;
   readonly open: (
     process: { readonly id: string },
     onPayload: (payload: string) => void,
@@ -56,6 +52,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
   private readonly tasksDue: DueTimers;
   private readonly deadlinesDue: DueTimers;
   private readonly leases: LeaseRenewals;
+  private readonly reactions: NotificationReactions;
   private readonly queuedBytes = new QueuedBytes();
   private claiming = false;
   /** The server's life in which the last session was. */
@@ -64,7 +61,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
   constructor(private readonly options: ProcessEngineOptions<S>) {
     this.liveness = new Liveness({
       open: (onLost) =>
-        options.open({ id: this.processId }, (payload) => this.hear(payload), onLost),
+        options.open({ id: this.processId }, (payload) => this.reactions.hear(payload), onLost),
       onLive: (session) => {
         this.announce({ kind: 'hello' });
         if (this.lastEpoch !== undefined && this.lastEpoch !== session.epoch) this.newLife();
@@ -84,6 +81,11 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
     this.announcer = new Announcer((payloads) => {
       const { session } = this.liveness;
       return session === undefined ? options.notify?.(payloads) : session.notify(payloads);
+    });
+    this.reactions = new NotificationReactions({
+      tenant: (address) => this.tenants.get(address),
+      onHello: options.onHello,
+      onTenants: options.onTenants,
     });
     this.tasksDue = new DueTimers((tenant) => {
       this.tenants.get(tenant)?.workIsDue();
@@ -141,6 +143,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
   remove(engine: TenantEngine): void {
     const tenant = engine.settings.address;
     this.tenants.delete(tenant);
+    this.reactions.forget(engine);
     this.tasksDue.clear(tenant);
     this.deadlinesDue.clear(tenant);
   }
@@ -225,23 +228,5 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
 
   private announce(announcement: Announcement): void {
     this.announcer.announce(announcement);
-  }
-
-  private hear(payload: string): void {
-    const announcement = decodeAnnouncement(payload);
-    if (announcement?.kind === 'hello') {
-      this.options.onHello();
-      return;
-    }
-    if (announcement?.kind === 'tenants') {
-      this.options.onTenants();
-      return;
-    }
-    const tenant = announcement && this.tenants.get(announcement.tenant);
-    if (announcement === undefined || tenant === undefined) return;
-    if (announcement.kind === 'work') tenant.dispatch();
-    else if (announcement.kind === 'ended') tenant.waiters.ended(announcement.executionId);
-    else if (announcement.kind === 'paused') tenant.control.paused(announcement.executionId);
-    else tenant.control.cancelledElsewhere(announcement.executionId);
   }
 }

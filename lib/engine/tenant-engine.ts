@@ -192,6 +192,7 @@ export class TenantEngine {
       comparison: this.comparison,
       events: this.events,
       services,
+      instanceId: () => this.lease.instanceId,
     });
     this.starts = new ExecutionStarts({
       settings,

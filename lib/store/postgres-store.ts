@@ -33,7 +33,7 @@ import {
   findByKeys,
   writeFinalContext,
 } from './statements/execution-rows.js';
-import { deleteLease, readClaims, writeLease } from './statements/leases.js';
+import { deleteLease, readClaims, readPausedExecutions, writeLease } from './statements/leases.js';
 import {
   decodeAccepted,
   rescheduleTasks,
@@ -207,6 +207,11 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
 
   async claimsOf(instanceId: string): Promise<ClaimedTask[]> {
     return decodeClaims(await this.hot.run(readClaims, [instanceId]));
+  }
+
+  async pausedExecutions(instanceId: string): Promise<string[]> {
+    const rows = await this.cold.run(readPausedExecutions, [instanceId]);
+    return rows.map((row) => row[0] ?? '');
   }
 
   transaction<T>(

@@ -191,6 +191,8 @@ export interface TenantStore {
   /** Whether the claim is still held. */
   beginSuspect(executionId: string, taskNo: number, token: number): Promise<boolean>;
   claimsOf(instanceId: string): Promise<ClaimedTask[]>;
+  /** Paused executions in which the instance holds claims. */
+  pausedExecutions(instanceId: string): Promise<string[]>;
   /** `signal` aborts when nothing of it will be taken any more. */
   transaction<T>(
     work: (transaction: TaskTransaction) => Promise<T>,

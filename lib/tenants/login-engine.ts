@@ -48,7 +48,7 @@ export class LoginEngine {
   readonly process: ProcessEngine<ControlConnection | PoolSession>;
   readonly recovery: RecoveryWatch;
   /** Called when a tenant has appeared on this database that this process may not know. */
-  onTenants: () => void = () => undefined;
+  onTenants: () => unknown = () => undefined;
   private connected: Promise<void> | undefined;
   private disconnected: Promise<void> | undefined;
   /** Passes that connect for themselves alone. */
@@ -67,7 +67,7 @@ export class LoginEngine {
     this.process = new ProcessEngine<ControlConnection | PoolSession>({
       slots,
       leaseDurationMs: settings.leaseDurationMs,
-      onHello: () => void this.recovery.greet(),
+      onHello: () => this.recovery.greet(),
       onNewLife: () => void this.recovery.runOnce('leaseOver').catch(() => undefined),
       onTenants: () => this.onTenants(),
       open: ({ id }, onPayload, onLost) =>

@@ -49,7 +49,7 @@ export class TenantDiscovery {
   constructor(private readonly parts: DiscoveryParts) {}
 
   start(): void {
-    this.parts.login.onTenants = () => void this.lookOnce().catch(() => undefined);
+    this.parts.login.onTenants = () => this.lookOnce().catch(() => undefined);
     // Something may have been added since the look of the boot.
     this.parts.login.onTenants();
     this.plan();

@@ -70,3 +70,10 @@ export const readClaims: Statement = {
     unmet_dependencies, generation, (extract(epoch FROM clock_timestamp() - deferred_since) * 1000)::bigint, priority
   FROM ${tables.task} WHERE owner = $1::uuid AND status = 'Running'`,
 };
+
+/** Executions that are paused and in which an instance holds claims. */
+export const readPausedExecutions: Statement = {
+  name: 'read_paused_executions',
+  text: (tables) => `SELECT DISTINCT execution_id FROM ${tables.task}
+  WHERE owner = $1::uuid AND status = 'Running' AND held`,
+};
