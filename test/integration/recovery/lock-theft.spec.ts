@@ -105,6 +105,8 @@ describe('A process of another login', () => {
 
     expect(await idleConnections(name)).toBeGreaterThan(0);
     expect(await judge.recovery.run()).toMatchObject({ recovered: 0 });
+    // Nor was it recovered from by a look that the judge made by itself.
+    expect(await judge.query('SELECT FROM cloacina_recovery_event')).toEqual([]);
     expect(processEngineOf(cut!).session).toBeUndefined();
 
     workers.release();
