@@ -18,6 +18,9 @@ import type {
 import { ownerOf } from './options/index.js';
 import { DEFAULT_SCHEMA } from './options/defaults.js';
 
+/** Of `forTenant` and `forTenantAsync` in this process. */
+let calls = 0;
+
 /**
  * Durable workflows for an application: one `forTenant` for each tenant, and at most one `forRoot` for what they
  * share. All providers are global, so feature modules import nothing.
@@ -64,6 +67,7 @@ export class CloacinaModule {
    */
   static forTenant(options: CloacinaTenantOptions = {}): DynamicModule {
     const registration: TenantRegistration = {
+      call: calls++,
       tenant: options.tenant ?? options.schema ?? DEFAULT_SCHEMA,
       owner: ownerOf(options),
       given: { options },
@@ -84,6 +88,7 @@ export class CloacinaModule {
         ? 'CloacinaModule.forTenantAsync()'
         : ownerOf({ tenant: options.tenant });
     const registration: TenantRegistration = {
+      call: calls++,
       tenant: options.tenant,
       owner,
       problems: checkAsyncOptions(owner, options),

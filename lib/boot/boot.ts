@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import type { ModulesContainer } from '@nestjs/core';
 import { WorkflowRegistry } from '../discovery/registered-workflow.js';
 import { checkServed } from '../discovery/served-workflows.js';
@@ -13,6 +14,7 @@ import {
   type ResolvedSharedOptions,
   type ResolvedTenantOptions,
 } from '../options/index.js';
+import { severalCopies } from './copies.js';
 import { findInjectionProblems } from './injection-problems.js';
 import {
   isSharedRegistration,
@@ -51,6 +53,8 @@ export class Boot {
     private readonly modules: ModulesContainer,
     given: GivenOptions = { options: {} },
   ) {
+    const copies = severalCopies();
+    if (copies !== undefined) new Logger('Cloacina').warn(copies);
     this.tenants = providedValues(modules.values(), TENANT_REGISTRATION).filter(
       isTenantRegistration,
     );

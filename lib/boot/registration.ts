@@ -11,6 +11,8 @@ export interface TenantRegistration {
   readonly owner: string;
   /** The options, when they are known without a factory. */
   readonly given?: { readonly options: unknown };
+  /** The number of the call that registered it, by which Nest's `deep-hash` tells modules apart that look the same. */
+  readonly call: number;
   /** What is wrong with the call that registered it. */
   readonly problems: readonly string[];
 }

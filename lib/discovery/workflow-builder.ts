@@ -1,3 +1,4 @@
+import { brandOf, giveBrand, isOrdinaryInstance } from '../errors/brand.js';
 import type { TaskOptions, WorkflowOptions } from './options.js';
 import type { JsonObject, TaskHandlerOf } from './task-context.js';
 
@@ -50,9 +51,20 @@ export interface BuiltTask {
   readonly handler: unknown;
 }
 
+const BUILT_WORKFLOW = Symbol.for('nestjs-cloacina:BuiltWorkflow');
+
 /** What `build()` gives, and what the explorer looks for among the values that modules provide. */
 export class BuiltWorkflow<I extends object = object> implements WorkflowDefinition<I> {
   declare readonly [INPUT]?: I;
+
+  static {
+    giveBrand(this.prototype, BUILT_WORKFLOW);
+  }
+
+  /** Also one that another copy of this package has built. */
+  static [Symbol.hasInstance](value: unknown): boolean {
+    return isOrdinaryInstance(this, value) || brandOf(value, BUILT_WORKFLOW) === true;
+  }
 
   constructor(
     readonly options: WorkflowOptions,

@@ -1,3 +1,4 @@
+import { brandOf, isOrdinaryInstance } from './brand.js';
 import { safeCause } from './without-secrets.js';
 
 /**
@@ -39,8 +40,11 @@ export type CloacinaErrorCode =
   | 'UNREADABLE_DEFINITION'
   | 'PERMISSION';
 
+/** Each error's code, under a name that other copies of this package know. */
+const ERROR = Symbol.for('nestjs-cloacina:error');
+
 /** 'UNKNOWN_WORKFLOW' gives 'UnknownWorkflowError'; from the code, so that a minifier cannot change stored names. */
-function nameOf(code: CloacinaErrorCode): string {
+function nameOf(code: string): string {
   const words = code.toLowerCase().split('_');
   return `${words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('')}Error`;
 }
@@ -51,6 +55,8 @@ function nameOf(code: CloacinaErrorCode): string {
  *
  * A `cause` is kept without its secrets: a copy with the same name, message, code and stack, in which passwords are
  * masked, and which lacks what drivers attach (a `detail` with row values, the query and its parameters).
+ *
+ * `instanceof` holds for errors of another copy of this package too.
  *
  * @example
  * ```ts
@@ -66,9 +72,20 @@ export class CloacinaError extends Error {
   /** Stable; see {@link CloacinaErrorCode}. */
   readonly code: CloacinaErrorCode;
 
+  /** Errors of another copy count by their code, whose class here is the one that is named after it. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (isOrdinaryInstance(this, value)) return true;
+    const code = brandOf(value, ERROR);
+    if (typeof code !== 'string') return false;
+    if (this === CloacinaError) return true;
+    const isOwn = Object.getPrototypeOf(this) === CloacinaError;
+    return isOwn && this.name === nameOf(code);
+  }
+
   constructor(code: CloacinaErrorCode, message: string, options?: ErrorOptions) {
     super(message, options?.cause === undefined ? undefined : { cause: safeCause(options.cause) });
     this.code = code;
+    Object.defineProperty(this, ERROR, { value: code });
     // As for built-in errors, the name is no enumerable property: loggers print it in the stack already.
     Object.defineProperty(this, 'name', {
       value: nameOf(code),

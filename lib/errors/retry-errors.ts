@@ -1,6 +1,10 @@
 import { DURATION_FORM, parseDuration, type Duration } from '../workflow/duration.js';
+import { brandOf, giveBrand, isOrdinaryInstance } from './brand.js';
 import { InvalidArgumentError } from './configuration-errors.js';
 import { show } from './option-checks.js';
+
+const NON_RETRYABLE = Symbol.for('nestjs-cloacina:NonRetryableError');
+const RETRY_AFTER = Symbol.for('nestjs-cloacina:RetryAfterError');
 
 /**
  * Throw it in a task for a failure that another attempt cannot mend: the task is Failed at once, whatever its
@@ -18,6 +22,15 @@ export class NonRetryableError extends Error {
       configurable: true,
       writable: true,
     });
+    giveBrand(this.prototype, NON_RETRYABLE);
+  }
+
+  /** Also one of another copy of this package, and of its subclasses. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return (
+      isOrdinaryInstance(this, value) ||
+      (this === NonRetryableError && brandOf(value, NON_RETRYABLE) === true)
+    );
   }
 }
 
@@ -38,6 +51,15 @@ export class RetryAfterError extends Error {
       configurable: true,
       writable: true,
     });
+    giveBrand(this.prototype, RETRY_AFTER);
+  }
+
+  /** Also one of another copy of this package, and of its subclasses. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return (
+      isOrdinaryInstance(this, value) ||
+      (this === RetryAfterError && brandOf(value, RETRY_AFTER) === true)
+    );
   }
 
   /** Milliseconds until the next attempt. */

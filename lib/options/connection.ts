@@ -53,7 +53,7 @@ const object: Check = (value) =>
 const ssl: Check = (value) => (typeof value === 'boolean' ? undefined : object(value));
 
 /** What goes to the driver. A URL in it would win over all that stands beside it. */
-const extra: Check = (value) => {
+const driverOptions: Check = (value) => {
   const problem = object(value);
   if (problem !== undefined) return problem;
   return Reflect.get(Object(value), 'connectionString') === undefined
@@ -73,7 +73,7 @@ const CONNECTION_CHECKS: Readonly<Record<string, Check>> & Checks<Omit<Connectio
   password,
   database: string,
   ssl,
-  extra,
+  extra: driverOptions,
   applicationName: string,
   entitySkipConstructor: anything,
   invalidWhereValuesBehavior: anything,

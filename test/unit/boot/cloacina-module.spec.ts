@@ -47,10 +47,17 @@ interface Booted {
   host: FakeHost;
 }
 
-async function compile(metadata: ModuleMetadata, host = new FakeHost()): Promise<Booted> {
+async function compile(
+  metadata: ModuleMetadata,
+  host = new FakeHost(),
+  moduleIdGeneratorAlgorithm: 'reference' | 'deep-hash' = 'reference',
+): Promise<Booted> {
   @Module(metadata)
   class AppModule {}
-  const builder = Test.createTestingModule({ imports: [AppModule] });
+  const builder = Test.createTestingModule(
+    { imports: [AppModule] },
+    { moduleIdGeneratorAlgorithm },
+  );
   const app = await builder.overrideProvider(TENANT_HOST).useValue(host).compile();
   return { app, host };
 }
@@ -63,8 +70,9 @@ async function boot(metadata: ModuleMetadata, host = new FakeHost()): Promise<Bo
 
 async function problemsOf(
   metadata: ModuleMetadata,
+  algorithm?: 'deep-hash',
 ): Promise<{ problems: readonly string[]; host: FakeHost }> {
-  const { app, host } = await compile(metadata);
+  const { app, host } = await compile(metadata, new FakeHost(), algorithm);
   const error: unknown = await app.init().then(
     () => undefined,
     (thrown: unknown) => thrown,
@@ -76,6 +84,34 @@ async function problemsOf(
 
 const acme = () => CloacinaModule.forTenant({ tenant: 'acme', schema: 'tenant_acme', databaseUrl });
 const globex = () => CloacinaModule.forTenant({ schema: 'tenant_globex', databaseUrl });
+
+describe('Module ids by deep-hash', () => {
+  const asynchronous = (schema: string) =>
+    CloacinaModule.forTenantAsync({ useFactory: () => ({ schema, databaseUrl }) });
+
+  it('make no one tenant of two that look the same', async () => {
+    const { problems, host } = await problemsOf(
+      { imports: [asynchronous('tenant_a'), asynchronous('tenant_b')] },
+      'deep-hash',
+    );
+    const nameless =
+      'CloacinaModule.forTenantAsync(): there are 2 tenants, so it needs a `tenant` name beside its factory.';
+    expect(problems).toEqual([nameless, nameless]);
+    expect(host.opened).toEqual([]);
+    expect((await problemsOf({ imports: [acme(), acme()] }, 'deep-hash')).problems).toEqual([
+      expect.stringContaining('There are 2 tenants named "acme"'),
+    ]);
+  });
+
+  it('leave one that is imported twice as one', async () => {
+    const tenant = asynchronous('tenant_a');
+    @Module({ imports: [tenant] })
+    class Feature {}
+    const { problems, host } = await problemsOf({ imports: [tenant, Feature] }, 'deep-hash');
+    expect(problems).toEqual([]);
+    expect(host.opened.map(({ schema }) => schema)).toEqual(['tenant_a']);
+  });
+});
 
 describe('CloacinaModule.forTenant', () => {
   it('provides a tenant to all modules, by its name', async () => {
@@ -306,7 +342,7 @@ describe('a boot with mistakes', () => {
       'CloacinaModule.forRoot() was imported 2 times. Import it once, in the root module.',
       'CloacinaModule.forRoot(): there is no option "databaseURL". Did you mean "databaseUrl"?',
       `Tenant "x y": schema 'x y' has characters other than letters, digits and underscores; use letters, digits and underscores.`,
-      'Tenant "x y": databaseUrl must begin with postgres:// or postgresql://.',
+      'Tenant "x y": databaseUrl must begin with postgres:// or postgresql://, or with socket: for a Unix socket.',
       `Consumer (in AppModule) injects CloacinaRunner, but there are ${tenants}. Say whose with @InjectRunner(tenant).`,
       `Consumer (in AppModule) injects CloacinaMigrator, but there are ${tenants}. Say whose with @InjectMigrator(tenant).`,
       `F (in AppModule) injects CloacinaRunner, but there are ${tenants}. Say whose with @InjectRunner(tenant).`,
