@@ -61,6 +61,11 @@ export function forgetFacts(pool: pg.Pool): void {
   known.delete(pool);
 }
 
+/** The schema is a tenant now, which the others must not see any more. */
+export function isTenantNow(pool: pg.Pool, schema: string): void {
+  if (known.get(pool)?.shared.includes(schema) === true) known.delete(pool);
+}
+
 /** Asks the server, on any of the pool's connections. */
 export function askFacts(
   pool: pg.Pool,

@@ -5,6 +5,7 @@ import type { WorkflowRegistry } from '../discovery/registered-workflow.js';
 import { describeError } from '../errors/index.js';
 import { createTenantDataSource } from '../store/data-source.js';
 import { TenantRole } from '../store/user-connection.js';
+import { isTenantNow } from '../store/search-path.js';
 import { askServerFacts, initializeOnPool } from '../store/server-facts.js';
 import type { KnownDefinitions } from '../store/store.js';
 import type { CompiledWorkflow } from '../workflow/index.js';
@@ -85,6 +86,7 @@ export class TenantOpener {
         // The connections are made at the same time. This one is for hot statements, and is not needed yet.
         void askServerFacts(pool, login.pools.statements[0]).catch(() => undefined);
         isNew = (await together.migrations.add(migrator)).schemaCreated || isNew;
+        isTenantNow(pool, schema);
         if (tenant !== schema) isNamed = await together.names.add({ schema, tenant });
         if (!dataSource.isInitialized) await initializeOnPool(pool, dataSource);
         role?.take(await ensureIsolationRole({ pool, tenant, schema }));
