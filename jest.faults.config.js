@@ -5,11 +5,20 @@ process.env['CLOACINA_TEST_SIZES'] = 'full';
 
 /** Tests that `npm test` runs in a smaller size, or with a part of their cases. */
 const FULL_SIZE = [
-  'migrations/concurrent-boots',
-  'recovery/conflicts',
-  'recovery/many-orphans',
-  'runner/large-graphs',
-  'runner/lost-connections',
+  'integration/admin/names',
+  'integration/fleet/migrate-all',
+  'integration/migrations/concurrent-boots',
+  'integration/recovery/clocks',
+  'integration/recovery/conflicts',
+  'integration/recovery/many-orphans',
+  'integration/recovery/pool-exhausted',
+  'integration/recovery/zombies',
+  'integration/runner/held-keys',
+  'integration/runner/large-graphs',
+  'integration/runner/limits',
+  'integration/runner/lost-connections',
+  'integration/runner/random-controls',
+  'sample/starting',
 ];
 
 /**
@@ -21,7 +30,7 @@ export default {
   ...withServer,
   testMatch: [
     '<rootDir>/test/faults/**/*.spec.ts',
-    ...FULL_SIZE.map((name) => `<rootDir>/test/integration/${name}.spec.ts`),
+    ...FULL_SIZE.map((name) => `<rootDir>/test/${name}.spec.ts`),
   ],
   maxWorkers: 1,
 };

@@ -30,9 +30,15 @@ describe('TypeScript', () => {
     language: 'ts',
     code: `await runner.start('x', {}, { dealy: '1s' });\nawait runner.lits();`,
   };
+  // The first of the README is a whole main.ts.
+  const example = of('ts').find(({ file }) => file === 'README.md');
   let problems: string[] = [];
   beforeAll(() => {
-    problems = compileBlocks([...of('ts'), mistaken]);
+    problems = compileBlocks([...of('ts'), mistaken], (block) => block === example);
+  });
+
+  it('begins with an example that imports everything that it uses', () => {
+    expect(example?.code).toMatch(/^import 'reflect-metadata';/);
   });
 
   it('compiles', () => {

@@ -16,18 +16,19 @@ const SOURCES = [
  * What the compiler says against TypeScript blocks, each a module of its own: `docs/module.md:12: …`. The project's
  * own options apply, but for unused names; `prelude.d.ts` is there.
  *
- * @param options.addImports - false for a block that has to import what it uses
+ * @param isComplete - of blocks that have to import what they use
  */
 export function compileBlocks(
   blocks: readonly CodeBlock[],
-  { addImports = true }: { addImports?: boolean } = {},
+  isComplete: (block: CodeBlock) => boolean = () => false,
 ): string[] {
-  const known = addImports ? exportsOfSources() : new Map<string, Export>();
+  const known = exportsOfSources();
   const files = new Map(
     blocks.map((block) => {
       const name = `${block.file.replaceAll(/[/.]/g, '-')}-${block.line}.ts`;
       // Imports and code share the first line, so that lines are those of the page.
-      const text = `${importsFor(block.code, known)}${block.code}\nexport {};\n`;
+      const imports = isComplete(block) ? '' : importsFor(block.code, known);
+      const text = `${imports}${block.code}\nexport {};\n`;
       return [path.join(checkout, 'test/docs', name), { block, text }];
     }),
   );

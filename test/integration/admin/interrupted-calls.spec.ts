@@ -11,12 +11,12 @@ beforeAll(async () => {
 
 it('createTenant() that is killed is completed by the next call', async () => {
   const points = [
-    interruption('before', 'CREATE ROLE'),
-    interruption('after', 'CREATE ROLE'),
-    interruption('after', 'CREATE SCHEMA'),
-    interruption('after', 'cloacina_task_execution'),
-    interruption('before', 'LOGIN PASSWORD'),
-    interruption('after', 'LOGIN PASSWORD'),
+    interruptedAt('before', 'CREATE ROLE'),
+    interruptedAt('after', 'CREATE ROLE'),
+    interruptedAt('after', 'CREATE SCHEMA'),
+    interruptedAt('after', 'cloacina_task_execution'),
+    interruptedAt('before', 'LOGIN PASSWORD'),
+    interruptedAt('after', 'LOGIN PASSWORD'),
   ];
   const { texts } = await interruptCreateTenant(database, points);
   expect(texts).toHaveLength(points.length);
@@ -24,9 +24,9 @@ it('createTenant() that is killed is completed by the next call', async () => {
 
 it('removeTenant() that is killed is completed by the next call', async () => {
   const points = [
-    interruption('before', 'DROP SCHEMA'),
-    interruption('after', 'DROP SCHEMA'),
-    interruption('after', 'DROP ROLE'),
+    interruptedAt('before', 'DROP SCHEMA'),
+    interruptedAt('after', 'DROP SCHEMA'),
+    interruptedAt('after', 'DROP ROLE'),
   ];
   expect(await interruptRemoveTenant(database, points)).toHaveLength(points.length);
 });

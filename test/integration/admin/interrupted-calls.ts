@@ -65,7 +65,7 @@ export function* everyInterruption(when: Interruption['when']): Generator<Interr
   for (let nth = 0; ; nth++) yield { when, at: (_text, index) => index === nth };
 }
 
-export function interruption(when: Interruption['when'], part: string): Interruption {
+export function interruptedAt(when: Interruption['when'], part: string): Interruption {
   return { when, at: (text) => text.includes(part) };
 }
 

@@ -10,11 +10,11 @@ import {
 import { waitFor } from '../../support/wait-for.js';
 
 const TENANTS = 60;
-/** Of two statements, then, and with this lease every two seconds. */
+/** Of two statements, then, and with this lease every second. */
 const PARTS = 2;
 /** Tenants to a statement of a pass, which goes over all of them at once. */
 const PASS_PART = 50;
-const LEASE_MS = 6_000;
+const LEASE_MS = 3_000;
 
 const query = Reflect.get(pg.Client.prototype, 'query') as (...args: unknown[]) => unknown;
 afterEach(() => void Reflect.set(pg.Client.prototype, 'query', query));

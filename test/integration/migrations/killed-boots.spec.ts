@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Client } from 'pg';
 import { connectAdmin } from '../../support/postgres.js';
 import { killBoots, StoppingDatabase, wholeShape } from './killed-migrations.js';
-import { before } from './stepwise.js';
+import { killedBefore } from './stepwise.js';
 
 /** Points of each kind. `test/faults/killed-migrations.spec.ts` has them all. */
 
@@ -19,9 +19,9 @@ afterAll(async () => {
 
 test('a process that is killed in its migration leaves what the next boot finishes', async () => {
   const points = [
-    before('pg_advisory_xact_lock'),
-    before('cloacina_task_execution'),
-    before('COMMIT'),
+    killedBefore('pg_advisory_xact_lock'),
+    killedBefore('cloacina_task_execution'),
+    killedBefore('COMMIT'),
   ];
   const texts = await killBoots(points, admin, await wholeShape(admin));
   expect(texts).toHaveLength(points.length);

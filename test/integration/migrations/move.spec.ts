@@ -13,7 +13,7 @@ import { catalogOf, historyOf, shapeOf } from './catalog.js';
 import { killMoves } from './killed-migrations.js';
 import { withTenant } from './open-tenant.js';
 import { createScratchDatabase, type ScratchDatabase } from './scratch-database.js';
-import { before } from './stepwise.js';
+import { killedBefore } from './stepwise.js';
 
 /** Of a machine that has other things to do. */
 const BUSY = { deadline: 60_000 };
@@ -278,6 +278,6 @@ test.each(['schema', 'target'] as const)('it waits for who migrates the %s', asy
 
 // `test/faults/killed-migrations.spec.ts` has all points.
 test('a process that is killed leaves it all on one side', async () => {
-  const points = [before('LOCK TABLE'), before('SET SCHEMA'), before('COMMIT')];
+  const points = [killedBefore('LOCK TABLE'), killedBefore('SET SCHEMA'), killedBefore('COMMIT')];
   expect(await killMoves(points, database)).toHaveLength(points.length);
 });

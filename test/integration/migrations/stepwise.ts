@@ -6,7 +6,7 @@ import type { BootMessage } from './boot-process.js';
 /** Which statement a process is killed before: by its text, or by its number from 0. */
 export type KillPoint = (text: string, index: number) => boolean;
 
-export function before(part: string): KillPoint {
+export function killedBefore(part: string): KillPoint {
   return (text) => text.includes(part);
 }
 

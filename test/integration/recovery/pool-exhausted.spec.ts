@@ -6,6 +6,7 @@ import { illegalHistories } from '../../faults/workload/legal-history.js';
 import { gate } from '../../support/gate.js';
 import { openTenant, queryIn } from '../../support/open-tenant.js';
 import { freshSchema } from '../../support/postgres.js';
+import { cases } from '../../support/sizes.js';
 import { waitFor } from '../../support/wait-for.js';
 import { Workers, waits } from './workers.js';
 
@@ -18,10 +19,15 @@ const KEPT = 6;
 let onTestEnd: () => void = () => undefined;
 afterEach(() => onTestEnd());
 
-it.each([
-  ['a control connection', true],
-  ['leases alone', false],
-])(
+it.each(
+  cases(
+    [
+      ['a control connection', true],
+      ['leases alone', false],
+    ] as const,
+    ([, controlConnection]) => controlConnection,
+  ),
+)(
   'Handlers that hold all connections and want more stop nothing that the library does, with %s',
   async (_, controlConnection) => {
     const schema = freshSchema();

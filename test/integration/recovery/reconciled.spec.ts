@@ -82,7 +82,8 @@ describe('A claim of a process that knows nothing of it', () => {
   });
 
   it('is found by a pass, with and without its lease', async () => {
-    const one = await openTenant([counted]);
+    // That its lease is gone it learns from the next renewal.
+    const one = await openTenant([counted], { leaseDurationMs: 3_000 });
     for (const withLease of [true, false]) {
       const id = await waiting(one);
       await claimBehindItsBack(one, id, one.engine.lease.instanceId);

@@ -5,6 +5,7 @@ import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { QueuedBytes } from '../../../lib/engine/queued-bytes.js';
 import { openTenant, type OpenTenant } from '../../support/open-tenant.js';
 import { connectAdmin } from '../../support/postgres.js';
+import { sized } from '../../support/sizes.js';
 import { waitFor } from '../../support/wait-for.js';
 
 const workflow = defineWorkflow('keyed')
@@ -48,6 +49,8 @@ async function open(startTimeoutMs = 10_000): Promise<OpenTenant> {
   return tenant;
 }
 
+/** Divisible by three. */
+const HELD = sized(60, 18);
 const keysOf = (kind: string, count: number): string[] =>
   Array.from({ length: count }, (_, i) => `${kind} ${i}`);
 
@@ -55,9 +58,9 @@ const start = ({ runner }: OpenTenant, idempotencyKey: string) =>
   runner.start(workflow, {}, { idempotencyKey });
 
 describe('A start whose key an open transaction holds', () => {
-  it('waits alone: sixty of them delay no free key, nor one another', async () => {
+  it('waits alone: many of them delay no free key, nor one another', async () => {
     const tenant = await open(120_000);
-    const held = keysOf('held', 60);
+    const held = keysOf('held', HELD);
     const holders = await Promise.all(
       [0, 1, 2].map((part) =>
         hold(
@@ -67,7 +70,7 @@ describe('A start whose key an open transaction holds', () => {
       ),
     );
     // In one batch, mixed.
-    const free = keysOf('free', 60);
+    const free = keysOf('free', HELD);
     let settled = 0;
     const waiting: ReturnType<typeof start>[] = [];
     const going: ReturnType<typeof start>[] = [];

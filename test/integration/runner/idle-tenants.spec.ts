@@ -5,7 +5,7 @@ import { gate } from '../../support/gate.js';
 import { type OpenTenant, openTenants, processEngineOf } from '../../support/open-tenant.js';
 import { waitFor } from '../../support/wait-for.js';
 
-const TENANTS = 40;
+const TENANTS = 24;
 const query = Reflect.get(pg.Client.prototype, 'query') as (...args: unknown[]) => unknown;
 afterEach(() => void Reflect.set(pg.Client.prototype, 'query', query));
 

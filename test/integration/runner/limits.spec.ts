@@ -4,6 +4,7 @@ import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { ExecutionResult } from '../../../lib/runner/execution.js';
 import { always } from '../../../lib/workflow/index.js';
 import { openTenant } from '../../support/open-tenant.js';
+import { sized } from '../../support/sizes.js';
 
 const LIMIT = 10_000;
 const once = { retry: { maxAttempts: 5, delay: '1h' } } as const;
@@ -81,7 +82,7 @@ describe('A context', () => {
     const { runner } = await openTenant([large]);
     const text = 'y'.repeat(1_000_000);
     const results = await Promise.all(
-      Array.from({ length: 60 }, () => runner.execute(large, { text })),
+      Array.from({ length: sized(60, 12) }, () => runner.execute(large, { text })),
     );
     for (const { status, context } of results) {
       expect(status).toBe('Completed');

@@ -20,11 +20,12 @@ import {
 } from '../../../lib/workflow/index.js';
 import { type OpenTenant, openTenant, processEngineOf } from '../../support/open-tenant.js';
 import { freshSchema } from '../../support/postgres.js';
+import { sized } from '../../support/sizes.js';
 import { waitFor } from '../../support/wait-for.js';
 import { illegalHistories } from '../../faults/workload/legal-history.js';
 
-const EXECUTIONS = 150;
-const CONTROLS = 600;
+const EXECUTIONS = sized(150, 50);
+const CONTROLS = sized(600, 200);
 
 /** Mulberry32: the same numbers for the same seed. */
 function randomFrom(seed: number): () => number {

@@ -55,8 +55,10 @@ beforeEach(() => {
 
 describe('Discovery', () => {
   it('is announced, by a process that adds a tenant, to one that serves it under its name', async () => {
-    const discovering = await TenantProcess.start(url, { discover: true });
-    const other = await TenantProcess.start(url, { discover: false });
+    const [discovering, other] = await Promise.all([
+      TenantProcess.start(url, { discover: true }),
+      TenantProcess.start(url, { discover: false }),
+    ]);
     // A client, which runs nothing itself.
     const { tenants } = await application(false, { maxConcurrentTasks: 0 });
     const { runner } = await tenants.add({ tenant: 'acme', schema: newSchema() });
