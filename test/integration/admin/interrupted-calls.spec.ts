@@ -1,6 +1,10 @@
 import { beforeAll, expect, it } from '@jest/globals';
 import { type AdminDatabase, createAdminDatabase } from './admin-database.js';
-import { interruptCreateTenant, interruption, interruptRemoveTenant } from './interrupted-calls.js';
+import {
+  interruptCreateTenant,
+  interruptedAt,
+  interruptRemoveTenant,
+} from './interrupted-calls.js';
 
 /** Points of each kind. `test/faults/interrupted-calls.spec.ts` has them all. */
 
