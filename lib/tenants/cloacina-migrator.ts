@@ -6,7 +6,12 @@ import { APPLICATION_MIGRATIONS_TABLE } from '../store/migrations/index.js';
 import { initializeOnPool } from '../store/server-facts.js';
 import { createMigrationDataSource } from './migration-data-source.js';
 import { explainFailure } from './migration-failure.js';
-import { type HistoryRequest, readHistories, type SchemaHistory } from './migration-history.js';
+import {
+  assertOwnLogin,
+  type HistoryRequest,
+  readHistories,
+  type SchemaHistory,
+} from './migration-history.js';
 import { applyPending, type MigrationRun, revertLast } from './migration-run.js';
 import {
   appliedOf,
@@ -192,6 +197,7 @@ export class CloacinaMigrator {
     const [history] = await this.explaining(() =>
       readHistories(this.settings.pool, [this.historyRequest()]),
     );
+    if (history !== undefined) assertOwnLogin(this.settings.schema, history);
     return history ?? { schemaExists: false, applied: new Map() };
   }
 

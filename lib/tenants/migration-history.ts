@@ -1,5 +1,7 @@
 import pg from 'pg';
+import { NotAllowedError } from '../errors/index.js';
 import { isAway } from '../store/failure-kind.js';
+import { LOGIN_PURPOSE } from './admin/role-purpose.js';
 
 /** What can run a query: a pool, or the connection of a transaction. */
 export type Queryable = Pick<pg.ClientBase, 'query'> | Pick<pg.Pool, 'query'>;
@@ -13,6 +15,11 @@ export interface HistoryRequest {
 /** What has been applied to a schema. */
 export interface SchemaHistory {
   readonly schemaExists: boolean;
+  /**
+   * The tenant's own login, made by createTenant(), to which the schema or a history in it belongs, when this session
+   * is another role's. Then nothing of it has been read: a query runs what the tables' owner has written.
+   */
+  readonly ownedBy?: string | undefined;
   /** By history table, the names in the order in which they were applied. A table that doesn't exist is missing. */
   readonly applied: ReadonlyMap<string, readonly string[]>;
 }
@@ -31,7 +38,8 @@ export async function readHistories(
   const existing = await findTables(queryable, requests);
   const found = requests.flatMap(({ schema, tables }) =>
     [...new Set(tables)]
-      .filter((table) => existing.get(schema)?.has(table) === true)
+      .filter((table) => existing.get(schema)?.tables.has(table) === true)
+      .filter(() => existing.get(schema)?.ownedBy === undefined)
       .map((table) => ({ schema, table })),
   );
   const applied = new Map<string, Map<string, string[]>>();
@@ -40,8 +48,36 @@ export async function readHistories(
   }
   return requests.map(({ schema }) => ({
     schemaExists: existing.has(schema),
+    ownedBy: existing.get(schema)?.ownedBy,
     applied: applied.get(schema) ?? new Map<string, string[]>(),
   }));
+}
+
+/**
+ * Refuses a schema of a tenant that has a login of its own, in a session of another login: its triggers, views, casts and
+ * policies would run with that login's rights.
+ *
+ * @throws NotAllowedError
+ */
+export function assertOwnLogin(schema: string, { ownedBy }: SchemaHistory): void {
+  if (ownedBy === undefined) return;
+  throw new NotAllowedError(
+    `Using the schema ${JSON.stringify(schema)} with this login`,
+    `it belongs to a tenant with a login of its own, ${JSON.stringify(ownedBy)}, whose code must not run with other rights`,
+    'Open the tenant with the databaseUrl that createTenant() has returned.',
+  );
+}
+
+/** Whether a role was made by createTenant(), as the login of a tenant; `role` is an expression of SQL, an oid. */
+export function isTenantLogin(role: string): string {
+  return `EXISTS (SELECT FROM pg_catalog.pg_shdescription d
+                         WHERE d.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND d.objoid = ${role}
+                           AND d.description LIKE '${LOGIN_PURPOSE}%')`;
+}
+
+interface FoundSchema {
+  readonly tables: Set<string>;
+  ownedBy?: string | undefined;
 }
 
 /**
@@ -71,19 +107,28 @@ export async function readReadableHistories(
 async function findTables(
   queryable: Queryable,
   requests: readonly HistoryRequest[],
-): Promise<Map<string, Set<string>>> {
-  const { rows } = await queryable.query<{ schema: string; table: string | null }>(
-    `SELECT n.nspname AS schema, c.relname AS table
+): Promise<Map<string, FoundSchema>> {
+  const { rows } = await queryable.query<{
+    schema: string;
+    table: string | null;
+    owned_by: string | null;
+  }>(
+    `SELECT n.nspname AS schema, c.relname AS table,
+            (SELECT min(r.rolname::text) FROM pg_catalog.pg_roles r
+              WHERE r.oid IN (n.nspowner, c.relowner) AND r.rolname <> current_user
+                AND ${isTenantLogin('r.oid')}) AS owned_by
        FROM pg_catalog.pg_namespace n
        LEFT JOIN pg_catalog.pg_class c
          ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p') AND c.relname = ANY ($2::text[])
       WHERE n.nspname = ANY ($1::text[])`,
     [requests.map(({ schema }) => schema), [...new Set(requests.flatMap(({ tables }) => tables))]],
   );
-  const existing = new Map<string, Set<string>>();
-  for (const { schema, table } of rows) {
-    const tables = existing.get(schema) ?? new Set<string>();
-    existing.set(schema, table === null ? tables : tables.add(table));
+  const existing = new Map<string, FoundSchema>();
+  for (const { schema, table, owned_by: ownedBy } of rows) {
+    const found: FoundSchema = existing.get(schema) ?? { tables: new Set() };
+    if (table !== null) found.tables.add(table);
+    if (ownedBy !== null) found.ownedBy = ownedBy;
+    existing.set(schema, found);
   }
   return existing;
 }

@@ -5,7 +5,7 @@ import {
   cloacinaMigrations,
   isExpansion,
 } from '../store/migrations/index.js';
-import type { SchemaHistory } from './migration-history.js';
+import { assertOwnLogin, type SchemaHistory } from './migration-history.js';
 
 /** Migrations that have one history: the library's, or the application's. */
 export interface MigrationSet {
@@ -58,6 +58,7 @@ export function pendingOf(set: MigrationSet, history: SchemaHistory): string[] {
  * Only the library's history is looked at; in the application's table, other parts of it may keep theirs.
  */
 export function assertUsable(schema: string, history: SchemaHistory): void {
+  assertOwnLogin(schema, history);
   const unknown = unknownOf(history);
   if (unknown.length === 0) return;
   const isPending = pendingOf(cloacinaMigrationSet, history).length > 0;
@@ -66,6 +67,7 @@ export function assertUsable(schema: string, history: SchemaHistory): void {
 
 /** Refuses a schema with anything that this version of the library doesn't know. */
 export function assertNotAhead(schema: string, history: SchemaHistory): void {
+  assertOwnLogin(schema, history);
   const unknown = unknownOf(history);
   if (unknown.length > 0) refuse(schema, unknown);
 }

@@ -3,7 +3,12 @@ import { describeError, NotAllowedError } from '../errors/index.js';
 import type { LoginEngine } from './login-engine.js';
 import type { ConnectionSource } from '../store/connection-config.js';
 import type { ServedTenant } from './served-tenant.js';
-import { existingSchemas, findTenants, type MarkedSchema } from './tenant-marker.js';
+import {
+  existingSchemas,
+  findTenants,
+  type FoundTenants,
+  type MarkedSchema,
+} from './tenant-marker.js';
 import { schemaKey, type SchemaPlace, type TenantsInUse } from './tenants-in-use.js';
 
 /** How often the database is looked through, in case an announcement got lost; moved about to keep processes apart. */
@@ -41,6 +46,8 @@ export class TenantDiscovery {
   /** Schemas of tenants that the application removed: not served again until they are added. */
   private readonly removed = new Set<string>();
   private readonly failures = new Map<string, Failure>();
+  /** Schemas of strangers, of which the log says so once. */
+  private readonly warned = new Set<string>();
   private timer: NodeJS.Timeout | undefined;
   private looking: Promise<void> | undefined;
   private again = false;
@@ -105,13 +112,29 @@ export class TenantDiscovery {
   }
 
   private async look(): Promise<void> {
-    const found = await findTenants(this.parts.login.pools.general);
+    const { tenants: found, strange } = await findTenants(this.parts.login.pools.general);
     if (this.stopped) return;
+    this.warnOf(strange);
     const schemas = new Set(found.map(({ schema }) => schema));
     for (const schema of this.removed) if (!schemas.has(schema)) this.removed.delete(schema);
     await this.removeGone(schemas);
     await this.removeRenamed(found);
     await this.openNew(found);
+  }
+
+  private warnOf(strange: FoundTenants['strange']): void {
+    const unnamed = strange.filter(
+      ({ schema }) =>
+        !this.warned.has(schema) &&
+        this.parts.inUse.onSchema({ ...this.parts.settings, schema }) === undefined,
+    );
+    for (const { schema, owner } of unnamed.slice(0, MAX_LOGGED)) {
+      this.logger.warn(
+        `Schema "${schema}" is not served: it was found by discovery and belongs to the login "${owner}", whose code would ` +
+          'run with the rights of this one. If that is a tenant of yours, add it by name, or make this login the owner.',
+      );
+    }
+    for (const { schema } of unnamed) this.warned.add(schema);
   }
 
   private async removeGone(marked: ReadonlySet<string>): Promise<void> {

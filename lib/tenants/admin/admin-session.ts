@@ -35,6 +35,8 @@ export async function inAdminSession<T>(
   client.on('error', () => undefined);
   try {
     await client.connect();
+    // Nothing of a tenant's, nor of another role's in `public`, is found by its name.
+    await client.query('SET search_path TO pg_catalog, pg_temp');
     return await work(await describeSession(client));
   } finally {
     await client.end().catch(() => undefined);

@@ -12,6 +12,7 @@ import { sqlState, SqlState } from '../../store/sql-state.js';
 import { CloacinaMigrator } from '../cloacina-migrator.js';
 import { quoteIdentifier } from '../schema-name.js';
 import { type AdminSession, inTransaction, joinRole } from './admin-session.js';
+import { endConnections } from './stop-tenant.js';
 import { loginPurpose, type LoginStage } from './role-purpose.js';
 import { describeState, readTenantState, type TenantState } from './tenant-state.js';
 
@@ -63,7 +64,19 @@ export function isComplete(names: TenantNames, state: TenantState): boolean {
         'another name, or serve it with that login',
     );
   }
-  return state.login?.stage === 'ready' && state.schema?.hasTables === true;
+  if (state.login?.stage !== 'ready') return false;
+  if (state.schema !== undefined && !state.schema.hasTables) {
+    // It has been able to log in: what is in the schema is its own, and not to be run by a login with more rights.
+    throw new TenantIncompleteError({
+      operation: 'createTenant',
+      schema,
+      remaining: describeState(schema, state),
+      advice:
+        "The tenant's login has dropped or renamed the table cloacina_migrations. Open the tenant with its own " +
+        'databaseUrl, which makes the tables, or call removeTenant() and then createTenant().',
+    });
+  }
+  return state.schema !== undefined;
 }
 
 function refuse(argument: string, name: string, similar: string | undefined, what: string): void {
@@ -97,6 +110,10 @@ export async function makeRoleAndSchema(session: AdminSession, names: TenantName
   for (let attempt = 1; ; attempt++) {
     const state = await readTenantState(session, names);
     isComplete(names, state);
+    if (state.login?.stage === 'ready') {
+      await shutOut(session, names);
+      continue;
+    }
     try {
       await inTransaction(session.client, () => makeMissing(session, names, state));
       return;
@@ -104,6 +121,16 @@ export async function makeRoleAndSchema(session: AdminSession, names: TenantName
       if (attempt === MAX_TRIES || !ALREADY_THERE.has(sqlState(error) ?? '')) throw error;
     }
   }
+}
+
+/** The tenant has dropped its schema. Until the tables are there again, it must not put anything in their place. */
+async function shutOut(session: AdminSession, names: TenantNames): Promise<void> {
+  await joinRole(session, names.username);
+  await inTransaction(session.client, async () => {
+    await session.client.query(`ALTER ROLE ${quoteIdentifier(names.username)} NOLOGIN`);
+    await setStage(session, names, 'creating');
+  });
+  await endConnections(session.client, names.username);
 }
 
 const MAX_TRIES = 3;

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { CLOACINA_MIGRATIONS_TABLE } from '../../store/migrations/index.js';
-import { readHistories } from '../migration-history.js';
+import { copyVersions } from './copy-versions.js';
 
 /** A few statements for any number of tenants. */
 export async function listTenantSchemas(
@@ -14,15 +14,7 @@ export async function listTenantSchemas(
     [CLOACINA_MIGRATIONS_TABLE],
   );
   const readable = rows.filter((row) => row.readable).map(({ schema }) => schema);
-  const histories = await readHistories(
-    client,
-    readable.map((schema) => ({ schema, tables: [CLOACINA_MIGRATIONS_TABLE] })),
-  );
-  const versions = new Map(
-    readable.map((schema, i) => [schema, histories[i]?.applied.get(CLOACINA_MIGRATIONS_TABLE)]),
-  );
-  return rows.map(({ schema }) => ({
-    schema,
-    version: versions.get(schema)?.at(-1) ?? 'unknown',
-  }));
+  const found = await copyVersions(client, readable);
+  const versions = new Map(readable.map((schema, i) => [schema, found[i]]));
+  return rows.map(({ schema }) => ({ schema, version: versions.get(schema) ?? 'unknown' }));
 }

@@ -36,8 +36,7 @@ export async function removeTenantFrom(
   const { login } = state;
   if (login !== undefined) await setStage(session, { schema, username: login.name }, 'removing');
   if (state.schema?.hasTables === true) {
-    await stopWork(client, schema, left());
-    await untilIdle(client, schema, left());
+    if (await stopWork(client, schema, left())) await untilIdle(client, schema, left());
   }
   if (login !== undefined) {
     // Not before: who ends work may have to connect anew, to record what came of it.

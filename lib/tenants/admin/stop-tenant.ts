@@ -4,6 +4,7 @@ import { sqlState, SqlState } from '../../store/sql-state.js';
 import { tenantTables } from '../../store/statements/statement.js';
 import { quoteIdentifier } from '../schema-name.js';
 import { inTransaction } from './admin-session.js';
+import { lockPlainTables } from './plain-tables.js';
 
 /** How often running handlers are looked for, in milliseconds. */
 const LOOK_MS = 100;
@@ -19,28 +20,36 @@ const MAX_TRIES = 4;
  * bar; it tells the rows there are from those to come by their time.
  *
  * A handler's transaction may keep it out. It is given up when the time is over: what runs is ended then anyway.
+ *
+ * False: the tables are not as the library has made them, so to change a row would run what a tenant has written, with
+ * the rights of this login. Then nothing is stopped, and nothing is to be waited for.
  */
-export async function stopWork(client: pg.Client, schema: string, drainMs: number): Promise<void> {
+export async function stopWork(
+  client: pg.Client,
+  schema: string,
+  drainMs: number,
+): Promise<boolean> {
   const tables = tenantTables(quoteIdentifier(schema));
   const end = performance.now() + drainMs;
   for (;;) {
     try {
-      await inLockTimeout(client, async () => {
+      return await inLockTimeout(client, async () => {
+        if (!(await lockPlainTables(client, schema))) return false;
         await client.query(
           `DO $$ BEGIN
-             EXECUTE format('ALTER TABLE ${tables.execution} ADD CONSTRAINT cloacina_tenant_is_being_removed
+             EXECUTE format('ALTER TABLE ONLY ${tables.execution} ADD CONSTRAINT cloacina_tenant_is_being_removed
                CHECK (created_at <= %L) NOT VALID', clock_timestamp());
            EXCEPTION WHEN duplicate_object THEN NULL; END $$`,
         );
         await client.query(
-          `UPDATE ${tables.task} SET held = true
+          `UPDATE ONLY ${tables.task} SET held = true
             WHERE NOT held AND status IN ('NotStarted', 'Ready', 'Running')`,
         );
+        return true;
       });
-      return;
     } catch (error) {
       if (!isLockFailure(error)) throw error;
-      if (performance.now() >= end) return;
+      if (performance.now() >= end) return true;
     }
   }
 }
@@ -50,12 +59,19 @@ export async function untilIdle(client: pg.Client, schema: string, drainMs: numb
   const tables = tenantTables(quoteIdentifier(schema));
   const end = performance.now() + drainMs;
   for (;;) {
-    const { rows } = await client.query(
-      `SELECT FROM ${tables.task} t JOIN ${tables.lease} l ON l.instance_id = t.owner
-        WHERE t.owner IS NOT NULL AND l.expires_at > clock_timestamp() LIMIT 1`,
-    );
+    const isIdle = await inLockTimeout(client, async () => {
+      if (!(await lockPlainTables(client, schema))) return true;
+      const { rows } = await client.query(
+        `SELECT FROM ONLY ${tables.task} t JOIN ONLY ${tables.lease} l ON l.instance_id = t.owner
+          WHERE t.owner IS NOT NULL AND l.expires_at > clock_timestamp() LIMIT 1`,
+      );
+      return rows.length === 0;
+    }).catch((error: unknown) => {
+      if (!isLockFailure(error)) throw error;
+      return false;
+    });
     const left = end - performance.now();
-    if (rows.length === 0 || left <= 0) return;
+    if (isIdle || left <= 0) return;
     await delay(Math.min(LOOK_MS, left));
   }
 }
@@ -94,10 +110,10 @@ export async function insistently(
   }
 }
 
-function inLockTimeout(client: pg.Client, work: () => Promise<void>): Promise<void> {
+function inLockTimeout<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
   return inTransaction(client, async () => {
     await client.query(`SET LOCAL lock_timeout TO ${LOCK_TIMEOUT_MS}`);
-    await work();
+    return work();
   });
 }
 

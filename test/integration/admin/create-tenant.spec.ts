@@ -91,17 +91,27 @@ describe('a tenant that was made', () => {
     await tenant.close();
   });
 
-  it('is migrated later by its own login, and by the one that made it', async () => {
+  it('is migrated later by its own login, and not by the one that made it, which has more rights', async () => {
     const names = database.names();
     const { connectionString } = await database.admin.createTenant(names);
-    for (const url of [connectionString, database.adminUrl]) {
-      const { schema } = names;
-      const run = withTenant(schema, { url }, async ({ migrator }) => {
-        expect(await migrator.revert()).toBe(NEWEST);
-        return migrator.run();
-      });
-      expect(await run).toEqual([NEWEST]);
-    }
+    const { schema } = names;
+    const run = withTenant(schema, { url: connectionString }, async ({ migrator }) => {
+      expect(await migrator.revert()).toBe(NEWEST);
+      return migrator.run();
+    });
+    expect(await run).toEqual([NEWEST]);
+    await withTenant(schema, { url: database.adminUrl }, async ({ migrator }) => {
+      for (const call of [
+        () => migrator.status(),
+        () => migrator.ensure(),
+        () => migrator.revert(),
+        () => migrator.moveTo(database.names().schema),
+      ]) {
+        const error = await failureOf(call());
+        expect(error).toBeInstanceOf(NotAllowedError);
+        expect(error.message).toContain('databaseUrl');
+      }
+    });
   });
 
   it('finds its own tables by unqualified names', async () => {

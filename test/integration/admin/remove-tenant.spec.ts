@@ -133,7 +133,7 @@ describe('a tenant with ties to others', () => {
     const error = await failureOf(database.admin.removeTenant({ schema: made.schema }));
 
     expect(error).toBeInstanceOf(TenantIncompleteError);
-    expect(error.message).toContain(`table ${made.username}`);
+    expect(error.message).toContain(`table public.${made.username}`);
     expect(await left(made)).toContain('table cloacina_task_execution');
     await database.owner.query(`REVOKE SELECT ON ${made.username} FROM ${made.username}`);
     await database.admin.removeTenant({ schema: made.schema });

@@ -1,0 +1,95 @@
+import { EventEmitter } from 'node:events';
+import pg from 'pg';
+import { isAway } from '../../store/failure-kind.js';
+import { CLOACINA_MIGRATIONS_TABLE } from '../../store/migrations/index.js';
+
+/** Tables to one message. */
+const CHUNK = 100;
+/** A history is some hundred bytes for each migration. What is longer is none, in bytes for all of a message. */
+const MAX_BYTES = 1_000_000;
+/** How long a table may be locked, and a message take, in milliseconds. */
+const LOCK_TIMEOUT_MS = 200;
+const STATEMENT_TIMEOUT_MS = 10_000;
+const NAME = /^\w{1,255}$/;
+
+/**
+ * The newest migration in each schema's history; undefined where it can't be read.
+ *
+ * The tables belong to tenants, and this session has more rights than they: a query would run what a tenant has put
+ * there (a cast of its own type, a view, a policy). COPY of a table reads its rows as they are stored, and refuses all
+ * that is not a plain table; the types that a tenant can make are shown by the server's own functions.
+ */
+export async function copyVersions(
+  client: pg.Client,
+  schemas: readonly string[],
+): Promise<(string | undefined)[]> {
+  await client.query(
+    `SET row_security TO off; SET lock_timeout TO ${LOCK_TIMEOUT_MS}; SET statement_timeout TO ${STATEMENT_TIMEOUT_MS}`,
+  );
+  const versions: (string | undefined)[] = [];
+  for (let start = 0; start < schemas.length; start += CHUNK) {
+    versions.push(...(await orInHalves(client, schemas.slice(start, start + CHUNK))));
+  }
+  return versions;
+}
+
+async function orInHalves(
+  client: pg.Client,
+  schemas: readonly string[],
+): Promise<(string | undefined)[]> {
+  try {
+    return await copy(client, schemas);
+  } catch (error) {
+    if (isAway(error)) throw error;
+    if (schemas.length === 1) return [undefined];
+    const middle = schemas.length >> 1;
+    const first = await orInHalves(client, schemas.slice(0, middle));
+    return [...first, ...(await orInHalves(client, schemas.slice(middle)))];
+  }
+}
+
+async function copy(
+  client: pg.Client,
+  schemas: readonly string[],
+): Promise<(string | undefined)[]> {
+  const text = schemas
+    .map((schema) => {
+      const table = `${pg.escapeIdentifier(schema)}.${CLOACINA_MIGRATIONS_TABLE}`;
+      return `COPY ${table} (id, name) TO STDOUT`;
+    })
+    .join('; ');
+  const { rows, result } = await collectRows(client, () => client.query(text));
+  const results = Array.isArray(result) ? (result as pg.QueryResult[]) : [result];
+  return results.map(({ rowCount }) => newest(rows.splice(0, rowCount ?? 0)));
+}
+
+/** The driver answers COPY with a count and drops the rows, which are in messages of their own. */
+async function collectRows<T>(
+  client: pg.Client,
+  work: () => Promise<T>,
+): Promise<{ rows: string[]; result: T }> {
+  const connection: unknown = Reflect.get(client, 'connection');
+  if (!(connection instanceof EventEmitter)) throw new Error('The driver has no connection.');
+  const rows: string[] = [];
+  let bytes = 0;
+  const add = ({ chunk }: { readonly chunk: Buffer }): void => {
+    bytes += chunk.length;
+    if (bytes <= MAX_BYTES) rows.push(chunk.toString('utf8').trimEnd());
+  };
+  connection.on('copyData', add);
+  try {
+    const result = await work();
+    if (bytes > MAX_BYTES) throw new Error('What is to be a history of migrations is too long.');
+    return { rows, result };
+  } finally {
+    connection.off('copyData', add);
+  }
+}
+
+function newest(rows: readonly string[]): string | undefined {
+  const migrations = rows
+    .map((row) => row.split('\t'))
+    .map(([id, name]) => ({ id: Number(id), name }));
+  const last = migrations.toSorted((a, b) => a.id - b.id).at(-1)?.name;
+  return last !== undefined && NAME.test(last) ? last : undefined;
+}
