@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { isError } from '../errors/index.js';
 import { cut } from './cut.js';
+import { OWN_TYPES } from './own-types.js';
 import { isSession } from './pooler.js';
 import { SessionStatements } from './session-statements.js';
 import { runUnprepared } from './statement-pool.js';
@@ -96,6 +97,7 @@ export class ControlConnection extends SessionStatements {
   static async open(settings: ControlConnectionSettings): Promise<ControlConnection> {
     const client = new pg.Client({
       ...settings.connection,
+      types: OWN_TYPES,
       application_name: settings.applicationName,
       options: `${settings.connection.options ?? ''} ${LOCK_TIMEOUT} ${SEARCH_PATH}`.trim(),
       keepAlive: true,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { readRows } from './own-types.js';
 
 /** Nobody listens to it but who finds out whether he can. */
 const PROBE_CHANNEL = 'cloacina_probe';
@@ -12,7 +13,7 @@ const PROBE_PATIENCE_MS = 1_000;
  * transaction mode another process each time.
  */
 export async function isPooled(client: pg.ClientBase): Promise<boolean> {
-  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  const rows = await readRows<{ pid: number }>(client, 'SELECT pg_backend_pid() AS pid');
   return rows[0]?.pid !== Reflect.get(client, 'processID');
 }
 

@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import pg from 'pg';
 import { PermissionError } from '../errors/index.js';
+import { readRows } from './own-types.js';
 
 export const READ_ONLY = '25006';
 
@@ -60,9 +61,8 @@ export async function explainReadOnly(
 async function readFacts(
   client: Pick<pg.ClientBase | pg.Pool, 'query'>,
 ): Promise<Facts | undefined> {
-  // The driver's types have one query for each kind of client.
-  const query = client.query.bind(client);
-  const { rows } = await query<Facts>(
+  const rows = await readRows<Facts>(
+    client,
     `SELECT pg_is_in_recovery() AS is_standby, s.source, session_user AS login, current_database() AS database
        FROM pg_catalog.pg_settings s WHERE s.name = 'default_transaction_read_only' AND s.setting = 'on'
       UNION ALL

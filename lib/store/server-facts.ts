@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { DataSource } from 'typeorm';
+import { readRows } from './own-types.js';
 
 /**
  * What TypeORM asks the server in three statements when a data source is initialised, unless it is there already, by
@@ -36,7 +37,7 @@ export async function initializeOnPool(pool: pg.Pool, dataSource: DataSource): P
 }
 
 async function readFacts(pool: pg.Pool): Promise<Facts> {
-  const { rows } = await pool.query<Record<string, string | null>>(READ_FACTS);
+  const rows = await readRows<Record<string, string | null>>(pool, READ_FACTS);
   const facts = new Map<string, string>();
   for (const [name, value] of Object.entries(rows[0] ?? {})) {
     if (value === null || value === '') continue;

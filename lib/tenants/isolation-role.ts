@@ -6,6 +6,7 @@ import { isolationPurpose } from './admin/role-purpose.js';
 import { isolationRoleName } from './admin/role-name.js';
 import { lockSchema } from './schema-lock.js';
 import { quoteIdentifier } from './schema-name.js';
+import { readRows } from '../store/own-types.js';
 
 /** What user code may do to the application's tables, and to those that the library, or its history, is in. */
 const DATA = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'] as const;
@@ -64,7 +65,8 @@ export async function ensureIsolationRole(isolated: IsolatedTenant): Promise<str
 type Queryable = Pick<pg.Pool, 'query'> | Pick<pg.ClientBase, 'query'>;
 
 async function readFacts(queryable: Queryable): Promise<Facts> {
-  const { rows } = await queryable.query<Facts>(
+  const rows = await readRows<Facts>(
+    queryable,
     `SELECT current_database() AS database, current_user AS login, session_user AS "sessionLogin",
             r.rolsuper OR r.rolcreaterole AS "mayCreateRoles",
             current_setting('server_version_num')::integer AS "serverVersion"
@@ -93,7 +95,8 @@ async function readRole(
   role: string,
   schema: string,
 ): Promise<RoleFacts | undefined> {
-  const { rows } = await queryable.query<RoleFacts>(
+  const rows = await readRows<RoleFacts>(
+    queryable,
     `SELECT NOT (r.rolcanlogin OR r.rolsuper OR r.rolcreatedb OR r.rolcreaterole OR r.rolreplication OR r.rolbypassrls
                  OR EXISTS (SELECT FROM pg_catalog.pg_auth_members m WHERE m.member = r.oid)) AS "isPlain",
             pg_has_role(session_user, r.oid, $3::text) AS "mayAssume",
@@ -114,7 +117,8 @@ async function deviations(
   role: string,
   schema: string,
 ): Promise<Deviation[]> {
-  const { rows } = await queryable.query<Deviation>(
+  const rows = await readRows<Deviation>(
+    queryable,
     `SELECT name, kind FROM (
        SELECT c.oid, c.relname AS name,
               CASE WHEN c.relkind = 'S' THEN 'sequence'

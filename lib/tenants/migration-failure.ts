@@ -9,6 +9,7 @@ import { CLOACINA_MIGRATIONS_TABLE } from '../store/migrations/index.js';
 import { isAway } from '../store/failure-kind.js';
 import { explainReadOnly, READ_ONLY, ReadOnlyLogin } from '../store/read-only.js';
 import { sqlState, SqlState } from '../store/sql-state.js';
+import { readRows } from '../store/own-types.js';
 
 /** Where it failed. */
 export interface FailedStep {
@@ -62,7 +63,8 @@ async function findMissingGrant({
   pool,
   schema,
 }: FailedStep): Promise<{ action: string; grant: string } | undefined> {
-  const { rows } = await pool.query<Rights>(
+  const rows = await readRows<Rights>(
+    pool,
     `SELECT current_user AS role, current_database() AS database, n.oid IS NOT NULL AS schema_exists,
             has_database_privilege(current_database(), 'CREATE') AS may_create_schema,
             has_schema_privilege(n.oid, 'USAGE') AS may_use, has_schema_privilege(n.oid, 'CREATE') AS may_create,

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { NotAllowedError } from '../errors/index.js';
 import { isAway } from '../store/failure-kind.js';
+import { readRows } from '../store/own-types.js';
 import { LOGIN_PURPOSE } from './admin/role-purpose.js';
 
 /** What can run a query: a pool, or the connection of a transaction. */
@@ -108,11 +109,12 @@ async function findTables(
   queryable: Queryable,
   requests: readonly HistoryRequest[],
 ): Promise<Map<string, FoundSchema>> {
-  const { rows } = await queryable.query<{
+  const rows = await readRows<{
     schema: string;
     table: string | null;
     owned_by: string | null;
   }>(
+    queryable,
     `SELECT n.nspname AS schema, c.relname AS table,
             (SELECT min(r.rolname::text) FROM pg_catalog.pg_roles r
               WHERE r.oid IN (n.nspowner, c.relowner) AND r.rolname <> current_user
@@ -138,7 +140,8 @@ async function readTables(
   tables: readonly { schema: string; table: string }[],
   applied: Map<string, Map<string, string[]>>,
 ): Promise<void> {
-  const { rows } = await queryable.query<{ no: number; names: string[] }>(
+  const rows = await readRows<{ no: number; names: string[] }>(
+    queryable,
     tables
       .map(({ schema, table }, no) => {
         const path = `${pg.escapeIdentifier(schema)}.${pg.escapeIdentifier(table)}`;

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { readRows } from '../store/own-types.js';
 
 /**
  * What the library has in a schema: whatever bears its prefix. It is asked of the catalog, not written out, so that
@@ -33,7 +34,8 @@ export async function findObjects(
   client: pg.ClientBase,
   schema: string,
 ): Promise<readonly MovableObject[]> {
-  const { rows } = await client.query<MovableObject>(
+  const rows = await readRows<MovableObject>(
+    client,
     `SELECT o.kind, o.name FROM (${OBJECTS}) o
        JOIN pg_catalog.pg_namespace n ON n.oid = o.namespace AND n.nspname = $1
       WHERE starts_with(o.raw, 'cloacina_')
@@ -49,7 +51,8 @@ export async function findCollisions(
   schema: string,
   target: string,
 ): Promise<readonly string[]> {
-  const { rows } = await client.query<{ name: string }>(
+  const rows = await readRows<{ name: string }>(
+    client,
     `SELECT there.relname AS name
        FROM pg_catalog.pg_class here
        LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = here.oid
@@ -95,7 +98,8 @@ export async function findLeaseHolder(
   client: pg.ClientBase,
   schema: string,
 ): Promise<LeaseHolder | undefined> {
-  const { rows } = await client.query<LeaseHolder>(
+  const rows = await readRows<LeaseHolder>(
+    client,
     `SELECT coalesce(name, instance_id::text) AS name,
             ceil(extract(epoch FROM expires_at - clock_timestamp()) * 1000)::float8 AS "expiresInMs"
        FROM ${pg.escapeIdentifier(schema)}.cloacina_runner_lease

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
+import { readRows } from '../store/own-types.js';
 
 /**
  * The 64-bit key of a schema's advisory lock. Advisory locks are per database already; the prefix keeps the library
@@ -24,7 +25,8 @@ export async function describeLockHolder(
   schema: string,
 ): Promise<string | undefined> {
   // A 64-bit key is shown as its halves, and as objsubid 1.
-  const { rows } = await pool.query<{ holder: string }>(
+  const rows = await readRows<{ holder: string }>(
+    pool,
     `SELECT format('backend %s (%s, %s)', l.pid, coalesce(nullif(a.application_name, ''), 'unnamed'),
                    coalesce(a.client_addr::text, 'local')) AS holder
        FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a USING (pid)

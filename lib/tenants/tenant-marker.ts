@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { isolationRoleNameSql } from './admin/role-name.js';
 import { CLOACINA_MIGRATIONS_TABLE } from '../store/migrations/index.js';
+import { readRows } from '../store/own-types.js';
 import { isTenantLogin } from './migration-history.js';
 
 /** A schema that has the library's tables, and the name of the tenant that is in it. */
@@ -39,12 +40,13 @@ const PREFIX = 'tenant: ';
  * Nor are those that have a login of their own: this one may use them, if it made them, and would have more rights.
  */
 export async function findTenants(pool: pg.Pool): Promise<FoundTenants> {
-  const { rows } = await pool.query<{
+  const rows = await readRows<{
     schema: string;
     comment: string | null;
     isolated: boolean;
     stranger: string | null;
   }>(
+    pool,
     `SELECT n.nspname AS schema, obj_description(c.oid, 'pg_class') AS comment,
             EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = ${isolationRoleNameSql('n.nspname')}) AS isolated,
             CASE WHEN NOT ${isTrusted('n.nspowner')} THEN pg_catalog.pg_get_userbyid(n.nspowner)::text
@@ -75,7 +77,8 @@ export async function existingSchemas(
   pool: pg.Pool,
   schemas: readonly string[],
 ): Promise<ReadonlySet<string>> {
-  const { rows } = await pool.query<{ schema: string }>(
+  const rows = await readRows<{ schema: string }>(
+    pool,
     'SELECT nspname AS schema FROM pg_catalog.pg_namespace WHERE nspname = ANY ($1::text[])',
     [schemas],
   );
@@ -87,7 +90,8 @@ export async function unkeptNames(
   pool: pg.Pool,
   tenants: readonly MarkedSchema[],
 ): Promise<MarkedSchema[]> {
-  const { rows } = await pool.query<{ schema: string; comment: string | null }>(
+  const rows = await readRows<{ schema: string; comment: string | null }>(
+    pool,
     `SELECT n.nspname AS schema, obj_description(c.oid, 'pg_class') AS comment
        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
       WHERE c.relname = $1 AND n.nspname = ANY ($2::text[])`,

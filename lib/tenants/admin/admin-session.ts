@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import pg from 'pg';
 import { connectionConfig, type ConnectionSource } from '../../store/connection-config.js';
+import { OWN_TYPES } from '../../store/own-types.js';
 import { quoteIdentifier } from '../schema-name.js';
 
 /** A connection of the login that may make schemas and roles, and what it is. */
@@ -28,6 +29,7 @@ export async function inAdminSession<T>(
 ): Promise<T> {
   const client = new pg.Client({
     ...connectionConfig(source),
+    types: OWN_TYPES,
     application_name: 'cloacina-admin',
     connectionTimeoutMillis: 10_000,
   });

@@ -7,6 +7,7 @@ import {
   TenantIncompleteError,
 } from '../../errors/index.js';
 import { connectionConfig, type ConnectionSource } from '../../store/connection-config.js';
+import { OWN_TYPES } from '../../store/own-types.js';
 import { createTenantDataSource } from '../../store/data-source.js';
 import { sqlState, SqlState } from '../../store/sql-state.js';
 import { CloacinaMigrator } from '../cloacina-migrator.js';
@@ -226,6 +227,7 @@ export async function migrateAsRole(
   const config = connectionConfig(source);
   const pool = new pg.Pool({
     ...config,
+    types: OWN_TYPES,
     options: `${config.options ?? ''} -c role=${username}`.trim(),
     application_name: 'cloacina-admin',
     connectionTimeoutMillis: 10_000,
