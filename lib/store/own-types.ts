@@ -35,7 +35,7 @@ export async function readRows<R extends object>(
   values: readonly unknown[] = [],
 ): Promise<R[]> {
   // The driver's types have one query for each kind of client.
-  const query = queryable.query.bind(queryable) as pg.Pool['query'];
+  const query = queryable.query.bind(queryable);
   const parameters = values.length === 0 ? {} : { values: [...values] };
   const { rows } = await query<R>({ text, ...parameters, types: OWN_TYPES });
   return rows;

@@ -57,8 +57,8 @@ export interface EnsureResult {
  *
  * The library's migrations and the application's have histories of their own (`cloacina_migrations`, `migrations`)
  * and transactions of their own: the library's are committed first. Within either, all pending migrations are applied
- * together or not at all, so a migration of the application cannot opt out of the transaction (`transaction = false`
- * is refused) and can't use what PostgreSQL forbids in one, such as `CREATE INDEX CONCURRENTLY`.
+ * together or not at all. A migration of the application that says `transaction = false`, as one with
+ * `CREATE INDEX CONCURRENTLY` must, is applied by itself under the same lock, between those before and after it.
  *
  * Any number of processes may call any of it at once.
  */

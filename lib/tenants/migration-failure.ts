@@ -20,6 +20,8 @@ export interface FailedStep {
   readonly began: number;
   /** The migration that was being applied or reverted. */
   readonly migration?: string | undefined;
+  /** What to do, where the schema is not as it was before. */
+  readonly advice?: string | undefined;
 }
 
 /** The failure as one of the library's errors, which carry the driver's code and message but not its `detail`. */
@@ -41,9 +43,12 @@ export async function explainFailure(failure: unknown, step: FailedStep): Promis
     if (missing !== undefined)
       return new PermissionError({ ...missing, schema }, { cause: failure });
   }
-  return new MigrationError(migration === undefined ? { schema } : { schema, migration }, {
-    cause: failure,
-  });
+  const facts = {
+    schema,
+    ...(migration === undefined ? {} : { migration }),
+    ...(step.advice === undefined ? {} : { advice: step.advice }),
+  };
+  return new MigrationError(facts, { cause: failure });
 }
 
 interface Rights {

@@ -13,6 +13,8 @@ export interface MigrationSet {
   readonly table: string;
   /** In the order in which they are applied. */
   readonly names: readonly string[];
+  /** Those that say `transaction = false`, because PostgreSQL allows what they do outside transactions only. */
+  readonly outside?: ReadonlySet<string>;
 }
 
 export const cloacinaMigrationSet: MigrationSet = {
@@ -25,16 +27,22 @@ export const cloacinaMigrationSet: MigrationSet = {
  * `name`, ordered by the timestamp at the end of it.
  */
 export function migrationSetOf(dataSource: DataSource, table: string): MigrationSet {
-  const names = Object.values(dataSource.options.migrations ?? []).flatMap((migration: unknown) =>
-    typeof migration === 'function' ? [nameOf(migration)] : [],
+  const found = Object.values(dataSource.options.migrations ?? []).flatMap((migration: unknown) =>
+    typeof migration === 'function' ? [describe(migration)] : [],
   );
-  return { table, names: names.sort((a, b) => timestampOf(a) - timestampOf(b)) };
+  const names = found.map(({ name }) => name).sort((a, b) => timestampOf(a) - timestampOf(b));
+  const outside = found.filter(({ isOutside }) => isOutside).map(({ name }) => name);
+  return { table, names, outside: new Set(outside) };
 }
 
 // oxlint-disable-next-line typescript/no-unsafe-function-type -- TypeORM's own type for a migration class
-function nameOf(migration: Function): string {
-  const own: unknown = Reflect.get(Object(Reflect.construct(migration, [])), 'name');
-  return typeof own === 'string' && own !== '' ? own : migration.name;
+function describe(migration: Function): { readonly name: string; readonly isOutside: boolean } {
+  const instance = Object(Reflect.construct(migration, [])) as object;
+  const own: unknown = Reflect.get(instance, 'name');
+  return {
+    name: typeof own === 'string' && own !== '' ? own : migration.name,
+    isOutside: Reflect.get(instance, 'transaction') === false,
+  };
 }
 
 function timestampOf(name: string): number {
@@ -89,6 +97,20 @@ function refuse(schema: string, unknown: readonly string[]): never {
 /** TypeORM's executor, which tells how far it came: it reports a failure without saying which migration it was. */
 export class ObservedMigrationExecutor extends MigrationExecutor {
   readonly applied: string[] = [];
+  /** The migrations to deal with; undefined: all of the data source. */
+  only: ReadonlySet<string> | undefined;
+
+  /** In a transaction TypeORM refuses migrations that say anything of it, also of those that say `true`. */
+  protected override getMigrations(): Migration[] {
+    const all = super.getMigrations();
+    const { only } = this;
+    if (only === undefined) return all;
+    const some = all.filter(({ name }) => only.has(name));
+    for (const { instance } of some) {
+      if (instance?.transaction === true) Reflect.deleteProperty(instance, 'transaction');
+    }
+    return some;
+  }
 
   protected override async insertExecutedMigration(
     queryRunner: QueryRunner,

@@ -44,9 +44,47 @@ class InsertTwice1736000000002 implements MigrationInterface {
   async down(): Promise<void> {}
 }
 
-class OutsideTransaction1736000000003 implements MigrationInterface {
+/** Advisory locks in the database while it was applied: that of the schema. */
+const locksMeanwhile: number[] = [];
+
+class IndexInvoice1736000000003 implements MigrationInterface {
   transaction = false;
-  async up(): Promise<void> {}
+  async up(queryRunner: QueryRunner): Promise<void> {
+    const locks = `SELECT count(*)::int AS n FROM pg_locks WHERE locktype = 'advisory' AND granted
+       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+    locksMeanwhile.push(((await queryRunner.query(locks)) as { n: number }[])[0]?.n ?? 0);
+    await queryRunner.query('CREATE INDEX CONCURRENTLY invoice_total ON invoice (total)');
+  }
+
+  async down(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query('DROP INDEX CONCURRENTLY invoice_total');
+  }
+}
+
+class IndexTwice1736000000006 implements MigrationInterface {
+  transaction = false;
+  async up(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query('CREATE UNIQUE INDEX CONCURRENTLY card_number ON card (number)');
+  }
+
+  async down(): Promise<void> {}
+}
+
+class CardsTwice1736000000004 implements MigrationInterface {
+  async up(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query('CREATE TABLE card (number text)');
+    await queryRunner.query(`INSERT INTO card VALUES ('4111-1111'), ('4111-1111')`);
+  }
+
+  async down(): Promise<void> {}
+}
+
+class AddNote1736000000007 implements MigrationInterface {
+  transaction = true;
+  async up(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query('ALTER TABLE invoice ADD COLUMN note text');
+  }
+
   async down(): Promise<void> {}
 }
 
@@ -157,13 +195,53 @@ test('that fail are rolled back together; the library stays, and the error shows
   });
 });
 
-test('cannot leave the transaction, neither by saying so nor by ending it', async () => {
+test('that want no transaction are applied between those that do, under the lock, by one process', async () => {
+  const schema = freshSchema();
+  const migrations = [CreateInvoice1736000000000, IndexInvoice1736000000003, AddNote1736000000007];
+  const names = migrations.map(({ name }) => name);
+  const options = { migrations, lockTimeoutMs: 100 };
+  await withTenant(schema, options, async ({ migrator }) => {
+    await withTenant(schema, options, async ({ migrator: another }) => {
+      const results = await Promise.all([migrator.ensure(), another.ensure()]);
+      expect(results.flatMap(({ applied }) => applied).sort()).toEqual([FIRST, ...names].sort());
+    });
+    expect(locksMeanwhile).toEqual([1]);
+    expect(await historyOf(admin, schema, 'migrations')).toEqual(names);
+    const { rows } = await admin.query(
+      `SELECT i.indisvalid AS valid FROM pg_index i WHERE i.indexrelid = $1::regclass`,
+      [`${schema}.invoice_total`],
+    );
+    expect(rows).toEqual([{ valid: true }]);
+  });
+  await withTenant(schema, { migrations: migrations.slice(0, 2) }, async ({ migrator }) => {
+    await admin.query(`DELETE FROM ${schema}.migrations WHERE name = $1`, [names[2]]);
+    expect(await migrator.revert()).toBe(names[1]);
+    expect(
+      (await admin.query(`SELECT to_regclass('${schema}.invoice_total') AS oid`)).rows,
+    ).toEqual([{ oid: null }]);
+  });
+});
+
+test('one of them that fails is named, with what is left of it', async () => {
   jest.spyOn(console, 'log').mockImplementation(() => undefined);
   const schema = freshSchema();
-  const migrations = [OutsideTransaction1736000000003];
+  const migrations = [CardsTwice1736000000004, IndexTwice1736000000006];
   await withTenant(schema, { migrations }, async ({ migrator }) => {
-    await expect(migrator.ensure()).rejects.toThrow(/OutsideTransaction.*transaction mode/);
+    const error: unknown = await migrator.ensure().catch((reason: unknown) => reason);
+    expect(error).toMatchObject({
+      code: 'MIGRATION',
+      migration: 'IndexTwice1736000000006',
+      cause: { code: '23505' },
+    });
+    expect(String(error)).toMatch(/what came before it is applied\. Drop what it left/);
+    expect(String(error)).not.toContain('4111');
+    expect(await migrator.pending()).toEqual(['IndexTwice1736000000006']);
   });
+});
+
+test('cannot leave the transaction by ending it', async () => {
+  jest.spyOn(console, 'log').mockImplementation(() => undefined);
+  const schema = freshSchema();
   await withTenant(schema, { migrations: [CommitsItself1736000000005] }, async ({ migrator }) => {
     await expect(migrator.ensure()).rejects.toThrow(/COMMIT or ROLLBACK from within/);
   });
