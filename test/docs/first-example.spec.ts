@@ -20,7 +20,10 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 it('runs as it is printed, and prints what the README says', async () => {
-  const { code } = await transform(example.code, { filename: 'main.ts', root: checkout });
+  const source = path.join(folder, 'main.ts');
+  writeFileSync(source, example.code);
+  // With the options of the project, which are found by the place of the source.
+  const { code } = await transform(example.code, { filename: source, root: checkout });
   const file = path.join(folder, 'main.js');
   writeFileSync(file, code);
   const database = await scratchDatabase();

@@ -8,17 +8,15 @@ const { default: Sequencer } = require('@jest/test-sequencer');
  */
 const SLOW = [
   'sample/starting',
-  'admin/interrupted-calls',
-  'migrations/killed-boots',
-  'runner/large-graphs',
+  'recovery/clocks',
+  'fleet/side-by-side',
   'recovery/leases-alone',
+  'recovery/budget',
+  'recovery/pool-exhausted',
   'recovery/lost-process',
   'idle/rounds',
   'docs/code-blocks',
-  'docs/first-example',
   'fairness/flood',
-  'store/prepared-statements',
-  'recovery/many-orphans',
 ];
 
 module.exports = class extends Sequencer {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { QueryRunner } from 'typeorm';
 import { describeDefinition } from '../../../lib/discovery/describe-workflow.js';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
@@ -87,6 +88,8 @@ async function serve(schema: string): Promise<void> {
       const { status, error } = await runner.execute('order', { by: process.pid });
       if (status !== 'Completed') throw new Error(`${status}: ${error?.message}`);
       tell({ kind: 'completed', count: ++count });
+      // Work goes on all the while, and leaves the processor to those that boot.
+      await delay(50);
     }
   };
   await Promise.all([start(), start(), start(), start()]);
