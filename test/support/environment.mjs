@@ -6,6 +6,10 @@ import { endWithParent } from './end-with-parent.mjs';
 // A worker whose run was killed would go on alone, for as long as its tests wait for a server that is gone.
 endWithParent();
 
+// A worker that has nothing left to do takes down the heap of every file that it ran. That takes longer than jest waits
+// before it kills it, and says that tests leak.
+if (process.send !== undefined) process.once('beforeExit', () => process.exit());
+
 // Between two files: jest has handlers of its own while tests run. A client that a failed test left open, and that does
 // not listen for errors, would end the worker when its database goes, and jest would run the file again and again.
 process.on('uncaughtException', (error) => {
