@@ -3,7 +3,7 @@ import { NonRetryableError } from '../../../lib/errors/index.js';
 import { STATEMENTS } from '../../faults/workload/failpoints.js';
 import { illegalHistories } from '../../faults/workload/legal-history.js';
 import { aborted } from '../../support/gate.js';
-import { processEngineOf } from '../../support/open-tenant.js';
+import { processEngineOf, stopRounds } from '../../support/open-tenant.js';
 import { FULL_SIZE } from '../../support/sizes.js';
 import { waitFor } from '../../support/wait-for.js';
 import { Scene, type Handler } from './zombie-scene.js';
@@ -92,7 +92,9 @@ const KINDS: Record<string, Kind> = {
     zombie: byZombie,
     before: 'SET started_at = clock_timestamp()\n',
     fence: ['claim_token = $3::bigint', '$3::bigint IS NOT NULL'],
-    started: async ({ zombie, lostTwice }) => {
+    started: async ({ zombie, survivor, lostTwice }) => {
+      // Whose own look would find it due as well, and might be first.
+      stopRounds(survivor);
       await lostTwice();
       zombie.engine.dispatch();
     },
