@@ -34,6 +34,9 @@ export interface LoginPools {
  * order of the batch. A planner that looks at a table while it is small or freshly emptied prefers to read all of
  * it, and keeps that plan while the table grows; so it is told that only the keys are worth using, and plans once.
  *
+ * Every table is named with its schema; functions and operators are found in pg_catalog alone, whatever another role has
+ * put into `public` under their names.
+ *
  * A statement that waits two seconds for a row fails and is sent again in halves, so that one locked row delays
  * itself and not a whole batch.
  */
@@ -44,6 +47,7 @@ const STATEMENT_SETTINGS = [
   'plan_cache_mode=force_generic_plan',
   'jit=off',
   'lock_timeout=2000',
+  'search_path=pg_catalog,pg_temp',
 ]
   .map((setting) => `-c ${setting}`)
   .join(' ');
