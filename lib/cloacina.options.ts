@@ -25,6 +25,12 @@ export interface CloacinaSharedOptions {
    * leaves that to leases alone.
    */
   controlConnection?: boolean;
+  /**
+   * Whether a boot creates and migrates the schema. Default true. False, for a login that may not: the boot only checks
+   * that the schema is current, and ends with a MigrationError that lists what is pending. `CloacinaMigrator.run()` and
+   * `CloacinaTenants.migrateAll()` apply it nevertheless.
+   */
+  migrate?: boolean;
   /** Connections of the pool that all tenants on one login share, at least 3, default 10. The largest wins. */
   poolSize?: number;
   /**

@@ -120,15 +120,26 @@ export class UnreadableDefinitionError extends CloacinaError {
   }
 }
 
-/** A migration failed; its transaction was rolled back, so the schema is as it was before the run. */
+/**
+ * A migration failed. Its transaction was rolled back, so the schema is as it was before the run, unless the message says
+ * something else. Or, with `migrate: false`, the schema is not current: `pending` lists what it lacks.
+ */
 export class MigrationError extends CloacinaError {
   readonly schema: string;
   /** The migration that failed; undefined when the failure was not in one. */
   readonly migration: string | undefined;
+  /** Migrations that were not applied, because the option `migrate` is false. */
+  readonly pending: readonly string[];
 
-  /** @param advice - what to do, as a sentence */
+  /** @param facts - `advice` is what to do, as a sentence; with `pending` nothing failed, the schema is only checked */
   constructor(
-    facts: { readonly schema: string; readonly migration?: string; readonly advice?: string },
+    facts: {
+      readonly schema: string;
+      readonly migration?: string;
+      readonly advice?: string;
+      readonly pending?: readonly string[];
+      readonly isMissing?: boolean;
+    },
     options?: ErrorOptions,
   ) {
     const which =
@@ -138,13 +149,28 @@ export class MigrationError extends CloacinaError {
     const why = options?.cause === undefined ? '' : `: ${describeError(options.cause)}`;
     super(
       'MIGRATION',
-      `${which} of schema ${JSON.stringify(facts.schema)} failed${why}. ` +
-        (facts.advice ?? 'The schema is as it was before; put the cause right and boot again.'),
+      notCurrent(facts) ??
+        `${which} of schema ${JSON.stringify(facts.schema)} failed${why}. ` +
+          (facts.advice ?? 'The schema is as it was before; put the cause right and boot again.'),
       options,
     );
     this.schema = facts.schema;
     this.migration = facts.migration;
+    this.pending = Object.freeze([...(facts.pending ?? [])]);
   }
+}
+
+function notCurrent(facts: {
+  readonly schema: string;
+  readonly pending?: readonly string[];
+  readonly isMissing?: boolean;
+}): string | undefined {
+  if (facts.pending === undefined) return undefined;
+  const lacks = facts.isMissing === true ? 'does not exist' : 'is not current';
+  return (
+    `Schema ${JSON.stringify(facts.schema)} ${lacks}, and the option "migrate" is false. Pending: ` +
+    `${facts.pending.join(', ')}. Run CloacinaMigrator.run() with a login that may migrate, then boot again.`
+  );
 }
 
 /** The login that the application uses may not do what the library needs. */

@@ -56,6 +56,7 @@ export const SHARED_CHECKS: Checks<CloacinaSharedOptions> = {
   connection: anything,
   controlUrl: databaseUrl,
   controlConnection: flag,
+  migrate: flag,
   poolSize: wholeNumber(MIN_POOL_SIZE),
   maxConcurrentTasks: wholeNumber(0),
   enableRecovery: flag,

@@ -32,6 +32,7 @@ export interface ResolvedTenantOptions {
   readonly connection: Partial<PostgresConnectionOptions>;
   readonly controlUrl?: string;
   readonly controlConnection: boolean;
+  readonly migrate: boolean;
   /** Of the pool that all tenants on this login share: the largest of theirs wins. */
   readonly poolSize: number;
   /** Tasks of this tenant that run at once in this process. */
@@ -111,6 +112,7 @@ export function resolveTenantOptions(
       ...server.leadsTo,
       ...(controlUrl === undefined ? {} : { controlUrl }),
       controlConnection: inherited.controlConnection ?? true,
+      migrate: inherited.migrate ?? true,
       poolSize: inherited.poolSize ?? defaults.DEFAULT_POOL_SIZE,
       maxConcurrentTasks: options.maxConcurrentTasks ?? defaults.DEFAULT_TENANT_CONCURRENCY,
       enableRecovery: inherited.enableRecovery ?? true,

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type pg from 'pg';
 import type { DataSource } from 'typeorm';
-import { InvalidArgumentError, NotAllowedError } from '../errors/index.js';
+import { InvalidArgumentError, MigrationError, NotAllowedError } from '../errors/index.js';
 import { APPLICATION_MIGRATIONS_TABLE } from '../store/migrations/index.js';
 import { initializeOnPool } from '../store/server-facts.js';
 import { createMigrationDataSource } from './migration-data-source.js';
@@ -37,6 +37,8 @@ export interface MigratorSettings {
   readonly initialize?: () => Promise<unknown>;
   /** False: a schema that isn't there is an error. Default: it is created. */
   readonly mayCreate?: boolean;
+  /** False: a boot only checks that nothing is pending. Default: it creates and migrates. */
+  readonly mayMigrateAtBoot?: boolean;
   /** Whether this process starts and claims there. Default: it doesn't. */
   readonly isServed?: () => boolean;
   /** How long one wait for another process that migrates the schema takes before it is logged, in milliseconds. */
@@ -73,6 +75,11 @@ export class CloacinaMigrator {
   /** @internal */
   get tenant(): string {
     return this.settings.tenant;
+  }
+
+  /** @internal */
+  get mayMigrateAtBoot(): boolean {
+    return this.settings.mayMigrateAtBoot ?? true;
   }
 
   /** @internal Tenants on one pool are looked at together. */
@@ -166,6 +173,19 @@ export class CloacinaMigrator {
   /** @internal What to read to know whether there is anything to do, for many tenants in one go. */
   historyRequest(): HistoryRequest {
     return { schema: this.settings.schema, tables: this.sets().map((set) => set.table) };
+  }
+
+  /**
+   * @internal What a boot does with `migrate: false`.
+   * @throws MigrationError with what is pending
+   */
+  async check(known?: SchemaHistory): Promise<void> {
+    const { schema } = this.settings;
+    const history = known ?? (await this.readHistory());
+    assertUsable(schema, history);
+    const pending = this.sets().flatMap((set) => pendingOf(set, history));
+    if (history.schemaExists && pending.length === 0) return;
+    throw new MigrationError({ schema, pending, isMissing: !history.schemaExists });
   }
 
   /** @internal The rest of {@link ensure}, for who has read the history already. */

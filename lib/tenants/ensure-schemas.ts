@@ -15,6 +15,8 @@ export type EnsureOutcome =
 export interface EnsureSchemasOptions {
   /** Schemas that are migrated at once, over all pools; default {@link MIGRATIONS_AT_ONCE}. */
   readonly concurrency?: number;
+  /** A tenant is opened: whether anything is applied is up to its option `migrate`. Default: it is. */
+  readonly atBoot?: boolean;
   /** Told of each tenant as soon as it is through. Must not throw. */
   readonly onOutcome?: (outcome: EnsureOutcome) => void;
 }
@@ -29,14 +31,14 @@ export const MIGRATIONS_AT_ONCE = 4;
  */
 export async function ensureSchemas(
   migrators: readonly CloacinaMigrator[],
-  { concurrency = MIGRATIONS_AT_ONCE, onOutcome }: EnsureSchemasOptions = {},
+  { concurrency = MIGRATIONS_AT_ONCE, atBoot = false, onOutcome }: EnsureSchemasOptions = {},
 ): Promise<EnsureOutcome[]> {
   const known = await readAll(migrators);
   const outcomes: EnsureOutcome[] = [];
   const queue = migrators.entries();
   const worker = async (): Promise<void> => {
     for (const [index, migrator] of queue) {
-      const outcome = await ensureOne(migrator, known.get(migrator));
+      const outcome = await ensureOne(migrator, known.get(migrator), atBoot);
       outcomes[index] = outcome;
       onOutcome?.(outcome);
     }
@@ -85,9 +87,17 @@ async function readTogether(
   }
 }
 
-async function ensureOne(migrator: CloacinaMigrator, known: Known): Promise<EnsureOutcome> {
+async function ensureOne(
+  migrator: CloacinaMigrator,
+  known: Known,
+  atBoot: boolean,
+): Promise<EnsureOutcome> {
   if (known instanceof DatabaseUnavailableError) return { migrator, error: known };
   try {
+    if (atBoot && !migrator.mayMigrateAtBoot) {
+      await migrator.check(known);
+      return { migrator, result: { schemaCreated: false, applied: [] } };
+    }
     const result = await (known === undefined ? migrator.ensure() : migrator.ensureFrom(known));
     return { migrator, result };
   } catch (error) {

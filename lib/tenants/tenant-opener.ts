@@ -76,6 +76,7 @@ export class TenantOpener {
       dataSource,
       initialize: () => initializeOnPool(pool, dataSource),
       mayCreate: !isDiscovered,
+      mayMigrateAtBoot: options.migrate ?? true,
       isServed: () => served?.isDraining === false,
     });
     const together = this.togetherOn(login);
@@ -231,6 +232,7 @@ async function migrateTogether(
 ): Promise<void> {
   const byMigrator = new Map(batch.map((gathered) => [gathered.item, gathered]));
   await ensureSchemas([...byMigrator.keys()], {
+    atBoot: true,
     onOutcome: ({ migrator, result, error }) => {
       const gathered = byMigrator.get(migrator);
       if (result === undefined) gathered?.reject(error);

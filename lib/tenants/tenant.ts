@@ -21,6 +21,8 @@ export interface HostedTenantOptions extends ConnectionSource {
   readonly schema: string;
   readonly controlUrl?: string | undefined;
   readonly controlConnection: boolean;
+  /** Whether the schema is created and migrated when the tenant is opened. Default true. */
+  readonly migrate?: boolean;
   readonly enableRecovery: boolean;
   readonly maxRecoveryAttempts: number;
   readonly poolSize: number;

@@ -41,6 +41,7 @@ describe('resolveTenantOptions', () => {
       databaseUrl: URL,
       connection: {},
       controlConnection: true,
+      migrate: true,
       poolSize: 10,
       maxConcurrentTasks: 10,
       enableRecovery: true,
