@@ -29,6 +29,7 @@ export {
   ClaimLostError,
   CloacinaError,
   ConfigurationError,
+  ConnectionsExhaustedError,
   ContextTooLargeError,
   DatabaseRefusedError,
   DatabaseUnavailableError,

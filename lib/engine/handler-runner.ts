@@ -143,7 +143,7 @@ export class HandlerRunner {
           dataSource: store.dataSource,
           manager: transaction.manager,
         });
-        handled = Promise.resolve(this.invoke(attempt, run.context));
+        handled = Promise.resolve(this.invoke(attempt, run.context, transaction));
         const result = this.finish(attempt, run.context, await handled);
         run.handledAt = performance.now();
         await transaction.assertOpen();
@@ -243,13 +243,16 @@ export class HandlerRunner {
     this.parts.settlement.returnClaim(claim, 'giveBack', pauseMs);
   }
 
-  private invoke(attempt: Attempt, context: RunningTask): unknown {
+  private invoke(attempt: Attempt, context: RunningTask, transaction?: TaskTransaction): unknown {
     const { claim } = attempt;
     const handler = claim.definition.handlers[claim.task.no];
     if (handler === undefined) throw new Error(`No handler for task "${claim.task.name}".`);
     attempt.begin();
     // What happens to start a task (a request, another task) is not what it runs in.
-    return this.scope.runInAsyncScope(() => runInTask(context, () => handler.run(context)));
+    return this.scope.runInAsyncScope(() => {
+      const run = (): unknown => runInTask(context, () => handler.run(context));
+      return transaction === undefined ? run() : transaction.within(run);
+    });
   }
 
   /** Turns what the handler returned into its outcome; throws what has to count as the handler's failure. */

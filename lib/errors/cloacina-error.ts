@@ -35,6 +35,7 @@ export type CloacinaErrorCode =
   // the database
   | 'DATABASE_UNAVAILABLE'
   | 'DATABASE_REFUSED'
+  | 'CONNECTIONS_EXHAUSTED'
   | 'MIGRATION'
   | 'TABLES_MISSING'
   | 'UNREADABLE_DEFINITION'

@@ -84,6 +84,38 @@ export class DatabaseRefusedError extends CloacinaError {
   }
 }
 
+/**
+ * Code that runs in a transaction asked for a second connection, and all that the pool has for user code were held by
+ * such code; or none came free in time. To wait on would be to wait for itself.
+ */
+export class ConnectionsExhaustedError extends CloacinaError {
+  readonly schema: string;
+  /** How many connections of the pool user code has. */
+  readonly connections: number;
+  /** How long was waited for another one, in milliseconds. */
+  readonly waitedMs: number;
+
+  constructor(facts: {
+    readonly schema: string;
+    readonly connections: number;
+    readonly waitedMs: number;
+  }) {
+    const what =
+      facts.waitedMs === 0
+        ? `and all ${facts.connections} connections that handlers may have are held by transactions that wait for another one`
+        : `and none of the ${facts.connections} connections that handlers may have came free for ${facts.waitedMs} ms`;
+    super(
+      'CONNECTIONS_EXHAUSTED',
+      `A second connection was asked for within a transaction of schema ${JSON.stringify(facts.schema)}, ${what}. Use the ` +
+        "transaction's own manager (context.manager in a transactional task) in place of the data source, or raise " +
+        'poolSize.',
+    );
+    this.schema = facts.schema;
+    this.connections = facts.connections;
+    this.waitedMs = facts.waitedMs;
+  }
+}
+
 /** The tenant's schema hasn't the library's tables any more, though it had at boot. Nothing was written. */
 export class TablesMissingError extends CloacinaError {
   readonly schema: string;

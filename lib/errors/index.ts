@@ -7,6 +7,7 @@ export {
   SchemaNameError,
 } from './configuration-errors.js';
 export {
+  ConnectionsExhaustedError,
   DatabaseRefusedError,
   DatabaseUnavailableError,
   MigrationError,

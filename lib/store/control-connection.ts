@@ -5,6 +5,7 @@ import { isError } from '../errors/index.js';
 import { cut } from './cut.js';
 import { OWN_TYPES } from './own-types.js';
 import { isSession } from './pooler.js';
+import { FIXED_PATH } from './pools.js';
 import { SessionStatements } from './session-statements.js';
 import { runUnprepared } from './statement-pool.js';
 import { heldLocks, LIVENESS_LOCK_CLASS } from './statements/liveness-locks.js';
@@ -41,8 +42,7 @@ const CLOSE_PATIENCE_MS = 1_000;
  * A schema that somebody has locked (a migration, say) must not hold up the others: their statements go without it.
  */
 const LOCK_TIMEOUT = '-c lock_timeout=500';
-/** What is in the schemas that the login looks through by itself (`public`, that of its name) may be a stranger's. */
-const SEARCH_PATH = '-c search_path=pg_catalog,pg_temp';
+const SEARCH_PATH = `-c ${FIXED_PATH}`;
 
 /** What the driver says of a statement that was not answered in time. */
 const NOT_ANSWERED = 'Query read timeout';

@@ -2,13 +2,15 @@ import type pg from 'pg';
 import {
   DataSource,
   type DataSourceOptions,
+  type EntityManager,
   type EntitySchema,
   type MigrationInterface,
 } from 'typeorm';
+import { runWithin } from './connection-limit.js';
 import { cloacinaEntities } from './entities/index.js';
 import { APPLICATION_MIGRATIONS_TABLE } from './migrations/index.js';
 import { NO_NATIVE_DRIVER, sharedPoolDriver } from './shared-pool-driver.js';
-import type { TenantRole } from './user-connection.js';
+import { placeOf, type TenantRole } from './user-connection.js';
 
 type PostgresOptions = Extract<DataSourceOptions, { type: 'postgres' }>;
 
@@ -77,11 +79,27 @@ export function createTenantDataSource(settings: CreateTenantDataSource): DataSo
     dropSchema: false,
     migrationsRun: false,
   });
+  tellTransactionsApart(dataSource);
   // Accessors of TypeORM's that throw with every other database, also when a module only walks its providers.
   return Object.defineProperties(dataSource, {
     mongoManager: { value: undefined },
     sqljsManager: { value: undefined },
   });
+}
+
+/** Code in a transaction has a connection, which matters when it asks for a second one (see `ConnectionLimit`). */
+function tellTransactionsApart({ manager }: DataSource): void {
+  const transaction = manager.transaction.bind(manager) as (...args: unknown[]) => Promise<unknown>;
+  const within = (...args: unknown[]): Promise<unknown> => {
+    const work = args.at(-1);
+    if (typeof work !== 'function') return transaction(...args);
+    return transaction(...args.slice(0, -1), async (inner: EntityManager) => {
+      const client = (await inner.queryRunner?.connect()) as pg.ClientBase | undefined;
+      const place = client === undefined ? undefined : placeOf(client);
+      return runWithin(place, () => work(inner) as unknown);
+    });
+  };
+  Reflect.set(manager, 'transaction', within);
 }
 
 function permittedOptions(options: TenantDataSourceOptions): TenantDataSourceOptions {

@@ -30,6 +30,12 @@ export interface LoginPools {
 }
 
 /**
+ * The library's statements qualify their tables; so functions, operators and types are PostgreSQL's own, whatever stands
+ * in a schema of the login's path.
+ */
+export const FIXED_PATH = 'search_path=pg_catalog';
+
+/**
  * Settings of the connections for hot statements. These find their rows by primary key, one after the other in the
  * order of the batch. A planner that looks at a table while it is small or freshly emptied prefers to read all of
  * it, and keeps that plan while the table grows; so it is told that only the keys are worth using, and plans once.
@@ -47,7 +53,7 @@ const STATEMENT_SETTINGS = [
   'plan_cache_mode=force_generic_plan',
   'jit=off',
   'lock_timeout=2000',
-  'search_path=pg_catalog,pg_temp',
+  FIXED_PATH,
 ]
   .map((setting) => `-c ${setting}`)
   .join(' ');

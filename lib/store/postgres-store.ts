@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import type { DataSource, EntityManager } from 'typeorm';
+import { runWithin } from './connection-limit.js';
 import { answered } from './cut.js';
 import { PostgresDefinitionStore } from './definition-store.js';
 import { ExecutionReads } from './execution-reads.js';
@@ -9,7 +10,6 @@ import type { LoginPools } from './pools.js';
 import { inPoolTransaction } from './pool-transaction.js';
 import { forgetLostPlan, hasLostPlan } from './prepared-statements.js';
 import { PostgresRecoveryStore } from './recovery-store.js';
-import { asLogin } from './user-connection.js';
 import { TenantStatements } from './statement-pool.js';
 import { leaseValues } from './statements/lease-clause.js';
 import { beginSuspect, SUSPECT_AFTER } from './statements/begin-suspect.js';
@@ -85,6 +85,7 @@ import type {
   TimedOutExecution,
 } from './store.js';
 import { assertStillOpen, runInTenantTransaction } from './tenant-transaction.js';
+import { asLogin, placeOf } from './user-connection.js';
 
 /** A transaction around a handler that stays silent for so long has lost its process. */
 const IDLE_IN_TRANSACTION_MS = 600_000;
@@ -228,6 +229,7 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
           get hasLostPlan() {
             return hasLostPlan(client);
           },
+          within: (inner) => runWithin(placeOf(client), inner),
           assertOpen: () => assertStillOpen(client),
           complete: (outcomes, lease) =>
             asLogin(client, (connection) =>

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { ConnectionLimit } from './connection-limit.js';
+import { ConnectionLimit, type Place } from './connection-limit.js';
 import {
   askFacts,
   forgetFacts,
@@ -45,7 +45,7 @@ export interface PoolUser extends PathOwner {
  * An object like the `pg` module whose `Pool` hands out clients of a pool that exists already. So each tenant has a
  * TypeORM data source of its own, with its own entities and schema, and a thousand of them share ten connections.
  *
- * All data sources on one pool share one limit; a user that finds it reached waits. A connection that another tenant's
+ * All data sources on one pool share one limit; a user that finds it reached waits for its tenant's turn. A connection that another tenant's
  * user code had is cleaned before it is handed out, and each has the tenant's `search_path`.
  */
 export function sharedPoolDriver(pool: pg.Pool, user: PoolUser): SharedPoolDriver {
@@ -53,7 +53,11 @@ export function sharedPoolDriver(pool: pg.Pool, user: PoolUser): SharedPoolDrive
   return {
     Pool: class SharedPool {
       connect(callback: ConnectCallback): void {
-        limit.enter((leave) => checkOut(pool, user, leave, callback));
+        limit.enter(
+          user.schema,
+          (leave, place) => checkOut(pool, user, { leave, place }, callback),
+          (refusal) => callback(refusal),
+        );
       }
 
       /** Every data source adds a listener for errors; the shared pool has the one below and needs no more. */
@@ -91,7 +95,7 @@ function limitOf(pool: pg.Pool): ConnectionLimit {
 function checkOut(
   pool: pg.Pool,
   user: PoolUser,
-  leave: () => void,
+  { leave, place }: { readonly leave: () => void; readonly place: Place },
   callback: ConnectCallback,
 ): void {
   // Not the pool's own method, which cleans for the library what user code has had: here it may be the same tenant's.
@@ -103,8 +107,8 @@ function checkOut(
     }
     watchTransactions(client);
     watchCommands(pool, client);
-    const handOut = (forUser: ConnectionUser): void =>
-      callback(undefined, userConnection(client, forUser), (reason) => {
+    const handOut = (forUser: PreparedUser): void =>
+      callback(undefined, userConnection(client, { ...forUser, place }), (reason) => {
         forgetUser(client);
         giveBack(client, reason, (unusable) => {
           try {
@@ -126,12 +130,14 @@ function checkOut(
   });
 }
 
+type PreparedUser = Omit<ConnectionUser, 'place'>;
+
 /** At once where the same tenant had the connection last. */
 function prepare(
   pool: pg.Pool,
   client: pg.PoolClient,
   user: PoolUser,
-  finish: (error: Error | undefined, user: ConnectionUser | undefined) => void,
+  finish: (error: Error | undefined, user: PreparedUser | undefined) => void,
 ): void {
   const withFacts = (error: Error | undefined, facts: PoolFacts | undefined): void => {
     if (facts === undefined) {

@@ -125,6 +125,8 @@ export interface TaskTransaction {
   readonly manager: EntityManager;
   /** It failed by no fault of the handler: the server had lost a statement that the library had prepared there. */
   readonly hasLostPlan: boolean;
+  /** Runs the code that has the transaction's connection: it is told apart when it asks for another one. */
+  within<T>(work: () => T): T;
   /** Rejects when the transaction has failed or ended inside the handler: nothing more can be part of it. */
   assertOpen(): Promise<void>;
   complete(outcomes: readonly Outcome[], lease: LeaseWrite): Promise<CompletionResult>;

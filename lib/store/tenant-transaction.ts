@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
+import { runOutside } from './connection-limit.js';
 import { answered, cut } from './cut.js';
 import { withinLimits } from './overdue-transaction.js';
 import { transactionStatus, whenSettled } from './transaction-status.js';
@@ -41,7 +42,10 @@ export async function runInTenantTransaction<T>(
 ): Promise<T> {
   const queryRunner = dataSource.createQueryRunner();
   try {
-    const client = loginConnection((await queryRunner.connect()) as pg.ClientBase);
+    const connect = (): Promise<unknown> => queryRunner.connect();
+    // A task may be begun by what another one's handler did, and is no part of that.
+    const connection = await (options.as === 'tenant' ? runOutside(connect) : connect());
+    const client = loginConnection(connection as pg.ClientBase);
     return await withinLimits(client, () => runOn(queryRunner, client, schema, work, options));
   } finally {
     await queryRunner.release();

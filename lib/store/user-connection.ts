@@ -1,4 +1,5 @@
 import pg from 'pg';
+import type { Place } from './connection-limit.js';
 import { noteText } from './session-state.js';
 import {
   takeTransactionEnd,
@@ -34,6 +35,7 @@ export interface ConnectionUser {
   readonly path: string;
   /** A pooler answers for the server: settings hold within a transaction only. */
   readonly isPooled: boolean;
+  readonly place: Place;
 }
 
 /** Of a wrapped connection, the one beneath it. */
@@ -79,6 +81,11 @@ export function forgetUser(client: pg.ClientBase): void {
 /** The `search_path` of the connection's user, quoted. Undefined for a connection that isn't a tenant's. */
 export function userPath(client: pg.ClientBase): string | undefined {
   return bound.get(loginConnection(client))?.user.path;
+}
+
+/** The connection as one of those that user code may have. Undefined for a connection that isn't a tenant's. */
+export function placeOf(client: pg.ClientBase): Place | undefined {
+  return bound.get(loginConnection(client))?.user.place;
 }
 
 /**

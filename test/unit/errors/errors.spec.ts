@@ -146,6 +146,13 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
       'log has the details.',
   ],
   [
+    new errors.ConnectionsExhaustedError({ schema: 's', connections: 4, waitedMs: 0 }),
+    'CONNECTIONS_EXHAUSTED',
+    'A second connection was asked for within a transaction of schema "s", and all 4 connections that handlers may have ' +
+      "are held by transactions that wait for another one. Use the transaction's own manager (context.manager in a " +
+      'transactional task) in place of the data source, or raise poolSize.',
+  ],
+  [
     new errors.MigrationError({ schema: 's', migration: 'M1' }, { cause }),
     'MIGRATION',
     'Migration "M1" of schema "s" failed: cause. The schema is as it was before; put the cause right and boot again.',
