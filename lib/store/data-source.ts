@@ -90,15 +90,15 @@ export function createTenantDataSource(settings: CreateTenantDataSource): DataSo
 /** Code in a transaction has a connection, which matters when it asks for a second one (see `ConnectionLimit`). */
 function tellTransactionsApart({ manager }: DataSource): void {
   const transaction = manager.transaction.bind(manager) as (...args: unknown[]) => Promise<unknown>;
-  const within = (...args: unknown[]): Promise<unknown> => {
-    const work = args.at(-1);
-    if (typeof work !== 'function') return transaction(...args);
-    return transaction(...args.slice(0, -1), async (inner: EntityManager) => {
-      const client = (await inner.queryRunner?.connect()) as pg.ClientBase | undefined;
-      const place = client === undefined ? undefined : placeOf(client);
-      return runWithin(place, () => work(inner) as unknown);
-    });
-  };
+  const wrapped = (work: unknown): unknown =>
+    typeof work !== 'function'
+      ? work
+      : async (inner: EntityManager): Promise<unknown> => {
+          const client = (await inner.queryRunner?.connect()) as pg.ClientBase | undefined;
+          const place = client === undefined ? undefined : placeOf(client);
+          return runWithin(place, () => work(inner) as unknown);
+        };
+  const within = (...args: unknown[]): Promise<unknown> => transaction(...args.map(wrapped));
   Reflect.set(manager, 'transaction', within);
 }
 
