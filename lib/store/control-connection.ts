@@ -41,8 +41,7 @@ const CLOSE_PATIENCE_MS = 1_000;
 /**
  * A schema that somebody has locked (a migration, say) must not hold up the others: their statements go without it.
  */
-const LOCK_TIMEOUT = '-c lock_timeout=500';
-const SEARCH_PATH = `-c ${FIXED_PATH}`;
+const SETTINGS = `-c lock_timeout=500 -c ${FIXED_PATH}`;
 
 /** What the driver says of a statement that was not answered in time. */
 const NOT_ANSWERED = 'Query read timeout';
@@ -99,7 +98,7 @@ export class ControlConnection extends SessionStatements {
       ...settings.connection,
       types: OWN_TYPES,
       application_name: settings.applicationName,
-      options: `${settings.connection.options ?? ''} ${LOCK_TIMEOUT} ${SEARCH_PATH}`.trim(),
+      options: `${settings.connection.options ?? ''} ${SETTINGS}`.trim(),
       keepAlive: true,
       connectionTimeoutMillis: 5_000,
       query_timeout: settings.answerTimeoutMs,

@@ -31,17 +31,14 @@ export interface LoginPools {
 
 /**
  * The library's statements qualify their tables; so functions, operators and types are PostgreSQL's own, whatever stands
- * in a schema of the login's path.
+ * in a schema of the login's path. Temporary objects, which would come first, come last.
  */
-export const FIXED_PATH = 'search_path=pg_catalog';
+export const FIXED_PATH = 'search_path=pg_catalog,pg_temp';
 
 /**
  * Settings of the connections for hot statements. These find their rows by primary key, one after the other in the
  * order of the batch. A planner that looks at a table while it is small or freshly emptied prefers to read all of
  * it, and keeps that plan while the table grows; so it is told that only the keys are worth using, and plans once.
- *
- * Every table is named with its schema; functions and operators are found in pg_catalog alone, whatever another role has
- * put into `public` under their names.
  *
  * A statement that waits two seconds for a row fails and is sent again in halves, so that one locked row delays
  * itself and not a whole batch.
