@@ -85,7 +85,8 @@ export class CloacinaAdmin {
    * @throws TenantExistsError when the tenant is complete, unless `password` is given and is its password
    * @throws SchemaNameError, InvalidArgumentError for names and passwords that are refused, or in use otherwise
    * @throws PermissionError when the login lacks a right; NotAllowedError when everybody may create objects in a schema
-   * @throws TenantIncompleteError when it could not be finished, or is being removed
+   * @throws TenantIncompleteError when it could not be finished, is being removed, or its login has dropped the library's
+   *   tables: its own process makes them again, since nothing in its schema is run with this login's rights
    */
   async createTenant(options: CreateTenantOptions): Promise<TenantCredentials> {
     const names = checkNames(options);
@@ -140,7 +141,8 @@ export class CloacinaAdmin {
   /**
    * Removes a tenant for good: its schema with everything in it, its role, and what that role was granted. Work stops
    * first: nothing new is started or claimed, in any process; what runs may end within `drain`; then the role's
-   * connections are ended.
+   * connections are ended. A tenant whose login has changed the library's tables (triggers, views, policies) is not
+   * waited for, because this login must not run what is there.
    *
    * May be called again after it was interrupted at any point. For a tenant of which there is nothing it resolves
    * with an empty list.
@@ -176,7 +178,7 @@ export class CloacinaAdmin {
 
   /**
    * The schemas of the database that hold the library's tables, with the newest migration that was applied to each;
-   * `unknown` where this login may not read that.
+   * `unknown` where this login may not read that, the table is locked, or the tenant has changed it.
    */
   async listTenants(): Promise<{ schema: string; version: string }[]> {
     return this.inSession('listTenants', undefined, (session) => listTenantSchemas(session.client));
