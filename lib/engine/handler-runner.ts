@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import { Logger } from '@nestjs/common';
+import { isObservable } from 'rxjs';
 import { ContextTooLargeError, toStoredError } from '../errors/index.js';
 import {
   OverdueTransactionError,
@@ -16,6 +17,7 @@ import type { ClaimTable } from './claim-table.js';
 import { runInTask } from './current-task.js';
 import type { OutcomeRecorder } from './outcome-recorder.js';
 import { DeferralSignal, RunningTask, type TaskSurroundings } from './running-task.js';
+import { lastValue } from './last-value.js';
 import { encodeWrites, resultOf, type TaskResult } from './task-result.js';
 import type { TaskSettlement } from './task-settlement.js';
 import type { TenantSettings } from './tenant-parts.js';
@@ -104,7 +106,9 @@ export class HandlerRunner {
     const { claim, input } = attempt;
     const context = new RunningTask(claim, input.view, this.surroundings);
     try {
-      const result = this.finish(attempt, context, await this.invoke(attempt, context));
+      let returned = await this.invoke(attempt, context);
+      if (isObservable(returned)) returned = await lastValue(returned, claim.signal);
+      const result = this.finish(attempt, context, returned);
       if (attempt.settle('handler')) this.parts.settlement.record(result);
     } catch (error) {
       try {
@@ -143,7 +147,9 @@ export class HandlerRunner {
           dataSource: store.dataSource,
           manager: transaction.manager,
         });
-        handled = Promise.resolve(this.invoke(attempt, run.context, transaction));
+        handled = Promise.resolve(this.invoke(attempt, run.context, transaction)).then(
+          (returned) => (isObservable(returned) ? lastValue(returned, claim.signal) : returned),
+        );
         const result = this.finish(attempt, run.context, await handled);
         run.handledAt = performance.now();
         await transaction.assertOpen();

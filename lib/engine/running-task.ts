@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Logger } from '@nestjs/common';
 import type { JsonObject, TaskContext } from '../discovery/task-context.js';
 import {
@@ -80,8 +81,11 @@ export class RunningTask implements TaskContext {
     return `${this.claim.executionId}:${this.claim.task.name}`;
   }
 
+  /** What a handler calls in parallel listens to it, each by itself: more than ten of them are no leak. */
   get signal(): AbortSignal {
-    return this.claim.signal;
+    const { signal } = this.claim;
+    setMaxListeners(0, signal);
+    return signal;
   }
 
   get logger(): Logger {
