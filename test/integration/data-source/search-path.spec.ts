@@ -2,7 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { DataSource, MigrationInterface, QueryRunner } from 'typeorm';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { TaskContext } from '../../../lib/discovery/task-context.js';
-import { type OpenOptions, type OpenTenant, openTenants } from '../../support/open-tenant.js';
+import {
+  type OpenOptions,
+  type OpenTenant,
+  openTenants,
+  poolsOf,
+} from '../../support/open-tenant.js';
 import { createScratchDatabase, type ScratchDatabase } from '../migrations/scratch-database.js';
 
 /** As TypeORM generates them: nothing is qualified, not the extension's type either. */
@@ -161,6 +166,16 @@ describe("The login's own search_path", () => {
       expect(await query(tenant!, `SELECT current_setting('search_path') AS path`)).toEqual([
         { path: 'tenant_bare, shared' },
       ]);
+    }
+  });
+});
+
+describe("The library's own hot statements", () => {
+  it('see nothing but what is built in, and its tables by their schemas', async () => {
+    const [tenant] = await open([{ schema: 'tenant_bare' }]);
+    for (const pool of poolsOf(tenant!).statements) {
+      const { rows } = await pool.query<{ search_path: string }>('SHOW search_path');
+      expect(rows).toEqual([{ search_path: 'pg_catalog' }]);
     }
   });
 });

@@ -34,6 +34,22 @@ function problems(
 }
 
 describe('resolveTenantOptions', () => {
+  it('takes a search path from forRoot, and refuses names that would stand before the built-in', () => {
+    const url = { databaseUrl: URL };
+    expect(resolved({}, { ...url, searchPath: ['extensions'] }).searchPath).toEqual(['extensions']);
+    expect(resolved({ searchPath: [] }, { ...url, searchPath: ['extensions'] }).searchPath).toEqual(
+      [],
+    );
+    expect(resolved({}, url)).not.toHaveProperty('searchPath');
+    for (const name of ['pg_catalog', 'PG_temp', '$user', '', 'x'.repeat(64), 7]) {
+      expect(problems({ schema: 's', searchPath: ['public', name] })).toEqual([
+        expect.stringMatching(
+          /^Tenant "s": searchPath must be an array of names of schemas.*\[1\]/,
+        ),
+      ]);
+    }
+  });
+
   it('fills in the defaults of the contract', () => {
     expect(resolved({}, {}, { DATABASE_URL: URL })).toEqual({
       tenant: 'public',
