@@ -3,8 +3,9 @@ import type pg from 'pg';
 import type { QueryRunner } from 'typeorm';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { TaskContext } from '../../../lib/discovery/task-context.js';
-import { type OpenTenant, openTenants, poolsOf, queryIn } from '../../support/open-tenant.js';
+import { type OpenTenant, openTenants, queryIn } from '../../support/open-tenant.js';
 import { freshSchema } from '../../support/postgres.js';
+import { waitFor } from '../../support/wait-for.js';
 
 const LOCK = 7_730_211;
 
@@ -140,9 +141,7 @@ describe('What user code of one tenant leaves on a connection', () => {
 
   it('is gone as soon as it has given the connection back, where it says what it leaves', async () => {
     await leaving.dataSource.query('SELECT pg_advisory_lock($1)', [LOCK]);
-    await poolsOf(leaving).general.query('SELECT 1');
-    await leaving.dataSource.query('SELECT 1');
-    expect(await heldLocks()).toEqual([]);
+    await waitFor(async () => (await heldLocks()).length === 0);
     await leaving.dataSource.query('SET search_path TO public');
     expect(await leaving.dataSource.query('SELECT text FROM note')).toEqual([
       { text: leaving.name },
