@@ -105,6 +105,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
         lockEpoch: this.liveness.session?.epoch ?? null,
         lockSession: this.liveness.session?.lockSession ?? null,
       }),
+      isConnected: () => this.liveness.session !== undefined,
       renewLeases: () => void this.renewOnce(),
       announceWork: (tenant) => this.announce({ kind: 'work', tenant }),
       workPayload: (tenant) => encodeAnnouncement({ kind: 'work', tenant }),

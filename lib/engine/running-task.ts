@@ -84,7 +84,7 @@ export class RunningTask implements TaskContext {
   /** What a handler calls in parallel listens to it, each by itself: more than ten of them are no leak. */
   get signal(): AbortSignal {
     const { signal } = this.claim;
-    setMaxListeners(0, signal);
+    setMaxListeners(Infinity, signal);
     return signal;
   }
 

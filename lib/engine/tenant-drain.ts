@@ -12,6 +12,9 @@ const ABORT_GRACE_MS = 1_000;
 /** How long it waits before it looks again whether all is recorded, in milliseconds. */
 const LOOK_AGAIN_MS = 5;
 
+/** How long it waits before it looks again whether the database is away, in milliseconds. */
+const AWAY_LOOK_MS = 20;
+
 /** Something that has statements under way. */
 export interface Settling {
   /** Resolves when nothing is under way. What comes of it may give others work, and itself. */
@@ -26,10 +29,15 @@ export interface TenantDrainParts {
   readonly recording: readonly Settling[];
   /** Whether anything is under way that has claims, may bring some, or has to be recorded. */
   readonly isBusy: () => boolean;
+  /** Whether the database is there, as far as the process knows. */
+  readonly isConnected: () => boolean;
 }
 
 /** Ends a tenant's work in this process: nothing is lost and no attempt is charged. */
 export class TenantDrain {
+  /** When the time for the shutdown is over, by performance.now(). */
+  private endsAt = 0;
+
   constructor(private readonly parts: TenantDrainParts) {}
 
   /** What was claimed and has not begun goes back. */
@@ -44,6 +52,7 @@ export class TenantDrain {
   /** When nothing is claimed any more: waits for handlers up to `timeoutMs`, then aborts them and gives back. */
   async run(timeoutMs: number): Promise<void> {
     const { claims, lane, settlement } = this.parts;
+    this.endsAt = performance.now() + timeoutMs;
     settlement.stop();
     this.giveBackWaiting();
     await within(timeoutMs, lane.idle());
@@ -53,9 +62,26 @@ export class TenantDrain {
       claim.lose(new ClaimLostError(claim.task.name, claim.executionId));
     }
     // Those that heed their signal are through in a moment, and may still need the data source for that.
-    await within(ABORT_GRACE_MS, lane.idle());
+    await this.withinGrace(ABORT_GRACE_MS, lane.idle());
     const over = new AbortController();
-    await within(RECORDING_GRACE_MS, this.everythingRecorded(over.signal));
+    await this.withinGrace(RECORDING_GRACE_MS, this.everythingRecorded(over.signal));
+    over.abort();
+  }
+
+  /**
+   * Waits for what the database has to take, at most so long. While it is away, the time for the shutdown is the limit:
+   * what could not be recorded by then is recovered by others.
+   */
+  async withinGrace(ms: number, work: Promise<void>): Promise<void> {
+    const over = new AbortController();
+    const end = performance.now() + ms;
+    const watch = async (): Promise<void> => {
+      while (!over.signal.aborted && performance.now() < end) {
+        if (!this.parts.isConnected() && performance.now() >= this.endsAt) return;
+        await delay(AWAY_LOOK_MS);
+      }
+    };
+    await Promise.race([work, watch()]);
     over.abort();
   }
 

@@ -31,7 +31,7 @@ import { LeaseRelease } from './lease-release.js';
 import { OutcomeRecorder } from './outcome-recorder.js';
 import type { TaskResult } from './task-result.js';
 import { TaskSettlement } from './task-settlement.js';
-import { TenantDrain, within } from './tenant-drain.js';
+import { TenantDrain } from './tenant-drain.js';
 import { TenantEvents, type EventSink } from './tenant-events.js';
 import type { Lane } from './lane.js';
 import { TenantLease, type ProcessServices, type TenantSettings } from './tenant-parts.js';
@@ -222,6 +222,7 @@ export class TenantEngine {
         this.comparison,
       ],
       isBusy: () => this.isBusy || this.isRecording,
+      isConnected: () => this.services.isConnected(),
     });
   }
 
@@ -440,7 +441,7 @@ export class TenantEngine {
     this.draining = true;
     this.updateClaiming();
     await this.ending.run(timeoutMs);
-    await within(RELEASE_GRACE_MS, this.releaseLease());
+    await this.ending.withinGrace(RELEASE_GRACE_MS, this.releaseLease());
   }
 
   /** A release that is under way already, failed, or has to wait for a comparison, is followed by another one. */

@@ -27,6 +27,8 @@ export interface ProcessServices {
   readonly queuedBytes: QueuedBytes;
   /** Who this process is, and the epoch of the lock that proves that it lives. */
   readonly identity: () => Pick<Claimant, 'processId' | 'name' | 'lockEpoch' | 'lockSession'>;
+  /** Whether the control session is open. Without one the database may be away. */
+  readonly isConnected: () => boolean;
   /** Renews the leases now: one was written that tells of a control connection that is gone. */
   renewLeases(): void;
   /** Work is ready that this process has no room for, or no handler. */

@@ -170,6 +170,11 @@ export class LoginEngine {
     );
   }
 
+  /** The control session was lost and has not come back, so the database may be away. */
+  get isAway(): boolean {
+    return this.started && this.process.session === undefined;
+  }
+
   /** Lets the tenants claim, those that are added later too; once, whoever asks first. */
   startClaiming(): void {
     if (this.claiming) return;

@@ -6,6 +6,9 @@ import { LoginEngine, type LoginSettings } from './login-engine.js';
 /** How long closing a login is waited for, in milliseconds; a handler that ignores its signal may hold a connection. */
 const CLOSE_PATIENCE_MS = 5_000;
 
+/** The same while the database is away: nothing of it can be said goodbye to. */
+const AWAY_PATIENCE_MS = 100;
+
 /** The logins of one process: opened for the first tenant on each, closed when its last one goes. */
 export class Logins {
   private readonly open = new Map<string, { readonly login: LoginEngine; users: number }>();
@@ -52,7 +55,9 @@ async function closeInTime(login: LoginEngine): Promise<void> {
   const patience = new AbortController();
   await Promise.race([
     login.close().catch(() => undefined),
-    delay(CLOSE_PATIENCE_MS, undefined, { signal: patience.signal }).catch(() => undefined),
+    delay(login.isAway ? AWAY_PATIENCE_MS : CLOSE_PATIENCE_MS, undefined, {
+      signal: patience.signal,
+    }).catch(() => undefined),
   ]);
   patience.abort();
 }

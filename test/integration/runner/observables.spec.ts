@@ -1,3 +1,4 @@
+import { getMaxListeners } from 'node:events';
 import { expect, test } from '@jest/globals';
 import { concat, defer, EMPTY, NEVER, Observable, of, throwError } from 'rxjs';
 import type { TaskContext } from '../../../lib/discovery/task-context.js';
@@ -58,7 +59,7 @@ class Endless {
 class Listening {
   @Task()
   listen({ signal }: TaskContext) {
-    for (let i = 0; i < 50; i++) signal.addEventListener('abort', () => undefined);
+    return { limit: String(getMaxListeners(signal)) };
   }
 }
 
@@ -85,16 +86,7 @@ test('a returned Observable is waited for, and its last value is what the task r
 });
 
 test('many listeners on the signal of a task are no leak', async () => {
-  const warnings: Error[] = [];
-  const note = (warning: Error): void => void warnings.push(warning);
-  process.on('warning', note);
-  try {
-    const { runner } = await openTenant([Listening]);
-    expect(await runner.execute(Listening, {})).toMatchObject({ status: 'Completed' });
-    // Node warns in a tick of its own.
-    await new Promise((resolve) => setImmediate(resolve));
-    expect(warnings.map(({ name }) => name)).not.toContain('MaxListenersExceededWarning');
-  } finally {
-    process.off('warning', note);
-  }
+  const { runner } = await openTenant([Listening]);
+  // Beyond which Node warns of a leak.
+  expect(await runner.execute(Listening, {})).toMatchObject({ context: { limit: 'Infinity' } });
 });
