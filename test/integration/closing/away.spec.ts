@@ -25,8 +25,8 @@ test('a close while the database is away waits for it no longer than shutdownTim
   over.open();
   const patience = new AbortController();
   const closed = tenant.close().then(() => 'closed');
-  // Its graces for a database that answers are five, two and five seconds, one after the other.
-  const graces = delay(10_000, 'still waiting', { signal: patience.signal }).catch(() => '');
+  // Its graces for a database that answers are five seconds and two, one after the other, and then those of the pools.
+  const graces = delay(4_000, 'still waiting', { signal: patience.signal }).catch(() => '');
   expect(await Promise.race([closed, graces])).toBe('closed');
   patience.abort();
   await closed;
