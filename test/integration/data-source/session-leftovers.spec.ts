@@ -213,16 +213,17 @@ describe("The library's own statements, prepared on the connection", () => {
       `CREATE FUNCTION drop_all() RETURNS void LANGUAGE plpgsql AS $$
        BEGIN EXECUTE 'DEALLOCATE ALL'; END $$`,
     );
-    work = () => Promise.resolve();
+    // A start in the task's own transaction is a statement of the library's in the midst of the handler.
+    const startIn =
+      (before: (context: TaskContext) => Promise<unknown>) => async (context: TaskContext) => {
+        if (context.has('child')) return;
+        await before(context);
+        await next.runner.start(writing, { child: true }, { manager: context.manager });
+      };
+    work = startIn(() => Promise.resolve());
     await many(next);
     expect(await isPrepared()).toBe(true);
-    // A start in the task's own transaction is a statement of the library's in the midst of the handler.
-    work = async (context) => {
-      const { manager } = context;
-      if (context.has('child')) return;
-      await manager.query('SELECT drop_all()');
-      await next.runner.start(writing, { child: true }, { manager });
-    };
+    work = startIn(({ manager }) => manager.query('SELECT drop_all()'));
     await many(next);
   });
 });
