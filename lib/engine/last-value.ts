@@ -20,7 +20,7 @@ export function lastValue(observable: Observable<unknown>, signal: AbortSignal):
       next: (value) => {
         last = value;
       },
-      error: (error: unknown) => done(() => reject(error as Error)),
+      error: (error: unknown) => done(() => reject(error)),
       complete: () => done(() => resolve(last)),
     }) as { unsubscribe(): void } | undefined;
     if (signal.aborted) abort();

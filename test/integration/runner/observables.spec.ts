@@ -30,7 +30,7 @@ class Observed {
   @Task({ transactional: true })
   transactional(context: TaskContext) {
     return defer(async () => ({
-      inside: (await context.manager.query('SELECT 1 AS one')) as unknown[],
+      inside: await context.manager.query<unknown[]>('SELECT 1 AS one'),
     }));
   }
 
