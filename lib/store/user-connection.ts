@@ -114,6 +114,8 @@ export function asLogin<T>(
 
 type Callback = (error: unknown, result?: unknown) => void;
 
+const NOTHING: readonly string[] = [];
+
 /**
  * Puts before what is sent the statements that it needs. Where there are any, one statement goes after the other: what
  * is sent depends on how the last one ended.
@@ -134,9 +136,10 @@ class UserQueries {
   }
 
   /** What begins each transaction, and stands before each statement outside of one. */
-  private get prefix(): string[] {
+  private get prefix(): readonly string[] {
     const { role, isPooled, path } = this.user;
     const assume = role?.assume;
+    if (!isPooled && assume === undefined) return NOTHING;
     return [
       // Another client of the pooler may have left a role on its server connection.
       ...(isPooled && assume === undefined ? [ASSUME_LOGIN] : []),
