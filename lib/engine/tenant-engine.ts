@@ -30,6 +30,7 @@ import { InputReader } from './input-reader.js';
 import { LeaseRelease } from './lease-release.js';
 import { OutcomeRecorder } from './outcome-recorder.js';
 import type { TaskResult } from './task-result.js';
+import { StrandedTasks } from './stranded-tasks.js';
 import { TaskSettlement } from './task-settlement.js';
 import { TenantDrain } from './tenant-drain.js';
 import { TenantEvents, type EventSink } from './tenant-events.js';
@@ -56,6 +57,7 @@ export class TenantEngine {
   readonly settings: TenantSettings;
   readonly store: TenantStore;
   readonly catalog: DefinitionCatalog;
+  private readonly stranded: StrandedTasks;
   readonly lease: TenantLease;
   readonly release: LeaseRelease;
   readonly claims = new ClaimTable();
@@ -94,6 +96,7 @@ export class TenantEngine {
     this.services = services;
     this.events = new TenantEvents(settings.tenant, parts.events);
     this.catalog = new DefinitionCatalog(store, parts.registry, parts.serves, parts.restored);
+    this.stranded = new StrandedTasks(settings.tenant, store, this.catalog);
     this.lease = new TenantLease(services.identity, settings.leaseDurationMs, () =>
       services.renewLeases(),
     );
@@ -315,6 +318,8 @@ export class TenantEngine {
     if (taskIsDue) {
       this.dispatch();
       void this.lookForOthers();
+      // A process that takes no tasks is not the one that misses a handler.
+      if (this.lane.limit > 0) void this.stranded.look();
     }
     if (nextTaskInMs !== null) this.services.wakeIn(address, nextTaskInMs);
     if (nextDeadlineInMs !== null) this.services.deadlineIn(address, nextDeadlineInMs);

@@ -6,6 +6,7 @@ import {
   decodeRecoveryStats,
   endLease,
   listBlocked,
+  listStranded,
   listRecoveryEvents,
   readOwners,
   readRecoveryStats,
@@ -24,6 +25,7 @@ import type {
   RecoveryEventRow,
   RecoveryStatsRow,
   RecoveryStore,
+  StrandedTaskRow,
   TakenOrphan,
   TakeOrphans,
 } from './store.js';
@@ -80,6 +82,22 @@ export class PostgresRecoveryStore implements RecoveryStore {
     return decodeRecoveryEvents(
       await this.cold.run(listRecoveryEvents, [executionId, since, before, limit]),
     );
+  }
+
+  async stranded(
+    definitions: readonly string[],
+    unknown: readonly (readonly [string, number])[],
+  ): Promise<StrandedTaskRow[]> {
+    const rows = await this.cold.run(listStranded, [
+      plainArray(definitions),
+      plainArray(unknown.map(([definition]) => definition)),
+      plainArray(unknown.map(([, task]) => task)),
+    ]);
+    return rows.map((row) => ({
+      definitionId: row[0] ?? '',
+      taskNo: Number(row[1]),
+      count: Number(row[2]),
+    }));
   }
 
   async blocked(

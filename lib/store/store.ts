@@ -12,6 +12,7 @@ import type {
   ClaimKey,
   RecoveryEventRow,
   RecoveryStatsRow,
+  StrandedTaskRow,
   TakenOrphan,
   TakeOrphans,
 } from './statements/recovery.js';
@@ -55,7 +56,14 @@ export { isCreated } from './statements/start-executions.js';
 export { FIRST_TOKEN } from './statements/statement.js';
 export type { LeaseRow } from './statements/recovery.js';
 export type { Survey, TenantSurvey } from './session-statements.js';
-export type { ClaimKey, RecoveryEventRow, RecoveryStatsRow, TakenOrphan, TakeOrphans };
+export type {
+  ClaimKey,
+  RecoveryEventRow,
+  RecoveryStatsRow,
+  StrandedTaskRow,
+  TakenOrphan,
+  TakeOrphans,
+};
 export type { RescheduleKind } from './statements/reschedule-tasks.js';
 export type { StartPlan } from './statements/start-executions.js';
 
@@ -297,6 +305,10 @@ export interface RecoveryStore {
   ownersOf(executionId: string, taskNo: number): Promise<string[]>;
   stats(since: Date | null): Promise<RecoveryStatsRow>;
   events(filter: RecoveryEventFilterRow): Promise<RecoveryEventRow[]>;
+  stranded(
+    definitions: readonly string[],
+    unknown: readonly (readonly [definition: string, task: number])[],
+  ): Promise<StrandedTaskRow[]>;
   blocked(
     definitions: readonly string[],
     unknown: readonly (readonly [definition: string, task: number])[],
