@@ -81,7 +81,7 @@ export class ConnectionLimit {
       const queue = this.waiting.get(tenant);
       if (queue === undefined) this.waiting.set(tenant, [{ begin }]);
       else queue.push({ begin });
-      if (this.isRoom()) this.lookLater();
+      if (this.isRoom()) this.serve();
     }
   }
 

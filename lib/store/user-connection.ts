@@ -116,6 +116,10 @@ type Callback = (error: unknown, result?: unknown) => void;
 
 const NOTHING: readonly string[] = [];
 
+/** What the server refuses within a transaction, and so with anything before it in its message. */
+const ALONE =
+  /^\s*(?:vacuum\b|reindex\b|cluster\b|alter\s+system\b|(?:create|drop)\s+database\b|discard\s+all\b|(?:create|drop)\s+(?:unique\s+)?index\s+concurrently\b)/i;
+
 /**
  * Puts before what is sent the statements that it needs. Where there are any, one statement goes after the other: what
  * is sent depends on how the last one ended.
@@ -198,6 +202,10 @@ class UserQueries {
     if (transactionStatus(this.client) !== 'I') return this.keepingPrefix(await this.send(args));
     const before = prefix.join('; ');
     const [text, values] = args;
+    // Behind a pooler, its names have to be qualified. Under a role it is refused.
+    if (this.user.role === undefined && typeof text === 'string' && ALONE.test(text)) {
+      return this.send(args);
+    }
     if (typeof text === 'string' && (!Array.isArray(values) || values.length === 0)) {
       // Texts of one message are one transaction; one that begins with START TRANSACTION goes on as that.
       const results = await this.send([`${before}; ${text}`]);

@@ -79,6 +79,12 @@ const writing = defineWorkflow('writing')
     }
   });
 
+  it('what must not be in a transaction is not put into one', async () => {
+    const { dataSource, schema } = acme;
+    await dataSource.query(`CREATE INDEX CONCURRENTLY note_text ON ${schema}.note (text)`);
+    await dataSource.query(`VACUUM ${schema}.note`);
+  });
+
   it('a transactional task does, and nothing of it is left on the pooler', async () => {
     work = async ({ manager }) => ({ rows: (await manager.query(sql)) as object[] });
     for (const tenant of [acme, globex]) {
@@ -94,7 +100,7 @@ const writing = defineWorkflow('writing')
 
   it('what another tenant has set on a connection of the pooler changes no path and no role', async () => {
     await acme.dataSource.query(`CREATE TEMP TABLE note AS SELECT 'temporary'::text AS text`);
-    await acme.dataSource.query('SET search_path TO pg_temp; SET ROLE pg_read_all_data');
+    await acme.dataSource.query('SET search_path TO pg_temp; SET ROLE pg_monitor');
     for (const { dataSource, schema } of [globex, acme]) {
       expect(await dataSource.query(sql)).toEqual([{ text: schema }]);
     }

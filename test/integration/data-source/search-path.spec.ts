@@ -182,8 +182,8 @@ describe("The library's own hot statements", () => {
 
 describe('An extension', () => {
   it('is found as soon as user code of the process has created it', async () => {
-    const [tenant] = await open([{ schema: 'tenant_bare' }]);
     await database.admin.query('DROP EXTENSION citext CASCADE');
+    const [tenant] = await open([{ schema: 'tenant_bare' }]);
     await tenant!.dataSource.query('CREATE EXTENSION citext SCHEMA public');
     expect(await tenant!.dataSource.query(`SELECT 'A'::citext = 'a' AS same`)).toEqual([
       { same: true },
