@@ -165,7 +165,7 @@ describe('names that are taken', () => {
 
   it('are not taken in another case, on the same login or another', async () => {
     const { schema, username } = database.names();
-    await admin.createTenant({ schema, username });
+    const { connectionString } = await admin.createTenant({ schema, username });
     const before = await everyName();
     for (const use of [
       () => admin.createTenant({ schema: schema.toUpperCase(), username: `${username}_2` }),
@@ -173,10 +173,12 @@ describe('names that are taken', () => {
     ]) {
       expect(await failureOf(use())).toBeInstanceOf(InvalidArgumentError);
     }
-    await tenants.add({ schema });
-    expect(await failureOf(tenants.add({ schema: schema.toUpperCase() }))).toBeInstanceOf(
-      ConfigurationError,
-    );
+    await tenants.add({ schema, databaseUrl: connectionString });
+    for (const login of [{}, { databaseUrl: connectionString }]) {
+      expect(
+        await failureOf(tenants.add({ schema: schema.toUpperCase(), ...login })),
+      ).toBeInstanceOf(ConfigurationError);
+    }
     expect(await everyName()).toEqual(before);
     expect(await admin.removeTenant({ schema: schema.toUpperCase() })).toEqual({ dropped: [] });
     expect(await everyName()).toEqual(before);

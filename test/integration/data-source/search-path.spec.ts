@@ -175,7 +175,7 @@ describe("The library's own hot statements", () => {
     const [tenant] = await open([{ schema: 'tenant_bare' }]);
     for (const pool of poolsOf(tenant!).statements) {
       const { rows } = await pool.query<{ search_path: string }>('SHOW search_path');
-      expect(rows).toEqual([{ search_path: 'pg_catalog' }]);
+      expect(rows).toEqual([{ search_path: 'pg_catalog,pg_temp' }]);
     }
   });
 });

@@ -315,7 +315,9 @@ async function recoversAfter({ one, fail }: Scene, part: string): Promise<void> 
   await begun.passed;
   await fail(part.replace('%lease%', other.engine.store.tables.lease));
   // Whose lock is nowhere.
-  await one.query('UPDATE cloacina_runner_lease SET process_id = gen_random_uuid()');
+  await one.query(
+    `UPDATE cloacina_runner_lease SET process_id = gen_random_uuid(), lock_session = '1:1'`,
+  );
   await other.recovery.run();
   await waitFor(async () => (await one.query('SELECT FROM cloacina_recovery_event')).length > 0);
   free.open();

@@ -73,7 +73,7 @@ export class Scene {
   /** The zombie's lease is a process's whose lock is nowhere, so the survivor takes what it holds. */
   async giveUp(): Promise<void> {
     await this.zombie.query(
-      'UPDATE cloacina_runner_lease SET process_id = gen_random_uuid() WHERE instance_id = $1',
+      `UPDATE cloacina_runner_lease SET process_id = gen_random_uuid(), lock_session = '1:1' WHERE instance_id = $1`,
       [this.zombie.engine.lease.instanceId],
     );
     await this.recovered(1);
