@@ -78,14 +78,17 @@ describe('A transactional task', () => {
     context: TaskContext,
     commit: (send: () => Promise<unknown>, client: pg.Client) => Promise<unknown>,
   ): void {
-    const client = Reflect.get(
-      context.manager.queryRunner ?? {},
-      'databaseConnection',
-    ) as pg.Client;
+    const { queryRunner } = context.manager;
+    if (queryRunner === undefined) throw new Error('The task is not transactional.');
+    const client = Reflect.get(queryRunner, 'databaseConnection') as pg.Client;
     const send = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
-    Reflect.set(client, 'query', (...args: unknown[]) =>
-      textOf(args[0]) === 'COMMIT' ? commit(() => send(...args), client) : send(...args),
-    );
+    const query = (...args: unknown[]): Promise<unknown> =>
+      textOf(args[0]) === 'COMMIT' ? commit(() => send(...args), client) : send(...args);
+    // The library sends what it sends by the client beneath this one.
+    const hooked = new Proxy(client, {
+      get: (target, name) => (name === 'query' ? query : (Reflect.get(target, name) as unknown)),
+    });
+    Reflect.set(queryRunner, 'databaseConnection', hooked);
   }
 
   function cutOff(client: pg.Client): Error {
