@@ -130,7 +130,7 @@ export function createPools(settings: PoolSettings): LoginPools {
 }
 
 /** A pool whose connections may break without ending the process. */
-function quietPool(config: pg.PoolConfig, Pool: typeof pg.Pool = pg.Pool): pg.Pool {
+export function quietPool(config: pg.PoolConfig, Pool: typeof pg.Pool = pg.Pool): pg.Pool {
   const pool = new Pool(config);
   // A pool reports an idle connection that broke; it has dropped it already, and the next query opens a new one.
   pool.on('error', () => undefined);

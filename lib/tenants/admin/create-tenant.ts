@@ -9,6 +9,7 @@ import {
 import { connectionConfig, type ConnectionSource } from '../../store/connection-config.js';
 import { OWN_TYPES } from '../../store/own-types.js';
 import { createTenantDataSource } from '../../store/data-source.js';
+import { quietPool } from '../../store/pools.js';
 import { sqlState, SqlState } from '../../store/sql-state.js';
 import { CloacinaMigrator } from '../cloacina-migrator.js';
 import { quoteIdentifier } from '../schema-name.js';
@@ -225,7 +226,7 @@ export async function migrateAsRole(
   { schema, username }: TenantNames,
 ): Promise<void> {
   const config = connectionConfig(source);
-  const pool = new pg.Pool({
+  const pool = quietPool({
     ...config,
     types: OWN_TYPES,
     options: `${config.options ?? ''} -c role=${username}`.trim(),
@@ -233,7 +234,6 @@ export async function migrateAsRole(
     connectionTimeoutMillis: 10_000,
     max: 2,
   });
-  pool.on('error', () => undefined);
   try {
     const dataSource = createTenantDataSource({ pool, schema });
     await new CloacinaMigrator({ tenant: schema, schema, pool, dataSource }).ensure();
