@@ -3,7 +3,7 @@ import { runUnprepared } from './statement-pool.js';
 import { failureKind } from './failure-kind.js';
 import { decodeReleases, decodeRenewals, releaseLeases, renewLeases } from './statements/leases.js';
 import { decodeLeases, readLeases, type LeaseRow } from './statements/recovery.js';
-import { LIVING_LOCKS } from './statements/liveness-locks.js';
+import { heldLocks, LIVENESS_LOCK_CLASS, LIVING_LOCKS } from './statements/liveness-locks.js';
 import { decodeSurvey, readSurvey, type RawSurvey } from './statements/survey.js';
 import type { RawRow } from './statements/statement.js';
 import { CHANNEL, decodeDueTimes, NOTIFY, readDueTimes } from './statements/wake-ups.js';
@@ -145,6 +145,7 @@ export abstract class SessionStatements {
   /**
    * Those of the leases whose process may have an idle connection. Its socket is open, so the process or at least its
    * host is there; a backend that is busy proves nothing, since it looks at its socket only when it has something to say.
+   * It does if it holds a lock of the class: a process that has just come back has a new one, and its leases tell the old.
    * Of other roles' connections the server doesn't tell whether they are idle, so they may be. Any session can call
    * itself anything: only under the login that the lease tells, it is its process's.
    */
@@ -152,7 +153,8 @@ export abstract class SessionStatements {
     const rows = await this.run(
       `SELECT DISTINCT a.application_name, a.usename FROM pg_catalog.pg_stat_activity a
        WHERE a.application_name LIKE $1::text || '%'
-         AND (a.state IS NULL OR a.state NOT IN ('active', 'fastpath function call'))`,
+         AND (a.state IS NULL OR a.state NOT IN ('active', 'fastpath function call') OR EXISTS (
+           SELECT FROM pg_catalog.pg_locks k WHERE ${heldLocks(LIVENESS_LOCK_CLASS)} AND k.pid = a.pid))`,
       [APPLICATION_PREFIX],
     );
     const found = new Set(rows.map(([name, login]) => `${name} ${login}`));
