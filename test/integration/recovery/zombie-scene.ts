@@ -26,7 +26,8 @@ export class Scene {
   process!: Stoppable;
   other!: Stoppable;
 
-  static async open(): Promise<Scene> {
+  /** @param survivorWaits - the survivor claims nothing until `survivor.host.startClaiming()` */
+  static async open(survivorWaits = false): Promise<Scene> {
     const scene = new Scene();
     const schema = freshSchema();
     scene.zombie = await openTenant(scene.workflows('zombie'), { schema, shutdownTimeoutMs: 50 });
@@ -35,7 +36,10 @@ export class Scene {
     scene.zombie.runner.events$.subscribe(({ type }) => {
       if (type === 'claim.lost') scene.lost.push(type);
     });
-    scene.survivor = await openTenant(scene.workflows('survivor'), { schema });
+    scene.survivor = await openTenant(scene.workflows('survivor'), {
+      schema,
+      ...(survivorWaits ? { claiming: false } : {}),
+    });
     scene.other = new Stoppable(scene.survivor);
     return scene;
   }

@@ -3,7 +3,7 @@ import { NonRetryableError } from '../../../lib/errors/index.js';
 import { STATEMENTS } from '../../faults/workload/failpoints.js';
 import { illegalHistories } from '../../faults/workload/legal-history.js';
 import { aborted } from '../../support/gate.js';
-import { processEngineOf, stopRounds } from '../../support/open-tenant.js';
+import { processEngineOf } from '../../support/open-tenant.js';
 import { FULL_SIZE } from '../../support/sizes.js';
 import { waitFor } from '../../support/wait-for.js';
 import { Scene, type Handler } from './zombie-scene.js';
@@ -24,6 +24,8 @@ interface Kind {
   /** What it does once it has started the workflow. */
   readonly started?: (scene: Scene) => Promise<unknown>;
   readonly options?: { readonly delay: string };
+  /** The survivor claims nothing before the zombie is stopped. */
+  readonly survivorWaits?: boolean;
   /** It is on its way to its end, and begins nothing new. */
   readonly closes?: boolean;
 }
@@ -92,9 +94,9 @@ const KINDS: Record<string, Kind> = {
     zombie: byZombie,
     before: 'SET started_at = clock_timestamp()\n',
     fence: ['claim_token = $3::bigint', '$3::bigint IS NOT NULL'],
-    started: async ({ zombie, survivor, lostTwice }) => {
-      // Whose own look would find it due as well, and might be first.
-      stopRounds(survivor);
+    // Its own look would find it due as well, and might be first.
+    survivorWaits: true,
+    started: async ({ zombie, lostTwice }) => {
       await lostTwice();
       zombie.engine.dispatch();
     },
@@ -123,8 +125,8 @@ interface Played {
 }
 
 async function play(kind: Kind, withoutFence: boolean): Promise<Played> {
-  const scene = await Scene.open();
-  const { zombie, process } = scene;
+  const scene = await Scene.open(kind.survivorWaits);
+  const { zombie, process, survivor } = scene;
   const former = zombie.engine.lease.instanceId;
   scene.handlers = { zombie: kind.zombie, survivor: kind.survivor ?? (() => scene.hold()) };
   if (withoutFence) process.rewrite(...kind.fence);
@@ -134,6 +136,7 @@ async function play(kind: Kind, withoutFence: boolean): Promise<Played> {
   const { id } = await zombie.runner.start(kind.workflow, {}, kind.options);
   await kind.started?.(scene);
   await stopped;
+  if (kind.survivorWaits === true) await survivor.host.startClaiming();
   await scene.giveUp();
   await (kind.until?.(scene) ?? waitFor(() => scene.begins('survivor') === 1));
   await waitFor(async () => (await scene.executions(`workflow = 'beside' AND completed_at IS NOT NULL`)) === 1); // prettier-ignore
