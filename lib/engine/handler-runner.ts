@@ -5,7 +5,6 @@ import { ContextTooLargeError, toStoredError } from '../errors/index.js';
 import {
   OverdueTransactionError,
   type CompletionResult,
-  type Failure,
   type FailureKind,
   type TaskTransaction,
   type TenantStore,
@@ -21,6 +20,12 @@ import { lastValue } from './last-value.js';
 import { encodeWrites, resultOf, type TaskResult } from './task-result.js';
 import type { TaskSettlement } from './task-settlement.js';
 import type { TenantSettings } from './tenant-parts.js';
+import {
+  decideTransaction,
+  tookMost,
+  type HandlerTimes,
+  type TransactionPhase,
+} from './transaction-decision.js';
 
 /** After which pause a transactional task begins again that lost its transaction, in milliseconds. */
 const PAUSES_MS: Partial<Record<FailureKind, number>> = {
@@ -32,36 +37,12 @@ const PAUSES_MS: Partial<Record<FailureKind, number>> = {
 const REFUSED_PAUSE_MS = 5_000;
 
 /** How far a transactional run has come. */
-interface TransactionalRun {
-  /** `outcome`: its last statement before the COMMIT. */
-  phase: 'begin' | 'handler' | 'outcome' | 'commit';
+interface TransactionalRun extends HandlerTimes {
+  phase: TransactionPhase;
   context: RunningTask | undefined;
-  /** When the handler began and returned, by the monotonic clock in milliseconds. */
-  begunAt: number;
-  handledAt: number;
   transaction: TaskTransaction | undefined;
   /** What its commit makes true. */
   recorded: { readonly result: TaskResult; readonly completion: CompletionResult } | undefined;
-}
-
-/** What becomes of a task whose transaction failed; `again`: at no cost of an attempt. */
-type TransactionDecision = 'attempt' | 'again' | 'lookUp' | 'unstorable' | 'giveUp';
-
-function decideTransaction(
-  phase: Exclude<TransactionalRun['phase'], 'handler'>,
-  { kind, mayBeWritten }: Failure,
-): TransactionDecision {
-  switch (phase) {
-    case 'begin':
-      return 'again';
-    case 'outcome':
-      if (kind === 'data') return 'unstorable';
-      return kind === 'refused' || kind === 'bug' ? 'giveUp' : 'again';
-    case 'commit':
-      if (kind === 'connection') return mayBeWritten ? 'lookUp' : 'again';
-      // Deferred constraints and triggers run at the COMMIT: what they refuse is what the handler wrote.
-      return kind === 'conflict' ? 'again' : 'attempt';
-  }
 }
 
 export interface HandlerRunnerParts {
@@ -280,14 +261,6 @@ export class HandlerRunner {
     if (deferredMs === undefined) this.parts.settlement.fail(claim, input, thrown);
     else this.parts.settlement.returnClaim(claim, 'defer', deferredMs);
   }
-}
-
-/**
- * Whether the handler took most of the time that its transaction took. One that takes longer than the server allows
- * would do so each time, so that is charged to its attempt; a lock that the outcome waited for is not.
- */
-function tookMost({ begunAt, handledAt }: TransactionalRun): boolean {
-  return handledAt - begunAt > performance.now() - handledAt;
 }
 
 export function tooLarge(view: ContextView, maxContextSize: number): ContextTooLargeError {

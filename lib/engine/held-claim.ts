@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { ExecutionMemory } from './execution-memory.js';
 import type { RunnableDefinition } from './runnable-definition.js';
 import type { CompiledTask } from '../workflow/index.js';
@@ -64,11 +65,11 @@ export class HeldClaim {
 
   /** Made when first asked for: most handlers never look at it. */
   get signal(): AbortSignal {
-    return (this.controller ??= new AbortController()).signal;
+    return (this.controller ??= newController()).signal;
   }
 
   abort(reason: Error): void {
-    (this.controller ??= new AbortController()).abort(reason);
+    (this.controller ??= newController()).abort(reason);
     this.attempt?.aborted();
   }
 
@@ -76,6 +77,13 @@ export class HeldClaim {
     this.lost = true;
     this.abort(reason);
   }
+}
+
+/** What a handler calls in parallel listens to its signal, each call by itself: more than ten of them are no leak. */
+function newController(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(Infinity, controller.signal);
+  return controller;
 }
 
 export function claimKey(executionId: string, taskNo: number): string {

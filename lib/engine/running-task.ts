@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events';
 import { Logger } from '@nestjs/common';
 import type { JsonObject, TaskContext } from '../discovery/task-context.js';
 import {
@@ -81,11 +80,8 @@ export class RunningTask implements TaskContext {
     return `${this.claim.executionId}:${this.claim.task.name}`;
   }
 
-  /** What a handler calls in parallel listens to it, each by itself: more than ten of them are no leak. */
   get signal(): AbortSignal {
-    const { signal } = this.claim;
-    setMaxListeners(Infinity, signal);
-    return signal;
+    return this.claim.signal;
   }
 
   get logger(): Logger {

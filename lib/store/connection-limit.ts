@@ -3,7 +3,7 @@ import { ConnectionsExhaustedError } from '../errors/index.js';
 
 /** After several tenants had connections, one alone doesn't get all of them, for this time in milliseconds. */
 const SHARED_MS = 5_000;
-/** How long a transaction waits for a second connection at most, in milliseconds; it holds its locks meanwhile. */
+/** How long a transaction waits for a second connection at most, in milliseconds. It holds its locks for that time. */
 const MAX_SECOND_WAIT_MS = 10_000;
 
 /** A connection that user code has. */

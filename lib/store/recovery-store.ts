@@ -1,12 +1,9 @@
-import { plainArray } from './statements/encoding.js';
 import {
   claimKeyValues,
   decodeOrphans,
   decodeRecoveryEvents,
   decodeRecoveryStats,
   endLease,
-  listBlocked,
-  listStranded,
   listRecoveryEvents,
   readOwners,
   readRecoveryStats,
@@ -16,6 +13,12 @@ import {
   takeUnowned,
 } from './statements/recovery.js';
 import type { StatementRunner } from './statements/statement.js';
+import {
+  decodeStranded,
+  listBlocked,
+  listStranded,
+  withoutHandlerValues,
+} from './statements/tasks-without-handler.js';
 import type {
   BlockedTaskRow,
   ClaimKey,
@@ -88,27 +91,16 @@ export class PostgresRecoveryStore implements RecoveryStore {
     definitions: readonly string[],
     unknown: readonly (readonly [string, number])[],
   ): Promise<StrandedTaskRow[]> {
-    const rows = await this.cold.run(listStranded, [
-      plainArray(definitions),
-      plainArray(unknown.map(([definition]) => definition)),
-      plainArray(unknown.map(([, task]) => task)),
-    ]);
-    return rows.map((row) => ({
-      definitionId: row[0] ?? '',
-      taskNo: Number(row[1]),
-      count: Number(row[2]),
-    }));
+    return decodeStranded(
+      await this.cold.run(listStranded, withoutHandlerValues(definitions, unknown)),
+    );
   }
 
   async blocked(
     definitions: readonly string[],
     unknown: readonly (readonly [string, number])[],
   ): Promise<BlockedTaskRow[]> {
-    const rows = await this.cold.run(listBlocked, [
-      plainArray(definitions),
-      plainArray(unknown.map(([definition]) => definition)),
-      plainArray(unknown.map(([, task]) => task)),
-    ]);
+    const rows = await this.cold.run(listBlocked, withoutHandlerValues(definitions, unknown));
     return rows.map((row) => ({
       executionId: row[0] ?? '',
       taskNo: Number(row[1]),

@@ -28,7 +28,7 @@ const PREPARING = /\b(?:prepare|execute)\b|(?:^|;)\s*(?:do|call)\b/i;
 /**
  * All that `DISCARD ALL` resets, in a text that one message carries together with what follows; `DISCARD ALL` stands
  * alone. Three things are different. The role goes back to the login's own, which `ALTER ROLE … SET role` may have
- * given it. Plans are kept, which are nobody's. And prepared statements are dropped only where user code has made some:
+ * given it. Plans are kept: they carry nothing of a tenant. And prepared statements are dropped only where user code has made some:
  * the library's own cost a millisecond each to plan anew.
  */
 const CLEAN = [

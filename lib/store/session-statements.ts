@@ -15,7 +15,7 @@ const SCHEMAS_PER_STATEMENT = 50;
 /** What `application_name` begins with on every connection of the library; the process's id follows. */
 export const APPLICATION_PREFIX = 'cloacina:';
 
-/** Whose a lease is: the process, and the role that it logs in as. */
+/** The owner of a lease: the process, and the role that it logs in as. */
 export type LeaseProcess = Pick<LeaseRow, 'processId' | 'login'>;
 
 /** What a survey found in one tenant. */

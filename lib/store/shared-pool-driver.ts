@@ -146,7 +146,7 @@ function prepare(
     }
     const { isPooled } = facts;
     const forUser = { role: user.role, path: pathOf(user, facts), isPooled };
-    // A session behind a pooler is nobody's: what is set there, others may get, and what is left there can't be found.
+    // A pooler lends its sessions to all its clients: what is set there, others may get, and what is left can't be found.
     if (isPooled) finish(undefined, forUser);
     else {
       prepareFor(client, user.schema, forUser.path, (failure) =>
@@ -165,7 +165,7 @@ const watched = new WeakSet<pg.ClientBase>();
 function watchCommands(pool: pg.Pool, client: pg.ClientBase): void {
   if (watched.has(client)) return;
   watched.add(client);
-  // Between two users nobody listens, and Node would end the process over a connection that breaks.
+  // Between two users the client has no listener, and Node would end the process over a connection that breaks.
   client.on('error', () => undefined);
   connectionOf(client)?.on('commandComplete', (message: unknown) => {
     const tag: unknown =

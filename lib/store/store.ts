@@ -12,10 +12,10 @@ import type {
   ClaimKey,
   RecoveryEventRow,
   RecoveryStatsRow,
-  StrandedTaskRow,
   TakenOrphan,
   TakeOrphans,
 } from './statements/recovery.js';
+import type { StrandedTaskRow } from './statements/tasks-without-handler.js';
 import type { ResetTask } from './statements/reset-execution.js';
 import type { StartItem, StartReply } from './statements/start-executions.js';
 import type { PastDeadline, TimedOutExecution } from './statements/time-outs.js';
@@ -143,7 +143,7 @@ export interface TaskTransaction {
 /** What a claim leaves out of what is due. */
 export interface ClaimChoice {
   readonly except?: readonly TaskKey[];
-  /** Tasks whose execution somebody holds locked, rather than wait for the lock. */
+  /** Tasks whose execution another session has locked, rather than wait for the lock. */
   readonly pastLocks?: boolean;
 }
 

@@ -13,7 +13,7 @@ type PostgresOptions = Extract<DataSourceOptions, { type: 'postgres' }>;
 
 /**
  * Applies or reverts one migration that wants no transaction, such as one with CREATE INDEX CONCURRENTLY, on a
- * connection of its own. The lock is that of the transaction on `locked`, which idles meanwhile: it has no snapshot, so
+ * connection of its own. The lock is that of the transaction on `locked`, which idles until then: it has no snapshot, so
  * an index that is built concurrently doesn't wait for it. Processes that wait for the lock have one, and give it up
  * every few seconds.
  *

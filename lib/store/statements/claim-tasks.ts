@@ -36,7 +36,7 @@ const INPUT_ROW = -1;
 /** Index entries that the walk over levels reads at a time where nothing is due. */
 const STRIDE = 64;
 
-/** As a condition on a candidate: nobody holds its execution, and from here on this transaction does. */
+/** As a condition on a candidate: no other session has its execution locked, and from here on this transaction has. */
 function executionIsFree(tables: TenantTables): string {
   return `
         AND EXISTS (
@@ -87,7 +87,7 @@ export const claimTasks: Statement = {
 };
 
 /**
- * As `claimTasks`, and passes by tasks whose execution somebody holds locked. For a while after a claim waited for such
+ * As `claimTasks`, and passes by tasks whose execution another session has locked. For a while after a claim waited for such
  * a lock in vain: it costs a lock for each task, so the usual claim locks only executions that begin, and waits.
  */
 export const claimTasksPastLocks: Statement = {

@@ -248,44 +248,6 @@ export const listRecoveryEvents: Statement = {
   ORDER BY e.id DESC LIMIT $4::integer`,
 };
 
-/** Tasks that are due and that the definitions given are not those of, or the handlers. */
-export const listBlocked: Statement = {
-  name: 'list_blocked',
-  text: (tables) => `SELECT t.execution_id, t.task_no, t.definition_id FROM ${tables.task} t
-  WHERE t.run_at <= statement_timestamp() AND t.run_at IS NOT NULL AND NOT t.held AND t.task_no >= 0
-    AND (NOT t.definition_id = ANY ($1::bigint[])
-      OR (cardinality($2::bigint[]) > 0 AND EXISTS (
-        SELECT FROM unnest($2::bigint[], $3::integer[]) AS x(definition_id, task_no)
-        WHERE x.definition_id = t.definition_id AND x.task_no = t.task_no)))
-  ORDER BY t.run_at LIMIT 1000`,
-};
-
-/** Tasks that this process has no handler for, of one definition and number. */
-export interface StrandedTaskRow {
-  readonly definitionId: string;
-  readonly taskNo: number;
-  readonly count: number;
-}
-
-/**
- * As above, of those that have been due for a minute, counted. What is never claimed waits the longest, so it is found
- * among the first thousand, whatever waits behind.
- */
-export const listStranded: Statement = {
-  name: 'list_stranded',
-  text: (tables) => `SELECT definition_id, task_no, count(*) FROM (
-    SELECT t.definition_id, t.task_no FROM ${tables.task} t
-    WHERE t.run_at <= statement_timestamp() - interval '1 minute'
-      AND t.run_at IS NOT NULL AND NOT t.held AND t.task_no >= 0
-    ORDER BY t.run_at LIMIT 1000
-  ) t
-  WHERE NOT t.definition_id = ANY ($1::bigint[])
-    OR (cardinality($2::bigint[]) > 0 AND EXISTS (
-      SELECT FROM unnest($2::bigint[], $3::integer[]) AS x(definition_id, task_no)
-      WHERE x.definition_id = t.definition_id AND x.task_no = t.task_no))
-  GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2`,
-};
-
 export function decodeRecoveryStats(rows: readonly RawRow[]): RecoveryStatsRow {
   const [recovered = 0, abandoned = 0, median = 0, p95 = 0] = (rows[0] ?? []).map(Number);
   const taken = recovered + abandoned;

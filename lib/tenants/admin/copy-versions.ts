@@ -5,7 +5,7 @@ import { CLOACINA_MIGRATIONS_TABLE } from '../../store/migrations/index.js';
 
 /** Tables to one message. */
 const CHUNK = 100;
-/** A history is some hundred bytes for each migration. What is longer is none, in bytes for all of a message. */
+/** A history is some hundred bytes for each migration. The longest that is read, in bytes for all of a message. */
 const MAX_BYTES = 1_000_000;
 /** How long a table may be locked, and a message take, in milliseconds. */
 const LOCK_TIMEOUT_MS = 200;

@@ -14,7 +14,7 @@ beforeEach(async () => {
 });
 afterEach(() => holder.end());
 
-/** Locks executions as somebody's `SELECT … FOR UPDATE` does, until the holder ends its transaction. */
+/** Locks executions as an operator's `SELECT … FOR UPDATE` does, until the holder ends its transaction. */
 async function lock({ schema }: OpenTenant, ids: readonly string[]): Promise<void> {
   await holder.query('BEGIN');
   await holder.query(
@@ -23,7 +23,7 @@ async function lock({ schema }: OpenTenant, ids: readonly string[]): Promise<voi
   );
 }
 
-describe('Executions that somebody holds locked', () => {
+describe('Executions that another session has locked', () => {
   it('hold up no others that wait to be claimed, and run when the lock is gone', async () => {
     const schema = freshSchema();
     const client = await openTenant([noop], { schema, maxConcurrentTasks: 0 });

@@ -1,5 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { claimTasks, claimValues } from '../../../lib/store/statements/claim-tasks.js';
+import {
+  claimTasks,
+  claimTasksPastLocks,
+  claimValues,
+} from '../../../lib/store/statements/claim-tasks.js';
 import { completeTasks, completionValues } from '../../../lib/store/statements/complete-tasks.js';
 import {
   cancelExecution,
@@ -20,11 +24,8 @@ import {
   writeFinalContext,
 } from '../../../lib/store/statements/execution-rows.js';
 import { beginSuspect } from '../../../lib/store/statements/begin-suspect.js';
-import {
-  listBlocked,
-  takeOrphans,
-  takeOrphansValues,
-} from '../../../lib/store/statements/recovery.js';
+import { takeOrphans, takeOrphansValues } from '../../../lib/store/statements/recovery.js';
+import { listBlocked, listStranded } from '../../../lib/store/statements/tasks-without-handler.js';
 import { readClaims } from '../../../lib/store/statements/leases.js';
 import {
   readInputs,
@@ -95,6 +96,12 @@ export const HOT: readonly Hot[] = [
   },
   {
     statement: claimTasks,
+    values: (ids) => claimValues(['1', '2'], [['1', 1]], ids.length, claimant, true),
+    tasks: new RegExp(`${READY.source}|${TASK_KEY.source}`),
+    executions: EXECUTION_KEY,
+  },
+  {
+    statement: claimTasksPastLocks,
     values: (ids) => claimValues(['1', '2'], [['1', 1]], ids.length, claimant, true),
     tasks: new RegExp(`${READY.source}|${TASK_KEY.source}`),
     executions: EXECUTION_KEY,
@@ -184,6 +191,11 @@ export const RECOVERY: readonly Hot[] = [
   { statement: beginSuspect, values: ([id]) => [id, 0, FIRST_TOKEN], tasks: TASK_KEY },
   {
     statement: listBlocked,
+    values: () => ['{1}', '{1}', '{0}'],
+    tasks: /^cloacina_task_execution_(due|ready)_idx .*run_at <= /,
+  },
+  {
+    statement: listStranded,
     values: () => ['{1}', '{1}', '{0}'],
     tasks: /^cloacina_task_execution_(due|ready)_idx .*run_at <= /,
   },

@@ -1,0 +1,60 @@
+import { plainArray } from './encoding.js';
+import type { RawRow, Statement } from './statement.js';
+
+/** Tasks that this process has no handler for, of one definition and number. */
+export interface StrandedTaskRow {
+  readonly definitionId: string;
+  readonly taskNo: number;
+  readonly count: number;
+}
+
+const IS_WAITING = 't.run_at IS NOT NULL AND NOT t.held AND t.task_no >= 0';
+
+/** The task is of none of the definitions $1, or one of the tasks $2, $3 among them. */
+const HAS_NO_HANDLER = `(NOT t.definition_id = ANY ($1::bigint[])
+      OR (cardinality($2::bigint[]) > 0 AND EXISTS (
+        SELECT FROM unnest($2::bigint[], $3::integer[]) AS x(definition_id, task_no)
+        WHERE x.definition_id = t.definition_id AND x.task_no = t.task_no)))`;
+
+/** Tasks that are due and that this process has no handler for, the longest waiting first. */
+export const listBlocked: Statement = {
+  name: 'list_blocked',
+  text: (tables) => `SELECT t.execution_id, t.task_no, t.definition_id FROM ${tables.task} t
+  WHERE t.run_at <= statement_timestamp() AND ${IS_WAITING} AND ${HAS_NO_HANDLER}
+  ORDER BY t.run_at LIMIT 1000`,
+};
+
+/**
+ * As `listBlocked`, of those that have been due for a minute, counted. What is never claimed waits the longest, so it is
+ * found among the first thousand, whatever waits behind.
+ */
+export const listStranded: Statement = {
+  name: 'list_stranded',
+  text: (tables) => `SELECT t.definition_id, t.task_no, count(*) FROM (
+    SELECT t.definition_id, t.task_no FROM ${tables.task} t
+    WHERE t.run_at <= statement_timestamp() - interval '1 minute' AND ${IS_WAITING}
+    ORDER BY t.run_at LIMIT 1000
+  ) t
+  WHERE ${HAS_NO_HANDLER}
+  GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2`,
+};
+
+/** The definitions that this process has handlers for, and the tasks among them that it has none for. */
+export function withoutHandlerValues(
+  definitions: readonly string[],
+  unknown: readonly (readonly [definition: string, task: number])[],
+): unknown[] {
+  return [
+    plainArray(definitions),
+    plainArray(unknown.map(([definition]) => definition)),
+    plainArray(unknown.map(([, task]) => task)),
+  ];
+}
+
+export function decodeStranded(rows: readonly RawRow[]): StrandedTaskRow[] {
+  return rows.map((row) => ({
+    definitionId: row[0] ?? '',
+    taskNo: Number(row[1]),
+    count: Number(row[2]),
+  }));
+}
