@@ -1,8 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { expect, it } from '@jest/globals';
+import { Client } from 'pg';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { gate } from '../../support/gate.js';
 import { openTenant, processEngineOf, type OpenTenant } from '../../support/open-tenant.js';
-import { freshSchema } from '../../support/postgres.js';
+import { LIVENESS_LOCK_CLASS } from '../../../lib/store/statements/liveness-locks.js';
+import { databaseUrl, freshSchema } from '../../support/postgres.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 import { waitFor } from '../../support/wait-for.js';
 import { Stoppable } from './stoppable.js';
@@ -77,4 +80,31 @@ it('A process whose connections are away at one look, and back at the second, is
 
 it('It would be by the first look alone, and its handler would run a second time for nothing', async () => {
   expect(await play(false)).toBe(2);
+});
+
+it.each([
+  ['proves nothing, as it is busy', false],
+  ['proves that it lives, as it holds a lock of the class', true],
+])('The only connection of a process, whose lease tells another lock, %s', async (_, holdsLock) => {
+  const one = await openTenant([defineWorkflow('idle').task('only', () => undefined).build()]); // prettier-ignore
+  const { session } = processEngineOf(one);
+  if (session === undefined) throw new Error('There is no control connection.');
+  const processId = randomUUID();
+  const only = new Client({
+    connectionString: databaseUrl(),
+    application_name: `cloacina:${processId}`,
+  });
+  only.on('error', () => undefined);
+  await only.connect();
+  const [held] = (await only.query<{ login: string }>('SELECT current_user::text AS login')).rows;
+  const lease = { processId, login: held?.login ?? '' };
+  if (holdsLock) await only.query('SELECT pg_advisory_lock($1, 1)', [LIVENESS_LOCK_CLASS]);
+  const busy = only.query('SELECT pg_sleep(600)').catch(() => undefined);
+  await waitFor(async () => {
+    const active = `SELECT FROM pg_stat_activity WHERE application_name = $1 AND state = 'active'`;
+    return (await one.query(active, [`cloacina:${processId}`])).length === 1;
+  });
+  expect((await session.connected([lease])).has(lease)).toBe(holdsLock);
+  await one.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1', [`cloacina:${processId}`]); // prettier-ignore
+  await busy;
 });
