@@ -3,13 +3,13 @@ import { v7 as uuid } from 'uuid';
 import { loadBuiltModule } from './measure/built-library.mjs';
 
 const { completeTasks, completionValues, decodeCompletion, sortOutcomes } = await loadBuiltModule(
-  'store/statements/complete-tasks.js',
+  'store/postgres/statements/complete-tasks.js',
 );
 const { startExecutions, startValues } = await loadBuiltModule(
-  'store/statements/start-executions.js',
+  'store/postgres/statements/start-executions.js',
 );
-const { tenantTables } = await loadBuiltModule('store/statements/statement.js');
-const { createPools } = await loadBuiltModule('store/pools.js');
+const { tenantTables } = await loadBuiltModule('store/postgres/statements/statement.js');
+const { createPools } = await loadBuiltModule('store/postgres/connections/pools.js');
 
 /**
  * The floor: the library's two hot statements in batches and nothing else. No workflows, no handlers, no contexts, no

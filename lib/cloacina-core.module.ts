@@ -7,18 +7,18 @@ import {
 } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import type { TenantRequest } from './cloacina.options.js';
-import { Boot } from './boot/boot.js';
+import { ConfigurationCheck } from './boot/configuration-check.js';
 import { FailedProviders } from './boot/failed-providers.js';
 import { CloacinaLifecycleModule } from './boot/lifecycle.module.js';
-import { SHARED_OPTIONS, TENANT_HOST, type GivenOptions } from './boot/registration.js';
-import { servesOnly } from './discovery/served-workflows.js';
+import { SHARED_OPTIONS, TENANT_MANAGER, type OptionsSource } from './boot/registration.js';
+import { servesOnly } from './discovery/workflow-filter.js';
 import { WorkflowRegistry } from './discovery/registered-workflow.js';
 import { CloacinaRecoveryJobs, RECOVERY_PASSES } from './recovery/recovery-jobs.js';
 import { CloacinaAdmin } from './tenants/admin/cloacina-admin.js';
 import { releaseFrom } from './tenants/admin/release-here.js';
-import { CloacinaTenants } from './tenants/cloacina-tenants.js';
-import { TenantHost } from './tenants/tenant-host.js';
-import { TenantResolver } from './tenants/tenant-resolver.js';
+import { CloacinaTenants } from './tenants/hosting/cloacina-tenants.js';
+import { TenantManager } from './tenants/hosting/tenant-manager.js';
+import { TenantResolver } from './tenants/requests/tenant-resolver.js';
 
 /** What the tenants of one application share. Imported by every module that CloacinaModule makes; there is one. */
 @Global()
@@ -26,35 +26,41 @@ import { TenantResolver } from './tenants/tenant-resolver.js';
   imports: [CloacinaLifecycleModule],
   providers: [
     {
-      provide: Boot,
-      useFactory: (modules: ModulesContainer, given?: GivenOptions) => new Boot(modules, given),
+      provide: ConfigurationCheck,
+      useFactory: (modules: ModulesContainer, given?: OptionsSource) =>
+        new ConfigurationCheck(modules, given),
       inject: [ModulesContainer, { token: SHARED_OPTIONS, optional: true }],
     },
-    { provide: WorkflowRegistry, useFactory: (boot: Boot) => boot.registry, inject: [Boot] },
     {
-      provide: TENANT_HOST,
-      useFactory: (boot: Boot) => new TenantHost(boot.registry, boot.shared.maxConcurrentTasks),
-      inject: [Boot],
+      provide: WorkflowRegistry,
+      useFactory: (boot: ConfigurationCheck) => boot.registry,
+      inject: [ConfigurationCheck],
+    },
+    {
+      provide: TENANT_MANAGER,
+      useFactory: (boot: ConfigurationCheck) =>
+        new TenantManager(boot.registry, boot.shared.maxConcurrentTasks),
+      inject: [ConfigurationCheck],
     },
     {
       provide: CloacinaTenants,
-      useFactory: (boot: Boot, host: TenantHost) =>
+      useFactory: (boot: ConfigurationCheck, host: TenantManager) =>
         new CloacinaTenants({ host, admit: (options) => boot.admit(options) }),
-      inject: [Boot, TENANT_HOST],
+      inject: [ConfigurationCheck, TENANT_MANAGER],
     },
     {
       provide: CloacinaAdmin,
-      useFactory: ({ shared: { given } }: Boot, host: TenantHost) =>
+      useFactory: ({ shared: { given } }: ConfigurationCheck, host: TenantManager) =>
         new CloacinaAdmin({
           databaseUrl: given.databaseUrl,
           connection: given.connection,
           release: releaseFrom(host, given),
         }),
-      inject: [Boot, TENANT_HOST],
+      inject: [ConfigurationCheck, TENANT_MANAGER],
     },
     {
       provide: TenantResolver,
-      useFactory: (boot: Boot, tenants: CloacinaTenants) => {
+      useFactory: (boot: ConfigurationCheck, tenants: CloacinaTenants) => {
         const { given } = boot.shared;
         return new TenantResolver({
           tenants,
@@ -64,15 +70,15 @@ import { TenantResolver } from './tenants/tenant-resolver.js';
           report: (problem) => boot.report(problem),
         });
       },
-      inject: [Boot, CloacinaTenants],
+      inject: [ConfigurationCheck, CloacinaTenants],
     },
-    { provide: RECOVERY_PASSES, useExisting: TENANT_HOST },
+    { provide: RECOVERY_PASSES, useExisting: TENANT_MANAGER },
     CloacinaRecoveryJobs,
   ],
   exports: [
-    Boot,
+    ConfigurationCheck,
     WorkflowRegistry,
-    TENANT_HOST,
+    TENANT_MANAGER,
     CloacinaTenants,
     TenantResolver,
     CloacinaAdmin,
@@ -83,9 +89,9 @@ export class CloacinaCoreModule implements OnModuleInit, OnApplicationShutdown {
   private readonly failedProviders: FailedProviders;
 
   constructor(
-    @Inject(Boot) private readonly boot: Boot,
-    @Inject(TENANT_HOST)
-    private readonly host: Pick<TenantHost, 'close' | 'discover' | 'stopWaiting'>,
+    @Inject(ConfigurationCheck) private readonly boot: ConfigurationCheck,
+    @Inject(TENANT_MANAGER)
+    private readonly host: Pick<TenantManager, 'close' | 'discover' | 'stopWaiting'>,
     @Inject(ModulesContainer) modules: ModulesContainer,
   ) {
     this.failedProviders = new FailedProviders(modules, () => host.stopWaiting());
@@ -108,7 +114,7 @@ export class CloacinaCoreModule implements OnModuleInit, OnApplicationShutdown {
   private async discover(): Promise<void> {
     const serves = servesOnly(undefined);
     await this.host.discover({
-      login: this.boot.discoveredOptions({ tenant: 'discovery', schema: 'public' }),
+      group: this.boot.discoveredOptions({ tenant: 'discovery', schema: 'public' }),
       optionsOf: (found) => ({ ...this.boot.discoveredOptions(found), serves }),
     });
   }

@@ -1,7 +1,7 @@
 import { Inject, type Type } from '@nestjs/common';
 import { CloacinaRecovery } from './recovery/cloacina-recovery.js';
 import { CloacinaRunner } from './runner/cloacina-runner.js';
-import { CloacinaMigrator } from './tenants/cloacina-migrator.js';
+import { CloacinaMigrator } from './tenants/migrations/cloacina-migrator.js';
 
 /** What may be injected: a string that holds the tenant's name, or the class where there is one tenant. */
 export type TenantToken<T> = string | symbol | Type<T>;

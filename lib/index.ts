@@ -23,8 +23,8 @@ export type { JsonObject, TaskContext, TaskMethod, TaskResult } from './discover
 export type { WorkflowBuilder, WorkflowDefinition } from './discovery/workflow-builder.js';
 export type { WorkflowInput, WorkflowRef } from './discovery/workflow-ref.js';
 export { Workflow } from './discovery/workflow.decorator.js';
-export { currentTask } from './engine/current-task.js';
-export type { EngineEvent } from './engine/tenant-events.js';
+export { currentTask } from './engine/execution/current-task.js';
+export type { WorkflowEvent } from './events/tenant-events.js';
 export {
   ClaimLostError,
   CloacinaError,
@@ -75,10 +75,10 @@ export type {
   Execution,
   ExecutionFilter,
   ExecutionResult,
-  Page,
+  ExecutionPage,
   TaskAttempt,
   TaskDetails,
-  TaskWait,
+  TaskWaiting,
 } from './runner/execution.js';
 export type { ExecutionHandle } from './runner/execution-handle.js';
 export type { StartOptions } from './runner/start-request.js';
@@ -89,12 +89,12 @@ export {
   type RemoveTenantOptions,
   type TenantCredentials,
 } from './tenants/admin/cloacina-admin.js';
-export { CloacinaMigrator, type EnsureResult } from './tenants/cloacina-migrator.js';
-export { CloacinaTenants } from './tenants/cloacina-tenants.js';
-export type { MigrateAllOptions, TenantMigration } from './tenants/migrate-fleet.js';
-export { CurrentRunner, CurrentTenant, TenantGuard } from './tenants/current-tenant.js';
-export type { Tenant } from './tenants/tenant.js';
-export { TenantResolver } from './tenants/tenant-resolver.js';
+export { CloacinaMigrator, type MigrationResult } from './tenants/migrations/cloacina-migrator.js';
+export { CloacinaTenants } from './tenants/hosting/cloacina-tenants.js';
+export type { MigrateAllOptions, TenantMigration } from './tenants/migrations/migrate-fleet.js';
+export { CurrentRunner, CurrentTenant, TenantGuard } from './tenants/requests/current-tenant.js';
+export type { Tenant } from './tenants/hosting/tenant.js';
+export { TenantResolver } from './tenants/requests/tenant-resolver.js';
 export {
   all,
   always,

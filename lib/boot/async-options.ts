@@ -1,7 +1,7 @@
 import type { FactoryProvider, InjectionToken, Provider, Type } from '@nestjs/common';
 import type { CloacinaAsyncOptions } from '../cloacina.options.js';
 import { anything, checkOptions, type Checks } from '../errors/option-checks.js';
-import type { GivenOptions } from './registration.js';
+import type { OptionsSource } from './registration.js';
 
 const ASYNC_OPTIONS: Checks<CloacinaAsyncOptions<unknown>> = {
   tenant: anything,
@@ -34,7 +34,7 @@ export function asyncOptionsProviders<O>(
 ): Provider[] {
   const { useFactory, useClass, useExisting, inject } = options;
   if (typeof useFactory === 'function') {
-    const make = (...dependencies: unknown[]): Promise<GivenOptions> =>
+    const make = (...dependencies: unknown[]): Promise<OptionsSource> =>
       settle(() => useFactory(...dependencies));
     // Nest checks what it is asked to inject, as it does for the application's own factories.
     return [
@@ -68,7 +68,7 @@ function callFactory(type: Type<unknown>, instance: unknown): unknown {
   return Reflect.apply(create, instance, []);
 }
 
-async function settle(make: () => unknown): Promise<GivenOptions> {
+async function settle(make: () => unknown): Promise<OptionsSource> {
   try {
     return { options: await make() };
   } catch (failure) {

@@ -1,5 +1,5 @@
 import type { ModulesContainer } from '@nestjs/core';
-import type { NestProvider } from '../discovery/provided.js';
+import type { NestProvider } from '../discovery/workflow-providers.js';
 
 /** How often providers are looked at that are being made, in milliseconds. */
 const LOOK_INTERVAL_MS = 250;

@@ -6,10 +6,10 @@ import {
   type OnModuleDestroy,
 } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
-import { describeError } from '../errors/index.js';
-import type { TenantHost } from '../tenants/tenant-host.js';
-import { Boot } from './boot.js';
-import { TENANT_HOST } from './registration.js';
+import { messageWithoutSecrets } from '../errors/index.js';
+import type { TenantManager } from '../tenants/hosting/tenant-manager.js';
+import { ConfigurationCheck } from './configuration-check.js';
+import { TENANT_MANAGER } from './registration.js';
 
 /** How long an application has to enable shutdown hooks after it was initialised, in milliseconds. */
 const SHUTDOWN_HOOKS_GRACE_MS = 1_000;
@@ -31,9 +31,9 @@ export class CloacinaLifecycleModule implements OnApplicationBootstrap, OnModule
 
   constructor(
     @Inject(ModulesContainer) modules: ModulesContainer,
-    @Inject(TENANT_HOST)
-    private readonly host: Pick<TenantHost, 'startClaiming' | 'drain' | 'close'>,
-    @Inject(Boot) private readonly boot: Boot,
+    @Inject(TENANT_MANAGER)
+    private readonly host: Pick<TenantManager, 'startClaiming' | 'drain' | 'close'>,
+    @Inject(ConfigurationCheck) private readonly boot: ConfigurationCheck,
   ) {
     for (const module of modules.values()) {
       if (module.metatype === CloacinaLifecycleModule) module.distance = LAST;
@@ -63,7 +63,7 @@ export class CloacinaLifecycleModule implements OnApplicationBootstrap, OnModule
     } catch (error) {
       // Nest 11 would skip the hooks of all other modules.
       this.logger.error(
-        `The drain failed, so other processes will recover what ran here: ${describeError(error)}`,
+        `The drain failed, so other processes will recover what ran here: ${messageWithoutSecrets(error)}`,
       );
     }
   }

@@ -1,7 +1,7 @@
-import type { NestModule } from '../discovery/provided.js';
+import type { NestModule } from '../discovery/workflow-providers.js';
 
 /** Where options are from: given, made by a factory, or a factory that failed. */
-export type GivenOptions = { readonly options: unknown } | { readonly failure: unknown };
+export type OptionsSource = { readonly options: unknown } | { readonly failure: unknown };
 
 /** Every tenant's module provides one of these as a value, so that all tenants are known before any is opened. */
 export interface TenantRegistration {
@@ -22,7 +22,7 @@ export interface SharedRegistration {
   /** What is wrong with the call that made it. */
   readonly problems: readonly string[];
   /** The options, when they are known without a factory. */
-  readonly given?: GivenOptions;
+  readonly given?: OptionsSource;
 }
 
 export function isSharedRegistration(value: unknown): value is SharedRegistration {
@@ -48,4 +48,4 @@ export const SHARED_REGISTRATION = Symbol('CloacinaSharedRegistration');
 export const SHARED_OPTIONS = Symbol('CloacinaSharedOptions');
 export const TENANT_OPTIONS = Symbol('CloacinaTenantOptions');
 export const OPENED_TENANT = Symbol('CloacinaOpenedTenant');
-export const TENANT_HOST = Symbol('CloacinaTenantHost');
+export const TENANT_MANAGER = Symbol('CloacinaTenantHost');

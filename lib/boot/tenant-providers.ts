@@ -2,21 +2,21 @@ import type { FactoryProvider, Type } from '@nestjs/common';
 import { getDataSourceToken, getEntityManagerToken, getRepositoryToken } from '@nestjs/typeorm';
 import type { EntitySchema } from 'typeorm';
 import type { CloacinaTenantOptions } from '../cloacina.options.js';
-import { servesOnly } from '../discovery/served-workflows.js';
+import { servesOnly } from '../discovery/workflow-filter.js';
 import { tenantToken } from '../cloacina.tokens.js';
 import { CloacinaRecovery } from '../recovery/cloacina-recovery.js';
 import { CloacinaRunner } from '../runner/cloacina-runner.js';
-import { CloacinaMigrator } from '../tenants/cloacina-migrator.js';
-import type { Tenant } from '../tenants/tenant.js';
-import type { TenantHost } from '../tenants/tenant-host.js';
-import { unavailableTenant, type ProvidedParts } from '../tenants/unavailable-tenant.js';
+import { CloacinaMigrator } from '../tenants/migrations/cloacina-migrator.js';
+import type { Tenant } from '../tenants/hosting/tenant.js';
+import type { TenantManager } from '../tenants/hosting/tenant-manager.js';
+import { unavailableTenant, type ProvidedParts } from '../tenants/hosting/unavailable-tenant.js';
 import { ConfigurationError, listNames } from '../errors/index.js';
-import { Boot } from './boot.js';
+import { ConfigurationCheck } from './configuration-check.js';
 import {
   OPENED_TENANT,
-  TENANT_HOST,
+  TENANT_MANAGER,
   TENANT_OPTIONS,
-  type GivenOptions,
+  type OptionsSource,
   type TenantRegistration,
 } from './registration.js';
 
@@ -60,11 +60,11 @@ export function exportedTokens(
 function openedProvider(registration: TenantRegistration): FactoryProvider {
   return {
     provide: OPENED_TENANT,
-    inject: [Boot, TENANT_HOST, TENANT_OPTIONS],
+    inject: [ConfigurationCheck, TENANT_MANAGER, TENANT_OPTIONS],
     useFactory: async (
-      boot: Boot,
-      host: TenantHost,
-      given: GivenOptions,
+      boot: ConfigurationCheck,
+      host: TenantManager,
+      given: OptionsSource,
     ): Promise<OpenedTenant> => {
       const options = boot.optionsOf(registration, given);
       if (options === undefined || !boot.isSound) {
@@ -113,13 +113,13 @@ function fromTenant(
 function classParts(): FactoryProvider[] {
   return PARTS.map(({ type, read }) => ({
     provide: type,
-    inject: [Boot, OPENED_TENANT],
-    useFactory: (boot: Boot, { parts }: OpenedTenant) =>
+    inject: [ConfigurationCheck, OPENED_TENANT],
+    useFactory: (boot: ConfigurationCheck, { parts }: OpenedTenant) =>
       boot.hasOneTenant ? read(parts) : read(unavailableTenant(() => ambiguous(type, boot))),
   }));
 }
 
-function ambiguous(type: Type<unknown>, boot: Boot): Error {
+function ambiguous(type: Type<unknown>, boot: ConfigurationCheck): Error {
   const names = listNames(boot.tenants.flatMap(({ tenant }) => tenant ?? []));
   return new ConfigurationError([
     `${type.name} was asked for, but there are ${boot.tenants.length} tenants: ${names}. Say whose, with the token of that tenant.`,

@@ -1,5 +1,11 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { anything, callable, checkOptions, show, type Checks } from '../errors/option-checks.js';
+import {
+  anything,
+  callable,
+  checkOptions,
+  formatValue,
+  type Checks,
+} from '../errors/option-checks.js';
 import type { RetryOptions, TaskOptions, WorkflowOptions } from './options.js';
 
 // Values of these are checked by compileWorkflow, which knows the defaults; here it is for names and functions.
@@ -11,7 +17,7 @@ const WORKFLOW_OPTIONS: Checks<WorkflowOptions> = {
   input: (value) =>
     isStandardSchema(value)
       ? undefined
-      : `must be a Standard Schema, such as zod, valibot and arktype make, not ${show(value)}`,
+      : `must be a Standard Schema, such as zod, valibot and arktype make, not ${formatValue(value)}`,
 };
 
 const TASK_OPTIONS: Checks<TaskOptions> = {

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import type { NestModule, NestProvider } from './provided.js';
+import type { NestModule, NestProvider } from './workflow-providers.js';
 
 // Nest's metadata keys. The constants are exported by no index of Nest, and are the same in 11 and 12.
 const CONSTRUCTOR_TYPES = 'design:paramtypes';

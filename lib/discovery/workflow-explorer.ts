@@ -1,11 +1,11 @@
 import { Scope } from '@nestjs/common';
-import { describeClass, describeDefinition, type DescribedWorkflow } from './describe-workflow.js';
+import { describeClass, describeDefinition, type BuiltRegistration } from './build-registration.js';
 import {
   findProvided,
   type NestModule,
   type NestProvider,
   type ProvidedClass,
-} from './provided.js';
+} from './workflow-providers.js';
 import type { RegisteredWorkflow } from './registered-workflow.js';
 import { getTasks, getWorkflowOptions } from './workflow-metadata.js';
 
@@ -28,7 +28,7 @@ export function exploreWorkflows(
   instantiated: boolean,
 ): Exploration {
   const { classes, definitions } = findProvided(modules);
-  const described: DescribedWorkflow[] = [];
+  const described: BuiltRegistration[] = [];
   const problems: string[] = [];
   for (const [type, places] of groupBy(classes, (provided) => provided.type)) {
     const [first] = places;
@@ -78,7 +78,7 @@ function providedTwice(places: readonly ProvidedClass[]): string {
   );
 }
 
-function definedTwice(name: string, workflows: readonly DescribedWorkflow[]): string {
+function definedTwice(name: string, workflows: readonly BuiltRegistration[]): string {
   const places = workflows.map(({ place }) => place).join(', and by ');
   return `Workflow ${JSON.stringify(name)} is defined more than once: by ${places}. Rename or remove one of them.`;
 }

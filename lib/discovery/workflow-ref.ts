@@ -1,6 +1,6 @@
 import type { Type } from '@nestjs/common';
 import { InvalidArgumentError } from '../errors/index.js';
-import { show } from '../errors/option-checks.js';
+import { formatValue } from '../errors/option-checks.js';
 import type { JsonObject, TaskContext } from './task-context.js';
 import type { WorkflowDefinition } from './workflow-builder.js';
 import { getWorkflowOptions } from './workflow-metadata.js';
@@ -79,6 +79,6 @@ export function workflowNameOf(ref: WorkflowRef): string {
   if (typeof ref === 'object' && ref !== null && typeof ref.name === 'string') return ref.name;
   throw new InvalidArgumentError(
     'workflow',
-    `must be a class with @Workflow, a name, or what defineWorkflow() built, not ${show(ref)}`,
+    `must be a class with @Workflow, a name, or what defineWorkflow() built, not ${formatValue(ref)}`,
   );
 }

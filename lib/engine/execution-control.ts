@@ -4,23 +4,23 @@ import type {
   PastDeadline,
   TenantStore,
   TimedOutExecution,
-} from '../store/store.js';
-import type { ClaimComparison } from './claim-comparison.js';
-import type { ClaimTable } from './claim-table.js';
-import { repeatConflicts } from './conflicts.js';
-import type { EndWaiters } from './end-waiters.js';
-import type { HeldClaim } from './held-claim.js';
-import type { TaskSettlement } from './task-settlement.js';
-import type { TenantEvents } from './tenant-events.js';
-import type { ProcessServices } from './tenant-parts.js';
+} from '../store/port/tenant-store.js';
+import type { ClaimReconciler } from './claims/claim-reconciler.js';
+import type { ClaimTable } from './claims/claim-table.js';
+import { retryOnConflict } from '../runtime/retry-on-conflict.js';
+import type { CompletionWaiters } from './completion/completion-waiters.js';
+import type { TaskClaim } from './claims/task-claim.js';
+import type { TaskCompleter } from './execution/task-completer.js';
+import type { TenantEvents } from '../events/tenant-events.js';
+import type { ProcessServices } from './lease/tenant-lease.js';
 
 export interface ExecutionControlParts {
   readonly address: string;
   readonly store: TenantStore;
   readonly claims: ClaimTable;
-  readonly waiters: EndWaiters;
-  readonly settlement: TaskSettlement;
-  readonly comparison: ClaimComparison;
+  readonly waiters: CompletionWaiters;
+  readonly completer: TaskCompleter;
+  readonly reconciler: ClaimReconciler;
   readonly events: TenantEvents;
   readonly services: ProcessServices;
   readonly instanceId: () => string;
@@ -37,13 +37,13 @@ export class ExecutionControl {
    * true; so the database is asked which claims still stand. The signals of the others abort; their outcomes are refused
    * anyway.
    */
-  compareClaims(): void {
-    this.parts.comparison.request();
+  reconcileClaims(): void {
+    this.parts.reconciler.request();
   }
 
   /** The end of an execution was sent, and it isn't known whether that ended it. */
   private endedMaybe(id: string): void {
-    if (this.parts.claims.isActive(id)) this.compareClaims();
+    if (this.parts.claims.isActive(id)) this.reconcileClaims();
     this.parts.waiters.ended(id);
   }
 
@@ -56,14 +56,14 @@ export class ExecutionControl {
   /** The execution is paused: what was claimed and has not begun goes back. */
   private paused(id: string): void {
     for (const claim of this.parts.claims.ofExecution(id)) {
-      if (claim.stage === 'waiting') this.parts.settlement.giveBack(claim);
+      if (claim.stage === 'waiting') this.parts.completer.giveBack(claim);
     }
   }
 
   /** Pauses it here at once, and tells the others. */
-  announcePause(id: string): void {
+  notifyPaused(id: string): void {
     this.paused(id);
-    this.parts.services.announcePause(this.parts.address, id);
+    this.parts.services.notifyPaused(this.parts.address, id);
   }
 
   /**
@@ -117,7 +117,7 @@ export class ExecutionControl {
     const { claims, events, store } = this.parts;
     const workflows = new Map(executions.map(({ id, workflow }) => [id, workflow]));
     const held = claims.all().filter(({ executionId }) => workflows.has(executionId));
-    const ended = await repeatConflicts(store, () =>
+    const ended = await retryOnConflict(store, () =>
       store.timeOut(executions, ({ workflow, timeoutMs }) =>
         toStoredError(new WorkflowTimeoutError(workflow, timeoutMs)),
       ),
@@ -131,7 +131,7 @@ export class ExecutionControl {
     return ended;
   }
 
-  private lose(held: readonly HeldClaim[]): void {
+  private lose(held: readonly TaskClaim[]): void {
     const { claims } = this.parts;
     for (const claim of held) {
       if (claims.holds(claim)) claims.lose(claim);
@@ -141,7 +141,7 @@ export class ExecutionControl {
   private tellEnd(id: string, wasRunning: boolean, awaited: boolean): void {
     const { address, services, waiters } = this.parts;
     waiters.ended(id);
-    if (wasRunning) services.announceCancel(address, id);
-    if (awaited) services.announceEnd(address, id);
+    if (wasRunning) services.notifyCancelled(address, id);
+    if (awaited) services.notifyEnded(address, id);
   }
 }

@@ -1,8 +1,8 @@
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
 import { ClaimLostError } from '../errors/index.js';
-import type { ClaimTable } from './claim-table.js';
-import type { Lane } from './lane.js';
-import type { TaskSettlement } from './task-settlement.js';
+import type { ClaimTable } from './claims/claim-table.js';
+import type { TenantQueue } from './slots/tenant-queue.js';
+import type { TaskCompleter } from './execution/task-completer.js';
 
 /** How long a stopping tenant waits for the database to take what it has to record, in milliseconds. */
 const RECORDING_GRACE_MS = 5_000;
@@ -16,17 +16,17 @@ const LOOK_AGAIN_MS = 5;
 const AWAY_LOOK_MS = 20;
 
 /** Something that has statements under way. */
-export interface Settling {
+export interface BusyPart {
   /** Resolves when nothing is under way. What comes of it may give others work, and itself. */
-  settled(): Promise<void>;
+  whenIdle(): Promise<void>;
 }
 
 export interface TenantDrainParts {
   readonly claims: ClaimTable;
-  readonly lane: Lane;
-  readonly settlement: TaskSettlement;
+  readonly queue: TenantQueue;
+  readonly completer: TaskCompleter;
   /** What has to be recorded, and what reads for that. */
-  readonly recording: readonly Settling[];
+  readonly recording: readonly BusyPart[];
   /** Whether anything is under way that has claims, may bring some, or has to be recorded. */
   readonly isBusy: () => boolean;
   /** Whether the database is there, as far as the process knows. */
@@ -42,27 +42,27 @@ export class TenantDrain {
 
   /** What was claimed and has not begun goes back. */
   giveBackWaiting(): void {
-    const { claims, lane, settlement } = this.parts;
-    lane.removeQueued();
+    const { claims, queue, completer } = this.parts;
+    queue.removeQueued();
     for (const claim of claims.all()) {
-      if (claim.stage === 'waiting') settlement.giveBack(claim);
+      if (claim.stage === 'waiting') completer.giveBack(claim);
     }
   }
 
   /** When nothing is claimed any more: waits for handlers up to `timeoutMs`, then aborts them and gives back. */
   async run(timeoutMs: number): Promise<void> {
-    const { claims, lane, settlement } = this.parts;
+    const { claims, queue, completer } = this.parts;
     this.endsAt = performance.now() + timeoutMs;
-    settlement.stop();
+    completer.stop();
     this.giveBackWaiting();
-    await within(timeoutMs, lane.idle());
+    await within(timeoutMs, queue.whenIdle());
     for (const claim of claims.all()) {
       if (claim.stage !== 'running') continue;
-      settlement.giveBack(claim);
+      completer.giveBack(claim);
       claim.lose(new ClaimLostError(claim.task.name, claim.executionId));
     }
     // Those that heed their signal are through in a moment, and may still need the data source for that.
-    await this.withinGrace(ABORT_GRACE_MS, lane.idle());
+    await this.withinGrace(ABORT_GRACE_MS, queue.whenIdle());
     const over = new AbortController();
     await this.withinGrace(RECORDING_GRACE_MS, this.everythingRecorded(over.signal));
     over.abort();
@@ -89,7 +89,7 @@ export class TenantDrain {
   private async everythingRecorded(over: AbortSignal): Promise<void> {
     const { recording, isBusy } = this.parts;
     for (;;) {
-      await Promise.all(recording.map((part) => part.settled()));
+      await Promise.all(recording.map((part) => part.whenIdle()));
       // What follows from it has begun by then.
       await turn();
       if (over.aborted || !isBusy()) return;

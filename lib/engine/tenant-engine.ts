@@ -10,32 +10,32 @@ import type {
   LeaseWrite,
   TakenOrphan,
   TenantStore,
-} from '../store/store.js';
+} from '../store/port/tenant-store.js';
 import type { CompiledWorkflow } from '../workflow/index.js';
-import { ClaimComparison } from './claim-comparison.js';
-import { ClaimsInFlight } from './claims-in-flight.js';
-import { ClaimIntake } from './claim-intake.js';
-import { ClaimReturner } from './claim-returner.js';
-import { ClaimTable } from './claim-table.js';
-import { Claimer } from './claimer.js';
-import { ContextWriter } from './context-writer.js';
-import { DefinitionCatalog, LOOK_INTERVAL_MS } from './definition-catalog.js';
-import { EndWaiters } from './end-waiters.js';
+import { ClaimReconciler } from './claims/claim-reconciler.js';
+import { ClaimsInFlight } from './claims/claims-in-flight.js';
+import { ClaimReceiver } from './claims/claim-receiver.js';
+import { TaskRescheduler } from './claims/task-rescheduler.js';
+import { ClaimTable } from './claims/claim-table.js';
+import { Claimer } from './claims/claimer.js';
+import { FinalContextWriter } from './memory/final-context-writer.js';
+import { DefinitionCatalog, LOOK_INTERVAL_MS } from './definitions/definition-catalog.js';
+import { CompletionWaiters } from './completion/completion-waiters.js';
 import { ExecutionControl } from './execution-control.js';
-import { ExecutionStarts } from './execution-starts.js';
-import { Executor } from './executor.js';
-import { HandlerRunner } from './handler-runner.js';
-import type { HungHandler } from './hung-handlers.js';
-import { InputReader } from './input-reader.js';
-import { LeaseRelease } from './lease-release.js';
-import { OutcomeRecorder } from './outcome-recorder.js';
-import type { TaskResult } from './task-result.js';
-import { StrandedTasks } from './stranded-tasks.js';
-import { TaskSettlement } from './task-settlement.js';
+import { ExecutionStarts } from './starts/execution-starts.js';
+import { Executor } from './execution/executor.js';
+import { HandlerRunner } from './execution/handler-runner.js';
+import type { HungHandler } from './slots/hung-handlers.js';
+import { InputReader } from './memory/input-reader.js';
+import { LeaseRelease } from './lease/lease-release.js';
+import { OutcomeRecorder } from './execution/outcome-recorder.js';
+import type { TaskResult } from './execution/task-result.js';
+import { StrandedTasks } from './definitions/stranded-tasks.js';
+import { TaskCompleter } from './execution/task-completer.js';
 import { TenantDrain } from './tenant-drain.js';
-import { TenantEvents, type EventSink } from './tenant-events.js';
-import type { Lane } from './lane.js';
-import { TenantLease, type ProcessServices, type TenantSettings } from './tenant-parts.js';
+import { TenantEvents, type EventSink } from '../events/tenant-events.js';
+import type { TenantQueue } from './slots/tenant-queue.js';
+import { TenantLease, type ProcessServices, type TenantSettings } from './lease/tenant-lease.js';
 
 /** How long a drained tenant tries to delete its lease, and its pause in between, in milliseconds. */
 const RELEASE_GRACE_MS = 2_000;
@@ -62,23 +62,23 @@ export class TenantEngine {
   readonly release: LeaseRelease;
   readonly claims = new ClaimTable();
   private readonly inFlight = new ClaimsInFlight();
-  readonly waiters: EndWaiters;
+  readonly waiters: CompletionWaiters;
   readonly control: ExecutionControl;
   readonly starts: ExecutionStarts;
   private readonly logger = new Logger('Cloacina');
   private readonly services: ProcessServices;
   private readonly events: TenantEvents;
-  private readonly lane: Lane;
+  private readonly queue: TenantQueue;
   private readonly inputs: InputReader;
-  private readonly contexts: ContextWriter;
-  private readonly intake: ClaimIntake;
+  private readonly contexts: FinalContextWriter;
+  private readonly receiver: ClaimReceiver;
   private readonly recorder: OutcomeRecorder;
-  private readonly returner: ClaimReturner;
-  private readonly settlement: TaskSettlement;
+  private readonly rescheduler: TaskRescheduler;
+  private readonly completer: TaskCompleter;
   private readonly executor: Executor;
   private readonly claimer: Claimer;
-  private readonly comparison: ClaimComparison;
-  private readonly ending: TenantDrain;
+  private readonly reconciler: ClaimReconciler;
+  private readonly tenantDrain: TenantDrain;
   private opened: Promise<void> | undefined;
   private restoring: Promise<void> | undefined;
   /** The process is known to live. */
@@ -105,34 +105,36 @@ export class TenantEngine {
       lease: this.lease,
       isBusy: () => this.isBusy,
       changed: () => this.updateClaiming(),
-      stillHeld: () => this.comparison.request(),
+      stillHeld: () => this.reconciler.request(),
     });
-    this.lane = services.slots.lane(settings.maxConcurrentTasks, () => this.claimer.dispatch());
-    this.waiters = new EndWaiters(store, (id) => this.claims.isActive(id));
-    this.claims.onIdle = (id) => this.waiters.passedOn(id);
-    this.claims.onDoubt = () => this.comparison.doubt();
+    this.queue = services.slots.createQueue(settings.maxConcurrentTasks, () =>
+      this.claimer.claimAvailable(),
+    );
+    this.waiters = new CompletionWaiters(store, (id) => this.claims.isActive(id));
+    this.claims.onIdle = (id) => this.waiters.ownershipLost(id);
+    this.claims.onDoubt = () => this.reconciler.doubt();
     this.inputs = new InputReader(store);
-    this.contexts = new ContextWriter(store, this.inputs);
-    this.intake = new ClaimIntake({
+    this.contexts = new FinalContextWriter(store, this.inputs);
+    this.receiver = new ClaimReceiver({
       catalog: this.catalog,
       claims: this.claims,
       take: (claim) => this.executor.take(claim),
       deadlineIn: (ms) => services.deadlineIn(settings.address, ms),
     });
-    this.returner = new ClaimReturner(store, this.claims);
-    this.recorder = new OutcomeRecorder(store, this.claims, this.lane, this.lease, this.inFlight, {
-      claimed: (result, readied) => this.intake.fromOutcome(result, readied),
-      leftReady: () => this.workIsReady(),
+    this.rescheduler = new TaskRescheduler(store, this.claims);
+    this.recorder = new OutcomeRecorder(store, this.claims, this.queue, this.lease, this.inFlight, {
+      claimed: (result, readied) => this.receiver.fromOutcome(result, readied),
+      leftReady: () => this.wakeWorkers(),
       ended: (result, end) => this.executionEnded(result, end),
       recorded: ({ claim, status }) => this.events.ofTask('task.ended', claim, status),
       refused: (result) => {
         this.claims.lose(result.claim);
         this.events.ofTask('claim.lost', result.claim, result.status);
-        this.comparison.request();
+        this.reconciler.request();
       },
-      uncertain: () => this.comparison.request(),
+      mayBeWritten: () => this.reconciler.request(),
     });
-    this.comparison = new ClaimComparison({
+    this.reconciler = new ClaimReconciler({
       tenant: settings.tenant,
       store,
       claims: this.claims,
@@ -142,36 +144,36 @@ export class TenantEngine {
       lease: () => this.lease.forClaim(),
       leaseWritten: (lease) => this.lease.written(lease),
       abandon: (orphan) => this.recordAbandoned(orphan),
-      workIsReady: () => this.workIsReady(),
+      wakeWorkers: () => this.wakeWorkers(),
     });
     this.claimer = new Claimer({
       tenant: settings.tenant,
       store,
       catalog: this.catalog,
-      lane: this.lane,
+      queue: this.queue,
       lease: this.lease,
       inFlight: this.inFlight,
       except: () => this.executor.overrunningTasks(),
-      adopt: (task) => this.intake.fromRow(task),
-      uncertain: () => this.comparison.request(),
+      adopt: (task) => this.receiver.fromRow(task),
+      reconcile: () => this.reconciler.request(),
       tryAgainIn: (ms) => services.wakeIn(settings.address, ms),
       foundNothing: () => void this.lookForOthers(),
-      leftReady: () => services.announceWork(settings.address),
+      leftReady: () => services.notifyWork(settings.address),
     });
-    this.settlement = new TaskSettlement({
+    this.completer = new TaskCompleter({
       store,
       claims: this.claims,
       inputs: this.inputs,
       recorder: this.recorder,
-      returner: this.returner,
+      rescheduler: this.rescheduler,
       events: this.events,
       dueIn: (ms) => this.dueIn(ms),
-      uncertain: () => this.comparison.request(),
+      reconcile: () => this.reconciler.request(),
     });
     this.executor = new Executor({
       store,
       claims: this.claims,
-      lane: this.lane,
+      queue: this.queue,
       inputs: this.inputs,
       handlers: new HandlerRunner({
         settings,
@@ -179,9 +181,9 @@ export class TenantEngine {
         claims: this.claims,
         recorder: this.recorder,
         inFlight: this.inFlight,
-        settlement: this.settlement,
+        completer: this.completer,
       }),
-      settlement: this.settlement,
+      completer: this.completer,
       events: this.events,
       settings,
       overrunEnded: () => this.dispatch(),
@@ -191,8 +193,8 @@ export class TenantEngine {
       store,
       claims: this.claims,
       waiters: this.waiters,
-      settlement: this.settlement,
-      comparison: this.comparison,
+      completer: this.completer,
+      reconciler: this.reconciler,
       events: this.events,
       services,
       instanceId: () => this.lease.instanceId,
@@ -200,29 +202,29 @@ export class TenantEngine {
     this.starts = new ExecutionStarts({
       settings,
       store,
-      lane: this.lane,
+      queue: this.queue,
       lease: this.lease,
       inFlight: this.inFlight,
       services,
-      intake: this.intake,
+      receiver: this.receiver,
       events: this.events,
-      workIsReady: () => this.workIsReady(),
+      wakeWorkers: () => this.wakeWorkers(),
       dueIn: (ms) => this.dueIn(ms),
-      uncertain: () => this.comparison.request(),
+      reconcile: () => this.reconciler.request(),
       definitionsMissing: () => void this.restoreDefinitions(),
     });
-    this.ending = new TenantDrain({
+    this.tenantDrain = new TenantDrain({
       claims: this.claims,
-      lane: this.lane,
-      settlement: this.settlement,
+      queue: this.queue,
+      completer: this.completer,
       recording: [
         this.starts,
         this.claimer,
         this.inputs,
         this.recorder,
-        this.returner,
+        this.rescheduler,
         this.contexts,
-        this.comparison,
+        this.reconciler,
       ],
       isBusy: () => this.isBusy || this.isRecording,
       isConnected: () => this.services.isConnected(),
@@ -233,9 +235,9 @@ export class TenantEngine {
   get isBusy(): boolean {
     return (
       this.claims.size > 0 ||
-      this.lane.reserved > 0 ||
+      this.queue.reserved > 0 ||
       this.claimer.isClaiming ||
-      this.comparison.isPending
+      this.reconciler.isPending
     );
   }
 
@@ -244,7 +246,7 @@ export class TenantEngine {
     return (
       this.inputs.isBusy ||
       this.recorder.isBusy ||
-      this.returner.isBusy ||
+      this.rescheduler.isBusy ||
       this.contexts.isBusy ||
       this.executor.isNoting ||
       this.inFlight.isBusy ||
@@ -272,7 +274,7 @@ export class TenantEngine {
   allowClaims(allowed: boolean): void {
     this.isLive = allowed;
     this.updateClaiming();
-    if (allowed) this.waiters.lookAgain();
+    if (allowed) this.waiters.recheck();
   }
 
   private updateClaiming(): void {
@@ -284,7 +286,7 @@ export class TenantEngine {
     this.paused = true;
     this.updateClaiming();
     this.executor.hold(true);
-    this.ending.giveBackWaiting();
+    this.tenantDrain.giveBackWaiting();
   }
 
   resumeClaiming(): void {
@@ -296,30 +298,30 @@ export class TenantEngine {
 
   /** Claims what is due, as long as there is room. */
   dispatch(): void {
-    this.claimer.dispatch();
+    this.claimer.claimAvailable();
   }
 
   /** Ready tasks that nobody here took: for this process when it has room, and for the others now. */
-  workIsReady(): void {
-    this.lane.backlog = true;
+  wakeWorkers(): void {
+    this.queue.hasBacklog = true;
     this.dispatch();
-    this.services.announceWork(this.settings.address);
+    this.services.notifyWork(this.settings.address);
   }
 
   /** Something has become due, and maybe only this process knows. */
   workIsDue(): void {
-    if (this.lane.room > 0 && this.executor.overrunningTasks().length === 0) this.dispatch();
-    else this.workIsReady();
+    if (this.queue.capacity > 0 && this.executor.overrunningTasks().length === 0) this.dispatch();
+    else this.wakeWorkers();
   }
 
   /** Somebody has looked at what waits for its time. */
-  becomesDue({ taskIsDue, nextTaskInMs, nextDeadlineInMs }: DueTimes): void {
+  scheduleWakeUps({ taskIsDue, nextTaskInMs, nextDeadlineInMs }: DueTimes): void {
     const { address } = this.settings;
     if (taskIsDue) {
       this.dispatch();
       void this.lookForOthers();
       // A process that takes no tasks is not the one that misses a handler.
-      if (this.lane.limit > 0) void this.stranded.look();
+      if (this.queue.limit > 0) void this.stranded.look();
     }
     if (nextTaskInMs !== null) this.services.wakeIn(address, nextTaskInMs);
     if (nextDeadlineInMs !== null) this.services.deadlineIn(address, nextDeadlineInMs);
@@ -327,7 +329,7 @@ export class TenantEngine {
 
   /** A task was put back, and becomes due in `ms` milliseconds. */
   dueIn(ms: number): void {
-    if (ms <= 0) this.workIsReady();
+    if (ms <= 0) this.wakeWorkers();
     else this.services.wakeIn(this.settings.address, ms);
   }
 
@@ -339,7 +341,7 @@ export class TenantEngine {
     const workflow = claim.definition.workflow.name;
     this.events.ofExecution('execution.ended', claim.executionId, workflow, status);
     this.waiters.ended(claim.executionId);
-    if (awaited) this.services.announceEnd(this.settings.address, claim.executionId);
+    if (awaited) this.services.notifyEnded(this.settings.address, claim.executionId);
   }
 
   /** Handlers in this process that go on though their signals were aborted a while ago. */
@@ -347,8 +349,8 @@ export class TenantEngine {
     return this.executor.hungHandlers();
   }
 
-  compareClaims(): void {
-    this.comparison.request();
+  reconcileClaims(): void {
+    this.reconciler.request();
   }
 
   /**
@@ -376,7 +378,7 @@ export class TenantEngine {
       const definition = await this.catalog.find(orphan.definitionId);
       const owners = await this.store.recovery.ownersOf(orphan.executionId, orphan.taskNo);
       const claim = this.claims.adopt(orphan, orphan.generation, definition);
-      if (claim !== undefined) this.settlement.abandon(claim, owners);
+      if (claim !== undefined) this.completer.abandon(claim, owners);
     } catch (error) {
       this.logger.error(
         `Tenant "${this.settings.tenant}": a task of execution ${orphan.executionId} was lost too often and could not be ` +
@@ -401,7 +403,7 @@ export class TenantEngine {
   /** The database may have gone back in time, or a statement of this process may be lost: nothing is taken for granted. */
   doubt(): void {
     this.lease.doubt();
-    this.comparison.doubt();
+    this.reconciler.doubt();
   }
 
   /** The schema was dropped and made again. */
@@ -435,7 +437,7 @@ export class TenantEngine {
   leaseLost(): void {
     this.lease.lost();
     for (const claim of this.claims.all()) this.claims.lose(claim);
-    this.lane.removeQueued();
+    this.queue.removeQueued();
   }
 
   /**
@@ -445,8 +447,8 @@ export class TenantEngine {
   async drain(timeoutMs: number): Promise<void> {
     this.draining = true;
     this.updateClaiming();
-    await this.ending.run(timeoutMs);
-    await this.ending.withinGrace(RELEASE_GRACE_MS, this.releaseLease());
+    await this.tenantDrain.run(timeoutMs);
+    await this.tenantDrain.withinGrace(RELEASE_GRACE_MS, this.releaseLease());
   }
 
   /** A release that is under way already, failed, or has to wait for a comparison, is followed by another one. */
@@ -459,11 +461,11 @@ export class TenantEngine {
   }
 
   close(): void {
-    this.services.slots.removeLane(this.lane);
-    this.comparison.close();
+    this.services.slots.removeQueue(this.queue);
+    this.reconciler.close();
     this.starts.close();
     this.recorder.close();
-    this.returner.close();
+    this.rescheduler.close();
     this.inputs.close();
     this.contexts.close();
     this.executor.close();

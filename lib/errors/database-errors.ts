@@ -1,5 +1,5 @@
 import { CloacinaError } from './cloacina-error.js';
-import { describeError, readProperty } from './without-secrets.js';
+import { messageWithoutSecrets, readProperty } from './without-secrets.js';
 
 /** SQLSTATE of a statement that a standby, or a session that is read-only, refuses. */
 function isReadOnly(cause: unknown): boolean {
@@ -35,7 +35,7 @@ export class DatabaseUnavailableError extends CloacinaError {
     options?: ErrorOptions,
   ) {
     const whose = facts.tenant === undefined ? '' : ` of tenant ${JSON.stringify(facts.tenant)}`;
-    const why = options?.cause === undefined ? '' : `: ${describeError(options.cause)}`;
+    const why = options?.cause === undefined ? '' : `: ${messageWithoutSecrets(options.cause)}`;
     super(
       'DATABASE_UNAVAILABLE',
       facts.explanation !== undefined
@@ -72,7 +72,7 @@ export class DatabaseRefusedError extends CloacinaError {
     options?: ErrorOptions,
   ) {
     const whose = facts.tenant === undefined ? '' : ` of tenant ${JSON.stringify(facts.tenant)}`;
-    const why = options?.cause === undefined ? '' : `: ${describeError(options.cause)}`;
+    const why = options?.cause === undefined ? '' : `: ${messageWithoutSecrets(options.cause)}`;
     super(
       'DATABASE_REFUSED',
       `The database${whose} refused a statement with SQLSTATE ${facts.sqlState}${why}. Nothing was written; the ` +
@@ -121,7 +121,7 @@ export class TablesMissingError extends CloacinaError {
   readonly schema: string;
 
   constructor(schema: string, options?: ErrorOptions) {
-    const why = options?.cause === undefined ? '' : ` (${describeError(options.cause)})`;
+    const why = options?.cause === undefined ? '' : ` (${messageWithoutSecrets(options.cause)})`;
     super(
       'TABLES_MISSING',
       `Schema ${JSON.stringify(schema)} hasn't the library's tables any more${why}; nothing was written. If they were moved, ` +
@@ -178,7 +178,7 @@ export class MigrationError extends CloacinaError {
       facts.migration === undefined
         ? 'The migrations'
         : `Migration ${JSON.stringify(facts.migration)}`;
-    const why = options?.cause === undefined ? '' : `: ${describeError(options.cause)}`;
+    const why = options?.cause === undefined ? '' : `: ${messageWithoutSecrets(options.cause)}`;
     super(
       'MIGRATION',
       notCurrent(facts) ??
@@ -217,7 +217,7 @@ export class PermissionError extends CloacinaError {
     facts: { readonly action: string; readonly grant?: string; readonly schema?: string },
     options?: ErrorOptions,
   ) {
-    const why = options?.cause === undefined ? '' : ` (${describeError(options.cause)})`;
+    const why = options?.cause === undefined ? '' : ` (${messageWithoutSecrets(options.cause)})`;
     const fix =
       facts.grant === undefined ? 'Use a login that may.' : `Allow it with: ${facts.grant};`;
     super('PERMISSION', `The database login may not ${facts.action}${why}. ${fix}`, options);

@@ -44,7 +44,7 @@ export {
   UnknownWorkflowError,
 } from './unknown-name-errors.js';
 export {
-  describeError,
+  messageWithoutSecrets,
   isError,
   readProperty,
   safeCause,

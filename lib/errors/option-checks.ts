@@ -17,7 +17,7 @@ export function checkOptions<Options>(
   checks: Checks<Options>,
 ): string[] {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    return [`${owner}: the options must be an object, not ${show(options)}.`];
+    return [`${owner}: the options must be an object, not ${formatValue(options)}.`];
   }
   const known = new Map<string, Check>(Object.entries(checks));
   return Object.entries(options).flatMap(([name, value]) => {
@@ -34,7 +34,7 @@ export function checkOptions<Options>(
 }
 
 /** A value as it is shown in a problem: short. Not for what may hold a secret. */
-export function show(value: unknown): string {
+export function formatValue(value: unknown): string {
   try {
     if (typeof value === 'function') return value.name === '' ? 'a function' : value.name;
     const shown = inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 60 });
@@ -49,7 +49,7 @@ export const anything: Check = () => undefined;
 
 /** `true` or `false`. */
 export const flag: Check = (value) =>
-  typeof value === 'boolean' ? undefined : `must be true or false, not ${show(value)}`;
+  typeof value === 'boolean' ? undefined : `must be true or false, not ${formatValue(value)}`;
 
 /** A string of 1 to `max` characters, without control characters. */
 export function text(max: number): Check {
@@ -59,7 +59,9 @@ export function text(max: number): Check {
       value.trim() !== '' &&
       value.length <= max &&
       !/\p{Cc}/u.test(value);
-    return good ? undefined : `must be a string of 1 to ${max} characters, not ${show(value)}`;
+    return good
+      ? undefined
+      : `must be a string of 1 to ${max} characters, not ${formatValue(value)}`;
   };
 }
 
@@ -69,7 +71,7 @@ export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): Check {
   return (value) => {
     const good =
       typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max;
-    return good ? undefined : `must be a whole number ${range}, not ${show(value)}`;
+    return good ? undefined : `must be a whole number ${range}, not ${formatValue(value)}`;
   };
 }
 
@@ -77,9 +79,9 @@ export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): Check {
 export function duration(minMs = 0, maxMs = Number.POSITIVE_INFINITY): Check {
   return (value) => {
     const ms = parseDuration(value);
-    if (ms === undefined) return `must be ${DURATION_FORM}, not ${show(value)}`;
-    if (ms < minMs) return `must be at least ${minMs} ms, not ${show(value)}`;
-    return ms > maxMs ? `must be at most ${maxMs} ms, not ${show(value)}` : undefined;
+    if (ms === undefined) return `must be ${DURATION_FORM}, not ${formatValue(value)}`;
+    if (ms < minMs) return `must be at least ${minMs} ms, not ${formatValue(value)}`;
+    return ms > maxMs ? `must be at most ${maxMs} ms, not ${formatValue(value)}` : undefined;
   };
 }
 
@@ -89,20 +91,20 @@ export function oneOf(...values: readonly string[]): Check {
   return (value) =>
     typeof value === 'string' && values.includes(value)
       ? undefined
-      : `must be ${list}, not ${show(value)}`;
+      : `must be ${list}, not ${formatValue(value)}`;
 }
 
 /** A function. */
 export const callable: Check = (value) =>
-  typeof value === 'function' ? undefined : `must be a function, not ${show(value)}`;
+  typeof value === 'function' ? undefined : `must be a function, not ${formatValue(value)}`;
 
 /** An array whose members are all good. */
 export function listOf(what: string, isMember: (value: unknown) => boolean): Check {
   return (value) => {
-    if (!Array.isArray(value)) return `must be an array of ${what}, not ${show(value)}`;
+    if (!Array.isArray(value)) return `must be an array of ${what}, not ${formatValue(value)}`;
     const at = value.findIndex((member) => !isMember(member));
     if (at === -1) return undefined;
     const hint = value[at] === undefined ? ' (is there a circular import between files?)' : '';
-    return `must be an array of ${what}, but [${at}] is ${show(value[at])}${hint}`;
+    return `must be an array of ${what}, but [${at}] is ${formatValue(value[at])}${hint}`;
   };
 }

@@ -1,7 +1,7 @@
 import { DURATION_FORM, parseDuration, type Duration } from '../workflow/duration.js';
 import { brandOf, giveBrand, isOrdinaryInstance } from './brand.js';
 import { InvalidArgumentError } from './configuration-errors.js';
-import { show } from './option-checks.js';
+import { formatValue } from './option-checks.js';
 
 const NON_RETRYABLE = Symbol.for('nestjs-cloacina:NonRetryableError');
 const RETRY_AFTER = Symbol.for('nestjs-cloacina:RetryAfterError');
@@ -72,7 +72,10 @@ export class RetryAfterError extends Error {
   constructor(delay: Duration, message?: string, options?: ErrorOptions) {
     const delayMs = parseDuration(delay);
     if (delayMs === undefined) {
-      throw new InvalidArgumentError('delay', `must be ${DURATION_FORM}, not ${show(delay)}`);
+      throw new InvalidArgumentError(
+        'delay',
+        `must be ${DURATION_FORM}, not ${formatValue(delay)}`,
+      );
     }
     super(message ?? `Try again in ${delayMs} ms`, options);
     this.delayMs = delayMs;

@@ -1,6 +1,6 @@
 import { describeError as describeThrown } from '../workflow/stored-error.js';
 import { sanitiseText } from '../workflow/text.js';
-import { describeError, withoutSecrets } from './without-secrets.js';
+import { messageWithoutSecrets, withoutSecrets } from './without-secrets.js';
 
 /** Characters of a message that was put together from several. */
 const MAX_LENGTH = 10_000;
@@ -38,7 +38,7 @@ function describe(thrown: unknown): StoredError {
   return {
     name: masked(name),
     // Node's AggregateError, of a refused connection for instance, has its messages within.
-    message: masked(message === '' ? describeError(thrown) : message, MAX_LENGTH),
+    message: masked(message === '' ? messageWithoutSecrets(thrown) : message, MAX_LENGTH),
     ...(code === undefined ? {} : { code: masked(code) }),
     ...(stack === undefined ? {} : { stack: masked(stack) }),
   };

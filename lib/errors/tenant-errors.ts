@@ -1,5 +1,5 @@
 import { CloacinaError } from './cloacina-error.js';
-import { describeError, withoutSecrets } from './without-secrets.js';
+import { messageWithoutSecrets, withoutSecrets } from './without-secrets.js';
 
 /** `CloacinaAdmin.createTenant()` found the tenant complete. It was left as it is, its password too. */
 export class TenantExistsError extends CloacinaError {
@@ -37,7 +37,7 @@ export class TenantIncompleteError extends CloacinaError {
     options?: ErrorOptions,
   ) {
     const { operation, schema, remaining } = facts;
-    const why = options?.cause === undefined ? '' : `: ${describeError(options.cause)}`;
+    const why = options?.cause === undefined ? '' : `: ${messageWithoutSecrets(options.cause)}`;
     const left = remaining.length === 0 ? 'nothing' : remaining.map(withoutSecrets).join(', ');
     super(
       'TENANT_INCOMPLETE',

@@ -100,7 +100,7 @@ export function isError(value: unknown): value is Error {
  * An error as text for people: never empty, bounded, and without secrets; never throws, whatever it is. Node's
  * AggregateError has no message of its own, so the messages of the errors within are given, however deep they are.
  */
-export function describeError(error: unknown): string {
+export function messageWithoutSecrets(error: unknown): string {
   if (typeof error === 'string') return error === '' ? 'an empty text' : masked(error);
   const messages = new Set<string>();
   const seen = new Set<unknown>();
@@ -147,7 +147,7 @@ function nameOf(error: unknown): string {
 
 /** What an error's cause may carry: its name, message, code and stack, each masked; nothing else of the original. */
 export function safeCause(cause: unknown): Error {
-  const copy = new Error(describeError(cause));
+  const copy = new Error(messageWithoutSecrets(cause));
   Object.defineProperty(copy, 'name', {
     value: readText(cause, 'name') ?? 'Error',
     configurable: true,

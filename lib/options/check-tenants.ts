@@ -1,4 +1,4 @@
-import { databaseKey } from '../store/connection-config.js';
+import { databaseKey } from '../store/postgres/connections/connection-config.js';
 import type { ResolvedTenantOptions } from './tenant-options.js';
 
 type Named = Pick<ResolvedTenantOptions, 'tenant' | 'schema' | 'databaseUrl' | 'connection'>;

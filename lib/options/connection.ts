@@ -2,12 +2,12 @@ import type { PostgresConnectionOptions } from '../cloacina.options.js';
 import {
   anything,
   checkOptions,
-  show,
+  formatValue,
   wholeNumber,
   type Check,
   type Checks,
 } from '../errors/option-checks.js';
-import { urlProblem } from '../store/connection-url.js';
+import { urlProblem } from '../store/postgres/connections/connection-url.js';
 
 /** Options of a connection that say which server or database it leads to; one of them stands instead of a URL. */
 const SERVER_OPTIONS = ['url', 'host', 'database', 'replication'] as const;
@@ -48,7 +48,7 @@ const password: Check = (value) =>
 const object: Check = (value) =>
   value === null || (typeof value === 'object' && !Array.isArray(value))
     ? undefined
-    : `must be an object, not ${show(value)}`;
+    : `must be an object, not ${formatValue(value)}`;
 
 const ssl: Check = (value) => (typeof value === 'boolean' ? undefined : object(value));
 

@@ -10,7 +10,7 @@ import {
   checkOptions,
   listOf,
   oneOf,
-  show,
+  formatValue,
   text,
   type Check,
   type Checks,
@@ -66,7 +66,7 @@ const schema: Check = (value) => {
   const problem = validateSchemaName(value);
   return problem === undefined
     ? undefined
-    : `${show(value)} ${problem}; use letters, digits and underscores`;
+    : `${formatValue(value)} ${problem}; use letters, digits and underscores`;
 };
 
 const TENANT_CHECKS: Checks<CloacinaTenantOptions> = {
@@ -137,7 +137,7 @@ export function resolveTenantOptions(
 /** What sentences about a tenant begin with. */
 export function ownerOf(options: CloacinaTenantOptions | undefined): string {
   const name: unknown = options?.tenant ?? options?.schema ?? defaults.DEFAULT_SCHEMA;
-  return `Tenant ${typeof name === 'string' ? JSON.stringify(name) : show(name)}`;
+  return `Tenant ${typeof name === 'string' ? JSON.stringify(name) : formatValue(name)}`;
 }
 
 interface Server {

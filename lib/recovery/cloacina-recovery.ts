@@ -1,5 +1,5 @@
 import { InvalidArgumentError, withoutDriver } from '../errors/index.js';
-import type { RecoveryEventRow, TenantStore } from '../store/store.js';
+import type { RecoveryEventRow, TenantStore } from '../store/port/tenant-store.js';
 import type { RecoveryCause, RecoveryReport } from './tenant-recovery.js';
 
 const DEFAULT_LIMIT = 50;

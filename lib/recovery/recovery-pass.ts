@@ -1,8 +1,8 @@
 import { Logger } from '@nestjs/common';
 import { toStoredError } from '../errors/index.js';
-import type { TenantSurvey } from '../store/store.js';
-import { SUSPICION_MS, type KnownLocks } from './known-locks.js';
-import type { LeaseJudge, LostLease } from './lease-judge.js';
+import type { TenantSweep } from '../store/port/tenant-store.js';
+import { SUSPICION_MS, type PeerLocks } from './peer-locks.js';
+import type { FailureDetector, LostLease } from './failure-detector.js';
 import type { RecoverySession } from './recovery-session.js';
 import {
   addTo,
@@ -31,8 +31,8 @@ export class RecoveryPass {
   private readonly unfinishedSince = new Map<TenantRecovery, number>();
 
   constructor(
-    private readonly judge: LeaseJudge,
-    private readonly locks: KnownLocks,
+    private readonly judge: FailureDetector,
+    private readonly locks: PeerLocks,
     private readonly processId: string,
   ) {}
 
@@ -62,14 +62,14 @@ export class RecoveryPass {
     const gone = all && this.locks.takeGone();
     const accounted = new Set(this.locks.missing);
     const unfinished = new Set<TenantRecovery>();
-    // Deaths are a matter of the leases alone, which take the server a sixth of the time that a survey does.
-    const surveys = urgent
+    // Deaths are a matter of the leases alone, which take the server a sixth of the time that a sweep does.
+    const sweeps = urgent
       ? await this.readLeases(session, tenants)
-      : await this.survey(session, tenants);
-    const leases = surveys.found.map((survey, i) =>
-      tenants[i]?.parts.enableRecovery === true ? (survey?.leases ?? []) : [],
+      : await this.sweep(session, tenants);
+    const leases = sweeps.found.map((sweep, i) =>
+      tenants[i]?.parts.enableRecovery === true ? (sweep?.leases ?? []) : [],
     );
-    const lost = await this.judge.findLost(session, leases, accounted, surveys.living);
+    const lost = await this.judge.findLost(session, leases, accounted, sweeps.living);
     await Promise.all(
       tenants.map(async (tenant, i) => {
         for (const one of lost[i] ?? []) {
@@ -84,18 +84,18 @@ export class RecoveryPass {
       (tenant, i) =>
         (lost[i]?.length ?? 0) > 0 || (urgent && (gone || this.unfinishedSince.has(tenant))),
     );
-    const fresh = await this.survey(
+    const fresh = await this.sweep(
       session,
       tenants.filter((_, i) => again[i] === true),
     );
     const latest = tenants.map((_, i) =>
-      again[i] === true ? fresh.found.shift() : surveys.found[i],
+      again[i] === true ? fresh.found.shift() : sweeps.found[i],
     );
     await Promise.all(
       tenants.map(async (tenant, i) => {
-        const survey = latest[i];
-        if (survey === undefined) this.report(tenant, BROKEN, 'refused');
-        else await this.follow(tenant, survey, { cause, report, unfinished });
+        const sweep = latest[i];
+        if (sweep === undefined) this.report(tenant, BROKEN, 'refused');
+        else await this.follow(tenant, sweep, { cause, report, unfinished });
       }),
     );
     for (const [i, tenant] of tenants.entries()) {
@@ -104,7 +104,7 @@ export class RecoveryPass {
       }
       this.note(tenant, unfinished.has(tenant));
     }
-    if (all) this.locks.account(accounted);
+    if (all) this.locks.resolve(accounted);
     return report;
   }
 
@@ -118,11 +118,11 @@ export class RecoveryPass {
     };
   }
 
-  private async survey(session: RecoverySession, tenants: readonly TenantRecovery[]) {
+  private async sweep(session: RecoverySession, tenants: readonly TenantRecovery[]) {
     if (tenants.length === 0) return { living: undefined, found: [] };
-    const survey = await session.survey(tenants.map(({ parts }) => parts.store.tables));
-    if (survey.living !== undefined) this.locks.look(survey.living, session.lockSession);
-    return { living: survey.living, found: survey.tenants };
+    const sweep = await session.sweep(tenants.map(({ parts }) => parts.store.tables));
+    if (sweep.living !== undefined) this.locks.look(sweep.living, session.lockSession);
+    return { living: sweep.living, found: sweep.tenants };
   }
 
   private async recover(
@@ -152,7 +152,7 @@ export class RecoveryPass {
     { leases, unleased, due, schemaId }: SurveyOrLeases,
     pass: { cause: RecoveryCause; report: RecoveryReport; unfinished: Set<TenantRecovery> },
   ): Promise<void> {
-    const { enableRecovery, ownInstanceId, becomesDue, doubt } = tenant.parts;
+    const { enableRecovery, ownInstanceId, scheduleWakeUps: becomesDue, doubt } = tenant.parts;
     if (due !== undefined) becomesDue(due);
     const own = ownInstanceId();
     tenant.seeSchema(schemaId);
@@ -202,8 +202,8 @@ export class RecoveryPass {
 }
 
 /** A pass that is urgent has read no more than the leases. */
-type SurveyOrLeases = Pick<TenantSurvey, 'leases' | 'unleased'> & {
-  readonly due: TenantSurvey['due'] | undefined;
+type SurveyOrLeases = Pick<TenantSweep, 'leases' | 'unleased'> & {
+  readonly due: TenantSweep['due'] | undefined;
   readonly schemaId: string | null | undefined;
 };
 

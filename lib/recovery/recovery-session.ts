@@ -1,4 +1,4 @@
-import type { LeaseRow, Survey, TenantTables } from '../store/store.js';
+import type { LeaseRow, SweepResult, TenantTables } from '../store/port/tenant-store.js';
 
 /** What recovery asks of a process's session with the database. */
 export interface RecoverySession {
@@ -11,7 +11,7 @@ export interface RecoverySession {
   /** By index of the tenant; undefined where the schema is broken. */
   leases(tenants: readonly TenantTables[]): Promise<(LeaseRow[] | undefined)[]>;
   /** The leases and what else there is to see to, and the locks. */
-  survey(tenants: readonly TenantTables[]): Promise<Survey>;
+  sweep(tenants: readonly TenantTables[]): Promise<SweepResult>;
   /** This session's own lock, as leases tell it. */
   readonly lockSession: string | null;
   /** The locks of living processes, as leases tell them. */

@@ -1,8 +1,8 @@
-import { KnownLocks } from './known-locks.js';
-import { LeaseJudge } from './lease-judge.js';
+import { PeerLocks } from './peer-locks.js';
+import { FailureDetector } from './failure-detector.js';
 import { RecoveryPass } from './recovery-pass.js';
 import type { RecoverySession } from './recovery-session.js';
-import { Rounds } from './rounds.js';
+import { StaggeredSweep } from '../runtime/staggered-sweep.js';
 import {
   TenantRecovery,
   type RecoverableTenant,
@@ -37,18 +37,18 @@ export interface RecoveryWatchOptions {
  */
 export class RecoveryWatch {
   private readonly tenants = new Map<string, TenantRecovery>();
-  private readonly locks = new KnownLocks();
-  private readonly judge: LeaseJudge;
+  private readonly locks = new PeerLocks();
+  private readonly judge: FailureDetector;
   private readonly pass: RecoveryPass;
-  private readonly rounds: Rounds<TenantRecovery>;
+  private readonly rounds: StaggeredSweep<TenantRecovery>;
   private timer: NodeJS.Timeout | undefined;
   private ticking = false;
   private stopped = true;
 
   constructor(private readonly options: RecoveryWatchOptions) {
-    this.judge = new LeaseJudge(options, this.locks);
+    this.judge = new FailureDetector(options, this.locks);
     this.pass = new RecoveryPass(this.judge, this.locks, options.processId);
-    this.rounds = new Rounds(
+    this.rounds = new StaggeredSweep(
       () => [...this.tenants.values()],
       Math.min(MAX_ROUND_MS, options.leaseDurationMs / ROUNDS_PER_LEASE),
       TENANTS_PER_PART,
@@ -167,7 +167,7 @@ export class RecoveryWatch {
   }
 
   private get isWatching(): boolean {
-    return this.locks.watched || this.pass.unfinished.length > 0;
+    return this.locks.hasPeers || this.pass.unfinished.length > 0;
   }
 
   private plan(): void {

@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import type { DueTimes, LeaseWrite, TakenOrphan, TenantStore } from '../store/store.js';
+import type { DueTimes, LeaseWrite, TakenOrphan, TenantStore } from '../store/port/tenant-store.js';
 
 /** Orphans to one statement. */
 const MAX_ORPHANS = 2_000;
@@ -40,9 +40,9 @@ export interface RecoverableTenant {
   /** The schema is another one of the same name: nothing of what was stored is there. */
   readonly schemaReplaced: () => void;
   /** Ready tasks wait: here and elsewhere. */
-  readonly workIsReady: () => void;
+  readonly wakeWorkers: () => void;
   /** What waits for its time, as somebody has just seen. */
-  readonly becomesDue: (times: DueTimes) => void;
+  readonly scheduleWakeUps: (times: DueTimes) => void;
 }
 
 /** A process that is known to be lost. */
@@ -143,7 +143,7 @@ export class TenantRecovery {
       if (abandoned) report.abandoned++;
       else report.recovered++;
     }
-    if (orphans.length > 0) this.parts.workIsReady();
+    if (orphans.length > 0) this.parts.wakeWorkers();
     return orphans.length === MAX_ORPHANS;
   }
 

@@ -1,6 +1,6 @@
-import { currentTask } from '../engine/current-task.js';
+import { currentTask } from '../engine/execution/current-task.js';
 import { InvalidArgumentError, NotAllowedError } from '../errors/index.js';
-import { show } from '../errors/option-checks.js';
+import { formatValue } from '../errors/option-checks.js';
 import { DURATION_FORM, parseDuration, textProblem, type Duration } from '../workflow/index.js';
 
 /** @throws InvalidArgumentError for what is no duration */
@@ -8,14 +8,19 @@ export function checkTimeout(timeout: Duration | undefined): number | undefined 
   if (timeout === undefined) return undefined;
   const timeoutMs = parseDuration(timeout);
   if (timeoutMs !== undefined) return timeoutMs;
-  throw new InvalidArgumentError('timeout', `must be ${DURATION_FORM}, not ${show(timeout)}`);
+  throw new InvalidArgumentError(
+    'timeout',
+    `must be ${DURATION_FORM}, not ${formatValue(timeout)}`,
+  );
 }
 
 /** @throws InvalidArgumentError for what is no text, or none that can be stored */
 export function checkReason(reason: string | undefined): string | null {
   if (reason === undefined) return null;
   const problem =
-    typeof reason === 'string' ? textProblem(reason) : `must be a string, not ${show(reason)}`;
+    typeof reason === 'string'
+      ? textProblem(reason)
+      : `must be a string, not ${formatValue(reason)}`;
   if (problem === undefined) return reason;
   throw new InvalidArgumentError('reason', problem);
 }

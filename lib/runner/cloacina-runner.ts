@@ -1,8 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import type { Observable, Subject } from 'rxjs';
-import { Patience } from '../engine/patience.js';
+import { AvailabilityRetry } from '../runtime/availability-retry.js';
 import type { TenantEngine } from '../engine/tenant-engine.js';
-import type { EngineEvent } from '../engine/tenant-events.js';
+import type { WorkflowEvent } from '../events/tenant-events.js';
 import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/registered-workflow.js';
 import type { WorkflowInput, WorkflowRef } from '../discovery/workflow-ref.js';
 import {
@@ -12,10 +12,10 @@ import {
   UnknownExecutionError,
   withoutDriver,
 } from '../errors/index.js';
-import type { ControlResult, ExecutionRow } from '../store/store.js';
+import type { ControlResult, ExecutionRow } from '../store/port/tenant-store.js';
 import type { Duration, ExecutionStatus } from '../workflow/index.js';
 import { checkReason, checkTimeout, refuseInTask } from './call-checks.js';
-import type { Execution, ExecutionFilter, ExecutionResult, Page } from './execution.js';
+import type { Execution, ExecutionFilter, ExecutionResult, ExecutionPage } from './execution.js';
 import { RunnerHandle, type ExecutionHandle, type HandleControl } from './execution-handle.js';
 import { ExecutionReader, isExecutionId } from './execution-reader.js';
 import { ManualRetry } from './manual-retry.js';
@@ -30,7 +30,7 @@ import {
 export interface RunnerParts {
   readonly engine: TenantEngine;
   readonly registry: Pick<WorkflowRegistry, 'nameOf' | 'get'>;
-  readonly events: Subject<EngineEvent>;
+  readonly events: Subject<WorkflowEvent>;
   /** Drains and closes the tenant in this process. */
   readonly shutdown: () => Promise<void>;
 }
@@ -50,10 +50,10 @@ export class CloacinaRunner {
   readonly tenant: string;
   readonly schema: string;
   /** What happens to this tenant's executions in this process. Not a log: nothing is kept for late subscribers. */
-  readonly events$: Observable<EngineEvent>;
+  readonly events$: Observable<WorkflowEvent>;
   private readonly engine: TenantEngine;
   private readonly reader: ExecutionReader;
-  private readonly patience: Patience;
+  private readonly whileUnavailable: AvailabilityRetry;
   private readonly waits: ResultWaiter;
   private readonly control: HandleControl = {
     status: (id) => this.statusOf(id),
@@ -72,8 +72,8 @@ export class CloacinaRunner {
     setMaxListeners(0, this.closing.signal);
     this.events$ = parts.events.asObservable();
     const { store, catalog, settings } = parts.engine;
-    this.patience = new Patience(this.tenant, store, settings.startTimeoutMs);
-    this.reader = new ExecutionReader(store, catalog, this.patience, () =>
+    this.whileUnavailable = new AvailabilityRetry(this.tenant, store, settings.startTimeoutMs);
+    this.reader = new ExecutionReader(store, catalog, this.whileUnavailable, () =>
       parts.engine.hungHandlers(),
     );
     this.waits = new ResultWaiter({
@@ -130,9 +130,9 @@ export class CloacinaRunner {
       const input =
         schema === undefined ? (context ?? {}) : await validateInput(schema, context ?? {});
       const { catalog } = this.engine;
-      if (!catalog.isOpen) await this.patience.repeat(() => this.engine.open());
+      if (!catalog.isOpen) await this.whileUnavailable.run(() => this.engine.open());
       const definition =
-        catalog.currentOf(name) ?? (await this.patience.repeat(() => catalog.toStart(name)));
+        catalog.currentOf(name) ?? (await this.whileUnavailable.run(() => catalog.toStart(name)));
       const request = makeStartRequest(
         definition,
         input,
@@ -167,7 +167,7 @@ export class CloacinaRunner {
    *
    * @throws InvalidArgumentError for a limit, status, date or cursor that is none
    */
-  list(filter: ExecutionFilter = {}): Promise<Page<Execution>> {
+  list(filter: ExecutionFilter = {}): Promise<ExecutionPage<Execution>> {
     return this.whileServed(() => this.reader.list(filter));
   }
 
@@ -193,7 +193,7 @@ export class CloacinaRunner {
   async pause(id: string, reason?: string): Promise<void> {
     const checked = checkReason(reason);
     const isNew = await this.steer(id, 'pause', () => this.engine.store.pause(id, checked));
-    if (isNew) this.engine.control.announcePause(id);
+    if (isNew) this.engine.control.notifyPaused(id);
   }
 
   /**
@@ -203,7 +203,7 @@ export class CloacinaRunner {
    */
   async resume(id: string): Promise<void> {
     await this.steer(id, 'resume', () => this.engine.store.resume(id));
-    this.engine.workIsReady();
+    this.engine.wakeWorkers();
   }
 
   /**
@@ -217,7 +217,7 @@ export class CloacinaRunner {
     const { catalog, store } = this.engine;
     const reset = new ManualRetry(store, catalog, id);
     const dueInMs = await this.whileServed(() =>
-      this.patience.repeat((resent) => reset.run(resent)),
+      this.whileUnavailable.run((resent) => reset.run(resent)),
     );
     if (dueInMs === undefined) throw new UnknownExecutionError(id, this.tenant);
     this.engine.dueIn(dueInMs);
@@ -260,7 +260,9 @@ export class CloacinaRunner {
 
   private async statusOf(id: string): Promise<ExecutionStatus> {
     const read = (): Promise<ExecutionRow[]> => this.engine.store.executions([id]);
-    const [row] = isExecutionId(id) ? await this.whileServed(() => this.patience.repeat(read)) : [];
+    const [row] = isExecutionId(id)
+      ? await this.whileServed(() => this.whileUnavailable.run(read))
+      : [];
     if (row === undefined) throw new UnknownExecutionError(id, this.tenant);
     return row.status as ExecutionStatus;
   }
@@ -277,7 +279,7 @@ export class CloacinaRunner {
     if (!isExecutionId(id)) throw new UnknownExecutionError(id, this.tenant);
     let wasResent = false;
     const { changed } = await this.whileServed(() =>
-      this.patience.repeat((resent) => {
+      this.whileUnavailable.run((resent) => {
         wasResent = resent;
         return run(resent);
       }),

@@ -1,13 +1,18 @@
-import { Batcher } from '../engine/batcher.js';
-import type { DefinitionCatalog } from '../engine/definition-catalog.js';
-import type { HungHandler } from '../engine/hung-handlers.js';
-import type { Patience } from '../engine/patience.js';
+import { Batcher } from '../runtime/batcher.js';
+import type { DefinitionCatalog } from '../engine/definitions/definition-catalog.js';
+import type { HungHandler } from '../engine/slots/hung-handlers.js';
+import type { AvailabilityRetry } from '../runtime/availability-retry.js';
 import { InvalidArgumentError } from '../errors/index.js';
-import { show } from '../errors/option-checks.js';
-import type { ExecutionListFilter, ExecutionRow, TaskRow, TenantStore } from '../store/store.js';
+import { formatValue } from '../errors/option-checks.js';
+import type {
+  ExecutionListFilter,
+  ExecutionRow,
+  TaskRow,
+  TenantStore,
+} from '../store/port/tenant-store.js';
 import { textProblem, type ExecutionStatus } from '../workflow/index.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
-import type { Execution, ExecutionFilter, Page } from './execution.js';
+import type { Execution, ExecutionFilter, ExecutionPage } from './execution.js';
 import { viewExecution } from './execution-view.js';
 import { definitionToShow } from './stand-in-definition.js';
 import { checkDate } from './start-request.js';
@@ -39,14 +44,14 @@ export class ExecutionReader {
   constructor(
     private readonly store: TenantStore,
     private readonly catalog: DefinitionCatalog,
-    private readonly patience: Patience,
+    private readonly whileUnavailable: AvailabilityRetry,
     private readonly hungHandlers: () => readonly HungHandler[],
   ) {
     this.batcher = new Batcher({
       maxItems: MAX_READ,
       send: (questions) => this.read(questions.map(({ id }) => id)),
       classify: (error) => store.classifyFailure(error),
-      giveUp: ({ askedAt }, error) => patience.giveUp(error, askedAt),
+      giveUp: ({ askedAt }, error) => whileUnavailable.giveUp(error, askedAt),
     });
   }
 
@@ -56,7 +61,7 @@ export class ExecutionReader {
     return this.batcher.add({ id: id.toLowerCase(), askedAt: performance.now() });
   }
 
-  async list(filter: ExecutionFilter): Promise<Page<Execution>> {
+  async list(filter: ExecutionFilter): Promise<ExecutionPage<Execution>> {
     const limit = checkLimit(filter.limit);
     const checked = {
       workflow: checkWorkflow(filter.workflow),
@@ -66,10 +71,13 @@ export class ExecutionReader {
       limit: limit + 1,
       after: filter.cursor === undefined ? undefined : decodeCursor(filter.cursor),
     };
-    return this.patience.repeat(() => this.readPage(checked, limit));
+    return this.whileUnavailable.run(() => this.readPage(checked, limit));
   }
 
-  private async readPage(filter: ExecutionListFilter, limit: number): Promise<Page<Execution>> {
+  private async readPage(
+    filter: ExecutionListFilter,
+    limit: number,
+  ): Promise<ExecutionPage<Execution>> {
     const rows = await this.store.list(filter);
     const page = rows.slice(0, limit);
     const last = page.at(-1);
@@ -117,14 +125,16 @@ function checkLimit(limit: number | undefined): number {
   if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return limit;
   throw new InvalidArgumentError(
     'limit',
-    `must be a whole number from 1 to ${MAX_LIMIT}, not ${show(limit)}`,
+    `must be a whole number from 1 to ${MAX_LIMIT}, not ${formatValue(limit)}`,
   );
 }
 
 function checkWorkflow(workflow: string | undefined): string | undefined {
   if (workflow === undefined) return undefined;
   const problem =
-    typeof workflow === 'string' ? textProblem(workflow) : `must be a name, not ${show(workflow)}`;
+    typeof workflow === 'string'
+      ? textProblem(workflow)
+      : `must be a name, not ${formatValue(workflow)}`;
   if (problem === undefined) return workflow;
   throw new InvalidArgumentError('workflow', problem);
 }
@@ -143,7 +153,7 @@ function checkStatuses(
     const unknown = statuses.find(isUnknown);
     throw new InvalidArgumentError(
       'status',
-      `must be among ${STATUSES.join(', ')}, not ${show(unknown)}`,
+      `must be among ${STATUSES.join(', ')}, not ${formatValue(unknown)}`,
     );
   }
   // Each status is looked up by itself: one that is named twice would be listed twice.

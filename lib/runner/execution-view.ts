@@ -1,9 +1,9 @@
 import { WorkflowFailedError, type StoredError } from '../errors/index.js';
-import { ExecutionMemory, membersOf } from '../engine/execution-memory.js';
-import { describeHung, type HungHandler } from '../engine/hung-handlers.js';
-import type { RunnableDefinition } from '../engine/runnable-definition.js';
+import { ExecutionCache, membersOf } from '../engine/memory/execution-cache.js';
+import { describeHung, type HungHandler } from '../engine/slots/hung-handlers.js';
+import type { RunnableDefinition } from '../engine/definitions/runnable-definition.js';
 import type { JsonObject } from '../discovery/task-context.js';
-import type { ExecutionRow, TaskRow } from '../store/store.js';
+import type { ExecutionRow, TaskRow } from '../store/port/tenant-store.js';
 import {
   ContextView,
   decodeJson,
@@ -21,7 +21,7 @@ import type {
   ExecutionResult,
   TaskAttempt,
   TaskDetails,
-  TaskWait,
+  TaskWaiting,
 } from './execution.js';
 
 /**
@@ -134,7 +134,7 @@ function waitOf(
   task: CompiledTask,
   { workflow, handlers }: RunnableDefinition,
   { taskRows: all, hung }: TaskSurroundings,
-): TaskWait | undefined {
+): TaskWaiting | undefined {
   if (row.status === 'NotStarted') {
     const open = task.dependsOn
       .filter((no) => !isTaskTerminal((all[no]?.status ?? 'NotStarted') as TaskStatus))
@@ -216,7 +216,7 @@ function contextOf(
   status: ExecutionStatus,
 ): JsonObject {
   if (row.context !== null) return decodeJson(row.context) as JsonObject;
-  const memory = new ExecutionMemory(row.id, workflow, 0);
+  const memory = new ExecutionCache(row.id, workflow, 0);
   memory.setInput(membersOf(row.input));
   const terminal = tasks.filter((task) => isTaskTerminal(task.status as TaskStatus));
   memory.load(

@@ -14,7 +14,7 @@ export interface TaskAttempt {
 }
 
 /** What a task is waiting for. */
-export interface TaskWait {
+export interface TaskWaiting {
   /**
    * `dependencies`: others come first. `time`: a retry, a deferral or a delay is not due yet. `slot`: it is due and no
    * process has had room. `paused`: the execution is. `handler`: this process has no handler for it.
@@ -39,7 +39,7 @@ export interface TaskDetails {
   /** The last one, also while the task waits for its next attempt. */
   error?: StoredError;
   skipReason?: SkipReason;
-  waitingFor?: TaskWait;
+  waitingFor?: TaskWaiting;
   /** Of the latest attempt. */
   startedAt?: Date;
   completedAt?: Date;
@@ -88,7 +88,7 @@ export interface ExecutionFilter {
 }
 
 /** A page, newest first. */
-export interface Page<T> {
+export interface ExecutionPage<T> {
   items: T[];
   /** For the next page; null on the last one. */
   nextCursor: string | null;

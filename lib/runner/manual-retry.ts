@@ -1,6 +1,6 @@
-import type { DefinitionCatalog } from '../engine/definition-catalog.js';
+import type { DefinitionCatalog } from '../engine/definitions/definition-catalog.js';
 import { InvalidTransitionError } from '../errors/index.js';
-import type { LockedExecution, ResetTask, TenantStore } from '../store/store.js';
+import type { LockedExecution, ResetTask, TenantStore } from '../store/port/tenant-store.js';
 import {
   isExecutionEnded,
   tasksToReset,

@@ -1,5 +1,5 @@
-import type { EndWaiters } from '../engine/end-waiters.js';
-import { LongTimer } from '../engine/long-timer.js';
+import type { CompletionWaiters } from '../engine/completion/completion-waiters.js';
+import { LongTimer } from '../runtime/long-timer.js';
 import { UnknownExecutionError, WaitTimeoutError, withoutDriver } from '../errors/index.js';
 import { isExecutionEnded } from '../workflow/index.js';
 import type { ExecutionResult } from './execution.js';
@@ -8,7 +8,7 @@ import { asResult } from './execution-view.js';
 
 export interface ResultWaiterParts {
   readonly tenant: string;
-  readonly waiters: EndWaiters;
+  readonly waiters: CompletionWaiters;
   readonly reader: ExecutionReader;
   /** Aborts when the tenant isn't served here any more. */
   readonly closing: AbortSignal;

@@ -1,7 +1,10 @@
-import type { DefinitionCatalog } from '../engine/definition-catalog.js';
-import { makeRunnable, type RunnableDefinition } from '../engine/runnable-definition.js';
+import type { DefinitionCatalog } from '../engine/definitions/definition-catalog.js';
+import {
+  makeRunnable,
+  type RunnableDefinition,
+} from '../engine/definitions/runnable-definition.js';
 import { UnreadableDefinitionError } from '../errors/index.js';
-import type { ExecutionRow } from '../store/store.js';
+import type { ExecutionRow } from '../store/port/tenant-store.js';
 import { compileWorkflow } from '../workflow/index.js';
 
 /**

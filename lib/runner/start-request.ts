@@ -1,14 +1,14 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { EntityManager } from 'typeorm';
-import { encodeContext } from '../engine/context-entries.js';
-import type { RunnableDefinition } from '../engine/runnable-definition.js';
-import type { StartRequest } from '../engine/starter.js';
+import { encodeContext } from '../engine/execution/context-entries.js';
+import type { RunnableDefinition } from '../engine/definitions/runnable-definition.js';
+import type { StartRequest } from '../engine/starts/starter.js';
 import {
   ContextTooLargeError,
   InvalidArgumentError,
   InvalidContextError,
 } from '../errors/index.js';
-import { show } from '../errors/option-checks.js';
+import { formatValue } from '../errors/option-checks.js';
 import { DURATION_FORM, parseDuration, textProblem, type Duration } from '../workflow/index.js';
 import { newExecutionId } from './execution-id.js';
 
@@ -111,7 +111,7 @@ function checkDelay(delay: Duration | undefined): number | null {
   if (delay === undefined) return null;
   const ms = parseDuration(delay);
   if (ms !== undefined) return Math.ceil(ms);
-  throw new InvalidArgumentError('delay', `must be ${DURATION_FORM}, not ${show(delay)}`);
+  throw new InvalidArgumentError('delay', `must be ${DURATION_FORM}, not ${formatValue(delay)}`);
 }
 
 /** @throws InvalidArgumentError for what is no date, or one that PostgreSQL reads differently */

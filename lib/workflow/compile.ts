@@ -10,7 +10,7 @@ import { checkWorkflow } from './definition-check.js';
 import { Ancestry, dependentsOf } from './graph.js';
 import { checkGraph } from './graph-check.js';
 import { canonicalJson } from './json-equality.js';
-import { present } from './present.js';
+import { assertDefined } from './assert-defined.js';
 import { handledFailures } from './trigger-rule.js';
 
 /** A workflow that can be run, or everything that is wrong with it. */
@@ -37,10 +37,13 @@ export function compileWorkflow(source: WorkflowSource): CompileResult {
 
 /** Builds the workflow from a definition without problems; `order` has the indexes of its tasks, dependencies first. */
 export function numberTasks(spec: WorkflowSpec, order: readonly number[]): CompiledWorkflow {
-  const ordered = order.map((declared) => ({ declared, task: present(spec.tasks[declared]) }));
+  const ordered = order.map((declared) => ({
+    declared,
+    task: assertDefined(spec.tasks[declared]),
+  }));
   const numbers = new Map(ordered.map(({ task }, no) => [task.name, no]));
   const numbersOf = (names: readonly string[]): number[] =>
-    names.map((name) => present(numbers.get(name)));
+    names.map((name) => assertDefined(numbers.get(name)));
   const tasks = ordered.map(({ declared, task }, no) => compileTask(task, no, declared, numbersOf));
   const dependsOn = tasks.map((task) => task.dependsOn);
   const dependents = dependentsOf(dependsOn);

@@ -4,7 +4,7 @@ import { ContextView } from './context-view.js';
 import type { CompiledWorkflow } from './definition.js';
 import { jsonEquals } from './json-equality.js';
 import { decodeJson } from './json-value.js';
-import { present } from './present.js';
+import { assertDefined } from './assert-defined.js';
 import { WriterSets } from './writers.js';
 
 /** A key to which tasks that know nothing of each other gave different values. */
@@ -99,7 +99,7 @@ function gather(
     let point = view.history;
     for (; point.depth > depth && !visited.has(point); point = point.parent) {
       visited.add(point);
-      for (const key of point.keys) append(gathered, key, present(view.get(key)));
+      for (const key of point.keys) append(gathered, key, assertDefined(view.get(key)));
     }
   }
   for (const key of gathered.keys()) {
@@ -126,8 +126,8 @@ function weigh(
     for (const writer of entry.writers) entryOf.set(writer, entry);
   }
   const writers = writerSets.withoutAncestors([...entryOf.keys()].sort((a, b) => a - b));
-  const left = writers.map((writer) => present(entryOf.get(writer)));
-  const first = present(left[0]);
+  const left = writers.map((writer) => assertDefined(entryOf.get(writer)));
+  const first = assertDefined(left[0]);
   if (!left.every((entry) => sameValue(entry, first))) return { writers, agreed: undefined };
   const known = left.find((entry) => sameNumbers(entry.writers, writers));
   return { writers, agreed: known ?? { ...first, writers } };
@@ -142,8 +142,8 @@ function lastSayOf(
   const left = new Set(writers);
   const hasSay = (entry: ContextEntry | undefined): boolean =>
     entry?.writers.some((writer) => left.has(writer)) === true;
-  const { no, view } = present(dependencies.findLast((one) => hasSay(one.view.get(key))));
-  return { no, entry: present(view.get(key)) };
+  const { no, view } = assertDefined(dependencies.findLast((one) => hasSay(one.view.get(key))));
+  return { no, entry: assertDefined(view.get(key)) };
 }
 
 function sameValue(a: ContextEntry, b: ContextEntry): boolean {

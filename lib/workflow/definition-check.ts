@@ -3,7 +3,7 @@ import { DEFAULT_TASK_TIMEOUT_MS, type TaskSpec, type WorkflowSpec } from './def
 import { DURATION_FORM, parseDuration } from './duration.js';
 import { isRecord } from './json-equality.js';
 import { DEFAULT_RETRY_POLICY, isBackoff, type RetryPolicy } from './retry-policy.js';
-import { checkRule, show } from './rule-check.js';
+import { checkRule, formatRule } from './rule-check.js';
 import { textProblem } from './text.js';
 
 /** Of a workflow's, a task's or a version's name, in characters. */
@@ -24,7 +24,8 @@ export function checkWorkflow(source: unknown, report: Report): WorkflowSpec {
     report('A workflow must be an object with a name and tasks.');
     return { name: '', tasks: [] };
   }
-  const label = typeof source.name === 'string' ? `Workflow ${show(source.name)}` : 'The workflow';
+  const label =
+    typeof source.name === 'string' ? `Workflow ${formatRule(source.name)}` : 'The workflow';
   const say: Report = (problem) => report(`${label} ${problem}.`);
   const name = checkName(source.name, say);
   const tasks: unknown[] = Array.isArray(source.tasks) ? Array.from(source.tasks) : [];
@@ -46,7 +47,9 @@ export function checkWorkflow(source: unknown, report: Report): WorkflowSpec {
 function checkTask(source: unknown, index: number, report: Report): TaskSpec {
   const task = isRecord(source) ? source : {};
   const label =
-    typeof task.name === 'string' && task.name !== '' ? show(task.name) : `number ${index + 1}`;
+    typeof task.name === 'string' && task.name !== ''
+      ? formatRule(task.name)
+      : `number ${index + 1}`;
   const say: Report = (problem) => report(`task ${label} ${problem}`);
   return {
     name: checkName(task.name, say),
@@ -83,7 +86,7 @@ function checkText(
 ): string | undefined {
   if (text === undefined || text === null) return undefined;
   if (typeof text !== 'string') {
-    say(`has a ${field} that is not a string but ${show(text)}`);
+    say(`has a ${field} that is not a string but ${formatRule(text)}`);
     return undefined;
   }
   const problem = textProblem(text);
@@ -96,25 +99,27 @@ function checkText(
 function checkDependsOn(dependsOn: unknown, say: Report): string[] {
   if (dependsOn === undefined || dependsOn === null) return [];
   if (!Array.isArray(dependsOn)) {
-    say(`has a dependsOn that is not a list but ${show(dependsOn)}`);
+    say(`has a dependsOn that is not a list but ${formatRule(dependsOn)}`);
     return [];
   }
   const names: string[] = [];
   for (const name of dependsOn as unknown[]) {
     if (typeof name === 'string') names.push(name);
-    else say(`lists ${show(name)} in dependsOn; tasks are listed by name`);
+    else say(`lists ${formatRule(name)} in dependsOn; tasks are listed by name`);
   }
   return names;
 }
 
 function checkRetry(source: unknown, say: Report): RetryPolicy {
   if (source !== undefined && source !== null && !isRecord(source)) {
-    say(`has a retry that is not an object but ${show(source)}`);
+    say(`has a retry that is not an object but ${formatRule(source)}`);
   }
   const retry = isRecord(source) ? source : {};
   const { backoff = DEFAULT_RETRY_POLICY.backoff } = retry;
   if (!isBackoff(backoff)) {
-    say(`has the unknown backoff ${show(backoff)}; it must be 'fixed', 'linear' or 'exponential'`);
+    say(
+      `has the unknown backoff ${formatRule(backoff)}; it must be 'fixed', 'linear' or 'exponential'`,
+    );
   }
   const delayMs = checkDuration(retry.delay, 'retry.delay', say) ?? DEFAULT_RETRY_POLICY.delayMs;
   return {
@@ -146,7 +151,7 @@ function checkDuration(value: unknown, field: string, say: Report): number | und
   if (value === undefined) return undefined;
   const milliseconds = parseDuration(value);
   if (milliseconds === undefined)
-    say(`has the ${field} ${show(value)}; it must be ${DURATION_FORM}`);
+    say(`has the ${field} ${formatRule(value)}; it must be ${DURATION_FORM}`);
   return milliseconds;
 }
 
@@ -160,14 +165,16 @@ function checkInteger(
   if (value === undefined) return otherwise;
   if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= MAX_INT32)
     return value;
-  say(`has the ${field} ${show(value)}; it must be a whole number from ${least} to ${MAX_INT32}`);
+  say(
+    `has the ${field} ${formatRule(value)}; it must be a whole number from ${least} to ${MAX_INT32}`,
+  );
   return otherwise;
 }
 
 function checkFlag(value: unknown, field: string, otherwise: boolean, say: Report): boolean {
   if (value === undefined) return otherwise;
   if (typeof value === 'boolean') return value;
-  say(`has the ${field} ${show(value)}; it must be true or false`);
+  say(`has the ${field} ${formatRule(value)}; it must be true or false`);
   return otherwise;
 }
 
@@ -188,5 +195,5 @@ export function didYouMean(name: string, known: Iterable<string>): string {
     closest = candidate;
     edits = found;
   }
-  return closest === undefined ? '' : ` Did you mean ${show(closest)}?`;
+  return closest === undefined ? '' : ` Did you mean ${formatRule(closest)}?`;
 }

@@ -1,8 +1,8 @@
 import type { TaskSpec, WorkflowSpec } from './definition.js';
 import { didYouMean, type Report } from './definition-check.js';
 import { orderGraph } from './graph.js';
-import { present } from './present.js';
-import { show } from './rule-check.js';
+import { assertDefined } from './assert-defined.js';
+import { formatRule } from './rule-check.js';
 import { tasksNamedBy } from './trigger-rule.js';
 
 /** A nearest name is looked for this often at most: it takes a look at every name. */
@@ -16,17 +16,17 @@ type Suggest = (name: string, known: Iterable<string>) => string;
 
 /** Checks names, dependencies and rules against each other. The order is that of the tasks' numbers, as indexes into `tasks`. */
 export function checkGraph(workflow: WorkflowSpec, report: Report): readonly number[] {
-  const label = `Workflow ${show(workflow.name)}`;
+  const label = `Workflow ${formatRule(workflow.name)}`;
   const indexOf = indexNames(workflow.tasks, (name) =>
-    report(`${label} has two tasks named ${show(name)}; rename one of them.`),
+    report(`${label} has two tasks named ${formatRule(name)}; rename one of them.`),
   );
   let suggestions = MAX_SUGGESTIONS;
   const suggest: Suggest = (name, known) => (suggestions-- > 0 ? didYouMean(name, known) : '');
   const dependsOn = workflow.tasks.map((task) => {
-    const say: Report = (problem) => report(`${label}: task ${show(task.name)} ${problem}`);
+    const say: Report = (problem) => report(`${label}: task ${formatRule(task.name)} ${problem}`);
     const known: number[] = [];
     for (const name of repeated(task.dependsOn)) {
-      say(`lists ${show(name)} more than once in dependsOn; list it once.`);
+      say(`lists ${formatRule(name)} more than once in dependsOn; list it once.`);
     }
     for (const name of new Set(task.dependsOn)) {
       const index = indexOf.get(name);
@@ -34,7 +34,7 @@ export function checkGraph(workflow: WorkflowSpec, report: Report): readonly num
         say('depends on itself; take it out of its dependsOn.');
       } else if (index === undefined) {
         const hint = suggest(name, indexOf.keys());
-        say(`depends on ${show(name)}, which is not a task of this workflow.${hint}`);
+        say(`depends on ${formatRule(name)}, which is not a task of this workflow.${hint}`);
       } else {
         known.push(index);
       }
@@ -46,7 +46,7 @@ export function checkGraph(workflow: WorkflowSpec, report: Report): readonly num
   const ordering = orderGraph(dependsOn);
   if (ordering.ok) return ordering.order;
   for (const cycle of ordering.cycles.slice(0, MAX_CYCLES)) {
-    const names = cycle.map((index) => present(workflow.tasks[index]).name);
+    const names = cycle.map((index) => assertDefined(workflow.tasks[index]).name);
     report(
       `${label} has a cycle: ${formatCycle(names)} (each depends on the next). Take one of these dependencies out.`,
     );
@@ -81,7 +81,7 @@ function checkRuleNames(task: TaskSpec, say: Report, suggest: Suggest): void {
     if (dependencies.has(name)) continue;
     const hint = suggest(name, dependencies);
     say(
-      `has a rule on ${show(name)}, which is not in its dependsOn; add it there, or take it out of the rule.${hint}`,
+      `has a rule on ${formatRule(name)}, which is not in its dependsOn; add it there, or take it out of the rule.${hint}`,
     );
   }
 }

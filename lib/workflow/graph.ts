@@ -1,4 +1,4 @@
-import { present } from './present.js';
+import { assertDefined } from './assert-defined.js';
 
 /** The order in which tasks can run, or the cycles that prevent one. */
 export type Ordering =
@@ -109,7 +109,7 @@ export class Ancestry {
     const found = new Uint8Array(this.bytes);
     const pending = [node];
     for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-      for (const dependency of present(this.dependsOn[next])) {
+      for (const dependency of assertDefined(this.dependsOn[next])) {
         if (isSet(found, dependency)) continue;
         set(found, dependency);
         pending.push(dependency);
@@ -120,9 +120,9 @@ export class Ancestry {
 }
 
 function isSet(bits: Uint8Array, index: number): boolean {
-  return (present(bits[index >>> 3]) & (1 << (index & 7))) !== 0;
+  return (assertDefined(bits[index >>> 3]) & (1 << (index & 7))) !== 0;
 }
 
 function set(bits: Uint8Array, index: number): void {
-  bits[index >>> 3] = present(bits[index >>> 3]) | (1 << (index & 7));
+  bits[index >>> 3] = assertDefined(bits[index >>> 3]) | (1 << (index & 7));
 }

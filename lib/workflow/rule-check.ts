@@ -62,7 +62,7 @@ export function checkRule(
       }
       return { kind: 'always' };
     default:
-      report(`has a rule of unknown kind ${show(kind)}; it must be ${RULE_KINDS}`);
+      report(`has a rule of unknown kind ${formatRule(kind)}; it must be ${RULE_KINDS}`);
       return { kind: 'always' };
   }
 }
@@ -82,7 +82,7 @@ function checkContextRule(
   if (problem !== undefined) report(`${where}, a key that ${problem}`);
   if (!isOperator(operator)) {
     report(
-      `${where} with the unknown operator ${show(operator)}; it must be one of ${Object.keys(OPERATORS).join(', ')}`,
+      `${where} with the unknown operator ${formatRule(operator)}; it must be one of ${Object.keys(OPERATORS).join(', ')}`,
     );
     return unusable;
   }
@@ -113,7 +113,7 @@ function article(kind: string): string {
 }
 
 /** A value of any type, for a message. */
-export function show(value: unknown): string {
+export function formatRule(value: unknown): string {
   if (typeof value === 'string')
     return JSON.stringify(value.length > 100 ? `${value.slice(0, 99)}…` : value);
   if (typeof value === 'object' && value !== null)

@@ -3,8 +3,8 @@ import type { CompiledWorkflow } from './definition.js';
 import { checkWorkflow } from './definition-check.js';
 import { checkGraph } from './graph-check.js';
 import { isRecord } from './json-equality.js';
-import { present } from './present.js';
-import { show } from './rule-check.js';
+import { assertDefined } from './assert-defined.js';
+import { formatRule } from './rule-check.js';
 import type { RetryPolicy } from './retry-policy.js';
 import type { TriggerRule } from './trigger-rule.js';
 
@@ -44,7 +44,7 @@ export function storeWorkflow(workflow: CompiledWorkflow): StoredDefinition {
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     tasks: workflow.tasks.map(({ no: _no, handles: _handles, dependsOn, ...task }) => ({
       ...task,
-      dependsOn: dependsOn.map((dependency) => present(workflow.tasks[dependency]).name),
+      dependsOn: dependsOn.map((dependency) => assertDefined(workflow.tasks[dependency]).name),
     })),
   };
 }
@@ -57,10 +57,10 @@ export function storeWorkflow(workflow: CompiledWorkflow): StoredDefinition {
 export function restoreWorkflow(stored: StoredDefinition): CompiledWorkflow {
   const definition: unknown = stored;
   if (!isRecord(definition)) throw new Error('The stored workflow definition is not an object.');
-  const label = `The stored definition of workflow ${show(definition.name)}`;
+  const label = `The stored definition of workflow ${formatRule(definition.name)}`;
   if (definition.format !== DEFINITION_FORMAT) {
     throw new Error(
-      `${label} has the format ${show(definition.format)}, and this release reads ${DEFINITION_FORMAT}. A newer release may have written it.`,
+      `${label} has the format ${formatRule(definition.format)}, and this release reads ${DEFINITION_FORMAT}. A newer release may have written it.`,
     );
   }
   const read = readTasks(Array.isArray(definition.tasks) ? definition.tasks : []);
@@ -81,7 +81,7 @@ export function restoreWorkflow(stored: StoredDefinition): CompiledWorkflow {
   }
   if (workflow.hash !== definition.hash) {
     throw new Error(
-      `${label} is not what was stored: its hash is ${workflow.hash}, not ${show(definition.hash)}.`,
+      `${label} is not what was stored: its hash is ${workflow.hash}, not ${formatRule(definition.hash)}.`,
     );
   }
   return workflow;

@@ -1,6 +1,6 @@
 import { INPUT_WRITER } from './context-view.js';
 import type { CompiledWorkflow } from './definition.js';
-import { present } from './present.js';
+import { assertDefined } from './assert-defined.js';
 
 /** More writers than this are settled by one walk over the graph; fewer are asked about in pairs. */
 const FEW = 4;
@@ -27,12 +27,12 @@ export class WriterSets {
 
   /** Numbers are topological: one pass downwards marks all ancestors, and it may end above the lowest writer. */
   private settle(tasks: readonly number[]): readonly number[] {
-    const lowest = present(tasks[0]);
+    const lowest = assertDefined(tasks[0]);
     const reached = new Set(tasks);
     const ancestors = new Set<number>();
-    for (let no = present(tasks.at(-1)); no > lowest; no--) {
+    for (let no = assertDefined(tasks.at(-1)); no > lowest; no--) {
       if (!reached.has(no)) continue;
-      for (const dependency of present(this.workflow.tasks[no]).dependsOn) {
+      for (const dependency of assertDefined(this.workflow.tasks[no]).dependsOn) {
         ancestors.add(dependency);
         reached.add(dependency);
       }

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeEach } from '@jest/globals';
 import { Logger, type Type } from '@nestjs/common';
 import type { Client } from 'pg';
-import { describeClass, describeDefinition } from '../../lib/discovery/describe-workflow.js';
-import type { ProvidedClass } from '../../lib/discovery/provided.js';
+import { describeClass, describeDefinition } from '../../lib/discovery/build-registration.js';
+import type { ProvidedClass } from '../../lib/discovery/workflow-providers.js';
 import {
   type RegisteredWorkflow,
   WorkflowRegistry,
@@ -10,9 +10,9 @@ import {
 import { BuiltWorkflow, type WorkflowDefinition } from '../../lib/discovery/workflow-builder.js';
 import { getWorkflowOptions } from '../../lib/discovery/workflow-metadata.js';
 import type { TenantEngine } from '../../lib/engine/tenant-engine.js';
-import type { LoginEngine } from '../../lib/tenants/login-engine.js';
-import type { HostedTenantOptions, Tenant } from '../../lib/tenants/tenant.js';
-import { TenantHost } from '../../lib/tenants/tenant-host.js';
+import type { ConnectionGroup } from '../../lib/tenants/hosting/connection-group.js';
+import type { HostedTenantOptions, Tenant } from '../../lib/tenants/hosting/tenant.js';
+import { TenantManager } from '../../lib/tenants/hosting/tenant-manager.js';
 import { connectAdmin, databaseUrl, freshSchema } from './postgres.js';
 
 // Tests lose connections, refuse outcomes and abort handlers on purpose: the warnings would drown the report.
@@ -29,14 +29,14 @@ export interface OpenOptions extends Partial<HostedTenantOptions> {
 
 /** A tenant on a host of its own, which stands for a process. */
 export interface OpenTenant extends Tenant {
-  readonly host: TenantHost;
+  readonly host: TenantManager;
   readonly engine: TenantEngine;
   /** Reads rows with the tenant's schema as search_path. */
   query<R extends object>(sql: string, values?: readonly unknown[]): Promise<R[]>;
   close(): Promise<void>;
 }
 
-const opened = { file: new Set<TenantHost>(), test: new Set<TenantHost>() };
+const opened = { file: new Set<TenantManager>(), test: new Set<TenantManager>() };
 let scope: keyof typeof opened = 'file';
 let admin: Promise<Client> | undefined;
 
@@ -53,7 +53,7 @@ afterAll(async () => {
   admin = undefined;
 });
 
-async function closeAll(hosts: Set<TenantHost>): Promise<void> {
+async function closeAll(hosts: Set<TenantManager>): Promise<void> {
   await Promise.all([...hosts].map((host) => host.close()));
   hosts.clear();
 }
@@ -79,16 +79,16 @@ export async function openTenants(
   tenants: readonly OpenOptions[],
   processTasks = 100,
 ): Promise<OpenTenant[]> {
-  const host = new TenantHost(new WorkflowRegistry(workflows.map(register)), processTasks);
+  const host = new TenantManager(new WorkflowRegistry(workflows.map(register)), processTasks);
   opened[scope].add(host);
   const open: OpenTenant[] = [];
   for (const options of tenants) open.push(await openOn(host, options));
   if (tenants.every(({ claiming }) => claiming !== false)) await host.startClaiming();
-  else await Promise.all(open.map((tenant) => loginOf(tenant).start()));
+  else await Promise.all(open.map((tenant) => groupOf(tenant).start()));
   return open;
 }
 
-async function openOn(host: TenantHost, options: OpenOptions): Promise<OpenTenant> {
+async function openOn(host: TenantManager, options: OpenOptions): Promise<OpenTenant> {
   const schema = options.schema ?? freshSchema();
   const tenant = await host.openTenant({ ...DEFAULTS, tenant: schema, schema, ...options });
   return {
@@ -119,7 +119,7 @@ const DEFAULTS: Omit<HostedTenantOptions, 'tenant' | 'schema'> = {
   serves: () => true,
 };
 
-function engineOf(host: TenantHost, tenant: string): TenantEngine {
+function engineOf(host: TenantManager, tenant: string): TenantEngine {
   const open = Reflect.get(host, 'open') as Map<string, { readonly engine: TenantEngine }>;
   const found = open.get(tenant);
   if (found === undefined) throw new Error(`Tenant ${tenant} is not open.`);
@@ -127,8 +127,8 @@ function engineOf(host: TenantHost, tenant: string): TenantEngine {
 }
 
 /** What the process does for all tenants on one login: renewals, sweeps. */
-export function processEngineOf(tenant: OpenTenant): LoginEngine['process'] {
-  return loginOf(tenant).process;
+export function processEngineOf(tenant: OpenTenant): ConnectionGroup['process'] {
+  return groupOf(tenant).process;
 }
 
 /**
@@ -136,19 +136,19 @@ export function processEngineOf(tenant: OpenTenant): LoginEngine['process'] {
  * timer was set. How soon it came about would tell the same only on a machine that has nothing else to do.
  */
 export function stopRounds(tenant: OpenTenant): void {
-  const rounds = Reflect.get(loginOf(tenant).recovery, 'rounds') as object;
+  const rounds = Reflect.get(groupOf(tenant).recovery, 'rounds') as object;
   Reflect.set(rounds, 'next', performance.now() + 1_000_000_000);
 }
 
-export function poolsOf(tenant: OpenTenant): LoginEngine['pools'] {
-  return loginOf(tenant).pools;
+export function poolsOf(tenant: OpenTenant): ConnectionGroup['pools'] {
+  return groupOf(tenant).pools;
 }
 
-function loginOf({ host, name }: OpenTenant): LoginEngine {
-  const open = Reflect.get(host, 'open') as Map<string, { readonly login: LoginEngine }>;
+function groupOf({ host, name }: OpenTenant): ConnectionGroup {
+  const open = Reflect.get(host, 'open') as Map<string, { readonly group: ConnectionGroup }>;
   const found = open.get(name);
   if (found === undefined) throw new Error(`Tenant ${name} is not open.`);
-  return found.login;
+  return found.group;
 }
 
 let lastQuery: Promise<unknown> = Promise.resolve();

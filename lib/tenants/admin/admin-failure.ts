@@ -5,8 +5,8 @@ import {
   PermissionError,
   TenantIncompleteError,
 } from '../../errors/index.js';
-import { isAway } from '../../store/failure-kind.js';
-import { sqlState, SqlState } from '../../store/sql-state.js';
+import { isAway } from '../../store/postgres/classify-failure.js';
+import { sqlState, SqlState } from '../../store/postgres/sql-state.js';
 import { quoteIdentifier } from '../schema-name.js';
 import type { AdminSession } from './admin-session.js';
 import { describeState, readTenantState, type TenantState } from './tenant-state.js';

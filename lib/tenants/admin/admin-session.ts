@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
 import pg from 'pg';
-import { connectionConfig, type ConnectionSource } from '../../store/connection-config.js';
-import { OWN_TYPES } from '../../store/own-types.js';
+import {
+  connectionConfig,
+  type ConnectionSource,
+} from '../../store/postgres/connections/connection-config.js';
+import { OWN_TYPES } from '../../store/postgres/connections/own-types.js';
 import { quoteIdentifier } from '../schema-name.js';
 
 /** A connection of the login that may make schemas and roles, and what it is. */

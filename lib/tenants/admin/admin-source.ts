@@ -4,7 +4,7 @@ import {
   databaseUrl as checkUrl,
   namesServer,
 } from '../../options/connection.js';
-import type { ConnectionSource } from '../../store/connection-config.js';
+import type { ConnectionSource } from '../../store/postgres/connections/connection-config.js';
 
 /**
  * Where the admin's database is. As for tenants, the environment has the last word. Looked at when it is needed, for

@@ -1,6 +1,6 @@
 import { parseDuration, type Duration } from '../../workflow/duration.js';
 import { InvalidArgumentError, NotAllowedError } from '../../errors/index.js';
-import type { ConnectionSource } from '../../store/connection-config.js';
+import type { ConnectionSource } from '../../store/postgres/connections/connection-config.js';
 import { assertSchemaName } from '../schema-name.js';
 import { type AdminOperation, explainAdminFailure } from './admin-failure.js';
 import { type AdminSession, inAdminSession, joinRole, lockTenant } from './admin-session.js';

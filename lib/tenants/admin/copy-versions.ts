@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import pg from 'pg';
-import { isAway } from '../../store/failure-kind.js';
-import { CLOACINA_MIGRATIONS_TABLE } from '../../store/migrations/index.js';
+import { isAway } from '../../store/postgres/classify-failure.js';
+import { CLOACINA_MIGRATIONS_TABLE } from '../../store/postgres/migrations/index.js';
 
 /** Tables to one message. */
 const CHUNK = 100;

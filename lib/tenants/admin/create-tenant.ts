@@ -6,12 +6,15 @@ import {
   TenantExistsError,
   TenantIncompleteError,
 } from '../../errors/index.js';
-import { connectionConfig, type ConnectionSource } from '../../store/connection-config.js';
-import { OWN_TYPES } from '../../store/own-types.js';
-import { createTenantDataSource } from '../../store/data-source.js';
-import { quietPool } from '../../store/pools.js';
-import { sqlState, SqlState } from '../../store/sql-state.js';
-import { CloacinaMigrator } from '../cloacina-migrator.js';
+import {
+  connectionConfig,
+  type ConnectionSource,
+} from '../../store/postgres/connections/connection-config.js';
+import { OWN_TYPES } from '../../store/postgres/connections/own-types.js';
+import { createTenantDataSource } from '../../store/postgres/typeorm/data-source.js';
+import { quietPool } from '../../store/postgres/connections/pools.js';
+import { sqlState, SqlState } from '../../store/postgres/sql-state.js';
+import { CloacinaMigrator } from '../migrations/cloacina-migrator.js';
 import { quoteIdentifier } from '../schema-name.js';
 import { type AdminSession, inTransaction, joinRole } from './admin-session.js';
 import { endConnections } from './stop-tenant.js';

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { CLOACINA_MIGRATIONS_TABLE } from '../../store/migrations/index.js';
+import { CLOACINA_MIGRATIONS_TABLE } from '../../store/postgres/migrations/index.js';
 import { copyVersions } from './copy-versions.js';
 
 /** A few statements for any number of tenants. */

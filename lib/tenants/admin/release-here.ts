@@ -1,12 +1,15 @@
 import { UnknownTenantError } from '../../errors/index.js';
-import { databaseKey, type ConnectionSource } from '../../store/connection-config.js';
-import type { TenantHost } from '../tenant-host.js';
+import {
+  databaseKey,
+  type ConnectionSource,
+} from '../../store/postgres/connections/connection-config.js';
+import type { TenantManager } from '../hosting/tenant-manager.js';
 import { adminSource } from './admin-source.js';
 import type { CloacinaAdminOptions } from './cloacina-admin.js';
 
 /** Has this process stop serving a schema of the admin's database before that is dropped. */
 export function releaseFrom(
-  host: Pick<TenantHost, 'list' | 'removeTenant'>,
+  host: Pick<TenantManager, 'list' | 'removeTenant'>,
   admin: ConnectionSource,
 ): NonNullable<CloacinaAdminOptions['release']> {
   return async (schema, drainMs) => {

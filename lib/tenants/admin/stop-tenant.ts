@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
-import { sqlState, SqlState } from '../../store/sql-state.js';
-import { tenantTables } from '../../store/statements/statement.js';
+import { sqlState, SqlState } from '../../store/postgres/sql-state.js';
+import { tenantTables } from '../../store/postgres/statements/statement.js';
 import { quoteIdentifier } from '../schema-name.js';
 import { inTransaction } from './admin-session.js';
 import { lockPlainTables } from './plain-tables.js';
@@ -11,7 +11,7 @@ const LOOK_MS = 100;
 /** How long one wait for a lock on the tenant's tables takes; everybody waits who comes after it. */
 const LOCK_TIMEOUT_MS = 2_000;
 /** How long an ended connection may take to be gone, in milliseconds. */
-const END_PATIENCE_MS = 10_000;
+const END_TIMEOUT_MS = 10_000;
 const MAX_TRIES = 4;
 
 /**
@@ -78,7 +78,7 @@ export async function untilIdle(client: pg.Client, schema: string, drainMs: numb
 
 /** Ends the role's connections and waits until they are gone. */
 export async function endConnections(client: pg.Client, role: string): Promise<void> {
-  const end = performance.now() + END_PATIENCE_MS;
+  const end = performance.now() + END_TIMEOUT_MS;
   for (;;) {
     const { rows } = await client.query(
       `SELECT pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity a WHERE a.usename = $1`,

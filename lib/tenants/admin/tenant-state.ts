@@ -1,5 +1,5 @@
 import type { AdminSession } from './admin-session.js';
-import { CLOACINA_MIGRATIONS_TABLE } from '../../store/migrations/index.js';
+import { CLOACINA_MIGRATIONS_TABLE } from '../../store/postgres/migrations/index.js';
 import { isolationRoleName } from './role-name.js';
 import { isolationPurpose, LOGIN_PURPOSE, stageOf, type LoginStage } from './role-purpose.js';
 

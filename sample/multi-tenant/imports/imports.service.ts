@@ -4,7 +4,7 @@ import {
   type ExecutionFilter,
   type ExecutionHandle,
   InvalidTransitionError,
-  type Page,
+  type ExecutionPage,
   type StartOptions,
 } from 'nestjs-cloacina';
 import { ImportReport } from '../airports/import-report.entity.js';
@@ -26,7 +26,7 @@ export class ImportsService {
     return this.tenants.get(tenant).runner.start(AirportImport, context, options);
   }
 
-  list(tenant: string, filter: ExecutionFilter): Promise<Page<Execution>> {
+  list(tenant: string, filter: ExecutionFilter): Promise<ExecutionPage<Execution>> {
     return this.tenants.get(tenant).runner.list(filter);
   }
 

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { HeldClaim } from '../../../lib/engine/held-claim.js';
+import { TaskClaim } from '../../../lib/engine/claims/task-claim.js';
 
 /** Where a process kills itself: around a statement of the library's, or in a handler. */
 export interface Failpoint {
@@ -59,7 +59,7 @@ export function armFailpoint({ at, statement = '' }: Failpoint): void {
 
 /** The control run: a process doesn't heed that a claim is lost, and outcomes are taken whatever token they have. */
 export function takeFenceOut(): void {
-  Object.defineProperty(HeldClaim.prototype, 'lost', {
+  Object.defineProperty(TaskClaim.prototype, 'lost', {
     get: () => false,
     set() {},
   });

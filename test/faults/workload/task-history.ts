@@ -1,4 +1,4 @@
-import { SUSPECT_AFTER } from '../../../lib/store/statements/begin-suspect.js';
+import { SUSPECT_AFTER } from '../../../lib/store/postgres/statements/begin-suspect.js';
 import { canTaskTransition, isTaskTerminal, type TaskStatus } from '../../../lib/workflow/index.js';
 import type { EventFacts, TaskFacts } from './history.js';
 

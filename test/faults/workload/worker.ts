@@ -3,14 +3,14 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
-import { describeDefinition } from '../../../lib/discovery/describe-workflow.js';
+import { describeDefinition } from '../../../lib/discovery/build-registration.js';
 import {
   type RegisteredWorkflow,
   WorkflowRegistry,
 } from '../../../lib/discovery/registered-workflow.js';
 import type { TaskContext } from '../../../lib/discovery/task-context.js';
 import { BuiltWorkflow, type WorkflowBuilder } from '../../../lib/discovery/workflow-builder.js';
-import { TenantHost } from '../../../lib/tenants/tenant-host.js';
+import { TenantManager } from '../../../lib/tenants/hosting/tenant-manager.js';
 import { always } from '../../../lib/workflow/index.js';
 import { armFailpoint, type Failpoint, takeFenceOut } from './failpoints.js';
 import { PlannedHandlers } from './handler.js';
@@ -69,7 +69,7 @@ function register(plan: PlannedWorkflow): RegisteredWorkflow {
 
 const { plans, schema, url } = settings;
 if (settings.withoutFence === true) takeFenceOut();
-const host = new TenantHost(new WorkflowRegistry(plans.map(register)), 50);
+const host = new TenantManager(new WorkflowRegistry(plans.map(register)), 50);
 const { runner } = await host.openTenant({
   tenant: schema,
   schema,

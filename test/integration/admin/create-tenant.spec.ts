@@ -9,7 +9,7 @@ import {
   TenantIncompleteError,
 } from '../../../lib/errors/index.js';
 import { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
-import { cloacinaMigrationSet } from '../../../lib/tenants/migration-set.js';
+import { cloacinaMigrationSet } from '../../../lib/tenants/migrations/migration-set.js';
 import { openTenant } from '../../support/open-tenant.js';
 import { withTenant } from '../migrations/open-tenant.js';
 import { type AdminDatabase, createAdminDatabase, failureOf, rowsOf } from './admin-database.js';

@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals';
 import { TenantExistsError } from '../../../lib/errors/index.js';
-import { cloacinaMigrationSet } from '../../../lib/tenants/migration-set.js';
+import { cloacinaMigrationSet } from '../../../lib/tenants/migrations/migration-set.js';
 import { waitFor } from '../../support/wait-for.js';
 import { type AdminDatabase, rowsOf } from './admin-database.js';
 import { interrupted, type Interruption } from './interruptions.js';

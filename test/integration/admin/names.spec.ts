@@ -7,7 +7,7 @@ import {
   SchemaNameError,
 } from '../../../lib/errors/index.js';
 import { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
-import type { CloacinaTenants } from '../../../lib/tenants/cloacina-tenants.js';
+import type { CloacinaTenants } from '../../../lib/tenants/hosting/cloacina-tenants.js';
 import { start } from '../tenants/application.js';
 import { type AdminDatabase, createAdminDatabase, failureOf, rowsOf } from './admin-database.js';
 import { cases } from '../../support/sizes.js';

@@ -14,7 +14,7 @@ import {
   type TenantCredentials,
 } from '../../../lib/tenants/admin/cloacina-admin.js';
 import { releaseFrom } from '../../../lib/tenants/admin/release-here.js';
-import { TenantHost } from '../../../lib/tenants/tenant-host.js';
+import { TenantManager } from '../../../lib/tenants/hosting/tenant-manager.js';
 import { gate } from '../../support/gate.js';
 import { openTenant, type OpenTenant } from '../../support/open-tenant.js';
 import { waitFor } from '../../support/wait-for.js';
@@ -270,7 +270,7 @@ describe('a tenant that is being served', () => {
 
   it('by the same process is removed from it first', async () => {
     const made = await make();
-    const host = new TenantHost(new WorkflowRegistry([]), 10);
+    const host = new TenantManager(new WorkflowRegistry([]), 10);
     const tenant = await openTenant([], {
       schema: made.schema,
       databaseUrl: made.connectionString,

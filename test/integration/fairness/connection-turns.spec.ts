@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { ConnectionTurns } from '../../../lib/store/connection-turns.js';
+import { FairConnectionPool } from '../../../lib/store/postgres/connections/fair-connection-pool.js';
 import { gate } from '../../support/gate.js';
 import { databaseUrl } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
@@ -35,19 +35,20 @@ describe('The connections for statements', () => {
   };
 
   it('are left in half to the others by a tenant that has statements without end', async () => {
-    const turns = new ConnectionTurns([pool]);
+    const turns = new FairConnectionPool([pool]);
     const [flood, quiet] = [{}, {}];
-    await turns.lend(flood, query('SELECT 1'));
-    await turns.lend(quiet, query('SELECT 1'));
+    await turns.withConnection(flood, query('SELECT 1'));
+    await turns.withConnection(quiet, query('SELECT 1'));
     await holder.query(`SELECT pg_advisory_lock(${LOCK})`);
     const order: string[] = [];
     const flooding = Array.from({ length: 20 }, () =>
       turns
-        .lend(flood, query(`SELECT pg_advisory_xact_lock_shared(${LOCK})`))
+        .withConnection(flood, query(`SELECT pg_advisory_xact_lock_shared(${LOCK})`))
         .then(() => order.push('flood')),
     );
     await waitFor(async () => (await waiting()) > 0);
-    for (let i = 0; i < 3; i++) expect(await turns.lend(quiet, query('SELECT 1'))).toHaveLength(1);
+    for (let i = 0; i < 3; i++)
+      expect(await turns.withConnection(quiet, query('SELECT 1'))).toHaveLength(1);
     expect(await waiting()).toBeLessThanOrEqual(2);
     expect(order).toEqual([]);
     await holder.query(`SELECT pg_advisory_unlock(${LOCK})`);
@@ -55,11 +56,11 @@ describe('The connections for statements', () => {
   });
 
   it('are all for a tenant that has been alone', async () => {
-    const turns = new ConnectionTurns([pool]);
+    const turns = new FairConnectionPool([pool]);
     const only = {};
     await holder.query(`SELECT pg_advisory_lock(${LOCK})`);
     const statements = Array.from({ length: 6 }, () =>
-      turns.lend(only, query(`SELECT pg_advisory_xact_lock_shared(${LOCK})`)),
+      turns.withConnection(only, query(`SELECT pg_advisory_xact_lock_shared(${LOCK})`)),
     );
     await waitFor(async () => (await waiting()) === 4);
     await holder.query(`SELECT pg_advisory_unlock(${LOCK})`);
@@ -70,10 +71,10 @@ describe('The connections for statements', () => {
     const [a, b, c, d] = [gate(), gate(), gate(), gate()];
     const pools = [0, 1].map(() => new pg.Pool({ connectionString: databaseUrl(), max: 1 }));
     try {
-      const turns = new ConnectionTurns(pools, Infinity);
+      const turns = new FairConnectionPool(pools, Infinity);
       const pids = new Map<string, number>();
       const run = (name: string, tenant: object, hold: Promise<void>): Promise<unknown> =>
-        turns.lend(tenant, async (client) => {
+        turns.withConnection(tenant, async (client) => {
           const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
           pids.set(name, rows[0]?.pid ?? 0);
           await hold;
@@ -99,7 +100,7 @@ describe('The connections for statements', () => {
   it('go to whoever wants one when nobody waits who is at home there', async () => {
     const pools = [0, 1].map(() => new pg.Pool({ connectionString: databaseUrl(), max: 1 }));
     try {
-      const turns = new ConnectionTurns(pools);
+      const turns = new FairConnectionPool(pools);
       const only = {};
       let inside = 0;
       let most = 0;
@@ -108,7 +109,7 @@ describe('The connections for statements', () => {
         await waitFor(() => most === 2);
         inside--;
       };
-      await Promise.all([turns.lend(only, stay), turns.lend(only, stay)]);
+      await Promise.all([turns.withConnection(only, stay), turns.withConnection(only, stay)]);
       expect(most).toBe(2);
     } finally {
       await endAll(pools);
@@ -116,11 +117,11 @@ describe('The connections for statements', () => {
   });
 
   it('come back when a statement fails, and with it a connection that is new', async () => {
-    const turns = new ConnectionTurns([pool]);
+    const turns = new FairConnectionPool([pool]);
     const tenant = {};
     for (let i = 0; i < 10; i++) {
-      await expect(turns.lend(tenant, query('SELECT 1/0'))).rejects.toThrow('division');
+      await expect(turns.withConnection(tenant, query('SELECT 1/0'))).rejects.toThrow('division');
     }
-    expect(await turns.lend(tenant, query('SELECT 1'))).toHaveLength(1);
+    expect(await turns.withConnection(tenant, query('SELECT 1'))).toHaveLength(1);
   });
 });

@@ -2,7 +2,11 @@ import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { TaskContext } from '../../../lib/discovery/task-context.js';
 import { ConnectionsExhaustedError } from '../../../lib/errors/index.js';
-import { ConnectionLimit, type Place, runWithin } from '../../../lib/store/connection-limit.js';
+import {
+  ConnectionLimit,
+  type Place,
+  runWithin,
+} from '../../../lib/store/postgres/connections/connection-limit.js';
 import { type Gate, gate } from '../../support/gate.js';
 import { type OpenTenant, openTenants } from '../../support/open-tenant.js';
 import { freshSchema } from '../../support/postgres.js';

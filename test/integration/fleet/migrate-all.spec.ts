@@ -5,8 +5,8 @@ import {
   InvalidArgumentError,
   MigrationError,
 } from '../../../lib/errors/index.js';
-import { migrateFleet } from '../../../lib/tenants/migrate-fleet.js';
-import { lockSchema } from '../../../lib/tenants/schema-lock.js';
+import { migrateFleet } from '../../../lib/tenants/migrations/migrate-fleet.js';
+import { lockSchema } from '../../../lib/tenants/migrations/schema-lock.js';
 import { startChild } from '../../support/child-process.js';
 import { sized } from '../../support/sizes.js';
 import { waitFor } from '../../support/wait-for.js';

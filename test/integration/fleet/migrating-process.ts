@@ -1,4 +1,4 @@
-import { migrateFleet } from '../../../lib/tenants/migrate-fleet.js';
+import { migrateFleet } from '../../../lib/tenants/migrations/migrate-fleet.js';
 import { openFleet } from './open-fleet.js';
 
 /** A process that migrates the schemas in FLEET_SCHEMAS and tells of each; for a test that kills it. */

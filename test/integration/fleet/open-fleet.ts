@@ -1,8 +1,8 @@
 import { Logger } from '@nestjs/common';
 import pg from 'pg';
 import type { MigrationInterface } from 'typeorm';
-import { createTenantDataSource } from '../../../lib/store/data-source.js';
-import { CloacinaMigrator } from '../../../lib/tenants/cloacina-migrator.js';
+import { createTenantDataSource } from '../../../lib/store/postgres/typeorm/data-source.js';
+import { CloacinaMigrator } from '../../../lib/tenants/migrations/cloacina-migrator.js';
 
 // What is applied to hundreds of schemas would drown the report of the tests.
 Logger.overrideLogger(false);

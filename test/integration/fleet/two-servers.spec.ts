@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { DatabaseUnavailableError } from '../../../lib/errors/index.js';
-import { migrateFleet } from '../../../lib/tenants/migrate-fleet.js';
+import { migrateFleet } from '../../../lib/tenants/migrations/migrate-fleet.js';
 import { FaultyServer } from '../../faults/server/faulty-server.js';
 import { gate } from '../../support/gate.js';
 import { openTenants, poolsOf, queryIn, type OpenTenant } from '../../support/open-tenant.js';

@@ -1,10 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { QueryRunner } from 'typeorm';
-import { describeDefinition } from '../../../lib/discovery/describe-workflow.js';
+import { describeDefinition } from '../../../lib/discovery/build-registration.js';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { WorkflowRegistry } from '../../../lib/discovery/registered-workflow.js';
 import { BuiltWorkflow } from '../../../lib/discovery/workflow-builder.js';
-import { type CloacinaMigration, cloacinaMigrations } from '../../../lib/store/migrations/index.js';
+import {
+  type CloacinaMigration,
+  cloacinaMigrations,
+} from '../../../lib/store/postgres/migrations/index.js';
 
 /**
  * A process of this version of the library, or of a next one that has a migration more: VERSIONED_MIGRATION. It serves
@@ -45,7 +48,7 @@ if (migration !== undefined) {
   );
 }
 // Only now: the set of migrations is made when this is loaded.
-const { TenantHost } = await import('../../../lib/tenants/tenant-host.js');
+const { TenantManager } = await import('../../../lib/tenants/hosting/tenant-manager.js');
 
 const definition = defineWorkflow('order')
   .task('reserve', () => ({ reserved: true }))
@@ -61,7 +64,7 @@ function tell(message: VersionedMessage): void {
 }
 
 async function serve(schema: string): Promise<void> {
-  const host = new TenantHost(new WorkflowRegistry([registered!]), 100);
+  const host = new TenantManager(new WorkflowRegistry([registered!]), 100);
   const { runner } = await host.openTenant({
     tenant: schema,
     schema,

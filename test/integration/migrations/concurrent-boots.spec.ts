@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { Logger } from '@nestjs/common';
 import type { Client } from 'pg';
 import { DatabaseUnavailableError, MigrationError } from '../../../lib/errors/index.js';
-import { lockSchema } from '../../../lib/tenants/schema-lock.js';
+import { lockSchema } from '../../../lib/tenants/migrations/schema-lock.js';
 import { startChild, type TestChild } from '../../support/child-process.js';
 import { connectAdmin, freshSchema } from '../../support/postgres.js';
 import { sized } from '../../support/sizes.js';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { cloacinaEntities } from '../../../lib/store/entities/index.js';
+import { cloacinaEntities } from '../../../lib/store/postgres/entities/index.js';
 import { freshSchema } from '../../support/postgres.js';
 import { openTenant, type OpenTenant } from './open-tenant.js';
 

@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals';
 import type { Client } from 'pg';
-import { findObjects } from '../../../lib/tenants/move-statements.js';
+import { findObjects } from '../../../lib/tenants/migrations/move-statements.js';
 import { startChild } from '../../support/child-process.js';
 import { freshSchema } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';

@@ -6,8 +6,8 @@ import {
   PermissionError,
   SchemaNameError,
 } from '../../../lib/errors/index.js';
-import { findObjects } from '../../../lib/tenants/move-statements.js';
-import { lockSchema } from '../../../lib/tenants/schema-lock.js';
+import { findObjects } from '../../../lib/tenants/migrations/move-statements.js';
+import { lockSchema } from '../../../lib/tenants/migrations/schema-lock.js';
 import { waitFor } from '../../support/wait-for.js';
 import { catalogOf, historyOf, shapeOf } from './catalog.js';
 import { killMoves } from './killed-migrations.js';

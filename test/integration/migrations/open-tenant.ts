@@ -1,8 +1,11 @@
 import { Logger } from '@nestjs/common';
 import pg from 'pg';
 import type { DataSource, MigrationInterface } from 'typeorm';
-import { createTenantDataSource } from '../../../lib/store/data-source.js';
-import { CloacinaMigrator, type MigratorSettings } from '../../../lib/tenants/cloacina-migrator.js';
+import { createTenantDataSource } from '../../../lib/store/postgres/typeorm/data-source.js';
+import {
+  CloacinaMigrator,
+  type MigratorSettings,
+} from '../../../lib/tenants/migrations/cloacina-migrator.js';
 import { databaseUrl } from '../../support/postgres.js';
 
 // What is applied to hundreds of schemas would drown the report of the tests.

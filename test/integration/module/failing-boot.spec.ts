@@ -1,6 +1,6 @@
 import { Test } from '@nestjs/testing';
 import { beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { TenantHost } from '../../../lib/tenants/tenant-host.js';
+import { TenantManager } from '../../../lib/tenants/hosting/tenant-manager.js';
 import { startChild } from '../../support/child-process.js';
 import { rowsOf, scratchDatabase } from '../../support/scratch-database.js';
 import { waitFor } from '../../support/wait-for.js';
@@ -56,7 +56,7 @@ describe('A boot that fails in a process that goes on', () => {
   });
 
   it('waits no longer for a database that is away', async () => {
-    const opening = jest.spyOn(TenantHost.prototype, 'openTenant');
+    const opening = jest.spyOn(TenantManager.prototype, 'openTenant');
     const away = 'postgres://nobody@127.0.0.1:1/nothing';
     const AppModule = failingApplication('a factory that waits for nothing', away);
     const booting = Test.createTestingModule({ imports: [AppModule] }).compile();

@@ -8,7 +8,7 @@ import {
 } from '@nestjs/common';
 import { CloacinaModule } from '../../../lib/cloacina.module.js';
 import { getRunnerToken } from '../../../lib/cloacina.tokens.js';
-import { CloacinaTenants } from '../../../lib/tenants/cloacina-tenants.js';
+import { CloacinaTenants } from '../../../lib/tenants/hosting/cloacina-tenants.js';
 import type { CloacinaRunner } from '../../../lib/runner/cloacina-runner.js';
 
 const FAILURE = 'Refused by the application.';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
-import { FIRST_TOKEN } from '../../../lib/store/store.js';
+import { FIRST_TOKEN } from '../../../lib/store/port/tenant-store.js';
 import { illegalHistories } from '../../faults/workload/legal-history.js';
 import { STATEMENTS } from '../../faults/workload/failpoints.js';
 import { aborted, gate } from '../../support/gate.js';

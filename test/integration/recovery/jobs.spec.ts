@@ -4,10 +4,10 @@ import { Interval, ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { CloacinaModule } from '../../../lib/cloacina.module.js';
 import { getRecoveryToken } from '../../../lib/cloacina.tokens.js';
-import { TENANT_HOST } from '../../../lib/boot/registration.js';
+import { TENANT_MANAGER } from '../../../lib/boot/registration.js';
 import { CloacinaRecovery } from '../../../lib/recovery/cloacina-recovery.js';
 import { CloacinaRecoveryJobs, RECOVERY_JOB } from '../../../lib/recovery/recovery-jobs.js';
-import type { TenantHost } from '../../../lib/tenants/tenant-host.js';
+import type { TenantManager } from '../../../lib/tenants/hosting/tenant-manager.js';
 import { databaseUrl, freshSchema } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 
@@ -49,7 +49,7 @@ describe('The recovery job', () => {
     const { app } = await start(true);
     const registry = app.get(SchedulerRegistry);
     expect([...registry.getCronJobs().keys()]).toEqual([RECOVERY_JOB]);
-    const host = app.get<TenantHost>(TENANT_HOST);
+    const host = app.get<TenantManager>(TENANT_MANAGER);
     let passes = 0;
     const { recoverOnce } = host;
     host.recoverOnce = async () => {

@@ -47,7 +47,7 @@ describe('A claim of a process that knows nothing of it', () => {
     const one = await openTenant([counted]);
     const id = await waiting(one);
     await claimBehindItsBack(one, id, one.engine.lease.instanceId);
-    one.engine.compareClaims();
+    one.engine.reconcileClaims();
     const { status, tasks } = await one.runner.handle(id).result({ timeout: '20s' });
     expect([status, tasks[0]?.recoveryAttempts]).toEqual(['Completed', 1]);
     expect(await recoveryEvents(one)).toEqual([['recovered', 'reconciled']]);
@@ -60,7 +60,7 @@ describe('A claim of a process that knows nothing of it', () => {
     await claimBehindItsBack(one, id, one.engine.lease.instanceId);
     // More comparisons than one, at every moment of the recording.
     const outcome = one.runner.handle(id).result({ timeout: '20s' });
-    const comparing = setInterval(() => one.engine.compareClaims(), 1);
+    const comparing = setInterval(() => one.engine.reconcileClaims(), 1);
     const { status, error } = await outcome.finally(() => clearInterval(comparing));
     expect([status, error?.code]).toEqual(['Failed', 'TASK_ABANDONED']);
     expect(ran).not.toContain(id);
@@ -136,7 +136,7 @@ describe('A claim that only memory has', () => {
     await waitFor(async () => (await one.runner.get(id))?.tasks[0]?.status === 'Running');
     await one.query('DELETE FROM cloacina_task_execution');
     await one.query('DELETE FROM cloacina_workflow_execution');
-    one.engine.compareClaims();
+    one.engine.reconcileClaims();
     await stopped;
     await waitFor(() => one.engine.claims.size === 0);
   });

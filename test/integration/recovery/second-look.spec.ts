@@ -4,7 +4,7 @@ import { Client } from 'pg';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { gate } from '../../support/gate.js';
 import { openTenant, processEngineOf, type OpenTenant } from '../../support/open-tenant.js';
-import { LIVENESS_LOCK_CLASS } from '../../../lib/store/statements/liveness-locks.js';
+import { LIVENESS_LOCK_CLASS } from '../../../lib/store/postgres/statements/liveness-locks.js';
 import { databaseUrl, freshSchema } from '../../support/postgres.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 import { waitFor } from '../../support/wait-for.js';

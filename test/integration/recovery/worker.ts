@@ -1,9 +1,9 @@
 import { appendFileSync } from 'node:fs';
 import { WorkflowRegistry } from '../../../lib/discovery/registered-workflow.js';
-import { describeDefinition } from '../../../lib/discovery/describe-workflow.js';
+import { describeDefinition } from '../../../lib/discovery/build-registration.js';
 import { BuiltWorkflow } from '../../../lib/discovery/workflow-builder.js';
-import type { HostedTenantOptions } from '../../../lib/tenants/tenant.js';
-import { TenantHost } from '../../../lib/tenants/tenant-host.js';
+import type { HostedTenantOptions } from '../../../lib/tenants/hosting/tenant.js';
+import { TenantManager } from '../../../lib/tenants/hosting/tenant-manager.js';
 import { holding, type HoldingInput } from './holding.js';
 
 /**
@@ -43,7 +43,7 @@ if (!(definition instanceof BuiltWorkflow)) throw new TypeError('Not a definitio
 const { registered } = describeDefinition({ definition, module: 'Worker' });
 if (registered === undefined) throw new Error('The workflow has a mistake.');
 
-const host = new TenantHost(new WorkflowRegistry([registered]), 100);
+const host = new TenantManager(new WorkflowRegistry([registered]), 100);
 const runners = new Map(
   await Promise.all(
     settings.schemas.map(async (schema) => {

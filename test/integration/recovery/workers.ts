@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll } from '@jest/globals';
-import type { HostedTenantOptions } from '../../../lib/tenants/tenant.js';
+import type { HostedTenantOptions } from '../../../lib/tenants/hosting/tenant.js';
 import { startChild, type TestChild } from '../../support/child-process.js';
 import { openTenants, type OpenOptions, type OpenTenant } from '../../support/open-tenant.js';
 import { waitFor } from '../../support/wait-for.js';

@@ -2,7 +2,7 @@ import { expect } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { TaskContext } from '../../../lib/discovery/task-context.js';
 import type { WorkflowDefinition } from '../../../lib/discovery/workflow-builder.js';
-import { FIRST_TOKEN } from '../../../lib/store/store.js';
+import { FIRST_TOKEN } from '../../../lib/store/port/tenant-store.js';
 import { contextValue } from '../../../lib/workflow/index.js';
 import { aborted, gate, type Gate } from '../../support/gate.js';
 import { openTenant, type OpenTenant } from '../../support/open-tenant.js';

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { getEventListeners } from 'node:events';
 import { describe, expect, it } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
-import { currentTask } from '../../../lib/engine/current-task.js';
+import { currentTask } from '../../../lib/engine/execution/current-task.js';
 import { gate } from '../../support/gate.js';
 import { openTenant } from '../../support/open-tenant.js';
 import { waitFor } from '../../support/wait-for.js';

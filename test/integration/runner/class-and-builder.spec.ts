@@ -3,7 +3,7 @@ import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { TaskContext } from '../../../lib/discovery/task-context.js';
 import { Task } from '../../../lib/discovery/task.decorator.js';
 import { Workflow } from '../../../lib/discovery/workflow.decorator.js';
-import { currentTask } from '../../../lib/engine/current-task.js';
+import { currentTask } from '../../../lib/engine/execution/current-task.js';
 import { openTenant } from '../../support/open-tenant.js';
 
 interface Order {

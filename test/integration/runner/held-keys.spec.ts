@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { Logger } from '@nestjs/common';
 import type { Client } from 'pg';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
-import { QueuedBytes } from '../../../lib/engine/queued-bytes.js';
+import { QueuedBytes } from '../../../lib/engine/starts/queued-bytes.js';
 import { openTenant, type OpenTenant } from '../../support/open-tenant.js';
 import { connectAdmin } from '../../support/postgres.js';
 import { sized } from '../../support/sizes.js';

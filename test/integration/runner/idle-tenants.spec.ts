@@ -72,7 +72,7 @@ describe('Idle tenants', () => {
       await process.sweepOnce();
       await process.renewOnce();
       await waitFor(
-        () => !Reflect.get(Reflect.get(first.engine, 'comparison') as object, 'isPending'),
+        () => !Reflect.get(Reflect.get(first.engine, 'reconciler') as object, 'isPending'),
       );
     });
     expect(working.length).toBeLessThan(TENANTS / 2);

@@ -156,7 +156,7 @@ describe('The lease', () => {
       readings.push(reading);
       return reading;
     };
-    tenant.engine.compareClaims();
+    tenant.engine.reconcileClaims();
     await waitFor(() => readings.length === 1);
     expect(await readings[0]).toContainEqual(expect.objectContaining({ taskNo: 1 }));
     expect(begins).toEqual(['first']);

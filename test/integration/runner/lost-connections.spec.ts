@@ -84,7 +84,7 @@ describe('Connections that are cut under load', () => {
     // Nothing is left: no claim, no memory, no waiter, no lease.
     await waitFor(() => !tenant.engine.isBusy);
     expect(tenant.engine.claims.size).toBe(0);
-    expect((Reflect.get(tenant.engine.claims, 'memories') as Map<string, unknown>).size).toBe(0);
+    expect((Reflect.get(tenant.engine.claims, 'caches') as Map<string, unknown>).size).toBe(0);
     expect(tenant.engine.waiters.size).toBe(0);
     await waitFor(() => processEngineOf(tenant).session !== undefined);
     await processEngineOf(tenant).renewOnce();

@@ -5,8 +5,8 @@ import type {
   WorkflowBuilder,
   WorkflowDefinition,
 } from '../../../lib/discovery/workflow-builder.js';
-import { ExecutionMemory, membersOf } from '../../../lib/engine/execution-memory.js';
-import type { RecordedOutcome } from '../../../lib/store/store.js';
+import { ExecutionCache, membersOf } from '../../../lib/engine/memory/execution-cache.js';
+import type { RecordedOutcome } from '../../../lib/store/port/tenant-store.js';
 import {
   any,
   contextValue,
@@ -89,7 +89,7 @@ interface Rows {
 /** What is wrong with an execution that has ended, judged by the pure rules from its rows alone. */
 function violations(id: string, rows: Rows, workflow: CompiledWorkflow): string[] {
   const wrong: string[] = [];
-  const memory = new ExecutionMemory(id, workflow, 0);
+  const memory = new ExecutionCache(id, workflow, 0);
   memory.setInput(membersOf(JSON.stringify(rows.input)));
   const statusOf = (no: number): TaskStatus => rows.tasks[no]?.status as TaskStatus;
   for (const task of workflow.tasks) {

@@ -1,8 +1,8 @@
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
-import { describeDefinition } from '../../../lib/discovery/describe-workflow.js';
+import { describeDefinition } from '../../../lib/discovery/build-registration.js';
 import { WorkflowRegistry } from '../../../lib/discovery/registered-workflow.js';
 import type { BuiltWorkflow } from '../../../lib/discovery/workflow-builder.js';
-import { TenantHost } from '../../../lib/tenants/tenant-host.js';
+import { TenantManager } from '../../../lib/tenants/hosting/tenant-manager.js';
 
 /** A process that runs, waits, retries and defers, closes, and has to end by itself. */
 const workflow = defineWorkflow('busy', { timeout: '1h' })
@@ -20,7 +20,7 @@ const registered = [workflow, idle].flatMap(
     describeDefinition({ definition: definition as BuiltWorkflow, module: 'Child' }).registered ??
     [],
 );
-const host = new TenantHost(new WorkflowRegistry(registered), 50);
+const host = new TenantManager(new WorkflowRegistry(registered), 50);
 const schema = process.env['SCHEMA'] ?? '';
 const { runner } = await host.openTenant({
   tenant: schema,

@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { cancelExecution } from '../../../lib/store/statements/control-execution.js';
-import { NEXT_TOKEN } from '../../../lib/store/statements/statement.js';
-import { FIRST_TOKEN, type ClaimedTask, type Outcome } from '../../../lib/store/store.js';
+import { cancelExecution } from '../../../lib/store/postgres/statements/control-execution.js';
+import { NEXT_TOKEN } from '../../../lib/store/postgres/statements/statement.js';
+import {
+  FIRST_TOKEN,
+  type ClaimedTask,
+  type Outcome,
+} from '../../../lib/store/port/tenant-store.js';
 import { claimCount, heldToken, isHeld, releasedToken } from '../../support/claim-tokens.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { rowsOf, taskOf } from './rows.js';

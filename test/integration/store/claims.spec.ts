@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { FIRST_TOKEN, type ClaimedTask } from '../../../lib/store/store.js';
+import { FIRST_TOKEN, type ClaimedTask } from '../../../lib/store/port/tenant-store.js';
 import { untilWaiting } from './gate.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { rowsOf, taskOf } from './rows.js';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { FIRST_TOKEN } from '../../../lib/store/store.js';
-import { awaitExecution } from '../../../lib/store/statements/execution-rows.js';
+import { FIRST_TOKEN } from '../../../lib/store/port/tenant-store.js';
+import { awaitExecution } from '../../../lib/store/postgres/statements/execution-rows.js';
 import { race } from './gate.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { rowsOf, taskOf } from './rows.js';

@@ -1,6 +1,6 @@
 import { escapeLiteral } from 'pg';
 import type pg from 'pg';
-import type { Statement, TenantTables } from '../../../lib/store/statements/statement.js';
+import type { Statement, TenantTables } from '../../../lib/store/postgres/statements/statement.js';
 
 /** A node of a plan, as `EXPLAIN (FORMAT JSON)` has it. */
 export interface PlanNode {

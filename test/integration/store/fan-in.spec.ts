@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { completeTasks } from '../../../lib/store/statements/complete-tasks.js';
-import type { Outcome } from '../../../lib/store/store.js';
+import { completeTasks } from '../../../lib/store/postgres/statements/complete-tasks.js';
+import type { Outcome } from '../../../lib/store/port/tenant-store.js';
 import { race } from './gate.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { taskOf } from './rows.js';

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { TenantTables } from '../../../lib/store/store.js';
+import type { TenantTables } from '../../../lib/store/port/tenant-store.js';
 import { waitFor } from '../../support/wait-for.js';
 import { applicationName, type OpenStore } from './open-store.js';
 import type { Session } from './session.js';

@@ -3,18 +3,21 @@ import {
   claimTasks,
   claimTasksPastLocks,
   claimValues,
-} from '../../../lib/store/statements/claim-tasks.js';
-import { completeTasks, completionValues } from '../../../lib/store/statements/complete-tasks.js';
+} from '../../../lib/store/postgres/statements/claim-tasks.js';
+import {
+  completeTasks,
+  completionValues,
+} from '../../../lib/store/postgres/statements/complete-tasks.js';
 import {
   cancelExecution,
   pauseExecution,
   resumeExecution,
-} from '../../../lib/store/statements/control-execution.js';
+} from '../../../lib/store/postgres/statements/control-execution.js';
 import {
   lockForReset,
   resetExecution,
   resetValues,
-} from '../../../lib/store/statements/reset-execution.js';
+} from '../../../lib/store/postgres/statements/reset-execution.js';
 import {
   awaitExecution,
   awaitUnlockedExecutions,
@@ -22,28 +25,34 @@ import {
   readExecutions,
   readTasks,
   writeFinalContext,
-} from '../../../lib/store/statements/execution-rows.js';
-import { beginSuspect } from '../../../lib/store/statements/begin-suspect.js';
-import { takeOrphans, takeOrphansValues } from '../../../lib/store/statements/recovery.js';
-import { listBlocked, listStranded } from '../../../lib/store/statements/tasks-without-handler.js';
-import { readClaims } from '../../../lib/store/statements/leases.js';
+} from '../../../lib/store/postgres/statements/execution-rows.js';
+import { beginSuspect } from '../../../lib/store/postgres/statements/begin-suspect.js';
+import { takeOrphans, takeOrphansValues } from '../../../lib/store/postgres/statements/recovery.js';
+import {
+  listBlocked,
+  listStranded,
+} from '../../../lib/store/postgres/statements/tasks-without-handler.js';
+import { readClaims } from '../../../lib/store/postgres/statements/leases.js';
 import {
   readInputs,
   readOutcomes,
   readOutcomesValues,
-} from '../../../lib/store/statements/read-outcomes.js';
+} from '../../../lib/store/postgres/statements/read-outcomes.js';
 import {
   rescheduleTasks,
   rescheduleValues,
-} from '../../../lib/store/statements/reschedule-tasks.js';
+} from '../../../lib/store/postgres/statements/reschedule-tasks.js';
 import {
   startExecutions,
   startKeyedExecutions,
   startKeyedExecutionsWithin,
   startValues,
-} from '../../../lib/store/statements/start-executions.js';
-import { FIRST_TOKEN, type Statement } from '../../../lib/store/statements/statement.js';
-import { timeOutExecutions, timeOutValues } from '../../../lib/store/statements/time-outs.js';
+} from '../../../lib/store/postgres/statements/start-executions.js';
+import { FIRST_TOKEN, type Statement } from '../../../lib/store/postgres/statements/statement.js';
+import {
+  timeOutExecutions,
+  timeOutValues,
+} from '../../../lib/store/postgres/statements/time-outs.js';
 import { fanIn, newClaimant, outcomeOf, rescheduleOf, startOf } from './workflows.js';
 
 const TASK_KEY = /^cloacina_task_execution_pkey .*execution_id = .*task_no = /;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { PoolSession } from '../../../lib/store/pool-session.js';
-import type { Claimant, LeaseWrite } from '../../../lib/store/store.js';
+import { PoolSession } from '../../../lib/store/postgres/session/pool-session.js';
+import type { Claimant, LeaseWrite } from '../../../lib/store/port/tenant-store.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { newClaimant, noLease, outcomeOf, parallel, startOf, workflow } from './workflows.js';
 

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
-import { listExecutions, listUnfinished } from '../../../lib/store/statements/execution-rows.js';
-import type { ExecutionListFilter, ListedExecution } from '../../../lib/store/store.js';
+import {
+  listExecutions,
+  listUnfinished,
+} from '../../../lib/store/postgres/statements/execution-rows.js';
+import type { ExecutionListFilter, ListedExecution } from '../../../lib/store/port/tenant-store.js';
 import { explain, pagesTouched, rowsLookedAt, type PlanMode } from './explain.js';
 import { openStore, type OpenStore } from './open-store.js';
 

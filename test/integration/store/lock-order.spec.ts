@@ -1,19 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { claimTasks, claimValues } from '../../../lib/store/statements/claim-tasks.js';
+import { claimTasks, claimValues } from '../../../lib/store/postgres/statements/claim-tasks.js';
 import {
   completeTasks,
   completionValues,
   sortOutcomes,
-} from '../../../lib/store/statements/complete-tasks.js';
+} from '../../../lib/store/postgres/statements/complete-tasks.js';
 import {
   cancelExecution,
   pauseExecution,
   resumeExecution,
-} from '../../../lib/store/statements/control-execution.js';
-import { SqlState, sqlState } from '../../../lib/store/sql-state.js';
-import { lockForReset } from '../../../lib/store/statements/reset-execution.js';
-import type { Statement } from '../../../lib/store/statements/statement.js';
-import type { Outcome } from '../../../lib/store/store.js';
+} from '../../../lib/store/postgres/statements/control-execution.js';
+import { SqlState, sqlState } from '../../../lib/store/postgres/sql-state.js';
+import { lockForReset } from '../../../lib/store/postgres/statements/reset-execution.js';
+import type { Statement } from '../../../lib/store/postgres/statements/statement.js';
+import type { Outcome } from '../../../lib/store/port/tenant-store.js';
 import { isLocked, race, type GateRow } from './gate.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { variant, type Session } from './session.js';

@@ -3,8 +3,8 @@ import {
   lockForReset,
   resetExecution,
   resetValues,
-} from '../../../lib/store/statements/reset-execution.js';
-import type { LockedExecution, ResetTask } from '../../../lib/store/store.js';
+} from '../../../lib/store/postgres/statements/reset-execution.js';
+import type { LockedExecution, ResetTask } from '../../../lib/store/port/tenant-store.js';
 import { untilStoreWaits } from './gate.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { rowsOf } from './rows.js';

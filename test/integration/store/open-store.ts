@@ -1,9 +1,9 @@
 import { Logger } from '@nestjs/common';
 import pg from 'pg';
-import { createTenantDataSource } from '../../../lib/store/data-source.js';
-import { createPools, type LoginPools } from '../../../lib/store/pools.js';
-import { PostgresStore } from '../../../lib/store/postgres-store.js';
-import { CloacinaMigrator } from '../../../lib/tenants/cloacina-migrator.js';
+import { createTenantDataSource } from '../../../lib/store/postgres/typeorm/data-source.js';
+import { createPools, type LoginPools } from '../../../lib/store/postgres/connections/pools.js';
+import { PostgresStore } from '../../../lib/store/postgres/postgres-store.js';
+import { CloacinaMigrator } from '../../../lib/tenants/migrations/cloacina-migrator.js';
 import { connectAdmin, databaseUrl, freshSchema } from '../../support/postgres.js';
 import { Session } from './session.js';
 

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { claimTasks } from '../../../lib/store/statements/claim-tasks.js';
+import { claimTasks } from '../../../lib/store/postgres/statements/claim-tasks.js';
 import {
   cancelExecution,
   pauseExecution,
   resumeExecution,
-} from '../../../lib/store/statements/control-execution.js';
+} from '../../../lib/store/postgres/statements/control-execution.js';
 import { race, untilWaiting } from './gate.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { rowsOf, statusesOf, taskOf } from './rows.js';

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
-import { claimTasks, claimValues } from '../../../lib/store/statements/claim-tasks.js';
-import { readPastDeadlines } from '../../../lib/store/statements/time-outs.js';
-import { readDueTimes } from '../../../lib/store/statements/wake-ups.js';
-import type { Statement } from '../../../lib/store/statements/statement.js';
-import { FIRST_TOKEN } from '../../../lib/store/store.js';
+import { claimTasks, claimValues } from '../../../lib/store/postgres/statements/claim-tasks.js';
+import { readPastDeadlines } from '../../../lib/store/postgres/statements/time-outs.js';
+import { readDueTimes } from '../../../lib/store/postgres/statements/wake-ups.js';
+import type { Statement } from '../../../lib/store/postgres/statements/statement.js';
+import { FIRST_TOKEN } from '../../../lib/store/port/tenant-store.js';
 import { createScratchDatabase, type ScratchDatabase } from '../migrations/scratch-database.js';
 import { explain, pagesTouched, rowsLookedAt, scansOf, type PlanMode } from './explain.js';
 import { claimant, CONTROLS, HOT, join, RECOVERY, type Hot } from './hot-statements.js';

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { ConnectionTurns } from '../../../lib/store/connection-turns.js';
-import { TenantStatements } from '../../../lib/store/statement-pool.js';
-import { type Statement, tenantTables } from '../../../lib/store/statements/statement.js';
+import { FairConnectionPool } from '../../../lib/store/postgres/connections/fair-connection-pool.js';
+import { TenantStatements } from '../../../lib/store/postgres/tenant-statements.js';
+import { type Statement, tenantTables } from '../../../lib/store/postgres/statements/statement.js';
 import { databaseUrl } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 
@@ -23,10 +23,10 @@ function tenant(no: number): TenantStatements {
 
 describe('Prepared statements', () => {
   let pool: pg.Pool;
-  let turns: ConnectionTurns;
+  let turns: FairConnectionPool;
   beforeAll(() => {
     pool = new pg.Pool({ connectionString: databaseUrl(), max: 1 });
-    turns = new ConnectionTurns([pool]);
+    turns = new FairConnectionPool([pool]);
   });
   afterAll(() => pool.end());
 

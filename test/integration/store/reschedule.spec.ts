@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { FIRST_TOKEN, type Reschedule } from '../../../lib/store/store.js';
+import { FIRST_TOKEN, type Reschedule } from '../../../lib/store/port/tenant-store.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { rowsOf, taskOf, type TaskColumns } from './rows.js';
 import type { Session } from './session.js';

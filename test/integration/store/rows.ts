@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { TenantTables } from '../../../lib/store/store.js';
+import type { TenantTables } from '../../../lib/store/port/tenant-store.js';
 
 export interface TaskColumns {
   readonly task_no: number;

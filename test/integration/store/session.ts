@@ -1,11 +1,11 @@
 import pg from 'pg';
-import { TenantStatements } from '../../../lib/store/statement-pool.js';
+import { TenantStatements } from '../../../lib/store/postgres/tenant-statements.js';
 import {
   claimTasks,
   claimValues,
   decodeClaims,
   type ClaimedTask,
-} from '../../../lib/store/statements/claim-tasks.js';
+} from '../../../lib/store/postgres/statements/claim-tasks.js';
 import {
   completeTasks,
   completionValues,
@@ -13,16 +13,20 @@ import {
   sortOutcomes,
   type CompletionResult,
   type Outcome,
-} from '../../../lib/store/statements/complete-tasks.js';
-import type { Claimant } from '../../../lib/store/statements/lease-clause.js';
+} from '../../../lib/store/postgres/statements/complete-tasks.js';
+import type { Claimant } from '../../../lib/store/postgres/statements/lease-clause.js';
 import {
   decodeStart,
   startExecutions,
   startKeyedExecutions,
   startValues,
   type StartItem,
-} from '../../../lib/store/statements/start-executions.js';
-import type { RawRow, Statement, TenantTables } from '../../../lib/store/statements/statement.js';
+} from '../../../lib/store/postgres/statements/start-executions.js';
+import type {
+  RawRow,
+  Statement,
+  TenantTables,
+} from '../../../lib/store/postgres/statements/statement.js';
 import { noteClaim } from './last-token.js';
 import { newClaimant, startOf, type TestWorkflow } from './workflows.js';
 

@@ -3,7 +3,7 @@ import {
   decodeTimedOut,
   timeOutExecutions,
   timeOutValues,
-} from '../../../lib/store/statements/time-outs.js';
+} from '../../../lib/store/postgres/statements/time-outs.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { rowsOf, statusesOf } from './rows.js';
 import type { Session } from './session.js';

@@ -7,7 +7,7 @@ import type {
   Reschedule,
   StartItem,
   StartPlan,
-} from '../../../lib/store/store.js';
+} from '../../../lib/store/port/tenant-store.js';
 import { lastToken } from './last-token.js';
 
 /** A workflow as far as the store knows one: who depends on whom. */

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { TENANT_HOST } from '../../../lib/boot/registration.js';
+import { TENANT_MANAGER } from '../../../lib/boot/registration.js';
 import { CloacinaModule } from '../../../lib/cloacina.module.js';
 import { getRunnerToken } from '../../../lib/cloacina.tokens.js';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
@@ -11,8 +11,8 @@ import {
   UnknownTenantError,
 } from '../../../lib/errors/index.js';
 import type { CloacinaRunner } from '../../../lib/runner/cloacina-runner.js';
-import type { CloacinaTenants } from '../../../lib/tenants/cloacina-tenants.js';
-import type { TenantHost } from '../../../lib/tenants/tenant-host.js';
+import type { CloacinaTenants } from '../../../lib/tenants/hosting/cloacina-tenants.js';
+import type { TenantManager } from '../../../lib/tenants/hosting/tenant-manager.js';
 import { aborted, gate, type Gate } from '../../support/gate.js';
 import { queryIn } from '../../support/open-tenant.js';
 import { databaseUrl, freshSchema } from '../../support/postgres.js';
@@ -253,7 +253,7 @@ describe('CloacinaTenants', () => {
 
   it('gives back what a claim brings whose reply comes after the pause', async () => {
     const { runner } = await tenants.add({ tenant: 'late-reply', schema: freshSchema() });
-    const { engine } = app.get<TenantHost>(TENANT_HOST).find('late-reply');
+    const { engine } = app.get<TenantManager>(TENANT_MANAGER).find('late-reply');
     const [claimed, reply] = [gate(), gate()];
     const claim = engine.store.claim.bind(engine.store);
     engine.store.claim = async (...args) => {

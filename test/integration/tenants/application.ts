@@ -3,7 +3,7 @@ import { Logger, type ModuleMetadata } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { CloacinaModule } from '../../../lib/cloacina.module.js';
 import type { CloacinaSharedOptions } from '../../../lib/cloacina.options.js';
-import { CloacinaTenants } from '../../../lib/tenants/cloacina-tenants.js';
+import { CloacinaTenants } from '../../../lib/tenants/hosting/cloacina-tenants.js';
 import { databaseUrl } from '../../support/postgres.js';
 
 // Tests remove tenants under running handlers on purpose: the warnings would drown the report.

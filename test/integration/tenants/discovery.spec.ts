@@ -1,11 +1,14 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
-import { TENANT_HOST } from '../../../lib/boot/registration.js';
+import { TENANT_MANAGER } from '../../../lib/boot/registration.js';
 import { CloacinaModule } from '../../../lib/cloacina.module.js';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
-import { CloacinaTenants } from '../../../lib/tenants/cloacina-tenants.js';
-import type { DiscoveryParts, TenantDiscovery } from '../../../lib/tenants/tenant-discovery.js';
+import { CloacinaTenants } from '../../../lib/tenants/hosting/cloacina-tenants.js';
+import type {
+  DiscoveryParts,
+  TenantDiscovery,
+} from '../../../lib/tenants/hosting/tenant-discovery.js';
 import { rowsOf, scratchDatabase } from '../../support/scratch-database.js';
 import { waitFor } from '../../support/wait-for.js';
 import { start, type Application } from './application.js';
@@ -28,7 +31,7 @@ const application = (discover: boolean, more: object = {}): Promise<Application>
   start(workflows, { shared: { databaseUrl: url, tenants: { discover }, ...more } });
 
 function discoveryOf({ app }: Application): TenantDiscovery {
-  return Reflect.get(app.get<object>(TENANT_HOST), 'discovery') as TenantDiscovery;
+  return Reflect.get(app.get<object>(TENANT_MANAGER), 'discovery') as TenantDiscovery;
 }
 
 /** From now on it looks only when it is told to. */
@@ -241,7 +244,7 @@ describe('A schema that was dropped by hand, without discovery', () => {
     const { runner } = await tenants.add({ schema: one });
     await runner.execute(whoRan);
     await sql(`DROP SCHEMA ${one} CASCADE`);
-    const host = app.get<{ recoverOnce(): Promise<void> }>(TENANT_HOST);
+    const host = app.get<{ recoverOnce(): Promise<void> }>(TENANT_MANAGER);
     for (let i = 0; i < 3; i++) await host.recoverOnce();
     expect(tenants.has(one)).toBe(true);
     expect(logged.filter((line) => line.includes(one))).toHaveLength(1);

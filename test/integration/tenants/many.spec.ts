@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
-import type { CloacinaTenants } from '../../../lib/tenants/cloacina-tenants.js';
+import type { CloacinaTenants } from '../../../lib/tenants/hosting/cloacina-tenants.js';
 import { queryIn } from '../../support/open-tenant.js';
 import { freshSchema } from '../../support/postgres.js';
 import { start } from './application.js';

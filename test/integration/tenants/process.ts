@@ -8,7 +8,7 @@ import { NestFactory } from '@nestjs/core';
 import { CloacinaModule } from '../../../lib/cloacina.module.js';
 import type { CloacinaTenantOptions } from '../../../lib/cloacina.options.js';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
-import { CloacinaTenants } from '../../../lib/tenants/cloacina-tenants.js';
+import { CloacinaTenants } from '../../../lib/tenants/hosting/cloacina-tenants.js';
 
 /** What the test asks for. */
 export type Request =

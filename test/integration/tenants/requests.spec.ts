@@ -14,10 +14,14 @@ import { CloacinaModule } from '../../../lib/cloacina.module.js';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { ConfigurationError } from '../../../lib/errors/index.js';
 import type { CloacinaRunner } from '../../../lib/runner/cloacina-runner.js';
-import { CloacinaTenants } from '../../../lib/tenants/cloacina-tenants.js';
-import { CurrentRunner, CurrentTenant, TenantGuard } from '../../../lib/tenants/current-tenant.js';
-import type { Tenant } from '../../../lib/tenants/tenant.js';
-import { TenantResolver } from '../../../lib/tenants/tenant-resolver.js';
+import { CloacinaTenants } from '../../../lib/tenants/hosting/cloacina-tenants.js';
+import {
+  CurrentRunner,
+  CurrentTenant,
+  TenantGuard,
+} from '../../../lib/tenants/requests/current-tenant.js';
+import type { Tenant } from '../../../lib/tenants/hosting/tenant.js';
+import { TenantResolver } from '../../../lib/tenants/requests/tenant-resolver.js';
 import { databaseUrl, freshSchema } from '../../support/postgres.js';
 
 const whose = defineWorkflow('whose')

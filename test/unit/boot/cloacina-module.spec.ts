@@ -18,7 +18,7 @@ import {
 import { describe, expect, it } from '@jest/globals';
 import { firstValueFrom } from 'rxjs';
 import type { DataSource, EntityManager, Repository } from 'typeorm';
-import { TENANT_HOST } from '../../../lib/boot/registration.js';
+import { TENANT_MANAGER } from '../../../lib/boot/registration.js';
 import { CloacinaModule } from '../../../lib/cloacina.module.js';
 import {
   getMigratorToken,
@@ -32,7 +32,7 @@ import { Workflow } from '../../../lib/discovery/workflow.decorator.js';
 import { WorkflowRegistry } from '../../../lib/discovery/registered-workflow.js';
 import { ConfigurationError } from '../../../lib/errors/index.js';
 import { CloacinaRunner } from '../../../lib/runner/cloacina-runner.js';
-import { CloacinaMigrator } from '../../../lib/tenants/cloacina-migrator.js';
+import { CloacinaMigrator } from '../../../lib/tenants/migrations/cloacina-migrator.js';
 import { FakeHost } from './fake-host.js';
 
 const databaseUrl = 'postgres://app:s3cret@host/db';
@@ -58,7 +58,7 @@ async function compile(
     { imports: [AppModule] },
     { moduleIdGeneratorAlgorithm },
   );
-  const app = await builder.overrideProvider(TENANT_HOST).useValue(host).compile();
+  const app = await builder.overrideProvider(TENANT_MANAGER).useValue(host).compile();
   return { app, host };
 }
 

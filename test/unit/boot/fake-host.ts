@@ -1,9 +1,9 @@
-import type { HostedTenantOptions, Tenant } from '../../../lib/tenants/tenant.js';
-import type { TenantHost } from '../../../lib/tenants/tenant-host.js';
+import type { HostedTenantOptions, Tenant } from '../../../lib/tenants/hosting/tenant.js';
+import type { TenantManager } from '../../../lib/tenants/hosting/tenant-manager.js';
 
 /** A host without a database, for tests of the wiring: it says what was asked of it, in order. */
 export class FakeHost implements Pick<
-  TenantHost,
+  TenantManager,
   'openTenant' | 'stopWaiting' | 'startClaiming' | 'drain' | 'close'
 > {
   readonly calls: string[];

@@ -10,7 +10,7 @@ import {
 } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { TENANT_HOST } from '../../../lib/boot/registration.js';
+import { TENANT_MANAGER } from '../../../lib/boot/registration.js';
 import { CloacinaModule } from '../../../lib/cloacina.module.js';
 import { FakeHost } from './fake-host.js';
 
@@ -54,7 +54,7 @@ async function run(calls: string[], importsFirst: boolean) {
   })
   class AppModule {}
   const app = await Test.createTestingModule({ imports: [AppModule] })
-    .overrideProvider(TENANT_HOST)
+    .overrideProvider(TENANT_MANAGER)
     .useValue(new FakeHost(calls))
     .compile();
   await app.init();
@@ -89,7 +89,7 @@ describe('the lifecycle', () => {
       imports: [tenant()],
       providers: [service('root', calls)],
     })
-      .overrideProvider(TENANT_HOST)
+      .overrideProvider(TENANT_MANAGER)
       .useValue(host)
       .compile();
     await app.init();
@@ -125,7 +125,7 @@ describe('without shutdown hooks', () => {
     const app = await Test.createTestingModule({
       imports: [CloacinaModule.forRoot({ maxConcurrentTasks }), tenant()],
     })
-      .overrideProvider(TENANT_HOST)
+      .overrideProvider(TENANT_MANAGER)
       .useValue(new FakeHost())
       .compile();
     await app.init();

@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import { Liveness, type ControlSession } from '../../../lib/engine/liveness.js';
+import {
+  SessionSupervisor,
+  type ControlSession,
+} from '../../../lib/engine/process/session-supervisor.js';
 
 const SESSION: ControlSession = {
   epoch: 'life',
@@ -15,7 +18,7 @@ class Attempts {
   lose: (error?: Error) => void = () => undefined;
   failure: Error | undefined;
 
-  readonly liveness = new Liveness({
+  readonly liveness = new SessionSupervisor({
     open: (onLost) => {
       this.at.push(performance.now());
       this.lose = onLost;

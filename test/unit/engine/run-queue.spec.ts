@@ -1,20 +1,20 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Lane } from '../../../lib/engine/lane.js';
-import { RunQueue } from '../../../lib/engine/run-queue.js';
+import type { TenantQueue } from '../../../lib/engine/slots/tenant-queue.js';
+import { SlotScheduler } from '../../../lib/engine/slots/slot-scheduler.js';
 
 /** Slots for jobs that end when they are told to; notes in which order they begin. */
 class Slots {
-  readonly queue: RunQueue;
+  readonly queue: SlotScheduler;
   readonly begun: string[] = [];
-  private readonly lanes = new Map<string, Lane>();
+  private readonly lanes = new Map<string, TenantQueue>();
   private readonly running: { readonly tenant: string; readonly end: () => void }[] = [];
 
   constructor(limit: number) {
-    this.queue = new RunQueue(limit);
+    this.queue = new SlotScheduler(limit);
   }
 
-  tenant(name: string, limit = 10, onRoom = (): void => undefined): Lane {
-    const lane = this.queue.lane(limit, onRoom);
+  tenant(name: string, limit = 10, onRoom = (): void => undefined): TenantQueue {
+    const lane = this.queue.createQueue(limit, onRoom);
     lane.open = true;
     this.lanes.set(name, lane);
     return lane;
@@ -114,30 +114,30 @@ describe('RunQueue', () => {
     const big = slots.tenant('big', 10);
     const small = slots.tenant('small', 10);
     // Statements under way that may claim a hundred tasks for the one that has no more than ten slots.
-    big.hold(100);
-    expect(small.room).toBe(10);
+    big.occupy(100);
+    expect(small.capacity).toBe(10);
     big.unreserve(100);
     // But what runs takes its slots.
-    big.hold(10);
+    big.occupy(10);
     const third = slots.tenant('third', 10);
-    third.hold(10);
-    expect(small.room).toBe(0);
+    third.occupy(10);
+    expect(small.capacity).toBe(0);
     big.unreserve(10);
     third.unreserve(10);
     await turn();
-    expect(small.room).toBe(10);
+    expect(small.capacity).toBe(10);
   });
 
   it('has room for a batch of each of a hundred tenants at work, where handlers are short', () => {
     const slots = new Slots(100);
     const lanes = Array.from({ length: 100 }, (_, no) => slots.tenant(`t${no}`, 10));
     for (const lane of lanes) lane.observe(0.01);
-    for (const lane of lanes) lane.backlog = true;
+    for (const lane of lanes) lane.hasBacklog = true;
     for (const lane of lanes) expect(lane.reserve(500)).toBeGreaterThan(150);
     // A tenant alone takes no more than its own bound.
     for (const lane of lanes) lane.unreserve(lane.reserved);
-    for (const lane of lanes) lane.backlog = false;
-    expect(lanes[0]?.room).toBe(2_010);
+    for (const lane of lanes) lane.hasBacklog = false;
+    expect(lanes[0]?.capacity).toBe(2_010);
   });
 
   it('prefetches nothing where handlers are long, however many tenants there are', () => {
@@ -150,8 +150,8 @@ describe('RunQueue', () => {
   });
 
   it('lets the event loop go round while handlers begin that take no time', async () => {
-    const queue = new RunQueue(10);
-    const lane = queue.lane(10, () => undefined);
+    const queue = new SlotScheduler(10);
+    const lane = queue.createQueue(10, () => undefined);
     lane.open = true;
     const ended: number[] = [];
     let seen: number | undefined;
@@ -170,7 +170,7 @@ describe('RunQueue', () => {
       });
     }
     setImmediate(() => (seen = ended.length));
-    await lane.idle();
+    await lane.whenIdle();
     while (ended.length < jobs) await turn();
     expect(seen).toBeLessThan(jobs);
   });

@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import {
   DatabaseUnavailableError,
-  describeError,
+  messageWithoutSecrets,
   isError,
   safeCause,
   toStoredError,
@@ -145,7 +145,7 @@ describe('describeError', () => {
     [undefined, 'undefined'],
     [{ a: 1, password: 's3cret' }, '{ a: 1, password: *** }'],
   ])('of %p is %p', (error, text) => {
-    expect(describeError(error)).toBe(text);
+    expect(messageWithoutSecrets(error)).toBe(text);
   });
 });
 

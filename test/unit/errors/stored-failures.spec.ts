@@ -1,13 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { decideFailure } from '../../../lib/engine/failure-decision.js';
+import { decideFailure } from '../../../lib/engine/execution/failure-decision.js';
 import {
-  describeError,
+  messageWithoutSecrets,
   RetryAfterError,
   safeCause,
   toStoredError,
 } from '../../../lib/errors/index.js';
-import { rescheduleValues } from '../../../lib/store/statements/reschedule-tasks.js';
+import { rescheduleValues } from '../../../lib/store/postgres/statements/reschedule-tasks.js';
 import {
   DEFAULT_RETRY_POLICY,
   MAX_DURATION_MS,
@@ -29,8 +29,8 @@ function expectStorable(thrown: unknown): void {
   }
   expect(stored.name).not.toBe('');
   expect(Buffer.byteLength(JSON.stringify(stored))).toBeLessThan(MAX_BYTES);
-  expect(describeError(thrown)).not.toBe('');
-  expect(describeError(thrown).length).toBeLessThan(MAX_BYTES);
+  expect(messageWithoutSecrets(thrown)).not.toBe('');
+  expect(messageWithoutSecrets(thrown).length).toBeLessThan(MAX_BYTES);
   expect(safeCause(thrown)).toBeInstanceOf(Error);
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { checkTenants, resolveTenantOptions } from '../../../lib/options/index.js';
-import { databaseKey } from '../../../lib/store/connection-config.js';
+import { databaseKey } from '../../../lib/store/postgres/connections/connection-config.js';
 
 const tenant = (name: string, schema: string, databaseUrl = 'postgres://u:p@host/db') => {
   const result = resolveTenantOptions({ tenant: name, schema, databaseUrl });

@@ -1,11 +1,11 @@
 import { describe, expect, it, test } from '@jest/globals';
 import {
-  judge,
+  assessLease,
   RECONNECT_GRACE_MS,
   type LeaseFacts,
-  type Vantage,
-  type Verdict,
-} from '../../../lib/recovery/verdict.js';
+  type Observer,
+  type LeaseHealth,
+} from '../../../lib/recovery/lease-health.js';
 
 /** What a line of the table says of one input; a dash: it makes no difference. */
 type Line = readonly [
@@ -16,7 +16,7 @@ type Line = readonly [
   /** Of the one who judges: has it a life of the server to compare with, and how old is that? */
   epoch: 'old' | 'young' | 'none' | '-',
   mayJudgeLeases: 'yes' | 'no' | '-',
-  verdict: Verdict,
+  verdict: LeaseHealth,
 ];
 
 // The first line that fits decides.
@@ -36,7 +36,7 @@ const HERE = 'this life';
 
 interface Case {
   readonly lease: LeaseFacts;
-  readonly from: Vantage;
+  readonly from: Observer;
   readonly words: Line;
 }
 
@@ -64,7 +64,7 @@ function* allCases(): Generator<Case> {
             }
 }
 
-function expected(words: Line): Verdict {
+function expected(words: Line): LeaseHealth {
   const fits = (line: Line): boolean =>
     line.slice(0, 6).every((word, i) => word === '-' || word === words[i]);
   const line = TABLE.find(fits);
@@ -79,19 +79,19 @@ describe('judge', () => {
     (one) => [one.words.slice(0, 6).join(' '), expected(one.words), one] as const,
   );
   test.each(named)('lock of %s: %s', (_, verdict, { lease, from }) => {
-    expect(judge(lease, from)).toBe(verdict);
+    expect(assessLease(lease, from)).toBe(verdict);
   });
 
   it('comes to each of its verdicts', () => {
     expect(cases).toHaveLength(144);
-    expect(new Set(cases.map(({ lease, from }) => judge(lease, from)))).toEqual(
-      new Set<Verdict>(['alive', 'lockGone', 'leaseOver', 'unsure']),
+    expect(new Set(cases.map(({ lease, from }) => assessLease(lease, from)))).toEqual(
+      new Set<LeaseHealth>(['alive', 'lockGone', 'leaseOver', 'unsure']),
     );
   });
 
   it('needs no grace for a lock that was taken in the life of the server that it sees', () => {
     const lease = { lockEpoch: HERE, lockHeld: false, connected: false, over: false };
     const from = { epoch: HERE, epochAgeMs: 0, mayJudgeLeases: false };
-    expect(judge(lease, from)).toBe('lockGone');
+    expect(assessLease(lease, from)).toBe('lockGone');
   });
 });

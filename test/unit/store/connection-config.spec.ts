@@ -1,13 +1,13 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { urlProblem } from '../../../lib/store/connection-url.js';
+import { urlProblem } from '../../../lib/store/postgres/connections/connection-url.js';
 import {
   connectionConfig,
   controlConfig,
   loginKey,
   unusedApplicationName,
   type ConnectionSource,
-} from '../../../lib/store/connection-config.js';
+} from '../../../lib/store/postgres/connections/connection-config.js';
 
 const URL = 'postgres://user:secret@host:6000/base';
 const token = (): string => 'token';

@@ -1,17 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
-import { Gathering, type Gathered } from '../../../lib/tenants/gathering.js';
+import { MicroBatcher, type PendingItem } from '../../../lib/runtime/micro-batcher.js';
 import { gate } from '../../support/gate.js';
 
 /** Notes the batches; each waits at the gate of its number. */
 function noting(inTurn: boolean, gates = [gate(), gate(), gate()]) {
   const batches: number[][] = [];
-  const work = async (batch: readonly Gathered<number, string>[]): Promise<void> => {
+  const work = async (batch: readonly PendingItem<number, string>[]): Promise<void> => {
     const passed = gates[batches.length]?.passed;
     batches.push(batch.map(({ item }) => item));
     await passed;
     for (const { item, resolve } of batch) resolve(`${item}`);
   };
-  return { gathering: new Gathering({ inTurn }, work), batches, gates };
+  return { gathering: new MicroBatcher({ oneAtATime: inTurn }, work), batches, gates };
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -54,7 +54,7 @@ describe('Gathering', () => {
 
   it('fails what a batch leaves open, and goes on', async () => {
     let tries = 0;
-    const gathering = new Gathering<number, void>({ inTurn: true }, async (batch) => {
+    const gathering = new MicroBatcher<number, void>({ oneAtATime: true }, async (batch) => {
       if (tries++ === 0) {
         batch[0]?.resolve();
         throw new Error('broken');

@@ -4,9 +4,9 @@ import { describe, expect, it } from '@jest/globals';
 import { DataSource, EntityManager, Repository } from 'typeorm';
 import { CloacinaRecovery } from '../../../lib/recovery/cloacina-recovery.js';
 import { CloacinaRunner } from '../../../lib/runner/cloacina-runner.js';
-import { CloacinaMigrator } from '../../../lib/tenants/cloacina-migrator.js';
-import { unavailable } from '../../../lib/tenants/unavailable.js';
-import { unavailableTenant } from '../../../lib/tenants/unavailable-tenant.js';
+import { CloacinaMigrator } from '../../../lib/tenants/migrations/cloacina-migrator.js';
+import { failingProvider } from '../../../lib/tenants/hosting/failing-provider.js';
+import { unavailableTenant } from '../../../lib/tenants/hosting/unavailable-tenant.js';
 
 const tenant = unavailableTenant(() => new Error('is away'));
 const CLASSES = [
@@ -81,7 +81,7 @@ describe('A stand-in', () => {
         throw new Error('no state');
       }
     }
-    const stand = unavailable(Odd, () => new Error('is away'));
+    const stand = failingProvider(Odd, () => new Error('is away'));
     expect(() => readAll(stand)).not.toThrow();
     expect(inspect(stand)).toMatch(/^Odd/);
     // oxlint-disable-next-line typescript/no-base-to-string -- that it has none of its own is what is tested
@@ -100,7 +100,7 @@ describe('A stand-in', () => {
         return 'derived';
       }
     }
-    const stand = unavailable(Derived, () => new Error('is away')) as Derived;
+    const stand = failingProvider(Derived, () => new Error('is away')) as Derived;
     expect(() => stand.below()).toThrow('is away');
     expect(() => stand.above()).toThrow('is away');
     expect(Reflect.get(stand.above, 'name')).toBe('above');

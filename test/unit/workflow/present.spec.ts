@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { present } from '../../../lib/workflow/present.js';
+import { assertDefined } from '../../../lib/workflow/assert-defined.js';
 
 describe('present', () => {
   it('gives what is there, and is an error where nothing is', () => {
-    expect([present(0), present(''), present(null)]).toEqual([0, '', null]);
-    expect(() => present(undefined)).toThrow('A value that must be there is missing');
+    expect([assertDefined(0), assertDefined(''), assertDefined(null)]).toEqual([0, '', null]);
+    expect(() => assertDefined(undefined)).toThrow('A value that must be there is missing');
   });
 });

@@ -3,7 +3,7 @@ import pg from 'pg';
 import {
   connectionConfig,
   type ConnectionSource,
-} from '../../../../lib/store/connection-config.js';
+} from '../../../../lib/store/postgres/connections/connection-config.js';
 import { connectionStringFor } from '../../../../lib/tenants/admin/connection-string.js';
 
 const LOGIN = { database: 'shop', username: 'acme', password: 'p' };

@@ -1,0 +1,133 @@
+import { formatValue } from '../errors/option-checks.js';
+import { compileWorkflow } from '../workflow/compile.js';
+import type { TaskSource } from '../workflow/definition.js';
+import { checkTaskOptions, checkWorkflowOptions, isStandardSchema } from './definition-options.js';
+import type { TaskOptions, WorkflowOptions } from './options.js';
+import type { ProvidedClass, ProvidedDefinition } from './workflow-providers.js';
+import { instanceOf } from './workflow-providers.js';
+import type { RegisteredWorkflow, TaskHandler, WorkflowSourceRef } from './registered-workflow.js';
+import { taskNamesByMethod, withTaskNames } from './task-names.js';
+import { getTasks } from './workflow-metadata.js';
+
+/** A workflow that was found; `registered` only when it has no problem. */
+export interface BuiltRegistration {
+  readonly name: string;
+  /** Where it is from, for messages: `class OrderFulfilment in OrdersModule`. */
+  readonly place: string;
+  readonly problems: readonly string[];
+  readonly registered?: RegisteredWorkflow;
+}
+
+interface WrittenTask {
+  readonly name: string;
+  readonly options: TaskOptions;
+  /** Its `dependsOn` and `when`, by names of tasks. */
+  readonly named: Pick<TaskOptions, 'dependsOn' | 'when'>;
+  readonly run: unknown;
+}
+
+/** Describes the workflow of a class, whose options are known. */
+export function describeClass(
+  provided: ProvidedClass,
+  options: WorkflowOptions,
+): BuiltRegistration {
+  const metadata = getTasks(provided.type);
+  const taskNames = taskNamesByMethod(metadata);
+  const tasks = metadata.map(({ method, options: taskOptions }) => ({
+    name: taskNames.get(method) ?? method,
+    options: taskOptions,
+    named: withTaskNames(taskOptions, taskNames),
+    run: (context: unknown): unknown => callMethod(provided, method, context),
+  }));
+  const place = `class ${provided.type.name} in ${provided.module}`;
+  const mistakes = metadata
+    .filter((task) => task.isStatic)
+    .map(({ method }) => `${provided.type.name}.${method}() is static, and cannot be a task.`);
+  if (tasks.length > 0) return describe(place, options, tasks, provided.type, mistakes);
+  const problem = `${provided.type.name} (in ${provided.module}) has @Workflow, but no method with @Task.`;
+  return { name: nameOf(options, place), place, problems: [problem] };
+}
+
+/** Describes what `defineWorkflow` built. */
+export function describeDefinition({ definition, module }: ProvidedDefinition): BuiltRegistration {
+  const tasks = definition.tasks.map(({ name, options, handler }) => {
+    return { name, options, named: options, run: handler };
+  });
+  return describe(`defineWorkflow() in ${module}`, definition.options, tasks, definition);
+}
+
+function describe(
+  place: string,
+  options: WorkflowOptions,
+  tasks: readonly WrittenTask[],
+  source: WorkflowSourceRef,
+  mistakes: readonly string[] = [],
+): BuiltRegistration {
+  const name = nameOf(options, place);
+  const owner = `Workflow ${JSON.stringify(name)}`;
+  const problems = [
+    ...mistakes,
+    ...(name === options.name ? [] : [`${owner} needs a name: a string that is not empty.`]),
+    ...checkWorkflowOptions(owner, options),
+    ...tasks.flatMap((task) =>
+      checkTaskOptions(`${owner}, task ${quote(task.name)}`, task.options),
+    ),
+  ];
+  const handlers = new Map<string, TaskHandler>();
+  for (const task of tasks) {
+    const handler = toHandler(task);
+    if (handler !== undefined) handlers.set(task.name, handler);
+    else
+      problems.push(
+        `${owner}, task ${quote(task.name)}: the handler must be a function, not ${formatValue(task.run)}.`,
+      );
+  }
+  const { input, ...written } = options;
+  const compiled = compileWorkflow({ ...written, name, tasks: tasks.map(toSource) });
+  if (!compiled.ok || problems.length > 0) {
+    return { name, place, problems: [...problems, ...(compiled.ok ? [] : compiled.problems)] };
+  }
+  const schema = isStandardSchema(input) ? { input } : {};
+  return {
+    name,
+    place,
+    problems,
+    registered: { definition: compiled.workflow, handlers, ...schema, source },
+  };
+}
+
+/** A name that plain JavaScript may have given as anything. */
+function quote(name: unknown): string {
+  return typeof name === 'string' ? JSON.stringify(name) : formatValue(name);
+}
+
+/** A workflow without a usable name goes by its place, so that the rest of it can be checked. */
+function nameOf(options: WorkflowOptions, place: string): string {
+  return typeof options.name === 'string' && options.name !== '' ? options.name : place;
+}
+
+function toSource({ name, options, named }: WrittenTask): TaskSource {
+  const { retry, timeout, transactional, priority } = options;
+  return { name, retry, timeout, transactional, priority, ...named };
+}
+
+function toHandler({ run, options }: WrittenTask): TaskHandler | undefined {
+  if (typeof run !== 'function') return undefined;
+  const retryIf = options.retry?.retryIf;
+  return {
+    run: (context): unknown => Reflect.apply(run, undefined, [context]),
+    ...(typeof retryIf === 'function' ? { retryIf: (error: unknown) => retryIf(error) } : {}),
+  };
+}
+
+function callMethod(provided: ProvidedClass, method: string, context: unknown): unknown {
+  const provider = provided.provider();
+  const instance = provider === undefined ? undefined : instanceOf(provider);
+  const handler: unknown = instance === undefined ? undefined : Reflect.get(instance, method);
+  if (instance === undefined || typeof handler !== 'function') {
+    throw new TypeError(
+      `${provided.type.name} in ${provided.module} has no method ${method}() to call.`,
+    );
+  }
+  return Reflect.apply(handler, instance, [context]);
+}

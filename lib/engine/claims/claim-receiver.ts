@@ -1,0 +1,98 @@
+import { FIRST_TOKEN, type ClaimedTask } from '../../store/port/tenant-store.js';
+import type { ClaimTable } from './claim-table.js';
+import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
+import { membersOf } from '../memory/execution-cache.js';
+import type { ClaimRow, TaskClaim } from './task-claim.js';
+import type { RunnableDefinition } from '../definitions/runnable-definition.js';
+import type { StartRequest } from '../starts/starter.js';
+import type { TaskResult } from '../execution/task-result.js';
+
+export interface ClaimReceiverParts {
+  readonly catalog: DefinitionCatalog;
+  readonly claims: ClaimTable;
+  /** Goes on with a claim that is new here. */
+  readonly take: (claim: TaskClaim) => void;
+  /** An execution's workflow timeout may pass in so many milliseconds. */
+  readonly deadlineIn: (ms: number) => void;
+}
+
+/** A dependent that was claimed with the outcome that made it ready. */
+export interface ReadiedClaim {
+  readonly taskNo: number;
+  readonly token: number;
+  readonly unmetDependencies: number;
+  readonly generation: number;
+}
+
+/** Takes up claims, by whichever of the three ways they were made: by a claim, in a start, with an outcome. */
+export class ClaimReceiver {
+  constructor(private readonly parts: ClaimReceiverParts) {}
+
+  fromRow(task: ClaimedTask): void {
+    const definition = this.parts.catalog.known(task.definitionId);
+    if (definition === undefined) return;
+    this.take(task, definition, task.generation, task.input);
+    // It may have begun with this claim. If it began earlier, the look at the deadlines then comes too late for this
+    // one only, and the sweep's came in time.
+    this.watchDeadline(definition);
+  }
+
+  fromStart(request: StartRequest, claims: number): void {
+    const { definition, id } = request;
+    const memory = this.parts.claims.cacheOf(id, definition, 0);
+    if (!memory.inputKnown) memory.setInput(request.members);
+    for (const taskNo of definition.rootsToTake.slice(0, claims)) {
+      const claim = firstClaim(definition, {
+        executionId: id,
+        taskNo,
+        token: FIRST_TOKEN,
+        ofExecution: request.priority,
+      });
+      this.take(claim, definition, 0);
+    }
+    this.parts.claims.forgetIdle(id);
+    this.watchDeadline(definition);
+  }
+
+  fromOutcome({ claim }: TaskResult, readied: ReadiedClaim): void {
+    const { definition, executionId } = claim;
+    const { taskNo, token, unmetDependencies, generation } = readied;
+    const ofExecution = claim.priority - claim.task.priority;
+    const facts = firstClaim(definition, { executionId, taskNo, token, ofExecution });
+    this.take({ ...facts, unmetDependencies }, definition, generation);
+  }
+
+  private take(
+    facts: ClaimRow,
+    definition: RunnableDefinition,
+    generation: number,
+    input?: string,
+  ): void {
+    const claim = this.parts.claims.adopt(facts, generation, definition);
+    if (claim === undefined) return;
+    if (input !== undefined && !claim.cache.inputKnown) claim.cache.setInput(membersOf(input));
+    this.parts.take(claim);
+  }
+
+  private watchDeadline({ workflow }: RunnableDefinition): void {
+    if (workflow.timeoutMs !== undefined) this.parts.deadlineIn(workflow.timeoutMs);
+  }
+}
+
+/** Of a task that nobody has claimed before. */
+function firstClaim(
+  definition: RunnableDefinition,
+  claim: Pick<ClaimRow, 'executionId' | 'taskNo' | 'token'> & { readonly ofExecution: number },
+): ClaimRow {
+  const { executionId, taskNo, token, ofExecution } = claim;
+  return {
+    executionId,
+    taskNo,
+    token,
+    attempt: 0,
+    recoveryAttempts: 0,
+    unmetDependencies: 0,
+    deferredForMs: null,
+    priority: ofExecution + (definition.workflow.tasks[taskNo]?.priority ?? 0),
+  };
+}

@@ -1,0 +1,158 @@
+import { Logger } from '@nestjs/common';
+import type { ClaimedTask, LeaseWrite, TenantStore } from '../../store/port/tenant-store.js';
+import type { ClaimsInFlight } from './claims-in-flight.js';
+import type { ClaimTable } from './claim-table.js';
+
+export interface ClaimReconcilerParts {
+  readonly tenant: string;
+  readonly store: TenantStore;
+  readonly claims: ClaimTable;
+  readonly inFlight: ClaimsInFlight;
+  readonly instanceId: () => string;
+  readonly maxRecoveryAttempts: number;
+  /** For the statement that takes orphans: an abandoned one becomes this process's claim again. */
+  readonly lease: () => LeaseWrite;
+  readonly leaseWritten: (lease: LeaseWrite) => void;
+  /** Records a task that was lost too often as Failed. */
+  readonly abandon: (orphan: ClaimedTask) => Promise<void>;
+  /** Tasks are Ready again. */
+  readonly wakeWorkers: () => void;
+}
+
+/** Until a comparison that failed is made again, in milliseconds. */
+const RETRY_MS = 250;
+
+/**
+ * Compares what the database holds as claimed by this process with memory. They can differ after a lost reply, after an
+ * outcome that the database refused, and when the database went back in time.
+ *
+ * A claim that only memory has is lost: its handler is told to stop. A claim that only the database has is an orphan like
+ * any other: nothing works on it, so it is Ready again, at the cost of a recovery.
+ */
+export class ClaimReconciler {
+  private readonly logger = new Logger('Cloacina');
+  private running: Promise<void> | undefined;
+  private retry: NodeJS.Timeout | undefined;
+  private again = false;
+  private isDoubted = false;
+  private closed = false;
+
+  constructor(private readonly parts: ClaimReconcilerParts) {}
+
+  /** Whether there are doubts that no comparison has settled yet. */
+  get isPending(): boolean {
+    return this.running !== undefined || this.retry !== undefined;
+  }
+
+  /** Compares soon. One comparison at a time; it starts over when doubts come up meanwhile, or when it failed. */
+  request(): void {
+    if (this.closed) return;
+    if (this.running !== undefined) {
+      this.again = true;
+      return;
+    }
+    clearTimeout(this.retry);
+    this.retry = undefined;
+    this.again = false;
+    this.running = this.runOnce().then(
+      () => this.ended(false),
+      () => this.ended(true),
+    );
+  }
+
+  /**
+   * Compares, and drops what is remembered of outcomes: the database may have gone back in time, and have lost some of
+   * them. Those that a claim is built on are kept, if the database has that claim.
+   */
+  doubt(): void {
+    this.isDoubted = true;
+    this.request();
+  }
+
+  /** Resolves when no comparison is under way. */
+  async whenIdle(): Promise<void> {
+    while (this.running !== undefined) await this.running;
+  }
+
+  close(): void {
+    this.closed = true;
+    clearTimeout(this.retry);
+    this.retry = undefined;
+  }
+
+  private ended(failed: boolean): void {
+    this.running = undefined;
+    if (failed && !this.closed) {
+      this.retry = setTimeout(() => this.request(), RETRY_MS);
+      this.retry.unref();
+    } else if (this.again) {
+      this.request();
+    }
+  }
+
+  private async runOnce(): Promise<void> {
+    const { store, claims, inFlight, instanceId } = this.parts;
+    const { isDoubted } = this;
+    const before = claims.all().filter((claim) => claim.stage !== 'settled');
+    const instance = instanceId();
+    const unknown = await claims.watchReleases(async (wasReleased) => {
+      const rows = await store.claimsOf(instance);
+      const held = new Set(rows.map((row) => `${row.executionId}/${row.taskNo}/${row.token}`));
+      for (const claim of before) {
+        // One that is settled by now may have been recorded before the reading, with its reply on the way.
+        if (claim.stage !== 'settled' && !held.has(`${claim.key}/${claim.token}`)) this.lose(claim);
+      }
+      if (isDoubted) {
+        claims.forgetOutcomes();
+        if (rows.length > 0) await this.restoreLease(instance);
+      }
+      // A claim may have been made by a statement whose reply this process has not processed yet.
+      await inFlight.landed();
+      return rows.filter((row) => !claims.knows(row) && !wasReleased(row));
+    });
+    if (unknown.length > 0 && instance === instanceId()) await this.takeUnknown(unknown);
+    if (isDoubted && !this.again) this.isDoubted = false;
+  }
+
+  /** What the database holds as claimed by this process needs a lease there, or others take it for a dead process's. */
+  private async restoreLease(instance: string): Promise<void> {
+    const lease = this.parts.lease();
+    if (!lease.write || lease.claimant.instanceId !== instance) return;
+    await this.parts.store.writeLease(lease);
+    this.parts.leaseWritten(lease);
+  }
+
+  private lose(claim: Parameters<ClaimTable['lose']>[0]): void {
+    const { tenant, claims } = this.parts;
+    if (!claim.lost) {
+      this.logger.warn(
+        `Tenant "${tenant}": task ${claim.task.name} of execution ${claim.executionId} is no longer held by this process. ` +
+          'Its signal is aborted and what comes of it is not recorded.',
+      );
+    }
+    claims.lose(claim);
+  }
+
+  private async takeUnknown(unknown: readonly ClaimedTask[]): Promise<void> {
+    const { tenant, store, inFlight, maxRecoveryAttempts, abandon, wakeWorkers } = this.parts;
+    const landed = inFlight.begin();
+    try {
+      const lease = this.parts.lease();
+      const taken = await store.recovery.takeUnknown(
+        unknown,
+        { limit: unknown.length, maxRecoveryAttempts, cause: 'reconciled', orphanedForMs: 0 },
+        lease,
+      );
+      this.parts.leaseWritten(lease);
+      if (taken.length === 0) return;
+      this.logger.warn(
+        `Tenant "${tenant}": ${taken.length} claims of this process were in the database and not in its memory, because a ` +
+          'reply was lost or the database went back in time. Their tasks are Ready again, or Failed if that was too often.',
+      );
+      await Promise.all(taken.filter((orphan) => orphan.abandoned).map(abandon));
+      if (taken.some((orphan) => !orphan.abandoned)) wakeWorkers();
+    } finally {
+      landed();
+    }
+  }
+}

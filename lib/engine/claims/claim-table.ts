@@ -1,0 +1,127 @@
+import { ClaimLostError } from '../../errors/index.js';
+import type { ClaimKey } from '../../store/port/tenant-store.js';
+import { ExecutionCache } from '../memory/execution-cache.js';
+import { claimKey, TaskClaim, type ClaimRow } from './task-claim.js';
+import type { RunnableDefinition } from '../definitions/runnable-definition.js';
+
+/**
+ * The claims that this process holds in one tenant, and what it remembers of their executions.
+ */
+export class ClaimTable {
+  /** The last claim in an execution has ended here. */
+  onIdle: (executionId: string) => void = () => undefined;
+  /** A statement told of a claim that is older than the one which is held: the database may have gone back in time. */
+  onDoubt: () => void = () => undefined;
+  private readonly claims = new Map<string, TaskClaim>();
+  private readonly caches = new Map<string, ExecutionCache>();
+  /** While the database is being compared with memory: claims that ended meanwhile, which the reading still shows. */
+  private releasedMeanwhile: Set<string> | undefined;
+
+  get size(): number {
+    return this.claims.size;
+  }
+
+  all(): TaskClaim[] {
+    return [...this.claims.values()];
+  }
+
+  /** Whether the claim has not ended. */
+  holds(claim: TaskClaim): boolean {
+    return this.claims.get(claim.key) === claim;
+  }
+
+  ofExecution(executionId: string): TaskClaim[] {
+    return this.all().filter((claim) => claim.executionId === executionId);
+  }
+
+  /** The execution's memory, made if this process doesn't know it, and made anew if it was retried since. */
+  cacheOf(executionId: string, definition: RunnableDefinition, generation: number): ExecutionCache {
+    const known = this.caches.get(executionId);
+    if (known !== undefined && known.generation === generation) return known;
+    const memory = new ExecutionCache(executionId, definition.workflow, generation);
+    this.caches.set(executionId, memory);
+    return memory;
+  }
+
+  isActive(executionId: string): boolean {
+    return (this.caches.get(executionId)?.claims ?? 0) > 0;
+  }
+
+  /** Whether the claim is held here. */
+  knows({ executionId, taskNo, token }: ClaimKey): boolean {
+    return this.claims.get(claimKey(executionId, taskNo))?.token === token;
+  }
+
+  /**
+   * Takes up a claim that a statement has made. Undefined when it was taken up before, and for a reply that is older
+   * than what is known: tokens go up within one history of the database.
+   */
+  adopt(
+    facts: ClaimRow,
+    generation: number,
+    definition: RunnableDefinition,
+  ): TaskClaim | undefined {
+    const key = claimKey(facts.executionId, facts.taskNo);
+    const earlier = this.claims.get(key);
+    if (earlier !== undefined && earlier.token >= facts.token) {
+      if (earlier.token > facts.token) this.onDoubt();
+      return undefined;
+    }
+    if (earlier !== undefined) this.lose(earlier);
+    const memory = this.cacheOf(facts.executionId, definition, generation);
+    const claim = new TaskClaim(facts, definition, memory);
+    memory.claims++;
+    this.claims.set(key, claim);
+    return claim;
+  }
+
+  /** Forgets the execution if no claim in it was taken up. */
+  forgetIdle(executionId: string): void {
+    if (this.caches.get(executionId)?.claims === 0) this.caches.delete(executionId);
+  }
+
+  /** The claim has ended, in whatever way. */
+  release(claim: TaskClaim): void {
+    this.releasedMeanwhile?.add(`${claim.key}/${claim.token}`);
+    if (this.claims.get(claim.key) !== claim) return;
+    this.claims.delete(claim.key);
+    claim.cache.claims--;
+    if (claim.cache.claims === 0 && this.caches.get(claim.executionId) === claim.cache) {
+      this.caches.delete(claim.executionId);
+    }
+    if (claim.cache.claims === 0) this.onIdle(claim.executionId);
+  }
+
+  /** Somebody else has it, or nobody: nothing may be written for it, and what is remembered of it is not trusted. */
+  lose(claim: TaskClaim): void {
+    claim.lose(new ClaimLostError(claim.task.name, claim.executionId));
+    this.release(claim);
+    if (this.caches.get(claim.executionId) === claim.cache) this.caches.delete(claim.executionId);
+  }
+
+  /** Forgets the outcomes that no held claim is built on: they are read again when they are needed. */
+  forgetOutcomes(): void {
+    const built = new Map<ExecutionCache, number[]>();
+    for (const { cache: memory, task } of this.claims.values()) {
+      const tasks = built.get(memory);
+      if (tasks === undefined) built.set(memory, [task.no]);
+      else tasks.push(task.no);
+    }
+    for (const memory of this.caches.values()) memory.keepAncestorsOf(built.get(memory) ?? []);
+  }
+
+  /** Runs a reading of what the database holds; it can ask whether a claim has ended since it began. */
+  async watchReleases<T>(
+    read: (wasReleased: (claim: ClaimKey) => boolean) => Promise<T>,
+  ): Promise<T> {
+    const released = new Set<string>();
+    this.releasedMeanwhile = released;
+    try {
+      return await read(({ executionId, taskNo, token }) =>
+        released.has(`${claimKey(executionId, taskNo)}/${token}`),
+      );
+    } finally {
+      this.releasedMeanwhile = undefined;
+    }
+  }
+}

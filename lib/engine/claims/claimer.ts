@@ -1,0 +1,151 @@
+import { Logger } from '@nestjs/common';
+import { toStoredError } from '../../errors/index.js';
+import type { ClaimedTask, TaskKey, TenantStore } from '../../store/port/tenant-store.js';
+import type { ClaimsInFlight } from './claims-in-flight.js';
+import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
+import type { TenantQueue } from '../slots/tenant-queue.js';
+import { reconnectDelayMs } from '../../runtime/reconnect-delay.js';
+import type { TenantLease } from '../lease/tenant-lease.js';
+
+/** Claims to one statement. */
+const MAX_CLAIMS = 500;
+/** Pause after a claiming statement failed, in milliseconds; doubled up to the maximum. */
+const CLAIM_RETRY_MS = 250;
+const MAX_CLAIM_RETRY_MS = 30_000;
+/** As above, where what failed passes by itself, a lock for one. */
+const MAX_PASSING_RETRY_MS = 1_000;
+/** How long claims pass by locked executions after one waited for such a lock in vain, in milliseconds. */
+const PAST_LOCKS_MS = 30_000;
+
+export interface ClaimerParts {
+  readonly tenant: string;
+  readonly store: TenantStore;
+  readonly catalog: DefinitionCatalog;
+  readonly queue: TenantQueue;
+  readonly lease: TenantLease;
+  readonly inFlight: ClaimsInFlight;
+  /** Tasks that must not begin in this process now. */
+  readonly except: () => readonly TaskKey[];
+  readonly adopt: (task: ClaimedTask) => void;
+  /** A claim may have been committed without this process knowing. */
+  readonly reconcile: () => void;
+  readonly tryAgainIn: (ms: number) => void;
+  /** Nothing was found: there may be tasks of definitions that this process doesn't know. */
+  readonly foundNothing: () => void;
+  /** There may be more than this process has room for. */
+  readonly leftReady: () => void;
+}
+
+/** Claims tasks that lie ready in the database, one statement at a time, as long as there is room for them. */
+export class Claimer {
+  private readonly logger = new Logger('Cloacina');
+  private claiming = false;
+  private underWay = Promise.resolve();
+  private again = false;
+  private failures = 0;
+  private pastLocksUntil = -Infinity;
+  private allowed = false;
+  /** There was a reason to look while it was not allowed. */
+  private missed = false;
+
+  constructor(private readonly parts: ClaimerParts) {
+    parts.queue.open = false;
+  }
+
+  get isClaiming(): boolean {
+    return this.claiming;
+  }
+
+  /** Only between the bootstrap and the drain, and only while the process is known to live. */
+  allow(allowed: boolean): void {
+    this.allowed = allowed;
+    this.parts.queue.open = allowed;
+    if (allowed && this.missed) this.claimAvailable();
+  }
+
+  /** Claims what is due. Calls while it is at it make it look once more. */
+  claimAvailable(): void {
+    const { queue } = this.parts;
+    this.missed = !this.allowed;
+    if (this.claiming) {
+      this.again = true;
+    } else if (!this.allowed || queue.capacity === 0) {
+      queue.hasBacklog = true;
+    } else {
+      this.claiming = true;
+      this.underWay = this.claimWhileThereIsRoom();
+    }
+  }
+
+  /** Resolves when no claiming statement is under way. */
+  whenIdle(): Promise<void> {
+    return this.underWay;
+  }
+
+  private async claimWhileThereIsRoom(): Promise<void> {
+    do {
+      this.again = false;
+      try {
+        let wasFull = false;
+        while (await this.claimOnce()) wasFull = true;
+        if (wasFull && this.parts.queue.hasBacklog) this.parts.leftReady();
+        this.failures = 0;
+        // What was passed by is looked for again.
+        if (this.passesLocks) this.parts.tryAgainIn(MAX_PASSING_RETRY_MS);
+      } catch (error) {
+        this.failed(error);
+        break;
+      }
+    } while (this.again);
+    this.claiming = false;
+  }
+
+  /** One claiming statement; whether it may be worth another. */
+  private async claimOnce(): Promise<boolean> {
+    const { store, catalog, queue, lease, inFlight, except, adopt, foundNothing } = this.parts;
+    const { ids, unknownTasks } = catalog.claimable;
+    if (!this.allowed || ids.length === 0) return false;
+    // Unless work is known to wait, this may be a look for nothing: half of the room stays for what starts meanwhile.
+    const room = queue.reserve(queue.hasBacklog ? MAX_CLAIMS : Math.ceil(queue.capacity / 2));
+    if (room === 0) return false;
+    try {
+      return await inFlight.run(async () => {
+        const write = lease.forClaim();
+        const choice = { except: except(), pastLocks: this.passesLocks };
+        const claimed = await store.claim(ids, unknownTasks, room, write, choice);
+        lease.written(write);
+        queue.hasBacklog = claimed.length === room;
+        for (const task of claimed) adopt(task);
+        if (claimed.length === 0) foundNothing();
+        return claimed.length === room;
+      });
+    } finally {
+      queue.unreserve(room);
+    }
+  }
+
+  private get passesLocks(): boolean {
+    return performance.now() < this.pastLocksUntil;
+  }
+
+  private failed(error: unknown): void {
+    const { tenant, store, queue, reconcile, tryAgainIn } = this.parts;
+    queue.hasBacklog = true;
+    const { kind, retryable, isLockTimeout } = store.classifyFailure(error);
+    const longest = !retryable ? MAX_CLAIM_RETRY_MS : MAX_PASSING_RETRY_MS;
+    // A database that is away comes back by itself.
+    const pause =
+      kind === 'connection'
+        ? reconnectDelayMs(this.failures)
+        : Math.min(CLAIM_RETRY_MS * 2 ** this.failures, longest);
+    this.failures++;
+    if (isLockTimeout) this.pastLocksUntil = performance.now() + PAST_LOCKS_MS;
+    if (!retryable && this.failures === 1) {
+      this.logger.error(
+        `Tenant "${tenant}": its tasks can't be claimed: ${toStoredError(error).message}`,
+      );
+    }
+    reconcile();
+    tryAgainIn(pause);
+  }
+}

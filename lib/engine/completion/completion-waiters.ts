@@ -1,0 +1,130 @@
+import type { TenantStore } from '../../store/port/tenant-store.js';
+import { retryOnConflict } from '../../runtime/retry-on-conflict.js';
+import { CompletionLookups } from './completion-lookups.js';
+
+/** How long a waiter relies on notifications before it asks the database, and then how often, in milliseconds. */
+const FIRST_LOOK_MS = 1_000;
+const SLOW_POLL_MS = 5_000;
+
+const ENDED = new Set(['Completed', 'Failed', 'Cancelled']);
+
+/**
+ * Who waits for executions to end. Told from memory when this process records the end, by a notification when
+ * another one does; behind both, a slow poll.
+ */
+export class CompletionWaiters {
+  private readonly waiting = new Map<string, Set<Waiter>>();
+  private readonly looks: CompletionLookups;
+
+  constructor(
+    private readonly store: TenantStore,
+    /** Whether this process holds claims in the execution, so that it may well be the one who ends it. */
+    private readonly isActive: (id: string) => boolean,
+  ) {
+    this.looks = new CompletionLookups(store, (id) => this.statusOf(id));
+  }
+
+  /** Executions that somebody waits for. */
+  get size(): number {
+    return this.waiting.size;
+  }
+
+  isAwaited(id: string): boolean {
+    return this.waiting.has(id);
+  }
+
+  /** It is said to have ended: each caller that waits reads what is true of it, and waits on if it has not. */
+  ended(id: string): void {
+    for (const waiter of this.waiting.get(id) ?? []) waiter.tell('ended');
+  }
+
+  /** This process has no more claims in the execution: if it goes on, another one will end it, and has to tell. */
+  ownershipLost(id: string): void {
+    for (const waiter of this.waiting.get(id) ?? []) waiter.tell('look');
+  }
+
+  /** Notifications may have been missed: each wait looks for itself. */
+  recheck(): void {
+    for (const waiters of this.waiting.values()) {
+      for (const waiter of waiters) waiter.tell('look');
+    }
+  }
+
+  /** Resolves when the execution has ended. False: there is no such execution. Rejects when the signal aborts. */
+  async wait(id: string, signal: AbortSignal): Promise<boolean> {
+    signal.throwIfAborted();
+    const waiter = new Waiter(signal);
+    const waiters = this.waiting.get(id) ?? new Set();
+    this.waiting.set(id, waiters.add(waiter));
+    try {
+      for (let pause = FIRST_LOOK_MS; ; pause = SLOW_POLL_MS) {
+        if (!this.isActive(id)) {
+          const status = await waiter.unlessAborted(this.looks.statusOf(id));
+          if (status === undefined) return false;
+          if (ENDED.has(status)) return true;
+        }
+        if ((await waiter.unlessAborted(waiter.told(pause))) === 'ended') return true;
+      }
+    } finally {
+      waiter.close();
+      waiters.delete(waiter);
+      if (waiters.size === 0 && this.waiting.get(id) === waiters) this.waiting.delete(id);
+    }
+  }
+
+  /** A database that is away now is asked again. */
+  private statusOf(id: string): Promise<string | undefined> {
+    return retryOnConflict(this.store, () => this.store.await(id)).catch((error: unknown) => {
+      if (this.store.classifyFailure(error).retryable) return 'Running';
+      throw error;
+    });
+  }
+}
+
+type Told = 'ended' | 'look';
+
+/** One wait. */
+class Waiter {
+  /** Told while it was not listening. */
+  private missed: Told | undefined;
+  private listener: ((told: Told) => void) | undefined;
+  private readonly aborted: Promise<never>;
+  private readonly onAbort: () => void;
+
+  constructor(private readonly signal: AbortSignal) {
+    let abort: (reason: unknown) => void = () => undefined;
+    this.aborted = new Promise((_, reject) => (abort = reject));
+    this.aborted.catch(() => undefined);
+    this.onAbort = () => abort(signal.reason);
+    signal.addEventListener('abort', this.onAbort);
+  }
+
+  tell(told: Told): void {
+    if (this.listener !== undefined) this.listener(told);
+    else if (this.missed !== 'ended') this.missed = told;
+  }
+
+  /** What it is told within so many milliseconds; undefined when nothing is said. */
+  told(ms: number): Promise<Told | undefined> {
+    const { missed } = this;
+    this.missed = undefined;
+    if (missed !== undefined) return Promise.resolve(missed);
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.listener?.('look'), ms);
+      this.listener = (told) => {
+        clearTimeout(timer);
+        this.listener = undefined;
+        resolve(told);
+      };
+    });
+  }
+
+  unlessAborted<T>(work: Promise<T>): Promise<T> {
+    return Promise.race([work, this.aborted]);
+  }
+
+  close(): void {
+    this.signal.removeEventListener('abort', this.onAbort);
+    this.listener?.('look');
+  }
+}

@@ -1,0 +1,246 @@
+import { Logger } from '@nestjs/common';
+import type { RegisteredWorkflow, WorkflowRegistry } from '../../discovery/registered-workflow.js';
+import {
+  UnknownWorkflowError,
+  UnreadableDefinitionError,
+  messageWithoutSecrets,
+} from '../../errors/index.js';
+import type {
+  DefinitionContent,
+  KnownDefinitions,
+  NewDefinition,
+  StoredDefinitionRow,
+  TenantStore,
+} from '../../store/port/tenant-store.js';
+import {
+  definitionIdOf,
+  restoreWorkflow,
+  storeWorkflow,
+  type CompiledWorkflow,
+  type StoredDefinition,
+} from '../../workflow/index.js';
+import { retryOnConflict } from '../../runtime/retry-on-conflict.js';
+import { makeRunnable, type RunnableDefinition } from './runnable-definition.js';
+
+/** Looks for definitions that other processes use are at least this far apart, in milliseconds. */
+export const LOOK_INTERVAL_MS = 1_000;
+
+/** What a claim asks for: definitions of which the code has handlers, and the tasks among them that it has none for. */
+export interface ClaimableDefinitions {
+  readonly ids: readonly string[];
+  readonly unknownTasks: readonly (readonly [definition: string, task: number])[];
+}
+
+/**
+ * The definitions of one tenant that this process knows: its own, registered at boot, and those of the same names that
+ * unfinished executions from before the last deploy, or of other processes, are pinned to.
+ *
+ * A definition's id follows from its content, so nothing of this can be out of date; what can be missing is the stored
+ * row, by which other processes know it.
+ */
+export class DefinitionCatalog {
+  private readonly logger = new Logger('Cloacina');
+  private readonly byId = new Map<string, RunnableDefinition>();
+  private ownDefinitions: ReadonlyMap<string, RunnableDefinition> | undefined;
+  /** Stored definitions that this process can't read; each is reported once. */
+  private readonly unreadable = new Set<string>();
+  private claimableIds: ClaimableDefinitions = { ids: [], unknownTasks: [] };
+  private opened = false;
+  private lookedAt = -Infinity;
+
+  constructor(
+    private readonly store: TenantStore,
+    private readonly registry: Pick<WorkflowRegistry, 'get' | 'list'>,
+    /** Whether this tenant runs the workflow. */
+    private readonly serves: (workflow: RegisteredWorkflow) => boolean,
+    /** Older definitions that were read from any tenant, by hash: most tenants have the same ones. */
+    private readonly restored: Map<string, Promise<CompiledWorkflow>> = new Map(),
+  ) {}
+
+  /** What the code has, by name. Asked for first when the tenant is opened: the registry is complete by then. */
+  private get current(): ReadonlyMap<string, RunnableDefinition> {
+    if (this.ownDefinitions !== undefined) return this.ownDefinitions;
+    const own = new Map<string, RunnableDefinition>();
+    for (const registered of this.registry.list()) {
+      if (!this.serves(registered)) continue;
+      const runnable = makeRunnable(registered.definition, registered);
+      this.byId.set(runnable.id, runnable);
+      own.set(registered.definition.name, runnable);
+    }
+    this.ownDefinitions = own;
+    return own;
+  }
+
+  /** Names of the workflows that this tenant runs. */
+  get names(): string[] {
+    return [...this.current.keys()];
+  }
+
+  /**
+   * Registers what the code has and loads the older definitions that the code still has handlers for.
+   *
+   * @param known - for a caller that has read it, and registered what {@link toRegister} returned
+   */
+  async open(known?: KnownDefinitions): Promise<void> {
+    const stored = known ?? (await this.store.definitions.known(this.names));
+    if (known === undefined) await this.register(this.toRegister(stored));
+    await this.loadAll(stored.active);
+    this.updateClaimable();
+    this.opened = true;
+  }
+
+  /** Definitions of the code that are not the newest stored ones of their names. */
+  toRegister({ newest }: KnownDefinitions): NewDefinition[] {
+    const stored = new Map(newest.map((row) => [row.name, row.id]));
+    return [...this.current.values()]
+      .filter(({ id, workflow }) => stored.get(workflow.name) !== id)
+      .map(asNew);
+  }
+
+  /** Stores the code's definitions again: the database may have lost them. */
+  async registerAgain(): Promise<void> {
+    const stored = await this.store.definitions.known(this.names);
+    await this.register(this.toRegister(stored));
+    await this.loadAll(stored.active);
+  }
+
+  get isOpen(): boolean {
+    return this.opened;
+  }
+
+  get claimable(): ClaimableDefinitions {
+    return this.claimableIds;
+  }
+
+  known(id: string): RunnableDefinition | undefined {
+    return this.byId.get(id);
+  }
+
+  /**
+   * A definition by its id, read if this process has not seen it.
+   *
+   * @throws UnreadableDefinitionError when it isn't stored, or not in a form that this release reads
+   */
+  async find(id: string): Promise<RunnableDefinition> {
+    return this.byId.get(id) ?? this.add(await this.load(id));
+  }
+
+  /** The definition that a start by name uses: the code's, or else the newest stored one. */
+  async toStart(name: string): Promise<RunnableDefinition> {
+    const current = this.current.get(name);
+    if (current !== undefined) return current;
+    const content = await this.store.definitions.newest(name);
+    if (content === undefined) throw new UnknownWorkflowError(name, this.names);
+    return this.byId.get(content.id) ?? this.add(this.restore(content));
+  }
+
+  /** The code's definition, without a look at the database. */
+  currentOf(name: string): RunnableDefinition | undefined {
+    return this.current.get(name);
+  }
+
+  /**
+   * Looks for definitions that other processes use and that tasks wait for: of a release that was deployed after this
+   * process booted, or one that is being rolled out beside it. At most once a second: `tooEarly` asks for another call.
+   */
+  async lookForOthers(): Promise<'found' | 'nothing' | 'tooEarly'> {
+    const now = performance.now();
+    if (!this.opened) return 'nothing';
+    if (now - this.lookedAt < LOOK_INTERVAL_MS) return 'tooEarly';
+    this.lookedAt = now;
+    const before = this.byId.size;
+    await this.loadAll(await this.store.definitions.waiting(this.names));
+    return this.byId.size > before ? 'found' : 'nothing';
+  }
+
+  private async loadAll(rows: readonly StoredDefinitionRow[]): Promise<void> {
+    for (const row of rows) {
+      if (this.byId.has(row.id) || this.unreadable.has(row.id)) continue;
+      try {
+        this.add(await this.loadShared(row));
+      } catch (error) {
+        if (!(error instanceof UnreadableDefinitionError)) throw error;
+        this.unreadable.add(row.id);
+        this.logger.warn(`${error.message} Its executions are left to processes that can read it.`);
+      }
+    }
+  }
+
+  /** Many tenants are opened at once: the first one reads, the others wait for that. */
+  private async loadShared({ id, hash }: StoredDefinitionRow): Promise<CompiledWorkflow> {
+    const shared = this.restored.get(hash);
+    // Its own hash was compared with what is in it, so another tenant's row can't pass for it.
+    const known = await shared?.catch(() => undefined);
+    if (known?.hash === hash) return known;
+    const loaded = this.load(id);
+    if (shared === undefined) {
+      this.restored.set(hash, loaded);
+      loaded.catch(() => this.restored.delete(hash));
+    }
+    return loaded;
+  }
+
+  private async load(id: string): Promise<CompiledWorkflow> {
+    const content = await this.store.definitions.find(id);
+    if (content === undefined) {
+      throw new UnreadableDefinitionError({
+        id,
+        schema: this.store.schema,
+        reason: 'it is missing',
+      });
+    }
+    return this.restore(content);
+  }
+
+  /** What is stored must be what the id says: an execution never runs by another definition than its own. */
+  private restore({ id, name, definition }: DefinitionContent): CompiledWorkflow {
+    const { schema } = this.store;
+    try {
+      const workflow = restoreWorkflow(definition as StoredDefinition);
+      if (workflow.name === name && definitionIdOf(workflow.hash) === id) return workflow;
+    } catch (error) {
+      throw new UnreadableDefinitionError({ id, schema, reason: messageWithoutSecrets(error) });
+    }
+    throw new UnreadableDefinitionError({ id, schema, reason: 'it is not the one of this id' });
+  }
+
+  private add(workflow: CompiledWorkflow): RunnableDefinition {
+    const registered = this.registry.get(workflow.name);
+    const runnable = makeRunnable(
+      workflow,
+      registered !== undefined && this.serves(registered) ? registered : undefined,
+    );
+    this.byId.set(runnable.id, runnable);
+    this.updateClaimable();
+    return runnable;
+  }
+
+  private async register(definitions: readonly NewDefinition[]): Promise<void> {
+    if (definitions.length === 0) return;
+    await retryOnConflict(this.store, () => this.store.definitions.register(definitions));
+  }
+
+  private updateClaimable(): void {
+    const ids: string[] = [];
+    const unknownTasks: (readonly [string, number])[] = [];
+    for (const { id, handlers } of this.byId.values()) {
+      if (handlers.every((handler) => handler === undefined)) continue;
+      ids.push(id);
+      handlers.forEach((handler, no) => {
+        if (handler === undefined) unknownTasks.push([id, no]);
+      });
+    }
+    this.claimableIds = { ids, unknownTasks };
+  }
+}
+
+function asNew({ id, workflow }: RunnableDefinition): NewDefinition {
+  return {
+    id,
+    hash: workflow.hash,
+    name: workflow.name,
+    version: workflow.version,
+    description: workflow.description,
+    definition: storeWorkflow(workflow),
+  };
+}

@@ -1,0 +1,286 @@
+import { Logger } from '@nestjs/common';
+import { toStoredError } from '../../errors/index.js';
+import type {
+  CompletionResult,
+  DependentEdge,
+  EndedExecution,
+  LeaseWrite,
+  Outcome,
+  OutcomeDetail,
+  ReadiedTask,
+  TenantStore,
+} from '../../store/port/tenant-store.js';
+import { Batcher } from '../../runtime/batcher.js';
+import type { ClaimsInFlight } from '../claims/claims-in-flight.js';
+import type { ClaimTable } from '../claims/claim-table.js';
+import { MAX_KEPT_CONTEXT } from '../memory/execution-cache.js';
+import type { TaskClaim } from '../claims/task-claim.js';
+import type { TenantQueue } from '../slots/tenant-queue.js';
+import type { TaskResult } from './task-result.js';
+import type { ContextView } from '../../workflow/index.js';
+import { byPriority } from '../definitions/runnable-definition.js';
+import type { TenantLease } from '../lease/tenant-lease.js';
+
+/** Outcomes to one statement; the work per statement grows with their edges and bytes, so those are bounded too. */
+const MAX_OUTCOMES = 300;
+const MAX_WEIGHT = 12_000;
+const BYTES_PER_WEIGHT = 1_000;
+/** More would only share the cores of the server, and its connections. */
+const MAX_STATEMENTS = 2;
+
+/** What follows from recorded outcomes, for the tenant's engine. */
+export interface OutcomeConsequences {
+  claimed(result: TaskResult, readied: ReadiedTask): void;
+  /** Dependents became ready that this process did not take. */
+  leftReady(): void;
+  ended(result: TaskResult, end: EndedExecution): void;
+  recorded(result: TaskResult): void;
+  refused(result: TaskResult): void;
+  /** The reply to a send was lost: the database may hold more than memory knows. */
+  mayBeWritten(): void;
+}
+
+/** Records outcomes in batches, taking the dependents that became ready where there is room. */
+export class OutcomeRecorder {
+  private readonly logger = new Logger('Cloacina');
+  private readonly batcher: Batcher<TaskResult, undefined>;
+  private readonly lookUps: Batcher<TaskResult, boolean>;
+
+  constructor(
+    private readonly store: TenantStore,
+    private readonly claims: ClaimTable,
+    private readonly queue: TenantQueue,
+    private readonly lease: TenantLease,
+    private readonly inFlight: ClaimsInFlight,
+    private readonly consequences: OutcomeConsequences,
+  ) {
+    this.batcher = new Batcher({
+      maxItems: MAX_OUTCOMES,
+      weight: ({ claim, output, view }) =>
+        1 +
+        dependentsOf(claim).length +
+        ((output?.length ?? 0) + keptBytes(claim, view)) / BYTES_PER_WEIGHT,
+      maxWeight: MAX_WEIGHT,
+      maxStatements: MAX_STATEMENTS,
+      send: (results, resent) => this.send(results, resent),
+      classify: (error) => store.classifyFailure(error),
+      late: (results, error) => this.reportLate(results, error),
+    });
+    this.lookUps = new Batcher({
+      maxItems: MAX_OUTCOMES,
+      send: (results) => this.areRecorded(results),
+      classify: (error) => store.classifyFailure(error),
+    });
+  }
+
+  /** Rejects when the outcome itself can't be stored; the claim is still held then. */
+  record(result: TaskResult): Promise<undefined> {
+    return this.batcher.add(result);
+  }
+
+  /** Whether the outcome is in its row. Waits for a database that is away. */
+  isRecorded(result: TaskResult): Promise<boolean> {
+    return this.lookUps.add(result);
+  }
+
+  get isBusy(): boolean {
+    return this.batcher.size > 0;
+  }
+
+  async whenIdle(): Promise<void> {
+    await Promise.all([this.batcher.whenIdle(), this.lookUps.whenIdle()]);
+  }
+
+  close(): void {
+    this.batcher.close();
+    this.lookUps.close();
+  }
+
+  private async send(unsorted: readonly TaskResult[], resent: boolean): Promise<undefined[]> {
+    const results = unsorted.filter(({ claim }) => !claim.lost).sort(byLockOrder);
+    if (results.length > 0) {
+      const complete = (
+        outcomes: readonly Outcome[],
+        lease: LeaseWrite,
+      ): Promise<CompletionResult> => this.store.complete(outcomes, lease);
+      await this.inFlight.run(async () =>
+        this.follow(results, await this.recordWith(results, complete, resent)),
+      );
+    }
+    return unsorted.map(() => undefined);
+  }
+
+  /** Sends sorted results by whatever `complete` is, in a batch or in a task's own transaction, and follows up. */
+  async recordWith(
+    results: readonly TaskResult[],
+    complete: (outcomes: readonly Outcome[], lease: LeaseWrite) => Promise<CompletionResult>,
+    resent = false,
+  ): Promise<CompletionResult> {
+    const edges = results.reduce((sum, { claim }) => sum + dependentsOf(claim).length, 0);
+    const room = this.queue.reserve(edges);
+    const lease = room > 0 ? this.lease.forClaim() : this.lease.withoutClaim();
+    try {
+      let left = room;
+      const outcomes = results.map((result) => {
+        const first = left < edges ? foremost(result.claim, left) : undefined;
+        return outcomeOf(result, (taskNo) => {
+          const claim =
+            left > 0 &&
+            first?.has(taskNo) !== false &&
+            result.claim.definition.handlers[taskNo] !== undefined;
+          if (claim) left--;
+          return { taskNo, claim };
+        });
+      });
+      const completion = await complete(outcomes, lease);
+      this.lease.written(lease);
+      return resent ? await this.settle(results, completion) : completion;
+    } finally {
+      this.queue.unreserve(room);
+    }
+  }
+
+  /** Takes in what the database did: the memory, the claims, the dependents, the ends. */
+  follow(results: readonly TaskResult[], completion: CompletionResult): void {
+    for (const [i, result] of results.entries()) {
+      if (completion.accepted[i] === true) {
+        const { status, skipReason, view } = result;
+        result.claim.cache.record(result.claim.task.no, { status, skipReason, view });
+        this.consequences.recorded(result);
+      } else {
+        this.consequences.refused(result);
+      }
+    }
+    for (const ready of completion.readied) {
+      const result = results[ready.outcome];
+      if (result === undefined) continue;
+      if (ready.claimed) {
+        this.consequences.claimed(result, ready);
+      } else if (!ready.held) {
+        this.consequences.leftReady();
+      }
+    }
+    for (const end of completion.ended) {
+      const result = results[end.outcome];
+      if (result !== undefined) this.consequences.ended(result, end);
+    }
+    // Last, so that an execution's memory outlives the claims that its outcome made here.
+    for (const [i, result] of results.entries()) {
+      if (completion.accepted[i] === true) this.claims.release(result.claim);
+    }
+  }
+
+  /** After a lost reply, a refused outcome may be one that was recorded the first time: its row tells. */
+  private async settle(
+    results: readonly TaskResult[],
+    completion: CompletionResult,
+  ): Promise<CompletionResult> {
+    this.consequences.mayBeWritten();
+    const refused = results.filter((_, i) => completion.accepted[i] !== true);
+    if (refused.length === 0) return completion;
+    const areRecorded = await this.areRecorded(refused);
+    const recorded = new Set(refused.filter((_, i) => areRecorded[i]));
+    // What followed from those was in the lost reply.
+    if (recorded.size > 0) this.consequences.leftReady();
+    return {
+      ...completion,
+      accepted: results.map((result, i) => completion.accepted[i] === true || recorded.has(result)),
+    };
+  }
+
+  private async areRecorded(results: readonly TaskResult[]): Promise<boolean[]> {
+    const rows = await this.store.outcomes(
+      results.map(({ claim }) => ({ executionId: claim.executionId, taskNo: claim.task.no })),
+    );
+    // The way out of a claim adds 1 to its token.
+    const recorded = new Set(
+      rows.map((row) => `${row.executionId}/${row.taskNo}/${row.token}/${row.status}`),
+    );
+    return results.map(({ claim, status }) =>
+      recorded.has(`${claim.executionId}/${claim.task.no}/${claim.token + 1}/${status}`),
+    );
+  }
+
+  private reportLate(results: readonly TaskResult[], error: unknown): void {
+    const [first] = results;
+    if (first === undefined) return;
+    const { claim } = first;
+    const others = results.length === 1 ? '' : ` and ${results.length - 1} more`;
+    this.logger.warn(
+      `Schema "${this.store.schema}": the outcome of task ${claim.task.name} of execution ${claim.executionId}${others} ` +
+        `could not be recorded for some seconds and is sent again: ${toStoredError(error).message}`,
+    );
+  }
+}
+
+const NONE: readonly never[] = [];
+
+function dependentsOf(claim: TaskClaim): readonly number[] {
+  return claim.definition.workflow.dependents[claim.task.no] ?? NONE;
+}
+
+/** Bytes of the final context that may go with a leaf's outcome. */
+function keptBytes({ cache: memory, task }: TaskClaim, view: ContextView): number {
+  return memory.isLeaf(task.no) && view.bytes <= MAX_KEPT_CONTEXT ? view.bytes : 0;
+}
+
+/** Where there is not room for all dependents and they differ in priority: those that come first. */
+function foremost({ definition, task }: TaskClaim, room: number): ReadonlySet<number> | undefined {
+  const dependents = definition.workflow.dependents[task.no] ?? [];
+  if (!definition.ranked || dependents.length <= room) return undefined;
+  const runnable = dependents.filter((no) => definition.handlers[no] !== undefined);
+  return new Set(byPriority(definition.workflow, runnable).slice(0, room));
+}
+
+function byLockOrder(a: TaskResult, b: TaskResult): number {
+  if (a.claim.executionId !== b.claim.executionId) {
+    return a.claim.executionId < b.claim.executionId ? -1 : 1;
+  }
+  return a.claim.task.no - b.claim.task.no;
+}
+
+function outcomeOf(result: TaskResult, edge: (taskNo: number) => DependentEdge): Outcome {
+  const { claim, status } = result;
+  const dependents = dependentsOf(claim);
+  const leaf = dependents.length === 0;
+  return {
+    executionId: claim.executionId,
+    taskNo: claim.task.no,
+    token: claim.token,
+    status,
+    output: result.output,
+    detail: detailOf(result),
+    leaf,
+    dependents: leaf ? NONE : dependents.map(edge),
+    handles:
+      status === 'Completed' && claim.task.handles.length > 0
+        ? claim.task.handles.filter((no) => claim.cache.outcome(no)?.status === 'Failed')
+        : NONE,
+    finalContext: leaf
+      ? claim.cache.finalContextJson({ no: claim.task.no, view: result.view })
+      : null,
+  };
+}
+
+function detailOf(result: TaskResult): OutcomeDetail | null {
+  const { status, deletedKeys, conflicts, skipReason, error } = result;
+  if (status === 'Completed' && deletedKeys.length === 0 && conflicts.length === 0) return null;
+  const { tasks } = result.claim.definition.workflow;
+  const names = (nos: readonly number[]): string[] => nos.map((no) => tasks[no]?.name ?? 'input');
+  const events: { kind: string; detail: unknown }[] = conflicts.map((conflict) => ({
+    kind: 'conflict',
+    detail: {
+      key: conflict.key,
+      tasks: names(conflict.tasks),
+      winner: names([conflict.winner])[0],
+    },
+  }));
+  if (status === 'Failed') events.push({ kind: 'taskFailed', detail: { error } });
+  if (status === 'Skipped') events.push({ kind: 'taskSkipped', detail: { reason: skipReason } });
+  return {
+    ...(error === undefined ? {} : { error }),
+    ...(skipReason === undefined ? {} : { skipReason }),
+    ...(deletedKeys.length === 0 ? {} : { deletedKeys }),
+    events,
+  };
+}

@@ -1,0 +1,152 @@
+import { isDeepStrictEqual } from 'node:util';
+import { Logger } from '@nestjs/common';
+import { TaskAbandonedError, toPlainError, toStoredError } from '../../errors/index.js';
+import type { TenantStore } from '../../store/port/tenant-store.js';
+import type { TaskRescheduler } from '../claims/task-rescheduler.js';
+import type { ClaimTable } from '../claims/claim-table.js';
+import type { TaskInput } from '../memory/execution-cache.js';
+import { decideFailure } from './failure-decision.js';
+import type { TaskClaim } from '../claims/task-claim.js';
+import type { InputReader } from '../memory/input-reader.js';
+import type { OutcomeRecorder } from './outcome-recorder.js';
+import { resultOf, type TaskResult } from './task-result.js';
+import type { TenantEvents } from '../../events/tenant-events.js';
+
+export interface TaskCompleterParts {
+  readonly store: TenantStore;
+  readonly claims: ClaimTable;
+  readonly inputs: InputReader;
+  readonly recorder: OutcomeRecorder;
+  readonly rescheduler: TaskRescheduler;
+  readonly events: TenantEvents;
+  /** A task was given back and becomes due in so many milliseconds. */
+  readonly dueIn: (ms: number) => void;
+  /** Memory and database may differ: compare them. */
+  readonly reconcile: () => void;
+}
+
+/** What becomes of a claim in the end: an outcome is recorded, or it is given back, or lost. */
+export class TaskCompleter {
+  private readonly logger = new Logger('Cloacina');
+  private stopping = false;
+
+  constructor(private readonly parts: TaskCompleterParts) {}
+
+  get isStopping(): boolean {
+    return this.stopping;
+  }
+
+  /** From now on a failure costs no attempt: the task is given back. */
+  stop(): void {
+    this.stopping = true;
+  }
+
+  /** An attempt has failed: the task is Failed, or has another one. */
+  fail(claim: TaskClaim, input: TaskInput, thrown: unknown): void {
+    if (claim.lost) return;
+    if (this.stopping) {
+      this.giveBack(claim);
+      return;
+    }
+    const retryIf = claim.definition.handlers[claim.task.no]?.retryIf;
+    const decision = decideFailure(thrown, claim.task, claim.failures + 1, retryIf, Math.random());
+    const error = toStoredError(thrown);
+    if (decision === 'fail') {
+      this.record(resultOf(claim, input, 'Failed', { error }));
+    } else {
+      this.parts.events.ofTask('task.retrying', claim, 'Ready');
+      this.reschedule(claim, 'retry', decision.retryInMs, error);
+    }
+  }
+
+  /** Fails a task that was lost too often, without running it. */
+  abandon(claim: TaskClaim, owners: readonly string[]): void {
+    claim.stage = 'settled';
+    const error = toStoredError(new TaskAbandonedError(claim.task.name, owners));
+    this.parts.inputs.fill(claim).then(
+      () => this.record(resultOf(claim, claim.cache.inputOf(claim.task.no), 'Failed', { error })),
+      (reason: unknown) => this.giveUp(claim, reason),
+    );
+  }
+
+  /** Without having begun, or through no fault of its own: at once, and free of charge. */
+  giveBack(claim: TaskClaim): void {
+    this.reschedule(claim, 'giveBack', 0);
+  }
+
+  /** The task is Ready again, after `delayMs`. */
+  reschedule(
+    claim: TaskClaim,
+    kind: 'retry' | 'defer' | 'giveBack',
+    delayMs: number,
+    error?: unknown,
+  ): void {
+    claim.stage = 'settled';
+    if (kind === 'defer') this.parts.events.ofTask('task.deferred', claim, 'Ready');
+    this.parts.rescheduler.reschedule({ claim, kind, delayMs, error }).then(
+      (held) => {
+        // A refusal may mean that it was given back by a send whose reply was lost; then nobody else knows when.
+        if (held || delayMs > 0) this.parts.dueIn(delayMs);
+        if (!held) this.refused(claim);
+      },
+      (reason: unknown) => {
+        const plain = error === undefined ? undefined : toPlainError(error);
+        if (plain !== undefined && this.isUnstorable(reason) && !isDeepStrictEqual(plain, error)) {
+          this.reschedule(claim, kind, delayMs, plain);
+        } else {
+          this.giveUp(claim, reason);
+        }
+      },
+    );
+  }
+
+  record(result: TaskResult): void {
+    result.claim.stage = 'settled';
+    this.parts.recorder.record(result).catch((error: unknown) => {
+      if (!this.isUnstorable(error) || result.isLastResort === true) {
+        this.giveUp(result.claim, error);
+      } else {
+        this.record(this.storableInstead(result, error));
+      }
+    });
+  }
+
+  /**
+   * The outcome itself can't be stored. That is the task's failure, and no retry would change it; what it wrote is gone.
+   * If the failure can't be stored either (its text has characters that the database's encoding lacks), plain ASCII can.
+   */
+  private storableInstead({ claim, status, error }: TaskResult, refusal: unknown): TaskResult {
+    const input = claim.cache.inputOf(claim.task.no);
+    if (status !== 'Failed') {
+      return resultOf(claim, input, 'Failed', { error: toStoredError(refusal) });
+    }
+    const plain = { view: input.view, conflicts: [] };
+    return {
+      ...resultOf(claim, plain, 'Failed', { error: toPlainError(error) }),
+      isLastResort: true,
+    };
+  }
+
+  private isUnstorable(error: unknown): boolean {
+    return this.parts.store.classifyFailure(error).kind === 'data';
+  }
+
+  /** Somebody else has the claim, or nobody: what came of it here is not taken. */
+  refused(claim: TaskClaim): void {
+    this.parts.events.ofTask('claim.lost', claim);
+    this.parts.reconcile();
+  }
+
+  /**
+   * The database refuses to go on with this claim (a dropped table, say). It stays in the row, where the next comparison
+   * finds a claim that this process doesn't know.
+   */
+  giveUp(claim: TaskClaim, error: unknown): void {
+    if (!claim.lost) {
+      this.logger.error(
+        `Task ${claim.task.name} of execution ${claim.executionId} could not be recorded: ${toStoredError(error).message}`,
+      );
+    }
+    this.parts.claims.lose(claim);
+  }
+}

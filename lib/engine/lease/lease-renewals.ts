@@ -1,0 +1,91 @@
+import type { HeldLease } from '../../store/port/tenant-store.js';
+import type { TenantEngine } from '../tenant-engine.js';
+
+/** Leases are renewed this many times in their duration. */
+const RENEWALS_PER_LEASE = 3;
+/** Leases that are let go of in one statement: nothing is claimed in their tenants until it has ended. */
+const RELEASES_PER_STATEMENT = 50;
+
+/** What renewals ask of the control connection. */
+export interface RenewingSession {
+  /** By index: whether the lease was still there; undefined where the schema is broken. */
+  renew(leases: readonly HeldLease[], leaseDurationMs: number): Promise<(boolean | undefined)[]>;
+  /** By index: whether it is gone; false where claims are held; undefined where the schema is broken. */
+  release(leases: readonly HeldLease[]): Promise<(boolean | undefined)[]>;
+}
+
+export interface LeaseRenewalsOptions {
+  readonly leaseDurationMs: number;
+  readonly tenants: () => Iterable<TenantEngine>;
+  /** Undefined while the control connection is away. */
+  readonly session: () => RenewingSession | undefined;
+}
+
+/** Renews the leases of the tenants in which claims are held, and lets go of those of the others, for all at once. */
+export class LeaseRenewals {
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly options: LeaseRenewalsOptions) {}
+
+  start(): void {
+    this.timer = setInterval(
+      () => void this.runOnce(),
+      this.options.leaseDurationMs / RENEWALS_PER_LEASE,
+    ).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+  }
+
+  async runOnce(): Promise<void> {
+    const session = this.options.session();
+    if (session === undefined) return;
+    const tenants = [...this.options.tenants()].filter(({ lease }) => lease.mayStand);
+    try {
+      await this.renew(
+        session,
+        tenants.filter(({ isBusy }) => isBusy),
+      );
+      const idle = tenants.filter(({ isBusy }) => !isBusy);
+      for (let i = 0; i < idle.length; i += RELEASES_PER_STATEMENT) {
+        await release(session, idle.slice(i, i + RELEASES_PER_STATEMENT));
+      }
+    } catch {
+      // The session is ending and will be opened again: the leases run on until then.
+    }
+  }
+
+  private async renew(session: RenewingSession, tenants: readonly TenantEngine[]): Promise<void> {
+    // Claims that a comparison brought have a lease that this process may not have been told of.
+    const leases = tenants
+      .filter(({ lease, claims }) => lease.isHeld || claims.size > 0)
+      .map((tenant) => ({ tenant, ...leaseOf(tenant) }));
+    if (leases.length === 0) return;
+    const renewed = await session.renew(leases, this.options.leaseDurationMs);
+    for (const [i, { tenant, instanceId }] of leases.entries()) {
+      if (renewed[i] === true) {
+        tenant.lease.found(instanceId);
+        tenant.reconcileClaims();
+      } else if (renewed[i] === false && tenant.lease.instanceId === instanceId) {
+        tenant.leaseLost();
+      }
+    }
+  }
+}
+
+/** Lets go of the leases of those who are idle still. */
+async function release(session: RenewingSession, idle: readonly TenantEngine[]): Promise<void> {
+  const tenants = idle.filter(({ release: own }) => own.begin());
+  if (tenants.length === 0) return;
+  let released: readonly (boolean | undefined)[] = [];
+  try {
+    released = await session.release(tenants.map(leaseOf));
+  } finally {
+    for (const [i, tenant] of tenants.entries()) tenant.release.end(released[i]);
+  }
+}
+
+function leaseOf({ store, lease }: TenantEngine): HeldLease {
+  return { tables: store.tables, instanceId: lease.instanceId };
+}

@@ -1,0 +1,52 @@
+import type { TenantStore } from '../../store/port/tenant-store.js';
+import { Batcher } from '../../runtime/batcher.js';
+import type { TaskClaim } from '../claims/task-claim.js';
+import type { InputReader } from './input-reader.js';
+
+/**
+ * Writes the final contexts that the ending statement could not: when leaves end in one batch, or in two processes,
+ * none of them knows the others' outcomes. Twice is the same as once, and a reader who finds none computes it; so
+ * what fails here for good is left to the readers.
+ */
+export class FinalContextWriter {
+  private readonly batcher: Batcher<TaskClaim, undefined>;
+
+  constructor(
+    private readonly store: TenantStore,
+    private readonly inputs: InputReader,
+  ) {
+    this.batcher = new Batcher({
+      maxItems: 1,
+      send: async ([claim]) => {
+        if (claim !== undefined) await this.write(claim);
+        return [undefined];
+      },
+      classify: (error) => store.classifyFailure(error),
+    });
+  }
+
+  /** `claim` ended the execution. */
+  add(claim: TaskClaim): void {
+    this.batcher.add(claim).catch(() => undefined);
+  }
+
+  get isBusy(): boolean {
+    return this.batcher.size > 0;
+  }
+
+  whenIdle(): Promise<void> {
+    return this.batcher.whenIdle();
+  }
+
+  close(): void {
+    this.batcher.close();
+  }
+
+  private async write(claim: TaskClaim): Promise<void> {
+    const { cache: memory, executionId } = claim;
+    if (memory.finalContext() === undefined) await this.inputs.fillForEnd(claim);
+    const context = memory.finalContextJson();
+    if (context === null) return;
+    await this.store.writeFinalContext(executionId, context, memory.generation);
+  }
+}

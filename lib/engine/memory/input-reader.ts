@@ -1,0 +1,90 @@
+import type { RecordedOutcome, TenantStore } from '../../store/port/tenant-store.js';
+import { Batcher } from '../../runtime/batcher.js';
+import { membersOf } from './execution-cache.js';
+import type { TaskClaim } from '../claims/task-claim.js';
+
+/** Rows to one reading. */
+const MAX_ROWS = 2_000;
+
+interface Missing {
+  readonly claim: TaskClaim;
+  readonly tasks: readonly number[];
+}
+
+/**
+ * Reads what a claimed task starts from where memory has gaps: after the claim and in statements of their own, for
+ * many claims at once.
+ */
+export class InputReader {
+  private readonly batcher: Batcher<Missing, undefined>;
+
+  constructor(private readonly store: TenantStore) {
+    this.batcher = new Batcher({
+      maxItems: 500,
+      weight: ({ tasks }) => tasks.length + 1,
+      maxWeight: MAX_ROWS,
+      send: (items) => this.read(items),
+      classify: (error) => store.classifyFailure(error),
+    });
+  }
+
+  /** Whether the claim can be prepared from memory alone. */
+  isKnown(claim: TaskClaim): boolean {
+    const { cache: memory, task } = claim;
+    if (task.dependsOn.length === 0) return memory.inputKnown;
+    return task.dependsOn.every((no) => memory.outcome(no) !== undefined);
+  }
+
+  async fill(claim: TaskClaim): Promise<void> {
+    await this.batcher.add({ claim, tasks: claim.cache.missingFor(claim.task.no) });
+  }
+
+  /** Everything that the final context is made of. */
+  async fillForEnd(claim: TaskClaim): Promise<void> {
+    await this.batcher.add({ claim, tasks: claim.cache.missingForEnd() });
+  }
+
+  get isBusy(): boolean {
+    return this.batcher.size > 0;
+  }
+
+  whenIdle(): Promise<void> {
+    return this.batcher.whenIdle();
+  }
+
+  close(): void {
+    this.batcher.close();
+  }
+
+  private async read(items: readonly Missing[]): Promise<undefined[]> {
+    const memories = new Map(items.map(({ claim }) => [claim.executionId, claim.cache]));
+    await this.readInputs(
+      [...memories].filter(([, memory]) => !memory.inputKnown).map(([id]) => id),
+      memories,
+    );
+    const wanted = new Map<string, { executionId: string; taskNo: number }>();
+    for (const { claim, tasks } of items) {
+      for (const taskNo of tasks) {
+        wanted.set(`${claim.executionId}/${taskNo}`, { executionId: claim.executionId, taskNo });
+      }
+    }
+    const rows = wanted.size === 0 ? [] : await this.store.outcomes([...wanted.values()]);
+    const byExecution = new Map<string, RecordedOutcome[]>();
+    for (const row of rows) {
+      const outcomes = byExecution.get(row.executionId);
+      if (outcomes === undefined) byExecution.set(row.executionId, [row]);
+      else outcomes.push(row);
+    }
+    for (const [id, outcomes] of byExecution) memories.get(id)?.load(outcomes);
+    return items.map(() => undefined);
+  }
+
+  private async readInputs(
+    ids: readonly string[],
+    memories: ReadonlyMap<string, TaskClaim['cache']>,
+  ): Promise<void> {
+    if (ids.length === 0) return;
+    for (const [id, { input }] of await this.store.inputs(ids))
+      memories.get(id)?.setInput(membersOf(input));
+  }
+}

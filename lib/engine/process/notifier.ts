@@ -1,0 +1,103 @@
+/** Between two wake-ups of one tenant's neighbours at least so long, in milliseconds; the first goes at once. */
+const WAKE_INTERVAL_MS = 50;
+
+export type Notification =
+  /** A process has appeared, or a tenant somewhere: whoever is concerned looks for itself. */
+  | { readonly kind: 'hello' }
+  | { readonly kind: 'tenants' }
+  | { readonly kind: 'work'; readonly tenant: string }
+  | {
+      readonly kind: 'cancelled' | 'ended' | 'paused';
+      readonly tenant: string;
+      readonly executionId: string;
+    };
+
+const HELLO = 'h';
+const TENANTS = 't';
+const LETTERS = { work: 'w', cancelled: 'c', ended: 'e', paused: 'p' } as const;
+const KINDS = { w: 'work', c: 'cancelled', e: 'ended', p: 'paused' } as const;
+const FORM = /^([wcep])([0-9a-f]{16})([0-9a-f-]{36})?$/;
+
+/** Payloads carry the tenant's hash: every role of the database may listen. */
+export function encodeNotification(announcement: Notification): string {
+  if (announcement.kind === 'hello') return HELLO;
+  if (announcement.kind === 'tenants') return TENANTS;
+  const id = announcement.kind === 'work' ? '' : announcement.executionId;
+  return `${LETTERS[announcement.kind]}${announcement.tenant}${id}`;
+}
+
+function isLetter(letter: string | undefined): letter is keyof typeof KINDS {
+  return letter !== undefined && letter in KINDS;
+}
+
+/** Undefined for what somebody else put on the channel. */
+export function decodeNotification(payload: string): Notification | undefined {
+  if (payload === HELLO) return { kind: 'hello' };
+  if (payload === TENANTS) return { kind: 'tenants' };
+  const [, letter, tenant, executionId] = FORM.exec(payload) ?? [];
+  if (tenant === undefined || !isLetter(letter)) return undefined;
+  const kind = KINDS[letter];
+  if (kind === 'work') return { kind, tenant };
+  return executionId === undefined ? undefined : { kind, tenant, executionId };
+}
+
+/**
+ * Tells the other processes what happened, never in a hot transaction (a NOTIFY makes commits wait for each other):
+ * gathered per process, one statement at a time. One that gets lost costs latency and nothing else.
+ */
+export class Notifier {
+  private readonly due = new Set<string>();
+  private readonly lastWake = new Map<string, number>();
+  private readonly timers = new Map<string, NodeJS.Timeout>();
+  private sending = false;
+
+  constructor(
+    /** Undefined while there is no control connection: then nobody is told. */
+    private readonly send: (payloads: readonly string[]) => Promise<void> | undefined,
+  ) {}
+
+  notify(announcement: Notification): void {
+    if (announcement.kind === 'work' && !this.mayWake(announcement.tenant)) return;
+    this.due.add(encodeNotification(announcement));
+    if (!this.sending) void this.flush();
+  }
+
+  close(): void {
+    for (const timer of this.timers.values()) clearTimeout(timer);
+    this.timers.clear();
+  }
+
+  /** Limits the rate; what comes too early is made up for when the interval is over. */
+  private mayWake(tenant: string): boolean {
+    const now = performance.now();
+    const wait = (this.lastWake.get(tenant) ?? -Infinity) + WAKE_INTERVAL_MS - now;
+    if (wait <= 0) {
+      this.lastWake.set(tenant, now);
+      return true;
+    }
+    if (!this.timers.has(tenant)) {
+      const timer = setTimeout(() => {
+        this.timers.delete(tenant);
+        this.notify({ kind: 'work', tenant });
+      }, wait);
+      timer.unref();
+      this.timers.set(tenant, timer);
+    }
+    return false;
+  }
+
+  private async flush(): Promise<void> {
+    this.sending = true;
+    await Promise.resolve();
+    while (this.due.size > 0) {
+      const payloads = [...this.due];
+      this.due.clear();
+      try {
+        await this.send(payloads);
+      } catch {
+        // The connection is gone; whoever is not told finds the work in the next sweep.
+      }
+    }
+    this.sending = false;
+  }
+}

@@ -1,0 +1,232 @@
+import { hostname } from 'node:os';
+import { v4 as uuid } from 'uuid';
+import type { DueTimes, SweepResult, TenantTables } from '../../store/port/tenant-store.js';
+import { Notifier, encodeNotification, type Notification } from './notifier.js';
+import { DueTimers } from '../../runtime/due-timers.js';
+import { LeaseRenewals, type RenewingSession } from '../lease/lease-renewals.js';
+import { SessionSupervisor, type ControlSession } from './session-supervisor.js';
+import { NotificationReactions } from './notification-reactions.js';
+import { QueuedBytes } from '../starts/queued-bytes.js';
+import type { SlotScheduler } from '../slots/slot-scheduler.js';
+import type { TenantEngine } from '../tenant-engine.js';
+import type { ProcessServices } from '../lease/tenant-lease.js';
+
+/** Until a look at timeouts that could not be enforced, in milliseconds: another process is at it, or holds rows. */
+const DEADLINE_PAUSE_MS = 250;
+
+/** What the engine asks of the control connection. */
+export interface EngineSession extends ControlSession, RenewingSession {
+  notify(payloads: readonly string[]): Promise<void>;
+  dueTimes(tenants: readonly TenantTables[]): Promise<(DueTimes | undefined)[]>;
+  sweep(tenants: readonly TenantTables[]): Promise<SweepResult>;
+}
+
+export interface ProcessEngineOptions<S extends EngineSession> {
+  readonly slots: SlotScheduler;
+  readonly leaseDurationMs: number;
+  /** Another process has appeared on this database. */
+  readonly onProcessJoined: () => unknown;
+  /** The server has begun another life, in which what was written last may be missing. */
+  readonly onNewLife: () => void;
+  /** Somebody has added a tenant. */
+  readonly onTenants: () => unknown;
+  readonly open: (
+    process: { readonly id: string },
+    onPayload: (payload: string) => void,
+    onLost: (error: Error | undefined) => void,
+  ) => Promise<S>;
+  /** Sends what is announced while there is no session. */
+  readonly notify?: (payloads: readonly string[]) => Promise<void> | undefined;
+}
+
+/**
+ * This process on one database: its identity, its proof of life, and what it does for all its tenants at once (
+ * wake-ups, timers, leases), so that a tenant that has nothing to do costs nothing.
+ */
+export class ProcessEngine<S extends EngineSession = EngineSession> {
+  readonly processId = uuid();
+  readonly processName = `${hostname()}:${process.pid}`;
+  private readonly tenants = new Map<string, TenantEngine>();
+  private readonly supervisor: SessionSupervisor<S>;
+  private readonly notifier: Notifier;
+  private readonly tasksDue: DueTimers;
+  private readonly deadlinesDue: DueTimers;
+  private readonly leases: LeaseRenewals;
+  private readonly reactions: NotificationReactions;
+  private readonly queuedBytes = new QueuedBytes();
+  private claiming = false;
+  /** The server's life in which the last session was. */
+  private lastEpoch: string | null | undefined;
+
+  constructor(private readonly options: ProcessEngineOptions<S>) {
+    this.supervisor = new SessionSupervisor({
+      open: (onLost) =>
+        options.open({ id: this.processId }, (payload) => this.reactions.hear(payload), onLost),
+      onLive: (session) => {
+        this.notify({ kind: 'hello' });
+        if (this.lastEpoch !== undefined && this.lastEpoch !== session.epoch) this.newLife();
+        this.lastEpoch = session.epoch;
+        this.allowClaims();
+        // The leases say in which life of the server the lock was taken; this may be another one.
+        void this.renewOnce();
+        void this.sweepOnce();
+      },
+      onLost: () => this.allowClaims(),
+    });
+    this.leases = new LeaseRenewals({
+      leaseDurationMs: options.leaseDurationMs,
+      tenants: () => this.tenants.values(),
+      session: () => this.supervisor.session,
+    });
+    this.notifier = new Notifier((payloads) => {
+      const { session } = this.supervisor;
+      return session === undefined ? options.notify?.(payloads) : session.notify(payloads);
+    });
+    this.reactions = new NotificationReactions({
+      tenant: (address) => this.tenants.get(address),
+      onProcessJoined: options.onProcessJoined,
+      onTenants: options.onTenants,
+    });
+    this.tasksDue = new DueTimers((tenant) => {
+      this.tenants.get(tenant)?.workIsDue();
+      void this.lookAhead(tenant);
+    });
+    this.deadlinesDue = new DueTimers((tenant) => void this.enforceDeadlines(tenant));
+  }
+
+  /** What a tenant's engine gets to see of the process. */
+  get services(): ProcessServices {
+    return {
+      slots: this.options.slots,
+      queuedBytes: this.queuedBytes,
+      identity: () => ({
+        processId: this.processId,
+        name: this.processName,
+        lockEpoch: this.supervisor.session?.epoch ?? null,
+        lockSession: this.supervisor.session?.lockSession ?? null,
+      }),
+      isConnected: () => this.supervisor.session !== undefined,
+      renewLeases: () => void this.renewOnce(),
+      notifyWork: (tenant) => this.notify({ kind: 'work', tenant }),
+      workPayload: (tenant) => encodeNotification({ kind: 'work', tenant }),
+      notifyCancelled: (tenant, executionId) =>
+        this.notify({ kind: 'cancelled', tenant, executionId }),
+      notifyPaused: (tenant, executionId) => this.notify({ kind: 'paused', tenant, executionId }),
+      notifyEnded: (tenant, executionId) => this.notify({ kind: 'ended', tenant, executionId }),
+      wakeIn: (tenant, ms) => this.tasksDue.wakeIn(tenant, ms),
+      deadlineIn: (tenant, ms) => this.deadlinesDue.wakeIn(tenant, ms),
+    };
+  }
+
+  get session(): S | undefined {
+    return this.supervisor.session;
+  }
+
+  /** Tells the other processes on this database that there is a tenant they may not know of. */
+  notifyTenants(): void {
+    this.notify({ kind: 'tenants' });
+  }
+
+  /** Tenants that are about to be added: what is announced of them from now on is not missed. */
+  expect(engines: readonly TenantEngine[]): void {
+    for (const engine of engines) this.tenants.set(engine.settings.address, engine);
+  }
+
+  /** Tenants that were opened together. Whether they have work they were told when they were looked through for it. */
+  add(engines: readonly TenantEngine[]): void {
+    for (const engine of engines) {
+      this.tenants.set(engine.settings.address, engine);
+      if (this.claiming) engine.allowClaims(this.supervisor.session !== undefined);
+    }
+  }
+
+  remove(engine: TenantEngine): void {
+    const tenant = engine.settings.address;
+    this.tenants.delete(tenant);
+    this.reactions.forget(engine);
+    this.tasksDue.clear(tenant);
+    this.deadlinesDue.clear(tenant);
+  }
+
+  /** Connects, so that the process is known to live; nothing is claimed yet. Also after a stop. */
+  async start(): Promise<void> {
+    await this.supervisor.start();
+    this.leases.start();
+  }
+
+  /** From now on the tenants claim. */
+  startClaiming(): void {
+    this.claiming = true;
+    this.allowClaims();
+  }
+
+  async stop(): Promise<void> {
+    this.claiming = false;
+    this.leases.stop();
+    this.tasksDue.close();
+    this.deadlinesDue.close();
+    this.notifier.close();
+    await this.supervisor.stop();
+  }
+
+  /** Renews the leases of the tenants in which claims are held, and lets go of those of the others. */
+  renewOnce(): Promise<void> {
+    return this.leases.runOnce();
+  }
+
+  /** The server has begun another life: the tenants look what of theirs it knows. */
+  private newLife(): void {
+    for (const tenant of this.tenants.values()) tenant.newLife();
+    this.options.onNewLife();
+  }
+
+  /** Asks all tenants what is due, in few statements; those who have something claim it. */
+  async sweepOnce(): Promise<void> {
+    const { session } = this.supervisor;
+    const tenants = [...this.tenants.values()];
+    if (session === undefined || tenants.length === 0) return;
+    try {
+      const sweep = await session.sweep(tenants.map(({ store }) => store.tables));
+      for (const [i, tenant] of tenants.entries()) {
+        const due = sweep.tenants[i]?.due;
+        // It may have been removed meanwhile, and another one may have its place.
+        const isServed = this.tenants.get(tenant.settings.address) === tenant;
+        if (due !== undefined && isServed) tenant.scheduleWakeUps(due);
+      }
+    } catch {
+      // The session is ending, and the next one is asked anew.
+    }
+  }
+
+  private async lookAhead(address: string): Promise<void> {
+    const tenant = this.tenants.get(address);
+    const { session } = this.supervisor;
+    if (tenant === undefined || session === undefined) return;
+    try {
+      const [times] = await session.dueTimes([tenant.store.tables]);
+      // What is due already its timer has just seen to.
+      if (times !== undefined) tenant.scheduleWakeUps({ ...times, taskIsDue: false });
+    } catch {
+      // The next round looks again.
+    }
+  }
+
+  private async enforceDeadlines(address: string): Promise<void> {
+    try {
+      const all = await this.tenants.get(address)?.control.enforceDeadlines();
+      if (all === false) this.deadlinesDue.wakeIn(address, DEADLINE_PAUSE_MS);
+      else await this.lookAhead(address);
+    } catch {
+      this.deadlinesDue.wakeIn(address, 1_000);
+    }
+  }
+
+  private allowClaims(): void {
+    const allowed = this.claiming && this.supervisor.session !== undefined;
+    for (const tenant of this.tenants.values()) tenant.allowClaims(allowed);
+  }
+
+  private notify(announcement: Notification): void {
+    this.notifier.notify(announcement);
+  }
+}

@@ -1,0 +1,122 @@
+import { Logger } from '@nestjs/common';
+import { toStoredError } from '../../errors/index.js';
+import { reconnectDelayMs } from '../../runtime/reconnect-delay.js';
+
+/** A session that lasted longer was a good one, in milliseconds: when it is lost, the next attempt is made at once. */
+const STABLE_MS = 5_000;
+/** How long the session is away before the log says why it doesn't come back, in milliseconds. */
+const REPORT_AFTER_MS = 2_000;
+/** The log says it again after this time, in milliseconds. */
+const REPORT_EVERY_MS = 60_000;
+
+/** The session that proves that this process lives; see the store for what it is made of. */
+export interface ControlSession {
+  readonly epoch: string | null;
+  /** The lock that it holds, as leases tell it. */
+  readonly lockSession: string | null;
+  close(): Promise<void>;
+}
+
+export interface SessionSupervisorOptions<S extends ControlSession> {
+  /** `onLost` is called once, when the session has ended by itself. */
+  readonly open: (onLost: (error: Error | undefined) => void) => Promise<S>;
+  readonly onLive: (session: S) => void;
+  readonly onLost: () => void;
+}
+
+/**
+ * Keeps the control session open: opens it, notices its end, opens the next. While there is none, nothing is
+ * claimed, because the others may take this process for dead; what runs goes on and is recorded.
+ */
+export class SessionSupervisor<S extends ControlSession> {
+  private readonly logger = new Logger('Cloacina');
+  private current: S | undefined;
+  private stopped = false;
+  private timer: NodeJS.Timeout | undefined;
+  private openedAt = 0;
+  private lostAt = 0;
+  /** When the log has to say next that there is no session. */
+  private reportAt = 0;
+  /** Attempts that have failed since the last good session. */
+  private failures = 0;
+
+  constructor(private readonly options: SessionSupervisorOptions<S>) {}
+
+  get session(): S | undefined {
+    return this.current;
+  }
+
+  /** Opens the first session, or the first after a stop; rejects when that fails, so that a boot can say so. */
+  async start(): Promise<void> {
+    this.stopped = false;
+    await this.open();
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    clearTimeout(this.timer);
+    const session = this.current;
+    this.current = undefined;
+    await session?.close();
+  }
+
+  private async open(): Promise<void> {
+    let lost = false;
+    const session = await this.options.open((error) => {
+      lost = true;
+      this.lose(error);
+    });
+    if (this.stopped || lost) {
+      await session.close();
+      return;
+    }
+    this.current = session;
+    this.openedAt = performance.now();
+    this.options.onLive(session);
+  }
+
+  private lose(error: Error | undefined): void {
+    if (this.stopped) return;
+    if (this.current !== undefined) {
+      this.current = undefined;
+      this.lostAt = performance.now();
+      this.reportAt = this.lostAt + REPORT_AFTER_MS;
+      if (this.lostAt - this.openedAt > STABLE_MS) this.failures = 0;
+      const why = error === undefined ? 'it was closed' : toStoredError(error).message;
+      this.logger.warn(
+        `The control connection was lost (${why}). Nothing is claimed until it is back.`,
+      );
+      this.options.onLost();
+    }
+    this.reopen();
+  }
+
+  private reopen(): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      this.open().then(
+        () => {
+          if (this.current !== undefined) this.logger.log('The control connection is back.');
+        },
+        (error: unknown) => {
+          if (this.stopped) return;
+          this.report(error);
+          this.reopen();
+        },
+      );
+    }, reconnectDelayMs(this.failures++));
+    this.timer.unref();
+  }
+
+  /** A server that restarts is worth no more than the word that the session was lost. */
+  private report(error: unknown): void {
+    const now = performance.now();
+    if (now < this.reportAt) return;
+    this.reportAt = now + REPORT_EVERY_MS;
+    const seconds = Math.round((now - this.lostAt) / 1_000);
+    this.logger.warn(
+      `The control connection has been away for ${seconds} s, and nothing is claimed until it is back. The last attempt to ` +
+        `open it failed: ${toStoredError(error).message}`,
+    );
+  }
+}

@@ -1,0 +1,124 @@
+import type { EntityManager } from 'typeorm';
+import { isCreated, type TenantStore } from '../../store/port/tenant-store.js';
+import type { ClaimsInFlight } from '../claims/claims-in-flight.js';
+import type { ClaimReceiver } from '../claims/claim-receiver.js';
+import type { TenantQueue } from '../slots/tenant-queue.js';
+import { OpenKeys } from './open-keys.js';
+import { keyIsHeld } from './start-failures.js';
+import { keyOf, Starter, toStartItem, type StartRequest, type Started } from './starter.js';
+import type { TenantEvents } from '../../events/tenant-events.js';
+import type { ProcessServices, TenantLease, TenantSettings } from '../lease/tenant-lease.js';
+
+export interface ExecutionStartsParts {
+  readonly settings: TenantSettings;
+  readonly store: TenantStore;
+  readonly queue: TenantQueue;
+  readonly lease: TenantLease;
+  readonly inFlight: ClaimsInFlight;
+  readonly services: ProcessServices;
+  readonly receiver: ClaimReceiver;
+  readonly events: TenantEvents;
+  /** Tasks are ready that were not taken with their start. */
+  readonly wakeWorkers: () => void;
+  /** Tasks become ready in so many milliseconds. */
+  readonly dueIn: (ms: number) => void;
+  /** A claim may have been committed without this process knowing. */
+  readonly reconcile: () => void;
+  /** The database has lost definitions that this process had stored. */
+  readonly definitionsMissing: () => void;
+}
+
+/** Starts executions, by themselves or inside a caller's transaction, and goes on with what was claimed with them. */
+export class ExecutionStarts {
+  private readonly starter: Starter;
+  private readonly openKeys = new OpenKeys();
+
+  constructor(private readonly parts: ExecutionStartsParts) {
+    const { settings, store, queue, lease, services, inFlight } = parts;
+    this.starter = new Starter({
+      tenant: settings.tenant,
+      store,
+      queue,
+      lease,
+      inFlight,
+      startTimeoutMs: settings.startTimeoutMs,
+      queuedBytes: services.queuedBytes,
+      isHeldHere: (request) => this.openKeys.isHeld(keyOf(request)),
+      consequences: {
+        claimed: (request, claims) => this.begun(request, claims),
+        leftReady: (request) => this.rootsWait(request),
+        mayBeWritten: () => parts.reconcile(),
+        definitionsMissing: () => parts.definitionsMissing(),
+      },
+    });
+  }
+
+  start(request: StartRequest): Promise<Started> {
+    return this.starter.start(request);
+  }
+
+  /**
+   * Starts inside the caller's transaction; a process that is notified at the commit claims it.
+   *
+   * @throws DatabaseUnavailableError when another transaction held the key for `startTimeout`
+   */
+  async startIn(
+    manager: EntityManager,
+    request: StartRequest,
+  ): Promise<{ id: string; created: boolean }> {
+    const { settings, store, lease, services, dueIn, definitionsMissing } = this.parts;
+    const item = toStartItem(request, 0);
+    const began = performance.now();
+    const reply = await store
+      .startIn(
+        manager,
+        item,
+        lease.withoutClaim(),
+        services.workPayload(settings.address),
+        settings.startTimeoutMs,
+      )
+      .catch((error: unknown) => {
+        const waitedMs = performance.now() - began;
+        throw store.classifyFailure(error).isLockTimeout
+          ? keyIsHeld({ tenant: settings.tenant, request, waitedMs, isHeldHere: false }, error)
+          : error;
+      });
+    if (!reply.definitionsAreStored) definitionsMissing();
+    const created = isCreated(reply, item.id);
+    if (created && item.idempotencyKey !== null) this.openKeys.add(keyOf(request), manager);
+    // What the commit tells the others is that there is work; nobody looks again when that is not due yet.
+    const delayMs = delayOf(request);
+    if (delayMs > 0) dueIn(delayMs);
+    if (created || item.idempotencyKey === null) return { id: item.id, created };
+    const [id] = await store.findByKeys(
+      [{ workflow: item.plan.workflow, key: item.idempotencyKey }],
+      manager,
+    );
+    return { id: id ?? item.id, created: false };
+  }
+
+  whenIdle(): Promise<void> {
+    return this.starter.whenIdle();
+  }
+
+  close(): void {
+    this.starter.close();
+  }
+
+  private begun(request: StartRequest, claims: number): void {
+    this.parts.receiver.fromStart(request, claims);
+    const workflow = request.definition.workflow.name;
+    this.parts.events.ofExecution('execution.started', request.id, workflow);
+  }
+
+  private rootsWait(request: StartRequest): void {
+    const delayMs = delayOf(request);
+    if (delayMs > 0) this.parts.dueIn(delayMs);
+    else this.parts.wakeWorkers();
+  }
+}
+
+/** How long until a start is due; the database's clock decides, this says when to look. */
+function delayOf({ runAt, delayMs }: StartRequest): number {
+  return runAt === null ? (delayMs ?? 0) : runAt.getTime() - Date.now();
+}

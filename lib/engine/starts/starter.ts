@@ -1,0 +1,273 @@
+import { Logger } from '@nestjs/common';
+import { DatabaseUnavailableError, toStoredError } from '../../errors/index.js';
+import { keyIsHeld, mayBeStarted, queueIsFull } from './start-failures.js';
+import type { QueuedBytes } from './queued-bytes.js';
+import { isCreated, type StartItem, type TenantStore } from '../../store/port/tenant-store.js';
+import { Batcher } from '../../runtime/batcher.js';
+import type { ClaimsInFlight } from '../claims/claims-in-flight.js';
+import type { TenantQueue } from '../slots/tenant-queue.js';
+import { canRunRoots, type RunnableDefinition } from '../definitions/runnable-definition.js';
+import type { TenantLease } from '../lease/tenant-lease.js';
+
+/** Executions to one statement; task rows, and bytes of input at so many to a row. */
+const MAX_STARTS = 300;
+const MAX_WEIGHT = 12_000;
+const BYTES_PER_WEIGHT = 1_000;
+/** More would only share the cores of the server, and its connections. */
+const MAX_STATEMENTS = 2;
+/** Starts that wait for the database at most; beyond, a start fails at once rather than fill the memory. */
+const MAX_QUEUED = 50_000;
+/** How many times `startTimeout` a start waits that may have been stored: until it is known whether it was. */
+const UNKNOWN_FACTOR = 6;
+/**
+ * How long a batch of keys, and a key alone, waits for an open transaction that holds it, in milliseconds. Longer than
+ * others' batches take, and no longer: a held key waits without a connection.
+ */
+const BATCH_LOCK_TIMEOUT_MS = 100;
+const LONE_LOCK_TIMEOUT_MS = 25;
+/** Held keys that are tried again at a time, and the pause after each: they take half of one connection at most. */
+const HELD_KEYS = { atOnce: 1, pauseMs: LONE_LOCK_TIMEOUT_MS } as const;
+
+export interface StartRequest {
+  readonly id: string;
+  readonly definition: RunnableDefinition;
+  /** JSON text of the input context, and of each of its keys. */
+  readonly input: string;
+  readonly members: ReadonlyMap<string, string>;
+  readonly priority: number;
+  readonly runAt: Date | null;
+  readonly delayMs: number | null;
+  readonly idempotencyKey: string | null;
+}
+
+export interface Started {
+  /** The execution's id; an earlier execution's if its idempotency key was taken. */
+  readonly id: string;
+  readonly created: boolean;
+  /** Roots that were claimed with it: the first so many. */
+  readonly claims: number;
+}
+
+export interface StartConsequences {
+  claimed(request: StartRequest, claims: number): void;
+  /** Roots wait that this process did not take. */
+  leftReady(request: StartRequest): void;
+  mayBeWritten(): void;
+  /** The database has lost definitions that this process had stored. */
+  definitionsMissing(): void;
+}
+
+export interface StarterParts {
+  readonly tenant: string;
+  readonly store: TenantStore;
+  readonly queue: TenantQueue;
+  readonly lease: TenantLease;
+  readonly inFlight: ClaimsInFlight;
+  readonly startTimeoutMs: number;
+  readonly queuedBytes: QueuedBytes;
+  /** Whether a transaction of this process holds the key. */
+  readonly isHeldHere: (request: StartRequest) => boolean;
+  readonly consequences: StartConsequences;
+}
+
+/**
+ * Starts executions in batches and claims their roots with them where there is room.
+ *
+ * Starts with an idempotency key have a queue of their own: a key that somebody else's open transaction holds makes
+ * its own start wait, and no start without one.
+ */
+export class Starter {
+  private readonly logger = new Logger('Cloacina');
+  private readonly plain: Batcher<StartRequest, Started>;
+  private readonly keyed: Batcher<StartRequest, Started>;
+
+  constructor(private readonly parts: StarterParts) {
+    this.plain = this.batcherFor((items, resent) => this.sendPlain(items, resent));
+    this.keyed = this.batcherFor((items, resent) => this.sendKeyed(items, resent), HELD_KEYS);
+  }
+
+  start(request: StartRequest): Promise<Started> {
+    const batcher = request.idempotencyKey === null ? this.plain : this.keyed;
+    const { tenant, queuedBytes } = this.parts;
+    const bytes = request.input.length;
+    if (batcher.size >= MAX_QUEUED || !queuedBytes.add(bytes)) {
+      throw queueIsFull(tenant, { starts: batcher.size, bytes: queuedBytes.bytes });
+    }
+    return batcher.add(request);
+  }
+
+  async whenIdle(): Promise<void> {
+    await Promise.all([this.plain.whenIdle(), this.keyed.whenIdle()]);
+  }
+
+  close(): void {
+    this.plain.close();
+    this.keyed.close();
+  }
+
+  private batcherFor(
+    send: (items: readonly StartRequest[], resent: boolean) => Promise<readonly Started[]>,
+    locked?: typeof HELD_KEYS,
+  ): Batcher<StartRequest, Started> {
+    return new Batcher({
+      maxItems: MAX_STARTS,
+      weight: ({ definition, input }) =>
+        definition.workflow.tasks.length + input.length / BYTES_PER_WEIGHT,
+      maxWeight: MAX_WEIGHT,
+      maxStatements: MAX_STATEMENTS,
+      send,
+      ...(locked === undefined ? {} : { locked }),
+      classify: (error) => this.parts.store.classifyFailure(error),
+      giveUp: (request, error, state) => this.giveUp(request, error, state),
+      late: (requests, error) => this.reportLate(requests.length, error),
+      ended: ({ input }) => this.parts.queuedBytes.remove(input.length),
+    });
+  }
+
+  /** What may have been written is not called failed: it is sent again until its fate is known, for much longer. */
+  private giveUp(
+    request: StartRequest,
+    error: unknown,
+    { sent, waitedMs }: { readonly sent: boolean; readonly waitedMs: number },
+  ): Error | undefined {
+    const { tenant, startTimeoutMs } = this.parts;
+    if (waitedMs < startTimeoutMs * (sent ? UNKNOWN_FACTOR : 1)) return undefined;
+    return sent
+      ? mayBeStarted({ tenant, request, waitedMs }, error)
+      : this.unavailable(request, waitedMs, error);
+  }
+
+  private reportLate(count: number, error: unknown): void {
+    this.logger.warn(
+      `Tenant "${this.parts.tenant}": ${count} start${count === 1 ? '' : 's'} could not be stored for some seconds, ` +
+        `and ${count === 1 ? 'is' : 'are'} sent again: ${toStoredError(error).message}`,
+    );
+  }
+
+  private async sendPlain(queued: readonly StartRequest[], resent: boolean): Promise<Started[]> {
+    const started = await this.send(queued, resent);
+    if (!resent) return started;
+    // Without a key, what is there already is what an earlier send of the same id made.
+    this.parts.consequences.mayBeWritten();
+    for (const [i, request] of queued.entries()) {
+      if (started[i]?.created === false) this.parts.consequences.leftReady(request);
+    }
+    return started.map((start) => ({ ...start, created: true }));
+  }
+
+  /** One row a key, in key order; then whoever finds a key taken reads by whom. */
+  private async sendKeyed(queued: readonly StartRequest[], resent: boolean): Promise<Started[]> {
+    if (resent) this.parts.consequences.mayBeWritten();
+    const first = new Map<string, StartRequest>();
+    for (const request of queued) {
+      const key = keyOf(request);
+      if (!first.has(key)) first.set(key, request);
+    }
+    const unique = [...first.entries()]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([, item]) => item);
+    const lockTimeoutMs = unique.length > 1 ? BATCH_LOCK_TIMEOUT_MS : LONE_LOCK_TIMEOUT_MS;
+    const started = await this.send(unique, true, lockTimeoutMs);
+    const byKey = new Map(unique.map((request, i) => [keyOf(request), started[i]]));
+    const owners = await this.ownersOf(unique.filter((_, i) => started[i]?.created === false));
+    return queued.map((request) => {
+      const key = keyOf(request);
+      const mine = byKey.get(key);
+      if (mine?.created === true && first.get(key) === request) return mine;
+      const id = mine?.created === true ? mine.id : owners.get(key);
+      // A send whose reply was lost may have created it under this very id.
+      return { id: id ?? request.id, created: id === request.id, claims: 0 };
+    });
+  }
+
+  private async ownersOf(requests: readonly StartRequest[]): Promise<Map<string, string>> {
+    const owners = new Map<string, string>();
+    if (requests.length === 0) return owners;
+    const ids = await this.parts.store.findByKeys(
+      requests.map(({ definition, idempotencyKey }) => ({
+        workflow: definition.workflow.name,
+        key: idempotencyKey ?? '',
+      })),
+    );
+    for (const [i, request] of requests.entries()) {
+      const id = ids[i];
+      if (id !== undefined) owners.set(keyOf(request), id);
+    }
+    return owners;
+  }
+
+  /** `careful`: some rows may be there already, and the statement says which it made. */
+  private async send(
+    queued: readonly StartRequest[],
+    careful: boolean,
+    lockTimeoutMs?: number,
+  ): Promise<Started[]> {
+    const wanted = queued.reduce((sum, request) => sum + wantedClaims(request), 0);
+    // Half of the room is for what is known to wait, and all of it where there is little.
+    const { hasBacklog: backlog, capacity: free } = this.parts.queue;
+    const room = this.parts.queue.reserve(backlog ? Math.min(wanted, free >> 1) : wanted);
+    const landed = this.parts.inFlight.begin();
+    const lease = room > 0 ? this.parts.lease.forClaim() : this.parts.lease.withoutClaim();
+    try {
+      let left = room;
+      const items = queued.map((request): StartItem => {
+        const claims = Math.min(left, wantedClaims(request));
+        left -= claims;
+        return toStartItem(request, claims);
+      });
+      const reply = await this.parts.store.start(items, lease, careful, lockTimeoutMs);
+      this.parts.lease.written(lease);
+      if (!reply.definitionsAreStored) this.parts.consequences.definitionsMissing();
+      return queued.map((request, i) => {
+        const isNew = isCreated(reply, request.id);
+        const claims = isNew ? (items[i]?.claims ?? 0) : 0;
+        if (claims > 0) this.parts.consequences.claimed(request, claims);
+        if (isNew && claims < request.definition.workflow.roots.length)
+          this.parts.consequences.leftReady(request);
+        return { id: request.id, created: isNew, claims };
+      });
+    } finally {
+      landed();
+      this.parts.queue.unreserve(room);
+    }
+  }
+
+  private unavailable(
+    request: StartRequest,
+    waitedMs: number,
+    cause: unknown,
+  ): DatabaseUnavailableError {
+    const { tenant, store, isHeldHere } = this.parts;
+    const reached = store.classifyFailure(cause).kind === 'conflict';
+    if (reached && request.idempotencyKey !== null) {
+      return keyIsHeld({ tenant, request, waitedMs, isHeldHere: isHeldHere(request) }, cause);
+    }
+    return new DatabaseUnavailableError(
+      { tenant, waitedMs: Math.round(waitedMs), reached },
+      { cause },
+    );
+  }
+}
+
+/** Roots that this process may take with the start: those due now, if it has all their handlers. */
+function wantedClaims(request: StartRequest): number {
+  if (request.runAt !== null || (request.delayMs ?? 0) > 0) return 0;
+  return canRunRoots(request.definition) ? request.definition.workflow.roots.length : 0;
+}
+
+export function keyOf(request: StartRequest): string {
+  return JSON.stringify([request.definition.workflow.name, request.idempotencyKey]);
+}
+
+export function toStartItem(request: StartRequest, claims: number): StartItem {
+  return {
+    id: request.id,
+    plan: request.definition.plan,
+    input: request.input,
+    priority: request.priority,
+    runAt: request.runAt,
+    delayMs: request.delayMs,
+    idempotencyKey: request.idempotencyKey,
+    claims,
+  };
+}

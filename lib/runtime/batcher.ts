@@ -1,0 +1,321 @@
+import { AsyncResource } from 'node:async_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Failure } from './failure.js';
+import { reconnectDelayMs } from './reconnect-delay.js';
+
+/** Pause before an item that failed by itself is sent again, in milliseconds; doubled each time up to the maximum. */
+const FIRST_DELAY_MS = 10;
+const MAX_DELAY_MS = 500;
+/** An item that has waited for so long since it was added is worth a word in the log, in milliseconds. */
+const LATE_MS = 5_000;
+/** Items that are sent alone at a time: each may wait for a lock, on a connection of its own. */
+const MAX_ALONE = 3;
+/** How often those that wait for locks are asked whether they go on waiting, in milliseconds. */
+const GIVE_UP_LOOK_MS = 100;
+
+export interface BatcherOptions<I, R> {
+  /** At most so many items to one statement. */
+  readonly maxItems: number;
+  /** What an item adds to a batch, in rows or the like; together at most `maxWeight`, or one item. Default: 1. */
+  readonly weight?: (item: I) => number;
+  readonly maxWeight?: number;
+  /** Statements under way at a time, default 1. What waits is sent beside the first one only when it fills a batch. */
+  readonly maxStatements?: number;
+  /** `resent`: some of these may have been written by a send whose reply was lost. Returns one result an item. */
+  readonly send: (items: readonly I[], resent: boolean) => Promise<readonly R[]>;
+  readonly classify: (error: unknown) => Failure;
+  /**
+   * How items that met a lock alone are sent again: `atOnce` at a time, each with a pause after another lock. In between
+   * they wait without a connection. Default: like those that have not been sent alone yet, and without a pause.
+   */
+  readonly locked?: { readonly atOnce: number; readonly pauseMs: number };
+  /**
+   * Asked for each item while the database is away, or the item meets locks: the error to end it with, or undefined to
+   * go on trying. `sent` tells that the item may have been written, `waitedMs` counts from when it was added.
+   */
+  readonly giveUp?: (
+    item: I,
+    error: unknown,
+    state: { readonly sent: boolean; readonly waitedMs: number },
+  ) => Error | undefined;
+  /** Items that still have no result after five seconds, and what they failed with last; each is told of once. */
+  readonly late?: (items: readonly I[], error: unknown) => void;
+  /** Called for each item that has its result, or is rejected. */
+  readonly ended?: (item: I) => void;
+}
+
+interface Entry<I, R> {
+  readonly item: I;
+  readonly resolve: (result: R) => void;
+  readonly reject: (error: unknown) => void;
+  readonly addedAt: number;
+  sent: boolean;
+  /** How often it was sent alone and failed. */
+  failures: number;
+  /** With what it failed last. */
+  lastError: unknown;
+  isLate: boolean;
+}
+
+/**
+ * Natural batching: while one statement is under way the next items gather, and go as one. No timer and no delay
+ * when idle, hundreds to a commit under load. A batch that is full gains nothing by waiting, and may go beside the one
+ * under way: the server works on it while this process sees to the other's results.
+ *
+ * What fails is sorted by what the failure says: a batch with an item that can't be stored is halved until that item
+ * stands alone; a batch that met a locked row goes on aside, one by one, so that none but that item waits for it; and
+ * what may have been written is sent again, since every statement here is fenced or idempotent.
+ */
+export class Batcher<I, R> {
+  private queue: Entry<I, R>[] = [];
+  /** Of batches that met a lock: to be sent alone. */
+  private stragglers: Entry<I, R>[] = [];
+  /** Met a lock alone, and are to be sent again. */
+  private locked: Entry<I, R>[] = [];
+  private underWay = 0;
+  private planned = false;
+  private alone = 0;
+  private lockedAlone = 0;
+  private gaveUpAt = 0;
+  private readonly closing = new AbortController();
+  private readonly scope = new AsyncResource('CloacinaBatcher');
+  private idle: (() => void)[] = [];
+
+  constructor(private readonly options: BatcherOptions<I, R>) {}
+
+  /** Items that have no result yet. */
+  get size(): number {
+    return this.pending;
+  }
+
+  private pending = 0;
+
+  add(item: I): Promise<R> {
+    return new Promise<R>((resolve, reject) => {
+      this.pending++;
+      this.queue.push({
+        item,
+        resolve,
+        reject,
+        addedAt: performance.now(),
+        sent: false,
+        failures: 0,
+        lastError: undefined,
+        isLate: false,
+      });
+      this.plan();
+    });
+  }
+
+  /** Resolves when nothing is under way. */
+  async whenIdle(): Promise<void> {
+    if (this.pending === 0) return;
+    await new Promise<void>((resolve) => this.idle.push(resolve));
+  }
+
+  /** Ends the waits between sends: what can't be sent now is rejected with the error that it met. */
+  close(): void {
+    this.closing.abort();
+  }
+
+  /** What is added in the same turn of the event loop goes together. */
+  private plan(): void {
+    if (this.planned || !this.maySend) return;
+    this.planned = true;
+    // The sends serve many callers, and are in the async context of none.
+    this.scope.runInAsyncScope(queueMicrotask, undefined, () => {
+      this.planned = false;
+      while (this.maySend) void this.sendNext();
+    });
+  }
+
+  private get maySend(): boolean {
+    if (this.underWay === 0) return this.queue.length > 0;
+    const { maxItems, maxStatements = 1 } = this.options;
+    return this.underWay < maxStatements && this.queue.length >= maxItems;
+  }
+
+  private async sendNext(): Promise<void> {
+    this.underWay++;
+    await this.flush(this.take());
+    this.underWay--;
+    this.plan();
+  }
+
+  private take(): Entry<I, R>[] {
+    const { maxItems, weight, maxWeight = Infinity } = this.options;
+    let count = 0;
+    let total = 0;
+    for (const { item } of this.queue) {
+      total += weight?.(item) ?? 1;
+      if (count > 0 && (count >= maxItems || total > maxWeight)) break;
+      count++;
+    }
+    if (count === this.queue.length) {
+      const all = this.queue;
+      this.queue = [];
+      return all;
+    }
+    return this.queue.splice(0, count);
+  }
+
+  private async flush(batch: Entry<I, R>[]): Promise<void> {
+    for (let attempt = 0; batch.length > 0; attempt++) {
+      try {
+        await this.sendOnce(batch);
+        return;
+      } catch (error) {
+        const { kind, mayBeWritten, retryable } = this.options.classify(error);
+        if (retryable) this.noteLate(batch, error);
+        if (kind === 'connection') {
+          for (const entry of batch) entry.sent ||= mayBeWritten;
+          batch = await this.waitForDatabase(batch, error, attempt);
+        } else if (retryable) {
+          this.setAside(batch, error);
+          return;
+        } else if (batch.length > 1) {
+          const middle = batch.length >> 1;
+          await this.flush(batch.slice(0, middle));
+          await this.flush(batch.slice(middle));
+          return;
+        } else {
+          this.rejectAll(batch, error);
+          return;
+        }
+      }
+    }
+  }
+
+  private async sendOnce(batch: readonly Entry<I, R>[]): Promise<void> {
+    const results = await this.options.send(
+      batch.map((entry) => entry.item),
+      batch.some((entry) => entry.sent),
+    );
+    this.end(batch);
+    for (let i = 0; i < batch.length; i++) batch[i]?.resolve(results[i] as R);
+  }
+
+  private noteLate(batch: readonly Entry<I, R>[], error: unknown): void {
+    const now = performance.now();
+    const late = batch.filter(({ isLate, addedAt }) => !isLate && now - addedAt > LATE_MS);
+    if (late.length === 0) return;
+    for (const entry of late) entry.isLate = true;
+    this.options.late?.(
+      late.map(({ item }) => item),
+      error,
+    );
+  }
+
+  /** What met a lock is sent one by one beside the batches; what still meets one rests before it is sent again. */
+  private setAside(batch: readonly Entry<I, R>[], error: unknown): void {
+    for (const entry of batch) entry.lastError = error;
+    const [first] = batch;
+    if (batch.length === 1 && first !== undefined) {
+      void this.rest(first);
+      return;
+    }
+    this.stragglers.push(...batch);
+    this.sendAlone();
+  }
+
+  private async rest(entry: Entry<I, R>): Promise<void> {
+    const pauseMs = Math.min(FIRST_DELAY_MS * 2 ** entry.failures++, MAX_DELAY_MS);
+    if (this.endsWaiting(entry)) return;
+    const closed = await this.pause(pauseMs);
+    if (closed) this.rejectAll([entry], new Error('Closed while a row was locked.'));
+    else if (!this.endsWaiting(entry)) this.locked.push(entry);
+    this.sendAlone();
+  }
+
+  private sendAlone(): void {
+    while (this.alone < MAX_ALONE) {
+      const entry = this.nextAlone();
+      if (entry === undefined) return;
+      void this.straggle(entry);
+    }
+  }
+
+  /** Those that may not be locked come first, or they would wait for those that are. */
+  private nextAlone(): Entry<I, R> | undefined {
+    const { atOnce = MAX_ALONE } = this.options.locked ?? {};
+    return this.stragglers.shift() ?? (this.lockedAlone < atOnce ? this.locked.shift() : undefined);
+  }
+
+  private async straggle(entry: Entry<I, R>): Promise<void> {
+    const { failures } = entry;
+    this.alone++;
+    if (failures > 0) this.lockedAlone++;
+    await this.flush([entry]);
+    const { pauseMs = 0 } = this.options.locked ?? {};
+    if (failures > 0 && entry.failures > failures && pauseMs > 0) await this.pause(pauseMs);
+    if (failures > 0) this.lockedAlone--;
+    this.alone--;
+    this.giveUpWaiting();
+    this.sendAlone();
+  }
+
+  /** Those that wait for their turn grow old as well. */
+  private giveUpWaiting(): void {
+    const now = performance.now();
+    if (now - this.gaveUpAt < GIVE_UP_LOOK_MS) return;
+    this.gaveUpAt = now;
+    this.stragglers = this.stragglers.filter((entry) => !this.endsWaiting(entry));
+    this.locked = this.locked.filter((entry) => !this.endsWaiting(entry));
+  }
+
+  /** Whether it was rejected, for it has waited for locks long enough. */
+  private endsWaiting(entry: Entry<I, R>): boolean {
+    const reason = this.reasonToGiveUp(entry, entry.lastError);
+    if (reason !== undefined) this.rejectAll([entry], reason);
+    return reason !== undefined;
+  }
+
+  private reasonToGiveUp({ item, sent, addedAt }: Entry<I, R>, error: unknown): Error | undefined {
+    return this.options.giveUp?.(item, error, { sent, waitedMs: performance.now() - addedAt });
+  }
+
+  private async waitForDatabase(
+    batch: Entry<I, R>[],
+    error: unknown,
+    attempt: number,
+  ): Promise<Entry<I, R>[]> {
+    const closed = await this.pause(reconnectDelayMs(attempt));
+    const remaining: Entry<I, R>[] = [];
+    for (const entry of batch) {
+      const reason = closed ? asError(error) : this.reasonToGiveUp(entry, error);
+      if (reason === undefined) remaining.push(entry);
+      else this.rejectAll([entry], reason);
+    }
+    // Those that wait behind grow old as well.
+    this.queue = this.queue.filter((entry) => {
+      const reason = closed ? asError(error) : this.reasonToGiveUp(entry, error);
+      if (reason !== undefined) this.rejectAll([entry], reason);
+      return reason === undefined;
+    });
+    return remaining;
+  }
+
+  private async pause(ms: number): Promise<boolean> {
+    await delay(ms, undefined, { signal: this.closing.signal }).catch(() => undefined);
+    return this.closing.signal.aborted;
+  }
+
+  private rejectAll(batch: readonly Entry<I, R>[], error: unknown): void {
+    this.end(batch);
+    for (const entry of batch) entry.reject(error);
+  }
+
+  private end(batch: readonly Entry<I, R>[]): void {
+    const { ended } = this.options;
+    if (ended !== undefined) for (const { item } of batch) ended(item);
+    this.pending -= batch.length;
+    if (this.pending > 0) return;
+    const idle = this.idle;
+    this.idle = [];
+    for (const resolve of idle) resolve();
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

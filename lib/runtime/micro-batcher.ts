@@ -1,0 +1,49 @@
+/** One of those that are worked on together; whoever works on it says how it went. */
+export interface PendingItem<I, R> {
+  readonly item: I;
+  readonly resolve: (result: R) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export interface MicroBatcherOptions {
+  /** Whether a batch waits for the one before it, so that more gather meanwhile. */
+  readonly oneAtATime: boolean;
+}
+
+/** What is asked for in the same turn of the event loop, or while a batch is under way, is done together. */
+export class MicroBatcher<I, R> {
+  private waiting: PendingItem<I, R>[] = [];
+  private planned = false;
+
+  constructor(
+    private readonly options: MicroBatcherOptions,
+    /** What it leaves open fails with what it rejects with. */
+    private readonly work: (batch: readonly PendingItem<I, R>[]) => Promise<void>,
+  ) {}
+
+  add(item: I): Promise<R> {
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ item, resolve, reject });
+      if (!this.planned) this.plan();
+    });
+  }
+
+  private plan(): void {
+    this.planned = true;
+    setImmediate(() => void this.run());
+  }
+
+  private async run(): Promise<void> {
+    const batch = this.waiting;
+    this.waiting = [];
+    if (!this.options.oneAtATime) this.planned = false;
+    try {
+      await this.work(batch);
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
+    if (!this.options.oneAtATime) return;
+    if (this.waiting.length > 0) this.plan();
+    else this.planned = false;
+  }
+}

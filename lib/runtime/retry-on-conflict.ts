@@ -1,0 +1,37 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Failure, FailureClassifier } from './failure.js';
+
+/** Pauses before what lost a race is sent again, in milliseconds; each somewhere between half of it and all. */
+const PAUSES_MS = [5, 10, 20, 50, 100] as const;
+/** After so long there is more to it than a race, in milliseconds. */
+const TIMEOUT_MS = 10_000;
+
+/** A pause of random length, so that those who met each other don't meet again. */
+export function conflictDelay(attempt: number): Promise<void> {
+  const longest = PAUSES_MS[Math.min(attempt, PAUSES_MS.length - 1)] ?? 100;
+  return delay(longest * (0.5 + Math.random() / 2));
+}
+
+/** Whether what failed so was not written, and may be when it is sent again. */
+function mayPass({ retryable, kind }: Failure): boolean {
+  return retryable && kind !== 'connection';
+}
+
+/**
+ * Runs `work` again when the server chose it as the one to fail (a deadlock, a serialization failure, a row that was
+ * locked for too long): then nothing was written. For statements outside of a batch; batches do it by themselves.
+ */
+export async function retryOnConflict<T>(
+  store: FailureClassifier,
+  work: () => Promise<T>,
+): Promise<T> {
+  const end = performance.now() + TIMEOUT_MS;
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!mayPass(store.classifyFailure(error)) || performance.now() > end) throw error;
+    }
+    await conflictDelay(attempt);
+  }
+}

@@ -1,0 +1,41 @@
+/** The share of an interval that a round takes at least: processes that were started together drift apart. */
+const SHORTEST = 0.8;
+
+/** Goes round all there is, some at a time and evenly over the interval, so that a thousand are no burst. */
+export class StaggeredSweep<T> {
+  private left: T[] = [];
+  private partSize = 1;
+  private pauseMs: number;
+  private next: number;
+
+  constructor(
+    private readonly all: () => readonly T[],
+    private readonly intervalMs: number,
+    private readonly maxPartSize: number,
+  ) {
+    this.pauseMs = intervalMs * SHORTEST;
+    this.next = performance.now() + this.pauseMs;
+  }
+
+  /** When the next part is due, by `performance.now()`. */
+  get nextAt(): number {
+    return this.next;
+  }
+
+  /** The next part, if it is due at that time. */
+  take(at: number): T[] | undefined {
+    if (at < this.next) return undefined;
+    if (this.left.length === 0) this.begin();
+    // After a process was held up its parts don't come in a row.
+    this.next = Math.max(this.next + this.pauseMs, at + this.pauseMs / 2);
+    const part = this.left.splice(0, this.partSize);
+    return part.length === 0 ? undefined : part;
+  }
+
+  private begin(): void {
+    this.left = [...this.all()];
+    const parts = Math.max(1, Math.ceil(this.left.length / this.maxPartSize));
+    this.partSize = Math.ceil(this.left.length / parts);
+    this.pauseMs = (this.intervalMs * (SHORTEST + Math.random() * (1 - SHORTEST))) / parts;
+  }
+}

@@ -1,0 +1,83 @@
+import type { FairConnectionPool } from './connections/fair-connection-pool.js';
+import { runUnprepared } from './tenant-statements.js';
+import {
+  decodeKnownDefinitions,
+  readKnownDefinitions,
+  registerDefinitions,
+  type KnownDefinitions,
+} from './statements/definitions.js';
+import type { NewDefinition, TenantTables } from '../port/tenant-store.js';
+
+/** Schemas to one statement. */
+const MAX_READ = 50;
+const MAX_REGISTER = 50;
+
+/** In whose name the connections are asked for: that of no tenant. */
+const MANY = {};
+
+/**
+ * What is known of the definitions of these names in many tenants on one login, by index. Undefined where they could
+ * not be read with those of others: who asks for them alone learns why.
+ */
+export async function readManyDefinitions(
+  turns: FairConnectionPool,
+  tenants: readonly TenantTables[],
+  names: readonly string[],
+): Promise<(KnownDefinitions | undefined)[]> {
+  return inParts(tenants, MAX_READ, async (part) => {
+    const text = readKnownDefinitions(part);
+    const rows = await turns.withConnection(MANY, (client) => runUnprepared(client, text, [names]));
+    return decodeKnownDefinitions(rows, part.length);
+  });
+}
+
+/** Registers the definitions with each of the tenants; by index, whether that was done, or undefined as above. */
+export async function registerWithManyTenants(
+  turns: FairConnectionPool,
+  tenants: readonly TenantTables[],
+  definitions: readonly NewDefinition[],
+): Promise<(boolean | undefined)[]> {
+  const values = definitionValues(definitions);
+  return inParts(tenants, MAX_REGISTER, async (part) => {
+    const text = registerDefinitions(part);
+    const rows = await turns.withConnection(MANY, (client) => runUnprepared(client, text, values));
+    const written = part.map(() => 0);
+    for (const [tenant] of rows) written[Number(tenant)] = (written[Number(tenant)] ?? 0) + 1;
+    return written.map((count) => count === definitions.length);
+  });
+}
+
+/** The parameters of `registerDefinitions`. */
+export function definitionValues(definitions: readonly NewDefinition[]): unknown[] {
+  return [
+    definitions.map(({ id }) => id),
+    definitions.map(({ hash }) => hash),
+    definitions.map(({ name }) => name),
+    definitions.map(({ version }) => version ?? null),
+    definitions.map(({ description }) => description ?? null),
+    definitions.map(({ definition }) => JSON.stringify(definition)),
+  ];
+}
+
+/** Statements at a time. Planning is most of what they cost, and the server has more than one core for it. */
+const AT_ONCE = 2;
+
+/** A part that fails, because one schema is broken or locked, is left to those who ask for one at a time. */
+async function inParts<T, R>(
+  items: readonly T[],
+  size: number,
+  send: (part: readonly T[]) => Promise<readonly R[]>,
+): Promise<(R | undefined)[]> {
+  const parts = Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
+    items.slice(i * size, (i + 1) * size),
+  );
+  const results: (readonly (R | undefined)[])[] = [];
+  const queue = parts.entries();
+  const worker = async (): Promise<void> => {
+    for (const [i, part] of queue) {
+      results[i] = await send(part).catch(() => part.map(() => undefined));
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  return results.flat();
+}

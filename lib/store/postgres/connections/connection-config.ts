@@ -1,0 +1,196 @@
+import { createHash } from 'node:crypto';
+import type pg from 'pg';
+import type { DataSourceOptions } from 'typeorm';
+import { ConfigurationError, messageWithoutSecrets } from '../../../errors/index.js';
+import { takePlaceApart, takeUrlApart } from './connection-url.js';
+
+type PostgresOptions = Extract<DataSourceOptions, { type: 'postgres' }>;
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** How a tenant's database is reached, as the application said it: a URL, TypeORM's options, or both. */
+export interface ConnectionSource {
+  readonly databaseUrl?: string | undefined;
+  readonly connection?: Partial<PostgresOptions> | undefined;
+}
+
+/** A source with the way of the control connection: a direct URL, where `databaseUrl` leads to a pooler. */
+export interface ControlledSource extends ConnectionSource {
+  readonly controlUrl?: string | undefined;
+}
+
+/**
+ * Settings of a session that the driver would send as parameters of their own. The server lets those win over
+ * `options`, where the library has its settings; so they are put there too, in front.
+ */
+const SESSION_SETTINGS = [
+  'statement_timeout',
+  'lock_timeout',
+  'idle_in_transaction_session_timeout',
+] as const;
+
+/** Parameters of a URL that the driver takes as they are. */
+const DRIVER_PARAMETERS = ['sslnegotiation', 'query_timeout'] as const;
+
+/**
+ * What `extra` can't say. A URL in it would win over everything. The library reads results as text, sends UTF-8, and
+ * knows its connections by their names.
+ */
+const NOT_FROM_EXTRA = [
+  'connectionString',
+  'binary',
+  'client_encoding',
+  'replication',
+  'application_name',
+  'fallback_application_name',
+] as const;
+
+/**
+ * The driver's settings, without a URL. For each of them the first that says it wins: `connection`, its `extra`, the
+ * URL, the environment's PG variables (which the driver reads itself). `options` are joined, since each may set
+ * something else; of two that set the same, the server takes the one that comes later here.
+ *
+ * @throws ConfigurationError when the files that a URL names for TLS can't be read
+ */
+export function connectionConfig(
+  { databaseUrl, connection = {} }: ConnectionSource,
+  environment: Environment = process.env,
+): pg.ClientConfig {
+  const url = connection.url ?? databaseUrl;
+  return joined(url === undefined ? {} : configOfUrl(url), configBeside(connection), environment);
+}
+
+/**
+ * The settings of the control connection. `controlUrl` leads to another way into the same database; what it doesn't
+ * say, and `connection` does (`ssl`, a password function), holds for both ways.
+ */
+export function controlConfig(
+  { controlUrl, ...source }: ControlledSource,
+  environment: Environment = process.env,
+): pg.ClientConfig {
+  if (controlUrl === undefined) return connectionConfig(source, environment);
+  const { host: _host, port: _port, ...beside } = configBeside(source.connection ?? {});
+  return joined(beside, configOfUrl(controlUrl), environment);
+}
+
+/** `later` wins over `earlier`, but for `options`, which are joined behind those of the environment. */
+function joined(
+  earlier: pg.ClientConfig,
+  later: pg.ClientConfig,
+  environment: Environment,
+): pg.ClientConfig {
+  const options = [environment['PGOPTIONS'], earlier.options, later.options]
+    .filter((text) => text !== undefined && text.trim() !== '')
+    .join(' ');
+  return { ...earlier, ...later, ...(options === '' ? {} : { options }) };
+}
+
+function configOfUrl(url: string): pg.ClientConfig {
+  const { parameters, ...parts } = readUrl(url);
+  const config: Record<string, unknown> = { ...parts };
+  for (const name of DRIVER_PARAMETERS) config[name] = parameters[name];
+  config['options'] = withSessionSettings(parameters);
+  return defined(config);
+}
+
+function readUrl(url: string): ReturnType<typeof takeUrlApart> {
+  try {
+    return takeUrlApart(url);
+  } catch (error) {
+    throw new ConfigurationError([
+      `A database URL can't be used: ${messageWithoutSecrets(error)}. Its parameters of TLS name files that this process can read.`,
+    ]);
+  }
+}
+
+/** What stands beside the URL, or instead of it. */
+function configBeside(connection: Partial<PostgresOptions>): pg.ClientConfig {
+  const { host, port, username, password, database } = connection;
+  const ssl = copyOfTls(connection.ssl);
+  const extra: Record<string, unknown> = { ...(connection.extra as object | undefined) };
+  const options = withSessionSettings(extra);
+  for (const name of [...NOT_FROM_EXTRA, ...SESSION_SETTINGS]) delete extra[name];
+  const beside = defined({ host, port, user: username, password, database, ssl, options });
+  if (extra['ssl'] !== undefined) extra['ssl'] = copyOfTls(extra['ssl']);
+  const config: pg.ClientConfig = { ...defined(extra), ...beside };
+  if (config.host !== undefined) config.host = withoutBrackets(config.host);
+  if (config.port !== undefined) config.port = Number(config.port);
+  return config;
+}
+
+/** The driver hides the key in the object that it gets, and the next tenant's options would seem to have none. */
+function copyOfTls(ssl: unknown): pg.ClientConfig['ssl'] {
+  if (typeof ssl !== 'object' || ssl === null) return ssl as boolean | undefined;
+  const key: unknown = Reflect.get(ssl, 'key');
+  return { ...ssl, ...(key === undefined ? {} : { key }) } as pg.ClientConfig['ssl'];
+}
+
+/** A socket's folder, a name or an address. IPv6 has brackets in URLs only. */
+function withoutBrackets(host: string): string {
+  return host.replace(/^\[(.+)\]$/, '$1');
+}
+
+/** `options` with the settings that stand beside them. A name says the nearest, so it comes last. */
+function withSessionSettings(values: Readonly<Record<string, unknown>>): string | undefined {
+  const settings = SESSION_SETTINGS.flatMap((name) => {
+    const value = values[name];
+    if (typeof value !== 'number' && (typeof value !== 'string' || value === '')) return [];
+    return [`-c ${name}=${String(value).replaceAll(/[\\\s]/g, String.raw`\$&`)}`];
+  });
+  const own = values['options'];
+  const all = [...(typeof own === 'string' && own.trim() !== '' ? [own] : []), ...settings];
+  return all.length === 0 ? undefined : all.join(' ');
+}
+
+function defined<T extends object>(values: T): Partial<{ [K in keyof T]: NonNullable<T[K]> }> {
+  const entries = Object.entries(values).filter(
+    ([, value]) => value !== undefined && value !== null,
+  );
+  return Object.fromEntries(entries) as Partial<{ [K in keyof T]: NonNullable<T[K]> }>;
+}
+
+/**
+ * An application's name for its connections, which the library can't use: others find the connections of a process by
+ * the name that the library gives them.
+ */
+export function unusedApplicationName(
+  { databaseUrl, connection = {} }: ConnectionSource,
+  environment: Environment = process.env,
+): string | undefined {
+  const url = connection.url ?? databaseUrl;
+  const extra: unknown = connection.extra?.application_name;
+  const ofUrl: unknown =
+    url === undefined ? undefined : takePlaceApart(url).parameters['application_name'];
+  const names = [connection.applicationName, extra, ofUrl, environment['PGAPPNAME']];
+  return names.find((name): name is string => typeof name === 'string' && name !== '');
+}
+
+/**
+ * Which database a source leads to, as text to compare: host, port and database, without user and secrets. Two texts
+ * that differ may still be one database (`localhost` and `127.0.0.1`).
+ */
+export function databaseKey(
+  source: ConnectionSource,
+  environment: Environment = process.env,
+): string {
+  const { databaseUrl, connection = {} } = source;
+  const url = connection.url ?? databaseUrl;
+  const config = {
+    ...(url === undefined ? {} : takePlaceApart(url)),
+    ...configBeside(connection),
+  };
+  const host = config.host ?? environment['PGHOST'] ?? 'localhost';
+  const port = config.port ?? environment['PGPORT'] ?? 5432;
+  // PostgreSQL takes the user's name where no database is named.
+  const user = config.user ?? environment['PGUSER'] ?? environment['USER'] ?? '';
+  const database = config.database ?? environment['PGDATABASE'] ?? user;
+  return `${host.toLowerCase()}:${port}/${database}`;
+}
+
+/** Equal for tenants that can share their connections; a hash, so that it may stand in a log. */
+export function loginKey(source: ControlledSource): string {
+  const text = JSON.stringify(
+    [connectionConfig(source), controlConfig(source)],
+    (_, value: unknown) => (typeof value === 'function' ? String(value) : value),
+  );
+  return createHash('sha256').update(text).digest('hex');
+}

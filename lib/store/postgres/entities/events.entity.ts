@@ -1,0 +1,65 @@
+import { EntitySchema } from 'typeorm';
+
+/** What happened to an execution and its row doesn't tell, as read through TypeORM. bigint comes as text. */
+export interface ExecutionEventRow {
+  id: string;
+  executionId: string;
+  taskNo: number | null;
+  kind: string;
+  detail: unknown;
+  createdAt: Date;
+}
+
+/** A task that was taken from a lost process, as read through TypeORM. */
+export interface RecoveryEventEntityRow {
+  id: string;
+  executionId: string;
+  taskNo: number;
+  taskName: string | null;
+  kind: string;
+  cause: string;
+  previousOwner: string | null;
+  orphanedForMs: string | null;
+  createdAt: Date;
+}
+
+export const ExecutionEventEntity = new EntitySchema<ExecutionEventRow>({
+  name: 'CloacinaExecutionEvent',
+  tableName: 'cloacina_execution_event',
+  synchronize: false,
+  columns: {
+    id: {
+      name: 'id',
+      type: 'bigint',
+      primary: true,
+      generated: 'increment',
+    },
+    executionId: { name: 'execution_id', type: 'uuid' },
+    taskNo: { name: 'task_no', type: 'integer', nullable: true },
+    kind: { name: 'kind', type: 'text' },
+    detail: { name: 'detail', type: 'jsonb', nullable: true },
+    createdAt: { name: 'created_at', type: 'timestamptz', default: () => 'clock_timestamp()' },
+  },
+});
+
+export const RecoveryEventEntity = new EntitySchema<RecoveryEventEntityRow>({
+  name: 'CloacinaRecoveryEvent',
+  tableName: 'cloacina_recovery_event',
+  synchronize: false,
+  columns: {
+    id: {
+      name: 'id',
+      type: 'bigint',
+      primary: true,
+      generated: 'increment',
+    },
+    executionId: { name: 'execution_id', type: 'uuid' },
+    taskNo: { name: 'task_no', type: 'integer' },
+    taskName: { name: 'task_name', type: 'text', nullable: true },
+    kind: { name: 'kind', type: 'text' },
+    cause: { name: 'cause', type: 'text' },
+    previousOwner: { name: 'previous_owner', type: 'uuid', nullable: true },
+    orphanedForMs: { name: 'orphaned_for_ms', type: 'bigint', nullable: true },
+    createdAt: { name: 'created_at', type: 'timestamptz', default: () => 'clock_timestamp()' },
+  },
+});

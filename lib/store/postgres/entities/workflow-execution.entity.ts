@@ -1,0 +1,54 @@
+import { EntitySchema } from 'typeorm';
+import type { ExecutionStatus } from '../../../workflow/states.js';
+
+/** A started workflow, as read through TypeORM. bigint comes as text: it can exceed what a number holds. */
+export interface WorkflowExecutionRow {
+  id: string;
+  workflow: string;
+  definitionId: string;
+  status: ExecutionStatus;
+  idempotencyKey: string | null;
+  priority: number;
+  input: unknown;
+  context: unknown;
+  error: unknown;
+  reason: string | null;
+  remainingLeaves: number;
+  unhandledFailures: number;
+  generation: number;
+  awaited: boolean;
+  runAt: Date | null;
+  timeoutMs: string | null;
+  deadlineAt: Date | null;
+  createdAt: Date;
+  startedAt: Date | null;
+  completedAt: Date | null;
+}
+
+export const WorkflowExecutionEntity = new EntitySchema<WorkflowExecutionRow>({
+  name: 'CloacinaWorkflowExecution',
+  tableName: 'cloacina_workflow_execution',
+  synchronize: false,
+  columns: {
+    id: { name: 'id', type: 'uuid', primary: true },
+    workflow: { name: 'workflow', type: 'text' },
+    definitionId: { name: 'definition_id', type: 'bigint' },
+    status: { name: 'status', type: 'text' },
+    idempotencyKey: { name: 'idempotency_key', type: 'text', nullable: true },
+    priority: { name: 'priority', type: 'integer', default: 0 },
+    input: { name: 'input', type: 'json' },
+    context: { name: 'context', type: 'json', nullable: true },
+    error: { name: 'error', type: 'json', nullable: true },
+    reason: { name: 'reason', type: 'text', nullable: true },
+    remainingLeaves: { name: 'remaining_leaves', type: 'integer' },
+    unhandledFailures: { name: 'unhandled_failures', type: 'integer', default: 0 },
+    generation: { name: 'generation', type: 'integer', default: 0 },
+    awaited: { name: 'awaited', type: 'boolean', default: false },
+    runAt: { name: 'run_at', type: 'timestamptz', nullable: true },
+    timeoutMs: { name: 'timeout_ms', type: 'bigint', nullable: true },
+    deadlineAt: { name: 'deadline_at', type: 'timestamptz', nullable: true },
+    createdAt: { name: 'created_at', type: 'timestamptz', default: () => 'now()' },
+    startedAt: { name: 'started_at', type: 'timestamptz', nullable: true },
+    completedAt: { name: 'completed_at', type: 'timestamptz', nullable: true },
+  },
+});

@@ -1,0 +1,354 @@
+import { createHash } from 'node:crypto';
+import type pg from 'pg';
+import type { DataSource, EntityManager } from 'typeorm';
+import { runWithin } from './connections/connection-limit.js';
+import { withAnswerTimeout } from './connections/destroy-socket.js';
+import { PostgresDefinitionStore } from './definition-store.js';
+import { ExecutionReads } from './execution-reads.js';
+import { classifyFailure } from './classify-failure.js';
+import type { LoginPools } from './connections/pools.js';
+import { inPoolTransaction } from './connections/pool-transaction.js';
+import { forgetLostPlan, hasLostPlan } from './connections/prepared-statements.js';
+import { PostgresRecoveryStore } from './recovery-store.js';
+import { TenantStatements } from './tenant-statements.js';
+import { leaseValues } from './statements/lease-clause.js';
+import { beginSuspect, SUSPECT_AFTER } from './statements/begin-suspect.js';
+import {
+  claimTasks,
+  claimTasksPastLocks,
+  claimValues,
+  decodeClaims,
+} from './statements/claim-tasks.js';
+import { completeTasks, completionValues, decodeCompletion } from './statements/complete-tasks.js';
+import {
+  cancelExecution,
+  decodeControl,
+  pauseExecution,
+  resumeExecution,
+} from './statements/control-execution.js';
+import { plainArray } from './statements/encoding.js';
+import {
+  awaitExecution,
+  awaitUnlockedExecutions,
+  findByKeys,
+  writeFinalContext,
+} from './statements/execution-rows.js';
+import { deleteLease, readClaims, readPausedExecutions, writeLease } from './statements/leases.js';
+import {
+  decodeAccepted,
+  rescheduleTasks,
+  rescheduleValues,
+} from './statements/reschedule-tasks.js';
+import { lockForReset, resetExecution, resetValues } from './statements/reset-execution.js';
+import {
+  decodeStart,
+  isCreated,
+  startExecutions,
+  boundLockWait,
+  startKeyedExecutions,
+  startKeyedExecutionsWithin,
+  startValues,
+  unboundLockWait,
+} from './statements/start-executions.js';
+import {
+  tenantTables,
+  type RawRow,
+  type Statement,
+  type StatementRunner,
+} from './statements/statement.js';
+import {
+  decodePastDeadlines,
+  decodeTimedOut,
+  readPastDeadlines,
+  timeOutExecutions,
+  timeOutValues,
+} from './statements/time-outs.js';
+import { CHANNEL, notify } from './statements/wake-ups.js';
+import type {
+  ClaimChoice,
+  ClaimedTask,
+  CompletionResult,
+  ControlResult,
+  DefinitionStore,
+  RecoveryStore,
+  Failure,
+  LeaseWrite,
+  LockedExecution,
+  Outcome,
+  PastDeadline,
+  Reschedule,
+  ResetTask,
+  StartItem,
+  StartReply,
+  TaskTransaction,
+  TenantStore,
+  TimedOutExecution,
+} from '../port/tenant-store.js';
+import { assertStillOpen, runInTenantTransaction } from './tenant-transaction.js';
+import { asLogin, placeOf } from './connections/user-connection.js';
+
+/** A transaction around a handler that stays silent for so long has lost its process. */
+const IDLE_IN_TRANSACTION_MS = 600_000;
+
+export interface PostgresStoreSettings {
+  readonly schema: string;
+  /** Quoted. */
+  readonly quotedSchema: string;
+  readonly pools: LoginPools;
+  readonly dataSource: DataSource;
+}
+
+/**
+ * The store on PostgreSQL. Nothing but forwarding: each method names its statement, its parameters and what is made
+ * of the rows. What the statements mean stands beside their texts.
+ */
+export class PostgresStore extends ExecutionReads implements TenantStore {
+  readonly schema: string;
+  readonly tables;
+  readonly dataSource: DataSource;
+  readonly suspectAfter = SUSPECT_AFTER;
+  readonly definitions: DefinitionStore;
+  readonly recovery: RecoveryStore;
+  private readonly statements: TenantStatements;
+  private readonly pools: LoginPools;
+
+  constructor({ schema, quotedSchema, pools, dataSource }: PostgresStoreSettings) {
+    const tables = tenantTables(quotedSchema);
+    const key = createHash('sha256').update(schema).digest('hex').slice(0, 16);
+    const statements = new TenantStatements(tables, key, schema);
+    super(statements.inTurn(pools.turns.statements), statements.inTurn(pools.turns.general));
+    this.schema = schema;
+    this.pools = pools;
+    this.dataSource = dataSource;
+    this.tables = tables;
+    this.statements = statements;
+    this.definitions = new PostgresDefinitionStore(this.cold, tables, pools.turns.general);
+    this.recovery = new PostgresRecoveryStore(this.hot, this.cold);
+  }
+
+  classifyFailure(error: unknown): Failure {
+    return classifyFailure(error);
+  }
+
+  async start(
+    items: readonly StartItem[],
+    lease: LeaseWrite,
+    keyed: boolean,
+    lockTimeoutMs?: number,
+  ): Promise<StartReply> {
+    const values = startValues(items, lease.claimant, lease.write);
+    const rows =
+      lockTimeoutMs === undefined
+        ? await this.hot.run(keyed ? startKeyedExecutions : startExecutions, values)
+        : await this.hot.run(startKeyedExecutionsWithin, [...values, lockTimeoutMs]);
+    return decodeStart(rows, keyed);
+  }
+
+  async startIn(
+    manager: EntityManager,
+    item: StartItem,
+    lease: LeaseWrite,
+    payload: string,
+    lockTimeoutMs: number,
+  ): Promise<StartReply> {
+    const runner = await this.runnerOf(manager);
+    const bounded =
+      item.idempotencyKey !== null &&
+      (await runner.run(boundLockWait, [Math.max(1, lockTimeoutMs)])).length === 1;
+    const rows = await runner.run(startKeyedExecutions, startValues([item], lease.claimant, false));
+    if (bounded) await runner.run(unboundLockWait, []);
+    const reply = decodeStart(rows, true);
+    if (isCreated(reply, item.id)) await runner.run(notify, [CHANNEL, plainArray([payload])]);
+    return reply;
+  }
+
+  async findByKeys(
+    keys: readonly { readonly workflow: string; readonly key: string }[],
+    manager?: EntityManager,
+  ): Promise<(string | undefined)[]> {
+    const runner = manager === undefined ? this.hot : await this.runnerOf(manager);
+    const rows = await runner.run(findByKeys, [
+      JSON.stringify(keys.map(({ workflow }) => workflow)),
+      JSON.stringify(keys.map(({ key }) => key)),
+    ]);
+    const found = new Array<string | undefined>(keys.length).fill(undefined);
+    for (const [index, id] of rows) found[Number(index)] = id ?? undefined;
+    return found;
+  }
+
+  async claim(
+    definitions: readonly string[],
+    unknown: readonly (readonly [string, number])[],
+    limit: number,
+    lease: LeaseWrite,
+    { except, pastLocks = false }: ClaimChoice = {},
+  ): Promise<ClaimedTask[]> {
+    return decodeClaims(
+      await this.hot.run(
+        pastLocks ? claimTasksPastLocks : claimTasks,
+        claimValues(definitions, unknown, limit, lease.claimant, lease.write, except),
+      ),
+    );
+  }
+
+  complete(outcomes: readonly Outcome[], lease: LeaseWrite): Promise<CompletionResult> {
+    return completeOn(this.hot, outcomes, lease);
+  }
+
+  async reschedule(items: readonly Reschedule[]): Promise<boolean[]> {
+    return decodeAccepted(
+      await this.hot.run(rescheduleTasks, rescheduleValues(items)),
+      items.length,
+    );
+  }
+
+  async beginSuspect(executionId: string, taskNo: number, token: number): Promise<boolean> {
+    return (await this.hot.run(beginSuspect, [executionId, taskNo, token])).length === 1;
+  }
+
+  async claimsOf(instanceId: string): Promise<ClaimedTask[]> {
+    return decodeClaims(await this.hot.run(readClaims, [instanceId]));
+  }
+
+  async pausedExecutions(instanceId: string): Promise<string[]> {
+    const rows = await this.cold.run(readPausedExecutions, [instanceId]);
+    return rows.map((row) => row[0] ?? '');
+  }
+
+  transaction<T>(
+    work: (transaction: TaskTransaction) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T> {
+    return runInTenantTransaction(
+      this.dataSource,
+      this.schema,
+      (manager, client) => {
+        forgetLostPlan(client);
+        return work({
+          manager,
+          get hasLostPlan() {
+            return hasLostPlan(client);
+          },
+          within: (inner) => runWithin(placeOf(client), inner),
+          assertOpen: () => assertStillOpen(client),
+          complete: (outcomes, lease) =>
+            asLogin(client, (connection) =>
+              withAnswerTimeout(client, () =>
+                completeOn(this.statements.on(connection), outcomes, lease),
+              ),
+            ),
+        });
+      },
+      { idleTimeoutMs: IDLE_IN_TRANSACTION_MS, as: 'tenant', signal },
+    );
+  }
+
+  async writeFinalContext(id: string, context: string, generation: number): Promise<void> {
+    await this.hot.run(writeFinalContext, [id, context, generation]);
+  }
+
+  async await(id: string): Promise<string | undefined> {
+    return (await this.hot.run(awaitExecution, [id]))[0]?.[0] ?? undefined;
+  }
+
+  async awaitUnlocked(ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const rows = await this.hot.run(awaitUnlockedExecutions, [`{${ids.join()}}`]);
+    return new Map(rows.map(([id, status]) => [id ?? '', status ?? '']));
+  }
+
+  async cancel(id: string, reason: string | null): Promise<ControlResult> {
+    return this.control(cancelExecution, [id, reason]);
+  }
+
+  async pause(id: string, reason: string | null): Promise<ControlResult> {
+    return this.control(pauseExecution, [id, reason]);
+  }
+
+  async resume(id: string): Promise<ControlResult> {
+    return this.control(resumeExecution, [id]);
+  }
+
+  async pastDeadlines(after?: PastDeadline): Promise<PastDeadline[]> {
+    const values = [after?.deadlineAt ?? null, after?.id ?? null];
+    return decodePastDeadlines(await this.hot.run(readPastDeadlines, values));
+  }
+
+  async timeOut(
+    executions: readonly PastDeadline[],
+    errorOf: (execution: PastDeadline) => unknown,
+  ): Promise<TimedOutExecution[] | undefined> {
+    const json = (execution: PastDeadline): string => JSON.stringify(errorOf(execution));
+    const values = timeOutValues(executions, json, this.schema);
+    return decodeTimedOut(await this.hot.run(timeOutExecutions, values));
+  }
+
+  async reset(
+    id: string,
+    decide: (
+      execution: LockedExecution,
+    ) => Promise<{ readonly tasks: readonly ResetTask[]; readonly leaves: number } | null>,
+  ): Promise<number | undefined> {
+    return inPoolTransaction(this.pools.general, async (client) => {
+      const runner = this.statements.on(client);
+      const [row] = await runner.run(lockForReset, [id]);
+      if (row === undefined) return undefined;
+      const reset = await decide(decodeLocked(row));
+      if (reset === null) return 0;
+      const [due] = await runner.run(resetExecution, resetValues(id, reset.tasks, reset.leaves));
+      return Number(due?.[0] ?? 0);
+    });
+  }
+
+  async writeLease({ claimant, write }: LeaseWrite): Promise<void> {
+    await this.hot.run(writeLease, leaseValues(claimant, write));
+  }
+
+  async releaseLease(instanceId: string): Promise<boolean> {
+    const [row] = await this.hot.run(deleteLease, [instanceId]);
+    return row?.[0] !== '1';
+  }
+
+  /**
+   * Cancel and its like: a transaction, since the tasks come before the execution in the lock order, but it is the
+   * execution that tells whether there was anything to do.
+   */
+  private control(statement: Statement, values: readonly unknown[]): Promise<ControlResult> {
+    return inPoolTransaction(
+      this.pools.general,
+      async (client) => decodeControl(await this.statements.on(client).run(statement, values)),
+      ({ changed }) => changed,
+    );
+  }
+
+  /** Statements on the connection of the caller's transaction. */
+  private async runnerOf(manager: EntityManager): Promise<StatementRunner> {
+    const client: pg.ClientBase | undefined = await manager.queryRunner?.connect();
+    if (client === undefined) throw new TypeError('The manager is not one of a transaction.');
+    return {
+      run: (statement, values) =>
+        asLogin(client, (connection) => this.statements.on(connection).run(statement, values)),
+    };
+  }
+}
+
+async function completeOn(
+  runner: StatementRunner,
+  outcomes: readonly Outcome[],
+  lease: LeaseWrite,
+): Promise<CompletionResult> {
+  const rows = await runner.run(
+    completeTasks,
+    completionValues(outcomes, lease.claimant, lease.write),
+  );
+  return decodeCompletion(rows, outcomes.length);
+}
+
+function decodeLocked(row: RawRow): LockedExecution {
+  const tasks = JSON.parse(row[3] ?? '[]') as [number, string, string | null][];
+  return {
+    definitionId: row[0] ?? '',
+    status: row[1] ?? '',
+    generation: Number(row[2]),
+    tasks: tasks.map(([taskNo, status, skipReason]) => ({ taskNo, status, skipReason })),
+  };
+}

@@ -1,0 +1,110 @@
+import {
+  claimKeyValues,
+  decodeOrphans,
+  decodeRecoveryEvents,
+  decodeRecoveryStats,
+  endLease,
+  listRecoveryEvents,
+  readOwners,
+  readRecoveryStats,
+  takeOrphans,
+  takeOrphansValues,
+  takeUnknown,
+  takeUnowned,
+} from './statements/recovery.js';
+import type { StatementRunner } from './statements/statement.js';
+import {
+  decodeStranded,
+  listBlocked,
+  listStranded,
+  withoutHandlerValues,
+} from './statements/tasks-without-handler.js';
+import type {
+  BlockedTaskRow,
+  ClaimKey,
+  JudgedLease,
+  LeaseWrite,
+  RecoveryEventFilterRow,
+  RecoveryEventRow,
+  RecoveryStatsRow,
+  RecoveryStore,
+  StrandedTaskRow,
+  TakenOrphan,
+  TakeOrphans,
+} from '../port/tenant-store.js';
+
+const FORMER: JudgedLease = { over: false, lockEpoch: null, lockSession: null };
+
+/** What recovery asks of a tenant's schema, on PostgreSQL. */
+export class PostgresRecoveryStore implements RecoveryStore {
+  constructor(
+    /** Taking orphans finds its rows by key, as other hot statements do. */
+    private readonly hot: StatementRunner,
+    private readonly cold: StatementRunner,
+  ) {}
+
+  async endLease(instanceId: string, judged: JudgedLease | 'former'): Promise<boolean> {
+    const isFormer = judged === 'former';
+    const { over, lockEpoch, lockSession } = isFormer ? FORMER : judged;
+    const values = [instanceId, over, lockEpoch, lockSession, isFormer];
+    return (await this.cold.run(endLease, values)).length === 1;
+  }
+
+  async takeOrphans(
+    instanceId: string | null,
+    how: TakeOrphans,
+    lease: LeaseWrite,
+  ): Promise<TakenOrphan[]> {
+    const values = takeOrphansValues(instanceId, how, lease.claimant, lease.write);
+    return decodeOrphans(
+      await this.hot.run(instanceId === null ? takeUnowned : takeOrphans, values),
+    );
+  }
+
+  async takeUnknown(
+    claims: readonly ClaimKey[],
+    how: TakeOrphans,
+    lease: LeaseWrite,
+  ): Promise<TakenOrphan[]> {
+    const { claimant, write } = lease;
+    const values = takeOrphansValues(claimant.instanceId, how, claimant, write);
+    return decodeOrphans(await this.hot.run(takeUnknown, [...values, ...claimKeyValues(claims)]));
+  }
+
+  async ownersOf(executionId: string, taskNo: number): Promise<string[]> {
+    const rows = await this.cold.run(readOwners, [executionId, taskNo]);
+    return rows.map((row) => row[0] ?? '');
+  }
+
+  async stats(since: Date | null): Promise<RecoveryStatsRow> {
+    return decodeRecoveryStats(await this.cold.run(readRecoveryStats, [since]));
+  }
+
+  async events(filter: RecoveryEventFilterRow): Promise<RecoveryEventRow[]> {
+    const { executionId, since, before, limit } = filter;
+    return decodeRecoveryEvents(
+      await this.cold.run(listRecoveryEvents, [executionId, since, before, limit]),
+    );
+  }
+
+  async stranded(
+    definitions: readonly string[],
+    unknown: readonly (readonly [string, number])[],
+  ): Promise<StrandedTaskRow[]> {
+    return decodeStranded(
+      await this.cold.run(listStranded, withoutHandlerValues(definitions, unknown)),
+    );
+  }
+
+  async blocked(
+    definitions: readonly string[],
+    unknown: readonly (readonly [string, number])[],
+  ): Promise<BlockedTaskRow[]> {
+    const rows = await this.cold.run(listBlocked, withoutHandlerValues(definitions, unknown));
+    return rows.map((row) => ({
+      executionId: row[0] ?? '',
+      taskNo: Number(row[1]),
+      definitionId: row[2] ?? '',
+    }));
+  }
+}

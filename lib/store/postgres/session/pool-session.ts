@@ -1,0 +1,47 @@
+import { failureKind } from '../classify-failure.js';
+import type { LoginPools } from '../connections/pools.js';
+import { SessionStatements } from './session-statements.js';
+import type { RawRow } from '../statements/statement.js';
+
+/**
+ * Stands in for the control connection where there is none (behind a transaction pooler, or switched off): the same
+ * statements on the pool. It holds no lock, so that leases alone tell who lives, and it hears no notifications.
+ */
+export class PoolSession extends SessionStatements {
+  readonly epoch = null;
+  readonly lockSession = null;
+  /** The database was away for a while, and nobody could renew a lease: those are given the time to. */
+  interrupted = false;
+  private since = performance.now();
+
+  constructor(pools: LoginPools) {
+    super(pools.general);
+  }
+
+  lifeAgeMs(): number {
+    return Infinity;
+  }
+
+  get ageMs(): number {
+    return performance.now() - this.since;
+  }
+
+  protected override async run(
+    text: string,
+    values: readonly unknown[],
+  ): Promise<readonly RawRow[]> {
+    try {
+      return await super.run(text, values);
+    } catch (error) {
+      if (failureKind(error) === 'connection') {
+        this.interrupted = true;
+        this.since = performance.now();
+      }
+      throw error;
+    }
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}

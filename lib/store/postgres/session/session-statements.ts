@@ -1,0 +1,208 @@
+import type pg from 'pg';
+import { runUnprepared } from '../tenant-statements.js';
+import { failureKind } from '../classify-failure.js';
+import {
+  decodeReleases,
+  decodeRenewals,
+  releaseLeases,
+  renewLeases,
+} from '../statements/leases.js';
+import { decodeLeases, readLeases, type LeaseRow } from '../statements/recovery.js';
+import { heldLocks, LIVENESS_LOCK_CLASS, LIVING_LOCKS } from '../statements/liveness-locks.js';
+import { decodeSweep, readSweep, type RawSweep } from '../statements/sweep.js';
+import type { RawRow } from '../statements/statement.js';
+import { CHANNEL, decodeDueTimes, NOTIFY, readDueTimes } from '../statements/wake-ups.js';
+import type { DueTimes, HeldLease, TenantTables } from '../../port/tenant-store.js';
+
+/** Schemas to one statement: enough to make round trips rare, few enough to plan in a millisecond or two. */
+const SCHEMAS_PER_STATEMENT = 50;
+
+/** What `application_name` begins with on every connection of the library; the process's id follows. */
+export const APPLICATION_PREFIX = 'cloacina:';
+
+/** The owner of a lease: the process, and the role that it logs in as. */
+export type LeaseProcess = Pick<LeaseRow, 'processId' | 'login'>;
+
+/** What a sweep found in one tenant. */
+export interface TenantSweep {
+  readonly leases: readonly LeaseRow[];
+  /** Instances that hold claims and have no lease; null: tasks run without any owner. */
+  readonly unleased: readonly (string | null)[];
+  readonly due: DueTimes;
+  /** Another one than before: it is another schema, of the same name. */
+  readonly schemaId: string | null;
+}
+
+export interface SweepResult {
+  /** By index; undefined where the schema is broken. */
+  readonly tenants: (TenantSweep | undefined)[];
+  /** The locks that are held, as leases tell them; undefined without a control connection. */
+  readonly living: Set<string> | undefined;
+}
+
+/**
+ * What is asked for all tenants of a process at once, on the control connection or, without one, on the pool.
+ *
+ * Many tenants share a statement, and must not share its failure: a schema that is broken or locked is found by
+ * halves, and is left out.
+ */
+export abstract class SessionStatements {
+  /** The life of the server in which this session holds its lock; null when it holds none. */
+  abstract readonly epoch: string | null;
+  /** That lock: its key and the backend. */
+  abstract readonly lockSession: string | null;
+
+  constructor(private readonly client: Pick<pg.Pool, 'query'> | pg.ClientBase) {}
+
+  protected run(text: string, values: readonly unknown[]): Promise<readonly RawRow[]> {
+    return runUnprepared(this.client, text, values);
+  }
+
+  /** Before all that waits: a lease that isn't renewed in time is taken for a dead process's. */
+  protected runFirst(text: string, values: readonly unknown[]): Promise<readonly RawRow[]> {
+    return this.run(text, values);
+  }
+
+  async notify(payloads: readonly string[]): Promise<void> {
+    await this.run(NOTIFY, [CHANNEL, payloads]);
+  }
+
+  /** By index: whether the lease was still there; undefined where the schema is broken. */
+  renew(leases: readonly HeldLease[], leaseDurationMs: number): Promise<(boolean | undefined)[]> {
+    return this.inParts(leases, async (part) => {
+      const text = renewLeases(part.map(({ tables }) => tables));
+      const instances = part.map(({ instanceId }) => instanceId);
+      const values = [this.epoch, this.lockSession, leaseDurationMs, ...instances];
+      return decodeRenewals(await this.runFirst(text, values));
+    });
+  }
+
+  /** Deletes leases. By index: whether it is gone; false where claims are held; undefined where the schema is broken. */
+  release(leases: readonly HeldLease[]): Promise<(boolean | undefined)[]> {
+    return this.inParts(leases, async (part) => {
+      const text = releaseLeases(part.map(({ tables }) => tables));
+      const instances = part.map(({ instanceId }) => instanceId);
+      return decodeReleases(await this.run(text, instances));
+    });
+  }
+
+  /** By index; undefined where the schema is broken. */
+  dueTimes(tenants: readonly TenantTables[]): Promise<(DueTimes | undefined)[]> {
+    return this.inParts(tenants, async (part) =>
+      decodeDueTimes(await this.run(readDueTimes(part), [])),
+    );
+  }
+
+  /** All leases in the tenants' schemas, by index; undefined where the schema is broken. */
+  leases(tenants: readonly TenantTables[]): Promise<(LeaseRow[] | undefined)[]> {
+    return this.inParts(tenants, async (part) => {
+      const leases = decodeLeases(await this.run(readLeases(part), []));
+      return part.map((_, i) => leases.filter(({ tenant }) => tenant === i));
+    });
+  }
+
+  /** All that is asked regularly of all tenants. */
+  async sweep(tenants: readonly TenantTables[]): Promise<SweepResult> {
+    const withLocks = this.epoch !== null;
+    let living: Set<string> | undefined;
+    const found = await this.inParts(tenants, async (part) => {
+      const sweep = decodeSweep(await this.run(readSweep(part, withLocks), []), part.length);
+      if (withLocks) ({ living } = sweep);
+      return sweep.sweeps;
+    });
+    return { tenants: await this.withDueTimes(tenants, found), living };
+  }
+
+  /** Behind a task that is due there may be others that are not. */
+  private async withDueTimes(
+    tenants: readonly TenantTables[],
+    sweeps: readonly (RawSweep | undefined)[],
+  ): Promise<(TenantSweep | undefined)[]> {
+    const isDue = sweeps.map((sweep) => (sweep?.firstTaskInMs ?? 1) <= 0);
+    const times = await this.dueTimes(tenants.filter((_, i) => isDue[i] === true));
+    return sweeps.map(
+      (sweep, i) =>
+        sweep && {
+          leases: sweep.leases,
+          unleased: sweep.unleased,
+          schemaId: sweep.schemaId,
+          due: (isDue[i] === true ? times.shift() : undefined) ?? {
+            taskIsDue: isDue[i] === true,
+            nextTaskInMs: isDue[i] === true ? null : sweep.firstTaskInMs,
+            nextDeadlineInMs: sweep.firstDeadlineInMs,
+          },
+        },
+    );
+  }
+
+  /** How the database encodes text. In anything but UTF8 some texts can't be stored. */
+  async encoding(): Promise<string> {
+    const [row] = await this.run("SELECT current_setting('server_encoding')", []);
+    return row?.[0] ?? '';
+  }
+
+  /** The locks that are held, as leases tell them: who lives. */
+  async livingLocks(): Promise<Set<string>> {
+    const rows = await this.run(LIVING_LOCKS, []);
+    return new Set(rows.map((row) => row[0] ?? ''));
+  }
+
+  /**
+   * Those of the leases whose process may have an idle connection. Its socket is open, so the process or at least its
+   * host is there; a backend that is busy proves nothing, since it looks at its socket only when it has something to say.
+   * It does if it holds a lock of the class: a process that has just come back has a new one, and its leases tell the old.
+   * Of other roles' connections the server doesn't tell whether they are idle, so they may be. Any session can call
+   * itself anything: only under the login that the lease tells, it is its process's.
+   */
+  async connected<T extends LeaseProcess>(leases: readonly T[]): Promise<Set<T>> {
+    const rows = await this.run(
+      `SELECT DISTINCT a.application_name, a.usename FROM pg_catalog.pg_stat_activity a
+       WHERE a.application_name LIKE $1::text || '%'
+         AND (a.state IS NULL OR a.state NOT IN ('active', 'fastpath function call') OR EXISTS (
+           SELECT FROM pg_catalog.pg_locks k WHERE ${heldLocks(LIVENESS_LOCK_CLASS)} AND k.pid = a.pid))`,
+      [APPLICATION_PREFIX],
+    );
+    const found = new Set(rows.map(([name, login]) => `${name} ${login}`));
+    return new Set(
+      leases.filter(({ processId, login }) =>
+        found.has(`${APPLICATION_PREFIX}${processId} ${login}`),
+      ),
+    );
+  }
+
+  /** Ends what a dead process's connections still do, and the locks they hold, where the login may. */
+  async terminate({ processId, login }: LeaseProcess): Promise<void> {
+    await this.run(
+      `SELECT pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity a
+       WHERE a.application_name = $1::text AND a.usename = $2::name AND a.pid <> pg_catalog.pg_backend_pid()`,
+      [`${APPLICATION_PREFIX}${processId}`, login],
+    );
+  }
+
+  private async inParts<T, R>(
+    items: readonly T[],
+    send: (part: readonly T[]) => Promise<readonly R[]>,
+  ): Promise<(R | undefined)[]> {
+    const results: (R | undefined)[] = [];
+    for (let i = 0; i < items.length; i += SCHEMAS_PER_STATEMENT) {
+      results.push(...(await orInHalves(items.slice(i, i + SCHEMAS_PER_STATEMENT), send)));
+    }
+    return results;
+  }
+}
+
+/** By index; undefined for what fails by itself. A connection that fails is nobody's fault, and rejects. */
+async function orInHalves<T, R>(
+  part: readonly T[],
+  send: (part: readonly T[]) => Promise<readonly R[]>,
+): Promise<(R | undefined)[]> {
+  try {
+    return [...(await send(part))];
+  } catch (error) {
+    if (failureKind(error) === 'connection') throw error;
+    if (part.length === 1) return [undefined];
+    const middle = part.length >> 1;
+    const first = await orInHalves(part.slice(0, middle), send);
+    return [...first, ...(await orInHalves(part.slice(middle), send))];
+  }
+}

@@ -1,0 +1,87 @@
+import { appendAttempt } from './complete-tasks.js';
+import { MAX_DURATION_MS } from '../../../workflow/index.js';
+import { decodeIntegers, jsonColumn, plainArray } from './encoding.js';
+import { taskOf, type RawRow, type Statement, type TenantTables } from './statement.js';
+
+/**
+ * Why a claim is given up without an outcome:
+ * - `retry`: the attempt failed and another one follows; it is counted and kept.
+ * - `defer`: the task waits for a condition; nothing is counted.
+ * - `giveBack`: it never began here, or the process is stopping; nothing is counted.
+ */
+export type RescheduleKind = 'retry' | 'defer' | 'giveBack';
+
+export interface Reschedule {
+  readonly executionId: string;
+  readonly taskNo: number;
+  readonly token: number;
+  readonly kind: RescheduleKind;
+  readonly delayMs: number;
+  /** The failed attempt's error, for `retry`. */
+  readonly error: unknown;
+}
+
+/**
+ * Gives claimed tasks back as Ready, now or later, fenced by the claim token like an outcome. A paused task keeps
+ * its hold, so it becomes due and stays where it is.
+ */
+export const rescheduleTasks: Statement = {
+  name: 'reschedule_tasks',
+  text: (tables: TenantTables) => `WITH item AS MATERIALIZED (
+    SELECT * FROM ROWS FROM (
+      unnest($1::uuid[]), unnest($2::integer[]), unnest($3::bigint[]), unnest($4::text[]), unnest($5::bigint[]),
+      json_array_elements_text($6::json)
+    ) WITH ORDINALITY AS i(execution_id, task_no, claim_token, kind, delay_ms, detail, ord)
+  ), locked AS MATERIALIZED (
+    SELECT i.* FROM item i CROSS JOIN LATERAL (
+      SELECT FROM ${tables.task} t
+      WHERE t.execution_id = i.execution_id AND t.task_no = i.task_no AND t.claim_token = i.claim_token
+      FOR NO KEY UPDATE
+    ) l
+  ), done AS (
+    UPDATE ${tables.task} t
+    SET status = 'Ready', claim_token = t.claim_token + 1, owner = NULL,
+        run_at = clock_timestamp() + l.delay_ms * interval '1 millisecond',
+        attempt = CASE WHEN l.kind = 'retry' THEN t.attempt + 1 ELSE t.attempt END,
+        attempts = CASE WHEN l.kind = 'retry' THEN ${appendAttempt('l.detail')} ELSE t.attempts END,
+        error = CASE WHEN l.kind = 'retry' THEN l.detail::json -> 'error' ELSE t.error END,
+        recovery_attempts = CASE WHEN l.kind = 'retry' THEN 0 ELSE t.recovery_attempts END,
+        deferred_since = CASE l.kind WHEN 'retry' THEN NULL
+                                     WHEN 'defer' THEN coalesce(t.deferred_since, clock_timestamp())
+                                     ELSE t.deferred_since END
+    FROM locked l
+    WHERE ${taskOf('l')}
+    RETURNING t.execution_id, t.task_no, t.attempt, l.ord, l.kind, l.detail
+  ), event AS (
+    INSERT INTO ${tables.event} (execution_id, task_no, kind, detail)
+    SELECT execution_id, task_no, 'retried',
+           jsonb_build_object('attempt', attempt, 'error', detail::jsonb -> 'error') FROM done WHERE kind = 'retry'
+  )
+  SELECT (SELECT array_agg(ord - 1) FROM done)`,
+};
+
+/** `items` must be sorted by execution, then task number. */
+export function rescheduleValues(items: readonly Reschedule[]): unknown[] {
+  return [
+    plainArray(items.map((item) => item.executionId)),
+    plainArray(items.map((item) => item.taskNo)),
+    plainArray(items.map((item) => item.token)),
+    plainArray(items.map((item) => item.kind)),
+    plainArray(items.map((item) => wholeDelay(item.delayMs))),
+    jsonColumn(
+      items.map((item) => (item.kind === 'retry' ? JSON.stringify({ error: item.error }) : null)),
+    ),
+  ];
+}
+
+/** Whole milliseconds that the statement takes, whatever was asked for: one bad delay would fail a whole batch. */
+function wholeDelay(delayMs: number): number {
+  return Number.isNaN(delayMs) ? 0 : Math.ceil(Math.min(Math.max(0, delayMs), MAX_DURATION_MS));
+}
+
+/** By index: whether the claim was still held. */
+export function decodeAccepted(rows: readonly RawRow[], count: number): boolean[] {
+  const accepted = new Array<boolean>(count).fill(false);
+  for (const ord of decodeIntegers(rows[0]?.[0])) accepted[ord] = true;
+  return accepted;
+}

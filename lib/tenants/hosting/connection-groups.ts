@@ -1,0 +1,63 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { SlotScheduler } from '../../engine/slots/slot-scheduler.js';
+import { loginKey } from '../../store/postgres/connections/connection-config.js';
+import { ConnectionGroup, type ConnectionGroupSettings } from './connection-group.js';
+
+/** How long closing a login is waited for, in milliseconds; a handler that ignores its signal may hold a connection. */
+const CLOSE_TIMEOUT_MS = 5_000;
+
+/** The same while the database is away: nothing of it can be said goodbye to. */
+const AWAY_CLOSE_TIMEOUT_MS = 100;
+
+/** The logins of one process: opened for the first tenant on each, closed when its last one goes. */
+export class ConnectionGroups {
+  private readonly open = new Map<string, { readonly group: ConnectionGroup; users: number }>();
+
+  constructor(private readonly slots: SlotScheduler) {}
+
+  /** The login's engine, which stays until {@link release} was called as often. */
+  acquire(settings: ConnectionGroupSettings): ConnectionGroup {
+    const key = loginKey(settings);
+    const known = this.open.get(key);
+    if (known !== undefined) {
+      known.users++;
+      known.group.pools.grow(settings.poolSize);
+      return known.group;
+    }
+    const group = new ConnectionGroup(settings, this.slots);
+    this.open.set(key, { group, users: 1 });
+    return group;
+  }
+
+  /** Closes the pools and the control connection when nobody uses them any more. */
+  async release(group: ConnectionGroup): Promise<void> {
+    for (const [key, entry] of this.open) {
+      if (entry.group !== group) continue;
+      if (--entry.users > 0) return;
+      this.open.delete(key);
+      await closeInTime(group);
+    }
+  }
+
+  list(): ConnectionGroup[] {
+    return [...this.open.values()].map(({ group }) => group);
+  }
+
+  async close(): Promise<void> {
+    const logins = this.list();
+    this.open.clear();
+    await Promise.all(logins.map(closeInTime));
+  }
+}
+
+/** A handler that ignores its signal may hold a connection for ever; the pool would wait for it. */
+async function closeInTime(group: ConnectionGroup): Promise<void> {
+  const timeout = new AbortController();
+  await Promise.race([
+    group.close().catch(() => undefined),
+    delay(group.isAway ? AWAY_CLOSE_TIMEOUT_MS : CLOSE_TIMEOUT_MS, undefined, {
+      signal: timeout.signal,
+    }).catch(() => undefined),
+  ]);
+  timeout.abort();
+}

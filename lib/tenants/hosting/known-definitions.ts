@@ -1,0 +1,79 @@
+import {
+  readManyDefinitions,
+  registerWithManyTenants,
+} from '../../store/postgres/bulk-definitions.js';
+import type { LoginPools } from '../../store/postgres/connections/pools.js';
+import type {
+  KnownDefinitions,
+  NewDefinition,
+  TenantTables,
+} from '../../store/port/tenant-store.js';
+import type { TenantRuntime } from './tenant-runtime.js';
+
+/**
+ * Reads and registers the definitions of many tenants on one login with a few statements. What can't be done for many
+ * at once (a schema is broken, or locked) is left to the opening of each, which says what is wrong.
+ */
+export async function knownDefinitions(
+  pools: LoginPools,
+  tenants: readonly TenantRuntime[],
+): Promise<ReadonlyMap<TenantRuntime, KnownDefinitions>> {
+  // A statement there gives up after two seconds if a schema is locked.
+  const { statements } = pools.turns;
+  const known = new Map<TenantRuntime, KnownDefinitions>();
+  const old = tenants.filter(({ isNew }) => !isNew);
+  const names = [...new Set(old.flatMap(({ engine }) => engine.catalog.names))];
+  const read = await readManyDefinitions(statements, old.map(tablesOf), names);
+  for (const [i, runtime] of old.entries()) {
+    const definitions = read[i];
+    if (definitions !== undefined) known.set(runtime, servedOnly(runtime, definitions));
+  }
+  for (const runtime of tenants) if (runtime.isNew) known.set(runtime, { newest: [], active: [] });
+  for (const { definitions, lacking } of groupMissing(known)) {
+    const registered = await registerWithManyTenants(
+      statements,
+      lacking.map(tablesOf),
+      definitions,
+    );
+    for (const [i, runtime] of lacking.entries()) if (registered[i] !== true) known.delete(runtime);
+  }
+  return known;
+}
+
+/** Tenants may run different workflows: the names were those of all. */
+function servedOnly(
+  { engine }: TenantRuntime,
+  { newest, active }: KnownDefinitions,
+): KnownDefinitions {
+  const names = new Set(engine.catalog.names);
+  return {
+    newest: newest.filter(({ name }) => names.has(name)),
+    active: active.filter(({ name }) => names.has(name)),
+  };
+}
+
+interface MissingGroup {
+  readonly definitions: readonly NewDefinition[];
+  readonly lacking: TenantRuntime[];
+}
+
+/** Tenants that lack the same definitions. Two processes that boot at once register in the same order. */
+function groupMissing(known: ReadonlyMap<TenantRuntime, KnownDefinitions>): MissingGroup[] {
+  const groups = new Map<string, MissingGroup>();
+  for (const [runtime, stored] of known) {
+    const definitions = runtime.engine.catalog.toRegister(stored);
+    if (definitions.length === 0) continue;
+    const key = definitions.map(({ id }) => id).join();
+    const group = groups.get(key) ?? { definitions, lacking: [] };
+    group.lacking.push(runtime);
+    groups.set(key, group);
+  }
+  for (const { lacking } of groups.values()) {
+    lacking.sort((a, b) => (a.tenant.schema < b.tenant.schema ? -1 : 1));
+  }
+  return [...groups.values()];
+}
+
+function tablesOf({ engine }: TenantRuntime): TenantTables {
+  return engine.store.tables;
+}

@@ -1,0 +1,262 @@
+import { Logger } from '@nestjs/common';
+import type pg from 'pg';
+import type { DataSource } from 'typeorm';
+import type { WorkflowRegistry } from '../../discovery/registered-workflow.js';
+import { messageWithoutSecrets } from '../../errors/index.js';
+import { createTenantDataSource } from '../../store/postgres/typeorm/data-source.js';
+import { TenantRole } from '../../store/postgres/connections/user-connection.js';
+import { isTenantNow } from '../../store/postgres/connections/search-path.js';
+import { askServerFacts, initializeOnPool } from '../../store/postgres/connections/server-facts.js';
+import type { KnownDefinitions } from '../../store/port/tenant-store.js';
+import type { CompiledWorkflow } from '../../workflow/index.js';
+import { CloacinaMigrator, type MigrationResult } from '../migrations/cloacina-migrator.js';
+import { waitForDatabase } from './wait-for-database.js';
+import { ensureSchemas } from '../migrations/ensure-schemas.js';
+import { MicroBatcher, type PendingItem } from '../../runtime/micro-batcher.js';
+import { ensureIsolationRole } from '../migrations/isolation-role.js';
+import { knownDefinitions } from './known-definitions.js';
+import type { ConnectionGroup } from './connection-group.js';
+import { TenantRuntime } from './tenant-runtime.js';
+import { keepName, unkeptNames, type MarkedSchema } from './tenant-marker.js';
+import type { HostedTenantOptions } from './tenant.js';
+
+export interface BootstrapperParts {
+  readonly registry: WorkflowRegistry;
+  /** Aborts when the shutdown begins. */
+  readonly stopping: AbortSignal;
+}
+
+/** How a tenant is opened. */
+export interface PrepareOptions {
+  /** How long to wait for a database that is away, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Whether its data source has the library's tables as entities. */
+  readonly libraryEntities: boolean;
+  /** It was found in the database: it is not created if it has gone since. */
+  readonly isDiscovered: boolean;
+}
+
+/** What of a login's tenants is done for many at once. */
+interface BulkSteps {
+  readonly migrations: MicroBatcher<CloacinaMigrator, MigrationResult>;
+  /** Whether the name had to be kept. */
+  readonly names: MicroBatcher<MarkedSchema, boolean>;
+  readonly definitions: MicroBatcher<TenantRuntime, KnownDefinitions | undefined>;
+  readonly begins: MicroBatcher<TenantRuntime, void>;
+  /** That the database is away was said. */
+  saidAway: boolean;
+}
+
+/**
+ * Opens tenants, however many: those that are opened at the same time are looked at together, so that a thousand of
+ * them take a few statements where nothing is to be created. A tenant that is broken, locked or slow to migrate holds up
+ * none of the others.
+ */
+export class TenantBootstrapper {
+  private readonly bulkSteps = new WeakMap<ConnectionGroup, BulkSteps>();
+  private readonly restored = new Map<string, Promise<CompiledWorkflow>>();
+
+  constructor(private readonly parts: BootstrapperParts) {}
+
+  /** Creates and migrates the schema and connects the data source; nothing is claimed yet. */
+  async prepare(
+    options: HostedTenantOptions,
+    group: ConnectionGroup,
+    { timeoutMs, libraryEntities, isDiscovered }: PrepareOptions,
+  ): Promise<TenantRuntime> {
+    const { tenant, schema } = options;
+    const pool = group.pools.general;
+    const role = options.isolation === 'role' ? new TenantRole() : undefined;
+    const dataSource = createDataSource(options, group, libraryEntities, role);
+    let runtime: TenantRuntime | undefined;
+    const migrator = new CloacinaMigrator({
+      tenant,
+      schema,
+      pool,
+      dataSource,
+      initialize: () => initializeOnPool(pool, dataSource),
+      mayCreate: !isDiscovered,
+      mayMigrateAtBoot: options.migrate ?? true,
+      isServed: () => runtime?.isDraining === false,
+    });
+    const bulk = this.bulkStepsOf(group);
+    let isNew = false;
+    let isNamed = false;
+    try {
+      await this.waitingForDatabase(options, group, timeoutMs, async () => {
+        // The connections are made at the same time. This one is for hot statements, and is not needed yet.
+        void askServerFacts(pool, group.pools.statements[0]).catch(() => undefined);
+        isNew = (await bulk.migrations.add(migrator)).schemaCreated || isNew;
+        isTenantNow(pool, schema);
+        if (tenant !== schema) isNamed = await bulk.names.add({ schema, tenant });
+        if (!dataSource.isInitialized) await initializeOnPool(pool, dataSource);
+        role?.take(await ensureIsolationRole({ pool, tenant, schema }));
+      });
+    } catch (error) {
+      if (dataSource.isInitialized) await dataSource.destroy();
+      throw error;
+    }
+    const { registry } = this.parts;
+    runtime = new TenantRuntime({
+      options,
+      group,
+      dataSource,
+      migrator,
+      registry,
+      restored: this.restored,
+      isNew,
+      isDiscovered,
+    });
+    if (isNew || isNamed) group.process.notifyTenants();
+    return runtime;
+  }
+
+  /** Registers definitions, recovers what dead predecessors left, and lets the tenant claim. */
+  async activate(runtime: TenantRuntime, timeoutMs: number): Promise<void> {
+    const { engine, group, options } = runtime;
+    const bulk = this.bulkStepsOf(group);
+    await this.waitingForDatabase(options, group, timeoutMs, async () => {
+      await group.start();
+      await engine.open(engine.catalog.isOpen ? undefined : await bulk.definitions.add(runtime));
+    });
+    await this.waitingForDatabase(options, group, timeoutMs, () => bulk.begins.add(runtime));
+  }
+
+  /** Waits for the database of a login. */
+  whileAway(group: ConnectionGroup, timeoutMs: number, work: () => Promise<void>): Promise<void> {
+    return this.waitingForDatabase({}, group, timeoutMs, work);
+  }
+
+  private waitingForDatabase(
+    { tenant }: { readonly tenant?: string },
+    group: ConnectionGroup,
+    timeoutMs: number,
+    work: () => Promise<void>,
+  ): Promise<void> {
+    const bulk = this.bulkStepsOf(group);
+    return waitForDatabase(
+      {
+        ...(tenant === undefined ? {} : { tenant }),
+        timeoutMs,
+        signal: this.parts.stopping,
+        // Once for all tenants on it.
+        mayWarn: () => !bulk.saidAway && (bulk.saidAway = true),
+      },
+      async () => {
+        await work();
+        bulk.saidAway = false;
+      },
+    );
+  }
+
+  private bulkStepsOf(group: ConnectionGroup): BulkSteps {
+    let together = this.bulkSteps.get(group);
+    if (together === undefined) {
+      together = {
+        // Not in turn: a migration may take long, and those that are asked for meanwhile need not wait for it.
+        migrations: new MicroBatcher({ oneAtATime: false }, migrateTogether),
+        names: new MicroBatcher({ oneAtATime: true }, (batch) =>
+          keepNames(group.pools.general, batch),
+        ),
+        definitions: new MicroBatcher({ oneAtATime: true }, async (batch) => {
+          const known = await knownDefinitions(
+            group.pools,
+            batch.map(({ item }) => item),
+          );
+          for (const { item, resolve } of batch) resolve(known.get(item));
+        }),
+        begins: new MicroBatcher({ oneAtATime: true }, async (batch) => {
+          await begin(
+            group,
+            batch.map(({ item }) => item),
+          );
+          for (const { resolve } of batch) resolve();
+        }),
+        saidAway: false,
+      };
+      this.bulkSteps.set(group, together);
+    }
+    return together;
+  }
+}
+
+function createDataSource(
+  options: HostedTenantOptions,
+  group: ConnectionGroup,
+  libraryEntities: boolean,
+  role: TenantRole | undefined,
+): DataSource {
+  const { schema, entities, migrations, searchPath, connection = {} } = options;
+  return createTenantDataSource({
+    pool: group.pools.general,
+    schema,
+    libraryEntities,
+    role,
+    searchPath,
+    ...(entities === undefined ? {} : { entities }),
+    ...(migrations === undefined ? {} : { migrations }),
+    options: connection,
+  });
+}
+
+/** Processes that discover the tenants call them by these names. Not being allowed to say them costs only that. */
+async function keepNames(
+  pool: pg.Pool,
+  batch: readonly PendingItem<MarkedSchema, boolean>[],
+): Promise<void> {
+  const unkept = new Set(
+    await unkeptNames(
+      pool,
+      batch.map(({ item }) => item),
+    ),
+  );
+  for (const { item, resolve } of batch) {
+    if (!unkept.has(item)) {
+      resolve(false);
+      continue;
+    }
+    try {
+      await keepName(pool, item);
+      resolve(true);
+    } catch (error) {
+      new Logger('CloacinaTenants').warn(
+        `Tenant "${item.tenant}": its name could not be kept with schema "${item.schema}", so processes that discover ` +
+          `it call it by that: ${messageWithoutSecrets(error)}`,
+      );
+      resolve(false);
+    }
+  }
+}
+
+/** Each is told as soon as it is through. */
+async function migrateTogether(
+  batch: readonly PendingItem<CloacinaMigrator, MigrationResult>[],
+): Promise<void> {
+  const byMigrator = new Map(batch.map((gathered) => [gathered.item, gathered]));
+  await ensureSchemas([...byMigrator.keys()], {
+    atBoot: true,
+    onOutcome: ({ migrator, result, error }) => {
+      const gathered = byMigrator.get(migrator);
+      if (result === undefined) gathered?.reject(error);
+      else gathered?.resolve(result);
+    },
+  });
+}
+
+/** Up to this number of tenants claim without asking first whether they have work: to ask takes as long as to claim. */
+const FEW_TENANTS = 4;
+
+/**
+ * What dead predecessors left comes first, before this process claims: one pass for all of them. In a schema that was
+ * created a moment ago there is none.
+ */
+async function begin(group: ConnectionGroup, tenants: readonly TenantRuntime[]): Promise<void> {
+  const here = tenants.filter(({ isDraining }) => !isDraining);
+  group.process.expect(here.map(({ engine }) => engine));
+  const names = here.filter(({ isNew }) => !isNew).map(({ tenant }) => tenant.name);
+  if (names.length > 0) await group.recovery.runOnce('boot', names);
+  const engines = here.filter(({ isDraining }) => !isDraining).map(({ engine }) => engine);
+  group.process.add(engines);
+  group.startClaiming();
+  if (engines.length <= FEW_TENANTS) for (const engine of engines) engine.dispatch();
+}

@@ -1,0 +1,270 @@
+import type { WorkflowRegistry } from '../../discovery/registered-workflow.js';
+import { SlotScheduler } from '../../engine/slots/slot-scheduler.js';
+import { ConfigurationError, NotAllowedError, UnknownTenantError } from '../../errors/index.js';
+import type { ConnectionGroup, ConnectionGroupSettings } from './connection-group.js';
+import { ConnectionGroups } from './connection-groups.js';
+import { TenantRuntime } from './tenant-runtime.js';
+import type { HostedTenantOptions, Tenant } from './tenant.js';
+import { TenantDiscovery } from './tenant-discovery.js';
+import type { MarkedSchema } from './tenant-marker.js';
+import { TenantBootstrapper, type PrepareOptions } from './tenant-bootstrapper.js';
+import { isSameTenant, TenantsInUse } from './tenants-in-use.js';
+import { KeyedMutex } from '../../runtime/keyed-mutex.js';
+
+/** The tenants of a boot: it waits a minute for a database that doesn't answer. */
+const AT_BOOT: PrepareOptions = { timeoutMs: 60_000, libraryEntities: true, isDiscovered: false };
+
+/** What tenants are discovered with. */
+export interface DiscoverySettings {
+  /** Of the login whose database is looked through. */
+  readonly group: ConnectionGroupSettings;
+  /** A found tenant's options. Throws ConfigurationError when it can't have the name. */
+  readonly optionsOf: (found: MarkedSchema) => HostedTenantOptions;
+}
+
+interface Opening {
+  readonly options: HostedTenantOptions;
+  readonly result: Promise<Tenant>;
+}
+
+/** Opens, runs, drains and closes the tenants of one application. */
+export class TenantManager {
+  private readonly open = new Map<string, TenantRuntime>();
+  /** What is being opened, until somebody asks for its removal. */
+  private readonly opening = new Map<string, Opening>();
+  private readonly inUse = new TenantsInUse();
+  private readonly turns = new KeyedMutex();
+  private readonly logins: ConnectionGroups;
+  private readonly opener: TenantBootstrapper;
+  /** Aborts when the shutdown begins. */
+  private readonly stopping = new AbortController();
+  /** Aborts when the boot has failed, also elsewhere in the application. */
+  private readonly failed = new AbortController();
+  private discovery: TenantDiscovery | undefined;
+  private discovering: ConnectionGroup | undefined;
+  private claiming = false;
+
+  constructor(
+    registry: WorkflowRegistry,
+    /** Tasks that run at once in this process. */
+    maxConcurrentTasks: number,
+  ) {
+    this.logins = new ConnectionGroups(new SlotScheduler(maxConcurrentTasks));
+    this.opener = new TenantBootstrapper({
+      registry,
+      stopping: AbortSignal.any([this.stopping.signal, this.failed.signal]),
+    });
+  }
+
+  /**
+   * Creates and migrates the schema; once the application claims, recovers what dead processes left and claims, too.
+   * A tenant that is open with the same options already, or is being opened, is that tenant.
+   *
+   * @throws ConfigurationError when the name or the schema is in use otherwise
+   * @throws NotAllowedError when the shutdown has begun
+   */
+  openTenant(options: HostedTenantOptions, how: PrepareOptions = AT_BOOT): Promise<Tenant> {
+    const { tenant } = options;
+    const opening = this.opening.get(tenant);
+    if (opening !== undefined && isSameTenant(opening.options, options)) return opening.result;
+    const open = (): Promise<Tenant> => this.turns.run(tenant, () => this.openInTurn(options, how));
+    // Not within the turn: two that wait for each other's names would wait for ever.
+    const inTheWay = how.isDiscovered ? undefined : this.discoveredOn(options);
+    const result =
+      inTheWay === undefined || inTheWay === tenant
+        ? open()
+        : this.inTurn(inTheWay, (runtime) => this.giveWay(runtime)).then(open, open);
+    const entry = { options, result };
+    this.opening.set(tenant, entry);
+    const forget = (): void => {
+      if (this.opening.get(tenant) === entry) this.opening.delete(tenant);
+    };
+    result.then(forget, forget);
+    return result;
+  }
+
+  /** @throws UnknownTenantError */
+  find(name: string): TenantRuntime {
+    const runtime = this.open.get(name);
+    if (runtime === undefined) throw new UnknownTenantError(name, [...this.open.keys()]);
+    return runtime;
+  }
+
+  has(name: string): boolean {
+    return this.open.has(name);
+  }
+
+  /** In the order in which they were opened. */
+  list(): TenantRuntime[] {
+    return [...this.open.values()];
+  }
+
+  /** Does something to a tenant when what was asked before for that name is done. */
+  inTurn<T>(name: string, work: (runtime: TenantRuntime) => T | Promise<T>): Promise<T> {
+    return this.turns.run(name, async () => work(this.find(name)));
+  }
+
+  /**
+   * Drains the tenant and closes it; its login's connections too, if it was the last one there.
+   *
+   * @param drainMs - how long running handlers may go on; default: the tenant's `shutdownTimeout`
+   * @throws UnknownTenantError
+   */
+  removeTenant(name: string, drainMs?: number): Promise<void> {
+    this.opening.delete(name);
+    return this.inTurn(name, (runtime) => {
+      this.discovery?.forget(runtime.options);
+      return this.takeOut(runtime, drainMs);
+    });
+  }
+
+  /**
+   * Opens the tenants that are found in the database of a login, and keeps looking for more once the application claims.
+   *
+   * @throws DatabaseUnavailableError when it was away for a minute
+   */
+  async discover({ group: settings, optionsOf }: DiscoverySettings): Promise<void> {
+    const group = this.logins.acquire(settings);
+    this.discovering = group;
+    this.discovery = new TenantDiscovery({
+      group,
+      settings,
+      inUse: this.inUse,
+      runtime: () => this.list(),
+      open: async (found) => {
+        const options = optionsOf(found);
+        const how = { timeoutMs: options.startTimeoutMs, libraryEntities: false };
+        await this.openTenant(options, { ...how, isDiscovered: true });
+      },
+      remove: (name) => this.inTurn(name, (runtime) => this.takeOut(runtime, 0)),
+    });
+    await this.opener.whileAway(group, AT_BOOT.timeoutMs, async () => {
+      await this.discovery?.lookOnce();
+    });
+  }
+
+  /** The boot has failed elsewhere: tenants that are being opened wait no longer for a database that is away. */
+  stopWaiting(): void {
+    if (!this.claiming) this.failed.abort();
+  }
+
+  /** Registers definitions and lets the tenants claim. From here on work begins. */
+  async startClaiming(): Promise<void> {
+    this.claiming = true;
+    const tenants = [...this.open.values()];
+    await Promise.all([
+      this.hearOfTenants(),
+      ...tenants.map((runtime) =>
+        this.opener.activate(runtime, AT_BOOT.timeoutMs).catch(async (error: unknown) => {
+          // It was removed meanwhile.
+          if (runtime.isDraining) return;
+          // A tenant that nobody asked for must not keep the application from its boot.
+          if (!runtime.isDiscovered) throw error;
+          await this.inTurn(runtime.tenant.name, () => this.takeOut(runtime, 0));
+          this.discovery?.report(runtime.options, error);
+        }),
+      ),
+    ]);
+    this.discovery?.start();
+  }
+
+  /** The login that discovers may have no tenant yet. */
+  private async hearOfTenants(): Promise<void> {
+    const group = this.discovering;
+    if (group === undefined) return;
+    await this.opener.whileAway(group, AT_BOOT.timeoutMs, () => group.start());
+  }
+
+  /** One pass over all tenants for what lost processes left. Idempotent. */
+  async recoverOnce(): Promise<void> {
+    await Promise.all(this.logins.list().map((group) => group.recovery.runOnce('leaseOver')));
+  }
+
+  /** Gives back what has not begun and waits for what runs: nothing is claimed any more, and no tenant opened. */
+  async drain(): Promise<void> {
+    this.stopping.abort();
+    this.discovery?.stop();
+    await Promise.all([...this.open.values()].map((runtime) => runtime.drain()));
+  }
+
+  /** After the drain: waiters are told, and the connections are closed. */
+  async close(): Promise<void> {
+    await this.drain();
+    await this.turns.settled();
+    for (const runtime of this.open.values()) await runtime.close();
+    this.open.clear();
+    await this.logins.close();
+  }
+
+  private async openInTurn(options: HostedTenantOptions, how: PrepareOptions): Promise<Tenant> {
+    const { tenant } = options;
+    this.refuseWhenStopping(tenant);
+    if (!how.isDiscovered) this.discovery?.want(options);
+    const known = this.open.get(tenant);
+    if (known !== undefined && isSameTenant(known.options, options)) {
+      known.isDiscovered &&= how.isDiscovered;
+      return known.tenant;
+    }
+    if (known !== undefined) await this.giveWay(known);
+    if (this.open.has(tenant)) {
+      throw new ConfigurationError([
+        `Tenant "${tenant}" is open with other options. Remove it first, or give the other one a name of its own.`,
+      ]);
+    }
+    this.inUse.add(options);
+    const group = this.logins.acquire(options);
+    let runtime: TenantRuntime | undefined;
+    try {
+      runtime = await this.opener.prepare(options, group, how);
+      this.refuseWhenStopping(tenant);
+      if (this.claiming) await this.opener.activate(runtime, how.timeoutMs);
+      this.refuseWhenStopping(tenant);
+    } catch (error) {
+      await runtime?.drain(0);
+      await this.discard(runtime ?? { options, group });
+      throw error;
+    }
+    this.open.set(tenant, runtime);
+    return runtime.tenant;
+  }
+
+  /** The discovered tenant that is on the schema. */
+  private discoveredOn(options: HostedTenantOptions): string | undefined {
+    const name = this.inUse.onSchema(options)?.tenant;
+    return name !== undefined && this.open.get(name)?.isDiscovered === true ? name : undefined;
+  }
+
+  /** What the application asks for itself takes the place of what was discovered. */
+  private async giveWay(runtime: TenantRuntime): Promise<void> {
+    if (runtime.isDiscovered) await this.takeOut(runtime);
+  }
+
+  private async takeOut(runtime: TenantRuntime, drainMs?: number): Promise<void> {
+    const { name } = runtime.tenant;
+    if (this.open.get(name) !== runtime) return;
+    this.opening.delete(name);
+    this.open.delete(name);
+    try {
+      await runtime.drain(drainMs);
+    } finally {
+      await this.discard(runtime);
+    }
+  }
+
+  private async discard(
+    runtime: TenantRuntime | { options: HostedTenantOptions; group: ConnectionGroup },
+  ): Promise<void> {
+    if (runtime instanceof TenantRuntime) await runtime.close();
+    await this.logins.release(runtime.group);
+    this.inUse.delete(runtime.options);
+  }
+
+  private refuseWhenStopping(tenant: string): void {
+    if (!this.stopping.signal.aborted) return;
+    throw new NotAllowedError(
+      `Opening tenant "${tenant}"`,
+      'the application is shutting down',
+      'Add it in the process that takes over.',
+    );
+  }
+}

@@ -1,0 +1,163 @@
+import { createHash } from 'node:crypto';
+import { Logger } from '@nestjs/common';
+import type { DataSource } from 'typeorm';
+import { Subject } from 'rxjs';
+import type { WorkflowRegistry } from '../../discovery/registered-workflow.js';
+import { describeHung } from '../../engine/slots/hung-handlers.js';
+import { TenantEngine } from '../../engine/tenant-engine.js';
+import type { WorkflowEvent } from '../../events/tenant-events.js';
+import { CloacinaRecovery } from '../../recovery/cloacina-recovery.js';
+import { CloacinaRunner } from '../../runner/cloacina-runner.js';
+import { definitionToShow } from '../../runner/stand-in-definition.js';
+import { PostgresStore } from '../../store/postgres/postgres-store.js';
+import type { CompiledWorkflow } from '../../workflow/index.js';
+import type { CloacinaMigrator } from '../migrations/cloacina-migrator.js';
+import type { ConnectionGroup } from './connection-group.js';
+import { quoteIdentifier } from '../schema-name.js';
+import type { HostedTenantOptions, Tenant } from './tenant.js';
+
+export interface TenantRuntimeParts {
+  readonly options: HostedTenantOptions;
+  readonly group: ConnectionGroup;
+  readonly dataSource: DataSource;
+  readonly migrator: CloacinaMigrator;
+  readonly registry: WorkflowRegistry;
+  /** Older definitions that tenants of this process have read, by hash. */
+  readonly restored: Map<string, Promise<CompiledWorkflow>>;
+  /** Its schema was created for it a moment ago, so there is nothing in it. */
+  readonly isNew: boolean;
+  /** It was found in the database, and the application has not asked for it. */
+  readonly isDiscovered: boolean;
+}
+
+/** One tenant of this process, from the end of its migrations to its close. */
+export class TenantRuntime {
+  readonly tenant: Tenant;
+  readonly engine: TenantEngine;
+  readonly group: ConnectionGroup;
+  readonly options: HostedTenantOptions;
+  readonly isNew: boolean;
+  isDiscovered: boolean;
+  private readonly events = new Subject<WorkflowEvent>();
+  private drained: Promise<void> | undefined;
+
+  constructor(private readonly parts: TenantRuntimeParts) {
+    const { options, group, migrator, dataSource } = parts;
+    this.options = options;
+    this.group = group;
+    this.isNew = parts.isNew;
+    this.isDiscovered = parts.isDiscovered;
+    this.engine = this.createEngine();
+    this.tenant = {
+      name: options.tenant,
+      schema: options.schema,
+      runner: new CloacinaRunner({
+        engine: this.engine,
+        registry: parts.registry,
+        events: this.events,
+        shutdown: () => this.drain(),
+      }),
+      migrator,
+      recovery: this.createRecovery(),
+      dataSource,
+    };
+  }
+
+  /** Whether it has stopped claiming for good. */
+  get isDraining(): boolean {
+    return this.drained !== undefined;
+  }
+
+  /**
+   * Gives back what has not begun and waits for what runs: nothing is claimed any more. Once, whoever asks first.
+   *
+   * @param timeoutMs - how long running handlers may go on; default: the tenant's `shutdownTimeout`
+   */
+  drain(timeoutMs = this.options.shutdownTimeoutMs): Promise<void> {
+    this.drained ??= this.stop(timeoutMs);
+    return this.drained;
+  }
+
+  private async stop(timeoutMs: number): Promise<void> {
+    // First: it would take orphans as claims of this process.
+    this.group.recovery.remove(this.options.tenant);
+    await this.engine.drain(timeoutMs);
+    this.group.process.remove(this.engine);
+  }
+
+  /** After the drain: waiters are told, and nothing of the tenant is left in this process but its login. */
+  async close(): Promise<void> {
+    this.tenant.runner.closed();
+    this.events.complete();
+    this.engine.close();
+    const { dataSource } = this.parts;
+    if (dataSource.isInitialized) await dataSource.destroy();
+  }
+
+  private createEngine(): TenantEngine {
+    const { options, group, dataSource, registry, restored } = this.parts;
+    return new TenantEngine({
+      settings: { ...options, address: addressOf(options.schema) },
+      store: new PostgresStore({
+        schema: options.schema,
+        quotedSchema: quoteIdentifier(options.schema),
+        pools: group.pools,
+        dataSource,
+      }),
+      registry,
+      serves: options.serves,
+      restored,
+      services: group.process.services,
+      events: this.events,
+    });
+  }
+
+  /** Ties the engine to the watch over its login's processes. */
+  private createRecovery(): CloacinaRecovery {
+    const { engine, group } = this;
+    const { tenant, enableRecovery, maxRecoveryAttempts } = this.options;
+    const recovery = group.recovery.add({
+      tenant,
+      enableRecovery,
+      maxRecoveryAttempts,
+      store: engine.store,
+      ownInstanceId: () => engine.lease.instanceId,
+      takeOrphans: (take) => engine.takeOrphans(take),
+      doubt: () => engine.doubt(),
+      mayHoldLease: () => engine.lease.mayStand,
+      schemaReplaced: () => engine.schemaReplaced(),
+      wakeWorkers: () => engine.wakeWorkers(),
+      scheduleWakeUps: (times) => engine.scheduleWakeUps(times),
+    });
+    engine.isRecovering = () => recovery.isTaking;
+    if (!enableRecovery) {
+      new Logger('CloacinaRecovery').warn(
+        `Tenant "${tenant}": recovery is off (enableRecovery: false). Tasks of lost processes stay as they are, unless ` +
+          'another process recovers them.',
+      );
+    }
+    return new CloacinaRecovery({
+      store: engine.store,
+      run: () => group.recoverNow([tenant]),
+      claimable: () => engine.catalog.claimable,
+      hung: () =>
+        engine.hungHandlers().map((hung) => ({
+          executionId: hung.executionId,
+          taskName: hung.taskName,
+          reason: describeHung(hung),
+        })),
+      nameTask: async (definitionId, taskNo) => {
+        const { workflow } = await definitionToShow(
+          engine.catalog,
+          { definitionId, workflow: `definition ${definitionId}` },
+          taskNo + 1,
+        );
+        return { workflow: workflow.name, task: workflow.tasks[taskNo]?.name ?? String(taskNo) };
+      },
+    });
+  }
+}
+
+function addressOf(schema: string): string {
+  return createHash('sha256').update(schema).digest('hex').slice(0, 16);
+}

@@ -1,0 +1,62 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Logger } from '@nestjs/common';
+import { reconnectDelayMs } from '../../runtime/reconnect-delay.js';
+import {
+  CloacinaError,
+  DatabaseUnavailableError,
+  toStoredError,
+  withoutDriver,
+} from '../../errors/index.js';
+import { isAway } from '../../store/postgres/classify-failure.js';
+import { ReadOnlyLogin } from '../../store/postgres/read-only.js';
+
+export interface WaitForDatabaseOptions {
+  /** For messages. */
+  readonly tenant?: string;
+  /** How long to wait for a database that doesn't answer, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Ends the wait: what failed last is thrown then. */
+  readonly signal: AbortSignal;
+  /** Whether the wait is news, and is logged. */
+  readonly mayWarn: () => boolean;
+}
+
+/**
+ * A database that is still starting is waited for; one that refuses is not.
+ *
+ * @throws DatabaseUnavailableError when it was away for that long
+ */
+export async function waitForDatabase<T>(
+  { tenant, timeoutMs, signal, mayWarn }: WaitForDatabaseOptions,
+  work: () => Promise<T>,
+): Promise<T> {
+  const began = performance.now();
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      // What was tried may have said already that the database is away; then its reason is the news.
+      const cause = error instanceof DatabaseUnavailableError ? (error.cause ?? error) : error;
+      const waitedMs = Math.round(performance.now() - began);
+      if (error instanceof ReadOnlyLogin) throw error.asPermissionError();
+      if (signal.aborted || !isWorthWaiting(error)) throw withoutDriver(error, tenant);
+      if (waitedMs > timeoutMs) {
+        throw new DatabaseUnavailableError(
+          tenant === undefined ? { waitedMs } : { tenant, waitedMs },
+          { cause },
+        );
+      }
+      if (attempt === 0 && mayWarn()) {
+        new Logger('Cloacina').warn(
+          `${tenant === undefined ? 'W' : `Tenant "${tenant}": w`}aiting for the database: ${toStoredError(cause).message}`,
+        );
+      }
+      await delay(reconnectDelayMs(attempt), undefined, { signal }).catch(() => undefined);
+    }
+  }
+}
+
+/** An error of the library has been judged already, but for one that says that the database is away. */
+function isWorthWaiting(error: unknown): boolean {
+  return error instanceof CloacinaError ? error instanceof DatabaseUnavailableError : isAway(error);
+}

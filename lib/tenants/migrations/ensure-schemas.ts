@@ -1,0 +1,106 @@
+import type pg from 'pg';
+import { DatabaseUnavailableError } from '../../errors/index.js';
+import type { CloacinaMigrator, MigrationResult } from './cloacina-migrator.js';
+import { readReadableHistories, type SchemaHistory } from './migration-history.js';
+
+/** How one tenant's migration went. */
+export type EnsureOutcome =
+  | {
+      readonly migrator: CloacinaMigrator;
+      readonly result: MigrationResult;
+      readonly error?: undefined;
+    }
+  | { readonly migrator: CloacinaMigrator; readonly result?: undefined; readonly error: unknown };
+
+export interface EnsureSchemasOptions {
+  /** Schemas that are migrated at once, over all pools; default {@link MIGRATIONS_AT_ONCE}. */
+  readonly concurrency?: number;
+  /** A tenant is opened: whether anything is applied is up to its option `migrate`. Default: it is. */
+  readonly atBoot?: boolean;
+  /** Told of each tenant as soon as it is through. Must not throw. */
+  readonly onOutcome?: (outcome: EnsureOutcome) => void;
+}
+
+/** As many connections as one pool of the default size spares for what is no hot statement. */
+export const MIGRATIONS_AT_ONCE = 4;
+
+/**
+ * Brings the schemas of many tenants up to date, on whatever pools they are, and doesn't fail as a whole: each tenant
+ * has its outcome, in the order of `migrators`. When nothing is pending, that takes a few statements for each pool,
+ * not a few for each tenant.
+ */
+export async function ensureSchemas(
+  migrators: readonly CloacinaMigrator[],
+  { concurrency = MIGRATIONS_AT_ONCE, atBoot = false, onOutcome }: EnsureSchemasOptions = {},
+): Promise<EnsureOutcome[]> {
+  const known = await readAll(migrators);
+  const outcomes: EnsureOutcome[] = [];
+  const queue = migrators.entries();
+  const worker = async (): Promise<void> => {
+    for (const [index, migrator] of queue) {
+      const outcome = await ensureOne(migrator, known.get(migrator), atBoot);
+      outcomes[index] = outcome;
+      onOutcome?.(outcome);
+    }
+  };
+  const workers = Math.max(1, Math.min(concurrency, migrators.length));
+  await Promise.all(Array.from({ length: workers }, worker));
+  return outcomes;
+}
+
+/** A tenant's history; or why none of its pool could be read; or undefined: it finds out by itself. */
+type Known = SchemaHistory | DatabaseUnavailableError | undefined;
+
+async function readAll(
+  migrators: readonly CloacinaMigrator[],
+): Promise<ReadonlyMap<CloacinaMigrator, Known>> {
+  const byPool = new Map<pg.Pool, CloacinaMigrator[]>();
+  for (const migrator of migrators) {
+    const ofPool = byPool.get(migrator.pool);
+    if (ofPool === undefined) byPool.set(migrator.pool, [migrator]);
+    else ofPool.push(migrator);
+  }
+  const known = new Map<CloacinaMigrator, Known>();
+  await Promise.all(
+    [...byPool].map(async ([pool, ofPool]) => {
+      const read = await readTogether(pool, ofPool);
+      for (const [index, migrator] of ofPool.entries()) {
+        known.set(migrator, Array.isArray(read) ? read[index] : read);
+      }
+    }),
+  );
+  return known;
+}
+
+/** A database that is away is away for all tenants on the pool: not each of them waits for it. */
+async function readTogether(
+  pool: pg.Pool,
+  migrators: readonly CloacinaMigrator[],
+): Promise<(SchemaHistory | undefined)[] | DatabaseUnavailableError> {
+  const began = performance.now();
+  try {
+    const requests = migrators.map((migrator) => migrator.historyRequest());
+    return await readReadableHistories(pool, requests);
+  } catch (error) {
+    const waitedMs = Math.round(performance.now() - began);
+    return new DatabaseUnavailableError({ waitedMs }, { cause: error });
+  }
+}
+
+async function ensureOne(
+  migrator: CloacinaMigrator,
+  known: Known,
+  atBoot: boolean,
+): Promise<EnsureOutcome> {
+  if (known instanceof DatabaseUnavailableError) return { migrator, error: known };
+  try {
+    if (atBoot && !migrator.mayMigrateAtBoot) {
+      await migrator.check(known);
+      return { migrator, result: { schemaCreated: false, applied: [] } };
+    }
+    const result = await (known === undefined ? migrator.ensure() : migrator.ensureFrom(known));
+    return { migrator, result };
+  } catch (error) {
+    return { migrator, error };
+  }
+}

@@ -1,0 +1,158 @@
+import pg from 'pg';
+import { NotAllowedError } from '../../errors/index.js';
+import { isAway } from '../../store/postgres/classify-failure.js';
+import { readRows } from '../../store/postgres/connections/own-types.js';
+import { LOGIN_PURPOSE } from '../admin/role-purpose.js';
+
+/** What can run a query: a pool, or the connection of a transaction. */
+export type Queryable = Pick<pg.ClientBase, 'query'> | Pick<pg.Pool, 'query'>;
+
+/** What to read of a schema: its history tables, by name. */
+export interface HistoryRequest {
+  readonly schema: string;
+  readonly tables: readonly string[];
+}
+
+/** What has been applied to a schema. */
+export interface SchemaHistory {
+  readonly schemaExists: boolean;
+  /**
+   * The tenant's own login, made by createTenant(), to which the schema or a history in it belongs, when this session
+   * is another role's. Then nothing of it has been read: a query runs what the tables' owner has written.
+   */
+  readonly ownedBy?: string | undefined;
+  /** By history table, the names in the order in which they were applied. A table that doesn't exist is missing. */
+  readonly applied: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Histories that one statement reads: a UNION ALL of thousands would take long to plan. */
+const CHUNK = 200;
+
+/**
+ * Reads the histories of any number of schemas in two statements: which tables there are, and what is in them. It
+ * takes no lock, and nothing fails because a schema or a table isn't there yet.
+ */
+export async function readHistories(
+  queryable: Queryable,
+  requests: readonly HistoryRequest[],
+): Promise<SchemaHistory[]> {
+  const existing = await findTables(queryable, requests);
+  const found = requests.flatMap(({ schema, tables }) =>
+    [...new Set(tables)]
+      .filter((table) => existing.get(schema)?.tables.has(table) === true)
+      .filter(() => existing.get(schema)?.ownedBy === undefined)
+      .map((table) => ({ schema, table })),
+  );
+  const applied = new Map<string, Map<string, string[]>>();
+  for (let start = 0; start < found.length; start += CHUNK) {
+    await readTables(queryable, found.slice(start, start + CHUNK), applied);
+  }
+  return requests.map(({ schema }) => ({
+    schemaExists: existing.has(schema),
+    ownedBy: existing.get(schema)?.ownedBy,
+    applied: applied.get(schema) ?? new Map<string, string[]>(),
+  }));
+}
+
+/**
+ * Refuses a schema of a tenant that has a login of its own, in a session of another login: its triggers, views, casts and
+ * policies would run with that login's rights.
+ *
+ * @throws NotAllowedError
+ */
+export function assertOwnLogin(schema: string, { ownedBy }: SchemaHistory): void {
+  if (ownedBy === undefined) return;
+  throw new NotAllowedError(
+    `Using the schema ${JSON.stringify(schema)} with this login`,
+    `it belongs to a tenant with a login of its own, ${JSON.stringify(ownedBy)}, whose code must not run with other rights`,
+    'Open the tenant with the databaseUrl that createTenant() has returned.',
+  );
+}
+
+/** Whether a role was made by createTenant(), as the login of a tenant; `role` is an expression of SQL, an oid. */
+export function isTenantLogin(role: string): string {
+  return `EXISTS (SELECT FROM pg_catalog.pg_shdescription d
+                         WHERE d.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND d.objoid = ${role}
+                           AND d.description LIKE '${LOGIN_PURPOSE}%')`;
+}
+
+interface FoundSchema {
+  readonly tables: Set<string>;
+  ownedBy?: string | undefined;
+}
+
+/**
+ * As {@link readHistories}, for schemas of which some may be broken or closed to this login: of those it returns
+ * undefined. They are found by halving, so that one of a thousand costs a few statements more.
+ *
+ * Fails only when the database is away.
+ */
+export async function readReadableHistories(
+  queryable: Queryable,
+  requests: readonly HistoryRequest[],
+): Promise<(SchemaHistory | undefined)[]> {
+  if (requests.length === 0) return [];
+  try {
+    return await readHistories(queryable, requests);
+  } catch (error) {
+    if (isAway(error)) throw error;
+    if (requests.length === 1) return [undefined];
+    const middle = requests.length >> 1;
+    return [
+      ...(await readReadableHistories(queryable, requests.slice(0, middle))),
+      ...(await readReadableHistories(queryable, requests.slice(middle))),
+    ];
+  }
+}
+
+async function findTables(
+  queryable: Queryable,
+  requests: readonly HistoryRequest[],
+): Promise<Map<string, FoundSchema>> {
+  const rows = await readRows<{
+    schema: string;
+    table: string | null;
+    owned_by: string | null;
+  }>(
+    queryable,
+    `SELECT n.nspname AS schema, c.relname AS table,
+            (SELECT min(r.rolname::text) FROM pg_catalog.pg_roles r
+              WHERE r.oid IN (n.nspowner, c.relowner) AND r.rolname <> current_user
+                AND ${isTenantLogin('r.oid')}) AS owned_by
+       FROM pg_catalog.pg_namespace n
+       LEFT JOIN pg_catalog.pg_class c
+         ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p') AND c.relname = ANY ($2::text[])
+      WHERE n.nspname = ANY ($1::text[])`,
+    [requests.map(({ schema }) => schema), [...new Set(requests.flatMap(({ tables }) => tables))]],
+  );
+  const existing = new Map<string, FoundSchema>();
+  for (const { schema, table, owned_by: ownedBy } of rows) {
+    const found: FoundSchema = existing.get(schema) ?? { tables: new Set() };
+    if (table !== null) found.tables.add(table);
+    if (ownedBy !== null) found.ownedBy = ownedBy;
+    existing.set(schema, found);
+  }
+  return existing;
+}
+
+async function readTables(
+  queryable: Queryable,
+  tables: readonly { schema: string; table: string }[],
+  applied: Map<string, Map<string, string[]>>,
+): Promise<void> {
+  const rows = await readRows<{ no: number; names: string[] }>(
+    queryable,
+    tables
+      .map(({ schema, table }, no) => {
+        const path = `${pg.escapeIdentifier(schema)}.${pg.escapeIdentifier(table)}`;
+        return `SELECT ${no} AS no, coalesce(array_agg(name::text ORDER BY id), '{}') AS names FROM ${path}`;
+      })
+      .join(' UNION ALL '),
+  );
+  for (const { no, names } of rows) {
+    const place = tables[no];
+    if (place === undefined) continue;
+    const ofSchema = applied.get(place.schema) ?? new Map<string, string[]>();
+    applied.set(place.schema, ofSchema.set(place.table, names));
+  }
+}

@@ -1,0 +1,109 @@
+import pg from 'pg';
+import { readRows } from '../../store/postgres/connections/own-types.js';
+
+/**
+ * What the library has in a schema: whatever bears its prefix. It is asked of the catalog, not written out, so that
+ * nothing is forgotten that a migration adds. Indexes, constraints, row types, and the sequences of identity columns
+ * belong to a table and go where it goes.
+ */
+const OBJECTS = `
+  SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
+              WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END AS kind,
+         quote_ident(c.relname) AS name, c.relnamespace AS namespace, c.relname AS raw
+    FROM pg_catalog.pg_class c
+   WHERE c.relkind IN ('r', 'p', 'S', 'v', 'm', 'c')
+     AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                      WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refobjsubid > 0
+                        AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') AND c.relkind = 'S')
+  UNION ALL
+  SELECT 'TYPE', quote_ident(t.typname), t.typnamespace, t.typname
+    FROM pg_catalog.pg_type t WHERE t.typtype IN ('d', 'e')
+  UNION ALL
+  SELECT 'ROUTINE', format('%I(%s)', p.proname, pg_get_function_identity_arguments(p.oid)), p.pronamespace, p.proname
+    FROM pg_catalog.pg_proc p`;
+
+/** An object of the library, as ALTER names it. */
+export interface MovableObject {
+  readonly kind: string;
+  /** Quoted, without its schema. */
+  readonly name: string;
+}
+
+/** Tables first, in the order of their names: who locks them in any other order meets this one as a deadlock. */
+export async function findObjects(
+  client: pg.ClientBase,
+  schema: string,
+): Promise<readonly MovableObject[]> {
+  const rows = await readRows<MovableObject>(
+    client,
+    `SELECT o.kind, o.name FROM (${OBJECTS}) o
+       JOIN pg_catalog.pg_namespace n ON n.oid = o.namespace AND n.nspname = $1
+      WHERE starts_with(o.raw, 'cloacina_')
+      ORDER BY o.kind <> 'TABLE', o.kind, o.name`,
+    [schema],
+  );
+  return rows;
+}
+
+/** Names of the schema that the objects would meet in the other one, such as that of an index. */
+export async function findCollisions(
+  client: pg.ClientBase,
+  schema: string,
+  target: string,
+): Promise<readonly string[]> {
+  const rows = await readRows<{ name: string }>(
+    client,
+    `SELECT there.relname AS name
+       FROM pg_catalog.pg_class here
+       LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = here.oid
+       JOIN pg_catalog.pg_class t ON t.oid = coalesce(i.indrelid, here.oid) AND starts_with(t.relname, 'cloacina_')
+       JOIN pg_catalog.pg_class there ON there.relname = here.relname
+      WHERE here.relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1)
+        AND there.relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $2)
+      ORDER BY 1`,
+    [schema, target],
+  );
+  return rows.map(({ name }) => name);
+}
+
+/** One message for all: they are DDL, have no parameters, and one lock mode covers what all of them need. */
+export function lockTables(schema: string, objects: readonly MovableObject[]): string {
+  const tables = objects.filter(({ kind }) => kind === 'TABLE');
+  const paths = tables.map(({ name }) => `${pg.escapeIdentifier(schema)}.${name}`);
+  return `LOCK TABLE ${paths.join(', ')} IN ACCESS EXCLUSIVE MODE`;
+}
+
+export function moveObjects(
+  schema: string,
+  target: string,
+  objects: readonly MovableObject[],
+): string {
+  return objects
+    .map(
+      ({ kind, name }) =>
+        `ALTER ${kind} ${pg.escapeIdentifier(schema)}.${name} SET SCHEMA ${pg.escapeIdentifier(target)}`,
+    )
+    .join('; ');
+}
+
+/** A process whose lease on the schema isn't over. */
+export interface LeaseHolder {
+  /** Host and process id. */
+  readonly name: string;
+  readonly expiresInMs: number;
+}
+
+/** By the database's clock, as leases are. */
+export async function findLeaseHolder(
+  client: pg.ClientBase,
+  schema: string,
+): Promise<LeaseHolder | undefined> {
+  const rows = await readRows<LeaseHolder>(
+    client,
+    `SELECT coalesce(name, instance_id::text) AS name,
+            ceil(extract(epoch FROM expires_at - clock_timestamp()) * 1000)::float8 AS "expiresInMs"
+       FROM ${pg.escapeIdentifier(schema)}.cloacina_runner_lease
+      WHERE expires_at > clock_timestamp() ORDER BY expires_at DESC LIMIT 1`,
+  );
+  return rows[0];
+}
