@@ -85,7 +85,7 @@ export class ExecutionControl {
       return result;
     }
     this.lose(held);
-    this.tellEnd(id, result.running.length > 0, result.awaited);
+    this.tellEnd(id, result.running.length > 0, result.hasWaiters);
     return result;
   }
 
@@ -124,8 +124,8 @@ export class ExecutionControl {
     );
     const gone = new Set(ended?.map(({ id }) => id));
     this.lose(held.filter(({ executionId }) => gone.has(executionId)));
-    for (const { id, awaited, wasRunning } of ended ?? []) {
-      this.tellEnd(id, wasRunning, awaited);
+    for (const { id, hasWaiters, wasRunning } of ended ?? []) {
+      this.tellEnd(id, wasRunning, hasWaiters);
       events.ofExecution('execution.ended', id, workflows.get(id) ?? '', 'Failed');
     }
     return ended;
@@ -138,10 +138,10 @@ export class ExecutionControl {
     }
   }
 
-  private tellEnd(id: string, wasRunning: boolean, awaited: boolean): void {
+  private tellEnd(id: string, wasRunning: boolean, hasWaiters: boolean): void {
     const { address, services, waiters } = this.parts;
     waiters.ended(id);
     if (wasRunning) services.notifyCancelled(address, id);
-    if (awaited) services.notifyEnded(address, id);
+    if (hasWaiters) services.notifyEnded(address, id);
   }
 }

@@ -335,13 +335,13 @@ export class TenantEngine {
 
   private executionEnded(
     { claim }: TaskResult,
-    { status, awaited, contextMissing }: EndedExecution,
+    { status, hasWaiters, contextMissing }: EndedExecution,
   ): void {
     if (contextMissing) this.contexts.add(claim);
     const workflow = claim.definition.workflow.name;
     this.events.ofExecution('execution.ended', claim.executionId, workflow, status);
     this.waiters.ended(claim.executionId);
-    if (awaited) this.services.notifyEnded(this.settings.address, claim.executionId);
+    if (hasWaiters) this.services.notifyEnded(this.settings.address, claim.executionId);
   }
 
   /** Handlers in this process that go on though their signals were aborted a while ago. */

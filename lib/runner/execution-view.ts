@@ -149,7 +149,7 @@ function waitOf(
     };
   }
   if (row.status !== 'Ready') return undefined;
-  if (row.held) return { reason: 'paused', detail: 'The execution is paused.' };
+  if (row.paused) return { reason: 'paused', detail: 'The execution is paused.' };
   if (row.runAt !== null && row.runAt.getTime() > Date.now()) {
     const why = row.deferred
       ? 'Its condition is'

@@ -156,7 +156,7 @@ export class OutcomeRecorder {
       if (result === undefined) continue;
       if (ready.claimed) {
         this.consequences.claimed(result, ready);
-      } else if (!ready.held) {
+      } else if (!ready.paused) {
         this.consequences.leftReady();
       }
     }

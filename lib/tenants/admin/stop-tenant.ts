@@ -42,8 +42,8 @@ export async function stopWork(
            EXCEPTION WHEN duplicate_object THEN NULL; END $$`,
         );
         await client.query(
-          `UPDATE ONLY ${tables.task} SET held = true
-            WHERE NOT held AND status IN ('NotStarted', 'Ready', 'Running')`,
+          `UPDATE ONLY ${tables.task} SET paused = true
+            WHERE NOT paused AND status IN ('NotStarted', 'Ready', 'Running')`,
         );
         return true;
       });

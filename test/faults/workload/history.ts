@@ -35,7 +35,7 @@ export interface TaskFacts {
   readonly token: number;
   readonly isOwned: boolean;
   readonly isDue: boolean;
-  readonly held: boolean;
+  readonly paused: boolean;
   readonly attempt: number;
   readonly recoveryAttempts: number;
   readonly generation: number;
@@ -86,7 +86,7 @@ const HISTORIES = `SELECT d.definition, json_build_object(
     'completedAt', ${at('x.completed_at')}) AS execution,
   (SELECT json_agg(json_build_object(
      'no', t.task_no, 'status', t.status, 'pending', t.pending_dependencies, 'unmet', t.unmet_dependencies,
-     'token', (t.claim_token >> 33) * 2 - (t.claim_token > 0 AND t.claim_token % 2 = 0)::integer, 'isOwned', t.owner IS NOT NULL, 'isDue', t.run_at IS NOT NULL, 'held', t.held,
+     'token', (t.claim_token >> 33) * 2 - (t.claim_token > 0 AND t.claim_token % 2 = 0)::integer, 'isOwned', t.owner IS NOT NULL, 'isDue', t.run_at IS NOT NULL, 'paused', t.paused,
      'attempt', t.attempt, 'recoveryAttempts', t.recovery_attempts, 'generation', t.generation,
      'skipReason', t.skip_reason, 'hasError', t.error IS NOT NULL,
      'attempts', coalesce((SELECT json_agg(json_build_object('attempt', a -> 'attempt',

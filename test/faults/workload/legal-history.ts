@@ -135,7 +135,10 @@ function wrongTaskRow({ execution }: History, row: TaskFacts): string[] {
     [(row.token % 2 === 1) === (status === 'Running'), `token ${row.token}`],
     [row.isDue === (status === 'Ready'), row.isDue ? 'due' : 'never due'],
     [terminal === (completedAt !== null), 'a wrong time of its end'],
-    [row.held === (!terminal && execution.status === 'Paused'), row.held ? 'held' : 'not held'],
+    [
+      row.paused === (!terminal && execution.status === 'Paused'),
+      row.paused ? 'paused' : 'not paused',
+    ],
     [(status === 'Skipped') === (row.skipReason !== null), `reason ${row.skipReason}`],
     [status !== 'Failed' || (row.hasError && row.attempt > 0), 'no error or attempt'],
     [status === 'NotStarted' || status === 'Cancelled' || row.pending === 0, 'dependencies open'],

@@ -48,7 +48,7 @@ async function careless({ schema, username }: TenantCredentials): Promise<unknow
   if (rows[0]?.missing === true) await admin.query(`GRANT ${username} TO ${database.adminRole}`);
   for (const sql of [
     `SELECT name::text FROM ${schema}.cloacina_migrations`,
-    `UPDATE ${schema}.cloacina_task_execution SET held = true`,
+    `UPDATE ${schema}.cloacina_task_execution SET paused = true`,
   ]) {
     await admin.query(sql).catch(() => undefined);
   }
@@ -65,7 +65,7 @@ describe('A tenant with credentials of its own and', () => {
       expect.objectContaining({ who: database.adminRole, found: 's3cret' }),
     );
 
-    await own.query('UPDATE cloacina_task_execution SET held = false');
+    await own.query('UPDATE cloacina_task_execution SET paused = false');
     await database.owner.query(`TRUNCATE ${LOOT}`);
 
     const listed = await database.admin.listTenants();

@@ -195,7 +195,7 @@ const SCENES: [string, (scene: Scene) => Promise<unknown>][] = [
     'a pause',
     async ({ one, fail }) => {
       const { id } = await one.runner.start(plain, {}, { delay: '1h' });
-      await fail('SET held = true');
+      await fail('SET paused = true');
       await one.runner.pause(id);
       expect((await one.runner.get(id))?.status).toBe('Paused');
     },
@@ -205,7 +205,7 @@ const SCENES: [string, (scene: Scene) => Promise<unknown>][] = [
     async ({ one, fail }) => {
       const { id } = await one.runner.start(plain, {}, { delay: 200 });
       await one.runner.pause(id);
-      await fail('SET held = false');
+      await fail('SET paused = false');
       await one.runner.resume(id);
       await completes(one, id);
     },
@@ -288,9 +288,9 @@ const SCENES: [string, (scene: Scene) => Promise<unknown>][] = [
       const other = await openTenant(ALL, { schema: one.schema, maxConcurrentTasks: 0 });
       const { id } = await one.runner.start(holding);
       await begun.passed;
-      await fail('SET awaited = true');
+      await fail('SET has_waiters = true');
       const result = other.runner.handle(id).result({ timeout: '60s' });
-      await waitFor(async () => (await one.query('SELECT FROM cloacina_workflow_execution WHERE awaited')).length === 1); // prettier-ignore
+      await waitFor(async () => (await one.query('SELECT FROM cloacina_workflow_execution WHERE has_waiters')).length === 1); // prettier-ignore
       free.open();
       expect((await result).status).toBe('Completed');
     },

@@ -184,7 +184,7 @@ describe('Pause', () => {
     const handle = await tenant.runner.start(workflow);
     await waitFor(() => runs.length === 2);
     await handle.pause();
-    const due = `SELECT FROM cloacina_task_execution WHERE held AND status = 'Ready' AND run_at < now()`;
+    const due = `SELECT FROM cloacina_task_execution WHERE paused AND status = 'Ready' AND run_at < now()`;
     await waitFor(async () => (await tenant.query(due)).length === 2);
     tenant.engine.dispatch();
     await waitFor(() => !tenant.engine.isBusy);

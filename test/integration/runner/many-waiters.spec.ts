@@ -35,7 +35,7 @@ describe('Callers that wait for executions of another process', () => {
     const looks = countLooks(client);
     const ends = handles.map((handle) => handle.result());
     await waitFor(async () => {
-      const rows = await client.query('SELECT FROM cloacina_workflow_execution WHERE awaited');
+      const rows = await client.query('SELECT FROM cloacina_workflow_execution WHERE has_waiters');
       return rows.length === WAITERS;
     });
     expect(looks.alone).toBe(0);

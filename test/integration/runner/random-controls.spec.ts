@@ -83,7 +83,7 @@ interface Rows {
   input: object;
   context: object | null;
   remaining_leaves: number;
-  tasks: (RecordedOutcome & { owner: string | null; held: boolean; runAt: string | null })[];
+  tasks: (RecordedOutcome & { owner: string | null; paused: boolean; runAt: string | null })[];
 }
 
 /** What is wrong with an execution that has ended, judged by the pure rules from its rows alone. */
@@ -95,7 +95,7 @@ function violations(id: string, rows: Rows, workflow: CompiledWorkflow): string[
   for (const task of workflow.tasks) {
     const row = rows.tasks[task.no];
     if (row === undefined) return [`${id}: task ${task.no} has no row`];
-    if (row.owner !== null || row.held || row.runAt !== null)
+    if (row.owner !== null || row.paused || row.runAt !== null)
       wrong.push(`${task.name} is not let go`);
     const { view } = memory.inputOf(task.no);
     const outcomeOf = (no: number) => ({
@@ -123,7 +123,7 @@ function violations(id: string, rows: Rows, workflow: CompiledWorkflow): string[
 const ROWS = `SELECT x.id, x.workflow, x.status, x.input, x.context, x.remaining_leaves,
     (SELECT json_agg(json_build_object('executionId', t.execution_id, 'taskNo', t.task_no, 'status', t.status,
        'skipReason', t.skip_reason, 'output', t.output, 'deletedKeys', coalesce(t.deleted_keys, '{}'), 'owner', t.owner,
-       'held', t.held, 'runAt', t.run_at, 'token', t.claim_token) ORDER BY t.task_no)
+       'paused', t.paused, 'runAt', t.run_at, 'token', t.claim_token) ORDER BY t.task_no)
      FROM cloacina_task_execution t WHERE t.execution_id = x.id) AS tasks
   FROM cloacina_workflow_execution x`;
 

@@ -45,7 +45,7 @@ describe('two leaves that end at once', () => {
 
     expect(early?.ended).toEqual([]);
     expect(late?.ended).toEqual([
-      { outcome: 0, status: 'Failed', awaited: false, contextMissing: true },
+      { outcome: 0, status: 'Failed', hasWaiters: false, contextMissing: true },
     ]);
     const { execution, events } = await rowsOf(open, id);
     expect(execution).toMatchObject({
@@ -143,7 +143,7 @@ describe('handled failures', () => {
     ]);
 
     expect(ended).toEqual([expect.objectContaining({ status: 'Completed' })]);
-    expect(await taskOf(open, id, 0)).toMatchObject({ status: 'Failed', handled: true });
+    expect(await taskOf(open, id, 0)).toMatchObject({ status: 'Failed', failure_handled: true });
     expect((await rowsOf(open, id)).execution).toMatchObject({ unhandled_failures: 0 });
   });
 
@@ -189,14 +189,14 @@ describe('handled failures', () => {
       outcomeOf(handling, id, 2, { handles: [0] }),
     ]);
     expect(accepted).toEqual([false, true]);
-    expect(await taskOf(open, id, 0)).toMatchObject({ handled: true });
+    expect(await taskOf(open, id, 0)).toMatchObject({ failure_handled: true });
     expect((await rowsOf(open, id)).execution).toMatchObject({ unhandled_failures: 0 });
   });
 
   test('a handler that fails handles nothing', async () => {
     const id = await withFailure();
     await first.complete([failureOf(handling, id, 1, { handles: [0] })]);
-    expect(await taskOf(open, id, 0)).toMatchObject({ handled: false });
+    expect(await taskOf(open, id, 0)).toMatchObject({ failure_handled: false });
     expect((await rowsOf(open, id)).execution).toMatchObject({ unhandled_failures: 2 });
   });
 
@@ -258,7 +258,7 @@ describe('waiting for the end', () => {
     const id = await first.startOne(of);
     expect(await open.store.await(id)).toBe('Running');
     const { ended } = await first.complete([outcomeOf(of, id, 0)]);
-    expect(ended).toEqual([expect.objectContaining({ awaited: true })]);
+    expect(ended).toEqual([expect.objectContaining({ hasWaiters: true })]);
   });
 
   test('who asks while it ends is told that it has', async () => {

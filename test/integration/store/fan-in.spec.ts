@@ -53,7 +53,7 @@ describe('two dependencies that complete at once', () => {
         outcome: 0,
         taskNo: 2,
         claimed: true,
-        held: false,
+        paused: false,
         token: heldToken(1),
         unmetDependencies: 0,
         generation: 0,

@@ -77,7 +77,7 @@ describe('nothing is written', () => {
   test('after a cancel', async () => {
     expect(await open.store.cancel(id, 'enough')).toEqual({
       changed: true,
-      awaited: false,
+      hasWaiters: false,
       running: [0, 2],
     });
     expect((await rowsOf(open, id)).tasks.map((task) => [task.status, task.claim_token])).toEqual([
@@ -95,7 +95,7 @@ describe('nothing is written', () => {
     );
     const overdue = await open.store.pastDeadlines();
     const ended = await open.store.timeOut(overdue, () => ({ message: 'too long' }));
-    expect(ended).toEqual([{ id, awaited: false, wasRunning: true }]);
+    expect(ended).toEqual([{ id, hasWaiters: false, wasRunning: true }]);
     await expectRefused(FIRST_TOKEN);
   });
 

@@ -47,11 +47,11 @@ describe('between the snapshot and the lock of a completion', () => {
 
     expect(completion.accepted).toEqual([true]);
     expect(completion.readied).toEqual([
-      expect.objectContaining({ taskNo: 1, claimed: false, held: true, token: 0 }),
+      expect.objectContaining({ taskNo: 1, claimed: false, paused: true, token: 0 }),
     ]);
     expect(await taskOf(open, id, 1)).toMatchObject({
       status: 'Ready',
-      held: true,
+      paused: true,
       owner: null,
       claim_token: 0,
       run_at: expect.any(Date),
@@ -70,7 +70,7 @@ describe('between the snapshot and the lock of a completion', () => {
     await open.store.pause(id, null);
     const completion = await completeDuring((session) => session.run(resumeExecution, [id]));
     expect(completion.readied).toEqual([
-      expect.objectContaining({ taskNo: 1, claimed: true, held: false, token: heldToken(1) }),
+      expect.objectContaining({ taskNo: 1, claimed: true, paused: false, token: heldToken(1) }),
     ]);
   });
 
@@ -97,7 +97,7 @@ describe('between the snapshot of a completion and the commit of a pause', () =>
     );
     expect(completion).toMatchObject({ readied: [{ taskNo: 1, claimed: true }] });
     expect(paused).toHaveLength(1);
-    expect(await taskOf(open, id, 1)).toMatchObject({ status: 'Running', held: true });
+    expect(await taskOf(open, id, 1)).toMatchObject({ status: 'Running', paused: true });
   });
 
   test('what the completion has claimed by then is cancelled too, and its token counts up', async () => {
@@ -146,12 +146,12 @@ describe('pause and resume', () => {
     await first.complete([outcomeOf(chain, id, 0, { claim: false })]);
     expect(await open.store.pause(id, 'lunch')).toEqual({
       changed: true,
-      awaited: false,
+      hasWaiters: false,
       running: [],
     });
     const paused = await rowsOf(open, id);
     expect(paused.execution).toMatchObject({ status: 'Paused', reason: 'lunch' });
-    expect(paused.tasks.map(({ held }) => held)).toEqual([false, true]);
+    expect(paused.tasks.map(({ paused: held }) => held)).toEqual([false, true]);
 
     expect(await open.store.resume(id)).toMatchObject({ changed: true });
     const resumed = await rowsOf(open, id);
@@ -164,7 +164,7 @@ describe('pause and resume', () => {
   test('a task that is given back meanwhile becomes due and stays held until the resume', async () => {
     await open.store.pause(id, null);
     await open.store.reschedule([rescheduleOf('retry', id, 0, { error: {} })]);
-    expect(await taskOf(open, id, 0)).toMatchObject({ status: 'Ready', held: true });
+    expect(await taskOf(open, id, 0)).toMatchObject({ status: 'Ready', paused: true });
     expect(await first.claim(['1'], 10)).toEqual([]);
     await open.store.resume(id);
     expect(await first.claim(['1'], 10)).toHaveLength(1);
@@ -190,7 +190,7 @@ describe('pause and resume', () => {
 test.each(['cancel', 'pause', 'resume'] as const)(
   '%s of what has ended, or is not there, changes nothing',
   async (control) => {
-    const none = { changed: false, awaited: false, running: [] };
+    const none = { changed: false, hasWaiters: false, running: [] };
     const call = (of: string) =>
       control === 'resume' ? open.store.resume(of) : open.store[control](of, 'late');
     await first.complete([outcomeOf(chain, id, 0)]);

@@ -147,7 +147,7 @@ describe('what lies in the way of a claim', () => {
     await empty();
     await session.startMany(join, 5, { claims: 0 });
     await open.admin.query(`
-      INSERT INTO ${open.tables.task} (execution_id, task_no, definition_id, status, priority, run_at, held)
+      INSERT INTO ${open.tables.task} (execution_id, task_no, definition_id, status, priority, run_at, paused)
       SELECT gen_random_uuid(), 0, CASE WHEN n % 3 = 2 THEN 3 ELSE 1 END, 'Ready', n % 2,
              CASE WHEN n % 3 = 0 THEN now() + n * interval '1 second' + interval '1 hour'
                   ELSE now() - interval '1 hour' END,

@@ -166,7 +166,7 @@ test.each(['retry', 'defer', 'giveBack'] as const)(
   'a %s of a held task stays held',
   async (kind) => {
     await open.store.pause(id, null);
-    expect(await reschedule(kind, { error: {} })).toMatchObject({ status: 'Ready', held: true });
+    expect(await reschedule(kind, { error: {} })).toMatchObject({ status: 'Ready', paused: true });
     expect(await session.claim([definitionId], 1)).toEqual([]);
   },
 );

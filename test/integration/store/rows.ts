@@ -10,11 +10,11 @@ export interface TaskColumns {
   readonly owner: string | null;
   readonly priority: number;
   readonly run_at: Date | null;
-  readonly held: boolean;
+  readonly paused: boolean;
   readonly attempt: number;
   readonly recovery_attempts: number;
   readonly generation: number;
-  readonly handled: boolean;
+  readonly failure_handled: boolean;
   readonly skip_reason: string | null;
   readonly output: unknown;
   readonly deleted_keys: string[] | null;
@@ -30,7 +30,7 @@ export interface ExecutionColumns {
   readonly remaining_leaves: number;
   readonly unhandled_failures: number;
   readonly generation: number;
-  readonly awaited: boolean;
+  readonly has_waiters: boolean;
   readonly context: unknown;
   readonly reason: string | null;
   readonly deadline_at: Date | null;

@@ -54,7 +54,7 @@ describe('timeouts that fall due together', () => {
     const ended = decodeTimedOut(await session.run(timeOutExecutions, values));
     expect(ended).toHaveLength(3);
     for (const id of ids) {
-      expect(ended).toContainEqual({ id, awaited: false, wasRunning: true });
+      expect(ended).toContainEqual({ id, hasWaiters: false, wasRunning: true });
       const cancelled = { status: 'Cancelled', owner: null, run_at: null };
       expect(await rowsOf(open, id)).toMatchObject({
         execution: {

@@ -34,7 +34,7 @@ const task = (no: number, status: TaskStatus, more: Partial<TaskFacts> = {}): Ta
   token: status === 'Running' ? 1 : 2,
   isOwned: status === 'Running',
   isDue: status === 'Ready',
-  held: false,
+  paused: false,
   attempt: 0,
   recoveryAttempts: 0,
   generation: 0,
@@ -199,7 +199,7 @@ const ILLEGAL: [string, () => History, Change, RegExp][] = [
   ['a success after the cancel', retried, withTask(PREPARE, { completedAt: 41 }), /Completed after it was cancelled/], // prettier-ignore
   ['a retry of what had not ended', retried, without('cancelled'), /charge: Cancelled, though the log leaves it NotStarted/], // prettier-ignore
   ['a pause that holds nothing', retried, withExecution({ status: 'Paused' }), /Paused, though the log leaves it Running/], // prettier-ignore
-  ['a hold without a pause', retried, withTask(SHIP, { held: true }), /NotStarted, and held/],
+  ['a hold without a pause', retried, withTask(SHIP, { paused: true }), /NotStarted, and paused/],
   ['a task that nobody will claim', retried, withTask(CHARGE, { status: 'Ready', token: 2, isOwned: false }), /Ready, and never due/], // prettier-ignore
   ['a task that waits for nothing', retried, withTask(SHIP, { pending: 0 }), /nothing to wait for/],
   ['an execution that counts another generation', retried, withExecution({ generation: 2 }), /generation 2, 1 by the log/], // prettier-ignore

@@ -13,11 +13,11 @@ export interface TaskExecutionRow {
   owner: string | null;
   priority: number;
   runAt: Date | null;
-  held: boolean;
+  paused: boolean;
   attempt: number;
   recoveryAttempts: number;
   generation: number;
-  handled: boolean;
+  failureHandled: boolean;
   skipReason: string | null;
   output: unknown;
   deletedKeys: string[] | null;
@@ -43,11 +43,11 @@ export const TaskExecutionEntity = new EntitySchema<TaskExecutionRow>({
     owner: { name: 'owner', type: 'uuid', nullable: true },
     priority: { name: 'priority', type: 'integer', default: 0 },
     runAt: { name: 'run_at', type: 'timestamptz', nullable: true },
-    held: { name: 'held', type: 'boolean', default: false },
+    paused: { name: 'paused', type: 'boolean', default: false },
     attempt: { name: 'attempt', type: 'integer', default: 0 },
     recoveryAttempts: { name: 'recovery_attempts', type: 'integer', default: 0 },
     generation: { name: 'generation', type: 'integer', default: 0 },
-    handled: { name: 'handled', type: 'boolean', default: false },
+    failureHandled: { name: 'failure_handled', type: 'boolean', default: false },
     skipReason: { name: 'skip_reason', type: 'text', nullable: true },
     output: { name: 'output', type: 'json', nullable: true },
     deletedKeys: { name: 'deleted_keys', type: 'text', array: true, nullable: true },

@@ -16,7 +16,7 @@ export interface WorkflowExecutionRow {
   remainingLeaves: number;
   unhandledFailures: number;
   generation: number;
-  awaited: boolean;
+  hasWaiters: boolean;
   runAt: Date | null;
   timeoutMs: string | null;
   deadlineAt: Date | null;
@@ -43,7 +43,7 @@ export const WorkflowExecutionEntity = new EntitySchema<WorkflowExecutionRow>({
     remainingLeaves: { name: 'remaining_leaves', type: 'integer' },
     unhandledFailures: { name: 'unhandled_failures', type: 'integer', default: 0 },
     generation: { name: 'generation', type: 'integer', default: 0 },
-    awaited: { name: 'awaited', type: 'boolean', default: false },
+    hasWaiters: { name: 'has_waiters', type: 'boolean', default: false },
     runAt: { name: 'run_at', type: 'timestamptz', nullable: true },
     timeoutMs: { name: 'timeout_ms', type: 'bigint', nullable: true },
     deadlineAt: { name: 'deadline_at', type: 'timestamptz', nullable: true },

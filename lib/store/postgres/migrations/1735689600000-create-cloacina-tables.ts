@@ -45,7 +45,7 @@ CREATE TABLE ${schema}.cloacina_workflow_execution (
   remaining_leaves integer NOT NULL,
   unhandled_failures integer NOT NULL DEFAULT 0,
   generation integer NOT NULL DEFAULT 0,
-  awaited boolean NOT NULL DEFAULT false,
+  has_waiters boolean NOT NULL DEFAULT false,
   run_at timestamptz,
   timeout_ms bigint,
   deadline_at timestamptz,
@@ -76,11 +76,11 @@ CREATE TABLE ${schema}.cloacina_task_execution (
   owner uuid,
   priority integer NOT NULL DEFAULT 0,
   run_at timestamptz,
-  held boolean NOT NULL DEFAULT false,
+  paused boolean NOT NULL DEFAULT false,
   attempt integer NOT NULL DEFAULT 0,
   recovery_attempts integer NOT NULL DEFAULT 0,
   generation integer NOT NULL DEFAULT 0,
-  handled boolean NOT NULL DEFAULT false,
+  failure_handled boolean NOT NULL DEFAULT false,
   skip_reason text,
   output json,
   deleted_keys text[],
@@ -92,11 +92,11 @@ CREATE TABLE ${schema}.cloacina_task_execution (
   PRIMARY KEY (execution_id, task_no)
 ) WITH (${HIGH_CHURN});
 CREATE INDEX cloacina_task_execution_ready_idx
-  ON ${schema}.cloacina_task_execution (definition_id, priority DESC, run_at) WHERE run_at IS NOT NULL AND NOT held;
+  ON ${schema}.cloacina_task_execution (definition_id, priority DESC, run_at) WHERE run_at IS NOT NULL AND NOT paused;
 -- The last condition holds always. Who doesn't say it can't be served by this index, and a claim must not be: it would
 -- read all that waits, of every definition.
 CREATE INDEX cloacina_task_execution_due_idx
-  ON ${schema}.cloacina_task_execution (run_at) WHERE run_at IS NOT NULL AND NOT held AND task_no >= 0;
+  ON ${schema}.cloacina_task_execution (run_at) WHERE run_at IS NOT NULL AND NOT paused AND task_no >= 0;
 -- All that runs, also what has no owner, which should not be: then it is an orphan.
 CREATE INDEX cloacina_task_execution_owner_idx
   ON ${schema}.cloacina_task_execution (owner) WHERE status = 'Running';
@@ -199,7 +199,7 @@ function commentOn(schema: string): string {
     ['COLUMN', 'workflow_execution.generation', 'Goes up with every manual retry.'],
     [
       'COLUMN',
-      'workflow_execution.awaited',
+      'workflow_execution.has_waiters',
       'A process other than the one that ends it waits for the end and wants to be notified.',
     ],
     [
@@ -243,7 +243,7 @@ function commentOn(schema: string): string {
       'task_execution.run_at',
       'Not NULL only while the task waits to be claimed: not before this time.',
     ],
-    ['COLUMN', 'task_execution.held', 'Its execution is paused: not to be claimed.'],
+    ['COLUMN', 'task_execution.paused', 'Its execution is paused: not to be claimed.'],
     [
       'COLUMN',
       'task_execution.attempt',
@@ -257,7 +257,7 @@ function commentOn(schema: string): string {
     ['COLUMN', 'task_execution.generation', 'Of the manual retry that reset it.'],
     [
       'COLUMN',
-      'task_execution.handled',
+      'task_execution.failure_handled',
       'It Failed, and a dependent that expected the failure Completed.',
     ],
     ['COLUMN', 'task_execution.skip_reason', 'rule or upstreamFailure.'],

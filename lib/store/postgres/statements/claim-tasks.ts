@@ -100,7 +100,7 @@ function claimText(tables: TenantTables, isFree: string): string {
     SELECT ${inOrder('d.id')} AS definition_ids, ${inOrder('p.priority')} AS priorities, ${inOrder('p.run_at')} AS times
     FROM unnest($1::bigint[]) AS d(id) CROSS JOIN LATERAL (
       SELECT t.priority, t.run_at FROM ${tables.task} t
-      WHERE t.definition_id = d.id AND t.run_at IS NOT NULL AND NOT t.held
+      WHERE t.definition_id = d.id AND t.run_at IS NOT NULL AND NOT t.paused
       ORDER BY t.priority DESC, t.run_at LIMIT 1
     ) p
     HAVING count(*) > 0
@@ -111,7 +111,7 @@ function claimText(tables: TenantTables, isFree: string): string {
       SELECT c.priority, c.run_at FROM (
         SELECT t.priority, t.run_at FROM ${tables.task} t
         WHERE t.definition_id = l.definition_ids[1] AND t.priority < l.priorities[1]
-          AND t.run_at IS NOT NULL AND NOT t.held
+          AND t.run_at IS NOT NULL AND NOT t.paused
         ORDER BY t.priority DESC, t.run_at
         LIMIT CASE WHEN l.times[1] <= statement_timestamp() THEN 1 ELSE ${STRIDE} END
       ) c
@@ -129,7 +129,7 @@ function claimText(tables: TenantTables, isFree: string): string {
       SELECT t.execution_id, t.task_no FROM ${tables.task} t
       WHERE l.times[1] <= statement_timestamp()
         AND t.definition_id = l.definition_ids[1] AND t.priority = l.priorities[1]
-        AND t.run_at <= statement_timestamp() AND t.run_at IS NOT NULL AND NOT t.held
+        AND t.run_at <= statement_timestamp() AND t.run_at IS NOT NULL AND NOT t.paused
         AND ($4::integer[] IS NULL OR NOT EXISTS (
           SELECT FROM unnest($3::bigint[], $4::integer[]) AS x(definition_id, task_no)
           WHERE x.definition_id = t.definition_id AND x.task_no = t.task_no))

@@ -44,7 +44,7 @@ export interface ReadiedTask {
   readonly outcome: number;
   readonly taskNo: number;
   readonly claimed: boolean;
-  readonly held: boolean;
+  readonly paused: boolean;
   readonly token: number;
   readonly unmetDependencies: number;
   readonly generation: number;
@@ -53,7 +53,7 @@ export interface ReadiedTask {
 export interface EndedExecution {
   readonly outcome: number;
   readonly status: 'Completed' | 'Failed';
-  readonly awaited: boolean;
+  readonly hasWaiters: boolean;
   /** The final context is still to be written. */
   readonly contextMissing: boolean;
 }
@@ -65,8 +65,8 @@ export interface CompletionResult {
   readonly ended: readonly EndedExecution[];
 }
 
-const CLAIMED = 'd.claim AND NOT t.held AND t.pending_dependencies = d.terminal';
-const READY = 'NOT (d.claim AND NOT t.held) AND t.pending_dependencies = d.terminal';
+const CLAIMED = 'd.claim AND NOT t.paused AND t.pending_dependencies = d.terminal';
+const READY = 'NOT (d.claim AND NOT t.paused) AND t.pending_dependencies = d.terminal';
 
 /**
  * Records outcomes with all that follows from them, or none of it: the tasks, what their failures mean to earlier
@@ -100,7 +100,7 @@ export const completeTasks: Statement = {
     WHERE i.via IS NOT NULL
   ), done AS (
     UPDATE ${tables.task} t
-    SET status = i.status, claim_token = t.claim_token + 1, owner = NULL, held = false,
+    SET status = i.status, claim_token = t.claim_token + 1, owner = NULL, paused = false,
         output = i.output::json, completed_at = clock_timestamp(), deferred_since = NULL,
         skip_reason = i.detail::json ->> 'skipReason',
         deleted_keys = CASE WHEN i.detail IS NOT NULL AND i.detail::json -> 'deletedKeys' IS NOT NULL
@@ -113,9 +113,9 @@ export const completeTasks: Statement = {
       AND (SELECT count(*) FROM handled_locked) >= 0
     RETURNING t.execution_id, t.task_no, i.ord, i.status, i.leaf, i.first_edge, i.last_edge, i.final_context, i.detail
   ), handled AS (
-    UPDATE ${tables.task} t SET handled = true
+    UPDATE ${tables.task} t SET failure_handled = true
     FROM item i
-    WHERE ${taskOf('i')} AND i.via IS NOT NULL AND t.status || '' = 'Failed' AND NOT t.handled
+    WHERE ${taskOf('i')} AND i.via IS NOT NULL AND t.status || '' = 'Failed' AND NOT t.failure_handled
       AND (i.via IN (SELECT d.ord FROM done d WHERE d.status = 'Completed')) IS TRUE
     RETURNING t.execution_id, i.via
   ), delta AS MATERIALIZED (
@@ -135,7 +135,7 @@ export const completeTasks: Statement = {
         run_at = CASE WHEN ${READY} THEN clock_timestamp() END
     FROM delta d
     WHERE ${taskOf('d')}
-    RETURNING d.ord, t.task_no, t.pending_dependencies, t.status, t.held, t.claim_token, t.unmet_dependencies,
+    RETURNING d.ord, t.task_no, t.pending_dependencies, t.status, t.paused, t.claim_token, t.unmet_dependencies,
               t.generation
   ), ending AS MATERIALIZED (
     SELECT c.execution_id, max(c.ord) AS ord, sum(c.leaves)::integer AS leaves, sum(c.failures)::integer AS failures,
@@ -158,7 +158,7 @@ export const completeTasks: Statement = {
         deadline_at = CASE WHEN x.remaining_leaves > e.leaves THEN x.deadline_at END
     FROM ending e
     WHERE ${executionOf('e.execution_id')}
-    RETURNING x.id, e.ord, x.remaining_leaves, x.status, x.awaited, x.context IS NULL AS context_missing
+    RETURNING x.id, e.ord, x.remaining_leaves, x.status, x.has_waiters, x.context IS NULL AS context_missing
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, task_no, kind, detail)
     SELECT d.execution_id, d.task_no, v ->> 'kind', (v -> 'detail')::jsonb
@@ -168,10 +168,10 @@ export const completeTasks: Statement = {
     SELECT id, NULL, 'failed', NULL FROM execution WHERE remaining_leaves = 0 AND status = 'Failed'
   ), ${leaseClause(tables, 15)}
   SELECT (SELECT array_agg(ord) FROM done),
-         (SELECT array_agg(ARRAY[ord, task_no, (status = 'Running')::integer, held::integer, claim_token,
+         (SELECT array_agg(ARRAY[ord, task_no, (status = 'Running')::integer, paused::integer, claim_token,
                                  unmet_dependencies, generation])
           FROM dependent WHERE pending_dependencies = 0),
-         (SELECT array_agg(ARRAY[ord, (status = 'Failed')::integer, awaited::integer, context_missing::integer])
+         (SELECT array_agg(ARRAY[ord, (status = 'Failed')::integer, has_waiters::integer, context_missing::integer])
           FROM execution WHERE remaining_leaves = 0)`,
 };
 
@@ -261,7 +261,7 @@ export function decodeCompletion(rows: readonly RawRow[], count: number): Comple
       outcome = 0,
       taskNo = 0,
       claimed,
-      held,
+      paused,
       token = 0,
       unmetDependencies = 0,
       generation = 0,
@@ -273,7 +273,7 @@ export function decodeCompletion(rows: readonly RawRow[], count: number): Comple
       unmetDependencies,
       generation,
       claimed: claimed === 1,
-      held: held === 1,
+      paused: paused === 1,
     });
   }
   const ended: EndedExecution[] = [];
@@ -282,7 +282,7 @@ export function decodeCompletion(rows: readonly RawRow[], count: number): Comple
     ended.push({
       outcome: e[i] ?? 0,
       status: e[i + 1] === 1 ? 'Failed' : 'Completed',
-      awaited: e[i + 2] === 1,
+      hasWaiters: e[i + 2] === 1,
       contextMissing: e[i + 3] === 1,
     });
   }

@@ -14,7 +14,7 @@ import { taskOf, type RawRow, type Statement, type TenantTables } from './statem
 /** What a control statement found: whether the execution changed, who waits for it, whose handlers are to stop. */
 export interface ControlResult {
   readonly changed: boolean;
-  readonly awaited: boolean;
+  readonly hasWaiters: boolean;
   /** Tasks that were Running. */
   readonly running: readonly number[];
 }
@@ -43,14 +43,14 @@ export function cancelTasks(tables: TenantTables): string {
   return `cancelled AS (
     UPDATE ${tables.task} t
     SET status = 'Cancelled', claim_token = t.claim_token + (t.status = 'Running')::integer, owner = NULL,
-        run_at = NULL, held = false, completed_at = clock_timestamp()
+        run_at = NULL, paused = false, completed_at = clock_timestamp()
     FROM locked l WHERE ${taskOf('l')}
     RETURNING t.task_no, l.status AS was
   )`;
 }
 
 const RESULT = (tasks: string): string =>
-  `SELECT x.awaited::integer, (SELECT array_agg(task_no) FROM ${tasks} WHERE was = 'Running') FROM execution x`;
+  `SELECT x.has_waiters::integer, (SELECT array_agg(task_no) FROM ${tasks} WHERE was = 'Running') FROM execution x`;
 
 export const cancelExecution: Statement = {
   name: 'cancel_execution',
@@ -60,7 +60,7 @@ export const cancelExecution: Statement = {
         remaining_leaves = 0
     ${tasksFirst('cancelled')}
     WHERE x.id = $1::uuid AND x.status || '' IN ('Pending', 'Running', 'Paused')
-    RETURNING x.awaited
+    RETURNING x.has_waiters
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, kind, detail)
     SELECT $1::uuid, 'cancelled', jsonb_build_object('reason', $2::text) FROM execution
@@ -69,25 +69,25 @@ export const cancelExecution: Statement = {
 
 export const pauseExecution: Statement = {
   name: 'pause_execution',
-  text: (tables) => `WITH ${lockedTasks(tables)}, held AS (
-    UPDATE ${tables.task} t SET held = true
+  text: (tables) => `WITH ${lockedTasks(tables)}, marked AS (
+    UPDATE ${tables.task} t SET paused = true
     FROM locked l WHERE t.execution_id = l.execution_id AND t.task_no = l.task_no
     RETURNING t.task_no, NULL::text AS was
   ), execution AS (
     UPDATE ${tables.execution} x SET status = 'Paused', reason = $2::text
-    ${tasksFirst('held')}
+    ${tasksFirst('marked')}
     WHERE x.id = $1::uuid AND x.status || '' IN ('Pending', 'Running')
-    RETURNING x.awaited
+    RETURNING x.has_waiters
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, kind, detail)
     SELECT $1::uuid, 'paused', jsonb_build_object('reason', $2::text) FROM execution
-  ) ${RESULT('held')}`,
+  ) ${RESULT('marked')}`,
 };
 
 export const resumeExecution: Statement = {
   name: 'resume_execution',
   text: (tables) => `WITH ${lockedTasks(tables)}, released AS (
-    UPDATE ${tables.task} t SET held = false
+    UPDATE ${tables.task} t SET paused = false
     FROM locked l WHERE t.execution_id = l.execution_id AND t.task_no = l.task_no
     RETURNING t.task_no, NULL::text AS was
   ), execution AS (
@@ -95,7 +95,7 @@ export const resumeExecution: Statement = {
     SET status = CASE WHEN x.started_at IS NULL THEN 'Pending' ELSE 'Running' END, reason = NULL
     ${tasksFirst('released')}
     WHERE x.id = $1::uuid AND x.status || '' = 'Paused'
-    RETURNING x.awaited
+    RETURNING x.has_waiters
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, kind) SELECT $1::uuid, 'resumed' FROM execution
   ) ${RESULT('released')}`,
@@ -103,6 +103,6 @@ export const resumeExecution: Statement = {
 
 export function decodeControl(rows: readonly RawRow[]): ControlResult {
   const row = rows[0];
-  if (row === undefined) return { changed: false, awaited: false, running: [] };
-  return { changed: true, awaited: row[0] === '1', running: decodeIntegers(row[1]) };
+  if (row === undefined) return { changed: false, hasWaiters: false, running: [] };
+  return { changed: true, hasWaiters: row[0] === '1', running: decodeIntegers(row[1]) };
 }

@@ -51,7 +51,7 @@ function activeDefinitions(tables: TenantTables, tenant: number): string {
 /** The definitions of which tasks wait to be claimed, now or later: one index entry is read for each. */
 function waitingDefinitions(tables: TenantTables): string {
   const next = (after: string): string => `(SELECT t.definition_id FROM ${tables.task} t
-      WHERE ${after} t.run_at IS NOT NULL AND NOT t.held ORDER BY t.definition_id LIMIT 1)`;
+      WHERE ${after} t.run_at IS NOT NULL AND NOT t.paused ORDER BY t.definition_id LIMIT 1)`;
   return `waiting(id) AS (
       SELECT ${next('')}
       UNION ALL

@@ -24,8 +24,8 @@ export interface TaskRow {
   readonly attempt: number;
   readonly recoveryAttempts: number;
   readonly owner: string | null;
-  readonly held: boolean;
-  readonly handled: boolean;
+  readonly paused: boolean;
+  readonly failureHandled: boolean;
   readonly runAt: Date | null;
   readonly deferred: boolean;
   readonly skipReason: string | null;
@@ -53,7 +53,7 @@ export const readExecutions: Statement = {
 export const readTasks: Statement = {
   name: 'read_tasks',
   text: (tables) => `SELECT t.execution_id, t.task_no, t.status, t.pending_dependencies, t.attempt,
-    t.recovery_attempts, t.owner, t.held::integer, t.handled::integer, ${ms('t.run_at')},
+    t.recovery_attempts, t.owner, t.paused::integer, t.failure_handled::integer, ${ms('t.run_at')},
     (t.deferred_since IS NOT NULL)::integer, t.skip_reason, t.output, array_to_json(t.deleted_keys), t.error,
     t.attempts, ${ms('t.started_at')}, ${ms('t.completed_at')},
     CASE WHEN t.status = 'Running' THEN NOT EXISTS (
@@ -126,10 +126,10 @@ export const findByKeys: Statement = {
 export const awaitExecution: Statement = {
   name: 'await_execution',
   text: (tables) => `WITH found AS MATERIALIZED (
-    SELECT x.id, x.status, x.awaited FROM ${tables.execution} x WHERE x.id = $1::uuid FOR NO KEY UPDATE
+    SELECT x.id, x.status, x.has_waiters FROM ${tables.execution} x WHERE x.id = $1::uuid FOR NO KEY UPDATE
   ), marked AS (
-    UPDATE ${tables.execution} x SET awaited = true FROM found f
-    WHERE ${executionOf('f.id')} AND NOT f.awaited AND f.status IN ('Pending', 'Running', 'Paused')
+    UPDATE ${tables.execution} x SET has_waiters = true FROM found f
+    WHERE ${executionOf('f.id')} AND NOT f.has_waiters AND f.status IN ('Pending', 'Running', 'Paused')
   ) SELECT status FROM found`,
 };
 
@@ -137,11 +137,11 @@ export const awaitExecution: Statement = {
 export const awaitUnlockedExecutions: Statement = {
   name: 'await_unlocked_executions',
   text: (tables) => `WITH found AS MATERIALIZED (
-    SELECT x.id, x.status, x.awaited FROM ${tables.execution} x WHERE x.id = ANY ($1::uuid[])
+    SELECT x.id, x.status, x.has_waiters FROM ${tables.execution} x WHERE x.id = ANY ($1::uuid[])
     ORDER BY x.id FOR NO KEY UPDATE SKIP LOCKED
   ), marked AS (
-    UPDATE ${tables.execution} x SET awaited = true FROM found f
-    WHERE ${executionOf('f.id')} AND NOT f.awaited AND f.status IN ('Pending', 'Running', 'Paused')
+    UPDATE ${tables.execution} x SET has_waiters = true FROM found f
+    WHERE ${executionOf('f.id')} AND NOT f.has_waiters AND f.status IN ('Pending', 'Running', 'Paused')
   ) SELECT id, status FROM found`,
 };
 
@@ -181,8 +181,8 @@ export function decodeTask(row: RawRow): TaskRow {
     attempt: Number(row[4]),
     recoveryAttempts: Number(row[5]),
     owner: row[6] ?? null,
-    held: row[7] === '1',
-    handled: row[8] === '1',
+    paused: row[7] === '1',
+    failureHandled: row[8] === '1',
     runAt: date(row[9]),
     deferred: row[10] === '1',
     skipReason: row[11] ?? null,

@@ -75,5 +75,5 @@ export const readClaims: Statement = {
 export const readPausedExecutions: Statement = {
   name: 'read_paused_executions',
   text: (tables) => `SELECT DISTINCT execution_id FROM ${tables.task}
-  WHERE owner = $1::uuid AND status = 'Running' AND held`,
+  WHERE owner = $1::uuid AND status = 'Running' AND paused`,
 };

@@ -39,7 +39,7 @@ export const resetExecution: Statement = {
         run_at = CASE WHEN i.pending = 0
           THEN greatest(clock_timestamp(), (SELECT x.run_at FROM ${tables.execution} x WHERE x.id = $1::uuid)) END,
         pending_dependencies = i.pending, unmet_dependencies = i.unmet, generation = t.generation + 1,
-        held = false, handled = false, attempt = 0, attempts = NULL, recovery_attempts = 0, skip_reason = NULL,
+        paused = false, failure_handled = false, attempt = 0, attempts = NULL, recovery_attempts = 0, skip_reason = NULL,
         output = NULL, deleted_keys = NULL, error = NULL, deferred_since = NULL, started_at = NULL,
         completed_at = NULL, owner = NULL
     FROM item i WHERE t.execution_id = $1::uuid AND t.task_no = i.task_no
@@ -48,7 +48,7 @@ export const resetExecution: Statement = {
     SELECT $1::uuid, 'executionRetried', jsonb_build_object('tasks', (SELECT count(*) FROM item))
   )
   UPDATE ${tables.execution} x
-  SET status = CASE WHEN x.started_at IS NULL THEN 'Pending' ELSE 'Running' END, context = NULL, error = NULL, reason = NULL, completed_at = NULL, awaited = false,
+  SET status = CASE WHEN x.started_at IS NULL THEN 'Pending' ELSE 'Running' END, context = NULL, error = NULL, reason = NULL, completed_at = NULL, has_waiters = false,
       generation = x.generation + 1, remaining_leaves = $5::integer, unhandled_failures = 0,
       deadline_at = CASE WHEN x.started_at IS NOT NULL
         THEN clock_timestamp() + x.timeout_ms * interval '1 millisecond' END

@@ -49,7 +49,7 @@ export function readSweep(tenants: readonly TenantTables[], withLocks = false): 
     UNION ALL SELECT DISTINCT ${i}, ${OWNER}, t.owner, NULL::uuid, NULL, NULL, NULL::bigint, NULL::boolean, NULL, NULL
       FROM ${tables.task} t WHERE t.status = 'Running'
     UNION ALL (SELECT ${i}, ${TASK}, NULL::uuid, NULL::uuid, NULL, NULL, ${msUntil('t.run_at')}, NULL::boolean, NULL, NULL
-      FROM ${tables.task} t WHERE t.run_at IS NOT NULL AND NOT t.held AND t.task_no >= 0 ORDER BY t.run_at LIMIT 1)
+      FROM ${tables.task} t WHERE t.run_at IS NOT NULL AND NOT t.paused AND t.task_no >= 0 ORDER BY t.run_at LIMIT 1)
     UNION ALL (SELECT ${i}, ${DEADLINE}, NULL::uuid, NULL::uuid, NULL, NULL, ${msUntil('x.deadline_at')}, NULL::boolean, NULL, NULL
       FROM ${tables.execution} x WHERE x.deadline_at IS NOT NULL ORDER BY x.deadline_at LIMIT 1)
     UNION ALL SELECT ${i}, ${SCHEMA}, NULL::uuid, NULL::uuid, NULL, NULL, to_regnamespace(${tables.schemaLiteral})::oid::bigint, NULL::boolean, NULL, NULL`,

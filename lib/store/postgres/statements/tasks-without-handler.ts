@@ -8,7 +8,7 @@ export interface StrandedTaskRow {
   readonly count: number;
 }
 
-const IS_WAITING = 't.run_at IS NOT NULL AND NOT t.held AND t.task_no >= 0';
+const IS_WAITING = 't.run_at IS NOT NULL AND NOT t.paused AND t.task_no >= 0';
 
 /** The task is of none of the definitions $1, or one of the tasks $2, $3 among them. */
 const HAS_NO_HANDLER = `(NOT t.definition_id = ANY ($1::bigint[])

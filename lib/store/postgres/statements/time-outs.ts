@@ -14,7 +14,7 @@ export interface PastDeadline {
 /** An execution that its timeout ended. */
 export interface TimedOutExecution {
   readonly id: string;
-  readonly awaited: boolean;
+  readonly hasWaiters: boolean;
   /** Tasks of it ran: their handlers are to stop. */
   readonly wasRunning: boolean;
 }
@@ -95,14 +95,14 @@ export const timeOutExecutions: Statement = {
     FROM ending e
     -- The tasks end first: what a WITH changes is changed when it is asked for.
     WHERE ${executionOf('e.id')} AND (SELECT count(*) FROM cancelled) >= 0
-    RETURNING x.id, x.awaited, coalesce('Running' = ANY (e.statuses), false) AS was_running, e.error
+    RETURNING x.id, x.has_waiters, coalesce('Running' = ANY (e.statuses), false) AS was_running, e.error
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, kind, detail)
     SELECT id, 'timedOut', jsonb_build_object('error', ($3::json -> error)::jsonb) FROM execution
   )
   SELECT NULL::uuid, mine::integer, NULL::integer FROM ticket
   UNION ALL
-  SELECT id, awaited::integer, was_running::integer FROM execution`,
+  SELECT id, has_waiters::integer, was_running::integer FROM execution`,
 };
 
 /** `errorOf` gives the JSON text that is stored of an error: one for each workflow and timeout. */
@@ -129,9 +129,9 @@ export function timeOutValues(
 export function decodeTimedOut(rows: readonly RawRow[]): TimedOutExecution[] | undefined {
   const ticket = rows.find(([id]) => id === null);
   if (ticket?.[1] !== '1') return undefined;
-  return rows.flatMap(([id, awaited, wasRunning]) =>
+  return rows.flatMap(([id, hasWaiters, wasRunning]) =>
     id === null || id === undefined
       ? []
-      : [{ id, awaited: awaited === '1', wasRunning: wasRunning === '1' }],
+      : [{ id, hasWaiters: hasWaiters === '1', wasRunning: wasRunning === '1' }],
   );
 }

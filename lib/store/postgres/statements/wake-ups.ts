@@ -20,10 +20,10 @@ export function readDueTimes(tenants: readonly TenantTables[]): string {
   return tenants
     .map(
       (tables, i) => `SELECT ${i},
-        EXISTS (SELECT FROM ${tables.task} t WHERE t.run_at IS NOT NULL AND NOT t.held AND t.task_no >= 0
+        EXISTS (SELECT FROM ${tables.task} t WHERE t.run_at IS NOT NULL AND NOT t.paused AND t.task_no >= 0
                 AND t.run_at <= statement_timestamp())::integer,
         (SELECT (extract(epoch FROM t.run_at - clock_timestamp()) * 1000)::bigint FROM ${tables.task} t
-         WHERE t.run_at IS NOT NULL AND NOT t.held AND t.task_no >= 0 AND t.run_at > statement_timestamp()
+         WHERE t.run_at IS NOT NULL AND NOT t.paused AND t.task_no >= 0 AND t.run_at > statement_timestamp()
          ORDER BY t.run_at LIMIT 1),
         (SELECT (extract(epoch FROM x.deadline_at - clock_timestamp()) * 1000)::bigint FROM ${tables.execution} x
          WHERE x.deadline_at IS NOT NULL ORDER BY x.deadline_at LIMIT 1)`,
