@@ -1,10 +1,4 @@
 import { toStoredError, WorkflowTimeoutError } from '../errors/index.js';
-import type {
-  ControlResult,
-  PastDeadline,
-  TenantStore,
-  TimedOutExecution,
-} from '../store/port/tenant-store.js';
 import type { ClaimReconciler } from './claims/claim-reconciler.js';
 import type { ClaimTable } from './claims/claim-table.js';
 import { retryOnConflict } from '../runtime/retry-on-conflict.js';
@@ -13,10 +7,18 @@ import type { TaskClaim } from './claims/task-claim.js';
 import type { TaskCompleter } from './execution/task-completer.js';
 import type { TenantEvents } from '../events/tenant-events.js';
 import type { ProcessServices } from './lease/tenant-lease.js';
+import type {
+  ClaimStore,
+  ControlResult,
+  ControlStore,
+  PastDeadline,
+  TimedOutExecution,
+} from '../store/port/index.js';
+import type { FailureClassifier } from '../runtime/failure.js';
 
 export interface ExecutionControlParts {
   readonly address: string;
-  readonly store: TenantStore;
+  readonly store: ControlStore & ClaimStore & FailureClassifier;
   readonly claims: ClaimTable;
   readonly waiters: CompletionWaiters;
   readonly completer: TaskCompleter;

@@ -2,15 +2,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/registered-workflow.js';
 import { toStoredError } from '../errors/index.js';
-import type {
-  ClaimedTask,
-  DueTimes,
-  EndedExecution,
-  KnownDefinitions,
-  LeaseWrite,
-  TakenOrphan,
-  TenantStore,
-} from '../store/port/tenant-store.js';
 import type { CompiledWorkflow } from '../workflow/index.js';
 import { ClaimReconciler } from './claims/claim-reconciler.js';
 import { ClaimsInFlight } from './claims/claims-in-flight.js';
@@ -36,6 +27,16 @@ import { TenantDrain } from './tenant-drain.js';
 import { TenantEvents, type EventSink } from '../events/tenant-events.js';
 import type { TenantQueue } from './slots/tenant-queue.js';
 import { TenantLease, type ProcessServices, type TenantSettings } from './lease/tenant-lease.js';
+import type {
+  ClaimedTask,
+  DueTimes,
+  EndedExecution,
+  KnownDefinitions,
+  LeaseWrite,
+  TakenOrphan,
+  TenantStore,
+} from '../store/port/index.js';
+import type { TaskContext } from '../discovery/task-context.js';
 
 /** How long a drained tenant tries to delete its lease, and its pause in between, in milliseconds. */
 const RELEASE_GRACE_MS = 2_000;
@@ -44,6 +45,8 @@ const RELEASE_PAUSE_MS = 20;
 export interface TenantEngineParts {
   readonly settings: TenantSettings;
   readonly store: TenantStore;
+  /** For user code. */
+  readonly dataSource: TaskContext['dataSource'];
   readonly registry: Pick<WorkflowRegistry, 'get' | 'list'>;
   readonly serves: (workflow: RegisteredWorkflow) => boolean;
   /** Shared by all tenants of the process: see {@link DefinitionCatalog}. */
@@ -178,6 +181,7 @@ export class TenantEngine {
       handlers: new HandlerRunner({
         settings,
         store,
+        dataSource: parts.dataSource,
         claims: this.claims,
         recorder: this.recorder,
         inFlight: this.inFlight,

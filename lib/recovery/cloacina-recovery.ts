@@ -1,6 +1,6 @@
 import { InvalidArgumentError, withoutDriver } from '../errors/index.js';
-import type { RecoveryEventRow, TenantStore } from '../store/port/tenant-store.js';
 import type { RecoveryCause, RecoveryReport } from './tenant-recovery.js';
+import type { RecoveryEventRow, TenantStore } from '../store/port/index.js';
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 500;
@@ -51,7 +51,7 @@ export interface RecoveryEventFilter {
 }
 
 export interface RecoveryParts {
-  readonly store: TenantStore;
+  readonly store: Pick<TenantStore, 'recovery'>;
   readonly run: () => Promise<RecoveryReport>;
   /** Definitions that this process has handlers for, and the tasks among them that it has none for. */
   readonly claimable: () => {

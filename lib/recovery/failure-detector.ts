@@ -1,8 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LeaseRow } from '../store/port/tenant-store.js';
 import type { PeerLocks } from './peer-locks.js';
-import type { RecoverySession } from './recovery-session.js';
 import { assessLease, type Observer, type LeaseHealth } from './lease-health.js';
+import type { LeaseRow, RecoverySession } from '../store/port/index.js';
 
 /** A lock that is missing has to be missing again after so long, in milliseconds. */
 const SECOND_LOOK_MS = 250;

@@ -1,15 +1,14 @@
 import { Logger } from '@nestjs/common';
 import { toStoredError } from '../errors/index.js';
-import type { TenantSweep } from '../store/port/tenant-store.js';
 import { SUSPICION_MS, type PeerLocks } from './peer-locks.js';
 import type { FailureDetector, LostLease } from './failure-detector.js';
-import type { RecoverySession } from './recovery-session.js';
 import {
   addTo,
   type RecoveryCause,
   type RecoveryReport,
   TenantRecovery,
 } from './tenant-recovery.js';
+import type { RecoverySession, TenantSweep } from '../store/port/index.js';
 
 /** Tenants to look at, and what is known of them already. */
 export interface PassOptions {
@@ -109,7 +108,7 @@ export class RecoveryPass {
   }
 
   private async readLeases(session: RecoverySession, tenants: readonly TenantRecovery[]) {
-    const leases = await session.leases(tenants.map(({ parts }) => parts.store.tables));
+    const leases = await session.leases(tenants.map(({ parts }) => parts.store.handle));
     return {
       living: undefined,
       found: leases.map(
@@ -120,7 +119,7 @@ export class RecoveryPass {
 
   private async sweep(session: RecoverySession, tenants: readonly TenantRecovery[]) {
     if (tenants.length === 0) return { living: undefined, found: [] };
-    const sweep = await session.sweep(tenants.map(({ parts }) => parts.store.tables));
+    const sweep = await session.sweep(tenants.map(({ parts }) => parts.store.handle));
     if (sweep.living !== undefined) this.locks.look(sweep.living, session.lockSession);
     return { living: sweep.living, found: sweep.tenants };
   }

@@ -1,7 +1,6 @@
 import { PeerLocks } from './peer-locks.js';
 import { FailureDetector } from './failure-detector.js';
 import { RecoveryPass } from './recovery-pass.js';
-import type { RecoverySession } from './recovery-session.js';
 import { StaggeredSweep } from '../runtime/staggered-sweep.js';
 import {
   TenantRecovery,
@@ -9,6 +8,7 @@ import {
   type RecoveryCause,
   type RecoveryReport,
 } from './tenant-recovery.js';
+import type { RecoverySession } from '../store/port/index.js';
 
 /** How often the locks are looked at while others are known, in milliseconds. */
 const LOOK_INTERVAL_MS = 400;

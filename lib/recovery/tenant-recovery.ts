@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import type { DueTimes, LeaseWrite, TakenOrphan, TenantStore } from '../store/port/tenant-store.js';
+import type { DueTimes, LeaseWrite, TakenOrphan, TenantStore } from '../store/port/index.js';
 
 /** Orphans to one statement. */
 const MAX_ORPHANS = 2_000;

@@ -12,7 +12,6 @@ import {
   UnknownExecutionError,
   withoutDriver,
 } from '../errors/index.js';
-import type { ControlResult, ExecutionRow } from '../store/port/tenant-store.js';
 import type { Duration, ExecutionStatus } from '../workflow/index.js';
 import { checkReason, checkTimeout, refuseInTask } from './call-checks.js';
 import type { Execution, ExecutionFilter, ExecutionResult, ExecutionPage } from './execution.js';
@@ -26,6 +25,7 @@ import {
   validateInput,
   type StartOptions,
 } from './start-request.js';
+import type { ControlResult, ExecutionRow } from '../store/port/index.js';
 
 export interface RunnerParts {
   readonly engine: TenantEngine;

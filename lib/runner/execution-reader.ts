@@ -4,18 +4,19 @@ import type { HungHandler } from '../engine/slots/hung-handlers.js';
 import type { AvailabilityRetry } from '../runtime/availability-retry.js';
 import { InvalidArgumentError } from '../errors/index.js';
 import { formatValue } from '../errors/option-checks.js';
-import type {
-  ExecutionListFilter,
-  ExecutionRow,
-  TaskRow,
-  TenantStore,
-} from '../store/port/tenant-store.js';
 import { textProblem, type ExecutionStatus } from '../workflow/index.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import type { Execution, ExecutionFilter, ExecutionPage } from './execution.js';
 import { viewExecution } from './execution-view.js';
 import { definitionToShow } from './stand-in-definition.js';
 import { checkDate } from './start-request.js';
+import type {
+  ExecutionListFilter,
+  ExecutionRow,
+  ExecutionStore,
+  TaskRow,
+} from '../store/port/index.js';
+import type { FailureClassifier } from '../runtime/failure.js';
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 500;
@@ -42,7 +43,7 @@ export class ExecutionReader {
   private readonly batcher: Batcher<Question, Execution | null>;
 
   constructor(
-    private readonly store: TenantStore,
+    private readonly store: ExecutionStore & FailureClassifier,
     private readonly catalog: DefinitionCatalog,
     private readonly whileUnavailable: AvailabilityRetry,
     private readonly hungHandlers: () => readonly HungHandler[],

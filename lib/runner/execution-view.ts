@@ -3,7 +3,6 @@ import { ExecutionCache, membersOf } from '../engine/memory/execution-cache.js';
 import { describeHung, type HungHandler } from '../engine/slots/hung-handlers.js';
 import type { RunnableDefinition } from '../engine/definitions/runnable-definition.js';
 import type { JsonObject } from '../discovery/task-context.js';
-import type { ExecutionRow, TaskRow } from '../store/port/tenant-store.js';
 import {
   ContextView,
   decodeJson,
@@ -23,6 +22,7 @@ import type {
   TaskDetails,
   TaskWaiting,
 } from './execution.js';
+import type { ExecutionRow, TaskRow } from '../store/port/index.js';
 
 /**
  * Makes of rows what the API returns.

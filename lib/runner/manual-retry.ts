@@ -1,6 +1,5 @@
 import type { DefinitionCatalog } from '../engine/definitions/definition-catalog.js';
 import { InvalidTransitionError } from '../errors/index.js';
-import type { LockedExecution, ResetTask, TenantStore } from '../store/port/tenant-store.js';
 import {
   isExecutionEnded,
   tasksToReset,
@@ -9,6 +8,7 @@ import {
   type SkipReason,
   type TaskStatus,
 } from '../workflow/index.js';
+import type { ControlStore, LockedExecution, ResetTask } from '../store/port/index.js';
 
 /**
  * Resets an ended execution for another run of what failed. May be sent again when its reply was lost: the execution's
@@ -19,7 +19,7 @@ export class ManualRetry {
   private generation: number | undefined;
 
   constructor(
-    private readonly store: TenantStore,
+    private readonly store: ControlStore,
     private readonly catalog: DefinitionCatalog,
     private readonly id: string,
   ) {}

@@ -4,8 +4,8 @@ import {
   type RunnableDefinition,
 } from '../engine/definitions/runnable-definition.js';
 import { UnreadableDefinitionError } from '../errors/index.js';
-import type { ExecutionRow } from '../store/port/tenant-store.js';
 import { compileWorkflow } from '../workflow/index.js';
+import type { ExecutionRow } from '../store/port/index.js';
 
 /**
  * The definition to show an execution with. One that this release can't read, or that is missing, must not hide the

@@ -1,4 +1,4 @@
-import { FIRST_TOKEN } from '../../lib/store/port/tenant-store.js';
+import { FIRST_TOKEN } from '../../lib/store/port/index.js';
 
 /** How many claims of its task a token counts, its own included. */
 export function claimCount(token: number): number {

@@ -1,4 +1,3 @@
-import { FIRST_TOKEN, type ClaimedTask } from '../../store/port/tenant-store.js';
 import type { ClaimTable } from './claim-table.js';
 import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
 import { membersOf } from '../memory/execution-cache.js';
@@ -6,6 +5,7 @@ import type { ClaimRow, TaskClaim } from './task-claim.js';
 import type { RunnableDefinition } from '../definitions/runnable-definition.js';
 import type { StartRequest } from '../starts/starter.js';
 import type { TaskResult } from '../execution/task-result.js';
+import { type ClaimedTask, FIRST_TOKEN } from '../../store/port/index.js';
 
 export interface ClaimReceiverParts {
   readonly catalog: DefinitionCatalog;

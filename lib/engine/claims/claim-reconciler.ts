@@ -1,11 +1,17 @@
 import { Logger } from '@nestjs/common';
-import type { ClaimedTask, LeaseWrite, TenantStore } from '../../store/port/tenant-store.js';
 import type { ClaimsInFlight } from './claims-in-flight.js';
 import type { ClaimTable } from './claim-table.js';
+import type {
+  ClaimStore,
+  ClaimedTask,
+  LeaseStore,
+  LeaseWrite,
+  TenantStore,
+} from '../../store/port/index.js';
 
 export interface ClaimReconcilerParts {
   readonly tenant: string;
-  readonly store: TenantStore;
+  readonly store: ClaimStore & LeaseStore & Pick<TenantStore, 'recovery'>;
   readonly claims: ClaimTable;
   readonly inFlight: ClaimsInFlight;
   readonly instanceId: () => string;

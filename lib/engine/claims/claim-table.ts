@@ -1,8 +1,8 @@
 import { ClaimLostError } from '../../errors/index.js';
-import type { ClaimKey } from '../../store/port/tenant-store.js';
 import { ExecutionCache } from '../memory/execution-cache.js';
 import { claimKey, TaskClaim, type ClaimRow } from './task-claim.js';
 import type { RunnableDefinition } from '../definitions/runnable-definition.js';
+import type { ClaimKey } from '../../store/port/index.js';
 
 /**
  * The claims that this process holds in one tenant, and what it remembers of their executions.

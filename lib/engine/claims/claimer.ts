@@ -1,11 +1,12 @@
 import { Logger } from '@nestjs/common';
 import { toStoredError } from '../../errors/index.js';
-import type { ClaimedTask, TaskKey, TenantStore } from '../../store/port/tenant-store.js';
 import type { ClaimsInFlight } from './claims-in-flight.js';
 import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
 import type { TenantQueue } from '../slots/tenant-queue.js';
 import { reconnectDelayMs } from '../../runtime/reconnect-delay.js';
 import type { TenantLease } from '../lease/tenant-lease.js';
+import type { ClaimStore, ClaimedTask, TaskKey } from '../../store/port/index.js';
+import type { FailureClassifier } from '../../runtime/failure.js';
 
 /** Claims to one statement. */
 const MAX_CLAIMS = 500;
@@ -19,7 +20,7 @@ const PAST_LOCKS_MS = 30_000;
 
 export interface ClaimerParts {
   readonly tenant: string;
-  readonly store: TenantStore;
+  readonly store: ClaimStore & FailureClassifier;
   readonly catalog: DefinitionCatalog;
   readonly queue: TenantQueue;
   readonly lease: TenantLease;

@@ -1,7 +1,8 @@
-import type { Reschedule, RescheduleKind, TenantStore } from '../../store/port/tenant-store.js';
 import { Batcher } from '../../runtime/batcher.js';
 import type { ClaimTable } from './claim-table.js';
 import type { TaskClaim } from './task-claim.js';
+import type { ClaimStore, Reschedule, RescheduleKind } from '../../store/port/index.js';
+import type { FailureClassifier } from '../../runtime/failure.js';
 
 const MAX_ITEMS = 500;
 
@@ -18,7 +19,7 @@ export class TaskRescheduler {
   private readonly batcher: Batcher<RescheduledClaim, boolean>;
 
   constructor(
-    private readonly store: TenantStore,
+    private readonly store: ClaimStore & FailureClassifier,
     private readonly claims: ClaimTable,
   ) {
     this.batcher = new Batcher({

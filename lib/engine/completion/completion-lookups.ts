@@ -1,4 +1,4 @@
-import type { TenantStore } from '../../store/port/tenant-store.js';
+import type { ExecutionStore } from '../../store/port/index.js';
 
 /** Executions that one statement asks about at most. */
 const MAX_BATCH = 500;
@@ -18,7 +18,7 @@ export class CompletionLookups {
   private running = false;
 
   constructor(
-    private readonly store: Pick<TenantStore, 'awaitUnlocked'>,
+    private readonly store: Pick<ExecutionStore, 'awaitUnlocked'>,
     /** Asks about one, waits for its lock, and knows what to make of an error. */
     private readonly one: (id: string) => Promise<string | undefined>,
   ) {}

@@ -1,6 +1,7 @@
-import type { TenantStore } from '../../store/port/tenant-store.js';
 import { retryOnConflict } from '../../runtime/retry-on-conflict.js';
 import { CompletionLookups } from './completion-lookups.js';
+import type { ExecutionStore } from '../../store/port/index.js';
+import type { FailureClassifier } from '../../runtime/failure.js';
 
 /** How long a waiter relies on notifications before it asks the database, and then how often, in milliseconds. */
 const FIRST_LOOK_MS = 1_000;
@@ -17,7 +18,7 @@ export class CompletionWaiters {
   private readonly looks: CompletionLookups;
 
   constructor(
-    private readonly store: TenantStore,
+    private readonly store: ExecutionStore & FailureClassifier,
     /** Whether this process holds claims in the execution, so that it may well be the one who ends it. */
     private readonly isActive: (id: string) => boolean,
   ) {

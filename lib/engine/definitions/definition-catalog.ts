@@ -5,13 +5,6 @@ import {
   UnreadableDefinitionError,
   messageWithoutSecrets,
 } from '../../errors/index.js';
-import type {
-  DefinitionContent,
-  KnownDefinitions,
-  NewDefinition,
-  StoredDefinitionRow,
-  TenantStore,
-} from '../../store/port/tenant-store.js';
 import {
   definitionIdOf,
   restoreWorkflow,
@@ -21,6 +14,13 @@ import {
 } from '../../workflow/index.js';
 import { retryOnConflict } from '../../runtime/retry-on-conflict.js';
 import { makeRunnable, type RunnableDefinition } from './runnable-definition.js';
+import type {
+  DefinitionContent,
+  KnownDefinitions,
+  NewDefinition,
+  StoredDefinitionRow,
+  TenantStore,
+} from '../../store/port/index.js';
 
 /** Looks for definitions that other processes use are at least this far apart, in milliseconds. */
 export const LOOK_INTERVAL_MS = 1_000;
@@ -49,7 +49,7 @@ export class DefinitionCatalog {
   private lookedAt = -Infinity;
 
   constructor(
-    private readonly store: TenantStore,
+    private readonly store: Pick<TenantStore, 'definitions' | 'schema' | 'classifyFailure'>,
     private readonly registry: Pick<WorkflowRegistry, 'get' | 'list'>,
     /** Whether this tenant runs the workflow. */
     private readonly serves: (workflow: RegisteredWorkflow) => boolean,

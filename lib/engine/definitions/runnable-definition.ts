@@ -1,6 +1,6 @@
 import type { RegisteredWorkflow, TaskHandler } from '../../discovery/registered-workflow.js';
-import type { StartPlan } from '../../store/port/tenant-store.js';
 import { definitionIdOf, type CompiledWorkflow } from '../../workflow/index.js';
+import type { StartPlan } from '../../store/port/index.js';
 
 /**
  * A stored definition together with what the running code has for it. An execution is pinned to its definition;

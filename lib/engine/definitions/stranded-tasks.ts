@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
-import type { StrandedTaskRow, TenantStore } from '../../store/port/tenant-store.js';
 import type { DefinitionCatalog } from './definition-catalog.js';
+import type { StrandedTaskRow, TenantStore } from '../../store/port/index.js';
 
 /** The shortest time between two looks, and between two warnings that say the same, in milliseconds. */
 const LOOK_INTERVAL_MS = 60_000;
@@ -20,7 +20,7 @@ export class StrandedTasks {
 
   constructor(
     private readonly tenant: string,
-    private readonly store: TenantStore,
+    private readonly store: Pick<TenantStore, 'recovery'>,
     private readonly catalog: Pick<DefinitionCatalog, 'claimable' | 'find'>,
   ) {}
 

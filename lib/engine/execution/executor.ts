@@ -1,5 +1,4 @@
 import { TaskTimeoutError } from '../../errors/index.js';
-import type { TaskKey, TenantStore } from '../../store/port/tenant-store.js';
 import { decideTask } from '../../workflow/index.js';
 import { Attempt, type AttemptListener } from './attempt.js';
 import type { ClaimTable } from '../claims/claim-table.js';
@@ -13,12 +12,13 @@ import { resultOf } from './task-result.js';
 import type { TaskCompleter } from './task-completer.js';
 import type { TenantEvents } from '../../events/tenant-events.js';
 import type { TenantSettings } from '../lease/tenant-lease.js';
+import type { ClaimStore, TaskKey } from '../../store/port/index.js';
 
 /** A suspect that waits behind another one is given back for so long, in milliseconds. */
 const SUSPECT_PAUSE_MS = 500;
 
 export interface ExecutorParts {
-  readonly store: TenantStore;
+  readonly store: ClaimStore;
   readonly claims: ClaimTable;
   readonly queue: TenantQueue;
   readonly inputs: InputReader;

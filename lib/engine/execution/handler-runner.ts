@@ -2,13 +2,6 @@ import { AsyncResource } from 'node:async_hooks';
 import { Logger } from '@nestjs/common';
 import { isObservable } from 'rxjs';
 import { ContextTooLargeError, toStoredError } from '../../errors/index.js';
-import {
-  OverdueTransactionError,
-  type CompletionResult,
-  type FailureKind,
-  type TaskTransaction,
-  type TenantStore,
-} from '../../store/port/tenant-store.js';
 import type { ContextView } from '../../workflow/index.js';
 import type { Attempt } from './attempt.js';
 import type { ClaimsInFlight } from '../claims/claims-in-flight.js';
@@ -26,6 +19,14 @@ import {
   type HandlerTimes,
   type TransactionPhase,
 } from './transaction-decision.js';
+import {
+  type CompletionResult,
+  OverdueTransactionError,
+  type TaskTransaction,
+  type TransactionStore,
+} from '../../store/port/index.js';
+import type { FailureClassifier, FailureKind } from '../../runtime/failure.js';
+import type { TaskContext } from '../../discovery/task-context.js';
 
 /** After which pause a transactional task begins again that lost its transaction, in milliseconds. */
 const PAUSES_MS: Partial<Record<FailureKind, number>> = {
@@ -47,7 +48,9 @@ interface TransactionalRun extends HandlerTimes {
 
 export interface HandlerRunnerParts {
   readonly settings: TenantSettings;
-  readonly store: TenantStore;
+  readonly store: TransactionStore & FailureClassifier;
+  /** For user code. */
+  readonly dataSource: TaskContext['dataSource'];
   readonly claims: ClaimTable;
   readonly recorder: OutcomeRecorder;
   readonly inFlight: ClaimsInFlight;
@@ -61,12 +64,12 @@ export class HandlerRunner {
   private readonly surroundings: TaskSurroundings;
 
   constructor(private readonly parts: HandlerRunnerParts) {
-    const { store, settings } = parts;
+    const { dataSource, settings } = parts;
     this.surroundings = {
       tenant: settings.tenant,
-      dataSource: store.dataSource,
+      dataSource,
       get manager() {
-        return store.dataSource.manager;
+        return dataSource.manager;
       },
     };
   }
@@ -105,7 +108,7 @@ export class HandlerRunner {
   /** The handler's writes and the outcome in one transaction; the outcome is the last statement before COMMIT. */
   private async runTransactional(attempt: Attempt): Promise<void> {
     const { claim, input } = attempt;
-    const { store, recorder, settings, inFlight } = this.parts;
+    const { store, dataSource, recorder, settings, inFlight } = this.parts;
     const run: TransactionalRun = {
       phase: 'begin',
       context: undefined,
@@ -125,8 +128,8 @@ export class HandlerRunner {
         if (claim.lost) throw REFUSED;
         run.context = new RunningTask(claim, input.view, {
           tenant: settings.tenant,
-          dataSource: store.dataSource,
-          manager: transaction.manager,
+          dataSource,
+          manager: transaction.manager as TaskContext['manager'],
         });
         handled = Promise.resolve(this.invoke(attempt, run.context, transaction)).then(
           (returned) => (isObservable(returned) ? lastValue(returned, claim.signal) : returned),

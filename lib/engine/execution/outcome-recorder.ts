@@ -1,15 +1,5 @@
 import { Logger } from '@nestjs/common';
 import { toStoredError } from '../../errors/index.js';
-import type {
-  CompletionResult,
-  DependentEdge,
-  EndedExecution,
-  LeaseWrite,
-  Outcome,
-  OutcomeDetail,
-  ReadiedTask,
-  TenantStore,
-} from '../../store/port/tenant-store.js';
 import { Batcher } from '../../runtime/batcher.js';
 import type { ClaimsInFlight } from '../claims/claims-in-flight.js';
 import type { ClaimTable } from '../claims/claim-table.js';
@@ -20,6 +10,18 @@ import type { TaskResult } from './task-result.js';
 import type { ContextView } from '../../workflow/index.js';
 import { byPriority } from '../definitions/runnable-definition.js';
 import type { TenantLease } from '../lease/tenant-lease.js';
+import type {
+  CompletionResult,
+  DependentEdge,
+  EndedExecution,
+  LeaseWrite,
+  Outcome,
+  OutcomeDetail,
+  OutcomeStore,
+  ReadiedTask,
+  TenantStore,
+} from '../../store/port/index.js';
+import type { FailureClassifier } from '../../runtime/failure.js';
 
 /** Outcomes to one statement; the work per statement grows with their edges and bytes, so those are bounded too. */
 const MAX_OUTCOMES = 300;
@@ -47,7 +49,7 @@ export class OutcomeRecorder {
   private readonly lookUps: Batcher<TaskResult, boolean>;
 
   constructor(
-    private readonly store: TenantStore,
+    private readonly store: OutcomeStore & FailureClassifier & Pick<TenantStore, 'schema'>,
     private readonly claims: ClaimTable,
     private readonly queue: TenantQueue,
     private readonly lease: TenantLease,

@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Logger } from '@nestjs/common';
 import { TaskAbandonedError, toPlainError, toStoredError } from '../../errors/index.js';
-import type { TenantStore } from '../../store/port/tenant-store.js';
 import type { TaskRescheduler } from '../claims/task-rescheduler.js';
 import type { ClaimTable } from '../claims/claim-table.js';
 import type { TaskInput } from '../memory/execution-cache.js';
@@ -11,9 +10,10 @@ import type { InputReader } from '../memory/input-reader.js';
 import type { OutcomeRecorder } from './outcome-recorder.js';
 import { resultOf, type TaskResult } from './task-result.js';
 import type { TenantEvents } from '../../events/tenant-events.js';
+import type { FailureClassifier } from '../../runtime/failure.js';
 
 export interface TaskCompleterParts {
-  readonly store: TenantStore;
+  readonly store: FailureClassifier;
   readonly claims: ClaimTable;
   readonly inputs: InputReader;
   readonly recorder: OutcomeRecorder;

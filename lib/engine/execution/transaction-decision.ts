@@ -1,4 +1,4 @@
-import type { Failure } from '../../store/port/tenant-store.js';
+import type { Failure } from '../../runtime/failure.js';
 
 /** How far a transactional run has come; `outcome`: its last statement before the COMMIT. */
 export type TransactionPhase = 'begin' | 'handler' | 'outcome' | 'commit';

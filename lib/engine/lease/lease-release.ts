@@ -1,8 +1,8 @@
-import type { TenantStore } from '../../store/port/tenant-store.js';
 import type { TenantLease } from './tenant-lease.js';
+import type { LeaseStore } from '../../store/port/index.js';
 
 export interface LeaseReleaseParts {
-  readonly store: TenantStore;
+  readonly store: LeaseStore;
   readonly lease: TenantLease;
   /** Whether claims are held or statements under way that may make some. */
   readonly isBusy: () => boolean;

@@ -1,18 +1,10 @@
-import type { HeldLease } from '../../store/port/tenant-store.js';
 import type { TenantEngine } from '../tenant-engine.js';
+import type { HeldLease, RenewingSession } from '../../store/port/index.js';
 
 /** Leases are renewed this many times in their duration. */
 const RENEWALS_PER_LEASE = 3;
 /** Leases that are let go of in one statement: nothing is claimed in their tenants until it has ended. */
 const RELEASES_PER_STATEMENT = 50;
-
-/** What renewals ask of the control connection. */
-export interface RenewingSession {
-  /** By index: whether the lease was still there; undefined where the schema is broken. */
-  renew(leases: readonly HeldLease[], leaseDurationMs: number): Promise<(boolean | undefined)[]>;
-  /** By index: whether it is gone; false where claims are held; undefined where the schema is broken. */
-  release(leases: readonly HeldLease[]): Promise<(boolean | undefined)[]>;
-}
 
 export interface LeaseRenewalsOptions {
   readonly leaseDurationMs: number;
@@ -60,15 +52,15 @@ export class LeaseRenewals {
     // Claims that a comparison brought have a lease that this process may not have been told of.
     const leases = tenants
       .filter(({ lease, claims }) => lease.isHeld || claims.size > 0)
-      .map((tenant) => ({ tenant, ...leaseOf(tenant) }));
+      .map((engine) => ({ engine, ...leaseOf(engine) }));
     if (leases.length === 0) return;
     const renewed = await session.renew(leases, this.options.leaseDurationMs);
-    for (const [i, { tenant, instanceId }] of leases.entries()) {
+    for (const [i, { engine, instanceId }] of leases.entries()) {
       if (renewed[i] === true) {
-        tenant.lease.found(instanceId);
-        tenant.reconcileClaims();
-      } else if (renewed[i] === false && tenant.lease.instanceId === instanceId) {
-        tenant.leaseLost();
+        engine.lease.found(instanceId);
+        engine.reconcileClaims();
+      } else if (renewed[i] === false && engine.lease.instanceId === instanceId) {
+        engine.leaseLost();
       }
     }
   }
@@ -87,5 +79,5 @@ async function release(session: RenewingSession, idle: readonly TenantEngine[]):
 }
 
 function leaseOf({ store, lease }: TenantEngine): HeldLease {
-  return { tables: store.tables, instanceId: lease.instanceId };
+  return { tenant: store.handle, instanceId: lease.instanceId };
 }

@@ -1,7 +1,7 @@
 import { v4 as uuid } from 'uuid';
-import type { Claimant, LeaseWrite } from '../../store/port/tenant-store.js';
 import type { QueuedBytes } from '../starts/queued-bytes.js';
 import type { SlotScheduler } from '../slots/slot-scheduler.js';
+import type { Claimant, LeaseWrite } from '../../store/port/index.js';
 
 /** What the engine of one tenant needs to know of it. */
 export interface TenantSettings {

@@ -7,7 +7,7 @@ import {
   type SkipReason,
   type TaskStatus,
 } from '../../workflow/index.js';
-import type { RecordedOutcome } from '../../store/port/tenant-store.js';
+import type { RecordedOutcome } from '../../store/port/index.js';
 
 /**
  * Bytes of a final context that is written beside the input and the outputs that it is made of: a page. A larger one

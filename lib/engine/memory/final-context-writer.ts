@@ -1,7 +1,8 @@
-import type { TenantStore } from '../../store/port/tenant-store.js';
 import { Batcher } from '../../runtime/batcher.js';
 import type { TaskClaim } from '../claims/task-claim.js';
 import type { InputReader } from './input-reader.js';
+import type { OutcomeStore } from '../../store/port/index.js';
+import type { FailureClassifier } from '../../runtime/failure.js';
 
 /**
  * Writes the final contexts that the ending statement could not: when leaves end in one batch, or in two processes,
@@ -12,7 +13,7 @@ export class FinalContextWriter {
   private readonly batcher: Batcher<TaskClaim, undefined>;
 
   constructor(
-    private readonly store: TenantStore,
+    private readonly store: OutcomeStore & FailureClassifier,
     private readonly inputs: InputReader,
   ) {
     this.batcher = new Batcher({

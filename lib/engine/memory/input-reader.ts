@@ -1,7 +1,8 @@
-import type { RecordedOutcome, TenantStore } from '../../store/port/tenant-store.js';
 import { Batcher } from '../../runtime/batcher.js';
 import { membersOf } from './execution-cache.js';
 import type { TaskClaim } from '../claims/task-claim.js';
+import type { OutcomeStore, RecordedOutcome } from '../../store/port/index.js';
+import type { FailureClassifier } from '../../runtime/failure.js';
 
 /** Rows to one reading. */
 const MAX_ROWS = 2_000;
@@ -18,7 +19,7 @@ interface Missing {
 export class InputReader {
   private readonly batcher: Batcher<Missing, undefined>;
 
-  constructor(private readonly store: TenantStore) {
+  constructor(private readonly store: OutcomeStore & FailureClassifier) {
     this.batcher = new Batcher({
       maxItems: 500,
       weight: ({ tasks }) => tasks.length + 1,

@@ -1,25 +1,18 @@
 import { hostname } from 'node:os';
 import { v4 as uuid } from 'uuid';
-import type { DueTimes, SweepResult, TenantTables } from '../../store/port/tenant-store.js';
 import { Notifier, encodeNotification, type Notification } from './notifier.js';
 import { DueTimers } from '../../runtime/due-timers.js';
-import { LeaseRenewals, type RenewingSession } from '../lease/lease-renewals.js';
-import { SessionSupervisor, type ControlSession } from './session-supervisor.js';
+import { LeaseRenewals } from '../lease/lease-renewals.js';
+import { SessionSupervisor } from './session-supervisor.js';
 import { NotificationReactions } from './notification-reactions.js';
 import { QueuedBytes } from '../starts/queued-bytes.js';
 import type { SlotScheduler } from '../slots/slot-scheduler.js';
 import type { TenantEngine } from '../tenant-engine.js';
 import type { ProcessServices } from '../lease/tenant-lease.js';
+import type { EngineSession } from '../../store/port/index.js';
 
 /** Until a look at timeouts that could not be enforced, in milliseconds: another process is at it, or holds rows. */
 const DEADLINE_PAUSE_MS = 250;
-
-/** What the engine asks of the control connection. */
-export interface EngineSession extends ControlSession, RenewingSession {
-  notify(payloads: readonly string[]): Promise<void>;
-  dueTimes(tenants: readonly TenantTables[]): Promise<(DueTimes | undefined)[]>;
-  sweep(tenants: readonly TenantTables[]): Promise<SweepResult>;
-}
 
 export interface ProcessEngineOptions<S extends EngineSession> {
   readonly slots: SlotScheduler;
@@ -186,7 +179,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
     const tenants = [...this.tenants.values()];
     if (session === undefined || tenants.length === 0) return;
     try {
-      const sweep = await session.sweep(tenants.map(({ store }) => store.tables));
+      const sweep = await session.sweep(tenants.map(({ store }) => store.handle));
       for (const [i, tenant] of tenants.entries()) {
         const due = sweep.tenants[i]?.due;
         // It may have been removed meanwhile, and another one may have its place.
@@ -203,7 +196,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
     const { session } = this.supervisor;
     if (tenant === undefined || session === undefined) return;
     try {
-      const [times] = await session.dueTimes([tenant.store.tables]);
+      const [times] = await session.dueTimes([tenant.store.handle]);
       // What is due already its timer has just seen to.
       if (times !== undefined) tenant.scheduleWakeUps({ ...times, taskIsDue: false });
     } catch {

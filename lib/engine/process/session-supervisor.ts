@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { toStoredError } from '../../errors/index.js';
 import { reconnectDelayMs } from '../../runtime/reconnect-delay.js';
+import type { ControlSession } from '../../store/port/index.js';
 
 /** A session that lasted longer was a good one, in milliseconds: when it is lost, the next attempt is made at once. */
 const STABLE_MS = 5_000;
@@ -8,14 +9,6 @@ const STABLE_MS = 5_000;
 const REPORT_AFTER_MS = 2_000;
 /** The log says it again after this time, in milliseconds. */
 const REPORT_EVERY_MS = 60_000;
-
-/** The session that proves that this process lives; see the store for what it is made of. */
-export interface ControlSession {
-  readonly epoch: string | null;
-  /** The lock that it holds, as leases tell it. */
-  readonly lockSession: string | null;
-  close(): Promise<void>;
-}
 
 export interface SessionSupervisorOptions<S extends ControlSession> {
   /** `onLost` is called once, when the session has ended by itself. */

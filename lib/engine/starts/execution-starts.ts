@@ -1,5 +1,4 @@
 import type { EntityManager } from 'typeorm';
-import { isCreated, type TenantStore } from '../../store/port/tenant-store.js';
 import type { ClaimsInFlight } from '../claims/claims-in-flight.js';
 import type { ClaimReceiver } from '../claims/claim-receiver.js';
 import type { TenantQueue } from '../slots/tenant-queue.js';
@@ -8,10 +7,12 @@ import { keyIsHeld } from './start-failures.js';
 import { keyOf, Starter, toStartItem, type StartRequest, type Started } from './starter.js';
 import type { TenantEvents } from '../../events/tenant-events.js';
 import type { ProcessServices, TenantLease, TenantSettings } from '../lease/tenant-lease.js';
+import { type StartStore, isCreated } from '../../store/port/index.js';
+import type { FailureClassifier } from '../../runtime/failure.js';
 
 export interface ExecutionStartsParts {
   readonly settings: TenantSettings;
-  readonly store: TenantStore;
+  readonly store: StartStore & FailureClassifier;
   readonly queue: TenantQueue;
   readonly lease: TenantLease;
   readonly inFlight: ClaimsInFlight;

@@ -2,12 +2,13 @@ import { Logger } from '@nestjs/common';
 import { DatabaseUnavailableError, toStoredError } from '../../errors/index.js';
 import { keyIsHeld, mayBeStarted, queueIsFull } from './start-failures.js';
 import type { QueuedBytes } from './queued-bytes.js';
-import { isCreated, type StartItem, type TenantStore } from '../../store/port/tenant-store.js';
 import { Batcher } from '../../runtime/batcher.js';
 import type { ClaimsInFlight } from '../claims/claims-in-flight.js';
 import type { TenantQueue } from '../slots/tenant-queue.js';
 import { canRunRoots, type RunnableDefinition } from '../definitions/runnable-definition.js';
 import type { TenantLease } from '../lease/tenant-lease.js';
+import { type StartItem, type StartStore, isCreated } from '../../store/port/index.js';
+import type { FailureClassifier } from '../../runtime/failure.js';
 
 /** Executions to one statement; task rows, and bytes of input at so many to a row. */
 const MAX_STARTS = 300;
@@ -59,7 +60,7 @@ export interface StartConsequences {
 
 export interface StarterParts {
   readonly tenant: string;
-  readonly store: TenantStore;
+  readonly store: StartStore & FailureClassifier;
   readonly queue: TenantQueue;
   readonly lease: TenantLease;
   readonly inFlight: ClaimsInFlight;

@@ -4,9 +4,9 @@ import {
   decodeKnownDefinitions,
   readKnownDefinitions,
   registerDefinitions,
-  type KnownDefinitions,
 } from './statements/definitions.js';
-import type { NewDefinition, TenantTables } from '../port/tenant-store.js';
+import type { KnownDefinitions, NewDefinition, TenantHandle } from '../port/index.js';
+import { tablesOf } from './statements/statement.js';
 
 /** Schemas to one statement. */
 const MAX_READ = 50;
@@ -21,11 +21,11 @@ const MANY = {};
  */
 export async function readManyDefinitions(
   turns: FairConnectionPool,
-  tenants: readonly TenantTables[],
+  tenants: readonly TenantHandle[],
   names: readonly string[],
 ): Promise<(KnownDefinitions | undefined)[]> {
   return inParts(tenants, MAX_READ, async (part) => {
-    const text = readKnownDefinitions(part);
+    const text = readKnownDefinitions(part.map(tablesOf));
     const rows = await turns.withConnection(MANY, (client) => runUnprepared(client, text, [names]));
     return decodeKnownDefinitions(rows, part.length);
   });
@@ -34,12 +34,12 @@ export async function readManyDefinitions(
 /** Registers the definitions with each of the tenants; by index, whether that was done, or undefined as above. */
 export async function registerWithManyTenants(
   turns: FairConnectionPool,
-  tenants: readonly TenantTables[],
+  tenants: readonly TenantHandle[],
   definitions: readonly NewDefinition[],
 ): Promise<(boolean | undefined)[]> {
   const values = definitionValues(definitions);
   return inParts(tenants, MAX_REGISTER, async (part) => {
-    const text = registerDefinitions(part);
+    const text = registerDefinitions(part.map(tablesOf));
     const rows = await turns.withConnection(MANY, (client) => runUnprepared(client, text, values));
     const written = part.map(() => 0);
     for (const [tenant] of rows) written[Number(tenant)] = (written[Number(tenant)] ?? 0) + 1;

@@ -5,8 +5,8 @@ import {
   UnreadableDefinitionError,
 } from '../../errors/index.js';
 import type { Failure, FailureKind } from '../../runtime/failure.js';
-import { OverdueTransactionError } from './overdue-transaction.js';
 import { messageOf, SqlState, sqlState } from './sql-state.js';
+import { OverdueTransactionError } from '../port/index.js';
 
 const CONFLICTS = new Set([
   '40001', // serialization failure

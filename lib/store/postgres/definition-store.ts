@@ -9,11 +9,15 @@ import {
   readNewestDefinition,
   readWaitingDefinitions,
   registerDefinitions,
-  type KnownDefinitions,
-  type StoredDefinitionRow,
 } from './statements/definitions.js';
 import type { RawRow, StatementRunner, TenantTables } from './statements/statement.js';
-import type { DefinitionContent, DefinitionStore, NewDefinition } from '../port/tenant-store.js';
+import type {
+  DefinitionContent,
+  DefinitionStore,
+  KnownDefinitions,
+  NewDefinition,
+  StoredDefinitionRow,
+} from '../port/index.js';
 
 /** A tenant's stored definitions on PostgreSQL. */
 export class PostgresDefinitionStore implements DefinitionStore {

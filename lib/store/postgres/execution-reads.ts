@@ -21,7 +21,7 @@ import type {
   ListedExecution,
   RecordedOutcome,
   TaskRow,
-} from '../port/tenant-store.js';
+} from '../port/index.js';
 
 /** What is read of executions and their tasks, for those who go on with them and for those who look. */
 export class ExecutionReads {

@@ -1,14 +1,10 @@
 import type { ClientBase } from 'pg';
 import { isError } from '../../errors/index.js';
 import { sqlState } from './sql-state.js';
+import { OverdueTransactionError } from '../port/index.js';
 
 /** idle_in_transaction_session_timeout and transaction_timeout. */
 const OVERDUE = new Set(['25P03', '25P04']);
-
-/** The server has ended a transaction because it took longer than its limits allow. */
-export class OverdueTransactionError extends Error {
-  override readonly name = 'OverdueTransactionError';
-}
 
 /**
  * Runs `work` with a connection, and says it when the server ended that for taking too long: of that the server tells

@@ -42,7 +42,6 @@ import {
 import { lockForReset, resetExecution, resetValues } from './statements/reset-execution.js';
 import {
   decodeStart,
-  isCreated,
   startExecutions,
   boundLockWait,
   startKeyedExecutions,
@@ -52,6 +51,7 @@ import {
 } from './statements/start-executions.js';
 import {
   tenantTables,
+  type TenantTables,
   type RawRow,
   type Statement,
   type StatementRunner,
@@ -64,28 +64,30 @@ import {
   timeOutValues,
 } from './statements/time-outs.js';
 import { CHANNEL, notify } from './statements/wake-ups.js';
-import type {
-  ClaimChoice,
-  ClaimedTask,
-  CompletionResult,
-  ControlResult,
-  DefinitionStore,
-  RecoveryStore,
-  Failure,
-  LeaseWrite,
-  LockedExecution,
-  Outcome,
-  PastDeadline,
-  Reschedule,
-  ResetTask,
-  StartItem,
-  StartReply,
-  TaskTransaction,
-  TenantStore,
-  TimedOutExecution,
-} from '../port/tenant-store.js';
 import { assertStillOpen, runInTenantTransaction } from './tenant-transaction.js';
 import { asLogin, placeOf } from './connections/user-connection.js';
+import {
+  type ClaimChoice,
+  type ClaimedTask,
+  type CompletionResult,
+  type ControlResult,
+  type DefinitionStore,
+  type LeaseWrite,
+  type LockedExecution,
+  type Outcome,
+  type PastDeadline,
+  type RecoveryStore,
+  type Reschedule,
+  type ResetTask,
+  type StartItem,
+  type StartReply,
+  type TaskTransaction,
+  type TenantStore,
+  type TimedOutExecution,
+  type UserTransaction,
+  isCreated,
+} from '../port/index.js';
+import type { Failure } from '../../runtime/failure.js';
 
 /** A transaction around a handler that stays silent for so long has lost its process. */
 const IDLE_IN_TRANSACTION_MS = 600_000;
@@ -104,13 +106,13 @@ export interface PostgresStoreSettings {
  */
 export class PostgresStore extends ExecutionReads implements TenantStore {
   readonly schema: string;
-  readonly tables;
-  readonly dataSource: DataSource;
+  readonly handle: TenantTables;
   readonly suspectAfter = SUSPECT_AFTER;
   readonly definitions: DefinitionStore;
   readonly recovery: RecoveryStore;
   private readonly statements: TenantStatements;
   private readonly pools: LoginPools;
+  private readonly dataSource: DataSource;
 
   constructor({ schema, quotedSchema, pools, dataSource }: PostgresStoreSettings) {
     const tables = tenantTables(quotedSchema);
@@ -120,7 +122,7 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
     this.schema = schema;
     this.pools = pools;
     this.dataSource = dataSource;
-    this.tables = tables;
+    this.handle = tables;
     this.statements = statements;
     this.definitions = new PostgresDefinitionStore(this.cold, tables, pools.turns.general);
     this.recovery = new PostgresRecoveryStore(this.hot, this.cold);
@@ -145,7 +147,7 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
   }
 
   async startIn(
-    manager: EntityManager,
+    manager: UserTransaction,
     item: StartItem,
     lease: LeaseWrite,
     payload: string,
@@ -164,7 +166,7 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
 
   async findByKeys(
     keys: readonly { readonly workflow: string; readonly key: string }[],
-    manager?: EntityManager,
+    manager?: UserTransaction,
   ): Promise<(string | undefined)[]> {
     const runner = manager === undefined ? this.hot : await this.runnerOf(manager);
     const rows = await runner.run(findByKeys, [
@@ -321,8 +323,9 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
   }
 
   /** Statements on the connection of the caller's transaction. */
-  private async runnerOf(manager: EntityManager): Promise<StatementRunner> {
-    const client: pg.ClientBase | undefined = await manager.queryRunner?.connect();
+  private async runnerOf(transaction: UserTransaction): Promise<StatementRunner> {
+    const { queryRunner } = transaction as EntityManager;
+    const client: pg.ClientBase | undefined = await queryRunner?.connect();
     if (client === undefined) throw new TypeError('The manager is not one of a transaction.');
     return {
       run: (statement, values) =>

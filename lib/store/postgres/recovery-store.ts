@@ -29,9 +29,9 @@ import type {
   RecoveryStatsRow,
   RecoveryStore,
   StrandedTaskRow,
-  TakenOrphan,
   TakeOrphans,
-} from '../port/tenant-store.js';
+  TakenOrphan,
+} from '../port/index.js';
 
 const FORMER: JudgedLease = { over: false, lockEpoch: null, lockSession: null };
 

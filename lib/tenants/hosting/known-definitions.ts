@@ -3,11 +3,7 @@ import {
   registerWithManyTenants,
 } from '../../store/postgres/bulk-definitions.js';
 import type { LoginPools } from '../../store/postgres/connections/pools.js';
-import type {
-  KnownDefinitions,
-  NewDefinition,
-  TenantTables,
-} from '../../store/port/tenant-store.js';
+import type { KnownDefinitions, NewDefinition, TenantHandle } from '../../store/port/index.js';
 import type { TenantRuntime } from './tenant-runtime.js';
 
 /**
@@ -23,7 +19,7 @@ export async function knownDefinitions(
   const known = new Map<TenantRuntime, KnownDefinitions>();
   const old = tenants.filter(({ isNew }) => !isNew);
   const names = [...new Set(old.flatMap(({ engine }) => engine.catalog.names))];
-  const read = await readManyDefinitions(statements, old.map(tablesOf), names);
+  const read = await readManyDefinitions(statements, old.map(handleOf), names);
   for (const [i, runtime] of old.entries()) {
     const definitions = read[i];
     if (definitions !== undefined) known.set(runtime, servedOnly(runtime, definitions));
@@ -32,7 +28,7 @@ export async function knownDefinitions(
   for (const { definitions, lacking } of groupMissing(known)) {
     const registered = await registerWithManyTenants(
       statements,
-      lacking.map(tablesOf),
+      lacking.map(handleOf),
       definitions,
     );
     for (const [i, runtime] of lacking.entries()) if (registered[i] !== true) known.delete(runtime);
@@ -74,6 +70,6 @@ function groupMissing(known: ReadonlyMap<TenantRuntime, KnownDefinitions>): Miss
   return [...groups.values()];
 }
 
-function tablesOf({ engine }: TenantRuntime): TenantTables {
-  return engine.store.tables;
+function handleOf({ engine }: TenantRuntime): TenantHandle {
+  return engine.store.handle;
 }

@@ -7,7 +7,6 @@ import { createTenantDataSource } from '../../store/postgres/typeorm/data-source
 import { TenantRole } from '../../store/postgres/connections/user-connection.js';
 import { isTenantNow } from '../../store/postgres/connections/search-path.js';
 import { askServerFacts, initializeOnPool } from '../../store/postgres/connections/server-facts.js';
-import type { KnownDefinitions } from '../../store/port/tenant-store.js';
 import type { CompiledWorkflow } from '../../workflow/index.js';
 import { CloacinaMigrator, type MigrationResult } from '../migrations/cloacina-migrator.js';
 import { waitForDatabase } from './wait-for-database.js';
@@ -19,6 +18,7 @@ import type { ConnectionGroup } from './connection-group.js';
 import { TenantRuntime } from './tenant-runtime.js';
 import { keepName, unkeptNames, type MarkedSchema } from './tenant-marker.js';
 import type { HostedTenantOptions } from './tenant.js';
+import type { KnownDefinitions } from '../../store/port/index.js';
 
 export interface BootstrapperParts {
   readonly registry: WorkflowRegistry;

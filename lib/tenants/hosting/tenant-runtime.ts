@@ -104,6 +104,7 @@ export class TenantRuntime {
         pools: group.pools,
         dataSource,
       }),
+      dataSource,
       registry,
       serves: options.serves,
       restored,

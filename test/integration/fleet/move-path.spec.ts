@@ -5,11 +5,11 @@ import { CloacinaModule } from '../../../lib/cloacina.module.js';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { WorkflowDefinition } from '../../../lib/discovery/workflow-builder.js';
 import type { Execution } from '../../../lib/runner/execution.js';
-import { FIRST_TOKEN } from '../../../lib/store/port/tenant-store.js';
 import { openTenant, openTenants, type OpenTenant } from '../../support/open-tenant.js';
 import { waitFor } from '../../support/wait-for.js';
 import { createScratchDatabase, type ScratchDatabase } from '../migrations/scratch-database.js';
 import { compile } from '../tenants/application.js';
+import { FIRST_TOKEN } from '../../../lib/store/port/index.js';
 
 /** Of a machine that has other things to do. */
 const BUSY = { deadline: 60_000 };

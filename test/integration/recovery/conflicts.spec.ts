@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
-import { FIRST_TOKEN } from '../../../lib/store/port/tenant-store.js';
 import { illegalHistories } from '../../faults/workload/legal-history.js';
 import { STATEMENTS } from '../../faults/workload/failpoints.js';
 import { aborted, gate } from '../../support/gate.js';
@@ -9,6 +8,8 @@ import { freshSchema } from '../../support/postgres.js';
 import { cases } from '../../support/sizes.js';
 import { waitFor } from '../../support/wait-for.js';
 import { CONFLICTS, StatementFaults } from './statement-faults.js';
+import { FIRST_TOKEN } from '../../../lib/store/port/index.js';
+import { tablesOf } from '../../../lib/store/postgres/statements/statement.js';
 
 const TIMES = 3;
 const RETRY = { maxAttempts: 3, delay: 1, jitter: false } as const;
@@ -313,7 +314,7 @@ async function recoversAfter({ one, fail }: Scene, part: string): Promise<void> 
   const other = await openTenant(ALL, { schema: one.schema });
   const { id } = await one.runner.start(holding);
   await begun.passed;
-  await fail(part.replace('%lease%', other.engine.store.tables.lease));
+  await fail(part.replace('%lease%', tablesOf(other.engine.store.handle).lease));
   // Whose lock is nowhere.
   await one.query(
     `UPDATE cloacina_runner_lease SET process_id = gen_random_uuid(), lock_session = '1:1'`,
@@ -338,7 +339,7 @@ describe.each(Object.entries(CONFLICTS))('A %s', (kind, code) => {
     await one.query('CREATE TABLE effect (key text)');
     const faults = await StatementFaults.install(one.schema);
     await one.host.startClaiming();
-    const { definition } = one.engine.store.tables;
+    const { definition } = tablesOf(one.engine.store.handle);
     await play({
       one,
       faults,

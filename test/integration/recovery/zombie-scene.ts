@@ -2,13 +2,13 @@ import { expect } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { TaskContext } from '../../../lib/discovery/task-context.js';
 import type { WorkflowDefinition } from '../../../lib/discovery/workflow-builder.js';
-import { FIRST_TOKEN } from '../../../lib/store/port/tenant-store.js';
 import { contextValue } from '../../../lib/workflow/index.js';
 import { aborted, gate, type Gate } from '../../support/gate.js';
 import { openTenant, type OpenTenant } from '../../support/open-tenant.js';
 import { freshSchema } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 import { Stoppable } from './stoppable.js';
+import { FIRST_TOKEN } from '../../../lib/store/port/index.js';
 
 export type Handler = (context: TaskContext) => unknown;
 export type Who = 'zombie' | 'survivor';

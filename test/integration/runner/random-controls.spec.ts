@@ -6,7 +6,6 @@ import type {
   WorkflowDefinition,
 } from '../../../lib/discovery/workflow-builder.js';
 import { ExecutionCache, membersOf } from '../../../lib/engine/memory/execution-cache.js';
-import type { RecordedOutcome } from '../../../lib/store/port/tenant-store.js';
 import {
   any,
   contextValue,
@@ -23,6 +22,7 @@ import { freshSchema } from '../../support/postgres.js';
 import { sized } from '../../support/sizes.js';
 import { waitFor } from '../../support/wait-for.js';
 import { illegalHistories } from '../../faults/workload/legal-history.js';
+import type { RecordedOutcome } from '../../../lib/store/port/index.js';
 
 const EXECUTIONS = sized(150, 50);
 const CONTROLS = sized(600, 200);

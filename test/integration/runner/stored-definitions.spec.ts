@@ -2,11 +2,11 @@ import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { WorkflowDefinition } from '../../../lib/discovery/workflow-builder.js';
-import { FIRST_TOKEN } from '../../../lib/store/port/tenant-store.js';
 import { definitionIdOf } from '../../../lib/workflow/index.js';
 import { openTenant, queryIn, type OpenTenant } from '../../support/open-tenant.js';
 import { freshSchema } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
+import { FIRST_TOKEN } from '../../../lib/store/port/index.js';
 
 const ran: string[] = [];
 

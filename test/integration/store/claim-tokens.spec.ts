@@ -1,16 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { cancelExecution } from '../../../lib/store/postgres/statements/control-execution.js';
 import { NEXT_TOKEN } from '../../../lib/store/postgres/statements/statement.js';
-import {
-  FIRST_TOKEN,
-  type ClaimedTask,
-  type Outcome,
-} from '../../../lib/store/port/tenant-store.js';
 import { claimCount, heldToken, isHeld, releasedToken } from '../../support/claim-tokens.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { rowsOf, taskOf } from './rows.js';
 import type { Session } from './session.js';
 import { failureOf, noLease, outcomeOf, rescheduleOf, workflow } from './workflows.js';
+import { type ClaimedTask, FIRST_TOKEN, type Outcome } from '../../../lib/store/port/index.js';
 
 const COUNTS = 2 ** 20;
 /** What a claim leaves that was the last to be counted before the count begins anew. */

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { FIRST_TOKEN, type ClaimedTask } from '../../../lib/store/port/tenant-store.js';
 import { untilWaiting } from './gate.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { rowsOf, taskOf } from './rows.js';
 import type { Session } from './session.js';
 import { claimCount, heldToken, isHeld } from '../../support/claim-tokens.js';
 import { newClaimant, noLease, outcomeOf, parallel, startOf, workflow } from './workflows.js';
+import { type ClaimedTask, FIRST_TOKEN } from '../../../lib/store/port/index.js';
 
 let open: OpenStore;
 let session: Session;

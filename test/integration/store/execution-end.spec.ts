@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { FIRST_TOKEN } from '../../../lib/store/port/tenant-store.js';
 import { awaitExecution } from '../../../lib/store/postgres/statements/execution-rows.js';
 import { race } from './gate.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { rowsOf, taskOf } from './rows.js';
 import type { Session } from './session.js';
 import { failureOf, outcomeOf, parallel, workflow } from './workflows.js';
+import { FIRST_TOKEN } from '../../../lib/store/port/index.js';
 
 let open: OpenStore;
 let keeper: Session;

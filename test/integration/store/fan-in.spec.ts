@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { completeTasks } from '../../../lib/store/postgres/statements/complete-tasks.js';
-import type { Outcome } from '../../../lib/store/port/tenant-store.js';
 import { race } from './gate.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { taskOf } from './rows.js';
 import { variant, type Session } from './session.js';
 import { claimCount, heldToken, isHeld } from '../../support/claim-tokens.js';
 import { failureOf, fanIn, outcomeOf, workflow } from './workflows.js';
+import type { Outcome } from '../../../lib/store/port/index.js';
 
 let open: OpenStore;
 let keeper: Session;

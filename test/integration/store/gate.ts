@@ -1,8 +1,8 @@
 import type pg from 'pg';
-import type { TenantTables } from '../../../lib/store/port/tenant-store.js';
 import { waitFor } from '../../support/wait-for.js';
 import { applicationName, type OpenStore } from './open-store.js';
 import type { Session } from './session.js';
+import type { TenantTables } from '../../../lib/store/postgres/statements/statement.js';
 
 /** A row that a gate holds: a task's, or without `taskNo` an execution's. */
 export interface GateRow {

@@ -48,12 +48,13 @@ import {
   startKeyedExecutionsWithin,
   startValues,
 } from '../../../lib/store/postgres/statements/start-executions.js';
-import { FIRST_TOKEN, type Statement } from '../../../lib/store/postgres/statements/statement.js';
+import { type Statement } from '../../../lib/store/postgres/statements/statement.js';
 import {
   timeOutExecutions,
   timeOutValues,
 } from '../../../lib/store/postgres/statements/time-outs.js';
 import { fanIn, newClaimant, outcomeOf, rescheduleOf, startOf } from './workflows.js';
+import { FIRST_TOKEN } from '../../../lib/store/port/index.js';
 
 const TASK_KEY = /^cloacina_task_execution_pkey .*execution_id = .*task_no = /;
 const TASKS_OF_EXECUTION = /^cloacina_task_execution_pkey .*execution_id = /;

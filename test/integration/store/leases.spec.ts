@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { PoolSession } from '../../../lib/store/postgres/session/pool-session.js';
-import type { Claimant, LeaseWrite } from '../../../lib/store/port/tenant-store.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { newClaimant, noLease, outcomeOf, parallel, startOf, workflow } from './workflows.js';
+import type { Claimant, LeaseWrite } from '../../../lib/store/port/index.js';
 
 let open: OpenStore;
 let definition = 100;
@@ -128,7 +128,7 @@ describe('a lease', () => {
     const [holding, done] = [await holder(), await holder()];
     await end(done.id, done.claimant);
     const leases = [holding, done].map(({ claimant: { instanceId } }) => ({
-      tables: open.tables,
+      tenant: open.tables,
       instanceId,
     }));
     expect(await new PoolSession(open.pools).release(leases)).toEqual([false, true]);

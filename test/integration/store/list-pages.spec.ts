@@ -4,9 +4,9 @@ import {
   listExecutions,
   listUnfinished,
 } from '../../../lib/store/postgres/statements/execution-rows.js';
-import type { ExecutionListFilter, ListedExecution } from '../../../lib/store/port/tenant-store.js';
 import { explain, pagesTouched, rowsLookedAt, type PlanMode } from './explain.js';
 import { openStore, type OpenStore } from './open-store.js';
+import type { ExecutionListFilter, ListedExecution } from '../../../lib/store/port/index.js';
 
 const ROWS = 200_000;
 const PAGE = 50;

@@ -13,11 +13,11 @@ import {
 import { SqlState, sqlState } from '../../../lib/store/postgres/sql-state.js';
 import { lockForReset } from '../../../lib/store/postgres/statements/reset-execution.js';
 import type { Statement } from '../../../lib/store/postgres/statements/statement.js';
-import type { Outcome } from '../../../lib/store/port/tenant-store.js';
 import { isLocked, race, type GateRow } from './gate.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { variant, type Session } from './session.js';
 import { fanIn, newClaimant, outcomeOf, parallel, type TestWorkflow } from './workflows.js';
+import type { Outcome } from '../../../lib/store/port/index.js';
 
 const ROUNDS = 200;
 const BATCH = 12;

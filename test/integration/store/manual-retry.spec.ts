@@ -4,13 +4,13 @@ import {
   resetExecution,
   resetValues,
 } from '../../../lib/store/postgres/statements/reset-execution.js';
-import type { LockedExecution, ResetTask } from '../../../lib/store/port/tenant-store.js';
 import { untilStoreWaits } from './gate.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { rowsOf } from './rows.js';
 import type { Session } from './session.js';
 import { heldToken } from '../../support/claim-tokens.js';
 import { failureOf, outcomeOf, workflow } from './workflows.js';
+import type { LockedExecution, ResetTask } from '../../../lib/store/port/index.js';
 
 // 2 depends on 0, which completed, and on 1, which failed; 3 on 2.
 const of = workflow([[], [], [0, 1], [2]], { timeoutMs: 60_000 });

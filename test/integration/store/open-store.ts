@@ -13,7 +13,7 @@ Logger.overrideLogger(false);
 export interface OpenStore {
   readonly schema: string;
   readonly store: PostgresStore;
-  readonly tables: PostgresStore['tables'];
+  readonly tables: PostgresStore['handle'];
   readonly pools: LoginPools;
   /** The server's owner, on a connection of its own. */
   readonly admin: pg.Client;
@@ -47,14 +47,14 @@ export async function openStore(url = databaseUrl()): Promise<OpenStore> {
   const sessions: Session[] = [];
   const connect = async (settings = ''): Promise<Session> => {
     const options = `${pools.statements[0]?.options.options ?? ''} ${settings}`;
-    const session = await Session.open(store.tables, { ...connection, options });
+    const session = await Session.open(store.handle, { ...connection, options });
     sessions.push(session);
     return session;
   };
   return {
     schema,
     store,
-    tables: store.tables,
+    tables: store.handle,
     pools,
     admin,
     connect,

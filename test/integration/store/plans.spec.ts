@@ -5,13 +5,13 @@ import { claimTasks, claimValues } from '../../../lib/store/postgres/statements/
 import { readPastDeadlines } from '../../../lib/store/postgres/statements/time-outs.js';
 import { readDueTimes } from '../../../lib/store/postgres/statements/wake-ups.js';
 import type { Statement } from '../../../lib/store/postgres/statements/statement.js';
-import { FIRST_TOKEN } from '../../../lib/store/port/tenant-store.js';
 import { createScratchDatabase, type ScratchDatabase } from '../migrations/scratch-database.js';
 import { explain, pagesTouched, rowsLookedAt, scansOf, type PlanMode } from './explain.js';
 import { claimant, CONTROLS, HOT, join, RECOVERY, type Hot } from './hot-statements.js';
 import { openStore, type OpenStore } from './open-store.js';
 import type { Session } from './session.js';
 import { fanIn } from './workflows.js';
+import { FIRST_TOKEN } from '../../../lib/store/port/index.js';
 
 /** Task rows of the large table; a million takes a minute or so. */
 const ROWS = Number(process.env['PLAN_ROWS'] ?? 200_000);

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { FIRST_TOKEN, type Reschedule } from '../../../lib/store/port/tenant-store.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { rowsOf, taskOf, type TaskColumns } from './rows.js';
 import type { Session } from './session.js';
 import { failureOf, parallel, rescheduleOf } from './workflows.js';
+import { FIRST_TOKEN, type Reschedule } from '../../../lib/store/port/index.js';
 
 let open: OpenStore;
 let session: Session;

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { TenantTables } from '../../../lib/store/port/tenant-store.js';
+import type { TenantTables } from '../../../lib/store/postgres/statements/statement.js';
 
 export interface TaskColumns {
   readonly task_no: number;

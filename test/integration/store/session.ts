@@ -4,23 +4,18 @@ import {
   claimTasks,
   claimValues,
   decodeClaims,
-  type ClaimedTask,
 } from '../../../lib/store/postgres/statements/claim-tasks.js';
 import {
   completeTasks,
   completionValues,
   decodeCompletion,
   sortOutcomes,
-  type CompletionResult,
-  type Outcome,
 } from '../../../lib/store/postgres/statements/complete-tasks.js';
-import type { Claimant } from '../../../lib/store/postgres/statements/lease-clause.js';
 import {
   decodeStart,
   startExecutions,
   startKeyedExecutions,
   startValues,
-  type StartItem,
 } from '../../../lib/store/postgres/statements/start-executions.js';
 import type {
   RawRow,
@@ -29,6 +24,13 @@ import type {
 } from '../../../lib/store/postgres/statements/statement.js';
 import { noteClaim } from './last-token.js';
 import { newClaimant, startOf, type TestWorkflow } from './workflows.js';
+import type {
+  Claimant,
+  ClaimedTask,
+  CompletionResult,
+  Outcome,
+  StartItem,
+} from '../../../lib/store/port/index.js';
 
 /** One connection, and the process that would be behind it. A test says when its transactions begin and end. */
 export class Session {

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { FIRST_TOKEN } from '../../../lib/store/port/tenant-store.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { rowsOf } from './rows.js';
 import type { Session } from './session.js';
 import { fanIn, noLease, parallel, startOf, workflow } from './workflows.js';
+import { FIRST_TOKEN } from '../../../lib/store/port/index.js';
 
 let open: OpenStore;
 let session: Session;

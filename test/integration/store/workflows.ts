@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
+import { lastToken } from './last-token.js';
 import type {
   Claimant,
   LeaseWrite,
@@ -7,8 +8,7 @@ import type {
   Reschedule,
   StartItem,
   StartPlan,
-} from '../../../lib/store/port/tenant-store.js';
-import { lastToken } from './last-token.js';
+} from '../../../lib/store/port/index.js';
 
 /** A workflow as far as the store knows one: who depends on whom. */
 export interface TestWorkflow {

@@ -1,9 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import {
-  SessionSupervisor,
-  type ControlSession,
-} from '../../../lib/engine/process/session-supervisor.js';
+import { SessionSupervisor } from '../../../lib/engine/process/session-supervisor.js';
+import type { ControlSession } from '../../../lib/store/port/index.js';
 
 const SESSION: ControlSession = {
   epoch: 'life',

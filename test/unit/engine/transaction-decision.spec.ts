@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { decideTransaction, tookMost } from '../../../lib/engine/execution/transaction-decision.js';
-import type { FailureKind } from '../../../lib/store/port/tenant-store.js';
+import type { FailureKind } from '../../../lib/runtime/failure.js';
 
 const failure = (kind: FailureKind, mayBeWritten = false) => ({ kind, mayBeWritten });
 

@@ -7,12 +7,19 @@ import {
   releaseLeases,
   renewLeases,
 } from '../statements/leases.js';
-import { decodeLeases, readLeases, type LeaseRow } from '../statements/recovery.js';
+import { decodeLeases, readLeases } from '../statements/recovery.js';
 import { heldLocks, LIVENESS_LOCK_CLASS, LIVING_LOCKS } from '../statements/liveness-locks.js';
 import { decodeSweep, readSweep, type RawSweep } from '../statements/sweep.js';
-import type { RawRow } from '../statements/statement.js';
+import { type RawRow, tablesOf } from '../statements/statement.js';
 import { CHANNEL, decodeDueTimes, NOTIFY, readDueTimes } from '../statements/wake-ups.js';
-import type { DueTimes, HeldLease, TenantTables } from '../../port/tenant-store.js';
+import type {
+  DueTimes,
+  HeldLease,
+  LeaseRow,
+  SweepResult,
+  TenantHandle,
+  TenantSweep,
+} from '../../port/index.js';
 
 /** Schemas to one statement: enough to make round trips rare, few enough to plan in a millisecond or two. */
 const SCHEMAS_PER_STATEMENT = 50;
@@ -22,23 +29,6 @@ export const APPLICATION_PREFIX = 'cloacina:';
 
 /** The owner of a lease: the process, and the role that it logs in as. */
 export type LeaseProcess = Pick<LeaseRow, 'processId' | 'login'>;
-
-/** What a sweep found in one tenant. */
-export interface TenantSweep {
-  readonly leases: readonly LeaseRow[];
-  /** Instances that hold claims and have no lease; null: tasks run without any owner. */
-  readonly unleased: readonly (string | null)[];
-  readonly due: DueTimes;
-  /** Another one than before: it is another schema, of the same name. */
-  readonly schemaId: string | null;
-}
-
-export interface SweepResult {
-  /** By index; undefined where the schema is broken. */
-  readonly tenants: (TenantSweep | undefined)[];
-  /** The locks that are held, as leases tell them; undefined without a control connection. */
-  readonly living: Set<string> | undefined;
-}
 
 /**
  * What is asked for all tenants of a process at once, on the control connection or, without one, on the pool.
@@ -70,7 +60,7 @@ export abstract class SessionStatements {
   /** By index: whether the lease was still there; undefined where the schema is broken. */
   renew(leases: readonly HeldLease[], leaseDurationMs: number): Promise<(boolean | undefined)[]> {
     return this.inParts(leases, async (part) => {
-      const text = renewLeases(part.map(({ tables }) => tables));
+      const text = renewLeases(part.map(({ tenant }) => tablesOf(tenant)));
       const instances = part.map(({ instanceId }) => instanceId);
       const values = [this.epoch, this.lockSession, leaseDurationMs, ...instances];
       return decodeRenewals(await this.runFirst(text, values));
@@ -80,33 +70,36 @@ export abstract class SessionStatements {
   /** Deletes leases. By index: whether it is gone; false where claims are held; undefined where the schema is broken. */
   release(leases: readonly HeldLease[]): Promise<(boolean | undefined)[]> {
     return this.inParts(leases, async (part) => {
-      const text = releaseLeases(part.map(({ tables }) => tables));
+      const text = releaseLeases(part.map(({ tenant }) => tablesOf(tenant)));
       const instances = part.map(({ instanceId }) => instanceId);
       return decodeReleases(await this.run(text, instances));
     });
   }
 
   /** By index; undefined where the schema is broken. */
-  dueTimes(tenants: readonly TenantTables[]): Promise<(DueTimes | undefined)[]> {
+  dueTimes(tenants: readonly TenantHandle[]): Promise<(DueTimes | undefined)[]> {
     return this.inParts(tenants, async (part) =>
-      decodeDueTimes(await this.run(readDueTimes(part), [])),
+      decodeDueTimes(await this.run(readDueTimes(part.map(tablesOf)), [])),
     );
   }
 
   /** All leases in the tenants' schemas, by index; undefined where the schema is broken. */
-  leases(tenants: readonly TenantTables[]): Promise<(LeaseRow[] | undefined)[]> {
+  leases(tenants: readonly TenantHandle[]): Promise<(LeaseRow[] | undefined)[]> {
     return this.inParts(tenants, async (part) => {
-      const leases = decodeLeases(await this.run(readLeases(part), []));
+      const leases = decodeLeases(await this.run(readLeases(part.map(tablesOf)), []));
       return part.map((_, i) => leases.filter(({ tenant }) => tenant === i));
     });
   }
 
   /** All that is asked regularly of all tenants. */
-  async sweep(tenants: readonly TenantTables[]): Promise<SweepResult> {
+  async sweep(tenants: readonly TenantHandle[]): Promise<SweepResult> {
     const withLocks = this.epoch !== null;
     let living: Set<string> | undefined;
     const found = await this.inParts(tenants, async (part) => {
-      const sweep = decodeSweep(await this.run(readSweep(part, withLocks), []), part.length);
+      const sweep = decodeSweep(
+        await this.run(readSweep(part.map(tablesOf), withLocks), []),
+        part.length,
+      );
       if (withLocks) ({ living } = sweep);
       return sweep.sweeps;
     });
@@ -115,7 +108,7 @@ export abstract class SessionStatements {
 
   /** Behind a task that is due there may be others that are not. */
   private async withDueTimes(
-    tenants: readonly TenantTables[],
+    tenants: readonly TenantHandle[],
     sweeps: readonly (RawSweep | undefined)[],
   ): Promise<(TenantSweep | undefined)[]> {
     const isDue = sweeps.map((sweep) => (sweep?.firstTaskInMs ?? 1) <= 0);

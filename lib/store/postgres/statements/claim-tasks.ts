@@ -1,6 +1,6 @@
 import { SUSPECT_AFTER } from './begin-suspect.js';
 import { plainArray } from './encoding.js';
-import { leaseClause, leaseValues, type Claimant } from './lease-clause.js';
+import { leaseClause, leaseValues } from './lease-clause.js';
 import {
   executionOf,
   NEXT_TOKEN,
@@ -9,24 +9,7 @@ import {
   type Statement,
   type TenantTables,
 } from './statement.js';
-
-export interface ClaimedTask {
-  readonly executionId: string;
-  readonly taskNo: number;
-  readonly definitionId: string;
-  readonly token: number;
-  /** Failures recorded so far. */
-  readonly attempt: number;
-  readonly recoveryAttempts: number;
-  readonly unmetDependencies: number;
-  readonly generation: number;
-  /** How long ago the task was first deferred, by the database's clock; null if it wasn't. */
-  readonly deferredForMs: number | null;
-  /** The task's and the execution's together. */
-  readonly priority: number;
-  /** JSON text of the execution's input, where the claim has come by it. */
-  readonly input?: string | undefined;
-}
+import type { Claimant, ClaimedTask, TaskKey } from '../../port/index.js';
 
 /** Bytes of an input, as they are stored, that a claim brings along: of a larger one that many tasks share there is one. */
 const MAX_INPUT = 2_000;
@@ -164,12 +147,6 @@ function claimText(tables: TenantTables, isFree: string): string {
   UNION ALL
   SELECT id, ${INPUT_ROW}, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, input
   FROM begun WHERE pg_column_size(input) <= ${MAX_INPUT}`;
-}
-
-/** A task of an execution. */
-export interface TaskKey {
-  readonly executionId: string;
-  readonly taskNo: number;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { decodeIntegers } from './encoding.js';
 import { taskOf, type RawRow, type Statement, type TenantTables } from './statement.js';
+import type { ControlResult } from '../../port/index.js';
 
 /**
  * Cancel, pause and resume say what they want of every task row of one execution, each row tested by itself, and
@@ -10,14 +11,6 @@ import { taskOf, type RawRow, type Statement, type TenantTables } from './statem
  * result asks for the execution first. And conditions on the execution are written so that no partial index can serve
  * them: one that holds next to nothing at a quiet moment holds all that runs at a busy one.
  */
-
-/** What a control statement found: whether the execution changed, who waits for it, whose handlers are to stop. */
-export interface ControlResult {
-  readonly changed: boolean;
-  readonly hasWaiters: boolean;
-  /** Tasks that were Running. */
-  readonly running: readonly number[];
-}
 
 /** Tasks `t` that have not ended. */
 export const OPEN_TASKS = `t.status IN ('NotStarted', 'Ready', 'Running')`;

@@ -1,20 +1,5 @@
 import type { RawRow, Statement, TenantTables } from './statement.js';
-
-/** A stored definition, without its graph. */
-export interface StoredDefinitionRow {
-  /** See `definitionIdOf`: it follows from the hash. */
-  readonly id: string;
-  readonly hash: string;
-  readonly name: string;
-}
-
-/** What a process needs to know of a tenant's stored definitions: few, however many are stored. */
-export interface KnownDefinitions {
-  /** The one of each name that was registered last. */
-  readonly newest: readonly StoredDefinitionRow[];
-  /** Those of the names with executions that have not ended. */
-  readonly active: readonly StoredDefinitionRow[];
-}
+import type { KnownDefinitions, StoredDefinitionRow } from '../../port/index.js';
 
 const NEWEST = '1';
 

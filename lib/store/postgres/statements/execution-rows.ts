@@ -1,43 +1,5 @@
 import { executionOf, type RawRow, type Statement, type TenantTables } from './statement.js';
-
-/** An execution as its row has it, with its definition's id in place of the graph. */
-export interface ExecutionRow {
-  readonly id: string;
-  readonly workflow: string;
-  readonly definitionId: string;
-  readonly status: string;
-  readonly input: string;
-  readonly context: string | null;
-  readonly error: string | null;
-  readonly reason: string | null;
-  readonly createdAt: Date;
-  readonly startedAt: Date | null;
-  readonly completedAt: Date | null;
-}
-
-/** A task as its row has it. */
-export interface TaskRow {
-  readonly executionId: string;
-  readonly taskNo: number;
-  readonly status: string;
-  readonly pendingDependencies: number;
-  readonly attempt: number;
-  readonly recoveryAttempts: number;
-  readonly owner: string | null;
-  readonly paused: boolean;
-  readonly failureHandled: boolean;
-  readonly runAt: Date | null;
-  readonly deferred: boolean;
-  readonly skipReason: string | null;
-  readonly output: string | null;
-  readonly deletedKeys: readonly string[];
-  readonly error: string | null;
-  readonly attempts: string | null;
-  readonly startedAt: Date | null;
-  readonly completedAt: Date | null;
-  /** It runs, and its owner has no lease that holds. */
-  readonly isOrphaned: boolean;
-}
+import type { ExecutionRow, TaskRow } from '../../port/index.js';
 
 // Milliseconds as an integer: exact, and cheaper to read than a timestamp's text in whatever DateStyle.
 const ms = (column: string): string => `(extract(epoch FROM ${column}) * 1000)::bigint`;

@@ -1,18 +1,6 @@
 import { plainArray } from './encoding.js';
 import type { TenantTables } from './statement.js';
-
-/** What a claim statement needs to know of the process that claims. */
-export interface Claimant {
-  /** Whose claims these are: this process in this tenant, until it loses its lease there. */
-  readonly instanceId: string;
-  readonly processId: string;
-  readonly name: string;
-  /** The life of the server in which the process took the lock that proves that it lives; null if it takes none. */
-  readonly lockEpoch: string | null;
-  /** The lock's key and the backend that holds it; null if there is none. */
-  readonly lockSession: string | null;
-  readonly leaseDurationMs: number;
-}
+import type { Claimant } from '../../port/index.js';
 
 /**
  * The CTE that writes the process's lease in the statement that makes its first claim in a tenant. So a claim

@@ -6,19 +6,7 @@ import {
   type Statement,
   type TenantTables,
 } from './statement.js';
-
-/** What a finished task left behind, as far as its successors need it. */
-export interface RecordedOutcome {
-  readonly executionId: string;
-  readonly taskNo: number;
-  readonly status: string;
-  readonly skipReason: string | null;
-  /** JSON text of the written keys. */
-  readonly output: string | null;
-  readonly deletedKeys: readonly string[];
-  /** One more than the token of the claim under which the outcome was recorded. */
-  readonly token: number;
-}
+import type { RecordedOutcome } from '../../port/index.js';
 
 /**
  * Reads the outcomes of the tasks asked for: a statement of its own, after the claim, because what a claiming

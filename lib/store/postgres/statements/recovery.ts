@@ -1,54 +1,17 @@
-import { leaseClause, leaseValues, type Claimant } from './lease-clause.js';
-import { decodeClaims, type ClaimedTask } from './claim-tasks.js';
+import { leaseClause, leaseValues } from './lease-clause.js';
+import { decodeClaims } from './claim-tasks.js';
 import { plainArray } from './encoding.js';
 import { heldLocks, LIVENESS_LOCK_CLASS, LOCK_SESSION } from './liveness-locks.js';
 import { NEXT_TOKEN, taskOf, type RawRow, type Statement, type TenantTables } from './statement.js';
-
-/** How to take a dead instance's claims. */
-export interface TakeOrphans {
-  readonly limit: number;
-  readonly maxRecoveryAttempts: number;
-  readonly cause: string;
-  readonly orphanedForMs: number;
-}
-
-export interface RecoveryEventRow {
-  readonly id: string;
-  readonly executionId: string;
-  readonly taskNo: number;
-  /** Null when the execution is gone. */
-  readonly definitionId: string | null;
-  readonly kind: string;
-  readonly cause: string;
-  readonly previousOwner: string;
-  readonly orphanedForMs: number;
-  readonly at: Date;
-}
-
-export interface RecoveryStatsRow {
-  recovered: number;
-  abandoned: number;
-  successRate: number;
-  timeToRecoverMs: { median: number; p95: number };
-}
-
-/** A process's lease in one tenant, as a recovery pass sees it. */
-export interface LeaseRow {
-  /** The index of the tenant in the reading. */
-  readonly tenant: number;
-  readonly instanceId: string;
-  readonly processId: string;
-  readonly name: string;
-  readonly lockEpoch: string | null;
-  /** The lock that it holds while it lives; null if it takes none. */
-  readonly lockSession: string | null;
-  /** The role that it logs in as. */
-  readonly login: string;
-  /** Since when it is over, in milliseconds; negative while it holds. */
-  readonly overForMs: number;
-  /** The database takes no writes now. */
-  readonly readOnly: boolean;
-}
+import type {
+  ClaimKey,
+  Claimant,
+  LeaseRow,
+  RecoveryEventRow,
+  RecoveryStatsRow,
+  TakeOrphans,
+  TakenOrphan,
+} from '../../port/index.js';
 
 /** All leases of many tenants. Few tenants have any: an idle one has none. Not prepared: the text depends on them. */
 export function readLeases(tenants: readonly TenantTables[]): string {
@@ -75,9 +38,6 @@ export function decodeLeases(rows: readonly RawRow[]): LeaseRow[] {
   }));
 }
 
-/** A claim, as a row names it. */
-export type ClaimKey = Pick<ClaimedTask, 'executionId' | 'taskNo' | 'token'>;
-
 /**
  * Ends the lease of an instance that was found dead, unless it has changed since: renewed (for one whose time was
  * over), or taken up again under a lock (for one whose lock was gone). Whoever deletes the row has the recovery; and
@@ -94,11 +54,6 @@ export const endLease: Statement = {
         END
   RETURNING 1`,
 };
-
-export interface TakenOrphan extends ClaimedTask {
-  /** It has been taken from lost processes too often: claimed by who takes it, to be recorded as Failed. */
-  readonly abandoned: boolean;
-}
 
 /** It has begun, and has had all of its recoveries. */
 const EXHAUSTED = '(t.recovery_attempts >= $3::integer AND t.started_at IS NOT NULL)';

@@ -2,24 +2,7 @@ import { appendAttempt } from './complete-tasks.js';
 import { MAX_DURATION_MS } from '../../../workflow/index.js';
 import { decodeIntegers, jsonColumn, plainArray } from './encoding.js';
 import { taskOf, type RawRow, type Statement, type TenantTables } from './statement.js';
-
-/**
- * Why a claim is given up without an outcome:
- * - `retry`: the attempt failed and another one follows; it is counted and kept.
- * - `defer`: the task waits for a condition; nothing is counted.
- * - `giveBack`: it never began here, or the process is stopping; nothing is counted.
- */
-export type RescheduleKind = 'retry' | 'defer' | 'giveBack';
-
-export interface Reschedule {
-  readonly executionId: string;
-  readonly taskNo: number;
-  readonly token: number;
-  readonly kind: RescheduleKind;
-  readonly delayMs: number;
-  /** The failed attempt's error, for `retry`. */
-  readonly error: unknown;
-}
+import type { Reschedule } from '../../port/index.js';
 
 /**
  * Gives claimed tasks back as Ready, now or later, fenced by the claim token like an outcome. A paused task keeps

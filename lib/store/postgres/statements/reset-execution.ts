@@ -1,5 +1,6 @@
 import { plainArray } from './encoding.js';
 import type { Statement } from './statement.js';
+import type { ResetTask } from '../../port/index.js';
 
 /** Locks an ended execution's tasks, then the execution itself; the decision on what to reset is made on these rows. */
 export const lockForReset: Statement = {
@@ -12,12 +13,6 @@ export const lockForReset: Statement = {
          (SELECT json_agg(json_build_array(task_no, status, skip_reason) ORDER BY task_no) FROM task)
   FROM ${tables.execution} x WHERE x.id = $1::uuid FOR UPDATE`,
 };
-
-export interface ResetTask {
-  readonly taskNo: number;
-  readonly pendingDependencies: number;
-  readonly unmetDependencies: number;
-}
 
 /**
  * Puts tasks back to their beginning with fresh budgets and the execution back to Running; to Pending, and not before

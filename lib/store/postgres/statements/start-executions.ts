@@ -1,31 +1,13 @@
 import { jsonColumn, plainArray } from './encoding.js';
-import { leaseClause, leaseValues, type Claimant } from './lease-clause.js';
-import { FIRST_TOKEN, type RawRow, type Statement, type TenantTables } from './statement.js';
-
-/** The task rows that every execution of one definition begins with; indexed by task number. */
-export interface StartPlan {
-  readonly definitionId: string;
-  readonly workflow: string;
-  readonly timeoutMs: number | null;
-  readonly leaves: number;
-  readonly pendingDependencies: readonly number[];
-  /** The place of a root among the roots; -1 for tasks that are none. */
-  readonly rootOrdinals: readonly number[];
-  readonly priorities: readonly number[];
-}
-
-export interface StartItem {
-  readonly id: string;
-  readonly plan: StartPlan;
-  /** JSON text of the input context. */
-  readonly input: string;
-  readonly priority: number;
-  readonly runAt: Date | null;
-  readonly delayMs: number | null;
-  readonly idempotencyKey: string | null;
-  /** How many of its roots this process takes at once. */
-  readonly claims: number;
-}
+import { leaseClause, leaseValues } from './lease-clause.js';
+import { type RawRow, type Statement, type TenantTables } from './statement.js';
+import {
+  type Claimant,
+  FIRST_TOKEN,
+  type StartItem,
+  type StartPlan,
+  type StartReply,
+} from '../../port/index.js';
 
 /**
  * Creates executions with all their tasks and claims roots for the process that starts them: an execution that
@@ -155,17 +137,6 @@ export function startValues(
     ...leaseValues(claimant, writeLease),
     plainArray([...firstTasks.keys()].map(({ definitionId }) => definitionId)),
   ];
-}
-
-export interface StartReply {
-  /** What was created now; `all` where nothing can have been there before. */
-  readonly created: ReadonlySet<string> | 'all';
-  /** Whether each of the definitions is stored. */
-  readonly definitionsAreStored: boolean;
-}
-
-export function isCreated({ created }: StartReply, id: string): boolean {
-  return created === 'all' || created.has(id);
 }
 
 export function decodeStart(rows: readonly RawRow[], keyed: boolean): StartReply {

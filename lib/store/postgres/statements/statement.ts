@@ -1,5 +1,7 @@
+import type { TenantHandle } from '../../port/index.js';
+
 /** The tables of one tenant, schema-qualified and quoted, ready to stand in a statement's text. */
-export interface TenantTables {
+export interface TenantTables extends TenantHandle {
   /** The schema's name as a string literal, to look it up by. */
   readonly schemaLiteral: string;
   readonly definition: string;
@@ -8,6 +10,11 @@ export interface TenantTables {
   readonly event: string;
   readonly recoveryEvent: string;
   readonly lease: string;
+}
+
+/** What the adapter gave out as a tenant's handle. */
+export function tablesOf(handle: TenantHandle): TenantTables {
+  return handle as TenantTables;
 }
 
 /** Rows as PostgreSQL sent them: text or null. Hot statements decode what they need and no more. */
@@ -49,15 +56,11 @@ export function executionOf(id: string): string {
 export const NEXT_TOKEN =
   '(((((t.claim_token >> 33) + 1) & 1048575) << 33) + 2 * floor(random() * 4294967296)::bigint)';
 
-/**
- * The token of the claims that a start makes. Without random bits: the execution's id is new, and no other claim of the
- * same task can be the first one.
- */
-export const FIRST_TOKEN = 2 ** 33;
-
 /** `schema` is already quoted. */
+/** @param schema - quoted */
 export function tenantTables(schema: string): TenantTables {
   return {
+    schema: schema.slice(1, -1).replaceAll('""', '"'),
     schemaLiteral: `'${schema.replaceAll("'", "''")}'`,
     definition: `${schema}.cloacina_workflow_definition`,
     execution: `${schema}.cloacina_workflow_execution`,

@@ -1,12 +1,6 @@
 import { plainArray } from './encoding.js';
 import type { RawRow, Statement } from './statement.js';
-
-/** Tasks that this process has no handler for, of one definition and number. */
-export interface StrandedTaskRow {
-  readonly definitionId: string;
-  readonly taskNo: number;
-  readonly count: number;
-}
+import type { StrandedTaskRow } from '../../port/index.js';
 
 const IS_WAITING = 't.run_at IS NOT NULL AND NOT t.paused AND t.task_no >= 0';
 

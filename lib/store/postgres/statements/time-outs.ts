@@ -1,23 +1,7 @@
 import { cancelTasks, OPEN_TASKS } from './control-execution.js';
 import { plainArray } from './encoding.js';
 import { executionOf, type RawRow, type Statement, type TenantTables } from './statement.js';
-
-/** An execution whose workflow timeout has passed. */
-export interface PastDeadline {
-  readonly id: string;
-  readonly workflow: string;
-  readonly timeoutMs: number;
-  /** As the server prints it. */
-  readonly deadlineAt: string;
-}
-
-/** An execution that its timeout ended. */
-export interface TimedOutExecution {
-  readonly id: string;
-  readonly hasWaiters: boolean;
-  /** Tasks of it ran: their handlers are to stop. */
-  readonly wasRunning: boolean;
-}
+import type { PastDeadline, TimedOutExecution } from '../../port/index.js';
 
 /** Executions that one statement ends at most, and the task rows that it changes for more than one of them. */
 const MAX_EXECUTIONS = 100;

@@ -1,13 +1,5 @@
 import type { RawRow, Statement, TenantTables } from './statement.js';
-
-/** What a sweep found of one tenant. Times are in milliseconds from now; null: there is none. */
-export interface DueTimes {
-  /** Tasks are due and nobody has taken them, for want of a slot or a handler maybe. */
-  readonly taskIsDue: boolean;
-  /** The first of those that are not due yet. */
-  readonly nextTaskInMs: number | null;
-  readonly nextDeadlineInMs: number | null;
-}
+import type { DueTimes } from '../../port/index.js';
 
 /**
  * When the next task and the next deadline of each tenant are due: one statement for many tenants, each answered

@@ -1,0 +1,63 @@
+/** An execution as its row has it, with its definition's id in place of the graph. */
+export interface ExecutionRow {
+  readonly id: string;
+  readonly workflow: string;
+  readonly definitionId: string;
+  readonly status: string;
+  readonly input: string;
+  readonly context: string | null;
+  readonly error: string | null;
+  readonly reason: string | null;
+  readonly createdAt: Date;
+  readonly startedAt: Date | null;
+  readonly completedAt: Date | null;
+}
+
+/** A task as its row has it. */
+export interface TaskRow {
+  readonly executionId: string;
+  readonly taskNo: number;
+  readonly status: string;
+  readonly pendingDependencies: number;
+  readonly attempt: number;
+  readonly recoveryAttempts: number;
+  readonly owner: string | null;
+  readonly paused: boolean;
+  readonly failureHandled: boolean;
+  readonly runAt: Date | null;
+  readonly deferred: boolean;
+  readonly skipReason: string | null;
+  readonly output: string | null;
+  readonly deletedKeys: readonly string[];
+  readonly error: string | null;
+  readonly attempts: string | null;
+  readonly startedAt: Date | null;
+  readonly completedAt: Date | null;
+  /** It runs, and its owner has no lease that holds. */
+  readonly isOrphaned: boolean;
+}
+
+export interface ExecutionListFilter {
+  readonly workflow?: string | undefined;
+  readonly statuses?: readonly string[] | undefined;
+  readonly createdAfter?: Date | undefined;
+  readonly createdBefore?: Date | undefined;
+  readonly limit: number;
+  /** The last one of the page before. */
+  readonly after?: { readonly createdAtMicros: string; readonly id: string } | undefined;
+}
+
+export interface ListedExecution extends ExecutionRow {
+  readonly createdAtMicros: string;
+}
+
+/** Reads executions, and waits for their ends. */
+export interface ExecutionStore {
+  executions(ids: readonly string[]): Promise<ExecutionRow[]>;
+  tasks(ids: readonly string[]): Promise<TaskRow[]>;
+  list(filter: ExecutionListFilter): Promise<ListedExecution[]>;
+  /** Marks it as awaited; its status, or undefined when there is no such execution. */
+  await(id: string): Promise<string | undefined>;
+  /** The same of many; without those that are locked by another session just now. */
+  awaitUnlocked(ids: readonly string[]): Promise<ReadonlyMap<string, string>>;
+}

@@ -1,0 +1,12 @@
+export * from './claims.js';
+export * from './control.js';
+export * from './definitions.js';
+export * from './executions.js';
+export * from './leases.js';
+export * from './outcomes.js';
+export * from './recovery.js';
+export * from './session.js';
+export * from './starts.js';
+export * from './tenant-store.js';
+export * from './transactions.js';
+export { OverdueTransactionError } from './overdue-transaction.js';
