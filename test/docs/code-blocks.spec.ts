@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { DEFAULT_SHUTDOWN_TIMEOUT_MS } from '../../lib/options/defaults.js';
 import { openTenant, queryIn } from '../support/open-tenant.js';
 import { compileBlocks } from './compile.js';
 import { checkout, codeBlocks, pages, type CodeBlock } from './markdown.js';
@@ -18,8 +19,8 @@ const named = (list: CodeBlock[]): [string, CodeBlock][] =>
   list.map((block) => [`${block.file}:${block.line}`, block]);
 
 it('is all of languages that are tested here, or output that first-example.spec.ts compares', () => {
-  const others = blocks.filter(({ language }) => !['ts', 'sh', 'sql', 'text'].includes(language));
-  expect(others).toEqual([]);
+  const tested = ['ts', 'sh', 'sql', 'text', 'dockerfile', 'yaml'];
+  expect(blocks.filter(({ language }) => !tested.includes(language))).toEqual([]);
   expect(of('text')).toHaveLength(1);
 });
 
@@ -76,6 +77,28 @@ describe('shell commands', () => {
       expect(existsSync(path.join(checkout, script?.split(' ')[1] ?? ''))).toBe(true);
     }
   });
+});
+
+describe('deployment', () => {
+  it.each(named(of('dockerfile')))(
+    '%s starts node itself, so that it gets SIGTERM',
+    (_place, { code }) => {
+      const instructions = code.split('\n').map((line) => line.split(' ')[0]);
+      const known = ['FROM', 'WORKDIR', 'COPY', 'RUN', 'USER', 'CMD'];
+      expect(instructions.filter((word = '') => !known.includes(word))).toEqual([]);
+      expect(code).toMatch(/^CMD \["node", /m);
+    },
+  );
+
+  it.each(named(of('yaml')))(
+    '%s is a resource whose grace period is long enough',
+    (_place, { code }) => {
+      expect(code).toMatch(/^apiVersion: \S+\nkind: \S+\nmetadata:\n {2}name: /);
+      const [, grace] = /terminationGracePeriodSeconds: (\d+)/.exec(code) ?? [];
+      if (grace === undefined) return;
+      expect(Number(grace) * 1_000).toBeGreaterThanOrEqual(DEFAULT_SHUTDOWN_TIMEOUT_MS + 10_000);
+    },
+  );
 });
 
 describe('SQL', () => {

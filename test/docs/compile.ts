@@ -66,7 +66,7 @@ function createProgram(names: readonly string[], texts: ReadonlyMap<string, stri
     return found;
   };
   host.readFile = (file) => texts.get(path.normalize(file)) ?? readFile(file);
-  const declared = ['prelude.d.ts', 'nestjs-cls.d.ts'].map((name) =>
+  const declared = ['prelude.d.ts', 'nestjs-cls.d.ts', 'testcontainers.d.ts'].map((name) =>
     path.join(checkout, 'test/docs', name),
   );
   return ts.createProgram([...names, ...declared], all, host);

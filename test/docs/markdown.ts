@@ -14,12 +14,13 @@ export interface CodeBlock {
   readonly code: string;
 }
 
-/** README, CHANGELOG, the guide and the sample's page. */
+/** README, CHANGELOG, SECURITY, the guide and the sample's page. */
 export function pages(): string[] {
   const guide = readdirSync(path.join(checkout, 'docs')).filter((name) => name.endsWith('.md'));
   return [
     'README.md',
     'CHANGELOG.md',
+    'SECURITY.md',
     ...guide.sort().map((name) => `docs/${name}`),
     'sample/multi-tenant/README.md',
   ];

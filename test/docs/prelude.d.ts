@@ -20,6 +20,7 @@ declare global {
 
   class Payments {
     charge(amount: number, key: string): Promise<string>;
+    refund(paymentId: string, key: string): Promise<string>;
     isSettled(paymentId: string): Promise<boolean>;
   }
   const payments: Payments;

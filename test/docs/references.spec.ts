@@ -33,7 +33,13 @@ describe.each(pages())('%s', (file) => {
 });
 
 /** Names of other packages that look like the library's. */
-const FOREIGN = new Set<string>(['InjectDataSource', 'InjectRepository']);
+const FOREIGN = new Set<string>([
+  'AggregateError',
+  'getEvent',
+  'InjectDataSource',
+  'InjectRepository',
+  'UnrecoverableError',
+]);
 
 describe('docs/module.md', () => {
   it('has each option, once', () => {
@@ -152,10 +158,11 @@ describe('README.md', () => {
     ]);
   });
 
-  it('has the promise in the words of ARCHITECTURE.md', () => {
-    const flat = (text: string): string => text.replaceAll(/\s+/g, ' ').replaceAll('`', '');
+  it('has the guarantee in the words of ARCHITECTURE.md', () => {
+    const flat = (text: string): string =>
+      text.replaceAll(/\s+/g, ' ').replaceAll('`', '').replaceAll('ctx.', 'context.');
     const [, promise = ''] =
-      /The promise, in these words: (a handler runs[^]*?commit exactly once with that outcome\.)/.exec(
+      /The (?:promise, in these words|guarantee): (a handler runs[^]*?commit exactly once with that outcome\.)/i.exec(
         flat(textOf('ARCHITECTURE.md')),
       ) ?? [];
     expect(promise).not.toBe('');
