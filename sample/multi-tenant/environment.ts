@@ -1,9 +1,9 @@
 import { plainToInstance, Transform } from 'class-transformer';
 import { IsInt, IsNotEmpty, IsOptional, IsString, Max, Min, validateSync } from 'class-validator';
 
-/** What the application reads of its environment. */
+/** The environment variables that the application reads. */
 export class Environment {
-  /** Default: 3000, or the next port that is free. */
+  /** Default: the first free port from 3000 on. */
   @IsOptional()
   @Transform(({ value }) => (value === undefined || value === '' ? undefined : Number(value)))
   @IsInt()

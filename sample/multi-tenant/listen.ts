@@ -4,7 +4,7 @@ import { type INestApplication, Logger } from '@nestjs/common';
 const DEFAULT_PORT = 3000;
 const PORTS_TO_TRY = 20;
 
-/** Listens on the port that was asked for, or on 3000 or the next one that is free, and returns the URL. */
+/** Listens on the given port, or else on the first free port from 3000 on, and returns the URL. */
 export async function listen(app: INestApplication, wanted: number | undefined): Promise<string> {
   const first = wanted ?? DEFAULT_PORT;
   const last = wanted ?? DEFAULT_PORT + PORTS_TO_TRY - 1;

@@ -1,9 +1,9 @@
 import { ConsoleLogger } from '@nestjs/common';
 
-/** Nest says of every module and every route that it is there. */
+/** Contexts of Nest that log a line for every module and every route. */
 const LEFT_OUT = new Set(['NestFactory', 'InstanceLoader', 'RoutesResolver', 'RouterExplorer']);
 
-/** A line is a time and what happened. */
+/** Logs one line with the time and the message. */
 export class ShortLogger extends ConsoleLogger {
   constructor() {
     super({ colors: Boolean(process.stdout.isTTY) && !process.env['NO_COLOR'] });

@@ -1,4 +1,4 @@
-/** What to type next; each line works as it is. */
+/** Commands to try next; each line can be pasted as it is. */
 export function commandsToTry(url: string): string {
   const acme = `${url}/tenants/acme`;
   const globex = `${url}/tenants/globex`;

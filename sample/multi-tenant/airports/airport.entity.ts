@@ -13,7 +13,7 @@ export class Airport {
   @Column('text', { nullable: true })
   city!: string | null;
 
-  /** A {@link Country}'s name. */
+  /** The name of a {@link Country}. */
   @Index()
   @Column('text')
   country!: string;
@@ -36,7 +36,7 @@ export class Airport {
   @Column('text', { name: 'time_zone' })
   timeZone!: string;
 
-  /** From the tenant's base, as the crow flies. */
+  /** Distance from the tenant's base along a great circle. */
   @Column('integer', { name: 'distance_km' })
   distanceKm!: number;
 

@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** The names are unqualified: the library runs migrations with the tenant's schema as search_path. */
+/** The names are unqualified: the library runs migrations with the tenant's schema first in the search_path. */
 export class CreateAirportTables1767225600000 implements MigrationInterface {
   readonly name = 'CreateAirportTables1767225600000';
 

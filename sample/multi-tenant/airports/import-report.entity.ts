@@ -1,6 +1,6 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 
-/** What came out of one import. */
+/** The result of one import. */
 @Entity('import_report')
 export class ImportReport {
   @PrimaryColumn('uuid', { name: 'import_id' })
@@ -19,11 +19,11 @@ export class ImportReport {
   @Column('integer')
   rejected!: number;
 
-  /** Rows by the rule that they broke. A row may break several. */
+  /** The number of rows that broke each rule. A row may break several. */
   @Column('jsonb', { name: 'reject_reasons' })
   rejectReasons!: Record<string, number>;
 
-  /** The three countries with most airports loaded, most first. */
+  /** The three countries with the most loaded airports, in descending order. */
   @Column('jsonb', { name: 'top_countries' })
   topCountries!: CountryCount[];
 

@@ -1,7 +1,7 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 import type { AirportRow } from './airport-row.js';
 
-/** A row of the data set that the tenant has no use for, kept as it came. */
+/** A row of the data set that broke a rule of the tenant, stored unchanged. */
 @Entity('rejected_row')
 export class RejectedRow {
   @PrimaryColumn('uuid', { name: 'import_id' })

@@ -1,6 +1,6 @@
 import type { AirportRow } from './airport-row.js';
 
-/** What a tenant asks of a row; `reason` is what is written down when a row doesn't meet it. */
+/** A condition of a tenant on rows. `reason` is stored with rows that do not meet it. */
 export interface RowRule {
   readonly reason: string;
   readonly accepts: (row: AirportRow) => boolean;
@@ -17,7 +17,7 @@ export const passengerRules: readonly RowRule[] = [
   { reason: 'no time zone', accepts: ({ tz }) => tz !== null },
 ];
 
-/** Cargo is planned by ICAO code; the codes that national authorities give out are no use for that. */
+/** Cargo is planned by ICAO code. Codes that national authorities assign do not help. */
 export const cargoRules: readonly RowRule[] = [
   {
     reason: 'an ICAO code that is not four letters',
@@ -26,7 +26,7 @@ export const cargoRules: readonly RowRule[] = [
   { reason: 'no time zone', accepts: ({ tz }) => tz !== null },
 ];
 
-/** The rules that a row breaks; none for a row to load. */
+/** The rules that a row breaks. A row without any is loaded. */
 export function brokenRules(row: AirportRow, rules: readonly RowRule[]): string[] {
   return rules.filter(({ accepts }) => !accepts(row)).map(({ reason }) => reason);
 }

@@ -9,7 +9,7 @@ export interface Place {
 const METRES_PER_FOOT = 0.3048;
 const EARTH_RADIUS_KM = 6_371;
 
-/** What is stored of a row that passed the rules. */
+/** The entity of a row that passed the rules. */
 export function toAirport(row: AirportRow, importId: string, base: Place): Airport {
   return {
     id: row.id,
@@ -27,12 +27,12 @@ export function toAirport(row: AirportRow, importId: string, base: Place): Airpo
   };
 }
 
-/** The data set has cities such as `Port O\'Connor`. */
+/** Removes backslashes: the data set has cities such as `Port O\'Connor`. */
 function unescaped(text: string): string {
   return text.replaceAll(String.raw`\'`, "'");
 }
 
-/** Along a great circle. */
+/** The distance along a great circle. */
 export function distanceKm(a: Place, b: Place): number {
   const [latA, lonA, latB, lonB] = [a.latitude, a.longitude, b.latitude, b.longitude].map(
     (degrees) => (degrees * Math.PI) / 180,

@@ -13,7 +13,7 @@ const STATUS: Partial<Record<CloacinaErrorCode, HttpStatus>> = {
   DATABASE_UNAVAILABLE: HttpStatus.SERVICE_UNAVAILABLE,
 };
 
-/** Gives the library's errors the HTTP status that fits their code. */
+/** Maps the library's errors to HTTP statuses by their codes. */
 @Catch(CloacinaError)
 export class CloacinaErrorFilter implements ExceptionFilter<CloacinaError> {
   catch({ code, message }: CloacinaError, host: ArgumentsHost): void {

@@ -5,7 +5,7 @@ import type { Repository } from 'typeorm';
 import { ImportReport } from '../airports/import-report.entity.js';
 import { AirportImport } from '../imports/airport-import.workflow.js';
 
-/** The API from before there were tenants. Its customer is in `public`, and notices nothing of the others. */
+/** The API from before there were tenants. Its only customer is in `public`, and is not affected by the others. */
 @Controller()
 export class LegacyController {
   constructor(

@@ -28,7 +28,7 @@ export class ListExecutionsDto {
   @Max(100)
   limit = 20;
 
-  /** `nextCursor` of the page before. */
+  /** `nextCursor` of the previous page. */
   @IsOptional()
   @IsString()
   cursor?: string;

@@ -17,7 +17,7 @@ export class TenantsController {
     return this.tenants.all.map(({ name, schema, title }) => ({ name, schema, title }));
   }
 
-  /** The customer can be used when this answers; its first import goes on meanwhile. */
+  /** When this responds, the customer can be used; its first import is still running. */
   @Post()
   async add(
     @Body() { name }: AddTenantDto,

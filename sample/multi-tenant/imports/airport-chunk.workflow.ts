@@ -16,14 +16,14 @@ import { profileOf } from '../tenants/profiles.js';
 import { CountryCodes } from './country-codes.js';
 import { DataSet } from './data-set.js';
 
-/** Rows are looked up where they are; the context carries numbers and small tables. */
+/** The context carries numbers and small tables. The tasks read the rows from the data set. */
 export interface ChunkContext {
   importId: string;
   version: string;
-  /** 1 for the first of `chunks`. */
+  /** From 1 to `chunks`. */
   chunk: number;
   chunks: number;
-  /** Row numbers, `to` exclusive. */
+  /** Row numbers; `to` is exclusive. */
   from: number;
   to: number;
   rejected?: number;
@@ -33,7 +33,7 @@ export interface ChunkContext {
 
 type Context = TaskContext<ChunkContext>;
 
-/** One chunk of an import: validate → enrich → load. One class serves all tenants; `context` says which it is for. */
+/** One chunk of an import: validate → enrich → load. One class serves all tenants; `context.tenant` names the tenant. */
 @Workflow({ name: 'airport-chunk', timeout: '10m' })
 @Injectable()
 export class AirportChunk {
@@ -64,7 +64,7 @@ export class AirportChunk {
     return { codes: Object.fromEntries(codes) };
   }
 
-  /** Countries in order of their names: chunks that insert the same ones at once can't deadlock. */
+  /** Inserts countries in the order of their names, so that chunks that insert the same ones do not deadlock. */
   @Task({ dependsOn: ['enrich'], transactional: true, retry: { maxAttempts: 5, delay: '200ms' } })
   async load(context: Context): Promise<JsonObject> {
     const { base } = profileOf(context.tenant);
@@ -96,7 +96,7 @@ export class AirportChunk {
   private async rowsOf(context: Context): Promise<readonly AirportRow[]> {
     const { version, rows } = await this.dataSet.load();
     if (version !== context.require('version')) {
-      // A deploy in the middle of an import: its row numbers mean nothing in another version.
+      // A deploy changed the data set during the import: row numbers are only valid within one version.
       throw new NonRetryableError(
         `This import is of version ${context.require('version')} of the data set; this process has ${version}.`,
       );

@@ -20,7 +20,7 @@ import { DataSet } from './data-set.js';
 const CHUNK_ROWS = 1_000;
 
 export interface ImportContext {
-  /** Import so many rows only. */
+  /** How many rows to import. Default: all. */
   limit?: number;
   version?: string;
   rows?: number;
@@ -48,7 +48,7 @@ export class AirportImport {
     return { version, rows: Math.min(rows.length, context.get('limit') ?? rows.length) };
   }
 
-  /** The chunks' executions are started in the task's own transaction: there are all of them, once, or none. */
+  /** Starts the chunks in the task's own transaction: either all of them exist once, or none. */
   @Task({ dependsOn: ['fetch'], transactional: true })
   async startChunks(context: Context): Promise<JsonObject> {
     const { runner } = this.tenants.get(context.tenant);
@@ -73,7 +73,7 @@ export class AirportImport {
     return { chunkIds };
   }
 
-  /** Holds no slot while it waits: a task that waited inside its handler could keep its own chunks from running. */
+  /** Waits without a slot: a handler that waited for its chunks could occupy the slot that they need. */
   @Task({ dependsOn: ['startChunks'] })
   async collect(context: Context): Promise<JsonObject> {
     let chunks: Execution[] = [];
@@ -112,7 +112,7 @@ export class AirportImport {
     return { rejectReasons: Object.fromEntries(found.map(({ reason, rows }) => [reason, rows])) };
   }
 
-  /** The default rule would skip this together with `explainRejects`. */
+  /** With the default rule, this task would be skipped together with `explainRejects`. */
   @Task({ dependsOn: ['collect', 'explainRejects'], when: notFailed(), transactional: true })
   async report(context: Context): Promise<JsonObject> {
     const topCountries = await topCountriesOf(context.manager, context.executionId);

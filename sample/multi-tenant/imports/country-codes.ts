@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 
-/** ISO 3166-1 codes by the English names that Node.js knows, in whichever of the usual spellings. */
+/** ISO 3166-1 codes by the English names that Node.js knows, for all usual spellings. */
 @Injectable()
 export class CountryCodes {
   private readonly codes = new Map<string, string>();
@@ -14,13 +14,13 @@ export class CountryCodes {
     }
   }
 
-  /** Null for a name that ISO 3166-1 doesn't have, such as that of a country which is no more. */
+  /** Null for a name that is not in ISO 3166-1, such as that of a former country. */
   codeOf(country: string): string | null {
     return this.codes.get(folded(country)) ?? null;
   }
 }
 
-/** `Côte d’Ivoire` and `Cote d'Ivoire` alike; `St. Lucia` and `Saint Lucia`. */
+/** Makes spellings equal: `Côte d’Ivoire` and `Cote d'Ivoire`, `St. Lucia` and `Saint Lucia`. */
 function folded(name: string): string {
   return name
     .normalize('NFD')

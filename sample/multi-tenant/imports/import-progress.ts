@@ -2,7 +2,7 @@ import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { type Tenant, Tenants } from '../tenants/tenants.js';
 import type { ChunkContext } from './airport-chunk.workflow.js';
 
-/** One line for each chunk that has ended in this process, of the customers that are there at boot. */
+/** Logs one line for each chunk that ends in this process, for the customers that exist at boot. */
 @Injectable()
 export class ImportProgress implements OnModuleInit {
   private readonly logger = new Logger('Import');

@@ -13,7 +13,7 @@ import { AirportImport, type ImportContext } from './airport-import.workflow.js'
 
 const IMPORT = 'airport-import';
 
-/** What the HTTP API and the first import at boot have in common. */
+/** Starting and controlling imports, for the HTTP API and for the first import at boot. */
 @Injectable()
 export class ImportsService {
   constructor(private readonly tenants: Tenants) {}
@@ -30,7 +30,7 @@ export class ImportsService {
     return this.tenants.get(tenant).runner.list(filter);
   }
 
-  /** @param id - `latest` for the import that was started last */
+  /** @param id - an execution id, or `latest` for the newest import */
   async get(tenant: string, id: string): Promise<Execution> {
     const { runner } = this.tenants.get(tenant);
     const execution =
@@ -41,7 +41,7 @@ export class ImportsService {
     throw new NotFoundException(`Tenant "${tenant}" has no execution "${id}".`);
   }
 
-  /** An import's chunks are executions of their own, so they are cancelled one by one. */
+  /** The chunks of an import are executions of their own, so each of them is cancelled too. */
   async cancel(tenant: string, id: string, reason?: string): Promise<Execution> {
     const owner = this.tenants.get(tenant);
     const execution = await this.get(tenant, id);
@@ -54,7 +54,7 @@ export class ImportsService {
     return this.get(tenant, execution.id);
   }
 
-  /** The chunks that didn't complete run again, and then the import's own tasks that had not. */
+  /** Runs again the chunks that did not complete, and then the import's own tasks that did not. */
   async retry(tenant: string, id: string): Promise<Execution> {
     const owner = this.tenants.get(tenant);
     const execution = await this.get(tenant, id);

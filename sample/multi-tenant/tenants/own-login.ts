@@ -5,11 +5,11 @@ import { CloacinaAdmin, TenantExistsError } from 'nestjs-cloacina';
 import type { TenantProfile } from './profiles.js';
 
 /**
- * Makes a login that can use one customer's schema and nothing else, with the rights of the application's own.
+ * Creates a login that can use one customer's schema and nothing else, with the rights of the application's login.
  *
- * The password is in no file: it is derived from that of the application's login, so that every process and every
- * start comes to the same. Who knows that one could set this one anyway. A real application would rather keep what
- * `createTenant` returns where it keeps its other secrets.
+ * The password is in no file. It is derived from the password of the application's login, so every process computes
+ * the same one. The application's login could set it anyway, so this reveals nothing. A real application should store
+ * what `createTenant` returns with its other secrets.
  */
 @Injectable()
 export class OwnLogin {
@@ -22,19 +22,19 @@ export class OwnLogin {
     this.url = new URL(config.getOrThrow<string>('DATABASE_URL'));
   }
 
-  /** The URL of the login, which is made the first time. */
+  /** Returns the URL of the login, and creates the login the first time. */
   async urlFor({ name, schema }: TenantProfile): Promise<string> {
     const login = { schema, username: this.usernameOf(name), ...this.passwordOf(schema) };
     try {
       return (await this.admin.createTenant(login)).connectionString;
     } catch (error) {
       if (!(error instanceof TenantExistsError)) throw error;
-      // The application's own password has changed since, or it has none.
+      // The application's password has changed since then, or it has none.
       return (await this.admin.rotatePassword(login)).connectionString;
     }
   }
 
-  /** Roles belong to the whole server, which may have this application in several of its databases. */
+  /** Includes the database: roles belong to the server, which may run this application in several databases. */
   private usernameOf(name: string): string {
     const database = decodeURIComponent(this.url.pathname.slice(1));
     return `${name}_${database.replaceAll(/\W/g, '_')}`.slice(0, 63);
@@ -42,7 +42,7 @@ export class OwnLogin {
 
   private passwordOf(schema: string): { password?: string } {
     const { password } = this.url;
-    // Where the server asks the application for none, there is nothing to derive another one from.
+    // The application connects without a password, so there is nothing to derive one from.
     if (password === '') return {};
     const bytes = hkdfSync('sha256', password, '', `login of ${schema}`, 24);
     return { password: Buffer.from(bytes).toString('base64url') };

@@ -1,25 +1,25 @@
 import { cargoRules, passengerRules, type RowRule } from '../airports/row-rules.js';
 import type { Place } from '../airports/to-airport.js';
 
-/** What is particular about a customer. */
+/** The settings of a customer. */
 export interface TenantProfile {
   /** The name by which it is injected and addressed. */
   readonly name: string;
   readonly schema: string;
   readonly title: string;
-  /** Where its distances are measured from. */
+  /** The place from which its distances are measured. */
   readonly base: Place & { readonly city: string };
   readonly rules: readonly RowRule[];
-  /** Rows of its first import; all of them unless told. */
+  /** Number of rows of its first import. Default: all. */
   readonly firstRows?: number;
-  /** It is served by a database login that can use its schema and nothing else. */
+  /** Whether it has a database login of its own, which can use its schema and nothing else. */
   readonly hasOwnLogin?: boolean;
 }
 
 const lisbon = { city: 'Lisbon', latitude: 38.7813, longitude: -9.13592 };
 const singapore = { city: 'Singapore', latitude: 1.35019, longitude: 103.994003 };
 
-/** The application's first and for a long time only customer: its tables are where they always were. */
+/** The first customer, for a long time the only one: its tables are still in `public`. */
 export const legacy: TenantProfile = {
   name: 'legacy',
   schema: 'public',
@@ -45,7 +45,7 @@ export const globex: TenantProfile = {
   rules: cargoRules,
 };
 
-/** Its contract asks for a database login of its own. */
+/** A customer whose contract requires a database login of its own. */
 export const initech: TenantProfile = {
   name: 'initech',
   schema: 'tenant_initech',
@@ -56,14 +56,14 @@ export const initech: TenantProfile = {
   firstRows: 500,
 };
 
-/** The customers on the application's own login that it knows at boot. */
+/** The customers on the application's login that are known at boot. */
 export const onSharedLogin: readonly TenantProfile[] = [legacy, acme, globex];
 
 const known = new Map([...onSharedLogin, initech].map((profile) => [profile.name, profile]));
 
 const SCHEMA_PREFIX = 'tenant_';
 
-/** Of a customer by name; one that signed up while the application ran is a small airline. */
+/** The settings of a customer by name. A customer that signed up at run time is a small airline. */
 export function profileOf(name: string): TenantProfile {
   return (
     known.get(name) ?? {
@@ -77,7 +77,7 @@ export function profileOf(name: string): TenantProfile {
   );
 }
 
-/** The name of the customer that has the schema; undefined when it is nobody's. */
+/** The name of the customer with this schema, or undefined if no customer has it. */
 export function nameOf(schema: string): string | undefined {
   return schema.startsWith(SCHEMA_PREFIX) ? schema.slice(SCHEMA_PREFIX.length) : undefined;
 }

@@ -5,7 +5,7 @@ import { initech, nameOf, profileOf } from './profiles.js';
 import { tenantOptions } from './tenant-options.js';
 import { type Tenant, Tenants } from './tenants.js';
 
-/** Customers that come and go while the application runs. */
+/** Adds and removes customers while the application runs. */
 @Injectable()
 export class SignUps implements OnApplicationBootstrap {
   constructor(
@@ -15,7 +15,7 @@ export class SignUps implements OnApplicationBootstrap {
     private readonly ownLogin: OwnLogin,
   ) {}
 
-  /** Who signed up at an earlier start is known by the schema: there is no list beside it that could be wrong. */
+  /** Finds the customers of earlier runs by their schemas. There is no second list that could differ. */
   async onApplicationBootstrap(): Promise<void> {
     const schemas = (await this.admin.listTenants()).map(({ schema }) => schema);
     const earlier = schemas.map(nameOf).filter((name) => name !== undefined);
@@ -23,7 +23,7 @@ export class SignUps implements OnApplicationBootstrap {
     await Promise.all([this.addInitech(), ...others.map((name) => this.add(name))]);
   }
 
-  /** Creates and migrates the schema, and serves it; who is a customer already stays one. */
+  /** Creates and migrates the schema, and serves it. For an existing customer, it changes nothing. */
   async add(name: string): Promise<Tenant> {
     if (!this.served.has(name)) {
       const profile = profileOf(name);
@@ -43,7 +43,7 @@ export class SignUps implements OnApplicationBootstrap {
     }
   }
 
-  /** For good: stops serving it, and drops the schema with everything in it, and the login if it has one. */
+  /** Stops serving the customer, and drops its schema with everything in it, and its login if it has one. */
   async remove(name: string): Promise<string[]> {
     const { schema } = this.tenants.get(name);
     const { dropped } = await this.admin.removeTenant({ schema, drain: '5s' });

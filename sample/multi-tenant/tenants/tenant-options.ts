@@ -6,7 +6,7 @@ import { ImportReport } from '../airports/import-report.entity.js';
 import { RejectedRow } from '../airports/rejected-row.entity.js';
 import type { TenantProfile } from './profiles.js';
 
-/** The same for each customer, in `forTenant` and in `CloacinaTenants.add`. */
+/** The options of a customer, for `forTenant` and for `CloacinaTenants.add`. */
 export function tenantOptions({ name, schema }: TenantProfile): CloacinaTenantOptions {
   return {
     tenant: name,

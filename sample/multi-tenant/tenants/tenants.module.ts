@@ -9,7 +9,7 @@ import { Tenants } from './tenants.js';
 
 /**
  * Customers on one database: one in `public` and two in schemas of their own on one pool of connections, one with a
- * login of its own, and those who sign up while the application runs.
+ * login of its own, and customers that sign up while the application runs.
  */
 @Global()
 @Module({
