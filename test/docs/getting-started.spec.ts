@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { defineWorkflow } from 'nestjs-cloacina';
-import { DataSource } from 'typeorm';
+import { DataSource, EntitySchema } from 'typeorm';
 import { openTenant } from '../support/open-tenant.js';
 import { connectAdmin, databaseUrl } from '../support/postgres.js';
 
@@ -28,6 +28,31 @@ it('start({ manager }) needs no more rights than the page says', async () => {
   } finally {
     if (own.isInitialized) await own.destroy();
     await admin.query(`DROP OWNED BY ${login}; DROP ROLE ${login}`);
+    await admin.end();
+  }
+});
+
+it('an entity that names its schema keeps it in a transactional task', async () => {
+  const invoice = new EntitySchema<{ id: number }>({
+    name: 'invoice_of_application',
+    schema: 'public',
+    columns: { id: { type: 'integer', primary: true } },
+  });
+  const workflow = defineWorkflow('billing')
+    .task('bill', { transactional: true }, async ({ manager }) => {
+      await manager.insert(invoice, { id: 17 });
+      await manager.query('UPDATE public.invoice_of_application SET id = id + 1');
+    })
+    .build();
+  const { runner } = await openTenant([workflow], { entities: [invoice] });
+  const admin = await connectAdmin();
+  try {
+    await admin.query('CREATE TABLE public.invoice_of_application (id integer PRIMARY KEY)');
+    expect((await runner.execute(workflow)).orThrow().status).toBe('Completed');
+    const { rows } = await admin.query('SELECT id FROM public.invoice_of_application');
+    expect(rows).toEqual([{ id: 18 }]);
+  } finally {
+    await admin.query('DROP TABLE public.invoice_of_application');
     await admin.end();
   }
 });
