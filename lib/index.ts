@@ -24,7 +24,7 @@ export type { WorkflowBuilder, WorkflowDefinition } from './discovery/workflow-b
 export type { WorkflowInput, WorkflowRef } from './discovery/workflow-ref.js';
 export { Workflow } from './discovery/workflow.decorator.js';
 export { currentTask } from './engine/execution/current-task.js';
-export type { WorkflowEvent } from './events/tenant-events.js';
+export type * from './events/workflow-event.js';
 export {
   ClaimLostError,
   CloacinaError,

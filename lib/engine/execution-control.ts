@@ -28,6 +28,14 @@ export interface ExecutionControlParts {
   readonly instanceId: () => string;
 }
 
+export type ControlAction = 'cancel' | 'pause' | 'resume' | 'retry';
+
+const CONTROLLED = {
+  pause: 'execution.paused',
+  resume: 'execution.resumed',
+  retry: 'execution.retried',
+} as const;
+
 /** What happens to executions from outside of their tasks: pauses, cancellations, workflow timeouts. */
 export class ExecutionControl {
   private enforcing: Promise<boolean> | undefined;
@@ -62,23 +70,26 @@ export class ExecutionControl {
     }
   }
 
-  /** Pauses it here at once, and tells the others. */
-  notifyPaused(id: string): void {
-    this.paused(id);
-    this.parts.services.notifyPaused(this.parts.address, id);
+  /** Pauses it; here at once, and the others are told. */
+  async pause(id: string, reason: string | null): Promise<ControlResult> {
+    const result = await this.parts.store.pause(id, reason);
+    if (result.changed) this.told('pause', id, result.workflow);
+    return result;
+  }
+
+  async resume(id: string): Promise<ControlResult> {
+    const result = await this.parts.store.resume(id);
+    if (result.changed) this.told('resume', id, result.workflow);
+    return result;
   }
 
   /**
-   * Ends an execution by a statement. What of it runs here stops at once, and the others are told. `resent`: an earlier
-   * send may have ended it, without an answer that says what ran.
+   * Cancels it. What of it runs here stops at once, and the others are told. `resent`: an earlier send may have
+   * cancelled it, without an answer that says what ran.
    */
-  async end(
-    id: string,
-    statement: () => Promise<ControlResult>,
-    resent = false,
-  ): Promise<ControlResult> {
+  async cancel(id: string, reason: string | null, resent: boolean): Promise<ControlResult> {
     const held = this.parts.claims.ofExecution(id);
-    const result = await statement();
+    const result = await this.parts.store.cancel(id, reason);
     if (!result.changed) {
       if (resent) {
         this.endedMaybe(id);
@@ -88,7 +99,18 @@ export class ExecutionControl {
     }
     this.lose(held);
     this.tellEnd(id, result.running.length > 0, result.hasWaiters);
+    this.told('cancel', id, result.workflow);
     return result;
+  }
+
+  /** The execution is as it was asked for: by this call, or by an earlier send whose reply was lost. */
+  told(action: ControlAction, id: string, workflow: string): void {
+    const { address, events, services } = this.parts;
+    if (action === 'cancel') events.executionEnded(id, workflow, 'Cancelled');
+    else events.executionControlled(CONTROLLED[action], id, workflow);
+    if (action !== 'pause') return;
+    this.paused(id);
+    services.notifyPaused(address, id);
   }
 
   /**
@@ -128,7 +150,7 @@ export class ExecutionControl {
     this.lose(held.filter(({ executionId }) => gone.has(executionId)));
     for (const { id, hasWaiters, wasRunning } of ended ?? []) {
       this.tellEnd(id, wasRunning, hasWaiters);
-      events.ofExecution('execution.ended', id, workflows.get(id) ?? '', 'Failed');
+      events.executionEnded(id, workflows.get(id) ?? '', 'Failed');
     }
     return ended;
   }

@@ -17,6 +17,7 @@ import { ExecutionStarts } from './starts/execution-starts.js';
 import { Executor } from './execution/executor.js';
 import { HandlerRunner } from './execution/handler-runner.js';
 import type { HungHandler } from './slots/hung-handlers.js';
+import { OrphanReceiver } from './claims/orphan-receiver.js';
 import { InputReader } from './memory/input-reader.js';
 import { LeaseRelease } from './lease/lease-release.js';
 import { OutcomeRecorder } from './execution/outcome-recorder.js';
@@ -28,12 +29,9 @@ import { TenantEvents, type EventSink } from '../events/tenant-events.js';
 import type { TenantQueue } from './slots/tenant-queue.js';
 import { TenantLease, type ProcessServices, type TenantSettings } from './lease/tenant-lease.js';
 import type {
-  ClaimedTask,
   DueTimes,
   EndedExecution,
   KnownDefinitions,
-  LeaseWrite,
-  TakenOrphan,
   TenantStore,
 } from '../store/port/index.js';
 import type { TaskContext } from '../discovery/task-context.js';
@@ -78,6 +76,7 @@ export class TenantEngine {
   private readonly recorder: OutcomeRecorder;
   private readonly rescheduler: TaskRescheduler;
   private readonly completer: TaskCompleter;
+  readonly orphans: OrphanReceiver;
   private readonly executor: Executor;
   private readonly claimer: Claimer;
   private readonly reconciler: ClaimReconciler;
@@ -129,10 +128,10 @@ export class TenantEngine {
       claimed: (result, readied) => this.receiver.fromOutcome(result, readied),
       leftReady: () => this.wakeWorkers(),
       ended: (result, end) => this.executionEnded(result, end),
-      recorded: ({ claim, status }) => this.events.ofTask('task.ended', claim, status),
+      recorded: ({ claim, status, error }) => this.events.taskEnded(claim, status, error),
       refused: (result) => {
         this.claims.lose(result.claim);
-        this.events.ofTask('claim.lost', result.claim, result.status);
+        this.events.claimLost(result.claim);
         this.reconciler.request();
       },
       mayBeWritten: () => this.reconciler.request(),
@@ -144,9 +143,8 @@ export class TenantEngine {
       inFlight: this.inFlight,
       instanceId: () => this.lease.instanceId,
       maxRecoveryAttempts: settings.maxRecoveryAttempts,
-      lease: () => this.lease.forClaim(),
-      leaseWritten: (lease) => this.lease.written(lease),
-      abandon: (orphan) => this.recordAbandoned(orphan),
+      lease: this.lease,
+      orphans: () => this.orphans,
       wakeWorkers: () => this.wakeWorkers(),
     });
     this.claimer = new Claimer({
@@ -172,6 +170,17 @@ export class TenantEngine {
       events: this.events,
       dueIn: (ms) => this.dueIn(ms),
       reconcile: () => this.reconciler.request(),
+    });
+    this.orphans = new OrphanReceiver({
+      tenant: settings.tenant,
+      recovery: store.recovery,
+      catalog: this.catalog,
+      claims: this.claims,
+      inFlight: this.inFlight,
+      lease: this.lease,
+      completer: this.completer,
+      events: this.events,
+      definitionsUnknown: () => void this.lookForOthers(),
     });
     this.executor = new Executor({
       store,
@@ -343,7 +352,7 @@ export class TenantEngine {
   ): void {
     if (contextMissing) this.contexts.add(claim);
     const workflow = claim.definition.workflow.name;
-    this.events.ofExecution('execution.ended', claim.executionId, workflow, status);
+    this.events.executionEnded(claim.executionId, workflow, status);
     this.waiters.ended(claim.executionId);
     if (hasWaiters) this.services.notifyEnded(this.settings.address, claim.executionId);
   }
@@ -355,40 +364,6 @@ export class TenantEngine {
 
   reconcileClaims(): void {
     this.reconciler.request();
-  }
-
-  /**
-   * Takes orphans, of which those that were lost too often become claims of this process, to be recorded as Failed. No
-   * comparison falls between: to it they would be claims that this process doesn't know.
-   */
-  takeOrphans(take: (lease: LeaseWrite) => Promise<TakenOrphan[]>): Promise<TakenOrphan[]> {
-    return this.inFlight.run(async () => {
-      const lease = this.lease.forClaim();
-      const taken = await take(lease);
-      this.lease.written(lease);
-      await Promise.all(
-        taken.filter((orphan) => orphan.abandoned).map((orphan) => this.recordAbandoned(orphan)),
-      );
-      if (taken.some(({ definitionId }) => this.catalog.known(definitionId) === undefined)) {
-        void this.lookForOthers();
-      }
-      return taken;
-    });
-  }
-
-  /** What fails here leaves a claim that this process doesn't know, which the next comparison takes again. */
-  private async recordAbandoned(orphan: ClaimedTask): Promise<void> {
-    try {
-      const definition = await this.catalog.find(orphan.definitionId);
-      const owners = await this.store.recovery.ownersOf(orphan.executionId, orphan.taskNo);
-      const claim = this.claims.adopt(orphan, orphan.generation, definition);
-      if (claim !== undefined) this.completer.abandon(claim, owners);
-    } catch (error) {
-      this.logger.error(
-        `Tenant "${this.settings.tenant}": a task of execution ${orphan.executionId} was lost too often and could not be ` +
-          `recorded as Failed; it is tried again: ${toStoredError(error).message}`,
-      );
-    }
   }
 
   /** Tasks may wait that are pinned to a definition which another process has registered since this one booted. */

@@ -1,24 +1,14 @@
 import { AsyncResource } from 'node:async_hooks';
+import type { StoredError } from '../errors/index.js';
+import type {
+  ExecutionControlledEvent,
+  ExecutionEndedEvent,
+  TaskEndedEvent,
+  TaskRecoveredEvent,
+  WorkflowEvent,
+} from './workflow-event.js';
 
-/** What happens in the engine, for those who watch. */
-export interface WorkflowEvent {
-  readonly type:
-    | 'execution.started'
-    | 'execution.ended'
-    | 'task.started'
-    | 'task.ended'
-    | 'task.retrying'
-    | 'task.deferred'
-    | 'claim.lost';
-  readonly tenant: string;
-  readonly executionId: string;
-  readonly workflow?: string;
-  readonly task?: string;
-  readonly status?: string;
-  readonly attempt?: number;
-}
-
-/** Who watches one tenant, if anybody does. */
+/** The observers of one tenant. */
 export interface EventSink {
   readonly observed: boolean;
   next(event: WorkflowEvent): void;
@@ -32,7 +22,10 @@ export interface ObservedClaim {
   readonly failures: number;
 }
 
-/** Tells what happens in one tenant. While nobody watches nothing is made of it. */
+/**
+ * Tells what happens in one tenant: one method for each kind of event. Each is called where the change is known to be
+ * stored. While there is no observer nothing is made.
+ */
 export class TenantEvents {
   /** Subscribers are told outside of any task or request. */
   private readonly scope = new AsyncResource('CloacinaEvents');
@@ -42,29 +35,78 @@ export class TenantEvents {
     private readonly sink: EventSink,
   ) {}
 
-  ofExecution(
-    type: WorkflowEvent['type'],
-    executionId: string,
-    workflow: string,
-    status?: string,
-  ): void {
-    if (!this.sink.observed) return;
-    const { tenant } = this;
-    const event = { type, tenant, executionId, workflow };
-    this.send(status === undefined ? event : { ...event, status });
+  get observed(): boolean {
+    return this.sink.observed;
   }
 
-  ofTask(type: WorkflowEvent['type'], claim: ObservedClaim, status?: string): void {
+  executionStarted(executionId: string, workflow: string): void {
     if (!this.sink.observed) return;
-    const event = {
-      type,
-      tenant: this.tenant,
-      executionId: claim.executionId,
-      workflow: claim.definition.workflow.name,
-      task: claim.task.name,
-      attempt: claim.failures + 1,
-    };
-    this.send(status === undefined ? event : { ...event, status });
+    this.send({ type: 'execution.started', tenant: this.tenant, executionId, workflow });
+  }
+
+  executionEnded(
+    executionId: string,
+    workflow: string,
+    status: ExecutionEndedEvent['status'],
+  ): void {
+    if (!this.sink.observed) return;
+    this.send({ type: 'execution.ended', tenant: this.tenant, executionId, workflow, status });
+  }
+
+  executionControlled(
+    type: ExecutionControlledEvent['type'],
+    executionId: string,
+    workflow: string,
+  ): void {
+    if (this.sink.observed) this.send({ type, tenant: this.tenant, executionId, workflow });
+  }
+
+  taskStarted(claim: ObservedClaim): void {
+    if (this.sink.observed) this.send({ type: 'task.started', ...this.attemptOf(claim) });
+  }
+
+  taskEnded(claim: ObservedClaim, status: TaskEndedEvent['status'], error?: unknown): void {
+    if (!this.sink.observed) return;
+    this.send({
+      type: 'task.ended',
+      ...this.attemptOf(claim),
+      status,
+      ...(status === 'Failed' ? { error: error as StoredError } : {}),
+    });
+  }
+
+  taskRetrying(claim: ObservedClaim, error: unknown, retryInMs: number): void {
+    if (!this.sink.observed) return;
+    const stored = error as StoredError;
+    this.send({ type: 'task.retrying', ...this.attemptOf(claim), error: stored, retryInMs });
+  }
+
+  taskDeferred(claim: ObservedClaim, checkInMs: number): void {
+    if (!this.sink.observed) return;
+    this.send({ type: 'task.deferred', ...this.attemptOf(claim), checkInMs });
+  }
+
+  taskRecovered(
+    type: TaskRecoveredEvent['type'],
+    task: Pick<TaskRecoveredEvent, 'executionId' | 'workflow' | 'task' | 'cause'>,
+  ): void {
+    if (this.sink.observed) this.send({ type, tenant: this.tenant, ...task });
+  }
+
+  claimLost(claim: ObservedClaim): void {
+    if (this.sink.observed) this.send({ type: 'claim.lost', ...this.attemptOf(claim) });
+  }
+
+  private attemptOf({ executionId, definition, task, failures }: ObservedClaim): {
+    readonly tenant: string;
+    readonly executionId: string;
+    readonly workflow: string;
+    readonly task: string;
+    readonly attempt: number;
+  } {
+    const { tenant } = this;
+    const workflow = definition.workflow.name;
+    return { tenant, executionId, workflow, task: task.name, attempt: failures + 1 };
   }
 
   private send(event: WorkflowEvent): void {

@@ -31,6 +31,7 @@ export interface RecoverableTenant {
   readonly ownInstanceId: () => string;
   /** Runs the statement that takes orphans. The abandoned ones become this process's claims, and are recorded as Failed. */
   readonly takeOrphans: (
+    cause: RecoveryCause,
     take: (lease: LeaseWrite) => Promise<TakenOrphan[]>,
   ) => Promise<TakenOrphan[]>;
   /** The database holds something of this very process that it doesn't know of. */
@@ -136,7 +137,7 @@ export class TenantRecovery {
       cause,
       orphanedForMs: dead.orphanedForMs,
     };
-    const orphans = await this.parts.takeOrphans((lease) =>
+    const orphans = await this.parts.takeOrphans(cause, (lease) =>
       store.recovery.takeOrphans(dead.instanceId, how, lease),
     );
     for (const { abandoned } of orphans) {

@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { Observable, Subject } from 'rxjs';
 import { AvailabilityRetry } from '../runtime/availability-retry.js';
 import type { TenantEngine } from '../engine/tenant-engine.js';
-import type { WorkflowEvent } from '../events/tenant-events.js';
+import type { WorkflowEvent } from '../events/workflow-event.js';
 import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/registered-workflow.js';
 import type { WorkflowInput, WorkflowRef } from '../discovery/workflow-ref.js';
 import {
@@ -179,10 +179,7 @@ export class CloacinaRunner {
    */
   async cancel(id: string, reason?: string): Promise<void> {
     const checked = checkReason(reason);
-    const { control, store } = this.engine;
-    await this.steer(id, 'cancel', (resent) =>
-      control.end(id, () => store.cancel(id, checked), resent),
-    );
+    await this.steer(id, 'cancel', (resent) => this.engine.control.cancel(id, checked, resent));
   }
 
   /**
@@ -192,8 +189,7 @@ export class CloacinaRunner {
    */
   async pause(id: string, reason?: string): Promise<void> {
     const checked = checkReason(reason);
-    const isNew = await this.steer(id, 'pause', () => this.engine.store.pause(id, checked));
-    if (isNew) this.engine.control.notifyPaused(id);
+    await this.steer(id, 'pause', () => this.engine.control.pause(id, checked));
   }
 
   /**
@@ -202,7 +198,7 @@ export class CloacinaRunner {
    * @throws UnknownExecutionError, InvalidTransitionError when it isn't Paused
    */
   async resume(id: string): Promise<void> {
-    await this.steer(id, 'resume', () => this.engine.store.resume(id));
+    await this.steer(id, 'resume', () => this.engine.control.resume(id));
     this.engine.wakeWorkers();
   }
 
@@ -220,6 +216,7 @@ export class CloacinaRunner {
       this.whileUnavailable.run((resent) => reset.run(resent)),
     );
     if (dueInMs === undefined) throw new UnknownExecutionError(id, this.tenant);
+    this.engine.control.told('retry', id, reset.workflow);
     this.engine.dueIn(dueInMs);
   }
 
@@ -259,23 +256,24 @@ export class CloacinaRunner {
   }
 
   private async statusOf(id: string): Promise<ExecutionStatus> {
+    return (await this.rowOf(id)).status as ExecutionStatus;
+  }
+
+  private async rowOf(id: string): Promise<ExecutionRow> {
     const read = (): Promise<ExecutionRow[]> => this.engine.store.executions([id]);
     const [row] = isExecutionId(id)
       ? await this.whileServed(() => this.whileUnavailable.run(read))
       : [];
     if (row === undefined) throw new UnknownExecutionError(id, this.tenant);
-    return row.status as ExecutionStatus;
+    return row;
   }
 
-  /**
-   * False when there was nothing to do because it is as asked for already. After a lost reply it may be as asked for by
-   * the call itself: then that is as good as an answer.
-   */
+  /** After a lost reply the execution may be as asked for by the call itself: then that is as good as an answer. */
   private async steer(
     id: string,
     action: keyof typeof LEGAL,
     run: (resent: boolean) => Promise<ControlResult>,
-  ): Promise<boolean> {
+  ): Promise<void> {
     if (!isExecutionId(id)) throw new UnknownExecutionError(id, this.tenant);
     let wasResent = false;
     const { changed } = await this.whileServed(() =>
@@ -284,13 +282,14 @@ export class CloacinaRunner {
         return run(resent);
       }),
     );
-    if (changed) return true;
-    const status = await this.statusOf(id);
+    if (changed) return;
+    const { status, workflow } = await this.rowOf(id);
     const { to, from } = LEGAL[action];
-    if (status === to) return wasResent;
     // A resume that was written and not answered leaves no Paused execution, whatever has become of it since.
-    if (wasResent && action === 'resume') return true;
-    throw new InvalidTransitionError(id, status, action, from);
+    const isAsAsked = status === to || (wasResent && action === 'resume');
+    if (isAsAsked && wasResent) this.engine.control.told(action, id, workflow);
+    if (isAsAsked) return;
+    throw new InvalidTransitionError(id, status as ExecutionStatus, action, from);
   }
 }
 

@@ -17,6 +17,7 @@ import type { ControlStore, LockedExecution, ResetTask } from '../store/port/ind
 export class ManualRetry {
   /** What it was before the first send that reached the server. */
   private generation: number | undefined;
+  private name = '';
 
   constructor(
     private readonly store: ControlStore,
@@ -24,12 +25,18 @@ export class ManualRetry {
     private readonly id: string,
   ) {}
 
+  /** The workflow's name, after {@link run}. */
+  get workflow(): string {
+    return this.name;
+  }
+
   /** In how many milliseconds it is due; undefined: there is no such execution. */
   run(resent: boolean): Promise<number | undefined> {
     return this.store.reset(this.id, async (execution) => {
       this.generation ??= execution.generation;
       if (resent && execution.generation !== this.generation) return null;
       const { workflow } = await this.catalog.find(execution.definitionId);
+      this.name = workflow.name;
       const tasks = isExecutionEnded(execution.status as ExecutionStatus)
         ? planReset(workflow, execution)
         : [];

@@ -1,13 +1,9 @@
 import { Logger } from '@nestjs/common';
 import type { ClaimsInFlight } from './claims-in-flight.js';
+import type { TenantLease } from '../lease/tenant-lease.js';
+import type { OrphanReceiver } from './orphan-receiver.js';
 import type { ClaimTable } from './claim-table.js';
-import type {
-  ClaimStore,
-  ClaimedTask,
-  LeaseStore,
-  LeaseWrite,
-  TenantStore,
-} from '../../store/port/index.js';
+import type { ClaimStore, ClaimedTask, LeaseStore, TenantStore } from '../../store/port/index.js';
 
 export interface ClaimReconcilerParts {
   readonly tenant: string;
@@ -16,11 +12,8 @@ export interface ClaimReconcilerParts {
   readonly inFlight: ClaimsInFlight;
   readonly instanceId: () => string;
   readonly maxRecoveryAttempts: number;
-  /** For the statement that takes orphans: an abandoned one becomes this process's claim again. */
-  readonly lease: () => LeaseWrite;
-  readonly leaseWritten: (lease: LeaseWrite) => void;
-  /** Records a task that was lost too often as Failed. */
-  readonly abandon: (orphan: ClaimedTask) => Promise<void>;
+  readonly lease: TenantLease;
+  readonly orphans: () => OrphanReceiver;
   /** Tasks are Ready again. */
   readonly wakeWorkers: () => void;
 }
@@ -122,10 +115,10 @@ export class ClaimReconciler {
 
   /** What the database holds as claimed by this process needs a lease there, or others take it for a dead process's. */
   private async restoreLease(instance: string): Promise<void> {
-    const lease = this.parts.lease();
+    const lease = this.parts.lease.forClaim();
     if (!lease.write || lease.claimant.instanceId !== instance) return;
     await this.parts.store.writeLease(lease);
-    this.parts.leaseWritten(lease);
+    this.parts.lease.written(lease);
   }
 
   private lose(claim: Parameters<ClaimTable['lose']>[0]): void {
@@ -140,25 +133,17 @@ export class ClaimReconciler {
   }
 
   private async takeUnknown(unknown: readonly ClaimedTask[]): Promise<void> {
-    const { tenant, store, inFlight, maxRecoveryAttempts, abandon, wakeWorkers } = this.parts;
-    const landed = inFlight.begin();
-    try {
-      const lease = this.parts.lease();
-      const taken = await store.recovery.takeUnknown(
-        unknown,
-        { limit: unknown.length, maxRecoveryAttempts, cause: 'reconciled', orphanedForMs: 0 },
-        lease,
-      );
-      this.parts.leaseWritten(lease);
-      if (taken.length === 0) return;
-      this.logger.warn(
-        `Tenant "${tenant}": ${taken.length} claims of this process were in the database and not in its memory, because a ` +
-          'reply was lost or the database went back in time. Their tasks are Ready again, or Failed if that was too often.',
-      );
-      await Promise.all(taken.filter((orphan) => orphan.abandoned).map(abandon));
-      if (taken.some((orphan) => !orphan.abandoned)) wakeWorkers();
-    } finally {
-      landed();
-    }
+    const { tenant, store, maxRecoveryAttempts, orphans, wakeWorkers } = this.parts;
+    const cause = 'reconciled';
+    const how = { limit: unknown.length, maxRecoveryAttempts, cause, orphanedForMs: 0 };
+    const taken = await orphans().take(cause, (lease) =>
+      store.recovery.takeUnknown(unknown, how, lease),
+    );
+    if (taken.length === 0) return;
+    this.logger.warn(
+      `Tenant "${tenant}": ${taken.length} claims of this process were in the database and not in its memory, because a ` +
+        'reply was lost or the database went back in time. Their tasks are Ready again, or Failed if that was too often.',
+    );
+    if (taken.some((orphan) => !orphan.abandoned)) wakeWorkers();
   }
 }

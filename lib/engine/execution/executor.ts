@@ -195,7 +195,7 @@ export class Executor implements AttemptListener {
 
   private begin(claim: TaskClaim, input: TaskInput, freeSlot: () => void): void {
     claim.stage = 'running';
-    this.parts.events.ofTask('task.started', claim);
+    this.parts.events.taskStarted(claim);
     this.parts.handlers.run(new Attempt(claim, input, this, freeSlot));
   }
 

@@ -54,7 +54,6 @@ export class TaskCompleter {
     if (decision === 'fail') {
       this.record(resultOf(claim, input, 'Failed', { error }));
     } else {
-      this.parts.events.ofTask('task.retrying', claim, 'Ready');
       this.reschedule(claim, 'retry', decision.retryInMs, error);
     }
   }
@@ -82,12 +81,13 @@ export class TaskCompleter {
     error?: unknown,
   ): void {
     claim.stage = 'settled';
-    if (kind === 'defer') this.parts.events.ofTask('task.deferred', claim, 'Ready');
     this.parts.rescheduler.reschedule({ claim, kind, delayMs, error }).then(
       (held) => {
         // A refusal may mean that it was given back by a send whose reply was lost; then nobody else knows when.
         if (held || delayMs > 0) this.parts.dueIn(delayMs);
         if (!held) this.refused(claim);
+        else if (kind === 'retry') this.parts.events.taskRetrying(claim, error, delayMs);
+        else if (kind === 'defer') this.parts.events.taskDeferred(claim, delayMs);
       },
       (reason: unknown) => {
         const plain = error === undefined ? undefined : toPlainError(error);
@@ -133,7 +133,7 @@ export class TaskCompleter {
 
   /** Somebody else has the claim, or nobody: what came of it here is not taken. */
   refused(claim: TaskClaim): void {
-    this.parts.events.ofTask('claim.lost', claim);
+    this.parts.events.claimLost(claim);
     this.parts.reconcile();
   }
 

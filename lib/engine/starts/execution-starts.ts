@@ -1,18 +1,23 @@
-import type { EntityManager } from 'typeorm';
 import type { ClaimsInFlight } from '../claims/claims-in-flight.js';
 import type { ClaimReceiver } from '../claims/claim-receiver.js';
 import type { TenantQueue } from '../slots/tenant-queue.js';
 import { OpenKeys } from './open-keys.js';
+import { UncommittedStarts } from './uncommitted-starts.js';
 import { keyIsHeld } from './start-failures.js';
 import { keyOf, Starter, toStartItem, type StartRequest, type Started } from './starter.js';
 import type { TenantEvents } from '../../events/tenant-events.js';
 import type { ProcessServices, TenantLease, TenantSettings } from '../lease/tenant-lease.js';
-import { type StartStore, isCreated } from '../../store/port/index.js';
+import {
+  isCreated,
+  type ExecutionStore,
+  type StartStore,
+  type UserTransaction,
+} from '../../store/port/index.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
 
 export interface ExecutionStartsParts {
   readonly settings: TenantSettings;
-  readonly store: StartStore & FailureClassifier;
+  readonly store: StartStore & Pick<ExecutionStore, 'executions'> & FailureClassifier;
   readonly queue: TenantQueue;
   readonly lease: TenantLease;
   readonly inFlight: ClaimsInFlight;
@@ -33,9 +38,11 @@ export interface ExecutionStartsParts {
 export class ExecutionStarts {
   private readonly starter: Starter;
   private readonly openKeys = new OpenKeys();
+  private readonly uncommitted: UncommittedStarts;
 
   constructor(private readonly parts: ExecutionStartsParts) {
     const { settings, store, queue, lease, services, inFlight } = parts;
+    this.uncommitted = new UncommittedStarts(store);
     this.starter = new Starter({
       tenant: settings.tenant,
       store,
@@ -46,7 +53,9 @@ export class ExecutionStarts {
       queuedBytes: services.queuedBytes,
       isHeldHere: (request) => this.openKeys.isHeld(keyOf(request)),
       consequences: {
-        claimed: (request, claims) => this.begun(request, claims),
+        created: ({ id, definition }) =>
+          parts.events.executionStarted(id, definition.workflow.name),
+        claimed: (request, claims) => parts.receiver.fromStart(request, claims),
         leftReady: (request) => this.rootsWait(request),
         mayBeWritten: () => parts.reconcile(),
         definitionsMissing: () => parts.definitionsMissing(),
@@ -64,10 +73,10 @@ export class ExecutionStarts {
    * @throws DatabaseUnavailableError when another transaction held the key for `startTimeout`
    */
   async startIn(
-    manager: EntityManager,
+    manager: UserTransaction,
     request: StartRequest,
   ): Promise<{ id: string; created: boolean }> {
-    const { settings, store, lease, services, dueIn, definitionsMissing } = this.parts;
+    const { settings, store, lease, services, events, dueIn, definitionsMissing } = this.parts;
     const item = toStartItem(request, 0);
     const began = performance.now();
     const reply = await store
@@ -87,6 +96,11 @@ export class ExecutionStarts {
     if (!reply.definitionsAreStored) definitionsMissing();
     const created = isCreated(reply, item.id);
     if (created && item.idempotencyKey !== null) this.openKeys.add(keyOf(request), manager);
+    if (created && events.observed) {
+      this.uncommitted.add(item.id, manager, () =>
+        events.executionStarted(item.id, item.plan.workflow),
+      );
+    }
     // What the commit tells the others is that there is work; nobody looks again when that is not due yet.
     const delayMs = delayOf(request);
     if (delayMs > 0) dueIn(delayMs);
@@ -104,12 +118,7 @@ export class ExecutionStarts {
 
   close(): void {
     this.starter.close();
-  }
-
-  private begun(request: StartRequest, claims: number): void {
-    this.parts.receiver.fromStart(request, claims);
-    const workflow = request.definition.workflow.name;
-    this.parts.events.ofExecution('execution.started', request.id, workflow);
+    this.uncommitted.close();
   }
 
   private rootsWait(request: StartRequest): void {

@@ -1,24 +1,21 @@
-import type { EntityManager } from 'typeorm';
+import type { UserTransaction } from '../../store/port/index.js';
 
 /** Keys to remember before those are looked for whose transactions are over. */
 const FIRST_LOOK_AT = 1_000;
-
-type QueryRunner = NonNullable<EntityManager['queryRunner']>;
 
 /**
  * Idempotency keys that were started with a manager in this process, for as long as the transaction is open: what else
  * starts with the key waits for it, and the caller that waits may be the one who has it open.
  */
 export class OpenKeys {
-  private readonly holders = new Map<string, Set<QueryRunner>>();
+  private readonly holders = new Map<string, Set<UserTransaction>>();
   private lookAt = FIRST_LOOK_AT;
 
-  add(key: string, { queryRunner }: EntityManager): void {
-    if (queryRunner === undefined) return;
+  add(key: string, transaction: UserTransaction): void {
     if (this.holders.size >= this.lookAt) this.forgetEnded();
     const holders = this.holders.get(key);
-    if (holders === undefined) this.holders.set(key, new Set([queryRunner]));
-    else holders.add(queryRunner);
+    if (holders === undefined) this.holders.set(key, new Set([transaction]));
+    else holders.add(transaction);
   }
 
   /** Whether a transaction of this process holds it. */
@@ -36,6 +33,6 @@ export class OpenKeys {
   }
 }
 
-function isOpen({ isReleased, isTransactionActive }: QueryRunner): boolean {
-  return !isReleased && isTransactionActive;
+export function isOpen({ queryRunner }: UserTransaction): boolean {
+  return queryRunner?.isReleased === false && queryRunner.isTransactionActive;
 }

@@ -50,6 +50,8 @@ export interface Started {
 }
 
 export interface StartConsequences {
+  /** It is stored. */
+  created(request: StartRequest): void;
   claimed(request: StartRequest, claims: number): void;
   /** Roots wait that this process did not take. */
   leftReady(request: StartRequest): void;
@@ -151,7 +153,9 @@ export class Starter {
     // Without a key, what is there already is what an earlier send of the same id made.
     this.parts.consequences.mayBeWritten();
     for (const [i, request] of queued.entries()) {
-      if (started[i]?.created === false) this.parts.consequences.leftReady(request);
+      if (started[i]?.created !== false) continue;
+      this.parts.consequences.created(request);
+      this.parts.consequences.leftReady(request);
     }
     return started.map((start) => ({ ...start, created: true }));
   }
@@ -177,7 +181,9 @@ export class Starter {
       if (mine?.created === true && first.get(key) === request) return mine;
       const id = mine?.created === true ? mine.id : owners.get(key);
       // A send whose reply was lost may have created it under this very id.
-      return { id: id ?? request.id, created: id === request.id, claims: 0 };
+      const created = id === request.id;
+      if (created) this.parts.consequences.created(request);
+      return { id: id ?? request.id, created, claims: 0 };
     });
   }
 
@@ -222,6 +228,7 @@ export class Starter {
       return queued.map((request, i) => {
         const isNew = isCreated(reply, request.id);
         const claims = isNew ? (items[i]?.claims ?? 0) : 0;
+        if (isNew) this.parts.consequences.created(request);
         if (claims > 0) this.parts.consequences.claimed(request, claims);
         if (isNew && claims < request.definition.workflow.roots.length)
           this.parts.consequences.leftReady(request);

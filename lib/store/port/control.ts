@@ -1,6 +1,8 @@
 /** What a control statement found: whether the execution changed, who waits for it, whose handlers are to stop. */
 export interface ControlResult {
   readonly changed: boolean;
+  /** The workflow's name, where it changed. */
+  readonly workflow: string;
   readonly hasWaiters: boolean;
   /** Tasks that were Running. */
   readonly running: readonly number[];

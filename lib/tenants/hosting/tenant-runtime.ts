@@ -5,7 +5,7 @@ import { Subject } from 'rxjs';
 import type { WorkflowRegistry } from '../../discovery/registered-workflow.js';
 import { describeHung } from '../../engine/slots/hung-handlers.js';
 import { TenantEngine } from '../../engine/tenant-engine.js';
-import type { WorkflowEvent } from '../../events/tenant-events.js';
+import type { WorkflowEvent } from '../../events/workflow-event.js';
 import { CloacinaRecovery } from '../../recovery/cloacina-recovery.js';
 import { CloacinaRunner } from '../../runner/cloacina-runner.js';
 import { definitionToShow } from '../../runner/stand-in-definition.js';
@@ -123,7 +123,7 @@ export class TenantRuntime {
       maxRecoveryAttempts,
       store: engine.store,
       ownInstanceId: () => engine.lease.instanceId,
-      takeOrphans: (take) => engine.takeOrphans(take),
+      takeOrphans: (cause, take) => engine.orphans.take(cause, take),
       doubt: () => engine.doubt(),
       mayHoldLease: () => engine.lease.mayStand,
       schemaReplaced: () => engine.schemaReplaced(),

@@ -77,6 +77,7 @@ describe('nothing is written', () => {
   test('after a cancel', async () => {
     expect(await open.store.cancel(id, 'enough')).toEqual({
       changed: true,
+      workflow: expect.any(String),
       hasWaiters: false,
       running: [0, 2],
     });

@@ -110,7 +110,7 @@ describe('between the snapshot of a completion and the commit of a pause', () =>
         [second, (session) => session.run(cancelExecution, [id, null])],
       ],
     );
-    expect(cancelled).toEqual([['0', '{1}']]);
+    expect(cancelled).toEqual([['test', '0', '{1}']]);
     expect(await statusesOf(open, id)).toEqual(['Completed', 'Cancelled']);
     expect(await taskOf(open, id, 1)).toMatchObject({ claim_token: releasedToken(1), owner: null });
   });
@@ -146,6 +146,7 @@ describe('pause and resume', () => {
     await first.complete([outcomeOf(chain, id, 0, { claim: false })]);
     expect(await open.store.pause(id, 'lunch')).toEqual({
       changed: true,
+      workflow: expect.any(String),
       hasWaiters: false,
       running: [],
     });
@@ -190,7 +191,7 @@ describe('pause and resume', () => {
 test.each(['cancel', 'pause', 'resume'] as const)(
   '%s of what has ended, or is not there, changes nothing',
   async (control) => {
-    const none = { changed: false, hasWaiters: false, running: [] };
+    const none = { changed: false, workflow: '', hasWaiters: false, running: [] };
     const call = (of: string) =>
       control === 'resume' ? open.store.resume(of) : open.store[control](of, 'late');
     await first.complete([outcomeOf(chain, id, 0)]);

@@ -43,7 +43,7 @@ export function cancelTasks(tables: TenantTables): string {
 }
 
 const RESULT = (tasks: string): string =>
-  `SELECT x.has_waiters::integer, (SELECT array_agg(task_no) FROM ${tasks} WHERE was = 'Running') FROM execution x`;
+  `SELECT x.workflow, x.has_waiters::integer, (SELECT array_agg(task_no) FROM ${tasks} WHERE was = 'Running') FROM execution x`;
 
 export const cancelExecution: Statement = {
   name: 'cancel_execution',
@@ -53,7 +53,7 @@ export const cancelExecution: Statement = {
         remaining_leaves = 0
     ${tasksFirst('cancelled')}
     WHERE x.id = $1::uuid AND x.status || '' IN ('Pending', 'Running', 'Paused')
-    RETURNING x.has_waiters
+    RETURNING x.has_waiters, x.workflow
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, kind, detail)
     SELECT $1::uuid, 'cancelled', jsonb_build_object('reason', $2::text) FROM execution
@@ -70,7 +70,7 @@ export const pauseExecution: Statement = {
     UPDATE ${tables.execution} x SET status = 'Paused', reason = $2::text
     ${tasksFirst('marked')}
     WHERE x.id = $1::uuid AND x.status || '' IN ('Pending', 'Running')
-    RETURNING x.has_waiters
+    RETURNING x.has_waiters, x.workflow
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, kind, detail)
     SELECT $1::uuid, 'paused', jsonb_build_object('reason', $2::text) FROM execution
@@ -88,7 +88,7 @@ export const resumeExecution: Statement = {
     SET status = CASE WHEN x.started_at IS NULL THEN 'Pending' ELSE 'Running' END, reason = NULL
     ${tasksFirst('released')}
     WHERE x.id = $1::uuid AND x.status || '' = 'Paused'
-    RETURNING x.has_waiters
+    RETURNING x.has_waiters, x.workflow
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, kind) SELECT $1::uuid, 'resumed' FROM execution
   ) ${RESULT('released')}`,
@@ -96,6 +96,11 @@ export const resumeExecution: Statement = {
 
 export function decodeControl(rows: readonly RawRow[]): ControlResult {
   const row = rows[0];
-  if (row === undefined) return { changed: false, hasWaiters: false, running: [] };
-  return { changed: true, hasWaiters: row[0] === '1', running: decodeIntegers(row[1]) };
+  if (row === undefined) return { changed: false, workflow: '', hasWaiters: false, running: [] };
+  return {
+    changed: true,
+    workflow: row[0] ?? '',
+    hasWaiters: row[1] === '1',
+    running: decodeIntegers(row[2]),
+  };
 }

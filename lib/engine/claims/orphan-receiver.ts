@@ -1,0 +1,71 @@
+import { Logger } from '@nestjs/common';
+import { toStoredError } from '../../errors/index.js';
+import type { TenantEvents } from '../../events/tenant-events.js';
+import type { LeaseWrite, RecoveryStore, TakenOrphan } from '../../store/port/index.js';
+import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
+import type { TaskCompleter } from '../execution/task-completer.js';
+import type { TenantLease } from '../lease/tenant-lease.js';
+import type { ClaimsInFlight } from './claims-in-flight.js';
+import type { ClaimTable } from './claim-table.js';
+
+export interface OrphanReceiverParts {
+  readonly tenant: string;
+  readonly recovery: Pick<RecoveryStore, 'ownersOf'>;
+  readonly catalog: DefinitionCatalog;
+  readonly claims: ClaimTable;
+  readonly inFlight: ClaimsInFlight;
+  readonly lease: TenantLease;
+  readonly completer: Pick<TaskCompleter, 'abandon'>;
+  readonly events: TenantEvents;
+  /** Some are of definitions that this process doesn't know. */
+  readonly definitionsUnknown: () => void;
+}
+
+/**
+ * Takes orphans. Those that were lost too often become claims of this process, to be recorded as Failed. No comparison
+ * falls between: to it they would be claims that this process doesn't know.
+ */
+export class OrphanReceiver {
+  private readonly logger = new Logger('Cloacina');
+
+  constructor(private readonly parts: OrphanReceiverParts) {}
+
+  /** @param take - the statement; it writes the lease if it has to */
+  take(cause: string, take: (lease: LeaseWrite) => Promise<TakenOrphan[]>): Promise<TakenOrphan[]> {
+    const { inFlight, lease, catalog, definitionsUnknown } = this.parts;
+    return inFlight.run(async () => {
+      const write = lease.forClaim();
+      const taken = await take(write);
+      lease.written(write);
+      if (taken.some(({ definitionId }) => catalog.known(definitionId) === undefined)) {
+        definitionsUnknown();
+      }
+      await Promise.all(taken.map((orphan) => this.follow(orphan, cause)));
+      return taken;
+    });
+  }
+
+  /** What fails here leaves a claim that this process doesn't know, which the next comparison takes again. */
+  private async follow(orphan: TakenOrphan, cause: string): Promise<void> {
+    const { abandoned, definitionId, executionId, taskNo } = orphan;
+    const { tenant, catalog, claims, completer, events, recovery } = this.parts;
+    if (!abandoned && !events.observed) return;
+    try {
+      const definition = await catalog.find(definitionId);
+      const { workflow } = definition;
+      const task = workflow.tasks[taskNo]?.name ?? String(taskNo);
+      const type = abandoned ? 'task.abandoned' : 'task.recovered';
+      events.taskRecovered(type, { executionId, workflow: workflow.name, task, cause });
+      if (!abandoned) return;
+      const owners = await recovery.ownersOf(executionId, taskNo);
+      const claim = claims.adopt(orphan, orphan.generation, definition);
+      if (claim !== undefined) completer.abandon(claim, owners);
+    } catch (error) {
+      if (!abandoned) return;
+      this.logger.error(
+        `Tenant "${tenant}": a task of execution ${executionId} was lost too often and could not be recorded as Failed; ` +
+          `it is tried again: ${toStoredError(error).message}`,
+      );
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import type { ExecutionStore, UserTransaction } from '../../store/port/index.js';
+import { isOpen } from './open-keys.js';
+
+/** How often transactions are asked whether they have ended, in milliseconds: a look at a flag in memory. */
+const LOOK_INTERVAL_MS = 50;
+
+interface UncommittedStart {
+  readonly id: string;
+  readonly transaction: UserTransaction;
+  readonly committed: () => void;
+}
+
+/**
+ * Executions that were started inside callers' transactions which are still open. When a transaction ends, the database
+ * is asked whether the execution is there.
+ *
+ * A look that fails is made again at the next interval.
+ */
+export class UncommittedStarts {
+  private starts: UncommittedStart[] = [];
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly store: Pick<ExecutionStore, 'executions'>) {}
+
+  /** `committed` is called once, if the transaction commits. */
+  add(id: string, transaction: UserTransaction, committed: () => void): void {
+    this.starts.push({ id, transaction, committed });
+    this.schedule();
+  }
+
+  close(): void {
+    clearTimeout(this.timer);
+    this.starts = [];
+  }
+
+  private schedule(): void {
+    this.timer ??= setTimeout(() => void this.look(), LOOK_INTERVAL_MS).unref();
+  }
+
+  private async look(): Promise<void> {
+    const ended = this.starts.filter(({ transaction }) => !isOpen(transaction));
+    try {
+      if (ended.length > 0) {
+        const rows = await this.store.executions(ended.map(({ id }) => id));
+        const stored = new Set(rows.map(({ id }) => id));
+        this.starts = this.starts.filter((start) => !ended.includes(start));
+        for (const { id, committed } of ended) if (stored.has(id)) committed();
+      }
+    } catch {
+      // The database is away: they are asked for again.
+    }
+    this.timer = undefined;
+    if (this.starts.length > 0) this.schedule();
+  }
+}
