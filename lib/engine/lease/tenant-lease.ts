@@ -1,4 +1,5 @@
-import { v4 as uuid } from 'uuid';
+import { randomUUID } from 'node:crypto';
+import type { Claimant, LeaseWrite } from '../../store/port/tenant-store.js';
 import type { QueuedBytes } from '../starts/queued-bytes.js';
 import type { SlotScheduler } from '../slots/slot-scheduler.js';
 import type { Claimant, LeaseWrite } from '../../store/port/index.js';
@@ -46,7 +47,7 @@ export interface ProcessServices {
 /** Whether this process's lease stands in the tenant's schema. Written with the first claim and renewed with all others. */
 export class TenantLease {
   /** Whose claims are this process's in this tenant. A new one each time the lease is lost: nothing is taken twice. */
-  private instance = uuid();
+  private instance: string = randomUUID();
   /** `maybe`: a statement that writes it was sent, or one that deletes it failed, and how that went is not known. */
   private stands: 'no' | 'maybe' | 'yes' = 'no';
 
@@ -100,7 +101,7 @@ export class TenantLease {
   /** Others took this process for dead. What it claims from now on is a new instance's. */
   lost(): void {
     this.stands = 'no';
-    this.instance = uuid();
+    this.instance = randomUUID();
   }
 
   /** The database may have gone back in time: it may stand, or may not. */

@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { v4 as uuid } from 'uuid';
+import type { DueTimes, SweepResult, TenantTables } from '../../store/port/tenant-store.js';
 import { Notifier, encodeNotification, type Notification } from './notifier.js';
 import { DueTimers } from '../../runtime/due-timers.js';
 import { LeaseRenewals } from '../lease/lease-renewals.js';
@@ -37,7 +38,7 @@ export interface ProcessEngineOptions<S extends EngineSession> {
  * wake-ups, timers, leases), so that a tenant that has nothing to do costs nothing.
  */
 export class ProcessEngine<S extends EngineSession = EngineSession> {
-  readonly processId = uuid();
+  readonly processId: string = randomUUID();
   readonly processName = `${hostname()}:${process.pid}`;
   private readonly tenants = new Map<string, TenantEngine>();
   private readonly supervisor: SessionSupervisor<S>;
