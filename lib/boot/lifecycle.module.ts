@@ -11,7 +11,7 @@ import type { TenantManager } from '../tenants/hosting/tenant-manager.js';
 import { ConfigurationCheck } from './configuration-check.js';
 import { TENANT_MANAGER } from './registration.js';
 
-/** How long an application has to enable shutdown hooks after it was initialised, in milliseconds. */
+/** How long an application has to enable shutdown hooks after it was initialized, in milliseconds. */
 const SHUTDOWN_HOOKS_GRACE_MS = 1_000;
 /** Below the root module's 1; Nest gives no module less than 0. */
 const LAST = -1;

@@ -1,6 +1,6 @@
 /**
  * What makes a class's instances known to other copies of this package, which an application may have: installed twice,
- * linked, or bundled. Classes that are recognised have a property by a registered symbol, and `instanceof` looks for it.
+ * linked, or bundled. Classes that are recognized have a property by a registered symbol, and `instanceof` looks for it.
  */
 export function brandOf(value: unknown, brand: symbol): unknown {
   if (typeof value !== 'object' || value === null) return undefined;

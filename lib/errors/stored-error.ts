@@ -1,5 +1,5 @@
 import { describeError as describeThrown } from '../workflow/stored-error.js';
-import { sanitiseText } from '../workflow/text.js';
+import { sanitizeText } from '../workflow/text.js';
 import { messageWithoutSecrets, withoutSecrets } from './without-secrets.js';
 
 /** Characters of a message that was put together from several. */
@@ -46,7 +46,7 @@ function describe(thrown: unknown): StoredError {
 
 /** A mask may be longer than what it hides. */
 function masked(text: string, maxLength = text.length): string {
-  return sanitiseText(withoutSecrets(text), maxLength);
+  return sanitizeText(withoutSecrets(text), maxLength);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { inspect, types } from 'node:util';
-import { sanitiseText } from '../workflow/text.js';
+import { sanitizeText } from '../workflow/text.js';
 
 const MASK = '***';
 /** Characters that are read of a text, so that a huge one costs no more than a large one. */
@@ -83,7 +83,7 @@ function readText(value: unknown, property: string): string | undefined {
 
 /** Bounded, and without what can't be stored or shown. */
 function masked(text: string): string {
-  return withoutSecrets(sanitiseText(text, MAX_READ));
+  return withoutSecrets(sanitizeText(text, MAX_READ));
 }
 
 /** Whether a value is an error, also one from another realm (a vm context, as in jest). */

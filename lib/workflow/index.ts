@@ -49,7 +49,7 @@ export {
   encodeEntries,
   encodeJson,
   MAX_JSON_DEPTH,
-  sanitiseText,
+  sanitizeText,
   textProblem,
   type EncodeEntriesResult,
   type EncodeResult,

@@ -1,6 +1,6 @@
 import { isPlain, isStructure, resolveObject, type Structure } from './json-classes.js';
 import { formatPath } from './json-path.js';
-import { sanitiseText, textOfThrown, textProblem } from './text.js';
+import { sanitizeText, textOfThrown, textProblem } from './text.js';
 
 /** JSON text, or what JSON cannot carry and where it is. */
 export type EncodeResult =
@@ -175,7 +175,7 @@ class JsonEncoder {
   }
 
   private refuse(problem: string): undefined {
-    this.problem = sanitiseText(problem, MAX_PROBLEM_LENGTH);
+    this.problem = sanitizeText(problem, MAX_PROBLEM_LENGTH);
   }
 
   private refuseAt(key: string | number): undefined {

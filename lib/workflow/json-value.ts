@@ -8,7 +8,7 @@ export {
   type NotJson,
 } from './json-encoder.js';
 export { describeError, type ErrorDescription } from './stored-error.js';
-export { sanitiseText, textProblem } from './text.js';
+export { sanitizeText, textProblem } from './text.js';
 
 /** An object of JSON: what a context is. */
 export type JsonObject = Record<string, unknown>;

@@ -1,5 +1,5 @@
 import { encodeJson } from './json-encoder.js';
-import { sanitiseText, textOfThrown } from './text.js';
+import { sanitizeText, textOfThrown } from './text.js';
 
 /** An error as it is stored; the texts are such as PostgreSQL takes, and bounded. */
 export interface ErrorDescription {
@@ -25,11 +25,11 @@ export function describeError(thrown: unknown): ErrorDescription {
   const message = read(thrown, 'message') ?? (error ? '' : textOf(thrown));
   const name = read(thrown, 'name');
   const description: ErrorDescription = {
-    name: sanitiseText(name ?? '', MAX_NAME) || (error ? 'Error' : 'NonError'),
-    message: sanitiseText(message, MAX_MESSAGE),
+    name: sanitizeText(name ?? '', MAX_NAME) || (error ? 'Error' : 'NonError'),
+    message: sanitizeText(message, MAX_MESSAGE),
   };
   const code = read(thrown, 'code');
-  if (code !== undefined) description.code = sanitiseText(code, MAX_NAME);
+  if (code !== undefined) description.code = sanitizeText(code, MAX_NAME);
   const stack = stackWithCauses(thrown);
   if (stack !== undefined) description.stack = stack;
   return description;
@@ -48,7 +48,7 @@ function stackWithCauses(thrown: unknown): string | undefined {
   const share = Math.floor(MAX_STACK / Math.max(1, stacks.length)) - 1;
   return stacks.length === 0
     ? undefined
-    : stacks.map((stack) => sanitiseText(stack, share)).join('\n');
+    : stacks.map((stack) => sanitizeText(stack, share)).join('\n');
 }
 
 /** What is not an error, as text: an object as JSON, for '[object Object]' says nothing. */

@@ -16,7 +16,7 @@ export function textProblem(text: string): string | undefined {
  * `text` as it can be stored, for the failure path, where nothing may be refused: without `\u0000`, with U+FFFD for
  * lone surrogates, and cut to `maxLength` characters (default: not cut) with an ellipsis as the last.
  */
-export function sanitiseText(text: string, maxLength = Number.POSITIVE_INFINITY): string {
+export function sanitizeText(text: string, maxLength = Number.POSITIVE_INFINITY): string {
   // Cut first, so that the work is bounded too; a pair that was cut in two is dropped whole.
   const cut =
     text.length > maxLength
@@ -28,7 +28,7 @@ export function sanitiseText(text: string, maxLength = Number.POSITIVE_INFINITY)
 /** What was thrown, as one text; never throws, whatever it is. */
 export function textOfThrown(thrown: unknown, maxLength: number): string {
   try {
-    return sanitiseText(String(thrown), maxLength);
+    return sanitizeText(String(thrown), maxLength);
   } catch {
     return `a thrown ${typeof thrown} that cannot be shown`;
   }

@@ -1,4 +1,4 @@
-/** Between two wake-ups of one tenant's neighbours at least so long, in milliseconds; the first goes at once. */
+/** Between two wake-ups of one tenant's neighbors at least so long, in milliseconds; the first goes at once. */
 const WAKE_INTERVAL_MS = 50;
 
 export type Notification =

@@ -2,7 +2,7 @@ import { TenantQueue, type QueuedTask } from './tenant-queue.js';
 
 /**
  * Handlers begin one after the other for so long at most, in milliseconds; then whoever waits for the event loop has a
- * turn. A thousand handlers that do nothing would hold it up for longer than a neighbour's whole execution takes.
+ * turn. A thousand handlers that do nothing would hold it up for longer than a neighbor's whole execution takes.
  */
 const BURST_MS = 2;
 /** A queue that has not moved for so long is given back, in milliseconds: other processes may have room. */

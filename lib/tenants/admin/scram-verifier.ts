@@ -18,7 +18,7 @@ export function generatePassword(): string {
 /**
  * What is wrong with a password, as a clause; undefined for a good one. Never shows it.
  *
- * Only printable ASCII is taken: other characters are normalised (SASLprep) before they are hashed, by some drivers
+ * Only printable ASCII is taken: other characters are normalized (SASLprep) before they are hashed, by some drivers
  * and not by others, so that one password would fit here and not there.
  */
 export function validatePassword(password: unknown): string | undefined {

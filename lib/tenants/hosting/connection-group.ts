@@ -45,7 +45,7 @@ function sayUnusedName(settings: ConnectionGroupSettings): void {
   );
 }
 
-/** The pools, the engine and the watch over the neighbours of one login; every tenant on it shares them. */
+/** The pools, the engine and the watch over the neighbors of one login; every tenant on it shares them. */
 export class ConnectionGroup {
   readonly pools: LoginPools;
   readonly process: ProcessEngine<ControlConnection | PoolSession>;

@@ -47,9 +47,8 @@ export async function waitForDatabase<T>(
         );
       }
       if (attempt === 0 && mayWarn()) {
-        new Logger('Cloacina').warn(
-          `${tenant === undefined ? 'W' : `Tenant "${tenant}": w`}aiting for the database: ${toStoredError(cause).message}`,
-        );
+        const waiting = tenant === undefined ? 'Waiting' : `Tenant "${tenant}": waiting`;
+        new Logger('Cloacina').warn(`${waiting} for the database: ${toStoredError(cause).message}`);
       }
       await delay(reconnectDelayMs(attempt), undefined, { signal }).catch(() => undefined);
     }

@@ -33,7 +33,7 @@ export interface MigratorSettings {
   readonly pool: pg.Pool;
   /** The tenant's data source; its migrations are the application's. */
   readonly dataSource: DataSource;
-  /** Initialises `dataSource`, once whoever asks; called only when migrations of the application have to be run. */
+  /** Initializes `dataSource`, once whoever asks; called only when migrations of the application have to be run. */
   readonly initialize?: () => Promise<unknown>;
   /** False: a schema that isn't there is an error. Default: it is created. */
   readonly mayCreate?: boolean;

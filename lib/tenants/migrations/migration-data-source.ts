@@ -11,7 +11,7 @@ import {
 import { silentTypeOrmLogger } from '../../store/postgres/typeorm/silent-typeorm-logger.js';
 
 /**
- * A data source that runs the library's migrations on one schema, not initialised yet. It has no entities: migrations
+ * A data source that runs the library's migrations on one schema, not initialized yet. It has no entities: migrations
  * are SQL, and building the metadata would be half of what this process has to do for a new tenant.
  */
 export function createMigrationDataSource(pool: pg.Pool, schema: string): DataSource {

@@ -23,7 +23,7 @@ export const cloacinaMigrationSet: MigrationSet = {
 };
 
 /**
- * The migrations of a data source, initialised or not, by TypeORM's rules: named after their class unless they have a
+ * The migrations of a data source, initialized or not, by TypeORM's rules: named after their class unless they have a
  * `name`, ordered by the timestamp at the end of it.
  */
 export function migrationSetOf(dataSource: DataSource, table: string): MigrationSet {

@@ -5,7 +5,7 @@ const TASK = 'cloacina_task_execution';
 
 /**
  * What a tenant puts into its own schema to have it run by a session with more rights: each of these functions writes
- * down who runs it, and reads the neighbour's secret with the rights that it has then.
+ * down who runs it, and reads the neighbor's secret with the rights that it has then.
  */
 export function hostileObjects(schema: string, loot: string, secret: string): string {
   return `

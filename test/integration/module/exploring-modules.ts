@@ -23,7 +23,7 @@ export interface ExploringModule {
   readonly imports: () => (DynamicModule | Type)[];
   readonly providers?: Type[];
   readonly controllers?: Type[];
-  /** Before the application is initialised. */
+  /** Before the application is initialized. */
   readonly prepare?: (app: INestApplication) => void;
   /** Whether it found the provider. `tenant` is the name of one that is served. */
   readonly works: (app: INestApplication, tenant: string) => Promise<boolean>;

@@ -30,7 +30,7 @@ export interface Application {
   readonly tenants: CloacinaTenants;
 }
 
-/** An application that has not been initialised; closed after the test, or after the file. */
+/** An application that has not been initialized; closed after the test, or after the file. */
 export async function compile(
   providers: ModuleMetadata['providers'],
   {
@@ -47,7 +47,7 @@ export async function compile(
   return { app, tenants: app.get(CloacinaTenants) };
 }
 
-/** The same, initialised. */
+/** The same, initialized. */
 export async function start(...args: Parameters<typeof compile>): Promise<Application> {
   const application = await compile(...args);
   await application.app.init();

@@ -150,7 +150,7 @@ describe('isAncestor', () => {
     const { rows, reads } = counted(LADDER);
     const ancestry = new Ancestry(rows);
     expect(reads()).toBe(0);
-    // Neighbours and what is out of order cost no walk.
+    // Neighbors and what is out of order cost no walk.
     expect(ancestry.isAncestor(5_000, 4_000)).toBe(false);
     expect(new Ancestry(CHAIN).isAncestor(4_999, 5_000)).toBe(true);
     expect(ancestry.size).toBe(0);

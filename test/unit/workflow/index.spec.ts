@@ -38,7 +38,7 @@ describe('the index', () => {
       'readsContext',
       'restoreWorkflow',
       'retryDelayMs',
-      'sanitiseText',
+      'sanitizeText',
       'storeWorkflow',
       'taskFailed',
       'taskSkipped',

@@ -1,9 +1,9 @@
 import vm from 'node:vm';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { describeError, sanitiseText, textProblem } from '../../../lib/workflow/json-value.js';
+import { describeError, sanitizeText, textProblem } from '../../../lib/workflow/json-value.js';
 
-describe('sanitiseText', () => {
+describe('sanitizeText', () => {
   it.each([
     ['plain', 'plain'],
     ['a\u0000b\u0000', 'ab'],
@@ -11,24 +11,24 @@ describe('sanitiseText', () => {
     ['\ude00', '\ufffd'],
     ['😀', '😀'],
   ])('of %j is %j', (text, clean) => {
-    expect(sanitiseText(text)).toBe(clean);
+    expect(sanitizeText(text)).toBe(clean);
   });
 
   it('cuts, never inside a pair', () => {
-    expect(sanitiseText('abcdef', 6)).toBe('abcdef');
-    expect(sanitiseText('abcdef', 4)).toBe('abc…');
-    expect(sanitiseText('ab😀def', 4)).toBe('ab…');
-    expect(sanitiseText('ab😀def', 5)).toBe('ab😀…');
-    expect(sanitiseText('abc', 1)).toBe('…');
+    expect(sanitizeText('abcdef', 6)).toBe('abcdef');
+    expect(sanitizeText('abcdef', 4)).toBe('abc…');
+    expect(sanitizeText('ab😀def', 4)).toBe('ab…');
+    expect(sanitizeText('ab😀def', 5)).toBe('ab😀…');
+    expect(sanitizeText('abc', 1)).toBe('…');
   });
 
   it('gives what can be stored, within the length', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), fc.integer({ min: 1, max: 20 }), (text, limit) => {
-        const clean = sanitiseText(text, limit);
+        const clean = sanitizeText(text, limit);
         expect(clean.length).toBeLessThanOrEqual(limit);
         expect(textProblem(clean)).toBeUndefined();
-        expect(sanitiseText(clean, limit)).toBe(clean);
+        expect(sanitizeText(clean, limit)).toBe(clean);
       }),
     );
   });

@@ -3,7 +3,7 @@ import type { DataSource } from 'typeorm';
 import { readRows } from './own-types.js';
 
 /**
- * What TypeORM asks the server in three statements when a data source is initialised, unless it is there already, by
+ * What TypeORM asks the server in three statements when a data source is initialized, unless it is there already, by
  * the names that it has in its driver.
  */
 const READ_FACTS = `SELECT version() AS version, current_database() AS database, current_schema() AS "searchSchema"`;
@@ -28,7 +28,7 @@ export function askServerFacts(pool: pg.Pool, on = pool): Promise<Facts> {
   return facts;
 }
 
-/** Initialises a data source on a shared pool. Of a thousand, all but the first ask the server nothing. */
+/** Initializes a data source on a shared pool. Of a thousand, all but the first ask the server nothing. */
 export async function initializeOnPool(pool: pg.Pool, dataSource: DataSource): Promise<void> {
   for (const [name, value] of await askServerFacts(pool)) {
     Reflect.set(dataSource.driver, name, value);

@@ -7,7 +7,7 @@ import { WorkflowExecutionEntity } from './workflow-execution.entity.js';
 
 /**
  * The library's tables for reading through TypeORM; what is written goes through lib/store/statements. They are
- * never synchronised: `dataSource.synchronize()` of an application leaves them to the migrations.
+ * never synchronized: `dataSource.synchronize()` of an application leaves them to the migrations.
  */
 export const cloacinaEntities: readonly EntitySchema[] = [
   WorkflowDefinitionEntity,

@@ -324,7 +324,7 @@ function commentOn(schema: string): string {
 
 /** The tables that workflows run on. Schedules and what comes later have migrations of their own. */
 export class CreateCloacinaTables1735689600000 implements MigrationInterface {
-  // Written out, because a minifier may rename the class and the history would no longer recognise it.
+  // Written out, because a minifier may rename the class and the history would no longer recognize it.
   readonly name = 'CreateCloacinaTables1735689600000';
 
   async up(queryRunner: QueryRunner): Promise<void> {

@@ -57,7 +57,7 @@ export interface CreateTenantDataSource {
 }
 
 /**
- * A data source for one tenant, not initialised yet. It works on the shared pool, so it costs no connection, and
+ * A data source for one tenant, not initialized yet. It works on the shared pool, so it costs no connection, and
  * `destroy()` closes none.
  *
  * Repositories and query builders qualify tables by the tenant's schema. Raw SQL runs with a `search_path` that begins
