@@ -29,6 +29,9 @@ export const wholeRun = {
   testTimeout: 120_000,
 };
 
+/** Tests without a server: `jest.unit.config.js` runs them alone. */
+export const unit = { ...common, testMatch: ['<rootDir>/test/unit/**/*.spec.ts'] };
+
 /**
  * The suite that `npm test` runs. Unit tests are a project of their own, so that no server is started where only they
  * are chosen. `jest.faults.config.js` has the fault tests.
@@ -36,7 +39,7 @@ export const wholeRun = {
 export default {
   ...wholeRun,
   projects: [
-    { ...common, testMatch: ['<rootDir>/test/unit/**/*.spec.ts'] },
+    unit,
     {
       ...withServer,
       testMatch: ['<rootDir>/test/{integration,docs,sample}/**/*.spec.ts'],

@@ -1,19 +1,71 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { checkApi } from './api.mjs';
 import { buildLibrary } from './build.mjs';
-import { isMain, runNode, runNpm } from './run.mjs';
+import { isMain, main, runNode, runNpm } from './run.mjs';
+
+/** What tools remember of files that have not changed. A fresh clone has none of it. */
+const CACHE = 'node_modules/.cache/check';
 
 /** Everything that can be known without running the library. All steps run; then it fails if one did. */
 const steps = {
   format: () =>
-    runNode(['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level=warn', '.']),
+    runNode([
+      'node_modules/prettier/bin/prettier.cjs',
+      '--check',
+      '--log-level=warn',
+      ...cached('prettier'),
+      '.',
+    ]),
   // Packages bring linter configurations of their own, which are none of ours.
   lint: () =>
     runNode(['node_modules/oxlint/bin/oxlint', '--disable-nested-config', '--deny-warnings']),
-  types: () => runNode(['node_modules/typescript/bin/tsc', '--noEmit']),
+  types: () =>
+    runNode([
+      'node_modules/typescript/bin/tsc',
+      '--noEmit',
+      '--incremental',
+      '--tsBuildInfoFile',
+      `${CACHE}/types.tsbuildinfo`,
+    ]),
+  // Files, exports and dependencies that nothing uses, and dependencies that package.json doesn't name.
+  unused: () =>
+    runNode([
+      'node_modules/knip/bin/knip.js',
+      '--treat-config-hints-as-errors',
+      '--no-progress',
+      ...cached('knip'),
+    ]),
+  spelling: checkSpelling,
   package: checkPackage,
+  api: checkApi,
 };
+
+function cached(tool) {
+  // Contents are compared, not times: a checkout of another branch touches every file.
+  const strategy = tool === 'knip' ? [] : ['--cache-strategy', 'content'];
+  return ['--cache', '--cache-location', `${CACHE}/${tool}`, ...strategy];
+}
+
+async function checkSpelling() {
+  try {
+    await runNode([
+      'node_modules/cspell/bin.mjs',
+      'lint',
+      '--dot',
+      '--no-progress',
+      '--no-summary',
+      '--show-suggestions',
+      ...cached('cspell'),
+    ]);
+  } catch (cause) {
+    throw new Error(
+      'Correct these words. If one is right, add it to .cspell/project.txt, or to .cspell/postgres.txt.',
+      { cause },
+    );
+  }
+}
 
 /** The package as it would be published: what npm packs, read as Node and TypeScript read it. */
 async function checkPackage() {
@@ -44,9 +96,15 @@ export async function withPackedPackage(use) {
   }
 }
 
-if (isMain(import.meta)) {
+/** `npm run check`: all steps, or those that are named: `npm run check -- types spelling`. */
+async function check(names) {
+  const unknown = names.filter((name) => !Object.hasOwn(steps, name));
+  if (unknown.length > 0) {
+    throw new Error(`No such step: ${unknown.join(', ')}. Steps: ${Object.keys(steps).join(', ')}`);
+  }
   const failed = [];
   for (const [name, step] of Object.entries(steps)) {
+    if (names.length > 0 && !names.includes(name)) continue;
     const start = performance.now();
     const error = await step().catch((reason) => reason);
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
@@ -56,3 +114,5 @@ if (isMain(import.meta)) {
   for (const message of failed) console.error(message);
   if (failed.length > 0) process.exitCode = 1;
 }
+
+if (isMain(import.meta)) await main(() => check(process.argv.slice(2)));

@@ -8,7 +8,7 @@ const FILES = {
 };
 
 export const OURS = 'nestjs-cloacina';
-export const NAMES = Object.keys(FILES);
+const NAMES = Object.keys(FILES);
 
 export async function loadContender(name) {
   const [file, member] = FILES[name];

@@ -36,7 +36,7 @@ export function tableOf(scenario, { rows }) {
   return table;
 }
 
-export function bestPeer(scenario, rows) {
+function bestPeer(scenario, rows) {
   const values = rows
     .filter(({ contender }) => contender !== OURS)
     .map((row) => row[scenario.main]);

@@ -101,7 +101,7 @@ export class TenantDrain {
 }
 
 /** Waits for the work, at most so long. */
-export async function within(ms: number, work: Promise<void>): Promise<void> {
+async function within(ms: number, work: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, ms);

@@ -1,7 +1,3 @@
 export { checkTenantNames, checkTenants, checkTenantSchemas } from './check-tenants.js';
-export {
-  resolveSharedOptions,
-  type ResolvedSharedOptions,
-  type Resolution,
-} from './shared-options.js';
+export { resolveSharedOptions, type ResolvedSharedOptions } from './shared-options.js';
 export { ownerOf, resolveTenantOptions, type ResolvedTenantOptions } from './tenant-options.js';

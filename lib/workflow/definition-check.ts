@@ -7,9 +7,9 @@ import { checkRule, formatRule } from './rule-check.js';
 import { textProblem } from './text.js';
 
 /** Of a workflow's, a task's or a version's name, in characters. */
-export const MAX_NAME_LENGTH = 200;
+const MAX_NAME_LENGTH = 200;
 /** Of a workflow's description, in characters. */
-export const MAX_DESCRIPTION_LENGTH = 10_000;
+const MAX_DESCRIPTION_LENGTH = 10_000;
 const MAX_INT32 = 2 ** 31 - 1;
 // Control characters would garble logs, and a name is read in many places.
 // oxlint-disable-next-line no-control-regex

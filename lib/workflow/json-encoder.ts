@@ -25,7 +25,7 @@ export const MAX_JSON_DEPTH = 1_000;
  * The default limit on a JSON text, in characters: 64 Mi. Without one the walk might not end: a few objects that
  * refer to each other often enough, without a cycle, have a text of any length.
  */
-export const MAX_JSON_LENGTH = 2 ** 26;
+const MAX_JSON_LENGTH = 2 ** 26;
 
 /** Characters that are kept of a problem: parts of it may be the object's own words. */
 const MAX_PROBLEM_LENGTH = 300;

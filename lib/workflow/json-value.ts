@@ -2,7 +2,6 @@ export {
   encodeEntries,
   encodeJson,
   MAX_JSON_DEPTH,
-  MAX_JSON_LENGTH,
   type EncodeEntriesResult,
   type EncodeResult,
   type NotJson,

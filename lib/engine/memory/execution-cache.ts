@@ -177,7 +177,7 @@ export function membersOf(json: string): Map<string, string> {
 }
 
 /** A row's writes: what was set, and what was deleted, which is undefined here. */
-export function writesOf(
+function writesOf(
   output: string | null,
   deletedKeys: readonly string[],
 ): Map<string, string | undefined> {

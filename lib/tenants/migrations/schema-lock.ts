@@ -6,7 +6,7 @@ import { readRows } from '../../store/postgres/connections/own-types.js';
  * The 64-bit key of a schema's advisory lock. Advisory locks are per database already; the prefix keeps the library
  * from meeting locks that the application takes on hashes of its own.
  */
-export function schemaLockKey(schema: string): string {
+function schemaLockKey(schema: string): string {
   const hash = createHash('sha256').update(`nestjs-cloacina/schema/${schema}`).digest();
   return hash.readBigInt64BE().toString();
 }

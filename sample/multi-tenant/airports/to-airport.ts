@@ -32,8 +32,8 @@ function unescaped(text: string): string {
   return text.replaceAll(String.raw`\'`, "'");
 }
 
-/** The distance along a great circle. */
-export function distanceKm(a: Place, b: Place): number {
+/** Along a great circle. */
+function distanceKm(a: Place, b: Place): number {
   const [latA, lonA, latB, lonB] = [a.latitude, a.longitude, b.latitude, b.longitude].map(
     (degrees) => (degrees * Math.PI) / 180,
   ) as [number, number, number, number];

@@ -19,8 +19,8 @@ export interface TenantProfile {
 const lisbon = { city: 'Lisbon', latitude: 38.7813, longitude: -9.13592 };
 const singapore = { city: 'Singapore', latitude: 1.35019, longitude: 103.994003 };
 
-/** The first customer, for a long time the only one: its tables are still in `public`. */
-export const legacy: TenantProfile = {
+/** The application's first and for a long time only customer: its tables are where they always were. */
+const legacy: TenantProfile = {
   name: 'legacy',
   schema: 'public',
   title: 'Legacy Flying Club, from before there were tenants',
@@ -29,7 +29,7 @@ export const legacy: TenantProfile = {
   firstRows: 500,
 };
 
-export const acme: TenantProfile = {
+const acme: TenantProfile = {
   name: 'acme',
   schema: 'tenant_acme',
   title: 'Acme Airways, passengers',
@@ -37,7 +37,7 @@ export const acme: TenantProfile = {
   rules: passengerRules,
 };
 
-export const globex: TenantProfile = {
+const globex: TenantProfile = {
   name: 'globex',
   schema: 'tenant_globex',
   title: 'Globex Cargo, freight',

@@ -12,7 +12,7 @@ const MAX_PREPARED = 200;
 const DROPPED_TOGETHER = 20;
 
 /** The names of the library's own statements begin with it. */
-export const PREPARED_PREFIX = 'cloacina_';
+const PREPARED_PREFIX = 'cloacina_';
 
 /** The statements that one connection has prepared, by name, with their texts; the least recently used first. */
 class PreparedStatements {
@@ -135,7 +135,7 @@ export async function runPrepared<R extends unknown[]>(
 }
 
 /** Whether a prepared statement could not be used, so that nothing was executed. */
-export function isPlanLost(error: unknown): boolean {
+function isPlanLost(error: unknown): boolean {
   const code = sqlState(error);
   return code === SqlState.undefinedStatement || code === SqlState.featureNotSupported;
 }

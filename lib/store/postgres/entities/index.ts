@@ -17,17 +17,3 @@ export const cloacinaEntities: readonly EntitySchema[] = [
   RecoveryEventEntity,
   RunnerLeaseEntity,
 ];
-
-export {
-  ExecutionEventEntity,
-  RecoveryEventEntity,
-  RunnerLeaseEntity,
-  TaskExecutionEntity,
-  WorkflowDefinitionEntity,
-  WorkflowExecutionEntity,
-};
-export type { ExecutionEventRow, RecoveryEventEntityRow } from './events.entity.js';
-export type { RunnerLeaseRow } from './runner-lease.entity.js';
-export type { TaskExecutionRow } from './task-execution.entity.js';
-export type { WorkflowDefinitionRow } from './workflow-definition.entity.js';
-export type { WorkflowExecutionRow } from './workflow-execution.entity.js';

@@ -19,7 +19,7 @@ type PostgresOptions = Extract<DataSourceOptions, { type: 'postgres' }>;
  * which is the pool's business, or would harm the library's own tables: `synchronize` and `dropSchema` change them
  * behind the back of the migrations, `entityPrefix` renames them, `parseInt8` and `useUTC` change the whole process.
  */
-export const TENANT_DATA_SOURCE_OPTIONS = [
+const TENANT_DATA_SOURCE_OPTIONS = [
   'entitySkipConstructor',
   'invalidWhereValuesBehavior',
   'isolateWhereStatements',

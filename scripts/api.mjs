@@ -1,0 +1,123 @@
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { buildLibrary } from './build.mjs';
+import { ensureDependencies } from './dependencies.mjs';
+import { checkout, exitCodeOf, isMain, main } from './run.mjs';
+
+/** The package's public types as one text. It is committed, so that a review sees how a change alters them. */
+const REPORT = path.join(checkout, 'etc', 'nestjs-cloacina.api.md');
+
+/** Compares the committed report with the types of the library. */
+export async function checkApi() {
+  await buildLibrary();
+  await withReport((fresh) => compareReports(REPORT, fresh));
+}
+
+/** Prints how the reports differ, and throws if they do. */
+export async function compareReports(committed, fresh) {
+  if (textOf(fresh) === textOf(committed)) return;
+  // Where there is no git, the sentence is what is left.
+  await exitCodeOf('git', ['--no-pager', 'diff', '--no-index', '--', committed, fresh]).catch(
+    () => undefined,
+  );
+  throw new Error(
+    `The public API differs from ${path.relative(checkout, REPORT)}. If that is intended, run ` +
+      '"npm run api:update" and commit the file with the change.',
+  );
+}
+
+async function updateApi() {
+  await ensureDependencies();
+  await buildLibrary();
+  await withReport((fresh) => {
+    mkdirSync(path.dirname(REPORT), { recursive: true });
+    copyFileSync(fresh, REPORT);
+  });
+  console.log(`Wrote ${path.relative(checkout, REPORT)}.`);
+}
+
+/** Calls `use` with the path of a report that is made from `dist`, and removes it afterwards. */
+async function withReport(use) {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'nestjs-cloacina-api-'));
+  try {
+    await extractTo(folder);
+    await use(path.join(folder, path.basename(REPORT)));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function extractTo(folder) {
+  // Only now is it installed: `npm run api:update` loads this file in a fresh clone.
+  const { Extractor, ExtractorConfig, ExtractorLogLevel } =
+    await import('@microsoft/api-extractor');
+  const entry = path.join(checkout, 'dist/index.d.ts');
+  const config = ExtractorConfig.prepare({
+    packageJsonFullPath: path.join(checkout, 'package.json'),
+    configObjectFullPath: undefined,
+    configObject: {
+      projectFolder: checkout,
+      mainEntryPointFilePath: entry,
+      newlineKind: 'lf',
+      compiler: { overrideTsconfig: tsconfigOf(entry) },
+      apiReport: {
+        enabled: true,
+        reportFileName: path.basename(REPORT),
+        // A change of a type that the API only refers to is a change of the API.
+        includeForgottenExports: true,
+        reportFolder: folder,
+        reportTempFolder: path.join(folder, 'temp'),
+      },
+      docModel: { enabled: false },
+      dtsRollup: { enabled: false },
+      tsdocMetadata: { enabled: false },
+      messages: MESSAGES,
+    },
+  });
+  const errors = [];
+  const { succeeded, errorCount } = Extractor.invoke(config, {
+    localBuild: true, // writes the report in place of comparing it
+    messageCallback: (message) => {
+      if (message.logLevel === ExtractorLogLevel.Error)
+        errors.push(message.formatMessageWithLocation(checkout));
+      message.handled = true;
+    },
+  });
+  if (!succeeded || errorCount > 0) throw new Error(`api-extractor: ${errors.join('\n')}`);
+}
+
+/** The compiler's options of the project, for the declarations that it made. */
+function tsconfigOf(entry) {
+  const { compilerOptions } = JSON.parse(textOf(path.join(checkout, 'tsconfig.json')));
+  const { paths: _paths, rootDir: _rootDir, ...options } = compilerOptions;
+  return { compilerOptions: options, files: [entry] };
+}
+
+/** The report lists types. Of what api-extractor says about them, it keeps what a reader of the types must know. */
+const MESSAGES = {
+  compilerMessageReporting: { default: { logLevel: 'error' } },
+  extractorMessageReporting: {
+    default: { logLevel: 'error' },
+    // A type that the API names and the index does not export: applications can't name it.
+    'ae-forgotten-export': { logLevel: 'warning', addToApiReportFile: true },
+    // Declarations are public unless they are @internal, and those are stripped by the compiler.
+    'ae-missing-release-tag': { logLevel: 'none' },
+    // The report marks these "(undocumented)"; names like `schema` need no sentence.
+    'ae-undocumented': { logLevel: 'none' },
+    // Editors resolve `{@link start}` within a class, TSDoc's syntax for it is another one.
+    'ae-unresolved-link': { logLevel: 'none' },
+  },
+  tsdocMessageReporting: { default: { logLevel: 'none' } },
+};
+
+function textOf(file) {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+if (isMain(import.meta)) await main(updateApi);
