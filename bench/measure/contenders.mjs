@@ -8,7 +8,6 @@ const FILES = {
 };
 
 export const OURS = 'nestjs-cloacina';
-const NAMES = Object.keys(FILES);
 
 export async function loadContender(name) {
   const [file, member] = FILES[name];

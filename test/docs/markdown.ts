@@ -20,7 +20,7 @@ export function pages(): string[] {
   return [
     'README.md',
     'CHANGELOG.md',
-    'SECURITY.md',
+    'CONTRIBUTING.md',
     ...guide.sort().map((name) => `docs/${name}`),
     'sample/multi-tenant/README.md',
   ];
