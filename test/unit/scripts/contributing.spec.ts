@@ -57,3 +57,12 @@ it('CI runs each line of Node.js that the package supports', () => {
   const supported = found(manifest.engines.node, /(\d+)\.\d+/g);
   expect(tested).toEqual([supported.join(', ')]);
 });
+
+it('npm run test:unit starts no server', async () => {
+  const file = /--config (\S+)/.exec(manifest.scripts['test:unit'] ?? '')?.[1] ?? '';
+  const { default: config } = (await import(path.join(checkout, file))) as {
+    default: Record<string, unknown>;
+  };
+  expect(config).toMatchObject({ testMatch: ['<rootDir>/test/unit/**/*.spec.ts'] });
+  expect(config).not.toHaveProperty('globalSetup');
+});
