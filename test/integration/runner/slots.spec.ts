@@ -146,7 +146,7 @@ describe('Slots', () => {
     await Promise.all((await Promise.all(flooding)).map((handle) => handle.result()));
   });
 
-  it('are not blocked by a neighbour whose handlers are long', async () => {
+  it('are not blocked by a neighbor whose handlers are long', async () => {
     const free = gate();
     const long = defineWorkflow('long')
       .task('only', () => free.passed)

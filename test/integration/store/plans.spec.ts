@@ -106,7 +106,7 @@ describe('hot statements find their rows by key', () => {
   });
 });
 
-describe('on a large table that was analysed at a quiet moment', () => {
+describe('on a large table that was analyzed at a quiet moment', () => {
   beforeAll(async () => {
     await addEnded(ENDED);
     await analyse();

@@ -197,7 +197,7 @@ describe('CloacinaTenants', () => {
     expect(result.tasks[0]).toMatchObject({ attempt: 1, recoveryAttempts: 0 });
   });
 
-  it('serialises what is done to one name', async () => {
+  it('serializes what is done to one name', async () => {
     const options = { tenant: 'turns', schema: freshSchema() };
     const results = await Promise.all([
       tenants.add(options),
