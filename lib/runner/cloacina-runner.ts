@@ -289,7 +289,7 @@ export class CloacinaRunner {
     const isAsAsked = status === to || (wasResent && action === 'resume');
     if (isAsAsked && wasResent) this.engine.control.told(action, id, workflow);
     if (isAsAsked) return;
-    throw new InvalidTransitionError(id, status as ExecutionStatus, action, from);
+    throw new InvalidTransitionError(id, status, action, from);
   }
 }
 
