@@ -10,6 +10,8 @@ export const SqlState = {
   duplicateSchema: '42P06',
   uniqueViolation: '23505',
   lockNotAvailable: '55P03',
+  /** Of the server, or of its table of locks. */
+  outOfMemory: '53200',
   /** A prepared statement that the server doesn't have. */
   undefinedStatement: '26000',
   /** Of a prepared statement: its cached plan must not change the result's type. */

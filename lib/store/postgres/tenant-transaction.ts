@@ -46,14 +46,48 @@ export async function runInTenantTransaction<T>(
   options: TenantTransactionOptions,
 ): Promise<T> {
   const queryRunner = dataSource.createQueryRunner();
+  const connection = await connect(queryRunner, options);
   try {
-    const connect = (): Promise<unknown> => queryRunner.connect();
-    // A task may be begun by what another one's handler did, and is no part of that.
-    const connection = await (options.as === 'tenant' ? runOutside(connect) : connect());
-    const client = loginConnection(connection as pg.ClientBase);
+    const client = loginConnection(connection);
     return await withinLimits(client, () => runOn(queryRunner, client, schema, work, options));
   } finally {
     await queryRunner.release();
+  }
+}
+
+/**
+ * Waits for a connection, which others may hold for as long as they like. Once the signal aborts, the caller no longer
+ * waits, and the connection goes back when it comes.
+ */
+async function connect(
+  queryRunner: QueryRunner,
+  { as, signal }: TenantTransactionOptions,
+): Promise<pg.ClientBase> {
+  const ask = (): Promise<unknown> => queryRunner.connect();
+  // A task may be begun by what another one's handler did, and is no part of that.
+  const asked = as === 'tenant' ? runOutside(ask) : ask();
+  try {
+    return (await unlessAborted(signal, asked)) as pg.ClientBase;
+  } catch (error) {
+    const release = (): Promise<void> => queryRunner.release();
+    asked.then(release, release).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Rejects as soon as the signal aborts, whatever becomes of the work. */
+async function unlessAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
+  if (signal === undefined) return work;
+  let abort: () => void = () => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(new Error('The wait for a connection was given up.'));
+  });
+  if (signal.aborted) abort();
+  else signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
   }
 }
 

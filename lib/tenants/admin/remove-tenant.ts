@@ -1,7 +1,9 @@
 import { NotAllowedError, TenantIncompleteError } from '../../errors/index.js';
+import { sqlState, SqlState } from '../../store/postgres/sql-state.js';
 import { quoteIdentifier } from '../schema-name.js';
 import { type AdminSession, joinRole, lockTenant } from './admin-session.js';
 import { setStage } from './create-tenant.js';
+import { dropInParts } from './drop-in-parts.js';
 import { foreignDependents, grantedByOthers, ownedElsewhere } from './foreign-objects.js';
 import { endConnections, insistently, stopWork, untilIdle } from './stop-tenant.js';
 import { describeState, readTenantState, type TenantState } from './tenant-state.js';
@@ -43,7 +45,19 @@ export async function removeTenantFrom(
     await client.query(`ALTER ROLE ${quoteIdentifier(login.name)} NOLOGIN`);
     await endConnections(client, login.name);
   }
-  await insistently(client, schema, () => drop(session, schema, state, roles));
+  const dropAll = (): Promise<void> =>
+    insistently(client, schema, () => drop(session, schema, state, roles));
+  await dropAll().catch(async (error: unknown) => {
+    if (sqlState(error) !== SqlState.outOfMemory) throw error;
+    // More objects than the server has locks for in one transaction.
+    await dropInParts(client, schema, (part) =>
+      insistently(client, schema, async () => {
+        await assertNothingDepends(session, schema);
+        await part();
+      }),
+    );
+    await dropAll();
+  });
   await assertGone(session, schema, found);
   return found;
 }

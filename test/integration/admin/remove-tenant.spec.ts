@@ -339,3 +339,54 @@ async function ownerUrl(): Promise<string> {
   url.password = owner.password;
   return Promise.resolve(url.href);
 }
+
+/** Whatever a tenant makes of its schema, it can't keep it, nor its login, by that. */
+describe('a tenant whose login has changed its tables', () => {
+  it.each([
+    ['by one that inherits', 'CREATE TABLE child () INHERITS (cloacina_workflow_execution)'],
+    ['by a column of another name', 'ALTER TABLE cloacina_task_execution RENAME held TO other'],
+    ['by a column less', 'ALTER TABLE cloacina_workflow_execution DROP created_at CASCADE'],
+    ['in its leases', 'ALTER TABLE cloacina_runner_lease RENAME expires_at TO other'],
+    [
+      'by a column of another type',
+      `ALTER TABLE cloacina_task_execution DROP status CASCADE;
+       ALTER TABLE cloacina_task_execution ADD status integer`,
+    ],
+  ])('is removed: %s', async (_how, sql) => {
+    const made = await make();
+    await (await database.connect(made.connectionString)).query(sql);
+    await database.admin.removeTenant({ schema: made.schema, drain: '1s' });
+    expect(await left(made)).toEqual([]);
+  });
+
+  it('is removed in parts when the server has not enough locks to drop all of it at once', async () => {
+    const made = await make();
+    const client = await database.connect(made.connectionString);
+    await client.query(
+      `CREATE TYPE mood AS ENUM ('good'); CREATE DOMAIN short AS text CHECK (length(value) < 9);
+       CREATE TYPE pair AS (a mood, b short);
+       CREATE TABLE parent (id serial PRIMARY KEY, mood mood) PARTITION BY RANGE (id);
+       CREATE TABLE part PARTITION OF parent FOR VALUES FROM (1) TO (9);
+       CREATE VIEW seen AS SELECT * FROM parent; CREATE MATERIALIZED VIEW kept AS SELECT * FROM seen;
+       CREATE SEQUENCE counter; CREATE PROCEDURE act() LANGUAGE sql AS 'SELECT 1';
+       CREATE FUNCTION "F"(m mood, VARIADIC n integer[]) RETURNS integer LANGUAGE sql AS 'SELECT 1';
+       CREATE AGGREGATE total (integer) (SFUNC = int4pl, STYPE = integer)`,
+    );
+    // What the server says when its table of locks is full, as long as anything of the tenant's own is there.
+    await database.owner.query(
+      `CREATE FUNCTION public.no_locks() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+         IF EXISTS (SELECT FROM pg_class WHERE relnamespace = '${made.schema}'::regnamespace AND relname !~ '^cloacina|^pg_toast'
+                      AND relkind <> 'i')
+           OR EXISTS (SELECT FROM pg_proc WHERE pronamespace = '${made.schema}'::regnamespace)
+           OR EXISTS (SELECT FROM pg_type WHERE typnamespace = '${made.schema}'::regnamespace AND typtype IN ('e', 'd'))
+         THEN RAISE 'out of shared memory' USING ERRCODE = '53200'; END IF; END $$;
+       CREATE EVENT TRIGGER no_locks ON ddl_command_start WHEN TAG IN ('DROP SCHEMA') EXECUTE FUNCTION public.no_locks()`,
+    );
+    try {
+      await database.admin.removeTenant({ schema: made.schema });
+    } finally {
+      await database.owner.query('DROP EVENT TRIGGER no_locks; DROP FUNCTION public.no_locks()');
+    }
+    expect(await left(made)).toEqual([]);
+  });
+});

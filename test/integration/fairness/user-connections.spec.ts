@@ -1,4 +1,5 @@
-import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { TaskContext } from '../../../lib/discovery/task-context.js';
 import { ConnectionsExhaustedError } from '../../../lib/errors/index.js';
@@ -142,6 +143,25 @@ describe('A second connection within a transaction', () => {
   });
 });
 
+describe('A transactional task that waits for a connection', () => {
+  it('gives its slot up when it is cancelled, and the connection back when that comes', async () => {
+    const runner = small.dataSource.createQueryRunner();
+    await runner.connect();
+    const running = (): number =>
+      (Reflect.get(small.engine, 'queue') as { running: number }).running;
+    work = () => Promise.resolve();
+    try {
+      const handle = await small.runner.start(holding);
+      await waitFor(() => running() === 1);
+      await handle.cancel();
+      await waitFor(() => running() === 0);
+    } finally {
+      await runner.release();
+    }
+    expect((await small.runner.execute(holding)).status).toBe('Completed');
+  });
+});
+
 describe('The limit of connections for user code', () => {
   interface Held {
     readonly leave: () => void;
@@ -184,5 +204,26 @@ describe('The limit of connections for user code', () => {
     runWithin(held[0]?.place, () => take(limit, 'a', second, errors));
     await waitFor(() => errors.length === 1);
     expect(errors[0]).toMatchObject({ code: 'CONNECTIONS_EXHAUSTED', waitedMs: 20 });
+  });
+
+  it('says in the log who has them when a request waits for long, once', async () => {
+    const said: unknown[] = [];
+    const log = jest
+      .spyOn(Logger.prototype, 'warn')
+      .mockImplementation((text) => void said.push(text));
+    const limit = new ConnectionLimit(() => 2, 20, 5);
+    const [held, waiting]: [Held[], Held[]] = [[], []];
+    take(limit, 'a', held);
+    take(limit, 'a', held);
+    take(limit, 'b', waiting);
+    await waitFor(() => said.length > 0);
+    expect(said).toEqual([
+      expect.stringMatching(
+        /^Schema "b": .* The 2 connections .* belong to the schemas "a" \(2\)\./,
+      ),
+    ]);
+    for (const { leave } of held) leave();
+    expect(waiting).toHaveLength(1);
+    log.mockRestore();
   });
 });

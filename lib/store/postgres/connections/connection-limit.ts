@@ -1,10 +1,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { ConnectionsExhaustedError } from '../../../errors/index.js';
+import { ConnectionWaitReport } from './connection-wait-report.js';
 
 /** After several tenants had connections, one alone doesn't get all of them, for this time in milliseconds. */
 const SHARED_MS = 5_000;
 /** How long a transaction waits for a second connection at most, in milliseconds. It holds its locks for that time. */
 const MAX_SECOND_WAIT_MS = 10_000;
+
+/** How long a request waits before the log tells who has the connections, in milliseconds. */
+const REPORT_AFTER_MS = 5_000;
 
 /** A connection that user code has. */
 export interface Place {
@@ -16,6 +20,11 @@ export interface Place {
 
 interface Waiting {
   readonly begin: () => void;
+}
+
+/** A request by code that has no connection yet. */
+interface FirstRequest extends Waiting {
+  readonly since: number;
 }
 
 /** A request by code that has a connection. */
@@ -47,17 +56,25 @@ export function runOutside<T>(work: () => T): T {
 export class ConnectionLimit {
   private readonly places = new Set<Place>();
   /** Those who wait, the next tenant first. */
-  private readonly waiting = new Map<string, Waiting[]>();
+  private readonly waiting = new Map<string, FirstRequest[]>();
   private readonly second = new Set<SecondRequest>();
   private latest: string | undefined;
   private changedAt = -Infinity;
   private shareTimer: NodeJS.Timeout | undefined;
+  private readonly waitReport: ConnectionWaitReport;
 
   /** @param max - asked each time: a pool may grow */
   constructor(
     private readonly max: () => number,
     private readonly maxSecondWaitMs = MAX_SECOND_WAIT_MS,
-  ) {}
+    reportAfterMs = REPORT_AFTER_MS,
+  ) {
+    this.waitReport = new ConnectionWaitReport({
+      longest: () => this.longestWait(),
+      holders: () => [...this.places].map(({ tenant }) => tenant),
+      afterMs: reportAfterMs,
+    });
+  }
 
   /**
    * Calls `holder` when there is room: at once if there is some now. It gets its place, and the function that gives the
@@ -79,9 +96,11 @@ export class ConnectionLimit {
       begin();
     } else {
       const queue = this.waiting.get(tenant);
-      if (queue === undefined) this.waiting.set(tenant, [{ begin }]);
-      else queue.push({ begin });
+      const request = { begin, since: performance.now() };
+      if (queue === undefined) this.waiting.set(tenant, [request]);
+      else queue.push(request);
       if (this.isRoom()) this.serve();
+      this.waitReport.watch();
     }
   }
 
@@ -125,6 +144,15 @@ export class ConnectionLimit {
     }, this.maxSecondWaitMs);
     const request: SecondRequest = { begin, within, timer };
     this.second.add(request);
+  }
+
+  private longestWait(): { readonly tenant: string; readonly since: number } | undefined {
+    let longest: { readonly tenant: string; readonly since: number } | undefined;
+    for (const [tenant, [first]] of this.waiting) {
+      if (first === undefined || (longest !== undefined && longest.since <= first.since)) continue;
+      longest = { tenant, since: first.since };
+    }
+    return longest;
   }
 
   private note(tenant: string): void {
