@@ -101,10 +101,14 @@ export class OutcomeRecorder {
   private async send(unsorted: readonly TaskResult[], resent: boolean): Promise<undefined[]> {
     const results = unsorted.filter(({ claim }) => !claim.lost).sort(byLockOrder);
     if (results.length > 0) {
-      const complete = (
+      const complete = async (
         outcomes: readonly Outcome[],
         lease: LeaseWrite,
-      ): Promise<CompletionResult> => this.store.complete(outcomes, lease);
+      ): Promise<CompletionResult> => {
+        const completion = await this.store.complete(outcomes, lease);
+        this.lease.written(lease);
+        return completion;
+      };
       await this.inFlight.run(async () =>
         this.follow(results, await this.recordWith(results, complete, resent)),
       );
@@ -112,7 +116,10 @@ export class OutcomeRecorder {
     return unsorted.map(() => undefined);
   }
 
-  /** Sends sorted results by whatever `complete` is, in a batch or in a task's own transaction, and follows up. */
+  /**
+   * Sends sorted results by whatever `complete` is, in a batch or in a task's own transaction. A lease that was written
+   * with them stands when they are committed: a transaction that is rolled back takes it along, so `complete` says it.
+   */
   async recordWith(
     results: readonly TaskResult[],
     complete: (outcomes: readonly Outcome[], lease: LeaseWrite) => Promise<CompletionResult>,
@@ -135,7 +142,6 @@ export class OutcomeRecorder {
         });
       });
       const completion = await complete(outcomes, lease);
-      this.lease.written(lease);
       return resent ? await this.settle(results, completion) : completion;
     } finally {
       this.queue.unreserve(room);

@@ -1,7 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { gate } from '../../support/gate.js';
-import { openTenant, processEngineOf, type OpenTenant } from '../../support/open-tenant.js';
+import {
+  openTenant,
+  processEngineOf,
+  stopRounds,
+  type OpenTenant,
+} from '../../support/open-tenant.js';
 import { waitFor } from '../../support/wait-for.js';
 
 const leases = async ({ query }: OpenTenant): Promise<number> =>
@@ -166,5 +171,39 @@ describe('The lease', () => {
     expect(begins).toEqual(['first', 'second']);
     expect(tasks.map(({ recoveryAttempts }) => recoveryAttempts)).toEqual([0, 0]);
     expect(await tenant.query('SELECT FROM cloacina_recovery_event')).toEqual([]);
+  });
+
+  it('is not taken for written by a transaction that was rolled back', async () => {
+    const free = gate();
+    const begun = gate();
+    const steps = defineWorkflow('steps')
+      .task('first', { transactional: true }, async ({ executionId }) => {
+        // As after the database has gone back in time: neither the lease nor the claim is there any more.
+        await tenant.query('DELETE FROM cloacina_runner_lease');
+        await tenant.query(
+          `UPDATE cloacina_task_execution SET status = 'Cancelled', owner = NULL, claim_token = claim_token + 2
+           WHERE execution_id = $1`,
+          [executionId],
+        );
+        tenant.engine.lease.doubt();
+      })
+      .task('second', { dependsOn: ['first'] }, () => undefined)
+      .build();
+    const holding = defineWorkflow('holding')
+      .task('only', async () => {
+        begun.open();
+        await free.passed;
+      })
+      .build();
+    const tenant = await openTenant([steps, holding]);
+    stopRounds(tenant);
+    await tenant.runner.start(steps);
+    await waitFor(() => tenant.engine.claims.size === 0 && !tenant.engine.isBusy);
+    expect(await leases(tenant)).toBe(0);
+    const handle = await tenant.runner.start(holding);
+    await begun.passed;
+    expect(await leases(tenant)).toBe(1);
+    free.open();
+    (await handle.result()).orThrow();
   });
 });
