@@ -30,6 +30,8 @@ export class SessionSupervisor<S extends ControlSession> {
   private lostAt = 0;
   /** When the log has to say next that there is no session. */
   private reportAt = 0;
+  /** Attempts to open a session; only the latest one counts. */
+  private openings = 0;
   /** Attempts that have failed since the last good session. */
   private failures = 0;
 
@@ -42,6 +44,7 @@ export class SessionSupervisor<S extends ControlSession> {
   /** Opens the first session, or the first after a stop; rejects when that fails, so that a boot can say so. */
   async start(): Promise<void> {
     this.stopped = false;
+    clearTimeout(this.timer);
     await this.open();
   }
 
@@ -54,15 +57,20 @@ export class SessionSupervisor<S extends ControlSession> {
   }
 
   private async open(): Promise<void> {
+    const opening = ++this.openings;
     let lost = false;
+    let opened = false;
     const session = await this.options.open((error) => {
       lost = true;
-      this.lose(error);
+      // Before that, the caller learns of it: two that tried again would leave a session open that nothing closes.
+      if (opened && this.current === session) this.lose(error);
     });
-    if (this.stopped || lost) {
+    if (this.stopped || lost || opening !== this.openings) {
       await session.close();
+      if (lost && !this.stopped && opening === this.openings) this.reopen();
       return;
     }
+    opened = true;
     this.current = session;
     this.openedAt = performance.now();
     this.options.onLive(session);

@@ -107,3 +107,72 @@ describe('A control connection that was lost', () => {
     }
   });
 });
+
+describe('A control connection that is lost before it is open', () => {
+  it('is opened once by the next start: no second one is left open beside it', async () => {
+    const open = new Set<ControlSession>();
+    const pending: ((settle: 'open' | Error) => void)[] = [];
+    const supervisor = new SessionSupervisor({
+      open: (onLost) =>
+        new Promise<ControlSession>((resolve, reject) => {
+          pending.push((how) => {
+            if (how !== 'open') {
+              onLost(how);
+              reject(how);
+              return;
+            }
+            const session: ControlSession = {
+              ...SESSION,
+              close: () => {
+                open.delete(session);
+                return Promise.resolve();
+              },
+            };
+            open.add(session);
+            resolve(session);
+          });
+        }),
+      onLive: () => undefined,
+      onLost: () => undefined,
+    });
+    const first = supervisor.start();
+    pending[0]?.(new Error('terminating connection'));
+    await expect(first).rejects.toThrow('terminating');
+    // A boot tries again, at once.
+    const second = supervisor.start();
+    await jest.advanceTimersByTimeAsync(1_000);
+    for (const settle of pending.slice(1)) settle('open');
+    await second;
+    await jest.advanceTimersByTimeAsync(1_000);
+    expect(pending).toHaveLength(2);
+    expect(open.size).toBe(1);
+    await supervisor.stop();
+    expect(open.size).toBe(0);
+  });
+
+  it('does not take the place of one that was opened after a stop', async () => {
+    const closed: string[] = [];
+    const pending: ((session: ControlSession) => void)[] = [];
+    const supervisor = new SessionSupervisor<ControlSession>({
+      open: () => new Promise((resolve) => pending.push(resolve)),
+      onLive: () => undefined,
+      onLost: () => undefined,
+    });
+    const named = (name: string): ControlSession => ({
+      ...SESSION,
+      lockSession: name,
+      close: () => Promise.resolve(void closed.push(name)),
+    });
+    const first = supervisor.start();
+    await supervisor.stop();
+    const second = supervisor.start();
+    pending[1]?.(named('new'));
+    await second;
+    pending[0]?.(named('old'));
+    await first;
+    expect(supervisor.session?.lockSession).toBe('new');
+    expect(closed).toEqual(['old']);
+    await supervisor.stop();
+    expect(closed).toEqual(['old', 'new']);
+  });
+});
