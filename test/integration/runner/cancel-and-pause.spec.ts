@@ -278,3 +278,51 @@ describe('A control of what is not there', () => {
     expect(await handle.status()).toBe('Pending');
   });
 });
+
+describe('Word of a pause from another process', () => {
+  it('is looked up in the database, which says which claims go back', async () => {
+    const schema = freshSchema();
+    let begun = 0;
+    const single = defineWorkflow('single')
+      .task('only', () => void begun++)
+      .build();
+    const client = await openTenant([single], { schema, maxConcurrentTasks: 0 });
+    const { id } = await client.runner.start(single, {}, { delay: '1h' });
+    // A suspect waits until it is noted that it begins.
+    await client.query('UPDATE cloacina_task_execution SET recovery_attempts = 2, run_at = now()');
+    const worker = await openTenant([single], { schema, claiming: false });
+    const { claims, control, settings, store } = worker.engine;
+    const noted = gate();
+    const note = store.beginSuspect.bind(store);
+    store.beginSuspect = async (...args) => {
+      await noted.passed;
+      return note(...args);
+    };
+    await worker.host.startClaiming();
+    const isWaiting = (): boolean => claims.ofExecution(id)[0]?.stage === 'waiting';
+    await waitFor(isWaiting);
+
+    // Every role may say it.
+    const answers: string[][] = [];
+    const ask = store.pausedExecutions.bind(store);
+    store.pausedExecutions = async (instance) => {
+      const ids = await ask(instance);
+      answers.push(ids);
+      return ids;
+    };
+    await client.query(`SELECT pg_notify('cloacina', $1)`, [`p${settings.address}${id}`]);
+    await waitFor(() => answers.length === 1);
+    await control.findPaused();
+    expect(answers).toEqual([[], []]);
+    expect(isWaiting()).toBe(true);
+
+    await client.runner.pause(id);
+    await waitFor(() => claims.ofExecution(id).length === 0);
+    noted.open();
+    await waitFor(() => !worker.engine.isBusy);
+    expect(await statuses(client, id)).toEqual(['Ready']);
+    expect(begun).toBe(0);
+    await client.runner.resume(id);
+    (await worker.runner.handle(id).result()).orThrow();
+  });
+});
