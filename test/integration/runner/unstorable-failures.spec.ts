@@ -32,27 +32,27 @@ beforeAll(async () => {
   );
 });
 
-describe.each([plain, transactional])(
-  'In a database that lacks a character: a $name task',
-  (workflow) => {
-    it('that fails with it is tried again, and Failed with its message in ASCII', async () => {
-      attempts = 0;
-      work = () => {
-        throw new Error('costs 5 €');
-      };
-      const { status, error, tasks } = await tenant.runner.execute(workflow);
-      expect([status, attempts, tasks[0]?.attempt]).toEqual(['Failed', 2, 2]);
-      expect(error).toMatchObject({ name: 'Error', message: 'costs 5 \\u20ac' });
-      const shown = await tenant.runner.list({ status: 'Failed' });
-      expect(shown.items).not.toHaveLength(0);
-    });
+describe.each([
+  ['plain', plain],
+  ['transactional', transactional],
+] as const)('In a database that lacks a character: a %s task', (_name, workflow) => {
+  it('that fails with it is tried again, and Failed with its message in ASCII', async () => {
+    attempts = 0;
+    work = () => {
+      throw new Error('costs 5 €');
+    };
+    const { status, error, tasks } = await tenant.runner.execute(workflow);
+    expect([status, attempts, tasks[0]?.attempt]).toEqual(['Failed', 2, 2]);
+    expect(error).toMatchObject({ name: 'Error', message: 'costs 5 \\u20ac' });
+    const shown = await tenant.runner.list({ status: 'Failed' });
+    expect(shown.items).not.toHaveLength(0);
+  });
 
-    it('that returns it is Failed, and what it wrote is gone', async () => {
-      attempts = 0;
-      work = () => ({ price: '5 €' });
-      const { status, error, context } = await tenant.runner.execute(workflow, { given: 1 });
-      expect([status, attempts, context]).toEqual(['Failed', 1, { given: 1 }]);
-      expect(error?.message).toContain('has no equivalent');
-    });
-  },
-);
+  it('that returns it is Failed, and what it wrote is gone', async () => {
+    attempts = 0;
+    work = () => ({ price: '5 €' });
+    const { status, error, context } = await tenant.runner.execute(workflow, { given: 1 });
+    expect([status, attempts, context]).toEqual(['Failed', 1, { given: 1 }]);
+    expect(error?.message).toContain('has no equivalent');
+  });
+});
