@@ -4,7 +4,7 @@ import type { QueryRunner } from 'typeorm';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { TaskContext } from '../../../lib/discovery/task-context.js';
 import { type OpenTenant, openTenants, queryIn } from '../../support/open-tenant.js';
-import { freshSchema } from '../../support/postgres.js';
+import { connectAdmin, freshSchema } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 
 const LOCK = 7_730_211;
@@ -225,5 +225,26 @@ describe("The library's own statements, prepared on the connection", () => {
     expect(await isPrepared()).toBe(true);
     work = startIn(({ manager }) => manager.query('SELECT drop_all()'));
     await many(next);
+  });
+
+  it('are planned anew, at no cost of an attempt, when a migration changes the type of a result', async () => {
+    work = () => Promise.resolve();
+    await many(next);
+    expect(await isPrepared()).toBe(true);
+    for (const is of ['numeric', 'integer']) {
+      await next.query(`ALTER TABLE cloacina_task_execution ALTER generation TYPE ${is}`);
+      const { status, tasks } = await next.runner.execute(writing);
+      expect([status, tasks[0]?.attempt]).toEqual(['Completed', 1]);
+      await many(next);
+    }
+    // The control: a plan that is kept is refused, which is what the connection above met.
+    const client = await connectAdmin();
+    await client.query(
+      `PREPARE kept AS SELECT generation FROM "${next.schema}".cloacina_task_execution`,
+    );
+    await next.query('ALTER TABLE cloacina_task_execution ALTER generation TYPE numeric');
+    await expect(client.query('EXECUTE kept')).rejects.toMatchObject({ code: '0A000' });
+    await next.query('ALTER TABLE cloacina_task_execution ALTER generation TYPE integer');
+    await client.end();
   });
 });
