@@ -1,4 +1,5 @@
-import { InvalidArgumentError, withoutDriver } from '../errors/index.js';
+import { InvalidArgumentError } from '../errors/index.js';
+import type { AvailabilityRetry } from '../runtime/availability-retry.js';
 import type { RecoveryCause, RecoveryReport } from './tenant-recovery.js';
 import type { RecoveryEventRow, TenantStore } from '../store/port/index.js';
 
@@ -52,6 +53,8 @@ export interface RecoveryEventFilter {
 
 export interface RecoveryParts {
   readonly store: Pick<TenantStore, 'recovery'>;
+  /** Waits for a database that is away, and makes its errors the library's. */
+  readonly availability: AvailabilityRetry;
   readonly run: () => Promise<RecoveryReport>;
   /** Definitions that this process has handlers for, and the tasks among them that it has none for. */
   readonly claimable: () => {
@@ -74,15 +77,19 @@ export class CloacinaRecovery {
   /** @internal Applications get theirs by injection. */
   constructor(private readonly parts: RecoveryParts) {}
 
-  /** Looks for lost processes now and takes their tasks. Safe at any time and from any number of processes. */
+  /**
+   * Looks for lost processes now and takes their tasks. Safe at any time and from any number of processes.
+   *
+   * @throws DatabaseUnavailableError when the database was away for `startTimeout`, as all methods here
+   */
   async run(): Promise<RecoveryReport> {
-    const report = await ofTheApi(() => this.parts.run());
+    const report = await this.parts.availability.run(() => this.parts.run());
     return { ...report, blocked: (await this.blocked()).length };
   }
 
   /** @param since - default: since ever */
   stats(since?: Date): Promise<RecoveryStats> {
-    return ofTheApi(() => this.parts.store.recovery.stats(since ?? null));
+    return this.parts.availability.run(() => this.parts.store.recovery.stats(since ?? null));
   }
 
   /**
@@ -103,7 +110,7 @@ export class CloacinaRecovery {
     if (filter.cursor !== undefined && !/^\d{1,18}$/.test(filter.cursor)) {
       throw new InvalidArgumentError('cursor', 'must be the nextCursor of an earlier page');
     }
-    return ofTheApi(async () => {
+    return this.parts.availability.run(async () => {
       const rows = await this.parts.store.recovery.events({
         executionId: filter.executionId ?? null,
         since: filter.since ?? null,
@@ -123,7 +130,7 @@ export class CloacinaRecovery {
    * that this process has no handler for, the longest waiting first, at most 1,000.
    */
   blocked(): Promise<BlockedTask[]> {
-    return ofTheApi(() => this.listBlocked());
+    return this.parts.availability.run(() => this.listBlocked());
   }
 
   private async listBlocked(): Promise<BlockedTask[]> {
@@ -157,14 +164,5 @@ export class CloacinaRecovery {
       orphanedForMs: row.orphanedForMs,
       at: row.at,
     };
-  }
-}
-
-/** Errors of the driver become the library's. */
-async function ofTheApi<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw withoutDriver(error);
   }
 }

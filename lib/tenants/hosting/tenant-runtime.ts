@@ -6,6 +6,7 @@ import type { WorkflowRegistry } from '../../discovery/registered-workflow.js';
 import { describeHung } from '../../engine/slots/hung-handlers.js';
 import { TenantEngine } from '../../engine/tenant-engine.js';
 import type { WorkflowEvent } from '../../events/workflow-event.js';
+import { AvailabilityRetry } from '../../runtime/availability-retry.js';
 import { CloacinaRecovery } from '../../recovery/cloacina-recovery.js';
 import { CloacinaRunner } from '../../runner/cloacina-runner.js';
 import { definitionToShow } from '../../runner/stand-in-definition.js';
@@ -139,6 +140,7 @@ export class TenantRuntime {
     }
     return new CloacinaRecovery({
       store: engine.store,
+      availability: new AvailabilityRetry(tenant, engine.store, this.options.startTimeoutMs),
       run: () => group.recoverNow([tenant]),
       claimable: () => engine.catalog.claimable,
       hung: () =>
