@@ -38,7 +38,11 @@ export async function foreignDependents(client: pg.Client, schema: string): Prom
   return shortened(rows.map(({ name }) => name));
 }
 
-/** What keeps a role from being dropped beyond its schema: objects that it owns, and grants in other databases. */
+/**
+ * What keeps a role from being dropped beyond its schema: objects that it owns, and grants in other databases. Not what
+ * any role may make anywhere: large objects, which are dropped with the role, and temporary ones, which end with the
+ * role's connections. A tenant could prevent its removal by them.
+ */
 export async function ownedElsewhere(
   client: pg.Client,
   schema: string,
@@ -57,7 +61,9 @@ export async function ownedElsewhere(
          OR (o.deptype = 'o' AND o.classid <> 'pg_default_acl'::regclass
              AND NOT (o.classid = 'pg_namespace'::regclass
                       AND o.objid = (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = $1::name))
-             AND (pg_identify_object(o.classid, o.objid, o.objsubid)).schema IS DISTINCT FROM quote_ident($1::text))
+             AND o.classid <> 'pg_largeobject'::regclass
+             AND (pg_identify_object(o.classid, o.objid, o.objsubid)).schema IS DISTINCT FROM quote_ident($1::text)
+             AND coalesce((pg_identify_object(o.classid, o.objid, o.objsubid)).schema, '') !~ '^pg_(toast_)?temp')
       ORDER BY 1`,
     [schema, role],
   );

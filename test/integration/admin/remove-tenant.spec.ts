@@ -359,6 +359,28 @@ describe('a tenant whose login has changed its tables', () => {
     expect(await left(made)).toEqual([]);
   });
 
+  it('is removed with what any role may own beside its schema: temporary tables and large objects', async () => {
+    const made = await make();
+    const client = await database.connect(made.connectionString);
+    await client.query('CREATE TEMP TABLE kept (id serial); SELECT lo_create(0)');
+    await database.admin.removeTenant({ schema: made.schema });
+    expect(await left(made)).toEqual([]);
+    expect(await rowsOf(database.owner, 'SELECT FROM pg_largeobject_metadata')).toEqual([]);
+  });
+
+  it('is removed, whatever rights another tenant has granted its role', async () => {
+    const [made, other] = [await make(), await make()];
+    const client = await database.connect(other.connectionString);
+    await client.query(
+      `CREATE TABLE bait (id serial); GRANT SELECT ON bait TO ${made.username} WITH GRANT OPTION;
+       GRANT USAGE ON SCHEMA ${other.schema} TO ${made.username};
+       ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO ${made.username}`,
+    );
+    await database.admin.removeTenant({ schema: made.schema });
+    expect(await left(made)).toEqual([]);
+    await client.query('SELECT FROM bait');
+  });
+
   it('is removed in parts when the server has not enough locks to drop all of it at once', async () => {
     const made = await make();
     const client = await database.connect(made.connectionString);
