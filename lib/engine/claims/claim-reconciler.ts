@@ -90,7 +90,7 @@ export class ClaimReconciler {
   }
 
   private async runOnce(): Promise<void> {
-    const { store, claims, inFlight, instanceId } = this.parts;
+    const { store, claims, inFlight, instanceId, orphans } = this.parts;
     const { isDoubted } = this;
     const before = claims.all().filter((claim) => claim.stage !== 'settled');
     const instance = instanceId();
@@ -107,7 +107,10 @@ export class ClaimReconciler {
       }
       // A claim may have been made by a statement whose reply this process has not processed yet.
       await inFlight.landed();
-      return rows.filter((row) => !claims.knows(row) && !wasReleased(row));
+      return rows.filter(
+        (row) =>
+          !claims.knows(row) && !wasReleased(row) && !orphans().leavesAlone(row.definitionId),
+      );
     });
     if (unknown.length > 0 && instance === instanceId()) await this.takeUnknown(unknown);
     if (isDoubted && !this.again) this.isDoubted = false;

@@ -3,6 +3,7 @@ import { toStoredError } from '../../errors/index.js';
 import type { TenantEvents } from '../../events/tenant-events.js';
 import type { LeaseWrite, RecoveryStore, TakenOrphan } from '../../store/port/index.js';
 import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
+import { UnreadableDefinitions } from '../definitions/unreadable-definitions.js';
 import type { TaskCompleter } from '../execution/task-completer.js';
 import type { TenantLease } from '../lease/tenant-lease.js';
 import type { ClaimsInFlight } from './claims-in-flight.js';
@@ -27,8 +28,16 @@ export interface OrphanReceiverParts {
  */
 export class OrphanReceiver {
   private readonly logger = new Logger('Cloacina');
+  private readonly unreadable = new UnreadableDefinitions();
 
   constructor(private readonly parts: OrphanReceiverParts) {}
+
+  /** Whether lost tasks of the definition can't be recorded by this process, and are left as they are for now. */
+  leavesAlone(definitionId: string): boolean {
+    return (
+      this.parts.catalog.known(definitionId) === undefined && this.unreadable.isPaused(definitionId)
+    );
+  }
 
   /** @param take - the statement; it writes the lease if it has to */
   take(cause: string, take: (lease: LeaseWrite) => Promise<TakenOrphan[]>): Promise<TakenOrphan[]> {
@@ -62,6 +71,7 @@ export class OrphanReceiver {
       if (claim !== undefined) completer.abandon(claim, owners);
     } catch (error) {
       if (!abandoned) return;
+      this.unreadable.note(definitionId, error);
       this.logger.error(
         `Tenant "${tenant}": a task of execution ${executionId} was lost too often and could not be recorded as Failed; ` +
           `it is tried again: ${toStoredError(error).message}`,
