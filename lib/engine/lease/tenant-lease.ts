@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { Claimant, LeaseWrite } from '../../store/port/tenant-store.js';
 import type { QueuedBytes } from '../starts/queued-bytes.js';
 import type { SlotScheduler } from '../slots/slot-scheduler.js';
 import type { Claimant, LeaseWrite } from '../../store/port/index.js';

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import type { DueTimes, SweepResult, TenantTables } from '../../store/port/tenant-store.js';
 import { Notifier, encodeNotification, type Notification } from './notifier.js';
 import { DueTimers } from '../../runtime/due-timers.js';
 import { LeaseRenewals } from '../lease/lease-renewals.js';
