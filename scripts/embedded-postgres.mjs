@@ -7,6 +7,7 @@ import {
   readFileSync,
   readdirSync,
   rmSync,
+  statfsSync,
   writeFileSync,
 } from 'node:fs';
 import os from 'node:os';
@@ -48,11 +49,15 @@ export async function startPersistentServer({ settings = {} } = {}) {
   throw new Error(`The PostgreSQL server of ${directory} neither starts nor stops; see ${log}.`);
 }
 
-/** A new, empty server that is gone, data and all, when this process ends. `binaries`: of another PostgreSQL. */
-export async function startEphemeralServer({ settings = {}, binaries } = {}) {
+/**
+ * A new, empty server that is gone, data and all, when this process ends. `binaries`: of another PostgreSQL. `inMemory`:
+ * its data are in memory, where the system has enough.
+ */
+export async function startEphemeralServer({ settings = {}, binaries, inMemory = false } = {}) {
   const account = serverAccount();
-  const base = temporaryFolder(account);
-  await removeLeftovers(base);
+  const temporary = temporaryFolder(account);
+  const base = inMemory && hasRoom(MEMORY, account) ? MEMORY : temporary;
+  for (const folder of new Set([temporary, base])) await removeLeftovers(folder);
   const place = mkdtempSync(path.join(base, `${ephemeralPrefix}${process.pid}-`));
   try {
     chmodSync(place, 0o755); // for the server's account
@@ -81,6 +86,19 @@ function temporaryFolder(account) {
   const found = [os.tmpdir(), '/tmp', '/var/tmp'].find((folder) => canUse(account, folder));
   if (found === undefined) throw new Error('PostgreSQL can use no temporary folder.');
   return found;
+}
+
+/** Where Linux keeps files in memory. */
+const MEMORY = '/dev/shm';
+const TMPFS = 0x01021994;
+/** Bytes. A run of the tests takes about a quarter of it. */
+const ROOM = 4 * 2 ** 30;
+
+/** Whether the folder is in memory, with room for a run's data, and leaves as much memory for the run itself. */
+function hasRoom(folder, account) {
+  if (!existsSync(folder) || !canUse(account, folder)) return false;
+  const { type, bavail, bsize } = statfsSync(folder);
+  return type === TMPFS && bavail * bsize >= ROOM && process.availableMemory() >= 2 * ROOM;
 }
 
 /** What runs left whose keeper was killed as well. */
