@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import type { TaskContext } from '../../../lib/discovery/task-context.js';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
@@ -32,19 +32,80 @@ const transactional = defineWorkflow('transactional')
   .task('only', { transactional: true, retry: ONCE }, writeEffect)
   .task('after', { dependsOn: ['only'], retry: ONCE }, () => undefined)
   .build();
-const ALL = [plain, failing, flaky, transactional];
+/** What the handler's connection does instead of sending COMMIT and telling its reply. */
+function whileCommitting(
+  context: TaskContext,
+  commit: (send: () => Promise<unknown>, client: pg.Client) => Promise<unknown>,
+): void {
+  const { queryRunner } = context.manager;
+  if (queryRunner === undefined) throw new Error('The task is not transactional.');
+  const client = Reflect.get(queryRunner, 'databaseConnection') as pg.Client;
+  const send = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
+  const query = (...args: unknown[]): Promise<unknown> =>
+    textOf(args[0]) === 'COMMIT' ? commit(() => send(...args), client) : send(...args);
+  // The library sends what it sends by the client beneath this one.
+  const hooked = new Proxy(client, {
+    get: (target, name) => (name === 'query' ? query : (Reflect.get(target, name) as unknown)),
+  });
+  Reflect.set(queryRunner, 'databaseConnection', hooked);
+}
 
-async function openWithFaults(): Promise<{ one: OpenTenant; faults: StatementFaults }> {
-  const one = await openTenant(ALL, { claiming: false });
-  await one.query('CREATE TABLE effect (key text)');
-  const faults = await StatementFaults.install(one.schema);
+function cutOff(client: pg.Client): Error {
+  const connection: unknown = Reflect.get(client, 'connection');
+  (Reflect.get(connection as object, 'stream') as { destroy(): void }).destroy();
+  return new Error('Connection terminated unexpectedly');
+}
+
+const runs: string[] = [];
+const committing = (
+  name: string,
+  commit: (send: () => Promise<unknown>, client: pg.Client) => Promise<unknown>,
+) =>
+  defineWorkflow(name)
+    .task('only', { transactional: true, retry: ONCE }, async (context) => {
+      await writeEffect(context);
+      runs.push(context.executionId);
+      if (runs.filter((id) => id === context.executionId).length === 1)
+        whileCommitting(context, commit);
+    })
+    .task('after', { dependsOn: ['only'], retry: ONCE }, () => undefined)
+    .build();
+
+const replyLost = committing('replyLost', async (send, client) => {
+  await send();
+  throw cutOff(client);
+});
+const notSent = committing('notSent', (_, client) => Promise.reject(cutOff(client)));
+const violating = defineWorkflow('violating')
+  .task('only', { transactional: true, retry: { maxAttempts: 2, delay: 1 } }, async (context) => {
+    await writeEffect(context);
+    if (context.attempt === 1) await context.manager.query("INSERT INTO part VALUES ('none')");
+  })
+  .build();
+
+const ALL = [plain, failing, flaky, transactional, replyLost, notSent, violating];
+
+let one: OpenTenant;
+let faults: StatementFaults;
+beforeAll(async () => {
+  one = await openTenant(ALL, { claiming: false });
+  await one.query(
+    `CREATE TABLE effect (key text PRIMARY KEY);
+     CREATE TABLE part (of text REFERENCES effect (key) DEFERRABLE INITIALLY DEFERRED)`,
+  );
+  faults = await StatementFaults.install(one.schema);
   await one.host.startClaiming();
-  return { one, faults };
+});
+
+/** How many effects the execution with this id has left. */
+async function effectsOf(id: string): Promise<number> {
+  return (await one.query('SELECT FROM effect WHERE starts_with(key, $1)', [id])).length;
 }
 
 /** Attempts that were recorded, for each task. */
-async function outcomeOf(one: OpenTenant, workflow: typeof plain): Promise<[string, number[]]> {
-  const { status, tasks } = await one.runner.execute(workflow, {}, { timeout: '25s' });
+async function outcomeOf(workflow: typeof plain): Promise<[string, number[]]> {
+  const { id, status, tasks } = await one.runner.execute(workflow, {}, { timeout: '25s' });
+  if (workflow === transactional) expect(await effectsOf(id)).toBe(1);
   return [status, tasks.map(({ attempts }) => attempts.length)];
 }
 
@@ -56,16 +117,14 @@ describe.each([
   ['a code that is not known', 'ZZ001'],
 ])('An outcome that meets %s', (_, code) => {
   it('is recorded when that has passed, at no cost of an attempt', async () => {
-    const { one, faults } = await openWithFaults();
     await faults.plan(STATEMENTS.complete, code, TIMES);
-    expect(await outcomeOf(one, plain)).toEqual(['Completed', [1, 1]]);
+    expect(await outcomeOf(plain)).toEqual(['Completed', [1, 1]]);
     await faults.plan(STATEMENTS.complete, code, TIMES);
-    expect(await outcomeOf(one, failing)).toEqual(['Failed', [1]]);
+    expect(await outcomeOf(failing)).toEqual(['Failed', [1]]);
     await faults.plan(STATEMENTS.reschedule, code, TIMES);
-    expect(await outcomeOf(one, flaky)).toEqual(['Completed', [2]]);
+    expect(await outcomeOf(flaky)).toEqual(['Completed', [2]]);
     await faults.plan(STATEMENTS.complete, code, TIMES);
-    expect(await outcomeOf(one, transactional)).toEqual(['Completed', [1, 1]]);
-    expect(await one.query('SELECT FROM effect')).toHaveLength(1);
+    expect(await outcomeOf(transactional)).toEqual(['Completed', [1, 1]]);
     expect(await faults.raised()).toBe(TIMES);
     expect(await one.query('SELECT FROM cloacina_recovery_event')).toEqual([]);
     expect(await illegalHistories(one.query)).toEqual([]);
@@ -73,68 +132,7 @@ describe.each([
 });
 
 describe('A transactional task', () => {
-  /** What the handler's connection does instead of sending COMMIT and telling its reply. */
-  function whileCommitting(
-    context: TaskContext,
-    commit: (send: () => Promise<unknown>, client: pg.Client) => Promise<unknown>,
-  ): void {
-    const { queryRunner } = context.manager;
-    if (queryRunner === undefined) throw new Error('The task is not transactional.');
-    const client = Reflect.get(queryRunner, 'databaseConnection') as pg.Client;
-    const send = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
-    const query = (...args: unknown[]): Promise<unknown> =>
-      textOf(args[0]) === 'COMMIT' ? commit(() => send(...args), client) : send(...args);
-    // The library sends what it sends by the client beneath this one.
-    const hooked = new Proxy(client, {
-      get: (target, name) => (name === 'query' ? query : (Reflect.get(target, name) as unknown)),
-    });
-    Reflect.set(queryRunner, 'databaseConnection', hooked);
-  }
-
-  function cutOff(client: pg.Client): Error {
-    const connection: unknown = Reflect.get(client, 'connection');
-    (Reflect.get(connection as object, 'stream') as { destroy(): void }).destroy();
-    return new Error('Connection terminated unexpectedly');
-  }
-
-  const runs: string[] = [];
-  const committing = (
-    name: string,
-    commit: (send: () => Promise<unknown>, client: pg.Client) => Promise<unknown>,
-  ) =>
-    defineWorkflow(name)
-      .task('only', { transactional: true, retry: ONCE }, async (context) => {
-        await writeEffect(context);
-        runs.push(context.executionId);
-        if (runs.filter((id) => id === context.executionId).length === 1)
-          whileCommitting(context, commit);
-      })
-      .task('after', { dependsOn: ['only'], retry: ONCE }, () => undefined)
-      .build();
-
-  const replyLost = committing('replyLost', async (send, client) => {
-    await send();
-    throw cutOff(client);
-  });
-  const notSent = committing('notSent', (_, client) => Promise.reject(cutOff(client)));
-  const violating = defineWorkflow('violating')
-    .task('only', { transactional: true, retry: { maxAttempts: 2, delay: 1 } }, async (context) => {
-      await writeEffect(context);
-      if (context.attempt === 1) await context.manager.query("INSERT INTO part VALUES ('none')");
-    })
-    .build();
-
-  async function open(): Promise<OpenTenant> {
-    const one = await openTenant([replyLost, notSent, violating]);
-    await one.query(
-      `CREATE TABLE effect (key text PRIMARY KEY);
-       CREATE TABLE part (of text REFERENCES effect (key) DEFERRABLE INITIALLY DEFERRED)`,
-    );
-    return one;
-  }
-
   it('whose COMMIT stands, though its reply was lost, does not run again', async () => {
-    const one = await open();
     const { id, status, tasks } = await one.runner.execute(replyLost, {}, { timeout: '25s' });
     expect([status, tasks.map(({ attempts }) => attempts.length)]).toEqual(['Completed', [1, 1]]);
     expect(runs.filter((run) => run === id)).toHaveLength(1);
@@ -143,19 +141,17 @@ describe('A transactional task', () => {
   });
 
   it('whose COMMIT was not executed runs again, at no cost of an attempt', async () => {
-    const one = await open();
     const { id, status, tasks } = await one.runner.execute(notSent, {}, { timeout: '25s' });
     expect([status, tasks.map(({ attempts }) => attempts.length)]).toEqual(['Completed', [1, 1]]);
     expect(runs.filter((run) => run === id)).toHaveLength(2);
-    expect(await one.query('SELECT FROM effect')).toHaveLength(1);
+    expect(await effectsOf(id)).toBe(1);
     expect(await illegalHistories(one.query)).toEqual([]);
   });
 
   it('whose own writes are refused at the COMMIT has failed an attempt', async () => {
-    const one = await open();
-    const { status, tasks } = await one.runner.execute(violating, {}, { timeout: '25s' });
+    const { id, status, tasks } = await one.runner.execute(violating, {}, { timeout: '25s' });
     expect([status, tasks[0]?.attempts.length]).toEqual(['Completed', 2]);
     expect(tasks[0]?.attempts[0]?.error?.code).toBe('23503');
-    expect(await one.query('SELECT FROM effect')).toHaveLength(1);
+    expect(await effectsOf(id)).toBe(1);
   });
 });

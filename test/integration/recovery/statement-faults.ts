@@ -44,10 +44,10 @@ export class StatementFaults {
     return new StatementFaults(schema);
   }
 
-  /** The next `times` statements that have `part` in their text fail with this SQLSTATE. */
+  /** The next `times` statements that have `part` in their text fail with this SQLSTATE, and no others any more. */
   async plan(part: string, code: string, times: number): Promise<void> {
     const counter = `fault_${++this.planned}`;
-    await queryIn(this.schema, `CREATE SEQUENCE ${counter}`);
+    await queryIn(this.schema, `DELETE FROM fault; CREATE SEQUENCE ${counter}`);
     await queryIn(this.schema, `INSERT INTO fault VALUES ($1, $2, $3, to_regclass('${counter}'))`, [
       part,
       code,
