@@ -1,10 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll } from '@jest/globals';
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import { connectAdmin, databaseUrl } from './postgres.js';
 
 const created: string[] = [];
+const sessions = new Map<string, Promise<Client>>();
 afterAll(async () => {
+  for (const session of sessions.values()) await (await session).end();
+  sessions.clear();
   const admin = await connectAdmin();
   for (const name of created) {
     await admin.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
@@ -30,12 +33,18 @@ export async function scratchDatabase(): Promise<string> {
   return url.href;
 }
 
-export async function rowsOf<R extends object>(url: string, sql: string): Promise<R[]> {
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  try {
-    return (await client.query<R>(sql)).rows;
-  } finally {
-    await client.end();
-  }
+let lastQuery: Promise<unknown> = Promise.resolve();
+
+/**
+ * One query on a session that stays open until the end of the test file, one after the other: a session for each would
+ * cost the server far more than the query.
+ */
+export function rowsOf<R extends object>(url: string, sql: string): Promise<R[]> {
+  const rows = lastQuery.then(async () => {
+    let session = sessions.get(url);
+    if (session === undefined) sessions.set(url, (session = connectAdmin(url)));
+    return (await (await session).query<R>(sql)).rows;
+  });
+  lastQuery = rows.catch(() => undefined);
+  return rows;
 }
