@@ -1,6 +1,7 @@
 import { mkdir, readFile, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { transform, version } from '@swc/core';
+import { bundleLibrary } from './bundle-library.mjs';
 
 const checkout = path.resolve(import.meta.dirname, '../..');
 const SOURCES = ['lib', 'test'];
@@ -8,7 +9,8 @@ const SOURCES = ['lib', 'test'];
 /**
  * Compiles the library and the tests for the processes that tests start: one that compiles what it loads takes three
  * seconds of processor time to start, one that doesn't takes one. Only what has changed since the last time is
- * compiled. Returns the folder, which is laid out as the checkout is; undefined where nothing can be written.
+ * compiled. Returns the folder, which is laid out as the checkout is, and another one in which the library is one file
+ * (`bundle-library.mjs`); undefined where nothing can be written.
  */
 export async function compileForChildren() {
   const folder = path.join(checkout, '.cloacina', 'compiled');
@@ -20,7 +22,8 @@ export async function compileForChildren() {
   }
   const files = (await Promise.all(SOURCES.map(sourcesIn))).flat();
   await Promise.all(files.map((file) => compile(file, folder)));
-  return folder;
+  const compiled = files.map((file) => file.replace(/\.ts$/, '.js'));
+  return { folder, bundled: await bundleLibrary(folder, compiled) };
 }
 
 /** Empties the folder when it was compiled otherwise. By its own name, the compiled package is the one within it. */

@@ -12,6 +12,8 @@ export default async function setUp() {
     process.env.DATABASE_URL = server.url;
     globalThis[Symbol.for('cloacina.test.server')] = server;
   }
-  const folder = await compiled;
-  if (folder !== undefined) process.env.CLOACINA_TEST_COMPILED = folder;
+  const folders = await compiled;
+  if (folders === undefined) return;
+  process.env.CLOACINA_TEST_COMPILED = folders.folder;
+  process.env.CLOACINA_TEST_BUNDLED = folders.bundled;
 }

@@ -24,7 +24,10 @@ class Versioned {
   constructor(schema: string, migration?: 'expand' | 'contract') {
     const env: Record<string, string> = { VERSIONED_SCHEMA: schema };
     if (migration !== undefined) env['VERSIONED_MIGRATION'] = migration;
-    this.child = startChild(new URL('versioned-process.ts', import.meta.url), { env });
+    this.child = startChild(new URL('versioned-process.ts', import.meta.url), {
+      env,
+      byModule: true,
+    });
   }
 
   async until(kind: VersionedMessage['kind'], count = 0): Promise<VersionedMessage> {
@@ -57,19 +60,19 @@ class Versioned {
 test('two versions run side by side while the newer one migrates, and an older one may still start', async () => {
   const schema = freshSchema();
   const old = [new Versioned(schema), new Versioned(schema)];
-  for (const process of old) await process.until('completed', 10);
+  for (const process of old) await process.until('completed', 5);
   expect(await historyOf(admin, schema)).toEqual([FIRST]);
 
   // Under their load it migrates and joins in.
   const next = new Versioned(schema, 'expand');
   await next.until('ready');
   expect(await historyOf(admin, schema)).toEqual([FIRST, EXPANSION]);
-  for (const process of [...old, next]) await process.completesMore(15);
+  for (const process of [...old, next]) await process.completesMore(8);
 
   // A process of the old version is started again in the middle of the deploy.
   const late = new Versioned(schema);
   await late.until('ready');
-  for (const process of [...old, next, late]) await process.completesMore(15);
+  for (const process of [...old, next, late]) await process.completesMore(8);
 
   const counts = await Promise.all([...old, next, late].map((process) => process.stop()));
   const executions = await queryIn<{ status: string; count: number }>(
