@@ -5,6 +5,7 @@ process.env['CLOACINA_TEST_SIZES'] = 'full';
 
 /** Tests that `npm test` runs in a smaller size, or with a part of their cases. */
 const FULL_SIZE = [
+  'integration/admin/create-tenant',
   'integration/admin/names',
   'integration/fleet/migrate-all',
   'integration/migrations/concurrent-boots',
@@ -18,6 +19,8 @@ const FULL_SIZE = [
   'integration/runner/limits',
   'integration/runner/lost-connections',
   'integration/runner/random-controls',
+  'integration/store/plans',
+  'integration/tenants/many',
   'sample/starting',
 ];
 

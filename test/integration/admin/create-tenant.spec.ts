@@ -11,6 +11,7 @@ import {
 import { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
 import { cloacinaMigrationSet } from '../../../lib/tenants/migrations/migration-set.js';
 import { openTenant } from '../../support/open-tenant.js';
+import { sized } from '../../support/sizes.js';
 import { withTenant } from '../migrations/open-tenant.js';
 import { type AdminDatabase, createAdminDatabase, failureOf, rowsOf } from './admin-database.js';
 
@@ -234,11 +235,14 @@ describe('a tenant that is there', () => {
   });
 });
 
-describe('20 calls at once', () => {
+/** Each of them connects. */
+const CALLS = sized(20, 6);
+
+describe(`${CALLS} calls at once`, () => {
   it('for one tenant make it once', async () => {
     const names = database.names();
     const calls = await Promise.allSettled(
-      Array.from({ length: 20 }, () => database.admin.createTenant(names)),
+      Array.from({ length: CALLS }, () => database.admin.createTenant(names)),
     );
     const made = calls.flatMap((call) => (call.status === 'fulfilled' ? [call.value] : []));
     const refused = calls.flatMap((call) =>
@@ -252,7 +256,7 @@ describe('20 calls at once', () => {
   it('for one tenant with its password all succeed', async () => {
     const names = { ...database.names(), password: 'the same for all' };
     const made = await Promise.all(
-      Array.from({ length: 20 }, () => database.admin.createTenant(names)),
+      Array.from({ length: CALLS }, () => database.admin.createTenant(names)),
     );
     expect(new Set(made.map(({ connectionString }) => connectionString)).size).toBe(1);
   });

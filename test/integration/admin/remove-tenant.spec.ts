@@ -152,29 +152,38 @@ describe('a tenant with ties to others', () => {
     await database.admin.removeTenant({ schema: made.schema });
   });
 
-  it.each([
-    [
-      'a view',
-      (schema: string) => `VIEW v AS SELECT id FROM ${schema}.cloacina_workflow_execution`,
-    ],
-    [
-      'a foreign key',
-      (schema: string) => `TABLE t (id uuid REFERENCES ${schema}.cloacina_workflow_execution)`,
-    ],
-    ['a column', (schema: string) => `TABLE c (row ${schema}.cloacina_workflow_execution)`],
-  ])('is not removed while %s of another schema depends on it', async (_what, definition) => {
-    const made = await make();
-    const { schema: reports } = database.names();
-    await database.owner.query(
-      `CREATE SCHEMA ${reports}; SET search_path TO ${reports}; CREATE ${definition(made.schema)}; RESET search_path`,
-    );
+  describe('by what another schema has', () => {
+    let made: TenantCredentials;
+    beforeAll(async () => {
+      made = await make();
+    });
 
-    const error = await failureOf(database.admin.removeTenant({ schema: made.schema }));
+    it.each([
+      [
+        'a view',
+        (schema: string) => `VIEW v AS SELECT id FROM ${schema}.cloacina_workflow_execution`,
+      ],
+      [
+        'a foreign key',
+        (schema: string) => `TABLE t (id uuid REFERENCES ${schema}.cloacina_workflow_execution)`,
+      ],
+      ['a column', (schema: string) => `TABLE c (row ${schema}.cloacina_workflow_execution)`],
+    ])('is not removed while %s of another schema depends on it', async (_what, definition) => {
+      const { schema: reports } = database.names();
+      await database.owner.query(
+        `CREATE SCHEMA ${reports}; SET search_path TO ${reports}; CREATE ${definition(made.schema)}; RESET search_path`,
+      );
 
-    expect(error).toBeInstanceOf(NotAllowedError);
-    expect(error.message).toContain(reports);
-    await database.owner.query(`DROP SCHEMA ${reports} CASCADE`);
-    await database.admin.removeTenant({ schema: made.schema });
+      const error = await failureOf(database.admin.removeTenant({ schema: made.schema }));
+
+      expect(error).toBeInstanceOf(NotAllowedError);
+      expect(error.message).toContain(reports);
+      await database.owner.query(`DROP SCHEMA ${reports} CASCADE`);
+    });
+    it('is removed when nothing depends on it any more', async () => {
+      const { dropped } = await database.admin.removeTenant({ schema: made.schema });
+      expect(dropped).toHaveLength(2);
+    });
   });
 });
 

@@ -1,4 +1,4 @@
-import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Client } from 'pg';
 import { NotAllowedError, TenantIncompleteError } from '../../../lib/errors/index.js';
 import type { TenantCredentials } from '../../../lib/tenants/admin/cloacina-admin.js';
@@ -130,34 +130,41 @@ describe('A tenant with credentials of its own and', () => {
     await database.admin.removeTenant({ schema: made.schema });
   });
 
-  it.each([
-    ['read a neighbour', () => `SELECT * FROM ${neighbour.schema}.secret`],
-    ['see what is in its schema', () => `SET ROLE ${neighbour.username}`],
-    ['make schemas', () => 'CREATE SCHEMA another'],
-    ['make roles', () => 'CREATE ROLE another'],
-    [
-      'change the comment by which its role is known',
-      (own: string) => `COMMENT ON ROLE ${own} IS ''`,
-    ],
-    [
-      'give its schema to another role',
-      (_own: string, schema: string) => `ALTER SCHEMA ${schema} OWNER TO ${database.adminRole}`,
-    ],
-    [
-      'watch all events',
-      () => 'CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION rob_by_trigger()',
-    ],
-    [
-      'end the connections of others',
-      () =>
-        'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename <> current_user AND pid IS NOT NULL',
-    ],
-  ])('may not %s', async (_what, sql) => {
-    const { made, own } = await hostile('SELECT 1');
-    await expect(own.query(sql(made.username, made.schema))).rejects.toThrow(
-      /permission denied|must be|superuser|Must be/i,
-    );
-    await database.admin.removeTenant({ schema: made.schema });
+  describe('and nothing else', () => {
+    let plain: { made: TenantCredentials; own: Client };
+    beforeAll(async () => {
+      plain = await hostile('SELECT 1');
+    });
+    afterAll(() => database.admin.removeTenant({ schema: plain.made.schema }));
+
+    it.each([
+      ['read a neighbour', () => `SELECT * FROM ${neighbour.schema}.secret`],
+      ['see what is in its schema', () => `SET ROLE ${neighbour.username}`],
+      ['make schemas', () => 'CREATE SCHEMA another'],
+      ['make roles', () => 'CREATE ROLE another'],
+      [
+        'change the comment by which its role is known',
+        (own: string) => `COMMENT ON ROLE ${own} IS ''`,
+      ],
+      [
+        'give its schema to another role',
+        (_own: string, schema: string) => `ALTER SCHEMA ${schema} OWNER TO ${database.adminRole}`,
+      ],
+      [
+        'watch all events',
+        () => 'CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION rob_by_trigger()',
+      ],
+      [
+        'end the connections of others',
+        () =>
+          'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename <> current_user AND pid IS NOT NULL',
+      ],
+    ])('may not %s', async (_what, sql) => {
+      const { made, own } = plain;
+      await expect(own.query(sql(made.username, made.schema))).rejects.toThrow(
+        /permission denied|must be|superuser|Must be/i,
+      );
+    });
   });
 });
 

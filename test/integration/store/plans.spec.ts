@@ -8,13 +8,14 @@ import type { Statement } from '../../../lib/store/postgres/statements/statement
 import { createScratchDatabase, type ScratchDatabase } from '../migrations/scratch-database.js';
 import { explain, pagesTouched, rowsLookedAt, scansOf, type PlanMode } from './explain.js';
 import { claimant, CONTROLS, HOT, join, RECOVERY, type Hot } from './hot-statements.js';
+import { sized } from '../../support/sizes.js';
 import { openStore, type OpenStore } from './open-store.js';
 import type { Session } from './session.js';
 import { fanIn } from './workflows.js';
 import { FIRST_TOKEN } from '../../../lib/store/port/index.js';
 
 /** Task rows of the large table; a million takes a minute or so. */
-const ROWS = Number(process.env['PLAN_ROWS'] ?? 200_000);
+const ROWS = Number(process.env['PLAN_ROWS'] ?? sized(200_000, 60_000));
 const ENDED = Math.floor(ROWS / 3);
 
 const TASK = 'cloacina_task_execution';
@@ -185,7 +186,7 @@ describe('what lies in the way of a claim', () => {
     ['due', 'lower', 4, -1],
     ['not due', 'higher', 5, 1],
   ])('nor are thousands that are %s, with a %s priority each', async (_, __, definition, sign) => {
-    const levels = 20_000;
+    const levels = sized(20_000, 8_000);
     await open.admin.query(`
       INSERT INTO ${open.tables.task} (execution_id, task_no, definition_id, status, priority, run_at)
       SELECT gen_random_uuid(), 0, ${definition}, 'Ready', ${sign} * (n + 10), now() + ${sign} * interval '1 hour'

@@ -4,9 +4,10 @@ import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { CloacinaTenants } from '../../../lib/tenants/hosting/cloacina-tenants.js';
 import { queryIn } from '../../support/open-tenant.js';
 import { freshSchema } from '../../support/postgres.js';
+import { sized } from '../../support/sizes.js';
 import { start } from './application.js';
 
-const TENANTS = 40;
+const TENANTS = sized(40, 20);
 const schemas = Array.from({ length: TENANTS }, () => freshSchema('many'));
 
 const version = (count: number) =>
