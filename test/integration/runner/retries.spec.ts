@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { RetryOptions } from '../../../lib/discovery/options.js';
 import type { WorkflowDefinition } from '../../../lib/discovery/workflow-builder.js';
@@ -12,9 +12,9 @@ interface Waiting {
 }
 
 /** The task's failures so far and the delay before the next attempt, once it waits for that. */
-async function waiting({ query }: OpenTenant, id: string, attempt: number): Promise<Waiting> {
+async function waiting(id: string, attempt: number): Promise<Waiting> {
   return waitFor(async () => {
-    const [row] = await query<Waiting>(
+    const [row] = await tenant.query<Waiting>(
       `SELECT attempt, (extract(epoch FROM run_at - (attempts -> -1 ->> 'completedAt')::timestamptz) * 1000)::float AS delay
        FROM cloacina_task_execution WHERE execution_id = $1 AND status = 'Ready' AND attempt = $2`,
       [id, attempt],
@@ -24,20 +24,30 @@ async function waiting({ query }: OpenTenant, id: string, attempt: number): Prom
 }
 
 /** Lets the next attempt be due. */
-async function hurry(tenant: OpenTenant, id: string): Promise<void> {
+async function hurry(id: string): Promise<void> {
   await tenant.query('UPDATE cloacina_task_execution SET run_at = now() WHERE execution_id = $1', [
     id,
   ]);
   tenant.engine.dispatch();
 }
 
+/** What the one tenant of this file serves: a tenant for each test would take longer than the tests. */
+const served: WorkflowDefinition[] = [];
+let tenant: OpenTenant;
+beforeAll(async () => {
+  tenant = await openTenant(served);
+});
+
+/** To be called before the tests run. */
 function failing(retry: RetryOptions, thrown: (attempt: number) => unknown): WorkflowDefinition {
-  return defineWorkflow('failing')
+  const workflow = defineWorkflow(`failing-${served.length}`)
     .task('only', { retry }, ({ attempt, set }) => {
       void set;
       throw thrown(attempt);
     })
     .build();
+  served.push(workflow);
+  return workflow;
 }
 
 const error = (attempt: number): Error => new Error(`attempt ${attempt}`);
@@ -48,41 +58,39 @@ const STEP_MS = 5_000;
 describe('A retry', () => {
   const base = { delay: 10_000, jitter: false, maxAttempts: 6 } as const;
 
-  it.each<[string, RetryOptions, number[]]>([
+  const BACKOFFS: [string, RetryOptions, number[]][] = [
     ['fixed', { ...base, backoff: 'fixed' }, [10_000, 10_000, 10_000, 10_000]],
     ['linear', { ...base, backoff: 'linear', maxDelay: '35s' }, [10_000, 20_000, 30_000, 35_000]],
     ['exponential', { ...base, maxDelay: '1h' }, [10_000, 20_000, 40_000, 80_000]],
-  ])('comes after a %s delay', async (_, retry, delays) => {
-    const workflow = failing(retry, error);
-    const tenant = await openTenant([workflow]);
-    const { id } = await tenant.runner.start(workflow);
-    const seen: number[] = [];
-    for (let attempt = 1; attempt <= delays.length; attempt++) {
-      if (attempt > 1) await hurry(tenant, id);
-      seen.push((await waiting(tenant, id, attempt)).delay);
-    }
-    // Both times are taken in one statement, which may be held up between them.
-    expect(seen.map((delay) => Math.round(delay / STEP_MS) * STEP_MS)).toEqual(delays);
-  });
+  ];
+  it.each(BACKOFFS.map(([what, retry, delays]) => [what, failing(retry, error), delays] as const))(
+    'comes after a %s delay',
+    async (_, workflow, delays) => {
+      const { id } = await tenant.runner.start(workflow);
+      const seen: number[] = [];
+      for (let attempt = 1; attempt <= delays.length; attempt++) {
+        if (attempt > 1) await hurry(id);
+        seen.push((await waiting(id, attempt)).delay);
+      }
+      // Both times are taken in one statement, which may be held up between them.
+      expect(seen.map((delay) => Math.round(delay / STEP_MS) * STEP_MS)).toEqual(delays);
+    },
+  );
 
+  const jittered = failing({ delay: 20_000, backoff: 'fixed' }, error);
   it('comes between half the delay and the whole of it with jitter, as is the default', async () => {
-    const workflow = failing({ delay: 20_000, backoff: 'fixed' }, error);
-    const tenant = await openTenant([workflow]);
     const handles = await Promise.all(
-      Array.from({ length: 30 }, () => tenant.runner.start(workflow)),
+      Array.from({ length: 30 }, () => tenant.runner.start(jittered)),
     );
-    const delays = await Promise.all(
-      handles.map(async ({ id }) => (await waiting(tenant, id, 1)).delay),
-    );
+    const delays = await Promise.all(handles.map(async ({ id }) => (await waiting(id, 1)).delay));
     expect(Math.min(...delays)).toBeGreaterThan(9_950);
     expect(Math.max(...delays)).toBeLessThan(20_000 + STEP_MS);
     expect(Math.max(...delays) - Math.min(...delays)).toBeGreaterThan(2_000);
   });
 
+  const thrice = failing({ delay: 1 }, error);
   it('is made at most maxAttempts - 1 times; each attempt is kept with its error and times', async () => {
-    const workflow = failing({ delay: 1 }, error);
-    const { runner } = await openTenant([workflow]);
-    const result = await runner.execute(workflow);
+    const result = await tenant.runner.execute(thrice);
     expect(result.status).toBe('Failed');
     const [task] = result.tasks;
     expect(task).toMatchObject({
@@ -102,16 +110,16 @@ describe('A retry', () => {
     }
   });
 
+  const recovering = defineWorkflow('recovers')
+    .task('only', { retry: { delay: 1 } }, (context) => {
+      context.set(`of ${context.attempt}`, true);
+      if (context.attempt < 3) throw error(context.attempt);
+      return { keys: Object.keys(context.data) };
+    })
+    .build();
+  served.push(recovering);
   it('that succeeds completes the task, and nothing that failed attempts wrote is kept', async () => {
-    const workflow = defineWorkflow('recovers')
-      .task('only', { retry: { delay: 1 } }, (context) => {
-        context.set(`of ${context.attempt}`, true);
-        if (context.attempt < 3) throw error(context.attempt);
-        return { keys: Object.keys(context.data) };
-      })
-      .build();
-    const { runner, query } = await openTenant([workflow]);
-    const { id, status, context, tasks } = await runner.execute(workflow);
+    const { id, status, context, tasks } = await tenant.runner.execute(recovering);
     expect({ status, context }).toEqual({
       status: 'Completed',
       context: { 'of 3': true, keys: ['of 3'] },
@@ -123,7 +131,7 @@ describe('A retry', () => {
     ]);
     expect(tasks[0]?.error).toBeUndefined();
     expect(
-      await query(
+      await tenant.query(
         'SELECT kind, detail -> $2 AS attempt FROM cloacina_execution_event WHERE execution_id = $1 ORDER BY id',
         [id, 'attempt'],
       ),
@@ -133,20 +141,18 @@ describe('A retry', () => {
     ]);
   });
 
+  const often = failing({ delay: 0, maxAttempts: 25 }, error);
   it('keeps the last 20 attempts', async () => {
-    const workflow = failing({ delay: 0, maxAttempts: 25 }, error);
-    const { runner } = await openTenant([workflow]);
-    const { tasks } = await runner.execute(workflow);
+    const { tasks } = await tenant.runner.execute(often);
     expect(tasks[0]?.attempts.map(({ attempt }) => attempt)).toEqual(
       Array.from({ length: 20 }, (_, i) => i + 6),
     );
   });
 
+  const late = failing({ delay: 60_000, jitter: false }, error);
   it('shows what it waits for, and the error so far', async () => {
-    const workflow = failing({ delay: 60_000, jitter: false }, error);
-    const tenant = await openTenant([workflow]);
-    const { id } = await tenant.runner.start(workflow);
-    await waiting(tenant, id, 1);
+    const { id } = await tenant.runner.start(late);
+    await waiting(id, 1);
     expect((await tenant.runner.get(id))?.tasks[0]).toMatchObject({
       status: 'Ready',
       attempt: 1,
@@ -157,7 +163,7 @@ describe('A retry', () => {
 });
 
 describe('retryIf', () => {
-  it.each<[string, RetryOptions['retryIf'], number]>([
+  const CASES: [string, RetryOptions['retryIf'], number][] = [
     ['decides by the error', (thrown: Error) => thrown.message !== 'attempt 2', 2],
     [
       'that throws has not said yes',
@@ -167,10 +173,14 @@ describe('retryIf', () => {
       1,
     ],
     ['is not asked beyond maxAttempts', () => true, 3],
-  ])('%s', async (_, retryIf, attempts) => {
-    const workflow = failing({ delay: 1, retryIf: retryIf ?? (() => true) }, error);
-    const { runner } = await openTenant([workflow]);
-    const result = await runner.execute(workflow);
+  ];
+  it.each(
+    CASES.map(
+      ([what, retryIf, attempts]) =>
+        [what, failing({ delay: 1, retryIf: retryIf ?? (() => true) }, error), attempts] as const,
+    ),
+  )('%s', async (_, workflow, attempts) => {
+    const result = await tenant.runner.execute(workflow);
     expect(result.tasks[0]).toMatchObject({
       status: 'Failed',
       attempt: attempts,
@@ -180,49 +190,47 @@ describe('retryIf', () => {
 });
 
 describe('An error that says what to do', () => {
+  class Refused extends NonRetryableError {}
+  const refused = failing({ retryIf: () => true }, () => new Refused('never'));
   it('NonRetryableError ends the task at once, whatever retryIf says', async () => {
-    class Refused extends NonRetryableError {}
-    const workflow = failing({ retryIf: () => true }, () => new Refused('never'));
-    const { runner } = await openTenant([workflow]);
-    const { tasks } = await runner.execute(workflow);
+    const { tasks } = await tenant.runner.execute(refused);
     expect(tasks[0]).toMatchObject({ status: 'Failed', attempt: 1, error: { message: 'never' } });
   });
 
+  const deferred = failing(
+    { delay: 1, maxDelay: 10, maxAttempts: 2 },
+    (attempt) => new RetryAfterError('5m', `try ${attempt}`),
+  );
   it('RetryAfterError sets the delay, beyond maxDelay too, and counts as an attempt', async () => {
-    const workflow = failing(
-      { delay: 1, maxDelay: 10, maxAttempts: 2 },
-      (attempt) => new RetryAfterError('5m', `try ${attempt}`),
-    );
-    const tenant = await openTenant([workflow]);
-    const handle = await tenant.runner.start(workflow);
-    const { delay } = await waiting(tenant, handle.id, 1);
+    const handle = await tenant.runner.start(deferred);
+    const { delay } = await waiting(handle.id, 1);
     expect(Math.round(delay / STEP_MS) * STEP_MS).toBe(300_000);
-    await hurry(tenant, handle.id);
+    await hurry(handle.id);
     const { tasks } = await handle.result();
     expect(tasks[0]).toMatchObject({ status: 'Failed', attempt: 2, error: { message: 'try 2' } });
   });
 
-  it.each([Infinity, NaN, -1, 1e300, '90s', undefined])(
+  const strange = [Infinity, NaN, -1, 1e300, '90s', undefined].map((delayMs) => {
+    const thrown = (): Error =>
+      Object.defineProperty(new RetryAfterError(0), 'delayMs', { get: () => delayMs });
+    return [delayMs, failing({ delay: 1, maxAttempts: 2 }, thrown)] as const;
+  });
+  it.each(strange)(
     'a RetryAfterError whose own delayMs is %p is retried by the policy, and ends',
-    async (delayMs) => {
-      const workflow = failing({ delay: 1, maxAttempts: 2 }, () =>
-        Object.defineProperty(new RetryAfterError(0), 'delayMs', { get: () => delayMs }),
-      );
-      const { runner } = await openTenant([workflow]);
-      const { status, tasks } = await runner.execute(workflow, {}, { timeout: '30s' });
+    async (_, workflow) => {
+      const { status, tasks } = await tenant.runner.execute(workflow, {}, { timeout: '30s' });
       expect(status).toBe('Failed');
       expect(tasks[0]).toMatchObject({ status: 'Failed', attempt: 2 });
     },
   );
 
+  const deep = failing({ delay: 1, maxAttempts: 2 }, () => {
+    let inner = new Error('the innermost');
+    for (let n = 0; n < 5_000; n++) inner = new AggregateError([inner], '');
+    return inner;
+  });
   it('errors in errors, however deep, are a failure that is stored', async () => {
-    const workflow = failing({ delay: 1, maxAttempts: 2 }, () => {
-      let inner = new Error('the innermost');
-      for (let n = 0; n < 5_000; n++) inner = new AggregateError([inner], '');
-      return inner;
-    });
-    const { runner } = await openTenant([workflow]);
-    const { tasks } = await runner.execute(workflow, {}, { timeout: '30s' });
+    const { tasks } = await tenant.runner.execute(deep, {}, { timeout: '30s' });
     expect(tasks[0]).toMatchObject({
       status: 'Failed',
       attempt: 2,
