@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeEach } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach } from '@jest/globals';
 import { Logger, type Type } from '@nestjs/common';
 import type { Client } from 'pg';
 import { describeClass, describeDefinition } from '../../lib/discovery/build-registration.js';
@@ -71,6 +71,37 @@ export async function openTenant(
   const [tenant] = await openTenants(workflows, [options], options.processTasks);
   if (tenant === undefined) throw new Error('No tenant was opened.');
   return tenant;
+}
+
+type Serve = <W extends WorkflowSource>(workflow: W) => W;
+
+/**
+ * For tests that share one tenant, because it is told what it serves before they run, and to open one takes longer than
+ * most tests. What it returns makes a test of a function that says what is served and returns the rest:
+ *
+ * ```ts
+ * const inTenant = sharedTenant();
+ * it('adds', inTenant((serve) => {
+ *   const sum = serve(defineWorkflow('sum')…);
+ *   return async ({ runner }) => …;
+ * }));
+ * ```
+ */
+export function sharedTenant(
+  options: OpenOptions = {},
+): (define: (serve: Serve) => (tenant: OpenTenant) => Promise<void>) => () => Promise<void> {
+  const served: WorkflowSource[] = [];
+  let tenant: OpenTenant;
+  beforeAll(async () => {
+    tenant = await openTenant(served, options);
+  });
+  return (define) => {
+    const test = define((workflow) => {
+      served.push(workflow);
+      return workflow;
+    });
+    return () => test(tenant);
+  };
 }
 
 /** Several tenants in one process. */

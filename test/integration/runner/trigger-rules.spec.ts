@@ -13,7 +13,7 @@ import {
   taskSucceeded,
   type TriggerRule,
 } from '../../../lib/workflow/index.js';
-import { openTenant } from '../../support/open-tenant.js';
+import { openTenant, sharedTenant } from '../../support/open-tenant.js';
 
 const fail = (): never => {
   throw new Error('on purpose');
@@ -90,44 +90,57 @@ const TASK_RULES: [TriggerRule, string][] = [
   [notFailed(), 'Skipped: upstreamFailure'],
 ];
 
-describe('Trigger rules', () => {
-  it('compare values of the context with every operator', async () => {
-    let builder = defineWorkflow('context-rules').task('first', (context) =>
-      context.delete('deleted'),
-    );
-    CONTEXT_RULES.forEach(([when], i) => {
-      builder = builder.task(`rule ${i}`, { dependsOn: ['first'], when }, () => undefined);
-    });
-    const workflow = builder.build();
-    const { runner } = await openTenant([workflow]);
-    const result = await runner.execute(workflow, { ...CONTEXT, deleted: 1 });
-    expect(result.status).toBe('Completed');
-    expect(outcomes(result)).toEqual({
-      first: 'Completed',
-      ...Object.fromEntries(
-        CONTEXT_RULES.map(([, holds], i) => [`rule ${i}`, holds ? 'Completed' : 'Skipped: rule']),
-      ),
-    });
-  });
+const inTenant = sharedTenant();
 
-  it('ask how dependencies ended, alone and nested in all, any and none', async () => {
-    const dependsOn = ['ok', 'bad', 'out'];
-    let builder = defineWorkflow('task-rules')
-      .task('ok', () => undefined)
-      .task('bad', once, fail)
-      .task('out', { when: contextValue('never', 'exists') }, () => undefined);
-    TASK_RULES.forEach(([when], i) => {
-      builder = builder.task(`rule ${i}`, { dependsOn, when } as object, () => undefined);
-    });
-    const workflow = builder.build();
-    const { runner } = await openTenant([workflow]);
-    expect(outcomes(await runner.execute(workflow))).toEqual({
-      ok: 'Completed',
-      bad: 'Failed',
-      out: 'Skipped: rule',
-      ...Object.fromEntries(TASK_RULES.map(([, outcome], i) => [`rule ${i}`, outcome])),
-    });
-  });
+describe('Trigger rules', () => {
+  it(
+    'compare values of the context with every operator',
+    inTenant((serve) => {
+      let builder = defineWorkflow('context-rules').task('first', (context) =>
+        context.delete('deleted'),
+      );
+      CONTEXT_RULES.forEach(([when], i) => {
+        builder = builder.task(`rule ${i}`, { dependsOn: ['first'], when }, () => undefined);
+      });
+      const workflow = serve(builder.build());
+      return async ({ runner }) => {
+        const result = await runner.execute(workflow, { ...CONTEXT, deleted: 1 });
+        expect(result.status).toBe('Completed');
+        expect(outcomes(result)).toEqual({
+          first: 'Completed',
+          ...Object.fromEntries(
+            CONTEXT_RULES.map(([, holds], i) => [
+              `rule ${i}`,
+              holds ? 'Completed' : 'Skipped: rule',
+            ]),
+          ),
+        });
+      };
+    }),
+  );
+
+  it(
+    'ask how dependencies ended, alone and nested in all, any and none',
+    inTenant((serve) => {
+      const dependsOn = ['ok', 'bad', 'out'];
+      let builder = defineWorkflow('task-rules')
+        .task('ok', () => undefined)
+        .task('bad', once, fail)
+        .task('out', { when: contextValue('never', 'exists') }, () => undefined);
+      TASK_RULES.forEach(([when], i) => {
+        builder = builder.task(`rule ${i}`, { dependsOn, when } as object, () => undefined);
+      });
+      const workflow = serve(builder.build());
+      return async ({ runner }) => {
+        expect(outcomes(await runner.execute(workflow))).toEqual({
+          ok: 'Completed',
+          bad: 'Failed',
+          out: 'Skipped: rule',
+          ...Object.fromEntries(TASK_RULES.map(([, outcome], i) => [`rule ${i}`, outcome])),
+        });
+      };
+    }),
+  );
 
   it('let a skip go on downstream with its reason, until always() or notFailed()', async () => {
     const workflow = defineWorkflow('propagation')
@@ -187,28 +200,38 @@ describe('A failure', () => {
     expect(result.status).toBe(status);
   });
 
-  it('is not handled when the handler fails itself', async () => {
-    const workflow = handling(taskFailed('bad'), fail);
-    const { runner } = await openTenant([workflow]);
-    const result = await runner.execute(workflow);
-    expect(outcomes(result)).toEqual({ bad: 'Failed', other: 'Completed', handler: 'Failed' });
-    expect(result.status).toBe('Failed');
-  });
+  it(
+    'is not handled when the handler fails itself',
+    inTenant((serve) => {
+      const workflow = serve(handling(taskFailed('bad'), fail));
+      return async ({ runner }) => {
+        const result = await runner.execute(workflow);
+        expect(outcomes(result)).toEqual({ bad: 'Failed', other: 'Completed', handler: 'Failed' });
+        expect(result.status).toBe('Failed');
+      };
+    }),
+  );
 
-  it('counts once, however many dependents handle it', async () => {
-    const workflow = defineWorkflow('handled-twice')
-      .task('bad', once, fail)
-      .task('worse', once, fail)
-      .task('first', { dependsOn: ['bad'], when: taskFailed('bad') }, () => undefined)
-      .task('second', { dependsOn: ['bad'], when: taskFailed('bad') }, () => undefined)
-      .build();
-    const { runner, query } = await openTenant([workflow]);
-    const result = await runner.execute(workflow);
-    expect(result.status).toBe('Failed');
-    const [row] = await query<{ unhandled_failures: number }>(
-      'SELECT unhandled_failures FROM cloacina_workflow_execution WHERE id = $1',
-      [result.id],
-    );
-    expect(row?.unhandled_failures).toBe(1);
-  });
+  it(
+    'counts once, however many dependents handle it',
+    inTenant((serve) => {
+      const workflow = serve(
+        defineWorkflow('handled-twice')
+          .task('bad', once, fail)
+          .task('worse', once, fail)
+          .task('first', { dependsOn: ['bad'], when: taskFailed('bad') }, () => undefined)
+          .task('second', { dependsOn: ['bad'], when: taskFailed('bad') }, () => undefined)
+          .build(),
+      );
+      return async ({ runner, query }) => {
+        const result = await runner.execute(workflow);
+        expect(result.status).toBe('Failed');
+        const [row] = await query<{ unhandled_failures: number }>(
+          'SELECT unhandled_failures FROM cloacina_workflow_execution WHERE id = $1',
+          [result.id],
+        );
+        expect(row?.unhandled_failures).toBe(1);
+      };
+    }),
+  );
 });
