@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { TaskContext } from '../../../lib/discovery/task-context.js';
 import type { WorkflowDefinition } from '../../../lib/discovery/workflow-builder.js';
-import { type OpenTenant, openTenant } from '../../support/open-tenant.js';
+import { type OpenTenant, openTenant, sharedTenant } from '../../support/open-tenant.js';
 import { freshSchema } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 
@@ -36,12 +36,15 @@ async function hurry(tenant: OpenTenant, id: string, deferredForMs = 0): Promise
   tenant.engine.dispatch();
 }
 
+let waits = 0;
+
 function waitingFor(
   condition: (host: string) => boolean,
   host = 'one',
   options: Parameters<TaskContext['deferUntil']>[1] = { every: '1h' },
+  name = `waiting-${++waits}`,
 ): WorkflowDefinition {
-  return defineWorkflow('waiting')
+  return defineWorkflow(name)
     .task('only', { retry: { maxAttempts: 2, delay: 1 } }, async (context) => {
       context.set('lost', host);
       context.delete('given');
@@ -51,13 +54,19 @@ function waitingFor(
     .build();
 }
 
+const inTenant = sharedTenant();
+
 describe('deferUntil', () => {
-  it('goes on at once when the condition holds', async () => {
-    const workflow = waitingFor(() => true);
-    const { runner } = await openTenant([workflow]);
-    const { context } = await runner.execute(workflow, { given: 1 });
-    expect(context).toEqual({ lost: 'one', host: 'one', attempt: 1 });
-  });
+  it(
+    'goes on at once when the condition holds',
+    inTenant((serve) => {
+      const workflow = serve(waitingFor(() => true));
+      return async ({ runner }) => {
+        const { context } = await runner.execute(workflow, { given: 1 });
+        expect(context).toEqual({ lost: 'one', host: 'one', attempt: 1 });
+      };
+    }),
+  );
 
   it('gives the slot and the claim back, costs no attempt, and drops what the run wrote', async () => {
     let holds = false;
@@ -88,89 +97,111 @@ describe('deferUntil', () => {
     expect(tasks[0]).toMatchObject({ attempt: 1, attempts: [{ attempt: 1 }] });
   });
 
-  it('looks again every so often, by itself', async () => {
-    let looks = 0;
-    const workflow = waitingFor(() => ++looks === 4, 'one', { every: 20 });
-    const { runner } = await openTenant([workflow]);
-    const result = await runner.execute(workflow, {}, { timeout: '60s' });
-    expect(looks).toBe(4);
-    expect(result.tasks[0]).toMatchObject({ status: 'Completed', attempt: 1 });
-  });
+  it(
+    'looks again every so often, by itself',
+    inTenant((serve) => {
+      let looks = 0;
+      const workflow = serve(waitingFor(() => ++looks === 4, 'one', { every: 20 }));
+      return async ({ runner }) => {
+        const result = await runner.execute(workflow, {}, { timeout: '60s' });
+        expect(looks).toBe(4);
+        expect(result.tasks[0]).toMatchObject({ status: 'Completed', attempt: 1 });
+      };
+    }),
+  );
 
   it('survives the process', async () => {
     const schema = freshSchema();
     const condition = (host: string): boolean => host === 'two';
-    const one = await openTenant([waitingFor(condition, 'one')], { schema });
+    const one = await openTenant([waitingFor(condition, 'one', undefined, 'waiting')], { schema });
     const { id } = await one.runner.start('waiting');
     await deferred(one, id);
     await one.close();
-    const two = await openTenant([waitingFor(condition, 'two')], { schema });
+    const two = await openTenant([waitingFor(condition, 'two', undefined, 'waiting')], { schema });
     await hurry(two, id);
     const { context } = await two.runner.handle(id).result();
     expect(context).toEqual({ lost: 'two', host: 'two', attempt: 1 });
   });
 
-  it('swallowed by the handler changes nothing', async () => {
-    let holds = false;
-    const workflow = defineWorkflow('swallowing')
-      .task('only', async (context) => {
-        try {
-          await context.deferUntil(() => holds, { every: '1h' });
-        } catch {
-          // Swallowed.
-        }
-        return { ran: true };
-      })
-      .build();
-    const tenant = await openTenant([workflow]);
-    const handle = await tenant.runner.start(workflow);
-    await deferred(tenant, handle.id);
-    expect((await tenant.runner.get(handle.id))?.context).toEqual({});
-    holds = true;
-    await hurry(tenant, handle.id);
-    expect((await handle.result()).context).toEqual({ ran: true });
-  });
+  it(
+    'swallowed by the handler changes nothing',
+    inTenant((serve) => {
+      let holds = false;
+      const workflow = serve(
+        defineWorkflow('swallowing')
+          .task('only', async (context) => {
+            try {
+              await context.deferUntil(() => holds, { every: '1h' });
+            } catch {
+              // Swallowed.
+            }
+            return { ran: true };
+          })
+          .build(),
+      );
+      return async (tenant) => {
+        const handle = await tenant.runner.start(workflow);
+        await deferred(tenant, handle.id);
+        expect((await tenant.runner.get(handle.id))?.context).toEqual({});
+        holds = true;
+        await hurry(tenant, handle.id);
+        expect((await handle.result()).context).toEqual({ ran: true });
+      };
+    }),
+  );
 
-  it('not awaited, or turned into another error, changes nothing either', async () => {
-    const workflow = defineWorkflow('turning')
-      .task('only', { retry: { maxAttempts: 1 } }, async (context) => {
-        await context
-          .deferUntil(() => false, { every: '1h' })
-          .catch(() => Promise.reject(new Error('another')));
-      })
-      .build();
-    const tenant = await openTenant([workflow]);
-    const { id } = await tenant.runner.start(workflow);
-    expect(await deferred(tenant, id)).toMatchObject({ status: 'Ready', attempt: 0 });
-  });
+  it(
+    'not awaited, or turned into another error, changes nothing either',
+    inTenant((serve) => {
+      const workflow = serve(
+        defineWorkflow('turning')
+          .task('only', { retry: { maxAttempts: 1 } }, async (context) => {
+            await context
+              .deferUntil(() => false, { every: '1h' })
+              .catch(() => Promise.reject(new Error('another')));
+          })
+          .build(),
+      );
+      return async (tenant) => {
+        const { id } = await tenant.runner.start(workflow);
+        expect(await deferred(tenant, id)).toMatchObject({ status: 'Ready', attempt: 0 });
+      };
+    }),
+  );
 
-  it('in a transactional task rolls back first', async () => {
-    let holds = false;
-    const workflow = defineWorkflow('in-transaction')
-      .task('only', { transactional: true }, async (context) => {
-        await context.manager.query('INSERT INTO note (text) VALUES ($1)', [String(holds)]);
-        await context.deferUntil(() => holds, { every: '1h' });
-      })
-      .build();
-    const tenant = await openTenant([workflow]);
-    await tenant.query('CREATE TABLE note (text text)');
-    const handle = await tenant.runner.start(workflow);
-    await deferred(tenant, handle.id);
-    expect(await tenant.query('SELECT * FROM note')).toEqual([]);
-    holds = true;
-    await hurry(tenant, handle.id);
-    expect((await handle.result()).status).toBe('Completed');
-    expect(await tenant.query('SELECT * FROM note')).toEqual([{ text: 'true' }]);
-  });
+  it(
+    'in a transactional task rolls back first',
+    inTenant((serve) => {
+      let holds = false;
+      const workflow = serve(
+        defineWorkflow('in-transaction')
+          .task('only', { transactional: true }, async (context) => {
+            await context.manager.query('INSERT INTO note (text) VALUES ($1)', [String(holds)]);
+            await context.deferUntil(() => holds, { every: '1h' });
+          })
+          .build(),
+      );
+      return async (tenant) => {
+        await tenant.query('CREATE TABLE note (text text)');
+        const handle = await tenant.runner.start(workflow);
+        await deferred(tenant, handle.id);
+        expect(await tenant.query('SELECT * FROM note')).toEqual([]);
+        holds = true;
+        await hurry(tenant, handle.id);
+        expect((await handle.result()).status).toBe('Completed');
+        expect(await tenant.query('SELECT * FROM note')).toEqual([{ text: 'true' }]);
+      };
+    }),
+  );
 
   it('has a timeout that counts from the first deferral, whichever processes look', async () => {
     const schema = freshSchema();
     const options = { every: '1h', timeout: '1d' };
-    const one = await openTenant([waitingFor(() => false, 'one', options)], { schema });
+    const one = await openTenant([waitingFor(() => false, 'one', options, 'waiting')], { schema });
     const { id } = await one.runner.start('waiting');
     await deferred(one, id);
     await one.close();
-    const two = await openTenant([waitingFor(() => false, 'two', options)], { schema });
+    const two = await openTenant([waitingFor(() => false, 'two', options, 'waiting')], { schema });
     // 23.5 hours later it is not over, and the next look comes when it is, not an hour later.
     await hurry(two, id, 23.5 * 3_600_000);
     const half = await waitFor(async () => {
@@ -210,11 +241,17 @@ describe('deferUntil', () => {
     });
   });
 
-  it('passes on what the condition throws', async () => {
-    const workflow = waitingFor(() => {
-      throw new Error('no answer');
-    });
-    const { runner } = await openTenant([workflow]);
-    expect((await runner.execute(workflow)).error).toMatchObject({ message: 'no answer' });
-  });
+  it(
+    'passes on what the condition throws',
+    inTenant((serve) => {
+      const workflow = serve(
+        waitingFor(() => {
+          throw new Error('no answer');
+        }),
+      );
+      return async ({ runner }) => {
+        expect((await runner.execute(workflow)).error).toMatchObject({ message: 'no answer' });
+      };
+    }),
+  );
 });
