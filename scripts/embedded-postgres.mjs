@@ -91,7 +91,7 @@ function temporaryFolder(account) {
 /** Where Linux keeps files in memory. */
 const MEMORY = '/dev/shm';
 const TMPFS = 0x01021994;
-/** Bytes. A run of the tests takes about a quarter of it. */
+/** Bytes: more than a run of the tests writes, its write-ahead log included. */
 const ROOM = 4 * 2 ** 30;
 
 /** Whether the folder is in memory, with room for a run's data, and leaves as much memory for the run itself. */
