@@ -1,0 +1,17 @@
+import type { MemoryTask } from './memory-rows.js';
+
+/** Attempts that a task's row keeps, the newest. */
+const MAX_ATTEMPTS = 20;
+
+/** Counts a failed attempt and keeps its times and its error. */
+export function appendAttempt(task: MemoryTask, error: unknown, now: number): void {
+  const kept = task.attempts === null ? [] : (JSON.parse(task.attempts) as unknown[]);
+  task.attempt++;
+  kept.push({
+    attempt: task.attempt,
+    startedAt: task.startedAt === null ? null : new Date(task.startedAt).toISOString(),
+    completedAt: new Date(now).toISOString(),
+    error: error ?? null,
+  });
+  task.attempts = JSON.stringify(kept.slice(-MAX_ATTEMPTS));
+}

@@ -1,0 +1,143 @@
+import type { ClaimChoice, ClaimedTask, LeaseWrite, Reschedule } from '../../store/port/index.js';
+import { MAX_DURATION_MS } from '../../workflow/index.js';
+import { appendAttempt } from './memory-attempts.js';
+import { assertStorable } from './memory-failure.js';
+import { writeLease } from './memory-leases.js';
+import { change, isWaiting, type MemoryTask } from './memory-rows.js';
+import type { MemoryTables } from './memory-tables.js';
+import { nextToken } from './memory-tokens.js';
+
+/** From this number of recoveries on a task is a suspect, and begins by a statement of its own. */
+export const SUSPECT_AFTER = 2;
+/** Characters of an input that a claim brings along. */
+const MAX_INPUT = 2_000;
+
+export interface Claiming {
+  readonly definitions: readonly string[];
+  readonly unknown: readonly (readonly [definition: string, task: number])[];
+  readonly limit: number;
+  readonly choice: ClaimChoice;
+}
+
+/** Claims tasks that are due: the highest priority first, then the one that waits longest. */
+export function claim(
+  tables: MemoryTables,
+  { definitions, unknown, limit, choice }: Claiming,
+  lease: LeaseWrite,
+): ClaimedTask[] {
+  const now = tables.now();
+  const asked = new Set(definitions);
+  const left = new Set(unknown.map(([definition, taskNo]) => `${definition}/${taskNo}`));
+  const except = new Set(choice.except?.map((key) => `${key.executionId}/${key.taskNo}`));
+  const due = tables
+    .allTasks()
+    .filter(isWaiting)
+    .filter(
+      (task) =>
+        task.runAt <= now &&
+        asked.has(task.definitionId) &&
+        !left.has(`${task.definitionId}/${task.taskNo}`) &&
+        !except.has(`${task.executionId}/${task.taskNo}`),
+    )
+    .sort((a, b) => b.priority - a.priority || a.runAt - b.runAt)
+    .slice(0, limit);
+  for (const task of due) {
+    const { claimToken, recoveryAttempts } = task;
+    const startedAt = recoveryAttempts < SUSPECT_AFTER ? now : null;
+    hold(task, lease.claimant.instanceId, nextToken(claimToken), startedAt);
+  }
+  const inputs = begin(tables, due);
+  writeLease(tables, lease);
+  return due.map((task) => ({ ...claimedTask(tables, task), input: inputs.get(task.executionId) }));
+}
+
+/** From here on the task is the owner's. */
+export function hold(
+  task: MemoryTask,
+  owner: string,
+  token: number,
+  startedAt: number | null,
+): void {
+  change(task, { status: 'Running', claimToken: token, owner, runAt: null, startedAt });
+}
+
+/** The claim is over; the task is due in `delayMs`. */
+export function giveBack(tables: MemoryTables, task: MemoryTask, delayMs: number): void {
+  const { claimToken } = task;
+  const runAt = tables.now() + delayMs;
+  change(task, { status: 'Ready', claimToken: claimToken + 1, owner: null, runAt });
+}
+
+/** Executions that begin with these claims; returns their inputs, as far as they are small. */
+function begin(tables: MemoryTables, claimed: readonly MemoryTask[]): Map<string, string> {
+  const now = tables.now();
+  const inputs = new Map<string, string>();
+  for (const { executionId } of claimed) {
+    const execution = tables.executions.get(executionId);
+    if (execution === undefined || execution.startedAt !== null) continue;
+    if (execution.status === 'Pending') execution.status = 'Running';
+    execution.startedAt = now;
+    execution.deadlineAt = execution.timeoutMs === null ? null : now + execution.timeoutMs;
+    if (execution.input.length <= MAX_INPUT) inputs.set(executionId, execution.input);
+  }
+  return inputs;
+}
+
+export function claimedTask(tables: MemoryTables, task: MemoryTask): ClaimedTask {
+  const { executionId, taskNo, definitionId, claimToken, deferredSince } = task;
+  const { attempt, recoveryAttempts, unmetDependencies, generation, priority } = task;
+  const deferredForMs = deferredSince === null ? null : tables.now() - deferredSince;
+  return {
+    executionId,
+    taskNo,
+    definitionId,
+    token: claimToken,
+    attempt,
+    recoveryAttempts,
+    unmetDependencies,
+    generation,
+    deferredForMs,
+    priority,
+    input: undefined,
+  };
+}
+
+/** By index, whether the claim was still held. */
+export function reschedule(tables: MemoryTables, items: readonly Reschedule[]): boolean[] {
+  const retries = items.filter(({ kind }) => kind === 'retry');
+  assertStorable(retries.map(({ error }) => JSON.stringify({ error })));
+  return items.map((item) => {
+    const task = tables.task(item.executionId, item.taskNo);
+    if (task?.claimToken !== item.token) return false;
+    if (item.kind === 'retry') countAttempt(tables, task, item.error);
+    if (item.kind === 'defer') task.deferredSince ??= tables.now();
+    giveBack(tables, task, wholeDelay(item.delayMs));
+    return true;
+  });
+}
+
+function countAttempt(tables: MemoryTables, task: MemoryTask, error: unknown): void {
+  appendAttempt(task, error, tables.now());
+  task.error = error === undefined ? null : JSON.stringify(error);
+  task.recoveryAttempts = 0;
+  task.deferredSince = null;
+  const { executionId, taskNo, attempt } = task;
+  tables.addEvent(executionId, taskNo, 'retried', { attempt, error: error ?? null });
+}
+
+function wholeDelay(delayMs: number): number {
+  return Number.isNaN(delayMs) ? 0 : Math.ceil(Math.min(Math.max(0, delayMs), MAX_DURATION_MS));
+}
+
+/** Whether the claim is still held. */
+export function beginSuspect(
+  tables: MemoryTables,
+  executionId: string,
+  taskNo: number,
+  token: number,
+): boolean {
+  const task = tables.task(executionId, taskNo);
+  if (task?.claimToken !== token) return false;
+  task.startedAt = tables.now();
+  return true;
+}

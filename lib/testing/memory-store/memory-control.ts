@@ -1,0 +1,181 @@
+import type {
+  ControlResult,
+  ControlStore,
+  LockedExecution,
+  PastDeadline,
+  ResetTask,
+  TimedOutExecution,
+} from '../../store/port/index.js';
+import { change, isOpenExecution, isOpenTask, type MemoryExecution } from './memory-rows.js';
+import type { MemoryTables } from './memory-tables.js';
+
+/** Executions that one page has at most. */
+const PAGE = 100;
+
+const UNCHANGED: ControlResult = { changed: false, hasWaiters: false, running: [] };
+
+export function cancel(tables: MemoryTables, id: string, reason: string | null): ControlResult {
+  const execution = tables.executions.get(id);
+  if (execution === undefined || !isOpenExecution(execution)) return UNCHANGED;
+  const running = end(tables, execution, 'Cancelled');
+  execution.reason = reason;
+  tables.addEvent(id, null, 'cancelled', { reason });
+  return { changed: true, hasWaiters: execution.hasWaiters, running };
+}
+
+export function pause(tables: MemoryTables, id: string, reason: string | null): ControlResult {
+  const execution = tables.executions.get(id);
+  if (execution?.status !== 'Pending' && execution?.status !== 'Running') return UNCHANGED;
+  setPaused(tables, id, true);
+  change(execution, { status: 'Paused', reason });
+  tables.addEvent(id, null, 'paused', { reason });
+  return { changed: true, hasWaiters: execution.hasWaiters, running: [] };
+}
+
+export function resume(tables: MemoryTables, id: string): ControlResult {
+  const execution = tables.executions.get(id);
+  if (execution?.status !== 'Paused') return UNCHANGED;
+  setPaused(tables, id, false);
+  const status = execution.startedAt === null ? 'Pending' : 'Running';
+  change(execution, { status, reason: null });
+  tables.addEvent(id, null, 'resumed');
+  return { changed: true, hasWaiters: execution.hasWaiters, running: [] };
+}
+
+function setPaused(tables: MemoryTables, id: string, paused: boolean): void {
+  for (const task of tables.tasks.get(id) ?? []) if (isOpenTask(task)) task.paused = paused;
+}
+
+/** Cancels what is open in it and ends it; returns the tasks that were Running. */
+function end(tables: MemoryTables, execution: MemoryExecution, status: string): number[] {
+  const completedAt = tables.now();
+  const running: number[] = [];
+  for (const task of tables.tasks.get(execution.id) ?? []) {
+    if (!isOpenTask(task)) continue;
+    if (task.status === 'Running') {
+      running.push(task.taskNo);
+      task.claimToken++;
+    }
+    const over = { owner: null, runAt: null, paused: false, completedAt };
+    change(task, { status: 'Cancelled', ...over });
+  }
+  change(execution, { status, completedAt, deadlineAt: null, remainingLeaves: 0 });
+  return running;
+}
+
+/** A page of executions whose workflow timeout has passed, the oldest deadline first. */
+export function pastDeadlines(tables: MemoryTables, after?: PastDeadline): PastDeadline[] {
+  const now = tables.now();
+  return [...tables.executions.values()]
+    .flatMap(({ id, workflow, timeoutMs, deadlineAt }) =>
+      deadlineAt === null || deadlineAt > now
+        ? []
+        : [{ id, workflow, timeoutMs: timeoutMs ?? 0, deadlineAt: String(deadlineAt) }],
+    )
+    .filter((past) => after === undefined || oldestFirst(past, after) > 0)
+    .sort(oldestFirst)
+    .slice(0, PAGE);
+}
+
+function oldestFirst(a: PastDeadline, b: PastDeadline): number {
+  const older = Number(a.deadlineAt) - Number(b.deadlineAt);
+  return older !== 0 ? older : a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
+}
+
+/** Ends those whose deadline still holds. */
+export function timeOut(
+  tables: MemoryTables,
+  executions: readonly PastDeadline[],
+  errorOf: (execution: PastDeadline) => unknown,
+): TimedOutExecution[] {
+  return executions.flatMap((past) => {
+    const execution = tables.executions.get(past.id);
+    if (execution === undefined || (execution.deadlineAt ?? Infinity) > tables.now()) return [];
+    const error = errorOf(past);
+    const running = end(tables, execution, 'Failed');
+    execution.error = JSON.stringify(error);
+    tables.addEvent(past.id, null, 'timedOut', { error });
+    const { id, hasWaiters } = execution;
+    return [{ id, hasWaiters, wasRunning: running.length > 0 }];
+  });
+}
+
+/** Decides under the lock, and puts what was decided on back to its beginning. */
+export async function reset(
+  tables: MemoryTables,
+  id: string,
+  decide: Parameters<ControlStore['reset']>[1],
+): Promise<number | undefined> {
+  const unlock = await tables.lock();
+  try {
+    const execution = tables.executions.get(id);
+    if (execution === undefined) return undefined;
+    const decided = await decide(lockedExecution(tables, execution));
+    if (decided === null) return 0;
+    for (const item of decided.tasks) resetTask(tables, execution, item);
+    const count = decided.tasks.length;
+    tables.addEvent(id, null, 'executionRetried', { tasks: count });
+    return begin(tables, execution, decided.leaves);
+  } finally {
+    unlock();
+  }
+}
+
+function lockedExecution(tables: MemoryTables, execution: MemoryExecution): LockedExecution {
+  const { definitionId, status, generation } = execution;
+  const tasks = (tables.tasks.get(execution.id) ?? []).map((task) => ({
+    taskNo: task.taskNo,
+    status: task.status,
+    skipReason: task.skipReason,
+  }));
+  return { definitionId, status, generation, tasks };
+}
+
+function resetTask(tables: MemoryTables, execution: MemoryExecution, item: ResetTask): void {
+  const task = tables.task(execution.id, item.taskNo);
+  if (task === undefined) return;
+  const { status, skipReason, error } = task;
+  const was = { status, skipReason, error: error === null ? null : (JSON.parse(error) as unknown) };
+  tables.addEvent(execution.id, item.taskNo, 'reset', was);
+  const isReady = item.pendingDependencies === 0;
+  change(task, {
+    status: isReady ? 'Ready' : 'NotStarted',
+    runAt: isReady ? Math.max(tables.now(), execution.runAt ?? 0) : null,
+    pendingDependencies: item.pendingDependencies,
+    unmetDependencies: item.unmetDependencies,
+    generation: task.generation + 1,
+    paused: false,
+    failureHandled: false,
+    attempt: 0,
+    attempts: null,
+    recoveryAttempts: 0,
+    skipReason: null,
+    output: null,
+    deletedKeys: null,
+    error: null,
+    deferredSince: null,
+    startedAt: null,
+    completedAt: null,
+    owner: null,
+  });
+}
+
+/** The execution's next run; in how many milliseconds it is due. */
+function begin(tables: MemoryTables, execution: MemoryExecution, leaves: number): number {
+  const now = tables.now();
+  const { startedAt, timeoutMs, runAt, generation } = execution;
+  const deadlineAt = startedAt === null || timeoutMs === null ? null : now + timeoutMs;
+  change(execution, {
+    status: startedAt === null ? 'Pending' : 'Running',
+    context: null,
+    error: null,
+    reason: null,
+    completedAt: null,
+    hasWaiters: false,
+    generation: generation + 1,
+    remainingLeaves: leaves,
+    unhandledFailures: 0,
+    deadlineAt,
+  });
+  return runAt === null ? 0 : runAt - now;
+}

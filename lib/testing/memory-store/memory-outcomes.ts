@@ -1,0 +1,186 @@
+import type {
+  CompletionResult,
+  EndedExecution,
+  LeaseWrite,
+  Outcome,
+  ReadiedTask,
+} from '../../store/port/index.js';
+import { appendAttempt } from './memory-attempts.js';
+import { hold } from './memory-claims.js';
+import { assertStorable } from './memory-failure.js';
+import { writeLease } from './memory-leases.js';
+import { change } from './memory-rows.js';
+import type { MemoryTables } from './memory-tables.js';
+import { nextToken } from './memory-tokens.js';
+
+/** An accepted outcome and its index in the batch. */
+interface Done {
+  readonly outcome: Outcome;
+  readonly index: number;
+}
+
+/** What several outcomes of a batch mean to one dependent, or to one execution. */
+interface Delta {
+  index: number;
+  readonly executionId: string;
+  readonly taskNo: number;
+  ended: number;
+  unmet: number;
+  claim: boolean;
+  finalContext: string | null;
+}
+
+/**
+ * Records outcomes with all that follows from them: earlier failures that they handle, the dependents' counters and
+ * claims, the executions' counters and ends, the events. A token that fits is the whole condition.
+ */
+export function complete(
+  tables: MemoryTables,
+  outcomes: readonly Outcome[],
+  lease: LeaseWrite,
+): CompletionResult {
+  assertStorable(
+    outcomes.flatMap(({ output, detail, finalContext }) => [
+      output,
+      detail === null ? null : JSON.stringify(detail),
+      finalContext,
+    ]),
+  );
+  const accepted = outcomes.map((outcome) => record(tables, outcome));
+  const done = outcomes
+    .map((outcome, index) => ({ outcome, index }))
+    .filter(({ index }) => accepted[index] === true);
+  const handled = done.flatMap((one) => handleFailures(tables, one));
+  const readied = countDependents(tables, done, lease);
+  const ended = countExecutions(tables, done, handled);
+  writeLease(tables, lease);
+  return { accepted, readied, ended };
+}
+
+function record(tables: MemoryTables, outcome: Outcome): boolean {
+  const { executionId, taskNo, status, detail } = outcome;
+  const task = tables.task(executionId, taskNo);
+  if (task?.claimToken !== outcome.token) return false;
+  const now = tables.now();
+  if (status === 'Failed') appendAttempt(task, detail?.error, now);
+  change(task, {
+    status,
+    claimToken: task.claimToken + 1,
+    owner: null,
+    paused: false,
+    output: outcome.output,
+    completedAt: now,
+    deferredSince: null,
+    skipReason: detail?.skipReason ?? null,
+    deletedKeys: detail?.deletedKeys ?? null,
+    error: detail?.error === undefined ? null : JSON.stringify(detail.error),
+  });
+  for (const event of detail?.events ?? []) {
+    tables.addEvent(executionId, taskNo, event.kind, event.detail);
+  }
+  return true;
+}
+
+/** A failure that several tasks handle is counted once; returns the outcomes that handled one, once for each. */
+function handleFailures(tables: MemoryTables, done: Done): Done[] {
+  const { executionId, status, handles } = done.outcome;
+  if (status !== 'Completed') return [];
+  const handled: Done[] = [];
+  for (const taskNo of handles) {
+    const task = tables.task(executionId, taskNo);
+    if (task?.status !== 'Failed' || task.failureHandled) continue;
+    task.failureHandled = true;
+    handled.push(done);
+  }
+  return handled;
+}
+
+/** All outcomes of a batch that one dependent waits for count together, so that it is readied once. */
+function countDependents(
+  tables: MemoryTables,
+  done: readonly Done[],
+  { claimant }: LeaseWrite,
+): ReadiedTask[] {
+  const deltas = new Deltas();
+  for (const { outcome, index } of done) {
+    for (const { taskNo, claim } of outcome.dependents) {
+      const delta = deltas.of(outcome.executionId, taskNo, index);
+      delta.ended++;
+      if (outcome.status !== 'Completed') delta.unmet++;
+      delta.claim ||= claim;
+    }
+  }
+  return deltas.sorted().flatMap(({ executionId, taskNo, index, ended, unmet, claim }) => {
+    const task = tables.task(executionId, taskNo);
+    if (task === undefined) return [];
+    task.pendingDependencies -= ended;
+    task.unmetDependencies += unmet;
+    if (task.pendingDependencies !== 0) return [];
+    const now = tables.now();
+    const claimed = claim && !task.paused;
+    if (claimed) hold(task, claimant.instanceId, nextToken(task.claimToken), now);
+    else change(task, { status: 'Ready', owner: null, startedAt: null, runAt: now });
+    const { paused, claimToken: token, unmetDependencies, generation } = task;
+    return [{ outcome: index, taskNo, claimed, paused, token, unmetDependencies, generation }];
+  });
+}
+
+function countExecutions(
+  tables: MemoryTables,
+  done: readonly Done[],
+  handled: readonly Done[],
+): EndedExecution[] {
+  const deltas = new Deltas();
+  for (const { outcome, index } of done) {
+    if (!outcome.leaf && outcome.status !== 'Failed') continue;
+    const delta = deltas.of(outcome.executionId, 0, index);
+    if (outcome.leaf) delta.ended++;
+    if (outcome.status === 'Failed') delta.unmet++;
+    delta.finalContext = outcome.finalContext ?? delta.finalContext;
+  }
+  for (const { outcome, index } of handled) deltas.of(outcome.executionId, 0, index).unmet--;
+  return deltas.sorted().flatMap((delta) => {
+    const execution = tables.executions.get(delta.executionId);
+    if (execution === undefined) return [];
+    execution.remainingLeaves -= delta.ended;
+    execution.unhandledFailures += delta.unmet;
+    if (execution.remainingLeaves > 0) return [];
+    const status = execution.unhandledFailures > 0 ? 'Failed' : 'Completed';
+    const { hasWaiters } = execution;
+    const context = delta.finalContext;
+    change(execution, { status, context, completedAt: tables.now(), deadlineAt: null });
+    if (status === 'Failed') tables.addEvent(execution.id, null, 'failed');
+    return [{ outcome: delta.index, status, hasWaiters, contextMissing: context === null }];
+  });
+}
+
+class Deltas {
+  private readonly byRow = new Map<string, Delta>();
+
+  /** The one of this row; without a task, of the execution. */
+  of(executionId: string, taskNo: number, index: number): Delta {
+    const key = `${executionId}/${taskNo}`;
+    const delta = this.byRow.get(key) ?? {
+      index,
+      executionId,
+      taskNo,
+      ended: 0,
+      unmet: 0,
+      claim: false,
+      finalContext: null,
+    };
+    delta.index = Math.max(delta.index, index);
+    this.byRow.set(key, delta);
+    return delta;
+  }
+
+  sorted(): Delta[] {
+    return [...this.byRow.values()].sort((a, b) =>
+      a.executionId === b.executionId
+        ? a.taskNo - b.taskNo
+        : a.executionId < b.executionId
+          ? -1
+          : 1,
+    );
+  }
+}

@@ -1,0 +1,148 @@
+import type {
+  ExecutionInput,
+  ExecutionListFilter,
+  ExecutionRow,
+  ListedExecution,
+  RecordedOutcome,
+  TaskKey,
+  TaskRow,
+} from '../../store/port/index.js';
+import {
+  isOpenExecution,
+  isOpenTask,
+  type MemoryExecution,
+  type MemoryTask,
+} from './memory-rows.js';
+import type { MemoryTables } from './memory-tables.js';
+
+export function readExecutions(tables: MemoryTables, ids: readonly string[]): ExecutionRow[] {
+  return found(tables, ids).map(executionRow);
+}
+
+export function readTasks(tables: MemoryTables, ids: readonly string[]): TaskRow[] {
+  return [...new Set(ids)]
+    .sort()
+    .flatMap((id) => (tables.tasks.get(id) ?? []).map((task) => taskRow(tables, task)));
+}
+
+/** A page, the newest first. */
+export function list(tables: MemoryTables, filter: ExecutionListFilter): ListedExecution[] {
+  const { workflow, statuses, createdAfter, createdBefore, after, limit } = filter;
+  return [...tables.executions.values()]
+    .filter(
+      (execution) =>
+        (workflow === undefined || execution.workflow === workflow) &&
+        (statuses === undefined || statuses.includes(execution.status)) &&
+        (createdAfter === undefined || execution.createdAt > createdAfter.getTime()) &&
+        (createdBefore === undefined || execution.createdAt < createdBefore.getTime()),
+    )
+    .map((execution) => ({
+      ...executionRow(execution),
+      createdAtMicros: String(execution.createdAt * 1_000),
+    }))
+    .filter((row) => after === undefined || newestFirst(after, row) < 0)
+    .sort(newestFirst)
+    .slice(0, limit);
+}
+
+type Place = Pick<ListedExecution, 'createdAtMicros' | 'id'>;
+
+function newestFirst(a: Place, b: Place): number {
+  const younger = Number(b.createdAtMicros) - Number(a.createdAtMicros);
+  return younger !== 0 ? younger : a.id > b.id ? -1 : a.id < b.id ? 1 : 0;
+}
+
+/** Marks them as awaited, those that have not ended; their statuses. */
+export function awaitEnds(tables: MemoryTables, ids: readonly string[]): Map<string, string> {
+  const executions = found(tables, ids);
+  for (const execution of executions) if (isOpenExecution(execution)) execution.hasWaiters = true;
+  return new Map(executions.map(({ id, status }) => [id, status]));
+}
+
+export function readInputs(
+  tables: MemoryTables,
+  ids: readonly string[],
+): Map<string, ExecutionInput> {
+  return new Map(
+    found(tables, ids).map(({ id, input, deadlineAt }) => [
+      id,
+      { input, deadlineInMs: deadlineAt === null ? null : deadlineAt - tables.now() },
+    ]),
+  );
+}
+
+/** Of those of the tasks that have ended. */
+export function readOutcomes(tables: MemoryTables, keys: readonly TaskKey[]): RecordedOutcome[] {
+  return keys.flatMap(({ executionId, taskNo }) => {
+    const task = tables.task(executionId, taskNo);
+    if (task === undefined || isOpenTask(task)) return [];
+    const { status, skipReason, output, deletedKeys, claimToken: token } = task;
+    return [
+      { executionId, taskNo, status, skipReason, output, deletedKeys: deletedKeys ?? [], token },
+    ];
+  });
+}
+
+export function writeFinalContext(
+  tables: MemoryTables,
+  id: string,
+  context: string,
+  generation: number,
+): void {
+  const execution = tables.executions.get(id);
+  if (execution === undefined) return;
+  const hasEnded = execution.status === 'Completed' || execution.status === 'Failed';
+  if (hasEnded && execution.generation === generation) execution.context ??= context;
+}
+
+function found(tables: MemoryTables, ids: readonly string[]): MemoryExecution[] {
+  return [...new Set(ids)].flatMap((id) => tables.executions.get(id) ?? []);
+}
+
+function executionRow(execution: MemoryExecution): ExecutionRow {
+  const { id, workflow, definitionId, status, input, context, error, reason } = execution;
+  return {
+    id,
+    workflow,
+    definitionId,
+    status,
+    input,
+    context,
+    error,
+    reason,
+    createdAt: new Date(execution.createdAt),
+    startedAt: date(execution.startedAt),
+    completedAt: date(execution.completedAt),
+  };
+}
+
+function taskRow(tables: MemoryTables, task: MemoryTask): TaskRow {
+  const { executionId, taskNo, status, pendingDependencies, attempt, recoveryAttempts } = task;
+  const { owner, paused, failureHandled, skipReason, output, error, attempts } = task;
+  const lease = owner === null ? undefined : tables.leases.get(owner);
+  return {
+    executionId,
+    taskNo,
+    status,
+    pendingDependencies,
+    attempt,
+    recoveryAttempts,
+    owner,
+    paused,
+    failureHandled,
+    runAt: date(task.runAt),
+    deferred: task.deferredSince !== null,
+    skipReason,
+    output,
+    deletedKeys: task.deletedKeys ?? [],
+    error,
+    attempts,
+    startedAt: date(task.startedAt),
+    completedAt: date(task.completedAt),
+    isOrphaned: status === 'Running' && !(lease !== undefined && lease.expiresAt > tables.now()),
+  };
+}
+
+function date(ms: number | null): Date | null {
+  return ms === null ? null : new Date(ms);
+}

@@ -1,0 +1,115 @@
+/**
+ * The rows of one tenant, with the meaning that the columns of the same names have in PostgreSQL. An instant is a number
+ * of milliseconds since 1970, by the database's clock. JSON is kept as text, as the port has it.
+ */
+export interface MemoryExecution {
+  readonly id: string;
+  readonly workflow: string;
+  readonly definitionId: string;
+  readonly idempotencyKey: string | null;
+  readonly priority: number;
+  readonly input: string;
+  readonly runAt: number | null;
+  readonly timeoutMs: number | null;
+  readonly createdAt: number;
+  status: string;
+  context: string | null;
+  error: string | null;
+  reason: string | null;
+  remainingLeaves: number;
+  unhandledFailures: number;
+  generation: number;
+  hasWaiters: boolean;
+  deadlineAt: number | null;
+  startedAt: number | null;
+  completedAt: number | null;
+}
+
+export interface MemoryTask {
+  readonly executionId: string;
+  readonly taskNo: number;
+  readonly definitionId: string;
+  readonly priority: number;
+  status: string;
+  pendingDependencies: number;
+  unmetDependencies: number;
+  claimToken: number;
+  owner: string | null;
+  /** Not null only while the task waits to be claimed: not before this time. */
+  runAt: number | null;
+  paused: boolean;
+  attempt: number;
+  recoveryAttempts: number;
+  generation: number;
+  failureHandled: boolean;
+  skipReason: string | null;
+  output: string | null;
+  deletedKeys: readonly string[] | null;
+  error: string | null;
+  attempts: string | null;
+  deferredSince: number | null;
+  startedAt: number | null;
+  completedAt: number | null;
+}
+
+export interface MemoryEvent {
+  readonly id: number;
+  readonly executionId: string;
+  readonly taskNo: number | null;
+  readonly kind: string;
+  readonly detail: unknown;
+  readonly createdAt: number;
+}
+
+export interface MemoryRecoveryEvent {
+  readonly id: number;
+  readonly executionId: string;
+  readonly taskNo: number;
+  readonly kind: 'recovered' | 'abandoned';
+  readonly cause: string;
+  readonly previousOwner: string | null;
+  readonly orphanedForMs: number;
+  readonly createdAt: number;
+}
+
+export interface MemoryLease {
+  readonly instanceId: string;
+  readonly processId: string;
+  readonly name: string;
+  readonly lockEpoch: string | null;
+  readonly lockSession: string | null;
+  readonly expiresAt: number;
+}
+
+export interface MemoryDefinition {
+  readonly id: string;
+  readonly hash: string;
+  readonly name: string;
+  /** JSON text: what is read is never the object that was registered. */
+  readonly definition: string;
+  /** Goes up with every registration. */
+  readonly registered: number;
+}
+
+const OPEN_TASKS = new Set(['NotStarted', 'Ready', 'Running']);
+const OPEN_EXECUTIONS = new Set(['Pending', 'Running', 'Paused']);
+
+/** Has not ended. */
+export function isOpenTask({ status }: MemoryTask): boolean {
+  return OPEN_TASKS.has(status);
+}
+
+/** Has not ended. */
+export function isOpenExecution({ status }: MemoryExecution): boolean {
+  return OPEN_EXECUTIONS.has(status);
+}
+
+/** Waits to be claimed, now or later. */
+export function isWaiting(task: MemoryTask): task is MemoryTask & { runAt: number } {
+  return task.runAt !== null && !task.paused;
+}
+
+/** Changes some columns of a row. */
+export function change<T extends object>(row: T, columns: Partial<T>): void {
+  Object.assign(row, columns);
+}

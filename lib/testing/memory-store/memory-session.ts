@@ -1,0 +1,127 @@
+import type {
+  DueTimes,
+  EngineSession,
+  HeldLease,
+  LeaseRow,
+  RecoverySession,
+  SweepResult,
+  TenantHandle,
+  TenantSweep,
+} from '../../store/port/index.js';
+import type { MemoryDatabase } from './memory-database.js';
+import { releaseLease, renewLease } from './memory-leases.js';
+import { isWaiting } from './memory-rows.js';
+import type { MemoryTables } from './memory-tables.js';
+
+/** One process's session with a database in memory. It holds its lock until it is closed. */
+export class MemorySession implements EngineSession, RecoverySession {
+  readonly epoch = 'memory';
+  readonly interrupted = false;
+  readonly lockSession: string;
+  private readonly openedAt: number;
+
+  constructor(private readonly database: MemoryDatabase) {
+    this.lockSession = database.takeLock();
+    this.openedAt = database.now();
+  }
+
+  get ageMs(): number {
+    return this.database.now() - this.openedAt;
+  }
+
+  /** The process is gone from here on, as far as its lock tells. */
+  async close(): Promise<void> {
+    this.database.locks.delete(this.lockSession);
+  }
+
+  /** The server has one life. */
+  lifeAgeMs(): number {
+    return Infinity;
+  }
+
+  async renew(leases: readonly HeldLease[], leaseDurationMs: number): Promise<boolean[]> {
+    const lock = { lockEpoch: this.epoch, lockSession: this.lockSession };
+    return leases.map(({ tenant, instanceId }) =>
+      renewLease(this.tablesOf(tenant), instanceId, leaseDurationMs, lock),
+    );
+  }
+
+  async release(leases: readonly HeldLease[]): Promise<boolean[]> {
+    return leases.map(({ tenant, instanceId }) => releaseLease(this.tablesOf(tenant), instanceId));
+  }
+
+  async notify(payloads: readonly string[]): Promise<void> {
+    this.database.notify(payloads);
+  }
+
+  async dueTimes(tenants: readonly TenantHandle[]): Promise<DueTimes[]> {
+    return tenants.map((tenant) => dueTimes(this.tablesOf(tenant)));
+  }
+
+  async sweep(tenants: readonly TenantHandle[]): Promise<SweepResult> {
+    const swept = tenants.map((tenant, index) => sweep(this.tablesOf(tenant), index));
+    return { tenants: swept, living: new Set(this.database.locks) };
+  }
+
+  async leases(tenants: readonly TenantHandle[]): Promise<LeaseRow[][]> {
+    return tenants.map((tenant, index) => leaseRows(this.tablesOf(tenant), index));
+  }
+
+  async livingLocks(): Promise<Set<string>> {
+    return new Set(this.database.locks);
+  }
+
+  /** A process has no connection beside its lock here. */
+  async connected(): Promise<Set<LeaseRow>> {
+    return new Set();
+  }
+
+  async terminate(lease: LeaseRow): Promise<void> {
+    if (lease.lockSession !== null) this.database.locks.delete(lease.lockSession);
+  }
+
+  private tablesOf({ schema }: TenantHandle): MemoryTables {
+    return this.database.tables(schema);
+  }
+}
+
+function sweep(tables: MemoryTables, index: number): TenantSweep {
+  const running = tables.allTasks().filter(({ status }) => status === 'Running');
+  const owners = new Set(running.map(({ owner }) => owner));
+  return {
+    leases: leaseRows(tables, index),
+    unleased: [...owners].filter((owner) => owner === null || !tables.leases.has(owner)),
+    due: dueTimes(tables),
+    schemaId: tables.schema,
+  };
+}
+
+function leaseRows(tables: MemoryTables, tenant: number): LeaseRow[] {
+  return [...tables.leases.values()].map(({ expiresAt, ...lease }) => ({
+    ...lease,
+    tenant,
+    login: 'memory',
+    overForMs: tables.now() - expiresAt,
+    readOnly: false,
+  }));
+}
+
+function dueTimes(tables: MemoryTables): DueTimes {
+  const now = tables.now();
+  const times = tables
+    .allTasks()
+    .filter(isWaiting)
+    .map(({ runAt }) => runAt - now);
+  const deadlines = [...tables.executions.values()].flatMap(({ deadlineAt }) =>
+    deadlineAt === null ? [] : [deadlineAt - now],
+  );
+  return {
+    taskIsDue: times.some((inMs) => inMs <= 0),
+    nextTaskInMs: first(times.filter((inMs) => inMs > 0)),
+    nextDeadlineInMs: first(deadlines),
+  };
+}
+
+function first(times: readonly number[]): number | null {
+  return times.length === 0 ? null : Math.min(...times);
+}

@@ -1,0 +1,149 @@
+import {
+  FIRST_TOKEN,
+  type LeaseWrite,
+  type StartItem,
+  type StartReply,
+} from '../../store/port/index.js';
+import { assertStorable, MemoryFailure } from './memory-failure.js';
+import { writeLease } from './memory-leases.js';
+import { keyOf, type MemoryTables } from './memory-tables.js';
+import type { MemoryTransaction } from './memory-transaction.js';
+
+/** Creates executions with all their tasks, and claims roots for the process that starts them. */
+export function start(
+  tables: MemoryTables,
+  items: readonly StartItem[],
+  lease: LeaseWrite,
+  keyed: boolean,
+): StartReply {
+  assertStorable(items.map(({ input }) => input));
+  for (const item of items) assertKeyIsFree(tables, item);
+  if (!keyed && items.some((item) => isTaken(tables, item))) {
+    throw new MemoryFailure('data', 'An execution with this id or key exists already.');
+  }
+  const created = new Set<string>();
+  for (const item of items) {
+    if (isTaken(tables, item)) continue;
+    insert(tables, item, lease);
+    created.add(item.id);
+  }
+  writeLease(tables, lease);
+  return { created: keyed ? created : 'all', definitionsAreStored: areStored(tables, items) };
+}
+
+/** The same in a caller's transaction: the rows are written with its commit, and their key is taken until its end. */
+export function startIn(
+  tables: MemoryTables,
+  transaction: MemoryTransaction,
+  item: StartItem,
+  lease: LeaseWrite,
+  committed: () => void,
+): StartReply {
+  const definitionsAreStored = areStored(tables, [item]);
+  assertStorable([item.input]);
+  assertKeyIsFree(tables, item, transaction);
+  if (isTaken(tables, item) || transaction.starts.some((other) => isSame(other, item))) {
+    return { created: new Set(), definitionsAreStored };
+  }
+  if (item.idempotencyKey !== null) {
+    tables.openKeys.set(keyOf(item.plan.workflow, item.idempotencyKey), transaction);
+  }
+  transaction.starts.push(item);
+  transaction.onCommit(() => {
+    insert(tables, { ...item, claims: 0 }, lease);
+    committed();
+  });
+  return { created: new Set([item.id]), definitionsAreStored };
+}
+
+/** Whether another row would have its id or its key. */
+function isTaken(tables: MemoryTables, { id, plan, idempotencyKey: key }: StartItem): boolean {
+  return (
+    tables.executions.has(id) ||
+    (key !== null && tables.findByKey(plan.workflow, key) !== undefined)
+  );
+}
+
+function isSame(a: StartItem, b: StartItem): boolean {
+  if (a.id === b.id) return true;
+  return (
+    a.idempotencyKey !== null &&
+    a.idempotencyKey === b.idempotencyKey &&
+    a.plan.workflow === b.plan.workflow
+  );
+}
+
+/** A key of another transaction that is open is not waited for: it is as if the time for that were over. */
+function assertKeyIsFree(
+  tables: MemoryTables,
+  { plan, idempotencyKey: key }: StartItem,
+  own?: MemoryTransaction,
+): void {
+  const holder = key === null ? undefined : tables.openKeys.get(keyOf(plan.workflow, key));
+  if (holder === undefined || holder === own) return;
+  throw new MemoryFailure('conflict', 'An open transaction has this key.', { isLockTimeout: true });
+}
+
+function areStored(tables: MemoryTables, items: readonly StartItem[]): boolean {
+  return items.every(({ plan }) => tables.definitions.has(plan.definitionId));
+}
+
+function insert(tables: MemoryTables, item: StartItem, { claimant }: LeaseWrite): void {
+  const { id, plan, claims } = item;
+  const now = tables.now();
+  const begins = claims > 0;
+  const waits = item.runAt !== null || item.delayMs !== null;
+  const runAt = (item.runAt?.getTime() ?? now) + (item.delayMs ?? 0);
+  tables.executions.set(id, {
+    id,
+    workflow: plan.workflow,
+    definitionId: plan.definitionId,
+    idempotencyKey: item.idempotencyKey,
+    priority: item.priority,
+    input: item.input,
+    runAt: waits ? runAt : null,
+    timeoutMs: plan.timeoutMs,
+    createdAt: now,
+    status: begins ? 'Running' : 'Pending',
+    context: null,
+    error: null,
+    reason: null,
+    remainingLeaves: plan.leaves,
+    unhandledFailures: 0,
+    generation: 0,
+    hasWaiters: false,
+    deadlineAt: begins && plan.timeoutMs !== null ? now + plan.timeoutMs : null,
+    startedAt: begins ? now : null,
+    completedAt: null,
+  });
+  const tasks = plan.priorities.map((priority, taskNo) => {
+    const root = plan.rootOrdinals[taskNo] ?? -1;
+    const isClaimed = root >= 0 && root < claims;
+    return {
+      executionId: id,
+      taskNo,
+      definitionId: plan.definitionId,
+      priority: item.priority + priority,
+      status: root < 0 ? 'NotStarted' : isClaimed ? 'Running' : 'Ready',
+      pendingDependencies: plan.pendingDependencies[taskNo] ?? 0,
+      unmetDependencies: 0,
+      claimToken: isClaimed ? FIRST_TOKEN : 0,
+      owner: isClaimed ? claimant.instanceId : null,
+      runAt: root >= claims ? runAt : null,
+      paused: false,
+      attempt: 0,
+      recoveryAttempts: 0,
+      generation: 0,
+      failureHandled: false,
+      skipReason: null,
+      output: null,
+      deletedKeys: null,
+      error: null,
+      attempts: null,
+      deferredSince: null,
+      startedAt: isClaimed ? now : null,
+      completedAt: null,
+    };
+  });
+  tables.tasks.set(id, tasks);
+}

@@ -1,0 +1,111 @@
+import type { TenantHandle } from '../../store/port/index.js';
+import type {
+  MemoryDefinition,
+  MemoryEvent,
+  MemoryExecution,
+  MemoryLease,
+  MemoryRecoveryEvent,
+  MemoryTask,
+} from './memory-rows.js';
+import type { MemoryTransaction } from './memory-transaction.js';
+
+/**
+ * The tables of one tenant. A statement is a synchronous function on them, so that it is atomic: it checks all of its
+ * parameters before it changes a row.
+ */
+export class MemoryTables implements TenantHandle {
+  readonly executions = new Map<string, MemoryExecution>();
+  /** By execution; the index is the task's number. */
+  readonly tasks = new Map<string, MemoryTask[]>();
+  readonly leases = new Map<string, MemoryLease>();
+  readonly definitions = new Map<string, MemoryDefinition>();
+  events: MemoryEvent[] = [];
+  recoveryEvents: MemoryRecoveryEvent[] = [];
+  /** Keys that transactions which have not ended have started with, as {@link keyOf} has them. */
+  readonly openKeys = new Map<string, MemoryTransaction>();
+  private holder: Promise<void> | undefined;
+  private lastId = 0;
+
+  constructor(
+    readonly schema: string,
+    /** Milliseconds since 1970. */
+    readonly now: () => number,
+    /** The locks of living processes, as leases tell them. */
+    readonly locks: ReadonlySet<string>,
+  ) {}
+
+  nextId(): number {
+    return ++this.lastId;
+  }
+
+  task(executionId: string, taskNo: number): MemoryTask | undefined {
+    return this.tasks.get(executionId)?.[taskNo];
+  }
+
+  allTasks(): MemoryTask[] {
+    return [...this.tasks.values()].flat();
+  }
+
+  running(owner: string | null): MemoryTask[] {
+    return this.allTasks().filter((task) => task.status === 'Running' && task.owner === owner);
+  }
+
+  /** The first execution that has this key. */
+  findByKey(workflow: string, key: string): MemoryExecution | undefined {
+    return [...this.executions.values()].find(
+      (execution) => execution.workflow === workflow && execution.idempotencyKey === key,
+    );
+  }
+
+  addEvent(executionId: string, taskNo: number | null, kind: string, detail: unknown = null): void {
+    const event = { executionId, taskNo, kind, detail };
+    this.events.push({ ...event, id: this.nextId(), createdAt: this.now() });
+  }
+
+  /** Runs a statement. It waits for the transaction that has the lock. */
+  async run<T>(statement: () => T): Promise<T> {
+    while (this.holder !== undefined) await this.holder;
+    return statement();
+  }
+
+  /**
+   * Locks all rows of the tenant, where PostgreSQL locks those that a transaction has changed. Only a transaction that
+   * is about to commit holds it, so the difference is not seen. The function that it returns unlocks them.
+   */
+  async lock(): Promise<() => void> {
+    while (this.holder !== undefined) await this.holder;
+    let unlock: () => void = () => undefined;
+    this.holder = new Promise((resolve) => (unlock = resolve));
+    return () => {
+      this.holder = undefined;
+      unlock();
+    };
+  }
+
+  /** Remembers all rows; returns what makes them so again. */
+  checkpoint(): () => void {
+    const executions = [...this.executions].map(([id, row]) => [id, { ...row }] as const);
+    const tasks = [...this.tasks].map(([id, rows]) => [id, rows.map((r) => ({ ...r }))] as const);
+    const leases = [...this.leases];
+    const { events, recoveryEvents } = this;
+    this.events = [...events];
+    this.recoveryEvents = [...recoveryEvents];
+    return () => {
+      refill(this.executions, executions);
+      refill(this.tasks, tasks);
+      refill(this.leases, leases);
+      this.events = events;
+      this.recoveryEvents = recoveryEvents;
+    };
+  }
+}
+
+/** One text for a workflow and an idempotency key. */
+export function keyOf(workflow: string, key: string): string {
+  return JSON.stringify([workflow, key]);
+}
+
+function refill<K, V>(map: Map<K, V>, entries: readonly (readonly [K, V])[]): void {
+  map.clear();
+  for (const [key, value] of entries) map.set(key, value);
+}

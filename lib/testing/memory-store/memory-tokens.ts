@@ -1,0 +1,14 @@
+import { FIRST_TOKEN } from '../../store/port/index.js';
+
+/** After so many claims of one task they are counted anew. */
+const COUNTS = 2 ** 20;
+const RANDOM = 2 ** 32;
+
+/**
+ * The token of the next claim: the number of the claim, 32 random bits, and 0 for "not ended". Each way out of Running
+ * adds 1 to it. A claim in a start has {@link FIRST_TOKEN}, which is one of these.
+ */
+export function nextToken(token: number): number {
+  const count = (Math.floor(token / FIRST_TOKEN) + 1) % COUNTS;
+  return count * FIRST_TOKEN + 2 * Math.floor(Math.random() * RANDOM);
+}

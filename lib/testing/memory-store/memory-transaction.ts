@@ -1,0 +1,81 @@
+import type {
+  CompletionResult,
+  LeaseWrite,
+  Outcome,
+  StartItem,
+  TaskTransaction,
+  UserTransaction,
+} from '../../store/port/index.js';
+import { MemoryFailure } from './memory-failure.js';
+import { complete } from './memory-outcomes.js';
+import type { MemoryTables } from './memory-tables.js';
+
+/**
+ * A transaction on a tenant's tables. What is started in it is written with its commit. An outcome is its last
+ * statement: it is written at once under the lock of all rows, and undone when the transaction fails after it.
+ */
+export class MemoryTransaction implements UserTransaction {
+  readonly queryRunner = { isReleased: false, isTransactionActive: true };
+  /** What was started in it so far. */
+  readonly starts: StartItem[] = [];
+  private readonly commits: (() => void)[] = [];
+  private unlock: (() => void) | undefined;
+  private undo: (() => void) | undefined;
+
+  constructor(private readonly tables: MemoryTables) {}
+
+  /** Runs `work` in a transaction of its own, which is rolled back when `work` rejects or `signal` aborts. */
+  static async run<T>(
+    tables: MemoryTables,
+    work: (transaction: MemoryTransaction) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const transaction = new MemoryTransaction(tables);
+    try {
+      const result = await work(transaction);
+      signal?.throwIfAborted();
+      transaction.end(true);
+      return result;
+    } catch (error) {
+      if (transaction.queryRunner.isTransactionActive) transaction.end(false);
+      throw error;
+    }
+  }
+
+  onCommit(write: () => void): void {
+    this.commits.push(write);
+  }
+
+  assertOpen(): void {
+    if (this.queryRunner.isTransactionActive) return;
+    throw new MemoryFailure('conflict', 'The transaction has ended.');
+  }
+
+  async complete(outcomes: readonly Outcome[], lease: LeaseWrite): Promise<CompletionResult> {
+    this.assertOpen();
+    this.unlock = await this.tables.lock();
+    this.undo = this.tables.checkpoint();
+    return complete(this.tables, outcomes, lease);
+  }
+
+  /** What the engine has of it in a transactional task. */
+  forTask(): TaskTransaction {
+    return {
+      manager: this,
+      hasLostPlan: false,
+      within: (work) => work(),
+      assertOpen: async () => this.assertOpen(),
+      complete: (outcomes, lease) => this.complete(outcomes, lease),
+    };
+  }
+
+  private end(isCommitted: boolean): void {
+    Object.assign(this.queryRunner, { isReleased: true, isTransactionActive: false });
+    for (const [key, holder] of this.tables.openKeys) {
+      if (holder === this) this.tables.openKeys.delete(key);
+    }
+    if (isCommitted) for (const write of this.commits) write();
+    else this.undo?.();
+    this.unlock?.();
+  }
+}
