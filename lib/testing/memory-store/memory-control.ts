@@ -134,8 +134,15 @@ function lockedExecution(tables: MemoryTables, execution: MemoryExecution): Lock
 function resetTask(tables: MemoryTables, execution: MemoryExecution, item: ResetTask): void {
   const task = tables.task(execution.id, item.taskNo);
   if (task === undefined) return;
-  const { status, skipReason, error } = task;
-  const was = { status, skipReason, error: error === null ? null : (JSON.parse(error) as unknown) };
+  const { status, skipReason } = task;
+  const was = {
+    status,
+    skipReason,
+    attempts: parsed(task.attempts),
+    error: parsed(task.error),
+    startedAt: timestamp(task.startedAt),
+    completedAt: timestamp(task.completedAt),
+  };
   tables.addEvent(execution.id, item.taskNo, 'reset', was);
   const isReady = item.pendingDependencies === 0;
   change(task, {
@@ -158,6 +165,14 @@ function resetTask(tables: MemoryTables, execution: MemoryExecution, item: Reset
     completedAt: null,
     owner: null,
   });
+}
+
+function parsed(json: string | null): unknown {
+  return json === null ? null : JSON.parse(json);
+}
+
+function timestamp(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
 }
 
 /** The execution's next run; in how many milliseconds it is due. */

@@ -5,7 +5,13 @@ import { claimCount, heldToken, isHeld, releasedToken } from '../../support/clai
 import { openStore, type OpenStore } from './open-store.js';
 import { rowsOf, taskOf } from './rows.js';
 import type { Session } from './session.js';
-import { failureOf, noLease, outcomeOf, rescheduleOf, workflow } from './workflows.js';
+import {
+  failureOf,
+  noLease,
+  outcomeOf,
+  rescheduleOf,
+  workflow,
+} from '../../conformance/workflows.js';
 import { type ClaimedTask, FIRST_TOKEN, type Outcome } from '../../../lib/store/port/index.js';
 
 const COUNTS = 2 ** 20;

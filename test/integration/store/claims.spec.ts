@@ -5,7 +5,14 @@ import { openStore, type OpenStore } from './open-store.js';
 import { rowsOf, taskOf } from './rows.js';
 import type { Session } from './session.js';
 import { claimCount, heldToken, isHeld } from '../../support/claim-tokens.js';
-import { newClaimant, noLease, outcomeOf, parallel, startOf, workflow } from './workflows.js';
+import {
+  newClaimant,
+  noLease,
+  outcomeOf,
+  parallel,
+  startOf,
+  workflow,
+} from '../../conformance/workflows.js';
 import { type ClaimedTask, FIRST_TOKEN } from '../../../lib/store/port/index.js';
 
 let open: OpenStore;

@@ -4,7 +4,7 @@ import { race } from './gate.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { rowsOf, taskOf } from './rows.js';
 import type { Session } from './session.js';
-import { failureOf, outcomeOf, parallel, workflow } from './workflows.js';
+import { failureOf, outcomeOf, parallel, workflow } from '../../conformance/workflows.js';
 import { FIRST_TOKEN } from '../../../lib/store/port/index.js';
 
 let open: OpenStore;

@@ -5,7 +5,7 @@ import { openStore, type OpenStore } from './open-store.js';
 import { taskOf } from './rows.js';
 import { variant, type Session } from './session.js';
 import { claimCount, heldToken, isHeld } from '../../support/claim-tokens.js';
-import { failureOf, fanIn, outcomeOf, workflow } from './workflows.js';
+import { failureOf, fanIn, outcomeOf, workflow } from '../../conformance/workflows.js';
 import type { Outcome } from '../../../lib/store/port/index.js';
 
 let open: OpenStore;

@@ -4,7 +4,13 @@ import { openStore, type OpenStore } from './open-store.js';
 import { rowsOf, taskOf } from './rows.js';
 import type { Session } from './session.js';
 import { heldToken } from '../../support/claim-tokens.js';
-import { failureOf, noLease, outcomeOf, rescheduleOf, workflow } from './workflows.js';
+import {
+  failureOf,
+  noLease,
+  outcomeOf,
+  rescheduleOf,
+  workflow,
+} from '../../conformance/workflows.js';
 import { FIRST_TOKEN, type OutcomeDetail } from '../../../lib/store/port/index.js';
 
 // 1 depends on 0; 2 is alone, so that the execution has a leaf that runs too.

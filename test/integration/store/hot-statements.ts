@@ -53,7 +53,13 @@ import {
   timeOutExecutions,
   timeOutValues,
 } from '../../../lib/store/postgres/statements/time-outs.js';
-import { fanIn, newClaimant, outcomeOf, rescheduleOf, startOf } from './workflows.js';
+import {
+  fanIn,
+  newClaimant,
+  outcomeOf,
+  rescheduleOf,
+  startOf,
+} from '../../conformance/workflows.js';
 import { FIRST_TOKEN } from '../../../lib/store/port/index.js';
 
 const TASK_KEY = /^cloacina_task_execution_pkey .*execution_id = .*task_no = /;

@@ -3,7 +3,7 @@ import { untilWaiting } from './gate.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { rowsOf } from './rows.js';
 import type { Session } from './session.js';
-import { noLease, parallel, startOf } from './workflows.js';
+import { noLease, parallel, startOf } from '../../conformance/workflows.js';
 
 const of = parallel(2);
 

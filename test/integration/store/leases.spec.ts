@@ -1,7 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { PoolSession } from '../../../lib/store/postgres/session/pool-session.js';
 import { openStore, type OpenStore } from './open-store.js';
-import { newClaimant, noLease, outcomeOf, parallel, startOf, workflow } from './workflows.js';
+import {
+  newClaimant,
+  noLease,
+  outcomeOf,
+  parallel,
+  startOf,
+  workflow,
+} from '../../conformance/workflows.js';
 import type { Claimant, LeaseWrite } from '../../../lib/store/port/index.js';
 
 let open: OpenStore;

@@ -16,7 +16,13 @@ import type { Statement } from '../../../lib/store/postgres/statements/statement
 import { isLocked, race, type GateRow } from './gate.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { variant, type Session } from './session.js';
-import { fanIn, newClaimant, outcomeOf, parallel, type TestWorkflow } from './workflows.js';
+import {
+  fanIn,
+  newClaimant,
+  outcomeOf,
+  parallel,
+  type TestWorkflow,
+} from '../../conformance/workflows.js';
 import type { Outcome } from '../../../lib/store/port/index.js';
 
 const ROUNDS = 200;

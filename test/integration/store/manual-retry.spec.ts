@@ -9,7 +9,7 @@ import { openStore, type OpenStore } from './open-store.js';
 import { rowsOf } from './rows.js';
 import type { Session } from './session.js';
 import { heldToken } from '../../support/claim-tokens.js';
-import { failureOf, outcomeOf, workflow } from './workflows.js';
+import { failureOf, outcomeOf, workflow } from '../../conformance/workflows.js';
 import type { LockedExecution, ResetTask } from '../../../lib/store/port/index.js';
 
 // 2 depends on 0, which completed, and on 1, which failed; 3 on 2.

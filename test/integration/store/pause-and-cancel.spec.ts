@@ -10,7 +10,7 @@ import { openStore, type OpenStore } from './open-store.js';
 import { rowsOf, statusesOf, taskOf } from './rows.js';
 import { variant, type Session } from './session.js';
 import { heldToken, releasedToken } from '../../support/claim-tokens.js';
-import { outcomeOf, rescheduleOf, workflow } from './workflows.js';
+import { outcomeOf, rescheduleOf, workflow } from '../../conformance/workflows.js';
 
 const chain = workflow([[], [0]]);
 

@@ -11,7 +11,7 @@ import { claimant, CONTROLS, HOT, join, RECOVERY, type Hot } from './hot-stateme
 import { sized } from '../../support/sizes.js';
 import { openStore, type OpenStore } from './open-store.js';
 import type { Session } from './session.js';
-import { fanIn } from './workflows.js';
+import { fanIn } from '../../conformance/workflows.js';
 import { FIRST_TOKEN } from '../../../lib/store/port/index.js';
 
 /** Task rows of the large table; a million takes a minute or so. */

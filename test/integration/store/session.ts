@@ -22,8 +22,8 @@ import type {
   Statement,
   TenantTables,
 } from '../../../lib/store/postgres/statements/statement.js';
-import { noteClaim } from './last-token.js';
-import { newClaimant, startOf, type TestWorkflow } from './workflows.js';
+import { noteClaim } from '../../conformance/last-token.js';
+import { newClaimant, startOf, type TestWorkflow } from '../../conformance/workflows.js';
 import type {
   Claimant,
   ClaimedTask,

@@ -7,7 +7,7 @@ import {
 import { openStore, type OpenStore } from './open-store.js';
 import { rowsOf, statusesOf } from './rows.js';
 import type { Session } from './session.js';
-import { fanIn, outcomeOf } from './workflows.js';
+import { fanIn, outcomeOf } from '../../conformance/workflows.js';
 
 const join = fanIn(2, { timeoutMs: 1 });
 

@@ -1,4 +1,4 @@
-import { FIRST_TOKEN } from '../../../lib/store/port/index.js';
+import { FIRST_TOKEN } from '../../lib/store/port/index.js';
 
 const claims = new Map<string, number>();
 

@@ -8,7 +8,7 @@ import type {
   Reschedule,
   StartItem,
   StartPlan,
-} from '../../../lib/store/port/index.js';
+} from '../../lib/store/port/index.js';
 
 /** A workflow as far as the store knows one: who depends on whom. */
 export interface TestWorkflow {

@@ -1,0 +1,50 @@
+import { afterAll, beforeAll, describe } from '@jest/globals';
+import { describeClaimTokens } from './claim-tokens.js';
+import { describeClaims } from './claims.js';
+import { describeControl } from './control.js';
+import { describeDeadlines } from './deadlines.js';
+import { describeDefinitions } from './definitions.js';
+import { describeExecutionEnd } from './execution-end.js';
+import { describeFanIn } from './fan-in.js';
+import { describeFence } from './fence.js';
+import { describeIdempotencyKeys } from './idempotency-keys.js';
+import { describeLeases } from './leases.js';
+import { describeManualRetry } from './manual-retry.js';
+import { describeReads } from './reads.js';
+import { describeRecovery } from './recovery.js';
+import { describeReschedule } from './reschedule.js';
+import { describeStarts } from './starts.js';
+import { TestedStore, type OpenedStore } from './tested-store.js';
+import { describeTransactions } from './transactions.js';
+
+const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStore) => void])[] = [
+  ['starts', describeStarts],
+  ['idempotency keys', describeIdempotencyKeys],
+  ['claims', describeClaims],
+  ['claim tokens', describeClaimTokens],
+  ['the fence', describeFence],
+  ['fan-in', describeFanIn],
+  ['the end of an execution', describeExecutionEnd],
+  ['tasks that are given back', describeReschedule],
+  ['cancel, pause and resume', describeControl],
+  ['timeouts of workflows', describeDeadlines],
+  ['a manual retry', describeManualRetry],
+  ['leases', describeLeases],
+  ['recovery', describeRecovery],
+  ['definitions', describeDefinitions],
+  ['reads', describeReads],
+  ['transactions', describeTransactions],
+];
+
+/**
+ * What is true of every store, by the port alone. One tenant serves all of it: each test has executions of its own, and
+ * a definition of its own where it claims.
+ */
+export function describeStore(name: string, open: () => Promise<OpenedStore>): void {
+  describe(`a store ${name}`, () => {
+    const tested = new TestedStore(open);
+    beforeAll(() => tested.open());
+    afterAll(() => tested.close());
+    for (const [part, describePart] of PARTS) describe(part, () => describePart(tested));
+  });
+}

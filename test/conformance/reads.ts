@@ -1,0 +1,88 @@
+import { expect, test } from '@jest/globals';
+import type { ExecutionListFilter, ListedExecution } from '../../lib/store/port/index.js';
+import type { TestedStore } from './tested-store.js';
+import { failureOf, noLease, outcomeOf, parallel, startOf } from './workflows.js';
+
+export function describeReads(tested: TestedStore): void {
+  const worker = tested.worker();
+
+  test('an execution and its tasks are read as they are', async () => {
+    const of = parallel(2, { definitionId: tested.newDefinition(), name: 'read' });
+    const id = await worker.startOne(of, { input: '{"b": 1, "a": 2}', claims: 1 });
+    const detail = { error: { message: 'no' }, deletedKeys: ['gone'] };
+    await worker.complete([failureOf(of, id, 0, { detail })]);
+    const unsaid = { context: null, error: null, reason: null, completedAt: null };
+    expect(await tested.store.executions([id, id])).toEqual([
+      {
+        id,
+        workflow: 'read',
+        definitionId: of.plan.definitionId,
+        status: 'Running',
+        input: '{"b": 1, "a": 2}',
+        createdAt: expect.any(Date),
+        startedAt: expect.any(Date),
+        ...unsaid,
+      },
+    ]);
+    const [failed, ready] = await tested.store.tasks([id]);
+    expect(failed).toMatchObject({
+      executionId: id,
+      taskNo: 0,
+      status: 'Failed',
+      attempt: 1,
+      owner: null,
+      runAt: null,
+      error: '{"message":"no"}',
+      deletedKeys: ['gone'],
+      attempts: expect.any(String),
+      isOrphaned: false,
+    });
+    expect(ready).toMatchObject({
+      taskNo: 1,
+      status: 'Ready',
+      runAt: expect.any(Date),
+      deferred: false,
+      deletedKeys: [],
+      error: null,
+    });
+    expect(await tested.store.executions([])).toEqual([]);
+    expect(await tested.store.tasks([])).toEqual([]);
+  });
+
+  test('pages follow each other without a gap, the newest first', async () => {
+    const name = 'listed';
+    const definitionId = tested.newDefinition();
+    const unsaid = { version: undefined, description: undefined, definition: {} };
+    await tested.store.definitions.register([
+      { id: definitionId, hash: definitionId, name, ...unsaid },
+    ]);
+    const of = parallel(1, { definitionId, name });
+    // Those of one statement have one time, so that only the id tells them apart.
+    const together = Array.from({ length: 4 }, () => startOf(of));
+    await tested.store.start(together, noLease(), false);
+    const ids = together.map(({ id }) => id);
+    ids.push(await worker.startOne(of));
+    await worker.complete([outcomeOf(of, ids[0]!, 0)]);
+    const all = (await tested.store.list({ workflow: name, limit: 10 })).map(({ id }) => id);
+    expect(all.toSorted()).toEqual(ids.toSorted());
+
+    async function pages(filter: Partial<ExecutionListFilter>): Promise<string[]> {
+      const found: string[] = [];
+      let last: ListedExecution | undefined;
+      do {
+        const after = last && { createdAtMicros: last.createdAtMicros, id: last.id };
+        const page = await tested.store.list({ workflow: name, limit: 2, ...filter, after });
+        found.push(...page.map(({ id }) => id));
+        last = page.at(-1);
+      } while (last !== undefined);
+      return found;
+    }
+    expect(await pages({})).toEqual(all);
+    const running = all.filter((id) => id !== ids[0]);
+    expect(await pages({ statuses: ['Running'] })).toEqual(running);
+    expect(await pages({ statuses: ['Completed', 'Failed'] })).toEqual([ids[0]]);
+    expect(await pages({ createdAfter: new Date('2100-01-01T00:00:00Z') })).toEqual([]);
+    expect(await pages({ createdBefore: new Date('2100-01-01T00:00:00Z') })).toEqual(all);
+    expect(await pages({ workflow: 'of no definition' })).toEqual([]);
+  });
+}

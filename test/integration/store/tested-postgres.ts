@@ -1,0 +1,55 @@
+import type { OpenedStore, TaskChange } from '../../conformance/tested-store.js';
+import type { LeaseColumns } from '../../conformance/stored-rows.js';
+import { openStore } from './open-store.js';
+import { rowsOf } from './rows.js';
+
+const COLUMNS: Readonly<Record<keyof TaskChange, string>> = {
+  runInMs: 'run_at',
+  deferredForMs: 'deferred_since',
+  claimToken: 'claim_token',
+  owner: 'owner',
+  attempt: 'attempt',
+  recoveryAttempts: 'recovery_attempts',
+  unmetDependencies: 'unmet_dependencies',
+  generation: 'generation',
+};
+
+/** The store on PostgreSQL, for the conformance suite. */
+export async function openPostgres(): Promise<OpenedStore> {
+  const open = await openStore();
+  const { admin, tables, store } = open;
+  return {
+    store,
+    rowsOf: (id) => rowsOf(open, id),
+    leaseOf: async ({ instanceId }) => {
+      const { rows } = await admin.query<LeaseColumns>(
+        `SELECT * FROM ${tables.lease} WHERE instance_id = $1`,
+        [instanceId],
+      );
+      return rows[0];
+    },
+    changeTask: async (id, taskNo, change) => {
+      const values = Object.entries(change);
+      const sets = values.map(
+        ([key], i) => `${COLUMNS[key as keyof TaskChange]} = ${valueOf(key, `$${i + 3}`)}`,
+      );
+      await admin.query(
+        `UPDATE ${tables.task} SET ${sets.join()} WHERE execution_id = $1 AND task_no = $2`,
+        [id, taskNo, ...values.map(([, value]) => value)],
+      );
+    },
+    setDeadline: async (id, inMs) => {
+      await admin.query(
+        `UPDATE ${tables.execution} SET deadline_at = ${valueOf('runInMs', '$2')} WHERE id = $1`,
+        [id, inMs],
+      );
+    },
+    close: () => open.close(),
+  };
+}
+
+function valueOf(key: string, parameter: string): string {
+  if (key === 'runInMs') return `clock_timestamp() + ${parameter} * interval '1 millisecond'`;
+  if (key === 'deferredForMs') return `clock_timestamp() - ${parameter} * interval '1 millisecond'`;
+  return parameter;
+}

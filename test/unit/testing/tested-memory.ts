@@ -1,0 +1,53 @@
+import { MemoryDatabase, MemoryStore } from '../../../lib/testing/memory-store/index.js';
+import type { OpenedStore, TaskChange } from '../../conformance/tested-store.js';
+import type { ExecutionColumns, LeaseColumns, TaskColumns } from '../../conformance/stored-rows.js';
+
+const JSON_COLUMNS = new Set(['input', 'context', 'error', 'output', 'attempts']);
+
+/** The store in memory, for the conformance suite. */
+export async function openMemory(database = new MemoryDatabase()): Promise<OpenedStore> {
+  const store = new MemoryStore(database);
+  const tables = store.handle;
+  const { now } = database;
+  return {
+    store,
+    rowsOf: async (id) => {
+      const execution = tables.executions.get(id);
+      return {
+        execution: execution && columns<ExecutionColumns>(execution),
+        tasks: (tables.tasks.get(id) ?? []).map((task) => columns<TaskColumns>(task)),
+        events: tables.events
+          .filter((event) => event.executionId === id)
+          .map((event) => columns<{ kind: string; task_no: number | null }>(event)),
+      };
+    },
+    leaseOf: async ({ instanceId }) => {
+      const lease = tables.leases.get(instanceId);
+      return lease && columns<LeaseColumns>(lease);
+    },
+    changeTask: async (id, taskNo, { runInMs, deferredForMs, ...change }: TaskChange) => {
+      const task = tables.task(id, taskNo)!;
+      Object.assign(task, change);
+      if (runInMs !== undefined) task.runAt = now() + runInMs;
+      if (deferredForMs !== undefined) task.deferredSince = now() - deferredForMs;
+    },
+    setDeadline: async (id, inMs) => {
+      tables.executions.get(id)!.deadlineAt = now() + inMs;
+    },
+    close: async () => undefined,
+  };
+}
+
+/** The row as PostgreSQL's driver would give it: with its columns' names, times as dates, and JSON parsed. */
+function columns<T>(row: object): T {
+  return Object.fromEntries(
+    Object.entries(row).map(([key, value]: [string, unknown]) => {
+      const isTime = /(At|Since)$/.test(key) && typeof value === 'number';
+      const isJson = JSON_COLUMNS.has(key) && typeof value === 'string';
+      return [
+        key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+        isTime ? new Date(value) : isJson ? (JSON.parse(value) as unknown) : value,
+      ];
+    }),
+  ) as T;
+}
