@@ -13,6 +13,7 @@ import { describeManualRetry } from './manual-retry.js';
 import { describeReads } from './reads.js';
 import { describeRecovery } from './recovery.js';
 import { describeReschedule } from './reschedule.js';
+import { describeSessions } from './sessions.js';
 import { describeStarts } from './starts.js';
 import { TestedStore, type OpenedStore } from './tested-store.js';
 import { describeTransactions } from './transactions.js';
@@ -30,6 +31,7 @@ const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStor
   ['timeouts of workflows', describeDeadlines],
   ['a manual retry', describeManualRetry],
   ['leases', describeLeases],
+  ['sessions', describeSessions],
   ['recovery', describeRecovery],
   ['definitions', describeDefinitions],
   ['reads', describeReads],

@@ -1,4 +1,10 @@
-import type { Claimant, TenantStore } from '../../lib/store/port/index.js';
+import type {
+  Claimant,
+  RecoverySession,
+  RenewingSession,
+  TenantStore,
+  WakeUpSession,
+} from '../../lib/store/port/index.js';
 import type { LeaseColumns, StoredRows, TaskColumns } from './stored-rows.js';
 import { Worker } from './worker.js';
 
@@ -19,6 +25,10 @@ export interface TaskChange {
 /** An open store of one tenant, and what a test needs to look behind it. */
 export interface OpenedStore {
   readonly store: TenantStore;
+  /** The session of one process. */
+  readonly session: RenewingSession &
+    Pick<WakeUpSession, 'dueTimes' | 'sweep'> &
+    Pick<RecoverySession, 'leases'>;
   rowsOf(id: string): Promise<StoredRows>;
   leaseOf(claimant: Claimant): Promise<LeaseColumns | undefined>;
   changeTask(id: string, taskNo: number, change: TaskChange): Promise<void>;

@@ -1,18 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { cancelExecution } from '../../../lib/store/postgres/statements/control-execution.js';
 import { NEXT_TOKEN } from '../../../lib/store/postgres/statements/statement.js';
-import { claimCount, heldToken, isHeld, releasedToken } from '../../support/claim-tokens.js';
+import { claimCount, isHeld } from '../../support/claim-tokens.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { rowsOf, taskOf } from './rows.js';
 import type { Session } from './session.js';
-import {
-  failureOf,
-  noLease,
-  outcomeOf,
-  rescheduleOf,
-  workflow,
-} from '../../conformance/workflows.js';
-import { type ClaimedTask, FIRST_TOKEN, type Outcome } from '../../../lib/store/port/index.js';
+import { noLease, outcomeOf, rescheduleOf, workflow } from '../../conformance/workflows.js';
+import { type ClaimedTask, FIRST_TOKEN } from '../../../lib/store/port/index.js';
 
 const COUNTS = 2 ** 20;
 /** What a claim leaves that was the last to be counted before the count begins anew. */
@@ -43,13 +36,6 @@ async function claim(session: Session, taskNo = 0): Promise<ClaimedTask> {
   const found = claims.find((claimed) => claimed.taskNo === taskNo);
   if (found === undefined) throw new Error(`Task ${taskNo} was not claimed.`);
   return found;
-}
-
-function setToken(taskNo: number, token: number): Promise<unknown> {
-  return open.admin.query(
-    `UPDATE ${open.tables.task} SET claim_token = $3::bigint WHERE execution_id = $1 AND task_no = $2`,
-    [id, taskNo, String(token)],
-  );
 }
 
 /** The tokens of so many claims of one task, each one given back before the next. */
@@ -87,94 +73,6 @@ describe('the tokens of a thousand claims of one task', () => {
     expect(all.every(isHeld)).toBe(true);
     expect(all.every((token) => token >= 0 && Number.isSafeInteger(token))).toBe(true);
     expect(new Set(all).size).toBe(1_000);
-  });
-});
-
-describe.each<[string, number, number]>([
-  ['of a task that was never claimed', 0, 1],
-  ['of the highest count', LAST_RELEASED - FIRST_TOKEN, COUNTS - 1],
-  ['of the count that begins anew', LAST_RELEASED, 0],
-])('the token %s', (_, before, count) => {
-  test('is told by a claim as the row has it', async () => {
-    await setToken(0, before);
-    const { token } = await claim(first);
-    expect(token).toEqual(heldToken(count));
-    expect((await taskOf(open, id, 0)).claim_token).toBe(token);
-    expect((await open.store.claimsOf(first.claimant.instanceId))[0]?.token).toBe(token);
-    const { accepted } = await first.complete([outcomeOf(chain, id, 0, { claim: false })]);
-    expect(accepted).toEqual([true]);
-    expect((await taskOf(open, id, 0)).claim_token).toBe(token + 1);
-  });
-
-  test('is told by a completion as the row has it', async () => {
-    await setToken(1, before);
-    await claim(first);
-    const { readied } = await first.complete([outcomeOf(chain, id, 0)]);
-    expect(readied).toEqual([expect.objectContaining({ taskNo: 1, token: heldToken(count) })]);
-    expect((await taskOf(open, id, 1)).claim_token).toBe(readied[0]?.token);
-    expect((await first.complete([outcomeOf(chain, id, 1)])).accepted).toEqual([true]);
-  });
-});
-
-describe('every way out of Running adds 1', () => {
-  const record = (outcome: () => Outcome) => () => first.complete([outcome()]);
-  const reschedule = (kind: 'retry' | 'defer' | 'giveBack') => () =>
-    open.store.reschedule([rescheduleOf(kind, id, 0, { error: { message: 'no' } })]);
-
-  test.each<[string, () => Promise<unknown>]>([
-    ['a success', record(() => outcomeOf(chain, id, 0, { claim: false }))],
-    ['a failure', record(() => failureOf(chain, id, 0, { claim: false }))],
-    [
-      'a skip',
-      record(() =>
-        outcomeOf(chain, id, 0, {
-          status: 'Skipped',
-          detail: { skipReason: 'rule' },
-          claim: false,
-        }),
-      ),
-    ],
-    ['a retry', reschedule('retry')],
-    ['a deferral', reschedule('defer')],
-    ['a claim that is given back', reschedule('giveBack')],
-    ['a cancel', () => first.run(cancelExecution, [id, null])],
-    [
-      "the workflow's timeout",
-      async () => {
-        await open.admin.query(`UPDATE ${open.tables.execution} SET deadline_at = now()`);
-        const overdue = await open.store.pastDeadlines();
-        await open.store.timeOut(overdue, () => ({ message: 'too long' }));
-      },
-    ],
-    [
-      'a recovery',
-      () =>
-        open.store.recovery.takeOrphans(
-          first.claimant.instanceId,
-          { limit: 10, maxRecoveryAttempts: 3, cause: 'lockGone', orphanedForMs: 0 },
-          noLease(),
-        ),
-    ],
-  ])('%s', async (_, leave) => {
-    const { token } = await claim(first);
-    await leave();
-    const task = await taskOf(open, id, 0);
-    expect(task.status).not.toBe('Running');
-    expect(task.claim_token).toBe(token + 1);
-    expect(task.claim_token).toEqual(releasedToken(1));
-  });
-
-  test('but an orphan that was lost too often, which is claimed once more', async () => {
-    await claim(first);
-    const taken = await open.store.recovery.takeOrphans(
-      first.claimant.instanceId,
-      { limit: 10, maxRecoveryAttempts: 0, cause: 'lockGone', orphanedForMs: 0 },
-      noLease(second.claimant),
-    );
-    const { claim_token: token, owner } = await taskOf(open, id, 0);
-    expect(owner).toBe(second.claimant.instanceId);
-    expect(token).toEqual(heldToken(2));
-    expect(taken.find(({ taskNo }) => taskNo === 0)).toMatchObject({ token, abandoned: true });
   });
 });
 

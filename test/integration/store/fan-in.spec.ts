@@ -4,8 +4,8 @@ import { race } from './gate.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { taskOf } from './rows.js';
 import { variant, type Session } from './session.js';
-import { claimCount, heldToken, isHeld } from '../../support/claim-tokens.js';
-import { failureOf, fanIn, outcomeOf, workflow } from '../../conformance/workflows.js';
+import { heldToken } from '../../support/claim-tokens.js';
+import { failureOf, fanIn, outcomeOf } from '../../conformance/workflows.js';
 import type { Outcome } from '../../../lib/store/port/index.js';
 
 let open: OpenStore;
@@ -174,62 +174,5 @@ test('three dependencies at once: the last of them claims', async () => {
     owner: third.claimant.instanceId,
     pending_dependencies: 0,
     unmet_dependencies: 2,
-  });
-});
-
-describe('in one batch', () => {
-  test('both dependencies count, and the dependent is claimed once', async () => {
-    const id = await first.startOne(join);
-
-    const { accepted, readied } = await first.complete([
-      outcomeOf(join, id, 0),
-      failureOf(join, id, 1),
-    ]);
-
-    expect(accepted).toEqual([true, true]);
-    expect(readied).toEqual([
-      expect.objectContaining({ taskNo: 2, token: heldToken(1), claimed: true }),
-    ]);
-    expect(await taskOf(open, id, 2)).toMatchObject({
-      status: 'Running',
-      pending_dependencies: 0,
-      unmet_dependencies: 1,
-      claim_token: heldToken(1),
-    });
-  });
-
-  test('a dependent is claimed when any of its dependencies found room for it', async () => {
-    const id = await first.startOne(join);
-    const { readied } = await first.complete([
-      outcomeOf(join, id, 0, { claim: false }),
-      outcomeOf(join, id, 1, { claim: true }),
-    ]);
-    expect(readied).toEqual([expect.objectContaining({ taskNo: 2, claimed: true })]);
-  });
-
-  test('every dependent of many executions gets its own count', async () => {
-    // A diamond: 1 and 2 depend on 0, 3 on both.
-    const diamond = workflow([[], [0], [0], [1, 2]]);
-    const ids = await first.startMany(diamond, 50);
-    const fanOut = await first.complete(ids.map((id) => outcomeOf(diamond, id, 0)));
-    expect(fanOut.readied).toHaveLength(100);
-    expect(
-      fanOut.readied.every(
-        ({ claimed, token }) => claimed && claimCount(token) === 1 && isHeld(token),
-      ),
-    ).toBe(true);
-
-    const joined = await first.complete(
-      ids.flatMap((id) => [outcomeOf(diamond, id, 1), outcomeOf(diamond, id, 2)]),
-    );
-
-    expect(joined.accepted).toEqual(new Array(100).fill(true));
-    expect(joined.readied.map(({ taskNo }) => taskNo)).toEqual(new Array(50).fill(3));
-    const { rows } = await open.admin.query(
-      `SELECT DISTINCT status, pending_dependencies FROM ${open.tables.task}
-       WHERE execution_id = ANY ($1) AND task_no = 3`,
-      [ids],
-    );
-    expect(rows).toEqual([{ status: 'Running', pending_dependencies: 0 }]);
   });
 });

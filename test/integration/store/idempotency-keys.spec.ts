@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { untilWaiting } from './gate.js';
 import { openStore, type OpenStore } from './open-store.js';
-import { rowsOf } from './rows.js';
 import type { Session } from './session.js';
-import { noLease, parallel, startOf } from '../../conformance/workflows.js';
+import { parallel, startOf } from '../../conformance/workflows.js';
 
 const of = parallel(2);
 
@@ -46,48 +45,6 @@ test('the same key from 50 connections at once: one execution', async () => {
     [key],
   );
   expect(rows).toEqual([{ executions: 1, tasks: 2 }]);
-});
-
-test('a key that is taken keeps its execution, whatever the input and however it ended', async () => {
-  const id = await first.startOne(of, { idempotencyKey: key });
-  await open.store.cancel(id, null);
-  const before = await rowsOf(open, id);
-  const again = startOf(of, { idempotencyKey: key, input: '{"other":1}' });
-
-  expect((await open.store.start([again], noLease(), true)).created).toEqual(new Set());
-  expect(await holderOf(key)).toEqual([id]);
-  expect(await rowsOf(open, id)).toEqual(before);
-  expect((await rowsOf(open, again.id)).tasks).toEqual([]);
-});
-
-test('a key is of its workflow', async () => {
-  const other = parallel(1, { name: 'other' });
-  const items = [startOf(of, { idempotencyKey: key }), startOf(other, { idempotencyKey: key })];
-  expect(await first.startKeyed(items)).toEqual(items.map(({ id }) => id));
-  expect(
-    await open.store.findByKeys([
-      { workflow: 'other', key },
-      { workflow: 'none', key },
-      { workflow: 'test', key },
-    ]),
-  ).toEqual([items[1]?.id, undefined, items[0]?.id]);
-});
-
-test('of one key twice in a batch the first is started', async () => {
-  const items = [startOf(of, { idempotencyKey: key }), startOf(of, { idempotencyKey: key })];
-  expect(await first.startKeyed(items)).toEqual([items[0]?.id]);
-});
-
-test('keys are stored as they are written', async () => {
-  const odd = ['"', "'", '\\', '{,}', 'null', 'ü\n', '$1', ''].map((text) => text + key);
-  const items = odd.map((idempotencyKey) => startOf(of, { idempotencyKey }));
-  await first.startKeyed(items);
-  expect(await holderOf(...odd)).toEqual(items.map(({ id }) => id));
-});
-
-test('starts without a key never meet', async () => {
-  const items = [startOf(of), startOf(of)];
-  expect(await first.startKeyed(items)).toHaveLength(2);
 });
 
 test('an open transaction that holds a key delays that key and nothing else', async () => {

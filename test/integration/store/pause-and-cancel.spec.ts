@@ -10,7 +10,7 @@ import { openStore, type OpenStore } from './open-store.js';
 import { rowsOf, statusesOf, taskOf } from './rows.js';
 import { variant, type Session } from './session.js';
 import { heldToken, releasedToken } from '../../support/claim-tokens.js';
-import { outcomeOf, rescheduleOf, workflow } from '../../conformance/workflows.js';
+import { outcomeOf, workflow } from '../../conformance/workflows.js';
 
 const chain = workflow([[], [0]]);
 
@@ -110,7 +110,7 @@ describe('between the snapshot of a completion and the commit of a pause', () =>
         [second, (session) => session.run(cancelExecution, [id, null])],
       ],
     );
-    expect(cancelled).toEqual([['test', '0', '{1}']]);
+    expect(cancelled).toEqual([['0', '{1}']]);
     expect(await statusesOf(open, id)).toEqual(['Completed', 'Cancelled']);
     expect(await taskOf(open, id, 1)).toMatchObject({ claim_token: releasedToken(1), owner: null });
   });
@@ -139,76 +139,4 @@ describe('between the snapshot and the lock of a claim', () => {
     expect(await claims).toEqual([]);
     expect(await taskOf(open, ready, 0)).toMatchObject({ claim_token: 0, owner: null });
   });
-});
-
-describe('pause and resume', () => {
-  test('hold every task that has not ended, and release it', async () => {
-    await first.complete([outcomeOf(chain, id, 0, { claim: false })]);
-    expect(await open.store.pause(id, 'lunch')).toEqual({
-      changed: true,
-      workflow: expect.any(String),
-      hasWaiters: false,
-      running: [],
-    });
-    const paused = await rowsOf(open, id);
-    expect(paused.execution).toMatchObject({ status: 'Paused', reason: 'lunch' });
-    expect(paused.tasks.map(({ paused: held }) => held)).toEqual([false, true]);
-
-    expect(await open.store.resume(id)).toMatchObject({ changed: true });
-    const resumed = await rowsOf(open, id);
-    expect(resumed.execution).toMatchObject({ status: 'Running', reason: null });
-    expect(resumed.events.map(({ kind }) => kind)).toEqual(['paused', 'resumed']);
-    const claims = await first.claim(['1'], 10);
-    expect(claims.map(({ executionId, taskNo }) => [executionId, taskNo])).toEqual([[id, 1]]);
-  });
-
-  test('a task that is given back meanwhile becomes due and stays held until the resume', async () => {
-    await open.store.pause(id, null);
-    await open.store.reschedule([rescheduleOf('retry', id, 0, { error: {} })]);
-    expect(await taskOf(open, id, 0)).toMatchObject({ status: 'Ready', paused: true });
-    expect(await first.claim(['1'], 10)).toEqual([]);
-    await open.store.resume(id);
-    expect(await first.claim(['1'], 10)).toHaveLength(1);
-  });
-
-  test('an execution that has not begun is Pending again', async () => {
-    const pending = await first.startOne(workflow([[]], { definitionId: '3' }), { claims: 0 });
-    await open.store.pause(pending, null);
-    await open.store.resume(pending);
-    expect((await rowsOf(open, pending)).execution).toMatchObject({ status: 'Pending' });
-    expect(await first.claim(['3'], 10)).toHaveLength(1);
-  });
-
-  test('the last running task ends a paused execution', async () => {
-    await first.complete([outcomeOf(chain, id, 0)]);
-    await open.store.pause(id, null);
-    const { ended } = await first.complete([outcomeOf(chain, id, 1)]);
-    expect(ended).toEqual([expect.objectContaining({ status: 'Completed' })]);
-    expect((await rowsOf(open, id)).execution).toMatchObject({ status: 'Completed' });
-  });
-});
-
-test.each(['cancel', 'pause', 'resume'] as const)(
-  '%s of what has ended, or is not there, changes nothing',
-  async (control) => {
-    const none = { changed: false, workflow: '', hasWaiters: false, running: [] };
-    const call = (of: string) =>
-      control === 'resume' ? open.store.resume(of) : open.store[control](of, 'late');
-    await first.complete([outcomeOf(chain, id, 0)]);
-    await first.complete([outcomeOf(chain, id, 1)]);
-    const before = await rowsOf(open, id);
-
-    expect(await call(id)).toEqual(none);
-    expect(await call('00000000-0000-7000-8000-000000000000')).toEqual(none);
-    expect(await rowsOf(open, id)).toEqual(before);
-  },
-);
-
-test('a second pause and a second cancel change nothing', async () => {
-  await open.store.pause(id, 'one');
-  expect(await open.store.pause(id, 'two')).toMatchObject({ changed: false });
-  expect((await rowsOf(open, id)).execution).toMatchObject({ reason: 'one' });
-  await open.store.cancel(id, 'one');
-  expect(await open.store.cancel(id, 'two')).toMatchObject({ changed: false });
-  expect((await rowsOf(open, id)).execution).toMatchObject({ reason: 'one' });
 });

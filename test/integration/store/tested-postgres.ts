@@ -1,3 +1,4 @@
+import { PoolSession } from '../../../lib/store/postgres/session/pool-session.js';
 import type { OpenedStore, TaskChange } from '../../conformance/tested-store.js';
 import type { LeaseColumns } from '../../conformance/stored-rows.js';
 import { openStore } from './open-store.js';
@@ -20,6 +21,7 @@ export async function openPostgres(): Promise<OpenedStore> {
   const { admin, tables, store } = open;
   return {
     store,
+    session: new PoolSession(open.pools),
     rowsOf: (id) => rowsOf(open, id),
     leaseOf: async ({ instanceId }) => {
       const { rows } = await admin.query<LeaseColumns>(

@@ -5,9 +5,9 @@ import {
   timeOutValues,
 } from '../../../lib/store/postgres/statements/time-outs.js';
 import { openStore, type OpenStore } from './open-store.js';
-import { rowsOf, statusesOf } from './rows.js';
+import { statusesOf } from './rows.js';
 import type { Session } from './session.js';
-import { fanIn, outcomeOf } from '../../conformance/workflows.js';
+import { fanIn } from '../../conformance/workflows.js';
 
 const join = fanIn(2, { timeoutMs: 1 });
 
@@ -44,41 +44,6 @@ async function timeOut(on = session): Promise<string[] | undefined> {
 }
 
 describe('timeouts that fall due together', () => {
-  test('end with all that follows from it, in one statement', async () => {
-    const ids = await overdue(3);
-    const values = timeOutValues(
-      await open.store.pastDeadlines(),
-      ({ workflow }) => `{"name":"of ${workflow}"}`,
-      open.schema,
-    );
-    const ended = decodeTimedOut(await session.run(timeOutExecutions, values));
-    expect(ended).toHaveLength(3);
-    for (const id of ids) {
-      expect(ended).toContainEqual({ id, hasWaiters: false, wasRunning: true });
-      const cancelled = { status: 'Cancelled', owner: null, run_at: null };
-      expect(await rowsOf(open, id)).toMatchObject({
-        execution: {
-          status: 'Failed',
-          error: { name: 'of test' },
-          deadline_at: null,
-          remaining_leaves: 0,
-        },
-        tasks: [cancelled, cancelled, cancelled],
-        events: [{ kind: 'timedOut', task_no: null }],
-      });
-    }
-    const late = await other.complete(ids.map((id) => outcomeOf(join, id, 0)));
-    expect(late.accepted).toEqual([false, false, false]);
-    expect(await open.store.pastDeadlines()).toEqual([]);
-  });
-
-  test('are read in pages, the oldest first', async () => {
-    const ids = await overdue(5);
-    const page = await open.store.pastDeadlines();
-    expect(page.map(({ id }) => id)).toEqual(ids);
-    expect((await open.store.pastDeadlines(page[1])).map(({ id }) => id)).toEqual(ids.slice(2));
-  });
-
   test('one process takes them: another one goes away, and waits for nothing', async () => {
     const ids = await overdue(2);
     await session.begin();
@@ -113,20 +78,6 @@ describe('timeouts that fall due together', () => {
       expect(await timeOut()).toEqual([second]);
     },
   );
-
-  test('one that ended or was retried since it was read is left alone', async () => {
-    const [first, second, third] = await overdue(3);
-    const values = timeOutValues(await open.store.pastDeadlines(), () => '{}', open.schema);
-    await open.store.cancel(first!, null);
-    await open.admin.query(
-      `UPDATE ${open.tables.execution} SET deadline_at = now() + interval '1 hour' WHERE id = $1`,
-      [second],
-    );
-    const ended = decodeTimedOut(await session.run(timeOutExecutions, values));
-    expect(ended).toMatchObject([{ id: third }]);
-    expect((await rowsOf(open, first!)).execution?.status).toBe('Cancelled');
-    expect(await statusesOf(open, second!)).toEqual(['Running', 'Running', 'NotStarted']);
-  });
 
   test('many processes at it end each of them once', async () => {
     const ids = await overdue(60);

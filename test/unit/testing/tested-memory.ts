@@ -1,4 +1,8 @@
-import { MemoryDatabase, MemoryStore } from '../../../lib/testing/memory-store/index.js';
+import {
+  MemoryDatabase,
+  MemorySession,
+  MemoryStore,
+} from '../../../lib/testing/memory-store/index.js';
 import type { OpenedStore, TaskChange } from '../../conformance/tested-store.js';
 import type { ExecutionColumns, LeaseColumns, TaskColumns } from '../../conformance/stored-rows.js';
 
@@ -11,6 +15,7 @@ export async function openMemory(database = new MemoryDatabase()): Promise<Opene
   const { now } = database;
   return {
     store,
+    session: new MemorySession(database),
     rowsOf: async (id) => {
       const execution = tables.executions.get(id);
       return {

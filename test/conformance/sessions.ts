@@ -1,0 +1,75 @@
+import { expect, test } from '@jest/globals';
+import type { Claimant } from '../../lib/store/port/index.js';
+import type { TestedStore } from './tested-store.js';
+import { newClaimant, noLease, outcomeOf, parallel, startOf } from './workflows.js';
+
+const one = parallel(1);
+
+export function describeSessions(tested: TestedStore): void {
+  /** A process that has a lease and a claim under it. */
+  async function holder(): Promise<{ claimant: Claimant; id: string }> {
+    const claimant = newClaimant();
+    const item = startOf(one);
+    await tested.store.start([item], { claimant, write: true }, false);
+    return { claimant, id: item.id };
+  }
+  const leasesOf = (claimants: readonly Claimant[]) =>
+    claimants.map(({ instanceId }) => ({ tenant: tested.store.handle, instanceId }));
+  const end = (id: string, claimant: Claimant) =>
+    tested.store.complete([outcomeOf(one, id, 0)], noLease(claimant));
+
+  test('renew the leases that are there, and tell of those that are not', async () => {
+    const { claimant } = await holder();
+    const before = await tested.behind.leaseOf(claimant);
+    const leases = leasesOf([claimant, newClaimant()]);
+    expect(await tested.behind.session.renew(leases, 3_600_000)).toEqual([true, false]);
+    const after = await tested.behind.leaseOf(claimant);
+    expect(Number(after?.expires_at)).toBeGreaterThan(Number(before?.expires_at) + 1_800_000);
+  });
+
+  test('release the leases under which no task runs', async () => {
+    const [holding, done] = [await holder(), await holder()];
+    await end(done.id, done.claimant);
+    const leases = leasesOf([holding.claimant, done.claimant]);
+    expect(await tested.behind.session.release(leases)).toEqual([false, true]);
+    expect(await tested.behind.leaseOf(holding.claimant)).toBeDefined();
+    expect(await tested.behind.leaseOf(done.claimant)).toBeUndefined();
+  });
+
+  test('tell the leases of a tenant, and who holds claims without one', async () => {
+    const [holding, lost] = [await holder(), await holder()];
+    await tested.store.recovery.endLease(lost.claimant.instanceId, 'former');
+    const { handle } = tested.store;
+    const { tenants } = await tested.behind.session.sweep([handle]);
+    const [leases] = await tested.behind.session.leases([handle]);
+    const { instanceId, processId, name, lockEpoch, lockSession } = holding.claimant;
+    const expected = { tenant: 0, instanceId, processId, name, lockEpoch, lockSession };
+    for (const found of [tenants[0]?.leases, leases]) {
+      const own = found?.find((lease) => lease.instanceId === instanceId);
+      expect(own).toMatchObject({ ...expected, readOnly: false, login: expect.any(String) });
+      expect(own?.overForMs).toBeLessThan(0);
+      expect(found?.some((lease) => lease.instanceId === lost.claimant.instanceId)).toBe(false);
+    }
+    expect(tenants[0]?.unleased).toContain(lost.claimant.instanceId);
+    expect(tenants[0]?.unleased).not.toContain(instanceId);
+    expect(tenants[0]?.schemaId).toEqual(expect.any(String));
+  });
+
+  test('tell when the next task and the next deadline of a tenant are due', async () => {
+    const { store, behind } = tested;
+    const items = [startOf(parallel(1, { timeoutMs: 3_600_000 })), startOf(one, { claims: 0 })];
+    await store.start(items, noLease(), false);
+    await behind.setDeadline(items[0]!.id, -7_200_000);
+    await behind.changeTask(items[1]!.id, 0, { runInMs: -1 });
+    for (const due of [
+      (await behind.session.dueTimes([store.handle]))[0],
+      (await behind.session.sweep([store.handle])).tenants[0]?.due,
+    ]) {
+      expect(due?.taskIsDue).toBe(true);
+      expect(due?.nextDeadlineInMs).toBeLessThan(-3_600_000);
+    }
+    for (const { id } of items) await store.cancel(id, null);
+    const [due] = await behind.session.dueTimes([store.handle]);
+    expect(due?.nextDeadlineInMs ?? Infinity).toBeGreaterThan(-3_600_000);
+  });
+}
