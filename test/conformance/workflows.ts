@@ -65,7 +65,7 @@ export function fanIn(count: number, options?: WorkflowOptions): TestWorkflow {
 
 /** An execution of it; unless told, with all its roots claimed. */
 export function startOf(
-  { plan }: TestWorkflow,
+  { plan }: Pick<TestWorkflow, 'plan'>,
   options: Partial<Omit<StartItem, 'plan'>> = {},
 ): StartItem {
   return {

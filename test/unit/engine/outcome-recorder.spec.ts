@@ -1,0 +1,141 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import type { TaskClaim } from '../../../lib/engine/claims/task-claim.js';
+import { OutcomeRecorder } from '../../../lib/engine/execution/outcome-recorder.js';
+import { resultOf, type TaskResult } from '../../../lib/engine/execution/task-result.js';
+import { MemoryFailure } from '../../../lib/testing/memory-store/index.js';
+import { EngineScene, registered } from './engine-scene.js';
+
+let scene: EngineScene;
+let recorder: OutcomeRecorder;
+beforeEach(() => {
+  scene = new EngineScene(
+    registered([
+      { name: 'a' },
+      { name: 'low', dependsOn: ['a'] },
+      { name: 'high', dependsOn: ['a'], priority: 1 },
+    ]),
+  );
+  const nameOf = ({ claim }: TaskResult): string => claim.task.name;
+  const taskOf = (no: number): string => scene.definition.workflow.tasks[no]!.name;
+  recorder = new OutcomeRecorder(
+    scene.store,
+    scene.claims,
+    scene.queue,
+    scene.lease,
+    scene.inFlight,
+    {
+      claimed: (_, { taskNo }) => scene.called.push(`claimed ${taskOf(taskNo)}`),
+      leftReady: scene.note('leftReady'),
+      ended: (_, { status }) => scene.called.push(`ended ${status}`),
+      recorded: (result) => scene.called.push(`recorded ${nameOf(result)}`),
+      refused: (result) => scene.called.push(`refused ${nameOf(result)}`),
+      mayBeWritten: scene.note('mayBeWritten'),
+    },
+  );
+});
+
+function result(claim: TaskClaim, output: string | null = null): TaskResult {
+  return resultOf(claim, claim.cache.inputOf(claim.task.no), 'Completed', { output });
+}
+
+describe('OutcomeRecorder', () => {
+  it('records an outcome and claims the dependents that it made ready', async () => {
+    const [claim] = await scene.running();
+    await recorder.record(result(claim!));
+    expect(scene.called).toEqual(['recorded a', 'claimed low', 'claimed high']);
+    expect(await scene.statusesOf(claim!.executionId)).toEqual(['Completed', 'Running', 'Running']);
+    expect(claim!.cache.outcome(0)).toMatchObject({ status: 'Completed' });
+    expect(scene.claims.holds(claim!)).toBe(false);
+    expect(scene.lease.isHeld).toBe(true);
+    expect([scene.queue.reserved, recorder.isBusy, scene.inFlight.isBusy]).toEqual([
+      0,
+      false,
+      false,
+    ]);
+  });
+
+  it('claims the dependents of the highest priority where there is not room for all', async () => {
+    const [claim] = await scene.running();
+    scene.queue.occupy(9);
+    await recorder.record(result(claim!));
+    expect(scene.called).toEqual(['recorded a', 'leftReady', 'claimed high']);
+    expect(scene.queue.reserved).toBe(9);
+  });
+
+  it('writes no lease, and leaves the dependents to others, where there is no room', async () => {
+    const [claim] = await scene.running();
+    scene.queue.occupy(10);
+    await recorder.record(result(claim!));
+    expect(scene.called).toEqual(['recorded a', 'leftReady', 'leftReady']);
+    expect(scene.lease.mayStand).toBe(false);
+  });
+
+  it('calls no process for dependents that a pause holds', async () => {
+    const [claim] = await scene.running();
+    await scene.store.pause(claim!.executionId, null);
+    await recorder.record(result(claim!));
+    expect(scene.called).toEqual(['recorded a']);
+  });
+
+  it('tells of the end of an execution', async () => {
+    const [claim] = await scene.running();
+    await recorder.record(result(claim!));
+    const dependents = await scene.adopt(claim!.executionId);
+    for (const one of dependents) one.cache.record(0, claim!.cache.outcome(0)!);
+    await Promise.all(dependents.map((one) => recorder.record(result(one))));
+    expect(scene.called.slice(3)).toEqual(['recorded low', 'recorded high', 'ended Completed']);
+  });
+
+  it('tells of an outcome whose claim was lost, and sends none that is known to be', async () => {
+    const [claim] = await scene.running();
+    await scene.takeAway();
+    await recorder.record(result(claim!));
+    expect(scene.called).toEqual(['refused a']);
+    scene.claims.lose(claim!);
+    scene.store.complete = () => Promise.reject(new Error('nothing is to be sent'));
+    await recorder.record(result(claim!));
+    expect(scene.called).toEqual(['refused a']);
+  });
+
+  it('finds out after a lost reply that the outcome was recorded', async () => {
+    const [claim] = await scene.running();
+    const lost = new MemoryFailure('connection', 'lost', { mayBeWritten: true });
+    scene.failNext('complete', lost, { executed: true });
+    await recorder.record(result(claim!));
+    expect(scene.called).toEqual(['mayBeWritten', 'leftReady', 'recorded a']);
+    expect(await recorder.isRecorded(result(claim!))).toBe(true);
+  });
+
+  it('records an outcome again that a lost connection kept from the database', async () => {
+    const [claim] = await scene.running();
+    const lost = new MemoryFailure('connection', 'lost', { mayBeWritten: true });
+    scene.failNext('complete', lost);
+    expect(await recorder.isRecorded(result(claim!))).toBe(false);
+    await recorder.record(result(claim!));
+    expect(scene.called).toEqual(['mayBeWritten', 'recorded a', 'claimed low', 'claimed high']);
+  });
+
+  it('rejects an outcome that cannot be stored, with the claim held, and records the others', async () => {
+    const [bad] = await scene.running();
+    const [good] = await scene.running();
+    const recorded = await Promise.allSettled([
+      recorder.record(result(bad!, '{"a":"\\u0000"}')),
+      recorder.record(result(good!)),
+    ]);
+    expect(recorded).toMatchObject([
+      { status: 'rejected', reason: { kind: 'data' } },
+      { status: 'fulfilled' },
+    ]);
+    expect([scene.claims.holds(bad!), scene.claims.holds(good!)]).toEqual([true, false]);
+    expect(scene.queue.reserved).toBe(0);
+  });
+
+  it('gives up the wait for a database that is away when it is closed', async () => {
+    const [claim] = await scene.running();
+    scene.store.complete = () => Promise.reject(new MemoryFailure('connection', 'away'));
+    const recorded = recorder.record(result(claim!));
+    recorder.close();
+    await expect(recorded).rejects.toThrow('away');
+    await recorder.whenIdle();
+  });
+});
