@@ -36,7 +36,9 @@ export function registered(
         return handler === null ? [] : [[task.name, { run, ...handler }] as const];
       }),
     ),
-    source: class {},
+    source: class Workflow {
+      readonly name = name;
+    },
   };
 }
 

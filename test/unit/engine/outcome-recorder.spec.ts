@@ -27,21 +27,21 @@ beforeEach(() => {
       claimed: (_, { taskNo }) => scene.called.push(`claimed ${taskOf(taskNo)}`),
       leftReady: scene.note('leftReady'),
       ended: (_, { status }) => scene.called.push(`ended ${status}`),
-      recorded: (result) => scene.called.push(`recorded ${nameOf(result)}`),
-      refused: (result) => scene.called.push(`refused ${nameOf(result)}`),
+      recorded: (of) => scene.called.push(`recorded ${nameOf(of)}`),
+      refused: (of) => scene.called.push(`refused ${nameOf(of)}`),
       mayBeWritten: scene.note('mayBeWritten'),
     },
   );
 });
 
-function result(claim: TaskClaim, output: string | null = null): TaskResult {
+function completed(claim: TaskClaim, output: string | null = null): TaskResult {
   return resultOf(claim, claim.cache.inputOf(claim.task.no), 'Completed', { output });
 }
 
 describe('OutcomeRecorder', () => {
   it('records an outcome and claims the dependents that it made ready', async () => {
     const [claim] = await scene.running();
-    await recorder.record(result(claim!));
+    await recorder.record(completed(claim!));
     expect(scene.called).toEqual(['recorded a', 'claimed low', 'claimed high']);
     expect(await scene.statusesOf(claim!.executionId)).toEqual(['Completed', 'Running', 'Running']);
     expect(claim!.cache.outcome(0)).toMatchObject({ status: 'Completed' });
@@ -57,7 +57,7 @@ describe('OutcomeRecorder', () => {
   it('claims the dependents of the highest priority where there is not room for all', async () => {
     const [claim] = await scene.running();
     scene.queue.occupy(9);
-    await recorder.record(result(claim!));
+    await recorder.record(completed(claim!));
     expect(scene.called).toEqual(['recorded a', 'leftReady', 'claimed high']);
     expect(scene.queue.reserved).toBe(9);
   });
@@ -65,7 +65,7 @@ describe('OutcomeRecorder', () => {
   it('writes no lease, and leaves the dependents to others, where there is no room', async () => {
     const [claim] = await scene.running();
     scene.queue.occupy(10);
-    await recorder.record(result(claim!));
+    await recorder.record(completed(claim!));
     expect(scene.called).toEqual(['recorded a', 'leftReady', 'leftReady']);
     expect(scene.lease.mayStand).toBe(false);
   });
@@ -73,27 +73,27 @@ describe('OutcomeRecorder', () => {
   it('calls no process for dependents that a pause holds', async () => {
     const [claim] = await scene.running();
     await scene.store.pause(claim!.executionId, null);
-    await recorder.record(result(claim!));
+    await recorder.record(completed(claim!));
     expect(scene.called).toEqual(['recorded a']);
   });
 
   it('tells of the end of an execution', async () => {
     const [claim] = await scene.running();
-    await recorder.record(result(claim!));
+    await recorder.record(completed(claim!));
     const dependents = await scene.adopt(claim!.executionId);
     for (const one of dependents) one.cache.record(0, claim!.cache.outcome(0)!);
-    await Promise.all(dependents.map((one) => recorder.record(result(one))));
+    await Promise.all(dependents.map((one) => recorder.record(completed(one))));
     expect(scene.called.slice(3)).toEqual(['recorded low', 'recorded high', 'ended Completed']);
   });
 
   it('tells of an outcome whose claim was lost, and sends none that is known to be', async () => {
     const [claim] = await scene.running();
     await scene.takeAway();
-    await recorder.record(result(claim!));
+    await recorder.record(completed(claim!));
     expect(scene.called).toEqual(['refused a']);
     scene.claims.lose(claim!);
     scene.store.complete = () => Promise.reject(new Error('nothing is to be sent'));
-    await recorder.record(result(claim!));
+    await recorder.record(completed(claim!));
     expect(scene.called).toEqual(['refused a']);
   });
 
@@ -101,17 +101,17 @@ describe('OutcomeRecorder', () => {
     const [claim] = await scene.running();
     const lost = new MemoryFailure('connection', 'lost', { mayBeWritten: true });
     scene.failNext('complete', lost, { executed: true });
-    await recorder.record(result(claim!));
+    await recorder.record(completed(claim!));
     expect(scene.called).toEqual(['mayBeWritten', 'leftReady', 'recorded a']);
-    expect(await recorder.isRecorded(result(claim!))).toBe(true);
+    expect(await recorder.isRecorded(completed(claim!))).toBe(true);
   });
 
   it('records an outcome again that a lost connection kept from the database', async () => {
     const [claim] = await scene.running();
     const lost = new MemoryFailure('connection', 'lost', { mayBeWritten: true });
     scene.failNext('complete', lost);
-    expect(await recorder.isRecorded(result(claim!))).toBe(false);
-    await recorder.record(result(claim!));
+    expect(await recorder.isRecorded(completed(claim!))).toBe(false);
+    await recorder.record(completed(claim!));
     expect(scene.called).toEqual(['mayBeWritten', 'recorded a', 'claimed low', 'claimed high']);
   });
 
@@ -119,8 +119,8 @@ describe('OutcomeRecorder', () => {
     const [bad] = await scene.running();
     const [good] = await scene.running();
     const recorded = await Promise.allSettled([
-      recorder.record(result(bad!, '{"a":"\\u0000"}')),
-      recorder.record(result(good!)),
+      recorder.record(completed(bad!, '{"a":"\\u0000"}')),
+      recorder.record(completed(good!)),
     ]);
     expect(recorded).toMatchObject([
       { status: 'rejected', reason: { kind: 'data' } },
@@ -133,7 +133,7 @@ describe('OutcomeRecorder', () => {
   it('gives up the wait for a database that is away when it is closed', async () => {
     const [claim] = await scene.running();
     scene.store.complete = () => Promise.reject(new MemoryFailure('connection', 'away'));
-    const recorded = recorder.record(result(claim!));
+    const recorded = recorder.record(completed(claim!));
     recorder.close();
     await expect(recorded).rejects.toThrow('away');
     await recorder.whenIdle();

@@ -1,0 +1,171 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { ClaimReconciler } from '../../../lib/engine/claims/claim-reconciler.js';
+import type { TaskClaim } from '../../../lib/engine/claims/task-claim.js';
+import { MemoryFailure } from '../../../lib/testing/memory-store/index.js';
+import { ContextView } from '../../../lib/workflow/index.js';
+import { EngineScene, registered } from './engine-scene.js';
+
+let scene: EngineScene;
+let reconciler: ClaimReconciler;
+let maxRecoveryAttempts: number;
+beforeEach(() => {
+  scene = new EngineScene(registered([{ name: 'a' }, { name: 'b' }]));
+  maxRecoveryAttempts = 3;
+  reconciler = new ClaimReconciler({
+    tenant: 't',
+    store: scene.store,
+    claims: scene.claims,
+    inFlight: scene.inFlight,
+    instanceId: () => scene.lease.instanceId,
+    get maxRecoveryAttempts() {
+      return maxRecoveryAttempts;
+    },
+    lease: () => scene.lease.forClaim(),
+    leaseWritten: (lease) => scene.lease.written(lease),
+    abandon: async ({ taskNo }) => {
+      scene.called.push(`abandon ${taskNo}`);
+    },
+    wakeWorkers: scene.note('wakeWorkers'),
+  });
+});
+afterEach(() => {
+  reconciler.close();
+  jest.useRealTimers();
+});
+
+async function compare(): Promise<void> {
+  reconciler.request();
+  await reconciler.whenIdle();
+}
+
+describe('ClaimReconciler', () => {
+  it('changes nothing where memory and database agree', async () => {
+    const claims = await scene.running();
+    await compare();
+    expect(claims.map((claim) => claim.lost)).toEqual([false, false]);
+    expect([scene.called, reconciler.isPending]).toEqual([[], false]);
+  });
+
+  it('loses what only memory has', async () => {
+    const [first, second] = await scene.running();
+    await scene.takeAway();
+    await compare();
+    expect([first!.lost, second!.lost, first!.signal.aborted]).toEqual([true, true, true]);
+    expect(scene.claims.size).toBe(0);
+  });
+
+  it('leaves alone what is being recorded just now', async () => {
+    const [settled, other] = await scene.running();
+    settled!.stage = 'settled';
+    await scene.takeAway();
+    await compare();
+    expect([settled!.lost, other!.lost]).toEqual([false, true]);
+  });
+
+  it('gives back what only the database has, at the cost of a recovery', async () => {
+    const id = await scene.start();
+    await compare();
+    expect(scene.called).toEqual(['wakeWorkers']);
+    const tasks = await scene.store.tasks([id]);
+    expect(tasks).toMatchObject([
+      { status: 'Ready', recoveryAttempts: 1 },
+      { status: 'Ready', recoveryAttempts: 1 },
+    ]);
+    const [event] = await scene.store.recovery.events({
+      executionId: id,
+      since: null,
+      before: null,
+      limit: 1,
+    });
+    expect(event).toMatchObject({ cause: 'reconciled' });
+  });
+
+  it('fails what only the database has, once that was lost too often', async () => {
+    maxRecoveryAttempts = 0;
+    const id = await scene.start();
+    await compare();
+    expect(scene.called).toEqual(['abandon 0', 'abandon 1']);
+    expect(await scene.statusesOf(id)).toEqual(['Running', 'Running']);
+    expect(scene.lease.isHeld).toBe(true);
+  });
+
+  it('waits for claims whose replies are on the way', async () => {
+    const landed = scene.inFlight.begin();
+    const id = await scene.start();
+    reconciler.request();
+    const claims = await scene.adopt(id);
+    landed();
+    await reconciler.whenIdle();
+    expect(scene.called).toEqual([]);
+    expect(claims.some((claim) => claim.lost)).toBe(false);
+  });
+
+  it('leaves alone what has ended since the database was read', async () => {
+    const claims = await scene.running();
+    const read = scene.store.claimsOf.bind(scene.store);
+    scene.store.claimsOf = async (instance) => {
+      const rows = await read(instance);
+      for (const claim of claims) scene.claims.release(claim);
+      return rows;
+    };
+    await compare();
+    expect(scene.called).toEqual([]);
+    expect(await scene.statusesOf(claims[0]!.executionId)).toEqual(['Running', 'Running']);
+  });
+
+  it('compares once more for a doubt that comes up meanwhile', async () => {
+    let readings = 0;
+    const read = scene.store.claimsOf.bind(scene.store);
+    scene.store.claimsOf = (instance) => {
+      readings++;
+      return read(instance);
+    };
+    reconciler.request();
+    reconciler.request();
+    reconciler.request();
+    await reconciler.whenIdle();
+    expect(readings).toBe(2);
+  });
+
+  it('compares again after a comparison that failed', async () => {
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate'] });
+    const [claim] = await scene.running();
+    await scene.takeAway();
+    scene.failNext('claimsOf', new MemoryFailure('connection', 'away'));
+    await compare();
+    expect([reconciler.isPending, claim!.lost]).toEqual([true, false]);
+    await jest.runOnlyPendingTimersAsync();
+    await reconciler.whenIdle();
+    expect([reconciler.isPending, claim!.lost]).toEqual([false, true]);
+  });
+
+  it('takes nothing of an instance that has lost its lease meanwhile', async () => {
+    const id = await scene.start();
+    const landed = scene.inFlight.begin();
+    reconciler.request();
+    scene.lease.lost();
+    landed();
+    await reconciler.whenIdle();
+    expect(await scene.statusesOf(id)).toEqual(['Running', 'Running']);
+  });
+
+  it('in doubt of the history forgets outcomes, and writes a lease that may be gone', async () => {
+    const [claim] = await scene.running();
+    const { cache } = claim as TaskClaim;
+    cache.record(1, { status: 'Completed', view: ContextView.empty });
+    scene.lease.doubt();
+    reconciler.doubt();
+    await reconciler.whenIdle();
+    expect(cache.outcome(1)).toBeUndefined();
+    expect(scene.lease.isHeld).toBe(true);
+    expect(scene.store.handle.leases.has(scene.lease.instanceId)).toBe(true);
+  });
+
+  it('compares nothing once it is closed', async () => {
+    const [claim] = await scene.running();
+    await scene.takeAway();
+    reconciler.close();
+    await compare();
+    expect([claim!.lost, reconciler.isPending]).toEqual([false, false]);
+  });
+});

@@ -1,0 +1,180 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { Claimer } from '../../../lib/engine/claims/claimer.js';
+import type { ClaimChoice, TaskKey } from '../../../lib/store/port/index.js';
+import { MemoryFailure } from '../../../lib/testing/memory-store/index.js';
+import { EngineScene, registered } from './engine-scene.js';
+
+let scene: EngineScene;
+let claimer: Claimer;
+let adopted: string[];
+/** Room that a claimed task takes. */
+let taskRoom: number;
+let except: TaskKey[];
+/** Pauses after which it wants to look again, in milliseconds. */
+let pauses: number[];
+let choices: (ClaimChoice | undefined)[];
+beforeEach(async () => {
+  scene = new EngineScene(registered([{ name: 'a' }]));
+  await scene.catalog.open();
+  [adopted, except, pauses, choices] = [[], [], [], []];
+  taskRoom = 0;
+  const claim = scene.store.claim.bind(scene.store);
+  scene.store.claim = (...args) => {
+    choices.push(args[4]);
+    return claim(...args);
+  };
+  claimer = createClaimer();
+});
+
+function createClaimer(): Claimer {
+  return new Claimer({
+    tenant: 't',
+    store: scene.store,
+    catalog: scene.catalog,
+    queue: scene.queue,
+    lease: scene.lease,
+    inFlight: scene.inFlight,
+    except: () => except,
+    adopt: ({ executionId }) => {
+      adopted.push(executionId);
+      scene.queue.occupy(taskRoom);
+    },
+    reconcile: scene.note('reconcile'),
+    tryAgainIn: (ms) => pauses.push(ms),
+    foundNothing: scene.note('foundNothing'),
+    leftReady: scene.note('leftReady'),
+  });
+}
+
+async function waiting(count: number): Promise<string[]> {
+  const ids: string[] = [];
+  for (let n = 0; n < count; n++) ids.push(await scene.start({ claims: 0, priority: -n }));
+  return ids;
+}
+
+describe('Claimer', () => {
+  it('claims nothing before it may, and what waits once it may', async () => {
+    const ids = await waiting(2);
+    claimer.claimAvailable();
+    expect([claimer.isClaiming, choices.length]).toEqual([false, 0]);
+    claimer.allow(true);
+    expect(claimer.isClaiming).toBe(true);
+    await claimer.whenIdle();
+    expect(adopted).toEqual(ids);
+    expect([claimer.isClaiming, scene.queue.reserved, scene.lease.isHeld]).toEqual([
+      false,
+      0,
+      true,
+    ]);
+  });
+
+  it('does not look when it is allowed to and there was no reason', async () => {
+    claimer.allow(true);
+    expect(claimer.isClaiming).toBe(false);
+    claimer.allow(false);
+    claimer.allow(true);
+    await claimer.whenIdle();
+    expect(choices).toEqual([]);
+  });
+
+  it('tells when it finds nothing', async () => {
+    claimer.allow(true);
+    claimer.claimAvailable();
+    await claimer.whenIdle();
+    expect(scene.called).toEqual(['foundNothing']);
+    expect(scene.inFlight.isBusy).toBe(false);
+  });
+
+  it('remembers that work waits while it has no room for any', async () => {
+    claimer.allow(true);
+    scene.queue.occupy(10);
+    claimer.claimAvailable();
+    await claimer.whenIdle();
+    expect([choices.length, scene.queue.hasBacklog]).toEqual([0, true]);
+  });
+
+  it('claims as long as there is room, and tells others what it leaves', async () => {
+    const ids = await waiting(12);
+    taskRoom = 1;
+    claimer.allow(true);
+    claimer.claimAvailable();
+    await claimer.whenIdle();
+    expect(adopted).toEqual(ids.slice(0, 10));
+    expect(scene.called).toEqual(['leftReady']);
+    expect(scene.queue.hasBacklog).toBe(true);
+  });
+
+  it('looks once more when there was a reason while it claimed', async () => {
+    claimer.allow(true);
+    claimer.claimAvailable();
+    const [id] = await waiting(1);
+    claimer.claimAvailable();
+    await claimer.whenIdle();
+    expect(adopted).toEqual([id]);
+  });
+
+  it('leaves out what must not begin here', async () => {
+    const ids = await waiting(2);
+    except = [{ executionId: ids[0]!, taskNo: 0 }];
+    claimer.allow(true);
+    claimer.claimAvailable();
+    await claimer.whenIdle();
+    expect(adopted).toEqual(ids.slice(1));
+  });
+
+  it('compares its claims and looks again soon after a database that was away', async () => {
+    await waiting(1);
+    scene.failNext('claim', new MemoryFailure('connection', 'away', { mayBeWritten: true }));
+    claimer.allow(true);
+    claimer.claimAvailable();
+    await claimer.whenIdle();
+    expect(scene.called).toEqual(['reconcile']);
+    expect(pauses).toHaveLength(1);
+    expect([claimer.isClaiming, scene.queue.reserved, scene.inFlight.isBusy]).toEqual([
+      false,
+      0,
+      false,
+    ]);
+    claimer.claimAvailable();
+    await claimer.whenIdle();
+    expect(adopted).toHaveLength(1);
+  });
+
+  it('waits twice as long after each refusal, half a minute at most, and from the start after a success', async () => {
+    claimer.allow(true);
+    for (let n = 0; n < 9; n++) {
+      scene.failNext('claim', new MemoryFailure('refused', 'no right'));
+      claimer.claimAvailable();
+      await claimer.whenIdle();
+    }
+    expect(pauses).toEqual([250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
+    claimer.claimAvailable();
+    await claimer.whenIdle();
+    scene.failNext('claim', new MemoryFailure('refused', 'no right'));
+    claimer.claimAvailable();
+    await claimer.whenIdle();
+    expect(pauses.at(-1)).toBe(250);
+  });
+
+  it('passes by locked executions after it waited for one in vain, and looks for those again', async () => {
+    claimer.allow(true);
+    const locked = new MemoryFailure('conflict', 'locked', { isLockTimeout: true });
+    scene.failNext('claim', locked);
+    claimer.claimAvailable();
+    await claimer.whenIdle();
+    claimer.claimAvailable();
+    await claimer.whenIdle();
+    expect(choices.map((choice) => choice?.pastLocks)).toEqual([true]);
+    expect(pauses).toEqual([250, 1_000]);
+  });
+
+  it('asks for nothing before it knows a definition that it has handlers for', async () => {
+    scene = new EngineScene();
+    claimer = createClaimer();
+    scene.store.claim = () => Promise.reject(new Error('nothing is to be claimed'));
+    claimer.allow(true);
+    claimer.claimAvailable();
+    await claimer.whenIdle();
+    expect(scene.called).toEqual([]);
+  });
+});

@@ -1,0 +1,120 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { CompletionWaiters } from '../../../lib/engine/completion/completion-waiters.js';
+import { MemoryFailure } from '../../../lib/testing/memory-store/index.js';
+import { EngineScene } from './engine-scene.js';
+
+let scene: EngineScene;
+let waiters: CompletionWaiters;
+let isActive: boolean;
+const { signal } = new AbortController();
+beforeEach(() => {
+  scene = new EngineScene();
+  isActive = false;
+  waiters = new CompletionWaiters(scene.store, () => isActive);
+});
+
+/** Resolves when the store has answered the first look of a wait, and the wait listens. */
+async function looked(): Promise<void> {
+  for (let n = 0; n < 3; n++) await new Promise(setImmediate);
+}
+
+describe('CompletionWaiters', () => {
+  it('ends a wait for what has ended, and for what is not there', async () => {
+    const id = await scene.start();
+    await scene.store.cancel(id, null);
+    expect(await waiters.wait(id, signal)).toBe(true);
+    expect(await waiters.wait('none', signal)).toBe(false);
+    expect(waiters.size).toBe(0);
+  });
+
+  it('marks what it waits for as awaited, and ends all waits when it is told', async () => {
+    const id = await scene.start();
+    const waits = Promise.all([waiters.wait(id, signal), waiters.wait(id, signal)]);
+    await looked();
+    expect(waiters.isAwaited(id)).toBe(true);
+    expect(await scene.store.cancel(id, null)).toMatchObject({ hasWaiters: true });
+    waiters.ended(id);
+    expect(await waits).toEqual([true, true]);
+    expect(waiters.isAwaited(id)).toBe(false);
+  });
+
+  it('is told while it looks', async () => {
+    const id = await scene.start();
+    const wait = waiters.wait(id, signal);
+    waiters.recheck();
+    waiters.ended(id);
+    expect(await wait).toBe(true);
+  });
+
+  it.each(['ownershipLost', 'recheck'] as const)('looks again after %s', async (reason) => {
+    const id = await scene.start();
+    const wait = waiters.wait(id, signal);
+    await looked();
+    await scene.store.cancel(id, null);
+    waiters[reason](id);
+    expect(await wait).toBe(true);
+  });
+
+  it('does not ask about what this process works on, until it has no more claims there', async () => {
+    isActive = true;
+    const id = await scene.start();
+    const wait = waiters.wait(id, signal);
+    await looked();
+    expect(await scene.store.cancel(id, null)).toMatchObject({ hasWaiters: false });
+    isActive = false;
+    waiters.ownershipLost(id);
+    expect(await wait).toBe(true);
+  });
+
+  it('ends with its signal', async () => {
+    const id = await scene.start();
+    const abort = new AbortController();
+    const wait = waiters.wait(id, abort.signal);
+    await looked();
+    abort.abort(new Error('enough'));
+    await expect(wait).rejects.toThrow('enough');
+    await expect(waiters.wait(id, abort.signal)).rejects.toThrow('enough');
+    expect(waiters.size).toBe(0);
+  });
+
+  it('asks again after a conflict', async () => {
+    const id = await scene.start();
+    await scene.store.cancel(id, null);
+    scene.failNext('await', new MemoryFailure('conflict', 'locked'));
+    expect(await waiters.wait(id, signal)).toBe(true);
+  });
+
+  it('waits on while the database is away, and looks when it is told to', async () => {
+    const id = await scene.start();
+    await scene.store.cancel(id, null);
+    scene.failNext('await', new MemoryFailure('connection', 'away'));
+    const wait = waiters.wait(id, signal);
+    await looked();
+    waiters.recheck();
+    expect(await wait).toBe(true);
+  });
+
+  it('rejects when the database refuses to tell', async () => {
+    const id = await scene.start();
+    scene.failNext('await', new MemoryFailure('refused', 'no right'));
+    await expect(waiters.wait(id, signal)).rejects.toThrow('no right');
+    expect(waiters.size).toBe(0);
+  });
+
+  it('asks about many in one statement, and alone about those that it did not get', async () => {
+    const ids = [await scene.start(), await scene.start()];
+    for (const id of ids) await scene.store.cancel(id, null);
+    const asked: (readonly string[])[] = [];
+    const real = scene.store.awaitUnlocked.bind(scene.store);
+    scene.store.awaitUnlocked = async (of) => {
+      asked.push(of);
+      const found = new Map(await real(of));
+      // Another session has the first one locked.
+      if (of.length > 1) found.delete(ids[0]!);
+      return found;
+    };
+    const waits = [ids[0]!, ids[1]!, ids[1]!].map((id) => waiters.wait(id, signal));
+    expect(await Promise.all(waits)).toEqual([true, true, true]);
+    expect(asked).toEqual([ids, [ids[0]]]);
+  });
+});

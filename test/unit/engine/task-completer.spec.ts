@@ -1,0 +1,181 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { TaskRescheduler } from '../../../lib/engine/claims/task-rescheduler.js';
+import type { TaskClaim } from '../../../lib/engine/claims/task-claim.js';
+import { OutcomeRecorder } from '../../../lib/engine/execution/outcome-recorder.js';
+import { TaskCompleter } from '../../../lib/engine/execution/task-completer.js';
+import { resultOf } from '../../../lib/engine/execution/task-result.js';
+import { InputReader } from '../../../lib/engine/memory/input-reader.js';
+import { NonRetryableError } from '../../../lib/errors/index.js';
+import { TenantEvents } from '../../../lib/events/tenant-events.js';
+import { MemoryFailure } from '../../../lib/testing/memory-store/index.js';
+import { EngineScene, registered } from './engine-scene.js';
+
+let scene: EngineScene;
+let completer: TaskCompleter;
+let recorder: OutcomeRecorder;
+let rescheduler: TaskRescheduler;
+let claim: TaskClaim;
+/** When tasks that were given back are due, in milliseconds. */
+let dueIn: number[];
+beforeEach(async () => {
+  const retry = { maxAttempts: 2, delay: 1_000, jitter: false } as const;
+  const retryIf = (error: unknown): boolean => (error as Error).message !== 'hopeless';
+  scene = new EngineScene(registered([{ name: 'a', retry }], { handlers: { a: { retryIf } } }));
+  dueIn = [];
+  rescheduler = new TaskRescheduler(scene.store, scene.claims);
+  recorder = new OutcomeRecorder(
+    scene.store,
+    scene.claims,
+    scene.queue,
+    scene.lease,
+    scene.inFlight,
+    {
+      claimed: scene.note('claimed'),
+      leftReady: scene.note('leftReady'),
+      ended: (_, { status }) => scene.called.push(`ended ${status}`),
+      recorded: ({ status }) => scene.called.push(`recorded ${status}`),
+      refused: scene.note('refused'),
+      mayBeWritten: scene.note('mayBeWritten'),
+    },
+  );
+  completer = new TaskCompleter({
+    store: scene.store,
+    claims: scene.claims,
+    inputs: new InputReader(scene.store),
+    recorder,
+    rescheduler,
+    events: new TenantEvents('t', {
+      observed: true,
+      next: ({ type }) => scene.called.push(type),
+    }),
+    dueIn: (ms) => dueIn.push(ms),
+    reconcile: scene.note('reconcile'),
+  });
+  [claim] = (await scene.running()) as [TaskClaim];
+});
+
+const inputOf = (of: TaskClaim) => of.cache.inputOf(of.task.no);
+
+/** The task's row, once the claim has ended here. */
+async function ended() {
+  while (scene.claims.holds(claim)) await new Promise(setImmediate);
+  await Promise.all([recorder.whenIdle(), rescheduler.whenIdle()]);
+  const [task] = await scene.store.tasks([claim.executionId]);
+  return { ...task!, error: task!.error === null ? null : (JSON.parse(task!.error) as unknown) };
+}
+
+describe('TaskCompleter', () => {
+  it('gives a failed attempt another one, after the pause of its retry policy', async () => {
+    completer.fail(claim, inputOf(claim), new Error('once'));
+    expect(claim.stage).toBe('settled');
+    expect(await ended()).toMatchObject({
+      status: 'Ready',
+      attempt: 1,
+      error: { message: 'once' },
+      runAt: new Date(scene.clock + 1_000),
+    });
+    expect([scene.called, dueIn]).toEqual([['task.retrying'], [1_000]]);
+  });
+
+  it.each([
+    ['that is not to be retried', new NonRetryableError('no')],
+    ['that retryIf refuses', new Error('hopeless')],
+  ])('fails the task with an error %s', async (_, error) => {
+    completer.fail(claim, inputOf(claim), error);
+    expect(await ended()).toMatchObject({ status: 'Failed', error: { message: error.message } });
+    expect(scene.called).toEqual(['recorded Failed', 'ended Failed']);
+  });
+
+  it('fails the task with the last of its attempts', async () => {
+    completer.fail(claim, inputOf(claim), new Error('once'));
+    await ended();
+    scene.clock += 1_000;
+    const lease = scene.lease.withoutClaim();
+    await scene.store.claim([scene.definition.id], [], 1, lease);
+    [claim] = (await scene.adopt(claim.executionId)) as [TaskClaim];
+    completer.fail(claim, inputOf(claim), new Error('twice'));
+    expect(await ended()).toMatchObject({ status: 'Failed', attempt: 2 });
+  });
+
+  it('charges no attempt for a failure while the process stops', async () => {
+    completer.stop();
+    expect(completer.isStopping).toBe(true);
+    completer.fail(claim, inputOf(claim), new Error('aborted'));
+    expect(await ended()).toMatchObject({ status: 'Ready', attempt: 0, error: null });
+    expect(scene.called).toEqual([]);
+  });
+
+  it('does nothing for a claim that is lost already', async () => {
+    scene.claims.lose(claim);
+    completer.fail(claim, inputOf(claim), new Error('late'));
+    expect(await ended()).toMatchObject({ status: 'Running', attempt: 0 });
+  });
+
+  it('tells of a deferral, and when it is due', async () => {
+    completer.reschedule(claim, 'defer', 5_000);
+    expect(await ended()).toMatchObject({ status: 'Ready', deferred: true });
+    expect([scene.called, dueIn]).toEqual([['task.deferred'], [5_000]]);
+  });
+
+  it('tells of a claim that was lost when it is given back, and compares', async () => {
+    await scene.takeAway();
+    completer.giveBack(claim);
+    await ended();
+    expect([scene.called, dueIn, claim.lost]).toEqual([['claim.lost', 'reconcile'], [], true]);
+  });
+
+  it('fails a task that was lost too often, with its owners, though its input is not in memory', async () => {
+    scene.claims.lose(claim);
+    [claim] = (await scene.adopt(claim.executionId)) as [TaskClaim];
+    completer.abandon(claim, ['one', 'two']);
+    expect(await ended()).toMatchObject({
+      status: 'Failed',
+      error: { name: 'TaskAbandonedError', message: expect.stringContaining('two') },
+    });
+  });
+
+  it('fails a task whose output cannot be stored, with the reason', async () => {
+    const output = { output: '{"a":"\\u0000"}' };
+    completer.record(resultOf(claim, inputOf(claim), 'Completed', output));
+    expect(await ended()).toMatchObject({
+      status: 'Failed',
+      output: null,
+      error: { message: expect.stringContaining('cannot be stored') },
+    });
+  });
+
+  it('stores in ASCII a failure that cannot be stored otherwise', async () => {
+    const error = { name: 'Error', message: 'bad ü text' };
+    scene.failNext('complete', new MemoryFailure('data', 'the encoding lacks a character'));
+    completer.record(resultOf(claim, inputOf(claim), 'Failed', { error }));
+    const { status, error: stored } = await ended();
+    expect(status).toBe('Failed');
+    expect(stored).toMatchObject({ message: 'bad \\u00fc text' });
+  });
+
+  it('stores in ASCII the error of a retry that cannot be stored otherwise', async () => {
+    scene.failNext('reschedule', new MemoryFailure('data', 'the encoding lacks a character'));
+    completer.reschedule(claim, 'retry', 0, { name: 'Error', message: 'bad ü text' });
+    const { status, error: stored } = await ended();
+    expect(status).toBe('Ready');
+    expect(stored).toMatchObject({ message: 'bad \\u00fc text' });
+  });
+
+  it.each(['complete', 'reschedule'] as const)(
+    'gives a claim up when the database refuses to go on with it: %s',
+    async (method) => {
+      scene.failNext(method, new MemoryFailure('refused', 'no table'));
+      if (method === 'complete') completer.record(resultOf(claim, inputOf(claim), 'Completed', {}));
+      else completer.giveBack(claim);
+      expect(await ended()).toMatchObject({ status: 'Running' });
+      expect(claim.lost).toBe(true);
+    },
+  );
+
+  it('gives a claim up when not even the failure in ASCII can be stored', async () => {
+    scene.store.complete = () => Promise.reject(new MemoryFailure('data', 'nothing is taken'));
+    completer.record(resultOf(claim, inputOf(claim), 'Completed', { output: '{"a":1}' }));
+    expect(await ended()).toMatchObject({ status: 'Running' });
+    expect(claim.lost).toBe(true);
+  });
+});
