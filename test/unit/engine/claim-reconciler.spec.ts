@@ -62,6 +62,15 @@ describe('ClaimReconciler', () => {
     expect([settled!.lost, other!.lost]).toEqual([false, true]);
   });
 
+  it('leaves alone what its handler has ended since the comparison began', async () => {
+    const [claim] = await scene.running();
+    await scene.takeAway();
+    reconciler.request();
+    claim!.stage = 'settled';
+    await reconciler.whenIdle();
+    expect(claim!.lost).toBe(false);
+  });
+
   it('gives back what only the database has, at the cost of a recovery', async () => {
     const id = await scene.start();
     await compare();
@@ -141,11 +150,16 @@ describe('ClaimReconciler', () => {
 
   it('takes nothing of an instance that has lost its lease meanwhile', async () => {
     const id = await scene.start();
+    scene.store.recovery.takeUnknown = async () => {
+      scene.called.push('takeUnknown');
+      return [];
+    };
     const landed = scene.inFlight.begin();
     reconciler.request();
     scene.lease.lost();
     landed();
     await reconciler.whenIdle();
+    expect(scene.called).toEqual([]);
     expect(await scene.statusesOf(id)).toEqual(['Running', 'Running']);
   });
 

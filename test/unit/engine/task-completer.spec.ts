@@ -8,6 +8,7 @@ import { InputReader } from '../../../lib/engine/memory/input-reader.js';
 import { NonRetryableError } from '../../../lib/errors/index.js';
 import { TenantEvents } from '../../../lib/events/tenant-events.js';
 import { MemoryFailure } from '../../../lib/testing/memory-store/index.js';
+import { waitFor } from '../../support/wait-for.js';
 import { EngineScene, registered } from './engine-scene.js';
 
 let scene: EngineScene;
@@ -58,7 +59,7 @@ const inputOf = (of: TaskClaim) => of.cache.inputOf(of.task.no);
 
 /** The task's row, once the claim has ended here. */
 async function ended() {
-  while (scene.claims.holds(claim)) await new Promise(setImmediate);
+  await waitFor(() => !scene.claims.holds(claim), { every: 1, what: 'the end of the claim' });
   await Promise.all([recorder.whenIdle(), rescheduler.whenIdle()]);
   const [task] = await scene.store.tasks([claim.executionId]);
   return { ...task!, error: task!.error === null ? null : (JSON.parse(task!.error) as unknown) };
@@ -122,6 +123,13 @@ describe('TaskCompleter', () => {
     completer.giveBack(claim);
     await ended();
     expect([scene.called, dueIn, claim.lost]).toEqual([['claim.lost', 'reconcile'], [], true]);
+  });
+
+  it('looks when a task is due that a send with a lost reply may have given back', async () => {
+    await scene.takeAway();
+    completer.reschedule(claim, 'defer', 5_000);
+    await ended();
+    expect(dueIn).toEqual([5_000]);
   });
 
   it('fails a task that was lost too often, with its owners, though its input is not in memory', async () => {
