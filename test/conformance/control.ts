@@ -20,6 +20,7 @@ export function describeControl(tested: TestedStore): void {
       await worker.complete([outcomeOf(chain, id, 0, { claim: false })]);
       expect(await store.pause(id, 'lunch')).toEqual({
         changed: true,
+        workflow: expect.any(String),
         hasWaiters: false,
         running: [],
       });
@@ -78,6 +79,7 @@ export function describeControl(tested: TestedStore): void {
     await tested.store.await(id);
     expect(await tested.store.cancel(id, 'enough')).toEqual({
       changed: true,
+      workflow: expect.any(String),
       hasWaiters: true,
       running: [1],
     });
@@ -104,7 +106,7 @@ export function describeControl(tested: TestedStore): void {
   test.each(['cancel', 'pause', 'resume'] as const)(
     '%s of what has ended, or is not there, changes nothing',
     async (control) => {
-      const none = { changed: false, hasWaiters: false, running: [] };
+      const none = { changed: false, workflow: '', hasWaiters: false, running: [] };
       const call = (of: string) =>
         control === 'resume' ? tested.store.resume(of) : tested.store[control](of, 'late');
       await worker.complete([outcomeOf(chain, id, 0)]);

@@ -70,6 +70,7 @@ export function describeFence(tested: TestedStore): void {
     test('after a cancel', async () => {
       expect(await tested.store.cancel(id, 'enough')).toEqual({
         changed: true,
+        workflow: expect.any(String),
         hasWaiters: false,
         running: [0, 2],
       });

@@ -12,7 +12,7 @@ import type { ClaimTable } from './claim-table.js';
 export interface OrphanReceiverParts {
   readonly tenant: string;
   readonly recovery: Pick<RecoveryStore, 'ownersOf'>;
-  readonly catalog: DefinitionCatalog;
+  readonly catalog: Pick<DefinitionCatalog, 'known' | 'find'>;
   readonly claims: ClaimTable;
   readonly inFlight: ClaimsInFlight;
   readonly lease: TenantLease;

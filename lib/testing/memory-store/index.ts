@@ -1,4 +1,4 @@
-export { MemoryDatabase, type MemoryDatabaseOptions } from './memory-database.js';
+export { MemoryDatabase } from './memory-database.js';
 export { MemoryFailure } from './memory-failure.js';
 export { MemorySession } from './memory-session.js';
 export { MemoryStore } from './memory-store.js';

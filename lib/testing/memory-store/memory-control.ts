@@ -12,7 +12,7 @@ import type { MemoryTables } from './memory-tables.js';
 /** Executions that one page has at most. */
 const PAGE = 100;
 
-const UNCHANGED: ControlResult = { changed: false, hasWaiters: false, running: [] };
+const UNCHANGED: ControlResult = { changed: false, workflow: '', hasWaiters: false, running: [] };
 
 export function cancel(tables: MemoryTables, id: string, reason: string | null): ControlResult {
   const execution = tables.executions.get(id);
@@ -20,7 +20,7 @@ export function cancel(tables: MemoryTables, id: string, reason: string | null):
   const running = end(tables, execution, 'Cancelled');
   execution.reason = reason;
   tables.addEvent(id, null, 'cancelled', { reason });
-  return { changed: true, hasWaiters: execution.hasWaiters, running };
+  return changed(execution, running);
 }
 
 export function pause(tables: MemoryTables, id: string, reason: string | null): ControlResult {
@@ -29,7 +29,7 @@ export function pause(tables: MemoryTables, id: string, reason: string | null): 
   setPaused(tables, id, true);
   change(execution, { status: 'Paused', reason });
   tables.addEvent(id, null, 'paused', { reason });
-  return { changed: true, hasWaiters: execution.hasWaiters, running: [] };
+  return changed(execution);
 }
 
 export function resume(tables: MemoryTables, id: string): ControlResult {
@@ -39,7 +39,14 @@ export function resume(tables: MemoryTables, id: string): ControlResult {
   const status = execution.startedAt === null ? 'Pending' : 'Running';
   change(execution, { status, reason: null });
   tables.addEvent(id, null, 'resumed');
-  return { changed: true, hasWaiters: execution.hasWaiters, running: [] };
+  return changed(execution);
+}
+
+function changed(
+  { workflow, hasWaiters }: MemoryExecution,
+  running: readonly number[] = [],
+): ControlResult {
+  return { changed: true, workflow, hasWaiters, running };
 }
 
 function setPaused(tables: MemoryTables, id: string, paused: boolean): void {

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { ClaimReconciler } from '../../../lib/engine/claims/claim-reconciler.js';
+import { OrphanReceiver } from '../../../lib/engine/claims/orphan-receiver.js';
+import { TenantEvents } from '../../../lib/events/tenant-events.js';
 import type { TaskClaim } from '../../../lib/engine/claims/task-claim.js';
 import { MemoryFailure } from '../../../lib/testing/memory-store/index.js';
 import { ContextView } from '../../../lib/workflow/index.js';
@@ -11,6 +13,17 @@ let maxRecoveryAttempts: number;
 beforeEach(() => {
   scene = new EngineScene(registered([{ name: 'a' }, { name: 'b' }]));
   maxRecoveryAttempts = 3;
+  const orphans = new OrphanReceiver({
+    tenant: 't',
+    recovery: scene.store.recovery,
+    catalog: { known: () => scene.definition, find: async () => scene.definition },
+    claims: scene.claims,
+    inFlight: scene.inFlight,
+    lease: scene.lease,
+    completer: { abandon: (claim) => scene.called.push(`abandon ${claim.task.no}`) },
+    events: new TenantEvents('t', { observed: false, next: () => undefined }),
+    definitionsUnknown: scene.note('definitionsUnknown'),
+  });
   reconciler = new ClaimReconciler({
     tenant: 't',
     store: scene.store,
@@ -20,11 +33,8 @@ beforeEach(() => {
     get maxRecoveryAttempts() {
       return maxRecoveryAttempts;
     },
-    lease: () => scene.lease.forClaim(),
-    leaseWritten: (lease) => scene.lease.written(lease),
-    abandon: async ({ taskNo }) => {
-      scene.called.push(`abandon ${taskNo}`);
-    },
+    lease: scene.lease,
+    orphans: () => orphans,
     wakeWorkers: scene.note('wakeWorkers'),
   });
 });

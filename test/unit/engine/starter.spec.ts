@@ -32,6 +32,7 @@ beforeEach(async () => {
     queuedBytes,
     isHeldHere: () => heldHere,
     consequences: {
+      created: () => undefined,
       claimed: (_, claims) => scene.called.push(`claimed ${claims}`),
       leftReady: scene.note('leftReady'),
       mayBeWritten: scene.note('mayBeWritten'),
