@@ -69,7 +69,7 @@ export class TenantDrain {
   }
 
   /**
-   * Waits for what the database has to take, at most so long. While it is away, the time for the shutdown is the limit:
+   * Waits for what the database has to take, at most `ms` milliseconds. While it is away, the time for the shutdown is the limit:
    * what could not be recorded by then is recovered by others.
    */
   async withinGrace(ms: number, work: Promise<void>): Promise<void> {
@@ -100,7 +100,7 @@ export class TenantDrain {
   }
 }
 
-/** Waits for the work, at most so long. */
+/** Waits for the work, at most `ms` milliseconds. */
 async function within(ms: number, work: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<void>((resolve) => {

@@ -282,7 +282,7 @@ export class TenantEngine {
 
   /**
    * Lets it claim, or stops it from claiming, as the process gains and loses its proof of life. Whether there is work
-   * that it was not told of meanwhile is asked for all tenants at once, by the process.
+   * that it was not told of in between is asked for all tenants at once, by the process.
    */
   allowClaims(allowed: boolean): void {
     this.isLive = allowed;
@@ -314,7 +314,7 @@ export class TenantEngine {
     this.claimer.claimAvailable();
   }
 
-  /** Ready tasks that nobody here took: for this process when it has room, and for the others now. */
+  /** Ready tasks that this process did not claim: it does when it has capacity, and the others are told now. */
   wakeWorkers(): void {
     this.queue.hasBacklog = true;
     this.dispatch();
@@ -327,7 +327,7 @@ export class TenantEngine {
     else this.wakeWorkers();
   }
 
-  /** Somebody has looked at what waits for its time. */
+  /** Takes in when the tenant's next task and deadline are due. */
   scheduleWakeUps({ taskIsDue, nextTaskInMs, nextDeadlineInMs }: DueTimes): void {
     const { address } = this.settings;
     if (taskIsDue) {

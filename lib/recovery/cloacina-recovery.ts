@@ -95,7 +95,7 @@ export class CloacinaRecovery {
   /**
    * What was recovered, newest first.
    *
-   * @throws InvalidArgumentError for a limit or cursor that is none
+   * @throws InvalidArgumentError for an invalid limit or cursor
    */
   async events(
     filter: RecoveryEventFilter = {},

@@ -3,7 +3,7 @@ import type { PeerLocks } from './peer-locks.js';
 import { assessLease, type Observer, type LeaseHealth } from './lease-health.js';
 import type { LeaseRow, RecoverySession } from '../store/port/index.js';
 
-/** A lock that is missing has to be missing again after so long, in milliseconds. */
+/** A missing lock must be missing again after this time, in milliseconds. */
 const SECOND_LOOK_MS = 250;
 
 /** A lease whose process is lost. */
@@ -19,9 +19,9 @@ export interface FailureDetectorOptions {
 
 /** Judges leases by what the server says of the locks and connections of their processes. */
 export class FailureDetector {
-  /** The first session counts from the boot: leases that were over before it are anybody's to judge. */
+  /** The first session counts from the boot: every process may assess leases that were over before it. */
   private firstSession: RecoverySession | undefined;
-  /** When the database was last seen to take no writes: nobody can have renewed a lease. */
+  /** When the database was last seen to take no writes: no process can have renewed a lease. */
   private readOnlyAt = -Infinity;
 
   constructor(

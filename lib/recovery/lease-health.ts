@@ -1,4 +1,4 @@
-/** How long the others have to come back after the server lost everybody's locks, in milliseconds. */
+/** How long other processes have to come back after the server lost all locks, in milliseconds. */
 export const RECONNECT_GRACE_MS = 5_000;
 
 /** What is known of the process behind a lease. */
@@ -17,7 +17,7 @@ export interface Observer {
   /** The server's life in which this process is connected; null without a control connection. */
   readonly epoch: string | null;
   readonly epochAgeMs: number;
-  /** Whether this process has been connected for long enough that others could have renewed theirs meanwhile. */
+  /** Whether this process has been connected for long enough that others could have renewed theirs. */
   readonly mayJudgeLeases: boolean;
 }
 
@@ -27,9 +27,9 @@ export type LeaseHealth = 'alive' | 'lockGone' | 'leaseOver' | 'unsure';
  * Whether the process behind a lease is lost.
  *
  * A missing lock proves a death within one life of the server, unless the process has a connection open: then only its
- * control connection was cut. In another life of the server everybody has lost theirs and is coming back, so it proves
+ * control connection was cut. In another life of the server every process has lost its lock and is coming back, so it proves
  * something only after a grace. A lease that is over proves that the process hangs or is cut off, lock or no lock,
- * unless nobody could have renewed one.
+ * unless no process could have renewed one.
  */
 export function assessLease(lease: LeaseFacts, from: Observer): LeaseHealth {
   if (!lease.lockHeld && !lease.connected && lease.lockEpoch !== null && from.epoch !== null) {

@@ -2,7 +2,7 @@
 export const SUSPICION_MS = 15_000;
 /** For a lock that has not been seen: about how long it takes until one is missed. */
 const UNSEEN_MS = 250;
-/** Processes are forgotten when nobody has seen their lock for so long, in milliseconds. */
+/** How long a lock must be unseen before its process is forgotten, in milliseconds. */
 const FORGET_MS = 600_000;
 
 /** The locks of the other processes, as far as this one has seen: who lives, and who is missing. */
@@ -14,7 +14,7 @@ export class PeerLocks {
   private readonly seen = new Map<string, number>();
   private isGone = false;
 
-  /** Whether there is anybody to look after. */
+  /** Whether other processes are known. */
   get hasPeers(): boolean {
     return this.known.size > 0 || this.missingSince.size > 0;
   }

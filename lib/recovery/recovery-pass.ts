@@ -26,7 +26,7 @@ export interface PassOptions {
 export class RecoveryPass {
   private readonly logger = new Logger('CloacinaRecovery');
   private readonly reported = new Set<string>();
-  /** Tenants that need another pass (rows were locked, or the database failed meanwhile), and since when. */
+  /** Tenants that need another pass (rows were locked, or the database failed), and since when. */
   private readonly unfinishedSince = new Map<TenantRecovery, number>();
 
   constructor(
@@ -188,7 +188,7 @@ export class RecoveryPass {
     }
   }
 
-  /** Once for each time that it breaks: a schema that somebody dropped must not fill the log. */
+  /** Once for each time that it breaks: a dropped schema must not fill the log. */
   private report({ parts: { tenant } }: TenantRecovery, error: unknown, kind: string): void {
     // A connection that failed is no fault of the tenant's, and rows that are locked are taken in the next pass.
     const passes = kind === 'connection' || kind === 'conflict' || kind === 'passing';

@@ -12,9 +12,9 @@ import type { RecoverySession } from '../store/port/index.js';
 
 /** How often the locks are looked at while others are known, in milliseconds. */
 const LOOK_INTERVAL_MS = 400;
-/** Every tenant is looked at so many times in the duration of a lease, or somewhat more often; */
+/** Number of times each tenant is looked at in the duration of a lease, at least; */
 const ROUNDS_PER_LEASE = 3;
-/** and at least every so many milliseconds: what is due may have been notified of in vain. */
+/** and the longest time between two looks, in milliseconds: a notification may be lost. */
 const MAX_ROUND_MS = 15_000;
 /** Tenants to one statement of a round: few enough for it to take some ten milliseconds, planning included. */
 const TENANTS_PER_PART = 50;
@@ -27,7 +27,7 @@ export interface RecoveryWatchOptions {
 }
 
 /**
- * Finds lost processes and recovers their tasks, for all tenants of one login, and finds what is due that nobody was
+ * Finds lost processes and recovers their tasks, for all tenants of one login, and finds what is due that no process was
  * told of.
  *
  * It goes round the tenants, one statement for fifty of them, evenly over a third of a lease's duration. While any
@@ -141,7 +141,7 @@ export class RecoveryWatch {
   }
 
   private async lookAtLocks(session: RecoverySession): Promise<void> {
-    // Nobody holds a lock who has no control connection, and this process would not know of its own.
+    // A process without a control connection holds no lock, and this process would not know of its own.
     if (session.epoch === null) return;
     this.locks.look(await session.livingLocks(), session.lockSession);
   }

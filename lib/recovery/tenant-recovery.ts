@@ -42,7 +42,7 @@ export interface RecoverableTenant {
   readonly schemaReplaced: () => void;
   /** Ready tasks wait: here and elsewhere. */
   readonly wakeWorkers: () => void;
-  /** What waits for its time, as somebody has just seen. */
+  /** Takes in when the tenant's next task and deadline are due. */
   readonly scheduleWakeUps: (times: DueTimes) => void;
 }
 

@@ -157,7 +157,7 @@ export class CloacinaRunner {
     return this.handleOf(id, false);
   }
 
-  /** An execution with all its tasks; null when there is none of that id. */
+  /** An execution with all its tasks; null if no execution has this id. */
   get(id: string): Promise<Execution | null> {
     return this.whileServed(() => this.reader.get(id));
   }
@@ -165,7 +165,7 @@ export class CloacinaRunner {
   /**
    * A page of executions, newest first.
    *
-   * @throws InvalidArgumentError for a limit, status, date or cursor that is none
+   * @throws InvalidArgumentError for an invalid limit, status, date or cursor
    */
   list(filter: ExecutionFilter = {}): Promise<ExecutionPage<Execution>> {
     return this.whileServed(() => this.reader.list(filter));

@@ -21,7 +21,7 @@ export interface StartOptions {
   idempotencyKey?: string;
   /** Not before then. */
   runAt?: Date;
-  /** Not before so long from now. */
+  /** Time from now before which it does not begin. */
   delay?: Duration;
   /** Added to its tasks' priorities; higher first, default 0. */
   priority?: number;

@@ -32,7 +32,7 @@ export class AvailabilityRetry {
     }
   }
 
-  /** The error to throw for a failure after so long; undefined while it is worth waiting. */
+  /** The error to throw once the time is over; undefined while it is worth waiting. */
   giveUp(error: unknown, since: number): Error | undefined {
     const waitedMs = performance.now() - since;
     return waitedMs < this.timeoutMs ? undefined : (this.explain(error, waitedMs) as Error);

@@ -6,7 +6,7 @@ import { reconnectDelayMs } from './reconnect-delay.js';
 /** Pause before an item that failed by itself is sent again, in milliseconds; doubled each time up to the maximum. */
 const FIRST_DELAY_MS = 10;
 const MAX_DELAY_MS = 500;
-/** An item that has waited for so long since it was added is worth a word in the log, in milliseconds. */
+/** How long an item waits before the log mentions it, in milliseconds. */
 const LATE_MS = 5_000;
 /** Items that are sent alone at a time: each may wait for a lock, on a connection of its own. */
 const MAX_ALONE = 3;
@@ -14,7 +14,7 @@ const MAX_ALONE = 3;
 const GIVE_UP_LOOK_MS = 100;
 
 export interface BatcherOptions<I, R> {
-  /** At most so many items to one statement. */
+  /** Maximum number of items in one statement. */
   readonly maxItems: number;
   /** What an item adds to a batch, in rows or the like; together at most `maxWeight`, or one item. Default: 1. */
   readonly weight?: (item: I) => number;

@@ -14,7 +14,7 @@ export class DueTimers {
 
   constructor(private readonly onDue: (tenant: string) => void) {}
 
-  /** Wakes the tenant in so many milliseconds, unless it is woken before that. */
+  /** Wakes the tenant in `ms` milliseconds, unless it is woken before that. */
   wakeIn(tenant: string, ms: number): void {
     const delay = Math.min(Math.max(0, ms), MAX_DELAY_MS);
     const at = performance.now() + delay;

@@ -1,4 +1,4 @@
-/** One of those that are worked on together; whoever works on it says how it went. */
+/** An item that waits for its batch. The batch resolves or rejects it. */
 export interface PendingItem<I, R> {
   readonly item: I;
   readonly resolve: (result: R) => void;
@@ -6,7 +6,7 @@ export interface PendingItem<I, R> {
 }
 
 export interface MicroBatcherOptions {
-  /** Whether a batch waits for the one before it, so that more gather meanwhile. */
+  /** Whether a batch waits for the previous one, so that it collects more items. */
   readonly oneAtATime: boolean;
 }
 

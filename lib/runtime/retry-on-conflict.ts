@@ -3,7 +3,7 @@ import type { Failure, FailureClassifier } from './failure.js';
 
 /** Pauses before what lost a race is sent again, in milliseconds; each somewhere between half of it and all. */
 const PAUSES_MS = [5, 10, 20, 50, 100] as const;
-/** After so long there is more to it than a race, in milliseconds. */
+/** Maximum total retry time, in milliseconds. */
 const TIMEOUT_MS = 10_000;
 
 /** A pause of random length, so that those who met each other don't meet again. */

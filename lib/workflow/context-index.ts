@@ -12,7 +12,7 @@ const NO_ENTRY: ContextEntry = { json: undefined, bytes: 0, writers: [] };
 
 /**
  * A map from keys to entries that is never changed: putting a key makes a new map, which shares all but a few nodes
- * with the old one. A balanced (AVL) tree by key; unlike with one by hashes, nobody can choose keys that make it slow.
+ * with the old one. A balanced (AVL) tree by key; unlike with one by hashes, no choice of keys makes it slow.
  */
 export class ContextIndex {
   /** The one without keys, of height 0. It is below every node that has nothing there, itself included. */

@@ -21,7 +21,7 @@ const OPERATORS: Readonly<Record<ContextOperator, boolean>> = {
 };
 
 /**
- * The rule as it is stored: known parts only, plain JSON, shared with nobody. Problems are reported, each as the rest
+ * The rule as it is stored: known parts only, plain JSON, not shared. Problems are reported, each as the rest
  * of a sentence that begins with the rule's owner; then the result is of no use.
  */
 export function checkRule(

@@ -96,7 +96,7 @@ function evaluateTaskRule(rule: TaskRule, outcome: DependencyOutcome): RuleVerdi
       return { holds, byFailure: isFailure(outcome) };
     }
     case 'taskFailed':
-      // Of a task that a failure kept from running, nobody knows whether it would have failed.
+      // Whether a task that a failure kept from running would have failed is unknown.
       return { holds: outcome.status === 'Failed', byFailure: isFailure(outcome) };
     case 'taskSkipped':
       return { holds: outcome.status === 'Skipped', byFailure: isBlocked(outcome) };

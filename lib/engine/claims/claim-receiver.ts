@@ -12,7 +12,7 @@ export interface ClaimReceiverParts {
   readonly claims: ClaimTable;
   /** Goes on with a claim that is new here. */
   readonly take: (claim: TaskClaim) => void;
-  /** An execution's workflow timeout may pass in so many milliseconds. */
+  /** An execution's workflow timeout may pass in `ms` milliseconds. */
   readonly deadlineIn: (ms: number) => void;
 }
 
@@ -79,7 +79,7 @@ export class ClaimReceiver {
   }
 }
 
-/** Of a task that nobody has claimed before. */
+/** The first claim of a task. */
 function firstClaim(
   definition: RunnableDefinition,
   claim: Pick<ClaimRow, 'executionId' | 'taskNo' | 'token'> & { readonly ofExecution: number },

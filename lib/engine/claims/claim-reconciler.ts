@@ -43,7 +43,7 @@ export class ClaimReconciler {
     return this.running !== undefined || this.retry !== undefined;
   }
 
-  /** Compares soon. One comparison at a time; it starts over when doubts come up meanwhile, or when it failed. */
+  /** Compares soon. One comparison at a time; it starts over if it is requested again in between, or if it failed. */
   request(): void {
     if (this.closed) return;
     if (this.running !== undefined) {

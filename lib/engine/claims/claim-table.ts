@@ -14,7 +14,7 @@ export class ClaimTable {
   onDoubt: () => void = () => undefined;
   private readonly claims = new Map<string, TaskClaim>();
   private readonly caches = new Map<string, ExecutionCache>();
-  /** While the database is being compared with memory: claims that ended meanwhile, which the reading still shows. */
+  /** While the database is being compared with memory: claims that ended since it began, which the reading still shows. */
   private releasedMeanwhile: Set<string> | undefined;
 
   get size(): number {
@@ -92,7 +92,7 @@ export class ClaimTable {
     if (claim.cache.claims === 0) this.onIdle(claim.executionId);
   }
 
-  /** Somebody else has it, or nobody: nothing may be written for it, and what is remembered of it is not trusted. */
+  /** This process does not hold it any more: nothing may be written for it, and what is remembered of it is not trusted. */
   lose(claim: TaskClaim): void {
     claim.lose(new ClaimLostError(claim.task.name, claim.executionId));
     this.release(claim);

@@ -106,7 +106,7 @@ export class Claimer {
     const { store, catalog, queue, lease, inFlight, except, adopt, foundNothing } = this.parts;
     const { ids, unknownTasks } = catalog.claimable;
     if (!this.allowed || ids.length === 0) return false;
-    // Unless work is known to wait, this may be a look for nothing: half of the room stays for what starts meanwhile.
+    // Unless work is known to wait, this may be a look for nothing: half of the capacity stays for new starts.
     const room = queue.reserve(queue.hasBacklog ? MAX_CLAIMS : Math.ceil(queue.capacity / 2));
     if (room === 0) return false;
     try {

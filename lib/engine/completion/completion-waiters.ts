@@ -25,7 +25,7 @@ export class CompletionWaiters {
     this.looks = new CompletionLookups(store, (id) => this.statusOf(id));
   }
 
-  /** Executions that somebody waits for. */
+  /** Executions that callers wait for. */
   get size(): number {
     return this.waiting.size;
   }
@@ -105,7 +105,7 @@ class Waiter {
     else if (this.missed !== 'ended') this.missed = told;
   }
 
-  /** What it is told within so many milliseconds; undefined when nothing is said. */
+  /** What it is told within `ms` milliseconds; undefined if nothing is. */
   told(ms: number): Promise<Told | undefined> {
     const { missed } = this;
     this.missed = undefined;

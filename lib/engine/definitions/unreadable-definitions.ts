@@ -6,7 +6,7 @@ const MAX_PAUSE_MS = 3_600_000;
 
 /**
  * Definitions by which a lost task could not be recorded as Failed: this release can't read them, or they are missing.
- * Each attempt is an event and a line in the log, so they become rare; a process that can read it records it meanwhile.
+ * Each attempt is an event and a line in the log, so they become rare; a process that can read it may record it earlier.
  */
 export class UnreadableDefinitions {
   private readonly pauses = new Map<string, { readonly until: number; readonly ms: number }>();

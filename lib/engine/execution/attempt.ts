@@ -11,7 +11,7 @@ export interface AttemptListener {
   returned(attempt: Attempt): void;
 }
 
-/** One run of a handler; whoever settles it first (its return, its timeout) decides what is recorded. */
+/** One run of a handler. Whichever comes first, its return or its timeout, decides what is recorded. */
 export class Attempt {
   /** Those who wait for the slot to be free; few attempts have any. */
   private whenReleased: (() => void)[] | undefined;

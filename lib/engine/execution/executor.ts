@@ -14,7 +14,7 @@ import type { TenantEvents } from '../../events/tenant-events.js';
 import type { TenantSettings } from '../lease/tenant-lease.js';
 import type { ClaimStore, TaskKey } from '../../store/port/index.js';
 
-/** A suspect that waits behind another one is given back for so long, in milliseconds. */
+/** How long a suspect that waits behind another one is given back, in milliseconds. */
 const SUSPECT_PAUSE_MS = 500;
 
 export interface ExecutorParts {
@@ -93,7 +93,7 @@ export class Executor implements AttemptListener {
       this.prepare(claim);
       return;
     }
-    // It is not in line yet, and has its place in line: nobody else is claimed for that.
+    // It is not queued yet and has its place reserved: no other task is claimed for it.
     const { queue, inputs } = this.parts;
     queue.occupy(1);
     inputs.fill(claim).then(

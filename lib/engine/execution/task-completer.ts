@@ -19,7 +19,7 @@ export interface TaskCompleterParts {
   readonly recorder: OutcomeRecorder;
   readonly rescheduler: TaskRescheduler;
   readonly events: TenantEvents;
-  /** A task was given back and becomes due in so many milliseconds. */
+  /** A task was given back and becomes due in `ms` milliseconds. */
   readonly dueIn: (ms: number) => void;
   /** Memory and database may differ: compare them. */
   readonly reconcile: () => void;
@@ -83,7 +83,7 @@ export class TaskCompleter {
     claim.stage = 'settled';
     this.parts.rescheduler.reschedule({ claim, kind, delayMs, error }).then(
       (held) => {
-        // A refusal may mean that it was given back by a send whose reply was lost; then nobody else knows when.
+        // A refusal may mean that it was given back by a send whose reply was lost; then no other process knows when.
         if (held || delayMs > 0) this.parts.dueIn(delayMs);
         if (!held) this.refused(claim);
         else if (kind === 'retry') this.parts.events.taskRetrying(claim, error, delayMs);
@@ -131,7 +131,7 @@ export class TaskCompleter {
     return this.parts.store.classifyFailure(error).kind === 'data';
   }
 
-  /** Somebody else has the claim, or nobody: what came of it here is not taken. */
+  /** This process does not hold the claim any more: its outcome is not taken. */
   refused(claim: TaskClaim): void {
     this.parts.events.claimLost(claim);
     this.parts.reconcile();

@@ -6,7 +6,7 @@ export interface LeaseReleaseParts {
   readonly lease: TenantLease;
   /** Whether claims are held or statements under way that may make some. */
   readonly isBusy: () => boolean;
-  /** It is being deleted, or not any more: nothing may be claimed meanwhile. */
+  /** Its deletion begins or ends: nothing may be claimed in between. */
   readonly changed: () => void;
   /** The database holds claims under it that this process doesn't know of. */
   readonly stillHeld: () => void;

@@ -33,12 +33,12 @@ export interface ProcessServices {
   renewLeases(): void;
   /** Work is ready that this process has no room for, or no handler. */
   notifyWork(address: string): void;
-  /** The same as a payload, for a notification that has to wait for somebody's commit. */
+  /** The same as a payload, for a notification that waits for the commit of a caller's transaction. */
   workPayload(address: string): string;
   notifyCancelled(address: string, executionId: string): void;
   notifyPaused(address: string, executionId: string): void;
   notifyEnded(address: string, executionId: string): void;
-  /** Something becomes due in so many milliseconds. */
+  /** Something becomes due in `ms` milliseconds. */
   wakeIn(address: string, ms: number): void;
   deadlineIn(address: string, ms: number): void;
 }
@@ -108,7 +108,7 @@ export class TenantLease {
     this.stands = 'maybe';
   }
 
-  /** It is about to be deleted: only with no claim held, no claiming statement under way, and none begun meanwhile. */
+  /** It is about to be deleted: only with no claim held, no claiming statement under way, and none begun before it is gone. */
   releasing(): void {
     this.stands = 'maybe';
   }

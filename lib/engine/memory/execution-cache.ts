@@ -11,7 +11,7 @@ import type { RecordedOutcome } from '../../store/port/index.js';
 
 /**
  * Bytes of a final context that is written beside the input and the outputs that it is made of: a page. A larger one
- * would be stored twice, for nothing but to be seen in the row; whoever reads an execution has its parts and joins them.
+ * would be stored twice, only to be seen in the row; a reader of the execution has its parts and joins them.
  */
 export const MAX_KEPT_CONTEXT = 8_192;
 

@@ -1,8 +1,8 @@
-/** Between two wake-ups of one tenant's neighbors at least so long, in milliseconds; the first goes at once. */
+/** Minimum time between two work notifications of one tenant, in milliseconds. The first goes at once. */
 const WAKE_INTERVAL_MS = 50;
 
 export type Notification =
-  /** A process has appeared, or a tenant somewhere: whoever is concerned looks for itself. */
+  /** A process or a tenant has appeared: each process that is concerned looks for itself. */
   | { readonly kind: 'hello' }
   | { readonly kind: 'tenants' }
   | { readonly kind: 'work'; readonly tenant: string }
@@ -30,7 +30,7 @@ function isLetter(letter: string | undefined): letter is keyof typeof KINDS {
   return letter !== undefined && letter in KINDS;
 }
 
-/** Undefined for what somebody else put on the channel. */
+/** Undefined for a payload that is not the library's. */
 export function decodeNotification(payload: string): Notification | undefined {
   if (payload === HELLO) return { kind: 'hello' };
   if (payload === TENANTS) return { kind: 'tenants' };
@@ -52,7 +52,7 @@ export class Notifier {
   private sending = false;
 
   constructor(
-    /** Undefined while there is no control connection: then nobody is told. */
+    /** Undefined while there is no control connection: nothing is sent then. */
     private readonly send: (payloads: readonly string[]) => Promise<void> | undefined,
   ) {}
 
@@ -95,7 +95,7 @@ export class Notifier {
       try {
         await this.send(payloads);
       } catch {
-        // The connection is gone; whoever is not told finds the work in the next sweep.
+        // The connection is gone; processes that are not told find the work in the next sweep.
       }
     }
     this.sending = false;

@@ -21,7 +21,7 @@ export interface ProcessEngineOptions<S extends EngineSession> {
   readonly onProcessJoined: () => unknown;
   /** The server has begun another life, in which what was written last may be missing. */
   readonly onNewLife: () => void;
-  /** Somebody has added a tenant. */
+  /** A process has added a tenant. */
   readonly onTenants: () => unknown;
   readonly open: (
     process: { readonly id: string },
@@ -182,7 +182,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
       const sweep = await session.sweep(tenants.map(({ store }) => store.handle));
       for (const [i, tenant] of tenants.entries()) {
         const due = sweep.tenants[i]?.due;
-        // It may have been removed meanwhile, and another one may have its place.
+        // It may have been removed since, and another one may have its place.
         const isServed = this.tenants.get(tenant.settings.address) === tenant;
         if (due !== undefined && isServed) tenant.scheduleWakeUps(due);
       }

@@ -1,11 +1,11 @@
 import { TenantQueue, type QueuedTask } from './tenant-queue.js';
 
 /**
- * Handlers begin one after the other for so long at most, in milliseconds; then whoever waits for the event loop has a
+ * How long handlers begin one after the other, in milliseconds; then whatever waits for the event loop has a
  * turn. A thousand handlers that do nothing would hold it up for longer than a neighbor's whole execution takes.
  */
 const BURST_MS = 2;
-/** A queue that has not moved for so long is given back, in milliseconds: other processes may have room. */
+/** How long a queue stands still before it is given back, in milliseconds: other processes may have capacity. */
 const STALL_MS = 100;
 /**
  * Tasks of all tenants together to prefetch at most. Ten times what one tenant may: with a hundred of them at work each
@@ -58,7 +58,7 @@ export class SlotScheduler {
   capacityFor(queue: TenantQueue): number {
     if (!queue.open || queue.limit === 0 || this.limit === 0) return 0;
     const own = queue.limit + queue.prefetch - queue.occupied;
-    // Others are known to wait: nobody takes more than a share of what is left. And each may have its share of the
+    // Other tenants are known to wait: none takes more than a share of what is left. And each may have its share of the
     // whole, whatever the others have prefetched before it came.
     const parts = this.backlogged.size + (queue.hasBacklog ? 0 : 1);
     const prefetch = queue.prefetchLimit(this.limit, MAX_PREFETCH_OF_ALL);
@@ -106,7 +106,7 @@ export class SlotScheduler {
     return now - this.burstSince < BURST_MS;
   }
 
-  /** A tenant has so many tasks more in hand, or fewer. */
+  /** A tenant occupies `count` more slots, or fewer if it is negative. */
   occupy(queue: TenantQueue, count: number): void {
     const { occupied, limit } = queue;
     this.occupiedSlots += Math.min(limit, occupied) - Math.min(limit, occupied - count);

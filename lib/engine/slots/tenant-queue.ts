@@ -1,6 +1,6 @@
 import type { SlotScheduler } from './slot-scheduler.js';
 
-/** How much work may lie ready beside the running handlers: what they get through in so many milliseconds. */
+/** How much work is prefetched beside the running handlers: what they complete in this time, in milliseconds. */
 const PREFETCH_MS = 20;
 /** Tasks of one tenant to prefetch at most, however short the handlers are. */
 const MAX_PREFETCH = 2_000;
@@ -80,7 +80,7 @@ export class TenantQueue {
     return this.prefetchLimit(this.limit, MAX_PREFETCH);
   }
 
-  /** What so many slots get through while so little time passes, at the pace of this tenant's handlers. */
+  /** What `slots` slots complete in PREFETCH_MS, at the pace of this tenant's handlers, and `most` at most. */
   prefetchLimit(slots: number, most: number): number {
     if (this.meanMs === undefined || this.meanMs >= PREFETCH_MS) return 0;
     if (this.isFull && this.stalledMs >= PREFETCH_MS) return 0;
@@ -109,7 +109,7 @@ export class TenantQueue {
     this.slots.occupy(this, count);
   }
 
-  /** What was promised and not used is room again, for whoever waits for some. */
+  /** Unused reservations are capacity again, for the tenants that wait for some. */
   unreserve(count: number): void {
     if (count === 0) return;
     this.reserved -= count;

@@ -26,7 +26,7 @@ export interface ExecutionStartsParts {
   readonly events: TenantEvents;
   /** Tasks are ready that were not taken with their start. */
   readonly wakeWorkers: () => void;
-  /** Tasks become ready in so many milliseconds. */
+  /** Tasks become ready in `ms` milliseconds. */
   readonly dueIn: (ms: number) => void;
   /** A claim may have been committed without this process knowing. */
   readonly reconcile: () => void;
@@ -101,7 +101,7 @@ export class ExecutionStarts {
         events.executionStarted(item.id, item.plan.workflow),
       );
     }
-    // What the commit tells the others is that there is work; nobody looks again when that is not due yet.
+    // The commit tells other processes that there is work; none looks again when it is not due yet.
     const delayMs = delayOf(request);
     if (delayMs > 0) dueIn(delayMs);
     if (created || item.idempotencyKey === null) return { id: item.id, created };

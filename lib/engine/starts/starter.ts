@@ -10,7 +10,7 @@ import type { TenantLease } from '../lease/tenant-lease.js';
 import { type StartItem, type StartStore, isCreated } from '../../store/port/index.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
 
-/** Executions to one statement; task rows, and bytes of input at so many to a row. */
+/** Limits of one statement: executions, and task rows, where BYTES_PER_WEIGHT bytes of input count as a row. */
 const MAX_STARTS = 300;
 const MAX_WEIGHT = 12_000;
 const BYTES_PER_WEIGHT = 1_000;
@@ -45,7 +45,7 @@ export interface Started {
   /** The execution's id; an earlier execution's if its idempotency key was taken. */
   readonly id: string;
   readonly created: boolean;
-  /** Roots that were claimed with it: the first so many. */
+  /** Number of roots that were claimed with it, in order. */
   readonly claims: number;
 }
 
@@ -76,7 +76,7 @@ export interface StarterParts {
 /**
  * Starts executions in batches and claims their roots with them where there is room.
  *
- * Starts with an idempotency key have a queue of their own: a key that somebody else's open transaction holds makes
+ * Starts with an idempotency key have a queue of their own: a key that another open transaction holds makes
  * its own start wait, and no start without one.
  */
 export class Starter {
@@ -160,7 +160,7 @@ export class Starter {
     return started.map((start) => ({ ...start, created: true }));
   }
 
-  /** One row a key, in key order; then whoever finds a key taken reads by whom. */
+  /** One row a key, in key order; then the owners of keys that are taken are read. */
   private async sendKeyed(queued: readonly StartRequest[], resent: boolean): Promise<Started[]> {
     if (resent) this.parts.consequences.mayBeWritten();
     const first = new Map<string, StartRequest>();

@@ -3,7 +3,7 @@ import type { TenantHandle } from './tenant-store.js';
 
 /** What a sweep found of one tenant. Times are in milliseconds from now; null: there is none. */
 export interface DueTimes {
-  /** Tasks are due and nobody has taken them, for want of a slot or a handler maybe. */
+  /** Tasks are due and not claimed, perhaps for want of a slot or a handler. */
   readonly taskIsDue: boolean;
   /** The first of those that are not due yet. */
   readonly nextTaskInMs: number | null;

@@ -8,7 +8,7 @@ export interface StartPlan {
   readonly timeoutMs: number | null;
   readonly leaves: number;
   readonly pendingDependencies: readonly number[];
-  /** The place of a root among the roots; -1 for tasks that are none. */
+  /** The place of a root among the roots; -1 for other tasks. */
   readonly rootOrdinals: readonly number[];
   readonly priorities: readonly number[];
 }

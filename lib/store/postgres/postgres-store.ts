@@ -89,7 +89,7 @@ import {
 } from '../port/index.js';
 import type { Failure } from '../../runtime/failure.js';
 
-/** A transaction around a handler that stays silent for so long has lost its process. */
+/** How long a handler's transaction may be idle, in milliseconds: longer means that its process is lost. */
 const IDLE_IN_TRANSACTION_MS = 600_000;
 
 export interface PostgresStoreSettings {

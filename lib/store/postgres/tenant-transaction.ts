@@ -13,7 +13,7 @@ import {
 
 export interface TenantTransactionOptions {
   /**
-   * After so long without a statement the server ends the transaction, in milliseconds. A process that hangs or
+   * How long the transaction may be idle before the server ends it, in milliseconds. A process that hangs or
    * vanishes with its host would otherwise hold its locks until the network gives up.
    */
   readonly idleTimeoutMs: number;

@@ -84,7 +84,7 @@ export class CloacinaAdmin {
    *
    * @throws TenantExistsError when the tenant is complete, unless `password` is given and is its password
    * @throws SchemaNameError, InvalidArgumentError for names and passwords that are refused, or in use otherwise
-   * @throws PermissionError when the login lacks a right; NotAllowedError when everybody may create objects in a schema
+   * @throws PermissionError when the login lacks a right; NotAllowedError when every role may create objects in a schema
    * @throws TenantIncompleteError when it could not be finished, is being removed, or its login has dropped the library's
    *   tables: its own process makes them again, since nothing in its schema is run with this login's rights
    */
@@ -112,7 +112,7 @@ export class CloacinaAdmin {
   }
 
   /**
-   * Gives a tenant's role another password. Connections that are open stay; whoever connects from now on needs it.
+   * Gives a tenant's role another password. Open connections stay; new ones need it.
    *
    * @param options.password - as for {@link createTenant}
    * @throws InvalidArgumentError when createTenant() has made no such role for the schema
@@ -221,7 +221,7 @@ export class CloacinaAdmin {
 function checkNames({ schema, username }: CreateTenantOptions): TenantNames {
   assertSchemaName(schema);
   if (schema === 'public') {
-    throw new InvalidArgumentError('schema', 'must not be "public", which everybody may use');
+    throw new InvalidArgumentError('schema', 'must not be "public", which every role may use');
   }
   assertRoleName(username);
   return { schema, username };

@@ -109,7 +109,7 @@ export function assertMayCreate(session: AdminSession): void {
 
 /**
  * The role, which can't log in yet, and its schema: whatever of it is missing, in one transaction. Looked at again
- * when somebody else made one of them meanwhile: from another database, or by hand, past the lock.
+ * when another session made one of them in between: from another database, or by hand, past the lock.
  */
 export async function makeRoleAndSchema(session: AdminSession, names: TenantNames): Promise<void> {
   for (let attempt = 1; ; attempt++) {
@@ -157,7 +157,7 @@ async function makeMissing(
     await client.query(`CREATE ROLE ${role} ${ATTRIBUTES}`);
     await setStage(session, names, 'creating');
   }
-  // Raw SQL of the tenant's own connections finds its tables, and nobody else's.
+  // Raw SQL of the tenant's own connections finds its tables, and no other tenant's.
   await client.query(
     `ALTER ROLE ${role} IN DATABASE ${quoteIdentifier(database)} SET search_path TO ${schema}`,
   );
@@ -183,7 +183,7 @@ interface Reach {
   readonly creates_in: readonly string[];
 }
 
-/** What everybody may do in a database the tenant may do too, and only the owner can take it away. */
+/** What every role may do in a database the tenant may do too, and only the owner can take it away. */
 async function assertConfined(session: AdminSession, { username }: TenantNames): Promise<void> {
   const { client } = session;
   const database = quoteIdentifier(session.database);

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { quoteIdentifier } from '../schema-name.js';
 
-/** Of a longer list, so many are named. */
+/** Maximum number of names in a message. */
 const NAMED = 5;
 
 /**
@@ -70,7 +70,7 @@ export async function ownedElsewhere(
   return shortened(rows.map(({ name }) => name));
 }
 
-/** What still mentions the role, in this database: rights that were granted by somebody whose rights this login lacks. */
+/** What still mentions the role, in this database: rights that were granted by a role whose rights this login lacks. */
 export async function grantedByOthers(client: pg.Client, role: string): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(
     `SELECT pg_describe_object(s.classid, s.objid, s.objsubid) AS name

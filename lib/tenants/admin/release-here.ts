@@ -19,7 +19,7 @@ export function releaseFrom(
       .filter(({ options }) => options.schema === schema && databaseKey(options) === database);
     for (const { options } of served) {
       await host.removeTenant(options.tenant, drainMs).catch((error: unknown) => {
-        // Somebody else was first.
+        // Another session was first.
         if (!(error instanceof UnknownTenantError)) throw error;
       });
     }

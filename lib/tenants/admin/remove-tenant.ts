@@ -172,6 +172,6 @@ async function assertGone(
     operation: 'removeTenant',
     schema,
     remaining: left,
-    advice: `There was ${found.join(', ')} at the beginning; somebody makes it anew. Call removeTenant() again.`,
+    advice: `There was ${found.join(', ')} at the beginning, and another session creates it again. Call removeTenant() again.`,
   });
 }

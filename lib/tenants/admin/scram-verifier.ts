@@ -10,7 +10,7 @@ const PASSWORD_BYTES = 24;
 
 const deriveKey = promisify(pbkdf2);
 
-/** A password that nobody guesses. */
+/** A random password. */
 export function generatePassword(): string {
   return randomBytes(PASSWORD_BYTES).toString('base64url');
 }

@@ -9,7 +9,7 @@ import { lockPlainTables } from './plain-tables.js';
 
 /** How often running handlers are looked for, in milliseconds. */
 const LOOK_MS = 100;
-/** How long one wait for a lock on the tenant's tables takes; everybody waits who comes after it. */
+/** How long one wait for a lock on the tenant's tables takes; every later statement waits behind it. */
 const LOCK_TIMEOUT_MS = 2_000;
 /** How long an ended connection may take to be gone, in milliseconds. */
 const END_TIMEOUT_MS = 10_000;
@@ -138,7 +138,7 @@ function isOfTheTables(error: unknown): boolean {
 }
 
 /**
- * Ends, where this login may, the transactions that hold locks on the schema's tables. By now nobody but a handler
+ * Ends, where this login may, the transactions that hold locks on the schema's tables. By now only a handler
  * that ignores its time, or a stranger, has any.
  */
 async function endLockHolders(client: pg.Client, schema: string): Promise<void> {

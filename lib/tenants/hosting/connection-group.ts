@@ -178,7 +178,7 @@ export class ConnectionGroup {
     return this.started && this.process.session === undefined;
   }
 
-  /** Lets the tenants claim, those that are added later too; once, whoever asks first. */
+  /** Lets the tenants claim, those that are added later too; once. */
   startClaiming(): void {
     if (this.claiming) return;
     this.claiming = true;

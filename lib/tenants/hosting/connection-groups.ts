@@ -29,7 +29,7 @@ export class ConnectionGroups {
     return group;
   }
 
-  /** Closes the pools and the control connection when nobody uses them any more. */
+  /** Closes the pools and the control connection when no tenant uses them any more. */
   async release(group: ConnectionGroup): Promise<void> {
     for (const [key, entry] of this.open) {
       if (entry.group !== group) continue;

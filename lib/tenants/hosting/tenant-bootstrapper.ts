@@ -153,7 +153,7 @@ export class TenantBootstrapper {
     let together = this.bulkSteps.get(group);
     if (together === undefined) {
       together = {
-        // Not in turn: a migration may take long, and those that are asked for meanwhile need not wait for it.
+        // Not in turn: a migration may take long, and later requests need not wait for it.
         migrations: new MicroBatcher({ oneAtATime: false }, migrateTogether),
         names: new MicroBatcher({ oneAtATime: true }, (batch) =>
           keepNames(group.pools.general, batch),

@@ -30,7 +30,7 @@ interface Opening {
 /** Opens, runs, drains and closes the tenants of one application. */
 export class TenantManager {
   private readonly open = new Map<string, TenantRuntime>();
-  /** What is being opened, until somebody asks for its removal. */
+  /** What is being opened, until its removal is asked for. */
   private readonly opening = new Map<string, Opening>();
   private readonly inUse = new TenantsInUse();
   private readonly turns = new KeyedMutex();
@@ -156,9 +156,9 @@ export class TenantManager {
       this.hearOfTenants(),
       ...tenants.map((runtime) =>
         this.opener.activate(runtime, AT_BOOT.timeoutMs).catch(async (error: unknown) => {
-          // It was removed meanwhile.
+          // It was removed in between.
           if (runtime.isDraining) return;
-          // A tenant that nobody asked for must not keep the application from its boot.
+          // A discovered tenant must not keep the application from its boot.
           if (!runtime.isDiscovered) throw error;
           await this.inTurn(runtime.tenant.name, () => this.takeOut(runtime, 0));
           this.discovery?.report(runtime.options, error);

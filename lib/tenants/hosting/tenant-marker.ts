@@ -8,7 +8,7 @@ import { isTenantLogin } from '../migrations/migration-history.js';
 export interface MarkedSchema {
   readonly schema: string;
   readonly tenant: string;
-  /** `role` where somebody serves it so: user code must have no more rights here than there. */
+  /** `role` where a process serves it so: user code must have no more rights here than there. */
   readonly isolation?: 'schema' | 'role';
 }
 
@@ -35,8 +35,8 @@ function isTrusted(role: string): string {
 const PREFIX = 'tenant: ';
 
 /**
- * The tenants of the database that the login may use, told by the library's history table: nobody has to keep a list.
- * `public` is none of them: it is where an application's own tables are, and an application says so if it is a tenant.
+ * The tenants of the database that the login may use, told by the library's history table: there is no registry.
+ * `public` is left out: it is where an application's own tables are, and an application says so if it is a tenant.
  * Nor are those that have a login of their own: this one may use them, if it made them, and would have more rights.
  */
 export async function findTenants(pool: pg.Pool): Promise<FoundTenants> {

@@ -70,7 +70,7 @@ export class TenantRuntime {
   }
 
   /**
-   * Gives back what has not begun and waits for what runs: nothing is claimed any more. Once, whoever asks first.
+   * Gives back what has not begun and waits for what runs: nothing is claimed any more. Once: later calls wait for the first one.
    *
    * @param timeoutMs - how long running handlers may go on; default: the tenant's `shutdownTimeout`
    */

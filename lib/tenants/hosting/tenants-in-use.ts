@@ -40,7 +40,7 @@ function nameKey({ tenant }: HostedTenantOptions): string {
   return tenant.toLowerCase();
 }
 
-/** Equal for one schema of one database, whoever logs in. */
+/** Equal for one schema of one database, whatever the login. */
 export function schemaKey({ schema, databaseUrl, connection = {} }: SchemaPlace): string {
   return `${databaseKey({ databaseUrl, connection })} ${schema.toLowerCase()}`;
 }

@@ -33,7 +33,7 @@ export interface MigratorSettings {
   readonly pool: pg.Pool;
   /** The tenant's data source; its migrations are the application's. */
   readonly dataSource: DataSource;
-  /** Initializes `dataSource`, once whoever asks; called only when migrations of the application have to be run. */
+  /** Initializes `dataSource`, once; called only when migrations of the application have to be run. */
   readonly initialize?: () => Promise<unknown>;
   /** False: a schema that isn't there is an error. Default: it is created. */
   readonly mayCreate?: boolean;
@@ -143,7 +143,7 @@ export class CloacinaMigrator {
    * if need be; for a tenant that outgrows `public`, and for one whose schema gets another name. It is done at once or
    * not at all. The application's own tables and their history of migrations stay where they are.
    *
-   * Nothing may be served there meanwhile: shut down the tenant's runner here first, and stop the other processes. Then
+   * Nothing may be served there during the move: shut down the tenant's runner here first, and stop the other processes. Then
    * remove the tenant, and add it with its new schema: what waited goes on there. A process that was not stopped gets
    * errors for what it starts from then on, and stores nothing.
    *
@@ -229,7 +229,7 @@ export class CloacinaMigrator {
     );
   }
 
-  /** An application without migrations of its own may still have a table of that name, which is none of ours. */
+  /** An application without migrations of its own may still have a table of that name, which is not the library's. */
   private sets(): MigrationSet[] {
     const application = this.applicationSet();
     return [cloacinaMigrationSet, ...(application.names.length > 0 ? [application] : [])];

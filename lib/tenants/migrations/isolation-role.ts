@@ -29,7 +29,7 @@ interface Facts {
 }
 
 interface RoleFacts {
-  /** It is none of those that may do more than they are granted. */
+  /** It is no superuser and has no other attribute that gives more than its grants. */
   readonly isPlain: boolean;
   readonly mayAssume: boolean;
   readonly mayUse: boolean;
@@ -47,7 +47,7 @@ interface Deviation {
  * login may become it, and that it may read and write the application's tables, read the library's, and nothing else.
  * Three short statements when all of it is so. Any number of processes may do it at once.
  *
- * @throws PermissionError when the login may not make roles, with what somebody else has to do
+ * @throws PermissionError when the login may not make roles, with the statements an administrator must run
  */
 export async function ensureIsolationRole(isolated: IsolatedTenant): Promise<string> {
   const { pool, schema } = isolated;

@@ -165,7 +165,9 @@ export async function createSchema(client: pg.ClientBase, schema: string): Promi
   } catch (error) {
     const code = sqlState(error);
     if (code === SqlState.duplicateSchema || code === SqlState.uniqueViolation) {
-      throw new SchemaChangedMeanwhile('The schema was created meanwhile.', { cause: error });
+      throw new SchemaChangedMeanwhile('The schema was created by another session.', {
+        cause: error,
+      });
     }
     throw error;
   }

@@ -10,7 +10,7 @@ import { describeLockHolder, lockSchema } from './schema-lock.js';
 
 /**
  * How long one wait for a lock takes, the schema's or a table's; then it is logged and all is begun anew. Who waits
- * for a table for long makes everybody wait who comes after him.
+ * for a table makes every later statement on it wait.
  */
 const LOCK_TIMEOUT_MS = 5_000;
 /** How long to wait in all for another process that migrates the schema. */
@@ -27,7 +27,7 @@ export interface MigrationTransaction {
   readonly dataSource: DataSource;
   readonly pool: pg.Pool;
   readonly schema: string;
-  /** A second schema that nobody may migrate meanwhile. */
+  /** A second schema that must not be migrated at the same time. */
   readonly alsoLocked?: string;
   readonly warn: (message: string) => void;
   readonly lockTimeoutMs?: number;
@@ -62,7 +62,7 @@ export async function inMigrationTransaction<T>(
           await client.query(
             `SET LOCAL statement_timeout TO 0; SET LOCAL lock_timeout TO ${lockTimeoutMs}`,
           );
-          // In one order, whoever takes both.
+          // Always in this order.
           for (const each of schemas) await lockSchema(client, each);
           progress.locked = true;
           return work(manager, client);
@@ -91,7 +91,7 @@ async function reportWait(
   giveUpAfterMs: number,
 ): Promise<void> {
   const holders = await Promise.all(schemas.map((each) => describeLockHolder(pool, each)));
-  const holder = holders.find((each) => each !== undefined) ?? 'somebody who has just let it go';
+  const holder = holders.find((each) => each !== undefined) ?? 'a session that has just ended';
   const waited = `${Math.round(waitedMs / 1000)} s`;
   if (waitedMs >= giveUpAfterMs) {
     throw new MigrationError({

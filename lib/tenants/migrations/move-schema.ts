@@ -19,7 +19,7 @@ import {
  * Moves all that the library has in one schema to another one, in one transaction: a process that dies at any point
  * leaves it all on one side.
  *
- * Both schemas' locks are held, so that nobody migrates either of them meanwhile, and then the tables' own. What was
+ * Both schemas' locks are held, so that no process migrates either of them, and then the tables' own. What was
  * writing to them commits before, and goes along; what comes after finds no table and stores nothing, so no start is
  * taken for stored that isn't.
  *
@@ -30,7 +30,7 @@ export async function moveSchema(run: MigrationRun, target: string): Promise<voi
   try {
     await inMigrationTransaction({ ...run, alsoLocked: target }, async (_manager, client) => {
       const objects = await checkMove(client, run.schema, target);
-      // Asked before the locks too: who is refused should hold up nobody.
+      // Asked before the locks too: a refused call should hold up no other session.
       await refuseLeases(client, run.schema, target, objects);
       await client.query(lockTables(run.schema, objects));
       await refuseLeases(client, run.schema, target, objects);

@@ -19,7 +19,7 @@ export async function lockSchema(client: pg.ClientBase, schema: string): Promise
   await client.query('SELECT pg_advisory_xact_lock($1::bigint)', [schemaLockKey(schema)]);
 }
 
-/** Who holds the schema's lock, for people; undefined when nobody does. */
+/** The holder of the schema's lock, for messages; undefined if it is free. */
 export async function describeLockHolder(
   pool: pg.Pool,
   schema: string,

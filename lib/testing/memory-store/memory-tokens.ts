@@ -1,6 +1,6 @@
 import { FIRST_TOKEN } from '../../store/port/index.js';
 
-/** After so many claims of one task they are counted anew. */
+/** Number of claims of one task after which the count begins anew. */
 const COUNTS = 2 ** 20;
 const RANDOM = 2 ** 32;
 

@@ -353,7 +353,7 @@ async function ownerUrl(): Promise<string> {
 describe('a tenant whose login has changed its tables', () => {
   it.each([
     ['by one that inherits', 'CREATE TABLE child () INHERITS (cloacina_workflow_execution)'],
-    ['by a column of another name', 'ALTER TABLE cloacina_task_execution RENAME held TO other'],
+    ['by a column of another name', 'ALTER TABLE cloacina_task_execution RENAME paused TO other'],
     ['by a column less', 'ALTER TABLE cloacina_workflow_execution DROP created_at CASCADE'],
     ['in its leases', 'ALTER TABLE cloacina_runner_lease RENAME expires_at TO other'],
     [

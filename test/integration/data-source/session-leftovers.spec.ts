@@ -179,13 +179,18 @@ describe("The library's own statements, prepared on the connection", () => {
     );
     return (row?.n ?? 0) > 0;
   };
+  /** Which connection runs a statement, and when one is worth preparing, is for the pool to say. */
+  const prepare = (): Promise<unknown> =>
+    waitFor(async () => {
+      await many(next);
+      return isPrepared();
+    });
 
   it.each(['DISCARD ALL', 'DEALLOCATE ALL', 'DISCARD ALL -- and more'])(
     'outlive %s of another tenant, at no cost of an attempt',
     async (statement) => {
       work = () => Promise.resolve();
-      await many(next);
-      expect(await isPrepared()).toBe(true);
+      await prepare();
       await leaving.dataSource.query(statement);
       await many(next);
     },
@@ -193,8 +198,7 @@ describe("The library's own statements, prepared on the connection", () => {
 
   it('survive that a tenant drops its own, in a transaction too', async () => {
     work = () => Promise.resolve();
-    await many(next);
-    expect(await isPrepared()).toBe(true);
+    await prepare();
     work = async ({ manager }) => {
       await manager.query('DEALLOCATE ALL');
     };
@@ -221,16 +225,14 @@ describe("The library's own statements, prepared on the connection", () => {
         await next.runner.start(writing, { child: true }, { manager: context.manager });
       };
     work = startIn(() => Promise.resolve());
-    await many(next);
-    expect(await isPrepared()).toBe(true);
+    await prepare();
     work = startIn(({ manager }) => manager.query('SELECT drop_all()'));
     await many(next);
   });
 
   it('are planned anew, at no cost of an attempt, when a migration changes the type of a result', async () => {
     work = () => Promise.resolve();
-    await many(next);
-    expect(await isPrepared()).toBe(true);
+    await prepare();
     for (const is of ['numeric', 'integer']) {
       await next.query(`ALTER TABLE cloacina_task_execution ALTER generation TYPE ${is}`);
       const { status, tasks } = await next.runner.execute(writing);

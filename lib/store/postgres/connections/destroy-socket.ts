@@ -4,7 +4,7 @@ import type pg from 'pg';
 /** How long the server may take to answer a statement of the library's own, in milliseconds; far above what any takes. */
 export const ANSWER_TIMEOUT_MS = 30_000;
 
-/** Ends a connection without a goodbye, which nobody might hear. What waits for an answer on it fails. */
+/** Ends a connection without a goodbye: the other side may not hear it. What waits for an answer on it fails. */
 export function destroySocket(client: pg.ClientBase): void {
   const connection: unknown = Reflect.get(client, 'connection');
   if (typeof connection !== 'object' || connection === null) return;

@@ -2,9 +2,9 @@ import type pg from 'pg';
 import { isAway } from '../classify-failure.js';
 import { SqlState } from '../sql-state.js';
 
-/** For so long after several tenants were at work, one alone doesn't get all connections, in milliseconds. */
+/** How long after several tenants were at work one alone does not get all connections, in milliseconds. */
 const SHARED_MS = 5_000;
-/** Nobody waits longer than this for its own connection, in milliseconds: that may be held up by a lock. */
+/** How long a statement waits for its tenant's own connection, in milliseconds: that may be held up by a lock. */
 const MAX_HOME_WAIT_MS = 1_000;
 
 interface Waiting {
@@ -18,7 +18,7 @@ interface Waiting {
  * its batches.
  *
  * Where there are several pools, of a connection each, every tenant is at home in one of them: there its statements are
- * prepared, and the backend knows its schema. It goes elsewhere when its own is taken and nobody at home there waits. So
+ * prepared, and the backend knows its schema. It goes elsewhere when its own is taken and no tenant of that pool waits. So
  * a backend plans for its own tenants, and not for all of them.
  */
 export class FairConnectionPool {
@@ -39,7 +39,7 @@ export class FairConnectionPool {
     private readonly maxHomeWaitMs = MAX_HOME_WAIT_MS,
   ) {}
 
-  /** A connection whose statement fails is closed, as the pool itself would do: nobody knows in what state it is. */
+  /** A connection whose statement fails is closed, as the pool itself would do: its state is unknown. */
   async withConnection<T>(tenant: object, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
     this.note(tenant);
     const place =

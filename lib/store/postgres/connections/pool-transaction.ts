@@ -11,7 +11,7 @@ export async function inPoolTransaction<T>(
 ): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;
-  // A connection that ends says so to its queries and then once more, and nobody listening would end the process.
+  // A connection that ends says so to its queries and then once more; without a listener that would end the process.
   const onError = (error: Error): void => void (broken = error);
   client.on('error', onError);
   try {

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { readRows } from './own-types.js';
 
-/** Nobody listens to it but who finds out whether he can. */
+/** Used only to probe whether LISTEN works. */
 const PROBE_CHANNEL = 'cloacina_probe';
 /** How long a notification may take from one connection to the other, in milliseconds. */
 const PROBE_TIMEOUT_MS = 1_000;
@@ -19,7 +19,7 @@ export async function isPooled(client: pg.ClientBase): Promise<boolean> {
 
 /**
  * Whether the connection is a session of its own, with its locks and what it listens to; so it is through a pooler in
- * session mode. Asked by a notification from another connection: in transaction mode nobody is there to get it.
+ * session mode. Asked by a notification from another connection: in transaction mode no connection gets it.
  */
 export async function isSession(client: pg.Client, config: pg.ClientConfig): Promise<boolean> {
   if (!(await isPooled(client))) return true;

@@ -55,7 +55,7 @@ const STATEMENT_SETTINGS = [
   .map((setting) => `-c ${setting}`)
   .join(' ');
 
-/** At most so many hot statements at a time: more would only share the same cores of the server. */
+/** Maximum number of hot statements at a time: more would only share the same cores of the server. */
 const MAX_STATEMENT_CONNECTIONS = 4;
 
 /**

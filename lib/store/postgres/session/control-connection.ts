@@ -39,7 +39,7 @@ const MAX_KEYS = 5;
 const CLOSE_TIMEOUT_MS = 1_000;
 
 /**
- * A schema that somebody has locked (a migration, say) must not hold up the others: their statements go without it.
+ * A schema that is locked (by a migration, say) must not hold up the others: their statements go without it.
  */
 const SETTINGS = `-c lock_timeout=500 -c ${FIXED_PATH}`;
 
@@ -51,7 +51,7 @@ export interface ControlConnectionSettings {
   readonly applicationName: string;
   /** Sessions of this process were lost before, and the server may still have them. */
   readonly hasFormer: boolean;
-  /** After so long without an answer the session is taken for lost, in milliseconds. */
+  /** How long an answer may take before the session counts as lost, in milliseconds. */
   readonly answerTimeoutMs: number;
   readonly onPayload: (payload: string) => void;
   /** Called once, when the session has ended for whatever reason. */

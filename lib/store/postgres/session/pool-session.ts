@@ -10,7 +10,7 @@ import type { RawRow } from '../statements/statement.js';
 export class PoolSession extends SessionStatements {
   readonly epoch = null;
   readonly lockSession = null;
-  /** The database was away for a while, and nobody could renew a lease: those are given the time to. */
+  /** The database was away for a while, and no process could renew a lease: they get the time to. */
   interrupted = false;
   private since = performance.now();
 

@@ -184,7 +184,7 @@ export abstract class SessionStatements {
   }
 }
 
-/** By index; undefined for what fails by itself. A connection that fails is nobody's fault, and rejects. */
+/** By index; undefined for what fails by itself. A connection that fails rejects all of them. */
 async function orInHalves<T, R>(
   part: readonly T[],
   send: (part: readonly T[]) => Promise<readonly R[]>,

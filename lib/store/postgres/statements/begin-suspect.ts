@@ -1,7 +1,7 @@
 import type { Statement } from './statement.js';
 
 /**
- * From so many lost processes on a task is a suspect: it may be what kills them, and those that ran beside it are not.
+ * From this number of lost processes on a task is a suspect: it may be what kills them, and those that ran beside it are not.
  * Suspects run one at a time in a process, and while they wait for that they have not begun: the loss of the process
  * is not charged to them.
  *

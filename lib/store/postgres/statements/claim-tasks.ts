@@ -41,7 +41,7 @@ function inserted(column: string, element: string): string {
  * Claims tasks that are due, highest priority first, then the longest waiting.
  *
  * Looks at each definition that this process has handlers for, and at each priority among its waiting tasks (a
- * loose index scan): what they have in common is a level. So neither a backlog of definitions nobody here can run nor
+ * loose index scan): what they have in common is a level. So neither a backlog of definitions that this process cannot run nor
  * a million tasks that are not due yet lie in the way. (`statement_timestamp()`, since the end of an index range has
  * to be stable: with `clock_timestamp()` everything not due would be read and thrown away.)
  *

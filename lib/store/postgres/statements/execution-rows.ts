@@ -107,7 +107,7 @@ export const awaitUnlockedExecutions: Statement = {
   ) SELECT id, status FROM found`,
 };
 
-/** Written by whoever finds it missing: the value is a function of the tasks' rows, so twice is the same as once. */
+/** Written by any process that finds it missing: the value is a function of the tasks' rows, so twice is the same as once. */
 export const writeFinalContext: Statement = {
   name: 'write_final_context',
   text: (tables) => `UPDATE ${tables.execution} x SET context = $2::json

@@ -40,7 +40,7 @@ export function decodeLeases(rows: readonly RawRow[]): LeaseRow[] {
 
 /**
  * Ends the lease of an instance that was found dead, unless it has changed since: renewed (for one whose time was
- * over), or taken up again under a lock (for one whose lock was gone). Whoever deletes the row has the recovery; and
+ * over), or taken up again under a lock (for one whose lock was gone). The process that deletes the row has the recovery; and
  * the instance itself, should it come back, finds no row at its next renewal and knows.
  */
 export const endLease: Statement = {

@@ -26,7 +26,7 @@ export interface Statement {
   readonly text: (tables: TenantTables) => string;
 }
 
-/** Where a statement runs: the library's pool, or the connection of somebody's transaction. */
+/** Where a statement runs: the library's pool, or the connection of a caller's transaction. */
 export interface StatementRunner {
   run(statement: Statement, values: readonly unknown[]): Promise<readonly RawRow[]>;
 }

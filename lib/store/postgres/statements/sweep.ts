@@ -2,7 +2,7 @@ import { LIVING_LOCKS } from './liveness-locks.js';
 import type { RawRow, TenantTables } from './statement.js';
 import type { LeaseRow } from '../../port/index.js';
 
-/** What there is in one tenant's schema that may ask for somebody's attention; in an idle one, nothing. */
+/** What in one tenant's schema may need attention; in an idle one, nothing. */
 export interface RawSweep {
   readonly leases: readonly LeaseRow[];
   /**

@@ -5,7 +5,7 @@ import type { DueTimes } from '../../port/index.js';
  * When the next task and the next deadline of each tenant are due: one statement for many tenants, each answered
  * from single entries of partial indexes. Not prepared: the text depends on the tenants.
  *
- * What is due is asked for apart from what comes next: a task that nobody can take stays due, and must not hide the
+ * What is due is asked for apart from what comes next: a task that no process can take stays due, and must not hide the
  * times of the others.
  */
 export function readDueTimes(tenants: readonly TenantTables[]): string {

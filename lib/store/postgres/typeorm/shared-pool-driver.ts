@@ -196,7 +196,7 @@ function giveBack(
     leaveClean(client, transactionStatus(client) !== 'I', release);
     return;
   }
-  // A statement has just failed, mostly, and the server's last word on it is on its way. Nobody else listens now for
+  // A statement has just failed, mostly, and the server's last word on it is on its way. No other code listens now for
   // errors of the connection, which would end the process.
   const failures: Error[] = [];
   const fail = (failure: Error): void => void failures.push(failure);
