@@ -199,7 +199,7 @@ export class TenantEngine {
       completer: this.completer,
       events: this.events,
       settings,
-      overrunEnded: () => this.dispatch(),
+      overrunEnded: () => this.claimAvailable(),
     });
     this.control = new ExecutionControl({
       address: settings.address,
@@ -306,24 +306,25 @@ export class TenantEngine {
     this.paused = false;
     this.executor.hold(false);
     this.updateClaiming();
-    this.dispatch();
+    this.claimAvailable();
   }
 
   /** Claims what is due, as long as there is room. */
-  dispatch(): void {
+  claimAvailable(): void {
     this.claimer.claimAvailable();
   }
 
   /** Ready tasks that this process did not claim: it does when it has capacity, and the others are told now. */
   wakeWorkers(): void {
     this.queue.hasBacklog = true;
-    this.dispatch();
+    this.claimAvailable();
     this.services.notifyWork(this.settings.address);
   }
 
   /** Something has become due, and maybe only this process knows. */
   workIsDue(): void {
-    if (this.queue.capacity > 0 && this.executor.overrunningTasks().length === 0) this.dispatch();
+    if (this.queue.capacity > 0 && this.executor.overrunningTasks().length === 0)
+      this.claimAvailable();
     else this.wakeWorkers();
   }
 
@@ -331,7 +332,7 @@ export class TenantEngine {
   scheduleWakeUps({ taskIsDue, nextTaskInMs, nextDeadlineInMs }: DueTimes): void {
     const { address } = this.settings;
     if (taskIsDue) {
-      this.dispatch();
+      this.claimAvailable();
       void this.lookForOthers();
       // A process that takes no tasks is not the one that misses a handler.
       if (this.queue.limit > 0) void this.stranded.look();
@@ -370,7 +371,7 @@ export class TenantEngine {
   private async lookForOthers(): Promise<void> {
     try {
       const found = await this.catalog.lookForOthers();
-      if (found === 'found') this.dispatch();
+      if (found === 'found') this.claimAvailable();
       else if (found === 'tooEarly') {
         this.services.wakeIn(this.settings.address, LOOK_INTERVAL_MS);
       }

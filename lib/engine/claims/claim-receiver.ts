@@ -39,8 +39,8 @@ export class ClaimReceiver {
 
   fromStart(request: StartRequest, claims: number): void {
     const { definition, id } = request;
-    const memory = this.parts.claims.cacheOf(id, definition, 0);
-    if (!memory.inputKnown) memory.setInput(request.members);
+    const cache = this.parts.claims.cacheOf(id, definition, 0);
+    if (!cache.inputKnown) cache.setInput(request.members);
     for (const taskNo of definition.rootsToTake.slice(0, claims)) {
       const claim = firstClaim(definition, {
         executionId: id,

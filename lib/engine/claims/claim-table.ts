@@ -38,9 +38,9 @@ export class ClaimTable {
   cacheOf(executionId: string, definition: RunnableDefinition, generation: number): ExecutionCache {
     const known = this.caches.get(executionId);
     if (known !== undefined && known.generation === generation) return known;
-    const memory = new ExecutionCache(executionId, definition.workflow, generation);
-    this.caches.set(executionId, memory);
-    return memory;
+    const cache = new ExecutionCache(executionId, definition.workflow, generation);
+    this.caches.set(executionId, cache);
+    return cache;
   }
 
   isActive(executionId: string): boolean {
@@ -68,9 +68,9 @@ export class ClaimTable {
       return undefined;
     }
     if (earlier !== undefined) this.lose(earlier);
-    const memory = this.cacheOf(facts.executionId, definition, generation);
-    const claim = new TaskClaim(facts, definition, memory);
-    memory.claims++;
+    const cache = this.cacheOf(facts.executionId, definition, generation);
+    const claim = new TaskClaim(facts, definition, cache);
+    cache.claims++;
     this.claims.set(key, claim);
     return claim;
   }
@@ -102,12 +102,12 @@ export class ClaimTable {
   /** Forgets the outcomes that no held claim is built on: they are read again when they are needed. */
   forgetOutcomes(): void {
     const built = new Map<ExecutionCache, number[]>();
-    for (const { cache: memory, task } of this.claims.values()) {
-      const tasks = built.get(memory);
-      if (tasks === undefined) built.set(memory, [task.no]);
+    for (const { cache, task } of this.claims.values()) {
+      const tasks = built.get(cache);
+      if (tasks === undefined) built.set(cache, [task.no]);
       else tasks.push(task.no);
     }
-    for (const memory of this.caches.values()) memory.keepAncestorsOf(built.get(memory) ?? []);
+    for (const cache of this.caches.values()) cache.keepAncestorsOf(built.get(cache) ?? []);
   }
 
   /** Runs a reading of what the database holds; it can ask whether a claim has ended since it began. */

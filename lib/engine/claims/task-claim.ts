@@ -18,6 +18,7 @@ export interface ClaimRow {
 /** A task that this process has claimed and whose outcome it owes. */
 export class TaskClaim {
   readonly executionId: string;
+  readonly taskNo: number;
   readonly key: string;
   readonly task: CompiledTask;
   readonly token: number;
@@ -49,6 +50,7 @@ export class TaskClaim {
     }
     this.task = task;
     this.executionId = facts.executionId;
+    this.taskNo = facts.taskNo;
     this.key = claimKey(facts.executionId, facts.taskNo);
     this.token = facts.token;
     this.failures = facts.attempt;

@@ -1,7 +1,12 @@
 import { Batcher } from '../../runtime/batcher.js';
 import type { ClaimTable } from './claim-table.js';
 import type { TaskClaim } from './task-claim.js';
-import type { ClaimStore, Reschedule, RescheduleKind } from '../../store/port/index.js';
+import {
+  type ClaimStore,
+  type Reschedule,
+  type RescheduleKind,
+  byLockOrder,
+} from '../../store/port/index.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
 
 const MAX_ITEMS = 500;
@@ -52,14 +57,11 @@ export class TaskRescheduler {
   // Sent again after a lost reply, an item that was written is refused: it is given back, which is what was wanted,
   // and what became of the task since is its next holder's.
   private async send(items: readonly RescheduledClaim[]): Promise<boolean[]> {
-    const order = items.map((_, i) => i).sort((a, b) => compare(items[a], items[b]));
-    const sorted = order.flatMap((i) => {
-      const item = items[i];
-      return item === undefined ? [] : [toReschedule(item)];
-    });
+    const order = [...items.entries()].sort(([, a], [, b]) => byLockOrder(a.claim, b.claim));
+    const sorted = order.map(([, item]) => toReschedule(item));
     const accepted = await this.store.reschedule(sorted);
     const results = new Array<boolean>(items.length).fill(false);
-    for (const [at, i] of order.entries()) results[i] = accepted[at] === true;
+    for (const [at, [i]] of order.entries()) results[i] = accepted[at] === true;
     return results;
   }
 }
@@ -73,12 +75,4 @@ function toReschedule({ claim, kind, delayMs, error }: RescheduledClaim): Resche
     delayMs,
     error,
   };
-}
-
-function compare(a: RescheduledClaim | undefined, b: RescheduledClaim | undefined): number {
-  if (a === undefined || b === undefined) return 0;
-  if (a.claim.executionId !== b.claim.executionId) {
-    return a.claim.executionId < b.claim.executionId ? -1 : 1;
-  }
-  return a.claim.task.no - b.claim.task.no;
 }

@@ -10,16 +10,17 @@ import type { TaskResult } from './task-result.js';
 import type { ContextView } from '../../workflow/index.js';
 import { byPriority } from '../definitions/runnable-definition.js';
 import type { TenantLease } from '../lease/tenant-lease.js';
-import type {
-  CompletionResult,
-  DependentEdge,
-  EndedExecution,
-  LeaseWrite,
-  Outcome,
-  OutcomeDetail,
-  OutcomeStore,
-  ReadiedTask,
-  TenantStore,
+import {
+  type CompletionResult,
+  type DependentEdge,
+  type EndedExecution,
+  type LeaseWrite,
+  type Outcome,
+  type OutcomeDetail,
+  type OutcomeStore,
+  type ReadiedTask,
+  type TenantStore,
+  byLockOrder,
 } from '../../store/port/index.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
 
@@ -99,7 +100,9 @@ export class OutcomeRecorder {
   }
 
   private async send(unsorted: readonly TaskResult[], resent: boolean): Promise<undefined[]> {
-    const results = unsorted.filter(({ claim }) => !claim.lost).sort(byLockOrder);
+    const results = unsorted
+      .filter(({ claim }) => !claim.lost)
+      .sort((a, b) => byLockOrder(a.claim, b.claim));
     if (results.length > 0) {
       const complete = async (
         outcomes: readonly Outcome[],
@@ -238,13 +241,6 @@ function foremost({ definition, task }: TaskClaim, room: number): ReadonlySet<nu
   if (!definition.ranked || dependents.length <= room) return undefined;
   const runnable = dependents.filter((no) => definition.handlers[no] !== undefined);
   return new Set(byPriority(definition.workflow, runnable).slice(0, room));
-}
-
-function byLockOrder(a: TaskResult, b: TaskResult): number {
-  if (a.claim.executionId !== b.claim.executionId) {
-    return a.claim.executionId < b.claim.executionId ? -1 : 1;
-  }
-  return a.claim.task.no - b.claim.task.no;
 }
 
 function outcomeOf(result: TaskResult, edge: (taskNo: number) => DependentEdge): Outcome {

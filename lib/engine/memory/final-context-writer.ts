@@ -44,10 +44,10 @@ export class FinalContextWriter {
   }
 
   private async write(claim: TaskClaim): Promise<void> {
-    const { cache: memory, executionId } = claim;
-    if (memory.finalContext() === undefined) await this.inputs.fillForEnd(claim);
-    const context = memory.finalContextJson();
+    const { cache, executionId } = claim;
+    if (cache.finalContext() === undefined) await this.inputs.fillForEnd(claim);
+    const context = cache.finalContextJson();
     if (context === null) return;
-    await this.store.writeFinalContext(executionId, context, memory.generation);
+    await this.store.writeFinalContext(executionId, context, cache.generation);
   }
 }

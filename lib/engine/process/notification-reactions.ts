@@ -27,26 +27,26 @@ export interface NotificationReactionsOptions {
  * merged and limited.
  */
 export class NotificationReactions {
-  private readonly hello: MergedCalls;
+  private readonly processJoined: MergedCalls;
   private readonly newTenants: MergedCalls;
   private readonly tenants = new Map<TenantEngine, TenantReactions>();
 
   constructor(private readonly options: NotificationReactionsOptions) {
-    this.hello = new MergedCalls(options.onProcessJoined, PROCESSES);
+    this.processJoined = new MergedCalls(options.onProcessJoined, PROCESSES);
     this.newTenants = new MergedCalls(options.onTenants, TENANTS);
   }
 
   hear(payload: string): void {
     if (payload.length > MAX_PAYLOAD) return;
-    const announcement = decodeNotification(payload);
-    if (announcement === undefined) return;
-    if (announcement.kind === 'hello') return this.hello.call();
-    if (announcement.kind === 'tenants') return this.newTenants.call();
-    const tenant = this.options.tenant(announcement.tenant);
+    const notification = decodeNotification(payload);
+    if (notification === undefined) return;
+    if (notification.kind === 'processJoined') return this.processJoined.call();
+    if (notification.kind === 'tenants') return this.newTenants.call();
+    const tenant = this.options.tenant(notification.tenant);
     if (tenant === undefined) return;
     const reactions = this.reactionsOf(tenant);
-    if (announcement.kind === 'work') reactions.work.call();
-    else reactions.hear(announcement.kind, announcement.executionId);
+    if (notification.kind === 'work') reactions.work.call();
+    else reactions.hear(notification.kind, notification.executionId);
   }
 
   forget(tenant: TenantEngine): void {
@@ -73,7 +73,7 @@ class TenantReactions {
   private readonly endedIds = new Set<string>();
 
   constructor(private readonly tenant: TenantEngine) {
-    this.work = new MergedCalls(() => tenant.dispatch(), WORK);
+    this.work = new MergedCalls(() => tenant.claimAvailable(), WORK);
     this.ended = new MergedCalls(() => this.tellEnded(), ENDED);
     this.cancelled = new MergedCalls(() => tenant.control.reconcileClaims(), CLAIMS);
     this.paused = new MergedCalls(() => tenant.control.findPaused(), CLAIMS);

@@ -3,7 +3,7 @@ const WAKE_INTERVAL_MS = 50;
 
 export type Notification =
   /** A process or a tenant has appeared: each process that is concerned looks for itself. */
-  | { readonly kind: 'hello' }
+  | { readonly kind: 'processJoined' }
   | { readonly kind: 'tenants' }
   | { readonly kind: 'work'; readonly tenant: string }
   | {
@@ -12,18 +12,18 @@ export type Notification =
       readonly executionId: string;
     };
 
-const HELLO = 'h';
+const PROCESS_JOINED = 'h';
 const TENANTS = 't';
 const LETTERS = { work: 'w', cancelled: 'c', ended: 'e', paused: 'p' } as const;
 const KINDS = { w: 'work', c: 'cancelled', e: 'ended', p: 'paused' } as const;
 const FORM = /^([wcep])([0-9a-f]{16})([0-9a-f-]{36})?$/;
 
 /** Payloads carry the tenant's hash: every role of the database may listen. */
-export function encodeNotification(announcement: Notification): string {
-  if (announcement.kind === 'hello') return HELLO;
-  if (announcement.kind === 'tenants') return TENANTS;
-  const id = announcement.kind === 'work' ? '' : announcement.executionId;
-  return `${LETTERS[announcement.kind]}${announcement.tenant}${id}`;
+export function encodeNotification(notification: Notification): string {
+  if (notification.kind === 'processJoined') return PROCESS_JOINED;
+  if (notification.kind === 'tenants') return TENANTS;
+  const id = notification.kind === 'work' ? '' : notification.executionId;
+  return `${LETTERS[notification.kind]}${notification.tenant}${id}`;
 }
 
 function isLetter(letter: string | undefined): letter is keyof typeof KINDS {
@@ -32,7 +32,7 @@ function isLetter(letter: string | undefined): letter is keyof typeof KINDS {
 
 /** Undefined for a payload that is not the library's. */
 export function decodeNotification(payload: string): Notification | undefined {
-  if (payload === HELLO) return { kind: 'hello' };
+  if (payload === PROCESS_JOINED) return { kind: 'processJoined' };
   if (payload === TENANTS) return { kind: 'tenants' };
   const [, letter, tenant, executionId] = FORM.exec(payload) ?? [];
   if (tenant === undefined || !isLetter(letter)) return undefined;
@@ -56,9 +56,9 @@ export class Notifier {
     private readonly send: (payloads: readonly string[]) => Promise<void> | undefined,
   ) {}
 
-  notify(announcement: Notification): void {
-    if (announcement.kind === 'work' && !this.mayWake(announcement.tenant)) return;
-    this.due.add(encodeNotification(announcement));
+  notify(notification: Notification): void {
+    if (notification.kind === 'work' && !this.mayWake(notification.tenant)) return;
+    this.due.add(encodeNotification(notification));
     if (!this.sending) void this.flush();
   }
 

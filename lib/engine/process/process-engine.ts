@@ -56,7 +56,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
       open: (onLost) =>
         options.open({ id: this.processId }, (payload) => this.reactions.hear(payload), onLost),
       onLive: (session) => {
-        this.notify({ kind: 'hello' });
+        this.notify({ kind: 'processJoined' });
         if (this.lastEpoch !== undefined && this.lastEpoch !== session.epoch) this.newLife();
         this.lastEpoch = session.epoch;
         this.allowClaims();
@@ -219,7 +219,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
     for (const tenant of this.tenants.values()) tenant.allowClaims(allowed);
   }
 
-  private notify(announcement: Notification): void {
-    this.notifier.notify(announcement);
+  private notify(notification: Notification): void {
+    this.notifier.notify(notification);
   }
 }

@@ -3,6 +3,7 @@ export * from './control.js';
 export * from './definitions.js';
 export * from './executions.js';
 export * from './leases.js';
+export { byLockOrder } from './lock-order.js';
 export * from './outcomes.js';
 export * from './recovery.js';
 export * from './session.js';

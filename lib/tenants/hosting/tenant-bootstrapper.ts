@@ -258,5 +258,5 @@ async function begin(group: ConnectionGroup, tenants: readonly TenantRuntime[]):
   const engines = here.filter(({ isDraining }) => !isDraining).map(({ engine }) => engine);
   group.process.add(engines);
   group.startClaiming();
-  if (engines.length <= FEW_TENANTS) for (const engine of engines) engine.dispatch();
+  if (engines.length <= FEW_TENANTS) for (const engine of engines) engine.claimAvailable();
 }

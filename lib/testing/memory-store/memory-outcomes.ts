@@ -1,9 +1,10 @@
-import type {
-  CompletionResult,
-  EndedExecution,
-  LeaseWrite,
-  Outcome,
-  ReadiedTask,
+import {
+  type CompletionResult,
+  type EndedExecution,
+  type LeaseWrite,
+  type Outcome,
+  type ReadiedTask,
+  byLockOrder,
 } from '../../store/port/index.js';
 import { appendAttempt } from './memory-attempts.js';
 import { hold } from './memory-claims.js';
@@ -175,12 +176,6 @@ class Deltas {
   }
 
   sorted(): Delta[] {
-    return [...this.byRow.values()].sort((a, b) =>
-      a.executionId === b.executionId
-        ? a.taskNo - b.taskNo
-        : a.executionId < b.executionId
-          ? -1
-          : 1,
-    );
+    return [...this.byRow.values()].sort(byLockOrder);
   }
 }

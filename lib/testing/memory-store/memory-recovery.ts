@@ -1,15 +1,16 @@
-import type {
-  BlockedTaskRow,
-  ClaimKey,
-  JudgedLease,
-  LeaseWrite,
-  RecoveryEventFilterRow,
-  RecoveryEventRow,
-  RecoveryStatsRow,
-  RecoveryStore,
-  StrandedTaskRow,
-  TakeOrphans,
-  TakenOrphan,
+import {
+  type BlockedTaskRow,
+  type ClaimKey,
+  type JudgedLease,
+  type LeaseWrite,
+  type RecoveryEventFilterRow,
+  type RecoveryEventRow,
+  type RecoveryStatsRow,
+  type RecoveryStore,
+  type StrandedTaskRow,
+  type TakeOrphans,
+  type TakenOrphan,
+  byLockOrder,
 } from '../../store/port/index.js';
 import { claimedTask, giveBack, hold } from './memory-claims.js';
 import { writeLease } from './memory-leases.js';
@@ -49,7 +50,7 @@ export class MemoryRecoveryStore implements RecoveryStore {
   ): Promise<TakenOrphan[]> {
     return this.tables.run(() => {
       const hasLease = instanceId !== null && this.tables.leases.has(instanceId);
-      const orphans = hasLease ? [] : this.tables.running(instanceId).sort(byKey);
+      const orphans = hasLease ? [] : this.tables.running(instanceId).sort(byLockOrder);
       return this.take(orphans, instanceId, how, lease);
     });
   }
@@ -61,7 +62,7 @@ export class MemoryRecoveryStore implements RecoveryStore {
   ): Promise<TakenOrphan[]> {
     const { instanceId } = lease.claimant;
     return this.tables.run(() => {
-      const orphans = [...claims].sort(byKey).flatMap(({ executionId, taskNo, token }) => {
+      const orphans = [...claims].sort(byLockOrder).flatMap(({ executionId, taskNo, token }) => {
         const task = this.tables.task(executionId, taskNo);
         return task?.claimToken === token && task.owner === instanceId ? [task] : [];
       });
@@ -176,16 +177,6 @@ export class MemoryRecoveryStore implements RecoveryStore {
       .sort((a, b) => a.runAt - b.runAt)
       .slice(0, MAX_LISTED);
   }
-}
-
-interface Key {
-  readonly executionId: string;
-  readonly taskNo: number;
-}
-
-function byKey(a: Key, b: Key): number {
-  if (a.executionId === b.executionId) return a.taskNo - b.taskNo;
-  return a.executionId < b.executionId ? -1 : 1;
 }
 
 /** Between the two values that are nearest, as percentile_cont has it. */

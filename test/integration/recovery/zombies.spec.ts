@@ -98,7 +98,7 @@ const KINDS: Record<string, Kind> = {
     survivorWaits: true,
     started: async ({ zombie, lostTwice }) => {
       await lostTwice();
-      zombie.engine.dispatch();
+      zombie.engine.claimAvailable();
     },
   },
   'what a shutdown gives back': {

@@ -170,7 +170,7 @@ describe('Pause', () => {
         expect(await handle.status()).toBe('Paused');
         free.open();
         await waitFor(async () => (await statuses(tenant, handle.id))[0] === 'Completed');
-        tenant.engine.dispatch();
+        tenant.engine.claimAvailable();
         await waitFor(() => !tenant.engine.isBusy);
         expect(await tenant.runner.get(handle.id)).toMatchObject({
           status: 'Paused',
@@ -234,7 +234,7 @@ describe('Pause', () => {
         await handle.pause();
         const due = `SELECT FROM cloacina_task_execution WHERE execution_id = $1 AND paused AND status = 'Ready' AND run_at < now()`;
         await waitFor(async () => (await tenant.query(due, [handle.id])).length === 2);
-        tenant.engine.dispatch();
+        tenant.engine.claimAvailable();
         await waitFor(() => !tenant.engine.isBusy);
         expect(runs).toHaveLength(2);
         await handle.resume();
@@ -299,7 +299,7 @@ describe('Pause', () => {
           'UPDATE cloacina_task_execution SET run_at = now() WHERE execution_id = $1 AND run_at IS NOT NULL',
           [handle.id],
         );
-        engine.dispatch();
+        engine.claimAvailable();
         expect((await handle.result({ timeout: '60s' })).status).toBe('Completed');
       };
     }),

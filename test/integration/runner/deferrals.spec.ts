@@ -33,7 +33,7 @@ async function hurry(tenant: OpenTenant, id: string, deferredForMs = 0): Promise
      SET run_at = now(), deferred_since = deferred_since - $2 * interval '1 millisecond' WHERE execution_id = $1`,
     [id, deferredForMs],
   );
-  tenant.engine.dispatch();
+  tenant.engine.claimAvailable();
 }
 
 let waits = 0;

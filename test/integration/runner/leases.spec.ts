@@ -90,7 +90,7 @@ describe('The lease', () => {
     await waitFor(() => signal.aborted);
     expect(signal.reason).toMatchObject({ code: 'CLAIM_LOST' });
     free.open();
-    tenant.engine.dispatch();
+    tenant.engine.claimAvailable();
     const result = await handle.result();
     expect(result).toMatchObject({ status: 'Completed', context: { run: 2 } });
     expect(result.tasks[0]?.attempt).toBe(1);

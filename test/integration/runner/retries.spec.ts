@@ -28,7 +28,7 @@ async function hurry(id: string): Promise<void> {
   await tenant.query('UPDATE cloacina_task_execution SET run_at = now() WHERE execution_id = $1', [
     id,
   ]);
-  tenant.engine.dispatch();
+  tenant.engine.claimAvailable();
 }
 
 /** What the one tenant of this file serves: a tenant for each test would take longer than the tests. */

@@ -76,7 +76,7 @@ describe('A stored definition of a later format', () => {
     expect((await tenant.runner.execute('flow')).version).toBe('now');
     // It is met again by each look for what others have registered.
     await waitFor(() => {
-      tenant.engine.dispatch();
+      tenant.engine.claimAvailable();
       return looks.mock.calls.length >= 2;
     });
     await Promise.all(looks.mock.results.map(({ value }) => value));

@@ -64,7 +64,7 @@ describe('A task timeout', () => {
     );
     const second = await tenant.runner.start(other);
     // The retry is due, and offered.
-    tenant.engine.dispatch();
+    tenant.engine.claimAvailable();
     await tenant.query('SELECT 1');
     expect(events).toEqual(['begin 1']);
     free.open();

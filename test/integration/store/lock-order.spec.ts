@@ -3,7 +3,6 @@ import { claimTasks, claimValues } from '../../../lib/store/postgres/statements/
 import {
   completeTasks,
   completionValues,
-  sortOutcomes,
 } from '../../../lib/store/postgres/statements/complete-tasks.js';
 import {
   cancelExecution,
@@ -23,7 +22,7 @@ import {
   parallel,
   type TestWorkflow,
 } from '../../conformance/workflows.js';
-import type { Outcome } from '../../../lib/store/port/index.js';
+import { type Outcome, byLockOrder } from '../../../lib/store/port/index.js';
 
 const ROUNDS = 200;
 const BATCH = 12;
@@ -144,11 +143,11 @@ describe('batches in opposite order', () => {
 
   test('the rows of a batch are sorted with those of the failures it handles', () => {
     const [executions, taskNos] = completionValues(
-      sortOutcomes([
+      [
         outcomeOf(join, 'b', 3, { handles: [1] }),
         outcomeOf(join, 'a', 2, { handles: [0, 1] }),
         outcomeOf(join, 'b', 0),
-      ]),
+      ].sort(byLockOrder),
       newClaimant(),
       false,
     );

@@ -9,7 +9,6 @@ import {
   completeTasks,
   completionValues,
   decodeCompletion,
-  sortOutcomes,
 } from '../../../lib/store/postgres/statements/complete-tasks.js';
 import {
   decodeStart,
@@ -24,12 +23,13 @@ import type {
 } from '../../../lib/store/postgres/statements/statement.js';
 import { noteClaim } from '../../conformance/last-token.js';
 import { newClaimant, startOf, type TestWorkflow } from '../../conformance/workflows.js';
-import type {
-  Claimant,
-  ClaimedTask,
-  CompletionResult,
-  Outcome,
-  StartItem,
+import {
+  type Claimant,
+  type ClaimedTask,
+  type CompletionResult,
+  type Outcome,
+  type StartItem,
+  byLockOrder,
 } from '../../../lib/store/port/index.js';
 
 /** One connection, and the process that would be behind it. A test says when its transactions begin and end. */
@@ -62,7 +62,7 @@ export class Session {
     outcomes: readonly Outcome[],
     statement: Statement = completeTasks,
   ): Promise<CompletionResult> {
-    const sorted = sortOutcomes(outcomes);
+    const sorted = [...outcomes].sort(byLockOrder);
     const values = completionValues(sorted, this.claimant, false);
     const result = decodeCompletion(await this.run(statement, values), outcomes.length);
     for (const { outcome, taskNo, token, claimed } of result.readied) {

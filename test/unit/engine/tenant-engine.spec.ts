@@ -38,12 +38,13 @@ function services(): ProcessServices {
     identity: () => ({ processId, name: 'host/1', lockEpoch: null, lockSession: null }),
     isConnected: () => true,
     renewLeases: () => undefined,
-    notifyWork: () => others((engine) => engine.dispatch()),
+    notifyWork: () => others((engine) => engine.claimAvailable()),
     workPayload: () => 'work',
     notifyCancelled: () => undefined,
     notifyPaused: () => undefined,
     notifyEnded: (_, id) => others((engine) => engine.waiters.ended(id)),
-    wakeIn: (_, ms) => void setTimeout(() => others((engine) => engine.dispatch()), ms).unref(),
+    wakeIn: (_, ms) =>
+      void setTimeout(() => others((engine) => engine.claimAvailable()), ms).unref(),
     deadlineIn: () => undefined,
   };
 }
@@ -172,7 +173,7 @@ describe('TenantEngine on a store in memory', () => {
     await first.drain(0);
     expect(store.handle.leases.size).toBe(0);
     const second = await open([{ name: 'a' }], {});
-    second.dispatch();
+    second.claimAvailable();
     expect(await ended(second, id)).toMatchObject({ status: 'Completed' });
     expect(await store.tasks([id])).toMatchObject([{ attempt: 0, recoveryAttempts: 0 }]);
   });

@@ -135,17 +135,7 @@ export function appendAttempt(detail: string): string {
                           'error', (${detail})::jsonb -> 'error')`;
 }
 
-function order(a: Outcome, b: Outcome): number {
-  if (a.executionId !== b.executionId) return a.executionId < b.executionId ? -1 : 1;
-  return a.taskNo - b.taskNo;
-}
-
-/** In the order in which rows are locked everywhere: by execution, then by task number. */
-export function sortOutcomes<T extends Outcome>(outcomes: readonly T[]): T[] {
-  return [...outcomes].sort(order);
-}
-
-/** `outcomes` must be sorted ({@link sortOutcomes}). */
+/** `outcomes` must be sorted ({@link byLockOrder}). */
 export function completionValues(
   outcomes: readonly Outcome[],
   claimant: Claimant,

@@ -3,14 +3,15 @@ import { decodeClaims } from './claim-tasks.js';
 import { plainArray } from './encoding.js';
 import { heldLocks, LIVENESS_LOCK_CLASS, LOCK_SESSION } from './liveness-locks.js';
 import { NEXT_TOKEN, taskOf, type RawRow, type Statement, type TenantTables } from './statement.js';
-import type {
-  ClaimKey,
-  Claimant,
-  LeaseRow,
-  RecoveryEventRow,
-  RecoveryStatsRow,
-  TakeOrphans,
-  TakenOrphan,
+import {
+  type ClaimKey,
+  type Claimant,
+  type LeaseRow,
+  type RecoveryEventRow,
+  type RecoveryStatsRow,
+  type TakeOrphans,
+  type TakenOrphan,
+  byLockOrder,
 } from '../../port/index.js';
 
 /** All leases of many tenants. Few tenants have any: an idle one has none. Not prepared: the text depends on them. */
@@ -157,9 +158,7 @@ export function takeOrphansValues(
 
 /** What {@link takeUnknown} needs beside them. */
 export function claimKeyValues(claims: readonly ClaimKey[]): unknown[] {
-  const sorted = [...claims].sort((a, b) =>
-    a.executionId === b.executionId ? a.taskNo - b.taskNo : a.executionId < b.executionId ? -1 : 1,
-  );
+  const sorted = [...claims].sort(byLockOrder);
   return [
     plainArray(sorted.map(({ executionId }) => executionId)),
     plainArray(sorted.map(({ taskNo }) => taskNo)),
