@@ -6,7 +6,7 @@ import type { CompletionWaiters } from './completion/completion-waiters.js';
 import type { TaskClaim } from './claims/task-claim.js';
 import type { TaskCompleter } from './execution/task-completer.js';
 import type { TenantEvents } from '../events/tenant-events.js';
-import type { ProcessServices } from './lease/tenant-lease.js';
+import type { ProcessServices } from './process-services.js';
 import type {
   ClaimStore,
   ControlResult,

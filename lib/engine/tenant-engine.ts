@@ -16,7 +16,7 @@ import { ExecutionControl } from './execution-control.js';
 import { ExecutionStarts } from './starts/execution-starts.js';
 import { Executor } from './execution/executor.js';
 import { HandlerRunner } from './execution/handler-runner.js';
-import type { HungHandler } from './slots/hung-handlers.js';
+import type { HungHandler } from './execution/hung-handlers.js';
 import { OrphanReceiver } from './claims/orphan-receiver.js';
 import { InputReader } from './memory/input-reader.js';
 import { LeaseRelease } from './lease/lease-release.js';
@@ -27,7 +27,8 @@ import { TaskCompleter } from './execution/task-completer.js';
 import { TenantDrain } from './tenant-drain.js';
 import { TenantEvents, type EventSink } from '../events/tenant-events.js';
 import type { TenantQueue } from './slots/tenant-queue.js';
-import { TenantLease, type ProcessServices, type TenantSettings } from './lease/tenant-lease.js';
+import { TenantLease } from './lease/tenant-lease.js';
+import type { ProcessServices, TenantSettings } from './process-services.js';
 import type {
   DueTimes,
   EndedExecution,

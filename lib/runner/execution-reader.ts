@@ -1,6 +1,6 @@
 import { Batcher } from '../runtime/batcher.js';
 import type { DefinitionCatalog } from '../engine/definitions/definition-catalog.js';
-import type { HungHandler } from '../engine/slots/hung-handlers.js';
+import type { HungHandler } from '../engine/execution/hung-handlers.js';
 import type { AvailabilityRetry } from '../runtime/availability-retry.js';
 import { InvalidArgumentError } from '../errors/index.js';
 import { formatValue } from '../errors/option-checks.js';

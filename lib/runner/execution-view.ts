@@ -1,6 +1,6 @@
 import { WorkflowFailedError, type StoredError } from '../errors/index.js';
 import { ExecutionCache, membersOf } from '../engine/memory/execution-cache.js';
-import { describeHung, type HungHandler } from '../engine/slots/hung-handlers.js';
+import { describeHung, type HungHandler } from '../engine/execution/hung-handlers.js';
 import type { RunnableDefinition } from '../engine/definitions/runnable-definition.js';
 import type { JsonObject } from '../discovery/task-context.js';
 import {

@@ -5,13 +5,13 @@ import type { ClaimTable } from '../claims/claim-table.js';
 import type { TaskInput } from '../memory/execution-cache.js';
 import { tooLarge, type HandlerRunner } from './handler-runner.js';
 import type { TaskClaim } from '../claims/task-claim.js';
-import { HungHandlers, type HungHandler } from '../slots/hung-handlers.js';
+import { HungHandlers, type HungHandler } from './hung-handlers.js';
 import type { InputReader } from '../memory/input-reader.js';
 import type { TenantQueue } from '../slots/tenant-queue.js';
 import { resultOf } from './task-result.js';
 import type { TaskCompleter } from './task-completer.js';
 import type { TenantEvents } from '../../events/tenant-events.js';
-import type { TenantSettings } from '../lease/tenant-lease.js';
+import type { TenantSettings } from '../process-services.js';
 import type { ClaimStore, TaskKey } from '../../store/port/index.js';
 
 /** How long a suspect that waits behind another one is given back, in milliseconds. */

@@ -12,7 +12,7 @@ import { DeferralSignal, RunningTask, type TaskSurroundings } from './running-ta
 import { lastValue } from './last-value.js';
 import { encodeWrites, resultOf, type TaskResult } from './task-result.js';
 import type { TaskCompleter } from './task-completer.js';
-import type { TenantSettings } from '../lease/tenant-lease.js';
+import type { TenantSettings } from '../process-services.js';
 import {
   decideTransaction,
   tookMost,

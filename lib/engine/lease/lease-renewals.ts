@@ -1,14 +1,27 @@
-import type { TenantEngine } from '../tenant-engine.js';
-import type { HeldLease, RenewingSession } from '../../store/port/index.js';
+import type { HeldLease, RenewingSession, TenantStore } from '../../store/port/index.js';
+import type { LeaseRelease } from './lease-release.js';
+import type { TenantLease } from './tenant-lease.js';
 
 /** Leases are renewed this many times in their duration. */
 const RENEWALS_PER_LEASE = 3;
 /** Leases that are let go of in one statement: nothing is claimed in their tenants until it has ended. */
 const RELEASES_PER_STATEMENT = 50;
 
+/** A tenant whose lease is renewed. */
+export interface LeasedTenant {
+  readonly store: Pick<TenantStore, 'handle'>;
+  readonly lease: TenantLease;
+  readonly release: LeaseRelease;
+  readonly claims: { readonly size: number };
+  /** Whether claims are held or statements under way that may make some. */
+  readonly isBusy: boolean;
+  reconcileClaims(): void;
+  leaseLost(): void;
+}
+
 export interface LeaseRenewalsOptions {
   readonly leaseDurationMs: number;
-  readonly tenants: () => Iterable<TenantEngine>;
+  readonly tenants: () => Iterable<LeasedTenant>;
   /** Undefined while the control connection is away. */
   readonly session: () => RenewingSession | undefined;
 }
@@ -48,7 +61,7 @@ export class LeaseRenewals {
     }
   }
 
-  private async renew(session: RenewingSession, tenants: readonly TenantEngine[]): Promise<void> {
+  private async renew(session: RenewingSession, tenants: readonly LeasedTenant[]): Promise<void> {
     // Claims that a comparison brought have a lease that this process may not have been told of.
     const leases = tenants
       .filter(({ lease, claims }) => lease.isHeld || claims.size > 0)
@@ -67,7 +80,7 @@ export class LeaseRenewals {
 }
 
 /** Lets go of the leases of those who are idle still. */
-async function release(session: RenewingSession, idle: readonly TenantEngine[]): Promise<void> {
+async function release(session: RenewingSession, idle: readonly LeasedTenant[]): Promise<void> {
   const tenants = idle.filter(({ release: own }) => own.begin());
   if (tenants.length === 0) return;
   let released: readonly (boolean | undefined)[] = [];
@@ -78,6 +91,6 @@ async function release(session: RenewingSession, idle: readonly TenantEngine[]):
   }
 }
 
-function leaseOf({ store, lease }: TenantEngine): HeldLease {
+function leaseOf({ store, lease }: LeasedTenant): HeldLease {
   return { tenant: store.handle, instanceId: lease.instanceId };
 }

@@ -8,7 +8,7 @@ import { NotificationReactions } from './notification-reactions.js';
 import { QueuedBytes } from '../starts/queued-bytes.js';
 import type { SlotScheduler } from '../slots/slot-scheduler.js';
 import type { TenantEngine } from '../tenant-engine.js';
-import type { ProcessServices } from '../lease/tenant-lease.js';
+import type { ProcessServices } from '../process-services.js';
 import type { EngineSession } from '../../store/port/index.js';
 
 /** Until a look at timeouts that could not be enforced, in milliseconds: another process is at it, or holds rows. */

@@ -6,7 +6,8 @@ import { UncommittedStarts } from './uncommitted-starts.js';
 import { keyIsHeld } from './start-failures.js';
 import { keyOf, Starter, toStartItem, type StartRequest, type Started } from './starter.js';
 import type { TenantEvents } from '../../events/tenant-events.js';
-import type { ProcessServices, TenantLease, TenantSettings } from '../lease/tenant-lease.js';
+import type { TenantLease } from '../lease/tenant-lease.js';
+import type { ProcessServices, TenantSettings } from '../process-services.js';
 import {
   isCreated,
   type ExecutionStore,

@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
 import { Subject } from 'rxjs';
 import type { WorkflowRegistry } from '../../discovery/registered-workflow.js';
-import { describeHung } from '../../engine/slots/hung-handlers.js';
+import { describeHung } from '../../engine/execution/hung-handlers.js';
 import { TenantEngine } from '../../engine/tenant-engine.js';
 import type { WorkflowEvent } from '../../events/workflow-event.js';
 import { AvailabilityRetry } from '../../runtime/availability-retry.js';

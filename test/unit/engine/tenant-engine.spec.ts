@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { v4 as uuid, v7 as uuidv7 } from 'uuid';
 import type { TaskContext } from '../../../lib/discovery/task-context.js';
 import type { TaskHandler } from '../../../lib/discovery/registered-workflow.js';
-import type { ProcessServices } from '../../../lib/engine/lease/tenant-lease.js';
+import type { ProcessServices } from '../../../lib/engine/process-services.js';
 import { SlotScheduler } from '../../../lib/engine/slots/slot-scheduler.js';
 import { QueuedBytes } from '../../../lib/engine/starts/queued-bytes.js';
 import { TenantEngine } from '../../../lib/engine/tenant-engine.js';

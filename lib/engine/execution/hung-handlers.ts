@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
-import type { Attempt } from '../execution/attempt.js';
-import type { TenantQueue } from './tenant-queue.js';
+import type { Attempt } from './attempt.js';
+import type { TenantQueue } from '../slots/tenant-queue.js';
 import { LongTimer } from '../../runtime/long-timer.js';
 
 /** A handler that runs on for this long after its signal aborted is reported, in milliseconds, or for half the grace. */
