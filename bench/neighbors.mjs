@@ -16,10 +16,14 @@ const noop = defineWorkflow('noop')
   .task('only', () => {})
   .build();
 const written = defineWorkflow('written')
-  .task('only', { transactional: true }, ({ manager }) => manager.query('SELECT 1'))
+  .task('only', { transactional: true }, async ({ manager }) => {
+    await manager.query('SELECT 1');
+  })
   .build();
 const holding = defineWorkflow('holding')
-  .task('only', { transactional: true }, ({ manager }) => manager.query('SELECT pg_sleep(0.05)'))
+  .task('only', { transactional: true }, async ({ manager }) => {
+    await manager.query('SELECT pg_sleep(0.05)');
+  })
   .build();
 const leaving = defineWorkflow('leaving')
   .task('only', async ({ dataSource }) => {
