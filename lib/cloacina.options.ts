@@ -62,6 +62,11 @@ export interface CloacinaSharedOptions {
    * extensions. `[]`: the tenant's schema alone.
    */
   searchPath?: string[];
+  /**
+   * Of forRoot only. Whether to write failures to Nest's log: a WARN for each failed attempt, an ERROR for each execution
+   * that ends Failed. Default true.
+   */
+  logFailures?: boolean;
   /** Of forRoot only. `discover`: also serve tenants that other processes added. Default false. */
   tenants?: { discover?: boolean };
   /**

@@ -17,6 +17,10 @@ export {
   type TenantToken,
 } from './cloacina.tokens.js';
 export { defineWorkflow } from './discovery/define-workflow.js';
+export {
+  OnWorkflowEvent,
+  type WorkflowEventFilter,
+} from './discovery/on-workflow-event.decorator.js';
 export type { RetryOptions, TaskOptions, WorkflowOptions } from './discovery/options.js';
 export { Task } from './discovery/task.decorator.js';
 export type { JsonObject, TaskContext, TaskMethod, TaskResult } from './discovery/task-context.js';
@@ -24,6 +28,7 @@ export type { WorkflowBuilder, WorkflowDefinition } from './discovery/workflow-b
 export type { WorkflowInput, WorkflowRef } from './discovery/workflow-ref.js';
 export { Workflow } from './discovery/workflow.decorator.js';
 export { currentTask } from './engine/execution/current-task.js';
+export type { WorkflowEventName, WorkflowEventOf } from './events/event-name.js';
 export type * from './events/workflow-event.js';
 export {
   ClaimLostError,
@@ -92,6 +97,7 @@ export {
 export { CloacinaMigrator, type MigrationResult } from './tenants/migrations/cloacina-migrator.js';
 export { CloacinaTenants } from './tenants/hosting/cloacina-tenants.js';
 export type { MigrateAllOptions, TenantMigration } from './tenants/migrations/migrate-fleet.js';
+export { CloacinaExceptionFilter } from './tenants/requests/cloacina-exception.filter.js';
 export { CurrentRunner, CurrentTenant, TenantGuard } from './tenants/requests/current-tenant.js';
 export type { Tenant } from './tenants/hosting/tenant.js';
 export { TenantResolver } from './tenants/requests/tenant-resolver.js';

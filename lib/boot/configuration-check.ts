@@ -14,7 +14,10 @@ import {
   type ResolvedSharedOptions,
   type ResolvedTenantOptions,
 } from '../options/index.js';
+import { EventListeners } from '../events/event-listeners.js';
+import { failureLog } from '../events/failure-log.js';
 import { severalCopies } from './copies.js';
+import { addEventHandlers } from './event-handlers.js';
 import { findInjectionProblems } from './injection-problems.js';
 import {
   isSharedRegistration,
@@ -28,7 +31,12 @@ import {
 
 const FOR_ROOT = 'CloacinaModule.forRoot()';
 /** When forRoot's options are wrong, the boot goes on only to find what else is. */
-const NOTHING_RUNS = { maxConcurrentTasks: 0, poolSize: 0, discoverTenants: false };
+const NOTHING_RUNS = {
+  maxConcurrentTasks: 0,
+  poolSize: 0,
+  discoverTenants: false,
+  logFailures: false,
+};
 /** When forRoot's options could not be made, no tenant is to blame for the lack of a URL. */
 const UNKNOWN_SERVER = { databaseUrl: 'postgres://unknown/' };
 
@@ -38,6 +46,8 @@ const UNKNOWN_SERVER = { databaseUrl: 'postgres://unknown/' };
  */
 export class ConfigurationCheck {
   readonly registry = new WorkflowRegistry();
+  /** Get the events of all tenants. */
+  readonly listeners = new EventListeners();
   readonly shared: ResolvedSharedOptions;
   readonly tenants: readonly TenantRegistration[];
   private readonly problems: string[] = [];
@@ -59,6 +69,7 @@ export class ConfigurationCheck {
       isTenantRegistration,
     );
     this.shared = this.resolveShared(given);
+    if (this.shared.logFailures) this.listeners.add(failureLog());
     for (const tenant of this.tenants) {
       this.problems.push(...tenant.problems);
       if (tenant.given !== undefined) this.resolve(tenant, tenant.given);
@@ -141,6 +152,7 @@ export class ConfigurationCheck {
       const owner = `Tenant ${JSON.stringify(tenant)}: workflows`;
       this.problems.push(...checkServed(owner, workflows, this.registry));
     }
+    this.problems.push(...addEventHandlers(this.modules.values(), this.registry, this.listeners));
     if (!this.isSound) throw this.error();
     this.finished = true;
   }

@@ -7,12 +7,15 @@ import {
 } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { messageWithoutSecrets } from '../errors/index.js';
+import { describeServing } from '../tenants/hosting/serving-log.js';
 import type { TenantManager } from '../tenants/hosting/tenant-manager.js';
 import { ConfigurationCheck } from './configuration-check.js';
 import { TENANT_MANAGER } from './registration.js';
 
 /** How long an application has to enable shutdown hooks after it was initialized, in milliseconds. */
 const SHUTDOWN_HOOKS_GRACE_MS = 1_000;
+/** How long a shutdown waits for methods with `@OnWorkflowEvent`, in milliseconds. */
+const LISTENERS_GRACE_MS = 5_000;
 /** Below the root module's 1; Nest gives no module less than 0. */
 const LAST = -1;
 
@@ -32,7 +35,7 @@ export class CloacinaLifecycleModule implements OnApplicationBootstrap, OnModule
   constructor(
     @Inject(ModulesContainer) modules: ModulesContainer,
     @Inject(TENANT_MANAGER)
-    private readonly host: Pick<TenantManager, 'startClaiming' | 'drain' | 'close'>,
+    private readonly host: Pick<TenantManager, 'startClaiming' | 'drain' | 'close' | 'list'>,
     @Inject(ConfigurationCheck) private readonly boot: ConfigurationCheck,
   ) {
     for (const module of modules.values()) {
@@ -48,7 +51,15 @@ export class CloacinaLifecycleModule implements OnApplicationBootstrap, OnModule
       await this.host.close();
       throw error;
     }
-    if (this.boot.shared.maxConcurrentTasks > 0) {
+    const { maxConcurrentTasks } = this.boot.shared;
+    this.logger.log(
+      describeServing({
+        tenants: this.host.list().map(({ tenant }) => tenant.name),
+        workflows: this.boot.registry.list().map(({ definition }) => definition.name),
+        maxConcurrentTasks,
+      }),
+    );
+    if (maxConcurrentTasks > 0) {
       this.hooksCheck = setTimeout(
         () => this.warnWithoutShutdownHooks(),
         SHUTDOWN_HOOKS_GRACE_MS,
@@ -65,6 +76,9 @@ export class CloacinaLifecycleModule implements OnApplicationBootstrap, OnModule
       this.logger.error(
         `The drain failed, so other processes will recover what ran here: ${messageWithoutSecrets(error)}`,
       );
+    }
+    if (!(await this.boot.listeners.settled(LISTENERS_GRACE_MS))) {
+      this.logger.warn('Methods with @OnWorkflowEvent are still at work; the shutdown goes on.');
     }
   }
 

@@ -1,7 +1,7 @@
 import type { Type } from '@nestjs/common';
 import { didYouMean } from '../errors/index.js';
 import type { RegisteredWorkflow, WorkflowRegistry } from './registered-workflow.js';
-import { workflowNameOf } from './workflow-ref.js';
+import { workflowNameOf, type WorkflowRef } from './workflow-ref.js';
 import { getWorkflowOptions } from './workflow-metadata.js';
 
 type Served = readonly (Type<unknown> | string)[];
@@ -20,10 +20,10 @@ export function servesOnly(
   return ({ definition }) => names.has(definition.name);
 }
 
-/** What is wrong with a tenant's option `workflows`: sentences that begin with `owner`. */
+/** What is wrong with a list of workflows, such as a tenant's option: sentences that begin with `owner`. */
 export function checkServed(
   owner: string,
-  workflows: Served,
+  workflows: readonly WorkflowRef[],
   registry: Pick<WorkflowRegistry, 'get' | 'list'>,
 ): string[] {
   return workflows.flatMap((workflow) => {

@@ -1,4 +1,4 @@
-import { toStoredError, WorkflowTimeoutError } from '../errors/index.js';
+import { toStoredError, WorkflowTimeoutError, type StoredError } from '../errors/index.js';
 import type { ClaimReconciler } from './claims/claim-reconciler.js';
 import type { ClaimTable } from './claims/claim-table.js';
 import { retryOnConflict } from '../runtime/retry-on-conflict.js';
@@ -139,18 +139,19 @@ export class ExecutionControl {
     executions: readonly PastDeadline[],
   ): Promise<TimedOutExecution[] | undefined> {
     const { claims, events, store } = this.parts;
-    const workflows = new Map(executions.map(({ id, workflow }) => [id, workflow]));
-    const held = claims.all().filter(({ executionId }) => workflows.has(executionId));
-    const ended = await retryOnConflict(store, () =>
-      store.timeOut(executions, ({ workflow, timeoutMs }) =>
-        toStoredError(new WorkflowTimeoutError(workflow, timeoutMs)),
-      ),
-    );
+    const overdue = new Map(executions.map((execution) => [execution.id, execution]));
+    const errorOf = ({ workflow, timeoutMs }: PastDeadline): StoredError =>
+      toStoredError(new WorkflowTimeoutError(workflow, timeoutMs));
+    const held = claims.all().filter(({ executionId }) => overdue.has(executionId));
+    const ended = await retryOnConflict(store, () => store.timeOut(executions, errorOf));
     const gone = new Set(ended?.map(({ id }) => id));
     this.lose(held.filter(({ executionId }) => gone.has(executionId)));
     for (const { id, hasWaiters, wasRunning } of ended ?? []) {
       this.tellEnd(id, wasRunning, hasWaiters);
-      events.executionEnded(id, workflows.get(id) ?? '', 'Failed');
+      const execution = overdue.get(id);
+      if (execution === undefined) continue;
+      const error = errorOf(execution);
+      events.executionEnded(id, execution.workflow, 'Failed', { error });
     }
     return ended;
   }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/registered-workflow.js';
-import { toStoredError } from '../errors/index.js';
+import { toStoredError, type StoredError } from '../errors/index.js';
 import type { CompiledWorkflow } from '../workflow/index.js';
 import { ClaimReconciler } from './claims/claim-reconciler.js';
 import { ClaimsInFlight } from './claims/claims-in-flight.js';
@@ -349,12 +349,17 @@ export class TenantEngine {
   }
 
   private executionEnded(
-    { claim }: TaskResult,
+    { claim, error, status: taskStatus }: TaskResult,
     { status, hasWaiters, contextMissing }: EndedExecution,
   ): void {
     if (contextMissing) this.contexts.add(claim);
     const workflow = claim.definition.workflow.name;
-    this.events.executionEnded(claim.executionId, workflow, status);
+    // Of a task that failed earlier, in another branch, the error is in its row.
+    const failure =
+      status === 'Failed' && taskStatus === 'Failed'
+        ? { error: error as StoredError, failedTask: claim.task.name }
+        : undefined;
+    this.events.executionEnded(claim.executionId, workflow, status, failure);
     this.waiters.ended(claim.executionId);
     if (hasWaiters) this.services.notifyEnded(this.settings.address, claim.executionId);
   }

@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { StoredError } from '../errors/index.js';
+import { EXECUTION_ENDS, TASK_ENDS, type WorkflowEventName } from './event-name.js';
 import type {
   ExecutionControlledEvent,
   ExecutionEndedEvent,
@@ -10,21 +11,29 @@ import type {
 
 /** The observers of one tenant. */
 export interface EventSink {
-  readonly observed: boolean;
+  /** Whether an event of this exact name has an observer. */
+  wants(name: WorkflowEventName): boolean;
   next(event: WorkflowEvent): void;
+}
+
+/** Why an execution Failed, as far as it is known. */
+export interface ObservedFailure {
+  readonly error: StoredError;
+  /** Absent for an execution that timed out. */
+  readonly failedTask?: string;
 }
 
 /** What of a task's claim is told. */
 export interface ObservedClaim {
   readonly executionId: string;
   readonly definition: { readonly workflow: { readonly name: string } };
-  readonly task: { readonly name: string };
+  readonly task: { readonly name: string; readonly retry: { readonly maxAttempts: number } };
   readonly failures: number;
 }
 
 /**
  * Tells what happens in one tenant: one method for each kind of event. Each is called where the change is known to be
- * stored. While there is no observer nothing is made.
+ * stored. An event that has no observer is not made.
  */
 export class TenantEvents {
   /** Subscribers are told outside of any task or request. */
@@ -35,12 +44,12 @@ export class TenantEvents {
     private readonly sink: EventSink,
   ) {}
 
-  get observed(): boolean {
-    return this.sink.observed;
+  wants(name: WorkflowEventName): boolean {
+    return this.sink.wants(name);
   }
 
   executionStarted(executionId: string, workflow: string): void {
-    if (!this.sink.observed) return;
+    if (!this.sink.wants('execution.started')) return;
     this.send({ type: 'execution.started', tenant: this.tenant, executionId, workflow });
   }
 
@@ -48,9 +57,11 @@ export class TenantEvents {
     executionId: string,
     workflow: string,
     status: ExecutionEndedEvent['status'],
+    failure?: ObservedFailure,
   ): void {
-    if (!this.sink.observed) return;
-    this.send({ type: 'execution.ended', tenant: this.tenant, executionId, workflow, status });
+    if (!this.sink.wants(EXECUTION_ENDS[status])) return;
+    const { tenant } = this;
+    this.send({ type: 'execution.ended', tenant, executionId, workflow, status, ...failure });
   }
 
   executionControlled(
@@ -58,15 +69,16 @@ export class TenantEvents {
     executionId: string,
     workflow: string,
   ): void {
-    if (this.sink.observed) this.send({ type, tenant: this.tenant, executionId, workflow });
+    if (this.sink.wants(type)) this.send({ type, tenant: this.tenant, executionId, workflow });
   }
 
   taskStarted(claim: ObservedClaim): void {
-    if (this.sink.observed) this.send({ type: 'task.started', ...this.attemptOf(claim) });
+    if (this.sink.wants('task.started'))
+      this.send({ type: 'task.started', ...this.attemptOf(claim) });
   }
 
   taskEnded(claim: ObservedClaim, status: TaskEndedEvent['status'], error?: unknown): void {
-    if (!this.sink.observed) return;
+    if (!this.sink.wants(TASK_ENDS[status])) return;
     this.send({
       type: 'task.ended',
       ...this.attemptOf(claim),
@@ -76,13 +88,13 @@ export class TenantEvents {
   }
 
   taskRetrying(claim: ObservedClaim, error: unknown, retryInMs: number): void {
-    if (!this.sink.observed) return;
+    if (!this.sink.wants('task.retrying')) return;
     const stored = error as StoredError;
     this.send({ type: 'task.retrying', ...this.attemptOf(claim), error: stored, retryInMs });
   }
 
   taskDeferred(claim: ObservedClaim, checkInMs: number): void {
-    if (!this.sink.observed) return;
+    if (!this.sink.wants('task.deferred')) return;
     this.send({ type: 'task.deferred', ...this.attemptOf(claim), checkInMs });
   }
 
@@ -90,11 +102,11 @@ export class TenantEvents {
     type: TaskRecoveredEvent['type'],
     task: Pick<TaskRecoveredEvent, 'executionId' | 'workflow' | 'task' | 'cause'>,
   ): void {
-    if (this.sink.observed) this.send({ type, tenant: this.tenant, ...task });
+    if (this.sink.wants(type)) this.send({ type, tenant: this.tenant, ...task });
   }
 
   claimLost(claim: ObservedClaim): void {
-    if (this.sink.observed) this.send({ type: 'claim.lost', ...this.attemptOf(claim) });
+    if (this.sink.wants('claim.lost')) this.send({ type: 'claim.lost', ...this.attemptOf(claim) });
   }
 
   private attemptOf({ executionId, definition, task, failures }: ObservedClaim): {
@@ -103,10 +115,12 @@ export class TenantEvents {
     readonly workflow: string;
     readonly task: string;
     readonly attempt: number;
+    readonly maxAttempts: number;
   } {
     const { tenant } = this;
     const workflow = definition.workflow.name;
-    return { tenant, executionId, workflow, task: task.name, attempt: failures + 1 };
+    const { maxAttempts } = task.retry;
+    return { tenant, executionId, workflow, task: task.name, attempt: failures + 1, maxAttempts };
   }
 
   private send(event: WorkflowEvent): void {

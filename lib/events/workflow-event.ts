@@ -10,9 +10,11 @@ interface TaskFacts extends ExecutionFacts {
   readonly task: string;
 }
 
-/** About an attempt of a task: 1 for the first one. */
 interface AttemptFacts extends TaskFacts {
+  /** 1 for the first one. */
   readonly attempt: number;
+  /** How many there may be in all. */
+  readonly maxAttempts: number;
 }
 
 /** The execution is stored. For a start inside a caller's transaction: that transaction has committed. */
@@ -23,6 +25,10 @@ export interface ExecutionStartedEvent extends ExecutionFacts {
 export interface ExecutionEndedEvent extends ExecutionFacts {
   readonly type: 'execution.ended';
   readonly status: 'Completed' | 'Failed' | 'Cancelled';
+  /** Of a Failed one that this event's process knows the error of; `get()` always has it. */
+  readonly error?: StoredError;
+  /** The task whose failure ended it; none for an execution that timed out. */
+  readonly failedTask?: string;
 }
 
 /** `pause()`, `resume()` or `retry()` changed the execution. */

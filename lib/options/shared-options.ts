@@ -34,6 +34,8 @@ export interface ResolvedSharedOptions {
   readonly poolSize: number;
   /** Whether to also serve tenants that other processes added. */
   readonly discoverTenants: boolean;
+  /** Whether failed attempts and executions are written to the log. */
+  readonly logFailures: boolean;
   /** As they were given: the defaults of tenants, also of those that are added later. */
   readonly given: CloacinaSharedOptions;
 }
@@ -67,6 +69,7 @@ export const SHARED_CHECKS: Checks<CloacinaSharedOptions> = {
   handlerGrace: duration(MIN_HANDLER_GRACE_MS, MAX_TIMER_MS),
   maxContextSize: wholeNumber(1, MAX_CONTEXT_SIZE_LIMIT),
   searchPath: listOf('names of schemas that do not begin with "pg_"', isSchemaInPath),
+  logFailures: flag,
   tenants: anything,
   tenantFrom: callable,
 };
@@ -92,6 +95,7 @@ export function resolveSharedOptions(
       maxConcurrentTasks: options.maxConcurrentTasks ?? DEFAULT_PROCESS_CONCURRENCY,
       poolSize: options.poolSize ?? DEFAULT_POOL_SIZE,
       discoverTenants: options.tenants?.discover ?? false,
+      logFailures: options.logFailures ?? true,
       given: { ...options },
     },
   };

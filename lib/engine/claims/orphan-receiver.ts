@@ -58,7 +58,7 @@ export class OrphanReceiver {
   private async follow(orphan: TakenOrphan, cause: string): Promise<void> {
     const { abandoned, definitionId, executionId, taskNo } = orphan;
     const { tenant, catalog, claims, completer, events, recovery } = this.parts;
-    if (!abandoned && !events.observed) return;
+    if (!abandoned && !events.wants('task.recovered')) return;
     try {
       const definition = await catalog.find(definitionId);
       const { workflow } = definition;

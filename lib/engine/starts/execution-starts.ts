@@ -97,7 +97,7 @@ export class ExecutionStarts {
     if (!reply.definitionsAreStored) definitionsMissing();
     const created = isCreated(reply, item.id);
     if (created && item.idempotencyKey !== null) this.openKeys.add(keyOf(request), manager);
-    if (created && events.observed) {
+    if (created && events.wants('execution.started')) {
       this.uncommitted.add(item.id, manager, () =>
         events.executionStarted(item.id, item.plan.workflow),
       );

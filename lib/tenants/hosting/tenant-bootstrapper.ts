@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type pg from 'pg';
 import type { DataSource } from 'typeorm';
+import type { EventListeners } from '../../events/event-listeners.js';
 import type { WorkflowRegistry } from '../../discovery/registered-workflow.js';
 import { messageWithoutSecrets } from '../../errors/index.js';
 import { createTenantDataSource } from '../../store/postgres/typeorm/data-source.js';
@@ -22,6 +23,7 @@ import type { KnownDefinitions } from '../../store/port/index.js';
 
 export interface BootstrapperParts {
   readonly registry: WorkflowRegistry;
+  readonly listeners: EventListeners;
   /** Aborts when the shutdown begins. */
   readonly stopping: AbortSignal;
 }
@@ -96,13 +98,14 @@ export class TenantBootstrapper {
       if (dataSource.isInitialized) await dataSource.destroy();
       throw error;
     }
-    const { registry } = this.parts;
+    const { registry, listeners } = this.parts;
     runtime = new TenantRuntime({
       options,
       group,
       dataSource,
       migrator,
       registry,
+      listeners,
       restored: this.restored,
       isNew,
       isDiscovered,

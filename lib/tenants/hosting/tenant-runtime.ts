@@ -5,6 +5,8 @@ import { Subject } from 'rxjs';
 import type { WorkflowRegistry } from '../../discovery/registered-workflow.js';
 import { describeHung } from '../../engine/execution/hung-handlers.js';
 import { TenantEngine } from '../../engine/tenant-engine.js';
+import type { EventListeners } from '../../events/event-listeners.js';
+import type { EventSink } from '../../events/tenant-events.js';
 import type { WorkflowEvent } from '../../events/workflow-event.js';
 import { AvailabilityRetry } from '../../runtime/availability-retry.js';
 import { CloacinaRecovery } from '../../recovery/cloacina-recovery.js';
@@ -15,6 +17,7 @@ import type { CompiledWorkflow } from '../../workflow/index.js';
 import type { CloacinaMigrator } from '../migrations/cloacina-migrator.js';
 import type { ConnectionGroup } from './connection-group.js';
 import { quoteIdentifier } from '../schema-name.js';
+import { describeWait } from './serving-log.js';
 import type { HostedTenantOptions, Tenant } from './tenant.js';
 
 export interface TenantRuntimeParts {
@@ -23,6 +26,8 @@ export interface TenantRuntimeParts {
   readonly dataSource: DataSource;
   readonly migrator: CloacinaMigrator;
   readonly registry: WorkflowRegistry;
+  /** Get the events of all tenants of the application. */
+  readonly listeners: EventListeners;
   /** Older definitions that tenants of this process have read, by hash. */
   readonly restored: Map<string, Promise<CompiledWorkflow>>;
   /** Its schema was created for it a moment ago, so there is nothing in it. */
@@ -82,6 +87,8 @@ export class TenantRuntime {
   private async stop(timeoutMs: number): Promise<void> {
     // First: it would take orphans as claims of this process.
     this.group.recovery.remove(this.options.tenant);
+    const wait = describeWait(this.options.tenant, this.engine.claims.all(), timeoutMs);
+    if (wait !== undefined && timeoutMs > 0) new Logger('Cloacina').log(wait);
     await this.engine.drain(timeoutMs);
     this.group.process.remove(this.engine);
   }
@@ -110,8 +117,21 @@ export class TenantRuntime {
       serves: options.serves,
       restored,
       services: group.process.services,
-      events: this.events,
+      events: this.eventSink(),
     });
+  }
+
+  /** To the subscribers of `events$`, and to the application's listeners. */
+  private eventSink(): EventSink {
+    const { events } = this;
+    const { listeners } = this.parts;
+    return {
+      wants: (name) => events.observed || listeners.want(name),
+      next: (event) => {
+        listeners.tell(event);
+        events.next(event);
+      },
+    };
   }
 
   /** Ties the engine to the watch over its login's processes. */

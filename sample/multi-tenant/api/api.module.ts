@@ -1,7 +1,7 @@
 import { Module, ValidationPipe } from '@nestjs/common';
 import { APP_FILTER, APP_PIPE } from '@nestjs/core';
 import { ImportsModule } from '../imports/imports.module.js';
-import { CloacinaErrorFilter } from './cloacina-error.filter.js';
+import { CloacinaExceptionFilter } from 'nestjs-cloacina';
 import { HealthController } from './health.controller.js';
 import { ImportsController } from './imports.controller.js';
 import { LegacyController } from './legacy.controller.js';
@@ -11,7 +11,7 @@ import { TenantsController } from './tenants.controller.js';
   imports: [ImportsModule],
   controllers: [TenantsController, ImportsController, LegacyController, HealthController],
   providers: [
-    { provide: APP_FILTER, useClass: CloacinaErrorFilter },
+    { provide: APP_FILTER, useClass: CloacinaExceptionFilter },
     {
       provide: APP_PIPE,
       useValue: new ValidationPipe({

@@ -1,10 +1,11 @@
 import type { HostedTenantOptions, Tenant } from '../../../lib/tenants/hosting/tenant.js';
+import type { TenantRuntime } from '../../../lib/tenants/hosting/tenant-runtime.js';
 import type { TenantManager } from '../../../lib/tenants/hosting/tenant-manager.js';
 
 /** A host without a database, for tests of the wiring: it says what was asked of it, in order. */
 export class FakeHost implements Pick<
   TenantManager,
-  'openTenant' | 'stopWaiting' | 'startClaiming' | 'drain' | 'close'
+  'openTenant' | 'stopWaiting' | 'startClaiming' | 'drain' | 'close' | 'list'
 > {
   readonly calls: string[];
   readonly opened: HostedTenantOptions[] = [];
@@ -35,6 +36,10 @@ export class FakeHost implements Pick<
   }
 
   stopWaiting(): void {}
+
+  list(): TenantRuntime[] {
+    return [];
+  }
 
   startClaiming(): Promise<void> {
     this.calls.push('startClaiming');

@@ -21,7 +21,7 @@ beforeEach(() => {
     inFlight: scene.inFlight,
     lease: scene.lease,
     completer: { abandon: (claim) => scene.called.push(`abandon ${claim.task.no}`) },
-    events: new TenantEvents('t', { observed: false, next: () => undefined }),
+    events: new TenantEvents('t', { wants: () => false, next: () => undefined }),
     definitionsUnknown: scene.note('definitionsUnknown'),
   });
   reconciler = new ClaimReconciler({

@@ -46,7 +46,7 @@ beforeEach(async () => {
     recorder,
     rescheduler,
     events: new TenantEvents('t', {
-      observed: true,
+      wants: () => true,
       next: ({ type }) => scene.called.push(type),
     }),
     dueIn: (ms) => dueIn.push(ms),

@@ -72,7 +72,7 @@ async function open(tasks: readonly TaskSource[], handlers: Handlers, slots = 10
     registry: { list: () => [workflow], get: () => workflow },
     serves: () => true,
     services: services(),
-    events: { observed: false, next: () => undefined },
+    events: { wants: () => false, next: () => undefined },
   });
   engines.push(engine);
   await engine.open();

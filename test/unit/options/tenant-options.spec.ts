@@ -293,17 +293,30 @@ describe('resolveSharedOptions', () => {
   it('fills in the defaults of the process and keeps what was given for tenants', () => {
     expect(resolveSharedOptions({})).toEqual({
       ok: true,
-      options: { maxConcurrentTasks: 100, poolSize: 10, discoverTenants: false, given: {} },
+      options: {
+        maxConcurrentTasks: 100,
+        poolSize: 10,
+        discoverTenants: false,
+        logFailures: true,
+        given: {},
+      },
     });
     const given = {
       maxConcurrentTasks: 0,
       poolSize: 4,
+      logFailures: false,
       tenants: { discover: false },
       databaseUrl: URL,
     };
     expect(resolveSharedOptions(given)).toEqual({
       ok: true,
-      options: { maxConcurrentTasks: 0, poolSize: 4, discoverTenants: false, given },
+      options: {
+        maxConcurrentTasks: 0,
+        poolSize: 4,
+        discoverTenants: false,
+        logFailures: false,
+        given,
+      },
     });
   });
 

@@ -1,0 +1,71 @@
+import type { ExecutionEndedEvent, TaskEndedEvent, WorkflowEvent } from './workflow-event.js';
+
+type Ended = ExecutionEndedEvent | TaskEndedEvent;
+
+/** A name for each end: `execution.failed` is an `execution.ended` with the status `Failed`. */
+type EndName = {
+  [E in Ended as E['type']]: E['type'] extends `${infer Subject}.ended`
+    ? `${Subject}.${Lowercase<E['status']>}`
+    : never;
+}[Ended['type']];
+
+/**
+ * What `@OnWorkflowEvent` takes: the `type` of an event, or an end by its status, such as `execution.failed` and
+ * `task.completed`.
+ */
+export type WorkflowEventName = WorkflowEvent['type'] | EndName;
+
+/** The events that have the name. */
+export type WorkflowEventOf<N extends WorkflowEventName> = N extends WorkflowEvent['type']
+  ? Extract<WorkflowEvent, { type: N }>
+  : N extends `${infer Subject}.${string}`
+    ? Extract<Ended, { type: `${Subject}.ended` }>
+    : never;
+
+/** All names. The record makes the compiler miss one that is left out. */
+const NAMES: Record<WorkflowEventName, true> = {
+  'execution.started': true,
+  'execution.ended': true,
+  'execution.completed': true,
+  'execution.failed': true,
+  'execution.cancelled': true,
+  'execution.paused': true,
+  'execution.resumed': true,
+  'execution.retried': true,
+  'task.started': true,
+  'task.ended': true,
+  'task.completed': true,
+  'task.failed': true,
+  'task.skipped': true,
+  'task.retrying': true,
+  'task.deferred': true,
+  'task.recovered': true,
+  'task.abandoned': true,
+  'claim.lost': true,
+};
+
+export const EVENT_NAMES: readonly string[] = Object.keys(NAMES);
+
+export const EXECUTION_ENDS = {
+  Completed: 'execution.completed',
+  Failed: 'execution.failed',
+  Cancelled: 'execution.cancelled',
+} as const satisfies Record<ExecutionEndedEvent['status'], WorkflowEventName>;
+
+export const TASK_ENDS = {
+  Completed: 'task.completed',
+  Failed: 'task.failed',
+  Skipped: 'task.skipped',
+} as const satisfies Record<TaskEndedEvent['status'], WorkflowEventName>;
+
+/** The event's most exact name: its type, or of an end that with the status. */
+export function exactNameOf(event: WorkflowEvent): WorkflowEventName {
+  if (event.type === 'execution.ended') return EXECUTION_ENDS[event.status];
+  return event.type === 'task.ended' ? TASK_ENDS[event.status] : event.type;
+}
+
+/** The exact names of the events that a name means: of `task.ended` one for each status. */
+export function exactNamesOf(name: WorkflowEventName): readonly WorkflowEventName[] {
+  if (name === 'execution.ended') return Object.values(EXECUTION_ENDS);
+  return name === 'task.ended' ? Object.values(TASK_ENDS) : [name];
+}

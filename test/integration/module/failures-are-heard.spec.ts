@@ -1,0 +1,164 @@
+import { Injectable, Logger, Module, Scope } from '@nestjs/common';
+import { Test, type TestingModule } from '@nestjs/testing';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { CloacinaModule } from '../../../lib/cloacina.module.js';
+import { getRunnerToken } from '../../../lib/cloacina.tokens.js';
+import type { TaskContext } from '../../../lib/discovery/task-context.js';
+import { OnWorkflowEvent } from '../../../lib/discovery/on-workflow-event.decorator.js';
+import { Task } from '../../../lib/discovery/task.decorator.js';
+import { Workflow } from '../../../lib/discovery/workflow.decorator.js';
+import type { WorkflowEventOf } from '../../../lib/events/event-name.js';
+import { CloacinaRunner } from '../../../lib/runner/cloacina-runner.js';
+import { CloacinaTenants } from '../../../lib/tenants/hosting/cloacina-tenants.js';
+import { databaseUrl, freshSchema } from '../../support/postgres.js';
+import { waitFor } from '../../support/wait-for.js';
+
+const retry = { maxAttempts: 2, delay: 1, jitter: false };
+
+@Workflow({ name: 'order' })
+class Order {
+  @Task({ retry })
+  charge(context: TaskContext<{ failures: number }>) {
+    if (context.attempt <= context.require('failures')) throw new TypeError('card is not there');
+  }
+}
+
+@Workflow({ name: 'slow', timeout: 1 })
+class Slow {
+  @Task()
+  async wait(context: TaskContext) {
+    await new Promise((resolve) => context.signal.addEventListener('abort', resolve));
+  }
+}
+
+@Injectable()
+class Alerts {
+  readonly heard: string[] = [];
+
+  @OnWorkflowEvent('execution.failed')
+  failed({ tenant, workflow, error, failedTask }: WorkflowEventOf<'execution.failed'>) {
+    this.heard.push(`${tenant}: ${workflow} failed at ${failedTask}: ${error?.name}`);
+    throw new Error('the pager is away');
+  }
+
+  @OnWorkflowEvent(['task.retrying', 'task.completed'], { workflow: Order, tenant: 'second' })
+  async attempts(event: WorkflowEventOf<'task.retrying' | 'task.completed'>) {
+    this.heard.push(`${event.tenant}: ${event.type}, attempt ${event.attempt}`);
+    await Promise.reject(new Error('also away'));
+  }
+}
+
+const log: string[] = [];
+const write =
+  (level: string) =>
+  (message: unknown, ...rest: unknown[]): void =>
+    void log.push([level, message, ...rest].join(' '));
+
+let app: TestingModule;
+let alerts: Alerts;
+
+beforeAll(async () => {
+  @Module({
+    imports: [
+      CloacinaModule.forRoot({ databaseUrl: databaseUrl() }),
+      CloacinaModule.forTenant({ tenant: 'first', schema: freshSchema('heard') }),
+    ],
+    providers: [Order, Slow, Alerts],
+  })
+  class AppModule {}
+  app = await Test.createTestingModule({ imports: [AppModule] })
+    .setLogger({ log: write('LOG'), warn: write('WARN'), error: write('ERROR') })
+    .compile();
+  await app.init();
+  alerts = app.get(Alerts);
+});
+
+afterAll(async () => {
+  await app.close();
+  Logger.overrideLogger(false);
+});
+
+const runnerOf = (tenant: string): CloacinaRunner => app.get(getRunnerToken(tenant));
+const linesWith = (text: string): string[] => log.filter((line) => line.includes(text));
+
+describe('Failures', () => {
+  it('are written to the log: a line says what is served', () => {
+    expect(linesWith('Serving')).toEqual([
+      'LOG Serving 1 tenant ("first"), 2 workflows ("order", "slow"), at most 100 tasks at once. Cloacina',
+    ]);
+  });
+
+  it('are written to the log: a WARN for each attempt, one ERROR for the execution, with the stack', async () => {
+    const { id } = await runnerOf('first').start(Order, { failures: 2 });
+    await waitFor(() => linesWith(id).some((line) => line.startsWith('ERROR')));
+    const lines = linesWith(id);
+    expect(lines).toHaveLength(3);
+    const [first, second, last] = lines;
+    expect(first).toContain(
+      `WARN Tenant "first": attempt 1 of 2 of task charge of order, execution ${id}, failed; the next one begins in 1 ms. TypeError: card is not there\n`,
+    );
+    expect(first).toContain('failures-are-heard.spec');
+    expect(second).toContain(`attempt 2 of 2 of task charge of order, execution ${id}, failed;`);
+    expect(second).toContain('there is no other one. TypeError: card is not there\n');
+    expect(last).toContain(
+      `ERROR Tenant "first": execution ${id} of order failed at task charge: TypeError: card is not there`,
+    );
+    expect(last).toContain('failures-are-heard.spec');
+  });
+
+  it('are told of an execution that timed out', async () => {
+    const { id } = await runnerOf('first').start(Slow, {});
+    await waitFor(() => linesWith(id).some((line) => line.startsWith('ERROR')));
+    expect(linesWith(id).join('\n')).toContain(
+      `ERROR Tenant "first": execution ${id} of slow failed: WorkflowTimeoutError:`,
+    );
+    expect(alerts.heard).toContain('first: slow failed at undefined: WorkflowTimeoutError');
+  });
+
+  it('come to methods with @OnWorkflowEvent, of tenants that were added later too, whose errors are logged', async () => {
+    await app.get(CloacinaTenants).add({ tenant: 'second', schema: freshSchema('heard') });
+    await runnerOf('first').start(Order, { failures: 1 });
+    const tenants = app.get(CloacinaTenants);
+    await tenants.get('second').runner.start(Order, { failures: 1 });
+    await waitFor(() => linesWith('also away').length === 2);
+    expect(alerts.heard.filter((line) => line.includes('attempt'))).toEqual([
+      'second: task.retrying, attempt 1',
+      'second: task.ended, attempt 2',
+    ]);
+    expect(alerts.heard).toContain('first: order failed at charge: TypeError');
+    expect(linesWith('the pager is away')[0]).toContain(
+      'ERROR failed(), a method with @OnWorkflowEvent, failed: Error: the pager is away Error: the pager is away\n',
+    );
+  });
+});
+
+describe('@OnWorkflowEvent', () => {
+  it('with mistakes ends the boot with all of them', async () => {
+    @Injectable()
+    class Wrong {
+      @OnWorkflowEvent('task.faild' as 'task.failed')
+      first() {}
+      @OnWorkflowEvent('task.failed', { workflow: 'ordr' })
+      second() {}
+      @OnWorkflowEvent('task.failed', { tenants: 'acme' } as object)
+      third() {}
+    }
+    @Injectable({ scope: Scope.REQUEST })
+    class Scoped {
+      @OnWorkflowEvent('task.failed')
+      failed() {}
+    }
+    const wrong = await Test.createTestingModule({
+      imports: [CloacinaModule.forRoot({ databaseUrl: databaseUrl() })],
+      providers: [Order, Wrong, Scoped],
+    }).compile();
+    const error: unknown = await wrong.init().catch((thrown: unknown) => thrown);
+    expect(error).toHaveProperty('problems', [
+      '@OnWorkflowEvent of Wrong.first() has "task.faild", which is no event. Did you mean "task.failed"?',
+      '@OnWorkflowEvent of Wrong.second(): workflow has "ordr", which no module provides. Did you mean "order"?',
+      '@OnWorkflowEvent of Wrong.third(): there is no option "tenants". Did you mean "tenant"?',
+      'Scoped (in RootTestModule) has @OnWorkflowEvent, but is made anew for each request or place that injects it. ' +
+        'Events come outside any request: move the method to a provider without a scope.',
+    ]);
+  });
+});
