@@ -15,6 +15,7 @@ import { CompletionWaiters } from './completion/completion-waiters.js';
 import { ExecutionControl } from './execution-control.js';
 import { ExecutionStarts } from './starts/execution-starts.js';
 import { Executor } from './execution/executor.js';
+import { REFUSED } from './execution/handler-outcome.js';
 import { HandlerRunner } from './execution/handler-runner.js';
 import type { HungHandler } from './execution/hung-handlers.js';
 import { OrphanReceiver } from './claims/orphan-receiver.js';
@@ -87,7 +88,6 @@ export class TenantEngine {
   /** The process is known to live. */
   private isLive = false;
   private draining = false;
-  /** Orphans that are being recorded as Failed. */
   /** Whether a recovery is taking orphans for this tenant. */
   isRecovering: () => boolean = () => false;
   private paused = false;
@@ -130,11 +130,7 @@ export class TenantEngine {
       leftReady: () => this.wakeWorkers(),
       ended: (result, end) => this.executionEnded(result, end),
       recorded: ({ claim, status, error }) => this.events.taskEnded(claim, status, error),
-      refused: (result) => {
-        this.claims.lose(result.claim);
-        this.events.claimLost(result.claim);
-        this.reconciler.request();
-      },
+      refused: ({ claim }) => this.completer.complete(claim, REFUSED),
       mayBeWritten: () => this.reconciler.request(),
     });
     this.reconciler = new ClaimReconciler({
@@ -185,17 +181,14 @@ export class TenantEngine {
     });
     this.executor = new Executor({
       store,
-      claims: this.claims,
       queue: this.queue,
       inputs: this.inputs,
       handlers: new HandlerRunner({
         settings,
         store,
         dataSource: parts.dataSource,
-        claims: this.claims,
         recorder: this.recorder,
         inFlight: this.inFlight,
-        completer: this.completer,
       }),
       completer: this.completer,
       events: this.events,

@@ -1,10 +1,13 @@
 import type { TaskInput } from '../memory/execution-cache.js';
 import { LongTimer } from '../../runtime/long-timer.js';
 import type { TaskClaim } from '../claims/task-claim.js';
+import type { HandlerOutcome } from './handler-outcome.js';
 
 export interface AttemptListener {
   /** The attempt is settled by its timeout; its handler still runs. */
   timedOut(attempt: Attempt): void;
+  /** What the attempt has come to, unless its timeout settled it. Once, and before {@link returned}. */
+  concluded(attempt: Attempt, outcome: HandlerOutcome): void;
   /** The signal aborted, by a timeout or otherwise, while the handler runs. Once. */
   aborted(attempt: Attempt): void;
   /** The handler has returned, in time or at last. */
@@ -69,6 +72,13 @@ export class Attempt {
     this.settledBy = by;
     this.claim.stage = 'settled';
     return true;
+  }
+
+  /** Tells what the attempt has come to; without effect if its timeout has settled it. */
+  conclude(outcome: HandlerOutcome): void {
+    if (this.timedOut) return;
+    this.settle('handler');
+    this.listener.concluded(this, outcome);
   }
 
   get timedOut(): boolean {

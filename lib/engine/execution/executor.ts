@@ -1,9 +1,10 @@
 import { TaskTimeoutError } from '../../errors/index.js';
 import { decideTask } from '../../workflow/index.js';
 import { Attempt, type AttemptListener } from './attempt.js';
-import type { ClaimTable } from '../claims/claim-table.js';
 import type { TaskInput } from '../memory/execution-cache.js';
-import { tooLarge, type HandlerRunner } from './handler-runner.js';
+import { tooLarge } from './handler-call.js';
+import { type HandlerOutcome, REFUSED } from './handler-outcome.js';
+import type { HandlerRunner } from './handler-runner.js';
 import type { TaskClaim } from '../claims/task-claim.js';
 import { HungHandlers, type HungHandler } from './hung-handlers.js';
 import type { InputReader } from '../memory/input-reader.js';
@@ -19,7 +20,6 @@ const SUSPECT_PAUSE_MS = 500;
 
 export interface ExecutorParts {
   readonly store: ClaimStore;
-  readonly claims: ClaimTable;
   readonly queue: TenantQueue;
   readonly inputs: InputReader;
   readonly handlers: HandlerRunner;
@@ -103,7 +103,7 @@ export class Executor implements AttemptListener {
       },
       (error: unknown) => {
         queue.unreserve(1);
-        this.completer.giveUp(claim, error);
+        this.completer.complete(claim, { kind: 'unrecordable', error });
       },
     );
   }
@@ -115,7 +115,7 @@ export class Executor implements AttemptListener {
     try {
       input = claim.cache.inputOf(claim.task.no);
     } catch (error) {
-      this.completer.giveUp(claim, error);
+      this.completer.complete(claim, { kind: 'unrecordable', error });
       return;
     }
     const decision =
@@ -128,9 +128,11 @@ export class Executor implements AttemptListener {
             input.view,
           );
     if (!decision.run) {
-      this.completer.record(resultOf(claim, input, 'Skipped', { skipReason: decision.skipReason }));
+      const { skipReason } = decision;
+      this.completer.complete(claim, resultOf(claim, input, 'Skipped', { skipReason }));
     } else if (input.view.bytes > maxContextSize) {
-      this.completer.fail(claim, input, tooLarge(input.view, maxContextSize));
+      const error = tooLarge(input.view, maxContextSize);
+      this.completer.complete(claim, { kind: 'failed', input, error });
     } else {
       this.enqueue(claim, input);
     }
@@ -151,8 +153,7 @@ export class Executor implements AttemptListener {
       priority: claim.priority,
       suspect: this.isSuspect(claim),
       run: (freeSlot) => this.run(claim, input, freeSlot),
-      giveBack: () =>
-        this.completer.reschedule(claim, 'giveBack', this.isSuspect(claim) ? SUSPECT_PAUSE_MS : 0),
+      giveBack: () => this.completer.giveBack(claim, this.isSuspect(claim) ? SUSPECT_PAUSE_MS : 0),
     });
   }
 
@@ -162,13 +163,12 @@ export class Executor implements AttemptListener {
 
   /** Notes that a suspect begins, so that the loss of the process is charged to it and not to those that wait. */
   private async noteBegin(claim: TaskClaim): Promise<void> {
-    const { store, claims } = this.parts;
+    const { store } = this.parts;
     const { executionId, task, token } = claim;
     this.noting++;
     try {
       if (await store.beginSuspect(executionId, task.no, token)) return;
-      claims.lose(claim);
-      this.completer.refused(claim);
+      this.completer.complete(claim, REFUSED);
     } catch {
       if (claim.mayBegin) this.completer.giveBack(claim);
     } finally {
@@ -206,7 +206,11 @@ export class Executor implements AttemptListener {
     const error = new TaskTimeoutError(claim.task.name, claim.task.timeoutMs);
     claim.abort(error);
     this.overrunning.set(claim.key, attempt);
-    this.completer.fail(claim, input, error);
+    this.completer.complete(claim, { kind: 'failed', input, error });
+  }
+
+  concluded({ claim }: Attempt, outcome: HandlerOutcome): void {
+    this.completer.complete(claim, outcome);
   }
 
   aborted(attempt: Attempt): void {

@@ -19,6 +19,7 @@ import {
   type OutcomeDetail,
   type OutcomeStore,
   type ReadiedTask,
+  type TaskTransaction,
   type TenantStore,
   byLockOrder,
 } from '../../store/port/index.js';
@@ -120,10 +121,21 @@ export class OutcomeRecorder {
   }
 
   /**
+   * Sends a task's outcome as the last statement of its own transaction. What follows from it is done when that has been
+   * committed: see {@link follow}.
+   */
+  recordIn(
+    transaction: Pick<TaskTransaction, 'complete'>,
+    result: TaskResult,
+  ): Promise<CompletionResult> {
+    return this.recordWith([result], (outcomes, lease) => transaction.complete(outcomes, lease));
+  }
+
+  /**
    * Sends sorted results by whatever `complete` is, in a batch or in a task's own transaction. A lease that was written
    * with them stands when they are committed: a transaction that is rolled back takes it along, so `complete` says it.
    */
-  async recordWith(
+  private async recordWith(
     results: readonly TaskResult[],
     complete: (outcomes: readonly Outcome[], lease: LeaseWrite) => Promise<CompletionResult>,
     resent = false,

@@ -6,6 +6,7 @@ import type { ClaimTable } from '../claims/claim-table.js';
 import type { TaskInput } from '../memory/execution-cache.js';
 import { decideFailure } from './failure-decision.js';
 import type { TaskClaim } from '../claims/task-claim.js';
+import type { HandlerOutcome } from './handler-outcome.js';
 import type { InputReader } from '../memory/input-reader.js';
 import type { OutcomeRecorder } from './outcome-recorder.js';
 import { resultOf, type TaskResult } from './task-result.js';
@@ -25,7 +26,10 @@ export interface TaskCompleterParts {
   readonly reconcile: () => void;
 }
 
-/** What becomes of a claim in the end: an outcome is recorded, or it is given back, or lost. */
+/**
+ * Decides what becomes of a claim: an outcome is recorded, or the task goes back for a retry, a deferral or another
+ * process, or the claim is lost. Nothing else records or gives back.
+ */
 export class TaskCompleter {
   private readonly logger = new Logger('Cloacina');
   private stopping = false;
@@ -41,9 +45,44 @@ export class TaskCompleter {
     this.stopping = true;
   }
 
+  /** Never throws: code of the library that fails here gives the claim up, and the next comparison takes it again. */
+  complete(claim: TaskClaim, outcome: HandlerOutcome): void {
+    try {
+      this.decide(claim, outcome);
+    } catch (error) {
+      this.giveUp(claim, error);
+    }
+  }
+
+  private decide(claim: TaskClaim, outcome: HandlerOutcome): void {
+    switch (outcome.kind) {
+      case 'ended':
+        this.record(outcome);
+        break;
+      case 'committed':
+        this.parts.recorder.follow([outcome.result], outcome.completion);
+        break;
+      case 'failed':
+        if (!claim.lost) this.fail(claim, outcome.input, outcome.error);
+        break;
+      case 'deferred':
+        if (!claim.lost) this.reschedule(claim, 'defer', outcome.delayMs);
+        break;
+      case 'givenBack':
+        this.giveBack(claim, outcome.delayMs);
+        break;
+      case 'refused':
+        this.refuse(claim);
+        break;
+      case 'unrecordable':
+        this.giveUp(claim, outcome.error);
+        break;
+      case 'superseded':
+    }
+  }
+
   /** An attempt has failed: the task is Failed, or has another one. */
-  fail(claim: TaskClaim, input: TaskInput, thrown: unknown): void {
-    if (claim.lost) return;
+  private fail(claim: TaskClaim, input: TaskInput, thrown: unknown): void {
     if (this.stopping) {
       this.giveBack(claim);
       return;
@@ -68,13 +107,13 @@ export class TaskCompleter {
     );
   }
 
-  /** Without having begun, or through no fault of its own: at once, and free of charge. */
-  giveBack(claim: TaskClaim): void {
-    this.reschedule(claim, 'giveBack', 0);
+  /** Without having begun, or through no fault of its own: free of charge, at once or in `delayMs` milliseconds. */
+  giveBack(claim: TaskClaim, delayMs = 0): void {
+    this.reschedule(claim, 'giveBack', delayMs);
   }
 
   /** The task is Ready again, after `delayMs`. */
-  reschedule(
+  private reschedule(
     claim: TaskClaim,
     kind: 'retry' | 'defer' | 'giveBack',
     delayMs: number,
@@ -85,7 +124,7 @@ export class TaskCompleter {
       (held) => {
         // A refusal may mean that it was given back by a send whose reply was lost; then no other process knows when.
         if (held || delayMs > 0) this.parts.dueIn(delayMs);
-        if (!held) this.refused(claim);
+        if (!held) this.refuse(claim);
         else if (kind === 'retry') this.parts.events.taskRetrying(claim, error, delayMs);
         else if (kind === 'defer') this.parts.events.taskDeferred(claim, delayMs);
       },
@@ -100,7 +139,7 @@ export class TaskCompleter {
     );
   }
 
-  record(result: TaskResult): void {
+  private record(result: TaskResult): void {
     result.claim.stage = 'settled';
     this.parts.recorder.record(result).catch((error: unknown) => {
       if (!this.isUnstorable(error) || result.isLastResort === true) {
@@ -132,7 +171,8 @@ export class TaskCompleter {
   }
 
   /** This process does not hold the claim any more: its outcome is not taken. */
-  refused(claim: TaskClaim): void {
+  private refuse(claim: TaskClaim): void {
+    this.parts.claims.lose(claim);
     this.parts.events.claimLost(claim);
     this.parts.reconcile();
   }
@@ -141,7 +181,7 @@ export class TaskCompleter {
    * The database refuses to go on with this claim (a dropped table, say). It stays in the row, where the next comparison
    * finds a claim that this process doesn't know.
    */
-  giveUp(claim: TaskClaim, error: unknown): void {
+  private giveUp(claim: TaskClaim, error: unknown): void {
     if (!claim.lost) {
       this.logger.error(
         `Task ${claim.task.name} of execution ${claim.executionId} could not be recorded: ${toStoredError(error).message}`,

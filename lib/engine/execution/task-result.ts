@@ -2,8 +2,10 @@ import type { ContextConflict, ContextView, SkipReason } from '../../workflow/in
 import type { TaskInput } from '../memory/execution-cache.js';
 import type { TaskClaim } from '../claims/task-claim.js';
 
-/** What became of a claimed task. */
+/** How a claimed task has ended, as it is recorded. */
 export interface TaskResult {
+  /** Makes it a member of `HandlerOutcome`. */
+  readonly kind: 'ended';
   readonly claim: TaskClaim;
   readonly status: 'Completed' | 'Failed' | 'Skipped';
   /** What the task hands on to its dependents. */
@@ -26,6 +28,7 @@ export function resultOf(
   more: Partial<Pick<TaskResult, 'view' | 'output' | 'deletedKeys' | 'error' | 'skipReason'>>,
 ): TaskResult {
   return {
+    kind: 'ended',
     claim,
     status,
     view: input.view,

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { TaskRescheduler } from '../../../lib/engine/claims/task-rescheduler.js';
 import type { TaskClaim } from '../../../lib/engine/claims/task-claim.js';
+import { REFUSED, SUPERSEDED } from '../../../lib/engine/execution/handler-outcome.js';
 import { OutcomeRecorder } from '../../../lib/engine/execution/outcome-recorder.js';
 import { TaskCompleter } from '../../../lib/engine/execution/task-completer.js';
 import { resultOf } from '../../../lib/engine/execution/task-result.js';
@@ -56,6 +57,7 @@ beforeEach(async () => {
 });
 
 const inputOf = (of: TaskClaim) => of.cache.inputOf(of.task.no);
+const failed = (error: Error) => ({ kind: 'failed', input: inputOf(claim), error }) as const;
 
 /** The task's row, once the claim has ended here. */
 async function ended() {
@@ -67,7 +69,7 @@ async function ended() {
 
 describe('TaskCompleter', () => {
   it('gives a failed attempt another one, after the pause of its retry policy', async () => {
-    completer.fail(claim, inputOf(claim), new Error('once'));
+    completer.complete(claim, failed(new Error('once')));
     expect(claim.stage).toBe('settled');
     expect(await ended()).toMatchObject({
       status: 'Ready',
@@ -82,38 +84,38 @@ describe('TaskCompleter', () => {
     ['that is not to be retried', new NonRetryableError('no')],
     ['that retryIf refuses', new Error('hopeless')],
   ])('fails the task with an error %s', async (_, error) => {
-    completer.fail(claim, inputOf(claim), error);
+    completer.complete(claim, failed(error));
     expect(await ended()).toMatchObject({ status: 'Failed', error: { message: error.message } });
     expect(scene.called).toEqual(['recorded Failed', 'ended Failed']);
   });
 
   it('fails the task with the last of its attempts', async () => {
-    completer.fail(claim, inputOf(claim), new Error('once'));
+    completer.complete(claim, failed(new Error('once')));
     await ended();
     scene.clock += 1_000;
     const lease = scene.lease.withoutClaim();
     await scene.store.claim([scene.definition.id], [], 1, lease);
     [claim] = (await scene.adopt(claim.executionId)) as [TaskClaim];
-    completer.fail(claim, inputOf(claim), new Error('twice'));
+    completer.complete(claim, failed(new Error('twice')));
     expect(await ended()).toMatchObject({ status: 'Failed', attempt: 2 });
   });
 
   it('charges no attempt for a failure while the process stops', async () => {
     completer.stop();
     expect(completer.isStopping).toBe(true);
-    completer.fail(claim, inputOf(claim), new Error('aborted'));
+    completer.complete(claim, failed(new Error('aborted')));
     expect(await ended()).toMatchObject({ status: 'Ready', attempt: 0, error: null });
     expect(scene.called).toEqual([]);
   });
 
   it('does nothing for a claim that is lost already', async () => {
     scene.claims.lose(claim);
-    completer.fail(claim, inputOf(claim), new Error('late'));
+    completer.complete(claim, failed(new Error('late')));
     expect(await ended()).toMatchObject({ status: 'Running', attempt: 0 });
   });
 
   it('tells of a deferral, and when it is due', async () => {
-    completer.reschedule(claim, 'defer', 5_000);
+    completer.complete(claim, { kind: 'deferred', delayMs: 5_000 });
     expect(await ended()).toMatchObject({ status: 'Ready', deferred: true });
     expect([scene.called, dueIn]).toEqual([['task.deferred'], [5_000]]);
   });
@@ -125,9 +127,52 @@ describe('TaskCompleter', () => {
     expect([scene.called, dueIn, claim.lost]).toEqual([['claim.lost', 'reconcile'], [], true]);
   });
 
+  it('follows what a transaction of its own has recorded', async () => {
+    const result = resultOf(claim, inputOf(claim), 'Completed', {});
+    const completion = await scene.store.transaction(
+      (transaction) => recorder.recordIn(transaction, result),
+      claim.signal,
+    );
+    completer.complete(claim, { kind: 'committed', result, completion });
+    expect(await ended()).toMatchObject({ status: 'Completed' });
+    expect(scene.called).toEqual(['recorded Completed', 'ended Completed']);
+  });
+
+  it('loses a claim whose outcome was refused, and compares', () => {
+    completer.complete(claim, REFUSED);
+    expect([scene.claims.holds(claim), claim.lost]).toEqual([false, true]);
+    expect(scene.called).toEqual(['claim.lost', 'reconcile']);
+  });
+
+  it('charges no attempt for what begins again after a pause', async () => {
+    completer.complete(claim, { kind: 'givenBack', delayMs: 250 });
+    const runAt = new Date(scene.clock + 250);
+    expect(await ended()).toMatchObject({ status: 'Ready', attempt: 0, error: null, runAt });
+    expect([scene.called, dueIn]).toEqual([[], [250]]);
+  });
+
+  it('leaves alone what something else has decided', () => {
+    completer.complete(claim, SUPERSEDED);
+    expect([scene.claims.holds(claim), claim.stage, scene.called]).toEqual([true, 'waiting', []]);
+  });
+
+  it('defers no task whose claim is lost', async () => {
+    scene.claims.lose(claim);
+    completer.complete(claim, { kind: 'deferred', delayMs: 0 });
+    expect([await ended(), scene.called]).toMatchObject([{ status: 'Running' }, []]);
+  });
+
+  it('gives a claim up by an error of the library itself', async () => {
+    const bug = { kind: 'failed', input: inputOf(claim), error: new Error('no') } as const;
+    Object.defineProperty(claim.definition, 'handlers', { value: undefined });
+    completer.complete(claim, bug);
+    expect(await ended()).toMatchObject({ status: 'Running' });
+    expect(claim.lost).toBe(true);
+  });
+
   it('looks when a task is due that a send with a lost reply may have given back', async () => {
     await scene.takeAway();
-    completer.reschedule(claim, 'defer', 5_000);
+    completer.complete(claim, { kind: 'deferred', delayMs: 5_000 });
     await ended();
     expect(dueIn).toEqual([5_000]);
   });
@@ -144,7 +189,7 @@ describe('TaskCompleter', () => {
 
   it('fails a task whose output cannot be stored, with the reason', async () => {
     const output = { output: '{"a":"\\u0000"}' };
-    completer.record(resultOf(claim, inputOf(claim), 'Completed', output));
+    completer.complete(claim, resultOf(claim, inputOf(claim), 'Completed', output));
     expect(await ended()).toMatchObject({
       status: 'Failed',
       output: null,
@@ -155,7 +200,7 @@ describe('TaskCompleter', () => {
   it('stores in ASCII a failure that cannot be stored otherwise', async () => {
     const error = { name: 'Error', message: 'bad ü text' };
     scene.failNext('complete', new MemoryFailure('data', 'the encoding lacks a character'));
-    completer.record(resultOf(claim, inputOf(claim), 'Failed', { error }));
+    completer.complete(claim, resultOf(claim, inputOf(claim), 'Failed', { error }));
     const { status, error: stored } = await ended();
     expect(status).toBe('Failed');
     expect(stored).toMatchObject({ message: 'bad \\u00fc text' });
@@ -163,7 +208,7 @@ describe('TaskCompleter', () => {
 
   it('stores in ASCII the error of a retry that cannot be stored otherwise', async () => {
     scene.failNext('reschedule', new MemoryFailure('data', 'the encoding lacks a character'));
-    completer.reschedule(claim, 'retry', 0, { name: 'Error', message: 'bad ü text' });
+    completer.complete(claim, failed(new Error('bad ü text')));
     const { status, error: stored } = await ended();
     expect(status).toBe('Ready');
     expect(stored).toMatchObject({ message: 'bad \\u00fc text' });
@@ -173,7 +218,8 @@ describe('TaskCompleter', () => {
     'gives a claim up when the database refuses to go on with it: %s',
     async (method) => {
       scene.failNext(method, new MemoryFailure('refused', 'no table'));
-      if (method === 'complete') completer.record(resultOf(claim, inputOf(claim), 'Completed', {}));
+      if (method === 'complete')
+        completer.complete(claim, resultOf(claim, inputOf(claim), 'Completed', {}));
       else completer.giveBack(claim);
       expect(await ended()).toMatchObject({ status: 'Running' });
       expect(claim.lost).toBe(true);
@@ -182,7 +228,7 @@ describe('TaskCompleter', () => {
 
   it('gives a claim up when not even the failure in ASCII can be stored', async () => {
     scene.store.complete = () => Promise.reject(new MemoryFailure('data', 'nothing is taken'));
-    completer.record(resultOf(claim, inputOf(claim), 'Completed', { output: '{"a":1}' }));
+    completer.complete(claim, resultOf(claim, inputOf(claim), 'Completed', { output: '{"a":1}' }));
     expect(await ended()).toMatchObject({ status: 'Running' });
     expect(claim.lost).toBe(true);
   });

@@ -1,0 +1,58 @@
+import { AsyncResource } from 'node:async_hooks';
+import { ContextTooLargeError } from '../../errors/index.js';
+import type { TaskTransaction } from '../../store/port/index.js';
+import type { ContextView } from '../../workflow/index.js';
+import type { Attempt } from './attempt.js';
+import { runInTask } from './current-task.js';
+import type { HandlerOutcome } from './handler-outcome.js';
+import { DeferralSignal, type RunningTask } from './running-task.js';
+import { encodeWrites, resultOf, type TaskResult } from './task-result.js';
+
+/** Calls handlers, and makes outcomes of what they return and throw. */
+export class HandlerCall {
+  private readonly scope = new AsyncResource('CloacinaTask');
+
+  /** @param maxContextSize - in bytes of JSON */
+  constructor(private readonly maxContextSize: number) {}
+
+  invoke(attempt: Attempt, context: RunningTask, transaction?: TaskTransaction): unknown {
+    const { claim } = attempt;
+    const handler = claim.definition.handlers[claim.task.no];
+    if (handler === undefined) throw new Error(`No handler for task "${claim.task.name}".`);
+    attempt.begin();
+    // What happens to start a task (a request, another task) is not what it runs in.
+    return this.scope.runInAsyncScope(() => {
+      const run = (): unknown => runInTask(context, () => handler.run(context));
+      return transaction === undefined ? run() : transaction.within(run);
+    });
+  }
+
+  /** What the handler wrote and returned as its outcome; throws what has to count as the handler's failure. */
+  completed(attempt: Attempt, context: RunningTask, returned: unknown): TaskResult {
+    if (context.deferredForNextMs !== undefined) throw new DeferralSignal();
+    const { claim, input } = attempt;
+    const writes = context.finish(returned);
+    if (writes.size === 0) return resultOf(claim, input, 'Completed', {});
+    const view = input.view.withWrites(claim.task.no, writes);
+    if (view.bytes > this.maxContextSize) throw tooLarge(view, this.maxContextSize);
+    return resultOf(claim, input, 'Completed', { view, ...encodeWrites(writes) });
+  }
+}
+
+/** The outcome of a handler that threw: whatever it threw, a deferral is one. */
+export function thrown(
+  { input }: Attempt,
+  context: RunningTask | undefined,
+  error: unknown,
+): HandlerOutcome {
+  const delayMs = context?.deferredForNextMs;
+  return delayMs === undefined ? { kind: 'failed', input, error } : { kind: 'deferred', delayMs };
+}
+
+export function tooLarge(view: ContextView, maxContextSize: number): ContextTooLargeError {
+  const largest = view
+    .keys()
+    .map((key): readonly [string, number] => [key, view.get(key)?.bytes ?? 0])
+    .sort((a, b) => b[1] - a[1]);
+  return new ContextTooLargeError(view.bytes, maxContextSize, largest);
+}

@@ -1,0 +1,186 @@
+import { Logger } from '@nestjs/common';
+import { isObservable } from 'rxjs';
+import type { TaskContext } from '../../discovery/task-context.js';
+import { toStoredError } from '../../errors/index.js';
+import type { FailureKind } from '../../runtime/failure.js';
+import {
+  type CompletionResult,
+  OverdueTransactionError,
+  type TaskTransaction,
+} from '../../store/port/index.js';
+import type { Attempt } from './attempt.js';
+import { type HandlerCall, thrown } from './handler-call.js';
+import { type HandlerOutcome, REFUSED, SUPERSEDED } from './handler-outcome.js';
+import type { HandlerRunnerParts } from './handler-runner.js';
+import { lastValue } from './last-value.js';
+import { RunningTask } from './running-task.js';
+import { resultOf, type TaskResult } from './task-result.js';
+import {
+  decideTransaction,
+  tookMost,
+  type HandlerTimes,
+  type TransactionPhase,
+} from './transaction-decision.js';
+
+/** After which pause a transactional task begins again that lost its transaction, in milliseconds. */
+const PAUSES_MS: Partial<Record<FailureKind, number>> = {
+  conflict: 50,
+  passing: 250,
+  connection: 250,
+};
+/** The same where no transaction can be begun, for a reason that does not pass by itself. */
+const REFUSED_PAUSE_MS = 5_000;
+
+/** How far a transactional run has come. */
+interface TransactionalRun extends HandlerTimes {
+  phase: TransactionPhase;
+  context: RunningTask | undefined;
+  transaction: TaskTransaction | undefined;
+  /** The handler, which may go on after its transaction where the connection had to be cut. */
+  handled: Promise<unknown> | undefined;
+  /** Called when the claims of the outcome's statement are in memory. */
+  landed: () => void;
+  /** What its commit makes true. */
+  recorded: { readonly result: TaskResult; readonly completion: CompletionResult } | undefined;
+}
+
+export interface TransactionalRunnerParts extends HandlerRunnerParts {
+  readonly call: HandlerCall;
+}
+
+/** Runs a handler's writes and its outcome in one transaction; the outcome is the last statement before COMMIT. */
+export class TransactionalRunner {
+  private readonly logger = new Logger('Cloacina');
+
+  constructor(private readonly parts: TransactionalRunnerParts) {}
+
+  /** Never rejects. */
+  async run(attempt: Attempt): Promise<void> {
+    const run: TransactionalRun = {
+      phase: 'begin',
+      context: undefined,
+      begunAt: 0,
+      handledAt: 0,
+      transaction: undefined,
+      handled: undefined,
+      landed: () => undefined,
+      recorded: undefined,
+    };
+    const outcome = await this.outcomeOf(attempt, run).catch((error: unknown): HandlerOutcome => ({
+      kind: 'unrecordable',
+      error,
+    }));
+    attempt.conclude(outcome);
+    run.landed();
+    await run.handled?.catch(() => undefined);
+    attempt.end();
+  }
+
+  private async outcomeOf(attempt: Attempt, run: TransactionalRun): Promise<HandlerOutcome> {
+    try {
+      await this.parts.store.transaction(
+        (transaction) => this.handle(attempt, run, transaction),
+        attempt.claim.signal,
+      );
+      return committed(run);
+    } catch (error) {
+      if (attempt.timedOut) return SUPERSEDED;
+      attempt.settle('handler');
+      return this.afterFailure(attempt, run, error);
+    }
+  }
+
+  /** Everything between START TRANSACTION and COMMIT. */
+  private async handle(
+    attempt: Attempt,
+    run: TransactionalRun,
+    transaction: TaskTransaction,
+  ): Promise<void> {
+    const { claim, input } = attempt;
+    const { settings, dataSource, call, recorder, inFlight } = this.parts;
+    run.phase = 'handler';
+    run.begunAt = performance.now();
+    run.transaction = transaction;
+    // It may have waited long for the connection.
+    if (claim.lost) throw ROLL_BACK;
+    const context = new RunningTask(claim, input.view, {
+      tenant: settings.tenant,
+      dataSource,
+      manager: transaction.manager as TaskContext['manager'],
+    });
+    run.context = context;
+    run.handled = Promise.resolve(call.invoke(attempt, context, transaction)).then((returned) =>
+      isObservable(returned) ? lastValue(returned, claim.signal) : returned,
+    );
+    const result = call.completed(attempt, context, await run.handled);
+    run.handledAt = performance.now();
+    await transaction.assertOpen();
+    // Settled already: the attempt timed out, and what it wrote must not be committed.
+    if (!attempt.settle('handler') || claim.lost) throw ROLL_BACK;
+    run.phase = 'outcome';
+    run.landed = inFlight.begin();
+    const completion = await recorder.recordIn(transaction, result);
+    if (completion.accepted[0] !== true) throw ROLL_BACK;
+    run.recorded = { result, completion };
+    run.phase = 'commit';
+  }
+
+  /**
+   * A transaction that was not committed, or not known to be. Only what the handler did is charged to its attempt: that
+   * the connection was lost under the library's own statements, or that the server had no memory for them, is not.
+   */
+  private async afterFailure(
+    attempt: Attempt,
+    run: TransactionalRun,
+    error: unknown,
+  ): Promise<HandlerOutcome> {
+    const { claim, input } = attempt;
+    if (error === ROLL_BACK) return REFUSED;
+    if (claim.lost) return SUPERSEDED;
+    if (run.phase === 'handler' && run.transaction?.hasLostPlan === true) {
+      return this.beginAgain(attempt, 'conflict', error);
+    }
+    // What the handler throws can be anything.
+    if (run.phase === 'handler' || (error instanceof OverdueTransactionError && tookMost(run))) {
+      return thrown(attempt, run.context, error);
+    }
+    const failure = this.parts.store.classifyFailure(error);
+    switch (decideTransaction(run.phase, failure)) {
+      case 'attempt':
+        return thrown(attempt, run.context, error);
+      case 'unstorable':
+        return resultOf(claim, input, 'Failed', { error: toStoredError(error) });
+      case 'giveUp':
+        return { kind: 'unrecordable', error };
+      case 'lookUp':
+        return this.lookUp(attempt, run);
+      case 'again':
+        return this.beginAgain(attempt, failure.kind, error);
+    }
+  }
+
+  /** The reply to COMMIT was lost: the task's row tells whether it stands. */
+  private async lookUp(attempt: Attempt, run: TransactionalRun): Promise<HandlerOutcome> {
+    if (run.recorded === undefined) return SUPERSEDED;
+    if (await this.parts.recorder.isRecorded(run.recorded.result)) return committed(run);
+    return this.beginAgain(attempt, 'connection', undefined);
+  }
+
+  private beginAgain({ claim }: Attempt, kind: FailureKind, error: unknown): HandlerOutcome {
+    const delayMs = PAUSES_MS[kind] ?? REFUSED_PAUSE_MS;
+    if (delayMs === REFUSED_PAUSE_MS) {
+      this.logger.error(
+        `Tenant "${this.parts.settings.tenant}": no transaction can be begun for task ${claim.task.name} of execution ` +
+          `${claim.executionId}; it is tried again in ${REFUSED_PAUSE_MS} ms: ${toStoredError(error).message}`,
+      );
+    }
+    return { kind: 'givenBack', delayMs };
+  }
+}
+
+function committed({ recorded }: TransactionalRun): HandlerOutcome {
+  return recorded === undefined ? SUPERSEDED : { kind: 'committed', ...recorded };
+}
+
+/** Rolls a task's transaction back whose outcome is not taken any more. Not a class that a handler could throw. */
+const ROLL_BACK = new Error('The outcome was refused.');
