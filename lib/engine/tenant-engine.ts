@@ -4,6 +4,7 @@ import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/register
 import { toStoredError, type StoredError } from '../errors/index.js';
 import type { CompiledWorkflow } from '../workflow/index.js';
 import { ClaimReconciler } from './claims/claim-reconciler.js';
+import { ClaimGate } from './claims/claim-gate.js';
 import { ClaimsInFlight } from './claims/claims-in-flight.js';
 import { ClaimReceiver } from './claims/claim-receiver.js';
 import { TaskRescheduler } from './claims/task-rescheduler.js';
@@ -72,6 +73,7 @@ export class TenantEngine {
   private readonly services: ProcessServices;
   private readonly events: TenantEvents;
   private readonly queue: TenantQueue;
+  private readonly gate: ClaimGate;
   private readonly inputs: InputReader;
   private readonly contexts: FinalContextWriter;
   private readonly receiver: ClaimReceiver;
@@ -113,6 +115,7 @@ export class TenantEngine {
     this.queue = services.slots.createQueue(settings.maxConcurrentTasks, () =>
       this.claimer.claimAvailable(),
     );
+    this.gate = new ClaimGate(this.queue, this.lease, this.inFlight);
     this.waiters = new CompletionWaiters(store, (id) => this.claims.isActive(id));
     this.claims.onIdle = (id) => this.waiters.ownershipLost(id);
     this.claims.onDoubt = () => this.reconciler.doubt();
@@ -125,7 +128,7 @@ export class TenantEngine {
       deadlineIn: (ms) => services.deadlineIn(settings.address, ms),
     });
     this.rescheduler = new TaskRescheduler(store, this.claims);
-    this.recorder = new OutcomeRecorder(store, this.claims, this.queue, this.lease, this.inFlight, {
+    this.recorder = new OutcomeRecorder(store, this.claims, this.gate, {
       claimed: (result, readied) => this.receiver.fromOutcome(result, readied),
       leftReady: () => this.wakeWorkers(),
       ended: (result, end) => this.executionEnded(result, end),
@@ -149,8 +152,7 @@ export class TenantEngine {
       store,
       catalog: this.catalog,
       queue: this.queue,
-      lease: this.lease,
-      inFlight: this.inFlight,
+      gate: this.gate,
       except: () => this.executor.overrunningTasks(),
       adopt: (task) => this.receiver.fromRow(task),
       reconcile: () => this.reconciler.request(),
@@ -173,8 +175,7 @@ export class TenantEngine {
       recovery: store.recovery,
       catalog: this.catalog,
       claims: this.claims,
-      inFlight: this.inFlight,
-      lease: this.lease,
+      gate: this.gate,
       completer: this.completer,
       events: this.events,
       definitionsUnknown: () => void this.lookForOthers(),
@@ -188,7 +189,7 @@ export class TenantEngine {
         store,
         dataSource: parts.dataSource,
         recorder: this.recorder,
-        inFlight: this.inFlight,
+        gate: this.gate,
       }),
       completer: this.completer,
       events: this.events,
@@ -210,8 +211,7 @@ export class TenantEngine {
       settings,
       store,
       queue: this.queue,
-      lease: this.lease,
-      inFlight: this.inFlight,
+      gate: this.gate,
       services,
       receiver: this.receiver,
       events: this.events,

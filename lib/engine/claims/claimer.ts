@@ -1,10 +1,9 @@
 import { Logger } from '@nestjs/common';
 import { toStoredError } from '../../errors/index.js';
-import type { ClaimsInFlight } from './claims-in-flight.js';
+import type { ClaimGate } from './claim-gate.js';
 import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
 import type { TenantQueue } from '../slots/tenant-queue.js';
 import { reconnectDelayMs } from '../../runtime/reconnect-delay.js';
-import type { TenantLease } from '../lease/tenant-lease.js';
 import type { ClaimStore, ClaimedTask, TaskKey } from '../../store/port/index.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
 
@@ -23,8 +22,7 @@ export interface ClaimerParts {
   readonly store: ClaimStore & FailureClassifier;
   readonly catalog: DefinitionCatalog;
   readonly queue: TenantQueue;
-  readonly lease: TenantLease;
-  readonly inFlight: ClaimsInFlight;
+  readonly gate: ClaimGate;
   /** Tasks that must not begin in this process now. */
   readonly except: () => readonly TaskKey[];
   readonly adopt: (task: ClaimedTask) => void;
@@ -103,26 +101,26 @@ export class Claimer {
 
   /** One claiming statement; whether it may be worth another. */
   private async claimOnce(): Promise<boolean> {
-    const { store, catalog, queue, lease, inFlight, except, adopt, foundNothing } = this.parts;
+    const { store, catalog, queue, gate, except, adopt, foundNothing } = this.parts;
     const { ids, unknownTasks } = catalog.claimable;
     if (!this.allowed || ids.length === 0) return false;
     // Unless work is known to wait, this may be a look for nothing: half of the capacity stays for new starts.
-    const room = queue.reserve(queue.hasBacklog ? MAX_CLAIMS : Math.ceil(queue.capacity / 2));
-    if (room === 0) return false;
-    try {
-      return await inFlight.run(async () => {
-        const write = lease.forClaim();
+    const wanted = queue.hasBacklog ? MAX_CLAIMS : Math.ceil(queue.capacity / 2);
+    return gate.withRoom(
+      wanted,
+      (lease, room) => {
+        if (room === 0) return Promise.resolve([]);
         const choice = { except: except(), pastLocks: this.passesLocks };
-        const claimed = await store.claim(ids, unknownTasks, room, write, choice);
-        lease.written(write);
+        return store.claim(ids, unknownTasks, room, lease, choice);
+      },
+      (claimed, room) => {
+        if (room === 0) return false;
         queue.hasBacklog = claimed.length === room;
         for (const task of claimed) adopt(task);
         if (claimed.length === 0) foundNothing();
         return claimed.length === room;
-      });
-    } finally {
-      queue.unreserve(room);
-    }
+      },
+    );
   }
 
   private get passesLocks(): boolean {

@@ -9,17 +9,10 @@ export class ClaimsInFlight {
     return this.underWay.size > 0;
   }
 
-  /** Runs `work`, from the sending of a statement to the end of the processing of its reply. */
-  async run<T>(work: () => Promise<T>): Promise<T> {
-    const landed = this.begin();
-    try {
-      return await work();
-    } finally {
-      landed();
-    }
-  }
-
-  /** The same for what begins and ends in different places. Call the function that it returns at the end, once. */
+  /**
+   * From the sending of a statement to the end of the processing of its reply. Call the function that it returns at the
+   * end, once.
+   */
   begin(): () => void {
     let landed: () => void = () => undefined;
     const flight = new Promise<void>((resolve) => (landed = resolve));

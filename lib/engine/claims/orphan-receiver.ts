@@ -5,8 +5,7 @@ import type { LeaseWrite, RecoveryStore, TakenOrphan } from '../../store/port/in
 import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
 import { UnreadableDefinitions } from '../definitions/unreadable-definitions.js';
 import type { TaskCompleter } from '../execution/task-completer.js';
-import type { TenantLease } from '../lease/tenant-lease.js';
-import type { ClaimsInFlight } from './claims-in-flight.js';
+import type { ClaimGate } from './claim-gate.js';
 import type { ClaimTable } from './claim-table.js';
 
 export interface OrphanReceiverParts {
@@ -14,8 +13,7 @@ export interface OrphanReceiverParts {
   readonly recovery: Pick<RecoveryStore, 'ownersOf'>;
   readonly catalog: Pick<DefinitionCatalog, 'known' | 'find'>;
   readonly claims: ClaimTable;
-  readonly inFlight: ClaimsInFlight;
-  readonly lease: TenantLease;
+  readonly gate: ClaimGate;
   readonly completer: Pick<TaskCompleter, 'abandon'>;
   readonly events: TenantEvents;
   /** Some are of definitions that this process doesn't know. */
@@ -41,11 +39,8 @@ export class OrphanReceiver {
 
   /** @param take - the statement; it writes the lease if it has to */
   take(cause: string, take: (lease: LeaseWrite) => Promise<TakenOrphan[]>): Promise<TakenOrphan[]> {
-    const { inFlight, lease, catalog, definitionsUnknown } = this.parts;
-    return inFlight.run(async () => {
-      const write = lease.forClaim();
-      const taken = await take(write);
-      lease.written(write);
+    const { gate, catalog, definitionsUnknown } = this.parts;
+    return gate.withoutRoom(take, async (taken) => {
       if (taken.some(({ definitionId }) => catalog.known(definitionId) === undefined)) {
         definitionsUnknown();
       }

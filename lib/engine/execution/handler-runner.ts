@@ -2,7 +2,7 @@ import { isObservable } from 'rxjs';
 import type { TaskContext } from '../../discovery/task-context.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
 import type { TransactionStore } from '../../store/port/index.js';
-import type { ClaimsInFlight } from '../claims/claims-in-flight.js';
+import type { ClaimGate } from '../claims/claim-gate.js';
 import type { TenantSettings } from '../process-services.js';
 import type { Attempt } from './attempt.js';
 import { HandlerCall, thrown } from './handler-call.js';
@@ -18,7 +18,7 @@ export interface HandlerRunnerParts {
   /** For user code. */
   readonly dataSource: TaskContext['dataSource'];
   readonly recorder: Pick<OutcomeRecorder, 'recordIn' | 'isRecorded'>;
-  readonly inFlight: ClaimsInFlight;
+  readonly gate: Pick<ClaimGate, 'underWay'>;
 }
 
 /** Runs handlers, and makes of what they return, write and throw one {@link HandlerOutcome} for each attempt. */

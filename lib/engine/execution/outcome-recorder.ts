@@ -1,20 +1,17 @@
 import { Logger } from '@nestjs/common';
 import { toStoredError } from '../../errors/index.js';
 import { Batcher } from '../../runtime/batcher.js';
-import type { ClaimsInFlight } from '../claims/claims-in-flight.js';
+import type { ClaimGate } from '../claims/claim-gate.js';
 import type { ClaimTable } from '../claims/claim-table.js';
 import { MAX_KEPT_CONTEXT } from '../memory/execution-cache.js';
 import type { TaskClaim } from '../claims/task-claim.js';
-import type { TenantQueue } from '../slots/tenant-queue.js';
 import type { TaskResult } from './task-result.js';
 import type { ContextView } from '../../workflow/index.js';
 import { byPriority } from '../definitions/runnable-definition.js';
-import type { TenantLease } from '../lease/tenant-lease.js';
 import {
   type CompletionResult,
   type DependentEdge,
   type EndedExecution,
-  type LeaseWrite,
   type Outcome,
   type OutcomeDetail,
   type OutcomeStore,
@@ -53,9 +50,7 @@ export class OutcomeRecorder {
   constructor(
     private readonly store: OutcomeStore & FailureClassifier & Pick<TenantStore, 'schema'>,
     private readonly claims: ClaimTable,
-    private readonly queue: TenantQueue,
-    private readonly lease: TenantLease,
-    private readonly inFlight: ClaimsInFlight,
+    private readonly gate: ClaimGate,
     private readonly consequences: OutcomeConsequences,
   ) {
     this.batcher = new Batcher({
@@ -104,18 +99,18 @@ export class OutcomeRecorder {
     const results = unsorted
       .filter(({ claim }) => !claim.lost)
       .sort((a, b) => byLockOrder(a.claim, b.claim));
-    if (results.length > 0) {
-      const complete = async (
-        outcomes: readonly Outcome[],
-        lease: LeaseWrite,
-      ): Promise<CompletionResult> => {
-        const completion = await this.store.complete(outcomes, lease);
-        this.lease.written(lease);
-        return completion;
-      };
-      await this.inFlight.run(async () =>
-        this.follow(results, await this.recordWith(results, complete, resent)),
+    if (results.length === 0) return unsorted.map(() => undefined);
+    // Until the reply is followed. The room is free before: the dependents take their own.
+    const landed = this.gate.underWay();
+    try {
+      const completion = await this.gate.withRoom(
+        edgesOf(results),
+        (lease, room) => this.store.complete(outcomesOf(results, room), lease),
+        (reply) => (resent ? this.settle(results, reply) : reply),
       );
+      this.follow(results, completion);
+    } finally {
+      landed();
     }
     return unsorted.map(() => undefined);
   }
@@ -128,39 +123,10 @@ export class OutcomeRecorder {
     transaction: Pick<TaskTransaction, 'complete'>,
     result: TaskResult,
   ): Promise<CompletionResult> {
-    return this.recordWith([result], (outcomes, lease) => transaction.complete(outcomes, lease));
-  }
-
-  /**
-   * Sends sorted results by whatever `complete` is, in a batch or in a task's own transaction. A lease that was written
-   * with them stands when they are committed: a transaction that is rolled back takes it along, so `complete` says it.
-   */
-  private async recordWith(
-    results: readonly TaskResult[],
-    complete: (outcomes: readonly Outcome[], lease: LeaseWrite) => Promise<CompletionResult>,
-    resent = false,
-  ): Promise<CompletionResult> {
-    const edges = results.reduce((sum, { claim }) => sum + dependentsOf(claim).length, 0);
-    const room = this.queue.reserve(edges);
-    const lease = room > 0 ? this.lease.forClaim() : this.lease.withoutClaim();
-    try {
-      let left = room;
-      const outcomes = results.map((result) => {
-        const first = left < edges ? foremost(result.claim, left) : undefined;
-        return outcomeOf(result, (taskNo) => {
-          const claim =
-            left > 0 &&
-            first?.has(taskNo) !== false &&
-            result.claim.definition.handlers[taskNo] !== undefined;
-          if (claim) left--;
-          return { taskNo, claim };
-        });
-      });
-      const completion = await complete(outcomes, lease);
-      return resent ? await this.settle(results, completion) : completion;
-    } finally {
-      this.queue.unreserve(room);
-    }
+    const results = [result];
+    return this.gate.inTransaction(edgesOf(results), (lease, room) =>
+      transaction.complete(outcomesOf(results, room), lease),
+    );
   }
 
   /** Takes in what the database did: the memory, the claims, the dependents, the ends. */
@@ -240,6 +206,27 @@ const NONE: readonly never[] = [];
 
 function dependentsOf(claim: TaskClaim): readonly number[] {
   return claim.definition.workflow.dependents[claim.task.no] ?? NONE;
+}
+
+function edgesOf(results: readonly TaskResult[]): number {
+  return results.reduce((sum, { claim }) => sum + dependentsOf(claim).length, 0);
+}
+
+/** Sorted results as they are sent, with claims on dependents for as many as there is room. */
+function outcomesOf(results: readonly TaskResult[], room: number): Outcome[] {
+  const edges = edgesOf(results);
+  let left = room;
+  return results.map((result) => {
+    const first = left < edges ? foremost(result.claim, left) : undefined;
+    return outcomeOf(result, (taskNo) => {
+      const claim =
+        left > 0 &&
+        first?.has(taskNo) !== false &&
+        result.claim.definition.handlers[taskNo] !== undefined;
+      if (claim) left--;
+      return { taskNo, claim };
+    });
+  });
 }
 
 /** Bytes of the final context that may go with a leaf's outcome. */

@@ -97,7 +97,7 @@ export class TransactionalRunner {
     transaction: TaskTransaction,
   ): Promise<void> {
     const { claim, input } = attempt;
-    const { settings, dataSource, call, recorder, inFlight } = this.parts;
+    const { settings, dataSource, call, recorder, gate } = this.parts;
     run.phase = 'handler';
     run.begunAt = performance.now();
     run.transaction = transaction;
@@ -118,7 +118,7 @@ export class TransactionalRunner {
     // Settled already: the attempt timed out, and what it wrote must not be committed.
     if (!attempt.settle('handler') || claim.lost) throw ROLL_BACK;
     run.phase = 'outcome';
-    run.landed = inFlight.begin();
+    run.landed = gate.underWay();
     const completion = await recorder.recordIn(transaction, result);
     if (completion.accepted[0] !== true) throw ROLL_BACK;
     run.recorded = { result, completion };

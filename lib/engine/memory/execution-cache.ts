@@ -2,6 +2,7 @@ import {
   ContextView,
   finalContext,
   joinContexts,
+  type CompiledTask,
   type CompiledWorkflow,
   type ContextConflict,
   type SkipReason,
@@ -25,6 +26,13 @@ export interface KnownOutcome {
 export interface TaskInput {
   readonly view: ContextView;
   readonly conflicts: readonly ContextConflict[];
+}
+
+/** A task whose input is made of what the cache of its execution knows. A claim is one. */
+export interface CachedTask {
+  readonly executionId: string;
+  readonly cache: ExecutionCache;
+  readonly task: Pick<CompiledTask, 'no' | 'dependsOn'>;
 }
 
 /**

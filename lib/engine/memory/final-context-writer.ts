@@ -1,5 +1,5 @@
 import { Batcher } from '../../runtime/batcher.js';
-import type { TaskClaim } from '../claims/task-claim.js';
+import type { CachedTask } from './execution-cache.js';
 import type { InputReader } from './input-reader.js';
 import type { OutcomeStore } from '../../store/port/index.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
@@ -10,7 +10,7 @@ import type { FailureClassifier } from '../../runtime/failure.js';
  * what fails here for good is left to the readers.
  */
 export class FinalContextWriter {
-  private readonly batcher: Batcher<TaskClaim, undefined>;
+  private readonly batcher: Batcher<CachedTask, undefined>;
 
   constructor(
     private readonly store: OutcomeStore & FailureClassifier,
@@ -27,7 +27,7 @@ export class FinalContextWriter {
   }
 
   /** `claim` ended the execution. */
-  add(claim: TaskClaim): void {
+  add(claim: CachedTask): void {
     this.batcher.add(claim).catch(() => undefined);
   }
 
@@ -43,7 +43,7 @@ export class FinalContextWriter {
     this.batcher.close();
   }
 
-  private async write(claim: TaskClaim): Promise<void> {
+  private async write(claim: CachedTask): Promise<void> {
     const { cache, executionId } = claim;
     if (cache.finalContext() === undefined) await this.inputs.fillForEnd(claim);
     const context = cache.finalContextJson();

@@ -1,6 +1,5 @@
 import { Batcher } from '../../runtime/batcher.js';
-import { membersOf } from './execution-cache.js';
-import type { TaskClaim } from '../claims/task-claim.js';
+import { type CachedTask, type ExecutionCache, membersOf } from './execution-cache.js';
 import type { OutcomeStore, RecordedOutcome } from '../../store/port/index.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
 
@@ -8,7 +7,7 @@ import type { FailureClassifier } from '../../runtime/failure.js';
 const MAX_ROWS = 2_000;
 
 interface Missing {
-  readonly claim: TaskClaim;
+  readonly claim: CachedTask;
   readonly tasks: readonly number[];
 }
 
@@ -30,18 +29,18 @@ export class InputReader {
   }
 
   /** Whether the claim can be prepared from memory alone. */
-  isKnown(claim: TaskClaim): boolean {
+  isKnown(claim: CachedTask): boolean {
     const { cache: memory, task } = claim;
     if (task.dependsOn.length === 0) return memory.inputKnown;
     return task.dependsOn.every((no) => memory.outcome(no) !== undefined);
   }
 
-  async fill(claim: TaskClaim): Promise<void> {
+  async fill(claim: CachedTask): Promise<void> {
     await this.batcher.add({ claim, tasks: claim.cache.missingFor(claim.task.no) });
   }
 
   /** Everything that the final context is made of. */
-  async fillForEnd(claim: TaskClaim): Promise<void> {
+  async fillForEnd(claim: CachedTask): Promise<void> {
     await this.batcher.add({ claim, tasks: claim.cache.missingForEnd() });
   }
 
@@ -82,7 +81,7 @@ export class InputReader {
 
   private async readInputs(
     ids: readonly string[],
-    memories: ReadonlyMap<string, TaskClaim['cache']>,
+    memories: ReadonlyMap<string, ExecutionCache>,
   ): Promise<void> {
     if (ids.length === 0) return;
     for (const [id, { input }] of await this.store.inputs(ids))

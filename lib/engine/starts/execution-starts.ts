@@ -1,4 +1,4 @@
-import type { ClaimsInFlight } from '../claims/claims-in-flight.js';
+import type { ClaimGate } from '../claims/claim-gate.js';
 import type { ClaimReceiver } from '../claims/claim-receiver.js';
 import type { TenantQueue } from '../slots/tenant-queue.js';
 import { OpenKeys } from './open-keys.js';
@@ -6,7 +6,6 @@ import { UncommittedStarts } from './uncommitted-starts.js';
 import { keyIsHeld } from './start-failures.js';
 import { keyOf, Starter, toStartItem, type StartRequest, type Started } from './starter.js';
 import type { TenantEvents } from '../../events/tenant-events.js';
-import type { TenantLease } from '../lease/tenant-lease.js';
 import type { ProcessServices, TenantSettings } from '../process-services.js';
 import {
   isCreated,
@@ -20,8 +19,7 @@ export interface ExecutionStartsParts {
   readonly settings: TenantSettings;
   readonly store: StartStore & Pick<ExecutionStore, 'executions'> & FailureClassifier;
   readonly queue: TenantQueue;
-  readonly lease: TenantLease;
-  readonly inFlight: ClaimsInFlight;
+  readonly gate: ClaimGate;
   readonly services: ProcessServices;
   readonly receiver: ClaimReceiver;
   readonly events: TenantEvents;
@@ -42,14 +40,13 @@ export class ExecutionStarts {
   private readonly uncommitted: UncommittedStarts;
 
   constructor(private readonly parts: ExecutionStartsParts) {
-    const { settings, store, queue, lease, services, inFlight } = parts;
+    const { settings, store, queue, gate, services } = parts;
     this.uncommitted = new UncommittedStarts(store);
     this.starter = new Starter({
       tenant: settings.tenant,
       store,
       queue,
-      lease,
-      inFlight,
+      gate,
       startTimeoutMs: settings.startTimeoutMs,
       queuedBytes: services.queuedBytes,
       isHeldHere: (request) => this.openKeys.isHeld(keyOf(request)),
@@ -77,14 +74,14 @@ export class ExecutionStarts {
     manager: UserTransaction,
     request: StartRequest,
   ): Promise<{ id: string; created: boolean }> {
-    const { settings, store, lease, services, events, dueIn, definitionsMissing } = this.parts;
+    const { settings, store, gate, services, events, dueIn, definitionsMissing } = this.parts;
     const item = toStartItem(request, 0);
     const began = performance.now();
     const reply = await store
       .startIn(
         manager,
         item,
-        lease.withoutClaim(),
+        gate.withoutClaim,
         services.workPayload(settings.address),
         settings.startTimeoutMs,
       )

@@ -3,11 +3,15 @@ import { DatabaseUnavailableError, toStoredError } from '../../errors/index.js';
 import { keyIsHeld, mayBeStarted, queueIsFull } from './start-failures.js';
 import type { QueuedBytes } from './queued-bytes.js';
 import { Batcher } from '../../runtime/batcher.js';
-import type { ClaimsInFlight } from '../claims/claims-in-flight.js';
+import type { ClaimGate } from '../claims/claim-gate.js';
 import type { TenantQueue } from '../slots/tenant-queue.js';
 import { canRunRoots, type RunnableDefinition } from '../definitions/runnable-definition.js';
-import type { TenantLease } from '../lease/tenant-lease.js';
-import { type StartItem, type StartStore, isCreated } from '../../store/port/index.js';
+import {
+  type StartItem,
+  type StartReply,
+  type StartStore,
+  isCreated,
+} from '../../store/port/index.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
 
 /** Limits of one statement: executions, and task rows, where BYTES_PER_WEIGHT bytes of input count as a row. */
@@ -64,8 +68,7 @@ export interface StarterParts {
   readonly tenant: string;
   readonly store: StartStore & FailureClassifier;
   readonly queue: TenantQueue;
-  readonly lease: TenantLease;
-  readonly inFlight: ClaimsInFlight;
+  readonly gate: ClaimGate;
   readonly startTimeoutMs: number;
   readonly queuedBytes: QueuedBytes;
   /** Whether a transaction of this process holds the key. */
@@ -209,35 +212,37 @@ export class Starter {
     careful: boolean,
     lockTimeoutMs?: number,
   ): Promise<Started[]> {
-    const wanted = queued.reduce((sum, request) => sum + wantedClaims(request), 0);
+    const { queue, gate, store } = this.parts;
+    const all = queued.reduce((sum, request) => sum + wantedClaims(request), 0);
     // Half of the room is for what is known to wait, and all of it where there is little.
-    const { hasBacklog: backlog, capacity: free } = this.parts.queue;
-    const room = this.parts.queue.reserve(backlog ? Math.min(wanted, free >> 1) : wanted);
-    const landed = this.parts.inFlight.begin();
-    const lease = room > 0 ? this.parts.lease.forClaim() : this.parts.lease.withoutClaim();
-    try {
-      let left = room;
-      const items = queued.map((request): StartItem => {
-        const claims = Math.min(left, wantedClaims(request));
-        left -= claims;
-        return toStartItem(request, claims);
-      });
-      const reply = await this.parts.store.start(items, lease, careful, lockTimeoutMs);
-      this.parts.lease.written(lease);
-      if (!reply.definitionsAreStored) this.parts.consequences.definitionsMissing();
-      return queued.map((request, i) => {
-        const isNew = isCreated(reply, request.id);
-        const claims = isNew ? (items[i]?.claims ?? 0) : 0;
-        if (isNew) this.parts.consequences.created(request);
-        if (claims > 0) this.parts.consequences.claimed(request, claims);
-        if (isNew && claims < request.definition.workflow.roots.length)
-          this.parts.consequences.leftReady(request);
-        return { id: request.id, created: isNew, claims };
-      });
-    } finally {
-      landed();
-      this.parts.queue.unreserve(room);
-    }
+    const wanted = queue.hasBacklog ? Math.min(all, queue.capacity >> 1) : all;
+    let items: readonly StartItem[] = [];
+    return gate.withRoom(
+      wanted,
+      (lease, room) => {
+        items = withClaims(queued, room);
+        return store.start(items, lease, careful, lockTimeoutMs);
+      },
+      (reply) => this.follow(queued, items, reply),
+    );
+  }
+
+  private follow(
+    queued: readonly StartRequest[],
+    items: readonly StartItem[],
+    reply: StartReply,
+  ): Started[] {
+    const { consequences } = this.parts;
+    if (!reply.definitionsAreStored) consequences.definitionsMissing();
+    return queued.map((request, i) => {
+      const isNew = isCreated(reply, request.id);
+      const claims = isNew ? (items[i]?.claims ?? 0) : 0;
+      if (isNew) consequences.created(request);
+      if (claims > 0) consequences.claimed(request, claims);
+      if (isNew && claims < request.definition.workflow.roots.length)
+        consequences.leftReady(request);
+      return { id: request.id, created: isNew, claims };
+    });
   }
 
   private unavailable(
@@ -255,6 +260,16 @@ export class Starter {
       { cause },
     );
   }
+}
+
+/** The starts as they are sent; the first ones take their roots, as far as the room goes. */
+function withClaims(queued: readonly StartRequest[], room: number): StartItem[] {
+  let left = room;
+  return queued.map((request) => {
+    const claims = Math.min(left, wantedClaims(request));
+    left -= claims;
+    return toStartItem(request, claims);
+  });
 }
 
 /** Roots that this process may take with the start: those due now, if it has all their handlers. */

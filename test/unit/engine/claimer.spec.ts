@@ -32,8 +32,7 @@ function createClaimer(): Claimer {
     store: scene.store,
     catalog: scene.catalog,
     queue: scene.queue,
-    lease: scene.lease,
-    inFlight: scene.inFlight,
+    gate: scene.gate,
     except: () => except,
     adopt: ({ executionId }) => {
       adopted.push(executionId);

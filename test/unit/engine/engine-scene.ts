@@ -4,6 +4,7 @@ import type {
   TaskHandler,
 } from '../../../lib/discovery/registered-workflow.js';
 import { ClaimTable } from '../../../lib/engine/claims/claim-table.js';
+import { ClaimGate } from '../../../lib/engine/claims/claim-gate.js';
 import { ClaimsInFlight } from '../../../lib/engine/claims/claims-in-flight.js';
 import type { TaskClaim } from '../../../lib/engine/claims/task-claim.js';
 import { DefinitionCatalog } from '../../../lib/engine/definitions/definition-catalog.js';
@@ -68,6 +69,8 @@ export class EngineScene {
   );
   private readonly slots = new SlotScheduler(1_000);
   readonly queue = this.slots.createQueue(10, () => undefined);
+
+  readonly gate = new ClaimGate(this.queue, this.lease, this.inFlight);
 
   constructor(workflow: RegisteredWorkflow = registered([{ name: 'a' }])) {
     this.definition = makeRunnable(workflow.definition, workflow);

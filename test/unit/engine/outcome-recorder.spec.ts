@@ -17,21 +17,14 @@ beforeEach(() => {
   );
   const nameOf = ({ claim }: TaskResult): string => claim.task.name;
   const taskOf = (no: number): string => scene.definition.workflow.tasks[no]!.name;
-  recorder = new OutcomeRecorder(
-    scene.store,
-    scene.claims,
-    scene.queue,
-    scene.lease,
-    scene.inFlight,
-    {
-      claimed: (_, { taskNo }) => scene.called.push(`claimed ${taskOf(taskNo)}`),
-      leftReady: scene.note('leftReady'),
-      ended: (_, { status }) => scene.called.push(`ended ${status}`),
-      recorded: (of) => scene.called.push(`recorded ${nameOf(of)}`),
-      refused: (of) => scene.called.push(`refused ${nameOf(of)}`),
-      mayBeWritten: scene.note('mayBeWritten'),
-    },
-  );
+  recorder = new OutcomeRecorder(scene.store, scene.claims, scene.gate, {
+    claimed: (_, { taskNo }) => scene.called.push(`claimed ${taskOf(taskNo)}`),
+    leftReady: scene.note('leftReady'),
+    ended: (_, { status }) => scene.called.push(`ended ${status}`),
+    recorded: (of) => scene.called.push(`recorded ${nameOf(of)}`),
+    refused: (of) => scene.called.push(`refused ${nameOf(of)}`),
+    mayBeWritten: scene.note('mayBeWritten'),
+  });
 });
 
 function completed(claim: TaskClaim, output: string | null = null): TaskResult {

@@ -24,8 +24,7 @@ beforeEach(async () => {
     tenant: 't',
     store: scene.store,
     queue: scene.queue,
-    lease: scene.lease,
-    inFlight: scene.inFlight,
+    gate: scene.gate,
     get startTimeoutMs() {
       return startTimeoutMs;
     },

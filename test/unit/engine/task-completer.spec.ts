@@ -25,21 +25,14 @@ beforeEach(async () => {
   scene = new EngineScene(registered([{ name: 'a', retry }], { handlers: { a: { retryIf } } }));
   dueIn = [];
   rescheduler = new TaskRescheduler(scene.store, scene.claims);
-  recorder = new OutcomeRecorder(
-    scene.store,
-    scene.claims,
-    scene.queue,
-    scene.lease,
-    scene.inFlight,
-    {
-      claimed: scene.note('claimed'),
-      leftReady: scene.note('leftReady'),
-      ended: (_, { status }) => scene.called.push(`ended ${status}`),
-      recorded: ({ status }) => scene.called.push(`recorded ${status}`),
-      refused: scene.note('refused'),
-      mayBeWritten: scene.note('mayBeWritten'),
-    },
-  );
+  recorder = new OutcomeRecorder(scene.store, scene.claims, scene.gate, {
+    claimed: scene.note('claimed'),
+    leftReady: scene.note('leftReady'),
+    ended: (_, { status }) => scene.called.push(`ended ${status}`),
+    recorded: ({ status }) => scene.called.push(`recorded ${status}`),
+    refused: scene.note('refused'),
+    mayBeWritten: scene.note('mayBeWritten'),
+  });
   completer = new TaskCompleter({
     store: scene.store,
     claims: scene.claims,
