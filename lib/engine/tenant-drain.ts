@@ -53,7 +53,6 @@ export class TenantDrain {
   async run(timeoutMs: number): Promise<void> {
     const { claims, queue, completer } = this.parts;
     this.endsAt = performance.now() + timeoutMs;
-    completer.stop();
     this.giveBackWaiting();
     await within(timeoutMs, queue.whenIdle());
     for (const claim of claims.all()) {

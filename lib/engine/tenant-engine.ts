@@ -13,6 +13,7 @@ import { Claimer } from './claims/claimer.js';
 import { FinalContextWriter } from './memory/final-context-writer.js';
 import { DefinitionCatalog, LOOK_INTERVAL_MS } from './definitions/definition-catalog.js';
 import { CompletionWaiters } from './completion/completion-waiters.js';
+import { EngineState } from './engine-state.js';
 import { ExecutionControl } from './execution-control.js';
 import { ExecutionStarts } from './starts/execution-starts.js';
 import { Executor } from './execution/executor.js';
@@ -58,6 +59,7 @@ export interface TenantEngineParts {
 
 /** One tenant in this process: starts, claims, runs and records its work. */
 export class TenantEngine {
+  private readonly state = new EngineState(() => this.claimer.stateChanged());
   readonly settings: TenantSettings;
   readonly store: TenantStore;
   readonly catalog: DefinitionCatalog;
@@ -87,12 +89,8 @@ export class TenantEngine {
   private readonly tenantDrain: TenantDrain;
   private opened: Promise<void> | undefined;
   private restoring: Promise<void> | undefined;
-  /** The process is known to live. */
-  private isLive = false;
-  private draining = false;
   /** Whether a recovery is taking orphans for this tenant. */
   isRecovering: () => boolean = () => false;
-  private paused = false;
 
   constructor(parts: TenantEngineParts) {
     const { settings, store, services } = parts;
@@ -106,10 +104,10 @@ export class TenantEngine {
       services.renewLeases(),
     );
     this.release = new LeaseRelease({
+      state: this.state,
       store,
       lease: this.lease,
       isBusy: () => this.isBusy,
-      changed: () => this.updateClaiming(),
       stillHeld: () => this.reconciler.request(),
     });
     this.queue = services.slots.createQueue(settings.maxConcurrentTasks, () =>
@@ -148,6 +146,7 @@ export class TenantEngine {
       wakeWorkers: () => this.wakeWorkers(),
     });
     this.claimer = new Claimer({
+      state: this.state,
       tenant: settings.tenant,
       store,
       catalog: this.catalog,
@@ -161,6 +160,7 @@ export class TenantEngine {
       leftReady: () => services.notifyWork(settings.address),
     });
     this.completer = new TaskCompleter({
+      state: this.state,
       store,
       claims: this.claims,
       inputs: this.inputs,
@@ -181,6 +181,7 @@ export class TenantEngine {
       definitionsUnknown: () => void this.lookForOthers(),
     });
     this.executor = new Executor({
+      state: this.state,
       store,
       queue: this.queue,
       inputs: this.inputs,
@@ -279,27 +280,18 @@ export class TenantEngine {
    * that it was not told of in between is asked for all tenants at once, by the process.
    */
   allowClaims(allowed: boolean): void {
-    this.isLive = allowed;
-    this.updateClaiming();
+    this.state.on(allowed ? 'live' : 'away');
     if (allowed) this.waiters.recheck();
-  }
-
-  private updateClaiming(): void {
-    this.claimer.allow(this.isLive && !this.draining && !this.paused && !this.release.isUnderWay);
   }
 
   /** Claims nothing until {@link resumeClaiming} and gives back what has not begun; what runs goes on. */
   pauseClaiming(): void {
-    this.paused = true;
-    this.updateClaiming();
-    this.executor.hold(true);
+    this.state.on('pause');
     this.tenantDrain.giveBackWaiting();
   }
 
   resumeClaiming(): void {
-    this.paused = false;
-    this.executor.hold(false);
-    this.updateClaiming();
+    this.state.on('resume');
     this.claimAvailable();
   }
 
@@ -424,8 +416,7 @@ export class TenantEngine {
    * their tasks back. Nothing is lost and no attempt is charged.
    */
   async drain(timeoutMs: number): Promise<void> {
-    this.draining = true;
-    this.updateClaiming();
+    this.state.on('drain');
     await this.tenantDrain.run(timeoutMs);
     await this.tenantDrain.withinGrace(RELEASE_GRACE_MS, this.releaseLease());
   }
@@ -440,6 +431,7 @@ export class TenantEngine {
   }
 
   close(): void {
+    this.state.on('close');
     this.services.slots.removeQueue(this.queue);
     this.reconciler.close();
     this.starts.close();

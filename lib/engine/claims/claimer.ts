@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { toStoredError } from '../../errors/index.js';
 import type { ClaimGate } from './claim-gate.js';
+import type { EngineState } from '../engine-state.js';
 import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
 import type { TenantQueue } from '../slots/tenant-queue.js';
 import { reconnectDelayMs } from '../../runtime/reconnect-delay.js';
@@ -19,6 +20,7 @@ const PAST_LOCKS_MS = 30_000;
 
 export interface ClaimerParts {
   readonly tenant: string;
+  readonly state: Pick<EngineState, 'mayClaim'>;
   readonly store: ClaimStore & FailureClassifier;
   readonly catalog: DefinitionCatalog;
   readonly queue: TenantQueue;
@@ -43,8 +45,7 @@ export class Claimer {
   private again = false;
   private failures = 0;
   private pastLocksUntil = -Infinity;
-  private allowed = false;
-  /** There was a reason to look while it was not allowed. */
+  /** There was a reason to look while the engine might not claim. */
   private missed = false;
 
   constructor(private readonly parts: ClaimerParts) {
@@ -55,20 +56,20 @@ export class Claimer {
     return this.claiming;
   }
 
-  /** Only between the bootstrap and the drain, and only while the process is known to live. */
-  allow(allowed: boolean): void {
-    this.allowed = allowed;
-    this.parts.queue.open = allowed;
-    if (allowed && this.missed) this.claimAvailable();
+  /** The engine's state may have changed: it may claim now, or may not. */
+  stateChanged(): void {
+    const { queue, state } = this.parts;
+    queue.open = state.mayClaim;
+    if (state.mayClaim && this.missed) this.claimAvailable();
   }
 
   /** Claims what is due. Calls while it is at it make it look once more. */
   claimAvailable(): void {
-    const { queue } = this.parts;
-    this.missed = !this.allowed;
+    const { queue, state } = this.parts;
+    this.missed = !state.mayClaim;
     if (this.claiming) {
       this.again = true;
-    } else if (!this.allowed || queue.capacity === 0) {
+    } else if (this.missed || queue.capacity === 0) {
       queue.hasBacklog = true;
     } else {
       this.claiming = true;
@@ -101,9 +102,9 @@ export class Claimer {
 
   /** One claiming statement; whether it may be worth another. */
   private async claimOnce(): Promise<boolean> {
-    const { store, catalog, queue, gate, except, adopt, foundNothing } = this.parts;
+    const { state, store, catalog, queue, gate, except, adopt, foundNothing } = this.parts;
     const { ids, unknownTasks } = catalog.claimable;
-    if (!this.allowed || ids.length === 0) return false;
+    if (!state.mayClaim || ids.length === 0) return false;
     // Unless work is known to wait, this may be a look for nothing: half of the capacity stays for new starts.
     const wanted = queue.hasBacklog ? MAX_CLAIMS : Math.ceil(queue.capacity / 2);
     return gate.withRoom(

@@ -1,5 +1,6 @@
 import { TaskTimeoutError } from '../../errors/index.js';
 import { decideTask } from '../../workflow/index.js';
+import type { EngineState } from '../engine-state.js';
 import { Attempt, type AttemptListener } from './attempt.js';
 import type { TaskInput } from '../memory/execution-cache.js';
 import { tooLarge } from './handler-call.js';
@@ -19,6 +20,7 @@ import type { ClaimStore, TaskKey } from '../../store/port/index.js';
 const SUSPECT_PAUSE_MS = 500;
 
 export interface ExecutorParts {
+  readonly state: Pick<EngineState, 'isEnding' | 'mayBegin'>;
   readonly store: ClaimStore;
   readonly queue: TenantQueue;
   readonly inputs: InputReader;
@@ -43,7 +45,6 @@ export class Executor implements AttemptListener {
    */
   private readonly overrunning = new Map<string, Attempt>();
   private readonly hung: HungHandlers;
-  private held = false;
   private noting = 0;
 
   private readonly completer: TaskCompleter;
@@ -79,13 +80,8 @@ export class Executor implements AttemptListener {
     this.hung.close();
   }
 
-  /** Held: what has not begun doesn't, and is given back. */
-  hold(held: boolean): void {
-    this.held = held;
-  }
-
   take(claim: TaskClaim): void {
-    if (this.completer.isStopping) {
+    if (this.parts.state.isEnding) {
       this.completer.giveBack(claim);
       return;
     }
@@ -140,7 +136,7 @@ export class Executor implements AttemptListener {
 
   private enqueue(claim: TaskClaim, input: TaskInput): void {
     if (!claim.mayBegin) return;
-    if (this.completer.isStopping || this.held) {
+    if (!this.parts.state.mayBegin) {
       this.completer.giveBack(claim);
       return;
     }
@@ -178,7 +174,7 @@ export class Executor implements AttemptListener {
 
   /** Frees the slot when the handler has returned or was given up. What comes of it goes on by itself. */
   private run(claim: TaskClaim, input: TaskInput, freeSlot: () => void): void {
-    if (claim.mayBegin && !this.completer.isStopping) {
+    if (claim.mayBegin && !this.parts.state.isEnding) {
       if (!this.isSuspect(claim)) {
         this.begin(claim, input, freeSlot);
         return;

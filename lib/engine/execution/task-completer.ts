@@ -4,6 +4,7 @@ import { TaskAbandonedError, toPlainError, toStoredError } from '../../errors/in
 import type { TaskRescheduler } from '../claims/task-rescheduler.js';
 import type { ClaimTable } from '../claims/claim-table.js';
 import type { TaskInput } from '../memory/execution-cache.js';
+import type { EngineState } from '../engine-state.js';
 import { decideFailure } from './failure-decision.js';
 import type { TaskClaim } from '../claims/task-claim.js';
 import type { HandlerOutcome } from './handler-outcome.js';
@@ -14,6 +15,7 @@ import type { TenantEvents } from '../../events/tenant-events.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
 
 export interface TaskCompleterParts {
+  readonly state: Pick<EngineState, 'isEnding'>;
   readonly store: FailureClassifier;
   readonly claims: ClaimTable;
   readonly inputs: InputReader;
@@ -32,18 +34,8 @@ export interface TaskCompleterParts {
  */
 export class TaskCompleter {
   private readonly logger = new Logger('Cloacina');
-  private stopping = false;
 
   constructor(private readonly parts: TaskCompleterParts) {}
-
-  get isStopping(): boolean {
-    return this.stopping;
-  }
-
-  /** From now on a failure costs no attempt: the task is given back. */
-  stop(): void {
-    this.stopping = true;
-  }
 
   /** Never throws: code of the library that fails here gives the claim up, and the next comparison takes it again. */
   complete(claim: TaskClaim, outcome: HandlerOutcome): void {
@@ -83,7 +75,8 @@ export class TaskCompleter {
 
   /** An attempt has failed: the task is Failed, or has another one. */
   private fail(claim: TaskClaim, input: TaskInput, thrown: unknown): void {
-    if (this.stopping) {
+    // It may have been the shutdown that it failed by.
+    if (this.parts.state.isEnding) {
       this.giveBack(claim);
       return;
     }

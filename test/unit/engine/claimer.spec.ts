@@ -24,11 +24,13 @@ beforeEach(async () => {
     return claim(...args);
   };
   claimer = createClaimer();
+  scene.stateChanged = () => claimer.stateChanged();
 });
 
 function createClaimer(): Claimer {
   return new Claimer({
     tenant: 't',
+    state: scene.state,
     store: scene.store,
     catalog: scene.catalog,
     queue: scene.queue,
@@ -56,7 +58,7 @@ describe('Claimer', () => {
     const ids = await waiting(2);
     claimer.claimAvailable();
     expect([claimer.isClaiming, choices.length]).toEqual([false, 0]);
-    claimer.allow(true);
+    scene.state.on('live');
     expect(claimer.isClaiming).toBe(true);
     await claimer.whenIdle();
     expect(adopted).toEqual(ids);
@@ -68,16 +70,16 @@ describe('Claimer', () => {
   });
 
   it('does not look when it is allowed to and there was no reason', async () => {
-    claimer.allow(true);
+    scene.state.on('live');
     expect(claimer.isClaiming).toBe(false);
-    claimer.allow(false);
-    claimer.allow(true);
+    scene.state.on('away');
+    scene.state.on('live');
     await claimer.whenIdle();
     expect(choices).toEqual([]);
   });
 
   it('tells when it finds nothing', async () => {
-    claimer.allow(true);
+    scene.state.on('live');
     claimer.claimAvailable();
     await claimer.whenIdle();
     expect(scene.called).toEqual(['foundNothing']);
@@ -85,7 +87,7 @@ describe('Claimer', () => {
   });
 
   it('remembers that work waits while it has no room for any', async () => {
-    claimer.allow(true);
+    scene.state.on('live');
     scene.queue.occupy(10);
     claimer.claimAvailable();
     await claimer.whenIdle();
@@ -95,7 +97,7 @@ describe('Claimer', () => {
   it('claims as long as there is room, and tells others what it leaves', async () => {
     const ids = await waiting(12);
     taskRoom = 1;
-    claimer.allow(true);
+    scene.state.on('live');
     claimer.claimAvailable();
     await claimer.whenIdle();
     expect(adopted).toEqual(ids.slice(0, 10));
@@ -104,7 +106,7 @@ describe('Claimer', () => {
   });
 
   it('looks once more when there was a reason while it claimed', async () => {
-    claimer.allow(true);
+    scene.state.on('live');
     claimer.claimAvailable();
     const [id] = await waiting(1);
     claimer.claimAvailable();
@@ -115,7 +117,7 @@ describe('Claimer', () => {
   it('leaves out what must not begin here', async () => {
     const ids = await waiting(2);
     except = [{ executionId: ids[0]!, taskNo: 0 }];
-    claimer.allow(true);
+    scene.state.on('live');
     claimer.claimAvailable();
     await claimer.whenIdle();
     expect(adopted).toEqual(ids.slice(1));
@@ -124,7 +126,7 @@ describe('Claimer', () => {
   it('compares its claims and looks again soon after a database that was away', async () => {
     await waiting(1);
     scene.failNext('claim', new MemoryFailure('connection', 'away', { mayBeWritten: true }));
-    claimer.allow(true);
+    scene.state.on('live');
     claimer.claimAvailable();
     await claimer.whenIdle();
     expect(scene.called).toEqual(['reconcile']);
@@ -140,7 +142,7 @@ describe('Claimer', () => {
   });
 
   it('waits twice as long after each refusal, half a minute at most, and from the start after a success', async () => {
-    claimer.allow(true);
+    scene.state.on('live');
     for (let n = 0; n < 9; n++) {
       scene.failNext('claim', new MemoryFailure('refused', 'no right'));
       claimer.claimAvailable();
@@ -156,7 +158,7 @@ describe('Claimer', () => {
   });
 
   it('passes by locked executions after it waited for one in vain, and looks for those again', async () => {
-    claimer.allow(true);
+    scene.state.on('live');
     const locked = new MemoryFailure('conflict', 'locked', { isLockTimeout: true });
     scene.failNext('claim', locked);
     claimer.claimAvailable();
@@ -171,7 +173,7 @@ describe('Claimer', () => {
     scene = new EngineScene();
     claimer = createClaimer();
     scene.store.claim = () => Promise.reject(new Error('nothing is to be claimed'));
-    claimer.allow(true);
+    scene.state.on('live');
     claimer.claimAvailable();
     await claimer.whenIdle();
     expect(scene.called).toEqual([]);

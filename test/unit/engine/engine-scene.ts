@@ -8,6 +8,7 @@ import { ClaimGate } from '../../../lib/engine/claims/claim-gate.js';
 import { ClaimsInFlight } from '../../../lib/engine/claims/claims-in-flight.js';
 import type { TaskClaim } from '../../../lib/engine/claims/task-claim.js';
 import { DefinitionCatalog } from '../../../lib/engine/definitions/definition-catalog.js';
+import { EngineState } from '../../../lib/engine/engine-state.js';
 import {
   makeRunnable,
   type RunnableDefinition,
@@ -57,6 +58,9 @@ export class EngineScene {
   readonly database = new MemoryDatabase({ now: () => this.clock });
   readonly store = new MemoryStore(this.database);
   readonly claims = new ClaimTable();
+  /** Told when the state may have changed. */
+  stateChanged: () => void = () => undefined;
+  readonly state = new EngineState(() => this.stateChanged());
   readonly inFlight = new ClaimsInFlight();
   readonly definition: RunnableDefinition;
   readonly catalog: DefinitionCatalog;

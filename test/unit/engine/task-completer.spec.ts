@@ -34,6 +34,7 @@ beforeEach(async () => {
     mayBeWritten: scene.note('mayBeWritten'),
   });
   completer = new TaskCompleter({
+    state: scene.state,
     store: scene.store,
     claims: scene.claims,
     inputs: new InputReader(scene.store),
@@ -94,8 +95,7 @@ describe('TaskCompleter', () => {
   });
 
   it('charges no attempt for a failure while the process stops', async () => {
-    completer.stop();
-    expect(completer.isStopping).toBe(true);
+    scene.state.on('drain');
     completer.complete(claim, failed(new Error('aborted')));
     expect(await ended()).toMatchObject({ status: 'Ready', attempt: 0, error: null });
     expect(scene.called).toEqual([]);
