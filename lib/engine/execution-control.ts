@@ -1,31 +1,21 @@
-import { toStoredError, WorkflowTimeoutError, type StoredError } from '../errors/index.js';
-import type { ClaimReconciler } from './claims/claim-reconciler.js';
 import type { ClaimTable } from './claims/claim-table.js';
-import { retryOnConflict } from '../runtime/retry-on-conflict.js';
-import type { CompletionWaiters } from './completion/completion-waiters.js';
-import type { TaskClaim } from './claims/task-claim.js';
+import type { ExecutionEnds } from './completion/execution-ends.js';
 import type { TaskCompleter } from './execution/task-completer.js';
 import type { TenantEvents } from '../events/tenant-events.js';
 import type { ProcessServices } from './process-services.js';
-import type {
-  ClaimStore,
-  ControlResult,
-  ControlStore,
-  PastDeadline,
-  TimedOutExecution,
-} from '../store/port/index.js';
-import type { FailureClassifier } from '../runtime/failure.js';
+import type { TenantLease } from './lease/tenant-lease.js';
+import type { ClaimStore, ControlResult, ControlStore } from '../store/port/index.js';
 
 export interface ExecutionControlParts {
   readonly address: string;
-  readonly store: ControlStore & ClaimStore & FailureClassifier;
+  readonly store: Pick<ControlStore, 'pause' | 'resume' | 'cancel'> &
+    Pick<ClaimStore, 'pausedExecutions'>;
   readonly claims: ClaimTable;
-  readonly waiters: CompletionWaiters;
-  readonly completer: TaskCompleter;
-  readonly reconciler: ClaimReconciler;
+  readonly ends: Pick<ExecutionEnds, 'tell' | 'maybe'>;
+  readonly completer: Pick<TaskCompleter, 'giveBack'>;
   readonly events: TenantEvents;
-  readonly services: ProcessServices;
-  readonly instanceId: () => string;
+  readonly services: Pick<ProcessServices, 'notifyPaused'>;
+  readonly lease: Pick<TenantLease, 'instanceId'>;
 }
 
 export type ControlAction = 'cancel' | 'pause' | 'resume' | 'retry';
@@ -36,31 +26,14 @@ const CONTROLLED = {
   retry: 'execution.retried',
 } as const;
 
-/** What happens to executions from outside of their tasks: pauses, cancellations, workflow timeouts. */
+/** What happens to executions from outside of their tasks: pauses, resumptions, cancellations, manual retries. */
 export class ExecutionControl {
-  private enforcing: Promise<boolean> | undefined;
-
   constructor(private readonly parts: ExecutionControlParts) {}
-
-  /**
-   * Another process says that it cancelled an execution. That may be late, and the execution retried since, or not be
-   * true; so the database is asked which claims still stand. The signals of the others abort; their outcomes are refused
-   * anyway.
-   */
-  reconcileClaims(): void {
-    this.parts.reconciler.request();
-  }
-
-  /** The end of an execution was sent, and it isn't known whether that ended it. */
-  private endedMaybe(id: string): void {
-    if (this.parts.claims.isActive(id)) this.reconcileClaims();
-    this.parts.waiters.ended(id);
-  }
 
   /** Another process says that it paused an execution in which claims are held here: the database is asked. */
   async findPaused(): Promise<void> {
-    const { store, instanceId } = this.parts;
-    for (const id of await store.pausedExecutions(instanceId())) this.paused(id);
+    const { store, lease } = this.parts;
+    for (const id of await store.pausedExecutions(lease.instanceId)) this.paused(id);
   }
 
   /** The execution is paused: what was claimed and has not begun goes back. */
@@ -88,17 +61,15 @@ export class ExecutionControl {
    * cancelled it, without an answer that says what ran.
    */
   async cancel(id: string, reason: string | null, resent: boolean): Promise<ControlResult> {
-    const held = this.parts.claims.ofExecution(id);
-    const result = await this.parts.store.cancel(id, reason);
+    const { claims, ends, store } = this.parts;
+    const held = claims.ofExecution(id);
+    const result = await store.cancel(id, reason);
     if (!result.changed) {
-      if (resent) {
-        this.endedMaybe(id);
-        this.tellEnd(id, true, true);
-      }
+      if (resent) ends.maybe(id);
       return result;
     }
-    this.lose(held);
-    this.tellEnd(id, result.running.length > 0, result.hasWaiters);
+    claims.loseHeld(held);
+    ends.tell(id, { wasRunning: result.running.length > 0, hasWaiters: result.hasWaiters });
     this.told('cancel', id, result.workflow);
     return result;
   }
@@ -111,62 +82,5 @@ export class ExecutionControl {
     if (action !== 'pause') return;
     this.paused(id);
     services.notifyPaused(address, id);
-  }
-
-  /**
-   * Ends the executions whose workflow timeout has passed. False: some are left, since another process is at it, or
-   * holds rows of theirs.
-   */
-  enforceDeadlines(): Promise<boolean> {
-    this.enforcing ??= this.endOverdue().finally(() => (this.enforcing = undefined));
-    return this.enforcing;
-  }
-
-  private async endOverdue(): Promise<boolean> {
-    const { store } = this.parts;
-    let all = true;
-    let page: PastDeadline[] = [];
-    do {
-      page = await store.pastDeadlines(page.at(-1));
-      const ended = page.length === 0 ? [] : await this.timeOut(page);
-      if (ended === undefined) return false;
-      all &&= ended.length === page.length;
-    } while (page.length > 0);
-    return all;
-  }
-
-  private async timeOut(
-    executions: readonly PastDeadline[],
-  ): Promise<TimedOutExecution[] | undefined> {
-    const { claims, events, store } = this.parts;
-    const overdue = new Map(executions.map((execution) => [execution.id, execution]));
-    const errorOf = ({ workflow, timeoutMs }: PastDeadline): StoredError =>
-      toStoredError(new WorkflowTimeoutError(workflow, timeoutMs));
-    const held = claims.all().filter(({ executionId }) => overdue.has(executionId));
-    const ended = await retryOnConflict(store, () => store.timeOut(executions, errorOf));
-    const gone = new Set(ended?.map(({ id }) => id));
-    this.lose(held.filter(({ executionId }) => gone.has(executionId)));
-    for (const { id, hasWaiters, wasRunning } of ended ?? []) {
-      this.tellEnd(id, wasRunning, hasWaiters);
-      const execution = overdue.get(id);
-      if (execution === undefined) continue;
-      const error = errorOf(execution);
-      events.executionEnded(id, execution.workflow, 'Failed', { error });
-    }
-    return ended;
-  }
-
-  private lose(held: readonly TaskClaim[]): void {
-    const { claims } = this.parts;
-    for (const claim of held) {
-      if (claims.holds(claim)) claims.lose(claim);
-    }
-  }
-
-  private tellEnd(id: string, wasRunning: boolean, hasWaiters: boolean): void {
-    const { address, services, waiters } = this.parts;
-    waiters.ended(id);
-    if (wasRunning) services.notifyCancelled(address, id);
-    if (hasWaiters) services.notifyEnded(address, id);
   }
 }

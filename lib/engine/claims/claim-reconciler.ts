@@ -10,7 +10,6 @@ export interface ClaimReconcilerParts {
   readonly store: ClaimStore & LeaseStore & Pick<TenantStore, 'recovery'>;
   readonly claims: ClaimTable;
   readonly inFlight: ClaimsInFlight;
-  readonly instanceId: () => string;
   readonly maxRecoveryAttempts: number;
   readonly lease: TenantLease;
   readonly orphans: () => OrphanReceiver;
@@ -90,10 +89,10 @@ export class ClaimReconciler {
   }
 
   private async runOnce(): Promise<void> {
-    const { store, claims, inFlight, instanceId, orphans } = this.parts;
+    const { store, claims, inFlight, lease, orphans } = this.parts;
     const { isDoubted } = this;
     const before = claims.all().filter((claim) => claim.stage !== 'settled');
-    const instance = instanceId();
+    const instance = lease.instanceId;
     const unknown = await claims.watchReleases(async (wasReleased) => {
       const rows = await store.claimsOf(instance);
       const held = new Set(rows.map((row) => `${row.executionId}/${row.taskNo}/${row.token}`));
@@ -112,7 +111,7 @@ export class ClaimReconciler {
           !claims.knows(row) && !wasReleased(row) && !orphans().leavesAlone(row.definitionId),
       );
     });
-    if (unknown.length > 0 && instance === instanceId()) await this.takeUnknown(unknown);
+    if (unknown.length > 0 && instance === lease.instanceId) await this.takeUnknown(unknown);
     if (isDoubted && !this.again) this.isDoubted = false;
   }
 

@@ -99,6 +99,11 @@ export class ClaimTable {
     if (this.caches.get(claim.executionId) === claim.cache) this.caches.delete(claim.executionId);
   }
 
+  /** Loses those of the claims that are still held: some may have ended since they were looked up. */
+  loseHeld(claims: readonly TaskClaim[]): void {
+    for (const claim of claims) if (this.holds(claim)) this.lose(claim);
+  }
+
   /** Forgets the outcomes that no held claim is built on: they are read again when they are needed. */
   forgetOutcomes(): void {
     const built = new Map<ExecutionCache, number[]>();

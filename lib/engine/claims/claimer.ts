@@ -27,14 +27,19 @@ export interface ClaimerParts {
   readonly gate: ClaimGate;
   /** Tasks that must not begin in this process now. */
   readonly except: () => readonly TaskKey[];
-  readonly adopt: (task: ClaimedTask) => void;
+  readonly consequences: ClaimConsequences;
+}
+
+/** What follows from claims, for the tenant's engine. */
+export interface ClaimConsequences {
+  adopt(task: ClaimedTask): void;
   /** A claim may have been committed without this process knowing. */
-  readonly reconcile: () => void;
-  readonly tryAgainIn: (ms: number) => void;
+  reconcile(): void;
+  tryAgainIn(ms: number): void;
   /** Nothing was found: there may be tasks of definitions that this process doesn't know. */
-  readonly foundNothing: () => void;
+  foundNothing(): void;
   /** There may be more than this process has room for. */
-  readonly leftReady: () => void;
+  leftReady(): void;
 }
 
 /** Claims tasks that lie ready in the database, one statement at a time, as long as there is room for them. */
@@ -88,10 +93,10 @@ export class Claimer {
       try {
         let wasFull = false;
         while (await this.claimOnce()) wasFull = true;
-        if (wasFull && this.parts.queue.hasBacklog) this.parts.leftReady();
+        if (wasFull && this.parts.queue.hasBacklog) this.parts.consequences.leftReady();
         this.failures = 0;
         // What was passed by is looked for again.
-        if (this.passesLocks) this.parts.tryAgainIn(MAX_PASSING_RETRY_MS);
+        if (this.passesLocks) this.parts.consequences.tryAgainIn(MAX_PASSING_RETRY_MS);
       } catch (error) {
         this.failed(error);
         break;
@@ -102,7 +107,7 @@ export class Claimer {
 
   /** One claiming statement; whether it may be worth another. */
   private async claimOnce(): Promise<boolean> {
-    const { state, store, catalog, queue, gate, except, adopt, foundNothing } = this.parts;
+    const { state, store, catalog, queue, gate, except, consequences } = this.parts;
     const { ids, unknownTasks } = catalog.claimable;
     if (!state.mayClaim || ids.length === 0) return false;
     // Unless work is known to wait, this may be a look for nothing: half of the capacity stays for new starts.
@@ -117,8 +122,8 @@ export class Claimer {
       (claimed, room) => {
         if (room === 0) return false;
         queue.hasBacklog = claimed.length === room;
-        for (const task of claimed) adopt(task);
-        if (claimed.length === 0) foundNothing();
+        for (const task of claimed) consequences.adopt(task);
+        if (claimed.length === 0) consequences.foundNothing();
         return claimed.length === room;
       },
     );
@@ -129,7 +134,7 @@ export class Claimer {
   }
 
   private failed(error: unknown): void {
-    const { tenant, store, queue, reconcile, tryAgainIn } = this.parts;
+    const { tenant, store, queue, consequences } = this.parts;
     queue.hasBacklog = true;
     const { kind, retryable, isLockTimeout } = store.classifyFailure(error);
     const longest = !retryable ? MAX_CLAIM_RETRY_MS : MAX_PASSING_RETRY_MS;
@@ -145,7 +150,7 @@ export class Claimer {
         `Tenant "${tenant}": its tasks can't be claimed: ${toStoredError(error).message}`,
       );
     }
-    reconcile();
-    tryAgainIn(pause);
+    consequences.reconcile();
+    consequences.tryAgainIn(pause);
   }
 }

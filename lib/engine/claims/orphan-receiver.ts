@@ -1,20 +1,17 @@
 import { Logger } from '@nestjs/common';
 import { toStoredError } from '../../errors/index.js';
 import type { TenantEvents } from '../../events/tenant-events.js';
-import type { LeaseWrite, RecoveryStore, TakenOrphan } from '../../store/port/index.js';
+import type { LeaseWrite, TakenOrphan } from '../../store/port/index.js';
 import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
 import { UnreadableDefinitions } from '../definitions/unreadable-definitions.js';
-import type { TaskCompleter } from '../execution/task-completer.js';
+import type { Abandonment } from '../execution/abandonment.js';
 import type { ClaimGate } from './claim-gate.js';
-import type { ClaimTable } from './claim-table.js';
 
 export interface OrphanReceiverParts {
   readonly tenant: string;
-  readonly recovery: Pick<RecoveryStore, 'ownersOf'>;
   readonly catalog: Pick<DefinitionCatalog, 'known' | 'find'>;
-  readonly claims: ClaimTable;
   readonly gate: ClaimGate;
-  readonly completer: Pick<TaskCompleter, 'abandon'>;
+  readonly abandonment: Pick<Abandonment, 'abandon'>;
   readonly events: TenantEvents;
   /** Some are of definitions that this process doesn't know. */
   readonly definitionsUnknown: () => void;
@@ -52,7 +49,7 @@ export class OrphanReceiver {
   /** What fails here leaves a claim that this process doesn't know, which the next comparison takes again. */
   private async follow(orphan: TakenOrphan, cause: string): Promise<void> {
     const { abandoned, definitionId, executionId, taskNo } = orphan;
-    const { tenant, catalog, claims, completer, events, recovery } = this.parts;
+    const { tenant, catalog, abandonment, events } = this.parts;
     if (!abandoned && !events.wants('task.recovered')) return;
     try {
       const definition = await catalog.find(definitionId);
@@ -60,10 +57,7 @@ export class OrphanReceiver {
       const task = workflow.tasks[taskNo]?.name ?? String(taskNo);
       const type = abandoned ? 'task.abandoned' : 'task.recovered';
       events.taskRecovered(type, { executionId, workflow: workflow.name, task, cause });
-      if (!abandoned) return;
-      const owners = await recovery.ownersOf(executionId, taskNo);
-      const claim = claims.adopt(orphan, orphan.generation, definition);
-      if (claim !== undefined) completer.abandon(claim, owners);
+      if (abandoned) await abandonment.abandon(orphan, definition);
     } catch (error) {
       if (!abandoned) return;
       this.unreadable.note(definitionId, error);

@@ -1,5 +1,6 @@
 import { isObservable } from 'rxjs';
 import type { TaskContext } from '../../discovery/task-context.js';
+import type { TenantEvents } from '../../events/tenant-events.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
 import type { TransactionStore } from '../../store/port/index.js';
 import type { ClaimGate } from '../claims/claim-gate.js';
@@ -18,6 +19,7 @@ export interface HandlerRunnerParts {
   /** For user code. */
   readonly dataSource: TaskContext['dataSource'];
   readonly recorder: Pick<OutcomeRecorder, 'recordIn' | 'isRecorded'>;
+  readonly events: Pick<TenantEvents, 'taskStarted'>;
   readonly gate: Pick<ClaimGate, 'underWay'>;
 }
 
@@ -27,7 +29,7 @@ export class HandlerRunner {
   private readonly call: HandlerCall;
   private readonly transactions: TransactionalRunner;
 
-  constructor(parts: HandlerRunnerParts) {
+  constructor(private readonly parts: HandlerRunnerParts) {
     const { dataSource, settings } = parts;
     this.surroundings = {
       tenant: settings.tenant,
@@ -42,6 +44,7 @@ export class HandlerRunner {
 
   /** Begins the attempt, which concludes and ends by itself. */
   run(attempt: Attempt): void {
+    this.parts.events.taskStarted(attempt.claim);
     if (attempt.claim.task.transactional) void this.transactions.run(attempt);
     else void this.runPlain(attempt);
   }

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Logger } from '@nestjs/common';
-import { TaskAbandonedError, toPlainError, toStoredError } from '../../errors/index.js';
+import { toPlainError, toStoredError } from '../../errors/index.js';
 import type { TaskRescheduler } from '../claims/task-rescheduler.js';
 import type { ClaimTable } from '../claims/claim-table.js';
 import type { TaskInput } from '../memory/execution-cache.js';
@@ -8,7 +8,6 @@ import type { EngineState } from '../engine-state.js';
 import { decideFailure } from './failure-decision.js';
 import type { TaskClaim } from '../claims/task-claim.js';
 import type { HandlerOutcome } from './handler-outcome.js';
-import type { InputReader } from '../memory/input-reader.js';
 import type { OutcomeRecorder } from './outcome-recorder.js';
 import { resultOf, type TaskResult } from './task-result.js';
 import type { TenantEvents } from '../../events/tenant-events.js';
@@ -18,14 +17,17 @@ export interface TaskCompleterParts {
   readonly state: Pick<EngineState, 'isEnding'>;
   readonly store: FailureClassifier;
   readonly claims: ClaimTable;
-  readonly inputs: InputReader;
   readonly recorder: OutcomeRecorder;
   readonly rescheduler: TaskRescheduler;
   readonly events: TenantEvents;
+  readonly consequences: CompletionConsequences;
+}
+
+export interface CompletionConsequences {
   /** A task was given back and becomes due in `ms` milliseconds. */
-  readonly dueIn: (ms: number) => void;
+  dueIn(ms: number): void;
   /** Memory and database may differ: compare them. */
-  readonly reconcile: () => void;
+  reconcile(): void;
 }
 
 /**
@@ -90,16 +92,6 @@ export class TaskCompleter {
     }
   }
 
-  /** Fails a task that was lost too often, without running it. */
-  abandon(claim: TaskClaim, owners: readonly string[]): void {
-    claim.stage = 'settled';
-    const error = toStoredError(new TaskAbandonedError(claim.task.name, owners));
-    this.parts.inputs.fill(claim).then(
-      () => this.record(resultOf(claim, claim.cache.inputOf(claim.task.no), 'Failed', { error })),
-      (reason: unknown) => this.giveUp(claim, reason),
-    );
-  }
-
   /** Without having begun, or through no fault of its own: free of charge, at once or in `delayMs` milliseconds. */
   giveBack(claim: TaskClaim, delayMs = 0): void {
     this.reschedule(claim, 'giveBack', delayMs);
@@ -116,7 +108,7 @@ export class TaskCompleter {
     this.parts.rescheduler.reschedule({ claim, kind, delayMs, error }).then(
       (held) => {
         // A refusal may mean that it was given back by a send whose reply was lost; then no other process knows when.
-        if (held || delayMs > 0) this.parts.dueIn(delayMs);
+        if (held || delayMs > 0) this.parts.consequences.dueIn(delayMs);
         if (!held) this.refuse(claim);
         else if (kind === 'retry') this.parts.events.taskRetrying(claim, error, delayMs);
         else if (kind === 'defer') this.parts.events.taskDeferred(claim, delayMs);
@@ -167,7 +159,7 @@ export class TaskCompleter {
   private refuse(claim: TaskClaim): void {
     this.parts.claims.lose(claim);
     this.parts.events.claimLost(claim);
-    this.parts.reconcile();
+    this.parts.consequences.reconcile();
   }
 
   /**

@@ -1,11 +1,16 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { EngineState } from '../engine-state.js';
 import type { TenantLease } from './tenant-lease.js';
 import type { LeaseStore } from '../../store/port/index.js';
+
+/** Between two attempts to delete the lease at the end of a drain, in milliseconds. */
+const PAUSE_MS = 20;
 
 export interface LeaseReleaseParts {
   readonly state: Pick<EngineState, 'isReleasing' | 'beginRelease' | 'endRelease'>;
   readonly store: LeaseStore;
   readonly lease: TenantLease;
+  readonly claims: { readonly size: number };
   /** Whether claims are held or statements under way that may make some. */
   readonly isBusy: () => boolean;
   /** The database holds claims under it that this process doesn't know of. */
@@ -34,6 +39,19 @@ export class LeaseRelease {
     if (released === true) lease.released();
     state.endRelease();
     if (released === false) stillHeld();
+  }
+
+  /**
+   * Deletes the lease at the end of a drain, for `ms` milliseconds at most. A release that is under way already, failed, or
+   * has to wait for a comparison, is followed by another one.
+   */
+  async runFor(ms: number): Promise<void> {
+    const { lease, claims } = this.parts;
+    const end = performance.now() + ms;
+    while (lease.mayStand && claims.size === 0 && performance.now() < end) {
+      await this.runOnce();
+      if (lease.mayStand) await delay(PAUSE_MS);
+    }
   }
 
   /** Deletes the lease by a statement of its own, if it can be. */

@@ -75,7 +75,7 @@ class TenantReactions {
   constructor(private readonly tenant: TenantEngine) {
     this.work = new MergedCalls(() => tenant.claimAvailable(), WORK);
     this.ended = new MergedCalls(() => this.tellEnded(), ENDED);
-    this.cancelled = new MergedCalls(() => tenant.control.reconcileClaims(), CLAIMS);
+    this.cancelled = new MergedCalls(() => tenant.reconcileClaims(), CLAIMS);
     this.paused = new MergedCalls(() => tenant.control.findPaused(), CLAIMS);
   }
 

@@ -206,7 +206,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
 
   private async enforceDeadlines(address: string): Promise<void> {
     try {
-      const all = await this.tenants.get(address)?.control.enforceDeadlines();
+      const all = await this.tenants.get(address)?.enforceDeadlines();
       if (all === false) this.deadlinesDue.wakeIn(address, DEADLINE_PAUSE_MS);
       else await this.lookAhead(address);
     } catch {

@@ -294,3 +294,8 @@ export function toStartItem(request: StartRequest, claims: number): StartItem {
     claims,
   };
 }
+
+/** How long until a start is due; the database's clock decides, this says when to look. */
+export function delayOf({ runAt, delayMs }: StartRequest): number {
+  return runAt === null ? (delayMs ?? 0) : runAt.getTime() - Date.now();
+}

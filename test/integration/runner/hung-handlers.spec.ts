@@ -127,7 +127,7 @@ describe('A handler that ignores its signal', () => {
       async (tenant, id) => {
         await tenant.query('UPDATE cloacina_workflow_execution SET deadline_at = now()');
         await tenant.query('UPDATE cloacina_workflow_execution SET timeout_ms = 1');
-        await tenant.engine.control.enforceDeadlines();
+        await tenant.engine.enforceDeadlines();
         expect((await tenant.runner.handle(id).result()).error?.code).toBe('WORKFLOW_TIMEOUT');
       },
     ],

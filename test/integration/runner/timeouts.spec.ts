@@ -146,7 +146,7 @@ describe('A workflow timeout', () => {
     const handle = await one.runner.start('endless');
     await waitFor(async () => (await one.runner.get(handle.id))?.tasks[1]?.status === 'Running');
     // It looks no more, as if its event loop stood still.
-    one.engine.control.enforceDeadlines = () => Promise.resolve(true);
+    one.engine.enforceDeadlines = () => Promise.resolve(true);
     const two = await openTenant([endless([])], { schema });
     const result = await two.runner.handle(handle.id).result({ timeout: '60s' });
     expect(result).toMatchObject({ status: 'Failed', error: { code: 'WORKFLOW_TIMEOUT' } });

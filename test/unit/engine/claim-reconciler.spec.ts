@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { ClaimReconciler } from '../../../lib/engine/claims/claim-reconciler.js';
 import { OrphanReceiver } from '../../../lib/engine/claims/orphan-receiver.js';
+import { Abandonment } from '../../../lib/engine/execution/abandonment.js';
+import { InputReader } from '../../../lib/engine/memory/input-reader.js';
 import { TenantEvents } from '../../../lib/events/tenant-events.js';
 import type { TaskClaim } from '../../../lib/engine/claims/task-claim.js';
 import { MemoryFailure } from '../../../lib/testing/memory-store/index.js';
@@ -15,11 +17,11 @@ beforeEach(() => {
   maxRecoveryAttempts = 3;
   const orphans = new OrphanReceiver({
     tenant: 't',
-    recovery: scene.store.recovery,
     catalog: { known: () => scene.definition, find: async () => scene.definition },
-    claims: scene.claims,
     gate: scene.gate,
-    completer: { abandon: (claim) => scene.called.push(`abandon ${claim.task.no}`) },
+    abandonment: new Abandonment(scene.store.recovery, scene.claims, new InputReader(scene.store), {
+      complete: (claim) => scene.called.push(`abandon ${claim.task.no}`),
+    }),
     events: new TenantEvents('t', { wants: () => false, next: () => undefined }),
     definitionsUnknown: scene.note('definitionsUnknown'),
   });
@@ -28,7 +30,6 @@ beforeEach(() => {
     store: scene.store,
     claims: scene.claims,
     inFlight: scene.inFlight,
-    instanceId: () => scene.lease.instanceId,
     get maxRecoveryAttempts() {
       return maxRecoveryAttempts;
     },

@@ -36,14 +36,16 @@ function createClaimer(): Claimer {
     queue: scene.queue,
     gate: scene.gate,
     except: () => except,
-    adopt: ({ executionId }) => {
-      adopted.push(executionId);
-      scene.queue.occupy(taskRoom);
+    consequences: {
+      adopt: ({ executionId }) => {
+        adopted.push(executionId);
+        scene.queue.occupy(taskRoom);
+      },
+      reconcile: scene.note('reconcile'),
+      tryAgainIn: (ms) => pauses.push(ms),
+      foundNothing: scene.note('foundNothing'),
+      leftReady: scene.note('leftReady'),
     },
-    reconcile: scene.note('reconcile'),
-    tryAgainIn: (ms) => pauses.push(ms),
-    foundNothing: scene.note('foundNothing'),
-    leftReady: scene.note('leftReady'),
   });
 }
 

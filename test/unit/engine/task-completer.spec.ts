@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { TaskRescheduler } from '../../../lib/engine/claims/task-rescheduler.js';
 import type { TaskClaim } from '../../../lib/engine/claims/task-claim.js';
+import { Abandonment } from '../../../lib/engine/execution/abandonment.js';
 import { REFUSED, SUPERSEDED } from '../../../lib/engine/execution/handler-outcome.js';
 import { OutcomeRecorder } from '../../../lib/engine/execution/outcome-recorder.js';
 import { TaskCompleter } from '../../../lib/engine/execution/task-completer.js';
@@ -37,15 +38,16 @@ beforeEach(async () => {
     state: scene.state,
     store: scene.store,
     claims: scene.claims,
-    inputs: new InputReader(scene.store),
     recorder,
     rescheduler,
     events: new TenantEvents('t', {
       wants: () => true,
       next: ({ type }) => scene.called.push(type),
     }),
-    dueIn: (ms) => dueIn.push(ms),
-    reconcile: scene.note('reconcile'),
+    consequences: {
+      dueIn: (ms) => dueIn.push(ms),
+      reconcile: scene.note('reconcile'),
+    },
   });
   [claim] = (await scene.running()) as [TaskClaim];
 });
@@ -171,9 +173,17 @@ describe('TaskCompleter', () => {
   });
 
   it('fails a task that was lost too often, with its owners, though its input is not in memory', async () => {
+    const [row] = await scene.store.claimsOf(scene.lease.instanceId);
     scene.claims.lose(claim);
-    [claim] = (await scene.adopt(claim.executionId)) as [TaskClaim];
-    completer.abandon(claim, ['one', 'two']);
+    const abandonment = new Abandonment(
+      { ownersOf: async () => ['one', 'two'] },
+      scene.claims,
+      new InputReader(scene.store),
+      completer,
+    );
+    await abandonment.abandon({ ...row!, abandoned: true }, scene.definition);
+    [claim] = scene.claims.all() as [TaskClaim];
+    expect(claim.stage).toBe('settled');
     expect(await ended()).toMatchObject({
       status: 'Failed',
       error: { name: 'TaskAbandonedError', message: expect.stringContaining('two') },

@@ -1,0 +1,275 @@
+import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/registered-workflow.js';
+import type { TaskContext } from '../discovery/task-context.js';
+import { TenantEvents, type EventSink } from '../events/tenant-events.js';
+import type { TenantStore } from '../store/port/index.js';
+import type { CompiledWorkflow } from '../workflow/index.js';
+import { ClaimGate } from './claims/claim-gate.js';
+import { ClaimReceiver } from './claims/claim-receiver.js';
+import { ClaimReconciler } from './claims/claim-reconciler.js';
+import { ClaimTable } from './claims/claim-table.js';
+import { Claimer } from './claims/claimer.js';
+import { ClaimsInFlight } from './claims/claims-in-flight.js';
+import { OrphanReceiver } from './claims/orphan-receiver.js';
+import { TaskRescheduler } from './claims/task-rescheduler.js';
+import { CompletionWaiters } from './completion/completion-waiters.js';
+import { ExecutionEnds } from './completion/execution-ends.js';
+import { DefinitionCatalog } from './definitions/definition-catalog.js';
+import { DefinitionRestore } from './definitions/definition-restore.js';
+import { StrandedTasks } from './definitions/stranded-tasks.js';
+import { EngineState } from './engine-state.js';
+import { Abandonment } from './execution/abandonment.js';
+import { Executor } from './execution/executor.js';
+import { REFUSED } from './execution/handler-outcome.js';
+import { HandlerRunner } from './execution/handler-runner.js';
+import { OutcomeRecorder } from './execution/outcome-recorder.js';
+import { Overruns } from './execution/overruns.js';
+import { Suspects } from './execution/suspects.js';
+import { TaskCompleter } from './execution/task-completer.js';
+import { ExecutionControl } from './execution-control.js';
+import { LeaseRelease } from './lease/lease-release.js';
+import { TenantLease } from './lease/tenant-lease.js';
+import { FinalContextWriter } from './memory/final-context-writer.js';
+import { InputReader } from './memory/input-reader.js';
+import type { ProcessServices, TenantSettings } from './process-services.js';
+import { ExecutionStarts } from './starts/execution-starts.js';
+import { OpenKeys } from './starts/open-keys.js';
+import { delayOf, keyOf, Starter } from './starts/starter.js';
+import { TransactionalStarts } from './starts/transactional-starts.js';
+import { TenantDrain } from './tenant-drain.js';
+import { WakeUps } from './wake-ups.js';
+import { WorkflowTimeouts } from './workflow-timeouts.js';
+
+export interface TenantEngineParts {
+  readonly settings: TenantSettings;
+  readonly store: TenantStore;
+  /** For user code. */
+  readonly dataSource: TaskContext['dataSource'];
+  readonly registry: Pick<WorkflowRegistry, 'get' | 'list'>;
+  readonly serves: (workflow: RegisteredWorkflow) => boolean;
+  /** Shared by all tenants of the process: see {@link DefinitionCatalog}. */
+  readonly restored?: Map<string, Promise<CompiledWorkflow>>;
+  readonly services: ProcessServices;
+  readonly events: EventSink;
+}
+
+export type WiredEngine = ReturnType<typeof wireEngine>;
+
+/**
+ * Makes the parts of one tenant's engine and ties them together. Claims go round in a circle (a claim is taken up, its
+ * task is run, its outcome claims others), so some parts are named by functions before they are made: each function is
+ * called only after all of them are.
+ *
+ * @param isRecovering - whether a recovery is taking orphans for this tenant
+ */
+// A list of parts, one after the other: cut in pieces it would need the circle as types.
+export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean) {
+  const { settings, store, services } = given;
+  const { tenant, address, maxContextSize } = settings;
+  const reconcile = (): void => reconciler.request();
+  const wakeWorkers = (): void => wakeUps.wakeWorkers();
+  const lookForOthers = (): void => void wakeUps.lookForOthers();
+  const dueIn = (ms: number): void => wakeUps.dueIn(ms);
+  const definitionsMissing = (): void => void restore.run();
+  const isBusy = (): boolean =>
+    claims.size > 0 || queue.reserved > 0 || claimer.isClaiming || reconciler.isPending;
+
+  const state = new EngineState(() => claimer.stateChanged());
+  const events = new TenantEvents(tenant, given.events);
+  const claims = new ClaimTable();
+  const inFlight = new ClaimsInFlight();
+  const lease = new TenantLease(services.identity, settings.leaseDurationMs, () =>
+    services.renewLeases(),
+  );
+  const release = new LeaseRelease({
+    state,
+    store,
+    lease,
+    claims,
+    isBusy,
+    stillHeld: reconcile,
+  });
+  const queue = services.slots.createQueue(settings.maxConcurrentTasks, () =>
+    claimer.claimAvailable(),
+  );
+  const gate = new ClaimGate(queue, lease, inFlight);
+
+  const catalog = new DefinitionCatalog(store, given.registry, given.serves, given.restored);
+  const restore = new DefinitionRestore(tenant, catalog);
+  const stranded = new StrandedTasks(tenant, store, catalog);
+
+  const inputs = new InputReader(store);
+  const contexts = new FinalContextWriter(store, inputs);
+  const waiters = new CompletionWaiters(store, (id) => claims.isActive(id));
+  const ends = new ExecutionEnds({
+    address,
+    claims,
+    waiters,
+    contexts,
+    events,
+    services,
+    reconcile,
+  });
+  claims.onIdle = (id) => waiters.ownershipLost(id);
+  claims.onDoubt = () => reconciler.doubt();
+
+  const receiver = new ClaimReceiver({
+    catalog,
+    claims,
+    take: (claim) => executor.take(claim),
+    deadlineIn: (ms) => services.deadlineIn(address, ms),
+  });
+  const rescheduler = new TaskRescheduler(store, claims);
+  const recorder = new OutcomeRecorder(store, claims, gate, {
+    claimed: (result, readied) => receiver.fromOutcome(result, readied),
+    leftReady: wakeWorkers,
+    ended: (result, end) => ends.recorded(result, end),
+    recorded: ({ claim, status, error }) => events.taskEnded(claim, status, error),
+    refused: ({ claim }) => completer.complete(claim, REFUSED),
+    mayBeWritten: reconcile,
+  });
+  const completer = new TaskCompleter({
+    state,
+    store,
+    claims,
+    recorder,
+    rescheduler,
+    events,
+    consequences: { dueIn, reconcile },
+  });
+  const suspects = new Suspects(store, completer);
+  const overruns = new Overruns({
+    tenant,
+    graceMs: settings.handlerGraceMs,
+    queue,
+    ended: () => claimer.claimAvailable(),
+  });
+  const { dataSource } = given;
+  const handlers = new HandlerRunner({ settings, store, dataSource, recorder, gate, events });
+  const executor = new Executor({
+    state,
+    queue,
+    inputs,
+    handlers,
+    completer,
+    suspects,
+    overruns,
+    maxContextSize,
+  });
+
+  const orphans = new OrphanReceiver({
+    tenant,
+    catalog,
+    gate,
+    abandonment: new Abandonment(store.recovery, claims, inputs, completer),
+    events,
+    definitionsUnknown: lookForOthers,
+  });
+  const reconciler = new ClaimReconciler({
+    tenant,
+    store,
+    claims,
+    inFlight,
+    maxRecoveryAttempts: settings.maxRecoveryAttempts,
+    lease,
+    orphans: () => orphans,
+    wakeWorkers,
+  });
+  const claimer = new Claimer({
+    tenant,
+    state,
+    store,
+    catalog,
+    queue,
+    gate,
+    except: () => overruns.tasks(),
+    consequences: {
+      adopt: (task) => receiver.fromRow(task),
+      reconcile,
+      tryAgainIn: (ms) => services.wakeIn(address, ms),
+      foundNothing: lookForOthers,
+      leftReady: () => services.notifyWork(address),
+    },
+  });
+  const wakeUps = new WakeUps({ address, queue, catalog, stranded, claimer, overruns, services });
+
+  const openKeys = new OpenKeys();
+  const starter = new Starter({
+    tenant,
+    store,
+    queue,
+    gate,
+    startTimeoutMs: settings.startTimeoutMs,
+    queuedBytes: services.queuedBytes,
+    isHeldHere: (request) => openKeys.isHeld(keyOf(request)),
+    consequences: {
+      created: ({ id, definition }) => events.executionStarted(id, definition.workflow.name),
+      claimed: (request, count) => receiver.fromStart(request, count),
+      leftReady: (request) => wakeUps.dueIn(delayOf(request)),
+      mayBeWritten: reconcile,
+      definitionsMissing,
+    },
+  });
+  const starts = new ExecutionStarts(
+    starter,
+    new TransactionalStarts({
+      settings,
+      store,
+      gate,
+      services,
+      openKeys,
+      events,
+      consequences: { dueIn, definitionsMissing },
+    }),
+  );
+
+  const control = new ExecutionControl({
+    address,
+    store,
+    claims,
+    ends,
+    completer,
+    events,
+    services,
+    lease,
+  });
+  const timeouts = new WorkflowTimeouts({ store, claims, ends, events });
+  const isRecording = (): boolean =>
+    inputs.isBusy ||
+    recorder.isBusy ||
+    rescheduler.isBusy ||
+    contexts.isBusy ||
+    suspects.isNoting ||
+    inFlight.isBusy ||
+    isRecovering();
+  const drain = new TenantDrain({
+    claims,
+    queue,
+    completer,
+    recording: [starts, claimer, inputs, recorder, rescheduler, contexts, reconciler],
+    isBusy: () => isBusy() || isRecording(),
+    isConnected: () => services.isConnected(),
+  });
+
+  return {
+    state,
+    catalog,
+    claims,
+    lease,
+    release,
+    queue,
+    waiters,
+    claimer,
+    wakeUps,
+    starts,
+    control,
+    timeouts,
+    overruns,
+    orphans,
+    reconciler,
+    drain,
+    /** Whether claims are held or statements under way that may make some: then the lease has to stay. */
+    isBusy,
+    /** Ends what the parts have under way, in this order. */
+    closing: [reconciler, starts, recorder, rescheduler, inputs, contexts, overruns],
+  };
+}

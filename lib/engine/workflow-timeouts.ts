@@ -1,0 +1,62 @@
+import { toStoredError, WorkflowTimeoutError, type StoredError } from '../errors/index.js';
+import type { TenantEvents } from '../events/tenant-events.js';
+import type { FailureClassifier } from '../runtime/failure.js';
+import { retryOnConflict } from '../runtime/retry-on-conflict.js';
+import type { ControlStore, PastDeadline, TimedOutExecution } from '../store/port/index.js';
+import type { ClaimTable } from './claims/claim-table.js';
+import type { ExecutionEnds } from './completion/execution-ends.js';
+
+export interface WorkflowTimeoutsParts {
+  readonly store: Pick<ControlStore, 'pastDeadlines' | 'timeOut'> & FailureClassifier;
+  readonly claims: ClaimTable;
+  readonly ends: Pick<ExecutionEnds, 'tell'>;
+  readonly events: TenantEvents;
+}
+
+/** Ends the executions whose workflow timeout has passed. */
+export class WorkflowTimeouts {
+  private enforcing: Promise<boolean> | undefined;
+
+  constructor(private readonly parts: WorkflowTimeoutsParts) {}
+
+  /** False: some are left, since another process is at it, or holds rows of theirs. */
+  enforce(): Promise<boolean> {
+    this.enforcing ??= this.endOverdue().finally(() => (this.enforcing = undefined));
+    return this.enforcing;
+  }
+
+  private async endOverdue(): Promise<boolean> {
+    const { store } = this.parts;
+    let all = true;
+    let page: PastDeadline[] = [];
+    do {
+      page = await store.pastDeadlines(page.at(-1));
+      const ended = page.length === 0 ? [] : await this.timeOut(page);
+      if (ended === undefined) return false;
+      all &&= ended.length === page.length;
+    } while (page.length > 0);
+    return all;
+  }
+
+  private async timeOut(
+    executions: readonly PastDeadline[],
+  ): Promise<TimedOutExecution[] | undefined> {
+    const { claims, ends, events, store } = this.parts;
+    const overdue = new Map(executions.map((execution) => [execution.id, execution]));
+    const held = claims.all().filter(({ executionId }) => overdue.has(executionId));
+    const ended = await retryOnConflict(store, () => store.timeOut(executions, errorOf));
+    const gone = new Set(ended?.map(({ id }) => id));
+    claims.loseHeld(held.filter(({ executionId }) => gone.has(executionId)));
+    for (const { id, hasWaiters, wasRunning } of ended ?? []) {
+      ends.tell(id, { wasRunning, hasWaiters });
+      const execution = overdue.get(id);
+      if (execution === undefined) continue;
+      events.executionEnded(id, execution.workflow, 'Failed', { error: errorOf(execution) });
+    }
+    return ended;
+  }
+}
+
+function errorOf({ workflow, timeoutMs }: PastDeadline): StoredError {
+  return toStoredError(new WorkflowTimeoutError(workflow, timeoutMs));
+}
