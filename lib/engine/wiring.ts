@@ -33,7 +33,8 @@ import { InputReader } from './memory/input-reader.js';
 import type { ProcessServices, TenantSettings } from './process-services.js';
 import { ExecutionStarts } from './starts/execution-starts.js';
 import { OpenKeys } from './starts/open-keys.js';
-import { delayOf, keyOf, Starter } from './starts/starter.js';
+import { delayOf, keyOf } from './starts/start-item.js';
+import { Starter } from './starts/starter.js';
 import { TransactionalStarts } from './starts/transactional-starts.js';
 import { TenantDrain } from './tenant-drain.js';
 import { WakeUps } from './wake-ups.js';
@@ -120,7 +121,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
   });
   const rescheduler = new TaskRescheduler(store, claims);
   const recorder = new OutcomeRecorder(store, claims, gate, {
-    claimed: (result, readied) => receiver.fromOutcome(result, readied),
+    claimed: ({ claim }, readied) => receiver.fromOutcome(claim, readied),
     leftReady: wakeWorkers,
     ended: (result, end) => ends.recorded(result, end),
     recorded: ({ claim, status, error }) => events.taskEnded(claim, status, error),
@@ -156,11 +157,12 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     maxContextSize,
   });
 
+  const abandonment = new Abandonment(store.recovery, claims, inputs, completer);
   const orphans = new OrphanReceiver({
     tenant,
     catalog,
     gate,
-    abandonment: new Abandonment(store.recovery, claims, inputs, completer),
+    abandon: (orphan, definition) => abandonment.abandon(orphan, definition),
     events,
     definitionsUnknown: lookForOthers,
   });
@@ -196,7 +198,6 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
   const starter = new Starter({
     tenant,
     store,
-    queue,
     gate,
     startTimeoutMs: settings.startTimeoutMs,
     queuedBytes: services.queuedBytes,

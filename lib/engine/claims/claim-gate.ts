@@ -73,6 +73,12 @@ export class ClaimGate {
     return this.inFlight.begin();
   }
 
+  /** What new work may want: half of the room is for what is known to wait, and all of it where there is little. */
+  besideBacklog(wanted: number): number {
+    const { hasBacklog, capacity } = this.queue;
+    return hasBacklog ? Math.min(wanted, capacity >> 1) : wanted;
+  }
+
   /** For a statement that claims nothing, and names its process all the same. */
   get withoutClaim(): LeaseWrite {
     return this.lease.withoutClaim();

@@ -3,8 +3,6 @@ import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
 import { membersOf } from '../memory/execution-cache.js';
 import type { ClaimRow, TaskClaim } from './task-claim.js';
 import type { RunnableDefinition } from '../definitions/runnable-definition.js';
-import type { StartRequest } from '../starts/starter.js';
-import type { TaskResult } from '../execution/task-result.js';
 import { type ClaimedTask, FIRST_TOKEN } from '../../store/port/index.js';
 
 export interface ClaimReceiverParts {
@@ -14,6 +12,15 @@ export interface ClaimReceiverParts {
   readonly take: (claim: TaskClaim) => void;
   /** An execution's workflow timeout may pass in `ms` milliseconds. */
   readonly deadlineIn: (ms: number) => void;
+}
+
+/** A start whose roots were claimed with it. */
+export interface ClaimedStart {
+  readonly id: string;
+  readonly definition: RunnableDefinition;
+  /** JSON text of each key of the input context. */
+  readonly members: ReadonlyMap<string, string>;
+  readonly priority: number;
 }
 
 /** A dependent that was claimed with the outcome that made it ready. */
@@ -37,7 +44,7 @@ export class ClaimReceiver {
     this.watchDeadline(definition);
   }
 
-  fromStart(request: StartRequest, claims: number): void {
+  fromStart(request: ClaimedStart, claims: number): void {
     const { definition, id } = request;
     const cache = this.parts.claims.cacheOf(id, definition, 0);
     if (!cache.inputKnown) cache.setInput(request.members);
@@ -54,7 +61,8 @@ export class ClaimReceiver {
     this.watchDeadline(definition);
   }
 
-  fromOutcome({ claim }: TaskResult, readied: ReadiedClaim): void {
+  /** @param claim - whose outcome made the dependent ready */
+  fromOutcome(claim: TaskClaim, readied: ReadiedClaim): void {
     const { definition, executionId } = claim;
     const { taskNo, token, unmetDependencies, generation } = readied;
     const ofExecution = claim.priority - claim.task.priority;

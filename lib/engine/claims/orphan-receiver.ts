@@ -4,14 +4,15 @@ import type { TenantEvents } from '../../events/tenant-events.js';
 import type { LeaseWrite, TakenOrphan } from '../../store/port/index.js';
 import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
 import { UnreadableDefinitions } from '../definitions/unreadable-definitions.js';
-import type { Abandonment } from '../execution/abandonment.js';
+import type { RunnableDefinition } from '../definitions/runnable-definition.js';
 import type { ClaimGate } from './claim-gate.js';
 
 export interface OrphanReceiverParts {
   readonly tenant: string;
   readonly catalog: Pick<DefinitionCatalog, 'known' | 'find'>;
   readonly gate: ClaimGate;
-  readonly abandonment: Pick<Abandonment, 'abandon'>;
+  /** Records the orphan, which was lost too often, as Failed. */
+  readonly abandon: (orphan: TakenOrphan, definition: RunnableDefinition) => Promise<void>;
   readonly events: TenantEvents;
   /** Some are of definitions that this process doesn't know. */
   readonly definitionsUnknown: () => void;
@@ -49,7 +50,7 @@ export class OrphanReceiver {
   /** What fails here leaves a claim that this process doesn't know, which the next comparison takes again. */
   private async follow(orphan: TakenOrphan, cause: string): Promise<void> {
     const { abandoned, definitionId, executionId, taskNo } = orphan;
-    const { tenant, catalog, abandonment, events } = this.parts;
+    const { tenant, catalog, abandon, events } = this.parts;
     if (!abandoned && !events.wants('task.recovered')) return;
     try {
       const definition = await catalog.find(definitionId);
@@ -57,7 +58,7 @@ export class OrphanReceiver {
       const task = workflow.tasks[taskNo]?.name ?? String(taskNo);
       const type = abandoned ? 'task.abandoned' : 'task.recovered';
       events.taskRecovered(type, { executionId, workflow: workflow.name, task, cause });
-      if (abandoned) await abandonment.abandon(orphan, definition);
+      if (abandoned) await abandon(orphan, definition);
     } catch (error) {
       if (!abandoned) return;
       this.unreadable.note(definitionId, error);

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { Notifier, encodeNotification, type Notification } from './notifier.js';
-import { DueTimers } from '../../runtime/due-timers.js';
 import { LeaseRenewals } from '../lease/lease-renewals.js';
+import { ProcessTimers } from './process-timers.js';
 import { SessionSupervisor } from './session-supervisor.js';
 import { NotificationReactions } from './notification-reactions.js';
 import { QueuedBytes } from '../starts/queued-bytes.js';
@@ -10,9 +10,6 @@ import type { SlotScheduler } from '../slots/slot-scheduler.js';
 import type { TenantEngine } from '../tenant-engine.js';
 import type { ProcessServices } from '../process-services.js';
 import type { EngineSession } from '../../store/port/index.js';
-
-/** Until a look at timeouts that could not be enforced, in milliseconds: another process is at it, or holds rows. */
-const DEADLINE_PAUSE_MS = 250;
 
 export interface ProcessEngineOptions<S extends EngineSession> {
   readonly slots: SlotScheduler;
@@ -42,8 +39,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
   private readonly tenants = new Map<string, TenantEngine>();
   private readonly supervisor: SessionSupervisor<S>;
   private readonly notifier: Notifier;
-  private readonly tasksDue: DueTimers;
-  private readonly deadlinesDue: DueTimers;
+  private readonly timers: ProcessTimers;
   private readonly leases: LeaseRenewals;
   private readonly reactions: NotificationReactions;
   private readonly queuedBytes = new QueuedBytes();
@@ -80,11 +76,10 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
       onProcessJoined: options.onProcessJoined,
       onTenants: options.onTenants,
     });
-    this.tasksDue = new DueTimers((tenant) => {
-      this.tenants.get(tenant)?.workIsDue();
-      void this.lookAhead(tenant);
+    this.timers = new ProcessTimers({
+      tenant: (address) => this.tenants.get(address),
+      session: () => this.supervisor.session,
     });
-    this.deadlinesDue = new DueTimers((tenant) => void this.enforceDeadlines(tenant));
   }
 
   /** What a tenant's engine gets to see of the process. */
@@ -106,8 +101,8 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
         this.notify({ kind: 'cancelled', tenant, executionId }),
       notifyPaused: (tenant, executionId) => this.notify({ kind: 'paused', tenant, executionId }),
       notifyEnded: (tenant, executionId) => this.notify({ kind: 'ended', tenant, executionId }),
-      wakeIn: (tenant, ms) => this.tasksDue.wakeIn(tenant, ms),
-      deadlineIn: (tenant, ms) => this.deadlinesDue.wakeIn(tenant, ms),
+      wakeIn: (tenant, ms) => this.timers.wakeIn(tenant, ms),
+      deadlineIn: (tenant, ms) => this.timers.deadlineIn(tenant, ms),
     };
   }
 
@@ -137,8 +132,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
     const tenant = engine.settings.address;
     this.tenants.delete(tenant);
     this.reactions.forget(engine);
-    this.tasksDue.clear(tenant);
-    this.deadlinesDue.clear(tenant);
+    this.timers.clear(tenant);
   }
 
   /** Connects, so that the process is known to live; nothing is claimed yet. Also after a stop. */
@@ -156,8 +150,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
   async stop(): Promise<void> {
     this.claiming = false;
     this.leases.stop();
-    this.tasksDue.close();
-    this.deadlinesDue.close();
+    this.timers.close();
     this.notifier.close();
     await this.supervisor.stop();
   }
@@ -188,29 +181,6 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
       }
     } catch {
       // The session is ending, and the next one is asked anew.
-    }
-  }
-
-  private async lookAhead(address: string): Promise<void> {
-    const tenant = this.tenants.get(address);
-    const { session } = this.supervisor;
-    if (tenant === undefined || session === undefined) return;
-    try {
-      const [times] = await session.dueTimes([tenant.store.handle]);
-      // What is due already its timer has just seen to.
-      if (times !== undefined) tenant.scheduleWakeUps({ ...times, taskIsDue: false });
-    } catch {
-      // The next round looks again.
-    }
-  }
-
-  private async enforceDeadlines(address: string): Promise<void> {
-    try {
-      const all = await this.tenants.get(address)?.enforceDeadlines();
-      if (all === false) this.deadlinesDue.wakeIn(address, DEADLINE_PAUSE_MS);
-      else await this.lookAhead(address);
-    } catch {
-      this.deadlinesDue.wakeIn(address, 1_000);
     }
   }
 

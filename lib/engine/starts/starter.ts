@@ -1,11 +1,11 @@
 import { Logger } from '@nestjs/common';
 import { DatabaseUnavailableError, toStoredError } from '../../errors/index.js';
+import { keyOf, wantedClaims, withClaims } from './start-item.js';
 import { keyIsHeld, mayBeStarted, queueIsFull } from './start-failures.js';
 import type { QueuedBytes } from './queued-bytes.js';
 import { Batcher } from '../../runtime/batcher.js';
 import type { ClaimGate } from '../claims/claim-gate.js';
-import type { TenantQueue } from '../slots/tenant-queue.js';
-import { canRunRoots, type RunnableDefinition } from '../definitions/runnable-definition.js';
+import type { RunnableDefinition } from '../definitions/runnable-definition.js';
 import {
   type StartItem,
   type StartReply,
@@ -67,7 +67,6 @@ export interface StartConsequences {
 export interface StarterParts {
   readonly tenant: string;
   readonly store: StartStore & FailureClassifier;
-  readonly queue: TenantQueue;
   readonly gate: ClaimGate;
   readonly startTimeoutMs: number;
   readonly queuedBytes: QueuedBytes;
@@ -212,13 +211,11 @@ export class Starter {
     careful: boolean,
     lockTimeoutMs?: number,
   ): Promise<Started[]> {
-    const { queue, gate, store } = this.parts;
-    const all = queued.reduce((sum, request) => sum + wantedClaims(request), 0);
-    // Half of the room is for what is known to wait, and all of it where there is little.
-    const wanted = queue.hasBacklog ? Math.min(all, queue.capacity >> 1) : all;
+    const { gate, store } = this.parts;
+    const wanted = queued.reduce((sum, request) => sum + wantedClaims(request), 0);
     let items: readonly StartItem[] = [];
     return gate.withRoom(
-      wanted,
+      gate.besideBacklog(wanted),
       (lease, room) => {
         items = withClaims(queued, room);
         return store.start(items, lease, careful, lockTimeoutMs);
@@ -260,42 +257,4 @@ export class Starter {
       { cause },
     );
   }
-}
-
-/** The starts as they are sent; the first ones take their roots, as far as the room goes. */
-function withClaims(queued: readonly StartRequest[], room: number): StartItem[] {
-  let left = room;
-  return queued.map((request) => {
-    const claims = Math.min(left, wantedClaims(request));
-    left -= claims;
-    return toStartItem(request, claims);
-  });
-}
-
-/** Roots that this process may take with the start: those due now, if it has all their handlers. */
-function wantedClaims(request: StartRequest): number {
-  if (request.runAt !== null || (request.delayMs ?? 0) > 0) return 0;
-  return canRunRoots(request.definition) ? request.definition.workflow.roots.length : 0;
-}
-
-export function keyOf(request: StartRequest): string {
-  return JSON.stringify([request.definition.workflow.name, request.idempotencyKey]);
-}
-
-export function toStartItem(request: StartRequest, claims: number): StartItem {
-  return {
-    id: request.id,
-    plan: request.definition.plan,
-    input: request.input,
-    priority: request.priority,
-    runAt: request.runAt,
-    delayMs: request.delayMs,
-    idempotencyKey: request.idempotencyKey,
-    claims,
-  };
-}
-
-/** How long until a start is due; the database's clock decides, this says when to look. */
-export function delayOf({ runAt, delayMs }: StartRequest): number {
-  return runAt === null ? (delayMs ?? 0) : runAt.getTime() - Date.now();
 }

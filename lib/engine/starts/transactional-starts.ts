@@ -10,7 +10,8 @@ import type { ClaimGate } from '../claims/claim-gate.js';
 import type { ProcessServices, TenantSettings } from '../process-services.js';
 import type { OpenKeys } from './open-keys.js';
 import { keyIsHeld } from './start-failures.js';
-import { delayOf, keyOf, toStartItem, type StartRequest } from './starter.js';
+import { delayOf, keyOf, toStartItem } from './start-item.js';
+import type { StartRequest } from './starter.js';
 import { UncommittedStarts } from './uncommitted-starts.js';
 
 export interface TransactionalStartsParts {

@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { ClaimReceiver } from '../../../lib/engine/claims/claim-receiver.js';
 import type { TaskClaim } from '../../../lib/engine/claims/task-claim.js';
-import { resultOf } from '../../../lib/engine/execution/task-result.js';
 import { FIRST_TOKEN } from '../../../lib/store/port/index.js';
 import { EngineScene, registered } from './engine-scene.js';
 
@@ -77,11 +76,9 @@ describe('ClaimReceiver', () => {
   it("goes on with a dependent, with the execution's priority and the task's", () => {
     receiver.fromStart(request('x', 100), 2);
     const [high] = taken;
-    const input = high!.cache.inputOf(high!.task.no);
-    const result = resultOf(high!, input, 'Completed', {});
     const readied = { taskNo: 2, token: FIRST_TOKEN, unmetDependencies: 1, generation: 0 };
-    receiver.fromOutcome(result, readied);
-    receiver.fromOutcome(result, readied);
+    receiver.fromOutcome(high!, readied);
+    receiver.fromOutcome(high!, readied);
     const next = { task: { name: 'next' }, priority: 102, unmetDependencies: 1, failures: 0 };
     expect(taken.slice(2)).toMatchObject([next]);
     expect(taken[2]!.cache).toBe(high!.cache);

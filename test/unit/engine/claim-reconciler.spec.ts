@@ -15,13 +15,17 @@ let maxRecoveryAttempts: number;
 beforeEach(() => {
   scene = new EngineScene(registered([{ name: 'a' }, { name: 'b' }]));
   maxRecoveryAttempts = 3;
+  const abandonment = new Abandonment(
+    scene.store.recovery,
+    scene.claims,
+    new InputReader(scene.store),
+    { complete: (claim) => scene.called.push(`abandon ${claim.task.no}`) },
+  );
   const orphans = new OrphanReceiver({
     tenant: 't',
     catalog: { known: () => scene.definition, find: async () => scene.definition },
     gate: scene.gate,
-    abandonment: new Abandonment(scene.store.recovery, scene.claims, new InputReader(scene.store), {
-      complete: (claim) => scene.called.push(`abandon ${claim.task.no}`),
-    }),
+    abandon: (orphan, definition) => abandonment.abandon(orphan, definition),
     events: new TenantEvents('t', { wants: () => false, next: () => undefined }),
     definitionsUnknown: scene.note('definitionsUnknown'),
   });

@@ -23,7 +23,6 @@ beforeEach(async () => {
   starter = new Starter({
     tenant: 't',
     store: scene.store,
-    queue: scene.queue,
     gate: scene.gate,
     get startTimeoutMs() {
       return startTimeoutMs;

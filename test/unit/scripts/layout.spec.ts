@@ -61,9 +61,29 @@ describe('The table of layers in ARCHITECTURE.md', () => {
   });
 });
 
+describe('The folders of lib/engine', () => {
+  it('import each other in no circle', () => {
+    const engine = path.join(checkout, 'lib/engine');
+    const open = new Map(
+      readdirSync(engine, { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map(({ name }) => [name, importedWithin(engine, name)]),
+    );
+    for (;;) {
+      const free = [...open].find(([, to]) => !to.some((name) => open.has(name)));
+      if (free === undefined) break;
+      open.delete(free[0]);
+    }
+    expect(Object.fromEntries(open)).toEqual({});
+  });
+});
+
 /** Folders of lib that a folder's files import, types included. */
 function importedBy(folder: string): string[] {
-  const root = path.join(checkout, 'lib');
+  return importedWithin(path.join(checkout, 'lib'), folder);
+}
+
+function importedWithin(root: string, folder: string): string[] {
   const imported = new Set<string>();
   for (const file of readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' })) {
     if (!file.endsWith('.ts')) continue;

@@ -1,0 +1,41 @@
+import type { StartItem } from '../../store/port/index.js';
+import { canRunRoots } from '../definitions/runnable-definition.js';
+import type { StartRequest } from './starter.js';
+
+/** The starts as they are sent; the first ones take their roots, as far as the room goes. */
+export function withClaims(queued: readonly StartRequest[], room: number): StartItem[] {
+  let left = room;
+  return queued.map((request) => {
+    const claims = Math.min(left, wantedClaims(request));
+    left -= claims;
+    return toStartItem(request, claims);
+  });
+}
+
+/** Roots that this process may take with the start: those due now, if it has all their handlers. */
+export function wantedClaims(request: StartRequest): number {
+  if (request.runAt !== null || (request.delayMs ?? 0) > 0) return 0;
+  return canRunRoots(request.definition) ? request.definition.workflow.roots.length : 0;
+}
+
+export function keyOf(request: StartRequest): string {
+  return JSON.stringify([request.definition.workflow.name, request.idempotencyKey]);
+}
+
+export function toStartItem(request: StartRequest, claims: number): StartItem {
+  return {
+    id: request.id,
+    plan: request.definition.plan,
+    input: request.input,
+    priority: request.priority,
+    runAt: request.runAt,
+    delayMs: request.delayMs,
+    idempotencyKey: request.idempotencyKey,
+    claims,
+  };
+}
+
+/** How long until a start is due; the database's clock decides, this says when to look. */
+export function delayOf({ runAt, delayMs }: StartRequest): number {
+  return runAt === null ? (delayMs ?? 0) : runAt.getTime() - Date.now();
+}
