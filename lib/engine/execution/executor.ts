@@ -22,7 +22,7 @@ export interface ExecutorParts {
   readonly queue: TenantQueue;
   readonly inputs: InputReader;
   readonly handlers: Pick<HandlerRunner, 'run'>;
-  readonly completer: TaskCompleter;
+  readonly completer: Pick<TaskCompleter, 'complete' | 'giveBack'>;
   readonly suspects: Suspects;
   readonly overruns: Overruns;
   /** Of a task's input, in bytes of JSON. */
@@ -36,7 +36,7 @@ export interface ExecutorParts {
  * run the handler → record the outcome, or give the claim back for a retry or a deferral.
  */
 export class Executor implements AttemptListener {
-  private readonly completer: TaskCompleter;
+  private readonly completer: ExecutorParts['completer'];
 
   constructor(private readonly parts: ExecutorParts) {
     this.completer = parts.completer;

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import type { TaskClaim } from '../../../lib/engine/claims/task-claim.js';
+import type { ClaimRow, TaskClaim } from '../../../lib/engine/claims/task-claim.js';
 import type { Attempt } from '../../../lib/engine/execution/attempt.js';
 import { Executor } from '../../../lib/engine/execution/executor.js';
 import type { HandlerOutcome } from '../../../lib/engine/execution/handler-outcome.js';
@@ -25,16 +25,16 @@ function scenario(tasks: readonly TaskSource[]): void {
   scene = new EngineScene(registered(tasks));
   scene.state.on('live');
   [running, outcomes] = [[], []];
-  const completer = {
-    complete: (claim: TaskClaim, outcome: HandlerOutcome) => {
+  const completer: Pick<TaskCompleter, 'complete' | 'giveBack'> = {
+    complete: (claim, outcome) => {
       outcomes.push(outcome);
       scene.called.push(`${outcome.kind} ${claim.task.name}`);
     },
-    giveBack: (claim: TaskClaim, delayMs = 0) => {
+    giveBack: (claim, delayMs = 0) => {
       claim.stage = 'settled';
       scene.called.push(`giveBack ${claim.task.name} ${delayMs}`);
     },
-  } as TaskCompleter;
+  };
   suspects = new Suspects(scene.store, completer);
   overruns = new Overruns({
     tenant: 't',
@@ -61,6 +61,18 @@ function scenario(tasks: readonly TaskSource[]): void {
 
 /** Waits for what is planned for the end of this turn: the filling of slots, and readings of inputs. */
 const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+/** The row by which the claim could be taken up again. */
+const rowOf = ({ executionId, taskNo, token }: TaskClaim): ClaimRow => ({
+  executionId,
+  taskNo,
+  token,
+  attempt: 0,
+  recoveryAttempts: 0,
+  unmetDependencies: 0,
+  deferredForMs: null,
+  priority: 0,
+});
 
 /** A suspect, as the database holds it. */
 async function suspect(): Promise<TaskClaim> {
@@ -105,8 +117,7 @@ describe('Executor', () => {
     const [first] = await scene.running();
     const { view } = first!.cache.inputOf(0);
     first!.cache.record(0, { status: 'Failed', view });
-    const { executionId } = first!;
-    const facts = { ...first!, executionId, taskNo: 1, attempt: 0, unmetDependencies: 1 };
+    const facts = { ...rowOf(first!), taskNo: 1, unmetDependencies: 1 };
     executor.take(scene.claims.adopt(facts, 0, scene.definition)!);
     expect(outcomes).toMatchObject([{ kind: 'ended', status: 'Skipped' }]);
     expect(scene.queue.waiting).toHaveLength(0);
@@ -163,7 +174,7 @@ describe('Executor', () => {
       [{ executionId: claim!.executionId, taskNo: 0 }],
     ]);
     scene.claims.release(claim!);
-    const again = scene.claims.adopt({ ...claim!, attempt: 1 }, 0, scene.definition)!;
+    const again = scene.claims.adopt({ ...rowOf(claim!), attempt: 1 }, 0, scene.definition)!;
     again.cache.setInput(new Map());
     executor.take(again);
     await turn();

@@ -17,9 +17,9 @@ let claim: TaskClaim;
 let told: string[];
 
 async function scenario(transactional = false): Promise<void> {
-  const run = (context: TaskContext): unknown => handle(context);
+  const a = { run: (context: TaskContext): unknown => handle(context) };
   scene = new EngineScene(
-    registered([{ name: 'a', transactional, timeout: 60_000 }], { handlers: { a: { run } } }),
+    registered([{ name: 'a', transactional, timeout: 60_000 }], { handlers: { a } }),
   );
   handle = () => undefined;
   told = [];

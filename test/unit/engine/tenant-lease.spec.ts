@@ -8,7 +8,7 @@ beforeEach(() => {
   lockSession = 'session';
   renewals = 0;
   const identity = () => ({ processId: 'p', name: 'host/1', lockEpoch: 'e', lockSession });
-  lease = new TenantLease(identity as never, 30_000, () => renewals++);
+  lease = new TenantLease(identity, 30_000, () => renewals++);
 });
 
 const stands = () => [lease.isHeld, lease.mayStand];
