@@ -3,7 +3,9 @@ import type { TaskClaim } from '../../../lib/engine/claims/task-claim.js';
 import { ExecutionEnds } from '../../../lib/engine/completion/execution-ends.js';
 import { ExecutionControl } from '../../../lib/engine/execution-control.js';
 import { WorkflowTimeouts } from '../../../lib/engine/workflow-timeouts.js';
+import { resultOf } from '../../../lib/engine/execution/task-result.js';
 import { TenantEvents } from '../../../lib/events/tenant-events.js';
+import type { WorkflowEvent } from '../../../lib/events/workflow-event.js';
 import { MemoryFailure } from '../../../lib/testing/memory-store/index.js';
 import { EngineScene, registered } from './engine-scene.js';
 
@@ -13,12 +15,16 @@ let timeouts: WorkflowTimeouts;
 let ends: ExecutionEnds;
 let claims: TaskClaim[];
 let id: string;
+let failures: WorkflowEvent[];
 beforeEach(async () => {
+  failures = [];
   scene = new EngineScene(registered([{ name: 'a' }, { name: 'b' }], { timeout: 1_000 }));
   const events = new TenantEvents('t', {
-    observed: true,
-    next: (event) =>
-      scene.called.push('status' in event ? `${event.type} ${event.status}` : event.type),
+    wants: () => true,
+    next: (event) => {
+      scene.called.push('status' in event ? `${event.type} ${event.status}` : event.type);
+      if ('error' in event) failures.push(event);
+    },
   });
   ends = new ExecutionEnds({
     address: 't',
@@ -48,6 +54,10 @@ beforeEach(async () => {
 });
 
 const lost = () => claims.map((claim) => claim.lost);
+const outcome = (status: 'Completed' | 'Failed') =>
+  resultOf(claims[0]!, { view: {}, conflicts: [] }, status, {
+    ...(status === 'Failed' ? { error: { name: 'E', message: 'no' } } : {}),
+  });
 
 describe('ExecutionControl', () => {
   it('pauses: what waits here goes back, what runs goes on, and the others are told', async () => {
@@ -129,14 +139,23 @@ describe('ExecutionEnds', () => {
     [{ hasWaiters: false, contextMissing: false }, []],
     [{ hasWaiters: true, contextMissing: false }, ['notifyEnded']],
   ])('tells of an end that was recorded: %o', (end, more) => {
-    ends.recorded(claims[0]!, { outcome: 0, status: 'Completed', ...end });
+    ends.recorded(outcome('Completed'), { outcome: 0, status: 'Completed', ...end });
     expect(scene.called).toEqual(['execution.ended Completed', 'waiters', ...more]);
   });
 
   it('has the final context written that the ending statement did not know', () => {
     const end = { outcome: 0, status: 'Failed', hasWaiters: false, contextMissing: true } as const;
-    ends.recorded(claims[0]!, end);
+    ends.recorded(outcome('Completed'), end);
     expect(scene.called).toEqual(['context', 'execution.ended Failed', 'waiters']);
+    expect(failures).toEqual([]);
+  });
+
+  it('tells the error of the task whose failure ended it', () => {
+    const end = { outcome: 0, status: 'Failed', hasWaiters: false, contextMissing: false } as const;
+    ends.recorded(outcome('Failed'), end);
+    expect(failures).toMatchObject([
+      { type: 'execution.ended', error: { name: 'E', message: 'no' }, failedTask: 'a' },
+    ]);
   });
 });
 
