@@ -7,6 +7,7 @@ import { resultOf } from '../../../lib/engine/execution/task-result.js';
 import { TenantEvents } from '../../../lib/events/tenant-events.js';
 import type { WorkflowEvent } from '../../../lib/events/workflow-event.js';
 import { MemoryFailure } from '../../../lib/testing/memory-store/index.js';
+import { ContextView } from '../../../lib/workflow/index.js';
 import { EngineScene, registered } from './engine-scene.js';
 
 let scene: EngineScene;
@@ -55,7 +56,7 @@ beforeEach(async () => {
 
 const lost = () => claims.map((claim) => claim.lost);
 const outcome = (status: 'Completed' | 'Failed') =>
-  resultOf(claims[0]!, { view: {}, conflicts: [] }, status, {
+  resultOf(claims[0]!, { view: ContextView.empty, conflicts: [] }, status, {
     ...(status === 'Failed' ? { error: { name: 'E', message: 'no' } } : {}),
   });
 
