@@ -1,7 +1,7 @@
 import type { FairConnectionPool } from './connections/fair-connection-pool.js';
-import { runUnprepared } from './tenant-statements.js';
+import { runBulk } from './tenant-statements.js';
 import {
-  decodeKnownDefinitions,
+  knownDefinitions,
   readKnownDefinitions,
   registerDefinitions,
 } from './statements/definitions.js';
@@ -25,9 +25,10 @@ export async function readManyDefinitions(
   names: readonly string[],
 ): Promise<(KnownDefinitions | undefined)[]> {
   return inParts(tenants, MAX_READ, async (part) => {
-    const text = readKnownDefinitions(part.map(tablesOf));
-    const rows = await turns.withConnection(MANY, (client) => runUnprepared(client, text, [names]));
-    return decodeKnownDefinitions(rows, part.length);
+    const rows = await turns.withConnection(MANY, (client) =>
+      runBulk(client, readKnownDefinitions, part.map(tablesOf), [names]),
+    );
+    return knownDefinitions(rows, part.length);
   });
 }
 
@@ -39,10 +40,11 @@ export async function registerWithManyTenants(
 ): Promise<(boolean | undefined)[]> {
   const values = definitionValues(definitions);
   return inParts(tenants, MAX_REGISTER, async (part) => {
-    const text = registerDefinitions(part.map(tablesOf));
-    const rows = await turns.withConnection(MANY, (client) => runUnprepared(client, text, values));
+    const rows = await turns.withConnection(MANY, (client) =>
+      runBulk(client, registerDefinitions, part.map(tablesOf), values),
+    );
     const written = part.map(() => 0);
-    for (const [tenant] of rows) written[Number(tenant)] = (written[Number(tenant)] ?? 0) + 1;
+    for (const { tenant } of rows) written[tenant] = (written[tenant] ?? 0) + 1;
     return written.map((count) => count === definitions.length);
   });
 }

@@ -1,16 +1,15 @@
 import type { FairConnectionPool } from './connections/fair-connection-pool.js';
 import { definitionValues } from './bulk-definitions.js';
-import { runUnprepared } from './tenant-statements.js';
+import { runBulk } from './tenant-statements.js';
 import {
-  decodeDefinition,
-  decodeKnownDefinitions,
+  knownDefinitions,
   readDefinition,
   readKnownDefinitions,
   readNewestDefinition,
   readWaitingDefinitions,
   registerDefinitions,
 } from './statements/definitions.js';
-import type { RawRow, StatementRunner, TenantTables } from './statements/statement.js';
+import type { BulkStatement, StatementRunner, TenantTables } from './statements/statement.js';
 import type {
   DefinitionContent,
   DefinitionStore,
@@ -29,8 +28,8 @@ export class PostgresDefinitionStore implements DefinitionStore {
   ) {}
 
   async register(definitions: readonly NewDefinition[]): Promise<void> {
-    const rows = await this.once(registerDefinitions([this.tables]), definitionValues(definitions));
-    const registered = new Set(rows.map((row) => row[1]));
+    const rows = await this.once(registerDefinitions, definitionValues(definitions));
+    const registered = new Set(rows.map(({ id }) => id));
     const refused = definitions.find(({ id }) => !registered.has(id));
     // One chance in 2^63 a pair. To run one workflow as another would be worse than not to run it.
     if (refused !== undefined) {
@@ -42,28 +41,25 @@ export class PostgresDefinitionStore implements DefinitionStore {
   }
 
   async known(names: readonly string[]): Promise<KnownDefinitions> {
-    const rows = await this.once(readKnownDefinitions([this.tables]), [names]);
-    return decodeKnownDefinitions(rows, 1)[0] ?? { newest: [], active: [] };
+    const rows = await this.once(readKnownDefinitions, [names]);
+    return knownDefinitions(rows, 1)[0] ?? { newest: [], active: [] };
   }
 
   async waiting(names: readonly string[]): Promise<StoredDefinitionRow[]> {
-    return (await this.runner.run(readWaitingDefinitions, [names])).map(decodeDefinition);
+    return this.runner.run(readWaitingDefinitions, [names]);
   }
 
   async find(id: string): Promise<DefinitionContent | undefined> {
-    return decodeContent((await this.runner.run(readDefinition, [id]))[0]);
+    return (await this.runner.run(readDefinition, [id]))[0];
   }
 
   async newest(name: string): Promise<DefinitionContent | undefined> {
-    return decodeContent((await this.runner.run(readNewestDefinition, [name]))[0]);
+    return (await this.runner.run(readNewestDefinition, [name]))[0];
   }
 
-  private once(text: string, values: readonly unknown[]): Promise<readonly RawRow[]> {
-    return this.turns.withConnection(this.tables, (client) => runUnprepared(client, text, values));
+  private once<R>(statement: BulkStatement<R>, values: readonly unknown[]): Promise<R[]> {
+    return this.turns.withConnection(this.tables, (client) =>
+      runBulk(client, statement, [this.tables], values),
+    );
   }
-}
-
-function decodeContent(row: RawRow | undefined): DefinitionContent | undefined {
-  if (row === undefined) return undefined;
-  return { ...decodeDefinition(row), definition: JSON.parse(row[3] ?? 'null') as unknown };
 }

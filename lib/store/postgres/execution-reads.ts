@@ -1,18 +1,11 @@
 import { plainArray } from './statements/encoding.js';
 import {
-  decodeExecution,
-  decodeTask,
   listExecutions,
   listUnfinished,
   readExecutions,
   readTasks,
 } from './statements/execution-rows.js';
-import {
-  decodeOutcomes,
-  readInputs,
-  readOutcomes,
-  readOutcomesValues,
-} from './statements/read-outcomes.js';
+import { readInputs, readOutcomes, readOutcomesValues } from './statements/read-outcomes.js';
 import type { StatementRunner } from './statements/statement.js';
 import type {
   ExecutionInput,
@@ -33,31 +26,26 @@ export class ExecutionReads {
   async outcomes(
     tasks: readonly { readonly executionId: string; readonly taskNo: number }[],
   ): Promise<RecordedOutcome[]> {
-    return decodeOutcomes(await this.hot.run(readOutcomes, readOutcomesValues(tasks)));
+    return this.hot.run(readOutcomes, readOutcomesValues(tasks));
   }
 
   async inputs(ids: readonly string[]): Promise<Map<string, ExecutionInput>> {
     const rows = await this.hot.run(readInputs, [plainArray(ids)]);
-    return new Map(
-      rows.map((row) => [
-        row[0] ?? '',
-        { input: row[1] ?? '{}', deadlineInMs: row[3] === null ? null : Number(row[3]) },
-      ]),
-    );
+    return new Map(rows.map(({ id, ...input }) => [id, input]));
   }
 
   async executions(ids: readonly string[]): Promise<ExecutionRow[]> {
-    return (await this.hot.run(readExecutions, [plainArray(ids)])).map(decodeExecution);
+    return this.hot.run(readExecutions, [plainArray(ids)]);
   }
 
   async tasks(ids: readonly string[]): Promise<TaskRow[]> {
-    return (await this.hot.run(readTasks, [plainArray(ids)])).map(decodeTask);
+    return this.hot.run(readTasks, [plainArray(ids)]);
   }
 
   async list(filter: ExecutionListFilter): Promise<ListedExecution[]> {
     const { statuses } = filter;
     const unfinished = statuses !== undefined && !statuses.includes('Completed');
-    const rows = await this.cold.run(unfinished ? listUnfinished : listExecutions, [
+    return this.cold.run(unfinished ? listUnfinished : listExecutions, [
       filter.workflow ?? null,
       filter.createdAfter ?? null,
       filter.createdBefore ?? null,
@@ -66,6 +54,5 @@ export class ExecutionReads {
       statuses === undefined ? null : plainArray(statuses),
       filter.limit,
     ]);
-    return rows.map((row) => ({ ...decodeExecution(row), createdAtMicros: row[11] ?? '0' }));
   }
 }

@@ -14,15 +14,15 @@ import { TenantStatements } from './tenant-statements.js';
 import { leaseValues } from './statements/lease-clause.js';
 import { beginSuspect, SUSPECT_AFTER } from './statements/begin-suspect.js';
 import {
+  claimsOf,
   claimTasks,
   claimTasksPastLocks,
   claimValues,
-  decodeClaims,
 } from './statements/claim-tasks.js';
-import { completeTasks, completionValues, decodeCompletion } from './statements/complete-tasks.js';
+import { completeTasks, completionOf, completionValues } from './statements/complete-tasks.js';
 import {
   cancelExecution,
-  decodeControl,
+  controlOf,
   pauseExecution,
   resumeExecution,
 } from './statements/control-execution.js';
@@ -34,32 +34,21 @@ import {
   writeFinalContext,
 } from './statements/execution-rows.js';
 import { deleteLease, readClaims, readPausedExecutions, writeLease } from './statements/leases.js';
-import {
-  decodeAccepted,
-  rescheduleTasks,
-  rescheduleValues,
-} from './statements/reschedule-tasks.js';
+import { acceptedOf, rescheduleTasks, rescheduleValues } from './statements/reschedule-tasks.js';
 import { lockForReset, resetExecution, resetValues } from './statements/reset-execution.js';
 import {
-  decodeStart,
   startExecutions,
   boundLockWait,
   startKeyedExecutions,
   startKeyedExecutionsWithin,
+  startReplyOf,
   startValues,
   unboundLockWait,
 } from './statements/start-executions.js';
+import { tenantTables, type TenantTables, type StatementRunner } from './statements/statement.js';
 import {
-  tenantTables,
-  type TenantTables,
-  type RawRow,
-  type Statement,
-  type StatementRunner,
-} from './statements/statement.js';
-import {
-  decodePastDeadlines,
-  decodeTimedOut,
   readPastDeadlines,
+  timedOutOf,
   timeOutExecutions,
   timeOutValues,
 } from './statements/time-outs.js';
@@ -143,7 +132,7 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
       lockTimeoutMs === undefined
         ? await this.hot.run(keyed ? startKeyedExecutions : startExecutions, values)
         : await this.hot.run(startKeyedExecutionsWithin, [...values, lockTimeoutMs]);
-    return decodeStart(rows, keyed);
+    return startReplyOf(rows, keyed);
   }
 
   async startIn(
@@ -159,7 +148,7 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
       (await runner.run(boundLockWait, [Math.max(1, lockTimeoutMs)])).length === 1;
     const rows = await runner.run(startKeyedExecutions, startValues([item], lease.claimant, false));
     if (bounded) await runner.run(unboundLockWait, []);
-    const reply = decodeStart(rows, true);
+    const reply = startReplyOf(rows, true);
     if (isCreated(reply, item.id)) await runner.run(notify, [CHANNEL, plainArray([payload])]);
     return reply;
   }
@@ -174,7 +163,7 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
       JSON.stringify(keys.map(({ key }) => key)),
     ]);
     const found = new Array<string | undefined>(keys.length).fill(undefined);
-    for (const [index, id] of rows) found[Number(index)] = id ?? undefined;
+    for (const { index, id } of rows) found[index] = id;
     return found;
   }
 
@@ -185,7 +174,7 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
     lease: LeaseWrite,
     { except, pastLocks = false }: ClaimChoice = {},
   ): Promise<ClaimedTask[]> {
-    return decodeClaims(
+    return claimsOf(
       await this.hot.run(
         pastLocks ? claimTasksPastLocks : claimTasks,
         claimValues(definitions, unknown, limit, lease.claimant, lease.write, except),
@@ -198,10 +187,7 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
   }
 
   async reschedule(items: readonly Reschedule[]): Promise<boolean[]> {
-    return decodeAccepted(
-      await this.hot.run(rescheduleTasks, rescheduleValues(items)),
-      items.length,
-    );
+    return acceptedOf(await this.hot.run(rescheduleTasks, rescheduleValues(items)), items.length);
   }
 
   async beginSuspect(executionId: string, taskNo: number, token: number): Promise<boolean> {
@@ -209,12 +195,12 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
   }
 
   async claimsOf(instanceId: string): Promise<ClaimedTask[]> {
-    return decodeClaims(await this.hot.run(readClaims, [instanceId]));
+    return this.hot.run(readClaims, [instanceId]);
   }
 
   async pausedExecutions(instanceId: string): Promise<string[]> {
     const rows = await this.cold.run(readPausedExecutions, [instanceId]);
-    return rows.map((row) => row[0] ?? '');
+    return rows.map(({ executionId }) => executionId);
   }
 
   transaction<T>(
@@ -250,12 +236,12 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
   }
 
   async await(id: string): Promise<string | undefined> {
-    return (await this.hot.run(awaitExecution, [id]))[0]?.[0] ?? undefined;
+    return (await this.hot.run(awaitExecution, [id]))[0]?.status;
   }
 
   async awaitUnlocked(ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
     const rows = await this.hot.run(awaitUnlockedExecutions, [`{${ids.join()}}`]);
-    return new Map(rows.map(([id, status]) => [id ?? '', status ?? '']));
+    return new Map(rows.map(({ id, status }) => [id, status]));
   }
 
   async cancel(id: string, reason: string | null): Promise<ControlResult> {
@@ -272,7 +258,7 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
 
   async pastDeadlines(after?: PastDeadline): Promise<PastDeadline[]> {
     const values = [after?.deadlineAt ?? null, after?.id ?? null];
-    return decodePastDeadlines(await this.hot.run(readPastDeadlines, values));
+    return this.hot.run(readPastDeadlines, values);
   }
 
   async timeOut(
@@ -281,7 +267,7 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
   ): Promise<TimedOutExecution[] | undefined> {
     const json = (execution: PastDeadline): string => JSON.stringify(errorOf(execution));
     const values = timeOutValues(executions, json, this.schema);
-    return decodeTimedOut(await this.hot.run(timeOutExecutions, values));
+    return timedOutOf(await this.hot.run(timeOutExecutions, values));
   }
 
   async reset(
@@ -294,10 +280,10 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
       const runner = this.statements.on(client);
       const [row] = await runner.run(lockForReset, [id]);
       if (row === undefined) return undefined;
-      const reset = await decide(decodeLocked(row));
+      const reset = await decide(row);
       if (reset === null) return 0;
       const [due] = await runner.run(resetExecution, resetValues(id, reset.tasks, reset.leaves));
-      return Number(due?.[0] ?? 0);
+      return due?.dueInMs ?? 0;
     });
   }
 
@@ -307,17 +293,20 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
 
   async releaseLease(instanceId: string): Promise<boolean> {
     const [row] = await this.hot.run(deleteLease, [instanceId]);
-    return row?.[0] !== '1';
+    return row?.isHeld !== true;
   }
 
   /**
    * Cancel and its like: a transaction, since the tasks come before the execution in the lock order, but it is the
    * execution that tells whether there was anything to do.
    */
-  private control(statement: Statement, values: readonly unknown[]): Promise<ControlResult> {
+  private control(
+    statement: typeof cancelExecution,
+    values: readonly unknown[],
+  ): Promise<ControlResult> {
     return inPoolTransaction(
       this.pools.general,
-      async (client) => decodeControl(await this.statements.on(client).run(statement, values)),
+      async (client) => controlOf(await this.statements.on(client).run(statement, values)),
       ({ changed }) => changed,
     );
   }
@@ -343,15 +332,5 @@ async function completeOn(
     completeTasks,
     completionValues(outcomes, lease.claimant, lease.write),
   );
-  return decodeCompletion(rows, outcomes.length);
-}
-
-function decodeLocked(row: RawRow): LockedExecution {
-  const tasks = JSON.parse(row[3] ?? '[]') as [number, string, string | null][];
-  return {
-    definitionId: row[0] ?? '',
-    status: row[1] ?? '',
-    generation: Number(row[2]),
-    tasks: tasks.map(([taskNo, status, skipReason]) => ({ taskNo, status, skipReason })),
-  };
+  return completionOf(rows, outcomes.length);
 }

@@ -1,12 +1,10 @@
 import {
   claimKeyValues,
-  decodeOrphans,
-  decodeRecoveryEvents,
-  decodeRecoveryStats,
   endLease,
   listRecoveryEvents,
   readOwners,
   readRecoveryStats,
+  statsOf,
   takeOrphans,
   takeOrphansValues,
   takeUnknown,
@@ -14,7 +12,6 @@ import {
 } from './statements/recovery.js';
 import type { StatementRunner } from './statements/statement.js';
 import {
-  decodeStranded,
   listBlocked,
   listStranded,
   withoutHandlerValues,
@@ -56,9 +53,7 @@ export class PostgresRecoveryStore implements RecoveryStore {
     lease: LeaseWrite,
   ): Promise<TakenOrphan[]> {
     const values = takeOrphansValues(instanceId, how, lease.claimant, lease.write);
-    return decodeOrphans(
-      await this.hot.run(instanceId === null ? takeUnowned : takeOrphans, values),
-    );
+    return this.hot.run(instanceId === null ? takeUnowned : takeOrphans, values);
   }
 
   async takeUnknown(
@@ -68,43 +63,35 @@ export class PostgresRecoveryStore implements RecoveryStore {
   ): Promise<TakenOrphan[]> {
     const { claimant, write } = lease;
     const values = takeOrphansValues(claimant.instanceId, how, claimant, write);
-    return decodeOrphans(await this.hot.run(takeUnknown, [...values, ...claimKeyValues(claims)]));
+    return this.hot.run(takeUnknown, [...values, ...claimKeyValues(claims)]);
   }
 
   async ownersOf(executionId: string, taskNo: number): Promise<string[]> {
     const rows = await this.cold.run(readOwners, [executionId, taskNo]);
-    return rows.map((row) => row[0] ?? '');
+    return rows.map(({ owner }) => owner ?? '');
   }
 
   async stats(since: Date | null): Promise<RecoveryStatsRow> {
-    return decodeRecoveryStats(await this.cold.run(readRecoveryStats, [since]));
+    const [row] = await this.cold.run(readRecoveryStats, [since]);
+    return statsOf(row ?? { recovered: 0, abandoned: 0, median: 0, p95: 0 });
   }
 
   async events(filter: RecoveryEventFilterRow): Promise<RecoveryEventRow[]> {
     const { executionId, since, before, limit } = filter;
-    return decodeRecoveryEvents(
-      await this.cold.run(listRecoveryEvents, [executionId, since, before, limit]),
-    );
+    return this.cold.run(listRecoveryEvents, [executionId, since, before, limit]);
   }
 
   async stranded(
     definitions: readonly string[],
     unknown: readonly (readonly [string, number])[],
   ): Promise<StrandedTaskRow[]> {
-    return decodeStranded(
-      await this.cold.run(listStranded, withoutHandlerValues(definitions, unknown)),
-    );
+    return this.cold.run(listStranded, withoutHandlerValues(definitions, unknown));
   }
 
   async blocked(
     definitions: readonly string[],
     unknown: readonly (readonly [string, number])[],
   ): Promise<BlockedTaskRow[]> {
-    const rows = await this.cold.run(listBlocked, withoutHandlerValues(definitions, unknown));
-    return rows.map((row) => ({
-      executionId: row[0] ?? '',
-      taskNo: Number(row[1]),
-      definitionId: row[2] ?? '',
-    }));
+    return this.cold.run(listBlocked, withoutHandlerValues(definitions, unknown));
   }
 }

@@ -5,7 +5,13 @@ import type { FairConnectionPool } from './connections/fair-connection-pool.js';
 import { explainReadOnly, READ_ONLY } from './read-only.js';
 import { runPrepared } from './connections/prepared-statements.js';
 import { isMissingTable, sqlState, SqlState } from './sql-state.js';
-import type { RawRow, Statement, StatementRunner, TenantTables } from './statements/statement.js';
+import type { RawRow } from './statements/columns.js';
+import type {
+  BulkStatement,
+  Statement,
+  StatementRunner,
+  TenantTables,
+} from './statements/statement.js';
 
 /** Runs of one statement in one tenant before it is prepared: that costs memory on the server, and planning a millisecond. */
 const PREPARE_AFTER_RUNS = 5;
@@ -26,7 +32,7 @@ interface Use {
  * kept but how often each has run.
  */
 export class TenantStatements {
-  private readonly uses = new Map<Statement, Use>();
+  private readonly uses = new Map<object, Use>();
 
   constructor(
     readonly tables: TenantTables,
@@ -48,11 +54,11 @@ export class TenantStatements {
     };
   }
 
-  private async run(
+  private async run<R>(
     client: pg.ClientBase,
-    statement: Statement,
+    statement: Statement<R>,
     values: readonly unknown[],
-  ): Promise<readonly RawRow[]> {
+  ): Promise<R[]> {
     const text = (): string => statement.text(this.tables);
     const config = {
       values: [...values],
@@ -69,7 +75,7 @@ export class TenantStatements {
             config,
           )
         : await client.query<(string | null)[]>({ ...config, text: text() });
-      return result.rows;
+      return statement.columns.decode(result.rows);
     } catch (error) {
       if (sqlState(error) === READ_ONLY) throw await explainReadOnly(client, error);
       throw this.explained(error, client);
@@ -95,7 +101,7 @@ export class TenantStatements {
     );
   }
 
-  private isBusy(statement: Statement): boolean {
+  private isBusy(statement: object): boolean {
     const now = performance.now();
     let use = this.uses.get(statement);
     if (use === undefined) this.uses.set(statement, (use = { runs: 0, lastAt: now }));
@@ -103,6 +109,16 @@ export class TenantStatements {
     use.lastAt = now;
     return use.runs++ >= PREPARE_AFTER_RUNS;
   }
+}
+
+/** A statement for many tenants, or for all of them. */
+export async function runBulk<R>(
+  client: Pick<pg.Pool, 'query'> | pg.ClientBase,
+  statement: BulkStatement<R>,
+  tenants: readonly TenantTables[],
+  values: readonly unknown[],
+): Promise<R[]> {
+  return statement.columns.decode(await runUnprepared(client, statement.textFor(tenants), values));
 }
 
 /** A statement whose text differs from run to run (it depends on how many tenants there are): never prepared. */

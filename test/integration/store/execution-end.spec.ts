@@ -154,6 +154,6 @@ describe('waiting for the end', () => {
         [second, (session) => session.run(awaitExecution, [id])],
       ],
     );
-    expect(asked).toEqual([['Completed']]);
+    expect(asked).toEqual([{ id, status: 'Completed' }]);
   });
 });

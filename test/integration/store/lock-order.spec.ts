@@ -46,7 +46,7 @@ describe('batches in opposite order', () => {
     /** The row that all of them want of an execution. */
     readonly gate: (id: string) => GateRow;
     /** The same statement with the order of one phase turned round. */
-    readonly reversed: Statement;
+    readonly reversed: typeof completeTasks;
   }
 
   const join = fanIn(4);
@@ -109,7 +109,7 @@ describe('batches in opposite order', () => {
   });
 
   /** Two of them, that have what they lock before a row in the middle when that becomes free. */
-  async function meetInTheMiddle({ of, outcome, gate }: Contest, other: Statement) {
+  async function meetInTheMiddle({ of, outcome, gate }: Contest, other: typeof completeTasks) {
     const [first, second] = sessions as [Session, Session];
     const ids = await keeper.startMany(of, BATCH);
     return race(

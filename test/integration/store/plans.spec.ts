@@ -205,7 +205,11 @@ describe('what lies in the way of a claim', () => {
   });
 
   test('what is due next is read from the first entry of an index', async () => {
-    const dueTimes: Statement = { name: 'due', text: () => readDueTimes([open.tables]) };
+    const dueTimes: Statement = {
+      name: 'due',
+      columns: readDueTimes.columns,
+      text: (tables) => readDueTimes.textFor([tables]),
+    };
     for (const [statement, values] of [
       [dueTimes, []],
       [readPastDeadlines, [null, null]],

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { FairConnectionPool } from '../../../lib/store/postgres/connections/fair-connection-pool.js';
 import { TenantStatements } from '../../../lib/store/postgres/tenant-statements.js';
+import { columns, text } from '../../../lib/store/postgres/statements/columns.js';
 import { type Statement, tenantTables } from '../../../lib/store/postgres/statements/statement.js';
 import { databaseUrl } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
@@ -12,9 +13,11 @@ const MAX_PREPARED = 200;
 /** Enough in a row to be taken for busy. */
 const RUNS = 8;
 
+const TOLD = columns({ told: text });
 const statement: Statement = {
   name: 'tell',
-  text: (tables) => `SELECT $1::text || ' in ' || '${tables.task}'`,
+  columns: TOLD,
+  text: (tables) => `SELECT ${TOLD.select({ told: `$1::text || ' in ' || '${tables.task}'` })}`,
 };
 
 function tenant(no: number): TenantStatements {
@@ -38,7 +41,7 @@ describe('Prepared statements', () => {
     const runner = statements.inTurn(turns);
     for (let i = 0; i < runs; i++) {
       const rows = await runner.run(statement, [String(i)]);
-      expect(rows).toEqual([[`${i} in ${statements.tables.task}`]]);
+      expect(rows).toEqual([{ told: `${i} in ${statements.tables.task}` }]);
     }
   };
 

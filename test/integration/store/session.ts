@@ -1,26 +1,22 @@
 import pg from 'pg';
 import { TenantStatements } from '../../../lib/store/postgres/tenant-statements.js';
 import {
+  claimsOf,
   claimTasks,
   claimValues,
-  decodeClaims,
 } from '../../../lib/store/postgres/statements/claim-tasks.js';
 import {
   completeTasks,
+  completionOf,
   completionValues,
-  decodeCompletion,
 } from '../../../lib/store/postgres/statements/complete-tasks.js';
 import {
-  decodeStart,
   startExecutions,
   startKeyedExecutions,
+  startReplyOf,
   startValues,
 } from '../../../lib/store/postgres/statements/start-executions.js';
-import type {
-  RawRow,
-  Statement,
-  TenantTables,
-} from '../../../lib/store/postgres/statements/statement.js';
+import type { Statement, TenantTables } from '../../../lib/store/postgres/statements/statement.js';
 import { noteClaim } from '../../conformance/last-token.js';
 import { newClaimant, startOf, type TestWorkflow } from '../../conformance/workflows.js';
 import {
@@ -53,18 +49,18 @@ export class Session {
     return new Session(tables, client, rows[0]?.pid ?? 0);
   }
 
-  run(statement: Statement, values: readonly unknown[]): Promise<readonly RawRow[]> {
+  run<R>(statement: Statement<R>, values: readonly unknown[]): Promise<R[]> {
     return this.statements.on(this.client).run(statement, values);
   }
 
   /** `statement` may be a variant of {@link completeTasks}. */
   async complete(
     outcomes: readonly Outcome[],
-    statement: Statement = completeTasks,
+    statement: typeof completeTasks = completeTasks,
   ): Promise<CompletionResult> {
     const sorted = [...outcomes].sort(byLockOrder);
     const values = completionValues(sorted, this.claimant, false);
-    const result = decodeCompletion(await this.run(statement, values), outcomes.length);
+    const result = completionOf(await this.run(statement, values), outcomes.length);
     for (const { outcome, taskNo, token, claimed } of result.readied) {
       if (claimed) noteClaim(sorted[outcome]!.executionId, taskNo, token);
     }
@@ -77,7 +73,7 @@ export class Session {
     { unknown = [], statement = claimTasks }: ClaimOptions = {},
   ): Promise<ClaimedTask[]> {
     const values = claimValues(definitions, unknown, limit, this.claimant, false);
-    const claims = decodeClaims(await this.run(statement, values));
+    const claims = claimsOf(await this.run(statement, values));
     for (const { executionId, taskNo, token } of claims) noteClaim(executionId, taskNo, token);
     return claims;
   }
@@ -106,7 +102,7 @@ export class Session {
   /** The ids that were created now. */
   async startKeyed(items: readonly StartItem[]): Promise<string[]> {
     const rows = await this.run(startKeyedExecutions, startValues(items, this.claimant, false));
-    const { created } = decodeStart(rows, true);
+    const { created } = startReplyOf(rows, true);
     return created === 'all' ? [] : [...created];
   }
 
@@ -129,16 +125,17 @@ export class Session {
 
 interface ClaimOptions {
   readonly unknown?: readonly (readonly [definition: string, task: number])[];
-  readonly statement?: Statement;
+  readonly statement?: typeof claimTasks;
 }
 
 /** The statement with a part of its text replaced: for showing what goes wrong without it. */
-export function variant(
-  statement: Statement,
+export function variant<R>(
+  statement: Statement<R>,
   ...replacements: readonly (readonly [part: string, by: string])[]
-): Statement {
+): Statement<R> {
   return {
     name: `${statement.name}_variant`,
+    columns: statement.columns,
     text: (tables) =>
       replacements.reduce((text, [part, by]) => {
         if (!text.includes(part)) throw new Error(`${statement.name} has no "${part}".`);

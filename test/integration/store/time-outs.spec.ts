@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import {
-  decodeTimedOut,
+  timedOutOf,
   timeOutExecutions,
   timeOutValues,
 } from '../../../lib/store/postgres/statements/time-outs.js';
@@ -39,7 +39,7 @@ async function overdue(count: number): Promise<string[]> {
 
 async function timeOut(on = session): Promise<string[] | undefined> {
   const values = timeOutValues(await open.store.pastDeadlines(), () => '{"name":"E"}', open.schema);
-  const ended = decodeTimedOut(await on.run(timeOutExecutions, values));
+  const ended = timedOutOf(await on.run(timeOutExecutions, values));
   return ended?.map(({ id }) => id).toSorted();
 }
 

@@ -9,7 +9,7 @@ import { FIXED_PATH } from '../connections/pools.js';
 import { SessionStatements } from './session-statements.js';
 import { runUnprepared } from '../tenant-statements.js';
 import { heldLocks, LIVENESS_LOCK_CLASS } from '../statements/liveness-locks.js';
-import type { RawRow } from '../statements/statement.js';
+import type { RawRow } from '../statements/columns.js';
 import { CHANNEL } from '../statements/wake-ups.js';
 
 /**

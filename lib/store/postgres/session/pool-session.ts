@@ -1,7 +1,7 @@
 import { failureKind } from '../classify-failure.js';
 import type { LoginPools } from '../connections/pools.js';
 import { SessionStatements } from './session-statements.js';
-import type { RawRow } from '../statements/statement.js';
+import type { RawRow } from '../statements/columns.js';
 
 /**
  * Stands in for the control connection where there is none (behind a transaction pooler, or switched off): the same

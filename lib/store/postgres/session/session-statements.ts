@@ -1,17 +1,13 @@
 import type pg from 'pg';
 import { runUnprepared } from '../tenant-statements.js';
 import { failureKind } from '../classify-failure.js';
-import {
-  decodeReleases,
-  decodeRenewals,
-  releaseLeases,
-  renewLeases,
-} from '../statements/leases.js';
-import { decodeLeases, readLeases } from '../statements/recovery.js';
-import { heldLocks, LIVENESS_LOCK_CLASS, LIVING_LOCKS } from '../statements/liveness-locks.js';
-import { decodeSweep, readSweep, type RawSweep } from '../statements/sweep.js';
-import { type RawRow, tablesOf } from '../statements/statement.js';
-import { CHANNEL, decodeDueTimes, NOTIFY, readDueTimes } from '../statements/wake-ups.js';
+import type { RawRow } from '../statements/columns.js';
+import { releaseLeases, renewLeases } from '../statements/leases.js';
+import { readLeases } from '../statements/recovery.js';
+import { heldLocks, LIVENESS_LOCK_CLASS, readLivingLocks } from '../statements/liveness-locks.js';
+import { readSweep, readSweepAndLocks, sweepResultOf, type RawSweep } from '../statements/sweep.js';
+import { type BulkStatement, tablesOf } from '../statements/statement.js';
+import { CHANNEL, dueTimesOf, notifyAll, readDueTimes } from '../statements/wake-ups.js';
 import type {
   DueTimes,
   HeldLease,
@@ -54,39 +50,40 @@ export abstract class SessionStatements {
   }
 
   async notify(payloads: readonly string[]): Promise<void> {
-    await this.run(NOTIFY, [CHANNEL, payloads]);
+    await this.ask(notifyAll, [], [CHANNEL, payloads]);
   }
 
   /** By index: whether the lease was still there; undefined where the schema is broken. */
   renew(leases: readonly HeldLease[], leaseDurationMs: number): Promise<(boolean | undefined)[]> {
     return this.inParts(leases, async (part) => {
-      const text = renewLeases(part.map(({ tenant }) => tablesOf(tenant)));
+      const { columns, textFor } = renewLeases;
+      const text = textFor(part.map(({ tenant }) => tablesOf(tenant)));
       const instances = part.map(({ instanceId }) => instanceId);
       const values = [this.epoch, this.lockSession, leaseDurationMs, ...instances];
-      return decodeRenewals(await this.runFirst(text, values));
+      const [row] = columns.decode(await this.runFirst(text, values));
+      return part.map((_, i) => row?.counts[i] === 1);
     });
   }
 
   /** Deletes leases. By index: whether it is gone; false where claims are held; undefined where the schema is broken. */
   release(leases: readonly HeldLease[]): Promise<(boolean | undefined)[]> {
     return this.inParts(leases, async (part) => {
-      const text = releaseLeases(part.map(({ tenant }) => tablesOf(tenant)));
+      const tenants = part.map(({ tenant }) => tenant);
       const instances = part.map(({ instanceId }) => instanceId);
-      return decodeReleases(await this.run(text, instances));
+      const [row] = await this.ask(releaseLeases, tenants, instances);
+      return part.map((_, i) => row?.counts[i] === 0);
     });
   }
 
   /** By index; undefined where the schema is broken. */
   dueTimes(tenants: readonly TenantHandle[]): Promise<(DueTimes | undefined)[]> {
-    return this.inParts(tenants, async (part) =>
-      decodeDueTimes(await this.run(readDueTimes(part.map(tablesOf)), [])),
-    );
+    return this.inParts(tenants, async (part) => dueTimesOf(await this.ask(readDueTimes, part)));
   }
 
   /** All leases in the tenants' schemas, by index; undefined where the schema is broken. */
   leases(tenants: readonly TenantHandle[]): Promise<(LeaseRow[] | undefined)[]> {
     return this.inParts(tenants, async (part) => {
-      const leases = decodeLeases(await this.run(readLeases(part.map(tablesOf)), []));
+      const leases = await this.ask(readLeases, part);
       return part.map((_, i) => leases.filter(({ tenant }) => tenant === i));
     });
   }
@@ -96,10 +93,8 @@ export abstract class SessionStatements {
     const withLocks = this.epoch !== null;
     let living: Set<string> | undefined;
     const found = await this.inParts(tenants, async (part) => {
-      const sweep = decodeSweep(
-        await this.run(readSweep(part.map(tablesOf), withLocks), []),
-        part.length,
-      );
+      const rows = await this.ask(withLocks ? readSweepAndLocks : readSweep, part);
+      const sweep = sweepResultOf(rows, part.length);
       if (withLocks) ({ living } = sweep);
       return sweep.sweeps;
     });
@@ -136,8 +131,8 @@ export abstract class SessionStatements {
 
   /** The locks that are held, as leases tell them: who lives. */
   async livingLocks(): Promise<Set<string>> {
-    const rows = await this.run(LIVING_LOCKS, []);
-    return new Set(rows.map((row) => row[0] ?? ''));
+    const rows = await this.ask(readLivingLocks, []);
+    return new Set(rows.map(({ session }) => session));
   }
 
   /**
@@ -169,6 +164,16 @@ export abstract class SessionStatements {
       `SELECT pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity a
        WHERE a.application_name = $1::text AND a.usename = $2::name AND a.pid <> pg_catalog.pg_backend_pid()`,
       [`${APPLICATION_PREFIX}${processId}`, login],
+    );
+  }
+
+  private async ask<R>(
+    statement: BulkStatement<R>,
+    tenants: readonly TenantHandle[],
+    values: readonly unknown[] = [],
+  ): Promise<R[]> {
+    return statement.columns.decode(
+      await this.run(statement.textFor(tenants.map(tablesOf)), values),
     );
   }
 

@@ -1,3 +1,4 @@
+import { columns, integer } from './columns.js';
 import type { Statement } from './statement.js';
 
 /**
@@ -9,10 +10,13 @@ import type { Statement } from './statement.js';
  */
 export const SUSPECT_AFTER = 2;
 
+const BEGUN = columns({ taskNo: integer });
+
 /** A suspect begins: only from now on is the loss of its process charged to it. Fenced by the claim token. */
-export const beginSuspect: Statement = {
+export const beginSuspect: Statement<{ taskNo: number }> = {
   name: 'begin_suspect',
+  columns: BEGUN,
   text: (tables) => `UPDATE ${tables.task} SET started_at = clock_timestamp()
   WHERE execution_id = $1::uuid AND task_no = $2::integer AND claim_token = $3::bigint
-  RETURNING 1`,
+  RETURNING ${BEGUN.select({ taskNo: 'task_no' })}`,
 };

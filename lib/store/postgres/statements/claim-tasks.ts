@@ -1,20 +1,49 @@
 import { SUSPECT_AFTER } from './begin-suspect.js';
+import { bigint, columns, epochMs, integer, json, long, orNull, uuid } from './columns.js';
 import { plainArray } from './encoding.js';
 import { leaseClause, leaseValues } from './lease-clause.js';
-import {
-  executionOf,
-  NEXT_TOKEN,
-  taskOf,
-  type RawRow,
-  type Statement,
-  type TenantTables,
-} from './statement.js';
+import { executionOf, NEXT_TOKEN, taskOf, type Statement, type TenantTables } from './statement.js';
 import type { Claimant, ClaimedTask, TaskKey } from '../../port/index.js';
 
 /** Bytes of an input, as they are stored, that a claim brings along: of a larger one that many tasks share there is one. */
 const MAX_INPUT = 2_000;
 /** In place of a task's number: the row has the input of an execution. */
 const INPUT_ROW = -1;
+
+/** A claim as statements return it. */
+export const CLAIM_COLUMNS = {
+  executionId: uuid,
+  taskNo: integer,
+  definitionId: bigint,
+  token: long,
+  attempt: integer,
+  recoveryAttempts: integer,
+  unmetDependencies: integer,
+  generation: integer,
+  deferredForMs: orNull(long),
+  priority: integer,
+} as const;
+
+/** The columns of a task's row that {@link CLAIM_COLUMNS} are. */
+export const CLAIM_OF_TASK = {
+  executionId: 'execution_id',
+  taskNo: 'task_no',
+  definitionId: 'definition_id',
+  token: 'claim_token',
+  attempt: 'attempt',
+  recoveryAttempts: 'recovery_attempts',
+  unmetDependencies: 'unmet_dependencies',
+  generation: 'generation',
+  deferredForMs: epochMs('clock_timestamp() - deferred_since'),
+  priority: 'priority',
+} as const;
+
+const CLAIMED = columns({ ...CLAIM_COLUMNS, input: orNull(json) });
+
+/** A claim, or the input of an execution. */
+interface ClaimRow extends Omit<ClaimedTask, 'input'> {
+  readonly input: string | null;
+}
 
 /** Index entries that the walk over levels reads at a time where nothing is due. */
 const STRIDE = 64;
@@ -64,8 +93,9 @@ function inserted(column: string, element: string): string {
  * The lease stands before what is claimed, because of the lock order: what a WITH changes without being asked for is
  * changed last to first.
  */
-export const claimTasks: Statement = {
+export const claimTasks: Statement<ClaimRow> = {
   name: 'claim_tasks',
+  columns: CLAIMED,
   text: (tables) => claimText(tables, ''),
 };
 
@@ -73,8 +103,9 @@ export const claimTasks: Statement = {
  * As `claimTasks`, and passes by tasks whose execution another session has locked. For a while after a claim waited for such
  * a lock in vain: it costs a lock for each task, so the usual claim locks only executions that begin, and waits.
  */
-export const claimTasksPastLocks: Statement = {
+export const claimTasksPastLocks: Statement<ClaimRow> = {
   name: 'claim_tasks_past_locks',
+  columns: CLAIMED,
   text: (tables) => claimText(tables, executionIsFree(tables)),
 };
 
@@ -141,11 +172,10 @@ function claimText(tables: TenantTables, isFree: string): string {
         deadline_at = clock_timestamp() + x.timeout_ms * interval '1 millisecond'
     FROM begun b WHERE ${executionOf('b.id')}
   )
-  SELECT execution_id, task_no, definition_id, claim_token, attempt, recovery_attempts, unmet_dependencies, generation,
-         (extract(epoch FROM clock_timestamp() - deferred_since) * 1000)::bigint, priority, NULL::json
+  SELECT ${CLAIMED.selectSome(CLAIM_OF_TASK)}
   FROM claimed
   UNION ALL
-  SELECT id, ${INPUT_ROW}, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, input
+  SELECT ${CLAIMED.selectSome({ executionId: 'id', taskNo: String(INPUT_ROW), input: 'input' })}
   FROM begun WHERE pg_column_size(input) <= ${MAX_INPUT}`;
 }
 
@@ -172,24 +202,13 @@ export function claimValues(
   ];
 }
 
-export function decodeClaims(rows: readonly RawRow[]): ClaimedTask[] {
-  const inputs = new Map<string | null | undefined, string | undefined>();
-  const tasks: RawRow[] = [];
-  for (const row of rows) {
-    if (Number(row[1]) === INPUT_ROW) inputs.set(row[0], row[10] ?? undefined);
-    else tasks.push(row);
+/** Gives the claims the inputs that came with them. */
+export function claimsOf(rows: readonly ClaimRow[]): ClaimedTask[] {
+  const inputs = new Map<string, string>();
+  for (const { executionId, taskNo, input } of rows) {
+    if (taskNo === INPUT_ROW && input !== null) inputs.set(executionId, input);
   }
-  return tasks.map((row) => ({
-    executionId: row[0] ?? '',
-    taskNo: Number(row[1]),
-    definitionId: row[2] ?? '',
-    token: Number(row[3]),
-    attempt: Number(row[4]),
-    recoveryAttempts: Number(row[5]),
-    unmetDependencies: Number(row[6]),
-    generation: Number(row[7]),
-    deferredForMs: row[8] === null || row[8] === undefined ? null : Number(row[8]),
-    priority: Number(row[9]),
-    input: inputs.get(row[0]),
-  }));
+  return rows
+    .filter(({ taskNo }) => taskNo !== INPUT_ROW)
+    .map((row) => ({ ...row, input: inputs.get(row.executionId) }));
 }

@@ -1,24 +1,48 @@
-import { decodeIntegers, jsonColumn, plainArray } from './encoding.js';
+import { columns, integers, records } from './columns.js';
+import { jsonColumn, plainArray } from './encoding.js';
 import { leaseClause, leaseValues } from './lease-clause.js';
-import {
-  executionOf,
-  NEXT_TOKEN,
-  taskOf,
-  type RawRow,
-  type Statement,
-  type TenantTables,
-} from './statement.js';
-import type {
-  Claimant,
-  CompletionResult,
-  EndedExecution,
-  Outcome,
-  OutcomeDetail,
-  ReadiedTask,
-} from '../../port/index.js';
+import { executionOf, NEXT_TOKEN, taskOf, type Statement, type TenantTables } from './statement.js';
+import type { Claimant, CompletionResult, Outcome, OutcomeDetail } from '../../port/index.js';
 
 const CLAIMED = 'd.claim AND NOT t.paused AND t.pending_dependencies = d.terminal';
 const READY = 'NOT (d.claim AND NOT t.paused) AND t.pending_dependencies = d.terminal';
+
+const READIED = records('bigint', {
+  outcome: 'integer',
+  taskNo: 'integer',
+  claimed: 'flag',
+  paused: 'flag',
+  token: 'integer',
+  unmetDependencies: 'integer',
+  generation: 'integer',
+});
+
+const ENDED = records('integer', {
+  outcome: 'integer',
+  failed: 'flag',
+  hasWaiters: 'flag',
+  contextMissing: 'flag',
+});
+
+const READIED_DEPENDENT = READIED.element({
+  outcome: 'ord',
+  taskNo: 'task_no',
+  claimed: "status = 'Running'",
+  paused: 'paused',
+  token: 'claim_token',
+  unmetDependencies: 'unmet_dependencies',
+  generation: 'generation',
+});
+
+const ENDED_EXECUTION = ENDED.element({
+  outcome: 'ord',
+  failed: "status = 'Failed'",
+  hasWaiters: 'has_waiters',
+  contextMissing: 'context_missing',
+});
+
+const COMPLETED = columns({ accepted: integers, readied: READIED.column, ended: ENDED.column });
+type CompletedRow = ReturnType<typeof COMPLETED.decode>[number];
 
 /**
  * Records outcomes with all that follows from them, or none of it: the tasks, what their failures mean to earlier
@@ -35,8 +59,9 @@ const READY = 'NOT (d.claim AND NOT t.paused) AND t.pending_dependencies = d.ter
  * The fence is the claim token alone: every way out of Running changes it, so a token that fits means that the claim is
  * still held, and no partial index on a status can be chosen for it.
  */
-export const completeTasks: Statement = {
+export const completeTasks: Statement<CompletedRow> = {
   name: 'complete_tasks',
+  columns: COMPLETED,
   text: (tables: TenantTables) => `WITH item AS MATERIALIZED (
     SELECT * FROM ROWS FROM (
       unnest($1::uuid[]), unnest($2::integer[]), unnest($3::bigint[]), unnest($4::text[]),
@@ -119,12 +144,11 @@ export const completeTasks: Statement = {
     UNION ALL
     SELECT id, NULL, 'failed', NULL FROM execution WHERE remaining_leaves = 0 AND status = 'Failed'
   ), ${leaseClause(tables, 15)}
-  SELECT (SELECT array_agg(ord) FROM done),
-         (SELECT array_agg(ARRAY[ord, task_no, (status = 'Running')::integer, paused::integer, claim_token,
-                                 unmet_dependencies, generation])
-          FROM dependent WHERE pending_dependencies = 0),
-         (SELECT array_agg(ARRAY[ord, (status = 'Failed')::integer, has_waiters::integer, context_missing::integer])
-          FROM execution WHERE remaining_leaves = 0)`,
+  SELECT ${COMPLETED.select({
+    accepted: '(SELECT array_agg(ord) FROM done)',
+    readied: `(SELECT array_agg(${READIED_DEPENDENT}) FROM dependent WHERE pending_dependencies = 0)`,
+    ended: `(SELECT array_agg(${ENDED_EXECUTION}) FROM execution WHERE remaining_leaves = 0)`,
+  })}`,
 };
 
 /** The history of a failed attempt, from the row's own times; the newest twenty are kept. */
@@ -189,44 +213,17 @@ function encodeDetail(detail: OutcomeDetail | null): string | null {
   return detail && JSON.stringify(detail);
 }
 
-const READIED_FIELDS = 7;
-const ENDED_FIELDS = 4;
-
-export function decodeCompletion(rows: readonly RawRow[], count: number): CompletionResult {
-  const [ords, dependents, executions] = rows[0] ?? [];
+/** @param count - of the outcomes that were sent */
+export function completionOf(rows: readonly CompletedRow[], count: number): CompletionResult {
   const accepted = new Array<boolean>(count).fill(false);
-  for (const ord of decodeIntegers(ords)) accepted[ord] = true;
-  const readied: ReadiedTask[] = [];
-  const d = decodeIntegers(dependents);
-  for (let i = 0; i < d.length; i += READIED_FIELDS) {
-    const [
-      outcome = 0,
-      taskNo = 0,
-      claimed,
-      paused,
-      token = 0,
-      unmetDependencies = 0,
-      generation = 0,
-    ] = d.slice(i, i + READIED_FIELDS);
-    readied.push({
-      outcome,
-      taskNo,
-      token,
-      unmetDependencies,
-      generation,
-      claimed: claimed === 1,
-      paused: paused === 1,
-    });
-  }
-  const ended: EndedExecution[] = [];
-  const e = decodeIntegers(executions);
-  for (let i = 0; i < e.length; i += ENDED_FIELDS) {
-    ended.push({
-      outcome: e[i] ?? 0,
-      status: e[i + 1] === 1 ? 'Failed' : 'Completed',
-      hasWaiters: e[i + 2] === 1,
-      contextMissing: e[i + 3] === 1,
-    });
-  }
-  return { accepted, readied, ended };
+  const [row] = rows;
+  for (const ord of row?.accepted ?? []) accepted[ord] = true;
+  return {
+    accepted,
+    readied: row?.readied ?? [],
+    ended: (row?.ended ?? []).map(({ failed, ...end }) => ({
+      ...end,
+      status: failed ? 'Failed' : 'Completed',
+    })),
+  };
 }

@@ -1,5 +1,5 @@
-import { decodeIntegers } from './encoding.js';
-import { taskOf, type RawRow, type Statement, type TenantTables } from './statement.js';
+import { boolean, columns, integers, text } from './columns.js';
+import { taskOf, type Statement, type TenantTables } from './statement.js';
 import type { ControlResult } from '../../port/index.js';
 
 /**
@@ -42,11 +42,20 @@ export function cancelTasks(tables: TenantTables): string {
   )`;
 }
 
-const RESULT = (tasks: string): string =>
-  `SELECT x.workflow, x.has_waiters::integer, (SELECT array_agg(task_no) FROM ${tasks} WHERE was = 'Running') FROM execution x`;
+const CONTROLLED = columns({ workflow: text, hasWaiters: boolean, running: integers });
+type ControlledRow = ReturnType<typeof CONTROLLED.decode>[number];
 
-export const cancelExecution: Statement = {
+function resultOf(tasks: string): string {
+  return `SELECT ${CONTROLLED.select({
+    workflow: 'x.workflow',
+    hasWaiters: 'x.has_waiters',
+    running: `(SELECT array_agg(task_no) FROM ${tasks} WHERE was = 'Running')`,
+  })} FROM execution x`;
+}
+
+export const cancelExecution: Statement<ControlledRow> = {
   name: 'cancel_execution',
+  columns: CONTROLLED,
   text: (tables) => `WITH ${lockedTasks(tables)}, ${cancelTasks(tables)}, execution AS (
     UPDATE ${tables.execution} x
     SET status = 'Cancelled', reason = $2::text, completed_at = clock_timestamp(), deadline_at = NULL,
@@ -57,11 +66,12 @@ export const cancelExecution: Statement = {
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, kind, detail)
     SELECT $1::uuid, 'cancelled', jsonb_build_object('reason', $2::text) FROM execution
-  ) ${RESULT('cancelled')}`,
+  ) ${resultOf('cancelled')}`,
 };
 
-export const pauseExecution: Statement = {
+export const pauseExecution: Statement<ControlledRow> = {
   name: 'pause_execution',
+  columns: CONTROLLED,
   text: (tables) => `WITH ${lockedTasks(tables)}, marked AS (
     UPDATE ${tables.task} t SET paused = true
     FROM locked l WHERE t.execution_id = l.execution_id AND t.task_no = l.task_no
@@ -74,11 +84,12 @@ export const pauseExecution: Statement = {
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, kind, detail)
     SELECT $1::uuid, 'paused', jsonb_build_object('reason', $2::text) FROM execution
-  ) ${RESULT('marked')}`,
+  ) ${resultOf('marked')}`,
 };
 
-export const resumeExecution: Statement = {
+export const resumeExecution: Statement<ControlledRow> = {
   name: 'resume_execution',
+  columns: CONTROLLED,
   text: (tables) => `WITH ${lockedTasks(tables)}, released AS (
     UPDATE ${tables.task} t SET paused = false
     FROM locked l WHERE t.execution_id = l.execution_id AND t.task_no = l.task_no
@@ -91,16 +102,10 @@ export const resumeExecution: Statement = {
     RETURNING x.has_waiters, x.workflow
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, kind) SELECT $1::uuid, 'resumed' FROM execution
-  ) ${RESULT('released')}`,
+  ) ${resultOf('released')}`,
 };
 
-export function decodeControl(rows: readonly RawRow[]): ControlResult {
-  const row = rows[0];
+export function controlOf([row]: readonly ControlledRow[]): ControlResult {
   if (row === undefined) return { changed: false, workflow: '', hasWaiters: false, running: [] };
-  return {
-    changed: true,
-    workflow: row[0] ?? '',
-    hasWaiters: row[1] === '1',
-    running: decodeIntegers(row[2]),
-  };
+  return { changed: true, ...row };
 }

@@ -1,7 +1,24 @@
-import type { RawRow, Statement, TenantTables } from './statement.js';
-import type { KnownDefinitions, StoredDefinitionRow } from '../../port/index.js';
+import { bigint, columns, integer, parsed, text } from './columns.js';
+import type { BulkStatement, Statement, TenantTables } from './statement.js';
+import type { DefinitionContent, KnownDefinitions, StoredDefinitionRow } from '../../port/index.js';
 
-const NEWEST = '1';
+const DEFINITION_COLUMNS = { id: bigint, hash: text, name: text } as const;
+
+/** The columns of a definition's row that {@link DEFINITION_COLUMNS} are. */
+const DEFINITION_OF_ROW = { id: 'd.id', hash: 'd.hash', name: 'd.name' } as const;
+
+const DEFINITION = columns(DEFINITION_COLUMNS);
+const CONTENT = columns({ ...DEFINITION_COLUMNS, definition: parsed<unknown>(null) });
+const CONTENT_OF_ROW = CONTENT.select({ ...DEFINITION_OF_ROW, definition: 'd.definition' });
+
+const KNOWN = columns({ tenant: integer, kind: integer, ...DEFINITION_COLUMNS });
+type KnownRow = ReturnType<typeof KNOWN.decode>[number];
+const NEWEST = 1;
+const ACTIVE = 2;
+
+function knownOf(tenant: number, kind: number): string {
+  return KNOWN.select({ tenant: String(tenant), kind: String(kind), ...DEFINITION_OF_ROW });
+}
 
 /**
  * The definitions of these names ($1) in many tenants: the newest of each, and those that unfinished executions are
@@ -10,21 +27,23 @@ const NEWEST = '1';
  * An execution that has not ended has a task that waits (a loose scan over the index of claims, one entry for each
  * definition), or one that runs, or it is paused.
  */
-export function readKnownDefinitions(tenants: readonly TenantTables[]): string {
-  return tenants
-    .map(
-      (tables, i) => `SELECT ${i}, ${NEWEST}, d.id, d.hash, d.name
+export const readKnownDefinitions: BulkStatement<KnownRow> = {
+  columns: KNOWN,
+  textFor: (tenants) =>
+    tenants
+      .map(
+        (tables, i) => `SELECT ${knownOf(i, NEWEST)}
       FROM unnest($1::text[]) n(name) CROSS JOIN LATERAL (
         SELECT s.id, s.hash, s.name FROM ${tables.definition} s WHERE s.name = n.name
         ORDER BY s.name, s.registered_at DESC LIMIT 1) d
     UNION ALL (${activeDefinitions(tables, i)})`,
-    )
-    .join(' UNION ALL ');
-}
+      )
+      .join(' UNION ALL '),
+};
 
 function activeDefinitions(tables: TenantTables, tenant: number): string {
   return `WITH RECURSIVE ${waitingDefinitions(tables)}
-    SELECT ${tenant}, 2, d.id, d.hash, d.name
+    SELECT ${knownOf(tenant, ACTIVE)}
     FROM (
       SELECT id FROM waiting
       UNION SELECT t.definition_id FROM ${tables.task} t WHERE t.status = 'Running'
@@ -45,12 +64,16 @@ function waitingDefinitions(tables: TenantTables): string {
 }
 
 /** The definitions of which tasks wait: asked when a claim found nothing that this process knows. */
-export const readWaitingDefinitions: Statement = {
+export const readWaitingDefinitions: Statement<StoredDefinitionRow> = {
   name: 'read_waiting_definitions',
+  columns: DEFINITION,
   text: (tables) => `WITH RECURSIVE ${waitingDefinitions(tables)}
-  SELECT d.id, d.hash, d.name FROM waiting w JOIN ${tables.definition} d ON d.id = w.id
+  SELECT ${DEFINITION.select(DEFINITION_OF_ROW)} FROM waiting w JOIN ${tables.definition} d ON d.id = w.id
   WHERE d.name = ANY ($1::text[])`,
 };
+
+const REGISTERED = columns({ tenant: integer, id: bigint });
+type RegisteredRow = ReturnType<typeof REGISTERED.decode>[number];
 
 /**
  * Registers definitions with many tenants. One that is there already only becomes the newest of its name again (after a
@@ -59,50 +82,50 @@ export const readWaitingDefinitions: Statement = {
  *
  * Returns the ids that were written, by tenant. One that is missing is the id of a definition with another hash.
  */
-export function registerDefinitions(tenants: readonly TenantTables[]): string {
-  const inserts = tenants.map(
-    ({ definition }, i) => `r${i} AS (
+export const registerDefinitions: BulkStatement<RegisteredRow> = {
+  columns: REGISTERED,
+  textFor: (tenants) => {
+    const inserts = tenants.map(
+      ({ definition }, i) => `r${i} AS (
       INSERT INTO ${definition} AS d (id, hash, name, version, description, definition)
       SELECT n.id, n.hash, n.name, n.version, n.description, n.definition FROM new n
       ON CONFLICT (id) DO UPDATE SET registered_at = clock_timestamp() WHERE d.hash = excluded.hash
       RETURNING d.id)`,
-  );
-  return `WITH new AS MATERIALIZED (
+    );
+    const written = tenants.map(
+      (_, i) => `SELECT ${REGISTERED.select({ tenant: String(i), id: 'id' })} FROM r${i}`,
+    );
+    return `WITH new AS MATERIALIZED (
       SELECT id, hash, name, version, description, definition::json
       FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
         AS n (id, hash, name, version, description, definition) ORDER BY id),
     ${inserts.join(', ')}
-    ${tenants.map((_, i) => `SELECT ${i}, id FROM r${i}`).join(' UNION ALL ')}`;
-}
+    ${written.join(' UNION ALL ')}`;
+  },
+};
 
-export const readDefinition: Statement = {
+export const readDefinition: Statement<DefinitionContent> = {
   name: 'read_definition',
-  text: (tables) =>
-    `SELECT id, hash, name, definition FROM ${tables.definition} WHERE id = $1::bigint`,
+  columns: CONTENT,
+  text: (tables) => `SELECT ${CONTENT_OF_ROW} FROM ${tables.definition} d WHERE d.id = $1::bigint`,
 };
 
-export const readNewestDefinition: Statement = {
+export const readNewestDefinition: Statement<DefinitionContent> = {
   name: 'read_newest_definition',
-  text: (tables) => `SELECT id, hash, name, definition FROM ${tables.definition}
-  WHERE name = $1::text ORDER BY registered_at DESC LIMIT 1`,
+  columns: CONTENT,
+  text: (tables) => `SELECT ${CONTENT_OF_ROW} FROM ${tables.definition} d
+  WHERE d.name = $1::text ORDER BY d.registered_at DESC LIMIT 1`,
 };
-
-export function decodeDefinition(row: RawRow): StoredDefinitionRow {
-  return { id: row[0] ?? '', hash: row[1] ?? '', name: row[2] ?? '' };
-}
 
 /** By index of the tenant. */
-export function decodeKnownDefinitions(
-  rows: readonly RawRow[],
-  tenants: number,
-): KnownDefinitions[] {
+export function knownDefinitions(rows: readonly KnownRow[], tenants: number): KnownDefinitions[] {
   const found = Array.from({ length: tenants }, () => ({
     newest: [] as StoredDefinitionRow[],
     active: [] as StoredDefinitionRow[],
   }));
-  for (const [tenant, kind, ...definition] of rows) {
-    const known = found[Number(tenant)];
-    (kind === NEWEST ? known?.newest : known?.active)?.push(decodeDefinition(definition));
+  for (const { tenant, kind, ...definition } of rows) {
+    const known = found[tenant];
+    (kind === NEWEST ? known?.newest : known?.active)?.push(definition);
   }
   return found;
 }

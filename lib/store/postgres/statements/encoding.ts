@@ -30,11 +30,3 @@ export function jsonColumn(texts: readonly (string | null | undefined)[]): strin
   }
   return column + ']';
 }
-
-const INTEGERS = /-?\d+/g;
-
-/** The integers of an integer[] (of any dimension) as PostgreSQL prints it, flat. NULL is no array: empty. */
-export function decodeIntegers(literal: string | null | undefined): number[] {
-  if (!literal) return [];
-  return literal.match(INTEGERS)?.map(Number) ?? [];
-}

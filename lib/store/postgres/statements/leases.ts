@@ -1,28 +1,32 @@
-import { decodeIntegers } from './encoding.js';
+import { CLAIM_COLUMNS, CLAIM_OF_TASK } from './claim-tasks.js';
+import { boolean, columns, integers, uuid } from './columns.js';
 import { leaseClause } from './lease-clause.js';
-import type { RawRow, Statement, TenantTables } from './statement.js';
+import { NO_COLUMNS, type BulkStatement, type Statement, type TenantTables } from './statement.js';
+import type { ClaimedTask } from '../../port/index.js';
+
+/** By index of the tenant. */
+const COUNTS = columns({ counts: integers });
+type CountsRow = ReturnType<typeof COUNTS.decode>[number];
 
 /**
- * Renews this process's leases in several tenants at once, under the lock that it holds now. Parameters:
- * epoch, lock session, duration in ms, then the instance in each tenant. The text depends on how many, so it is not prepared.
+ * Renews this process's leases in several tenants at once, under the lock that it holds now. Parameters: epoch, lock
+ * session, duration in ms, then the instance in each tenant. Counts, by tenant, the leases that were still there.
  */
-export function renewLeases(tenants: readonly TenantTables[]): string {
-  const parts = tenants.map(
-    (tables, i) => `r${i} AS (
+export const renewLeases: BulkStatement<CountsRow> = {
+  columns: COUNTS,
+  textFor: (tenants) => {
+    const parts = tenants.map(
+      (tables, i) => `r${i} AS (
       UPDATE ${tables.lease}
       SET expires_at = clock_timestamp() + $3::bigint * interval '1 millisecond',
           lock_epoch = $1::text, lock_session = $2::text
       WHERE instance_id = $${i + 4}::uuid RETURNING 1
     )`,
-  );
-  const counts = tenants.map((_, i) => `(SELECT count(*)::integer FROM r${i})`);
-  return `WITH ${parts.join(', ')} SELECT ARRAY[${counts.join(', ')}]`;
-}
-
-/** By index of the tenant: whether the lease was still there. */
-export function decodeRenewals(rows: readonly RawRow[]): boolean[] {
-  return decodeIntegers(rows[0]?.[0]).map((count) => count === 1);
-}
+    );
+    const counts = tenants.map((_, i) => `(SELECT count(*)::integer FROM r${i})`);
+    return `WITH ${parts.join(', ')} SELECT ${COUNTS.select({ counts: `ARRAY[${counts.join(', ')}]` })}`;
+  },
+};
 
 /**
  * Deletes a lease, unless a task is held under it, whatever its process remembers: claims without a lease belong to a
@@ -36,44 +40,54 @@ function isHeld(tables: TenantTables, instance: string): string {
   return `EXISTS (SELECT FROM ${tables.task} t WHERE t.owner = ${instance}::uuid AND t.status = 'Running')`;
 }
 
-/** Deletes this process's leases in several tenants at once; the parameters are the instances. Not prepared either. */
-export function releaseLeases(tenants: readonly TenantTables[]): string {
-  const parts = tenants.map((tables, i) => `r${i} AS (${deleteUnlessHeld(tables, `$${i + 1}`)})`);
-  const held = tenants.map((tables, i) => `${isHeld(tables, `$${i + 1}`)}::integer`);
-  return `WITH ${parts.join(', ')} SELECT ARRAY[${held.join(', ')}]`;
-}
-
-/** By index of the tenant: whether it is gone. False: claims are held under it. */
-export function decodeReleases(rows: readonly RawRow[]): boolean[] {
-  return decodeIntegers(rows[0]?.[0]).map((held) => held === 0);
-}
+/**
+ * Deletes this process's leases in several tenants at once; the parameters are the instances. Counts, by tenant, 1
+ * where claims are held under it.
+ */
+export const releaseLeases: BulkStatement<CountsRow> = {
+  columns: COUNTS,
+  textFor: (tenants) => {
+    const parts = tenants.map((tables, i) => `r${i} AS (${deleteUnlessHeld(tables, `$${i + 1}`)})`);
+    const held = tenants.map((tables, i) => `${isHeld(tables, `$${i + 1}`)}::integer`);
+    return `WITH ${parts.join(', ')} SELECT ${COUNTS.select({ counts: `ARRAY[${held.join(', ')}]` })}`;
+  },
+};
 
 /** Writes a lease by itself: for claims whose lease the database has lost. */
 export const writeLease: Statement = {
   name: 'write_lease',
-  text: (tables) => `WITH ${leaseClause(tables, 1)} SELECT 1`,
+  columns: NO_COLUMNS,
+  text: (tables) => `WITH ${leaseClause(tables, 1)} SELECT`,
 };
 
-/** Returns 1 when claims are held under it. */
-export const deleteLease: Statement = {
+const HELD = columns({ isHeld: boolean });
+
+/** Whether claims are held under it, so that it stays. */
+export const deleteLease: Statement<{ isHeld: boolean }> = {
   name: 'delete_lease',
+  columns: HELD,
   text: (tables) =>
-    `WITH r AS (${deleteUnlessHeld(tables, '$1')}) SELECT ${isHeld(tables, '$1')}::integer`,
+    `WITH r AS (${deleteUnlessHeld(tables, '$1')}) SELECT ${HELD.select({ isHeld: isHeld(tables, '$1') })}`,
 };
+
+const CLAIM = columns(CLAIM_COLUMNS);
 
 /** What the database holds as claimed by an instance: compared with memory after an unknown reply. */
-export const readClaims: Statement = {
+export const readClaims: Statement<ClaimedTask> = {
   name: 'read_claims',
-  text: (
-    tables,
-  ) => `SELECT execution_id, task_no, definition_id, claim_token, attempt, recovery_attempts,
-    unmet_dependencies, generation, (extract(epoch FROM clock_timestamp() - deferred_since) * 1000)::bigint, priority
+  columns: CLAIM,
+  text: (tables) => `SELECT ${CLAIM.select(CLAIM_OF_TASK)}
   FROM ${tables.task} WHERE owner = $1::uuid AND status = 'Running'`,
 };
 
+const EXECUTION_ID = columns({ executionId: uuid });
+
 /** Executions that are paused and in which an instance holds claims. */
-export const readPausedExecutions: Statement = {
+export const readPausedExecutions: Statement<{ executionId: string }> = {
   name: 'read_paused_executions',
-  text: (tables) => `SELECT DISTINCT execution_id FROM ${tables.task}
+  columns: EXECUTION_ID,
+  text: (
+    tables,
+  ) => `SELECT DISTINCT ${EXECUTION_ID.select({ executionId: 'execution_id' })} FROM ${tables.task}
   WHERE owner = $1::uuid AND status = 'Running' AND paused`,
 };

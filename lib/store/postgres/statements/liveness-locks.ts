@@ -1,3 +1,6 @@
+import { columns, text } from './columns.js';
+import type { BulkStatement } from './statement.js';
+
 /** The class of the advisory locks that say "this process lives". Any constant that nothing else uses. */
 export const LIVENESS_LOCK_CLASS = 1_129_072_451;
 
@@ -19,3 +22,11 @@ export const LOCK_SESSION = "(k.objid::text || ':' || k.pid::text)";
  */
 export const LIVING_LOCKS = `SELECT min(k.objid::bigint)::text || ':' || k.pid::text AS session
       FROM pg_catalog.pg_locks k WHERE ${heldLocks(LIVENESS_LOCK_CLASS)} GROUP BY k.pid HAVING count(*) = 1`;
+
+const LOCK = columns({ session: text });
+
+/** The same by themselves, for all tenants of the database. */
+export const readLivingLocks: BulkStatement<{ session: string }> = {
+  columns: LOCK,
+  textFor: () => `SELECT ${LOCK.select({ session: 's.session' })} FROM (${LIVING_LOCKS}) s`,
+};

@@ -1,23 +1,34 @@
+import { columns, epochMs, integer, json, long, orNull, strings, text, uuid } from './columns.js';
 import { plainArray } from './encoding.js';
-import {
-  executionOf,
-  taskOf,
-  type RawRow,
-  type Statement,
-  type TenantTables,
-} from './statement.js';
-import type { RecordedOutcome } from '../../port/index.js';
+import { executionOf, taskOf, type Statement, type TenantTables } from './statement.js';
+import type { ExecutionInput, RecordedOutcome } from '../../port/index.js';
+
+const OUTCOME = columns({
+  executionId: uuid,
+  taskNo: integer,
+  status: text,
+  skipReason: orNull(text),
+  output: orNull(json),
+  deletedKeys: strings,
+  token: long,
+});
 
 /**
  * Reads the outcomes of the tasks asked for: a statement of its own, after the claim, because what a claiming
  * statement reads of other rows may be older than the claim.
  */
-export const readOutcomes: Statement = {
+export const readOutcomes: Statement<RecordedOutcome> = {
   name: 'read_outcomes',
-  text: (
-    tables: TenantTables,
-  ) => `SELECT t.execution_id, t.task_no, t.status, t.skip_reason, t.output,
-    array_to_json(t.deleted_keys), t.claim_token
+  columns: OUTCOME,
+  text: (tables: TenantTables) => `SELECT ${OUTCOME.select({
+    executionId: 't.execution_id',
+    taskNo: 't.task_no',
+    status: 't.status',
+    skipReason: 't.skip_reason',
+    output: 't.output',
+    deletedKeys: 'array_to_json(t.deleted_keys)',
+    token: 't.claim_token',
+  })}
   FROM unnest($1::uuid[], $2::integer[]) AS i(execution_id, task_no)
     JOIN ${tables.task} t ON ${taskOf('i')}
   WHERE t.status IN ('Completed', 'Failed', 'Skipped', 'Cancelled')`,
@@ -32,22 +43,20 @@ export function readOutcomesValues(
   ];
 }
 
-export function decodeOutcomes(rows: readonly RawRow[]): RecordedOutcome[] {
-  return rows.map((row) => ({
-    executionId: row[0] ?? '',
-    taskNo: Number(row[1]),
-    status: row[2] ?? '',
-    skipReason: row[3] ?? null,
-    output: row[4] ?? null,
-    deletedKeys: row[5] ? (JSON.parse(row[5]) as string[]) : [],
-    token: Number(row[6]),
-  }));
+const INPUT = columns({ id: uuid, input: json, deadlineInMs: orNull(long) });
+
+interface InputRow extends ExecutionInput {
+  readonly id: string;
 }
 
 /** The input contexts of executions whose tasks were claimed by a process that didn't start them. */
-export const readInputs: Statement = {
+export const readInputs: Statement<InputRow> = {
   name: 'read_inputs',
-  text: (tables: TenantTables) => `SELECT x.id, x.input, x.deadline_at IS NOT NULL,
-    (extract(epoch FROM x.deadline_at - clock_timestamp()) * 1000)::bigint
+  columns: INPUT,
+  text: (tables: TenantTables) => `SELECT ${INPUT.select({
+    id: 'x.id',
+    input: 'x.input',
+    deadlineInMs: epochMs('x.deadline_at - clock_timestamp()'),
+  })}
   FROM unnest($1::uuid[]) AS i(id) JOIN ${tables.execution} x ON ${executionOf('i.id')}`,
 };

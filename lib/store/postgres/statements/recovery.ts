@@ -1,8 +1,27 @@
+import { CLAIM_COLUMNS, CLAIM_OF_TASK } from './claim-tasks.js';
+import {
+  bigint,
+  boolean,
+  columns,
+  double,
+  epochMs,
+  instant,
+  integer,
+  long,
+  orNull,
+  text,
+  uuid,
+} from './columns.js';
 import { leaseClause, leaseValues } from './lease-clause.js';
-import { decodeClaims } from './claim-tasks.js';
 import { plainArray } from './encoding.js';
 import { heldLocks, LIVENESS_LOCK_CLASS, LOCK_SESSION } from './liveness-locks.js';
-import { NEXT_TOKEN, taskOf, type RawRow, type Statement, type TenantTables } from './statement.js';
+import {
+  NEXT_TOKEN,
+  taskOf,
+  type BulkStatement,
+  type Statement,
+  type TenantTables,
+} from './statement.js';
 import {
   type ClaimKey,
   type Claimant,
@@ -14,38 +33,56 @@ import {
   byLockOrder,
 } from '../../port/index.js';
 
-/** All leases of many tenants. Few tenants have any: an idle one has none. Not prepared: the text depends on them. */
-export function readLeases(tenants: readonly TenantTables[]): string {
-  return tenants
-    .map(
-      (tables, i) => `SELECT ${i}, instance_id, process_id, name, lock_epoch,
-        (extract(epoch FROM clock_timestamp() - expires_at) * 1000)::bigint,
-        current_setting('transaction_read_only') = 'on', lock_session, login FROM ${tables.lease}`,
-    )
-    .join(' UNION ALL ');
+/** A lease as statements return it. */
+export const LEASE_COLUMNS = {
+  tenant: integer,
+  instanceId: uuid,
+  processId: uuid,
+  name: text,
+  lockEpoch: orNull(text),
+  overForMs: long,
+  readOnly: boolean,
+  lockSession: orNull(text),
+  login: text,
+} as const;
+
+/** The columns of the lease `l` of the tenant that {@link LEASE_COLUMNS} are. */
+export function leaseOf(tenant: number): Record<keyof typeof LEASE_COLUMNS, string> {
+  return {
+    tenant: String(tenant),
+    instanceId: 'l.instance_id',
+    processId: 'l.process_id',
+    name: 'l.name',
+    lockEpoch: 'l.lock_epoch',
+    overForMs: epochMs('clock_timestamp() - l.expires_at'),
+    // The database takes no writes now.
+    readOnly: "current_setting('transaction_read_only') = 'on'",
+    lockSession: 'l.lock_session',
+    login: 'l.login',
+  };
 }
 
-export function decodeLeases(rows: readonly RawRow[]): LeaseRow[] {
-  return rows.map((row) => ({
-    tenant: Number(row[0]),
-    instanceId: row[1] ?? '',
-    processId: row[2] ?? '',
-    name: row[3] ?? '',
-    lockEpoch: row[4] ?? null,
-    overForMs: Number(row[5]),
-    readOnly: row[6] === 't',
-    lockSession: row[7] ?? null,
-    login: row[8] ?? '',
-  }));
-}
+const LEASE = columns(LEASE_COLUMNS);
+
+/** All leases of many tenants. Few tenants have any: an idle one has none. */
+export const readLeases: BulkStatement<LeaseRow> = {
+  columns: LEASE,
+  textFor: (tenants) =>
+    tenants
+      .map(({ lease }, i) => `SELECT ${LEASE.select(leaseOf(i))} FROM ${lease} l`)
+      .join(' UNION ALL '),
+};
+
+const ENDED_LEASE = columns({ instanceId: uuid });
 
 /**
  * Ends the lease of an instance that was found dead, unless it has changed since: renewed (for one whose time was
  * over), or taken up again under a lock (for one whose lock was gone). The process that deletes the row has the recovery; and
  * the instance itself, should it come back, finds no row at its next renewal and knows.
  */
-export const endLease: Statement = {
+export const endLease: Statement<{ instanceId: string }> = {
   name: 'end_lease',
+  columns: ENDED_LEASE,
   text: (tables) => `DELETE FROM ${tables.lease} l
   WHERE l.instance_id = $1::uuid
     AND CASE WHEN $5::boolean THEN true WHEN $2::boolean THEN l.expires_at <= clock_timestamp()
@@ -53,8 +90,10 @@ export const endLease: Statement = {
                AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks k
                                WHERE ${heldLocks(LIVENESS_LOCK_CLASS)} AND ${LOCK_SESSION} = $4::text)
         END
-  RETURNING 1`,
+  RETURNING ${ENDED_LEASE.select({ instanceId: 'l.instance_id' })}`,
 };
+
+const TAKEN = columns({ ...CLAIM_COLUMNS, abandoned: boolean });
 
 /** It has begun, and has had all of its recoveries. */
 const EXHAUSTED = '(t.recovery_attempts >= $3::integer AND t.started_at IS NOT NULL)';
@@ -88,8 +127,7 @@ function takeText(tables: TenantTables, orphans: string): string {
            $5::bigint
     FROM taken
   ), ${leaseClause(tables, 6)}
-  SELECT execution_id, task_no, definition_id, claim_token, attempt, recovery_attempts, unmet_dependencies, generation,
-         NULL, priority, NULL, abandoned::integer
+  SELECT ${TAKEN.selectSome({ ...CLAIM_OF_TASK, deferredForMs: undefined, abandoned: 'abandoned' })}
   FROM taken`;
 }
 
@@ -98,8 +136,9 @@ function takeText(tables: TenantTables, orphans: string): string {
  *
  * Sorted as pairs, an order that no index has: for the primary key's a plan may walk through all tasks there are.
  */
-export const takeOrphans: Statement = {
+export const takeOrphans: Statement<TakenOrphan> = {
   name: 'take_orphans',
+  columns: TAKEN,
   text: (tables) =>
     takeText(
       tables,
@@ -112,8 +151,9 @@ export const takeOrphans: Statement = {
 };
 
 /** What runs and has no owner at all. No statement of the library leaves such a row: a hand, or a lost part of history. */
-export const takeUnowned: Statement = {
+export const takeUnowned: Statement<TakenOrphan> = {
   name: 'take_unowned',
+  columns: TAKEN,
   text: (tables) =>
     takeText(
       tables,
@@ -125,8 +165,9 @@ export const takeUnowned: Statement = {
 };
 
 /** Claims of an instance that lives and knows nothing of them, by their keys, which come in the lock order. */
-export const takeUnknown: Statement = {
+export const takeUnknown: Statement<TakenOrphan> = {
   name: 'take_unknown',
+  columns: TAKEN,
   text: (tables) =>
     takeText(
       tables,
@@ -166,35 +207,60 @@ export function claimKeyValues(claims: readonly ClaimKey[]): unknown[] {
   ];
 }
 
-export function decodeOrphans(rows: readonly RawRow[]): TakenOrphan[] {
-  const claims = decodeClaims(rows);
-  return claims.map((claim, i) => ({ ...claim, abandoned: rows[i]?.[11] === '1' }));
-}
+const OWNER = columns({ owner: orNull(uuid) });
 
 /** Whom a task was taken from, oldest first. */
-export const readOwners: Statement = {
+export const readOwners: Statement<{ owner: string | null }> = {
   name: 'read_owners',
-  text: (tables) => `SELECT e.previous_owner FROM ${tables.recoveryEvent} e
+  columns: OWNER,
+  text: (
+    tables,
+  ) => `SELECT ${OWNER.select({ owner: 'e.previous_owner' })} FROM ${tables.recoveryEvent} e
   WHERE e.execution_id = $1::uuid AND e.task_no = $2::integer ORDER BY e.id`,
 };
 
-export const readRecoveryStats: Statement = {
+const STATS = columns({ recovered: long, abandoned: long, median: double, p95: double });
+type StatsRow = ReturnType<typeof STATS.decode>[number];
+
+export const readRecoveryStats: Statement<StatsRow> = {
   name: 'read_recovery_stats',
-  text: (
-    tables,
-  ) => `SELECT count(*) FILTER (WHERE e.kind = 'recovered'), count(*) FILTER (WHERE e.kind = 'abandoned'),
-    coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY e.orphaned_for_ms), 0),
-    coalesce(percentile_cont(0.95) WITHIN GROUP (ORDER BY e.orphaned_for_ms), 0)
+  columns: STATS,
+  text: (tables) => `SELECT ${STATS.select({
+    recovered: "count(*) FILTER (WHERE e.kind = 'recovered')",
+    abandoned: "count(*) FILTER (WHERE e.kind = 'abandoned')",
+    median: 'coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY e.orphaned_for_ms), 0)',
+    p95: 'coalesce(percentile_cont(0.95) WITHIN GROUP (ORDER BY e.orphaned_for_ms), 0)',
+  })}
   FROM ${tables.recoveryEvent} e WHERE $1::timestamptz IS NULL OR e.created_at >= $1::timestamptz`,
 };
 
+const RECOVERY_EVENT = columns({
+  id: bigint,
+  executionId: uuid,
+  taskNo: integer,
+  definitionId: orNull(bigint),
+  kind: text,
+  cause: text,
+  previousOwner: uuid,
+  orphanedForMs: long,
+  at: instant,
+});
+
 /** A page of recovery events, newest first, with what names the task. */
-export const listRecoveryEvents: Statement = {
+export const listRecoveryEvents: Statement<RecoveryEventRow> = {
   name: 'list_recovery_events',
-  text: (
-    tables,
-  ) => `SELECT e.id, e.execution_id, e.task_no, x.definition_id, e.kind, e.cause, e.previous_owner,
-    e.orphaned_for_ms, (extract(epoch FROM e.created_at) * 1000)::bigint
+  columns: RECOVERY_EVENT,
+  text: (tables) => `SELECT ${RECOVERY_EVENT.select({
+    id: 'e.id',
+    executionId: 'e.execution_id',
+    taskNo: 'e.task_no',
+    definitionId: 'x.definition_id',
+    kind: 'e.kind',
+    cause: 'e.cause',
+    previousOwner: 'e.previous_owner',
+    orphanedForMs: 'e.orphaned_for_ms',
+    at: epochMs('e.created_at'),
+  })}
   FROM ${tables.recoveryEvent} e LEFT JOIN ${tables.execution} x ON x.id = e.execution_id
   WHERE ($1::uuid IS NULL OR e.execution_id = $1::uuid)
     AND ($2::timestamptz IS NULL OR e.created_at >= $2::timestamptz)
@@ -202,8 +268,8 @@ export const listRecoveryEvents: Statement = {
   ORDER BY e.id DESC LIMIT $4::integer`,
 };
 
-export function decodeRecoveryStats(rows: readonly RawRow[]): RecoveryStatsRow {
-  const [recovered = 0, abandoned = 0, median = 0, p95 = 0] = (rows[0] ?? []).map(Number);
+export function statsOf(row: StatsRow): RecoveryStatsRow {
+  const { recovered, abandoned, median, p95 } = row;
   const taken = recovered + abandoned;
   return {
     recovered,
@@ -211,18 +277,4 @@ export function decodeRecoveryStats(rows: readonly RawRow[]): RecoveryStatsRow {
     successRate: taken === 0 ? 1 : recovered / taken,
     timeToRecoverMs: { median, p95 },
   };
-}
-
-export function decodeRecoveryEvents(rows: readonly RawRow[]): RecoveryEventRow[] {
-  return rows.map((row) => ({
-    id: row[0] ?? '',
-    executionId: row[1] ?? '',
-    taskNo: Number(row[2]),
-    definitionId: row[3] ?? null,
-    kind: row[4] ?? '',
-    cause: row[5] ?? '',
-    previousOwner: row[6] ?? '',
-    orphanedForMs: Number(row[7]),
-    at: new Date(Number(row[8])),
-  }));
 }

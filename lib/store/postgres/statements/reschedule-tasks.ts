@@ -1,15 +1,20 @@
 import { appendAttempt } from './complete-tasks.js';
 import { MAX_DURATION_MS } from '../../../workflow/index.js';
-import { decodeIntegers, jsonColumn, plainArray } from './encoding.js';
-import { taskOf, type RawRow, type Statement, type TenantTables } from './statement.js';
+import { columns, longs } from './columns.js';
+import { jsonColumn, plainArray } from './encoding.js';
+import { taskOf, type Statement, type TenantTables } from './statement.js';
 import type { Reschedule } from '../../port/index.js';
+
+const RESCHEDULED = columns({ accepted: longs });
+type RescheduledRow = ReturnType<typeof RESCHEDULED.decode>[number];
 
 /**
  * Gives claimed tasks back as Ready, now or later, fenced by the claim token like an outcome. A paused task keeps
  * its hold, so it becomes due and stays where it is.
  */
-export const rescheduleTasks: Statement = {
+export const rescheduleTasks: Statement<RescheduledRow> = {
   name: 'reschedule_tasks',
+  columns: RESCHEDULED,
   text: (tables: TenantTables) => `WITH item AS MATERIALIZED (
     SELECT * FROM ROWS FROM (
       unnest($1::uuid[]), unnest($2::integer[]), unnest($3::bigint[]), unnest($4::text[]), unnest($5::bigint[]),
@@ -40,7 +45,7 @@ export const rescheduleTasks: Statement = {
     SELECT execution_id, task_no, 'retried',
            jsonb_build_object('attempt', attempt, 'error', detail::jsonb -> 'error') FROM done WHERE kind = 'retry'
   )
-  SELECT (SELECT array_agg(ord - 1) FROM done)`,
+  SELECT ${RESCHEDULED.select({ accepted: '(SELECT array_agg(ord - 1) FROM done)' })}`,
 };
 
 /** `items` must be sorted by execution, then task number. */
@@ -63,8 +68,8 @@ function wholeDelay(delayMs: number): number {
 }
 
 /** By index: whether the claim was still held. */
-export function decodeAccepted(rows: readonly RawRow[], count: number): boolean[] {
+export function acceptedOf([row]: readonly RescheduledRow[], count: number): boolean[] {
   const accepted = new Array<boolean>(count).fill(false);
-  for (const ord of decodeIntegers(rows[0]?.[0])) accepted[ord] = true;
+  for (const ord of row?.accepted ?? []) accepted[ord] = true;
   return accepted;
 }

@@ -1,25 +1,42 @@
+import { bigint, columns, integer, long, parsed, text } from './columns.js';
 import { plainArray } from './encoding.js';
 import type { Statement } from './statement.js';
-import type { ResetTask } from '../../port/index.js';
+import type { LockedExecution, ResetTask } from '../../port/index.js';
+
+const LOCKED = columns({
+  definitionId: bigint,
+  status: text,
+  generation: integer,
+  tasks: parsed<LockedExecution['tasks']>([]),
+});
 
 /** Locks an ended execution's tasks, then the execution itself; the decision on what to reset is made on these rows. */
-export const lockForReset: Statement = {
+export const lockForReset: Statement<LockedExecution> = {
   name: 'lock_for_reset',
+  columns: LOCKED,
   text: (tables) => `WITH task AS MATERIALIZED (
     SELECT t.task_no, t.status, t.skip_reason FROM ${tables.task} t
     WHERE t.execution_id = $1::uuid ORDER BY t.execution_id, t.task_no FOR UPDATE
   )
-  SELECT x.definition_id, x.status, x.generation,
-         (SELECT json_agg(json_build_array(task_no, status, skip_reason) ORDER BY task_no) FROM task)
+  SELECT ${LOCKED.select({
+    definitionId: 'x.definition_id',
+    status: 'x.status',
+    generation: 'x.generation',
+    tasks: `(SELECT json_agg(json_build_object('taskNo', task_no, 'status', status, 'skipReason', skip_reason)
+                             ORDER BY task_no) FROM task)`,
+  })}
   FROM ${tables.execution} x WHERE x.id = $1::uuid FOR UPDATE`,
 };
+
+const RESET = columns({ dueInMs: long });
 
 /**
  * Puts tasks back to their beginning with fresh budgets and the execution back to Running; to Pending, and not before
  * its time, if it never began. What they had come to stays as events. Returns in how many milliseconds it is due. Runs in the transaction that holds the locks of {@link lockForReset}.
  */
-export const resetExecution: Statement = {
+export const resetExecution: Statement<{ dueInMs: number }> = {
   name: 'reset_execution',
+  columns: RESET,
   text: (tables) => `WITH item AS MATERIALIZED (
     SELECT * FROM unnest($2::integer[], $3::integer[], $4::integer[]) AS i(task_no, pending, unmet)
   ), event AS (
@@ -48,7 +65,7 @@ export const resetExecution: Statement = {
       deadline_at = CASE WHEN x.started_at IS NOT NULL
         THEN clock_timestamp() + x.timeout_ms * interval '1 millisecond' END
   WHERE x.id = $1::uuid
-  RETURNING coalesce(extract(epoch FROM x.run_at - clock_timestamp()) * 1000, 0)::bigint`,
+  RETURNING ${RESET.select({ dueInMs: 'coalesce(extract(epoch FROM x.run_at - clock_timestamp()) * 1000, 0)::bigint' })}`,
 };
 
 export function resetValues(id: string, tasks: readonly ResetTask[], leaves: number): unknown[] {

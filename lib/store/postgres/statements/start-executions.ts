@@ -1,6 +1,7 @@
+import { bigint, columns, orNull, text, uuid } from './columns.js';
 import { jsonColumn, plainArray } from './encoding.js';
 import { leaseClause, leaseValues } from './lease-clause.js';
-import { type RawRow, type Statement, type TenantTables } from './statement.js';
+import type { Statement, TenantTables } from './statement.js';
 import {
   type Claimant,
   FIRST_TOKEN,
@@ -8,6 +9,9 @@ import {
   type StartPlan,
   type StartReply,
 } from '../../port/index.js';
+
+const STARTED = columns({ created: orNull(uuid), missingDefinition: orNull(bigint) });
+type StartedRow = ReturnType<typeof STARTED.decode>[number];
 
 /**
  * Creates executions with all their tasks and claims roots for the process that starts them: an execution that
@@ -19,7 +23,7 @@ import {
  * Tells which of the definitions are not stored: a database that lost what was written last, or was emptied, has lost
  * them too, and other processes know a definition by its row alone.
  */
-function text(tables: TenantTables, keyed: boolean, bounded = false): string {
+function startText(tables: TenantTables, keyed: boolean, bounded = false): string {
   return `WITH e AS MATERIALIZED (
     SELECT * FROM ROWS FROM (
       unnest($1::uuid[]), unnest($2::bigint[]), json_array_elements_text($3::json), json_array_elements_text($4::json),
@@ -58,8 +62,8 @@ function text(tables: TenantTables, keyed: boolean, bounded = false): string {
       CROSS JOIN LATERAL (SELECT ($15::integer[])[k] AS root) r
     ${keyed ? 'WHERE (e.id IN (SELECT id FROM execution)) IS TRUE' : ''}
   )
-  SELECT NULL::uuid, u.id FROM unnest($22::bigint[]) u(id) WHERE NOT EXISTS (SELECT FROM ${tables.definition} d WHERE d.id = u.id)
-  ${keyed ? 'UNION ALL SELECT id, NULL FROM execution' : ''}`;
+  SELECT ${STARTED.selectSome({ missingDefinition: 'u.id' })} FROM unnest($22::bigint[]) u(id) WHERE NOT EXISTS (SELECT FROM ${tables.definition} d WHERE d.id = u.id)
+  ${keyed ? `UNION ALL SELECT ${STARTED.selectSome({ created: 'id' })} FROM execution` : ''}`;
 }
 
 /**
@@ -69,33 +73,41 @@ function text(tables: TenantTables, keyed: boolean, bounded = false): string {
 const LOCK_TIMEOUT = ` WHERE (SELECT set_config('lock_timeout', $23::text, true)) IS NOT NULL`;
 
 /** For starts without an idempotency key: none can be in conflict. */
-export const startExecutions: Statement = {
+export const startExecutions: Statement<StartedRow> = {
   name: 'start_executions',
-  text: (tables) => text(tables, false),
+  columns: STARTED,
+  text: (tables) => startText(tables, false),
 };
 
 /** For starts with a key, and for a start that is sent again: also returns the ids that were created now. */
-export const startKeyedExecutions: Statement = {
+export const startKeyedExecutions: Statement<StartedRow> = {
   name: 'start_keyed_executions',
-  text: (tables) => text(tables, true),
+  columns: STARTED,
+  text: (tables) => startText(tables, true),
 };
 
 /** The same with a bound on the wait for a held key; for a connection of the library's own. */
-export const startKeyedExecutionsWithin: Statement = {
+export const startKeyedExecutionsWithin: Statement<StartedRow> = {
   name: 'start_keyed_executions_within',
-  text: (tables) => text(tables, true, true),
+  columns: STARTED,
+  text: (tables) => startText(tables, true, true),
 };
+
+const SETTING = columns({ setting: text });
+const setting = (value: string): string =>
+  SETTING.select({ setting: `set_config('lock_timeout', ${value}, true)` });
 
 /** How long statements of the caller's transaction wait for locks: as long as it says itself, or as given here. */
-export const boundLockWait: Statement = {
+export const boundLockWait: Statement<{ setting: string }> = {
   name: 'bound_lock_wait',
-  text: () =>
-    `SELECT set_config('lock_timeout', $1::text, true) WHERE current_setting('lock_timeout') = '0'`,
+  columns: SETTING,
+  text: () => `SELECT ${setting('$1::text')} WHERE current_setting('lock_timeout') = '0'`,
 };
 
-export const unboundLockWait: Statement = {
+export const unboundLockWait: Statement<{ setting: string }> = {
   name: 'unbound_lock_wait',
-  text: () => `SELECT set_config('lock_timeout', '0', true)`,
+  columns: SETTING,
+  text: () => `SELECT ${setting("'0'")}`,
 };
 
 export function startValues(
@@ -139,8 +151,8 @@ export function startValues(
   ];
 }
 
-export function decodeStart(rows: readonly RawRow[], keyed: boolean): StartReply {
-  const created = rows.flatMap(([id]) => id ?? []);
+export function startReplyOf(rows: readonly StartedRow[], keyed: boolean): StartReply {
+  const created = rows.flatMap(({ created: id }) => id ?? []);
   return {
     created: keyed ? new Set(created) : 'all',
     definitionsAreStored: created.length === rows.length,

@@ -1,4 +1,5 @@
 import type { TenantHandle } from '../../port/index.js';
+import { columns, type Columns } from './columns.js';
 
 /** The tables of one tenant, schema-qualified and quoted, ready to stand in a statement's text. */
 export interface TenantTables extends TenantHandle {
@@ -17,18 +18,25 @@ export function tablesOf(handle: TenantHandle): TenantTables {
   return handle as TenantTables;
 }
 
-/** Rows as PostgreSQL sent them: text or null. Hot statements decode what they need and no more. */
-export type RawRow = readonly (string | null)[];
-
-/** One statement: its name (for the server's prepared statements), its text for a schema. */
-export interface Statement {
+/** One statement: its name (for the server's prepared statements), its text for a schema, what its rows are. */
+export interface Statement<R = unknown> {
   readonly name: string;
+  readonly columns: Columns<R>;
   readonly text: (tables: TenantTables) => string;
 }
 
+/** One statement for many tenants. The text depends on how many, so it is not prepared. */
+export interface BulkStatement<R = unknown> {
+  readonly columns: Columns<R>;
+  readonly textFor: (tenants: readonly TenantTables[]) => string;
+}
+
+/** For statements that answer with nothing. */
+export const NO_COLUMNS = columns({});
+
 /** Where a statement runs: the library's pool, or the connection of a caller's transaction. */
 export interface StatementRunner {
-  run(statement: Statement, values: readonly unknown[]): Promise<readonly RawRow[]>;
+  run<R>(statement: Statement<R>, values: readonly unknown[]): Promise<R[]>;
 }
 
 /**
@@ -56,7 +64,6 @@ export function executionOf(id: string): string {
 export const NEXT_TOKEN =
   '(((((t.claim_token >> 33) + 1) & 1048575) << 33) + 2 * floor(random() * 4294967296)::bigint)';
 
-/** `schema` is already quoted. */
 /** @param schema - quoted */
 export function tenantTables(schema: string): TenantTables {
   return {

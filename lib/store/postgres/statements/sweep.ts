@@ -1,5 +1,7 @@
+import { bigint, columns, epochMs, integer, long, orNull, text, uuid } from './columns.js';
 import { LIVING_LOCKS } from './liveness-locks.js';
-import type { RawRow, TenantTables } from './statement.js';
+import { LEASE_COLUMNS, leaseOf } from './recovery.js';
+import type { BulkStatement, TenantTables } from './statement.js';
 import type { LeaseRow } from '../../port/index.js';
 
 /** What in one tenant's schema may need attention; in an idle one, nothing. */
@@ -18,93 +20,92 @@ export interface RawSweep {
 }
 
 /** What a row of the sweep tells. */
-const LEASE = '1';
-const OWNER = '2';
-const TASK = '3';
-const DEADLINE = '4';
-const LOCK = '5';
-const SCHEMA = '6';
+const LEASE = 1;
+const OWNER = 2;
+const TASK = 3;
+const DEADLINE = 4;
+const LOCK = 5;
+const SCHEMA = 6;
 
-/** The database takes no writes now. */
-const READ_ONLY = "current_setting('transaction_read_only') = 'on'";
+const SWEEP = columns({
+  kind: integer,
+  ...LEASE_COLUMNS,
+  owner: orNull(uuid),
+  inMs: long,
+  schemaId: orNull(bigint),
+  living: text,
+});
+type SweepRow = ReturnType<typeof SWEEP.decode>[number];
 
 /**
  * All that is asked regularly of all tenants, in one statement for many of them. Each is answered from single entries
- * of partial indexes, by rows only where there is something to tell. Not prepared: the text depends on the tenants, and
- * the server would keep a plan of fifty schemas for each.
+ * of partial indexes, by rows only where there is something to tell. Not prepared: the server would keep a plan of
+ * fifty schemas for each.
  *
  * Planning is most of its cost, some 0.2 ms a schema, and grows with each relation and index that it names; so what
  * rarely matters (what becomes due behind a task that is due and not taken) is asked in {@link readDueTimes}.
- *
- * @param withLocks - also lists the locks that say who lives
  */
-export function readSweep(tenants: readonly TenantTables[], withLocks = false): string {
-  const parts = tenants.map(
-    (
-      tables,
-      i,
-    ) => `SELECT ${i}, ${LEASE}, l.instance_id, l.process_id, l.name, l.lock_epoch, ${msUntil('l.expires_at')}, ${READ_ONLY},
-        l.lock_session, l.login
-      FROM ${tables.lease} l
-    UNION ALL SELECT DISTINCT ${i}, ${OWNER}, t.owner, NULL::uuid, NULL, NULL, NULL::bigint, NULL::boolean, NULL, NULL
-      FROM ${tables.task} t WHERE t.status = 'Running'
-    UNION ALL (SELECT ${i}, ${TASK}, NULL::uuid, NULL::uuid, NULL, NULL, ${msUntil('t.run_at')}, NULL::boolean, NULL, NULL
-      FROM ${tables.task} t WHERE t.run_at IS NOT NULL AND NOT t.paused AND t.task_no >= 0 ORDER BY t.run_at LIMIT 1)
-    UNION ALL (SELECT ${i}, ${DEADLINE}, NULL::uuid, NULL::uuid, NULL, NULL, ${msUntil('x.deadline_at')}, NULL::boolean, NULL, NULL
-      FROM ${tables.execution} x WHERE x.deadline_at IS NOT NULL ORDER BY x.deadline_at LIMIT 1)
-    UNION ALL SELECT ${i}, ${SCHEMA}, NULL::uuid, NULL::uuid, NULL, NULL, to_regnamespace(${tables.schemaLiteral})::oid::bigint, NULL::boolean, NULL, NULL`,
-  );
-  if (withLocks) {
-    parts.push(`SELECT NULL::integer, ${LOCK}, NULL::uuid, NULL::uuid, NULL, NULL, NULL::bigint, NULL::boolean, s.session, NULL
-      FROM (${LIVING_LOCKS}) s`);
-  }
-  return parts.join('\n    UNION ALL ');
-}
+export const readSweep: BulkStatement<SweepRow> = {
+  columns: SWEEP,
+  textFor: (tenants) => tenants.map(sweepOf).join(UNION),
+};
 
-function msUntil(time: string): string {
-  return `(extract(epoch FROM ${time} - clock_timestamp()) * 1000)::bigint`;
+/** Also lists the locks that say who lives. */
+export const readSweepAndLocks: BulkStatement<SweepRow> = {
+  columns: SWEEP,
+  textFor: (tenants) =>
+    [
+      ...tenants.map(sweepOf),
+      `SELECT ${SWEEP.selectSome({ kind: String(LOCK), living: 's.session' })} FROM (${LIVING_LOCKS}) s`,
+    ].join(UNION),
+};
+
+const UNION = '\n    UNION ALL ';
+
+function sweepOf(tables: TenantTables, i: number): string {
+  const row = (kind: number, expressions: Parameters<typeof SWEEP.selectSome>[0]): string =>
+    SWEEP.selectSome({ tenant: String(i), kind: String(kind), ...expressions });
+  const inMs = (time: string): { inMs: string } => ({
+    inMs: epochMs(`${time} - clock_timestamp()`),
+  });
+  const schemaId = `to_regnamespace(${tables.schemaLiteral})::oid::bigint`;
+  return `SELECT ${row(LEASE, leaseOf(i))} FROM ${tables.lease} l
+    UNION ALL SELECT DISTINCT ${row(OWNER, { owner: 't.owner' })}
+      FROM ${tables.task} t WHERE t.status = 'Running'
+    UNION ALL (SELECT ${row(TASK, inMs('t.run_at'))}
+      FROM ${tables.task} t WHERE t.run_at IS NOT NULL AND NOT t.paused AND t.task_no >= 0 ORDER BY t.run_at LIMIT 1)
+    UNION ALL (SELECT ${row(DEADLINE, inMs('x.deadline_at'))}
+      FROM ${tables.execution} x WHERE x.deadline_at IS NOT NULL ORDER BY x.deadline_at LIMIT 1)
+    UNION ALL SELECT ${row(SCHEMA, { schemaId })}`;
 }
 
 /** By index of the tenant, and the locks. */
-export function decodeSweep(
-  rows: readonly RawRow[],
+export function sweepResultOf(
+  rows: readonly SweepRow[],
   tenants: number,
 ): { readonly sweeps: readonly RawSweep[]; readonly living: Set<string> } {
-  const found = Array.from({ length: tenants }, () => new SurveyRows());
+  const found = Array.from({ length: tenants }, () => new SweptTenant());
   const living = new Set<string>();
   for (const row of rows) {
-    const [tenant, kind, id, processId, name, lockEpoch, number, readOnly, lockSession, login] =
-      row;
-    if (kind === LOCK) living.add(lockSession ?? '');
-    else if (kind === LEASE) {
-      found[Number(tenant)]?.leases.push({
-        tenant: Number(tenant),
-        instanceId: id ?? '',
-        processId: processId ?? '',
-        name: name ?? '',
-        lockEpoch: lockEpoch ?? null,
-        overForMs: -Number(number),
-        readOnly: readOnly === 't',
-        lockSession: lockSession ?? null,
-        login: login ?? '',
-      });
-    } else found[Number(tenant)]?.add(kind, id, number ?? null);
+    if (row.kind === LOCK) living.add(row.living);
+    else found[row.tenant]?.add(row);
   }
   return { sweeps: found, living };
 }
 
-class SurveyRows implements RawSweep {
+class SweptTenant implements RawSweep {
   readonly leases: LeaseRow[] = [];
   readonly owners: (string | null)[] = [];
   firstTaskInMs: number | null = null;
   firstDeadlineInMs: number | null = null;
   schemaId: string | null = null;
 
-  add(kind: string | null | undefined, id: string | null | undefined, number: string | null): void {
-    if (kind === OWNER) this.owners.push(id ?? null);
-    else if (kind === TASK) this.firstTaskInMs = Number(number);
-    else if (kind === DEADLINE) this.firstDeadlineInMs = Number(number);
-    else if (kind === SCHEMA) this.schemaId = number;
+  add({ kind, owner, inMs, schemaId, living: _, ...lease }: SweepRow): void {
+    if (kind === LEASE) this.leases.push(lease);
+    else if (kind === OWNER) this.owners.push(owner);
+    else if (kind === TASK) this.firstTaskInMs = inMs;
+    else if (kind === DEADLINE) this.firstDeadlineInMs = inMs;
+    else if (kind === SCHEMA) this.schemaId = schemaId;
   }
 
   get unleased(): (string | null)[] {

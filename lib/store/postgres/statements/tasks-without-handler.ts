@@ -1,6 +1,7 @@
+import { bigint, columns, integer, long, uuid } from './columns.js';
 import { plainArray } from './encoding.js';
-import type { RawRow, Statement } from './statement.js';
-import type { StrandedTaskRow } from '../../port/index.js';
+import type { Statement } from './statement.js';
+import type { BlockedTaskRow, StrandedTaskRow } from '../../port/index.js';
 
 const IS_WAITING = 't.run_at IS NOT NULL AND NOT t.paused AND t.task_no >= 0';
 
@@ -10,27 +11,43 @@ const HAS_NO_HANDLER = `(NOT t.definition_id = ANY ($1::bigint[])
         SELECT FROM unnest($2::bigint[], $3::integer[]) AS x(definition_id, task_no)
         WHERE x.definition_id = t.definition_id AND x.task_no = t.task_no)))`;
 
+const BLOCKED = columns({ executionId: uuid, taskNo: integer, definitionId: bigint });
+
 /** Tasks that are due and that this process has no handler for, the longest waiting first. */
-export const listBlocked: Statement = {
+export const listBlocked: Statement<BlockedTaskRow> = {
   name: 'list_blocked',
-  text: (tables) => `SELECT t.execution_id, t.task_no, t.definition_id FROM ${tables.task} t
+  columns: BLOCKED,
+  text: (tables) => `SELECT ${BLOCKED.select({
+    executionId: 't.execution_id',
+    taskNo: 't.task_no',
+    definitionId: 't.definition_id',
+  })}
+  FROM ${tables.task} t
   WHERE t.run_at <= statement_timestamp() AND ${IS_WAITING} AND ${HAS_NO_HANDLER}
   ORDER BY t.run_at LIMIT 1000`,
 };
+
+const STRANDED = columns({ definitionId: bigint, taskNo: integer, count: long });
 
 /**
  * As `listBlocked`, of those that have been due for a minute, counted. What is never claimed waits the longest, so it is
  * found among the first thousand, whatever waits behind.
  */
-export const listStranded: Statement = {
+export const listStranded: Statement<StrandedTaskRow> = {
   name: 'list_stranded',
-  text: (tables) => `SELECT t.definition_id, t.task_no, count(*) FROM (
+  columns: STRANDED,
+  text: (tables) => `SELECT ${STRANDED.select({
+    definitionId: 't.definition_id',
+    taskNo: 't.task_no',
+    count: 'count(*)',
+  })}
+  FROM (
     SELECT t.definition_id, t.task_no FROM ${tables.task} t
     WHERE t.run_at <= statement_timestamp() - interval '1 minute' AND ${IS_WAITING}
     ORDER BY t.run_at LIMIT 1000
   ) t
   WHERE ${HAS_NO_HANDLER}
-  GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2`,
+  GROUP BY t.definition_id, t.task_no ORDER BY count(*) DESC, t.definition_id, t.task_no`,
 };
 
 /** The definitions that this process has handlers for, and the tasks among them that it has none for. */
@@ -43,12 +60,4 @@ export function withoutHandlerValues(
     plainArray(unknown.map(([definition]) => definition)),
     plainArray(unknown.map(([, task]) => task)),
   ];
-}
-
-export function decodeStranded(rows: readonly RawRow[]): StrandedTaskRow[] {
-  return rows.map((row) => ({
-    definitionId: row[0] ?? '',
-    taskNo: Number(row[1]),
-    count: Number(row[2]),
-  }));
 }

@@ -1,6 +1,7 @@
 import { cancelTasks, OPEN_TASKS } from './control-execution.js';
+import { boolean, columns, long, orNull, text, timestamp, uuid } from './columns.js';
 import { plainArray } from './encoding.js';
-import { executionOf, type RawRow, type Statement, type TenantTables } from './statement.js';
+import { executionOf, type Statement, type TenantTables } from './statement.js';
 import type { PastDeadline, TimedOutExecution } from '../../port/index.js';
 
 /** Executions that one statement ends at most, and the task rows that it changes for more than one of them. */
@@ -10,24 +11,37 @@ const MAX_TASKS = 5_000;
 /** The class of the advisory locks that say "timeouts of this schema are being enforced". */
 const TICKET_CLASS = 1_129_072_452;
 
+const PAST_DEADLINE = columns({
+  id: uuid,
+  workflow: text,
+  timeoutMs: long,
+  deadlineAt: timestamp,
+});
+
 /** The next executions whose timeout has passed; `$1`, `$2`: the last one of the page before, or NULL. */
-export const readPastDeadlines: Statement = {
+export const readPastDeadlines: Statement<PastDeadline> = {
   name: 'read_past_deadlines',
-  text: (tables) => `SELECT id, workflow, timeout_ms, deadline_at FROM ${tables.execution}
+  columns: PAST_DEADLINE,
+  text: (tables) => `SELECT ${PAST_DEADLINE.select({
+    id: 'id',
+    workflow: 'workflow',
+    timeoutMs: 'timeout_ms',
+    deadlineAt: 'deadline_at',
+  })} FROM ${tables.execution}
     WHERE deadline_at IS NOT NULL AND deadline_at <= statement_timestamp()
       AND deadline_at >= coalesce($1::timestamptz, '-infinity')
       AND (deadline_at > coalesce($1::timestamptz, '-infinity') OR id > $2::uuid)
     ORDER BY deadline_at, id LIMIT ${MAX_EXECUTIONS}`,
 };
 
-export function decodePastDeadlines(rows: readonly RawRow[]): PastDeadline[] {
-  return rows.map((row) => ({
-    id: row[0] ?? '',
-    workflow: row[1] ?? '',
-    timeoutMs: Number(row[2]),
-    deadlineAt: row[3] ?? '',
-  }));
-}
+/** One row tells of the ticket and no execution; the others are executions. */
+const TIMED_OUT = columns({
+  hasTicket: boolean,
+  id: orNull(uuid),
+  hasWaiters: boolean,
+  wasRunning: boolean,
+});
+type TimedOutRow = ReturnType<typeof TIMED_OUT.decode>[number];
 
 /**
  * Ends executions whose workflow timeout has passed, many at a time.
@@ -42,8 +56,9 @@ export function decodePastDeadlines(rows: readonly RawRow[]): PastDeadline[] {
  * with its execution, is missing then, and the execution is left. None can have come since, but by a manual retry, which
  * sets another deadline.
  */
-export const timeOutExecutions: Statement = {
+export const timeOutExecutions: Statement<TimedOutRow> = {
   name: 'time_out_executions',
+  columns: TIMED_OUT,
   text: (tables: TenantTables) => `WITH ticket AS MATERIALIZED (
     SELECT pg_try_advisory_xact_lock(${TICKET_CLASS}, hashtext($4::text)) AS mine
   ), item AS MATERIALIZED (
@@ -84,9 +99,10 @@ export const timeOutExecutions: Statement = {
     INSERT INTO ${tables.event} (execution_id, kind, detail)
     SELECT id, 'timedOut', jsonb_build_object('error', ($3::json -> error)::jsonb) FROM execution
   )
-  SELECT NULL::uuid, mine::integer, NULL::integer FROM ticket
+  SELECT ${TIMED_OUT.selectSome({ hasTicket: 'mine' })} FROM ticket
   UNION ALL
-  SELECT id, has_waiters::integer, was_running::integer FROM execution`,
+  SELECT ${TIMED_OUT.selectSome({ id: 'id', hasWaiters: 'has_waiters', wasRunning: 'was_running' })}
+  FROM execution`,
 };
 
 /** `errorOf` gives the JSON text that is stored of an error: one for each workflow and timeout. */
@@ -110,12 +126,9 @@ export function timeOutValues(
 }
 
 /** Undefined: another process is at it. */
-export function decodeTimedOut(rows: readonly RawRow[]): TimedOutExecution[] | undefined {
-  const ticket = rows.find(([id]) => id === null);
-  if (ticket?.[1] !== '1') return undefined;
-  return rows.flatMap(([id, hasWaiters, wasRunning]) =>
-    id === null || id === undefined
-      ? []
-      : [{ id, hasWaiters: hasWaiters === '1', wasRunning: wasRunning === '1' }],
+export function timedOutOf(rows: readonly TimedOutRow[]): TimedOutExecution[] | undefined {
+  if (!rows.some(({ hasTicket }) => hasTicket)) return undefined;
+  return rows.flatMap(({ id, hasWaiters, wasRunning }) =>
+    id === null ? [] : [{ id, hasWaiters, wasRunning }],
   );
 }

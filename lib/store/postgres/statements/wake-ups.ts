@@ -1,43 +1,60 @@
-import type { RawRow, Statement, TenantTables } from './statement.js';
+import { boolean, columns, epochMs, integer, long, nothing, orNull } from './columns.js';
+import type { BulkStatement, Statement } from './statement.js';
 import type { DueTimes } from '../../port/index.js';
+
+const DUE = columns({
+  tenant: integer,
+  taskIsDue: boolean,
+  nextTaskInMs: orNull(long),
+  nextDeadlineInMs: orNull(long),
+});
+type DueRow = ReturnType<typeof DUE.decode>[number];
 
 /**
  * When the next task and the next deadline of each tenant are due: one statement for many tenants, each answered
- * from single entries of partial indexes. Not prepared: the text depends on the tenants.
+ * from single entries of partial indexes.
  *
  * What is due is asked for apart from what comes next: a task that no process can take stays due, and must not hide the
  * times of the others.
  */
-export function readDueTimes(tenants: readonly TenantTables[]): string {
-  return tenants
-    .map(
-      (tables, i) => `SELECT ${i},
-        EXISTS (SELECT FROM ${tables.task} t WHERE t.run_at IS NOT NULL AND NOT t.paused AND t.task_no >= 0
-                AND t.run_at <= statement_timestamp())::integer,
-        (SELECT (extract(epoch FROM t.run_at - clock_timestamp()) * 1000)::bigint FROM ${tables.task} t
+export const readDueTimes: BulkStatement<DueRow> = {
+  columns: DUE,
+  textFor: (tenants) =>
+    tenants
+      .map(
+        ({ task, execution }, i) =>
+          `SELECT ${DUE.select({
+            tenant: String(i),
+            taskIsDue: `EXISTS (SELECT FROM ${task} t WHERE t.run_at IS NOT NULL AND NOT t.paused AND t.task_no >= 0
+                AND t.run_at <= statement_timestamp())`,
+            nextTaskInMs: `(SELECT ${epochMs('t.run_at - clock_timestamp()')} FROM ${task} t
          WHERE t.run_at IS NOT NULL AND NOT t.paused AND t.task_no >= 0 AND t.run_at > statement_timestamp()
-         ORDER BY t.run_at LIMIT 1),
-        (SELECT (extract(epoch FROM x.deadline_at - clock_timestamp()) * 1000)::bigint FROM ${tables.execution} x
+         ORDER BY t.run_at LIMIT 1)`,
+            nextDeadlineInMs: `(SELECT ${epochMs('x.deadline_at - clock_timestamp()')} FROM ${execution} x
          WHERE x.deadline_at IS NOT NULL ORDER BY x.deadline_at LIMIT 1)`,
-    )
-    .join(' UNION ALL ');
-}
+          })}`,
+      )
+      .join(' UNION ALL '),
+};
 
-export function decodeDueTimes(rows: readonly RawRow[]): DueTimes[] {
+/** By index of the tenant. */
+export function dueTimesOf(rows: readonly DueRow[]): DueTimes[] {
   const times: DueTimes[] = [];
-  for (const [index, isDue, task, deadline] of rows) {
-    times[Number(index)] = {
-      taskIsDue: isDue === '1',
-      nextTaskInMs: task === null || task === undefined ? null : Number(task),
-      nextDeadlineInMs: deadline === null || deadline === undefined ? null : Number(deadline),
-    };
-  }
+  for (const { tenant, ...due } of rows) times[tenant] = due;
   return times;
 }
 
 /** One channel for all tenants of a database; payloads carry hashes, since every role may listen. */
 export const CHANNEL = 'cloacina';
 
-export const NOTIFY = 'SELECT pg_notify($1::text, p) FROM unnest($2::text[]) p';
+const SENT = columns({ sent: nothing });
+const NOTIFY = `SELECT ${SENT.select({ sent: 'pg_notify($1::text, p)' })} FROM unnest($2::text[]) p`;
 
-export const notify: Statement = { name: 'notify', text: () => NOTIFY };
+export const notify: Statement<{ sent: null }> = {
+  name: 'notify',
+  columns: SENT,
+  text: () => NOTIFY,
+};
+
+/** The same for all tenants. */
+export const notifyAll: BulkStatement<{ sent: null }> = { columns: SENT, textFor: () => NOTIFY };
