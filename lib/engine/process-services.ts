@@ -1,4 +1,5 @@
-import type { Claimant } from '../store/port/index.js';
+import type { WakeUp } from '../runtime/wake-up-timers.js';
+import type { Claimant, WakeUpKind } from '../store/port/index.js';
 import type { QueuedBytes } from './starts/queued-bytes.js';
 import type { SlotScheduler } from './slots/slot-scheduler.js';
 
@@ -37,7 +38,6 @@ export interface ProcessServices {
   notifyCancelled(address: string, executionId: string): void;
   notifyPaused(address: string, executionId: string): void;
   notifyEnded(address: string, executionId: string): void;
-  /** Something becomes due in `ms` milliseconds. */
-  wakeIn(address: string, ms: number): void;
-  deadlineIn(address: string, ms: number): void;
+  /** Something becomes due; the tenant is named by its address. */
+  schedule(wakeUp: WakeUp<WakeUpKind>): void;
 }

@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import type { DueTimes, KnownDefinitions, TenantStore } from '../store/port/index.js';
+import type { DueTime, KnownDefinitions, TenantStore } from '../store/port/index.js';
 import type { ClaimTable } from './claims/claim-table.js';
 import type { OrphanReceiver } from './claims/orphan-receiver.js';
 import type { CompletionWaiters } from './completion/completion-waiters.js';
@@ -126,9 +126,9 @@ export class TenantEngine {
     this.parts.wakeUps.dueIn(ms);
   }
 
-  /** Takes in when the tenant's next task and deadline are due. */
-  scheduleWakeUps(times: DueTimes): void {
-    this.parts.wakeUps.schedule(times);
+  /** Takes in what becomes due in the tenant, and when. */
+  scheduleWakeUps(due: readonly DueTime[]): void {
+    this.parts.wakeUps.schedule(due);
   }
 
   /**

@@ -1,4 +1,4 @@
-import type { DueTimes } from '../store/port/index.js';
+import type { DueTime } from '../store/port/index.js';
 import type { Claimer } from './claims/claimer.js';
 import { type DefinitionCatalog, LOOK_INTERVAL_MS } from './definitions/definition-catalog.js';
 import type { StrandedTasks } from './definitions/stranded-tasks.js';
@@ -13,7 +13,7 @@ export interface WakeUpsParts {
   readonly stranded: Pick<StrandedTasks, 'look'>;
   readonly claimer: Pick<Claimer, 'claimAvailable'>;
   readonly overruns: Pick<Overruns, 'tasks'>;
-  readonly services: Pick<ProcessServices, 'notifyWork' | 'wakeIn' | 'deadlineIn'>;
+  readonly services: Pick<ProcessServices, 'notifyWork' | 'schedule'>;
 }
 
 /** Tasks are ready or become due: who claims them, and when this process looks again. */
@@ -38,20 +38,25 @@ export class WakeUps {
   /** A task was put back, and becomes due in `ms` milliseconds. */
   dueIn(ms: number): void {
     if (ms <= 0) this.wakeWorkers();
-    else this.parts.services.wakeIn(this.parts.address, ms);
+    else this.scheduleTask(ms);
   }
 
-  /** Takes in when the tenant's next task and deadline are due. */
-  schedule({ taskIsDue, nextTaskInMs, nextDeadlineInMs }: DueTimes): void {
-    const { address, queue, claimer, stranded, services } = this.parts;
-    if (taskIsDue) {
-      claimer.claimAvailable();
-      void this.lookForOthers();
-      // A process that takes no tasks is not the one that misses a handler.
-      if (queue.limit > 0) void stranded.look();
+  /** Takes in what becomes due in the tenant, and when. */
+  schedule(due: readonly DueTime[]): void {
+    const { address, services } = this.parts;
+    for (const { kind, inMs } of due) {
+      if (kind === 'task' && inMs <= 0) this.taskIsDue();
+      else services.schedule({ kind, tenant: address, inMs });
     }
-    if (nextTaskInMs !== null) services.wakeIn(address, nextTaskInMs);
-    if (nextDeadlineInMs !== null) services.deadlineIn(address, nextDeadlineInMs);
+  }
+
+  /** The database has a task that is due and not claimed, perhaps for want of a slot or a handler. */
+  private taskIsDue(): void {
+    const { queue, claimer, stranded } = this.parts;
+    claimer.claimAvailable();
+    void this.lookForOthers();
+    // A process that takes no tasks is not the one that misses a handler.
+    if (queue.limit > 0) void stranded.look();
   }
 
   /**
@@ -59,13 +64,17 @@ export class WakeUps {
    * rejects: what fails is found by the next look.
    */
   async lookForOthers(): Promise<void> {
-    const { address, catalog, claimer, services } = this.parts;
+    const { catalog, claimer } = this.parts;
     try {
       const found = await catalog.lookForOthers();
       if (found === 'found') claimer.claimAvailable();
-      else if (found === 'tooEarly') services.wakeIn(address, LOOK_INTERVAL_MS);
+      else if (found === 'tooEarly') this.scheduleTask(LOOK_INTERVAL_MS);
     } catch {
       // The next look finds it.
     }
+  }
+
+  private scheduleTask(inMs: number): void {
+    this.parts.services.schedule({ kind: 'task', tenant: this.parts.address, inMs });
   }
 }

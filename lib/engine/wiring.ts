@@ -117,7 +117,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     catalog,
     claims,
     take: (claim) => executor.take(claim),
-    deadlineIn: (ms) => services.deadlineIn(address, ms),
+    deadlineIn: (inMs) => services.schedule({ kind: 'deadline', tenant: address, inMs }),
   });
   const rescheduler = new TaskRescheduler(store, claims);
   const recorder = new OutcomeRecorder(store, claims, gate, {
@@ -187,7 +187,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     consequences: {
       adopt: (task) => receiver.fromRow(task),
       reconcile,
-      tryAgainIn: (ms) => services.wakeIn(address, ms),
+      tryAgainIn: (inMs) => services.schedule({ kind: 'task', tenant: address, inMs }),
       foundNothing: lookForOthers,
       leftReady: () => services.notifyWork(address),
     },

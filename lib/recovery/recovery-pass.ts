@@ -151,8 +151,8 @@ export class RecoveryPass {
     { leases, unleased, due, schemaId }: SurveyOrLeases,
     pass: { cause: RecoveryCause; report: RecoveryReport; unfinished: Set<TenantRecovery> },
   ): Promise<void> {
-    const { enableRecovery, ownInstanceId, scheduleWakeUps: becomesDue, doubt } = tenant.parts;
-    if (due !== undefined) becomesDue(due);
+    const { enableRecovery, ownInstanceId, scheduleWakeUps, doubt } = tenant.parts;
+    if (due !== undefined) scheduleWakeUps(due);
     const own = ownInstanceId();
     tenant.seeSchema(schemaId);
     const ownLeases = leases.filter(({ processId }) => processId === this.processId);

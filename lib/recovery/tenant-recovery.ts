@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import type { DueTimes, LeaseWrite, TakenOrphan, TenantStore } from '../store/port/index.js';
+import type { DueTime, LeaseWrite, TakenOrphan, TenantStore } from '../store/port/index.js';
 
 /** Orphans to one statement. */
 const MAX_ORPHANS = 2_000;
@@ -42,8 +42,8 @@ export interface RecoverableTenant {
   readonly schemaReplaced: () => void;
   /** Ready tasks wait: here and elsewhere. */
   readonly wakeWorkers: () => void;
-  /** Takes in when the tenant's next task and deadline are due. */
-  readonly scheduleWakeUps: (times: DueTimes) => void;
+  /** Takes in what becomes due in the tenant, and when. */
+  readonly scheduleWakeUps: (due: readonly DueTime[]) => void;
 }
 
 /** A process that is known to be lost. */

@@ -101,8 +101,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
         this.notify({ kind: 'cancelled', tenant, executionId }),
       notifyPaused: (tenant, executionId) => this.notify({ kind: 'paused', tenant, executionId }),
       notifyEnded: (tenant, executionId) => this.notify({ kind: 'ended', tenant, executionId }),
-      wakeIn: (tenant, ms) => this.timers.wakeIn(tenant, ms),
-      deadlineIn: (tenant, ms) => this.timers.deadlineIn(tenant, ms),
+      schedule: (wakeUp) => this.timers.schedule(wakeUp),
     };
   }
 

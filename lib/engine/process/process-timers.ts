@@ -1,5 +1,5 @@
-import { DueTimers } from '../../runtime/due-timers.js';
-import type { EngineSession } from '../../store/port/index.js';
+import { WakeUpTimers, type WakeUp } from '../../runtime/wake-up-timers.js';
+import type { EngineSession, WakeUpKind } from '../../store/port/index.js';
 import type { TenantEngine } from '../tenant-engine.js';
 
 /** Until a look at timeouts that could not be enforced, in milliseconds: another process is at it, or holds rows. */
@@ -13,36 +13,32 @@ export interface ProcessTimersOptions {
   readonly session: () => Pick<EngineSession, 'dueTimes'> | undefined;
 }
 
-/** Wakes the tenants of a process when a task or a workflow timeout of theirs becomes due. */
+/** Wakes the tenants of a process when something of theirs becomes due: a kind of wake-up is an entry here. */
 export class ProcessTimers {
-  private readonly tasks: DueTimers;
-  private readonly deadlines: DueTimers;
+  private readonly timers: WakeUpTimers<WakeUpKind>;
 
   constructor(private readonly options: ProcessTimersOptions) {
-    this.tasks = new DueTimers((address) => {
-      options.tenant(address)?.workIsDue();
-      void this.lookAhead(address);
+    this.timers = new WakeUpTimers({
+      task: (address) => {
+        options.tenant(address)?.workIsDue();
+        void this.lookAhead(address);
+      },
+      deadline: (address) => void this.enforceDeadlines(address),
     });
-    this.deadlines = new DueTimers((address) => void this.enforceDeadlines(address));
   }
 
-  wakeIn(address: string, ms: number): void {
-    this.tasks.wakeIn(address, ms);
-  }
-
-  deadlineIn(address: string, ms: number): void {
-    this.deadlines.wakeIn(address, ms);
+  /** The tenant is named by its address. */
+  schedule(wakeUp: WakeUp<WakeUpKind>): void {
+    this.timers.schedule(wakeUp);
   }
 
   /** The tenant was removed. */
   clear(address: string): void {
-    this.tasks.clear(address);
-    this.deadlines.clear(address);
+    this.timers.clear(address);
   }
 
   close(): void {
-    this.tasks.close();
-    this.deadlines.close();
+    this.timers.close();
   }
 
   private async lookAhead(address: string): Promise<void> {
@@ -51,20 +47,23 @@ export class ProcessTimers {
     if (tenant === undefined || session === undefined) return;
     try {
       const [times] = await session.dueTimes([tenant.store.handle]);
-      // What is due already its timer has just seen to.
-      if (times !== undefined) tenant.scheduleWakeUps({ ...times, taskIsDue: false });
+      // Tasks that are due the timer has just seen to.
+      const next = times?.filter(({ kind, inMs }) => kind !== 'task' || inMs > 0);
+      if (next !== undefined) tenant.scheduleWakeUps(next);
     } catch {
       // The next round looks again.
     }
   }
 
   private async enforceDeadlines(address: string): Promise<void> {
+    const lookAgainIn = (inMs: number): void =>
+      this.schedule({ kind: 'deadline', tenant: address, inMs });
     try {
       const all = await this.options.tenant(address)?.enforceDeadlines();
-      if (all === false) this.deadlines.wakeIn(address, DEADLINE_PAUSE_MS);
+      if (all === false) lookAgainIn(DEADLINE_PAUSE_MS);
       else await this.lookAhead(address);
     } catch {
-      this.deadlines.wakeIn(address, DEADLINE_RETRY_MS);
+      lookAgainIn(DEADLINE_RETRY_MS);
     }
   }
 }

@@ -1,13 +1,17 @@
 import type { HeldLease, LeaseRow } from './leases.js';
 import type { TenantHandle } from './tenant-store.js';
 
-/** What a sweep found of one tenant. Times are in milliseconds from now; null: there is none. */
-export interface DueTimes {
-  /** Tasks are due and not claimed, perhaps for want of a slot or a handler. */
-  readonly taskIsDue: boolean;
-  /** The first of those that are not due yet. */
-  readonly nextTaskInMs: number | null;
-  readonly nextDeadlineInMs: number | null;
+/** What wakes a tenant: a task that waits for its time, or the timeout of an execution. */
+export type WakeUpKind = 'task' | 'deadline';
+
+/** When the first of a kind becomes due. */
+export interface DueTime {
+  readonly kind: WakeUpKind;
+  /**
+   * In milliseconds from now; 0 or less: it is due. A task that is due was not claimed, perhaps for want of a slot or a
+   * handler; then the first task that is not due yet is told too.
+   */
+  readonly inMs: number;
 }
 
 /** What a sweep found in one tenant. */
@@ -15,7 +19,7 @@ export interface TenantSweep {
   readonly leases: readonly LeaseRow[];
   /** Instances that hold claims and have no lease; null: tasks run without any owner. */
   readonly unleased: readonly (string | null)[];
-  readonly due: DueTimes;
+  readonly due: readonly DueTime[];
   /** Another one than before: it is another schema, of the same name. */
   readonly schemaId: string | null;
 }
@@ -47,7 +51,7 @@ export interface RenewingSession {
 /** Tells other processes, and finds out what is due. */
 export interface WakeUpSession {
   notify(payloads: readonly string[]): Promise<void>;
-  dueTimes(tenants: readonly TenantHandle[]): Promise<(DueTimes | undefined)[]>;
+  dueTimes(tenants: readonly TenantHandle[]): Promise<(readonly DueTime[] | undefined)[]>;
   /** The leases and what else there is to see to, and the locks. */
   sweep(tenants: readonly TenantHandle[]): Promise<SweepResult>;
 }

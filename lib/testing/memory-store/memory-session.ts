@@ -1,5 +1,5 @@
 import type {
-  DueTimes,
+  DueTime,
   EngineSession,
   HeldLease,
   LeaseRow,
@@ -54,7 +54,7 @@ export class MemorySession implements EngineSession, RecoverySession {
     this.database.notify(payloads);
   }
 
-  async dueTimes(tenants: readonly TenantHandle[]): Promise<DueTimes[]> {
+  async dueTimes(tenants: readonly TenantHandle[]): Promise<DueTime[][]> {
     return tenants.map((tenant) => dueTimes(this.tablesOf(tenant)));
   }
 
@@ -106,7 +106,7 @@ function leaseRows(tables: MemoryTables, tenant: number): LeaseRow[] {
   }));
 }
 
-function dueTimes(tables: MemoryTables): DueTimes {
+function dueTimes(tables: MemoryTables): DueTime[] {
   const now = tables.now();
   const times = tables
     .allTasks()
@@ -115,13 +115,15 @@ function dueTimes(tables: MemoryTables): DueTimes {
   const deadlines = [...tables.executions.values()].flatMap(({ deadlineAt }) =>
     deadlineAt === null ? [] : [deadlineAt - now],
   );
-  return {
-    taskIsDue: times.some((inMs) => inMs <= 0),
-    nextTaskInMs: first(times.filter((inMs) => inMs > 0)),
-    nextDeadlineInMs: first(deadlines),
-  };
+  const isDue = times.some((inMs) => inMs <= 0);
+  const later = times.filter((inMs) => inMs > 0);
+  return [
+    ...first('task', isDue ? [0] : []),
+    ...first('task', later),
+    ...first('deadline', deadlines),
+  ];
 }
 
-function first(times: readonly number[]): number | null {
-  return times.length === 0 ? null : Math.min(...times);
+function first(kind: DueTime['kind'], times: readonly number[]): DueTime[] {
+  return times.length === 0 ? [] : [{ kind, inMs: Math.min(...times) }];
 }

@@ -43,9 +43,10 @@ function services(): ProcessServices {
     notifyCancelled: () => undefined,
     notifyPaused: () => undefined,
     notifyEnded: (_, id) => others((engine) => engine.waiters.ended(id)),
-    wakeIn: (_, ms) =>
-      void setTimeout(() => others((engine) => engine.claimAvailable()), ms).unref(),
-    deadlineIn: () => undefined,
+    schedule: ({ kind, inMs }) => {
+      if (kind !== 'task') return;
+      setTimeout(() => others((engine) => engine.claimAvailable()), inMs).unref();
+    },
   };
 }
 

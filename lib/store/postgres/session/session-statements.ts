@@ -7,9 +7,10 @@ import { readLeases } from '../statements/recovery.js';
 import { heldLocks, LIVENESS_LOCK_CLASS, readLivingLocks } from '../statements/liveness-locks.js';
 import { readSweep, readSweepAndLocks, sweepResultOf, type RawSweep } from '../statements/sweep.js';
 import { type BulkStatement, tablesOf } from '../statements/statement.js';
+import { mayStayDue } from '../statements/wake-up-kinds.js';
 import { CHANNEL, dueTimesOf, notifyAll, readDueTimes } from '../statements/wake-ups.js';
 import type {
-  DueTimes,
+  DueTime,
   HeldLease,
   LeaseRow,
   SweepResult,
@@ -76,8 +77,10 @@ export abstract class SessionStatements {
   }
 
   /** By index; undefined where the schema is broken. */
-  dueTimes(tenants: readonly TenantHandle[]): Promise<(DueTimes | undefined)[]> {
-    return this.inParts(tenants, async (part) => dueTimesOf(await this.ask(readDueTimes, part)));
+  dueTimes(tenants: readonly TenantHandle[]): Promise<(readonly DueTime[] | undefined)[]> {
+    return this.inParts(tenants, async (part) =>
+      dueTimesOf(await this.ask(readDueTimes, part), part.length),
+    );
   }
 
   /** All leases in the tenants' schemas, by index; undefined where the schema is broken. */
@@ -101,24 +104,21 @@ export abstract class SessionStatements {
     return { tenants: await this.withDueTimes(tenants, found), living };
   }
 
-  /** Behind a task that is due there may be others that are not. */
+  /** Behind what stays due there may be others that are not. */
   private async withDueTimes(
     tenants: readonly TenantHandle[],
     sweeps: readonly (RawSweep | undefined)[],
   ): Promise<(TenantSweep | undefined)[]> {
-    const isDue = sweeps.map((sweep) => (sweep?.firstTaskInMs ?? 1) <= 0);
-    const times = await this.dueTimes(tenants.filter((_, i) => isDue[i] === true));
+    const stays = ({ kind, inMs }: DueTime): boolean => inMs <= 0 && mayStayDue(kind);
+    const asked = sweeps.map((sweep) => sweep?.due.some(stays) === true);
+    const times = await this.dueTimes(tenants.filter((_, i) => asked[i] === true));
     return sweeps.map(
       (sweep, i) =>
         sweep && {
           leases: sweep.leases,
           unleased: sweep.unleased,
           schemaId: sweep.schemaId,
-          due: (isDue[i] === true ? times.shift() : undefined) ?? {
-            taskIsDue: isDue[i] === true,
-            nextTaskInMs: isDue[i] === true ? null : sweep.firstTaskInMs,
-            nextDeadlineInMs: sweep.firstDeadlineInMs,
-          },
+          due: (asked[i] === true ? times.shift() : undefined) ?? sweep.due,
         },
     );
   }

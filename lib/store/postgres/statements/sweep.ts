@@ -1,8 +1,9 @@
-import { bigint, columns, epochMs, integer, long, orNull, text, uuid } from './columns.js';
+import { bigint, columns, integer, long, orNull, text, uuid } from './columns.js';
 import { LIVING_LOCKS } from './liveness-locks.js';
 import { LEASE_COLUMNS, leaseOf } from './recovery.js';
 import type { BulkStatement, TenantTables } from './statement.js';
-import type { LeaseRow } from '../../port/index.js';
+import { firstDue } from './wake-up-kinds.js';
+import type { DueTime, LeaseRow, WakeUpKind } from '../../port/index.js';
 
 /** What in one tenant's schema may need attention; in an idle one, nothing. */
 export interface RawSweep {
@@ -12,9 +13,8 @@ export interface RawSweep {
    * tasks run without any owner.
    */
   readonly unleased: readonly (string | null)[];
-  /** Until the first task that waits for its time is due, and the first deadline; negative: since. In milliseconds. */
-  readonly firstTaskInMs: number | null;
-  readonly firstDeadlineInMs: number | null;
+  /** The first of each kind, due or not. */
+  readonly due: readonly DueTime[];
   /** The schema's oid. A new oid under the same name means that the schema was dropped and created again. */
   readonly schemaId: string | null;
 }
@@ -22,15 +22,15 @@ export interface RawSweep {
 /** What a row of the sweep tells. */
 const LEASE = 1;
 const OWNER = 2;
-const TASK = 3;
-const DEADLINE = 4;
-const LOCK = 5;
-const SCHEMA = 6;
+const WAKE_UP = 3;
+const LOCK = 4;
+const SCHEMA = 5;
 
 const SWEEP = columns({
   kind: integer,
   ...LEASE_COLUMNS,
   owner: orNull(uuid),
+  wakeUp: text,
   inMs: long,
   schemaId: orNull(bigint),
   living: text,
@@ -65,17 +65,12 @@ const UNION = '\n    UNION ALL ';
 function sweepOf(tables: TenantTables, i: number): string {
   const row = (kind: number, expressions: Parameters<typeof SWEEP.selectSome>[0]): string =>
     SWEEP.selectSome({ tenant: String(i), kind: String(kind), ...expressions });
-  const inMs = (time: string): { inMs: string } => ({
-    inMs: epochMs(`${time} - clock_timestamp()`),
-  });
+  const wakeUps = firstDue(tables, ({ kind, inMs }) => row(WAKE_UP, { wakeUp: kind, inMs }));
   const schemaId = `to_regnamespace(${tables.schemaLiteral})::oid::bigint`;
   return `SELECT ${row(LEASE, leaseOf(i))} FROM ${tables.lease} l
     UNION ALL SELECT DISTINCT ${row(OWNER, { owner: 't.owner' })}
       FROM ${tables.task} t WHERE t.status = 'Running'
-    UNION ALL (SELECT ${row(TASK, inMs('t.run_at'))}
-      FROM ${tables.task} t WHERE t.run_at IS NOT NULL AND NOT t.paused AND t.task_no >= 0 ORDER BY t.run_at LIMIT 1)
-    UNION ALL (SELECT ${row(DEADLINE, inMs('x.deadline_at'))}
-      FROM ${tables.execution} x WHERE x.deadline_at IS NOT NULL ORDER BY x.deadline_at LIMIT 1)
+    ${wakeUps.map((query) => `UNION ALL ${query}`).join('\n    ')}
     UNION ALL SELECT ${row(SCHEMA, { schemaId })}`;
 }
 
@@ -96,15 +91,13 @@ export function sweepResultOf(
 class SweptTenant implements RawSweep {
   readonly leases: LeaseRow[] = [];
   readonly owners: (string | null)[] = [];
-  firstTaskInMs: number | null = null;
-  firstDeadlineInMs: number | null = null;
+  readonly due: DueTime[] = [];
   schemaId: string | null = null;
 
-  add({ kind, owner, inMs, schemaId, living: _, ...lease }: SweepRow): void {
+  add({ kind, owner, wakeUp, inMs, schemaId, living: _, ...lease }: SweepRow): void {
     if (kind === LEASE) this.leases.push(lease);
     else if (kind === OWNER) this.owners.push(owner);
-    else if (kind === TASK) this.firstTaskInMs = inMs;
-    else if (kind === DEADLINE) this.firstDeadlineInMs = inMs;
+    else if (kind === WAKE_UP) this.due.push({ kind: wakeUp as WakeUpKind, inMs });
     else if (kind === SCHEMA) this.schemaId = schemaId;
   }
 

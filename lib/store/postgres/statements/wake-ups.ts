@@ -1,46 +1,28 @@
-import { boolean, columns, epochMs, integer, long, nothing, orNull } from './columns.js';
+import { columns, integer, long, nothing, text } from './columns.js';
 import type { BulkStatement, Statement } from './statement.js';
-import type { DueTimes } from '../../port/index.js';
+import { nextDue } from './wake-up-kinds.js';
+import type { DueTime, WakeUpKind } from '../../port/index.js';
 
-const DUE = columns({
-  tenant: integer,
-  taskIsDue: boolean,
-  nextTaskInMs: orNull(long),
-  nextDeadlineInMs: orNull(long),
-});
+const DUE = columns({ tenant: integer, kind: text, inMs: long });
 type DueRow = ReturnType<typeof DUE.decode>[number];
 
 /**
- * When the next task and the next deadline of each tenant are due: one statement for many tenants, each answered
- * from single entries of partial indexes.
- *
- * What is due is asked for apart from what comes next: a task that no process can take stays due, and must not hide the
- * times of the others.
+ * When the next of each kind is due in each tenant: one statement for many tenants, each answered from single entries of
+ * partial indexes. A task that no process can take stays due, and does not hide the times of the others.
  */
 export const readDueTimes: BulkStatement<DueRow> = {
   columns: DUE,
   textFor: (tenants) =>
     tenants
-      .map(
-        ({ task, execution }, i) =>
-          `SELECT ${DUE.select({
-            tenant: String(i),
-            taskIsDue: `EXISTS (SELECT FROM ${task} t WHERE t.run_at IS NOT NULL AND NOT t.paused AND t.task_no >= 0
-                AND t.run_at <= statement_timestamp())`,
-            nextTaskInMs: `(SELECT ${epochMs('t.run_at - clock_timestamp()')} FROM ${task} t
-         WHERE t.run_at IS NOT NULL AND NOT t.paused AND t.task_no >= 0 AND t.run_at > statement_timestamp()
-         ORDER BY t.run_at LIMIT 1)`,
-            nextDeadlineInMs: `(SELECT ${epochMs('x.deadline_at - clock_timestamp()')} FROM ${execution} x
-         WHERE x.deadline_at IS NOT NULL ORDER BY x.deadline_at LIMIT 1)`,
-          })}`,
-      )
+      .flatMap((tables, i) => nextDue(tables, (due) => DUE.select({ tenant: String(i), ...due })))
       .join(' UNION ALL '),
 };
 
 /** By index of the tenant. */
-export function dueTimesOf(rows: readonly DueRow[]): DueTimes[] {
-  const times: DueTimes[] = [];
-  for (const { tenant, ...due } of rows) times[tenant] = due;
+export function dueTimesOf(rows: readonly DueRow[], tenants: number): DueTime[][] {
+  const times = Array.from({ length: tenants }, (): DueTime[] => []);
+  for (const { tenant, kind, inMs } of rows)
+    times[tenant]?.push({ kind: kind as WakeUpKind, inMs });
   return times;
 }
 
