@@ -1,7 +1,11 @@
 import { PeerLocks } from './peer-locks.js';
 import { FailureDetector } from './failure-detector.js';
 import { RecoveryPass } from './recovery-pass.js';
-import { StaggeredSweep } from '../runtime/staggered-sweep.js';
+import {
+  TENANTS_PER_PART,
+  type MaintenancePass,
+  type MaintenanceSweep,
+} from '../maintenance/sweep.js';
 import {
   TenantRecovery,
   type RecoverableTenant,
@@ -12,72 +16,56 @@ import type { RecoverySession } from '../store/port/index.js';
 
 /** How often the locks are looked at while others are known, in milliseconds. */
 const LOOK_INTERVAL_MS = 400;
-/** Number of times each tenant is looked at in the duration of a lease, at least; */
-const ROUNDS_PER_LEASE = 3;
-/** and the longest time between two looks, in milliseconds: a notification may be lost. */
-const MAX_ROUND_MS = 15_000;
-/** Tenants to one statement of a round: few enough for it to take some ten milliseconds, planning included. */
-const TENANTS_PER_PART = 50;
 
 export interface RecoveryWatchOptions {
   readonly processId: string;
   readonly leaseDurationMs: number;
   /** Undefined while the control connection is away. */
   readonly session: () => RecoverySession | undefined;
+  /** Goes the rounds, in which this is one pass. */
+  readonly sweep: MaintenanceSweep;
 }
 
 /**
  * Finds lost processes and recovers their tasks, for all tenants of one login, and finds what is due that no process was
  * told of.
  *
- * It goes round the tenants, one statement for fifty of them, evenly over a third of a lease's duration. While any
- * process but this one is known, the locks are looked at about twice a second, with such a statement or by themselves;
+ * It is a pass of the rounds over the tenants, one statement for fifty of them. While any process but this one is known,
+ * the locks are looked at about twice a second, with such a statement or by themselves;
  * one that is gone is followed by a pass over the leases of all tenants, and by another one as long as it isn't certain
  * what that means. The same pass runs at boot and when it is asked for.
  */
-export class RecoveryWatch {
+export class RecoveryWatch implements MaintenancePass {
   private readonly tenants = new Map<string, TenantRecovery>();
   private readonly locks = new PeerLocks();
   private readonly judge: FailureDetector;
   private readonly pass: RecoveryPass;
-  private readonly rounds: StaggeredSweep<TenantRecovery>;
-  private timer: NodeJS.Timeout | undefined;
-  private ticking = false;
-  private stopped = true;
 
   constructor(private readonly options: RecoveryWatchOptions) {
     this.judge = new FailureDetector(options, this.locks);
     this.pass = new RecoveryPass(this.judge, this.locks, options.processId);
-    this.rounds = new StaggeredSweep(
-      () => [...this.tenants.values()],
-      Math.min(MAX_ROUND_MS, options.leaseDurationMs / ROUNDS_PER_LEASE),
-      TENANTS_PER_PART,
-    );
+    options.sweep.register(this);
   }
 
   add(tenant: RecoverableTenant): TenantRecovery {
     const recovery = new TenantRecovery(tenant);
     this.tenants.set(tenant.tenant, recovery);
+    this.options.sweep.add(tenant.tenant);
     return recovery;
   }
 
   remove(name: string): void {
     const tenant = this.tenants.get(name);
     this.tenants.delete(name);
+    this.options.sweep.remove(name);
     if (tenant === undefined) return;
     tenant.stop();
     this.pass.forget(tenant);
   }
 
-  start(): void {
-    this.stopped = false;
-    this.judge.bootedWith(this.options.session());
-    this.plan();
-  }
-
-  stop(): void {
-    this.stopped = true;
-    clearTimeout(this.timer);
+  /** The session with which the process boots: leases that were over before it may be judged. */
+  bootedWith(session: RecoverySession | undefined): void {
+    this.judge.bootedWith(session);
   }
 
   /** Another process has appeared: from now on its lock is looked for. */
@@ -87,13 +75,10 @@ export class RecoveryWatch {
 
   /** One look at the locks; a pass if one is gone that was there. */
   async lookOnce(): Promise<void> {
-    const session = this.options.session();
-    if (session === undefined) return;
     try {
-      await this.lookAtLocks(session);
-      await this.follow(session);
+      await this.look();
     } finally {
-      this.plan();
+      this.options.sweep.plan();
     }
   }
 
@@ -102,9 +87,7 @@ export class RecoveryWatch {
     cause: RecoveryCause,
     only: readonly string[] = [...this.tenants.keys()],
   ): Promise<RecoveryReport> {
-    const tenants = only
-      .map((name) => this.tenants.get(name))
-      .filter((tenant) => tenant !== undefined);
+    const tenants = this.named(only);
     const session = this.options.session();
     try {
       if (session !== undefined) {
@@ -115,7 +98,7 @@ export class RecoveryWatch {
       for (const tenant of tenants) this.pass.note(tenant, true);
       return { recovered: 0, abandoned: 0, blocked: 0 };
     } finally {
-      this.plan();
+      this.options.sweep.plan();
     }
   }
 
@@ -153,38 +136,28 @@ export class RecoveryWatch {
     else if (unfinished.length > 0) await this.passOver(session, unfinished, 'lockGone');
   }
 
-  /** A part of the round with a look at the locks in it, if one is due about now; otherwise the look alone. */
-  private async tick(): Promise<void> {
+  /** A part of the round, with a look at the locks in it. */
+  async over(names: readonly string[]): Promise<void> {
     const session = this.options.session();
     if (session === undefined) return;
-    const part = this.stillServed(this.rounds.take(performance.now() + LOOK_INTERVAL_MS / 2) ?? []);
-    if (part.length > 0) {
-      await this.passOver(session, part, 'leaseOver');
-    } else if (this.isWatching) {
-      await this.lookAtLocks(session);
-    }
+    await this.passOver(session, this.named(names), 'leaseOver');
     await this.follow(session);
   }
 
-  private get isWatching(): boolean {
-    return this.locks.hasPeers || this.pass.unfinished.length > 0;
+  get lookEveryMs(): number | undefined {
+    const isWatching = this.locks.hasPeers || this.pass.unfinished.length > 0;
+    return isWatching ? LOOK_INTERVAL_MS : undefined;
   }
 
-  private plan(): void {
-    if (this.stopped || this.ticking) return;
-    clearTimeout(this.timer);
-    const untilPart = Math.max(0, this.rounds.nextAt - performance.now());
-    this.timer = setTimeout(
-      () => {
-        this.ticking = true;
-        void this.tick()
-          .catch(() => undefined)
-          .finally(() => {
-            this.ticking = false;
-            this.plan();
-          });
-      },
-      this.isWatching ? LOOK_INTERVAL_MS : untilPart,
-    ).unref();
+  /** The look at the locks alone. */
+  async look(): Promise<void> {
+    const session = this.options.session();
+    if (session === undefined) return;
+    await this.lookAtLocks(session);
+    await this.follow(session);
+  }
+
+  private named(names: readonly string[]): TenantRecovery[] {
+    return names.map((name) => this.tenants.get(name)).filter((tenant) => tenant !== undefined);
   }
 }

@@ -167,7 +167,7 @@ export function processEngineOf(tenant: OpenTenant): ConnectionGroup['process'] 
  * timer was set. How soon it came about would tell the same only on a machine that has nothing else to do.
  */
 export function stopRounds(tenant: OpenTenant): void {
-  const rounds = Reflect.get(groupOf(tenant).recovery, 'rounds') as object;
+  const rounds = Reflect.get(Reflect.get(groupOf(tenant), 'sweep') as object, 'rounds') as object;
   Reflect.set(rounds, 'next', performance.now() + 1_000_000_000);
 }
 

@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { ProcessEngine } from '../../engine/process/process-engine.js';
 import type { SlotScheduler } from '../../engine/slots/slot-scheduler.js';
+import { MaintenanceSweep } from '../../maintenance/sweep.js';
 import { RecoveryWatch } from '../../recovery/recovery-watch.js';
 import type { RecoveryReport } from '../../recovery/tenant-recovery.js';
 import {
@@ -50,6 +51,7 @@ export class ConnectionGroup {
   readonly pools: LoginPools;
   readonly process: ProcessEngine<ControlConnection | PoolSession>;
   readonly recovery: RecoveryWatch;
+  private readonly sweep: MaintenanceSweep;
   /** Called when a tenant has appeared on this database that this process may not know. */
   onTenants: () => unknown = () => undefined;
   private connected: Promise<void> | undefined;
@@ -97,9 +99,14 @@ export class ConnectionGroup {
       applicationName: `${APPLICATION_PREFIX}${this.process.processId}`,
     });
     this.pools.keep(false);
+    this.sweep = new MaintenanceSweep({
+      leaseDurationMs: settings.leaseDurationMs,
+      isConnected: () => this.process.session !== undefined,
+    });
     this.recovery = new RecoveryWatch({
       processId: this.process.processId,
       leaseDurationMs: settings.leaseDurationMs,
+      sweep: this.sweep,
       session: () => this.process.session,
     });
   }
@@ -146,7 +153,8 @@ export class ConnectionGroup {
     this.connected ??= this.process
       .start()
       .then(() => {
-        this.recovery.start();
+        this.recovery.bootedWith(this.process.session);
+        this.sweep.start();
         // Not waited for: a boot has better to do.
         void this.warnOfEncoding().catch(() => undefined);
       })
@@ -159,7 +167,7 @@ export class ConnectionGroup {
 
   private disconnect(): Promise<void> {
     this.connected = undefined;
-    this.recovery.stop();
+    this.sweep.stop();
     this.disconnected = this.process.stop();
     return this.disconnected;
   }
@@ -188,7 +196,7 @@ export class ConnectionGroup {
   async close(): Promise<void> {
     this.closed = true;
     clearInterval(this.keepAlive);
-    this.recovery.stop();
+    this.sweep.stop();
     await this.process.stop();
     await this.pools.end();
   }

@@ -1,0 +1,108 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { MaintenanceSweep, type MaintenancePass } from '../../../lib/maintenance/sweep.js';
+
+/** Its rounds take three seconds at most. */
+const LEASE_MS = 9_000;
+const ROUND_MS = LEASE_MS / 3;
+
+/** A pass that notes what it is asked for. */
+class NotingPass implements MaintenancePass {
+  lookEveryMs: number | undefined;
+  readonly parts: (readonly string[])[] = [];
+  looks = 0;
+
+  constructor(private readonly error?: Error) {}
+
+  async over(tenants: readonly string[]): Promise<void> {
+    this.parts.push(tenants);
+    if (this.error !== undefined) throw this.error;
+  }
+
+  async look(): Promise<void> {
+    this.looks++;
+  }
+}
+
+describe('The sweep', () => {
+  let isConnected: boolean;
+  let sweep: MaintenanceSweep;
+  beforeEach(() => {
+    jest.useFakeTimers();
+    isConnected = true;
+    sweep = new MaintenanceSweep({ leaseDurationMs: LEASE_MS, isConnected: () => isConnected });
+  });
+  afterEach(() => {
+    sweep.stop();
+    jest.useRealTimers();
+  });
+
+  function add(count: number): string[] {
+    const names = Array.from({ length: count }, (_, i) => `t${i}`);
+    for (const name of names) sweep.add(name);
+    return names;
+  }
+
+  it('has every pass look after every tenant once in a round, in parts', async () => {
+    const passes = [new NotingPass(), new NotingPass()];
+    for (const pass of passes) sweep.register(pass);
+    const names = add(120);
+    sweep.start();
+    while (passes[1]!.parts.length < 3) await jest.advanceTimersByTimeAsync(10);
+    for (const pass of passes) {
+      expect(pass.parts.map(({ length }) => length)).toEqual([40, 40, 40]);
+      expect(pass.parts.flat()).toEqual(names);
+      expect(pass.looks).toBe(0);
+    }
+  });
+
+  it('is not held up by a pass that fails', async () => {
+    const good = new NotingPass();
+    sweep.register(new NotingPass(new Error('the schema is gone')));
+    sweep.register(good);
+    add(1);
+    sweep.start();
+    await jest.advanceTimersByTimeAsync(3 * ROUND_MS);
+    expect(good.parts.length).toBeGreaterThanOrEqual(2);
+  });
+
+  it('looks between parts while a pass asks for it', async () => {
+    const pass = new NotingPass();
+    sweep.register(pass);
+    add(1);
+    sweep.start();
+    pass.lookEveryMs = 400;
+    sweep.plan();
+    await jest.advanceTimersByTimeAsync(1_250);
+    expect(pass.looks).toBe(3);
+    pass.lookEveryMs = undefined;
+    await jest.advanceTimersByTimeAsync(2 * ROUND_MS);
+    expect(pass.looks).toBe(3);
+    expect(pass.parts.length).toBeGreaterThan(0);
+  });
+
+  it('leaves out who was removed since the round began', async () => {
+    const pass = new NotingPass();
+    sweep.register(pass);
+    const names = add(60);
+    sweep.start();
+    while (pass.parts.length < 1) await jest.advanceTimersByTimeAsync(10);
+    sweep.remove(names.at(-1)!);
+    while (pass.parts.length < 2) await jest.advanceTimersByTimeAsync(10);
+    expect(pass.parts.flat()).toEqual(names.slice(0, -1));
+  });
+
+  it('waits without a session, does not try again and again, and then goes on with the round', async () => {
+    const pass = new NotingPass();
+    sweep.register(pass);
+    const names = add(2);
+    isConnected = false;
+    sweep.start();
+    const timers = jest.spyOn(globalThis, 'setTimeout');
+    await jest.advanceTimersByTimeAsync(2 * ROUND_MS);
+    expect(timers.mock.calls.length).toBeLessThanOrEqual((2 * ROUND_MS) / 400);
+    expect(pass.parts).toEqual([]);
+    isConnected = true;
+    await jest.advanceTimersByTimeAsync(400);
+    expect(pass.parts).toEqual([names]);
+  });
+});
