@@ -1,3 +1,4 @@
+import { systemClock, type Clock, type Timer } from '../runtime/clock.js';
 import { StaggeredSweep } from '../runtime/staggered-sweep.js';
 
 /** Number of times each tenant is looked at in the duration of a lease, at least; */
@@ -24,6 +25,8 @@ export interface MaintenanceSweepOptions {
   readonly leaseDurationMs: number;
   /** Whether there is a session to ask; without one the round waits. */
   readonly isConnected: () => boolean;
+  /** Default: the system's. */
+  readonly clock?: Clock;
 }
 
 /**
@@ -36,15 +39,18 @@ export class MaintenanceSweep {
   private readonly tenants = new Set<string>();
   private readonly passes: MaintenancePass[] = [];
   private readonly rounds: StaggeredSweep<string>;
-  private timer: NodeJS.Timeout | undefined;
+  private readonly clock: Clock;
+  private timer: Timer | undefined;
   private atWork = false;
   private stopped = true;
 
   constructor(private readonly options: MaintenanceSweepOptions) {
+    this.clock = options.clock ?? systemClock;
     this.rounds = new StaggeredSweep(
       () => [...this.tenants],
       Math.min(MAX_ROUND_MS, options.leaseDurationMs / ROUNDS_PER_LEASE),
       TENANTS_PER_PART,
+      this.clock,
     );
   }
 
@@ -67,19 +73,19 @@ export class MaintenanceSweep {
 
   stop(): void {
     this.stopped = true;
-    clearTimeout(this.timer);
+    this.timer?.cancel();
   }
 
   /** Sets the timer anew: a pass may have to look around earlier, or no more. */
   plan(): void {
     if (this.stopped || this.atWork) return;
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => void this.tick(), this.delayMs()).unref();
+    this.timer?.cancel();
+    this.timer = this.clock.timer(() => void this.tick(), this.delayMs());
   }
 
   private delayMs(): number {
     if (!this.options.isConnected()) return AWAY_PAUSE_MS;
-    const untilPart = Math.max(0, this.rounds.nextAt - performance.now());
+    const untilPart = Math.max(0, this.rounds.nextAt - this.clock.now());
     const looks = this.passes.flatMap(({ lookEveryMs }) => lookEveryMs ?? []);
     return looks.length > 0 ? Math.min(...looks) : untilPart;
   }
@@ -95,7 +101,7 @@ export class MaintenanceSweep {
   }
 
   private async work(): Promise<void> {
-    const taken = this.rounds.take(performance.now() + SOON_MS) ?? [];
+    const taken = this.rounds.take(this.clock.now() + SOON_MS) ?? [];
     const part = taken.filter((tenant) => this.tenants.has(tenant));
     for (const pass of this.passes) {
       try {

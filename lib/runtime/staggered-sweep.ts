@@ -1,3 +1,5 @@
+import { systemClock, type Clock } from './clock.js';
+
 /** The share of an interval that a round takes at least: processes that were started together drift apart. */
 const SHORTEST = 0.8;
 
@@ -12,12 +14,13 @@ export class StaggeredSweep<T> {
     private readonly all: () => readonly T[],
     private readonly intervalMs: number,
     private readonly maxPartSize: number,
+    private readonly clock: Clock = systemClock,
   ) {
     this.pauseMs = intervalMs * SHORTEST;
-    this.next = performance.now() + this.pauseMs;
+    this.next = clock.now() + this.pauseMs;
   }
 
-  /** When the next part is due, by `performance.now()`. */
+  /** When the next part is due, by the clock's `now()`. */
   get nextAt(): number {
     return this.next;
   }
@@ -36,6 +39,6 @@ export class StaggeredSweep<T> {
     this.left = [...this.all()];
     const parts = Math.max(1, Math.ceil(this.left.length / this.maxPartSize));
     this.partSize = Math.ceil(this.left.length / parts);
-    this.pauseMs = (this.intervalMs * (SHORTEST + Math.random() * (1 - SHORTEST))) / parts;
+    this.pauseMs = (this.intervalMs * (SHORTEST + this.clock.random() * (1 - SHORTEST))) / parts;
   }
 }

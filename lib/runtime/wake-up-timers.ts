@@ -1,3 +1,5 @@
+import { systemClock, type Clock, type Timer } from './clock.js';
+
 /** Due times this close together share a timer, in milliseconds. */
 const GRAIN_MS = 5;
 /** Node's timers hold no more than 2^31 - 1 ms; whatever is later is found by a sweep long before. */
@@ -11,9 +13,9 @@ export interface WakeUp<K extends string> {
   readonly inMs: number;
 }
 
-interface Timer {
+interface DueTimer {
   readonly at: number;
-  readonly handle: NodeJS.Timeout;
+  readonly timer: Timer;
 }
 
 /**
@@ -21,28 +23,30 @@ interface Timer {
  * tenants.
  */
 export class WakeUpTimers<K extends string> {
-  private readonly timers = new Map<string, Timer>();
+  private readonly timers = new Map<string, DueTimer>();
 
   /** @param onDue - by kind, what a tenant's timer does */
-  constructor(private readonly onDue: Readonly<Record<K, (tenant: string) => void>>) {}
+  constructor(
+    private readonly onDue: Readonly<Record<K, (tenant: string) => void>>,
+    private readonly clock: Clock = systemClock,
+  ) {}
 
   /** Wakes the tenant at that time, unless something of the kind wakes it before that. */
   schedule({ kind, tenant, inMs }: WakeUp<K>): void {
     const key = keyOf(kind, tenant);
     const delay = Math.min(Math.max(0, inMs), MAX_DELAY_MS);
-    const at = performance.now() + delay;
+    const at = this.clock.now() + delay;
     const set = this.timers.get(key);
     if (set !== undefined) {
       if (set.at <= at + GRAIN_MS) return;
-      clearTimeout(set.handle);
+      set.timer.cancel();
     }
     // A millisecond later than asked: the database's clock decides, and a look too early is a look for nothing.
-    const handle = setTimeout(() => {
+    const timer = this.clock.timer(() => {
       this.timers.delete(key);
       this.onDue[kind](tenant);
     }, delay + 1);
-    handle.unref();
-    this.timers.set(key, { at, handle });
+    this.timers.set(key, { at, timer });
   }
 
   /** Forgets the tenant's timers of all kinds. */
@@ -55,7 +59,7 @@ export class WakeUpTimers<K extends string> {
   }
 
   private drop(key: string): void {
-    clearTimeout(this.timers.get(key)?.handle);
+    this.timers.get(key)?.timer.cancel();
     this.timers.delete(key);
   }
 }
