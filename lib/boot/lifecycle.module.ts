@@ -77,9 +77,19 @@ export class CloacinaLifecycleModule implements OnApplicationBootstrap, OnModule
         `The drain failed, so other processes will recover what ran here: ${messageWithoutSecrets(error)}`,
       );
     }
-    if (!(await this.boot.listeners.settled(LISTENERS_GRACE_MS))) {
-      this.logger.warn('Methods with @OnWorkflowEvent are still at work; the shutdown goes on.');
-    }
+    await this.listenersSettled();
+  }
+
+  private async listenersSettled(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        this.logger.warn('Methods with @OnWorkflowEvent are still at work; the shutdown goes on.');
+        resolve();
+      }, LISTENERS_GRACE_MS);
+    });
+    await Promise.race([this.boot.listeners.settled(), late]);
+    clearTimeout(timer);
   }
 
   /**

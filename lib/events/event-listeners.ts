@@ -32,15 +32,9 @@ export class EventListeners {
     }
   }
 
-  /** Waits for the listeners that are at work, at most `timeoutMs` milliseconds. Resolves to whether all are done. */
-  async settled(timeoutMs: number): Promise<boolean> {
-    if (this.underWay.size === 0) return true;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<false>((resolve) => {
-      timer = setTimeout(() => resolve(false), timeoutMs);
-    });
-    const all = Promise.all(this.underWay).then(() => true);
-    return Promise.race([all, late]).finally(() => clearTimeout(timer));
+  /** Resolves when the listeners that are at work now are done. Never rejects. */
+  async settled(): Promise<void> {
+    await Promise.all(this.underWay);
   }
 
   private follow(work: Promise<void>): void {
