@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll } from '@jest/globals';
+import { afterFile } from './after-file.js';
 import { waitFor } from './wait-for.js';
 
 export interface ChildOptions {
@@ -20,7 +20,12 @@ export interface Exit {
 
 const checkout = fileURLToPath(new URL('../../', import.meta.url));
 const running = new Set<TestChild>();
-afterAll(() => Promise.all([...running].map((child) => child.kill())));
+afterFile(endChildren);
+
+/** Ends what is still running: for what must not go on beside it, such as a drop of its database. */
+export async function endChildren(): Promise<void> {
+  await Promise.all([...running].map((child) => child.kill()));
+}
 
 /**
  * Runs a TypeScript file in a process of its own, for tests that kill it. It tells the test how far it is by

@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { startTestServer } from '../../scripts/test-server.mjs';
 import { compileForChildren } from './compile-for-children.mjs';
 
@@ -5,7 +6,7 @@ import { compileForChildren } from './compile-for-children.mjs';
  * Runs once, before the first test file that needs a database, and not at all where none was chosen: the unit tests
  * are a project of their own. The workers that jest starts afterwards inherit the environment.
  */
-export default async function setUp() {
+export default async function setUp({ watch, watchAll, collectCoverage }) {
   const compiled = compileForChildren();
   if (!process.env.DATABASE_URL) {
     const server = await startTestServer();
@@ -16,4 +17,7 @@ export default async function setUp() {
   if (folders === undefined) return;
   process.env.CLOACINA_TEST_COMPILED = folders.folder;
   process.env.CLOACINA_TEST_BUNDLED = folders.bundled;
+  // What `bundle-resolver.cjs` gives the test files. Coverage is of the sources, and jest watches those.
+  const bySource = watch || watchAll || collectCoverage;
+  if (!bySource) process.env.CLOACINA_TEST_LIBRARY = path.join(folders.bundled, 'lib');
 }

@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll } from '@jest/globals';
 import type { Client } from 'pg';
-import { connectAdmin, databaseUrl } from './postgres.js';
+import { afterFile } from './after-file.js';
+import { endChildren } from './child-process.js';
+import { connectAdmin, createDatabase, databaseUrl } from './postgres.js';
 
 const created: string[] = [];
 const sessions = new Map<string, Promise<Client>>();
-afterAll(async () => {
+afterFile(async () => {
+  await endChildren();
   for (const session of sessions.values()) await (await session).end();
   sessions.clear();
   const admin = await connectAdmin();
@@ -25,7 +27,7 @@ afterAll(async () => {
 export async function scratchDatabase(): Promise<string> {
   const name = `sample_${randomBytes(5).toString('hex')}`;
   const admin = await connectAdmin();
-  await admin.query(`CREATE DATABASE ${name}`);
+  await createDatabase(admin, name);
   await admin.end();
   created.push(name);
   const url = new URL(databaseUrl());

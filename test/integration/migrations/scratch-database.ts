@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Client } from 'pg';
-import { connectAdmin, databaseUrl } from '../../support/postgres.js';
+import { connectAdmin, createDatabase, databaseUrl } from '../../support/postgres.js';
 
 export interface ScratchDatabase {
   readonly name: string;
@@ -16,7 +16,7 @@ export interface ScratchDatabase {
 export async function createScratchDatabase(): Promise<ScratchDatabase> {
   const name = `test_${randomBytes(5).toString('hex')}`;
   const server = await connectAdmin();
-  await server.query(`CREATE DATABASE ${name}`);
+  await createDatabase(server, name);
   const urlOf = (role?: string, password?: string): string => {
     const url = new URL(databaseUrl());
     url.pathname = `/${name}`;
