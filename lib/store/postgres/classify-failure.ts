@@ -123,3 +123,11 @@ export function isAway(error: unknown): boolean {
     ? !messageOf(error).startsWith('SASL: ')
     : !/^(25P|26|28|3D|40|53[^3]|58|XX)/.test(code);
 }
+
+/** SQLSTATE codes and classes of what is wrong with the data, or with what other transactions do at the moment. */
+const STATEMENT_ONLY = /^(?:22...|23...|P0...|40001|40P01|55P03)$/;
+
+/** Whether the session is as it was before the statement that failed so, which stood in no transaction. */
+export function leavesSession(error: unknown): boolean {
+  return STATEMENT_ONLY.test(sqlState(error) ?? '');
+}

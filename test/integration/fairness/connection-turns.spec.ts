@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { FairConnectionPool } from '../../../lib/store/postgres/connections/fair-connection-pool.js';
+import { quietPool } from '../../../lib/store/postgres/connections/pools.js';
+import { type Statement, tenantTables } from '../../../lib/store/postgres/statements/statement.js';
+import { TenantStatements } from '../../../lib/store/postgres/tenant-statements.js';
 import { gate } from '../../support/gate.js';
-import { databaseUrl } from '../../support/postgres.js';
+import { connectAdmin, databaseUrl } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 
 const LOCK = 7_301_204;
@@ -16,8 +19,7 @@ describe('The connections for statements', () => {
   let holder: pg.Client;
   beforeAll(async () => {
     pool = new pg.Pool({ connectionString: databaseUrl(), max: 4, application_name: 'turns' });
-    holder = new pg.Client(databaseUrl());
-    await holder.connect();
+    holder = await connectAdmin();
   });
   afterAll(async () => {
     await holder.end();
@@ -116,12 +118,90 @@ describe('The connections for statements', () => {
     }
   });
 
-  it('come back when a statement fails, and with it a connection that is new', async () => {
+  it('come back when a statement fails', async () => {
     const turns = new FairConnectionPool([pool]);
     const tenant = {};
-    for (let i = 0; i < 10; i++) {
-      await expect(turns.withConnection(tenant, query('SELECT 1/0'))).rejects.toThrow('division');
+    for (const sql of ['SELECT 1/0', 'SELECT broken']) {
+      for (let i = 0; i < 5; i++) {
+        await expect(turns.withConnection(tenant, query(sql))).rejects.toThrow();
+      }
     }
     expect(await turns.withConnection(tenant, query('SELECT 1'))).toHaveLength(1);
   });
+});
+
+describe('A connection whose statement fails', () => {
+  let only: pg.Pool;
+  let turns: FairConnectionPool;
+  let holder: pg.Client;
+  beforeAll(async () => {
+    only = quietPool({ connectionString: databaseUrl(), max: 1 });
+    turns = new FairConnectionPool([only]);
+    holder = await connectAdmin();
+    await holder.query('CREATE TABLE held AS SELECT 1 AS id');
+    await holder.query('BEGIN; SELECT 1 FROM held FOR UPDATE');
+  });
+  afterAll(async () => {
+    await only.end();
+    await holder.end();
+  });
+
+  const backend = (): Promise<unknown> =>
+    turns.withConnection({}, async (client) => {
+      const { rows } = await client.query(
+        `SELECT pg_backend_pid(), current_setting('lock_timeout')`,
+      );
+      return rows[0];
+    });
+  const raise = (code: string): string =>
+    `DO $$BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '${code}'; END$$`;
+
+  it.each([
+    ['data', '22012', 'SELECT 1/0'],
+    ['a constraint', '23505', raise('23505')],
+    ['a trigger', 'P0001', raise('P0001')],
+    ['a deadlock', '40P01', raise('40P01')],
+    ['a race', '40001', raise('40001')],
+    ['a lock', '55P03', 'SELECT 1 FROM held FOR UPDATE NOWAIT'],
+  ])('for %s is kept as it was', async (_what, code, sql) => {
+    const before = await backend();
+    await expect(turns.withConnection({}, (client) => client.query(sql))).rejects.toMatchObject({
+      code,
+    });
+    expect(await backend()).toEqual(before);
+  });
+
+  it.each([
+    ['it does not fit the schema', '42703', 'SELECT broken'],
+    ['it was cancelled', '57014', raise('57014')],
+    ['the session was ended', '57P01', 'SELECT pg_terminate_backend(pg_backend_pid())'],
+    ['the server is out of memory', '53200', raise('53200')],
+  ])('because %s is closed', async (_what, code, sql) => {
+    const before = await backend();
+    await expect(turns.withConnection({}, (client) => client.query(sql))).rejects.toMatchObject({
+      code,
+    });
+    expect(await backend()).not.toEqual(before);
+  });
+
+  it('keeps what is prepared in it, also the statement that failed', async () => {
+    const divide: Statement = { name: 'divide', text: () => 'SELECT 6 / $1::integer' };
+    const runner = new TenantStatements(tenantTables('t'), 'key', 't').inTurn(turns);
+    const run = async (by: number): Promise<unknown> => runner.run(divide, [by]);
+    await waitFor(async () => {
+      await run(1);
+      return (await prepared()).length > 0;
+    });
+    await expect(run(0)).rejects.toThrow('division');
+    expect(await run(2)).toEqual([['3']]);
+    expect(await prepared()).toEqual(['cloacina_key_divide']);
+  });
+
+  const prepared = async (): Promise<unknown[]> =>
+    turns.withConnection({}, async (client) => {
+      const { rows } = await client.query<{ name: string }>(
+        'SELECT name FROM pg_prepared_statements',
+      );
+      return rows.map(({ name }) => name);
+    });
 });

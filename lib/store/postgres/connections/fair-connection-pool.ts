@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { isAway } from '../classify-failure.js';
+import { isAway, leavesSession } from '../classify-failure.js';
 import { SqlState } from '../sql-state.js';
 
 /** How long after several tenants were at work one alone does not get all connections, in milliseconds. */
@@ -39,22 +39,27 @@ export class FairConnectionPool {
     private readonly maxHomeWaitMs = MAX_HOME_WAIT_MS,
   ) {}
 
-  /** A connection whose statement fails is closed, as the pool itself would do: its state is unknown. */
+  /**
+   * A connection whose statement fails is closed, as the pool itself would do: its state is unknown. Not so when the server
+   * refused the statement for its data, or for a lock: `work` is one statement in no transaction, so the session is as it
+   * was, and to open another one costs the server as much as a hundred outcomes.
+   */
   async withConnection<T>(tenant: object, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
     this.note(tenant);
     const place =
       this.waiting.size > 0 || !this.mayTake(tenant)
         ? await new Promise<number>((grant) => this.queue(tenant, grant))
         : this.take(tenant, this.placeOf(tenant));
-    let failed = true;
+    let unusable = false;
     let client: pg.PoolClient | undefined;
     try {
       client = await this.connect(place);
-      const result = await work(client);
-      failed = false;
-      return result;
+      return await work(client);
+    } catch (error) {
+      unusable = !leavesSession(error);
+      throw error;
     } finally {
-      client?.release(failed);
+      client?.release(unusable);
       this.giveBack(tenant, place);
     }
   }

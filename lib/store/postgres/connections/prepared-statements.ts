@@ -115,7 +115,7 @@ export async function runPrepared<R extends unknown[]>(
   } catch (error) {
     const isAlone = transactionStatus(client) === 'I';
     if (!isPlanLost(error)) {
-      statements.forget(name);
+      if (!isParsedIn(client, name)) statements.forget(name);
       throw error;
     }
     if (sqlState(error) === SqlState.undefinedStatement) {
@@ -151,6 +151,11 @@ export function forgetAllPrepared(client: pg.ClientBase): void {
 /** Whether the connection has statements that user code has prepared through the driver. */
 export function hasForeignPrepared(client: pg.ClientBase): boolean {
   return Object.keys(parsedIn(client) ?? {}).some((name) => !name.startsWith(PREPARED_PREFIX));
+}
+
+/** Whether the server has it: the statement failed after that. */
+function isParsedIn(client: pg.ClientBase, name: string): boolean {
+  return Object.hasOwn(parsedIn(client) ?? {}, name);
 }
 
 /** The driver knows by name what it has prepared, and would go on to use what the server has dropped. */
