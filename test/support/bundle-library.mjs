@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { link, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { oneBytePerCharacter } from './one-byte.mjs';
 
 /**
  * Lays out what `compile-for-children.mjs` has compiled once more, with one file that has all of the library and, in place of
@@ -39,7 +40,13 @@ export async function bundleLibrary(compiled, files) {
 
 /** Changes with every compiled file, which has its source's time, and with this one. */
 async function stampOf(compiled, files) {
-  const hash = createHash('sha256').update(await readFile(fileURLToPath(import.meta.url)));
+  const hash = createHash('sha256');
+  for (const file of [
+    fileURLToPath(import.meta.url),
+    path.join(import.meta.dirname, 'one-byte.mjs'),
+  ]) {
+    hash.update(await readFile(file));
+  }
   const times = await Promise.all(
     files.map(async (file) => (await stat(path.join(compiled, file))).mtimeMs),
   );
@@ -74,4 +81,5 @@ async function bundle(compiled, modules, output) {
   } finally {
     await bundler.close();
   }
+  await oneBytePerCharacter(output);
 }
