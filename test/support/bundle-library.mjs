@@ -7,7 +7,8 @@ import { oneBytePerCharacter } from './one-byte.mjs';
 /**
  * Lays out what `compile-for-children.mjs` has compiled once more, with one file that has all of the library and, in place of
  * each of its modules, a file that exports from it what the module does. A process that loads the modules one by one spends
- * half of the processor time of its start on that. Made anew when something was compiled. Returns the folder.
+ * half of the processor time of its start on that. Without a source map, which every process would read as it loads the file,
+ * and jest for each error whose stack is looked at. Made anew when something was compiled. Returns the folder.
  *
  * @param compiled - the folder with the compiled modules
  * @param files - what is in it, relative to it
@@ -70,7 +71,6 @@ async function bundle(compiled, modules, output) {
     await bundler.write({
       dir: output,
       format: 'esm',
-      sourcemap: true,
       entryFileNames: '[name].js',
       chunkFileNames: 'lib/[name]-[hash].js',
       codeSplitting: { groups: [{ name: 'library', test: /./ }] },

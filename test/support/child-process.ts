@@ -51,7 +51,6 @@ export class TestChild {
       process.execPath,
       [
         '--disable-warning=ExperimentalWarning',
-        '--enable-source-maps',
         '--import',
         setup,
         file,

@@ -6,7 +6,7 @@ import { compileForChildren } from './compile-for-children.mjs';
  * Runs once, before the first test file that needs a database, and not at all where none was chosen: the unit tests
  * are a project of their own. The workers that jest starts afterwards inherit the environment.
  */
-export default async function setUp({ watch, watchAll, collectCoverage }) {
+export default async function setUp({ watch, watchAll, collectCoverage, testPathPatterns }) {
   const compiled = compileForChildren();
   if (!process.env.DATABASE_URL) {
     const server = await startTestServer();
@@ -17,7 +17,9 @@ export default async function setUp({ watch, watchAll, collectCoverage }) {
   if (folders === undefined) return;
   process.env.CLOACINA_TEST_COMPILED = folders.folder;
   process.env.CLOACINA_TEST_BUNDLED = folders.bundled;
-  // What `bundle-resolver.cjs` gives the test files. Coverage is of the sources, and jest watches those.
-  const bySource = watch || watchAll || collectCoverage;
+  // What `bundle-resolver.cjs` gives the test files of a whole run. Coverage is of the sources, jest watches those, and who
+  // runs some files has sources in stack traces.
+  const isPart = testPathPatterns.patterns.length > 0;
+  const bySource = isPart || watch || watchAll || collectCoverage;
   if (!bySource) process.env.CLOACINA_TEST_LIBRARY = path.join(folders.bundled, 'lib');
 }
