@@ -1,6 +1,5 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
-import { beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import pg from 'pg';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { TENANT_MANAGER } from '../../../lib/boot/registration.js';
 import { CloacinaModule } from '../../../lib/cloacina.module.js';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
@@ -9,6 +8,7 @@ import type {
   DiscoveryParts,
   TenantDiscovery,
 } from '../../../lib/tenants/hosting/tenant-discovery.js';
+import { endChildren } from '../../support/child-process.js';
 import { rowsOf, scratchDatabase } from '../../support/scratch-database.js';
 import { waitFor } from '../../support/wait-for.js';
 import { start, type Application } from './application.js';
@@ -24,6 +24,15 @@ let url = '';
 let schemas = 0;
 beforeAll(async () => {
   url = await scratchDatabase();
+});
+// Otherwise each test's applications would open the tenants of all tests before it.
+afterEach(async () => {
+  await endChildren();
+  const left = await rowsOf<{ drop: string }>(
+    url,
+    `SELECT format('DROP SCHEMA %I CASCADE', nspname) AS drop FROM pg_namespace WHERE nspname LIKE 'tenant\\_%'`,
+  );
+  for (const { drop } of left) await rowsOf(url, drop);
 });
 const newSchema = (): string => `tenant_${++schemas}`;
 
@@ -265,13 +274,11 @@ describe('Several processes', () => {
     expect(distinct).toEqual([1, 1]);
     const migrations = await sql(`SELECT name FROM ${schema}.cloacina_migrations`);
     expect(new Set(migrations.map((row) => Reflect.get(row, 'name'))).size).toBe(migrations.length);
-    const client = new pg.Client({ connectionString: url });
-    await client.connect();
-    const { rows } = await client.query(
-      `SELECT count(*)::integer AS definitions FROM ${schema}.cloacina_workflow_definition`,
-    );
-    await client.end();
-    expect(rows).toEqual([{ definitions: 1 }]);
+    expect(
+      await sql(
+        `SELECT count(*)::integer AS definitions FROM ${schema}.cloacina_workflow_definition`,
+      ),
+    ).toEqual([{ definitions: 1 }]);
     await processes[0]?.ask({ remove: 'together' });
     expect(await processes[0]?.list()).toEqual([]);
     expect(await processes[1]?.list()).toEqual([{ name: 'together', schema }]);
