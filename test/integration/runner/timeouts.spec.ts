@@ -1,48 +1,65 @@
 import { describe, expect, it } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { aborted, gate } from '../../support/gate.js';
-import { openTenant, processEngineOf, stopRounds } from '../../support/open-tenant.js';
+import {
+  openTenant,
+  processEngineOf,
+  stopRounds,
+  sharedTenant,
+} from '../../support/open-tenant.js';
 import { freshSchema } from '../../support/postgres.js';
 import { rowsOf, scratchDatabase } from '../../support/scratch-database.js';
 import { waitFor } from '../../support/wait-for.js';
 
-describe('A task timeout', () => {
-  it('aborts the signal, and is a failure that is retried', async () => {
-    const reasons: Error[] = [];
-    const workflow = defineWorkflow('slow')
-      .task('only', { timeout: 50, retry: { delay: 1, maxAttempts: 2 } }, async ({ signal }) => {
-        reasons.push(await aborted(signal));
-        throw signal.reason;
-      })
-      .build();
-    const { runner } = await openTenant([workflow]);
-    const result = await runner.execute(workflow);
-    const error = { name: 'TaskTimeoutError', code: 'TASK_TIMEOUT' };
-    expect(result).toMatchObject({ status: 'Failed', error });
-    expect(result.tasks[0]?.attempts).toMatchObject([{ error }, { error }]);
-    expect(reasons).toMatchObject([error, error]);
-    for (const { durationMs } of result.tasks[0]?.attempts ?? []) {
-      expect(durationMs).toBeGreaterThanOrEqual(48); // two clocks
-    }
-  });
+const inTenant = sharedTenant();
 
-  it('drops what the handler still returns', async () => {
-    const returned = gate();
-    const workflow = defineWorkflow('late')
-      .task('only', { timeout: 20, retry: { maxAttempts: 1 } }, async (context) => {
-        await aborted(context.signal);
-        await returned.passed;
-        context.set('late', 1);
-        return { late: 2 };
-      })
-      .build();
-    const { runner, engine } = await openTenant([workflow]);
-    const { status, context, id } = await runner.execute(workflow);
-    returned.open();
-    await waitFor(() => !engine.isBusy);
-    expect({ status, context }).toEqual({ status: 'Failed', context: {} });
-    expect((await runner.get(id))?.context).toEqual({});
-  });
+describe('A task timeout', () => {
+  it(
+    'aborts the signal, and is a failure that is retried',
+    inTenant((serve) => {
+      const reasons: Error[] = [];
+      const workflow = defineWorkflow('slow')
+        .task('only', { timeout: 50, retry: { delay: 1, maxAttempts: 2 } }, async ({ signal }) => {
+          reasons.push(await aborted(signal));
+          throw signal.reason;
+        })
+        .build();
+      serve(workflow);
+      return async ({ runner }) => {
+        const result = await runner.execute(workflow);
+        const error = { name: 'TaskTimeoutError', code: 'TASK_TIMEOUT' };
+        expect(result).toMatchObject({ status: 'Failed', error });
+        expect(result.tasks[0]?.attempts).toMatchObject([{ error }, { error }]);
+        expect(reasons).toMatchObject([error, error]);
+        for (const { durationMs } of result.tasks[0]?.attempts ?? []) {
+          expect(durationMs).toBeGreaterThanOrEqual(48); // two clocks
+        }
+      };
+    }),
+  );
+
+  it(
+    'drops what the handler still returns',
+    inTenant((serve) => {
+      const returned = gate();
+      const workflow = defineWorkflow('late')
+        .task('only', { timeout: 20, retry: { maxAttempts: 1 } }, async (context) => {
+          await aborted(context.signal);
+          await returned.passed;
+          context.set('late', 1);
+          return { late: 2 };
+        })
+        .build();
+      serve(workflow);
+      return async ({ runner, engine }) => {
+        const { status, context, id } = await runner.execute(workflow);
+        returned.open();
+        await waitFor(() => !engine.isBusy);
+        expect({ status, context }).toEqual({ status: 'Failed', context: {} });
+        expect((await runner.get(id))?.context).toEqual({});
+      };
+    }),
+  );
 
   it('keeps the slot of a handler that ignores its signal, and its retry back, until it returns', async () => {
     const events: string[] = [];
@@ -165,14 +182,19 @@ describe('A workflow timeout', () => {
     });
   });
 
-  it('counts from the first task, not from the start', async () => {
-    const quick = defineWorkflow('quick', { timeout: 400 })
-      .task('only', () => undefined)
-      .build();
-    const { runner } = await openTenant([quick]);
-    const result = await runner.execute(quick, {}, { delay: 600, timeout: '60s' });
-    expect(result.status).toBe('Completed');
-  });
+  it(
+    'counts from the first task, not from the start',
+    inTenant((serve) => {
+      const quick = defineWorkflow('quick', { timeout: 400 })
+        .task('only', () => undefined)
+        .build();
+      serve(quick);
+      return async ({ runner }) => {
+        const result = await runner.execute(quick, {}, { delay: 600, timeout: '60s' });
+        expect(result.status).toBe('Completed');
+      };
+    }),
+  );
 
   it('of hundreds that fall due together is enforced by three processes without a lost race', async () => {
     const count = 300;
