@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { TablesMissingError } from '../../errors/index.js';
 import type { EngineState } from '../engine-state.js';
 import type { TenantLease } from './tenant-lease.js';
 import type { LeaseStore } from '../../store/port/index.js';
@@ -49,16 +50,25 @@ export class LeaseRelease {
     const { lease, claims } = this.parts;
     const end = performance.now() + ms;
     while (lease.mayStand && claims.size === 0 && performance.now() < end) {
-      await this.runOnce();
+      if (!(await this.runOnce())) return;
       if (lease.mayStand) await delay(PAUSE_MS);
     }
   }
 
-  /** Deletes the lease by a statement of its own, if it can be. */
-  async runOnce(): Promise<void> {
-    if (!this.begin()) return;
+  /**
+   * Deletes the lease by a statement of its own, if it can be.
+   *
+   * @returns false where its table is gone, so that another try is of no use
+   */
+  async runOnce(): Promise<boolean> {
+    if (!this.begin()) return true;
     const { store, lease } = this.parts;
-    const released = await store.releaseLease(lease.instanceId).catch(() => undefined);
+    let hasTable = true;
+    const released = await store.releaseLease(lease.instanceId).catch((error: unknown) => {
+      hasTable = !(error instanceof TablesMissingError);
+      return undefined;
+    });
     this.end(released);
+    return hasTable;
   }
 }

@@ -1,5 +1,6 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
+import { PostgresStore } from '../../../lib/store/postgres/postgres-store.js';
 import { gate } from '../../support/gate.js';
 import {
   openTenant,
@@ -37,6 +38,23 @@ describe('The lease', () => {
     await waitFor(() => !tenant.engine.isBusy);
     await process.renewOnce();
     await waitFor(async () => (await leases(tenant)) === 0);
+  });
+
+  it('is given up at the end when its table is gone, and not asked for again', async () => {
+    const workflow = defineWorkflow('dropped')
+      .task('only', () => undefined)
+      .build();
+    const tenant = await openTenant([workflow], { leaseDurationMs: 600_000 });
+    stopRounds(tenant);
+    await tenant.runner.execute(workflow);
+    await waitFor(() => !tenant.engine.isBusy);
+    expect(await leases(tenant)).toBe(1);
+    await tenant.query(`DROP SCHEMA ${tenant.schema} CASCADE`);
+    const releases = jest.spyOn(PostgresStore.prototype, 'releaseLease');
+    await tenant.close();
+    const asked = releases.mock.results.length;
+    releases.mockRestore();
+    expect(asked).toBe(1);
   });
 
   it('covers every claim, also of starts that come while it is being deleted', async () => {
