@@ -13,7 +13,7 @@ import { CloacinaLifecycleModule } from './boot/lifecycle.module.js';
 import { SHARED_OPTIONS, TENANT_MANAGER, type OptionsSource } from './boot/registration.js';
 import { servesOnly } from './discovery/workflow-filter.js';
 import { WorkflowRegistry } from './discovery/registered-workflow.js';
-import { CloacinaRecoveryJobs, RECOVERY_PASSES } from './recovery/recovery-jobs.js';
+import { CloacinaRecoveryJobs, RECOVERY_PASSES, recoveryJobs } from './recovery/recovery-jobs.js';
 import { CloacinaAdmin } from './tenants/admin/cloacina-admin.js';
 import { releaseFrom } from './tenants/admin/release-here.js';
 import { CloacinaTenants } from './tenants/hosting/cloacina-tenants.js';
@@ -73,7 +73,11 @@ import { TenantResolver } from './tenants/requests/tenant-resolver.js';
       inject: [ConfigurationCheck, CloacinaTenants],
     },
     { provide: RECOVERY_PASSES, useExisting: TENANT_MANAGER },
-    CloacinaRecoveryJobs,
+    {
+      provide: CloacinaRecoveryJobs,
+      useFactory: recoveryJobs,
+      inject: [RECOVERY_PASSES, ModulesContainer],
+    },
   ],
   exports: [
     ConfigurationCheck,

@@ -13,7 +13,7 @@ import { bundle } from './bundle.mjs';
 import { checkout, isMain, main, runNode } from './run.mjs';
 
 /**
- * lib → dist, what the package ships: bundles, and the types of each module. The compiled modules themselves stay in
+ * lib → dist, what the package ships: one bundle, and the types of each module. The compiled modules themselves stay in
  * `dist/.modules`, which is not shipped, for benchmarks of the library's parts. Without `check` the types are not checked,
  * which is half of the work; what is written is the same.
  */
@@ -21,10 +21,12 @@ export function buildLibrary({ check = true } = {}) {
   return build('lib', 'dist', 'tsconfig.build.json', ['scripts/bundle.mjs'], async (fresh) => {
     const modules = path.join(fresh, '.modules');
     await compile('tsconfig.build.json', modules, check);
+    // They are ES modules, in a folder of CommonJS.
+    writeFileSync(path.join(checkout, modules, 'package.json'), '{ "type": "module" }\n');
     await bundle(path.join(checkout, modules), path.join(checkout, fresh));
     cpSync(path.join(checkout, modules), path.join(checkout, fresh), {
       recursive: true,
-      filter: (file) => !/\.js(\.map)?$/.test(file),
+      filter: (file) => !/\.js(\.map)?$|package\.json$/.test(file),
     });
   });
 }

@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 
 const run = promisify(execFile);
 
@@ -12,31 +12,113 @@ const run = promisify(execFile);
 const MODULES = {
   'other.js': 'class Problem extends Error {}\nexport const other = new Problem();',
   'index.js': `import { other } from './other.js';
+import { Injectable } from '@nestjs/common';
 class Problem extends Error {}
-export const names = [new Problem(), other].map((error) => error.constructor.name);`,
+export class Service {}
+Injectable()(Service);
+export const names = [new Problem(), other].map((error) => error.constructor.name);
+export const fail = () => { throw new Problem('here'); };
+export const jobs = async () => Object.keys(await import('@nestjs/schedule'));`,
 };
 
-it('A bundle keeps the names of classes, which messages and Nest show', async () => {
-  const folder = await mkdtemp(path.join(tmpdir(), 'cloacina-bundle-'));
-  try {
-    await writeFile(path.join(folder, 'package.json'), '{"type":"module"}');
-    for (const [name, code] of Object.entries(MODULES)) {
-      await writeFile(path.join(folder, name), code);
-      const map = { version: 3, sources: [name], names: [], mappings: '' };
-      await writeFile(path.join(folder, `${name}.map`), JSON.stringify(map));
-    }
-    const script = pathToFileURL(path.resolve('scripts/bundle.mjs')).href;
-    const output = path.join(folder, 'dist');
-    const { stdout } = await run(process.execPath, [
-      '--input-type=module',
-      '--eval',
-      `import { bundle } from ${JSON.stringify(script)};
-       await bundle(${JSON.stringify(folder)}, ${JSON.stringify(output)});
-       const { names } = await import(${JSON.stringify(pathToFileURL(path.join(output, 'index.js')).href)});
-       console.log(JSON.stringify(names));`,
-    ]);
-    expect(JSON.parse(stdout)).toEqual(['Problem', 'Problem']);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+let folder = '';
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'cloacina-bundle-'));
+  await write('package.json', '{"type":"module"}');
+  for (const [name, code] of Object.entries(MODULES)) {
+    await write(name, code);
+    // Each line of the file is the same line of "its TypeScript".
+    const mappings = code
+      .split('\n')
+      .map((_, i) => (i === 0 ? 'AAAA' : 'AACA'))
+      .join(';');
+    const source = name.replace('.js', '.ts');
+    await write(
+      `${name}.map`,
+      JSON.stringify({ version: 3, sources: [source], names: [], mappings }),
+    );
   }
+  const script = pathToFileURL(path.resolve('scripts/bundle.mjs')).href;
+  await evaluate(
+    'module',
+    `import { bundle } from ${JSON.stringify(script)};
+     await bundle(${JSON.stringify(folder)}, ${JSON.stringify(path.join(folder, 'dist'))});`,
+  );
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+async function write(file: string, text: string): Promise<void> {
+  const target = path.join(folder, file);
+  await mkdir(path.dirname(target), { recursive: true });
+  await writeFile(target, text);
+}
+
+/** Packages that are ES modules only, as those of Nest 12 are, or CommonJS, as those of Nest 11 are. */
+async function installPeers(type: 'module' | 'commonjs'): Promise<void> {
+  const exported = (names: string): string =>
+    type === 'module' ? `export const ${names};` : `exports.${names};`;
+  for (const [name, code] of Object.entries({
+    common: exported('Injectable = () => (target) => { target.decorated = true; }'),
+    core: '',
+    typeorm: '',
+    schedule: exported('Cron = 1'),
+  })) {
+    await write(
+      `node_modules/@nestjs/${name}/package.json`,
+      JSON.stringify({ type, exports: './index.js' }),
+    );
+    await write(`node_modules/@nestjs/${name}/index.js`, code);
+  }
+}
+
+async function evaluate(type: 'module' | 'commonjs', code: string): Promise<string> {
+  const { stdout } = await run(
+    process.execPath,
+    // Jest before Node 24.9 cannot require an ES module, and neither can this process.
+    ['--no-experimental-require-module', `--input-type=${type}`, '--eval', code],
+    { cwd: folder },
+  );
+  return stdout.trim();
+}
+
+const TELL =
+  'library.jobs().then((jobs) => console.log(JSON.stringify([library.names, library.Service.decorated, jobs])));';
+const TOLD = [['Problem', 'Problem'], true];
+
+it('An import keeps the names of classes, and requires none of the peers, which may be ES modules', async () => {
+  await installPeers('module');
+  const told = await evaluate('module', `import * as library from './dist/index.mjs'; ${TELL}`);
+  expect(JSON.parse(told)).toEqual([...TOLD, ['Cron']]);
+});
+
+it('A require imports none of the peers', async () => {
+  await installPeers('commonjs');
+  const told = await evaluate('commonjs', `const library = require('./dist/index.js'); ${TELL}`);
+  expect(JSON.parse(told)).toEqual([...TOLD, ['Cron']]);
+});
+
+it('Both ways give the same classes, in either order, also by the name of the other file', async () => {
+  await installPeers('commonjs');
+  for (const order of ['[a(), await b()]', '[await b(), a()].reverse()']) {
+    const same = await evaluate(
+      'module',
+      `import { createRequire } from 'node:module';
+       const a = () => createRequire(import.meta.url)('./dist/index.js');
+       const b = () => import('./dist/index.mjs');
+       const [required, imported] = ${order};
+       const { Service } = await import('./dist/index.js');
+       console.log(required.Service === imported.Service, Service === imported.Service);`,
+    );
+    expect(same).toBe('true true');
+  }
+});
+
+it("A stack leads to the source's file and line", async () => {
+  await installPeers('commonjs');
+  const stack = await evaluate(
+    'commonjs',
+    `process.setSourceMapsEnabled(true);
+     try { require('./dist/index.js').fail(); } catch (error) { console.log(error.stack); }`,
+  );
+  expect(stack).toContain(path.join(folder, 'index.ts:7'));
 });
