@@ -1,9 +1,10 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { checkApi } from './api.mjs';
 import { buildLibrary } from './build.mjs';
-import { isMain, main, runNode, runNpm } from './run.mjs';
+import { packedPages } from './packed-pages.mjs';
+import { checkout, isMain, main, runNode, runNpm } from './run.mjs';
 
 /** What tools remember of files that have not changed. A fresh clone has none of it. */
 const CACHE = 'node_modules/.cache/check';
@@ -76,11 +77,19 @@ async function checkPackage() {
   });
 }
 
-/** Packs what has been built into a folder that is gone afterwards. */
+/**
+ * Packs what has been built, as npm does when it publishes, into a folder that is gone afterwards. It is packed from a
+ * copy: npm's own scripts change pages of the checkout while it packs, which others may be reading.
+ */
 export async function withPackedPackage(use) {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'nestjs-cloacina-pack-'));
   try {
+    const copy = path.join(folder, 'package');
+    for (const file of ['package.json', 'LICENSE', 'dist'])
+      cpSync(path.join(checkout, file), path.join(copy, file), { recursive: true });
+    for (const [page, text] of packedPages()) writeFileSync(path.join(copy, page), text);
     await runNpm(['pack', '--silent', '--ignore-scripts', '--pack-destination', folder], {
+      cwd: copy,
       stdio: ['ignore', 'ignore', 'inherit'],
     });
     const tarball = readdirSync(folder).find((name) => name.endsWith('.tgz'));

@@ -1,9 +1,11 @@
+import { applications } from './applications.mjs';
 import { buildLibrary } from './build.mjs';
 import { withPackedPackage } from './check.mjs';
 import { ensureDependencies } from './dependencies.mjs';
 import { startEphemeralServer } from './embedded-postgres.mjs';
 import { consumers, runConsumer } from './packed-consumers.mjs';
 import { main, runNode } from './run.mjs';
+import { runApplication } from './starter-applications.mjs';
 import { systemPostgres } from './system-postgres.mjs';
 import { testSettings } from './test-server.mjs';
 
@@ -16,21 +18,33 @@ const parts = process.argv.slice(2);
 await main(async () => {
   await ensureDependencies();
   const failed = [];
+  const results = [];
   const attempt = async (name, work) => {
     console.log(`\n=== ${name}`);
-    await work().catch((error) => {
-      console.error(error.message);
-      failed.push(name);
-    });
+    const problem = await work().then(
+      () => undefined,
+      (error) => error,
+    );
+    results.push(`${problem ? '✗' : '✓'} ${name}`);
+    if (problem === undefined) return;
+    console.error(problem.message);
+    failed.push(name);
   };
   if (wants('postgres')) await onOtherServers(attempt);
   if (wants('packages')) await inOtherApplications(attempt);
+  console.log(`\n${results.join('\n')}`);
   if (failed.length > 0) throw new Error(`\nFailed: ${failed.join(', ')}`);
   console.log('\nAll passed.');
 });
 
 function wants(part) {
   return parts.length === 0 || parts.includes(part);
+}
+
+/** `npm run test:matrix -- packages nest-12-esm`: of the applications only those. */
+function isChosen(name) {
+  const chosen = parts.filter((part) => part !== 'postgres' && part !== 'packages');
+  return chosen.length === 0 || chosen.includes(name);
 }
 
 async function onOtherServers(attempt) {
@@ -49,8 +63,13 @@ async function inOtherApplications(attempt) {
   await buildLibrary();
   const server = await startEphemeralServer({ settings: testSettings });
   await withPackedPackage(async (tarball) => {
-    for (const name of consumers) {
+    for (const name of consumers.filter(isChosen)) {
       await attempt(`the package in ${name}`, () => runConsumer(name, tarball, server.url));
+    }
+    for (const application of applications.filter(({ name }) => isChosen(name))) {
+      await attempt(`install the package in ${application.name}`, () =>
+        runApplication(application, { tarball, databaseUrl: server.url, attempt }),
+      );
     }
   });
   await server.stop();

@@ -22,6 +22,20 @@ export async function run(command, args, options) {
     throw new CommandFailed(`${[path.basename(command), ...args].join(' ')} failed (${code})`);
 }
 
+/** What a program that succeeds prints. */
+export async function outputOf(command, args, options) {
+  let output = '';
+  const code = await new Promise((resolve, reject) => {
+    const stdio = ['ignore', 'pipe', 'inherit'];
+    const child = spawn(command, args, { cwd: checkout, ...options, stdio });
+    child.stdout.setEncoding('utf8').on('data', (text) => (output += text));
+    child.on('error', reject);
+    child.on('close', resolve);
+  });
+  if (code !== 0) throw new CommandFailed(`${path.basename(command)} failed (${code}): ${output}`);
+  return output;
+}
+
 export function runNode(args, options) {
   return run(process.execPath, args, options);
 }

@@ -1,0 +1,50 @@
+import { equal, deepEqual } from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import * as path from 'node:path';
+import { NestFactory } from '@nestjs/core';
+import * as library from 'nestjs-cloacina';
+import { AppModule } from './app.module.js';
+import { OrderWorkflow } from './order.workflow.js';
+
+/** The HTTP application serves a request, runs a workflow to its end, and closes. */
+async function run(): Promise<void> {
+  // Messages name classes, and a bundler may rename them.
+  for (const [name, exported] of Object.entries(library)) {
+    if (typeof exported === 'function') equal(exported.name, name);
+  }
+  const load = createRequire(path.resolve('package.json'));
+  const required = load('nestjs-cloacina') as typeof library;
+  const imported = await loadByImport();
+  equal(required.CloacinaRunner, library.CloacinaRunner);
+  equal(imported.CloacinaRunner, library.CloacinaRunner);
+
+  const app = await createApplication();
+  app.enableShutdownHooks();
+  await app.listen(0, '127.0.0.1');
+  equal((await fetch(await app.getUrl())).status, 200);
+  const { status, context } = await app
+    .get(library.CloacinaRunner)
+    .execute(OrderWorkflow, { price: 7, quantity: 6 }, { timeout: '60s' });
+  await app.close();
+  equal(status, 'Completed');
+  deepEqual(context, { price: 7, quantity: 6, total: 42, shipped: 'worth 42' });
+}
+
+/** A compiler for CommonJS makes `require()` of an `import()`, but not of this one. */
+function loadByImport(): Promise<typeof library> {
+  // oxlint-disable-next-line typescript/no-implied-eval -- there is no other way to an import() in CommonJS
+  const load = new Function('return import("nestjs-cloacina")') as () => Promise<typeof library>;
+  return load();
+}
+
+async function createApplication() {
+  if (process.env['HTTP'] !== 'fastify') return NestFactory.create(AppModule);
+  const load = createRequire(path.resolve('package.json'));
+  const { FastifyAdapter } = load('@nestjs/platform-fastify');
+  return NestFactory.create(AppModule, new FastifyAdapter());
+}
+
+run().catch((error: unknown) => {
+  console.error(error);
+  process.exitCode = 1;
+});
