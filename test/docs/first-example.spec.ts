@@ -19,12 +19,19 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-it('runs as it is printed, and prints what the README says', async () => {
+it.each([
+  { system: 'an ES module', type: 'es6', extension: 'mjs' },
+  { system: 'CommonJS', type: 'commonjs', extension: 'cjs' },
+] as const)('runs as it is printed as $system, and prints what the README says', async (row) => {
   const source = path.join(folder, 'main.ts');
   writeFileSync(source, example.code);
   // With the options of the project, which are found by the place of the source.
-  const { code } = await transform(example.code, { filename: source, root: checkout });
-  const file = path.join(folder, 'main.js');
+  const { code } = await transform(example.code, {
+    filename: source,
+    root: checkout,
+    module: { type: row.type },
+  });
+  const file = path.join(folder, `main.${row.extension}`);
   writeFileSync(file, code);
   const database = await scratchDatabase();
   const child = startChild(file, { env: { DATABASE_URL: database } });
