@@ -3,7 +3,7 @@ import { buildLibrary } from './build.mjs';
 import { withPackedPackage } from './check.mjs';
 import { ensureDependencies } from './dependencies.mjs';
 import { startEphemeralServer } from './embedded-postgres.mjs';
-import { consumers, runConsumer } from './packed-consumers.mjs';
+import { runOldestPeers } from './oldest-peers.mjs';
 import { main, runNode } from './run.mjs';
 import { runApplication } from './starter-applications.mjs';
 import { systemPostgres } from './system-postgres.mjs';
@@ -11,11 +11,18 @@ import { testSettings } from './test-server.mjs';
 
 /**
  * `npm run test:matrix`: what `npm test` doesn't see. The suite on another PostgreSQL (`postgres`), and the package
- * as it is published, in applications with other peers (`packages`). Without an argument, both.
+ * as it is published, in applications with other peers (`packages`). Without an argument, both. Names of applications
+ * choose among them: `npm run test:matrix -- nest-12-esm oldest-peers`.
  */
-const parts = process.argv.slice(2);
+const NAMES = ['oldest-peers', ...applications.map(({ name }) => name)];
+const chosen = process.argv.slice(2);
 
 await main(async () => {
+  const unknown = chosen.filter((name) => !['postgres', 'packages', ...NAMES].includes(name));
+  if (unknown.length > 0)
+    throw new Error(
+      `Unknown: ${unknown.join(', ')}. Known: postgres, packages, ${NAMES.join(', ')}`,
+    );
   await ensureDependencies();
   const failed = [];
   const results = [];
@@ -38,13 +45,12 @@ await main(async () => {
 });
 
 function wants(part) {
-  return parts.length === 0 || parts.includes(part);
+  if (chosen.length === 0 || chosen.includes(part)) return true;
+  return part === 'packages' && NAMES.some((name) => chosen.includes(name));
 }
 
-/** `npm run test:matrix -- packages nest-12-esm`: of the applications only those. */
 function isChosen(name) {
-  const chosen = parts.filter((part) => part !== 'postgres' && part !== 'packages');
-  return chosen.length === 0 || chosen.includes(name);
+  return chosen.includes(name) || !NAMES.some((other) => chosen.includes(other));
 }
 
 async function onOtherServers(attempt) {
@@ -63,9 +69,8 @@ async function inOtherApplications(attempt) {
   await buildLibrary();
   const server = await startEphemeralServer({ settings: testSettings });
   await withPackedPackage(async (tarball) => {
-    for (const name of consumers.filter(isChosen)) {
-      await attempt(`the package in ${name}`, () => runConsumer(name, tarball, server.url));
-    }
+    if (isChosen('oldest-peers'))
+      await attempt('oldest-peers', () => runOldestPeers(tarball, server.url));
     for (const application of applications.filter(({ name }) => isChosen(name))) {
       await attempt(`install the package in ${application.name}`, () =>
         runApplication(application, { tarball, databaseUrl: server.url, attempt }),

@@ -5,7 +5,7 @@ import { NestFactory } from '@nestjs/core';
 import * as library from 'nestjs-cloacina';
 import { CloacinaModule, CloacinaRunner, Task, type TaskContext, Workflow } from 'nestjs-cloacina';
 
-/** The least application there is: one tenant, one workflow. Each consumer beside this file compiles and runs it. */
+/** The least application there is: one tenant, one workflow. */
 interface Order {
   price: number;
   quantity: number;
