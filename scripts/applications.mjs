@@ -6,7 +6,7 @@
  * - `schematics`: major version of Nest's starter. `type`: what it asks since 12, module system and test runner.
  * - `node`: version of the npm package that brings Node.js.
  * - `build`: `nest build` with `tsc` or `swc`, or a version of TypeScript's own compiler.
- * - `test`: what the starter has for tests; its configuration is not touched.
+ * - `test`: the test runner of the starter, started by `npm test`. Its configuration is not touched.
  * - `settings`: what replaces the starter's settings of the same names in `tsconfig.json`.
  */
 const express = '@nestjs/platform-express';
@@ -68,7 +68,8 @@ export const applications = [
     http: fastify,
     steps: [
       { node: '20', build: '5.8' },
-      { node: '22', build: 'tsc', test: 'jest' },
+      // No tests: Jest cannot require Nest 12 before Node.js 24.9, and the starter's own tests fail there too.
+      { node: '22', build: 'tsc' },
       { node: '24', build: 'swc', test: 'jest' },
       { node: '26', build: '7.0', test: 'jest' },
     ],
