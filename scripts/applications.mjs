@@ -22,6 +22,9 @@ const NODE10 = {
   target: 'ES2021',
 };
 
+/** TypeScript 5.4 does not know the starter's ES2023. */
+const OLD_TARGET = { target: 'ES2022' };
+
 export const applications = [
   {
     name: 'nest-11-commonjs',
@@ -43,7 +46,7 @@ export const applications = [
     http: fastify,
     manifest: { type: 'module' },
     steps: [
-      { node: '20', build: '5.4' },
+      { node: '20', build: '5.4', settings: OLD_TARGET },
       { node: '24', build: 'tsc' },
     ],
   },
@@ -54,7 +57,7 @@ export const applications = [
     packages: ['@nestjs/typeorm@12', 'typeorm@1', 'pg@8'],
     http: express,
     steps: [
-      { node: '20', build: '5.4' },
+      { node: '20', build: '5.4', settings: OLD_TARGET },
       { node: '22', build: 'tsc', test: 'vitest' },
       { node: '24', build: 'swc', test: 'vitest' },
       { node: '26', build: '7.0', test: 'vitest' },
