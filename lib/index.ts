@@ -78,14 +78,18 @@ export type { RecoveryCause, RecoveryReport } from './recovery/tenant-recovery.j
 export { CloacinaRunner } from './runner/cloacina-runner.js';
 export type {
   Execution,
+  ExecutionCountFilter,
   ExecutionFilter,
-  ExecutionResult,
   ExecutionPage,
+  ExecutionResult,
+  ExecutionSummary,
   TaskAttempt,
   TaskDetails,
   TaskWaiting,
+  WorkflowCounts,
 } from './runner/execution.js';
 export type { ExecutionHandle } from './runner/execution-handle.js';
+export type { WorkflowGraph, WorkflowGraphTask } from './runner/workflow-graph.js';
 export type { StartOptions } from './runner/start-request.js';
 export {
   CloacinaAdmin,
@@ -108,13 +112,18 @@ export {
   contextValue,
   none,
   notFailed,
+  rules,
   taskFailed,
   taskSkipped,
   taskSucceeded,
   type ContextOperator,
+  type ContextRule,
+  type DependenciesRule,
   type Duration,
   type ExecutionStatus,
+  type GroupRule,
   type SkipReason,
+  type TaskRule,
   type TaskStatus,
   type TriggerRule,
 } from './workflow/index.js';

@@ -14,7 +14,14 @@ import {
 } from '../errors/index.js';
 import type { Duration, ExecutionStatus } from '../workflow/index.js';
 import { checkReason, checkTimeout, refuseInTask } from './call-checks.js';
-import type { Execution, ExecutionFilter, ExecutionResult, ExecutionPage } from './execution.js';
+import type {
+  Execution,
+  ExecutionCountFilter,
+  ExecutionFilter,
+  ExecutionPage,
+  ExecutionResult,
+  WorkflowCounts,
+} from './execution.js';
 import { RunnerHandle, type ExecutionHandle, type HandleControl } from './execution-handle.js';
 import { ExecutionReader, isExecutionId } from './execution-reader.js';
 import { ManualRetry } from './manual-retry.js';
@@ -25,11 +32,14 @@ import {
   validateInput,
   type StartOptions,
 } from './start-request.js';
+import { viewWorkflow, type WorkflowGraph } from './workflow-graph.js';
 import type { ControlResult, ExecutionRow } from '../store/port/index.js';
 
 export interface RunnerParts {
   readonly engine: TenantEngine;
-  readonly registry: Pick<WorkflowRegistry, 'nameOf' | 'get'>;
+  readonly registry: Pick<WorkflowRegistry, 'nameOf' | 'get' | 'list'>;
+  /** Whether this process serves the workflow for the tenant. */
+  readonly serves: (workflow: RegisteredWorkflow) => boolean;
   readonly events: Subject<WorkflowEvent>;
   /** Drains and closes the tenant in this process. */
   readonly shutdown: () => Promise<void>;
@@ -163,12 +173,29 @@ export class CloacinaRunner {
   }
 
   /**
-   * A page of executions, newest first.
+   * A page of executions, newest first, without their contexts and tasks: {@link get} reads those of one.
    *
    * @throws InvalidArgumentError for an invalid limit, status, date or cursor
    */
-  list(filter: ExecutionFilter = {}): Promise<ExecutionPage<Execution>> {
+  list(filter: ExecutionFilter = {}): Promise<ExecutionPage> {
     return this.whileServed(() => this.reader.list(filter));
+  }
+
+  /**
+   * How many executions there are, by workflow and status; workflows without executions are left out. The database
+   * reads all executions that it counts. Those that have not Completed have an index of their own, so
+   * `status: ['Pending', 'Running', 'Paused', 'Failed']` is cheap, however many have Completed.
+   *
+   * @returns sorted by the workflows' names
+   * @throws InvalidArgumentError for an invalid status or date
+   */
+  counts(filter: ExecutionCountFilter = {}): Promise<WorkflowCounts[]> {
+    return this.whileServed(() => this.reader.counts(filter));
+  }
+
+  /** The workflows that this process serves for the tenant, each with its graph, in the order of the modules. */
+  workflows(): WorkflowGraph[] {
+    return this.parts.registry.list().filter(this.parts.serves).map(viewWorkflow);
   }
 
   /**

@@ -2,36 +2,25 @@ import { Batcher } from '../runtime/batcher.js';
 import type { DefinitionCatalog } from '../engine/definitions/definition-catalog.js';
 import type { HungHandler } from '../engine/execution/hung-handlers.js';
 import type { AvailabilityRetry } from '../runtime/availability-retry.js';
-import { InvalidArgumentError } from '../errors/index.js';
-import { formatValue } from '../errors/option-checks.js';
-import { textProblem, type ExecutionStatus } from '../workflow/index.js';
-import { decodeCursor, encodeCursor } from './cursor.js';
-import type { Execution, ExecutionFilter, ExecutionPage } from './execution.js';
-import { viewExecution } from './execution-view.js';
-import { definitionToShow } from './stand-in-definition.js';
-import { checkDate } from './start-request.js';
+import type { ExecutionStatus } from '../workflow/index.js';
+import { encodeCursor } from './cursor.js';
 import type {
-  ExecutionListFilter,
-  ExecutionRow,
-  ExecutionStore,
-  TaskRow,
-} from '../store/port/index.js';
+  Execution,
+  ExecutionCountFilter,
+  ExecutionFilter,
+  ExecutionPage,
+  WorkflowCounts,
+} from './execution.js';
+import { viewExecution, viewSummary } from './execution-view.js';
+import { checkCountFilter, checkListFilter, noneOfAny } from './list-filter.js';
+import { definitionToShow } from './stand-in-definition.js';
+import type { ExecutionRow, ExecutionStore, TaskRow } from '../store/port/index.js';
 import type { FailureClassifier } from '../runtime/failure.js';
 
-const DEFAULT_LIMIT = 50;
-const MAX_LIMIT = 500;
 /** Executions to one reading. */
 const MAX_READ = 200;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-const STATUSES: readonly ExecutionStatus[] = [
-  'Pending',
-  'Running',
-  'Paused',
-  'Completed',
-  'Failed',
-  'Cancelled',
-];
 
 interface Question {
   readonly id: string;
@@ -62,30 +51,32 @@ export class ExecutionReader {
     return this.batcher.add({ id: id.toLowerCase(), askedAt: performance.now() });
   }
 
-  async list(filter: ExecutionFilter): Promise<ExecutionPage<Execution>> {
-    const limit = checkLimit(filter.limit);
-    const checked = {
-      workflow: checkWorkflow(filter.workflow),
-      statuses: checkStatuses(filter.status),
-      createdAfter: checkOptionalDate('createdAfter', filter.createdAfter),
-      createdBefore: checkOptionalDate('createdBefore', filter.createdBefore),
-      limit: limit + 1,
-      after: filter.cursor === undefined ? undefined : decodeCursor(filter.cursor),
-    };
-    return this.whileUnavailable.run(() => this.readPage(checked, limit));
-  }
-
-  private async readPage(
-    filter: ExecutionListFilter,
-    limit: number,
-  ): Promise<ExecutionPage<Execution>> {
-    const rows = await this.store.list(filter);
+  async list(filter: ExecutionFilter): Promise<ExecutionPage> {
+    const { limit, ...checked } = checkListFilter(filter);
+    // One more than asked for tells whether there is another page.
+    const rows = await this.whileUnavailable.run(() =>
+      this.store.list({ ...checked, limit: limit + 1 }),
+    );
     const page = rows.slice(0, limit);
     const last = page.at(-1);
     return {
-      items: await this.join(page, this.store.tasks(page.map((row) => row.id))),
+      items: page.map(viewSummary),
       nextCursor: rows.length > limit && last !== undefined ? encodeCursor(last) : null,
     };
+  }
+
+  async counts(filter: ExecutionCountFilter): Promise<WorkflowCounts[]> {
+    const checked = checkCountFilter(filter);
+    const byWorkflow = new Map<string, WorkflowCounts>();
+    for (const { workflow, status, count } of await this.whileUnavailable.run(() =>
+      this.store.count(checked),
+    )) {
+      const counts = byWorkflow.get(workflow) ?? { workflow, total: 0, byStatus: noneOfAny() };
+      counts.total += count;
+      counts.byStatus[status as ExecutionStatus] += count;
+      byWorkflow.set(workflow, counts);
+    }
+    return [...byWorkflow.values()].sort((a, b) => (a.workflow < b.workflow ? -1 : 1));
   }
 
   close(): void {
@@ -119,44 +110,4 @@ export class ExecutionReader {
 
 export function isExecutionId(id: unknown): id is string {
   return typeof id === 'string' && UUID.test(id);
-}
-
-function checkLimit(limit: number | undefined): number {
-  if (limit === undefined) return DEFAULT_LIMIT;
-  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return limit;
-  throw new InvalidArgumentError(
-    'limit',
-    `must be a whole number from 1 to ${MAX_LIMIT}, not ${formatValue(limit)}`,
-  );
-}
-
-function checkWorkflow(workflow: string | undefined): string | undefined {
-  if (workflow === undefined) return undefined;
-  const problem =
-    typeof workflow === 'string'
-      ? textProblem(workflow)
-      : `must be a name, not ${formatValue(workflow)}`;
-  if (problem === undefined) return workflow;
-  throw new InvalidArgumentError('workflow', problem);
-}
-
-function checkOptionalDate(name: string, date: Date | undefined): Date | undefined {
-  return date === undefined ? undefined : checkDate(name, date);
-}
-
-function checkStatuses(
-  status: ExecutionStatus | ExecutionStatus[] | undefined,
-): ExecutionStatus[] | undefined {
-  if (status === undefined) return undefined;
-  const statuses = Array.isArray(status) ? status : [status];
-  const isUnknown = (each: ExecutionStatus): boolean => !STATUSES.includes(each);
-  if (statuses.some(isUnknown)) {
-    const unknown = statuses.find(isUnknown);
-    throw new InvalidArgumentError(
-      'status',
-      `must be among ${STATUSES.join(', ')}, not ${formatValue(unknown)}`,
-    );
-  }
-  // Each status is looked up by itself: one that is named twice would be listed twice.
-  return [...new Set(statuses)];
 }

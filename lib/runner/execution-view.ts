@@ -18,11 +18,12 @@ import {
 import type {
   Execution,
   ExecutionResult,
+  ExecutionSummary,
   TaskAttempt,
   TaskDetails,
   TaskWaiting,
 } from './execution.js';
-import type { ExecutionRow, TaskRow } from '../store/port/index.js';
+import type { ExecutionRow, ListedExecution, TaskRow } from '../store/port/index.js';
 
 /**
  * Makes of rows what the API returns.
@@ -49,7 +50,24 @@ export function viewExecution(
     status,
     context: contextOf(row, taskRows, definition, status),
     ...(error === undefined ? {} : { error }),
+    ...(row.reason === null ? {} : { reason: row.reason }),
     tasks,
+    createdAt: row.createdAt,
+    ...(row.startedAt === null ? {} : { startedAt: row.startedAt }),
+    ...(row.completedAt === null ? {} : { completedAt: row.completedAt }),
+  };
+}
+
+/** Makes of a page's row what `list` returns. */
+export function viewSummary(row: ListedExecution): ExecutionSummary {
+  const error = parseError(row.error);
+  return {
+    id: row.id,
+    workflow: row.workflow,
+    ...(row.version === null ? {} : { version: row.version }),
+    status: row.status as ExecutionStatus,
+    ...(error === undefined ? {} : { error }),
+    ...(row.reason === null ? {} : { reason: row.reason }),
     createdAt: row.createdAt,
     ...(row.startedAt === null ? {} : { startedAt: row.startedAt }),
     ...(row.completedAt === null ? {} : { completedAt: row.completedAt }),

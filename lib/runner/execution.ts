@@ -45,22 +45,29 @@ export interface TaskDetails {
   completedAt?: Date;
 }
 
-/** An execution of a workflow, as the database has it. */
-export interface Execution {
+/** An execution of a workflow as {@link CloacinaRunner.list} shows it: without its context and its tasks. */
+export interface ExecutionSummary {
   /** A UUID (version 7). */
   id: string;
   workflow: string;
   /** The version of the definition that the execution is pinned to. */
   version?: string;
   status: ExecutionStatus;
-  /** Final once ended, else what is known so far. */
-  context: JsonObject;
+  /** Of a Failed execution: the error of its timeout, or else of the first task whose failure was not handled. */
   error?: StoredError;
-  /** Each task of the definition, in an order in which dependencies come first. */
-  tasks: TaskDetails[];
+  /** Of a Paused or Cancelled execution: the reason that was given to `pause` or `cancel`. */
+  reason?: string;
   createdAt: Date;
   startedAt?: Date;
   completedAt?: Date;
+}
+
+/** An execution of a workflow with its context and its tasks, as {@link CloacinaRunner.get} shows it. */
+export interface Execution extends ExecutionSummary {
+  /** Final once ended, else what is known so far. */
+  context: JsonObject;
+  /** Each task of the definition, in an order in which dependencies come first. */
+  tasks: TaskDetails[];
 }
 
 /** An execution that has ended. */
@@ -73,14 +80,18 @@ export interface ExecutionResult extends Execution {
   orThrow(): ExecutionResult;
 }
 
-/** Which executions to list; what is left out doesn't narrow. */
-export interface ExecutionFilter {
+/** Which executions to count. Omitted fields do not filter. */
+export interface ExecutionCountFilter {
   workflow?: string;
   status?: ExecutionStatus | ExecutionStatus[];
   /** Exclusive. */
   createdAfter?: Date;
   /** Exclusive. */
   createdBefore?: Date;
+}
+
+/** Which executions to list. Omitted fields do not filter. */
+export interface ExecutionFilter extends ExecutionCountFilter {
   /** 1 to 500, default 50. */
   limit?: number;
   /** `nextCursor` of the page before. */
@@ -88,8 +99,17 @@ export interface ExecutionFilter {
 }
 
 /** A page, newest first. */
-export interface ExecutionPage<T> {
+export interface ExecutionPage<T = ExecutionSummary> {
   items: T[];
   /** For the next page; null on the last one. */
   nextCursor: string | null;
+}
+
+/** How many executions of one workflow there are. */
+export interface WorkflowCounts {
+  workflow: string;
+  /** Of all statuses that were counted. */
+  total: number;
+  /** Each status, 0 for those that no execution has. */
+  byStatus: Record<ExecutionStatus, number>;
 }

@@ -19,11 +19,16 @@ export {
   none,
   notFailed,
   readsContext,
+  rules,
   taskFailed,
   taskSkipped,
   tasksNamedBy,
   taskSucceeded,
   type ContextOperator,
+  type ContextRule,
+  type DependenciesRule,
+  type GroupRule,
+  type TaskRule,
   type TriggerRule,
 } from './trigger-rule.js';
 export { DEFAULT_RETRY_POLICY, retryDelayMs, type RetryPolicy } from './retry-policy.js';

@@ -88,6 +88,26 @@ export function notFailed(): TriggerRule {
   return { kind: 'notFailed' };
 }
 
+/**
+ * All trigger rules under one name, for files in which `all`, `any` or `none` mean something else.
+ *
+ * @example
+ * ```ts
+ * @Task({ dependsOn: ['charge', 'check'], when: rules.any(rules.taskFailed('charge'), rules.taskFailed('check')) })
+ * ```
+ */
+export const rules = {
+  all,
+  any,
+  none,
+  always,
+  notFailed,
+  taskSucceeded,
+  taskFailed,
+  taskSkipped,
+  contextValue,
+} as const;
+
 /** The tasks that the rule names, each once, in order of appearance. */
 export function tasksNamedBy(rule: TriggerRule): string[] {
   const names = new Set<string>();

@@ -1,5 +1,9 @@
 import { expect, test } from '@jest/globals';
-import type { ExecutionListFilter, ListedExecution } from '../../lib/store/port/index.js';
+import type {
+  ExecutionCountFilter,
+  ExecutionListFilter,
+  ListedExecution,
+} from '../../lib/store/port/index.js';
 import type { TestedStore } from './tested-store.js';
 import { failureOf, noLease, outcomeOf, parallel, startOf } from './workflows.js';
 
@@ -84,5 +88,65 @@ export function describeReads(tested: TestedStore): void {
     expect(await pages({ createdAfter: new Date('2100-01-01T00:00:00Z') })).toEqual([]);
     expect(await pages({ createdBefore: new Date('2100-01-01T00:00:00Z') })).toEqual(all);
     expect(await pages({ workflow: 'of no definition' })).toEqual([]);
+  });
+
+  test('a page shows the version, the reason and the failure that was not handled', async () => {
+    const name = 'shown';
+    const definitionId = tested.newDefinition();
+    await tested.store.definitions.register([
+      {
+        id: definitionId,
+        hash: definitionId,
+        name,
+        version: '7',
+        description: undefined,
+        definition: {},
+      },
+    ]);
+    const of = parallel(2, { definitionId, name });
+    const failed = await worker.startOne(of, { claims: 2 });
+    await worker.complete([
+      outcomeOf(of, failed, 0),
+      failureOf(of, failed, 1, { detail: { error: { message: 'no' } } }),
+    ]);
+    const paused = await worker.startOne(of);
+    await tested.store.pause(paused, 'lunch');
+    const unsaid = { error: null, reason: null, completedAt: null };
+    const time = expect.any(Date);
+    const common = { createdAt: time, startedAt: time, createdAtMicros: expect.any(String) };
+    const of7 = { workflow: name, version: '7' };
+    expect(await tested.store.list({ workflow: name, limit: 10 })).toEqual([
+      { ...unsaid, ...common, ...of7, id: paused, status: 'Paused', reason: 'lunch' },
+      {
+        ...unsaid,
+        ...common,
+        ...of7,
+        id: failed,
+        status: 'Failed',
+        error: '{"message":"no"}',
+        completedAt: time,
+      },
+    ]);
+  });
+
+  test('executions are counted by workflow and status', async () => {
+    const one = parallel(1, { definitionId: tested.newDefinition(), name: 'counted' });
+    await worker.startOne(one);
+    await worker.startOne(one);
+    await tested.store.cancel(await worker.startOne(one), null);
+    const count = async (filter: Partial<ExecutionCountFilter>): Promise<unknown> =>
+      (await tested.store.count({ workflow: 'counted', ...filter })).toSorted((a, b) =>
+        a.status < b.status ? -1 : 1,
+      );
+    const cancelled = { workflow: 'counted', status: 'Cancelled', count: 1 };
+    const running = { workflow: 'counted', status: 'Running', count: 2 };
+    expect(await count({})).toEqual([cancelled, running]);
+    expect(await count({ statuses: ['Cancelled'] })).toEqual([cancelled]);
+    expect(await count({ statuses: ['Completed', 'Running'] })).toEqual([running]);
+    expect(await count({ createdBefore: new Date('2000-01-01T00:00:00Z') })).toEqual([]);
+    expect(
+      await count({ statuses: ['Running'], createdAfter: new Date('2100-01-01T00:00:00Z') }),
+    ).toEqual([]);
+    expect(await count({ workflow: 'of no execution' })).toEqual([]);
   });
 }

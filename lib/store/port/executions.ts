@@ -47,8 +47,33 @@ export interface ExecutionListFilter {
   readonly after?: { readonly createdAtMicros: string; readonly id: string } | undefined;
 }
 
-export interface ListedExecution extends ExecutionRow {
+/** An execution as a list shows it: nothing of it is as large as a context, and no task is read. */
+export interface ListedExecution {
+  readonly id: string;
+  readonly workflow: string;
+  /** Of the definition that it is pinned to. */
+  readonly version: string | null;
+  readonly status: string;
+  /** Its own error, else that of its first task which failed and which no other task handled. */
+  readonly error: string | null;
+  readonly reason: string | null;
+  readonly createdAt: Date;
+  readonly startedAt: Date | null;
+  readonly completedAt: Date | null;
   readonly createdAtMicros: string;
+}
+
+/** Which executions to count. */
+export type ExecutionCountFilter = Pick<
+  ExecutionListFilter,
+  'workflow' | 'statuses' | 'createdAfter' | 'createdBefore'
+>;
+
+/** How many executions of a workflow have a status; at least one. */
+export interface ExecutionCount {
+  readonly workflow: string;
+  readonly status: string;
+  readonly count: number;
 }
 
 /** Reads executions, and waits for their ends. */
@@ -56,6 +81,7 @@ export interface ExecutionStore {
   executions(ids: readonly string[]): Promise<ExecutionRow[]>;
   tasks(ids: readonly string[]): Promise<TaskRow[]>;
   list(filter: ExecutionListFilter): Promise<ListedExecution[]>;
+  count(filter: ExecutionCountFilter): Promise<ExecutionCount[]>;
   /** Marks it as awaited; its status, or undefined when there is no such execution. */
   await(id: string): Promise<string | undefined>;
   /** The same of many; without those that are locked by another session just now. */

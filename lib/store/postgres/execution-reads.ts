@@ -1,13 +1,16 @@
 import { plainArray } from './statements/encoding.js';
 import {
+  countExecutions,
+  countUnfinished,
   listExecutions,
   listUnfinished,
-  readExecutions,
-  readTasks,
-} from './statements/execution-rows.js';
+} from './statements/execution-list.js';
+import { readExecutions, readTasks } from './statements/execution-rows.js';
 import { readInputs, readOutcomes, readOutcomesValues } from './statements/read-outcomes.js';
 import type { StatementRunner } from './statements/statement.js';
 import type {
+  ExecutionCount,
+  ExecutionCountFilter,
   ExecutionInput,
   ExecutionListFilter,
   ExecutionRow,
@@ -44,8 +47,7 @@ export class ExecutionReads {
 
   async list(filter: ExecutionListFilter): Promise<ListedExecution[]> {
     const { statuses } = filter;
-    const unfinished = statuses !== undefined && !statuses.includes('Completed');
-    return this.cold.run(unfinished ? listUnfinished : listExecutions, [
+    return this.cold.run(isUnfinished(filter) ? listUnfinished : listExecutions, [
       filter.workflow ?? null,
       filter.createdAfter ?? null,
       filter.createdBefore ?? null,
@@ -55,4 +57,19 @@ export class ExecutionReads {
       filter.limit,
     ]);
   }
+
+  count(filter: ExecutionCountFilter): Promise<ExecutionCount[]> {
+    const { statuses } = filter;
+    return this.cold.run(isUnfinished(filter) ? countUnfinished : countExecutions, [
+      filter.workflow ?? null,
+      filter.createdAfter ?? null,
+      filter.createdBefore ?? null,
+      statuses === undefined ? null : plainArray(statuses),
+    ]);
+  }
+}
+
+/** Whether only statuses are asked for that the partial index has. */
+function isUnfinished({ statuses }: Pick<ExecutionListFilter, 'statuses'>): boolean {
+  return statuses !== undefined && !statuses.includes('Completed');
 }

@@ -60,6 +60,7 @@ export class TenantRuntime {
       runner: new CloacinaRunner({
         engine: this.engine,
         registry: parts.registry,
+        serves: options.serves,
         events: this.events,
         shutdown: () => this.drain(),
       }),

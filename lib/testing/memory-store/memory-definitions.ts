@@ -18,9 +18,16 @@ export class MemoryDefinitionStore implements DefinitionStore {
     if (other !== undefined) {
       throw new Error(`The id ${other.id} is that of another stored definition.`);
     }
-    for (const { id, hash, name, definition } of definitions) {
+    for (const { id, hash, name, version, definition } of definitions) {
       const text = stored.get(id)?.definition ?? JSON.stringify(definition);
-      stored.set(id, { id, hash, name, definition: text, registered: this.tables.nextId() });
+      stored.set(id, {
+        id,
+        hash,
+        name,
+        version,
+        definition: text,
+        registered: this.tables.nextId(),
+      });
     }
   }
 

@@ -1,4 +1,6 @@
 import type {
+  ExecutionCount,
+  ExecutionCountFilter,
   ExecutionInput,
   ExecutionListFilter,
   ExecutionRow,
@@ -27,22 +29,54 @@ export function readTasks(tables: MemoryTables, ids: readonly string[]): TaskRow
 
 /** A page, the newest first. */
 export function list(tables: MemoryTables, filter: ExecutionListFilter): ListedExecution[] {
-  const { workflow, statuses, createdAfter, createdBefore, after, limit } = filter;
-  return [...tables.executions.values()]
-    .filter(
-      (execution) =>
-        (workflow === undefined || execution.workflow === workflow) &&
-        (statuses === undefined || statuses.includes(execution.status)) &&
-        (createdAfter === undefined || execution.createdAt > createdAfter.getTime()) &&
-        (createdBefore === undefined || execution.createdAt < createdBefore.getTime()),
-    )
-    .map((execution) => ({
-      ...executionRow(execution),
-      createdAtMicros: String(execution.createdAt * 1_000),
-    }))
+  const { after, limit } = filter;
+  return matching(tables, filter)
+    .map((execution) => listed(tables, execution))
     .filter((row) => after === undefined || newestFirst(after, row) < 0)
     .sort(newestFirst)
     .slice(0, limit);
+}
+
+/** By workflow and status. */
+export function count(tables: MemoryTables, filter: ExecutionCountFilter): ExecutionCount[] {
+  const counts = new Map<string, ExecutionCount>();
+  for (const { workflow, status } of matching(tables, filter)) {
+    const key = JSON.stringify([workflow, status]);
+    counts.set(key, { workflow, status, count: (counts.get(key)?.count ?? 0) + 1 });
+  }
+  return [...counts.values()];
+}
+
+function matching(
+  tables: MemoryTables,
+  { workflow, statuses, createdAfter, createdBefore }: ExecutionCountFilter,
+): MemoryExecution[] {
+  return [...tables.executions.values()].filter(
+    (execution) =>
+      (workflow === undefined || execution.workflow === workflow) &&
+      (statuses === undefined || statuses.includes(execution.status)) &&
+      (createdAfter === undefined || execution.createdAt > createdAfter.getTime()) &&
+      (createdBefore === undefined || execution.createdAt < createdBefore.getTime()),
+  );
+}
+
+function listed(tables: MemoryTables, execution: MemoryExecution): ListedExecution {
+  const { id, workflow, definitionId, status, reason } = execution;
+  const failed = (tables.tasks.get(id) ?? []).find(
+    (task) => task.status === 'Failed' && !task.failureHandled,
+  );
+  return {
+    id,
+    workflow,
+    version: tables.definitions.get(definitionId)?.version ?? null,
+    status,
+    error: execution.error ?? (status === 'Failed' ? (failed?.error ?? null) : null),
+    reason,
+    createdAt: new Date(execution.createdAt),
+    startedAt: date(execution.startedAt),
+    completedAt: date(execution.completedAt),
+    createdAtMicros: String(execution.createdAt * 1_000),
+  };
 }
 
 type Place = Pick<ListedExecution, 'createdAtMicros' | 'id'>;

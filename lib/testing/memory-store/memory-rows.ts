@@ -85,6 +85,7 @@ export interface MemoryDefinition {
   readonly id: string;
   readonly hash: string;
   readonly name: string;
+  readonly version: string | undefined;
   /** JSON text: what is read is never the object that was registered. */
   readonly definition: string;
   /** Goes up with every registration. */

@@ -6,6 +6,8 @@ import type {
   ControlResult,
   ControlStore,
   DefinitionStore,
+  ExecutionCount,
+  ExecutionCountFilter,
   ExecutionInput,
   ExecutionListFilter,
   ExecutionRow,
@@ -154,6 +156,10 @@ export class MemoryStore implements TenantStore {
 
   list(filter: ExecutionListFilter): Promise<ListedExecution[]> {
     return this.run((tables) => reads.list(tables, filter));
+  }
+
+  count(filter: ExecutionCountFilter): Promise<ExecutionCount[]> {
+    return this.run((tables) => reads.count(tables, filter));
   }
 
   async await(id: string): Promise<string | undefined> {

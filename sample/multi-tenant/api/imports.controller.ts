@@ -1,17 +1,14 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
-import type { Execution, ExecutionStatus } from 'nestjs-cloacina';
+import type { Execution, ExecutionStatus, ExecutionSummary } from 'nestjs-cloacina';
 import type { ImportReport } from '../airports/import-report.entity.js';
 import { ImportsService } from '../imports/imports.service.js';
 import { ListExecutionsDto } from './list-executions.dto.js';
 import { StartImportDto } from './start-import.dto.js';
 
-interface ExecutionSummary {
-  id: string;
-  workflow: string;
-  status: ExecutionStatus;
-  createdAt: Date;
-  completedAt?: Date | undefined;
-}
+type ShownExecution = Pick<
+  ExecutionSummary,
+  'id' | 'workflow' | 'status' | 'createdAt' | 'completedAt'
+>;
 
 @Controller('tenants/:tenant')
 export class ImportsController {
@@ -34,7 +31,7 @@ export class ImportsController {
   async list(
     @Param('tenant') tenant: string,
     @Query() filter: ListExecutionsDto,
-  ): Promise<{ items: ExecutionSummary[]; nextCursor: string | null }> {
+  ): Promise<{ items: ShownExecution[]; nextCursor: string | null }> {
     const { items, nextCursor } = await this.imports.list(tenant, filter);
     return { items: items.map(summaryOf), nextCursor };
   }
@@ -46,16 +43,13 @@ export class ImportsController {
 
   @Post('executions/:id/cancel')
   @HttpCode(200)
-  async cancel(
-    @Param('tenant') tenant: string,
-    @Param('id') id: string,
-  ): Promise<ExecutionSummary> {
+  async cancel(@Param('tenant') tenant: string, @Param('id') id: string): Promise<ShownExecution> {
     return summaryOf(await this.imports.cancel(tenant, id, 'asked for by HTTP'));
   }
 
   @Post('executions/:id/retry')
   @HttpCode(200)
-  async retry(@Param('tenant') tenant: string, @Param('id') id: string): Promise<ExecutionSummary> {
+  async retry(@Param('tenant') tenant: string, @Param('id') id: string): Promise<ShownExecution> {
     return summaryOf(await this.imports.retry(tenant, id));
   }
 
@@ -65,7 +59,7 @@ export class ImportsController {
   }
 }
 
-function summaryOf(execution: Execution): ExecutionSummary {
+function summaryOf(execution: ExecutionSummary): ShownExecution {
   const { id, workflow, status, createdAt, completedAt } = execution;
-  return { id, workflow, status, createdAt, completedAt };
+  return { id, workflow, status, createdAt, ...(completedAt && { completedAt }) };
 }

@@ -26,17 +26,16 @@ export class ImportsService {
     return this.tenants.get(tenant).runner.start(AirportImport, context, options);
   }
 
-  list(tenant: string, filter: ExecutionFilter): Promise<ExecutionPage<Execution>> {
+  list(tenant: string, filter: ExecutionFilter): Promise<ExecutionPage> {
     return this.tenants.get(tenant).runner.list(filter);
   }
 
   /** @param id - an execution id, or `latest` for the newest import */
   async get(tenant: string, id: string): Promise<Execution> {
     const { runner } = this.tenants.get(tenant);
-    const execution =
-      id === 'latest'
-        ? (await runner.list({ workflow: IMPORT, limit: 1 })).items[0]
-        : await runner.get(id);
+    const latest = async (): Promise<string> =>
+      (await runner.list({ workflow: IMPORT, limit: 1 })).items[0]?.id ?? '';
+    const execution = await runner.get(id === 'latest' ? await latest() : id);
     if (execution) return execution;
     throw new NotFoundException(`Tenant "${tenant}" has no execution "${id}".`);
   }

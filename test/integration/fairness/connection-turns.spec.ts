@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { FairConnectionPool } from '../../../lib/store/postgres/connections/fair-connection-pool.js';
 import { quietPool } from '../../../lib/store/postgres/connections/pools.js';
+import { columns, integer } from '../../../lib/store/postgres/statements/columns.js';
 import { type Statement, tenantTables } from '../../../lib/store/postgres/statements/statement.js';
 import { TenantStatements } from '../../../lib/store/postgres/tenant-statements.js';
 import { gate } from '../../support/gate.js';
@@ -185,7 +186,12 @@ describe('A connection whose statement fails', () => {
   });
 
   it('keeps what is prepared in it, also the statement that failed', async () => {
-    const divide: Statement = { name: 'divide', text: () => 'SELECT 6 / $1::integer' };
+    const quotient = columns({ quotient: integer });
+    const divide: Statement<{ quotient: number }> = {
+      name: 'divide',
+      columns: quotient,
+      text: () => `SELECT ${quotient.select({ quotient: '6 / $1::integer' })}`,
+    };
     const runner = new TenantStatements(tenantTables('t'), 'key', 't').inTurn(turns);
     const run = async (by: number): Promise<unknown> => runner.run(divide, [by]);
     await waitFor(async () => {

@@ -52,7 +52,8 @@ it('What is lost stays, listed with the reason, while no process knows it, and g
     expect((await process.runner.execute(other)).status).toBe('Completed');
   }
   const { items } = await stranger.runner.list({ workflow: 'holding' });
-  expect(items.map(({ tasks }) => tasks[0])).toEqual(
+  const shown = await Promise.all(items.map(({ id }) => stranger.runner.get(id)));
+  expect(shown.map((each) => each?.tasks[0])).toEqual(
     ids.map(() =>
       expect.objectContaining({
         status: 'Ready',

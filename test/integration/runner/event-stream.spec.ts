@@ -186,7 +186,12 @@ async function history(): Promise<string[]> {
 
 async function taskNames(): Promise<Map<string, string[]>> {
   const { items } = await one.runner.list({ limit: 500 });
-  return new Map(items.map(({ id, tasks }) => [id, tasks.map(({ name }) => name)]));
+  const executions = await Promise.all(items.map(({ id }) => one.runner.get(id)));
+  return new Map(
+    executions.flatMap((each) =>
+      each === null ? [] : [[each.id, each.tasks.map(({ name }) => name)]],
+    ),
+  );
 }
 
 /** Within one process: a start is told before what its tasks do. */

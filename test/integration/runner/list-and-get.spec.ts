@@ -1,6 +1,11 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
-import type { Execution, ExecutionFilter } from '../../../lib/runner/execution.js';
+import type {
+  Execution,
+  ExecutionFilter,
+  ExecutionSummary,
+} from '../../../lib/runner/execution.js';
+import { rules } from '../../../lib/workflow/index.js';
 import { gate } from '../../support/gate.js';
 import { type OpenTenant, openTenant } from '../../support/open-tenant.js';
 import { waitFor } from '../../support/wait-for.js';
@@ -14,9 +19,19 @@ const other = defineWorkflow('other')
   .task('only', () => undefined)
   .build();
 
+const partly = defineWorkflow('partly', { description: 'fails in part', timeout: '1h' })
+  .task('handled', { retry: { maxAttempts: 1 } }, () => {
+    throw new Error('handled');
+  })
+  .task('handler', { dependsOn: ['handled'], when: rules.taskFailed('handled') }, () => undefined)
+  .task('lost', { retry: { maxAttempts: 1 }, priority: -1 }, () => {
+    throw new Error('not handled');
+  })
+  .build();
+
 let tenant: OpenTenant;
 beforeAll(async () => {
-  tenant = await openTenant([quick, other]);
+  tenant = await openTenant([quick, other, partly]);
 });
 
 async function allPages(filter: ExecutionFilter): Promise<{ ids: string[]; pages: number }> {
@@ -31,6 +46,12 @@ async function allPages(filter: ExecutionFilter): Promise<{ ids: string[]; pages
     if (page.nextCursor === null) return { ids, pages };
     cursor = page.nextCursor;
   }
+}
+
+/** What a list shows of it. */
+function withoutDetails(execution: Execution | null): ExecutionSummary {
+  const { context: _, tasks: __, ...summary } = execution as Execution;
+  return summary;
 }
 
 describe('list', () => {
@@ -102,6 +123,24 @@ describe('list', () => {
     expect(next.items.map(({ id }) => id)).toEqual(all.ids);
   });
 
+  it('shows the reason of a pause and the first failure that was not handled, as get does', async () => {
+    const { id: paused } = await tenant.runner.start(other, {}, { delay: '1h' });
+    await tenant.runner.pause(paused, 'lunch');
+    const handles = [await tenant.runner.start(partly), await tenant.runner.start(quick)];
+    await Promise.all(handles.map((handle) => handle.result()));
+    // Another test has put one into the future.
+    const createdBefore = new Date(Date.now() + 60_000);
+    const { items } = await tenant.runner.list({ limit: 3, createdBefore });
+    expect(items).toMatchObject([
+      { workflow: 'quick', version: '1.0', status: 'Completed' },
+      { workflow: 'partly', status: 'Failed', error: { message: 'not handled' } },
+      { id: paused, status: 'Paused', reason: 'lunch' },
+    ]);
+    const got = await Promise.all(items.map(({ id }) => tenant.runner.get(id)));
+    expect(items).toEqual(got.map(withoutDetails));
+    await tenant.runner.cancel(paused);
+  });
+
   it.each<[string, object]>([
     ['limit', { limit: 0 }],
     ['limit', { limit: 501 }],
@@ -134,6 +173,70 @@ describe('list', () => {
       code: 'INVALID_ARGUMENT',
       message: expect.stringContaining(argument),
     });
+  });
+});
+
+describe('counts', () => {
+  it('counts by workflow and status, all or those that are asked for', async () => {
+    const { runner } = await openTenant([quick, other]);
+    expect(await runner.counts()).toEqual([]);
+    await Promise.all([runner.execute(other), runner.execute(quick)]);
+    const start = new Date();
+    const later = await Promise.all(
+      [quick, quick, other].map((workflow) => runner.start(workflow, {}, { delay: '1h' })),
+    );
+    await later[0]?.cancel();
+    const none = { Pending: 0, Running: 0, Paused: 0, Completed: 0, Failed: 0, Cancelled: 0 };
+    expect(await runner.counts()).toEqual([
+      { workflow: 'other', total: 2, byStatus: { ...none, Pending: 1, Completed: 1 } },
+      {
+        workflow: 'quick',
+        total: 3,
+        byStatus: { ...none, Pending: 1, Completed: 1, Cancelled: 1 },
+      },
+    ]);
+    expect(await runner.counts({ workflow: 'quick', status: ['Pending', 'Cancelled'] })).toEqual([
+      { workflow: 'quick', total: 2, byStatus: { ...none, Pending: 1, Cancelled: 1 } },
+    ]);
+    expect(await runner.counts({ createdBefore: new Date(start.getTime() - 60_000) })).toEqual([]);
+    await expect(runner.counts({ status: 'Done' as 'Failed' })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    });
+  });
+});
+
+describe('workflows', () => {
+  it('shows the graph of each that is served, as a copy', async () => {
+    const unserved = defineWorkflow('unserved')
+      .task('only', () => undefined)
+      .build();
+    const { runner } = await openTenant([partly, unserved], {
+      serves: ({ definition }) => definition.name !== 'unserved',
+    });
+    const defaults = { maxAttempts: 3, timeoutMs: 300_000, transactional: false, priority: 0 };
+    const expected = {
+      name: 'partly',
+      description: 'fails in part',
+      timeoutMs: 3_600_000,
+      tasks: [
+        { name: 'handled', dependsOn: [], ...defaults, maxAttempts: 1 },
+        {
+          name: 'handler',
+          dependsOn: ['handled'],
+          when: { kind: 'taskFailed', task: 'handled' },
+          ...defaults,
+        },
+        { name: 'lost', dependsOn: [], ...defaults, maxAttempts: 1, priority: -1 },
+      ],
+    };
+    const shown = runner.workflows();
+    expect(shown.map((each) => ({ ...each, tasks: sorted(each.tasks) }))).toEqual([expected]);
+    shown[0]?.tasks.find(({ name }) => name === 'handler')?.dependsOn.push('x');
+    expect(sorted(runner.workflows()[0]?.tasks ?? [])).toEqual(expected.tasks);
+
+    function sorted<T extends { name: string }>(tasks: T[]): T[] {
+      return tasks.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    }
   });
 });
 
@@ -186,10 +289,11 @@ describe('get', () => {
     expect((await busy.runner.get(handle.id))?.tasks[1]?.waitingFor).toMatchObject({
       reason: 'paused',
     });
-    const [cannot] = (await (await openTenant([], { schema: busy.schema })).runner.list()).items;
-    expect(cannot?.tasks[1]?.waitingFor).toMatchObject({ reason: 'paused' });
-    await handle.resume();
     const stranger = await openTenant([], { schema: busy.schema });
+    expect((await stranger.runner.get(handle.id))?.tasks[1]?.waitingFor).toMatchObject({
+      reason: 'paused',
+    });
+    await handle.resume();
     expect((await stranger.runner.get(handle.id))?.tasks[1]?.waitingFor).toMatchObject({
       reason: 'handler',
       detail: expect.stringContaining('"queues"'),
@@ -226,6 +330,6 @@ describe('get', () => {
   it('many at once asks for them together', async () => {
     const { items } = await tenant.runner.list({ limit: 300 });
     const got = await Promise.all(items.map(({ id }) => tenant.runner.get(id)));
-    expect(got).toEqual(items);
+    expect(got.map(withoutDetails)).toEqual(items);
   });
 });

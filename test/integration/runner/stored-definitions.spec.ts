@@ -110,7 +110,10 @@ describe('A stored definition of a later format', () => {
     expect(shown?.tasks).toMatchObject([{ name: 'task 0', status: 'Ready' }]);
     const { items } = await runner.list();
     expect(items.map((item) => item.id)).toEqual([other, id]);
-    expect(items[1]).toEqual(shown);
+    const { context: _, tasks: __, version, ...summary } = shown ?? {};
+    expect(version).toBeUndefined();
+    // The version stands beside the definition that can't be read.
+    expect(items[1]).toMatchObject(summary);
 
     const handle = runner.handle(id);
     await handle.pause();

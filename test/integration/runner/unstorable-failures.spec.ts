@@ -45,7 +45,7 @@ describe.each([
     expect([status, attempts, tasks[0]?.attempt]).toEqual(['Failed', 2, 2]);
     expect(error).toMatchObject({ name: 'Error', message: 'costs 5 \\u20ac' });
     const shown = await tenant.runner.list({ status: 'Failed' });
-    expect(shown.items).not.toHaveLength(0);
+    expect(shown.items[0]?.error).toEqual(error);
   });
 
   it('that returns it is Failed, and what it wrote is gone', async () => {

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import {
   listExecutions,
   listUnfinished,
-} from '../../../lib/store/postgres/statements/execution-rows.js';
+} from '../../../lib/store/postgres/statements/execution-list.js';
 import { explain, pagesTouched, rowsLookedAt, type PlanMode } from './explain.js';
 import { openStore, type OpenStore } from './open-store.js';
 import type { ExecutionListFilter, ListedExecution } from '../../../lib/store/port/index.js';

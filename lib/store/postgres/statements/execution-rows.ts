@@ -14,9 +14,9 @@ import {
   uuid,
 } from './columns.js';
 import { executionOf, NO_COLUMNS, type Statement, type TenantTables } from './statement.js';
-import type { ExecutionRow, ListedExecution, TaskRow } from '../../port/index.js';
+import type { ExecutionRow, TaskRow } from '../../port/index.js';
 
-const EXECUTION_COLUMNS = {
+const EXECUTION = columns({
   id: uuid,
   workflow: text,
   definitionId: bigint,
@@ -28,7 +28,7 @@ const EXECUTION_COLUMNS = {
   createdAt: instant,
   startedAt: orNull(instant),
   completedAt: orNull(instant),
-} as const;
+});
 
 const EXECUTION_OF_ROW = {
   id: 'x.id',
@@ -43,8 +43,6 @@ const EXECUTION_OF_ROW = {
   startedAt: epochMs('x.started_at'),
   completedAt: epochMs('x.completed_at'),
 } as const;
-
-const EXECUTION = columns(EXECUTION_COLUMNS);
 
 export const readExecutions: Statement<ExecutionRow> = {
   name: 'read_executions',
@@ -101,59 +99,6 @@ export const readTasks: Statement<TaskRow> = {
       SELECT FROM ${tables.lease} l WHERE l.instance_id = t.owner AND l.expires_at > clock_timestamp()) END`,
   })}
   FROM ${tables.task} t WHERE t.execution_id = ANY ($1::uuid[]) ORDER BY t.execution_id, t.task_no`,
-};
-
-const BEFORE = `coalesce($3::timestamptz, 'infinity')`;
-const AFTER_LAST = `coalesce(timestamptz 'epoch' + $5::bigint * interval '1 microsecond', 'infinity')`;
-
-/**
- * The range of the index that a page is in, with one bound at each end: of two at one end an index scan begins at
- * either. What isn't asked for is infinite: a condition that holds when its parameter is NULL would be none of the
- * index's in a generic plan. Either way a page would read all those before it.
- */
-const PAGE_RANGE = `e.created_at > coalesce($2::timestamptz, '-infinity')
-      AND (e.created_at, e.id) < (
-        least(${BEFORE}, ${AFTER_LAST}),
-        CASE WHEN ${BEFORE} <= ${AFTER_LAST} THEN '00000000-0000-0000-0000-000000000000' ELSE $4::uuid END)`;
-
-const LISTED = columns({ ...EXECUTION_COLUMNS, createdAtMicros: bigint });
-const LISTED_OF_ROW = LISTED.select({
-  ...EXECUTION_OF_ROW,
-  createdAtMicros: '(extract(epoch FROM x.created_at) * 1000000)::bigint',
-});
-
-/**
- * A page of executions, newest first. One index (workflow, created_at) serves a page of one workflow and of
- * all: the workflows are few and are merged.
- */
-export const listExecutions: Statement<ListedExecution> = {
-  name: 'list_executions',
-  columns: LISTED,
-  text: (tables) => `SELECT ${LISTED_OF_ROW}
-  FROM (SELECT DISTINCT name FROM ${tables.definition} WHERE $1::text IS NULL OR name = $1::text) d
-  CROSS JOIN LATERAL (
-    SELECT * FROM ${tables.execution} e
-    WHERE e.workflow = d.name
-      AND ${PAGE_RANGE}
-      AND ($6::text[] IS NULL OR e.status = ANY ($6::text[]))
-    ORDER BY e.created_at DESC, e.id DESC LIMIT $7::integer
-  ) x
-  ORDER BY x.created_at DESC, x.id DESC LIMIT $7::integer`,
-};
-
-/** The same for statuses other than Completed, which have a partial index of their own: the few among many. */
-export const listUnfinished: Statement<ListedExecution> = {
-  name: 'list_unfinished',
-  columns: LISTED,
-  text: (tables) => `SELECT ${LISTED_OF_ROW}
-  FROM unnest($6::text[]) s(status) CROSS JOIN LATERAL (
-    SELECT * FROM ${tables.execution} e
-    WHERE e.status = s.status AND e.status <> 'Completed'
-      AND ($1::text IS NULL OR e.workflow = $1::text)
-      AND ${PAGE_RANGE}
-    ORDER BY e.created_at DESC, e.id DESC LIMIT $7::integer
-  ) x
-  ORDER BY x.created_at DESC, x.id DESC LIMIT $7::integer`,
 };
 
 const FOUND = columns({ index: long, id: uuid });

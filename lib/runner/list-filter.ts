@@ -1,0 +1,87 @@
+import { InvalidArgumentError } from '../errors/index.js';
+import { formatValue } from '../errors/option-checks.js';
+import { textProblem, type ExecutionStatus } from '../workflow/index.js';
+import type {
+  ExecutionCountFilter as StoredCountFilter,
+  ExecutionListFilter,
+} from '../store/port/index.js';
+import { decodeCursor } from './cursor.js';
+import type { ExecutionCountFilter, ExecutionFilter } from './execution.js';
+import { checkDate } from './start-request.js';
+
+const DEFAULT_LIMIT = 50;
+const MAX_LIMIT = 500;
+
+const NO_COUNTS: Readonly<Record<ExecutionStatus, number>> = {
+  Pending: 0,
+  Running: 0,
+  Paused: 0,
+  Completed: 0,
+  Failed: 0,
+  Cancelled: 0,
+};
+const STATUSES: readonly string[] = Object.keys(NO_COUNTS);
+
+/** Each status, with none that has it. */
+export function noneOfAny(): Record<ExecutionStatus, number> {
+  return { ...NO_COUNTS };
+}
+
+/** @throws InvalidArgumentError for an invalid limit, status, date, workflow or cursor */
+export function checkListFilter(filter: ExecutionFilter): ExecutionListFilter {
+  return {
+    ...checkCountFilter(filter),
+    limit: checkLimit(filter.limit),
+    after: filter.cursor === undefined ? undefined : decodeCursor(filter.cursor),
+  };
+}
+
+/** @throws InvalidArgumentError for an invalid status, date or workflow */
+export function checkCountFilter(filter: ExecutionCountFilter): StoredCountFilter {
+  return {
+    workflow: checkWorkflow(filter.workflow),
+    statuses: checkStatuses(filter.status),
+    createdAfter: checkOptionalDate('createdAfter', filter.createdAfter),
+    createdBefore: checkOptionalDate('createdBefore', filter.createdBefore),
+  };
+}
+
+function checkLimit(limit: number | undefined): number {
+  if (limit === undefined) return DEFAULT_LIMIT;
+  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return limit;
+  throw new InvalidArgumentError(
+    'limit',
+    `must be a whole number from 1 to ${MAX_LIMIT}, not ${formatValue(limit)}`,
+  );
+}
+
+function checkWorkflow(workflow: string | undefined): string | undefined {
+  if (workflow === undefined) return undefined;
+  const problem =
+    typeof workflow === 'string'
+      ? textProblem(workflow)
+      : `must be a name, not ${formatValue(workflow)}`;
+  if (problem === undefined) return workflow;
+  throw new InvalidArgumentError('workflow', problem);
+}
+
+function checkOptionalDate(name: string, date: Date | undefined): Date | undefined {
+  return date === undefined ? undefined : checkDate(name, date);
+}
+
+function checkStatuses(
+  status: ExecutionStatus | ExecutionStatus[] | undefined,
+): ExecutionStatus[] | undefined {
+  if (status === undefined) return undefined;
+  const statuses = Array.isArray(status) ? status : [status];
+  const isUnknown = (each: ExecutionStatus): boolean => !STATUSES.includes(each);
+  if (statuses.some(isUnknown)) {
+    const unknown = statuses.find(isUnknown);
+    throw new InvalidArgumentError(
+      'status',
+      `must be among ${STATUSES.join(', ')}, not ${formatValue(unknown)}`,
+    );
+  }
+  // Each status is looked up by itself: one that is named twice would be listed twice.
+  return [...new Set(statuses)];
+}

@@ -1,0 +1,115 @@
+import { describe, expect, it } from '@jest/globals';
+import {
+  makeRunnable,
+  type RunnableDefinition,
+} from '../../../lib/engine/definitions/runnable-definition.js';
+import type { HungHandler } from '../../../lib/engine/execution/hung-handlers.js';
+import type { TaskWaiting } from '../../../lib/runner/execution.js';
+import { viewExecution } from '../../../lib/runner/execution-view.js';
+import type { ExecutionRow, TaskRow } from '../../../lib/store/port/index.js';
+import { compileWorkflow } from '../../../lib/workflow/index.js';
+
+const ID = '01890000-0000-7000-8000-000000000000';
+const EXECUTION: ExecutionRow = {
+  id: ID,
+  workflow: 'waits',
+  definitionId: '1',
+  status: 'Running',
+  input: '{}',
+  context: null,
+  error: null,
+  reason: null,
+  createdAt: new Date(0),
+  startedAt: null,
+  completedAt: null,
+};
+const READY: TaskRow = {
+  executionId: ID,
+  taskNo: 0,
+  status: 'Ready',
+  pendingDependencies: 0,
+  attempt: 0,
+  recoveryAttempts: 0,
+  owner: null,
+  paused: false,
+  failureHandled: false,
+  runAt: new Date(0),
+  deferred: false,
+  skipReason: null,
+  output: null,
+  deletedKeys: [],
+  error: null,
+  attempts: null,
+  startedAt: null,
+  completedAt: null,
+  isOrphaned: false,
+};
+const HUNG: HungHandler = {
+  executionId: ID,
+  taskNo: 0,
+  taskName: 'first',
+  workflow: 'waits',
+  ignoredForMs: 7_000,
+  keepsSlot: true,
+};
+const NEXT_CENTURY = new Date('2100-01-01T00:00:00Z');
+
+interface Scene {
+  readonly row?: Partial<TaskRow>;
+  readonly hung?: readonly HungHandler[];
+  readonly hasHandler?: boolean;
+  readonly detail: string;
+}
+
+/** Each reason that the type names, so that a new one fails to compile until it has a scene. */
+const SCENES: Record<TaskWaiting['reason'], readonly Scene[]> = {
+  dependencies: [{ row: { taskNo: 1, status: 'NotStarted' }, detail: 'It waits for first.' }],
+  time: [
+    { row: { runAt: NEXT_CENTURY }, detail: 'It is due at 2100-01-01' },
+    { row: { runAt: NEXT_CENTURY, attempt: 1 }, detail: 'Its next attempt is due at' },
+    { row: { runAt: NEXT_CENTURY, deferred: true }, detail: 'Its condition is due at' },
+  ],
+  slot: [
+    { detail: 'waits for a process with a free slot.' },
+    {
+      hung: [{ ...HUNG, taskNo: 1 }],
+      detail: 'Handlers that ignore their signals and keep slots of this process: 1.',
+    },
+  ],
+  paused: [{ row: { paused: true, runAt: NEXT_CENTURY }, detail: 'The execution is paused.' }],
+  handler: [{ hasHandler: false, detail: 'no handler for task "first" of workflow "waits"' }],
+  hungHandler: [{ hung: [HUNG], detail: 'signal' }],
+  recovery: [{ row: { status: 'Running', isOrphaned: true }, detail: 'Its process is lost' }],
+};
+
+describe.each(Object.entries(SCENES))('a task waits for: %s', (reason, scenes) => {
+  it.each(scenes)('$detail', ({ row, hung = [], hasHandler = true, detail }) => {
+    const tasks = [READY, { ...READY, taskNo: 1, status: 'NotStarted' }];
+    const changed = tasks.map((each) =>
+      each.taskNo === (row?.taskNo ?? 0) ? { ...each, ...row } : each,
+    );
+    const shown = viewExecution(EXECUTION, changed, definition(hasHandler), hung);
+    expect(shown.tasks[row?.taskNo ?? 0]?.waitingFor).toEqual({
+      reason,
+      detail: expect.stringContaining(detail),
+    });
+  });
+});
+
+it('a task that runs or has ended waits for nothing', () => {
+  for (const status of ['Running', 'Completed', 'Failed', 'Skipped', 'Cancelled']) {
+    const shown = viewExecution(EXECUTION, [{ ...READY, status }], definition(true), []);
+    expect(shown.tasks[0]).not.toHaveProperty('waitingFor');
+  }
+});
+
+function definition(hasHandler: boolean): RunnableDefinition {
+  const compiled = compileWorkflow({
+    name: 'waits',
+    tasks: [{ name: 'first' }, { name: 'second', dependsOn: ['first'] }],
+  });
+  if (!compiled.ok) throw new Error('The workflow does not compile.');
+  const runnable = makeRunnable(compiled.workflow, undefined);
+  const handler = hasHandler ? { run: () => undefined } : undefined;
+  return { ...runnable, handlers: runnable.handlers.map(() => handler) };
+}
