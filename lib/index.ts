@@ -16,16 +16,29 @@ export {
   InjectRunner,
   type TenantToken,
 } from './cloacina.tokens.js';
-export { defineWorkflow } from './discovery/define-workflow.js';
+export {
+  defineWorkflow,
+  type ContextOfSchema,
+  type DefineWorkflowOptions,
+} from './discovery/define-workflow.js';
 export {
   OnWorkflowEvent,
   type WorkflowEventFilter,
 } from './discovery/on-workflow-event.decorator.js';
 export type { RetryOptions, TaskOptions, WorkflowOptions } from './discovery/options.js';
 export { Task } from './discovery/task.decorator.js';
-export type { JsonObject, TaskContext, TaskMethod, TaskResult } from './discovery/task-context.js';
+export type {
+  DeferOptions,
+  Found,
+  JsonObject,
+  TaskContext,
+  TaskHandlerOf,
+  TaskMethod,
+  TaskResult,
+  TaskResultObject,
+} from './discovery/task-context.js';
 export type { WorkflowBuilder, WorkflowDefinition } from './discovery/workflow-builder.js';
-export type { WorkflowInput, WorkflowRef } from './discovery/workflow-ref.js';
+export type { WorkflowContext, WorkflowInput, WorkflowRef } from './discovery/workflow-ref.js';
 export { Workflow } from './discovery/workflow.decorator.js';
 export { currentTask } from './engine/execution/current-task.js';
 export type { WorkflowEventName, WorkflowEventOf } from './events/event-name.js';
@@ -60,6 +73,7 @@ export {
   UnknownWorkflowError,
   UnreadableDefinitionError,
   WaitTimeoutError,
+  WorkflowCancelledError,
   WorkflowFailedError,
   WorkflowTimeoutError,
   type CloacinaErrorCode,
@@ -88,7 +102,11 @@ export type {
   TaskWaiting,
   WorkflowCounts,
 } from './runner/execution.js';
-export type { ExecutionHandle } from './runner/execution-handle.js';
+export type {
+  ExecutionHandle,
+  ResultOptions,
+  UnsettledOptions,
+} from './runner/execution-handle.js';
 export type { WorkflowGraph, WorkflowGraphTask } from './runner/workflow-graph.js';
 export type { StartOptions } from './runner/start-request.js';
 export {

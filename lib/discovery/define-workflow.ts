@@ -8,8 +8,11 @@ import {
   type WorkflowDefinition,
 } from './workflow-builder.js';
 
-type UnnamedOptions = Omit<WorkflowOptions, 'name'>;
-type ObjectOf<T> = T extends object ? T : JsonObject;
+/** What {@link defineWorkflow} takes beside the name. */
+export type DefineWorkflowOptions = Omit<WorkflowOptions, 'name'>;
+
+/** What a schema takes or gives, where that is an object. */
+export type ContextOfSchema<T> = T extends object ? T : JsonObject;
 
 /**
  * Begins a workflow without a class, for handlers that are plain functions. With an `input` schema, `start` takes
@@ -29,19 +32,19 @@ type ObjectOf<T> = T extends object ? T : JsonObject;
  */
 export function defineWorkflow<S extends StandardSchemaV1>(
   name: string,
-  options: Omit<UnnamedOptions, 'input'> & { input: S },
+  options: Omit<DefineWorkflowOptions, 'input'> & { input: S },
 ): WorkflowBuilder<
   never,
-  ObjectOf<StandardSchemaV1.InferOutput<S>>,
-  ObjectOf<StandardSchemaV1.InferInput<S>>
+  ContextOfSchema<StandardSchemaV1.InferOutput<S>>,
+  ContextOfSchema<StandardSchemaV1.InferInput<S>>
 >;
 export function defineWorkflow<C extends object = JsonObject>(
   name: string,
-  options?: UnnamedOptions,
+  options?: DefineWorkflowOptions,
 ): WorkflowBuilder<never, C, Partial<C>>;
 export function defineWorkflow(
   name: string,
-  options: UnnamedOptions = {},
+  options: DefineWorkflowOptions = {},
 ): WorkflowBuilder<never, JsonObject, JsonObject> {
   return new ImmutableBuilder<never, JsonObject, JsonObject>({ ...options, name }, []);
 }
@@ -67,7 +70,7 @@ class ImmutableBuilder<
     ]);
   }
 
-  build(): WorkflowDefinition<I> {
-    return new BuiltWorkflow<I>(this.options, this.tasks);
+  build(): WorkflowDefinition<I, C> {
+    return new BuiltWorkflow<I, C>(this.options, this.tasks);
   }
 }

@@ -54,20 +54,31 @@ export interface TaskContext<C extends object = JsonObject> {
   /** The tenant's; in a transactional task, of its transaction. */
   readonly manager: EntityManager;
   /**
-   * Goes on when the condition holds. Otherwise it throws a control signal, which must not be swallowed (swallowing
-   * it changes nothing): the task gives its slot back, and runs from its top when due.
+   * Goes on when the condition holds, with what it found: a value that is neither falsy nor `true`. Otherwise it throws a control
+   * signal, which must not be swallowed (swallowing it changes nothing): the task gives its slot back, and runs from its
+   * top when due.
    *
    * @param options.every - how long until the condition is asked again, default 5 s
    * @param options.timeout - counted from the first deferral; then DeferralTimeoutError, which is retried. Default: none
    * @example
    * ```ts
    * await context.deferUntil(() => this.payments.isSettled(id), { every: '1m', timeout: '2d' });
+   * const parcel = await context.deferUntil(() => this.carrier.find(id)); // Parcel, where find() gives Parcel | undefined
    * ```
    */
-  deferUntil(
-    condition: () => boolean | Promise<boolean>,
-    options?: { every?: Duration; timeout?: Duration },
-  ): Promise<void>;
+  deferUntil(condition: () => boolean | Promise<boolean>, options?: DeferOptions): Promise<void>;
+  deferUntil<T>(condition: () => T | Promise<T>, options?: DeferOptions): Promise<Found<T>>;
+}
+
+/** What a condition of {@link TaskContext.deferUntil} found: what it gives, without the values that mean "not yet". */
+export type Found<T> = Exclude<T, boolean | 0 | 0n | '' | null | undefined>;
+
+/** How {@link TaskContext.deferUntil} waits. */
+export interface DeferOptions {
+  /** How long until the condition is asked again. Default 5 s. */
+  every?: Duration;
+  /** Counted from the first deferral. Default: none. */
+  timeout?: Duration;
 }
 
 /** What a task may return: keys to store, as by {@link TaskContext.set}, or nothing. */

@@ -2,13 +2,18 @@ import { brandOf, giveBrand, isOrdinaryInstance } from '../errors/brand.js';
 import type { TaskOptions, WorkflowOptions } from './options.js';
 import type { JsonObject, TaskHandlerOf } from './task-context.js';
 
-/** Types the context of a definition; there is no such property at run time. */
+/** These type the input and the context of a definition; there are no such properties at run time. */
 declare const INPUT: unique symbol;
+declare const CONTEXT: unique symbol;
 
-/** A workflow without a class, from {@link defineWorkflow}; `I` is the context that `start` takes. */
-export interface WorkflowDefinition<I extends object = object> {
+/**
+ * A workflow without a class, from {@link defineWorkflow}; `I` is the context that `start` takes, `C` the one that its
+ * tasks see and that its results have.
+ */
+export interface WorkflowDefinition<I extends object = object, C extends object = I> {
   readonly name: string;
   readonly [INPUT]?: I;
+  readonly [CONTEXT]?: C;
 }
 
 /**
@@ -41,7 +46,7 @@ export interface WorkflowBuilder<
     handler: TaskHandlerOf<H>,
   ): WorkflowBuilder<Names | N, C, I>;
   /** The definition, to be registered as a value provider of any one module. Mistakes are reported at boot. */
-  build(): WorkflowDefinition<I>;
+  build(): WorkflowDefinition<I, { [K in keyof C]: C[K] }>;
 }
 
 /** A task of a {@link BuiltWorkflow}, as it was given: nothing is checked before boot. */
@@ -54,8 +59,12 @@ export interface BuiltTask {
 const BUILT_WORKFLOW = Symbol.for('nestjs-cloacina:BuiltWorkflow');
 
 /** What `build()` gives, and what the explorer looks for among the values that modules provide. */
-export class BuiltWorkflow<I extends object = object> implements WorkflowDefinition<I> {
+export class BuiltWorkflow<
+  I extends object = object,
+  C extends object = I,
+> implements WorkflowDefinition<I, C> {
   declare readonly [INPUT]?: I;
+  declare readonly [CONTEXT]?: C;
 
   static {
     giveBrand(this.prototype, BUILT_WORKFLOW);

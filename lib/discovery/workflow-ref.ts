@@ -26,6 +26,30 @@ export type WorkflowInput<R> =
         : I
       : JsonObject;
 
+/**
+ * The context that a workflow's completed executions have: that of a result of `execute` and `result`.
+ *
+ * - Of a class: what its tasks say that they see, `TaskContext<C>`, all of it together. Where a task has a plain
+ *   `TaskContext`, there may be other keys.
+ * - Of a definition: what its `input` schema gives, or its type argument.
+ * - Of a name: any object.
+ */
+export type WorkflowContext<R> = R extends abstract new (...args: never[]) => infer T
+  ? WholeContext<ContextOf<T>>
+  : R extends WorkflowDefinition<object, infer C>
+    ? [keyof C] extends [never]
+      ? JsonObject
+      : Simplify<C>
+    : JsonObject;
+
+type WholeContext<B> = [B] extends [never]
+  ? JsonObject
+  : [Closed<B>] extends [never]
+    ? JsonObject
+    : [IsOpen<B>] extends [never]
+      ? Simplify<Intersection<Closed<B>>>
+      : Simplify<Intersection<Closed<B>>> & JsonObject;
+
 /** The union of what the class's methods take as `TaskContext<C>`, each boxed, so that unions within C stay whole. */
 type ContextOf<T> = {
   [K in keyof T]: T[K] extends (...args: infer A) => unknown ? ContextOfParameters<A> : never;

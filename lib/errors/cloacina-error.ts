@@ -25,6 +25,7 @@ export type CloacinaErrorCode =
   | 'INVALID_CONTEXT'
   | 'CONTEXT_TOO_LARGE'
   | 'WORKFLOW_FAILED'
+  | 'WORKFLOW_CANCELLED'
   | 'WORKFLOW_TIMEOUT'
   | 'WAIT_TIMEOUT'
   // tasks

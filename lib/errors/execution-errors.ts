@@ -66,13 +66,15 @@ export class ContextTooLargeError extends CloacinaError {
   }
 }
 
-/** What {@link WorkflowFailedError} tells of the execution; every `ExecutionResult` is one. */
+/** An execution that did not complete, as its error has it; every `ExecutionResult` is one. */
 export interface EndedExecution {
   readonly id: string;
   readonly workflow: string;
   readonly status: string;
   readonly context: Readonly<Record<string, unknown>>;
   readonly error?: StoredError;
+  /** Of a Cancelled execution: what `cancel` was told. */
+  readonly reason?: string;
   readonly tasks: readonly {
     readonly name: string;
     readonly status: string;
@@ -80,8 +82,17 @@ export interface EndedExecution {
   }[];
 }
 
-/** Thrown by `ExecutionResult.orThrow()` for an execution that ended as anything but Completed. */
+/**
+ * The execution that was waited for has Failed: a task's failure was not handled, or the workflow's timeout was over.
+ * `execute()` and `result()` reject with it; `{ settled: true }` gives the result instead.
+ *
+ * `cause` is that failure, with the name, the message, the code and the stack that were stored.
+ */
 export class WorkflowFailedError extends CloacinaError {
+  /** The id of the execution. */
+  readonly executionId: string;
+  readonly workflow: string;
+  readonly status: 'Failed' = 'Failed';
   /** The execution as it ended: its tasks, their errors, the final context. */
   declare readonly execution: EndedExecution;
 
@@ -94,11 +105,46 @@ export class WorkflowFailedError extends CloacinaError {
     const reason = error === undefined ? '.' : `${task}: ${error.name}: ${error.message}`;
     super(
       'WORKFLOW_FAILED',
-      `Workflow ${JSON.stringify(execution.workflow)}, execution ${execution.id}, ended ${execution.status}${reason}`,
+      `Workflow ${JSON.stringify(execution.workflow)}, execution ${execution.id}, ended Failed${reason}`,
+      error === undefined ? undefined : { cause: error },
     );
-    // Not enumerable: a logger that prints the error's properties must not print a whole context.
-    Object.defineProperty(this, 'execution', { value: execution });
+    this.executionId = execution.id;
+    this.workflow = execution.workflow;
+    keepQuietly(this, execution);
   }
+}
+
+/**
+ * The execution that was waited for was Cancelled. `execute()` and `result()` reject with it; `{ settled: true }` gives
+ * the result instead.
+ */
+export class WorkflowCancelledError extends CloacinaError {
+  /** The id of the execution. */
+  readonly executionId: string;
+  readonly workflow: string;
+  readonly status: 'Cancelled' = 'Cancelled';
+  /** What `cancel` was told, if anything. */
+  readonly reason?: string;
+  /** The execution as it ended: its tasks, the context so far. */
+  declare readonly execution: EndedExecution;
+
+  constructor(execution: EndedExecution) {
+    const { reason } = execution;
+    super(
+      'WORKFLOW_CANCELLED',
+      `Workflow ${JSON.stringify(execution.workflow)}, execution ${execution.id}, was Cancelled` +
+        `${reason === undefined ? '' : `: ${reason}`}.`,
+    );
+    this.executionId = execution.id;
+    this.workflow = execution.workflow;
+    if (reason !== undefined) this.reason = reason;
+    keepQuietly(this, execution);
+  }
+}
+
+/** Not enumerable: a logger that prints the error's properties must not print a whole context. */
+function keepQuietly(error: Error, execution: EndedExecution): void {
+  Object.defineProperty(error, 'execution', { value: execution });
 }
 
 /** The wait for an execution's end was over before the execution was. The execution goes on. */

@@ -22,6 +22,7 @@ export {
   InvalidContextError,
   InvalidTransitionError,
   WaitTimeoutError,
+  WorkflowCancelledError,
   WorkflowFailedError,
   WorkflowTimeoutError,
 } from './execution-errors.js';

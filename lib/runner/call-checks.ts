@@ -1,10 +1,12 @@
 import { currentTask } from '../engine/execution/current-task.js';
 import { InvalidArgumentError, NotAllowedError } from '../errors/index.js';
 import { formatValue } from '../errors/option-checks.js';
+import type { ResultOptions } from './execution-handle.js';
+import type { CheckedWait } from './result-waiter.js';
 import { DURATION_FORM, parseDuration, textProblem, type Duration } from '../workflow/index.js';
 
 /** @throws InvalidArgumentError for what is no duration */
-export function checkTimeout(timeout: Duration | undefined): number | undefined {
+function checkTimeout(timeout: Duration | undefined): number | undefined {
   if (timeout === undefined) return undefined;
   const timeoutMs = parseDuration(timeout);
   if (timeoutMs !== undefined) return timeoutMs;
@@ -12,6 +14,14 @@ export function checkTimeout(timeout: Duration | undefined): number | undefined 
     'timeout',
     `must be ${DURATION_FORM}, not ${formatValue(timeout)}`,
   );
+}
+
+/** @throws InvalidArgumentError for a timeout or a `settled` that is not valid */
+export function checkWait({ timeout, settled = false }: ResultOptions): CheckedWait {
+  if (typeof settled !== 'boolean') {
+    throw new InvalidArgumentError('settled', `must be true or false, not ${formatValue(settled)}`);
+  }
+  return { timeoutMs: checkTimeout(timeout), settled };
 }
 
 /** @throws InvalidArgumentError for what is no text, or none that can be stored */

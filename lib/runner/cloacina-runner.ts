@@ -4,7 +4,8 @@ import { AvailabilityRetry } from '../runtime/availability-retry.js';
 import type { TenantEngine } from '../engine/tenant-engine.js';
 import type { WorkflowEvent } from '../events/workflow-event.js';
 import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/registered-workflow.js';
-import type { WorkflowInput, WorkflowRef } from '../discovery/workflow-ref.js';
+import type { JsonObject } from '../discovery/task-context.js';
+import type { WorkflowContext, WorkflowInput, WorkflowRef } from '../discovery/workflow-ref.js';
 import {
   InvalidTransitionError,
   NotAllowedError,
@@ -12,8 +13,8 @@ import {
   UnknownExecutionError,
   withoutDriver,
 } from '../errors/index.js';
-import type { Duration, ExecutionStatus } from '../workflow/index.js';
-import { checkReason, checkTimeout, refuseInTask } from './call-checks.js';
+import type { ExecutionStatus } from '../workflow/index.js';
+import { checkReason, checkWait, refuseInTask } from './call-checks.js';
 import type {
   Execution,
   ExecutionCountFilter,
@@ -22,7 +23,13 @@ import type {
   ExecutionResult,
   WorkflowCounts,
 } from './execution.js';
-import { RunnerHandle, type ExecutionHandle, type HandleControl } from './execution-handle.js';
+import {
+  RunnerHandle,
+  type ExecutionHandle,
+  type HandleControl,
+  type ResultOptions,
+  type UnsettledOptions,
+} from './execution-handle.js';
 import { ExecutionReader, isExecutionId } from './execution-reader.js';
 import { ManualRetry } from './manual-retry.js';
 import { ResultWaiter } from './result-waiter.js';
@@ -95,20 +102,31 @@ export class CloacinaRunner {
   }
 
   /**
-   * Starts an execution and waits for its end, whatever it is: a Failed execution is a result, not an error.
+   * Starts an execution and waits for its end.
    *
    * @param context - the input, at most `maxContextSize` bytes of JSON
-   * @param options.timeout - how long to wait
+   * @throws WorkflowFailedError, WorkflowCancelledError when the execution did not complete, unless `settled` is asked
+   *   for; both have its id
    * @throws as {@link start} and {@link ExecutionHandle.result}; NotAllowedError with a `manager`
    */
-  async execute<R extends WorkflowRef>(
+  execute<R extends WorkflowRef>(
     workflow: R,
     context?: WorkflowInput<R>,
-    options: StartOptions & { timeout?: Duration } = {},
+    options?: StartOptions & UnsettledOptions,
+  ): Promise<ExecutionResult<WorkflowContext<R>>>;
+  execute<R extends WorkflowRef>(
+    workflow: R,
+    context: WorkflowInput<R> | undefined,
+    options: StartOptions & ResultOptions,
+  ): Promise<ExecutionResult<WorkflowContext<R>, Partial<WorkflowContext<R>>>>;
+  async execute(
+    workflow: WorkflowRef,
+    context?: JsonObject,
+    options: StartOptions & ResultOptions = {},
   ): Promise<ExecutionResult> {
     refuseInTask('execute()');
-    const { timeout, ...startOptions } = options;
-    const timeoutMs = checkTimeout(timeout);
+    const { timeout, settled, ...startOptions } = options;
+    const wait = checkWait({ timeout, settled });
     if (startOptions.manager !== undefined) {
       throw new NotAllowedError(
         'execute() with a manager',
@@ -117,7 +135,7 @@ export class CloacinaRunner {
       );
     }
     const { id } = await this.start(workflow, context, startOptions);
-    return this.waits.resultOf(id, timeoutMs);
+    return this.waits.resultOf(id, wait);
   }
 
   /**
@@ -130,7 +148,7 @@ export class CloacinaRunner {
     workflow: R,
     context?: WorkflowInput<R>,
     options: StartOptions = {},
-  ): Promise<ExecutionHandle> {
+  ): Promise<ExecutionHandle<WorkflowContext<R>>> {
     const { signal } = this.closing;
     signal.throwIfAborted();
     try {
@@ -155,7 +173,7 @@ export class CloacinaRunner {
         manager === undefined
           ? await starts.start(request)
           : await starts.startIn(manager, request);
-      return this.handleOf(id, created);
+      return this.handleOf<WorkflowContext<R>>(id, created);
     } catch (error) {
       signal.throwIfAborted();
       throw withoutDriver(error, this.tenant);
@@ -164,7 +182,7 @@ export class CloacinaRunner {
 
   /** A handle on an execution by its id; whether there is one is asked when the handle is used. */
   handle(id: string): ExecutionHandle {
-    return this.handleOf(id, false);
+    return this.handleOf<JsonObject>(id, false);
   }
 
   /** An execution with all its tasks; null if no execution has this id. */
@@ -278,8 +296,10 @@ export class CloacinaRunner {
     return this.parts.registry.get(name);
   }
 
-  private handleOf(id: string, created: boolean): ExecutionHandle {
-    return new RunnerHandle(id, created, this.control, this.waits);
+  /** What is stored says nothing of types: that the context is a `C` follows from the workflow. */
+  private handleOf<C extends object>(id: string, created: boolean): ExecutionHandle<C> {
+    const handle: ExecutionHandle = new RunnerHandle(id, created, this.control, this.waits);
+    return handle as object as ExecutionHandle<C>;
   }
 
   private async statusOf(id: string): Promise<ExecutionStatus> {

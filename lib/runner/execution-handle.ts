@@ -1,24 +1,40 @@
+import type { JsonObject } from '../discovery/task-context.js';
 import type { ExecutionResult } from './execution.js';
 import type { Duration, ExecutionStatus } from '../workflow/index.js';
-import { checkTimeout, refuseInTask } from './call-checks.js';
+import { checkWait, refuseInTask } from './call-checks.js';
 import type { ResultWaiter } from './result-waiter.js';
 
+/** How to wait for an execution's end. */
+export interface ResultOptions {
+  /** How long to wait. Default: as long as it takes. */
+  timeout?: Duration;
+  /**
+   * True: the result of an execution that Failed or was Cancelled is returned like any other; look at its `status`.
+   * Default false: the promise rejects with a {@link WorkflowFailedError} or a {@link WorkflowCancelledError}.
+   */
+  settled?: boolean;
+}
+
+/** The options with which a wait rejects for an execution that did not complete. */
+export type UnsettledOptions = ResultOptions & { settled?: false };
+
 /** An execution that was started, or asked for by its id. Cheap: it holds nothing but the id. */
-export interface ExecutionHandle {
+export interface ExecutionHandle<C extends object = JsonObject> {
   readonly id: string;
   /** False: the idempotency key found an earlier execution. */
   readonly created: boolean;
   /** @throws UnknownExecutionError */
   status(): Promise<ExecutionStatus>;
   /**
-   * Waits for the end, whatever it is.
+   * Waits for the end.
    *
-   * @param options.timeout - how long to wait; without it, as long as it takes
-   * @throws WaitTimeoutError when it takes longer; the execution goes on
+   * @throws WorkflowFailedError, WorkflowCancelledError when the execution did not complete, unless `settled` is asked for
+   * @throws WaitTimeoutError when it takes longer than `timeout`; the execution goes on
    * @throws UnknownExecutionError
    * @throws NotAllowedError inside a task's handler, which would hold the slot that the execution may need
    */
-  result(options?: { timeout?: Duration }): Promise<ExecutionResult>;
+  result(options?: UnsettledOptions): Promise<ExecutionResult<C>>;
+  result(options: ResultOptions): Promise<ExecutionResult<C, Partial<C>>>;
   /** See {@link CloacinaRunner.cancel}. */
   cancel(reason?: string): Promise<void>;
   /** See {@link CloacinaRunner.pause}. */
@@ -54,9 +70,9 @@ export class RunnerHandle implements ExecutionHandle {
     return this.#control.status(this.id);
   }
 
-  async result(options?: { timeout?: Duration }): Promise<ExecutionResult> {
+  async result(options: ResultOptions = {}): Promise<ExecutionResult> {
     refuseInTask('result()');
-    return this.#waits.resultOf(this.id, checkTimeout(options?.timeout));
+    return this.#waits.resultOf(this.id, checkWait(options));
   }
 
   cancel(reason?: string): Promise<void> {

@@ -1,4 +1,4 @@
-import { WorkflowFailedError, type StoredError } from '../errors/index.js';
+import { WorkflowCancelledError, WorkflowFailedError, type StoredError } from '../errors/index.js';
 import { ExecutionCache, membersOf } from '../engine/memory/execution-cache.js';
 import { describeHung, type HungHandler } from '../engine/execution/hung-handlers.js';
 import type { RunnableDefinition } from '../engine/definitions/runnable-definition.js';
@@ -79,7 +79,8 @@ export function asResult(execution: Execution): ExecutionResult {
   const result: ExecutionResult = {
     ...execution,
     orThrow: () => {
-      if (result.status !== 'Completed') throw new WorkflowFailedError(result);
+      if (result.status === 'Failed') throw new WorkflowFailedError(result);
+      if (result.status !== 'Completed') throw new WorkflowCancelledError(result);
       return result;
     },
   };

@@ -63,21 +63,29 @@ export interface ExecutionSummary {
 }
 
 /** An execution of a workflow with its context and its tasks, as {@link CloacinaRunner.get} shows it. */
-export interface Execution extends ExecutionSummary {
+export interface Execution<C extends object = JsonObject> extends ExecutionSummary {
   /** Final once ended, else what is known so far. */
-  context: JsonObject;
+  context: C;
   /** Each task of the definition, in an order in which dependencies come first. */
   tasks: TaskDetails[];
 }
 
-/** An execution that has ended. */
-export interface ExecutionResult extends Execution {
+/**
+ * An execution that has ended.
+ *
+ * `C` is the context of a Completed one, `K` what is known of this one: the same, or a part of it where the execution may
+ * have Failed.
+ */
+export interface ExecutionResult<
+  C extends object = JsonObject,
+  K extends object = C,
+> extends Execution<K> {
   /**
-   * The result itself if the execution is Completed.
+   * The result itself if the execution is Completed. For results that were asked for with `settled`.
    *
-   * @throws WorkflowFailedError otherwise, with the first failure in its message
+   * @throws WorkflowFailedError, WorkflowCancelledError
    */
-  orThrow(): ExecutionResult;
+  orThrow(): ExecutionResult<C>;
 }
 
 /** Which executions to count. Omitted fields do not filter. */

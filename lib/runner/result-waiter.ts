@@ -14,13 +14,21 @@ export interface ResultWaiterParts {
   readonly closing: AbortSignal;
 }
 
+/** Options of a wait, checked. */
+export interface CheckedWait {
+  readonly timeoutMs: number | undefined;
+  readonly settled: boolean;
+}
+
 /** Waits for the end of executions, and reads what came of them. */
 export class ResultWaiter {
   constructor(private readonly parts: ResultWaiterParts) {}
 
-  async resultOf(id: string, timeoutMs: number | undefined): Promise<ExecutionResult> {
+  /** Rejects for an execution that did not complete, unless `settled` is asked for. */
+  async resultOf(id: string, { timeoutMs, settled }: CheckedWait): Promise<ExecutionResult> {
     try {
-      return await this.wait(id, timeoutMs);
+      const result = await this.wait(id, timeoutMs);
+      return settled ? result : result.orThrow();
     } catch (error) {
       throw withoutDriver(error, this.parts.tenant);
     }

@@ -113,7 +113,8 @@ test.each(ENDS.map((end) => [end.how, end] as const))(
       await waitFor(() => hanging.length === SLOTS, { what: 'the handlers' });
       await Promise.all(handles.map((handle) => handle.cancel('it hangs')));
     }
-    for (const handle of handles) expect((await handle.result(BOUND)).status).toBe(status);
+    for (const handle of handles)
+      expect((await handle.result({ ...BOUND, settled: true })).status).toBe(status);
     // Connections are free as well as slots.
     for (let no = 0; no < SLOTS; no++) {
       expect((await tenant.runner.execute(quick, {}, BOUND)).status).toBe('Completed');
@@ -146,7 +147,7 @@ test.each([
       poolSize: 10,
       shutdownTimeoutMs: 500,
     });
-    const result = await tenant.runner.execute(workflow, {}, BOUND);
+    const result = await tenant.runner.execute(workflow, {}, { ...BOUND, settled: true });
     expect(result).toMatchObject({ status: 'Completed', context: { attempt: 2 } });
     expect(result.tasks[0]?.attempts).toMatchObject([{ error: { code: 'TASK_TIMEOUT' } }, {}]);
     expect(await illegalHistories((text) => tenant.query(text))).toEqual([]);

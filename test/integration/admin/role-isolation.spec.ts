@@ -63,7 +63,7 @@ function open(
 /** Runs it in a task of its own, in either kind; fails as the task did. */
 async function inTask(what: Work, kind = plain): Promise<void> {
   work = what;
-  const { status, error } = await tenant.runner.execute(kind);
+  const { status, error } = await tenant.runner.execute(kind, {}, { settled: true });
   if (status !== 'Completed') throw new Error(error?.message);
 }
 

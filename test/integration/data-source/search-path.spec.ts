@@ -86,7 +86,7 @@ async function inTask(
   query: (context: TaskContext) => Promise<unknown>,
 ): Promise<unknown> {
   work = async (context) => ({ rows: await query(context) });
-  const { status, context, error } = await tenant.runner.execute(kind);
+  const { status, context, error } = await tenant.runner.execute(kind, {}, { settled: true });
   if (status !== 'Completed') throw new Error(error?.message);
   return context['rows'];
 }

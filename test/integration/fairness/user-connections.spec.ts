@@ -119,7 +119,9 @@ describe('A second connection within a transaction', () => {
 
   it('is refused where user code may have one only, in dataSource.transaction() too', async () => {
     work = async ({ dataSource }) => void (await dataSource.query('SELECT 1'));
-    expect((await small.runner.execute(holding)).error?.code).toBe('CONNECTIONS_EXHAUSTED');
+    expect((await small.runner.execute(holding, {}, { settled: true })).error?.code).toBe(
+      'CONNECTIONS_EXHAUSTED',
+    );
     await expect(
       small.dataSource.transaction(() => small.dataSource.query('SELECT 1')),
     ).rejects.toThrow(ConnectionsExhaustedError);

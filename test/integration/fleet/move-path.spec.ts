@@ -95,7 +95,7 @@ test('an application in public moves to a schema of its own and goes on with eve
   const inPublic = await openTenant(workflows(world, ran), { ...options, schema: 'public' });
   const { runner, migrator } = inPublic;
   const completed = await runner.execute('plain', {}, { idempotencyKey: 'order-1' });
-  const failed = await runner.execute('failing');
+  const failed = await runner.execute('failing', {}, { settled: true });
   expect([completed.status, failed.status]).toEqual(['Completed', 'Failed']);
   const delayed = await runner.start('plain', {}, { delay: '1h', idempotencyKey: 'order-2' });
   const paused = await runner.start('plain', {}, { delay: '1h' });

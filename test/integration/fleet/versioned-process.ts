@@ -88,7 +88,11 @@ async function serve(schema: string): Promise<void> {
   let count = 0;
   const start = async (): Promise<void> => {
     while (!stop.signal.aborted) {
-      const { status, error } = await runner.execute('order', { by: process.pid });
+      const { status, error } = await runner.execute(
+        'order',
+        { by: process.pid },
+        { settled: true },
+      );
       if (status !== 'Completed') throw new Error(`${status}: ${error?.message}`);
       tell({ kind: 'completed', count: ++count });
       // Work goes on all the while, and leaves the processor to those that boot.

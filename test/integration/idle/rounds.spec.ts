@@ -92,6 +92,6 @@ describe('Rounds over idle tenants', () => {
       return rows.length === 1;
     });
     await tenant.query('UPDATE cloacina_workflow_execution SET deadline_at = now()');
-    expect((await handle.result({ timeout: '60s' })).status).toBe('Failed');
+    expect((await handle.result({ timeout: '60s', settled: true })).status).toBe('Failed');
   });
 });

@@ -19,7 +19,7 @@ describe('A task that is lost with its process again and again', () => {
     const [last] = await workers.here();
     await victim.process.kill();
 
-    const failed = await last!.runner.handle(id).result({ timeout: '60s' });
+    const failed = await last!.runner.handle(id).result({ timeout: '60s', settled: true });
     expect(failed).toMatchObject({
       status: 'Failed',
       tasks: [
@@ -64,7 +64,7 @@ describe('A task that is lost with its process again and again', () => {
         worker.process.exit.then(() => true),
         watcher!.runner
           .handle(poison)
-          .result({ timeout: '60s' })
+          .result({ timeout: '60s', settled: true })
           .then(() => false),
       ]);
       if (!ended) break;
@@ -73,7 +73,9 @@ describe('A task that is lost with its process again and again', () => {
       worker.order({ release: true });
     }
     expect(deaths).toBe(4); // the first run, and one for each recovery that a task has
-    const results = await Promise.all(ids.map((id) => watcher!.runner.handle(id).result()));
+    const results = await Promise.all(
+      ids.map((id) => watcher!.runner.handle(id).result({ settled: true })),
+    );
     expect(results.filter(({ status }) => status === 'Completed')).toHaveLength(50);
     const [task] = (await watcher!.runner.get(poison))?.tasks ?? [];
     expect(task).toMatchObject({ status: 'Failed', recoveryAttempts: 3 });

@@ -94,7 +94,9 @@ describe.each([
       runner.start(timed),
       runner.start(slow),
     ]);
-    const results = await Promise.all(started.map((handle) => handle.result({ timeout: '60s' })));
+    const results = await Promise.all(
+      started.map((handle) => handle.result({ timeout: '60s', settled: true })),
+    );
     expect(results.map(({ status }) => status === 'Completed')).toEqual([
       true,
       true,

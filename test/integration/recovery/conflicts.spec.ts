@@ -122,7 +122,7 @@ const SCENES: [string, Play][] = [
     'a final failure',
     async ({ one, fail }) => {
       await fail(STATEMENTS.complete);
-      const { status, tasks } = await one.runner.execute(failing);
+      const { status, tasks } = await one.runner.execute(failing, {}, { settled: true });
       expect([status, tasks[0]?.attempts.length]).toEqual(['Failed', 1]);
     },
   ],
@@ -203,17 +203,17 @@ const SCENES: [string, Play][] = [
   [
     'a manual retry',
     async ({ one, fail }) => {
-      const { id } = await one.runner.execute(failing);
+      const { id } = await one.runner.execute(failing, {}, { settled: true });
       await fail('unhandled_failures = 0');
       await one.runner.retry(id);
-      expect((await one.runner.handle(id).result()).status).toBe('Failed');
+      expect((await one.runner.handle(id).result({ settled: true })).status).toBe('Failed');
     },
   ],
   [
     "a workflow's timeout",
     async ({ one, fail }) => {
       await fail("SET status = 'Failed', error = $3::json");
-      const { status, error } = await one.runner.execute(timed);
+      const { status, error } = await one.runner.execute(timed, {}, { settled: true });
       expect([status, error?.name]).toEqual(['Failed', 'WorkflowTimeoutError']);
     },
   ],

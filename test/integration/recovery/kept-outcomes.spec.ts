@@ -104,7 +104,11 @@ async function effectsOf(id: string): Promise<number> {
 
 /** Attempts that were recorded, for each task. */
 async function outcomeOf(workflow: typeof plain): Promise<[string, number[]]> {
-  const { id, status, tasks } = await one.runner.execute(workflow, {}, { timeout: '25s' });
+  const { id, status, tasks } = await one.runner.execute(
+    workflow,
+    {},
+    { timeout: '25s', settled: true },
+  );
   if (workflow === transactional) expect(await effectsOf(id)).toBe(1);
   return [status, tasks.map(({ attempts }) => attempts.length)];
 }
@@ -149,7 +153,11 @@ describe('A transactional task', () => {
   });
 
   it('whose own writes are refused at the COMMIT has failed an attempt', async () => {
-    const { id, status, tasks } = await one.runner.execute(violating, {}, { timeout: '25s' });
+    const { id, status, tasks } = await one.runner.execute(
+      violating,
+      {},
+      { timeout: '25s', settled: true },
+    );
     expect([status, tasks[0]?.attempts.length]).toEqual(['Completed', 2]);
     expect(tasks[0]?.attempts[0]?.error?.code).toBe('23503');
     expect(await effectsOf(id)).toBe(1);

@@ -87,7 +87,7 @@ it.each(
     await waitFor(() => begun === POOL && held >= POOL - KEPT);
 
     // Outcomes, retries, and what is asked of executions.
-    expect((await runner.execute(plain)).status).toBe('Completed');
+    expect((await runner.execute(plain, {}, { settled: true })).status).toBe('Completed');
     const later = await runner.start(plain, {}, { delay: '1h' });
     await later.pause();
     await later.resume();
@@ -95,8 +95,10 @@ it.each(
     expect(await later.status()).toBe('Cancelled');
     const failed = await runner.execute(failing);
     await runner.retry(failed.id);
-    expect((await runner.handle(failed.id).result()).status).toBe('Failed');
-    expect((await runner.execute(timed)).error?.name).toBe('WorkflowTimeoutError');
+    expect((await runner.handle(failed.id).result({ settled: true })).status).toBe('Failed');
+    expect((await runner.execute(timed, {}, { settled: true })).error?.name).toBe(
+      'WorkflowTimeoutError',
+    );
     // A lost process, and what it had was lost too often.
     await victim.process.kill();
     await waitFor(async () => (await queryIn(schema, "SELECT FROM cloacina_recovery_event WHERE kind = 'abandoned'")).length === 2); // prettier-ignore

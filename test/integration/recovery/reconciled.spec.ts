@@ -59,7 +59,7 @@ describe('A claim of a process that knows nothing of it', () => {
     await one.query('UPDATE cloacina_task_execution SET recovery_attempts = 2');
     await claimBehindItsBack(one, id, one.engine.lease.instanceId);
     // More comparisons than one, at every moment of the recording.
-    const outcome = one.runner.handle(id).result({ timeout: '20s' });
+    const outcome = one.runner.handle(id).result({ timeout: '20s', settled: true });
     const comparing = setInterval(() => one.engine.reconcileClaims(), 1);
     const { status, error } = await outcome.finally(() => clearInterval(comparing));
     expect([status, error?.code]).toEqual(['Failed', 'TASK_ABANDONED']);

@@ -43,7 +43,7 @@ describe('The async context of a handler', () => {
       if (event.type !== 'execution.ended') return;
       ended.push(request.getStore(), currentTask());
       if (ended.length === 4) {
-        tenant.runner.execute(workflow, { child: true }).then(
+        tenant.runner.execute(workflow, { child: true }, { settled: true }).then(
           (result) => ended.push(result.status),
           (error: unknown) => ended.push(error),
         );

@@ -28,7 +28,7 @@ beforeAll(async () => {
   tenant = await openTenant([single, throwing]);
 });
 const run = (workflow = single): Promise<ExecutionResult> =>
-  tenant.runner.execute(workflow, {}, { timeout: '60s' });
+  tenant.runner.execute(workflow, {}, { timeout: '60s', settled: true });
 
 const cycle: Record<string, unknown> = { name: 'cycle' };
 cycle['self'] = cycle;

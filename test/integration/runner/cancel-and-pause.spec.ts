@@ -40,8 +40,15 @@ describe('Cancel', () => {
       return async (tenant) => {
         const handle = await tenant.runner.start(workflow, { given: 1 });
         await begun.passed;
-        const waiting = handle.result();
+        const waiting = handle.result({ settled: true });
+        const rejected = expect(handle.result()).rejects.toMatchObject({
+          code: 'WORKFLOW_CANCELLED',
+          executionId: handle.id,
+          status: 'Cancelled',
+          reason: 'changed my mind',
+        });
         await handle.cancel('changed my mind');
+        await rejected;
         expect(await waiting).toMatchObject({
           status: 'Cancelled',
           context: { given: 1 },
@@ -72,7 +79,7 @@ describe('Cancel', () => {
     const worker = await openTenant([pair(begun, gate(), reasons, 'pair')], { schema });
     const handle = await client.runner.start('pair');
     await begun.passed;
-    const waiting = worker.runner.handle(handle.id).result({ timeout: '60s' });
+    const waiting = worker.runner.handle(handle.id).result({ timeout: '60s', settled: true });
     await handle.cancel();
     // Long before the next renewal, which would find it too.
     await waitFor(() => reasons.length === 1);

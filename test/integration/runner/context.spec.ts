@@ -140,7 +140,7 @@ describe('The context', () => {
           .build(),
       );
       return async ({ runner }) => {
-        const result = await runner.execute(through, { given: true });
+        const result = await runner.execute(through, { given: true }, { settled: true });
         expect(result.status).toBe('Failed');
         expect(result.context).toEqual({ given: true, first: 1, seen: { given: true, first: 1 } });
       };

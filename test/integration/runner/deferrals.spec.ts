@@ -221,7 +221,7 @@ describe('deferUntil', () => {
       { attempt: 1, error: { name: 'DeferralTimeoutError', code: 'DEFERRAL_TIMEOUT' } },
     ]);
     await hurry(two, id, 24 * 3_600_000);
-    expect(await two.runner.handle(id).result()).toMatchObject({
+    expect(await two.runner.handle(id).result({ settled: true })).toMatchObject({
       status: 'Failed',
       error: { code: 'DEFERRAL_TIMEOUT' },
       tasks: [{ attempt: 2 }],
@@ -234,7 +234,7 @@ describe('deferUntil', () => {
   ])('refuses a bad %s', async (argument, options) => {
     const workflow = waitingFor(() => true, 'one', options);
     const { runner } = await openTenant([workflow]);
-    const { error } = await runner.execute(workflow);
+    const { error } = await runner.execute(workflow, {}, { settled: true });
     expect(error).toMatchObject({
       code: 'INVALID_ARGUMENT',
       message: expect.stringContaining(argument),
@@ -250,7 +250,9 @@ describe('deferUntil', () => {
         }),
       );
       return async ({ runner }) => {
-        expect((await runner.execute(workflow)).error).toMatchObject({ message: 'no answer' });
+        expect((await runner.execute(workflow, {}, { settled: true })).error).toMatchObject({
+          message: 'no answer',
+        });
       };
     }),
   );

@@ -73,7 +73,7 @@ describe('A handler that ignores its signal', () => {
     const tenant = await openTenant([workflow, quick], GRACE);
     const handle = await tenant.runner.start(workflow);
     expect((await tenant.runner.execute(quick)).status).toBe('Completed');
-    const result = await handle.result();
+    const result = await handle.result({ settled: true });
     expect(begun).toEqual([1, 2, 3]);
     expect(result).toMatchObject({ status: 'Completed', context: { attempt: 3 } });
     expect(result.tasks[0]?.attempts).toMatchObject([
@@ -128,7 +128,9 @@ describe('A handler that ignores its signal', () => {
         await tenant.query('UPDATE cloacina_workflow_execution SET deadline_at = now()');
         await tenant.query('UPDATE cloacina_workflow_execution SET timeout_ms = 1');
         await tenant.engine.enforceDeadlines();
-        expect((await tenant.runner.handle(id).result()).error?.code).toBe('WORKFLOW_TIMEOUT');
+        expect((await tenant.runner.handle(id).result({ settled: true })).error?.code).toBe(
+          'WORKFLOW_TIMEOUT',
+        );
       },
     ],
   ])('does not keep its slot after %s', async (_, end) => {

@@ -55,7 +55,7 @@ describe('A context', () => {
         .build();
       serve(over);
       return async ({ runner }) => {
-        const result = await runner.execute(over);
+        const result = await runner.execute(over, {}, { settled: true });
         const task = (name: string) => result.tasks.find((each) => each.name === name);
         expect(task('writes')).toMatchObject({ status: 'Failed', attempt: 1, error: TOO_LARGE });
         expect(task('joins')).toMatchObject({ status: 'Failed', attempt: 1, error: TOO_LARGE });

@@ -66,7 +66,9 @@ describe('Connections that are cut under load', () => {
       await waitFor(async () => (await cut(tenant)) > 0);
       handles.push(...(await Promise.all(started)));
     }
-    const results = await Promise.all(handles.map((handle) => handle.result({ timeout: '60s' })));
+    const results = await Promise.all(
+      handles.map((handle) => handle.result({ timeout: '60s', settled: true })),
+    );
     expect(results.map(({ status }) => status)).toEqual(results.map(() => 'Completed'));
     // One recorded outcome a task, and the transaction's writes once with it.
     for (const { tasks } of results) {
@@ -217,7 +219,7 @@ describe('A server that is away', () => {
   it('fills no memory: beyond a bound, starts fail at once', async () => {
     const proxy = await TcpProxy.start();
     const tenant = await openTenant([workflow], { databaseUrl: proxy.url, startTimeoutMs: 60_000 });
-    await tenant.runner.execute(workflow);
+    await tenant.runner.execute(workflow, {}, { settled: true });
     await proxy.refuse();
     // As if so many waited already.
     const waiting = sized(0, 49_000);

@@ -54,7 +54,7 @@ describe.each(['before', 'after'] as const)('A connection that breaks %s the com
     const handle = await tenant.runner.start('endless');
     await waitFor(async () => (await tenant.runner.get(handle.id))?.tasks[0]?.status === 'Running');
     const sends = breakNext(tenant, 'cancel', when);
-    const result = handle.result({ timeout: '10s' });
+    const result = handle.result({ timeout: '10s', settled: true });
     await handle.cancel('enough');
     expect(sends()).toBe(2);
     expect(await result).toMatchObject({ status: 'Cancelled' });
@@ -78,7 +78,7 @@ describe.each(['before', 'after'] as const)('A connection that breaks %s the com
 
   it('of a manual retry: its fate is looked up, and one run follows', async () => {
     const tenant = await openTenant([failing]);
-    const { id } = await tenant.runner.execute(failing);
+    const { id } = await tenant.runner.execute(failing, {}, { settled: true });
     breakNext(tenant, 'reset', when);
     await tenant.runner.retry(id);
     await waitFor(async () => (await tenant.runner.get(id))?.status === 'Failed');

@@ -49,7 +49,7 @@ beforeAll(async () => {
 describe('A manual retry', () => {
   it('runs again what failed and all that depends on it, and keeps the other outcomes', async () => {
     [runs, broken] = [[], true];
-    const failed = await one.runner.execute(order, { given: 1 });
+    const failed = await one.runner.execute(order, { given: 1 }, { settled: true });
     expect(failed.tasks.map(({ name, status, skipReason }) => [name, status, skipReason])).toEqual([
       ['prepare', 'Completed', undefined],
       ['charge', 'Failed', undefined],
@@ -87,7 +87,7 @@ describe('A manual retry', () => {
     const { id } = await one.runner.execute(order);
     for (let i = 0; i < 3; i++) {
       await one.runner.retry(id);
-      expect((await one.runner.handle(id).result()).status).toBe('Failed');
+      expect((await one.runner.handle(id).result({ settled: true })).status).toBe('Failed');
     }
     broken = false;
     await one.runner.retry(id);
@@ -170,10 +170,10 @@ describe('A manual retry', () => {
       })
       .build();
     const { runner, query } = await openTenant([workflow]);
-    const { id, error } = await runner.execute(workflow, {}, { timeout: '60s' });
+    const { id, error } = await runner.execute(workflow, {}, { timeout: '60s', settled: true });
     expect(error).toMatchObject({ code: 'WORKFLOW_TIMEOUT' });
     await runner.retry(id);
-    const again = await runner.handle(id).result({ timeout: '60s' });
+    const again = await runner.handle(id).result({ timeout: '60s', settled: true });
     expect(again).toMatchObject({ status: 'Failed', error: { code: 'WORKFLOW_TIMEOUT' } });
     slow = false;
     await runner.retry(id);

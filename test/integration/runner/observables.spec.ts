@@ -65,7 +65,7 @@ class Listening {
 
 test('a returned Observable is waited for, and its last value is what the task returned', async () => {
   const { runner } = await openTenant([Observed, Endless]);
-  const ended = await runner.execute(Observed, {});
+  const ended = await runner.execute(Observed, {}, { settled: true });
   expect(ended).toMatchObject({
     status: 'Failed',
     context: { price: 2, later: true, inside: [{ one: 1 }] },

@@ -66,7 +66,7 @@ it('At work it says the same, and goes on when it may write again', async () => 
   const whose = `ROLE "${login}"`;
   const tenant = await boot();
   const { runner } = tenant;
-  await runner.execute(one);
+  await runner.execute(one, {}, { settled: true });
   await setting(whose, 'SET default_transaction_read_only = on');
   // Of a start on a connection that is ending it would not be known whether it was written.
   const { statements, general } = poolsOf(tenant);

@@ -90,7 +90,7 @@ describe('A retry', () => {
 
   const thrice = failing({ delay: 1 }, error);
   it('is made at most maxAttempts - 1 times; each attempt is kept with its error and times', async () => {
-    const result = await tenant.runner.execute(thrice);
+    const result = await tenant.runner.execute(thrice, {}, { settled: true });
     expect(result.status).toBe('Failed');
     const [task] = result.tasks;
     expect(task).toMatchObject({
@@ -180,7 +180,7 @@ describe('retryIf', () => {
         [what, failing({ delay: 1, retryIf: retryIf ?? (() => true) }, error), attempts] as const,
     ),
   )('%s', async (_, workflow, attempts) => {
-    const result = await tenant.runner.execute(workflow);
+    const result = await tenant.runner.execute(workflow, {}, { settled: true });
     expect(result.tasks[0]).toMatchObject({
       status: 'Failed',
       attempt: attempts,
@@ -193,7 +193,7 @@ describe('An error that says what to do', () => {
   class Refused extends NonRetryableError {}
   const refused = failing({ retryIf: () => true }, () => new Refused('never'));
   it('NonRetryableError ends the task at once, whatever retryIf says', async () => {
-    const { tasks } = await tenant.runner.execute(refused);
+    const { tasks } = await tenant.runner.execute(refused, {}, { settled: true });
     expect(tasks[0]).toMatchObject({ status: 'Failed', attempt: 1, error: { message: 'never' } });
   });
 
@@ -206,7 +206,7 @@ describe('An error that says what to do', () => {
     const { delay } = await waiting(handle.id, 1);
     expect(Math.round(delay / STEP_MS) * STEP_MS).toBe(300_000);
     await hurry(handle.id);
-    const { tasks } = await handle.result();
+    const { tasks } = await handle.result({ settled: true });
     expect(tasks[0]).toMatchObject({ status: 'Failed', attempt: 2, error: { message: 'try 2' } });
   });
 
@@ -218,7 +218,11 @@ describe('An error that says what to do', () => {
   it.each(strange)(
     'a RetryAfterError whose own delayMs is %p is retried by the policy, and ends',
     async (_, workflow) => {
-      const { status, tasks } = await tenant.runner.execute(workflow, {}, { timeout: '30s' });
+      const { status, tasks } = await tenant.runner.execute(
+        workflow,
+        {},
+        { timeout: '30s', settled: true },
+      );
       expect(status).toBe('Failed');
       expect(tasks[0]).toMatchObject({ status: 'Failed', attempt: 2 });
     },
@@ -230,7 +234,7 @@ describe('An error that says what to do', () => {
     return inner;
   });
   it('errors in errors, however deep, are a failure that is stored', async () => {
-    const { tasks } = await tenant.runner.execute(deep, {}, { timeout: '30s' });
+    const { tasks } = await tenant.runner.execute(deep, {}, { timeout: '30s', settled: true });
     expect(tasks[0]).toMatchObject({
       status: 'Failed',
       attempt: 2,

@@ -26,7 +26,7 @@ describe('A task timeout', () => {
         .build();
       serve(workflow);
       return async ({ runner }) => {
-        const result = await runner.execute(workflow);
+        const result = await runner.execute(workflow, {}, { settled: true });
         const error = { name: 'TaskTimeoutError', code: 'TASK_TIMEOUT' };
         expect(result).toMatchObject({ status: 'Failed', error });
         expect(result.tasks[0]?.attempts).toMatchObject([{ error }, { error }]);
@@ -52,7 +52,7 @@ describe('A task timeout', () => {
         .build();
       serve(workflow);
       return async ({ runner, engine }) => {
-        const { status, context, id } = await runner.execute(workflow);
+        const { status, context, id } = await runner.execute(workflow, {}, { settled: true });
         returned.open();
         await waitFor(() => !engine.isBusy);
         expect({ status, context }).toEqual({ status: 'Failed', context: {} });
@@ -128,7 +128,11 @@ describe('A workflow timeout', () => {
     const seen: Error[] = [];
     const tenant = await openTenant([endless(seen)]);
     stopRounds(tenant);
-    const result = await tenant.runner.execute('endless', { given: 1 }, { timeout: '60s' });
+    const result = await tenant.runner.execute(
+      'endless',
+      { given: 1 },
+      { timeout: '60s', settled: true },
+    );
     expect(result).toMatchObject({
       status: 'Failed',
       error: { name: 'WorkflowTimeoutError', code: 'WORKFLOW_TIMEOUT' },
@@ -151,7 +155,7 @@ describe('A workflow timeout', () => {
     for (const tenant of [client, await openTenant([endless(seen)], { schema })]) {
       stopRounds(tenant);
     }
-    const result = await client.runner.execute('endless', {}, { timeout: '60s' });
+    const result = await client.runner.execute('endless', {}, { timeout: '60s', settled: true });
     expect(result).toMatchObject({ status: 'Failed', error: { code: 'WORKFLOW_TIMEOUT' } });
     await waitFor(() => seen.length === 1);
   });
@@ -165,10 +169,10 @@ describe('A workflow timeout', () => {
     // It looks no more, as if its event loop stood still.
     one.engine.enforceDeadlines = () => Promise.resolve(true);
     const two = await openTenant([endless([])], { schema });
-    const result = await two.runner.handle(handle.id).result({ timeout: '60s' });
+    const result = await two.runner.handle(handle.id).result({ timeout: '60s', settled: true });
     expect(result).toMatchObject({ status: 'Failed', error: { code: 'WORKFLOW_TIMEOUT' } });
     await waitFor(() => seen.length === 1);
-    expect((await handle.result()).status).toBe('Failed');
+    expect((await handle.result({ settled: true })).status).toBe('Failed');
   });
 
   it('goes on counting while the execution is paused', async () => {
@@ -176,7 +180,7 @@ describe('A workflow timeout', () => {
     const handle = await runner.start('endless');
     await waitFor(async () => (await runner.get(handle.id))?.startedAt !== undefined);
     await handle.pause();
-    expect(await handle.result({ timeout: '60s' })).toMatchObject({
+    expect(await handle.result({ timeout: '60s', settled: true })).toMatchObject({
       status: 'Failed',
       error: { code: 'WORKFLOW_TIMEOUT' },
     });
@@ -213,7 +217,9 @@ describe('A workflow timeout', () => {
       `UPDATE "${schema}".cloacina_workflow_execution SET deadline_at = now() + interval '10 ms'`,
     );
     for (const tenant of tenants) void processEngineOf(tenant).sweepOnce();
-    const results = await Promise.all(handles.map((handle) => handle.result({ timeout: '60s' })));
+    const results = await Promise.all(
+      handles.map((handle) => handle.result({ timeout: '60s', settled: true })),
+    );
     expect(new Set(results.map(({ status }) => status))).toEqual(new Set(['Failed']));
     const events = await rowsOf<{ n: number }>(
       url,

@@ -57,7 +57,7 @@ describe('A transactional task', () => {
       await note(context, 'written');
       throw new Error('on purpose');
     };
-    expect(await tenant.runner.execute(writing)).toMatchObject({
+    expect(await tenant.runner.execute(writing, {}, { settled: true })).toMatchObject({
       status: 'Failed',
       error: { message: 'on purpose' },
     });
@@ -65,7 +65,7 @@ describe('A transactional task', () => {
       await note(context, 'written');
       return { bad: 1n };
     };
-    expect(await tenant.runner.execute(writing)).toMatchObject({
+    expect(await tenant.runner.execute(writing, {}, { settled: true })).toMatchObject({
       status: 'Failed',
       error: { code: 'INVALID_CONTEXT' },
     });
@@ -85,7 +85,10 @@ describe('A transactional task', () => {
     await handle.cancel();
     await waitFor(() => !tenant.engine.isBusy);
     expect(await notes()).toEqual([]);
-    expect(await handle.result()).toMatchObject({ status: 'Cancelled', context: {} });
+    expect(await handle.result({ settled: true })).toMatchObject({
+      status: 'Cancelled',
+      context: {},
+    });
   });
 
   it('rolls back when its claim is lost without its knowing', async () => {
@@ -117,7 +120,7 @@ describe('A transactional task', () => {
       await aborted(context.signal);
       await free.passed;
     };
-    expect(await tenant.runner.execute(fleeting)).toMatchObject({
+    expect(await tenant.runner.execute(fleeting, {}, { settled: true })).toMatchObject({
       status: 'Failed',
       error: { code: 'TASK_TIMEOUT' },
     });
@@ -131,18 +134,22 @@ describe('A transactional task', () => {
     work = async (context) => {
       await note(context, 'taken'); // a constraint that is checked at the COMMIT
     };
-    expect((await tenant.runner.execute(writing)).error).toMatchObject({ code: '23505' });
+    expect((await tenant.runner.execute(writing, {}, { settled: true })).error).toMatchObject({
+      code: '23505',
+    });
     work = async (context) => {
       await note(context, 'written');
       await context.manager.query('SELECT * FROM nowhere').catch(() => undefined);
     };
-    expect((await tenant.runner.execute(writing)).error?.message).toMatch(/was caught/);
+    expect((await tenant.runner.execute(writing, {}, { settled: true })).error?.message).toMatch(
+      /was caught/,
+    );
     work = async (context) => {
       await note(context, 'taken');
       await context.manager.query('ROLLBACK');
       return { stands: true };
     };
-    expect(await tenant.runner.execute(writing)).toMatchObject({
+    expect(await tenant.runner.execute(writing, {}, { settled: true })).toMatchObject({
       status: 'Failed',
       context: {},
       error: { message: expect.stringMatching(/ended by a COMMIT or ROLLBACK/) as unknown },
@@ -172,7 +179,9 @@ describe('A transactional task', () => {
       if (context.has('fails')) throw new Error('on purpose');
     };
     expect((await tenant.runner.execute(writing)).status).toBe('Completed');
-    expect((await tenant.runner.execute(writing, { fails: true })).status).toBe('Failed');
+    expect((await tenant.runner.execute(writing, { fails: true }, { settled: true })).status).toBe(
+      'Failed',
+    );
     const [runs, never] = started;
     expect((await tenant.runner.handle(runs ?? '').result()).status).toBe('Completed');
     expect(await tenant.runner.get(never ?? '')).toBeNull();

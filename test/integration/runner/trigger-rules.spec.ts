@@ -132,7 +132,7 @@ describe('Trigger rules', () => {
       });
       const workflow = serve(builder.build());
       return async ({ runner }) => {
-        expect(outcomes(await runner.execute(workflow))).toEqual({
+        expect(outcomes(await runner.execute(workflow, {}, { settled: true }))).toEqual({
           ok: 'Completed',
           bad: 'Failed',
           out: 'Skipped: rule',
@@ -154,7 +154,7 @@ describe('Trigger rules', () => {
       .task('join', { dependsOn: ['after option'], when: notFailed() }, () => undefined)
       .build();
     const { runner, query } = await openTenant([workflow]);
-    const result = await runner.execute(workflow);
+    const result = await runner.execute(workflow, {}, { settled: true });
     expect(outcomes(result)).toEqual({
       bad: 'Failed',
       'after bad': 'Skipped: upstreamFailure',
@@ -167,6 +167,13 @@ describe('Trigger rules', () => {
     });
     expect(result).toMatchObject({ status: 'Failed', error: { message: 'on purpose' } });
     expect(() => result.orThrow()).toThrow(expect.objectContaining({ code: 'WORKFLOW_FAILED' }));
+    await expect(runner.handle(result.id).result()).rejects.toMatchObject({
+      code: 'WORKFLOW_FAILED',
+      executionId: result.id,
+      workflow: result.workflow,
+      status: 'Failed',
+      cause: { name: 'Error', message: 'on purpose', stack: result.error?.stack },
+    });
     const [skips] = await query<{ count: number }>(
       `SELECT count(*)::integer FROM cloacina_execution_event WHERE execution_id = $1 AND kind = 'taskSkipped'`,
       [result.id],
@@ -195,7 +202,7 @@ describe('A failure', () => {
   ])('%s', async (_, when, status) => {
     const workflow = handling(when);
     const { runner } = await openTenant([workflow]);
-    const result = await runner.execute(workflow);
+    const result = await runner.execute(workflow, {}, { settled: true });
     expect(outcomes(result)).toMatchObject({ bad: 'Failed', handler: 'Completed' });
     expect(result.status).toBe(status);
   });
@@ -205,7 +212,7 @@ describe('A failure', () => {
     inTenant((serve) => {
       const workflow = serve(handling(taskFailed('bad'), fail));
       return async ({ runner }) => {
-        const result = await runner.execute(workflow);
+        const result = await runner.execute(workflow, {}, { settled: true });
         expect(outcomes(result)).toEqual({ bad: 'Failed', other: 'Completed', handler: 'Failed' });
         expect(result.status).toBe('Failed');
       };
@@ -224,7 +231,7 @@ describe('A failure', () => {
           .build(),
       );
       return async ({ runner, query }) => {
-        const result = await runner.execute(workflow);
+        const result = await runner.execute(workflow, {}, { settled: true });
         expect(result.status).toBe('Failed');
         const [row] = await query<{ unhandled_failures: number }>(
           'SELECT unhandled_failures FROM cloacina_workflow_execution WHERE id = $1',

@@ -41,7 +41,7 @@ describe.each([
     work = () => {
       throw new Error('costs 5 €');
     };
-    const { status, error, tasks } = await tenant.runner.execute(workflow);
+    const { status, error, tasks } = await tenant.runner.execute(workflow, {}, { settled: true });
     expect([status, attempts, tasks[0]?.attempt]).toEqual(['Failed', 2, 2]);
     expect(error).toMatchObject({ name: 'Error', message: 'costs 5 \\u20ac' });
     const shown = await tenant.runner.list({ status: 'Failed' });
@@ -51,7 +51,11 @@ describe.each([
   it('that returns it is Failed, and what it wrote is gone', async () => {
     attempts = 0;
     work = () => ({ price: '5 €' });
-    const { status, error, context } = await tenant.runner.execute(workflow, { given: 1 });
+    const { status, error, context } = await tenant.runner.execute(
+      workflow,
+      { given: 1 },
+      { settled: true },
+    );
     expect([status, attempts, context]).toEqual(['Failed', 1, { given: 1 }]);
     expect(error?.message).toContain('has no equivalent');
   });

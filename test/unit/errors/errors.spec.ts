@@ -103,6 +103,11 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
     'Workflow "order", execution e1, ended Failed in task "charge": Error: card declined',
   ],
   [
+    new errors.WorkflowCancelledError({ ...execution, status: 'Cancelled', reason: 'too late' }),
+    'WORKFLOW_CANCELLED',
+    'Workflow "order", execution e1, was Cancelled: too late.',
+  ],
+  [
     new errors.WaitTimeoutError('e1', 500),
     'WAIT_TIMEOUT',
     'Execution e1 had not ended after 500 ms of waiting. It goes on: ask for its result() again, or cancel it.',
@@ -211,15 +216,21 @@ describe('the family of errors', () => {
     expect(FAMILY[0]?.[0]).toMatchObject({ problems: ['one.', 'two.'] });
     const failed = new errors.WorkflowFailedError(execution);
     expect(failed.execution).toBe(execution);
+    expect(failed).toMatchObject({ executionId: 'e1', workflow: 'order', status: 'Failed' });
+    expect(failed.cause).toMatchObject({ name: 'Error', message: 'card declined' });
     expect(JSON.stringify(failed)).not.toContain('secretive');
+    const cancelled = new errors.WorkflowCancelledError(execution);
+    expect(cancelled.execution).toBe(execution);
+    expect(cancelled).toMatchObject({ executionId: 'e1', workflow: 'order', status: 'Cancelled' });
+    expect(cancelled).not.toHaveProperty('reason');
+    expect(JSON.stringify(cancelled)).not.toContain('secretive');
   });
 
   it('speaks of an execution that failed without the error of a task', () => {
     const { error: _error, tasks: _tasks, ...rest } = execution;
-    const message = 'Workflow "order", execution e1, ended Cancelled.';
-    expect(
-      new errors.WorkflowFailedError({ ...rest, status: 'Cancelled', tasks: [] }).message,
-    ).toBe(message);
+    const failed = new errors.WorkflowFailedError({ ...rest, tasks: [] });
+    expect(failed.message).toBe('Workflow "order", execution e1, ended Failed.');
+    expect(failed.cause).toBeUndefined();
   });
 });
 
