@@ -59,7 +59,8 @@ export interface TaskContext<C extends object = JsonObject> {
    * top when due.
    *
    * @param options.every - how long until the condition is asked again, default 5 s
-   * @param options.timeout - counted from the first deferral; then DeferralTimeoutError, which is retried. Default: none
+   * @param options.timeout - counted from the first deferral; then DeferralTimeoutError, which fails the task unless its
+   *   `retryIf` allows another attempt. Default: none
    * @example
    * ```ts
    * await context.deferUntil(() => this.payments.isSettled(id), { every: '1m', timeout: '2d' });

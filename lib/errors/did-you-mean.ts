@@ -4,12 +4,13 @@ import { distance } from 'fastest-levenshtein';
 const MAX_LISTED = 20;
 
 /** The known name that was most likely meant, if one is near enough: a third of its letters, and at least one. */
-export function closestName(name: string, known: Iterable<string>): string | undefined {
+export function closestName(name: string, names: Iterable<string>): string | undefined {
   const wanted = name.toLowerCase();
   let best: string | undefined;
   let bestDistance = Number.POSITIVE_INFINITY;
-  for (const candidate of known) {
-    const edits = distance(wanted, candidate.toLowerCase());
+  for (const candidate of names) {
+    const known = candidate.toLowerCase();
+    const edits = isSwapped(wanted, known) ? 1 : distance(wanted, known);
     const allowed = Math.max(1, Math.floor(Math.max(wanted.length, candidate.length) / 3));
     if (edits <= allowed && edits < bestDistance) {
       best = candidate;
@@ -17,6 +18,15 @@ export function closestName(name: string, known: Iterable<string>): string | und
     }
   }
   return best;
+}
+
+/** Whether two neighbors changed places and nothing else: one slip of the hand, though two edits. */
+function isSwapped(a: string, b: string): boolean {
+  if (a.length !== b.length) return false;
+  const at = [...a].findIndex((letter, index) => letter !== b[index]);
+  return (
+    at !== -1 && a[at] === b[at + 1] && a[at + 1] === b[at] && a.slice(at + 2) === b.slice(at + 2)
+  );
 }
 
 /** ` Did you mean "x"?` with its leading space, or nothing. */

@@ -17,7 +17,7 @@ export class TaskTimeoutError extends CloacinaError {
   }
 }
 
-/** The condition of `deferUntil` did not come true within its `timeout`, from the first deferral. It is retried. */
+/** The condition of `deferUntil` did not come true within its `timeout`, from the first deferral. It is not retried, unless `retryIf` allows it. */
 export class DeferralTimeoutError extends CloacinaError {
   readonly task: string;
   /** The deferral's timeout, in milliseconds. */

@@ -44,3 +44,13 @@ export function refuseInTask(what: string): void {
     'Start the other execution with start() and let a later task deferUntil() it has ended, or make its tasks part of this workflow.',
   );
 }
+
+/** @throws NotAllowedError while the application boots */
+export function refuseInBoot(what: string, hasBooted: boolean): void {
+  if (hasBooted) return;
+  throw new NotAllowedError(
+    `Waiting with ${what} before the application has started`,
+    'tasks begin to run after the hooks of all modules have returned, so the boot would wait for itself',
+    'Call start() here, and wait for the result after app.init() or app.listen().',
+  );
+}

@@ -14,7 +14,8 @@ import {
   withoutDriver,
 } from '../errors/index.js';
 import type { ExecutionStatus } from '../workflow/index.js';
-import { checkReason, checkWait, refuseInTask } from './call-checks.js';
+import { checkCallOptions } from '../errors/call-options.js';
+import { checkReason, checkWait, refuseInBoot, refuseInTask } from './call-checks.js';
 import type {
   Execution,
   ExecutionCountFilter,
@@ -24,6 +25,7 @@ import type {
   WorkflowCounts,
 } from './execution.js';
 import {
+  RESULT_OPTIONS,
   RunnerHandle,
   type ExecutionHandle,
   type HandleControl,
@@ -36,6 +38,7 @@ import { ResultWaiter } from './result-waiter.js';
 import {
   checkManager,
   makeStartRequest,
+  START_OPTIONS,
   validateInput,
   type StartOptions,
 } from './start-request.js';
@@ -47,6 +50,8 @@ export interface RunnerParts {
   readonly registry: Pick<WorkflowRegistry, 'nameOf' | 'get' | 'list'>;
   /** Whether this process serves the workflow for the tenant. */
   readonly serves: (workflow: RegisteredWorkflow) => boolean;
+  /** Whether tasks may run in this process: not until the hooks of all modules have returned. */
+  readonly hasBooted: () => boolean;
   readonly events: Subject<WorkflowEvent>;
   /** Drains and closes the tenant in this process. */
   readonly shutdown: () => Promise<void>;
@@ -95,6 +100,7 @@ export class CloacinaRunner {
     );
     this.waits = new ResultWaiter({
       tenant: this.tenant,
+      hasBooted: parts.hasBooted,
       waiters: parts.engine.waiters,
       reader: this.reader,
       closing: this.closing.signal,
@@ -125,6 +131,8 @@ export class CloacinaRunner {
     options: StartOptions & ResultOptions = {},
   ): Promise<ExecutionResult> {
     refuseInTask('execute()');
+    refuseInBoot('execute()', this.parts.hasBooted());
+    checkCallOptions('execute()', options, EXECUTE_OPTIONS);
     const { timeout, settled, ...startOptions } = options;
     const wait = checkWait({ timeout, settled });
     if (startOptions.manager !== undefined) {
@@ -152,6 +160,7 @@ export class CloacinaRunner {
     const { signal } = this.closing;
     signal.throwIfAborted();
     try {
+      checkCallOptions('start()', options, START_OPTIONS);
       const name = this.parts.registry.nameOf(workflow);
       const schema = this.registered(name)?.input;
       // Without a schema it goes through no promise: that would ask it for a `then`.
@@ -339,6 +348,8 @@ export class CloacinaRunner {
     throw new InvalidTransitionError(id, status, action, from);
   }
 }
+
+const EXECUTE_OPTIONS = new Set([...START_OPTIONS, ...RESULT_OPTIONS]);
 
 const LEGAL = {
   cancel: { to: 'Cancelled', from: ['Pending', 'Running', 'Paused'] },

@@ -1,6 +1,7 @@
 import type { JsonObject } from '../discovery/task-context.js';
 import type { ExecutionResult } from './execution.js';
 import type { Duration, ExecutionStatus } from '../workflow/index.js';
+import { checkCallOptions } from '../errors/call-options.js';
 import { checkWait, refuseInTask } from './call-checks.js';
 import type { ResultWaiter } from './result-waiter.js';
 
@@ -43,6 +44,11 @@ export interface ExecutionHandle<C extends object = JsonObject> {
   resume(): Promise<void>;
 }
 
+export const RESULT_OPTIONS: ReadonlySet<string> = new Set<keyof ResultOptions>([
+  'timeout',
+  'settled',
+]);
+
 /** What handles hand their calls on to. */
 export interface HandleControl {
   status(id: string): Promise<ExecutionStatus>;
@@ -72,6 +78,7 @@ export class RunnerHandle implements ExecutionHandle {
 
   async result(options: ResultOptions = {}): Promise<ExecutionResult> {
     refuseInTask('result()');
+    checkCallOptions('result()', options, RESULT_OPTIONS);
     return this.#waits.resultOf(this.id, checkWait(options));
   }
 

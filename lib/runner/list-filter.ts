@@ -1,3 +1,4 @@
+import { checkCallOptions } from '../errors/call-options.js';
 import { InvalidArgumentError } from '../errors/index.js';
 import { formatValue } from '../errors/option-checks.js';
 import { textProblem, type ExecutionStatus } from '../workflow/index.js';
@@ -8,6 +9,14 @@ import type {
 import { decodeCursor } from './cursor.js';
 import type { ExecutionCountFilter, ExecutionFilter } from './execution.js';
 import { checkDate } from './start-request.js';
+
+const COUNT_OPTIONS: ReadonlySet<string> = new Set<keyof ExecutionCountFilter>([
+  'workflow',
+  'status',
+  'createdAfter',
+  'createdBefore',
+]);
+const LIST_OPTIONS: ReadonlySet<string> = new Set([...COUNT_OPTIONS, 'limit', 'cursor']);
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 500;
@@ -29,8 +38,9 @@ export function noneOfAny(): Record<ExecutionStatus, number> {
 
 /** @throws InvalidArgumentError for an invalid limit, status, date, workflow or cursor */
 export function checkListFilter(filter: ExecutionFilter): ExecutionListFilter {
+  checkCallOptions('list()', filter, LIST_OPTIONS);
   return {
-    ...checkCountFilter(filter),
+    ...checkCommon(filter),
     limit: checkLimit(filter.limit),
     after: filter.cursor === undefined ? undefined : decodeCursor(filter.cursor),
   };
@@ -38,6 +48,11 @@ export function checkListFilter(filter: ExecutionFilter): ExecutionListFilter {
 
 /** @throws InvalidArgumentError for an invalid status, date or workflow */
 export function checkCountFilter(filter: ExecutionCountFilter): StoredCountFilter {
+  checkCallOptions('counts()', filter, COUNT_OPTIONS);
+  return checkCommon(filter);
+}
+
+function checkCommon(filter: ExecutionCountFilter): StoredCountFilter {
   return {
     workflow: checkWorkflow(filter.workflow),
     statuses: checkStatuses(filter.status),

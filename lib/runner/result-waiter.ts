@@ -3,11 +3,13 @@ import { LongTimer } from '../runtime/long-timer.js';
 import { UnknownExecutionError, WaitTimeoutError, withoutDriver } from '../errors/index.js';
 import { isExecutionEnded } from '../workflow/index.js';
 import type { ExecutionResult } from './execution.js';
+import { refuseInBoot } from './call-checks.js';
 import { isExecutionId, type ExecutionReader } from './execution-reader.js';
 import { asResult } from './execution-view.js';
 
 export interface ResultWaiterParts {
   readonly tenant: string;
+  readonly hasBooted: () => boolean;
   readonly waiters: CompletionWaiters;
   readonly reader: ExecutionReader;
   /** Aborts when the tenant isn't served here any more. */
@@ -26,6 +28,7 @@ export class ResultWaiter {
 
   /** Rejects for an execution that did not complete, unless `settled` is asked for. */
   async resultOf(id: string, { timeoutMs, settled }: CheckedWait): Promise<ExecutionResult> {
+    refuseInBoot('result()', this.parts.hasBooted());
     try {
       const result = await this.wait(id, timeoutMs);
       return settled ? result : result.orThrow();

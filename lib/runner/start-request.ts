@@ -29,6 +29,13 @@ export interface StartOptions {
   manager?: EntityManager;
 }
 
+export const START_OPTIONS: ReadonlySet<string> = new Set<keyof StartOptions>([
+  'idempotencyKey',
+  'runAt',
+  'delay',
+  'priority',
+  'manager',
+]);
 const MAX_KEY_LENGTH = 500;
 const MAX_PRIORITY = 1_000_000_000;
 

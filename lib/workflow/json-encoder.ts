@@ -29,12 +29,14 @@ const MAX_JSON_LENGTH = 2 ** 26;
 
 /** Characters that are kept of a problem: parts of it may be the object's own words. */
 const MAX_PROBLEM_LENGTH = 300;
+const UNDEFINED = 'is undefined; use null, or leave it out';
 const PLAIN_ASCII = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
 
 /**
- * The JSON text of `value`, or what in it is not JSON; never throws. What `JSON.stringify` would drop or change
- * without a word is refused: `undefined`, functions, symbols, NaN, holes, collections, binary data; also what
- * PostgreSQL cannot store: `\u0000` and lone surrogates. A Date becomes its ISO string, `toJSON` is honoured, other
+ * The JSON text of `value`, or what in it is not JSON; never throws. A property that is `undefined` is left out, as
+ * `JSON.stringify` does: an optional field of a DTO is absent. What else `JSON.stringify` would drop or change without a
+ * word is refused: `undefined` in an array or by itself, functions, symbols, NaN, holes, collections, binary data; also
+ * what PostgreSQL cannot store: `\u0000` and lone surrogates. A Date becomes its ISO string, `toJSON` is honoured, other
  * objects give their own enumerable properties with string keys; `__proto__` is a key like any other.
  *
  * @param maxLength - in characters, default {@link MAX_JSON_LENGTH}
@@ -96,7 +98,7 @@ class JsonEncoder {
       case 'object':
         return isStructure(value) ? this.encodeStructure(value, key) : 'null';
       case 'undefined':
-        return this.refuse('is undefined; use null, or leave it out');
+        return this.refuse(UNDEFINED);
       case 'bigint':
         return this.refuse('is a BigInt; use a string, or a number where it is small enough');
       default:
@@ -156,12 +158,22 @@ class JsonEncoder {
     for (const key of Object.keys(record)) {
       const name = this.encodeString(key, 'has a name that');
       const text = name === undefined ? undefined : this.encodeProperty(record, key);
-      if (text === undefined) return this.refuseAt(key);
+      if (text === undefined) {
+        if (this.takesAsAbsent()) continue;
+        return this.refuseAt(key);
+      }
       json += json.length === 1 ? `${name}:${text}` : `,${name}:${text}`;
       if (json.length > this.maxLength) return this.refuseLength();
       if (this.inside.length === 1) this.topLevel?.set(key, text);
     }
     return `${json}}`;
+  }
+
+  /** Whether all that is wrong with the property is that it, or what its `toJSON` gives, is undefined. */
+  private takesAsAbsent(): boolean {
+    if (this.problem !== UNDEFINED || this.path.length > 0) return false;
+    this.problem = '';
+    return true;
   }
 
   private encodeProperty(record: Record<string, unknown>, key: string): string | undefined {

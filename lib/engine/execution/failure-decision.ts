@@ -1,10 +1,23 @@
 import {
   ContextTooLargeError,
+  DeferralTimeoutError,
+  InvalidArgumentError,
+  InvalidContextError,
+  NotAllowedError,
   NonRetryableError,
   readProperty,
   RetryAfterError,
 } from '../../errors/index.js';
 import { parseDuration, retryDelayMs, type CompiledTask } from '../../workflow/index.js';
+
+/** What another attempt of the same code with the same input can't change, so that it costs effects and time only. */
+const FINAL = [
+  NonRetryableError,
+  ContextTooLargeError,
+  InvalidContextError,
+  InvalidArgumentError,
+  NotAllowedError,
+];
 
 export type FailureDecision = { readonly retryInMs: number } | 'fail';
 
@@ -17,9 +30,9 @@ export function decideFailure(
   retryIf: ((error: unknown) => boolean) | undefined,
   random: number,
 ): FailureDecision {
-  if (isInstance(thrown, NonRetryableError) || isInstance(thrown, ContextTooLargeError)) {
-    return 'fail';
-  }
+  if (FINAL.some((type) => isInstance(thrown, type))) return 'fail';
+  // It has waited as long as the task allows: another attempt would wait as long again, unless the task asks for it.
+  if (retryIf === undefined && isInstance(thrown, DeferralTimeoutError)) return 'fail';
   if (attempt >= task.retry.maxAttempts) return 'fail';
   if (retryIf !== undefined && !asks(retryIf, thrown)) return 'fail';
   const retryInMs = isInstance(thrown, RetryAfterError) ? delayOf(thrown) : undefined;

@@ -29,9 +29,13 @@ export class HandlerCall {
 
   /** What the handler wrote and returned as its outcome; throws what has to count as the handler's failure. */
   completed(attempt: Attempt, context: RunningTask, returned: unknown): TaskResult {
-    if (context.deferredForNextMs !== undefined) throw new DeferralSignal();
+    if (context.deferredForNextMs !== undefined) {
+      context.returnedThoughDeferred();
+      throw new DeferralSignal();
+    }
     const { claim, input } = attempt;
     const writes = context.finish(returned);
+    context.returned();
     if (writes.size === 0) return resultOf(claim, input, 'Completed', {});
     const view = input.view.withWrites(claim.task.no, writes);
     if (view.bytes > this.maxContextSize) throw tooLarge(view, this.maxContextSize);
@@ -46,6 +50,7 @@ export function thrown(
   error: unknown,
 ): HandlerOutcome {
   const delayMs = context?.deferredForNextMs;
+  context?.returned();
   return delayMs === undefined ? { kind: 'failed', input, error } : { kind: 'deferred', delayMs };
 }
 

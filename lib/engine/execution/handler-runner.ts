@@ -57,6 +57,8 @@ export class HandlerRunner {
     try {
       let returned = await this.call.invoke(attempt, context);
       if (isObservable(returned)) returned = await lastValue(returned, claim.signal);
+      const { unawaited } = context;
+      if (unawaited !== undefined) await unawaited;
       outcome = this.call.completed(attempt, context, returned);
     } catch (error) {
       outcome = thrown(attempt, context, error);

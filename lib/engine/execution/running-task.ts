@@ -5,6 +5,7 @@ import {
   InvalidArgumentError,
   InvalidContextError,
 } from '../../errors/index.js';
+import { checkCallOptions } from '../../errors/call-options.js';
 import { formatValue } from '../../errors/option-checks.js';
 import {
   DURATION_FORM,
@@ -27,6 +28,8 @@ export interface TaskSurroundings {
   readonly manager: TaskContext['manager'];
 }
 
+const DEFER_OPTIONS: ReadonlySet<string> = new Set<keyof DeferOptions>(['every', 'timeout']);
+
 const NO_WRITES: ReadonlyMap<string, string | undefined> = new Map();
 
 /** Ends a deferred run. A handler that catches it changes nothing: the run is given up either way. */
@@ -45,6 +48,11 @@ export class RunningTask implements TaskContext {
   private frozenData: Readonly<JsonObject> | undefined;
   private lazyLogger: Logger | undefined;
   private deferral: { readonly everyMs: number } | undefined;
+  private lastDeferral: Promise<unknown> | undefined;
+  /** How many calls of `deferUntil` have not settled. */
+  private asking = 0;
+  private hasReturned = false;
+  private hasWarned = false;
 
   constructor(
     private readonly claim: TaskClaim,
@@ -132,6 +140,8 @@ export class RunningTask implements TaskContext {
 
   set(key: string, value: unknown): void {
     checkKey(key);
+    // As a property that is undefined is none.
+    if (value === undefined) return this.write(key, undefined);
     const encoded = encodeJson(value);
     if (!encoded.ok) {
       const path = encoded.path === '' ? key : joinPath(key, encoded.path);
@@ -147,7 +157,17 @@ export class RunningTask implements TaskContext {
 
   deferUntil(condition: () => boolean | Promise<boolean>, options?: DeferOptions): Promise<void>;
   deferUntil<T>(condition: () => T | Promise<T>, options?: DeferOptions): Promise<Found<T>>;
-  async deferUntil(condition: () => unknown, options: DeferOptions = {}): Promise<unknown> {
+  deferUntil(condition: () => unknown, options: DeferOptions = {}): Promise<unknown> {
+    this.asking++;
+    const asked = this.ask(condition, options).finally(() => this.asking--);
+    // A handler that doesn't await it must not end the process: the run looks at it when the handler has returned.
+    asked.catch(() => undefined);
+    this.lastDeferral = asked;
+    return asked;
+  }
+
+  private async ask(condition: () => unknown, options: DeferOptions): Promise<unknown> {
+    checkCallOptions('deferUntil()', options, DEFER_OPTIONS);
     const everyMs = durationOf('every', options.every) ?? DEFAULT_DEFERRAL_INTERVAL_MS;
     const timeoutMs = durationOf('timeout', options.timeout);
     const found = await condition();
@@ -171,6 +191,30 @@ export class RunningTask implements TaskContext {
     return this.deferral?.everyMs;
   }
 
+  /**
+   * What a handler that has returned left behind: a call of `deferUntil` that it did not await. Its condition decides
+   * about the run nevertheless, since what it waits for is part of the task. Undefined: there is none.
+   */
+  get unawaited(): Promise<unknown> | undefined {
+    if (this.asking === 0) return undefined;
+    this.warn(
+      'it returned without waiting for deferUntil(); await the call, or the code behind it runs before the condition holds',
+    );
+    return this.lastDeferral;
+  }
+
+  /** The handler has returned, though `deferUntil` has put the task off: it caught the signal, or did not await it. */
+  returnedThoughDeferred(): void {
+    this.warn(
+      'it returned though deferUntil() had put it off; await the call, and do not catch what it throws',
+    );
+  }
+
+  /** From now on nothing that the handler writes is stored. */
+  returned(): void {
+    this.hasReturned = true;
+  }
+
   /** Takes what the handler returned for writes, and returns all writes of this run. */
   finish(result: unknown): ReadonlyMap<string, string | undefined> {
     if (result !== undefined && result !== null) {
@@ -180,9 +224,21 @@ export class RunningTask implements TaskContext {
   }
 
   private write(key: string, json: string | undefined): void {
+    if (this.hasReturned) {
+      this.warn(
+        `it changed the key ${JSON.stringify(key)} of its context after it had returned, which is not stored; await all that it does`,
+      );
+    }
     this.writes ??= new Map();
     this.writes.set(key, json);
     this.frozenData = undefined;
+  }
+
+  /** Once for each run: a loop that goes on would fill the log. */
+  private warn(what: string): void {
+    if (this.hasWarned) return;
+    this.hasWarned = true;
+    this.logger.warn(`Task "${this.taskName}": ${what}.`);
   }
 
   private jsonOf(key: string): string | undefined {

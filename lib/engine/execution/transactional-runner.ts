@@ -112,7 +112,10 @@ export class TransactionalRunner {
     run.handled = Promise.resolve(call.invoke(attempt, context, transaction)).then((returned) =>
       isObservable(returned) ? lastValue(returned, claim.signal) : returned,
     );
-    const result = call.completed(attempt, context, await run.handled);
+    const returned = await run.handled;
+    const { unawaited } = context;
+    if (unawaited !== undefined) await unawaited;
+    const result = call.completed(attempt, context, returned);
     run.handledAt = performance.now();
     await transaction.assertOpen();
     // Settled already: the attempt timed out, and what it wrote must not be committed.

@@ -24,6 +24,8 @@ import type { KnownDefinitions } from '../../store/port/index.js';
 export interface BootstrapperParts {
   readonly registry: WorkflowRegistry;
   readonly listeners: EventListeners;
+  /** Whether the process lets its tenants claim. */
+  readonly isClaiming: () => boolean;
   /** Aborts when the shutdown begins. */
   readonly stopping: AbortSignal;
 }
@@ -107,6 +109,7 @@ export class TenantBootstrapper {
       registry,
       listeners,
       restored: this.restored,
+      isClaiming: this.parts.isClaiming,
       isNew,
       isDiscovered,
     });

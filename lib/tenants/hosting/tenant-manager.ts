@@ -55,6 +55,7 @@ export class TenantManager {
     this.opener = new TenantBootstrapper({
       registry,
       listeners,
+      isClaiming: () => this.claiming,
       stopping: AbortSignal.any([this.stopping.signal, this.failed.signal]),
     });
   }

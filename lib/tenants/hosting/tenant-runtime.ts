@@ -30,6 +30,8 @@ export interface TenantRuntimeParts {
   readonly listeners: EventListeners;
   /** Older definitions that tenants of this process have read, by hash. */
   readonly restored: Map<string, Promise<CompiledWorkflow>>;
+  /** Whether the process lets its tenants claim: not while the application boots. */
+  readonly isClaiming: () => boolean;
   /** Its schema was created for it a moment ago, so there is nothing in it. */
   readonly isNew: boolean;
   /** It was found in the database, and the application has not asked for it. */
@@ -61,6 +63,7 @@ export class TenantRuntime {
         engine: this.engine,
         registry: parts.registry,
         serves: options.serves,
+        hasBooted: parts.isClaiming,
         events: this.events,
         shutdown: () => this.drain(),
       }),

@@ -25,6 +25,7 @@ const ANSWERS: Record<CloacinaErrorCode, Answer> = {
   INVALID_TRANSITION: [HttpStatus.CONFLICT, 'own'],
   TENANT_EXISTS: [HttpStatus.CONFLICT, 'general'],
   TENANT_INCOMPLETE: [HttpStatus.CONFLICT, 'general'],
+  WORKFLOW_CANCELLED: [HttpStatus.CONFLICT, 'own'],
   TENANT_REMOVED: [HttpStatus.GONE, 'general'],
   DATABASE_UNAVAILABLE: [HttpStatus.SERVICE_UNAVAILABLE, 'general'],
   CONNECTIONS_EXHAUSTED: [HttpStatus.SERVICE_UNAVAILABLE, 'general'],

@@ -93,7 +93,7 @@ it.each(
     await later.resume();
     await later.cancel();
     expect(await later.status()).toBe('Cancelled');
-    const failed = await runner.execute(failing);
+    const failed = await runner.execute(failing, {}, { settled: true });
     await runner.retry(failed.id);
     expect((await runner.handle(failed.id).result({ settled: true })).status).toBe('Failed');
     expect((await runner.execute(timed, {}, { settled: true })).error?.name).toBe(

@@ -23,12 +23,86 @@ const throwing = defineWorkflow('throwing')
   })
   .build();
 
+const retried = defineWorkflow('retried')
+  .task('only', { retry: { maxAttempts: 3, delay: 1, retryIf: () => true } }, ((
+    context: TaskContext,
+  ) => work(context)) as TaskMethod)
+  .build();
+
 let tenant: OpenTenant;
 beforeAll(async () => {
-  tenant = await openTenant([single, throwing]);
+  tenant = await openTenant([single, throwing, retried]);
 });
 const run = (workflow = single): Promise<ExecutionResult> =>
   tenant.runner.execute(workflow, {}, { timeout: '60s', settled: true });
+
+describe('an option that a call does not have', () => {
+  it.each<
+    [string, (runner: OpenTenant['runner'], options: object) => Promise<unknown>, string, string]
+  >([
+    ['start', (runner, options) => runner.start(single, {}, options), 'dealy', 'use "delay"'],
+    [
+      'execute',
+      (runner, options) => runner.execute(single, {}, options),
+      'setled',
+      'use "settled"',
+    ],
+    ['result', (runner, options) => runner.handle('').result(options), 'timeuot', 'use "timeout"'],
+    ['list', (runner, options) => runner.list(options), 'statuss', 'use "status"'],
+    ['counts', (runner, options) => runner.counts(options), 'limit', 'it takes "createdAfter"'],
+  ])('is refused by %s(), with the one that was meant', async (call, use, option, instead) => {
+    const before = await tenant.runner.counts();
+    await expect(use(tenant.runner, { [option]: 1 })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      argument: option,
+      message: expect.stringContaining(`${option} is not an option of ${call}(); ${instead}`),
+    });
+    expect(await tenant.runner.counts()).toEqual(before);
+  });
+
+  it('counts as left out if it is undefined', async () => {
+    expect(await tenant.runner.list({ statuss: undefined, workflow: 'none' } as object)).toEqual({
+      items: [],
+      nextCursor: null,
+    });
+  });
+});
+
+describe('an undefined property', () => {
+  it('is absent from the input and from results; set() of undefined deletes the key', async () => {
+    work = (context) => {
+      expect(context.has('note')).toBe(false);
+      context.set('given', undefined);
+      return { kept: undefined, order: { id: 1, note: undefined } };
+    };
+    const { context } = await tenant.runner.execute(single, { note: undefined, given: 1, kept: 2 });
+    expect(context).toEqual({ kept: 2, order: { id: 1 } });
+  });
+});
+
+describe('a failure that another attempt can not change is not retried', () => {
+  it.each<[string, (context: TaskContext) => unknown, string, RegExp]>([
+    ['a result that is not JSON', () => ({ price: 1n }), 'INVALID_CONTEXT', /"price" is a BigInt/],
+    ['a missing key', (context) => context.require('gone'), 'INVALID_CONTEXT', /"gone"/],
+    [
+      'a call that is not allowed',
+      () => tenant.runner.execute(single),
+      'NOT_ALLOWED',
+      /execute\(\) inside a task/,
+    ],
+    [
+      'a call with a bad option',
+      () => tenant.runner.start(single, {}, { dealy: 1 } as object),
+      'INVALID_ARGUMENT',
+      /dealy/,
+    ],
+  ])('%s', async (_, handler, code, message) => {
+    work = handler;
+    const { error, tasks } = await run(retried);
+    expect(error).toMatchObject({ code, message: expect.stringMatching(message) });
+    expect(tasks[0]).toMatchObject({ attempt: 1 });
+  });
+});
 
 const cycle: Record<string, unknown> = { name: 'cycle' };
 cycle['self'] = cycle;
@@ -54,8 +128,7 @@ const VALUES: [string, unknown, string][] = [
   ['a lone surrogate in a nested key', { '\udc00': 1 }, 'bad["\\udc00"]'],
   ['a BigInt', { price: 1n }, 'bad.price'],
   ['a cycle', cycle, 'bad.self'],
-  ['undefined within a value', { a: undefined }, 'bad.a'],
-  ['undefined as the value', undefined, 'bad'],
+  ['undefined in an array', { a: [undefined] }, 'bad.a[0]'],
   ['a function', [() => 1], 'bad[0]'],
   ['a symbol', Symbol('x'), 'bad'],
   ['NaN', Number.NaN, 'bad'],

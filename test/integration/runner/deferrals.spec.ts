@@ -1,7 +1,9 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { TaskContext } from '../../../lib/discovery/task-context.js';
 import type { WorkflowDefinition } from '../../../lib/discovery/workflow-builder.js';
+import { gate } from '../../support/gate.js';
 import { type OpenTenant, openTenant, sharedTenant } from '../../support/open-tenant.js';
 import { freshSchema } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
@@ -211,26 +213,132 @@ describe('deferUntil', () => {
     expect(half.in_ms).toBeGreaterThan(1_700_000);
     expect(half.in_ms).toBeLessThanOrEqual(1_800_000);
     await hurry(two, id, 1_800_000);
-    // A timeout is a failure that is retried, and counts anew.
-    const again = await waitFor(async () => {
-      const row = await deferred(two, id);
-      return row.attempt === 1 ? row : undefined;
-    });
-    expect(again.in_ms).toBeGreaterThan(3_500_000);
-    expect((await two.runner.get(id))?.tasks[0]?.attempts).toMatchObject([
-      { attempt: 1, error: { name: 'DeferralTimeoutError', code: 'DEFERRAL_TIMEOUT' } },
-    ]);
-    await hurry(two, id, 24 * 3_600_000);
+    // One timeout is the whole wait, whatever attempts the task has.
     expect(await two.runner.handle(id).result({ settled: true })).toMatchObject({
       status: 'Failed',
-      error: { code: 'DEFERRAL_TIMEOUT' },
-      tasks: [{ attempt: 2 }],
+      error: { name: 'DeferralTimeoutError', code: 'DEFERRAL_TIMEOUT' },
+      tasks: [{ attempt: 1 }],
     });
   });
 
-  it.each([
+  it(
+    'gives what the condition found',
+    inTenant((serve) => {
+      let parcel: { id: number } | undefined;
+      const workflow = serve(
+        defineWorkflow('finding')
+          .task('only', async (context) => {
+            const { id } = await context.deferUntil(() => parcel, { every: '1h' });
+            // `true` is no result: a handler may return the call.
+            const nothing = await context.deferUntil(() => true);
+            return { id, nothing };
+          })
+          .build(),
+      );
+      return async (tenant) => {
+        const handle = await tenant.runner.start(workflow);
+        await deferred(tenant, handle.id);
+        parcel = { id: 7 };
+        await hurry(tenant, handle.id);
+        expect((await handle.result()).context).toEqual({ id: 7 });
+      };
+    }),
+  );
+
+  describe('without await', () => {
+    const warnings: string[] = [];
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation((text: string) => {
+      warnings.push(text);
+    });
+    beforeEach(() => void (warnings.length = 0));
+    afterAll(() => warn.mockRestore());
+
+    it(
+      'puts the task off nevertheless, ends no process, and is a warning',
+      inTenant((serve) => {
+        let holds = false;
+        const careless = (transactional: boolean): WorkflowDefinition =>
+          serve(
+            defineWorkflow(`careless ${transactional}`)
+              .task('only', { transactional }, (context) => {
+                const condition = async (): Promise<boolean> => {
+                  await new Promise((resolve) => setImmediate(resolve));
+                  return holds;
+                };
+                void context.deferUntil(condition, { every: '1h' });
+                return { went: 'on' };
+              })
+              .build(),
+          );
+        const workflows = [careless(false), careless(true)];
+        return async (tenant) => {
+          for (const workflow of workflows) {
+            holds = false;
+            const handle = await tenant.runner.start(workflow);
+            await deferred(tenant, handle.id);
+            expect(warnings.splice(0)).toEqual([
+              expect.stringMatching(/^Task "only": it returned without waiting for deferUntil/),
+            ]);
+            holds = true;
+            await hurry(tenant, handle.id);
+            expect((await handle.result()).context).toEqual({ went: 'on' });
+            warnings.length = 0;
+          }
+        };
+      }),
+    );
+
+    it(
+      'or with its signal caught, is a warning too',
+      inTenant((serve) => {
+        const workflow = serve(
+          defineWorkflow('catching')
+            .task('only', (context) =>
+              context.deferUntil(() => false, { every: '1h' }).catch(() => undefined),
+            )
+            .build(),
+        );
+        return async (tenant) => {
+          await deferred(tenant, (await tenant.runner.start(workflow)).id);
+          expect(warnings).toEqual([expect.stringMatching(/it returned though deferUntil/)]);
+        };
+      }),
+    );
+
+    it(
+      'a write after the return is a warning, once, and stores nothing',
+      inTenant((serve) => {
+        const late = gate();
+        const workflow = serve(
+          defineWorkflow('late')
+            .task('only', (context) => {
+              void late.passed.then(() => {
+                context.set('late', 1);
+                context.delete('late');
+              });
+              return { early: 1 };
+            })
+            .build(),
+        );
+        return async (tenant) => {
+          const handle = await tenant.runner.start(workflow);
+          expect((await handle.result()).context).toEqual({ early: 1 });
+          expect(warnings).toEqual([]);
+          late.open();
+          await waitFor(() => warnings.length > 0);
+          expect(warnings).toEqual([
+            expect.stringMatching(/^Task "only": it changed the key "late"/),
+          ]);
+          expect((await tenant.runner.get(handle.id))?.context).toEqual({ early: 1 });
+        };
+      }),
+    );
+  });
+
+  it.each<[string, object]>([
     ['every', { every: 'soon' }],
     ['timeout', { timeout: -1 }],
+    ['evry', { evry: '1s' }],
   ])('refuses a bad %s', async (argument, options) => {
     const workflow = waitingFor(() => true, 'one', options);
     const { runner } = await openTenant([workflow]);

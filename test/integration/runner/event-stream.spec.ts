@@ -60,7 +60,8 @@ beforeAll(async () => {
   for (const { runner } of [one, two]) runner.events$.subscribe((event) => events.push(event));
 });
 
-const ended = (id: string): Promise<unknown> => one.runner.handle(id).result({ timeout: '60s' });
+const ended = (id: string): Promise<unknown> =>
+  one.runner.handle(id).result({ timeout: '60s', settled: true });
 
 /** The process that runs it seems lost to the other. */
 async function lose(id: string): Promise<void> {

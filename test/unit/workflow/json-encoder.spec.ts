@@ -90,9 +90,9 @@ describe('encodeJson', () => {
   it.each<[string, unknown, string]>([
     ['undefined', undefined, ': is undefined; use null, or leave it out'],
     [
-      'undefined inside',
-      { a: [1, { b: undefined }] },
-      'a[1].b: is undefined; use null, or leave it out',
+      'undefined in an array',
+      { a: [1, { b: [undefined] }] },
+      'a[1].b[0]: is undefined; use null, or leave it out',
     ],
     ['a function', { f: () => 1 }, 'f: is a function'],
     ['a symbol', [Symbol('s')], '[0]: is a symbol'],
@@ -133,9 +133,9 @@ describe('encodeJson', () => {
       ': is of type URLSearchParams, of which JSON would keep nothing',
     ],
     [
-      'toJSON that gives undefined',
-      { a: { toJSON: () => undefined } },
-      'a: is undefined; use null, or leave it out',
+      'toJSON that gives undefined in an array',
+      [{ toJSON: () => undefined }],
+      '[0]: is undefined; use null, or leave it out',
     ],
     ['toJSON that gives a Set', { a: { toJSON: () => new Set() } }, 'a: is a Set; use [...set]'],
     // oxlint-disable-next-line no-sparse-arrays
@@ -237,6 +237,24 @@ describe('encodeJson', () => {
       readonly [Symbol.toStringTag] = 'Date';
     })();
     expect(outcome(encodeJson({ fake }))).toMatch(/^fake: cannot be read: TypeError/);
+  });
+
+  it.each([
+    { a: undefined, b: 1, c: undefined },
+    { a: [{ b: undefined, c: 2 }, {}] },
+    { a: { toJSON: () => undefined }, b: { toJSON: () => ({ c: undefined, d: null }) } },
+    { a: undefined },
+  ])('leaves out what is undefined, as JSON.stringify does: %j', (value) => {
+    expect(outcome(encodeJson(value))).toBe(JSON.stringify(value));
+    const encoded = encodeEntries(value);
+    const keys = Object.keys(JSON.parse(JSON.stringify(value)) as object);
+    expect(encoded.ok && [...encoded.entries.keys()]).toEqual(keys);
+  });
+
+  it('names what is wrong behind a property that was left out', () => {
+    expect(outcome(encodeJson({ a: undefined, b: { c: Number.NaN } }))).toBe(
+      'b.c: is NaN; use null',
+    );
   });
 
   it('reads each property once, so that what was checked is what is written', () => {

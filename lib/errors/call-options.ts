@@ -1,0 +1,27 @@
+import { InvalidArgumentError } from './configuration-errors.js';
+import { closestName, listNames } from './did-you-mean.js';
+import { formatValue } from './option-checks.js';
+
+/**
+ * @param call - with its parentheses, as in `start()`
+ * @throws InvalidArgumentError for an option that the call doesn't have, with the one that was probably meant
+ */
+export function checkCallOptions(call: string, options: object, known: ReadonlySet<string>): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new InvalidArgumentError(
+      'options',
+      `of ${call} must be an object, not ${formatValue(options)}`,
+    );
+  }
+  // Not Object.entries: every start comes by.
+  for (const key in options) {
+    // An option that is undefined counts as left out, as in the module's options.
+    if (known.has(key) || Reflect.get(options, key) === undefined) continue;
+    const closest = closestName(key, known);
+    const instead =
+      closest === undefined
+        ? `it takes ${listNames([...known])}`
+        : `use ${JSON.stringify(closest)}`;
+    throw new InvalidArgumentError(key, `is not an option of ${call}; ${instead}`);
+  }
+}
