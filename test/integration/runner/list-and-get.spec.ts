@@ -77,7 +77,7 @@ describe('list', () => {
     const before = new Date();
     const { id: completed } = await tenant.runner.execute(other);
     const { id: failed } = await tenant.runner
-      .execute(quick, { fail: true })
+      .execute(quick, { fail: true }, { settled: true })
       .then(async (result) => {
         await tenant.query(
           'UPDATE cloacina_workflow_execution SET created_at = created_at + $2 WHERE id = $1',

@@ -98,7 +98,7 @@ it('A call that meets no database says so after startTimeout, not at once', asyn
 
 it('What is not legal is said after a lost connection, too', async () => {
   const tenant = await openTenant([failing]);
-  const { id } = await tenant.runner.execute(failing);
+  const { id } = await tenant.runner.execute(failing, {}, { settled: true });
   for (const call of ['cancel', 'pause'] as const) {
     breakNext(tenant, call, 'before');
     await expect(tenant.runner[call](id)).rejects.toMatchObject({ code: 'INVALID_TRANSITION' });

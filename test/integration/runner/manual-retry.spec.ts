@@ -84,7 +84,7 @@ describe('A manual retry', () => {
 
   it('can fail again, and be retried again', async () => {
     [runs, broken] = [[], true];
-    const { id } = await one.runner.execute(order);
+    const { id } = await one.runner.execute(order, {}, { settled: true });
     for (let i = 0; i < 3; i++) {
       await one.runner.retry(id);
       expect((await one.runner.handle(id).result({ settled: true })).status).toBe('Failed');
@@ -98,7 +98,7 @@ describe('A manual retry', () => {
 
   it('twice at once is won by one', async () => {
     broken = true;
-    const { id } = await one.runner.execute(order);
+    const { id } = await one.runner.execute(order, {}, { settled: true });
     for (let i = 0; i < 5; i++) {
       [runs, broken] = [[], i < 4];
       const settled = gate();

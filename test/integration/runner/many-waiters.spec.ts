@@ -60,8 +60,8 @@ describe('Callers that wait for executions of another process', () => {
       [locked.id],
     );
     let lockedHasEnded = false;
-    const lockedEnd = locked.result().finally(() => (lockedHasEnded = true));
-    const freeEnd = free.result();
+    const lockedEnd = locked.result({ settled: true }).finally(() => (lockedHasEnded = true));
+    const freeEnd = free.result({ settled: true });
     await expect(absent.result()).rejects.toMatchObject({ code: 'UNKNOWN_EXECUTION' });
     await free.cancel();
     expect((await freeEnd).status).toBe('Cancelled');

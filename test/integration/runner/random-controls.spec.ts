@@ -199,7 +199,7 @@ describe('Random pauses, cancels, resumes and retries from several processes', (
         if (status === 'Paused') await pick(hosts).runner.resume(id);
       }
       const results = await Promise.all(
-        ids.map((id) => pick(hosts).runner.handle(id).result({ timeout: '60s' })),
+        ids.map((id) => pick(hosts).runner.handle(id).result({ timeout: '60s', settled: true })),
       );
       expect(await check(one)).toEqual([]);
       const failed = results.filter(({ status }) => status !== 'Completed');

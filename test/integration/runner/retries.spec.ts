@@ -143,7 +143,7 @@ describe('A retry', () => {
 
   const often = failing({ delay: 0, maxAttempts: 25 }, error);
   it('keeps the last 20 attempts', async () => {
-    const { tasks } = await tenant.runner.execute(often);
+    const { tasks } = await tenant.runner.execute(often, {}, { settled: true });
     expect(tasks[0]?.attempts.map(({ attempt }) => attempt)).toEqual(
       Array.from({ length: 20 }, (_, i) => i + 6),
     );
