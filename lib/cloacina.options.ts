@@ -1,9 +1,9 @@
 import type { ModuleMetadata, Type } from '@nestjs/common';
-import type { DataSourceOptions, EntitySchema, MigrationInterface } from 'typeorm';
+import type { EntitySchema, MigrationInterface } from 'typeorm';
+import type { PostgresConnectionOptions } from './store/postgres/connections/connection-config.js';
 import type { Duration } from './workflow/duration.js';
 
-/** TypeORM's options for PostgreSQL. */
-export type PostgresConnectionOptions = Extract<DataSourceOptions, { type: 'postgres' }>;
+export type { PostgresConnectionOptions };
 
 /** What tenants share: given to `forRoot` as defaults for all, to `forTenant` for one. */
 export interface CloacinaSharedOptions {

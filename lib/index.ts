@@ -26,7 +26,7 @@ export {
   type WorkflowEventFilter,
 } from './discovery/on-workflow-event.decorator.js';
 export type { RetryOptions, TaskOptions, WorkflowOptions } from './discovery/options.js';
-export { Task } from './discovery/task.decorator.js';
+export { Task, type AnyTaskHandler } from './discovery/task.decorator.js';
 export type {
   DeferOptions,
   Found,
@@ -89,6 +89,7 @@ export {
 } from './recovery/cloacina-recovery.js';
 export { CloacinaRecoveryJobs, RECOVERY_JOB } from './recovery/recovery-jobs.js';
 export type { RecoveryCause, RecoveryReport } from './recovery/tenant-recovery.js';
+export type { ConnectionSource } from './store/postgres/connections/connection-config.js';
 export { CloacinaRunner } from './runner/cloacina-runner.js';
 export type {
   Execution,

@@ -2,9 +2,9 @@ import type { TaskOptions } from './options.js';
 import type { TaskHandlerOf } from './task-context.js';
 import { addTask } from './workflow-metadata.js';
 
-// The context is `any` for the reason given at TaskMethod: any TaskContext<C> must do.
+/** A task's handler, whatever its context. The context is `any` for the reason given at {@link TaskMethod}. */
 // oxlint-disable-next-line typescript/no-explicit-any
-type AnyTaskHandler = TaskHandlerOf<any>;
+export type AnyTaskHandler = TaskHandlerOf<any>;
 
 /**
  * Makes a public method of a {@link Workflow} class a task. It takes one {@link TaskContext} and returns an object of

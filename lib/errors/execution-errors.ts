@@ -92,7 +92,7 @@ export class WorkflowFailedError extends CloacinaError {
   /** The id of the execution. */
   readonly executionId: string;
   readonly workflow: string;
-  readonly status: 'Failed' = 'Failed';
+  readonly status = 'Failed' as const;
   /** The execution as it ended: its tasks, their errors, the final context. */
   declare readonly execution: EndedExecution;
 
@@ -122,7 +122,7 @@ export class WorkflowCancelledError extends CloacinaError {
   /** The id of the execution. */
   readonly executionId: string;
   readonly workflow: string;
-  readonly status: 'Cancelled' = 'Cancelled';
+  readonly status = 'Cancelled' as const;
   /** What `cancel` was told, if anything. */
   readonly reason?: string;
   /** The execution as it ended: its tasks, the context so far. */

@@ -1,16 +1,17 @@
 import type { StoredError } from '../errors/index.js';
 
-interface ExecutionFacts {
+export interface ExecutionFacts {
   readonly tenant: string;
   readonly executionId: string;
   readonly workflow: string;
 }
 
-interface TaskFacts extends ExecutionFacts {
+export interface TaskFacts extends ExecutionFacts {
   readonly task: string;
 }
 
-interface AttemptFacts extends TaskFacts {
+/** About an attempt of a task. */
+export interface AttemptFacts extends TaskFacts {
   /** 1 for the first one. */
   readonly attempt: number;
   /** How many there may be in all. */

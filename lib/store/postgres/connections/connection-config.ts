@@ -4,13 +4,14 @@ import type { DataSourceOptions } from 'typeorm';
 import { ConfigurationError, messageWithoutSecrets } from '../../../errors/index.js';
 import { takePlaceApart, takeUrlApart } from './connection-url.js';
 
-type PostgresOptions = Extract<DataSourceOptions, { type: 'postgres' }>;
+/** TypeORM's options for PostgreSQL. */
+export type PostgresConnectionOptions = Extract<DataSourceOptions, { type: 'postgres' }>;
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** How a tenant's database is reached, as the application said it: a URL, TypeORM's options, or both. */
 export interface ConnectionSource {
   readonly databaseUrl?: string | undefined;
-  readonly connection?: Partial<PostgresOptions> | undefined;
+  readonly connection?: Partial<PostgresConnectionOptions> | undefined;
 }
 
 /** A source with the way of the control connection: a direct URL, where `databaseUrl` leads to a pooler. */
@@ -103,7 +104,7 @@ function readUrl(url: string): ReturnType<typeof takeUrlApart> {
 }
 
 /** What stands beside the URL, or instead of it. */
-function configBeside(connection: Partial<PostgresOptions>): pg.ClientConfig {
+function configBeside(connection: Partial<PostgresConnectionOptions>): pg.ClientConfig {
   const { host, port, username, password, database } = connection;
   const ssl = copyOfTls(connection.ssl);
   const extra: Record<string, unknown> = { ...(connection.extra as object | undefined) };
