@@ -56,9 +56,12 @@ beforeEach(async () => {
 
 const lost = () => claims.map((claim) => claim.lost);
 const outcome = (status: 'Completed' | 'Failed') =>
-  resultOf(claims[0]!, { view: ContextView.empty, conflicts: [] }, status, {
-    ...(status === 'Failed' ? { error: { name: 'E', message: 'no' } } : {}),
-  });
+  resultOf(
+    claims[0]!,
+    { view: ContextView.empty, conflicts: [] },
+    status,
+    status === 'Failed' ? { error: { name: 'E', message: 'no' } } : {},
+  );
 
 describe('ExecutionControl', () => {
   it('pauses: what waits here goes back, what runs goes on, and the others are told', async () => {

@@ -30,9 +30,9 @@ function scenario(tasks: readonly TaskSource[]): void {
       outcomes.push(outcome);
       scene.called.push(`${outcome.kind} ${claim.task.name}`);
     },
-    giveBack: (claim, delayMs = 0) => {
+    giveBack: (claim, delayMs?: number) => {
       claim.stage = 'settled';
-      scene.called.push(`giveBack ${claim.task.name} ${delayMs}`);
+      scene.called.push(`giveBack ${claim.task.name} ${delayMs ?? 0}`);
     },
   };
   suspects = new Suspects(scene.store, completer);
