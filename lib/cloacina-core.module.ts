@@ -39,7 +39,7 @@ import { TenantResolver } from './tenants/requests/tenant-resolver.js';
     {
       provide: TENANT_MANAGER,
       useFactory: (boot: ConfigurationCheck) =>
-        new TenantManager(boot.registry, boot.shared.maxConcurrentTasks, boot.listeners),
+        new TenantManager(boot.registry, boot.shared.maxConcurrentTasks, boot.hooks),
       inject: [ConfigurationCheck],
     },
     {

@@ -1,6 +1,7 @@
 import type { ModuleMetadata, Type } from '@nestjs/common';
 import type { EntitySchema, MigrationInterface } from 'typeorm';
 import type { PostgresConnectionOptions } from './store/postgres/connections/connection-config.js';
+import type { TaskInterceptor } from './discovery/task-interceptor.js';
 import type { Duration } from './workflow/duration.js';
 
 export type { PostgresConnectionOptions };
@@ -67,6 +68,10 @@ export interface CloacinaSharedOptions {
    * that ends Failed. Default true.
    */
   logFailures?: boolean;
+  /**
+   * Of forRoot only. Providers that run around every attempt of every task, outermost first. Default: none.
+   */
+  taskInterceptors?: Type<TaskInterceptor>[];
   /** Of forRoot only. `discover`: also serve tenants that other processes added. Default false. */
   tenants?: { discover?: boolean };
   /**

@@ -37,10 +37,12 @@ export type {
   TaskResult,
   TaskResultObject,
 } from './discovery/task-context.js';
+export type { TaskCallHandler, TaskInterceptor } from './discovery/task-interceptor.js';
 export type { WorkflowBuilder, WorkflowDefinition } from './discovery/workflow-builder.js';
 export type { WorkflowContext, WorkflowInput, WorkflowRef } from './discovery/workflow-ref.js';
 export { Workflow } from './discovery/workflow.decorator.js';
 export { currentTask } from './engine/execution/current-task.js';
+export { isDeferral } from './engine/execution/running-task.js';
 export type { WorkflowEventName, WorkflowEventOf } from './events/event-name.js';
 export type * from './events/workflow-event.js';
 export {

@@ -14,10 +14,11 @@ import {
   type ResolvedSharedOptions,
   type ResolvedTenantOptions,
 } from '../options/index.js';
-import { EventListeners } from '../events/event-listeners.js';
 import { failureLog } from '../events/failure-log.js';
 import { severalCopies } from './copies.js';
+import { ApplicationHooks } from '../tenants/hosting/application-hooks.js';
 import { addEventHandlers } from './event-handlers.js';
+import { findTaskInterceptors } from './task-interceptors.js';
 import { findInjectionProblems } from './injection-problems.js';
 import {
   isSharedRegistration,
@@ -36,6 +37,7 @@ const NOTHING_RUNS = {
   poolSize: 0,
   discoverTenants: false,
   logFailures: false,
+  taskInterceptors: [],
 };
 /** When forRoot's options could not be made, no tenant is to blame for the lack of a URL. */
 const UNKNOWN_SERVER = { databaseUrl: 'postgres://unknown/' };
@@ -46,8 +48,7 @@ const UNKNOWN_SERVER = { databaseUrl: 'postgres://unknown/' };
  */
 export class ConfigurationCheck {
   readonly registry = new WorkflowRegistry();
-  /** Get the events of all tenants. */
-  readonly listeners = new EventListeners();
+  readonly hooks = new ApplicationHooks();
   readonly shared: ResolvedSharedOptions;
   readonly tenants: readonly TenantRegistration[];
   private readonly problems: string[] = [];
@@ -69,7 +70,7 @@ export class ConfigurationCheck {
       isTenantRegistration,
     );
     this.shared = this.resolveShared(given);
-    if (this.shared.logFailures) this.listeners.add(failureLog());
+    if (this.shared.logFailures) this.hooks.listeners.add(failureLog());
     for (const tenant of this.tenants) {
       this.problems.push(...tenant.problems);
       if (tenant.given !== undefined) this.resolve(tenant, tenant.given);
@@ -152,9 +153,18 @@ export class ConfigurationCheck {
       const owner = `Tenant ${JSON.stringify(tenant)}: workflows`;
       this.problems.push(...checkServed(owner, workflows, this.registry));
     }
-    this.problems.push(...addEventHandlers(this.modules.values(), this.registry, this.listeners));
+    this.addHooks();
     if (!this.isSound) throw this.error();
     this.finished = true;
+  }
+
+  private addHooks(): void {
+    const { listeners, interceptors } = this.hooks;
+    const modules = [...this.modules.values()];
+    this.problems.push(...addEventHandlers(modules, this.registry, listeners));
+    const found = findTaskInterceptors(modules, this.shared.taskInterceptors);
+    this.problems.push(...found.problems);
+    interceptors.use(found.interceptors);
   }
 
   private allProblems(): string[] {

@@ -88,7 +88,7 @@ export class CloacinaLifecycleModule implements OnApplicationBootstrap, OnModule
         resolve();
       }, LISTENERS_GRACE_MS);
     });
-    await Promise.race([this.boot.listeners.settled(), late]);
+    await Promise.race([this.boot.hooks.listeners.settled(), late]);
     clearTimeout(timer);
   }
 

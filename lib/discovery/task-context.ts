@@ -35,6 +35,8 @@ export interface TaskContext<C extends object = JsonObject> {
   readonly executionId: string;
   /** The task's name. */
   readonly taskName: string;
+  /** The workflow's name. */
+  readonly workflow: string;
   /** The tenant's name. */
   readonly tenant: string;
   /** 1 for the first. Goes up when a failure was recorded; a lost process or a deferral costs none. */

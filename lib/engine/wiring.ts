@@ -25,6 +25,7 @@ import { OutcomeRecorder } from './execution/outcome-recorder.js';
 import { Overruns } from './execution/overruns.js';
 import { Suspects } from './execution/suspects.js';
 import { TaskCompleter } from './execution/task-completer.js';
+import { TaskInterceptors } from './execution/task-interceptors.js';
 import { ExecutionControl } from './execution-control.js';
 import { LeaseRelease } from './lease/lease-release.js';
 import { TenantLease } from './lease/tenant-lease.js';
@@ -51,6 +52,8 @@ export interface TenantEngineParts {
   readonly restored?: Map<string, Promise<CompiledWorkflow>>;
   readonly services: ProcessServices;
   readonly events: EventSink;
+  /** Run around every attempt. Default: none. */
+  readonly interceptors?: TaskInterceptors;
 }
 
 export type WiredEngine = ReturnType<typeof wireEngine>;
@@ -145,7 +148,16 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     ended: () => claimer.claimAvailable(),
   });
   const { dataSource } = given;
-  const handlers = new HandlerRunner({ settings, store, dataSource, recorder, gate, events });
+  const interceptors = given.interceptors ?? new TaskInterceptors();
+  const handlers = new HandlerRunner({
+    settings,
+    store,
+    dataSource,
+    recorder,
+    gate,
+    events,
+    interceptors,
+  });
   const executor = new Executor({
     state,
     queue,

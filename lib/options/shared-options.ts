@@ -36,6 +36,8 @@ export interface ResolvedSharedOptions {
   readonly discoverTenants: boolean;
   /** Whether failed attempts and executions are written to the log. */
   readonly logFailures: boolean;
+  /** Outermost first. */
+  readonly taskInterceptors: readonly unknown[];
   /** As they were given: the defaults of tenants, also of those that are added later. */
   readonly given: CloacinaSharedOptions;
 }
@@ -70,6 +72,7 @@ export const SHARED_CHECKS: Checks<CloacinaSharedOptions> = {
   maxContextSize: wholeNumber(1, MAX_CONTEXT_SIZE_LIMIT),
   searchPath: listOf('names of schemas that do not begin with "pg_"', isSchemaInPath),
   logFailures: flag,
+  taskInterceptors: listOf('classes', (value) => typeof value === 'function'),
   tenants: anything,
   tenantFrom: callable,
 };
@@ -96,6 +99,7 @@ export function resolveSharedOptions(
       poolSize: options.poolSize ?? DEFAULT_POOL_SIZE,
       discoverTenants: options.tenants?.discover ?? false,
       logFailures: options.logFailures ?? true,
+      taskInterceptors: options.taskInterceptors ?? [],
       given: { ...options },
     },
   };

@@ -71,6 +71,7 @@ const schema: Check = (value) => {
 
 const TENANT_CHECKS: Checks<CloacinaTenantOptions> = {
   ...SHARED_CHECKS,
+  taskInterceptors: () => 'is an option of forRoot() only',
   logFailures: () => 'is an option of forRoot() only',
   tenants: () => 'is an option of forRoot() only',
   tenantFrom: () => 'is an option of forRoot() only',

@@ -10,6 +10,7 @@ interface Manifest {
   scripts: Record<string, string>;
   dependencies: Record<string, string>;
   peerDependencies: Record<string, string>;
+  peerDependenciesMeta: Record<string, { optional?: boolean }>;
 }
 
 const manifest = JSON.parse(readFileSync(path.join(checkout, 'package.json'), 'utf8')) as Manifest;
@@ -19,7 +20,7 @@ const named = (list: CodeBlock[]): [string, CodeBlock][] =>
   list.map((block) => [`${block.file}:${block.line}`, block]);
 
 it('is all of languages that are tested here, or output that first-example.spec.ts compares', () => {
-  const tested = ['ts', 'sh', 'sql', 'text', 'dockerfile', 'yaml'];
+  const tested = ['ts', 'sh', 'sql', 'text', 'dockerfile', 'yaml', 'json'];
   expect(blocks.filter(({ language }) => !tested.includes(language))).toEqual([]);
   expect(of('text')).toHaveLength(1);
 });
@@ -55,6 +56,13 @@ describe('TypeScript', () => {
   });
 });
 
+it.each(of('json').map(({ file, line, code }) => [`${file}:${line}`, code]))(
+  '%s is JSON',
+  (_place, code) => {
+    expect(JSON.parse(code ?? '')).toBeInstanceOf(Object);
+  },
+);
+
 describe('shell commands', () => {
   const commands = of('sh').flatMap(({ code }) =>
     code
@@ -69,7 +77,10 @@ describe('shell commands', () => {
     if (action === 'install') {
       // What a Nest application has already is not in the command.
       const had = ['@nestjs/common', '@nestjs/core', 'reflect-metadata', 'rxjs'];
-      const peers = Object.keys(manifest.peerDependencies).filter((name) => !had.includes(name));
+      const { peerDependencies, peerDependenciesMeta } = manifest;
+      const peers = Object.keys(peerDependencies).filter(
+        (name) => !had.includes(name) && peerDependenciesMeta[name]?.optional !== true,
+      );
       expect(words.sort()).toEqual(['nestjs-cloacina', ...peers].sort());
     } else {
       const script = manifest.scripts[action === 'run' ? (words[0] ?? '') : action];

@@ -10,6 +10,7 @@ import {
 import { BuiltWorkflow, type WorkflowDefinition } from '../../lib/discovery/workflow-builder.js';
 import { getWorkflowOptions } from '../../lib/discovery/workflow-metadata.js';
 import type { TenantEngine } from '../../lib/engine/tenant-engine.js';
+import type { WiredEngine } from '../../lib/engine/wiring.js';
 import type { ConnectionGroup } from '../../lib/tenants/hosting/connection-group.js';
 import type { HostedTenantOptions, Tenant } from '../../lib/tenants/hosting/tenant.js';
 import { TenantManager } from '../../lib/tenants/hosting/tenant-manager.js';
@@ -155,6 +156,14 @@ function engineOf(host: TenantManager, tenant: string): TenantEngine {
   const found = open.get(tenant);
   if (found === undefined) throw new Error(`Tenant ${tenant} is not open.`);
   return found.engine;
+}
+
+/** A part of the tenant's engine, for what can't be seen from outside. */
+export function enginePartOf<K extends keyof WiredEngine>(
+  { engine }: OpenTenant,
+  name: K,
+): WiredEngine[K] {
+  return (Reflect.get(engine, 'parts') as WiredEngine)[name];
 }
 
 /** What the process does for all tenants on one login: renewals, sweeps. */

@@ -6,6 +6,7 @@ import type { Attempt } from './attempt.js';
 import { runInTask } from './current-task.js';
 import type { HandlerOutcome } from './handler-outcome.js';
 import { DeferralSignal, type RunningTask } from './running-task.js';
+import type { TaskInterceptors } from './task-interceptors.js';
 import { encodeWrites, resultOf, type TaskResult } from './task-result.js';
 
 /** Calls handlers, and makes outcomes of what they return and throw. */
@@ -13,7 +14,10 @@ export class HandlerCall {
   private readonly scope = new AsyncResource('CloacinaTask');
 
   /** @param maxContextSize - in bytes of JSON */
-  constructor(private readonly maxContextSize: number) {}
+  constructor(
+    private readonly maxContextSize: number,
+    private readonly interceptors: TaskInterceptors,
+  ) {}
 
   invoke(attempt: Attempt, context: RunningTask, transaction?: TaskTransaction): unknown {
     const { claim } = attempt;
@@ -22,7 +26,8 @@ export class HandlerCall {
     attempt.begin();
     // What happens to start a task (a request, another task) is not what it runs in.
     return this.scope.runInAsyncScope(() => {
-      const run = (): unknown => runInTask(context, () => handler.run(context));
+      const run = (): unknown =>
+        runInTask(context, () => this.interceptors.around(context, () => handler.run(context)));
       return transaction === undefined ? run() : transaction.within(run);
     });
   }

@@ -11,6 +11,7 @@ import type { HandlerOutcome } from './handler-outcome.js';
 import { lastValue } from './last-value.js';
 import type { OutcomeRecorder } from './outcome-recorder.js';
 import { RunningTask, type TaskSurroundings } from './running-task.js';
+import type { TaskInterceptors } from './task-interceptors.js';
 import { TransactionalRunner } from './transactional-runner.js';
 
 export interface HandlerRunnerParts {
@@ -21,6 +22,7 @@ export interface HandlerRunnerParts {
   readonly recorder: Pick<OutcomeRecorder, 'recordIn' | 'isRecorded'>;
   readonly events: Pick<TenantEvents, 'taskStarted'>;
   readonly gate: Pick<ClaimGate, 'underWay'>;
+  readonly interceptors: TaskInterceptors;
 }
 
 /** Runs handlers, and makes of what they return, write and throw one {@link HandlerOutcome} for each attempt. */
@@ -38,7 +40,7 @@ export class HandlerRunner {
         return dataSource.manager;
       },
     };
-    this.call = new HandlerCall(settings.maxContextSize);
+    this.call = new HandlerCall(settings.maxContextSize, parts.interceptors);
     this.transactions = new TransactionalRunner({ ...parts, call: this.call });
   }
 

@@ -41,6 +41,21 @@ export class DeferralSignal extends Error {
   }
 }
 
+/**
+ * Whether an error is what `deferUntil` puts a task off with. It is no failure: let it pass.
+ *
+ * @example
+ * ```ts
+ * catch (error) {
+ *   if (!isDeferral(error)) this.failures.increment();
+ *   throw error;
+ * }
+ * ```
+ */
+export function isDeferral(error: unknown): boolean {
+  return error instanceof DeferralSignal;
+}
+
 /** One run of a task, as its handler sees it. */
 export class RunningTask implements TaskContext {
   /** Made with the first write: many tasks have none. */
@@ -74,6 +89,10 @@ export class RunningTask implements TaskContext {
 
   get attempt(): number {
     return this.claim.failures + 1;
+  }
+
+  get workflow(): string {
+    return this.claim.definition.workflow.name;
   }
 
   get maxAttempts(): number {

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type pg from 'pg';
 import type { DataSource } from 'typeorm';
-import type { EventListeners } from '../../events/event-listeners.js';
+import type { ApplicationHooks } from './application-hooks.js';
 import type { WorkflowRegistry } from '../../discovery/registered-workflow.js';
 import { messageWithoutSecrets } from '../../errors/index.js';
 import { createTenantDataSource } from '../../store/postgres/typeorm/data-source.js';
@@ -23,7 +23,7 @@ import type { KnownDefinitions } from '../../store/port/index.js';
 
 export interface BootstrapperParts {
   readonly registry: WorkflowRegistry;
-  readonly listeners: EventListeners;
+  readonly hooks: ApplicationHooks;
   /** Whether the process lets its tenants claim. */
   readonly isClaiming: () => boolean;
   /** Aborts when the shutdown begins. */
@@ -100,14 +100,14 @@ export class TenantBootstrapper {
       if (dataSource.isInitialized) await dataSource.destroy();
       throw error;
     }
-    const { registry, listeners } = this.parts;
+    const { registry, hooks } = this.parts;
     runtime = new TenantRuntime({
       options,
       group,
       dataSource,
       migrator,
       registry,
-      listeners,
+      hooks,
       restored: this.restored,
       isClaiming: this.parts.isClaiming,
       isNew,

@@ -1,6 +1,6 @@
 import type { WorkflowRegistry } from '../../discovery/registered-workflow.js';
 import { SlotScheduler } from '../../engine/slots/slot-scheduler.js';
-import { EventListeners } from '../../events/event-listeners.js';
+import { ApplicationHooks } from './application-hooks.js';
 import { ConfigurationError, NotAllowedError, UnknownTenantError } from '../../errors/index.js';
 import type { ConnectionGroup, ConnectionGroupSettings } from './connection-group.js';
 import { ConnectionGroups } from './connection-groups.js';
@@ -49,12 +49,12 @@ export class TenantManager {
     registry: WorkflowRegistry,
     /** Tasks that run at once in this process. */
     maxConcurrentTasks: number,
-    listeners = new EventListeners(),
+    hooks = new ApplicationHooks(),
   ) {
     this.logins = new ConnectionGroups(new SlotScheduler(maxConcurrentTasks));
     this.opener = new TenantBootstrapper({
       registry,
-      listeners,
+      hooks,
       isClaiming: () => this.claiming,
       stopping: AbortSignal.any([this.stopping.signal, this.failed.signal]),
     });

@@ -5,7 +5,7 @@ import { Subject } from 'rxjs';
 import type { WorkflowRegistry } from '../../discovery/registered-workflow.js';
 import { describeHung } from '../../engine/execution/hung-handlers.js';
 import { TenantEngine } from '../../engine/tenant-engine.js';
-import type { EventListeners } from '../../events/event-listeners.js';
+import type { ApplicationHooks } from './application-hooks.js';
 import type { EventSink } from '../../events/tenant-events.js';
 import type { WorkflowEvent } from '../../events/workflow-event.js';
 import { AvailabilityRetry } from '../../runtime/availability-retry.js';
@@ -26,8 +26,7 @@ export interface TenantRuntimeParts {
   readonly dataSource: DataSource;
   readonly migrator: CloacinaMigrator;
   readonly registry: WorkflowRegistry;
-  /** Get the events of all tenants of the application. */
-  readonly listeners: EventListeners;
+  readonly hooks: ApplicationHooks;
   /** Older definitions that tenants of this process have read, by hash. */
   readonly restored: Map<string, Promise<CompiledWorkflow>>;
   /** Whether the process lets its tenants claim: not while the application boots. */
@@ -122,13 +121,14 @@ export class TenantRuntime {
       restored,
       services: group.process.services,
       events: this.eventSink(),
+      interceptors: this.parts.hooks.interceptors,
     });
   }
 
   /** To the subscribers of `events$`, and to the application's listeners. */
   private eventSink(): EventSink {
     const { events } = this;
-    const { listeners } = this.parts;
+    const { listeners } = this.parts.hooks;
     return {
       wants: (name) => events.observed || listeners.want(name),
       next: (event) => {

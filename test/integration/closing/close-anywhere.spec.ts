@@ -10,10 +10,10 @@ it.each([
     points: [
       at('before', 'WITH RECURSIVE level'), // a claim
       at('after', 'WITH RECURSIVE level'), // claimed, and not yet in memory
-      at('after', 'SELECT x.id, x.input'), // before the handler
+      at('after', 'SELECT x.id AS "id", x.input'), // before the handler
       at('before', 'WITH item'), // an outcome
       at('after', 'WITH item'),
-      at('after', 'SELECT 0, instance_id'), // recovery
+      at('after', 'SELECT 0 AS "tenant", l.instance_id'), // recovery
       at('after', 'WITH orphan'),
       at('before', 'START TRANSACTION'),
       at('after', 'SELECT 1'), // a handler in its transaction

@@ -63,8 +63,8 @@ logger.setLogLevels(['warn']);
 const app = await NestFactory.createApplicationContext(AppModule, { logger });
 const runner = app.get(first.CloacinaRunner);
 const [failed, ended] = await Promise.all([
-  runner.execute(Decorated, {}),
-  runner.execute(built, {}),
+  runner.execute(Decorated, {}, { settled: true }),
+  runner.execute(built, {}, { settled: true }),
 ]);
 const unknown = await runner.start('unknown').catch((error: unknown) => error);
 process.send?.({

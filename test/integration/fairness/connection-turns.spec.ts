@@ -199,7 +199,7 @@ describe('A connection whose statement fails', () => {
       return (await prepared()).length > 0;
     });
     await expect(run(0)).rejects.toThrow('division');
-    expect(await run(2)).toEqual([['3']]);
+    expect(await run(2)).toEqual([{ quotient: 3 }]);
     expect(await prepared()).toEqual(['cloacina_key_divide']);
   });
 

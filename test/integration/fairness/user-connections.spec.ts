@@ -9,7 +9,7 @@ import {
   runWithin,
 } from '../../../lib/store/postgres/connections/connection-limit.js';
 import { type Gate, gate } from '../../support/gate.js';
-import { type OpenTenant, openTenants } from '../../support/open-tenant.js';
+import { enginePartOf, type OpenTenant, openTenants } from '../../support/open-tenant.js';
 import { freshSchema } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 
@@ -97,7 +97,7 @@ describe('A second connection within a transaction', () => {
 
   /** As many as there are connections, of two tenants. */
   const all = (workflow: typeof holding): ReturnType<OpenTenant['runner']['execute']>[] =>
-    [busy, other, busy, other].map(({ runner }) => runner.execute(workflow));
+    [busy, other, busy, other].map(({ runner }) => runner.execute(workflow, {}, { settled: true }));
 
   it('is refused where all are held by such transactions, and the others go on', async () => {
     work = greedy();
@@ -149,8 +149,7 @@ describe('A transactional task that waits for a connection', () => {
   it('gives its slot up when it is cancelled, and the connection back when that comes', async () => {
     const runner = small.dataSource.createQueryRunner();
     await runner.connect();
-    const running = (): number =>
-      (Reflect.get(small.engine, 'queue') as { running: number }).running;
+    const running = (): number => enginePartOf(small, 'queue').running;
     work = () => Promise.resolve();
     try {
       const handle = await small.runner.start(holding);

@@ -63,7 +63,8 @@ describe('Rounds over idle tenants', () => {
       expect(Math.abs(times - rounds)).toBeLessThanOrEqual(1);
     }
     // No tenant has a timer, and none a lease.
-    const wakeUps = Reflect.get(processEngineOf(first), 'wakeUps') as object;
+    const timers = Reflect.get(processEngineOf(first), 'timers') as object;
+    const wakeUps = Reflect.get(timers, 'timers') as object;
     expect((Reflect.get(wakeUps, 'timers') as Map<string, unknown>).size).toBe(0);
     for (const { engine } of tenants) expect(engine.lease.mayStand).toBe(false);
   });

@@ -2,7 +2,12 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { gate } from '../../support/gate.js';
-import { type OpenTenant, openTenants, processEngineOf } from '../../support/open-tenant.js';
+import {
+  enginePartOf,
+  type OpenTenant,
+  openTenants,
+  processEngineOf,
+} from '../../support/open-tenant.js';
 import { waitFor } from '../../support/wait-for.js';
 
 const TENANTS = 24;
@@ -71,9 +76,7 @@ describe('Idle tenants', () => {
     const working = await statementsDuring(first, async () => {
       await process.sweepOnce();
       await process.renewOnce();
-      await waitFor(
-        () => !Reflect.get(Reflect.get(first.engine, 'reconciler') as object, 'isPending'),
-      );
+      await waitFor(() => !enginePartOf(first, 'reconciler').isPending);
     });
     expect(working.length).toBeLessThan(TENANTS / 2);
     expect(forSome(working)).toEqual([]);

@@ -5,6 +5,7 @@ import type { TaskClaim } from '../../../lib/engine/claims/task-claim.js';
 import { Attempt } from '../../../lib/engine/execution/attempt.js';
 import type { HandlerOutcome } from '../../../lib/engine/execution/handler-outcome.js';
 import { HandlerRunner } from '../../../lib/engine/execution/handler-runner.js';
+import { TaskInterceptors } from '../../../lib/engine/execution/task-interceptors.js';
 import { OutcomeRecorder } from '../../../lib/engine/execution/outcome-recorder.js';
 import { MemoryFailure } from '../../../lib/testing/memory-store/index.js';
 import { OverdueTransactionError, type TaskTransaction } from '../../../lib/store/port/index.js';
@@ -40,6 +41,7 @@ function run(begun: (attempt: Attempt) => void = () => undefined) {
     settings: { tenant: 't', maxContextSize: 100 },
     store: scene.store,
     dataSource: { manager: 'shared' } as unknown as TaskContext['dataSource'],
+    interceptors: new TaskInterceptors(),
     recorder,
     gate: scene.gate,
     events: { taskStarted: () => told.push('started') },

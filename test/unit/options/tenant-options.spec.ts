@@ -298,6 +298,7 @@ describe('resolveSharedOptions', () => {
         poolSize: 10,
         discoverTenants: false,
         logFailures: true,
+        taskInterceptors: [],
         given: {},
       },
     });
@@ -315,6 +316,7 @@ describe('resolveSharedOptions', () => {
         poolSize: 4,
         discoverTenants: false,
         logFailures: false,
+        taskInterceptors: [],
         given,
       },
     });

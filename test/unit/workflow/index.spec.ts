@@ -38,6 +38,7 @@ describe('the index', () => {
       'readsContext',
       'restoreWorkflow',
       'retryDelayMs',
+      'rules',
       'sanitizeText',
       'storeWorkflow',
       'taskFailed',
