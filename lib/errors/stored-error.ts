@@ -11,6 +11,14 @@ export interface StoredError {
   message: string;
   code?: string;
   stack?: string;
+  /** The HTTP status, of an error that has one. */
+  status?: number;
+  /** What the other side of a failed HTTP request answered: at most 2,000 characters of text or JSON. */
+  response?: string;
+  /** Why, as the error says it: at most five levels deep, without stacks, which are in `stack`. */
+  cause?: StoredError;
+  /** Of an AggregateError the first five. */
+  errors?: StoredError[];
 }
 
 /** For what can't be looked at at all. */
@@ -21,8 +29,8 @@ const LAST_RESORT: StoredError = {
 
 /**
  * Whatever a handler threw, in a form that can always be stored: never throws, bounded in size, without secrets, and
- * with nothing that PostgreSQL would refuse. Only the name, message, code and stack are taken, so a driver's
- * `detail`, its query and parameters stay behind.
+ * with nothing that PostgreSQL would refuse. Only what a {@link StoredError} has is taken, so a driver's `detail`, its
+ * query and parameters stay behind.
  */
 export function toStoredError(thrown: unknown): StoredError {
   try {
@@ -34,19 +42,30 @@ export function toStoredError(thrown: unknown): StoredError {
 }
 
 function describe(thrown: unknown): StoredError {
-  const { name, message, code, stack } = describeThrown(thrown);
+  const described = describeThrown(thrown);
+  // Node's AggregateError, of a refused connection for instance, has its messages within.
+  const message = described.message === '' ? messageWithoutSecrets(thrown) : described.message;
+  return withTexts({ ...described, message: sanitizeText(message, MAX_LENGTH) }, masked);
+}
+
+/** The same error with other texts, those within it too. */
+function withTexts(error: StoredError, change: (text: string) => string): StoredError {
+  const { code, stack, response, cause, errors } = error;
   return {
-    name: masked(name),
-    // Node's AggregateError, of a refused connection for instance, has its messages within.
-    message: masked(message === '' ? messageWithoutSecrets(thrown) : message, MAX_LENGTH),
-    ...(code === undefined ? {} : { code: masked(code) }),
-    ...(stack === undefined ? {} : { stack: masked(stack) }),
+    ...error,
+    name: change(error.name),
+    message: change(error.message),
+    ...(code === undefined ? {} : { code: change(code) }),
+    ...(stack === undefined ? {} : { stack: change(stack) }),
+    ...(response === undefined ? {} : { response: change(response) }),
+    ...(cause === undefined ? {} : { cause: withTexts(cause, change) }),
+    ...(errors === undefined ? {} : { errors: errors.map((inner) => withTexts(inner, change)) }),
   };
 }
 
 /** A mask may be longer than what it hides. */
-function masked(text: string, maxLength = text.length): string {
-  return sanitizeText(withoutSecrets(text), maxLength);
+function masked(text: string): string {
+  return sanitizeText(withoutSecrets(text), text.length);
 }
 
 /**
@@ -54,16 +73,10 @@ function masked(text: string, maxLength = text.length): string {
  * written as JSON escapes.
  */
 export function toPlainError(stored: unknown): StoredError {
-  const { name, message, code, stack } = toStoredError(stored);
-  const plain = (text: string): string =>
+  return withTexts(toStoredError(stored), (text) =>
     text.replace(
       /[^\n\x20-\x7e]/g,
       (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
-    );
-  return {
-    name: plain(name),
-    message: plain(message),
-    ...(code === undefined ? {} : { code: plain(code) }),
-    ...(stack === undefined ? {} : { stack: plain(stack) }),
-  };
+    ),
+  );
 }

@@ -7,6 +7,12 @@ export interface ErrorDescription {
   message: string;
   code?: string;
   stack?: string;
+  /** The HTTP status of an error that has one, and what the other side answered. */
+  status?: number;
+  response?: string;
+  /** Without their stacks, which are in the error's own. */
+  cause?: ErrorDescription;
+  errors?: ErrorDescription[];
 }
 
 /** Characters that are kept of each text. */
@@ -15,6 +21,10 @@ const MAX_MESSAGE = 10_000;
 const MAX_STACK = 20_000;
 /** Of an error, its cause, the cause's cause: how many are kept. */
 const MAX_CAUSES = 5;
+/** Of the errors in an AggregateError. */
+const MAX_ERRORS = 5;
+/** Characters of what stands within an error: a cause's message, a response. */
+const MAX_INNER = 2_000;
 
 /**
  * What was thrown, as it can be stored. Never throws, whatever it is: a text, nothing, a proxy, an error whose
@@ -32,7 +42,70 @@ export function describeError(thrown: unknown): ErrorDescription {
   if (code !== undefined) description.code = sanitizeText(code, MAX_NAME);
   const stack = stackWithCauses(thrown);
   if (stack !== undefined) description.stack = stack;
-  return description;
+  return error ? { ...description, ...factsOf(thrown, MAX_CAUSES) } : description;
+}
+
+/** What stands within an error, a few levels deep. */
+function factsOf(thrown: unknown, depth: number): Partial<ErrorDescription> {
+  const facts: Partial<ErrorDescription> = httpFactsOf(thrown);
+  if (depth === 0) return facts;
+  const cause = property(thrown, 'cause');
+  if (cause !== undefined && cause !== null) facts.cause = describeInner(cause, depth - 1);
+  const errors = property(thrown, 'errors');
+  if (Array.isArray(errors) && errors.length > 0) {
+    // Of each only itself: what is within many of them would be large.
+    facts.errors = errors.slice(0, MAX_ERRORS).map((inner) => describeInner(inner, 0));
+  }
+  return facts;
+}
+
+function describeInner(thrown: unknown, depth: number): ErrorDescription {
+  const error = isError(thrown);
+  const code = read(thrown, 'code');
+  const message = read(thrown, 'message') ?? (error ? '' : textOf(thrown));
+  return {
+    name: sanitizeText(read(thrown, 'name') ?? '', MAX_NAME) || (error ? 'Error' : 'NonError'),
+    message: sanitizeText(message, MAX_INNER),
+    ...(code === undefined ? {} : { code: sanitizeText(code, MAX_NAME) }),
+    ...factsOf(thrown, depth),
+  };
+}
+
+/** As axios, got, ky, undici and Nest's HttpException have them. */
+function httpFactsOf(thrown: unknown): Partial<ErrorDescription> {
+  const response = property(thrown, 'response');
+  const status = [thrown, response]
+    .flatMap((holder) => [property(holder, 'status'), property(holder, 'statusCode')])
+    .find((value) => Number.isInteger(value) && Number(value) >= 100 && Number(value) <= 599);
+  if (typeof status !== 'number') return {};
+  const body = property(response, 'data') ?? property(response, 'body') ?? plainBody(response);
+  if (body === undefined || body === null || typeof body === 'function') return { status };
+  const text = sanitizeText(bodyText(body), MAX_INNER);
+  return text === '' ? { status } : { status, response: text };
+}
+
+/** Nest's HttpException has the body itself as its response. A client's response object is none. */
+function plainBody(response: unknown): unknown {
+  if (typeof response === 'string') return response;
+  if (typeof response !== 'object' || response === null) return undefined;
+  return prototypeOf(response) === Object.prototype ? response : undefined;
+}
+
+/** A stream, such as the body of `fetch`, is read by its consumer, and has no text here. */
+function bodyText(body: unknown): string {
+  if (typeof body !== 'object' || body === null) return textOf(body);
+  const prototype = prototypeOf(body);
+  return Array.isArray(body) || prototype === Object.prototype || prototype === null
+    ? textOf(body)
+    : '';
+}
+
+function prototypeOf(value: object): unknown {
+  try {
+    return Object.getPrototypeOf(value);
+  } catch {
+    return undefined;
+  }
 }
 
 function stackWithCauses(thrown: unknown): string | undefined {

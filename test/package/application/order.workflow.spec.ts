@@ -5,9 +5,9 @@ import { type Order, OrderWorkflow } from './order.workflow.js';
 /** `describe`, `it` and `expect` are globals, as the starters configure Jest and Vitest. */
 describe('OrderWorkflow', () => {
   it('computes the total', () => {
-    const context = { require: (key: keyof Order) => ({ price: 7, quantity: 6 })[key as 'price'] };
-    const workflow = new OrderWorkflow();
-    expect(workflow.charge(context as unknown as TaskContext<Order>)).toEqual({ total: 42 });
+    const require = (key: keyof Order) => ({ price: 7, quantity: 6 })[key as 'price'];
+    const context = { require } as unknown as TaskContext<Order>;
+    expect(new OrderWorkflow().charge(context)).toEqual({ total: 42 });
   });
 
   it('runs to its end', async () => {

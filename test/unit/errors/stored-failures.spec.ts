@@ -6,6 +6,7 @@ import {
   RetryAfterError,
   safeCause,
   toStoredError,
+  type StoredError,
 } from '../../../lib/errors/index.js';
 import { rescheduleValues } from '../../../lib/store/postgres/statements/reschedule-tasks.js';
 import {
@@ -20,18 +21,24 @@ const MAX_BYTES = 150_000;
 
 function expectStorable(thrown: unknown): void {
   const stored = toStoredError(thrown);
-  expect(
-    Object.keys(stored).filter((key) => !['name', 'message', 'code', 'stack'].includes(key)),
-  ).toEqual([]);
-  for (const text of Object.values(stored)) {
-    expect(typeof text).toBe('string');
-    expect(textProblem(text as string)).toBeUndefined();
-  }
-  expect(stored.name).not.toBe('');
+  expectStorableTexts(stored);
   expect(Buffer.byteLength(JSON.stringify(stored))).toBeLessThan(MAX_BYTES);
   expect(messageWithoutSecrets(thrown)).not.toBe('');
   expect(messageWithoutSecrets(thrown).length).toBeLessThan(MAX_BYTES);
   expect(safeCause(thrown)).toBeInstanceOf(Error);
+}
+
+const TEXTS = ['name', 'message', 'code', 'stack', 'response'];
+
+function expectStorableTexts({ status, cause, errors = [], ...texts }: StoredError): void {
+  expect(Object.keys(texts).filter((key) => !TEXTS.includes(key))).toEqual([]);
+  for (const text of Object.values(texts)) {
+    expect(typeof text).toBe('string');
+    expect(textProblem(text)).toBeUndefined();
+  }
+  expect(texts.name).not.toBe('');
+  if (status !== undefined) expect(Number.isInteger(status)).toBe(true);
+  for (const inner of [cause ?? [], errors].flat()) expectStorableTexts(inner);
 }
 
 function nested(depth: number, how: (inner: unknown) => unknown): unknown {
@@ -215,4 +222,47 @@ it('a delay that no interval holds does not fail the batch that it is in', () =>
   } as const;
   const values = rescheduleValues(delays.map((delayMs) => ({ ...item, delayMs })));
   expect(values[4]).toBe(`{0,${MAX_DURATION_MS},0,${MAX_DURATION_MS},0,2}`);
+});
+
+describe('What is stored of an error', () => {
+  it('is why: "fetch failed" carries its ECONNREFUSED', () => {
+    const refused = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:1'), {
+      code: 'ECONNREFUSED',
+    });
+    const error = new TypeError('fetch failed', { cause: new AggregateError([refused, refused]) });
+    const inner = { name: 'Error', message: refused.message, code: 'ECONNREFUSED' };
+    expect(toStoredError(error)).toMatchObject({
+      name: 'TypeError',
+      message: 'fetch failed',
+      cause: { name: 'AggregateError', errors: [inner, inner] },
+    });
+  });
+
+  it.each([
+    ['axios', { response: { status: 402, data: { reason: 'no money' } } }, '{"reason":"no money"}'],
+    ['got', { response: { statusCode: 402, body: 'no money' } }, 'no money'],
+    ['Nest', { status: 402, response: { reason: 'no money' } }, '{"reason":"no money"}'],
+    ['fetch', { response: new Response('unread', { status: 402 }) }, undefined],
+    ['undici', { statusCode: 402 }, undefined],
+  ])('is the status and the answer of an HTTP error, as of %s', (_client, facts, response) => {
+    const stored = toStoredError(Object.assign(new Error('Payment Required'), facts));
+    expect(stored).toMatchObject({ status: 402, message: 'Payment Required' });
+    expect(stored.response).toBe(response);
+  });
+
+  it('masks secrets within too, and bounds all of it', () => {
+    const url = 'postgres://app:s3cret@host/db';
+    const cause = Object.assign(new Error(url), {
+      response: { status: 500, data: url.repeat(999) },
+    });
+    const stored = toStoredError(new AggregateError([cause, cause], url, { cause }));
+    expect(JSON.stringify(stored)).not.toContain('s3cret');
+    expect(stored.cause?.response?.length).toBeLessThanOrEqual(2_000);
+    const wide = new AggregateError(Array.from({ length: 100 }, () => cause));
+    expect(toStoredError(wide).errors).toHaveLength(5);
+    let depth = 0;
+    const deep = nested(100, (inner) => new Error('outer', { cause: inner }));
+    for (let at: StoredError | undefined = toStoredError(deep); at; at = at.cause) depth++;
+    expect(depth).toBe(6);
+  });
 });
