@@ -165,4 +165,34 @@ describe('CloacinaModule on a database', () => {
     const again = await start({ imports: [AppModule] });
     expect(await again.get(CloacinaRunner).get(id)).toMatchObject({ status: 'Completed' });
   });
+
+  it('refuses to wait for an end before claims begin, and keeps what was started', async () => {
+    const refusals: unknown[] = [];
+    let id = '';
+    @Workflow({ name: 'early' })
+    class Early {
+      @Task() work() {}
+    }
+    @Injectable()
+    class Seed implements OnModuleInit {
+      constructor(@Inject(CloacinaRunner) private readonly runner: CloacinaRunner) {}
+      async onModuleInit() {
+        const handle = await this.runner.start(Early);
+        id = handle.id;
+        const note = (error: unknown): void => void refusals.push(error);
+        await handle.result().catch(note);
+        await this.runner.execute(Early).catch(note);
+      }
+    }
+    const tenant = { tenant: 'early', schema: freshSchema('early'), databaseUrl: databaseUrl() };
+    const app = await start({
+      imports: [CloacinaModule.forTenant(tenant)],
+      providers: [Early, Seed],
+    });
+    expect(refusals).toMatchObject([{ code: 'NOT_ALLOWED' }, { code: 'NOT_ALLOWED' }]);
+    expect(String(refusals[1])).toContain('execute()');
+    const runner = app.get(CloacinaRunner);
+    expect(await runner.handle(id).result()).toMatchObject({ status: 'Completed' });
+    expect((await runner.list({ workflow: 'early' })).items).toHaveLength(1);
+  });
 });
