@@ -84,7 +84,7 @@ function httpFactsOf(thrown: unknown): Partial<ErrorDescription> {
   return text === '' ? { status } : { status, response: text };
 }
 
-/** Nest's HttpException has the body itself as its response. A client's response object is none. */
+/** Nest's HttpException has the body as its response; an HTTP client has an object of its own class there. */
 function plainBody(response: unknown): unknown {
   if (typeof response === 'string') return response;
   if (typeof response !== 'object' || response === null) return undefined;

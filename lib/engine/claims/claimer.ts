@@ -109,18 +109,16 @@ export class Claimer {
   private async claimOnce(): Promise<boolean> {
     const { state, store, catalog, queue, gate, except, consequences } = this.parts;
     const { ids, unknownTasks } = catalog.claimable;
-    if (!state.mayClaim || ids.length === 0) return false;
+    if (!state.mayClaim || ids.length === 0 || queue.capacity <= 0) return false;
     // Unless work is known to wait, this may be a look for nothing: half of the capacity stays for new starts.
     const wanted = queue.hasBacklog ? MAX_CLAIMS : Math.ceil(queue.capacity / 2);
     return gate.withRoom(
       wanted,
       (lease, room) => {
-        if (room === 0) return Promise.resolve([]);
         const choice = { except: except(), pastLocks: this.passesLocks };
         return store.claim(ids, unknownTasks, room, lease, choice);
       },
       (claimed, room) => {
-        if (room === 0) return false;
         queue.hasBacklog = claimed.length === room;
         for (const task of claimed) consequences.adopt(task);
         if (claimed.length === 0) consequences.foundNothing();

@@ -20,7 +20,7 @@ export type HandlerOutcome =
   | { readonly kind: 'failed'; readonly input: TaskInput; readonly error: unknown }
   /** `deferUntil` waits for its condition; it is asked again in `delayMs` milliseconds. */
   | { readonly kind: 'deferred'; readonly delayMs: number }
-  /** It has not begun, or its transaction was lost through no fault of its own: again in `delayMs`, free of charge. */
+  /** The handler never began, or its transaction was lost through no fault of its own: again in `delayMs`, free of charge. */
   | { readonly kind: 'givenBack'; readonly delayMs: number }
   /** This process does not hold the claim any more: its outcome is not taken. */
   | { readonly kind: 'refused' }

@@ -159,7 +159,7 @@ export class RunningTask implements TaskContext {
 
   set(key: string, value: unknown): void {
     checkKey(key);
-    // As a property that is undefined is none.
+    // JSON.stringify leaves out a property that is undefined.
     if (value === undefined) return this.write(key, undefined);
     const encoded = encodeJson(value);
     if (!encoded.ok) {
@@ -212,7 +212,7 @@ export class RunningTask implements TaskContext {
 
   /**
    * What a handler that has returned left behind: a call of `deferUntil` that it did not await. Its condition decides
-   * about the run nevertheless, since what it waits for is part of the task. Undefined: there is none.
+   * about the run nevertheless, since what it waits for is part of the task. Undefined where it awaited all its calls.
    */
   get unawaited(): Promise<unknown> | undefined {
     if (this.asking === 0) return undefined;
