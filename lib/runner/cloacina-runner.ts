@@ -6,16 +6,9 @@ import type { WorkflowEvent } from '../events/workflow-event.js';
 import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/registered-workflow.js';
 import type { JsonObject } from '../discovery/task-context.js';
 import type { WorkflowContext, WorkflowInput, WorkflowRef } from '../discovery/workflow-ref.js';
-import {
-  InvalidTransitionError,
-  NotAllowedError,
-  TenantRemovedError,
-  UnknownExecutionError,
-  withoutDriver,
-} from '../errors/index.js';
-import type { ExecutionStatus } from '../workflow/index.js';
+import { NotAllowedError, TenantRemovedError, withoutDriver } from '../errors/index.js';
 import { checkCallOptions } from '../errors/call-options.js';
-import { checkReason, checkWait, refuseInBoot, refuseInTask } from './call-checks.js';
+import { checkWait, refuseInBoot, refuseInTask } from './call-checks.js';
 import type {
   Execution,
   ExecutionCountFilter,
@@ -24,16 +17,15 @@ import type {
   ExecutionResult,
   WorkflowCounts,
 } from './execution.js';
+import { ExecutionControl } from './execution-control.js';
 import {
   RESULT_OPTIONS,
   RunnerHandle,
   type ExecutionHandle,
-  type HandleControl,
   type ResultOptions,
   type UnsettledOptions,
 } from './execution-handle.js';
-import { ExecutionReader, isExecutionId } from './execution-reader.js';
-import { ManualRetry } from './manual-retry.js';
+import { ExecutionReader } from './execution-reader.js';
 import { ResultWaiter } from './result-waiter.js';
 import {
   checkManager,
@@ -43,7 +35,6 @@ import {
   type StartOptions,
 } from './start-request.js';
 import { viewWorkflow, type WorkflowGraph } from './workflow-graph.js';
-import type { ControlResult, ExecutionRow } from '../store/port/index.js';
 
 export interface RunnerParts {
   readonly engine: TenantEngine;
@@ -77,12 +68,7 @@ export class CloacinaRunner {
   private readonly reader: ExecutionReader;
   private readonly whileUnavailable: AvailabilityRetry;
   private readonly waits: ResultWaiter;
-  private readonly control: HandleControl = {
-    status: (id) => this.statusOf(id),
-    cancel: (id, reason) => this.cancel(id, reason),
-    pause: (id, reason) => this.pause(id, reason),
-    resume: (id) => this.resume(id),
-  };
+  private readonly control: ExecutionControl;
   private readonly closing = new AbortController();
 
   /** @internal Applications get theirs by injection. */
@@ -98,6 +84,12 @@ export class CloacinaRunner {
     this.reader = new ExecutionReader(store, catalog, this.whileUnavailable, () =>
       parts.engine.hungHandlers(),
     );
+    this.control = new ExecutionControl({
+      tenant: this.tenant,
+      engine: parts.engine,
+      whileServed: (work) => this.whileServed(work),
+      whileUnavailable: this.whileUnavailable,
+    });
     this.waits = new ResultWaiter({
       tenant: this.tenant,
       hasBooted: parts.hasBooted,
@@ -231,9 +223,8 @@ export class CloacinaRunner {
    *
    * @throws UnknownExecutionError, InvalidTransitionError when it has ended otherwise
    */
-  async cancel(id: string, reason?: string): Promise<void> {
-    const checked = checkReason(reason);
-    await this.steer(id, 'cancel', (resent) => this.engine.control.cancel(id, checked, resent));
+  cancel(id: string, reason?: string): Promise<void> {
+    return this.control.cancel(id, reason);
   }
 
   /**
@@ -241,9 +232,8 @@ export class CloacinaRunner {
    *
    * @throws UnknownExecutionError, InvalidTransitionError when it has ended
    */
-  async pause(id: string, reason?: string): Promise<void> {
-    const checked = checkReason(reason);
-    await this.steer(id, 'pause', () => this.engine.control.pause(id, checked));
+  pause(id: string, reason?: string): Promise<void> {
+    return this.control.pause(id, reason);
   }
 
   /**
@@ -251,9 +241,8 @@ export class CloacinaRunner {
    *
    * @throws UnknownExecutionError, InvalidTransitionError when it isn't Paused
    */
-  async resume(id: string): Promise<void> {
-    await this.steer(id, 'resume', () => this.engine.control.resume(id));
-    this.engine.wakeWorkers();
+  resume(id: string): Promise<void> {
+    return this.control.resume(id);
   }
 
   /**
@@ -262,16 +251,8 @@ export class CloacinaRunner {
    *
    * @throws UnknownExecutionError, InvalidTransitionError when it has not ended, or has nothing to retry
    */
-  async retry(id: string): Promise<void> {
-    if (!isExecutionId(id)) throw new UnknownExecutionError(id, this.tenant);
-    const { catalog, store } = this.engine;
-    const reset = new ManualRetry(store, catalog, id);
-    const dueInMs = await this.whileServed(() =>
-      this.whileUnavailable.run((resent) => reset.run(resent)),
-    );
-    if (dueInMs === undefined) throw new UnknownExecutionError(id, this.tenant);
-    this.engine.control.told('retry', id, reset.workflow);
-    this.engine.dueIn(dueInMs);
+  retry(id: string): Promise<void> {
+    return this.control.retry(id);
   }
 
   /**
@@ -310,49 +291,6 @@ export class CloacinaRunner {
     const handle: ExecutionHandle = new RunnerHandle(id, created, this.control, this.waits);
     return handle as object as ExecutionHandle<C>;
   }
-
-  private async statusOf(id: string): Promise<ExecutionStatus> {
-    return (await this.rowOf(id)).status as ExecutionStatus;
-  }
-
-  private async rowOf(id: string): Promise<ExecutionRow> {
-    const read = (): Promise<ExecutionRow[]> => this.engine.store.executions([id]);
-    const [row] = isExecutionId(id)
-      ? await this.whileServed(() => this.whileUnavailable.run(read))
-      : [];
-    if (row === undefined) throw new UnknownExecutionError(id, this.tenant);
-    return row;
-  }
-
-  /** After a lost reply the execution may be as asked for by the call itself: then that is as good as an answer. */
-  private async steer(
-    id: string,
-    action: keyof typeof LEGAL,
-    run: (resent: boolean) => Promise<ControlResult>,
-  ): Promise<void> {
-    if (!isExecutionId(id)) throw new UnknownExecutionError(id, this.tenant);
-    let wasResent = false;
-    const { changed } = await this.whileServed(() =>
-      this.whileUnavailable.run((resent) => {
-        wasResent = resent;
-        return run(resent);
-      }),
-    );
-    if (changed) return;
-    const { status, workflow } = await this.rowOf(id);
-    const { to, from } = LEGAL[action];
-    // A resume that was written and not answered leaves no Paused execution, whatever has become of it since.
-    const isAsAsked = status === to || (wasResent && action === 'resume');
-    if (isAsAsked && wasResent) this.engine.control.told(action, id, workflow);
-    if (isAsAsked) return;
-    throw new InvalidTransitionError(id, status, action, from);
-  }
 }
 
 const EXECUTE_OPTIONS = new Set([...START_OPTIONS, ...RESULT_OPTIONS]);
-
-const LEGAL = {
-  cancel: { to: 'Cancelled', from: ['Pending', 'Running', 'Paused'] },
-  pause: { to: 'Paused', from: ['Pending', 'Running'] },
-  resume: { to: undefined, from: ['Paused'] },
-} as const;

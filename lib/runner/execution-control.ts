@@ -1,0 +1,100 @@
+import type { TenantEngine } from '../engine/tenant-engine.js';
+import { InvalidTransitionError, UnknownExecutionError } from '../errors/index.js';
+import type { AvailabilityRetry } from '../runtime/availability-retry.js';
+import type { ControlResult, ExecutionRow } from '../store/port/index.js';
+import type { ExecutionStatus } from '../workflow/index.js';
+import { checkReason } from './call-checks.js';
+import type { HandleControl } from './execution-handle.js';
+import { isExecutionId } from './execution-reader.js';
+import { ManualRetry } from './manual-retry.js';
+
+export interface ControlParts {
+  readonly tenant: string;
+  readonly engine: Pick<
+    TenantEngine,
+    'control' | 'store' | 'catalog' | 'wakeWorkers' | 'dueIn' | 'settings'
+  >;
+  /** Refuses the call, with what there is to say, when the tenant is not served any more. */
+  readonly whileServed: <T>(work: () => Promise<T>) => Promise<T>;
+  readonly whileUnavailable: AvailabilityRetry;
+}
+
+/** What a runner and its handles do to executions that stand already. */
+export class ExecutionControl implements HandleControl {
+  constructor(private readonly parts: ControlParts) {}
+
+  async status(id: string): Promise<ExecutionStatus> {
+    return (await this.rowOf(id)).status as ExecutionStatus;
+  }
+
+  async cancel(id: string, reason?: string): Promise<void> {
+    const checked = checkReason(reason);
+    const { control } = this.parts.engine;
+    await this.steer(id, 'cancel', (resent) => control.cancel(id, checked, resent));
+  }
+
+  async pause(id: string, reason?: string): Promise<void> {
+    const checked = checkReason(reason);
+    await this.steer(id, 'pause', () => this.parts.engine.control.pause(id, checked));
+  }
+
+  async resume(id: string): Promise<void> {
+    const { engine } = this.parts;
+    await this.steer(id, 'resume', () => engine.control.resume(id));
+    engine.wakeWorkers();
+  }
+
+  async retry(id: string): Promise<void> {
+    this.checkId(id);
+    const { engine } = this.parts;
+    const reset = new ManualRetry(engine.store, engine.catalog, id);
+    const dueInMs = await this.repeated((resent) => reset.run(resent));
+    if (dueInMs === undefined) throw new UnknownExecutionError(id, this.parts.tenant);
+    engine.control.told('retry', id, reset.workflow);
+    engine.dueIn(dueInMs);
+  }
+
+  /** After a lost reply the execution may be as asked for by the call itself: then that is as good as an answer. */
+  private async steer(
+    id: string,
+    action: keyof typeof LEGAL,
+    run: (resent: boolean) => Promise<ControlResult>,
+  ): Promise<void> {
+    this.checkId(id);
+    let wasResent = false;
+    const { changed } = await this.repeated((resent) => {
+      wasResent = resent;
+      return run(resent);
+    });
+    if (changed) return;
+    const { status, workflow } = await this.rowOf(id);
+    const { to, from } = LEGAL[action];
+    // A resume that was written and not answered leaves no Paused execution, whatever has become of it since.
+    const isAsAsked = status === to || (wasResent && action === 'resume');
+    if (isAsAsked && wasResent) this.parts.engine.control.told(action, id, workflow);
+    if (isAsAsked) return;
+    throw new InvalidTransitionError(id, status, action, from);
+  }
+
+  private async rowOf(id: string): Promise<ExecutionRow> {
+    this.checkId(id);
+    const [row] = await this.repeated(() => this.parts.engine.store.executions([id]));
+    if (row === undefined) throw new UnknownExecutionError(id, this.parts.tenant);
+    return row;
+  }
+
+  private checkId(id: string): void {
+    if (!isExecutionId(id)) throw new UnknownExecutionError(id, this.parts.tenant);
+  }
+
+  private repeated<T>(work: (resent: boolean) => Promise<T>): Promise<T> {
+    const { whileServed, whileUnavailable } = this.parts;
+    return whileServed(() => whileUnavailable.run(work));
+  }
+}
+
+const LEGAL = {
+  cancel: { to: 'Cancelled', from: ['Pending', 'Running', 'Paused'] },
+  pause: { to: 'Paused', from: ['Pending', 'Running'] },
+  resume: { to: undefined, from: ['Paused'] },
+} as const;
