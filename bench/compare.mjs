@@ -6,7 +6,7 @@
 import { parseArgs } from 'node:util';
 import { entriesOf } from './measure/contenders.mjs';
 import { measureLatency } from './measure/latency.mjs';
-import { interleave } from './measure/rounds.mjs';
+import { format, interleave } from './measure/rounds.mjs';
 import { BenchServer } from './measure/server.mjs';
 import { chain } from './measure/shape.mjs';
 import { measureThroughput } from './measure/throughput.mjs';
@@ -41,6 +41,9 @@ const SCENARIOS = {
   'latency-chain': latency(3),
 };
 
+/** What an execution costs: a busy machine changes these less than it changes a rate. */
+const COSTS = ['statements', 'transactions', 'walBytes', 'serverCpuMs', 'clientCpuMs'];
+
 const server = await BenchServer.start();
 try {
   for (const name of positionals.length > 0 ? positionals : Object.keys(SCENARIOS)) {
@@ -68,6 +71,9 @@ async function compare(name, { main, digits, measure }) {
   console.log(
     `${name.padEnd(14)} before ${shown(before, digits)}, now ${shown(now, digits)}, now/before ${ratio.toFixed(3)}`,
   );
+  for (const name of COSTS.filter((cost) => typeof before[cost] === 'number')) {
+    console.log(`  ${name.padEnd(12)} before ${format(before[name])}, now ${format(now[name])}`);
+  }
 }
 
 function shown({ values }, digits) {
