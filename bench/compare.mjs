@@ -71,8 +71,8 @@ async function compare(name, { main, digits, measure }) {
   console.log(
     `${name.padEnd(14)} before ${shown(before, digits)}, now ${shown(now, digits)}, now/before ${ratio.toFixed(3)}`,
   );
-  for (const name of COSTS.filter((cost) => typeof before[cost] === 'number')) {
-    console.log(`  ${name.padEnd(12)} before ${format(before[name])}, now ${format(now[name])}`);
+  for (const cost of COSTS.filter((one) => typeof before[one] === 'number')) {
+    console.log(`  ${cost.padEnd(12)} before ${format(before[cost])}, now ${format(now[cost])}`);
   }
 }
 
