@@ -43,12 +43,12 @@ export class DatabaseUnavailableError extends CloacinaError {
         : isReadOnly(options?.cause)
           ? `The database${whose} took no writes for ${facts.waitedMs} ms${why}. It is a standby, or ` +
             'default_transaction_read_only is on for the server, the database or the login: connect to the primary, or ' +
-            'ALTER ROLE … RESET default_transaction_read_only; startTimeout sets how long is waited.'
+            'ALTER ROLE … RESET default_transaction_read_only; startTimeout sets the limit of the wait.'
           : facts.reached === true
-            ? `The database${whose} refused for ${facts.waitedMs} ms, because others held the same rows${why}. See in ` +
-              'pg_locks who holds them; startTimeout sets how long is waited.'
-            : `The database${whose} could not be reached for ${facts.waitedMs} ms${why}. See that it is up and that databaseUrl ` +
-              'is right; startTimeout sets how long start() waits.',
+            ? `Timed out after ${facts.waitedMs} ms of waiting for row locks in the database${whose}${why}. Find the session that ` +
+              'holds them in pg_locks; startTimeout sets the limit of the wait.'
+            : `The database${whose} could not be reached for ${facts.waitedMs} ms${why}. Check that it is up and that databaseUrl ` +
+              'is right; startTimeout sets the limit of the wait.',
       options,
     );
     this.tenant = facts.tenant;
@@ -124,7 +124,7 @@ export class TablesMissingError extends CloacinaError {
     const why = options?.cause === undefined ? '' : ` (${messageWithoutSecrets(options.cause)})`;
     super(
       'TABLES_MISSING',
-      `Schema ${JSON.stringify(schema)} hasn't the library's tables any more${why}; nothing was written. If they were moved, ` +
+      `Schema ${JSON.stringify(schema)} no longer contains the library's tables${why}; nothing was written. If they were moved, ` +
         'serve the tenant with its new schema. If they were dropped, boot again, which creates them anew.',
       options,
     );

@@ -10,10 +10,10 @@ export class InvalidTransitionError extends CloacinaError {
   /** What was asked for: `pause`, `resume`, `cancel`, `retry`. */
   readonly action: string;
 
-  /** @param legal - the statuses in which the action is legal, for the message */
-  constructor(executionId: string, from: string, action: string, legal: readonly string[] = []) {
-    const when = legal.length === 0 ? '' : ` That needs one that is ${legal.join(' or ')}.`;
-    super('INVALID_TRANSITION', `Cannot ${action} execution ${executionId}: it is ${from}.${when}`);
+  /** @param rule - the sentence that says of which executions the action is legal, for the message */
+  constructor(executionId: string, from: string, action: string, rule = '') {
+    const message = `Cannot ${action} execution ${executionId}: it is ${from}. ${rule}`;
+    super('INVALID_TRANSITION', message.trimEnd());
     this.executionId = executionId;
     this.from = from;
     this.action = action;

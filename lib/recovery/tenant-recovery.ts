@@ -103,8 +103,8 @@ export class TenantRecovery {
     }
     if (report.recovered + report.abandoned > 0) {
       this.logger.warn(
-        `Tenant "${tenant}": process ${dead.name} is lost (${cause}); ${report.recovered} of its tasks are Ready again` +
-          `${report.abandoned > 0 ? `, ${report.abandoned} were lost too often and are Failed` : ''}.`,
+        `Tenant "${tenant}": process ${dead.name} was lost (${cause}): ${report.recovered} of its tasks are Ready again` +
+          `${report.abandoned > 0 ? `, ${report.abandoned} were lost too often and are abandoned as Failed` : ''}.`,
       );
     }
     return report;

@@ -130,7 +130,7 @@ export class CloacinaRunner {
     if (startOptions.manager !== undefined) {
       throw new NotAllowedError(
         'execute() with a manager',
-        'the execution does not exist for anyone else until the transaction commits',
+        'no other transaction sees the execution before this one commits',
         'Use start() and wait for the result after the commit.',
       );
     }

@@ -57,7 +57,7 @@ export class ExecutionControl implements HandleControl {
   /** After a lost reply the execution may be as asked for by the call itself: then that is as good as an answer. */
   private async steer(
     id: string,
-    action: keyof typeof LEGAL,
+    action: keyof typeof TRANSITIONS,
     run: (resent: boolean) => Promise<ControlResult>,
   ): Promise<void> {
     this.checkId(id);
@@ -68,12 +68,12 @@ export class ExecutionControl implements HandleControl {
     });
     if (changed) return;
     const { status, workflow } = await this.rowOf(id);
-    const { to, from } = LEGAL[action];
+    const { to, rule } = TRANSITIONS[action];
     // A resume that was written and not answered leaves no Paused execution, whatever has become of it since.
     const isAsAsked = status === to || (wasResent && action === 'resume');
     if (isAsAsked && wasResent) this.parts.engine.control.told(action, id, workflow);
     if (isAsAsked) return;
-    throw new InvalidTransitionError(id, status, action, from);
+    throw new InvalidTransitionError(id, status, action, rule);
   }
 
   private async rowOf(id: string): Promise<ExecutionRow> {
@@ -93,8 +93,11 @@ export class ExecutionControl implements HandleControl {
   }
 }
 
-const LEGAL = {
-  cancel: { to: 'Cancelled', from: ['Pending', 'Running', 'Paused'] },
-  pause: { to: 'Paused', from: ['Pending', 'Running'] },
-  resume: { to: undefined, from: ['Paused'] },
+const TRANSITIONS = {
+  cancel: {
+    to: 'Cancelled',
+    rule: 'Only Pending, Running and Paused executions can be cancelled.',
+  },
+  pause: { to: 'Paused', rule: 'Only Pending and Running executions can be paused.' },
+  resume: { to: undefined, rule: 'Only Paused executions can be resumed.' },
 } as const;

@@ -41,9 +41,12 @@ export class ManualRetry {
         ? planReset(workflow, execution)
         : [];
       if (tasks.length === 0) {
-        throw new InvalidTransitionError(this.id, execution.status, 'retry', [
-          'ended with a task that failed, was cancelled or was skipped because of a failure',
-        ]);
+        throw new InvalidTransitionError(
+          this.id,
+          execution.status,
+          'retry',
+          'Only ended executions with a failed, cancelled or failure-skipped task can be retried.',
+        );
       }
       const reset = new Set(tasks.map((task) => task.taskNo));
       return { tasks, leaves: workflow.leaves.filter((leaf) => reset.has(leaf)).length };

@@ -108,7 +108,7 @@ function checkPriority(priority = 0): number {
 function checkRunAt({ runAt, delay }: StartOptions): Date | null {
   if (runAt === undefined) return null;
   if (delay !== undefined) {
-    throw new InvalidArgumentError('runAt', 'and delay say the same thing twice: give one of them');
+    throw new InvalidArgumentError('runAt', 'and delay cannot be combined; specify one of them');
   }
   // A copy: the caller may change the date before it is sent.
   return new Date(checkDate('runAt', runAt).getTime());

@@ -121,7 +121,7 @@ export class HungHandlers {
     const others = queue.abandonedInProcess;
     this.logger.warn(
       `${this.nameOf(entry)} has not returned ${secondsSince(entry)} s after its signal was aborted, so its slot is ` +
-        `free for others. What it still does is not recorded. ${others} given up ${others === 1 ? 'handler runs' : 'handlers run'} ` +
+        `free for other tasks. What it still does is not recorded. ${others} given up ${others === 1 ? 'handler runs' : 'handlers run'} ` +
         'on in this process.',
     );
     giveUp(entry.attempt);

@@ -151,7 +151,7 @@ export class RunningTask implements TaskContext {
       throw new InvalidContextError(
         key,
         key,
-        `is required by task "${this.taskName}" and is not there`,
+        `is required by task "${this.taskName}" and is missing`,
       );
     }
     return value;

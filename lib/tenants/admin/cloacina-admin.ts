@@ -1,5 +1,6 @@
-import { parseDuration, type Duration } from '../../workflow/duration.js';
+import { DURATION_FORM, parseDuration, type Duration } from '../../workflow/duration.js';
 import { InvalidArgumentError, NotAllowedError } from '../../errors/index.js';
+import { formatValue } from '../../errors/option-checks.js';
 import type { ConnectionSource } from '../../store/postgres/connections/connection-config.js';
 import { assertSchemaName } from '../schema-name.js';
 import { type AdminOperation, explainAdminFailure } from './admin-failure.js';
@@ -158,7 +159,11 @@ export class CloacinaAdmin {
     assertSchemaName(schema);
     if (username !== undefined) assertRoleName(username);
     const drainMs = options.drain === undefined ? DEFAULT_DRAIN_MS : parseDuration(options.drain);
-    if (drainMs === undefined) throw new InvalidArgumentError('drain', 'is no duration');
+    if (drainMs === undefined)
+      throw new InvalidArgumentError(
+        'drain',
+        `must be ${DURATION_FORM}, not ${formatValue(options.drain)}`,
+      );
     if (schema === 'public') {
       throw new NotAllowedError(
         'removeTenant() of "public"',

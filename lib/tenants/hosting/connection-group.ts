@@ -116,7 +116,7 @@ export class ConnectionGroup {
     new Logger('Cloacina').warn(
       'The control connection leads to a pooler in transaction mode, so lost processes are noticed by their leases ' +
         'alone, and work that is left to other processes by their next look. Set controlUrl to a direct URL of the ' +
-        'database, or controlConnection: false where there is none.',
+        'database, or controlConnection: false if there is no direct URL.',
     );
     return new PoolSession(this.pools);
   }

@@ -130,7 +130,7 @@ export class TenantDiscovery {
     );
     for (const { schema, owner } of unnamed.slice(0, MAX_LOGGED)) {
       this.logger.warn(
-        `Schema "${schema}" is not runtime: it was found by discovery and belongs to the login "${owner}", whose code would ` +
+        `Schema "${schema}" is not served: it was found by discovery and belongs to the login "${owner}", whose code would ` +
           'run with the rights of this one. If that is a tenant of yours, add it by name, or make this login the owner.',
       );
     }
@@ -153,7 +153,7 @@ export class TenantDiscovery {
       // The schema is there and can't be used: recovery reports it, and its owner may put it right.
       if (existing.has(tenant.schema)) continue;
       this.logger.warn(
-        `Tenant "${tenant.name}": its schema "${tenant.schema}" was dropped, so it is served here no more.`,
+        `Tenant "${tenant.name}": its schema "${tenant.schema}" was dropped; this process no longer serves the tenant.`,
       );
       await remove(tenant.name).catch(() => undefined);
     }

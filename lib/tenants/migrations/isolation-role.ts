@@ -221,6 +221,6 @@ function missing(facts: Facts, role: string, tenant: string, before: string): Pe
 function notPlain(tenant: string, role: string): ConfigurationError {
   return new ConfigurationError([
     `Tenant ${JSON.stringify(tenant)}: the role ${JSON.stringify(role)}, which isolates it, may log in, has an ` +
-      'attribute, or is a member of another role. Take that from it, or drop it: it is made anew.',
+      'attribute, or is a member of another role. Take that from it, or drop it: the next boot creates it again.',
   ]);
 }

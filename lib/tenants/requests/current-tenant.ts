@@ -115,7 +115,7 @@ function requestOf(what: string, context: ExecutionContext): TenantRequest {
   if (context.getType() === 'http') return context.switchToHttp().getRequest<TenantRequest>();
   throw new NotAllowedError(
     `${what} outside of HTTP`,
-    'what a tenant is named by is known of HTTP requests only',
+    'a tenant can be resolved from HTTP requests only',
     'Inject CloacinaTenants and get() the tenant by its name.',
   );
 }

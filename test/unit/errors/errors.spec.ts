@@ -75,9 +75,14 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
       'call removeTenant() again: it goes on from here.',
   ],
   [
-    new errors.InvalidTransitionError('e1', 'Completed', 'pause', ['Pending', 'Running']),
+    new errors.InvalidTransitionError(
+      'e1',
+      'Completed',
+      'pause',
+      'Only Pending and Running executions can be paused.',
+    ),
     'INVALID_TRANSITION',
-    'Cannot pause execution e1: it is Completed. That needs one that is Pending or Running.',
+    'Cannot pause execution e1: it is Completed. Only Pending and Running executions can be paused.',
   ],
   [
     new errors.InvalidContextError(
@@ -141,8 +146,8 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
   [
     new errors.DatabaseUnavailableError({ tenant: 'acme', waitedMs: 5 }, { cause }),
     'DATABASE_UNAVAILABLE',
-    'The database of tenant "acme" could not be reached for 5 ms: cause. See that it is up and that databaseUrl is ' +
-      'right; startTimeout sets how long start() waits.',
+    'The database of tenant "acme" could not be reached for 5 ms: cause. Check that it is up and that databaseUrl is ' +
+      'right; startTimeout sets the limit of the wait.',
   ],
   [
     new errors.DatabaseRefusedError({ tenant: 'acme', sqlState: '23514' }, { cause }),
@@ -165,7 +170,7 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
   [
     new errors.TablesMissingError('s', { cause }),
     'TABLES_MISSING',
-    'Schema "s" hasn\'t the library\'s tables any more (cause); nothing was written. If they were moved, serve the tenant ' +
+    'Schema "s" no longer contains the library\'s tables (cause); nothing was written. If they were moved, serve the tenant ' +
       'with its new schema. If they were dropped, boot again, which creates them anew.',
   ],
   [
@@ -208,7 +213,7 @@ describe('the family of errors', () => {
     expect(new errors.DatabaseUnavailableError({ waitedMs: 5 }, { cause: readOnly }).message).toBe(
       'The database took no writes for 5 ms: read-only. It is a standby, or default_transaction_read_only is on for the ' +
         'server, the database or the login: connect to the primary, or ALTER ROLE … RESET default_transaction_read_only; ' +
-        'startTimeout sets how long is waited.',
+        'startTimeout sets the limit of the wait.',
     );
   });
 

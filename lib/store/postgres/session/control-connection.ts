@@ -237,5 +237,5 @@ async function takeLock(
     }
     if (locked === null) pid = null;
   }
-  throw new Error('Strangers hold every lock that this process tries to take.');
+  throw new Error('Other roles hold every advisory lock that this process tries to take.');
 }
