@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 
 const run = promisify(execFile);
+const rolldownFile = path.resolve('node_modules/rolldown/dist/index.mjs');
 
 /** Two modules may have a class of one name each, of which the bundle has to rename one. */
 const MODULES = {
@@ -121,4 +122,18 @@ it("A stack leads to the source's file and line", async () => {
      try { require('./dist/index.js').fail(); } catch (error) { console.log(error.stack); }`,
   );
   expect(stack).toContain(path.join(folder, 'index.ts:7'));
+});
+
+it('A bundler of an application keeps the library, and leaves the peers to their packages', async () => {
+  await installPeers('module');
+  await write('application.mjs', `import * as library from './dist/index.mjs'; ${TELL}`);
+  await evaluate(
+    'module',
+    `import { rolldown } from ${JSON.stringify(pathToFileURL(rolldownFile).href)};
+     const bundler = await rolldown({ input: 'application.mjs', platform: 'node', external: [/^@nestjs/] });
+     await bundler.write({ file: 'bundled.mjs', format: 'esm' });`,
+  );
+  await rm(path.join(folder, 'dist'), { recursive: true });
+  const told = await evaluate('module', `import './bundled.mjs';`);
+  expect(JSON.parse(told)).toEqual([...TOLD, ['Cron']]);
 });
