@@ -1,3 +1,6 @@
+// An optional peer of openworkflow, which its PostgreSQL backend needs. So a lack of it shows here.
+// oxlint-disable-next-line import/no-unassigned-import
+import 'postgres';
 import { OpenWorkflow } from 'openworkflow';
 import { BackendPostgres } from 'openworkflow/postgres';
 import { withCallers } from '../measure/callers.mjs';
