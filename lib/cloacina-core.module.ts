@@ -10,13 +10,14 @@ import type { TenantRequest } from './cloacina.options.js';
 import { ConfigurationCheck } from './boot/configuration-check.js';
 import { FailedProviders } from './boot/failed-providers.js';
 import { CloacinaLifecycleModule } from './boot/lifecycle.module.js';
-import { SHARED_OPTIONS, TENANT_MANAGER, type OptionsSource } from './boot/registration.js';
+import { CLOCKS, SHARED_OPTIONS, TENANT_MANAGER, type OptionsSource } from './boot/registration.js';
 import { servesOnly } from './discovery/workflow-filter.js';
 import { WorkflowRegistry } from './discovery/registered-workflow.js';
 import { CloacinaRecoveryJobs, RECOVERY_PASSES, recoveryJobs } from './recovery/recovery-jobs.js';
 import { CloacinaAdmin } from './tenants/admin/cloacina-admin.js';
 import { releaseFrom } from './tenants/admin/release-here.js';
 import { CloacinaTenants } from './tenants/hosting/cloacina-tenants.js';
+import { SYSTEM_CLOCKS, type Clocks } from './tenants/hosting/clocks.js';
 import { TenantManager } from './tenants/hosting/tenant-manager.js';
 import { TenantResolver } from './tenants/requests/tenant-resolver.js';
 
@@ -25,6 +26,7 @@ import { TenantResolver } from './tenants/requests/tenant-resolver.js';
 @Module({
   imports: [CloacinaLifecycleModule],
   providers: [
+    { provide: CLOCKS, useValue: SYSTEM_CLOCKS },
     {
       provide: ConfigurationCheck,
       useFactory: (modules: ModulesContainer, given?: OptionsSource) =>
@@ -38,9 +40,9 @@ import { TenantResolver } from './tenants/requests/tenant-resolver.js';
     },
     {
       provide: TENANT_MANAGER,
-      useFactory: (boot: ConfigurationCheck) =>
-        new TenantManager(boot.registry, boot.shared.maxConcurrentTasks, boot.hooks),
-      inject: [ConfigurationCheck],
+      useFactory: (boot: ConfigurationCheck, clocks: Clocks) =>
+        new TenantManager(boot.registry, boot.shared.maxConcurrentTasks, boot.hooks, clocks),
+      inject: [ConfigurationCheck, CLOCKS],
     },
     {
       provide: CloacinaTenants,
@@ -80,6 +82,7 @@ import { TenantResolver } from './tenants/requests/tenant-resolver.js';
     },
   ],
   exports: [
+    CLOCKS,
     ConfigurationCheck,
     WorkflowRegistry,
     TENANT_MANAGER,
@@ -97,8 +100,9 @@ export class CloacinaCoreModule implements OnModuleInit, OnApplicationShutdown {
     @Inject(TENANT_MANAGER)
     private readonly host: Pick<TenantManager, 'close' | 'discover' | 'stopWaiting'>,
     @Inject(ModulesContainer) modules: ModulesContainer,
+    @Inject(CLOCKS) clocks: Clocks,
   ) {
-    this.failedProviders = new FailedProviders(modules, () => host.stopWaiting());
+    this.failedProviders = new FailedProviders(modules, () => host.stopWaiting(), clocks.process);
   }
 
   /** Every provider is instantiated, and no other module's hook has used one: global modules come first. */

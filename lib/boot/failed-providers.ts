@@ -1,5 +1,6 @@
 import type { ModulesContainer } from '@nestjs/core';
 import type { NestProvider } from '../discovery/workflow-providers.js';
+import type { Clock, Timer } from '../runtime/clock.js';
 
 /** How often providers are looked at that are being made, in milliseconds. */
 const LOOK_INTERVAL_MS = 250;
@@ -15,23 +16,24 @@ export class FailedProviders {
   private readonly seen = new WeakSet<object>();
   /** Modules that are loaded later may fail without the boot. */
   private readonly providers: readonly NestProvider[];
-  private timer: NodeJS.Timeout | undefined;
+  private timer: Timer | undefined;
 
   constructor(
     modules: ModulesContainer,
     private readonly onFailure: () => void,
+    clock: Clock,
   ) {
     this.providers = [...modules.values()].flatMap((module) => [
       ...module.providers.values(),
       ...module.controllers.values(),
       ...module.injectables.values(),
     ]);
-    this.timer = setInterval(() => this.look(), LOOK_INTERVAL_MS).unref();
+    this.timer = clock.interval(() => this.look(), LOOK_INTERVAL_MS);
     this.look();
   }
 
   stop(): void {
-    clearInterval(this.timer);
+    this.timer?.cancel();
     this.timer = undefined;
   }
 

@@ -8,9 +8,11 @@ import {
 import { ModulesContainer } from '@nestjs/core';
 import { messageWithoutSecrets } from '../errors/index.js';
 import { describeServing } from '../tenants/hosting/serving-log.js';
+import type { Timer } from '../runtime/clock.js';
+import type { Clocks } from '../tenants/hosting/clocks.js';
 import type { TenantManager } from '../tenants/hosting/tenant-manager.js';
 import { ConfigurationCheck } from './configuration-check.js';
-import { TENANT_MANAGER } from './registration.js';
+import { CLOCKS, TENANT_MANAGER } from './registration.js';
 
 /** How long an application has to enable shutdown hooks after it was initialized, in milliseconds. */
 const SHUTDOWN_HOOKS_GRACE_MS = 1_000;
@@ -30,13 +32,14 @@ const LAST = -1;
 @Module({})
 export class CloacinaLifecycleModule implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger('Cloacina');
-  private hooksCheck: NodeJS.Timeout | undefined;
+  private hooksCheck: Timer | undefined;
 
   constructor(
     @Inject(ModulesContainer) modules: ModulesContainer,
     @Inject(TENANT_MANAGER)
     private readonly host: Pick<TenantManager, 'startClaiming' | 'drain' | 'close' | 'list'>,
     @Inject(ConfigurationCheck) private readonly boot: ConfigurationCheck,
+    @Inject(CLOCKS) private readonly clocks: Clocks,
   ) {
     for (const module of modules.values()) {
       if (module.metatype === CloacinaLifecycleModule) module.distance = LAST;
@@ -60,15 +63,15 @@ export class CloacinaLifecycleModule implements OnApplicationBootstrap, OnModule
       }),
     );
     if (maxConcurrentTasks > 0) {
-      this.hooksCheck = setTimeout(
+      this.hooksCheck = this.clocks.process.timer(
         () => this.warnWithoutShutdownHooks(),
         SHUTDOWN_HOOKS_GRACE_MS,
-      ).unref();
+      );
     }
   }
 
   async onModuleDestroy(): Promise<void> {
-    clearTimeout(this.hooksCheck);
+    this.hooksCheck?.cancel();
     try {
       await this.host.drain();
     } catch (error) {
@@ -81,15 +84,14 @@ export class CloacinaLifecycleModule implements OnApplicationBootstrap, OnModule
   }
 
   private async listenersSettled(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(() => {
-        this.logger.warn('Methods with @OnWorkflowEvent are still at work; the shutdown goes on.');
-        resolve();
-      }, LISTENERS_GRACE_MS);
-    });
-    await Promise.race([this.boot.hooks.listeners.settled(), late]);
-    clearTimeout(timer);
+    const settled = new AbortController();
+    const late = async (): Promise<void> => {
+      await this.clocks.process.sleep(LISTENERS_GRACE_MS, settled.signal);
+      if (settled.signal.aborted) return;
+      this.logger.warn('Methods with @OnWorkflowEvent are still at work; the shutdown goes on.');
+    };
+    await Promise.race([this.boot.hooks.listeners.settled(), late()]);
+    settled.abort();
   }
 
   /**

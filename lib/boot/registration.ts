@@ -48,4 +48,6 @@ export const SHARED_REGISTRATION = Symbol('CloacinaSharedRegistration');
 export const SHARED_OPTIONS = Symbol('CloacinaSharedOptions');
 export const TENANT_OPTIONS = Symbol('CloacinaTenantOptions');
 export const OPENED_TENANT = Symbol('CloacinaOpenedTenant');
+/** Where the process has its time from; a test overrides it. */
+export const CLOCKS = Symbol('CloacinaClocks');
 export const TENANT_MANAGER = Symbol('CloacinaTenantHost');

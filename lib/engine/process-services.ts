@@ -2,6 +2,7 @@ import type { WakeUp } from '../runtime/wake-up-timers.js';
 import type { Claimant, WakeUpKind } from '../store/port/index.js';
 import type { QueuedBytes } from './starts/queued-bytes.js';
 import type { SlotScheduler } from './slots/slot-scheduler.js';
+import type { Clock } from '../runtime/clock.js';
 
 /** What the engine of one tenant needs to know of it. */
 export interface TenantSettings {
@@ -22,6 +23,7 @@ export interface TenantSettings {
 
 /** What the process does for its tenants: it knows the other processes, they don't. */
 export interface ProcessServices {
+  readonly clock: Clock;
   readonly slots: SlotScheduler;
   /** What waits to be started. */
   readonly queuedBytes: QueuedBytes;

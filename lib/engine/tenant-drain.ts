@@ -1,8 +1,8 @@
-import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
 import { ClaimLostError } from '../errors/index.js';
 import type { ClaimTable } from './claims/claim-table.js';
 import type { TenantQueue } from './slots/tenant-queue.js';
 import type { TaskCompleter } from './execution/task-completer.js';
+import type { Clock } from '../runtime/clock.js';
 
 /** How long a stopping tenant waits for the database to take what it has to record, in milliseconds. */
 const RECORDING_GRACE_MS = 5_000;
@@ -22,6 +22,7 @@ export interface BusyPart {
 }
 
 export interface TenantDrainParts {
+  readonly clock: Clock;
   readonly claims: ClaimTable;
   readonly queue: TenantQueue;
   readonly completer: TaskCompleter;
@@ -35,7 +36,7 @@ export interface TenantDrainParts {
 
 /** Ends a tenant's work in this process: nothing is lost and no attempt is charged. */
 export class TenantDrain {
-  /** When the time for the shutdown is over, by performance.now(). */
+  /** When the time for the shutdown is over, by the clock's `now()`. */
   private endsAt = 0;
 
   constructor(private readonly parts: TenantDrainParts) {}
@@ -52,9 +53,9 @@ export class TenantDrain {
   /** When nothing is claimed any more: waits for handlers up to `timeoutMs`, then aborts them and gives back. */
   async run(timeoutMs: number): Promise<void> {
     const { claims, queue, completer } = this.parts;
-    this.endsAt = performance.now() + timeoutMs;
+    this.endsAt = this.parts.clock.now() + timeoutMs;
     this.giveBackWaiting();
-    await within(timeoutMs, queue.whenIdle());
+    await this.within(timeoutMs, queue.whenIdle());
     for (const claim of claims.all()) {
       if (claim.stage !== 'running') continue;
       completer.giveBack(claim);
@@ -73,11 +74,11 @@ export class TenantDrain {
    */
   async withinGrace(ms: number, work: Promise<void>): Promise<void> {
     const over = new AbortController();
-    const end = performance.now() + ms;
+    const end = this.parts.clock.now() + ms;
     const watch = async (): Promise<void> => {
-      while (!over.signal.aborted && performance.now() < end) {
-        if (!this.parts.isConnected() && performance.now() >= this.endsAt) return;
-        await delay(AWAY_LOOK_MS);
+      while (!over.signal.aborted && this.parts.clock.now() < end) {
+        if (!this.parts.isConnected() && this.parts.clock.now() >= this.endsAt) return;
+        await this.parts.clock.sleep(AWAY_LOOK_MS);
       }
     };
     await Promise.race([work, watch()]);
@@ -86,25 +87,22 @@ export class TenantDrain {
 
   /** One part gives work to the next, in any order: so it is over when none of them has any. */
   private async everythingRecorded(over: AbortSignal): Promise<void> {
-    const { recording, isBusy } = this.parts;
+    const { clock, recording, isBusy } = this.parts;
     for (;;) {
       await Promise.all(recording.map((part) => part.whenIdle()));
       // What follows from it has begun by then.
-      await turn();
+      await new Promise<void>((resolve) => clock.immediate(resolve));
       if (over.aborted || !isBusy()) return;
       // Claims that were made before, and told of since.
       this.giveBackWaiting();
-      await delay(LOOK_AGAIN_MS);
+      await clock.sleep(LOOK_AGAIN_MS);
     }
   }
-}
 
-/** Waits for the work, at most `ms` milliseconds. */
-async function within(ms: number, work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([work, timeout]);
-  clearTimeout(timer);
+  /** Waits for the work, at most `ms` milliseconds. */
+  private async within(ms: number, work: Promise<void>): Promise<void> {
+    const over = new AbortController();
+    await Promise.race([work, this.parts.clock.sleep(ms, over.signal)]);
+    over.abort();
+  }
 }

@@ -11,6 +11,7 @@ import type { TenantLease } from './lease/tenant-lease.js';
 import type { ProcessServices, TenantSettings } from './process-services.js';
 import type { ExecutionStarts } from './starts/execution-starts.js';
 import { wireEngine, type TenantEngineParts, type WiredEngine } from './wiring.js';
+import type { Clock } from '../runtime/clock.js';
 
 /** How long a drained tenant tries to delete its lease, in milliseconds. */
 const RELEASE_GRACE_MS = 2_000;
@@ -34,6 +35,10 @@ export class TenantEngine {
     this.store = given.store;
     this.services = given.services;
     this.parts = wireEngine(given, () => this.isRecovering());
+  }
+
+  get clock(): Clock {
+    return this.services.clock;
   }
 
   get catalog(): DefinitionCatalog {

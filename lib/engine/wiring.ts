@@ -68,6 +68,7 @@ export type WiredEngine = ReturnType<typeof wireEngine>;
 // A list of parts, one after the other: cut in pieces it would need the circle as types.
 export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean) {
   const { settings, store, services } = given;
+  const { clock } = services;
   const { tenant, address, maxContextSize } = settings;
   const reconcile = (): void => reconciler.request();
   const wakeWorkers = (): void => wakeUps.wakeWorkers();
@@ -79,12 +80,13 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
 
   const state = new EngineState(() => claimer.stateChanged());
   const events = new TenantEvents(tenant, given.events);
-  const claims = new ClaimTable();
+  const claims = new ClaimTable(clock);
   const inFlight = new ClaimsInFlight();
   const lease = new TenantLease(services.identity, settings.leaseDurationMs, () =>
     services.renewLeases(),
   );
   const release = new LeaseRelease({
+    clock,
     state,
     store,
     lease,
@@ -97,13 +99,13 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
   );
   const gate = new ClaimGate(queue, lease, inFlight);
 
-  const catalog = new DefinitionCatalog(store, given.registry, given.serves, given.restored);
+  const catalog = new DefinitionCatalog(store, given.registry, given.serves, clock, given.restored);
   const restore = new DefinitionRestore(tenant, catalog);
-  const stranded = new StrandedTasks(tenant, store, catalog);
+  const stranded = new StrandedTasks(tenant, store, catalog, clock);
 
-  const inputs = new InputReader(store);
-  const contexts = new FinalContextWriter(store, inputs);
-  const waiters = new CompletionWaiters(store, (id) => claims.isActive(id));
+  const inputs = new InputReader(store, clock);
+  const contexts = new FinalContextWriter(store, inputs, clock);
+  const waiters = new CompletionWaiters(store, (id) => claims.isActive(id), clock);
   const ends = new ExecutionEnds({
     address,
     claims,
@@ -122,8 +124,8 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     take: (claim) => executor.take(claim),
     deadlineIn: (inMs) => services.schedule({ kind: 'deadline', tenant: address, inMs }),
   });
-  const rescheduler = new TaskRescheduler(store, claims);
-  const recorder = new OutcomeRecorder(store, claims, gate, {
+  const rescheduler = new TaskRescheduler(store, claims, clock);
+  const recorder = new OutcomeRecorder(store, claims, gate, clock, {
     claimed: ({ claim }, readied) => receiver.fromOutcome(claim, readied),
     leftReady: wakeWorkers,
     ended: (result, end) => ends.recorded(result, end),
@@ -132,6 +134,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     mayBeWritten: reconcile,
   });
   const completer = new TaskCompleter({
+    clock,
     state,
     store,
     claims,
@@ -142,6 +145,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
   });
   const suspects = new Suspects(store, completer);
   const overruns = new Overruns({
+    clock,
     tenant,
     graceMs: settings.handlerGraceMs,
     queue,
@@ -150,6 +154,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
   const { dataSource } = given;
   const interceptors = given.interceptors ?? new TaskInterceptors();
   const handlers = new HandlerRunner({
+    clock,
     settings,
     store,
     dataSource,
@@ -159,6 +164,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     interceptors,
   });
   const executor = new Executor({
+    clock,
     state,
     queue,
     inputs,
@@ -171,6 +177,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
 
   const abandonment = new Abandonment(store.recovery, claims, inputs, completer);
   const orphans = new OrphanReceiver({
+    clock,
     tenant,
     catalog,
     gate,
@@ -179,6 +186,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     definitionsUnknown: lookForOthers,
   });
   const reconciler = new ClaimReconciler({
+    clock,
     tenant,
     store,
     claims,
@@ -189,6 +197,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     wakeWorkers,
   });
   const claimer = new Claimer({
+    clock,
     tenant,
     state,
     store,
@@ -208,6 +217,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
 
   const openKeys = new OpenKeys();
   const starter = new Starter({
+    clock,
     tenant,
     store,
     gate,
@@ -217,7 +227,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     consequences: {
       created: ({ id, definition }) => events.executionStarted(id, definition.workflow.name),
       claimed: (request, count) => receiver.fromStart(request, count),
-      leftReady: (request) => wakeUps.dueIn(delayOf(request)),
+      leftReady: (request) => wakeUps.dueIn(delayOf(request, clock)),
       mayBeWritten: reconcile,
       definitionsMissing,
     },
@@ -245,7 +255,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     services,
     lease,
   });
-  const timeouts = new WorkflowTimeouts({ store, claims, ends, events });
+  const timeouts = new WorkflowTimeouts({ clock, store, claims, ends, events });
   const isRecording = (): boolean =>
     inputs.isBusy ||
     recorder.isBusy ||
@@ -255,6 +265,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     inFlight.isBusy ||
     isRecovering();
   const drain = new TenantDrain({
+    clock,
     claims,
     queue,
     completer,

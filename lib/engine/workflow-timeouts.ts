@@ -5,8 +5,10 @@ import { retryOnConflict } from '../runtime/retry-on-conflict.js';
 import type { ControlStore, PastDeadline, TimedOutExecution } from '../store/port/index.js';
 import type { ClaimTable } from './claims/claim-table.js';
 import type { ExecutionEnds } from './completion/execution-ends.js';
+import type { Clock } from '../runtime/clock.js';
 
 export interface WorkflowTimeoutsParts {
+  readonly clock: Clock;
   readonly store: Pick<ControlStore, 'pastDeadlines' | 'timeOut'> & FailureClassifier;
   readonly claims: ClaimTable;
   readonly ends: Pick<ExecutionEnds, 'tell'>;
@@ -41,10 +43,10 @@ export class WorkflowTimeouts {
   private async timeOut(
     executions: readonly PastDeadline[],
   ): Promise<TimedOutExecution[] | undefined> {
-    const { claims, ends, events, store } = this.parts;
+    const { clock, claims, ends, events, store } = this.parts;
     const overdue = new Map(executions.map((execution) => [execution.id, execution]));
     const held = claims.all().filter(({ executionId }) => overdue.has(executionId));
-    const ended = await retryOnConflict(store, () => store.timeOut(executions, errorOf));
+    const ended = await retryOnConflict(store, clock, () => store.timeOut(executions, errorOf));
     const gone = new Set(ended?.map(({ id }) => id));
     claims.loseHeld(held.filter(({ executionId }) => gone.has(executionId)));
     for (const { id, hasWaiters, wasRunning } of ended ?? []) {

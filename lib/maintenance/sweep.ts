@@ -1,4 +1,4 @@
-import { systemClock, type Clock, type Timer } from '../runtime/clock.js';
+import type { Clock, Timer } from '../runtime/clock.js';
 import { StaggeredSweep } from '../runtime/staggered-sweep.js';
 
 /** Number of times each tenant is looked at in the duration of a lease, at least; */
@@ -25,8 +25,7 @@ export interface MaintenanceSweepOptions {
   readonly leaseDurationMs: number;
   /** Whether there is a session to ask; without one the round waits. */
   readonly isConnected: () => boolean;
-  /** Default: the system's. */
-  readonly clock?: Clock;
+  readonly clock: Clock;
 }
 
 /**
@@ -45,7 +44,7 @@ export class MaintenanceSweep {
   private stopped = true;
 
   constructor(private readonly options: MaintenanceSweepOptions) {
-    this.clock = options.clock ?? systemClock;
+    this.clock = options.clock;
     this.rounds = new StaggeredSweep(
       () => [...this.tenants],
       Math.min(MAX_ROUND_MS, options.leaseDurationMs / ROUNDS_PER_LEASE),

@@ -1,7 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { PeerLocks } from './peer-locks.js';
 import { assessLease, type Observer, type LeaseHealth } from './lease-health.js';
 import type { LeaseRow, RecoverySession } from '../store/port/index.js';
+import type { Clock } from '../runtime/clock.js';
 
 /** A missing lock must be missing again after this time, in milliseconds. */
 const SECOND_LOOK_MS = 250;
@@ -13,6 +13,7 @@ export interface LostLease {
 }
 
 export interface FailureDetectorOptions {
+  readonly clock: Clock;
   readonly processId: string;
   readonly leaseDurationMs: number;
 }
@@ -50,10 +51,10 @@ export class FailureDetector {
         .map((lease) => ({ ...lease, tenant })),
     );
     if (others.length === 0) return found;
-    if (others.some(({ readOnly }) => readOnly)) this.readOnlyAt = performance.now();
+    if (others.some(({ readOnly }) => readOnly)) this.readOnlyAt = this.options.clock.now();
     let judged = await this.judgeAll(session, others, living ?? (await session.livingLocks()));
     if (judged.some(({ verdict }) => verdict === 'lockGone')) {
-      await delay(SECOND_LOOK_MS);
+      await this.options.clock.sleep(SECOND_LOOK_MS);
       const before = new Map(judged.map(({ lease, verdict }) => [lease, verdict]));
       judged = (await this.judgeAll(session, others, await session.livingLocks())).map((again) =>
         again.verdict === 'lockGone' && before.get(again.lease) !== 'lockGone'
@@ -104,7 +105,7 @@ export class FailureDetector {
       mayJudgeLeases:
         (sinceBoot || session.ageMs >= leaseDurationMs) &&
         epochAgeMs >= leaseDurationMs &&
-        performance.now() - this.readOnlyAt >= leaseDurationMs,
+        this.options.clock.now() - this.readOnlyAt >= leaseDurationMs,
     };
   }
 }

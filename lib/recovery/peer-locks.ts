@@ -1,3 +1,5 @@
+import type { Clock } from '../runtime/clock.js';
+
 /** How long a missing lock is looked into while it isn't certain what that means, in milliseconds. */
 export const SUSPICION_MS = 15_000;
 /** For a lock that has not been seen: about how long it takes until one is missed. */
@@ -13,6 +15,8 @@ export class PeerLocks {
   /** When each was last seen. */
   private readonly seen = new Map<string, number>();
   private isGone = false;
+
+  constructor(private readonly clock: Pick<Clock, 'now'>) {}
 
   /** Whether other processes are known. */
   get hasPeers(): boolean {
@@ -31,7 +35,7 @@ export class PeerLocks {
   look(found: ReadonlySet<string>, own: string | null): void {
     const living = new Set(found);
     living.delete(own ?? '');
-    const now = performance.now();
+    const now = this.clock.now();
     for (const key of this.known) {
       if (living.has(key) || this.missingSince.has(key)) continue;
       this.missingSince.set(key, now);
@@ -54,7 +58,7 @@ export class PeerLocks {
 
   /** There is a lease without a lock, of which it isn't certain what it means. */
   suspect(key: string): void {
-    if (!this.missingSince.has(key)) this.missingSince.set(key, performance.now());
+    if (!this.missingSince.has(key)) this.missingSince.set(key, this.clock.now());
   }
 
   /** What it meant is known, and done. */
@@ -65,6 +69,6 @@ export class PeerLocks {
   /** Since the lock was last seen; if this process has never seen it, since it was first missed. */
   missingForMs(key: string): number {
     const seen = this.seen.get(key);
-    return seen === undefined ? UNSEEN_MS : performance.now() - seen;
+    return seen === undefined ? UNSEEN_MS : this.clock.now() - seen;
   }
 }

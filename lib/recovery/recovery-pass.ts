@@ -9,6 +9,7 @@ import {
   TenantRecovery,
 } from './tenant-recovery.js';
 import type { RecoverySession, TenantSweep } from '../store/port/index.js';
+import type { Clock } from '../runtime/clock.js';
 
 /** Tenants to look at, and what is known of them already. */
 export interface PassOptions {
@@ -32,7 +33,7 @@ export class RecoveryPass {
   constructor(
     private readonly judge: FailureDetector,
     private readonly locks: PeerLocks,
-    private readonly processId: string,
+    private readonly own: { readonly processId: string; readonly clock: Clock },
   ) {}
 
   get unfinished(): TenantRecovery[] {
@@ -46,7 +47,7 @@ export class RecoveryPass {
 
   /** Looks are followed by passes for a while; what is left then is the regular passes' business. */
   note(tenant: TenantRecovery, unfinished: boolean): void {
-    const now = performance.now();
+    const now = this.own.clock.now();
     const since = this.unfinishedSince.get(tenant);
     if (!unfinished || (since !== undefined && now - since > SUSPICION_MS)) {
       this.unfinishedSince.delete(tenant);
@@ -155,7 +156,7 @@ export class RecoveryPass {
     if (due !== undefined) scheduleWakeUps(due);
     const own = ownInstanceId();
     tenant.seeSchema(schemaId);
-    const ownLeases = leases.filter(({ processId }) => processId === this.processId);
+    const ownLeases = leases.filter(({ processId }) => processId === this.own.processId);
     const isForgotten =
       ownLeases.some(({ instanceId }) => instanceId === own) && !tenant.parts.mayHoldLease();
     // A claim is never in the database without its lease, nor a lease without this process knowing, unless the database

@@ -13,11 +13,13 @@ import {
   type RecoveryReport,
 } from './tenant-recovery.js';
 import type { RecoverySession } from '../store/port/index.js';
+import type { Clock } from '../runtime/clock.js';
 
 /** How often the locks are looked at while others are known, in milliseconds. */
 const LOOK_INTERVAL_MS = 400;
 
 export interface RecoveryWatchOptions {
+  readonly clock: Clock;
   readonly processId: string;
   readonly leaseDurationMs: number;
   /** Undefined while the control connection is away. */
@@ -37,13 +39,14 @@ export interface RecoveryWatchOptions {
  */
 export class RecoveryWatch implements MaintenancePass {
   private readonly tenants = new Map<string, TenantRecovery>();
-  private readonly locks = new PeerLocks();
+  private readonly locks: PeerLocks;
   private readonly judge: FailureDetector;
   private readonly pass: RecoveryPass;
 
   constructor(private readonly options: RecoveryWatchOptions) {
+    this.locks = new PeerLocks(options.clock);
     this.judge = new FailureDetector(options, this.locks);
-    this.pass = new RecoveryPass(this.judge, this.locks, options.processId);
+    this.pass = new RecoveryPass(this.judge, this.locks, options);
     options.sweep.register(this);
   }
 

@@ -79,10 +79,19 @@ export class CloacinaRunner {
     // Every wait listens to it; that is no leak.
     setMaxListeners(0, this.closing.signal);
     this.events$ = parts.events.asObservable();
-    const { store, catalog, settings } = parts.engine;
-    this.whileUnavailable = new AvailabilityRetry(this.tenant, store, settings.startTimeoutMs);
-    this.reader = new ExecutionReader(store, catalog, this.whileUnavailable, () =>
-      parts.engine.hungHandlers(),
+    const { clock, store, catalog, settings } = parts.engine;
+    this.whileUnavailable = new AvailabilityRetry(
+      this.tenant,
+      store,
+      settings.startTimeoutMs,
+      clock,
+    );
+    this.reader = new ExecutionReader(
+      store,
+      catalog,
+      this.whileUnavailable,
+      () => parts.engine.hungHandlers(),
+      clock,
     );
     this.control = new ExecutionControl({
       tenant: this.tenant,
@@ -91,6 +100,7 @@ export class CloacinaRunner {
       whileUnavailable: this.whileUnavailable,
     });
     this.waits = new ResultWaiter({
+      clock,
       tenant: this.tenant,
       hasBooted: parts.hasBooted,
       waiters: parts.engine.waiters,
@@ -162,12 +172,9 @@ export class CloacinaRunner {
       if (!catalog.isOpen) await this.whileUnavailable.run(() => this.engine.open());
       const definition =
         catalog.currentOf(name) ?? (await this.whileUnavailable.run(() => catalog.toStart(name)));
-      const request = makeStartRequest(
-        definition,
-        input,
-        options,
-        this.engine.settings.maxContextSize,
-      );
+      const { clock, settings } = this.engine;
+      const { maxContextSize } = settings;
+      const request = makeStartRequest(definition, input, options, { maxContextSize, clock });
       const manager = checkManager(options.manager);
       const { starts } = this.engine;
       const { id, created } =

@@ -1,5 +1,6 @@
 import { randomFillSync } from 'node:crypto';
 import { v7 as uuid } from 'uuid';
+import type { Clock } from '../runtime/clock.js';
 
 const BYTES_PER_ID = 16;
 /** A call for random bytes costs ten times what the rest of an id does, however few they are: so many ids share one. */
@@ -11,9 +12,9 @@ let msecs = 0;
 let seq = 0;
 
 /** A UUID v7. Those of one process ascend, so that the index grows at its end; nothing else depends on their order. */
-export function newExecutionId(): string {
+export function newExecutionId(clock: Pick<Clock, 'wallTime'>): string {
   const random = nextRandom();
-  const now = Date.now();
+  const now = clock.wallTime();
   if (now > msecs) {
     msecs = now;
     // Half of its range, so that it doesn't run over within the millisecond.

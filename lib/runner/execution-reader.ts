@@ -16,6 +16,7 @@ import { checkCountFilter, checkListFilter, noneOfAny } from './list-filter.js';
 import { definitionToShow } from './stand-in-definition.js';
 import type { ExecutionRow, ExecutionStore, TaskRow } from '../store/port/index.js';
 import type { FailureClassifier } from '../runtime/failure.js';
+import type { Clock } from '../runtime/clock.js';
 
 /** Executions to one reading. */
 const MAX_READ = 200;
@@ -36,8 +37,10 @@ export class ExecutionReader {
     private readonly catalog: DefinitionCatalog,
     private readonly whileUnavailable: AvailabilityRetry,
     private readonly hungHandlers: () => readonly HungHandler[],
+    private readonly clock: Clock,
   ) {
     this.batcher = new Batcher({
+      clock,
       maxItems: MAX_READ,
       send: (questions) => this.read(questions.map(({ id }) => id)),
       classify: (error) => store.classifyFailure(error),
@@ -48,7 +51,7 @@ export class ExecutionReader {
   /** Null for an id that there is no execution of, also for what is no UUID. */
   get(id: string): Promise<Execution | null> {
     if (!isExecutionId(id)) return Promise.resolve(null);
-    return this.batcher.add({ id: id.toLowerCase(), askedAt: performance.now() });
+    return this.batcher.add({ id: id.toLowerCase(), askedAt: this.clock.now() });
   }
 
   async list(filter: ExecutionFilter): Promise<ExecutionPage> {
@@ -98,11 +101,11 @@ export class ExecutionReader {
     const tasks = new Map<string, TaskRow[]>(rows.map((row) => [row.id, []]));
     for (const task of allTasks) tasks.get(task.executionId)?.push(task);
     const executions: Execution[] = [];
-    const hung = this.hungHandlers();
+    const seen = { hung: this.hungHandlers(), now: this.clock.wallTime() };
     for (const row of rows) {
       const rowsOfTasks = tasks.get(row.id) ?? [];
       const definition = await definitionToShow(this.catalog, row, rowsOfTasks.length);
-      executions.push(viewExecution(row, rowsOfTasks, definition, hung));
+      executions.push(viewExecution(row, rowsOfTasks, definition, seen));
     }
     return executions;
   }

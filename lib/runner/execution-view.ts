@@ -25,22 +25,30 @@ import type {
 } from './execution.js';
 import type { ExecutionRow, ListedExecution, TaskRow } from '../store/port/index.js';
 
+/** What a process sees that reads an execution. */
+export interface SeenHere {
+  /** Handlers of the tenant that hang in this process. */
+  readonly hung: readonly HungHandler[];
+  /** The time of day, in milliseconds since 1970. */
+  readonly now: number;
+}
+
 /**
  * Makes of rows what the API returns.
  *
- * @param hung - handlers of the tenant that hang in this process
+ * @param seen - what this process sees beside the rows
  */
 export function viewExecution(
   row: ExecutionRow,
   taskRows: readonly TaskRow[],
   definition: RunnableDefinition,
-  hung: readonly HungHandler[],
+  seen: SeenHere,
 ): Execution {
   const { workflow } = definition;
   const status = row.status as ExecutionStatus;
   const tasks = taskRows.flatMap((taskRow) => {
     const task = workflow.tasks[taskRow.taskNo];
-    return task === undefined ? [] : [viewTask(taskRow, task, definition, { taskRows, hung })];
+    return task === undefined ? [] : [viewTask(taskRow, task, definition, { taskRows, ...seen })];
   });
   const error = errorOf(row, taskRows, definition);
   return {
@@ -143,16 +151,15 @@ function times(attempt: number, startedAt: Date, completedAt: Date): TaskAttempt
 }
 
 /** What else there is that a task may wait for. */
-interface TaskSurroundings {
+interface TaskSurroundings extends SeenHere {
   readonly taskRows: readonly TaskRow[];
-  readonly hung: readonly HungHandler[];
 }
 
 function waitOf(
   row: TaskRow,
   task: CompiledTask,
   { workflow, handlers }: RunnableDefinition,
-  { taskRows: all, hung }: TaskSurroundings,
+  { taskRows: all, hung, now }: TaskSurroundings,
 ): TaskWaiting | undefined {
   if (row.status === 'NotStarted') {
     const open = task.dependsOn
@@ -169,7 +176,7 @@ function waitOf(
   }
   if (row.status !== 'Ready') return undefined;
   if (row.paused) return { reason: 'paused', detail: 'The execution is paused.' };
-  if (row.runAt !== null && row.runAt.getTime() > Date.now()) {
+  if (row.runAt !== null && row.runAt.getTime() > now) {
     const why = row.deferred
       ? 'Its condition is'
       : row.attempt > 0

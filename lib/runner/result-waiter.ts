@@ -1,5 +1,5 @@
 import type { CompletionWaiters } from '../engine/completion/completion-waiters.js';
-import { LongTimer } from '../runtime/long-timer.js';
+import type { Clock } from '../runtime/clock.js';
 import { UnknownExecutionError, WaitTimeoutError, withoutDriver } from '../errors/index.js';
 import { isExecutionEnded } from '../workflow/index.js';
 import type { ExecutionResult } from './execution.js';
@@ -8,6 +8,7 @@ import { isExecutionId, type ExecutionReader } from './execution-reader.js';
 import { asResult } from './execution-view.js';
 
 export interface ResultWaiterParts {
+  readonly clock: Clock;
   readonly tenant: string;
   readonly hasBooted: () => boolean;
   readonly waiters: CompletionWaiters;
@@ -38,14 +39,11 @@ export class ResultWaiter {
   }
 
   private async wait(id: string, timeoutMs: number | undefined): Promise<ExecutionResult> {
-    const { tenant, closing } = this.parts;
+    const { clock, tenant, closing } = this.parts;
     if (!isExecutionId(id)) throw new UnknownExecutionError(id, tenant);
     if (timeoutMs === undefined) return this.ended(id, closing);
     const timeout = new AbortController();
-    const timer = new LongTimer(
-      () => timeout.abort(new WaitTimeoutError(id, timeoutMs)),
-      timeoutMs,
-    );
+    const timer = clock.timer(() => timeout.abort(new WaitTimeoutError(id, timeoutMs)), timeoutMs);
     try {
       return await this.ended(id, AbortSignal.any([timeout.signal, closing]));
     } finally {

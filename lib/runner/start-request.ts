@@ -11,6 +11,7 @@ import {
 import { formatValue } from '../errors/option-checks.js';
 import { DURATION_FORM, parseDuration, textProblem, type Duration } from '../workflow/index.js';
 import { newExecutionId } from './execution-id.js';
+import type { Clock } from '../runtime/clock.js';
 
 /** How an execution is started. */
 export interface StartOptions {
@@ -44,7 +45,7 @@ export function makeStartRequest(
   definition: RunnableDefinition,
   context: object,
   options: StartOptions,
-  maxContextSize: number,
+  { maxContextSize, clock }: { readonly maxContextSize: number; readonly clock: Clock },
 ): StartRequest {
   const members = encodeContext(context);
   const input = `{${[...members].map(([key, json]) => `${JSON.stringify(key)}:${json}`).join(',')}}`;
@@ -61,7 +62,7 @@ export function makeStartRequest(
     );
   }
   return {
-    id: newExecutionId(),
+    id: newExecutionId(clock),
     definition,
     input,
     members,

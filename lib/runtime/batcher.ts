@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Failure } from './failure.js';
 import { reconnectDelayMs } from './reconnect-delay.js';
+import type { Clock } from './clock.js';
 
 /** Pause before an item that failed by itself is sent again, in milliseconds; doubled each time up to the maximum. */
 const FIRST_DELAY_MS = 10;
@@ -14,6 +14,7 @@ const MAX_ALONE = 3;
 const GIVE_UP_LOOK_MS = 100;
 
 export interface BatcherOptions<I, R> {
+  readonly clock: Clock;
   /** Maximum number of items in one statement. */
   readonly maxItems: number;
   /** What an item adds to a batch, in rows or the like; together at most `maxWeight`, or one item. Default: 1. */
@@ -97,7 +98,7 @@ export class Batcher<I, R> {
         item,
         resolve,
         reject,
-        addedAt: performance.now(),
+        addedAt: this.options.clock.now(),
         sent: false,
         failures: 0,
         lastError: undefined,
@@ -196,7 +197,7 @@ export class Batcher<I, R> {
   }
 
   private noteLate(batch: readonly Entry<I, R>[], error: unknown): void {
-    const now = performance.now();
+    const now = this.options.clock.now();
     const late = batch.filter(({ isLate, addedAt }) => !isLate && now - addedAt > LATE_MS);
     if (late.length === 0) return;
     for (const entry of late) entry.isLate = true;
@@ -256,7 +257,7 @@ export class Batcher<I, R> {
 
   /** Those that wait for their turn grow old as well. */
   private giveUpWaiting(): void {
-    const now = performance.now();
+    const now = this.options.clock.now();
     if (now - this.gaveUpAt < GIVE_UP_LOOK_MS) return;
     this.gaveUpAt = now;
     this.stragglers = this.stragglers.filter((entry) => !this.endsWaiting(entry));
@@ -271,7 +272,10 @@ export class Batcher<I, R> {
   }
 
   private reasonToGiveUp({ item, sent, addedAt }: Entry<I, R>, error: unknown): Error | undefined {
-    return this.options.giveUp?.(item, error, { sent, waitedMs: performance.now() - addedAt });
+    return this.options.giveUp?.(item, error, {
+      sent,
+      waitedMs: this.options.clock.now() - addedAt,
+    });
   }
 
   private async waitForDatabase(
@@ -279,7 +283,7 @@ export class Batcher<I, R> {
     error: unknown,
     attempt: number,
   ): Promise<Entry<I, R>[]> {
-    const closed = await this.pause(reconnectDelayMs(attempt));
+    const closed = await this.pause(reconnectDelayMs(attempt, this.options.clock));
     const remaining: Entry<I, R>[] = [];
     for (const entry of batch) {
       const reason = closed ? asError(error) : this.reasonToGiveUp(entry, error);
@@ -296,7 +300,7 @@ export class Batcher<I, R> {
   }
 
   private async pause(ms: number): Promise<boolean> {
-    await delay(ms, undefined, { signal: this.closing.signal }).catch(() => undefined);
+    await this.options.clock.sleep(ms, this.closing.signal);
     return this.closing.signal.aborted;
   }
 

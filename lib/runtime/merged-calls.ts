@@ -1,3 +1,5 @@
+import type { Clock, Timer } from './clock.js';
+
 /** How often a reaction may take place. */
 export interface ReactionLimit {
   /** Reactions that may follow each other at once. */
@@ -12,8 +14,8 @@ export interface ReactionLimit {
  */
 export class MergedCalls {
   private credit: number;
-  private countedAt = performance.now();
-  private timer: NodeJS.Timeout | undefined;
+  private countedAt: number;
+  private timer: Timer | undefined;
   private isDue = false;
   private isRunning = false;
   private isClosed = false;
@@ -21,8 +23,10 @@ export class MergedCalls {
   constructor(
     private readonly react: () => unknown,
     private readonly limit: ReactionLimit,
+    private readonly clock: Clock,
   ) {
     this.credit = limit.burst;
+    this.countedAt = clock.now();
   }
 
   call(): void {
@@ -33,18 +37,17 @@ export class MergedCalls {
 
   close(): void {
     this.isClosed = true;
-    clearTimeout(this.timer);
+    this.timer?.cancel();
   }
 
   private proceed(): void {
     if (!this.isDue || this.isRunning || this.isClosed || this.timer !== undefined) return;
     const waitMs = this.untilCredit();
     if (waitMs > 0) {
-      this.timer = setTimeout(() => {
+      this.timer = this.clock.timer(() => {
         this.timer = undefined;
         this.proceed();
       }, waitMs);
-      this.timer.unref();
       return;
     }
     this.credit--;
@@ -65,7 +68,7 @@ export class MergedCalls {
 
   private untilCredit(): number {
     const { burst, intervalMs } = this.limit;
-    const now = performance.now();
+    const now = this.clock.now();
     this.credit = Math.min(burst, this.credit + (now - this.countedAt) / intervalMs);
     this.countedAt = now;
     return Math.max(0, Math.ceil((1 - this.credit) * intervalMs));

@@ -1,3 +1,5 @@
+import type { Clock } from './clock.js';
+
 /** An item that waits for its batch. The batch resolves or rejects it. */
 export interface PendingItem<I, R> {
   readonly item: I;
@@ -6,6 +8,7 @@ export interface PendingItem<I, R> {
 }
 
 export interface MicroBatcherOptions {
+  readonly clock: Pick<Clock, 'immediate'>;
   /** Whether a batch waits for the previous one, so that it collects more items. */
   readonly oneAtATime: boolean;
 }
@@ -30,7 +33,7 @@ export class MicroBatcher<I, R> {
 
   private plan(): void {
     this.planned = true;
-    setImmediate(() => void this.run());
+    this.options.clock.immediate(() => void this.run());
   }
 
   private async run(): Promise<void> {

@@ -1,3 +1,5 @@
+import type { Clock } from './clock.js';
+
 /** The longest pause before the database is tried for the second time, in milliseconds. */
 const FIRST_PAUSE_MS = 50;
 /** The longest pause of all, in milliseconds: a thousand processes then try about 1,300 times a second together. */
@@ -14,7 +16,7 @@ const GROWTH = 1.025;
  *
  * @param attempt - attempts that have failed since the database was last there, without the first one
  */
-export function reconnectDelayMs(attempt: number): number {
+export function reconnectDelayMs(attempt: number, clock: Pick<Clock, 'random'>): number {
   const longest = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * GROWTH ** attempt);
-  return longest * (0.5 + Math.random() / 2);
+  return longest * (0.5 + clock.random() / 2);
 }

@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Failure, FailureClassifier } from './failure.js';
+import type { Clock } from './clock.js';
 
 /** Pauses before what lost a race is sent again, in milliseconds; each somewhere between half of it and all. */
 const PAUSES_MS = [5, 10, 20, 50, 100] as const;
@@ -7,9 +7,9 @@ const PAUSES_MS = [5, 10, 20, 50, 100] as const;
 const TIMEOUT_MS = 10_000;
 
 /** A pause of random length, so that those who met each other don't meet again. */
-export function conflictDelay(attempt: number): Promise<void> {
+export function conflictDelay(attempt: number, clock: Clock): Promise<void> {
   const longest = PAUSES_MS[Math.min(attempt, PAUSES_MS.length - 1)] ?? 100;
-  return delay(longest * (0.5 + Math.random() / 2));
+  return clock.sleep(longest * (0.5 + clock.random() / 2));
 }
 
 /** Whether what failed so was not written, and may be when it is sent again. */
@@ -23,15 +23,16 @@ function mayPass({ retryable, kind }: Failure): boolean {
  */
 export async function retryOnConflict<T>(
   store: FailureClassifier,
+  clock: Clock,
   work: () => Promise<T>,
 ): Promise<T> {
-  const end = performance.now() + TIMEOUT_MS;
+  const end = clock.now() + TIMEOUT_MS;
   for (let attempt = 0; ; attempt++) {
     try {
       return await work();
     } catch (error) {
-      if (!mayPass(store.classifyFailure(error)) || performance.now() > end) throw error;
+      if (!mayPass(store.classifyFailure(error)) || clock.now() > end) throw error;
     }
-    await conflictDelay(attempt);
+    await conflictDelay(attempt, clock);
   }
 }

@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from './clock.js';
+import type { Clock } from './clock.js';
 
 /** The share of an interval that a round takes at least: processes that were started together drift apart. */
 const SHORTEST = 0.8;
@@ -14,7 +14,7 @@ export class StaggeredSweep<T> {
     private readonly all: () => readonly T[],
     private readonly intervalMs: number,
     private readonly maxPartSize: number,
-    private readonly clock: Clock = systemClock,
+    private readonly clock: Clock,
   ) {
     this.pauseMs = intervalMs * SHORTEST;
     this.next = clock.now() + this.pauseMs;

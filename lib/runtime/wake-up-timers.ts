@@ -1,8 +1,8 @@
-import { systemClock, type Clock, type Timer } from './clock.js';
+import type { Clock, Timer } from './clock.js';
 
 /** Due times this close together share a timer, in milliseconds. */
 const GRAIN_MS = 5;
-/** Node's timers hold no more than 2^31 - 1 ms; whatever is later is found by a sweep long before. */
+/** Whatever is later is found by a sweep long before. */
 const MAX_DELAY_MS = 3_600_000;
 
 /** Something of a tenant becomes due. */
@@ -28,7 +28,7 @@ export class WakeUpTimers<K extends string> {
   /** @param onDue - by kind, what a tenant's timer does */
   constructor(
     private readonly onDue: Readonly<Record<K, (tenant: string) => void>>,
-    private readonly clock: Clock = systemClock,
+    private readonly clock: Clock,
   ) {}
 
   /** Wakes the tenant at that time, unless something of the kind wakes it before that. */

@@ -1,34 +1,61 @@
 import { systemClock, type Clock, type Timer } from '../runtime/clock.js';
 
 interface Pending {
-  readonly at: number;
+  at: number;
   readonly callback: () => void;
+  /** It is set again after this time. */
+  readonly everyMs?: number;
+}
+
+export interface ManualClockOptions {
+  /** What `random` gives each time, from 0 to 1. Default: 0.5. */
+  readonly chance?: number;
+  /** The time of day at which it stands at first. Default: the beginning of the year 2030. */
+  readonly startsAt?: Date;
 }
 
 /** A clock that stands still until a test moves it on. */
 export class ManualClock implements Clock {
   private time = 0;
   private readonly pending = new Set<Pending>();
+  private readonly chance: number;
+  private readonly startsAt: number;
 
-  /** @param chance - what `random` gives each time, from 0 to 1; default 0.5 */
-  constructor(private readonly chance = 0.5) {}
+  constructor({ chance = 0.5, startsAt = new Date('2030-01-01') }: ManualClockOptions = {}) {
+    this.chance = chance;
+    this.startsAt = startsAt.getTime();
+  }
 
   now(): number {
     return this.time;
   }
 
-  sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => this.timer(resolve, ms));
+  wallTime(): number {
+    return this.startsAt + this.time;
+  }
+
+  async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted === true) return;
+    await new Promise<void>((resolve) => {
+      const timer = this.timer(resolve, ms);
+      signal?.addEventListener('abort', () => {
+        timer.cancel();
+        resolve();
+      });
+    });
   }
 
   timer(callback: () => void, ms: number): Timer {
-    const entry = { at: this.time + Math.max(0, ms), callback };
-    this.pending.add(entry);
-    return { cancel: () => void this.pending.delete(entry) };
+    return this.add({ at: this.time + Math.max(0, ms), callback });
   }
 
+  interval(callback: () => void, ms: number): Timer {
+    return this.add({ at: this.time + ms, callback, everyMs: ms });
+  }
+
+  /** The event loop goes round, whether time passes or not. */
   immediate(callback: () => void): void {
-    this.timer(callback, 0);
+    systemClock.immediate(callback);
   }
 
   random(): number {
@@ -44,13 +71,19 @@ export class ManualClock implements Clock {
   async advance(ms: number): Promise<void> {
     const end = this.time + ms;
     for (let next = this.first(end); next !== undefined; next = this.first(end)) {
-      this.pending.delete(next);
       this.time = next.at;
+      if (next.everyMs === undefined) this.pending.delete(next);
+      else next.at += next.everyMs;
       next.callback();
       await settled();
     }
     this.time = end;
     await settled();
+  }
+
+  private add(entry: Pending): Timer {
+    this.pending.add(entry);
+    return { cancel: () => void this.pending.delete(entry) };
   }
 
   /** Of those at one time the one that was set first. */

@@ -4,8 +4,10 @@ import type { TenantLease } from '../lease/tenant-lease.js';
 import type { OrphanReceiver } from './orphan-receiver.js';
 import type { ClaimTable } from './claim-table.js';
 import type { ClaimStore, ClaimedTask, LeaseStore, TenantStore } from '../../store/port/index.js';
+import type { Clock, Timer } from '../../runtime/clock.js';
 
 export interface ClaimReconcilerParts {
+  readonly clock: Clock;
   readonly tenant: string;
   readonly store: ClaimStore & LeaseStore & Pick<TenantStore, 'recovery'>;
   readonly claims: ClaimTable;
@@ -30,7 +32,7 @@ const RETRY_MS = 250;
 export class ClaimReconciler {
   private readonly logger = new Logger('Cloacina');
   private running: Promise<void> | undefined;
-  private retry: NodeJS.Timeout | undefined;
+  private retry: Timer | undefined;
   private again = false;
   private isDoubted = false;
   private closed = false;
@@ -49,7 +51,7 @@ export class ClaimReconciler {
       this.again = true;
       return;
     }
-    clearTimeout(this.retry);
+    this.retry?.cancel();
     this.retry = undefined;
     this.again = false;
     this.running = this.runOnce().then(
@@ -74,15 +76,14 @@ export class ClaimReconciler {
 
   close(): void {
     this.closed = true;
-    clearTimeout(this.retry);
+    this.retry?.cancel();
     this.retry = undefined;
   }
 
   private ended(failed: boolean): void {
     this.running = undefined;
     if (failed && !this.closed) {
-      this.retry = setTimeout(() => this.request(), RETRY_MS);
-      this.retry.unref();
+      this.retry = this.parts.clock.timer(() => this.request(), RETRY_MS);
     } else if (this.again) {
       this.request();
     }

@@ -3,6 +3,7 @@ import { ExecutionCache } from '../memory/execution-cache.js';
 import { claimKey, TaskClaim, type ClaimRow } from './task-claim.js';
 import type { RunnableDefinition } from '../definitions/runnable-definition.js';
 import type { ClaimKey } from '../../store/port/index.js';
+import type { Clock } from '../../runtime/clock.js';
 
 /**
  * The claims that this process holds in one tenant, and what it remembers of their executions.
@@ -16,6 +17,8 @@ export class ClaimTable {
   private readonly caches = new Map<string, ExecutionCache>();
   /** While the database is being compared with memory: claims that ended since it began, which the reading still shows. */
   private releasedMeanwhile: Set<string> | undefined;
+
+  constructor(private readonly clock: Pick<Clock, 'now'>) {}
 
   get size(): number {
     return this.claims.size;
@@ -69,7 +72,7 @@ export class ClaimTable {
     }
     if (earlier !== undefined) this.lose(earlier);
     const cache = this.cacheOf(facts.executionId, definition, generation);
-    const claim = new TaskClaim(facts, definition, cache);
+    const claim = new TaskClaim(facts, definition, cache, this.clock.now());
     cache.claims++;
     this.claims.set(key, claim);
     return claim;

@@ -7,6 +7,7 @@ import type { TenantQueue } from '../slots/tenant-queue.js';
 import { reconnectDelayMs } from '../../runtime/reconnect-delay.js';
 import type { ClaimStore, ClaimedTask, TaskKey } from '../../store/port/index.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
+import type { Clock } from '../../runtime/clock.js';
 
 /** Claims to one statement. */
 const MAX_CLAIMS = 500;
@@ -19,6 +20,7 @@ const MAX_PASSING_RETRY_MS = 1_000;
 const PAST_LOCKS_MS = 30_000;
 
 export interface ClaimerParts {
+  readonly clock: Clock;
   readonly tenant: string;
   readonly state: Pick<EngineState, 'mayClaim'>;
   readonly store: ClaimStore & FailureClassifier;
@@ -128,7 +130,7 @@ export class Claimer {
   }
 
   private get passesLocks(): boolean {
-    return performance.now() < this.pastLocksUntil;
+    return this.parts.clock.now() < this.pastLocksUntil;
   }
 
   private failed(error: unknown): void {
@@ -139,10 +141,10 @@ export class Claimer {
     // A database that is away comes back by itself.
     const pause =
       kind === 'connection'
-        ? reconnectDelayMs(this.failures)
+        ? reconnectDelayMs(this.failures, this.parts.clock)
         : Math.min(CLAIM_RETRY_MS * 2 ** this.failures, longest);
     this.failures++;
-    if (isLockTimeout) this.pastLocksUntil = performance.now() + PAST_LOCKS_MS;
+    if (isLockTimeout) this.pastLocksUntil = this.parts.clock.now() + PAST_LOCKS_MS;
     if (!retryable && this.failures === 1) {
       this.logger.error(
         `Tenant "${tenant}": its tasks can't be claimed: ${toStoredError(error).message}`,

@@ -6,8 +6,10 @@ import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
 import { UnreadableDefinitions } from '../definitions/unreadable-definitions.js';
 import type { RunnableDefinition } from '../definitions/runnable-definition.js';
 import type { ClaimGate } from './claim-gate.js';
+import type { Clock } from '../../runtime/clock.js';
 
 export interface OrphanReceiverParts {
+  readonly clock: Clock;
   readonly tenant: string;
   readonly catalog: Pick<DefinitionCatalog, 'known' | 'find'>;
   readonly gate: ClaimGate;
@@ -24,9 +26,11 @@ export interface OrphanReceiverParts {
  */
 export class OrphanReceiver {
   private readonly logger = new Logger('Cloacina');
-  private readonly unreadable = new UnreadableDefinitions();
+  private readonly unreadable: UnreadableDefinitions;
 
-  constructor(private readonly parts: OrphanReceiverParts) {}
+  constructor(private readonly parts: OrphanReceiverParts) {
+    this.unreadable = new UnreadableDefinitions(parts.clock);
+  }
 
   /** Whether lost tasks of the definition can't be recorded by this process, and are left as they are for now. */
   leavesAlone(definitionId: string): boolean {

@@ -30,7 +30,6 @@ export class TaskClaim {
   readonly deferredForMs: number | null;
   /** The task's and the execution's together; higher first. */
   readonly priority: number;
-  readonly claimedAt = performance.now();
   /** Set when the claim is known to be lost, or was given back: nothing may be written for it any more. */
   lost = false;
   /** `waiting` for its input or a slot; `running` in its handler; `settled`: what came of it is being recorded. */
@@ -43,6 +42,8 @@ export class TaskClaim {
     facts: ClaimRow,
     readonly definition: RunnableDefinition,
     readonly cache: ExecutionCache,
+    /** By the clock's `now()`. */
+    readonly claimedAt: number,
   ) {
     const task = definition.workflow.tasks[facts.taskNo];
     if (task === undefined) {

@@ -8,6 +8,7 @@ import {
   byLockOrder,
 } from '../../store/port/index.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
+import type { Clock } from '../../runtime/clock.js';
 
 const MAX_ITEMS = 500;
 
@@ -26,8 +27,10 @@ export class TaskRescheduler {
   constructor(
     private readonly store: ClaimStore & FailureClassifier,
     private readonly claims: ClaimTable,
+    clock: Clock,
   ) {
     this.batcher = new Batcher({
+      clock,
       maxItems: MAX_ITEMS,
       send: (items) => this.send(items),
       classify: (error) => store.classifyFailure(error),

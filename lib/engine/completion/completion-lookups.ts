@@ -1,4 +1,5 @@
 import type { ExecutionStore } from '../../store/port/index.js';
+import type { Clock } from '../../runtime/clock.js';
 
 /** Executions that one statement asks about at most. */
 const MAX_BATCH = 500;
@@ -21,6 +22,7 @@ export class CompletionLookups {
     private readonly store: Pick<ExecutionStore, 'awaitUnlocked'>,
     /** Asks about one, waits for its lock, and knows what to make of an error. */
     private readonly one: (id: string) => Promise<string | undefined>,
+    private readonly clock: Pick<Clock, 'immediate'>,
   ) {}
 
   /** Undefined: there is no such execution. */
@@ -29,7 +31,7 @@ export class CompletionLookups {
       this.waiting.push({ id, resolve });
       if (this.running) return;
       this.running = true;
-      setImmediate(() => void this.run());
+      this.clock.immediate(() => void this.run());
     });
   }
 

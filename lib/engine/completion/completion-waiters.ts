@@ -2,6 +2,7 @@ import { retryOnConflict } from '../../runtime/retry-on-conflict.js';
 import { CompletionLookups } from './completion-lookups.js';
 import type { ExecutionStore } from '../../store/port/index.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
+import type { Clock } from '../../runtime/clock.js';
 
 /** How long a waiter relies on notifications before it asks the database, and then how often, in milliseconds. */
 const FIRST_LOOK_MS = 1_000;
@@ -21,8 +22,9 @@ export class CompletionWaiters {
     private readonly store: ExecutionStore & FailureClassifier,
     /** Whether this process holds claims in the execution, so that it may well be the one who ends it. */
     private readonly isActive: (id: string) => boolean,
+    private readonly clock: Clock,
   ) {
-    this.looks = new CompletionLookups(store, (id) => this.statusOf(id));
+    this.looks = new CompletionLookups(store, (id) => this.statusOf(id), clock);
   }
 
   /** Executions that callers wait for. */
@@ -54,7 +56,7 @@ export class CompletionWaiters {
   /** Resolves when the execution has ended. False: there is no such execution. Rejects when the signal aborts. */
   async wait(id: string, signal: AbortSignal): Promise<boolean> {
     signal.throwIfAborted();
-    const waiter = new Waiter(signal);
+    const waiter = new Waiter(signal, this.clock);
     const waiters = this.waiting.get(id) ?? new Set();
     this.waiting.set(id, waiters.add(waiter));
     try {
@@ -75,10 +77,12 @@ export class CompletionWaiters {
 
   /** A database that is away now is asked again. */
   private statusOf(id: string): Promise<string | undefined> {
-    return retryOnConflict(this.store, () => this.store.await(id)).catch((error: unknown) => {
-      if (this.store.classifyFailure(error).retryable) return 'Running';
-      throw error;
-    });
+    return retryOnConflict(this.store, this.clock, () => this.store.await(id)).catch(
+      (error: unknown) => {
+        if (this.store.classifyFailure(error).retryable) return 'Running';
+        throw error;
+      },
+    );
   }
 }
 
@@ -92,7 +96,10 @@ class Waiter {
   private readonly aborted: Promise<never>;
   private readonly onAbort: () => void;
 
-  constructor(private readonly signal: AbortSignal) {
+  constructor(
+    private readonly signal: AbortSignal,
+    private readonly clock: Clock,
+  ) {
     let abort: (reason: unknown) => void = () => undefined;
     this.aborted = new Promise((_, reject) => (abort = reject));
     this.aborted.catch(() => undefined);
@@ -111,9 +118,9 @@ class Waiter {
     this.missed = undefined;
     if (missed !== undefined) return Promise.resolve(missed);
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.listener?.('look'), ms);
+      const timer = this.clock.timer(() => this.listener?.('look'), ms);
       this.listener = (told) => {
-        clearTimeout(timer);
+        timer.cancel();
         this.listener = undefined;
         resolve(told);
       };

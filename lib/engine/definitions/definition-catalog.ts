@@ -21,6 +21,7 @@ import type {
   StoredDefinitionRow,
   TenantStore,
 } from '../../store/port/index.js';
+import type { Clock } from '../../runtime/clock.js';
 
 /** Looks for definitions that other processes use are at least this far apart, in milliseconds. */
 export const LOOK_INTERVAL_MS = 1_000;
@@ -53,6 +54,7 @@ export class DefinitionCatalog {
     private readonly registry: Pick<WorkflowRegistry, 'get' | 'list'>,
     /** Whether this tenant runs the workflow. */
     private readonly serves: (workflow: RegisteredWorkflow) => boolean,
+    private readonly clock: Clock,
     /** Older definitions that were read from any tenant, by hash: most tenants have the same ones. */
     private readonly restored: Map<string, Promise<CompiledWorkflow>> = new Map(),
   ) {}
@@ -144,7 +146,7 @@ export class DefinitionCatalog {
    * process booted, or one that is being rolled out beside it. At most once a second: `tooEarly` asks for another call.
    */
   async lookForOthers(): Promise<'found' | 'nothing' | 'tooEarly'> {
-    const now = performance.now();
+    const now = this.clock.now();
     if (!this.opened) return 'nothing';
     if (now - this.lookedAt < LOOK_INTERVAL_MS) return 'tooEarly';
     this.lookedAt = now;
@@ -217,7 +219,9 @@ export class DefinitionCatalog {
 
   private async register(definitions: readonly NewDefinition[]): Promise<void> {
     if (definitions.length === 0) return;
-    await retryOnConflict(this.store, () => this.store.definitions.register(definitions));
+    await retryOnConflict(this.store, this.clock, () =>
+      this.store.definitions.register(definitions),
+    );
   }
 
   private updateClaimable(): void {

@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { DefinitionCatalog } from './definition-catalog.js';
 import type { StrandedTaskRow, TenantStore } from '../../store/port/index.js';
+import type { Clock } from '../../runtime/clock.js';
 
 /** The shortest time between two looks, and between two warnings that say the same, in milliseconds. */
 const LOOK_INTERVAL_MS = 60_000;
@@ -22,12 +23,13 @@ export class StrandedTasks {
     private readonly tenant: string,
     private readonly store: Pick<TenantStore, 'recovery'>,
     private readonly catalog: Pick<DefinitionCatalog, 'claimable' | 'find'>,
+    private readonly clock: Clock,
   ) {}
 
   /** Something is due. Asks at most once a minute, whatever the result. */
   async look(): Promise<void> {
-    if (performance.now() - this.lookedAt < LOOK_INTERVAL_MS) return;
-    this.lookedAt = performance.now();
+    if (this.clock.now() - this.lookedAt < LOOK_INTERVAL_MS) return;
+    this.lookedAt = this.clock.now();
     try {
       const { ids, unknownTasks } = this.catalog.claimable;
       const found = await this.store.recovery.stranded(ids, unknownTasks);
@@ -38,9 +40,9 @@ export class StrandedTasks {
   }
 
   private warn(found: readonly StrandedTaskRow[], names: string): void {
-    if (names === this.warned && performance.now() - this.warnedAt < REPEAT_AFTER_MS) return;
+    if (names === this.warned && this.clock.now() - this.warnedAt < REPEAT_AFTER_MS) return;
     this.warned = names;
-    this.warnedAt = performance.now();
+    this.warnedAt = this.clock.now();
     const count = found.reduce((sum, row) => sum + row.count, 0);
     const [waits, them] = count === 1 ? ['task has', 'it'] : ['tasks have', 'them'];
     this.logger.warn(

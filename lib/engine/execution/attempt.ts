@@ -1,5 +1,5 @@
 import type { TaskInput } from '../memory/execution-cache.js';
-import { LongTimer } from '../../runtime/long-timer.js';
+import type { Clock, Timer } from '../../runtime/clock.js';
 import type { TaskClaim } from '../claims/task-claim.js';
 import type { HandlerOutcome } from './handler-outcome.js';
 
@@ -20,20 +20,21 @@ export class Attempt {
   private whenReleased: (() => void)[] | undefined;
   private isReleased = false;
   private settledBy: 'handler' | 'timeout' | undefined;
-  private timer: LongTimer | undefined;
+  private timer: Timer | undefined;
 
   constructor(
     readonly claim: TaskClaim,
     readonly input: TaskInput,
     private readonly listener: AttemptListener,
     private readonly freeSlot: () => void,
+    private readonly clock: Clock,
   ) {}
 
   /** Called when the handler begins: what it waited for before, a connection for one, is not its doing. */
   begin(): void {
     const { claim } = this;
     claim.attempt = this;
-    this.timer = new LongTimer(() => {
+    this.timer = this.clock.timer(() => {
       if (this.settle('timeout')) this.listener.timedOut(this);
     }, claim.task.timeoutMs);
   }

@@ -13,11 +13,13 @@ import type { InputReader } from '../memory/input-reader.js';
 import type { TenantQueue } from '../slots/tenant-queue.js';
 import { resultOf } from './task-result.js';
 import type { TaskCompleter } from './task-completer.js';
+import type { Clock } from '../../runtime/clock.js';
 
 /** How long a suspect that waits behind another one is given back, in milliseconds. */
 const SUSPECT_PAUSE_MS = 500;
 
 export interface ExecutorParts {
+  readonly clock: Clock;
   readonly state: Pick<EngineState, 'isEnding' | 'mayBegin'>;
   readonly queue: TenantQueue;
   readonly inputs: InputReader;
@@ -137,7 +139,8 @@ export class Executor implements AttemptListener {
 
   private begin(claim: TaskClaim, input: TaskInput, freeSlot: () => void): void {
     claim.stage = 'running';
-    this.parts.handlers.run(new Attempt(claim, input, this, freeSlot));
+    const { clock, handlers } = this.parts;
+    handlers.run(new Attempt(claim, input, this, freeSlot, clock));
   }
 
   timedOut(attempt: Attempt): void {

@@ -13,8 +13,10 @@ import type { OutcomeRecorder } from './outcome-recorder.js';
 import { RunningTask, type TaskSurroundings } from './running-task.js';
 import type { TaskInterceptors } from './task-interceptors.js';
 import { TransactionalRunner } from './transactional-runner.js';
+import type { Clock } from '../../runtime/clock.js';
 
 export interface HandlerRunnerParts {
+  readonly clock: Clock;
   readonly settings: Pick<TenantSettings, 'tenant' | 'maxContextSize'>;
   readonly store: TransactionStore & FailureClassifier;
   /** For user code. */
@@ -32,8 +34,9 @@ export class HandlerRunner {
   private readonly transactions: TransactionalRunner;
 
   constructor(private readonly parts: HandlerRunnerParts) {
-    const { dataSource, settings } = parts;
+    const { clock, dataSource, settings } = parts;
     this.surroundings = {
+      clock,
       tenant: settings.tenant,
       dataSource,
       get manager() {

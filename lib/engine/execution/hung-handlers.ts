@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { Attempt } from './attempt.js';
 import type { TenantQueue } from '../slots/tenant-queue.js';
-import { LongTimer } from '../../runtime/long-timer.js';
+import type { Clock, Timer } from '../../runtime/clock.js';
 
 /** A handler that runs on for this long after its signal aborted is reported, in milliseconds, or for half the grace. */
 const REPORT_AFTER_MS = 5_000;
@@ -24,6 +24,7 @@ export interface HungHandler {
 }
 
 export interface HungHandlersParts {
+  readonly clock: Clock;
   readonly tenant: string;
   /** How long a handler keeps its slot after its signal aborted, in milliseconds. */
   readonly graceMs: number;
@@ -37,7 +38,7 @@ interface Entry {
   readonly abortedAt: number;
   /** `aborted` → `reported` → `givenUp`, or `refused` as long as too many others were given up. */
   state: 'aborted' | 'reported' | 'givenUp' | 'refused';
-  timer: LongTimer | undefined;
+  timer: Timer | undefined;
 }
 
 /**
@@ -53,17 +54,17 @@ export class HungHandlers {
 
   /** The signal of a running handler has aborted. */
   aborted(attempt: Attempt): void {
-    const { graceMs } = this.parts;
+    const { clock, graceMs } = this.parts;
     const entry: Entry = {
       attempt,
-      abortedAt: performance.now(),
+      abortedAt: clock.now(),
       state: 'aborted',
       timer: undefined,
     };
     const reportAfterMs = Math.min(REPORT_AFTER_MS, graceMs / 2);
-    entry.timer = new LongTimer(() => {
+    entry.timer = clock.timer(() => {
       this.report(entry);
-      entry.timer = new LongTimer(() => this.giveUp(entry), graceMs - reportAfterMs);
+      entry.timer = clock.timer(() => this.giveUp(entry), graceMs - reportAfterMs);
     }, reportAfterMs);
     this.entries.set(attempt, entry);
   }
@@ -90,7 +91,7 @@ export class HungHandlers {
         taskNo: claim.task.no,
         taskName: claim.task.name,
         workflow: claim.definition.workflow.name,
-        ignoredForMs: Math.round(performance.now() - abortedAt),
+        ignoredForMs: Math.round(this.parts.clock.now() - abortedAt),
         keepsSlot: state !== 'givenUp',
       }));
   }
@@ -102,7 +103,7 @@ export class HungHandlers {
   private report(entry: Entry): void {
     entry.state = 'reported';
     this.logger.warn(
-      `${this.nameOf(entry)} goes on though its signal was aborted ${secondsSince(entry)} s ago. Let it pass the ` +
+      `${this.nameOf(entry)} goes on though its signal was aborted ${this.secondsSince(entry)} s ago. Let it pass the ` +
         `signal on to what it awaits. It keeps its slot until it returns, and for ` +
         `${this.parts.graceMs / 1_000} s after the abort at most (handlerGrace).`,
     );
@@ -120,7 +121,7 @@ export class HungHandlers {
     queue.handlerAbandoned(1);
     const others = queue.abandonedInProcess;
     this.logger.warn(
-      `${this.nameOf(entry)} has not returned ${secondsSince(entry)} s after its signal was aborted, so its slot is ` +
+      `${this.nameOf(entry)} has not returned ${this.secondsSince(entry)} s after its signal was aborted, so its slot is ` +
         `free for other tasks. What it still does is not recorded. ${others} given up ${others === 1 ? 'handler runs' : 'handlers run'} ` +
         'on in this process.',
     );
@@ -139,6 +140,10 @@ export class HungHandlers {
     this.refused.add(entry);
   }
 
+  private secondsSince({ abortedAt }: Entry): string {
+    return ((this.parts.clock.now() - abortedAt) / 1_000).toFixed(1);
+  }
+
   private nameOf({ attempt: { claim } }: Entry): string {
     const { workflow } = claim.definition;
     return (
@@ -154,8 +159,4 @@ export function describeHung({ taskName, ignoredForMs, keepsSlot }: HungHandler)
     `A handler of task "${taskName}" goes on in this process, ${(ignoredForMs / 1_000).toFixed(1)} s after its signal ` +
     `was aborted; ${keepsSlot ? 'the task does not begin again here before it returns or is given up (handlerGrace)' : 'its slot was given up, and what it still does is not recorded'}.`
   );
-}
-
-function secondsSince({ abortedAt }: Entry): string {
-  return ((performance.now() - abortedAt) / 1_000).toFixed(1);
 }

@@ -21,6 +21,7 @@ import {
   byLockOrder,
 } from '../../store/port/index.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
+import type { Clock } from '../../runtime/clock.js';
 
 /** Outcomes to one statement; the work per statement grows with their edges and bytes, so those are bounded too. */
 const MAX_OUTCOMES = 300;
@@ -51,9 +52,11 @@ export class OutcomeRecorder {
     private readonly store: OutcomeStore & FailureClassifier & Pick<TenantStore, 'schema'>,
     private readonly claims: ClaimTable,
     private readonly gate: ClaimGate,
+    clock: Clock,
     private readonly consequences: OutcomeConsequences,
   ) {
     this.batcher = new Batcher({
+      clock,
       maxItems: MAX_OUTCOMES,
       weight: ({ claim, output, view }) =>
         1 +
@@ -66,6 +69,7 @@ export class OutcomeRecorder {
       late: (results, error) => this.reportLate(results, error),
     });
     this.lookUps = new Batcher({
+      clock,
       maxItems: MAX_OUTCOMES,
       send: (results) => this.areRecorded(results),
       classify: (error) => store.classifyFailure(error),

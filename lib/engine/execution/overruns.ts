@@ -3,8 +3,10 @@ import type { TaskClaim } from '../claims/task-claim.js';
 import type { TenantQueue } from '../slots/tenant-queue.js';
 import type { Attempt } from './attempt.js';
 import { HungHandlers, type HungHandler } from './hung-handlers.js';
+import type { Clock } from '../../runtime/clock.js';
 
 export interface OverrunsParts {
+  readonly clock: Clock;
   readonly tenant: string;
   /** How long a handler keeps its slot after its signal aborted, in milliseconds. */
   readonly graceMs: number;
@@ -23,8 +25,9 @@ export class Overruns {
   private readonly hung: HungHandlers;
 
   constructor(private readonly parts: OverrunsParts) {
-    const { tenant, graceMs, queue } = parts;
+    const { clock, tenant, graceMs, queue } = parts;
     this.hung = new HungHandlers({
+      clock,
       tenant,
       graceMs,
       queue,

@@ -17,12 +17,14 @@ import {
 } from '../../workflow/index.js';
 import { checkKey, encodeContext } from './context-entries.js';
 import type { TaskClaim } from '../claims/task-claim.js';
+import type { Clock } from '../../runtime/clock.js';
 
 /** How often a deferred task looks again when it doesn't say. */
 const DEFAULT_DEFERRAL_INTERVAL_MS = 5_000;
 
 /** What a running task has of its tenant. */
 export interface TaskSurroundings {
+  readonly clock: Pick<Clock, 'now'>;
   readonly tenant: string;
   readonly dataSource: TaskContext['dataSource'];
   readonly manager: TaskContext['manager'];
@@ -195,7 +197,7 @@ export class RunningTask implements TaskContext {
     const waitedMs =
       this.claim.deferredForMs === null
         ? 0
-        : this.claim.deferredForMs + (performance.now() - this.claim.claimedAt);
+        : this.claim.deferredForMs + (this.surroundings.clock.now() - this.claim.claimedAt);
     if (timeoutMs !== undefined && waitedMs >= timeoutMs) {
       throw new DeferralTimeoutError(this.taskName, timeoutMs);
     }

@@ -12,8 +12,10 @@ import type { OutcomeRecorder } from './outcome-recorder.js';
 import { resultOf, type TaskResult } from './task-result.js';
 import type { TenantEvents } from '../../events/tenant-events.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
+import type { Clock } from '../../runtime/clock.js';
 
 export interface TaskCompleterParts {
+  readonly clock: Pick<Clock, 'random'>;
   readonly state: Pick<EngineState, 'isEnding'>;
   readonly store: FailureClassifier;
   readonly claims: ClaimTable;
@@ -83,7 +85,8 @@ export class TaskCompleter {
       return;
     }
     const retryIf = claim.definition.handlers[claim.task.no]?.retryIf;
-    const decision = decideFailure(thrown, claim.task, claim.failures + 1, retryIf, Math.random());
+    const chance = this.parts.clock.random();
+    const decision = decideFailure(thrown, claim.task, claim.failures + 1, retryIf, chance);
     const error = toStoredError(thrown);
     if (decision === 'fail') {
       this.record(resultOf(claim, input, 'Failed', { error }));

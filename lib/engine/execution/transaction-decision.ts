@@ -3,7 +3,7 @@ import type { Failure } from '../../runtime/failure.js';
 /** How far a transactional run has come; `outcome`: its last statement before the COMMIT. */
 export type TransactionPhase = 'begin' | 'handler' | 'outcome' | 'commit';
 
-/** When the handler began and returned, by the monotonic clock in milliseconds. */
+/** When the handler began and returned, by the clock's `now()`. */
 export interface HandlerTimes {
   begunAt: number;
   handledAt: number;
@@ -34,9 +34,6 @@ export function decideTransaction(
  * Whether the handler took most of the time that its transaction took. One that takes longer than the server allows
  * would do so each time, so that is charged to its attempt; a lock that the outcome waited for is not.
  */
-export function tookMost(
-  { begunAt, handledAt }: HandlerTimes,
-  now: number = performance.now(),
-): boolean {
+export function tookMost({ begunAt, handledAt }: HandlerTimes, now: number): boolean {
   return handledAt - begunAt > now - handledAt;
 }

@@ -97,13 +97,14 @@ export class TransactionalRunner {
     transaction: TaskTransaction,
   ): Promise<void> {
     const { claim, input } = attempt;
-    const { settings, dataSource, call, recorder, gate } = this.parts;
+    const { clock, settings, dataSource, call, recorder, gate } = this.parts;
     run.phase = 'handler';
-    run.begunAt = performance.now();
+    run.begunAt = clock.now();
     run.transaction = transaction;
     // It may have waited long for the connection.
     if (claim.lost) throw ROLL_BACK;
     const context = new RunningTask(claim, input.view, {
+      clock,
       tenant: settings.tenant,
       dataSource,
       manager: transaction.manager as TaskContext['manager'],
@@ -116,7 +117,7 @@ export class TransactionalRunner {
     const { unawaited } = context;
     if (unawaited !== undefined) await unawaited;
     const result = call.completed(attempt, context, returned);
-    run.handledAt = performance.now();
+    run.handledAt = clock.now();
     await transaction.assertOpen();
     // Settled already: the attempt timed out, and what it wrote must not be committed.
     if (!attempt.settle('handler') || claim.lost) throw ROLL_BACK;
@@ -144,7 +145,8 @@ export class TransactionalRunner {
       return this.beginAgain(attempt, 'conflict', error);
     }
     // What the handler throws can be anything.
-    if (run.phase === 'handler' || (error instanceof OverdueTransactionError && tookMost(run))) {
+    const tooLong = (): boolean => tookMost(run, this.parts.clock.now());
+    if (run.phase === 'handler' || (error instanceof OverdueTransactionError && tooLong())) {
       return thrown(attempt, run.context, error);
     }
     const failure = this.parts.store.classifyFailure(error);

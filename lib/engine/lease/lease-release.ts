@@ -1,13 +1,14 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { TablesMissingError } from '../../errors/index.js';
 import type { EngineState } from '../engine-state.js';
 import type { TenantLease } from './tenant-lease.js';
 import type { LeaseStore } from '../../store/port/index.js';
+import type { Clock } from '../../runtime/clock.js';
 
 /** Between two attempts to delete the lease at the end of a drain, in milliseconds. */
 const PAUSE_MS = 20;
 
 export interface LeaseReleaseParts {
+  readonly clock: Clock;
   readonly state: Pick<EngineState, 'isReleasing' | 'beginRelease' | 'endRelease'>;
   readonly store: LeaseStore;
   readonly lease: TenantLease;
@@ -47,11 +48,11 @@ export class LeaseRelease {
    * has to wait for a comparison, is followed by another one.
    */
   async runFor(ms: number): Promise<void> {
-    const { lease, claims } = this.parts;
-    const end = performance.now() + ms;
-    while (lease.mayStand && claims.size === 0 && performance.now() < end) {
+    const { clock, lease, claims } = this.parts;
+    const end = clock.now() + ms;
+    while (lease.mayStand && claims.size === 0 && clock.now() < end) {
       if (!(await this.runOnce())) return;
-      if (lease.mayStand) await delay(PAUSE_MS);
+      if (lease.mayStand) await clock.sleep(PAUSE_MS);
     }
   }
 

@@ -1,6 +1,7 @@
 import type { HeldLease, RenewingSession, TenantStore } from '../../store/port/index.js';
 import type { LeaseRelease } from './lease-release.js';
 import type { TenantLease } from './tenant-lease.js';
+import type { Clock, Timer } from '../../runtime/clock.js';
 
 /** Leases are renewed this many times in their duration. */
 const RENEWALS_PER_LEASE = 3;
@@ -20,6 +21,7 @@ export interface LeasedTenant {
 }
 
 export interface LeaseRenewalsOptions {
+  readonly clock: Clock;
   readonly leaseDurationMs: number;
   readonly tenants: () => Iterable<LeasedTenant>;
   /** Undefined while the control connection is away. */
@@ -28,19 +30,17 @@ export interface LeaseRenewalsOptions {
 
 /** Renews the leases of the tenants in which claims are held, and lets go of those of the others, for all at once. */
 export class LeaseRenewals {
-  private timer: NodeJS.Timeout | undefined;
+  private timer: Timer | undefined;
 
   constructor(private readonly options: LeaseRenewalsOptions) {}
 
   start(): void {
-    this.timer = setInterval(
-      () => void this.runOnce(),
-      this.options.leaseDurationMs / RENEWALS_PER_LEASE,
-    ).unref();
+    const { clock, leaseDurationMs } = this.options;
+    this.timer = clock.interval(() => void this.runOnce(), leaseDurationMs / RENEWALS_PER_LEASE);
   }
 
   stop(): void {
-    clearInterval(this.timer);
+    this.timer?.cancel();
   }
 
   async runOnce(): Promise<void> {

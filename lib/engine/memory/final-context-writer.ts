@@ -3,6 +3,7 @@ import type { CachedTask } from './execution-cache.js';
 import type { InputReader } from './input-reader.js';
 import type { OutcomeStore } from '../../store/port/index.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
+import type { Clock } from '../../runtime/clock.js';
 
 /**
  * Writes the final contexts that the ending statement could not: when leaves end in one batch, or in two processes,
@@ -15,8 +16,10 @@ export class FinalContextWriter {
   constructor(
     private readonly store: OutcomeStore & FailureClassifier,
     private readonly inputs: InputReader,
+    clock: Clock,
   ) {
     this.batcher = new Batcher({
+      clock,
       maxItems: 1,
       send: async ([claim]) => {
         if (claim !== undefined) await this.write(claim);

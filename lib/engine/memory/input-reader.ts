@@ -2,6 +2,7 @@ import { Batcher } from '../../runtime/batcher.js';
 import { type CachedTask, type ExecutionCache, membersOf } from './execution-cache.js';
 import type { OutcomeStore, RecordedOutcome } from '../../store/port/index.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
+import type { Clock } from '../../runtime/clock.js';
 
 /** Rows to one reading. */
 const MAX_ROWS = 2_000;
@@ -18,8 +19,12 @@ interface Missing {
 export class InputReader {
   private readonly batcher: Batcher<Missing, undefined>;
 
-  constructor(private readonly store: OutcomeStore & FailureClassifier) {
+  constructor(
+    private readonly store: OutcomeStore & FailureClassifier,
+    clock: Clock,
+  ) {
     this.batcher = new Batcher({
+      clock,
       maxItems: 500,
       weight: ({ tasks }) => tasks.length + 1,
       maxWeight: MAX_ROWS,

@@ -1,6 +1,7 @@
 import { decodeNotification } from './notifier.js';
 import { MergedCalls, type ReactionLimit } from '../../runtime/merged-calls.js';
 import type { TenantEngine } from '../tenant-engine.js';
+import type { Clock } from '../../runtime/clock.js';
 
 /** No payload of the library is longer. */
 const MAX_PAYLOAD = 64;
@@ -14,6 +15,7 @@ const ENDED: ReactionLimit = { burst: 50, intervalMs: 20 };
 const CLAIMS: ReactionLimit = { burst: 10, intervalMs: 100 };
 
 export interface NotificationReactionsOptions {
+  readonly clock: Clock;
   /** By the address that notifications carry. */
   readonly tenant: (address: string) => TenantEngine | undefined;
   readonly onProcessJoined: () => unknown;
@@ -32,8 +34,8 @@ export class NotificationReactions {
   private readonly tenants = new Map<TenantEngine, TenantReactions>();
 
   constructor(private readonly options: NotificationReactionsOptions) {
-    this.processJoined = new MergedCalls(options.onProcessJoined, PROCESSES);
-    this.newTenants = new MergedCalls(options.onTenants, TENANTS);
+    this.processJoined = new MergedCalls(options.onProcessJoined, PROCESSES, options.clock);
+    this.newTenants = new MergedCalls(options.onTenants, TENANTS, options.clock);
   }
 
   hear(payload: string): void {
@@ -57,7 +59,7 @@ export class NotificationReactions {
   private reactionsOf(tenant: TenantEngine): TenantReactions {
     const known = this.tenants.get(tenant);
     if (known !== undefined) return known;
-    const reactions = new TenantReactions(tenant);
+    const reactions = new TenantReactions(tenant, this.options.clock);
     this.tenants.set(tenant, reactions);
     return reactions;
   }
@@ -72,11 +74,14 @@ class TenantReactions {
   /** Executions that are waited for here: no more of them can come together than there are. */
   private readonly endedIds = new Set<string>();
 
-  constructor(private readonly tenant: TenantEngine) {
-    this.work = new MergedCalls(() => tenant.claimAvailable(), WORK);
-    this.ended = new MergedCalls(() => this.tellEnded(), ENDED);
-    this.cancelled = new MergedCalls(() => tenant.reconcileClaims(), CLAIMS);
-    this.paused = new MergedCalls(() => tenant.control.findPaused(), CLAIMS);
+  constructor(
+    private readonly tenant: TenantEngine,
+    clock: Clock,
+  ) {
+    this.work = new MergedCalls(() => tenant.claimAvailable(), WORK, clock);
+    this.ended = new MergedCalls(() => this.tellEnded(), ENDED, clock);
+    this.cancelled = new MergedCalls(() => tenant.reconcileClaims(), CLAIMS, clock);
+    this.paused = new MergedCalls(() => tenant.control.findPaused(), CLAIMS, clock);
   }
 
   hear(kind: 'cancelled' | 'ended' | 'paused', executionId: string): void {

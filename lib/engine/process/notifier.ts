@@ -1,3 +1,5 @@
+import type { Clock, Timer } from '../../runtime/clock.js';
+
 /** Minimum time between two work notifications of one tenant, in milliseconds. The first goes at once. */
 const WAKE_INTERVAL_MS = 50;
 
@@ -48,12 +50,13 @@ export function decodeNotification(payload: string): Notification | undefined {
 export class Notifier {
   private readonly due = new Set<string>();
   private readonly lastWake = new Map<string, number>();
-  private readonly timers = new Map<string, NodeJS.Timeout>();
+  private readonly timers = new Map<string, Timer>();
   private sending = false;
 
   constructor(
     /** Undefined while there is no control connection: nothing is sent then. */
     private readonly send: (payloads: readonly string[]) => Promise<void> | undefined,
+    private readonly clock: Clock,
   ) {}
 
   notify(notification: Notification): void {
@@ -63,24 +66,23 @@ export class Notifier {
   }
 
   close(): void {
-    for (const timer of this.timers.values()) clearTimeout(timer);
+    for (const timer of this.timers.values()) timer.cancel();
     this.timers.clear();
   }
 
   /** Limits the rate; what comes too early is made up for when the interval is over. */
   private mayWake(tenant: string): boolean {
-    const now = performance.now();
+    const now = this.clock.now();
     const wait = (this.lastWake.get(tenant) ?? -Infinity) + WAKE_INTERVAL_MS - now;
     if (wait <= 0) {
       this.lastWake.set(tenant, now);
       return true;
     }
     if (!this.timers.has(tenant)) {
-      const timer = setTimeout(() => {
+      const timer = this.clock.timer(() => {
         this.timers.delete(tenant);
         this.notify({ kind: 'work', tenant });
       }, wait);
-      timer.unref();
       this.timers.set(tenant, timer);
     }
     return false;

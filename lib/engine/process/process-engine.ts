@@ -10,8 +10,10 @@ import type { SlotScheduler } from '../slots/slot-scheduler.js';
 import type { TenantEngine } from '../tenant-engine.js';
 import type { ProcessServices } from '../process-services.js';
 import type { EngineSession } from '../../store/port/index.js';
+import type { Clock } from '../../runtime/clock.js';
 
 export interface ProcessEngineOptions<S extends EngineSession> {
+  readonly clock: Clock;
   readonly slots: SlotScheduler;
   readonly leaseDurationMs: number;
   /** Another process has appeared on this database. */
@@ -48,7 +50,9 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
   private lastEpoch: string | null | undefined;
 
   constructor(private readonly options: ProcessEngineOptions<S>) {
+    const { clock } = options;
     this.supervisor = new SessionSupervisor({
+      clock,
       open: (onLost) =>
         options.open({ id: this.processId }, (payload) => this.reactions.hear(payload), onLost),
       onLive: (session) => {
@@ -63,6 +67,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
       onLost: () => this.allowClaims(),
     });
     this.leases = new LeaseRenewals({
+      clock,
       leaseDurationMs: options.leaseDurationMs,
       tenants: () => this.tenants.values(),
       session: () => this.supervisor.session,
@@ -70,13 +75,15 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
     this.notifier = new Notifier((payloads) => {
       const { session } = this.supervisor;
       return session === undefined ? options.notify?.(payloads) : session.notify(payloads);
-    });
+    }, clock);
     this.reactions = new NotificationReactions({
+      clock,
       tenant: (address) => this.tenants.get(address),
       onProcessJoined: options.onProcessJoined,
       onTenants: options.onTenants,
     });
     this.timers = new ProcessTimers({
+      clock,
       tenant: (address) => this.tenants.get(address),
       session: () => this.supervisor.session,
     });
@@ -85,6 +92,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
   /** What a tenant's engine gets to see of the process. */
   get services(): ProcessServices {
     return {
+      clock: this.options.clock,
       slots: this.options.slots,
       queuedBytes: this.queuedBytes,
       identity: () => ({

@@ -1,6 +1,7 @@
 import { WakeUpTimers, type WakeUp } from '../../runtime/wake-up-timers.js';
 import type { EngineSession, WakeUpKind } from '../../store/port/index.js';
 import type { TenantEngine } from '../tenant-engine.js';
+import type { Clock } from '../../runtime/clock.js';
 
 /** Until a look at timeouts that could not be enforced, in milliseconds: another process is at it, or holds rows. */
 const DEADLINE_PAUSE_MS = 250;
@@ -8,6 +9,7 @@ const DEADLINE_PAUSE_MS = 250;
 const DEADLINE_RETRY_MS = 1_000;
 
 export interface ProcessTimersOptions {
+  readonly clock: Clock;
   /** By the address that notifications carry. */
   readonly tenant: (address: string) => TenantEngine | undefined;
   readonly session: () => Pick<EngineSession, 'dueTimes'> | undefined;
@@ -18,13 +20,16 @@ export class ProcessTimers {
   private readonly timers: WakeUpTimers<WakeUpKind>;
 
   constructor(private readonly options: ProcessTimersOptions) {
-    this.timers = new WakeUpTimers({
-      task: (address) => {
-        options.tenant(address)?.workIsDue();
-        void this.lookAhead(address);
+    this.timers = new WakeUpTimers(
+      {
+        task: (address) => {
+          options.tenant(address)?.workIsDue();
+          void this.lookAhead(address);
+        },
+        deadline: (address) => void this.enforceDeadlines(address),
       },
-      deadline: (address) => void this.enforceDeadlines(address),
-    });
+      options.clock,
+    );
   }
 
   /** The tenant is named by its address. */

@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import { toStoredError } from '../../errors/index.js';
 import { reconnectDelayMs } from '../../runtime/reconnect-delay.js';
 import type { ControlSession } from '../../store/port/index.js';
+import type { Clock, Timer } from '../../runtime/clock.js';
 
 /** A session that lasted longer was a good one, in milliseconds: when it is lost, the next attempt is made at once. */
 const STABLE_MS = 5_000;
@@ -11,6 +12,7 @@ const REPORT_AFTER_MS = 2_000;
 const REPORT_EVERY_MS = 60_000;
 
 export interface SessionSupervisorOptions<S extends ControlSession> {
+  readonly clock: Clock;
   /** `onLost` is called once, when the session has ended by itself. */
   readonly open: (onLost: (error: Error | undefined) => void) => Promise<S>;
   readonly onLive: (session: S) => void;
@@ -25,7 +27,7 @@ export class SessionSupervisor<S extends ControlSession> {
   private readonly logger = new Logger('Cloacina');
   private current: S | undefined;
   private stopped = false;
-  private timer: NodeJS.Timeout | undefined;
+  private timer: Timer | undefined;
   private openedAt = 0;
   private lostAt = 0;
   /** When the log has to say next that there is no session. */
@@ -44,13 +46,13 @@ export class SessionSupervisor<S extends ControlSession> {
   /** Opens the first session, or the first after a stop; rejects when that fails, so that a boot can say so. */
   async start(): Promise<void> {
     this.stopped = false;
-    clearTimeout(this.timer);
+    this.timer?.cancel();
     await this.open();
   }
 
   async stop(): Promise<void> {
     this.stopped = true;
-    clearTimeout(this.timer);
+    this.timer?.cancel();
     const session = this.current;
     this.current = undefined;
     await session?.close();
@@ -72,7 +74,7 @@ export class SessionSupervisor<S extends ControlSession> {
     }
     opened = true;
     this.current = session;
-    this.openedAt = performance.now();
+    this.openedAt = this.options.clock.now();
     this.options.onLive(session);
   }
 
@@ -80,7 +82,7 @@ export class SessionSupervisor<S extends ControlSession> {
     if (this.stopped) return;
     if (this.current !== undefined) {
       this.current = undefined;
-      this.lostAt = performance.now();
+      this.lostAt = this.options.clock.now();
       this.reportAt = this.lostAt + REPORT_AFTER_MS;
       if (this.lostAt - this.openedAt > STABLE_MS) this.failures = 0;
       const why = error === undefined ? 'it was closed' : toStoredError(error).message;
@@ -93,25 +95,27 @@ export class SessionSupervisor<S extends ControlSession> {
   }
 
   private reopen(): void {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      this.open().then(
-        () => {
-          if (this.current !== undefined) this.logger.log('The control connection is back.');
-        },
-        (error: unknown) => {
-          if (this.stopped) return;
-          this.report(error);
-          this.reopen();
-        },
-      );
-    }, reconnectDelayMs(this.failures++));
-    this.timer.unref();
+    this.timer?.cancel();
+    this.timer = this.options.clock.timer(
+      () => {
+        this.open().then(
+          () => {
+            if (this.current !== undefined) this.logger.log('The control connection is back.');
+          },
+          (error: unknown) => {
+            if (this.stopped) return;
+            this.report(error);
+            this.reopen();
+          },
+        );
+      },
+      reconnectDelayMs(this.failures++, this.options.clock),
+    );
   }
 
   /** A server that restarts is worth no more than the word that the session was lost. */
   private report(error: unknown): void {
-    const now = performance.now();
+    const now = this.options.clock.now();
     if (now < this.reportAt) return;
     this.reportAt = now + REPORT_EVERY_MS;
     const seconds = Math.round((now - this.lostAt) / 1_000);

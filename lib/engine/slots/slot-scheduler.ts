@@ -1,4 +1,5 @@
 import { TenantQueue, type QueuedTask } from './tenant-queue.js';
+import type { Clock } from '../../runtime/clock.js';
 
 /**
  * How long handlers begin one after the other, in milliseconds; then whatever waits for the event loop has a
@@ -41,7 +42,10 @@ export class SlotScheduler {
   /** The tenants that are known to have work waiting in the database: few, even of thousands. */
   readonly backlogged = new Set<TenantQueue>();
 
-  constructor(readonly limit: number) {}
+  constructor(
+    readonly limit: number,
+    readonly clock: Clock,
+  ) {}
 
   createQueue(limit: number, onRoom: () => void): TenantQueue {
     const queue = new TenantQueue(limit, this, onRoom);
@@ -95,10 +99,10 @@ export class SlotScheduler {
 
   /** Not for longer than a burst: the rest begins when the event loop has been round. */
   private mayGoOn(): boolean {
-    const now = performance.now();
+    const now = this.clock.now();
     if (this.burstSince === undefined) {
       this.burstSince = now;
-      setImmediate(() => {
+      this.clock.immediate(() => {
         this.burstSince = undefined;
         this.fill();
       });
@@ -141,10 +145,10 @@ export class SlotScheduler {
     if (task.suspect) this.suspectRunning = true;
     this.schedule(queue);
     queue.progressed();
-    const begun = performance.now();
+    const begun = this.clock.now();
     const ended = (): void => {
       queue.progressed();
-      queue.observe(performance.now() - begun);
+      queue.observe(this.clock.now() - begun);
       this.running--;
       queue.running--;
       this.occupy(queue, -1);
@@ -167,13 +171,13 @@ export class SlotScheduler {
   watch(): void {
     if (this.watching) return;
     this.watching = true;
-    const due = performance.now() + STALL_MS;
-    setTimeout(() => {
+    const due = this.clock.now() + STALL_MS;
+    this.clock.timer(() => {
       this.watching = false;
       // Late: it is this process that was busy, not the handlers that are long.
-      if (performance.now() - due < STALL_MS / 2) this.giveBackStalled();
+      if (this.clock.now() - due < STALL_MS / 2) this.giveBackStalled();
       if (this.queued > 0) this.watch();
-    }, STALL_MS).unref();
+    }, STALL_MS);
   }
 
   /** What was prefetched while handlers were short, and lies behind long ones now. */

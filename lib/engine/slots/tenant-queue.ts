@@ -69,7 +69,7 @@ export class TenantQueue {
 
   /** How long no handler of this tenant has begun or ended, in milliseconds. */
   get stalledMs(): number {
-    return performance.now() - this.progressedAt;
+    return this.slots.clock.now() - this.progressedAt;
   }
 
   /**
@@ -157,7 +157,7 @@ export class TenantQueue {
   }
 
   progressed(): void {
-    this.progressedAt = performance.now();
+    this.progressedAt = this.slots.clock.now();
   }
 
   /** Resolves when no handler of this tenant runs. */

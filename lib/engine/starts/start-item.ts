@@ -1,6 +1,7 @@
 import type { StartItem } from '../../store/port/index.js';
 import { canRunRoots } from '../definitions/runnable-definition.js';
 import type { StartRequest } from './starter.js';
+import type { Clock } from '../../runtime/clock.js';
 
 /** The starts as they are sent; the first ones take their roots, as far as the room goes. */
 export function withClaims(queued: readonly StartRequest[], room: number): StartItem[] {
@@ -36,6 +37,6 @@ export function toStartItem(request: StartRequest, claims: number): StartItem {
 }
 
 /** How long until a start is due; the database's clock decides, this says when to look. */
-export function delayOf({ runAt, delayMs }: StartRequest): number {
-  return runAt === null ? (delayMs ?? 0) : runAt.getTime() - Date.now();
+export function delayOf({ runAt, delayMs }: StartRequest, clock: Pick<Clock, 'wallTime'>): number {
+  return runAt === null ? (delayMs ?? 0) : runAt.getTime() - clock.wallTime();
 }

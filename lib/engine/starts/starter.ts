@@ -13,6 +13,7 @@ import {
   isCreated,
 } from '../../store/port/index.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
+import type { Clock } from '../../runtime/clock.js';
 
 /** Limits of one statement: executions, and task rows, where BYTES_PER_WEIGHT bytes of input count as a row. */
 const MAX_STARTS = 300;
@@ -65,6 +66,7 @@ export interface StartConsequences {
 }
 
 export interface StarterParts {
+  readonly clock: Clock;
   readonly tenant: string;
   readonly store: StartStore & FailureClassifier;
   readonly gate: ClaimGate;
@@ -115,6 +117,7 @@ export class Starter {
     locked?: typeof HELD_KEYS,
   ): Batcher<StartRequest, Started> {
     return new Batcher({
+      clock: this.parts.clock,
       maxItems: MAX_STARTS,
       weight: ({ definition, input }) =>
         definition.workflow.tasks.length + input.length / BYTES_PER_WEIGHT,

@@ -18,7 +18,7 @@ export interface TransactionalStartsParts {
   readonly settings: Pick<TenantSettings, 'tenant' | 'address' | 'startTimeoutMs'>;
   readonly store: StartStore & Pick<ExecutionStore, 'executions'> & FailureClassifier;
   readonly gate: Pick<ClaimGate, 'withoutClaim'>;
-  readonly services: Pick<ProcessServices, 'workPayload'>;
+  readonly services: Pick<ProcessServices, 'clock' | 'workPayload'>;
   readonly openKeys: OpenKeys;
   readonly events: TenantEvents;
   readonly consequences: {
@@ -34,7 +34,7 @@ export class TransactionalStarts {
   private readonly uncommitted: UncommittedStarts;
 
   constructor(private readonly parts: TransactionalStartsParts) {
-    this.uncommitted = new UncommittedStarts(parts.store);
+    this.uncommitted = new UncommittedStarts(parts.store, parts.services.clock);
   }
 
   /** @throws DatabaseUnavailableError when another transaction held the key for `startTimeout` */
@@ -44,7 +44,7 @@ export class TransactionalStarts {
   ): Promise<{ id: string; created: boolean }> {
     const { settings, store, gate, services, openKeys, events, consequences } = this.parts;
     const item = toStartItem(request, 0);
-    const began = performance.now();
+    const began = services.clock.now();
     const reply = await store
       .startIn(
         manager,
@@ -54,7 +54,7 @@ export class TransactionalStarts {
         settings.startTimeoutMs,
       )
       .catch((error: unknown) => {
-        const waitedMs = performance.now() - began;
+        const waitedMs = services.clock.now() - began;
         throw store.classifyFailure(error).isLockTimeout
           ? keyIsHeld({ tenant: settings.tenant, request, waitedMs, isHeldHere: false }, error)
           : error;
@@ -68,7 +68,7 @@ export class TransactionalStarts {
       );
     }
     // The commit tells other processes that there is work; none looks again when it is not due yet.
-    const delayMs = delayOf(request);
+    const delayMs = delayOf(request, services.clock);
     if (delayMs > 0) consequences.dueIn(delayMs);
     if (created || item.idempotencyKey === null) return { id: item.id, created };
     const [id] = await store.findByKeys(

@@ -1,5 +1,6 @@
 import type { ExecutionStore, UserTransaction } from '../../store/port/index.js';
 import { isOpen } from './open-keys.js';
+import type { Clock, Timer } from '../../runtime/clock.js';
 
 /** How often transactions are asked whether they have ended, in milliseconds: a look at a flag in memory. */
 const LOOK_INTERVAL_MS = 50;
@@ -18,9 +19,12 @@ interface UncommittedStart {
  */
 export class UncommittedStarts {
   private starts: UncommittedStart[] = [];
-  private timer: NodeJS.Timeout | undefined;
+  private timer: Timer | undefined;
 
-  constructor(private readonly store: Pick<ExecutionStore, 'executions'>) {}
+  constructor(
+    private readonly store: Pick<ExecutionStore, 'executions'>,
+    private readonly clock: Clock,
+  ) {}
 
   /** `committed` is called once, if the transaction commits. */
   add(id: string, transaction: UserTransaction, committed: () => void): void {
@@ -29,12 +33,12 @@ export class UncommittedStarts {
   }
 
   close(): void {
-    clearTimeout(this.timer);
+    this.timer?.cancel();
     this.starts = [];
   }
 
   private schedule(): void {
-    this.timer ??= setTimeout(() => void this.look(), LOOK_INTERVAL_MS).unref();
+    this.timer ??= this.clock.timer(() => void this.look(), LOOK_INTERVAL_MS);
   }
 
   private async look(): Promise<void> {

@@ -16,6 +16,7 @@ import {
 } from '../../store/postgres/connections/connection-config.js';
 import { PoolSession } from '../../store/postgres/session/pool-session.js';
 import { createPools, type LoginPools } from '../../store/postgres/connections/pools.js';
+import type { Clocks } from './clocks.js';
 import { APPLICATION_PREFIX } from '../../store/postgres/session/session-statements.js';
 
 /** The longest that Node has, in milliseconds. */
@@ -51,6 +52,7 @@ export class ConnectionGroup {
   readonly pools: LoginPools;
   readonly process: ProcessEngine<ControlConnection | PoolSession>;
   readonly recovery: RecoveryWatch;
+  readonly clocks: Clocks;
   private readonly sweep: MaintenanceSweep;
   /** Called when a tenant has appeared on this database that this process may not know. */
   onTenants: () => unknown = () => undefined;
@@ -64,12 +66,15 @@ export class ConnectionGroup {
   private claiming = false;
   private keepAlive: NodeJS.Timeout | undefined;
 
-  constructor(settings: ConnectionGroupSettings, slots: SlotScheduler) {
+  constructor(settings: ConnectionGroupSettings, slots: SlotScheduler, clocks: Clocks) {
+    const { process: clock } = clocks;
+    this.clocks = clocks;
     const connection = connectionConfig(settings);
     const control = controlConfig(settings);
     sayUnusedName(settings);
     let wasLost = false;
     this.process = new ProcessEngine<ControlConnection | PoolSession>({
+      clock,
       slots,
       leaseDurationMs: settings.leaseDurationMs,
       onProcessJoined: () => this.recovery.greet(),
@@ -100,10 +105,12 @@ export class ConnectionGroup {
     });
     this.pools.keep(false);
     this.sweep = new MaintenanceSweep({
+      clock,
       leaseDurationMs: settings.leaseDurationMs,
       isConnected: () => this.process.session !== undefined,
     });
     this.recovery = new RecoveryWatch({
+      clock,
       processId: this.process.processId,
       leaseDurationMs: settings.leaseDurationMs,
       sweep: this.sweep,

@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { SlotScheduler } from '../../engine/slots/slot-scheduler.js';
 import { loginKey } from '../../store/postgres/connections/connection-config.js';
+import type { Clocks } from './clocks.js';
 import { ConnectionGroup, type ConnectionGroupSettings } from './connection-group.js';
 
 /** How long closing a login is waited for, in milliseconds; a handler that ignores its signal may hold a connection. */
@@ -13,7 +13,10 @@ const AWAY_CLOSE_TIMEOUT_MS = 100;
 export class ConnectionGroups {
   private readonly open = new Map<string, { readonly group: ConnectionGroup; users: number }>();
 
-  constructor(private readonly slots: SlotScheduler) {}
+  constructor(
+    private readonly slots: SlotScheduler,
+    private readonly clocks: Clocks,
+  ) {}
 
   /** The login's engine, which stays until {@link release} was called as often. */
   acquire(settings: ConnectionGroupSettings): ConnectionGroup {
@@ -24,7 +27,7 @@ export class ConnectionGroups {
       known.group.pools.grow(settings.poolSize);
       return known.group;
     }
-    const group = new ConnectionGroup(settings, this.slots);
+    const group = new ConnectionGroup(settings, this.slots, this.clocks);
     this.open.set(key, { group, users: 1 });
     return group;
   }
@@ -55,9 +58,10 @@ async function closeInTime(group: ConnectionGroup): Promise<void> {
   const timeout = new AbortController();
   await Promise.race([
     group.close().catch(() => undefined),
-    delay(group.isAway ? AWAY_CLOSE_TIMEOUT_MS : CLOSE_TIMEOUT_MS, undefined, {
-      signal: timeout.signal,
-    }).catch(() => undefined),
+    group.clocks.process.sleep(
+      group.isAway ? AWAY_CLOSE_TIMEOUT_MS : CLOSE_TIMEOUT_MS,
+      timeout.signal,
+    ),
   ]);
   timeout.abort();
 }

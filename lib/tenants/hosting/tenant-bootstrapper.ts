@@ -142,6 +142,7 @@ export class TenantBootstrapper {
     const bulk = this.bulkStepsOf(group);
     return waitForDatabase(
       {
+        clock: group.clocks.process,
         ...(tenant === undefined ? {} : { tenant }),
         timeoutMs,
         signal: this.parts.stopping,
@@ -158,20 +159,21 @@ export class TenantBootstrapper {
   private bulkStepsOf(group: ConnectionGroup): BulkSteps {
     let together = this.bulkSteps.get(group);
     if (together === undefined) {
+      const { process: clock } = group.clocks;
       together = {
         // Not in turn: a migration may take long, and later requests need not wait for it.
-        migrations: new MicroBatcher({ oneAtATime: false }, migrateTogether),
-        names: new MicroBatcher({ oneAtATime: true }, (batch) =>
+        migrations: new MicroBatcher({ clock, oneAtATime: false }, migrateTogether),
+        names: new MicroBatcher({ clock, oneAtATime: true }, (batch) =>
           keepNames(group.pools.general, batch),
         ),
-        definitions: new MicroBatcher({ oneAtATime: true }, async (batch) => {
+        definitions: new MicroBatcher({ clock, oneAtATime: true }, async (batch) => {
           const known = await knownDefinitions(
             group.pools,
             batch.map(({ item }) => item),
           );
           for (const { item, resolve } of batch) resolve(known.get(item));
         }),
-        begins: new MicroBatcher({ oneAtATime: true }, async (batch) => {
+        begins: new MicroBatcher({ clock, oneAtATime: true }, async (batch) => {
           await begin(
             group,
             batch.map(({ item }) => item),

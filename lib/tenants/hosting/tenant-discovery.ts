@@ -10,6 +10,7 @@ import {
   type MarkedSchema,
 } from './tenant-marker.js';
 import { schemaKey, type SchemaPlace, type TenantsInUse } from './tenants-in-use.js';
+import type { Clock, Timer } from '../../runtime/clock.js';
 
 /** How often the database is looked through, in case an announcement got lost; moved about to keep processes apart. */
 const LOOK_INTERVAL_MS = 15_000;
@@ -48,12 +49,15 @@ export class TenantDiscovery {
   private readonly failures = new Map<string, Failure>();
   /** Schemas of strangers, of which the log says so once. */
   private readonly warned = new Set<string>();
-  private timer: NodeJS.Timeout | undefined;
+  private timer: Timer | undefined;
   private looking: Promise<void> | undefined;
   private again = false;
   private stopped = false;
+  private readonly clock: Clock;
 
-  constructor(private readonly parts: DiscoveryParts) {}
+  constructor(private readonly parts: DiscoveryParts) {
+    this.clock = parts.group.clocks.process;
+  }
 
   start(): void {
     this.parts.group.onTenants = () => this.lookOnce().catch(() => undefined);
@@ -64,7 +68,7 @@ export class TenantDiscovery {
 
   stop(): void {
     this.stopped = true;
-    clearTimeout(this.timer);
+    this.timer?.cancel();
     this.parts.group.onTenants = () => undefined;
   }
 
@@ -170,7 +174,7 @@ export class TenantDiscovery {
   }
 
   private async openNew(found: readonly MarkedSchema[]): Promise<void> {
-    const now = performance.now();
+    const now = this.clock.now();
     const wanted = found.filter(
       ({ schema }) =>
         !this.removed.has(schema) &&
@@ -200,21 +204,20 @@ export class TenantDiscovery {
   private failed({ schema, tenant }: MarkedSchema, error: unknown): string | undefined {
     const before = this.failures.get(schema);
     const pauseMs = Math.min(before === undefined ? RETRY_MS : before.pauseMs * 2, MAX_RETRY_MS);
-    this.failures.set(schema, { retryAt: performance.now() + pauseMs, pauseMs });
+    this.failures.set(schema, { retryAt: this.clock.now() + pauseMs, pauseMs });
     if (before !== undefined) return undefined;
     return `Tenant "${tenant}" was discovered and could not be opened, which will be tried again: ${messageWithoutSecrets(error)}`;
   }
 
   private plan(): void {
-    this.timer = setTimeout(
+    this.timer = this.clock.timer(
       () =>
         void this.lookOnce()
           .catch(() => undefined)
           .finally(() => {
             if (!this.stopped) this.plan();
           }),
-      LOOK_INTERVAL_MS * (0.75 + Math.random() / 2),
+      LOOK_INTERVAL_MS * (0.75 + this.clock.random() / 2),
     );
-    this.timer.unref();
   }
 }

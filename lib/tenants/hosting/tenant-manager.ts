@@ -2,6 +2,7 @@ import type { WorkflowRegistry } from '../../discovery/registered-workflow.js';
 import { SlotScheduler } from '../../engine/slots/slot-scheduler.js';
 import { ApplicationHooks } from './application-hooks.js';
 import { ConfigurationError, NotAllowedError, UnknownTenantError } from '../../errors/index.js';
+import { SYSTEM_CLOCKS } from './clocks.js';
 import type { ConnectionGroup, ConnectionGroupSettings } from './connection-group.js';
 import { ConnectionGroups } from './connection-groups.js';
 import { TenantRuntime } from './tenant-runtime.js';
@@ -50,8 +51,12 @@ export class TenantManager {
     /** Tasks that run at once in this process. */
     maxConcurrentTasks: number,
     hooks = new ApplicationHooks(),
+    clocks = SYSTEM_CLOCKS,
   ) {
-    this.logins = new ConnectionGroups(new SlotScheduler(maxConcurrentTasks));
+    this.logins = new ConnectionGroups(
+      new SlotScheduler(maxConcurrentTasks, clocks.process),
+      clocks,
+    );
     this.opener = new TenantBootstrapper({
       registry,
       hooks,

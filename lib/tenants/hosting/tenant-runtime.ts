@@ -164,7 +164,12 @@ export class TenantRuntime {
     }
     return new CloacinaRecovery({
       store: engine.store,
-      availability: new AvailabilityRetry(tenant, engine.store, this.options.startTimeoutMs),
+      availability: new AvailabilityRetry(
+        tenant,
+        engine.store,
+        this.options.startTimeoutMs,
+        engine.clock,
+      ),
       run: () => group.recoverNow([tenant]),
       claimable: () => engine.catalog.claimable,
       hung: () =>

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { reconnectDelayMs } from '../../runtime/reconnect-delay.js';
 import {
@@ -9,8 +8,10 @@ import {
 } from '../../errors/index.js';
 import { isAway } from '../../store/postgres/classify-failure.js';
 import { ReadOnlyLogin } from '../../store/postgres/read-only.js';
+import type { Clock } from '../../runtime/clock.js';
 
 export interface WaitForDatabaseOptions {
+  readonly clock: Clock;
   /** For messages. */
   readonly tenant?: string;
   /** How long to wait for a database that doesn't answer, in milliseconds. */
@@ -27,17 +28,17 @@ export interface WaitForDatabaseOptions {
  * @throws DatabaseUnavailableError when it was away for that long
  */
 export async function waitForDatabase<T>(
-  { tenant, timeoutMs, signal, mayWarn }: WaitForDatabaseOptions,
+  { clock, tenant, timeoutMs, signal, mayWarn }: WaitForDatabaseOptions,
   work: () => Promise<T>,
 ): Promise<T> {
-  const began = performance.now();
+  const began = clock.now();
   for (let attempt = 0; ; attempt++) {
     try {
       return await work();
     } catch (error) {
       // What was tried may have said already that the database is away; then its reason is the news.
       const cause = error instanceof DatabaseUnavailableError ? (error.cause ?? error) : error;
-      const waitedMs = Math.round(performance.now() - began);
+      const waitedMs = Math.round(clock.now() - began);
       if (error instanceof ReadOnlyLogin) throw error.asPermissionError();
       if (signal.aborted || !isWorthWaiting(error)) throw withoutDriver(error, tenant);
       if (waitedMs > timeoutMs) {
@@ -50,7 +51,7 @@ export async function waitForDatabase<T>(
         const waiting = tenant === undefined ? 'Waiting' : `Tenant "${tenant}": waiting`;
         new Logger('Cloacina').warn(`${waiting} for the database: ${toStoredError(cause).message}`);
       }
-      await delay(reconnectDelayMs(attempt), undefined, { signal }).catch(() => undefined);
+      await clock.sleep(reconnectDelayMs(attempt, clock), signal);
     }
   }
 }

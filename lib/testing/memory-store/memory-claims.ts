@@ -44,7 +44,7 @@ export function claim(
   for (const task of due) {
     const { claimToken, recoveryAttempts } = task;
     const startedAt = recoveryAttempts < SUSPECT_AFTER ? now : null;
-    hold(task, lease.claimant.instanceId, nextToken(claimToken), startedAt);
+    hold(task, lease.claimant.instanceId, nextToken(claimToken, tables.clock), startedAt);
   }
   const inputs = begin(tables, due);
   writeLease(tables, lease);

@@ -1,32 +1,30 @@
+import type { Clock } from '../../runtime/clock.js';
 import { MemoryTables } from './memory-tables.js';
-
-export interface MemoryDatabaseOptions {
-  /** The database's clock: milliseconds since 1970. Default: `Date.now`. */
-  readonly now?: () => number;
-}
 
 /**
  * What processes share: the tables of each tenant, the locks that prove that a process lives, and the notifications.
  * Two stores on one database and schema are two processes on one tenant.
  */
 export class MemoryDatabase {
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
   /** The locks of living processes, as leases tell them. */
   readonly locks = new Set<string>();
   private readonly tenants = new Map<string, MemoryTables>();
   private readonly listeners = new Set<(payload: string) => void>();
   private lastLock = 0;
 
-  constructor({ now = Date.now }: MemoryDatabaseOptions = {}) {
-    this.now = now;
+  /** @param clock - the database's; processes may have others */
+  constructor(readonly clock: Clock) {}
+
+  /** Milliseconds since 1970. */
+  now(): number {
+    return this.clock.wallTime();
   }
 
   /** The tables of one tenant, made when they are first asked for. */
   tables(schema: string): MemoryTables {
     const known = this.tenants.get(schema);
     if (known !== undefined) return known;
-    const tables = new MemoryTables(schema, this.now, this.locks);
+    const tables = new MemoryTables(schema, this.clock, this.locks);
     this.tenants.set(schema, tables);
     return tables;
   }

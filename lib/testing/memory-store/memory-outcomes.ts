@@ -119,7 +119,7 @@ function countDependents(
     if (task.pendingDependencies !== 0) return [];
     const now = tables.now();
     const claimed = claim && !task.paused;
-    if (claimed) hold(task, claimant.instanceId, nextToken(task.claimToken), now);
+    if (claimed) hold(task, claimant.instanceId, nextToken(task.claimToken, tables.clock), now);
     else change(task, { status: 'Ready', owner: null, startedAt: null, runAt: now });
     const { paused, claimToken: token, unmetDependencies, generation } = task;
     return [{ outcome: index, taskNo, claimed, paused, token, unmetDependencies, generation }];

@@ -143,7 +143,12 @@ export class MemoryRecoveryStore implements RecoveryStore {
       const { executionId, taskNo, startedAt } = task;
       const abandoned = startedAt !== null && task.recoveryAttempts >= maxRecoveryAttempts;
       if (abandoned) {
-        hold(task, lease.claimant.instanceId, nextToken(task.claimToken), startedAt);
+        hold(
+          task,
+          lease.claimant.instanceId,
+          nextToken(task.claimToken, this.tables.clock),
+          startedAt,
+        );
       } else {
         giveBack(this.tables, task, 0);
         if (startedAt !== null) task.recoveryAttempts++;

@@ -8,6 +8,7 @@ import type {
   MemoryTask,
 } from './memory-rows.js';
 import type { MemoryTransaction } from './memory-transaction.js';
+import type { Clock } from '../../runtime/clock.js';
 
 /**
  * The tables of one tenant. A statement is a synchronous function on them, so that it is atomic: it checks all of its
@@ -28,11 +29,15 @@ export class MemoryTables implements TenantHandle {
 
   constructor(
     readonly schema: string,
-    /** Milliseconds since 1970. */
-    readonly now: () => number,
+    readonly clock: Clock,
     /** The locks of living processes, as leases tell them. */
     readonly locks: ReadonlySet<string>,
   ) {}
+
+  /** Milliseconds since 1970. */
+  now(): number {
+    return this.clock.wallTime();
+  }
 
   nextId(): number {
     return ++this.lastId;

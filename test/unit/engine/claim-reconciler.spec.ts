@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ClaimReconciler } from '../../../lib/engine/claims/claim-reconciler.js';
 import { OrphanReceiver } from '../../../lib/engine/claims/orphan-receiver.js';
 import { Abandonment } from '../../../lib/engine/execution/abandonment.js';
@@ -18,10 +18,11 @@ beforeEach(() => {
   const abandonment = new Abandonment(
     scene.store.recovery,
     scene.claims,
-    new InputReader(scene.store),
+    new InputReader(scene.store, scene.clock),
     { complete: (claim) => scene.called.push(`abandon ${claim.task.no}`) },
   );
   const orphans = new OrphanReceiver({
+    clock: scene.clock,
     tenant: 't',
     catalog: { known: () => scene.definition, find: async () => scene.definition },
     gate: scene.gate,
@@ -30,6 +31,7 @@ beforeEach(() => {
     definitionsUnknown: scene.note('definitionsUnknown'),
   });
   reconciler = new ClaimReconciler({
+    clock: scene.clock,
     tenant: 't',
     store: scene.store,
     claims: scene.claims,
@@ -42,10 +44,7 @@ beforeEach(() => {
     wakeWorkers: scene.note('wakeWorkers'),
   });
 });
-afterEach(() => {
-  reconciler.close();
-  jest.useRealTimers();
-});
+afterEach(() => reconciler.close());
 
 async function compare(): Promise<void> {
   reconciler.request();
@@ -151,13 +150,12 @@ describe('ClaimReconciler', () => {
   });
 
   it('compares again after a comparison that failed', async () => {
-    jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate'] });
     const [claim] = await scene.running();
     await scene.takeAway();
     scene.failNext('claimsOf', new MemoryFailure('connection', 'away'));
     await compare();
     expect([reconciler.isPending, claim!.lost]).toEqual([true, false]);
-    await jest.runOnlyPendingTimersAsync();
+    await scene.clock.advance(250);
     await reconciler.whenIdle();
     expect([reconciler.isPending, claim!.lost]).toEqual([false, true]);
   });

@@ -29,6 +29,7 @@ beforeEach(async () => {
 
 function createClaimer(): Claimer {
   return new Claimer({
+    clock: scene.clock,
     tenant: 't',
     state: scene.state,
     store: scene.store,

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { CompletionWaiters } from '../../../lib/engine/completion/completion-waiters.js';
 import { MemoryFailure } from '../../../lib/testing/memory-store/index.js';
+import { systemClock } from '../../../lib/runtime/clock.js';
 import { EngineScene } from './engine-scene.js';
 
 let scene: EngineScene;
@@ -10,7 +11,7 @@ const { signal } = new AbortController();
 beforeEach(() => {
   scene = new EngineScene();
   isActive = false;
-  waiters = new CompletionWaiters(scene.store, () => isActive);
+  waiters = new CompletionWaiters(scene.store, () => isActive, systemClock);
 });
 
 /** Resolves when the store has answered the first look of a wait, and the wait listens. */

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { RegisteredWorkflow } from '../../../lib/discovery/registered-workflow.js';
 import {
   DefinitionCatalog,
@@ -28,7 +28,6 @@ beforeEach(async () => {
   };
   catalog = catalogOf();
 });
-afterEach(() => void jest.useRealTimers());
 
 function catalogOf(serves: (workflow: RegisteredWorkflow) => boolean = () => true) {
   const workflows = [NEW, OTHER];
@@ -36,7 +35,7 @@ function catalogOf(serves: (workflow: RegisteredWorkflow) => boolean = () => tru
     list: () => workflows,
     get: (name: string) => workflows.find(({ definition }) => definition.name === name),
   };
-  return new DefinitionCatalog(scene.store, registry, serves, restored);
+  return new DefinitionCatalog(scene.store, registry, serves, scene.clock, restored);
 }
 
 /** Registers what the code had before the last deploy, with an execution of it. */
@@ -154,14 +153,13 @@ describe('DefinitionCatalog', () => {
   });
 
   it("looks for other releases' definitions, at most once in the interval", async () => {
-    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
-    jest.advanceTimersByTime(LOOK_INTERVAL_MS);
+    await scene.clock.advance(LOOK_INTERVAL_MS);
     expect(await catalog.lookForOthers()).toBe('nothing');
     await catalog.open();
     expect(await catalog.lookForOthers()).toBe('nothing');
     await deployedBefore();
     expect(await catalog.lookForOthers()).toBe('tooEarly');
-    jest.advanceTimersByTime(LOOK_INTERVAL_MS);
+    await scene.clock.advance(LOOK_INTERVAL_MS);
     expect(await catalog.lookForOthers()).toBe('found');
     expect(catalog.claimable.ids).toContain(idOf(OLD));
   });

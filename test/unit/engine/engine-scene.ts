@@ -20,6 +20,7 @@ import type { TaskSource } from '../../../lib/workflow/definition.js';
 import { MemoryDatabase, MemoryStore } from '../../../lib/testing/memory-store/index.js';
 import { noLease, startOf } from '../../conformance/workflows.js';
 import { compiled } from '../workflow/some-workflows.js';
+import { ManualClock } from '../../../lib/testing/manual-clock.js';
 
 Logger.overrideLogger(false);
 
@@ -53,11 +54,11 @@ interface WorkflowOptions {
 
 /** What the parts of one tenant's engine stand on, with a store in memory and a clock that a test sets. */
 export class EngineScene {
-  /** The database's clock, in milliseconds. */
-  clock = Date.UTC(2026, 0, 1);
-  readonly database = new MemoryDatabase({ now: () => this.clock });
+  /** The database's and the process's. */
+  readonly clock = new ManualClock();
+  readonly database = new MemoryDatabase(this.clock);
   readonly store = new MemoryStore(this.database);
-  readonly claims = new ClaimTable();
+  readonly claims = new ClaimTable(this.clock);
   /** Told when the state may have changed. */
   stateChanged: () => void = () => undefined;
   readonly state = new EngineState(() => this.stateChanged());
@@ -71,7 +72,7 @@ export class EngineScene {
     30_000,
     () => undefined,
   );
-  private readonly slots = new SlotScheduler(1_000);
+  private readonly slots = new SlotScheduler(1_000, this.clock);
   readonly queue = this.slots.createQueue(10, () => undefined);
 
   readonly gate = new ClaimGate(this.queue, this.lease, this.inFlight);
@@ -82,7 +83,7 @@ export class EngineScene {
       list: () => [workflow],
       get: (name: string) => (name === workflow.definition.name ? workflow : undefined),
     };
-    this.catalog = new DefinitionCatalog(this.store, registry, () => true);
+    this.catalog = new DefinitionCatalog(this.store, registry, () => true, this.clock);
     this.queue.open = true;
   }
 

@@ -49,7 +49,13 @@ beforeEach(async () => {
     services: { notifyPaused: scene.note('notifyPaused') },
     lease: scene.lease,
   });
-  timeouts = new WorkflowTimeouts({ store: scene.store, claims: scene.claims, ends, events });
+  timeouts = new WorkflowTimeouts({
+    clock: scene.clock,
+    store: scene.store,
+    claims: scene.claims,
+    ends,
+    events,
+  });
   claims = await scene.running();
   id = claims[0]!.executionId;
 });
@@ -165,7 +171,7 @@ describe('ExecutionEnds', () => {
 
 describe('WorkflowTimeouts', () => {
   it('ends what is overdue, and loses what is held of it', async () => {
-    scene.clock += 1_001;
+    await scene.clock.advance(1_001);
     const [later] = await scene.running();
     expect(await timeouts.enforce()).toBe(true);
     expect([...lost(), later!.lost]).toEqual([true, true, false]);
@@ -178,7 +184,7 @@ describe('WorkflowTimeouts', () => {
   });
 
   it('says that some are left where another process is at it, or holds their rows', async () => {
-    scene.clock += 1_001;
+    await scene.clock.advance(1_001);
     const timeOut = scene.store.timeOut.bind(scene.store);
     scene.store.timeOut = async () => undefined;
     expect(await timeouts.enforce()).toBe(false);
@@ -194,13 +200,16 @@ describe('WorkflowTimeouts', () => {
   });
 
   it('looks once for calls that come together, and sends again what lost a race', async () => {
-    scene.clock += 1_001;
+    await scene.clock.advance(1_001);
     const timeOut = scene.store.timeOut.bind(scene.store);
     let sent = 0;
     scene.store.timeOut = (executions, errorOf) =>
       ++sent === 1 ? Promise.reject(new MemoryFailure('conflict')) : timeOut(executions, errorOf);
     const both = [timeouts.enforce(), timeouts.enforce()];
     expect(both[0]).toBe(both[1]);
+    // Until it pauses, then past the pause.
+    await scene.clock.advance(0);
+    await scene.clock.advance(10);
     expect([await both[0], sent]).toEqual([true, 2]);
   });
 });

@@ -37,15 +37,17 @@ function scenario(tasks: readonly TaskSource[]): void {
   };
   suspects = new Suspects(scene.store, completer);
   overruns = new Overruns({
+    clock: scene.clock,
     tenant: 't',
     graceMs: 60_000,
     queue: scene.queue,
     ended: scene.note('overrunEnded'),
   });
   executor = new Executor({
+    clock: scene.clock,
     state: scene.state,
     queue: scene.queue,
-    inputs: new InputReader(scene.store),
+    inputs: new InputReader(scene.store, scene.clock),
     handlers: {
       run: (attempt) => {
         attempt.begin();

@@ -10,6 +10,7 @@ import { OutcomeRecorder } from '../../../lib/engine/execution/outcome-recorder.
 import { MemoryFailure } from '../../../lib/testing/memory-store/index.js';
 import { OverdueTransactionError, type TaskTransaction } from '../../../lib/store/port/index.js';
 import { EngineScene, registered } from './engine-scene.js';
+import { systemClock } from '../../../lib/runtime/clock.js';
 
 let scene: EngineScene;
 let handle: (context: TaskContext) => unknown;
@@ -29,7 +30,7 @@ async function scenario(transactional = false): Promise<void> {
 
 /** Runs one attempt; resolves with its outcome, or undefined if something else had settled it. */
 function run(begun: (attempt: Attempt) => void = () => undefined) {
-  const recorder = new OutcomeRecorder(scene.store, scene.claims, scene.gate, {
+  const recorder = new OutcomeRecorder(scene.store, scene.claims, scene.gate, systemClock, {
     claimed: scene.note('claimed'),
     leftReady: scene.note('leftReady'),
     ended: scene.note('ended'),
@@ -38,6 +39,7 @@ function run(begun: (attempt: Attempt) => void = () => undefined) {
     mayBeWritten: scene.note('mayBeWritten'),
   });
   const runner = new HandlerRunner({
+    clock: scene.clock,
     settings: { tenant: 't', maxContextSize: 100 },
     store: scene.store,
     dataSource: { manager: 'shared' } as unknown as TaskContext['dataSource'],
@@ -58,10 +60,11 @@ function run(begun: (attempt: Attempt) => void = () => undefined) {
       returned: () => told.push('returned'),
     };
     const input = claim.cache.inputOf(claim.task.no);
-    const attempt = new Attempt(claim, input, listener, () => {
+    const free = (): void => {
       told.push('free');
       resolve(outcome);
-    });
+    };
+    const attempt = new Attempt(claim, input, listener, free, scene.clock);
     begun(attempt);
     runner.run(attempt);
   });

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { Logger } from '@nestjs/common';
 import { SessionSupervisor } from '../../../lib/engine/process/session-supervisor.js';
 import type { ControlSession } from '../../../lib/store/port/index.js';
+import { systemClock } from '../../../lib/runtime/clock.js';
 
 const SESSION: ControlSession = {
   epoch: 'life',
@@ -17,6 +18,7 @@ class Attempts {
   failure: Error | undefined;
 
   readonly liveness = new SessionSupervisor({
+    clock: systemClock,
     open: (onLost) => {
       this.at.push(performance.now());
       this.lose = onLost;
@@ -113,6 +115,7 @@ describe('A control connection that is lost before it is open', () => {
     const open = new Set<ControlSession>();
     const pending: ((settle: 'open' | Error) => void)[] = [];
     const supervisor = new SessionSupervisor({
+      clock: systemClock,
       open: (onLost) =>
         new Promise<ControlSession>((resolve, reject) => {
           pending.push((how) => {
@@ -154,6 +157,7 @@ describe('A control connection that is lost before it is open', () => {
     const closed: string[] = [];
     const pending: ((session: ControlSession) => void)[] = [];
     const supervisor = new SessionSupervisor<ControlSession>({
+      clock: systemClock,
       open: () => new Promise((resolve) => pending.push(resolve)),
       onLive: () => undefined,
       onLost: () => undefined,

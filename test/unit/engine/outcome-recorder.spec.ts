@@ -4,6 +4,7 @@ import { OutcomeRecorder } from '../../../lib/engine/execution/outcome-recorder.
 import { resultOf, type TaskResult } from '../../../lib/engine/execution/task-result.js';
 import { MemoryFailure } from '../../../lib/testing/memory-store/index.js';
 import { EngineScene, registered } from './engine-scene.js';
+import { systemClock } from '../../../lib/runtime/clock.js';
 
 let scene: EngineScene;
 let recorder: OutcomeRecorder;
@@ -17,7 +18,7 @@ beforeEach(() => {
   );
   const nameOf = ({ claim }: TaskResult): string => claim.task.name;
   const taskOf = (no: number): string => scene.definition.workflow.tasks[no]!.name;
-  recorder = new OutcomeRecorder(scene.store, scene.claims, scene.gate, {
+  recorder = new OutcomeRecorder(scene.store, scene.claims, scene.gate, systemClock, {
     claimed: (_, { taskNo }) => scene.called.push(`claimed ${taskOf(taskNo)}`),
     leftReady: scene.note('leftReady'),
     ended: (_, { status }) => scene.called.push(`ended ${status}`),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { TenantQueue } from '../../../lib/engine/slots/tenant-queue.js';
 import { SlotScheduler } from '../../../lib/engine/slots/slot-scheduler.js';
+import { systemClock } from '../../../lib/runtime/clock.js';
 
 /** Slots for jobs that end when they are told to; notes in which order they begin. */
 class Slots {
@@ -10,7 +11,7 @@ class Slots {
   private readonly running: { readonly tenant: string; readonly end: () => void }[] = [];
 
   constructor(limit: number) {
-    this.queue = new SlotScheduler(limit);
+    this.queue = new SlotScheduler(limit, systemClock);
   }
 
   tenant(name: string, limit = 10, onRoom = (): void => undefined): TenantQueue {
@@ -150,7 +151,7 @@ describe('RunQueue', () => {
   });
 
   it('lets the event loop go round while handlers begin that take no time', async () => {
-    const queue = new SlotScheduler(10);
+    const queue = new SlotScheduler(10, systemClock);
     const lane = queue.createQueue(10, () => undefined);
     lane.open = true;
     const ended: number[] = [];

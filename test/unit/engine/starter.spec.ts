@@ -5,6 +5,7 @@ import { DatabaseUnavailableError } from '../../../lib/errors/index.js';
 import { MemoryFailure, MemoryTransaction } from '../../../lib/testing/memory-store/index.js';
 import { noLease, startOf } from '../../conformance/workflows.js';
 import { EngineScene, registered } from './engine-scene.js';
+import { systemClock } from '../../../lib/runtime/clock.js';
 
 let scene: EngineScene;
 let starter: Starter;
@@ -21,6 +22,7 @@ beforeEach(async () => {
   heldHere = false;
   startTimeoutMs = 60_000;
   starter = new Starter({
+    clock: systemClock,
     tenant: 't',
     store: scene.store,
     gate: scene.gate,

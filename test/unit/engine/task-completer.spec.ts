@@ -25,8 +25,8 @@ beforeEach(async () => {
   const retryIf = (error: unknown): boolean => (error as Error).message !== 'hopeless';
   scene = new EngineScene(registered([{ name: 'a', retry }], { handlers: { a: { retryIf } } }));
   dueIn = [];
-  rescheduler = new TaskRescheduler(scene.store, scene.claims);
-  recorder = new OutcomeRecorder(scene.store, scene.claims, scene.gate, {
+  rescheduler = new TaskRescheduler(scene.store, scene.claims, scene.clock);
+  recorder = new OutcomeRecorder(scene.store, scene.claims, scene.gate, scene.clock, {
     claimed: scene.note('claimed'),
     leftReady: scene.note('leftReady'),
     ended: (_, { status }) => scene.called.push(`ended ${status}`),
@@ -35,6 +35,7 @@ beforeEach(async () => {
     mayBeWritten: scene.note('mayBeWritten'),
   });
   completer = new TaskCompleter({
+    clock: scene.clock,
     state: scene.state,
     store: scene.store,
     claims: scene.claims,
@@ -71,7 +72,7 @@ describe('TaskCompleter', () => {
       status: 'Ready',
       attempt: 1,
       error: { message: 'once' },
-      runAt: new Date(scene.clock + 1_000),
+      runAt: new Date(scene.clock.wallTime() + 1_000),
     });
     expect([scene.called, dueIn]).toEqual([['task.retrying'], [1_000]]);
   });
@@ -88,7 +89,7 @@ describe('TaskCompleter', () => {
   it('fails the task with the last of its attempts', async () => {
     completer.complete(claim, failed(new Error('once')));
     await ended();
-    scene.clock += 1_000;
+    await scene.clock.advance(1_000);
     const lease = scene.lease.withoutClaim();
     await scene.store.claim([scene.definition.id], [], 1, lease);
     [claim] = (await scene.adopt(claim.executionId)) as [TaskClaim];
@@ -141,7 +142,7 @@ describe('TaskCompleter', () => {
 
   it('charges no attempt for what begins again after a pause', async () => {
     completer.complete(claim, { kind: 'givenBack', delayMs: 250 });
-    const runAt = new Date(scene.clock + 250);
+    const runAt = new Date(scene.clock.wallTime() + 250);
     expect(await ended()).toMatchObject({ status: 'Ready', attempt: 0, error: null, runAt });
     expect([scene.called, dueIn]).toEqual([[], [250]]);
   });
@@ -178,7 +179,7 @@ describe('TaskCompleter', () => {
     const abandonment = new Abandonment(
       { ownersOf: async () => ['one', 'two'] },
       scene.claims,
-      new InputReader(scene.store),
+      new InputReader(scene.store, scene.clock),
       completer,
     );
     await abandonment.abandon({ ...row!, abandoned: true }, scene.definition);

@@ -2,12 +2,13 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { TaskRescheduler } from '../../../lib/engine/claims/task-rescheduler.js';
 import { MemoryFailure } from '../../../lib/testing/memory-store/index.js';
 import { EngineScene, registered } from './engine-scene.js';
+import { systemClock } from '../../../lib/runtime/clock.js';
 
 let scene: EngineScene;
 let rescheduler: TaskRescheduler;
 beforeEach(() => {
   scene = new EngineScene(registered([{ name: 'a' }, { name: 'b' }]));
-  rescheduler = new TaskRescheduler(scene.store, scene.claims);
+  rescheduler = new TaskRescheduler(scene.store, scene.claims, systemClock);
 });
 
 const back = { kind: 'giveBack', delayMs: 0 } as const;
@@ -22,7 +23,7 @@ describe('TaskRescheduler', () => {
     expect(rescheduler.isBusy).toBe(false);
     expect([scene.claims.holds(claim!), claim!.lost]).toEqual([false, false]);
     const [task] = await scene.store.tasks([claim!.executionId]);
-    const runAt = new Date(scene.clock + 5_000);
+    const runAt = new Date(scene.clock.wallTime() + 5_000);
     expect(task).toMatchObject({ status: 'Ready', deferred: true, attempt: 0, runAt });
   });
 

@@ -9,6 +9,7 @@ import { TenantEngine } from '../../../lib/engine/tenant-engine.js';
 import { MemoryDatabase, MemoryStore } from '../../../lib/testing/memory-store/index.js';
 import type { TaskSource } from '../../../lib/workflow/definition.js';
 import { registered } from './engine-scene.js';
+import { systemClock } from '../../../lib/runtime/clock.js';
 
 // Whole engines on a store in memory: that the parts are wired, and that the store holds what they ask of it.
 
@@ -17,7 +18,7 @@ let store: MemoryStore;
 /** The processes, in the order in which they were opened. */
 let engines: TenantEngine[];
 beforeEach(() => {
-  database = new MemoryDatabase();
+  database = new MemoryDatabase(systemClock);
   store = new MemoryStore(database);
   engines = [];
 });
@@ -33,7 +34,8 @@ function services(): ProcessServices {
   const processId = uuid();
   const others = (tell: (engine: TenantEngine) => void): void => engines.forEach(tell);
   return {
-    slots: new SlotScheduler(10),
+    clock: systemClock,
+    slots: new SlotScheduler(10, systemClock),
     queuedBytes: new QueuedBytes(),
     identity: () => ({ processId, name: 'host/1', lockEpoch: null, lockSession: null }),
     isConnected: () => true,

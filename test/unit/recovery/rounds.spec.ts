@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { StaggeredSweep } from '../../../lib/runtime/staggered-sweep.js';
+import { systemClock } from '../../../lib/runtime/clock.js';
 
 const INTERVAL_MS = 9_000;
 
@@ -17,7 +18,7 @@ function parts<T>(
 describe('Rounds', () => {
   it('take everybody once, in parts of one size, evenly over the interval', () => {
     const all = Array.from({ length: 120 }, (_, i) => i);
-    const round = parts(new StaggeredSweep(() => all, INTERVAL_MS, 50), 3);
+    const round = parts(new StaggeredSweep(() => all, INTERVAL_MS, 50, systemClock), 3);
     expect(round.map(({ part }) => part.length)).toEqual([40, 40, 40]);
     expect(round.flatMap(({ part }) => part)).toEqual(all);
     const [first, second, third] = round.map(({ at }) => at);
@@ -27,7 +28,7 @@ describe('Rounds', () => {
   });
 
   it('have nothing to give before the time', () => {
-    const rounds = new StaggeredSweep(() => ['a'], INTERVAL_MS, 50);
+    const rounds = new StaggeredSweep(() => ['a'], INTERVAL_MS, 50, systemClock);
     expect(rounds.take(rounds.nextAt - 1)).toBeUndefined();
     expect(rounds.take(rounds.nextAt)).toEqual(['a']);
     expect(rounds.take(rounds.nextAt - 1)).toBeUndefined();
@@ -35,7 +36,7 @@ describe('Rounds', () => {
 
   it('take in who has come and leave out who has gone, from the next round on', () => {
     let all = ['a', 'b', 'c'];
-    const rounds = new StaggeredSweep(() => all, INTERVAL_MS, 2);
+    const rounds = new StaggeredSweep(() => all, INTERVAL_MS, 2, systemClock);
     expect(parts(rounds, 1)[0]?.part).toEqual(['a', 'b']);
     all = ['d'];
     expect(parts(rounds, 3).map(({ part }) => part)).toEqual([['c'], ['d'], ['d']]);
@@ -44,7 +45,7 @@ describe('Rounds', () => {
   });
 
   it('don’t make up for the time in which nobody asked', () => {
-    const rounds = new StaggeredSweep(() => ['a', 'b'], INTERVAL_MS, 1);
+    const rounds = new StaggeredSweep(() => ['a', 'b'], INTERVAL_MS, 1, systemClock);
     const late = rounds.nextAt + 10 * INTERVAL_MS;
     expect(rounds.take(late)).toEqual(['a']);
     expect(rounds.take(late + 1)).toBeUndefined();

@@ -1,9 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { validate, version } from 'uuid';
 import { newExecutionId } from '../../../lib/runner/execution-id.js';
+import { systemClock } from '../../../lib/runtime/clock.js';
 
 describe('newExecutionId', () => {
-  const ids = Array.from({ length: 10_000 }, newExecutionId);
+  const ids = Array.from({ length: 10_000 }, () => newExecutionId(systemClock));
 
   it('makes UUIDs of version 7', () => {
     expect(ids.filter((id) => !validate(id) || version(id) !== 7)).toEqual([]);

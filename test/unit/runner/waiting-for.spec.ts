@@ -88,7 +88,10 @@ describe.each(Object.entries(SCENES))('a task waits for: %s', (reason, scenes) =
     const changed = tasks.map((each) =>
       each.taskNo === (row?.taskNo ?? 0) ? { ...each, ...row } : each,
     );
-    const shown = viewExecution(EXECUTION, changed, definition(hasHandler), hung);
+    const shown = viewExecution(EXECUTION, changed, definition(hasHandler), {
+      hung,
+      now: Date.now(),
+    });
     expect(shown.tasks[row?.taskNo ?? 0]?.waitingFor).toEqual({
       reason,
       detail: expect.stringContaining(detail),
@@ -98,7 +101,10 @@ describe.each(Object.entries(SCENES))('a task waits for: %s', (reason, scenes) =
 
 it('a task that runs or has ended waits for nothing', () => {
   for (const status of ['Running', 'Completed', 'Failed', 'Skipped', 'Cancelled']) {
-    const shown = viewExecution(EXECUTION, [{ ...READY, status }], definition(true), []);
+    const shown = viewExecution(EXECUTION, [{ ...READY, status }], definition(true), {
+      hung: [],
+      now: Date.now(),
+    });
     expect(shown.tasks[0]).not.toHaveProperty('waitingFor');
   }
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { MicroBatcher, type PendingItem } from '../../../lib/runtime/micro-batcher.js';
 import { gate } from '../../support/gate.js';
+import { systemClock } from '../../../lib/runtime/clock.js';
 
 /** Notes the batches; each waits at the gate of its number. */
 function noting(inTurn: boolean, gates = [gate(), gate(), gate()]) {
@@ -11,7 +12,11 @@ function noting(inTurn: boolean, gates = [gate(), gate(), gate()]) {
     await passed;
     for (const { item, resolve } of batch) resolve(`${item}`);
   };
-  return { gathering: new MicroBatcher({ oneAtATime: inTurn }, work), batches, gates };
+  return {
+    gathering: new MicroBatcher({ clock: systemClock, oneAtATime: inTurn }, work),
+    batches,
+    gates,
+  };
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -54,13 +59,16 @@ describe('Gathering', () => {
 
   it('fails what a batch leaves open, and goes on', async () => {
     let tries = 0;
-    const gathering = new MicroBatcher<number, void>({ oneAtATime: true }, async (batch) => {
-      if (tries++ === 0) {
-        batch[0]?.resolve();
-        throw new Error('broken');
-      }
-      for (const { resolve } of batch) resolve();
-    });
+    const gathering = new MicroBatcher<number, void>(
+      { clock: systemClock, oneAtATime: true },
+      async (batch) => {
+        if (tries++ === 0) {
+          batch[0]?.resolve();
+          throw new Error('broken');
+        }
+        for (const { resolve } of batch) resolve();
+      },
+    );
     const [first, second] = [gathering.add(1), gathering.add(2)];
     await first;
     await expect(second).rejects.toThrow('broken');

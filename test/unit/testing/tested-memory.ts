@@ -5,14 +5,15 @@ import {
 } from '../../../lib/testing/memory-store/index.js';
 import type { OpenedStore, TaskChange } from '../../conformance/tested-store.js';
 import type { ExecutionColumns, LeaseColumns, TaskColumns } from '../../conformance/stored-rows.js';
+import { systemClock } from '../../../lib/runtime/clock.js';
 
 const JSON_COLUMNS = new Set(['input', 'context', 'error', 'output', 'attempts']);
 
 /** The store in memory, for the conformance suite. */
-export async function openMemory(database = new MemoryDatabase()): Promise<OpenedStore> {
+export async function openMemory(database = new MemoryDatabase(systemClock)): Promise<OpenedStore> {
   const store = new MemoryStore(database);
   const tables = store.handle;
-  const { now } = database;
+  const now = (): number => database.now();
   return {
     store,
     session: new MemorySession(database),
