@@ -45,6 +45,7 @@ import {
   startValues,
   unboundLockWait,
 } from './statements/start-executions.js';
+import type { SqlClock } from './statements/sql-clock.js';
 import { tenantTables, type TenantTables, type StatementRunner } from './statements/statement.js';
 import {
   readPastDeadlines,
@@ -87,6 +88,8 @@ export interface PostgresStoreSettings {
   readonly quotedSchema: string;
   readonly pools: LoginPools;
   readonly dataSource: DataSource;
+  /** The time by which its statements go. */
+  readonly clock: SqlClock;
 }
 
 /**
@@ -103,8 +106,8 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
   private readonly pools: LoginPools;
   private readonly dataSource: DataSource;
 
-  constructor({ schema, quotedSchema, pools, dataSource }: PostgresStoreSettings) {
-    const tables = tenantTables(quotedSchema);
+  constructor({ schema, quotedSchema, pools, dataSource, clock }: PostgresStoreSettings) {
+    const tables = tenantTables(quotedSchema, clock);
     const key = createHash('sha256').update(schema).digest('hex').slice(0, 16);
     const statements = new TenantStatements(tables, key, schema);
     super(statements.inTurn(pools.turns.statements), statements.inTurn(pools.turns.general));

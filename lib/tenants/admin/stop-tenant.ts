@@ -39,7 +39,7 @@ export async function stopWork(
         await client.query(
           `DO $$ BEGIN
              EXECUTE format('ALTER TABLE ONLY ${tables.execution} ADD CONSTRAINT cloacina_tenant_is_being_removed
-               CHECK (created_at <= %L) NOT VALID', clock_timestamp());
+               CHECK (created_at <= %L) NOT VALID', ${tables.clock.now});
            EXCEPTION WHEN duplicate_object THEN NULL; END $$`,
         );
         await client.query(
@@ -65,7 +65,7 @@ export async function untilIdle(client: pg.Client, schema: string, drainMs: numb
       if (!(await lockPlainTables(client, schema))) return true;
       const { rows } = await client.query(
         `SELECT FROM ONLY ${tables.task} t JOIN ONLY ${tables.lease} l ON l.instance_id = t.owner
-          WHERE t.owner IS NOT NULL AND l.expires_at > clock_timestamp() LIMIT 1`,
+          WHERE t.owner IS NOT NULL AND l.expires_at > ${tables.clock.now} LIMIT 1`,
       );
       return rows.length === 0;
     }).catch((error: unknown) => {

@@ -114,6 +114,7 @@ export class TenantRuntime {
         quotedSchema: quoteIdentifier(options.schema),
         pools: group.pools,
         dataSource,
+        clock: group.clocks.database,
       }),
       dataSource,
       registry,

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { readRows } from '../../store/postgres/connections/own-types.js';
+import { SERVER_CLOCK } from '../../store/postgres/statements/sql-clock.js';
 
 /**
  * What the library has in a schema: whatever bears its prefix. It is asked of the catalog, not written out, so that
@@ -101,9 +102,9 @@ export async function findLeaseHolder(
   const rows = await readRows<LeaseHolder>(
     client,
     `SELECT coalesce(name, instance_id::text) AS name,
-            ceil(extract(epoch FROM expires_at - clock_timestamp()) * 1000)::float8 AS "expiresInMs"
+            ceil(extract(epoch FROM expires_at - ${SERVER_CLOCK.now}) * 1000)::float8 AS "expiresInMs"
        FROM ${pg.escapeIdentifier(schema)}.cloacina_runner_lease
-      WHERE expires_at > clock_timestamp() ORDER BY expires_at DESC LIMIT 1`,
+      WHERE expires_at > ${SERVER_CLOCK.now} ORDER BY expires_at DESC LIMIT 1`,
   );
   return rows[0];
 }

@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import pg from 'pg';
 import { createTenantDataSource } from '../../../lib/store/postgres/typeorm/data-source.js';
 import { createPools, type LoginPools } from '../../../lib/store/postgres/connections/pools.js';
+import { SERVER_CLOCK } from '../../../lib/store/postgres/statements/sql-clock.js';
 import { PostgresStore } from '../../../lib/store/postgres/postgres-store.js';
 import { CloacinaMigrator } from '../../../lib/tenants/migrations/cloacina-migrator.js';
 import { connectAdmin, databaseUrl, freshSchema } from '../../support/postgres.js';
@@ -42,7 +43,13 @@ export async function openStore(url = databaseUrl()): Promise<OpenStore> {
     dataSource,
   }).ensure();
   const quotedSchema = pg.escapeIdentifier(schema);
-  const store = new PostgresStore({ schema, quotedSchema, pools, dataSource });
+  const store = new PostgresStore({
+    schema,
+    quotedSchema,
+    pools,
+    dataSource,
+    clock: SERVER_CLOCK,
+  });
   const admin = await connectAdmin(url);
   const sessions: Session[] = [];
   const connect = async (settings = ''): Promise<Session> => {

@@ -17,9 +17,15 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
     'The interval keeps the process alive; it is no matter of time.',
 };
 
-const callers = readdirSync(lib, { recursive: true, encoding: 'utf8' })
-  .filter((file) => file.endsWith('.ts') && file !== CLOCK)
-  .filter((file) => FORBIDDEN.test(codeOf(file)));
+const SQL_CLOCK = 'store/postgres/statements/sql-clock.ts';
+/** The server's clock, by any of its names. JavaScript's `now()` belongs to a clock, so there is a dot before it. */
+const SQL_FORBIDDEN =
+  /\b(clock|statement|transaction)_timestamp\(|\b(current_timestamp|localtimestamp|current_date)\b|(?<![.\w])now\(\)(?!: )/i;
+
+const files = readdirSync(lib, { recursive: true, encoding: 'utf8' }).filter((file) =>
+  file.endsWith('.ts'),
+);
+const callers = files.filter((file) => file !== CLOCK && FORBIDDEN.test(codeOf(file)));
 
 function codeOf(file: string): string {
   return readFileSync(path.join(lib, file), 'utf8').replaceAll(/^\s*(\/?\*|\/\/).*$/gm, '');
@@ -33,4 +39,9 @@ test('time, timers and chance come from the clock', () => {
 
 test.each(Object.keys(EXCEPTIONS))('the exception %s is still one', (exception) => {
   expect(callers.some((file) => file.startsWith(exception))).toBe(true);
+});
+
+test('SQL has its time from the one constant', () => {
+  const named = files.filter((file) => file !== SQL_CLOCK && SQL_FORBIDDEN.test(codeOf(file)));
+  expect(named).toEqual([]);
 });

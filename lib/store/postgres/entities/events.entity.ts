@@ -1,4 +1,5 @@
 import { EntitySchema } from 'typeorm';
+import { SERVER_CLOCK } from '../statements/sql-clock.js';
 
 /** What happened to an execution and its row doesn't tell, as read through TypeORM. bigint comes as text. */
 export interface ExecutionEventRow {
@@ -38,7 +39,7 @@ export const ExecutionEventEntity = new EntitySchema<ExecutionEventRow>({
     taskNo: { name: 'task_no', type: 'integer', nullable: true },
     kind: { name: 'kind', type: 'text' },
     detail: { name: 'detail', type: 'jsonb', nullable: true },
-    createdAt: { name: 'created_at', type: 'timestamptz', default: () => 'clock_timestamp()' },
+    createdAt: { name: 'created_at', type: 'timestamptz', default: () => SERVER_CLOCK.now },
   },
 });
 
@@ -60,6 +61,6 @@ export const RecoveryEventEntity = new EntitySchema<RecoveryEventEntityRow>({
     cause: { name: 'cause', type: 'text' },
     previousOwner: { name: 'previous_owner', type: 'uuid', nullable: true },
     orphanedForMs: { name: 'orphaned_for_ms', type: 'bigint', nullable: true },
-    createdAt: { name: 'created_at', type: 'timestamptz', default: () => 'clock_timestamp()' },
+    createdAt: { name: 'created_at', type: 'timestamptz', default: () => SERVER_CLOCK.now },
   },
 });

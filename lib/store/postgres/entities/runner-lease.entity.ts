@@ -1,4 +1,5 @@
 import { EntitySchema } from 'typeorm';
+import { SERVER_CLOCK } from '../statements/sql-clock.js';
 
 /** A process that holds claims in the tenant's schema, as read through TypeORM. */
 export interface RunnerLeaseRow {
@@ -24,6 +25,6 @@ export const RunnerLeaseEntity = new EntitySchema<RunnerLeaseRow>({
     lockSession: { name: 'lock_session', type: 'text', nullable: true },
     login: { name: 'login', type: 'text', default: () => 'SESSION_USER' },
     expiresAt: { name: 'expires_at', type: 'timestamptz' },
-    createdAt: { name: 'created_at', type: 'timestamptz', default: () => 'now()' },
+    createdAt: { name: 'created_at', type: 'timestamptz', default: () => SERVER_CLOCK.transaction },
   },
 });

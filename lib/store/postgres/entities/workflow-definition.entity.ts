@@ -1,4 +1,5 @@
 import { EntitySchema } from 'typeorm';
+import { SERVER_CLOCK } from '../statements/sql-clock.js';
 
 /** A stored definition, as read through TypeORM. */
 export interface WorkflowDefinitionRow {
@@ -27,6 +28,10 @@ export const WorkflowDefinitionEntity = new EntitySchema<WorkflowDefinitionRow>(
     version: { name: 'version', type: 'text', nullable: true },
     description: { name: 'description', type: 'text', nullable: true },
     definition: { name: 'definition', type: 'json' },
-    registeredAt: { name: 'registered_at', type: 'timestamptz', default: () => 'now()' },
+    registeredAt: {
+      name: 'registered_at',
+      type: 'timestamptz',
+      default: () => SERVER_CLOCK.transaction,
+    },
   },
 });

@@ -1,5 +1,6 @@
 import { EntitySchema } from 'typeorm';
 import type { ExecutionStatus } from '../../../workflow/states.js';
+import { SERVER_CLOCK } from '../statements/sql-clock.js';
 
 /** A started workflow, as read through TypeORM. bigint comes as text: it can exceed what a number holds. */
 export interface WorkflowExecutionRow {
@@ -47,7 +48,7 @@ export const WorkflowExecutionEntity = new EntitySchema<WorkflowExecutionRow>({
     runAt: { name: 'run_at', type: 'timestamptz', nullable: true },
     timeoutMs: { name: 'timeout_ms', type: 'bigint', nullable: true },
     deadlineAt: { name: 'deadline_at', type: 'timestamptz', nullable: true },
-    createdAt: { name: 'created_at', type: 'timestamptz', default: () => 'now()' },
+    createdAt: { name: 'created_at', type: 'timestamptz', default: () => SERVER_CLOCK.transaction },
     startedAt: { name: 'started_at', type: 'timestamptz', nullable: true },
     completedAt: { name: 'completed_at', type: 'timestamptz', nullable: true },
   },

@@ -1,5 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { migrationSchema } from './migration-schema.js';
+import { SERVER_CLOCK } from '../statements/sql-clock.js';
 
 /**
  * High-churn tables are vacuumed after some 2 % of dead rows and not PostgreSQL's 20 %: a million rows with 200,000
@@ -25,7 +26,7 @@ CREATE TABLE ${schema}.cloacina_workflow_definition (
   version text,
   description text,
   definition json NOT NULL,
-  registered_at timestamptz NOT NULL DEFAULT now()
+  registered_at timestamptz NOT NULL DEFAULT ${SERVER_CLOCK.transaction}
 );
 CREATE INDEX cloacina_workflow_definition_name_idx
   ON ${schema}.cloacina_workflow_definition (name, registered_at DESC);
@@ -49,7 +50,7 @@ CREATE TABLE ${schema}.cloacina_workflow_execution (
   run_at timestamptz,
   timeout_ms bigint,
   deadline_at timestamptz,
-  created_at timestamptz NOT NULL DEFAULT now(),
+  created_at timestamptz NOT NULL DEFAULT ${SERVER_CLOCK.transaction},
   started_at timestamptz,
   completed_at timestamptz
 ) WITH (${HIGH_CHURN});
@@ -107,7 +108,7 @@ CREATE TABLE ${schema}.cloacina_execution_event (
   task_no integer,
   kind text NOT NULL,
   detail jsonb,
-  created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+  created_at timestamptz NOT NULL DEFAULT ${SERVER_CLOCK.now}
 );
 CREATE INDEX cloacina_execution_event_execution_idx
   ON ${schema}.cloacina_execution_event (execution_id, id);
@@ -121,7 +122,7 @@ CREATE TABLE ${schema}.cloacina_recovery_event (
   cause text NOT NULL,
   previous_owner uuid,
   orphaned_for_ms bigint,
-  created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+  created_at timestamptz NOT NULL DEFAULT ${SERVER_CLOCK.now}
 );
 CREATE INDEX cloacina_recovery_event_created_idx
   ON ${schema}.cloacina_recovery_event (created_at, id);
@@ -135,7 +136,7 @@ CREATE TABLE ${schema}.cloacina_runner_lease (
   lock_session text,
   login text NOT NULL DEFAULT session_user,
   expires_at timestamptz NOT NULL,
-  created_at timestamptz NOT NULL DEFAULT now()
+  created_at timestamptz NOT NULL DEFAULT ${SERVER_CLOCK.transaction}
 ) WITH (fillfactor = 50);
 `;
 }

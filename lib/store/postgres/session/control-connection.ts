@@ -8,18 +8,19 @@ import { isSession } from '../connections/pooler.js';
 import { FIXED_PATH } from '../connections/pools.js';
 import { SessionStatements } from './session-statements.js';
 import { runUnprepared } from '../tenant-statements.js';
+import { SERVER_CLOCK } from '../statements/sql-clock.js';
 import { heldLocks, LIVENESS_LOCK_CLASS } from '../statements/liveness-locks.js';
 import type { RawRow } from '../statements/columns.js';
 import { CHANNEL } from '../statements/wake-ups.js';
 
 /**
  * The life of the server that a lock belongs to. Promotion and crash-restart drop every lock without changing the
- * start time, and a restored backup or a replica that took the server's place has its own: so it has four parts; and how long it has lasted, in milliseconds, as far as the server knows.
+ * start time, and a restored backup or a replica that took the server's place has its own: so it has four parts; and how long it has lasted, in milliseconds, as far as the server knows, by its own clock.
  */
 const EPOCH = `extract(epoch FROM pg_postmaster_start_time())::text || '/' ||
     CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END || '/' ||
     coalesce(extract(epoch FROM b.stats_reset)::text, '') || '/' || (SELECT s.system_identifier FROM pg_control_system() s),
-  (extract(epoch FROM clock_timestamp() - greatest(pg_postmaster_start_time(), b.stats_reset)) * 1000)::bigint`;
+  (extract(epoch FROM ${SERVER_CLOCK.now} - greatest(pg_postmaster_start_time(), b.stats_reset)) * 1000)::bigint`;
 
 /**
  * The lock, the backend and the epoch. With a process number ($3), only if the server itself answers: a pooler gives the

@@ -16,7 +16,7 @@ const BEGUN = columns({ taskNo: integer });
 export const beginSuspect: Statement<{ taskNo: number }> = {
   name: 'begin_suspect',
   columns: BEGUN,
-  text: (tables) => `UPDATE ${tables.task} SET started_at = clock_timestamp()
+  text: (tables) => `UPDATE ${tables.task} SET started_at = ${tables.clock.now}
   WHERE execution_id = $1::uuid AND task_no = $2::integer AND claim_token = $3::bigint
   RETURNING ${BEGUN.select({ taskNo: 'task_no' })}`,
 };

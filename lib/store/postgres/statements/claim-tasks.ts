@@ -25,18 +25,20 @@ export const CLAIM_COLUMNS = {
 } as const;
 
 /** The columns of a task's row that {@link CLAIM_COLUMNS} are. */
-export const CLAIM_OF_TASK = {
-  executionId: 'execution_id',
-  taskNo: 'task_no',
-  definitionId: 'definition_id',
-  token: 'claim_token',
-  attempt: 'attempt',
-  recoveryAttempts: 'recovery_attempts',
-  unmetDependencies: 'unmet_dependencies',
-  generation: 'generation',
-  deferredForMs: epochMs('clock_timestamp() - deferred_since'),
-  priority: 'priority',
-} as const;
+export function claimOfTask(tables: TenantTables): Record<keyof typeof CLAIM_COLUMNS, string> {
+  return {
+    executionId: 'execution_id',
+    taskNo: 'task_no',
+    definitionId: 'definition_id',
+    token: 'claim_token',
+    attempt: 'attempt',
+    recoveryAttempts: 'recovery_attempts',
+    unmetDependencies: 'unmet_dependencies',
+    generation: 'generation',
+    deferredForMs: epochMs(`${tables.clock.now} - deferred_since`),
+    priority: 'priority',
+  };
+}
 
 const CLAIMED = columns({ ...CLAIM_COLUMNS, input: orNull(json) });
 
@@ -127,10 +129,10 @@ function claimText(tables: TenantTables, isFree: string): string {
         WHERE t.definition_id = l.definition_ids[1] AND t.priority < l.priorities[1]
           AND t.run_at IS NOT NULL AND NOT t.paused
         ORDER BY t.priority DESC, t.run_at
-        LIMIT CASE WHEN l.times[1] <= statement_timestamp() THEN 1 ELSE ${STRIDE} END
+        LIMIT CASE WHEN l.times[1] <= ${tables.clock.statement} THEN 1 ELSE ${STRIDE} END
       ) c
-      ORDER BY c.run_at > statement_timestamp(),
-               CASE WHEN c.run_at <= statement_timestamp() THEN -c.priority::bigint ELSE c.priority END, c.run_at
+      ORDER BY c.run_at > ${tables.clock.statement},
+               CASE WHEN c.run_at <= ${tables.clock.statement} THEN -c.priority::bigint ELSE c.priority END, c.run_at
       LIMIT 1
     ) s ON true CROSS JOIN LATERAL (
       SELECT count(*)::integer AS before FROM unnest(l.priorities[2:], l.times[2:]) AS r(priority, run_at)
@@ -141,9 +143,9 @@ function claimText(tables: TenantTables, isFree: string): string {
     SELECT c.execution_id, c.task_no
     FROM level l CROSS JOIN LATERAL (
       SELECT t.execution_id, t.task_no FROM ${tables.task} t
-      WHERE l.times[1] <= statement_timestamp()
+      WHERE l.times[1] <= ${tables.clock.statement}
         AND t.definition_id = l.definition_ids[1] AND t.priority = l.priorities[1]
-        AND t.run_at <= statement_timestamp() AND t.run_at IS NOT NULL AND NOT t.paused
+        AND t.run_at <= ${tables.clock.statement} AND t.run_at IS NOT NULL AND NOT t.paused
         AND ($4::integer[] IS NULL OR NOT EXISTS (
           SELECT FROM unnest($3::bigint[], $4::integer[]) AS x(definition_id, task_no)
           WHERE x.definition_id = t.definition_id AND x.task_no = t.task_no))
@@ -157,7 +159,7 @@ function claimText(tables: TenantTables, isFree: string): string {
   ), claimed AS (
     UPDATE ${tables.task} t
     SET status = 'Running', claim_token = ${NEXT_TOKEN}, owner = $5::uuid, run_at = NULL,
-        started_at = CASE WHEN t.recovery_attempts < ${SUSPECT_AFTER} THEN clock_timestamp() END
+        started_at = CASE WHEN t.recovery_attempts < ${SUSPECT_AFTER} THEN ${tables.clock.now} END
     FROM candidate c
     WHERE ${taskOf('c')}
     RETURNING t.execution_id, t.task_no, t.definition_id, t.claim_token, t.attempt, t.recovery_attempts,
@@ -168,11 +170,11 @@ function claimText(tables: TenantTables, isFree: string): string {
     ) x
   ), execution AS (
     UPDATE ${tables.execution} x
-    SET status = CASE WHEN x.status = 'Pending' THEN 'Running' ELSE x.status END, started_at = clock_timestamp(),
-        deadline_at = clock_timestamp() + x.timeout_ms * interval '1 millisecond'
+    SET status = CASE WHEN x.status = 'Pending' THEN 'Running' ELSE x.status END, started_at = ${tables.clock.now},
+        deadline_at = ${tables.clock.now} + x.timeout_ms * interval '1 millisecond'
     FROM begun b WHERE ${executionOf('b.id')}
   )
-  SELECT ${CLAIMED.selectSome(CLAIM_OF_TASK)}
+  SELECT ${CLAIMED.selectSome(claimOfTask(tables))}
   FROM claimed
   UNION ALL
   SELECT ${CLAIMED.selectSome({ executionId: 'id', taskNo: String(INPUT_ROW), input: 'input' })}

@@ -78,13 +78,13 @@ export const completeTasks: Statement<CompletedRow> = {
   ), done AS (
     UPDATE ${tables.task} t
     SET status = i.status, claim_token = t.claim_token + 1, owner = NULL, paused = false,
-        output = i.output::json, completed_at = clock_timestamp(), deferred_since = NULL,
+        output = i.output::json, completed_at = ${tables.clock.now}, deferred_since = NULL,
         skip_reason = i.detail::json ->> 'skipReason',
         deleted_keys = CASE WHEN i.detail IS NOT NULL AND i.detail::json -> 'deletedKeys' IS NOT NULL
           THEN ARRAY(SELECT json_array_elements_text(i.detail::json -> 'deletedKeys')) END,
         error = i.detail::json -> 'error',
         attempt = CASE WHEN i.status = 'Failed' THEN t.attempt + 1 ELSE t.attempt END,
-        attempts = CASE WHEN i.status = 'Failed' THEN ${appendAttempt('i.detail')} ELSE t.attempts END
+        attempts = CASE WHEN i.status = 'Failed' THEN ${appendAttempt(tables, 'i.detail')} ELSE t.attempts END
     FROM item i
     WHERE ${taskOf('i')} AND t.claim_token = i.claim_token AND i.via IS NULL
       AND (SELECT count(*) FROM handled_locked) >= 0
@@ -108,8 +108,8 @@ export const completeTasks: Statement<CompletedRow> = {
         status = CASE WHEN ${CLAIMED} THEN 'Running' WHEN ${READY} THEN 'Ready' ELSE t.status END,
         claim_token = CASE WHEN ${CLAIMED} THEN ${NEXT_TOKEN} ELSE t.claim_token END,
         owner = CASE WHEN ${CLAIMED} THEN $15::uuid END,
-        started_at = CASE WHEN ${CLAIMED} THEN clock_timestamp() END,
-        run_at = CASE WHEN ${READY} THEN clock_timestamp() END
+        started_at = CASE WHEN ${CLAIMED} THEN ${tables.clock.now} END,
+        run_at = CASE WHEN ${READY} THEN ${tables.clock.now} END
     FROM delta d
     WHERE ${taskOf('d')}
     RETURNING d.ord, t.task_no, t.pending_dependencies, t.status, t.paused, t.claim_token, t.unmet_dependencies,
@@ -131,7 +131,7 @@ export const completeTasks: Statement<CompletedRow> = {
         status = CASE WHEN x.remaining_leaves > e.leaves THEN x.status
                       WHEN x.unhandled_failures + e.failures > 0 THEN 'Failed' ELSE 'Completed' END,
         context = CASE WHEN x.remaining_leaves = e.leaves THEN e.final_context::json ELSE x.context END,
-        completed_at = CASE WHEN x.remaining_leaves = e.leaves THEN clock_timestamp() END,
+        completed_at = CASE WHEN x.remaining_leaves = e.leaves THEN ${tables.clock.now} END,
         deadline_at = CASE WHEN x.remaining_leaves > e.leaves THEN x.deadline_at END
     FROM ending e
     WHERE ${executionOf('e.execution_id')}
@@ -152,10 +152,10 @@ export const completeTasks: Statement<CompletedRow> = {
 };
 
 /** The history of a failed attempt, from the row's own times; the newest twenty are kept. */
-export function appendAttempt(detail: string): string {
+export function appendAttempt(tables: TenantTables, detail: string): string {
   return `(CASE WHEN jsonb_array_length(coalesce(t.attempts, '[]'::jsonb)) >= 20 THEN t.attempts - 0
       ELSE coalesce(t.attempts, '[]'::jsonb) END)
-    || jsonb_build_object('attempt', t.attempt + 1, 'startedAt', t.started_at, 'completedAt', clock_timestamp(),
+    || jsonb_build_object('attempt', t.attempt + 1, 'startedAt', t.started_at, 'completedAt', ${tables.clock.now},
                           'error', (${detail})::jsonb -> 'error')`;
 }
 

@@ -36,7 +36,7 @@ export function cancelTasks(tables: TenantTables): string {
   return `cancelled AS (
     UPDATE ${tables.task} t
     SET status = 'Cancelled', claim_token = t.claim_token + (t.status = 'Running')::integer, owner = NULL,
-        run_at = NULL, paused = false, completed_at = clock_timestamp()
+        run_at = NULL, paused = false, completed_at = ${tables.clock.now}
     FROM locked l WHERE ${taskOf('l')}
     RETURNING t.task_no, l.status AS was
   )`;
@@ -58,7 +58,7 @@ export const cancelExecution: Statement<ControlledRow> = {
   columns: CONTROLLED,
   text: (tables) => `WITH ${lockedTasks(tables)}, ${cancelTasks(tables)}, execution AS (
     UPDATE ${tables.execution} x
-    SET status = 'Cancelled', reason = $2::text, completed_at = clock_timestamp(), deadline_at = NULL,
+    SET status = 'Cancelled', reason = $2::text, completed_at = ${tables.clock.now}, deadline_at = NULL,
         remaining_leaves = 0
     ${tasksFirst('cancelled')}
     WHERE x.id = $1::uuid AND x.status || '' IN ('Pending', 'Running', 'Paused')

@@ -86,10 +86,10 @@ export const registerDefinitions: BulkStatement<RegisteredRow> = {
   columns: REGISTERED,
   textFor: (tenants) => {
     const inserts = tenants.map(
-      ({ definition }, i) => `r${i} AS (
-      INSERT INTO ${definition} AS d (id, hash, name, version, description, definition)
+      (tables, i) => `r${i} AS (
+      INSERT INTO ${tables.definition} AS d (id, hash, name, version, description, definition)
       SELECT n.id, n.hash, n.name, n.version, n.description, n.definition FROM new n
-      ON CONFLICT (id) DO UPDATE SET registered_at = clock_timestamp() WHERE d.hash = excluded.hash
+      ON CONFLICT (id) DO UPDATE SET registered_at = ${tables.clock.now} WHERE d.hash = excluded.hash
       RETURNING d.id)`,
     );
     const written = tenants.map(

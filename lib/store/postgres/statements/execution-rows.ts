@@ -96,7 +96,7 @@ export const readTasks: Statement<TaskRow> = {
     startedAt: epochMs('t.started_at'),
     completedAt: epochMs('t.completed_at'),
     isOrphaned: `CASE WHEN t.status = 'Running' THEN NOT EXISTS (
-      SELECT FROM ${tables.lease} l WHERE l.instance_id = t.owner AND l.expires_at > clock_timestamp()) END`,
+      SELECT FROM ${tables.lease} l WHERE l.instance_id = t.owner AND l.expires_at > ${tables.clock.now}) END`,
   })}
   FROM ${tables.task} t WHERE t.execution_id = ANY ($1::uuid[]) ORDER BY t.execution_id, t.task_no`,
 };

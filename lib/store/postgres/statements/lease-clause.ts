@@ -14,7 +14,7 @@ export function leaseClause(tables: TenantTables, first: number): string {
     INSERT INTO ${tables.lease} (instance_id, process_id, name, lock_epoch, lock_session, expires_at)
     SELECT $${first}::uuid, $${first + 4}::uuid, $${first + 1}::text, ($${first + 2}::text[])[1],
            ($${first + 2}::text[])[2],
-           clock_timestamp() + $${first + 3}::bigint * interval '1 millisecond'
+           ${tables.clock.now} + $${first + 3}::bigint * interval '1 millisecond'
     WHERE $${first + 3}::bigint IS NOT NULL
     ON CONFLICT (instance_id) DO UPDATE
       SET name = excluded.name, lock_epoch = excluded.lock_epoch, lock_session = excluded.lock_session,

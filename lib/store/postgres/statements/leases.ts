@@ -1,4 +1,4 @@
-import { CLAIM_COLUMNS, CLAIM_OF_TASK } from './claim-tasks.js';
+import { CLAIM_COLUMNS, claimOfTask } from './claim-tasks.js';
 import { boolean, columns, integers, uuid } from './columns.js';
 import { leaseClause } from './lease-clause.js';
 import { NO_COLUMNS, type BulkStatement, type Statement, type TenantTables } from './statement.js';
@@ -18,7 +18,7 @@ export const renewLeases: BulkStatement<CountsRow> = {
     const parts = tenants.map(
       (tables, i) => `r${i} AS (
       UPDATE ${tables.lease}
-      SET expires_at = clock_timestamp() + $3::bigint * interval '1 millisecond',
+      SET expires_at = ${tables.clock.now} + $3::bigint * interval '1 millisecond',
           lock_epoch = $1::text, lock_session = $2::text
       WHERE instance_id = $${i + 4}::uuid RETURNING 1
     )`,
@@ -76,7 +76,7 @@ const CLAIM = columns(CLAIM_COLUMNS);
 export const readClaims: Statement<ClaimedTask> = {
   name: 'read_claims',
   columns: CLAIM,
-  text: (tables) => `SELECT ${CLAIM.select(CLAIM_OF_TASK)}
+  text: (tables) => `SELECT ${CLAIM.select(claimOfTask(tables))}
   FROM ${tables.task} WHERE owner = $1::uuid AND status = 'Running'`,
 };
 

@@ -56,7 +56,7 @@ export const readInputs: Statement<InputRow> = {
   text: (tables: TenantTables) => `SELECT ${INPUT.select({
     id: 'x.id',
     input: 'x.input',
-    deadlineInMs: epochMs('x.deadline_at - clock_timestamp()'),
+    deadlineInMs: epochMs(`x.deadline_at - ${tables.clock.now}`),
   })}
   FROM unnest($1::uuid[]) AS i(id) JOIN ${tables.execution} x ON ${executionOf('i.id')}`,
 };

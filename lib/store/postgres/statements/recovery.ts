@@ -1,4 +1,4 @@
-import { CLAIM_COLUMNS, CLAIM_OF_TASK } from './claim-tasks.js';
+import { CLAIM_COLUMNS, claimOfTask } from './claim-tasks.js';
 import {
   bigint,
   boolean,
@@ -47,14 +47,17 @@ export const LEASE_COLUMNS = {
 } as const;
 
 /** The columns of the lease `l` of the tenant that {@link LEASE_COLUMNS} are. */
-export function leaseOf(tenant: number): Record<keyof typeof LEASE_COLUMNS, string> {
+export function leaseOf(
+  tables: TenantTables,
+  tenant: number,
+): Record<keyof typeof LEASE_COLUMNS, string> {
   return {
     tenant: String(tenant),
     instanceId: 'l.instance_id',
     processId: 'l.process_id',
     name: 'l.name',
     lockEpoch: 'l.lock_epoch',
-    overForMs: epochMs('clock_timestamp() - l.expires_at'),
+    overForMs: epochMs(`${tables.clock.now} - l.expires_at`),
     // The database takes no writes now.
     readOnly: "current_setting('transaction_read_only') = 'on'",
     lockSession: 'l.lock_session',
@@ -69,7 +72,7 @@ export const readLeases: BulkStatement<LeaseRow> = {
   columns: LEASE,
   textFor: (tenants) =>
     tenants
-      .map(({ lease }, i) => `SELECT ${LEASE.select(leaseOf(i))} FROM ${lease} l`)
+      .map((tables, i) => `SELECT ${LEASE.select(leaseOf(tables, i))} FROM ${tables.lease} l`)
       .join(' UNION ALL '),
 };
 
@@ -85,7 +88,7 @@ export const endLease: Statement<{ instanceId: string }> = {
   columns: ENDED_LEASE,
   text: (tables) => `DELETE FROM ${tables.lease} l
   WHERE l.instance_id = $1::uuid
-    AND CASE WHEN $5::boolean THEN true WHEN $2::boolean THEN l.expires_at <= clock_timestamp()
+    AND CASE WHEN $5::boolean THEN true WHEN $2::boolean THEN l.expires_at <= ${tables.clock.now}
              ELSE l.lock_epoch IS NOT DISTINCT FROM $3::text AND l.lock_session IS NOT DISTINCT FROM $4::text
                AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks k
                                WHERE ${heldLocks(LIVENESS_LOCK_CLASS)} AND ${LOCK_SESSION} = $4::text)
@@ -113,7 +116,7 @@ function takeText(tables: TenantTables, orphans: string): string {
     UPDATE ${tables.task} t
     SET status = CASE WHEN ${EXHAUSTED} THEN 'Running' ELSE 'Ready' END,
         owner = CASE WHEN ${EXHAUSTED} THEN $6::uuid END,
-        run_at = CASE WHEN ${EXHAUSTED} THEN NULL ELSE clock_timestamp() END,
+        run_at = CASE WHEN ${EXHAUSTED} THEN NULL ELSE ${tables.clock.now} END,
         claim_token = CASE WHEN ${EXHAUSTED} THEN ${NEXT_TOKEN} ELSE t.claim_token + 1 END,
         recovery_attempts = t.recovery_attempts
           + CASE WHEN t.started_at IS NULL OR ${EXHAUSTED} THEN 0 ELSE 1 END
@@ -127,7 +130,7 @@ function takeText(tables: TenantTables, orphans: string): string {
            $5::bigint
     FROM taken
   ), ${leaseClause(tables, 6)}
-  SELECT ${TAKEN.selectSome({ ...CLAIM_OF_TASK, deferredForMs: undefined, abandoned: 'abandoned' })}
+  SELECT ${TAKEN.selectSome({ ...claimOfTask(tables), deferredForMs: undefined, abandoned: 'abandoned' })}
   FROM taken`;
 }
 

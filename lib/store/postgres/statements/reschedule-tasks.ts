@@ -29,13 +29,13 @@ export const rescheduleTasks: Statement<RescheduledRow> = {
   ), done AS (
     UPDATE ${tables.task} t
     SET status = 'Ready', claim_token = t.claim_token + 1, owner = NULL,
-        run_at = clock_timestamp() + l.delay_ms * interval '1 millisecond',
+        run_at = ${tables.clock.now} + l.delay_ms * interval '1 millisecond',
         attempt = CASE WHEN l.kind = 'retry' THEN t.attempt + 1 ELSE t.attempt END,
-        attempts = CASE WHEN l.kind = 'retry' THEN ${appendAttempt('l.detail')} ELSE t.attempts END,
+        attempts = CASE WHEN l.kind = 'retry' THEN ${appendAttempt(tables, 'l.detail')} ELSE t.attempts END,
         error = CASE WHEN l.kind = 'retry' THEN l.detail::json -> 'error' ELSE t.error END,
         recovery_attempts = CASE WHEN l.kind = 'retry' THEN 0 ELSE t.recovery_attempts END,
         deferred_since = CASE l.kind WHEN 'retry' THEN NULL
-                                     WHEN 'defer' THEN coalesce(t.deferred_since, clock_timestamp())
+                                     WHEN 'defer' THEN coalesce(t.deferred_since, ${tables.clock.now})
                                      ELSE t.deferred_since END
     FROM locked l
     WHERE ${taskOf('l')}

@@ -49,7 +49,7 @@ export const resetExecution: Statement<{ dueInMs: number }> = {
     UPDATE ${tables.task} t
     SET status = CASE WHEN i.pending = 0 THEN 'Ready' ELSE 'NotStarted' END,
         run_at = CASE WHEN i.pending = 0
-          THEN greatest(clock_timestamp(), (SELECT x.run_at FROM ${tables.execution} x WHERE x.id = $1::uuid)) END,
+          THEN greatest(${tables.clock.now}, (SELECT x.run_at FROM ${tables.execution} x WHERE x.id = $1::uuid)) END,
         pending_dependencies = i.pending, unmet_dependencies = i.unmet, generation = t.generation + 1,
         paused = false, failure_handled = false, attempt = 0, attempts = NULL, recovery_attempts = 0, skip_reason = NULL,
         output = NULL, deleted_keys = NULL, error = NULL, deferred_since = NULL, started_at = NULL,
@@ -63,9 +63,9 @@ export const resetExecution: Statement<{ dueInMs: number }> = {
   SET status = CASE WHEN x.started_at IS NULL THEN 'Pending' ELSE 'Running' END, context = NULL, error = NULL, reason = NULL, completed_at = NULL, has_waiters = false,
       generation = x.generation + 1, remaining_leaves = $5::integer, unhandled_failures = 0,
       deadline_at = CASE WHEN x.started_at IS NOT NULL
-        THEN clock_timestamp() + x.timeout_ms * interval '1 millisecond' END
+        THEN ${tables.clock.now} + x.timeout_ms * interval '1 millisecond' END
   WHERE x.id = $1::uuid
-  RETURNING ${RESET.select({ dueInMs: 'coalesce(extract(epoch FROM x.run_at - clock_timestamp()) * 1000, 0)::bigint' })}`,
+  RETURNING ${RESET.select({ dueInMs: `coalesce(extract(epoch FROM x.run_at - ${tables.clock.now}) * 1000, 0)::bigint` })}`,
 };
 
 export function resetValues(id: string, tasks: readonly ResetTask[], leaves: number): unknown[] {

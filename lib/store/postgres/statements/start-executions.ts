@@ -37,10 +37,10 @@ function startText(tables: TenantTables, keyed: boolean, bounded = false): strin
                                      timeout_ms, deadline_at, started_at, run_at, idempotency_key)
     SELECT id, workflow, definition_id, CASE WHEN claims > 0 THEN 'Running' ELSE 'Pending' END, priority,
            input::json, leaves, timeout_ms,
-           CASE WHEN claims > 0 THEN now() + timeout_ms * interval '1 millisecond' END,
-           CASE WHEN claims > 0 THEN now() END,
+           CASE WHEN claims > 0 THEN ${tables.clock.transaction} + timeout_ms * interval '1 millisecond' END,
+           CASE WHEN claims > 0 THEN ${tables.clock.transaction} END,
            CASE WHEN e.run_at IS NOT NULL OR e.delay_ms IS NOT NULL
-                THEN coalesce(e.run_at::timestamptz, now()) + coalesce(e.delay_ms, 0) * interval '1 millisecond' END,
+                THEN coalesce(e.run_at::timestamptz, ${tables.clock.transaction}) + coalesce(e.delay_ms, 0) * interval '1 millisecond' END,
            idempotency_key
     FROM e${bounded ? LOCK_TIMEOUT : ''}
     ${keyed ? 'ON CONFLICT DO NOTHING' : ''}
@@ -55,8 +55,8 @@ function startText(tables: TenantTables, keyed: boolean, bounded = false): strin
            CASE WHEN r.root >= 0 AND r.root < e.claims THEN $17::uuid END,
            e.priority + ($16::integer[])[k],
            CASE WHEN r.root >= e.claims
-                THEN coalesce(e.run_at::timestamptz, now()) + coalesce(e.delay_ms, 0) * interval '1 millisecond' END,
-           CASE WHEN r.root >= 0 AND r.root < e.claims THEN now() END
+                THEN coalesce(e.run_at::timestamptz, ${tables.clock.transaction}) + coalesce(e.delay_ms, 0) * interval '1 millisecond' END,
+           CASE WHEN r.root >= 0 AND r.root < e.claims THEN ${tables.clock.transaction} END
     FROM e
       CROSS JOIN LATERAL generate_series(e.first_task, e.first_task + e.task_count - 1) k
       CROSS JOIN LATERAL (SELECT ($15::integer[])[k] AS root) r

@@ -1,5 +1,6 @@
 import type { TenantHandle } from '../../port/index.js';
 import { columns, type Columns } from './columns.js';
+import { SERVER_CLOCK, type SqlClock } from './sql-clock.js';
 
 /** The tables of one tenant, schema-qualified and quoted, ready to stand in a statement's text. */
 export interface TenantTables extends TenantHandle {
@@ -11,6 +12,8 @@ export interface TenantTables extends TenantHandle {
   readonly event: string;
   readonly recoveryEvent: string;
   readonly lease: string;
+  /** The time by which the statements go. */
+  readonly clock: SqlClock;
 }
 
 /** What the adapter gave out as a tenant's handle. */
@@ -65,7 +68,7 @@ export const NEXT_TOKEN =
   '(((((t.claim_token >> 33) + 1) & 1048575) << 33) + 2 * floor(random() * 4294967296)::bigint)';
 
 /** @param schema - quoted */
-export function tenantTables(schema: string): TenantTables {
+export function tenantTables(schema: string, clock = SERVER_CLOCK): TenantTables {
   return {
     schema: schema.slice(1, -1).replaceAll('""', '"'),
     schemaLiteral: `'${schema.replaceAll("'", "''")}'`,
@@ -75,5 +78,6 @@ export function tenantTables(schema: string): TenantTables {
     event: `${schema}.cloacina_execution_event`,
     recoveryEvent: `${schema}.cloacina_recovery_event`,
     lease: `${schema}.cloacina_runner_lease`,
+    clock,
   };
 }

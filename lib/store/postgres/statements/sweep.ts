@@ -67,7 +67,7 @@ function sweepOf(tables: TenantTables, i: number): string {
     SWEEP.selectSome({ tenant: String(i), kind: String(kind), ...expressions });
   const wakeUps = firstDue(tables, ({ kind, inMs }) => row(WAKE_UP, { wakeUp: kind, inMs }));
   const schemaId = `to_regnamespace(${tables.schemaLiteral})::oid::bigint`;
-  return `SELECT ${row(LEASE, leaseOf(i))} FROM ${tables.lease} l
+  return `SELECT ${row(LEASE, leaseOf(tables, i))} FROM ${tables.lease} l
     UNION ALL SELECT DISTINCT ${row(OWNER, { owner: 't.owner' })}
       FROM ${tables.task} t WHERE t.status = 'Running'
     ${wakeUps.map((query) => `UNION ALL ${query}`).join('\n    ')}

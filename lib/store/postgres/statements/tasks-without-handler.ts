@@ -23,7 +23,7 @@ export const listBlocked: Statement<BlockedTaskRow> = {
     definitionId: 't.definition_id',
   })}
   FROM ${tables.task} t
-  WHERE t.run_at <= statement_timestamp() AND ${IS_WAITING} AND ${HAS_NO_HANDLER}
+  WHERE t.run_at <= ${tables.clock.statement} AND ${IS_WAITING} AND ${HAS_NO_HANDLER}
   ORDER BY t.run_at LIMIT 1000`,
 };
 
@@ -43,7 +43,7 @@ export const listStranded: Statement<StrandedTaskRow> = {
   })}
   FROM (
     SELECT t.definition_id, t.task_no FROM ${tables.task} t
-    WHERE t.run_at <= statement_timestamp() - interval '1 minute' AND ${IS_WAITING}
+    WHERE t.run_at <= ${tables.clock.statement} - interval '1 minute' AND ${IS_WAITING}
     ORDER BY t.run_at LIMIT 1000
   ) t
   WHERE ${HAS_NO_HANDLER}

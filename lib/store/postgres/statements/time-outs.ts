@@ -28,7 +28,7 @@ export const readPastDeadlines: Statement<PastDeadline> = {
     timeoutMs: 'timeout_ms',
     deadlineAt: 'deadline_at',
   })} FROM ${tables.execution}
-    WHERE deadline_at IS NOT NULL AND deadline_at <= statement_timestamp()
+    WHERE deadline_at IS NOT NULL AND deadline_at <= ${tables.clock.statement}
       AND deadline_at >= coalesce($1::timestamptz, '-infinity')
       AND (deadline_at > coalesce($1::timestamptz, '-infinity') OR id > $2::uuid)
     ORDER BY deadline_at, id LIMIT ${MAX_EXECUTIONS}`,
@@ -80,7 +80,7 @@ export const timeOutExecutions: Statement<TimedOutRow> = {
   ), ending AS MATERIALIZED (
     SELECT a.* FROM all_tasks a CROSS JOIN LATERAL (
       SELECT FROM ${tables.execution} x
-      WHERE x.id = a.id AND coalesce(x.deadline_at, 'infinity') <= clock_timestamp()
+      WHERE x.id = a.id AND coalesce(x.deadline_at, 'infinity') <= ${tables.clock.now}
       FOR NO KEY UPDATE SKIP LOCKED
     ) x
     WHERE coalesce(cardinality(a.task_nos), 0) = a.open
@@ -89,7 +89,7 @@ export const timeOutExecutions: Statement<TimedOutRow> = {
     FROM ending e CROSS JOIN LATERAL unnest(e.task_nos, e.statuses) AS u(task_no, status)
   ), ${cancelTasks(tables)}, execution AS (
     UPDATE ${tables.execution} x
-    SET status = 'Failed', error = $3::json -> e.error, completed_at = clock_timestamp(), deadline_at = NULL,
+    SET status = 'Failed', error = $3::json -> e.error, completed_at = ${tables.clock.now}, deadline_at = NULL,
         remaining_leaves = 0
     FROM ending e
     -- The tasks end first: what a WITH changes is changed when it is asked for.

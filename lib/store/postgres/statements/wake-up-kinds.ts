@@ -42,7 +42,9 @@ export type DueColumns = (due: { readonly kind: string; readonly inMs: string })
 
 /** The first of each kind, due or not: a query for each. */
 export function firstDue(tables: TenantTables, select: DueColumns): string[] {
-  return SOURCES.map(({ kind, from, at }) => firstOf(kind, from(tables), at, select));
+  return SOURCES.map(({ kind, from, at }) =>
+    firstOf(tables, { kind, from: from(tables), at }, select),
+  );
 }
 
 /** The same, where what stays due does not hide what comes after it: it is told as due in 0 ms. */
@@ -50,16 +52,22 @@ export function nextDue(tables: TenantTables, select: DueColumns): string[] {
   return SOURCES.flatMap((source) => {
     const { kind, at } = source;
     const from = source.from(tables);
-    if (!source.mayStayDue) return [firstOf(kind, from, at, select)];
+    if (!source.mayStayDue) return [firstOf(tables, { kind, from, at }, select)];
     return [
       `SELECT ${select({ kind: `'${kind}'`, inMs: '0::bigint' })}
-        WHERE EXISTS (SELECT FROM ${from} AND ${at} <= statement_timestamp())`,
-      firstOf(kind, `${from} AND ${at} > statement_timestamp()`, at, select),
+        WHERE EXISTS (SELECT FROM ${from} AND ${at} <= ${tables.clock.statement})`,
+      firstOf(tables, { kind, from: `${from} AND ${at} > ${tables.clock.statement}`, at }, select),
     ];
   });
 }
 
-function firstOf(kind: string, from: string, at: string, select: DueColumns): string {
-  return `(SELECT ${select({ kind: `'${kind}'`, inMs: epochMs(`${at} - clock_timestamp()`) })}
+interface FirstOf {
+  readonly kind: string;
+  readonly from: string;
+  readonly at: string;
+}
+
+function firstOf(tables: TenantTables, { kind, from, at }: FirstOf, select: DueColumns): string {
+  return `(SELECT ${select({ kind: `'${kind}'`, inMs: epochMs(`${at} - ${tables.clock.now}`) })}
       FROM ${from} ORDER BY ${at} LIMIT 1)`;
 }
