@@ -11,6 +11,7 @@ import { BuiltWorkflow, type WorkflowDefinition } from '../../lib/discovery/work
 import { getWorkflowOptions } from '../../lib/discovery/workflow-metadata.js';
 import type { TenantEngine } from '../../lib/engine/tenant-engine.js';
 import type { WiredEngine } from '../../lib/engine/wiring.js';
+import type { Clocks } from '../../lib/tenants/hosting/clocks.js';
 import type { ConnectionGroup } from '../../lib/tenants/hosting/connection-group.js';
 import type { HostedTenantOptions, Tenant } from '../../lib/tenants/hosting/tenant.js';
 import { TenantManager } from '../../lib/tenants/hosting/tenant-manager.js';
@@ -26,6 +27,8 @@ export interface OpenOptions extends Partial<HostedTenantOptions> {
   readonly processTasks?: number;
   /** False: the tenant is open, the process is known to live, and nothing is claimed. */
   readonly claiming?: boolean;
+  /** Where the process has its time from. */
+  readonly clocks?: Clocks;
 }
 
 /** A tenant on a host of its own, which stands for a process. */
@@ -111,7 +114,12 @@ export async function openTenants(
   tenants: readonly OpenOptions[],
   processTasks = 100,
 ): Promise<OpenTenant[]> {
-  const host = new TenantManager(new WorkflowRegistry(workflows.map(register)), processTasks);
+  const host = new TenantManager(
+    new WorkflowRegistry(workflows.map(register)),
+    processTasks,
+    undefined,
+    tenants[0]?.clocks,
+  );
   opened[scope].add(host);
   const open: OpenTenant[] = [];
   for (const options of tenants) open.push(await openOn(host, options));

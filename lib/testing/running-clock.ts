@@ -1,0 +1,89 @@
+import { systemClock, type Clock, type Timer } from '../runtime/clock.js';
+
+interface Pending {
+  readonly at: number;
+  readonly callback: () => void;
+  system: Timer | undefined;
+}
+
+/**
+ * The system's clock, which a test can move on. For tests with a real database: what a statement takes passes by itself,
+ * and hours pass when the test says so.
+ */
+export class RunningClock implements Clock {
+  private ahead = 0;
+  private readonly pending = new Set<Pending>();
+
+  now(): number {
+    return systemClock.now() + this.ahead;
+  }
+
+  wallTime(): number {
+    return systemClock.wallTime() + this.ahead;
+  }
+
+  async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted === true) return;
+    await new Promise<void>((resolve) => {
+      const timer = this.timer(resolve, ms);
+      signal?.addEventListener('abort', () => {
+        timer.cancel();
+        resolve();
+      });
+    });
+  }
+
+  timer(callback: () => void, ms: number): Timer {
+    const entry: Pending = { at: this.now() + ms, callback, system: undefined };
+    this.arm(entry, ms);
+    this.pending.add(entry);
+    return { cancel: () => this.drop(entry) };
+  }
+
+  interval(callback: () => void, ms: number): Timer {
+    let timer: Timer;
+    const arm = (): void => {
+      timer = this.timer(() => {
+        arm();
+        callback();
+      }, ms);
+    };
+    arm();
+    return { cancel: () => timer.cancel() };
+  }
+
+  immediate(callback: () => void): void {
+    systemClock.immediate(callback);
+  }
+
+  random(): number {
+    return systemClock.random();
+  }
+
+  /** Moves on by `ms`: what is due by then is called now, in the order in which it became due. */
+  advance(ms: number): void {
+    this.ahead += ms;
+    const now = this.now();
+    for (const entry of [...this.pending].sort((a, b) => a.at - b.at)) {
+      // One that was called before may have cancelled it.
+      if (!this.pending.has(entry)) continue;
+      entry.system?.cancel();
+      if (entry.at > now) this.arm(entry, entry.at - now);
+      else this.fire(entry);
+    }
+  }
+
+  private arm(entry: Pending, ms: number): void {
+    entry.system = systemClock.timer(() => this.fire(entry), ms);
+  }
+
+  private fire(entry: Pending): void {
+    this.pending.delete(entry);
+    entry.callback();
+  }
+
+  private drop(entry: Pending): void {
+    entry.system?.cancel();
+    this.pending.delete(entry);
+  }
+}
