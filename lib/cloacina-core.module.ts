@@ -17,7 +17,7 @@ import { CloacinaRecoveryJobs, RECOVERY_PASSES, recoveryJobs } from './recovery/
 import { CloacinaAdmin } from './tenants/admin/cloacina-admin.js';
 import { releaseFrom } from './tenants/admin/release-here.js';
 import { CloacinaTenants } from './tenants/hosting/cloacina-tenants.js';
-import { SYSTEM_CLOCKS, type Clocks } from './tenants/hosting/clocks.js';
+import { SYSTEM_CLOCKS, type Clocks } from './store/postgres/clocks.js';
 import { TenantManager } from './tenants/hosting/tenant-manager.js';
 import { TenantResolver } from './tenants/requests/tenant-resolver.js';
 

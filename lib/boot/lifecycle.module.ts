@@ -9,7 +9,7 @@ import { ModulesContainer } from '@nestjs/core';
 import { messageWithoutSecrets } from '../errors/index.js';
 import { describeServing } from '../tenants/hosting/serving-log.js';
 import type { Timer } from '../runtime/clock.js';
-import type { Clocks } from '../tenants/hosting/clocks.js';
+import type { Clocks } from '../store/postgres/clocks.js';
 import type { TenantManager } from '../tenants/hosting/tenant-manager.js';
 import { ConfigurationCheck } from './configuration-check.js';
 import { CLOCKS, TENANT_MANAGER } from './registration.js';

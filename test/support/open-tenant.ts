@@ -11,7 +11,7 @@ import { BuiltWorkflow, type WorkflowDefinition } from '../../lib/discovery/work
 import { getWorkflowOptions } from '../../lib/discovery/workflow-metadata.js';
 import type { TenantEngine } from '../../lib/engine/tenant-engine.js';
 import type { WiredEngine } from '../../lib/engine/wiring.js';
-import type { Clocks } from '../../lib/tenants/hosting/clocks.js';
+import type { Clocks } from '../../lib/store/postgres/clocks.js';
 import type { ConnectionGroup } from '../../lib/tenants/hosting/connection-group.js';
 import type { HostedTenantOptions, Tenant } from '../../lib/tenants/hosting/tenant.js';
 import { TenantManager } from '../../lib/tenants/hosting/tenant-manager.js';

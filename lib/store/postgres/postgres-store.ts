@@ -45,7 +45,7 @@ import {
   startValues,
   unboundLockWait,
 } from './statements/start-executions.js';
-import type { SqlClock } from './statements/sql-clock.js';
+import type { Clocks } from './clocks.js';
 import { tenantTables, type TenantTables, type StatementRunner } from './statements/statement.js';
 import {
   readPastDeadlines,
@@ -88,8 +88,7 @@ export interface PostgresStoreSettings {
   readonly quotedSchema: string;
   readonly pools: LoginPools;
   readonly dataSource: DataSource;
-  /** The time by which its statements go. */
-  readonly clock: SqlClock;
+  readonly clocks: Clocks;
 }
 
 /**
@@ -106,10 +105,10 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
   private readonly pools: LoginPools;
   private readonly dataSource: DataSource;
 
-  constructor({ schema, quotedSchema, pools, dataSource, clock }: PostgresStoreSettings) {
-    const tables = tenantTables(quotedSchema, clock);
+  constructor({ schema, quotedSchema, pools, dataSource, clocks }: PostgresStoreSettings) {
+    const tables = tenantTables(quotedSchema, clocks.database);
     const key = createHash('sha256').update(schema).digest('hex').slice(0, 16);
-    const statements = new TenantStatements(tables, key, schema);
+    const statements = new TenantStatements(tables, key, schema, clocks.process);
     super(statements.inTurn(pools.turns.statements), statements.inTurn(pools.turns.general));
     this.schema = schema;
     this.pools = pools;

@@ -12,6 +12,7 @@ import type {
   StatementRunner,
   TenantTables,
 } from './statements/statement.js';
+import type { Clock } from '../../runtime/clock.js';
 
 /** Runs of one statement in one tenant before it is prepared: that costs memory on the server, and planning a millisecond. */
 const PREPARE_AFTER_RUNS = 5;
@@ -39,6 +40,7 @@ export class TenantStatements {
     /** Tells the tenants' prepared statements apart on a shared connection. */
     private readonly key: string,
     private readonly schema: string,
+    private readonly clock: Pick<Clock, 'now'>,
   ) {}
 
   /** A runner on a connection. */
@@ -102,7 +104,7 @@ export class TenantStatements {
   }
 
   private isBusy(statement: object): boolean {
-    const now = performance.now();
+    const now = this.clock.now();
     let use = this.uses.get(statement);
     if (use === undefined) this.uses.set(statement, (use = { runs: 0, lastAt: now }));
     else if (now - use.lastAt > MAX_PAUSE_MS) use.runs = 0;

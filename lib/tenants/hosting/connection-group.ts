@@ -16,7 +16,7 @@ import {
 } from '../../store/postgres/connections/connection-config.js';
 import { PoolSession } from '../../store/postgres/session/pool-session.js';
 import { createPools, type LoginPools } from '../../store/postgres/connections/pools.js';
-import type { Clocks } from './clocks.js';
+import type { Clocks } from '../../store/postgres/clocks.js';
 import { APPLICATION_PREFIX } from '../../store/postgres/session/session-statements.js';
 
 /** The longest that Node has, in milliseconds. */
@@ -83,6 +83,7 @@ export class ConnectionGroup {
       open: ({ id }, onPayload, onLost) =>
         settings.controlConnection
           ? ControlConnection.open({
+              clock,
               connection: control,
               applicationName: `${APPLICATION_PREFIX}${id}`,
               hasFormer: wasLost,
@@ -93,12 +94,13 @@ export class ConnectionGroup {
                 onLost(error);
               },
             }).catch((error: unknown) => this.withoutSession(error))
-          : Promise.resolve(new PoolSession(this.pools)),
+          : Promise.resolve(new PoolSession(this.pools, clocks.process)),
       // While the application boots, there is no control connection.
       notify: (payloads) =>
-        this.started ? undefined : new PoolSession(this.pools).notify(payloads),
+        this.started ? undefined : new PoolSession(this.pools, clocks.process).notify(payloads),
     });
     this.pools = createPools({
+      clock,
       connection,
       poolSize: settings.poolSize,
       applicationName: `${APPLICATION_PREFIX}${this.process.processId}`,
@@ -125,7 +127,7 @@ export class ConnectionGroup {
         'alone, and work that is left to other processes by their next look. Set controlUrl to a direct URL of the ' +
         'database, or controlConnection: false if there is no direct URL.',
     );
-    return new PoolSession(this.pools);
+    return new PoolSession(this.pools, this.clocks.process);
   }
 
   /**

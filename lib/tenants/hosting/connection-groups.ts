@@ -1,6 +1,6 @@
 import type { SlotScheduler } from '../../engine/slots/slot-scheduler.js';
 import { loginKey } from '../../store/postgres/connections/connection-config.js';
-import type { Clocks } from './clocks.js';
+import type { Clocks } from '../../store/postgres/clocks.js';
 import { ConnectionGroup, type ConnectionGroupSettings } from './connection-group.js';
 
 /** How long closing a login is waited for, in milliseconds; a handler that ignores its signal may hold a connection. */

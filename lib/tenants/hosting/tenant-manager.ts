@@ -2,7 +2,7 @@ import type { WorkflowRegistry } from '../../discovery/registered-workflow.js';
 import { SlotScheduler } from '../../engine/slots/slot-scheduler.js';
 import { ApplicationHooks } from './application-hooks.js';
 import { ConfigurationError, NotAllowedError, UnknownTenantError } from '../../errors/index.js';
-import { SYSTEM_CLOCKS } from './clocks.js';
+import { SYSTEM_CLOCKS } from '../../store/postgres/clocks.js';
 import type { ConnectionGroup, ConnectionGroupSettings } from './connection-group.js';
 import { ConnectionGroups } from './connection-groups.js';
 import { TenantRuntime } from './tenant-runtime.js';

@@ -114,7 +114,7 @@ export class TenantRuntime {
         quotedSchema: quoteIdentifier(options.schema),
         pools: group.pools,
         dataSource,
-        clock: group.clocks.database,
+        clocks: group.clocks,
       }),
       dataSource,
       registry,

@@ -8,6 +8,7 @@ import { TenantStatements } from '../../../lib/store/postgres/tenant-statements.
 import { gate } from '../../support/gate.js';
 import { connectAdmin, databaseUrl } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
+import { systemClock } from '../../../lib/runtime/clock.js';
 
 const LOCK = 7_301_204;
 
@@ -38,7 +39,7 @@ describe('The connections for statements', () => {
   };
 
   it('are left in half to the others by a tenant that has statements without end', async () => {
-    const turns = new FairConnectionPool([pool]);
+    const turns = new FairConnectionPool([pool], systemClock);
     const [flood, quiet] = [{}, {}];
     await turns.withConnection(flood, query('SELECT 1'));
     await turns.withConnection(quiet, query('SELECT 1'));
@@ -59,7 +60,7 @@ describe('The connections for statements', () => {
   });
 
   it('are all for a tenant that has been alone', async () => {
-    const turns = new FairConnectionPool([pool]);
+    const turns = new FairConnectionPool([pool], systemClock);
     const only = {};
     await holder.query(`SELECT pg_advisory_lock(${LOCK})`);
     const statements = Array.from({ length: 6 }, () =>
@@ -74,7 +75,7 @@ describe('The connections for statements', () => {
     const [a, b, c, d] = [gate(), gate(), gate(), gate()];
     const pools = [0, 1].map(() => new pg.Pool({ connectionString: databaseUrl(), max: 1 }));
     try {
-      const turns = new FairConnectionPool(pools, Infinity);
+      const turns = new FairConnectionPool(pools, systemClock, Infinity);
       const pids = new Map<string, number>();
       const run = (name: string, tenant: object, hold: Promise<void>): Promise<unknown> =>
         turns.withConnection(tenant, async (client) => {
@@ -103,7 +104,7 @@ describe('The connections for statements', () => {
   it('go to whoever wants one when nobody waits who is at home there', async () => {
     const pools = [0, 1].map(() => new pg.Pool({ connectionString: databaseUrl(), max: 1 }));
     try {
-      const turns = new FairConnectionPool(pools);
+      const turns = new FairConnectionPool(pools, systemClock);
       const only = {};
       let inside = 0;
       let most = 0;
@@ -120,7 +121,7 @@ describe('The connections for statements', () => {
   });
 
   it('come back when a statement fails', async () => {
-    const turns = new FairConnectionPool([pool]);
+    const turns = new FairConnectionPool([pool], systemClock);
     const tenant = {};
     for (const sql of ['SELECT 1/0', 'SELECT broken']) {
       for (let i = 0; i < 5; i++) {
@@ -137,7 +138,7 @@ describe('A connection whose statement fails', () => {
   let holder: pg.Client;
   beforeAll(async () => {
     only = quietPool({ connectionString: databaseUrl(), max: 1 });
-    turns = new FairConnectionPool([only]);
+    turns = new FairConnectionPool([only], systemClock);
     holder = await connectAdmin();
     await holder.query('CREATE TABLE held AS SELECT 1 AS id');
     await holder.query('BEGIN; SELECT 1 FROM held FOR UPDATE');
@@ -192,7 +193,7 @@ describe('A connection whose statement fails', () => {
       columns: quotient,
       text: () => `SELECT ${quotient.select({ quotient: '6 / $1::integer' })}`,
     };
-    const runner = new TenantStatements(tenantTables('t'), 'key', 't').inTurn(turns);
+    const runner = new TenantStatements(tenantTables('t'), 'key', 't', systemClock).inTurn(turns);
     const run = async (by: number): Promise<unknown> => runner.run(divide, [by]);
     await waitFor(async () => {
       await run(1);

@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import pg from 'pg';
 import { createTenantDataSource } from '../../../lib/store/postgres/typeorm/data-source.js';
 import { createPools, type LoginPools } from '../../../lib/store/postgres/connections/pools.js';
-import { SERVER_CLOCK } from '../../../lib/store/postgres/statements/sql-clock.js';
+import { SYSTEM_CLOCKS } from '../../../lib/store/postgres/clocks.js';
 import { PostgresStore } from '../../../lib/store/postgres/postgres-store.js';
 import { CloacinaMigrator } from '../../../lib/tenants/migrations/cloacina-migrator.js';
 import { connectAdmin, databaseUrl, freshSchema } from '../../support/postgres.js';
@@ -34,7 +34,12 @@ export function applicationName(schema: string): string {
 export async function openStore(url = databaseUrl()): Promise<OpenStore> {
   const schema = freshSchema('store');
   const connection: pg.ClientConfig = { connectionString: url };
-  const pools = createPools({ connection, poolSize: 8, applicationName: applicationName(schema) });
+  const pools = createPools({
+    clock: SYSTEM_CLOCKS.process,
+    connection,
+    poolSize: 8,
+    applicationName: applicationName(schema),
+  });
   const dataSource = await createTenantDataSource({ pool: pools.general, schema }).initialize();
   await new CloacinaMigrator({
     tenant: schema,
@@ -48,7 +53,7 @@ export async function openStore(url = databaseUrl()): Promise<OpenStore> {
     quotedSchema,
     pools,
     dataSource,
-    clock: SERVER_CLOCK,
+    clocks: SYSTEM_CLOCKS,
   });
   const admin = await connectAdmin(url);
   const sessions: Session[] = [];

@@ -6,6 +6,7 @@ import { columns, text } from '../../../lib/store/postgres/statements/columns.js
 import { type Statement, tenantTables } from '../../../lib/store/postgres/statements/statement.js';
 import { databaseUrl } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
+import { systemClock } from '../../../lib/runtime/clock.js';
 
 /** More than a connection may keep. */
 const TENANTS = 230;
@@ -21,7 +22,7 @@ const statement: Statement = {
 };
 
 function tenant(no: number): TenantStatements {
-  return new TenantStatements(tenantTables(`t${no}`), `key${no}`, `t${no}`);
+  return new TenantStatements(tenantTables(`t${no}`), `key${no}`, `t${no}`, systemClock);
 }
 
 describe('Prepared statements', () => {
@@ -29,7 +30,7 @@ describe('Prepared statements', () => {
   let turns: FairConnectionPool;
   beforeAll(() => {
     pool = new pg.Pool({ connectionString: databaseUrl(), max: 1 });
-    turns = new FairConnectionPool([pool]);
+    turns = new FairConnectionPool([pool], systemClock);
   });
   afterAll(() => pool.end());
 

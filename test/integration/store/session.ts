@@ -27,6 +27,7 @@ import {
   type StartItem,
   byLockOrder,
 } from '../../../lib/store/port/index.js';
+import { systemClock } from '../../../lib/runtime/clock.js';
 
 /** One connection, and the process that would be behind it. A test says when its transactions begin and end. */
 export class Session {
@@ -39,7 +40,7 @@ export class Session {
     /** The server's process. */
     readonly pid: number,
   ) {
-    this.statements = new TenantStatements(tables, 'session', 'session');
+    this.statements = new TenantStatements(tables, 'session', 'session', systemClock);
   }
 
   static async open(tables: TenantTables, config: pg.ClientConfig): Promise<Session> {

@@ -3,6 +3,7 @@ import type { OpenedStore, TaskChange } from '../../conformance/tested-store.js'
 import type { LeaseColumns } from '../../conformance/stored-rows.js';
 import { openStore } from './open-store.js';
 import { rowsOf } from './rows.js';
+import { systemClock } from '../../../lib/runtime/clock.js';
 
 const COLUMNS: Readonly<Record<keyof TaskChange, string>> = {
   runInMs: 'run_at',
@@ -21,7 +22,7 @@ export async function openPostgres(): Promise<OpenedStore> {
   const { admin, tables, store } = open;
   return {
     store,
-    session: new PoolSession(open.pools),
+    session: new PoolSession(open.pools, systemClock),
     rowsOf: (id) => rowsOf(open, id),
     leaseOf: async ({ instanceId }) => {
       const { rows } = await admin.query<LeaseColumns>(

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { isAway, leavesSession } from '../classify-failure.js';
 import { SqlState } from '../sql-state.js';
+import type { Clock } from '../../../runtime/clock.js';
 
 /** How long after several tenants were at work one alone does not get all connections, in milliseconds. */
 const SHARED_MS = 5_000;
@@ -36,6 +37,7 @@ export class FairConnectionPool {
   /** @param maxHomeWaitMs - who waits longer than this takes whatever comes free */
   constructor(
     private readonly pools: readonly pg.Pool[],
+    private readonly clock: Pick<Clock, 'now'>,
     private readonly maxHomeWaitMs = MAX_HOME_WAIT_MS,
   ) {}
 
@@ -78,7 +80,7 @@ export class FairConnectionPool {
     if (!this.affinity.has(tenant))
       this.affinity.set(tenant, this.nextAffinity++ % this.pools.length);
     if (tenant === this.latest) return;
-    if (this.latest !== undefined) this.changedAt = performance.now();
+    if (this.latest !== undefined) this.changedAt = this.clock.now();
     this.latest = tenant;
   }
 
@@ -90,7 +92,7 @@ export class FairConnectionPool {
       lent += this.lent[place] ?? 0;
     }
     if (lent >= max) return false;
-    const isShared = performance.now() - this.changedAt < SHARED_MS;
+    const isShared = this.clock.now() - this.changedAt < SHARED_MS;
     return !isShared || (this.held.get(tenant) ?? 0) < Math.ceil(max / 2);
   }
 
@@ -118,7 +120,7 @@ export class FairConnectionPool {
   }
 
   private queue(tenant: object, grant: (place: number) => void): void {
-    const entry = { since: performance.now(), grant };
+    const entry = { since: this.clock.now(), grant };
     const queue = this.waiting.get(tenant);
     if (queue === undefined) this.waiting.set(tenant, [entry]);
     else queue.push(entry);
@@ -135,7 +137,7 @@ export class FairConnectionPool {
 
   /** One to each in turn, as long as there are any: first to those who are at home where something is free. */
   private serve(): void {
-    const now = performance.now();
+    const now = this.clock.now();
     this.serveThose(
       (tenant, { since }) => this.isHomeFree(tenant) || now - since > this.maxHomeWaitMs,
     );

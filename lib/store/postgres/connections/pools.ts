@@ -2,9 +2,11 @@ import pg from 'pg';
 import { CleanPool } from './clean-pool.js';
 import { ANSWER_TIMEOUT_MS } from './destroy-socket.js';
 import { FairConnectionPool } from './fair-connection-pool.js';
+import type { Clock } from '../../../runtime/clock.js';
 
 /** How the pools of one login are made. */
 export interface PoolSettings {
+  readonly clock: Pick<Clock, 'now'>;
   readonly connection: pg.ClientConfig;
   /** Connections in all. */
   readonly poolSize: number;
@@ -114,8 +116,8 @@ export function createPools(settings: PoolSettings): LoginPools {
     statements,
     general,
     turns: {
-      statements: new FairConnectionPool(statements),
-      general: new FairConnectionPool([general]),
+      statements: new FairConnectionPool(statements, settings.clock),
+      general: new FairConnectionPool([general], settings.clock),
     },
     keep: (connections) => {
       kept = connections;

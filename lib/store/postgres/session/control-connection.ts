@@ -1,5 +1,4 @@
 import { randomInt } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { isError } from '../../../errors/index.js';
 import { destroySocket } from '../connections/destroy-socket.js';
@@ -12,6 +11,7 @@ import { SERVER_CLOCK } from '../statements/sql-clock.js';
 import { heldLocks, LIVENESS_LOCK_CLASS } from '../statements/liveness-locks.js';
 import type { RawRow } from '../statements/columns.js';
 import { CHANNEL } from '../statements/wake-ups.js';
+import type { Clock } from '../../../runtime/clock.js';
 
 /**
  * The life of the server that a lock belongs to. Promotion and crash-restart drop every lock without changing the
@@ -48,6 +48,7 @@ const SETTINGS = `-c lock_timeout=500 -c ${FIXED_PATH}`;
 const NOT_ANSWERED = 'Query read timeout';
 
 export interface ControlConnectionSettings {
+  readonly clock: Clock;
   readonly connection: pg.ClientConfig;
   readonly applicationName: string;
   /** Sessions of this process were lost before, and the server may still have them. */
@@ -79,7 +80,7 @@ export class NotASessionError extends Error {}
  * It is opened once and not mended: when it is lost, its owner opens another.
  */
 export class ControlConnection extends SessionStatements {
-  private readonly openedAt = performance.now();
+  private readonly openedAt: number;
   private readonly waiting: Waiting[] = [];
   private running = false;
 
@@ -90,8 +91,10 @@ export class ControlConnection extends SessionStatements {
     /** The lock's key, which is another one for each session, and the backend: nothing else can hold that. */
     readonly lockSession: string,
     private readonly epochAgeAtOpen: number,
+    private readonly clock: Clock,
   ) {
     super(session);
+    this.openedAt = clock.now();
   }
 
   static async open(settings: ControlConnectionSettings): Promise<ControlConnection> {
@@ -117,7 +120,7 @@ export class ControlConnection extends SessionStatements {
       await client.connect();
       const { session, epoch, ageMs } = await takeLock(client, settings);
       await client.query(`LISTEN ${CHANNEL}`);
-      const connection = new ControlConnection(client, epoch, session, ageMs);
+      const connection = new ControlConnection(client, epoch, session, ageMs, settings.clock);
       if (settings.hasFormer) void connection.endFormer(settings).catch(() => undefined);
       return connection;
     } catch (error) {
@@ -194,7 +197,7 @@ export class ControlConnection extends SessionStatements {
 
   /** How long this session has been open, in milliseconds. */
   get ageMs(): number {
-    return performance.now() - this.openedAt;
+    return this.clock.now() - this.openedAt;
   }
 
   async close(): Promise<void> {
@@ -203,7 +206,7 @@ export class ControlConnection extends SessionStatements {
     const timeout = new AbortController();
     await Promise.race([
       this.session.end().catch(() => undefined),
-      delay(CLOSE_TIMEOUT_MS, undefined, { signal: timeout.signal }).catch(() => undefined),
+      this.clock.sleep(CLOSE_TIMEOUT_MS, timeout.signal),
     ]);
     timeout.abort();
     destroySocket(this.session);

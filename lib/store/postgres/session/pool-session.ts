@@ -2,6 +2,7 @@ import { failureKind } from '../classify-failure.js';
 import type { LoginPools } from '../connections/pools.js';
 import { SessionStatements } from './session-statements.js';
 import type { RawRow } from '../statements/columns.js';
+import type { Clock } from '../../../runtime/clock.js';
 
 /**
  * Stands in for the control connection where there is none (behind a transaction pooler, or switched off): the same
@@ -12,10 +13,14 @@ export class PoolSession extends SessionStatements {
   readonly lockSession = null;
   /** The database was away for a while, and no process could renew a lease: they get the time to. */
   interrupted = false;
-  private since = performance.now();
+  private since: number;
 
-  constructor(pools: LoginPools) {
+  constructor(
+    pools: LoginPools,
+    private readonly clock: Pick<Clock, 'now'>,
+  ) {
     super(pools.general);
+    this.since = clock.now();
   }
 
   lifeAgeMs(): number {
@@ -23,7 +28,7 @@ export class PoolSession extends SessionStatements {
   }
 
   get ageMs(): number {
-    return performance.now() - this.since;
+    return this.clock.now() - this.since;
   }
 
   protected override async run(
@@ -35,7 +40,7 @@ export class PoolSession extends SessionStatements {
     } catch (error) {
       if (failureKind(error) === 'connection') {
         this.interrupted = true;
-        this.since = performance.now();
+        this.since = this.clock.now();
       }
       throw error;
     }

@@ -1,5 +1,5 @@
 import { systemClock, type Clock } from '../../runtime/clock.js';
-import { SERVER_CLOCK, type SqlClock } from '../../store/postgres/statements/sql-clock.js';
+import { SERVER_CLOCK, type SqlClock } from './statements/sql-clock.js';
 
 /** Where an application has its time from. */
 export interface Clocks {
