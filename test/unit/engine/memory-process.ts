@@ -1,0 +1,96 @@
+import type { TaskContext } from '../../../lib/discovery/task-context.js';
+import type { RegisteredWorkflow } from '../../../lib/discovery/registered-workflow.js';
+import { ProcessEngine } from '../../../lib/engine/process/process-engine.js';
+import { SlotScheduler } from '../../../lib/engine/slots/slot-scheduler.js';
+import { TenantEngine } from '../../../lib/engine/tenant-engine.js';
+import { newExecutionId } from '../../../lib/runner/execution-id.js';
+import type { Clock } from '../../../lib/runtime/clock.js';
+import {
+  MemoryDatabase,
+  MemorySession,
+  MemoryStore,
+} from '../../../lib/testing/memory-store/index.js';
+
+const LEASE_MS = 30_000;
+
+/** A process with one tenant on a database in memory, as the application wires it, where all has its time from one clock. */
+export class MemoryProcess {
+  readonly store: MemoryStore;
+  readonly engine: TenantEngine;
+  private readonly process: ProcessEngine<MemorySession>;
+
+  constructor(
+    private readonly clock: Clock,
+    workflow: RegisteredWorkflow,
+  ) {
+    const database = new MemoryDatabase(clock);
+    this.store = new MemoryStore(database);
+    this.process = new ProcessEngine<MemorySession>({
+      clock,
+      slots: new SlotScheduler(10, clock),
+      leaseDurationMs: LEASE_MS,
+      onProcessJoined: () => undefined,
+      onNewLife: () => undefined,
+      onTenants: () => undefined,
+      open: async () => new MemorySession(database),
+    });
+    this.engine = new TenantEngine({
+      settings: {
+        tenant: 't',
+        schema: this.store.schema,
+        address: 't',
+        maxConcurrentTasks: 10,
+        maxContextSize: 1_000_000,
+        startTimeoutMs: 60_000,
+        handlerGraceMs: 60_000,
+        leaseDurationMs: LEASE_MS,
+        maxRecoveryAttempts: 3,
+      },
+      store: this.store,
+      dataSource: {} as TaskContext['dataSource'],
+      registry: { list: () => [workflow], get: () => workflow },
+      serves: () => true,
+      services: this.process.services,
+      events: { wants: () => false, next: () => undefined },
+    });
+  }
+
+  async open(): Promise<void> {
+    await this.process.start();
+    await this.engine.open();
+    this.process.add([this.engine]);
+    this.process.startClaiming();
+  }
+
+  async close(): Promise<void> {
+    await this.engine.drain(0);
+    this.engine.close();
+    await this.process.stop();
+  }
+
+  /** Starts an execution of the workflow; returns its id. */
+  async start(delayMs: number | null = null): Promise<string> {
+    const { id } = await this.engine.starts.start({
+      id: newExecutionId(this.clock),
+      definition: await this.engine.catalog.toStart('w'),
+      input: '{}',
+      members: new Map(),
+      priority: 0,
+      runAt: null,
+      delayMs,
+      idempotencyKey: null,
+    });
+    return id;
+  }
+
+  async statusOf(id: string): Promise<string> {
+    const [execution] = await this.store.executions([id]);
+    return execution!.status;
+  }
+
+  /** What came of the execution's only task. */
+  async task(id: string) {
+    const [task] = await this.store.tasks([id]);
+    return task!;
+  }
+}
