@@ -7,10 +7,19 @@ import {
 } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import type { TenantRequest } from './cloacina.options.js';
+import { classProviders } from './boot/class-providers.js';
 import { ConfigurationCheck } from './boot/configuration-check.js';
 import { FailedProviders } from './boot/failed-providers.js';
+import { helpWithInjections } from './boot/injection-help.js';
+import type { UnknownTenantSite } from './boot/injection-problems.js';
 import { CloacinaLifecycleModule } from './boot/lifecycle.module.js';
-import { CLOCKS, SHARED_OPTIONS, TENANT_MANAGER, type OptionsSource } from './boot/registration.js';
+import {
+  CLOCKS,
+  INJECTION_HELP,
+  SHARED_OPTIONS,
+  TENANT_MANAGER,
+  type OptionsSource,
+} from './boot/registration.js';
 import { servesOnly } from './discovery/workflow-filter.js';
 import { WorkflowRegistry } from './discovery/registered-workflow.js';
 import { CloacinaRecoveryJobs, RECOVERY_PASSES, recoveryJobs } from './recovery/recovery-jobs.js';
@@ -21,17 +30,24 @@ import { SYSTEM_CLOCKS, type Clocks } from './store/postgres/clocks.js';
 import { TenantManager } from './tenants/hosting/tenant-manager.js';
 import { TenantResolver } from './tenants/requests/tenant-resolver.js';
 
+const CLASS_PROVIDERS = classProviders();
+
 /** What the tenants of one application share. Imported by every module that CloacinaModule makes; there is one. */
 @Global()
 @Module({
   imports: [CloacinaLifecycleModule],
   providers: [
     { provide: CLOCKS, useValue: SYSTEM_CLOCKS },
+    // It waits for nothing but Nest's own, so that it comes before Nest has given up.
+    { provide: INJECTION_HELP, useFactory: helpWithInjections, inject: [ModulesContainer] },
     {
       provide: ConfigurationCheck,
-      useFactory: (modules: ModulesContainer, given?: OptionsSource) =>
-        new ConfigurationCheck(modules, given),
-      inject: [ModulesContainer, { token: SHARED_OPTIONS, optional: true }],
+      useFactory: (
+        modules: ModulesContainer,
+        unknownTenants: readonly UnknownTenantSite[],
+        given?: OptionsSource,
+      ) => new ConfigurationCheck(modules, given, unknownTenants),
+      inject: [ModulesContainer, INJECTION_HELP, { token: SHARED_OPTIONS, optional: true }],
     },
     {
       provide: WorkflowRegistry,
@@ -80,6 +96,7 @@ import { TenantResolver } from './tenants/requests/tenant-resolver.js';
       useFactory: recoveryJobs,
       inject: [RECOVERY_PASSES, ModulesContainer],
     },
+    ...CLASS_PROVIDERS,
   ],
   exports: [
     CLOCKS,
@@ -90,6 +107,7 @@ import { TenantResolver } from './tenants/requests/tenant-resolver.js';
     TenantResolver,
     CloacinaAdmin,
     CloacinaRecoveryJobs,
+    ...CLASS_PROVIDERS.map(({ provide }) => provide),
   ],
 })
 export class CloacinaCoreModule implements OnModuleInit, OnApplicationShutdown {

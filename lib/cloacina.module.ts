@@ -8,7 +8,7 @@ import {
   type SharedRegistration,
   type TenantRegistration,
 } from './boot/registration.js';
-import { exportedTokens, tenantProviders } from './boot/tenant-providers.js';
+import { tenantProviders } from './boot/tenant-providers.js';
 import { CloacinaCoreModule } from './cloacina-core.module.js';
 import type {
   CloacinaAsyncOptions,
@@ -127,6 +127,6 @@ function tenantModule(
     global: true,
     imports: [CloacinaCoreModule, ...imports],
     providers: [{ provide: TENANT_REGISTRATION, useValue: registration }, ...options, ...providers],
-    exports: exportedTokens(providers),
+    exports: providers.map(({ provide }) => provide),
   };
 }

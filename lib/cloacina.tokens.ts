@@ -19,6 +19,17 @@ export function tenantToken<T>(type: Type<T>, tenant: string | undefined): Tenan
   return tenant === undefined ? type : `${type.name}:${tenant}`;
 }
 
+/** The class and the tenant of a {@link tenantToken} with a tenant's name; undefined for any other token. */
+export function parseTenantToken(
+  token: unknown,
+): { readonly type: Type<unknown>; readonly tenant: string } | undefined {
+  if (typeof token !== 'string') return undefined;
+  const separator = token.indexOf(':');
+  const name = token.slice(0, Math.max(separator, 0));
+  const type = CLASS_TOKENS.map((known) => known.type).find((known) => known.name === name);
+  return type === undefined ? undefined : { type, tenant: token.slice(separator + 1) };
+}
+
 /**
  * The token of a tenant's {@link CloacinaRunner}, for `useFactory`, `ModuleRef.get` and overrides in tests.
  *

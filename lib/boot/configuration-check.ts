@@ -19,13 +19,11 @@ import { severalCopies } from './copies.js';
 import { ApplicationHooks } from '../tenants/hosting/application-hooks.js';
 import { addEventHandlers } from './event-handlers.js';
 import { findTaskInterceptors } from './task-interceptors.js';
-import { findInjectionProblems } from './injection-problems.js';
+import { findInjectionProblems, tenantsOf, type UnknownTenantSite } from './injection-problems.js';
 import {
   isSharedRegistration,
-  isTenantRegistration,
   providedValues,
   SHARED_REGISTRATION,
-  TENANT_REGISTRATION,
   type OptionsSource,
   type TenantRegistration,
 } from './registration.js';
@@ -63,30 +61,24 @@ export class ConfigurationCheck {
   constructor(
     private readonly modules: ModulesContainer,
     given: OptionsSource = { options: {} },
+    unknownTenants: readonly UnknownTenantSite[] = [],
   ) {
     const copies = severalCopies();
     if (copies !== undefined) new Logger('Cloacina').warn(copies);
-    this.tenants = providedValues(modules.values(), TENANT_REGISTRATION).filter(
-      isTenantRegistration,
-    );
+    this.tenants = tenantsOf(modules);
     this.shared = this.resolveShared(given);
     if (this.shared.logFailures) this.hooks.listeners.add(failureLog());
     for (const tenant of this.tenants) {
       this.problems.push(...tenant.problems);
       if (tenant.given !== undefined) this.resolve(tenant, tenant.given);
     }
-    this.problems.push(...findInjectionProblems(modules, this.tenants));
+    this.problems.push(...findInjectionProblems(modules, this.tenants, unknownTenants));
     this.explore(false);
   }
 
   /** Whether nothing is wrong so far. */
   get isSound(): boolean {
     return this.finished || this.allProblems().length === 0;
-  }
-
-  /** The only tenant is injected by class too. */
-  get hasOneTenant(): boolean {
-    return this.tenants.length === 1;
   }
 
   /** Everything that is wrong so far, as the error that the boot ends with. */

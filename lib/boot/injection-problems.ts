@@ -1,18 +1,52 @@
+import type { InjectionToken } from '@nestjs/common';
 import type { ModulesContainer } from '@nestjs/core';
 import { getDataSourceToken } from '@nestjs/typeorm';
-import { findInjectionSites } from '../discovery/injection-sites.js';
-import { CLASS_TOKENS } from '../cloacina.tokens.js';
-import { listNames } from '../errors/index.js';
-import { TENANT_REGISTRATION, type TenantRegistration } from './registration.js';
+import { findInjectionSites, type InjectionSite } from '../discovery/injection-sites.js';
+import { CLASS_TOKENS, parseTenantToken } from '../cloacina.tokens.js';
+import { didYouMean, listNames } from '../errors/index.js';
+import {
+  isTenantRegistration,
+  OPENED_TENANT,
+  providedValues,
+  TENANT_REGISTRATION,
+  type TenantRegistration,
+} from './registration.js';
+
+const FOR_TENANT = 'Import CloacinaModule.forTenant()';
+const AT_RUN_TIME =
+  'A tenant that is added or discovered at run time is got with CloacinaTenants.get(name).';
+
+/** A place that injects a part of a tenant by a name that no tenant has. */
+export interface UnknownTenantSite extends InjectionSite {
+  readonly token: string;
+  /** What is wrong and what to do, as sentences. */
+  readonly problem: string;
+}
+
+/** All tenants that the application names, in the order of the container. */
+export function tenantsOf(modules: ModulesContainer): TenantRegistration[] {
+  return providedValues(modules.values(), TENANT_REGISTRATION).filter(isTenantRegistration);
+}
+
+/** Why there is nothing to inject by class in an application without tenants: a clause, and what to do. */
+export function noTenant(): string {
+  return (
+    'the application has no tenant: CloacinaModule.forRoot() says only what tenants share. ' +
+    `${FOR_TENANT}, such as CloacinaModule.forTenant({ schema: 'tenant_acme' }). ${AT_RUN_TIME}`
+  );
+}
 
 /** What cannot be injected as the application asks for it, one sentence each. */
 export function findInjectionProblems(
   modules: ModulesContainer,
   tenants: readonly TenantRegistration[],
+  unknownTenants: readonly UnknownTenantSite[] = [],
 ): string[] {
+  const unknownTenantProblems = unknownTenants.map(({ problem }) => problem);
   return [
     ...unnamedTenants(tenants),
-    ...(tenants.length > 1 ? classInjections(modules, tenants) : []),
+    ...(tenants.length === 1 ? [] : classInjections(modules, tenants)),
+    ...unknownTenantProblems,
     ...takenDataSources(modules, tenants),
   ];
 }
@@ -28,26 +62,69 @@ function unnamedTenants(tenants: readonly TenantRegistration[]): string[] {
   );
 }
 
-/** Every place that asks for a class of which each tenant has its own. */
+/** Every place that asks for a class of which each tenant has its own, where there isn't one tenant. */
 function classInjections(
   modules: ModulesContainer,
   tenants: readonly TenantRegistration[],
 ): string[] {
   const names = listNames(tenants.flatMap(({ tenant }) => tenant ?? []));
-  const own = [...modules.values()].filter((module) => module.providers.has(TENANT_REGISTRATION));
-  const tokens = new Map<unknown, string>(
-    CLASS_TOKENS.map(({ type, decorator }) => [type, decorator]),
+  const known = CLASS_TOKENS.filter(
+    ({ type }) => tenants.length > 1 || !isProvidedByApplication(modules, type),
   );
-  const sites = findInjectionSites(
-    modules.values(),
-    new Set(tokens.keys()),
-    new Set(own.map(({ metatype }) => metatype)),
+  const decorators = new Map<unknown, string>(
+    known.map(({ type, decorator }) => [type, decorator]),
   );
-  return sites.map(({ consumer, module, token }) => {
-    const decorator = tokens.get(token) ?? '';
-    const type = decorator.replace('Inject', 'Cloacina');
-    return `${consumer} (in ${module}) injects ${type}, but there are ${tenants.length} tenants: ${names}. Say whose with @${decorator}(tenant).`;
+  return findInjectionSites(modules.values(), (token) => decorators.has(token)).flatMap(
+    ({ consumer, module, token, isOptional }) => {
+      if (tenants.length === 0 && isOptional) return [];
+      const decorator = decorators.get(token) ?? '';
+      const type = decorator.replace('Inject', 'Cloacina');
+      const subject = `${consumer} (in ${module}) injects ${type}, but`;
+      return tenants.length === 0
+        ? `${subject} ${noTenant()}`
+        : `${subject} there are ${tenants.length} tenants: ${names}. Say whose with @${decorator}(tenant).`;
+    },
+  );
+}
+
+/** Whether a module of the application, or a test's override, provides the class: with no tenant it may. */
+function isProvidedByApplication(modules: ModulesContainer, token: InjectionToken): boolean {
+  return [...modules.values()].some(({ providers }) => {
+    const provider = providers.get(token);
+    return provider !== undefined && !injectsOpenedTenant(provider.inject);
   });
+}
+
+function injectsOpenedTenant(inject: readonly unknown[] | null | undefined): boolean {
+  return (inject ?? []).some((each) => Reflect.get(Object(each), 'token') === OPENED_TENANT);
+}
+
+/** Every place that injects a part of a tenant by a name that no tenant has. */
+export function findUnknownTenants(
+  modules: ModulesContainer,
+  tenants: readonly TenantRegistration[],
+): UnknownTenantSite[] {
+  const provided = new Set([...modules.values()].flatMap(({ providers }) => [...providers.keys()]));
+  const names = tenants.flatMap(({ tenant }) => tenant ?? []);
+  return findInjectionSites(
+    modules.values(),
+    (token) => typeof token === 'string' && !provided.has(token),
+  ).flatMap((site) => {
+    const asked = parseTenantToken(site.token);
+    if (asked === undefined || typeof site.token !== 'string' || site.isOptional) return [];
+    const { consumer, module, token } = site;
+    const subject = `${consumer} (in ${module}) injects the ${asked.type.name} of tenant ${JSON.stringify(asked.tenant)}`;
+    const problem = `${subject}, ${unknownTenant(asked.tenant, names)}`;
+    return [{ ...site, token, problem }];
+  });
+}
+
+function unknownTenant(tenant: string, names: readonly string[]): string {
+  if (names.length === 0) return `but ${noTenant()}`;
+  return (
+    `which no module provides.${didYouMean(tenant, names)} Known: ${listNames(names)}. ` +
+    `${FOR_TENANT} for it. ${AT_RUN_TIME}`
+  );
 }
 
 /** A tenant's data source has the token that @nestjs/typeorm gives a data source of that name. */

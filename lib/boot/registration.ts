@@ -51,3 +51,5 @@ export const OPENED_TENANT = Symbol('CloacinaOpenedTenant');
 /** Where the process has its time from; a test overrides it. */
 export const CLOCKS = Symbol('CloacinaClocks');
 export const TENANT_MANAGER = Symbol('CloacinaTenantHost');
+/** Provided before all else of the library. */
+export const INJECTION_HELP = Symbol('CloacinaInjectionHelp');

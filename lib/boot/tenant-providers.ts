@@ -1,16 +1,12 @@
-import type { FactoryProvider, Type } from '@nestjs/common';
+import type { FactoryProvider } from '@nestjs/common';
 import { getDataSourceToken, getEntityManagerToken, getRepositoryToken } from '@nestjs/typeorm';
 import type { EntitySchema } from 'typeorm';
 import type { CloacinaTenantOptions } from '../cloacina.options.js';
 import { servesOnly } from '../discovery/workflow-filter.js';
 import { tenantToken } from '../cloacina.tokens.js';
-import { CloacinaRecovery } from '../recovery/cloacina-recovery.js';
-import { CloacinaRunner } from '../runner/cloacina-runner.js';
-import { CloacinaMigrator } from '../tenants/migrations/cloacina-migrator.js';
 import type { Tenant } from '../tenants/hosting/tenant.js';
 import type { TenantManager } from '../tenants/hosting/tenant-manager.js';
 import { unavailableTenant, type ProvidedParts } from '../tenants/hosting/unavailable-tenant.js';
-import { ConfigurationError, listNames } from '../errors/index.js';
 import { ConfigurationCheck } from './configuration-check.js';
 import {
   OPENED_TENANT,
@@ -19,22 +15,13 @@ import {
   type OptionsSource,
   type TenantRegistration,
 } from './registration.js';
+import { TENANT_PARTS } from './tenant-parts.js';
 
 // oxlint-disable-next-line typescript/no-unsafe-function-type -- TypeORM's own type for an entity class
 type Entity = Function | EntitySchema;
 
-/** Of each tenant there is one of these, under a string with the tenant's name. */
-const PARTS: readonly {
-  readonly type: Type<unknown>;
-  readonly read: (parts: ProvidedParts) => object;
-}[] = [
-  { type: CloacinaRunner, read: ({ runner }) => runner },
-  { type: CloacinaMigrator, read: ({ migrator }) => migrator },
-  { type: CloacinaRecovery, read: ({ recovery }) => recovery },
-];
-
 /** What is provided of a tenant that was opened, or of one that cannot be: then all of it are stand-ins. */
-interface OpenedTenant {
+export interface OpenedTenant {
   readonly parts: ProvidedParts;
   readonly repositoryOf: (entity: Entity) => object;
 }
@@ -47,14 +34,7 @@ export function tenantProviders(
   const { tenant } = registration;
   const named =
     tenant === undefined ? [] : [...namedParts(tenant), ...dataSourceProviders(tenant, entities)];
-  return [openedProvider(registration), ...named, ...classParts()];
-}
-
-/** The tokens that a tenant's module exports. */
-export function exportedTokens(
-  providers: readonly FactoryProvider[],
-): FactoryProvider['provide'][] {
-  return providers.map(({ provide }) => provide).filter((token) => token !== OPENED_TENANT);
+  return [openedProvider(registration), ...named];
 }
 
 function openedProvider(registration: TenantRegistration): FactoryProvider {
@@ -97,7 +77,7 @@ function opened({ dataSource, runner, migrator, recovery }: Tenant): OpenedTenan
 }
 
 function namedParts(tenant: string): FactoryProvider[] {
-  return PARTS.map(({ type, read }) =>
+  return TENANT_PARTS.map(({ type, read }) =>
     fromTenant(tenantToken(type, tenant), ({ parts }) => read(parts)),
   );
 }
@@ -107,23 +87,6 @@ function fromTenant(
   read: (opened: OpenedTenant) => object,
 ): FactoryProvider {
   return { provide, inject: [OPENED_TENANT], useFactory: read };
-}
-
-/** The classes themselves: the only tenant's. With several, every place that injects one was reported already. */
-function classParts(): FactoryProvider[] {
-  return PARTS.map(({ type, read }) => ({
-    provide: type,
-    inject: [ConfigurationCheck, OPENED_TENANT],
-    useFactory: (boot: ConfigurationCheck, { parts }: OpenedTenant) =>
-      boot.hasOneTenant ? read(parts) : read(unavailableTenant(() => ambiguous(type, boot))),
-  }));
-}
-
-function ambiguous(type: Type<unknown>, boot: ConfigurationCheck): Error {
-  const names = listNames(boot.tenants.flatMap(({ tenant }) => tenant ?? []));
-  return new ConfigurationError([
-    `${type.name} was asked for, but there are ${boot.tenants.length} tenants: ${names}. Say whose, with the token of that tenant.`,
-  ]);
 }
 
 /** What @nestjs/typeorm's decorators inject for a data source of the tenant's name. */

@@ -5,6 +5,8 @@ import type { NestModule, NestProvider } from './workflow-providers.js';
 const CONSTRUCTOR_TYPES = 'design:paramtypes';
 const CONSTRUCTOR_TOKENS = 'self:paramtypes';
 const PROPERTY_TOKENS = 'self:properties_metadata';
+const OPTIONAL_PARAMETERS = 'optional:paramtypes';
+const OPTIONAL_PROPERTIES = 'optional:properties_metadata';
 
 /** A place where something is injected. */
 export interface InjectionSite {
@@ -14,25 +16,35 @@ export interface InjectionSite {
   readonly module: string;
   /** What is injected. */
   readonly token: unknown;
+  /** Whether the consumer does without it, where nothing provides it. */
+  readonly isOptional: boolean;
+  /** Nest's record of the consumer. */
+  readonly provider: NestProvider;
+}
+
+/** A dependency, as its consumer declares it. */
+interface Dependency {
+  readonly token: unknown;
+  readonly isOptional: boolean;
 }
 
 /**
- * Every place where one of `tokens` is injected: constructor parameters, properties, and what factories inject, in
- * all modules but those of the classes in `except`.
+ * Every place where a token is injected: constructor parameters, properties, and what factories inject, in all modules.
+ *
+ * @param isWanted - which tokens to look for
  */
 export function findInjectionSites(
   modules: Iterable<NestModule>,
-  tokens: ReadonlySet<unknown>,
-  except: ReadonlySet<unknown>,
+  isWanted: (token: unknown) => boolean,
 ): InjectionSite[] {
   const sites: InjectionSite[] = [];
   for (const module of modules) {
-    if (except.has(module.metatype)) continue;
     for (const collection of [module.providers, module.controllers, module.injectables]) {
       for (const provider of collection.values()) {
-        for (const token of new Set(injectedTokens(provider))) {
-          if (!tokens.has(token)) continue;
-          sites.push({ consumer: String(provider.name), module: module.name, token });
+        for (const [token, isOptional] of injectedTokens(provider)) {
+          if (!isWanted(token)) continue;
+          const consumer = String(provider.name);
+          sites.push({ consumer, module: module.name, token, isOptional, provider });
         }
       }
     }
@@ -40,9 +52,23 @@ export function findInjectionSites(
   return sites;
 }
 
-function injectedTokens(provider: NestProvider): unknown[] {
+/** Each token once, and whether the consumer does without it everywhere. */
+function injectedTokens(provider: NestProvider): ReadonlyMap<unknown, boolean> {
+  const tokens = new Map<unknown, boolean>();
+  for (const { token, isOptional } of dependenciesOf(provider)) {
+    tokens.set(token, isOptional && (tokens.get(token) ?? true));
+  }
+  return tokens;
+}
+
+function dependenciesOf(provider: NestProvider): Dependency[] {
   // A factory says what it injects; an alias is one too.
-  if (provider.isFactory) return (provider.inject ?? []).map(unwrap);
+  if (provider.isFactory) {
+    return (provider.inject ?? []).map((own) => ({
+      token: unwrap(own),
+      isOptional: property(own, 'optional') === true,
+    }));
+  }
   const type: unknown = provider.metatype;
   if (typeof type !== 'function') return [];
   const parameters = [...listOf(Reflect.getMetadata(CONSTRUCTOR_TYPES, type))];
@@ -51,10 +77,18 @@ function injectedTokens(provider: NestProvider): unknown[] {
     // @Inject(token) stands in for the parameter's type.
     if (typeof index === 'number') parameters[index] = property(own, 'param');
   }
-  const properties = listOf(Reflect.getMetadata(PROPERTY_TOKENS, type)).map((own) =>
-    property(own, 'type'),
-  );
-  return [...parameters, ...properties].map(unwrap);
+  const optionalParameters = new Set(listOf(Reflect.getMetadata(OPTIONAL_PARAMETERS, type)));
+  const optionalProperties = new Set(listOf(Reflect.getMetadata(OPTIONAL_PROPERTIES, type)));
+  return [
+    ...parameters.map((own, index) => ({
+      token: unwrap(own),
+      isOptional: optionalParameters.has(index),
+    })),
+    ...listOf(Reflect.getMetadata(PROPERTY_TOKENS, type)).map((own) => ({
+      token: unwrap(property(own, 'type')),
+      isOptional: optionalProperties.has(property(own, 'key')),
+    })),
+  ];
 }
 
 /** `{ token, optional }` and `forwardRef(() => token)` stand for the token. */

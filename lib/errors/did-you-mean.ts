@@ -3,8 +3,16 @@ import { distance } from 'fastest-levenshtein';
 /** Names listed in a message; the rest is counted. */
 const MAX_LISTED = 20;
 
-/** The known name that was most likely meant, if one is near enough: a third of its letters, and at least one. */
+/**
+ * The known name that was most likely meant: one that differs in a third of its letters at most, or the only one that
+ * has the other as a part, as `tenant_acme` has `acme`.
+ */
 export function closestName(name: string, names: Iterable<string>): string | undefined {
+  const known = [...names];
+  return nearestName(name, known) ?? onlyNameWithPart(name, known);
+}
+
+function nearestName(name: string, names: readonly string[]): string | undefined {
   const wanted = name.toLowerCase();
   let best: string | undefined;
   let bestDistance = Number.POSITIVE_INFINITY;
@@ -18,6 +26,19 @@ export function closestName(name: string, names: Iterable<string>): string | und
     }
   }
   return best;
+}
+
+function onlyNameWithPart(name: string, names: readonly string[]): string | undefined {
+  const matches = names.filter(
+    (candidate) =>
+      partsOf(candidate).has(name.toLowerCase()) || partsOf(name).has(candidate.toLowerCase()),
+  );
+  return matches.length === 1 ? matches[0] : undefined;
+}
+
+/** `tenant` and `acme` of `tenant_acme`. */
+function partsOf(name: string): ReadonlySet<string> {
+  return new Set(name.toLowerCase().split(/[^\p{L}\p{N}]+/u));
 }
 
 /** Whether two neighbors changed places and nothing else: one slip of the hand, though two edits. */

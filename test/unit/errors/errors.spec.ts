@@ -271,6 +271,10 @@ describe('didYouMean', () => {
     ['a', ['b'], 'b'],
     ['order', [], undefined],
     ['order', ['fulfilment'], undefined],
+    ['acme', ['tenant_acme', 'tenant_globex'], 'tenant_acme'],
+    ['tenant_acme', ['ACME', 'globex'], 'ACME'],
+    ['tenant', ['tenant_acme', 'tenant_globex'], undefined],
+    ['acme', ['tenant_acmecorp'], undefined],
   ])('for %s of %p is %p', (name, known, expected) => {
     expect(errors.closestName(name, known)).toBe(expected);
   });
