@@ -20,7 +20,6 @@ import {
   TENANT_MANAGER,
   type OptionsSource,
 } from './boot/registration.js';
-import { servesOnly } from './discovery/workflow-filter.js';
 import { WorkflowRegistry } from './discovery/registered-workflow.js';
 import { CloacinaRecoveryJobs, RECOVERY_PASSES, recoveryJobs } from './recovery/recovery-jobs.js';
 import { CloacinaAdmin } from './tenants/admin/cloacina-admin.js';
@@ -138,10 +137,9 @@ export class CloacinaCoreModule implements OnModuleInit, OnApplicationShutdown {
 
   /** The other modules' hooks find the tenants open. */
   private async discover(): Promise<void> {
-    const serves = servesOnly(undefined);
     await this.host.discover({
       group: this.boot.discoveredOptions({ tenant: 'discovery', schema: 'public' }),
-      optionsOf: (found) => ({ ...this.boot.discoveredOptions(found), serves }),
+      optionsOf: (found) => this.boot.discoveredOptions(found),
     });
   }
 

@@ -2,7 +2,6 @@ import type { FactoryProvider } from '@nestjs/common';
 import { getDataSourceToken, getEntityManagerToken, getRepositoryToken } from '@nestjs/typeorm';
 import type { EntitySchema } from 'typeorm';
 import type { CloacinaTenantOptions } from '../cloacina.options.js';
-import { servesOnly } from '../discovery/workflow-filter.js';
 import { tenantToken } from '../cloacina.tokens.js';
 import type { Tenant } from '../tenants/hosting/tenant.js';
 import type { TenantManager } from '../tenants/hosting/tenant-manager.js';
@@ -52,11 +51,7 @@ function openedProvider(registration: TenantRegistration): FactoryProvider {
         return { parts, repositoryOf: () => parts.repository };
       }
       try {
-        const hosted = await host.openTenant({
-          ...options,
-          serves: servesOnly(options.workflows),
-        });
-        return opened(hosted);
+        return opened(await host.openTenant(options));
       } catch (error) {
         // The boot ends here, and nothing else would close what is open.
         await host.close();

@@ -1,5 +1,5 @@
 import { CloacinaError } from './cloacina-error.js';
-import type { StoredError } from './stored-error.js';
+import type { StoredError } from '../workflow/describe-error.js';
 
 /** The change that was asked for is not legal in the state that the execution or task is in. Nothing was changed. */
 export class InvalidTransitionError extends CloacinaError {

@@ -29,7 +29,7 @@ export {
 export type { EndedExecution } from './execution-errors.js';
 export { NonRetryableError, RetryAfterError } from './retry-errors.js';
 export { toPlainError, toStoredError } from './stored-error.js';
-export type { StoredError } from './stored-error.js';
+export type { StoredError } from '../workflow/describe-error.js';
 export {
   ClaimLostError,
   DeferralTimeoutError,

@@ -1,25 +1,9 @@
-import { describeError as describeThrown } from '../workflow/stored-error.js';
+import { describeError, type StoredError } from '../workflow/describe-error.js';
 import { sanitizeText } from '../workflow/text.js';
 import { messageWithoutSecrets, withoutSecrets } from './without-secrets.js';
 
 /** Characters of a message that was put together from several. */
 const MAX_LENGTH = 10_000;
-
-/** An error as it is kept in the tenant's schema and shown by `get()`. */
-export interface StoredError {
-  name: string;
-  message: string;
-  code?: string;
-  stack?: string;
-  /** The HTTP status, of an error that has one. */
-  status?: number;
-  /** What the other side of a failed HTTP request answered: at most 2,000 characters of text or JSON. */
-  response?: string;
-  /** Why, as the error says it: at most five levels deep, without stacks, which are in `stack`. */
-  cause?: StoredError;
-  /** Of an AggregateError the first five. */
-  errors?: StoredError[];
-}
 
 /** For what can't be looked at at all. */
 const LAST_RESORT: StoredError = {
@@ -42,7 +26,7 @@ export function toStoredError(thrown: unknown): StoredError {
 }
 
 function describe(thrown: unknown): StoredError {
-  const described = describeThrown(thrown);
+  const described = describeError(thrown);
   // Node's AggregateError, of a refused connection for instance, has its messages within.
   const message = described.message === '' ? messageWithoutSecrets(thrown) : described.message;
   return withTexts({ ...described, message: sanitizeText(message, MAX_LENGTH) }, masked);

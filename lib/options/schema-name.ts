@@ -1,3 +1,5 @@
+import { SchemaNameError } from '../errors/index.js';
+
 /** PostgreSQL's limit on identifiers, in bytes; longer ones it would cut silently, so that two become one. */
 const MAX_BYTES = 63;
 const ALLOWED = /^[A-Za-z_][A-Za-z0-9_]*$/;
@@ -16,4 +18,12 @@ export function validateSchemaName(name: unknown): string | undefined {
   if (/^pg_/i.test(name)) return 'starts with "pg_", which PostgreSQL keeps for itself';
   if (/^information_schema$/i.test(name)) return "is PostgreSQL's own";
   return undefined;
+}
+
+/**
+ * @throws SchemaNameError for a name that {@link validateSchemaName} refuses
+ */
+export function assertSchemaName(name: string): void {
+  const problem = validateSchemaName(name);
+  if (problem !== undefined) throw new SchemaNameError(name, problem);
 }

@@ -58,7 +58,6 @@ export {
   textProblem,
   type EncodeEntriesResult,
   type EncodeResult,
-  type ErrorDescription,
   type JsonObject,
   type NotJson,
 } from './json-value.js';

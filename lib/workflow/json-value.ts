@@ -6,7 +6,7 @@ export {
   type EncodeResult,
   type NotJson,
 } from './json-encoder.js';
-export { describeError, type ErrorDescription } from './stored-error.js';
+export { describeError } from './describe-error.js';
 export { sanitizeText, textProblem } from './text.js';
 
 /** An object of JSON: what a context is. */

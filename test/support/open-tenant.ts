@@ -13,16 +13,18 @@ import type { TenantEngine } from '../../lib/engine/tenant-engine.js';
 import type { WiredEngine } from '../../lib/engine/wiring.js';
 import type { Clocks } from '../../lib/store/postgres/clocks.js';
 import type { ConnectionGroup } from '../../lib/tenants/hosting/connection-group.js';
-import type { HostedTenantOptions, Tenant } from '../../lib/tenants/hosting/tenant.js';
+import type { ResolvedTenantOptions } from '../../lib/options/index.js';
+import type { Tenant } from '../../lib/tenants/hosting/tenant.js';
 import { TenantManager } from '../../lib/tenants/hosting/tenant-manager.js';
-import { connectAdmin, databaseUrl, freshSchema } from './postgres.js';
+import { connectAdmin, freshSchema } from './postgres.js';
+import { tenantOptions } from './tenant-options.js';
 
 // Tests lose connections, refuse outcomes and abort handlers on purpose: the warnings would drown the report.
 Logger.overrideLogger(false);
 
 export type WorkflowSource = Type<unknown> | WorkflowDefinition | object;
 
-export interface OpenOptions extends Partial<HostedTenantOptions> {
+export interface OpenOptions extends Partial<ResolvedTenantOptions> {
   /** Tasks that run at once in the process, whatever the tenant. */
   readonly processTasks?: number;
   /** False: the tenant is open, the process is known to live, and nothing is claimed. */
@@ -130,7 +132,8 @@ export async function openTenants(
 
 async function openOn(host: TenantManager, options: OpenOptions): Promise<OpenTenant> {
   const schema = options.schema ?? freshSchema();
-  const tenant = await host.openTenant({ ...DEFAULTS, tenant: schema, schema, ...options });
+  const { processTasks: _tasks, claiming: _claiming, ...own } = options;
+  const tenant = await host.openTenant(tenantOptions(schema, own));
   return {
     ...tenant,
     host,
@@ -143,21 +146,6 @@ async function openOn(host: TenantManager, options: OpenOptions): Promise<OpenTe
     },
   };
 }
-
-const DEFAULTS: Omit<HostedTenantOptions, 'tenant' | 'schema'> = {
-  databaseUrl: databaseUrl(),
-  poolSize: 10,
-  maxConcurrentTasks: 10,
-  leaseDurationMs: 30_000,
-  shutdownTimeoutMs: 5_000,
-  startTimeoutMs: 10_000,
-  handlerGraceMs: 30_000,
-  maxContextSize: 1_048_576,
-  controlConnection: true,
-  enableRecovery: true,
-  maxRecoveryAttempts: 3,
-  serves: () => true,
-};
 
 function engineOf(host: TenantManager, tenant: string): TenantEngine {
   const open = Reflect.get(host, 'open') as Map<string, { readonly engine: TenantEngine }>;

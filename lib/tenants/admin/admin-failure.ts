@@ -7,7 +7,7 @@ import {
 } from '../../errors/index.js';
 import { isAway } from '../../store/postgres/classify-failure.js';
 import { sqlState, SqlState } from '../../store/postgres/sql-state.js';
-import { quoteIdentifier } from '../schema-name.js';
+import { quoteIdentifier } from '../quote-identifier.js';
 import type { AdminSession } from './admin-session.js';
 import { describeState, readTenantState, type TenantState } from './tenant-state.js';
 

@@ -5,7 +5,7 @@ import {
   type ConnectionSource,
 } from '../../store/postgres/connections/connection-config.js';
 import { OWN_TYPES } from '../../store/postgres/connections/own-types.js';
-import { quoteIdentifier } from '../schema-name.js';
+import { quoteIdentifier } from '../quote-identifier.js';
 
 /** A connection of the login that may make schemas and roles, and what it is. */
 export interface AdminSession {

@@ -2,7 +2,7 @@ import { DURATION_FORM, parseDuration, type Duration } from '../../workflow/dura
 import { InvalidArgumentError, NotAllowedError } from '../../errors/index.js';
 import { formatValue } from '../../errors/option-checks.js';
 import type { ConnectionSource } from '../../store/postgres/connections/connection-config.js';
-import { assertSchemaName } from '../schema-name.js';
+import { assertSchemaName } from '../../options/schema-name.js';
 import { type AdminOperation, explainAdminFailure } from './admin-failure.js';
 import { type AdminSession, inAdminSession, joinRole, lockTenant } from './admin-session.js';
 import { adminSource } from './admin-source.js';

@@ -15,7 +15,7 @@ import { createTenantDataSource } from '../../store/postgres/typeorm/data-source
 import { quietPool } from '../../store/postgres/connections/pools.js';
 import { sqlState, SqlState } from '../../store/postgres/sql-state.js';
 import { CloacinaMigrator } from '../migrations/cloacina-migrator.js';
-import { quoteIdentifier } from '../schema-name.js';
+import { quoteIdentifier } from '../quote-identifier.js';
 import { type AdminSession, inTransaction, joinRole } from './admin-session.js';
 import { endConnections } from './stop-tenant.js';
 import { loginPurpose, type LoginStage } from './role-purpose.js';

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { quoteIdentifier } from '../schema-name.js';
+import { quoteIdentifier } from '../quote-identifier.js';
 
 /** Objects to one transaction: each takes some locks of the server's table of them, tables four or more. */
 const CHUNK = 200;

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { quoteIdentifier } from '../schema-name.js';
+import { quoteIdentifier } from '../quote-identifier.js';
 
 /** Maximum number of names in a message. */
 const NAMED = 5;

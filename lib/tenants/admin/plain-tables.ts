@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { quoteIdentifier } from '../schema-name.js';
+import { quoteIdentifier } from '../quote-identifier.js';
 
 /** Those that a removal reads and changes. */
 const TABLES = [

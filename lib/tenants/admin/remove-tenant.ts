@@ -1,6 +1,6 @@
 import { NotAllowedError, TenantIncompleteError } from '../../errors/index.js';
 import { sqlState, SqlState } from '../../store/postgres/sql-state.js';
-import { quoteIdentifier } from '../schema-name.js';
+import { quoteIdentifier } from '../quote-identifier.js';
 import { type AdminSession, joinRole, lockTenant } from './admin-session.js';
 import { setStage } from './create-tenant.js';
 import { dropInParts } from './drop-in-parts.js';

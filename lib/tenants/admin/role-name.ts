@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { InvalidArgumentError } from '../../errors/index.js';
-import { validateSchemaName } from '../schema-name.js';
+import { validateSchemaName } from '../../options/schema-name.js';
 
 /** Words that stand for something else where PostgreSQL expects a role, in some place or other. */
 const RESERVED = /^(public|none|current_user|current_role|session_user|user)$/i;

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { failureKind } from '../../store/postgres/classify-failure.js';
 import { sqlState, SqlState } from '../../store/postgres/sql-state.js';
 import { tenantTables } from '../../store/postgres/statements/statement.js';
-import { quoteIdentifier } from '../schema-name.js';
+import { quoteIdentifier } from '../quote-identifier.js';
 import { inTransaction } from './admin-session.js';
 import { lockPlainTables } from './plain-tables.js';
 

@@ -1,5 +1,4 @@
 import type { CloacinaTenantOptions } from '../../cloacina.options.js';
-import { servesOnly } from '../../discovery/workflow-filter.js';
 import { InvalidArgumentError } from '../../errors/index.js';
 import { formatValue } from '../../errors/option-checks.js';
 import type { ResolvedTenantOptions } from '../../options/index.js';
@@ -57,11 +56,8 @@ export class CloacinaTenants {
    */
   async add(options: CloacinaTenantOptions): Promise<Tenant> {
     const resolved = this.parts.admit(options);
-    const { startTimeoutMs, workflows } = resolved;
-    return this.parts.host.openTenant(
-      { ...resolved, serves: servesOnly(workflows) },
-      { timeoutMs: startTimeoutMs, libraryEntities: false, isDiscovered: false },
-    );
+    const how = { timeoutMs: resolved.startTimeoutMs, libraryEntities: false, isDiscovered: false };
+    return this.parts.host.openTenant(resolved, how);
   }
 
   /**

@@ -18,7 +18,7 @@ import { knownDefinitions } from './known-definitions.js';
 import type { ConnectionGroup } from './connection-group.js';
 import { TenantRuntime } from './tenant-runtime.js';
 import { keepName, unkeptNames, type MarkedSchema } from './tenant-marker.js';
-import type { HostedTenantOptions } from './tenant.js';
+import type { ResolvedTenantOptions } from '../../options/index.js';
 import type { KnownDefinitions } from '../../store/port/index.js';
 
 export interface BootstrapperParts {
@@ -64,7 +64,7 @@ export class TenantBootstrapper {
 
   /** Creates and migrates the schema and connects the data source; nothing is claimed yet. */
   async prepare(
-    options: HostedTenantOptions,
+    options: ResolvedTenantOptions,
     group: ConnectionGroup,
     { timeoutMs, libraryEntities, isDiscovered }: PrepareOptions,
   ): Promise<TenantRuntime> {
@@ -80,7 +80,7 @@ export class TenantBootstrapper {
       dataSource,
       initialize: () => initializeOnPool(pool, dataSource),
       mayCreate: !isDiscovered,
-      mayMigrateAtBoot: options.migrate ?? true,
+      mayMigrateAtBoot: options.migrate,
       isServed: () => runtime?.isDraining === false,
     });
     const bulk = this.bulkStepsOf(group);
@@ -189,20 +189,20 @@ export class TenantBootstrapper {
 }
 
 function createDataSource(
-  options: HostedTenantOptions,
+  options: ResolvedTenantOptions,
   group: ConnectionGroup,
   libraryEntities: boolean,
   role: TenantRole | undefined,
 ): DataSource {
-  const { schema, entities, migrations, searchPath, connection = {} } = options;
+  const { schema, entities, migrations, searchPath, connection } = options;
   return createTenantDataSource({
     pool: group.pools.general,
     schema,
     libraryEntities,
     role,
     searchPath,
-    ...(entities === undefined ? {} : { entities }),
-    ...(migrations === undefined ? {} : { migrations }),
+    entities,
+    migrations,
     options: connection,
   });
 }

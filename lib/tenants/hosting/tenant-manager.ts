@@ -6,7 +6,8 @@ import { SYSTEM_CLOCKS } from '../../store/postgres/clocks.js';
 import type { ConnectionGroup, ConnectionGroupSettings } from './connection-group.js';
 import { ConnectionGroups } from './connection-groups.js';
 import { TenantRuntime } from './tenant-runtime.js';
-import type { HostedTenantOptions, Tenant } from './tenant.js';
+import type { ResolvedTenantOptions } from '../../options/index.js';
+import type { Tenant } from './tenant.js';
 import { TenantDiscovery } from './tenant-discovery.js';
 import type { MarkedSchema } from './tenant-marker.js';
 import { TenantBootstrapper, type PrepareOptions } from './tenant-bootstrapper.js';
@@ -21,11 +22,11 @@ export interface DiscoverySettings {
   /** Of the login whose database is looked through. */
   readonly group: ConnectionGroupSettings;
   /** A found tenant's options. Throws ConfigurationError when it can't have the name. */
-  readonly optionsOf: (found: MarkedSchema) => HostedTenantOptions;
+  readonly optionsOf: (found: MarkedSchema) => ResolvedTenantOptions;
 }
 
 interface Opening {
-  readonly options: HostedTenantOptions;
+  readonly options: ResolvedTenantOptions;
   readonly result: Promise<Tenant>;
 }
 
@@ -72,7 +73,7 @@ export class TenantManager {
    * @throws ConfigurationError when the name or the schema is in use otherwise
    * @throws NotAllowedError when the shutdown has begun
    */
-  openTenant(options: HostedTenantOptions, how: PrepareOptions = AT_BOOT): Promise<Tenant> {
+  openTenant(options: ResolvedTenantOptions, how: PrepareOptions = AT_BOOT): Promise<Tenant> {
     const { tenant } = options;
     const opening = this.opening.get(tenant);
     if (opening !== undefined && isSameTenant(opening.options, options)) return opening.result;
@@ -205,7 +206,7 @@ export class TenantManager {
     await this.logins.close();
   }
 
-  private async openInTurn(options: HostedTenantOptions, how: PrepareOptions): Promise<Tenant> {
+  private async openInTurn(options: ResolvedTenantOptions, how: PrepareOptions): Promise<Tenant> {
     const { tenant } = options;
     this.refuseWhenStopping(tenant);
     if (!how.isDiscovered) this.discovery?.want(options);
@@ -238,7 +239,7 @@ export class TenantManager {
   }
 
   /** The discovered tenant that is on the schema. */
-  private discoveredOn(options: HostedTenantOptions): string | undefined {
+  private discoveredOn(options: ResolvedTenantOptions): string | undefined {
     const name = this.inUse.onSchema(options)?.tenant;
     return name !== undefined && this.open.get(name)?.isDiscovered === true ? name : undefined;
   }
@@ -261,7 +262,7 @@ export class TenantManager {
   }
 
   private async discard(
-    runtime: TenantRuntime | { options: HostedTenantOptions; group: ConnectionGroup },
+    runtime: TenantRuntime | { options: ResolvedTenantOptions; group: ConnectionGroup },
   ): Promise<void> {
     if (runtime instanceof TenantRuntime) await runtime.close();
     await this.logins.release(runtime.group);

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
 import { Subject } from 'rxjs';
-import type { WorkflowRegistry } from '../../discovery/registered-workflow.js';
+import type { RegisteredWorkflow, WorkflowRegistry } from '../../discovery/registered-workflow.js';
+import { servesOnly } from '../../discovery/workflow-filter.js';
 import { describeHung } from '../../engine/execution/hung-handlers.js';
 import { TenantEngine } from '../../engine/tenant-engine.js';
 import type { ApplicationHooks } from './application-hooks.js';
@@ -16,12 +17,13 @@ import { PostgresStore } from '../../store/postgres/postgres-store.js';
 import type { CompiledWorkflow } from '../../workflow/index.js';
 import type { CloacinaMigrator } from '../migrations/cloacina-migrator.js';
 import type { ConnectionGroup } from './connection-group.js';
-import { quoteIdentifier } from '../schema-name.js';
+import { quoteIdentifier } from '../quote-identifier.js';
 import { describeWait } from './serving-log.js';
-import type { HostedTenantOptions, Tenant } from './tenant.js';
+import type { ResolvedTenantOptions } from '../../options/index.js';
+import type { Tenant } from './tenant.js';
 
 export interface TenantRuntimeParts {
-  readonly options: HostedTenantOptions;
+  readonly options: ResolvedTenantOptions;
   readonly group: ConnectionGroup;
   readonly dataSource: DataSource;
   readonly migrator: CloacinaMigrator;
@@ -42,9 +44,10 @@ export class TenantRuntime {
   readonly tenant: Tenant;
   readonly engine: TenantEngine;
   readonly group: ConnectionGroup;
-  readonly options: HostedTenantOptions;
+  readonly options: ResolvedTenantOptions;
   readonly isNew: boolean;
   isDiscovered: boolean;
+  private readonly serves: (workflow: RegisteredWorkflow) => boolean;
   private readonly events = new Subject<WorkflowEvent>();
   private drained: Promise<void> | undefined;
 
@@ -54,6 +57,7 @@ export class TenantRuntime {
     this.group = group;
     this.isNew = parts.isNew;
     this.isDiscovered = parts.isDiscovered;
+    this.serves = servesOnly(options.workflows);
     this.engine = this.createEngine();
     this.tenant = {
       name: options.tenant,
@@ -61,7 +65,7 @@ export class TenantRuntime {
       runner: new CloacinaRunner({
         engine: this.engine,
         registry: parts.registry,
-        serves: options.serves,
+        serves: this.serves,
         hasBooted: parts.isClaiming,
         events: this.events,
         shutdown: () => this.drain(),
@@ -118,7 +122,7 @@ export class TenantRuntime {
       }),
       dataSource,
       registry,
-      serves: options.serves,
+      serves: this.serves,
       restored,
       services: group.process.services,
       events: this.eventSink(),

@@ -23,7 +23,7 @@ import {
   pendingOf,
 } from './migration-set.js';
 import { moveSchema } from './move-schema.js';
-import { assertSchemaName } from '../schema-name.js';
+import { assertSchemaName } from '../../options/schema-name.js';
 
 export interface MigratorSettings {
   /** The tenant's name, for messages. */

@@ -5,7 +5,7 @@ import { inPoolTransaction } from '../../store/postgres/connections/pool-transac
 import { isolationPurpose } from '../admin/role-purpose.js';
 import { isolationRoleName } from '../admin/role-name.js';
 import { lockSchema } from './schema-lock.js';
-import { quoteIdentifier } from '../schema-name.js';
+import { quoteIdentifier } from '../quote-identifier.js';
 import { readRows } from '../../store/postgres/connections/own-types.js';
 
 /** What user code may do to the application's tables, and to those that the library, or its history, is in. */

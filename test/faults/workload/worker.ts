@@ -11,6 +11,7 @@ import {
 import type { TaskContext } from '../../../lib/discovery/task-context.js';
 import { BuiltWorkflow, type WorkflowBuilder } from '../../../lib/discovery/workflow-builder.js';
 import { TenantManager } from '../../../lib/tenants/hosting/tenant-manager.js';
+import { tenantOptions } from '../../support/tenant-options.js';
 import { always } from '../../../lib/workflow/index.js';
 import { armFailpoint, type Failpoint, takeFenceOut } from './failpoints.js';
 import { PlannedHandlers } from './handler.js';
@@ -70,23 +71,17 @@ function register(plan: PlannedWorkflow): RegisteredWorkflow {
 const { plans, schema, url } = settings;
 if (settings.withoutFence === true) takeFenceOut();
 const host = new TenantManager(new WorkflowRegistry(plans.map(register)), 50);
-const { runner } = await host.openTenant({
-  tenant: schema,
-  schema,
-  databaseUrl: url,
-  poolSize: settings.poolSize,
-  maxConcurrentTasks: settings.maxConcurrentTasks,
-  leaseDurationMs: settings.leaseDurationMs,
-  shutdownTimeoutMs: 5_000,
-  startTimeoutMs: 20_000,
-  handlerGraceMs: 30_000,
-  maxContextSize: 1_048_576,
-  controlConnection: true,
-  controlUrl: settings.controlUrl,
-  enableRecovery: true,
-  maxRecoveryAttempts: 1_000,
-  serves: () => true,
-});
+const { runner } = await host.openTenant(
+  tenantOptions(schema, {
+    databaseUrl: url,
+    poolSize: settings.poolSize,
+    maxConcurrentTasks: settings.maxConcurrentTasks,
+    leaseDurationMs: settings.leaseDurationMs,
+    startTimeoutMs: 20_000,
+    ...(settings.controlUrl === undefined ? {} : { controlUrl: settings.controlUrl }),
+    maxRecoveryAttempts: 1_000,
+  }),
+);
 
 async function start(workflow: string): Promise<void> {
   try {

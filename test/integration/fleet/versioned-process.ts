@@ -8,6 +8,7 @@ import {
   type CloacinaMigration,
   cloacinaMigrations,
 } from '../../../lib/store/postgres/migrations/index.js';
+import { tenantOptions } from '../../support/tenant-options.js';
 
 /**
  * A process of this version of the library, or of a next one that has a migration more: VERSIONED_MIGRATION. It serves
@@ -65,22 +66,9 @@ function tell(message: VersionedMessage): void {
 
 async function serve(schema: string): Promise<void> {
   const host = new TenantManager(new WorkflowRegistry([registered!]), 100);
-  const { runner } = await host.openTenant({
-    tenant: schema,
-    schema,
-    databaseUrl: process.env['DATABASE_URL'] ?? '',
-    poolSize: 6,
-    maxConcurrentTasks: 10,
-    leaseDurationMs: 30_000,
-    shutdownTimeoutMs: 10_000,
-    startTimeoutMs: 30_000,
-    handlerGraceMs: 30_000,
-    maxContextSize: 1_048_576,
-    controlConnection: true,
-    enableRecovery: true,
-    maxRecoveryAttempts: 3,
-    serves: () => true,
-  });
+  const { runner } = await host.openTenant(
+    tenantOptions(schema, { poolSize: 6, shutdownTimeoutMs: 10_000, startTimeoutMs: 30_000 }),
+  );
   await host.startClaiming();
   const stop = new AbortController();
   process.on('message', () => stop.abort());

@@ -2,8 +2,9 @@ import { appendFileSync } from 'node:fs';
 import { WorkflowRegistry } from '../../../lib/discovery/registered-workflow.js';
 import { describeDefinition } from '../../../lib/discovery/build-registration.js';
 import { BuiltWorkflow } from '../../../lib/discovery/workflow-builder.js';
-import type { HostedTenantOptions } from '../../../lib/tenants/hosting/tenant.js';
+import type { ResolvedTenantOptions } from '../../../lib/options/index.js';
 import { TenantManager } from '../../../lib/tenants/hosting/tenant-manager.js';
+import { tenantOptions } from '../../support/tenant-options.js';
 import { holding, type HoldingInput } from './holding.js';
 
 /**
@@ -15,7 +16,7 @@ export interface WorkerSettings {
   readonly schemas: readonly string[];
   readonly log: string;
   readonly name: string;
-  readonly options: Partial<HostedTenantOptions>;
+  readonly options: Partial<ResolvedTenantOptions>;
 }
 
 export type WorkerOrder =
@@ -47,23 +48,9 @@ const host = new TenantManager(new WorkflowRegistry([registered]), 100);
 const runners = new Map(
   await Promise.all(
     settings.schemas.map(async (schema) => {
-      const tenant = await host.openTenant({
-        tenant: schema,
-        schema,
-        databaseUrl: process.env['DATABASE_URL'] ?? '',
-        poolSize: 6,
-        maxConcurrentTasks: 100,
-        leaseDurationMs: 30_000,
-        shutdownTimeoutMs: 5_000,
-        startTimeoutMs: 10_000,
-        handlerGraceMs: 30_000,
-        maxContextSize: 1_048_576,
-        controlConnection: true,
-        enableRecovery: true,
-        maxRecoveryAttempts: 3,
-        serves: () => true,
-        ...settings.options,
-      });
+      const tenant = await host.openTenant(
+        tenantOptions(schema, { poolSize: 6, maxConcurrentTasks: 100, ...settings.options }),
+      );
       return [schema, tenant.runner] as const;
     }),
   ),

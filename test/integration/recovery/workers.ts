@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll } from '@jest/globals';
-import type { HostedTenantOptions } from '../../../lib/tenants/hosting/tenant.js';
+import type { ResolvedTenantOptions } from '../../../lib/options/index.js';
 import { startChild, type TestChild } from '../../support/child-process.js';
 import { openTenants, type OpenOptions, type OpenTenant } from '../../support/open-tenant.js';
 import { waitFor } from '../../support/wait-for.js';
@@ -23,7 +23,7 @@ export class Workers {
 
   constructor(
     private readonly schemas: readonly string[],
-    private readonly options: Partial<HostedTenantOptions> = {},
+    private readonly options: Partial<ResolvedTenantOptions> = {},
   ) {
     writeFileSync(this.log, '');
   }
@@ -34,7 +34,7 @@ export class Workers {
   }
 
   /** A process of its own, which claims by the time this resolves. */
-  async child(options: Partial<HostedTenantOptions> = {}): Promise<Worker> {
+  async child(options: Partial<ResolvedTenantOptions> = {}): Promise<Worker> {
     const settings: WorkerSettings = {
       schemas: this.schemas,
       log: this.log,

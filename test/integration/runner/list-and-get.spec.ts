@@ -211,7 +211,7 @@ describe('workflows', () => {
       .task('only', () => undefined)
       .build();
     const { runner } = await openTenant([partly, unserved], {
-      serves: ({ definition }) => definition.name !== 'unserved',
+      workflows: ['partly'],
     });
     const defaults = { maxAttempts: 3, timeoutMs: 300_000, transactional: false, priority: 0 };
     const expected = {

@@ -119,7 +119,7 @@ describe('Several processes', () => {
   it('leave a workflow to those that serve it', async () => {
     const schema = freshSchema();
     const begins: string[] = [];
-    const refusing = { schema, serves: () => false };
+    const refusing = { schema, workflows: [] };
     const one = await openTenant([noting(begins, 'one')], refusing);
     const handle = await one.runner.start('noting').catch((error: unknown) => error);
     // Nobody has registered it yet, so the name means nothing in this schema.

@@ -3,6 +3,7 @@ import { describeDefinition } from '../../../lib/discovery/build-registration.js
 import { WorkflowRegistry } from '../../../lib/discovery/registered-workflow.js';
 import type { BuiltWorkflow } from '../../../lib/discovery/workflow-builder.js';
 import { TenantManager } from '../../../lib/tenants/hosting/tenant-manager.js';
+import { tenantOptions } from '../../support/tenant-options.js';
 
 /** A process that runs, waits, retries and defers, closes, and has to end by itself. */
 const workflow = defineWorkflow('busy', { timeout: '1h' })
@@ -22,22 +23,7 @@ const registered = [workflow, idle].flatMap(
 );
 const host = new TenantManager(new WorkflowRegistry(registered), 50);
 const schema = process.env['SCHEMA'] ?? '';
-const { runner } = await host.openTenant({
-  tenant: schema,
-  schema,
-  databaseUrl: process.env['DATABASE_URL'],
-  poolSize: 10,
-  maxConcurrentTasks: 20,
-  leaseDurationMs: 30_000,
-  shutdownTimeoutMs: 5_000,
-  startTimeoutMs: 10_000,
-  handlerGraceMs: 30_000,
-  maxContextSize: 1_048_576,
-  controlConnection: true,
-  enableRecovery: true,
-  maxRecoveryAttempts: 3,
-  serves: () => true,
-});
+const { runner } = await host.openTenant(tenantOptions(schema, { maxConcurrentTasks: 20 }));
 await host.startClaiming();
 await runner.start(idle);
 await runner.start(workflow, {}, { delay: '1h' });

@@ -1,4 +1,5 @@
-import type { HostedTenantOptions, Tenant } from '../../../lib/tenants/hosting/tenant.js';
+import type { ResolvedTenantOptions } from '../../../lib/options/index.js';
+import type { Tenant } from '../../../lib/tenants/hosting/tenant.js';
 import type { TenantRuntime } from '../../../lib/tenants/hosting/tenant-runtime.js';
 import type { TenantManager } from '../../../lib/tenants/hosting/tenant-manager.js';
 
@@ -8,14 +9,14 @@ export class FakeHost implements Pick<
   'openTenant' | 'stopWaiting' | 'startClaiming' | 'drain' | 'close' | 'list'
 > {
   readonly calls: string[];
-  readonly opened: HostedTenantOptions[] = [];
+  readonly opened: ResolvedTenantOptions[] = [];
   refuse: string | undefined;
 
   constructor(calls: string[] = []) {
     this.calls = calls;
   }
 
-  openTenant(options: HostedTenantOptions): Promise<Tenant> {
+  openTenant(options: ResolvedTenantOptions): Promise<Tenant> {
     this.calls.push(`open ${options.tenant}`);
     if (options.tenant === this.refuse) return Promise.reject(new Error('refused'));
     this.opened.push(options);

@@ -1,10 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { SchemaNameError } from '../../../lib/errors/index.js';
-import {
-  assertSchemaName,
-  quoteIdentifier,
-  validateSchemaName,
-} from '../../../lib/tenants/schema-name.js';
+import { assertSchemaName, validateSchemaName } from '../../../lib/options/schema-name.js';
+import { quoteIdentifier } from '../../../lib/tenants/quote-identifier.js';
 
 describe('validateSchemaName', () => {
   it.each([

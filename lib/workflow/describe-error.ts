@@ -1,18 +1,20 @@
 import { encodeJson } from './json-encoder.js';
 import { sanitizeText, textOfThrown } from './text.js';
 
-/** An error as it is stored; the texts are such as PostgreSQL takes, and bounded. */
-export interface ErrorDescription {
+/** An error as it is kept in the tenant's schema and shown by `get()`; its texts are such as PostgreSQL takes. */
+export interface StoredError {
   name: string;
   message: string;
   code?: string;
   stack?: string;
-  /** The HTTP status of an error that has one, and what the other side answered. */
+  /** The HTTP status, of an error that has one. */
   status?: number;
+  /** What the other side of a failed HTTP request answered: at most 2,000 characters of text or JSON. */
   response?: string;
-  /** Without their stacks, which are in the error's own. */
-  cause?: ErrorDescription;
-  errors?: ErrorDescription[];
+  /** Why, as the error says it: at most five levels deep, without stacks, which are in `stack`. */
+  cause?: StoredError;
+  /** Of an AggregateError the first five. */
+  errors?: StoredError[];
 }
 
 /** Characters that are kept of each text. */
@@ -30,11 +32,11 @@ const MAX_INNER = 2_000;
  * What was thrown, as it can be stored. Never throws, whatever it is: a text, nothing, a proxy, an error whose
  * properties throw. What is not an error is named `NonError`. The causes' stacks come after the error's own.
  */
-export function describeError(thrown: unknown): ErrorDescription {
+export function describeError(thrown: unknown): StoredError {
   const error = isError(thrown);
   const message = read(thrown, 'message') ?? (error ? '' : textOf(thrown));
   const name = read(thrown, 'name');
-  const description: ErrorDescription = {
+  const description: StoredError = {
     name: sanitizeText(name ?? '', MAX_NAME) || (error ? 'Error' : 'NonError'),
     message: sanitizeText(message, MAX_MESSAGE),
   };
@@ -46,8 +48,8 @@ export function describeError(thrown: unknown): ErrorDescription {
 }
 
 /** What stands within an error, a few levels deep. */
-function factsOf(thrown: unknown, depth: number): Partial<ErrorDescription> {
-  const facts: Partial<ErrorDescription> = httpFactsOf(thrown);
+function factsOf(thrown: unknown, depth: number): Partial<StoredError> {
+  const facts: Partial<StoredError> = httpFactsOf(thrown);
   if (depth === 0) return facts;
   const cause = property(thrown, 'cause');
   if (cause !== undefined && cause !== null) facts.cause = describeInner(cause, depth - 1);
@@ -59,7 +61,7 @@ function factsOf(thrown: unknown, depth: number): Partial<ErrorDescription> {
   return facts;
 }
 
-function describeInner(thrown: unknown, depth: number): ErrorDescription {
+function describeInner(thrown: unknown, depth: number): StoredError {
   const error = isError(thrown);
   const code = read(thrown, 'code');
   const message = read(thrown, 'message') ?? (error ? '' : textOf(thrown));
@@ -72,7 +74,7 @@ function describeInner(thrown: unknown, depth: number): ErrorDescription {
 }
 
 /** As axios, got, ky, undici and Nest's HttpException have them. */
-function httpFactsOf(thrown: unknown): Partial<ErrorDescription> {
+function httpFactsOf(thrown: unknown): Partial<StoredError> {
   const response = property(thrown, 'response');
   const status = [thrown, response]
     .flatMap((holder) => [property(holder, 'status'), property(holder, 'statusCode')])
