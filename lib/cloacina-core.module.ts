@@ -9,6 +9,7 @@ import { ModulesContainer } from '@nestjs/core';
 import type { TenantRequest } from './cloacina.options.js';
 import { classProviders } from './boot/class-providers.js';
 import { ConfigurationCheck } from './boot/configuration-check.js';
+import { discoveredOptions } from './boot/discovered-tenants.js';
 import { FailedProviders } from './boot/failed-providers.js';
 import { helpWithInjections } from './boot/injection-help.js';
 import type { UnknownTenantSite } from './boot/injection-problems.js';
@@ -127,7 +128,7 @@ export class CloacinaCoreModule implements OnModuleInit, OnApplicationShutdown {
     this.failedProviders.stop();
     try {
       this.boot.finish();
-      if (this.boot.shared.discoverTenants) await this.discover();
+      if (this.boot.shared.discover !== undefined) await this.discover();
     } catch (error) {
       // Nest 11 calls no further hooks once a boot has failed.
       await this.host.close();
@@ -138,8 +139,8 @@ export class CloacinaCoreModule implements OnModuleInit, OnApplicationShutdown {
   /** The other modules' hooks find the tenants open. */
   private async discover(): Promise<void> {
     await this.host.discover({
-      group: this.boot.discoveredOptions({ tenant: 'discovery', schema: 'public' }),
-      optionsOf: (found) => this.boot.discoveredOptions(found),
+      group: this.boot.admit({ tenant: 'discovery', schema: 'public' }),
+      optionsOf: (found) => discoveredOptions(found, this.boot),
     });
   }
 

@@ -6,7 +6,10 @@ import type { Duration } from './workflow/duration.js';
 
 export type { PostgresConnectionOptions };
 
-/** What tenants share: given to `forRoot` as defaults for all, to `forTenant` for one. */
+/**
+ * What tenants share: given to `forRoot` as defaults for all, to `forTenant` for one. A tenant's own option replaces the
+ * default as a whole, lists too: `entities: []` is a tenant without entities.
+ */
 export interface CloacinaSharedOptions {
   /** `postgres://user:password@host:5432/database`. Default: forRoot's, else the environment's DATABASE_URL. */
   databaseUrl?: string;
@@ -63,6 +66,18 @@ export interface CloacinaSharedOptions {
    * extensions. `[]`: the tenant's schema alone.
    */
   searchPath?: string[];
+  /** Those that this process serves, by class or name. Default: all that the application provides. */
+  workflows?: (Type<unknown> | string)[];
+  /** The application's own entities, in the schema of each tenant. Default: none. */
+  // oxlint-disable-next-line typescript/no-unsafe-function-type -- TypeORM's own type for an entity class
+  entities?: (Function | EntitySchema)[];
+  /**
+   * The application's own migrations, run in the schema of each tenant after the library's, with a history table of
+   * their own. Default: none.
+   */
+  migrations?: Type<MigrationInterface>[];
+  /** `role`: all that goes over a tenant's data source has a role of the tenant's. Default `schema`. */
+  isolation?: 'schema' | 'role';
   /**
    * Of forRoot only. Whether to write failures to Nest's log: a WARN for each failed attempt, an ERROR for each execution
    * that ends Failed. Default true.
@@ -72,8 +87,11 @@ export interface CloacinaSharedOptions {
    * Of forRoot only. Providers that run around every attempt of every task, outermost first. Default: none.
    */
   taskInterceptors?: Type<TaskInterceptor>[];
-  /** Of forRoot only. `discover`: also serve tenants that other processes added. Default false. */
-  tenants?: { discover?: boolean };
+  /**
+   * Of forRoot only. `discover`: also serve tenants that other processes added, all of them or those that a function
+   * gives options for. Default false.
+   */
+  tenants?: { discover?: boolean | DiscoverTenant };
   /**
    * Of forRoot only. The name of the tenant that a request is for, for `@CurrentTenant()`, `@CurrentRunner()` and
    * `TenantGuard`; undefined when it names none.
@@ -82,6 +100,45 @@ export interface CloacinaSharedOptions {
    */
   tenantFrom?(request: TenantRequest): string | undefined | Promise<string | undefined>;
 }
+
+/**
+ * Decides whether this process serves a tenant that it found in the database, and with which options.
+ *
+ * It is called for each schema that is not served yet: at boot, after each notice of a new tenant, and again for schemas
+ * that it declined, first after 15 s, then at intervals that grow to 10 minutes. If it throws, or returns options that are
+ * not valid, the tenant is logged once and tried again at the same intervals.
+ *
+ * @param schema - the schema that was found
+ * @param tenant - the tenant's name: the schema, unless the tenant was added under another name
+ * @returns the tenant's options over those of forRoot; `undefined`: this process does not serve it
+ *
+ * @example
+ * ```ts
+ * CloacinaModule.forRoot({
+ *   entities: [Invoice],
+ *   tenants: { discover: (schema) => (schema.startsWith('tenant_') ? { maxConcurrentTasks: 5 } : undefined) },
+ * })
+ * ```
+ */
+export type DiscoverTenant = (
+  schema: string,
+  tenant: string,
+) => DiscoveredTenantOptions | undefined | Promise<DiscoveredTenantOptions | undefined>;
+
+/** What {@link DiscoverTenant} may say of a tenant: not its name, nor how to reach it. */
+export type DiscoveredTenantOptions = Omit<
+  CloacinaTenantOptions,
+  | 'tenant'
+  | 'schema'
+  | 'databaseUrl'
+  | 'connection'
+  | 'controlUrl'
+  | 'controlConnection'
+  | 'tenants'
+  | 'tenantFrom'
+  | 'taskInterceptors'
+  | 'logFailures'
+>;
 
 /** What every platform's requests have, Express's and Fastify's. */
 export interface TenantRequest {
@@ -92,7 +149,7 @@ export interface TenantRequest {
 }
 
 /**
- * One tenant.
+ * One tenant: its name and schema, and what it has otherwise than `forRoot` says.
  *
  * @example
  * ```ts
@@ -104,15 +161,6 @@ export interface CloacinaTenantOptions extends CloacinaSharedOptions {
   tenant?: string;
   /** 1 to 63 letters, digits and underscores; created if it isn't there. Default `public`. */
   schema?: string;
-  /** Those that this process serves for the tenant. Default: all that the application provides. */
-  workflows?: (Type<unknown> | string)[];
-  /** The application's own, in the tenant's schema. */
-  // oxlint-disable-next-line typescript/no-unsafe-function-type -- TypeORM's own type for an entity class
-  entities?: (Function | EntitySchema)[];
-  /** The application's own, run with the library's; they have a history table of their own. */
-  migrations?: Type<MigrationInterface>[];
-  /** `role`: all that goes over the tenant's data source has a role of the tenant's. Default `schema`. */
-  isolation?: 'schema' | 'role';
 }
 
 /** A provider that makes options, for `useClass` and `useExisting`. */

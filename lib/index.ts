@@ -4,6 +4,8 @@ export type {
   CloacinaOptionsFactory,
   CloacinaSharedOptions,
   CloacinaTenantOptions,
+  DiscoveredTenantOptions,
+  DiscoverTenant,
   PostgresConnectionOptions,
   TenantRequest,
 } from './cloacina.options.js';

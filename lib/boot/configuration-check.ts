@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Logger } from '@nestjs/common';
 import type { ModulesContainer } from '@nestjs/core';
 import { WorkflowRegistry } from '../discovery/registered-workflow.js';
@@ -33,7 +34,6 @@ const FOR_ROOT = 'CloacinaModule.forRoot()';
 const NOTHING_RUNS = {
   maxConcurrentTasks: 0,
   poolSize: 0,
-  discoverTenants: false,
   logFailures: false,
   taskInterceptors: [],
 };
@@ -102,19 +102,8 @@ export class ConfigurationCheck {
     return this.resolved.get(tenant);
   }
 
-  /** What the tenants are discovered with, with all defaults: those of the tenant of the name and schema. */
-  discoveredOptions(found: {
-    readonly tenant: string;
-    readonly schema: string;
-    readonly isolation?: 'schema' | 'role';
-  }): ResolvedTenantOptions {
-    const resolution = resolveTenantOptions(found, this.shared.given);
-    if (!resolution.ok) throw new ConfigurationError(resolution.problems);
-    return resolution.options;
-  }
-
   /**
-   * The options of a tenant that is added at run time, with all defaults.
+   * The options of a tenant that is added or discovered at run time, with all defaults.
    *
    * @throws ConfigurationError with everything that is wrong with them, or with the application while it boots
    */
@@ -141,7 +130,11 @@ export class ConfigurationCheck {
    */
   finish(): void {
     this.explore(true);
+    const { workflows: shared } = this.shared.given;
+    this.problems.push(...checkServed(`${FOR_ROOT}: workflows`, shared ?? [], this.registry));
     for (const { tenant, workflows = [] } of [...this.resolved.values(), ...this.addedEarly]) {
+      // The default was checked, and would be reported of every tenant.
+      if (isDeepStrictEqual(workflows, shared)) continue;
       const owner = `Tenant ${JSON.stringify(tenant)}: workflows`;
       this.problems.push(...checkServed(owner, workflows, this.registry));
     }
@@ -241,8 +234,8 @@ export class ConfigurationCheck {
 }
 
 /** What is served without being named needs a server that forRoot, or the environment, names. */
-function discoveryProblems({ discoverTenants, given }: ResolvedSharedOptions): string[] {
-  if (!discoverTenants) return [];
+function discoveryProblems({ discover, given }: ResolvedSharedOptions): string[] {
+  if (discover === undefined) return [];
   const resolution = resolveTenantOptions({}, given);
   if (resolution.ok) return [];
   return resolution.problems.map(

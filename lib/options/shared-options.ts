@@ -1,12 +1,19 @@
-import type { CloacinaSharedOptions } from '../cloacina.options.js';
+import type {
+  CloacinaSharedOptions,
+  CloacinaTenantOptions,
+  DiscoverTenant,
+} from '../cloacina.options.js';
 import {
   anything,
   callable,
   checkOptions,
   duration,
   flag,
+  formatValue,
   listOf,
+  oneOf,
   wholeNumber,
+  type Check,
   type Checks,
 } from '../errors/option-checks.js';
 import { connectionProblems, databaseUrl } from './connection.js';
@@ -32,8 +39,8 @@ export interface ResolvedSharedOptions {
   readonly maxConcurrentTasks: number;
   /** Connections of a pool whose tenants don't say. */
   readonly poolSize: number;
-  /** Whether to also serve tenants that other processes added. */
-  readonly discoverTenants: boolean;
+  /** Which of the tenants that other processes added to serve, and how; absent: none. */
+  readonly discover?: DiscoverTenant;
   /** Whether failed attempts and executions are written to the log. */
   readonly logFailures: boolean;
   /** Outermost first. */
@@ -51,8 +58,18 @@ const isSchemaInPath = (name: unknown): boolean =>
   !/^(pg_|\$user$)/i.test(name);
 
 const TENANTS: Checks<NonNullable<CloacinaSharedOptions['tenants']>> = {
-  discover: flag,
+  discover: (value) =>
+    typeof value === 'boolean' || typeof value === 'function'
+      ? undefined
+      : `must be true, false or a function, not ${formatValue(value)}`,
 };
+
+const isClass = (value: unknown): boolean => typeof value === 'function';
+const isWorkflow = (value: unknown): boolean =>
+  isClass(value) || (typeof value === 'string' && value !== '');
+/** Told by its shape: the application may have another copy of TypeORM. */
+const isEntity = (value: unknown): boolean =>
+  isClass(value) || (typeof value === 'object' && value !== null && 'options' in value);
 
 /** What `forRoot` and `forTenant` both take. */
 export const SHARED_CHECKS: Checks<CloacinaSharedOptions> = {
@@ -71,10 +88,24 @@ export const SHARED_CHECKS: Checks<CloacinaSharedOptions> = {
   handlerGrace: duration(MIN_HANDLER_GRACE_MS, MAX_TIMER_MS),
   maxContextSize: wholeNumber(1, MAX_CONTEXT_SIZE_LIMIT),
   searchPath: listOf('names of schemas that do not begin with "pg_"', isSchemaInPath),
+  workflows: listOf('workflow classes and names', isWorkflow),
+  entities: listOf('entity classes and schemas', isEntity),
+  migrations: listOf('migration classes', isClass),
+  isolation: oneOf('schema', 'role'),
   logFailures: flag,
-  taskInterceptors: listOf('classes', (value) => typeof value === 'function'),
+  taskInterceptors: listOf('classes', isClass),
   tenants: anything,
   tenantFrom: callable,
+};
+
+/** One process may have any number of tenants, so `forRoot` is none itself. */
+const ofForTenant: Check = () =>
+  'is an option of a tenant. Import CloacinaModule.forTenant() with it, in addition to forRoot() or alone';
+
+const FOR_ROOT_CHECKS: Checks<CloacinaSharedOptions & CloacinaTenantOptions> = {
+  ...SHARED_CHECKS,
+  tenant: ofForTenant,
+  schema: ofForTenant,
 };
 
 /**
@@ -86,18 +117,19 @@ export function resolveSharedOptions(
   options: CloacinaSharedOptions,
   owner = 'CloacinaModule.forRoot()',
 ): Resolution<ResolvedSharedOptions> {
-  const problems = checkOptions(owner, options, SHARED_CHECKS);
+  const problems = checkOptions(owner, options, FOR_ROOT_CHECKS);
   problems.push(...connectionProblems(owner, options?.connection));
   if (problems.length === 0 && options.tenants !== undefined) {
     problems.push(...checkOptions(`${owner}, tenants`, options.tenants, TENANTS));
   }
   if (problems.length > 0) return { ok: false, problems };
+  const discover = options.tenants?.discover ?? false;
   return {
     ok: true,
     options: {
       maxConcurrentTasks: options.maxConcurrentTasks ?? DEFAULT_PROCESS_CONCURRENCY,
       poolSize: options.poolSize ?? DEFAULT_POOL_SIZE,
-      discoverTenants: options.tenants?.discover ?? false,
+      ...(discover === false ? {} : { discover: discover === true ? () => ({}) : discover }),
       logFailures: options.logFailures ?? true,
       taskInterceptors: options.taskInterceptors ?? [],
       given: { ...options },

@@ -8,8 +8,6 @@ import type {
 import { parseDuration, type Duration } from '../workflow/duration.js';
 import {
   checkOptions,
-  listOf,
-  oneOf,
   formatValue,
   text,
   type Check,
@@ -55,13 +53,6 @@ export interface ResolvedTenantOptions {
   readonly isolation: 'schema' | 'role';
 }
 
-const isClass = (value: unknown): boolean => typeof value === 'function';
-const isWorkflow = (value: unknown): boolean =>
-  isClass(value) || (typeof value === 'string' && value !== '');
-/** Told by its shape: the application may have another copy of TypeORM. */
-const isEntity = (value: unknown): boolean =>
-  isClass(value) || (typeof value === 'object' && value !== null && 'options' in value);
-
 const schema: Check = (value) => {
   const problem = validateSchemaName(value);
   return problem === undefined
@@ -77,10 +68,6 @@ const TENANT_CHECKS: Checks<CloacinaTenantOptions> = {
   tenantFrom: () => 'is an option of forRoot() only',
   tenant: text(MAX_TENANT_NAME),
   schema,
-  workflows: listOf('workflow classes and names', isWorkflow),
-  entities: listOf('entity classes and schemas', isEntity),
-  migrations: listOf('migration classes', isClass),
-  isolation: oneOf('schema', 'role'),
 };
 
 /**
@@ -105,7 +92,7 @@ export function resolveTenantOptions(
   const inherited = { ...withoutUndefined(shared), ...withoutUndefined(options) };
   const schemaName = options.schema ?? defaults.DEFAULT_SCHEMA;
   const controlUrl = options.controlUrl ?? (server.isOwn ? undefined : shared.controlUrl);
-  const { workflows } = options;
+  const { workflows } = inherited;
   return {
     ok: true,
     options: {
@@ -129,9 +116,9 @@ export function resolveTenantOptions(
       maxContextSize: inherited.maxContextSize ?? defaults.DEFAULT_MAX_CONTEXT_SIZE,
       ...(inherited.searchPath === undefined ? {} : { searchPath: [...inherited.searchPath] }),
       ...(workflows === undefined ? {} : { workflows: [...workflows] }),
-      entities: [...(options.entities ?? [])],
-      migrations: [...(options.migrations ?? [])],
-      isolation: options.isolation ?? 'schema',
+      entities: [...(inherited.entities ?? [])],
+      migrations: [...(inherited.migrations ?? [])],
+      isolation: inherited.isolation ?? 'schema',
     },
   };
 }

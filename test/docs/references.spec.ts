@@ -45,7 +45,7 @@ describe('docs/module.md', () => {
   it('has each option, once', () => {
     const [shared, own] = optionTables();
     expect(shared?.sort()).toEqual(Object.keys(SHARED_CHECKS).sort());
-    expect(own).toEqual(['tenant', 'schema', 'workflows', 'entities', 'migrations', 'isolation']);
+    expect(own).toEqual(['tenant', 'schema']);
   });
 
   it('has the defaults that hold', () => {

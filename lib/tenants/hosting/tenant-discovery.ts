@@ -14,7 +14,7 @@ import type { Clock, Timer } from '../../runtime/clock.js';
 
 /** How often the database is looked through, in case an announcement got lost; moved about to keep processes apart. */
 const LOOK_INTERVAL_MS = 15_000;
-/** Pause before a tenant is tried again that could not be opened, in milliseconds; doubled up to the maximum. */
+/** Pause before a tenant is tried again that could not be opened, or was declined, in ms; doubled up to the maximum. */
 const RETRY_MS = 15_000;
 const MAX_RETRY_MS = 600_000;
 /** Failures that are logged one by one; of the others, how many there are. */
@@ -28,14 +28,18 @@ export interface DiscoveryParts {
   readonly inUse: Pick<TenantsInUse, 'onSchema'>;
   /** The tenants of this process. */
   readonly runtime: () => readonly TenantRuntime[];
-  readonly open: (found: MarkedSchema) => Promise<unknown>;
+  /** False: the application does not want it. */
+  readonly open: (found: MarkedSchema) => Promise<boolean>;
   /** Stops serving it at once. */
   readonly remove: (tenant: string) => Promise<void>;
 }
 
-interface Failure {
+interface Pause {
+  /** By performance.now(). */
   readonly retryAt: number;
   readonly pauseMs: number;
+  /** The tenant failed, and the log says so; otherwise the application declined it. */
+  readonly hasFailed: boolean;
 }
 
 /**
@@ -46,7 +50,8 @@ export class TenantDiscovery {
   private readonly logger = new Logger('CloacinaTenants');
   /** Schemas of tenants that the application removed: not served again until they are added. */
   private readonly removed = new Set<string>();
-  private readonly failures = new Map<string, Failure>();
+  /** Schemas that are left alone for a while: those of tenants that failed, or that the application declined. */
+  private readonly pauses = new Map<string, Pause>();
   /** Schemas of strangers, of which the log says so once. */
   private readonly warned = new Set<string>();
   private timer: Timer | undefined;
@@ -81,7 +86,7 @@ export class TenantDiscovery {
   want(place: SchemaPlace): void {
     if (!this.isHere(place)) return;
     this.removed.delete(place.schema);
-    this.failures.delete(place.schema);
+    this.pauses.delete(place.schema);
   }
 
   /** A tenant that was found could not be served. */
@@ -179,14 +184,14 @@ export class TenantDiscovery {
       ({ schema }) =>
         !this.removed.has(schema) &&
         this.parts.inUse.onSchema({ ...this.parts.settings, schema }) === undefined &&
-        (this.failures.get(schema)?.retryAt ?? 0) <= now,
+        (this.pauses.get(schema)?.retryAt ?? 0) <= now,
     );
     const news: string[] = [];
     await Promise.all(
       wanted.map(async (place) => {
         try {
-          await this.parts.open(place);
-          this.failures.delete(place.schema);
+          if (await this.parts.open(place)) this.pauses.delete(place.schema);
+          else this.pause(place.schema, false);
         } catch (error) {
           if (this.stopped || error instanceof NotAllowedError) return;
           const message = this.failed(place, error);
@@ -202,11 +207,16 @@ export class TenantDiscovery {
 
   /** What to log: nothing of a tenant that failed before. */
   private failed({ schema, tenant }: MarkedSchema, error: unknown): string | undefined {
-    const before = this.failures.get(schema);
-    const pauseMs = Math.min(before === undefined ? RETRY_MS : before.pauseMs * 2, MAX_RETRY_MS);
-    this.failures.set(schema, { retryAt: this.clock.now() + pauseMs, pauseMs });
-    if (before !== undefined) return undefined;
+    const isNews = this.pauses.get(schema)?.hasFailed !== true;
+    this.pause(schema, true);
+    if (!isNews) return undefined;
     return `Tenant "${tenant}" was discovered and could not be opened, which will be tried again: ${messageWithoutSecrets(error)}`;
+  }
+
+  private pause(schema: string, hasFailed: boolean): void {
+    const before = this.pauses.get(schema);
+    const pauseMs = Math.min(before === undefined ? RETRY_MS : before.pauseMs * 2, MAX_RETRY_MS);
+    this.pauses.set(schema, { retryAt: this.clock.now() + pauseMs, pauseMs, hasFailed });
   }
 
   private plan(): void {

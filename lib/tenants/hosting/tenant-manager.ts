@@ -21,8 +21,8 @@ const AT_BOOT: PrepareOptions = { timeoutMs: 60_000, libraryEntities: true, isDi
 export interface DiscoverySettings {
   /** Of the login whose database is looked through. */
   readonly group: ConnectionGroupSettings;
-  /** A found tenant's options. Throws ConfigurationError when it can't have the name. */
-  readonly optionsOf: (found: MarkedSchema) => ResolvedTenantOptions;
+  /** A found tenant's options; undefined when it is not to be served. Throws ConfigurationError for options that are wrong. */
+  readonly optionsOf: (found: MarkedSchema) => Promise<ResolvedTenantOptions | undefined>;
 }
 
 interface Opening {
@@ -142,9 +142,13 @@ export class TenantManager {
       inUse: this.inUse,
       runtime: () => this.list(),
       open: async (found) => {
-        const options = optionsOf(found);
+        const options = await optionsOf(found);
+        if (options === undefined) return false;
+        // The application has added it while its options were asked for.
+        if (this.inUse.onSchema(options) !== undefined) return true;
         const how = { timeoutMs: options.startTimeoutMs, libraryEntities: false };
         await this.openTenant(options, { ...how, isDiscovered: true });
+        return true;
       },
       remove: (name) => this.inTurn(name, (runtime) => this.takeOut(runtime, 0)),
     });

@@ -1,7 +1,9 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Entity, PrimaryColumn, type MigrationInterface, type QueryRunner } from 'typeorm';
 import { TENANT_MANAGER } from '../../../lib/boot/registration.js';
 import { CloacinaModule } from '../../../lib/cloacina.module.js';
+import type { DiscoverTenant } from '../../../lib/cloacina.options.js';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { CloacinaTenants } from '../../../lib/tenants/hosting/cloacina-tenants.js';
 import type {
@@ -18,6 +20,17 @@ const whoRan = defineWorkflow('who-ran')
   .task('only', ({ tenant }) => ({ tenant, pid: process.pid }))
   .build();
 const workflows = [{ provide: whoRan.name, useValue: whoRan }];
+
+@Entity('invoice')
+class Invoice {
+  @PrimaryColumn('text') id!: string;
+}
+class CreateInvoice1700000000000 implements MigrationInterface {
+  async up(runner: QueryRunner) {
+    await runner.query('CREATE TABLE invoice (id text PRIMARY KEY)');
+  }
+  async down() {}
+}
 
 /** Of this file alone: every schema of the database is looked at. */
 let url = '';
@@ -182,15 +195,15 @@ describe('Discovery', () => {
     const discovering = await application(true);
     expect(discovering.tenants.has(good)).toBe(true);
     const discovery = discoveryOf(discovering);
-    const failures = Reflect.get(discovery, 'failures') as Map<string, object>;
+    const pauses = Reflect.get(discovery, 'pauses') as Map<string, object>;
     // As if the pause before the next try was over.
-    failures.set(newer, { retryAt: 0, pauseMs: 1 });
+    pauses.set(newer, { retryAt: 0, pauseMs: 1, hasFailed: true });
     await discovery.lookOnce();
     expect(logged.filter((line) => line.includes(newer))).toEqual([
       expect.stringContaining('A newer version of nestjs-cloacina has migrated the schema'),
     ]);
     await sql(`DELETE FROM ${newer}.cloacina_migrations WHERE timestamp = 9`);
-    failures.set(newer, { retryAt: 0, pauseMs: 1 });
+    pauses.set(newer, { retryAt: 0, pauseMs: 1, hasFailed: true });
     await discovery.lookOnce();
     expect(discovering.tenants.has(newer)).toBe(true);
   });
@@ -240,6 +253,95 @@ describe('Discovery', () => {
     await adding.tenants.add({ tenant: 'renamed', schema });
     await served(() => discovering.tenants.has('renamed'));
     expect(discovering.tenants.has(schema)).toBe(false);
+  });
+});
+
+describe('Discovery by a function', () => {
+  const billing = defineWorkflow<{ id: string }>('billing')
+    .task('write', { transactional: true }, async (context) => {
+      await context.manager.insert(Invoice, { id: context.require('id') });
+      return { invoices: await context.manager.count(Invoice) };
+    })
+    .build();
+  const providers = [{ provide: billing.name, useValue: billing }];
+  const entities = { entities: [Invoice], migrations: [CreateInvoice1700000000000] };
+  const discovering = (discover: DiscoverTenant, more: object = {}): Promise<Application> =>
+    start(providers, { shared: { databaseUrl: url, tenants: { discover }, ...more } });
+
+  it('serves those that it gives options, with their entities, and leaves the others alone', async () => {
+    const { tenants: adding } = await application(false);
+    const [wanted, declined] = [newSchema(), newSchema()];
+    await adding.add({ tenant: 'wanted', schema: wanted });
+    await adding.add({ schema: declined });
+    const asked: [string, string][] = [];
+    const { tenants } = await discovering(async (schema, tenant) => {
+      asked.push([schema, tenant]);
+      return Promise.resolve(schema === wanted ? entities : undefined);
+    });
+    expect(tenants.list().map(({ name }) => name)).toEqual(['wanted']);
+    expect(asked.sort()).toEqual(
+      [
+        [declined, declined],
+        [wanted, 'wanted'],
+      ].sort(),
+    );
+    const { context } = await tenants.get('wanted').runner.execute(billing, { id: '17' });
+    expect(context).toMatchObject({ invoices: 1 });
+    expect(logged).toEqual([]);
+  });
+
+  it('is asked again for a tenant that it declined, and not at every look', async () => {
+    const { tenants: adding } = await application(false);
+    const schema = newSchema();
+    await adding.add({ schema });
+    let isWanted = false;
+    let asked = 0;
+    const app = await discovering(() => (asked++, isWanted ? {} : undefined));
+    stopTimer(app);
+    isWanted = true;
+    await discoveryOf(app).lookOnce();
+    expect([asked, app.tenants.has(schema)]).toEqual([1, false]);
+    const pauses = Reflect.get(discoveryOf(app), 'pauses') as Map<string, object>;
+    // As if the pause was over.
+    pauses.set(schema, { retryAt: 0, pauseMs: 1, hasFailed: false });
+    await discoveryOf(app).lookOnce();
+    expect([asked, app.tenants.has(schema)]).toEqual([2, true]);
+  });
+
+  it('costs only the tenant when it throws or returns what cannot be used, and says so once', async () => {
+    const { tenants: adding } = await application(false);
+    const [good, throwing, named, typo] = [newSchema(), newSchema(), newSchema(), newSchema()];
+    for (const schema of [good, throwing, named, typo]) await adding.add({ schema });
+    const app = await discovering((schema) => {
+      if (schema === throwing) throw new Error('The plan is away: password=s3cret');
+      if (schema === named) return { schema: 'other' } as never;
+      return schema === typo ? ({ entitys: [] } as never) : {};
+    });
+    expect(app.tenants.list().map(({ name }) => name)).toEqual([good]);
+    const failures = logged.filter((line) => line.includes('could not be opened')).sort();
+    expect(failures).toEqual([
+      expect.stringMatching(`^Tenant "${throwing}" .*The plan is away: password=\\*\\*\\*$`),
+      expect.stringMatching(
+        new RegExp(`^Tenant "${named}" [^]*tenants.discover\\("${named}"\\) may not return schema`),
+      ),
+      expect.stringMatching(
+        new RegExp(`^Tenant "${typo}" [^]*no option "entitys". Did you mean "entities"`),
+      ),
+    ]);
+  });
+
+  it('needs no function where forRoot has the entities', async () => {
+    const { tenants: adding } = await application(false);
+    const [found, added] = [newSchema(), newSchema()];
+    await adding.add({ schema: found });
+    const { tenants } = await start(providers, {
+      shared: { databaseUrl: url, tenants: { discover: true }, ...entities },
+    });
+    await tenants.add({ schema: added });
+    for (const schema of [found, added]) {
+      const { context } = await tenants.get(schema).runner.execute(billing, { id: '17' });
+      expect(context).toMatchObject({ invoices: 1 });
+    }
   });
 });
 

@@ -382,6 +382,17 @@ describe('a boot with mistakes', () => {
     ]);
   });
 
+  it('reports a workflow of forRoot that no module provides once, not for every tenant', async () => {
+    const root = CloacinaModule.forRoot({ workflows: ['ordr'] });
+    const { problems } = await problemsOf({
+      imports: [root, acme(), globex()],
+      providers: [Order],
+    });
+    expect(problems).toEqual([
+      'CloacinaModule.forRoot(): workflows has "ordr", which no module provides. Did you mean "order"?',
+    ]);
+  });
+
   it('says what is wrong with the configuration when a tenant is used before its end', async () => {
     class Invoice {
       id = 0;

@@ -100,6 +100,32 @@ describe('resolveTenantOptions', () => {
     });
   });
 
+  it("takes forRoot's workflows, entities, migrations and isolation unless it has its own, lists as a whole", () => {
+    class Other {
+      id = '';
+    }
+    class CreateInvoice {
+      async up() {}
+      async down() {}
+    }
+    const shared = {
+      databaseUrl: URL,
+      workflows: [Order],
+      entities: [Invoice],
+      migrations: [CreateInvoice],
+      isolation: 'role' as const,
+    };
+    const { databaseUrl: _url, ...defaults } = shared;
+    expect(resolved({}, shared)).toMatchObject(defaults);
+    const own = {
+      workflows: ['other'],
+      entities: [Other],
+      migrations: [],
+      isolation: 'schema' as const,
+    };
+    expect(resolved(own, shared)).toMatchObject(own);
+  });
+
   it('finds the database by the nearest word on it', () => {
     const environment = { DATABASE_URL: 'postgres://environment/db' };
     expect(resolved({ databaseUrl: OTHER }, { databaseUrl: URL }, environment).databaseUrl).toBe(
@@ -296,7 +322,6 @@ describe('resolveSharedOptions', () => {
       options: {
         maxConcurrentTasks: 100,
         poolSize: 10,
-        discoverTenants: false,
         logFailures: true,
         taskInterceptors: [],
         given: {},
@@ -314,12 +339,19 @@ describe('resolveSharedOptions', () => {
       options: {
         maxConcurrentTasks: 0,
         poolSize: 4,
-        discoverTenants: false,
         logFailures: false,
         taskInterceptors: [],
         given,
       },
     });
+  });
+
+  it('takes a function for discover, and every tenant with true', async () => {
+    const discover = (schema: string) => (schema === 'a' ? { maxConcurrentTasks: 1 } : undefined);
+    const given = { tenants: { discover } };
+    expect(resolveSharedOptions(given)).toMatchObject({ ok: true, options: { discover } });
+    const all = resolveSharedOptions({ tenants: { discover: true } });
+    expect(all.ok && (await all.options.discover?.('a', 'a'))).toEqual({});
   });
 
   it('reports all problems', () => {
@@ -328,13 +360,15 @@ describe('resolveSharedOptions', () => {
     ).toEqual({
       ok: false,
       problems: [
-        'CloacinaModule.forRoot(): there is no option "schema".',
+        'CloacinaModule.forRoot(): schema is an option of a tenant. Import CloacinaModule.forTenant() with it, in addition to forRoot() or alone.',
         'CloacinaModule.forRoot(): poolSize must be a whole number of at least 3, not 0.',
       ],
     });
     expect(resolveSharedOptions({ tenants: { discover: 'yes' as never } })).toEqual({
       ok: false,
-      problems: ["CloacinaModule.forRoot(), tenants: discover must be true or false, not 'yes'."],
+      problems: [
+        "CloacinaModule.forRoot(), tenants: discover must be true, false or a function, not 'yes'.",
+      ],
     });
     expect(resolveSharedOptions({ tenants: { discovery: true } } as never)).toEqual({
       ok: false,

@@ -1,0 +1,49 @@
+import type { DiscoveredTenantOptions } from '../cloacina.options.js';
+import { ConfigurationError } from '../errors/index.js';
+import { formatValue } from '../errors/option-checks.js';
+import type { ResolvedTenantOptions } from '../options/index.js';
+import type { MarkedSchema } from '../tenants/hosting/tenant-marker.js';
+import type { ConfigurationCheck } from './configuration-check.js';
+
+/** What a found tenant has from the database, and from the login that found it. */
+const NOT_OF_DISCOVER = [
+  'tenant',
+  'schema',
+  'databaseUrl',
+  'connection',
+  'controlUrl',
+  'controlConnection',
+] as const;
+
+/**
+ * The options that a tenant is served with which was found in the database: those that the application's `discover` gives
+ * it, over those of forRoot. Undefined when the application does not want it.
+ *
+ * @throws ConfigurationError when they are not valid; and what the application's function throws
+ */
+export async function discoveredOptions(
+  { schema, tenant, isolation }: MarkedSchema,
+  boot: ConfigurationCheck,
+): Promise<ResolvedTenantOptions | undefined> {
+  const own: unknown = await boot.shared.discover?.(schema, tenant);
+  if (own === undefined) return undefined;
+  const owner = `CloacinaModule.forRoot(): tenants.discover(${JSON.stringify(schema)})`;
+  if (!isOptions(own)) {
+    throw new ConfigurationError([
+      `${owner} must return options or undefined, not ${formatValue(own)}.`,
+    ]);
+  }
+  const refused = NOT_OF_DISCOVER.filter((name) => Reflect.get(own, name) !== undefined);
+  if (refused.length > 0) {
+    throw new ConfigurationError([
+      `${owner} may not return ${refused.join(', ')}. Add the tenant with CloacinaTenants.add() instead.`,
+    ]);
+  }
+  // User code must have no more rights here than in the process that gave the tenant its role.
+  const marked = isolation === 'role' ? { isolation } : {};
+  return boot.admit({ ...marked, ...own, tenant, schema });
+}
+
+function isOptions(value: unknown): value is DiscoveredTenantOptions {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
