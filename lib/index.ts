@@ -53,6 +53,7 @@ export {
   ConfigurationError,
   ConnectionsExhaustedError,
   ContextTooLargeError,
+  DatabaseConnectionError,
   DatabaseRefusedError,
   DatabaseUnavailableError,
   DeferralTimeoutError,
@@ -81,6 +82,8 @@ export {
   WorkflowFailedError,
   WorkflowTimeoutError,
   type CloacinaErrorCode,
+  type ConnectionObstacle,
+  type DatabasePlace,
   type EndedExecution,
   type StoredError,
 } from './errors/index.js';

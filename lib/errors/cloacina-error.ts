@@ -35,6 +35,7 @@ export type CloacinaErrorCode =
   | 'CLAIM_LOST'
   // the database
   | 'DATABASE_UNAVAILABLE'
+  | 'DATABASE_CONNECTION'
   | 'DATABASE_REFUSED'
   | 'CONNECTIONS_EXHAUSTED'
   | 'MIGRATION'

@@ -1,4 +1,5 @@
 import { CloacinaError } from './cloacina-error.js';
+import { describePlace, type DatabasePlace } from './connection-errors.js';
 import { messageWithoutSecrets, readProperty } from './without-secrets.js';
 
 /** SQLSTATE of a statement that a standby, or a session that is read-only, refuses. */
@@ -26,6 +27,8 @@ export class DatabaseUnavailableError extends CloacinaError {
     facts: {
       readonly tenant?: string;
       readonly waitedMs: number;
+      /** Where it is, for the message. */
+      readonly place?: DatabasePlace | undefined;
       /** It was reached, and refused because others held the same rows. */
       readonly reached?: boolean;
       readonly mayBeWritten?: boolean;
@@ -34,7 +37,9 @@ export class DatabaseUnavailableError extends CloacinaError {
     },
     options?: ErrorOptions,
   ) {
-    const whose = facts.tenant === undefined ? '' : ` of tenant ${JSON.stringify(facts.tenant)}`;
+    const where = facts.place === undefined ? '' : ` ${describePlace(facts.place)}`;
+    const of = facts.tenant === undefined ? '' : ` of tenant ${JSON.stringify(facts.tenant)}`;
+    const whose = `${where}${of}`;
     const why = options?.cause === undefined ? '' : `: ${messageWithoutSecrets(options.cause)}`;
     super(
       'DATABASE_UNAVAILABLE',

@@ -7,6 +7,12 @@ export {
   SchemaNameError,
 } from './configuration-errors.js';
 export {
+  DatabaseConnectionError,
+  describePlace,
+  type ConnectionObstacle,
+  type DatabasePlace,
+} from './connection-errors.js';
+export {
   ConnectionsExhaustedError,
   DatabaseRefusedError,
   DatabaseUnavailableError,

@@ -31,6 +31,11 @@ export class TcpProxy {
     return url.href;
   }
 
+  /** Sockets that are open, of both sides. */
+  get connections(): number {
+    return this.sockets.size;
+  }
+
   /** Connections are accepted (again). */
   async accept(): Promise<void> {
     this.isHangingUp = false;

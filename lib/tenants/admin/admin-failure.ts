@@ -4,7 +4,9 @@ import {
   MigrationError,
   PermissionError,
   TenantIncompleteError,
+  type DatabasePlace,
 } from '../../errors/index.js';
+import { asConnectionError } from '../../store/postgres/connections/connection-obstacle.js';
 import { isAway } from '../../store/postgres/classify-failure.js';
 import { sqlState, SqlState } from '../../store/postgres/sql-state.js';
 import { quoteIdentifier } from '../quote-identifier.js';
@@ -16,6 +18,8 @@ export type AdminOperation = 'createTenant' | 'rotatePassword' | 'removeTenant' 
 export interface FailedCall {
   readonly operation: AdminOperation;
   readonly schema: string | undefined;
+  /** The admin's database. */
+  readonly place: DatabasePlace;
   /** Absent when there was no connection. */
   readonly session?: AdminSession;
   /** By performance.now(). */
@@ -25,12 +29,14 @@ export interface FailedCall {
 /** The failure as one of the library's errors, with what there is of the tenant now. */
 export async function explainAdminFailure(
   failure: unknown,
-  { operation, schema, session, began }: FailedCall,
+  { operation, schema, place, session, began }: FailedCall,
 ): Promise<Error> {
   if (failure instanceof CloacinaError && !(failure instanceof MigrationError)) return failure;
+  const refused = asConnectionError(failure, place);
+  if (refused !== undefined) return refused;
   if (isAway(failure) || session === undefined) {
     const waitedMs = Math.round(performance.now() - began);
-    return new DatabaseUnavailableError({ waitedMs }, { cause: failure });
+    return new DatabaseUnavailableError({ waitedMs, place }, { cause: failure });
   }
   // A second failure tells nothing about the first.
   const state =
@@ -51,7 +57,7 @@ export async function explainAdminFailure(
   }
   if (operation === 'listTenants' || schema === undefined) {
     return new DatabaseUnavailableError(
-      { waitedMs: Math.round(performance.now() - began) },
+      { waitedMs: Math.round(performance.now() - began), place },
       { cause: failure },
     );
   }

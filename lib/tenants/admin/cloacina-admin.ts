@@ -1,7 +1,10 @@
 import { DURATION_FORM, parseDuration, type Duration } from '../../workflow/duration.js';
 import { InvalidArgumentError, NotAllowedError } from '../../errors/index.js';
 import { formatValue } from '../../errors/option-checks.js';
-import type { ConnectionSource } from '../../store/postgres/connections/connection-config.js';
+import {
+  databasePlace,
+  type ConnectionSource,
+} from '../../store/postgres/connections/connection-config.js';
 import { assertSchemaName } from '../../options/schema-name.js';
 import { type AdminOperation, explainAdminFailure } from './admin-failure.js';
 import { type AdminSession, inAdminSession, joinRole, lockTenant } from './admin-session.js';
@@ -195,14 +198,16 @@ export class CloacinaAdmin {
     work: (session: AdminSession) => Promise<T>,
   ): Promise<T> {
     const began = performance.now();
-    return inAdminSession(this.source(), async (session) => {
+    const source = this.source();
+    const call = { operation, schema, place: databasePlace(source), began };
+    return inAdminSession(source, async (session) => {
       try {
         return await work(session);
       } catch (error) {
-        throw await explainAdminFailure(error, { operation, schema, session, began });
+        throw await explainAdminFailure(error, { ...call, session });
       }
     }).catch(async (error: unknown) => {
-      throw await explainAdminFailure(error, { operation, schema, began });
+      throw await explainAdminFailure(error, call);
     });
   }
 

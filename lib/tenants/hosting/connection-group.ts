@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import type { DatabasePlace } from '../../errors/index.js';
 import { ProcessEngine } from '../../engine/process/process-engine.js';
 import type { SlotScheduler } from '../../engine/slots/slot-scheduler.js';
 import { MaintenanceSweep } from '../../maintenance/sweep.js';
@@ -11,6 +12,7 @@ import {
 import {
   connectionConfig,
   controlConfig,
+  placeOf,
   unusedApplicationName,
   type ControlledSource,
 } from '../../store/postgres/connections/connection-config.js';
@@ -53,6 +55,9 @@ export class ConnectionGroup {
   readonly process: ProcessEngine<ControlConnection | PoolSession>;
   readonly recovery: RecoveryWatch;
   readonly clocks: Clocks;
+  /** Where the pools lead to, and where the control connection does. */
+  readonly place: DatabasePlace;
+  readonly controlPlace: DatabasePlace;
   private readonly sweep: MaintenanceSweep;
   /** Called when a tenant has appeared on this database that this process may not know. */
   onTenants: () => unknown = () => undefined;
@@ -71,6 +76,8 @@ export class ConnectionGroup {
     this.clocks = clocks;
     const connection = connectionConfig(settings);
     const control = controlConfig(settings);
+    this.place = placeOf(connection);
+    this.controlPlace = placeOf(control);
     sayUnusedName(settings);
     let wasLost = false;
     this.process = new ProcessEngine<ControlConnection | PoolSession>({

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import type { DataSource } from 'typeorm';
 import type { ApplicationHooks } from './application-hooks.js';
 import type { WorkflowRegistry } from '../../discovery/registered-workflow.js';
-import { messageWithoutSecrets } from '../../errors/index.js';
+import { messageWithoutSecrets, type DatabasePlace } from '../../errors/index.js';
 import { createTenantDataSource } from '../../store/postgres/typeorm/data-source.js';
 import { TenantRole } from '../../store/postgres/connections/user-connection.js';
 import { isTenantNow } from '../../store/postgres/connections/search-path.js';
@@ -121,11 +121,19 @@ export class TenantBootstrapper {
   async activate(runtime: TenantRuntime, timeoutMs: number): Promise<void> {
     const { engine, group, options } = runtime;
     const bulk = this.bulkStepsOf(group);
+    await this.start(group, timeoutMs, options.tenant);
     await this.waitingForDatabase(options, group, timeoutMs, async () => {
-      await group.start();
       await engine.open(engine.catalog.isOpen ? undefined : await bulk.definitions.add(runtime));
     });
     await this.waitingForDatabase(options, group, timeoutMs, () => bulk.begins.add(runtime));
+  }
+
+  /** Opens the control connection, which may lead to the database by a way of its own. */
+  start(group: ConnectionGroup, timeoutMs: number, tenant?: string): Promise<void> {
+    const whose = tenant === undefined ? {} : { tenant };
+    return this.waitingForDatabase({ ...whose, place: group.controlPlace }, group, timeoutMs, () =>
+      group.start(),
+    );
   }
 
   /** Waits for the database of a login. */
@@ -134,7 +142,7 @@ export class TenantBootstrapper {
   }
 
   private waitingForDatabase(
-    { tenant }: { readonly tenant?: string },
+    { tenant, place }: { readonly tenant?: string; readonly place?: DatabasePlace },
     group: ConnectionGroup,
     timeoutMs: number,
     work: () => Promise<void>,
@@ -144,6 +152,7 @@ export class TenantBootstrapper {
       {
         clock: group.clocks.process,
         ...(tenant === undefined ? {} : { tenant }),
+        place: place ?? group.place,
         timeoutMs,
         signal: this.parts.stopping,
         // Once for all tenants on it.

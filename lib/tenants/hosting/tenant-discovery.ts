@@ -35,7 +35,7 @@ export interface DiscoveryParts {
 }
 
 interface Pause {
-  /** By performance.now(). */
+  /** By the clock. */
   readonly retryAt: number;
   readonly pauseMs: number;
   /** The tenant failed, and the log says so; otherwise the application declined it. */

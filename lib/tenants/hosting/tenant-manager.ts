@@ -186,7 +186,7 @@ export class TenantManager {
   private async hearOfTenants(): Promise<void> {
     const group = this.discovering;
     if (group === undefined) return;
-    await this.opener.whileAway(group, AT_BOOT.timeoutMs, () => group.start());
+    await this.opener.start(group, AT_BOOT.timeoutMs);
   }
 
   /** One pass over all tenants for what lost processes left. Idempotent. */

@@ -1,5 +1,7 @@
 import type pg from 'pg';
 import { DatabaseUnavailableError } from '../../errors/index.js';
+import { placeOf } from '../../store/postgres/connections/connection-config.js';
+import { asConnectionError } from '../../store/postgres/connections/connection-obstacle.js';
 import type { CloacinaMigrator, MigrationResult } from './cloacina-migrator.js';
 import { readReadableHistories, type SchemaHistory } from './migration-history.js';
 
@@ -49,7 +51,24 @@ export async function ensureSchemas(
 }
 
 /** A tenant's history; or why none of its pool could be read; or undefined: it finds out by itself. */
-type Known = SchemaHistory | DatabaseUnavailableError | undefined;
+type Known = SchemaHistory | UnreadPool | undefined;
+
+/** No history of a pool could be read: its database is away, or refuses the connection. */
+class UnreadPool {
+  constructor(
+    private readonly failure: unknown,
+    private readonly waitedMs: number,
+  ) {}
+
+  errorOf({ pool, tenant }: CloacinaMigrator): Error {
+    const place = placeOf(pool.options);
+    const { failure: cause, waitedMs } = this;
+    return (
+      asConnectionError(cause, place, tenant) ??
+      new DatabaseUnavailableError({ tenant, waitedMs, place }, { cause })
+    );
+  }
+}
 
 async function readAll(
   migrators: readonly CloacinaMigrator[],
@@ -76,14 +95,13 @@ async function readAll(
 async function readTogether(
   pool: pg.Pool,
   migrators: readonly CloacinaMigrator[],
-): Promise<(SchemaHistory | undefined)[] | DatabaseUnavailableError> {
+): Promise<(SchemaHistory | undefined)[] | UnreadPool> {
   const began = performance.now();
   try {
     const requests = migrators.map((migrator) => migrator.historyRequest());
     return await readReadableHistories(pool, requests);
   } catch (error) {
-    const waitedMs = Math.round(performance.now() - began);
-    return new DatabaseUnavailableError({ waitedMs }, { cause: error });
+    return new UnreadPool(error, Math.round(performance.now() - began));
   }
 }
 
@@ -92,7 +110,7 @@ async function ensureOne(
   known: Known,
   atBoot: boolean,
 ): Promise<EnsureOutcome> {
-  if (known instanceof DatabaseUnavailableError) return { migrator, error: known };
+  if (known instanceof UnreadPool) return { migrator, error: known.errorOf(migrator) };
   try {
     if (atBoot && !migrator.mayMigrateAtBoot) {
       await migrator.check(known);

@@ -6,6 +6,8 @@ import {
   PermissionError,
 } from '../../errors/index.js';
 import { CLOACINA_MIGRATIONS_TABLE } from '../../store/postgres/migrations/index.js';
+import { placeOf } from '../../store/postgres/connections/connection-config.js';
+import { asConnectionError } from '../../store/postgres/connections/connection-obstacle.js';
 import { isAway } from '../../store/postgres/classify-failure.js';
 import { explainReadOnly, READ_ONLY, ReadOnlyLogin } from '../../store/postgres/read-only.js';
 import { sqlState, SqlState } from '../../store/postgres/sql-state.js';
@@ -32,10 +34,16 @@ export async function explainFailure(failure: unknown, step: FailedStep): Promis
     const explained = await explainReadOnly(step.pool, failure);
     if (explained instanceof ReadOnlyLogin) return explained.asPermissionError(schema);
   }
+  const place = placeOf(step.pool.options);
+  const refused = asConnectionError(failure, place, step.tenant);
+  if (refused !== undefined) return refused;
   // A migration that was cut short was rolled back, or committed after all: the next run finds out.
   if (isAway(failure)) {
     const waitedMs = Math.round(performance.now() - step.began);
-    return new DatabaseUnavailableError({ tenant: step.tenant, waitedMs }, { cause: failure });
+    return new DatabaseUnavailableError(
+      { tenant: step.tenant, waitedMs, place },
+      { cause: failure },
+    );
   }
   if (sqlState(failure) === SqlState.insufficientPrivilege) {
     // A second failure tells nothing about the first.

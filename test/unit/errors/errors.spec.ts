@@ -150,6 +150,19 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
       'right; startTimeout sets the limit of the wait.',
   ],
   [
+    new errors.DatabaseConnectionError(
+      {
+        tenant: 'acme',
+        place: { host: '::1', port: 5432, database: 'a b' },
+        obstacle: 'database',
+      },
+      { cause },
+    ),
+    'DATABASE_CONNECTION',
+    'Tenant "acme": cannot connect to database "a b" at [::1]:5432: cause. Create it with CREATE DATABASE "a b", ' +
+      'or correct its name in databaseUrl or connection.',
+  ],
+  [
     new errors.DatabaseRefusedError({ tenant: 'acme', sqlState: '23514' }, { cause }),
     'DATABASE_REFUSED',
     'The database of tenant "acme" refused a statement with SQLSTATE 23514: cause. Nothing was written; the server\'s ' +

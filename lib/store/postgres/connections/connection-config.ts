@@ -1,7 +1,11 @@
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import type { DataSourceOptions } from 'typeorm';
-import { ConfigurationError, messageWithoutSecrets } from '../../../errors/index.js';
+import {
+  ConfigurationError,
+  messageWithoutSecrets,
+  type DatabasePlace,
+} from '../../../errors/index.js';
 import { takePlaceApart, takeUrlApart } from './connection-url.js';
 
 /** TypeORM's options for PostgreSQL. */
@@ -165,25 +169,38 @@ export function unusedApplicationName(
   return names.find((name): name is string => typeof name === 'string' && name !== '');
 }
 
-/**
- * Which database a source leads to, as text to compare: host, port and database, without user and secrets. Two texts
- * that differ may still be one database (`localhost` and `127.0.0.1`).
- */
-export function databaseKey(
+/** Which database a source leads to, also where only the environment says it. */
+export function databasePlace(
   source: ConnectionSource,
   environment: Environment = process.env,
-): string {
+): DatabasePlace {
   const { databaseUrl, connection = {} } = source;
   const url = connection.url ?? databaseUrl;
-  const config = {
-    ...(url === undefined ? {} : takePlaceApart(url)),
-    ...configBeside(connection),
-  };
+  return placeOf(
+    { ...(url === undefined ? {} : takePlaceApart(url)), ...configBeside(connection) },
+    environment,
+  );
+}
+
+/** Which database the driver connects to with these settings. */
+export function placeOf(
+  config: Pick<pg.ClientConfig, 'host' | 'port' | 'user' | 'database'>,
+  environment: Environment = process.env,
+): DatabasePlace {
   const host = config.host ?? environment['PGHOST'] ?? 'localhost';
   const port = config.port ?? environment['PGPORT'] ?? 5432;
   // PostgreSQL takes the user's name where no database is named.
   const user = config.user ?? environment['PGUSER'] ?? environment['USER'] ?? '';
   const database = config.database ?? environment['PGDATABASE'] ?? user;
+  return { host, port: Number(port), database };
+}
+
+/**
+ * Which database a source leads to, as text to compare: host, port and database, without user and secrets. Two texts
+ * that differ may still be one database (`localhost` and `127.0.0.1`).
+ */
+export function databaseKey(source: ConnectionSource, environment?: Environment): string {
+  const { host, port, database } = databasePlace(source, environment);
   return `${host.toLowerCase()}:${port}/${database}`;
 }
 

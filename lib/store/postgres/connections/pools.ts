@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { CleanPool } from './clean-pool.js';
+import { ClosingClient } from './closing-client.js';
 import { ANSWER_TIMEOUT_MS } from './destroy-socket.js';
 import { FairConnectionPool } from './fair-connection-pool.js';
 import type { Clock } from '../../../runtime/clock.js';
@@ -136,7 +137,7 @@ export function createPools(settings: PoolSettings): LoginPools {
 
 /** A pool whose connections may break without ending the process. */
 export function quietPool(config: pg.PoolConfig, Pool: typeof pg.Pool = pg.Pool): pg.Pool {
-  const pool = new Pool(config);
+  const pool = new Pool({ Client: ClosingClient, ...config });
   // A pool reports an idle connection that broke; it has dropped it already, and the next query opens a new one.
   pool.on('error', () => undefined);
   // One that is checked out has no listener, and Node would end the process when it breaks between two statements.

@@ -1,0 +1,65 @@
+import { CloacinaError } from './cloacina-error.js';
+import { messageWithoutSecrets } from './without-secrets.js';
+
+/** Which database a connection leads to: what of a URL may be shown. */
+export interface DatabasePlace {
+  /** A name, an address, or the folder of a Unix socket. */
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+}
+
+/** What stands in the way of a connection, where to wait would not help. */
+export type ConnectionObstacle = 'login' | 'database' | 'privilege' | 'tls';
+
+const ADVICE: Readonly<Record<ConnectionObstacle, (place: DatabasePlace) => string>> = {
+  login: () =>
+    'Check the user and the password in databaseUrl or connection, and what pg_hba.conf of the server allows.',
+  database: ({ database }) =>
+    `Create it with CREATE DATABASE "${database.replaceAll('"', '""')}", or correct its name in databaseUrl or connection.`,
+  privilege: ({ database }) =>
+    `Allow it with GRANT CONNECT ON DATABASE "${database.replaceAll('"', '""')}", or use another login.`,
+  tls: () =>
+    'Check sslmode and sslrootcert of databaseUrl, or ssl of connection, against what the server offers.',
+};
+
+/** `"shop" at db.internal:5432`. */
+export function describePlace({ host, port, database }: DatabasePlace): string {
+  const shownHost = host.includes(':') ? `[${host}]` : host;
+  return `${JSON.stringify(database)} at ${shownHost}:${port}`;
+}
+
+/**
+ * The server refused a connection: the login or its password is wrong, the database does not exist, the login may not
+ * connect to it, or the two do not agree on TLS. Thrown at boot, by `CloacinaTenants.add()`, by a migrator, and by
+ * `CloacinaAdmin`; none of them waits, because waiting would not help. The message has neither the password nor the URL.
+ */
+export class DatabaseConnectionError extends CloacinaError {
+  readonly tenant: string | undefined;
+  /** A name, an address, or the folder of a Unix socket. */
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+
+  constructor(
+    facts: {
+      readonly tenant?: string | undefined;
+      readonly place: DatabasePlace;
+      readonly obstacle: ConnectionObstacle;
+    },
+    options?: ErrorOptions,
+  ) {
+    const { tenant, place, obstacle } = facts;
+    const subject = tenant === undefined ? 'Cannot' : `Tenant ${JSON.stringify(tenant)}: cannot`;
+    const why = options?.cause === undefined ? '' : `: ${messageWithoutSecrets(options.cause)}`;
+    super(
+      'DATABASE_CONNECTION',
+      `${subject} connect to database ${describePlace(place)}${why}. ${ADVICE[obstacle](place)}`,
+      options,
+    );
+    this.tenant = tenant;
+    this.host = place.host;
+    this.port = place.port;
+    this.database = place.database;
+  }
+}
