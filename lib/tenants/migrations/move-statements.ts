@@ -67,10 +67,15 @@ export async function findCollisions(
   return rows.map(({ name }) => name);
 }
 
-/** One message for all: they are DDL, have no parameters, and one lock mode covers what all of them need. */
+/**
+ * One message for all: they are DDL, have no parameters, and one lock mode covers what all of them need. Views come
+ * first, as in a query that reads one: it locks the view and then its tables.
+ */
 export function lockTables(schema: string, objects: readonly MovableObject[]): string {
-  const tables = objects.filter(({ kind }) => kind === 'TABLE');
-  const paths = tables.map(({ name }) => `${pg.escapeIdentifier(schema)}.${name}`);
+  const ofKind = (wanted: string): MovableObject[] => objects.filter(({ kind }) => kind === wanted);
+  const paths = [...ofKind('VIEW'), ...ofKind('TABLE')].map(
+    ({ name }) => `${pg.escapeIdentifier(schema)}.${name}`,
+  );
   return `LOCK TABLE ${paths.join(', ')} IN ACCESS EXCLUSIVE MODE`;
 }
 

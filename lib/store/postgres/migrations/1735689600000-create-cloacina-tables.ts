@@ -138,12 +138,22 @@ CREATE TABLE ${schema}.cloacina_runner_lease (
   expires_at timestamptz NOT NULL,
   created_at timestamptz NOT NULL DEFAULT ${SERVER_CLOCK.transaction}
 ) WITH (fillfactor = 50);
+
+-- For people: the library reads the tables. A task's row has a number in place of a name, since a name costs every write.
+CREATE VIEW ${schema}.cloacina_task AS
+  SELECT t.execution_id, d.name AS workflow,
+         coalesce(d.definition -> 'tasks' -> t.task_no ->> 'name', 'task ' || t.task_no) AS task, t.task_no,
+         t.status, t.attempt, t.recovery_attempts, t.run_at, t.paused, t.deferred_since, t.owner, l.name AS process,
+         t.skip_reason, t.error, t.output, t.started_at, t.completed_at
+  FROM ${schema}.cloacina_task_execution t
+  LEFT JOIN ${schema}.cloacina_workflow_definition d ON d.id = t.definition_id
+  LEFT JOIN ${schema}.cloacina_runner_lease l ON l.instance_id = t.owner;
 `;
 }
 
 /** People look at these tables with psql; `\d+` shows the comments. */
 function commentOn(schema: string): string {
-  const comments: readonly (readonly [kind: 'TABLE' | 'COLUMN', name: string, text: string])[] = [
+  const comments: readonly (readonly [kind: 'TABLE' | 'VIEW' | 'COLUMN', name: string, text: string])[] = [
     [
       'TABLE',
       'workflow_definition',
@@ -317,6 +327,9 @@ function commentOn(schema: string): string {
       'runner_lease.expires_at',
       'Renewed while the process lives. After it, its claims may be taken.',
     ],
+
+    ['VIEW', 'task', 'Tasks of executions by name, for queries by hand.'],
+    ['COLUMN', 'task.process', 'Host and process id of the owner, while the task runs.'],
   ];
   return comments
     .map(([kind, name, text]) => `COMMENT ON ${kind} ${schema}.cloacina_${name} IS '${text}';`)
@@ -336,7 +349,8 @@ export class CreateCloacinaTables1735689600000 implements MigrationInterface {
 
   async down(queryRunner: QueryRunner): Promise<void> {
     const schema = migrationSchema(queryRunner);
-    await queryRunner.query(`DROP TABLE
+    await queryRunner.query(`DROP VIEW ${schema}.cloacina_task;
+      DROP TABLE
       ${schema}.cloacina_runner_lease,
       ${schema}.cloacina_recovery_event,
       ${schema}.cloacina_execution_event,
