@@ -105,6 +105,7 @@ export type {
   ExecutionPage,
   ExecutionResult,
   ExecutionSummary,
+  ExecutionWaiting,
   TaskAttempt,
   TaskDetails,
   TaskWaiting,
@@ -115,6 +116,7 @@ export type {
   ResultOptions,
   UnsettledOptions,
 } from './runner/execution-handle.js';
+export type * from './runner/history.js';
 export type { WorkflowGraph, WorkflowGraphTask } from './runner/workflow-graph.js';
 export type { StartOptions } from './runner/start-request.js';
 export {
@@ -149,6 +151,7 @@ export {
   type ExecutionStatus,
   type GroupRule,
   type SkipReason,
+  type Tags,
   type TaskRule,
   type TaskStatus,
   type TriggerRule,

@@ -225,7 +225,8 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     queuedBytes: services.queuedBytes,
     isHeldHere: (request) => openKeys.isHeld(keyOf(request)),
     consequences: {
-      created: ({ id, definition }) => events.executionStarted(id, definition.workflow.name),
+      created: ({ id, definition, tags }) =>
+        events.executionStarted(id, definition.workflow.name, tags),
       claimed: (request, count) => receiver.fromStart(request, count),
       leftReady: (request) => wakeUps.dueIn(delayOf(request, clock)),
       mayBeWritten: reconcile,

@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { StoredError } from '../errors/index.js';
+import { decodeTags } from '../workflow/index.js';
 import { EXECUTION_ENDS, TASK_ENDS, type WorkflowEventName } from './event-name.js';
 import type {
   ExecutionControlledEvent,
@@ -48,9 +49,18 @@ export class TenantEvents {
     return this.sink.wants(name);
   }
 
-  executionStarted(executionId: string, workflow: string): void {
+  /** @param stored - the tags as they are stored */
+  executionStarted(executionId: string, workflow: string, stored: string | null): void {
     if (!this.sink.wants('execution.started')) return;
-    this.send({ type: 'execution.started', tenant: this.tenant, executionId, workflow });
+    const { tenant } = this;
+    const tags = decodeTags(stored);
+    this.send({
+      type: 'execution.started',
+      tenant,
+      executionId,
+      workflow,
+      ...(tags === undefined ? {} : { tags }),
+    });
   }
 
   executionEnded(

@@ -1,4 +1,5 @@
 import type { StoredError } from '../errors/index.js';
+import type { Tags } from '../workflow/index.js';
 
 export interface ExecutionFacts {
   readonly tenant: string;
@@ -21,6 +22,8 @@ export interface AttemptFacts extends TaskFacts {
 /** The execution is stored. For a start inside a caller's transaction: that transaction has committed. */
 export interface ExecutionStartedEvent extends ExecutionFacts {
   readonly type: 'execution.started';
+  /** Absent for an execution without tags. */
+  readonly tags?: Tags;
 }
 
 export interface ExecutionEndedEvent extends ExecutionFacts {

@@ -35,6 +35,18 @@ export function checkReason(reason: string | undefined): string | null {
   throw new InvalidArgumentError('reason', problem);
 }
 
+/** @throws InvalidArgumentError for what is no array of at most `max` ids; what is no UUID is the id of no execution */
+export function checkIds(ids: readonly string[], max: number): readonly string[] {
+  if (!Array.isArray(ids)) {
+    throw new InvalidArgumentError('ids', `must be an array of ids, not ${formatValue(ids)}`);
+  }
+  if (ids.length <= max) return ids;
+  throw new InvalidArgumentError(
+    'ids',
+    `must be at most ${max}, not ${ids.length}; ask for the others in another call`,
+  );
+}
+
 /** @throws NotAllowedError inside a task's handler */
 export function refuseInTask(what: string): void {
   if (currentTask() === undefined) return;

@@ -1,9 +1,7 @@
 import { setMaxListeners } from 'node:events';
-import type { Observable, Subject } from 'rxjs';
+import type { Observable } from 'rxjs';
 import { AvailabilityRetry } from '../runtime/availability-retry.js';
-import type { TenantEngine } from '../engine/tenant-engine.js';
 import type { WorkflowEvent } from '../events/workflow-event.js';
-import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/registered-workflow.js';
 import type { JsonObject } from '../discovery/task-context.js';
 import type { WorkflowContext, WorkflowInput, WorkflowRef } from '../discovery/workflow-ref.js';
 import { NotAllowedError, TenantRemovedError, withoutDriver } from '../errors/index.js';
@@ -27,26 +25,12 @@ import {
 } from './execution-handle.js';
 import { ExecutionReader } from './execution-reader.js';
 import { ResultWaiter } from './result-waiter.js';
-import {
-  checkManager,
-  makeStartRequest,
-  START_OPTIONS,
-  validateInput,
-  type StartOptions,
-} from './start-request.js';
+import type { RunnerParts } from './runner-parts.js';
+import { ExecutionStarter } from './execution-starter.js';
+import type { HistoryEntry } from './history.js';
+import { START_OPTIONS, type StartOptions } from './start-request.js';
 import { viewWorkflow, type WorkflowGraph } from './workflow-graph.js';
-
-export interface RunnerParts {
-  readonly engine: TenantEngine;
-  readonly registry: Pick<WorkflowRegistry, 'nameOf' | 'get' | 'list'>;
-  /** Whether this process serves the workflow for the tenant. */
-  readonly serves: (workflow: RegisteredWorkflow) => boolean;
-  /** Whether tasks may run in this process: not until the hooks of all modules have returned. */
-  readonly hasBooted: () => boolean;
-  readonly events: Subject<WorkflowEvent>;
-  /** Drains and closes the tenant in this process. */
-  readonly shutdown: () => Promise<void>;
-}
+import type { ExecutionStatus } from '../workflow/index.js';
 
 /**
  * Starts, watches and steers the executions of one tenant.
@@ -64,46 +48,37 @@ export class CloacinaRunner {
   readonly schema: string;
   /** What happens to this tenant's executions in this process. Not a log: nothing is kept for late subscribers. */
   readonly events$: Observable<WorkflowEvent>;
-  private readonly engine: TenantEngine;
+  private readonly starter: ExecutionStarter;
   private readonly reader: ExecutionReader;
-  private readonly whileUnavailable: AvailabilityRetry;
   private readonly waits: ResultWaiter;
   private readonly control: ExecutionControl;
   private readonly closing = new AbortController();
 
   /** @internal Applications get theirs by injection. */
   constructor(private readonly parts: RunnerParts) {
-    this.engine = parts.engine;
-    this.tenant = parts.engine.settings.tenant;
-    this.schema = parts.engine.settings.schema;
+    const { engine, registry } = parts;
+    this.tenant = engine.settings.tenant;
+    this.schema = engine.settings.schema;
     // Every wait listens to it; that is no leak.
     setMaxListeners(0, this.closing.signal);
     this.events$ = parts.events.asObservable();
-    const { clock, store, catalog, settings } = parts.engine;
-    this.whileUnavailable = new AvailabilityRetry(
-      this.tenant,
-      store,
-      settings.startTimeoutMs,
-      clock,
-    );
-    this.reader = new ExecutionReader(
-      store,
-      catalog,
-      this.whileUnavailable,
-      () => parts.engine.hungHandlers(),
-      clock,
-    );
+    const { clock, store, catalog, settings } = engine;
+    const { startTimeoutMs } = settings;
+    const whileUnavailable = new AvailabilityRetry(this.tenant, store, startTimeoutMs, clock);
+    this.starter = new ExecutionStarter({ engine, registry, whileUnavailable });
+    const hungHandlers = engine.hungHandlers.bind(engine);
+    this.reader = new ExecutionReader(store, catalog, whileUnavailable, hungHandlers, clock);
     this.control = new ExecutionControl({
       tenant: this.tenant,
-      engine: parts.engine,
+      engine,
       whileServed: (work) => this.whileServed(work),
-      whileUnavailable: this.whileUnavailable,
+      whileUnavailable,
     });
     this.waits = new ResultWaiter({
       clock,
       tenant: this.tenant,
       hasBooted: parts.hasBooted,
-      waiters: parts.engine.waiters,
+      waiters: engine.waiters,
       reader: this.reader,
       closing: this.closing.signal,
     });
@@ -162,25 +137,7 @@ export class CloacinaRunner {
     const { signal } = this.closing;
     signal.throwIfAborted();
     try {
-      checkCallOptions('start()', options, START_OPTIONS);
-      const name = this.parts.registry.nameOf(workflow);
-      const schema = this.registered(name)?.input;
-      // Without a schema it goes through no promise: that would ask it for a `then`.
-      const input =
-        schema === undefined ? (context ?? {}) : await validateInput(schema, context ?? {});
-      const { catalog } = this.engine;
-      if (!catalog.isOpen) await this.whileUnavailable.run(() => this.engine.open());
-      const definition =
-        catalog.currentOf(name) ?? (await this.whileUnavailable.run(() => catalog.toStart(name)));
-      const { clock, settings } = this.engine;
-      const { maxContextSize } = settings;
-      const request = makeStartRequest(definition, input, options, { maxContextSize, clock });
-      const manager = checkManager(options.manager);
-      const { starts } = this.engine;
-      const { id, created } =
-        manager === undefined
-          ? await starts.start(request)
-          : await starts.startIn(manager, request);
+      const { id, created } = await this.starter.start(workflow, context, options);
       return this.handleOf<WorkflowContext<R>>(id, created);
     } catch (error) {
       signal.throwIfAborted();
@@ -194,14 +151,45 @@ export class CloacinaRunner {
   }
 
   /** An execution with all its tasks; null if no execution has this id. */
-  get(id: string): Promise<Execution | null> {
-    return this.whileServed(() => this.reader.get(id));
+  get(id: string): Promise<Execution | null>;
+  /**
+   * Many executions for the price of one, in the order of the ids.
+   *
+   * @param ids - at most 200
+   * @throws InvalidArgumentError for more
+   */
+  get(ids: readonly string[]): Promise<(Execution | null)[]>;
+  get(ids: string | readonly string[]): Promise<Execution | null | (Execution | null)[]> {
+    return this.whileServed<Execution | null | (Execution | null)[]>(() =>
+      typeof ids === 'object' ? this.reader.getMany(ids) : this.reader.get(ids),
+    );
+  }
+
+  /**
+   * The statuses of many executions, by id. An id that no execution has is left out.
+   *
+   * @param ids - at most 1,000
+   * @throws InvalidArgumentError for more
+   */
+  statuses(ids: readonly string[]): Promise<Map<string, ExecutionStatus>> {
+    return this.whileServed(() => this.reader.statuses(ids));
+  }
+
+  /**
+   * What happened to an execution, oldest first: its start, each attempt of a task with its times and its error, pauses
+   * and cancels with their reasons, recoveries, manual retries, its end. Null if no execution has this id.
+   *
+   * It is made of what the tables keep. Of an execution with more than 2,000 events it tells the newest; all that its
+   * rows tell is there in any case.
+   */
+  history(id: string): Promise<HistoryEntry[] | null> {
+    return this.whileServed(() => this.reader.history(id));
   }
 
   /**
    * A page of executions, newest first, without their contexts and tasks: {@link get} reads those of one.
    *
-   * @throws InvalidArgumentError for an invalid limit, status, date or cursor
+   * @throws InvalidArgumentError for an invalid limit, status, date, tag, key or cursor
    */
   list(filter: ExecutionFilter = {}): Promise<ExecutionPage> {
     return this.whileServed(() => this.reader.list(filter));
@@ -210,10 +198,10 @@ export class CloacinaRunner {
   /**
    * How many executions there are, by workflow and status; workflows without executions are left out. The database
    * reads all executions that it counts. Those that have not Completed have an index of their own, so
-   * `status: ['Pending', 'Running', 'Paused', 'Failed']` is cheap, however many have Completed.
+   * `status: ['Pending', 'Running', 'Paused', 'Failed']` is cheap, however many have Completed; so do those with tags.
    *
    * @returns sorted by the workflows' names
-   * @throws InvalidArgumentError for an invalid status or date
+   * @throws InvalidArgumentError for an invalid status, date or tag
    */
   counts(filter: ExecutionCountFilter = {}): Promise<WorkflowCounts[]> {
     return this.whileServed(() => this.reader.counts(filter));
@@ -287,10 +275,6 @@ export class CloacinaRunner {
       signal.throwIfAborted();
       throw withoutDriver(error, this.tenant);
     }
-  }
-
-  private registered(name: string): RegisteredWorkflow | undefined {
-    return this.parts.registry.get(name);
   }
 
   /** What is stored says nothing of types: that the context is a `C` follows from the workflow. */

@@ -24,7 +24,10 @@ export class ExecutionControl implements HandleControl {
   constructor(private readonly parts: ControlParts) {}
 
   async status(id: string): Promise<ExecutionStatus> {
-    return (await this.rowOf(id)).status as ExecutionStatus;
+    this.checkId(id);
+    const [status] = (await this.repeated(() => this.parts.engine.store.statuses([id]))).values();
+    if (status === undefined) throw new UnknownExecutionError(id, this.parts.tenant);
+    return status as ExecutionStatus;
   }
 
   async cancel(id: string, reason?: string): Promise<void> {

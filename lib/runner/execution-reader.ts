@@ -3,23 +3,34 @@ import type { DefinitionCatalog } from '../engine/definitions/definition-catalog
 import type { HungHandler } from '../engine/execution/hung-handlers.js';
 import type { AvailabilityRetry } from '../runtime/availability-retry.js';
 import type { ExecutionStatus } from '../workflow/index.js';
+import { checkIds } from './call-checks.js';
 import { encodeCursor } from './cursor.js';
 import type {
   Execution,
   ExecutionCountFilter,
   ExecutionFilter,
   ExecutionPage,
+  ExecutionSummary,
   WorkflowCounts,
 } from './execution.js';
 import { viewExecution, viewSummary } from './execution-view.js';
+import type { HistoryEntry } from './history.js';
+import { viewHistory } from './history-view.js';
 import { checkCountFilter, checkListFilter, noneOfAny } from './list-filter.js';
 import { definitionToShow } from './stand-in-definition.js';
-import type { ExecutionRow, ExecutionStore, TaskRow } from '../store/port/index.js';
+import type {
+  ExecutionRow,
+  ExecutionStore,
+  ListedExecution,
+  TaskRow,
+} from '../store/port/index.js';
 import type { FailureClassifier } from '../runtime/failure.js';
 import type { Clock } from '../runtime/clock.js';
 
 /** Executions to one reading. */
 const MAX_READ = 200;
+/** Statuses to one reading. */
+const MAX_STATUSES = 1_000;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
@@ -54,6 +65,33 @@ export class ExecutionReader {
     return this.batcher.add({ id: id.toLowerCase(), askedAt: this.clock.now() });
   }
 
+  /** Each as {@link get} reads it, in the order of the ids; many share their statements. */
+  getMany(ids: readonly string[]): Promise<(Execution | null)[]> {
+    return Promise.all(checkIds(ids, MAX_READ).map((id) => this.get(id)));
+  }
+
+  /** By the ids as they were given, without those that no execution has. */
+  async statuses(ids: readonly string[]): Promise<Map<string, ExecutionStatus>> {
+    const known = checkIds(ids, MAX_STATUSES).filter(isExecutionId);
+    const found = await this.whileUnavailable.run(() =>
+      this.store.statuses([...new Set(known.map((id) => id.toLowerCase()))]),
+    );
+    const statuses = new Map<string, ExecutionStatus>();
+    for (const id of known) {
+      const status = found.get(id.toLowerCase());
+      if (status !== undefined) statuses.set(id, status as ExecutionStatus);
+    }
+    return statuses;
+  }
+
+  /** Null for an id that no execution has. */
+  async history(id: string): Promise<HistoryEntry[] | null> {
+    if (!isExecutionId(id)) return null;
+    const row = await this.whileUnavailable.run(() => this.store.history(id));
+    if (row === undefined) return null;
+    return viewHistory(row, await definitionToShow(this.catalog, row, row.tasks.length));
+  }
+
   async list(filter: ExecutionFilter): Promise<ExecutionPage> {
     const { limit, ...checked } = checkListFilter(filter);
     // One more than asked for tells whether there is another page.
@@ -63,7 +101,7 @@ export class ExecutionReader {
     const page = rows.slice(0, limit);
     const last = page.at(-1);
     return {
-      items: page.map(viewSummary),
+      items: await this.summariesOf(page),
       nextCursor: rows.length > limit && last !== undefined ? encodeCursor(last) : null,
     };
   }
@@ -84,6 +122,20 @@ export class ExecutionReader {
 
   close(): void {
     this.batcher.close();
+  }
+
+  /** The definitions of executions that wait name the tasks. They are known already, unless another release runs. */
+  private async summariesOf(page: readonly ListedExecution[]): Promise<ExecutionSummary[]> {
+    const seen = { hung: this.hungHandlers(), now: this.clock.wallTime() };
+    const summaries: ExecutionSummary[] = [];
+    for (const row of page) {
+      const definition =
+        row.waiting === null
+          ? undefined
+          : await definitionToShow(this.catalog, row, row.waiting.taskNo + 1);
+      summaries.push(viewSummary(row, definition, seen));
+    }
+    return summaries;
   }
 
   private async read(ids: readonly string[]): Promise<(Execution | null)[]> {

@@ -1,15 +1,14 @@
 import { WorkflowCancelledError, WorkflowFailedError, type StoredError } from '../errors/index.js';
 import { ExecutionCache, membersOf } from '../engine/memory/execution-cache.js';
-import { describeHung, type HungHandler } from '../engine/execution/hung-handlers.js';
 import type { RunnableDefinition } from '../engine/definitions/runnable-definition.js';
 import type { JsonObject } from '../discovery/task-context.js';
 import {
   ContextView,
   decodeJson,
+  decodeTags,
   isExecutionEnded,
   isTaskTerminal,
   joinContexts,
-  unhandledFailures,
   type CompiledTask,
   type ExecutionStatus,
   type SkipReason,
@@ -21,17 +20,10 @@ import type {
   ExecutionSummary,
   TaskAttempt,
   TaskDetails,
-  TaskWaiting,
 } from './execution.js';
+import { firstUnhandledFailure } from './unhandled-failure.js';
+import { executionWaiting, taskWaiting, waitingOfTasks, type SeenHere } from './waiting-for.js';
 import type { ExecutionRow, ListedExecution, TaskRow } from '../store/port/index.js';
-
-/** What a process sees that reads an execution. */
-export interface SeenHere {
-  /** Handlers of the tenant that hang in this process. */
-  readonly hung: readonly HungHandler[];
-  /** The time of day, in milliseconds since 1970. */
-  readonly now: number;
-}
 
 /**
  * Makes of rows what the API returns.
@@ -48,9 +40,11 @@ export function viewExecution(
   const status = row.status as ExecutionStatus;
   const tasks = taskRows.flatMap((taskRow) => {
     const task = workflow.tasks[taskRow.taskNo];
-    return task === undefined ? [] : [viewTask(taskRow, task, definition, { taskRows, ...seen })];
+    if (task === undefined) return [];
+    return [viewTask(taskRow, task, taskWaiting(taskRow, task, definition, { taskRows, seen }))];
   });
   const error = errorOf(row, taskRows, definition);
+  const waiting = waitingOfTasks(status, taskRows, definition, seen);
   return {
     id: row.id,
     workflow: row.workflow,
@@ -58,7 +52,7 @@ export function viewExecution(
     status,
     context: contextOf(row, taskRows, definition, status),
     ...(error === undefined ? {} : { error }),
-    ...(row.reason === null ? {} : { reason: row.reason }),
+    ...optional(row, waiting),
     tasks,
     createdAt: row.createdAt,
     ...(row.startedAt === null ? {} : { startedAt: row.startedAt }),
@@ -66,8 +60,30 @@ export function viewExecution(
   };
 }
 
-/** Makes of a page's row what `list` returns. */
-export function viewSummary(row: ListedExecution): ExecutionSummary {
+/** What a row may lack; absent then. */
+function optional(
+  { reason, idempotencyKey, tags: stored }: ExecutionRow | ListedExecution,
+  waitingFor: ExecutionSummary['waitingFor'],
+): Partial<ExecutionSummary> {
+  const tags = decodeTags(stored);
+  return {
+    ...(reason === null ? {} : { reason }),
+    ...(waitingFor === undefined ? {} : { waitingFor }),
+    ...(idempotencyKey === null ? {} : { idempotencyKey }),
+    ...(tags === undefined ? {} : { tags }),
+  };
+}
+
+/**
+ * Makes of a page's row what `list` returns.
+ *
+ * @param definition - needed for an execution that waits
+ */
+export function viewSummary(
+  row: ListedExecution,
+  definition: RunnableDefinition | undefined,
+  seen: SeenHere,
+): ExecutionSummary {
   const error = parseError(row.error);
   return {
     id: row.id,
@@ -75,7 +91,7 @@ export function viewSummary(row: ListedExecution): ExecutionSummary {
     ...(row.version === null ? {} : { version: row.version }),
     status: row.status as ExecutionStatus,
     ...(error === undefined ? {} : { error }),
-    ...(row.reason === null ? {} : { reason: row.reason }),
+    ...optional(row, executionWaiting(row.status, row.waiting, definition, seen)),
     createdAt: row.createdAt,
     ...(row.startedAt === null ? {} : { startedAt: row.startedAt }),
     ...(row.completedAt === null ? {} : { completedAt: row.completedAt }),
@@ -100,13 +116,11 @@ export function asResult(execution: Execution): ExecutionResult {
 function viewTask(
   row: TaskRow,
   task: CompiledTask,
-  definition: RunnableDefinition,
-  beside: TaskSurroundings,
+  waitingFor: TaskDetails['waitingFor'],
 ): TaskDetails {
   const status = row.status as TaskStatus;
   const attempts = attemptsOf(row);
   const error = parseError(row.error);
-  const wait = waitOf(row, task, definition, beside);
   return {
     name: task.name,
     status,
@@ -115,7 +129,7 @@ function viewTask(
     recoveryAttempts: row.recoveryAttempts,
     ...(error === undefined ? {} : { error }),
     ...(row.skipReason === null ? {} : { skipReason: row.skipReason as SkipReason }),
-    ...(wait === undefined ? {} : { waitingFor: wait }),
+    ...(waitingFor === undefined ? {} : { waitingFor }),
     ...(row.startedAt === null ? {} : { startedAt: row.startedAt }),
     ...(row.completedAt === null ? {} : { completedAt: row.completedAt }),
   };
@@ -150,56 +164,6 @@ function times(attempt: number, startedAt: Date, completedAt: Date): TaskAttempt
   };
 }
 
-/** What else there is that a task may wait for. */
-interface TaskSurroundings extends SeenHere {
-  readonly taskRows: readonly TaskRow[];
-}
-
-function waitOf(
-  row: TaskRow,
-  task: CompiledTask,
-  { workflow, handlers }: RunnableDefinition,
-  { taskRows: all, hung, now }: TaskSurroundings,
-): TaskWaiting | undefined {
-  if (row.status === 'NotStarted') {
-    const open = task.dependsOn
-      .filter((no) => !isTaskTerminal((all[no]?.status ?? 'NotStarted') as TaskStatus))
-      .map((no) => workflow.tasks[no]?.name ?? String(no));
-    const names = open.length > 5 ? [...open.slice(0, 5), `${open.length - 5} more`] : open;
-    return { reason: 'dependencies', detail: `It waits for ${names.join(', ')}.` };
-  }
-  if (row.isOrphaned) {
-    return {
-      reason: 'recovery',
-      detail: 'Its process is lost, and no other one has recovered it yet.',
-    };
-  }
-  if (row.status !== 'Ready') return undefined;
-  if (row.paused) return { reason: 'paused', detail: 'The execution is paused.' };
-  if (row.runAt !== null && row.runAt.getTime() > now) {
-    const why = row.deferred
-      ? 'Its condition is'
-      : row.attempt > 0
-        ? 'Its next attempt is'
-        : 'It is';
-    return { reason: 'time', detail: `${why} due at ${row.runAt.toISOString()}.` };
-  }
-  if (handlers[task.no] === undefined) {
-    return {
-      reason: 'handler',
-      detail: `This process has no handler for task "${task.name}" of workflow "${workflow.name}".`,
-    };
-  }
-  const keeping = hung.filter(({ keepsSlot }) => keepsSlot);
-  const own = keeping.find((one) => one.executionId === row.executionId && one.taskNo === task.no);
-  if (own !== undefined) return { reason: 'hungHandler', detail: describeHung(own) };
-  const why =
-    keeping.length === 0
-      ? ''
-      : ` Handlers that ignore their signals and keep slots of this process: ${keeping.length}.`;
-  return { reason: 'slot', detail: `It is due and waits for a process with a free slot.${why}` };
-}
-
 function parseError(json: string | null): StoredError | undefined {
   return json === null ? undefined : (JSON.parse(json) as StoredError);
 }
@@ -212,8 +176,7 @@ function errorOf(
 ): StoredError | undefined {
   if (row.error !== null) return parseError(row.error);
   if (row.status !== 'Failed') return undefined;
-  const statusOf = (no: number): TaskStatus => (tasks[no]?.status ?? 'NotStarted') as TaskStatus;
-  const [first] = unhandledFailures(workflow, statusOf);
+  const first = firstUnhandledFailure(workflow, tasks);
   return first === undefined ? undefined : parseError(tasks[first]?.error ?? null);
 }
 

@@ -1,5 +1,5 @@
 import type { StoredError } from '../errors/index.js';
-import type { ExecutionStatus, SkipReason, TaskStatus } from '../workflow/index.js';
+import type { ExecutionStatus, SkipReason, Tags, TaskStatus } from '../workflow/index.js';
 import type { JsonObject } from '../discovery/task-context.js';
 
 /** One attempt of a task, as it was recorded. */
@@ -16,14 +16,31 @@ export interface TaskAttempt {
 /** What a task is waiting for. */
 export interface TaskWaiting {
   /**
-   * `dependencies`: others come first. `time`: a retry, a deferral or a delay is not due yet. `slot`: it is due and no
-   * process has had room. `paused`: the execution is. `handler`: this process has no handler for it.
+   * `dependencies`: others come first. `time`: a retry or a delay is not due yet. `condition`: the condition of its
+   * `deferUntil` was false and is checked again later. `slot`: it is due and no process has had room. `paused`: the
+   * execution is. `handler`: this process has no handler for it.
    * `hungHandler`: its earlier handler goes on in this process though its signal was aborted; another process may begin
    * it. `recovery`: the process that ran it is gone and no other one has taken over yet.
    */
-  reason: 'dependencies' | 'time' | 'slot' | 'paused' | 'handler' | 'hungHandler' | 'recovery';
+  reason:
+    | 'dependencies'
+    | 'time'
+    | 'condition'
+    | 'slot'
+    | 'paused'
+    | 'handler'
+    | 'hungHandler'
+    | 'recovery';
   /** A sentence. */
   detail: string;
+  /** For `time` and `condition`: when it is due. */
+  until?: Date;
+}
+
+/** What an execution is waiting for, if no task of it runs. Of several tasks that wait, it tells of the one due first. */
+export interface ExecutionWaiting extends TaskWaiting {
+  /** The task that waits. Absent for a Paused execution. */
+  task?: string;
 }
 
 /** A task of an execution. */
@@ -57,6 +74,12 @@ export interface ExecutionSummary {
   error?: StoredError;
   /** Of a Paused or Cancelled execution: the reason that was given to `pause` or `cancel`. */
   reason?: string;
+  /** Of an execution that has not ended and of which no task runs. */
+  waitingFor?: ExecutionWaiting;
+  /** As its start was given it. */
+  idempotencyKey?: string;
+  /** As its start was given them; absent for none. */
+  tags?: Tags;
   createdAt: Date;
   startedAt?: Date;
   completedAt?: Date;
@@ -92,6 +115,8 @@ export interface ExecutionResult<
 export interface ExecutionCountFilter {
   workflow?: string;
   status?: ExecutionStatus | ExecutionStatus[];
+  /** Executions that have all of these tags. */
+  tags?: Tags;
   /** Exclusive. */
   createdAfter?: Date;
   /** Exclusive. */
@@ -100,6 +125,8 @@ export interface ExecutionCountFilter {
 
 /** Which executions to list. Omitted fields do not filter. */
 export interface ExecutionFilter extends ExecutionCountFilter {
+  /** The execution that was started with this key; of each workflow, unless `workflow` says which. */
+  idempotencyKey?: string;
   /** 1 to 500, default 50. */
   limit?: number;
   /** `nextCursor` of the page before. */

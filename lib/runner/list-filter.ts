@@ -8,15 +8,21 @@ import type {
 } from '../store/port/index.js';
 import { decodeCursor } from './cursor.js';
 import type { ExecutionCountFilter, ExecutionFilter } from './execution.js';
-import { checkDate } from './start-request.js';
+import { checkDate, checkKey, checkTags } from './start-request.js';
 
 const COUNT_OPTIONS: ReadonlySet<string> = new Set<keyof ExecutionCountFilter>([
   'workflow',
   'status',
+  'tags',
   'createdAfter',
   'createdBefore',
 ]);
-const LIST_OPTIONS: ReadonlySet<string> = new Set([...COUNT_OPTIONS, 'limit', 'cursor']);
+const LIST_OPTIONS: ReadonlySet<string> = new Set([
+  ...COUNT_OPTIONS,
+  'idempotencyKey',
+  'limit',
+  'cursor',
+]);
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 500;
@@ -36,17 +42,18 @@ export function noneOfAny(): Record<ExecutionStatus, number> {
   return { ...NO_COUNTS };
 }
 
-/** @throws InvalidArgumentError for an invalid limit, status, date, workflow or cursor */
+/** @throws InvalidArgumentError for an invalid limit, status, date, workflow, tag, key or cursor */
 export function checkListFilter(filter: ExecutionFilter): ExecutionListFilter {
   checkCallOptions('list()', filter, LIST_OPTIONS);
   return {
     ...checkCommon(filter),
+    idempotencyKey: checkKey(filter.idempotencyKey) ?? undefined,
     limit: checkLimit(filter.limit),
     after: filter.cursor === undefined ? undefined : decodeCursor(filter.cursor),
   };
 }
 
-/** @throws InvalidArgumentError for an invalid status, date or workflow */
+/** @throws InvalidArgumentError for an invalid status, date, workflow or tag */
 export function checkCountFilter(filter: ExecutionCountFilter): StoredCountFilter {
   checkCallOptions('counts()', filter, COUNT_OPTIONS);
   return checkCommon(filter);
@@ -56,6 +63,7 @@ function checkCommon(filter: ExecutionCountFilter): StoredCountFilter {
   return {
     workflow: checkWorkflow(filter.workflow),
     statuses: checkStatuses(filter.status),
+    tags: checkTags(filter.tags) ?? undefined,
     createdAfter: checkOptionalDate('createdAfter', filter.createdAfter),
     createdBefore: checkOptionalDate('createdBefore', filter.createdBefore),
   };

@@ -9,7 +9,15 @@ import {
   InvalidContextError,
 } from '../errors/index.js';
 import { formatValue } from '../errors/option-checks.js';
-import { DURATION_FORM, parseDuration, textProblem, type Duration } from '../workflow/index.js';
+import {
+  DURATION_FORM,
+  encodeTags,
+  parseDuration,
+  tagsProblem,
+  textProblem,
+  type Duration,
+  type Tags,
+} from '../workflow/index.js';
 import { newExecutionId } from './execution-id.js';
 import type { Clock } from '../runtime/clock.js';
 
@@ -24,6 +32,11 @@ export interface StartOptions {
   runAt?: Date;
   /** Time from now before which it does not begin. */
   delay?: Duration;
+  /**
+   * Business keys, by which `list` and `counts` find the execution: at most 16, keys of 1 to 64 characters, values of at
+   * most 256. They are stored as they are given and shown to all who may read executions.
+   */
+  tags?: Tags;
   /** Added to its tasks' priorities; higher first, default 0. */
   priority?: number;
   /** Starts inside the caller's transaction: if that rolls back, the execution never existed. */
@@ -34,6 +47,7 @@ export const START_OPTIONS: ReadonlySet<string> = new Set<keyof StartOptions>([
   'idempotencyKey',
   'runAt',
   'delay',
+  'tags',
   'priority',
   'manager',
 ]);
@@ -70,6 +84,7 @@ export function makeStartRequest(
     runAt: checkRunAt(options),
     delayMs: checkDelay(options.delay),
     idempotencyKey: checkKey(options.idempotencyKey),
+    tags: checkTags(options.tags),
   };
 }
 
@@ -140,7 +155,18 @@ export function checkManager(manager: EntityManager | undefined): EntityManager 
   );
 }
 
-function checkKey(key: string | undefined): string | null {
+/**
+ * @returns the tags as they are stored; null for none
+ * @throws InvalidArgumentError for tags that are too many, too long, or no strings
+ */
+export function checkTags(tags: Tags | undefined): string | null {
+  const problem = tags === undefined ? undefined : tagsProblem(tags);
+  if (problem !== undefined) throw new InvalidArgumentError('tags', problem);
+  return encodeTags(tags);
+}
+
+/** @throws InvalidArgumentError for a key that is empty, too long, or cannot be stored */
+export function checkKey(key: string | undefined): string | null {
   if (key === undefined) return null;
   if (typeof key !== 'string' || key.length === 0 || key.length > MAX_KEY_LENGTH) {
     throw new InvalidArgumentError(

@@ -31,6 +31,7 @@ export {
   type TaskRule,
   type TriggerRule,
 } from './trigger-rule.js';
+export { decodeTags, encodeTags, hasTags, tagsProblem, type Tags } from './tags.js';
 export { DEFAULT_RETRY_POLICY, retryDelayMs, type RetryPolicy } from './retry-policy.js';
 export {
   DEFAULT_TASK_TIMEOUT_MS,

@@ -7,6 +7,8 @@ import { describeDefinitions } from './definitions.js';
 import { describeExecutionEnd } from './execution-end.js';
 import { describeFanIn } from './fan-in.js';
 import { describeFence } from './fence.js';
+import { describeFinding } from './finding.js';
+import { describeHistories } from './histories.js';
 import { describeIdempotencyKeys } from './idempotency-keys.js';
 import { describeLeases } from './leases.js';
 import { describeManualRetry } from './manual-retry.js';
@@ -35,6 +37,8 @@ const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStor
   ['recovery', describeRecovery],
   ['definitions', describeDefinitions],
   ['reads', describeReads],
+  ['finding executions', describeFinding],
+  ['histories', describeHistories],
   ['transactions', describeTransactions],
 ];
 

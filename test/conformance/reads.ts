@@ -15,7 +15,14 @@ export function describeReads(tested: TestedStore): void {
     const id = await worker.startOne(of, { input: '{"b": 1, "a": 2}', claims: 1 });
     const detail = { error: { message: 'no' }, deletedKeys: ['gone'] };
     await worker.complete([failureOf(of, id, 0, { detail })]);
-    const unsaid = { context: null, error: null, reason: null, completedAt: null };
+    const unsaid = {
+      context: null,
+      error: null,
+      reason: null,
+      idempotencyKey: null,
+      tags: null,
+      completedAt: null,
+    };
     expect(await tested.store.executions([id, id])).toEqual([
       {
         id,
@@ -111,10 +118,17 @@ export function describeReads(tested: TestedStore): void {
     ]);
     const paused = await worker.startOne(of);
     await tested.store.pause(paused, 'lunch');
-    const unsaid = { error: null, reason: null, completedAt: null };
+    const unsaid = {
+      error: null,
+      reason: null,
+      idempotencyKey: null,
+      tags: null,
+      waiting: null,
+      completedAt: null,
+    };
     const time = expect.any(Date);
     const common = { createdAt: time, startedAt: time, createdAtMicros: expect.any(String) };
-    const of7 = { workflow: name, version: '7' };
+    const of7 = { workflow: name, definitionId, version: '7' };
     expect(await tested.store.list({ workflow: name, limit: 10 })).toEqual([
       { ...unsaid, ...common, ...of7, id: paused, status: 'Paused', reason: 'lunch' },
       {

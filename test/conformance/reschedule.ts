@@ -59,7 +59,12 @@ export function describeReschedule(tested: TestedStore): void {
         expect.objectContaining({
           kind: 'retried',
           task_no: 0,
-          detail: { attempt: 1, error: { message: 'no' } },
+          detail: {
+            attempt: 1,
+            startedAt: expect.any(String),
+            owner: worker.claimant.instanceId,
+            error: { message: 'no' },
+          },
         }),
       ]);
     });
@@ -101,7 +106,7 @@ export function describeReschedule(tested: TestedStore): void {
   });
 
   describe('a deferral', () => {
-    test('costs no attempt, leaves no event, and remembers when it began', async () => {
+    test('costs no attempt, leaves one event for all of them, and remembers when it began', async () => {
       const first = await reschedule('defer', { delayMs: 3_600_000 });
       expect(first).toMatchObject({
         status: 'Ready',
@@ -116,7 +121,9 @@ export function describeReschedule(tested: TestedStore): void {
       await claimAgain();
       const again = await reschedule('defer');
       expect(again.deferred_since).toEqual(first.deferred_since);
-      expect((await tested.rowsOf(id)).events).toEqual([]);
+      expect((await tested.rowsOf(id)).events).toEqual([
+        expect.objectContaining({ kind: 'deferred', task_no: 0, detail: null }),
+      ]);
     });
 
     test('its length is told with the next claim', async () => {

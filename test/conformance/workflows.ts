@@ -76,6 +76,7 @@ export function startOf(
     runAt: null,
     delayMs: null,
     idempotencyKey: null,
+    tags: null,
     claims: plan.pendingDependencies.length,
     ...options,
   };

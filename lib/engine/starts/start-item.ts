@@ -32,6 +32,7 @@ export function toStartItem(request: StartRequest, claims: number): StartItem {
     runAt: request.runAt,
     delayMs: request.delayMs,
     idempotencyKey: request.idempotencyKey,
+    tags: request.tags,
     claims,
   };
 }

@@ -44,6 +44,8 @@ export interface StartRequest {
   readonly runAt: Date | null;
   readonly delayMs: number | null;
   readonly idempotencyKey: string | null;
+  /** JSON text, or null for none. */
+  readonly tags: string | null;
 }
 
 export interface Started {

@@ -64,7 +64,7 @@ export class TransactionalStarts {
     if (created && item.idempotencyKey !== null) openKeys.add(keyOf(request), manager);
     if (created && events.wants('execution.started')) {
       this.uncommitted.add(item.id, manager, () =>
-        events.executionStarted(item.id, item.plan.workflow),
+        events.executionStarted(item.id, item.plan.workflow, item.tags),
       );
     }
     // The commit tells other processes that there is work; none looks again when it is not due yet.

@@ -2,6 +2,7 @@ export * from './claims.js';
 export * from './control.js';
 export * from './definitions.js';
 export * from './executions.js';
+export * from './history.js';
 export * from './leases.js';
 export { byLockOrder } from './lock-order.js';
 export * from './outcomes.js';

@@ -22,6 +22,8 @@ export interface StartItem {
   readonly runAt: Date | null;
   readonly delayMs: number | null;
   readonly idempotencyKey: string | null;
+  /** JSON text of an object of strings, or null for none. */
+  readonly tags: string | null;
   /** How many of its roots this process takes at once. */
   readonly claims: number;
 }

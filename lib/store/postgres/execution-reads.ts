@@ -1,11 +1,13 @@
 import { plainArray } from './statements/encoding.js';
+import { countExecutions, countTagged, countUnfinished } from './statements/execution-counts.js';
 import {
-  countExecutions,
-  countUnfinished,
+  listByKey,
   listExecutions,
+  listTagged,
   listUnfinished,
 } from './statements/execution-list.js';
-import { readExecutions, readTasks } from './statements/execution-rows.js';
+import { readExecutions, readStatuses, readTasks } from './statements/execution-rows.js';
+import { readHistory } from './statements/read-history.js';
 import { readInputs, readOutcomes, readOutcomesValues } from './statements/read-outcomes.js';
 import type { StatementRunner } from './statements/statement.js';
 import type {
@@ -14,6 +16,7 @@ import type {
   ExecutionInput,
   ExecutionListFilter,
   ExecutionRow,
+  HistoryRow,
   ListedExecution,
   RecordedOutcome,
   TaskRow,
@@ -45,9 +48,18 @@ export class ExecutionReads {
     return this.hot.run(readTasks, [plainArray(ids)]);
   }
 
+  async statuses(ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const rows = await this.hot.run(readStatuses, [plainArray(ids)]);
+    return new Map(rows.map(({ id, status }) => [id, status]));
+  }
+
+  async history(id: string): Promise<HistoryRow | undefined> {
+    return (await this.cold.run(readHistory, [id]))[0];
+  }
+
   async list(filter: ExecutionListFilter): Promise<ListedExecution[]> {
-    const { statuses } = filter;
-    return this.cold.run(isUnfinished(filter) ? listUnfinished : listExecutions, [
+    const { statuses, tags, idempotencyKey } = filter;
+    const values = [
       filter.workflow ?? null,
       filter.createdAfter ?? null,
       filter.createdBefore ?? null,
@@ -55,17 +67,24 @@ export class ExecutionReads {
       filter.after?.createdAtMicros ?? null,
       statuses === undefined ? null : plainArray(statuses),
       filter.limit,
-    ]);
+    ];
+    if (idempotencyKey !== undefined) {
+      return this.cold.run(listByKey, [...values, idempotencyKey, tags ?? null]);
+    }
+    if (tags !== undefined) return this.cold.run(listTagged, [...values, tags]);
+    return this.cold.run(isUnfinished(filter) ? listUnfinished : listExecutions, values);
   }
 
   count(filter: ExecutionCountFilter): Promise<ExecutionCount[]> {
-    const { statuses } = filter;
-    return this.cold.run(isUnfinished(filter) ? countUnfinished : countExecutions, [
+    const { statuses, tags } = filter;
+    const values = [
       filter.workflow ?? null,
       filter.createdAfter ?? null,
       filter.createdBefore ?? null,
       statuses === undefined ? null : plainArray(statuses),
-    ]);
+    ];
+    if (tags !== undefined) return this.cold.run(countTagged, [...values, tags]);
+    return this.cold.run(isUnfinished(filter) ? countUnfinished : countExecutions, values);
   }
 }
 

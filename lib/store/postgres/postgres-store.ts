@@ -37,12 +37,9 @@ import { deleteLease, readClaims, readPausedExecutions, writeLease } from './sta
 import { acceptedOf, rescheduleTasks, rescheduleValues } from './statements/reschedule-tasks.js';
 import { lockForReset, resetExecution, resetValues } from './statements/reset-execution.js';
 import {
-  startExecutions,
   boundLockWait,
-  startKeyedExecutions,
-  startKeyedExecutionsWithin,
   startReplyOf,
-  startValues,
+  startStatement,
   unboundLockWait,
 } from './statements/start-executions.js';
 import type { Clocks } from './clocks.js';
@@ -129,12 +126,8 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
     keyed: boolean,
     lockTimeoutMs?: number,
   ): Promise<StartReply> {
-    const values = startValues(items, lease.claimant, lease.write);
-    const rows =
-      lockTimeoutMs === undefined
-        ? await this.hot.run(keyed ? startKeyedExecutions : startExecutions, values)
-        : await this.hot.run(startKeyedExecutionsWithin, [...values, lockTimeoutMs]);
-    return startReplyOf(rows, keyed);
+    const [statement, values] = startStatement(items, lease, { keyed, lockTimeoutMs });
+    return startReplyOf(await this.hot.run(statement, values), keyed);
   }
 
   async startIn(
@@ -148,7 +141,9 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
     const bounded =
       item.idempotencyKey !== null &&
       (await runner.run(boundLockWait, [Math.max(1, lockTimeoutMs)])).length === 1;
-    const rows = await runner.run(startKeyedExecutions, startValues([item], lease.claimant, false));
+    const unleased = { claimant: lease.claimant, write: false };
+    const [statement, values] = startStatement([item], unleased, { keyed: true });
+    const rows = await runner.run(statement, values);
     if (bounded) await runner.run(unboundLockWait, []);
     const reply = startReplyOf(rows, true);
     if (isCreated(reply, item.id)) await runner.run(notify, [CHANNEL, plainArray([payload])]);

@@ -11,6 +11,7 @@ export function appendAttempt(task: MemoryTask, error: unknown, now: number): vo
     attempt: task.attempt,
     startedAt: task.startedAt === null ? null : new Date(task.startedAt).toISOString(),
     completedAt: new Date(now).toISOString(),
+    owner: task.owner,
     error: error ?? null,
   });
   task.attempts = JSON.stringify(kept.slice(-MAX_ATTEMPTS));

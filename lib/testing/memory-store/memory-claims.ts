@@ -110,10 +110,17 @@ export function reschedule(tables: MemoryTables, items: readonly Reschedule[]): 
     const task = tables.task(item.executionId, item.taskNo);
     if (task?.claimToken !== item.token) return false;
     if (item.kind === 'retry') countAttempt(tables, task, item.error);
-    if (item.kind === 'defer') task.deferredSince ??= tables.now();
+    if (item.kind === 'defer') defer(tables, task);
     giveBack(tables, task, wholeDelay(item.delayMs));
     return true;
   });
+}
+
+/** The first deferral is an event. */
+function defer(tables: MemoryTables, task: MemoryTask): void {
+  if (task.deferredSince !== null) return;
+  task.deferredSince = tables.now();
+  tables.addEvent(task.executionId, task.taskNo, 'deferred');
 }
 
 function countAttempt(tables: MemoryTables, task: MemoryTask, error: unknown): void {
@@ -121,8 +128,10 @@ function countAttempt(tables: MemoryTables, task: MemoryTask, error: unknown): v
   task.error = error === undefined ? null : JSON.stringify(error);
   task.recoveryAttempts = 0;
   task.deferredSince = null;
-  const { executionId, taskNo, attempt } = task;
-  tables.addEvent(executionId, taskNo, 'retried', { attempt, error: error ?? null });
+  const { executionId, taskNo, attempt, owner } = task;
+  const startedAt = task.startedAt === null ? null : new Date(task.startedAt).toISOString();
+  const detail = { attempt, startedAt, owner, error: error ?? null };
+  tables.addEvent(executionId, taskNo, 'retried', detail);
 }
 
 function wholeDelay(delayMs: number): number {

@@ -120,8 +120,7 @@ export async function reset(
     const decided = await decide(lockedExecution(tables, execution));
     if (decided === null) return 0;
     for (const item of decided.tasks) resetTask(tables, execution, item);
-    const count = decided.tasks.length;
-    tables.addEvent(id, null, 'executionRetried', { tasks: count });
+    tables.addEvent(id, null, 'executionRetried', retryDetail(execution, decided.tasks));
     return begin(tables, execution, decided.leaves);
   } finally {
     unlock();
@@ -172,6 +171,19 @@ function resetTask(tables: MemoryTables, execution: MemoryExecution, item: Reset
     completedAt: null,
     owner: null,
   });
+}
+
+/** What is retried, and how it had ended. */
+function retryDetail(execution: MemoryExecution, tasks: readonly ResetTask[]): object {
+  const { status, reason, error, completedAt } = execution;
+  return {
+    tasks: tasks.length,
+    taskNos: tasks.map(({ taskNo }) => taskNo).sort((a, b) => a - b),
+    status,
+    reason,
+    error: parsed(error),
+    completedAt: timestamp(completedAt),
+  };
 }
 
 function parsed(json: string | null): unknown {

@@ -1,13 +1,16 @@
-import type {
-  ExecutionCount,
-  ExecutionCountFilter,
-  ExecutionInput,
-  ExecutionListFilter,
-  ExecutionRow,
-  ListedExecution,
-  RecordedOutcome,
-  TaskKey,
-  TaskRow,
+import { hasTags } from '../../workflow/index.js';
+import {
+  type ExecutionCount,
+  type ExecutionCountFilter,
+  type ExecutionInput,
+  type ExecutionListFilter,
+  type ExecutionRow,
+  type ListedExecution,
+  type RecordedOutcome,
+  type TaskKey,
+  type TaskRow,
+  type WaitingTask,
+  waitingTaskOf,
 } from '../../store/port/index.js';
 import {
   isOpenExecution,
@@ -27,10 +30,15 @@ export function readTasks(tables: MemoryTables, ids: readonly string[]): TaskRow
     .flatMap((id) => (tables.tasks.get(id) ?? []).map((task) => taskRow(tables, task)));
 }
 
+export function statusesOf(tables: MemoryTables, ids: readonly string[]): Map<string, string> {
+  return new Map(found(tables, ids).map(({ id, status }) => [id, status]));
+}
+
 /** A page, the newest first. */
 export function list(tables: MemoryTables, filter: ExecutionListFilter): ListedExecution[] {
-  const { after, limit } = filter;
+  const { after, limit, idempotencyKey: key } = filter;
   return matching(tables, filter)
+    .filter(({ idempotencyKey }) => key === undefined || idempotencyKey === key)
     .map((execution) => listed(tables, execution))
     .filter((row) => after === undefined || newestFirst(after, row) < 0)
     .sort(newestFirst)
@@ -49,34 +57,47 @@ export function count(tables: MemoryTables, filter: ExecutionCountFilter): Execu
 
 function matching(
   tables: MemoryTables,
-  { workflow, statuses, createdAfter, createdBefore }: ExecutionCountFilter,
+  { workflow, statuses, tags, createdAfter, createdBefore }: ExecutionCountFilter,
 ): MemoryExecution[] {
   return [...tables.executions.values()].filter(
     (execution) =>
       (workflow === undefined || execution.workflow === workflow) &&
       (statuses === undefined || statuses.includes(execution.status)) &&
+      (tags === undefined || hasTags(execution.tags, tags)) &&
       (createdAfter === undefined || execution.createdAt > createdAfter.getTime()) &&
       (createdBefore === undefined || execution.createdAt < createdBefore.getTime()),
   );
 }
 
 function listed(tables: MemoryTables, execution: MemoryExecution): ListedExecution {
-  const { id, workflow, definitionId, status, reason } = execution;
+  const { id, workflow, definitionId, status, reason, idempotencyKey, tags } = execution;
   const failed = (tables.tasks.get(id) ?? []).find(
     (task) => task.status === 'Failed' && !task.failureHandled,
   );
   return {
     id,
     workflow,
+    definitionId,
     version: tables.definitions.get(definitionId)?.version ?? null,
     status,
     error: execution.error ?? (status === 'Failed' ? (failed?.error ?? null) : null),
     reason,
+    idempotencyKey,
+    tags,
+    waiting: waitingOf(tables, execution),
     createdAt: new Date(execution.createdAt),
     startedAt: date(execution.startedAt),
     completedAt: date(execution.completedAt),
     createdAtMicros: String(execution.createdAt * 1_000),
   };
+}
+
+function waitingOf(tables: MemoryTables, { id, status }: MemoryExecution): WaitingTask | null {
+  if (status !== 'Pending' && status !== 'Running') return null;
+  const task = waitingTaskOf((tables.tasks.get(id) ?? []).map((row) => taskRow(tables, row)));
+  if (task === undefined) return null;
+  const { executionId, taskNo, attempt, paused, deferred, runAt, isOrphaned } = task;
+  return { executionId, taskNo, status: task.status, attempt, paused, deferred, runAt, isOrphaned };
 }
 
 type Place = Pick<ListedExecution, 'createdAtMicros' | 'id'>;
@@ -135,6 +156,7 @@ function found(tables: MemoryTables, ids: readonly string[]): MemoryExecution[] 
 
 function executionRow(execution: MemoryExecution): ExecutionRow {
   const { id, workflow, definitionId, status, input, context, error, reason } = execution;
+  const { idempotencyKey, tags } = execution;
   return {
     id,
     workflow,
@@ -144,6 +166,8 @@ function executionRow(execution: MemoryExecution): ExecutionRow {
     context,
     error,
     reason,
+    idempotencyKey,
+    tags,
     createdAt: new Date(execution.createdAt),
     startedAt: date(execution.startedAt),
     completedAt: date(execution.completedAt),

@@ -7,6 +7,7 @@ export interface MemoryExecution {
   readonly workflow: string;
   readonly definitionId: string;
   readonly idempotencyKey: string | null;
+  readonly tags: string | null;
   readonly priority: number;
   readonly input: string;
   readonly runAt: number | null;

@@ -99,6 +99,7 @@ function insert(tables: MemoryTables, item: StartItem, { claimant }: LeaseWrite)
     workflow: plan.workflow,
     definitionId: plan.definitionId,
     idempotencyKey: item.idempotencyKey,
+    tags: item.tags,
     priority: item.priority,
     input: item.input,
     runAt: waits ? runAt : null,

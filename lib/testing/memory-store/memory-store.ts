@@ -11,6 +11,7 @@ import type {
   ExecutionInput,
   ExecutionListFilter,
   ExecutionRow,
+  HistoryRow,
   LeaseWrite,
   ListedExecution,
   Outcome,
@@ -32,6 +33,7 @@ import { cancel, pastDeadlines, pause, reset, resume, timeOut } from './memory-c
 import type { MemoryDatabase } from './memory-database.js';
 import { MemoryDefinitionStore } from './memory-definitions.js';
 import { classifyFailure } from './memory-failure.js';
+import { readHistory } from './memory-history.js';
 import { releaseLease, writeLease } from './memory-leases.js';
 import { complete } from './memory-outcomes.js';
 import * as reads from './memory-reads.js';
@@ -150,8 +152,16 @@ export class MemoryStore implements TenantStore {
     return this.run((tables) => reads.readExecutions(tables, ids));
   }
 
+  statuses(ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    return this.run((tables) => reads.statusesOf(tables, ids));
+  }
+
   tasks(ids: readonly string[]): Promise<TaskRow[]> {
     return this.run((tables) => reads.readTasks(tables, ids));
+  }
+
+  history(id: string): Promise<HistoryRow | undefined> {
+    return this.run((tables) => readHistory(tables, id));
   }
 
   list(filter: ExecutionListFilter): Promise<ListedExecution[]> {

@@ -44,6 +44,10 @@ export class TaskWalk {
         this.recoveries = 0;
         this.become('Ready', event);
         break;
+      case 'deferred':
+        this.run(event);
+        this.become('Ready', event);
+        break;
       case 'recovered':
         this.run(event);
         this.recoveries++;

@@ -46,7 +46,7 @@ beforeAll(async () => {
   const tenant = await openTenant([workflow], { schema });
   const begun = await tenant.runner.start(workflow);
   await waitFor(
-    async () => (await tenant.runner.get(begun.id))?.tasks[3]?.waitingFor?.reason === 'time',
+    async () => (await tenant.runner.get(begun.id))?.tasks[3]?.waitingFor?.reason === 'condition',
   );
   await tenant.close();
   const client = await openTenant([workflow], { schema, maxConcurrentTasks: 0 });

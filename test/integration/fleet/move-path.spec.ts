@@ -107,7 +107,7 @@ test('an application in public moves to a schema of its own and goes on with eve
       runner.get(retrying.id),
       runner.get(deferring.id),
     ]);
-    const isDeferred = deferral?.tasks[0]?.waitingFor?.reason === 'time';
+    const isDeferred = deferral?.tasks[0]?.waitingFor?.reason === 'condition';
     return Number(retry?.tasks[0]?.attempt) > 1 && isDeferred;
   }, BUSY);
 

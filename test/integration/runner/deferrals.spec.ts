@@ -86,8 +86,8 @@ describe('deferUntil', () => {
           status: 'Ready',
           attempts: [],
           waitingFor: {
-            reason: 'time',
-            detail: expect.stringMatching(/^Its condition is due at /),
+            reason: 'condition',
+            detail: expect.stringMatching(/^The condition of its deferUntil\(\) was false; /),
           },
         },
       ],

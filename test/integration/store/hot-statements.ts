@@ -46,6 +46,10 @@ import {
   startExecutions,
   startKeyedExecutions,
   startKeyedExecutionsWithin,
+  startKeyedTaggedExecutions,
+  startKeyedTaggedExecutionsWithin,
+  startStatement,
+  startTaggedExecutions,
   startValues,
 } from '../../../lib/store/postgres/statements/start-executions.js';
 import { type Statement } from '../../../lib/store/postgres/statements/statement.js';
@@ -151,6 +155,20 @@ export const HOT: readonly Hot[] = [
       100,
     ],
   },
+  ...[startTaggedExecutions, startKeyedTaggedExecutions, startKeyedTaggedExecutionsWithin].map(
+    (statement): Hot => ({
+      statement,
+      values: (ids) => {
+        const items = ids.map(() =>
+          startOf(join, { idempotencyKey: randomUUID(), tags: '{"a":"b"}' }),
+        );
+        const keyed = statement !== startTaggedExecutions;
+        const lockTimeoutMs = statement === startKeyedTaggedExecutionsWithin ? 100 : undefined;
+        const lease = { claimant, write: true };
+        return startStatement(items, lease, { keyed, lockTimeoutMs })[1];
+      },
+    }),
+  ),
   {
     statement: readOutcomes,
     values: (ids) => readOutcomesValues(ids.map((executionId) => ({ executionId, taskNo: 0 }))),

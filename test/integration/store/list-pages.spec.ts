@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
+import { countTagged } from '../../../lib/store/postgres/statements/execution-counts.js';
 import {
+  listByKey,
   listExecutions,
+  listTagged,
   listUnfinished,
 } from '../../../lib/store/postgres/statements/execution-list.js';
 import { explain, pagesTouched, rowsLookedAt, type PlanMode } from './explain.js';
@@ -18,13 +21,16 @@ beforeAll(async () => {
   await open.store.definitions.register(
     ['a', 'b', 'c'].map((name, n) => ({ id: String(n + 1), hash: name, name, ...unsaid })),
   );
-  // Two to an instant, so that only the id tells them apart; one in 500 has not Completed.
+  // Two to an instant, so that only the id tells them apart; one in 500 has not Completed; of ten one has a tag, and of
+  // 2,000 one has a rare one.
   await open.admin.query(
     `INSERT INTO ${open.tables.execution}
-       (id, workflow, definition_id, status, input, remaining_leaves, created_at)
+       (id, workflow, definition_id, status, input, remaining_leaves, created_at, idempotency_key, tags)
      SELECT gen_random_uuid(), (ARRAY['a', 'b', 'c'])[1 + n % 3], 1,
             CASE WHEN n % 500 > 0 THEN 'Completed' WHEN n % 1000 > 0 THEN 'Failed' ELSE 'Running' END,
-            '{}', 0, timestamptz '2026-01-01Z' - (n / 2) * interval '1 second'
+            '{}', 0, timestamptz '2026-01-01Z' - (n / 2) * interval '1 second', 'key ' || n,
+            CASE WHEN n % 2000 = 0 THEN '{"region":"eu","customer":"17"}'
+                 WHEN n % 10 = 0 THEN '{"region":"eu"}' END::jsonb
      FROM generate_series(0, $1::integer - 1) n`,
     [ROWS],
   );
@@ -74,6 +80,13 @@ test.each<[string, Partial<ExecutionListFilter>, string]>([
     },
     `created_at > '2025-12-31T23:00:00Z' AND created_at < '2025-12-31T23:01:00Z'`,
   ],
+  ['with a tag', { tags: '{"customer":"17"}' }, `tags @> '{"customer":"17"}'`],
+  [
+    'with a tag that many have, of one workflow and status',
+    { tags: '{"region":"eu"}', workflow: 'a', statuses: ['Failed'] },
+    `tags @> '{"region":"eu"}' AND workflow = 'a' AND status = 'Failed'`,
+  ],
+  ['with a key', { idempotencyKey: 'key 77' }, `idempotency_key = 'key 77'`],
 ])('pages %s follow each other without a gap', async (_, filter, where) => {
   const limit = 4 * (filter.limit ?? PAGE);
   expect(await pages(filter, 4)).toEqual(await expectedIds(where, limit));
@@ -107,9 +120,30 @@ describe.each<PlanMode>(['generic', 'custom'])('by a %s plan', (mode) => {
     ] as const) {
       const values = [...filter, statuses, PAGE];
       const nodes = await explain(client, open.tables, statement, values, { mode, analyze: true });
-      // Three workflows or two statuses give a page of rows each, of which another workflow's are left out.
-      expect(pagesTouched(nodes)).toBeLessThan(10 * PAGE);
+      // Three workflows or two statuses give a page of rows each, of which another workflow's are left out; then the
+      // tasks of those that run are looked up.
+      expect(pagesTouched(nodes)).toBeLessThan(15 * PAGE);
       expect(rowsLookedAt(nodes)).toBeLessThan(30 * PAGE);
+    }
+  });
+
+  test('executions with a rare tag, or a key, are read by their index', async () => {
+    const tags = '{"customer":"17"}';
+    for (const workflow of [null, 'a']) {
+      const page = [workflow, null, null, ...BEGINNING, null, PAGE];
+      for (const [statement, values] of [
+        [listTagged, [...page, tags]],
+        [listByKey, [...page, 'key 77', null]],
+        [countTagged, [workflow, null, null, null, tags]],
+      ] as const) {
+        const nodes = await explain(client, open.tables, statement, values, {
+          mode,
+          analyze: true,
+        });
+        const rare = ROWS / 2_000;
+        expect(rowsLookedAt(nodes)).toBeLessThan(10 * rare);
+        expect(pagesTouched(nodes)).toBeLessThan(10 * rare);
+      }
     }
   });
 });

@@ -79,6 +79,7 @@ export class MemoryProcess {
       runAt: null,
       delayMs,
       idempotencyKey: null,
+      tags: null,
     });
     return id;
   }

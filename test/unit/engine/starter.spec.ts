@@ -52,6 +52,7 @@ function request(more: Partial<StartRequest> = {}): StartRequest {
     runAt: null,
     delayMs: null,
     idempotencyKey: null,
+    tags: null,
     ...more,
   };
 }

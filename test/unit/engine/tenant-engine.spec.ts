@@ -94,6 +94,7 @@ async function start(engine: TenantEngine, input: Record<string, unknown> = {}):
     runAt: null,
     delayMs: null,
     idempotencyKey: null,
+    tags: null,
   });
   return id;
 }

@@ -33,7 +33,7 @@ function tenant() {
 
 /** Everything that can be told, each once. */
 function tellAll(events: TenantEvents): void {
-  events.executionStarted('e1', 'order');
+  events.executionStarted('e1', 'order', null);
   for (const status of ['Completed', 'Failed', 'Cancelled'] as const) {
     events.executionEnded('e1', 'order', status);
   }

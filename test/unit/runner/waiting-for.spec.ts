@@ -19,6 +19,8 @@ const EXECUTION: ExecutionRow = {
   context: null,
   error: null,
   reason: null,
+  idempotencyKey: null,
+  tags: null,
   createdAt: new Date(0),
   startedAt: null,
   completedAt: null,
@@ -67,7 +69,12 @@ const SCENES: Record<TaskWaiting['reason'], readonly Scene[]> = {
   time: [
     { row: { runAt: NEXT_CENTURY }, detail: 'It is due at 2100-01-01' },
     { row: { runAt: NEXT_CENTURY, attempt: 1 }, detail: 'Its next attempt is due at' },
-    { row: { runAt: NEXT_CENTURY, deferred: true }, detail: 'Its condition is due at' },
+  ],
+  condition: [
+    {
+      row: { runAt: NEXT_CENTURY, deferred: true },
+      detail: 'was false; it is checked again at 2100-01-01',
+    },
   ],
   slot: [
     { detail: 'waits for a process with a free slot.' },
@@ -95,6 +102,7 @@ describe.each(Object.entries(SCENES))('a task waits for: %s', (reason, scenes) =
     expect(shown.tasks[row?.taskNo ?? 0]?.waitingFor).toEqual({
       reason,
       detail: expect.stringContaining(detail),
+      ...(reason === 'time' || reason === 'condition' ? { until: NEXT_CENTURY } : {}),
     });
   });
 });

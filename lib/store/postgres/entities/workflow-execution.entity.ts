@@ -9,6 +9,7 @@ export interface WorkflowExecutionRow {
   definitionId: string;
   status: ExecutionStatus;
   idempotencyKey: string | null;
+  tags: Record<string, string> | null;
   priority: number;
   input: unknown;
   context: unknown;
@@ -36,6 +37,7 @@ export const WorkflowExecutionEntity = new EntitySchema<WorkflowExecutionRow>({
     definitionId: { name: 'definition_id', type: 'bigint' },
     status: { name: 'status', type: 'text' },
     idempotencyKey: { name: 'idempotency_key', type: 'text', nullable: true },
+    tags: { name: 'tags', type: 'jsonb', nullable: true },
     priority: { name: 'priority', type: 'integer', default: 0 },
     input: { name: 'input', type: 'json' },
     context: { name: 'context', type: 'json', nullable: true },

@@ -38,6 +38,7 @@ CREATE TABLE ${schema}.cloacina_workflow_execution (
   status text NOT NULL CONSTRAINT cloacina_workflow_execution_status_check
     CHECK (status IN ('Pending', 'Running', 'Paused', 'Completed', 'Failed', 'Cancelled')),
   idempotency_key text,
+  tags jsonb,
   priority integer NOT NULL DEFAULT 0,
   input json NOT NULL,
   context json,
@@ -60,6 +61,12 @@ CREATE INDEX cloacina_workflow_execution_workflow_idx
   ON ${schema}.cloacina_workflow_execution (workflow, created_at);
 CREATE UNIQUE INDEX cloacina_workflow_execution_idempotency_idx
   ON ${schema}.cloacina_workflow_execution (workflow, idempotency_key) WHERE idempotency_key IS NOT NULL;
+-- Which keys tags have is up to the application, so one index serves all: an entry for each tag, of its key and value
+-- together. An execution without tags is not in it, so its start pays nothing. Entries are written at once: a list of
+-- pending ones would be read through by each look-up, and moved into the index by some start that is unlucky.
+CREATE INDEX cloacina_workflow_execution_tags_idx
+  ON ${schema}.cloacina_workflow_execution USING gin (tags jsonb_path_ops) WITH (fastupdate = off)
+  WHERE tags IS NOT NULL;
 CREATE INDEX cloacina_workflow_execution_status_idx
   ON ${schema}.cloacina_workflow_execution (status, created_at) WHERE status <> 'Completed';
 CREATE INDEX cloacina_workflow_execution_deadline_idx
@@ -126,6 +133,8 @@ CREATE TABLE ${schema}.cloacina_recovery_event (
 );
 CREATE INDEX cloacina_recovery_event_created_idx
   ON ${schema}.cloacina_recovery_event (created_at, id);
+CREATE INDEX cloacina_recovery_event_execution_idx
+  ON ${schema}.cloacina_recovery_event (execution_id, id);
 
 -- A few rows that are updated for ever: with half of each page free, a renewal stays in its page and its index.
 CREATE TABLE ${schema}.cloacina_runner_lease (
@@ -153,7 +162,11 @@ CREATE VIEW ${schema}.cloacina_task AS
 
 /** People look at these tables with psql; `\d+` shows the comments. */
 function commentOn(schema: string): string {
-  const comments: readonly (readonly [kind: 'TABLE' | 'VIEW' | 'COLUMN', name: string, text: string])[] = [
+  const comments: readonly (readonly [
+    kind: 'TABLE' | 'VIEW' | 'COLUMN',
+    name: string,
+    text: string,
+  ])[] = [
     [
       'TABLE',
       'workflow_definition',
@@ -185,6 +198,11 @@ function commentOn(schema: string): string {
       'COLUMN',
       'workflow_execution.idempotency_key',
       'Unique for the workflow; a later start with the same key returns this execution.',
+    ],
+    [
+      'COLUMN',
+      'workflow_execution.tags',
+      'Business keys that its start gave it, as an object of strings. NULL without any.',
     ],
     [
       'COLUMN',
@@ -285,7 +303,7 @@ function commentOn(schema: string): string {
     [
       'TABLE',
       'execution_event',
-      'What the rows do not tell already: retries, failures, skips, recoveries, cancels, pauses, conflicts, ends.',
+      'What the rows do not tell already: retries, failures, skips, first deferrals, cancels, pauses, conflicts, manual retries, ends.',
     ],
     ['TABLE', 'recovery_event', 'Tasks that were taken from lost processes.'],
     ['COLUMN', 'recovery_event.kind', 'recovered or abandoned.'],

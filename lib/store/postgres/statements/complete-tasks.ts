@@ -156,7 +156,7 @@ export function appendAttempt(tables: TenantTables, detail: string): string {
   return `(CASE WHEN jsonb_array_length(coalesce(t.attempts, '[]'::jsonb)) >= 20 THEN t.attempts - 0
       ELSE coalesce(t.attempts, '[]'::jsonb) END)
     || jsonb_build_object('attempt', t.attempt + 1, 'startedAt', t.started_at, 'completedAt', ${tables.clock.now},
-                          'error', (${detail})::jsonb -> 'error')`;
+                          'owner', t.owner, 'error', (${detail})::jsonb -> 'error')`;
 }
 
 /** `outcomes` must be sorted ({@link byLockOrder}). */

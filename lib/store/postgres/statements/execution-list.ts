@@ -1,8 +1,21 @@
-import { bigint, columns, epochMs, instant, json, long, orNull, text, uuid } from './columns.js';
+import {
+  bigint,
+  columns,
+  epochMs,
+  instant,
+  json,
+  jsonb,
+  orNull,
+  text,
+  uuid,
+  type Column,
+} from './columns.js';
+import { isOrphaned } from './execution-rows.js';
 import type { Statement, TenantTables } from './statement.js';
-import type { ExecutionCount, ListedExecution } from '../../port/index.js';
+import type { ListedExecution, WaitingTask } from '../../port/index.js';
 
-const BEFORE = `coalesce($3::timestamptz, 'infinity')`;
+/** The bound on created_at that the caller gave. */
+export const BEFORE = `coalesce($3::timestamptz, 'infinity')`;
 const AFTER_LAST = `coalesce(timestamptz 'epoch' + $5::bigint * interval '1 microsecond', 'infinity')`;
 
 /**
@@ -15,27 +28,57 @@ const PAGE_RANGE = `e.created_at > coalesce($2::timestamptz, '-infinity')
         least(${BEFORE}, ${AFTER_LAST}),
         CASE WHEN ${BEFORE} <= ${AFTER_LAST} THEN '00000000-0000-0000-0000-000000000000' ELSE $4::uuid END)`;
 
+/** A task as the statement's text puts it into JSON. */
+type WaitingJson = Omit<WaitingTask, 'runAt'> & { readonly runAt: number | null };
+
+const waiting: Column<WaitingTask | null> = {
+  type: 'json',
+  decode: (value) => {
+    if (value === null) return null;
+    const { runAt, ...task } = JSON.parse(value) as WaitingJson;
+    return { ...task, runAt: runAt === null ? null : new Date(runAt) };
+  },
+};
+
 const LISTED = columns({
   id: uuid,
   workflow: text,
+  definitionId: bigint,
   version: orNull(text),
   status: text,
   error: orNull(json),
   reason: orNull(text),
+  idempotencyKey: orNull(text),
+  tags: orNull(jsonb),
+  waiting,
   createdAt: instant,
   startedAt: orNull(instant),
   completedAt: orNull(instant),
   createdAtMicros: bigint,
 });
 
+/** The task that execution `x` waits with, by the primary key. Running tasks come first: with one that has a process it doesn't wait. */
+const waitingTask = (tables: TenantTables): string => `(
+      SELECT json_build_object('executionId', w.execution_id, 'taskNo', w.task_no, 'status', w.status,
+        'attempt', w.attempt, 'paused', w.paused, 'deferred', w.deferred_since IS NOT NULL,
+        'runAt', ${epochMs('w.run_at')}, 'isOrphaned', w.is_orphaned)
+      FROM (
+        SELECT t.*, ${isOrphaned(tables)} AS is_orphaned FROM ${tables.task} t
+        WHERE t.execution_id = x.id AND t.status IN ('Ready', 'Running')
+        ORDER BY t.status DESC, is_orphaned, t.run_at, t.task_no LIMIT 1
+      ) w
+      WHERE w.status = 'Ready' OR w.is_orphaned)`;
+
 /**
- * What a page shows of each execution. No context and no task is read, but for the error of those that Failed: it is
- * that of the first task whose failure was not handled, found by the primary key.
+ * What a page shows of each execution. No context is read. Tasks are found by the primary key, and only those of
+ * executions that show something of one: the error of one that Failed, which is that of the first task whose failure
+ * was not handled, and what one that has not ended waits for.
  */
 const SUMMARY = (tables: TenantTables): string =>
   LISTED.select({
     id: 'x.id',
     workflow: 'x.workflow',
+    definitionId: 'x.definition_id',
     version: `(SELECT d.version FROM ${tables.definition} d WHERE d.id = x.definition_id)`,
     status: 'x.status',
     error: `CASE WHEN x.error IS NULL AND x.status = 'Failed' THEN (
@@ -43,6 +86,9 @@ const SUMMARY = (tables: TenantTables): string =>
       WHERE t.execution_id = x.id AND t.status = 'Failed' AND NOT t.failure_handled ORDER BY t.task_no LIMIT 1)
       ELSE x.error END`,
     reason: 'x.reason',
+    idempotencyKey: 'x.idempotency_key',
+    tags: 'x.tags',
+    waiting: `CASE WHEN x.status IN ('Pending', 'Running') THEN ${waitingTask(tables)} END`,
     createdAt: epochMs('x.created_at'),
     startedAt: epochMs('x.started_at'),
     completedAt: epochMs('x.completed_at'),
@@ -83,34 +129,47 @@ export const listUnfinished: Statement<ListedExecution> = {
   ORDER BY x.created_at DESC, x.id DESC LIMIT $7::integer`,
 };
 
-const COUNTED = columns({ workflow: text, status: text, count: long });
+/**
+ * The executions with all of some tags, by the index of tags, or that of statuses if it narrows the search. OFFSET 0
+ * keeps other conditions outside: with one on the time a plan may read the index of workflows from end to end, and with
+ * an order walk through all executions of a workflow to find the few with the tags among them.
+ */
+export function taggedExecutions(
+  { execution }: TenantTables,
+  tags: string,
+  statuses: string,
+): string {
+  return `(SELECT * FROM ${execution} e
+    WHERE e.tags @> ${tags}::jsonb AND (${statuses}::text[] IS NULL OR e.status = ANY (${statuses}::text[]))
+    OFFSET 0) e`;
+}
 
-/** How many executions there are, by workflow and status. It reads all of the range: there is no counter to keep. */
-export const countExecutions: Statement<ExecutionCount> = {
-  name: 'count_executions',
-  columns: COUNTED,
-  text: (
-    tables,
-  ) => `SELECT ${COUNTED.select({ workflow: 'e.workflow', status: 'e.status', count: 'count(*)' })}
-  FROM ${tables.execution} e
-  WHERE ($1::text IS NULL OR e.workflow = $1::text)
-    AND e.created_at > coalesce($2::timestamptz, '-infinity') AND e.created_at < ${BEFORE}
-    AND ($4::text[] IS NULL OR e.status = ANY ($4::text[]))
-  GROUP BY e.workflow, e.status ORDER BY e.workflow, e.status`,
+/** The same for executions with all of some tags ($8). All of them are read, and the newest are sorted out. */
+export const listTagged: Statement<ListedExecution> = {
+  name: 'list_tagged',
+  columns: LISTED,
+  text: (tables) => `SELECT ${SUMMARY(tables)}
+  FROM (
+    SELECT * FROM ${taggedExecutions(tables, '$8', '$6')}
+    WHERE ($1::text IS NULL OR e.workflow = $1::text) AND ${PAGE_RANGE}
+    ORDER BY e.created_at DESC, e.id DESC LIMIT $7::integer
+  ) x
+  ORDER BY x.created_at DESC, x.id DESC`,
 };
 
-/** The same for statuses other than Completed, by their partial index: the few among many. */
-export const countUnfinished: Statement<ExecutionCount> = {
-  name: 'count_unfinished',
-  columns: COUNTED,
-  text: (
-    tables,
-  ) => `SELECT ${COUNTED.select({ workflow: 'c.workflow', status: 's.status', count: 'c.count' })}
-  FROM unnest($4::text[]) s(status) CROSS JOIN LATERAL (
-    SELECT e.workflow, count(*) FROM ${tables.execution} e
-    WHERE e.status = s.status AND e.status <> 'Completed'
-      AND ($1::text IS NULL OR e.workflow = $1::text)
-      AND e.created_at > coalesce($2::timestamptz, '-infinity') AND e.created_at < ${BEFORE}
-    GROUP BY e.workflow
-  ) c ORDER BY c.workflow, s.status`,
+/** The same for those with an idempotency key ($8), one of each workflow at most, and, if asked for, tags ($9). */
+export const listByKey: Statement<ListedExecution> = {
+  name: 'list_by_key',
+  columns: LISTED,
+  text: (tables) => `SELECT ${SUMMARY(tables)}
+  FROM (SELECT DISTINCT name FROM ${tables.definition} WHERE $1::text IS NULL OR name = $1::text) d
+  CROSS JOIN LATERAL (
+    SELECT * FROM ${tables.execution} e
+    WHERE e.workflow = d.name AND e.idempotency_key = $8::text AND e.idempotency_key IS NOT NULL
+      AND ${PAGE_RANGE}
+      AND ($6::text[] IS NULL OR e.status = ANY ($6::text[]))
+      AND ($9::jsonb IS NULL OR e.tags @> $9::jsonb)
+    LIMIT 1
+  ) x
+  ORDER BY x.created_at DESC, x.id DESC LIMIT $7::integer`,
 };

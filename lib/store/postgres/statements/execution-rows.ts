@@ -25,6 +25,8 @@ const EXECUTION = columns({
   context: orNull(json),
   error: orNull(json),
   reason: orNull(text),
+  idempotencyKey: orNull(text),
+  tags: orNull(jsonb),
   createdAt: instant,
   startedAt: orNull(instant),
   completedAt: orNull(instant),
@@ -39,6 +41,8 @@ const EXECUTION_OF_ROW = {
   context: 'x.context',
   error: 'x.error',
   reason: 'x.reason',
+  idempotencyKey: 'x.idempotency_key',
+  tags: 'x.tags',
   createdAt: epochMs('x.created_at'),
   startedAt: epochMs('x.started_at'),
   completedAt: epochMs('x.completed_at'),
@@ -73,6 +77,12 @@ const TASK = columns({
   isOrphaned: boolean,
 });
 
+/** Whether the task `t` runs and its owner has no lease that holds. */
+export function isOrphaned(tables: TenantTables): string {
+  return `t.status = 'Running' AND NOT EXISTS (
+      SELECT FROM ${tables.lease} l WHERE l.instance_id = t.owner AND l.expires_at > ${tables.clock.now})`;
+}
+
 export const readTasks: Statement<TaskRow> = {
   name: 'read_tasks',
   columns: TASK,
@@ -95,8 +105,7 @@ export const readTasks: Statement<TaskRow> = {
     attempts: 't.attempts',
     startedAt: epochMs('t.started_at'),
     completedAt: epochMs('t.completed_at'),
-    isOrphaned: `CASE WHEN t.status = 'Running' THEN NOT EXISTS (
-      SELECT FROM ${tables.lease} l WHERE l.instance_id = t.owner AND l.expires_at > ${tables.clock.now}) END`,
+    isOrphaned: isOrphaned(tables),
   })}
   FROM ${tables.task} t WHERE t.execution_id = ANY ($1::uuid[]) ORDER BY t.execution_id, t.task_no`,
 };
@@ -117,6 +126,13 @@ export const findByKeys: Statement<{ index: number; id: string }> = {
 };
 
 const STATUS = columns({ id: uuid, status: text });
+
+export const readStatuses: Statement<{ id: string; status: string }> = {
+  name: 'read_statuses',
+  columns: STATUS,
+  text: (tables) =>
+    `SELECT ${STATUS.select({ id: 'x.id', status: 'x.status' })} FROM ${tables.execution} x WHERE x.id = ANY ($1::uuid[])`,
+};
 
 /**
  * Marks an execution as awaited by another process than the one that will end it; returns its status. Read under the

@@ -10,7 +10,8 @@ type RescheduledRow = ReturnType<typeof RESCHEDULED.decode>[number];
 
 /**
  * Gives claimed tasks back as Ready, now or later, fenced by the claim token like an outcome. A paused task keeps
- * its hold, so it becomes due and stays where it is.
+ * its hold, so it becomes due and stays where it is. Of a task that is deferred time and again, the first deferral is an
+ * event: the row tells since when only until the condition holds.
  */
 export const rescheduleTasks: Statement<RescheduledRow> = {
   name: 'reschedule_tasks',
@@ -21,8 +22,8 @@ export const rescheduleTasks: Statement<RescheduledRow> = {
       json_array_elements_text($6::json)
     ) WITH ORDINALITY AS i(execution_id, task_no, claim_token, kind, delay_ms, detail, ord)
   ), locked AS MATERIALIZED (
-    SELECT i.* FROM item i CROSS JOIN LATERAL (
-      SELECT FROM ${tables.task} t
+    SELECT i.*, l.owner, l.deferred_since IS NULL AS is_first FROM item i CROSS JOIN LATERAL (
+      SELECT t.owner, t.deferred_since FROM ${tables.task} t
       WHERE t.execution_id = i.execution_id AND t.task_no = i.task_no AND t.claim_token = i.claim_token
       FOR NO KEY UPDATE
     ) l
@@ -39,11 +40,15 @@ export const rescheduleTasks: Statement<RescheduledRow> = {
                                      ELSE t.deferred_since END
     FROM locked l
     WHERE ${taskOf('l')}
-    RETURNING t.execution_id, t.task_no, t.attempt, l.ord, l.kind, l.detail
+    RETURNING t.execution_id, t.task_no, t.attempt, t.started_at, l.owner, l.is_first, l.ord, l.kind, l.detail
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, task_no, kind, detail)
     SELECT execution_id, task_no, 'retried',
-           jsonb_build_object('attempt', attempt, 'error', detail::jsonb -> 'error') FROM done WHERE kind = 'retry'
+           jsonb_build_object('attempt', attempt, 'startedAt', started_at, 'owner', owner,
+                              'error', detail::jsonb -> 'error')
+    FROM done WHERE kind = 'retry'
+    UNION ALL
+    SELECT execution_id, task_no, 'deferred', NULL FROM done WHERE kind = 'defer' AND is_first
   )
   SELECT ${RESCHEDULED.select({ accepted: '(SELECT array_agg(ord - 1) FROM done)' })}`,
 };

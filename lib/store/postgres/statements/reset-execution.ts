@@ -57,7 +57,10 @@ export const resetExecution: Statement<{ dueInMs: number }> = {
     FROM item i WHERE t.execution_id = $1::uuid AND t.task_no = i.task_no
   ), retried AS (
     INSERT INTO ${tables.event} (execution_id, kind, detail)
-    SELECT $1::uuid, 'executionRetried', jsonb_build_object('tasks', (SELECT count(*) FROM item))
+    SELECT x.id, 'executionRetried', jsonb_build_object(
+             'tasks', (SELECT count(*) FROM item), 'taskNos', (SELECT jsonb_agg(task_no ORDER BY task_no) FROM item),
+             'status', x.status, 'reason', x.reason, 'error', x.error::jsonb, 'completedAt', x.completed_at)
+    FROM ${tables.execution} x WHERE x.id = $1::uuid
   )
   UPDATE ${tables.execution} x
   SET status = CASE WHEN x.started_at IS NULL THEN 'Pending' ELSE 'Running' END, context = NULL, error = NULL, reason = NULL, completed_at = NULL, has_waiters = false,

@@ -5,6 +5,7 @@ import type { Statement, TenantTables } from './statement.js';
 import {
   type Claimant,
   FIRST_TOKEN,
+  type LeaseWrite,
   type StartItem,
   type StartPlan,
   type StartReply,
@@ -23,26 +24,35 @@ type StartedRow = ReturnType<typeof STARTED.decode>[number];
  * Tells which of the definitions are not stored: a database that lost what was written last, or was emptied, has lost
  * them too, and other processes know a definition by its row alone.
  */
-function startText(tables: TenantTables, keyed: boolean, bounded = false): string {
+interface StartVariant {
+  /** Some rows may be there already: says which were created. */
+  readonly keyed: boolean;
+  /** Bounds the wait for a held key. */
+  readonly bounded?: boolean;
+  /** Some of the executions have tags. Most batches have none, and their statement has nothing of it. */
+  readonly tagged?: boolean;
+}
+
+function startText(tables: TenantTables, { keyed, bounded, tagged }: StartVariant): string {
   return `WITH e AS MATERIALIZED (
     SELECT * FROM ROWS FROM (
       unnest($1::uuid[]), unnest($2::bigint[]), json_array_elements_text($3::json), json_array_elements_text($4::json),
       unnest($5::integer[]), json_array_elements_text($6::json), unnest($7::bigint[]), unnest($8::integer[]),
       unnest($9::integer[]), unnest($10::bigint[]), unnest($11::integer[]), unnest($12::integer[]),
-      json_array_elements_text($13::json)
+      json_array_elements_text($13::json)${tagged === true ? ', json_array_elements_text($23::json)' : ''}
     ) AS e(id, definition_id, workflow, input, priority, run_at, delay_ms, claims, leaves, timeout_ms,
-           first_task, task_count, idempotency_key)
+           first_task, task_count, idempotency_key${tagged === true ? ', tags' : ''})
   ), execution AS (
     INSERT INTO ${tables.execution} (id, workflow, definition_id, status, priority, input, remaining_leaves,
-                                     timeout_ms, deadline_at, started_at, run_at, idempotency_key)
+                                     timeout_ms, deadline_at, started_at, run_at, idempotency_key${tagged === true ? ', tags' : ''})
     SELECT id, workflow, definition_id, CASE WHEN claims > 0 THEN 'Running' ELSE 'Pending' END, priority,
            input::json, leaves, timeout_ms,
            CASE WHEN claims > 0 THEN ${tables.clock.transaction} + timeout_ms * interval '1 millisecond' END,
            CASE WHEN claims > 0 THEN ${tables.clock.transaction} END,
            CASE WHEN e.run_at IS NOT NULL OR e.delay_ms IS NOT NULL
                 THEN coalesce(e.run_at::timestamptz, ${tables.clock.transaction}) + coalesce(e.delay_ms, 0) * interval '1 millisecond' END,
-           idempotency_key
-    FROM e${bounded ? LOCK_TIMEOUT : ''}
+           idempotency_key${tagged === true ? ', tags::jsonb' : ''}
+    FROM e${bounded === true ? lockTimeout(tagged === true ? 24 : 23) : ''}
     ${keyed ? 'ON CONFLICT DO NOTHING' : ''}
     RETURNING id
   ), ${leaseClause(tables, 17)}, task AS (
@@ -70,28 +80,56 @@ function startText(tables: TenantTables, keyed: boolean, bounded = false): strin
  * Sets how long this statement waits for a key that another transaction holds: once, before the first row, and for the
  * statement's own transaction.
  */
-const LOCK_TIMEOUT = ` WHERE (SELECT set_config('lock_timeout', $23::text, true)) IS NOT NULL`;
+const lockTimeout = (parameter: number): string =>
+  ` WHERE (SELECT set_config('lock_timeout', $${parameter}::text, true)) IS NOT NULL`;
+
+function statement(name: string, variant: StartVariant): Statement<StartedRow> {
+  return { name, columns: STARTED, text: (tables) => startText(tables, variant) };
+}
 
 /** For starts without an idempotency key: none can be in conflict. */
-export const startExecutions: Statement<StartedRow> = {
-  name: 'start_executions',
-  columns: STARTED,
-  text: (tables) => startText(tables, false),
-};
+export const startExecutions = statement('start_executions', { keyed: false });
+export const startTaggedExecutions = statement('start_tagged_executions', {
+  keyed: false,
+  tagged: true,
+});
 
 /** For starts with a key, and for a start that is sent again: also returns the ids that were created now. */
-export const startKeyedExecutions: Statement<StartedRow> = {
-  name: 'start_keyed_executions',
-  columns: STARTED,
-  text: (tables) => startText(tables, true),
-};
+export const startKeyedExecutions = statement('start_keyed_executions', { keyed: true });
+export const startKeyedTaggedExecutions = statement('start_keyed_tagged_executions', {
+  keyed: true,
+  tagged: true,
+});
 
 /** The same with a bound on the wait for a held key; for a connection of the library's own. */
-export const startKeyedExecutionsWithin: Statement<StartedRow> = {
-  name: 'start_keyed_executions_within',
-  columns: STARTED,
-  text: (tables) => startText(tables, true, true),
-};
+export const startKeyedExecutionsWithin = statement('start_keyed_executions_within', {
+  keyed: true,
+  bounded: true,
+});
+export const startKeyedTaggedExecutionsWithin = statement('start_keyed_tagged_executions_within', {
+  keyed: true,
+  bounded: true,
+  tagged: true,
+});
+
+/** The statement for these starts, and its parameters. */
+export function startStatement(
+  items: readonly StartItem[],
+  { claimant, write }: LeaseWrite,
+  {
+    keyed,
+    lockTimeoutMs,
+  }: { readonly keyed: boolean; readonly lockTimeoutMs?: number | undefined },
+): readonly [Statement<StartedRow>, unknown[]] {
+  const values = startValues(items, claimant, write);
+  const tagged = items.some(({ tags }) => tags !== null);
+  if (tagged) values.push(jsonColumn(items.map(({ tags }) => tags)));
+  if (!keyed) return [tagged ? startTaggedExecutions : startExecutions, values];
+  if (lockTimeoutMs === undefined)
+    return [tagged ? startKeyedTaggedExecutions : startKeyedExecutions, values];
+  values.push(lockTimeoutMs);
+  return [tagged ? startKeyedTaggedExecutionsWithin : startKeyedExecutionsWithin, values];
+}
 
 const SETTING = columns({ setting: text });
 const setting = (value: string): string =>

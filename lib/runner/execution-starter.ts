@@ -1,0 +1,60 @@
+import type { WorkflowRef } from '../discovery/workflow-ref.js';
+import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/registered-workflow.js';
+import type { RunnableDefinition } from '../engine/definitions/runnable-definition.js';
+import type { TenantEngine } from '../engine/tenant-engine.js';
+import { checkCallOptions } from '../errors/call-options.js';
+import type { AvailabilityRetry } from '../runtime/availability-retry.js';
+import {
+  checkManager,
+  makeStartRequest,
+  START_OPTIONS,
+  validateInput,
+  type StartOptions,
+} from './start-request.js';
+
+export interface StarterParts {
+  readonly engine: Pick<TenantEngine, 'catalog' | 'clock' | 'open' | 'settings' | 'starts'>;
+  readonly registry: Pick<WorkflowRegistry, 'nameOf' | 'get'>;
+  readonly whileUnavailable: AvailabilityRetry;
+}
+
+/** Checks what a start is given, and hands it to the engine. */
+export class ExecutionStarter {
+  constructor(private readonly parts: StarterParts) {}
+
+  async start(
+    workflow: WorkflowRef,
+    context: object | undefined,
+    options: StartOptions = {},
+  ): Promise<{ readonly id: string; readonly created: boolean }> {
+    checkCallOptions('start()', options, START_OPTIONS);
+    const { engine, registry } = this.parts;
+    const name = registry.nameOf(workflow);
+    const schema: RegisteredWorkflow['input'] = registry.get(name)?.input;
+    // Without a schema it goes through no promise: that would ask it for a `then`.
+    const given = context ?? {};
+    const input = schema === undefined ? given : await validateInput(schema, given);
+    const definition = engine.catalog.isOpen
+      ? (engine.catalog.currentOf(name) ?? (await this.stored(name)))
+      : await this.opened(name);
+    const { clock, settings } = engine;
+    const { maxContextSize } = settings;
+    const request = makeStartRequest(definition, input, options, { maxContextSize, clock });
+    const manager = checkManager(options.manager);
+    return manager === undefined
+      ? engine.starts.start(request)
+      : engine.starts.startIn(manager, request);
+  }
+
+  private async opened(name: string): Promise<RunnableDefinition> {
+    const { engine, whileUnavailable } = this.parts;
+    await whileUnavailable.run(() => engine.open());
+    return engine.catalog.currentOf(name) ?? this.stored(name);
+  }
+
+  /** Of a workflow that this process has no code of. */
+  private stored(name: string): Promise<RunnableDefinition> {
+    const { engine, whileUnavailable } = this.parts;
+    return whileUnavailable.run(() => engine.catalog.toStart(name));
+  }
+}

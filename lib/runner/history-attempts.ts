@@ -1,0 +1,118 @@
+import type { StoredError } from '../errors/index.js';
+import type { HistoryEventRow, HistoryTaskRow, StoredAttempt } from '../store/port/index.js';
+import type { SkipReason } from '../workflow/index.js';
+import type { AttemptEntry, SkippedEntry } from './history.js';
+
+/** How a task ended, or how far it is: as its row has it, or the event of the manual retry that reset the row. */
+interface RunEnd {
+  readonly status: string;
+  readonly attempts: readonly StoredAttempt[] | null;
+  readonly skipReason: string | null;
+  readonly startedAt: Date | undefined;
+  readonly completedAt: Date | undefined;
+  readonly owner?: string | null;
+  readonly process?: string | null;
+}
+
+/** As `reset` events have it: times as the server prints them. */
+type ResetDetail = Pick<RunEnd, 'status' | 'attempts' | 'skipReason'> & {
+  readonly startedAt: string | null;
+  readonly completedAt: string | null;
+};
+
+type RetriedDetail = Omit<StoredAttempt, 'completedAt'>;
+
+/**
+ * The attempts of one task, of all runs: the first one, and one more for each manual retry. A failed attempt is an
+ * event, and the last twenty of a run are in the task's row too. One that completed the task has the row's own times.
+ *
+ * @param events - the task's own, oldest first
+ */
+export function attemptsOf(
+  task: string,
+  row: HistoryTaskRow,
+  events: readonly HistoryEventRow[],
+): (AttemptEntry | SkippedEntry)[] {
+  const entries: (AttemptEntry | SkippedEntry)[] = [];
+  let failed = new Map<number, AttemptEntry>();
+  for (const { kind, detail, at } of events) {
+    if (kind === 'retried') {
+      const attempt = detail as RetriedDetail;
+      failed.set(attempt.attempt, failedAttempt(task, attempt, new Date(at)));
+    } else if (kind === 'reset') {
+      const was = detail as ResetDetail;
+      const [startedAt, completedAt] = [instant(was.startedAt), instant(was.completedAt)];
+      entries.push(...runOf(task, failed, { ...was, startedAt, completedAt }));
+      failed = new Map();
+    }
+  }
+  const [startedAt, completedAt] = [instant(row.startedAt), instant(row.completedAt)];
+  return [...entries, ...runOf(task, failed, { ...row, startedAt, completedAt })];
+}
+
+function runOf(
+  task: string,
+  failed: Map<number, AttemptEntry>,
+  end: RunEnd,
+): (AttemptEntry | SkippedEntry)[] {
+  for (const attempt of end.attempts ?? []) {
+    const endedAt = new Date(attempt.completedAt);
+    failed.set(attempt.attempt, failedAttempt(task, attempt, endedAt));
+  }
+  const last = lastOf(task, [...failed.values()], end);
+  return last === undefined ? [...failed.values()] : [...failed.values(), last];
+}
+
+function failedAttempt(task: string, stored: RetriedDetail, endedAt: Date): AttemptEntry {
+  const { attempt, owner, error } = stored;
+  const startedAt = instant(stored.startedAt);
+  return {
+    type: 'task.attempt',
+    at: startedAt ?? endedAt,
+    task,
+    attempt,
+    status: 'Failed',
+    endedAt,
+    ...(startedAt === undefined ? {} : { durationMs: endedAt.getTime() - startedAt.getTime() }),
+    ...(error === undefined || error === null ? {} : { error: error as StoredError }),
+    ...(owner === undefined || owner === null ? {} : { owner }),
+  };
+}
+
+/** The attempt that didn't fail, or what came in its place. */
+function lastOf(
+  task: string,
+  failed: readonly AttemptEntry[],
+  end: RunEnd,
+): AttemptEntry | SkippedEntry | undefined {
+  const { status, startedAt, completedAt, owner, process, skipReason } = end;
+  if (status === 'Skipped' && completedAt !== undefined) {
+    return {
+      type: 'task.skipped',
+      at: completedAt,
+      task,
+      ...(skipReason === null ? {} : { skipReason: skipReason as SkipReason }),
+    };
+  }
+  if (startedAt === undefined) return undefined;
+  // A task that waits for its next attempt, or was cancelled meanwhile, still has the start of the last one.
+  const isNew = failed.at(-1)?.at.getTime() !== startedAt.getTime();
+  const isLast = status === 'Running' || status === 'Completed' || status === 'Cancelled';
+  if (!isLast || (status === 'Cancelled' && !isNew)) return undefined;
+  return {
+    type: 'task.attempt',
+    at: startedAt,
+    task,
+    attempt: (failed.at(-1)?.attempt ?? 0) + 1,
+    status,
+    ...(completedAt === undefined
+      ? {}
+      : { endedAt: completedAt, durationMs: completedAt.getTime() - startedAt.getTime() }),
+    ...(owner === undefined || owner === null ? {} : { owner }),
+    ...(process === undefined || process === null ? {} : { process }),
+  };
+}
+
+function instant(time: string | null): Date | undefined {
+  return time === null || time === undefined ? undefined : new Date(time);
+}

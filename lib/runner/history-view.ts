@@ -1,0 +1,150 @@
+import type { RunnableDefinition } from '../engine/definitions/runnable-definition.js';
+import type { StoredError } from '../errors/index.js';
+import type { HistoryEventRow, HistoryRecoveryRow, HistoryRow } from '../store/port/index.js';
+import { decodeTags, isExecutionEnded, type ExecutionStatus } from '../workflow/index.js';
+import { attemptsOf } from './history-attempts.js';
+import type { CreatedEntry, EndedEntry, HistoryEntry, RecoveredEntry } from './history.js';
+import { firstUnhandledFailure } from './unhandled-failure.js';
+
+type NameOf = (taskNo: number) => string;
+
+/** The timeline of an execution: what its rows tell, and between it what its events do. */
+export function viewHistory(row: HistoryRow, { workflow }: RunnableDefinition): HistoryEntry[] {
+  const nameOf: NameOf = (no) => workflow.tasks[no]?.name ?? `task ${no}`;
+  const byTask = new Map<number, HistoryEventRow[]>();
+  for (const event of row.events) {
+    if (event.taskNo === null) continue;
+    byTask.set(event.taskNo, [...(byTask.get(event.taskNo) ?? []), event]);
+  }
+  const between: HistoryEntry[] = [
+    ...row.events.flatMap((event) => entriesOf(event, nameOf)),
+    ...row.recoveries.map((recovery) => recoveredEntry(recovery, nameOf)),
+    ...row.tasks.flatMap((task) =>
+      attemptsOf(nameOf(task.taskNo), task, byTask.get(task.taskNo) ?? []),
+    ),
+  ];
+  // Times are cut to milliseconds, and those of the execution's row rounded: they don't decide that it begins and ends.
+  return [
+    createdEntry(row),
+    ...(row.startedAt === null
+      ? []
+      : [{ type: 'execution.started', at: row.startedAt } satisfies HistoryEntry]),
+    ...between.sort(oldestFirst),
+    ...endOf(row, workflow),
+  ];
+}
+
+/** Of what happened in one millisecond: an end comes after what led to it, and a manual retry after the end. */
+const LAST: readonly HistoryEntry['type'][] = ['execution.ended', 'execution.retried'];
+
+function oldestFirst(a: HistoryEntry, b: HistoryEntry): number {
+  return a.at.getTime() - b.at.getTime() || LAST.indexOf(a.type) - LAST.indexOf(b.type);
+}
+
+function createdEntry({
+  createdAt,
+  runAt,
+  idempotencyKey,
+  tags: stored,
+}: HistoryRow): CreatedEntry {
+  const tags = decodeTags(stored);
+  return {
+    type: 'execution.created',
+    at: createdAt,
+    ...(runAt === null ? {} : { runAt }),
+    ...(idempotencyKey === null ? {} : { idempotencyKey }),
+    ...(tags === undefined ? {} : { tags }),
+  };
+}
+
+/** Of the events that are told by themselves; attempts are made of the others, and the end of the row. */
+function entriesOf(
+  { taskNo, kind, detail, at: time }: HistoryEventRow,
+  nameOf: NameOf,
+): HistoryEntry[] {
+  const at = new Date(time);
+  switch (kind) {
+    case 'paused':
+      return [{ type: 'execution.paused', at, ...reasonOf((detail as Reasoned).reason) }];
+    case 'resumed':
+      return [{ type: 'execution.resumed', at }];
+    case 'executionRetried':
+      return retriedEntries(detail as RetriedDetail, at, nameOf);
+    case 'deferred':
+      return [{ type: 'task.deferred', at, task: nameOf(taskNo ?? -1) }];
+    case 'conflict':
+      return [
+        { type: 'task.conflict', at, task: nameOf(taskNo ?? -1), ...(detail as ConflictDetail) },
+      ];
+    default:
+      return [];
+  }
+}
+
+interface Reasoned {
+  readonly reason: string | null;
+}
+
+interface ConflictDetail {
+  readonly key: string;
+  readonly tasks: readonly string[];
+  readonly winner: string;
+}
+
+/** What was retried, and how it had ended before. */
+interface RetriedDetail extends Reasoned {
+  readonly taskNos: readonly number[];
+  readonly status: string;
+  readonly error: StoredError | null;
+  readonly completedAt: string | null;
+}
+
+function retriedEntries(detail: RetriedDetail, at: Date, nameOf: NameOf): HistoryEntry[] {
+  const { status, completedAt, error, reason, taskNos } = detail;
+  const ended = completedAt === null ? at : new Date(completedAt);
+  return [
+    endedEntry(status, ended, error ?? undefined, reason),
+    { type: 'execution.retried', at, tasks: taskNos.map(nameOf) },
+  ];
+}
+
+function recoveredEntry(recovery: HistoryRecoveryRow, nameOf: NameOf): RecoveredEntry {
+  const { taskNo, kind, cause, previousOwner, orphanedForMs, at } = recovery;
+  return {
+    type: kind === 'abandoned' ? 'task.abandoned' : 'task.recovered',
+    at: new Date(at),
+    task: nameOf(taskNo),
+    cause,
+    ...(previousOwner === null ? {} : { owner: previousOwner }),
+    orphanedForMs,
+  };
+}
+
+function endOf(row: HistoryRow, workflow: RunnableDefinition['workflow']): EndedEntry[] {
+  if (!isExecutionEnded(row.status as ExecutionStatus) || row.completedAt === null) return [];
+  const error = row.error === null ? undefined : (JSON.parse(row.error) as StoredError);
+  const ofTask = (): StoredError | undefined => {
+    const no = row.status === 'Failed' ? firstUnhandledFailure(workflow, row.tasks) : undefined;
+    return no === undefined ? undefined : ((row.tasks[no]?.error ?? undefined) as StoredError);
+  };
+  return [endedEntry(row.status, row.completedAt, error ?? ofTask(), row.reason)];
+}
+
+function endedEntry(
+  status: string,
+  at: Date,
+  error: StoredError | undefined,
+  reason: string | null,
+): EndedEntry {
+  return {
+    type: 'execution.ended',
+    at,
+    status: status as EndedEntry['status'],
+    ...(error === undefined ? {} : { error }),
+    ...reasonOf(reason),
+  };
+}
+
+function reasonOf(reason: string | null): { reason?: string } {
+  return reason === null ? {} : { reason };
+}

@@ -1,0 +1,17 @@
+import type { Subject } from 'rxjs';
+import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/registered-workflow.js';
+import type { TenantEngine } from '../engine/tenant-engine.js';
+import type { WorkflowEvent } from '../events/workflow-event.js';
+
+/** What a runner is made of. */
+export interface RunnerParts {
+  readonly engine: TenantEngine;
+  readonly registry: Pick<WorkflowRegistry, 'nameOf' | 'get' | 'list'>;
+  /** Whether this process serves the workflow for the tenant. */
+  readonly serves: (workflow: RegisteredWorkflow) => boolean;
+  /** Whether tasks may run in this process: not until the hooks of all modules have returned. */
+  readonly hasBooted: () => boolean;
+  readonly events: Subject<WorkflowEvent>;
+  /** Drains and closes the tenant in this process. */
+  readonly shutdown: () => Promise<void>;
+}

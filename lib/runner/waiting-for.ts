@@ -1,0 +1,105 @@
+import { describeHung, type HungHandler } from '../engine/execution/hung-handlers.js';
+import type { RunnableDefinition } from '../engine/definitions/runnable-definition.js';
+import { waitingTaskOf, type TaskRow, type WaitingTask } from '../store/port/index.js';
+import { isTaskTerminal, type CompiledTask, type TaskStatus } from '../workflow/index.js';
+import type { ExecutionWaiting, TaskWaiting } from './execution.js';
+
+const PAUSED: TaskWaiting = { reason: 'paused', detail: 'The execution is paused.' };
+
+/** What a process sees that reads an execution. */
+export interface SeenHere {
+  /** Handlers of the tenant that hang in this process. */
+  readonly hung: readonly HungHandler[];
+  /** The time of day, in milliseconds since 1970. */
+  readonly now: number;
+}
+
+/** What an execution waits for, told by its task that waits; undefined if it doesn't. */
+export function executionWaiting(
+  status: string,
+  waiting: WaitingTask | null | undefined,
+  definition: RunnableDefinition | undefined,
+  seen: SeenHere,
+): ExecutionWaiting | undefined {
+  if (status === 'Paused') return PAUSED;
+  const task = definition?.workflow.tasks[waiting?.taskNo ?? -1];
+  if (!waiting || !definition || !task) return undefined;
+  const wait = claimWaiting(waiting, task, definition, seen);
+  return wait && { ...wait, task: task.name };
+}
+
+/** The same for an execution whose tasks have all been read. */
+export function waitingOfTasks(
+  status: string,
+  tasks: readonly TaskRow[],
+  definition: RunnableDefinition,
+  seen: SeenHere,
+): ExecutionWaiting | undefined {
+  return executionWaiting(status, waitingTaskOf(tasks), definition, seen);
+}
+
+/** What a task waits for; undefined for one that runs or has ended. */
+export function taskWaiting(
+  row: TaskRow,
+  task: CompiledTask,
+  definition: RunnableDefinition,
+  beside: { readonly taskRows: readonly TaskRow[]; readonly seen: SeenHere },
+): TaskWaiting | undefined {
+  if (row.status !== 'NotStarted') return claimWaiting(row, task, definition, beside.seen);
+  const statusOf = (no: number): TaskStatus =>
+    (beside.taskRows[no]?.status ?? 'NotStarted') as TaskStatus;
+  const open = task.dependsOn
+    .filter((no) => !isTaskTerminal(statusOf(no)))
+    .map((no) => definition.workflow.tasks[no]?.name ?? String(no));
+  const names = open.length > 5 ? [...open.slice(0, 5), `${open.length - 5} more`] : open;
+  return { reason: 'dependencies', detail: `It waits for ${names.join(', ')}.` };
+}
+
+/** What a task waits for whose dependencies have ended. */
+function claimWaiting(
+  row: WaitingTask,
+  task: CompiledTask,
+  { workflow, handlers }: RunnableDefinition,
+  { hung, now }: SeenHere,
+): TaskWaiting | undefined {
+  if (row.isOrphaned) {
+    return {
+      reason: 'recovery',
+      detail: 'Its process is lost, and no other one has recovered it yet.',
+    };
+  }
+  if (row.status !== 'Ready') return undefined;
+  if (row.paused) return PAUSED;
+  if (row.runAt !== null && row.runAt.getTime() > now) return timeWaiting(row, row.runAt);
+  if (handlers[task.no] === undefined) {
+    return {
+      reason: 'handler',
+      detail: `This process has no handler for task "${task.name}" of workflow "${workflow.name}".`,
+    };
+  }
+  return slotWaiting(row, hung);
+}
+
+function timeWaiting({ deferred, attempt }: WaitingTask, until: Date): TaskWaiting {
+  const at = until.toISOString();
+  if (deferred) {
+    const detail = `The condition of its deferUntil() was false; it is checked again at ${at}.`;
+    return { reason: 'condition', detail, until };
+  }
+  const what = attempt > 0 ? 'Its next attempt is' : 'It is';
+  return { reason: 'time', detail: `${what} due at ${at}.`, until };
+}
+
+function slotWaiting(
+  { executionId, taskNo }: WaitingTask,
+  hung: readonly HungHandler[],
+): TaskWaiting {
+  const keeping = hung.filter(({ keepsSlot }) => keepsSlot);
+  const own = keeping.find((one) => one.executionId === executionId && one.taskNo === taskNo);
+  if (own !== undefined) return { reason: 'hungHandler', detail: describeHung(own) };
+  const why =
+    keeping.length === 0
+      ? ''
+      : ` Handlers that ignore their signals and keep slots of this process: ${keeping.length}.`;
+  return { reason: 'slot', detail: `It is due and waits for a process with a free slot.${why}` };
+}

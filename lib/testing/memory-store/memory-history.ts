@@ -1,0 +1,61 @@
+import { MAX_HISTORY_EVENTS, type HistoryRow } from '../../store/port/index.js';
+import type { MemoryTables } from './memory-tables.js';
+
+/** An execution's rows and events, as one statement reads them. */
+export function readHistory(tables: MemoryTables, id: string): HistoryRow | undefined {
+  const execution = tables.executions.get(id);
+  if (execution === undefined) return undefined;
+  const { workflow, definitionId, status, error, reason, idempotencyKey, tags } = execution;
+  return {
+    workflow,
+    definitionId,
+    status,
+    error,
+    reason,
+    idempotencyKey,
+    tags,
+    runAt: date(execution.runAt),
+    createdAt: new Date(execution.createdAt),
+    startedAt: date(execution.startedAt),
+    completedAt: date(execution.completedAt),
+    tasks: (tables.tasks.get(id) ?? []).map((task) => ({
+      taskNo: task.taskNo,
+      status: task.status,
+      attempt: task.attempt,
+      attempts: parsed(task.attempts) as HistoryRow['tasks'][number]['attempts'],
+      error: parsed(task.error),
+      skipReason: task.skipReason,
+      owner: task.owner,
+      process: (task.owner === null ? undefined : tables.leases.get(task.owner)?.name) ?? null,
+      startedAt: date(task.startedAt)?.toISOString() ?? null,
+      completedAt: date(task.completedAt)?.toISOString() ?? null,
+    })),
+    events: tables.events
+      .filter(({ executionId }) => executionId === id)
+      .slice(-MAX_HISTORY_EVENTS)
+      .map(({ taskNo, kind, detail, createdAt }) => ({
+        taskNo,
+        kind,
+        detail,
+        at: new Date(createdAt).toISOString(),
+      })),
+    recoveries: tables.recoveryEvents
+      .filter(({ executionId }) => executionId === id)
+      .map(({ taskNo, kind, cause, previousOwner, orphanedForMs, createdAt }) => ({
+        taskNo,
+        kind,
+        cause,
+        previousOwner,
+        orphanedForMs,
+        at: new Date(createdAt).toISOString(),
+      })),
+  };
+}
+
+function parsed(json: string | null): unknown {
+  return json === null ? null : JSON.parse(json);
+}
+
+function date(ms: number | null): Date | null {
+  return ms === null ? null : new Date(ms);
+}
