@@ -43,7 +43,7 @@ export function checkIds(ids: readonly string[], max: number): readonly string[]
   if (ids.length <= max) return ids;
   throw new InvalidArgumentError(
     'ids',
-    `must be at most ${max}, not ${ids.length}; ask for the others in another call`,
+    `must be at most ${max} ids, not ${ids.length}; ask for the others in another call`,
   );
 }
 

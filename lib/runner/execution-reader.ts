@@ -1,5 +1,6 @@
 import { Batcher } from '../runtime/batcher.js';
 import type { DefinitionCatalog } from '../engine/definitions/definition-catalog.js';
+import type { RunnableDefinition } from '../engine/definitions/runnable-definition.js';
 import type { HungHandler } from '../engine/execution/hung-handlers.js';
 import type { AvailabilityRetry } from '../runtime/availability-retry.js';
 import type { ExecutionStatus } from '../workflow/index.js';
@@ -127,15 +128,13 @@ export class ExecutionReader {
   /** The definitions of executions that wait name the tasks. They are known already, unless another release runs. */
   private async summariesOf(page: readonly ListedExecution[]): Promise<ExecutionSummary[]> {
     const seen = { hung: this.hungHandlers(), now: this.clock.wallTime() };
-    const summaries: ExecutionSummary[] = [];
+    const definitions = new Map<string, RunnableDefinition>();
+    const tasks = Math.max(0, ...page.map(({ waiting }) => (waiting?.taskNo ?? -1) + 1));
     for (const row of page) {
-      const definition =
-        row.waiting === null
-          ? undefined
-          : await definitionToShow(this.catalog, row, row.waiting.taskNo + 1);
-      summaries.push(viewSummary(row, definition, seen));
+      if (row.waiting === null || definitions.has(row.definitionId)) continue;
+      definitions.set(row.definitionId, await definitionToShow(this.catalog, row, tasks));
     }
-    return summaries;
+    return page.map((row) => viewSummary(row, definitions.get(row.definitionId), seen));
   }
 
   private async read(ids: readonly string[]): Promise<(Execution | null)[]> {

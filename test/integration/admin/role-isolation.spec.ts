@@ -93,6 +93,7 @@ describe('a task of an isolated tenant', () => {
   it('may read the library, and not write it', async () => {
     await inTask(async ({ manager }) => {
       await manager.query(`SELECT * FROM ${tenant.schema}.cloacina_task_execution`);
+      await manager.query(`SELECT * FROM ${tenant.schema}.cloacina_task`);
     });
     for (const workflow of [plain, transactional]) {
       const wrong = inTask(async ({ manager }) => {
@@ -299,6 +300,12 @@ describe('the role', () => {
         dataSource.query(`INSERT INTO ${schema}.${table} DEFAULT VALUES`),
       ).rejects.toThrow(`permission denied for table ${table}`);
     }
+    const { rows } = await database.owner.query<{ right: string }>(
+      `SELECT r AS right FROM unnest('{SELECT,INSERT,UPDATE,DELETE,TRIGGER}'::text[]) r
+        WHERE has_table_privilege($1, $2, r)`,
+      [name, `${schema}.cloacina_task`],
+    );
+    expect(rows).toEqual([{ right: 'SELECT' }]);
   });
 
   it('is made by somebody else, where the login may not: it is told how', async () => {

@@ -8,6 +8,7 @@ import {
 } from '../../../lib/errors/index.js';
 import { findObjects } from '../../../lib/tenants/migrations/move-statements.js';
 import { lockSchema } from '../../../lib/tenants/migrations/schema-lock.js';
+import { connectAdmin } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 import { catalogOf, historyOf, shapeOf } from './catalog.js';
 import { killMoves } from './killed-migrations.js';
@@ -274,6 +275,33 @@ test.each(['schema', 'target'] as const)('it waits for who migrates the %s', asy
   await admin.query('COMMIT');
   await moving;
   expect((await objectsOf(places.target)).length).toBe(8);
+});
+
+test('a query that reads a view and a move do not lock each other out', async () => {
+  const { schema, target } = await migrated();
+  const [holder, reader] = await Promise.all([
+    connectAdmin(database.url),
+    connectAdmin(database.url),
+  ]);
+  const waiting = async (count: number): Promise<void> => {
+    await waitFor(async () => {
+      const { rows } = await database.admin.query(
+        `SELECT 1 FROM pg_locks WHERE NOT granted
+           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+      );
+      return rows.length >= count;
+    }, BUSY);
+  };
+  await holder.query(`BEGIN; LOCK TABLE ${schema}.cloacina_task_execution`);
+  // It has the view by now, and waits for the first of its tables.
+  const reading = reader.query(`SELECT * FROM ${schema}.cloacina_task`);
+  await waiting(1);
+  const moving = move(schema, target);
+  await waiting(2);
+  await holder.query('COMMIT');
+  await Promise.all([reading, moving]);
+  expect((await objectsOf(target)).length).toBe(8);
+  await Promise.all([holder.end(), reader.end()]);
 });
 
 // `test/faults/killed-migrations.spec.ts` has all points.

@@ -14,6 +14,15 @@ import {
 const STARTED = columns({ created: orNull(uuid), missingDefinition: orNull(bigint) });
 type StartedRow = ReturnType<typeof STARTED.decode>[number];
 
+interface StartVariant {
+  /** Some rows may be there already: says which were created. */
+  readonly keyed: boolean;
+  /** Bounds the wait for a held key. */
+  readonly bounded?: boolean;
+  /** Some of the executions have tags. Most batches have none, and their statement has nothing of it. */
+  readonly tagged?: boolean;
+}
+
 /**
  * Creates executions with all their tasks and claims roots for the process that starts them: an execution that
  * finds room costs one commit to start and has begun in it.
@@ -24,35 +33,30 @@ type StartedRow = ReturnType<typeof STARTED.decode>[number];
  * Tells which of the definitions are not stored: a database that lost what was written last, or was emptied, has lost
  * them too, and other processes know a definition by its row alone.
  */
-interface StartVariant {
-  /** Some rows may be there already: says which were created. */
-  readonly keyed: boolean;
-  /** Bounds the wait for a held key. */
-  readonly bounded?: boolean;
-  /** Some of the executions have tags. Most batches have none, and their statement has nothing of it. */
-  readonly tagged?: boolean;
-}
-
-function startText(tables: TenantTables, { keyed, bounded, tagged }: StartVariant): string {
+function startText(
+  tables: TenantTables,
+  { keyed, bounded = false, tagged = false }: StartVariant,
+): string {
+  const tags = tagged ? ', tags' : '';
   return `WITH e AS MATERIALIZED (
     SELECT * FROM ROWS FROM (
       unnest($1::uuid[]), unnest($2::bigint[]), json_array_elements_text($3::json), json_array_elements_text($4::json),
       unnest($5::integer[]), json_array_elements_text($6::json), unnest($7::bigint[]), unnest($8::integer[]),
       unnest($9::integer[]), unnest($10::bigint[]), unnest($11::integer[]), unnest($12::integer[]),
-      json_array_elements_text($13::json)${tagged === true ? ', json_array_elements_text($23::json)' : ''}
+      json_array_elements_text($13::json)${tagged ? ', json_array_elements_text($23::json)' : ''}
     ) AS e(id, definition_id, workflow, input, priority, run_at, delay_ms, claims, leaves, timeout_ms,
-           first_task, task_count, idempotency_key${tagged === true ? ', tags' : ''})
+           first_task, task_count, idempotency_key${tags})
   ), execution AS (
     INSERT INTO ${tables.execution} (id, workflow, definition_id, status, priority, input, remaining_leaves,
-                                     timeout_ms, deadline_at, started_at, run_at, idempotency_key${tagged === true ? ', tags' : ''})
+                                     timeout_ms, deadline_at, started_at, run_at, idempotency_key${tags})
     SELECT id, workflow, definition_id, CASE WHEN claims > 0 THEN 'Running' ELSE 'Pending' END, priority,
            input::json, leaves, timeout_ms,
            CASE WHEN claims > 0 THEN ${tables.clock.transaction} + timeout_ms * interval '1 millisecond' END,
            CASE WHEN claims > 0 THEN ${tables.clock.transaction} END,
            CASE WHEN e.run_at IS NOT NULL OR e.delay_ms IS NOT NULL
                 THEN coalesce(e.run_at::timestamptz, ${tables.clock.transaction}) + coalesce(e.delay_ms, 0) * interval '1 millisecond' END,
-           idempotency_key${tagged === true ? ', tags::jsonb' : ''}
-    FROM e${bounded === true ? lockTimeout(tagged === true ? 24 : 23) : ''}
+           idempotency_key${tagged ? ', tags::jsonb' : ''}
+    FROM e${bounded ? lockTimeout(tagged ? 24 : 23) : ''}
     ${keyed ? 'ON CONFLICT DO NOTHING' : ''}
     RETURNING id
   ), ${leaseClause(tables, 17)}, task AS (
