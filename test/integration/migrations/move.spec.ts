@@ -298,6 +298,13 @@ test('a query that reads a view and a move do not lock each other out', async ()
   await waiting(1);
   const moving = move(schema, target);
   await waiting(2);
+  // The move waits behind it for the view, and keeps none of the other tables from it.
+  const { rows: locked } = await database.admin.query(
+    `SELECT relation::regclass::text AS name FROM pg_locks WHERE granted AND mode = 'AccessExclusiveLock'
+       AND relation::regclass::text LIKE $1`,
+    [`${schema}.%`],
+  );
+  expect(locked).toEqual([{ name: `${schema}.cloacina_task_execution` }]);
   await holder.query('COMMIT');
   await Promise.all([reading, moving]);
   expect((await objectsOf(target)).length).toBe(8);
