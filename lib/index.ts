@@ -28,7 +28,8 @@ export {
   type WorkflowEventFilter,
 } from './discovery/on-workflow-event.decorator.js';
 export type { RetryOptions, TaskOptions, WorkflowOptions } from './discovery/options.js';
-export { Task, type AnyTaskHandler } from './discovery/task.decorator.js';
+export { Task } from './discovery/task.decorator.js';
+export type { AnyTaskHandler } from './discovery/class-types.js';
 export type {
   DeferOptions,
   Found,

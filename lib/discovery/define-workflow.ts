@@ -1,6 +1,8 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import type { TaskOptions, WorkflowOptions } from './options.js';
-import type { JsonObject, TaskHandlerOf } from './task-context.js';
+import type { NoTasks } from './builder-types.js';
+import type { Stored } from './context-types.js';
+import type { WorkflowOptions } from './options.js';
+import type { JsonObject } from './task-context.js';
 import {
   BuiltWorkflow,
   type BuiltTask,
@@ -34,43 +36,36 @@ export function defineWorkflow<S extends StandardSchemaV1>(
   name: string,
   options: Omit<DefineWorkflowOptions, 'input'> & { input: S },
 ): WorkflowBuilder<
-  never,
-  ContextOfSchema<StandardSchemaV1.InferOutput<S>>,
-  ContextOfSchema<StandardSchemaV1.InferInput<S>>
+  ContextOfSchema<Stored<StandardSchemaV1.InferOutput<S>>>,
+  ContextOfSchema<StandardSchemaV1.InferInput<S>>,
+  NoTasks,
+  never
 >;
 export function defineWorkflow<C extends object = JsonObject>(
   name: string,
   options?: DefineWorkflowOptions,
-): WorkflowBuilder<never, C, Partial<C>>;
-export function defineWorkflow(
-  name: string,
-  options: DefineWorkflowOptions = {},
-): WorkflowBuilder<never, JsonObject, JsonObject> {
-  return new ImmutableBuilder<never, JsonObject, JsonObject>({ ...options, name }, []);
+): WorkflowBuilder<C, Partial<C>, NoTasks, never>;
+export function defineWorkflow(name: string, options: DefineWorkflowOptions = {}): WorkflowBuilder {
+  return new ImmutableBuilder({ ...options, name }, []);
 }
 
-class ImmutableBuilder<
-  Names extends string,
-  C extends object,
-  I extends object,
-> implements WorkflowBuilder<Names, C, I> {
+/** Its types are those of a builder of which nothing is known: the overloads above say what is. */
+class ImmutableBuilder implements WorkflowBuilder {
   constructor(
     private readonly options: WorkflowOptions,
     private readonly tasks: readonly BuiltTask[],
   ) {}
 
-  task<const N extends string, H extends object = C>(
-    name: N,
-    ...rest: [options: TaskOptions, handler: TaskHandlerOf<H>] | [handler: TaskHandlerOf<H>]
-  ): WorkflowBuilder<Names | N, C, I> {
+  task(name: string, ...rest: [options: object, handler: unknown] | [handler: unknown]): never {
     const [options, handler] = rest.length === 2 ? rest : [{}, rest[0]];
-    return new ImmutableBuilder<Names | N, C, I>(this.options, [
+    const builder = new ImmutableBuilder(this.options, [
       ...this.tasks,
       { name, options: { ...options }, handler },
     ]);
+    return builder as never;
   }
 
-  build(): WorkflowDefinition<I, C> {
-    return new BuiltWorkflow<I, C>(this.options, this.tasks);
+  build(): WorkflowDefinition {
+    return new BuiltWorkflow(this.options, this.tasks);
   }
 }

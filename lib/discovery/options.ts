@@ -39,14 +39,17 @@ export interface RetryOptions {
   retryIf?: (error: any) => boolean;
 }
 
-/** What {@link Task} takes. */
-export interface TaskOptions<D extends readonly string[] = readonly string[]> {
+/** What {@link Task} takes: `D` are the dependencies, `W` the rules that may decide about it. */
+export interface TaskOptions<
+  D extends readonly string[] = readonly string[],
+  W extends TriggerRule = TriggerRule,
+> {
   /** Default: the method's name. */
   name?: string;
   /** Tasks that must be terminal before this one is decided, default none. Their order decides equal claims on a key. */
   dependsOn?: D;
   /** Whether the task runs, once its dependencies are terminal. Default: every dependency Completed. */
-  when?: TriggerRule;
+  when?: W;
   /** Default: 3 attempts, exponential from 1 s up to 30 s, with jitter. */
   retry?: RetryOptions;
   /** For one attempt, default 5 min. */

@@ -1,6 +1,7 @@
 import type { Logger } from '@nestjs/common';
 import type { DataSource, EntityManager } from 'typeorm';
 import type { Duration } from '../workflow/duration.js';
+import type { ContextKey } from './context-types.js';
 
 /** A context, or what a task adds to one: JSON values by top-level key. */
 export type JsonObject = Record<string, unknown>;
@@ -11,14 +12,14 @@ export interface TaskContext<C extends object = JsonObject> {
    * The key's value, `undefined` when it is not there. A copy: changing it without {@link TaskContext.set} stores
    * nothing.
    */
-  get<K extends keyof C & string>(key: K): C[K];
+  get<K extends ContextKey<C>>(key: K): C[K];
   /**
    * Stores a value under a top-level key, with the task's outcome; a nested value is replaced whole. What a failed
    * attempt or a deferred run sets is dropped.
    *
    * @throws InvalidContextError for what JSON cannot carry, with the path of the bad value
    */
-  set<K extends keyof C & string>(key: K, value: C[K]): void;
+  set<K extends ContextKey<C>>(key: K, value: C[K]): void;
   /** Whether the key is there, be its value null. */
   has(key: string): boolean;
   /** Removes a key. A deletion is a value: it wins over the values of ancestors as any other write does. */
@@ -28,7 +29,7 @@ export interface TaskContext<C extends object = JsonObject> {
    *
    * @throws InvalidContextError when it is not there or null
    */
-  require<K extends keyof C & string>(key: K): NonNullable<C[K]>;
+  require<K extends ContextKey<C>>(key: K): NonNullable<C[K]>;
   /** The whole context, as this task sees it. A frozen copy. */
   readonly data: Readonly<C>;
   /** The id of the execution, a UUID. */

@@ -1,17 +1,18 @@
+import type { TriggerRule } from '../workflow/trigger-rule.js';
+import type { AnyTaskHandler, ContextOfTasks, ResultFits, TaskMethodsOf } from './class-types.js';
+import type { ContextKey } from './context-types.js';
 import type { TaskOptions } from './options.js';
-import type { TaskHandlerOf } from './task-context.js';
 import { addTask } from './workflow-metadata.js';
-
-/** A task's handler, whatever its context. The context is `any` for the reason given at {@link TaskMethod}. */
-// oxlint-disable-next-line typescript/no-explicit-any
-export type AnyTaskHandler = TaskHandlerOf<any>;
 
 /**
  * Makes a public method of a {@link Workflow} class a task. It takes one {@link TaskContext} and returns an object of
  * keys to store in the context, or nothing.
  *
- * `dependsOn` and the rules of `when` name the class's methods; the compiler checks `dependsOn`. A task whose `name`
- * differs from its method may be named by either, and its method goes first.
+ * `dependsOn` names methods of the class; the rules of `when` name methods in `dependsOn` and keys of the context. The
+ * compiler checks both, and editors suggest them.
+ *
+ * The compiler also checks the result: its keys must be keys of the context that the class's tasks see, with values of
+ * their types, as for {@link TaskContext.set}. One task with a plain `TaskContext` leaves other keys open.
  *
  * @example
  * ```ts
@@ -21,12 +22,16 @@ export type AnyTaskHandler = TaskHandlerOf<any>;
  * }
  * ```
  */
-export function Task<const D extends readonly string[] = []>(
-  options?: TaskOptions<D>,
-): <T extends Record<D[number], AnyTaskHandler>, M extends AnyTaskHandler>(
+export function Task<
+  T extends object,
+  // The class is inferred from what the decorator stands at, so that its methods and keys are known in here.
+  const D extends readonly TaskMethodsOf<T>[] = [],
+>(
+  options?: TaskOptions<D, TriggerRule<NoInfer<D>[number], ContextKey<ContextOfTasks<T>>>>,
+): <M extends AnyTaskHandler>(
   target: T,
   key: string,
-  descriptor: TypedPropertyDescriptor<M>,
+  descriptor: TypedPropertyDescriptor<M> & ResultFits<M, ContextOfTasks<T>>,
 ) => void {
   return (target, key) => addTask(target, key, { ...options });
 }

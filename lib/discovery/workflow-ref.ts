@@ -1,7 +1,9 @@
 import type { Type } from '@nestjs/common';
 import { InvalidArgumentError } from '../errors/index.js';
 import { formatValue } from '../errors/option-checks.js';
-import type { JsonObject, TaskContext } from './task-context.js';
+import type { ContextOfTasks, InputOfTasks } from './class-types.js';
+import type { Simplify } from './context-types.js';
+import type { JsonObject } from './task-context.js';
 import type { WorkflowDefinition } from './workflow-builder.js';
 import { getWorkflowOptions } from './workflow-metadata.js';
 
@@ -19,8 +21,8 @@ export type WorkflowRef = Type<unknown> | string | WorkflowDefinition;
 export type WorkflowInput<R> =
   // The class first: a class has a `name` too, so it is a WorkflowDefinition to the compiler.
   R extends abstract new (...args: never[]) => infer T
-    ? InputOfContexts<ContextOf<T>>
-    : R extends WorkflowDefinition<infer I>
+    ? InputOfTasks<T>
+    : R extends WorkflowDefinition<infer I, object>
       ? [keyof I] extends [never]
         ? JsonObject
         : I
@@ -35,55 +37,12 @@ export type WorkflowInput<R> =
  * - Of a name: any object.
  */
 export type WorkflowContext<R> = R extends abstract new (...args: never[]) => infer T
-  ? WholeContext<ContextOf<T>>
+  ? ContextOfTasks<T>
   : R extends WorkflowDefinition<object, infer C>
     ? [keyof C] extends [never]
       ? JsonObject
       : Simplify<C>
     : JsonObject;
-
-type WholeContext<B> = [B] extends [never]
-  ? JsonObject
-  : [Closed<B>] extends [never]
-    ? JsonObject
-    : [IsOpen<B>] extends [never]
-      ? Simplify<Intersection<Closed<B>>>
-      : Simplify<Intersection<Closed<B>>> & JsonObject;
-
-/** The union of what the class's methods take as `TaskContext<C>`, each boxed, so that unions within C stay whole. */
-type ContextOf<T> = {
-  [K in keyof T]: T[K] extends (...args: infer A) => unknown ? ContextOfParameters<A> : never;
-}[keyof T];
-
-type ContextOfParameters<A> = A extends [infer First, ...unknown[]]
-  ? // A parameter of type any tells nothing; it would match everything.
-    0 extends 1 & First
-    ? never
-    : First extends TaskContext<infer C>
-      ? { box: C }
-      : never
-  : never;
-
-/** Boxes whose C has named keys only, and those which are open, such as JsonObject. */
-type Closed<B> = B extends { box: infer C } ? (string extends keyof C ? never : C) : never;
-type IsOpen<B> = B extends { box: infer C } ? (string extends keyof C ? true : never) : never;
-
-type Intersection<U> = (U extends unknown ? (value: U) => void : never) extends (
-  value: infer I,
-) => void
-  ? I
-  : never;
-
-type InputOfContexts<B> = [B] extends [never]
-  ? JsonObject
-  : [Closed<B>] extends [never]
-    ? JsonObject
-    : [IsOpen<B>] extends [never]
-      ? Simplify<Partial<Intersection<Closed<B>>>>
-      : Simplify<Partial<Intersection<Closed<B>>>> & JsonObject;
-
-/** One object type in messages, instead of an intersection of many. */
-type Simplify<T> = { [K in keyof T]: T[K] };
 
 /**
  * The name of the workflow that a reference means; whether it exists is not asked.

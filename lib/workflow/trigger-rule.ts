@@ -10,41 +10,56 @@ export type ContextOperator =
   | 'notExists';
 
 /** A condition on one dependency's end. */
-export interface TaskRule {
-  readonly kind: 'taskSucceeded' | 'taskFailed' | 'taskSkipped';
-  readonly task: string;
+export interface TaskRule<Task extends string = string, Kind extends TaskRuleKind = TaskRuleKind> {
+  readonly kind: Kind;
+  readonly task: Task;
 }
+type TaskRuleKind = 'taskSucceeded' | 'taskFailed' | 'taskSkipped';
+
 /** A condition on one key of the context with which the task would start. */
-export interface ContextRule {
+export interface ContextRule<Key extends string = string> {
   readonly kind: 'contextValue';
-  readonly key: string;
+  readonly key: Key;
   readonly operator: ContextOperator;
   readonly value?: unknown;
 }
 /** Rules taken together. */
-export interface GroupRule {
-  readonly kind: 'all' | 'any' | 'none';
-  readonly rules: readonly TriggerRule[];
+export interface GroupRule<
+  Rules extends readonly unknown[] = readonly TriggerRule[],
+  Kind extends GroupRuleKind = GroupRuleKind,
+> {
+  readonly kind: Kind;
+  readonly rules: Rules;
 }
+type GroupRuleKind = 'all' | 'any' | 'none';
+
 /** A condition on all dependencies at once. */
 export interface DependenciesRule {
   readonly kind: 'always' | 'notFailed';
 }
-/** When a task runs, decided once all its dependencies are terminal. Plain JSON. */
-export type TriggerRule = TaskRule | ContextRule | GroupRule | DependenciesRule;
+/**
+ * When a task runs, decided once all its dependencies are terminal. Plain JSON.
+ *
+ * `Task` are the dependencies that it may name, `Key` the keys of the context.
+ */
+export type TriggerRule<Task extends string = string, Key extends string = string> =
+  | TaskRule<Task>
+  | ContextRule<Key>
+  | GroupRule<readonly TriggerRule<Task, Key>[]>
+  | DependenciesRule;
 
 /** Holds when the dependency `task` Completed. */
-export function taskSucceeded(task: string): TriggerRule {
+export function taskSucceeded<Task extends string>(task: Task): TaskRule<Task, 'taskSucceeded'> {
   return { kind: 'taskSucceeded', task };
 }
 
 /** Holds when the dependency `task` Failed; a task that runs by it and completes handles that failure. */
-export function taskFailed(task: string): TriggerRule {
+export function taskFailed<Task extends string>(task: Task): TaskRule<Task, 'taskFailed'> {
   return { kind: 'taskFailed', task };
 }
 
 /** Holds when the dependency `task` was Skipped, for whichever reason. */
-export function taskSkipped(task: string): TriggerRule {
+export function taskSkipped<Task extends string>(task: Task): TaskRule<Task, 'taskSkipped'> {
   return { kind: 'taskSkipped', task };
 }
 
@@ -57,34 +72,44 @@ export function taskSkipped(task: string): TriggerRule {
  * - `exists`: the key is there, be it null. A deleted key is not there. Takes no `value`.
  * - `notEquals`, `notContains`, `notExists`: exactly when the other does not hold; so they hold of a missing key.
  */
-export function contextValue(key: string, operator: ContextOperator, value?: unknown): TriggerRule {
+export function contextValue<Key extends string>(
+  key: Key,
+  operator: ContextOperator,
+  value?: unknown,
+): ContextRule<Key> {
   return value === undefined
     ? { kind: 'contextValue', key, operator }
     : { kind: 'contextValue', key, operator, value };
 }
 
 /** Holds when every rule does; so it holds without any. */
-export function all(...rules: TriggerRule[]): TriggerRule {
+export function all<const Rules extends readonly TriggerRule[]>(
+  ...rules: Rules
+): GroupRule<Rules, 'all'> {
   return { kind: 'all', rules };
 }
 
 /** Holds when at least one rule does; so it doesn't without any. */
-export function any(...rules: TriggerRule[]): TriggerRule {
+export function any<const Rules extends readonly TriggerRule[]>(
+  ...rules: Rules
+): GroupRule<Rules, 'any'> {
   return { kind: 'any', rules };
 }
 
 /** Holds when no rule does; so it holds without any. */
-export function none(...rules: TriggerRule[]): TriggerRule {
+export function none<const Rules extends readonly TriggerRule[]>(
+  ...rules: Rules
+): GroupRule<Rules, 'none'> {
   return { kind: 'none', rules };
 }
 
 /** Holds however the dependencies ended. */
-export function always(): TriggerRule {
+export function always(): DependenciesRule {
   return { kind: 'always' };
 }
 
 /** Holds unless a dependency Failed or was skipped because of a failure. For the join after an optional branch. */
-export function notFailed(): TriggerRule {
+export function notFailed(): DependenciesRule {
   return { kind: 'notFailed' };
 }
 

@@ -1,8 +1,15 @@
 // Compiled, never run. What follows each `@ts-expect-error` must be refused, with that code: see types.spec.ts.
 import { Task } from '../../lib/discovery/task.decorator.js';
-import type { TaskContext } from '../../lib/discovery/task-context.js';
+import { type Observable, of } from 'rxjs';
+import type { JsonObject, TaskContext } from '../../lib/discovery/task-context.js';
 import { Workflow } from '../../lib/discovery/workflow.decorator.js';
-import { always, taskFailed } from '../../lib/workflow/trigger-rule.js';
+import {
+  all,
+  always,
+  contextValue,
+  taskFailed,
+  taskSucceeded,
+} from '../../lib/workflow/trigger-rule.js';
 
 interface Receipt {
   paymentId: string;
@@ -40,20 +47,20 @@ export class OrderFulfilment {
   @Task({ dependsOn: ['ship'] })
   withoutParameter() {}
 
-  @Task({ dependsOn: ['withoutParameter'], when: taskFailed('charge') })
+  @Task({ dependsOn: ['withoutParameter'], when: taskFailed('withoutParameter') })
   untyped(context: TaskContext) {
     context.set('anything', { nested: [1] });
   }
 
-  // @ts-expect-error TS1241 no method of that name
+  // @ts-expect-error TS2820 no method of that name
   @Task({ dependsOn: ['chrage'] })
   misspelt() {}
 
-  // @ts-expect-error TS1241 a property is no task
+  // @ts-expect-error TS2322 a property is no task
   @Task({ dependsOn: ['count'] })
   onProperty() {}
 
-  // @ts-expect-error TS1241 one wrong name among right ones
+  // @ts-expect-error TS2322 one wrong name among right ones
   @Task({ dependsOn: ['charge', 'sihp'] })
   oneWrong() {}
 
@@ -96,6 +103,104 @@ export class OrderFulfilment {
 export class Express extends OrderFulfilment {
   @Task({ dependsOn: ['charge', 'ship'] })
   hurry() {}
+}
+
+interface Parcel {
+  parcelId: string;
+  state: 'packed' | 'sent';
+  weight?: number;
+  sizes: { unit: 'cm' | 'in'; values: number[] };
+}
+
+/** What tasks return is checked against what all tasks of the class see. */
+@Workflow({ name: 'parcel' })
+export class ParcelDelivery {
+  @Task()
+  pack(context: TaskContext<Parcel>) {
+    return { state: 'packed', weight: context.get('weight'), sizes: { unit: 'cm', values: [1] } };
+  }
+
+  @Task({
+    dependsOn: ['pack'],
+    when: all(taskSucceeded('pack'), contextValue('weight', 'lessThan', 30)),
+  })
+  async send(_context: TaskContext<{ code: number | null }>) {
+    return { state: 'sent', code: null } as const;
+  }
+
+  @Task({ dependsOn: ['send'] })
+  withoutParameter(): Observable<{ code: number }> {
+    return of({ code: 1 });
+  }
+
+  @Task()
+  declared(): Promise<Partial<Parcel> | undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  @Task()
+  unchecked(): JsonObject {
+    return { anything: 1 };
+  }
+
+  // @ts-expect-error TS1241 a string
+  @Task()
+  wrongType() {
+    return { parcelId: 1 };
+  }
+
+  // @ts-expect-error TS1241 also in a promise, for a key that another task sees
+  @Task()
+  async wrongInPromise() {
+    return { code: 'c' };
+  }
+
+  // @ts-expect-error TS1241 and in an Observable
+  @Task()
+  wrongInObservable() {
+    return of({ sizes: { unit: 'cm', values: ['1'] } });
+  }
+
+  // @ts-expect-error TS1241 a misspelt key
+  @Task()
+  misspelt() {
+    return { parcelID: 'p' };
+  }
+
+  // @ts-expect-error TS1241 in one of two results
+  @Task()
+  sometimes(context: TaskContext<Parcel>) {
+    return context.attempt > 1 ? { weight: 1 } : { wait: 1 };
+  }
+
+  // @ts-expect-error TS2322 a rule names dependencies
+  @Task({ dependsOn: ['pack'], when: taskFailed('send') })
+  wrongTask() {}
+
+  // @ts-expect-error TS2322 and keys of the context
+  @Task({ dependsOn: ['pack'], when: contextValue('wieght', 'exists') })
+  wrongKey() {}
+}
+
+/** One plain TaskContext leaves other keys open. */
+export class OpenContext {
+  @Task() first(_context: TaskContext<Parcel>) {
+    return { anything: 1 };
+  }
+  @Task({ dependsOn: ['first'], when: contextValue('anything', 'exists') })
+  second(_context: TaskContext) {}
+  // @ts-expect-error TS1241 a key that is typed stays so
+  @Task()
+  third() {
+    return { weight: '1' };
+  }
+}
+
+/** Made apart from any class: names are checked at boot. */
+const Retried = (dependsOn: string[]) => Task({ dependsOn, retry: { maxAttempts: 9 } });
+export class Wrapped {
+  @Task() first() {}
+  @Retried(['first']) second() {}
 }
 
 // @ts-expect-error TS2345 a workflow needs its name

@@ -62,8 +62,11 @@ const bySchema = defineWorkflow('a', {
 })
   .task('collect', (context) => {
     const size: number = context.get('size');
-    // @ts-expect-error TS2322 the schema gives a Date
+    // The schema gives a Date, which is stored as a string.
     const day: string = context.get('day');
+    // @ts-expect-error TS2322 so it is no Date any more
+    const date: Date = context.get('day');
+    void date;
     return { size, day };
   })
   .task('send', { dependsOn: ['collect'] }, async (context: TaskContext<{ rows: number }>) => {

@@ -43,7 +43,7 @@ class CreateInvoice1700000000000 implements MigrationInterface {
 @Workflow({ name: 'bill' })
 class Bill {
   @Task({ transactional: true })
-  async write(context: TaskContext<{ id: string }>) {
+  async write(context: TaskContext<{ id: string; billedBy?: string }>) {
     await context.manager.insert(Invoice, { id: context.require('id'), tenant: context.tenant });
     return { billedBy: context.tenant };
   }

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import type { TaskContext } from '../../../lib/discovery/task-context.js';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
+import type { WorkflowDefinition } from '../../../lib/discovery/workflow-builder.js';
 import { illegalHistories } from '../../faults/workload/legal-history.js';
 import { STATEMENTS, textOf } from '../../faults/workload/failpoints.js';
 import { openTenant, type OpenTenant } from '../../support/open-tenant.js';
@@ -103,7 +104,7 @@ async function effectsOf(id: string): Promise<number> {
 }
 
 /** Attempts that were recorded, for each task. */
-async function outcomeOf(workflow: typeof plain): Promise<[string, number[]]> {
+async function outcomeOf(workflow: WorkflowDefinition): Promise<[string, number[]]> {
   const { id, status, tasks } = await one.runner.execute(
     workflow,
     {},

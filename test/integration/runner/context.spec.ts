@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
+import type { TaskContext } from '../../../lib/discovery/task-context.js';
 import type { WorkflowDefinition } from '../../../lib/discovery/workflow-builder.js';
 import { contextValue } from '../../../lib/workflow/index.js';
 import { gate } from '../../support/gate.js';
@@ -16,7 +17,7 @@ describe('The context', () => {
       const merge = serve(
         defineWorkflow('merge')
           .task('first', () => ({ order: { id: 1, lines: [1, 2] }, kept: 'yes' }))
-          .task('second', { dependsOn: ['first'] }, (context) => {
+          .task('second', { dependsOn: ['first'] }, (context: TaskContext) => {
             context.set('order', { id: 2 });
             return { later: true };
           })

@@ -39,7 +39,7 @@ const CONTEXT = {
 };
 
 // [rule, whether it holds]; the context is CONTEXT.
-const CONTEXT_RULES: [TriggerRule, boolean][] = [
+const CONTEXT_RULES: [TriggerRule<'first'>, boolean][] = [
   [contextValue('number', 'equals', 5), true],
   [contextValue('number', 'equals', '5'), false],
   [contextValue('object', 'equals', { b: 2, a: 1 }), true],
@@ -183,7 +183,10 @@ describe('Trigger rules', () => {
 });
 
 describe('A failure', () => {
-  const handling = (when: TriggerRule, handler: () => undefined = () => undefined) =>
+  const handling = (
+    when: TriggerRule<'bad' | 'other'>,
+    handler: () => undefined = () => undefined,
+  ) =>
     defineWorkflow('handling')
       .task('bad', once, fail)
       .task('other', () => undefined)

@@ -29,7 +29,7 @@ class Order {
   constructor(@Inject(Payments) readonly payments: Payments) {}
 
   @Task({ name: 'charge-card', retry: { maxAttempts: 1, retryIf: (error) => error === 'again' } })
-  charge(context: TaskContext<{ orderId: number }>) {
+  charge(context: TaskContext<{ orderId: number; paid?: boolean }>) {
     this.payments.charged.push(context.require('orderId'));
     return { paid: true };
   }
@@ -178,7 +178,7 @@ describe('exploreWorkflows reports', () => {
     class Broken {
       @Task({ dependOn: ['b'], retry: { maxAttempt: 2, retryIf: 'yes' } } as never) a() {}
       @Task({ dependsOn: ['aa'] as never }) b() {}
-      @Task({ dependsOn: ['b'], when: taskFailed('a') }) c() {}
+      @Task({ dependsOn: ['b'], when: taskFailed('a') as never }) c() {}
       @Task() static d() {}
     }
     @Workflow({} as never)

@@ -401,7 +401,7 @@ describe('the problems of a workflow', () => {
       'has a rule that contains itself.',
       'has a rule that contains itself.',
     ]);
-    let deep = always();
+    let deep: TriggerRule = always();
     for (let level = 0; level < 20; level++) deep = any(deep);
     expect(taskProblems({ when: deep })).toEqual([]);
     expect(taskProblems({ when: all(deep) })).toEqual([
