@@ -18,16 +18,13 @@ export {
   InjectRunner,
   type TenantToken,
 } from './cloacina.tokens.js';
-export {
-  defineWorkflow,
-  type ContextOfSchema,
-  type DefineWorkflowOptions,
-} from './discovery/define-workflow.js';
+export { defineWorkflow, type DefineWorkflowOptions } from './discovery/define-workflow.js';
 export {
   OnWorkflowEvent,
   type WorkflowEventFilter,
 } from './discovery/on-workflow-event.decorator.js';
 export type { RetryOptions, TaskOptions, WorkflowOptions } from './discovery/options.js';
+export type { ContextOfSchema, InputOfSchema } from './discovery/schema-types.js';
 export { Task } from './discovery/task.decorator.js';
 export type { AnyTaskHandler } from './discovery/class-types.js';
 export type {

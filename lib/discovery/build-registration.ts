@@ -43,9 +43,19 @@ export function describeClass(
   const mistakes = metadata
     .filter((task) => task.isStatic)
     .map(({ method }) => `${provided.type.name}.${method}() is static, and cannot be a task.`);
-  if (tasks.length > 0) return describe(place, options, tasks, provided.type, mistakes);
+  const input: unknown = Reflect.get(provided.type, 'input');
+  if (input !== undefined && options.input !== undefined) mistakes.push(twoSchemas(provided));
+  const described = { ...options, ...(input === undefined ? {} : { input }) } as WorkflowOptions;
+  if (tasks.length > 0) return describe(place, described, tasks, provided.type, mistakes);
   const problem = `${provided.type.name} (in ${provided.module}) has @Workflow, but no method with @Task.`;
   return { name: nameOf(options, place), place, problems: [problem] };
+}
+
+function twoSchemas({ type, module }: ProvidedClass): string {
+  return (
+    `${type.name} (in ${module}) has two input schemas: "static input" and the option "input" of @Workflow. ` +
+    'Keep the static one, which also types start().'
+  );
 }
 
 /** Describes what `defineWorkflow` built. */

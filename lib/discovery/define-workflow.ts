@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { NoTasks } from './builder-types.js';
-import type { Stored } from './context-types.js';
 import type { WorkflowOptions } from './options.js';
+import type { ContextOfSchema, InputOfSchema } from './schema-types.js';
 import type { JsonObject } from './task-context.js';
 import {
   BuiltWorkflow,
@@ -12,9 +12,6 @@ import {
 
 /** What {@link defineWorkflow} takes beside the name. */
 export type DefineWorkflowOptions = Omit<WorkflowOptions, 'name'>;
-
-/** What a schema takes or gives, where that is an object. */
-export type ContextOfSchema<T> = T extends object ? T : JsonObject;
 
 /**
  * Begins a workflow without a class, for handlers that are plain functions. With an `input` schema, `start` takes
@@ -35,12 +32,7 @@ export type ContextOfSchema<T> = T extends object ? T : JsonObject;
 export function defineWorkflow<S extends StandardSchemaV1>(
   name: string,
   options: Omit<DefineWorkflowOptions, 'input'> & { input: S },
-): WorkflowBuilder<
-  ContextOfSchema<Stored<StandardSchemaV1.InferOutput<S>>>,
-  ContextOfSchema<StandardSchemaV1.InferInput<S>>,
-  NoTasks,
-  never
->;
+): WorkflowBuilder<ContextOfSchema<S>, InputOfSchema<S>, NoTasks, never>;
 export function defineWorkflow<C extends object = JsonObject>(
   name: string,
   options?: DefineWorkflowOptions,

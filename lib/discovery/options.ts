@@ -12,7 +12,8 @@ export interface WorkflowOptions {
   description?: string;
   /**
    * A Standard Schema (zod, valibot, arktype…). The context given to `start` is validated by it, and what it returns
-   * is stored.
+   * is stored. In a class, prefer `static readonly input`: the compiler reads the types of the schema from there, and
+   * cannot read them from the options of a decorator.
    */
   input?: StandardSchemaV1;
   /** From the start of the first task; any process enforces it. Default: none. */

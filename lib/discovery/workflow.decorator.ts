@@ -12,6 +12,9 @@ import type { WorkflowOptions } from './options.js';
  * ```ts
  * @Workflow({ name: 'order-fulfilment', timeout: '2d' })
  * export class OrderFulfilment {
+ *   // Optional: a Standard Schema, which validates and types what start() takes.
+ *   static readonly input = z.object({ orderId: z.number() });
+ *
  *   constructor(private readonly payments: PaymentService) {}
  *
  *   @Task()

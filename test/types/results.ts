@@ -18,6 +18,10 @@ class Open {
   @Task() charge(_context: TaskContext<Order>) {}
   @Task() audit(_context: TaskContext) {}
 }
+class WithSchema {
+  static readonly input = z.object({ day: z.date(), size: z.number().default(1) });
+  @Task() charge(_context: TaskContext<Order>) {}
+}
 const bySchema = defineWorkflow('a', { input: z.object({ size: z.number().default(1) }) })
   .task('only', () => undefined)
   .build();
@@ -45,6 +49,13 @@ export async function results(runner: CloacinaRunner): Promise<void> {
   const size: string = (await runner.execute(bySchema)).context.size;
   (await runner.execute(byType)).context.orderId satisfies number;
   void [text, size, (await runner.execute('by-name')).context['anything']];
+
+  const { context: both } = await runner.execute(WithSchema, { day: new Date() });
+  both.size satisfies number;
+  both.orderId satisfies number;
+  // @ts-expect-error TS2322 a Date is stored as a string
+  const date: Date = both.day;
+  void date;
 
   const handle = await runner.start(Typed);
   (await handle.result({ timeout: '1s' })).context.orderId satisfies number;

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { defineWorkflow } from '../../lib/discovery/define-workflow.js';
 import { Task } from '../../lib/discovery/task.decorator.js';
 import type { JsonObject, TaskContext } from '../../lib/discovery/task-context.js';
+import type { ContextOfSchema } from '../../lib/discovery/schema-types.js';
 import type { WorkflowBuilder, WorkflowDefinition } from '../../lib/discovery/workflow-builder.js';
 import type { WorkflowInput, WorkflowRef } from '../../lib/discovery/workflow-ref.js';
 
@@ -55,6 +56,31 @@ start(NoParameter, { anything: [1] });
 start('by-name', { anything: new Date() });
 // @ts-expect-error TS2345 neither class, name nor definition
 start(1, {});
+
+class WithSchema {
+  static readonly input = z.object({
+    day: z.coerce.date(),
+    size: z.number().default(1),
+  });
+  @Task() first(
+    context: TaskContext<ContextOfSchema<typeof WithSchema.input> & { rows?: number }>,
+  ) {
+    return { rows: context.get('size') };
+  }
+}
+start(WithSchema, { day: new Date() });
+// @ts-expect-error TS2345 the schema needs a day
+start(WithSchema, { size: 1 });
+// @ts-expect-error TS2353 tasks add it, the schema doesn't take it
+start(WithSchema, { day: '2026-01-01', rows: 1 });
+class Inherited extends WithSchema {}
+// @ts-expect-error TS2322 a number
+start(Inherited, { day: '2026-01-01', size: 'x' });
+class WithOtherInput {
+  static input = 'no schema';
+  @Task() charge(_context: TaskContext<Order>) {}
+}
+start(WithOtherInput, { orderId: 1 });
 
 // --- definitions
 const bySchema = defineWorkflow('a', {

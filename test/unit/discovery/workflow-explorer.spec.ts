@@ -141,6 +141,19 @@ describe('exploreWorkflows', () => {
     expect(workflows[0]?.handlers.get('first')?.run(contextOf({}))).toEqual({ by: 'derived' });
   });
 
+  it('takes the input schema of a class from its static property, which a subclass inherits', async () => {
+    @Workflow({ name: 'import' })
+    class Import {
+      static readonly input = z.object({ file: z.string() });
+      @Task() read() {}
+    }
+    @Workflow({ name: 'nightly-import' })
+    class NightlyImport extends Import {}
+    const { workflows, problems } = await explore({ providers: [Import, NightlyImport] });
+    expect(problems).toEqual([]);
+    expect(workflows.map(({ input }) => input)).toEqual([Import.input, Import.input]);
+  });
+
   it('makes a workflow of a definition, with its input, once though two modules provide it', async () => {
     const input = z.object({ day: z.string() });
     const built = defineWorkflow('report', { input })
@@ -214,6 +227,24 @@ describe('exploreWorkflows reports', () => {
       'Workflow "built": task "a" depends on "x", which is not a task of this workflow. Did you mean "a"?',
     ]);
     expect((await explore({ providers }, false)).problems).toEqual(found.problems);
+  });
+
+  it('static input that is no schema, and a second schema', async () => {
+    @Workflow({ name: 'wrong' })
+    class Wrong {
+      static input = { file: 'string' };
+      @Task() a() {}
+    }
+    @Workflow({ name: 'both', input: z.object({}) })
+    class Both {
+      static input = z.object({});
+      @Task() a() {}
+    }
+    expect(await problemsOf({ providers: [Wrong, Both] })).toEqual([
+      'Workflow "wrong": input must be a Standard Schema, such as zod, valibot and arktype make, not { file: \'string\' }.',
+      'Both (in AppModule) has two input schemas: "static input" and the option "input" of @Workflow. ' +
+        'Keep the static one, which also types start().',
+    ]);
   });
 
   it('two workflows of one name, with both places', async () => {
