@@ -104,10 +104,12 @@ export type {
   ExecutionResult,
   ExecutionSummary,
   ExecutionWaiting,
+  GetOptions,
   TaskAttempt,
   TaskDetails,
   TaskWaiting,
   WorkflowCounts,
+  WorkflowExecution,
 } from './runner/execution.js';
 export type {
   ExecutionHandle,

@@ -13,7 +13,9 @@ import type {
   ExecutionFilter,
   ExecutionPage,
   ExecutionResult,
+  GetOptions,
   WorkflowCounts,
+  WorkflowExecution,
 } from './execution.js';
 import { ExecutionControl } from './execution-control.js';
 import {
@@ -24,6 +26,7 @@ import {
   type UnsettledOptions,
 } from './execution-handle.js';
 import { ExecutionReader } from './execution-reader.js';
+import { checkGetOptions } from './list-filter.js';
 import { ResultWaiter } from './result-waiter.js';
 import type { RunnerParts } from './runner-parts.js';
 import { ExecutionStarter } from './execution-starter.js';
@@ -150,8 +153,15 @@ export class CloacinaRunner {
     return this.handleOf<JsonObject>(id, false);
   }
 
-  /** An execution with all its tasks; null if no execution has this id. */
+  /**
+   * An execution with all its tasks; null if no execution has this id. With `workflow`, its context is typed, and an
+   * execution of another workflow is null too.
+   */
   get(id: string): Promise<Execution | null>;
+  get<R extends WorkflowRef>(
+    id: string,
+    options: GetOptions<R>,
+  ): Promise<WorkflowExecution<R> | null>;
   /**
    * Many executions for the price of one, in the order of the ids.
    *
@@ -159,10 +169,20 @@ export class CloacinaRunner {
    * @throws InvalidArgumentError for more
    */
   get(ids: readonly string[]): Promise<(Execution | null)[]>;
-  get(ids: string | readonly string[]): Promise<Execution | null | (Execution | null)[]> {
-    return this.whileServed<Execution | null | (Execution | null)[]>(() =>
-      typeof ids === 'object' ? this.reader.getMany(ids) : this.reader.get(ids),
-    );
+  get<R extends WorkflowRef>(
+    ids: readonly string[],
+    options: GetOptions<R>,
+  ): Promise<(WorkflowExecution<R> | null)[]>;
+  get(
+    ids: string | readonly string[],
+    options: GetOptions = {},
+  ): Promise<Execution | null | (Execution | null)[]> {
+    return this.whileServed<Execution | null | (Execution | null)[]>(() => {
+      const { workflow } = checkGetOptions(options);
+      return typeof ids === 'object'
+        ? this.reader.getMany(ids, workflow)
+        : this.reader.get(ids, workflow);
+    });
   }
 
   /**
@@ -189,7 +209,7 @@ export class CloacinaRunner {
   /**
    * A page of executions, newest first, without their contexts and tasks: {@link get} reads those of one.
    *
-   * @throws InvalidArgumentError for an invalid limit, status, date, tag, key or cursor
+   * @throws InvalidArgumentError for an invalid workflow, limit, status, date, tag, key or cursor
    */
   list(filter: ExecutionFilter = {}): Promise<ExecutionPage> {
     return this.whileServed(() => this.reader.list(filter));
@@ -201,7 +221,7 @@ export class CloacinaRunner {
    * `status: ['Pending', 'Running', 'Paused', 'Failed']` is cheap, however many have Completed; so do those with tags.
    *
    * @returns sorted by the workflows' names
-   * @throws InvalidArgumentError for an invalid status, date or tag
+   * @throws InvalidArgumentError for an invalid workflow, status, date or tag
    */
   counts(filter: ExecutionCountFilter = {}): Promise<WorkflowCounts[]> {
     return this.whileServed(() => this.reader.counts(filter));

@@ -60,15 +60,16 @@ export class ExecutionReader {
     });
   }
 
-  /** Null for an id that there is no execution of, also for what is no UUID. */
-  get(id: string): Promise<Execution | null> {
-    if (!isExecutionId(id)) return Promise.resolve(null);
-    return this.batcher.add({ id: id.toLowerCase(), askedAt: this.clock.now() });
+  /** Null if no execution has this id, if it is not a UUID, and for an execution of another workflow than the named one. */
+  async get(id: string, workflow?: string): Promise<Execution | null> {
+    if (!isExecutionId(id)) return null;
+    const found = await this.batcher.add({ id: id.toLowerCase(), askedAt: this.clock.now() });
+    return workflow === undefined || found?.workflow === workflow ? found : null;
   }
 
   /** Each as {@link get} reads it, in the order of the ids; many share their statements. */
-  getMany(ids: readonly string[]): Promise<(Execution | null)[]> {
-    return Promise.all(checkIds(ids, MAX_READ).map((id) => this.get(id)));
+  getMany(ids: readonly string[], workflow?: string): Promise<(Execution | null)[]> {
+    return Promise.all(checkIds(ids, MAX_READ).map((id) => this.get(id, workflow)));
   }
 
   /** By the ids as they were given, without those that no execution has. */

@@ -1,6 +1,7 @@
 import type { StoredError } from '../errors/index.js';
 import type { ExecutionStatus, SkipReason, Tags, TaskStatus } from '../workflow/index.js';
 import type { JsonObject } from '../discovery/task-context.js';
+import type { WorkflowContext, WorkflowRef } from '../discovery/workflow-ref.js';
 
 /** One attempt of a task, as it was recorded. */
 export interface TaskAttempt {
@@ -94,6 +95,26 @@ export interface Execution<C extends object = JsonObject> extends ExecutionSumma
 }
 
 /**
+ * An execution of a known workflow: the context has the workflow's type once it is Completed. Until then, and where it
+ * Failed or was Cancelled, each key may be missing.
+ *
+ * @example
+ * ```ts
+ * const order = await runner.get(id, { workflow: OrderFulfilment });
+ * if (order?.status === 'Completed') console.log(order.context.parcel);
+ * ```
+ */
+export type WorkflowExecution<R extends WorkflowRef> =
+  | (Execution<WorkflowContext<R>> & { status: 'Completed' })
+  | (Execution<Partial<WorkflowContext<R>>> & { status: Exclude<ExecutionStatus, 'Completed'> });
+
+/** What {@link CloacinaRunner.get} looks for beside the id. */
+export interface GetOptions<R extends WorkflowRef = WorkflowRef> {
+  /** Only an execution of this workflow: its class, its name, or its definition. */
+  workflow?: R;
+}
+
+/**
  * An execution that has ended.
  *
  * `C` is the context of a Completed one, `K` what is known of this one: the same, or a part of it where the execution may
@@ -113,7 +134,8 @@ export interface ExecutionResult<
 
 /** Which executions to count. Omitted fields do not filter. */
 export interface ExecutionCountFilter {
-  workflow?: string;
+  /** The workflow's class, its name, or its definition. */
+  workflow?: WorkflowRef;
   status?: ExecutionStatus | ExecutionStatus[];
   /** Executions that have all of these tags. */
   tags?: Tags;

@@ -1,4 +1,5 @@
 import { checkCallOptions } from '../errors/call-options.js';
+import { workflowNameOf, type WorkflowRef } from '../discovery/workflow-ref.js';
 import { InvalidArgumentError } from '../errors/index.js';
 import { formatValue } from '../errors/option-checks.js';
 import { textProblem, type ExecutionStatus } from '../workflow/index.js';
@@ -7,7 +8,7 @@ import type {
   ExecutionListFilter,
 } from '../store/port/index.js';
 import { decodeCursor } from './cursor.js';
-import type { ExecutionCountFilter, ExecutionFilter } from './execution.js';
+import type { ExecutionCountFilter, ExecutionFilter, GetOptions } from './execution.js';
 import { checkDate, checkKey, checkTags } from './start-request.js';
 
 const COUNT_OPTIONS: ReadonlySet<string> = new Set<keyof ExecutionCountFilter>([
@@ -23,6 +24,7 @@ const LIST_OPTIONS: ReadonlySet<string> = new Set([
   'limit',
   'cursor',
 ]);
+const GET_OPTIONS: ReadonlySet<string> = new Set<keyof GetOptions>(['workflow']);
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 500;
@@ -59,6 +61,12 @@ export function checkCountFilter(filter: ExecutionCountFilter): StoredCountFilte
   return checkCommon(filter);
 }
 
+/** @throws InvalidArgumentError for an unknown option, or an invalid workflow */
+export function checkGetOptions(options: GetOptions): { workflow: string | undefined } {
+  checkCallOptions('get()', options, GET_OPTIONS);
+  return { workflow: checkWorkflow(options.workflow) };
+}
+
 function checkCommon(filter: ExecutionCountFilter): StoredCountFilter {
   return {
     workflow: checkWorkflow(filter.workflow),
@@ -78,13 +86,11 @@ function checkLimit(limit: number | undefined): number {
   );
 }
 
-function checkWorkflow(workflow: string | undefined): string | undefined {
+function checkWorkflow(workflow: WorkflowRef | undefined): string | undefined {
   if (workflow === undefined) return undefined;
-  const problem =
-    typeof workflow === 'string'
-      ? textProblem(workflow)
-      : `must be a name, not ${formatValue(workflow)}`;
-  if (problem === undefined) return workflow;
+  const name = workflowNameOf(workflow);
+  const problem = textProblem(name);
+  if (problem === undefined) return name;
   throw new InvalidArgumentError('workflow', problem);
 }
 

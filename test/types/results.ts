@@ -4,6 +4,7 @@ import { defineWorkflow } from '../../lib/discovery/define-workflow.js';
 import { Task } from '../../lib/discovery/task.decorator.js';
 import type { TaskContext } from '../../lib/discovery/task-context.js';
 import type { CloacinaRunner } from '../../lib/runner/cloacina-runner.js';
+import type { Execution } from '../../lib/runner/execution.js';
 import type { ExecutionHandle } from '../../lib/runner/execution-handle.js';
 
 interface Order {
@@ -71,6 +72,24 @@ export async function results(runner: CloacinaRunner): Promise<void> {
   void (await handle.result({ setled: true }));
   const handles: ExecutionHandle[] = [handle, await runner.start('by-name')];
   void [missing, alsoMissing, handles];
+}
+
+export async function found(runner: CloacinaRunner, id: string): Promise<void> {
+  const execution = await runner.get(id, { workflow: Typed });
+  execution?.context.orderId satisfies number | undefined;
+  if (execution?.status === 'Completed') execution.context.orderId satisfies number;
+  // @ts-expect-error TS2322 of one that has not completed, keys may be missing
+  const missing: number | null = execution === null ? null : execution.context.orderId;
+  // @ts-expect-error TS2551 a misspelt key
+  void [missing, execution?.context.oderId];
+  (await runner.get(id, { workflow: bySchema }))?.context.size satisfies number | undefined;
+  void (await runner.get(id, { workflow: 'by-name' }))?.context['anything'];
+  const untyped: Execution | null = await runner.get(id);
+  // @ts-expect-error TS2561 a misspelt option
+  void (await runner.get(id, { worklow: Typed }));
+  void [await runner.list({ workflow: Typed }), await runner.counts({ workflow: bySchema })];
+  // @ts-expect-error TS2322 neither class, name nor definition
+  void [untyped, await runner.list({ workflow: 5 })];
 }
 
 export async function deferred(context: TaskContext, find: () => Promise<Order | undefined>) {

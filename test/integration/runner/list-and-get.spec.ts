@@ -92,6 +92,7 @@ describe('list', () => {
       ).items.map(({ id }) => id);
     expect(await list({})).toEqual([failed, pending, completed]);
     expect(await list({ workflow: 'other' })).toEqual([pending, completed]);
+    expect(await list({ workflow: other })).toEqual([pending, completed]);
     expect(await list({ workflow: 'none' })).toEqual([]);
     expect(await list({ status: 'Failed' })).toEqual([failed]);
     expect(await list({ status: ['Failed', 'Pending', 'Failed'] })).toEqual([failed, pending]);
@@ -167,6 +168,7 @@ describe('list', () => {
     ['createdBefore', { createdBefore: new Date(Number.NaN) }],
     ['createdBefore', { createdBefore: new Date(-8.64e15) }],
     ['workflow', { workflow: 5 }],
+    ['no @Workflow', { workflow: class NoWorkflow {} }],
     ['workflow', { workflow: 'a\u0000b' }],
   ])('refuses a bad %s: %j', async (argument, filter) => {
     await expect(tenant.runner.list(filter)).rejects.toMatchObject({
@@ -195,6 +197,7 @@ describe('counts', () => {
         byStatus: { ...none, Pending: 1, Completed: 1, Cancelled: 1 },
       },
     ]);
+    expect(await runner.counts({ workflow: quick })).toMatchObject([{ workflow: 'quick' }]);
     expect(await runner.counts({ workflow: 'quick', status: ['Pending', 'Cancelled'] })).toEqual([
       { workflow: 'quick', total: 2, byStatus: { ...none, Pending: 1, Cancelled: 1 } },
     ]);
@@ -256,6 +259,18 @@ describe('get', () => {
     const unknown = tenant.runner.handle('01890000-0000-7000-8000-000000000000');
     await expect(unknown.result()).rejects.toMatchObject({ code: 'UNKNOWN_EXECUTION' });
     expect(unknown.created).toBe(false);
+  });
+
+  it('finds an execution of the workflow that is asked for, and none of another one', async () => {
+    const { id } = await tenant.runner.execute(other);
+    const found = await tenant.runner.get(id);
+    expect(await tenant.runner.get(id, { workflow: other })).toEqual(found);
+    expect(await tenant.runner.get(id, { workflow: 'other' })).toEqual(found);
+    expect(await tenant.runner.get(id, { workflow: quick })).toBeNull();
+    await expect(tenant.runner.get(id, { workfow: quick } as object)).rejects.toThrow(
+      'use "workflow"',
+    );
+    await expect(tenant.runner.get(id, { workflow: class {} })).rejects.toThrow('no @Workflow');
   });
 
   it('says of each task what it waits for', async () => {
