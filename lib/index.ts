@@ -119,6 +119,7 @@ export type {
 export type * from './runner/history.js';
 export type { WorkflowGraph, WorkflowGraphTask } from './runner/workflow-graph.js';
 export type { StartOptions } from './runner/start-request.js';
+export type { TaskRunner } from './runner/task-runner.js';
 export {
   CloacinaAdmin,
   type CloacinaAdminOptions,

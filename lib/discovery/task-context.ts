@@ -6,6 +6,10 @@ import type { ContextKey } from './context-types.js';
 /** A context, or what a task adds to one: JSON values by top-level key. */
 export type JsonObject = Record<string, unknown>;
 
+/** The {@link CloacinaRunner} of a task's tenant. */
+// oxlint-disable-next-line typescript/no-empty-object-type -- the runner's own folder declares what it has
+export interface TaskRunner {}
+
 /** What a task gets: the execution's context, and everything about the run that it is in. */
 export interface TaskContext<C extends object = JsonObject> {
   /**
@@ -52,6 +56,17 @@ export interface TaskContext<C extends object = JsonObject> {
   readonly signal: AbortSignal;
   /** Names the tenant, workflow, execution and task in every line. */
   readonly logger: Logger;
+  /**
+   * The tenant's: starts, reads and controls executions. Its `execute()` and the `result()` of its handles are refused
+   * in a task.
+   *
+   * @example
+   * ```ts
+   * // In a transactional task, the start commits with the task.
+   * await context.runner.start(SendInvoice, { orderId }, { manager: context.manager });
+   * ```
+   */
+  readonly runner: TaskRunner;
   /** The tenant's. */
   readonly dataSource: DataSource;
   /** The tenant's; in a transactional task, of its transaction. */

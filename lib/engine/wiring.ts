@@ -46,6 +46,7 @@ export interface TenantEngineParts {
   readonly store: TenantStore;
   /** For user code. */
   readonly dataSource: TaskContext['dataSource'];
+  readonly runner: () => TaskContext['runner'];
   readonly registry: Pick<WorkflowRegistry, 'get' | 'list'>;
   readonly serves: (workflow: RegisteredWorkflow) => boolean;
   /** Shared by all tenants of the process: see {@link DefinitionCatalog}. */
@@ -151,13 +152,14 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     queue,
     ended: () => claimer.claimAvailable(),
   });
-  const { dataSource } = given;
+  const { dataSource, runner } = given;
   const interceptors = given.interceptors ?? new TaskInterceptors();
   const handlers = new HandlerRunner({
     clock,
     settings,
     store,
     dataSource,
+    runner,
     recorder,
     gate,
     events,

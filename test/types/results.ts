@@ -74,7 +74,7 @@ export async function results(runner: CloacinaRunner): Promise<void> {
   void [missing, alsoMissing, handles];
 }
 
-export async function found(runner: CloacinaRunner, id: string): Promise<void> {
+export async function looked(runner: CloacinaRunner, id: string): Promise<void> {
   const execution = await runner.get(id, { workflow: Typed });
   execution?.context.orderId satisfies number | undefined;
   if (execution?.status === 'Completed') execution.context.orderId satisfies number;

@@ -21,6 +21,7 @@ export interface HandlerRunnerParts {
   readonly store: TransactionStore & FailureClassifier;
   /** For user code. */
   readonly dataSource: TaskContext['dataSource'];
+  readonly runner: () => TaskContext['runner'];
   readonly recorder: Pick<OutcomeRecorder, 'recordIn' | 'isRecorded'>;
   readonly events: Pick<TenantEvents, 'taskStarted'>;
   readonly gate: Pick<ClaimGate, 'underWay'>;
@@ -34,10 +35,11 @@ export class HandlerRunner {
   private readonly transactions: TransactionalRunner;
 
   constructor(private readonly parts: HandlerRunnerParts) {
-    const { clock, dataSource, settings } = parts;
+    const { clock, dataSource, runner, settings } = parts;
     this.surroundings = {
       clock,
       tenant: settings.tenant,
+      runner,
       dataSource,
       get manager() {
         return dataSource.manager;

@@ -26,6 +26,8 @@ const DEFAULT_DEFERRAL_INTERVAL_MS = 5_000;
 export interface TaskSurroundings {
   readonly clock: Pick<Clock, 'now'>;
   readonly tenant: string;
+  /** A function, because the runner is made after the engine. */
+  readonly runner: () => TaskContext['runner'];
   readonly dataSource: TaskContext['dataSource'];
   readonly manager: TaskContext['manager'];
 }
@@ -118,6 +120,10 @@ export class RunningTask implements TaskContext {
     return (this.lazyLogger ??= new Logger(
       `${this.tenant} ${workflow.name}.${this.taskName} ${this.executionId}`,
     ));
+  }
+
+  get runner(): TaskContext['runner'] {
+    return this.surroundings.runner();
   }
 
   get dataSource(): TaskContext['dataSource'] {

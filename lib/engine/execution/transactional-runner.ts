@@ -97,7 +97,7 @@ export class TransactionalRunner {
     transaction: TaskTransaction,
   ): Promise<void> {
     const { claim, input } = attempt;
-    const { clock, settings, dataSource, call, recorder, gate } = this.parts;
+    const { clock, settings, dataSource, runner, call, recorder, gate } = this.parts;
     run.phase = 'handler';
     run.begunAt = clock.now();
     run.transaction = transaction;
@@ -106,6 +106,7 @@ export class TransactionalRunner {
     const context = new RunningTask(claim, input.view, {
       clock,
       tenant: settings.tenant,
+      runner,
       dataSource,
       manager: transaction.manager as TaskContext['manager'],
     });

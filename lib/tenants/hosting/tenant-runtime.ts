@@ -121,6 +121,7 @@ export class TenantRuntime {
         clocks: group.clocks,
       }),
       dataSource,
+      runner: () => this.tenant.runner,
       registry,
       serves: this.serves,
       restored,

@@ -1,6 +1,7 @@
 import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { TaskContext } from '../../../lib/discovery/task-context.js';
+import { currentTask } from '../../../lib/engine/execution/current-task.js';
 import { aborted, gate } from '../../support/gate.js';
 import { type OpenTenant, openTenant } from '../../support/open-tenant.js';
 import { waitFor } from '../../support/wait-for.js';
@@ -50,6 +51,20 @@ describe('A transactional task', () => {
       if (row?.status === 'Completed') break;
     }
     expect((await handle.result()).context).toEqual({ result: 1, seen: { result: 1 } });
+  });
+
+  it("starts another execution with its tenant's runner, which stands once the task is committed", async () => {
+    let id = '';
+    work = async ({ runner, manager }) => {
+      expect(runner).toBe(tenant.runner);
+      expect(currentTask()?.runner).toBe(runner);
+      ({ id } = await runner.start(fleeting, {}, { manager }));
+      expect(await runner.get(id)).toBeNull();
+      await expect(runner.execute(fleeting)).rejects.toThrow('Awaiting execute() inside a task');
+      work = () => Promise.resolve();
+    };
+    await tenant.runner.execute(writing);
+    expect(await tenant.runner.handle(id).result()).toMatchObject({ status: 'Completed' });
   });
 
   it('rolls back what it wrote when it throws, and when what it returns is refused', async () => {

@@ -43,6 +43,7 @@ function run(begun: (attempt: Attempt) => void = () => undefined) {
     settings: { tenant: 't', maxContextSize: 100 },
     store: scene.store,
     dataSource: { manager: 'shared' } as unknown as TaskContext['dataSource'],
+    runner: () => ({ tenant: 't' }) as TaskContext['runner'],
     interceptors: new TaskInterceptors(),
     recorder,
     gate: scene.gate,
@@ -96,6 +97,11 @@ describe('HandlerRunner', () => {
   it('hands the input on where the handler wrote nothing', async () => {
     const input = claim.cache.inputOf(claim.task.no);
     expect(await run()).toMatchObject({ kind: 'ended', output: null, view: input.view });
+  });
+
+  it("gives the handler the tenant's runner", async () => {
+    handle = ({ runner }) => ({ of: runner.tenant });
+    expect(await run()).toMatchObject({ kind: 'ended', output: '{"of":"t"}' });
   });
 
   it('takes the last value of an Observable', async () => {

@@ -48,6 +48,7 @@ export class MemoryProcess {
       },
       store: this.store,
       dataSource: {} as TaskContext['dataSource'],
+      runner: () => ({}) as TaskContext['runner'],
       registry: { list: () => [workflow], get: () => workflow },
       serves: () => true,
       services: this.process.services,

@@ -72,6 +72,7 @@ async function open(tasks: readonly TaskSource[], handlers: Handlers, slots = 10
     },
     store: new MemoryStore(database),
     dataSource: {} as TaskContext['dataSource'],
+    runner: () => ({}) as TaskContext['runner'],
     registry: { list: () => [workflow], get: () => workflow },
     serves: () => true,
     services: services(),
