@@ -79,12 +79,26 @@ async function extractTo(folder) {
   const { succeeded, errorCount } = Extractor.invoke(config, {
     localBuild: true, // writes the report in place of comparing it
     messageCallback: (message) => {
-      if (message.logLevel === ExtractorLogLevel.Error)
+      if (message.logLevel === ExtractorLogLevel.Error || isUnnamedType(message))
         errors.push(message.formatMessageWithLocation(checkout));
       message.handled = true;
     },
   });
-  if (!succeeded || errorCount > 0) throw new Error(`api-extractor: ${errors.join('\n')}`);
+  if (!succeeded || errorCount > 0 || errors.length > 0)
+    throw new Error(`api-extractor: ${errors.join('\n')}`);
+}
+
+/**
+ * The types that infer contexts from workflows stay private: the report shows them, and no application needs their names.
+ * Any other type that the API uses must be exported, or written out where it is used.
+ */
+const INFERENCE = ['dist/discovery/', 'dist/workflow/'];
+
+/** Whether the API uses a type that applications can't name. */
+export function isUnnamedType({ messageId, sourceFilePath }) {
+  if (messageId !== 'ae-forgotten-export') return false;
+  const file = path.relative(checkout, sourceFilePath ?? '').replaceAll(path.sep, '/');
+  return !INFERENCE.some((folder) => file.startsWith(folder));
 }
 
 /** The compiler's options of the project, for the declarations that it made. */
@@ -99,8 +113,8 @@ const MESSAGES = {
   compilerMessageReporting: { default: { logLevel: 'error' } },
   extractorMessageReporting: {
     default: { logLevel: 'error' },
-    // A type that the API names and the index does not export: applications can't name it.
-    'ae-forgotten-export': { logLevel: 'warning', addToApiReportFile: true },
+    // A type that the API names and the index does not export: see isUnnamedType.
+    'ae-forgotten-export': { logLevel: 'warning' },
     // Declarations are public unless they are @internal, and those are stripped by the compiler.
     'ae-missing-release-tag': { logLevel: 'none' },
     // The report marks these "(undocumented)"; names like `schema` need no sentence.

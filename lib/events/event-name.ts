@@ -1,25 +1,19 @@
 import type { ExecutionEndedEvent, TaskEndedEvent, WorkflowEvent } from './workflow-event.js';
 
-type Ended = ExecutionEndedEvent | TaskEndedEvent;
-
-/** A name for each end: `execution.failed` is an `execution.ended` with the status `Failed`. */
-type EndName = {
-  [E in Ended as E['type']]: E['type'] extends `${infer Subject}.ended`
-    ? `${Subject}.${Lowercase<E['status']>}`
-    : never;
-}[Ended['type']];
-
 /**
- * What `@OnWorkflowEvent` takes: the `type` of an event, or an end by its status, such as `execution.failed` and
- * `task.completed`.
+ * What `@OnWorkflowEvent` takes: the `type` of an event, or an end by its status. `execution.failed` is an
+ * `execution.ended` with the status `Failed`.
  */
-export type WorkflowEventName = WorkflowEvent['type'] | EndName;
+export type WorkflowEventName =
+  | WorkflowEvent['type']
+  | `execution.${Lowercase<ExecutionEndedEvent['status']>}`
+  | `task.${Lowercase<TaskEndedEvent['status']>}`;
 
 /** The events that have the name. */
 export type WorkflowEventOf<N extends WorkflowEventName> = N extends WorkflowEvent['type']
   ? Extract<WorkflowEvent, { type: N }>
   : N extends `${infer Subject}.${string}`
-    ? Extract<Ended, { type: `${Subject}.ended` }>
+    ? Extract<WorkflowEvent, { type: `${Subject}.ended` }>
     : never;
 
 /** All names. The record makes the compiler miss one that is left out. */

@@ -19,6 +19,7 @@ export const RECOVERY_JOB = 'cloacina-recovery';
  * The library doesn't import ScheduleModule itself: a second one would run the application's own jobs twice.
  */
 export class CloacinaRecoveryJobs {
+  /** @internal Applications get it by injection. */
   constructor(private readonly passes: RecoveryPasses) {}
 
   async recover(): Promise<void> {
