@@ -69,7 +69,8 @@ async function obey(order: WorkerOrder): Promise<void> {
     );
     tell({ kind: 'started', ids: handles.map(({ id }) => id) });
   } else if ('blockMs' in order) {
-    for (const end = performance.now() + order.blockMs; performance.now() < end;);
+    // Blocks the event loop as a long computation does, without the processor time.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, order.blockMs);
   } else if ('release' in order) {
     release();
   } else {
