@@ -223,24 +223,27 @@ describe('Pause', () => {
       const runs: string[] = [];
       const workflow = serve(
         defineWorkflow('due')
-          .task('fails', { retry: { delay: 50, jitter: false } }, ({ attempt }) => {
+          .task('fails', { retry: { delay: '1h' } }, ({ attempt }) => {
             runs.push(`fails ${attempt}`);
             if (attempt === 1) throw new Error('once');
           })
           .task('waits', async (context) => {
             runs.push('waits');
             await context.deferUntil(() => runs.filter((run) => run === 'waits').length > 1, {
-              every: 50,
+              every: '1h',
             });
           })
           .build(),
       );
       return async (tenant) => {
         const handle = await tenant.runner.start(workflow);
-        await waitFor(() => runs.length === 2);
+        const waiting = `SELECT FROM cloacina_task_execution WHERE execution_id = $1 AND status = 'Ready' AND run_at > now()`;
+        await waitFor(async () => (await tenant.query(waiting, [handle.id])).length === 2);
         await handle.pause();
-        const due = `SELECT FROM cloacina_task_execution WHERE execution_id = $1 AND paused AND status = 'Ready' AND run_at < now()`;
-        await waitFor(async () => (await tenant.query(due, [handle.id])).length === 2);
+        await tenant.query(
+          'UPDATE cloacina_task_execution SET run_at = now() WHERE execution_id = $1 AND paused',
+          [handle.id],
+        );
         tenant.engine.claimAvailable();
         await waitFor(() => !tenant.engine.isBusy);
         expect(runs).toHaveLength(2);
