@@ -222,12 +222,17 @@ describe('execute', () => {
         .task('only', () => undefined)
         .build();
       serve(workflow);
-      return async ({ runner }) => {
-        const waiting = runner.execute(workflow, {}, { delay: 300, timeout: 50 });
+      return async ({ runner, query, engine }) => {
+        const waiting = runner.execute(workflow, {}, { delay: '1h', timeout: 50 });
         await expect(waiting).rejects.toMatchObject({ code: 'WAIT_TIMEOUT', timeoutMs: 50 });
         const [execution] = (await runner.list({ workflow: 'later' })).items;
         const handle = runner.handle(execution?.id ?? '');
         expect(await handle.status()).toBe('Pending');
+        await query(
+          'UPDATE cloacina_task_execution SET run_at = now() WHERE execution_id = $1 AND run_at IS NOT NULL',
+          [handle.id],
+        );
+        engine.claimAvailable();
         expect((await handle.result({ timeout: '60d' })).status).toBe('Completed');
       };
     }),
