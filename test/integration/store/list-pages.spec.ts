@@ -11,7 +11,7 @@ import { explain, pagesTouched, rowsLookedAt, type PlanMode } from './explain.js
 import { openStore, type OpenStore } from './open-store.js';
 import type { ExecutionListFilter, ListedExecution } from '../../../lib/store/port/index.js';
 
-const ROWS = 200_000;
+const ROWS = 50_000;
 const PAGE = 50;
 
 let open: OpenStore;
@@ -21,16 +21,16 @@ beforeAll(async () => {
   await open.store.definitions.register(
     ['a', 'b', 'c'].map((name, n) => ({ id: String(n + 1), hash: name, name, ...unsaid })),
   );
-  // Two to an instant, so that only the id tells them apart; one in 500 has not Completed; of ten one has a tag, and of
-  // 2,000 one has a rare one.
+  // Two to an instant, so that only the id tells them apart; one in 125 has not Completed; of five one has a tag, and of
+  // 500 one has a rare one.
   await open.admin.query(
     `INSERT INTO ${open.tables.execution}
        (id, workflow, definition_id, status, input, remaining_leaves, created_at, idempotency_key, tags)
      SELECT gen_random_uuid(), (ARRAY['a', 'b', 'c'])[1 + n % 3], 1,
-            CASE WHEN n % 500 > 0 THEN 'Completed' WHEN n % 1000 > 0 THEN 'Failed' ELSE 'Running' END,
+            CASE WHEN n % 125 > 0 THEN 'Completed' WHEN n % 250 > 0 THEN 'Failed' ELSE 'Running' END,
             '{}', 0, timestamptz '2026-01-01Z' - (n / 2) * interval '1 second', 'key ' || n,
-            CASE WHEN n % 2000 = 0 THEN '{"region":"eu","customer":"17"}'
-                 WHEN n % 10 = 0 THEN '{"region":"eu"}' END::jsonb
+            CASE WHEN n % 500 = 0 THEN '{"region":"eu","customer":"17"}'
+                 WHEN n % 5 = 0 THEN '{"region":"eu"}' END::jsonb
      FROM generate_series(0, $1::integer - 1) n`,
     [ROWS],
   );
@@ -140,7 +140,7 @@ describe.each<PlanMode>(['generic', 'custom'])('by a %s plan', (mode) => {
           mode,
           analyze: true,
         });
-        const rare = ROWS / 2_000;
+        const rare = ROWS / 500;
         expect(rowsLookedAt(nodes)).toBeLessThan(10 * rare);
         expect(pagesTouched(nodes)).toBeLessThan(10 * rare);
       }
