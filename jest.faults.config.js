@@ -19,6 +19,7 @@ const FULL_SIZE = [
   'integration/runner/limits',
   'integration/runner/lost-connections',
   'integration/runner/random-controls',
+  'integration/store/lock-order',
   'integration/store/plans',
   'integration/tenants/many',
   'sample/starting',

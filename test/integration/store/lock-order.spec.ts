@@ -14,6 +14,7 @@ import { lockForReset } from '../../../lib/store/postgres/statements/reset-execu
 import type { Statement } from '../../../lib/store/postgres/statements/statement.js';
 import { isLocked, race, type GateRow } from './gate.js';
 import { openStore, type OpenStore } from './open-store.js';
+import { sized } from '../../support/sizes.js';
 import { variant, type Session } from './session.js';
 import {
   fanIn,
@@ -24,7 +25,7 @@ import {
 } from '../../conformance/workflows.js';
 import { type Outcome, byLockOrder } from '../../../lib/store/port/index.js';
 
-const ROUNDS = 200;
+const ROUNDS = sized(200, 60);
 const BATCH = 12;
 
 let open: OpenStore;
