@@ -2,10 +2,11 @@ import { describe, expect, it } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { aborted, gate } from '../../support/gate.js';
 import {
+  type OpenTenant,
   openTenant,
   processEngineOf,
-  stopRounds,
   sharedTenant,
+  stopRounds,
 } from '../../support/open-tenant.js';
 import { freshSchema } from '../../support/postgres.js';
 import { rowsOf, scratchDatabase } from '../../support/scratch-database.js';
@@ -115,25 +116,32 @@ describe('A task timeout', () => {
 });
 
 describe('A workflow timeout', () => {
-  const endless = (seen: Error[]) =>
-    defineWorkflow('endless', { timeout: 300 })
+  const endless = (seen: Error[], begun = gate()) =>
+    defineWorkflow('endless', { timeout: '1h' })
       .task('quick', () => ({ quick: 1 }))
       .task('slow', { dependsOn: ['quick'] }, async ({ signal }) => {
+        begun.open();
         seen.push(await aborted(signal));
       })
       .task('never', { dependsOn: ['slow'] }, () => undefined)
       .build();
 
+  /** Has the deadlines of all executions pass, and the process look at them. */
+  async function passDeadlines(tenant: OpenTenant): Promise<void> {
+    await tenant.query(
+      'UPDATE cloacina_workflow_execution SET deadline_at = now() WHERE deadline_at IS NOT NULL',
+    );
+    await processEngineOf(tenant).sweepOnce();
+  }
+
   it('ends the execution Failed, cancels what has not ended and aborts what runs', async () => {
     const seen: Error[] = [];
-    const tenant = await openTenant([endless(seen)]);
-    stopRounds(tenant);
-    const result = await tenant.runner.execute(
-      'endless',
-      { given: 1 },
-      { timeout: '60s', settled: true },
-    );
-    expect(result).toMatchObject({
+    const begun = gate();
+    const tenant = await openTenant([endless(seen, begun)]);
+    const handle = await tenant.runner.start('endless', { given: 1 });
+    await begun.passed;
+    await passDeadlines(tenant);
+    expect(await handle.result({ timeout: '60s', settled: true })).toMatchObject({
       status: 'Failed',
       error: { name: 'WorkflowTimeoutError', code: 'WORKFLOW_TIMEOUT' },
       context: { given: 1, quick: 1 },
@@ -143,32 +151,38 @@ describe('A workflow timeout', () => {
         { name: 'never', status: 'Cancelled' },
       ],
     });
-    expect(Number(result.completedAt) - Number(result.startedAt)).toBeGreaterThanOrEqual(300);
     await waitFor(() => seen.length === 1);
     expect(seen).toMatchObject([{ code: 'CLAIM_LOST' }]);
   });
 
-  it('is enforced for a process that only watches, and by one that did not start it', async () => {
+  it.each([
+    ['that started it', 100],
+    ['that did not start it, for one that only watches', 0],
+  ])('is enforced by the timer of a process %s', async (_, maxConcurrentTasks) => {
     const schema = freshSchema();
-    const seen: Error[] = [];
-    const client = await openTenant([endless([])], { schema, maxConcurrentTasks: 0 });
-    for (const tenant of [client, await openTenant([endless(seen)], { schema })]) {
-      stopRounds(tenant);
-    }
-    const result = await client.runner.execute('endless', {}, { timeout: '60s', settled: true });
+    const hanging = defineWorkflow('hanging', { timeout: 300 })
+      .task('only', async ({ signal }) => void (await aborted(signal)))
+      .build();
+    const one = await openTenant([hanging], { schema, maxConcurrentTasks });
+    const tenants = [one];
+    if (maxConcurrentTasks === 0) tenants.push(await openTenant([hanging], { schema }));
+    for (const tenant of tenants) stopRounds(tenant);
+    const result = await one.runner.execute('hanging', {}, { timeout: '60s', settled: true });
     expect(result).toMatchObject({ status: 'Failed', error: { code: 'WORKFLOW_TIMEOUT' } });
-    await waitFor(() => seen.length === 1);
+    expect(Number(result.completedAt) - Number(result.startedAt)).toBeGreaterThanOrEqual(300);
   });
 
   it('is enforced by another process when the one that runs it is deaf', async () => {
     const schema = freshSchema();
     const seen: Error[] = [];
-    const one = await openTenant([endless(seen)], { schema });
+    const begun = gate();
+    const one = await openTenant([endless(seen, begun)], { schema });
     const handle = await one.runner.start('endless');
-    await waitFor(async () => (await one.runner.get(handle.id))?.tasks[1]?.status === 'Running');
+    await begun.passed;
     // It looks no more, as if its event loop stood still.
     one.engine.enforceDeadlines = () => Promise.resolve(true);
     const two = await openTenant([endless([])], { schema });
+    await passDeadlines(two);
     const result = await two.runner.handle(handle.id).result({ timeout: '60s', settled: true });
     expect(result).toMatchObject({ status: 'Failed', error: { code: 'WORKFLOW_TIMEOUT' } });
     await waitFor(() => seen.length === 1);
@@ -176,10 +190,12 @@ describe('A workflow timeout', () => {
   });
 
   it('goes on counting while the execution is paused', async () => {
-    const { runner } = await openTenant([endless([])]);
-    const handle = await runner.start('endless');
-    await waitFor(async () => (await runner.get(handle.id))?.startedAt !== undefined);
+    const begun = gate();
+    const tenant = await openTenant([endless([], begun)]);
+    const handle = await tenant.runner.start('endless');
+    await begun.passed;
     await handle.pause();
+    await passDeadlines(tenant);
     expect(await handle.result({ timeout: '60s', settled: true })).toMatchObject({
       status: 'Failed',
       error: { code: 'WORKFLOW_TIMEOUT' },
@@ -189,13 +205,32 @@ describe('A workflow timeout', () => {
   it(
     'counts from the first task, not from the start',
     inTenant((serve) => {
-      const quick = defineWorkflow('quick', { timeout: 400 })
-        .task('only', () => undefined)
+      const [begun, free] = [gate(), gate()];
+      const timed = defineWorkflow('timed', { timeout: '1m' })
+        .task('only', async () => {
+          begun.open();
+          await free.passed;
+        })
         .build();
-      serve(quick);
-      return async ({ runner }) => {
-        const result = await runner.execute(quick, {}, { delay: 600, timeout: '60s' });
-        expect(result.status).toBe('Completed');
+      serve(timed);
+      return async ({ runner, query, engine }) => {
+        const handle = await runner.start(timed, {}, { delay: '1h' });
+        const counted = () =>
+          query(
+            `SELECT extract(epoch FROM deadline_at - started_at)::integer AS seconds
+             FROM cloacina_workflow_execution WHERE id = $1`,
+            [handle.id],
+          );
+        expect(await counted()).toEqual([{ seconds: null }]);
+        await query(
+          'UPDATE cloacina_task_execution SET run_at = now() WHERE execution_id = $1 AND run_at IS NOT NULL',
+          [handle.id],
+        );
+        engine.claimAvailable();
+        await begun.passed;
+        expect(await counted()).toEqual([{ seconds: 60 }]);
+        free.open();
+        expect((await handle.result()).status).toBe('Completed');
       };
     }),
   );
