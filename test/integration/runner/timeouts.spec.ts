@@ -222,8 +222,11 @@ describe('A workflow timeout', () => {
             [handle.id],
           );
         expect(await counted()).toEqual([{ seconds: null }]);
+        // The hour is over.
         await query(
-          'UPDATE cloacina_task_execution SET run_at = now() WHERE execution_id = $1 AND run_at IS NOT NULL',
+          `WITH started AS (UPDATE cloacina_workflow_execution
+             SET created_at = created_at - interval '1 hour', run_at = now() WHERE id = $1)
+           UPDATE cloacina_task_execution SET run_at = now() WHERE execution_id = $1 AND run_at IS NOT NULL`,
           [handle.id],
         );
         engine.claimAvailable();
