@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { TestEnvironment as NodeEnvironment } from 'jest-environment-node';
 import pg from 'pg';
 import { endWithParent } from './end-with-parent.mjs';
-import { releaseModules } from './release-modules.mjs';
 
 /** What support code asks for here is done when the file's hooks are over: see `after-file.ts`. */
 const AFTER_FILE = Symbol.for('cloacina.test.afterFile');
@@ -59,7 +58,6 @@ export default class TestEnvironment extends NodeEnvironment {
       const client = await connectServer();
       await client.query(`DROP DATABASE ${this.database} WITH (FORCE)`);
     }
-    releaseModules();
     await super.teardown();
   }
 }
