@@ -80,6 +80,14 @@ async function completes({ runner }: OpenTenant, id: string): Promise<void> {
   expect(tasks.map(({ attempt }) => attempt)).toEqual(tasks.map(() => 1));
 }
 
+async function makeDue({ query, engine }: OpenTenant, id: string): Promise<void> {
+  await query(
+    'UPDATE cloacina_task_execution SET run_at = now() WHERE execution_id = $1 AND run_at IS NOT NULL',
+    [id],
+  );
+  engine.claimAvailable();
+}
+
 type Play = (scene: Scene) => Promise<unknown>;
 
 /** Those that play one after the other in the same tenant. */
@@ -193,10 +201,11 @@ const SCENES: [string, Play][] = [
   [
     'a resume',
     async ({ one, fail }) => {
-      const { id } = await one.runner.start(plain, {}, { delay: 200 });
+      const { id } = await one.runner.start(plain, {}, { delay: '1h' });
       await one.runner.pause(id);
       await fail('SET paused = false');
       await one.runner.resume(id);
+      await makeDue(one, id);
       await completes(one, id);
     },
   ],
@@ -220,7 +229,7 @@ const SCENES: [string, Play][] = [
   [
     "a suspect's begin",
     async ({ one, fail }) => {
-      const { id } = await one.runner.start(plain, {}, { delay: 500 });
+      const { id } = await one.runner.start(plain, {}, { delay: '1h' });
       // As after two lost processes.
       await one.query(
         `WITH lost AS (
@@ -231,6 +240,7 @@ const SCENES: [string, Play][] = [
         [id],
       );
       await fail('SET started_at = clock_timestamp()\n');
+      await makeDue(one, id);
       await completes(one, id);
     },
   ],
