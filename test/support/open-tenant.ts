@@ -176,6 +176,15 @@ export function stopRounds(tenant: OpenTenant): void {
   Reflect.set(rounds, 'next', performance.now() + 1_000_000_000);
 }
 
+/** Has the time come that tasks of an execution wait for: its delay, a retry's, that of a deferral. */
+export async function makeDue({ query, engine }: OpenTenant, id: string): Promise<void> {
+  await query(
+    'UPDATE cloacina_task_execution SET run_at = now() WHERE execution_id = $1 AND run_at IS NOT NULL',
+    [id],
+  );
+  engine.claimAvailable();
+}
+
 export function poolsOf(tenant: OpenTenant): ConnectionGroup['pools'] {
   return groupOf(tenant).pools;
 }

@@ -4,7 +4,12 @@ import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { illegalHistories } from '../../faults/workload/legal-history.js';
 import { STATEMENTS } from '../../faults/workload/failpoints.js';
 import { aborted, gate } from '../../support/gate.js';
-import { openTenant, processEngineOf, type OpenTenant } from '../../support/open-tenant.js';
+import {
+  makeDue,
+  openTenant,
+  type OpenTenant,
+  processEngineOf,
+} from '../../support/open-tenant.js';
 import { freshSchema } from '../../support/postgres.js';
 import { cases } from '../../support/sizes.js';
 import { waitFor } from '../../support/wait-for.js';
@@ -78,14 +83,6 @@ async function completes({ runner }: OpenTenant, id: string): Promise<void> {
   expect(status).toBe('Completed');
   // A lost race costs no attempt and no recovery.
   expect(tasks.map(({ attempt }) => attempt)).toEqual(tasks.map(() => 1));
-}
-
-async function makeDue({ query, engine }: OpenTenant, id: string): Promise<void> {
-  await query(
-    'UPDATE cloacina_task_execution SET run_at = now() WHERE execution_id = $1 AND run_at IS NOT NULL',
-    [id],
-  );
-  engine.claimAvailable();
 }
 
 type Play = (scene: Scene) => Promise<unknown>;

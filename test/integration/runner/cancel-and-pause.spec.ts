@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { WorkflowDefinition } from '../../../lib/discovery/workflow-builder.js';
 import { aborted, gate, type Gate } from '../../support/gate.js';
-import { type OpenTenant, openTenant, sharedTenant } from '../../support/open-tenant.js';
+import { makeDue, type OpenTenant, openTenant, sharedTenant } from '../../support/open-tenant.js';
 import { freshSchema } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 
@@ -240,11 +240,7 @@ describe('Pause', () => {
         const waiting = `SELECT FROM cloacina_task_execution WHERE execution_id = $1 AND status = 'Ready' AND run_at > now()`;
         await waitFor(async () => (await tenant.query(waiting, [handle.id])).length === 2);
         await handle.pause();
-        await tenant.query(
-          'UPDATE cloacina_task_execution SET run_at = now() WHERE execution_id = $1 AND paused',
-          [handle.id],
-        );
-        tenant.engine.claimAvailable();
+        await makeDue(tenant, handle.id);
         await waitFor(() => !tenant.engine.isBusy);
         expect(runs).toHaveLength(2);
         await handle.resume();
@@ -298,18 +294,14 @@ describe('Pause', () => {
       const free = gate();
       free.open();
       const workflow = serve(pair(gate(), free));
-      return async ({ runner, query, engine }) => {
-        const handle = await runner.start(workflow, {}, { delay: '1h' });
+      return async (tenant) => {
+        const handle = await tenant.runner.start(workflow, {}, { delay: '1h' });
         await handle.pause();
         await handle.pause();
         expect(await handle.status()).toBe('Paused');
         await handle.resume();
         expect(await handle.status()).toBe('Pending');
-        await query(
-          'UPDATE cloacina_task_execution SET run_at = now() WHERE execution_id = $1 AND run_at IS NOT NULL',
-          [handle.id],
-        );
-        engine.claimAvailable();
+        await makeDue(tenant, handle.id);
         expect((await handle.result({ timeout: '60s' })).status).toBe('Completed');
       };
     }),

@@ -4,7 +4,7 @@ import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { CloacinaRunner } from '../../../lib/runner/cloacina-runner.js';
 import type { ExecutionResult } from '../../../lib/runner/execution.js';
 import { always } from '../../../lib/workflow/index.js';
-import { openTenant, sharedTenant } from '../../support/open-tenant.js';
+import { makeDue, openTenant, sharedTenant } from '../../support/open-tenant.js';
 import { sized } from '../../support/sizes.js';
 
 const LIMIT = 10_000;
@@ -222,17 +222,14 @@ describe('execute', () => {
         .task('only', () => undefined)
         .build();
       serve(workflow);
-      return async ({ runner, query, engine }) => {
+      return async (tenant) => {
+        const { runner } = tenant;
         const waiting = runner.execute(workflow, {}, { delay: '1h', timeout: 50 });
         await expect(waiting).rejects.toMatchObject({ code: 'WAIT_TIMEOUT', timeoutMs: 50 });
         const [execution] = (await runner.list({ workflow: 'later' })).items;
         const handle = runner.handle(execution?.id ?? '');
         expect(await handle.status()).toBe('Pending');
-        await query(
-          'UPDATE cloacina_task_execution SET run_at = now() WHERE execution_id = $1 AND run_at IS NOT NULL',
-          [handle.id],
-        );
-        engine.claimAvailable();
+        await makeDue(tenant, handle.id);
         expect((await handle.result({ timeout: '60d' })).status).toBe('Completed');
       };
     }),

@@ -3,7 +3,7 @@ import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { RetryOptions } from '../../../lib/discovery/options.js';
 import type { WorkflowDefinition } from '../../../lib/discovery/workflow-builder.js';
 import { NonRetryableError, RetryAfterError } from '../../../lib/errors/index.js';
-import { type OpenTenant, openTenant } from '../../support/open-tenant.js';
+import { makeDue, type OpenTenant, openTenant } from '../../support/open-tenant.js';
 import { waitFor } from '../../support/wait-for.js';
 
 interface Waiting {
@@ -21,14 +21,6 @@ async function waiting(id: string, attempt: number): Promise<Waiting> {
     );
     return row;
   });
-}
-
-/** Lets the next attempt be due. */
-async function hurry(id: string): Promise<void> {
-  await tenant.query('UPDATE cloacina_task_execution SET run_at = now() WHERE execution_id = $1', [
-    id,
-  ]);
-  tenant.engine.claimAvailable();
 }
 
 /** What the one tenant of this file serves: a tenant for each test would take longer than the tests. */
@@ -69,7 +61,7 @@ describe('A retry', () => {
       const { id } = await tenant.runner.start(workflow);
       const seen: number[] = [];
       for (let attempt = 1; attempt <= delays.length; attempt++) {
-        if (attempt > 1) await hurry(id);
+        if (attempt > 1) await makeDue(tenant, id);
         seen.push((await waiting(id, attempt)).delay);
       }
       // Both times are taken in one statement, which may be held up between them.
@@ -205,7 +197,7 @@ describe('An error that says what to do', () => {
     const handle = await tenant.runner.start(deferred);
     const { delay } = await waiting(handle.id, 1);
     expect(Math.round(delay / STEP_MS) * STEP_MS).toBe(300_000);
-    await hurry(handle.id);
+    await makeDue(tenant, handle.id);
     const { tasks } = await handle.result({ settled: true });
     expect(tasks[0]).toMatchObject({ status: 'Failed', attempt: 2, error: { message: 'try 2' } });
   });
