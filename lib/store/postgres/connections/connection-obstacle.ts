@@ -6,8 +6,11 @@ import {
 } from '../../../errors/index.js';
 import { messageOf, SqlState, sqlState } from '../sql-state.js';
 
-/** What the driver says without a code when the server has no TLS. */
-const TLS_MESSAGES = /^(The server does not support SSL|There was an error establishing an SSL)/;
+/**
+ * What the driver says without a code when the server has no TLS. Another answer, which it calls an error, may be that of
+ * a server that is still starting.
+ */
+const TLS_MESSAGES = /^The server does not support SSL/;
 
 /** Node's codes of certificates and of TLS. */
 const TLS_CODES =
