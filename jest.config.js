@@ -24,9 +24,6 @@ export const wholeRun = {
   rootDir: import.meta.dirname,
   reporters: ['default', '<rootDir>/test/support/summary-reporter.mjs'],
   maxWorkers: 2,
-  // Node keeps the context of every test file, with all that its tests have made (nodejs/node#59118): a worker would
-  // have two gigabytes at the end, and spend twice the time of its tests on garbage collection.
-  workerIdleMemoryLimit: '512MB',
   testSequencer: '<rootDir>/test/support/sequencer.cjs',
   // What a stall is given up after. No test asserts it, and none should need it on a machine however busy.
   testTimeout: 120_000,
