@@ -23,6 +23,7 @@ import {
   awaitUnlockedExecutions,
   findByKeys,
   readExecutions,
+  readStatuses,
   readTasks,
   writeFinalContext,
 } from '../../../lib/store/postgres/statements/execution-rows.js';
@@ -182,6 +183,7 @@ export const HOT: readonly Hot[] = [
   },
   { statement: readInputs, values: (ids) => [`{${ids.join()}}`], executions: EXECUTION_KEY },
   { statement: readExecutions, values: (ids) => [`{${ids.join()}}`], executions: EXECUTION_KEY },
+  { statement: readStatuses, values: (ids) => [`{${ids.join()}}`], executions: EXECUTION_KEY },
   { statement: readTasks, values: (ids) => [`{${ids.join()}}`], tasks: TASKS_OF_EXECUTION },
   { statement: awaitExecution, values: ([id]) => [id], executions: EXECUTION_KEY, batched: false },
   {

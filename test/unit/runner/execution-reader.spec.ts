@@ -1,0 +1,35 @@
+import { expect, it, jest } from '@jest/globals';
+import type { DefinitionCatalog } from '../../../lib/engine/definitions/definition-catalog.js';
+import { ExecutionReader } from '../../../lib/runner/execution-reader.js';
+import { AvailabilityRetry } from '../../../lib/runtime/availability-retry.js';
+import { MemoryDatabase, MemoryStore } from '../../../lib/testing/memory-store/index.js';
+import { noLease, parallel, startOf } from '../../conformance/workflows.js';
+import { UnreadableDefinitionError } from '../../../lib/errors/index.js';
+
+const find = jest.fn(async (id: string): Promise<never> => {
+  throw new UnreadableDefinitionError({ id, schema: 'memory', reason: 'it is missing' });
+});
+
+it('many executions share a statement, and a page looks for a definition once', async () => {
+  const store = new MemoryStore(new MemoryDatabase());
+  const items = Array.from({ length: 200 }, () => startOf(parallel(2), { claims: 0 }));
+  await store.start(items, noLease(), false);
+  const executions = jest.spyOn(store, 'executions');
+  const tasks = jest.spyOn(store, 'tasks');
+  const catalog = { find } as unknown as DefinitionCatalog;
+  const retry = new AvailabilityRetry('memory', store, 1_000);
+  const reader = new ExecutionReader(store, catalog, retry, () => []);
+
+  const read = await reader.getMany(items.map(({ id }) => id));
+  expect(read.every((execution) => execution?.tasks.length === 2)).toBe(true);
+  expect(executions).toHaveBeenCalledTimes(1);
+  expect(tasks).toHaveBeenCalledTimes(1);
+
+  find.mockClear();
+  const { items: listed } = await reader.list({ limit: 100 });
+  expect(listed).toHaveLength(100);
+  // No release here reads the definition: then tasks are shown by their numbers.
+  expect(listed.every(({ waitingFor }) => waitingFor?.task === 'task 0')).toBe(true);
+  expect(find).toHaveBeenCalledTimes(1);
+  reader.close();
+});
