@@ -85,7 +85,7 @@ export async function looked(runner: CloacinaRunner, id: string): Promise<void> 
   (await runner.get(id, { workflow: bySchema }))?.context.size satisfies number | undefined;
   void (await runner.get(id, { workflow: 'by-name' }))?.context['anything'];
   const untyped: Execution | null = await runner.get(id);
-  // @ts-expect-error TS2561 a misspelt option
+  // @ts-expect-error TS2769 a misspelt option
   void (await runner.get(id, { worklow: Typed }));
   void [await runner.list({ workflow: Typed }), await runner.counts({ workflow: bySchema })];
   // @ts-expect-error TS2322 neither class, name nor definition

@@ -2,6 +2,7 @@ import { expect, it, jest } from '@jest/globals';
 import type { DefinitionCatalog } from '../../../lib/engine/definitions/definition-catalog.js';
 import { ExecutionReader } from '../../../lib/runner/execution-reader.js';
 import { AvailabilityRetry } from '../../../lib/runtime/availability-retry.js';
+import { systemClock } from '../../../lib/runtime/clock.js';
 import { MemoryDatabase, MemoryStore } from '../../../lib/testing/memory-store/index.js';
 import { noLease, parallel, startOf } from '../../conformance/workflows.js';
 import { UnreadableDefinitionError } from '../../../lib/errors/index.js';
@@ -11,14 +12,14 @@ const find = jest.fn(async (id: string): Promise<never> => {
 });
 
 it('many executions share a statement, and a page looks for a definition once', async () => {
-  const store = new MemoryStore(new MemoryDatabase());
+  const store = new MemoryStore(new MemoryDatabase(systemClock));
   const items = Array.from({ length: 200 }, () => startOf(parallel(2), { claims: 0 }));
   await store.start(items, noLease(), false);
   const executions = jest.spyOn(store, 'executions');
   const tasks = jest.spyOn(store, 'tasks');
   const catalog = { find } as unknown as DefinitionCatalog;
-  const retry = new AvailabilityRetry('memory', store, 1_000);
-  const reader = new ExecutionReader(store, catalog, retry, () => []);
+  const retry = new AvailabilityRetry('memory', store, 1_000, systemClock);
+  const reader = new ExecutionReader(store, catalog, retry, () => [], systemClock);
 
   const read = await reader.getMany(items.map(({ id }) => id));
   expect(read.every((execution) => execution?.tasks.length === 2)).toBe(true);
