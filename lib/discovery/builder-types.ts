@@ -18,6 +18,7 @@ export interface TaskTypes<
   Adds extends object = object,
   Lineage extends string = string,
   Certain extends string = string,
+  Keys extends string = string,
 > {
   /** What it adds to the context. */
   readonly adds: Adds;
@@ -25,6 +26,8 @@ export interface TaskTypes<
   readonly lineage: Lineage;
   /** Those of them that have Completed wherever it has. */
   readonly certain: Certain;
+  /** The keys that all of them add. */
+  readonly keys: Keys;
 }
 
 /** Tasks by name. */
@@ -48,10 +51,9 @@ export type SeenBy<C, T extends TasksByName, D extends string, W> =
     ? JsonObject
     : Overlay<C, AddedByTasks<T, T[D]['lineage'], CertainBefore<T, D, W>>>;
 
-/** The keys that a rule may name: also those of dependencies that may have failed. */
-export type RuleKeyOf<C, T extends TasksByName, D extends string> = ContextKey<
-  SeenBy<C, T, D, never>
->;
+/** The keys that a rule may name: the declared ones, and those of all tasks before. */
+export type RuleKeyOf<C, T extends TasksByName, D extends string> =
+  IsAny<T> extends true ? string : ContextKey<C> | T[D]['keys'];
 
 /** What a task may return: values that fit the declared context, and any other keys. */
 export type ResultOfTask<C> =
@@ -65,10 +67,14 @@ type NamedPart<C> = { readonly [K in NamedKey<C>]: C[K & keyof C] | undefined };
 export type WithTask<C, T extends TasksByName, N extends string, D extends string, W, V> =
   IsAny<T> extends true
     ? Unknown
-    : T &
-        Readonly<
-          Record<N, TaskTypes<AddedBy<C, V>, N | T[D]['lineage'], N | CertainBefore<T, D, W>>>
+    : T & {
+        readonly [K in N]: TaskTypes<
+          AddedBy<C, V>,
+          N | T[D]['lineage'],
+          N | CertainBefore<T, D, W>,
+          NamedKeyOfAny<V> | T[D]['keys']
         >;
+      };
 
 /** The tasks that an execution may complete without: with a rule, or whose failure the rule handles. */
 export type DoubtfulBy<N extends string, W> = [W] extends [never] ? never : N | HandledBy<W>;
