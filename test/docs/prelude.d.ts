@@ -12,6 +12,7 @@ declare global {
     shelf?: string;
     parcel?: string;
     note?: string;
+    refundId?: string;
   }
 
   function findSchemas(): Promise<string[]>;
