@@ -66,3 +66,13 @@ export function refuseInBoot(what: string, hasBooted: boolean): void {
     'Call start() here, and wait for the result after app.init() or app.listen().',
   );
 }
+
+/** @throws NotAllowedError for a call that waits for what the transaction of the manager only starts */
+export function refuseManager(manager: unknown): void {
+  if (manager === undefined) return;
+  throw new NotAllowedError(
+    'execute() with a manager',
+    'no other transaction sees the execution before this one commits',
+    'Use start() and wait for the result after the commit.',
+  );
+}

@@ -4,9 +4,9 @@ import { AvailabilityRetry } from '../runtime/availability-retry.js';
 import type { WorkflowEvent } from '../events/workflow-event.js';
 import type { JsonObject } from '../discovery/task-context.js';
 import type { WorkflowContext, WorkflowInput, WorkflowRef } from '../discovery/workflow-ref.js';
-import { NotAllowedError, TenantRemovedError, withoutDriver } from '../errors/index.js';
+import { TenantRemovedError, withoutDriver } from '../errors/index.js';
 import { checkCallOptions } from '../errors/call-options.js';
-import { checkWait, refuseInBoot, refuseInTask } from './call-checks.js';
+import { checkWait, refuseInBoot, refuseInTask, refuseManager } from './call-checks.js';
 import type {
   Execution,
   ExecutionCountFilter,
@@ -115,13 +115,7 @@ export class CloacinaRunner {
     checkCallOptions('execute()', options, EXECUTE_OPTIONS);
     const { timeout, settled, ...startOptions } = options;
     const wait = checkWait({ timeout, settled });
-    if (startOptions.manager !== undefined) {
-      throw new NotAllowedError(
-        'execute() with a manager',
-        'no other transaction sees the execution before this one commits',
-        'Use start() and wait for the result after the commit.',
-      );
-    }
+    refuseManager(startOptions.manager);
     const { id } = await this.start(workflow, context, startOptions);
     return this.waits.resultOf(id, wait);
   }
@@ -137,15 +131,10 @@ export class CloacinaRunner {
     context?: WorkflowInput<R>,
     options: StartOptions = {},
   ): Promise<ExecutionHandle<WorkflowContext<R>>> {
-    const { signal } = this.closing;
-    signal.throwIfAborted();
-    try {
-      const { id, created } = await this.starter.start(workflow, context, options);
-      return this.handleOf<WorkflowContext<R>>(id, created);
-    } catch (error) {
-      signal.throwIfAborted();
-      throw withoutDriver(error, this.tenant);
-    }
+    const { id, created } = await this.whileServed(() =>
+      this.starter.start(workflow, context, options),
+    );
+    return this.handleOf<WorkflowContext<R>>(id, created);
   }
 
   /** A handle on an execution by its id; whether there is one is asked when the handle is used. */
