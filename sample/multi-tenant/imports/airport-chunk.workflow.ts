@@ -1,11 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import {
-  NonRetryableError,
-  Task,
-  Workflow,
-  type JsonObject,
-  type TaskContext,
-} from 'nestjs-cloacina';
+import { NonRetryableError, Task, Workflow, type TaskContext } from 'nestjs-cloacina';
 import { Airport } from '../airports/airport.entity.js';
 import type { AirportRow } from '../airports/airport-row.js';
 import { Country } from '../airports/country.entity.js';
@@ -44,7 +38,7 @@ export class AirportChunk {
 
   /** The rejected rows and the outcome of this task are committed together, so no row is written twice. */
   @Task({ transactional: true })
-  async validate(context: Context): Promise<JsonObject> {
+  async validate(context: Context) {
     const importId = context.require('importId');
     const from = context.require('from');
     const { rules } = profileOf(context.tenant);
@@ -56,7 +50,7 @@ export class AirportChunk {
   }
 
   @Task({ dependsOn: ['validate'] })
-  async enrich(context: Context): Promise<JsonObject> {
+  async enrich(context: Context) {
     const countries = new Set((await this.acceptedRows(context)).map(({ country }) => country));
     const codes = [...countries]
       .sort()
@@ -66,7 +60,7 @@ export class AirportChunk {
 
   /** Inserts countries in the order of their names, so that chunks that insert the same ones do not deadlock. */
   @Task({ dependsOn: ['enrich'], transactional: true, retry: { maxAttempts: 5, delay: '200ms' } })
-  async load(context: Context): Promise<JsonObject> {
+  async load(context: Context) {
     const { base } = profileOf(context.tenant);
     const rows = await this.acceptedRows(context);
     const airports = rows.map((row) => toAirport(row, context.require('importId'), base));

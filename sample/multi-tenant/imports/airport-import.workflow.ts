@@ -6,14 +6,12 @@ import {
   Task,
   Workflow,
   type Execution,
-  type JsonObject,
   type TaskContext,
 } from 'nestjs-cloacina';
 import type { EntityManager } from 'typeorm';
 import { Airport } from '../airports/airport.entity.js';
 import { type CountryCount, ImportReport } from '../airports/import-report.entity.js';
 import { RejectedRow } from '../airports/rejected-row.entity.js';
-import { Tenants } from '../tenants/tenants.js';
 import { AirportChunk } from './airport-chunk.workflow.js';
 import { DataSet } from './data-set.js';
 
@@ -37,21 +35,18 @@ type Context = TaskContext<ImportContext>;
 @Workflow({ name: 'airport-import', version: '1', timeout: '30m' })
 @Injectable()
 export class AirportImport {
-  constructor(
-    private readonly dataSet: DataSet,
-    private readonly tenants: Tenants,
-  ) {}
+  constructor(private readonly dataSet: DataSet) {}
 
   @Task({ retry: { maxAttempts: 5, delay: '500ms' }, timeout: '30s' })
-  async fetch(context: Context): Promise<JsonObject> {
+  async fetch(context: Context) {
     const { version, rows } = await this.dataSet.load();
     return { version, rows: Math.min(rows.length, context.get('limit') ?? rows.length) };
   }
 
   /** Starts the chunks in the task's own transaction: either all of them exist once, or none. */
   @Task({ dependsOn: ['fetch'], transactional: true })
-  async startChunks(context: Context): Promise<JsonObject> {
-    const { runner } = this.tenants.get(context.tenant);
+  async startChunks(context: Context) {
+    const { runner } = context;
     const rows = context.require('rows');
     const chunks = Math.ceil(rows / CHUNK_ROWS);
     const chunkIds: string[] = [];
@@ -75,7 +70,7 @@ export class AirportImport {
 
   /** Waits without a slot: a handler that waited for its chunks could occupy the slot that they need. */
   @Task({ dependsOn: ['startChunks'] })
-  async collect(context: Context): Promise<JsonObject> {
+  async collect(context: Context) {
     let chunks: Execution[] = [];
     await context.deferUntil(
       async () => {
@@ -93,7 +88,7 @@ export class AirportImport {
   }
 
   @Task({ dependsOn: ['collect'], when: contextValue('rejected', 'greaterThan', 0) })
-  async explainRejects(context: Context): Promise<JsonObject> {
+  async explainRejects(context: Context) {
     const found = await context.manager
       .createQueryBuilder()
       .select('reason')
@@ -114,7 +109,7 @@ export class AirportImport {
 
   /** With the default rule, this task would be skipped together with `explainRejects`. */
   @Task({ dependsOn: ['collect', 'explainRejects'], when: notFailed(), transactional: true })
-  async report(context: Context): Promise<JsonObject> {
+  async report(context: Context) {
     const topCountries = await topCountriesOf(context.manager, context.executionId);
     await context.manager.insert(ImportReport, {
       importId: context.executionId,
@@ -129,7 +124,7 @@ export class AirportImport {
   }
 
   private async chunksOf(context: Context): Promise<Execution[]> {
-    const { runner } = this.tenants.get(context.tenant);
+    const { runner } = context;
     const found = await Promise.all(context.require('chunkIds').map((id) => runner.get(id)));
     return found.filter((chunk) => chunk !== null);
   }
