@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { DatabaseConnectionError } from '../../lib/errors/index.js';
 import { DEFAULT_SHUTDOWN_TIMEOUT_MS } from '../../lib/options/defaults.js';
 import { openTenant, queryIn } from '../support/open-tenant.js';
 import { compileBlocks } from './compile.js';
@@ -19,10 +20,24 @@ const of = (language: string): CodeBlock[] => blocks.filter((block) => block.lan
 const named = (list: CodeBlock[]): [string, CodeBlock][] =>
   list.map((block) => [`${block.file}:${block.line}`, block]);
 
-it('is all of languages that are tested here, or output that first-example.spec.ts compares', () => {
+it('is all of languages that are tested here, or output that is compared', () => {
   const tested = ['ts', 'sh', 'sql', 'text', 'dockerfile', 'yaml', 'json'];
   expect(blocks.filter(({ language }) => !tested.includes(language))).toEqual([]);
-  expect(of('text')).toHaveLength(1);
+});
+
+it('shows output as the library prints it', () => {
+  const refused = new DatabaseConnectionError(
+    {
+      tenant: 'acme',
+      place: { host: 'db.internal', port: 5432, database: 'shop' },
+      obstacle: 'login',
+    },
+    { cause: new Error('password authentication failed for user "app"') },
+  );
+  // The output of the README is compared by first-example.spec.ts.
+  const [first, ...others] = of('text').map(({ file, code }) => [file, code.replaceAll('\n', ' ')]);
+  expect(first).toEqual(['README.md', expect.any(String)]);
+  expect(others).toEqual([['docs/module.md', refused.message]]);
 });
 
 describe('TypeScript', () => {

@@ -52,9 +52,9 @@ beforeAll(async () => {
 });
 afterAll(() => client.end());
 
-/** The execution's only task waits until a time. */
-async function untilItWaits(id: string): Promise<void> {
-  await waitFor(async () => (await onlyTask(id))?.waitingFor?.reason === 'time');
+/** The execution's only task waits until a time, or looks for its condition again then. */
+async function untilItWaits(id: string, reason: 'time' | 'condition' = 'time'): Promise<void> {
+  await waitFor(async () => (await onlyTask(id))?.waitingFor?.reason === reason);
 }
 
 async function onlyTask(id: string) {
@@ -83,7 +83,7 @@ describe('A process and a database whose clocks a test moves', () => {
 
   it('look for a condition once a day', async () => {
     const { id } = await tenant.runner.start(deferred);
-    await untilItWaits(id);
+    await untilItWaits(id, 'condition');
     isThere = true;
     await clocks.advance(24 * HOUR_MS);
     expect(await tenant.runner.handle(id).result()).toMatchObject({ status: 'Completed' });
@@ -91,7 +91,7 @@ describe('A process and a database whose clocks a test moves', () => {
 
   it('end an execution whose workflow timeout is over', async () => {
     const { id } = await tenant.runner.start(limited);
-    await untilItWaits(id);
+    await untilItWaits(id, 'condition');
     await clocks.advance(2 * HOUR_MS);
     expect(await tenant.runner.handle(id).result({ settled: true })).toMatchObject({
       status: 'Failed',
