@@ -6,6 +6,12 @@ import { checkout, runNode, runNpm } from './run.mjs';
 const SOURCES = path.join(checkout, 'test/package/oldest-peers');
 
 /**
+ * Tasks that an old compiler must get through: with types that it works out again for each later task, it takes minutes,
+ * or gives up with TS2589.
+ */
+const CHAIN = 50;
+
+/**
  * Installs the packed package into a small application with the oldest of each peer and of the compiler, as they are named
  * in its package.json. Compiles and runs it. `applications.mjs` has those with the newest.
  */
@@ -17,6 +23,8 @@ export async function runOldestPeers(tarball, databaseUrl) {
     const manifest = JSON.parse(readFileSync(file, 'utf8'));
     manifest.dependencies['nestjs-cloacina'] = `file:${tarball}`;
     writeFileSync(file, JSON.stringify(manifest, null, 2));
+
+    writeFileSync(path.join(folder, 'chain.ts'), chainOf(CHAIN));
 
     const env = { ...process.env, DATABASE_URL: databaseUrl, SCHEMA: 'oldest_peers' };
     const options = { cwd: folder, env };
@@ -30,4 +38,14 @@ export async function runOldestPeers(tarball, databaseUrl) {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** A workflow built without a class, in which each task reads what the one before has returned. */
+function chainOf(length) {
+  const tasks = Array.from({ length }, (_, i) =>
+    i === 0
+      ? `.task('task0', () => ({ key0: 0 }))`
+      : `.task('task${i}', { dependsOn: ['task${i - 1}'] }, (context) => ({ key${i}: context.get('key${i - 1}') + 1 }))`,
+  );
+  return `import { defineWorkflow } from 'nestjs-cloacina';\nexport const chain = defineWorkflow('chain')${tasks.join('\n')}.build();\n`;
 }

@@ -63,18 +63,27 @@ export type ResultOfTask<C> =
 
 type NamedPart<C> = { readonly [K in NamedKey<C>]: C[K & keyof C] | undefined };
 
-/** The tasks with one more: its name, its dependencies, its rule or `never`, and its result. */
+/**
+ * The tasks with one more: its name, its dependencies, its rule or `never`, and its result. What is known of it is
+ * inferred, so that the compiler works it out once. Before TypeScript 5.9, types that are only written down here are
+ * worked out again at each use, in every later task: a chain of sixteen tasks took seconds, one of fifty had no end.
+ */
 export type WithTask<C, T extends TasksByName, N extends string, D extends string, W, V> =
   IsAny<T> extends true
     ? Unknown
-    : T & {
-        readonly [K in N]: TaskTypes<
+    : [
           AddedBy<C, V>,
           N | T[D]['lineage'],
           N | CertainBefore<T, D, W>,
-          NamedKeyOfAny<V> | T[D]['keys']
-        >;
-      };
+          NamedKeyOfAny<V> | T[D]['keys'],
+        ] extends [
+          infer Adds extends object,
+          infer Lineage extends string,
+          infer Certain extends string,
+          infer Keys extends string,
+        ]
+      ? T & { readonly [K in N]: TaskTypes<Adds, Lineage, Certain, Keys> }
+      : never;
 
 /** The tasks that an execution may complete without: with a rule, or whose failure the rule handles. */
 export type DoubtfulBy<N extends string, W> = [W] extends [never] ? never : N | HandledBy<W>;

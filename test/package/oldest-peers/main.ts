@@ -10,6 +10,7 @@ interface Order {
   price: number;
   quantity: number;
   total?: number;
+  shipped?: string;
 }
 
 @Workflow({ name: 'order' })
