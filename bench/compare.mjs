@@ -22,20 +22,23 @@ if (options.against === undefined) {
 }
 const builds = { before: options.against, now: process.env.BENCH_DIST };
 
-const throughput = (length) => ({
+const throughput = (length, configuration = 'default') => ({
   main: 'perSecond',
   digits: 0,
+  configuration,
   measure: (server, entry) =>
     measureThroughput({ server, entry, shape: chain(length), seconds: 2 }),
 });
 const latency = (length) => ({
   main: 'completed',
   digits: 3,
+  configuration: 'default',
   measure: (server, entry) =>
     measureLatency({ server, entry, shape: chain(length), runs: 200, seconds: 5 }),
 });
 const SCENARIOS = {
   'one-task': throughput(1),
+  execute: throughput(1, 'execute'),
   chain: throughput(3),
   latency: latency(1),
   'latency-chain': latency(3),
@@ -53,8 +56,8 @@ try {
   await server.stop();
 }
 
-async function compare(name, { main, digits, measure }) {
-  const [entry] = await entriesOf({ 'nestjs-cloacina': ['default'] });
+async function compare(name, { main, digits, configuration, measure }) {
+  const [entry] = await entriesOf({ 'nestjs-cloacina': [configuration] });
   const entries = Object.keys(builds).map((build) => ({ ...entry, build, label: build }));
   const rows = await interleave({
     entries,

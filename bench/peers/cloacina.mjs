@@ -26,6 +26,11 @@ export const cloacina = {
       about: 'maxConcurrentTasks 1,000; start() for each execution',
       options: { maxConcurrentTasks: 1_000 },
     },
+    execute: {
+      about: 'default options; execute() by 1,200 callers, each of which waits for its result',
+      options: {},
+      awaitsResults: true,
+    },
   },
   canRun: () => true,
   unfinished: (schema = SCHEMA) =>
@@ -57,7 +62,7 @@ async function openCloacina(settings) {
   const [runner] = runners;
   const input = inputOf(shape);
   const inFlight = runners.length === 1 ? IN_FLIGHT : IN_FLIGHT_OF_MANY;
-  const start = startingOf({ claims, alone });
+  const start = configuration.awaitsResults ? executeAll : startingOf({ claims, alone });
   const startSome = (one, count) => start(one, workflow.name, input, count, inFlight);
   return {
     handled,
@@ -110,6 +115,11 @@ function startAndSeeEnded(runner, workflow, input, count, inFlight) {
     });
     startMore();
   });
+}
+
+/** Callers that wait for the result of one call before the next. */
+function executeAll(runner, workflow, input, count, inFlight) {
+  return withCallers(inFlight, count, () => runner.execute(workflow, input));
 }
 
 /**

@@ -1,5 +1,6 @@
 import { chainOfTen, chainOfThree } from './chains.mjs';
 import { contexts } from './contexts.mjs';
+import { execute } from './execute.mjs';
 import { fanOfFive, fanOfThousand } from './fans.mjs';
 import { floor } from './floor.mjs';
 import { handlers } from './handlers.mjs';
@@ -16,6 +17,7 @@ import { tenants } from './tenants.mjs';
 /** In the order in which a whole run goes through them. */
 export const scenarios = [
   oneTask,
+  execute,
   chainOfThree,
   chainOfTen,
   fanOfFive,
