@@ -1,16 +1,16 @@
 import { exactNameOf, exactNamesOf, type WorkflowEventName } from './event-name.js';
 import type { WorkflowEvent } from './workflow-event.js';
 
-/** Gets the events of all tenants of one application that have one of its names. */
+/** Receives the events with its names from all tenants of one application. */
 export interface EventListener {
   readonly names: readonly WorkflowEventName[];
-  /** Never throws. A promise is waited for when the application closes; it never rejects. */
+  /** Handles an event. Neither throws nor rejects. The application waits for the promise when it closes. */
   readonly receive: (event: WorkflowEvent) => void | Promise<void>;
 }
 
-/** The listeners to the events of one application's tenants, those of tenants that are added later included. */
+/** The event listeners of one application. They receive the events of all tenants, also of those added later. */
 export class EventListeners {
-  /** By exact name, so that the question for each task is one look. */
+  /** By exact name, so that `want()`, which every task calls, is one lookup. */
   private readonly byName = new Map<WorkflowEventName, EventListener[]>();
   private readonly underWay = new Set<Promise<void>>();
 
@@ -32,7 +32,7 @@ export class EventListeners {
     }
   }
 
-  /** Resolves when the listeners that are at work now are done. Never rejects. */
+  /** Resolves when the listeners that are running now have ended. Never rejects. */
   async settled(): Promise<void> {
     await Promise.all(this.underWay);
   }

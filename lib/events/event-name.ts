@@ -1,22 +1,22 @@
 import type { ExecutionEndedEvent, TaskEndedEvent, WorkflowEvent } from './workflow-event.js';
 
 /**
- * What `@OnWorkflowEvent` takes: the `type` of an event, or an end by its status. `execution.failed` is an
- * `execution.ended` with the status `Failed`.
+ * A name that `@OnWorkflowEvent` accepts: the `type` of an event, or the end of an execution or task by its status. For
+ * example, `execution.failed` stands for `execution.ended` with the status `Failed`.
  */
 export type WorkflowEventName =
   | WorkflowEvent['type']
   | `execution.${Lowercase<ExecutionEndedEvent['status']>}`
   | `task.${Lowercase<TaskEndedEvent['status']>}`;
 
-/** The events that have the name. */
+/** The type of the events with this name. */
 export type WorkflowEventOf<N extends WorkflowEventName> = N extends WorkflowEvent['type']
   ? Extract<WorkflowEvent, { type: N }>
   : N extends `${infer Subject}.${string}`
     ? Extract<WorkflowEvent, { type: `${Subject}.ended` }>
     : never;
 
-/** All names. The record makes the compiler miss one that is left out. */
+/** All names, as a record, so that the compiler reports a name that is left out. */
 const NAMES: Record<WorkflowEventName, true> = {
   'execution.started': true,
   'execution.ended': true,
@@ -52,13 +52,13 @@ export const TASK_ENDS = {
   Skipped: 'task.skipped',
 } as const satisfies Record<TaskEndedEvent['status'], WorkflowEventName>;
 
-/** The event's most exact name: its type, or of an end that with the status. */
+/** The most exact name of an event: its type, or, for the end of an execution or task, the name with the status. */
 export function exactNameOf(event: WorkflowEvent): WorkflowEventName {
   if (event.type === 'execution.ended') return EXECUTION_ENDS[event.status];
   return event.type === 'task.ended' ? TASK_ENDS[event.status] : event.type;
 }
 
-/** The exact names of the events that a name means: of `task.ended` one for each status. */
+/** The exact names that a name stands for. `task.ended`, for example, stands for one name for each status. */
 export function exactNamesOf(name: WorkflowEventName): readonly WorkflowEventName[] {
   if (name === 'execution.ended') return Object.values(EXECUTION_ENDS);
   return name === 'task.ended' ? Object.values(TASK_ENDS) : [name];

@@ -4,8 +4,8 @@ import type { EventListener } from './event-listeners.js';
 import type { WorkflowEvent } from './workflow-event.js';
 
 /**
- * Writes failures to Nest's log: a WARN for each failed attempt, an ERROR for each execution that ends Failed. By the
- * process that stored them, so each is written once.
+ * Writes failures to Nest's log: a WARN for each failed attempt, an ERROR for each Failed execution. Only the process
+ * that stored a failure emits its event, so each failure is logged once.
  */
 export function failureLog(logger = new Logger('Cloacina')): EventListener {
   return {
@@ -39,15 +39,15 @@ function describeAttempt(
   const { tenant, executionId, workflow, task, attempt, maxAttempts, error } = event;
   const next =
     event.type === 'task.retrying'
-      ? `the next one begins in ${seconds(event.retryInMs)}`
-      : 'there is no other one';
+      ? `will be retried in ${seconds(event.retryInMs)}`
+      : 'will not be retried';
   return (
-    `Tenant "${tenant}": attempt ${attempt} of ${maxAttempts} of task ${task} of ${workflow}, execution ` +
-    `${executionId}, failed; ${next}. ${error === undefined ? '' : textOf(error)}`
+    `Tenant "${tenant}": attempt ${attempt} of ${maxAttempts} of task ${task} of ${workflow} failed and ${next}, ` +
+    `execution ${executionId}. ${error === undefined ? '' : textOf(error)}`
   );
 }
 
-/** A stack begins with the name and message. */
+/** The stack, which begins with name and message, or else these two. */
 function textOf({ name, message, stack }: StoredError): string {
   return stack ?? `${name}: ${message}`;
 }

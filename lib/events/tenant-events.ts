@@ -17,14 +17,14 @@ export interface EventSink {
   next(event: WorkflowEvent): void;
 }
 
-/** Why an execution Failed, as far as it is known. */
+/** The failure of an execution, as far as this process knows it. */
 export interface ObservedFailure {
   readonly error: StoredError;
   /** Absent for an execution that timed out. */
   readonly failedTask?: string;
 }
 
-/** What of a task's claim is told. */
+/** The part of a task's claim that events contain. */
 export interface ObservedClaim {
   readonly executionId: string;
   readonly definition: { readonly workflow: { readonly name: string } };
@@ -33,11 +33,11 @@ export interface ObservedClaim {
 }
 
 /**
- * Tells what happens in one tenant: one method for each kind of event. Each is called where the change is known to be
- * stored. An event that has no observer is not made.
+ * Emits the events of one tenant, with a method for each kind. Call a method only where the change is known to be
+ * stored. Events without an observer are not built, so they cost nothing.
  */
 export class TenantEvents {
-  /** Subscribers are told outside of any task or request. */
+  /** Subscribers run outside the async context of the task or request that caused the event. */
   private readonly scope = new AsyncResource('CloacinaEvents');
 
   constructor(

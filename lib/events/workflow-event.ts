@@ -11,11 +11,11 @@ export interface TaskFacts extends ExecutionFacts {
   readonly task: string;
 }
 
-/** About an attempt of a task. */
+/** An attempt of a task. */
 export interface AttemptFacts extends TaskFacts {
-  /** 1 for the first one. */
+  /** Number of the attempt; 1 for the first. */
   readonly attempt: number;
-  /** How many there may be in all. */
+  /** Maximum number of attempts, as the task's retry policy has it. */
   readonly maxAttempts: number;
 }
 
@@ -29,9 +29,9 @@ export interface ExecutionStartedEvent extends ExecutionFacts {
 export interface ExecutionEndedEvent extends ExecutionFacts {
   readonly type: 'execution.ended';
   readonly status: 'Completed' | 'Failed' | 'Cancelled';
-  /** Of a Failed one that this event's process knows the error of; `get()` always has it. */
+  /** The error of a Failed execution, if this process knows it; `get()` always has it. */
   readonly error?: StoredError;
-  /** The task whose failure ended it; none for an execution that timed out. */
+  /** The task whose failure ended the execution. Absent if the execution timed out. */
   readonly failedTask?: string;
 }
 
@@ -45,42 +45,45 @@ export interface TaskStartedEvent extends AttemptFacts {
   readonly type: 'task.started';
 }
 
-/** The task's outcome is stored. Tasks of a cancelled or timed-out execution have no event of their own. */
+/** The task's outcome is stored. Tasks that end because their execution was cancelled or timed out emit no event. */
 export interface TaskEndedEvent extends AttemptFacts {
   readonly type: 'task.ended';
   readonly status: 'Completed' | 'Failed' | 'Skipped';
-  /** Of a Failed task. */
+  /** The error of a Failed task. */
   readonly error?: StoredError;
 }
 
-/** The failed attempt is stored, and another one follows. */
+/** The failed attempt is stored, and the task will be retried. */
 export interface TaskRetryingEvent extends AttemptFacts {
   readonly type: 'task.retrying';
   readonly error: StoredError;
-  /** Until the next attempt may begin, in milliseconds. */
+  /** Time until the next attempt may begin, in milliseconds. */
   readonly retryInMs: number;
 }
 
-/** `deferUntil` put the task off. */
+/** `deferUntil` deferred the task. */
 export interface TaskDeferredEvent extends AttemptFacts {
   readonly type: 'task.deferred';
-  /** Until the condition is checked again, in milliseconds. */
+  /** Time until the condition is checked again, in milliseconds. */
   readonly checkInMs: number;
 }
 
-/** The task was taken from a lost process: it is Ready again, or was lost too often and is about to be Failed. */
+/**
+ * Recovery took the task from a lost process. `task.recovered`: it is Ready again. `task.abandoned`: it was lost too
+ * often and is about to be Failed.
+ */
 export interface TaskRecoveredEvent extends TaskFacts {
   readonly type: 'task.recovered' | 'task.abandoned';
-  /** As in `CloacinaRecovery.events()`. */
+  /** Why the task was taken; see `RecoveryCause`. */
   readonly cause: string;
 }
 
-/** This process no longer holds the task: what its handler still does is not recorded. */
+/** This process lost its claim of the task: it will not record the outcome of the handler that may still run. */
 export interface ClaimLostEvent extends AttemptFacts {
   readonly type: 'claim.lost';
 }
 
-/** What happens to one tenant's executions, told by the process that stored it; see `CloacinaRunner.events$`. */
+/** An event of one tenant's executions, emitted by the process that stored the change; see `CloacinaRunner.events$`. */
 export type WorkflowEvent =
   | ExecutionStartedEvent
   | ExecutionEndedEvent

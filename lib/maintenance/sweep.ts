@@ -1,38 +1,42 @@
 import type { Clock, Timer } from '../runtime/clock.js';
 import { StaggeredSweep } from '../runtime/staggered-sweep.js';
 
-/** Number of times each tenant is looked at in the duration of a lease, at least; */
+/** Minimum number of rounds within the duration of a lease. */
 const ROUNDS_PER_LEASE = 3;
-/** and the longest time between two looks, in milliseconds: a notification may be lost. */
+/** Maximum duration of a round, in milliseconds. It bounds the delay that a lost notification causes. */
 const MAX_ROUND_MS = 15_000;
-/** Tenants to one part of a round: few enough for its statement to take some ten milliseconds, planning included. */
+/**
+ * Number of tenants in a part of a round. The statement of a part then takes about ten milliseconds, planning included.
+ */
 export const TENANTS_PER_PART = 50;
-/** A part that is due this soon is taken now, in place of a look between parts; in milliseconds. */
+/** A part that is due within this time is taken now, which saves a look between parts. In milliseconds. */
 const SOON_MS = 200;
-/** Until the next try while there is no session, in milliseconds. */
+/** Pause between two tries while there is no session, in milliseconds. */
 const AWAY_PAUSE_MS = 400;
 
-/** What the sweep does for the tenants. It may fail: the next round comes. */
+/** A regular task of the sweep. It may fail, because the next round repeats it. */
 export interface MaintenancePass {
-  /** A part of the round: each tenant is in one once in a round. */
+  /** Handles one part of a round. Each round has every tenant in exactly one part. */
   over(tenants: readonly string[]): Promise<void>;
-  /** How often the pass looks around between parts, in milliseconds; undefined: it has no reason to. */
+  /** Interval of the calls of `look()` between parts, in milliseconds; undefined if the pass needs none now. */
   readonly lookEveryMs: number | undefined;
+  /** Checks between parts for anything that can't wait for the next part. */
   look(): Promise<void>;
 }
 
 export interface MaintenanceSweepOptions {
   readonly leaseDurationMs: number;
-  /** Whether there is a session to ask; without one the round waits. */
+  /** Whether the control connection is open. The sweep pauses while it is not. */
   readonly isConnected: () => boolean;
   readonly clock: Clock;
 }
 
 /**
- * Goes round the tenants of one login, some at a time, evenly over a third of a lease's duration, and has each pass look
- * after them. A pass that expects something (recovery, while it knows of other processes) also looks between parts.
+ * Runs the maintenance passes over all tenants of one login. A round is spread evenly over a third of a lease's
+ * duration, in parts of `TENANTS_PER_PART`. A pass may also look between parts, as recovery does while it knows other
+ * processes.
  *
- * States: stopped, waiting for its timer, at work. At work it sets no timer, so no two parts are under way.
+ * States: stopped, waiting for its timer, at work. It sets no timer while it is at work, so parts never overlap.
  */
 export class MaintenanceSweep {
   private readonly tenants = new Set<string>();
@@ -75,7 +79,7 @@ export class MaintenanceSweep {
     this.timer?.cancel();
   }
 
-  /** Sets the timer anew: a pass may have to look around earlier, or no more. */
+  /** Sets the timer anew. Call it when a pass may have changed its `lookEveryMs`. */
   plan(): void {
     if (this.stopped || this.atWork) return;
     this.timer?.cancel();
@@ -107,7 +111,7 @@ export class MaintenanceSweep {
         if (part.length > 0) await pass.over(part);
         else if (pass.lookEveryMs !== undefined) await pass.look();
       } catch {
-        // The next round comes, and no pass is held up by another one.
+        // The next round repeats the pass; the failure of one pass must not stop the others.
       }
     }
   }

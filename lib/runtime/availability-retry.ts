@@ -4,7 +4,10 @@ import { conflictDelay } from './retry-on-conflict.js';
 import { reconnectDelayMs } from './reconnect-delay.js';
 import type { Clock } from './clock.js';
 
-/** Waits for a database that is away, as long as a start does, and says what was waited for. */
+/**
+ * Retries work while the database is unavailable, for at most the tenant's `startTimeout`. After that it throws an
+ * error that says why the work could not be done.
+ */
 export class AvailabilityRetry {
   constructor(
     private readonly tenant: string,
@@ -13,7 +16,10 @@ export class AvailabilityRetry {
     private readonly clock: Clock,
   ) {}
 
-  /** For what may be done twice. `resent`: an earlier send may have been written. */
+  /**
+   * Runs `work` until it succeeds, fails for good, or the time is over. The work must be safe to repeat: `resent` tells
+   * it that an earlier run may have been written.
+   */
   async run<T>(work: (resent: boolean) => Promise<T>): Promise<T> {
     const began = this.clock.now();
     let resent = false;
@@ -36,13 +42,13 @@ export class AvailabilityRetry {
     }
   }
 
-  /** The error to throw once the time is over; undefined while it is worth waiting. */
+  /** The error to throw if the time that began at `since` is over; undefined while the caller should go on trying. */
   giveUp(error: unknown, since: number): Error | undefined {
     const waitedMs = this.clock.now() - since;
     return waitedMs < this.timeoutMs ? undefined : (this.explain(error, waitedMs) as Error);
   }
 
-  /** An error of the library has been judged already. */
+  /** Undefined for the library's own errors: whoever made them has classified the failure already. */
   private classify(error: unknown): Failure | undefined {
     return error instanceof CloacinaError ? undefined : this.store.classifyFailure(error);
   }

@@ -3,45 +3,54 @@ import type { Failure } from './failure.js';
 import { reconnectDelayMs } from './reconnect-delay.js';
 import type { Clock } from './clock.js';
 
-/** Pause before an item that failed by itself is sent again, in milliseconds; doubled each time up to the maximum. */
+/**
+ * Pause before an item that met a lock when it was sent alone is sent again, in milliseconds. Doubles up to the
+ * maximum.
+ */
 const FIRST_DELAY_MS = 10;
 const MAX_DELAY_MS = 500;
 /** How long an item waits before the log mentions it, in milliseconds. */
 const LATE_MS = 5_000;
-/** Items that are sent alone at a time: each may wait for a lock, on a connection of its own. */
+/** Maximum number of items sent alone at the same time: each may wait for a lock, on a connection of its own. */
 const MAX_ALONE = 3;
-/** How often those that wait for locks are asked whether they go on waiting, in milliseconds. */
+/** Minimum time between two checks whether waiting items should give up, in milliseconds. */
 const GIVE_UP_LOOK_MS = 100;
 
 export interface BatcherOptions<I, R> {
   readonly clock: Clock;
   /** Maximum number of items in one statement. */
   readonly maxItems: number;
-  /** What an item adds to a batch, in rows or the like; together at most `maxWeight`, or one item. Default: 1. */
+  /**
+   * Weight of an item, for example its number of rows. A batch weighs at most `maxWeight`, unless it is a single item.
+   * Default: 1.
+   */
   readonly weight?: (item: I) => number;
   readonly maxWeight?: number;
-  /** Statements under way at a time, default 1. What waits is sent beside the first one only when it fills a batch. */
+  /** Maximum number of statements under way, default 1. Each one beyond the first is sent only with a full batch. */
   readonly maxStatements?: number;
-  /** `resent`: some of these may have been written by a send whose reply was lost. Returns one result an item. */
+  /**
+   * Sends a batch and returns one result for each item. `resent`: an earlier send may have written some of the items.
+   */
   readonly send: (items: readonly I[], resent: boolean) => Promise<readonly R[]>;
   readonly classify: (error: unknown) => Failure;
   /**
-   * How items that met a lock alone are sent again: `atOnce` at a time, each with a pause after another lock. In between
-   * they wait without a connection. Default: like those that have not been sent alone yet, and without a pause.
+   * Limits the resends of items that met a lock although they were sent alone: `atOnce` at the same time, and a pause
+   * of `pauseMs` after each that meets a lock again. A pausing item holds no connection. Default: the limit of items
+   * that are sent alone for the first time, and no pause.
    */
   readonly locked?: { readonly atOnce: number; readonly pauseMs: number };
   /**
-   * Asked for each item while the database is away, or the item meets locks: the error to end it with, or undefined to
-   * go on trying. `sent` tells that the item may have been written, `waitedMs` counts from when it was added.
+   * Decides about an item while the database is unavailable or rows are locked: returns the error to reject it with, or
+   * undefined to go on trying. `sent`: the item may have been written. `waitedMs`: time since the item was added.
    */
   readonly giveUp?: (
     item: I,
     error: unknown,
     state: { readonly sent: boolean; readonly waitedMs: number },
   ) => Error | undefined;
-  /** Items that still have no result after five seconds, and what they failed with last; each is told of once. */
+  /** Called once for each item that has no result after five seconds, with its latest error. */
   readonly late?: (items: readonly I[], error: unknown) => void;
-  /** Called for each item that has its result, or is rejected. */
+  /** Called for each item that is resolved or rejected. */
   readonly ended?: (item: I) => void;
 }
 
@@ -51,27 +60,30 @@ interface Entry<I, R> {
   readonly reject: (error: unknown) => void;
   readonly addedAt: number;
   sent: boolean;
-  /** How often it was sent alone and failed. */
+  /** How often the item was sent alone and met a lock. */
   failures: number;
-  /** With what it failed last. */
+  /** The latest error; undefined before the first. */
   lastError: unknown;
   isLate: boolean;
 }
 
 /**
- * Natural batching: while one statement is under way the next items gather, and go as one. No timer and no delay
- * when idle, hundreds to a commit under load. A batch that is full gains nothing by waiting, and may go beside the one
- * under way: the server works on it while this process sees to the other's results.
+ * Natural batching: items collect while a statement is under way, and the next statement takes them all. An idle
+ * batcher adds no delay, and a busy one puts hundreds of items into a commit. A full batch gains nothing by waiting, so
+ * it may be sent beside the one under way: the server works on it while this process handles the results of the other.
  *
- * What fails is sorted by what the failure says: a batch with an item that can't be stored is halved until that item
- * stands alone; a batch that met a locked row goes on aside, one by one, so that none but that item waits for it; and
- * what may have been written is sent again, since every statement here is fenced or idempotent.
+ * The failure of a batch decides what follows:
+ *
+ * - An item can't be stored: the batch is halved until that item is alone, and only that item is rejected.
+ * - A row was locked: the items are sent one by one beside the batches, so that only the item of that row waits.
+ * - The connection failed: the whole batch is sent again. That is safe, because every statement is fenced or
+ *   idempotent.
  */
 export class Batcher<I, R> {
   private queue: Entry<I, R>[] = [];
-  /** Of batches that met a lock: to be sent alone. */
+  /** Items of batches that met a lock, still to be sent alone. */
   private stragglers: Entry<I, R>[] = [];
-  /** Met a lock alone, and are to be sent again. */
+  /** Items that met a lock when they were sent alone, to be sent again. */
   private locked: Entry<I, R>[] = [];
   private underWay = 0;
   private planned = false;
@@ -84,7 +96,7 @@ export class Batcher<I, R> {
 
   constructor(private readonly options: BatcherOptions<I, R>) {}
 
-  /** Items that have no result yet. */
+  /** Number of items without a result. */
   get size(): number {
     return this.pending;
   }
@@ -114,16 +126,16 @@ export class Batcher<I, R> {
     await new Promise<void>((resolve) => this.idle.push(resolve));
   }
 
-  /** Ends the waits between sends: what can't be sent now is rejected with the error that it met. */
+  /** Ends the pauses between sends: an item that waits for its next try is rejected. */
   close(): void {
     this.closing.abort();
   }
 
-  /** What is added in the same turn of the event loop goes together. */
+  /** Sends in a microtask, so that items added in the same turn of the event loop share a batch. */
   private plan(): void {
     if (this.planned || !this.maySend) return;
     this.planned = true;
-    // The sends serve many callers, and are in the async context of none.
+    // A batch serves many callers, so it must not run in the async context of one of them.
     this.scope.runInAsyncScope(queueMicrotask, undefined, () => {
       this.planned = false;
       while (this.maySend) void this.sendNext();
@@ -207,7 +219,7 @@ export class Batcher<I, R> {
     );
   }
 
-  /** What met a lock is sent one by one beside the batches; what still meets one rests before it is sent again. */
+  /** Sends the items of a batch that met a lock one by one. An item that met a lock alone rests first. */
   private setAside(batch: readonly Entry<I, R>[], error: unknown): void {
     for (const entry of batch) entry.lastError = error;
     const [first] = batch;
@@ -236,7 +248,7 @@ export class Batcher<I, R> {
     }
   }
 
-  /** Those that may not be locked come first, or they would wait for those that are. */
+  /** Items whose rows may be free come first; otherwise they would wait behind items whose rows are locked. */
   private nextAlone(): Entry<I, R> | undefined {
     const { atOnce = MAX_ALONE } = this.options.locked ?? {};
     return this.stragglers.shift() ?? (this.lockedAlone < atOnce ? this.locked.shift() : undefined);
@@ -255,7 +267,7 @@ export class Batcher<I, R> {
     this.sendAlone();
   }
 
-  /** Those that wait for their turn grow old as well. */
+  /** Gives up items that have waited too long while other items were sent. */
   private giveUpWaiting(): void {
     const now = this.options.clock.now();
     if (now - this.gaveUpAt < GIVE_UP_LOOK_MS) return;
@@ -264,7 +276,7 @@ export class Batcher<I, R> {
     this.locked = this.locked.filter((entry) => !this.endsWaiting(entry));
   }
 
-  /** Whether it was rejected, for it has waited for locks long enough. */
+  /** Rejects the item if `giveUp` returns an error for it. Returns whether it was rejected. */
   private endsWaiting(entry: Entry<I, R>): boolean {
     const reason = this.reasonToGiveUp(entry, entry.lastError);
     if (reason !== undefined) this.rejectAll([entry], reason);
@@ -290,7 +302,7 @@ export class Batcher<I, R> {
       if (reason === undefined) remaining.push(entry);
       else this.rejectAll([entry], reason);
     }
-    // Those that wait behind grow old as well.
+    // Queued items may have waited too long as well.
     this.queue = this.queue.filter((entry) => {
       const reason = closed ? asError(error) : this.reasonToGiveUp(entry, error);
       if (reason !== undefined) this.rejectAll([entry], reason);

@@ -2,35 +2,35 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 /** A timer that was set. */
 export interface Timer {
-  /** It will not go off any more. */
+  /** Stops the timer; its callback is not called any more. */
   cancel(): void;
 }
 
 /**
- * Time and chance, as the parts of the library get them, so that a test can put others in their place: the one file in
- * which Node's own may be called. All durations are in milliseconds.
+ * The library's source of time, timers and random numbers. All durations are in milliseconds. Tests replace it, so this
+ * file alone may call Node's own functions for them.
  */
 export interface Clock {
-  /** Counts on, from a beginning that means nothing: only differences do. */
+  /** A monotonic time. Its start is arbitrary: only differences have a meaning. */
   now(): number;
-  /** The time of day, since 1970. It may be set back; the database's clock decides what is due. */
+  /** Milliseconds since 1970. The system clock may jump, so due times are decided by the database's clock instead. */
   wallTime(): number;
-  /** Ends early, without an error, when the signal aborts. Keeps the process alive. */
+  /** Resolves after `ms`, or when the signal aborts. Never rejects. Keeps the process alive. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
-  /** Calls back once, after months too. Does not keep the process alive. */
+  /** Calls back once, after a delay of any length. Does not keep the process alive. */
   timer(callback: () => void, ms: number): Timer;
-  /** Calls back again and again. Does not keep the process alive. */
+  /** Calls back every `ms`. Does not keep the process alive. */
   interval(callback: () => void, ms: number): Timer;
-  /** Calls back when what is under way in this turn of the event loop is done. */
+  /** Calls back after this turn of the event loop, as `setImmediate` does. */
   immediate(callback: () => void): void;
-  /** From 0 to 1, 1 excluded. */
+  /** A random number from 0 up to, but excluding, 1. */
   random(): number;
 }
 
-/** Node's timers hold no more: a longer delay would fire at once. */
+/** Maximum delay of a timer of Node.js, in milliseconds. A longer one would fire at once. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
-/** A timer for any duration. One for each attempt of a task, so it makes no closure. */
+/** A timer for any duration. Each attempt of a task sets one, so it avoids the cost of a closure. */
 class SystemTimer implements Timer {
   private handle: NodeJS.Timeout;
 

@@ -1,32 +1,32 @@
-/** What a failed statement says about itself, and so what may be done. */
+/** The kind of a statement's failure, which decides what to do next. */
 export type FailureKind =
   /** Deadlock, serialization failure, lock or statement timeout: nothing was written. */
   | 'conflict'
   /**
-   * The server could not be reached, or can do nothing now: it is going down, out of memory, disk or connections, takes
-   * no writes, or refuses the login. It passes.
+   * The server could not be reached, or can't serve the statement now: it is shutting down, out of memory, disk or
+   * connections, read-only, or refuses the login. A later try may succeed.
    */
   | 'connection'
-  /** The server gave a reason that is not known here: nothing was written, and it may pass. Send the item by itself. */
+  /** A reason that the library does not know: nothing was written. The item may succeed when it is sent alone. */
   | 'passing'
-  /** Something in the batch can't be stored: nothing was written, find out which. */
+  /** An item of the batch can't be stored: nothing was written. The caller has to find out which item it is. */
   | 'data'
-  /** A missing object or a missing right: nothing was written, and another try changes nothing. */
+  /** A missing object or a missing right: nothing was written, and another try would fail too. */
   | 'refused'
-  /** No error of the server, the driver or the network: a mistake in this library's code. */
+  /** An error that comes from this library's code, not from the server, the driver or the network. */
   | 'bug';
 
 export interface Failure {
   readonly kind: FailureKind;
-  /** Whether it may have been written all the same. */
+  /** Whether the statement may have been written although it failed. */
   readonly mayBeWritten: boolean;
   /** Whether the same statement may succeed when it is sent again. */
   readonly retryable: boolean;
-  /** It waited for a lock for as long as it may: another session holds a row. */
+  /** The statement timed out while it waited for a lock that another session holds. */
   readonly isLockTimeout: boolean;
 }
 
-/** Tells what a failed statement means. The store has the only implementation that knows the server's codes. */
+/** Classifies the failure of a statement. The store implements it, because only the store knows the server's codes. */
 export interface FailureClassifier {
   classifyFailure(error: unknown): Failure;
 }

@@ -1,8 +1,8 @@
-/** What is done to one name is done in turn; other names don't wait. */
+/** A mutex for each name: work for one name runs one at a time, work for different names runs in parallel. */
 export class KeyedMutex {
   private readonly last = new Map<string, Promise<unknown>>();
 
-  /** Runs `work` when everything that was asked for the name before it is over, however that went. */
+  /** Runs `work` when all earlier work for the name has ended, successfully or not. */
   run<T>(name: string, work: () => Promise<T>): Promise<T> {
     const before = this.last.get(name);
     const turn = before === undefined ? work() : before.then(work);
@@ -17,7 +17,7 @@ export class KeyedMutex {
     return turn;
   }
 
-  /** Resolves when nothing is under way. */
+  /** Resolves when no work is under way for any name. */
   async settled(): Promise<void> {
     while (this.last.size > 0) await Promise.all(this.last.values());
   }

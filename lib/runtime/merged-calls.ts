@@ -1,16 +1,16 @@
 import type { Clock, Timer } from './clock.js';
 
-/** How often a reaction may take place. */
+/** A rate limit for reactions. */
 export interface ReactionLimit {
-  /** Reactions that may follow each other at once. */
+  /** Number of reactions that may follow each other without a pause. */
   readonly burst: number;
-  /** After them, one in this time, in milliseconds. */
+  /** Interval of the reactions after the burst, in milliseconds. */
   readonly intervalMs: number;
 }
 
 /**
- * A reaction to something that may happen any number of times: one at a time, at most as often as the limit says, and
- * always once more after the last call. A call that finds one waiting costs a comparison and keeps nothing.
+ * Merges any number of calls into few reactions. Reactions run one at a time, within the rate limit, and one always
+ * follows the last call. A call costs no more than a comparison when a reaction is due already.
  */
 export class MergedCalls {
   private credit: number;
@@ -60,7 +60,7 @@ export class MergedCalls {
     try {
       await this.react();
     } catch {
-      // Reactions report their failures themselves, or are made up for by a regular look.
+      // A reaction reports its own failure, or the next regular round makes up for it.
     }
     this.isRunning = false;
     this.proceed();

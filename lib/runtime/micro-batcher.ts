@@ -13,14 +13,17 @@ export interface MicroBatcherOptions {
   readonly oneAtATime: boolean;
 }
 
-/** What is asked for in the same turn of the event loop, or while a batch is under way, is done together. */
+/**
+ * Collects the items of one turn of the event loop into a batch. With `oneAtATime` it also collects those that are
+ * added while a batch is under way.
+ */
 export class MicroBatcher<I, R> {
   private waiting: PendingItem<I, R>[] = [];
   private planned = false;
 
   constructor(
     private readonly options: MicroBatcherOptions,
-    /** What it leaves open fails with what it rejects with. */
+    /** Handles a batch. If it rejects, the items that it has not resolved or rejected are rejected with its error. */
     private readonly work: (batch: readonly PendingItem<I, R>[]) => Promise<void>,
   ) {}
 

@@ -1,9 +1,15 @@
 import type { Clock } from './clock.js';
 
-/** The share of an interval that a round takes at least: processes that were started together drift apart. */
+/**
+ * Minimum duration of a round, as a share of the interval. It is random, so that processes started together drift
+ * apart.
+ */
 const SHORTEST = 0.8;
 
-/** Goes round all there is, some at a time and evenly over the interval, so that a thousand are no burst. */
+/**
+ * Visits all items once in each interval, in parts that are spread evenly over it, so that a thousand items are no
+ * burst.
+ */
 export class StaggeredSweep<T> {
   private left: T[] = [];
   private partSize = 1;
@@ -29,7 +35,7 @@ export class StaggeredSweep<T> {
   take(at: number): T[] | undefined {
     if (at < this.next) return undefined;
     if (this.left.length === 0) this.begin();
-    // After a process was held up its parts don't come in a row.
+    // The second bound keeps a process that was held up from taking its overdue parts all at once.
     this.next = Math.max(this.next + this.pauseMs, at + this.pauseMs / 2);
     const part = this.left.splice(0, this.partSize);
     return part.length === 0 ? undefined : part;

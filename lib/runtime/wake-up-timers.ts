@@ -2,14 +2,14 @@ import type { Clock, Timer } from './clock.js';
 
 /** Due times this close together share a timer, in milliseconds. */
 const GRAIN_MS = 5;
-/** Whatever is later is found by a sweep long before. */
+/** Maximum delay of a timer, in milliseconds. The sweep finds anything later in time. */
 const MAX_DELAY_MS = 3_600_000;
 
-/** Something of a tenant becomes due. */
+/** A tenant has work of a kind that becomes due. */
 export interface WakeUp<K extends string> {
   readonly kind: K;
   readonly tenant: string;
-  /** In milliseconds from now; 0 or less: it is due. */
+  /** Time until the work is due, in milliseconds from now; 0 or less if it is due already. */
   readonly inMs: number;
 }
 
@@ -19,19 +19,18 @@ interface DueTimer {
 }
 
 /**
- * One timer for each kind and tenant at most, for the nearest time at which something becomes due; none for idle
- * tenants.
+ * Keeps at most one timer for each kind and tenant, set to the nearest due time. Idle tenants have none.
  */
 export class WakeUpTimers<K extends string> {
   private readonly timers = new Map<string, DueTimer>();
 
-  /** @param onDue - by kind, what a tenant's timer does */
+  /** @param onDue - for each kind, the callback of a tenant's timer */
   constructor(
     private readonly onDue: Readonly<Record<K, (tenant: string) => void>>,
     private readonly clock: Clock,
   ) {}
 
-  /** Wakes the tenant at that time, unless something of the kind wakes it before that. */
+  /** Sets the timer, unless an earlier one of the same kind and tenant is set. */
   schedule({ kind, tenant, inMs }: WakeUp<K>): void {
     const key = keyOf(kind, tenant);
     const delay = Math.min(Math.max(0, inMs), MAX_DELAY_MS);
@@ -41,7 +40,7 @@ export class WakeUpTimers<K extends string> {
       if (set.at <= at + GRAIN_MS) return;
       set.timer.cancel();
     }
-    // A millisecond later than asked: the database's clock decides, and a look too early is a look for nothing.
+    // One millisecond late: the database's clock decides what is due, and a query that comes too early finds nothing.
     const timer = this.clock.timer(() => {
       this.timers.delete(key);
       this.onDue[kind](tenant);
@@ -49,7 +48,7 @@ export class WakeUpTimers<K extends string> {
     this.timers.set(key, { at, timer });
   }
 
-  /** Forgets the tenant's timers of all kinds. */
+  /** Cancels all timers of the tenant. */
   clear(tenant: string): void {
     for (const kind of Object.keys(this.onDue)) this.drop(keyOf(kind, tenant));
   }
