@@ -6,62 +6,68 @@ import type { RecoveryEventRow, TenantStore } from '../store/port/index.js';
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 500;
 
-/** A task that was taken from a lost process. */
+/** The recovery of one task: recovery took its claim from a lost process. */
 export interface RecoveryEvent {
   id: string;
   executionId: string;
   taskName: string;
-  /** `recovered`: Ready again. `abandoned`: lost more often than `maxRecoveryAttempts`, and Failed. */
+  /**
+   * `recovered`: the task is Ready again. `abandoned`: it was lost more than `maxRecoveryAttempts` times and is Failed.
+   */
   kind: 'recovered' | 'abandoned';
   cause: RecoveryCause;
-  /** The instance that held it. */
+  /** Id of the instance that held the claim. */
   previousOwner: string;
-  /** How long it had been without its process, in milliseconds, as far as is known. */
+  /** Time between the loss of the process and the recovery, in milliseconds, as far as it is known. */
   orphanedForMs: number;
   at: Date;
 }
 
-/** What recovery has come to. */
+/** Recovery statistics. */
 export interface RecoveryStats {
+  /** Number of recoveries after which the task was Ready again. */
   recovered: number;
+  /** Number of tasks that were lost too often and are Failed. */
   abandoned: number;
-  /** Of the tasks that were taken, those that went on; 1 when there were none. */
+  /** Share of `recovered` in both counts, from 0 to 1; 1 if both are 0. */
   successRate: number;
+  /** Time between the loss of a process and the recovery of its tasks, in milliseconds. */
   timeToRecoverMs: { median: number; p95: number };
 }
 
 /**
- * A task that is due and that this process has no handler for, or whose handler goes on in this process though its
+ * A task that can't go on in this process: it is due but has no handler here, or its handler still runs here after its
  * signal was aborted.
  */
 export interface BlockedTask {
   executionId: string;
   taskName: string;
+  /** A sentence that says why the task is blocked. */
   reason: string;
 }
 
-/** Which recovery events to list; what is left out doesn't narrow. */
+/** Selects recovery events. Omitted fields do not filter. */
 export interface RecoveryEventFilter {
   executionId?: string;
-  /** Inclusive. */
+  /** Earliest time of the recovery, inclusive. Default: all time. */
   since?: Date;
-  /** 1 to 500, default 50. */
+  /** Maximum number of events on a page, from 1 to 500. Default: 50. */
   limit?: number;
-  /** `nextCursor` of the page before. */
+  /** `nextCursor` of the previous page. */
   cursor?: string;
 }
 
 export interface RecoveryParts {
   readonly store: Pick<TenantStore, 'recovery'>;
-  /** Waits for a database that is away, and makes its errors the library's. */
+  /** Retries while the database is unavailable, and turns its errors into the library's. */
   readonly availability: AvailabilityRetry;
   readonly run: () => Promise<RecoveryReport>;
-  /** Definitions that this process has handlers for, and the tasks among them that it has none for. */
+  /** Definitions for which this process has handlers, and those of their tasks for which it has none. */
   readonly claimable: () => {
     readonly ids: readonly string[];
     readonly unknownTasks: readonly (readonly [definition: string, task: number])[];
   };
-  /** Tasks whose handlers go on in this process though their signals were aborted. */
+  /** Tasks whose handlers still run in this process after their signals were aborted. */
   readonly hung: () => readonly BlockedTask[];
   readonly nameTask: (
     definitionId: string,
@@ -70,30 +76,40 @@ export interface RecoveryParts {
 }
 
 /**
- * Recovery of one tenant's tasks from lost processes. It runs by itself: at boot, within a second of a death, and when
- * a lease is over. This is for looking, and for doing it now.
+ * Recovery of one tenant's tasks from lost processes. Recovery runs by itself: at boot, within a second of a process's
+ * death, and when a lease expires. This class reports what it did, and can run it at once.
+ *
+ * @example
+ * ```ts
+ * const { recovered, abandoned } = await recovery.run();
+ * const { items } = await recovery.events({ since: new Date('2026-01-31T20:00:00Z') });
+ * ```
  */
 export class CloacinaRecovery {
   /** @internal Applications get theirs by injection. */
   constructor(private readonly parts: RecoveryParts) {}
 
   /**
-   * Looks for lost processes now and takes their tasks. Safe at any time and from any number of processes.
+   * Looks for lost processes now and recovers their tasks. It is safe at any time and from any number of processes.
    *
-   * @throws DatabaseUnavailableError when the database was away for `startTimeout`, as all methods here
+   * @throws DatabaseUnavailableError when the database was unavailable for `startTimeout`, as all methods of this class
    */
   async run(): Promise<RecoveryReport> {
     const report = await this.parts.availability.run(() => this.parts.run());
     return { ...report, blocked: (await this.blocked()).length };
   }
 
-  /** @param since - default: since ever */
+  /**
+   * Recovery statistics of the tenant.
+   *
+   * @param since - earliest time of the recoveries that count, inclusive; default: all time
+   */
   stats(since?: Date): Promise<RecoveryStats> {
     return this.parts.availability.run(() => this.parts.store.recovery.stats(since ?? null));
   }
 
   /**
-   * What was recovered, newest first.
+   * Lists recovery events, newest first.
    *
    * @throws InvalidArgumentError for an invalid limit or cursor
    */
@@ -126,8 +142,8 @@ export class CloacinaRecovery {
   }
 
   /**
-   * Tasks whose handlers hang in this process: they go on though their signals were aborted. Then tasks that are due and
-   * that this process has no handler for, the longest waiting first, at most 1,000.
+   * Lists the tasks that can't go on in this process. Tasks with a hung handler come first: it still runs after its
+   * signal was aborted. Due tasks without a handler in this process follow, the longest waiting first, at most 1,000.
    */
   blocked(): Promise<BlockedTask[]> {
     return this.parts.availability.run(() => this.listBlocked());
@@ -142,7 +158,7 @@ export class CloacinaRecovery {
         return {
           executionId,
           taskName: task,
-          reason: `No process known here has a handler for task "${task}" of workflow "${workflow}".`,
+          reason: `This process has no handler for task "${task}" of workflow "${workflow}".`,
         };
       }),
     );

@@ -3,7 +3,7 @@ import { assessLease, type Observer, type LeaseHealth } from './lease-health.js'
 import type { LeaseRow, RecoverySession } from '../store/port/index.js';
 import type { Clock } from '../runtime/clock.js';
 
-/** A missing lock must be missing again after this time, in milliseconds. */
+/** Time between the two looks that prove a lock missing, in milliseconds. */
 const SECOND_LOOK_MS = 250;
 
 /** A lease whose process is lost. */
@@ -18,11 +18,11 @@ export interface FailureDetectorOptions {
   readonly leaseDurationMs: number;
 }
 
-/** Judges leases by what the server says of the locks and connections of their processes. */
+/** Assesses leases by the locks and connections that the server shows for their processes. */
 export class FailureDetector {
-  /** The first session counts from the boot: every process may assess leases that were over before it. */
+  /** The session of the boot. With it a process may assess leases that had expired before the boot. */
   private firstSession: RecoverySession | undefined;
-  /** When the database was last seen to take no writes: no process can have renewed a lease. */
+  /** When the database was last seen read-only: until then no process could renew its lease. */
   private readOnlyAt = -Infinity;
 
   constructor(
@@ -35,8 +35,11 @@ export class FailureDetector {
   }
 
   /**
-   * Leases of lost processes, by index of the tenant. Judged twice when a lock is missing. Leaves in `accounted` the
-   * missing locks of which no lease says that it is uncertain. `living` are the locks as they were read with the leases.
+   * Returns the leases of lost processes, by index of the tenant. A missing lock is looked at twice.
+   *
+   * @param read - leases by index of the tenant
+   * @param accounted - missing locks; this method removes those whose lease is still unsure
+   * @param living - locks that were read together with the leases; read anew if absent
    */
   async findLost(
     session: RecoverySession,
@@ -52,11 +55,11 @@ export class FailureDetector {
     );
     if (others.length === 0) return found;
     if (others.some(({ readOnly }) => readOnly)) this.readOnlyAt = this.options.clock.now();
-    let judged = await this.judgeAll(session, others, living ?? (await session.livingLocks()));
+    let judged = await this.assessAll(session, others, living ?? (await session.livingLocks()));
     if (judged.some(({ verdict }) => verdict === 'lockGone')) {
       await this.options.clock.sleep(SECOND_LOOK_MS);
       const before = new Map(judged.map(({ lease, verdict }) => [lease, verdict]));
-      judged = (await this.judgeAll(session, others, await session.livingLocks())).map((again) =>
+      judged = (await this.assessAll(session, others, await session.livingLocks())).map((again) =>
         again.verdict === 'lockGone' && before.get(again.lease) !== 'lockGone'
           ? { ...again, verdict: 'unsure' as const }
           : again,
@@ -73,7 +76,7 @@ export class FailureDetector {
     return found;
   }
 
-  private async judgeAll(
+  private async assessAll(
     session: RecoverySession,
     leases: readonly LeaseRow[],
     living: ReadonlySet<string>,
@@ -90,12 +93,12 @@ export class FailureDetector {
           connected: connected.has(lease),
           over: lease.overForMs >= 0,
         },
-        this.vantage(session, lease),
+        this.observer(session, lease),
       ),
     }));
   }
 
-  private vantage(session: RecoverySession, { lockEpoch }: LeaseRow): Observer {
+  private observer(session: RecoverySession, { lockEpoch }: LeaseRow): Observer {
     const { leaseDurationMs } = this.options;
     const sinceBoot = session === this.firstSession && !session.interrupted;
     const epochAgeMs = session.lifeAgeMs(lockEpoch);

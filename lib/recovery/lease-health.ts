@@ -1,35 +1,37 @@
-/** How long other processes have to come back after the server lost all locks, in milliseconds. */
+/** How long other processes have to reconnect after the server lost all locks, in milliseconds. */
 export const RECONNECT_GRACE_MS = 5_000;
 
-/** What is known of the process behind a lease. */
+/** What the database shows about a lease and its process. */
 export interface LeaseFacts {
-  /** The server's life in which the process took its lock; null if it takes none. */
+  /** The life of the server in which the process took its lock; null for a process that takes no lock. */
   readonly lockEpoch: string | null;
   readonly lockHeld: boolean;
-  /** It has an idle connection to the server: its sockets are open. */
+  /** Whether the process may have an idle connection to the server, which means that it lives. */
   readonly connected: boolean;
-  /** The time of its lease is over, by the database's clock. */
+  /** Whether the lease has expired, by the database's clock. */
   readonly over: boolean;
 }
 
-/** From where the lease is looked at. */
+/** The process that assesses the lease. */
 export interface Observer {
-  /** The server's life in which this process is connected; null without a control connection. */
+  /** The life of the server in which this process is connected; null without a control connection. */
   readonly epoch: string | null;
+  /** Minimum age of that life, in milliseconds. */
   readonly epochAgeMs: number;
-  /** Whether this process has been connected for long enough that others could have renewed theirs. */
+  /** Whether this process has been connected long enough that a living process would have renewed its lease. */
   readonly mayJudgeLeases: boolean;
 }
 
+/** `lockGone` and `leaseOver`: the process is lost. `unsure`: its lock is missing, which does not prove a loss yet. */
 export type LeaseHealth = 'alive' | 'lockGone' | 'leaseOver' | 'unsure';
 
 /**
- * Whether the process behind a lease is lost.
+ * Decides whether the process behind a lease is lost.
  *
- * A missing lock proves a death within one life of the server, unless the process has a connection open: then only its
- * control connection was cut. In another life of the server every process has lost its lock and is coming back, so it proves
- * something only after a grace. A lease that is over proves that the process hangs or is cut off, lock or no lock,
- * unless no process could have renewed one.
+ * Within one life of the server, a missing lock proves that the process died. The exception is a process with an open
+ * connection, which lost only its control connection. In the next life of the server every process has lost its lock
+ * and reconnects, so a missing lock proves a death only after a grace period. An expired lease proves that the process
+ * hangs or is cut off, whether or not it holds its lock, provided that processes were able to renew their leases.
  */
 export function assessLease(lease: LeaseFacts, from: Observer): LeaseHealth {
   if (!lease.lockHeld && !lease.connected && lease.lockEpoch !== null && from.epoch !== null) {

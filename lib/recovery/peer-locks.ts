@@ -1,18 +1,18 @@
 import type { Clock } from '../runtime/clock.js';
 
-/** How long a missing lock is looked into while it isn't certain what that means, in milliseconds. */
+/** How long a missing lock of unsure meaning is followed up, in milliseconds. */
 export const SUSPICION_MS = 15_000;
-/** For a lock that has not been seen: about how long it takes until one is missed. */
+/** Assumed time for which a lock was missing if this process has never seen it, in milliseconds. */
 const UNSEEN_MS = 250;
-/** How long a lock must be unseen before its process is forgotten, in milliseconds. */
+/** How long a lock must be missing before its process is forgotten, in milliseconds. */
 const FORGET_MS = 600_000;
 
-/** The locks of the other processes, as far as this one has seen: who lives, and who is missing. */
+/** The locks of the other processes, as this process has seen them: which are held, and which are missing. */
 export class PeerLocks {
   private known = new Set<string>();
-  /** Gone and not accounted for, and when that was noticed. */
+  /** Missing locks whose processes are not yet known to be lost or alive, and when each was first missed. */
   private readonly missingSince = new Map<string, number>();
-  /** When each was last seen. */
+  /** When each lock was last seen. */
   private readonly seen = new Map<string, number>();
   private isGone = false;
 
@@ -31,7 +31,7 @@ export class PeerLocks {
     return [...this.missingSince.keys()];
   }
 
-  /** Takes in what a look found; `own` is the lock of this process. */
+  /** Updates the state with the locks that are held now. `own` is the lock of this process. */
   look(found: ReadonlySet<string>, own: string | null): void {
     const living = new Set(found);
     living.delete(own ?? '');
@@ -49,24 +49,24 @@ export class PeerLocks {
     this.known = living;
   }
 
-  /** Whether one has gone since this was last asked. */
+  /** Whether a lock went missing since the previous call. */
   takeGone(): boolean {
     const gone = this.isGone;
     this.isGone = false;
     return gone;
   }
 
-  /** There is a lease without a lock, of which it isn't certain what it means. */
+  /** Treats the lock of a lease as missing, although this process has not seen it before. */
   suspect(key: string): void {
     if (!this.missingSince.has(key)) this.missingSince.set(key, this.clock.now());
   }
 
-  /** What it meant is known, and done. */
+  /** Ends the follow-up of missing locks: their processes are known to live, or are recovered. */
   resolve(keys: Iterable<string>): void {
     for (const key of keys) this.missingSince.delete(key);
   }
 
-  /** Since the lock was last seen; if this process has never seen it, since it was first missed. */
+  /** Time since this process last saw the lock, in milliseconds; an assumed time if it never did. */
   missingForMs(key: string): number {
     const seen = this.seen.get(key);
     return seen === undefined ? UNSEEN_MS : this.clock.now() - seen;

@@ -1,9 +1,10 @@
 import type { ModulesContainer } from '@nestjs/core';
 import { ConfigurationError } from '../errors/index.js';
 
-/** What recovers all tenants of the application. */
+/** Injection token of the {@link RecoveryPasses}. */
 export const RECOVERY_PASSES = Symbol('CloacinaRecoveryPasses');
 
+/** Recovers all tenants of the application. */
 export interface RecoveryPasses {
   recoverOnce(): Promise<unknown>;
 }
@@ -12,24 +13,25 @@ export interface RecoveryPasses {
 export const RECOVERY_JOB = 'cloacina-recovery';
 
 /**
- * The periodic pass as a job of `@nestjs/schedule`: an application that has a ScheduleModule finds it in its
- * SchedulerRegistry, can look at it and can trigger it. The library's own timers run the same pass with or without
- * one; a pass finds nothing to do where another was before it, so both at once do no harm.
+ * The periodic recovery pass as a job of `@nestjs/schedule`. An application with a ScheduleModule finds the job in its
+ * SchedulerRegistry, where it can inspect and trigger it. The library's own timers run the same pass in any case. Two
+ * passes at the same time do no harm: each task is recovered by one of them.
  *
- * The library doesn't import ScheduleModule itself: a second one would run the application's own jobs twice.
+ * The library does not import ScheduleModule itself: a second one would run the application's own jobs twice.
  */
 export class CloacinaRecoveryJobs {
   /** @internal Applications get it by injection. */
   constructor(private readonly passes: RecoveryPasses) {}
 
+  /** Recovers the tasks of lost processes in all tenants of the application. */
   async recover(): Promise<void> {
     await this.passes.recoverOnce();
   }
 }
 
 /**
- * The job, with the metadata that ScheduleModule looks for. `@nestjs/schedule` is an optional peer and takes as long to
- * load as the library, so it is loaded only in applications that have a ScheduleModule.
+ * Makes the job, with the metadata that ScheduleModule looks for. `@nestjs/schedule` is an optional peer that takes as
+ * long to load as the library, so only applications with a ScheduleModule load it.
  *
  * @throws ConfigurationError if the application has a ScheduleModule but the library cannot load `@nestjs/schedule`
  */

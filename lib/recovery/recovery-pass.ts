@@ -11,27 +11,27 @@ import {
 import type { RecoverySession, TenantSweep } from '../store/port/index.js';
 import type { Clock } from '../runtime/clock.js';
 
-/** Tenants to look at, and what is known of them already. */
+/** The tenants of a pass, and why it is made. */
 export interface PassOptions {
   readonly session: RecoverySession;
   readonly tenants: readonly TenantRecovery[];
   readonly cause: RecoveryCause;
-  /** These are all that the process serves: what is missing afterwards is accounted for. */
+  /** Whether these are all tenants of the process. Only then does the pass resolve missing locks. */
   readonly all: boolean;
 }
 
 /**
- * One pass over tenants: every lease is judged, what the dead left is taken, and the engines are told what is due.
- * Any number of passes may be made at once, here and elsewhere.
+ * A recovery pass over tenants: it assesses every lease, takes the claims of lost processes, and passes due times to
+ * the engines. Any number of passes may run at the same time, in this process and in others.
  */
 export class RecoveryPass {
   private readonly logger = new Logger('CloacinaRecovery');
   private readonly reported = new Set<string>();
-  /** Tenants that need another pass (rows were locked, or the database failed), and since when. */
+  /** Tenants that need another pass, because rows were locked or the database failed, and since when. */
   private readonly unfinishedSince = new Map<TenantRecovery, number>();
 
   constructor(
-    private readonly judge: FailureDetector,
+    private readonly detector: FailureDetector,
     private readonly locks: PeerLocks,
     private readonly own: { readonly processId: string; readonly clock: Clock },
   ) {}
@@ -45,7 +45,7 @@ export class RecoveryPass {
     this.reported.delete(tenant.parts.tenant);
   }
 
-  /** Looks are followed by passes for a while; what is left then is the regular passes' business. */
+  /** Marks a tenant as needing another pass or not. After `SUSPICION_MS` only the regular passes look after it. */
   note(tenant: TenantRecovery, unfinished: boolean): void {
     const now = this.own.clock.now();
     const since = this.unfinishedSince.get(tenant);
@@ -62,14 +62,14 @@ export class RecoveryPass {
     const gone = all && this.locks.takeGone();
     const accounted = new Set(this.locks.missing);
     const unfinished = new Set<TenantRecovery>();
-    // Deaths are a matter of the leases alone, which take the server a sixth of the time that a sweep does.
+    // An urgent pass only looks for lost processes. Reading just the leases costs the server a sixth of a sweep.
     const sweeps = urgent
       ? await this.readLeases(session, tenants)
       : await this.sweep(session, tenants);
     const leases = sweeps.found.map((sweep, i) =>
       tenants[i]?.parts.enableRecovery === true ? (sweep?.leases ?? []) : [],
     );
-    const lost = await this.judge.findLost(session, leases, accounted, sweeps.living);
+    const lost = await this.detector.findLost(session, leases, accounted, sweeps.living);
     await Promise.all(
       tenants.map(async (tenant, i) => {
         for (const one of lost[i] ?? []) {
@@ -79,7 +79,8 @@ export class RecoveryPass {
         }
       }),
     );
-    // What could not be taken has no lease any more; and with a process, its timers went.
+    // After a loss the pass reads again: claims that could not be taken have no lease now, and due times for which the
+    // lost process had set timers have no timer any more.
     const again = tenants.map(
       (tenant, i) =>
         (lost[i]?.length ?? 0) > 0 || (urgent && (gone || this.unfinishedSince.has(tenant))),
@@ -138,18 +139,20 @@ export class RecoveryPass {
       lockSession: lease.lockSession,
     });
     if (!mine) return { recovered: 0, abandoned: 0, blocked: 0 };
-    // Best effort: what the dead process's connections hold would keep its rows locked.
+    // Best effort: connections of the lost process may still hold locks on its rows.
     await session.terminate(lease).catch(() => undefined);
     const why = cause === 'boot' || cause === 'manual' ? cause : over ? 'leaseOver' : 'lockGone';
     const { instanceId, name } = lease;
     const orphanedForMs = over ? lease.overForMs : this.locks.missingForMs(lease.lockSession ?? '');
-    return tenant.take({ instanceId, name, orphanedForMs }, why);
+    return tenant.take({ instanceId, label: `process ${name}`, orphanedForMs }, why);
   }
 
-  /** Takes what interrupted recoveries left, and rows that were locked; and tells the engine what is due. */
+  /**
+   * Takes claims that earlier recoveries left because they were interrupted or met locked rows. Passes due times on.
+   */
   private async follow(
     tenant: TenantRecovery,
-    { leases, unleased, due, schemaId }: SurveyOrLeases,
+    { leases, unleased, due, schemaId }: PartialSweep,
     pass: { cause: RecoveryCause; report: RecoveryReport; unfinished: Set<TenantRecovery> },
   ): Promise<void> {
     const { enableRecovery, ownInstanceId, scheduleWakeUps, doubt } = tenant.parts;
@@ -159,8 +162,8 @@ export class RecoveryPass {
     const ownLeases = leases.filter(({ processId }) => processId === this.own.processId);
     const isForgotten =
       ownLeases.some(({ instanceId }) => instanceId === own) && !tenant.parts.mayHoldLease();
-    // A claim is never in the database without its lease, nor a lease without this process knowing, unless the database
-    // has lost what was written last.
+    // A claim is always written with its lease, and this process knows its own lease. If the database shows anything
+    // else, it has lost its latest writes.
     if (unleased.includes(own) || isForgotten) doubt();
     for (const { instanceId } of ownLeases.filter((lease) => lease.instanceId !== own)) {
       await this.attempt(tenant, pass.unfinished, async () =>
@@ -169,7 +172,7 @@ export class RecoveryPass {
     }
     const owners = unleased.filter((id) => id !== own);
     if (!enableRecovery || owners.length === 0) return;
-    // Whether all of it could be taken shows in the next pass.
+    // The next pass shows whether all of these claims could be taken.
     pass.unfinished.add(tenant);
     await this.attempt(tenant, pass.unfinished, async () =>
       addTo(pass.report, await tenant.takeUnleased(owners, pass.cause)),
@@ -189,24 +192,24 @@ export class RecoveryPass {
     }
   }
 
-  /** Once for each time that it breaks: a dropped schema must not fill the log. */
+  /** Logs the first of a series of failures: a dropped schema must not fill the log. */
   private report({ parts: { tenant } }: TenantRecovery, error: unknown, kind: string): void {
-    // A connection that failed is no fault of the tenant's, and rows that are locked are taken in the next pass.
+    // A failed connection has nothing to do with the tenant, and the next pass takes rows that are locked now.
     const passes = kind === 'connection' || kind === 'conflict' || kind === 'passing';
     if (passes || this.reported.has(tenant)) return;
     this.reported.add(tenant);
     this.logger.error(
-      `Tenant "${tenant}": recovery failed and will be tried again: ${toStoredError(error).message}`,
+      `Tenant "${tenant}": recovery failed and will be retried: ${toStoredError(error).message}`,
     );
   }
 }
 
-/** A pass that is urgent has read no more than the leases. */
-type SurveyOrLeases = Pick<TenantSweep, 'leases' | 'unleased'> & {
+/** The result of a sweep, or of reading the leases alone, as urgent passes do. */
+type PartialSweep = Pick<TenantSweep, 'leases' | 'unleased'> & {
   readonly due: TenantSweep['due'] | undefined;
   readonly schemaId: string | null | undefined;
 };
 
 const BROKEN = new Error(
-  "Its leases and claims can't be read: are the tables there, and granted to this login?",
+  "its leases and claims can't be read. Check that its tables exist and that this login may use them.",
 );

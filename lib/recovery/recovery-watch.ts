@@ -15,7 +15,7 @@ import {
 import type { RecoverySession } from '../store/port/index.js';
 import type { Clock } from '../runtime/clock.js';
 
-/** How often the locks are looked at while others are known, in milliseconds. */
+/** Interval of the looks at the locks while other processes are known, in milliseconds. */
 const LOOK_INTERVAL_MS = 400;
 
 export interface RecoveryWatchOptions {
@@ -24,29 +24,28 @@ export interface RecoveryWatchOptions {
   readonly leaseDurationMs: number;
   /** Undefined while the control connection is away. */
   readonly session: () => RecoverySession | undefined;
-  /** Goes the rounds, in which this is one pass. */
+  /** The sweep that runs this pass. */
   readonly sweep: MaintenanceSweep;
 }
 
 /**
- * Finds lost processes and recovers their tasks, for all tenants of one login, and finds what is due that no process was
- * told of.
+ * Finds lost processes and recovers their tasks, for all tenants of one login. It also finds due work for which no
+ * process has set a timer.
  *
- * It is a pass of the rounds over the tenants, one statement for fifty of them. While any process but this one is known,
- * the locks are looked at about twice a second, with such a statement or by themselves;
- * one that is gone is followed by a pass over the leases of all tenants, and by another one as long as it isn't certain
- * what that means. The same pass runs at boot and when it is asked for.
+ * It is a pass of the maintenance sweep, with one statement for each part of a round. While other processes are known,
+ * it looks at the locks about twice a second, between the parts too. A missing lock leads to a pass over the leases of
+ * all tenants, and to further passes while its meaning is unsure. The same pass runs at boot and on request.
  */
 export class RecoveryWatch implements MaintenancePass {
   private readonly tenants = new Map<string, TenantRecovery>();
   private readonly locks: PeerLocks;
-  private readonly judge: FailureDetector;
+  private readonly detector: FailureDetector;
   private readonly pass: RecoveryPass;
 
   constructor(private readonly options: RecoveryWatchOptions) {
     this.locks = new PeerLocks(options.clock);
-    this.judge = new FailureDetector(options, this.locks);
-    this.pass = new RecoveryPass(this.judge, this.locks, options);
+    this.detector = new FailureDetector(options, this.locks);
+    this.pass = new RecoveryPass(this.detector, this.locks, options);
     options.sweep.register(this);
   }
 
@@ -66,17 +65,17 @@ export class RecoveryWatch implements MaintenancePass {
     this.pass.forget(tenant);
   }
 
-  /** The session with which the process boots: leases that were over before it may be judged. */
+  /** Sets the session of the boot, with which leases that expired before it may be assessed. */
   bootedWith(session: RecoverySession | undefined): void {
-    this.judge.bootedWith(session);
+    this.detector.bootedWith(session);
   }
 
-  /** Another process has appeared: from now on its lock is looked for. */
+  /** Call when another process has joined: from now on its lock is watched. */
   async greet(): Promise<void> {
     await this.lookOnce().catch(() => undefined);
   }
 
-  /** One look at the locks; a pass if one is gone that was there. */
+  /** Looks at the locks once, and makes a pass if one of them is missing. */
   async lookOnce(): Promise<void> {
     try {
       await this.look();
@@ -85,7 +84,7 @@ export class RecoveryWatch implements MaintenancePass {
     }
   }
 
-  /** One pass: every lease of the tenants is judged, and what the dead left is taken. */
+  /** Makes one pass: assesses every lease of the tenants and takes the claims of lost processes. */
   async runOnce(
     cause: RecoveryCause,
     only: readonly string[] = [...this.tenants.keys()],
@@ -105,7 +104,9 @@ export class RecoveryWatch implements MaintenancePass {
     }
   }
 
-  /** What the tenants have to do that were just opened: a boot doesn't wait for the answers of a thousand. */
+  /**
+   * Looks for due work of the tenants that were just opened. The boot does not wait for it: there may be a thousand.
+   */
   private async lookForWork(tenants: readonly TenantRecovery[]): Promise<void> {
     for (let i = 0; i < tenants.length; i += TENANTS_PER_PART) {
       const session = this.options.session();
@@ -127,19 +128,19 @@ export class RecoveryWatch implements MaintenancePass {
   }
 
   private async lookAtLocks(session: RecoverySession): Promise<void> {
-    // A process without a control connection holds no lock, and this process would not know of its own.
+    // Without a control connection this process holds no lock itself, and leases alone decide.
     if (session.epoch === null) return;
     this.locks.look(await session.livingLocks(), session.lockSession);
   }
 
-  /** Passes for what a look or an earlier pass has left open. */
+  /** Makes a pass if locks are missing, or if an earlier pass left tenants unfinished. */
   private async follow(session: RecoverySession): Promise<void> {
     const { unfinished } = this.pass;
     if (this.locks.anyMissing) await this.passOver(session, [...this.tenants.values()], 'lockGone');
     else if (unfinished.length > 0) await this.passOver(session, unfinished, 'lockGone');
   }
 
-  /** A part of the round, with a look at the locks in it. */
+  /** Handles a part of the round. Its statement also reads the locks. */
   async over(names: readonly string[]): Promise<void> {
     const session = this.options.session();
     if (session === undefined) return;
@@ -152,7 +153,7 @@ export class RecoveryWatch implements MaintenancePass {
     return isWatching ? LOOK_INTERVAL_MS : undefined;
   }
 
-  /** The look at the locks alone. */
+  /** Looks at the locks alone, between the parts of a round. */
   async look(): Promise<void> {
     const session = this.options.session();
     if (session === undefined) return;

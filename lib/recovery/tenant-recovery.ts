@@ -1,64 +1,74 @@
 import { Logger } from '@nestjs/common';
 import type { DueTime, LeaseWrite, TakenOrphan, TenantStore } from '../store/port/index.js';
 
-/** Orphans to one statement. */
+/** Maximum number of orphans taken by one statement. */
 const MAX_ORPHANS = 2_000;
-/** Statements under way at a time, beyond the first. */
+/** Number of statements under way at the same time, once the first one has found a full batch. */
 const STATEMENTS_AT_ONCE = 2;
 
 /**
- * Why claims were taken: `boot` when it was found by a process that boots, `manual` when it was asked for; `reconciled`
- * when the process that held them lives and knew nothing of them, or no process held them.
+ * Why recovery took a claim:
+ *
+ * - `lockGone`: the process died; its lock was missing.
+ * - `leaseOver`: the process hung or was cut off; its lease had expired.
+ * - `boot`: a process found the loss while it booted.
+ * - `manual`: a call of `CloacinaRecovery.run()` found the loss.
+ * - `reconciled`: the owner lives but does not know the claim, or the claim had no owner.
  */
 export type RecoveryCause = 'lockGone' | 'leaseOver' | 'boot' | 'manual' | 'reconciled';
 
-/** What a recovery did. */
+/** The result of a recovery. */
 export interface RecoveryReport {
-  /** Tasks that are Ready again. */
+  /** Number of tasks that are Ready again. */
   recovered: number;
-  /** Tasks that were lost too often and are Failed now. */
+  /** Number of tasks that were lost too often and are Failed now. */
   abandoned: number;
-  /** Tasks that `CloacinaRecovery.blocked()` lists; they stay as they are. */
+  /** Number of tasks that `CloacinaRecovery.blocked()` lists. Recovery does not change them. */
   blocked: number;
 }
 
-/** The tenant's engine, as recovery needs it. */
+/** The part of a tenant's engine that recovery uses. */
 export interface RecoverableTenant {
   readonly tenant: string;
   readonly store: TenantStore;
   readonly enableRecovery: boolean;
   readonly maxRecoveryAttempts: number;
   readonly ownInstanceId: () => string;
-  /** Runs the statement that takes orphans. The abandoned ones become this process's claims, and are recorded as Failed. */
+  /**
+   * Runs the statement that takes orphans. Abandoned ones become claims of this process, which records them as Failed.
+   */
   readonly takeOrphans: (
     cause: RecoveryCause,
     take: (lease: LeaseWrite) => Promise<TakenOrphan[]>,
   ) => Promise<TakenOrphan[]>;
-  /** The database holds something of this very process that it doesn't know of. */
+  /** Called when the database shows a claim or lease of this process that this process does not know. */
   readonly doubt: () => void;
-  /** Whether this process's lease stands, or may. */
+  /** Whether this process has a lease in the tenant, or may have one. */
   readonly mayHoldLease: () => boolean;
-  /** The schema is another one of the same name: nothing of what was stored is there. */
+  /** Called when the schema was dropped and created again: everything that was stored in it is gone. */
   readonly schemaReplaced: () => void;
-  /** Ready tasks wait: here and elsewhere. */
+  /** Wakes the workers of this and other processes for Ready tasks. */
   readonly wakeWorkers: () => void;
-  /** Takes in what becomes due in the tenant, and when. */
+  /** Sets timers for the due times of the tenant. */
   readonly scheduleWakeUps: (due: readonly DueTime[]) => void;
 }
 
-/** A process that is known to be lost. */
+/** An instance that is known to be lost. */
 export interface DeadInstance {
-  /** Null: the tasks run without an owner. */
+  /** Null for tasks that run without an owner. */
   readonly instanceId: string | null;
-  readonly name: string;
-  /** How long its tasks have been without it, in milliseconds, as far as is known. */
+  /** Names the instance in the log. */
+  readonly label: string;
+  /** Time since the loss, in milliseconds, as far as it is known. */
   readonly orphanedForMs: number;
 }
 
-/** Recovers what a dead instance left in one tenant. Idempotent, and any number of processes may be at it. */
+/** Takes the claims of dead instances in one tenant. Idempotent: any number of processes may take the same claims. */
 export class TenantRecovery {
   private readonly logger = new Logger('CloacinaRecovery');
-  /** Instances whose claims a pass is taking right now: another one would only get in its way. */
+  /**
+   * Instances whose claims a pass is taking now. Another pass skips them, because the two would only block each other.
+   */
   private readonly taking = new Set<string | null>();
   private schemaId: string | null | undefined;
 
@@ -66,18 +76,21 @@ export class TenantRecovery {
 
   constructor(readonly parts: RecoverableTenant) {}
 
-  /** Takes note of the schema's oid; undefined: it was not asked for. */
+  /** Compares the schema's oid with the previous one. Undefined if this pass did not read it. */
   seeSchema(id: string | null | undefined): void {
     if (id === undefined || id === null) return;
     if (this.schemaId !== undefined && this.schemaId !== id) this.parts.schemaReplaced();
     this.schemaId = id;
   }
 
-  /** A lease of this very process from before it was taken for dead: the database has gone back to that time. */
+  /**
+   * Ends a lease that this process had under an earlier instance id, and takes its claims. Such a lease is back when
+   * the database has gone back in time.
+   */
   async takeFormer(instanceId: string): Promise<RecoveryReport> {
     await this.parts.store.recovery.endLease(instanceId, 'former');
-    const name = 'of a former time of this process';
-    return this.take({ instanceId, name, orphanedForMs: 0 }, 'reconciled');
+    const label = 'an earlier instance of this process';
+    return this.take({ instanceId, label, orphanedForMs: 0 }, 'reconciled');
   }
 
   /** Whether claims of a dead instance are being taken. */
@@ -85,12 +98,12 @@ export class TenantRecovery {
     return this.taking.size > 0;
   }
 
-  /** Takes nothing more: what is left is there for other processes. */
+  /** Stops taking claims. Other processes take the rest. */
   stop(): void {
     this.stopped = true;
   }
 
-  /** Takes all claims of the instance, whose lease is gone, a statement's worth at a time. */
+  /** Takes all claims of an instance that has no lease any more, in batches of `MAX_ORPHANS`. */
   async take(dead: DeadInstance, cause: RecoveryCause): Promise<RecoveryReport> {
     const { tenant } = this.parts;
     const report: RecoveryReport = { recovered: 0, abandoned: 0, blocked: 0 };
@@ -103,8 +116,8 @@ export class TenantRecovery {
     }
     if (report.recovered + report.abandoned > 0) {
       this.logger.warn(
-        `Tenant "${tenant}": process ${dead.name} was lost (${cause}): ${report.recovered} of its tasks are Ready again` +
-          `${report.abandoned > 0 ? `, ${report.abandoned} were lost too often and are abandoned as Failed` : ''}.`,
+        `Tenant "${tenant}": ${dead.label} was lost (${cause}): ${report.recovered} tasks are Ready again` +
+          `${report.abandoned > 0 ? `, ${report.abandoned} were lost too often and are Failed` : ''}.`,
       );
     }
     return report;
@@ -115,7 +128,7 @@ export class TenantRecovery {
     cause: RecoveryCause,
     report: RecoveryReport,
   ): Promise<void> {
-    // Where there is more than a statement's worth the server's cores can share it: each takes what no other has.
+    // More than one batch: parallel statements use several cores of the server, and each takes different rows.
     if (!(await this.takeSome(dead, cause, report))) return;
     const takeOn = async (): Promise<void> => {
       while (await this.takeSome(dead, cause, report));
@@ -123,7 +136,7 @@ export class TenantRecovery {
     await Promise.all(Array.from({ length: STATEMENTS_AT_ONCE }, takeOn));
   }
 
-  /** One statement's worth; whether there may be more. */
+  /** Takes one batch. Returns whether there may be more. */
   private async takeSome(
     dead: DeadInstance,
     cause: RecoveryCause,
@@ -149,8 +162,8 @@ export class TenantRecovery {
   }
 
   /**
-   * Claims whose owner has no lease: a recovery that was itself interrupted, or met rows that were locked; and tasks that
-   * run without an owner.
+   * Takes claims whose owner has no lease, left by a recovery that was interrupted or met locked rows. Also takes tasks
+   * that run without an owner.
    */
   async takeUnleased(
     owners: readonly (string | null)[],
@@ -158,7 +171,8 @@ export class TenantRecovery {
   ): Promise<RecoveryReport> {
     const report: RecoveryReport = { recovered: 0, abandoned: 0, blocked: 0 };
     for (const instanceId of owners) {
-      const dead = { instanceId, name: instanceId ?? 'of an unowned task', orphanedForMs: 0 };
+      const label = instanceId === null ? 'an unknown process' : `process ${instanceId}`;
+      const dead = { instanceId, label, orphanedForMs: 0 };
       addTo(report, await this.take(dead, instanceId === null ? 'reconciled' : cause));
     }
     return report;

@@ -30,7 +30,7 @@ async function blockedIn({ recovery }: OpenTenant): Promise<string[]> {
   for (const { taskName, reason } of blocked) {
     expect([taskName, reason]).toEqual([
       'hold',
-      'No process known here has a handler for task "hold" of workflow "holding".',
+      'This process has no handler for task "hold" of workflow "holding".',
     ]);
   }
   return blocked.map(({ executionId }) => executionId).sort();
