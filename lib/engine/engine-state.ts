@@ -1,20 +1,22 @@
 /**
- * - `standby`: the process is not known to live, so others may take over what it claims. It starts here.
+ * - `standby`: the initial state. It claims nothing, because the process has no proof of life and others may take its
+ *   claims. Tasks that it has claimed may begin.
  * - `claiming`: it claims and begins tasks.
- * - `paused`: on request. It claims and begins nothing; what runs goes on.
- * - `pausedStandby`: the same, and the process is not known to live.
- * - `draining`: it claims and begins nothing, and a failure costs no attempt: tasks go back.
- * - `closed`: nothing is sent any more.
+ * - `paused`: it claims and begins nothing, on request. Running tasks continue.
+ * - `pausedStandby`: paused, and without a proof of life.
+ * - `draining`: it claims and begins nothing. Tasks go back, and a failure costs no attempt.
+ * - `closed`: it sends nothing any more.
  */
 export type EngineStateName =
   'standby' | 'claiming' | 'paused' | 'pausedStandby' | 'draining' | 'closed';
 
-/** `live` and `away`: the process has its proof of life, or has lost it. The others are asked for. */
+/** `live` and `away`: the process got or lost its proof of life. The other events are requests. */
 export type EngineStateEvent = 'live' | 'away' | 'pause' | 'resume' | 'drain' | 'close';
 
 /**
- * What follows on what. A drain is not undone, and what comes during one changes nothing. The process tells all its
- * tenants whether it lives, also one that was closed a moment ago; all else that comes after the end is a mistake.
+ * The next state for each state and event. Only a close ends a drain. A closed engine accepts `live` and `away`,
+ * because the process sends them to all tenants, also to one that was closed a moment ago. Any other event is a bug
+ * then.
  */
 const TRANSITIONS: Record<EngineStateName, Partial<Record<EngineStateEvent, EngineStateName>>> = {
   standby: {
@@ -61,16 +63,16 @@ const TRANSITIONS: Record<EngineStateName, Partial<Record<EngineStateEvent, Engi
 };
 
 /**
- * The life of one tenant's engine, and the one answer to whether it may claim. Apart from its states, its lease may be
- * under deletion for a moment, in any of them: nothing is claimed then, because the claim would have no lease.
+ * The state machine of one tenant's engine. It alone decides whether the engine may claim. In any state the lease may
+ * be under deletion for a moment; the engine claims nothing then, because the claim would have no lease.
  *
- * To be opened is no state: before that the catalog knows no definition that could be claimed.
+ * Being opened is not a state: before that, the catalog has no definition whose tasks could be claimed.
  */
 export class EngineState {
   private state: EngineStateName = 'standby';
   private releasing = false;
 
-  /** @param changed - told after each event, with whether the engine may claim */
+  /** @param changed - called after each event, with whether the engine may claim */
   constructor(private readonly changed: (mayClaim: boolean) => void) {}
 
   get name(): EngineStateName {
@@ -81,12 +83,14 @@ export class EngineState {
     return this.state === 'claiming' && !this.releasing;
   }
 
-  /** Whether claimed tasks may begin. Also without a proof of life: what is claimed is held until others take it. */
+  /**
+   * Whether claimed tasks may begin. They may without a proof of life: a claim is valid until another process takes it.
+   */
   get mayBegin(): boolean {
     return this.state === 'claiming' || this.state === 'standby';
   }
 
-  /** Whether it is at its end: claims go back, and a failure costs no attempt. */
+  /** Whether it is draining or closed: claims go back, and a failure costs no attempt. */
   get isEnding(): boolean {
     return this.state === 'draining' || this.state === 'closed';
   }
@@ -95,7 +99,7 @@ export class EngineState {
     return this.releasing;
   }
 
-  /** @throws Error for an event that the state has no way for */
+  /** @throws Error for an event that is not allowed in the state */
   on(event: EngineStateEvent): void {
     const next = TRANSITIONS[this.state][event];
     if (next === undefined) throw new Error(`An engine that is ${this.state} can't ${event}.`);
@@ -103,14 +107,14 @@ export class EngineState {
     this.changed(this.mayClaim);
   }
 
-  /** The deletion of the lease begins. @throws Error when one is under way */
+  /** Call when a deletion of the lease begins. @throws Error if one is under way */
   beginRelease(): void {
     if (this.releasing) throw new Error('The lease is being released already.');
     this.releasing = true;
     this.changed(this.mayClaim);
   }
 
-  /** The deletion of the lease has ended. @throws Error when none was under way */
+  /** Call when the deletion of the lease has ended. @throws Error if none was under way */
   endRelease(): void {
     if (!this.releasing) throw new Error('The lease is not being released.');
     this.releasing = false;

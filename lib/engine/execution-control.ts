@@ -26,24 +26,26 @@ const CONTROLLED = {
   retry: 'execution.retried',
 } as const;
 
-/** What happens to executions from outside of their tasks: pauses, resumptions, cancellations, manual retries. */
+/** Controls executions from outside their tasks: pause, resume, cancel, and the announcement of manual retries. */
 export class ExecutionControl {
   constructor(private readonly parts: ExecutionControlParts) {}
 
-  /** Another process says that it paused an execution in which claims are held here: the database is asked. */
+  /**
+   * Reads which executions with claims of this process are paused. Call when another process says that it paused one.
+   */
   async findPaused(): Promise<void> {
     const { store, lease } = this.parts;
     for (const id of await store.pausedExecutions(lease.instanceId)) this.paused(id);
   }
 
-  /** The execution is paused: what was claimed and has not begun goes back. */
+  /** Gives back the unstarted claims of a paused execution. */
   private paused(id: string): void {
     for (const claim of this.parts.claims.ofExecution(id)) {
       if (claim.stage === 'waiting') this.parts.completer.giveBack(claim);
     }
   }
 
-  /** Pauses it; here at once, and the others are told. */
+  /** Pauses an execution: in this process at once, in others by a notification. */
   async pause(id: string, reason: string | null): Promise<ControlResult> {
     const result = await this.parts.store.pause(id, reason);
     if (result.changed) this.told('pause', id, result.workflow);
@@ -57,8 +59,9 @@ export class ExecutionControl {
   }
 
   /**
-   * Cancels it. What of it runs here stops at once, and the others are told. `resent`: an earlier send may have
-   * cancelled it, without an answer that says what ran.
+   * Cancels an execution. Its tasks stop at once in this process, and by a notification in others.
+   *
+   * @param resent - an earlier send may have cancelled it, and its reply with the running tasks was lost
    */
   async cancel(id: string, reason: string | null, resent: boolean): Promise<ControlResult> {
     const { claims, ends, store } = this.parts;
@@ -74,7 +77,7 @@ export class ExecutionControl {
     return result;
   }
 
-  /** The execution is as it was asked for: by this call, or by an earlier send whose reply was lost. */
+  /** Announces that the action has taken effect, by this call or by an earlier send whose reply was lost. */
   told(action: ControlAction, id: string, workflow: string): void {
     const { address, events, services } = this.parts;
     if (action === 'cancel') events.executionEnded(id, workflow, 'Cancelled');

@@ -4,42 +4,42 @@ import type { QueuedBytes } from './starts/queued-bytes.js';
 import type { SlotScheduler } from './slots/slot-scheduler.js';
 import type { Clock } from '../runtime/clock.js';
 
-/** What the engine of one tenant needs to know of it. */
+/** The settings of one tenant's engine. */
 export interface TenantSettings {
   readonly tenant: string;
   readonly schema: string;
-  /** What the tenant is called on the notification channel: a hash, since every role may listen. */
+  /** Names the tenant on the notification channel. It is a hash, because every role may listen. */
   readonly address: string;
-  /** Handlers at a time; 0: this process only starts and watches. */
+  /** Maximum number of handlers at the same time. With 0 this process runs no tasks. */
   readonly maxConcurrentTasks: number;
-  /** Bytes of JSON. */
+  /** Maximum size of a context, in bytes of JSON. */
   readonly maxContextSize: number;
   readonly startTimeoutMs: number;
-  /** How long a handler keeps its slot after its signal aborted. */
+  /** How long a handler keeps its slot after its signal aborted, in milliseconds. */
   readonly handlerGraceMs: number;
   readonly leaseDurationMs: number;
   readonly maxRecoveryAttempts: number;
 }
 
-/** What the process does for its tenants: it knows the other processes, they don't. */
+/** What the process does for its tenants' engines. They have no other contact to other processes. */
 export interface ProcessServices {
   readonly clock: Clock;
   readonly slots: SlotScheduler;
-  /** What waits to be started. */
+  /** Bytes of starts that wait for the database. */
   readonly queuedBytes: QueuedBytes;
-  /** Who this process is, and the epoch of the lock that proves that it lives. */
+  /** Identifies this process, and the lock that proves that it lives. */
   readonly identity: () => Pick<Claimant, 'processId' | 'name' | 'lockEpoch' | 'lockSession'>;
-  /** Whether the control session is open. Without one the database may be away. */
+  /** Whether the control session is open. Without one the database may be unavailable. */
   readonly isConnected: () => boolean;
-  /** Renews the leases now: one was written that tells of a control connection that is gone. */
+  /** Renews the leases now. Call after writing a lease that names an earlier control connection. */
   renewLeases(): void;
-  /** Work is ready that this process has no room for, or no handler. */
+  /** Tells other processes of ready tasks for which this process has no room or no handler. */
   notifyWork(address: string): void;
-  /** The same as a payload, for a notification that waits for the commit of a caller's transaction. */
+  /** The payload of that notification, for sending it with the commit of a caller's transaction. */
   workPayload(address: string): string;
   notifyCancelled(address: string, executionId: string): void;
   notifyPaused(address: string, executionId: string): void;
   notifyEnded(address: string, executionId: string): void;
-  /** Something becomes due; the tenant is named by its address. */
+  /** Sets a timer for work that becomes due. The wake-up names the tenant by its address. */
   schedule(wakeUp: WakeUp<WakeUpKind>): void;
 }

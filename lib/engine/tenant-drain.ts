@@ -4,20 +4,20 @@ import type { TenantQueue } from './slots/tenant-queue.js';
 import type { TaskCompleter } from './execution/task-completer.js';
 import type { Clock } from '../runtime/clock.js';
 
-/** How long a stopping tenant waits for the database to take what it has to record, in milliseconds. */
+/** How long a stopping tenant waits until its outcomes are recorded, in milliseconds. */
 const RECORDING_GRACE_MS = 5_000;
-/** How long it waits for handlers to return whose signals it aborted, in milliseconds. */
+/** How long it waits for handlers to return after it has aborted their signals, in milliseconds. */
 const ABORT_GRACE_MS = 1_000;
 
-/** How long it waits before it looks again whether all is recorded, in milliseconds. */
+/** Interval of the checks whether everything is recorded, in milliseconds. */
 const LOOK_AGAIN_MS = 5;
 
-/** How long it waits before it looks again whether the database is away, in milliseconds. */
+/** Interval of the checks whether the database is unavailable, in milliseconds. */
 const AWAY_LOOK_MS = 20;
 
-/** Something that has statements under way. */
+/** A part of the engine that may have statements under way. */
 export interface BusyPart {
-  /** Resolves when nothing is under way. What comes of it may give others work, and itself. */
+  /** Resolves when nothing is under way. The results may give new work to any part. */
   whenIdle(): Promise<void>;
 }
 
@@ -26,22 +26,22 @@ export interface TenantDrainParts {
   readonly claims: ClaimTable;
   readonly queue: TenantQueue;
   readonly completer: TaskCompleter;
-  /** What has to be recorded, and what reads for that. */
+  /** The parts whose statements must have ended before the drain ends. */
   readonly recording: readonly BusyPart[];
-  /** Whether anything is under way that has claims, may bring some, or has to be recorded. */
+  /** Whether the process has claims, or work under way that may make claims or has to be recorded. */
   readonly isBusy: () => boolean;
-  /** Whether the database is there, as far as the process knows. */
+  /** Whether the database is available, as far as the process knows. */
   readonly isConnected: () => boolean;
 }
 
-/** Ends a tenant's work in this process: nothing is lost and no attempt is charged. */
+/** Ends a tenant's work in this process. No task is lost and no attempt is charged. */
 export class TenantDrain {
-  /** When the time for the shutdown is over, by the clock's `now()`. */
+  /** When the timeout of the shutdown is over, by the clock's `now()`. */
   private endsAt = 0;
 
   constructor(private readonly parts: TenantDrainParts) {}
 
-  /** What was claimed and has not begun goes back. */
+  /** Gives back unstarted claims. */
   giveBackWaiting(): void {
     const { claims, queue, completer } = this.parts;
     queue.removeQueued();
@@ -50,7 +50,10 @@ export class TenantDrain {
     }
   }
 
-  /** When nothing is claimed any more: waits for handlers up to `timeoutMs`, then aborts them and gives back. */
+  /**
+   * Waits for running handlers for up to `timeoutMs`. Then aborts their signals and gives their tasks back. Call when
+   * the engine no longer claims.
+   */
   async run(timeoutMs: number): Promise<void> {
     const { claims, queue, completer } = this.parts;
     this.endsAt = this.parts.clock.now() + timeoutMs;
@@ -61,7 +64,7 @@ export class TenantDrain {
       completer.giveBack(claim);
       claim.lose(new ClaimLostError(claim.task.name, claim.executionId));
     }
-    // Those that heed their signal are through in a moment, and may still need the data source for that.
+    // Handlers that react to their signals return soon, and may still need the data source to clean up.
     await this.withinGrace(ABORT_GRACE_MS, queue.whenIdle());
     const over = new AbortController();
     await this.withinGrace(RECORDING_GRACE_MS, this.everythingRecorded(over.signal));
@@ -69,8 +72,8 @@ export class TenantDrain {
   }
 
   /**
-   * Waits for what the database has to take, at most `ms` milliseconds. While it is away, the time for the shutdown is the limit:
-   * what could not be recorded by then is recovered by others.
+   * Waits for work that needs the database, for at most `ms` milliseconds. While the database is unavailable, it waits
+   * no longer than the timeout of the shutdown: other processes recover the tasks that could not be recorded.
    */
   async withinGrace(ms: number, work: Promise<void>): Promise<void> {
     const over = new AbortController();
@@ -85,21 +88,21 @@ export class TenantDrain {
     over.abort();
   }
 
-  /** One part gives work to the next, in any order: so it is over when none of them has any. */
+  /** Resolves when no part has work. The parts give work to each other in any order, so it repeats the check. */
   private async everythingRecorded(over: AbortSignal): Promise<void> {
     const { clock, recording, isBusy } = this.parts;
     for (;;) {
       await Promise.all(recording.map((part) => part.whenIdle()));
-      // What follows from it has begun by then.
+      // Lets work begin that follows from the results.
       await new Promise<void>((resolve) => clock.immediate(resolve));
       if (over.aborted || !isBusy()) return;
-      // Claims that were made before, and told of since.
+      // Replies may have brought claims that were made before the drain.
       this.giveBackWaiting();
       await clock.sleep(LOOK_AGAIN_MS);
     }
   }
 
-  /** Waits for the work, at most `ms` milliseconds. */
+  /** Waits for the work, for at most `ms` milliseconds. */
   private async within(ms: number, work: Promise<void>): Promise<void> {
     const over = new AbortController();
     await Promise.race([work, this.parts.clock.sleep(ms, over.signal)]);

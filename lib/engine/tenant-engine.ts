@@ -17,8 +17,8 @@ import type { Clock } from '../runtime/clock.js';
 const RELEASE_GRACE_MS = 2_000;
 
 /**
- * One tenant in this process: starts, claims, runs and records its work. This is what others ask of it; the parts that do
- * it are made and tied together in `wiring.ts`.
+ * One tenant in this process: it starts, claims, runs and records the tenant's work. This class is a facade;
+ * `wiring.ts` creates the parts that do the work, and connects them.
  */
 export class TenantEngine {
   readonly settings: TenantSettings;
@@ -73,15 +73,17 @@ export class TenantEngine {
     return this.parts.orphans;
   }
 
-  /** Whether claims are held or statements under way that may make some: then the lease has to stay. */
+  /**
+   * Whether the process has claims, or statements under way that may make some. The lease must stay while it is busy.
+   */
   get isBusy(): boolean {
     return this.parts.isBusy();
   }
 
   /**
-   * Registers the definitions; once, and again if that failed. A start before the bootstrap does it already.
+   * Registers the definitions once. A call after a failure tries again. A start before the bootstrap calls it already.
    *
-   * @param known - what is stored, for a caller that has read it
+   * @param known - the stored definitions, if the caller has read them
    */
   open(known?: KnownDefinitions): Promise<void> {
     this.opened ??= this.parts.catalog.open(known).catch((error: unknown) => {
@@ -92,15 +94,15 @@ export class TenantEngine {
   }
 
   /**
-   * Lets it claim, or stops it from claiming, as the process gains and loses its proof of life. Whether there is work
-   * that it was not told of in between is asked for all tenants at once, by the process.
+   * Allows claims or forbids them, as the process gets or loses its proof of life. The process then looks for missed
+   * work of all tenants at once.
    */
   allowClaims(allowed: boolean): void {
     this.parts.state.on(allowed ? 'live' : 'away');
     if (allowed) this.parts.waiters.recheck();
   }
 
-  /** Claims nothing until {@link resumeClaiming} and gives back what has not begun; what runs goes on. */
+  /** Stops claiming until {@link resumeClaiming}, and gives unstarted claims back. Running tasks continue. */
   pauseClaiming(): void {
     this.parts.state.on('pause');
     this.parts.drain.giveBackWaiting();
@@ -111,73 +113,73 @@ export class TenantEngine {
     this.claimAvailable();
   }
 
-  /** Claims what is due, as long as there is room. */
+  /** Claims tasks that are due while there is room. */
   claimAvailable(): void {
     this.parts.claimer.claimAvailable();
   }
 
-  /** Ready tasks that this process did not claim: it does when it has capacity, and the others are told now. */
+  /** Call when Ready tasks are left: claims them when there is capacity, and tells the other processes now. */
   wakeWorkers(): void {
     this.parts.wakeUps.wakeWorkers();
   }
 
-  /** Something has become due, and maybe only this process knows. */
+  /** Call when a timer of this process says that a task has become due. */
   workIsDue(): void {
     this.parts.wakeUps.workIsDue();
   }
 
-  /** A task was put back, and becomes due in `ms` milliseconds. */
+  /** Call when a task was given back and becomes due in `ms` milliseconds. */
   dueIn(ms: number): void {
     this.parts.wakeUps.dueIn(ms);
   }
 
-  /** Takes in what becomes due in the tenant, and when. */
+  /** Sets timers for the due times of the tenant. */
   scheduleWakeUps(due: readonly DueTime[]): void {
     this.parts.wakeUps.schedule(due);
   }
 
   /**
-   * Ends the executions whose workflow timeout has passed. False: some are left, since another process is at it, or
-   * holds rows of theirs.
+   * Ends executions whose workflow timeout has passed. Returns false if some are left, because another process enforces
+   * timeouts now or holds their rows.
    */
   enforceDeadlines(): Promise<boolean> {
     return this.parts.timeouts.enforce();
   }
 
-  /** Handlers in this process that go on though their signals were aborted a while ago. */
+  /** Handlers that still run in this process a while after their signals were aborted. */
   hungHandlers(): HungHandler[] {
     return this.parts.overruns.hungHandlers();
   }
 
   /**
-   * Asks the database which claims still stand. What another process says of its executions may be late, or not be true;
-   * the signals of claims that are gone abort, and their outcomes are refused anyway.
+   * Compares the claims in memory with those in the database, and aborts the signals of claims that are gone. A
+   * notification of another process may be late or forged, so it only triggers this comparison.
    */
   reconcileClaims(): void {
     this.parts.reconciler.request();
   }
 
-  /** The database may have gone back in time, or a statement of this process may be lost: nothing is taken for granted. */
+  /** Call when the database may have gone back in time or lost a write: checks the lease, the claims and the caches. */
   doubt(): void {
     this.parts.lease.doubt();
     this.parts.reconciler.doubt();
   }
 
-  /** The schema was dropped and made again. */
+  /** Call when the schema was dropped and created again. */
   schemaReplaced(): void {
     this.logger.warn(
-      `Tenant "${this.settings.tenant}": schema "${this.settings.schema}" was dropped and created again. What this process ` +
-        'had claimed in it is gone; it goes on with the new one.',
+      `Tenant "${this.settings.tenant}": schema "${this.settings.schema}" was dropped and created again. The claims of this ` +
+        'process in the old schema are gone; it continues with the new one.',
     );
     this.doubt();
   }
 
-  /** The server has begun another life. If that is another server, or a restored one, what was written last may be lost. */
+  /** Call when the server has begun another life. A standby or a restored server may have lost the latest writes. */
   newLife(): void {
     if (this.claims.size > 0 || this.lease.mayStand) this.doubt();
   }
 
-  /** The lease is gone, so others take this process for dead: whatever it holds is theirs. */
+  /** Call when another process has ended the lease. It takes this process for dead, so all claims here are lost. */
   leaseLost(): void {
     const { lease, claims, queue } = this.parts;
     lease.lost();
@@ -186,8 +188,8 @@ export class TenantEngine {
   }
 
   /**
-   * Stops claiming, gives back what has not begun, waits for handlers up to `timeoutMs`, then aborts them and gives
-   * their tasks back. Nothing is lost and no attempt is charged.
+   * Stops claiming, gives unstarted claims back, and waits for running handlers for up to `timeoutMs`. Then aborts
+   * their signals and gives their tasks back. No task is lost and no attempt is charged.
    */
   async drain(timeoutMs: number): Promise<void> {
     const { state, drain, release } = this.parts;

@@ -16,11 +16,11 @@ export interface WakeUpsParts {
   readonly services: Pick<ProcessServices, 'notifyWork' | 'schedule'>;
 }
 
-/** Tasks are ready or become due: who claims them, and when this process looks again. */
+/** Reacts to tasks that are ready or become due: claims them, wakes other processes, or sets a timer. */
 export class WakeUps {
   constructor(private readonly parts: WakeUpsParts) {}
 
-  /** Ready tasks that this process did not claim: it does when it has capacity, and the others are told now. */
+  /** Call when Ready tasks are left: claims them when there is capacity, and tells the other processes now. */
   wakeWorkers(): void {
     const { address, queue, claimer, services } = this.parts;
     queue.hasBacklog = true;
@@ -28,20 +28,22 @@ export class WakeUps {
     services.notifyWork(address);
   }
 
-  /** Something has become due, and maybe only this process knows. */
+  /**
+   * Call when a task has become due. If this process has no room, it tells the others, which may have no timer for it.
+   */
   workIsDue(): void {
     const { queue, claimer, overruns } = this.parts;
     if (queue.capacity > 0 && overruns.tasks().length === 0) claimer.claimAvailable();
     else this.wakeWorkers();
   }
 
-  /** A task was put back, and becomes due in `ms` milliseconds. */
+  /** Call when a task was given back and becomes due in `ms` milliseconds. */
   dueIn(ms: number): void {
     if (ms <= 0) this.wakeWorkers();
     else this.scheduleTask(ms);
   }
 
-  /** Takes in what becomes due in the tenant, and when. */
+  /** Sets timers for the due times of the tenant. */
   schedule(due: readonly DueTime[]): void {
     const { address, services } = this.parts;
     for (const { kind, inMs } of due) {
@@ -50,18 +52,18 @@ export class WakeUps {
     }
   }
 
-  /** The database has a task that is due and not claimed, perhaps for want of a slot or a handler. */
+  /** Handles a task that is due and unclaimed, perhaps because no process has a free slot or a handler for it. */
   private taskIsDue(): void {
     const { queue, claimer, stranded } = this.parts;
     claimer.claimAvailable();
     void this.lookForOthers();
-    // A process that takes no tasks is not the one that misses a handler.
+    // A process that runs no tasks needs no handlers.
     if (queue.limit > 0) void stranded.look();
   }
 
   /**
-   * Tasks may wait that are pinned to a definition which another process has registered since this one booted. Never
-   * rejects: what fails is found by the next look.
+   * Loads definitions that other processes have registered since this one booted, because tasks may wait for them.
+   * Never rejects: the next call makes up for a failure.
    */
   async lookForOthers(): Promise<void> {
     const { catalog, claimer } = this.parts;
@@ -70,7 +72,7 @@ export class WakeUps {
       if (found === 'found') claimer.claimAvailable();
       else if (found === 'tooEarly') this.scheduleTask(LOOK_INTERVAL_MS);
     } catch {
-      // The next look finds it.
+      // The next call finds them.
     }
   }
 

@@ -44,29 +44,29 @@ import { WorkflowTimeouts } from './workflow-timeouts.js';
 export interface TenantEngineParts {
   readonly settings: TenantSettings;
   readonly store: TenantStore;
-  /** For user code. */
+  /** The data source that handlers get. */
   readonly dataSource: TaskContext['dataSource'];
   readonly runner: () => TaskContext['runner'];
   readonly registry: Pick<WorkflowRegistry, 'get' | 'list'>;
   readonly serves: (workflow: RegisteredWorkflow) => boolean;
-  /** Shared by all tenants of the process: see {@link DefinitionCatalog}. */
+  /** Older definitions, shared by all tenants of the process; see {@link DefinitionCatalog}. */
   readonly restored?: Map<string, Promise<CompiledWorkflow>>;
   readonly services: ProcessServices;
   readonly events: EventSink;
-  /** Run around every attempt. Default: none. */
+  /** The interceptors around every attempt. Default: none. */
   readonly interceptors?: TaskInterceptors;
 }
 
 export type WiredEngine = ReturnType<typeof wireEngine>;
 
 /**
- * Makes the parts of one tenant's engine and ties them together. Claims go round in a circle (a claim is taken up, its
- * task is run, its outcome claims others), so some parts are named by functions before they are made: each function is
- * called only after all of them are.
+ * Creates the parts of one tenant's engine and connects them. The parts form a circle: a claim is received, its task
+ * runs, and its outcome makes further claims. So some functions refer to parts that are created later. They are called
+ * only after all parts exist.
  *
  * @param isRecovering - whether a recovery is taking orphans for this tenant
  */
-// A list of parts, one after the other: cut in pieces it would need the circle as types.
+// One long function, because splitting it would need a type for each part of the circle.
 export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean) {
   const { settings, store, services } = given;
   const { clock } = services;
@@ -294,9 +294,9 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     orphans,
     reconciler,
     drain,
-    /** Whether claims are held or statements under way that may make some: then the lease has to stay. */
+    /** Whether the process has claims, or statements under way that may make some. */
     isBusy,
-    /** Ends what the parts have under way, in this order. */
+    /** The parts to close, in this order. */
     closing: [reconciler, starts, recorder, rescheduler, inputs, contexts, overruns],
   };
 }

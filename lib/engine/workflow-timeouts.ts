@@ -21,7 +21,7 @@ export class WorkflowTimeouts {
 
   constructor(private readonly parts: WorkflowTimeoutsParts) {}
 
-  /** False: some are left, since another process is at it, or holds rows of theirs. */
+  /** Returns false if some are left, because another process enforces timeouts now or holds their rows. */
   enforce(): Promise<boolean> {
     this.enforcing ??= this.endOverdue().finally(() => (this.enforcing = undefined));
     return this.enforcing;

@@ -3,16 +3,16 @@ import type { TenantLease } from '../lease/tenant-lease.js';
 import type { TenantQueue } from '../slots/tenant-queue.js';
 import type { ClaimsInFlight } from './claims-in-flight.js';
 
-/** Sends a statement that claims `room` tasks at most, and writes the lease if `lease` says so. */
+/** Sends a statement that claims at most `room` tasks, and writes the lease if `lease` says so. */
 export type ClaimingStatement<Reply> = (lease: LeaseWrite, room: number) => Promise<Reply>;
 
 /**
- * The one way to a statement that may claim. Each goes through the same steps:
+ * Sends every statement that may claim tasks. Each goes through the same steps:
  *
- * reserve room → under way → lease → statement → lease written → follow the reply → landed → give the room back.
+ * reserve room → under way → lease → statement → lease written → follow the reply → landed → unreserve the room.
  *
- * Under way: a comparison of the database with memory waits for it, because its claims are in the database first. A
- * statement that got no room claims nothing, and writes no lease.
+ * A comparison of the database with memory waits for statements that are under way, because their claims reach the
+ * database before they reach memory. A statement without room claims nothing and writes no lease.
  */
 export class ClaimGate {
   constructor(
@@ -22,9 +22,9 @@ export class ClaimGate {
   ) {}
 
   /**
-   * A statement that is committed by itself. `follow` takes its claims into memory, while their room is still reserved.
+   * Sends a statement that commits by itself. `follow` adds its claims to memory while their room is still reserved.
    *
-   * @param wanted - tasks that it would claim; it gets room for as many of them as there is
+   * @param wanted - number of tasks that the statement would claim; it may get room for fewer
    */
   async withRoom<Reply, T>(
     wanted: number,
@@ -44,7 +44,7 @@ export class ClaimGate {
   }
 
   /**
-   * A statement whose claims get their slots later, or never: they take no room.
+   * Sends a statement whose claims need no room, because they get their slots later or never.
    *
    * @param follow - as for {@link withRoom}
    */
@@ -56,8 +56,8 @@ export class ClaimGate {
   }
 
   /**
-   * A statement inside a transaction, which the caller keeps {@link underWay} until it has followed the reply. The lease
-   * that was written with it stands with the commit only, so the next renewal finds it; a rollback takes it along.
+   * Sends a statement inside a transaction. The caller keeps it {@link underWay} until it has followed the reply. A
+   * lease that the statement wrote exists only after the commit, so the next renewal finds it; a rollback removes it.
    */
   async inTransaction<Reply>(wanted: number, statement: ClaimingStatement<Reply>): Promise<Reply> {
     const room = this.queue.reserve(wanted);
@@ -68,18 +68,18 @@ export class ClaimGate {
     }
   }
 
-  /** For claims that are followed after their statement. Call the function that it returns at the end, once. */
+  /** For a caller that follows the reply itself. Call the returned function once, when the reply is followed. */
   underWay(): () => void {
     return this.inFlight.begin();
   }
 
-  /** What new work may want: half of the room is for what is known to wait, and all of it where there is little. */
+  /** Limits the room of new work to half of the capacity if work waits in the database. */
   besideBacklog(wanted: number): number {
     const { hasBacklog, capacity } = this.queue;
     return hasBacklog ? Math.min(wanted, capacity >> 1) : wanted;
   }
 
-  /** For a statement that claims nothing, and names its process all the same. */
+  /** For a statement that claims nothing but has to name its process. */
   get withoutClaim(): LeaseWrite {
     return this.lease.withoutClaim();
   }

@@ -8,13 +8,13 @@ import { type ClaimedTask, FIRST_TOKEN } from '../../store/port/index.js';
 export interface ClaimReceiverParts {
   readonly catalog: DefinitionCatalog;
   readonly claims: ClaimTable;
-  /** Goes on with a claim that is new here. */
+  /** Continues with a new claim. */
   readonly take: (claim: TaskClaim) => void;
-  /** An execution's workflow timeout may pass in `ms` milliseconds. */
+  /** Sets a timer: the workflow timeout of an execution may pass in `ms` milliseconds. */
   readonly deadlineIn: (ms: number) => void;
 }
 
-/** A start whose roots were claimed with it. */
+/** A start that claimed root tasks. */
 export interface ClaimedStart {
   readonly id: string;
   readonly definition: RunnableDefinition;
@@ -23,7 +23,7 @@ export interface ClaimedStart {
   readonly priority: number;
 }
 
-/** A dependent that was claimed with the outcome that made it ready. */
+/** A dependent that was claimed together with the outcome that made it ready. */
 export interface ReadiedClaim {
   readonly taskNo: number;
   readonly token: number;
@@ -31,7 +31,7 @@ export interface ReadiedClaim {
   readonly generation: number;
 }
 
-/** Takes up claims, by whichever of the three ways they were made: by a claim, in a start, with an outcome. */
+/** Adds new claims to memory and passes them on, whether a claim, a start or an outcome made them. */
 export class ClaimReceiver {
   constructor(private readonly parts: ClaimReceiverParts) {}
 
@@ -39,8 +39,8 @@ export class ClaimReceiver {
     const definition = this.parts.catalog.known(task.definitionId);
     if (definition === undefined) return;
     this.take(task, definition, task.generation, task.input);
-    // It may have begun with this claim. If it began earlier, the look at the deadlines then comes too late for this
-    // one only, and the sweep's came in time.
+    // The execution may begin with this claim. If it began earlier, this timer is late, but the sweep has already set
+    // one for its deadline.
     this.watchDeadline(definition);
   }
 
@@ -61,7 +61,7 @@ export class ClaimReceiver {
     this.watchDeadline(definition);
   }
 
-  /** @param claim - whose outcome made the dependent ready */
+  /** @param claim - the claim whose outcome made the dependent ready */
   fromOutcome(claim: TaskClaim, readied: ReadiedClaim): void {
     const { definition, executionId } = claim;
     const { taskNo, token, unmetDependencies, generation } = readied;

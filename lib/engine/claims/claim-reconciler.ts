@@ -15,19 +15,21 @@ export interface ClaimReconcilerParts {
   readonly maxRecoveryAttempts: number;
   readonly lease: TenantLease;
   readonly orphans: () => OrphanReceiver;
-  /** Tasks are Ready again. */
+  /** Called when tasks are Ready again. */
   readonly wakeWorkers: () => void;
 }
 
-/** Until a comparison that failed is made again, in milliseconds. */
+/** Pause before a failed comparison is repeated, in milliseconds. */
 const RETRY_MS = 250;
 
 /**
- * Compares what the database holds as claimed by this process with memory. They can differ after a lost reply, after an
- * outcome that the database refused, and when the database went back in time.
+ * Compares this process's claims in the database with those in memory. They can differ after a lost reply, after the
+ * database refused an outcome, and when the database went back in time.
  *
- * A claim that only memory has is lost: its handler is told to stop. A claim that only the database has is an orphan like
- * any other: nothing works on it, so it is Ready again, at the cost of a recovery.
+ * A claim that only memory has is lost: the signal of its handler aborts. A claim that only the database has is an
+ * orphan like any other: its task becomes Ready again and is charged with a recovery.
+ *
+ * States: idle, comparing, waiting to retry. A request during a comparison makes it start over.
  */
 export class ClaimReconciler {
   private readonly logger = new Logger('Cloacina');
@@ -39,12 +41,12 @@ export class ClaimReconciler {
 
   constructor(private readonly parts: ClaimReconcilerParts) {}
 
-  /** Whether there are doubts that no comparison has settled yet. */
+  /** Whether a comparison is under way or due. */
   get isPending(): boolean {
     return this.running !== undefined || this.retry !== undefined;
   }
 
-  /** Compares soon. One comparison at a time; it starts over if it is requested again in between, or if it failed. */
+  /** Requests a comparison. Only one runs at a time; it is repeated after a failure or another request. */
   request(): void {
     if (this.closed) return;
     if (this.running !== undefined) {
@@ -61,8 +63,8 @@ export class ClaimReconciler {
   }
 
   /**
-   * Compares, and drops what is remembered of outcomes: the database may have gone back in time, and have lost some of
-   * them. Those that a claim is built on are kept, if the database has that claim.
+   * Requests a comparison and drops the cached outcomes: the database may have gone back in time and lost some of them.
+   * The outcomes that a claim started from are kept if the database has that claim.
    */
   doubt(): void {
     this.isDoubted = true;
@@ -98,7 +100,7 @@ export class ClaimReconciler {
       const rows = await store.claimsOf(instance);
       const held = new Set(rows.map((row) => `${row.executionId}/${row.taskNo}/${row.token}`));
       for (const claim of before) {
-        // One that is settled by now may have been recorded before the reading, with its reply on the way.
+        // A claim that is settled by now may have been recorded before the read, with its reply still on the way.
         if (claim.stage !== 'settled' && !held.has(`${claim.key}/${claim.token}`)) this.lose(claim);
       }
       if (isDoubted) {
@@ -116,7 +118,7 @@ export class ClaimReconciler {
     if (isDoubted && !this.again) this.isDoubted = false;
   }
 
-  /** What the database holds as claimed by this process needs a lease there, or others take it for a dead process's. */
+  /** Writes the lease if it is missing. Without it, other processes would recover the claims that the database has. */
   private async restoreLease(instance: string): Promise<void> {
     const lease = this.parts.lease.forClaim();
     if (!lease.write || lease.claimant.instanceId !== instance) return;
@@ -129,7 +131,7 @@ export class ClaimReconciler {
     if (!claim.lost) {
       this.logger.warn(
         `Tenant "${tenant}": task ${claim.task.name} of execution ${claim.executionId} is no longer held by this process. ` +
-          'Its signal is aborted and what comes of it is not recorded.',
+          'Its signal is aborted and its outcome will not be recorded.',
       );
     }
     claims.lose(claim);
@@ -144,8 +146,8 @@ export class ClaimReconciler {
     );
     if (taken.length === 0) return;
     this.logger.warn(
-      `Tenant "${tenant}": ${taken.length} claims of this process were in the database and not in its memory, because a ` +
-        'reply was lost or the database went back in time. Their tasks are Ready again, or Failed if that was too often.',
+      `Tenant "${tenant}": ${taken.length} claims of this process were in the database but not in its memory, because a ` +
+        'reply was lost or the database went back in time. Their tasks are Ready again, or Failed if they were lost too often.',
     );
     if (taken.some((orphan) => !orphan.abandoned)) wakeWorkers();
   }

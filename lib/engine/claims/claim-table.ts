@@ -6,16 +6,16 @@ import type { ClaimKey } from '../../store/port/index.js';
 import type { Clock } from '../../runtime/clock.js';
 
 /**
- * The claims that this process holds in one tenant, and what it remembers of their executions.
+ * The claims that this process holds in one tenant, and the caches of their executions.
  */
 export class ClaimTable {
-  /** The last claim in an execution has ended here. */
+  /** Called when the last claim of this process in an execution has ended. */
   onIdle: (executionId: string) => void = () => undefined;
-  /** A statement told of a claim that is older than the one which is held: the database may have gone back in time. */
+  /** Called for a reply with a claim older than the held one: the database may have gone back in time. */
   onDoubt: () => void = () => undefined;
   private readonly claims = new Map<string, TaskClaim>();
   private readonly caches = new Map<string, ExecutionCache>();
-  /** While the database is being compared with memory: claims that ended since it began, which the reading still shows. */
+  /** Set during a comparison: the claims that ended since it began, which its read may still show. */
   private releasedMeanwhile: Set<string> | undefined;
 
   constructor(private readonly clock: Pick<Clock, 'now'>) {}
@@ -28,7 +28,7 @@ export class ClaimTable {
     return [...this.claims.values()];
   }
 
-  /** Whether the claim has not ended. */
+  /** Whether this very claim has not ended yet. */
   holds(claim: TaskClaim): boolean {
     return this.claims.get(claim.key) === claim;
   }
@@ -37,7 +37,7 @@ export class ClaimTable {
     return this.all().filter((claim) => claim.executionId === executionId);
   }
 
-  /** The execution's memory, made if this process doesn't know it, and made anew if it was retried since. */
+  /** The execution's cache. Created if there is none, and created anew if the execution was retried since. */
   cacheOf(executionId: string, definition: RunnableDefinition, generation: number): ExecutionCache {
     const known = this.caches.get(executionId);
     if (known !== undefined && known.generation === generation) return known;
@@ -50,14 +50,14 @@ export class ClaimTable {
     return (this.caches.get(executionId)?.claims ?? 0) > 0;
   }
 
-  /** Whether the claim is held here. */
+  /** Whether this process holds the claim with this token. */
   knows({ executionId, taskNo, token }: ClaimKey): boolean {
     return this.claims.get(claimKey(executionId, taskNo))?.token === token;
   }
 
   /**
-   * Takes up a claim that a statement has made. Undefined when it was taken up before, and for a reply that is older
-   * than what is known: tokens go up within one history of the database.
+   * Adds a claim that a statement has made. Returns undefined if it is known already, or older than the known one:
+   * tokens only increase within one history of the database.
    */
   adopt(
     facts: ClaimRow,
@@ -78,12 +78,12 @@ export class ClaimTable {
     return claim;
   }
 
-  /** Forgets the execution if no claim in it was taken up. */
+  /** Drops the execution's cache if no claim was added to it. */
   forgetIdle(executionId: string): void {
     if (this.caches.get(executionId)?.claims === 0) this.caches.delete(executionId);
   }
 
-  /** The claim has ended, in whatever way. */
+  /** Removes a claim that has ended in any way. */
   release(claim: TaskClaim): void {
     this.releasedMeanwhile?.add(`${claim.key}/${claim.token}`);
     if (this.claims.get(claim.key) !== claim) return;
@@ -95,19 +95,19 @@ export class ClaimTable {
     if (claim.cache.claims === 0) this.onIdle(claim.executionId);
   }
 
-  /** This process does not hold it any more: nothing may be written for it, and what is remembered of it is not trusted. */
+  /** Marks a claim as lost: nothing may be written for it any more, and the cache of its execution is dropped. */
   lose(claim: TaskClaim): void {
     claim.lose(new ClaimLostError(claim.task.name, claim.executionId));
     this.release(claim);
     if (this.caches.get(claim.executionId) === claim.cache) this.caches.delete(claim.executionId);
   }
 
-  /** Loses those of the claims that are still held: some may have ended since they were looked up. */
+  /** Loses those claims that have not ended since they were looked up. */
   loseHeld(claims: readonly TaskClaim[]): void {
     for (const claim of claims) if (this.holds(claim)) this.lose(claim);
   }
 
-  /** Forgets the outcomes that no held claim is built on: they are read again when they are needed. */
+  /** Drops the cached outcomes that no held claim started from. They are read again when they are needed. */
   forgetOutcomes(): void {
     const built = new Map<ExecutionCache, number[]>();
     for (const { cache, task } of this.claims.values()) {
@@ -118,7 +118,7 @@ export class ClaimTable {
     for (const cache of this.caches.values()) cache.keepAncestorsOf(built.get(cache) ?? []);
   }
 
-  /** Runs a reading of what the database holds; it can ask whether a claim has ended since it began. */
+  /** Runs `read`, which can ask whether a claim has ended since the read began. */
   async watchReleases<T>(
     read: (wasReleased: (claim: ClaimKey) => boolean) => Promise<T>,
   ): Promise<T> {

@@ -9,14 +9,14 @@ import type { ClaimStore, ClaimedTask, TaskKey } from '../../store/port/index.js
 import type { FailureClassifier } from '../../runtime/failure.js';
 import type { Clock } from '../../runtime/clock.js';
 
-/** Claims to one statement. */
+/** Maximum number of tasks claimed by one statement. */
 const MAX_CLAIMS = 500;
-/** Pause after a claiming statement failed, in milliseconds; doubled up to the maximum. */
+/** Pause after a failed claiming statement, in milliseconds. Doubles up to the maximum. */
 const CLAIM_RETRY_MS = 250;
 const MAX_CLAIM_RETRY_MS = 30_000;
-/** As above, where what failed passes by itself, a lock for one. */
+/** Maximum pause after a failure that passes by itself, such as a lock timeout, in milliseconds. */
 const MAX_PASSING_RETRY_MS = 1_000;
-/** How long claims pass by locked executions after one waited for such a lock in vain, in milliseconds. */
+/** How long claims skip locked executions after a lock timeout, in milliseconds. */
 const PAST_LOCKS_MS = 30_000;
 
 export interface ClaimerParts {
@@ -27,24 +27,29 @@ export interface ClaimerParts {
   readonly catalog: DefinitionCatalog;
   readonly queue: TenantQueue;
   readonly gate: ClaimGate;
-  /** Tasks that must not begin in this process now. */
+  /** Tasks that must not be claimed by this process now. */
   readonly except: () => readonly TaskKey[];
   readonly consequences: ClaimConsequences;
 }
 
-/** What follows from claims, for the tenant's engine. */
+/** What the tenant's engine does after a claiming statement. */
 export interface ClaimConsequences {
   adopt(task: ClaimedTask): void;
-  /** A claim may have been committed without this process knowing. */
+  /** Called after a failure: the statement may have committed claims that this process does not know. */
   reconcile(): void;
   tryAgainIn(ms: number): void;
-  /** Nothing was found: there may be tasks of definitions that this process doesn't know. */
+  /** Called when a claim found nothing: there may be tasks of definitions that this process does not know. */
   foundNothing(): void;
-  /** There may be more than this process has room for. */
+  /** Called when there may be more ready tasks than this process has room for. */
   leftReady(): void;
 }
 
-/** Claims tasks that lie ready in the database, one statement at a time, as long as there is room for them. */
+/**
+ * Claims Ready tasks from the database, one statement at a time, while there is room for them.
+ *
+ * States: idle, claiming. A call during a claim makes it look once more; a call while the engine may not claim is made
+ * up for when it may.
+ */
 export class Claimer {
   private readonly logger = new Logger('Cloacina');
   private claiming = false;
@@ -52,7 +57,7 @@ export class Claimer {
   private again = false;
   private failures = 0;
   private pastLocksUntil = -Infinity;
-  /** There was a reason to look while the engine might not claim. */
+  /** Whether `claimAvailable()` was called while the engine was not allowed to claim. */
   private missed = false;
 
   constructor(private readonly parts: ClaimerParts) {
@@ -63,14 +68,14 @@ export class Claimer {
     return this.claiming;
   }
 
-  /** The engine's state may have changed: it may claim now, or may not. */
+  /** Call when the engine's permission to claim may have changed. */
   stateChanged(): void {
     const { queue, state } = this.parts;
     queue.open = state.mayClaim;
     if (state.mayClaim && this.missed) this.claimAvailable();
   }
 
-  /** Claims what is due. Calls while it is at it make it look once more. */
+  /** Claims the tasks that are due. A call during a claim makes it look once more. */
   claimAvailable(): void {
     const { queue, state } = this.parts;
     this.missed = !state.mayClaim;
@@ -97,7 +102,7 @@ export class Claimer {
         while (await this.claimOnce()) wasFull = true;
         if (wasFull && this.parts.queue.hasBacklog) this.parts.consequences.leftReady();
         this.failures = 0;
-        // What was passed by is looked for again.
+        // Skipped executions may be unlocked by then.
         if (this.passesLocks) this.parts.consequences.tryAgainIn(MAX_PASSING_RETRY_MS);
       } catch (error) {
         this.failed(error);
@@ -107,12 +112,12 @@ export class Claimer {
     this.claiming = false;
   }
 
-  /** One claiming statement; whether it may be worth another. */
+  /** Sends one claiming statement. Returns whether another one may find more. */
   private async claimOnce(): Promise<boolean> {
     const { state, store, catalog, queue, gate, except, consequences } = this.parts;
     const { ids, unknownTasks } = catalog.claimable;
     if (!state.mayClaim || ids.length === 0 || queue.capacity <= 0) return false;
-    // Unless work is known to wait, this may be a look for nothing: half of the capacity stays for new starts.
+    // If no work is known to wait, the claim may find nothing, so half of the capacity stays free for new starts.
     const wanted = queue.hasBacklog ? MAX_CLAIMS : Math.ceil(queue.capacity / 2);
     return gate.withRoom(
       wanted,
@@ -138,7 +143,6 @@ export class Claimer {
     queue.hasBacklog = true;
     const { kind, retryable, isLockTimeout } = store.classifyFailure(error);
     const longest = !retryable ? MAX_CLAIM_RETRY_MS : MAX_PASSING_RETRY_MS;
-    // A database that is away comes back by itself.
     const pause =
       kind === 'connection'
         ? reconnectDelayMs(this.failures, this.parts.clock)
@@ -147,7 +151,7 @@ export class Claimer {
     if (isLockTimeout) this.pastLocksUntil = this.parts.clock.now() + PAST_LOCKS_MS;
     if (!retryable && this.failures === 1) {
       this.logger.error(
-        `Tenant "${tenant}": its tasks can't be claimed: ${toStoredError(error).message}`,
+        `Tenant "${tenant}": claiming tasks failed and will be retried: ${toStoredError(error).message}`,
       );
     }
     consequences.reconcile();

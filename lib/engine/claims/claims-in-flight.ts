@@ -1,6 +1,6 @@
 /**
- * Statements that may claim and whose replies are not processed yet. What such a statement claims is in the database
- * before it is in memory, so a comparison of the two waits for those that were under way when it read.
+ * The statements that may claim and whose replies are not processed yet. Their claims reach the database before they
+ * reach memory, so a comparison of the two waits for the statements that were under way during its read.
  */
 export class ClaimsInFlight {
   private readonly underWay = new Set<Promise<void>>();
@@ -10,8 +10,7 @@ export class ClaimsInFlight {
   }
 
   /**
-   * From the sending of a statement to the end of the processing of its reply. Call the function that it returns at the
-   * end, once.
+   * Call before a statement is sent. Call the returned function once, when its reply is processed.
    */
   begin(): () => void {
     let landed: () => void = () => undefined;
@@ -23,7 +22,7 @@ export class ClaimsInFlight {
     };
   }
 
-  /** Resolves when everything that is under way now has landed; what begins later is not waited for. */
+  /** Resolves when the statements that are under way now have landed. It does not wait for later ones. */
   async landed(): Promise<void> {
     await Promise.all(this.underWay);
   }

@@ -13,16 +13,16 @@ export interface OrphanReceiverParts {
   readonly tenant: string;
   readonly catalog: Pick<DefinitionCatalog, 'known' | 'find'>;
   readonly gate: ClaimGate;
-  /** Records the orphan, which was lost too often, as Failed. */
+  /** Records an orphan that was lost too often as Failed. */
   readonly abandon: (orphan: TakenOrphan, definition: RunnableDefinition) => Promise<void>;
   readonly events: TenantEvents;
-  /** Some are of definitions that this process doesn't know. */
+  /** Called when orphans belong to definitions that this process does not know. */
   readonly definitionsUnknown: () => void;
 }
 
 /**
- * Takes orphans. Those that were lost too often become claims of this process, to be recorded as Failed. No comparison
- * falls between: to it they would be claims that this process doesn't know.
+ * Takes orphans. Those that were lost too often become claims of this process, which records them as Failed. It adds
+ * them to memory before any comparison, which would take them for unknown claims.
  */
 export class OrphanReceiver {
   private readonly logger = new Logger('Cloacina');
@@ -32,7 +32,7 @@ export class OrphanReceiver {
     this.unreadable = new UnreadableDefinitions(parts.clock);
   }
 
-  /** Whether lost tasks of the definition can't be recorded by this process, and are left as they are for now. */
+  /** Whether this process leaves lost tasks of the definition alone for now, because it can't read the definition. */
   leavesAlone(definitionId: string): boolean {
     return (
       this.parts.catalog.known(definitionId) === undefined && this.unreadable.isPaused(definitionId)
@@ -51,7 +51,7 @@ export class OrphanReceiver {
     });
   }
 
-  /** What fails here leaves a claim that this process doesn't know, which the next comparison takes again. */
+  /** A failure here leaves a claim that memory does not have. The next comparison takes it again. */
   private async follow(orphan: TakenOrphan, cause: string): Promise<void> {
     const { abandoned, definitionId, executionId, taskNo } = orphan;
     const { tenant, catalog, abandon, events } = this.parts;
@@ -68,7 +68,7 @@ export class OrphanReceiver {
       this.unreadable.note(definitionId, error);
       this.logger.error(
         `Tenant "${tenant}": a task of execution ${executionId} was lost too often and could not be recorded as Failed; ` +
-          `it is tried again: ${toStoredError(error).message}`,
+          `it will be retried: ${toStoredError(error).message}`,
       );
     }
   }

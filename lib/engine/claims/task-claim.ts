@@ -11,30 +11,30 @@ export interface ClaimRow {
   readonly recoveryAttempts: number;
   readonly unmetDependencies: number;
   readonly deferredForMs: number | null;
-  /** The task's and the execution's together. */
+  /** Priority of the task plus priority of the execution; higher first. */
   readonly priority: number;
 }
 
-/** A task that this process has claimed and whose outcome it owes. */
+/** A task that this process has claimed. The process owes its outcome. */
 export class TaskClaim {
   readonly executionId: string;
   readonly taskNo: number;
   readonly key: string;
   readonly task: CompiledTask;
   readonly token: number;
-  /** Failures recorded so far. */
+  /** Number of failed attempts that are recorded. */
   readonly failures: number;
   readonly recoveryAttempts: number;
   readonly unmetDependencies: number;
-  /** How long ago the task was first deferred, at the time of the claim. */
+  /** Time from the first deferral to the claim, in milliseconds; null if the task was never deferred. */
   readonly deferredForMs: number | null;
-  /** The task's and the execution's together; higher first. */
+  /** Priority of the task plus priority of the execution; higher first. */
   readonly priority: number;
-  /** Set when the claim is known to be lost, or was given back: nothing may be written for it any more. */
+  /** Whether the claim was lost or given back: nothing may be written for it any more. */
   lost = false;
-  /** `waiting` for its input or a slot; `running` in its handler; `settled`: what came of it is being recorded. */
+  /** `waiting`: for its input or a slot. `running`: the handler runs. `settled`: the outcome is being recorded. */
   stage: 'waiting' | 'running' | 'settled' = 'waiting';
-  /** Set while its handler runs: told when the signal aborts. */
+  /** The attempt whose handler runs now; it hears when the signal aborts. */
   attempt: { aborted(): void } | undefined;
   private controller: AbortController | undefined;
 
@@ -42,7 +42,7 @@ export class TaskClaim {
     facts: ClaimRow,
     readonly definition: RunnableDefinition,
     readonly cache: ExecutionCache,
-    /** By the clock's `now()`. */
+    /** Time of the claim, by the clock's `now()`. */
     readonly claimedAt: number,
   ) {
     const task = definition.workflow.tasks[facts.taskNo];
@@ -61,12 +61,12 @@ export class TaskClaim {
     this.priority = facts.priority;
   }
 
-  /** Not if it was lost, or given back by a pause or a shutdown while it waited. */
+  /** False if the claim was lost, or given back by a pause or a shutdown while it waited. */
   get mayBegin(): boolean {
     return !this.lost && this.stage === 'waiting';
   }
 
-  /** Made when first asked for: most handlers never look at it. */
+  /** Created on first use, because most handlers never read it. */
   get signal(): AbortSignal {
     return (this.controller ??= newController()).signal;
   }
@@ -82,7 +82,7 @@ export class TaskClaim {
   }
 }
 
-/** What a handler calls in parallel listens to its signal, each call by itself: more than ten of them are no leak. */
+/** Node.js warns of more than ten listeners. A handler may pass its signal to any number of parallel calls. */
 function newController(): AbortController {
   const controller = new AbortController();
   setMaxListeners(Infinity, controller.signal);

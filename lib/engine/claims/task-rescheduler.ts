@@ -16,11 +16,11 @@ export interface RescheduledClaim {
   readonly claim: TaskClaim;
   readonly kind: RescheduleKind;
   readonly delayMs: number;
-  /** The failed attempt's error, as it is stored. */
+  /** The stored form of the failed attempt's error. */
   readonly error?: unknown;
 }
 
-/** Gives claims back without an outcome: retries, deferrals, and what a stopping process leaves to the others. */
+/** Gives claims back without an outcome: for retries, for deferrals, and when the process stops or pauses. */
 export class TaskRescheduler {
   private readonly batcher: Batcher<RescheduledClaim, boolean>;
 
@@ -37,7 +37,7 @@ export class TaskRescheduler {
     });
   }
 
-  /** Whether the claim was still held. Either way it is not any more. */
+  /** Gives the claim back. Returns whether it was still held. Either way it has ended afterwards. */
   async reschedule(item: RescheduledClaim): Promise<boolean> {
     const held = await this.batcher.add(item);
     if (held) this.claims.release(item.claim);
@@ -57,8 +57,8 @@ export class TaskRescheduler {
     this.batcher.close();
   }
 
-  // Sent again after a lost reply, an item that was written is refused: it is given back, which is what was wanted,
-  // and what became of the task since is its next holder's.
+  // If the reply to a send is lost, the resend refuses the items that the first send has written. Those are given back,
+  // as intended, and belong to their next holder.
   private async send(items: readonly RescheduledClaim[]): Promise<boolean[]> {
     const order = [...items.entries()].sort(([, a], [, b]) => byLockOrder(a.claim, b.claim));
     const sorted = order.map(([, item]) => toReschedule(item));

@@ -1,7 +1,7 @@
 import type { ExecutionStore } from '../../store/port/index.js';
 import type { Clock } from '../../runtime/clock.js';
 
-/** Executions that one statement asks about at most. */
+/** Maximum number of executions in one statement. */
 const MAX_BATCH = 500;
 
 interface Look {
@@ -10,9 +10,9 @@ interface Look {
 }
 
 /**
- * Asks for the status of executions that callers wait for, many in one statement, one statement at a time. Three
- * thousand waiting callers that send a statement each, at first and then every five seconds, take the connections
- * from the claims and outcomes of the tenant, so that the executions which they wait for end later and later.
+ * Reads the status of executions that callers wait for: many executions in one statement, one statement at a time.
+ * Otherwise three thousand waiting callers, with a statement each every five seconds, would take the connections from
+ * the claims and outcomes of the tenant, and so delay the executions that they wait for.
  */
 export class CompletionLookups {
   private waiting: Look[] = [];
@@ -20,12 +20,12 @@ export class CompletionLookups {
 
   constructor(
     private readonly store: Pick<ExecutionStore, 'awaitUnlocked'>,
-    /** Asks about one, waits for its lock, and knows what to make of an error. */
+    /** Reads the status of a single execution. It waits for the lock of its row and handles errors. */
     private readonly one: (id: string) => Promise<string | undefined>,
     private readonly clock: Pick<Clock, 'immediate'>,
   ) {}
 
-  /** Undefined: there is no such execution. */
+  /** The status of the execution; undefined if there is no such execution. */
   statusOf(id: string): Promise<string | undefined> {
     return new Promise((resolve) => {
       this.waiting.push({ id, resolve });
@@ -39,7 +39,7 @@ export class CompletionLookups {
     while (this.waiting.length > 0) {
       const looks = this.waiting.splice(0, MAX_BATCH);
       const found = looks.length === 1 ? undefined : await this.ask(looks);
-      // What is locked, or not there, or was asked in vain, is asked alone: none of them holds up the others.
+      // Executions that are locked, missing or part of a failed statement are read alone, so none delays the others.
       for (const { id, resolve } of looks) resolve(found?.get(id) ?? this.one(id));
     }
     this.running = false;

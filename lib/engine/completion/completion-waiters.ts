@@ -4,15 +4,15 @@ import type { ExecutionStore } from '../../store/port/index.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
 import type { Clock } from '../../runtime/clock.js';
 
-/** How long a waiter relies on notifications before it asks the database, and then how often, in milliseconds. */
+/** How long a waiter relies on notifications before its next read, in milliseconds: after its first read, and later. */
 const FIRST_LOOK_MS = 1_000;
 const SLOW_POLL_MS = 5_000;
 
 const ENDED = new Set(['Completed', 'Failed', 'Cancelled']);
 
 /**
- * Who waits for executions to end. Told from memory when this process records the end, by a notification when
- * another one does; behind both, a slow poll.
+ * The callers that wait for executions to end. They are woken from memory if this process records the end, and by a
+ * notification if another process does. A slow poll makes up for lost notifications.
  */
 export class CompletionWaiters {
   private readonly waiting = new Map<string, Set<Waiter>>();
@@ -20,14 +20,14 @@ export class CompletionWaiters {
 
   constructor(
     private readonly store: ExecutionStore & FailureClassifier,
-    /** Whether this process holds claims in the execution, so that it may well be the one who ends it. */
+    /** Whether this process holds claims in the execution. If so, it will learn of the end without reading. */
     private readonly isActive: (id: string) => boolean,
     private readonly clock: Clock,
   ) {
     this.looks = new CompletionLookups(store, (id) => this.statusOf(id), clock);
   }
 
-  /** Executions that callers wait for. */
+  /** Number of executions that callers wait for. */
   get size(): number {
     return this.waiting.size;
   }
@@ -36,24 +36,24 @@ export class CompletionWaiters {
     return this.waiting.has(id);
   }
 
-  /** It is said to have ended: each caller that waits reads what is true of it, and waits on if it has not. */
+  /** Wakes the callers that wait for the execution, which is said to have ended. */
   ended(id: string): void {
     for (const waiter of this.waiting.get(id) ?? []) waiter.tell('ended');
   }
 
-  /** This process has no more claims in the execution: if it goes on, another one will end it, and has to tell. */
+  /** Call when this process has no more claims in the execution: another process may end it. The waiters read again. */
   ownershipLost(id: string): void {
     for (const waiter of this.waiting.get(id) ?? []) waiter.tell('look');
   }
 
-  /** Notifications may have been missed: each wait looks for itself. */
+  /** Makes all waiters read again, because notifications may have been lost. */
   recheck(): void {
     for (const waiters of this.waiting.values()) {
       for (const waiter of waiters) waiter.tell('look');
     }
   }
 
-  /** Resolves when the execution has ended. False: there is no such execution. Rejects when the signal aborts. */
+  /** Resolves with true when the execution has ended, or false if it does not exist. Rejects when the signal aborts. */
   async wait(id: string, signal: AbortSignal): Promise<boolean> {
     signal.throwIfAborted();
     const waiter = new Waiter(signal, this.clock);
@@ -75,7 +75,7 @@ export class CompletionWaiters {
     }
   }
 
-  /** A database that is away now is asked again. */
+  /** Returns `Running` after a failure that may pass, so that the waiter reads again later. */
   private statusOf(id: string): Promise<string | undefined> {
     return retryOnConflict(this.store, this.clock, () => this.store.await(id)).catch(
       (error: unknown) => {
@@ -88,9 +88,9 @@ export class CompletionWaiters {
 
 type Told = 'ended' | 'look';
 
-/** One wait. */
+/** One waiting caller. */
 class Waiter {
-  /** Told while it was not listening. */
+  /** The signal that arrived while it was not listening. */
   private missed: Told | undefined;
   private listener: ((told: Told) => void) | undefined;
   private readonly aborted: Promise<never>;
@@ -112,8 +112,8 @@ class Waiter {
     else if (this.missed !== 'ended') this.missed = told;
   }
 
-  /** What it is told within `ms` milliseconds; undefined if nothing is. */
-  told(ms: number): Promise<Told | undefined> {
+  /** Resolves with the next signal, or with `look` after `ms` milliseconds. */
+  told(ms: number): Promise<Told> {
     const { missed } = this;
     this.missed = undefined;
     if (missed !== undefined) return Promise.resolve(missed);

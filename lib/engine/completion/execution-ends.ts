@@ -14,21 +14,21 @@ export interface ExecutionEndsParts {
   readonly contexts: Pick<FinalContextWriter, 'add'>;
   readonly events: TenantEvents;
   readonly services: Pick<ProcessServices, 'notifyCancelled' | 'notifyEnded'>;
-  /** Memory and database may differ: compare them. */
+  /** Requests a comparison of memory with the database. */
   readonly reconcile: () => void;
 }
 
-/** Tells of executions that have ended: the callers that wait here, and other processes. */
+/** Announces the ends of executions: to observers, to the callers that wait in this process, and to other processes. */
 export class ExecutionEnds {
   constructor(private readonly parts: ExecutionEndsParts) {}
 
-  /** The task's outcome has ended its execution. */
+  /** Call when the outcome of a task has ended its execution. */
   recorded(result: TaskResult, { status, hasWaiters, contextMissing }: EndedExecution): void {
     const { contexts, events } = this.parts;
     const { claim, error } = result;
     const { executionId } = claim;
     if (contextMissing) contexts.add(claim);
-    // The error of a task that failed earlier, in another branch, is in its row.
+    // If a task in another branch failed earlier, its error is in its row, and this process may not know it.
     const failure =
       status === 'Failed' && result.status === 'Failed'
         ? { error: error as StoredError, failedTask: claim.task.name }
@@ -37,7 +37,12 @@ export class ExecutionEnds {
     this.tell(executionId, { wasRunning: false, hasWaiters });
   }
 
-  /** `wasRunning`: tasks of it run, here or in other processes, and have to stop. */
+  /**
+   * Wakes the waiting callers.
+   *
+   * @param wasRunning - whether tasks of the execution may still run in other processes and have to stop
+   * @param hasWaiters - whether callers in other processes wait for the execution
+   */
   tell(
     id: string,
     { wasRunning, hasWaiters }: { readonly wasRunning: boolean; readonly hasWaiters: boolean },
@@ -48,7 +53,7 @@ export class ExecutionEnds {
     if (hasWaiters) services.notifyEnded(address, id);
   }
 
-  /** The end was sent, and it isn't known whether that ended it. */
+  /** Call when a statement that ends the execution was sent and its effect is unknown. */
   maybe(id: string): void {
     const { claims, reconcile } = this.parts;
     if (claims.isActive(id)) reconcile();

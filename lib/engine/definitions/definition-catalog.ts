@@ -23,21 +23,21 @@ import type {
 } from '../../store/port/index.js';
 import type { Clock } from '../../runtime/clock.js';
 
-/** Looks for definitions that other processes use are at least this far apart, in milliseconds. */
+/** Minimum time between two reads of definitions that other processes use, in milliseconds. */
 export const LOOK_INTERVAL_MS = 1_000;
 
-/** What a claim asks for: definitions of which the code has handlers, and the tasks among them that it has none for. */
+/** The definitions for which this process has handlers, and those of their tasks for which it has none. */
 export interface ClaimableDefinitions {
   readonly ids: readonly string[];
   readonly unknownTasks: readonly (readonly [definition: string, task: number])[];
 }
 
 /**
- * The definitions of one tenant that this process knows: its own, registered at boot, and those of the same names that
- * unfinished executions from before the last deploy, or of other processes, are pinned to.
+ * The workflow definitions that this process knows in one tenant. It registers its own at boot. It also loads others
+ * with the same names, because unfinished executions of earlier releases or of other processes are pinned to them.
  *
- * A definition's id follows from its content, so nothing of this can be out of date; what can be missing is the stored
- * row, by which other processes know it.
+ * A definition's id follows from its content, so the catalog is never out of date. Only the stored row, from which
+ * other processes read the definition, can be missing.
  */
 export class DefinitionCatalog {
   private readonly logger = new Logger('Cloacina');
@@ -55,11 +55,11 @@ export class DefinitionCatalog {
     /** Whether this tenant runs the workflow. */
     private readonly serves: (workflow: RegisteredWorkflow) => boolean,
     private readonly clock: Clock,
-    /** Older definitions that were read from any tenant, by hash: most tenants have the same ones. */
+    /** Older definitions by hash, shared by all tenants of the process, because most tenants have the same ones. */
     private readonly restored: Map<string, Promise<CompiledWorkflow>> = new Map(),
   ) {}
 
-  /** What the code has, by name. Asked for first when the tenant is opened: the registry is complete by then. */
+  /** The code's definitions by name. Built on first use, when the tenant is opened and the registry is complete. */
   private get current(): ReadonlyMap<string, RunnableDefinition> {
     if (this.ownDefinitions !== undefined) return this.ownDefinitions;
     const own = new Map<string, RunnableDefinition>();
@@ -79,9 +79,9 @@ export class DefinitionCatalog {
   }
 
   /**
-   * Registers what the code has and loads the older definitions that the code still has handlers for.
+   * Registers the code's definitions and loads older ones for which the code still has handlers.
    *
-   * @param known - for a caller that has read it, and registered what {@link toRegister} returned
+   * @param known - the stored definitions, if the caller has read them and registered those of {@link toRegister}
    */
   async open(known?: KnownDefinitions): Promise<void> {
     const stored = known ?? (await this.store.definitions.known(this.names));
@@ -91,7 +91,7 @@ export class DefinitionCatalog {
     this.opened = true;
   }
 
-  /** Definitions of the code that are not the newest stored ones of their names. */
+  /** The code's definitions that are not the newest stored ones of their names. */
   toRegister({ newest }: KnownDefinitions): NewDefinition[] {
     const stored = new Map(newest.map((row) => [row.name, row.id]));
     return [...this.current.values()]
@@ -99,7 +99,7 @@ export class DefinitionCatalog {
       .map(asNew);
   }
 
-  /** Stores the code's definitions again: the database may have lost them. */
+  /** Stores the code's definitions again, because the database may have lost them. */
   async registerAgain(): Promise<void> {
     const stored = await this.store.definitions.known(this.names);
     await this.register(this.toRegister(stored));
@@ -119,15 +119,15 @@ export class DefinitionCatalog {
   }
 
   /**
-   * A definition by its id, read if this process has not seen it.
+   * Returns a definition by its id. Reads it if this process does not know it.
    *
-   * @throws UnreadableDefinitionError when it isn't stored, or not in a form that this release reads
+   * @throws UnreadableDefinitionError when it is not stored, or this release can't read its form
    */
   async find(id: string): Promise<RunnableDefinition> {
     return this.byId.get(id) ?? this.add(await this.load(id));
   }
 
-  /** The definition that a start by name uses: the code's, or else the newest stored one. */
+  /** The definition that a start by name uses: the code's own, or else the newest stored one. */
   async toStart(name: string): Promise<RunnableDefinition> {
     const current = this.current.get(name);
     if (current !== undefined) return current;
@@ -136,14 +136,14 @@ export class DefinitionCatalog {
     return this.byId.get(content.id) ?? this.add(this.restore(content));
   }
 
-  /** The code's definition, without a look at the database. */
+  /** The code's own definition of this name. Does not read the database. */
   currentOf(name: string): RunnableDefinition | undefined {
     return this.current.get(name);
   }
 
   /**
-   * Looks for definitions that other processes use and that tasks wait for: of a release that was deployed after this
-   * process booted, or one that is being rolled out beside it. At most once a second: `tooEarly` asks for another call.
+   * Loads definitions of other processes for which tasks wait, for example after a newer release was deployed beside
+   * this one. Reads the database at most once a second; `tooEarly` asks the caller to call again later.
    */
   async lookForOthers(): Promise<'found' | 'nothing' | 'tooEarly'> {
     const now = this.clock.now();
@@ -168,10 +168,10 @@ export class DefinitionCatalog {
     }
   }
 
-  /** Many tenants are opened at once: the first one reads, the others wait for that. */
+  /** Loads a definition once for all tenants: while many are opened, the first one reads and the others wait. */
   private async loadShared({ id, hash }: StoredDefinitionRow): Promise<CompiledWorkflow> {
     const shared = this.restored.get(hash);
-    // Its own hash was compared with what is in it, so another tenant's row can't pass for it.
+    // A loaded definition was compared with its hash, so a wrong row of another tenant can't pass for this one.
     const known = await shared?.catch(() => undefined);
     if (known?.hash === hash) return known;
     const loaded = this.load(id);
@@ -194,7 +194,7 @@ export class DefinitionCatalog {
     return this.restore(content);
   }
 
-  /** What is stored must be what the id says: an execution never runs by another definition than its own. */
+  /** Checks that the stored content has the hash of its id, so that an execution only runs by its own definition. */
   private restore({ id, name, definition }: DefinitionContent): CompiledWorkflow {
     const { schema } = this.store;
     try {
@@ -203,7 +203,11 @@ export class DefinitionCatalog {
     } catch (error) {
       throw new UnreadableDefinitionError({ id, schema, reason: messageWithoutSecrets(error) });
     }
-    throw new UnreadableDefinitionError({ id, schema, reason: 'it is not the one of this id' });
+    throw new UnreadableDefinitionError({
+      id,
+      schema,
+      reason: 'its content does not match its id',
+    });
   }
 
   private add(workflow: CompiledWorkflow): RunnableDefinition {

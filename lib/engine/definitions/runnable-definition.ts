@@ -3,17 +3,17 @@ import { definitionIdOf, type CompiledWorkflow } from '../../workflow/index.js';
 import type { StartPlan } from '../../store/port/index.js';
 
 /**
- * A stored definition together with what the running code has for it. An execution is pinned to its definition;
- * the handlers are whatever the code has under the workflow's and the task's name.
+ * A stored definition together with the handlers of the running code. An execution is pinned to its definition. The
+ * handlers are found in the code by the names of the workflow and the task.
  */
 export interface RunnableDefinition {
   readonly id: string;
   readonly workflow: CompiledWorkflow;
   /** By task number; undefined where the running code has no such task. */
   readonly handlers: readonly (TaskHandler | undefined)[];
-  /** The roots, in the order in which a process takes them when it has not room for all: by priority. */
+  /** The root tasks by priority: the order in which a process takes them if it has no room for all. */
   readonly rootsToTake: readonly number[];
-  /** Whether its tasks differ in priority. */
+  /** Whether the tasks have different priorities. */
   readonly ranked: boolean;
   readonly plan: StartPlan;
 }
@@ -34,7 +34,7 @@ export function makeRunnable(
   };
 }
 
-/** Higher first; the order of equals stays. */
+/** Sorts tasks by priority, higher first. Tasks of the same priority keep their order. */
 export function byPriority(workflow: CompiledWorkflow, tasks: readonly number[]): number[] {
   const priorityOf = (no: number): number => workflow.tasks[no]?.priority ?? 0;
   return [...tasks].sort((a, b) => priorityOf(b) - priorityOf(a));
@@ -57,7 +57,7 @@ function startPlan(
   };
 }
 
-/** Whether the process can run all roots itself, so that it may claim them in the start. */
+/** Whether this process has handlers for all root tasks, so that a start may claim them. */
 export function canRunRoots(definition: RunnableDefinition): boolean {
   return definition.workflow.roots.every((no) => definition.handlers[no] !== undefined);
 }

@@ -3,15 +3,15 @@ import type { DefinitionCatalog } from './definition-catalog.js';
 import type { StrandedTaskRow, TenantStore } from '../../store/port/index.js';
 import type { Clock } from '../../runtime/clock.js';
 
-/** The shortest time between two looks, and between two warnings that say the same, in milliseconds. */
+/** Minimum time between two reads, and between two warnings with the same text, in milliseconds. */
 const LOOK_INTERVAL_MS = 60_000;
 const REPEAT_AFTER_MS = 3_600_000;
-/** Tasks that a warning names at most. */
+/** Maximum number of tasks that a warning names. */
 const MAX_NAMED = 5;
 
 /**
- * Warns of tasks that have been due for a minute and that this process has no handler for: a task was renamed, or a
- * workflow was removed, while executions of it had not ended. They are counted, not told of one by one.
+ * Warns of tasks that have been due for a minute without a handler in this process. This happens when a task is renamed
+ * or a workflow removed before its executions have ended. One warning gives the number of all such tasks.
  */
 export class StrandedTasks {
   private readonly logger = new Logger('Cloacina');
@@ -26,7 +26,7 @@ export class StrandedTasks {
     private readonly clock: Clock,
   ) {}
 
-  /** Something is due. Asks at most once a minute, whatever the result. */
+  /** Call when a task is due. Reads the database at most once a minute. */
   async look(): Promise<void> {
     if (this.clock.now() - this.lookedAt < LOOK_INTERVAL_MS) return;
     this.lookedAt = this.clock.now();
@@ -35,7 +35,7 @@ export class StrandedTasks {
       const found = await this.store.recovery.stranded(ids, unknownTasks);
       if (found.length > 0) this.warn(found, await this.describe(found));
     } catch {
-      // The next look finds them.
+      // The next call finds them.
     }
   }
 
@@ -48,7 +48,7 @@ export class StrandedTasks {
     this.logger.warn(
       `Tenant "${this.tenant}": ${count} ${waits} been due for over a minute, and this process has no handler for ` +
         `${them}: ${names}. If a task was renamed or a workflow removed, restore the old name until its executions have ` +
-        'ended, or cancel them; recovery.blocked() lists them. If another application serves them, see that it runs.',
+        'ended, or cancel them; recovery.blocked() lists them. If another application serves them, check that it runs.',
     );
   }
 

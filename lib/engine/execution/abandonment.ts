@@ -16,7 +16,7 @@ export class Abandonment {
     private readonly completer: Pick<TaskCompleter, 'complete'>,
   ) {}
 
-  /** Takes up the orphan's claim; its outcome is recorded after that. */
+  /** Adds the orphan's claim to memory. Its outcome is recorded later. */
   async abandon(orphan: TakenOrphan, definition: RunnableDefinition): Promise<void> {
     const owners = await this.recovery.ownersOf(orphan.executionId, orphan.taskNo);
     const claim = this.claims.adopt(orphan, orphan.generation, definition);

@@ -4,19 +4,19 @@ import type { TaskClaim } from '../claims/task-claim.js';
 import type { HandlerOutcome } from './handler-outcome.js';
 
 export interface AttemptListener {
-  /** The attempt is settled by its timeout; its handler still runs. */
+  /** The attempt timed out. Its handler still runs. */
   timedOut(attempt: Attempt): void;
-  /** What the attempt has come to, unless its timeout settled it. Once, and before {@link returned}. */
+  /** The attempt has an outcome. Called once, before {@link returned}; not called after a timeout. */
   concluded(attempt: Attempt, outcome: HandlerOutcome): void;
-  /** The signal aborted, by a timeout or otherwise, while the handler runs. Once. */
+  /** The signal aborted while the handler runs. Called once. */
   aborted(attempt: Attempt): void;
-  /** The handler has returned, in time or at last. */
+  /** The handler has returned, before or after a timeout. */
   returned(attempt: Attempt): void;
 }
 
-/** One run of a handler. Whichever comes first, its return or its timeout, decides what is recorded. */
+/** One run of a handler. Its return or its timeout, whichever comes first, decides what is recorded. */
 export class Attempt {
-  /** Those who wait for the slot to be free; few attempts have any. */
+  /** Callbacks for when the slot is free; few attempts have any. */
   private whenReleased: (() => void)[] | undefined;
   private isReleased = false;
   private settledBy: 'handler' | 'timeout' | undefined;
@@ -30,7 +30,7 @@ export class Attempt {
     private readonly clock: Clock,
   ) {}
 
-  /** Called when the handler begins: what it waited for before, a connection for one, is not its doing. */
+  /** Starts the timeout. Called when the handler begins, so an earlier wait, say for a connection, does not count. */
   begin(): void {
     const { claim } = this;
     claim.attempt = this;
@@ -39,7 +39,7 @@ export class Attempt {
     }, claim.task.timeoutMs);
   }
 
-  /** The claim's signal aborted. */
+  /** Called when the claim's signal aborts. */
   aborted(): void {
     this.claim.attempt = undefined;
     this.listener.aborted(this);
@@ -61,13 +61,13 @@ export class Attempt {
     for (const callback of this.whenReleased ?? []) callback();
   }
 
-  /** Calls back when the slot is free: the handler has returned, or was given up. */
+  /** Calls back when the slot is free, because the handler has returned or was given up. */
   afterRelease(callback: () => void): void {
     if (this.isReleased) callback();
     else (this.whenReleased ??= []).push(callback);
   }
 
-  /** True for the first caller. */
+  /** Decides by what the attempt ends. Returns true for the first caller only. */
   settle(by: 'handler' | 'timeout'): boolean {
     if (this.settledBy !== undefined) return false;
     this.settledBy = by;
@@ -75,7 +75,7 @@ export class Attempt {
     return true;
   }
 
-  /** Tells what the attempt has come to; without effect if its timeout has settled it. */
+  /** Passes the outcome on. Has no effect after a timeout. */
   conclude(outcome: HandlerOutcome): void {
     if (this.timedOut) return;
     this.settle('handler');

@@ -5,9 +5,9 @@ const IDENTIFIER = /^[A-Za-z_$][\w$]*/;
 const QUOTED = /^\[("(?:[^"\\]|\\.)*")\]/;
 
 /**
- * An object's keys, each with the JSON text of its value.
+ * Returns the keys of an object, each with the JSON text of its value.
  *
- * @throws InvalidContextError for what is no such object, with the key and the path of what is wrong
+ * @throws InvalidContextError with the key and the path of the problem if the value is not a storable object
  */
 export function encodeContext(context: unknown): ReadonlyMap<string, string> {
   const encoded = encodeEntries(context);
@@ -25,7 +25,7 @@ export function checkKey(key: unknown): asserts key is string {
   if (!encoded.ok) throw new InvalidContextError(key, key, `as a key ${encoded.problem}`);
 }
 
-/** The first step of a path, which may be written as `["first name"]`. */
+/** The first key of a path. It may be written as `["first name"]`. */
 function keyOf(path: string): string {
   const identifier = IDENTIFIER.exec(path)?.[0];
   if (identifier !== undefined) return identifier;

@@ -4,8 +4,8 @@ import type { TaskContext } from '../../discovery/task-context.js';
 const storage = new AsyncLocalStorage<TaskContext>();
 
 /**
- * The task in which the caller runs, or undefined outside one. Works in any provider that a task calls, however
- * deep, by Node's AsyncLocalStorage.
+ * Returns the context of the task in which the caller runs, or undefined outside a task. It works at any depth of
+ * calls, in any provider, by Node's AsyncLocalStorage.
  *
  * @example
  * ```ts

@@ -15,7 +15,7 @@ import { resultOf } from './task-result.js';
 import type { TaskCompleter } from './task-completer.js';
 import type { Clock } from '../../runtime/clock.js';
 
-/** How long a suspect that waits behind another one is given back, in milliseconds. */
+/** Delay before a suspect that was given back becomes due again, in milliseconds. */
 const SUSPECT_PAUSE_MS = 500;
 
 export interface ExecutorParts {
@@ -27,15 +27,15 @@ export interface ExecutorParts {
   readonly completer: Pick<TaskCompleter, 'complete' | 'giveBack'>;
   readonly suspects: Suspects;
   readonly overruns: Overruns;
-  /** Of a task's input, in bytes of JSON. */
+  /** Maximum size of a task's input, in bytes of JSON. */
   readonly maxContextSize: number;
 }
 
 /**
- * What happens to a claim, from its input to its outcome:
+ * Takes a claim from its input to its outcome:
  *
- * read what is missing → join the dependencies' contexts → decide by the rule (run or skip) → wait for a slot →
- * run the handler → record the outcome, or give the claim back for a retry or a deferral.
+ * read missing input → join the contexts of the dependencies → decide by the trigger rule (run or skip) → wait for a
+ * slot → run the handler → record the outcome, or give the claim back for a retry or a deferral.
  */
 export class Executor implements AttemptListener {
   private readonly completer: ExecutorParts['completer'];
@@ -53,7 +53,7 @@ export class Executor implements AttemptListener {
       this.prepare(claim);
       return;
     }
-    // It is not queued yet and has its place reserved: no other task is claimed for it.
+    // The task is not in the queue yet. It reserves its room, so that no other task is claimed for it.
     const { queue, inputs } = this.parts;
     queue.occupy(1);
     inputs.fill(claim).then(
@@ -119,7 +119,7 @@ export class Executor implements AttemptListener {
     });
   }
 
-  /** Frees the slot when the handler has returned or was given up. What comes of it goes on by itself. */
+  /** Runs the handler, which frees the slot when it has returned or was given up. */
   private run(claim: TaskClaim, input: TaskInput, freeSlot: () => void): void {
     if (claim.mayBegin && !this.parts.state.isEnding) {
       const { suspects } = this.parts;
@@ -145,7 +145,7 @@ export class Executor implements AttemptListener {
 
   timedOut(attempt: Attempt): void {
     const { claim, input } = attempt;
-    // Its claim was lost before, and with it what becomes of the task.
+    // Another process decides about the task if the claim was lost before.
     if (claim.lost) return;
     const error = new TaskTimeoutError(claim.task.name, claim.task.timeoutMs);
     claim.abort(error);

@@ -10,7 +10,9 @@ import {
 } from '../../errors/index.js';
 import { parseDuration, retryDelayMs, type CompiledTask } from '../../workflow/index.js';
 
-/** What another attempt of the same code with the same input can't change, so that it costs effects and time only. */
+/**
+ * Errors that another attempt with the same input would meet again. A retry would only repeat effects and cost time.
+ */
 const FINAL = [
   NonRetryableError,
   ContextTooLargeError,
@@ -21,7 +23,7 @@ const FINAL = [
 
 export type FailureDecision = { readonly retryInMs: number } | 'fail';
 
-/** What follows from a failed attempt: another one after a while, or the end of the task. */
+/** Decides whether a failed attempt is retried, and after what delay, or whether the task fails. */
 export function decideFailure(
   thrown: unknown,
   task: CompiledTask,
@@ -31,7 +33,7 @@ export function decideFailure(
   random: number,
 ): FailureDecision {
   if (FINAL.some((type) => isInstance(thrown, type))) return 'fail';
-  // It has waited as long as the task allows: another attempt would wait as long again, unless the task asks for it.
+  // The task has waited as long as it may. A retry would wait as long again, so only a `retryIf` can ask for it.
   if (retryIf === undefined && isInstance(thrown, DeferralTimeoutError)) return 'fail';
   if (attempt >= task.retry.maxAttempts) return 'fail';
   if (retryIf !== undefined && !asks(retryIf, thrown)) return 'fail';
@@ -39,13 +41,13 @@ export function decideFailure(
   return { retryInMs: retryInMs ?? retryDelayMs(task.retry, attempt, random) };
 }
 
-/** A subclass may have made anything of it: undefined unless it is a duration. */
+/** The delay that the error asks for. Undefined if it is not a duration, because a subclass may set it to anything. */
 function delayOf(thrown: unknown): number | undefined {
   const delayMs = readProperty(thrown, 'delayMs');
   return typeof delayMs === 'number' ? parseDuration(delayMs) : undefined;
 }
 
-/** A proxy may throw when it is asked what it is. */
+/** `instanceof` for any thrown value. A proxy may throw when its prototype is read. */
 function isInstance<T>(thrown: unknown, type: abstract new (...args: never[]) => T): thrown is T {
   try {
     return thrown instanceof type;
@@ -54,7 +56,7 @@ function isInstance<T>(thrown: unknown, type: abstract new (...args: never[]) =>
   }
 }
 
-/** A `retryIf` that throws has not said yes. */
+/** Whether `retryIf` asks for a retry. A `retryIf` that throws does not. */
 function asks(retryIf: (error: unknown) => boolean, thrown: unknown): boolean {
   try {
     return retryIf(thrown);

@@ -9,7 +9,7 @@ import { DeferralSignal, type RunningTask } from './running-task.js';
 import type { TaskInterceptors } from './task-interceptors.js';
 import { encodeWrites, resultOf, type TaskResult } from './task-result.js';
 
-/** Calls handlers, and makes outcomes of what they return and throw. */
+/** Calls handlers, and turns what they return and throw into outcomes. */
 export class HandlerCall {
   private readonly scope = new AsyncResource('CloacinaTask');
 
@@ -24,7 +24,7 @@ export class HandlerCall {
     const handler = claim.definition.handlers[claim.task.no];
     if (handler === undefined) throw new Error(`No handler for task "${claim.task.name}".`);
     attempt.begin();
-    // What happens to start a task (a request, another task) is not what it runs in.
+    // A task must not run in the async context of the request or task that happened to start it.
     return this.scope.runInAsyncScope(() => {
       const run = (): unknown =>
         runInTask(context, () => this.interceptors.around(context, () => handler.run(context)));
@@ -48,7 +48,9 @@ export class HandlerCall {
   }
 }
 
-/** The outcome of a handler that threw: whatever it threw, a deferral is one. */
+/**
+ * The outcome of a handler that threw. After `deferUntil()` deferred the task it is a deferral, whatever was thrown.
+ */
 export function thrown(
   { input }: Attempt,
   context: RunningTask | undefined,

@@ -3,30 +3,34 @@ import type { TaskInput } from '../memory/execution-cache.js';
 import type { TaskResult } from './task-result.js';
 
 /**
- * What a claimed task has come to. The handler runner makes one for each attempt, and the executor for a task that needs
- * no handler; {@link TaskCompleter.complete} is the only place that decides what becomes of it.
+ * The outcome of a claimed task. The handler runner makes one for each attempt, and the executor makes one for a task
+ * that needs no handler. Only {@link TaskCompleter.complete} decides what follows from it.
  *
- * A {@link TaskResult} is a member itself, of the kind `ended`: most attempts end with one, and need no object beside it.
+ * A {@link TaskResult} is itself a member, of the kind `ended`. Most attempts end with one, so this saves them an
+ * object.
  */
 export type HandlerOutcome =
   | TaskResult
-  /** A transactional task's outcome, which its own transaction has recorded. */
+  /** The outcome of a transactional task. Its own transaction has recorded it. */
   | {
       readonly kind: 'committed';
       readonly result: TaskResult;
       readonly completion: CompletionResult;
     }
-  /** The attempt failed, by what the handler threw or by its timeout: charged, and retried as the task's policy says. */
+  /** The handler threw or timed out. The attempt counts, and the task's retry policy decides about another one. */
   | { readonly kind: 'failed'; readonly input: TaskInput; readonly error: unknown }
-  /** `deferUntil` waits for its condition; it is asked again in `delayMs` milliseconds. */
+  /** `deferUntil` deferred the task. The condition is checked again in `delayMs` milliseconds. */
   | { readonly kind: 'deferred'; readonly delayMs: number }
-  /** The handler never began, or its transaction was lost through no fault of its own: again in `delayMs`, free of charge. */
+  /**
+   * The handler never began, or its transaction failed for a reason outside the handler. The task is due again in
+   * `delayMs` milliseconds, and the attempt does not count.
+   */
   | { readonly kind: 'givenBack'; readonly delayMs: number }
-  /** This process does not hold the claim any more: its outcome is not taken. */
+  /** This process no longer holds the claim, so the database refused the outcome. */
   | { readonly kind: 'refused' }
-  /** The database refuses to go on with the claim, or code of the library failed. */
+  /** The database can't store anything for the claim (a dropped table, say), or the library's own code failed. */
   | { readonly kind: 'unrecordable'; readonly error: unknown }
-  /** The attempt's timeout, or what took the claim away, has decided before: there is nothing left to do. */
+  /** The attempt's timeout or the loss of the claim came first. There is nothing left to do. */
   | { readonly kind: 'superseded' };
 
 export const REFUSED: HandlerOutcome = { kind: 'refused' };

@@ -19,7 +19,7 @@ export interface HandlerRunnerParts {
   readonly clock: Clock;
   readonly settings: Pick<TenantSettings, 'tenant' | 'maxContextSize'>;
   readonly store: TransactionStore & FailureClassifier;
-  /** For user code. */
+  /** The data source that handlers get. */
   readonly dataSource: TaskContext['dataSource'];
   readonly runner: () => TaskContext['runner'];
   readonly recorder: Pick<OutcomeRecorder, 'recordIn' | 'isRecorded'>;
@@ -28,7 +28,10 @@ export interface HandlerRunnerParts {
   readonly interceptors: TaskInterceptors;
 }
 
-/** Runs handlers, and makes of what they return, write and throw one {@link HandlerOutcome} for each attempt. */
+/**
+ * Runs handlers. Each attempt ends with one {@link HandlerOutcome}, made from what the handler returns, writes or
+ * throws.
+ */
 export class HandlerRunner {
   private readonly surroundings: TaskSurroundings;
   private readonly call: HandlerCall;
@@ -49,14 +52,14 @@ export class HandlerRunner {
     this.transactions = new TransactionalRunner({ ...parts, call: this.call });
   }
 
-  /** Begins the attempt, which concludes and ends by itself. */
+  /** Begins the attempt. It concludes by itself and reports to its listener. */
   run(attempt: Attempt): void {
     this.parts.events.taskStarted(attempt.claim);
     if (attempt.claim.task.transactional) void this.transactions.run(attempt);
     else void this.runPlain(attempt);
   }
 
-  /** Never rejects, and hands the outcome over without another promise: this is the hot path. */
+  /** Never rejects. Hands the outcome over without another promise, because this is the hot path. */
   private async runPlain(attempt: Attempt): Promise<void> {
     const { claim, input } = attempt;
     const context = new RunningTask(claim, input.view, this.surroundings);

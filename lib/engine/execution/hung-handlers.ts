@@ -3,23 +3,26 @@ import type { Attempt } from './attempt.js';
 import type { TenantQueue } from '../slots/tenant-queue.js';
 import type { Clock, Timer } from '../../runtime/clock.js';
 
-/** A handler that runs on for this long after its signal aborted is reported, in milliseconds, or for half the grace. */
+/**
+ * Time from the abort of its signal until a running handler is reported, in milliseconds. Half the grace, if that is
+ * shorter.
+ */
 const REPORT_AFTER_MS = 5_000;
 /**
- * Handlers of a tenant that may be given up for each of its slots. Each still has its memory, its sockets and its
- * locks; a tenant whose every slot was given up ten times needs a restart, not an eleventh.
+ * Maximum number of given-up handlers for each slot of a tenant. Each still holds memory, sockets and locks, so a
+ * tenant that has given up each slot ten times needs a restart.
  */
 const MAX_GIVEN_UP_PER_SLOT = 10;
 
-/** A handler in this process that goes on though its signal was aborted. */
+/** A handler that still runs in this process after its signal was aborted. */
 export interface HungHandler {
   readonly executionId: string;
   readonly taskNo: number;
   readonly taskName: string;
   readonly workflow: string;
-  /** Since its signal was aborted, in milliseconds. */
+  /** Time since its signal was aborted, in milliseconds. */
   readonly ignoredForMs: number;
-  /** Whether it still has its slot, so that its task doesn't begin again in this process. */
+  /** Whether it still has its slot. While it does, its task does not begin again in this process. */
   readonly keepsSlot: boolean;
 }
 
@@ -29,21 +32,22 @@ export interface HungHandlersParts {
   /** How long a handler keeps its slot after its signal aborted, in milliseconds. */
   readonly graceMs: number;
   readonly queue: TenantQueue;
-  /** The slot of the attempt is to be freed. */
+  /** Frees the slot of the attempt. */
   readonly giveUp: (attempt: Attempt) => void;
 }
 
 interface Entry {
   readonly attempt: Attempt;
   readonly abortedAt: number;
-  /** `aborted` → `reported` → `givenUp`, or `refused` as long as too many others were given up. */
+  /** `aborted` → `reported` → `givenUp`, or `refused` while too many other handlers are given up. */
   state: 'aborted' | 'reported' | 'givenUp' | 'refused';
   timer: Timer | undefined;
 }
 
 /**
- * The handlers that go on after their signals aborted. Each is reported, then given up after a grace: its slot is free
- * for other tasks and for its own task's next attempt. Whatever it does later is refused by its old claim token.
+ * The handlers that still run after their signals aborted. Each is reported, and given up after a grace period: then
+ * its slot is free for other tasks and for the next attempt of its own task. Its old claim token refuses later
+ * outcomes.
  */
 export class HungHandlers {
   private readonly logger = new Logger('Cloacina');
@@ -52,7 +56,7 @@ export class HungHandlers {
 
   constructor(private readonly parts: HungHandlersParts) {}
 
-  /** The signal of a running handler has aborted. */
+  /** Call when the signal of a running handler has aborted. */
   aborted(attempt: Attempt): void {
     const { clock, graceMs } = this.parts;
     const entry: Entry = {
@@ -69,7 +73,7 @@ export class HungHandlers {
     this.entries.set(attempt, entry);
   }
 
-  /** The handler has returned at last, or in time. */
+  /** Call when a handler has returned, whether or not its signal aborted. */
   returned(attempt: Attempt): void {
     const entry = this.entries.get(attempt);
     if (entry === undefined) return;
@@ -82,7 +86,7 @@ export class HungHandlers {
     if (next !== undefined) this.giveUp(next);
   }
 
-  /** Those that were reported and have not returned, the longest first. */
+  /** The reported handlers that have not returned, the longest first. */
   list(): HungHandler[] {
     return [...this.entries.values()]
       .filter(({ state }) => state !== 'aborted')
@@ -103,9 +107,9 @@ export class HungHandlers {
   private report(entry: Entry): void {
     entry.state = 'reported';
     this.logger.warn(
-      `${this.nameOf(entry)} goes on though its signal was aborted ${this.secondsSince(entry)} s ago. Let it pass the ` +
-        `signal on to what it awaits. It keeps its slot until it returns, and for ` +
-        `${this.parts.graceMs / 1_000} s after the abort at most (handlerGrace).`,
+      `${this.nameOf(entry)} still runs, ${this.secondsSince(entry)} s after its signal was aborted. Pass context.signal ` +
+        `to everything that the handler awaits. It keeps its slot until it returns, or until ` +
+        `${this.parts.graceMs / 1_000} s after the abort (handlerGrace).`,
     );
   }
 
@@ -122,18 +126,18 @@ export class HungHandlers {
     const others = queue.abandonedInProcess;
     this.logger.warn(
       `${this.nameOf(entry)} has not returned ${this.secondsSince(entry)} s after its signal was aborted, so its slot is ` +
-        `free for other tasks. What it still does is not recorded. ${others} given up ${others === 1 ? 'handler runs' : 'handlers run'} ` +
-        'on in this process.',
+        `free for other tasks. Its outcome will not be recorded. ${others} given-up ${others === 1 ? 'handler still runs' : 'handlers still run'} ` +
+        'in this process.',
     );
     giveUp(entry.attempt);
   }
 
-  /** It keeps its slot until one of those that were given up returns. */
+  /** Lets the handler keep its slot until one of the given-up handlers returns. */
   private refuse(entry: Entry, most: number): void {
     if (this.refused.size === 0) {
       this.logger.error(
         `Tenant "${this.parts.tenant}": ${most} handlers that were given up still run in this process, so no more ` +
-          'are given up and the rest keep their slots. Restart the process, and let the handlers heed their signals.',
+          'are given up and the rest keep their slots. Restart the process, and make the handlers stop when their signals abort.',
       );
     }
     entry.state = 'refused';
@@ -153,10 +157,10 @@ export class HungHandlers {
   }
 }
 
-/** A sentence on it. */
+/** The `reason` of a task that is blocked by a hung handler. */
 export function describeHung({ taskName, ignoredForMs, keepsSlot }: HungHandler): string {
   return (
-    `A handler of task "${taskName}" goes on in this process, ${(ignoredForMs / 1_000).toFixed(1)} s after its signal ` +
-    `was aborted; ${keepsSlot ? 'the task does not begin again here before it returns or is given up (handlerGrace)' : 'its slot was given up, and what it still does is not recorded'}.`
+    `A handler of task "${taskName}" still runs in this process, ${(ignoredForMs / 1_000).toFixed(1)} s after its signal ` +
+    `was aborted. ${keepsSlot ? 'The task does not begin again here before the handler returns or is given up (handlerGrace)' : 'The handler was given up, and its outcome will not be recorded'}.`
   );
 }

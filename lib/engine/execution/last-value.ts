@@ -1,8 +1,8 @@
 import { from, lastValueFrom, Observable, takeUntil, type ObservableInput } from 'rxjs';
 
 /**
- * What a handler returned as an Observable: its last value, as Nest takes it from controllers; undefined from one that
- * ends without a value. It is unsubscribed from when the signal aborts, so that its work ends then.
+ * Resolves with the last value of an Observable that a handler returned, as Nest does for controllers; undefined if it
+ * ends without a value. Unsubscribes when the signal aborts, which ends the Observable's work.
  */
 export function lastValue(
   observable: ObservableInput<unknown>,

@@ -23,26 +23,26 @@ import {
 import type { FailureClassifier } from '../../runtime/failure.js';
 import type { Clock } from '../../runtime/clock.js';
 
-/** Outcomes to one statement; the work per statement grows with their edges and bytes, so those are bounded too. */
+/** Limits of one statement: outcomes, and their weight, because its cost also grows with dependents and bytes. */
 const MAX_OUTCOMES = 300;
 const MAX_WEIGHT = 12_000;
 const BYTES_PER_WEIGHT = 1_000;
-/** More would only share the cores of the server, and its connections. */
+/** Maximum number of statements under way. More would only compete for the server's cores and connections. */
 const MAX_STATEMENTS = 2;
 
-/** What follows from recorded outcomes, for the tenant's engine. */
+/** What the tenant's engine does after outcomes are recorded. */
 export interface OutcomeConsequences {
   claimed(result: TaskResult, readied: ReadiedTask): void;
-  /** Dependents became ready that this process did not take. */
+  /** Called when dependents became ready that this process did not claim. */
   leftReady(): void;
   ended(result: TaskResult, end: EndedExecution): void;
   recorded(result: TaskResult): void;
   refused(result: TaskResult): void;
-  /** The reply to a send was lost: the database may hold more than memory knows. */
+  /** Called after a lost reply: the database may have claims that memory does not have. */
   mayBeWritten(): void;
 }
 
-/** Records outcomes in batches, taking the dependents that became ready where there is room. */
+/** Records outcomes in batches, and claims the dependents that become ready, as far as there is room. */
 export class OutcomeRecorder {
   private readonly logger = new Logger('Cloacina');
   private readonly batcher: Batcher<TaskResult, undefined>;
@@ -76,12 +76,12 @@ export class OutcomeRecorder {
     });
   }
 
-  /** Rejects when the outcome itself can't be stored; the claim is still held then. */
+  /** Records an outcome. Rejects if the outcome can't be stored; the claim is still held then. */
   record(result: TaskResult): Promise<undefined> {
     return this.batcher.add(result);
   }
 
-  /** Whether the outcome is in its row. Waits for a database that is away. */
+  /** Whether the task's row has this outcome. Waits while the database is unavailable. */
   isRecorded(result: TaskResult): Promise<boolean> {
     return this.lookUps.add(result);
   }
@@ -104,7 +104,7 @@ export class OutcomeRecorder {
       .filter(({ claim }) => !claim.lost)
       .sort((a, b) => byLockOrder(a.claim, b.claim));
     if (results.length === 0) return unsorted.map(() => undefined);
-    // Until the reply is followed. The room is free before: the dependents take their own.
+    // Under way until the reply is followed. The room is unreserved earlier, because claimed dependents take their own.
     const landed = this.gate.underWay();
     try {
       const completion = await this.gate.withRoom(
@@ -120,8 +120,7 @@ export class OutcomeRecorder {
   }
 
   /**
-   * Sends a task's outcome as the last statement of its own transaction. What follows from it is done when that has been
-   * committed: see {@link follow}.
+   * Sends a task's outcome as the last statement of its own transaction. Call {@link follow} after the commit.
    */
   recordIn(
     transaction: Pick<TaskTransaction, 'complete'>,
@@ -133,7 +132,7 @@ export class OutcomeRecorder {
     );
   }
 
-  /** Takes in what the database did: the memory, the claims, the dependents, the ends. */
+  /** Applies a reply to memory, and triggers what follows for claims, dependents and ended executions. */
   follow(results: readonly TaskResult[], completion: CompletionResult): void {
     for (const [i, result] of results.entries()) {
       if (completion.accepted[i] === true) {
@@ -157,13 +156,13 @@ export class OutcomeRecorder {
       const result = results[end.outcome];
       if (result !== undefined) this.consequences.ended(result, end);
     }
-    // Last, so that an execution's memory outlives the claims that its outcome made here.
+    // Released last: a new claim of the same execution keeps its cache alive.
     for (const [i, result] of results.entries()) {
       if (completion.accepted[i] === true) this.claims.release(result.claim);
     }
   }
 
-  /** After a lost reply, a refused outcome may be one that was recorded the first time: its row tells. */
+  /** Resolves refusals after a lost reply: the first send may have recorded the outcome, which its row shows. */
   private async settle(
     results: readonly TaskResult[],
     completion: CompletionResult,
@@ -173,7 +172,7 @@ export class OutcomeRecorder {
     if (refused.length === 0) return completion;
     const areRecorded = await this.areRecorded(refused);
     const recorded = new Set(refused.filter((_, i) => areRecorded[i]));
-    // What followed from those was in the lost reply.
+    // The lost reply named the dependents that these outcomes made ready.
     if (recorded.size > 0) this.consequences.leftReady();
     return {
       ...completion,
@@ -185,7 +184,7 @@ export class OutcomeRecorder {
     const rows = await this.store.outcomes(
       results.map(({ claim }) => ({ executionId: claim.executionId, taskNo: claim.task.no })),
     );
-    // The way out of a claim adds 1 to its token.
+    // The end of a claim adds 1 to its token.
     const recorded = new Set(
       rows.map((row) => `${row.executionId}/${row.taskNo}/${row.token}/${row.status}`),
     );
@@ -201,7 +200,7 @@ export class OutcomeRecorder {
     const others = results.length === 1 ? '' : ` and ${results.length - 1} more`;
     this.logger.warn(
       `Schema "${this.store.schema}": the outcome of task ${claim.task.name} of execution ${claim.executionId}${others} ` +
-        `could not be recorded for some seconds and is sent again: ${toStoredError(error).message}`,
+        `could not be recorded for some seconds and will be retried: ${toStoredError(error).message}`,
     );
   }
 }
@@ -216,7 +215,7 @@ function edgesOf(results: readonly TaskResult[]): number {
   return results.reduce((sum, { claim }) => sum + dependentsOf(claim).length, 0);
 }
 
-/** Sorted results as they are sent, with claims on dependents for as many as there is room. */
+/** The outcomes of sorted results. They claim as many dependents as there is room for. */
 function outcomesOf(results: readonly TaskResult[], room: number): Outcome[] {
   const edges = edgesOf(results);
   let left = room;
@@ -233,12 +232,12 @@ function outcomesOf(results: readonly TaskResult[], room: number): Outcome[] {
   });
 }
 
-/** Bytes of the final context that may go with a leaf's outcome. */
+/** Bytes of the final context that a leaf's outcome may carry. */
 function keptBytes({ cache: memory, task }: TaskClaim, view: ContextView): number {
   return memory.isLeaf(task.no) && view.bytes <= MAX_KEPT_CONTEXT ? view.bytes : 0;
 }
 
-/** Where there is not room for all dependents and they differ in priority: those that come first. */
+/** The dependents to claim first, by priority. Undefined if there is room for all, or all have the same priority. */
 function foremost({ definition, task }: TaskClaim, room: number): ReadonlySet<number> | undefined {
   const dependents = definition.workflow.dependents[task.no] ?? [];
   if (!definition.ranked || dependents.length <= room) return undefined;

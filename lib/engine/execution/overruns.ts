@@ -11,16 +11,16 @@ export interface OverrunsParts {
   /** How long a handler keeps its slot after its signal aborted, in milliseconds. */
   readonly graceMs: number;
   readonly queue: TenantQueue;
-  /** A handler has returned at last, or was given up, whose task may wait for that. */
+  /** Called when an overrun ends, because its handler returned or was given up. Its task may wait for that. */
   readonly ended: () => void;
 }
 
 /**
- * Attempts that are settled and whose handlers have not returned. Their tasks don't begin again in this process before
- * they do, or are given up; other processes may take them.
+ * The attempts whose handlers still run after a timeout. Their tasks do not begin again in this process before the
+ * handler returns or is given up. Other processes may take these tasks.
  */
 export class Overruns {
-  /** Those that timed out, by the key of their claims. */
+  /** Timed-out attempts by the key of their claims. */
   private readonly attempts = new Map<string, Attempt>();
   private readonly hung: HungHandlers;
 
@@ -35,7 +35,7 @@ export class Overruns {
     });
   }
 
-  /** Tasks that must not begin here now. */
+  /** Tasks that must not begin in this process now. */
   tasks(): TaskKey[] {
     return [...this.attempts.values()].map(({ claim }) => ({
       executionId: claim.executionId,
@@ -43,27 +43,27 @@ export class Overruns {
     }));
   }
 
-  /** Handlers that go on though their signals were aborted a while ago. */
+  /** Handlers that still run a while after their signals were aborted. */
   hungHandlers(): HungHandler[] {
     return this.hung.list();
   }
 
-  /** The attempt of the claim's task that has not returned. */
+  /** The timed-out attempt of the claim's task whose handler still runs. */
   earlierOf({ key }: TaskClaim): Attempt | undefined {
     return this.attempts.get(key);
   }
 
-  /** The attempt has timed out while its handler runs. */
+  /** Call when an attempt times out while its handler runs. */
   timedOut(attempt: Attempt): void {
     this.attempts.set(attempt.claim.key, attempt);
   }
 
-  /** The signal of a running handler has aborted. */
+  /** Call when the signal of a running handler has aborted. */
   aborted(attempt: Attempt): void {
     this.hung.aborted(attempt);
   }
 
-  /** The handler has returned, in time or at last. */
+  /** Call when a handler has returned, before or after a timeout. */
   returned(attempt: Attempt): void {
     this.hung.returned(attempt);
     this.mayBeginAgain(attempt);
@@ -74,7 +74,7 @@ export class Overruns {
   }
 
   private giveUp(attempt: Attempt): void {
-    // First, for what waits for the slot asks whether the task still overruns.
+    // Must come before the release: a task that waits for the slot then checks whether its earlier attempt still runs.
     this.mayBeginAgain(attempt);
     attempt.release();
   }

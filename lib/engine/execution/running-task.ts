@@ -19,14 +19,14 @@ import { checkKey, encodeContext } from './context-entries.js';
 import type { TaskClaim } from '../claims/task-claim.js';
 import type { Clock } from '../../runtime/clock.js';
 
-/** How often a deferred task looks again when it doesn't say. */
+/** Default interval of a deferred task's checks, in milliseconds. */
 const DEFAULT_DEFERRAL_INTERVAL_MS = 5_000;
 
-/** What a running task has of its tenant. */
+/** The tenant's parts that a running task can use. */
 export interface TaskSurroundings {
   readonly clock: Pick<Clock, 'now'>;
   readonly tenant: string;
-  /** A function, because the runner is made after the engine. */
+  /** A function, because the runner is created after the engine. */
   readonly runner: () => TaskContext['runner'];
   readonly dataSource: TaskContext['dataSource'];
   readonly manager: TaskContext['manager'];
@@ -36,17 +36,17 @@ const DEFER_OPTIONS: ReadonlySet<string> = new Set<keyof DeferOptions>(['every',
 
 const NO_WRITES: ReadonlyMap<string, string | undefined> = new Map();
 
-/** Ends a deferred run. A handler that catches it changes nothing: the run is given up either way. */
+/** Stops the handler of a deferred task. Catching it does not undo the deferral. */
 export class DeferralSignal extends Error {
   override readonly name = 'DeferralSignal';
 
   constructor() {
-    super('The task waits for its condition and will run again from its top. Let this pass.');
+    super('Control-flow signal of deferUntil(): do not catch it. The task will run again later.');
   }
 }
 
 /**
- * Whether an error is what `deferUntil` puts a task off with. It is no failure: let it pass.
+ * Whether an error is the signal with which `deferUntil` stops the handler. It is not a failure: rethrow it.
  *
  * @example
  * ```ts
@@ -60,15 +60,15 @@ export function isDeferral(error: unknown): boolean {
   return error instanceof DeferralSignal;
 }
 
-/** One run of a task, as its handler sees it. */
+/** The context of one run of a task, as its handler sees it. */
 export class RunningTask implements TaskContext {
-  /** Made with the first write: many tasks have none. */
+  /** Created by the first write, because many tasks write nothing. */
   private writes: Map<string, string | undefined> | undefined;
   private frozenData: Readonly<JsonObject> | undefined;
   private lazyLogger: Logger | undefined;
   private deferral: { readonly everyMs: number } | undefined;
   private lastDeferral: Promise<unknown> | undefined;
-  /** How many calls of `deferUntil` have not settled. */
+  /** Number of `deferUntil` calls that have not settled. */
   private asking = 0;
   private hasReturned = false;
   private hasWarned = false;
@@ -142,7 +142,7 @@ export class RunningTask implements TaskContext {
     ));
   }
 
-  // Parsed at each call: the caller gets a copy, and what it does to it stores nothing.
+  // Parses at each call, so that each caller gets a copy. Changes to the copy are not stored.
   get(key: string): unknown {
     const json = this.jsonOf(key);
     return json === undefined ? undefined : decodeJson(json);
@@ -167,7 +167,7 @@ export class RunningTask implements TaskContext {
 
   set(key: string, value: unknown): void {
     checkKey(key);
-    // JSON.stringify leaves out a property that is undefined.
+    // As JSON.stringify does with an undefined property.
     if (value === undefined) return this.write(key, undefined);
     const encoded = encodeJson(value);
     if (!encoded.ok) {
@@ -187,7 +187,7 @@ export class RunningTask implements TaskContext {
   deferUntil(condition: () => unknown, options: DeferOptions = {}): Promise<unknown> {
     this.asking++;
     const asked = this.ask(condition, options).finally(() => this.asking--);
-    // A handler that doesn't await it must not end the process: the run looks at it when the handler has returned.
+    // An unawaited call must not end the process by an unhandled rejection. `unawaited` handles its result.
     asked.catch(() => undefined);
     this.lastDeferral = asked;
     return asked;
@@ -198,7 +198,7 @@ export class RunningTask implements TaskContext {
     const everyMs = durationOf('every', options.every) ?? DEFAULT_DEFERRAL_INTERVAL_MS;
     const timeoutMs = durationOf('timeout', options.timeout);
     const found = await condition();
-    // `true` says nothing more, and a handler that returns the call would give it as its result.
+    // Not `true` itself: a handler that returns the call would have it as its result, which is not an object.
     if (found) return found === true ? undefined : found;
     const waitedMs =
       this.claim.deferredForMs === null
@@ -207,20 +207,23 @@ export class RunningTask implements TaskContext {
     if (timeoutMs !== undefined && waitedMs >= timeoutMs) {
       throw new DeferralTimeoutError(this.taskName, timeoutMs);
     }
-    // The last look comes when the timeout is over, not up to an interval later.
+    // The last check comes at the end of the timeout, not up to an interval later.
     const leftMs = timeoutMs === undefined ? Infinity : timeoutMs - waitedMs;
     this.deferral = { everyMs: Math.min(everyMs, leftMs) };
     throw new DeferralSignal();
   }
 
-  /** Set once `deferUntil` has given this run up, whatever the handler made of it. */
+  /**
+   * Time until the next check, in milliseconds; set once `deferUntil` has deferred the task, even if the signal was
+   * caught.
+   */
   get deferredForNextMs(): number | undefined {
     return this.deferral?.everyMs;
   }
 
   /**
-   * What a handler that has returned left behind: a call of `deferUntil` that it did not await. Its condition decides
-   * about the run nevertheless, since what it waits for is part of the task. Undefined where it awaited all its calls.
+   * The latest `deferUntil` call, if the handler returned before its calls settled; otherwise undefined. Its condition
+   * still decides about the run, because the handler has declared that the task depends on it. Logs a warning.
    */
   get unawaited(): Promise<unknown> | undefined {
     if (this.asking === 0) return undefined;
@@ -230,19 +233,21 @@ export class RunningTask implements TaskContext {
     return this.lastDeferral;
   }
 
-  /** The handler has returned, though `deferUntil` has put the task off: it caught the signal, or did not await it. */
+  /**
+   * Warns that the handler returned although `deferUntil` deferred the task: it caught the signal or did not await it.
+   */
   returnedThoughDeferred(): void {
     this.warn(
-      'it returned though deferUntil() had put it off; await the call, and do not catch what it throws',
+      'it returned although deferUntil() had deferred it; await the call, and do not catch what it throws',
     );
   }
 
-  /** From now on nothing that the handler writes is stored. */
+  /** Call when the handler has returned. Later writes are not stored. */
   returned(): void {
     this.hasReturned = true;
   }
 
-  /** Takes what the handler returned for writes, and returns all writes of this run. */
+  /** Adds the handler's result to the writes, and returns all writes of this run. */
   finish(result: unknown): ReadonlyMap<string, string | undefined> {
     if (result !== undefined && result !== null) {
       for (const [key, json] of encodeContext(result)) this.write(key, json);
@@ -253,7 +258,7 @@ export class RunningTask implements TaskContext {
   private write(key: string, json: string | undefined): void {
     if (this.hasReturned) {
       this.warn(
-        `it changed the key ${JSON.stringify(key)} of its context after it had returned, which is not stored; await all that it does`,
+        `it changed the context key ${JSON.stringify(key)} after it had returned, which is not stored; await all work of the handler`,
       );
     }
     this.writes ??= new Map();
@@ -261,7 +266,7 @@ export class RunningTask implements TaskContext {
     this.frozenData = undefined;
   }
 
-  /** Once for each run: a loop that goes on would fill the log. */
+  /** Warns once for each run, because a loop that still runs would fill the log. */
   private warn(what: string): void {
     if (this.hasWarned) return;
     this.hasWarned = true;

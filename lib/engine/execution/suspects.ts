@@ -3,7 +3,10 @@ import type { TaskClaim } from '../claims/task-claim.js';
 import { REFUSED } from './handler-outcome.js';
 import type { TaskCompleter } from './task-completer.js';
 
-/** Tasks that were lost with their processes more than once: what runs beside them is not charged with their losses. */
+/**
+ * Tasks that were lost with their processes more than once, so that they may be what kills the processes. They run one
+ * at a time, and other claims are not charged with the losses that a suspect causes.
+ */
 export class Suspects {
   private noting = 0;
 
@@ -12,7 +15,7 @@ export class Suspects {
     private readonly completer: Pick<TaskCompleter, 'complete' | 'giveBack'>,
   ) {}
 
-  /** Whether a suspect's begin is being noted. */
+  /** Whether the begin of a suspect is being noted in the database. */
   get isNoting(): boolean {
     return this.noting > 0;
   }
@@ -22,8 +25,8 @@ export class Suspects {
   }
 
   /**
-   * Notes that a suspect begins, so that the loss of the process is charged to it and not to those that wait. Never
-   * rejects; a claim that may not begin after that is completed.
+   * Notes in the database that a suspect begins, so that a loss of the process is charged to it and not to suspects
+   * that wait. Never rejects. If the note fails, it completes the claim or gives it back.
    */
   async noteBegin(claim: TaskClaim): Promise<void> {
     const { executionId, task, token } = claim;

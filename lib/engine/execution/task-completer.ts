@@ -26,22 +26,22 @@ export interface TaskCompleterParts {
 }
 
 export interface CompletionConsequences {
-  /** A task was given back and becomes due in `ms` milliseconds. */
+  /** Called when a task was given back and becomes due in `ms` milliseconds. */
   dueIn(ms: number): void;
-  /** Memory and database may differ: compare them. */
+  /** Requests a comparison of memory with the database. */
   reconcile(): void;
 }
 
 /**
- * Decides what becomes of a claim: an outcome is recorded, or the task goes back for a retry, a deferral or another
- * process, or the claim is lost. Nothing else records or gives back.
+ * Decides how a claim ends: its outcome is recorded, the task goes back (for a retry, a deferral or another process),
+ * or the claim is lost. Only this class records outcomes and gives claims back.
  */
 export class TaskCompleter {
   private readonly logger = new Logger('Cloacina');
 
   constructor(private readonly parts: TaskCompleterParts) {}
 
-  /** Never throws: code of the library that fails here gives the claim up, and the next comparison takes it again. */
+  /** Ends the claim. Never throws: after an error in the library's code, the next comparison recovers the task. */
   complete(claim: TaskClaim, outcome: HandlerOutcome): void {
     try {
       this.decide(claim, outcome);
@@ -77,9 +77,9 @@ export class TaskCompleter {
     }
   }
 
-  /** An attempt has failed: the task is Failed, or has another one. */
+  /** Ends a failed attempt: the task fails or is retried. */
   private fail(claim: TaskClaim, input: TaskInput, thrown: unknown): void {
-    // It may have been the shutdown that it failed by.
+    // The shutdown may have caused the failure.
     if (this.parts.state.isEnding) {
       this.giveBack(claim);
       return;
@@ -95,12 +95,12 @@ export class TaskCompleter {
     }
   }
 
-  /** Without having begun, or through no fault of its own: free of charge, at once or in `delayMs` milliseconds. */
+  /** Gives the claim back without charging an attempt. The task is due again in `delayMs` milliseconds. */
   giveBack(claim: TaskClaim, delayMs = 0): void {
     this.reschedule(claim, 'giveBack', delayMs);
   }
 
-  /** The task is Ready again, after `delayMs`. */
+  /** Makes the task Ready again, due in `delayMs` milliseconds. */
   private reschedule(
     claim: TaskClaim,
     kind: 'retry' | 'defer' | 'giveBack',
@@ -110,7 +110,7 @@ export class TaskCompleter {
     claim.stage = 'settled';
     this.parts.rescheduler.reschedule({ claim, kind, delayMs, error }).then(
       (held) => {
-        // A refusal may mean that it was given back by a send whose reply was lost; then no other process knows when.
+        // An earlier send whose reply was lost may have given the task back. Then no other process knows its due time.
         if (held || delayMs > 0) this.parts.consequences.dueIn(delayMs);
         if (!held) this.refuse(claim);
         else if (kind === 'retry') this.parts.events.taskRetrying(claim, error, delayMs);
@@ -139,8 +139,9 @@ export class TaskCompleter {
   }
 
   /**
-   * The outcome itself can't be stored. That is the task's failure, and no retry would change it; what it wrote is gone.
-   * If the failure can't be stored either (its text has characters that the database's encoding lacks), plain ASCII can.
+   * The outcome to record instead of one that can't be stored: the task fails without a retry, and its writes are
+   * dropped. If its error can't be stored either, because the database's encoding lacks some characters, it is stored
+   * in ASCII.
    */
   private storableInstead({ claim, status, error }: TaskResult, refusal: unknown): TaskResult {
     const input = claim.cache.inputOf(claim.task.no);
@@ -158,7 +159,7 @@ export class TaskCompleter {
     return this.parts.store.classifyFailure(error).kind === 'data';
   }
 
-  /** This process does not hold the claim any more: its outcome is not taken. */
+  /** Ends a claim that this process no longer holds. */
   private refuse(claim: TaskClaim): void {
     this.parts.claims.lose(claim);
     this.parts.events.claimLost(claim);
@@ -166,8 +167,8 @@ export class TaskCompleter {
   }
 
   /**
-   * The database refuses to go on with this claim (a dropped table, say). It stays in the row, where the next comparison
-   * finds a claim that this process doesn't know.
+   * Drops a claim for which nothing can be stored (the table was dropped, say). The claim stays in its row, where the
+   * next comparison finds it as a claim that memory does not have.
    */
   private giveUp(claim: TaskClaim, error: unknown): void {
     if (!claim.lost) {

@@ -4,16 +4,16 @@ import type { TaskInterceptor } from '../../discovery/task-interceptor.js';
 import { NotAllowedError } from '../../errors/index.js';
 import { lastValue } from './last-value.js';
 
-/** The interceptors of one application. They are known when every provider is instantiated. */
+/** The task interceptors of one application. They are set after all providers are instantiated. */
 export class TaskInterceptors {
   private chain: readonly TaskInterceptor[] = [];
 
-  /** Outermost first. */
+  /** Sets the interceptors, outermost first. */
   use(chain: readonly TaskInterceptor[]): void {
     this.chain = chain;
   }
 
-  /** Calls the handler within all of them. Without any, that is the call itself. */
+  /** Calls the handler within all interceptors, or directly if there are none. */
   around(context: TaskContext, handler: () => unknown): unknown {
     return this.chain.length === 0 ? handler() : this.from(0, context, handler);
   }

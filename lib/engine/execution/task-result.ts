@@ -2,13 +2,13 @@ import type { ContextConflict, ContextView, SkipReason } from '../../workflow/in
 import type { TaskInput } from '../memory/execution-cache.js';
 import type { TaskClaim } from '../claims/task-claim.js';
 
-/** How a claimed task has ended, as it is recorded. */
+/** The final outcome of a claimed task, as it is recorded. */
 export interface TaskResult {
-  /** Makes it a member of `HandlerOutcome`. */
+  /** The discriminator in `HandlerOutcome`. */
   readonly kind: 'ended';
   readonly claim: TaskClaim;
   readonly status: 'Completed' | 'Failed' | 'Skipped';
-  /** What the task hands on to its dependents. */
+  /** The context that the dependents start from. */
   readonly view: ContextView;
   /** JSON text of the written keys. */
   readonly output: string | null;
@@ -16,11 +16,11 @@ export interface TaskResult {
   readonly error?: unknown;
   readonly skipReason?: SkipReason | undefined;
   readonly conflicts: readonly ContextConflict[];
-  /** It stands in for an outcome whose error can't be stored; nothing stands in for it. */
+  /** Whether it replaces an outcome whose error can't be stored. It is not replaced again. */
   readonly isLastResort?: boolean;
 }
 
-/** The result of a task that began with `input`; what is left out is as for a task that wrote nothing. */
+/** The result of a task that began with `input`. Omitted fields are those of a task that wrote nothing. */
 export function resultOf(
   claim: TaskClaim,
   input: TaskInput,
@@ -39,7 +39,9 @@ export function resultOf(
   };
 }
 
-/** What a task wrote, as its row holds it. The members' texts are JSON already: only the keys are encoded here. */
+/**
+ * A task's writes in the form of its row. Only the keys are encoded here, because the values are JSON texts already.
+ */
 export function encodeWrites(
   writes: ReadonlyMap<string, string | undefined>,
 ): Pick<TaskResult, 'output' | 'deletedKeys'> {

@@ -1,6 +1,6 @@
 import type { Failure } from '../../runtime/failure.js';
 
-/** How far a transactional run has come; `outcome`: its last statement before the COMMIT. */
+/** The phase of a transactional run. `outcome` is its last statement before the COMMIT. */
 export type TransactionPhase = 'begin' | 'handler' | 'outcome' | 'commit';
 
 /** When the handler began and returned, by the clock's `now()`. */
@@ -9,10 +9,18 @@ export interface HandlerTimes {
   handledAt: number;
 }
 
-/** What becomes of a task whose transaction failed; `again`: at no cost of an attempt. */
+/**
+ * What follows from a failed transaction:
+ *
+ * - `attempt`: the attempt failed.
+ * - `again`: the task runs again, and the attempt does not count.
+ * - `lookUp`: the reply to COMMIT was lost, so the task's row has to be read.
+ * - `unstorable`: the outcome can't be stored, so the task fails.
+ * - `giveUp`: nothing can be recorded for the claim.
+ */
 export type TransactionDecision = 'attempt' | 'again' | 'lookUp' | 'unstorable' | 'giveUp';
 
-/** For a failure of one of the library's own statements around the handler. */
+/** Decides about a failure of one of the library's own statements around the handler. */
 export function decideTransaction(
   phase: Exclude<TransactionPhase, 'handler'>,
   { kind, mayBeWritten }: Pick<Failure, 'kind' | 'mayBeWritten'>,
@@ -25,14 +33,14 @@ export function decideTransaction(
       return kind === 'refused' || kind === 'bug' ? 'giveUp' : 'again';
     case 'commit':
       if (kind === 'connection') return mayBeWritten ? 'lookUp' : 'again';
-      // Deferred constraints and triggers run at the COMMIT: what they refuse is what the handler wrote.
+      // Deferred constraints and triggers run at the COMMIT, and they refuse what the handler wrote.
       return kind === 'conflict' ? 'again' : 'attempt';
   }
 }
 
 /**
- * Whether the handler took most of the time that its transaction took. One that takes longer than the server allows
- * would do so each time, so that is charged to its attempt; a lock that the outcome waited for is not.
+ * Whether the handler took most of the time of its transaction. If it did, a timeout of the server is charged to its
+ * attempt, because each attempt would take as long. If the outcome waited for a lock instead, nothing is charged.
  */
 export function tookMost({ begunAt, handledAt }: HandlerTimes, now: number): boolean {
   return handledAt - begunAt > now - handledAt;

@@ -22,25 +22,25 @@ import {
   type TransactionPhase,
 } from './transaction-decision.js';
 
-/** After which pause a transactional task begins again that lost its transaction, in milliseconds. */
+/** Pause before a transactional task runs again after its transaction failed, in milliseconds, by kind of failure. */
 const PAUSES_MS: Partial<Record<FailureKind, number>> = {
   conflict: 50,
   passing: 250,
   connection: 250,
 };
-/** The same where no transaction can be begun, for a reason that does not pass by itself. */
+/** The pause after a failure that does not pass by itself, in milliseconds. */
 const REFUSED_PAUSE_MS = 5_000;
 
-/** How far a transactional run has come. */
+/** The state of a transactional run. */
 interface TransactionalRun extends HandlerTimes {
   phase: TransactionPhase;
   context: RunningTask | undefined;
   transaction: TaskTransaction | undefined;
-  /** The handler, which may go on after its transaction where the connection had to be cut. */
+  /** The handler's result. The handler may still run after its transaction has ended because its connection was cut. */
   handled: Promise<unknown> | undefined;
   /** Called when the claims of the outcome's statement are in memory. */
   landed: () => void;
-  /** What its commit makes true. */
+  /** The outcome that the commit makes valid. */
   recorded: { readonly result: TaskResult; readonly completion: CompletionResult } | undefined;
 }
 
@@ -101,7 +101,7 @@ export class TransactionalRunner {
     run.phase = 'handler';
     run.begunAt = clock.now();
     run.transaction = transaction;
-    // It may have waited long for the connection.
+    // The claim may be lost while the task waited for the connection.
     if (claim.lost) throw ROLL_BACK;
     const context = new RunningTask(claim, input.view, {
       clock,
@@ -120,7 +120,7 @@ export class TransactionalRunner {
     const result = call.completed(attempt, context, returned);
     run.handledAt = clock.now();
     await transaction.assertOpen();
-    // Settled already: the attempt timed out, and what it wrote must not be committed.
+    // If the attempt has timed out already, its writes must not be committed.
     if (!attempt.settle('handler') || claim.lost) throw ROLL_BACK;
     run.phase = 'outcome';
     run.landed = gate.underWay();
@@ -131,8 +131,9 @@ export class TransactionalRunner {
   }
 
   /**
-   * A transaction that was not committed, or not known to be. Only what the handler did is charged to its attempt: that
-   * the connection was lost under the library's own statements, or that the server had no memory for them, is not.
+   * The outcome of a transaction that was not committed, or is not known to be. Only failures of the handler are
+   * charged to the attempt. A connection lost during the library's own statements is not, nor is a server without
+   * memory for them.
    */
   private async afterFailure(
     attempt: Attempt,
@@ -145,7 +146,6 @@ export class TransactionalRunner {
     if (run.phase === 'handler' && run.transaction?.hasLostPlan === true) {
       return this.beginAgain(attempt, 'conflict', error);
     }
-    // What the handler throws can be anything.
     const tooLong = (): boolean => tookMost(run, this.parts.clock.now());
     if (run.phase === 'handler' || (error instanceof OverdueTransactionError && tooLong())) {
       return thrown(attempt, run.context, error);
@@ -165,7 +165,7 @@ export class TransactionalRunner {
     }
   }
 
-  /** The reply to COMMIT was lost: the task's row tells whether it stands. */
+  /** Reads the task's row after the reply to COMMIT was lost: it shows whether the transaction was committed. */
   private async lookUp(attempt: Attempt, run: TransactionalRun): Promise<HandlerOutcome> {
     if (run.recorded === undefined) return SUPERSEDED;
     if (await this.parts.recorder.isRecorded(run.recorded.result)) return committed(run);
@@ -176,8 +176,8 @@ export class TransactionalRunner {
     const delayMs = PAUSES_MS[kind] ?? REFUSED_PAUSE_MS;
     if (delayMs === REFUSED_PAUSE_MS) {
       this.logger.error(
-        `Tenant "${this.parts.settings.tenant}": no transaction can be begun for task ${claim.task.name} of execution ` +
-          `${claim.executionId}; it is tried again in ${REFUSED_PAUSE_MS} ms: ${toStoredError(error).message}`,
+        `Tenant "${this.parts.settings.tenant}": the transaction of task ${claim.task.name} could not be begun and will be ` +
+          `retried in ${REFUSED_PAUSE_MS} ms, execution ${claim.executionId}: ${toStoredError(error).message}`,
       );
     }
     return { kind: 'givenBack', delayMs };
@@ -188,5 +188,5 @@ function committed({ recorded }: TransactionalRun): HandlerOutcome {
   return recorded === undefined ? SUPERSEDED : { kind: 'committed', ...recorded };
 }
 
-/** Rolls a task's transaction back whose outcome is not taken any more. Not a class that a handler could throw. */
+/** Rolls back a transaction whose outcome was refused. A single object, so that no handler can throw it. */
 const ROLL_BACK = new Error('The outcome was refused.');

@@ -4,7 +4,7 @@ import type { TenantLease } from './tenant-lease.js';
 import type { LeaseStore } from '../../store/port/index.js';
 import type { Clock } from '../../runtime/clock.js';
 
-/** Between two attempts to delete the lease at the end of a drain, in milliseconds. */
+/** Pause between two attempts to delete the lease at the end of a drain, in milliseconds. */
 const PAUSE_MS = 20;
 
 export interface LeaseReleaseParts {
@@ -13,19 +13,19 @@ export interface LeaseReleaseParts {
   readonly store: LeaseStore;
   readonly lease: TenantLease;
   readonly claims: { readonly size: number };
-  /** Whether claims are held or statements under way that may make some. */
+  /** Whether the process has claims, or statements under way that may make some. */
   readonly isBusy: () => boolean;
-  /** The database holds claims under it that this process doesn't know of. */
+  /** Called when the database kept the lease, because it has claims that this process does not know. */
   readonly stillHeld: () => void;
 }
 
-/** Lets go of a tenant's lease when there is nothing to hold it for. */
+/** Deletes a tenant's lease when the process has no claims in the tenant. */
 export class LeaseRelease {
   constructor(private readonly parts: LeaseReleaseParts) {}
 
   /**
-   * Whether the lease can be deleted now: it stands, and there is nothing to hold it for. Nothing is claimed until
-   * {@link end}: it would have none.
+   * Begins a deletion if the lease may exist and the process has no claims. Returns whether it began. Nothing is
+   * claimed until {@link end}, because the claims would have no lease.
    */
   begin(): boolean {
     const { state, lease, isBusy } = this.parts;
@@ -35,7 +35,7 @@ export class LeaseRelease {
     return true;
   }
 
-  /** `released`: whether it is deleted; false where claims are held under it, undefined where that isn't known. */
+  /** @param released - true: deleted; false: kept, because the database has claims under it; undefined: not known */
   end(released: boolean | undefined): void {
     const { state, lease, stillHeld } = this.parts;
     if (released === true) lease.released();
@@ -44,8 +44,8 @@ export class LeaseRelease {
   }
 
   /**
-   * Deletes the lease at the end of a drain, for `ms` milliseconds at most. A release that is under way already, failed, or
-   * has to wait for a comparison, is followed by another one.
+   * Deletes the lease at the end of a drain. Tries for at most `ms` milliseconds: an attempt may fail, or have to wait
+   * for another deletion or a comparison.
    */
   async runFor(ms: number): Promise<void> {
     const { clock, lease, claims } = this.parts;
@@ -57,9 +57,9 @@ export class LeaseRelease {
   }
 
   /**
-   * Deletes the lease by a statement of its own, if it can be.
+   * Tries once to delete the lease by a statement of its own.
    *
-   * @returns false where its table is gone, so that another try is of no use
+   * @returns false if its table is gone, so that another try would fail too
    */
   async runOnce(): Promise<boolean> {
     if (!this.begin()) return true;

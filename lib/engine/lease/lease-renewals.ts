@@ -3,9 +3,9 @@ import type { LeaseRelease } from './lease-release.js';
 import type { TenantLease } from './tenant-lease.js';
 import type { Clock, Timer } from '../../runtime/clock.js';
 
-/** Leases are renewed this many times in their duration. */
+/** Number of renewals within the duration of a lease. */
 const RENEWALS_PER_LEASE = 3;
-/** Leases that are let go of in one statement: nothing is claimed in their tenants until it has ended. */
+/** Maximum number of leases deleted by one statement. Their tenants claim nothing until it has ended. */
 const RELEASES_PER_STATEMENT = 50;
 
 /** A tenant whose lease is renewed. */
@@ -14,7 +14,7 @@ export interface LeasedTenant {
   readonly lease: TenantLease;
   readonly release: LeaseRelease;
   readonly claims: { readonly size: number };
-  /** Whether claims are held or statements under way that may make some. */
+  /** Whether the process has claims, or statements under way that may make some. */
   readonly isBusy: boolean;
   reconcileClaims(): void;
   leaseLost(): void;
@@ -28,7 +28,7 @@ export interface LeaseRenewalsOptions {
   readonly session: () => RenewingSession | undefined;
 }
 
-/** Renews the leases of the tenants in which claims are held, and lets go of those of the others, for all at once. */
+/** Renews the leases of the tenants in which the process has claims, and deletes the others. One statement has many. */
 export class LeaseRenewals {
   private timer: Timer | undefined;
 
@@ -57,12 +57,12 @@ export class LeaseRenewals {
         await release(session, idle.slice(i, i + RELEASES_PER_STATEMENT));
       }
     } catch {
-      // The session is ending and will be opened again: the leases run on until then.
+      // The session has failed. The next one renews the leases, which are valid until then.
     }
   }
 
   private async renew(session: RenewingSession, tenants: readonly LeasedTenant[]): Promise<void> {
-    // Claims that a comparison brought have a lease that this process may not have been told of.
+    // With claims the lease exists, even if this process did not get the reply that says so.
     const leases = tenants
       .filter(({ lease, claims }) => lease.isHeld || claims.size > 0)
       .map((engine) => ({ engine, ...leaseOf(engine) }));
@@ -79,7 +79,7 @@ export class LeaseRenewals {
   }
 }
 
-/** Lets go of the leases of those who are idle still. */
+/** Deletes the leases of those tenants that are still idle. */
 async function release(session: RenewingSession, idle: readonly LeasedTenant[]): Promise<void> {
   const tenants = idle.filter(({ release: own }) => own.begin());
   if (tenants.length === 0) return;

@@ -2,11 +2,14 @@ import { randomUUID } from 'node:crypto';
 import type { ProcessServices } from '../process-services.js';
 import type { Claimant, LeaseWrite } from '../../store/port/index.js';
 
-/** Whether this process's lease stands in the tenant's schema. Written with the first claim and renewed with all others. */
+/**
+ * This process's lease in one tenant. It is written with the first claim, renewed together with the leases of other
+ * tenants, and deleted when the process has no claims.
+ */
 export class TenantLease {
-  /** Whose claims are this process's in this tenant. A new one each time the lease is lost: nothing is taken twice. */
+  /** Id of the owner of this process's claims. It changes when the lease is lost, so that no claim is taken twice. */
   private instance: string = randomUUID();
-  /** `maybe`: a statement that writes it was sent, or one that deletes it failed, and how that went is not known. */
+  /** Whether the lease exists. `maybe`: a statement that writes or deletes it was sent, and its effect is not known. */
   private stands: 'no' | 'maybe' | 'yes' = 'no';
 
   constructor(
@@ -19,7 +22,9 @@ export class TenantLease {
     return this.instance;
   }
 
-  /** Whether it stands for certain: then a renewal that doesn't find it means that others have ended it. */
+  /**
+   * Whether the lease certainly exists. Then a renewal that does not find it means that another process has ended it.
+   */
   get isHeld(): boolean {
     return this.stands === 'yes';
   }
@@ -32,14 +37,14 @@ export class TenantLease {
     return { ...this.identity(), instanceId: this.instance, leaseDurationMs: this.durationMs };
   }
 
-  /** For a statement that may claim. */
+  /** The lease to write with a statement that may claim. */
   forClaim(): LeaseWrite {
     const write = !this.isHeld;
     if (write) this.stands = 'maybe';
     return { claimant: this.claimant(), write };
   }
 
-  /** For a statement that claims nothing. */
+  /** The identity for a statement that claims nothing. */
   withoutClaim(): LeaseWrite {
     return { claimant: this.claimant(), write: false };
   }
@@ -47,27 +52,30 @@ export class TenantLease {
   written({ write, claimant }: LeaseWrite): void {
     if (!write) return;
     this.found(claimant.instanceId);
-    // The statement was under way while the control connection was lost and opened anew, or was sent again after that.
+    // The control connection was replaced while the statement was under way, so the lease names the old lock.
     if (claimant.lockSession !== this.identity().lockSession) this.renew();
   }
 
-  /** The row is there, also if the reply that would have told of it was lost. */
+  /** Call when the lease was seen in the database. */
   found(instanceId: string): void {
     if (instanceId === this.instance) this.stands = 'yes';
   }
 
-  /** Others took this process for dead. What it claims from now on is a new instance's. */
+  /** Call when another process has ended the lease. Later claims belong to a new instance. */
   lost(): void {
     this.stands = 'no';
     this.instance = randomUUID();
   }
 
-  /** The database may have gone back in time: it may stand, or may not. */
+  /** Call when the database may have gone back in time: the lease may or may not exist. */
   doubt(): void {
     this.stands = 'maybe';
   }
 
-  /** It is about to be deleted: only with no claim held, no claiming statement under way, and none begun before it is gone. */
+  /**
+   * Call before the lease is deleted. The process must have no claims, and must not claim before the deletion has
+   * ended.
+   */
   releasing(): void {
     this.stands = 'maybe';
   }

@@ -11,15 +11,15 @@ import {
 import type { RecordedOutcome } from '../../store/port/index.js';
 
 /**
- * Bytes of a final context that is written beside the input and the outputs that it is made of: a page. A larger one
- * would be stored twice, only to be seen in the row; a reader of the execution has its parts and joins them.
+ * Maximum size of a final context that is stored, in bytes: a page. A larger one is not stored, because it would repeat
+ * the input and the outputs. A reader of the execution has these anyway and joins them.
  */
 export const MAX_KEPT_CONTEXT = 8_192;
 
 export interface KnownOutcome {
   readonly status: TaskStatus;
   readonly skipReason?: SkipReason | undefined;
-  /** What the task hands on: its input and, if it completed, what it wrote. */
+  /** The context that its dependents get: the task's input and, if it completed, its writes. */
   readonly view: ContextView;
 }
 
@@ -28,7 +28,7 @@ export interface TaskInput {
   readonly conflicts: readonly ContextConflict[];
 }
 
-/** A task whose input is made of what the cache of its execution knows. A claim is one. */
+/** A task whose input is computed from the cache of its execution, such as a claim. */
 export interface CachedTask {
   readonly executionId: string;
   readonly cache: ExecutionCache;
@@ -36,12 +36,11 @@ export interface CachedTask {
 }
 
 /**
- * What this process knows of one execution while it holds claims in it: the outcomes so far, so that a dependent
- * that was claimed here needs no read. It is a cache of rows, filled in from the database where it has gaps, and
- * dropped with the last claim.
+ * The outcomes of one execution that this process knows while it holds claims in the execution. They spare a read for
+ * dependents that are claimed here. Gaps are filled from the database. The cache is dropped with the last claim.
  */
 export class ExecutionCache {
-  /** Claims that this process holds in the execution. */
+  /** Number of claims that this process holds in the execution. */
   claims = 0;
   private input: ContextView | undefined;
   private readonly outcomes = new Map<number, KnownOutcome>();
@@ -50,7 +49,7 @@ export class ExecutionCache {
   constructor(
     readonly id: string,
     readonly workflow: CompiledWorkflow,
-    /** Counts manual retries: outcomes of an earlier generation say nothing of this one. */
+    /** Number of manual retries. Outcomes of an earlier generation are not valid in this one. */
     readonly generation: number,
   ) {}
 
@@ -71,7 +70,7 @@ export class ExecutionCache {
     this.outcomes.set(no, outcome);
   }
 
-  /** Forgets the outcomes of all other tasks. */
+  /** Keeps only the outcomes of ancestors of these tasks. */
   keepAncestorsOf(tasks: readonly number[]): void {
     for (const no of this.outcomes.keys()) {
       if (tasks.some((task) => this.workflow.isAncestor(no, task))) continue;
@@ -85,8 +84,8 @@ export class ExecutionCache {
   }
 
   /**
-   * The ancestors of a task that have to be read first, in order. The walk ends at what is known: everything
-   * before a known outcome is in its view already. So over an execution's life each row is read at most once.
+   * The ancestors of a task whose outcomes must be read first, in order. The walk stops at known outcomes, because
+   * their views contain everything before them. So each row of an execution is read at most once.
    */
   missingFor(no: number): number[] {
     return this.missingBefore(this.workflow.tasks[no]?.dependsOn ?? []);
@@ -107,7 +106,7 @@ export class ExecutionCache {
     return [...missing].sort((a, b) => a - b);
   }
 
-  /** Takes in rows that were read. Task numbers are topological, so ascending order has each one's inputs ready. */
+  /** Adds outcomes that were read. Ascending task numbers are topological, so the inputs of each are known in time. */
   load(rows: readonly RecordedOutcome[]): void {
     const sorted = [...rows].sort((a, b) => a.taskNo - b.taskNo);
     for (const row of sorted) {
@@ -124,7 +123,7 @@ export class ExecutionCache {
     }
   }
 
-  /** The context that a task starts from. Its dependencies' outcomes must be known. */
+  /** The context that a task starts from. The outcomes of its dependencies must be known. */
   inputOf(no: number): TaskInput {
     const dependsOn = this.workflow.tasks[no]?.dependsOn ?? [];
     if (dependsOn.length === 0) return { view: this.inputView(), conflicts: [] };
@@ -135,18 +134,18 @@ export class ExecutionCache {
     );
   }
 
-  /** The final context as JSON text, if it is known and not too large to be kept; then readers compute it. */
+  /** The final context as JSON text. Null if it is not known, or too large to be stored; then readers compute it. */
   finalContextJson(last?: { readonly no: number; readonly view: ContextView }): string | null {
     const view = this.finalContext(last);
     return view === undefined || view.bytes > MAX_KEPT_CONTEXT ? null : view.toJson();
   }
 
-  /** The final context, if every leaf's outcome is known; `last` stands in for the one that is being recorded. */
+  /** The final context if the outcomes of all leaves are known. `last` is the leaf whose outcome is being recorded. */
   finalContext(last?: {
     readonly no: number;
     readonly view: ContextView;
   }): ContextView | undefined {
-    // Counted, not looked for: an execution of ten thousand leaves asks this at each of them.
+    // Counts instead of searching, because an execution of ten thousand leaves asks this at each of them.
     if (this.knownLeaves + (last === undefined ? 0 : 1) < this.workflow.leaves.length)
       return undefined;
     const views = new Map<number, ContextView>();
@@ -162,7 +161,7 @@ export class ExecutionCache {
     const known = this.outcomes.get(no);
     if (known === undefined) {
       throw new Error(
-        `The outcome of task ${no} of execution ${this.id} was needed and is not there.`,
+        `The outcome of task ${no} of execution ${this.id} is needed but was not read.`,
       );
     }
     return known.view;
@@ -175,7 +174,7 @@ export class ExecutionCache {
   }
 }
 
-/** The members of a JSON object text, each as JSON text. */
+/** The members of a JSON object, each value as JSON text. */
 export function membersOf(json: string): Map<string, string> {
   const members = new Map<string, string>();
   const object: unknown = JSON.parse(json);
@@ -184,7 +183,7 @@ export function membersOf(json: string): Map<string, string> {
   return members;
 }
 
-/** A row's writes: what was set, and what was deleted, which is undefined here. */
+/** The writes in a row, by key. Undefined stands for a deleted key. */
 function writesOf(
   output: string | null,
   deletedKeys: readonly string[],

@@ -6,9 +6,9 @@ import type { FailureClassifier } from '../../runtime/failure.js';
 import type { Clock } from '../../runtime/clock.js';
 
 /**
- * Writes the final contexts that the ending statement could not: when leaves end in one batch, or in two processes,
- * none of them knows the others' outcomes. Twice is the same as once, and a reader who finds none computes it; so
- * what fails here for good is left to the readers.
+ * Writes final contexts that the ending statement could not write: when leaves end in one batch or in different
+ * processes, none of them knows the outcomes of the others. Writing is idempotent. After a permanent failure the final
+ * context stays empty, and readers compute it.
  */
 export class FinalContextWriter {
   private readonly batcher: Batcher<CachedTask, undefined>;
@@ -29,7 +29,7 @@ export class FinalContextWriter {
     });
   }
 
-  /** `claim` ended the execution. */
+  /** @param claim - the claim whose outcome ended the execution */
   add(claim: CachedTask): void {
     this.batcher.add(claim).catch(() => undefined);
   }

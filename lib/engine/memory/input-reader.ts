@@ -4,7 +4,7 @@ import type { OutcomeStore, RecordedOutcome } from '../../store/port/index.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
 import type { Clock } from '../../runtime/clock.js';
 
-/** Rows to one reading. */
+/** Maximum number of rows read by one batch. */
 const MAX_ROWS = 2_000;
 
 interface Missing {
@@ -13,8 +13,8 @@ interface Missing {
 }
 
 /**
- * Reads what a claimed task starts from where memory has gaps: after the claim and in statements of their own, for
- * many claims at once.
+ * Reads the inputs of claimed tasks that the caches lack, for many claims at once. It reads after the claim and in
+ * statements of its own, because the claiming statement might not see the latest outcomes.
  */
 export class InputReader {
   private readonly batcher: Batcher<Missing, undefined>;
@@ -33,18 +33,19 @@ export class InputReader {
     });
   }
 
-  /** Whether the claim can be prepared from memory alone. */
+  /** Whether the cache has everything that the input of the claimed task needs. */
   isKnown(claim: CachedTask): boolean {
     const { cache: memory, task } = claim;
     if (task.dependsOn.length === 0) return memory.inputKnown;
     return task.dependsOn.every((no) => memory.outcome(no) !== undefined);
   }
 
+  /** Reads the outcomes that the input of the claimed task needs. */
   async fill(claim: CachedTask): Promise<void> {
     await this.batcher.add({ claim, tasks: claim.cache.missingFor(claim.task.no) });
   }
 
-  /** Everything that the final context is made of. */
+  /** Reads the outcomes that the final context needs. */
   async fillForEnd(claim: CachedTask): Promise<void> {
     await this.batcher.add({ claim, tasks: claim.cache.missingForEnd() });
   }

@@ -3,30 +3,29 @@ import { MergedCalls, type ReactionLimit } from '../../runtime/merged-calls.js';
 import type { TenantEngine } from '../tenant-engine.js';
 import type { Clock } from '../../runtime/clock.js';
 
-/** No payload of the library is longer. */
+/** Maximum length of the library's payloads. Longer ones are ignored. */
 const MAX_PAYLOAD = 64;
-/** A look at the locks of all processes, and one at the catalog: two statements at most. */
+/** Limits of reactions that read the locks of all processes, and the catalog. */
 const PROCESSES: ReactionLimit = { burst: 5, intervalMs: 400 };
 const TENANTS: ReactionLimit = { burst: 5, intervalMs: 500 };
-/** A claim; senders have a limit of their own, a work notification in 50 ms. */
+/** Limit of claims. Senders have a limit of their own: one work notification in 50 ms. */
 const WORK: ReactionLimit = { burst: 20, intervalMs: 25 };
-/** A status of each execution that is waited for; and a look at all claims of the process. */
+/** Limits of reactions that wake waiting callers, and that read the claims of the process. */
 const ENDED: ReactionLimit = { burst: 50, intervalMs: 20 };
 const CLAIMS: ReactionLimit = { burst: 10, intervalMs: 100 };
 
 export interface NotificationReactionsOptions {
   readonly clock: Clock;
-  /** By the address that notifications carry. */
+  /** Finds a tenant by the address in a notification. */
   readonly tenant: (address: string) => TenantEngine | undefined;
   readonly onProcessJoined: () => unknown;
   readonly onTenants: () => unknown;
 }
 
 /**
- * What the process does when it hears something on the channel. Every role of the database may write there, as much and
- * whatever it likes, so nothing is believed: a notification is a reason to look, the database says what is true. What is
- * kept of notifications is a flag, or the ids of executions that this process works on or waits for; and the looks are
- * merged and limited.
+ * Reacts to notifications. Every role of the database may write to the channel, as much and whatever it likes. So a
+ * notification only makes the process read what the database says, and the reads are merged and rate-limited. From
+ * notifications the process keeps no more than flags, and ids of executions for which callers wait here.
  */
 export class NotificationReactions {
   private readonly processJoined: MergedCalls;
@@ -65,13 +64,13 @@ export class NotificationReactions {
   }
 }
 
-/** Of one tenant. */
+/** The reactions of one tenant. */
 class TenantReactions {
   readonly work: MergedCalls;
   private readonly ended: MergedCalls;
   private readonly cancelled: MergedCalls;
   private readonly paused: MergedCalls;
-  /** Executions that are waited for here: no more of them can come together than there are. */
+  /** Only executions for which callers wait in this process, so the set stays bounded. */
   private readonly endedIds = new Set<string>();
 
   constructor(

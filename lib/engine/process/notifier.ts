@@ -1,10 +1,10 @@
 import type { Clock, Timer } from '../../runtime/clock.js';
 
-/** Minimum time between two work notifications of one tenant, in milliseconds. The first goes at once. */
+/** Minimum time between two work notifications of one tenant, in milliseconds. The first is sent at once. */
 const WAKE_INTERVAL_MS = 50;
 
 export type Notification =
-  /** A process or a tenant has appeared: each process that is concerned looks for itself. */
+  /** A process or a tenant was added. It is not named: the receivers read the locks or the catalog. */
   | { readonly kind: 'processJoined' }
   | { readonly kind: 'tenants' }
   | { readonly kind: 'work'; readonly tenant: string }
@@ -20,7 +20,7 @@ const LETTERS = { work: 'w', cancelled: 'c', ended: 'e', paused: 'p' } as const;
 const KINDS = { w: 'work', c: 'cancelled', e: 'ended', p: 'paused' } as const;
 const FORM = /^([wcep])([0-9a-f]{16})([0-9a-f-]{36})?$/;
 
-/** Payloads carry the tenant's hash: every role of the database may listen. */
+/** The payload of a notification. It has a hash in place of the tenant's name, because every role may listen. */
 export function encodeNotification(notification: Notification): string {
   if (notification.kind === 'processJoined') return PROCESS_JOINED;
   if (notification.kind === 'tenants') return TENANTS;
@@ -32,7 +32,7 @@ function isLetter(letter: string | undefined): letter is keyof typeof KINDS {
   return letter !== undefined && letter in KINDS;
 }
 
-/** Undefined for a payload that is not the library's. */
+/** The notification in a payload; undefined for a payload that is not the library's. */
 export function decodeNotification(payload: string): Notification | undefined {
   if (payload === PROCESS_JOINED) return { kind: 'processJoined' };
   if (payload === TENANTS) return { kind: 'tenants' };
@@ -44,8 +44,8 @@ export function decodeNotification(payload: string): Notification | undefined {
 }
 
 /**
- * Tells the other processes what happened, never in a hot transaction (a NOTIFY makes commits wait for each other):
- * gathered per process, one statement at a time. One that gets lost costs latency and nothing else.
+ * Sends notifications to the other processes, in batches and one statement at a time. It never sends within a hot
+ * transaction, because a NOTIFY makes commits wait for each other. A lost notification only costs latency.
  */
 export class Notifier {
   private readonly due = new Set<string>();
@@ -54,7 +54,7 @@ export class Notifier {
   private sending = false;
 
   constructor(
-    /** Undefined while there is no control connection: nothing is sent then. */
+    /** Returns undefined while there is no connection to send on. Then the notifications are dropped. */
     private readonly send: (payloads: readonly string[]) => Promise<void> | undefined,
     private readonly clock: Clock,
   ) {}
@@ -70,7 +70,7 @@ export class Notifier {
     this.timers.clear();
   }
 
-  /** Limits the rate; what comes too early is made up for when the interval is over. */
+  /** Limits the rate. A notification that comes too early is sent when the interval is over. */
   private mayWake(tenant: string): boolean {
     const now = this.clock.now();
     const wait = (this.lastWake.get(tenant) ?? -Infinity) + WAKE_INTERVAL_MS - now;
@@ -97,7 +97,7 @@ export class Notifier {
       try {
         await this.send(payloads);
       } catch {
-        // The connection is gone; processes that are not told find the work in the next sweep.
+        // The connection failed. The other processes find the work in their next sweep.
       }
     }
     this.sending = false;

@@ -16,24 +16,24 @@ export interface ProcessEngineOptions<S extends EngineSession> {
   readonly clock: Clock;
   readonly slots: SlotScheduler;
   readonly leaseDurationMs: number;
-  /** Another process has appeared on this database. */
+  /** Called when another process has joined on this database. */
   readonly onProcessJoined: () => unknown;
-  /** The server has begun another life, in which what was written last may be missing. */
+  /** Called when the server has begun another life, in which the latest writes may be missing. */
   readonly onNewLife: () => void;
-  /** A process has added a tenant. */
+  /** Called when another process has added a tenant. */
   readonly onTenants: () => unknown;
   readonly open: (
     process: { readonly id: string },
     onPayload: (payload: string) => void,
     onLost: (error: Error | undefined) => void,
   ) => Promise<S>;
-  /** Sends what is announced while there is no session. */
+  /** Sends notifications while there is no session. */
   readonly notify?: (payloads: readonly string[]) => Promise<void> | undefined;
 }
 
 /**
- * This process on one database: its identity, its proof of life, and what it does for all its tenants at once (
- * wake-ups, timers, leases), so that a tenant that has nothing to do costs nothing.
+ * This process on one database: its identity, its proof of life, and the work that it does for all its tenants together
+ * (notifications, timers, leases), so that an idle tenant costs nothing.
  */
 export class ProcessEngine<S extends EngineSession = EngineSession> {
   readonly processId: string = randomUUID();
@@ -46,7 +46,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
   private readonly reactions: NotificationReactions;
   private readonly queuedBytes = new QueuedBytes();
   private claiming = false;
-  /** The server's life in which the last session was. */
+  /** The life of the server in which the latest session was opened; undefined before the first. */
   private lastEpoch: string | null | undefined;
 
   constructor(private readonly options: ProcessEngineOptions<S>) {
@@ -60,7 +60,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
         if (this.lastEpoch !== undefined && this.lastEpoch !== session.epoch) this.newLife();
         this.lastEpoch = session.epoch;
         this.allowClaims();
-        // The leases say in which life of the server the lock was taken; this may be another one.
+        // A lease names the life of the server in which the lock was taken, and that may have changed.
         void this.renewOnce();
         void this.sweepOnce();
       },
@@ -89,7 +89,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
     });
   }
 
-  /** What a tenant's engine gets to see of the process. */
+  /** The part of the process that tenants' engines use. */
   get services(): ProcessServices {
     return {
       clock: this.options.clock,
@@ -117,17 +117,17 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
     return this.supervisor.session;
   }
 
-  /** Tells the other processes on this database that there is a tenant they may not know of. */
+  /** Tells the other processes on this database that there may be a new tenant. */
   notifyTenants(): void {
     this.notify({ kind: 'tenants' });
   }
 
-  /** Tenants that are about to be added: what is announced of them from now on is not missed. */
+  /** Registers tenants that are about to be added, so that their notifications are not missed. */
   expect(engines: readonly TenantEngine[]): void {
     for (const engine of engines) this.tenants.set(engine.settings.address, engine);
   }
 
-  /** Tenants that were opened together. Whether they have work they were told when they were looked through for it. */
+  /** Adds tenants that were opened together. The recovery pass of their boot looks for their work. */
   add(engines: readonly TenantEngine[]): void {
     for (const engine of engines) {
       this.tenants.set(engine.settings.address, engine);
@@ -142,13 +142,13 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
     this.timers.clear(tenant);
   }
 
-  /** Connects, so that the process is known to live; nothing is claimed yet. Also after a stop. */
+  /** Opens the control connection, the process's proof of life. Nothing is claimed yet. May follow a stop. */
   async start(): Promise<void> {
     await this.supervisor.start();
     this.leases.start();
   }
 
-  /** From now on the tenants claim. */
+  /** Lets the tenants claim from now on. */
   startClaiming(): void {
     this.claiming = true;
     this.allowClaims();
@@ -162,18 +162,18 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
     await this.supervisor.stop();
   }
 
-  /** Renews the leases of the tenants in which claims are held, and lets go of those of the others. */
+  /** Renews the leases of the tenants in which the process has claims, and deletes the others. */
   renewOnce(): Promise<void> {
     return this.leases.runOnce();
   }
 
-  /** The server has begun another life: the tenants look what of theirs it knows. */
+  /** The server has begun another life: the tenants compare their claims with the database. */
   private newLife(): void {
     for (const tenant of this.tenants.values()) tenant.newLife();
     this.options.onNewLife();
   }
 
-  /** Asks all tenants what is due, in few statements; those who have something claim it. */
+  /** Sweeps all tenants in a few statements. Tenants with due work claim it. */
   async sweepOnce(): Promise<void> {
     const { session } = this.supervisor;
     const tenants = [...this.tenants.values()];
@@ -182,12 +182,12 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
       const sweep = await session.sweep(tenants.map(({ store }) => store.handle));
       for (const [i, tenant] of tenants.entries()) {
         const due = sweep.tenants[i]?.due;
-        // It may have been removed since, and another one may have its place.
+        // The tenant may have been removed or replaced since.
         const isServed = this.tenants.get(tenant.settings.address) === tenant;
         if (due !== undefined && isServed) tenant.scheduleWakeUps(due);
       }
     } catch {
-      // The session is ending, and the next one is asked anew.
+      // The session has failed. The next one sweeps again.
     }
   }
 

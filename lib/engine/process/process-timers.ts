@@ -3,19 +3,21 @@ import type { EngineSession, WakeUpKind } from '../../store/port/index.js';
 import type { TenantEngine } from '../tenant-engine.js';
 import type { Clock } from '../../runtime/clock.js';
 
-/** Until a look at timeouts that could not be enforced, in milliseconds: another process is at it, or holds rows. */
+/**
+ * Pause before workflow timeouts are enforced again, in milliseconds, if another process enforces them or holds rows.
+ */
 const DEADLINE_PAUSE_MS = 250;
-/** The same where the look failed. */
+/** The same pause after a failure. */
 const DEADLINE_RETRY_MS = 1_000;
 
 export interface ProcessTimersOptions {
   readonly clock: Clock;
-  /** By the address that notifications carry. */
+  /** Finds a tenant by its address. */
   readonly tenant: (address: string) => TenantEngine | undefined;
   readonly session: () => Pick<EngineSession, 'dueTimes'> | undefined;
 }
 
-/** Wakes the tenants of a process when something of theirs becomes due: a kind of wake-up is an entry here. */
+/** Wakes the tenants of a process when their work becomes due. Each kind of wake-up has an entry here. */
 export class ProcessTimers {
   private readonly timers: WakeUpTimers<WakeUpKind>;
 
@@ -32,12 +34,12 @@ export class ProcessTimers {
     );
   }
 
-  /** The tenant is named by its address. */
+  /** Sets a timer. The wake-up names the tenant by its address. */
   schedule(wakeUp: WakeUp<WakeUpKind>): void {
     this.timers.schedule(wakeUp);
   }
 
-  /** The tenant was removed. */
+  /** Cancels the timers of a removed tenant. */
   clear(address: string): void {
     this.timers.clear(address);
   }
@@ -52,11 +54,11 @@ export class ProcessTimers {
     if (tenant === undefined || session === undefined) return;
     try {
       const [times] = await session.dueTimes([tenant.store.handle]);
-      // Tasks that are due the timer has just seen to.
+      // The timer has just woken the tenant for the tasks that are due now.
       const next = times?.filter(({ kind, inMs }) => kind !== 'task' || inMs > 0);
       if (next !== undefined) tenant.scheduleWakeUps(next);
     } catch {
-      // The next round looks again.
+      // The next sweep sets the timers.
     }
   }
 

@@ -4,24 +4,26 @@ import { reconnectDelayMs } from '../../runtime/reconnect-delay.js';
 import type { ControlSession } from '../../store/port/index.js';
 import type { Clock, Timer } from '../../runtime/clock.js';
 
-/** A session that lasted longer was a good one, in milliseconds: when it is lost, the next attempt is made at once. */
+/** Lifetime after which a session counts as stable, in milliseconds. After its loss the reconnect delay starts anew. */
 const STABLE_MS = 5_000;
-/** How long the session is away before the log says why it doesn't come back, in milliseconds. */
+/** Outage after which the log says why reconnecting fails, in milliseconds. */
 const REPORT_AFTER_MS = 2_000;
-/** The log says it again after this time, in milliseconds. */
+/** Interval of that log line, in milliseconds. */
 const REPORT_EVERY_MS = 60_000;
 
 export interface SessionSupervisorOptions<S extends ControlSession> {
   readonly clock: Clock;
-  /** `onLost` is called once, when the session has ended by itself. */
+  /** Opens a session. `onLost` is called once if the session ends by itself. */
   readonly open: (onLost: (error: Error | undefined) => void) => Promise<S>;
   readonly onLive: (session: S) => void;
   readonly onLost: () => void;
 }
 
 /**
- * Keeps the control session open: opens it, notices its end, opens the next. While there is none, nothing is
- * claimed, because the others may take this process for dead; what runs goes on and is recorded.
+ * Keeps the control session open: opens it, notices its end, and opens the next one. Without a session the process
+ * claims nothing, because other processes may take it for dead. Running tasks continue and are recorded.
+ *
+ * States: open, opening, waiting to reopen, stopped.
  */
 export class SessionSupervisor<S extends ControlSession> {
   private readonly logger = new Logger('Cloacina');
@@ -30,11 +32,11 @@ export class SessionSupervisor<S extends ControlSession> {
   private timer: Timer | undefined;
   private openedAt = 0;
   private lostAt = 0;
-  /** When the log has to say next that there is no session. */
+  /** Earliest time of the next log line about the outage. */
   private reportAt = 0;
-  /** Attempts to open a session; only the latest one counts. */
+  /** Number of attempts to open a session. Only the latest attempt counts. */
   private openings = 0;
-  /** Attempts that have failed since the last good session. */
+  /** Number of reopenings since the last stable session. */
   private failures = 0;
 
   constructor(private readonly options: SessionSupervisorOptions<S>) {}
@@ -43,7 +45,9 @@ export class SessionSupervisor<S extends ControlSession> {
     return this.current;
   }
 
-  /** Opens the first session, or the first after a stop; rejects when that fails, so that a boot can say so. */
+  /**
+   * Opens the first session, or the first after a stop. Rejects if that fails, so that the boot fails with the error.
+   */
   async start(): Promise<void> {
     this.stopped = false;
     this.timer?.cancel();
@@ -64,7 +68,7 @@ export class SessionSupervisor<S extends ControlSession> {
     let opened = false;
     const session = await this.options.open((error) => {
       lost = true;
-      // Before that, the caller learns of it: two that tried again would leave a session open that nothing closes.
+      // A loss before `opened` is handled below. If both places reopened, one session would never be closed.
       if (opened && this.current === session) this.lose(error);
     });
     if (this.stopped || lost || opening !== this.openings) {
@@ -113,7 +117,7 @@ export class SessionSupervisor<S extends ControlSession> {
     );
   }
 
-  /** A server that restarts is worth no more than the word that the session was lost. */
+  /** Logs a failed attempt, but not during a short outage, such as a restart of the server. */
   private report(error: unknown): void {
     const now = this.options.clock.now();
     if (now < this.reportAt) return;

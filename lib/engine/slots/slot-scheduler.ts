@@ -2,44 +2,47 @@ import { TenantQueue, type QueuedTask } from './tenant-queue.js';
 import type { Clock } from '../../runtime/clock.js';
 
 /**
- * How long handlers begin one after the other, in milliseconds; then whatever waits for the event loop has a
- * turn. A thousand handlers that do nothing would hold it up for longer than a neighbor's whole execution takes.
+ * Maximum time in which handlers begin without a pause, in milliseconds. Then the event loop does its other work. A
+ * thousand trivial handlers would block it for longer than another tenant's whole execution takes.
  */
 const BURST_MS = 2;
-/** How long a queue stands still before it is given back, in milliseconds: other processes may have capacity. */
+/**
+ * Time without progress after which queued tasks are given back, in milliseconds. Other processes may have capacity.
+ */
 const STALL_MS = 100;
 /**
- * Tasks of all tenants together to prefetch at most. Ten times what one tenant may: with a hundred of them at work each
- * still has batches that are worth a commit, and its starts find room to take their first tasks at once.
+ * Maximum number of prefetched tasks of all tenants together: ten times the limit of one tenant. So each of a hundred
+ * busy tenants still has batches that are worth a commit, and room for its starts to claim root tasks.
  */
 const MAX_PREFETCH_OF_ALL = 20_000;
 
 /**
- * Fair slots: a limit for the process, one for each tenant, and the free slots go round the tenants that have work.
+ * Gives slots to the tenants fairly. There is a limit for the process and one for each tenant, and the tenants that
+ * have work get the free slots in turn.
  */
 export class SlotScheduler {
   running = 0;
   queued = 0;
   reserved = 0;
-  /** Handlers that were given up and have not returned. */
+  /** Number of given-up handlers that have not returned. */
   abandonedHandlers = 0;
-  /** Slots that are spoken for: of what a tenant has in hand, no more than it may run at once. */
+  /** Number of slots that the occupied tasks of all tenants need, at most `limit` for each tenant. */
   private occupiedSlots = 0;
-  /** When the handlers of this turn of the event loop began to begin. */
+  /** When the first handler of this turn of the event loop began. */
   private burstSince: number | undefined;
   private readonly queues = new Set<TenantQueue>();
   /**
-   * The tenants that can begin a task now, the next one first. Of thousands only these are looked at: who has nothing
-   * to do or is full costs nothing.
+   * The tenants that can begin a task now, in the order of their turns. Only these are looked at, so tenants that are
+   * idle or full cost nothing.
    */
   private readonly runnable = new Set<TenantQueue>();
-  /** Those whose tasks are all suspects, while one runs. */
+  /** Tenants whose queued tasks are all suspects, while a suspect runs. */
   private readonly behindSuspect = new Set<TenantQueue>();
   private suspectRunning = false;
   private filling = false;
   private fillPlanned = false;
   private watching = false;
-  /** The tenants that are known to have work waiting in the database: few, even of thousands. */
+  /** The tenants that are known to have work waiting in the database. */
   readonly backlogged = new Set<TenantQueue>();
 
   constructor(
@@ -47,8 +50,8 @@ export class SlotScheduler {
     readonly clock: Clock,
   ) {}
 
-  createQueue(limit: number, onRoom: () => void): TenantQueue {
-    const queue = new TenantQueue(limit, this, onRoom);
+  createQueue(limit: number, onCapacity: () => void): TenantQueue {
+    const queue = new TenantQueue(limit, this, onCapacity);
     this.queues.add(queue);
     return queue;
   }
@@ -59,22 +62,23 @@ export class SlotScheduler {
     }
   }
 
+  /** Number of tasks that the tenant may claim now. */
   capacityFor(queue: TenantQueue): number {
     if (!queue.open || queue.limit === 0 || this.limit === 0) return 0;
     const own = queue.limit + queue.prefetch - queue.occupied;
-    // Other tenants are known to wait: none takes more than a share of what is left. And each may have its share of the
-    // whole, whatever the others have prefetched before it came.
+    // While several tenants have a backlog, each may take one share of the remaining capacity. Each may also fill its
+    // share of the whole, even if others prefetched more before it came.
     const parts = this.backlogged.size + (queue.hasBacklog ? 0 : 1);
     const prefetch = queue.prefetchLimit(this.limit, MAX_PREFETCH_OF_ALL);
     const all = this.limit + prefetch - this.running - this.queued - this.reserved;
-    // Full, and of handlers that take their time: what is claimed now would wait for them.
+    // All slots are taken by long handlers (nothing is queued): a task claimed now would have to wait for them.
     const isFull = this.occupiedSlots >= this.limit && all <= 0;
     if (own <= 0 || (isFull && this.queued === 0)) return 0;
     const share = Math.ceil((this.limit + prefetch) / parts) - queue.occupied;
     return Math.min(own, Math.max(0, share, Math.ceil(all / parts)));
   }
 
-  /** What is added in one turn is looked at together, so that the first in line is first, not the first to come. */
+  /** Fills in a microtask, so that tasks added in the same turn begin by priority, not by arrival. */
   fillSoon(): void {
     if (this.fillPlanned) return;
     this.fillPlanned = true;
@@ -97,7 +101,7 @@ export class SlotScheduler {
     this.filling = false;
   }
 
-  /** Not for longer than a burst: the rest begins when the event loop has been round. */
+  /** False at the end of a burst. The remaining tasks begin in the next turn of the event loop. */
   private mayGoOn(): boolean {
     const now = this.clock.now();
     if (this.burstSince === undefined) {
@@ -116,7 +120,7 @@ export class SlotScheduler {
     this.occupiedSlots += Math.min(limit, occupied) - Math.min(limit, occupied - count);
   }
 
-  /** Its turn comes when it can begin something. */
+  /** Puts the tenant in line for a slot if it can begin a task. */
   schedule(queue: TenantQueue): void {
     if (queue.waiting.length > 0 && queue.running < queue.limit) this.runnable.add(queue);
   }
@@ -167,20 +171,20 @@ export class SlotScheduler {
     this.behindSuspect.clear();
   }
 
-  /** Looks after queues for as long as there are any. */
+  /** Watches for stalled queues while any task is queued. */
   watch(): void {
     if (this.watching) return;
     this.watching = true;
     const due = this.clock.now() + STALL_MS;
     this.clock.timer(() => {
       this.watching = false;
-      // Late: it is this process that was busy, not the handlers that are long.
+      // A late timer means that this process was busy, not that the handlers are long.
       if (this.clock.now() - due < STALL_MS / 2) this.giveBackStalled();
       if (this.queued > 0) this.watch();
     }, STALL_MS);
   }
 
-  /** What was prefetched while handlers were short, and lies behind long ones now. */
+  /** Gives back tasks that were prefetched while handlers were short, and wait for long ones now. */
   private giveBackStalled(): void {
     for (const queue of this.queues) {
       if (queue.waiting.length === 0 || queue.stalledMs < STALL_MS) continue;
@@ -188,7 +192,7 @@ export class SlotScheduler {
     }
   }
 
-  /** What waits longest is asked first: who takes its chance goes to the end. */
+  /** Tells the tenant that has waited longest that there is capacity, and puts it at the end of the line. */
   notifyCapacity(): void {
     for (const queue of this.backlogged) {
       if (this.capacityFor(queue) === 0) continue;

@@ -1,35 +1,40 @@
 import type { SlotScheduler } from './slot-scheduler.js';
 
-/** How much work is prefetched beside the running handlers: what they complete in this time, in milliseconds. */
+/** Amount of work to prefetch: as many tasks as the slots complete in this time, in milliseconds. */
 const PREFETCH_MS = 20;
-/** Tasks of one tenant to prefetch at most, however short the handlers are. */
+/** Maximum number of prefetched tasks of one tenant. */
 const MAX_PREFETCH = 2_000;
-/** Weight of the newest handler in the geometric mean of their durations, which no pause of the process turns. */
+/**
+ * Weight of the latest handler in the mean duration. The mean is geometric, so one pause of the process hardly moves
+ * it.
+ */
 const SMOOTHING = 0.1;
-/** What a handler counts for at least, in milliseconds. */
+/** Minimum duration that counts for a handler, in milliseconds. */
 const SHORTEST_MS = 0.01;
+
+/** A task that waits for a slot. */
 export interface QueuedTask {
   /** Higher first. */
   readonly priority: number;
   /** Runs the handler, and calls `freeSlot` once when its slot is free. */
   readonly run: (freeSlot: () => void) => void;
-  /** Leaves it to others: it waits for a slot and none comes free. */
+  /** Gives the claim back for other processes, because no slot becomes free. */
   readonly giveBack: () => void;
-  /** It has been lost with its process more than once: it runs beside no other suspect. */
+  /** Whether it was lost with its process more than once. Only one suspect runs at a time. */
   readonly suspect: boolean;
 }
 
-/** The slots of one tenant in this process, and what waits for one. */
+/** The slots of one tenant in this process, and the tasks that wait for one. */
 export class TenantQueue {
   running = 0;
-  /** Room that was promised: to statements under way, and to claims that are not in line yet. */
+  /** Room that is reserved for statements under way, and for claims that are not queued yet. */
   reserved = 0;
-  /** Handlers of this tenant that were given up and have not returned: they have no slot any more. */
+  /** Number of this tenant's given-up handlers that have not returned. They have no slot any more. */
   abandonedHandlers = 0;
-  /** By priority, then first come. */
+  /** Sorted by priority, then by arrival. */
   readonly waiting: QueuedTask[] = [];
   private isOpen = true;
-  /** Mean duration of the handlers, in milliseconds; before the first one nothing is prefetched. */
+  /** Mean duration of the handlers, in milliseconds. Undefined before the first one; then nothing is prefetched. */
   private meanMs: number | undefined;
   /** When a handler of this tenant last began or ended. */
   private progressedAt = 0;
@@ -37,7 +42,7 @@ export class TenantQueue {
   constructor(
     readonly limit: number,
     private readonly slots: SlotScheduler,
-    /** Called when a slot came free while work of this tenant is known to wait. */
+    /** Called when there is capacity while work of this tenant is known to wait in the database. */
     readonly onCapacity: () => void,
   ) {}
 
@@ -47,7 +52,7 @@ export class TenantQueue {
   }
 
   set hasBacklog(waits: boolean) {
-    // One that can take nothing, now or ever, must not count among those who share the room.
+    // A tenant that may claim nothing must not count among the tenants that share the capacity.
     if (waits && this.isOpen && this.limit > 0) this.slots.backlogged.add(this);
     else this.slots.backlogged.delete(this);
   }
@@ -56,31 +61,31 @@ export class TenantQueue {
     return this.isOpen;
   }
 
-  /** Closed: nothing may be claimed, whatever is free. */
+  /** Whether this tenant may claim. A closed queue has no capacity. */
   set open(open: boolean) {
     this.isOpen = open;
     if (!open) this.hasBacklog = false;
   }
 
-  /** Tasks that it runs, or will run without asking for more room. */
+  /** Number of tasks that run, are queued, or have room reserved. */
   get occupied(): number {
     return this.running + this.waiting.length + this.reserved;
   }
 
-  /** How long no handler of this tenant has begun or ended, in milliseconds. */
+  /** Time since a handler of this tenant last began or ended, in milliseconds. */
   get stalledMs(): number {
     return this.slots.clock.now() - this.progressedAt;
   }
 
   /**
-   * Tasks that may be claimed beyond the free slots. None while handlers are long, be it on the whole or just now:
-   * they would be hoarded.
+   * Number of tasks that may be claimed beyond the free slots. It is 0 while handlers are long, on average or just now,
+   * because this process would hoard tasks that others could run.
    */
   get prefetch(): number {
     return this.prefetchLimit(this.limit, MAX_PREFETCH);
   }
 
-  /** What `slots` slots complete in PREFETCH_MS, at the pace of this tenant's handlers, and `most` at most. */
+  /** Number of this tenant's tasks that `slots` slots complete in `PREFETCH_MS`, at most `most`. */
   prefetchLimit(slots: number, most: number): number {
     if (this.meanMs === undefined || this.meanMs >= PREFETCH_MS) return 0;
     if (this.isFull && this.stalledMs >= PREFETCH_MS) return 0;
@@ -95,21 +100,23 @@ export class TenantQueue {
     return this.slots.capacityFor(this);
   }
 
-  /** Takes up to `wanted` of the room, to be given back with {@link unreserve} when the claims are known. */
+  /**
+   * Reserves room for up to `wanted` tasks and returns for how many. Call {@link unreserve} when the claims are known.
+   */
   reserve(wanted: number): number {
     const granted = Math.max(0, Math.min(wanted, this.capacity));
     this.occupy(granted);
     return granted;
   }
 
-  /** The same without asking whether there is room, to be given back as well. */
+  /** Reserves room whether or not there is any. Call {@link unreserve} afterwards. */
   occupy(count: number): void {
     this.reserved += count;
     this.slots.reserved += count;
     this.slots.occupy(this, count);
   }
 
-  /** Unused reservations are capacity again, for the tenants that wait for some. */
+  /** Ends a reservation. Its unused room is capacity again, also for other tenants. */
   unreserve(count: number): void {
     if (count === 0) return;
     this.reserved -= count;
@@ -137,7 +144,7 @@ export class TenantQueue {
     return place;
   }
 
-  /** Takes back what has not begun. */
+  /** Removes all queued tasks and returns them. */
   removeQueued(): QueuedTask[] {
     const tasks = this.waiting.splice(0);
     this.slots.queued -= tasks.length;
@@ -145,13 +152,13 @@ export class TenantQueue {
     return tasks;
   }
 
-  /** `count` more handlers were given up; negative: have returned. */
+  /** Counts handlers that were given up, or, with a negative `count`, given-up handlers that have returned. */
   handlerAbandoned(count: number): void {
     this.abandonedHandlers += count;
     this.slots.abandonedHandlers += count;
   }
 
-  /** The same of all tenants. */
+  /** Number of given-up handlers of all tenants that have not returned. */
   get abandonedInProcess(): number {
     return this.slots.abandonedHandlers;
   }

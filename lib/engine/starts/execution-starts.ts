@@ -2,7 +2,7 @@ import type { UserTransaction } from '../../store/port/index.js';
 import type { Started, Starter, StartRequest } from './starter.js';
 import type { TransactionalStarts } from './transactional-starts.js';
 
-/** Starts executions, by themselves or inside a caller's transaction. */
+/** Starts executions, in batches or inside a caller's transaction. */
 export class ExecutionStarts {
   constructor(
     private readonly starter: Starter,
@@ -14,7 +14,7 @@ export class ExecutionStarts {
   }
 
   /**
-   * Starts inside the caller's transaction; a process that is notified at the commit claims it.
+   * Starts an execution inside the caller's transaction. The commit notifies the processes, and one of them claims it.
    *
    * @throws DatabaseUnavailableError when another transaction held the key for `startTimeout`
    */

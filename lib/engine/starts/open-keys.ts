@@ -1,11 +1,12 @@
 import type { UserTransaction } from '../../store/port/index.js';
 
-/** Keys to remember before those are looked for whose transactions are over. */
+/** Number of keys at which keys of ended transactions are removed for the first time. */
 const FIRST_LOOK_AT = 1_000;
 
 /**
- * Idempotency keys that were started with a manager in this process, for as long as the transaction is open: what else
- * starts with the key waits for it, and the caller that waits may be the one who has it open.
+ * The idempotency keys that open transactions of this process hold, because `start()` was called with their manager.
+ * Other starts with such a key wait for the transaction. The waiting caller may itself have it open, so the error that
+ * it gets names this case.
  */
 export class OpenKeys {
   private readonly holders = new Map<string, Set<UserTransaction>>();
@@ -18,7 +19,7 @@ export class OpenKeys {
     else holders.add(transaction);
   }
 
-  /** Whether a transaction of this process holds it. */
+  /** Whether an open transaction of this process holds the key. */
   isHeld(key: string): boolean {
     const holders = this.holders.get(key);
     if (holders === undefined) return false;

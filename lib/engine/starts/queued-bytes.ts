@@ -1,7 +1,9 @@
-/** Bytes of contexts that may wait to be started, of all tenants on one login. Each is in memory about twice. */
+/**
+ * Maximum size of the contexts of waiting starts, in bytes, for all tenants on one login. Memory has each about twice.
+ */
 const MAX_QUEUED_BYTES = 256 * 1024 * 1024;
 
-/** The bytes of what waits for the database. One item alone may be as large as it likes. */
+/** Limits the bytes of items that wait for the database. A single item may be of any size. */
 export class QueuedBytes {
   private total = 0;
 
@@ -11,7 +13,7 @@ export class QueuedBytes {
     return this.total;
   }
 
-  /** False: there is no room, and nothing was added. */
+  /** Adds an item. Returns false, and adds nothing, if there is no room. */
   add(bytes: number): boolean {
     if (this.total > 0 && this.total + bytes > this.limit) return false;
     this.total += bytes;

@@ -1,16 +1,16 @@
 import { DatabaseUnavailableError, toStoredError } from '../../errors/index.js';
 import type { StartRequest } from './starter.js';
 
-/** What a start waited for in vain. */
+/** A start that gave up waiting. */
 export interface HeldKey {
   readonly tenant: string;
   readonly request: StartRequest;
   readonly waitedMs: number;
-  /** Whether the transaction that holds it is one of this process, in which start() was called with a manager. */
+  /** Whether a transaction of this process, in which start() was called with a manager, holds the key. */
   readonly isHeldHere: boolean;
 }
 
-/** Another transaction held the key all the while. */
+/** The error of a start whose idempotency key was held by another transaction all the time. */
 export function keyIsHeld(held: HeldKey, cause: unknown): DatabaseUnavailableError {
   const { tenant, request, isHeldHere } = held;
   const waitedMs = Math.round(held.waitedMs);
@@ -18,7 +18,7 @@ export function keyIsHeld(held: HeldKey, cause: unknown): DatabaseUnavailableErr
   const which = isHeldHere
     ? 'The transaction is one of this process, in which start() was called with { manager }. If this call is made ' +
       'within it, give it the same manager; otherwise end that transaction sooner.'
-    : 'See in pg_stat_activity which transactions are open. If the key was started in one of your own, with ' +
+    : 'Check pg_stat_activity for open transactions. If one of your own transactions started the key with ' +
       '{ manager }, give this call the same manager, or make it after the commit.';
   return new DatabaseUnavailableError(
     {
@@ -34,7 +34,7 @@ export function keyIsHeld(held: HeldKey, cause: unknown): DatabaseUnavailableErr
   );
 }
 
-/** Its connection was lost after it was sent, and nothing answered since. */
+/** The error of a start that may have been stored: the connection was lost after the send, and the database is away. */
 export function mayBeStarted(
   { tenant, request, waitedMs }: Omit<HeldKey, 'isHeldHere'>,
   cause: unknown,
@@ -50,15 +50,15 @@ export function mayBeStarted(
       waitedMs: rounded,
       mayBeWritten: true,
       explanation:
-        `Whether workflow ${JSON.stringify(request.definition.workflow.name)} of tenant ${JSON.stringify(tenant)} was ` +
-        `started is not known: the connection was lost after it was sent, and for ${rounded} ms the database could not ` +
-        `say: ${toStoredError(cause).message} When the database is back, ${again}.`,
+        `Workflow ${JSON.stringify(request.definition.workflow.name)} of tenant ${JSON.stringify(tenant)} may or may not ` +
+        `have been started: the connection was lost after the start was sent, and the database has not answered for ` +
+        `${rounded} ms: ${toStoredError(cause).message} When the database is back, ${again}.`,
     },
     { cause },
   );
 }
 
-/** Too many starts, or too much of them, wait for the database already. */
+/** The error of a start beyond the number or the size of the starts that may wait for the database. */
 export function queueIsFull(
   tenant: string,
   queued: { readonly starts: number; readonly bytes: number },
@@ -68,7 +68,7 @@ export function queueIsFull(
     tenant,
     waitedMs: 0,
     explanation:
-      `Tenant ${JSON.stringify(tenant)}: ${queued.starts} starts with ${mebibytes} MiB of context in all wait for the ` +
-      'database in this process, and no more may. Await some of them before you start more.',
+      `Tenant ${JSON.stringify(tenant)}: this process has reached the limit of starts that wait for the database, with ` +
+      `${queued.starts} start${queued.starts === 1 ? '' : 's'} and ${mebibytes} MiB of context. Await some of them before you start more.`,
   });
 }

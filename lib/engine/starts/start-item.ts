@@ -3,7 +3,7 @@ import { canRunRoots } from '../definitions/runnable-definition.js';
 import type { StartRequest } from './starter.js';
 import type { Clock } from '../../runtime/clock.js';
 
-/** The starts as they are sent; the first ones take their roots, as far as the room goes. */
+/** The items of a start statement. The first ones claim their root tasks, as far as there is room. */
 export function withClaims(queued: readonly StartRequest[], room: number): StartItem[] {
   let left = room;
   return queued.map((request) => {
@@ -13,7 +13,9 @@ export function withClaims(queued: readonly StartRequest[], room: number): Start
   });
 }
 
-/** Roots that this process may take with the start: those due now, if it has all their handlers. */
+/**
+ * Number of root tasks that the start may claim: all of them if they are due now and this process has their handlers.
+ */
 export function wantedClaims(request: StartRequest): number {
   if (request.runAt !== null || (request.delayMs ?? 0) > 0) return 0;
   return canRunRoots(request.definition) ? request.definition.workflow.roots.length : 0;
@@ -37,7 +39,7 @@ export function toStartItem(request: StartRequest, claims: number): StartItem {
   };
 }
 
-/** How long until a start is due; the database's clock decides, this says when to look. */
+/** Time until a start is due, in milliseconds. It only sets a timer: the database's clock decides what is due. */
 export function delayOf({ runAt, delayMs }: StartRequest, clock: Pick<Clock, 'wallTime'>): number {
   return runAt === null ? (delayMs ?? 0) : runAt.getTime() - clock.wallTime();
 }

@@ -15,23 +15,23 @@ import {
 import type { FailureClassifier } from '../../runtime/failure.js';
 import type { Clock } from '../../runtime/clock.js';
 
-/** Limits of one statement: executions, and task rows, where BYTES_PER_WEIGHT bytes of input count as a row. */
+/** Limits of one statement: executions, and task rows. `BYTES_PER_WEIGHT` bytes of input count as a row. */
 const MAX_STARTS = 300;
 const MAX_WEIGHT = 12_000;
 const BYTES_PER_WEIGHT = 1_000;
-/** More would only share the cores of the server, and its connections. */
+/** Maximum number of statements under way. More would only compete for the server's cores and connections. */
 const MAX_STATEMENTS = 2;
-/** Starts that wait for the database at most; beyond, a start fails at once rather than fill the memory. */
+/** Maximum number of starts that wait for the database. Further starts fail at once, to bound the memory. */
 const MAX_QUEUED = 50_000;
-/** How many times `startTimeout` a start waits that may have been stored: until it is known whether it was. */
+/** Maximum wait of a start that may have been stored, as a multiple of `startTimeout`. */
 const UNKNOWN_FACTOR = 6;
 /**
- * How long a batch of keys, and a key alone, waits for an open transaction that holds it, in milliseconds. Longer than
- * others' batches take, and no longer: a held key waits without a connection.
+ * Lock timeouts of a batch of keyed starts and of a single one, in milliseconds. They are long enough for the batches
+ * of other processes. A start whose key is held longer waits between tries, without a connection.
  */
 const BATCH_LOCK_TIMEOUT_MS = 100;
 const LONE_LOCK_TIMEOUT_MS = 25;
-/** Held keys that are tried again at a time, and the pause after each: they take half of one connection at most. */
+/** Limits the retries of held keys to half of one connection: one at a time, with a pause after each. */
 const HELD_KEYS = { atOnce: 1, pauseMs: LONE_LOCK_TIMEOUT_MS } as const;
 
 export interface StartRequest {
@@ -44,7 +44,7 @@ export interface StartRequest {
   readonly runAt: Date | null;
   readonly delayMs: number | null;
   readonly idempotencyKey: string | null;
-  /** JSON text, or null for none. */
+  /** JSON text; null without tags. */
   readonly tags: string | null;
 }
 
@@ -57,13 +57,13 @@ export interface Started {
 }
 
 export interface StartConsequences {
-  /** It is stored. */
+  /** Called when the execution is stored. */
   created(request: StartRequest): void;
   claimed(request: StartRequest, claims: number): void;
-  /** Roots wait that this process did not take. */
+  /** Called when root tasks are left that this process did not claim. */
   leftReady(request: StartRequest): void;
   mayBeWritten(): void;
-  /** The database has lost definitions that this process had stored. */
+  /** Called when the database has lost definitions that this process had stored. */
   definitionsMissing(): void;
 }
 
@@ -74,16 +74,16 @@ export interface StarterParts {
   readonly gate: ClaimGate;
   readonly startTimeoutMs: number;
   readonly queuedBytes: QueuedBytes;
-  /** Whether a transaction of this process holds the key. */
+  /** Whether an open transaction of this process holds the key of the request. */
   readonly isHeldHere: (request: StartRequest) => boolean;
   readonly consequences: StartConsequences;
 }
 
 /**
- * Starts executions in batches and claims their roots with them where there is room.
+ * Starts executions in batches, and claims their root tasks in the same statement as far as there is room.
  *
- * Starts with an idempotency key have a queue of their own: a key that another open transaction holds makes
- * its own start wait, and no start without one.
+ * Starts with an idempotency key have a batcher of their own, because a key may have to wait for another transaction
+ * that holds it. Starts without a key never wait for that.
  */
 export class Starter {
   private readonly logger = new Logger('Cloacina');
@@ -134,7 +134,7 @@ export class Starter {
     });
   }
 
-  /** What may have been written is not called failed: it is sent again until its fate is known, for much longer. */
+  /** A start that may have been stored is retried for much longer, so that the error seldom has to leave that open. */
   private giveUp(
     request: StartRequest,
     error: unknown,
@@ -150,14 +150,14 @@ export class Starter {
   private reportLate(count: number, error: unknown): void {
     this.logger.warn(
       `Tenant "${this.parts.tenant}": ${count} start${count === 1 ? '' : 's'} could not be stored for some seconds, ` +
-        `and ${count === 1 ? 'is' : 'are'} sent again: ${toStoredError(error).message}`,
+        `and will be retried: ${toStoredError(error).message}`,
     );
   }
 
   private async sendPlain(queued: readonly StartRequest[], resent: boolean): Promise<Started[]> {
     const started = await this.send(queued, resent);
     if (!resent) return started;
-    // Without a key, what is there already is what an earlier send of the same id made.
+    // Without a key, only an earlier send of the same start can have created the row.
     this.parts.consequences.mayBeWritten();
     for (const [i, request] of queued.entries()) {
       if (started[i]?.created !== false) continue;
@@ -167,7 +167,7 @@ export class Starter {
     return started.map((start) => ({ ...start, created: true }));
   }
 
-  /** One row a key, in key order; then the owners of keys that are taken are read. */
+  /** Sends one row for each key, in key order, and then reads which executions own the keys that were taken. */
   private async sendKeyed(queued: readonly StartRequest[], resent: boolean): Promise<Started[]> {
     if (resent) this.parts.consequences.mayBeWritten();
     const first = new Map<string, StartRequest>();
@@ -187,7 +187,7 @@ export class Starter {
       const mine = byKey.get(key);
       if (mine?.created === true && first.get(key) === request) return mine;
       const id = mine?.created === true ? mine.id : owners.get(key);
-      // A send whose reply was lost may have created it under this very id.
+      // An earlier send whose reply was lost may have created the execution under this id.
       const created = id === request.id;
       if (created) this.parts.consequences.created(request);
       return { id: id ?? request.id, created, claims: 0 };
@@ -210,7 +210,7 @@ export class Starter {
     return owners;
   }
 
-  /** `careful`: some rows may be there already, and the statement says which it made. */
+  /** @param careful - some rows may exist already, so the statement reports which ones it created */
   private async send(
     queued: readonly StartRequest[],
     careful: boolean,

@@ -22,14 +22,16 @@ export interface TransactionalStartsParts {
   readonly openKeys: OpenKeys;
   readonly events: TenantEvents;
   readonly consequences: {
-    /** Tasks become ready in `ms` milliseconds. */
+    /** Called when tasks become due in `ms` milliseconds. */
     dueIn(ms: number): void;
-    /** The database has lost definitions that this process had stored. */
+    /** Called when the database has lost definitions that this process had stored. */
     definitionsMissing(): void;
   };
 }
 
-/** Starts executions inside callers' transactions; a process that is notified at the commit claims them. */
+/**
+ * Starts executions inside callers' transactions. The commit notifies the processes, and one of them claims the tasks.
+ */
 export class TransactionalStarts {
   private readonly uncommitted: UncommittedStarts;
 
@@ -67,7 +69,7 @@ export class TransactionalStarts {
         events.executionStarted(item.id, item.plan.workflow, item.tags),
       );
     }
-    // The commit tells other processes that there is work; none looks again when it is not due yet.
+    // The notification at the commit makes processes look once. If the start is not due then, this timer looks again.
     const delayMs = delayOf(request, services.clock);
     if (delayMs > 0) consequences.dueIn(delayMs);
     if (created || item.idempotencyKey === null) return { id: item.id, created };

@@ -2,7 +2,7 @@ import type { ExecutionStore, UserTransaction } from '../../store/port/index.js'
 import { isOpen } from './open-keys.js';
 import type { Clock, Timer } from '../../runtime/clock.js';
 
-/** How often transactions are asked whether they have ended, in milliseconds: a look at a flag in memory. */
+/** Interval of the checks whether transactions have ended, in milliseconds. A check only reads a flag in memory. */
 const LOOK_INTERVAL_MS = 50;
 
 interface UncommittedStart {
@@ -12,10 +12,8 @@ interface UncommittedStart {
 }
 
 /**
- * Executions that were started inside callers' transactions which are still open. When a transaction ends, the database
- * is asked whether the execution is there.
- *
- * A look that fails is made again at the next interval.
+ * The executions that were started inside transactions of callers that are still open. When a transaction has ended, it
+ * reads from the database whether the execution was committed. A failed read is repeated at the next interval.
  */
 export class UncommittedStarts {
   private starts: UncommittedStart[] = [];
@@ -26,7 +24,7 @@ export class UncommittedStarts {
     private readonly clock: Clock,
   ) {}
 
-  /** `committed` is called once, if the transaction commits. */
+  /** Adds a start. `committed` is called once if the transaction commits. */
   add(id: string, transaction: UserTransaction, committed: () => void): void {
     this.starts.push({ id, transaction, committed });
     this.schedule();
@@ -51,7 +49,7 @@ export class UncommittedStarts {
         for (const { id, committed } of ended) if (stored.has(id)) committed();
       }
     } catch {
-      // The database is away: they are asked for again.
+      // The database is unavailable. The next check reads again.
     }
     this.timer = undefined;
     if (this.starts.length > 0) this.schedule();

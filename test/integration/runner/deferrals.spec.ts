@@ -300,7 +300,7 @@ describe('deferUntil', () => {
         );
         return async (tenant) => {
           await deferred(tenant, (await tenant.runner.start(workflow)).id);
-          expect(warnings).toEqual([expect.stringMatching(/it returned though deferUntil/)]);
+          expect(warnings).toEqual([expect.stringMatching(/it returned although deferUntil/)]);
         };
       }),
     );
@@ -327,7 +327,7 @@ describe('deferUntil', () => {
           late.open();
           await waitFor(() => warnings.length > 0);
           expect(warnings).toEqual([
-            expect.stringMatching(/^Task "only": it changed the key "late"/),
+            expect.stringMatching(/^Task "only": it changed the context key "late"/),
           ]);
           expect((await tenant.runner.get(handle.id))?.context).toEqual({ early: 1 });
         };

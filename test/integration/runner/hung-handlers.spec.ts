@@ -94,9 +94,9 @@ describe('A handler that ignores its signal', () => {
     await tenant.runner.handle(id).result();
     expect(warnings).toHaveLength(2);
     for (const warning of warnings) expect(warning).toMatch(named(id, tenant));
-    expect(warnings[0]).toContain('goes on though its signal was aborted');
+    expect(warnings[0]).toContain('s after its signal was aborted');
     expect(warnings[1]).toContain('its slot is free');
-    expect(warnings[1]).toContain('1 given up handler runs on in this process');
+    expect(warnings[1]).toContain('1 given-up handler still runs in this process');
 
     expect(await tenant.recovery.blocked()).toMatchObject([
       { executionId: id, taskName: 'only', reason: expect.stringContaining('was given up') },
@@ -205,7 +205,7 @@ describe('A handler that ignores its signal', () => {
     await waitFor(() => begun.length === 12);
     // The twelfth attempt goes on in turn, and may be warned of by now.
     expect(warnings.slice(said)).toContainEqual(
-      expect.stringContaining('10 given up handlers run on in this process'),
+      expect.stringContaining('10 given-up handlers still run in this process'),
     );
   });
 

@@ -153,7 +153,9 @@ describe('A stored definition of a later format', () => {
     const told = warnings();
     const tenant = await openTenant([release('now')], { schema });
     expect((await tenant.runner.execute('flow')).version).toBe('now');
-    expect(told.filter((text) => text.includes('it is not the one of this id'))).toHaveLength(1);
+    expect(told.filter((text) => text.includes('its content does not match its id'))).toHaveLength(
+      1,
+    );
     expect(ran).not.toContain(id);
     expect((await tenant.runner.get(id))?.tasks[0]).toMatchObject({ status: 'Ready', attempt: 0 });
   });
