@@ -185,7 +185,9 @@ describe('Starter', () => {
   it('refuses more bytes than may wait', async () => {
     const large = JSON.stringify({ text: 'x'.repeat(600) });
     const first = starter.start(request({ input: large }));
-    expect(() => starter.start(request({ input: large }))).toThrow(/has reached the limit .*, with 1 start and/);
+    expect(() => starter.start(request({ input: large }))).toThrow(
+      /has reached the limit .*, with 1 start and/,
+    );
     await first;
     expect(await starter.start(request({ input: large }))).toMatchObject({ created: true });
   });
