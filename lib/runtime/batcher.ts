@@ -34,7 +34,7 @@ export interface BatcherOptions<I, R> {
   readonly send: (items: readonly I[], resent: boolean) => Promise<readonly R[]>;
   readonly classify: (error: unknown) => Failure;
   /**
-   * Limits the resends of items that met a lock although they were sent alone: `atOnce` at the same time, and a pause
+   * Limits the retries of items that met a lock although they were sent alone: `atOnce` at the same time, and a pause
    * of `pauseMs` after each that meets a lock again. A pausing item holds no connection. Default: the limit of items
    * that are sent alone for the first time, and no pause.
    */
