@@ -1,17 +1,22 @@
 import type { StoredError } from '../errors/index.js';
 import type { Tags } from '../workflow/index.js';
 
+/** The execution that an event is about. */
 export interface ExecutionFacts {
+  /** Name of the tenant. */
   readonly tenant: string;
   readonly executionId: string;
+  /** Name of the workflow. */
   readonly workflow: string;
 }
 
+/** The task that an event is about. */
 export interface TaskFacts extends ExecutionFacts {
+  /** Name of the task. */
   readonly task: string;
 }
 
-/** An attempt of a task. */
+/** The attempt that an event is about. */
 export interface AttemptFacts extends TaskFacts {
   /** Number of the attempt; 1 for the first. */
   readonly attempt: number;
@@ -26,6 +31,7 @@ export interface ExecutionStartedEvent extends ExecutionFacts {
   readonly tags?: Tags;
 }
 
+/** The end of the execution is stored. */
 export interface ExecutionEndedEvent extends ExecutionFacts {
   readonly type: 'execution.ended';
   readonly status: 'Completed' | 'Failed' | 'Cancelled';
@@ -56,6 +62,7 @@ export interface TaskEndedEvent extends AttemptFacts {
 /** The failed attempt is stored, and the task will be retried. */
 export interface TaskRetryingEvent extends AttemptFacts {
   readonly type: 'task.retrying';
+  /** The error of the failed attempt. */
   readonly error: StoredError;
   /** Time until the next attempt may begin, in milliseconds. */
   readonly retryInMs: number;

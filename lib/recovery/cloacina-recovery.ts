@@ -8,18 +8,22 @@ const MAX_LIMIT = 500;
 
 /** The recovery of one task: recovery took its claim from a lost process. */
 export interface RecoveryEvent {
+  /** Id of the event. */
   id: string;
   executionId: string;
+  /** Name of the task, or its number if its definition can't be read any more. */
   taskName: string;
   /**
    * `recovered`: the task is Ready again. `abandoned`: it was lost more than `maxRecoveryAttempts` times and is Failed.
    */
   kind: 'recovered' | 'abandoned';
+  /** Why the claim was taken. */
   cause: RecoveryCause;
   /** Id of the instance that held the claim. */
   previousOwner: string;
   /** Time between the loss of the process and the recovery, in milliseconds, as far as it is known. */
   orphanedForMs: number;
+  /** Time of the recovery, by the database's clock. */
   at: Date;
 }
 
@@ -48,6 +52,7 @@ export interface BlockedTask {
 
 /** Selects recovery events. Omitted fields do not filter. */
 export interface RecoveryEventFilter {
+  /** Only events of this execution. */
   executionId?: string;
   /** Earliest time of the recovery, inclusive. Default: all time. */
   since?: Date;

@@ -48,7 +48,7 @@ export class AvailabilityRetry {
     return waitedMs < this.timeoutMs ? undefined : (this.explain(error, waitedMs) as Error);
   }
 
-  /** Undefined for the library's own errors: whoever made them has classified the failure already. */
+  /** Undefined for the library's own errors, which already name the problem. */
   private classify(error: unknown): Failure | undefined {
     return error instanceof CloacinaError ? undefined : this.store.classifyFailure(error);
   }

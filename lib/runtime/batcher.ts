@@ -235,7 +235,8 @@ export class Batcher<I, R> {
     const pauseMs = Math.min(FIRST_DELAY_MS * 2 ** entry.failures++, MAX_DELAY_MS);
     if (this.endsWaiting(entry)) return;
     const closed = await this.pause(pauseMs);
-    if (closed) this.rejectAll([entry], new Error('Closed while a row was locked.'));
+    if (closed)
+      this.rejectAll([entry], new Error('Closed while another session held the lock of a row.'));
     else if (!this.endsWaiting(entry)) this.locked.push(entry);
     this.sendAlone();
   }

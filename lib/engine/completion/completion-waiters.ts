@@ -66,7 +66,7 @@ export class CompletionWaiters {
           if (status === undefined) return false;
           if (ENDED.has(status)) return true;
         }
-        if ((await waiter.unlessAborted(waiter.told(pause))) === 'ended') return true;
+        if ((await waiter.unlessAborted(waiter.nextSignal(pause))) === 'ended') return true;
       }
     } finally {
       waiter.close();
@@ -86,13 +86,14 @@ export class CompletionWaiters {
   }
 }
 
-type Told = 'ended' | 'look';
+/** `look`: read the execution's status again. */
+type Signal = 'ended' | 'look';
 
 /** One waiting caller. */
 class Waiter {
   /** The signal that arrived while it was not listening. */
-  private missed: Told | undefined;
-  private listener: ((told: Told) => void) | undefined;
+  private missed: Signal | undefined;
+  private listener: ((signal: Signal) => void) | undefined;
   private readonly aborted: Promise<never>;
   private readonly onAbort: () => void;
 
@@ -107,22 +108,22 @@ class Waiter {
     signal.addEventListener('abort', this.onAbort);
   }
 
-  tell(told: Told): void {
-    if (this.listener !== undefined) this.listener(told);
-    else if (this.missed !== 'ended') this.missed = told;
+  tell(signal: Signal): void {
+    if (this.listener !== undefined) this.listener(signal);
+    else if (this.missed !== 'ended') this.missed = signal;
   }
 
   /** Resolves with the next signal, or with `look` after `ms` milliseconds. */
-  told(ms: number): Promise<Told> {
+  nextSignal(ms: number): Promise<Signal> {
     const { missed } = this;
     this.missed = undefined;
     if (missed !== undefined) return Promise.resolve(missed);
     return new Promise((resolve) => {
       const timer = this.clock.timer(() => this.listener?.('look'), ms);
-      this.listener = (told) => {
+      this.listener = (signal) => {
         timer.cancel();
         this.listener = undefined;
-        resolve(told);
+        resolve(signal);
       };
     });
   }

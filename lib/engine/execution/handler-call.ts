@@ -19,6 +19,7 @@ export class HandlerCall {
     private readonly interceptors: TaskInterceptors,
   ) {}
 
+  /** Begins the attempt and calls its handler within the interceptors. Returns what the outermost one returns. */
   invoke(attempt: Attempt, context: RunningTask, transaction?: TaskTransaction): unknown {
     const { claim } = attempt;
     const handler = claim.definition.handlers[claim.task.no];
@@ -32,10 +33,10 @@ export class HandlerCall {
     });
   }
 
-  /** What the handler wrote and returned as its outcome; throws what has to count as the handler's failure. */
+  /** The outcome of a handler that returned. Throws an error that counts as the handler's failure. */
   completed(attempt: Attempt, context: RunningTask, returned: unknown): TaskResult {
     if (context.deferredForNextMs !== undefined) {
-      context.returnedThoughDeferred();
+      context.warnDeferralIgnored();
       throw new DeferralSignal();
     }
     const { claim, input } = attempt;

@@ -236,7 +236,7 @@ export class RunningTask implements TaskContext {
   /**
    * Warns that the handler returned although `deferUntil` deferred the task: it caught the signal or did not await it.
    */
-  returnedThoughDeferred(): void {
+  warnDeferralIgnored(): void {
     this.warn(
       'it returned although deferUntil() had deferred it; await the call, and do not catch what it throws',
     );
