@@ -74,7 +74,8 @@ interface Entry<I, R> {
  *
  * The failure of a batch decides what follows:
  *
- * - An item can't be stored: the batch is halved until that item is alone, and only that item is rejected.
+ * - Another try would fail too (an item can't be stored, a right is missing, a bug): the batch is halved until the
+ *   failing items are alone, and only those are rejected.
  * - A row was locked: the items are sent one by one beside the batches, so that only the item of that row waits.
  * - The connection failed: the whole batch is sent again. That is safe, because every statement is fenced or
  *   idempotent.

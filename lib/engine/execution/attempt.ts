@@ -67,7 +67,7 @@ export class Attempt {
     else (this.whenReleased ??= []).push(callback);
   }
 
-  /** Decides by what the attempt ends. Returns true for the first caller only. */
+  /** Marks the attempt as settled by its handler or its timeout. Returns true for the first caller only. */
   settle(by: 'handler' | 'timeout'): boolean {
     if (this.settledBy !== undefined) return false;
     this.settledBy = by;

@@ -119,7 +119,7 @@ export class Executor implements AttemptListener {
     });
   }
 
-  /** Runs the handler, which frees the slot when it has returned or was given up. */
+  /** Runs the handler. The slot becomes free when the handler has returned or was given up. */
   private run(claim: TaskClaim, input: TaskInput, freeSlot: () => void): void {
     if (claim.mayBegin && !this.parts.state.isEnding) {
       const { suspects } = this.parts;
@@ -145,7 +145,7 @@ export class Executor implements AttemptListener {
 
   timedOut(attempt: Attempt): void {
     const { claim, input } = attempt;
-    // Another process decides about the task if the claim was lost before.
+    // If the claim was lost before, another process decides about the task.
     if (claim.lost) return;
     const error = new TaskTimeoutError(claim.task.name, claim.task.timeoutMs);
     claim.abort(error);

@@ -4,8 +4,8 @@ import { REFUSED } from './handler-outcome.js';
 import type { TaskCompleter } from './task-completer.js';
 
 /**
- * Tasks that were lost with their processes more than once, so that they may be what kills the processes. They run one
- * at a time, and other claims are not charged with the losses that a suspect causes.
+ * Tasks that were lost with their processes more than once. They may be the cause of the losses, so they run one at a
+ * time, and other claims are not charged with a loss that happens while a suspect runs.
  */
 export class Suspects {
   private noting = 0;
