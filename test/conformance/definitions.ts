@@ -35,7 +35,7 @@ export function describeDefinitions(tested: TestedStore): void {
     const stored = definition('one');
     await definitions.register([stored]);
     await expect(definitions.register([{ ...stored, hash: 'other' }])).rejects.toThrow(
-      /is that of/,
+      /belongs to another stored/,
     );
     expect(await definitions.find(stored.id)).toMatchObject(rowOf(stored));
   });

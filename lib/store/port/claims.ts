@@ -1,12 +1,12 @@
 import type { LeaseWrite } from './leases.js';
 
 /**
- * The token of the claims that a start makes. Without random bits: the execution's id is new, and no other claim of the
- * same task can be the first one.
+ * The token of claims that a start makes. It has no random bits: the execution's id is new, so no earlier claim of the task
+ * can exist.
  */
 export const FIRST_TOKEN = 2 ** 33;
 
-/** A task of an execution. */
+/** Identifies a task of an execution. */
 export interface TaskKey {
   readonly executionId: string;
   readonly taskNo: number;
@@ -17,34 +17,34 @@ export interface ClaimedTask {
   readonly taskNo: number;
   readonly definitionId: string;
   readonly token: number;
-  /** Failures recorded so far. */
+  /** Number of failures recorded so far. */
   readonly attempt: number;
   readonly recoveryAttempts: number;
   readonly unmetDependencies: number;
   readonly generation: number;
-  /** How long ago the task was first deferred, by the database's clock; null if it wasn't. */
+  /** Time since the task's first deferral, in ms, by the database's clock. Null if it was not deferred. */
   readonly deferredForMs: number | null;
-  /** The task's and the execution's together. */
+  /** The sum of the task's and the execution's priorities. */
   readonly priority: number;
-  /** JSON text of the execution's input, where the claim has come by it. */
+  /** JSON text of the execution's input, if the claim returned it. */
   readonly input?: string | undefined;
 }
 
-/** A claim: its task, and the token that only this claim has. */
+/** Identifies a claim: its task, and the token that no other claim has. */
 export type ClaimKey = Pick<ClaimedTask, 'executionId' | 'taskNo' | 'token'>;
 
-/** What a claim leaves out of what is due. */
+/** Which due tasks a claim leaves out. */
 export interface ClaimChoice {
   readonly except?: readonly TaskKey[];
-  /** Tasks whose execution another session has locked, rather than wait for the lock. */
+  /** Skip tasks whose execution another session has locked, instead of waiting for the lock. */
   readonly pastLocks?: boolean;
 }
 
 /**
- * Why a claim is given up without an outcome:
- * - `retry`: the attempt failed and another one follows; it is counted and kept.
- * - `defer`: the task waits for a condition; nothing is counted.
- * - `giveBack`: it never began here, or the process is stopping; nothing is counted.
+ * Why a claim ends without an outcome:
+ * - `retry`: the attempt failed, and another one follows. The failure is counted and stored.
+ * - `defer`: the task waits for a condition. Nothing is counted.
+ * - `giveBack`: the task did not begin here, or the process is stopping. Nothing is counted.
  */
 export type RescheduleKind = 'retry' | 'defer' | 'giveBack';
 
@@ -58,8 +58,9 @@ export interface Reschedule {
   readonly error: unknown;
 }
 
-/** Claims of tasks, and how they end without an outcome. */
+/** Claims tasks, and ends claims without an outcome. */
 export interface ClaimStore {
+  /** Claims up to `limit` due tasks. `unknown` lists tasks of the definitions for which this process has no handler. */
   claim(
     definitions: readonly string[],
     unknown: readonly (readonly [definition: string, task: number])[],
@@ -67,13 +68,14 @@ export interface ClaimStore {
     lease: LeaseWrite,
     choice?: ClaimChoice,
   ): Promise<ClaimedTask[]>;
-  /** Sorted by execution and task; by index, whether the claim was still held. */
+  /** Ends claims. The items must be sorted by execution and task. By index: whether the claim was still valid. */
   reschedule(items: readonly Reschedule[]): Promise<boolean[]>;
-  /** From this number of recoveries on a task is a suspect, and begins with {@link ClaimStore.beginSuspect}. */
+  /** From this number of recoveries on, a task is a suspect and must begin with {@link ClaimStore.beginSuspect}. */
   readonly suspectAfter: number;
-  /** Whether the claim is still held. */
+  /** Notes that a suspect begins. Returns whether the claim is still valid. */
   beginSuspect(executionId: string, taskNo: number, token: number): Promise<boolean>;
+  /** All claims of an instance. */
   claimsOf(instanceId: string): Promise<ClaimedTask[]>;
-  /** Paused executions in which the instance holds claims. */
+  /** Paused executions in which the instance has claims. */
   pausedExecutions(instanceId: string): Promise<string[]>;
 }

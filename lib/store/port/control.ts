@@ -1,10 +1,13 @@
-/** What a control statement found: whether the execution changed, who waits for it, whose handlers are to stop. */
+/**
+ * The result of a control statement: whether the execution changed, whether it has waiters, which handlers must stop.
+ */
 export interface ControlResult {
+  /** Whether the execution was in a state that allows the change. */
   readonly changed: boolean;
-  /** The workflow's name, where it changed. */
+  /** The workflow's name; empty if nothing changed. */
   readonly workflow: string;
   readonly hasWaiters: boolean;
-  /** Tasks that were Running. */
+  /** Numbers of the tasks that were Running. */
   readonly running: readonly number[];
 }
 
@@ -13,7 +16,7 @@ export interface PastDeadline {
   readonly id: string;
   readonly workflow: string;
   readonly timeoutMs: number;
-  /** As the server prints it. */
+  /** The deadline in the server's text format, to be sent back to it. */
   readonly deadlineAt: string;
 }
 
@@ -21,21 +24,22 @@ export interface PastDeadline {
 export interface TimedOutExecution {
   readonly id: string;
   readonly hasWaiters: boolean;
-  /** Tasks of it ran: their handlers are to stop. */
+  /** Whether tasks were Running, so their handlers must stop. */
   readonly wasRunning: boolean;
 }
 
+/** The state that a manual retry gives to a task. */
 export interface ResetTask {
   readonly taskNo: number;
   readonly pendingDependencies: number;
   readonly unmetDependencies: number;
 }
 
-/** An ended execution under lock, for the decision on what a manual retry resets. */
+/** An ended execution, locked while the caller decides what a manual retry resets. */
 export interface LockedExecution {
   readonly definitionId: string;
   readonly status: string;
-  /** Goes up with every manual retry. */
+  /** Number of manual retries so far. */
   readonly generation: number;
   readonly tasks: readonly {
     readonly taskNo: number;
@@ -44,21 +48,24 @@ export interface LockedExecution {
   }[];
 }
 
-/** Changes executions from outside of their tasks. */
+/** Changes executions from outside of their handlers. */
 export interface ControlStore {
   cancel(id: string, reason: string | null): Promise<ControlResult>;
   pause(id: string, reason: string | null): Promise<ControlResult>;
   resume(id: string): Promise<ControlResult>;
   /** A page of executions whose workflow timeout has passed, the oldest deadline first. */
   pastDeadlines(after?: PastDeadline): Promise<PastDeadline[]>;
-  /** Those that it ended; undefined when another process is at it. `errorOf` gives what is stored of each. */
+  /**
+   * Ends executions whose timeout has passed, and returns those that it ended. Undefined if another process is doing it.
+   * `errorOf` returns the error to store for each.
+   */
   timeOut(
     executions: readonly PastDeadline[],
     errorOf: (execution: PastDeadline) => unknown,
   ): Promise<TimedOutExecution[] | undefined>;
   /**
-   * Decides on the locked rows and resets; null: nothing to do. In how many milliseconds it is due, 0 or less for now;
-   * undefined when there is no such execution.
+   * Locks the execution's rows, calls `decide`, and resets the tasks that it returns; null resets nothing. Returns in how
+   * many milliseconds the execution is due, 0 or less for now. Undefined if no execution has this id.
    */
   reset(
     id: string,

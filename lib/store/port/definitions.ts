@@ -1,26 +1,28 @@
 /** A stored definition, without its graph. */
 export interface StoredDefinitionRow {
-  /** See `definitionIdOf`: it follows from the hash. */
+  /** Derived from the hash by `definitionIdOf`. */
   readonly id: string;
   readonly hash: string;
   readonly name: string;
 }
 
-/** What a process needs to know of a tenant's stored definitions: few, however many are stored. */
+/** The stored definitions that a process needs to know. They are few, even if a tenant has stored many. */
 export interface KnownDefinitions {
-  /** The one of each name that was registered last. */
+  /** The latest registered definition of each name. */
   readonly newest: readonly StoredDefinitionRow[];
-  /** Those of the names with executions that have not ended. */
+  /** Definitions of the names that unfinished executions are pinned to. */
   readonly active: readonly StoredDefinitionRow[];
 }
 
+/** A stored definition with its graph. */
 export interface DefinitionContent extends StoredDefinitionRow {
-  /** What `storeWorkflow` made, parsed. */
+  /** The parsed JSON that `storeWorkflow` created. */
   readonly definition: unknown;
 }
 
+/** A definition to store. */
 export interface NewDefinition {
-  /** See `definitionIdOf`: it follows from the hash. */
+  /** Derived from the hash by `definitionIdOf`. */
   readonly id: string;
   readonly hash: string;
   readonly name: string;
@@ -31,10 +33,10 @@ export interface NewDefinition {
 
 /** A tenant's stored definitions. */
 export interface DefinitionStore {
-  /** Stores them, or makes the stored ones the newest of their names. */
+  /** Stores definitions. Makes those that are stored already the newest of their names. */
   register(definitions: readonly NewDefinition[]): Promise<void>;
   known(names: readonly string[]): Promise<KnownDefinitions>;
-  /** Those of these names of which tasks wait to be claimed, now or later. */
+  /** Definitions of these names with tasks that can be claimed, now or later. */
   waiting(names: readonly string[]): Promise<StoredDefinitionRow[]>;
   find(id: string): Promise<DefinitionContent | undefined>;
   newest(name: string): Promise<DefinitionContent | undefined>;

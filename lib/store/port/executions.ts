@@ -1,6 +1,6 @@
 import type { HistoryRow } from './history.js';
 
-/** An execution as its row has it, with its definition's id in place of the graph. */
+/** An execution's row. It refers to the definition by id. */
 export interface ExecutionRow {
   readonly id: string;
   readonly workflow: string;
@@ -18,7 +18,7 @@ export interface ExecutionRow {
   readonly completedAt: Date | null;
 }
 
-/** A task as its row has it. */
+/** A task's row. */
 export interface TaskRow {
   readonly executionId: string;
   readonly taskNo: number;
@@ -38,7 +38,7 @@ export interface TaskRow {
   readonly attempts: string | null;
   readonly startedAt: Date | null;
   readonly completedAt: Date | null;
-  /** It runs, and its owner has no lease that holds. */
+  /** Whether the task is Running and its owner has no valid lease. */
   readonly isOrphaned: boolean;
 }
 
@@ -51,19 +51,19 @@ export interface ExecutionListFilter {
   readonly createdAfter?: Date | undefined;
   readonly createdBefore?: Date | undefined;
   readonly limit: number;
-  /** The last one of the page before. */
+  /** The last execution of the previous page. */
   readonly after?: { readonly createdAtMicros: string; readonly id: string } | undefined;
 }
 
-/** What is told of a task that waits. */
+/** The properties of a waiting task that a list shows. */
 export type WaitingTask = Pick<
   TaskRow,
   'executionId' | 'taskNo' | 'status' | 'attempt' | 'paused' | 'deferred' | 'runAt' | 'isOrphaned'
 >;
 
 /**
- * The task that tells what an execution waits for: one whose process is lost, else the Ready one that is due first.
- * Undefined while a process works on one of the tasks. The statements that list executions choose the same.
+ * Selects the task that shows what an execution waits for: a task of a lost process, else the Ready task that is due
+ * first. Undefined while a living process runs one of the tasks. The statements that list executions select the same task.
  */
 export function waitingTaskOf<T extends WaitingTask>(tasks: readonly T[]): T | undefined {
   const running = tasks.filter(({ status }) => status === 'Running');
@@ -79,21 +79,21 @@ export function waitingTaskOf<T extends WaitingTask>(tasks: readonly T[]): T | u
     );
 }
 
-/** An execution as a list shows it: nothing of it is as large as a context. */
+/** An execution as a list shows it, without contexts, so that no field is large. */
 export interface ListedExecution {
   readonly id: string;
   readonly workflow: string;
   readonly definitionId: string;
-  /** Of the definition that it is pinned to. */
+  /** Version of the definition that the execution is pinned to. */
   readonly version: string | null;
   readonly status: string;
-  /** Its own error, else that of its first task which failed and which no other task handled. */
+  /** The execution's own error, else that of the first failed task whose failure no other task handled. */
   readonly error: string | null;
   readonly reason: string | null;
   readonly idempotencyKey: string | null;
   /** JSON text, or null for none. */
   readonly tags: string | null;
-  /** Of a Pending or Running one, if it waits ({@link waitingTaskOf}). */
+  /** The task that a Pending or Running execution waits for ({@link waitingTaskOf}). Null if it doesn't wait. */
   readonly waiting: WaitingTask | null;
   readonly createdAt: Date;
   readonly startedAt: Date | null;
@@ -101,31 +101,33 @@ export interface ListedExecution {
   readonly createdAtMicros: string;
 }
 
-/** Which executions to count. */
+/** Selects the executions to count. */
 export type ExecutionCountFilter = Pick<
   ExecutionListFilter,
   'workflow' | 'statuses' | 'tags' | 'createdAfter' | 'createdBefore'
 >;
 
-/** How many executions of a workflow have a status; at least one. */
+/** The number of executions of a workflow with a status, at least 1. */
 export interface ExecutionCount {
   readonly workflow: string;
   readonly status: string;
   readonly count: number;
 }
 
-/** Reads executions, and waits for their ends. */
+/** Reads executions, and registers waiters for their ends. */
 export interface ExecutionStore {
   executions(ids: readonly string[]): Promise<ExecutionRow[]>;
-  /** Those that exist. */
+  /** Statuses by id. Missing executions have no entry. */
   statuses(ids: readonly string[]): Promise<ReadonlyMap<string, string>>;
   tasks(ids: readonly string[]): Promise<TaskRow[]>;
-  /** Undefined when there is no such execution. */
+  /** Undefined if no execution has this id. */
   history(id: string): Promise<HistoryRow | undefined>;
   list(filter: ExecutionListFilter): Promise<ListedExecution[]>;
   count(filter: ExecutionCountFilter): Promise<ExecutionCount[]>;
-  /** Marks it as awaited; its status, or undefined when there is no such execution. */
+  /**
+   * Notes that a process waits for the execution's end. Returns its status, or undefined if no execution has this id.
+   */
   await(id: string): Promise<string | undefined>;
-  /** The same of many; without those that are locked by another session just now. */
+  /** The same for many executions. Skips those that another session has locked at the moment. */
   awaitUnlocked(ids: readonly string[]): Promise<ReadonlyMap<string, string>>;
 }

@@ -1,17 +1,17 @@
-/** An instant as the server prints it in JSON. */
+/** An instant in the server's JSON format. */
 type Timestamp = string;
 
-/** A failed attempt as the task's row keeps it. */
+/** A failed attempt, as stored in the task's row. */
 export interface StoredAttempt {
   readonly attempt: number;
   readonly startedAt: Timestamp | null;
   readonly completedAt: Timestamp;
-  /** The instance that held the task. */
+  /** The instance that ran the attempt. */
   readonly owner?: string | null;
   readonly error?: unknown;
 }
 
-/** A task, as far as a history needs it. */
+/** The columns of a task that a history needs. */
 export interface HistoryTaskRow {
   readonly taskNo: number;
   readonly status: string;
@@ -19,14 +19,16 @@ export interface HistoryTaskRow {
   readonly attempts: readonly StoredAttempt[] | null;
   readonly error: unknown;
   readonly skipReason: string | null;
-  /** While it runs: the instance that holds it, and the host and process of that instance if its lease is known. */
+  /**
+   * The instance that runs the task, and that instance's host and process id if it has a lease. Null if not Running.
+   */
   readonly owner: string | null;
   readonly process: string | null;
   readonly startedAt: Timestamp | null;
   readonly completedAt: Timestamp | null;
 }
 
-/** What the rows don't tell: one of `cloacina_execution_event`. */
+/** A row of `cloacina_execution_event`: an event that the rows of executions and tasks don't show. */
 export interface HistoryEventRow {
   readonly taskNo: number | null;
   readonly kind: string;
@@ -34,6 +36,7 @@ export interface HistoryEventRow {
   readonly at: Timestamp;
 }
 
+/** A row of `cloacina_recovery_event`: a task that was taken from a lost process. */
 export interface HistoryRecoveryRow {
   readonly taskNo: number;
   readonly kind: string;
@@ -43,7 +46,7 @@ export interface HistoryRecoveryRow {
   readonly at: Timestamp;
 }
 
-/** All that is stored of an execution's past, at one moment. */
+/** The stored history of an execution, from one snapshot. */
 export interface HistoryRow {
   readonly workflow: string;
   readonly definitionId: string;
@@ -58,13 +61,13 @@ export interface HistoryRow {
   readonly createdAt: Date;
   readonly startedAt: Date | null;
   readonly completedAt: Date | null;
-  /** By task number. */
+  /** Sorted by task number. */
   readonly tasks: readonly HistoryTaskRow[];
-  /** Oldest first; of more than the bound the newest. */
+  /** Oldest first. At most {@link MAX_HISTORY_EVENTS}, the newest. */
   readonly events: readonly HistoryEventRow[];
   /** Oldest first. */
   readonly recoveries: readonly HistoryRecoveryRow[];
 }
 
-/** Events of one execution that a history reads. */
+/** Maximum number of events that a history contains. */
 export const MAX_HISTORY_EVENTS = 2_000;

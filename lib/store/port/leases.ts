@@ -1,19 +1,22 @@
 import type { TenantHandle } from './tenant-store.js';
 
-/** What a claim statement needs to know of the process that claims. */
+/** The process that claims, as a claim statement writes it. */
 export interface Claimant {
-  /** Whose claims these are: this process in this tenant, until it loses its lease there. */
+  /** The owner of the claims: this process in this tenant, until it loses its lease there. */
   readonly instanceId: string;
   readonly processId: string;
   readonly name: string;
-  /** The life of the server in which the process took the lock that proves that it lives; null if it takes none. */
+  /** Life of the server in which the process took its liveness lock. Null if it takes no lock. */
   readonly lockEpoch: string | null;
-  /** The lock's key and the backend that holds it; null if there is none. */
+  /** The lock's key and the backend that holds it. Null if there is no lock. */
   readonly lockSession: string | null;
   readonly leaseDurationMs: number;
 }
 
-/** Written with the first claim of a process in a tenant; `write` is false while the lease is held. */
+/**
+ * The lease to write with a claim. `write` is true for the first claim of a process in a tenant, false once it has a
+ * lease.
+ */
 export interface LeaseWrite {
   readonly claimant: Claimant;
   readonly write: boolean;
@@ -25,28 +28,28 @@ export interface HeldLease {
   readonly instanceId: string;
 }
 
-/** A process's lease in one tenant, as a recovery pass sees it. */
+/** A process's lease in one tenant, as recovery reads it. */
 export interface LeaseRow {
-  /** The index of the tenant in the reading. */
+  /** Index of the tenant in the request. */
   readonly tenant: number;
   readonly instanceId: string;
   readonly processId: string;
   readonly name: string;
   readonly lockEpoch: string | null;
-  /** The lock that it holds while it lives; null if it takes none. */
+  /** The lock that the process holds while it lives. Null if it takes none. */
   readonly lockSession: string | null;
-  /** The role that it logs in as. */
+  /** The role with which the process connects. */
   readonly login: string;
-  /** Since when it is over, in milliseconds; negative while it holds. */
+  /** Milliseconds since the lease expired. Negative while it is valid. */
   readonly overForMs: number;
-  /** The database takes no writes now. */
+  /** Whether the database accepts no writes at the moment. */
   readonly readOnly: boolean;
 }
 
 /** This process's lease in one tenant. */
 export interface LeaseStore {
-  /** Writes the lease by itself. */
+  /** Writes the lease without a claim. */
   writeLease(lease: LeaseWrite): Promise<void>;
-  /** Deletes the lease; false: claims are held under it, and it stays. */
+  /** Deletes the lease. Returns false, and keeps the lease, if the instance has claims. */
   releaseLease(instanceId: string): Promise<boolean>;
 }

@@ -1,8 +1,8 @@
 import type { TaskKey } from './claims.js';
 
 /**
- * The order in which every statement locks task rows: by execution, then by task number, which is topological. Batches
- * are sorted by it before they are sent; two statements that lock in different orders can deadlock.
+ * The order in which every statement locks task rows: by execution, then by task number, which is a topological order.
+ * Batches are sorted by it before they are sent, because statements that lock in different orders can deadlock.
  */
 export function byLockOrder(a: TaskKey, b: TaskKey): number {
   if (a.executionId !== b.executionId) return a.executionId < b.executionId ? -1 : 1;

@@ -1,6 +1,6 @@
 import type { LeaseWrite } from './leases.js';
 
-/** What an outcome says beyond its status and output; most have none of it. */
+/** Parts of an outcome beside its status and output. Most outcomes have none. */
 export interface OutcomeDetail {
   readonly error?: unknown;
   readonly skipReason?: 'rule' | 'upstreamFailure';
@@ -8,29 +8,32 @@ export interface OutcomeDetail {
   readonly events?: readonly { readonly kind: string; readonly detail: unknown }[];
 }
 
+/** A dependent of a task with an outcome. */
 export interface DependentEdge {
   readonly taskNo: number;
-  /** Whether this process takes the dependent if this outcome makes it ready. */
+  /** Whether this process claims the dependent if the outcome makes it ready. */
   readonly claim: boolean;
 }
 
+/** The outcome of a claimed task. */
 export interface Outcome {
   readonly executionId: string;
   readonly taskNo: number;
   readonly token: number;
   readonly status: 'Completed' | 'Failed' | 'Skipped';
-  /** JSON text of the written keys, or null when nothing was written. */
+  /** JSON text of the written keys. Null if nothing was written. */
   readonly output: string | null;
   readonly detail: OutcomeDetail | null;
+  /** Whether the task has no dependents. */
   readonly leaf: boolean;
   readonly dependents: readonly DependentEdge[];
-  /** Failed dependencies that this task, by completing, counts as handled. */
+  /** Failed dependencies whose failure counts as handled if this task completes. */
   readonly handles: readonly number[];
-  /** JSON text of the final context, if this outcome may end the execution and every part of it is known. */
+  /** JSON text of the final context, if this outcome may end the execution and all parts of the context are known. */
   readonly finalContext: string | null;
 }
 
-/** A dependent that an outcome made ready. `outcome` is the index, in the batch, of an outcome of its execution. */
+/** A dependent that an outcome made ready. `outcome` is the index in the batch of an outcome of the same execution. */
 export interface ReadiedTask {
   readonly outcome: number;
   readonly taskNo: number;
@@ -41,22 +44,24 @@ export interface ReadiedTask {
   readonly generation: number;
 }
 
+/** An execution that an outcome ended. `outcome` is the index in the batch of an outcome of the execution. */
 export interface EndedExecution {
   readonly outcome: number;
   readonly status: 'Completed' | 'Failed';
   readonly hasWaiters: boolean;
-  /** The final context is still to be written. */
+  /** Whether the final context has to be written separately. */
   readonly contextMissing: boolean;
 }
 
+/** The result of recording a batch of outcomes. */
 export interface CompletionResult {
-  /** By index in the batch: false where the claim was lost and nothing was written. */
+  /** By index in the batch. False if the claim was lost, so nothing was written. */
   readonly accepted: readonly boolean[];
   readonly readied: readonly ReadiedTask[];
   readonly ended: readonly EndedExecution[];
 }
 
-/** What a finished task left behind, as far as its successors need it. */
+/** The recorded outcome of a finished task, as its successors need it. */
 export interface RecordedOutcome {
   readonly executionId: string;
   readonly taskNo: number;
@@ -65,20 +70,21 @@ export interface RecordedOutcome {
   /** JSON text of the written keys. */
   readonly output: string | null;
   readonly deletedKeys: readonly string[];
-  /** One more than the token of the claim under which the outcome was recorded. */
+  /** The token of the claim under which the outcome was recorded, plus one. */
   readonly token: number;
 }
 
+/** The input of an execution. */
 export interface ExecutionInput {
   /** JSON text. */
   readonly input: string;
-  /** Until the workflow's timeout; null without one. */
+  /** Milliseconds until the workflow's timeout. Null without a timeout. */
   readonly deadlineInMs: number | null;
 }
 
-/** Records what became of claimed tasks, and reads what others became. */
+/** Records outcomes of claimed tasks, and reads recorded outcomes. */
 export interface OutcomeStore {
-  /** Sorted by execution and task. */
+  /** Records a batch in one statement. The outcomes must be sorted by execution and task. */
   complete(outcomes: readonly Outcome[], lease: LeaseWrite): Promise<CompletionResult>;
   outcomes(
     tasks: readonly { readonly executionId: string; readonly taskNo: number }[],

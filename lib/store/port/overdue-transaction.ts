@@ -1,4 +1,4 @@
-/** The server has ended a transaction because it took longer than its limits allow. */
+/** The server ended a transaction because it exceeded a time limit. */
 export class OverdueTransactionError extends Error {
   override readonly name = 'OverdueTransactionError';
 }

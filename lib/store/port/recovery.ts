@@ -1,7 +1,7 @@
 import type { ClaimedTask, ClaimKey } from './claims.js';
 import type { LeaseWrite } from './leases.js';
 
-/** How to take a dead instance's claims. */
+/** How to take the claims of a lost instance. */
 export interface TakeOrphans {
   readonly limit: number;
   readonly maxRecoveryAttempts: number;
@@ -9,8 +9,9 @@ export interface TakeOrphans {
   readonly orphanedForMs: number;
 }
 
+/** A claim taken from a lost instance. */
 export interface TakenOrphan extends ClaimedTask {
-  /** It has been taken from lost processes too often: claimed by who takes it, to be recorded as Failed. */
+  /** Whether the task was lost too often. It is then claimed only to be recorded as Failed. */
   readonly abandoned: boolean;
 }
 
@@ -18,7 +19,7 @@ export interface RecoveryEventRow {
   readonly id: string;
   readonly executionId: string;
   readonly taskNo: number;
-  /** Null when the execution is gone. */
+  /** Null if the execution no longer exists. */
   readonly definitionId: string | null;
   readonly kind: string;
   readonly cause: string;
@@ -37,12 +38,12 @@ export interface RecoveryStatsRow {
 export interface RecoveryEventFilterRow {
   readonly executionId: string | null;
   readonly since: Date | null;
-  /** The id of the last one of the page before. */
+  /** Id of the last event of the previous page. */
   readonly before: string | null;
   readonly limit: number;
 }
 
-/** Tasks that this process has no handler for, of one definition and number. */
+/** The number of waiting tasks of a definition with this task number for which this process has no handler. */
 export interface StrandedTaskRow {
   readonly definitionId: string;
   readonly taskNo: number;
@@ -55,33 +56,33 @@ export interface BlockedTaskRow {
   readonly definitionId: string;
 }
 
-/** How a lost instance's lease was when it was judged. */
+/** The state of a lost instance's lease when it was assessed. */
 export interface JudgedLease {
   readonly over: boolean;
   readonly lockEpoch: string | null;
   readonly lockSession: string | null;
 }
 
-/** What recovery asks of a tenant's schema. */
+/** The operations of recovery on a tenant's schema. */
 export interface RecoveryStore {
   /**
-   * Ends a lost instance's lease, if it is as it was judged, or for certain if it is a former one of this process. The
-   * caller that gets true has the recovery.
+   * Ends a lost instance's lease if it has not changed since it was assessed. The lease of a former instance of this
+   * process is ended in any case. The caller that gets true owns the recovery.
    */
   endLease(instanceId: string, judged: JudgedLease | 'former'): Promise<boolean>;
-  /** Those of an instance that has no lease; of null: what runs without an owner. */
+  /** Takes the claims of an instance without a lease. With null: tasks that are Running without an owner. */
   takeOrphans(
     instanceId: string | null,
     how: TakeOrphans,
     lease: LeaseWrite,
   ): Promise<TakenOrphan[]>;
-  /** Claims of this very instance that it knows nothing of. */
+  /** Takes claims of this process's own instance that the process does not know. */
   takeUnknown(
     claims: readonly ClaimKey[],
     how: TakeOrphans,
     lease: LeaseWrite,
   ): Promise<TakenOrphan[]>;
-  /** Whom a task was taken from, oldest first. */
+  /** The instances that a task was taken from, oldest first. */
   ownersOf(executionId: string, taskNo: number): Promise<string[]>;
   stats(since: Date | null): Promise<RecoveryStatsRow>;
   events(filter: RecoveryEventFilterRow): Promise<RecoveryEventRow[]>;

@@ -1,18 +1,19 @@
 import type { LeaseWrite } from './leases.js';
 import type { UserTransaction } from './transactions.js';
 
-/** The task rows that every execution of one definition begins with; indexed by task number. */
+/** The initial task rows of every execution of one definition. Arrays are indexed by task number. */
 export interface StartPlan {
   readonly definitionId: string;
   readonly workflow: string;
   readonly timeoutMs: number | null;
   readonly leaves: number;
   readonly pendingDependencies: readonly number[];
-  /** The place of a root among the roots; -1 for other tasks. */
+  /** The position of a root task among the roots. -1 for other tasks. */
   readonly rootOrdinals: readonly number[];
   readonly priorities: readonly number[];
 }
 
+/** An execution to start. */
 export interface StartItem {
   readonly id: string;
   readonly plan: StartPlan;
@@ -24,14 +25,15 @@ export interface StartItem {
   readonly idempotencyKey: string | null;
   /** JSON text of an object of strings, or null for none. */
   readonly tags: string | null;
-  /** How many of its roots this process takes at once. */
+  /** The number of root tasks that this process claims with the start. */
   readonly claims: number;
 }
 
+/** The result of starting a batch. */
 export interface StartReply {
-  /** What was created now; `all` where nothing can have been there before. */
+  /** Ids of the created executions. `all` if none of them can have existed before. */
   readonly created: ReadonlySet<string> | 'all';
-  /** Whether each of the definitions is stored. */
+  /** Whether all definitions of the batch are stored. */
   readonly definitionsAreStored: boolean;
 }
 
@@ -39,9 +41,12 @@ export function isCreated({ created }: StartReply, id: string): boolean {
   return created === 'all' || created.has(id);
 }
 
-/** Creates executions. */
+/** Starts executions. */
 export interface StartStore {
-  /** Creates executions. `keyed`, or sent again: tells which were created now; otherwise all are. */
+  /**
+   * Creates executions. Set `keyed` if items have idempotency keys, or if the batch is sent again: the reply then tells
+   * which executions are new. Otherwise all are.
+   */
   start(
     items: readonly StartItem[],
     lease: LeaseWrite,
@@ -49,9 +54,10 @@ export interface StartStore {
     lockTimeoutMs?: number,
   ): Promise<StartReply>;
   /**
-   * The same inside the caller's transaction, with a notification at its commit.
+   * Creates an execution inside the caller's transaction, with a notification at its commit.
    *
-   * @param lockTimeoutMs - how long to wait for a key that another transaction holds, unless the caller's says
+   * @param lockTimeoutMs - how long to wait for a key that another transaction is inserting, unless the caller's
+   *   transaction sets a lock_timeout
    */
   startIn(
     manager: UserTransaction,
@@ -60,7 +66,7 @@ export interface StartStore {
     payload: string,
     lockTimeoutMs: number,
   ): Promise<StartReply>;
-  /** The ids that hold these keys, by index; undefined where none does. */
+  /** By index: the id of the execution with this key. Undefined if no execution has it. */
   findByKeys(
     keys: readonly { readonly workflow: string; readonly key: string }[],
     manager?: UserTransaction,

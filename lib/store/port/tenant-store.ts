@@ -9,14 +9,15 @@ import type { RecoveryStore } from './recovery.js';
 import type { StartStore } from './starts.js';
 import type { TransactionStore } from './transactions.js';
 
-/** Names one tenant to a session that works for many. Only the adapter looks into it. */
+/** Identifies a tenant to sessions that work for many. Only the adapter reads more than the schema's name. */
 export interface TenantHandle {
   readonly schema: string;
 }
 
 /**
- * All that the engine asks of one tenant's schema, by roles. Each method is one statement or one transaction; none of
- * them retries, because the caller knows what else is waiting. A part of the engine takes the roles that it uses.
+ * The operations of the engine on one tenant's schema, by role. Each method is one statement or one transaction. None
+ * retries: the caller decides, because it knows what else is waiting. A part of the engine depends only on the roles that
+ * it uses.
  */
 export interface TenantStore
   extends

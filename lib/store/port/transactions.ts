@@ -2,29 +2,32 @@ import type { LeaseWrite } from './leases.js';
 import type { CompletionResult, Outcome } from './outcomes.js';
 
 /**
- * A transaction that user code has open, as its data source knows it. Only the adapter and user code know what else it
- * can do.
+ * An open transaction of user code, as its data source represents it. The port knows only these properties; the adapter
+ * and user code know the full type.
  */
 export interface UserTransaction {
   readonly queryRunner?:
     { readonly isReleased: boolean; readonly isTransactionActive: boolean } | undefined;
 }
 
-/** What a transactional task has: the manager for its writes, and the last statement before COMMIT. */
+/** The transaction of a transactional task: the manager for its writes, and the statement that records its outcome. */
 export interface TaskTransaction {
   readonly manager: UserTransaction;
-  /** It failed by no fault of the handler: the server had lost a statement that the library had prepared there. */
+  /**
+   * Whether the transaction failed through no fault of the handler: the server had dropped a prepared statement of the
+   * library.
+   */
   readonly hasLostPlan: boolean;
-  /** Runs the code that has the transaction's connection: it is told apart when it asks for another one. */
+  /** Runs code that uses the transaction's connection, so that its requests for a second connection are recognized. */
   within<T>(work: () => T): T;
-  /** Rejects when the transaction has failed or ended inside the handler: nothing more can be part of it. */
+  /** Rejects if the transaction has failed, or if the handler has ended it. */
   assertOpen(): Promise<void>;
   complete(outcomes: readonly Outcome[], lease: LeaseWrite): Promise<CompletionResult>;
 }
 
 /** Runs a task's handler and its outcome in one transaction. */
 export interface TransactionStore {
-  /** `signal` aborts when nothing of it will be taken any more. */
+  /** `signal` is aborted when the result is no longer wanted. */
   transaction<T>(
     work: (transaction: TaskTransaction) => Promise<T>,
     signal: AbortSignal,

@@ -8,16 +8,16 @@ import {
 import type { KnownDefinitions, NewDefinition, TenantHandle } from '../port/index.js';
 import { tablesOf } from './statements/statement.js';
 
-/** Schemas to one statement. */
+/** Maximum number of schemas per statement. */
 const MAX_READ = 50;
 const MAX_REGISTER = 50;
 
-/** In whose name the connections are asked for: that of no tenant. */
+/** The key for fair scheduling under which connections for many tenants are requested. */
 const MANY = {};
 
 /**
- * What is known of the definitions of these names in many tenants on one login, by index. Undefined where they could
- * not be read with those of others: who asks for them alone learns why.
+ * Reads the known definitions of these names in many tenants on one login, by index. Undefined if the shared statement
+ * failed. Reading the tenant's definitions alone then reports the reason.
  */
 export async function readManyDefinitions(
   turns: FairConnectionPool,
@@ -32,7 +32,9 @@ export async function readManyDefinitions(
   });
 }
 
-/** Registers the definitions with each of the tenants; by index, whether that was done, or undefined as above. */
+/**
+ * Registers the definitions with each tenant. By index: whether all were written. Undefined if the statement failed.
+ */
 export async function registerWithManyTenants(
   turns: FairConnectionPool,
   tenants: readonly TenantHandle[],
@@ -61,10 +63,10 @@ export function definitionValues(definitions: readonly NewDefinition[]): unknown
   ];
 }
 
-/** Statements at a time. Planning is most of what they cost, and the server has more than one core for it. */
+/** Number of concurrent statements. Planning dominates their cost, and the server has several cores for it. */
 const AT_ONCE = 2;
 
-/** A part that fails, because one schema is broken or locked, is left to those who ask for one at a time. */
+/** Sends items in parts. A part fails if one of its schemas is broken or locked; its results are undefined. */
 async function inParts<T, R>(
   items: readonly T[],
   size: number,

@@ -16,38 +16,38 @@ const CONFLICTS = new Set([
 ]);
 
 /**
- * By class or code, the longest one that fits: what is wrong with the server or the way to it, not with the statement.
- * `false`: it was certainly not executed.
+ * Failures of the server or of the connection, not of the statement, by SQLSTATE code, by its first three characters or by
+ * its class. The longest match applies. `false`: the statement was certainly not executed.
  */
 const UNAVAILABLE: ReadonlyMap<string, boolean> = new Map([
   ['08', true], // connection exception
-  ['08001', false], // it could not be made
-  ['08004', false], // it was rejected
+  ['08001', false], // the connection could not be made
+  ['08004', false], // the connection was rejected
   ['25006', false], // a standby, or a server that was made read-only
-  ['25P03', true], // idle in transaction
+  ['25P03', true], // idle in transaction timeout
   ['25P04', true], // transaction timeout
-  ['26', false], // a prepared statement that is not there: another server behind a pooler
-  ['28', false], // the login is refused: its password is being changed, maybe
+  ['26', false], // the prepared statement doesn't exist: another server behind a pooler
+  ['28', false], // the login is rejected, perhaps while its password is being changed
   ['3D', false], // no such database
-  ['40003', true], // the server doesn't know either
+  ['40003', true], // the server doesn't know whether the statement was completed
   ['53', false], // out of memory, disk, connections
-  ['57P', true], // going down, crashed, starting, the database dropped
+  ['57P', true], // shutting down, crashed, starting, or the database was dropped
   ['57P03', false], // cannot connect now
-  ['58', false], // the system below the server: an I/O error
+  ['58', false], // the operating system reports an error, such as an I/O error
   ['XX', true], // an internal error, corrupted data
 ]);
 
-/** SQLSTATE classes that blame what was sent: cardinality, data, constraints, too large for an index or a statement. */
+/** SQLSTATE classes that blame the statement's values: cardinality, data, constraints, program limits. */
 const DATA_CLASSES = new Set(['21', '22', '23', '54']);
 
-/** SQLSTATE classes of missing objects and rights. */
+/** SQLSTATE classes of missing objects and missing rights. */
 const REFUSAL_CLASSES = new Set(['3F', '42']);
 
-/** The driver has no code for these. */
+/** Messages of driver errors that have no code. */
 const DRIVER_MESSAGES =
   /^(Connection terminated|Client was closed|Client has encountered a connection error|Query read timeout|Query runner already released|timeout (expired|exceeded)|Cannot use a pool after calling end|Called end on pool|Received unexpected|The server does not support SSL|There was an error establishing an SSL|SASL: |Another session holds the lock)/;
 
-/** System errors with which a connection was not made at all. */
+/** System errors after which no connection was made. */
 const NOT_CONNECTED = new Set([
   'ECONNREFUSED',
   'ENOTFOUND',
@@ -59,7 +59,7 @@ const NOT_CONNECTED = new Set([
 
 const RETRYABLE: ReadonlySet<FailureKind> = new Set(['conflict', 'connection', 'passing']);
 
-/** The one classification of what can go wrong with a statement. */
+/** Classifies any failure of a statement. All other code relies on this classification. */
 export function classifyFailure(error: unknown): Failure {
   const { kind, mayBeWritten } = classify(error);
   return {
@@ -73,7 +73,7 @@ export function classifyFailure(error: unknown): Failure {
 type Classified = Pick<Failure, 'kind' | 'mayBeWritten'>;
 
 function classify(error: unknown): Classified {
-  // Anything can be thrown, also what throws when it is asked what it is.
+  // User code can throw anything, including objects whose properties throw.
   if (!isError(error)) return { kind: 'bug', mayBeWritten: false };
   const refused =
     error instanceof TablesMissingError ||
@@ -83,7 +83,7 @@ function classify(error: unknown): Classified {
   if (error instanceof OverdueTransactionError) return { kind: 'connection', mayBeWritten: true };
   const code = sqlState(error);
   if (code === undefined) return withoutCode(error);
-  // The system's and Node's codes are words: ECONNRESET, ERR_TLS_CERT_ALTNAME_INVALID, CERT_HAS_EXPIRED.
+  // Codes of the system and of Node are words: ECONNRESET, ERR_TLS_CERT_ALTNAME_INVALID, CERT_HAS_EXPIRED.
   if (!/^[0-9A-Z]{5}$/.test(code) || /^E[A-Z]+$/.test(code)) {
     return { kind: 'connection', mayBeWritten: !NOT_CONNECTED.has(code) };
   }
@@ -100,7 +100,9 @@ function classify(error: unknown): Classified {
   return { kind, mayBeWritten: false };
 }
 
-/** A batch that makes a string longer than there can be is blamed on what is in it. */
+/**
+ * Errors without a code. A RangeError blames the data: the values of the batch exceed the maximum length of a string.
+ */
 function withoutCode(error: Error): Classified {
   if (DRIVER_MESSAGES.test(messageOf(error))) {
     return { kind: 'connection', mayBeWritten: true };
@@ -113,8 +115,8 @@ export function failureKind(error: unknown): FailureKind {
 }
 
 /**
- * Whether the database is away: not reached, lost, starting, going down, full, or taking no writes for now. Not when it
- * is there and says what is wrong with the login, the database, its disk.
+ * Whether the database is unreachable or temporarily accepts no writes: connection lost, server starting, shutting down or
+ * out of connections. False if the server reports a lasting problem of the login, the database or its disk.
  */
 export function isAway(error: unknown): boolean {
   if (failureKind(error) !== 'connection') return false;
@@ -124,10 +126,10 @@ export function isAway(error: unknown): boolean {
     : !/^(25P|26|28|3D|40|53[^3]|58|XX)/.test(code);
 }
 
-/** SQLSTATE codes and classes of what is wrong with the data, or with what other transactions do at the moment. */
+/** SQLSTATEs that are caused by the statement's data, or by concurrent transactions. */
 const STATEMENT_ONLY = /^(?:22...|23...|P0...|40001|40P01|55P03)$/;
 
-/** Whether the session is as it was before the statement that failed so, which stood in no transaction. */
+/** Whether a statement outside of a transaction left its session unchanged when it failed with this error. */
 export function leavesSession(error: unknown): boolean {
   return STATEMENT_ONLY.test(sqlState(error) ?? '');
 }

@@ -1,11 +1,11 @@
 import { systemClock, type Clock } from '../../runtime/clock.js';
 import { SERVER_CLOCK, type SqlClock } from './statements/sql-clock.js';
 
-/** Where an application has its time from. */
+/** The clocks of an application. */
 export interface Clocks {
-  /** The process's timers, waits and durations. */
+  /** For timers, waits and durations in the process. */
   readonly process: Clock;
-  /** What is due, and which leases are over. */
+  /** For due times and leases in SQL. */
   readonly database: SqlClock;
 }
 

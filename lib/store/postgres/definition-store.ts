@@ -23,7 +23,7 @@ export class PostgresDefinitionStore implements DefinitionStore {
   constructor(
     private readonly runner: StatementRunner,
     private readonly tables: TenantTables,
-    /** For texts that are shared with the reading of many tenants, and run once or twice: not prepared. */
+    /** For bulk statements, which run once or twice per tenant, so they are not prepared. */
     private readonly turns: FairConnectionPool,
   ) {}
 
@@ -31,10 +31,10 @@ export class PostgresDefinitionStore implements DefinitionStore {
     const rows = await this.once(registerDefinitions, definitionValues(definitions));
     const registered = new Set(rows.map(({ id }) => id));
     const refused = definitions.find(({ id }) => !registered.has(id));
-    // One chance in 2^63 a pair. To run one workflow as another would be worse than not to run it.
+    // Two definitions collide with a chance of 1 in 2^63. Running one workflow as another would be worse than failing.
     if (refused !== undefined) {
       throw new Error(
-        `The id ${refused.id} of workflow ${JSON.stringify(refused.name)} is that of another stored definition. Give the ` +
+        `The id ${refused.id} of workflow ${JSON.stringify(refused.name)} belongs to another stored definition. Give the ` +
           'workflow a `version`, which changes its id.',
       );
     }

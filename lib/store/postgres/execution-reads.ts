@@ -22,7 +22,7 @@ import type {
   TaskRow,
 } from '../port/index.js';
 
-/** What is read of executions and their tasks, for those who go on with them and for those who look. */
+/** Reads executions and their tasks, for the engine and for the public API. */
 export class ExecutionReads {
   constructor(
     protected readonly hot: StatementRunner,
@@ -88,7 +88,7 @@ export class ExecutionReads {
   }
 }
 
-/** Whether only statuses are asked for that the partial index has. */
+/** Whether the filter contains only statuses of the partial index. */
 function isUnfinished({ statuses }: Pick<ExecutionListFilter, 'statuses'>): boolean {
   return statuses !== undefined && !statuses.includes('Completed');
 }

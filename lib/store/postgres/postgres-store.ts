@@ -76,12 +76,12 @@ import {
 } from '../port/index.js';
 import type { Failure } from '../../runtime/failure.js';
 
-/** How long a handler's transaction may be idle, in milliseconds: longer means that its process is lost. */
+/** How long a handler's transaction may be idle, in milliseconds. After that its process is considered lost. */
 const IDLE_IN_TRANSACTION_MS = 600_000;
 
 export interface PostgresStoreSettings {
   readonly schema: string;
-  /** Quoted. */
+  /** The schema, quoted as an SQL identifier. */
   readonly quotedSchema: string;
   readonly pools: LoginPools;
   readonly dataSource: DataSource;
@@ -89,8 +89,8 @@ export interface PostgresStoreSettings {
 }
 
 /**
- * The store on PostgreSQL. Nothing but forwarding: each method names its statement, its parameters and what is made
- * of the rows. What the statements mean stands beside their texts.
+ * The store on PostgreSQL. It only forwards: each method selects a statement, its parameters and the decoding of the rows.
+ * The statements are documented next to their texts.
  */
 export class PostgresStore extends ExecutionReads implements TenantStore {
   readonly schema: string;
@@ -294,8 +294,8 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
   }
 
   /**
-   * Cancel and its like: a transaction, since the tasks come before the execution in the lock order, but it is the
-   * execution that tells whether there was anything to do.
+   * Runs cancel, pause or resume in a transaction, which is rolled back if the execution's state does not allow the change.
+   * The statement changes tasks first because of the lock order, and the execution, which tells whether it applies, last.
    */
   private control(
     statement: typeof cancelExecution,
@@ -308,11 +308,11 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
     );
   }
 
-  /** Statements on the connection of the caller's transaction. */
+  /** Runs statements on the connection of the caller's transaction. */
   private async runnerOf(transaction: UserTransaction): Promise<StatementRunner> {
     const { queryRunner } = transaction as EntityManager;
     const client: pg.ClientBase | undefined = await queryRunner?.connect();
-    if (client === undefined) throw new TypeError('The manager is not one of a transaction.');
+    if (client === undefined) throw new TypeError('The manager does not belong to a transaction.');
     return {
       run: (statement, values) =>
         asLogin(client, (connection) => this.statements.on(connection).run(statement, values)),

@@ -5,7 +5,7 @@ import { readRows } from './connections/own-types.js';
 
 export const READ_ONLY = '25006';
 
-/** The login itself may not write: that does not pass, as a standby's promotion does. */
+/** The login itself must not write. Unlike a standby, which may be promoted, this does not pass by itself. */
 export class ReadOnlyLogin extends Error {
   readonly code = READ_ONLY;
 
@@ -13,7 +13,7 @@ export class ReadOnlyLogin extends Error {
     super(`the login may not ${facts.action}; allow it with: ${facts.grant}`);
   }
 
-  /** For a boot, which need not wait for it. */
+  /** For a boot, which need not wait for a change. */
   asPermissionError(schema?: string): PermissionError {
     return new PermissionError(schema === undefined ? this.facts : { ...this.facts, schema }, {
       cause: this,
@@ -28,17 +28,17 @@ interface Facts {
   readonly database: string;
 }
 
-/** Where a setting comes from, as pg_settings says it, that connecting anew does not change. */
+/** Sources of a setting, in terms of pg_settings, that a new connection does not change. */
 const OF_THE_LOGIN = new Set(['user', 'database', 'database user', 'client']);
 
-/** Not more often than this about one login, in milliseconds. */
+/** Minimum interval between warnings about one login, in milliseconds. */
 const WARN_EVERY_MS = 60_000;
 const warned = new Map<string, number>();
 
 /**
- * What keeps a server that was reached from taking writes, as an error with the same code: it is a standby, or
- * `default_transaction_read_only` is on for the server, the database or the login. The error itself where that can't
- * be found out, in a failed transaction for instance.
+ * Explains why a reachable server accepts no writes, as an error with the same code: the server is a standby, or
+ * `default_transaction_read_only` is on for the server, the database or the login. Returns the error itself if the reason
+ * can't be read, such as in a failed transaction.
  */
 export async function explainReadOnly(
   client: Pick<pg.ClientBase | pg.Pool, 'query'>,
@@ -52,7 +52,7 @@ export async function explainReadOnly(
   if (performance.now() - (warned.get(key) ?? -Infinity) > WARN_EVERY_MS) {
     warned.set(key, performance.now());
     new Logger('Cloacina').warn(
-      `Database "${facts.database}" takes no writes from login "${facts.login}": ${explained.message}`,
+      `Database "${facts.database}" accepts no writes from login "${facts.login}": ${explained.message}`,
     );
   }
   return explained;
@@ -73,18 +73,20 @@ async function readFacts(
 
 function explain({ is_standby, source, login, database }: Facts): Error | undefined {
   if (is_standby) {
-    return coded('the server is a standby; connect to the primary, or wait for its promotion');
+    return coded(
+      'the server is a standby; connect to the primary, or wait for the promotion of this server',
+    );
   }
   const role = pg.escapeIdentifier(login);
   const base = pg.escapeIdentifier(database);
   if (!OF_THE_LOGIN.has(source)) {
     return coded(
-      'default_transaction_read_only is on for the whole server; turn it off there, or wait until it is',
+      'default_transaction_read_only is on for the whole server; turn it off there, or wait until it is off',
     );
   }
   if (source === 'client') {
     return coded(
-      "the connection's own options set default_transaction_read_only; take that out of databaseUrl or PGOPTIONS",
+      "the connection's own options set default_transaction_read_only; remove it from databaseUrl or PGOPTIONS",
     );
   }
   const [where, whose] = {

@@ -32,10 +32,10 @@ import type {
 
 const FORMER: JudgedLease = { over: false, lockEpoch: null, lockSession: null };
 
-/** What recovery asks of a tenant's schema, on PostgreSQL. */
+/** Recovery's operations on a tenant's schema, on PostgreSQL. */
 export class PostgresRecoveryStore implements RecoveryStore {
   constructor(
-    /** Taking orphans finds its rows by key, as other hot statements do. */
+    /** For taking orphans, which finds its rows by key as other hot statements do. */
     private readonly hot: StatementRunner,
     private readonly cold: StatementRunner,
   ) {}

@@ -10,17 +10,17 @@ export const SqlState = {
   duplicateSchema: '42P06',
   uniqueViolation: '23505',
   lockNotAvailable: '55P03',
-  /** Of the server, or of its table of locks. */
+  /** The server's memory, or its lock table, is exhausted. */
   outOfMemory: '53200',
-  /** A prepared statement that the server doesn't have. */
+  /** The prepared statement does not exist. */
   undefinedStatement: '26000',
-  /** Of a prepared statement: its cached plan must not change the result's type. */
+  /** For a prepared statement: its cached plan must not change the result type. */
   featureNotSupported: '0A000',
-  /** Also what is said here of a connection that could not be made, whatever stood in the way. */
+  /** Also set by the library on errors of connections that could not be made, for any reason. */
   notConnected: '08001',
 } as const;
 
-/** The SQLSTATE of a database error, or the code of a network error such as ECONNREFUSED; also under TypeORM's own. */
+/** The SQLSTATE of a database error, also if TypeORM wraps it, or the code of a network error such as ECONNREFUSED. */
 export function sqlState(error: unknown): string | undefined {
   if (!isError(error)) return undefined;
   const code = readProperty(error, 'code');
@@ -29,13 +29,13 @@ export function sqlState(error: unknown): string | undefined {
   return driverError === undefined || driverError === error ? undefined : sqlState(driverError);
 }
 
-/** The message of anything: handlers throw errors whose message throws. */
+/** The message of any value: handlers may throw errors whose `message` throws. */
 export function messageOf(error: unknown): string {
   const message = readProperty(error, 'message');
   return typeof message === 'string' ? message : '';
 }
 
-/** Whether a statement of the library didn't find one of the library's tables. */
+/** Whether a statement of the library failed because one of the library's tables is missing. */
 export function isMissingTable(error: unknown): boolean {
   return (
     isError(error) &&

@@ -14,41 +14,47 @@ import type {
 } from './statements/statement.js';
 import type { Clock } from '../../runtime/clock.js';
 
-/** Runs of one statement in one tenant before it is prepared: that costs memory on the server, and planning a millisecond. */
+/**
+ * Number of runs of a statement in a tenant before it is prepared. Preparing costs server memory and planning a
+ * millisecond.
+ */
 const PREPARE_AFTER_RUNS = 5;
-/** Runs that are further apart don't count: a tenant that is at work now and then is served as well without. */
+/**
+ * Pause after which the runs are counted from zero, in milliseconds: an occasionally active tenant needs no prepared
+ * statements.
+ */
 const MAX_PAUSE_MS = 5_000;
 
-/** Values arrive as the text that the server sent; each statement decodes what it reads. */
+/** Returns values as the text that the server sent. Each statement decodes the columns that it uses. */
 const RAW_TYPES = { getTypeParser: () => (value: string) => value };
 
-/** How often a statement has run of late. */
+/** How often a statement has run recently. */
 interface Use {
   runs: number;
   lastAt: number;
 }
 
 /**
- * The statements of one tenant, prepared on the server while the tenant is busy. Of a tenant that is not, nothing is
- * kept but how often each has run.
+ * Runs the statements of one tenant. They are prepared on the server while the tenant is busy. For other tenants only the
+ * numbers of runs are kept.
  */
 export class TenantStatements {
   private readonly uses = new Map<object, Use>();
 
   constructor(
     readonly tables: TenantTables,
-    /** Tells the tenants' prepared statements apart on a shared connection. */
+    /** Distinguishes the tenants' prepared statements on a shared connection. */
     private readonly key: string,
     private readonly schema: string,
     private readonly clock: Pick<Clock, 'now'>,
   ) {}
 
-  /** A runner on a connection. */
+  /** Runs statements on a connection. */
   on(client: pg.ClientBase): StatementRunner {
     return { run: (statement, values) => this.run(client, statement, values) };
   }
 
-  /** A runner on a pool's connections. */
+  /** Runs statements on a pool's connections. */
   inTurn(turns: FairConnectionPool): StatementRunner {
     return {
       run: (statement, values) =>
@@ -84,7 +90,7 @@ export class TenantStatements {
     }
   }
 
-  /** The tables were moved or dropped under a process that serves them, or a right was taken: says what to do. */
+  /** Explains errors after tables were moved or dropped, or a right was revoked, while the tenant is served. */
   private explained(error: unknown, client: pg.ClientBase): unknown {
     const { schema } = this;
     if (isMissingTable(error)) return new TablesMissingError(schema, { cause: error });
@@ -113,7 +119,7 @@ export class TenantStatements {
   }
 }
 
-/** A statement for many tenants, or for all of them. */
+/** Runs a statement for many tenants, or for all of them. */
 export async function runBulk<R>(
   client: Pick<pg.Pool, 'query'> | pg.ClientBase,
   statement: BulkStatement<R>,
@@ -123,7 +129,7 @@ export async function runBulk<R>(
   return statement.columns.decode(await runUnprepared(client, statement.textFor(tenants), values));
 }
 
-/** A statement whose text differs from run to run (it depends on how many tenants there are): never prepared. */
+/** Runs a statement whose text depends on the number of tenants, so it is never prepared. */
 export async function runUnprepared(
   client: Pick<pg.Pool, 'query'> | pg.ClientBase,
   text: string,

@@ -11,33 +11,34 @@ import {
   userPath,
 } from './connections/user-connection.js';
 
+/** Options of {@link runInTenantTransaction}. */
 export interface TenantTransactionOptions {
   /**
-   * How long the transaction may be idle before the server ends it, in milliseconds. A process that hangs or
-   * vanishes with its host would otherwise hold its locks until the network gives up.
+   * Maximum idle time before the server ends the transaction, in milliseconds. Otherwise a hung process or a vanished host
+   * would keep its locks until the network connection times out.
    */
   readonly idleTimeoutMs: number;
   /**
-   * Whose rights `work` has, where the data source is bound to a role: `tenant` for user code; default `login`, which
-   * migrations need, for what they create belongs to it.
+   * Whose rights `work` has if the data source has a role: `tenant` for user code, or `login` for migrations, whose objects
+   * must belong to the login. Default `login`.
    */
   readonly as?: 'login' | 'tenant';
-  /** Aborted when nothing of the transaction will be committed any more. */
+  /** Aborted when the transaction's result is no longer wanted. */
   readonly signal?: AbortSignal;
 }
 
-/** How long `work` has for its end when its signal aborts, before its connection is cut, in milliseconds. */
+/** How long `work` may continue after its signal was aborted, in milliseconds. Then its connection is closed. */
 const ABORT_GRACE_MS = 1_000;
 
-/** The manager of the transaction, and the connection under it for what needs no TypeORM. */
+/** Gets the manager of the transaction, and its connection for statements without TypeORM. */
 export type TenantWork<T> = (manager: EntityManager, client: pg.ClientBase) => Promise<T>;
 
 /**
- * Runs `work` in a READ COMMITTED transaction whose `search_path` begins with the tenant's schema, as on all connections
- * of its data source (see `pathOf`), whatever its user code has set before. All settings are local to the transaction,
- * so they hold under a transaction pooler too and nothing is left on the connection.
+ * Runs `work` in a READ COMMITTED transaction. Its `search_path` begins with the tenant's schema, as on all connections of
+ * the data source (see `pathOf`), whatever user code has set before. All settings are local to the transaction, so they
+ * work with a transaction pooler and leave nothing on the connection.
  *
- * Commits when `work` resolves; rolls back, and rejects with the same error, when it rejects.
+ * Commits when `work` resolves. Rolls back when it rejects, and rejects with the same error.
  */
 export async function runInTenantTransaction<T>(
   dataSource: DataSource,
@@ -56,15 +57,15 @@ export async function runInTenantTransaction<T>(
 }
 
 /**
- * Waits for a connection, which others may hold for as long as they like. Once the signal aborts, the caller no longer
- * waits, and the connection goes back when it comes.
+ * Waits for a connection, which other code may occupy for any time. Once the signal is aborted, it rejects, and returns the
+ * connection as soon as it gets one.
  */
 async function connect(
   queryRunner: QueryRunner,
   { as, signal }: TenantTransactionOptions,
 ): Promise<pg.ClientBase> {
   const ask = (): Promise<unknown> => queryRunner.connect();
-  // A task may be begun by what another one's handler did, and is no part of that.
+  // A handler of one task may have started this task, but its transaction is not part of that handler's.
   const asked = as === 'tenant' ? runOutside(ask) : ask();
   try {
     return (await unlessAborted(signal, asked)) as pg.ClientBase;
@@ -75,7 +76,7 @@ async function connect(
   }
 }
 
-/** Rejects as soon as the signal aborts, whatever becomes of the work. */
+/** Rejects as soon as the signal is aborted; `work` continues. */
 async function unlessAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
   if (signal === undefined) return work;
   let abort: () => void = () => undefined;
@@ -111,7 +112,7 @@ async function runOn<T>(
   return result;
 }
 
-/** One message, since each statement would be a round trip; hence no parameters, but quoted names and a number. */
+/** All settings in one message, to save round trips. Such a message has no parameters, so names are quoted. */
 function localSettings(
   path: string,
   { idleTimeoutMs, as = 'login' }: TenantTransactionOptions,
@@ -125,8 +126,9 @@ function localSettings(
 }
 
 /**
- * A statement that hangs, on a lock or in a network that swallows all, would keep the connection for as long as it
- * likes; so would work that awaits something else and never returns. Its connection is cut, and it isn't waited for.
+ * Closes the connection if `work` continues for {@link ABORT_GRACE_MS} after the signal was aborted, and rejects. A
+ * statement that hangs, on a lock or in a dead network, would occupy the connection for any time; so would work that waits
+ * for something else.
  */
 async function cutAfter<T>(
   signal: AbortSignal | undefined,
@@ -140,7 +142,9 @@ async function cutAfter<T>(
     abort = (): void => {
       timer = setTimeout(() => {
         destroySocket(client);
-        reject(new Error('The connection was cut: its work went on after its signal was aborted.'));
+        reject(
+          new Error('The connection was closed: its work continued after its signal was aborted.'),
+        );
       }, ABORT_GRACE_MS);
       timer.unref();
     };
@@ -162,21 +166,21 @@ async function workOrRollBack<T>(
   try {
     return await work();
   } catch (error) {
-    // What failed first is what matters; and a connection that can't roll back is closed at its release.
+    // The first error matters more. A connection that can't roll back is closed when it is released.
     await withAnswerTimeout(client, () => queryRunner.rollbackTransaction()).catch(() => undefined);
     throw error;
   }
 }
 
 /**
- * Refuses what would pass for a success without being one. Asked again before anything of the library's own goes into
- * the transaction: in one that is over already, that would stand by itself.
+ * Rejects a transaction that has failed or ended, because its COMMIT would seem to succeed. Called again before statements
+ * of the library: in a transaction that has ended, they would be committed by themselves.
  */
 export async function assertStillOpen(client: pg.ClientBase): Promise<void> {
   await new Promise<void>((resolve) => whenSettled(client, resolve));
   const status = transactionStatus(client);
   if (status === 'E') {
-    // PostgreSQL answers COMMIT of a failed transaction with a rollback, and no error.
+    // PostgreSQL answers COMMIT of a failed transaction with a rollback, without an error.
     throw new Error(
       'A statement failed in this transaction and its error was caught, so nothing of the transaction can be ' +
         'committed. Let the error through, or run the statement within manager.transaction(), which sets a savepoint.',
@@ -184,8 +188,8 @@ export async function assertStillOpen(client: pg.ClientBase): Promise<void> {
   }
   if (status === 'I') {
     throw new Error(
-      'This transaction was ended by a COMMIT or ROLLBACK from within. What came after it was not part of any ' +
-        'transaction. Leave its end to the library.',
+      'This transaction was ended by a COMMIT or ROLLBACK from within, so later statements were not part of it. Let the ' +
+        'library end the transaction.',
     );
   }
 }

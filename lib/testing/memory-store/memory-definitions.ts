@@ -8,7 +8,9 @@ import type {
 import { isWaiting, type MemoryDefinition } from './memory-rows.js';
 import type { MemoryTables } from './memory-tables.js';
 
-/** A tenant's stored definitions. They wait for no lock: a manual retry reads them while it holds one. */
+/**
+ * A tenant's stored definitions. Reading them waits for no lock, because a manual retry reads them while it holds one.
+ */
 export class MemoryDefinitionStore implements DefinitionStore {
   constructor(private readonly tables: MemoryTables) {}
 
@@ -16,7 +18,7 @@ export class MemoryDefinitionStore implements DefinitionStore {
     const stored = this.tables.definitions;
     const other = definitions.find(({ id, hash }) => (stored.get(id)?.hash ?? hash) !== hash);
     if (other !== undefined) {
-      throw new Error(`The id ${other.id} is that of another stored definition.`);
+      throw new Error(`The id ${other.id} belongs to another stored definition.`);
     }
     for (const { id, hash, name, version, definition } of definitions) {
       const text = stored.get(id)?.definition ?? JSON.stringify(definition);

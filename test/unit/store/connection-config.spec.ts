@@ -334,7 +334,7 @@ describe('urlProblem', () => {
     'postgres://u:secret@/d?host=a,b',
   ])('says of %s that the driver has one host', (url) => {
     expect(urlProblem(url)).toMatch(
-      /^names several hosts, and the driver connects to one only\. Name /,
+      /^names several hosts, but the driver connects to only one\. Name /,
     );
   });
 

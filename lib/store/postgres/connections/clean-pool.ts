@@ -8,9 +8,8 @@ type ConnectCallback = (
 ) => void;
 
 /**
- * A pool whose connections user code has, too. Who takes one by `connect()` or `query()`, which are the library's own
- * statements, gets one on which user code has left nothing. Data sources take theirs around it, see
- * `shared-pool-driver.ts`.
+ * A pool whose connections user code uses too. The library's own statements get connections by `connect()` and `query()`,
+ * which first remove whatever user code left in the session. Data sources bypass this, see `shared-pool-driver.ts`.
  */
 export class CleanPool extends pg.Pool {
   override connect(): Promise<pg.PoolClient>;
@@ -39,7 +38,7 @@ export class CleanPool extends pg.Pool {
           callback(undefined, client, release);
           return;
         }
-        // It is closed, and there are fewer of its kind: another one, or a new one.
+        // The failed connection is closed. Continue with another one, or with a new one.
         release(failure);
         this.connectClean(callback);
       });

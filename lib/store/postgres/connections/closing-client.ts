@@ -1,12 +1,12 @@
 import pg from 'pg';
 import { destroySocket } from './destroy-socket.js';
 
-/** As the driver's types have it: an error, or none and the client. */
+/** Matches the driver's types: called with an error, or with null and the client. */
 type ConnectCallback = ((error: Error) => void) | ((error: null, client: pg.Client) => void);
 
 /**
- * A client that leaves no socket open when it could not connect. The driver does, where it refuses a login by itself
- * (`SASL: …`): the server then waits a minute for the rest of the login, and the process doesn't end before.
+ * A client that closes its socket if it fails to connect. The driver leaves the socket open if it rejects the login itself
+ * (`SASL: …`). The server then waits a minute for the rest of the login, and the process cannot exit until then.
  */
 export class ClosingClient extends pg.Client {
   override connect(): Promise<pg.Client>;

@@ -12,20 +12,20 @@ import { takePlaceApart, takeUrlApart } from './connection-url.js';
 export type PostgresConnectionOptions = Extract<DataSourceOptions, { type: 'postgres' }>;
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** How a tenant's database is reached, as the application said it: a URL, TypeORM's options, or both. */
+/** The application's settings for a tenant's database: a URL, TypeORM's options, or both. */
 export interface ConnectionSource {
   readonly databaseUrl?: string | undefined;
   readonly connection?: Partial<PostgresConnectionOptions> | undefined;
 }
 
-/** A source with the way of the control connection: a direct URL, where `databaseUrl` leads to a pooler. */
+/** A source with the URL of the control connection: a direct one if `databaseUrl` leads to a pooler. */
 export interface ControlledSource extends ConnectionSource {
   readonly controlUrl?: string | undefined;
 }
 
 /**
- * Settings of a session that the driver would send as parameters of their own. The server lets those win over
- * `options`, where the library has its settings; so they are put there too, in front.
+ * Session settings that the driver would send as separate startup parameters. The server lets these win over `options`,
+ * which contains the library's settings. So they are put at the front of `options` instead.
  */
 const SESSION_SETTINGS = [
   'statement_timeout',
@@ -33,12 +33,12 @@ const SESSION_SETTINGS = [
   'idle_in_transaction_session_timeout',
 ] as const;
 
-/** Parameters of a URL that the driver takes as they are. */
+/** URL parameters that are passed to the driver unchanged. */
 const DRIVER_PARAMETERS = ['sslnegotiation', 'query_timeout'] as const;
 
 /**
- * What `extra` can't say. A URL in it would win over everything. The library reads results as text, sends UTF-8, and
- * knows its connections by their names.
+ * Properties of `extra` that are ignored. A URL would win over everything else. The library requires text results, UTF-8,
+ * and its own connection names.
  */
 const NOT_FROM_EXTRA = [
   'connectionString',
@@ -50,11 +50,11 @@ const NOT_FROM_EXTRA = [
 ] as const;
 
 /**
- * The driver's settings, without a URL. For each of them the first that says it wins: `connection`, its `extra`, the
- * URL, the environment's PG variables (which the driver reads itself). `options` are joined, since each may set
- * something else; of two that set the same, the server takes the one that comes later here.
+ * The driver's settings, without a URL. For each setting the first of these sources wins: `connection`, its `extra`, the
+ * URL, the environment's PG variables (which the driver reads itself). `options` of several sources are concatenated,
+ * because each may set something else. If two set the same parameter, the server uses the later one.
  *
- * @throws ConfigurationError when the files that a URL names for TLS can't be read
+ * @throws ConfigurationError if the TLS files that a URL names can't be read
  */
 export function connectionConfig(
   { databaseUrl, connection = {} }: ConnectionSource,
@@ -65,8 +65,8 @@ export function connectionConfig(
 }
 
 /**
- * The settings of the control connection. `controlUrl` leads to another way into the same database; what it doesn't
- * say, and `connection` does (`ssl`, a password function), holds for both ways.
+ * The settings of the control connection. `controlUrl` is another route to the same database. Settings of `connection`
+ * that the URL omits (`ssl`, a password function) apply to both routes.
  */
 export function controlConfig(
   { controlUrl, ...source }: ControlledSource,
@@ -77,7 +77,7 @@ export function controlConfig(
   return joined(beside, configOfUrl(controlUrl), environment);
 }
 
-/** `later` wins over `earlier`, but for `options`, which are joined behind those of the environment. */
+/** Merges two settings. `later` wins, except for `options`, which are appended to those of the environment. */
 function joined(
   earlier: pg.ClientConfig,
   later: pg.ClientConfig,
@@ -102,12 +102,12 @@ function readUrl(url: string): ReturnType<typeof takeUrlApart> {
     return takeUrlApart(url);
   } catch (error) {
     throw new ConfigurationError([
-      `A database URL can't be used: ${messageWithoutSecrets(error)}. Its parameters of TLS name files that this process can read.`,
+      `A database URL can't be used: ${messageWithoutSecrets(error)}. Its TLS parameters must name files that this process can read.`,
     ]);
   }
 }
 
-/** What stands beside the URL, or instead of it. */
+/** The settings of TypeORM's options. */
 function configBeside(connection: Partial<PostgresConnectionOptions>): pg.ClientConfig {
   const { host, port, username, password, database } = connection;
   const ssl = copyOfTls(connection.ssl);
@@ -122,19 +122,21 @@ function configBeside(connection: Partial<PostgresConnectionOptions>): pg.Client
   return config;
 }
 
-/** The driver hides the key in the object that it gets, and the next tenant's options would seem to have none. */
+/**
+ * Copies TLS options, because the driver hides `key` in the object that it gets, where the next tenant would miss it.
+ */
 function copyOfTls(ssl: unknown): pg.ClientConfig['ssl'] {
   if (typeof ssl !== 'object' || ssl === null) return ssl as boolean | undefined;
   const key: unknown = Reflect.get(ssl, 'key');
   return { ...ssl, ...(key === undefined ? {} : { key }) } as pg.ClientConfig['ssl'];
 }
 
-/** A socket's folder, a name or an address. IPv6 has brackets in URLs only. */
+/** A host can be a socket's folder, a name or an address. An IPv6 address has brackets only in a URL. */
 function withoutBrackets(host: string): string {
   return host.replace(/^\[(.+)\]$/, '$1');
 }
 
-/** `options` with the settings that stand beside them. A name says the nearest, so it comes last. */
+/** `options` followed by the separate session settings, which therefore win. */
 function withSessionSettings(values: Readonly<Record<string, unknown>>): string | undefined {
   const settings = SESSION_SETTINGS.flatMap((name) => {
     const value = values[name];
@@ -154,8 +156,8 @@ function defined<T extends object>(values: T): Partial<{ [K in keyof T]: NonNull
 }
 
 /**
- * An application's name for its connections, which the library can't use: others find the connections of a process by
- * the name that the library gives them.
+ * The application's name for its connections, which the library can't use: other processes find the connections of a
+ * process by the name that the library sets.
  */
 export function unusedApplicationName(
   { databaseUrl, connection = {} }: ConnectionSource,
@@ -169,7 +171,7 @@ export function unusedApplicationName(
   return names.find((name): name is string => typeof name === 'string' && name !== '');
 }
 
-/** Which database a source leads to, also where only the environment says it. */
+/** The database that a source leads to, with defaults from the environment. */
 export function databasePlace(
   source: ConnectionSource,
   environment: Environment = process.env,
@@ -182,29 +184,29 @@ export function databasePlace(
   );
 }
 
-/** Which database the driver connects to with these settings. */
+/** The database that the driver connects to with these settings. */
 export function placeOf(
   config: Pick<pg.ClientConfig, 'host' | 'port' | 'user' | 'database'>,
   environment: Environment = process.env,
 ): DatabasePlace {
   const host = config.host ?? environment['PGHOST'] ?? 'localhost';
   const port = config.port ?? environment['PGPORT'] ?? 5432;
-  // PostgreSQL takes the user's name where no database is named.
+  // PostgreSQL uses the user's name as the default database.
   const user = config.user ?? environment['PGUSER'] ?? environment['USER'] ?? '';
   const database = config.database ?? environment['PGDATABASE'] ?? user;
   return { host, port: Number(port), database };
 }
 
 /**
- * Which database a source leads to, as text to compare: host, port and database, without user and secrets. Two texts
- * that differ may still be one database (`localhost` and `127.0.0.1`).
+ * Identifies a source's database for comparison: host, port and database, without user and secrets. Two different keys may
+ * still be the same database (`localhost` and `127.0.0.1`).
  */
 export function databaseKey(source: ConnectionSource, environment?: Environment): string {
   const { host, port, database } = databasePlace(source, environment);
   return `${host.toLowerCase()}:${port}/${database}`;
 }
 
-/** Equal for tenants that can share their connections; a hash, so that it may stand in a log. */
+/** Equal for tenants that can share connections. A hash, so that it reveals no secret in a log. */
 export function loginKey(source: ControlledSource): string {
   const text = JSON.stringify(
     [connectionConfig(source), controlConfig(source)],

@@ -2,18 +2,18 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { ConnectionsExhaustedError } from '../../../errors/index.js';
 import { ConnectionWaitReport } from './connection-wait-report.js';
 
-/** After several tenants had connections, one alone doesn't get all of them, for this time in milliseconds. */
+/** How long after several tenants used connections one tenant may not take all of them, in milliseconds. */
 const SHARED_MS = 5_000;
-/** How long a transaction waits for a second connection at most, in milliseconds. It holds its locks for that time. */
+/** How long a transaction waits for a second connection, in milliseconds. It keeps its locks meanwhile. */
 const MAX_SECOND_WAIT_MS = 10_000;
 
-/** How long a request waits before the log tells who has the connections, in milliseconds. */
+/** How long a request waits before the log names the tenants that have connections, in milliseconds. */
 const REPORT_AFTER_MS = 5_000;
 
-/** A connection that user code has. */
+/** A connection in use by user code. */
 export interface Place {
   readonly tenant: string;
-  /** Requests for another connection by the code that has this one. */
+  /** Number of waiting requests by code that uses this connection. */
   waitsFor: number;
   isOver: boolean;
 }
@@ -22,40 +22,40 @@ interface Waiting {
   readonly begin: () => void;
 }
 
-/** A request by code that has no connection yet. */
+/** A waiting request of code that has no connection. */
 interface FirstRequest extends Waiting {
   readonly since: number;
 }
 
-/** A request by code that has a connection. */
+/** A waiting request of code that has a connection already. */
 interface SecondRequest extends Waiting {
   readonly within: Place;
   readonly timer: NodeJS.Timeout;
 }
 
-/** Of code that runs in a transaction, the connection of that. */
+/** The connection of the transaction that the current code runs in. */
 const current = new AsyncLocalStorage<Place | undefined>();
 
-/** Runs `work`, which has the connection and gives it back when it is done. */
+/** Runs `work` as code that uses the connection, which it returns at its end. */
 export function runWithin<T>(place: Place | undefined, work: () => T): T {
   return place === undefined ? work() : current.run(place, work);
 }
 
-/** Runs `work` as what has no connection, though it was begun by code that has one. */
+/** Runs `work` as code without a connection, although code with a connection called it. */
 export function runOutside<T>(work: () => T): T {
   return current.run(undefined, work);
 }
 
 /**
- * The connections of a pool that user code may have, lent to the tenants in turn: one that has work without end waits
- * for its own, and not the others for it. While several are at work, each has half of them at most.
+ * Limits the connections of a pool that user code uses, and distributes them to tenants in turn. While several tenants are
+ * active, each gets at most half of the connections, so a tenant with endless work does not delay the others.
  *
- * Code that has a connection and asks for another one goes before the others, because it holds up who waits for its
- * first one. Where all connections are had by such code there is no end to that: the request is refused.
+ * Code that has a connection and requests a second one goes first, because others wait for its first one. If all
+ * connections are used by code that waits for a second one, waiting would never end, so the request is rejected.
  */
 export class ConnectionLimit {
   private readonly places = new Set<Place>();
-  /** Those who wait, the next tenant first. */
+  /** Waiting first requests by tenant; the next tenant to serve comes first. */
   private readonly waiting = new Map<string, FirstRequest[]>();
   private readonly second = new Set<SecondRequest>();
   private latest: string | undefined;
@@ -63,7 +63,7 @@ export class ConnectionLimit {
   private shareTimer: NodeJS.Timeout | undefined;
   private readonly waitReport: ConnectionWaitReport;
 
-  /** @param max - asked each time: a pool may grow */
+  /** @param max - called each time, because a pool may grow */
   constructor(
     private readonly max: () => number,
     private readonly maxSecondWaitMs = MAX_SECOND_WAIT_MS,
@@ -77,10 +77,10 @@ export class ConnectionLimit {
   }
 
   /**
-   * Calls `holder` when there is room: at once if there is some now. It gets its place, and the function that gives the
-   * room back; calling that twice does nothing.
+   * Calls `holder` as soon as a connection is available, possibly at once. It gets the function that returns the
+   * connection, which has no effect when called again, and the place.
    *
-   * @param refuse - called instead where code that has a connection can't have another one
+   * @param refuse - called instead if code with a connection can't get a second one
    */
   enter(
     tenant: string,
@@ -173,7 +173,7 @@ export class ConnectionLimit {
     return held < Math.ceil(this.max() / 2);
   }
 
-  /** Those who ask for a second one first; then one to each tenant in turn, as long as there are any. */
+  /** Serves second requests first, then the waiting tenants in turn. */
   private serve(): void {
     for (const request of this.second) {
       if (!this.isRoom()) return;
@@ -197,7 +197,7 @@ export class ConnectionLimit {
     if (this.waiting.size > 0 && this.isRoom()) this.lookLater();
   }
 
-  /** A tenant that waits for the sake of others gets all when it has been alone. */
+  /** Serves again later: a tenant alone gets all connections once it has been alone for some time. */
   private lookLater(): void {
     this.shareTimer ??= setTimeout(() => {
       this.shareTimer = undefined;

@@ -7,19 +7,21 @@ import {
 import { messageOf, SqlState, sqlState } from '../sql-state.js';
 
 /**
- * What the driver says without a code when the server has no TLS. Another answer, which it calls an error, may be that of
- * a server that is still starting.
+ * The driver's message, which has no code, if the server has no TLS. The driver's other messages about TLS may come from a
+ * server that is still starting.
  */
 const TLS_MESSAGES = /^The server does not support SSL/;
 
-/** Node's codes of certificates and of TLS. */
+/** Node's codes for errors of certificates and of TLS. */
 const TLS_CODES =
   /^(CERT_|ERR_TLS_|ERR_SSL_|UNABLE_TO_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT_IN_CHAIN$|EPROTO$)/;
 
-/** The driver refuses a login by itself: no password where one is asked for, a server that proves not to know it. */
+/**
+ * The driver's messages when it fails a login by itself: a missing password, or a server that can't prove its identity.
+ */
 const LOGIN_MESSAGES = /^SASL: /;
 
-/** What stands in the way of a connection; undefined for any other failure, also of a server that is away. */
+/** The lasting obstacle to a connection. Undefined for any other failure, including an unreachable server. */
 function connectionObstacle(error: unknown): ConnectionObstacle | undefined {
   const message = messageOf(error);
   if (TLS_MESSAGES.test(message)) return 'tls';
@@ -29,12 +31,12 @@ function connectionObstacle(error: unknown): ConnectionObstacle | undefined {
   if (TLS_CODES.test(code)) return 'tls';
   if (code.startsWith('28')) return 'login';
   if (code.startsWith('3D')) return 'database';
-  // Of a statement it is an ERROR.
+  // The same code with severity ERROR is about a statement.
   const endsSession = readProperty(error, 'severity') === 'FATAL';
   return endsSession && code === SqlState.insufficientPrivilege ? 'privilege' : undefined;
 }
 
-/** The failure as the error that says where the connection was to lead; undefined when it is of another kind. */
+/** The failure as an error that names the database of the connection. Undefined for failures without an obstacle. */
 export function asConnectionError(
   error: unknown,
   place: DatabasePlace,

@@ -1,6 +1,6 @@
 import { parse } from 'pg-connection-string';
 
-/** What a database URL says, taken apart as the driver reads it. What the URL doesn't say is left out. */
+/** The parts of a database URL, as the driver parses it. Missing parts are absent. */
 export interface UrlParts {
   readonly host?: string;
   readonly port?: number;
@@ -8,16 +8,18 @@ export interface UrlParts {
   readonly password?: string;
   readonly database?: string;
   readonly ssl?: unknown;
-  /** The parameters after the question mark, with those of TLS. */
+  /** The query parameters, including those of TLS. */
   readonly parameters: Readonly<Record<string, unknown>>;
 }
 
-/** Parameters of TLS. The driver reads the files that they name when it reads the URL. */
+/** TLS parameters of a URL. The driver reads the files that they name when it parses the URL. */
 const OF_TLS = /([?&])(?:ssl|sslmode|sslcert|sslkey|sslrootcert|uselibpqcompat)=[^&]*/gi;
 
 const FORM = 'must be a URL such as postgres://user:password@host:5432/database';
 
-/** What is wrong with a database URL, as a clause that doesn't show it; undefined for a good one. */
+/**
+ * Checks a database URL. Returns the problem as a clause that does not contain the URL, or undefined for a valid one.
+ */
 export function urlProblem(text: unknown): string | undefined {
   if (typeof text !== 'string' || text.trim() === '') return FORM;
   if (!/^(?:postgres(?:ql)?:\/\/|socket:\/)/i.test(text)) {
@@ -25,8 +27,8 @@ export function urlProblem(text: unknown): string | undefined {
   }
   if (namesSeveralHosts(text)) {
     return (
-      'names several hosts, and the driver connects to one only. Name the host, address or proxy that leads to the ' +
-      'primary, which also follows a failover'
+      'names several hosts, but the driver connects to only one. Name the host, address or proxy that leads to the ' +
+      'primary, and that follows a failover'
     );
   }
   try {
@@ -37,13 +39,13 @@ export function urlProblem(text: unknown): string | undefined {
       return undefined;
     return 'has a port that is not a number from 1 to 65535';
   } catch {
-    return 'is not a URL that can be read (it is not shown here); encode the characters of its password with encodeURIComponent()';
+    return 'is not a valid URL (it is not shown here); encode the characters of its password with encodeURIComponent()';
   }
 }
 
 /**
- * Takes a URL apart. The driver itself gets the parts and never the URL, because it would let the URL win over what
- * stands beside it, password functions and the library's own settings included.
+ * Parses a URL. The driver gets the parts and never the URL, because a URL would win over all other settings, including
+ * password functions and the library's own settings.
  */
 export function takeUrlApart(text: string): UrlParts {
   const { host, port, user, password, database, ssl, ...parameters } = parse(text);
@@ -61,12 +63,12 @@ export function takeUrlApart(text: string): UrlParts {
   return { ...parts, parameters };
 }
 
-/** Where a URL leads to, without reading the files that its parameters of TLS name. */
+/** Parses a URL without reading the files that its TLS parameters name. */
 export function takePlaceApart(text: string): UrlParts {
   return takeUrlApart(text.replace(OF_TLS, '$1'));
 }
 
-/** `postgres://a:1,b:2/db` and `?host=a,b`, which libpq understands and pg doesn't. */
+/** Detects `postgres://a:1,b:2/db` and `?host=a,b`, which libpq supports and pg doesn't. */
 function namesSeveralHosts(text: string): boolean {
   const authority = /^[a-z]+:\/\/([^/?#]*)/i.exec(text)?.[1] ?? '';
   if (authority.slice(authority.lastIndexOf('@') + 1).includes(',')) return true;

@@ -1,20 +1,20 @@
 import { Logger } from '@nestjs/common';
 
-/** The log says it again after this time, in milliseconds, as long as requests wait. */
+/** Interval at which the log repeats the report while requests wait, in milliseconds. */
 const REPORT_EVERY_MS = 60_000;
 
 export interface ConnectionWaitReportParts {
-  /** The request that has waited for the longest; undefined when none waits. */
+  /** The request that has waited longest. Undefined if none waits. */
   readonly longest: () => { readonly tenant: string; readonly since: number } | undefined;
-  /** The schemas whose code has a connection, each as often as it has one. */
+  /** The schemas of the connections in use, one entry per connection. */
   readonly holders: () => Iterable<string>;
-  /** How long a request waits before the log tells, in milliseconds. */
+  /** How long a request waits before it is reported, in milliseconds. */
   readonly afterMs: number;
 }
 
 /**
- * Says in the log that user code waits for a connection, and which tenants have them all: a handler that never releases a
- * query runner would stop the others in silence.
+ * Logs that user code waits for a connection, and which tenants use all of them. Without the report, a handler that never
+ * releases a query runner would silently stop the other tenants.
  */
 export class ConnectionWaitReport {
   private readonly logger = new Logger('Cloacina');
@@ -23,7 +23,7 @@ export class ConnectionWaitReport {
 
   constructor(private readonly parts: ConnectionWaitReportParts) {}
 
-  /** A request waits. */
+  /** Called when a request has to wait. */
   watch(): void {
     this.timer ??= setTimeout(() => this.look(), this.parts.afterMs).unref();
   }

@@ -1,10 +1,13 @@
 import { Duplex } from 'node:stream';
 import type pg from 'pg';
 
-/** How long the server may take to answer a statement of the library's own, in milliseconds; far above what any takes. */
+/**
+ * How long the server may take to answer a statement of the library, in milliseconds; far longer than any statement
+ * takes.
+ */
 export const ANSWER_TIMEOUT_MS = 30_000;
 
-/** Ends a connection without a goodbye: the other side may not hear it. What waits for an answer on it fails. */
+/** Closes a connection without a message to the server, which may be unreachable. Pending statements fail. */
 export function destroySocket(client: pg.ClientBase): void {
   const connection: unknown = Reflect.get(client, 'connection');
   if (typeof connection !== 'object' || connection === null) return;
@@ -12,7 +15,9 @@ export function destroySocket(client: pg.ClientBase): void {
   if (stream instanceof Duplex) stream.destroy();
 }
 
-/** A network that swallows what is sent leaves a connection that looks open for hours: it is cut. */
+/**
+ * Runs `work`, and closes the connection if it takes too long: a network that drops packets keeps it open for hours.
+ */
 export async function withAnswerTimeout<T>(
   client: pg.ClientBase,
   work: () => Promise<T>,
@@ -26,7 +31,7 @@ export async function withAnswerTimeout<T>(
   }
 }
 
-/** {@link withAnswerTimeout} for one text, with a callback: between a pool and TypeORM, both of which speak those. */
+/** {@link withAnswerTimeout} for one query with a callback, as pools and TypeORM use it. */
 export function queryWithTimeout<R>(
   client: pg.ClientBase,
   query: string | pg.QueryConfig,

@@ -3,9 +3,9 @@ import { isAway, leavesSession } from '../classify-failure.js';
 import { SqlState } from '../sql-state.js';
 import type { Clock } from '../../../runtime/clock.js';
 
-/** How long after several tenants were at work one alone does not get all connections, in milliseconds. */
+/** How long after several tenants used connections one tenant may not take all of them, in milliseconds. */
 const SHARED_MS = 5_000;
-/** How long a statement waits for its tenant's own connection, in milliseconds: that may be held up by a lock. */
+/** How long a statement waits for its tenant's own connection, in milliseconds. A lock may block that connection. */
 const MAX_HOME_WAIT_MS = 1_000;
 
 interface Waiting {
@@ -14,27 +14,26 @@ interface Waiting {
 }
 
 /**
- * Lends the connections of one or more pools for a statement at a time, in turn to the tenants that want some. One that
- * floods them leaves half to the others: their statements begin at once, and the server's cores aren't all busy with
- * its batches.
+ * Lends connections of one or more pools to tenants in turn, one statement at a time. A busy tenant gets at most half of
+ * them. So statements of other tenants begin at once, and its batches don't occupy all of the server's cores.
  *
- * Where there are several pools, of a connection each, every tenant is at home in one of them: there its statements are
- * prepared, and the backend knows its schema. It goes elsewhere when its own is taken and no tenant of that pool waits. So
- * a backend plans for its own tenants, and not for all of them.
+ * With several pools of one connection each, every tenant has affinity to one pool. On its connection the tenant's
+ * statements are prepared, and the backend has cached the tenant's schema. So each backend plans for its own tenants only.
+ * If the connection is in use and no tenant of another free pool waits, the statement goes to that pool.
  */
 export class FairConnectionPool {
-  /** Connections that are lent, by pool. */
+  /** Number of lent connections, by pool. */
   private readonly lent: number[] = [];
-  /** Connections that a tenant has. */
+  /** Number of connections that a tenant uses. */
   private readonly held = new Map<object, number>();
-  /** Those who wait, the next tenant first. */
+  /** Waiting statements by tenant; the next tenant to serve comes first. */
   private readonly waiting = new Map<object, Waiting[]>();
   private readonly affinity = new WeakMap<object, number>();
   private nextAffinity = 0;
   private latest: object | undefined;
   private changedAt = -Infinity;
 
-  /** @param maxHomeWaitMs - who waits longer than this takes whatever comes free */
+  /** @param maxHomeWaitMs - after this time a statement takes any free connection */
   constructor(
     private readonly pools: readonly pg.Pool[],
     private readonly clock: Pick<Clock, 'now'>,
@@ -42,9 +41,11 @@ export class FairConnectionPool {
   ) {}
 
   /**
-   * A connection whose statement fails is closed, as the pool itself would do: its state is unknown. Not so when the server
-   * refused the statement for its data, or for a lock: `work` is one statement in no transaction, so the session is as it
-   * was, and to open another one costs the server as much as a hundred outcomes.
+   * Runs `work`, which is one statement outside of a transaction, on a connection.
+   *
+   * If the statement fails, its connection is closed, because the state of the session is unknown. The exception is an
+   * error of the statement's data, or of a lock: the session is then unchanged, and a new connection would cost the server
+   * as much as a hundred outcomes.
    */
   async withConnection<T>(tenant: object, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
     this.note(tenant);
@@ -104,7 +105,7 @@ export class FairConnectionPool {
     return this.isFree(this.affinity.get(tenant) ?? 0);
   }
 
-  /** Its own, rather one that is open than one that would have to be opened. Something is free. */
+  /** Selects a free pool: the tenant's own first, and open connections before those that have to be opened. */
   private placeOf(tenant: object): number {
     const home = this.affinity.get(tenant) ?? 0;
     const isOpen = (place: number): boolean => (this.pools[place]?.totalCount ?? 0) > 0;
@@ -135,7 +136,7 @@ export class FairConnectionPool {
     if (this.waiting.size > 0) this.serve();
   }
 
-  /** One to each in turn, as long as there are any: first to those who are at home where something is free. */
+  /** Serves the waiting tenants in turn, first those whose own connection is free, or that have waited too long. */
   private serve(): void {
     const now = this.clock.now();
     this.serveThose(
@@ -157,8 +158,8 @@ export class FairConnectionPool {
 }
 
 /**
- * That there was no connection, however the attempt failed: a proxy before a server that is away may accept it and hang
- * up. So nothing was sent, which the connection's own error doesn't tell.
+ * An error which says that there was no connection, so nothing was sent. The original error may not tell: a proxy before an
+ * unreachable server may accept the connection and then close it.
  */
 function notConnected(cause: unknown): Error {
   const message = cause instanceof Error ? cause.message : String(cause);

@@ -1,8 +1,8 @@
 import type pg from 'pg';
 
 /**
- * The parsers of the library's own reads. The driver's are global: an application may have replaced them, by
- * `pg.types.setTypeParser`, with what suits its own queries. What isn't listed stays the text that the server sent.
+ * Parsers for the library's own reads. The driver's parsers are global, and the application may have replaced them with
+ * `pg.types.setTypeParser`. Types that are not listed stay text, as the server sent them.
  */
 const PARSERS: ReadonlyMap<number, (text: string) => unknown> = new Map<
   number,
@@ -23,25 +23,25 @@ const PARSERS: ReadonlyMap<number, (text: string) => unknown> = new Map<
 
 const asText = (text: string): string => text;
 
-/** For the option `types` of a query, or of a connection that is the library's alone. */
+/** For the option `types` of a query, or of a connection that only the library uses. */
 export const OWN_TYPES = {
   getTypeParser: (oid: number): ((text: string) => unknown) => PARSERS.get(oid) ?? asText,
 };
 
-/** The rows of a query of the library's own, on a connection that the application uses too. */
+/** Runs a query of the library on a connection that the application uses too, and returns its rows. */
 export async function readRows<R extends object>(
   queryable: Pick<pg.ClientBase, 'query'> | Pick<pg.Pool, 'query'>,
   text: string,
   values: readonly unknown[] = [],
 ): Promise<R[]> {
-  // The driver's types have one query for each kind of client.
+  // The driver declares separate overloads of query() for each kind of client.
   const query = queryable.query.bind(queryable);
   const parameters = values.length === 0 ? {} : { values: [...values] };
   const { rows } = await query<R>({ text, ...parameters, types: OWN_TYPES });
   return rows;
 }
 
-/** A one-dimensional array of text, as the server writes it: `{a,"b, \"c\"",NULL}`. */
+/** Parses a one-dimensional text array in the server's format: `{a,"b, \"c\"",NULL}`. */
 function parseArray(text: string): (string | null)[] {
   const elements = text.matchAll(/"((?:[^"\\]|\\.)*)"|([^{},]+)/gs);
   return Array.from(elements, ([, quoted, plain]) => {

@@ -1,8 +1,8 @@
 import type pg from 'pg';
 
 /**
- * A transaction of the library's own on a connection of the pool, without TypeORM. Rolls back, and rejects with the
- * same error, when `work` rejects; and when what it resolves with isn't worth keeping.
+ * Runs `work` in a transaction of the library on a connection of the pool, without TypeORM. Rolls back if `work` rejects,
+ * and rejects with the same error. Also rolls back if `isKept` returns false for the result.
  */
 export async function inPoolTransaction<T>(
   pool: pg.Pool,
@@ -11,7 +11,7 @@ export async function inPoolTransaction<T>(
 ): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;
-  // A connection that ends says so to its queries and then once more; without a listener that would end the process.
+  // A broken connection rejects its queries and then emits an error, which would end the process without a listener.
   const onError = (error: Error): void => void (broken = error);
   client.on('error', onError);
   try {

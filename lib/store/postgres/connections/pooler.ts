@@ -5,12 +5,12 @@ import { readRows } from './own-types.js';
 
 /** Used only to probe whether LISTEN works. */
 const PROBE_CHANNEL = 'cloacina_probe';
-/** How long a notification may take from one connection to the other, in milliseconds. */
+/** How long a notification may take from one connection to another, in milliseconds. */
 const PROBE_TIMEOUT_MS = 1_000;
 
 /**
- * Whether a pooler answers for the server: it gives each connection a process number of its own making, and in
- * transaction mode another process each time.
+ * Whether a pooler answers in place of the server. A pooler gives each connection a process number of its own, and in
+ * transaction mode a different server process each time.
  */
 export async function isPooled(client: pg.ClientBase): Promise<boolean> {
   const rows = await readRows<{ pid: number }>(client, 'SELECT pg_backend_pid() AS pid');
@@ -18,8 +18,8 @@ export async function isPooled(client: pg.ClientBase): Promise<boolean> {
 }
 
 /**
- * Whether the connection is a session of its own, with its locks and what it listens to; so it is through a pooler in
- * session mode. Asked by a notification from another connection: in transaction mode no connection gets it.
+ * Whether the connection has a session of its own, which keeps locks and LISTEN. A pooler in session mode provides one. The
+ * test is a notification from another connection, which no connection receives in transaction mode.
  */
 export async function isSession(client: pg.Client, config: pg.ClientConfig): Promise<boolean> {
   if (!(await isPooled(client))) return true;

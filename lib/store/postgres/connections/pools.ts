@@ -5,46 +5,51 @@ import { ANSWER_TIMEOUT_MS } from './destroy-socket.js';
 import { FairConnectionPool } from './fair-connection-pool.js';
 import type { Clock } from '../../../runtime/clock.js';
 
-/** How the pools of one login are made. */
+/** Settings of the pools of one login. */
 export interface PoolSettings {
   readonly clock: Pick<Clock, 'now'>;
   readonly connection: pg.ClientConfig;
-  /** Connections in all. */
+  /** Total number of connections. */
   readonly poolSize: number;
   readonly applicationName: string;
 }
 
 /**
- * The connections of one login: those for statements and those for everything else, which never borrow from each other,
- * so that handlers which hold all of theirs can't stop the library from recording what it knows.
+ * The connections of one login, in two groups that never borrow from each other: for hot statements, and for all else. So
+ * handlers that use all of their connections can't prevent the library from recording outcomes.
  */
 export interface LoginPools {
-  /** The library's hot statements: pools of one connection each, so that a tenant's go where they are prepared. */
+  /**
+   * For hot statements: pools of one connection each, so that a tenant's statements reuse the connection that prepared
+   * them.
+   */
   readonly statements: readonly pg.Pool[];
-  /** Data sources, transactions with user code, and what is rare. */
+  /** For data sources, transactions with user code, and rare statements. */
   readonly general: pg.Pool;
-  /** Who is next to use one of these, for a statement. */
+  /** Fair access to the pools, one statement at a time. */
   readonly turns: { readonly statements: FairConnectionPool; readonly general: FairConnectionPool };
-  /** Whether connections stay open while nothing uses them. Until told otherwise they do; see {@link BRIEFLY}. */
+  /** Sets whether idle connections stay open, which is the default. If false, they close soon, see {@link BRIEFLY}. */
   keep(connections: boolean): void;
-  /** For a tenant that asks for more connections than those before it: the largest wish wins. */
+  /** Raises the size for a tenant that asks for more connections than earlier tenants. The largest value applies. */
   grow(poolSize: number): void;
   end(): Promise<void>;
 }
 
 /**
- * The library's statements qualify their tables; so functions, operators and types are PostgreSQL's own, whatever stands
- * in a schema of the login's path. Temporary objects, which would come first, come last.
+ * A path for the library's statements. They qualify their tables, so the path only resolves functions, operators and
+ * types: to PostgreSQL's own, whatever other schemas contain. Temporary objects come last instead of first.
  */
 export const FIXED_PATH = 'search_path=pg_catalog,pg_temp';
 
 /**
- * Settings of the connections for hot statements. These find their rows by primary key, one after the other in the
- * order of the batch. A planner that looks at a table while it is small or freshly emptied prefers to read all of
- * it, and keeps that plan while the table grows; so it is told that only the keys are worth using, and plans once.
+ * Settings of the connections for hot statements.
  *
- * A statement that waits two seconds for a row fails and is sent again in halves, so that one locked row delays
- * itself and not a whole batch.
+ * These statements find rows by primary key, in the order of the batch. A planner that sees a table while it is small or
+ * freshly emptied prefers a sequential scan, and keeps that plan while the table grows. So other plans are disabled, and
+ * each statement is planned once.
+ *
+ * A statement that waits two seconds for a row lock fails. Its batch is then sent again in halves, so one locked row does
+ * not delay the others.
  */
 const STATEMENT_SETTINGS = [
   'enable_seqscan=off',
@@ -62,9 +67,8 @@ const STATEMENT_SETTINGS = [
 const MAX_STATEMENT_CONNECTIONS = 4;
 
 /**
- * Idle connections of an application that boots. When its boot fails in another module, Nest tells nothing: no hook is
- * called, and the application object may never have existed. So until the bootstrap the library keeps nothing that it
- * isn't using: idle connections don't hold up the end of the process, and are closed after a second.
+ * Pool settings during the boot. If the boot fails in another module, Nest calls no hook, and the application object may
+ * never exist. So until the bootstrap idle connections don't keep the process alive, and are closed after a second.
  */
 const BRIEFLY = { allowExitOnIdle: true, idleTimeoutMillis: 1_000 };
 const FOR_LONG = { allowExitOnIdle: false, idleTimeoutMillis: 30_000 };
@@ -76,10 +80,10 @@ export function createPools(settings: PoolSettings): LoginPools {
     ...settings.connection,
     application_name: settings.applicationName,
     connectionTimeoutMillis: 10_000,
-    // A network that swallows all is noticed by the system within half a minute, where nothing waits to be sent.
+    // Detects a dead network within half a minute while no statement is pending.
     keepAlive: true,
     keepAliveInitialDelayMillis: 20_000,
-    // Connections age: a backend's cache grows by some 120 kB with each schema that it touches, and forgets none.
+    // Limits the age of connections: a backend's cache grows by some 120 kB per schema that it uses, and never shrinks.
     maxLifetimeSeconds: 900,
     ...FOR_LONG,
   };
@@ -87,7 +91,7 @@ export function createPools(settings: PoolSettings): LoginPools {
   const statements: pg.Pool[] = [];
   let kept = true;
   const apply = (pool: pg.Pool, index?: number): void => {
-    // Two stay open: a tenant that begins to work after a quiet minute doesn't wait for a connection to be made.
+    // Keeps two connections open, so that a tenant which becomes active after a minute doesn't wait for a new one.
     const min = kept && index !== undefined && index < 2 ? 1 : 0;
     Object.assign(pool.options, kept ? FOR_LONG : BRIEFLY, { min });
   };
@@ -96,7 +100,7 @@ export function createPools(settings: PoolSettings): LoginPools {
       const pool = quietPool({
         ...shared,
         max: 1,
-        // The network has swallowed the statement or its answer. It is sent again.
+        // After this time the network has probably dropped the statement or its answer, and it is sent again.
         query_timeout: ANSWER_TIMEOUT_MS,
         options: `${own} ${READ_COMMITTED} ${STATEMENT_SETTINGS}`.trim(),
       });
@@ -135,13 +139,13 @@ export function createPools(settings: PoolSettings): LoginPools {
   };
 }
 
-/** A pool whose connections may break without ending the process. */
+/** A pool whose broken connections don't end the process. */
 export function quietPool(config: pg.PoolConfig, Pool: typeof pg.Pool = pg.Pool): pg.Pool {
   const pool = new Pool({ Client: ClosingClient, ...config });
-  // A pool reports an idle connection that broke; it has dropped it already, and the next query opens a new one.
+  // Emitted for a broken idle connection. The pool has dropped it already, and the next query opens a new one.
   pool.on('error', () => undefined);
-  // One that is checked out has no listener, and Node would end the process when it breaks between two statements.
-  // Who has it learns of it by the next statement.
+  // A connection in use has no listener, and Node would end the process if it breaks between two statements. Its user
+  // gets the error from the next statement.
   pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
 }

@@ -4,25 +4,25 @@ import { sqlState, SqlState } from '../sql-state.js';
 import { transactionStatus, watchTransactions } from './transaction-status.js';
 
 /**
- * Statements that one connection keeps prepared at most. Each costs the server some 70 kB, for each tenant anew: with
- * all of a thousand tenants it would be hundreds of megabytes a connection.
+ * Maximum number of statements that a connection keeps prepared. Each takes some 70 kB of the server's memory, for each
+ * tenant. Without a limit, a thousand tenants would take hundreds of megabytes per connection.
  */
 const MAX_PREPARED = 200;
-/** What is made room for at a time, so that a round trip for it is rare. */
+/** Number of statements to drop at once, so that the round trip for it is rare. */
 const DROPPED_TOGETHER = 20;
 
-/** The names of the library's own statements begin with it. */
+/** Prefix of the names of the library's statements. */
 const PREPARED_PREFIX = 'cloacina_';
 
-/** The statements that one connection has prepared, by name, with their texts; the least recently used first. */
+/** The texts of the statements that a connection has prepared, by name, least recently used first. */
 class PreparedStatements {
   private readonly texts = new Map<string, string>();
-  /** Those that the server has with a plan that no longer fits. */
+  /** Names of statements whose plan on the server is no longer valid. */
   private stale: string[] = [];
-  /** User code drops statements behind the library's back here, so none is prepared within its transactions. */
+  /** Whether user code drops statements on this connection. Then none is prepared within its transactions. */
   private isUnreliable = false;
 
-  /** The text, and the names of others that have to go for it. */
+  /** Returns the text, and the names of other statements to drop. */
   use(name: string, text: () => string): { readonly text: string; readonly dropped: string[] } {
     const known = this.texts.get(name);
     const used = known ?? text();
@@ -37,23 +37,24 @@ class PreparedStatements {
     return { text: used, dropped };
   }
 
-  /** It failed, so the server may not have it. */
+  /** Call it after a failure, when the server may not have the statement. */
   forget(name: string): void {
     this.texts.delete(name);
   }
 
-  /** The server has it, and can't use it any more. */
+  /** Call it when the server has the statement but can no longer use it. */
   drop(name: string): void {
     this.texts.delete(name);
     this.stale.push(name);
   }
 
-  /** The server has none of them any more. */
+  /** Call it when the server has dropped all statements. */
   forgetAll(): void {
     this.texts.clear();
     this.stale = [];
   }
 
+  /** Notes that user code drops prepared statements on this connection. */
   distrust(): void {
     this.isUnreliable = true;
   }
@@ -63,28 +64,31 @@ class PreparedStatements {
   }
 }
 
-/** `pooled`: what is prepared would be on one of the pooler's connections, and the next statement on another. */
+/**
+ * `pooled`: a statement prepared through a pooler stays on one of its connections, and the next use may get another.
+ */
 const byConnection = new WeakMap<pg.ClientBase, PreparedStatements | 'pooled'>();
 
-/** Connections whose transaction failed because of a prepared statement of the library's. */
+/** Connections whose transaction failed because of a prepared statement of the library. */
 const lostPlans = new WeakSet<pg.ClientBase>();
 
-/** Whether the connection's transaction failed by no fault of its user: a prepared statement could not be used. */
+/**
+ * Whether the connection's transaction failed through no fault of its user, because a prepared statement was unusable.
+ */
 export function hasLostPlan(client: pg.ClientBase): boolean {
   return lostPlans.has(client);
 }
 
-/** A transaction begins. */
+/** Call it when a transaction begins. */
 export function forgetLostPlan(client: pg.ClientBase): void {
   lostPlans.delete(client);
 }
 
 /**
- * Runs a statement that the connection keeps prepared, within its bound: others that were not used for the longest
- * time are dropped for it.
+ * Runs a statement, and keeps it prepared on the connection. Beyond the maximum, the least recently used ones are dropped.
  *
- * A statement that the server has lost (26000) or can't use any more (0A000, after a table was altered) was not
- * executed. Outside of a transaction it is sent once more; within one it fails, and is prepared anew the next time.
+ * If the server has lost the statement (26000) or can't use it any more (0A000, after a table was altered), it was not
+ * executed. Outside of a transaction it is sent once more. Within a transaction it fails, and is prepared again next time.
  */
 export async function runPrepared<R extends unknown[]>(
   client: pg.ClientBase,
@@ -121,7 +125,7 @@ export async function runPrepared<R extends unknown[]>(
     if (sqlState(error) === SqlState.undefinedStatement) {
       statements.forget(name);
       forgetIn(client, name);
-      // Prepared again in the next such transaction, it would be lost again.
+      // In the next such transaction it would be lost again.
       if (!isAlone) statements.distrust();
     } else {
       statements.drop(name);
@@ -134,13 +138,15 @@ export async function runPrepared<R extends unknown[]>(
   }
 }
 
-/** Whether a prepared statement could not be used, so that nothing was executed. */
+/** Whether a prepared statement was unusable, so nothing was executed. */
 function isPlanLost(error: unknown): boolean {
   const code = sqlState(error);
   return code === SqlState.undefinedStatement || code === SqlState.featureNotSupported;
 }
 
-/** The server has dropped all that the connection had prepared: the driver must not go on to use it. */
+/**
+ * Makes the library and the driver forget all prepared statements of a connection, because the server has dropped them.
+ */
 export function forgetAllPrepared(client: pg.ClientBase): void {
   const prepared = byConnection.get(client);
   if (prepared !== undefined && prepared !== 'pooled') prepared.forgetAll();
@@ -148,17 +154,17 @@ export function forgetAllPrepared(client: pg.ClientBase): void {
   for (const name of Object.keys(known ?? {})) Reflect.deleteProperty(known ?? {}, name);
 }
 
-/** Whether the connection has statements that user code has prepared through the driver. */
+/** Whether user code has prepared statements on the connection through the driver. */
 export function hasForeignPrepared(client: pg.ClientBase): boolean {
   return Object.keys(parsedIn(client) ?? {}).some((name) => !name.startsWith(PREPARED_PREFIX));
 }
 
-/** Whether the server has it: the statement failed after that. */
+/** Whether the server has prepared the statement, so that only its execution failed. */
 function isParsedIn(client: pg.ClientBase, name: string): boolean {
   return Object.hasOwn(parsedIn(client) ?? {}, name);
 }
 
-/** The driver knows by name what it has prepared, and would go on to use what the server has dropped. */
+/** Makes the driver forget a statement that the server has dropped, because it would use it again by name. */
 function forgetIn(client: pg.ClientBase, name: string): void {
   const known = parsedIn(client);
   if (known !== undefined) Reflect.deleteProperty(known, name);

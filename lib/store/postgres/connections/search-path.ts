@@ -3,28 +3,28 @@ import pg from 'pg';
 import { queryWithTimeout } from './destroy-socket.js';
 import { CLOACINA_MIGRATIONS_TABLE } from '../migrations/index.js';
 
-/** Whose user code it is that a `search_path` is for. */
+/** The tenant for whose user code a `search_path` is. */
 export interface PathOwner {
   /** The tenant's schema. */
   readonly schema: string;
-  /** The schemas after it. Default: those of the login's own `search_path`, see {@link pathOf}. */
+  /** The schemas after the tenant's own. Default: those of the login's `search_path`, see {@link pathOf}. */
   readonly searchPath?: readonly string[] | undefined;
 }
 
-/** What is the same for all connections of a pool. */
+/** Facts that are the same for all connections of a pool. */
 export interface PoolFacts {
-  /** A pooler answers for the server, so a setting of the session would be left to others. */
+  /** Whether a pooler answers in place of the server, so a session setting could reach other clients. */
   readonly isPooled: boolean;
-  /** The schemas of the login's own `search_path` that tenants see behind their own, in order. */
+  /** The schemas of the login's `search_path` that tenants see behind their own, in order. */
   readonly shared: readonly string[];
-  /** By `performance.now()`. */
+  /** Time of reading, by `performance.now()`. */
   readonly askedAt: number;
 }
 
-/** Extensions and schemas come and go while the process runs; a connection asks again when this time is over. */
+/** How long facts stay valid, in milliseconds. Extensions and schemas change while the process runs. */
 const FACTS_MAX_AGE_MS = 60_000;
 
-/** In a transaction of its own, the path is the login's, whatever this session, or the pooler's, has set. */
+/** Runs as a transaction of its own, so that the path is the login's, whatever the session or the pooler has set. */
 const READ_FACTS = `SET LOCAL search_path TO DEFAULT;
 SELECT pg_catalog.pg_backend_pid(), (
   SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
@@ -45,10 +45,10 @@ type SchemaRow = readonly [
 ];
 
 const known = new WeakMap<pg.Pool, PoolFacts>();
-/** What was said once of a pool. */
+/** Schemas that the log has a warning about, by pool. */
 const warned = new WeakMap<pg.Pool, Set<string>>();
 
-/** What is known of the pool, unless it is too old. */
+/** The facts about the pool, unless they are too old. */
 export function knownFacts(pool: pg.Pool): PoolFacts | undefined {
   const facts = known.get(pool);
   return facts !== undefined && performance.now() - facts.askedAt < FACTS_MAX_AGE_MS
@@ -56,17 +56,17 @@ export function knownFacts(pool: pg.Pool): PoolFacts | undefined {
     : undefined;
 }
 
-/** An extension or a schema was created or dropped: it is asked anew. */
+/** Call it after an extension or a schema was created or dropped. */
 export function forgetFacts(pool: pg.Pool): void {
   known.delete(pool);
 }
 
-/** The schema is a tenant now, which the others must not see any more. */
+/** Notes that the schema is now a tenant's, so it must no longer be in the path of other tenants. */
 export function isTenantNow(pool: pg.Pool, schema: string): void {
   if (known.get(pool)?.shared.includes(schema) === true) known.delete(pool);
 }
 
-/** Asks the server, on any of the pool's connections. */
+/** Reads the facts from the server, on any connection of the pool. */
 export function askFacts(
   pool: pg.Pool,
   client: pg.ClientBase,
@@ -101,9 +101,10 @@ function rowsOfLast(results: unknown): (string | null)[][] {
 }
 
 /**
- * Not other tenants' schemas: a table that a tenant lacks must not be another's. Not those in which every role may
- * create what the others would take for their own. And not `public` where it holds no extension: it stands in every
- * login's path by default, and what an application has there was not put there for its tenants.
+ * Whether tenants see a schema of the login's path behind their own. Three kinds of schemas are left out:
+ * - those of other tenants, because a table that a tenant lacks must not resolve to another tenant's;
+ * - those in which every role may create objects that others would mistake for their own;
+ * - `public` without extensions: it is in every login's path by default, and its objects are not meant for tenants.
  */
 function isShared([name, hasExtension, isTenant, isOpenToAll]: SchemaRow): boolean {
   return (
@@ -112,16 +113,16 @@ function isShared([name, hasExtension, isTenant, isOpenToAll]: SchemaRow): boole
 }
 
 function warnOfLeftOut(pool: pg.Pool, schemas: readonly SchemaRow[]): void {
-  const said = warned.get(pool) ?? new Set();
-  warned.set(pool, said);
+  const names = warned.get(pool) ?? new Set();
+  warned.set(pool, names);
   for (const schema of schemas) {
     const [name, hasExtension, isTenant] = schema;
-    if (!hasExtension || isShared(schema) || said.has(name)) continue;
-    said.add(name);
+    if (!hasExtension || isShared(schema) || names.has(name)) continue;
+    names.add(name);
     new Logger('Cloacina').warn(
-      `Schema "${name}" holds extensions, and is not in the search_path of the tenants in other schemas: ` +
+      `Schema "${name}" contains extensions, but is not in the search_path of tenants in other schemas: ` +
         (isTenant
-          ? 'it is a tenant itself. Move the extensions to a schema of their own (ALTER EXTENSION … SET SCHEMA), '
+          ? 'it belongs to a tenant. Move the extensions to a schema of their own (ALTER EXTENSION … SET SCHEMA), '
           : 'every role may create objects in it. REVOKE CREATE ON SCHEMA … FROM PUBLIC, ') +
         `or set the option searchPath: ['${name}'].`,
     );
@@ -129,11 +130,11 @@ function warnOfLeftOut(pool: pg.Pool, schemas: readonly SchemaRow[]): void {
 }
 
 /**
- * The value of `search_path` for a tenant's user code, quoted: the tenant's schema, then what the option `searchPath`
- * says or the pool's login has.
+ * The quoted value of `search_path` for a tenant's user code: the tenant's schema, then the option `searchPath` or the
+ * shared schemas of the login's path.
  *
- * PostgreSQL looks into `pg_catalog` before all of them, so nothing in them stands for a built-in function. Temporary
- * tables come first, as ever; behind a pooler they come last, because they may be those of another tenant.
+ * PostgreSQL searches `pg_catalog` first, so no object in these schemas replaces a built-in function. Temporary tables come
+ * first as usual. Behind a pooler they come last, because they may belong to another tenant.
  */
 export function pathOf({ schema, searchPath }: PathOwner, facts: PoolFacts): string {
   const behind = searchPath ?? facts.shared;

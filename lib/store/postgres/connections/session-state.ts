@@ -2,34 +2,35 @@ import type pg from 'pg';
 import { queryWithTimeout } from './destroy-socket.js';
 import { forgetAllPrepared, hasForeignPrepared } from './prepared-statements.js';
 
-/** What is known of the session behind a client that user code has had since the session was clean. */
+/** The state of a session that user code has used since it was last clean. */
 interface SessionState {
-  /** Whose user code that was: the schema of the tenant. */
+  /** Schema of the tenant whose user code used the session. */
   readonly tenant: string;
-  /** Its `search_path`, as it was set. */
+  /** The session's `search_path`, as it was set. */
   readonly path: string;
-  /** Something was said that outlives its transaction: it is undone when the connection is given back. */
+  /** Whether a statement may have left something beyond its transaction, which has to be undone. */
   left: boolean;
-  /** Statements may be prepared that are not the library's. */
+  /** Whether user code may have prepared statements. */
   prepared: boolean;
 }
 
-/** None: the session is as it began. */
+/** States by connection. Connections without an entry are clean. */
 const states = new WeakMap<pg.ClientBase, SessionState>();
 
-/** SQL that leaves something in the session, as its statements begin. */
+/** Matches statements that leave something in the session, by their first words. */
 const LEAVING =
   /(?:^|;)\s*(?:set\s+(?!local\b|transaction\b|constraints\b)|reset\b|listen\b|load\b|declare\b|do\b|call\b|prepare\b|deallocate\b|discard\b)/i;
-/** The same, wherever it stands. */
+/** Matches expressions anywhere in a text that leave something in the session. */
 const LEAVING_WITHIN = /\b(?:set_config|pg_\w*advisory\w*|temp|temporary|pg_temp)\b/i;
-/** What may have prepared a statement. */
+/** Matches texts that may prepare a statement. */
 const PREPARING = /\b(?:prepare|execute)\b|(?:^|;)\s*(?:do|call)\b/i;
 
 /**
- * All that `DISCARD ALL` resets, in a text that one message carries together with what follows; `DISCARD ALL` stands
- * alone. Three things are different. The role goes back to the login's own, which `ALTER ROLE … SET role` may have
- * given it. Plans are kept: they carry nothing of a tenant. And prepared statements are dropped only where user code has made some:
- * the library's own cost a millisecond each to plan anew.
+ * Does what `DISCARD ALL` does, which can't share a message with other statements, with three differences:
+ * - The role becomes the login's default, which `ALTER ROLE … SET role` may have set.
+ * - Plans are kept, because they contain nothing of a tenant.
+ * - Prepared statements are dropped only if user code has made some. Planning one of the library's own again costs a
+ *   millisecond.
  */
 const CLEAN = [
   'CLOSE ALL',
@@ -42,7 +43,7 @@ const CLEAN = [
   'DISCARD SEQUENCES',
 ].join('; ');
 
-/** Notes what user code sends. */
+/** Notes the effects of a text that user code sends. */
 export function noteText(client: pg.ClientBase, text: string): void {
   const state = states.get(client);
   if (state === undefined || (state.left && state.prepared)) return;
@@ -50,12 +51,12 @@ export function noteText(client: pg.ClientBase, text: string): void {
   if (LEAVING.test(text) || LEAVING_WITHIN.test(text)) state.left = true;
 }
 
-/** Whether the session is as the library's own statements, and other tenants, may have it. */
+/** Whether the library's statements and other tenants can use the session. */
 export function isClean(client: pg.ClientBase): boolean {
   return !states.has(client);
 }
 
-/** Whether user code has left something that it should not find itself. */
+/** Whether user code has left something that its own next use should not find either. */
 export function hasLeftovers(client: pg.ClientBase): boolean {
   return states.get(client)?.left === true;
 }
@@ -63,8 +64,8 @@ export function hasLeftovers(client: pg.ClientBase): boolean {
 type Finish = (error: Error | undefined) => void;
 
 /**
- * Prepares the session for a tenant's user code: as it began, but for the `search_path`. At once where the same tenant
- * had it last; otherwise by one message. A connection for which that fails must be closed.
+ * Prepares the session for a tenant's user code: clean, with the tenant's `search_path`. It takes one message, or none if
+ * the same tenant used the session last. If it fails, the connection must be closed.
  *
  * @param path - the value of `search_path`, quoted
  */
@@ -88,7 +89,7 @@ export function prepareFor(
   else reset(client, state, [setPath], isSet);
 }
 
-/** Makes the session as it began. A connection for which that fails must be closed. */
+/** Cleans the session. If it fails, the connection must be closed. */
 export function clean(client: pg.ClientBase, finish: Finish): void {
   const state = states.get(client);
   if (state === undefined) finish(undefined);
@@ -113,7 +114,7 @@ function reset(
   });
 }
 
-/** What user code has left in the driver's client: listeners, and parsers of its own. */
+/** Removes listeners and type parsers that user code has left in the driver's client. */
 function cleanDriver(client: pg.ClientBase): void {
   client.removeAllListeners('notification');
   client.removeAllListeners('notice');

@@ -1,27 +1,29 @@
 import { EventEmitter } from 'node:events';
 import type { ClientBase } from 'pg';
 
-/** As the server says after each statement: idle, in a transaction, in a transaction that an error has ended. */
+/**
+ * The transaction status that the server reports after each statement: idle, in a transaction, in a failed transaction.
+ */
 export type TransactionStatus = 'I' | 'T' | 'E';
 
 const lastStatus = new WeakMap<ClientBase, TransactionStatus>();
 const watched = new WeakSet<ClientBase>();
-/** Clients on which a transaction has ended since {@link takeTransactionEnd} was asked. */
+/** Clients on which a transaction has ended since the last {@link takeTransactionEnd}. */
 const ended = new WeakSet<ClientBase>();
 
 function isStatus(value: unknown): value is TransactionStatus {
   return value === 'I' || value === 'T' || value === 'E';
 }
 
-/** The driver's connection under the client, which tells what the server says. */
+/** The driver's connection of the client, which emits the server's messages. */
 export function connectionOf(client: ClientBase): EventEmitter | undefined {
   const connection: unknown = Reflect.get(client, 'connection');
   return connection instanceof EventEmitter ? connection : undefined;
 }
 
 /**
- * Begins to note what the server says about the client's transactions. Newer versions of `pg` keep the status
- * themselves, but the range of versions that this library takes begins before those.
+ * Starts recording the client's transaction status. Newer versions of `pg` record it themselves, but the supported range
+ * includes older versions.
  */
 export function watchTransactions(client: ClientBase): void {
   if (watched.has(client)) return;
@@ -39,27 +41,30 @@ export function watchTransactions(client: ClientBase): void {
 }
 
 /**
- * Whether a transaction has ended on a watched client since this was asked last. With `AND CHAIN` the next one has begun
- * in the same command, so the status alone doesn't tell. A return to a savepoint has the same tag, and counts too.
+ * Whether a transaction has ended on a watched client since the last call. With `AND CHAIN` the next transaction begins in
+ * the same command, so the status alone doesn't show it. A rollback to a savepoint has the same tag and counts too.
  */
 export function takeTransactionEnd(client: ClientBase): boolean {
   return ended.delete(client);
 }
 
-/** The status of a watched client after its last statement; `I` as long as it has run none. */
+/** The status of a watched client after its last statement; `I` before its first. */
 export function transactionStatus(client: ClientBase): TransactionStatus {
   return lastStatus.get(client) ?? 'I';
 }
 
 /**
- * Whether the server has finished with all that was sent. A statement that fails is reported before that: its error
- * comes first, and maybe in another packet than the status of the transaction after it.
+ * Whether the server has finished everything that was sent. The error of a failed statement arrives before that, perhaps
+ * in an earlier packet than the transaction status after it.
  */
 export function isSettled(client: ClientBase): boolean {
   return Reflect.get(client, 'readyForQuery') !== false;
 }
 
-/** Calls back once the client is settled, or its connection has ended; at once if it is. Returns how to give up. */
+/**
+ * Calls back once the client is settled or its connection has ended, possibly at once. Returns a function that cancels
+ * the wait.
+ */
 export function whenSettled(client: ClientBase, callback: () => void): () => void {
   const connection = connectionOf(client);
   if (isSettled(client) || connection === undefined) {
@@ -74,7 +79,7 @@ export function whenSettled(client: ClientBase, callback: () => void): () => voi
     stop();
     callback();
   };
-  // By now the client may have sent the next of the statements that wait in it.
+  // The client may have sent its next queued statement by now.
   const look = (): void => {
     if (isSettled(client)) finish();
   };

@@ -9,13 +9,13 @@ import {
 } from './transaction-status.js';
 
 /**
- * The role under which everything runs that goes over a tenant's data source. It takes effect once it is there: the
- * data source is made, and the schema migrated, before the role can have been granted anything.
+ * The role under which all statements of a tenant's data source run. It has no effect until {@link take}: the data source
+ * is created, and the schema migrated, before the role can get its rights.
  */
 export class TenantRole {
   private quoted: string | undefined;
 
-  /** `SET LOCAL ROLE …`; undefined as long as there is none. */
+  /** `SET LOCAL ROLE …`; undefined before {@link take}. */
   get assume(): string | undefined {
     return this.quoted === undefined ? undefined : `SET LOCAL ROLE ${this.quoted}`;
   }
@@ -25,32 +25,31 @@ export class TenantRole {
   }
 }
 
-/** Back to the login: not NONE, for a login may have a role of its own by default. */
+/** Returns to the login. DEFAULT instead of NONE, because a login may have a default role. */
 export const ASSUME_LOGIN = 'SET LOCAL ROLE TO DEFAULT';
 
-/** For whom a connection is checked out. */
+/** The user of a connection that is checked out. */
 export interface ConnectionUser {
   readonly role: TenantRole | undefined;
   /** The value of `search_path`, quoted. */
   readonly path: string;
-  /** A pooler answers for the server: settings hold within a transaction only. */
+  /** Whether a pooler answers in place of the server, so settings are valid within a transaction only. */
   readonly isPooled: boolean;
   readonly place: Place;
 }
 
-/** Of a wrapped connection, the one beneath it. */
+/** The underlying connection of each wrapped connection. */
 const beneath = new WeakMap<pg.ClientBase, pg.ClientBase>();
-/** Of a connection that is checked out, what goes over it. */
+/** The query handler of each connection that is checked out. */
 const bound = new WeakMap<pg.ClientBase, UserQueries>();
 
 /**
- * The connection, as user code gets it. What must not be the session's is put around what is sent: a role of the
- * tenant's and, behind a pooler, its `search_path` are local to each transaction, and each statement outside of one is
- * put into one for them. So nothing of them is left on the connection for the next user, nor on the server behind a
- * transaction pooler.
+ * Wraps a connection for user code. Some settings must not stay in the session: the tenant's role and, behind a pooler,
+ * its `search_path`. They are set locally in each transaction, and a statement outside of a transaction gets one of its
+ * own. So neither the next user of the connection nor a server connection behind a transaction pooler keeps them.
  *
- * It guards against mistakes. Code that means to can say RESET ROLE, or end the transaction within a text of several
- * statements.
+ * This protects against mistakes, not against malice: code can execute RESET ROLE, or end the transaction within a text of
+ * several statements.
  */
 export function userConnection(client: pg.PoolClient, user: ConnectionUser): pg.PoolClient {
   watchTransactions(client);
@@ -68,30 +67,30 @@ export function userConnection(client: pg.PoolClient, user: ConnectionUser): pg.
   return wrapped;
 }
 
-/** The connection itself, on which nothing is changed for anyone. */
+/** The underlying connection, on which statements are sent unchanged. */
 export function loginConnection(client: pg.ClientBase): pg.ClientBase {
   return beneath.get(client) ?? client;
 }
 
-/** The connection is given back. */
+/** Call it when the connection is returned. */
 export function forgetUser(client: pg.ClientBase): void {
   bound.delete(client);
 }
 
-/** The `search_path` of the connection's user, quoted. Undefined for a connection that isn't a tenant's. */
+/** The quoted `search_path` of the connection's user. Undefined if the connection is not in use by a tenant. */
 export function userPath(client: pg.ClientBase): string | undefined {
   return bound.get(loginConnection(client))?.user.path;
 }
 
-/** The connection as one of those that user code may have. Undefined for a connection that isn't a tenant's. */
+/** The connection's place in the limit of user code. Undefined if the connection is not in use by a tenant. */
 export function placeOf(client: pg.ClientBase): Place | undefined {
   return bound.get(loginConnection(client))?.user.place;
 }
 
 /**
- * Has the next START TRANSACTION carry these statements, which would be a round trip by themselves.
+ * Adds statements to the message of the next START TRANSACTION, which saves a round trip.
  *
- * @returns false where it can't; then they have to be sent
+ * @returns false if the connection is not a tenant's; the caller then has to send the statements
  */
 export function beginNextWith(client: pg.ClientBase, statements: string): boolean {
   const queries = bound.get(loginConnection(client));
@@ -101,8 +100,8 @@ export function beginNextWith(client: pg.ClientBase, statements: string): boolea
 }
 
 /**
- * Runs the library's own statements in a transaction of user code: with the login's rights, and with nothing of the
- * user's in between.
+ * Runs statements of the library in a transaction of user code: with the login's rights, and without statements of user
+ * code in between.
  */
 export function asLogin<T>(
   client: pg.ClientBase,
@@ -116,20 +115,20 @@ type Callback = (error: unknown, result?: unknown) => void;
 
 const NOTHING: readonly string[] = [];
 
-/** What the server refuses within a transaction, and so with anything before it in its message. */
+/** Statements that the server rejects within a transaction, and therefore behind other statements in a message. */
 const ALONE =
   /^\s*(?:vacuum\b|reindex\b|cluster\b|alter\s+system\b|(?:create|drop)\s+database\b|discard\s+all\b|(?:create|drop)\s+(?:unique\s+)?index\s+concurrently\b)/i;
 
 /**
- * Puts before what is sent the statements that it needs. Where there are any, one statement goes after the other: what
- * is sent depends on how the last one ended.
+ * Adds the required statements to what user code sends. If any are required, statements are sent one at a time, because
+ * each message depends on how the previous one ended.
  */
 class UserQueries {
-  /** Goes with the next START TRANSACTION. */
+  /** Sent with the next START TRANSACTION. */
   opening: string | undefined;
   private last: Promise<unknown> = Promise.resolve();
 
-  /** The driver has many signatures: what came in by one of them goes on by it. */
+  /** The client's own query(). The driver has many signatures, so arguments are passed on as they came. */
   private readonly sender: (...args: unknown[]) => unknown;
 
   constructor(
@@ -139,7 +138,7 @@ class UserQueries {
     this.sender = Reflect.get(client, 'query');
   }
 
-  /** What begins each transaction, and stands before each statement outside of one. */
+  /** Statements at the beginning of each transaction, and before each statement outside of one. */
   private get prefix(): readonly string[] {
     const { role, isPooled, path } = this.user;
     const assume = role?.assume;
@@ -174,7 +173,8 @@ class UserQueries {
   }
 
   /**
-   * A failure needs no way back: it has ended the transaction, or is rolled back to a savepoint, and the role with it.
+   * Runs `work` with the login's rights. A failure need not restore the role: it has failed the transaction, or a rollback
+   * to a savepoint restores the role.
    */
   asLogin<T>(work: () => Promise<T>): Promise<T> {
     return this.inTurn(async () => {
@@ -198,16 +198,16 @@ class UserQueries {
     const { prefix } = this;
     if (prefix.length === 0) return this.send(args);
     takeTransactionEnd(this.client);
-    // In a transaction all is set already: it was begun below.
+    // A transaction has its settings already, from its own START TRANSACTION.
     if (transactionStatus(this.client) !== 'I') return this.keepingPrefix(await this.send(args));
     const before = prefix.join('; ');
     const [text, values] = args;
-    // Behind a pooler, its names have to be qualified. Under a role it is refused.
+    // Such a statement runs without the prefix, so behind a pooler its names must be qualified. Under a role it fails.
     if (this.user.role === undefined && typeof text === 'string' && ALONE.test(text)) {
       return this.send(args);
     }
     if (typeof text === 'string' && (!Array.isArray(values) || values.length === 0)) {
-      // Texts of one message are one transaction; one that begins with START TRANSACTION goes on as that.
+      // One message is one transaction. A text that begins with START TRANSACTION turns it into one that continues.
       const results = await this.send([`${before}; ${text}`]);
       return this.keepingPrefix(withoutFirst(results, prefix.length));
     }
@@ -224,8 +224,8 @@ class UserQueries {
   }
 
   /**
-   * A transaction that ended and was followed by the next one in the same message (`AND CHAIN`) took with it what was
-   * set for it.
+   * Sets the prefix again if the message ended a transaction and began the next one (`AND CHAIN`), which lost its local
+   * settings.
    */
   private async keepingPrefix<T>(result: T): Promise<T> {
     const hasEnded = takeTransactionEnd(this.client);
@@ -235,7 +235,7 @@ class UserQueries {
     return result;
   }
 
-  /** A cursor or stream, which is answered as it is read. Begun in a transaction that failed, it fails. */
+  /** Sends a cursor or stream, whose answer arrives as it is read. In a failed transaction it fails. */
   private stream(submittable: object): object {
     const run = async (): Promise<void> => {
       await settled(this.client);
@@ -264,7 +264,7 @@ class UserQueries {
   }
 }
 
-/** A query as an object, or a cursor or stream. */
+/** Notes the text of a query object, cursor or stream. */
 function noteObject(client: pg.ClientBase, query: object): void {
   const text: unknown = Reflect.get(query, 'text');
   if (typeof text === 'string') noteText(client, text);
@@ -282,7 +282,7 @@ function settled(client: pg.ClientBase): Promise<void> {
   return new Promise((resolve) => whenSettled(client, resolve));
 }
 
-/** The driver answers a text of one statement with a result, and one of several with an array. */
+/** Removes the results of the prefix. The driver returns one result for one statement, and an array for several. */
 function withoutFirst(results: unknown, count: number): unknown {
   if (!Array.isArray(results)) return results;
   const rest: unknown[] = results.slice(count);

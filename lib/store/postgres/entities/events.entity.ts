@@ -1,7 +1,7 @@
 import { EntitySchema } from 'typeorm';
 import { SERVER_CLOCK } from '../statements/sql-clock.js';
 
-/** What happened to an execution and its row doesn't tell, as read through TypeORM. bigint comes as text. */
+/** An event that an execution's row does not show, as read through TypeORM. bigint is returned as text. */
 export interface ExecutionEventRow {
   id: string;
   executionId: string;

@@ -6,8 +6,8 @@ import { WorkflowDefinitionEntity } from './workflow-definition.entity.js';
 import { WorkflowExecutionEntity } from './workflow-execution.entity.js';
 
 /**
- * The library's tables for reading through TypeORM; what is written goes through lib/store/statements. They are
- * never synchronized: `dataSource.synchronize()` of an application leaves them to the migrations.
+ * The library's tables as entities, for reading through TypeORM. All writes use lib/store/postgres/statements. The entities
+ * are never synchronized: `dataSource.synchronize()` of an application leaves the tables to the migrations.
  */
 export const cloacinaEntities: readonly EntitySchema[] = [
   WorkflowDefinitionEntity,

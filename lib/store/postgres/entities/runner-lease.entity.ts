@@ -1,7 +1,7 @@
 import { EntitySchema } from 'typeorm';
 import { SERVER_CLOCK } from '../statements/sql-clock.js';
 
-/** A process that holds claims in the tenant's schema, as read through TypeORM. */
+/** The lease of a process with claims in the tenant's schema, as read through TypeORM. */
 export interface RunnerLeaseRow {
   instanceId: string;
   processId: string;

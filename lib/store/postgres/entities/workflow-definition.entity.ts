@@ -3,7 +3,7 @@ import { SERVER_CLOCK } from '../statements/sql-clock.js';
 
 /** A stored definition, as read through TypeORM. */
 export interface WorkflowDefinitionRow {
-  /** Of the first 63 bits of the hash. */
+  /** The first 63 bits of the hash. */
   id: string;
   hash: string;
   name: string;

@@ -2,7 +2,7 @@ import { EntitySchema } from 'typeorm';
 import type { ExecutionStatus } from '../../../workflow/states.js';
 import { SERVER_CLOCK } from '../statements/sql-clock.js';
 
-/** A started workflow, as read through TypeORM. bigint comes as text: it can exceed what a number holds. */
+/** A started workflow, as read through TypeORM. bigint is returned as text, because it can exceed a safe integer. */
 export interface WorkflowExecutionRow {
   id: string;
   workflow: string;

@@ -3,19 +3,19 @@ import { migrationSchema } from './migration-schema.js';
 import { SERVER_CLOCK } from '../statements/sql-clock.js';
 
 /**
- * High-churn tables are vacuumed after some 2 % of dead rows and not PostgreSQL's 20 %: a million rows with 200,000
- * dead ones make every index look-up slower, and the few rows that wait to be claimed are found through just such
- * an index. The threshold keeps the small tables of thousands of quiet tenants from being vacuumed for nothing. The
- * cost limit lets autovacuum keep up with some ten thousand updates a second; the default one falls behind.
+ * Makes autovacuum process high-churn tables after some 2 % of dead rows instead of PostgreSQL's 20 %. With 200,000 dead
+ * rows in a million, every index look-up is slower, including the one that finds the few waiting tasks. The threshold
+ * avoids needless vacuums of the small tables of quiet tenants. The cost limit lets autovacuum keep up with some ten
+ * thousand updates a second; the default one falls behind.
  */
 const HIGH_CHURN = `autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
     autovacuum_analyze_scale_factor = 0.05, autovacuum_analyze_threshold = 1000,
     autovacuum_vacuum_cost_limit = 2000`;
 
 /**
- * Few indexes, partial where the state is, because each costs every write. `workflow_execution` and `task_execution`
- * keep the default fillfactor: what changes in them (status, owner, run_at) is indexed, so an update is seldom HOT
- * and room kept free in pages would be wasted.
+ * There are few indexes, and they are partial if possible, because each one slows down every write. `workflow_execution`
+ * and `task_execution` keep the default fillfactor: their indexed columns (status, owner, run_at) change, so updates are
+ * seldom HOT, and free space in pages would be wasted.
  */
 function createTables(schema: string): string {
   return `
@@ -55,15 +55,15 @@ CREATE TABLE ${schema}.cloacina_workflow_execution (
   started_at timestamptz,
   completed_at timestamptz
 ) WITH (${HIGH_CHURN});
--- These two are without the id that pages are ordered by at last: those of one instant are sorted quickly, but an index
--- with the id in it can pass for one to find an id by, while the table is next to empty.
+-- These two leave out the id, although pages are ordered by it at last. Rows of one instant are sorted quickly, but the
+-- planner may use an index with the id to look up an id while the table is nearly empty.
 CREATE INDEX cloacina_workflow_execution_workflow_idx
   ON ${schema}.cloacina_workflow_execution (workflow, created_at);
 CREATE UNIQUE INDEX cloacina_workflow_execution_idempotency_idx
   ON ${schema}.cloacina_workflow_execution (workflow, idempotency_key) WHERE idempotency_key IS NOT NULL;
--- Which keys tags have is up to the application, so one index serves all: an entry for each tag, of its key and value
--- together. An execution without tags is not in it, so its start pays nothing. Entries are written at once: a list of
--- pending ones would be read through by each look-up, and moved into the index by some start that is unlucky.
+-- The application chooses the keys of tags, so one index serves all, with an entry for each pair of key and value. An
+-- execution without tags is not in it, so its start costs nothing. Without fastupdate, entries are written at once:
+-- otherwise each look-up would read a list of pending entries, and some start would have to move them into the index.
 CREATE INDEX cloacina_workflow_execution_tags_idx
   ON ${schema}.cloacina_workflow_execution USING gin (tags jsonb_path_ops) WITH (fastupdate = off)
   WHERE tags IS NOT NULL;
@@ -101,11 +101,11 @@ CREATE TABLE ${schema}.cloacina_task_execution (
 ) WITH (${HIGH_CHURN});
 CREATE INDEX cloacina_task_execution_ready_idx
   ON ${schema}.cloacina_task_execution (definition_id, priority DESC, run_at) WHERE run_at IS NOT NULL AND NOT paused;
--- The last condition holds always. Who doesn't say it can't be served by this index, and a claim must not be: it would
--- read all that waits, of every definition.
+-- The last condition is always true. Only queries that contain it can use this index. A claim must not use it, because it
+-- would read the waiting tasks of all definitions.
 CREATE INDEX cloacina_task_execution_due_idx
   ON ${schema}.cloacina_task_execution (run_at) WHERE run_at IS NOT NULL AND NOT paused AND task_no >= 0;
--- All that runs, also what has no owner, which should not be: then it is an orphan.
+-- All Running tasks, including those without an owner, which are orphans although they should not occur.
 CREATE INDEX cloacina_task_execution_owner_idx
   ON ${schema}.cloacina_task_execution (owner) WHERE status = 'Running';
 
@@ -136,7 +136,7 @@ CREATE INDEX cloacina_recovery_event_created_idx
 CREATE INDEX cloacina_recovery_event_execution_idx
   ON ${schema}.cloacina_recovery_event (execution_id, id);
 
--- A few rows that are updated for ever: with half of each page free, a renewal stays in its page and its index.
+-- A few rows that are updated permanently. With half of each page free, a renewal stays in its page and needs no index entry.
 CREATE TABLE ${schema}.cloacina_runner_lease (
   instance_id uuid PRIMARY KEY,
   process_id uuid NOT NULL,
@@ -148,7 +148,7 @@ CREATE TABLE ${schema}.cloacina_runner_lease (
   created_at timestamptz NOT NULL DEFAULT ${SERVER_CLOCK.transaction}
 ) WITH (fillfactor = 50);
 
--- For people: the library reads the tables. A task's row has a number in place of a name, since a name costs every write.
+-- For people; the library reads the tables. A task's row has a number instead of a name, because a name would cost every write.
 CREATE VIEW ${schema}.cloacina_task AS
   SELECT t.execution_id, d.name AS workflow,
          coalesce(d.definition -> 'tasks' -> t.task_no ->> 'name', 'task ' || t.task_no) AS task, t.task_no,
@@ -160,7 +160,7 @@ CREATE VIEW ${schema}.cloacina_task AS
 `;
 }
 
-/** People look at these tables with psql; `\d+` shows the comments. */
+/** Comments for people who inspect these tables with psql, where `\d+` shows them. */
 function commentOn(schema: string): string {
   const comments: readonly (readonly [
     kind: 'TABLE' | 'VIEW' | 'COLUMN',
@@ -170,7 +170,7 @@ function commentOn(schema: string): string {
     [
       'TABLE',
       'workflow_definition',
-      'Workflow definitions as they were registered; never changed, so that a deploy never changes what runs.',
+      'Registered workflow definitions. They never change, so a deploy never changes a running execution.',
     ],
     [
       'COLUMN',
@@ -180,7 +180,7 @@ function commentOn(schema: string): string {
     [
       'COLUMN',
       'workflow_definition.hash',
-      'SHA-256 of what decides how an execution runs: graph, rules, limits.',
+      'SHA-256 of everything that determines how an execution runs: graph, rules, limits.',
     ],
     [
       'COLUMN',
@@ -188,122 +188,130 @@ function commentOn(schema: string): string {
       'Tasks in topological order: the position of a task is its task_no.',
     ],
 
-    ['TABLE', 'workflow_execution', 'One row for each started workflow.'],
+    ['TABLE', 'workflow_execution', 'One row per started workflow.'],
     [
       'COLUMN',
       'workflow_execution.definition_id',
-      'The definition it is pinned to. No foreign key: it would lock the definition row in every start.',
+      'The definition that the execution is pinned to. No foreign key: it would lock the definition row in every start.',
     ],
     [
       'COLUMN',
       'workflow_execution.idempotency_key',
-      'Unique for the workflow; a later start with the same key returns this execution.',
+      'Unique within the workflow. A later start with the same key returns this execution.',
     ],
     [
       'COLUMN',
       'workflow_execution.tags',
-      'Business keys that its start gave it, as an object of strings. NULL without any.',
+      'Business keys given at the start, as an object of strings. NULL if there are none.',
     ],
     [
       'COLUMN',
       'workflow_execution.context',
-      'The final context, once ended, of up to 8 KB. NULL before that, and where it is larger: it is made of input and outputs.',
+      'The final context of an ended execution, up to 8 KB. NULL before the end, or if it is larger: then it is computed from input and outputs.',
     ],
-    ['COLUMN', 'workflow_execution.reason', 'Why it was paused or cancelled, as the caller said.'],
+    [
+      'COLUMN',
+      'workflow_execution.reason',
+      'The reason that the caller gave for a pause or cancel.',
+    ],
     [
       'COLUMN',
       'workflow_execution.run_at',
-      'Not before this time, as its start said. Its tasks have it until they are claimed; a manual retry goes by this.',
+      'Earliest time of execution, given at the start. Waiting tasks have it until they are claimed; a manual retry uses it again.',
     ],
     [
       'COLUMN',
       'workflow_execution.remaining_leaves',
-      'Tasks without dependents that have not ended; 0 ends the execution.',
+      'Number of tasks without dependents that have not ended. 0 ends the execution.',
     ],
     [
       'COLUMN',
       'workflow_execution.unhandled_failures',
-      'Failed tasks that no dependent handled so far; more than 0 at the end means Failed.',
+      'Number of failed tasks whose failure no dependent has handled. More than 0 at the end means Failed.',
     ],
-    ['COLUMN', 'workflow_execution.generation', 'Goes up with every manual retry.'],
+    ['COLUMN', 'workflow_execution.generation', 'Number of manual retries.'],
     [
       'COLUMN',
       'workflow_execution.has_waiters',
-      'A process other than the one that ends it waits for the end and wants to be notified.',
+      'Whether a process other than the one that ends the execution waits for the end and needs a notification.',
     ],
     [
       'COLUMN',
       'workflow_execution.deadline_at',
-      'When its timeout is over, counted from started_at. NULL without a timeout and once ended.',
+      'When the timeout passes, counted from started_at. NULL without a timeout, and after the end.',
     ],
 
     [
       'TABLE',
       'task_execution',
-      'One row for each task of each execution, written when the execution starts.',
+      'One row per task of an execution, written when the execution starts.',
     ],
     [
       'COLUMN',
       'task_execution.task_no',
-      'The position of the task in its definition; dependencies have lower numbers.',
+      'The position of the task in its definition. Dependencies have lower numbers.',
     ],
     [
       'COLUMN',
       'task_execution.pending_dependencies',
-      'Dependencies that have not ended; at 0 the trigger rule is decided.',
+      'Number of dependencies that have not ended. At 0 the trigger rule is evaluated.',
     ],
     [
       'COLUMN',
       'task_execution.unmet_dependencies',
-      'Dependencies that ended otherwise than Completed.',
+      'Number of dependencies that ended with another status than Completed.',
     ],
     [
       'COLUMN',
       'task_execution.claim_token',
-      'Another one with every claim and every end of one: its number, random bits, and whether it has ended (odd). A process may write an outcome only with the token of its own claim.',
+      'Changes with every claim and with the end of every claim: a count of claims, random bits, and a last bit that is 1 after the end. A process can record an outcome only with the token of its own claim.',
     ],
     [
       'COLUMN',
       'task_execution.owner',
-      'The instance that holds the claim; see cloacina_runner_lease.',
+      'The instance that has the claim; see cloacina_runner_lease.',
     ],
     [
       'COLUMN',
       'task_execution.run_at',
-      'Not NULL only while the task waits to be claimed: not before this time.',
+      'Earliest time of the next claim. NULL unless the task waits to be claimed.',
     ],
-    ['COLUMN', 'task_execution.paused', 'Its execution is paused: not to be claimed.'],
+    [
+      'COLUMN',
+      'task_execution.paused',
+      'Whether its execution is paused, so the task must not be claimed.',
+    ],
     [
       'COLUMN',
       'task_execution.attempt',
-      'Attempts that failed so far. Goes up when a failure is recorded, not at a claim.',
+      'Number of failed attempts. Increased when a failure is recorded, not at a claim.',
     ],
     [
       'COLUMN',
       'task_execution.recovery_attempts',
-      'How often it was taken from a lost process since an attempt last recorded an outcome.',
+      'How often the task was taken from a lost process since an attempt last recorded an outcome.',
     ],
-    ['COLUMN', 'task_execution.generation', 'Of the manual retry that reset it.'],
+    ['COLUMN', 'task_execution.generation', 'Number of the manual retry that last reset the task.'],
     [
       'COLUMN',
       'task_execution.failure_handled',
-      'It Failed, and a dependent that expected the failure Completed.',
+      'Whether the task Failed and a dependent that expects the failure Completed.',
     ],
     ['COLUMN', 'task_execution.skip_reason', 'rule or upstreamFailure.'],
     ['COLUMN', 'task_execution.output', 'The context keys that the task set, with their values.'],
     ['COLUMN', 'task_execution.deleted_keys', 'The context keys that the task deleted.'],
-    ['COLUMN', 'task_execution.error', 'Of the last attempt that failed.'],
-    ['COLUMN', 'task_execution.attempts', 'The last 20 attempts: times and errors.'],
+    ['COLUMN', 'task_execution.error', 'The error of the last failed attempt.'],
+    ['COLUMN', 'task_execution.attempts', 'The last 20 failed attempts, with times and errors.'],
     [
       'COLUMN',
       'task_execution.deferred_since',
-      'The first time that deferUntil() found its condition false; its timeout counts from here.',
+      'Time of the first deferUntil() whose condition was false. The timeout of the deferral counts from here.',
     ],
 
     [
       'TABLE',
       'execution_event',
-      'What the rows do not tell already: retries, failures, skips, first deferrals, cancels, pauses, conflicts, manual retries, ends.',
+      'Events that the rows do not show: retries, failures, skips, first deferrals, cancels, pauses, conflicts, manual retries, ends.',
     ],
     ['TABLE', 'recovery_event', 'Tasks that were taken from lost processes.'],
     ['COLUMN', 'recovery_event.kind', 'recovered or abandoned.'],
@@ -311,24 +319,24 @@ function commentOn(schema: string): string {
     [
       'COLUMN',
       'recovery_event.orphaned_for_ms',
-      'From the loss, as far as it is known, to the recovery.',
+      'Time from the loss, as far as known, to the recovery.',
     ],
 
     [
       'TABLE',
       'runner_lease',
-      'Processes that hold claims in this schema. A process without claims has no row.',
+      'Processes with claims in this schema. A process without claims has no row.',
     ],
     [
       'COLUMN',
       'runner_lease.process_id',
-      'The process, which has one control connection for all its tenants; also in application_name.',
+      'The process, which has one control connection for all its tenants. Part of application_name.',
     ],
     ['COLUMN', 'runner_lease.name', 'Host and process id.'],
     [
       'COLUMN',
       'runner_lease.lock_epoch',
-      'The life of the server in which the process took its advisory lock: only within it a missing lock proves a death.',
+      'Life of the server in which the process took its advisory lock. Only within the same life a missing lock proves a death.',
     ],
     [
       'COLUMN',
@@ -338,25 +346,25 @@ function commentOn(schema: string): string {
     [
       'COLUMN',
       'runner_lease.login',
-      'The role of the process: of connections with its application_name, only those of this role are its own.',
+      'The role of the process. Of the connections with its application_name, only those of this role belong to it.',
     ],
     [
       'COLUMN',
       'runner_lease.expires_at',
-      'Renewed while the process lives. After it, its claims may be taken.',
+      'Renewed while the process lives. After this time other processes may take its claims.',
     ],
 
-    ['VIEW', 'task', 'Tasks of executions by name, for queries by hand.'],
-    ['COLUMN', 'task.process', 'Host and process id of the owner, while the task runs.'],
+    ['VIEW', 'task', 'Tasks of executions with their names, for manual queries.'],
+    ['COLUMN', 'task.process', 'Host and process id of the owner while the task is Running.'],
   ];
   return comments
     .map(([kind, name, text]) => `COMMENT ON ${kind} ${schema}.cloacina_${name} IS '${text}';`)
     .join('\n');
 }
 
-/** The tables that workflows run on. Schedules and what comes later have migrations of their own. */
+/** Creates the tables that workflows run on. */
 export class CreateCloacinaTables1735689600000 implements MigrationInterface {
-  // Written out, because a minifier may rename the class and the history would no longer recognize it.
+  // Explicit, because a minifier may rename the class, and the history would no longer recognize it.
   readonly name = 'CreateCloacinaTables1735689600000';
 
   async up(queryRunner: QueryRunner): Promise<void> {

@@ -2,13 +2,13 @@ import pg from 'pg';
 import type { QueryRunner } from 'typeorm';
 
 /**
- * The schema that a migration works on, quoted: the `schema` of the data source that runs it.
+ * The quoted schema that a migration works on: the `schema` of the data source that runs it.
  *
- * A migration of the library qualifies every name with it. It never counts on `search_path`, because a name that is
- * not found in the first schema of a path falls through to the next, which is `public` as often as not.
+ * A migration of the library qualifies every name with it. It never relies on `search_path`, because a name that is
+ * missing in the first schema of a path resolves in the next one, which is often `public`.
  */
 export function migrationSchema(queryRunner: QueryRunner): string {
-  // `connection` is `dataSource` since TypeORM 1.0, which keeps the older name as an alias; 0.3 has this one alone.
+  // TypeORM 1.0 names it `dataSource` and keeps `connection` as an alias; 0.3 has only `connection`.
   const { options } = queryRunner.connection;
   if (options.type !== 'postgres' || options.schema === undefined || options.schema === '') {
     throw new Error(

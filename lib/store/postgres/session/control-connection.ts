@@ -14,8 +14,10 @@ import { CHANNEL } from '../statements/wake-ups.js';
 import type { Clock } from '../../../runtime/clock.js';
 
 /**
- * The life of the server that a lock belongs to. Promotion and crash-restart drop every lock without changing the
- * start time, and a restored backup or a replica that took the server's place has its own: so it has four parts; and how long it has lasted, in milliseconds, as far as the server knows, by its own clock.
+ * The epoch, which identifies the life of the server that a lock belongs to, and its age in ms by the server's clock.
+ *
+ * The epoch has four parts. Promotion and crash-restart drop all locks without changing the start time. A restored backup,
+ * or a replica in place of the server, has a system identifier of its own.
  */
 const EPOCH = `extract(epoch FROM pg_postmaster_start_time())::text || '/' ||
     CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END || '/' ||
@@ -23,8 +25,8 @@ const EPOCH = `extract(epoch FROM pg_postmaster_start_time())::text || '/' ||
   (extract(epoch FROM ${SERVER_CLOCK.now} - greatest(pg_postmaster_start_time(), b.stats_reset)) * 1000)::bigint`;
 
 /**
- * The lock, the backend and the epoch. With a process number ($3), only if the server itself answers: a pooler gives the
- * connection another one, and must not be left with the lock.
+ * Takes the lock, and returns the result, the backend and the epoch. With a process number ($3) it takes the lock only if
+ * the server itself answers. A pooler gives the connection another number, and one of its connections would keep the lock.
  */
 const TAKE_LOCK = `SELECT CASE WHEN $3::integer IS NULL OR pg_backend_pid() = $3::integer
     THEN pg_try_advisory_lock($1::integer, $2::integer)::integer END, pg_backend_pid(), ${EPOCH}
@@ -34,50 +36,50 @@ function timelineOf(epoch: string | null): string | undefined {
   return epoch?.split('/')[1];
 }
 
-/** Keys that are tried: each is one of 2^31, so a second one is hardly ever needed. */
+/** Maximum number of keys to try. A key is one of 2^31, so the first one is nearly always free. */
 const MAX_KEYS = 5;
-/** How long the goodbye may take, in milliseconds. */
+/** How long an orderly close may take, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 1_000;
 
 /**
- * A schema that is locked (by a migration, say) must not hold up the others: their statements go without it.
+ * The lock timeout keeps a locked schema (by a migration, for example) from delaying others: their statements skip it.
  */
 const SETTINGS = `-c lock_timeout=500 -c ${FIXED_PATH}`;
 
-/** What the driver says of a statement that was not answered in time. */
+/** The driver's message for a statement without an answer in time. */
 const NOT_ANSWERED = 'Query read timeout';
 
 export interface ControlConnectionSettings {
   readonly clock: Clock;
   readonly connection: pg.ClientConfig;
   readonly applicationName: string;
-  /** Sessions of this process were lost before, and the server may still have them. */
+  /** Whether this process lost sessions before, which the server may still consider alive. */
   readonly hasFormer: boolean;
-  /** How long an answer may take before the session counts as lost, in milliseconds. */
+  /** How long an answer may take before the session is considered lost, in milliseconds. */
   readonly answerTimeoutMs: number;
   readonly onPayload: (payload: string) => void;
-  /** Called once, when the session has ended for whatever reason. */
+  /** Called once, when the session has ended for any reason. */
   readonly onLost: (error: Error | undefined) => void;
 }
 
-/** A statement that waits for those before it. */
+/** A queued statement. */
 interface Waiting {
   readonly text: string;
   readonly values: readonly unknown[];
-  /** It goes before those that are not. */
+  /** Whether it precedes statements that are not urgent. */
   readonly isUrgent: boolean;
   readonly resolve: (rows: readonly RawRow[]) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** The connection leads to a pooler, which keeps no session: neither a lock nor what is listened to. */
+/** The connection leads to a pooler without session mode, which keeps neither locks nor LISTEN. */
 export class NotASessionError extends Error {}
 
 /**
- * The one session of a process beside its pools: it listens for wake-ups of all tenants, renews the leases, and
- * holds the advisory lock whose absence tells the others that this process is gone.
+ * The one session of a process beside its pools. It listens for notifications of all tenants, renews the leases, and holds
+ * the advisory lock by whose absence other processes detect that this process is gone.
  *
- * It is opened once and not mended: when it is lost, its owner opens another.
+ * It is never repaired: when it is lost, its owner opens another one.
  */
 export class ControlConnection extends SessionStatements {
   private readonly openedAt: number;
@@ -86,9 +88,9 @@ export class ControlConnection extends SessionStatements {
 
   private constructor(
     private readonly session: pg.Client,
-    /** What a missing lock can be compared with: the server's life in which this one was taken. */
+    /** Life of the server in which the lock was taken. A missing lock is conclusive only within the same life. */
     readonly epoch: string,
-    /** The lock's key, which is another one for each session, and the backend: nothing else can hold that. */
+    /** The lock's key, random for each session, and the backend. No other session can hold the same pair. */
     readonly lockSession: string,
     private readonly epochAgeAtOpen: number,
     private readonly clock: Clock,
@@ -130,9 +132,10 @@ export class ControlConnection extends SessionStatements {
     }
   }
 
+  /** A failure ends this session, so an existing one was never interrupted. */
   readonly interrupted = false;
 
-  /** One after the other: wake-ups, renewals and recovery ask whenever they like, and pg is giving up its queue. */
+  /** Queues statements here: wake-ups, renewals and recovery send at any time, and pg is deprecating its own queue. */
   protected override run(text: string, values: readonly unknown[]): Promise<readonly RawRow[]> {
     return this.enqueue(text, values, false);
   }
@@ -166,7 +169,7 @@ export class ControlConnection extends SessionStatements {
     this.running = false;
   }
 
-  /** A network that swallows what is sent leaves a connection that looks open for hours. */
+  /** Closes a connection that doesn't answer: a network that drops packets keeps it open for hours. */
   private async runNext(text: string, values: readonly unknown[]): Promise<readonly RawRow[]> {
     try {
       return await runUnprepared(this.session, text, values);
@@ -177,8 +180,8 @@ export class ControlConnection extends SessionStatements {
   }
 
   /**
-   * Ends former sessions of this process. One that was cut off may look open to the server for hours: it would use up a
-   * connection, and be sent notifications that nothing reads.
+   * Terminates former sessions of this process. The server may consider a session that was cut off alive for hours. It would
+   * occupy a connection and get notifications that nothing reads.
    */
   private async endFormer({ applicationName }: ControlConnectionSettings): Promise<void> {
     await this.run(
@@ -191,11 +194,11 @@ export class ControlConnection extends SessionStatements {
 
   lifeAgeMs(earlier: string | null): number {
     const age = this.epochAgeAtOpen + this.ageMs;
-    // The server knows when it started and when it crashed. When a standby was promoted nothing tells.
+    // The server knows when it started and when it crashed, but not when a standby was promoted.
     return timelineOf(earlier) === timelineOf(this.epoch) ? age : Math.min(age, this.ageMs);
   }
 
-  /** How long this session has been open, in milliseconds. */
+  /** Time since this session was opened, in milliseconds. */
   get ageMs(): number {
     return this.clock.now() - this.openedAt;
   }
@@ -220,8 +223,8 @@ interface TakenLock {
 }
 
 /**
- * Takes a lock of a key that no other role can know before it is taken. A key of the process would stay free for anyone
- * to take while its connection is away, and keep it from ever claiming again.
+ * Takes a lock with a random key, which no other role can know in advance. A key derived from the process would be free
+ * while its connection is lost: another role could take it and keep the process from claiming ever again.
  */
 async function takeLock(
   client: pg.Client,
@@ -235,7 +238,7 @@ async function takeLock(
     if (locked === '1') {
       return { session: `${key}:${backend}`, epoch: epoch ?? '', ageMs: Number(age ?? 0) };
     }
-    // Null: another process number, so a pooler answers. It may still keep a session for each client.
+    // Null means another process number, so a pooler answers. In session mode it still provides a session per client.
     if (locked === null && !(await isSession(client, settings.connection))) {
       throw new NotASessionError();
     }

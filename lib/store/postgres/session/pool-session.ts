@@ -5,13 +5,15 @@ import type { RawRow } from '../statements/columns.js';
 import type { Clock } from '../../../runtime/clock.js';
 
 /**
- * Stands in for the control connection where there is none (behind a transaction pooler, or switched off): the same
- * statements on the pool. It holds no lock, so that leases alone tell who lives, and it hears no notifications.
+ * Replaces the control connection if there is none (behind a transaction pooler, or disabled): it sends the same statements
+ * on the pool. It holds no lock, so only leases show which processes live, and it receives no notifications.
  */
 export class PoolSession extends SessionStatements {
   readonly epoch = null;
   readonly lockSession = null;
-  /** The database was away for a while, and no process could renew a lease: they get the time to. */
+  /**
+   * The database was unreachable for a while, so no process could renew its lease. Expired leases get time for renewal.
+   */
   interrupted = false;
   private since: number;
 

@@ -18,25 +18,25 @@ import type {
   TenantSweep,
 } from '../../port/index.js';
 
-/** Schemas to one statement: enough to make round trips rare, few enough to plan in a millisecond or two. */
+/** Maximum number of schemas per statement: round trips are rare, and planning takes only a millisecond or two. */
 const SCHEMAS_PER_STATEMENT = 50;
 
-/** What `application_name` begins with on every connection of the library; the process's id follows. */
+/** Prefix of `application_name` on every connection of the library. The process's id follows. */
 export const APPLICATION_PREFIX = 'cloacina:';
 
-/** The owner of a lease: the process, and the role that it logs in as. */
+/** The owner of a lease: the process, and the role with which it connects. */
 export type LeaseProcess = Pick<LeaseRow, 'processId' | 'login'>;
 
 /**
- * What is asked for all tenants of a process at once, on the control connection or, without one, on the pool.
+ * Statements for all tenants of a process at once, on the control connection or, without one, on the pool.
  *
- * Many tenants share a statement, and must not share its failure: a schema that is broken or locked is found by
- * halves, and is left out.
+ * Many tenants share a statement but must not share its failure. If a schema is broken or locked, the statement is split
+ * in halves until the schema is found, and the schema is left out.
  */
 export abstract class SessionStatements {
-  /** The life of the server in which this session holds its lock; null when it holds none. */
+  /** Life of the server in which this session took its lock. Null without a lock. */
   abstract readonly epoch: string | null;
-  /** That lock: its key and the backend. */
+  /** The lock: its key and the backend. */
   abstract readonly lockSession: string | null;
 
   constructor(private readonly client: Pick<pg.Pool, 'query'> | pg.ClientBase) {}
@@ -45,7 +45,7 @@ export abstract class SessionStatements {
     return runUnprepared(this.client, text, values);
   }
 
-  /** Before all that waits: a lease that isn't renewed in time is taken for a dead process's. */
+  /** Runs before queued statements: other processes consider a process dead if its lease is not renewed in time. */
   protected runFirst(text: string, values: readonly unknown[]): Promise<readonly RawRow[]> {
     return this.run(text, values);
   }
@@ -54,7 +54,7 @@ export abstract class SessionStatements {
     await this.ask(notifyAll, [], [CHANNEL, payloads]);
   }
 
-  /** By index: whether the lease was still there; undefined where the schema is broken. */
+  /** By index: whether the lease still existed. Undefined if the schema is broken. */
   renew(leases: readonly HeldLease[], leaseDurationMs: number): Promise<(boolean | undefined)[]> {
     return this.inParts(leases, async (part) => {
       const { columns, textFor } = renewLeases;
@@ -66,7 +66,10 @@ export abstract class SessionStatements {
     });
   }
 
-  /** Deletes leases. By index: whether it is gone; false where claims are held; undefined where the schema is broken. */
+  /**
+   * Deletes leases. By index: whether it is deleted. False if the instance has claims. Undefined if the schema is
+   * broken.
+   */
   release(leases: readonly HeldLease[]): Promise<(boolean | undefined)[]> {
     return this.inParts(leases, async (part) => {
       const tenants = part.map(({ tenant }) => tenant);
@@ -76,14 +79,14 @@ export abstract class SessionStatements {
     });
   }
 
-  /** By index; undefined where the schema is broken. */
+  /** By index. Undefined if the schema is broken. */
   dueTimes(tenants: readonly TenantHandle[]): Promise<(readonly DueTime[] | undefined)[]> {
     return this.inParts(tenants, async (part) =>
       dueTimesOf(await this.ask(readDueTimes, part), part.length),
     );
   }
 
-  /** All leases in the tenants' schemas, by index; undefined where the schema is broken. */
+  /** All leases in the tenants' schemas, by index. Undefined if the schema is broken. */
   leases(tenants: readonly TenantHandle[]): Promise<(LeaseRow[] | undefined)[]> {
     return this.inParts(tenants, async (part) => {
       const leases = await this.ask(readLeases, part);
@@ -91,7 +94,7 @@ export abstract class SessionStatements {
     });
   }
 
-  /** All that is asked regularly of all tenants. */
+  /** Reads everything that is read regularly of all tenants. */
   async sweep(tenants: readonly TenantHandle[]): Promise<SweepResult> {
     const withLocks = this.epoch !== null;
     let living: Set<string> | undefined;
@@ -104,7 +107,9 @@ export abstract class SessionStatements {
     return { tenants: await this.withDueTimes(tenants, found), living };
   }
 
-  /** Behind what stays due there may be others that are not. */
+  /**
+   * Reads further due times of tenants whose first item may stay due, because later items would be hidden behind it.
+   */
   private async withDueTimes(
     tenants: readonly TenantHandle[],
     sweeps: readonly (RawSweep | undefined)[],
@@ -123,24 +128,27 @@ export abstract class SessionStatements {
     );
   }
 
-  /** How the database encodes text. In anything but UTF8 some texts can't be stored. */
+  /** The encoding of the database. In any other than UTF8, some texts can't be stored. */
   async encoding(): Promise<string> {
     const [row] = await this.run("SELECT current_setting('server_encoding')", []);
     return row?.[0] ?? '';
   }
 
-  /** The locks that are held, as leases tell them: who lives. */
+  /** Liveness locks that are held, in the format of leases. */
   async livingLocks(): Promise<Set<string>> {
     const rows = await this.ask(readLivingLocks, []);
     return new Set(rows.map(({ session }) => session));
   }
 
   /**
-   * Those of the leases whose process may have an idle connection. Its socket is open, so the process or at least its
-   * host is there; a backend that is busy proves nothing, since it looks at its socket only when it has something to say.
-   * It does if it holds a lock of the class: a process that has just come back has a new one, and its leases tell the old.
-   * Of other roles' connections the server doesn't tell whether they are idle, so they may be. Any session can call
-   * itself anything: only under the login that the lease tells, it is its process's.
+   * Selects the leases whose process may have an idle connection. Its socket is open, so the process or at least its host
+   * lives.
+   *
+   * A busy backend proves nothing, because it looks at its socket only when it has something to send. The exception is a
+   * backend that holds a liveness lock: a process that has just reconnected has a new lock, while its leases name the old
+   * one. The server doesn't show whether connections of other roles are idle, so all of them count.
+   *
+   * Any session can use any application_name. So a connection counts only if it has the login that the lease names.
    */
   async connected<T extends LeaseProcess>(leases: readonly T[]): Promise<Set<T>> {
     const rows = await this.run(
@@ -158,7 +166,7 @@ export abstract class SessionStatements {
     );
   }
 
-  /** Ends what a dead process's connections still do, and the locks they hold, where the login may. */
+  /** Terminates the connections of a dead process, as far as the login may, which also releases their locks. */
   async terminate({ processId, login }: LeaseProcess): Promise<void> {
     await this.run(
       `SELECT pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity a
@@ -189,7 +197,7 @@ export abstract class SessionStatements {
   }
 }
 
-/** By index; undefined for what fails by itself. A connection that fails rejects all of them. */
+/** By index. Undefined for an item that fails alone. A connection failure rejects all items. */
 async function orInHalves<T, R>(
   part: readonly T[],
   send: (part: readonly T[]) => Promise<readonly R[]>,

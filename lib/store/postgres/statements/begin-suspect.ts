@@ -2,17 +2,18 @@ import { columns, integer } from './columns.js';
 import type { Statement } from './statement.js';
 
 /**
- * From this number of lost processes on a task is a suspect: it may be what kills them, and those that ran beside it are not.
- * Suspects run one at a time in a process, and while they wait for that they have not begun: the loss of the process
- * is not charged to them.
+ * From this number of losses on a task is a suspect: it may cause the losses, while the tasks beside it do not.
  *
- * Not from the first on: what a killed process ran has to run again at once, all of it, wherever there is room.
+ * Suspects run one at a time in a process. A suspect that waits for its turn has not begun, so the loss of the process is
+ * not charged to it.
+ *
+ * A task is not a suspect after its first loss, because all tasks of a killed process have to run again at once.
  */
 export const SUSPECT_AFTER = 2;
 
 const BEGUN = columns({ taskNo: integer });
 
-/** A suspect begins: only from now on is the loss of its process charged to it. Fenced by the claim token. */
+/** Notes that a suspect begins. From now on the loss of its process is charged to it. Fenced by the claim token. */
 export const beginSuspect: Statement<{ taskNo: number }> = {
   name: 'begin_suspect',
   columns: BEGUN,

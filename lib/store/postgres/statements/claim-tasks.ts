@@ -5,12 +5,15 @@ import { leaseClause, leaseValues } from './lease-clause.js';
 import { executionOf, NEXT_TOKEN, taskOf, type Statement, type TenantTables } from './statement.js';
 import type { Claimant, ClaimedTask, TaskKey } from '../../port/index.js';
 
-/** Bytes of an input, as they are stored, that a claim brings along: of a larger one that many tasks share there is one. */
+/**
+ * Maximum size of an input that a claim returns, in stored bytes. Larger ones are read once for all tasks that share
+ * them.
+ */
 const MAX_INPUT = 2_000;
-/** In place of a task's number: the row has the input of an execution. */
+/** Replaces the task's number in a row that contains an execution's input. */
 const INPUT_ROW = -1;
 
-/** A claim as statements return it. */
+/** The columns of a claim in results. */
 export const CLAIM_COLUMNS = {
   executionId: uuid,
   taskNo: integer,
@@ -24,7 +27,7 @@ export const CLAIM_COLUMNS = {
   priority: integer,
 } as const;
 
-/** The columns of a task's row that {@link CLAIM_COLUMNS} are. */
+/** Expressions for {@link CLAIM_COLUMNS} on a task's row. */
 export function claimOfTask(tables: TenantTables): Record<keyof typeof CLAIM_COLUMNS, string> {
   return {
     executionId: 'execution_id',
@@ -47,53 +50,56 @@ interface ClaimRow extends Omit<ClaimedTask, 'input'> {
   readonly input: string | null;
 }
 
-/** Index entries that the walk over levels reads at a time where nothing is due. */
+/** Number of index entries that the walk reads at a time while nothing is due. */
 const STRIDE = 64;
 
-/** As a condition on a candidate: no other session has its execution locked, and from here on this transaction has. */
+/** A condition on a candidate: no other session has locked its execution, which this transaction locks now. */
 function executionIsFree(tables: TenantTables): string {
   return `
         AND EXISTS (
           SELECT FROM ${tables.execution} e WHERE e.id = t.execution_id FOR NO KEY UPDATE SKIP LOCKED)`;
 }
 
-/** A column of the levels, in the order in which they are taken. */
+/** Aggregates a column of the first levels, in the order of claiming. */
 function inOrder(column: string): string {
   return `array_agg(${column} ORDER BY p.priority DESC, p.run_at)`;
 }
 
-/** A column of the next row: without its first element, and with the new one, if there is any, in its place. */
+/**
+ * A column of the next row: without its first element, and with the next level's value at its place, if there is one.
+ */
 function inserted(column: string, element: string): string {
   return `CASE WHEN s.priority IS NULL THEN l.${column}[2:]
                 ELSE l.${column}[2:place.before + 1] || ${element} || l.${column}[place.before + 2:] END`;
 }
 
 /**
- * Claims tasks that are due, highest priority first, then the longest waiting.
+ * Claims due tasks, by descending priority, then by due time.
  *
- * Looks at each definition that this process has handlers for, and at each priority among its waiting tasks (a
- * loose index scan): what they have in common is a level. So neither a backlog of definitions that this process cannot run nor
- * a million tasks that are not due yet lie in the way. (`statement_timestamp()`, since the end of an index range has
- * to be stable: with `clock_timestamp()` everything not due would be read and thrown away.)
+ * **Levels.** The waiting tasks of one definition with one priority form a level. The statement looks only at definitions
+ * that this process has handlers for, and at each priority among their waiting tasks (a loose index scan). So it doesn't
+ * read tasks that this process cannot run, nor a million tasks that are not yet due. It uses `statement_timestamp()`,
+ * because the end of an index range has to be stable: with `clock_timestamp()` the scan would read and discard all tasks
+ * that are not due.
  *
- * The levels are looked up one after the other, as they are asked for: a WITH RECURSIVE makes its next row when that
- * is read, and LIMIT stops reading. So as many priorities are looked at as tasks are taken, whatever waits behind. A
- * row has the next level of each definition, in the order in which they are taken; the first of them is the row's own,
- * and in the row after it its definition has moved on to its next level. Of levels with one priority the one whose
- * first task waits longest goes first, so between definitions the order is true to one claim.
+ * **Order.** Levels are looked up on demand: a WITH RECURSIVE computes its next row when that row is read, and LIMIT stops
+ * reading. So the statement looks at no more priorities than it claims tasks. A row contains the next level of each
+ * definition, in the order of claiming. The first of them is the row's own; in the following row its definition has
+ * advanced to its next level. Among levels of equal priority the one whose first task waits longest comes first, so the
+ * order between definitions is exact up to one claim.
  *
- * A level whose first task is not due has nothing to take. From there the walk goes on in strides over the index's
- * entries: thousands of delayed tasks with a priority each cost a few pages, and not a descent each. A stride ends at
- * the first level that is due, or goes on below its last one.
+ * **Strides.** A level whose first task is not due has nothing to claim. From there the walk continues in strides over the
+ * index's entries, so thousands of delayed tasks with different priorities cost a few pages instead of one descent each. A
+ * stride ends at the first level that is due, or continues below its last entry.
  *
- * Each level is locked as far as it is needed and no further. SKIP LOCKED: several processes take different tasks and
- * never wait for each other; and as none locks what it doesn't take, none of them comes away empty because of that.
+ * **Locks.** Each level is locked only as far as it is claimed. With SKIP LOCKED, processes claim different tasks and never
+ * wait for each other. No process locks tasks that it doesn't claim, so none comes away empty because of another's locks.
  *
- * What begins now comes with its input, which never changes: so the first tasks of an execution that was started
- * elsewhere need no reading of their own.
+ * **Input.** Executions that begin now return their input, which never changes. So the first tasks of an execution that
+ * another process started need no separate read.
  *
- * The lease stands before what is claimed, because of the lock order: what a WITH changes without being asked for is
- * changed last to first.
+ * **Lease.** The lease's CTE comes before the claims because of the lock order: CTEs that are not referenced are executed
+ * last to first.
  */
 export const claimTasks: Statement<ClaimRow> = {
   name: 'claim_tasks',
@@ -102,8 +108,8 @@ export const claimTasks: Statement<ClaimRow> = {
 };
 
 /**
- * As `claimTasks`, and passes by tasks whose execution another session has locked. For a while after a claim waited for such
- * a lock in vain: it costs a lock for each task, so the usual claim locks only executions that begin, and waits.
+ * `claimTasks` that skips tasks whose execution another session has locked. Used for a while after a claim timed out on
+ * such a lock. It takes one more lock per task; the usual claim locks only executions that begin, and waits for them.
  */
 export const claimTasksPastLocks: Statement<ClaimRow> = {
   name: 'claim_tasks_past_locks',
@@ -182,8 +188,8 @@ function claimText(tables: TenantTables, isFree: string): string {
 }
 
 /**
- * `unknown` lists tasks of known definitions for which this process has no handler, as [definition, task] pairs;
- * `except` single tasks that are not for this process now.
+ * `unknown` lists tasks of known definitions for which this process has no handler, as [definition, task] pairs. `except`
+ * lists single tasks that this process must not claim now.
  */
 export function claimValues(
   definitions: readonly string[],
@@ -204,7 +210,7 @@ export function claimValues(
   ];
 }
 
-/** Gives the claims the inputs that came with them. */
+/** Adds to the claims the inputs that the statement returned. */
 export function claimsOf(rows: readonly ClaimRow[]): ClaimedTask[] {
   const inputs = new Map<string, string>();
   for (const { executionId, taskNo, input } of rows) {

@@ -45,19 +45,22 @@ const COMPLETED = columns({ accepted: integers, readied: READIED.column, ended: 
 type CompletedRow = ReturnType<typeof COMPLETED.decode>[number];
 
 /**
- * Records outcomes with all that follows from them, or none of it: the tasks, what their failures mean to earlier
- * tasks, the dependents' counters (taking those that became ready, where this process has room), the executions'
- * counters and ends, and the events.
+ * Records outcomes with all their consequences in one statement: the tasks, the handled failures of earlier tasks, the
+ * dependents' counters (claiming dependents that became ready if this process has capacity), the executions' counters and
+ * ends, and the events.
  *
- * What makes it right under READ COMMITTED: each row changes by its own old values, the parameters and counts of
- * rows changed here, never by another row's; all changes of one row are grouped into one; and every phase changes its
- * rows in one order (own tasks, dependents, executions, each sorted), so that batches in any order don't deadlock. The
- * batch comes sorted, grouping sorts again, and each update is a nested loop over that, which {@link taskOf} leaves as
- * the only plan; to lock the rows of a phase by a statement of its own costs a fifth more. Only the failed tasks
- * that are handled are locked beforehand, since they come before the tasks that handle them.
+ * It is correct under READ COMMITTED for three reasons:
+ * - Each row changes by its own old values, the parameters and counts of rows changed here, never by another row's values.
+ * - All changes of one row are grouped into one.
+ * - Every phase changes its rows in one order (own tasks, dependents, executions, each sorted), so concurrent batches
+ *   don't deadlock.
  *
- * The fence is the claim token alone: every way out of Running changes it, so a token that fits means that the claim is
- * still held, and no partial index on a status can be chosen for it.
+ * The batch arrives sorted, grouping sorts again, and each update is a nested loop over that, because {@link taskOf} allows
+ * no other plan. Locking the rows of a phase by a separate statement would cost a fifth more. Only failed tasks that are
+ * handled are locked beforehand, because they precede the tasks that handle them.
+ *
+ * The claim token alone is the fence. Every way out of Running changes it, so a matching token proves a valid claim. And
+ * without a condition on the status the planner can't choose a partial index.
  */
 export const completeTasks: Statement<CompletedRow> = {
   name: 'complete_tasks',
@@ -151,7 +154,7 @@ export const completeTasks: Statement<CompletedRow> = {
   })}`,
 };
 
-/** The history of a failed attempt, from the row's own times; the newest twenty are kept. */
+/** Appends the failed attempt to the row's history, with the row's own times. The newest twenty are kept. */
 export function appendAttempt(tables: TenantTables, detail: string): string {
   return `(CASE WHEN jsonb_array_length(coalesce(t.attempts, '[]'::jsonb)) >= 20 THEN t.attempts - 0
       ELSE coalesce(t.attempts, '[]'::jsonb) END)
@@ -159,7 +162,7 @@ export function appendAttempt(tables: TenantTables, detail: string): string {
                           'owner', t.owner, 'error', (${detail})::jsonb -> 'error')`;
 }
 
-/** `outcomes` must be sorted ({@link byLockOrder}). */
+/** The parameters of {@link completeTasks}. `outcomes` must be sorted by {@link byLockOrder}. */
 export function completionValues(
   outcomes: readonly Outcome[],
   claimant: Claimant,
@@ -193,7 +196,7 @@ interface LockedRow {
   readonly outcome: Outcome;
   readonly ord: number;
   readonly taskNo: number;
-  /** For the row of a failed dependency: the index of the outcome that handles it. */
+  /** For the row of a failed dependency: the index of the outcome that handles it. Null for the outcome's own row. */
   readonly via: number | null;
 }
 
@@ -213,7 +216,7 @@ function encodeDetail(detail: OutcomeDetail | null): string | null {
   return detail && JSON.stringify(detail);
 }
 
-/** @param count - of the outcomes that were sent */
+/** @param count - number of outcomes in the batch */
 export function completionOf(rows: readonly CompletedRow[], count: number): CompletionResult {
   const accepted = new Array<boolean>(count).fill(false);
   const [row] = rows;

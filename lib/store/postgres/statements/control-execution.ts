@@ -3,16 +3,15 @@ import { taskOf, type Statement, type TenantTables } from './statement.js';
 import type { ControlResult } from '../../port/index.js';
 
 /**
- * Cancel, pause and resume say what they want of every task row of one execution, each row tested by itself, and
- * of the execution last: the lock order of all statements. A claim tests its own row, so none slips through between
- * a snapshot and a lock.
+ * Cancel, pause and resume change the task rows of one execution first and the execution last, which is the lock order of
+ * all statements. Each task row is tested by itself, as a claim does, so no task escapes between a snapshot and a lock.
  *
- * "Last" has to be said ({@link tasksFirst}): what a WITH changes is changed when its rows are asked for, and the
- * result asks for the execution first. And conditions on the execution are written so that no partial index can serve
- * them: one that holds next to nothing at a quiet moment holds all that runs at a busy one.
+ * The order has to be enforced ({@link tasksFirst}): a CTE executes when its rows are read, and the result reads the
+ * execution first. Conditions on the execution are written so that no partial index matches them: an index that is nearly
+ * empty at a quiet time contains all running executions at a busy one.
  */
 
-/** Tasks `t` that have not ended. */
+/** A condition: task `t` has not ended. */
 export const OPEN_TASKS = `t.status IN ('NotStarted', 'Ready', 'Running')`;
 
 function lockedTasks(tables: TenantTables): string {
@@ -23,14 +22,14 @@ function lockedTasks(tables: TenantTables): string {
   )`;
 }
 
-/** A row to join the execution with, which is there once all tasks are locked and changed. */
+/** A row to join the execution with. It exists once all tasks are locked and changed. */
 function tasksFirst(tasks: string): string {
   return `FROM (SELECT count(*) FROM ${tasks}) tasks_first`;
 }
 
 /**
- * What has not begun and what runs becomes Cancelled at once; the tokens go up, so late outcomes are refused. Of the
- * rows in `locked`, with the status that they had.
+ * Cancels the rows in `locked`, whether unstarted or Running, and returns their former status. Tokens of Running tasks
+ * increase, so late outcomes are rejected.
  */
 export function cancelTasks(tables: TenantTables): string {
   return `cancelled AS (

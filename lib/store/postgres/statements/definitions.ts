@@ -4,7 +4,7 @@ import type { DefinitionContent, KnownDefinitions, StoredDefinitionRow } from '.
 
 const DEFINITION_COLUMNS = { id: bigint, hash: text, name: text } as const;
 
-/** The columns of a definition's row that {@link DEFINITION_COLUMNS} are. */
+/** Expressions for {@link DEFINITION_COLUMNS} on a definition's row. */
 const DEFINITION_OF_ROW = { id: 'd.id', hash: 'd.hash', name: 'd.name' } as const;
 
 const DEFINITION = columns(DEFINITION_COLUMNS);
@@ -21,11 +21,11 @@ function knownOf(tenant: number, kind: number): string {
 }
 
 /**
- * The definitions of these names ($1) in many tenants: the newest of each, and those that unfinished executions are
- * pinned to. What is stored beyond that (a commit hash as `version` makes a definition with each deploy) is not read.
+ * Reads the definitions of these names ($1) in many tenants: the newest of each name, and those that unfinished executions
+ * are pinned to. Other stored definitions are not read: with a commit hash as `version`, each deploy stores another one.
  *
- * An execution that has not ended has a task that waits (a loose scan over the index of claims, one entry for each
- * definition), or one that runs, or it is paused.
+ * An unfinished execution has a waiting task (found by a loose scan over the index of claims, one entry per definition) or
+ * a Running one, or it is Paused.
  */
 export const readKnownDefinitions: BulkStatement<KnownRow> = {
   columns: KNOWN,
@@ -52,7 +52,7 @@ function activeDefinitions(tables: TenantTables, tenant: number): string {
     WHERE d.name = ANY ($1::text[])`;
 }
 
-/** The definitions of which tasks wait to be claimed, now or later: one index entry is read for each. */
+/** The definitions of tasks that wait to be claimed, now or later. Reads one index entry for each. */
 function waitingDefinitions(tables: TenantTables): string {
   const next = (after: string): string => `(SELECT t.definition_id FROM ${tables.task} t
       WHERE ${after} t.run_at IS NOT NULL AND NOT t.paused ORDER BY t.definition_id LIMIT 1)`;
@@ -63,7 +63,7 @@ function waitingDefinitions(tables: TenantTables): string {
     )`;
 }
 
-/** The definitions of which tasks wait: asked when a claim found nothing that this process knows. */
+/** The definitions of waiting tasks. Used when a claim found no task of a definition that this process knows. */
 export const readWaitingDefinitions: Statement<StoredDefinitionRow> = {
   name: 'read_waiting_definitions',
   columns: DEFINITION,
@@ -76,11 +76,11 @@ const REGISTERED = columns({ tenant: integer, id: bigint });
 type RegisteredRow = ReturnType<typeof REGISTERED.decode>[number];
 
 /**
- * Registers definitions with many tenants. One that is there already only becomes the newest of its name again (after a
- * rollback of the application, say). The schemas are named in order: two processes that boot at once then meet in the
- * same order, and one waits for the other.
+ * Registers definitions with many tenants. A definition that is stored already becomes the newest of its name again, such
+ * as after a rollback of the application. The schemas come in a fixed order, so of two processes that boot at once one
+ * waits for the other without a deadlock.
  *
- * Returns the ids that were written, by tenant. One that is missing is the id of a definition with another hash.
+ * Returns the ids that were written, by tenant. If an id is missing, a definition with another hash has it.
  */
 export const registerDefinitions: BulkStatement<RegisteredRow> = {
   columns: REGISTERED,
@@ -117,7 +117,7 @@ export const readNewestDefinition: Statement<DefinitionContent> = {
   WHERE d.name = $1::text ORDER BY d.registered_at DESC LIMIT 1`,
 };
 
-/** By index of the tenant. */
+/** Groups the rows by the tenant's index. */
 export function knownDefinitions(rows: readonly KnownRow[], tenants: number): KnownDefinitions[] {
   const found = Array.from({ length: tenants }, () => ({
     newest: [] as StoredDefinitionRow[],

@@ -1,9 +1,9 @@
 /**
- * How batches become parameters. Each column of a batch is one parameter, so a statement has the same text
- * whatever the size of its batch and is planned once.
+ * Encodes batches as parameters. Each column of a batch is one parameter, so a statement has the same text for all batch
+ * sizes and is planned once.
  *
- * The array literals are written here rather than by the driver: for ids, integers and flags nothing needs
- * escaping, and the driver's own encoder looks at every character of every element.
+ * The array literals are built here instead of in the driver, because ids, integers and flags need no escaping, and the
+ * driver's encoder checks every character of every element.
  */
 
 /** For uuid[], integer[], bigint[] and boolean[]; `null` and `undefined` become NULL. */
@@ -19,8 +19,8 @@ export function plainArray(
 }
 
 /**
- * JSON texts as one JSON array, taken apart with `json_array_elements_text`: an object comes out as the text that
- * went in, and `null` as NULL. Needs no escaping, which an array literal of JSON would on every quote.
+ * Joins JSON texts to one JSON array for `json_array_elements_text`, which returns each object as the same text, and `null`
+ * as NULL. It needs no escaping, while an array literal would escape every quote in the JSON.
  */
 export function jsonColumn(texts: readonly (string | null | undefined)[]): string {
   let column = '[';

@@ -15,21 +15,23 @@ function countText(executions: string): string {
   GROUP BY e.workflow, e.status ORDER BY e.workflow, e.status`;
 }
 
-/** How many executions there are, by workflow and status. It reads all of the range: there is no counter to keep. */
+/** Counts executions by workflow and status. It reads the whole range: there are no stored counters. */
 export const countExecutions: Statement<ExecutionCount> = {
   name: 'count_executions',
   columns: COUNTED,
   text: ({ execution }) => countText(`${execution} e`),
 };
 
-/** The same of executions with all of some tags ($5). */
+/** Counts executions that have all of some tags ($5). */
 export const countTagged: Statement<ExecutionCount> = {
   name: 'count_tagged',
   columns: COUNTED,
   text: (tables) => countText(taggedExecutions(tables, '$5', '$4')),
 };
 
-/** The same for statuses other than Completed, by their partial index: the few among many. */
+/**
+ * Counts executions with statuses other than Completed by their partial index, which contains few of many executions.
+ */
 export const countUnfinished: Statement<ExecutionCount> = {
   name: 'count_unfinished',
   columns: COUNTED,

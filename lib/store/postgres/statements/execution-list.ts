@@ -14,21 +14,21 @@ import { isOrphaned } from './execution-rows.js';
 import type { Statement, TenantTables } from './statement.js';
 import type { ListedExecution, WaitingTask } from '../../port/index.js';
 
-/** The bound on created_at that the caller gave. */
+/** The caller's upper bound of created_at. */
 export const BEFORE = `coalesce($3::timestamptz, 'infinity')`;
 const AFTER_LAST = `coalesce(timestamptz 'epoch' + $5::bigint * interval '1 microsecond', 'infinity')`;
 
 /**
- * The range of the index that a page is in, with one bound at each end: of two at one end an index scan begins at
- * either. What isn't asked for is infinite: a condition that holds when its parameter is NULL would be none of the
- * index's in a generic plan. Either way a page would read all those before it.
+ * Restricts the index range to a page, with exactly one bound at each end: of two bounds at one end an index scan uses only
+ * one. Omitted bounds are infinite: in a generic plan, a condition like `$2 IS NULL OR …` can't use the index. In both
+ * cases a page would read all executions before it.
  */
 const PAGE_RANGE = `e.created_at > coalesce($2::timestamptz, '-infinity')
       AND (e.created_at, e.id) < (
         least(${BEFORE}, ${AFTER_LAST}),
         CASE WHEN ${BEFORE} <= ${AFTER_LAST} THEN '00000000-0000-0000-0000-000000000000' ELSE $4::uuid END)`;
 
-/** A task as the statement's text puts it into JSON. */
+/** A task in the JSON that the statement builds. */
 type WaitingJson = Omit<WaitingTask, 'runAt'> & { readonly runAt: number | null };
 
 const waiting: Column<WaitingTask | null> = {
@@ -57,7 +57,10 @@ const LISTED = columns({
   createdAtMicros: bigint,
 });
 
-/** The task that execution `x` waits with, by the primary key. Running tasks come first: with one that has a process it doesn't wait. */
+/**
+ * Selects the task that execution `x` waits for, by primary key. Running tasks come first: with a living owner, nothing
+ * waits.
+ */
 const waitingTask = (tables: TenantTables): string => `(
       SELECT json_build_object('executionId', w.execution_id, 'taskNo', w.task_no, 'status', w.status,
         'attempt', w.attempt, 'paused', w.paused, 'deferred', w.deferred_since IS NOT NULL,
@@ -70,9 +73,8 @@ const waitingTask = (tables: TenantTables): string => `(
       WHERE w.status = 'Ready' OR w.is_orphaned)`;
 
 /**
- * What a page shows of each execution. No context is read. Tasks are found by the primary key, and only those of
- * executions that show something of one: the error of one that Failed, which is that of the first task whose failure
- * was not handled, and what one that has not ended waits for.
+ * The columns of a list. No context is read. Tasks are found by primary key, and only for executions that show one: for
+ * a Failed execution the first task whose failure was not handled, and for an unfinished one the task that it waits for.
  */
 const SUMMARY = (tables: TenantTables): string =>
   LISTED.select({
@@ -96,8 +98,8 @@ const SUMMARY = (tables: TenantTables): string =>
   });
 
 /**
- * A page of executions, newest first. One index (workflow, created_at) serves a page of one workflow and of
- * all: the workflows are few and are merged.
+ * A page of executions, newest first. One index (workflow, created_at) serves pages of one workflow and of all workflows:
+ * there are few workflows, and their rows are merged.
  */
 export const listExecutions: Statement<ListedExecution> = {
   name: 'list_executions',
@@ -114,7 +116,7 @@ export const listExecutions: Statement<ListedExecution> = {
   ORDER BY x.created_at DESC, x.id DESC LIMIT $7::integer`,
 };
 
-/** The same for statuses other than Completed, which have a partial index of their own: the few among many. */
+/** A page of executions with statuses other than Completed. Their partial index contains few of many executions. */
 export const listUnfinished: Statement<ListedExecution> = {
   name: 'list_unfinished',
   columns: LISTED,
@@ -130,9 +132,9 @@ export const listUnfinished: Statement<ListedExecution> = {
 };
 
 /**
- * The executions with all of some tags, by the index of tags, or that of statuses if it narrows the search. OFFSET 0
- * keeps other conditions outside: with one on the time a plan may read the index of workflows from end to end, and with
- * an order walk through all executions of a workflow to find the few with the tags among them.
+ * Executions that have all of some tags, by the index of tags, or by that of statuses if it is more selective. OFFSET 0
+ * keeps outer conditions out: with a condition on the time, a plan could scan the whole index of workflows; with an order,
+ * it could walk through all executions of a workflow to find the few with these tags.
  */
 export function taggedExecutions(
   { execution }: TenantTables,
@@ -144,7 +146,7 @@ export function taggedExecutions(
     OFFSET 0) e`;
 }
 
-/** The same for executions with all of some tags ($8). All of them are read, and the newest are sorted out. */
+/** A page of executions with all of some tags ($8). It reads all of them and sorts out the newest. */
 export const listTagged: Statement<ListedExecution> = {
   name: 'list_tagged',
   columns: LISTED,
@@ -157,7 +159,7 @@ export const listTagged: Statement<ListedExecution> = {
   ORDER BY x.created_at DESC, x.id DESC`,
 };
 
-/** The same for those with an idempotency key ($8), one of each workflow at most, and, if asked for, tags ($9). */
+/** A page of executions with an idempotency key ($8), at most one per workflow, and optionally tags ($9). */
 export const listByKey: Statement<ListedExecution> = {
   name: 'list_by_key',
   columns: LISTED,

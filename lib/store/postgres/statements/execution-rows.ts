@@ -77,7 +77,7 @@ const TASK = columns({
   isOrphaned: boolean,
 });
 
-/** Whether the task `t` runs and its owner has no lease that holds. */
+/** A condition: task `t` is Running and its owner has no valid lease. */
 export function isOrphaned(tables: TenantTables): string {
   return `t.status = 'Running' AND NOT EXISTS (
       SELECT FROM ${tables.lease} l WHERE l.instance_id = t.owner AND l.expires_at > ${tables.clock.now})`;
@@ -112,7 +112,7 @@ export const readTasks: Statement<TaskRow> = {
 
 const FOUND = columns({ index: long, id: uuid });
 
-/** The executions that hold these (workflow, key) pairs. LIMIT, so that each is looked up and nothing is joined. */
+/** The executions with these (workflow, key) pairs. LIMIT forces one look-up per pair instead of a join. */
 export const findByKeys: Statement<{ index: number; id: string }> = {
   name: 'find_by_keys',
   columns: FOUND,
@@ -135,9 +135,9 @@ export const readStatuses: Statement<{ id: string; status: string }> = {
 };
 
 /**
- * Marks an execution as awaited by another process than the one that will end it; returns its status. Read under the
- * lock: with the status of the snapshot, who comes while the execution ends would wait for a notification that was
- * not sent.
+ * Notes that a process other than the one that ends the execution waits for its end, and returns its status. The status is
+ * read under the row lock. With the status of the snapshot, a caller could wait for a notification that an execution which
+ * ended meanwhile did not send.
  */
 export const awaitExecution: Statement<{ id: string; status: string }> = {
   name: 'await_execution',
@@ -150,7 +150,7 @@ export const awaitExecution: Statement<{ id: string; status: string }> = {
   ) SELECT ${STATUS.select({ id: 'id', status: 'status' })} FROM found`,
 };
 
-/** The same for many, in the order of all statements. One that another session has locked is left out. */
+/** The same for many executions, in the lock order. It skips executions that another session has locked. */
 export const awaitUnlockedExecutions: Statement<{ id: string; status: string }> = {
   name: 'await_unlocked_executions',
   columns: STATUS,
@@ -163,7 +163,7 @@ export const awaitUnlockedExecutions: Statement<{ id: string; status: string }> 
   ) SELECT ${STATUS.select({ id: 'id', status: 'status' })} FROM found`,
 };
 
-/** Written by any process that finds it missing: the value is a function of the tasks' rows, so twice is the same as once. */
+/** Stores the final context. Any process may do it, repeatedly: the value depends only on the tasks' rows. */
 export const writeFinalContext: Statement = {
   name: 'write_final_context',
   columns: NO_COLUMNS,

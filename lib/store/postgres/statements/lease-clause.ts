@@ -3,10 +3,10 @@ import type { TenantTables } from './statement.js';
 import type { Claimant } from '../../port/index.js';
 
 /**
- * The CTE that writes the process's lease in the statement that makes its first claim in a tenant. So a claim
- * without a lease can't be committed, and an idle tenant has no row at all.
+ * The CTE that writes the process's lease in the statement with its first claim in a tenant. So no claim can be committed
+ * without a lease, and an idle tenant has no lease.
  *
- * Parameters, from `first`: instance, name, lock (epoch and session), duration in ms (NULL: the lease is held already),
+ * Parameters, from `first`: instance, name, lock (epoch and session), duration in ms (NULL if the lease exists already),
  * process.
  */
 export function leaseClause(tables: TenantTables, first: number): string {
@@ -27,7 +27,7 @@ export function leaseValues(claimant: Claimant, writeLease: boolean): unknown[] 
   return [
     claimant.instanceId,
     claimant.name,
-    // Of digits, dots, slashes and colons.
+    // These consist of digits, dots, slashes and colons, so they need no escaping.
     plainArray([claimant.lockEpoch, claimant.lockSession]),
     writeLease ? claimant.leaseDurationMs : null,
     claimant.processId,

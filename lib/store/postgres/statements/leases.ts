@@ -4,13 +4,13 @@ import { leaseClause } from './lease-clause.js';
 import { NO_COLUMNS, type BulkStatement, type Statement, type TenantTables } from './statement.js';
 import type { ClaimedTask } from '../../port/index.js';
 
-/** By index of the tenant. */
+/** Counts by index of the tenant. */
 const COUNTS = columns({ counts: integers });
 type CountsRow = ReturnType<typeof COUNTS.decode>[number];
 
 /**
- * Renews this process's leases in several tenants at once, under the lock that it holds now. Parameters: epoch, lock
- * session, duration in ms, then the instance in each tenant. Counts, by tenant, the leases that were still there.
+ * Renews this process's leases in several tenants at once, with its current lock. Parameters: epoch, lock session, duration
+ * in ms, then the instance in each tenant. Returns the number of leases that still existed, by tenant.
  */
 export const renewLeases: BulkStatement<CountsRow> = {
   columns: COUNTS,
@@ -29,8 +29,8 @@ export const renewLeases: BulkStatement<CountsRow> = {
 };
 
 /**
- * Deletes a lease, unless a task is held under it, whatever its process remembers: claims without a lease belong to a
- * dead process, and this one lives.
+ * Deletes a lease unless a task is Running under it, whatever its process remembers. Claims without a lease count as those
+ * of a dead process, and this process lives.
  */
 function deleteUnlessHeld(tables: TenantTables, instance: string): string {
   return `DELETE FROM ${tables.lease} WHERE instance_id = ${instance}::uuid AND NOT ${isHeld(tables, instance)}`;
@@ -41,8 +41,8 @@ function isHeld(tables: TenantTables, instance: string): string {
 }
 
 /**
- * Deletes this process's leases in several tenants at once; the parameters are the instances. Counts, by tenant, 1
- * where claims are held under it.
+ * Deletes this process's leases in several tenants at once. The parameters are the instances. By tenant, the result is 1 if
+ * the instance has claims, so its lease stays.
  */
 export const releaseLeases: BulkStatement<CountsRow> = {
   columns: COUNTS,
@@ -53,7 +53,7 @@ export const releaseLeases: BulkStatement<CountsRow> = {
   },
 };
 
-/** Writes a lease by itself: for claims whose lease the database has lost. */
+/** Writes a lease without a claim, for claims whose lease the database has lost. */
 export const writeLease: Statement = {
   name: 'write_lease',
   columns: NO_COLUMNS,
@@ -62,7 +62,7 @@ export const writeLease: Statement = {
 
 const HELD = columns({ isHeld: boolean });
 
-/** Whether claims are held under it, so that it stays. */
+/** Deletes one lease. Returns whether its instance has claims, so it stays. */
 export const deleteLease: Statement<{ isHeld: boolean }> = {
   name: 'delete_lease',
   columns: HELD,
@@ -72,7 +72,7 @@ export const deleteLease: Statement<{ isHeld: boolean }> = {
 
 const CLAIM = columns(CLAIM_COLUMNS);
 
-/** What the database holds as claimed by an instance: compared with memory after an unknown reply. */
+/** The claims of an instance in the database, to reconcile with memory after an unknown reply. */
 export const readClaims: Statement<ClaimedTask> = {
   name: 'read_claims',
   columns: CLAIM,
@@ -82,7 +82,7 @@ export const readClaims: Statement<ClaimedTask> = {
 
 const EXECUTION_ID = columns({ executionId: uuid });
 
-/** Executions that are paused and in which an instance holds claims. */
+/** Paused executions in which an instance has claims. */
 export const readPausedExecutions: Statement<{ executionId: string }> = {
   name: 'read_paused_executions',
   columns: EXECUTION_ID,

@@ -39,9 +39,9 @@ const recoveriesOf = ({ recoveryEvent }: TenantTables): string => `(
       FROM ${recoveryEvent} r WHERE r.execution_id = x.id)`;
 
 /**
- * An execution's rows and events. One statement, and so one snapshot: a retry or a manual retry moves what a row tells
- * into an event, and between two statements it would be told twice, or not at all. Times within JSON are the server's
- * text, as in the columns `attempts` and `detail`: then all of them are cut to milliseconds in the same way.
+ * Reads an execution's rows and events in one statement, and so in one snapshot. A retry moves facts from a row into an
+ * event, so with two statements a fact could appear twice or not at all. Times in JSON are in the server's text format, as
+ * in the columns `attempts` and `detail`, so that all of them are truncated to milliseconds in the same way.
  */
 export const readHistory: Statement<HistoryRow> = {
   name: 'read_history',

@@ -14,8 +14,8 @@ const OUTCOME = columns({
 });
 
 /**
- * Reads the outcomes of the tasks asked for: a statement of its own, after the claim, because what a claiming
- * statement reads of other rows may be older than the claim.
+ * Reads the outcomes of tasks. It is sent separately after the claim, because a claiming statement may read older versions
+ * of other rows than its claim.
  */
 export const readOutcomes: Statement<RecordedOutcome> = {
   name: 'read_outcomes',
@@ -49,7 +49,7 @@ interface InputRow extends ExecutionInput {
   readonly id: string;
 }
 
-/** The input contexts of executions whose tasks were claimed by a process that didn't start them. */
+/** Reads the inputs of executions whose tasks were claimed by a process that didn't start them. */
 export const readInputs: Statement<InputRow> = {
   name: 'read_inputs',
   columns: INPUT,

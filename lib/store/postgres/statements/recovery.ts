@@ -33,7 +33,7 @@ import {
   byLockOrder,
 } from '../../port/index.js';
 
-/** A lease as statements return it. */
+/** The columns of a lease in results. */
 export const LEASE_COLUMNS = {
   tenant: integer,
   instanceId: uuid,
@@ -46,7 +46,7 @@ export const LEASE_COLUMNS = {
   login: text,
 } as const;
 
-/** The columns of the lease `l` of the tenant that {@link LEASE_COLUMNS} are. */
+/** Expressions for {@link LEASE_COLUMNS} on the tenant's lease `l`. */
 export function leaseOf(
   tables: TenantTables,
   tenant: number,
@@ -58,7 +58,7 @@ export function leaseOf(
     name: 'l.name',
     lockEpoch: 'l.lock_epoch',
     overForMs: epochMs(`${tables.clock.now} - l.expires_at`),
-    // The database takes no writes now.
+    // True while the database accepts no writes.
     readOnly: "current_setting('transaction_read_only') = 'on'",
     lockSession: 'l.lock_session',
     login: 'l.login',
@@ -67,7 +67,7 @@ export function leaseOf(
 
 const LEASE = columns(LEASE_COLUMNS);
 
-/** All leases of many tenants. Few tenants have any: an idle one has none. */
+/** Reads all leases of many tenants. Only active tenants have any. */
 export const readLeases: BulkStatement<LeaseRow> = {
   columns: LEASE,
   textFor: (tenants) =>
@@ -79,9 +79,9 @@ export const readLeases: BulkStatement<LeaseRow> = {
 const ENDED_LEASE = columns({ instanceId: uuid });
 
 /**
- * Ends the lease of an instance that was found dead, unless it has changed since: renewed (for one whose time was
- * over), or taken up again under a lock (for one whose lock was gone). The process that deletes the row has the recovery; and
- * the instance itself, should it come back, finds no row at its next renewal and knows.
+ * Ends the lease of a lost instance, unless it has changed since it was assessed: renewed (if it had expired), or bound to
+ * another lock (if its lock was gone). The process that deletes the row owns the recovery. If the instance itself returns,
+ * its next renewal finds no row.
  */
 export const endLease: Statement<{ instanceId: string }> = {
   name: 'end_lease',
@@ -98,16 +98,16 @@ export const endLease: Statement<{ instanceId: string }> = {
 
 const TAKEN = columns({ ...CLAIM_COLUMNS, abandoned: boolean });
 
-/** It has begun, and has had all of its recoveries. */
+/** A condition: the task has begun and has used up its recoveries. */
 const EXHAUSTED = '(t.recovery_attempts >= $3::integer AND t.started_at IS NOT NULL)';
 
 /**
- * Takes claims that no process works on, in the lock order and past rows that others hold. A task is Ready again at
- * once and has one more recovery, unless it had not begun; one that has had all of its recoveries becomes a claim of the
- * process that takes it, to be recorded as Failed with all that follows from that. The tokens change, so late outcomes
- * are refused.
+ * Takes claims that no process works on, in the lock order, skipping locked rows.
  *
- * @param orphans - a query for the keys of the rows, which it locks
+ * A task becomes Ready at once, with one more recovery if it had begun. A task that has used up its recoveries becomes a
+ * claim of this process, to be recorded as Failed with all consequences. The tokens change, so late outcomes are rejected.
+ *
+ * @param orphans - a query that locks the rows and returns their keys
  */
 function takeText(tables: TenantTables, orphans: string): string {
   return `WITH orphan AS MATERIALIZED (
@@ -135,9 +135,9 @@ function takeText(tables: TenantTables, orphans: string): string {
 }
 
 /**
- * The claims of a dead instance: it has no lease.
+ * Takes the claims of an instance without a lease.
  *
- * Sorted as pairs, an order that no index has: for the primary key's a plan may walk through all tasks there are.
+ * It sorts by a pair, an order that no index provides. For the primary key's own order a plan could scan all tasks.
  */
 export const takeOrphans: Statement<TakenOrphan> = {
   name: 'take_orphans',
@@ -153,7 +153,9 @@ export const takeOrphans: Statement<TakenOrphan> = {
     ),
 };
 
-/** What runs and has no owner at all. No statement of the library leaves such a row: a hand, or a lost part of history. */
+/**
+ * Takes Running tasks without an owner. No statement of the library creates them; manual changes or lost commits do.
+ */
 export const takeUnowned: Statement<TakenOrphan> = {
   name: 'take_unowned',
   columns: TAKEN,
@@ -167,7 +169,7 @@ export const takeUnowned: Statement<TakenOrphan> = {
     ),
 };
 
-/** Claims of an instance that lives and knows nothing of them, by their keys, which come in the lock order. */
+/** Takes claims that their living instance does not know, by their keys, which arrive in the lock order. */
 export const takeUnknown: Statement<TakenOrphan> = {
   name: 'take_unknown',
   columns: TAKEN,
@@ -183,7 +185,7 @@ export const takeUnknown: Statement<TakenOrphan> = {
     ),
 };
 
-/** The parameters of all three; the first is the instance that held the claims. */
+/** The parameters of all three statements. The first is the instance that had the claims. */
 export function takeOrphansValues(
   instanceId: string | null,
   { limit, maxRecoveryAttempts, cause, orphanedForMs }: TakeOrphans,
@@ -200,7 +202,7 @@ export function takeOrphansValues(
   ];
 }
 
-/** What {@link takeUnknown} needs beside them. */
+/** Additional parameters of {@link takeUnknown}. */
 export function claimKeyValues(claims: readonly ClaimKey[]): unknown[] {
   const sorted = [...claims].sort(byLockOrder);
   return [
@@ -212,7 +214,7 @@ export function claimKeyValues(claims: readonly ClaimKey[]): unknown[] {
 
 const OWNER = columns({ owner: orNull(uuid) });
 
-/** Whom a task was taken from, oldest first. */
+/** The instances that a task was taken from, oldest first. */
 export const readOwners: Statement<{ owner: string | null }> = {
   name: 'read_owners',
   columns: OWNER,
@@ -249,7 +251,7 @@ const RECOVERY_EVENT = columns({
   at: instant,
 });
 
-/** A page of recovery events, newest first, with what names the task. */
+/** A page of recovery events, newest first, with the definition that names the task. */
 export const listRecoveryEvents: Statement<RecoveryEventRow> = {
   name: 'list_recovery_events',
   columns: RECOVERY_EVENT,

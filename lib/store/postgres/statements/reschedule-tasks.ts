@@ -9,9 +9,9 @@ const RESCHEDULED = columns({ accepted: longs });
 type RescheduledRow = ReturnType<typeof RESCHEDULED.decode>[number];
 
 /**
- * Gives claimed tasks back as Ready, now or later, fenced by the claim token like an outcome. A paused task keeps
- * its hold, so it becomes due and stays where it is. Of a task that is deferred time and again, the first deferral is an
- * event: the row tells since when only until the condition holds.
+ * Returns claimed tasks as Ready, now or later, fenced by the claim token like an outcome. A paused task stays paused, so it
+ * becomes due but is not claimed. Of repeated deferrals only the first is an event, because the row contains its time
+ * only until the condition is true.
  */
 export const rescheduleTasks: Statement<RescheduledRow> = {
   name: 'reschedule_tasks',
@@ -67,12 +67,12 @@ export function rescheduleValues(items: readonly Reschedule[]): unknown[] {
   ];
 }
 
-/** Whole milliseconds that the statement takes, whatever was asked for: one bad delay would fail a whole batch. */
+/** Converts a delay to whole milliseconds in the valid range, because one invalid delay would fail the whole batch. */
 function wholeDelay(delayMs: number): number {
   return Number.isNaN(delayMs) ? 0 : Math.ceil(Math.min(Math.max(0, delayMs), MAX_DURATION_MS));
 }
 
-/** By index: whether the claim was still held. */
+/** By index: whether the claim was still valid. */
 export function acceptedOf([row]: readonly RescheduledRow[], count: number): boolean[] {
   const accepted = new Array<boolean>(count).fill(false);
   for (const ord of row?.accepted ?? []) accepted[ord] = true;

@@ -10,7 +10,7 @@ const LOCKED = columns({
   tasks: parsed<LockedExecution['tasks']>([]),
 });
 
-/** Locks an ended execution's tasks, then the execution itself; the decision on what to reset is made on these rows. */
+/** Locks an ended execution's tasks, then the execution. The caller decides on the returned rows what to reset. */
 export const lockForReset: Statement<LockedExecution> = {
   name: 'lock_for_reset',
   columns: LOCKED,
@@ -31,8 +31,9 @@ export const lockForReset: Statement<LockedExecution> = {
 const RESET = columns({ dueInMs: long });
 
 /**
- * Puts tasks back to their beginning with fresh budgets and the execution back to Running; to Pending, and not before
- * its time, if it never began. What they had come to stays as events. Returns in how many milliseconds it is due. Runs in the transaction that holds the locks of {@link lockForReset}.
+ * Resets tasks to their initial state with new retry and recovery budgets, and the execution to Running. An execution that
+ * never began becomes Pending and keeps its `run_at`. Former outcomes are stored as events. Returns in how many
+ * milliseconds the execution is due. Runs in the transaction with the locks of {@link lockForReset}.
  */
 export const resetExecution: Statement<{ dueInMs: number }> = {
   name: 'reset_execution',

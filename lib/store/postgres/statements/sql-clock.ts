@@ -1,17 +1,17 @@
 /**
- * The database's time, as expressions that stand in the library's statements. The database's clock alone decides what is
- * due, so that processes whose clocks differ agree. A test puts functions of its own in their place, which it moves on.
+ * The database's time, as SQL expressions for the library's statements. Only the database's clock determines what is due,
+ * so that processes with different clocks agree. Tests replace the expressions with functions whose time they control.
  */
 export interface SqlClock {
-  /** When it is evaluated. Not for the end of an index range: that must not change while the statement runs. */
+  /** Time of evaluation. Not for the end of an index range, which must not change while the statement runs. */
   readonly now: string;
-  /** When the statement was sent. */
+  /** Start of the statement. */
   readonly statement: string;
-  /** When the transaction began: one time for all rows of a statement. */
+  /** Start of the transaction, so it is the same for all rows of a statement. */
   readonly transaction: string;
 }
 
-/** The server's own, and the one place in which SQL names it. */
+/** The server's clock. No other code names these functions in SQL. */
 export const SERVER_CLOCK: SqlClock = {
   now: 'clock_timestamp()',
   statement: 'statement_timestamp()',

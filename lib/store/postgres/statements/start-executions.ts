@@ -15,23 +15,23 @@ const STARTED = columns({ created: orNull(uuid), missingDefinition: orNull(bigin
 type StartedRow = ReturnType<typeof STARTED.decode>[number];
 
 interface StartVariant {
-  /** Some rows may be there already: says which were created. */
+  /** Whether some rows may exist already. The statement then returns the created ids. */
   readonly keyed: boolean;
-  /** Bounds the wait for a held key. */
+  /** Whether the statement limits its wait for a key that another transaction is inserting. */
   readonly bounded?: boolean;
-  /** Some of the executions have tags. Most batches have none, and their statement has nothing of it. */
+  /** Whether some executions have tags. Most batches have none, and their statement omits the column. */
   readonly tagged?: boolean;
 }
 
 /**
- * Creates executions with all their tasks and claims roots for the process that starts them: an execution that
- * finds room costs one commit to start and has begun in it.
+ * Creates executions with all their tasks, and claims root tasks for the process that starts them. So if the process has
+ * capacity, one commit both starts the execution and begins its tasks.
  *
- * Each execution takes its slice of the plan arrays by position (integer arrays are subscripted in constant time),
- * so no join has to be planned and a batch may mix definitions.
+ * Each execution takes its slice of the plan arrays by position (subscripts of integer arrays take constant time), so no
+ * join has to be planned, and a batch may mix definitions.
  *
- * Tells which of the definitions are not stored: a database that lost what was written last, or was emptied, has lost
- * them too, and other processes know a definition by its row alone.
+ * Returns the definitions that are not stored. They are missing if the database was emptied, or has lost recent commits;
+ * other processes can read a definition only from its row.
  */
 function startText(
   tables: TenantTables,
@@ -81,8 +81,8 @@ function startText(
 }
 
 /**
- * Sets how long this statement waits for a key that another transaction holds: once, before the first row, and for the
- * statement's own transaction.
+ * Sets lock_timeout for the statement's own transaction, once before the first row. It limits the wait for a key that
+ * another transaction is inserting.
  */
 const lockTimeout = (parameter: number): string =>
   ` WHERE (SELECT set_config('lock_timeout', $${parameter}::text, true)) IS NOT NULL`;
@@ -91,21 +91,21 @@ function statement(name: string, variant: StartVariant): Statement<StartedRow> {
   return { name, columns: STARTED, text: (tables) => startText(tables, variant) };
 }
 
-/** For starts without an idempotency key: none can be in conflict. */
+/** For starts without an idempotency key, which cannot conflict. */
 export const startExecutions = statement('start_executions', { keyed: false });
 export const startTaggedExecutions = statement('start_tagged_executions', {
   keyed: false,
   tagged: true,
 });
 
-/** For starts with a key, and for a start that is sent again: also returns the ids that were created now. */
+/** For starts with a key, and for starts that are sent again. Returns the created ids. */
 export const startKeyedExecutions = statement('start_keyed_executions', { keyed: true });
 export const startKeyedTaggedExecutions = statement('start_keyed_tagged_executions', {
   keyed: true,
   tagged: true,
 });
 
-/** The same with a bound on the wait for a held key; for a connection of the library's own. */
+/** The same with a limit on the wait for a key; only for a connection of the library. */
 export const startKeyedExecutionsWithin = statement('start_keyed_executions_within', {
   keyed: true,
   bounded: true,
@@ -116,7 +116,7 @@ export const startKeyedTaggedExecutionsWithin = statement('start_keyed_tagged_ex
   tagged: true,
 });
 
-/** The statement for these starts, and its parameters. */
+/** Selects the statement for the items, with its parameters. */
 export function startStatement(
   items: readonly StartItem[],
   { claimant, write }: LeaseWrite,
@@ -139,19 +139,21 @@ const SETTING = columns({ setting: text });
 const setting = (value: string): string =>
   SETTING.select({ setting: `set_config('lock_timeout', ${value}, true)` });
 
-/** How long statements of the caller's transaction wait for locks: as long as it says itself, or as given here. */
+/** Sets lock_timeout in the caller's transaction, unless it has one. Returns a row if it was set. */
 export const boundLockWait: Statement<{ setting: string }> = {
   name: 'bound_lock_wait',
   columns: SETTING,
   text: () => `SELECT ${setting('$1::text')} WHERE current_setting('lock_timeout') = '0'`,
 };
 
+/** Removes the lock_timeout that {@link boundLockWait} set. */
 export const unboundLockWait: Statement<{ setting: string }> = {
   name: 'unbound_lock_wait',
   columns: SETTING,
   text: () => `SELECT ${setting("'0'")}`,
 };
 
+/** The parameters of the statements, without tags and lock timeout. */
 export function startValues(
   items: readonly StartItem[],
   claimant: Claimant,
@@ -163,7 +165,7 @@ export function startValues(
   const priorities: number[] = [];
   for (const { plan } of items) {
     if (firstTasks.has(plan)) continue;
-    // Array subscripts of PostgreSQL begin at 1.
+    // Array subscripts in PostgreSQL begin at 1.
     firstTasks.set(plan, pending.length + 1);
     for (let no = 0; no < plan.priorities.length; no++) {
       pending.push(plan.pendingDependencies[no] ?? 0);

@@ -2,9 +2,9 @@ import type { TenantHandle } from '../../port/index.js';
 import { columns, type Columns } from './columns.js';
 import { SERVER_CLOCK, type SqlClock } from './sql-clock.js';
 
-/** The tables of one tenant, schema-qualified and quoted, ready to stand in a statement's text. */
+/** The tables of one tenant, qualified and quoted for SQL. */
 export interface TenantTables extends TenantHandle {
-  /** The schema's name as a string literal, to look it up by. */
+  /** The schema's name as a string literal, for look-ups in the catalog. */
   readonly schemaLiteral: string;
   readonly definition: string;
   readonly execution: string;
@@ -12,62 +12,62 @@ export interface TenantTables extends TenantHandle {
   readonly event: string;
   readonly recoveryEvent: string;
   readonly lease: string;
-  /** The time by which the statements go. */
+  /** The clock of the statements. */
   readonly clock: SqlClock;
 }
 
-/** What the adapter gave out as a tenant's handle. */
+/** The adapter's own type of a handle, which it created itself. */
 export function tablesOf(handle: TenantHandle): TenantTables {
   return handle as TenantTables;
 }
 
-/** One statement: its name (for the server's prepared statements), its text for a schema, what its rows are. */
+/** A statement: its name (for prepared statements), its text for a schema, and its result columns. */
 export interface Statement<R = unknown> {
   readonly name: string;
   readonly columns: Columns<R>;
   readonly text: (tables: TenantTables) => string;
 }
 
-/** One statement for many tenants. The text depends on how many, so it is not prepared. */
+/** A statement for many tenants. Its text depends on their number, so it is not prepared. */
 export interface BulkStatement<R = unknown> {
   readonly columns: Columns<R>;
   readonly textFor: (tenants: readonly TenantTables[]) => string;
 }
 
-/** For statements that answer with nothing. */
+/** For statements without a result. */
 export const NO_COLUMNS = columns({});
 
-/** Where a statement runs: the library's pool, or the connection of a caller's transaction. */
+/** Runs statements on the library's pool, or on the connection of a caller's transaction. */
 export interface StatementRunner {
   run<R>(statement: Statement<R>, values: readonly unknown[]): Promise<R[]>;
 }
 
 /**
- * The task `t` whose key `row` has, as a condition that only the primary key can serve. With a plain `=` a plan that is
- * made while the table is next to empty may walk through all of the primary key, because of its order, and look into
- * the batch for each row; and it keeps doing so while the table grows. `ANY` promises no order to walk in.
+ * A join condition of task `t` with the key in `row` that only allows a look-up by primary key. With a plain `=`, a plan
+ * made for a nearly empty table may scan the whole primary key in order and search the batch for each row, and it stays in
+ * use while the table grows. `ANY` offers no order to scan in.
  */
 export function taskOf(row: string): string {
   return `t.execution_id = ANY (ARRAY[${row}.execution_id]) AND t.task_no = ${row}.task_no`;
 }
 
-/** The same for the execution `x`. */
+/** The same for execution `x`. */
 export function executionOf(id: string): string {
   return `x.id = ANY (ARRAY[${id}])`;
 }
 
 /**
- * The token of the next claim of task `t`, of 53 bits, so that it is an exact number in JavaScript: twenty that count the
- * claims (and begin anew after a million), 32 random ones, and a 0 for "held". Every way out of Running adds 1 to it.
+ * The token of the next claim of task `t`. It has 53 bits, so it is exact in JavaScript: 20 bits count the claims (modulo a
+ * million), 32 bits are random, and the last bit is 0 while the claim is valid. Every way out of Running adds 1.
  *
- * The random bits are there for a database that goes back in time (a failover to a replica that was behind, a restored
- * backup). What it counts then it has counted before, so a mere number would let the outcome of a claim from the lost
- * history be recorded for a claim of this one.
+ * The random bits protect against a database that goes back in time (a failover to a lagging replica, a restored backup).
+ * Such a database repeats its numbers, so with the count alone, an outcome of a claim from the lost history could be
+ * recorded for a new claim.
  */
 export const NEXT_TOKEN =
   '(((((t.claim_token >> 33) + 1) & 1048575) << 33) + 2 * floor(random() * 4294967296)::bigint)';
 
-/** @param schema - quoted */
+/** @param schema - the quoted name of the schema */
 export function tenantTables(schema: string, clock = SERVER_CLOCK): TenantTables {
   return {
     schema: schema.slice(1, -1).replaceAll('""', '"'),

@@ -5,21 +5,21 @@ import type { BulkStatement, TenantTables } from './statement.js';
 import { firstDue } from './wake-up-kinds.js';
 import type { DueTime, LeaseRow, WakeUpKind } from '../../port/index.js';
 
-/** What in one tenant's schema may need attention; in an idle one, nothing. */
+/** The findings of a sweep in one tenant's schema. In an idle tenant all lists are empty. */
 export interface RawSweep {
   readonly leases: readonly LeaseRow[];
   /**
-   * Instances that hold claims and have no lease: an interrupted recovery left them, or one that met a locked row. Null:
-   * tasks run without any owner.
+   * Instances with claims but without a lease, left by a recovery that was interrupted or met locked rows. Null stands for
+   * tasks that are Running without an owner.
    */
   readonly unleased: readonly (string | null)[];
-  /** The first of each kind, due or not. */
+  /** The first item of each kind, due or not. */
   readonly due: readonly DueTime[];
   /** The schema's oid. A new oid under the same name means that the schema was dropped and created again. */
   readonly schemaId: string | null;
 }
 
-/** What a row of the sweep tells. */
+/** The kinds of rows in a sweep. */
 const LEASE = 1;
 const OWNER = 2;
 const WAKE_UP = 3;
@@ -38,19 +38,19 @@ const SWEEP = columns({
 type SweepRow = ReturnType<typeof SWEEP.decode>[number];
 
 /**
- * All that is asked regularly of all tenants, in one statement for many of them. Each is answered from single entries
- * of partial indexes, by rows only where there is something to tell. Not prepared: the server would keep a plan of
- * fifty schemas for each.
+ * Reads everything that is read regularly of all tenants, in one statement for many of them. Each part reads single entries
+ * of partial indexes, and rows only if there are findings. It is not prepared, because the server would keep a plan of fifty
+ * schemas for each text.
  *
- * Planning is most of its cost, some 0.2 ms a schema, and grows with each relation and index that it names; so what
- * rarely matters (what becomes due behind a task that is due and not taken) is asked in {@link readDueTimes}.
+ * Planning is most of its cost, some 0.2 ms per schema, and grows with each relation and index. So what rarely matters (the
+ * next due time behind a task that stays due) is read by {@link readDueTimes}.
  */
 export const readSweep: BulkStatement<SweepRow> = {
   columns: SWEEP,
   textFor: (tenants) => tenants.map(sweepOf).join(UNION),
 };
 
-/** Also lists the locks that say who lives. */
+/** The same sweep, and the locks of living processes. */
 export const readSweepAndLocks: BulkStatement<SweepRow> = {
   columns: SWEEP,
   textFor: (tenants) =>
@@ -74,7 +74,7 @@ function sweepOf(tables: TenantTables, i: number): string {
     UNION ALL SELECT ${row(SCHEMA, { schemaId })}`;
 }
 
-/** By index of the tenant, and the locks. */
+/** Groups the rows by the tenant's index, and collects the locks. */
 export function sweepResultOf(
   rows: readonly SweepRow[],
   tenants: number,

@@ -5,7 +5,7 @@ import type { BlockedTaskRow, StrandedTaskRow } from '../../port/index.js';
 
 const IS_WAITING = 't.run_at IS NOT NULL AND NOT t.paused AND t.task_no >= 0';
 
-/** The task is of none of the definitions $1, or one of the tasks $2, $3 among them. */
+/** A condition: the task's definition is not in $1, or the task is one of the pairs $2, $3. */
 const HAS_NO_HANDLER = `(NOT t.definition_id = ANY ($1::bigint[])
       OR (cardinality($2::bigint[]) > 0 AND EXISTS (
         SELECT FROM unnest($2::bigint[], $3::integer[]) AS x(definition_id, task_no)
@@ -13,7 +13,7 @@ const HAS_NO_HANDLER = `(NOT t.definition_id = ANY ($1::bigint[])
 
 const BLOCKED = columns({ executionId: uuid, taskNo: integer, definitionId: bigint });
 
-/** Tasks that are due and that this process has no handler for, the longest waiting first. */
+/** Due tasks for which this process has no handler, the longest waiting first. */
 export const listBlocked: Statement<BlockedTaskRow> = {
   name: 'list_blocked',
   columns: BLOCKED,
@@ -30,8 +30,8 @@ export const listBlocked: Statement<BlockedTaskRow> = {
 const STRANDED = columns({ definitionId: bigint, taskNo: integer, count: long });
 
 /**
- * As `listBlocked`, of those that have been due for a minute, counted. What is never claimed waits the longest, so it is
- * found among the first thousand, whatever waits behind.
+ * The tasks of `listBlocked` that have been due for a minute, counted. Tasks that are never claimed wait longest, so they
+ * are among the first thousand, however many wait behind them.
  */
 export const listStranded: Statement<StrandedTaskRow> = {
   name: 'list_stranded',
@@ -50,7 +50,7 @@ export const listStranded: Statement<StrandedTaskRow> = {
   GROUP BY t.definition_id, t.task_no ORDER BY count(*) DESC, t.definition_id, t.task_no`,
 };
 
-/** The definitions that this process has handlers for, and the tasks among them that it has none for. */
+/** The parameters: definitions that this process has handlers for, and the tasks in them without a handler. */
 export function withoutHandlerValues(
   definitions: readonly string[],
   unknown: readonly (readonly [definition: string, task: number])[],

@@ -4,11 +4,11 @@ import { plainArray } from './encoding.js';
 import { executionOf, type Statement, type TenantTables } from './statement.js';
 import type { PastDeadline, TimedOutExecution } from '../../port/index.js';
 
-/** Executions that one statement ends at most, and the task rows that it changes for more than one of them. */
+/** Maximum number of executions that one statement ends, and of task rows that it changes if it ends more than one. */
 const MAX_EXECUTIONS = 100;
 const MAX_TASKS = 5_000;
 
-/** The class of the advisory locks that say "timeouts of this schema are being enforced". */
+/** Class of the advisory locks that are held while timeouts of a schema are enforced. */
 const TICKET_CLASS = 1_129_072_452;
 
 const PAST_DEADLINE = columns({
@@ -18,7 +18,7 @@ const PAST_DEADLINE = columns({
   deadlineAt: timestamp,
 });
 
-/** The next executions whose timeout has passed; `$1`, `$2`: the last one of the page before, or NULL. */
+/** The next executions whose timeout has passed. `$1`, `$2`: the last one of the previous page, or NULL. */
 export const readPastDeadlines: Statement<PastDeadline> = {
   name: 'read_past_deadlines',
   columns: PAST_DEADLINE,
@@ -34,7 +34,7 @@ export const readPastDeadlines: Statement<PastDeadline> = {
     ORDER BY deadline_at, id LIMIT ${MAX_EXECUTIONS}`,
 };
 
-/** One row tells of the ticket and no execution; the others are executions. */
+/** One row contains the ticket without an execution. All others contain an execution. */
 const TIMED_OUT = columns({
   hasTicket: boolean,
   id: orNull(uuid),
@@ -46,15 +46,16 @@ type TimedOutRow = ReturnType<typeof TIMED_OUT.decode>[number];
 /**
  * Ends executions whose workflow timeout has passed, many at a time.
  *
- * One process at a time: the others don't get the ticket, a lock that ends with the transaction, and go away. And it
- * waits for nothing: rows that others hold are skipped, so that one locked execution delays itself alone, and no
- * deadlock is possible. An execution ends if all its open tasks and then its own row could be locked, and the row says
- * that the deadline still holds; that is known of all of them before the first row is changed, so nothing has to be
- * rolled back. What was left is found again by the next look.
+ * **One process at a time.** The ticket is a lock that ends with the transaction. Processes that don't get it do nothing.
  *
- * Open tasks are counted in the statement's snapshot and locked as they are: one that has ended since, by an outcome or
- * with its execution, is missing then, and the execution is left. None can have come since, but by a manual retry, which
- * sets another deadline.
+ * **No waits.** Rows that others have locked are skipped, so a locked execution delays only itself, and deadlocks are
+ * impossible. An execution ends if all its open tasks and then its own row could be locked, and if its deadline still
+ * applies. All of this is known before the first row changes, so nothing has to be rolled back. The next sweep finds
+ * skipped executions again.
+ *
+ * **Changes since the snapshot.** Open tasks are counted in the statement's snapshot and locked in their current state. If
+ * one has ended since, by an outcome or with its execution, the numbers differ and the execution is skipped. Only a manual
+ * retry can add open tasks, and it sets another deadline.
  */
 export const timeOutExecutions: Statement<TimedOutRow> = {
   name: 'time_out_executions',
@@ -92,7 +93,7 @@ export const timeOutExecutions: Statement<TimedOutRow> = {
     SET status = 'Failed', error = $3::json -> e.error, completed_at = ${tables.clock.now}, deadline_at = NULL,
         remaining_leaves = 0
     FROM ending e
-    -- The tasks end first: what a WITH changes is changed when it is asked for.
+    -- Enforces that tasks end first: a CTE executes when its rows are read.
     WHERE ${executionOf('e.id')} AND (SELECT count(*) FROM cancelled) >= 0
     RETURNING x.id, x.has_waiters, coalesce('Running' = ANY (e.statuses), false) AS was_running, e.error
   ), event AS (
@@ -105,7 +106,7 @@ export const timeOutExecutions: Statement<TimedOutRow> = {
   FROM execution`,
 };
 
-/** `errorOf` gives the JSON text that is stored of an error: one for each workflow and timeout. */
+/** `errorOf` returns the JSON text of the error to store. It is called once per workflow and timeout. */
 export function timeOutValues(
   executions: readonly PastDeadline[],
   errorOf: (execution: PastDeadline) => string,
@@ -125,7 +126,7 @@ export function timeOutValues(
   ];
 }
 
-/** Undefined: another process is at it. */
+/** The ended executions. Undefined if another process has the ticket. */
 export function timedOutOf(rows: readonly TimedOutRow[]): TimedOutExecution[] | undefined {
   if (!rows.some(({ hasTicket }) => hasTicket)) return undefined;
   return rows.flatMap(({ id, hasWaiters, wasRunning }) =>

@@ -2,18 +2,18 @@ import { epochMs } from './columns.js';
 import type { TenantTables } from './statement.js';
 import type { WakeUpKind } from '../../port/index.js';
 
-/** How a kind of wake-up is found in a tenant's schema. */
+/** How to find a kind of wake-up in a tenant's schema. */
 interface WakeUpSource {
   readonly kind: WakeUpKind;
-  /** The rows that will wake the tenant: FROM and WHERE, of which one partial index gives the first by time. */
+  /** FROM and WHERE of the rows that become due. One partial index returns the first of them by time. */
   readonly from: (tables: TenantTables) => string;
-  /** When a row becomes due. */
+  /** The column with the time at which a row becomes due. */
   readonly at: string;
-  /** Some can't be seen to when they are due: then what comes next is asked for apart, so that they don't hide it. */
+  /** Whether rows may stay due because they can't be handled. The next later row is then read separately. */
   readonly mayStayDue: boolean;
 }
 
-/** All kinds of wake-ups. A new kind is an entry here, and what it does an entry in `engine/process`. */
+/** All kinds of wake-ups. A new kind needs an entry here, and one for its effect in `engine/process`. */
 const SOURCES: readonly WakeUpSource[] = [
   {
     kind: 'task',
@@ -37,17 +37,17 @@ export function mayStayDue(kind: WakeUpKind): boolean {
   return STAYING.has(kind);
 }
 
-/** What a query tells of a kind: the kind, and in how many milliseconds it is due. */
+/** Builds the select list of a kind's query: the kind, and the milliseconds until it is due. */
 export type DueColumns = (due: { readonly kind: string; readonly inMs: string }) => string;
 
-/** The first of each kind, due or not: a query for each. */
+/** Queries for the first item of each kind, due or not. */
 export function firstDue(tables: TenantTables, select: DueColumns): string[] {
   return SOURCES.map(({ kind, from, at }) =>
     firstOf(tables, { kind, from: from(tables), at }, select),
   );
 }
 
-/** The same, where what stays due does not hide what comes after it: it is told as due in 0 ms. */
+/** The same, but if items can stay due, they are reported as due in 0 ms, and the next later item separately. */
 export function nextDue(tables: TenantTables, select: DueColumns): string[] {
   return SOURCES.flatMap((source) => {
     const { kind, at } = source;

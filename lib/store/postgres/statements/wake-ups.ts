@@ -7,8 +7,8 @@ const DUE = columns({ tenant: integer, kind: text, inMs: long });
 type DueRow = ReturnType<typeof DUE.decode>[number];
 
 /**
- * When the next of each kind is due in each tenant: one statement for many tenants, each answered from single entries of
- * partial indexes. A task that no process can take stays due, and does not hide the times of the others.
+ * Reads when the next item of each kind is due in each tenant. One statement serves many tenants, and reads single entries
+ * of partial indexes. A task that no process can claim stays due, and does not hide the times of others.
  */
 export const readDueTimes: BulkStatement<DueRow> = {
   columns: DUE,
@@ -18,7 +18,7 @@ export const readDueTimes: BulkStatement<DueRow> = {
       .join(' UNION ALL '),
 };
 
-/** By index of the tenant. */
+/** Groups the rows by the tenant's index. */
 export function dueTimesOf(rows: readonly DueRow[], tenants: number): DueTime[][] {
   const times = Array.from({ length: tenants }, (): DueTime[] => []);
   for (const { tenant, kind, inMs } of rows)
@@ -26,7 +26,9 @@ export function dueTimesOf(rows: readonly DueRow[], tenants: number): DueTime[][
   return times;
 }
 
-/** One channel for all tenants of a database; payloads carry hashes, since every role may listen. */
+/**
+ * The channel for all tenants of a database. Payloads contain hashes instead of names, because every role can listen.
+ */
 export const CHANNEL = 'cloacina';
 
 const SENT = columns({ sent: nothing });
@@ -38,5 +40,5 @@ export const notify: Statement<{ sent: null }> = {
   text: () => NOTIFY,
 };
 
-/** The same for all tenants. */
+/** The same statement, for a session that works for many tenants. */
 export const notifyAll: BulkStatement<{ sent: null }> = { columns: SENT, textFor: () => NOTIFY };

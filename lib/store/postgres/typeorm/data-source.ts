@@ -15,9 +15,9 @@ import { placeOf, type TenantRole } from '../connections/user-connection.js';
 type PostgresOptions = Extract<DataSourceOptions, { type: 'postgres' }>;
 
 /**
- * TypeORM's options that an application may set for its tenants' data sources. The others either say how to connect,
- * which is the pool's business, or would harm the library's own tables: `synchronize` and `dropSchema` change them
- * behind the back of the migrations, `entityPrefix` renames them, `parseInt8` and `useUTC` change the whole process.
+ * TypeORM's options that an application may set for its tenants' data sources. The others concern the connection, which
+ * the pool provides, or would harm the library's tables: `synchronize` and `dropSchema` change them without a migration,
+ * `entityPrefix` renames them, `parseInt8` and `useUTC` change the whole process.
  */
 const TENANT_DATA_SOURCE_OPTIONS = [
   'entitySkipConstructor',
@@ -38,30 +38,30 @@ export type TenantDataSourceOptions = Partial<
 >;
 
 export interface CreateTenantDataSource {
-  /** The pool that all tenants on one login share. Who made it ends it. */
+  /** The pool that all tenants on one login share. Its creator ends it. */
   readonly pool: pg.Pool;
   readonly schema: string;
-  /** The library's tables as entities, beside the application's. Default true; they cost 1 ms and 40 KB. */
+  /** Whether to add the library's tables as entities, which takes 1 ms and 40 KB. Default true. */
   readonly libraryEntities?: boolean;
   // oxlint-disable-next-line typescript/no-unsafe-function-type -- TypeORM's own type for an entity class
   readonly entities?: readonly (Function | EntitySchema)[];
-  /** The application's own migrations. They are run by CloacinaMigrator, under its lock. */
+  /** The application's own migrations, which CloacinaMigrator runs under its lock. */
   readonly migrations?: readonly (new () => MigrationInterface)[];
   readonly migrationsTableName?: string;
-  /** Under which its users work. Default: the login's own rights. */
+  /** The role of the data source's users. Default: the login's own rights. */
   readonly role?: TenantRole | undefined;
-  /** Schemas behind the tenant's own in the `search_path`. Default: what the login has, see `pathOf`. */
+  /** Schemas behind the tenant's own in the `search_path`. Default: those of the login's path, see `pathOf`. */
   readonly searchPath?: readonly string[] | undefined;
-  /** What is not in {@link TENANT_DATA_SOURCE_OPTIONS} is left out. */
+  /** Options that are not in {@link TENANT_DATA_SOURCE_OPTIONS} are ignored. */
   readonly options?: TenantDataSourceOptions;
 }
 
 /**
- * A data source for one tenant, not initialized yet. It works on the shared pool, so it costs no connection, and
+ * An uninitialized data source for one tenant. It uses the shared pool, so it needs no connection of its own, and
  * `destroy()` closes none.
  *
- * Repositories and query builders qualify tables by the tenant's schema. Raw SQL runs with a `search_path` that begins
- * with it, on whatever connection.
+ * Repositories and query builders qualify tables with the tenant's schema. Raw SQL runs with a `search_path` that begins
+ * with that schema, on every connection.
  */
 export function createTenantDataSource(settings: CreateTenantDataSource): DataSource {
   const { pool, schema, entities = [], migrations = [], libraryEntities = true } = settings;
@@ -80,14 +80,14 @@ export function createTenantDataSource(settings: CreateTenantDataSource): DataSo
     migrationsRun: false,
   });
   tellTransactionsApart(dataSource);
-  // Accessors of TypeORM's that throw with every other database, also when a module only walks its providers.
+  // TypeORM's accessors throw for PostgreSQL, even if another module only walks its providers.
   return Object.defineProperties(dataSource, {
     mongoManager: { value: undefined },
     sqljsManager: { value: undefined },
   });
 }
 
-/** Code in a transaction has a connection, which matters when it asks for a second one (see `ConnectionLimit`). */
+/** Marks code in a transaction as having a connection, for requests of a second one (see `ConnectionLimit`). */
 function tellTransactionsApart({ manager }: DataSource): void {
   const transaction = manager.transaction.bind(manager) as (...args: unknown[]) => Promise<unknown>;
   const wrapped = (work: unknown): unknown =>

@@ -24,29 +24,29 @@ import {
   whenSettled,
 } from '../connections/transaction-status.js';
 
-/** Connections of a pool that user code can't take, so that the library's own statements never wait for a handler. */
+/** Connections of a pool that user code can't use, so that the library's own statements never wait for a handler. */
 const RESERVED_CONNECTIONS = 2;
 
 type Release = (error?: Error | boolean) => void;
 type ConnectCallback = (error: unknown, client?: pg.PoolClient, release?: Release) => void;
 
-/** What TypeORM takes for the `pg` module when it is given as its `driver` option: it uses nothing but the Pool. */
+/** A replacement for the `pg` module in TypeORM's `driver` option. TypeORM uses only its Pool. */
 export interface SharedPoolDriver {
   readonly Pool: new () => object;
 }
 
-/** Whose data source it is. */
+/** The tenant of a data source. */
 export interface PoolUser extends PathOwner {
-  /** Under which its users work. Default: the login's own rights. */
+  /** The role of the data source's users. Default: the login's own rights. */
   readonly role?: TenantRole | undefined;
 }
 
 /**
- * An object like the `pg` module whose `Pool` hands out clients of a pool that exists already. So each tenant has a
- * TypeORM data source of its own, with its own entities and schema, and a thousand of them share ten connections.
+ * A replacement for the `pg` module whose `Pool` provides clients of an existing pool. So each tenant has a TypeORM data
+ * source with its own entities and schema, and a thousand of them share ten connections.
  *
- * All data sources on one pool share one limit; a user that finds it reached waits for its tenant's turn. A connection that another tenant's
- * user code had is cleaned before it is handed out, and each has the tenant's `search_path`.
+ * All data sources on one pool share one limit. When it is reached, tenants get connections in turn. A connection that user
+ * code of another tenant used is cleaned first, and every connection gets the tenant's `search_path`.
  */
 export function sharedPoolDriver(pool: pg.Pool, user: PoolUser): SharedPoolDriver {
   const limit = limitOf(pool);
@@ -60,12 +60,12 @@ export function sharedPoolDriver(pool: pg.Pool, user: PoolUser): SharedPoolDrive
         );
       }
 
-      /** Every data source adds a listener for errors; the shared pool has the one below and needs no more. */
+      /** Ignores the error listener of each data source; the shared pool has the one below. */
       on(): this {
         return this;
       }
 
-      /** A data source that is destroyed leaves the pool to the others. */
+      /** Keeps the pool open for the other data sources. */
       end(callback: () => void): void {
         callback();
       }
@@ -73,7 +73,7 @@ export function sharedPoolDriver(pool: pg.Pool, user: PoolUser): SharedPoolDrive
   };
 }
 
-/** Beside the driver: otherwise TypeORM looks through all folders for `pg-native`, for each data source anew. */
+/** Prevents TypeORM from searching all folders for `pg-native`, again for each data source. */
 export const NO_NATIVE_DRIVER: object = {};
 
 const limits = new WeakMap<pg.Pool, ConnectionLimit>();
@@ -82,8 +82,8 @@ const limits = new WeakMap<pg.Pool, ConnectionLimit>();
 function limitOf(pool: pg.Pool): ConnectionLimit {
   let limit = limits.get(pool);
   if (limit === undefined) {
-    // An idle connection that breaks is dropped by the pool, and the next user gets a new one. Without a listener,
-    // Node would end the process over it.
+    // The pool drops a broken idle connection, and the next user gets a new one. Without a listener, Node would end the
+    // process.
     pool.on('error', () => undefined);
     limit = new ConnectionLimit(() => Math.max(1, pool.options.max - RESERVED_CONNECTIONS));
     limits.set(pool, limit);
@@ -91,14 +91,14 @@ function limitOf(pool: pg.Pool): ConnectionLimit {
   return limit;
 }
 
-/** Callbacks and no promises, because that is what TypeORM and the pool both speak. */
+/** Uses callbacks instead of promises, because TypeORM and the pool both use them. */
 function checkOut(
   pool: pg.Pool,
   user: PoolUser,
   { leave, place }: { readonly leave: () => void; readonly place: Place },
   callback: ConnectCallback,
 ): void {
-  // Not the pool's own method, which cleans for the library what user code has had: here it may be the same tenant's.
+  // Not the pool's own connect(), which cleans the connection for the library. The last user may be the same tenant.
   pg.Pool.prototype.connect.call(pool, (error, client, release) => {
     if (client === undefined) {
       leave();
@@ -132,7 +132,7 @@ function checkOut(
 
 type PreparedUser = Omit<ConnectionUser, 'place'>;
 
-/** At once where the same tenant had the connection last. */
+/** Prepares the connection for a tenant, without a round trip if the same tenant used it last. */
 function prepare(
   pool: pg.Pool,
   client: pg.PoolClient,
@@ -146,7 +146,7 @@ function prepare(
     }
     const { isPooled } = facts;
     const forUser = { role: user.role, path: pathOf(user, facts), isPooled };
-    // A pooler lends its sessions to all its clients: what is set there, others may get, and what is left can't be found.
+    // A pooler lends its sessions to all clients: settings could reach other clients, and leftovers can't be found.
     if (isPooled) finish(undefined, forUser);
     else {
       prepareFor(client, user.schema, forUser.path, (failure) =>
@@ -161,11 +161,11 @@ function prepare(
 
 const watched = new WeakSet<pg.ClientBase>();
 
-/** What the server says that it has done tells more than the texts that were sent. */
+/** Watches the command tags of the server, which are more reliable than the texts that were sent. */
 function watchCommands(pool: pg.Pool, client: pg.ClientBase): void {
   if (watched.has(client)) return;
   watched.add(client);
-  // Between two users the client has no listener, and Node would end the process over a connection that breaks.
+  // Between two users the client has no listener, and Node would end the process if the connection breaks.
   client.on('error', () => undefined);
   connectionOf(client)?.on('commandComplete', (message: unknown) => {
     const tag: unknown =
@@ -176,12 +176,13 @@ function watchCommands(pool: pg.Pool, client: pg.ClientBase): void {
   });
 }
 
-/** How long a statement may still run on a connection that is given back before the connection is closed. */
+/** How long a statement may still run on a returned connection before the connection is closed, in milliseconds. */
 const RELEASE_GRACE_MS = 100;
 
 /**
- * TypeORM's release() doesn't roll back, and its destroy() releases what is still at work. The next user, maybe of
- * another tenant, would go on in that transaction: such a connection is closed, which rolls back.
+ * Returns a connection to the pool. TypeORM's release() doesn't roll back, and its destroy() releases connections in use.
+ * A connection in a transaction is therefore closed, which rolls back. Otherwise the next user, perhaps of another tenant,
+ * would continue in that transaction.
  */
 function giveBack(
   client: pg.PoolClient,
@@ -196,8 +197,8 @@ function giveBack(
     leaveClean(client, transactionStatus(client) !== 'I', release);
     return;
   }
-  // A statement has just failed, mostly, and the server's last word on it is on its way. No other code listens now for
-  // errors of the connection, which would end the process.
+  // Usually a statement has just failed, and the server's final status is on its way. No other code listens for errors of
+  // the connection now, and without a listener they would end the process.
   const failures: Error[] = [];
   const fail = (failure: Error): void => void failures.push(failure);
   client.on('error', fail);
@@ -214,8 +215,8 @@ function giveBack(
 }
 
 /**
- * What user code is known to have left in the session (a setting, an advisory lock, a temporary table) is undone at
- * once. What it left unseen, by a function for instance, is undone before another tenant gets the connection.
+ * Undoes what user code is known to have left in the session (a setting, an advisory lock, a temporary table) at once.
+ * Unseen leftovers, such as those of a function, are undone before another tenant gets the connection.
  */
 function leaveClean(
   client: pg.PoolClient,

@@ -1,16 +1,16 @@
 import type { Logger } from 'typeorm';
 
-const say = (): void => undefined;
+const ignore = (): void => undefined;
 
 /**
- * For the data source that runs the library's own migrations. TypeORM's loggers print a failed migration to the
- * console whatever they are told, and it would be told twice: who called gets the error.
+ * A logger for the data source that runs the library's own migrations. TypeORM's loggers print a failed migration to the
+ * console in any case, although the caller gets the error already.
  */
 export const silentTypeOrmLogger: Logger = {
-  logQuery: say,
-  logQueryError: say,
-  logQuerySlow: say,
-  logSchemaBuild: say,
-  logMigration: say,
-  log: say,
+  logQuery: ignore,
+  logQueryError: ignore,
+  logQuerySlow: ignore,
+  logSchemaBuild: ignore,
+  logMigration: ignore,
+  log: ignore,
 };
