@@ -3,18 +3,18 @@ import { systemClock, type Clock, type Timer } from '../runtime/clock.js';
 interface Pending {
   at: number;
   readonly callback: () => void;
-  /** It is set again after this time. */
+  /** For an interval: the time until the next call, in milliseconds. */
   readonly everyMs?: number;
 }
 
 export interface ManualClockOptions {
-  /** What `random` gives each time, from 0 to 1. Default: 0.5. */
+  /** Value that `random` returns, from 0 to 1. Default 0.5. */
   readonly chance?: number;
-  /** The time of day at which it stands at first. Default: the beginning of the year 2030. */
+  /** Initial time of day. Default: the beginning of the year 2030. */
   readonly startsAt?: Date;
 }
 
-/** A clock that stands still until a test moves it on. */
+/** A clock that stands still until a test advances it. */
 export class ManualClock implements Clock {
   private time = 0;
   private readonly pending = new Set<Pending>();
@@ -53,7 +53,7 @@ export class ManualClock implements Clock {
     return this.add({ at: this.time + ms, callback, everyMs: ms });
   }
 
-  /** The event loop goes round, whether time passes or not. */
+  /** Runs in the next turn of the event loop, even though this clock stands still. */
   immediate(callback: () => void): void {
     systemClock.immediate(callback);
   }
@@ -62,12 +62,12 @@ export class ManualClock implements Clock {
     return this.chance;
   }
 
-  /** Timers and sleeps that are set. */
+  /** Number of timers and sleeps that are set. */
   get waiting(): number {
     return this.pending.size;
   }
 
-  /** Moves on by `ms`: what becomes due on the way is called at its time, and what follows from it is waited for. */
+  /** Advances by `ms`. Each timer that becomes due is called at its time, and its asynchronous effects are awaited. */
   async advance(ms: number): Promise<void> {
     const end = this.time + ms;
     for (let next = this.first(end); next !== undefined; next = this.first(end)) {
@@ -86,7 +86,7 @@ export class ManualClock implements Clock {
     return { cancel: () => void this.pending.delete(entry) };
   }
 
-  /** Of those at one time the one that was set first. */
+  /** The next timer up to `end`. Of timers at the same time, the one that was set first. */
   private first(end: number): Pending | undefined {
     let first: Pending | undefined;
     for (const entry of this.pending) {
@@ -96,7 +96,7 @@ export class ManualClock implements Clock {
   }
 }
 
-/** Promises that were ready have called back. */
+/** Resolves after all promises that were ready have called back. */
 function settled(): Promise<void> {
   return new Promise((resolve) => systemClock.immediate(resolve));
 }

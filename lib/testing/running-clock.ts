@@ -7,8 +7,8 @@ interface Pending {
 }
 
 /**
- * The system's clock, which a test can move on. For tests with a real database: what a statement takes passes by itself,
- * and hours pass when the test says so.
+ * The system's clock, which a test can move ahead. It is for tests with a real database: the time that statements take
+ * passes by itself, and longer times pass when the test advances the clock.
  */
 export class RunningClock implements Clock {
   private ahead = 0;
@@ -60,12 +60,12 @@ export class RunningClock implements Clock {
     return systemClock.random();
   }
 
-  /** Moves on by `ms`: what is due by then is called now, in the order in which it became due. */
+  /** Advances by `ms`. Timers that are due by then are called now, in the order of their times. */
   advance(ms: number): void {
     this.ahead += ms;
     const now = this.now();
     for (const entry of [...this.pending].sort((a, b) => a.at - b.at)) {
-      // One that was called before may have cancelled it.
+      // An earlier callback may have cancelled this timer.
       if (!this.pending.has(entry)) continue;
       entry.system?.cancel();
       if (entry.at > now) this.arm(entry, entry.at - now);

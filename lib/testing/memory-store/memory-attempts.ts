@@ -1,9 +1,9 @@
 import type { MemoryTask } from './memory-rows.js';
 
-/** Attempts that a task's row keeps, the newest. */
+/** Maximum number of attempts that a task's row keeps. */
 const MAX_ATTEMPTS = 20;
 
-/** Counts a failed attempt and keeps its times and its error. */
+/** Counts a failed attempt, and stores its times and error. */
 export function appendAttempt(task: MemoryTask, error: unknown, now: number): void {
   const kept = task.attempts === null ? [] : (JSON.parse(task.attempts) as unknown[]);
   task.attempt++;

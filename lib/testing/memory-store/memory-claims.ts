@@ -7,9 +7,9 @@ import { change, isWaiting, type MemoryTask } from './memory-rows.js';
 import type { MemoryTables } from './memory-tables.js';
 import { nextToken } from './memory-tokens.js';
 
-/** From this number of recoveries on a task is a suspect, and begins by a statement of its own. */
+/** From this number of recoveries on, a task is a suspect and begins by a statement of its own. */
 export const SUSPECT_AFTER = 2;
-/** Characters of an input that a claim brings along. */
+/** Maximum length of an input that a claim returns, in characters. */
 const MAX_INPUT = 2_000;
 
 export interface Claiming {
@@ -19,7 +19,7 @@ export interface Claiming {
   readonly choice: ClaimChoice;
 }
 
-/** Claims tasks that are due: the highest priority first, then the one that waits longest. */
+/** Claims due tasks, by descending priority, then by due time. */
 export function claim(
   tables: MemoryTables,
   { definitions, unknown, limit, choice }: Claiming,
@@ -51,7 +51,7 @@ export function claim(
   return due.map((task) => ({ ...claimedTask(tables, task), input: inputs.get(task.executionId) }));
 }
 
-/** From here on the task is the owner's. */
+/** Makes the task a claim of the owner. */
 export function hold(
   task: MemoryTask,
   owner: string,
@@ -61,14 +61,14 @@ export function hold(
   change(task, { status: 'Running', claimToken: token, owner, runAt: null, startedAt });
 }
 
-/** The claim is over; the task is due in `delayMs`. */
+/** Ends the claim. The task is due in `delayMs`. */
 export function giveBack(tables: MemoryTables, task: MemoryTask, delayMs: number): void {
   const { claimToken } = task;
   const runAt = tables.now() + delayMs;
   change(task, { status: 'Ready', claimToken: claimToken + 1, owner: null, runAt });
 }
 
-/** Executions that begin with these claims; returns their inputs, as far as they are small. */
+/** Begins executions with their first claims. Returns their inputs, except large ones. */
 function begin(tables: MemoryTables, claimed: readonly MemoryTask[]): Map<string, string> {
   const now = tables.now();
   const inputs = new Map<string, string>();
@@ -102,7 +102,7 @@ export function claimedTask(tables: MemoryTables, task: MemoryTask): ClaimedTask
   };
 }
 
-/** By index, whether the claim was still held. */
+/** By index: whether the claim was still valid. */
 export function reschedule(tables: MemoryTables, items: readonly Reschedule[]): boolean[] {
   const retries = items.filter(({ kind }) => kind === 'retry');
   assertStorable(retries.map(({ error }) => JSON.stringify({ error })));
@@ -116,7 +116,7 @@ export function reschedule(tables: MemoryTables, items: readonly Reschedule[]): 
   });
 }
 
-/** The first deferral is an event. */
+/** Records an event for the first deferral only. */
 function defer(tables: MemoryTables, task: MemoryTask): void {
   if (task.deferredSince !== null) return;
   task.deferredSince = tables.now();
@@ -138,7 +138,7 @@ function wholeDelay(delayMs: number): number {
   return Number.isNaN(delayMs) ? 0 : Math.ceil(Math.min(Math.max(0, delayMs), MAX_DURATION_MS));
 }
 
-/** Whether the claim is still held. */
+/** Notes that a suspect begins. Returns whether the claim is still valid. */
 export function beginSuspect(
   tables: MemoryTables,
   executionId: string,

@@ -9,7 +9,7 @@ import type {
 import { change, isOpenExecution, isOpenTask, type MemoryExecution } from './memory-rows.js';
 import type { MemoryTables } from './memory-tables.js';
 
-/** Executions that one page has at most. */
+/** Maximum number of executions per page. */
 const PAGE = 100;
 
 const UNCHANGED: ControlResult = { changed: false, workflow: '', hasWaiters: false, running: [] };
@@ -53,7 +53,7 @@ function setPaused(tables: MemoryTables, id: string, paused: boolean): void {
   for (const task of tables.tasks.get(id) ?? []) if (isOpenTask(task)) task.paused = paused;
 }
 
-/** Cancels what is open in it and ends it; returns the tasks that were Running. */
+/** Cancels the execution's open tasks and ends it. Returns the tasks that were Running. */
 function end(tables: MemoryTables, execution: MemoryExecution, status: string): number[] {
   const completedAt = tables.now();
   const running: number[] = [];
@@ -89,7 +89,7 @@ function oldestFirst(a: PastDeadline, b: PastDeadline): number {
   return older !== 0 ? older : a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
 }
 
-/** Ends those whose deadline still holds. */
+/** Ends executions whose deadline still applies. */
 export function timeOut(
   tables: MemoryTables,
   executions: readonly PastDeadline[],
@@ -107,7 +107,7 @@ export function timeOut(
   });
 }
 
-/** Decides under the lock, and puts what was decided on back to its beginning. */
+/** Calls `decide` under the lock, and resets the tasks that it returns. */
 export async function reset(
   tables: MemoryTables,
   id: string,
@@ -173,7 +173,7 @@ function resetTask(tables: MemoryTables, execution: MemoryExecution, item: Reset
   });
 }
 
-/** What is retried, and how it had ended. */
+/** Which tasks are retried, and how the execution had ended. */
 function retryDetail(execution: MemoryExecution, tasks: readonly ResetTask[]): object {
   const { status, reason, error, completedAt } = execution;
   return {
@@ -194,7 +194,7 @@ function timestamp(ms: number | null): string | null {
   return ms === null ? null : new Date(ms).toISOString();
 }
 
-/** The execution's next run; in how many milliseconds it is due. */
+/** Prepares the execution's next run. Returns in how many milliseconds it is due. */
 function begin(tables: MemoryTables, execution: MemoryExecution, leaves: number): number {
   const now = tables.now();
   const { startedAt, timeoutMs, runAt, generation } = execution;

@@ -2,7 +2,10 @@ import type { Failure, FailureKind } from '../../runtime/failure.js';
 
 const RETRYABLE: ReadonlySet<FailureKind> = new Set(['conflict', 'connection', 'passing']);
 
-/** A statement that failed, as a server or the way to it can fail. Tests throw it to see what a caller makes of it. */
+/**
+ * A failed statement, in any way that a server or the connection to it can fail. Tests throw it to check the caller's
+ * reaction.
+ */
 export class MemoryFailure extends Error implements Failure {
   override readonly name = 'MemoryFailure';
   readonly retryable: boolean;
@@ -12,7 +15,7 @@ export class MemoryFailure extends Error implements Failure {
   constructor(
     readonly kind: FailureKind,
     message: string = kind,
-    /** Default: neither. */
+    /** Both default to false. */
     { mayBeWritten = false, isLockTimeout = false }: Partial<Failure> = {},
   ) {
     super(message);
@@ -22,17 +25,17 @@ export class MemoryFailure extends Error implements Failure {
   }
 }
 
-/** What is none of this store's is a mistake in the code that uses it. */
+/** Any error that is not this store's own counts as a bug in the calling code. */
 export function classifyFailure(error: unknown): Failure {
   if (error instanceof MemoryFailure) return error;
   return { kind: 'bug', mayBeWritten: false, retryable: false, isLockTimeout: false };
 }
 
-/** PostgreSQL has no text with a NUL or half of a surrogate pair in it. */
+/** Text that PostgreSQL can't store: with a NUL, or with half of a surrogate pair. */
 const NO_TEXT = /[\0\p{Surrogate}]/u;
 
 /**
- * Refuses texts that are not JSON, or not JSON that PostgreSQL can store.
+ * Rejects texts that are not valid JSON, or that PostgreSQL can't store.
  *
  * @throws MemoryFailure of kind `data`
  */
@@ -42,7 +45,7 @@ export function assertStorable(texts: readonly (string | null)[]): void {
     try {
       JSON.parse(text, (key, value: unknown) => {
         if (NO_TEXT.test(key) || (typeof value === 'string' && NO_TEXT.test(value))) {
-          throw new SyntaxError('It has characters that no text can have.');
+          throw new SyntaxError('It contains characters that PostgreSQL cannot store.');
         }
         return value;
       });

@@ -1,7 +1,7 @@
 import { MAX_HISTORY_EVENTS, type HistoryRow } from '../../store/port/index.js';
 import type { MemoryTables } from './memory-tables.js';
 
-/** An execution's rows and events, as one statement reads them. */
+/** Reads an execution's rows and events in one statement. */
 export function readHistory(tables: MemoryTables, id: string): HistoryRow | undefined {
   const execution = tables.executions.get(id);
   if (execution === undefined) return undefined;

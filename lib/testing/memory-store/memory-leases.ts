@@ -1,7 +1,7 @@
 import type { LeaseWrite } from '../../store/port/index.js';
 import type { MemoryTables } from './memory-tables.js';
 
-/** Part of every statement that may claim, so that no claim is made without a lease. */
+/** Part of every statement that may claim, so that no claim exists without a lease. */
 export function writeLease(tables: MemoryTables, { claimant, write }: LeaseWrite): void {
   if (!write) return;
   const { instanceId, processId, name, lockEpoch, lockSession, leaseDurationMs } = claimant;
@@ -10,7 +10,7 @@ export function writeLease(tables: MemoryTables, { claimant, write }: LeaseWrite
   tables.leases.set(instanceId, lease);
 }
 
-/** Whether the lease was there. */
+/** Returns whether the lease existed. */
 export function renewLease(
   tables: MemoryTables,
   instanceId: string,
@@ -24,7 +24,7 @@ export function renewLease(
   return true;
 }
 
-/** Deletes it, unless a Running task names its owner. Whether it is gone. */
+/** Deletes the lease unless a Running task names its owner. Returns whether it is deleted. */
 export function releaseLease(tables: MemoryTables, instanceId: string): boolean {
   if (tables.running(instanceId).length > 0) return false;
   tables.leases.delete(instanceId);

@@ -20,7 +20,7 @@ interface Done {
   readonly index: number;
 }
 
-/** What several outcomes of a batch mean to one dependent, or to one execution. */
+/** The combined effect of several outcomes of a batch on one dependent, or on one execution. */
 interface Delta {
   index: number;
   readonly executionId: string;
@@ -32,8 +32,8 @@ interface Delta {
 }
 
 /**
- * Records outcomes with all that follows from them: earlier failures that they handle, the dependents' counters and
- * claims, the executions' counters and ends, the events. A token that fits is the whole condition.
+ * Records outcomes with all their consequences: handled failures of earlier tasks, the dependents' counters and claims, the
+ * executions' counters and ends, the events. The claim token is the only condition.
  */
 export function complete(
   tables: MemoryTables,
@@ -82,7 +82,7 @@ function record(tables: MemoryTables, outcome: Outcome): boolean {
   return true;
 }
 
-/** A failure that several tasks handle is counted once; returns the outcomes that handled one, once for each. */
+/** Marks failures as handled. Returns the outcome once for each; a failure that several tasks handle counts once. */
 function handleFailures(tables: MemoryTables, done: Done): Done[] {
   const { executionId, status, handles } = done.outcome;
   if (status !== 'Completed') return [];
@@ -96,7 +96,7 @@ function handleFailures(tables: MemoryTables, done: Done): Done[] {
   return handled;
 }
 
-/** All outcomes of a batch that one dependent waits for count together, so that it is readied once. */
+/** Applies all outcomes of a batch to a dependent together, so that it becomes ready once. */
 function countDependents(
   tables: MemoryTables,
   done: readonly Done[],
@@ -158,7 +158,7 @@ function countExecutions(
 class Deltas {
   private readonly byRow = new Map<string, Delta>();
 
-  /** The one of this row; without a task, of the execution. */
+  /** The delta of a row. For an execution, `taskNo` is 0. */
   of(executionId: string, taskNo: number, index: number): Delta {
     const key = `${executionId}/${taskNo}`;
     const delta = this.byRow.get(key) ?? {

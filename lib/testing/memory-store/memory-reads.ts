@@ -34,7 +34,7 @@ export function statusesOf(tables: MemoryTables, ids: readonly string[]): Map<st
   return new Map(found(tables, ids).map(({ id, status }) => [id, status]));
 }
 
-/** A page, the newest first. */
+/** A page, newest first. */
 export function list(tables: MemoryTables, filter: ExecutionListFilter): ListedExecution[] {
   const { after, limit, idempotencyKey: key } = filter;
   return matching(tables, filter)
@@ -45,7 +45,7 @@ export function list(tables: MemoryTables, filter: ExecutionListFilter): ListedE
     .slice(0, limit);
 }
 
-/** By workflow and status. */
+/** Counts by workflow and status. */
 export function count(tables: MemoryTables, filter: ExecutionCountFilter): ExecutionCount[] {
   const counts = new Map<string, ExecutionCount>();
   for (const { workflow, status } of matching(tables, filter)) {
@@ -107,7 +107,7 @@ function newestFirst(a: Place, b: Place): number {
   return younger !== 0 ? younger : a.id > b.id ? -1 : a.id < b.id ? 1 : 0;
 }
 
-/** Marks them as awaited, those that have not ended; their statuses. */
+/** Notes that a process waits for the ends of the unfinished executions. Returns the statuses of all. */
 export function awaitEnds(tables: MemoryTables, ids: readonly string[]): Map<string, string> {
   const executions = found(tables, ids);
   for (const execution of executions) if (isOpenExecution(execution)) execution.hasWaiters = true;
@@ -126,7 +126,7 @@ export function readInputs(
   );
 }
 
-/** Of those of the tasks that have ended. */
+/** Returns the outcomes of those tasks that have ended. */
 export function readOutcomes(tables: MemoryTables, keys: readonly TaskKey[]): RecordedOutcome[] {
   return keys.flatMap(({ executionId, taskNo }) => {
     const task = tables.task(executionId, taskNo);

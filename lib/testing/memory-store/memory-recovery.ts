@@ -20,11 +20,11 @@ import { nextToken } from './memory-tokens.js';
 
 type Unknown = readonly (readonly [definition: string, task: number])[];
 
-/** How long a task has been due before it counts as stranded, in milliseconds. */
+/** How long a task has to be due before it counts as stranded, in milliseconds. */
 const STRANDED_AFTER_MS = 60_000;
 const MAX_LISTED = 1_000;
 
-/** What recovery asks of a tenant's tables. */
+/** Recovery's operations on a tenant's tables. */
 export class MemoryRecoveryStore implements RecoveryStore {
   constructor(private readonly tables: MemoryTables) {}
 
@@ -128,8 +128,8 @@ export class MemoryRecoveryStore implements RecoveryStore {
   }
 
   /**
-   * A task that has begun has one more recovery and is Ready again. One that has had all of them is claimed by the
-   * process that takes it, to be recorded as Failed.
+   * Takes claims. A task becomes Ready, with one more recovery if it had begun. A task that has used up its recoveries is
+   * claimed by the caller, to be recorded as Failed.
    */
   private take(
     orphans: readonly MemoryTask[],
@@ -163,7 +163,7 @@ export class MemoryRecoveryStore implements RecoveryStore {
     return taken;
   }
 
-  /** Tasks that have been due for a time and that the process has no handler for, the longest waiting first. */
+  /** Tasks without a handler in this process that have been due for `dueForMs`, the longest waiting first. */
   private withoutHandler(
     definitions: readonly string[],
     unknown: Unknown,
@@ -184,7 +184,7 @@ export class MemoryRecoveryStore implements RecoveryStore {
   }
 }
 
-/** Between the two values that are nearest, as percentile_cont has it. */
+/** Interpolates between the two nearest values, as percentile_cont does. */
 function percentile(sorted: readonly number[], fraction: number): number {
   const place = (sorted.length - 1) * fraction;
   const below = sorted[Math.floor(place)] ?? 0;

@@ -1,6 +1,6 @@
 /**
- * The rows of one tenant, with the meaning that the columns of the same names have in PostgreSQL. An instant is a number
- * of milliseconds since 1970, by the database's clock. JSON is kept as text, as the port has it.
+ * The rows of one tenant. Properties have the meaning of the PostgreSQL columns with the same names. An instant is a number
+ * of milliseconds since 1970, by the database's clock. JSON is stored as text, as in the port.
  */
 export interface MemoryExecution {
   readonly id: string;
@@ -36,7 +36,7 @@ export interface MemoryTask {
   unmetDependencies: number;
   claimToken: number;
   owner: string | null;
-  /** Not null only while the task waits to be claimed: not before this time. */
+  /** Earliest time of the next claim. Null unless the task waits to be claimed. */
   runAt: number | null;
   paused: boolean;
   attempt: number;
@@ -87,26 +87,26 @@ export interface MemoryDefinition {
   readonly hash: string;
   readonly name: string;
   readonly version: string | undefined;
-  /** JSON text: what is read is never the object that was registered. */
+  /** JSON text, so that readers never get the registered object itself. */
   readonly definition: string;
-  /** Goes up with every registration. */
+  /** Increases with every registration. */
   readonly registered: number;
 }
 
 const OPEN_TASKS = new Set(['NotStarted', 'Ready', 'Running']);
 const OPEN_EXECUTIONS = new Set(['Pending', 'Running', 'Paused']);
 
-/** Has not ended. */
+/** Whether the task has not ended. */
 export function isOpenTask({ status }: MemoryTask): boolean {
   return OPEN_TASKS.has(status);
 }
 
-/** Has not ended. */
+/** Whether the execution has not ended. */
 export function isOpenExecution({ status }: MemoryExecution): boolean {
   return OPEN_EXECUTIONS.has(status);
 }
 
-/** Waits to be claimed, now or later. */
+/** Whether the task waits to be claimed, now or later. */
 export function isWaiting(task: MemoryTask): task is MemoryTask & { runAt: number } {
   return task.runAt !== null && !task.paused;
 }

@@ -13,7 +13,7 @@ import { releaseLease, renewLease } from './memory-leases.js';
 import { isWaiting } from './memory-rows.js';
 import type { MemoryTables } from './memory-tables.js';
 
-/** One process's session with a database in memory. It holds its lock until it is closed. */
+/** One process's session with a database in memory. It holds a lock until it is closed. */
 export class MemorySession implements EngineSession, RecoverySession {
   readonly epoch = 'memory';
   readonly interrupted = false;
@@ -29,12 +29,12 @@ export class MemorySession implements EngineSession, RecoverySession {
     return this.database.now() - this.openedAt;
   }
 
-  /** The process is gone from here on, as far as its lock tells. */
+  /** Releases the lock, so that the process counts as lost. */
   async close(): Promise<void> {
     this.database.locks.delete(this.lockSession);
   }
 
-  /** The server has one life. */
+  /** Always infinite, because this server never restarts. */
   lifeAgeMs(): number {
     return Infinity;
   }
@@ -71,7 +71,7 @@ export class MemorySession implements EngineSession, RecoverySession {
     return new Set(this.database.locks);
   }
 
-  /** A process has no connection beside its lock here. */
+  /** Always empty: a process has no connections here, only its lock. */
   async connected(): Promise<Set<LeaseRow>> {
     return new Set();
   }

@@ -9,7 +9,7 @@ import { writeLease } from './memory-leases.js';
 import { keyOf, type MemoryTables } from './memory-tables.js';
 import type { MemoryTransaction } from './memory-transaction.js';
 
-/** Creates executions with all their tasks, and claims roots for the process that starts them. */
+/** Creates executions with all their tasks, and claims root tasks for the process that starts them. */
 export function start(
   tables: MemoryTables,
   items: readonly StartItem[],
@@ -31,7 +31,7 @@ export function start(
   return { created: keyed ? created : 'all', definitionsAreStored: areStored(tables, items) };
 }
 
-/** The same in a caller's transaction: the rows are written with its commit, and their key is taken until its end. */
+/** The same in a caller's transaction. The rows are written at its commit, and the key is reserved until its end. */
 export function startIn(
   tables: MemoryTables,
   transaction: MemoryTransaction,
@@ -56,7 +56,7 @@ export function startIn(
   return { created: new Set([item.id]), definitionsAreStored };
 }
 
-/** Whether another row would have its id or its key. */
+/** Whether an execution has this id or key already. */
 function isTaken(tables: MemoryTables, { id, plan, idempotencyKey: key }: StartItem): boolean {
   return (
     tables.executions.has(id) ||
@@ -73,7 +73,7 @@ function isSame(a: StartItem, b: StartItem): boolean {
   );
 }
 
-/** A key of another transaction that is open is not waited for: it is as if the time for that were over. */
+/** Fails at once if another open transaction has the key, as if the wait for it had timed out. */
 function assertKeyIsFree(
   tables: MemoryTables,
   { plan, idempotencyKey: key }: StartItem,

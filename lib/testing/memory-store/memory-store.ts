@@ -43,8 +43,8 @@ import type { MemoryTables } from './memory-tables.js';
 import { MemoryTransaction } from './memory-transaction.js';
 
 /**
- * The store in memory, for tests of what is built on the port. Nothing but forwarding: what a statement means stands
- * beside its function. It blocks on no row, so what races for a row in PostgreSQL comes one after the other here.
+ * The store in memory, for tests of code that is built on the port. It only forwards: each statement is documented at its
+ * function. No row is ever locked by a statement, so statements that race for a row in PostgreSQL run in sequence here.
  */
 export class MemoryStore implements TenantStore {
   readonly handle: MemoryTables;
@@ -222,5 +222,5 @@ export class MemoryStore implements TenantStore {
 
 function asTransaction(transaction: UserTransaction): MemoryTransaction {
   if (transaction instanceof MemoryTransaction) return transaction;
-  throw new TypeError('The manager is not one of a transaction on this store.');
+  throw new TypeError('The manager does not belong to a transaction on this store.');
 }

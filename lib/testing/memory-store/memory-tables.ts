@@ -11,18 +11,18 @@ import type { MemoryTransaction } from './memory-transaction.js';
 import type { Clock } from '../../runtime/clock.js';
 
 /**
- * The tables of one tenant. A statement is a synchronous function on them, so that it is atomic: it checks all of its
- * parameters before it changes a row.
+ * The tables of one tenant. A statement is a synchronous function on them, so it runs without interleaving. It checks all of
+ * its parameters before it changes a row, so it changes everything or nothing.
  */
 export class MemoryTables implements TenantHandle {
   readonly executions = new Map<string, MemoryExecution>();
-  /** By execution; the index is the task's number. */
+  /** Tasks by execution. The index in the array is the task's number. */
   readonly tasks = new Map<string, MemoryTask[]>();
   readonly leases = new Map<string, MemoryLease>();
   readonly definitions = new Map<string, MemoryDefinition>();
   events: MemoryEvent[] = [];
   recoveryEvents: MemoryRecoveryEvent[] = [];
-  /** Keys that transactions which have not ended have started with, as {@link keyOf} has them. */
+  /** Idempotency keys that open transactions have used, as {@link keyOf}. */
   readonly openKeys = new Map<string, MemoryTransaction>();
   private holder: Promise<void> | undefined;
   private lastId = 0;
@@ -30,11 +30,11 @@ export class MemoryTables implements TenantHandle {
   constructor(
     readonly schema: string,
     readonly clock: Clock,
-    /** The locks of living processes, as leases tell them. */
+    /** The locks of living processes, in the format of leases. */
     readonly locks: ReadonlySet<string>,
   ) {}
 
-  /** Milliseconds since 1970. */
+  /** The database's time, in milliseconds since 1970. */
   now(): number {
     return this.clock.wallTime();
   }
@@ -55,7 +55,7 @@ export class MemoryTables implements TenantHandle {
     return this.allTasks().filter((task) => task.status === 'Running' && task.owner === owner);
   }
 
-  /** The first execution that has this key. */
+  /** The execution with this key. */
   findByKey(workflow: string, key: string): MemoryExecution | undefined {
     return [...this.executions.values()].find(
       (execution) => execution.workflow === workflow && execution.idempotencyKey === key,
@@ -67,15 +67,15 @@ export class MemoryTables implements TenantHandle {
     this.events.push({ ...event, id: this.nextId(), createdAt: this.now() });
   }
 
-  /** Runs a statement. It waits for the transaction that has the lock. */
+  /** Runs a statement. Waits while a transaction has the lock. */
   async run<T>(statement: () => T): Promise<T> {
     while (this.holder !== undefined) await this.holder;
     return statement();
   }
 
   /**
-   * Locks all rows of the tenant, where PostgreSQL locks those that a transaction has changed. Only a transaction that
-   * is about to commit holds it, so the difference is not seen. The function that it returns unlocks them.
+   * Locks all rows of the tenant, while PostgreSQL locks only rows that a transaction has changed. The difference is not
+   * visible, because only a transaction that is about to commit holds the lock. Returns a function that unlocks the rows.
    */
   async lock(): Promise<() => void> {
     while (this.holder !== undefined) await this.holder;
@@ -87,7 +87,7 @@ export class MemoryTables implements TenantHandle {
     };
   }
 
-  /** Remembers all rows; returns what makes them so again. */
+  /** Copies all rows. Returns a function that restores them. */
   checkpoint(): () => void {
     const executions = [...this.executions].map(([id, row]) => [id, { ...row }] as const);
     const tasks = [...this.tasks].map(([id, rows]) => [id, rows.map((r) => ({ ...r }))] as const);
@@ -105,7 +105,7 @@ export class MemoryTables implements TenantHandle {
   }
 }
 
-/** One text for a workflow and an idempotency key. */
+/** Combines a workflow and an idempotency key into one text. */
 export function keyOf(workflow: string, key: string): string {
   return JSON.stringify([workflow, key]);
 }

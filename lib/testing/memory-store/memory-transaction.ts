@@ -11,12 +11,12 @@ import { complete } from './memory-outcomes.js';
 import type { MemoryTables } from './memory-tables.js';
 
 /**
- * A transaction on a tenant's tables. What is started in it is written with its commit. An outcome is its last
- * statement: it is written at once under the lock of all rows, and undone when the transaction fails after it.
+ * A transaction on a tenant's tables. Starts in it are written at its commit. An outcome is its last statement: it is
+ * written at once, under the lock of all rows, and undone if the transaction fails afterwards.
  */
 export class MemoryTransaction implements UserTransaction {
   readonly queryRunner = { isReleased: false, isTransactionActive: true };
-  /** What was started in it so far. */
+  /** The starts in this transaction so far. */
   readonly starts: StartItem[] = [];
   private readonly commits: (() => void)[] = [];
   private unlock: (() => void) | undefined;
@@ -24,7 +24,7 @@ export class MemoryTransaction implements UserTransaction {
 
   constructor(private readonly tables: MemoryTables) {}
 
-  /** Runs `work` in a transaction of its own, which is rolled back when `work` rejects or `signal` aborts. */
+  /** Runs `work` in a transaction of its own. Rolls back if `work` rejects or `signal` is aborted. */
   static async run<T>(
     tables: MemoryTables,
     work: (transaction: MemoryTransaction) => Promise<T>,
@@ -58,7 +58,7 @@ export class MemoryTransaction implements UserTransaction {
     return complete(this.tables, outcomes, lease);
   }
 
-  /** What the engine has of it in a transactional task. */
+  /** The interface that the engine uses in a transactional task. */
   forTask(): TaskTransaction {
     return {
       manager: this,
