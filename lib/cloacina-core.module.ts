@@ -32,13 +32,16 @@ import { TenantResolver } from './tenants/requests/tenant-resolver.js';
 
 const CLASS_PROVIDERS = classProviders();
 
-/** What the tenants of one application share. Imported by every module that CloacinaModule makes; there is one. */
+/**
+ * The providers that all tenants of an application share. Every module of CloacinaModule imports it; Nest makes it
+ * once.
+ */
 @Global()
 @Module({
   imports: [CloacinaLifecycleModule],
   providers: [
     { provide: CLOCKS, useValue: SYSTEM_CLOCKS },
-    // It waits for nothing but Nest's own, so that it comes before Nest has given up.
+    // Depends on Nest's own providers only, so it runs before Nest gives up on an unknown token.
     { provide: INJECTION_HELP, useFactory: helpWithInjections, inject: [ModulesContainer] },
     {
       provide: ConfigurationCheck,
@@ -123,7 +126,7 @@ export class CloacinaCoreModule implements OnModuleInit, OnApplicationShutdown {
     this.failedProviders = new FailedProviders(modules, () => host.stopWaiting(), clocks.process);
   }
 
-  /** Every provider is instantiated, and no other module's hook has used one: global modules come first. */
+  /** Runs when every provider is instantiated, before other modules' hooks use one: global modules come first. */
   async onModuleInit(): Promise<void> {
     this.failedProviders.stop();
     try {
@@ -136,7 +139,7 @@ export class CloacinaCoreModule implements OnModuleInit, OnApplicationShutdown {
     }
   }
 
-  /** The other modules' hooks find the tenants open. */
+  /** Opens the discovered tenants, so that other modules' hooks find them open. */
   private async discover(): Promise<void> {
     await this.host.discover({
       group: this.boot.admit({ tenant: 'discovery', schema: 'public' }),
@@ -144,7 +147,7 @@ export class CloacinaCoreModule implements OnModuleInit, OnApplicationShutdown {
     });
   }
 
-  /** Global modules come last, so connections are there as long as anyone can ask for them. */
+  /** Runs last, because the module is global, so all other modules can use connections until their own hooks end. */
   async onApplicationShutdown(): Promise<void> {
     await this.host.close();
   }

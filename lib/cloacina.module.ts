@@ -18,15 +18,15 @@ import type {
 import { ownerOf } from './options/index.js';
 import { DEFAULT_SCHEMA } from './options/defaults.js';
 
-/** Of `forTenant` and `forTenantAsync` in this process. */
+/** The number of `forTenant` and `forTenantAsync` calls in this process. */
 let calls = 0;
 
 /**
- * Durable workflows for an application: one `forTenant` for each tenant, and at most one `forRoot` for what they
- * share. All providers are global, so feature modules import nothing.
+ * Durable workflows for an application: one `forTenant` for each tenant, and at most one `forRoot` for the options that
+ * they share. All providers are global, so feature modules import nothing.
  *
- * Everything that is wrong with the options and the workflows is reported at boot, in one ConfigurationError. Handlers
- * run from the end of the bootstrap until `app.close()`, or a signal after `app.enableShutdownHooks()`.
+ * All problems of the options and the workflows are reported at boot, in one ConfigurationError. Handlers run from the
+ * end of the bootstrap until `app.close()`, or until a shutdown signal after `app.enableShutdownHooks()`.
  *
  * @example
  * ```ts
@@ -43,13 +43,13 @@ let calls = 0;
  */
 @Module({})
 export class CloacinaModule {
-  /** What tenants share: defaults for each of them, and the limits of this process. Optional. */
+  /** Sets the defaults of all tenants and the limits of this process. Optional; import it once, in the root module. */
   static forRoot(options: CloacinaSharedOptions = {}): DynamicModule {
     const given = { options };
     return sharedModule({ problems: [], given }, [{ provide: SHARED_OPTIONS, useValue: given }]);
   }
 
-  /** {@link CloacinaModule.forRoot} with options that have to be made. */
+  /** {@link CloacinaModule.forRoot} with options from a factory, such as one that injects ConfigService. */
   static forRootAsync(options: CloacinaAsyncOptions<CloacinaSharedOptions>): DynamicModule {
     const problems = checkAsyncOptions('CloacinaModule.forRootAsync()', options);
     return sharedModule(
@@ -60,10 +60,11 @@ export class CloacinaModule {
   }
 
   /**
-   * Serves a tenant: creates and migrates its schema, and provides its CloacinaRunner, CloacinaMigrator and, for
-   * `@nestjs/typeorm`, its DataSource, its EntityManager and the repositories of its `entities`.
+   * Serves a tenant. It creates and migrates the tenant's schema, and provides its CloacinaRunner, CloacinaMigrator and
+   * CloacinaRecovery. For `@nestjs/typeorm` it provides the tenant's DataSource, EntityManager and the repositories of
+   * its `entities`.
    *
-   * A second one for the same tenant is an error. The only tenant can also be injected by class.
+   * Registering the same tenant twice is an error. The parts of an only tenant can also be injected by class.
    */
   static forTenant(options: CloacinaTenantOptions = {}): DynamicModule {
     const registration: TenantRegistration = {
@@ -79,8 +80,8 @@ export class CloacinaModule {
   }
 
   /**
-   * {@link CloacinaModule.forTenant} with options that have to be made. Its repositories are not known beforehand:
-   * `TypeOrmModule.forFeature([Invoice], 'initech')` provides them.
+   * {@link CloacinaModule.forTenant} with options from a factory. The tenant's entities are not known before the factory
+   * has run, so `TypeOrmModule.forFeature([Invoice], 'initech')` provides the repositories.
    */
   static forTenantAsync(options: CloacinaAsyncOptions<CloacinaTenantOptions>): DynamicModule {
     const owner =

@@ -7,96 +7,104 @@ import type { Duration } from './workflow/duration.js';
 export type { PostgresConnectionOptions };
 
 /**
- * What tenants share: given to `forRoot` as defaults for all, to `forTenant` for one. A tenant's own option replaces the
- * default as a whole, lists too: `entities: []` is a tenant without entities.
+ * Options that tenants share. `forRoot` takes them as defaults for all tenants, `forTenant` for one. A tenant's own option
+ * replaces the default as a whole, also if it is a list: `entities: []` is a tenant without entities.
  */
 export interface CloacinaSharedOptions {
-  /** `postgres://user:password@host:5432/database`. Default: forRoot's, else the environment's DATABASE_URL. */
+  /** `postgres://user:password@host:5432/database`. Default: that of forRoot, else DATABASE_URL of the environment. */
   databaseUrl?: string;
   /**
-   * Instead of the URL, or beside it, where it wins: `host`, `password`, `ssl`, `extra`… One that names a host, a
-   * database or a URL stands instead of the URL of forRoot and of the environment. What the library can't use, such as
-   * `synchronize` or `replication`, is refused with the reason; `synchronize: false` is not.
+   * TypeORM's connection options: `host`, `password`, `ssl`, `extra`… They win over the same parts of the URL. Options that
+   * name a host, a database or a URL replace the URL of forRoot and of the environment. Options that the library can't
+   * use, such as `synchronize` or `replication`, are rejected with the reason; `synchronize: false` is accepted.
    */
   connection?: Partial<PostgresConnectionOptions>;
   /**
-   * A direct URL for the control connection, where `databaseUrl` leads to a pooler. Default: `databaseUrl`. What it
-   * leaves out of TLS and login is taken from `connection`.
+   * Direct URL of the control connection, for a `databaseUrl` that leads to a pooler. Default: `databaseUrl`. TLS and
+   * login settings that it leaves out are taken from `connection`.
    */
   controlUrl?: string;
   /**
-   * Whether to keep a connection outside the pool by which lost processes are noticed at once. Default true; false
-   * leaves that to leases alone.
+   * Whether to keep a connection outside the pool by which lost processes are detected at once. Default true. With false,
+   * lost processes are detected when their leases expire.
    */
   controlConnection?: boolean;
   /**
-   * Whether a boot creates and migrates the schema. Default true. False, for a login that may not: the boot only checks
-   * that the schema is current, and ends with a MigrationError that lists what is pending. `CloacinaMigrator.run()` and
-   * `CloacinaTenants.migrateAll()` apply it nevertheless.
+   * Whether a boot creates and migrates the schema. Default true. Use false for a login that lacks the rights: the boot
+   * then only checks that the schema is current, and fails with a MigrationError that lists pending migrations.
+   * `CloacinaMigrator.run()` and `CloacinaTenants.migrateAll()` apply them regardless of this option.
    */
   migrate?: boolean;
-  /** Connections of the pool that all tenants on one login share, at least 3, default 10. The largest wins. */
+  /**
+   * Connections in the pool that all tenants on one login share, at least 3. Default 10. If tenants differ, the largest
+   * value applies.
+   */
   poolSize?: number;
   /**
-   * Of forRoot: tasks that run at once in this process, default 100. Of forTenant: tasks of this tenant that run at
-   * once in this process, default 10. 0 makes it a client, which starts and watches but runs nothing.
+   * Maximum number of tasks that run at once in this process: in `forRoot` of all tenants, default 100; in `forTenant` of
+   * this tenant, default 10. With 0 the process is a client, which starts and watches executions but runs no task.
    */
   maxConcurrentTasks?: number;
-  /** Whether this process takes over what lost processes ran. Default true. */
+  /** Whether this process takes over the tasks of lost processes. Default true. */
   enableRecovery?: boolean;
-  /** How often a task is taken over before it is given up as Failed. Default 3. */
+  /** How often a task is taken over from a lost process before it is recorded as Failed. Default 3. */
   maxRecoveryAttempts?: number;
-  /** After which a process that hangs, or a host that vanished, has lost its tasks. At least 1 s, default 30 s. */
+  /**
+   * How long a hung process or a vanished host keeps its tasks before others take them over, 1 s to 1 h. Default 30 s.
+   */
   leaseDuration?: Duration;
-  /** How long running handlers may go on after a shutdown began. Default 30 s. */
+  /** How long running handlers may continue after a shutdown has begun. Default 30 s. */
   shutdownTimeout?: Duration;
-  /** How long `start()` waits for a database that is away. Default 10 s. */
+  /** How long `start()` waits for a database that cannot be reached. Default 10 s. */
   startTimeout?: Duration;
   /**
-   * How long a handler keeps its slot after its signal aborted. One that has not returned by then is given up: the slot
-   * is free, and its task's next attempt may begin in this process. At least 100 ms, default 30 s.
+   * How long a handler keeps its slot after its signal was aborted, at least 100 ms. Default 30 s. After that the slot is
+   * freed, although the handler has not returned, and the task's next attempt may begin in this process.
    */
   handlerGrace?: Duration;
-  /** Bytes of JSON that a context may take, default 1 MiB (1,048,576). */
+  /** Maximum size of a context, in bytes of JSON. Default 1 MiB (1,048,576). */
   maxContextSize?: number;
   /**
-   * Schemas that user code sees behind the tenant's own: its `search_path`, in transactional tasks, migrations and raw
-   * queries of the tenant's data source. For extensions and shared tables. Default: the schemas of the login's own
-   * `search_path`, without those of other tenants, those in which every role may create, and a `public` without
-   * extensions. `[]`: the tenant's schema alone.
+   * Schemas behind the tenant's own in the `search_path` of user code: transactional tasks, migrations and raw queries of
+   * the tenant's data source. Use it for extensions and shared tables; `[]` leaves the tenant's schema alone.
+   *
+   * Default: the login's own `search_path` without the schemas of other tenants, without schemas in which every role may
+   * create objects, and without a `public` that contains no extension.
    */
   searchPath?: string[];
-  /** Those that this process serves, by class or name. Default: all that the application provides. */
+  /** Workflows that this process serves, by class or name. Default: all that the application provides. */
   workflows?: (Type<unknown> | string)[];
-  /** The application's own entities, in the schema of each tenant. Default: none. */
+  /** Entities of the application whose tables are in each tenant's schema. Default: none. */
   // oxlint-disable-next-line typescript/no-unsafe-function-type -- TypeORM's own type for an entity class
   entities?: (Function | EntitySchema)[];
   /**
-   * The application's own migrations, run in the schema of each tenant after the library's, with a history table of
+   * Migrations of the application. They run in each tenant's schema after the library's own, and have a history table of
    * their own. Default: none.
    */
   migrations?: Type<MigrationInterface>[];
-  /** `role`: all that goes over a tenant's data source has a role of the tenant's. Default `schema`. */
+  /**
+   * With `role`, all statements of a tenant's data source run under a database role of that tenant. Default `schema`.
+   */
   isolation?: 'schema' | 'role';
   /**
-   * Of forRoot only. Whether to write failures to Nest's log: a WARN for each failed attempt, an ERROR for each execution
-   * that ends Failed. Default true.
+   * Option of forRoot only. Whether to write failures to Nest's log: a WARN for each failed attempt, an ERROR for each
+   * execution that ends Failed. Default true.
    */
   logFailures?: boolean;
   /**
-   * Of forRoot only. Providers that run around every attempt of every task, outermost first. Default: none.
+   * Option of forRoot only. Providers that wrap every attempt of every task, outermost first. Default: none.
    */
   taskInterceptors?: Type<TaskInterceptor>[];
   /**
-   * Of forRoot only. `discover`: also serve tenants that other processes added, all of them or those that a function
-   * gives options for. Default false.
+   * Option of forRoot only. `discover`: whether to also serve tenants that other processes added. A function selects among
+   * them and gives their options. Default false.
    */
   tenants?: { discover?: boolean | DiscoverTenant };
   /**
-   * Of forRoot only. The name of the tenant that a request is for, for `@CurrentTenant()`, `@CurrentRunner()` and
-   * `TenantGuard`; undefined when it names none.
+   * Option of forRoot only. Returns the name of a request's tenant, for `@CurrentTenant()`, `@CurrentRunner()` and
+   * `TenantGuard`, or undefined if the request names no tenant.
    *
-   * @param request - annotate it with your platform's type to see more of it
+   * @param request - annotate it with your platform's type to see more properties
    */
   tenantFrom?(request: TenantRequest): string | undefined | Promise<string | undefined>;
 }
@@ -104,13 +112,13 @@ export interface CloacinaSharedOptions {
 /**
  * Decides whether this process serves a tenant that it found in the database, and with which options.
  *
- * It is called for each schema that is not served yet: at boot, after each notice of a new tenant, and again for schemas
- * that it declined, first after 15 s, then at intervals that grow to 10 minutes. If it throws, or returns options that are
- * not valid, the tenant is logged once and tried again at the same intervals.
+ * The library calls it for each schema that it does not serve yet: at boot, and after each notification of a new tenant.
+ * It asks again for declined schemas, first after 15 s, then at intervals that grow to 10 minutes. If the function throws
+ * or returns invalid options, the library logs it once and tries again at the same intervals.
  *
  * @param schema - the schema that was found
  * @param tenant - the tenant's name: the schema, unless the tenant was added under another name
- * @returns the tenant's options over those of forRoot; `undefined`: this process does not serve it
+ * @returns the tenant's options over those of forRoot; `undefined` if this process does not serve the tenant
  *
  * @example
  * ```ts
@@ -125,7 +133,7 @@ export type DiscoverTenant = (
   tenant: string,
 ) => DiscoveredTenantOptions | undefined | Promise<DiscoveredTenantOptions | undefined>;
 
-/** What {@link DiscoverTenant} may say of a tenant: not its name, nor how to reach it. */
+/** Options that {@link DiscoverTenant} may return: all of a tenant's, except its name and its connection. */
 export type DiscoveredTenantOptions = Omit<
   CloacinaTenantOptions,
   | 'tenant'
@@ -140,16 +148,16 @@ export type DiscoveredTenantOptions = Omit<
   | 'logFailures'
 >;
 
-/** What every platform's requests have, Express's and Fastify's. */
+/** The properties that requests of every platform have, such as Express and Fastify. */
 export interface TenantRequest {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** The host that was asked for, without its port. */
+  /** The requested host, without its port. */
   readonly hostname?: string;
   readonly url?: string;
 }
 
 /**
- * One tenant: its name and schema, and what it has otherwise than `forRoot` says.
+ * Options of one tenant: its name, its schema, and where it differs from `forRoot`.
  *
  * @example
  * ```ts
@@ -157,19 +165,20 @@ export interface TenantRequest {
  * ```
  */
 export interface CloacinaTenantOptions extends CloacinaSharedOptions {
-  /** The name by which it is injected and logged, 1 to 100 characters. Default: the schema. */
+  /** The name by which the tenant is injected and logged, 1 to 100 characters. Default: the schema. */
   tenant?: string;
-  /** 1 to 63 letters, digits and underscores; created if it isn't there. Default `public`. */
+  /** 1 to 63 letters, digits and underscores. The schema is created if it doesn't exist. Default `public`. */
   schema?: string;
 }
 
-/** A provider that makes options, for `useClass` and `useExisting`. */
+/** A provider that creates options, for `useClass` and `useExisting`. */
 export interface CloacinaOptionsFactory<O = CloacinaTenantOptions> {
+  /** Returns the options, or a promise of them. */
   createCloacinaOptions(): O | Promise<O>;
 }
 
 /**
- * Options that have to be made, as in other modules of Nest.
+ * Options from a factory, as in other modules of Nest. Give exactly one of `useFactory`, `useClass` and `useExisting`.
  *
  * @example
  * ```ts
@@ -182,13 +191,13 @@ export interface CloacinaOptionsFactory<O = CloacinaTenantOptions> {
  */
 export interface CloacinaAsyncOptions<O> extends Pick<ModuleMetadata, 'imports'> {
   /**
-   * Of forTenantAsync: the tenant's name, which must be known before its options are made. Only the one tenant of an
-   * application may go without; it is then injected by class.
+   * Option of forTenantAsync: the tenant's name, which must be known before the factory runs. Only an application's single
+   * tenant may omit it; it is then injected by class.
    */
   tenant?: string;
-  /** What `useFactory` gets, in order. */
+  /** Tokens of the arguments of `useFactory`, in order. */
   inject?: unknown[];
-  /** Makes the options. Its parameters are `any`, as in Nest: nothing ties them to `inject`. */
+  /** Returns the options. Its parameters are `any`, as in Nest, because nothing ties them to `inject`. */
   // oxlint-disable-next-line typescript/no-explicit-any
   useFactory?: (...args: any[]) => O | Promise<O>;
   /** A {@link CloacinaOptionsFactory} to instantiate. */

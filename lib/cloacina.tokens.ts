@@ -3,10 +3,12 @@ import { CloacinaRecovery } from './recovery/cloacina-recovery.js';
 import { CloacinaRunner } from './runner/cloacina-runner.js';
 import { CloacinaMigrator } from './tenants/migrations/cloacina-migrator.js';
 
-/** What may be injected: a string that holds the tenant's name, or the class where there is one tenant. */
+/**
+ * An injection token: a string that contains the tenant's name, or the class itself in an application with one tenant.
+ */
 export type TenantToken<T> = string | symbol | Type<T>;
 
-/** The classes of which each tenant has an instance, with the decorator that says whose. */
+/** The classes of which each tenant has its own instance, each with the decorator that injects a named tenant's. */
 export const CLASS_TOKENS: readonly { readonly type: Type<unknown>; readonly decorator: string }[] =
   [
     { type: CloacinaRunner, decorator: 'InjectRunner' },
@@ -14,12 +16,12 @@ export const CLASS_TOKENS: readonly { readonly type: Type<unknown>; readonly dec
     { type: CloacinaRecovery, decorator: 'InjectRecovery' },
   ];
 
-/** `CloacinaRunner:tenant_acme`; the class itself without a tenant. */
+/** The token of a tenant's part, such as `CloacinaRunner:tenant_acme`. Without a tenant it is the class itself. */
 export function tenantToken<T>(type: Type<T>, tenant: string | undefined): TenantToken<T> {
   return tenant === undefined ? type : `${type.name}:${tenant}`;
 }
 
-/** The class and the tenant of a {@link tenantToken} with a tenant's name; undefined for any other token. */
+/** The class and the tenant's name in a {@link tenantToken}; undefined for any other token, also for a class. */
 export function parseTenantToken(
   token: unknown,
 ): { readonly type: Type<unknown>; readonly tenant: string } | undefined {
@@ -33,8 +35,8 @@ export function parseTenantToken(
 /**
  * The token of a tenant's {@link CloacinaRunner}, for `useFactory`, `ModuleRef.get` and overrides in tests.
  *
- * @param tenant - the tenant's name. Default: the application's only one; with several, what asks for it is reported
- *   at boot
+ * @param tenant - the tenant's name. Default: the application's only tenant. If there are several, the boot reports each
+ *   place that injects the token
  */
 export function getRunnerToken(tenant?: string): TenantToken<CloacinaRunner> {
   return tenantToken(CloacinaRunner, tenant);

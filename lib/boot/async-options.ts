@@ -12,7 +12,7 @@ const ASYNC_OPTIONS: Checks<CloacinaAsyncOptions<unknown>> = {
   useExisting: anything,
 };
 
-/** What is wrong with the argument of forRootAsync or forTenantAsync. */
+/** Checks the argument of forRootAsync or forTenantAsync. Returns the problems, one sentence each. */
 export function checkAsyncOptions(owner: string, options: unknown): string[] {
   const problems = checkOptions(owner, options, ASYNC_OPTIONS);
   if (problems.length > 0 || typeof options !== 'object' || options === null) return problems;
@@ -25,8 +25,8 @@ export function checkAsyncOptions(owner: string, options: unknown): string[] {
 }
 
 /**
- * Provides what the application's factory makes. A factory that fails is a value too: then everything else that is
- * wrong can still be found and reported with it.
+ * Provides the options that the application's factory returns. A factory's failure is provided as a value too, so that
+ * the boot can report it together with all other problems.
  */
 export function asyncOptionsProviders<O>(
   token: symbol,
@@ -36,7 +36,7 @@ export function asyncOptionsProviders<O>(
   if (typeof useFactory === 'function') {
     const make = (...dependencies: unknown[]): Promise<OptionsSource> =>
       settle(() => useFactory(...dependencies));
-    // Nest checks what it is asked to inject, as it does for the application's own factories.
+    // `inject` is passed on unchecked: Nest checks it, as it does for the application's own factories.
     return [
       {
         provide: token,

@@ -8,9 +8,10 @@ import { TENANT_PARTS } from './tenant-parts.js';
 import type { OpenedTenant } from './tenant-providers.js';
 
 /**
- * CloacinaRunner and its like, injected by class: those of the only tenant. In an application with several tenants, or
- * none, they are stand-ins; places that inject them are reported (`injection-problems.ts`), and calls of what
- * `app.get(CloacinaRunner)` returns say what is missing.
+ * CloacinaRunner, CloacinaMigrator and CloacinaRecovery, injected by class: the parts of the only tenant. In an
+ * application with several tenants, or none, they are stand-ins. Places that inject a stand-in are reported
+ * (`injection-problems.ts`), and the methods of one got by `app.get(CloacinaRunner)` throw an error that says what is
+ * missing.
  */
 export function classProviders(): FactoryProvider[] {
   return TENANT_PARTS.map(({ type, read }) => ({
@@ -27,10 +28,10 @@ function notOne(type: Type<unknown>, { tenants }: ConfigurationCheck): Error {
   if (tenants.length === 0) {
     return new ConfigurationError([`${type.name} was asked for, but ${noTenant()}`]);
   }
-  // Nest 11 goes on without an optional dependency that failed; the boot ends with that failure.
+  // Nest 11 continues without an optional dependency that failed; the boot then fails with the tenant's own error.
   if (tenants.length === 1) return new Error('The tenant could not be opened.');
   const names = listNames(tenants.flatMap(({ tenant }) => tenant ?? []));
   return new ConfigurationError([
-    `${type.name} was asked for, but there are ${tenants.length} tenants: ${names}. Say whose, with the token of that tenant.`,
+    `${type.name} was asked for, but there are ${tenants.length} tenants: ${names}. Name the tenant, with the token of that tenant.`,
   ]);
 }

@@ -30,19 +30,19 @@ import {
 } from './registration.js';
 
 const FOR_ROOT = 'CloacinaModule.forRoot()';
-/** When forRoot's options are wrong, the boot goes on only to find what else is. */
+/** In place of invalid forRoot options, while the boot goes on only to find the other problems. */
 const NOTHING_RUNS = {
   maxConcurrentTasks: 0,
   poolSize: 0,
   logFailures: false,
   taskInterceptors: [],
 };
-/** When forRoot's options could not be made, no tenant is to blame for the lack of a URL. */
+/** In place of forRoot options whose factory failed, so that no tenant is blamed for a missing URL. */
 const UNKNOWN_SERVER = { databaseUrl: 'postgres://unknown/' };
 
 /**
- * The boot of one application: it collects what is wrong with all of it. While anything is, no further tenant is
- * opened; so when all options are given, not made, no database is touched for a configuration that has a mistake.
+ * Checks the configuration of one application and collects its problems. No further tenant is opened once there is a
+ * problem. So an application whose options are all given as values touches no database if any of them is wrong.
  */
 export class ConfigurationCheck {
   readonly registry = new WorkflowRegistry();
@@ -50,12 +50,12 @@ export class ConfigurationCheck {
   readonly shared: ResolvedSharedOptions;
   readonly tenants: readonly TenantRegistration[];
   private readonly problems: string[] = [];
-  /** Changes when instances are there: a factory may have made workflows. */
+  /** Found again when Nest has made the instances, because a factory may return workflows. */
   private workflowProblems: readonly string[] = [];
   private readonly resolved = new Map<TenantRegistration, ResolvedTenantOptions>();
   /** Tenants that were added before all workflows were known. */
   private readonly addedEarly: ResolvedTenantOptions[] = [];
-  /** Everything was found to be sound. */
+  /** The last check has passed. */
   private finished = false;
 
   constructor(
@@ -76,27 +76,27 @@ export class ConfigurationCheck {
     this.explore(false);
   }
 
-  /** Whether nothing is wrong so far. */
+  /** Whether no problem has been found so far. */
   get isSound(): boolean {
     return this.finished || this.allProblems().length === 0;
   }
 
-  /** Everything that is wrong so far, as the error that the boot ends with. */
+  /** All problems found so far, as the error that ends the boot. */
   error(): ConfigurationError {
     return new ConfigurationError(this.allProblems());
   }
 
   /**
-   * Something that is used lacks what it needs; said with the rest of what is wrong.
+   * Adds a problem that a provider found by itself, so that it is reported with the others.
    *
-   * @throws ConfigurationError when the boot is over
+   * @throws ConfigurationError once the boot is over
    */
   report(problem: string): void {
     if (this.finished) throw new ConfigurationError([problem]);
     if (!this.problems.includes(problem)) this.problems.push(problem);
   }
 
-  /** The tenant's options with all defaults; undefined when something is wrong with them, which is noted. */
+  /** The tenant's options with all defaults. Undefined if they are invalid; their problems are then recorded. */
   optionsOf(tenant: TenantRegistration, given: OptionsSource): ResolvedTenantOptions | undefined {
     if (!this.resolved.has(tenant) && tenant.given === undefined) this.resolve(tenant, given);
     return this.resolved.get(tenant);
@@ -105,7 +105,7 @@ export class ConfigurationCheck {
   /**
    * The options of a tenant that is added or discovered at run time, with all defaults.
    *
-   * @throws ConfigurationError with everything that is wrong with them, or with the application while it boots
+   * @throws ConfigurationError with all problems of these options, or those of the application while it boots
    */
   admit(options: CloacinaTenantOptions): ResolvedTenantOptions {
     if (!this.isSound) throw this.error();
@@ -124,16 +124,16 @@ export class ConfigurationCheck {
   }
 
   /**
-   * The last check, when every provider has been instantiated.
+   * Runs the last check, when every provider has been instantiated.
    *
-   * @throws ConfigurationError with everything that is wrong
+   * @throws ConfigurationError with all problems
    */
   finish(): void {
     this.explore(true);
     const { workflows: shared } = this.shared.given;
     this.problems.push(...checkServed(`${FOR_ROOT}: workflows`, shared ?? [], this.registry));
     for (const { tenant, workflows = [] } of [...this.resolved.values(), ...this.addedEarly]) {
-      // The default was checked, and would be reported of every tenant.
+      // forRoot's list was checked above; here it would be reported once more for each tenant.
       if (isDeepStrictEqual(workflows, shared)) continue;
       const owner = `Tenant ${JSON.stringify(tenant)}: workflows`;
       this.problems.push(...checkServed(owner, workflows, this.registry));
@@ -193,26 +193,26 @@ export class ConfigurationCheck {
 
   private resolve(tenant: TenantRegistration, given: OptionsSource): void {
     const options = this.optionsIn(tenant.owner, given);
-    // A call that is wrong by itself has no options to speak of.
+    // A call with problems of its own has no usable options.
     if (options === undefined || tenant.problems.length > 0) return;
     const resolution = resolveTenantOptions(this.withName(tenant, options), this.shared.given);
     if (resolution.ok) this.resolved.set(tenant, resolution.options);
     else this.problems.push(...resolution.problems);
   }
 
-  /** An async tenant's name is given beside its factory; what the factory says must not be another one. */
+  /** Adds the name that forTenantAsync was given. Options from its factory may not name a different tenant. */
   private withName({ tenant, owner, given }: TenantRegistration, options: object): object {
     if (given !== undefined || tenant === undefined) return options;
     const own: unknown = Reflect.get(options, 'tenant');
     if (own !== undefined && own !== tenant) {
       this.problems.push(
-        `${owner}: its factory names it ${JSON.stringify(own)}. Leave the name out there.`,
+        `${owner}: its factory names it ${JSON.stringify(own)}. Remove the name from the factory's options.`,
       );
     }
     return { ...options, tenant };
   }
 
-  /** Undefined when they could not be made, which is noted. A factory that returns nothing gives no options. */
+  /** The options as an object. Undefined, with the problem recorded, if the factory failed or returned no object. */
   private optionsIn(owner: string, given: OptionsSource): object | undefined {
     if (!('failure' in given)) {
       const { options } = given;
@@ -221,7 +221,7 @@ export class ConfigurationCheck {
       return undefined;
     }
     this.problems.push(
-      `${owner}: its options could not be made: ${messageWithoutSecrets(given.failure)}`,
+      `${owner}: its options factory failed: ${messageWithoutSecrets(given.failure)}`,
     );
     return undefined;
   }
@@ -233,7 +233,7 @@ export class ConfigurationCheck {
   }
 }
 
-/** What is served without being named needs a server that forRoot, or the environment, names. */
+/** Discovered tenants need a server that forRoot or the environment names: they have no options to name one. */
 function discoveryProblems({ discover, given }: ResolvedSharedOptions): string[] {
   if (discover === undefined) return [];
   const resolution = resolveTenantOptions({}, given);

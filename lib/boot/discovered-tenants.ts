@@ -5,7 +5,7 @@ import type { ResolvedTenantOptions } from '../options/index.js';
 import type { MarkedSchema } from '../tenants/hosting/tenant-marker.js';
 import type { ConfigurationCheck } from './configuration-check.js';
 
-/** What a found tenant has from the database, and from the login that found it. */
+/** Options that discovery determines by itself: from the schema it found, and from the login that found it. */
 const NOT_OF_DISCOVER = [
   'tenant',
   'schema',
@@ -16,10 +16,10 @@ const NOT_OF_DISCOVER = [
 ] as const;
 
 /**
- * The options that a tenant is served with which was found in the database: those that the application's `discover` gives
- * it, over those of forRoot. Undefined when the application does not want it.
+ * The options of a tenant that was found in the database: those that the application's `discover` function returns, over
+ * those of forRoot. Undefined if the function declines the tenant.
  *
- * @throws ConfigurationError when they are not valid; and what the application's function throws
+ * @throws ConfigurationError for invalid options; also whatever the application's function throws
  */
 export async function discoveredOptions(
   { schema, tenant, isolation }: MarkedSchema,
@@ -39,7 +39,7 @@ export async function discoveredOptions(
       `${owner} may not return ${refused.join(', ')}. Add the tenant with CloacinaTenants.add() instead.`,
     ]);
   }
-  // User code must have no more rights here than in the process that gave the tenant its role.
+  // User code must have no more rights here than in the process that created the tenant with a role.
   const marked = isolation === 'role' ? { isolation } : {};
   return boot.admit({ ...marked, ...own, tenant, schema });
 }

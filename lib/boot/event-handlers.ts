@@ -22,10 +22,10 @@ interface Listening {
 }
 
 /**
- * Makes a listener of each method with `@OnWorkflowEvent`. Call it when Nest has made all instances. Without a problem
- * all listen; else none does.
+ * Adds a listener for each method with `@OnWorkflowEvent`. Call it after Nest has made all instances. If any method has
+ * a problem, no listener is added.
  *
- * @returns what is wrong, a sentence or two each
+ * @returns the problems, one or two sentences each
  */
 export function addEventHandlers(
   modules: Iterable<NestModule>,
@@ -45,14 +45,14 @@ export function addEventHandlers(
 
 function listen(provider: NestProvider, module: string, registry: WorkflowRegistry): Listening {
   const instance = instanceOf(provider);
-  // Of a factory, the metatype is the factory itself.
+  // A factory provider's metatype is the factory function, so the instance's class comes first.
   const type: unknown = instance?.constructor ?? provider.metatype;
   const handlers = typeof type === 'function' && !provider.isAlias ? getEventHandlers(type) : [];
   if (typeof type !== 'function' || handlers.length === 0) return { listeners: [], problems: [] };
   if (provider.scope === Scope.TRANSIENT || !provider.isDependencyTreeStatic()) {
     const problem =
-      `${type.name} (in ${module}) has @OnWorkflowEvent, but is made anew for each request or place that injects it. ` +
-      'Events come outside any request: move the method to a provider without a scope.';
+      `${type.name} (in ${module}) has @OnWorkflowEvent, but Nest creates it for each request or for each place that injects it. ` +
+      'Events happen outside of requests: move the method to a provider with the default scope.';
     return { listeners: [], problems: [problem] };
   }
   if (instance === undefined) return { listeners: [], problems: [] };
@@ -75,8 +75,8 @@ function problemsOf(
   const unknown = manyOf(names).filter((name) => !EVENT_NAMES.includes(name as string));
   const problems = unknown.map((name) =>
     typeof name === 'string'
-      ? `${subject} has ${JSON.stringify(name)}, which is no event.${didYouMean(name, EVENT_NAMES)}`
-      : `${subject} has ${formatValue(name)}, which is no event's name.`,
+      ? `${subject} has ${JSON.stringify(name)}, which is not an event.${didYouMean(name, EVENT_NAMES)}`
+      : `${subject} has ${formatValue(name)}, which is not the name of an event.`,
   );
   problems.push(...checkOptions(subject, filter, FILTER));
   if (problems.length > 0) return problems;

@@ -2,19 +2,19 @@ import type { ModulesContainer } from '@nestjs/core';
 import type { NestProvider } from '../discovery/workflow-providers.js';
 import type { Clock, Timer } from '../runtime/clock.js';
 
-/** How often providers are looked at that are being made, in milliseconds. */
+/** How often to look for providers whose creation has begun, in milliseconds. */
 const LOOK_INTERVAL_MS = 250;
 
 /**
- * Notices that a provider, a controller or a module's class could not be made. Nest rejects the boot then and tells no
- * module, so a tenant would wait the whole minute for a database that is away.
+ * Detects that Nest failed to create a provider, a controller or a module's class. Nest then rejects the boot without
+ * telling any module, so a tenant would wait a whole minute for a database that cannot be reached.
  *
- * Nest 11 and 12 have a signal of each instance that is being made. It may also be of an instance whose failure is
- * caught, so it is reason enough to stop waiting, not to close anything.
+ * Nest 11 and 12 keep a signal for each instance that they are creating. The application may catch the failure of such an
+ * instance, so a failure only ends the waiting; it closes nothing.
  */
 export class FailedProviders {
   private readonly seen = new WeakSet<object>();
-  /** Modules that are loaded later may fail without the boot. */
+  /** Those of the boot: a module that is loaded later may fail without failing the boot. */
   private readonly providers: readonly NestProvider[];
   private timer: Timer | undefined;
 
@@ -41,7 +41,7 @@ export class FailedProviders {
     for (const { settlementSignal } of this.providers) {
       if (settlementSignal === undefined || this.seen.has(settlementSignal)) continue;
       this.seen.add(settlementSignal);
-      // It resolves, to the error if there was one.
+      // The promise never rejects: it resolves to the error, or to undefined.
       void settlementSignal.asPromise().then((error: unknown) => {
         if (error === undefined || this.timer === undefined) return;
         this.stop();

@@ -7,12 +7,12 @@ import { INJECTION_HELP } from './registration.js';
 import { TENANT_PARTS } from './tenant-parts.js';
 
 /**
- * Helps where a tenant is injected by a name that no tenant has: `@InjectRunner('acme')` of `tenant_acme`.
+ * Explains injections by the name of an unknown tenant: `@InjectRunner('acme')` when the tenant is `tenant_acme`.
  *
- * Nest instantiates the providers of all modules at the same time. It may have given up a consumer already, and then the
- * boot ends with Nest's "can't resolve dependencies": the sentence that helps is added to that error, which takes some
- * more steps to the caller. A consumer whose turn comes later gets a stand-in, and the boot ends with a ConfigurationError
- * that has the sentence among the others.
+ * Nest instantiates the providers of all modules at the same time, so it may have failed a consumer already. The boot then
+ * ends with Nest's "can't resolve dependencies". The explanation is added to that error, which reaches the caller some
+ * steps later. A consumer that Nest resolves afterwards gets a stand-in, and the boot ends with a ConfigurationError that
+ * contains the explanation.
  */
 export function helpWithInjections(modules: ModulesContainer): readonly UnknownTenantSite[] {
   const sites = findUnknownTenants(modules, tenantsOf(modules));
@@ -25,7 +25,7 @@ export function helpWithInjections(modules: ModulesContainer): readonly UnknownT
   return sites;
 }
 
-/** Consoles print the stack, which has the message as it was when the error was made. */
+/** Changes the stack too: consoles print the stack, and it contains the original message. */
 function addHelp(error: Error, problem: string): void {
   const { message } = error;
   if (message.includes(problem)) return;

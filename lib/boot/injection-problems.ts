@@ -14,29 +14,29 @@ import {
 
 const FOR_TENANT = 'Import CloacinaModule.forTenant()';
 const AT_RUN_TIME =
-  'A tenant that is added or discovered at run time is got with CloacinaTenants.get(name).';
+  'Get a tenant that is added or discovered at run time from CloacinaTenants.get(name).';
 
-/** A place that injects a part of a tenant by a name that no tenant has. */
+/** A place that injects a part of an unknown tenant. */
 export interface UnknownTenantSite extends InjectionSite {
   readonly token: string;
-  /** What is wrong and what to do, as sentences. */
+  /** The problem and its solution, as sentences. */
   readonly problem: string;
 }
 
-/** All tenants that the application names, in the order of the container. */
+/** The tenants that the application registers, in the order of Nest's container. */
 export function tenantsOf(modules: ModulesContainer): TenantRegistration[] {
   return providedValues(modules.values(), TENANT_REGISTRATION).filter(isTenantRegistration);
 }
 
-/** Why there is nothing to inject by class in an application without tenants: a clause, and what to do. */
+/** A clause that explains why an application without tenants can inject nothing by class, followed by what to do. */
 export function noTenant(): string {
   return (
-    'the application has no tenant: CloacinaModule.forRoot() says only what tenants share. ' +
+    'the application has no tenant: CloacinaModule.forRoot() sets only the options that tenants share. ' +
     `${FOR_TENANT}, such as CloacinaModule.forTenant({ schema: 'tenant_acme' }). ${AT_RUN_TIME}`
   );
 }
 
-/** What cannot be injected as the application asks for it, one sentence each. */
+/** Problems of the application's injections, one sentence each. */
 export function findInjectionProblems(
   modules: ModulesContainer,
   tenants: readonly TenantRegistration[],
@@ -62,7 +62,7 @@ function unnamedTenants(tenants: readonly TenantRegistration[]): string[] {
   );
 }
 
-/** Every place that asks for a class of which each tenant has its own, where there isn't one tenant. */
+/** Reports each place that injects a part of a tenant by class, unless the application has exactly one tenant. */
 function classInjections(
   modules: ModulesContainer,
   tenants: readonly TenantRegistration[],
@@ -82,12 +82,12 @@ function classInjections(
       const subject = `${consumer} (in ${module}) injects ${type}, but`;
       return tenants.length === 0
         ? `${subject} ${noTenant()}`
-        : `${subject} there are ${tenants.length} tenants: ${names}. Say whose with @${decorator}(tenant).`;
+        : `${subject} there are ${tenants.length} tenants: ${names}. Name the tenant, with @${decorator}(tenant).`;
     },
   );
 }
 
-/** Whether a module of the application, or a test's override, provides the class: with no tenant it may. */
+/** Whether the application's own module, or a test's override, provides the class. It may if there is no tenant. */
 function isProvidedByApplication(modules: ModulesContainer, token: InjectionToken): boolean {
   return [...modules.values()].some(({ providers }) => {
     const provider = providers.get(token);
@@ -99,7 +99,7 @@ function injectsOpenedTenant(inject: readonly unknown[] | null | undefined): boo
   return (inject ?? []).some((each) => Reflect.get(Object(each), 'token') === OPENED_TENANT);
 }
 
-/** Every place that injects a part of a tenant by a name that no tenant has. */
+/** Every place that injects a part of a tenant that the application doesn't register. */
 export function findUnknownTenants(
   modules: ModulesContainer,
   tenants: readonly TenantRegistration[],
@@ -127,7 +127,7 @@ function unknownTenant(tenant: string, names: readonly string[]): string {
   );
 }
 
-/** A tenant's data source has the token that @nestjs/typeorm gives a data source of that name. */
+/** A tenant's data source takes the token that @nestjs/typeorm gives to a data source with the tenant's name. */
 function takenDataSources(
   modules: ModulesContainer,
   tenants: readonly TenantRegistration[],

@@ -14,20 +14,20 @@ import type { TenantManager } from '../tenants/hosting/tenant-manager.js';
 import { ConfigurationCheck } from './configuration-check.js';
 import { CLOCKS, TENANT_MANAGER } from './registration.js';
 
-/** How long an application has to enable shutdown hooks after it was initialized, in milliseconds. */
+/** How long after its initialization an application has to enable shutdown hooks, in milliseconds. */
 const SHUTDOWN_HOOKS_GRACE_MS = 1_000;
-/** How long a shutdown waits for methods with `@OnWorkflowEvent`, in milliseconds. */
+/** How long a shutdown waits for running methods with `@OnWorkflowEvent`, in milliseconds. */
 const LISTENERS_GRACE_MS = 5_000;
-/** Below the root module's 1; Nest gives no module less than 0. */
+/** Distance below that of the root module, which is 1; Nest gives no module less than 0. */
 const LAST = -1;
 
 /**
- * Begins to claim after every other module has bootstrapped, and drains before any other module is destroyed, so that
- * handlers find the services that they use alive to their end.
+ * Starts claiming after every other module has bootstrapped, and drains before any other module is destroyed. So the
+ * services that handlers use live until the handlers have ended.
  *
- * Nest destroys the root module first and global modules last, so the drain must be in a module that Nest takes to be
- * above the root: one of the least distance. Nest sorts by it when the first hook is called, after all instances are
- * made, so it is set here.
+ * Nest destroys the root module first and global modules last. To be destroyed before the root module, this module needs
+ * a smaller distance than the root's. Nest sorts modules by distance when it calls the first hook, after it has made all
+ * instances, so the constructor can set it.
  */
 @Module({})
 export class CloacinaLifecycleModule implements OnApplicationBootstrap, OnModuleDestroy {
@@ -50,7 +50,7 @@ export class CloacinaLifecycleModule implements OnApplicationBootstrap, OnModule
     try {
       await this.host.startClaiming();
     } catch (error) {
-      // The boot ends here, and nothing else would close what is open.
+      // A failed boot calls no shutdown hooks, so the connections are closed here.
       await this.host.close();
       throw error;
     }
@@ -75,9 +75,9 @@ export class CloacinaLifecycleModule implements OnApplicationBootstrap, OnModule
     try {
       await this.host.drain();
     } catch (error) {
-      // Nest 11 would skip the hooks of all other modules.
+      // An error here would make Nest 11 skip the hooks of all other modules.
       this.logger.error(
-        `The drain failed, so other processes will recover what ran here: ${messageWithoutSecrets(error)}`,
+        `The drain failed, so other processes will recover the tasks of this one: ${messageWithoutSecrets(error)}`,
       );
     }
     await this.listenersSettled();
@@ -88,21 +88,22 @@ export class CloacinaLifecycleModule implements OnApplicationBootstrap, OnModule
     const late = async (): Promise<void> => {
       await this.clocks.process.sleep(LISTENERS_GRACE_MS, settled.signal);
       if (settled.signal.aborted) return;
-      this.logger.warn('Methods with @OnWorkflowEvent are still at work; the shutdown goes on.');
+      this.logger.warn('Methods with @OnWorkflowEvent are still running; the shutdown continues.');
     };
     await Promise.race([this.boot.hooks.listeners.settled(), late()]);
     settled.abort();
   }
 
   /**
-   * Nest doesn't tell whether `enableShutdownHooks` was called. It listens for signals, as an application that closes
-   * itself on one does; without any listener the process dies with its tasks.
+   * Warns if nothing handles SIGTERM. Nest doesn't tell whether `enableShutdownHooks` was called, but listeners of the
+   * signal show it. An application may also listen and close itself. Without any listener, the signal kills the process
+   * and its tasks.
    */
   private warnWithoutShutdownHooks(): void {
     if (process.listenerCount('SIGTERM') > 0) return;
     this.logger.warn(
-      'Nothing listens for SIGTERM: a deploy will kill this process with its running tasks, which other processes then ' +
-        'recover, instead of letting them finish. Call app.enableShutdownHooks() in main.ts.',
+      'No listener handles SIGTERM: a deploy will kill this process with its running tasks, and other processes will ' +
+        'recover them. Call app.enableShutdownHooks() in main.ts to let them finish.',
     );
   }
 }

@@ -1,27 +1,27 @@
 import type { NestModule } from '../discovery/workflow-providers.js';
 
-/** Where options are from: given, made by a factory, or a factory that failed. */
+/** The source of options: a value, also one that a factory returned, or the failure of a factory. */
 export type OptionsSource = { readonly options: unknown } | { readonly failure: unknown };
 
-/** Every tenant's module provides one of these as a value, so that all tenants are known before any is opened. */
+/** Provided as a value by every tenant's module, so that all tenants are known before any is opened. */
 export interface TenantRegistration {
-  /** The tenant's name; undefined for an async tenant that was given none. */
+  /** The tenant's name; undefined for an async tenant without one. */
   readonly tenant: string | undefined;
-  /** What messages call it. */
+  /** The subject of messages about the tenant. */
   readonly owner: string;
-  /** The options, when they are known without a factory. */
+  /** The options, if they were given as a value. */
   readonly given?: { readonly options: unknown };
-  /** The number of the call that registered it, by which Nest's `deep-hash` tells modules apart that look the same. */
+  /** The number of the registering call, by which Nest's `deep-hash` distinguishes modules that look the same. */
   readonly call: number;
-  /** What is wrong with the call that registered it. */
+  /** Problems of the registering call. */
   readonly problems: readonly string[];
 }
 
-/** Every module of forRoot and forRootAsync provides one. */
+/** Provided by every module of forRoot and forRootAsync. */
 export interface SharedRegistration {
-  /** What is wrong with the call that made it. */
+  /** Problems of the call. */
   readonly problems: readonly string[];
-  /** The options, when they are known without a factory. */
+  /** The options, if they were given as a value. */
   readonly given?: OptionsSource;
 }
 
@@ -33,7 +33,10 @@ export function isTenantRegistration(value: unknown): value is TenantRegistratio
   return isSharedRegistration(value) && 'owner' in value;
 }
 
-/** The values of the token in all modules; an application may import a module any number of times. */
+/**
+ * The values of the token in all modules. Several modules may provide it: an application can import a module
+ * repeatedly.
+ */
 export function providedValues(modules: Iterable<NestModule>, token: symbol): unknown[] {
   return [...modules].flatMap((module) => {
     const provider = module.providers.get(token);
@@ -42,14 +45,14 @@ export function providedValues(modules: Iterable<NestModule>, token: symbol): un
   });
 }
 
-/** Tokens of the library's own providers, which no application injects. */
+// Tokens of the library's own providers, which applications do not inject.
 export const TENANT_REGISTRATION = Symbol('CloacinaTenantRegistration');
 export const SHARED_REGISTRATION = Symbol('CloacinaSharedRegistration');
 export const SHARED_OPTIONS = Symbol('CloacinaSharedOptions');
 export const TENANT_OPTIONS = Symbol('CloacinaTenantOptions');
 export const OPENED_TENANT = Symbol('CloacinaOpenedTenant');
-/** Where the process has its time from; a test overrides it. */
+/** The clocks of the process; tests override them. */
 export const CLOCKS = Symbol('CloacinaClocks');
 export const TENANT_MANAGER = Symbol('CloacinaTenantHost');
-/** Provided before all else of the library. */
+/** Provided before all other providers of the library. */
 export const INJECTION_HELP = Symbol('CloacinaInjectionHelp');

@@ -5,7 +5,10 @@ import { formatValue } from '../errors/option-checks.js';
 
 const OWNER = 'CloacinaModule.forRoot(): taskInterceptors';
 
-/** The instances that Nest made of the option's classes, and what is wrong with them. */
+/**
+ * The instances that Nest made of the classes in the option `taskInterceptors`, and the problems of those it could not
+ * use.
+ */
 export function findTaskInterceptors(
   modules: Iterable<NestModule>,
   classes: readonly unknown[],
@@ -24,7 +27,7 @@ function find(modules: readonly NestModule[], type: unknown): TaskInterceptor | 
     const provider = typeof type === 'function' ? providers.get(type) : undefined;
     if (provider === undefined) continue;
     if (provider.scope === Scope.TRANSIENT || !provider.isDependencyTreeStatic()) {
-      return `${OWNER} has ${name}, which is made anew for each request or place that injects it. Tasks run outside any request: give it no scope.`;
+      return `${OWNER} has ${name}, which Nest creates for each request or for each place that injects it. Tasks run outside of requests: give it the default scope.`;
     }
     const instance = instanceOf(provider);
     return instance !== undefined && isInterceptor(instance)

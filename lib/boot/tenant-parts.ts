@@ -4,7 +4,7 @@ import { CloacinaRunner } from '../runner/cloacina-runner.js';
 import type { ProvidedParts } from '../tenants/hosting/unavailable-tenant.js';
 import { CloacinaMigrator } from '../tenants/migrations/cloacina-migrator.js';
 
-/** The classes of which each tenant has an instance, and where it is among what is provided of the tenant. */
+/** The classes of which each tenant has its own instance, each with a function that reads the instance. */
 export const TENANT_PARTS: readonly {
   readonly type: Type<unknown>;
   readonly read: (parts: ProvidedParts) => object;

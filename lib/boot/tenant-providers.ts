@@ -19,13 +19,13 @@ import { TENANT_PARTS } from './tenant-parts.js';
 // oxlint-disable-next-line typescript/no-unsafe-function-type -- TypeORM's own type for an entity class
 type Entity = Function | EntitySchema;
 
-/** What is provided of a tenant that was opened, or of one that cannot be: then all of it are stand-ins. */
+/** The providers of an opened tenant. If the tenant could not be opened, all of them are stand-ins. */
 export interface OpenedTenant {
   readonly parts: ProvidedParts;
   readonly repositoryOf: (entity: Entity) => object;
 }
 
-/** What modules can inject of one tenant. `entities` are known when the options are given, not made. */
+/** The injectable providers of one tenant. `entities` are known only if the options are given as a value. */
 export function tenantProviders(
   registration: TenantRegistration,
   entities: CloacinaTenantOptions['entities'],
@@ -53,7 +53,7 @@ function openedProvider(registration: TenantRegistration): FactoryProvider {
       try {
         return opened(await host.openTenant(options));
       } catch (error) {
-        // The boot ends here, and nothing else would close what is open.
+        // A failed boot calls no shutdown hooks, so the connections are closed here.
         await host.close();
         throw error;
       }
@@ -84,7 +84,7 @@ function fromTenant(
   return { provide, inject: [OPENED_TENANT], useFactory: read };
 }
 
-/** What @nestjs/typeorm's decorators inject for a data source of the tenant's name. */
+/** The providers that @nestjs/typeorm's decorators inject for a data source with the tenant's name. */
 function dataSourceProviders(
   tenant: string,
   entities: CloacinaTenantOptions['entities'],
@@ -98,7 +98,7 @@ function dataSourceProviders(
   ];
 }
 
-/** What is no entity is reported with the other options. */
+/** Leaves out invalid entities, which the check of the options reports. */
 function entitiesIn(entities: unknown): Entity[] {
   return Array.isArray(entities) ? entities.filter(isEntity) : [];
 }

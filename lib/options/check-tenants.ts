@@ -4,14 +4,14 @@ import type { ResolvedTenantOptions } from './tenant-options.js';
 type Named = Pick<ResolvedTenantOptions, 'tenant' | 'schema' | 'databaseUrl' | 'connection'>;
 
 /**
- * What is wrong with tenants taken together, one sentence each: two of one name, two on one schema of one database,
- * and names or schemas that differ in case only, which people and tools would take for one another.
+ * Checks tenants against each other: duplicate names, two tenants on one schema of one database, and names or schemas that
+ * differ only in case, which people and tools would confuse. Returns one sentence for each problem.
  */
 export function checkTenants(tenants: readonly Named[]): string[] {
   return [...checkTenantNames(tenants.map(({ tenant }) => tenant)), ...checkTenantSchemas(tenants)];
 }
 
-/** Two tenants of one name, and names that differ in case only. */
+/** Reports duplicate names, and names that differ only in case. */
 export function checkTenantNames(names: readonly string[]): string[] {
   return groups(names, (name) => name.toLowerCase()).flatMap((group) => {
     const problems = groups(group, (name) => name).map(
@@ -21,19 +21,19 @@ export function checkTenantNames(names: readonly string[]): string[] {
     );
     const spellings = new Set(group);
     if (spellings.size > 1) {
-      problems.push(`The tenants ${quoted(spellings)} differ in case only. Rename one of them.`);
+      problems.push(`The tenants ${quoted(spellings)} differ only in case. Rename one of them.`);
     }
     return problems;
   });
 }
 
-/** Tenants of different names on one schema of one database, or on schemas that differ in case only. */
+/** Reports differently named tenants on one schema of one database, or on schemas that differ only in case. */
 export function checkTenantSchemas(tenants: readonly Named[]): string[] {
   const keyOf = (tenant: Named): string => `${databaseKey(tenant)} ${tenant.schema.toLowerCase()}`;
   return groups(tenants, keyOf).flatMap((group) => {
     const problems = groups(group, ({ schema }) => schema).flatMap((same) => {
       const names = new Set(same.map(({ tenant }) => tenant));
-      // The same tenant twice is the business of checkTenantNames.
+      // checkTenantNames reports a tenant that is registered twice.
       if (names.size === 1) return [];
       const schema = JSON.stringify(same[0]?.schema);
       return [
@@ -44,14 +44,14 @@ export function checkTenantSchemas(tenants: readonly Named[]): string[] {
     if (schemas.size > 1) {
       const names = new Set(group.map(({ tenant }) => tenant));
       problems.push(
-        `The tenants ${quoted(names)} are on schemas which differ in case only: ${quoted(schemas)}. Rename one of them.`,
+        `The tenants ${quoted(names)} are on schemas that differ only in case: ${quoted(schemas)}. Rename one of them.`,
       );
     }
     return problems;
   });
 }
 
-/** Those with a key that others have too. */
+/** Groups of items that share a key, without items whose key is unique. */
 function groups<T>(items: readonly T[], keyOf: (item: T) => string): T[][] {
   const byKey = new Map<string, T[]>();
   for (const item of items) {

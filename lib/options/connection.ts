@@ -9,17 +9,17 @@ import {
 } from '../errors/option-checks.js';
 import { urlProblem } from '../store/postgres/connections/connection-url.js';
 
-/** Options of a connection that say which server or database it leads to; one of them stands instead of a URL. */
+/** Options that select a server or database; any of them replaces an inherited URL. */
 const SERVER_OPTIONS = ['url', 'host', 'database', 'replication'] as const;
-/** Those that go with them: without their server they mean nothing. */
+/** Options that belong to a server: they are meaningless without it. */
 const LOGIN_OPTIONS = ['port', 'username', 'password'] as const;
 
 type Connection = Partial<PostgresConnectionOptions>;
 
-/** A URL that the driver can read, without showing it. */
+/** Checks that the driver can read a URL. The problem does not quote the URL, which may contain a password. */
 export const databaseUrl: Check = urlProblem;
 
-/** Refused with the reason, unless it asks for nothing, as `synchronize: false` does. */
+/** Rejects an option with the reason. Accepts values that ask for nothing, such as `synchronize: false`. */
 function refused(reason: string, ...asksForNothing: readonly unknown[]): Check {
   const nothing = new Set<unknown>([false, null, '', ...asksForNothing]);
   return (value) =>
@@ -31,7 +31,7 @@ function refused(reason: string, ...asksForNothing: readonly unknown[]): Check {
 const string: Check = (value) =>
   value === null || typeof value === 'string' ? undefined : 'must be a string';
 
-/** From the environment it comes as text. */
+/** Accepts digits in a string too, because environment variables are strings. */
 const port: Check = (value) => {
   const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
   return wholeNumber(1, 65_535)(number);
@@ -52,7 +52,7 @@ const object: Check = (value) =>
 
 const ssl: Check = (value) => (typeof value === 'boolean' ? undefined : object(value));
 
-/** What goes to the driver. A URL in it would win over all that stands beside it. */
+/** Options that are passed to the driver. A URL among them would win over all other options. */
 const driverOptions: Check = (value) => {
   const problem = object(value);
   if (problem !== undefined) return problem;
@@ -63,7 +63,7 @@ const driverOptions: Check = (value) => {
 
 const OF_NEST = 'it is an option of TypeOrmModule, which the library does not use to connect';
 
-/** Each of TypeORM's options: whether the library uses it, or else why it can't. */
+/** A check for each of TypeORM's options: how the library uses it, or why it can't. */
 const CONNECTION_CHECKS: Readonly<Record<string, Check>> & Checks<Omit<Connection, 'name'>> = {
   type: (value) => (value === 'postgres' ? undefined : 'must be "postgres"'),
   url: databaseUrl,
@@ -93,12 +93,12 @@ const CONNECTION_CHECKS: Readonly<Record<string, Check>> & Checks<Omit<Connectio
   migrationsTableName: refused('each schema has a history of its own'),
   migrationsTransactionMode: refused('migrations of a schema run in one transaction', 'all'),
   synchronize: refused('tables are changed by migrations only'),
-  dropSchema: refused('nothing is dropped but by CloacinaAdmin'),
+  dropSchema: refused('only CloacinaAdmin drops anything'),
   entityPrefix: refused("it would rename the library's tables"),
   driver: refused('tenants share a pool that the library makes'),
   nativeDriver: refused('tenants share a pool that the library makes'),
   poolSize: refused('use the option "poolSize" beside it'),
-  poolErrorHandler: refused('the library deals with connections that break'),
+  poolErrorHandler: refused('the library handles broken connections itself'),
   connectTimeoutMS: refused('the library waits 10 s for a connection and tries again'),
   logNotifications: refused('the library has a connection of its own for notifications'),
   installExtensions: refused('the library needs no extensions; install yours in a migration'),
@@ -110,7 +110,7 @@ const CONNECTION_CHECKS: Readonly<Record<string, Check>> & Checks<Omit<Connectio
     'READ COMMITTED',
   ),
   replication: refused(
-    'the library reads what it has just written, so it needs the primary; name that one',
+    'the library reads its own writes, so it needs the primary; name the primary',
   ),
   cache: refused('cached rows would be out of date, and its table is in no migration'),
   typename: refused('it is an option of other databases'),
@@ -118,7 +118,7 @@ const CONNECTION_CHECKS: Readonly<Record<string, Check>> & Checks<Omit<Connectio
   user: refused('TypeORM\'s name for it is "username"'),
   connectionString: refused('TypeORM\'s name for it is "url"'),
   options: refused('give it in "extra", or as a parameter of the URL'),
-  // Those that people copy from elsewhere: older releases of TypeORM, and @nestjs/typeorm.
+  // Options that people copy from elsewhere: older releases of TypeORM, and @nestjs/typeorm.
   name: refused('the data source has the name of the tenant; use the option "tenant"', 'default'),
   autoLoadEntities: refused('use the option "entities"'),
   retryAttempts: refused(OF_NEST),
@@ -130,19 +130,22 @@ const CONNECTION_CHECKS: Readonly<Record<string, Check>> & Checks<Omit<Connectio
   dataSourceFactory: refused(OF_NEST),
 };
 
-/** TypeORM's options, without those that the library can't use: everything that is wrong, one sentence each. */
+/** Checks TypeORM's options, of which the library can't use all. Returns one sentence for each problem. */
 export function connectionProblems(owner: string, connection: unknown): string[] {
   return connection === undefined
     ? []
     : checkOptions(`${owner}, connection`, connection, CONNECTION_CHECKS);
 }
 
-/** Whether the options lead to a server by themselves. */
+/** Whether the options select a server by themselves. */
 export function namesServer(connection: Connection | undefined): boolean {
   return SERVER_OPTIONS.some((name) => connection?.[name] !== undefined);
 }
 
-/** The tenant's options over those of forRoot. What forRoot says of a server is dropped where the tenant names its own. */
+/**
+ * Merges the tenant's options over those of forRoot. If the tenant names a server, forRoot's server and login are
+ * dropped.
+ */
 export function mergeConnections(
   shared: Connection | undefined,
   own: Connection | undefined,

@@ -1,12 +1,12 @@
 import { SchemaNameError } from '../errors/index.js';
 
-/** PostgreSQL's limit on identifiers, in bytes; longer ones it would cut silently, so that two become one. */
+/** PostgreSQL's limit on identifiers, in bytes. It truncates longer ones silently, so two names could become one. */
 const MAX_BYTES = 63;
 const ALLOWED = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /**
- * What is wrong with a name for a tenant's schema, as a clause that follows the name (`starts with a digit`);
- * undefined for a good one. Only ASCII letters, digits and underscores are allowed, so characters are bytes.
+ * Checks the name of a tenant's schema. Returns the problem as a clause that follows the name (`starts with a digit`), or
+ * undefined for a valid name. Only ASCII letters, digits and underscores are allowed, so each character is one byte.
  */
 export function validateSchemaName(name: unknown): string | undefined {
   if (typeof name !== 'string') return 'is not a string';
@@ -14,14 +14,16 @@ export function validateSchemaName(name: unknown): string | undefined {
   if (name.length > MAX_BYTES) return `has more than ${MAX_BYTES} characters`;
   if (/^[0-9]/.test(name)) return 'starts with a digit';
   if (!ALLOWED.test(name)) return 'has characters other than letters, digits and underscores';
-  // Quoted, "PG_x" is a name of its own to PostgreSQL; but one slip in quoting would make it a system schema.
+  // A quoted "PG_x" is an ordinary name in PostgreSQL, but without the quotes it would become a system schema.
   if (/^pg_/i.test(name)) return 'starts with "pg_", which PostgreSQL keeps for itself';
-  if (/^information_schema$/i.test(name)) return "is PostgreSQL's own";
+  if (/^information_schema$/i.test(name)) return 'is reserved by PostgreSQL';
   return undefined;
 }
 
 /**
- * @throws SchemaNameError for a name that {@link validateSchemaName} refuses
+ * Throws unless {@link validateSchemaName} accepts the name.
+ *
+ * @throws SchemaNameError with the problem
  */
 export function assertSchemaName(name: string): void {
   const problem = validateSchemaName(name);

@@ -28,28 +28,28 @@ import {
   MIN_POOL_SIZE,
 } from './defaults.js';
 
-/** Options, resolved, or everything that is wrong with them. */
+/** Resolved options, or the problems of the given ones. */
 export type Resolution<T> =
   | { readonly ok: true; readonly options: T }
   | { readonly ok: false; readonly problems: readonly string[] };
 
-/** What holds for the process. */
+/** The options of the process. */
 export interface ResolvedSharedOptions {
-  /** Tasks that run at once in this process; 0: it only starts and watches. */
+  /** Maximum number of tasks that run at once in this process. 0: it only starts and watches executions. */
   readonly maxConcurrentTasks: number;
-  /** Connections of a pool whose tenants don't say. */
+  /** Connections of a pool whose tenants set no size. */
   readonly poolSize: number;
-  /** Which of the tenants that other processes added to serve, and how; absent: none. */
+  /** Selects the tenants of other processes to serve, and gives their options. Absent: none. */
   readonly discover?: DiscoverTenant;
   /** Whether failed attempts and executions are written to the log. */
   readonly logFailures: boolean;
-  /** Outermost first. */
+  /** Classes that wrap every attempt of a task, outermost first. */
   readonly taskInterceptors: readonly unknown[];
-  /** As they were given: the defaults of tenants, also of those that are added later. */
+  /** The options as given to forRoot: the defaults of all tenants, including those that are added at run time. */
   readonly given: CloacinaSharedOptions;
 }
 
-/** PostgreSQL's own would come before what it has built in, if they were named. */
+/** PostgreSQL's own schemas are excluded: if named, they would come before its built-in objects. */
 const isSchemaInPath = (name: unknown): boolean =>
   typeof name === 'string' &&
   name !== '' &&
@@ -67,11 +67,11 @@ const TENANTS: Checks<NonNullable<CloacinaSharedOptions['tenants']>> = {
 const isClass = (value: unknown): boolean => typeof value === 'function';
 const isWorkflow = (value: unknown): boolean =>
   isClass(value) || (typeof value === 'string' && value !== '');
-/** Told by its shape: the application may have another copy of TypeORM. */
+/** Recognized by its shape, because the application may use another copy of TypeORM. */
 const isEntity = (value: unknown): boolean =>
   isClass(value) || (typeof value === 'object' && value !== null && 'options' in value);
 
-/** What `forRoot` and `forTenant` both take. */
+/** Checks of the options that both `forRoot` and `forTenant` take. */
 export const SHARED_CHECKS: Checks<CloacinaSharedOptions> = {
   databaseUrl,
   connection: anything,
@@ -98,7 +98,7 @@ export const SHARED_CHECKS: Checks<CloacinaSharedOptions> = {
   tenantFrom: callable,
 };
 
-/** One process may have any number of tenants, so `forRoot` is none itself. */
+/** `forRoot` registers no tenant: an application may have any number of them. */
 const ofForTenant: Check = () =>
   'is an option of a tenant. Import CloacinaModule.forTenant() with it, in addition to forRoot() or alone';
 
@@ -111,7 +111,7 @@ const FOR_ROOT_CHECKS: Checks<CloacinaSharedOptions & CloacinaTenantOptions> = {
 /**
  * Checks the options of `forRoot` and fills in the process's defaults.
  *
- * @param owner - what the problems' sentences begin with
+ * @param owner - the subject of the problems' sentences
  */
 export function resolveSharedOptions(
   options: CloacinaSharedOptions,

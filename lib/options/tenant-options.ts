@@ -18,7 +18,7 @@ import * as defaults from './defaults.js';
 import { validateSchemaName } from './schema-name.js';
 import { SHARED_CHECKS, type Resolution } from './shared-options.js';
 
-/** A tenant's name, in characters. */
+/** Maximum length of a tenant's name, in characters. */
 const MAX_TENANT_NAME = 100;
 
 /** A tenant's options with forRoot's and the library's defaults filled in; durations in milliseconds. */
@@ -31,9 +31,9 @@ export interface ResolvedTenantOptions {
   readonly controlUrl?: string;
   readonly controlConnection: boolean;
   readonly migrate: boolean;
-  /** Of the pool that all tenants on this login share: the largest of theirs wins. */
+  /** Connections of the pool that all tenants on this login share. The largest value of its tenants applies. */
   readonly poolSize: number;
-  /** Tasks of this tenant that run at once in this process. */
+  /** Maximum number of tasks of this tenant that run at once in this process. */
   readonly maxConcurrentTasks: number;
   readonly enableRecovery: boolean;
   readonly maxRecoveryAttempts: number;
@@ -43,9 +43,9 @@ export interface ResolvedTenantOptions {
   readonly handlerGraceMs: number;
   /** Bytes of JSON. */
   readonly maxContextSize: number;
-  /** The schemas behind its own in the `search_path`; absent: what the login has. */
+  /** Schemas behind its own in the `search_path`. Absent: those of the login's path. */
   readonly searchPath?: readonly string[];
-  /** Those that the process serves for it; absent: all. */
+  /** Workflows that the process serves for the tenant. Absent: all. */
   readonly workflows?: readonly (Type<unknown> | string)[];
   // oxlint-disable-next-line typescript/no-unsafe-function-type -- TypeORM's own type for an entity class
   readonly entities: readonly (Function | EntitySchema)[];
@@ -71,11 +71,11 @@ const TENANT_CHECKS: Checks<CloacinaTenantOptions> = {
 };
 
 /**
- * Checks a tenant's options and fills in defaults: forRoot's, then the library's. Only `maxConcurrentTasks` is not
- * inherited, for it is about the process in forRoot.
+ * Checks a tenant's options and fills in defaults: forRoot's, then the library's. `maxConcurrentTasks` is not inherited,
+ * because in forRoot it limits the process.
  *
- * @param shared - as given to forRoot
- * @param environment - where DATABASE_URL is looked up last
+ * @param shared - the options as given to forRoot
+ * @param environment - variables among which DATABASE_URL is looked up last
  */
 export function resolveTenantOptions(
   options: CloacinaTenantOptions,
@@ -123,7 +123,7 @@ export function resolveTenantOptions(
   };
 }
 
-/** What sentences about a tenant begin with. */
+/** The subject of sentences about a tenant. */
 export function ownerOf(options: CloacinaTenantOptions | undefined): string {
   const name: unknown = options?.tenant ?? options?.schema ?? defaults.DEFAULT_SCHEMA;
   return `Tenant ${typeof name === 'string' ? JSON.stringify(name) : formatValue(name)}`;
@@ -131,11 +131,14 @@ export function ownerOf(options: CloacinaTenantOptions | undefined): string {
 
 interface Server {
   readonly leadsTo: Pick<ResolvedTenantOptions, 'databaseUrl' | 'connection'>;
-  /** Whether the tenant names it; then what forRoot says of its own server does not apply. */
+  /** Whether the tenant names its own server; then forRoot's connection to its server does not apply. */
   readonly isOwn: boolean;
 }
 
-/** The nearest word on where the database is; or what is missing, as a sentence. */
+/**
+ * Where the tenant's database is: by its own options, else those of forRoot, else the environment. A sentence if
+ * unknown.
+ */
 function serverOf(
   options: CloacinaTenantOptions,
   shared: CloacinaSharedOptions,
@@ -155,7 +158,7 @@ function serverOf(
   return { leadsTo: { databaseUrl: fallback, connection }, isOwn };
 }
 
-/** An option that is undefined counts as left out, and must not hide forRoot's. */
+/** Drops undefined options. They count as omitted, so they must not override those of forRoot. */
 function withoutUndefined<T extends object>(options: T): Partial<T> {
   const given: Partial<T> = { ...options };
   for (const name of Object.keys(options)) {

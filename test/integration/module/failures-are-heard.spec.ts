@@ -156,11 +156,11 @@ describe('@OnWorkflowEvent', () => {
     }).compile();
     const error: unknown = await wrong.init().catch((thrown: unknown) => thrown);
     expect(error).toHaveProperty('problems', [
-      '@OnWorkflowEvent of Wrong.first() has "task.faild", which is no event. Did you mean "task.failed"?',
+      '@OnWorkflowEvent of Wrong.first() has "task.faild", which is not an event. Did you mean "task.failed"?',
       '@OnWorkflowEvent of Wrong.second(): workflow has "ordr", which no module provides. Did you mean "order"?',
       '@OnWorkflowEvent of Wrong.third(): there is no option "tenants". Did you mean "tenant"?',
-      'Scoped (in RootTestModule) has @OnWorkflowEvent, but is made anew for each request or place that injects it. ' +
-        'Events come outside any request: move the method to a provider without a scope.',
+      'Scoped (in RootTestModule) has @OnWorkflowEvent, but Nest creates it for each request or for each place that injects it. ' +
+        'Events happen outside of requests: move the method to a provider with the default scope.',
     ]);
   });
 });

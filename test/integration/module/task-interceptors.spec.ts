@@ -137,7 +137,7 @@ describe('Task interceptors', () => {
     }).compile();
     const owner = 'CloacinaModule.forRoot(): taskInterceptors has';
     await expect(wrong.init()).rejects.toHaveProperty('problems', [
-      `${owner} Scoped, which is made anew for each request or place that injects it. Tasks run outside any request: give it no scope.`,
+      `${owner} Scoped, which Nest creates for each request or for each place that injects it. Tasks run outside of requests: give it the default scope.`,
       `${owner} Wrong, which has no method intercept(context, next).`,
       `${owner} Inner, which no module provides. Add it to the providers of a module.`,
     ]);

@@ -100,8 +100,8 @@ describe('CloacinaTenants', () => {
     expect(await Promise.all(refused)).toEqual([
       [expect.stringContaining('Tenant "taken" is open with other options')],
       [expect.stringContaining('The tenants "taken" and "other" are on one schema')],
-      [expect.stringContaining('The tenants "taken" and "Taken" differ in case only')],
-      [expect.stringContaining('on schemas which differ in case only')],
+      [expect.stringContaining('The tenants "taken" and "Taken" differ only in case')],
+      [expect.stringContaining('on schemas that differ only in case')],
       [expect.stringContaining("schema 'x y'"), expect.stringContaining('no option "maxTasks"')],
       [expect.stringContaining('Did you mean "quick"?')],
     ]);

@@ -97,7 +97,7 @@ describe('A runner that is injected by a name that no tenant has', () => {
     const error = await failureOf({ imports: [forRoot()], providers: [Orders] });
     expect(error.message).toContain(
       'Orders (in AppModule) injects the CloacinaRunner of tenant "acme", but the application has no tenant: ' +
-        'CloacinaModule.forRoot() says only what tenants share. Import CloacinaModule.forTenant()',
+        'CloacinaModule.forRoot() sets only the options that tenants share. Import CloacinaModule.forTenant()',
     );
   });
 
@@ -134,9 +134,9 @@ describe('A class that is injected in an application without tenants', () => {
     constructor(readonly runner: CloacinaRunner) {}
   }
   const help =
-    'but the application has no tenant: CloacinaModule.forRoot() says only what tenants share. Import ' +
-    "CloacinaModule.forTenant(), such as CloacinaModule.forTenant({ schema: 'tenant_acme' }). A tenant that is added " +
-    'or discovered at run time is got with CloacinaTenants.get(name).';
+    'but the application has no tenant: CloacinaModule.forRoot() sets only the options that tenants share. Import ' +
+    "CloacinaModule.forTenant(), such as CloacinaModule.forTenant({ schema: 'tenant_acme' }). Get a tenant that is " +
+    'added or discovered at run time from CloacinaTenants.get(name).';
 
   it('is reported', async () => {
     const error = await failureOf({ imports: [forRoot()], providers: [Consumer] });

@@ -27,10 +27,10 @@ describe('checkTenants', () => {
 
   it('reports names and schemas that differ in case only', () => {
     expect(checkTenants([tenant('Acme', 'one'), tenant('acme', 'two')])).toEqual([
-      'The tenants "Acme" and "acme" differ in case only. Rename one of them.',
+      'The tenants "Acme" and "acme" differ only in case. Rename one of them.',
     ]);
     expect(checkTenants([tenant('a', 'Acme'), tenant('b', 'acme')])).toEqual([
-      'The tenants "a" and "b" are on schemas which differ in case only: "Acme" and "acme". Rename one of them.',
+      'The tenants "a" and "b" are on schemas that differ only in case: "Acme" and "acme". Rename one of them.',
     ]);
   });
 

@@ -240,7 +240,7 @@ describe('resolveTenantOptions reports', () => {
     [
       'replication',
       { master: {}, slaves: [] },
-      "replication can't be used: the library reads what it has just written, so it needs the primary; name that one.",
+      "replication can't be used: the library reads its own writes, so it needs the primary; name the primary.",
     ],
     ['connectTimeoutMS', 5, "connectTimeoutMS can't be used: the library waits 10 s"],
     ['autoLoadEntities', true, 'autoLoadEntities can\'t be used: use the option "entities".'],
