@@ -1,14 +1,13 @@
 import { SchemaNameError } from '../errors/index.js';
 
 /**
- * The identifier, quoted for SQL, whatever is in it. This keeps SQL whole; whether a schema may have the name is
- * the question of `options/schema-name.ts`.
+ * Quotes any name as an SQL identifier. Whether a schema may have that name is checked in `options/schema-name.ts`.
  *
- * @throws SchemaNameError for what no identifier can hold: an empty name, or one with a NUL
+ * @throws SchemaNameError for a name that cannot be an identifier: an empty one, or one with a NUL character
  */
 export function quoteIdentifier(name: string): string {
   if (name === '' || name.includes('\0')) {
-    throw new SchemaNameError(name, 'cannot be an identifier of PostgreSQL');
+    throw new SchemaNameError(name, 'is not a valid identifier in PostgreSQL');
   }
   return `"${name.replaceAll('"', '""')}"`;
 }

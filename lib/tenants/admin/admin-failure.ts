@@ -20,13 +20,13 @@ export interface FailedCall {
   readonly schema: string | undefined;
   /** The admin's database. */
   readonly place: DatabasePlace;
-  /** Absent when there was no connection. */
+  /** Absent if the connection failed. */
   readonly session?: AdminSession;
-  /** By performance.now(). */
+  /** Start of the call, by performance.now(). */
   readonly began: number;
 }
 
-/** The failure as one of the library's errors, with what there is of the tenant now. */
+/** Turns the failure into one of the library's errors, which lists what exists of the tenant now. */
 export async function explainAdminFailure(
   failure: unknown,
   { operation, schema, place, session, began }: FailedCall,
@@ -38,7 +38,7 @@ export async function explainAdminFailure(
     const waitedMs = Math.round(performance.now() - began);
     return new DatabaseUnavailableError({ waitedMs, place }, { cause: failure });
   }
-  // A second failure tells nothing about the first.
+  // If this read fails too, the error below still reports the first failure.
   const state =
     schema === undefined
       ? undefined
@@ -62,7 +62,9 @@ export async function explainAdminFailure(
     );
   }
   const remaining =
-    state === undefined ? ['what could not be found out'] : describeState(schema, state);
+    state === undefined
+      ? ['unknown: reading the catalogs failed too']
+      : describeState(schema, state);
   return new TenantIncompleteError({ operation, schema, remaining }, { cause: failure });
 }
 
@@ -73,7 +75,7 @@ const ACTIONS: Readonly<Record<AdminOperation, string>> = {
   listTenants: 'read the catalogs of schema ',
 };
 
-/** What the login lacks to make or drop what is a role's: to make roles at all, or to be the role's administrator. */
+/** The statement that grants the missing right: to create roles at all, or to administer the tenant's role. */
 function missingGrant(session: AdminSession, state: TenantState | undefined): string | undefined {
   const login = quoteIdentifier(session.login);
   if (!session.mayCreateRoles) return `ALTER ROLE ${login} CREATEROLE`;

@@ -7,25 +7,27 @@ import {
 import { OWN_TYPES } from '../../store/postgres/connections/own-types.js';
 import { quoteIdentifier } from '../quote-identifier.js';
 
-/** A connection of the login that may make schemas and roles, and what it is. */
+/** A connection of the login that creates schemas and roles, and the facts about the login and the server. */
 export interface AdminSession {
   readonly client: pg.Client;
   readonly database: string;
-  /** Whose rights count. */
+  /** The current user, whose rights apply. */
   readonly login: string;
-  /** Who is a member of what. The same, unless the login has a default role. */
+  /** The session user, whose memberships apply. The same as `login`, unless the login has a default role. */
   readonly sessionLogin: string;
   readonly isSuperuser: boolean;
   readonly mayCreateRoles: boolean;
   readonly mayCreateSchemas: boolean;
-  /** Such as 150004. */
+  /** The value of server_version_num, such as 150004. */
   readonly serverVersion: number;
 }
 
-/** How long one call waits for another one that works at the same tenant, or for a lock on its tables. */
+/**
+ * How long a call waits for another call for the same tenant, or for a lock on the tenant's tables, in milliseconds.
+ */
 const LOCK_TIMEOUT_MS = 60_000;
 
-/** Opens a connection for as long as `work` takes. What it does is rare, so nothing is kept open for it. */
+/** Runs `work` on a connection of its own. Admin calls are rare, so no connection is kept open for them. */
 export async function inAdminSession<T>(
   source: ConnectionSource,
   work: (session: AdminSession) => Promise<T>,
@@ -36,11 +38,11 @@ export async function inAdminSession<T>(
     application_name: 'cloacina-admin',
     connectionTimeoutMillis: 10_000,
   });
-  // Who waits for a statement learns of it by that.
+  // A lost connection also rejects the running statement, which reports the error.
   client.on('error', () => undefined);
   try {
     await client.connect();
-    // Nothing of a tenant's, nor of another role's in `public`, is found by its name.
+    // Unqualified names resolve to pg_catalog only, never to objects of a tenant or of others in `public`.
     await client.query('SET search_path TO pg_catalog, pg_temp');
     return await work(await describeSession(client));
   } finally {
@@ -63,14 +65,14 @@ async function describeSession(client: pg.Client): Promise<AdminSession> {
 }
 
 /**
- * Keeps others from working at the tenant until the session ends, however it ends. By the lower-case name, so that
- * two names that differ in case only are never both found free.
+ * Locks the tenant against other admin calls until the session ends. The locks are on the lower-case names, so two calls
+ * whose names differ only in case cannot both find their name free.
  */
 export async function lockTenant(
   { client }: AdminSession,
   names: { readonly schema: string; readonly username?: string | undefined },
 ): Promise<void> {
-  // One order for all: the schema first.
+  // All calls lock in the same order, schema first, so they cannot deadlock.
   const keys = [`schema ${names.schema.toLowerCase()}`];
   if (names.username !== undefined) keys.push(`role ${names.username.toLowerCase()}`);
   for (const key of keys) {
@@ -79,7 +81,7 @@ export async function lockTenant(
   }
 }
 
-/** All of `work`, or none of it. */
+/** Runs `work` in a transaction. */
 export async function inTransaction<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
   await client.query('BEGIN');
   try {
@@ -93,8 +95,9 @@ export async function inTransaction<T>(client: pg.Client, work: () => Promise<T>
 }
 
 /**
- * Gives this login the rights of the role, to make and drop what is the role's. Since PostgreSQL 16 who makes a role
- * may grant it, but neither has its rights nor may become it before; until 15 there is only membership.
+ * Makes this login a member of the role, so that it can create and drop the role's objects. Since PostgreSQL 16 the
+ * creator of a role may grant it, but neither inherits its rights nor may SET ROLE to it without these options. Up to 15,
+ * membership includes both.
  */
 export async function joinRole(session: AdminSession, role: string): Promise<void> {
   if (session.isSuperuser) return;

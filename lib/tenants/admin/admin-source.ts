@@ -7,10 +7,10 @@ import {
 import type { ConnectionSource } from '../../store/postgres/connections/connection-config.js';
 
 /**
- * Where the admin's database is. As for tenants, the environment has the last word. Looked at when it is needed, for
- * most applications have no use for it.
+ * The source of the admin's connection. As for tenants, DATABASE_URL of the environment is the last resort. It is resolved
+ * when a call needs it, because most applications never use the admin.
  *
- * @throws ConfigurationError when nothing says it, or a URL can't be read
+ * @throws ConfigurationError if no option names the database, or if a URL is invalid
  */
 export function adminSource(
   { databaseUrl, connection }: ConnectionSource,

@@ -26,49 +26,51 @@ import { assertRoleName } from './role-name.js';
 import { generatePassword, scramVerifier, validatePassword } from './scram-verifier.js';
 import { readTenantState } from './tenant-state.js';
 
-/** How long {@link CloacinaAdmin.removeTenant} waits for running handlers unless told, in milliseconds. */
+/** Default of {@link RemoveTenantOptions.drain}, in milliseconds. */
 const DEFAULT_DRAIN_MS = 30_000;
 
-/** The login with which tenants are made and removed. */
+/** Options of {@link CloacinaAdmin}: the connection of the login that creates and removes tenants. */
 export interface CloacinaAdminOptions extends ConnectionSource {
   /**
-   * Stops serving the schema in this process: called by {@link CloacinaAdmin.removeTenant} first. The module's own
-   * admin removes the tenant from `CloacinaTenants`.
+   * Stops serving the schema in this process. {@link CloacinaAdmin.removeTenant} calls it first. The module's own admin
+   * removes the tenant from `CloacinaTenants`.
    */
   readonly release?: (schema: string, drainMs: number) => Promise<void>;
 }
 
+/** Options of {@link CloacinaAdmin.createTenant} and {@link CloacinaAdmin.rotatePassword}. */
 export interface CreateTenantOptions {
-  /** 1 to 63 letters, digits and underscores, and not `public`. */
+  /** 1 to 63 letters, digits and underscores. `public` is not allowed. */
   schema: string;
-  /** The role to make, by the same rules. Roles belong to the whole server, so it must be new there. */
+  /** Name of the role to create, by the same rules. Roles belong to the whole server, so the name must be new there. */
   username: string;
-  /** 8 to 256 printable ASCII characters. Default: a new one of 192 random bits. */
+  /** 8 to 256 printable ASCII characters. Default: a generated password of 192 random bits. */
   password?: string;
 }
 
-/** How a tenant logs in. Nothing of it is kept anywhere: what is lost here is lost. */
+/** The login of a tenant. The library does not store it: a lost password can only be replaced. */
 export interface TenantCredentials {
   schema: string;
   username: string;
   password: string;
-  /** For `databaseUrl` of `CloacinaModule.forTenant()`; what is special in it is encoded. */
+  /** URL for `databaseUrl` of `CloacinaModule.forTenant()`. Special characters in it are encoded. */
   connectionString: string;
 }
 
+/** Options of {@link CloacinaAdmin.removeTenant}. */
 export interface RemoveTenantOptions {
   schema: string;
-  /** The role that createTenant() made for the schema. Default: found by the schema. */
+  /** The role that createTenant() created for the schema. Default: found by the schema. */
   username?: string;
-  /** How long running handlers may go on. Default 30 s. */
+  /** How long running handlers may continue. Default 30 s. */
   drain?: Duration;
 }
 
 /**
- * Makes and removes tenants with logins of their own, each of which can use its schema and nothing else. Works on the
- * database of forRoot, with its login; for another login, provide one of your own.
+ * Creates and removes tenants with logins of their own, each of which can use its schema and nothing else. The injected
+ * instance connects to the database of forRoot with forRoot's login. To use another login, construct an instance.
  *
- * The login need not be a superuser: it needs CREATEROLE, and CREATE on the database. It must not come through a
+ * The login need not be a superuser: it needs CREATEROLE, and CREATE on the database. It must not connect through a
  * transaction pooler.
  *
  * @example
@@ -81,16 +83,17 @@ export class CloacinaAdmin {
   constructor(private readonly options: CloacinaAdminOptions = {}) {}
 
   /**
-   * Makes a tenant: a role that can log in, a schema that belongs to it, and the library's tables. May be called again
-   * after it was interrupted at any point, and any number of times at once.
+   * Creates a tenant: a role that can log in, a schema that the role owns, and the library's tables. After an interruption
+   * at any point, call it again. Concurrent calls are safe.
    *
-   * The server is sent a SCRAM-SHA-256 verifier and never the password.
+   * Only a SCRAM-SHA-256 verifier is sent to the server, never the password itself.
    *
-   * @throws TenantExistsError when the tenant is complete, unless `password` is given and is its password
-   * @throws SchemaNameError, InvalidArgumentError for names and passwords that are refused, or in use otherwise
-   * @throws PermissionError when the login lacks a right; NotAllowedError when every role may create objects in a schema
-   * @throws TenantIncompleteError when it could not be finished, is being removed, or its login has dropped the library's
-   *   tables: its own process makes them again, since nothing in its schema is run with this login's rights
+   * @throws TenantExistsError if the tenant is complete, unless `password` is given and is the tenant's password
+   * @throws SchemaNameError, InvalidArgumentError for invalid names and passwords, and for names in use by others
+   * @throws PermissionError if the login lacks a right; NotAllowedError if every role may create objects in some schema
+   * @throws TenantIncompleteError if the tenant could not be completed, is being removed, or if its login has dropped the
+   *   library's tables. The tenant's own process creates them again; this login runs nothing in a schema that the tenant
+   *   can change
    */
   async createTenant(options: CreateTenantOptions): Promise<TenantCredentials> {
     const names = checkNames(options);
@@ -116,10 +119,10 @@ export class CloacinaAdmin {
   }
 
   /**
-   * Gives a tenant's role another password. Open connections stay; new ones need it.
+   * Replaces the password of a tenant's role. Open connections stay open; new connections need the new password.
    *
    * @param options.password - as for {@link createTenant}
-   * @throws InvalidArgumentError when createTenant() has made no such role for the schema
+   * @throws InvalidArgumentError if the role is not the one that createTenant() created for the schema
    */
   async rotatePassword(options: CreateTenantOptions): Promise<TenantCredentials> {
     const names = checkNames(options);
@@ -143,19 +146,19 @@ export class CloacinaAdmin {
   }
 
   /**
-   * Removes a tenant for good: its schema with everything in it, its role, and what that role was granted. Work stops
-   * first: nothing new is started or claimed, in any process; what runs may end within `drain`; then the role's
-   * connections are ended. A tenant whose login has changed the library's tables (triggers, views, policies) is not
-   * waited for, because this login must not run what is there.
+   * Removes a tenant permanently: its schema with everything in it, its role, and the rights granted to that role.
    *
-   * May be called again after it was interrupted at any point. For a tenant of which there is nothing it resolves
-   * with an empty list.
+   * Work stops first. No process starts or claims anything more, running handlers may finish within `drain`, and then the
+   * role's connections are terminated. The call does not wait if the tenant's login has changed the library's tables
+   * (triggers, views, policies), because this login must not run code of the tenant.
    *
-   * @returns what this call dropped, such as `schema "tenant_acme"` and `role "acme"`
-   * @throws NotAllowedError for `public`, a schema that is no tenant's, a role that is not this tenant's or owns
-   *   something elsewhere, and when something outside of the schema depends on what is in it
-   * @throws TenantIncompleteError when something is left, with what that is
-   * @throws PermissionError when the login lacks a right
+   * After an interruption at any point, call it again. If nothing of the tenant exists, it resolves with an empty list.
+   *
+   * @returns descriptions of what this call dropped, such as `schema "tenant_acme"` and `role "acme"`
+   * @throws NotAllowedError for `public`, for a schema that does not belong to a tenant, for a role that is not this
+   *   tenant's or owns objects elsewhere, and if objects outside of the schema depend on objects in it
+   * @throws TenantIncompleteError if something remains, with a list of it
+   * @throws PermissionError if the login lacks a right
    */
   async removeTenant(options: RemoveTenantOptions): Promise<{ dropped: string[] }> {
     const { schema, username } = options;
@@ -170,7 +173,7 @@ export class CloacinaAdmin {
     if (schema === 'public') {
       throw new NotAllowedError(
         'removeTenant() of "public"',
-        'the schema may hold more than the tenant',
+        'the schema may contain more than the tenant',
         'Revert the migrations there with CloacinaMigrator.revert().',
       );
     }
@@ -185,8 +188,8 @@ export class CloacinaAdmin {
   }
 
   /**
-   * The schemas of the database that hold the library's tables, with the newest migration that was applied to each;
-   * `unknown` where this login may not read that, the table is locked, or the tenant has changed it.
+   * Lists the schemas of the database that contain the library's tables, each with the newest migration applied to it.
+   * The version is `unknown` if this login may not read it, if the table is locked, or if the tenant has changed it.
    */
   async listTenants(): Promise<{ schema: string; version: string }[]> {
     return this.inSession('listTenants', undefined, (session) => listTenantSchemas(session.client));

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 
-/** Parameters of a URL that speak of the login that it was for, or that the new URL says itself. */
+/** Parameters of the admin's URL that are specific to its login, or that the new URL sets itself. */
 const LEFT_OUT = [
   'host',
   'port',
@@ -15,11 +15,11 @@ const LEFT_OUT = [
   'application_name',
 ];
 
-/** A URL by which `username` reaches the database that `client` is connected to. Names and password are encoded. */
+/** A URL by which `username` connects to the database of `client`. Names and password are encoded. */
 export function connectionStringFor(
   client: pg.Client,
   login: { readonly database: string; readonly username: string; readonly password: string },
-  /** The URL by which the client is connected, if it is by one: what it says of TLS holds for the other login too. */
+  /** The URL of the admin's connection, if it has one. Its TLS parameters apply to the other login too. */
   adminUrl: string | undefined,
 ): string {
   const parameters = new URLSearchParams(adminUrl === undefined ? '' : queryOf(adminUrl));
@@ -31,7 +31,7 @@ export function connectionStringFor(
   if (isSocket && client.port !== 5432) parameters.set('port', String(client.port));
   const username = encodeURIComponent(login.username);
   const password = encodeURIComponent(login.password);
-  // As the driver decodes it: what URLs reserve is left as it is, but for what would end the path.
+  // Encoded as the driver decodes it: characters that URLs reserve stay, except those that would end the path.
   const database = encodeURI(login.database).replaceAll('?', '%3F').replaceAll('#', '%23');
   const query = parameters.size === 0 ? '' : `?${parameters.toString()}`;
   return `postgres://${username}:${password}@${host}${port}/${database}${query}`;

@@ -3,21 +3,21 @@ import pg from 'pg';
 import { isAway } from '../../store/postgres/classify-failure.js';
 import { CLOACINA_MIGRATIONS_TABLE } from '../../store/postgres/migrations/index.js';
 
-/** Tables to one message. */
+/** Maximum number of tables per message. */
 const CHUNK = 100;
-/** A history is some hundred bytes for each migration. The longest that is read, in bytes for all of a message. */
+/** Maximum size of all histories in one message, in bytes. A history has some hundred bytes per migration. */
 const MAX_BYTES = 1_000_000;
-/** How long a table may be locked, and a message take, in milliseconds. */
+/** How long to wait for a table's lock, and for a message, in milliseconds. */
 const LOCK_TIMEOUT_MS = 200;
 const STATEMENT_TIMEOUT_MS = 10_000;
 const NAME = /^\w{1,255}$/;
 
 /**
- * The newest migration in each schema's history; undefined where it can't be read.
+ * The newest migration in each schema's history; undefined if it can't be read.
  *
- * The tables belong to tenants, and this session has more rights than they: a query would run what a tenant has put
- * there (a cast of its own type, a view, a policy). COPY of a table reads its rows as they are stored, and refuses all
- * that is not a plain table; the types that a tenant can make are shown by the server's own functions.
+ * The tables belong to tenants, and this session has more rights than they have. A query would run code that a tenant has
+ * put there: a cast of its own type, a view, a policy. COPY reads the rows of a table as they are stored, and refuses
+ * everything that is not a plain table. The server's own functions format the types that a tenant can create.
  */
 export async function copyVersions(
   client: pg.Client,
@@ -63,7 +63,10 @@ async function copy(
   return results.map(({ rowCount }) => newest(rows.splice(0, rowCount ?? 0)));
 }
 
-/** The driver answers COPY with a count and drops the rows, which are in messages of their own. */
+/**
+ * Collects the rows of COPY. The driver reports only their count, and drops the rows, which arrive in separate
+ * messages.
+ */
 async function collectRows<T>(
   client: pg.Client,
   work: () => Promise<T>,
@@ -79,7 +82,7 @@ async function collectRows<T>(
   connection.on('copyData', add);
   try {
     const result = await work();
-    if (bytes > MAX_BYTES) throw new Error('What is to be a history of migrations is too long.');
+    if (bytes > MAX_BYTES) throw new Error('A history of migrations is too long to read.');
     return { rows, result };
   } finally {
     connection.off('copyData', add);

@@ -26,14 +26,14 @@ export interface TenantNames {
   readonly username: string;
 }
 
-/** What a tenant's login may not be: every attribute is named, so that no default of the server widens it. */
+/** Attributes of a tenant's login. All are named, so that no default of the server grants one. */
 const ATTRIBUTES =
   'NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS NOINHERIT CONNECTION LIMIT -1';
 
 /**
- * Whether the tenant is complete already; else it may be made, or made complete.
+ * Whether the tenant is already complete. If not, createTenant() may create or complete it.
  *
- * @throws InvalidArgumentError for names that are in use for something else
+ * @throws InvalidArgumentError for names that something else uses
  * @throws TenantIncompleteError for a tenant that is being removed
  */
 export function isComplete(names: TenantNames, state: TenantState): boolean {
@@ -43,8 +43,8 @@ export function isComplete(names: TenantNames, state: TenantState): boolean {
   if (state.foreignRole) {
     throw new InvalidArgumentError(
       'username',
-      `${JSON.stringify(username)} is a role of this server already, and not one that createTenant() made for schema ` +
-        `${JSON.stringify(schema)}; take another name`,
+      `${JSON.stringify(username)} already is a role of this server, and createTenant() did not create it for schema ` +
+        `${JSON.stringify(schema)}; choose another name`,
     );
   }
   if (state.login?.stage === 'removing') {
@@ -65,20 +65,20 @@ export function isComplete(names: TenantNames, state: TenantState): boolean {
   if (state.schema !== undefined && state.schema.owner !== username) {
     throw new InvalidArgumentError(
       'schema',
-      `${JSON.stringify(schema)} is there already and belongs to the role ${JSON.stringify(state.schema.owner)}; take ` +
-        'another name, or serve it with that login',
+      `${JSON.stringify(schema)} already exists and belongs to the role ${JSON.stringify(state.schema.owner)}; choose ` +
+        'another name, or serve the schema with that login',
     );
   }
   if (state.login?.stage !== 'ready') return false;
   if (state.schema !== undefined && !state.schema.hasTables) {
-    // It has been able to log in: what is in the schema is its own, and not to be run by a login with more rights.
+    // The tenant could log in, so it may have put code into the schema. A login with more rights must not run that.
     throw new TenantIncompleteError({
       operation: 'createTenant',
       schema,
       remaining: describeState(schema, state),
       advice:
         "The tenant's login has dropped or renamed the table cloacina_migrations. Open the tenant with its own " +
-        'databaseUrl, which makes the tables, or call removeTenant() and then createTenant().',
+        'databaseUrl, which creates the tables, or call removeTenant() and then createTenant().',
     });
   }
   return state.schema !== undefined;
@@ -88,11 +88,11 @@ function refuse(argument: string, name: string, similar: string | undefined, wha
   if (similar === undefined) return;
   throw new InvalidArgumentError(
     argument,
-    `${JSON.stringify(name)} differs from the ${what} ${JSON.stringify(similar)} in case only; take another name`,
+    `${JSON.stringify(name)} differs from the ${what} ${JSON.stringify(similar)} only in case; choose another name`,
   );
 }
 
-/** @throws PermissionError when the login may not make roles or schemas */
+/** @throws PermissionError if the login may not create roles or schemas */
 export function assertMayCreate(session: AdminSession): void {
   const login = quoteIdentifier(session.login);
   if (!session.mayCreateRoles) {
@@ -108,8 +108,9 @@ export function assertMayCreate(session: AdminSession): void {
 }
 
 /**
- * The role, which can't log in yet, and its schema: whatever of it is missing, in one transaction. Looked at again
- * when another session made one of them in between: from another database, or by hand, past the lock.
+ * Creates the role, which can't log in yet, and its schema, in one transaction. It creates only what is missing, and
+ * looks again if another session has created the role or the schema since: by hand, or from another database, where the
+ * advisory lock does not apply.
  */
 export async function makeRoleAndSchema(session: AdminSession, names: TenantNames): Promise<void> {
   for (let attempt = 1; ; attempt++) {
@@ -128,7 +129,10 @@ export async function makeRoleAndSchema(session: AdminSession, names: TenantName
   }
 }
 
-/** The tenant has dropped its schema. Until the tables are there again, it must not put anything in their place. */
+/**
+ * Locks out the login of a tenant that dropped its schema. It must not create objects before the library's tables
+ * exist.
+ */
 async function shutOut(session: AdminSession, names: TenantNames): Promise<void> {
   await joinRole(session, names.username);
   await inTransaction(session.client, async () => {
@@ -157,7 +161,7 @@ async function makeMissing(
     await client.query(`CREATE ROLE ${role} ${ATTRIBUTES}`);
     await setStage(session, names, 'creating');
   }
-  // Raw SQL of the tenant's own connections finds its tables, and no other tenant's.
+  // So that raw SQL on the tenant's own connections finds its tables and no other tenant's.
   await client.query(
     `ALTER ROLE ${role} IN DATABASE ${quoteIdentifier(database)} SET search_path TO ${schema}`,
   );
@@ -183,7 +187,10 @@ interface Reach {
   readonly creates_in: readonly string[];
 }
 
-/** What every role may do in a database the tenant may do too, and only the owner can take it away. */
+/**
+ * Checks that the tenant's role can do nothing outside of its schema. It may do whatever PUBLIC may, and only the owner
+ * of an object can revoke rights of PUBLIC.
+ */
 async function assertConfined(session: AdminSession, { username }: TenantNames): Promise<void> {
   const { client } = session;
   const database = quoteIdentifier(session.database);
@@ -213,7 +220,7 @@ async function assertConfined(session: AdminSession, { username }: TenantNames):
     await client.query(`GRANT CONNECT ON DATABASE ${database} TO ${quoteIdentifier(username)}`);
     found = await reach();
   }
-  // The server says no more than a warning when the login may not grant it.
+  // GRANT without the right to grant is only a warning.
   if (found?.may_connect === false) {
     const login = quoteIdentifier(session.login);
     throw new PermissionError({
@@ -223,7 +230,7 @@ async function assertConfined(session: AdminSession, { username }: TenantNames):
   }
 }
 
-/** Under the tenant's role, so that all that is in the schema belongs to it and its own runner can migrate later. */
+/** Migrates under the tenant's role, so that the role owns all objects and its own processes can migrate later. */
 export async function migrateAsRole(
   source: ConnectionSource,
   { schema, username }: TenantNames,
@@ -245,7 +252,7 @@ export async function migrateAsRole(
   }
 }
 
-/** The last step: from here on the tenant can log in. */
+/** Lets the tenant log in. This is the last step. */
 export function openForLogin(
   session: AdminSession,
   names: TenantNames,
@@ -259,7 +266,7 @@ export function openForLogin(
   });
 }
 
-/** Whether the password is the tenant's: the only way to ask is to log in with it. */
+/** Whether the password is the tenant's. The only way to check it is to log in. */
 export async function logsIn(connectionString: string): Promise<boolean> {
   const client = new pg.Client({
     ...connectionConfig({ databaseUrl: connectionString }),

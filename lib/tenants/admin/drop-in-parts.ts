@@ -1,22 +1,22 @@
 import type pg from 'pg';
 import { quoteIdentifier } from '../quote-identifier.js';
 
-/** Objects to one transaction: each takes some locks of the server's table of them, tables four or more. */
+/** Objects dropped per transaction. Each takes locks from the server's lock table, a table four or more. */
 const CHUNK = 200;
 
 interface SchemaObject {
-  /** The words of SQL for its kind. */
+  /** The keywords of DROP for the object's kind. */
   readonly kind: string;
-  /** Qualified and quoted. */
+  /** Qualified and quoted name. */
   readonly name: string;
 }
 
 /**
- * Drops what an application has made in a schema, some hundred objects to a transaction, and leaves the library's tables,
- * by which the schema is still known as a tenant's. For a schema of which `DROP SCHEMA … CASCADE` needs more locks than
- * the server has (`max_locks_per_transaction`).
+ * Drops the application's objects in a schema, some hundred per transaction. Keeps the library's tables, which still
+ * identify the schema as a tenant's. Used if `DROP SCHEMA … CASCADE` needs more locks than the server has
+ * (`max_locks_per_transaction`).
  *
- * @param inTransaction - runs each part, and commits it
+ * @param inTransaction - runs each part in a transaction, and commits it
  */
 export async function dropInParts(
   client: pg.Client,
@@ -42,7 +42,7 @@ async function ownObjects(client: pg.Client, schema: string): Promise<SchemaObje
        FROM pg_catalog.pg_class c
       WHERE c.relnamespace = $2::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c')
         AND c.relname NOT LIKE 'cloacina\\_%'
-        -- What belongs to a column or is a partition goes with its table.
+        -- A partition, or an object that a column owns, is dropped with its table.
         AND NOT c.relispartition
         AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
                          WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i')

@@ -5,8 +5,8 @@ import { quoteIdentifier } from '../quote-identifier.js';
 const NAMED = 5;
 
 /**
- * Objects of other schemas that depend directly on objects of this one: views, foreign keys, functions, columns. What
- * `DROP SCHEMA … CASCADE` would take along without a word.
+ * Objects of other schemas that depend directly on objects of this one: views, foreign keys, functions, columns.
+ * `DROP SCHEMA … CASCADE` would drop them too, without an error.
  */
 export async function foreignDependents(client: pg.Client, schema: string): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(
@@ -39,9 +39,9 @@ export async function foreignDependents(client: pg.Client, schema: string): Prom
 }
 
 /**
- * What keeps a role from being dropped beyond its schema: objects that it owns, and grants in other databases. Not what
- * any role may make anywhere: large objects, which are dropped with the role, and temporary ones, which end with the
- * role's connections. A tenant could prevent its removal by them.
+ * Objects that a role owns outside of its schema, and its grants in other databases. They prevent the role's removal.
+ * Large objects and temporary objects are left out, because any role can create them, and a tenant could prevent its
+ * removal that way. The former are dropped with the role, the latter end with its connections.
  */
 export async function ownedElsewhere(
   client: pg.Client,
@@ -70,7 +70,7 @@ export async function ownedElsewhere(
   return shortened(rows.map(({ name }) => name));
 }
 
-/** What still mentions the role, in this database: rights that were granted by a role whose rights this login lacks. */
+/** Objects of this database on which roles whose rights this login lacks have granted the role rights. */
 export async function grantedByOthers(client: pg.Client, role: string): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(
     `SELECT pg_describe_object(s.classid, s.objid, s.objsubid) AS name

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { CLOACINA_MIGRATIONS_TABLE } from '../../store/postgres/migrations/index.js';
 import { copyVersions } from './copy-versions.js';
 
-/** A few statements for any number of tenants. */
+/** Lists the tenants' schemas with their versions. It takes a few statements for any number of tenants. */
 export async function listTenantSchemas(
   client: pg.Client,
 ): Promise<{ schema: string; version: string }[]> {

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { quoteIdentifier } from '../quote-identifier.js';
 
-/** Those that a removal reads and changes. */
+/** The tables that a removal reads and changes. */
 const TABLES = [
   'cloacina_workflow_execution',
   'cloacina_task_execution',
@@ -9,17 +9,18 @@ const TABLES = [
 ] as const;
 
 /**
- * What the server writes in an expression that calls a function, or names an operator or type outside of pg_catalog. The
- * library's own conditions have none of it.
+ * Matches expressions, as the server prints them, that call a function, or that use an operator or a type outside of
+ * pg_catalog. None of the library's own conditions matches.
  */
 const CALL = String.raw`'[[:alnum:]_"](\(|\.[[:alpha:]_"])|OPERATOR'`;
 
 /**
- * Locks the library's tables against changes of what they are, and tells whether a session of another role can read and
- * change their rows without running anything that their owner has written: no view in place of a table, no trigger,
- * rule, policy, type, generated column, and no function in an index or a constraint.
+ * Locks the library's tables against changes of their definition, and tells whether they are plain. Another role can read
+ * and change rows of plain tables without running any code of the tables' owner: there is no view in place of a table, no
+ * trigger, rule, policy, type or generated column, and no function in an index or a constraint.
  *
- * Readers and writers are not held up. In a transaction, with `search_path` at `pg_catalog`; name the tables with ONLY.
+ * The locks do not block readers and writers. Call it in a transaction with `search_path` at `pg_catalog`, and name the
+ * tables with ONLY afterwards.
  */
 export async function lockPlainTables(client: pg.ClientBase, schema: string): Promise<boolean> {
   if (!(await arePlain(client, schema))) return false;

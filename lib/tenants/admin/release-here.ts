@@ -7,7 +7,7 @@ import type { TenantManager } from '../hosting/tenant-manager.js';
 import { adminSource } from './admin-source.js';
 import type { CloacinaAdminOptions } from './cloacina-admin.js';
 
-/** Has this process stop serving a schema of the admin's database before that is dropped. */
+/** Makes this process stop serving a schema of the admin's database before the admin drops it. */
 export function releaseFrom(
   host: Pick<TenantManager, 'list' | 'removeTenant'>,
   admin: ConnectionSource,
@@ -19,7 +19,7 @@ export function releaseFrom(
       .filter(({ options }) => options.schema === schema && databaseKey(options) === database);
     for (const { options } of served) {
       await host.removeTenant(options.tenant, drainMs).catch((error: unknown) => {
-        // Another session was first.
+        // Another caller has removed the tenant already.
         if (!(error instanceof UnknownTenantError)) throw error;
       });
     }

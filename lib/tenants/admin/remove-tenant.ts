@@ -16,8 +16,8 @@ export interface Removal {
 }
 
 /**
- * Every step is either one transaction or may be repeated, so that who was interrupted anywhere begins anew and comes
- * to the end. What is dropped is dropped in one transaction: there is no tenant with half of its tables.
+ * Removes a tenant. Every step is one transaction or can be repeated, so a call after an interruption starts anew and
+ * finishes. The drops are one transaction, so no tenant is left with half of its tables.
  */
 export async function removeTenantFrom(
   session: AdminSession,
@@ -41,7 +41,7 @@ export async function removeTenantFrom(
     if (await stopWork(client, schema, left())) await untilIdle(client, schema, left());
   }
   if (login !== undefined) {
-    // Not before: who ends work may have to connect anew, to record what came of it.
+    // Not earlier: a process may have to reconnect to record the outcomes of its last handlers.
     await client.query(`ALTER ROLE ${quoteIdentifier(login.name)} NOLOGIN`);
     await endConnections(client, login.name);
   }
@@ -49,7 +49,7 @@ export async function removeTenantFrom(
     insistently(client, schema, () => drop(session, schema, state, roles));
   await dropAll().catch(async (error: unknown) => {
     if (sqlState(error) !== SqlState.outOfMemory) throw error;
-    // More objects than the server has locks for in one transaction.
+    // The schema has more objects than the server has locks for in one transaction.
     await dropInParts(client, schema, (part) =>
       insistently(client, schema, async () => {
         await assertNothingDepends(session, schema);
@@ -70,13 +70,13 @@ async function drop(
 ): Promise<void> {
   const { client } = session;
   if (state.schema !== undefined) {
-    // Looked at again: it may have come since, and CASCADE would take it along.
+    // Checked again: a dependent may have been created since, and CASCADE would drop it.
     await assertNothingDepends(session, schema);
     await client.query(`DROP SCHEMA ${quoteIdentifier(schema)} CASCADE`);
   }
   for (const role of roles) {
     await assertOwnsNothingElse(session, schema, role);
-    // What is left is what it was granted, and its default privileges.
+    // Only the rights granted to the role and its default privileges remain.
     await client.query(`DROP OWNED BY ${quoteIdentifier(role)}`);
     await assertUnmentioned(session, schema, state, role);
     await client.query(`DROP ROLE ${quoteIdentifier(role)}`);
@@ -96,7 +96,7 @@ async function assertRemovable(
       throw new NotAllowedError(
         `removeTenant() with the role ${JSON.stringify(username)}`,
         `it is not the role that createTenant() made for schema ${name}, which is ${its}`,
-        'Leave the username out, and drop other roles yourself.',
+        'Omit the username, and drop other roles yourself.',
       );
     }
   }
@@ -107,7 +107,7 @@ async function assertRemovable(
   ) {
     throw new NotAllowedError(
       `removeTenant() of ${name}`,
-      "the schema has none of the library's tables, so it is no tenant's",
+      "the schema contains none of the library's tables, so it does not belong to a tenant",
       'Check the name.',
     );
   }
@@ -122,7 +122,7 @@ async function assertNothingDepends({ client }: AdminSession, schema: string): P
   if (dependents.length === 0) return;
   throw new NotAllowedError(
     `removeTenant() of ${JSON.stringify(schema)}`,
-    `objects outside of the schema depend on what is in it and would be dropped with it: ${dependents.join(', ')}`,
+    `objects outside of the schema depend on objects in it and would be dropped too: ${dependents.join(', ')}`,
     'Drop or change them first.',
   );
 }
@@ -137,11 +137,11 @@ async function assertOwnsNothingElse(
   throw new NotAllowedError(
     `removeTenant() of ${JSON.stringify(schema)}`,
     `its role ${JSON.stringify(role)} is in use elsewhere: ${owned.join(', ')}`,
-    'Give what it owns to another role, and revoke what it was granted in other databases.',
+    'Reassign its objects to another role, and revoke its rights in other databases.',
   );
 }
 
-/** The server would say no more than that something depends on the role. */
+/** Checks that nothing else mentions the role. DROP ROLE would only say that some object depends on it. */
 async function assertUnmentioned(
   { client }: AdminSession,
   schema: string,
@@ -155,12 +155,12 @@ async function assertUnmentioned(
     schema,
     remaining: describeState(schema, state),
     advice:
-      `Others have granted its role ${JSON.stringify(role)} rights on ${granted.join(', ')}. Have them revoke those, ` +
-      'and call removeTenant() again.',
+      `Other roles have granted its role ${JSON.stringify(role)} rights on ${granted.join(', ')}. Let them revoke these, ` +
+      'then call removeTenant() again.',
   });
 }
 
-/** The last word is the catalogs'. */
+/** Checks in the catalogs that nothing remains. */
 async function assertGone(
   session: AdminSession,
   schema: string,
@@ -172,6 +172,6 @@ async function assertGone(
     operation: 'removeTenant',
     schema,
     remaining: left,
-    advice: `There was ${found.join(', ')} at the beginning, and another session creates it again. Call removeTenant() again.`,
+    advice: `This call found ${found.join(', ')}, and another session has created it again. Call removeTenant() again.`,
   });
 }

@@ -2,19 +2,19 @@ import { createHash } from 'node:crypto';
 import { InvalidArgumentError } from '../../errors/index.js';
 import { validateSchemaName } from '../../options/schema-name.js';
 
-/** Words that stand for something else where PostgreSQL expects a role, in some place or other. */
+/** Names with a special meaning in some statement where PostgreSQL expects a role. */
 const RESERVED = /^(public|none|current_user|current_role|session_user|user)$/i;
 
 /**
- * Refuses a name for a tenant's role by the rules for schemas: 1 to 63 letters, digits and underscores. What passes
- * is quoted all the same.
+ * Checks the name of a tenant's role by the rules for schemas: 1 to 63 letters, digits and underscores. Statements quote
+ * valid names nevertheless.
  *
  * @throws InvalidArgumentError
  */
 export function assertRoleName(name: unknown): asserts name is string {
   const problem =
     typeof name === 'string' && RESERVED.test(name)
-      ? 'is a word that PostgreSQL keeps for itself'
+      ? 'is reserved by PostgreSQL'
       : validateSchemaName(name);
   if (problem === undefined) return;
   throw new InvalidArgumentError(
@@ -24,13 +24,14 @@ export function assertRoleName(name: unknown): asserts name is string {
   );
 }
 
-/** Characters of the schema in the name of its isolation role, so that all fit into 63. */
+/** Characters of the schema's name in the name of its isolation role, so that the whole name fits into 63. */
 const READABLE = 37;
 const HASH_LENGTH = 16;
 
 /**
- * The NOLOGIN role under which user code of a tenant runs with `isolation: 'role'`. Roles belong to the whole server,
- * so the database is in the name; a hash, for the two together may be longer than a name can be.
+ * Name of the NOLOGIN role under which user code of a tenant runs with `isolation: 'role'`. Roles belong to the whole
+ * server, so the name depends on the database too. It contains a hash, because database and schema together may exceed
+ * the length of a name.
  */
 export function isolationRoleName(database: string, schema: string): string {
   const hash = createHash('sha256')
@@ -40,7 +41,7 @@ export function isolationRoleName(database: string, schema: string): string {
   return `cloacina_${schema.slice(0, READABLE)}_${hash}`;
 }
 
-/** The same, where the database computes it; `schema` is an expression of SQL. */
+/** An SQL expression for {@link isolationRoleName} in the current database; `schema` is an SQL expression. */
 export function isolationRoleNameSql(schema: string): string {
   const hashed = `convert_to(current_database(), 'UTF8') || '\\x00'::bytea || convert_to(${schema}, 'UTF8')`;
   return `'cloacina_' || left(${schema}, ${READABLE}) || '_' || left(encode(sha256(${hashed}), 'hex'), ${HASH_LENGTH})`;

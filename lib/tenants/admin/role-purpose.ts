@@ -1,10 +1,10 @@
-/** Whose a role is: the tenant's database and schema. */
+/** The database and the schema of the tenant to which a role belongs. */
 export interface TenantPlace {
   readonly database: string;
   readonly schema: string;
 }
 
-/** How far a tenant's login is. */
+/** How far the login of a tenant has been set up, or removed. */
 export type LoginStage = 'creating' | 'ready' | 'removing';
 
 const NOTES: Readonly<Record<LoginStage, string>> = {
@@ -13,12 +13,12 @@ const NOTES: Readonly<Record<LoginStage, string>> = {
   removing: ', being removed',
 };
 
-/** How the comment on every tenant's login begins. */
+/** The prefix of the comment on every tenant's login. */
 export const LOGIN_PURPOSE = 'nestjs-cloacina: login of ';
 
 /**
- * The comment on a tenant's login role. By it the library knows the roles that it made, and touches no others; and
- * what was interrupted in the middle is found and carried on.
+ * The comment on a tenant's login role. It marks the roles that the library created, and the library changes no others.
+ * The stage in it lets a later call continue an interrupted one.
  */
 export function loginPurpose(place: TenantPlace, stage: LoginStage): string {
   return `${LOGIN_PURPOSE}${describePlace(place)}${NOTES[stage]}`;
@@ -29,7 +29,7 @@ export function isolationPurpose(place: TenantPlace): string {
   return `nestjs-cloacina: isolation of ${describePlace(place)}`;
 }
 
-/** The stage of a login of this tenant; undefined when the comment says that the role is something else. */
+/** The stage of this tenant's login; undefined if the comment is not that of this tenant's login. */
 export function stageOf(comment: string | null, place: TenantPlace): LoginStage | undefined {
   const stages: readonly LoginStage[] = ['creating', 'ready', 'removing'];
   return stages.find((stage) => comment === loginPurpose(place, stage));

@@ -1,7 +1,7 @@
 import { createHash, createHmac, pbkdf2, randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 
-/** PostgreSQL's own default. More would slow down every connection of the tenant, and a generated password needs none. */
+/** PostgreSQL's default. More iterations slow down every connection, and a generated password doesn't need them. */
 const ITERATIONS = 4_096;
 const SALT_BYTES = 16;
 const KEY_BYTES = 32;
@@ -16,21 +16,21 @@ export function generatePassword(): string {
 }
 
 /**
- * What is wrong with a password, as a clause; undefined for a good one. Never shows it.
+ * Checks a password. Returns the problem as a clause, which never contains the password, or undefined for a valid one.
  *
- * Only printable ASCII is taken: other characters are normalized (SASLprep) before they are hashed, by some drivers
- * and not by others, so that one password would fit here and not there.
+ * Only printable ASCII is valid. Some drivers normalize other characters (SASLprep) before they hash them and some don't,
+ * so the same password would work with one driver and fail with another.
  */
 export function validatePassword(password: unknown): string | undefined {
   if (typeof password !== 'string') return 'must be a string';
   if (password.length < 8 || password.length > 256) return 'must have 8 to 256 characters';
-  if (!/^[ -~]*$/.test(password)) return 'must be of printable ASCII characters only';
+  if (!/^[ -~]*$/.test(password)) return 'must contain printable ASCII characters only';
   return undefined;
 }
 
 /**
- * The SCRAM-SHA-256 verifier of a password (RFC 5803, as PostgreSQL stores it). The server takes it in place of the
- * password, so that the password itself is in no statement, and so in no log and no view of the server.
+ * The SCRAM-SHA-256 verifier of a password, in the form that PostgreSQL stores (RFC 5803). The server accepts it in place
+ * of the password, so the password itself is in no statement, and so in no log or view of the server.
  */
 export async function scramVerifier(
   password: string,

@@ -7,23 +7,26 @@ import { quoteIdentifier } from '../quote-identifier.js';
 import { inTransaction } from './admin-session.js';
 import { lockPlainTables } from './plain-tables.js';
 
-/** How often running handlers are looked for, in milliseconds. */
+/** Interval between looks for running handlers or open connections, in milliseconds. */
 const LOOK_MS = 100;
-/** How long one wait for a lock on the tenant's tables takes; every later statement waits behind it. */
+/**
+ * How long to wait for a lock on the tenant's tables, in milliseconds. Every later statement queues behind the wait.
+ */
 const LOCK_TIMEOUT_MS = 2_000;
-/** How long an ended connection may take to be gone, in milliseconds. */
+/** How long terminated connections may take to close, in milliseconds. */
 const END_TIMEOUT_MS = 10_000;
 const MAX_TRIES = 4;
 
 /**
- * From here on nothing begins in the schema, in any process, and what runs may end: the tasks that wait are held, and
- * new executions are refused. A constraint refuses them, because the tables' owner, and a superuser, pass every other
- * bar; it tells the rows there are from those to come by their time.
+ * Stops new work in the schema, in all processes: pauses the unfinished tasks, and makes a constraint reject new
+ * executions. Running handlers may finish. A constraint is used because it binds the tables' owner and superusers too.
+ * Its condition on the time of creation accepts the existing rows and rejects new ones.
  *
- * A handler's transaction may keep it out. It is given up when the time is over: what runs is ended then anyway.
+ * A handler's transaction may block the constraint. It is given up after `drainMs`, when running handlers are terminated
+ * anyway.
  *
- * False: the tables are not as the library has made them, so to change a row would run what a tenant has written, with
- * the rights of this login. Then nothing is stopped, and nothing is to be waited for.
+ * @returns false if the tables are not as the library creates them. Changing a row could then run the tenant's code with
+ *   this login's rights, so nothing is stopped, and the caller should not wait
  */
 export async function stopWork(
   client: pg.Client,
@@ -56,7 +59,7 @@ export async function stopWork(
   }
 }
 
-/** Resolves when no living process holds a claim in the schema, or when the time is over. */
+/** Resolves when no living process has a claim in the schema, or after `drainMs`. */
 export async function untilIdle(client: pg.Client, schema: string, drainMs: number): Promise<void> {
   const tables = tenantTables(quoteIdentifier(schema));
   const end = performance.now() + drainMs;
@@ -79,7 +82,7 @@ export async function untilIdle(client: pg.Client, schema: string, drainMs: numb
   }
 }
 
-/** Ends the role's connections and waits until they are gone. */
+/** Terminates the role's connections and waits until they are closed. */
 export async function endConnections(client: pg.Client, role: string): Promise<void> {
   const end = performance.now() + END_TIMEOUT_MS;
   for (;;) {
@@ -89,13 +92,13 @@ export async function endConnections(client: pg.Client, role: string): Promise<v
     );
     if (rows.length === 0) return;
     if (performance.now() > end) {
-      throw new Error(`${rows.length} connections of role ${JSON.stringify(role)} do not end.`);
+      throw new Error(`${rows.length} connections of role ${JSON.stringify(role)} did not end.`);
     }
     await delay(LOOK_MS);
   }
 }
 
-/** Runs `work` in one transaction; when it has to wait too long for a lock, ends who holds it and does it again. */
+/** Runs `work` in a transaction. If it waits too long for a lock, terminates the holders and tries again. */
 export async function insistently(
   client: pg.Client,
   schema: string,
@@ -126,8 +129,8 @@ function isLockFailure(error: unknown): boolean {
 }
 
 /**
- * The tables are not as the library makes them: a column was renamed, has another type, or a table inherits. A tenant
- * whose owner has changed them can't be stopped by rows, and must not become impossible to remove by that.
+ * Whether the error shows that the tables are not as the library creates them: a column was renamed or has another type,
+ * or a table inherits. Work in changed tables can't be stopped by rows, and the change must not prevent the removal.
  */
 function isOfTheTables(error: unknown): boolean {
   if (sqlState(error) === SqlState.insufficientPrivilege) return false;
@@ -138,8 +141,8 @@ function isOfTheTables(error: unknown): boolean {
 }
 
 /**
- * Ends, where this login may, the transactions that hold locks on the schema's tables. By now only a handler
- * that ignores its time, or a stranger, has any.
+ * Terminates transactions that hold locks on the schema's tables, as far as this login may. At this point only handlers
+ * beyond their time, or sessions outside of the library, hold any.
  */
 async function endLockHolders(client: pg.Client, schema: string): Promise<void> {
   await client.query(
@@ -164,11 +167,13 @@ async function describeLock(client: pg.Client, schema: string, cause: unknown): 
       WHERE c.relnamespace = ${literal(schema)}::regnamespace AND l.granted AND l.pid <> pg_backend_pid()`,
   );
   const holders = rows.map(({ holder }) => holder).join(', ');
-  if (holders === '') return new Error('Its tables stayed locked.', { cause });
-  return new Error(`its tables are locked by ${holders}, which this login may not end`, { cause });
+  if (holders === '') return new Error('its tables stayed locked', { cause });
+  return new Error(`its tables are locked by ${holders}, which this login may not terminate`, {
+    cause,
+  });
 }
 
-/** A schema's quoted name as a literal; it has passed the check of names. */
+/** The schema's quoted name as a literal. The check of names has ensured that it contains no quote. */
 function literal(schema: string): string {
   return `'${quoteIdentifier(schema)}'`;
 }

@@ -5,7 +5,7 @@ import { isolationPurpose, LOGIN_PURPOSE, stageOf, type LoginStage } from './rol
 
 export interface TenantSchema {
   readonly owner: string;
-  /** It has the library's history: it is, or was going to be, a tenant's. */
+  /** Whether the schema has the library's history table, so it is a tenant's, or was about to become one. */
   readonly hasTables: boolean;
 }
 
@@ -14,21 +14,21 @@ export interface TenantLogin {
   readonly stage: LoginStage;
 }
 
-/** What there is of a tenant in the catalogs. */
+/** What the catalogs contain of a tenant. */
 export interface TenantState {
   readonly schema: TenantSchema | undefined;
-  /** The role that createTenant() made for the schema. */
+  /** The role that createTenant() created for the schema. */
   readonly login: TenantLogin | undefined;
-  /** The role of `isolation: 'role'`. */
+  /** The role of `isolation: 'role'`, if the library created it. */
   readonly isolationRole: string | undefined;
-  /** A schema and roles whose names differ from those that were asked for in case only. */
+  /** A schema, or a role, whose name differs from the requested one only in case. */
   readonly similarSchema: string | undefined;
   readonly similarRole: string | undefined;
-  /** A role of the name that was asked for is there, and is not this tenant's. */
+  /** Whether a role of the requested name exists that is not this tenant's. */
   readonly foreignRole: boolean;
 }
 
-/** Reads what there is of the tenant; `username` as it was asked for, if it was. */
+/** Reads the state of a tenant. `username` is the requested role, if the caller named one. */
 export async function readTenantState(
   { client, database }: AdminSession,
   { schema, username }: { readonly schema: string; readonly username?: string | undefined },
@@ -72,7 +72,7 @@ export async function readTenantState(
   };
 }
 
-/** For messages: what there is of the tenant. */
+/** Lists for messages what exists of the tenant. */
 export function describeState(schema: string, state: TenantState): string[] {
   return [
     ...(state.schema === undefined ? [] : [`schema ${JSON.stringify(schema)}`]),

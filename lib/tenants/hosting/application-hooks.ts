@@ -1,7 +1,9 @@
 import { TaskInterceptors } from '../../engine/execution/task-interceptors.js';
 import { EventListeners } from '../../events/event-listeners.js';
 
-/** What an application has around the work of all its tenants, those that are added later included. */
+/**
+ * Event listeners and task interceptors of an application, for all its tenants, including those that are added later.
+ */
 export class ApplicationHooks {
   readonly listeners = new EventListeners();
   readonly interceptors = new TaskInterceptors();

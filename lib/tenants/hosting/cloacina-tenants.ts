@@ -16,15 +16,15 @@ export interface TenantsParts {
     TenantManager,
     'openTenant' | 'find' | 'has' | 'list' | 'inTurn' | 'removeTenant'
   >;
-  /** Checks the options of a tenant and fills in the defaults. Throws ConfigurationError. */
+  /** Checks a tenant's options and fills in the defaults. Throws ConfigurationError. */
   readonly admit: (options: CloacinaTenantOptions) => ResolvedTenantOptions;
 }
 
 /**
  * The tenants that this process serves: those of `forTenant`, those that were added, and those that were discovered.
- * What is done here is done in this process alone; other processes go on as they are.
+ * All methods affect this process alone; other processes continue unchanged.
  *
- * Injectable anywhere, as soon as `CloacinaModule` is imported in any form.
+ * Injectable in every module of an application that imports `CloacinaModule` in any form.
  *
  * @example
  * ```ts
@@ -41,18 +41,18 @@ export class CloacinaTenants {
   constructor(private readonly parts: TenantsParts) {}
 
   /**
-   * Serves one more tenant: creates and migrates its schema, recovers what dead processes left there, and claims its
-   * work. Before the application's bootstrap it is opened, and claiming begins with that of the others.
+   * Serves one more tenant: creates and migrates its schema, recovers tasks of lost processes, and claims its tasks. Before
+   * the application's bootstrap it only opens the tenant; claiming then begins with that of the other tenants.
    *
-   * Idempotent: a tenant that is served with the same options already is returned as it is. Any number of processes
-   * may add one tenant at once. A call that fails leaves nothing behind in this process, and may be repeated.
+   * Idempotent: if the tenant is already served with the same options, it is returned unchanged. Several processes may
+   * add one tenant at once. A call that fails leaves nothing behind in this process and can be repeated.
    *
    * @param options - as for `forTenant`, with forRoot's as defaults
-   * @throws ConfigurationError when options are wrong, or when a tenant of that name or on that schema is served with
+   * @throws ConfigurationError if options are invalid, or if a tenant of that name or on that schema is served with
    * other options
-   * @throws DatabaseUnavailableError when the database was away for the tenant's `startTimeout`
+   * @throws DatabaseUnavailableError if the database could not be reached for the tenant's `startTimeout`
    * @throws MigrationError, PermissionError as {@link CloacinaMigrator.ensure}
-   * @throws NotAllowedError when the application is shutting down
+   * @throws NotAllowedError if the application is shutting down
    */
   async add(options: CloacinaTenantOptions): Promise<Tenant> {
     const resolved = this.parts.admit(options);
@@ -61,63 +61,67 @@ export class CloacinaTenants {
   }
 
   /**
-   * @param tenant - its name
-   * @throws UnknownTenantError when this process doesn't serve it
+   * Returns a tenant that this process serves.
+   *
+   * @param tenant - the tenant's name
+   * @throws UnknownTenantError if this process doesn't serve the tenant
    */
   get(tenant: string): Tenant {
     return this.parts.host.find(tenant).tenant;
   }
 
-  /** Whether this process serves it. */
+  /** Whether this process serves the tenant. */
   has(tenant: string): boolean {
     return this.parts.host.has(tenant);
   }
 
-  /** All that this process serves, in the order in which they were opened. */
+  /** All tenants that this process serves, in the order in which they were opened. */
   list(): Tenant[] {
     return this.parts.host.list().map(({ tenant }) => tenant);
   }
 
   /**
-   * Stops serving a tenant in this process; drops nothing. Nothing more is claimed, what has not begun is given back,
-   * and running handlers are waited for. Those that take longer are aborted and their tasks given back, at no cost of
-   * an attempt. From the call on the tenant is in {@link get}, {@link has} and {@link list} no more.
+   * Stops serving a tenant in this process. It drops nothing, and the executions continue in other processes that serve
+   * the tenant. From the call on, {@link get}, {@link has} and {@link list} no longer know the tenant.
    *
-   * Who waits for a result gets a TenantRemovedError at the end of that, and so does every later call of the tenant's
-   * runner, also of one that was injected. The executions go on wherever the tenant is served.
+   * The process claims no more tasks, returns unstarted claims, and waits for running handlers. After `drain` it aborts
+   * their signals and returns their tasks; that costs them no attempt.
    *
-   * @param options.drain - how long running handlers may go on; default: the tenant's `shutdownTimeout`
-   * @throws UnknownTenantError when this process doesn't serve it
+   * When the removal is complete, callers that wait for a result get a TenantRemovedError. So does every later call of the
+   * tenant's runner, even if it was injected.
+   *
+   * @param options.drain - how long running handlers may continue. Default: the tenant's `shutdownTimeout`
+   * @throws UnknownTenantError if this process doesn't serve the tenant
    */
   async remove(tenant: string, options: { drain?: Duration } = {}): Promise<void> {
     await this.parts.host.removeTenant(tenant, drainTime(options.drain));
   }
 
   /**
-   * Claims nothing of the tenant in this process until {@link resume}: what has not begun is given back, what runs goes
-   * on to its end. Starts are accepted as before. It is stored nowhere: other processes go on, and so does this one
-   * when it is started again.
+   * Stops claiming the tenant's tasks in this process until {@link resume}. Unstarted claims are returned; running handlers
+   * finish. Starts are accepted as before. The pause is not stored: other processes continue to claim, and so does this
+   * one after a restart.
    *
-   * @throws UnknownTenantError when this process doesn't serve it
+   * @throws UnknownTenantError if this process doesn't serve the tenant
    */
   async pause(tenant: string): Promise<void> {
     await this.parts.host.inTurn(tenant, ({ engine }) => engine.pauseClaiming());
   }
 
   /**
-   * Claims again what {@link pause} held up. A tenant that isn't paused is left as it is.
+   * Claims tasks again after {@link pause}. No effect on a tenant that is not paused.
    *
-   * @throws UnknownTenantError when this process doesn't serve it
+   * @throws UnknownTenantError if this process doesn't serve the tenant
    */
   async resume(tenant: string): Promise<void> {
     await this.parts.host.inTurn(tenant, ({ engine }) => engine.resumeClaiming());
   }
 
   /**
-   * Brings the schemas of all tenants that this process serves up to date and reports on each. A tenant that fails
-   * stops no other one; the same call goes on with what is left.
+   * Migrates the schemas of all tenants that this process serves and reports on each. A tenant that fails does not stop the
+   * others. Repeat the call to migrate the rest.
    *
-   * @throws InvalidArgumentError when `concurrency` is no whole number of at least 1
+   * @throws InvalidArgumentError if `concurrency` is not a whole number of at least 1
    */
   migrateAll(options?: MigrateAllOptions): Promise<TenantMigration[]> {
     return migrateFleet(

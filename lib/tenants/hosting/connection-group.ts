@@ -21,51 +21,54 @@ import { createPools, type LoginPools } from '../../store/postgres/connections/p
 import type { Clocks } from '../../store/postgres/clocks.js';
 import { APPLICATION_PREFIX } from '../../store/postgres/session/session-statements.js';
 
-/** The longest that Node has, in milliseconds. */
+/** The longest interval that Node supports, in milliseconds. */
 const MAX_INTERVAL_MS = 2 ** 31 - 1;
 
 export interface ConnectionGroupSettings extends ControlledSource {
-  /** False: no connection beside the pool; leases alone tell who lives. */
+  /** Whether to keep a control connection beside the pool. If false, leases alone show which processes live. */
   readonly controlConnection: boolean;
   readonly poolSize: number;
   readonly leaseDurationMs: number;
 }
 
-/** A control connection that doesn't answer has to be given up in time to renew the leases on the next one. */
+/**
+ * How long a control connection may take to answer, in ms: short enough to renew the leases on a new connection in
+ * time.
+ */
 function answerTimeout(leaseDurationMs: number): number {
   return Math.min(10_000, Math.max(1_000, Math.floor(leaseDurationMs / 4)));
 }
 
-const saidNames = new Set<string>();
+const warnedNames = new Set<string>();
 
-/** Said once for each name, because a name that is set and not seen in pg_stat_activity is looked for elsewhere. */
-function sayUnusedName(settings: ConnectionGroupSettings): void {
+/** Warns once per unused name, because its owner would look in vain for it in pg_stat_activity. */
+function warnOfUnusedName(settings: ConnectionGroupSettings): void {
   const name = unusedApplicationName(settings);
-  if (name === undefined || saidNames.has(name)) return;
-  saidNames.add(name);
+  if (name === undefined || warnedNames.has(name)) return;
+  warnedNames.add(name);
   new Logger('Cloacina').warn(
-    `The application name ${JSON.stringify(name)} is not used: the connections are named "${APPLICATION_PREFIX}<process>", ` +
-      'by which other processes find out whether this one lives. Take it out of the connection options, the URL or PGAPPNAME.',
+    `The application name ${JSON.stringify(name)} is not used: connections are named "${APPLICATION_PREFIX}<process>", so ` +
+      'that other processes can detect whether this one lives. Remove it from the connection options, the URL or PGAPPNAME.',
   );
 }
 
-/** The pools, the engine and the watch over the neighbors of one login; every tenant on it shares them. */
+/** The pools, the process engine and the failure detection of one login, which all tenants on the login share. */
 export class ConnectionGroup {
   readonly pools: LoginPools;
   readonly process: ProcessEngine<ControlConnection | PoolSession>;
   readonly recovery: RecoveryWatch;
   readonly clocks: Clocks;
-  /** Where the pools lead to, and where the control connection does. */
+  /** The server and database of the pools, and those of the control connection. */
   readonly place: DatabasePlace;
   readonly controlPlace: DatabasePlace;
   private readonly sweep: MaintenanceSweep;
-  /** Called when a tenant has appeared on this database that this process may not know. */
+  /** Called when this database has a tenant that this process may not know. */
   onTenants: () => unknown = () => undefined;
   private connected: Promise<void> | undefined;
   private disconnected: Promise<void> | undefined;
-  /** Passes that connect for themselves alone. */
+  /** Number of running recovery passes that connected before the bootstrap. */
   private visits = 0;
-  /** The application has bootstrapped, and the connection stays. */
+  /** Whether the application has bootstrapped, so that the control connection stays open. */
   private started = false;
   private closed = false;
   private claiming = false;
@@ -78,7 +81,7 @@ export class ConnectionGroup {
     const control = controlConfig(settings);
     this.place = placeOf(connection);
     this.controlPlace = placeOf(control);
-    sayUnusedName(settings);
+    warnOfUnusedName(settings);
     let wasLost = false;
     this.process = new ProcessEngine<ControlConnection | PoolSession>({
       clock,
@@ -102,7 +105,7 @@ export class ConnectionGroup {
               },
             }).catch((error: unknown) => this.withoutSession(error))
           : Promise.resolve(new PoolSession(this.pools, clocks.process)),
-      // While the application boots, there is no control connection.
+      // Before the bootstrap there is no control connection, so a connection of the pool sends notifications.
       notify: (payloads) =>
         this.started ? undefined : new PoolSession(this.pools, clocks.process).notify(payloads),
     });
@@ -130,29 +133,29 @@ export class ConnectionGroup {
   private withoutSession(error: unknown): PoolSession {
     if (!(error instanceof NotASessionError)) throw error;
     new Logger('Cloacina').warn(
-      'The control connection leads to a pooler in transaction mode, so lost processes are noticed by their leases ' +
-        'alone, and work that is left to other processes by their next look. Set controlUrl to a direct URL of the ' +
-        'database, or controlConnection: false if there is no direct URL.',
+      'The control connection leads to a pooler in transaction mode. So lost processes are detected only when their leases ' +
+        'expire, and other processes notice work only at their next poll. Set controlUrl to a direct URL of the database, ' +
+        'or controlConnection: false if there is none.',
     );
     return new PoolSession(this.pools, this.clocks.process);
   }
 
   /**
-   * Connects for good, when the application bootstraps: from now on the process is known to live, connections stay open,
-   * and the process doesn't end by itself. Before, nothing is held that isn't used, because Nest doesn't tell when a
-   * boot fails. Once for all that ask, and again if that failed.
+   * Connects permanently when the application bootstraps. From then on other processes see this one alive, connections
+   * stay open, and the process does not exit by itself. Nothing idle is kept open earlier, because Nest calls no hook when
+   * a boot fails. Concurrent calls share one connection attempt; a call after a failure tries again.
    */
   async start(): Promise<void> {
     if (!this.started && !this.closed) {
       this.started = true;
       this.pools.keep(true);
-      // Neither timers nor a control connection that is away keep a process alive.
+      // Neither timers nor a lost control connection keep the process alive.
       this.keepAlive = setInterval(() => undefined, MAX_INTERVAL_MS);
     }
     await this.connect();
   }
 
-  /** Looks for lost processes of some tenants now. Before the bootstrap it connects for as long as that takes. */
+  /** Recovers tasks of lost processes of some tenants now. Before the bootstrap it connects for that time only. */
   async recoverNow(tenants: readonly string[]): Promise<RecoveryReport> {
     this.visits++;
     try {
@@ -171,7 +174,7 @@ export class ConnectionGroup {
       .then(() => {
         this.recovery.bootedWith(this.process.session);
         this.sweep.start();
-        // Not waited for: a boot has better to do.
+        // Not awaited, so that the boot does not wait for a warning.
         void this.warnOfEncoding().catch(() => undefined);
       })
       .catch((error: unknown) => {
@@ -192,17 +195,17 @@ export class ConnectionGroup {
     const encoding = await this.process.session?.encoding();
     if (encoding === undefined || encoding === 'UTF8') return;
     new Logger('Cloacina').warn(
-      `The database is encoded in ${encoding}. A task that returns text with other characters is Failed, because it can't ` +
-        "be stored. Create the database with ENCODING 'UTF8'.",
+      `The database is encoded in ${encoding}. A task that returns text with characters outside of it is Failed, because the ` +
+        "text can't be stored. Create the database with ENCODING 'UTF8'.",
     );
   }
 
-  /** The control session was lost and has not come back, so the database may be away. */
+  /** Whether the control session is lost and not restored, so the database may be unreachable. */
   get isAway(): boolean {
     return this.started && this.process.session === undefined;
   }
 
-  /** Lets the tenants claim, those that are added later too; once. */
+  /** Lets the tenants claim, including those that are added later. Later calls have no effect. */
   startClaiming(): void {
     if (this.claiming) return;
     this.claiming = true;

@@ -3,13 +3,15 @@ import { loginKey } from '../../store/postgres/connections/connection-config.js'
 import type { Clocks } from '../../store/postgres/clocks.js';
 import { ConnectionGroup, type ConnectionGroupSettings } from './connection-group.js';
 
-/** How long closing a login is waited for, in milliseconds; a handler that ignores its signal may hold a connection. */
+/**
+ * How long to wait for a login's connections to close, in milliseconds. A handler that ignores its signal may keep one.
+ */
 const CLOSE_TIMEOUT_MS = 5_000;
 
-/** The same while the database is away: nothing of it can be said goodbye to. */
+/** The same while the database is unreachable, in milliseconds: no connection can be closed in an orderly way. */
 const AWAY_CLOSE_TIMEOUT_MS = 100;
 
-/** The logins of one process: opened for the first tenant on each, closed when its last one goes. */
+/** The connection groups of a process, one per login: opened for the login's first tenant, closed with its last. */
 export class ConnectionGroups {
   private readonly open = new Map<string, { readonly group: ConnectionGroup; users: number }>();
 
@@ -18,7 +20,7 @@ export class ConnectionGroups {
     private readonly clocks: Clocks,
   ) {}
 
-  /** The login's engine, which stays until {@link release} was called as often. */
+  /** The login's group. It stays open until {@link release} has been called as often as this method. */
   acquire(settings: ConnectionGroupSettings): ConnectionGroup {
     const key = loginKey(settings);
     const known = this.open.get(key);
@@ -32,7 +34,7 @@ export class ConnectionGroups {
     return group;
   }
 
-  /** Closes the pools and the control connection when no tenant uses them any more. */
+  /** Closes the pools and the control connection if no other tenant uses them. */
   async release(group: ConnectionGroup): Promise<void> {
     for (const [key, entry] of this.open) {
       if (entry.group !== group) continue;
@@ -53,7 +55,10 @@ export class ConnectionGroups {
   }
 }
 
-/** A handler that ignores its signal may hold a connection for ever; the pool would wait for it. */
+/**
+ * Closes a group, but does not wait for ever: a handler that ignores its signal may never return its connection to the
+ * pool.
+ */
 async function closeInTime(group: ConnectionGroup): Promise<void> {
   const timeout = new AbortController();
   await Promise.race([

@@ -1,13 +1,13 @@
 /**
- * Stands in for an instance of a class that cannot be provided: what walks the providers of an application (explorers of
- * other modules, metadata scanners, loggers) sees an idle instance, and a call of one of the class's methods throws.
+ * Stands in for an instance of a class that cannot be provided. Code that walks the providers of an application (explorers
+ * of other modules, metadata scanners, loggers) sees an idle instance; calling one of the class's methods throws.
  *
- * It is a plain object with the class in its prototype chain. Reading a property never throws and never runs code, since
- * the walkers of other packages read whatever they find.
+ * It is a plain object with the class in its prototype chain. Reading a property never throws and never runs code, because
+ * the walkers of other packages read every property that they find.
  *
  * @param type - the class, which may be abstract
- * @param reason - makes the error of a call
- * @param fields - what stands in for the instance's own properties; the others are undefined
+ * @param reason - creates the error that a call throws
+ * @param fields - values of the instance's own properties; all others are undefined
  */
 export function failingProvider(
   type: { readonly prototype: object },
@@ -17,7 +17,7 @@ export function failingProvider(
   return Object.create(failing(type.prototype, reason), hidden(fields));
 }
 
-/** A prototype between the instance and the class, with a property for everything that the class and its parents have. */
+/** A prototype between the instance and the class. It overrides all members of the class and its parents. */
 function failing(prototype: object, reason: () => Error): object {
   const properties: Record<string | symbol, unknown> = {};
   for (
@@ -33,7 +33,10 @@ function failing(prototype: object, reason: () => Error): object {
   return Object.create(prototype, hidden(properties));
 }
 
-/** Accessors would run on an instance without fields. Methods named by a symbol are called by inspection, not by users. */
+/**
+ * Accessors become undefined, because they would run on an instance without fields. So do methods named by a symbol,
+ * which inspection calls.
+ */
 function standInFor(
   key: string | symbol,
   descriptor: PropertyDescriptor | undefined,
@@ -49,7 +52,7 @@ function standInFor(
   }[key];
 }
 
-/** Not enumerable, as methods are; so nothing of it is logged, hashed or compared. */
+/** Makes properties non-enumerable, as methods are, so that loggers, hashes and comparisons skip them. */
 function hidden(values: Readonly<Record<string | symbol, unknown>>): PropertyDescriptorMap {
   return Object.fromEntries(
     Reflect.ownKeys(values).map((key) => [

@@ -7,14 +7,14 @@ import type { KnownDefinitions, NewDefinition, TenantHandle } from '../../store/
 import type { TenantRuntime } from './tenant-runtime.js';
 
 /**
- * Reads and registers the definitions of many tenants on one login with a few statements. What can't be done for many
- * at once (a schema is broken, or locked) is left to the opening of each, which says what is wrong.
+ * Reads and registers the definitions of many tenants on one login, with a few statements. Tenants for which that fails,
+ * because their schema is broken or locked, are missing from the result. Opening such a tenant reports its error.
  */
 export async function knownDefinitions(
   pools: LoginPools,
   tenants: readonly TenantRuntime[],
 ): Promise<ReadonlyMap<TenantRuntime, KnownDefinitions>> {
-  // A statement there gives up after two seconds if a schema is locked.
+  // Statements on these connections time out after two seconds if a schema is locked.
   const { statements } = pools.turns;
   const known = new Map<TenantRuntime, KnownDefinitions>();
   const old = tenants.filter(({ isNew }) => !isNew);
@@ -36,7 +36,7 @@ export async function knownDefinitions(
   return known;
 }
 
-/** Tenants may run different workflows: the names were those of all. */
+/** Drops definitions that the tenant doesn't run: the statement read the workflows of all tenants. */
 function servedOnly(
   { engine }: TenantRuntime,
   { newest, active }: KnownDefinitions,
@@ -53,7 +53,10 @@ interface MissingGroup {
   readonly lacking: TenantRuntime[];
 }
 
-/** Tenants that lack the same definitions. Two processes that boot at once register in the same order. */
+/**
+ * Groups tenants that lack the same definitions, sorted by schema so that concurrently booting processes lock in one
+ * order.
+ */
 function groupMissing(known: ReadonlyMap<TenantRuntime, KnownDefinitions>): MissingGroup[] {
   const groups = new Map<string, MissingGroup>();
   for (const [runtime, stored] of known) {

@@ -1,14 +1,14 @@
 import { listNames } from '../../errors/index.js';
 import type { TaskClaim } from '../../engine/claims/task-claim.js';
 
-/** Names that a line has room for. */
+/** Maximum number of tasks that the log line names. */
 const SHOWN = 5;
 
-/** What a process serves, for the one line of its start. */
+/** What a process serves, for the log line at its start. */
 export interface Serving {
   readonly tenants: readonly string[];
   readonly workflows: readonly string[];
-  /** Tasks that run at once; 0: a client. */
+  /** Maximum number of tasks that run at once. 0: a client. */
   readonly maxConcurrentTasks: number;
 }
 
@@ -19,7 +19,7 @@ export function describeServing({ tenants, workflows, maxConcurrentTasks }: Serv
     : `Serving ${what}, at most ${maxConcurrentTasks} tasks at once.`;
 }
 
-/** Whom a shutdown waits for; undefined when it waits for nothing. */
+/** Describes the tasks that a shutdown waits for; undefined if no task runs. */
 export function describeWait(
   tenant: string,
   claims: readonly TaskClaim[],
@@ -36,7 +36,7 @@ export function describeWait(
   const more = running.length > SHOWN ? ` and ${running.length - SHOWN} more` : '';
   return (
     `Tenant "${tenant}": the shutdown waits up to ${timeoutMs / 1_000} s for ` +
-    `${running.length === 1 ? 'a task that runs' : `${running.length} tasks that run`}: ${tasks.join(', ')}${more}.`
+    `${running.length === 1 ? 'a running task' : `${running.length} running tasks`}: ${tasks.join(', ')}${more}.`
   );
 }
 

@@ -26,35 +26,34 @@ export interface BootstrapperParts {
   readonly hooks: ApplicationHooks;
   /** Whether the process lets its tenants claim. */
   readonly isClaiming: () => boolean;
-  /** Aborts when the shutdown begins. */
+  /** Aborted when the shutdown begins, or when the boot fails. */
   readonly stopping: AbortSignal;
 }
 
 /** How a tenant is opened. */
 export interface PrepareOptions {
-  /** How long to wait for a database that is away, in milliseconds. */
+  /** How long to wait for a database that cannot be reached, in milliseconds. */
   readonly timeoutMs: number;
-  /** Whether its data source has the library's tables as entities. */
+  /** Whether the tenant's data source has the library's tables as entities. */
   readonly libraryEntities: boolean;
-  /** It was found in the database: it is not created if it has gone since. */
+  /** Whether discovery found the tenant. If its schema is dropped meanwhile, it is not created again. */
   readonly isDiscovered: boolean;
 }
 
-/** What of a login's tenants is done for many at once. */
+/** Steps that are run for many tenants of a login at once. */
 interface BulkSteps {
   readonly migrations: MicroBatcher<CloacinaMigrator, MigrationResult>;
-  /** Whether the name had to be kept. */
+  /** Resolves to whether the name had to be stored. */
   readonly names: MicroBatcher<MarkedSchema, boolean>;
   readonly definitions: MicroBatcher<TenantRuntime, KnownDefinitions | undefined>;
   readonly begins: MicroBatcher<TenantRuntime, void>;
-  /** That the database is away was said. */
-  saidAway: boolean;
+  /** Whether the log says that the database cannot be reached. */
+  warnedAway: boolean;
 }
 
 /**
- * Opens tenants, however many: those that are opened at the same time are looked at together, so that a thousand of
- * them take a few statements where nothing is to be created. A tenant that is broken, locked or slow to migrate holds up
- * none of the others.
+ * Opens tenants. Tenants that are opened at the same time share statements, so a thousand of them take a few statements if
+ * there is nothing to create. A tenant that is broken, locked or slow to migrate does not delay the others.
  */
 export class TenantBootstrapper {
   private readonly bulkSteps = new WeakMap<ConnectionGroup, BulkSteps>();
@@ -62,7 +61,7 @@ export class TenantBootstrapper {
 
   constructor(private readonly parts: BootstrapperParts) {}
 
-  /** Creates and migrates the schema and connects the data source; nothing is claimed yet. */
+  /** Creates and migrates the schema, and connects the data source. The tenant does not claim yet. */
   async prepare(
     options: ResolvedTenantOptions,
     group: ConnectionGroup,
@@ -88,7 +87,7 @@ export class TenantBootstrapper {
     let isNamed = false;
     try {
       await this.waitingForDatabase(options, group, timeoutMs, async () => {
-        // The connections are made at the same time. This one is for hot statements, and is not needed yet.
+        // Connects the general pool and a hot-statement connection at the same time. The latter is only needed later.
         void askServerFacts(pool, group.pools.statements[0]).catch(() => undefined);
         isNew = (await bulk.migrations.add(migrator)).schemaCreated || isNew;
         isTenantNow(pool, schema);
@@ -117,7 +116,7 @@ export class TenantBootstrapper {
     return runtime;
   }
 
-  /** Registers definitions, recovers what dead predecessors left, and lets the tenant claim. */
+  /** Registers definitions, recovers tasks of lost processes, and lets the tenant claim. */
   async activate(runtime: TenantRuntime, timeoutMs: number): Promise<void> {
     const { engine, group, options } = runtime;
     const bulk = this.bulkStepsOf(group);
@@ -128,7 +127,7 @@ export class TenantBootstrapper {
     await this.waitingForDatabase(options, group, timeoutMs, () => bulk.begins.add(runtime));
   }
 
-  /** Opens the control connection, which may lead to the database by a way of its own. */
+  /** Opens the control connection, which may have a server address of its own. */
   start(group: ConnectionGroup, timeoutMs: number, tenant?: string): Promise<void> {
     const whose = tenant === undefined ? {} : { tenant };
     return this.waitingForDatabase({ ...whose, place: group.controlPlace }, group, timeoutMs, () =>
@@ -136,7 +135,7 @@ export class TenantBootstrapper {
     );
   }
 
-  /** Waits for the database of a login. */
+  /** Runs `work`, and repeats it while the database of the login cannot be reached. */
   whileAway(group: ConnectionGroup, timeoutMs: number, work: () => Promise<void>): Promise<void> {
     return this.waitingForDatabase({}, group, timeoutMs, work);
   }
@@ -155,12 +154,12 @@ export class TenantBootstrapper {
         place: place ?? group.place,
         timeoutMs,
         signal: this.parts.stopping,
-        // Once for all tenants on it.
-        mayWarn: () => !bulk.saidAway && (bulk.saidAway = true),
+        // One warning for all tenants of the login.
+        mayWarn: () => !bulk.warnedAway && (bulk.warnedAway = true),
       },
       async () => {
         await work();
-        bulk.saidAway = false;
+        bulk.warnedAway = false;
       },
     );
   }
@@ -170,7 +169,7 @@ export class TenantBootstrapper {
     if (together === undefined) {
       const { process: clock } = group.clocks;
       together = {
-        // Not in turn: a migration may take long, and later requests need not wait for it.
+        // Concurrent, because a migration may take long and later requests must not wait for it.
         migrations: new MicroBatcher({ clock, oneAtATime: false }, migrateTogether),
         names: new MicroBatcher({ clock, oneAtATime: true }, (batch) =>
           keepNames(group.pools.general, batch),
@@ -189,7 +188,7 @@ export class TenantBootstrapper {
           );
           for (const { resolve } of batch) resolve();
         }),
-        saidAway: false,
+        warnedAway: false,
       };
       this.bulkSteps.set(group, together);
     }
@@ -216,7 +215,10 @@ function createDataSource(
   });
 }
 
-/** Processes that discover the tenants call them by these names. Not being allowed to say them costs only that. */
+/**
+ * Stores tenants' names with their schemas, for processes that discover the tenants. If the login may not store one, they
+ * use the schema as the name.
+ */
 async function keepNames(
   pool: pg.Pool,
   batch: readonly PendingItem<MarkedSchema, boolean>[],
@@ -237,35 +239,38 @@ async function keepNames(
       resolve(true);
     } catch (error) {
       new Logger('CloacinaTenants').warn(
-        `Tenant "${item.tenant}": its name could not be kept with schema "${item.schema}", so processes that discover ` +
-          `it call it by that: ${messageWithoutSecrets(error)}`,
+        `Tenant "${item.tenant}": its name could not be stored with schema "${item.schema}", so processes that discover ` +
+          `the tenant use the schema as its name: ${messageWithoutSecrets(error)}`,
       );
       resolve(false);
     }
   }
 }
 
-/** Each is told as soon as it is through. */
+/** Migrates the tenants of a batch, and settles each as soon as its own migration has ended. */
 async function migrateTogether(
   batch: readonly PendingItem<CloacinaMigrator, MigrationResult>[],
 ): Promise<void> {
-  const byMigrator = new Map(batch.map((gathered) => [gathered.item, gathered]));
+  const byMigrator = new Map(batch.map((pending) => [pending.item, pending]));
   await ensureSchemas([...byMigrator.keys()], {
     atBoot: true,
     onOutcome: ({ migrator, result, error }) => {
-      const gathered = byMigrator.get(migrator);
-      if (result === undefined) gathered?.reject(error);
-      else gathered?.resolve(result);
+      const pending = byMigrator.get(migrator);
+      if (result === undefined) pending?.reject(error);
+      else pending?.resolve(result);
     },
   });
 }
 
-/** Up to this number of tenants claim without asking first whether they have work: to ask takes as long as to claim. */
+/**
+ * Up to this number, tenants claim without asking first whether they have work, because asking takes as long as
+ * claiming.
+ */
 const FEW_TENANTS = 4;
 
 /**
- * What dead predecessors left comes first, before this process claims: one pass for all of them. In a schema that was
- * created a moment ago there is none.
+ * Lets tenants claim. Before that, one pass for all of them recovers the tasks of lost processes, except in schemas that
+ * were just created.
  */
 async function begin(group: ConnectionGroup, tenants: readonly TenantRuntime[]): Promise<void> {
   const here = tenants.filter(({ isDraining }) => !isDraining);

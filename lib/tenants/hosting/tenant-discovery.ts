@@ -12,47 +12,53 @@ import {
 import { schemaKey, type SchemaPlace, type TenantsInUse } from './tenants-in-use.js';
 import type { Clock, Timer } from '../../runtime/clock.js';
 
-/** How often the database is looked through, in case an announcement got lost; moved about to keep processes apart. */
+/**
+ * Interval between looks at the database, in ms, for lost notifications. Randomized, so that processes look at
+ * different times.
+ */
 const LOOK_INTERVAL_MS = 15_000;
-/** Pause before a tenant is tried again that could not be opened, or was declined, in ms; doubled up to the maximum. */
+/**
+ * Pause before trying again a tenant that could not be opened, or that was declined, in ms. Doubled up to the maximum.
+ */
 const RETRY_MS = 15_000;
 const MAX_RETRY_MS = 600_000;
-/** Failures that are logged one by one; of the others, how many there are. */
+/** Maximum number of failures to log one by one. The log only counts the rest. */
 const MAX_LOGGED = 5;
 
 export interface DiscoveryParts {
   readonly group: ConnectionGroup;
-  /** Where the database is. */
+  /** The connection of the login that discovers. */
   readonly settings: ConnectionSource;
-  /** Also those that are being opened. */
+  /** The tenants of this process, including those that are being opened. */
   readonly inUse: Pick<TenantsInUse, 'onSchema'>;
-  /** The tenants of this process. */
+  /** The open tenants of this process. */
   readonly runtime: () => readonly TenantRuntime[];
-  /** False: the application does not want it. */
+  /** Opens a found tenant. Returns false if the application declines it. */
   readonly open: (found: MarkedSchema) => Promise<boolean>;
-  /** Stops serving it at once. */
+  /** Stops serving a tenant at once. */
   readonly remove: (tenant: string) => Promise<void>;
 }
 
 interface Pause {
-  /** By the clock. */
+  /** Time of the process's clock, in milliseconds. */
   readonly retryAt: number;
   readonly pauseMs: number;
-  /** The tenant failed, and the log says so; otherwise the application declined it. */
+  /** Whether opening the tenant failed, which was then logged. Otherwise the application declined it. */
   readonly hasFailed: boolean;
 }
 
 /**
- * Serves the tenants that other processes added to the database of one login, and stops serving those whose schema is
- * gone. It looks when a new tenant is announced, and now and then in case the announcement got lost: one statement.
+ * Serves the tenants that other processes added to the database of one login, and stops serving those whose schema was
+ * dropped. It looks after each notification of a new tenant, and at intervals in case a notification was lost. A look is
+ * one statement if there is nothing new.
  */
 export class TenantDiscovery {
   private readonly logger = new Logger('CloacinaTenants');
-  /** Schemas of tenants that the application removed: not served again until they are added. */
+  /** Schemas of tenants that the application removed. They are not served again until the application adds them. */
   private readonly removed = new Set<string>();
-  /** Schemas that are left alone for a while: those of tenants that failed, or that the application declined. */
+  /** Schemas to skip for a while: of tenants that failed to open, or that the application declined. */
   private readonly pauses = new Map<string, Pause>();
-  /** Schemas of strangers, of which the log says so once. */
+  /** Schemas of other owners for which the log has a warning. */
   private readonly warned = new Set<string>();
   private timer: Timer | undefined;
   private looking: Promise<void> | undefined;
@@ -66,7 +72,7 @@ export class TenantDiscovery {
 
   start(): void {
     this.parts.group.onTenants = () => this.lookOnce().catch(() => undefined);
-    // Something may have been added since the look of the boot.
+    // Another process may have added a tenant since the boot looked.
     this.parts.group.onTenants();
     this.plan();
   }
@@ -77,19 +83,19 @@ export class TenantDiscovery {
     this.parts.group.onTenants = () => undefined;
   }
 
-  /** The application does not want the tenant any more. */
+  /** Notes that the application removed the tenant. */
   forget(place: SchemaPlace): void {
     if (this.isHere(place)) this.removed.add(place.schema);
   }
 
-  /** The application wants it. */
+  /** Notes that the application added the tenant. */
   want(place: SchemaPlace): void {
     if (!this.isHere(place)) return;
     this.removed.delete(place.schema);
     this.pauses.delete(place.schema);
   }
 
-  /** A tenant that was found could not be served. */
+  /** Logs that a found tenant could not be served. */
   report(place: MarkedSchema, error: unknown): void {
     const message = this.failed(place, error);
     if (message !== undefined) this.logger.error(message);
@@ -99,7 +105,7 @@ export class TenantDiscovery {
     return schemaKey(place) === schemaKey({ ...this.parts.settings, schema: place.schema });
   }
 
-  /** Looks through the database. A call while it is at it makes it look once more. */
+  /** Looks through the database once. A call during a look makes it look once more afterwards. */
   async lookOnce(): Promise<void> {
     if (this.looking !== undefined) {
       this.again = true;
@@ -139,8 +145,8 @@ export class TenantDiscovery {
     );
     for (const { schema, owner } of unnamed.slice(0, MAX_LOGGED)) {
       this.logger.warn(
-        `Schema "${schema}" is not served: it was found by discovery and belongs to the login "${owner}", whose code would ` +
-          'run with the rights of this one. If that is a tenant of yours, add it by name, or make this login the owner.',
+        `Schema "${schema}" is not served: discovery found it, but it belongs to the login "${owner}", whose code would ` +
+          'run with the rights of this login. If it is a tenant of yours, add it by name, or make this login its owner.',
       );
     }
     for (const { schema } of unnamed) this.warned.add(schema);
@@ -148,7 +154,7 @@ export class TenantDiscovery {
 
   private async removeGone(marked: ReadonlySet<string>): Promise<void> {
     const { group, runtime, remove } = this.parts;
-    // Of `public` nothing is read above.
+    // findTenants() leaves out `public`.
     const missing = runtime().filter(
       ({ group: own, tenant: { schema } }) =>
         own === group && schema !== 'public' && !marked.has(schema),
@@ -159,7 +165,7 @@ export class TenantDiscovery {
       missing.map(({ tenant }) => tenant.schema),
     );
     for (const { tenant } of missing) {
-      // The schema is there and can't be used: recovery reports it, and its owner may put it right.
+      // The schema exists but can't be used. Recovery reports that, and its owner can repair it.
       if (existing.has(tenant.schema)) continue;
       this.logger.warn(
         `Tenant "${tenant.name}": its schema "${tenant.schema}" was dropped; this process no longer serves the tenant.`,
@@ -168,7 +174,9 @@ export class TenantDiscovery {
     }
   }
 
-  /** A name that was given to it after it was found here. */
+  /**
+   * Stops serving tenants whose name has changed since discovery found them; the next step opens them by the new name.
+   */
   private async removeRenamed(found: readonly MarkedSchema[]): Promise<void> {
     const names = new Map(found.map(({ schema, tenant }) => [schema, tenant]));
     for (const { tenant, group, isDiscovered } of this.parts.runtime()) {
@@ -205,12 +213,12 @@ export class TenantDiscovery {
     }
   }
 
-  /** What to log: nothing of a tenant that failed before. */
+  /** Pauses the tenant. Returns the message to log; undefined if the tenant has failed before. */
   private failed({ schema, tenant }: MarkedSchema, error: unknown): string | undefined {
     const isNews = this.pauses.get(schema)?.hasFailed !== true;
     this.pause(schema, true);
     if (!isNews) return undefined;
-    return `Tenant "${tenant}" was discovered and could not be opened, which will be tried again: ${messageWithoutSecrets(error)}`;
+    return `Tenant "${tenant}" was discovered but could not be opened; it will be tried again: ${messageWithoutSecrets(error)}`;
   }
 
   private pause(schema: string, hasFailed: boolean): void {

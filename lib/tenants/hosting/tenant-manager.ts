@@ -14,14 +14,14 @@ import { TenantBootstrapper, type PrepareOptions } from './tenant-bootstrapper.j
 import { isSameTenant, TenantsInUse } from './tenants-in-use.js';
 import { KeyedMutex } from '../../runtime/keyed-mutex.js';
 
-/** The tenants of a boot: it waits a minute for a database that doesn't answer. */
+/** Settings for the tenants of a boot, which waits a minute for a database that doesn't answer. */
 const AT_BOOT: PrepareOptions = { timeoutMs: 60_000, libraryEntities: true, isDiscovered: false };
 
-/** What tenants are discovered with. */
+/** Settings of discovery. */
 export interface DiscoverySettings {
-  /** Of the login whose database is looked through. */
+  /** The connection of the login whose database is searched. */
   readonly group: ConnectionGroupSettings;
-  /** A found tenant's options; undefined when it is not to be served. Throws ConfigurationError for options that are wrong. */
+  /** Returns a found tenant's options; undefined to decline it. Throws ConfigurationError for invalid options. */
   readonly optionsOf: (found: MarkedSchema) => Promise<ResolvedTenantOptions | undefined>;
 }
 
@@ -33,15 +33,15 @@ interface Opening {
 /** Opens, runs, drains and closes the tenants of one application. */
 export class TenantManager {
   private readonly open = new Map<string, TenantRuntime>();
-  /** What is being opened, until its removal is asked for. */
+  /** Tenants that are being opened. A call that removes a tenant removes it from here at once. */
   private readonly opening = new Map<string, Opening>();
   private readonly inUse = new TenantsInUse();
   private readonly turns = new KeyedMutex();
   private readonly logins: ConnectionGroups;
   private readonly opener: TenantBootstrapper;
-  /** Aborts when the shutdown begins. */
+  /** Aborted when the shutdown begins. */
   private readonly stopping = new AbortController();
-  /** Aborts when the boot has failed, also elsewhere in the application. */
+  /** Aborted when the boot has failed, in any part of the application. */
   private readonly failed = new AbortController();
   private discovery: TenantDiscovery | undefined;
   private discovering: ConnectionGroup | undefined;
@@ -49,7 +49,7 @@ export class TenantManager {
 
   constructor(
     registry: WorkflowRegistry,
-    /** Tasks that run at once in this process. */
+    /** Maximum number of tasks that run at once in this process. */
     maxConcurrentTasks: number,
     hooks = new ApplicationHooks(),
     clocks = SYSTEM_CLOCKS,
@@ -67,18 +67,18 @@ export class TenantManager {
   }
 
   /**
-   * Creates and migrates the schema; once the application claims, recovers what dead processes left and claims, too.
-   * A tenant that is open with the same options already, or is being opened, is that tenant.
+   * Opens a tenant: creates and migrates its schema. If the application claims already, it also recovers tasks of lost
+   * processes and lets the tenant claim. If a tenant with the same options is open or being opened, returns that one.
    *
-   * @throws ConfigurationError when the name or the schema is in use otherwise
-   * @throws NotAllowedError when the shutdown has begun
+   * @throws ConfigurationError if another tenant uses the name or the schema
+   * @throws NotAllowedError if the shutdown has begun
    */
   openTenant(options: ResolvedTenantOptions, how: PrepareOptions = AT_BOOT): Promise<Tenant> {
     const { tenant } = options;
     const opening = this.opening.get(tenant);
     if (opening !== undefined && isSameTenant(opening.options, options)) return opening.result;
     const open = (): Promise<Tenant> => this.turns.run(tenant, () => this.openInTurn(options, how));
-    // Not within the turn: two that wait for each other's names would wait for ever.
+    // Outside of this name's turn: two openings that wait for each other's names would deadlock.
     const inTheWay = how.isDiscovered ? undefined : this.discoveredOn(options);
     const result =
       inTheWay === undefined || inTheWay === tenant
@@ -104,20 +104,20 @@ export class TenantManager {
     return this.open.has(name);
   }
 
-  /** In the order in which they were opened. */
+  /** All open tenants, in the order in which they were opened. */
   list(): TenantRuntime[] {
     return [...this.open.values()];
   }
 
-  /** Does something to a tenant when what was asked before for that name is done. */
+  /** Runs `work` on a tenant, after the earlier operations on the same name have ended. */
   inTurn<T>(name: string, work: (runtime: TenantRuntime) => T | Promise<T>): Promise<T> {
     return this.turns.run(name, async () => work(this.find(name)));
   }
 
   /**
-   * Drains the tenant and closes it; its login's connections too, if it was the last one there.
+   * Drains the tenant and closes it. Closes its login's connections too, if no other tenant uses them.
    *
-   * @param drainMs - how long running handlers may go on; default: the tenant's `shutdownTimeout`
+   * @param drainMs - how long running handlers may continue. Default: the tenant's `shutdownTimeout`
    * @throws UnknownTenantError
    */
   removeTenant(name: string, drainMs?: number): Promise<void> {
@@ -129,9 +129,9 @@ export class TenantManager {
   }
 
   /**
-   * Opens the tenants that are found in the database of a login, and keeps looking for more once the application claims.
+   * Opens the tenants that are found in the database of a login. Once the application claims, it keeps looking for more.
    *
-   * @throws DatabaseUnavailableError when it was away for a minute
+   * @throws DatabaseUnavailableError if the database could not be reached for a minute
    */
   async discover({ group: settings, optionsOf }: DiscoverySettings): Promise<void> {
     const group = this.logins.acquire(settings);
@@ -144,7 +144,7 @@ export class TenantManager {
       open: async (found) => {
         const options = await optionsOf(found);
         if (options === undefined) return false;
-        // The application has added it while its options were asked for.
+        // The application has added the tenant while optionsOf() ran.
         if (this.inUse.onSchema(options) !== undefined) return true;
         const how = { timeoutMs: options.startTimeoutMs, libraryEntities: false };
         await this.openTenant(options, { ...how, isDiscovered: true });
@@ -157,12 +157,12 @@ export class TenantManager {
     });
   }
 
-  /** The boot has failed elsewhere: tenants that are being opened wait no longer for a database that is away. */
+  /** Ends the waits of tenants for an unreachable database, because the boot has failed elsewhere. */
   stopWaiting(): void {
     if (!this.claiming) this.failed.abort();
   }
 
-  /** Registers definitions and lets the tenants claim. From here on work begins. */
+  /** Registers definitions and lets the tenants claim. Handlers run from here on. */
   async startClaiming(): Promise<void> {
     this.claiming = true;
     const tenants = [...this.open.values()];
@@ -170,9 +170,9 @@ export class TenantManager {
       this.hearOfTenants(),
       ...tenants.map((runtime) =>
         this.opener.activate(runtime, AT_BOOT.timeoutMs).catch(async (error: unknown) => {
-          // It was removed in between.
+          // The tenant was removed meanwhile.
           if (runtime.isDraining) return;
-          // A discovered tenant must not keep the application from its boot.
+          // A discovered tenant must not fail the boot of the application.
           if (!runtime.isDiscovered) throw error;
           await this.inTurn(runtime.tenant.name, () => this.takeOut(runtime, 0));
           this.discovery?.report(runtime.options, error);
@@ -182,26 +182,26 @@ export class TenantManager {
     this.discovery?.start();
   }
 
-  /** The login that discovers may have no tenant yet. */
+  /** Connects the login that discovers, which may have no tenant yet, so that it receives notifications of new ones. */
   private async hearOfTenants(): Promise<void> {
     const group = this.discovering;
     if (group === undefined) return;
     await this.opener.start(group, AT_BOOT.timeoutMs);
   }
 
-  /** One pass over all tenants for what lost processes left. Idempotent. */
+  /** Runs one recovery pass over all tenants. Idempotent. */
   async recoverOnce(): Promise<void> {
     await Promise.all(this.logins.list().map((group) => group.recovery.runOnce('leaseOver')));
   }
 
-  /** Gives back what has not begun and waits for what runs: nothing is claimed any more, and no tenant opened. */
+  /** Stops claiming and opening tenants, returns unstarted claims, and waits for running handlers. */
   async drain(): Promise<void> {
     this.stopping.abort();
     this.discovery?.stop();
     await Promise.all([...this.open.values()].map((runtime) => runtime.drain()));
   }
 
-  /** After the drain: waiters are told, and the connections are closed. */
+  /** Drains, rejects waiting callers, and closes the connections. */
   async close(): Promise<void> {
     await this.drain();
     await this.turns.settled();
@@ -222,7 +222,7 @@ export class TenantManager {
     if (known !== undefined) await this.giveWay(known);
     if (this.open.has(tenant)) {
       throw new ConfigurationError([
-        `Tenant "${tenant}" is open with other options. Remove it first, or give the other one a name of its own.`,
+        `Tenant "${tenant}" is open with other options. Remove it first, or give the new tenant another name.`,
       ]);
     }
     this.inUse.add(options);
@@ -242,13 +242,13 @@ export class TenantManager {
     return runtime.tenant;
   }
 
-  /** The discovered tenant that is on the schema. */
+  /** The name of the discovered tenant on the schema, if there is one. */
   private discoveredOn(options: ResolvedTenantOptions): string | undefined {
     const name = this.inUse.onSchema(options)?.tenant;
     return name !== undefined && this.open.get(name)?.isDiscovered === true ? name : undefined;
   }
 
-  /** What the application asks for itself takes the place of what was discovered. */
+  /** Closes a discovered tenant, because a tenant that the application adds itself takes precedence. */
   private async giveWay(runtime: TenantRuntime): Promise<void> {
     if (runtime.isDiscovered) await this.takeOut(runtime);
   }

@@ -4,25 +4,28 @@ import { CLOACINA_MIGRATIONS_TABLE } from '../../store/postgres/migrations/index
 import { readRows } from '../../store/postgres/connections/own-types.js';
 import { isTenantLogin } from '../migrations/migration-history.js';
 
-/** A schema that has the library's tables, and the name of the tenant that is in it. */
+/** A schema that contains the library's tables, and the name of its tenant. */
 export interface MarkedSchema {
   readonly schema: string;
   readonly tenant: string;
-  /** `role` where a process serves it so: user code must have no more rights here than there. */
+  /** `role` if another process serves the tenant with it. User code must have no more rights here than there. */
   readonly isolation?: 'schema' | 'role';
 }
 
-/** What a login finds in its database. */
+/** The tenants that a login finds in its database. */
 export interface FoundTenants {
   readonly tenants: readonly MarkedSchema[];
-  /** Schemas that this login may use, and that a stranger owns, who could have it run anything: not served. */
+  /**
+   * Schemas that this login may use but that an untrusted role owns. They are not served: the owner could make this
+   * login run anything.
+   */
   readonly strange: readonly { readonly schema: string; readonly owner: string }[];
 }
 
 /**
- * Whether what a role owns may be used by this login without being named by the application: its own, and that of roles
- * that have its rights anyway (superusers, the database's owner, members), or that are a group of its own. Any other role
- * may have put a trigger or a view there, and granted it to this login, to have it run with this login's rights.
+ * An SQL condition: whether this login may use a role's objects without the application naming them. It trusts itself,
+ * roles that have its rights anyway (superusers, the database's owner, members of it), and groups that it belongs to. Any
+ * other role could have put a trigger or a view there, and granted it to this login, to run code with this login's rights.
  */
 function isTrusted(role: string): string {
   return `(${role} IN (SELECT d.datdba FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
@@ -31,13 +34,16 @@ function isTrusted(role: string): string {
                      OR (NOT o.rolcanlogin AND pg_catalog.pg_has_role(current_user, o.oid, 'MEMBER')))))`;
 }
 
-/** How the comment on the history table begins that keeps a tenant's name, where it isn't the schema's. */
+/** Prefix of the comment on the history table that stores a tenant's name, if it differs from the schema. */
 const PREFIX = 'tenant: ';
 
 /**
- * The tenants of the database that the login may use, told by the library's history table: there is no registry.
- * `public` is left out: it is where an application's own tables are, and an application says so if it is a tenant.
- * Nor are those that have a login of their own: this one may use them, if it made them, and would have more rights.
+ * Finds the tenants of the database that the login may use. Schemas with the library's history table are tenants; there is
+ * no registry.
+ *
+ * `public` is left out, because an application's own tables are there: an application that uses it as a tenant registers
+ * it. Tenants with a login of their own are left out too. This login may have created them and so may use them, but their
+ * code would run with more rights than that of their own login.
  */
 export async function findTenants(pool: pg.Pool): Promise<FoundTenants> {
   const rows = await readRows<{
@@ -72,7 +78,7 @@ export async function findTenants(pool: pg.Pool): Promise<FoundTenants> {
   };
 }
 
-/** Which of the schemas there are, whether or not the login may use them. */
+/** Which of the schemas exist, whether or not the login may use them. */
 export async function existingSchemas(
   pool: pg.Pool,
   schemas: readonly string[],
@@ -85,7 +91,7 @@ export async function existingSchemas(
   return new Set(rows.map(({ schema }) => schema));
 }
 
-/** Those whose name is not kept with their schema yet. */
+/** The tenants whose name is not yet stored with their schema. */
 export async function unkeptNames(
   pool: pg.Pool,
   tenants: readonly MarkedSchema[],
@@ -101,7 +107,7 @@ export async function unkeptNames(
   return tenants.filter(({ schema, tenant }) => kept.get(schema) !== tenant);
 }
 
-/** Keeps a tenant's name with its schema. Only the owner of the table may. */
+/** Stores a tenant's name with its schema. Requires the owner of the history table. */
 export async function keepName(pool: pg.Pool, { schema, tenant }: MarkedSchema): Promise<void> {
   const table = `${pg.escapeIdentifier(schema)}.${CLOACINA_MIGRATIONS_TABLE}`;
   await pool.query(`COMMENT ON TABLE ${table} IS ${pg.escapeLiteral(PREFIX + tenant)}`);

@@ -29,13 +29,13 @@ export interface TenantRuntimeParts {
   readonly migrator: CloacinaMigrator;
   readonly registry: WorkflowRegistry;
   readonly hooks: ApplicationHooks;
-  /** Older definitions that tenants of this process have read, by hash. */
+  /** Older definitions that tenants of this process have read, by hash. Shared by all tenants. */
   readonly restored: Map<string, Promise<CompiledWorkflow>>;
-  /** Whether the process lets its tenants claim: not while the application boots. */
+  /** Whether the process lets its tenants claim. False while the application boots. */
   readonly isClaiming: () => boolean;
-  /** Its schema was created for it a moment ago, so there is nothing in it. */
+  /** Whether the schema was just created, so it contains no executions. */
   readonly isNew: boolean;
-  /** It was found in the database, and the application has not asked for it. */
+  /** Whether discovery found the tenant, and the application did not add it itself. */
   readonly isDiscovered: boolean;
 }
 
@@ -76,15 +76,15 @@ export class TenantRuntime {
     };
   }
 
-  /** Whether it has stopped claiming for good. */
+  /** Whether the tenant has stopped claiming for good. */
   get isDraining(): boolean {
     return this.drained !== undefined;
   }
 
   /**
-   * Gives back what has not begun and waits for what runs: nothing is claimed any more. Once: later calls wait for the first one.
+   * Stops claiming, returns unstarted claims, and waits for running handlers. Later calls wait for the first one.
    *
-   * @param timeoutMs - how long running handlers may go on; default: the tenant's `shutdownTimeout`
+   * @param timeoutMs - how long running handlers may continue. Default: the tenant's `shutdownTimeout`
    */
   drain(timeoutMs = this.options.shutdownTimeoutMs): Promise<void> {
     this.drained ??= this.stop(timeoutMs);
@@ -92,7 +92,7 @@ export class TenantRuntime {
   }
 
   private async stop(timeoutMs: number): Promise<void> {
-    // First: it would take orphans as claims of this process.
+    // Recovery stops first, because it makes orphaned tasks claims of this process.
     this.group.recovery.remove(this.options.tenant);
     const wait = describeWait(this.options.tenant, this.engine.claims.all(), timeoutMs);
     if (wait !== undefined && timeoutMs > 0) new Logger('Cloacina').log(wait);
@@ -100,7 +100,7 @@ export class TenantRuntime {
     this.group.process.remove(this.engine);
   }
 
-  /** After the drain: waiters are told, and nothing of the tenant is left in this process but its login. */
+  /** Call it after the drain. It rejects waiting callers, and releases everything of the tenant but its login. */
   async close(): Promise<void> {
     this.tenant.runner.closed();
     this.events.complete();
@@ -131,7 +131,7 @@ export class TenantRuntime {
     });
   }
 
-  /** To the subscribers of `events$`, and to the application's listeners. */
+  /** Sends events to the subscribers of `events$`, and to the application's listeners. */
   private eventSink(): EventSink {
     const { events } = this;
     const { listeners } = this.parts.hooks;
@@ -144,7 +144,7 @@ export class TenantRuntime {
     };
   }
 
-  /** Ties the engine to the watch over its login's processes. */
+  /** Connects the engine to the recovery of its login. */
   private createRecovery(): CloacinaRecovery {
     const { engine, group } = this;
     const { tenant, enableRecovery, maxRecoveryAttempts } = this.options;
@@ -164,8 +164,8 @@ export class TenantRuntime {
     engine.isRecovering = () => recovery.isTaking;
     if (!enableRecovery) {
       new Logger('CloacinaRecovery').warn(
-        `Tenant "${tenant}": recovery is off (enableRecovery: false). Tasks of lost processes stay as they are, unless ` +
-          'another process recovers them.',
+        `Tenant "${tenant}": recovery is off (enableRecovery: false). Tasks of lost processes stay Running until another ` +
+          'process recovers them.',
       );
     }
     return new CloacinaRecovery({

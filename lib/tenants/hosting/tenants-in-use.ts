@@ -5,12 +5,12 @@ import { databaseKey } from '../../store/postgres/connections/connection-config.
 import type { ConnectionSource } from '../../store/postgres/connections/connection-config.js';
 import type { ResolvedTenantOptions } from '../../options/index.js';
 
-/** The names and schemas of all tenants that are open or being opened, so that no two of them meet. */
+/** The names and schemas of all tenants that are open or being opened. Prevents that two tenants share one. */
 export class TenantsInUse {
   private readonly byName = new Map<string, ResolvedTenantOptions>();
   private readonly bySchema = new Map<string, ResolvedTenantOptions>();
 
-  /** @throws ConfigurationError when the name or the schema is another tenant's, or differs in case only */
+  /** @throws ConfigurationError if another tenant has the name or the schema, or one that differs only in case */
   add(options: ResolvedTenantOptions): void {
     const [name, schema] = [nameKey(options), schemaKey(options)];
     const others = new Set([this.byName.get(name), this.bySchema.get(schema)]);
@@ -26,25 +26,25 @@ export class TenantsInUse {
     this.bySchema.delete(schemaKey(options));
   }
 
-  /** The tenant on the schema of this database. */
+  /** The tenant on this schema, if there is one. */
   onSchema(place: SchemaPlace): ResolvedTenantOptions | undefined {
     return this.bySchema.get(schemaKey(place));
   }
 }
 
-/** A schema, and the database that it is in. */
+/** A schema and the connection to its database. */
 export type SchemaPlace = ConnectionSource & { readonly schema: string };
 
 function nameKey({ tenant }: ResolvedTenantOptions): string {
   return tenant.toLowerCase();
 }
 
-/** Equal for one schema of one database, whatever the login. */
+/** The same for one schema of one database, whichever login connects to it. */
 export function schemaKey({ schema, databaseUrl, connection = {} }: SchemaPlace): string {
   return `${databaseKey({ databaseUrl, connection })} ${schema.toLowerCase()}`;
 }
 
-/** Whether a tenant that is open is what was asked for. Classes count as equal when they are the same ones. */
+/** Whether an open tenant has exactly the requested options. Classes must be identical. */
 export function isSameTenant(open: ResolvedTenantOptions, asked: ResolvedTenantOptions): boolean {
   return isDeepStrictEqual(open, asked);
 }

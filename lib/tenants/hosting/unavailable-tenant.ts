@@ -5,7 +5,7 @@ import { CloacinaRunner } from '../../runner/cloacina-runner.js';
 import { CloacinaMigrator } from '../migrations/cloacina-migrator.js';
 import { failingProvider } from './failing-provider.js';
 
-/** The parts of a tenant that are provided. */
+/** The injectable parts of a tenant. */
 export interface ProvidedParts {
   readonly runner: object;
   readonly migrator: object;
@@ -15,10 +15,10 @@ export interface ProvidedParts {
 }
 
 /**
- * Stand-ins for all that is provided of a tenant, so that Nest goes on with the boot and everything that is wrong is
- * reported at once. Repositories and managers can be asked for, as constructors of providers do; not used.
+ * Stand-ins for the injectable parts of a tenant. With them Nest continues the boot, so that all problems are reported at
+ * once. Constructors of providers may get repositories and managers from them, but not use these.
  *
- * @param reason - makes the error of a call
+ * @param reason - creates the error that a call throws
  */
 export function unavailableTenant(
   reason: () => Error,
@@ -30,7 +30,7 @@ export function unavailableTenant(
   const dataSource = failingProvider(DataSource, reason, {
     ...repositories,
     manager,
-    // What @nestjs/typeorm looks at before it asks for a repository.
+    // The properties that @nestjs/typeorm reads before it gets a repository.
     options: { type: 'postgres' },
     entityMetadatas: [],
     isInitialized: false,

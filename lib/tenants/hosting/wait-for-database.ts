@@ -15,23 +15,24 @@ import type { Clock } from '../../runtime/clock.js';
 
 export interface WaitForDatabaseOptions {
   readonly clock: Clock;
-  /** For messages. */
+  /** The tenant's name, for messages. */
   readonly tenant?: string;
-  /** Where the database is, for messages. */
+  /** The server and database, for messages. */
   readonly place: DatabasePlace;
   /** How long to wait for a database that doesn't answer, in milliseconds. */
   readonly timeoutMs: number;
-  /** Ends the wait: what failed last is thrown then. */
+  /** Ends the wait. The last failure is thrown then. */
   readonly signal: AbortSignal;
-  /** Whether the wait is news, and is logged. */
+  /** Whether to log the wait. Called before each warning. */
   readonly mayWarn: () => boolean;
 }
 
 /**
- * A database that is still starting is waited for; one that refuses is not.
+ * Runs `work`, and repeats it while the database cannot be reached, such as a server that is still starting. A refused
+ * connection ends the wait at once.
  *
- * @throws DatabaseUnavailableError when it was away for that long
- * @throws DatabaseConnectionError when it refused the connection
+ * @throws DatabaseUnavailableError if the database could not be reached for `timeoutMs`
+ * @throws DatabaseConnectionError if the server refused the connection
  */
 export async function waitForDatabase<T>(
   { clock, tenant, place, timeoutMs, signal, mayWarn }: WaitForDatabaseOptions,
@@ -42,7 +43,7 @@ export async function waitForDatabase<T>(
     try {
       return await work();
     } catch (error) {
-      // What was tried may have said already that the database is away; then its reason is the news.
+      // If `work` threw a DatabaseUnavailableError itself, its cause explains more.
       const cause = error instanceof DatabaseUnavailableError ? (error.cause ?? error) : error;
       const waitedMs = Math.round(clock.now() - began);
       if (error instanceof ReadOnlyLogin) throw error.asPermissionError();
@@ -66,12 +67,12 @@ export async function waitForDatabase<T>(
   }
 }
 
-/** One that says where the connection was to lead has said it better: it may be of another connection. */
+/** Errors of the library name the place of their connection already, which may differ from the place known here. */
 function isWorthExplaining(error: unknown): boolean {
   return !(error instanceof CloacinaError) || error instanceof DatabaseUnavailableError;
 }
 
-/** An error of the library has been judged already, but for one that says that the database is away. */
+/** Of the library's own errors, only DatabaseUnavailableError says that another attempt may succeed. */
 function isWorthWaiting(error: unknown): boolean {
   return error instanceof CloacinaError ? error instanceof DatabaseUnavailableError : isAway(error);
 }

@@ -31,43 +31,45 @@ export interface MigratorSettings {
   readonly schema: string;
   /** The pool that `dataSource` is on. */
   readonly pool: pg.Pool;
-  /** The tenant's data source; its migrations are the application's. */
+  /** The tenant's data source, with the application's migrations. */
   readonly dataSource: DataSource;
-  /** Initializes `dataSource`, once; called only when migrations of the application have to be run. */
+  /** Initializes `dataSource`. Called at most once, and only if migrations of the application have to run. */
   readonly initialize?: () => Promise<unknown>;
-  /** False: a schema that isn't there is an error. Default: it is created. */
+  /** Whether a missing schema is created. If false, it is an error. Default true. */
   readonly mayCreate?: boolean;
-  /** False: a boot only checks that nothing is pending. Default: it creates and migrates. */
+  /** Whether a boot creates and migrates. If false, it only checks that nothing is pending. Default true. */
   readonly mayMigrateAtBoot?: boolean;
-  /** Whether this process starts and claims there. Default: it doesn't. */
+  /** Whether this process starts and claims work in the schema. Default: it doesn't. */
   readonly isServed?: () => boolean;
-  /** How long one wait for another process that migrates the schema takes before it is logged, in milliseconds. */
+  /** How long to wait for another process that migrates the schema before logging it, in milliseconds. */
   readonly lockTimeoutMs?: number;
-  /** How long to wait in all for that process, in milliseconds. */
+  /** How long to wait for that process in total, in milliseconds. */
   readonly giveUpAfterMs?: number;
 }
 
+/** The result of {@link CloacinaMigrator.ensure}. */
 export interface MigrationResult {
+  /** Whether this call created the schema. */
   schemaCreated: boolean;
   /** The migrations that this call applied, the library's first. */
   applied: string[];
 }
 
 /**
- * Creates and migrates the schema of one tenant. The application's boot calls {@link ensure}; the rest is for
- * deployments that migrate in a step of their own, and for looking.
+ * Creates and migrates the schema of one tenant. The boot of the application calls {@link ensure}. Use the other methods
+ * in deployments that migrate in a separate step, and to inspect a schema.
  *
- * The library's migrations and the application's have histories of their own (`cloacina_migrations`, `migrations`)
- * and transactions of their own: the library's are committed first. Within either, all pending migrations are applied
- * together or not at all. A migration of the application that says `transaction = false`, as one with
- * `CREATE INDEX CONCURRENTLY` must, is applied by itself under the same lock, between those before and after it.
+ * The library and the application each have a history table (`cloacina_migrations`, `migrations`). All pending migrations
+ * of the library are applied in one transaction, which commits first; those of the application follow in another one. A
+ * migration of the application with `transaction = false`, which `CREATE INDEX CONCURRENTLY` requires, runs outside of the
+ * transaction, under the same lock and between its neighbors.
  *
- * Any number of processes may call any of it at once.
+ * All methods are safe to call from several processes at once.
  */
 export class CloacinaMigrator {
   private readonly logger = new Logger('CloacinaMigrator');
 
-  /** @internal Applications get theirs by injection. */
+  /** @internal Applications inject it. */
   constructor(private readonly settings: MigratorSettings) {
     assertSchemaName(settings.schema);
   }
@@ -82,24 +84,24 @@ export class CloacinaMigrator {
     return this.settings.mayMigrateAtBoot ?? true;
   }
 
-  /** @internal Tenants on one pool are looked at together. */
+  /** @internal Histories of tenants on one pool are read together. */
   get pool(): pg.Pool {
     return this.settings.pool;
   }
 
   /**
-   * Creates the schema if it doesn't exist, and applies what is pending. When nothing is, that takes two short
+   * Creates the schema if it doesn't exist, and applies pending migrations. If nothing is pending, it takes two short
    * statements and no lock.
    *
-   * @throws PermissionError when the login may not; its message has the missing GRANT
-   * @throws MigrationError when a migration fails, or when a newer version of the library has migrated the schema in a way
-   * that this one can't work with
+   * @throws PermissionError if the login lacks a right; the message contains the missing GRANT
+   * @throws MigrationError if a migration fails, or if a newer version of the library has migrated the schema so that this
+   * version cannot work with it
    */
   async ensure(): Promise<MigrationResult> {
     return this.ensureFrom(await this.readHistory());
   }
 
-  /** What has been applied and what would be, the library's migrations first. Changes nothing. */
+  /** The applied and the pending migrations, the library's first. Changes nothing. */
   async status(): Promise<{ applied: string[]; pending: string[] }> {
     const history = await this.readHistory();
     return {
@@ -108,25 +110,26 @@ export class CloacinaMigrator {
     };
   }
 
-  /** What {@link run} would apply. */
+  /** The migrations that {@link run} would apply. */
   async pending(): Promise<string[]> {
     return (await this.status()).pending;
   }
 
-  /** Applies what is pending and returns the names; as {@link ensure}, it creates the schema if need be. */
+  /** Applies pending migrations and returns their names. Like {@link ensure}, it creates a missing schema. */
   async run(): Promise<string[]> {
     return (await this.ensure()).applied;
   }
 
   /**
-   * Reverts one migration and returns its name, or null when none is applied: the application's last, and when the
-   * application has none, the library's last. What a migration created is dropped with its data.
+   * Reverts one migration and returns its name, or null if none is applied. It reverts the last one of the application, or
+   * the last one of the library if the application has none. Tables that the migration created are dropped with their
+   * data.
    */
   async revert(): Promise<string | null> {
     const history = await this.readHistory();
     assertNotAhead(this.settings.schema, history);
     const application = this.applicationSet();
-    // Others may keep their history in the same table; only what the application's code has can be reverted.
+    // Another application may use the same history table, so only migrations in this application's code are reverted.
     const reverted = appliedOf(application, history).some((name) =>
       application.names.includes(name),
     )
@@ -139,45 +142,45 @@ export class CloacinaMigrator {
   }
 
   /**
-   * Moves the library's tables with all that is in them, their history included, into another schema, which is created
-   * if need be; for a tenant that outgrows `public`, and for one whose schema gets another name. It is done at once or
-   * not at all. The application's own tables and their history of migrations stay where they are.
+   * Moves the library's tables with their rows and their history into another schema, which is created if it doesn't
+   * exist. Use it for a tenant that outgrows `public`, or to rename a tenant's schema. The move is one transaction. The
+   * application's own tables and their history stay where they are.
    *
-   * Nothing may be served there during the move: shut down the tenant's runner here first, and stop the other processes. Then
-   * remove the tenant, and add it with its new schema: what waited goes on there. A process that was not stopped gets
-   * errors for what it starts from then on, and stores nothing.
+   * No process may serve the tenant during the move. First shut down the tenant's runner in this process, and stop the
+   * other processes. After the move remove the tenant and add it with its new schema, where waiting executions continue. A
+   * process that was not stopped gets errors for later starts, and stores nothing.
    *
-   * @param schema - where to, by the same rules as the option `schema`
-   * @throws SchemaNameError, InvalidArgumentError when that is no schema to move to
-   * @throws NotAllowedError while the tenant's runner serves here or another process holds claims there; when the other
-   * schema has tables of the library, or this one has none
+   * @param schema - the target, by the same rules as the option `schema`
+   * @throws SchemaNameError, InvalidArgumentError if the target is invalid
+   * @throws NotAllowedError if the tenant's runner serves in this process, if another process has claims there, if the
+   * target has tables of the library, or if this schema has none
    * @throws PermissionError, MigrationError as {@link ensure}
    */
   async moveTo(schema: string): Promise<void> {
     assertSchemaName(schema);
     const own = this.settings.schema;
     if (schema === own) {
-      throw new InvalidArgumentError('schema', 'must be another one than that of the tenant');
+      throw new InvalidArgumentError('schema', "must differ from the tenant's current schema");
     }
     if (this.settings.isServed?.() === true) {
       throw new NotAllowedError(
         `Moving schema "${own}" to "${schema}"`,
         'this process serves the tenant',
-        'Call runner.shutdown() of the tenant before.',
+        'Call runner.shutdown() of the tenant first.',
       );
     }
     await this.withLibrary((run) => moveSchema(run, schema));
     this.logger.log(`Schema "${own}": moved the library's tables to "${schema}".`);
   }
 
-  /** @internal What to read to know whether there is anything to do, for many tenants in one go. */
+  /** @internal The history tables to read, so that one statement can read those of many tenants. */
   historyRequest(): HistoryRequest {
     return { schema: this.settings.schema, tables: this.sets().map((set) => set.table) };
   }
 
   /**
-   * @internal What a boot does with `migrate: false`.
-   * @throws MigrationError with what is pending
+   * @internal What a boot with `migrate: false` runs.
+   * @throws MigrationError that lists pending migrations
    */
   async check(known?: SchemaHistory): Promise<void> {
     const { schema } = this.settings;
@@ -188,7 +191,7 @@ export class CloacinaMigrator {
     throw new MigrationError({ schema, pending, isMissing: !history.schemaExists });
   }
 
-  /** @internal The rest of {@link ensure}, for who has read the history already. */
+  /** @internal {@link ensure} for callers that have read the history already. */
   async ensureFrom(history: SchemaHistory): Promise<MigrationResult> {
     const { schema } = this.settings;
     assertUsable(schema, history);
@@ -229,7 +232,7 @@ export class CloacinaMigrator {
     );
   }
 
-  /** An application without migrations of its own may still have a table of that name, which is not the library's. */
+  /** Without migrations of the application, a table with the name of its history may belong to other software. */
   private sets(): MigrationSet[] {
     const application = this.applicationSet();
     return [cloacinaMigrationSet, ...(application.names.length > 0 ? [application] : [])];
@@ -247,7 +250,7 @@ export class CloacinaMigrator {
     return work(this.runOf(dataSource, this.applicationSet()));
   }
 
-  /** The tenant's data source has the application's migrations, so the library's are run on one of their own. */
+  /** Runs `work` on a data source with the library's migrations. The tenant's own has those of the application. */
   private async withLibrary<T>(work: (run: MigrationRun) => Promise<T>): Promise<T> {
     const dataSource = createMigrationDataSource(this.settings.pool, this.settings.schema);
     await this.explaining(() => initializeOnPool(this.settings.pool, dataSource));

@@ -5,7 +5,7 @@ import { asConnectionError } from '../../store/postgres/connections/connection-o
 import type { CloacinaMigrator, MigrationResult } from './cloacina-migrator.js';
 import { readReadableHistories, type SchemaHistory } from './migration-history.js';
 
-/** How one tenant's migration went. */
+/** The result of one tenant's migration. */
 export type EnsureOutcome =
   | {
       readonly migrator: CloacinaMigrator;
@@ -15,21 +15,20 @@ export type EnsureOutcome =
   | { readonly migrator: CloacinaMigrator; readonly result?: undefined; readonly error: unknown };
 
 export interface EnsureSchemasOptions {
-  /** Schemas that are migrated at once, over all pools; default {@link MIGRATIONS_AT_ONCE}. */
+  /** Maximum number of schemas to migrate at once, over all pools. Default {@link MIGRATIONS_AT_ONCE}. */
   readonly concurrency?: number;
-  /** A tenant is opened: whether anything is applied is up to its option `migrate`. Default: it is. */
+  /** Whether tenants are being opened, so that their option `migrate` decides what is applied. Default false. */
   readonly atBoot?: boolean;
-  /** Told of each tenant as soon as it is through. Must not throw. */
+  /** Called with the outcome of each tenant as soon as its migration has ended. Must not throw. */
   readonly onOutcome?: (outcome: EnsureOutcome) => void;
 }
 
-/** As many connections as one pool of the default size spares for what is no hot statement. */
+/** Schemas to migrate at once: the connections that a pool of the default size has besides those for hot statements. */
 export const MIGRATIONS_AT_ONCE = 4;
 
 /**
- * Brings the schemas of many tenants up to date, on whatever pools they are, and doesn't fail as a whole: each tenant
- * has its outcome, in the order of `migrators`. When nothing is pending, that takes a few statements for each pool,
- * not a few for each tenant.
+ * Migrates the schemas of many tenants, on any number of pools. It never fails as a whole: each tenant has its outcome, in
+ * the order of `migrators`. If nothing is pending, it takes a few statements per pool instead of a few per tenant.
  */
 export async function ensureSchemas(
   migrators: readonly CloacinaMigrator[],
@@ -50,10 +49,13 @@ export async function ensureSchemas(
   return outcomes;
 }
 
-/** A tenant's history; or why none of its pool could be read; or undefined: it finds out by itself. */
+/**
+ * A tenant's history, or the failure of its pool. Undefined if only this history could not be read: ensure() reads it
+ * again.
+ */
 type Known = SchemaHistory | UnreadPool | undefined;
 
-/** No history of a pool could be read: its database is away, or refuses the connection. */
+/** No history of a pool could be read, because its database is unreachable or refuses the connection. */
 class UnreadPool {
   constructor(
     private readonly failure: unknown,
@@ -91,7 +93,10 @@ async function readAll(
   return known;
 }
 
-/** A database that is away is away for all tenants on the pool: not each of them waits for it. */
+/**
+ * Reads the histories on a pool. If the database is unreachable, all tenants on the pool share one failure and one
+ * wait.
+ */
 async function readTogether(
   pool: pg.Pool,
   migrators: readonly CloacinaMigrator[],

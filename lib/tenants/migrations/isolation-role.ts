@@ -8,10 +8,10 @@ import { lockSchema } from './schema-lock.js';
 import { quoteIdentifier } from '../quote-identifier.js';
 import { readRows } from '../../store/postgres/connections/own-types.js';
 
-/** What user code may do to the application's tables, and to those that the library, or its history, is in. */
+/** Rights of user code on the application's tables, and on tables of the library and of migration histories. */
 const DATA = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'] as const;
 const READ_ONLY = ['SELECT'] as const;
-/** No rights that lead beyond the data: TRUNCATE passes triggers and row security, the others make objects. */
+/** Rights that the role must not have: TRUNCATE bypasses triggers and row security, the others create objects. */
 const NEVER = ['TRUNCATE', 'REFERENCES', 'TRIGGER'] as const;
 
 export interface IsolatedTenant {
@@ -29,25 +29,25 @@ interface Facts {
 }
 
 interface RoleFacts {
-  /** It is no superuser and has no other attribute that gives more than its grants. */
+  /** Whether the role has no login, no attribute and no membership that gives it more than its grants. */
   readonly isPlain: boolean;
   readonly mayAssume: boolean;
   readonly mayUse: boolean;
   readonly hasDefaults: boolean;
 }
 
-/** Something in the schema whose rights are not as they should be, and which this login may change. */
+/** An object in the schema on which the role has wrong rights, and whose rights this login may change. */
 interface Deviation {
   readonly name: string;
   readonly kind: 'data' | 'readOnly' | 'sequence';
 }
 
 /**
- * Sees to the NOLOGIN role under which the tenant's user code runs, and returns its name: that it exists, that this
- * login may become it, and that it may read and write the application's tables, read the library's, and nothing else.
- * Three short statements when all of it is so. Any number of processes may do it at once.
+ * Creates or repairs the NOLOGIN role under which the tenant's user code runs, and returns its name. The login can then
+ * assume the role. The role may read and write the application's tables, read the library's, and nothing else. If all is
+ * in order, it takes three short statements. Several processes may call it at once.
  *
- * @throws PermissionError when the login may not make roles, with the statements an administrator must run
+ * @throws PermissionError if the login may not create roles, with the statements that an administrator must run
  */
 export async function ensureIsolationRole(isolated: IsolatedTenant): Promise<string> {
   const { pool, schema } = isolated;
@@ -111,7 +111,9 @@ async function readRole(
   return rows[0];
 }
 
-/** Tables, views and sequences of the schema that this login may grant, where the role may too little or too much. */
+/**
+ * Tables, views and sequences on which the role has too few or too many rights, as far as this login may grant them.
+ */
 async function deviations(
   queryable: Queryable,
   role: string,
@@ -156,7 +158,7 @@ async function putInOrder(
     await client.query(`GRANT USAGE ON SCHEMA ${inSchema} TO ${quoted}`);
   }
   if (found?.hasDefaults !== true) {
-    // For what later migrations make, until the next boot looks at it.
+    // For objects of later migrations, until the next boot checks them one by one.
     await client.query(
       `ALTER DEFAULT PRIVILEGES IN SCHEMA ${inSchema} GRANT ${DATA.join(', ')} ON TABLES TO ${quoted};
        ALTER DEFAULT PRIVILEGES IN SCHEMA ${inSchema} GRANT USAGE, SELECT ON SEQUENCES TO ${quoted}`,
@@ -193,7 +195,10 @@ async function createRole(
   await client.query(`COMMENT ON ROLE ${quoted} IS ${pg.escapeLiteral(purpose)}`);
 }
 
-/** Since PostgreSQL 16 who makes a role may grant it, and may not become it before. Superusers may be anyone. */
+/**
+ * Grants the role to the login unless it may assume the role already. Since PostgreSQL 16 the creator of a role may grant
+ * it, but may not assume it without the grant. Superusers may assume any role.
+ */
 async function letLoginAssume(
   client: pg.ClientBase,
   facts: Facts,
@@ -221,6 +226,6 @@ function missing(facts: Facts, role: string, tenant: string, before: string): Pe
 function notPlain(tenant: string, role: string): ConfigurationError {
   return new ConfigurationError([
     `Tenant ${JSON.stringify(tenant)}: the role ${JSON.stringify(role)}, which isolates it, may log in, has an ` +
-      'attribute, or is a member of another role. Take that from it, or drop it: the next boot creates it again.',
+      'attribute, or is a member of another role. Remove that, or drop the role: the next boot creates it again.',
   ]);
 }

@@ -3,28 +3,31 @@ import { messageWithoutSecrets, InvalidArgumentError, isError } from '../../erro
 import type { CloacinaMigrator } from './cloacina-migrator.js';
 import { ensureSchemas, MIGRATIONS_AT_ONCE } from './ensure-schemas.js';
 
+/** Options of {@link CloacinaTenants.migrateAll}. */
 export interface MigrateAllOptions {
-  /** Schemas that are migrated at once, 4 unless told. More than the pool has connections to spare gain nothing. */
+  /** Maximum number of schemas to migrate at once. Default 4. More than the pool's spare connections have no effect. */
   readonly concurrency?: number;
-  /** Told after each tenant how many are through. What it throws is logged, and stops nothing. */
+  /**
+   * Called after each tenant with the number of finished tenants. Its errors are logged and do not stop the migration.
+   */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** How the migration of one tenant went. */
+/** The result of one tenant's migration. */
 export interface TenantMigration {
   readonly tenant: string;
-  /** The migrations that were applied, the library's first; none when the schema was up to date. */
+  /** The migrations that were applied, the library's first. Empty if the schema was up to date. */
   readonly applied: string[];
-  /** Why it failed; its schema is as it was before the migration that failed. */
+  /** The failure, if there was one. The schema is then as it was before the failed migration. */
   readonly error?: Error;
 }
 
 /**
- * Brings the schemas of many tenants up to date and reports on each, in the order given. A tenant that fails stops no
- * other one, and each is committed by itself; so after a failure, or a process that was killed in the middle, the same
- * call goes on with what is left.
+ * Migrates the schemas of many tenants and reports on each, in the given order. A tenant that fails does not stop the
+ * others. Each tenant is committed separately, so after a failure or the death of the process a second call continues with
+ * the rest.
  *
- * @throws InvalidArgumentError when `concurrency` is no whole number of at least 1
+ * @throws InvalidArgumentError if `concurrency` is not a whole number of at least 1
  */
 export async function migrateFleet(
   migrators: readonly CloacinaMigrator[],
@@ -57,7 +60,7 @@ function progressOf(
   };
   return () => {
     try {
-      // It is typed to return nothing, and may be an async function all the same.
+      // Typed to return nothing, but an async function is assignable too.
       const returned: unknown = onProgress(++done, total);
       if (returned instanceof Promise) returned.catch(complain);
     } catch (error) {

@@ -11,8 +11,8 @@ import {
 import { silentTypeOrmLogger } from '../../store/postgres/typeorm/silent-typeorm-logger.js';
 
 /**
- * A data source that runs the library's migrations on one schema, not initialized yet. It has no entities: migrations
- * are SQL, and building the metadata would be half of what this process has to do for a new tenant.
+ * An uninitialized data source that runs the library's migrations on one schema. It has no entities, because migrations
+ * are plain SQL, and building the metadata would take half of the process's time for a new tenant.
  */
 export function createMigrationDataSource(pool: pg.Pool, schema: string): DataSource {
   return new DataSource({

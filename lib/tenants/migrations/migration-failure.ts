@@ -13,20 +13,22 @@ import { explainReadOnly, READ_ONLY, ReadOnlyLogin } from '../../store/postgres/
 import { sqlState, SqlState } from '../../store/postgres/sql-state.js';
 import { readRows } from '../../store/postgres/connections/own-types.js';
 
-/** Where it failed. */
+/** The step that failed. */
 export interface FailedStep {
   readonly pool: pg.Pool;
   readonly tenant: string;
   readonly schema: string;
-  /** When the step began, by performance.now(). */
+  /** Start of the step, by performance.now(). */
   readonly began: number;
   /** The migration that was being applied or reverted. */
   readonly migration?: string | undefined;
-  /** What to do, where the schema is not as it was before. */
+  /** What to do, if the failed step has changed the schema. */
   readonly advice?: string | undefined;
 }
 
-/** The failure as one of the library's errors, which carry the driver's code and message but not its `detail`. */
+/**
+ * Turns the failure into one of the library's errors. They contain the driver's code and message but not its `detail`.
+ */
 export async function explainFailure(failure: unknown, step: FailedStep): Promise<CloacinaError> {
   if (failure instanceof CloacinaError) return failure;
   const { schema, migration } = step;
@@ -37,7 +39,7 @@ export async function explainFailure(failure: unknown, step: FailedStep): Promis
   const place = placeOf(step.pool.options);
   const refused = asConnectionError(failure, place, step.tenant);
   if (refused !== undefined) return refused;
-  // A migration that was cut short was rolled back, or committed after all: the next run finds out.
+  // An interrupted migration was rolled back, or its commit succeeded after all. The next run finds out.
   if (isAway(failure)) {
     const waitedMs = Math.round(performance.now() - step.began);
     return new DatabaseUnavailableError(
@@ -46,7 +48,7 @@ export async function explainFailure(failure: unknown, step: FailedStep): Promis
     );
   }
   if (sqlState(failure) === SqlState.insufficientPrivilege) {
-    // A second failure tells nothing about the first.
+    // If this query fails too, the MigrationError below still reports the first failure.
     const missing = await findMissingGrant(step).catch(() => undefined);
     if (missing !== undefined)
       return new PermissionError({ ...missing, schema }, { cause: failure });
@@ -71,7 +73,7 @@ interface Rights {
   readonly is_owner: boolean | null;
 }
 
-/** What the login lacks. The server says only what was denied, not what would allow it. */
+/** Finds the right that the login lacks. The server's error says only which operation was denied. */
 async function findMissingGrant({
   pool,
   schema,
@@ -105,7 +107,7 @@ function missingGrant(
   }
   const lacking = [
     ...(rights.may_use === false ? ['USAGE'] : []),
-    // In a schema that another login has migrated, CREATE alone would not help.
+    // CREATE does not help in a schema that another login has migrated.
     ...(rights.may_create === false && rights.is_owner !== false ? ['CREATE'] : []),
   ];
   if (lacking.length > 0) {

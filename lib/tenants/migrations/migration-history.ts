@@ -4,33 +4,33 @@ import { isAway } from '../../store/postgres/classify-failure.js';
 import { readRows } from '../../store/postgres/connections/own-types.js';
 import { LOGIN_PURPOSE } from '../admin/role-purpose.js';
 
-/** What can run a query: a pool, or the connection of a transaction. */
+/** Runs queries: a pool, or the connection of a transaction. */
 export type Queryable = Pick<pg.ClientBase, 'query'> | Pick<pg.Pool, 'query'>;
 
-/** What to read of a schema: its history tables, by name. */
+/** The history tables to read in a schema. */
 export interface HistoryRequest {
   readonly schema: string;
   readonly tables: readonly string[];
 }
 
-/** What has been applied to a schema. */
+/** The migrations that were applied to a schema. */
 export interface SchemaHistory {
   readonly schemaExists: boolean;
   /**
-   * The tenant's own login, made by createTenant(), to which the schema or a history in it belongs, when this session
-   * is another role's. Then nothing of it has been read: a query runs what the tables' owner has written.
+   * The tenant's own login, created by createTenant(), if it owns the schema or a history table in it and this session has
+   * another login. The histories are then not read, because a query runs code that the tables' owner wrote.
    */
   readonly ownedBy?: string | undefined;
-  /** By history table, the names in the order in which they were applied. A table that doesn't exist is missing. */
+  /** Applied migrations by history table, in the order in which they were applied. Missing tables have no entry. */
   readonly applied: ReadonlyMap<string, readonly string[]>;
 }
 
-/** Histories that one statement reads: a UNION ALL of thousands would take long to plan. */
+/** Maximum number of histories per statement, because a UNION ALL of thousands takes long to plan. */
 const CHUNK = 200;
 
 /**
- * Reads the histories of any number of schemas in two statements: which tables there are, and what is in them. It
- * takes no lock, and nothing fails because a schema or a table isn't there yet.
+ * Reads the histories of any number of schemas. One statement finds the existing tables, and one more per chunk reads
+ * their rows. It takes no explicit lock, and missing schemas and tables are not errors.
  */
 export async function readHistories(
   queryable: Queryable,
@@ -55,8 +55,8 @@ export async function readHistories(
 }
 
 /**
- * Refuses a schema of a tenant that has a login of its own, in a session of another login: its triggers, views, casts and
- * policies would run with that login's rights.
+ * Rejects a schema that belongs to another login which is a tenant's own: triggers, views, casts and policies of the tenant
+ * would run with the rights of this session's login.
  *
  * @throws NotAllowedError
  */
@@ -65,11 +65,14 @@ export function assertOwnLogin(schema: string, { ownedBy }: SchemaHistory): void
   throw new NotAllowedError(
     `Using the schema ${JSON.stringify(schema)} with this login`,
     `it belongs to a tenant with a login of its own, ${JSON.stringify(ownedBy)}, whose code must not run with other rights`,
-    'Open the tenant with the databaseUrl that createTenant() has returned.',
+    'Open the tenant with the databaseUrl that createTenant() returned.',
   );
 }
 
-/** Whether a role was made by createTenant(), as the login of a tenant; `role` is an expression of SQL, an oid. */
+/**
+ * An SQL condition: whether createTenant() created the role as a tenant's login. `role` is an SQL expression for an
+ * oid.
+ */
 export function isTenantLogin(role: string): string {
   return `EXISTS (SELECT FROM pg_catalog.pg_shdescription d
                          WHERE d.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND d.objoid = ${role}
@@ -82,10 +85,10 @@ interface FoundSchema {
 }
 
 /**
- * As {@link readHistories}, for schemas of which some may be broken or closed to this login: of those it returns
- * undefined. They are found by halving, so that one of a thousand costs a few statements more.
+ * {@link readHistories} for schemas of which some may be broken or not accessible. For these it returns undefined. It
+ * finds them by halving the requests, so one of a thousand costs only a few more statements.
  *
- * Fails only when the database is away.
+ * Throws only if the database cannot be reached.
  */
 export async function readReadableHistories(
   queryable: Queryable,

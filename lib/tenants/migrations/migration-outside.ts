@@ -12,14 +12,17 @@ import { ObservedMigrationExecutor } from './migration-set.js';
 type PostgresOptions = Extract<DataSourceOptions, { type: 'postgres' }>;
 
 /**
- * Applies or reverts one migration that wants no transaction, such as one with CREATE INDEX CONCURRENTLY, on a
- * connection of its own. The lock is that of the transaction on `locked`, which idles until then: it has no snapshot, so
- * an index that is built concurrently doesn't wait for it. Processes that wait for the lock have one, and give it up
- * every few seconds.
+ * Applies or reverts one migration that must run outside of a transaction, such as one with CREATE INDEX CONCURRENTLY, on a
+ * connection of its own.
  *
- * The connection is closed afterwards: its settings are the session's, and a migration may leave anything on it.
+ * The transaction on `locked` keeps the schema's lock and idles meanwhile. It has no snapshot, so a concurrent index build
+ * does not wait for it. Processes that wait for the lock do have a snapshot, but they give up their wait every few
+ * seconds.
  *
- * @returns the names of what was applied
+ * The connection is closed afterwards, because the settings are those of its session and the migration may have left
+ * anything there.
+ *
+ * @returns the names of the applied migrations
  */
 export async function outsideTransaction(
   run: MigrationRun,
@@ -27,7 +30,7 @@ export async function outsideTransaction(
   name: string,
   work: (executor: ObservedMigrationExecutor) => Promise<unknown>,
 ): Promise<readonly string[]> {
-  // Nothing is said on it for as long as the migration takes.
+  // This connection idles for as long as the migration takes.
   await locked.query('SET LOCAL idle_in_transaction_session_timeout TO 0');
   const [path] = await readRows<{ path: string }>(
     locked,
@@ -45,7 +48,7 @@ export async function outsideTransaction(
     );
     return await withExecutor(run, client, name, work);
   } catch (error) {
-    // As one of the library's, which is not repeated: what was done so far is not undone.
+    // Turned into an error of the library here, because these are not retried: completed parts are not rolled back.
     throw await explainFailure(error, { ...run, began, migration: name, advice: PARTLY_DONE });
   } finally {
     client.release(true);
@@ -53,8 +56,8 @@ export async function outsideTransaction(
 }
 
 export const PARTLY_DONE =
-  'It ran outside a transaction, so what it did before it failed is there, an invalid index for example; what came ' +
-  'before it is applied. Drop what it left, put the cause right and boot again.';
+  'It ran outside of a transaction, so its completed parts remain, an invalid index for example; earlier migrations ' +
+  'remain applied. Drop what it left, fix the cause and boot again.';
 
 async function withExecutor(
   run: MigrationRun,
@@ -62,7 +65,7 @@ async function withExecutor(
   name: string,
   work: (executor: ObservedMigrationExecutor) => Promise<unknown>,
 ): Promise<readonly string[]> {
-  // Under the login's own rights, as in the transaction, and on this connection alone.
+  // With the login's own rights, as in the transaction, but on this connection only.
   const dataSource = new DataSource({
     ...(run.dataSource.options as PostgresOptions),
     schema: run.schema,
@@ -86,7 +89,7 @@ async function withExecutor(
 
 type ConnectCallback = (error: unknown, client: pg.PoolClient, release: () => void) => void;
 
-/** What TypeORM takes for the `pg` module, with one connection that is another's to give back. */
+/** A replacement for the `pg` module that TypeORM loads. Its pool has one connection, which the caller releases. */
 function driverOf(client: pg.PoolClient): object {
   return {
     Pool: class OneConnection {
@@ -110,7 +113,7 @@ function behindPooler(schema: string, migration: string): MigrationError {
     schema,
     migration,
     advice:
-      'It says `transaction = false`, which needs a session of its own, and the connection leads to a pooler. Run it ' +
-      'with a databaseUrl that leads to the server itself.',
+      'It has `transaction = false`, which requires a session of its own, but the connection leads to a pooler. Run it ' +
+      'with a databaseUrl that leads to the server directly.',
   });
 }

@@ -16,10 +16,10 @@ import {
 import { inMigrationTransaction, SchemaChangedMeanwhile } from './migration-transaction.js';
 import { outsideTransaction, PARTLY_DONE } from './migration-outside.js';
 
-/** Migrations to run on a schema, and what to run them with. */
+/** The migrations to run on a schema, and the means to run them. */
 export interface MigrationRun {
   readonly pool: pg.Pool;
-  /** Has the migrations and the name of their history table. */
+  /** Contains the migrations and the name of their history table. */
   readonly dataSource: DataSource;
   readonly set: MigrationSet;
   readonly tenant: string;
@@ -35,28 +35,28 @@ export interface MigrationRunResult {
   readonly applied: readonly string[];
 }
 
-/** What is known under the lock. */
+/** What `work` gets under the schema's lock. */
 interface Locked {
   readonly client: pg.ClientBase;
   readonly history: SchemaHistory;
   readonly executor: ObservedMigrationExecutor;
-  /** Where the work says at which migration it is, for the error if it fails. */
+  /** `work` records its current migration here, for the error if it fails. */
   readonly progress: Progress;
 }
 
 interface Progress {
   migration?: () => string | undefined;
-  /** What to do when it fails, where the schema is not as it was before. */
+  /** What to do after a failure, if the schema has changed. */
   advice?: string;
 }
 
 const STANDS_BEFORE =
-  'It is rolled back; what came before it is applied. Put the cause right and boot again.';
+  'It was rolled back; earlier migrations remain applied. Fix the cause and boot again.';
 
 /**
- * Creates the schema if there is none, and applies what is pending: all in one transaction, but for migrations that
- * say `transaction = false`. Those are applied between transactions, one by one, each under the lock too. What is
- * pending is found out again under each lock: another process may have been first.
+ * Creates the schema if it is missing, and applies pending migrations, in one transaction. Migrations with
+ * `transaction = false` split it: each runs by itself between two transactions, also under the lock. Pending migrations are
+ * determined again under each lock, because another process may have applied some.
  */
 export async function applyPending(run: MigrationRun): Promise<MigrationRunResult> {
   const applied: string[] = [];
@@ -69,7 +69,7 @@ export async function applyPending(run: MigrationRun): Promise<MigrationRunResul
   }
 }
 
-/** What is pending up to the next migration that wants no transaction; or that one, when it is the first. */
+/** Applies pending migrations up to the first with `transaction = false`, or that one if it is the next. */
 function applyPart(
   run: MigrationRun,
   isContinued: boolean,
@@ -78,7 +78,7 @@ function applyPart(
     const { client, history, executor, progress } = locked;
     const schemaCreated = !history.schemaExists;
     if (schemaCreated && run.mayCreate === false) {
-      const advice = 'The schema is not there any more. Add the tenant again to have it created.';
+      const advice = 'The schema no longer exists. Add the tenant again to create it.';
       throw new MigrationError({ schema: run.schema, advice });
     }
     if (schemaCreated) await createSchema(client, run.schema);
@@ -103,10 +103,10 @@ function applyPart(
   });
 }
 
-/** Reverts the migration that was applied last; null when none is. */
+/** Reverts the last applied migration and returns its name; null if none is applied. */
 export function revertLast(run: MigrationRun): Promise<string | null> {
   return underLock(run, async ({ client, history, executor, progress }) => {
-    // What a newer version has added may stand on what would be reverted.
+    // Migrations of a newer version may depend on the one to revert.
     assertNotAhead(run.schema, history);
     const last = appliedOf(run.set, history).at(-1);
     if (last === undefined) return null;
@@ -150,8 +150,9 @@ async function readHistory(run: MigrationRun, client: pg.ClientBase): Promise<Sc
 }
 
 /**
- * Not with IF NOT EXISTS: that asks for the right to create schemas even where there is nothing to create. The lock
- * keeps the library's own processes apart; who creates the schema by hand at this instant has us look again.
+ * Creates the schema. IF NOT EXISTS is not used, because it requires the right to create schemas even if the schema exists.
+ * The lock excludes other processes of the library. If another session creates the schema meanwhile, the transaction is
+ * run again.
  */
 export async function createSchema(client: pg.ClientBase, schema: string): Promise<void> {
   if (schema === 'public') {

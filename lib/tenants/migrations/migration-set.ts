@@ -7,13 +7,13 @@ import {
 } from '../../store/postgres/migrations/index.js';
 import { assertOwnLogin, type SchemaHistory } from './migration-history.js';
 
-/** Migrations that have one history: the library's, or the application's. */
+/** The migrations that share a history table: the library's, or the application's. */
 export interface MigrationSet {
   /** The history table. */
   readonly table: string;
-  /** In the order in which they are applied. */
+  /** Names in the order of application. */
   readonly names: readonly string[];
-  /** Those that say `transaction = false`, because PostgreSQL allows what they do outside transactions only. */
+  /** Migrations with `transaction = false`, whose statements PostgreSQL allows only outside of a transaction. */
   readonly outside?: ReadonlySet<string>;
 }
 
@@ -23,8 +23,8 @@ export const cloacinaMigrationSet: MigrationSet = {
 };
 
 /**
- * The migrations of a data source, initialized or not, by TypeORM's rules: named after their class unless they have a
- * `name`, ordered by the timestamp at the end of it.
+ * The migrations of a data source, initialized or not, by TypeORM's rules: their name is the `name` of the instance, else
+ * that of the class, and they are ordered by the timestamp at its end.
  */
 export function migrationSetOf(dataSource: DataSource, table: string): MigrationSet {
   const found = Object.values(dataSource.options.migrations ?? []).flatMap((migration: unknown) =>
@@ -59,11 +59,13 @@ export function pendingOf(set: MigrationSet, history: SchemaHistory): string[] {
 }
 
 /**
- * Refuses a schema that a newer version of the library has migrated in a way that this one can't work with. What only
- * adds to the schema is no obstacle: in a deploy, processes of the version before still start while those of the next
- * one have migrated. But then there is nothing for this version to apply: what it knows comes before what it doesn't.
+ * Rejects a schema that a newer version of the library has migrated in a way that this version can't work with.
  *
- * Only the library's history is looked at; in the application's table, other parts of it may keep theirs.
+ * Newer migrations that only add to the schema are accepted: during a deploy, processes of the old version start after the
+ * new version has migrated. They are rejected if this version has pending migrations too, because its migrations precede
+ * the newer ones.
+ *
+ * Only the library's history is checked. Other applications may share the application's history table.
  */
 export function assertUsable(schema: string, history: SchemaHistory): void {
   assertOwnLogin(schema, history);
@@ -73,7 +75,7 @@ export function assertUsable(schema: string, history: SchemaHistory): void {
   if (isPending || !unknown.every(isExpansion)) refuse(schema, unknown);
 }
 
-/** Refuses a schema with anything that this version of the library doesn't know. */
+/** Rejects a schema with any migration that this version of the library doesn't know. */
 export function assertNotAhead(schema: string, history: SchemaHistory): void {
   assertOwnLogin(schema, history);
   const unknown = unknownOf(history);
@@ -90,17 +92,19 @@ function refuse(schema: string, unknown: readonly string[]): never {
     schema,
     advice:
       `A newer version of nestjs-cloacina has migrated the schema to ${unknown.at(-1)}; this version knows the schema ` +
-      `up to ${cloacinaMigrationSet.names.at(-1)}. Run the newer version here too, or have it revert its migrations.`,
+      `up to ${cloacinaMigrationSet.names.at(-1)}. Run the newer version here too, or let it revert its migrations.`,
   });
 }
 
-/** TypeORM's executor, which tells how far it came: it reports a failure without saying which migration it was. */
+/** TypeORM's executor, which also records the applied migrations, because its errors do not name the failed one. */
 export class ObservedMigrationExecutor extends MigrationExecutor {
   readonly applied: string[] = [];
-  /** The migrations to deal with; undefined: all of the data source. */
+  /** The migrations to apply or revert. Undefined: all of the data source. */
   only: ReadonlySet<string> | undefined;
 
-  /** In a transaction TypeORM refuses migrations that say anything of it, also of those that say `true`. */
+  /**
+   * Removes `transaction = true`, because inside of a transaction TypeORM rejects migrations that set it to any value.
+   */
   protected override getMigrations(): Migration[] {
     const all = super.getMigrations();
     const { only } = this;

@@ -9,25 +9,28 @@ import {
 import { describeLockHolder, lockSchema } from './schema-lock.js';
 
 /**
- * How long one wait for a lock takes, the schema's or a table's; then it is logged and all is begun anew. Who waits
- * for a table makes every later statement on it wait.
+ * How long one wait for the schema's lock, or for a table's, may take, in ms. It is short because later statements on the
+ * table queue behind the wait. The transaction then starts again, and the wait is logged.
  */
 const LOCK_TIMEOUT_MS = 5_000;
-/** How long to wait in all for another process that migrates the schema. */
+/** How long to wait in total for another process that migrates the schema, in ms. */
 const GIVE_UP_AFTER_MS = 10 * 60_000;
-/** A process that stops in the middle of a migration holds the schema's lock for no longer than this. */
+/**
+ * Maximum idle time in a migration, in ms, after which the server ends the session of a hung process and frees its
+ * lock.
+ */
 const IDLE_TIMEOUT_MS = 5 * 60_000;
-/** Tries, when the database picks this transaction as the one to fail. */
+/** Maximum number of attempts after deadlocks and similar conflicts. */
 const MAX_TRIES = 5;
 
-/** Fails the transaction so that it is run again: what it had found out is no longer true. */
+/** Makes the transaction run again, because facts that it had read have changed. */
 export class SchemaChangedMeanwhile extends Error {}
 
 export interface MigrationTransaction {
   readonly dataSource: DataSource;
   readonly pool: pg.Pool;
   readonly schema: string;
-  /** A second schema that must not be migrated at the same time. */
+  /** A second schema to lock against migrations. */
   readonly alsoLocked?: string;
   readonly warn: (message: string) => void;
   readonly lockTimeoutMs?: number;
@@ -35,11 +38,11 @@ export interface MigrationTransaction {
 }
 
 /**
- * Runs `work` in one transaction under the schema's lock, which TypeORM's migrations lack: of any number of
- * processes that boot at once, one migrates while the others wait and then find nothing to do. A process that dies
- * at any point leaves the schema as it was.
+ * Runs `work` in one transaction under the schema's lock, which TypeORM's migrations lack. If several processes boot at
+ * once, one migrates while the others wait and then find nothing to do. If the process dies at any point, the schema is
+ * unchanged.
  *
- * The wait is done in short turns, since a waiting statement holds a snapshot that vacuum has to respect.
+ * It waits for the lock in short intervals, because a waiting statement has a snapshot that holds back vacuum.
  */
 export async function inMigrationTransaction<T>(
   settings: MigrationTransaction,
@@ -58,11 +61,11 @@ export async function inMigrationTransaction<T>(
         dataSource,
         schema,
         async (manager, client) => {
-          // Migrations may take longer than what the login allows a statement.
+          // A migration may take longer than the login's statement_timeout.
           await client.query(
             `SET LOCAL statement_timeout TO 0; SET LOCAL lock_timeout TO ${lockTimeoutMs}`,
           );
-          // Always in this order.
+          // Always in sorted order, so that two moves cannot deadlock.
           for (const each of schemas) await lockSchema(client, each);
           progress.locked = true;
           return work(manager, client);
@@ -75,7 +78,7 @@ export async function inMigrationTransaction<T>(
       } else if (tries < MAX_TRIES && isWorthAnotherTry(error)) {
         tries++;
         settings.warn(
-          `Migrating schema "${schema}" once more, since it failed: ${messageWithoutSecrets(error)}`,
+          `Migrating schema "${schema}" again, because it failed: ${messageWithoutSecrets(error)}`,
         );
       } else {
         throw error;
@@ -97,11 +100,11 @@ async function reportWait(
     throw new MigrationError({
       schema,
       advice:
-        `Another process has been migrating the schema for ${waited}: ${holder}. See what it does in ` +
-        'pg_stat_activity; end it if it hangs, and boot again.',
+        `Another process has been migrating the schema for ${waited}: ${holder}. Check its activity in ` +
+        'pg_stat_activity; terminate it if it hangs, and boot again.',
     });
   }
-  warn(`Waiting for ${waited} for the migration of schema "${schema}" by ${holder}.`);
+  warn(`Waiting for the migration of schema "${schema}" by ${holder}, ${waited} so far.`);
 }
 
 function isWorthAnotherTry(error: unknown): boolean {

@@ -16,21 +16,21 @@ import {
 } from './move-statements.js';
 
 /**
- * Moves all that the library has in one schema to another one, in one transaction: a process that dies at any point
- * leaves it all on one side.
+ * Moves the library's objects of one schema to another, in one transaction. If the process dies at any point, all of them
+ * are in the same schema.
  *
- * Both schemas' locks are held, so that no process migrates either of them, and then the tables' own. What was
- * writing to them commits before, and goes along; what comes after finds no table and stores nothing, so no start is
- * taken for stored that isn't.
+ * It holds the locks of both schemas, so that no process migrates either of them, and then locks the tables. Transactions
+ * that were writing to the tables commit first, and their rows move too. Later ones find no table and store nothing, so
+ * no start is reported as stored that isn't.
  *
- * @throws NotAllowedError when a process holds a lease there, when there is nothing to move, or no room for it
+ * @throws NotAllowedError if a process has a lease there, if there is nothing to move, or if the target is not free
  */
 export async function moveSchema(run: MigrationRun, target: string): Promise<void> {
   const began = performance.now();
   try {
     await inMigrationTransaction({ ...run, alsoLocked: target }, async (_manager, client) => {
       const objects = await checkMove(client, run.schema, target);
-      // Asked before the locks too: a refused call should hold up no other session.
+      // Checked before the locks too, so that a rejected call does not block other sessions.
       await refuseLeases(client, run.schema, target, objects);
       await client.query(lockTables(run.schema, objects));
       await refuseLeases(client, run.schema, target, objects);
@@ -43,7 +43,7 @@ export async function moveSchema(run: MigrationRun, target: string): Promise<voi
   }
 }
 
-/** The right that is missing may be missing in either place. */
+/** The login may lack a right in either schema, so both are checked. */
 async function explainMove(error: unknown, step: FailedStep, target: string): Promise<Error> {
   const there = await explainFailure(error, { ...step, schema: target });
   return there instanceof PermissionError ? there : explainFailure(error, step);
@@ -65,8 +65,8 @@ async function checkMove(
       target,
       `schema "${schema}" has none of the library's tables`,
       there.length === 0
-        ? 'See that the schema is the right one.'
-        : `"${target}" has; if an earlier call has moved them, open the tenant there.`,
+        ? 'Check the name of the schema.'
+        : `"${target}" does; if an earlier call moved them, open the tenant there.`,
     );
   }
   const taken = there.map(({ name }) => name);
@@ -75,14 +75,17 @@ async function checkMove(
     throw refusal(
       schema,
       target,
-      `schema "${target}" has ${taken.slice(0, 3).join(', ')}${taken.length > 3 ? ' and more' : ''} already`,
-      'Move it to a schema of its own.',
+      `schema "${target}" already has ${taken.slice(0, 3).join(', ')}${taken.length > 3 ? ' and more' : ''}`,
+      'Move the tables to an unused schema.',
     );
   }
   return objects;
 }
 
-/** Who holds claims has a lease. One that is over holds nothing up: recovery goes on with its claims in the new place. */
+/**
+ * Rejects the move if a process has an unexpired lease, because it may have claims. Expired leases do not prevent the move:
+ * recovery continues with their claims in the new schema.
+ */
 async function refuseLeases(
   client: pg.ClientBase,
   schema: string,
@@ -95,8 +98,8 @@ async function refuseLeases(
   throw refusal(
     schema,
     target,
-    `process ${holder.name} holds claims there`,
-    'Stop it. If it was killed, have its work recovered, or try again when its lease is over, in ' +
+    `process ${holder.name} has a lease there`,
+    'Stop that process. If it was killed, recover its tasks, or try again when its lease has expired, in ' +
       `${Math.ceil(holder.expiresInMs / 1000)} s.`,
   );
 }
@@ -109,7 +112,7 @@ async function schemaExists(client: pg.ClientBase, schema: string): Promise<bool
   return rowCount === 1;
 }
 
-/** Looked at, not believed, before the commit. */
+/** Verifies before the commit that all objects have moved. */
 async function assertMoved(
   client: pg.ClientBase,
   schema: string,
@@ -122,7 +125,7 @@ async function assertMoved(
   const missing = left.map(({ name }) => name).join(', ');
   throw new MigrationError({
     schema,
-    advice: `Not everything could be moved to "${target}"; left were: ${missing}. Nothing has been changed.`,
+    advice: `These objects could not be moved to "${target}": ${missing}. Nothing has been changed.`,
   });
 }
 

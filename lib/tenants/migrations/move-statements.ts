@@ -3,9 +3,9 @@ import { readRows } from '../../store/postgres/connections/own-types.js';
 import { SERVER_CLOCK } from '../../store/postgres/statements/sql-clock.js';
 
 /**
- * What the library has in a schema: whatever bears its prefix. It is asked of the catalog, not written out, so that
- * nothing is forgotten that a migration adds. Indexes, constraints, row types, and the sequences of identity columns
- * belong to a table and go where it goes.
+ * The library's objects in a schema: all with its prefix. They are read from the catalog instead of a fixed list, so that
+ * the move includes whatever later migrations add. Indexes, constraints, row types, and sequences of identity columns
+ * belong to a table and move with it.
  */
 const OBJECTS = `
   SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
@@ -23,14 +23,14 @@ const OBJECTS = `
   SELECT 'ROUTINE', format('%I(%s)', p.proname, pg_get_function_identity_arguments(p.oid)), p.pronamespace, p.proname
     FROM pg_catalog.pg_proc p`;
 
-/** An object of the library, as ALTER names it. */
+/** An object of the library, in the form that ALTER takes. */
 export interface MovableObject {
   readonly kind: string;
-  /** Quoted, without its schema. */
+  /** Quoted name without the schema. */
   readonly name: string;
 }
 
-/** Tables first, in the order of their names: who locks them in any other order meets this one as a deadlock. */
+/** Returns tables first, sorted by name: sessions that lock them in another order could deadlock with a move. */
 export async function findObjects(
   client: pg.ClientBase,
   schema: string,
@@ -46,7 +46,7 @@ export async function findObjects(
   return rows;
 }
 
-/** Names of the schema that the objects would meet in the other one, such as that of an index. */
+/** Names in the target schema that the moved objects would collide with, such as that of an index. */
 export async function findCollisions(
   client: pg.ClientBase,
   schema: string,
@@ -68,8 +68,8 @@ export async function findCollisions(
 }
 
 /**
- * One message for all: they are DDL, have no parameters, and one lock mode covers what all of them need. Views come
- * first, as in a query that reads one: it locks the view and then its tables.
+ * The statement that locks all tables. It has no parameters, because it is a utility statement, and uses the one lock mode
+ * that ALTER … SET SCHEMA needs. Views come first, because a query on a view also locks the view before its tables.
  */
 export function lockTables(schema: string, objects: readonly MovableObject[]): string {
   const ofKind = (wanted: string): MovableObject[] => objects.filter(({ kind }) => kind === wanted);
@@ -92,14 +92,14 @@ export function moveObjects(
     .join('; ');
 }
 
-/** A process whose lease on the schema isn't over. */
+/** A process with an unexpired lease on the schema. */
 export interface LeaseHolder {
   /** Host and process id. */
   readonly name: string;
   readonly expiresInMs: number;
 }
 
-/** By the database's clock, as leases are. */
+/** Compares with the database's clock, which leases use too. */
 export async function findLeaseHolder(
   client: pg.ClientBase,
   schema: string,

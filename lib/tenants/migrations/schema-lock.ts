@@ -3,8 +3,8 @@ import type pg from 'pg';
 import { readRows } from '../../store/postgres/connections/own-types.js';
 
 /**
- * The 64-bit key of a schema's advisory lock. Advisory locks are per database already; the prefix keeps the library
- * from meeting locks that the application takes on hashes of its own.
+ * The 64-bit key of a schema's advisory lock. Advisory locks apply to one database. The prefix prevents collisions with
+ * locks that the application takes on hashes of its own.
  */
 function schemaLockKey(schema: string): string {
   const hash = createHash('sha256').update(`nestjs-cloacina/schema/${schema}`).digest();
@@ -12,8 +12,8 @@ function schemaLockKey(schema: string): string {
 }
 
 /**
- * Takes the schema's lock until the transaction ends, however it ends: with the process that holds it, too. Fails
- * with SQLSTATE 55P03 when it isn't free within the transaction's `lock_timeout`.
+ * Takes the schema's lock until the transaction ends, even if the process dies. Fails with SQLSTATE 55P03 if the lock is
+ * not free within the transaction's `lock_timeout`.
  */
 export async function lockSchema(client: pg.ClientBase, schema: string): Promise<void> {
   await client.query('SELECT pg_advisory_xact_lock($1::bigint)', [schemaLockKey(schema)]);
@@ -24,7 +24,7 @@ export async function describeLockHolder(
   pool: pg.Pool,
   schema: string,
 ): Promise<string | undefined> {
-  // A 64-bit key is shown as its halves, and as objsubid 1.
+  // pg_locks shows a 64-bit key as two halves, with objsubid 1.
   const rows = await readRows<{ holder: string }>(
     pool,
     `SELECT format('backend %s (%s, %s)', l.pid, coalesce(nullif(a.application_name, ''), 'unnamed'),

@@ -8,11 +8,11 @@ import {
 import { throwError } from 'rxjs';
 import { CloacinaError, toStoredError, type CloacinaErrorCode } from '../../errors/index.js';
 
-/** An error's status, and whether its message is for the one who sent the request. */
+/** The HTTP status of an error, and whether the client gets the error's own message. */
 type Answer = readonly [status: HttpStatus, message: 'own' | 'general'];
 
-// A record, so that the compiler misses a code that is left out. Own messages are about what the request itself said;
-// others may name tenants, schemas and hosts.
+// A Record makes the compiler report a missing code. Clients get the own message of errors about their request; other
+// messages may name tenants, schemas and hosts.
 const ANSWERS: Record<CloacinaErrorCode, Answer> = {
   INVALID_ARGUMENT: [HttpStatus.BAD_REQUEST, 'own'],
   INVALID_CONTEXT: [HttpStatus.BAD_REQUEST, 'own'],
@@ -30,7 +30,7 @@ const ANSWERS: Record<CloacinaErrorCode, Answer> = {
   DATABASE_UNAVAILABLE: [HttpStatus.SERVICE_UNAVAILABLE, 'general'],
   CONNECTIONS_EXHAUSTED: [HttpStatus.SERVICE_UNAVAILABLE, 'general'],
   WAIT_TIMEOUT: [HttpStatus.GATEWAY_TIMEOUT, 'own'],
-  // What follows is the application's or the database's own trouble.
+  // The codes below are faults of the application or the database, not of the request.
   CONFIGURATION: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],
   UNKNOWN_WORKFLOW: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],
   WORKFLOW_FAILED: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],
@@ -47,21 +47,21 @@ const ANSWERS: Record<CloacinaErrorCode, Answer> = {
   PERMISSION: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],
 };
 
-/** From another copy of the package, a code may be unknown here. */
+/** For codes unknown to this version, which an error from another copy of the package may have. */
 const UNKNOWN: Answer = [HttpStatus.INTERNAL_SERVER_ERROR, 'general'];
 
-/** What express's and fastify's responses have in common. */
+/** The methods that responses of Express and Fastify share. */
 interface Response {
   status(code: number): { send(body: unknown): unknown };
 }
 
 /**
- * Answers requests that end in an error of this library: `{ statusCode, error, message }`, where `error` is the stable
- * code. With express and fastify. Bad input is 400, what isn't there 404, what its state doesn't allow 409, a database
- * that is away 503, anything else 500.
+ * Answers HTTP requests that fail with an error of this library: `{ statusCode, error, message }`, where `error` is the
+ * stable code. Works with Express and Fastify. The status is 400 for bad input, 404 for a missing object, 409 for a
+ * conflict with its state, 503 for an unreachable database, and 500 for most other errors.
  *
- * The message is the error's own where it is about the request. Otherwise it is the status' name, because the error may
- * name other tenants. What is answered with 500 and above is logged. Other transports get the error as it is.
+ * The message is the error's own if it is about the request. Otherwise it is the name of the status, because the error may
+ * name other tenants. Errors with a status of 500 or above are logged. Other transports get the error itself.
  *
  * @example
  * ```ts
@@ -94,7 +94,7 @@ export class CloacinaExceptionFilter implements ExceptionFilter<CloacinaError> {
   }
 }
 
-/** `Service unavailable`. */
+/** The name of a status as text, such as `Service unavailable`. */
 function nameOf(status: HttpStatus): string {
   const name = HttpStatus[status].replaceAll('_', ' ').toLowerCase();
   return `${name.charAt(0).toUpperCase()}${name.slice(1)}`;

@@ -14,7 +14,7 @@ import type { CloacinaRunner } from '../../runner/cloacina-runner.js';
 import type { Tenant } from '../hosting/tenant.js';
 import { TenantResolver } from './tenant-resolver.js';
 
-/** The request, for a pipe to find its tenant: decorators get no providers, pipes do. */
+/** Passes the request to a pipe, which finds its tenant: pipes can inject providers, parameter decorators cannot. */
 const RequestOf = createParamDecorator((what: string, context: ExecutionContext) =>
   requestOf(what, context),
 );
@@ -42,9 +42,9 @@ class RunnerPipe implements PipeTransform<TenantRequest, Promise<CloacinaRunner>
 }
 
 /**
- * The tenant that the request is for, as a parameter of a controller's method. Which one that is says the option
- * `tenantFrom` of `forRoot`. A request that names none is answered with 400 (BadRequestException), one that names a
- * stranger with 404 (NotFoundException).
+ * Parameter decorator for controllers: the tenant of the request. The option `tenantFrom` of `forRoot` names it. The
+ * response is 400 (BadRequestException) if the request names no tenant, and 404 (NotFoundException) if this process does
+ * not serve it.
  *
  * @example
  * ```ts
@@ -59,7 +59,7 @@ export function CurrentTenant(): ParameterDecorator {
 }
 
 /**
- * The runner of the tenant that the request is for; see {@link CurrentTenant}.
+ * Parameter decorator for controllers: the runner of the request's tenant. See {@link CurrentTenant}.
  *
  * @example
  * ```ts
@@ -74,8 +74,8 @@ export function CurrentRunner(): ParameterDecorator {
 }
 
 /**
- * Lets a request through when it is for a tenant that this process serves, and answers it with 400 or 404 otherwise,
- * also where no parameter asks for the tenant.
+ * Admits requests of tenants that this process serves. Others get 400 or 404, as with {@link CurrentTenant}, even if no
+ * parameter of the method needs the tenant.
  *
  * @example
  * ```ts
@@ -96,7 +96,7 @@ export class TenantGuard implements CanActivate {
   }
 }
 
-/** As Nest's exceptions, which it answers and doesn't log; the error of the library is their cause. */
+/** Throws Nest's exceptions, which Nest answers without logging. Their cause is the library's error. */
 async function tenantOf(resolver: TenantResolver, request: TenantRequest): Promise<Tenant> {
   try {
     return await resolver.resolve(request);

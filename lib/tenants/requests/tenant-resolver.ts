@@ -7,17 +7,17 @@ export interface ResolverParts {
   readonly tenants: Pick<CloacinaTenants, 'get' | 'has'>;
   /** The option `tenantFrom`. */
   readonly tenantFrom?: (request: TenantRequest) => unknown;
-  /** Says at boot, with all else that is wrong, that it is missing. */
+  /** Reports at boot that `tenantFrom` is missing, with all other problems. */
   readonly report: (problem: string) => void;
 }
 
 const MISSING =
-  'is used, but nothing says which tenant a request is for. Give CloacinaModule.forRoot() the option tenantFrom, such ' +
-  "as (request) => request.headers['x-tenant'].";
+  'is used, but the option tenantFrom of CloacinaModule.forRoot() is missing. Set it to a function that returns the ' +
+  "tenant of a request, such as (request) => request.headers['x-tenant'].";
 
 /**
- * Finds the tenant that a request is for, as the option `tenantFrom` of `forRoot` says. `@CurrentTenant()`,
- * `@CurrentRunner()` and {@link TenantGuard} use it; inject it where there is neither a controller nor a guard.
+ * Finds the tenant of a request with the option `tenantFrom` of `forRoot`. `@CurrentTenant()`, `@CurrentRunner()` and
+ * {@link TenantGuard} use it; inject it where there is neither a controller nor a guard.
  *
  * @example
  * ```ts
@@ -25,17 +25,19 @@ const MISSING =
  * ```
  */
 export class TenantResolver {
-  /** A request is asked once, however often its tenant is. */
+  /** Calls `tenantFrom` once per request, however often the request's tenant is resolved. */
   private readonly resolved = new WeakMap<object, Promise<Tenant>>();
 
-  /** @internal Applications get it by injection. */
+  /** @internal Applications inject it. */
   constructor(private readonly parts: ResolverParts) {}
 
   /**
-   * @param request - what the platform calls a request, Express's or Fastify's
-   * @throws NoTenantError when `tenantFrom` finds none in the request
-   * @throws UnknownTenantError when this process doesn't serve it
-   * @throws ConfigurationError when there is no `tenantFrom`
+   * Returns the tenant of a request.
+   *
+   * @param request - the request of the platform, Express's or Fastify's
+   * @throws NoTenantError if `tenantFrom` returns no name
+   * @throws UnknownTenantError if this process doesn't serve the tenant
+   * @throws ConfigurationError if the option `tenantFrom` is missing
    */
   resolve(request: TenantRequest): Promise<Tenant> {
     let tenant = this.resolved.get(request);
@@ -46,7 +48,7 @@ export class TenantResolver {
     return tenant;
   }
 
-  /** @internal Who needs `tenantFrom` says so when it is made, so that its lack is found at boot. */
+  /** @internal Called by users of `tenantFrom` when they are created, so that the boot reports a missing option. */
   need(what: string): void {
     if (this.parts.tenantFrom === undefined) this.parts.report(`${what} ${MISSING}`);
   }
@@ -56,7 +58,7 @@ export class TenantResolver {
     if (tenantFrom === undefined) throw new ConfigurationError([`TenantResolver ${MISSING}`]);
     const name = await tenantFrom(request);
     if (typeof name !== 'string' || name === '') throw new NoTenantError();
-    // What is told a client names no other tenant.
+    // Without the names of other tenants, because the client may see this error.
     if (!this.parts.tenants.has(name)) throw new UnknownTenantError(name);
     return this.parts.tenants.get(name);
   }

@@ -231,7 +231,7 @@ test('what a killed process held is moved when its lease is over, and recovered 
   );
   await expect(tenant!.migrator.moveTo('second_moved')).rejects.toMatchObject({
     code: 'NOT_ALLOWED',
-    message: expect.stringMatching(/process host-7 4711 holds claims there\. .*in 2[45] s\./),
+    message: expect.stringMatching(/process host-7 4711 has a lease there\. .*in 2[45] s\./),
   });
   expect((await admin.query(`SELECT to_regnamespace('second_moved') AS there`)).rows).toEqual([
     { there: null },

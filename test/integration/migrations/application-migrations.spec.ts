@@ -233,7 +233,7 @@ test('one of them that fails is named, with what is left of it', async () => {
       migration: 'IndexTwice1736000000006',
       cause: { code: '23505' },
     });
-    expect(String(error)).toMatch(/what came before it is applied\. Drop what it left/);
+    expect(String(error)).toMatch(/earlier migrations remain applied\. Drop what it left/);
     expect(String(error)).not.toContain('4111');
     expect(await migrator.pending()).toEqual(['IndexTwice1736000000006']);
   });

@@ -180,7 +180,7 @@ describe('Discovery', () => {
     expect(logged.filter((line) => line.includes('was dropped'))).toHaveLength(1);
     // It is not made again behind the back of who dropped it, also if that was between the look and the opening.
     const { open } = Reflect.get(discovery, 'parts') as DiscoveryParts;
-    await expect(open({ tenant: 'dropped', schema })).rejects.toThrow('is not there any more');
+    await expect(open({ tenant: 'dropped', schema })).rejects.toThrow('no longer exists');
     expect(await sql(`SELECT FROM pg_namespace WHERE nspname = '${schema}'`)).toEqual([]);
   });
 

@@ -158,7 +158,9 @@ describe('A request', () => {
     expect(failure).toBeInstanceOf(ConfigurationError);
     expect([...(failure as ConfigurationError).problems].sort()).toEqual(
       ['@CurrentRunner()', '@CurrentTenant()', 'TenantGuard'].map((what) =>
-        expect.stringContaining(`${what} is used, but nothing says which tenant a request is for.`),
+        expect.stringContaining(
+          `${what} is used, but the option tenantFrom of CloacinaModule.forRoot() is missing.`,
+        ),
       ),
     );
   });
