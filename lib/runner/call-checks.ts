@@ -5,7 +5,7 @@ import type { ResultOptions } from './execution-handle.js';
 import type { CheckedWait } from './result-waiter.js';
 import { DURATION_FORM, parseDuration, textProblem, type Duration } from '../workflow/index.js';
 
-/** @throws InvalidArgumentError for what is no duration */
+/** @throws InvalidArgumentError for an invalid duration */
 function checkTimeout(timeout: Duration | undefined): number | undefined {
   if (timeout === undefined) return undefined;
   const timeoutMs = parseDuration(timeout);
@@ -16,7 +16,7 @@ function checkTimeout(timeout: Duration | undefined): number | undefined {
   );
 }
 
-/** @throws InvalidArgumentError for a timeout or a `settled` that is not valid */
+/** @throws InvalidArgumentError for an invalid `timeout` or `settled` */
 export function checkWait({ timeout, settled = false }: ResultOptions): CheckedWait {
   if (typeof settled !== 'boolean') {
     throw new InvalidArgumentError('settled', `must be true or false, not ${formatValue(settled)}`);
@@ -24,7 +24,7 @@ export function checkWait({ timeout, settled = false }: ResultOptions): CheckedW
   return { timeoutMs: checkTimeout(timeout), settled };
 }
 
-/** @throws InvalidArgumentError for what is no text, or none that can be stored */
+/** @throws InvalidArgumentError for a reason that is not a string, or that PostgreSQL cannot store */
 export function checkReason(reason: string | undefined): string | null {
   if (reason === undefined) return null;
   const problem =
@@ -35,7 +35,11 @@ export function checkReason(reason: string | undefined): string | null {
   throw new InvalidArgumentError('reason', problem);
 }
 
-/** @throws InvalidArgumentError for what is no array of at most `max` ids; what is no UUID is the id of no execution */
+/**
+ * An id that is not a UUID is allowed here: no execution has it.
+ *
+ * @throws InvalidArgumentError unless `ids` is an array of at most `max` members
+ */
 export function checkIds(ids: readonly string[], max: number): readonly string[] {
   if (!Array.isArray(ids)) {
     throw new InvalidArgumentError('ids', `must be an array of ids, not ${formatValue(ids)}`);
@@ -52,8 +56,9 @@ export function refuseInTask(what: string): void {
   if (currentTask() === undefined) return;
   throw new NotAllowedError(
     `Awaiting ${what} inside a task`,
-    'the task holds the slot that the execution may need, so both could wait for ever',
-    'Start the other execution with start() and let a later task deferUntil() it has ended, or make its tasks part of this workflow.',
+    'the task holds the slot that the execution may need, so both could wait forever',
+    'Start the other execution with start(), and wait for its end with deferUntil() in a later task. Or make its tasks part ' +
+      'of this workflow.',
   );
 }
 
@@ -67,7 +72,7 @@ export function refuseInBoot(what: string, hasBooted: boolean): void {
   );
 }
 
-/** @throws NotAllowedError for a call that waits for what the transaction of the manager only starts */
+/** @throws NotAllowedError if the options contain a manager: the execution cannot run before its transaction commits */
 export function refuseManager(manager: unknown): void {
   if (manager === undefined) return;
   throw new NotAllowedError(

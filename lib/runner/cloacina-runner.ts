@@ -36,7 +36,7 @@ import { viewWorkflow, type WorkflowGraph } from './workflow-graph.js';
 import type { ExecutionStatus } from '../workflow/index.js';
 
 /**
- * Starts, watches and steers the executions of one tenant.
+ * Starts, reads and controls the executions of one tenant.
  *
  * @example
  * ```ts
@@ -47,9 +47,14 @@ import type { ExecutionStatus } from '../workflow/index.js';
  * ```
  */
 export class CloacinaRunner {
+  /** The tenant's name. */
   readonly tenant: string;
+  /** The tenant's schema. */
   readonly schema: string;
-  /** What happens to this tenant's executions in this process. Not a log: nothing is kept for late subscribers. */
+  /**
+   * The events that this process stores for the tenant's executions. Subscribers get later events only; {@link history}
+   * reads what is stored.
+   */
   readonly events$: Observable<WorkflowEvent>;
   private readonly starter: ExecutionStarter;
   private readonly reader: ExecutionReader;
@@ -57,12 +62,12 @@ export class CloacinaRunner {
   private readonly control: ExecutionControl;
   private readonly closing = new AbortController();
 
-  /** @internal Applications get theirs by injection. */
+  /** @internal Applications inject the runner. */
   constructor(private readonly parts: RunnerParts) {
     const { engine, registry } = parts;
     this.tenant = engine.settings.tenant;
     this.schema = engine.settings.schema;
-    // Every wait listens to it; that is no leak.
+    // Each wait adds a listener. Many of them are no leak, so Node.js must not warn.
     setMaxListeners(0, this.closing.signal);
     this.events$ = parts.events.asObservable();
     const { clock, store, catalog, settings } = engine;
@@ -91,9 +96,10 @@ export class CloacinaRunner {
    * Starts an execution and waits for its end.
    *
    * @param context - the input, at most `maxContextSize` bytes of JSON
-   * @throws WorkflowFailedError, WorkflowCancelledError when the execution did not complete, unless `settled` is asked
-   *   for; both have its id
-   * @throws as {@link start} and {@link ExecutionHandle.result}; NotAllowedError with a `manager`
+   * @throws WorkflowFailedError, WorkflowCancelledError if the execution did not complete; both have its id. With
+   *   `settled: true`, the result is returned instead
+   * @throws NotAllowedError with a `manager`, inside a task, and while the application boots
+   * @throws the errors of {@link start} and {@link ExecutionHandle.result}
    */
   execute<R extends WorkflowRef>(
     workflow: R,
@@ -121,10 +127,12 @@ export class CloacinaRunner {
   }
 
   /**
-   * Starts an execution. When this resolves, it is stored: it will run, here or in another process.
+   * Starts an execution. Resolves when the execution is stored; this process or another one runs it.
    *
-   * @throws UnknownWorkflowError, InvalidContextError, ContextTooLargeError, InvalidArgumentError: nothing was stored
-   * @throws DatabaseUnavailableError when the database was away for `startTimeout`
+   * @param context - the input, at most `maxContextSize` bytes of JSON
+   * @throws UnknownWorkflowError, InvalidContextError, ContextTooLargeError, InvalidArgumentError; nothing was stored
+   * @throws DatabaseUnavailableError if the database was unreachable, or another transaction held a lock, for
+   *   `startTimeout`; its `mayBeWritten` tells whether the execution may be stored
    */
   async start<R extends WorkflowRef>(
     workflow: R,
@@ -137,14 +145,17 @@ export class CloacinaRunner {
     return this.handleOf<WorkflowContext<R>>(id, created);
   }
 
-  /** A handle on an execution by its id; whether there is one is asked when the handle is used. */
+  /**
+   * Returns a handle of an execution, without asking the database. The handle's methods throw an UnknownExecutionError
+   * if no execution has the id.
+   */
   handle(id: string): ExecutionHandle {
     return this.handleOf<JsonObject>(id, false);
   }
 
   /**
-   * An execution with all its tasks; null if no execution has this id. With `workflow`, its context is typed, and an
-   * execution of another workflow is null too.
+   * Reads an execution with its context and tasks. Returns null if no execution has this id. With `workflow`, the
+   * context is typed, and the call also returns null for an execution of another workflow.
    */
   get(id: string): Promise<Execution | null>;
   get<R extends WorkflowRef>(
@@ -152,10 +163,10 @@ export class CloacinaRunner {
     options: GetOptions<R>,
   ): Promise<WorkflowExecution<R> | null>;
   /**
-   * Many executions for the price of one, in the order of the ids.
+   * Reads many executions together, and returns them in the order of the ids: null for an id that no execution has.
    *
    * @param ids - at most 200
-   * @throws InvalidArgumentError for more
+   * @throws InvalidArgumentError for more than 200 ids
    */
   get(ids: readonly string[]): Promise<(Execution | null)[]>;
   get<R extends WorkflowRef>(
@@ -175,28 +186,29 @@ export class CloacinaRunner {
   }
 
   /**
-   * The statuses of many executions, by id. An id that no execution has is left out.
+   * Reads the statuses of many executions, by id. Ids that no execution has are left out.
    *
    * @param ids - at most 1,000
-   * @throws InvalidArgumentError for more
+   * @throws InvalidArgumentError for more than 1,000 ids
    */
   statuses(ids: readonly string[]): Promise<Map<string, ExecutionStatus>> {
     return this.whileServed(() => this.reader.statuses(ids));
   }
 
   /**
-   * What happened to an execution, oldest first: its start, each attempt of a task with its times and its error, pauses
-   * and cancels with their reasons, recoveries, manual retries, its end. Null if no execution has this id.
+   * Reads the timeline of an execution, oldest entry first: its start, each attempt of a task with times and error,
+   * pauses and cancellations with their reasons, recoveries, manual retries, its end. Returns null if no execution has
+   * this id.
    *
-   * It is made of what the tables keep. Of an execution with more than 2,000 events it tells the newest; all that its
-   * rows tell is there in any case.
+   * The timeline is made of the execution's rows, which are always complete, and its stored events. Of more than 2,000
+   * events it contains the newest 2,000.
    */
   history(id: string): Promise<HistoryEntry[] | null> {
     return this.whileServed(() => this.reader.history(id));
   }
 
   /**
-   * A page of executions, newest first, without their contexts and tasks: {@link get} reads those of one.
+   * Reads a page of executions, newest first, without their contexts and tasks; {@link get} reads these.
    *
    * @throws InvalidArgumentError for an invalid workflow, limit, status, date, tag, key or cursor
    */
@@ -205,76 +217,86 @@ export class CloacinaRunner {
   }
 
   /**
-   * How many executions there are, by workflow and status; workflows without executions are left out. The database
-   * reads all executions that it counts. Those that have not Completed have an index of their own, so
-   * `status: ['Pending', 'Running', 'Paused', 'Failed']` is cheap, however many have Completed; so do those with tags.
+   * Counts executions by workflow and status. Workflows without executions are left out.
    *
-   * @returns sorted by the workflows' names
+   * The database reads every execution that it counts. Executions that are not Completed have their own index, and so
+   * do executions with tags. So `status: ['Pending', 'Running', 'Paused', 'Failed']` is cheap in a schema with millions
+   * of Completed executions.
+   *
+   * @returns the counts, sorted by the names of the workflows
    * @throws InvalidArgumentError for an invalid workflow, status, date or tag
    */
   counts(filter: ExecutionCountFilter = {}): Promise<WorkflowCounts[]> {
     return this.whileServed(() => this.reader.counts(filter));
   }
 
-  /** The workflows that this process serves for the tenant, each with its graph, in the order of the modules. */
+  /** Returns the workflows that this process serves for the tenant, with their graphs, in the order of the modules. */
   workflows(): WorkflowGraph[] {
     return this.parts.registry.list().filter(this.parts.serves).map(viewWorkflow);
   }
 
   /**
-   * Ends an execution: what has not begun never will, and running handlers' signals abort, in whatever process they
-   * run; what they still do is not recorded. Cancelling a Cancelled execution does nothing.
+   * Cancels an execution. No further task begins, and the signals of its running handlers abort in every process. The
+   * outcomes of these handlers are not recorded. Does nothing if the execution is Cancelled.
    *
-   * @throws UnknownExecutionError, InvalidTransitionError when it has ended otherwise
+   * @throws UnknownExecutionError
+   * @throws InvalidTransitionError if the execution is Completed or Failed
    */
   cancel(id: string, reason?: string): Promise<void> {
     return this.control.cancel(id, reason);
   }
 
   /**
-   * Lets running tasks end and begins no more until {@link resume}. Pausing a Paused execution does nothing.
+   * Pauses an execution. Running tasks may finish; no task begins until {@link resume}. Does nothing if the execution
+   * is Paused.
    *
-   * @throws UnknownExecutionError, InvalidTransitionError when it has ended
+   * @throws UnknownExecutionError
+   * @throws InvalidTransitionError if the execution has ended
    */
   pause(id: string, reason?: string): Promise<void> {
     return this.control.pause(id, reason);
   }
 
   /**
-   * Goes on with a Paused execution.
+   * Continues a Paused execution.
    *
-   * @throws UnknownExecutionError, InvalidTransitionError when it isn't Paused
+   * @throws UnknownExecutionError
+   * @throws InvalidTransitionError if the execution is not Paused
    */
   resume(id: string): Promise<void> {
     return this.control.resume(id);
   }
 
   /**
-   * Runs again what failed, was cancelled or was skipped because of a failure, and all that depends on it, with fresh
-   * budgets. Other tasks keep their outcomes. Of two calls at once, one wins.
+   * Runs the tasks of an ended execution again that Failed, were Cancelled, or were skipped because of a failure, and
+   * all tasks that depend on them. These tasks get a new set of attempts; other tasks keep their outcomes. If two calls
+   * run at the same time, one of them throws an InvalidTransitionError.
    *
-   * @throws UnknownExecutionError, InvalidTransitionError when it has not ended, or has nothing to retry
+   * @throws UnknownExecutionError
+   * @throws InvalidTransitionError if the execution has not ended, or has no such task
    */
   retry(id: string): Promise<void> {
     return this.control.retry(id);
   }
 
   /**
-   * Stops serving the tenant in this process: claims no more, gives back what has not begun, waits for running
-   * handlers up to `shutdownTimeout`. Nest's shutdown does it for you.
+   * Stops serving the tenant in this process: claims no more tasks, gives unstarted claims back, and waits up to
+   * `shutdownTimeout` for running handlers. Nest's shutdown calls this for every tenant.
    */
   async shutdown(): Promise<void> {
     await this.parts.shutdown();
     this.closed();
   }
 
-  /** @internal Ends the waits; what was waited for goes on elsewhere. */
+  /**
+   * @internal Rejects pending waits and reads with a TenantRemovedError. The executions continue in other processes.
+   */
   closed(): void {
     this.closing.abort(new TenantRemovedError(this.tenant));
     this.reader.close();
   }
 
-  /** A tenant that was removed says so, also to calls that were under way. */
+  /** Throws a TenantRemovedError once the tenant is closed, also for calls that began before. */
   private async whileServed<T>(work: () => Promise<T>): Promise<T> {
     const { signal } = this.closing;
     signal.throwIfAborted();
@@ -286,7 +308,7 @@ export class CloacinaRunner {
     }
   }
 
-  /** What is stored says nothing of types: that the context is a `C` follows from the workflow. */
+  /** The cast relies on the workflow that the caller named, because rows carry no types. */
   private handleOf<C extends object>(id: string, created: boolean): ExecutionHandle<C> {
     const handle: ExecutionHandle = new RunnerHandle(id, created, this.control, this.waits);
     return handle as object as ExecutionHandle<C>;

@@ -14,12 +14,12 @@ export interface ControlParts {
     TenantEngine,
     'control' | 'store' | 'catalog' | 'wakeWorkers' | 'dueIn' | 'settings'
   >;
-  /** Refuses the call, with what there is to say, when the tenant is not served any more. */
+  /** Rejects with a TenantRemovedError when this process no longer serves the tenant. */
   readonly whileServed: <T>(work: () => Promise<T>) => Promise<T>;
   readonly whileUnavailable: AvailabilityRetry;
 }
 
-/** What a runner and its handles do to executions that stand already. */
+/** Controls existing executions, for a runner and its handles. */
 export class ExecutionControl implements HandleControl {
   constructor(private readonly parts: ControlParts) {}
 
@@ -57,7 +57,10 @@ export class ExecutionControl implements HandleControl {
     engine.dueIn(dueInMs);
   }
 
-  /** After a lost reply the execution may be as asked for by the call itself: then that is as good as an answer. */
+  /**
+   * Runs one action, again if its reply was lost. Then the first send may have changed the execution already, so an
+   * execution in the wanted status counts as changed by this call.
+   */
   private async steer(
     id: string,
     action: keyof typeof TRANSITIONS,
@@ -72,7 +75,7 @@ export class ExecutionControl implements HandleControl {
     if (changed) return;
     const { status, workflow } = await this.rowOf(id);
     const { to, rule } = TRANSITIONS[action];
-    // A resume that was written and not answered leaves no Paused execution, whatever has become of it since.
+    // The first send of a resume left an execution that is not Paused, and which may have changed its status since.
     const isAsAsked = status === to || (wasResent && action === 'resume');
     if (isAsAsked && wasResent) this.parts.engine.control.told(action, id, workflow);
     if (isAsAsked) return;

@@ -5,34 +5,43 @@ import { checkCallOptions } from '../errors/call-options.js';
 import { checkWait, refuseInTask } from './call-checks.js';
 import type { ResultWaiter } from './result-waiter.js';
 
-/** How to wait for an execution's end. */
+/** Options of `execute()` and `result()`, which wait for the end of an execution. */
 export interface ResultOptions {
-  /** How long to wait. Default: as long as it takes. */
+  /** The longest wait. Default: no limit. */
   timeout?: Duration;
   /**
-   * True: the result of an execution that Failed or was Cancelled is returned like any other; look at its `status`.
-   * Default false: the promise rejects with a {@link WorkflowFailedError} or a {@link WorkflowCancelledError}.
+   * Whether the result of an execution that Failed or was Cancelled is returned; check its `status`. Default: `false`,
+   * the promise rejects with a {@link WorkflowFailedError} or a {@link WorkflowCancelledError}.
    */
   settled?: boolean;
 }
 
-/** The options with which a wait rejects for an execution that did not complete. */
+/** Options without `settled: true`: the wait rejects if the execution did not complete. */
 export type UnsettledOptions = ResultOptions & { settled?: false };
 
-/** An execution that was started, or asked for by its id. Cheap: it holds nothing but the id. */
+/** Refers to an execution by its id, and controls it. It holds no other data, so it is cheap to keep. */
 export interface ExecutionHandle<C extends object = JsonObject> {
+  /** The id of the execution, a UUID. */
   readonly id: string;
-  /** False: the idempotency key found an earlier execution. */
+  /**
+   * Whether this `start` created the execution. False if its idempotency key found an earlier one, and for
+   * `handle(id)`.
+   */
   readonly created: boolean;
-  /** @throws UnknownExecutionError */
+  /**
+   * Reads the status of the execution.
+   *
+   * @throws UnknownExecutionError
+   */
   status(): Promise<ExecutionStatus>;
   /**
-   * Waits for the end.
+   * Waits for the end of the execution, and returns its result.
    *
-   * @throws WorkflowFailedError, WorkflowCancelledError when the execution did not complete, unless `settled` is asked for
-   * @throws WaitTimeoutError when it takes longer than `timeout`; the execution goes on
+   * @throws WorkflowFailedError, WorkflowCancelledError if the execution did not complete. With `settled: true`, the
+   *   result is returned instead
+   * @throws WaitTimeoutError if the wait takes longer than `timeout`; the execution continues
    * @throws UnknownExecutionError
-   * @throws NotAllowedError inside a task's handler, which would hold the slot that the execution may need
+   * @throws NotAllowedError while the application boots, and inside a task, whose slot the execution may need
    */
   result(options?: UnsettledOptions): Promise<ExecutionResult<C>>;
   result(options: ResultOptions): Promise<ExecutionResult<C, Partial<C>>>;
@@ -49,7 +58,7 @@ export const RESULT_OPTIONS: ReadonlySet<string> = new Set<keyof ResultOptions>(
   'settled',
 ]);
 
-/** What handles hand their calls on to. */
+/** The calls that handles forward. */
 export interface HandleControl {
   status(id: string): Promise<ExecutionStatus>;
   cancel(id: string, reason?: string): Promise<void>;
@@ -57,7 +66,7 @@ export interface HandleControl {
   resume(id: string): Promise<void>;
 }
 
-/** A class, not an object of functions: every start makes one, and most are never asked for anything. */
+/** A class and not a literal with closures: every start makes a handle, and most handles are never used. */
 export class RunnerHandle implements ExecutionHandle {
   readonly #control: HandleControl;
   readonly #waits: ResultWaiter;

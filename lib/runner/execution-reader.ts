@@ -17,7 +17,7 @@ import type {
 import { viewExecution, viewSummary } from './execution-view.js';
 import type { HistoryEntry } from './history.js';
 import { viewHistory } from './history-view.js';
-import { checkCountFilter, checkListFilter, noneOfAny } from './list-filter.js';
+import { checkCountFilter, checkListFilter, zeroCounts } from './list-filter.js';
 import { definitionToShow } from './stand-in-definition.js';
 import type {
   ExecutionRow,
@@ -28,9 +28,9 @@ import type {
 import type { FailureClassifier } from '../runtime/failure.js';
 import type { Clock } from '../runtime/clock.js';
 
-/** Executions to one reading. */
+/** Max executions per call of `get`, and per batch. */
 const MAX_READ = 200;
-/** Statuses to one reading. */
+/** Max ids per call of `statuses`. */
 const MAX_STATUSES = 1_000;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -40,7 +40,7 @@ interface Question {
   readonly askedAt: number;
 }
 
-/** Reads executions with their tasks; many at once when many are asked for at once. */
+/** Reads executions. Concurrent reads of single executions share their statements. */
 export class ExecutionReader {
   private readonly batcher: Batcher<Question, Execution | null>;
 
@@ -60,19 +60,22 @@ export class ExecutionReader {
     });
   }
 
-  /** Null if no execution has this id, if it is not a UUID, and for an execution of another workflow than the named one. */
+  /**
+   * Null if no execution has this id, if it is not a UUID, or if `workflow` is given and the execution is of another
+   * one.
+   */
   async get(id: string, workflow?: string): Promise<Execution | null> {
     if (!isExecutionId(id)) return null;
     const found = await this.batcher.add({ id: id.toLowerCase(), askedAt: this.clock.now() });
     return workflow === undefined || found?.workflow === workflow ? found : null;
   }
 
-  /** Each as {@link get} reads it, in the order of the ids; many share their statements. */
+  /** Reads each execution as {@link get} does, in the order of the ids. */
   getMany(ids: readonly string[], workflow?: string): Promise<(Execution | null)[]> {
     return Promise.all(checkIds(ids, MAX_READ).map((id) => this.get(id, workflow)));
   }
 
-  /** By the ids as they were given, without those that no execution has. */
+  /** The keys are the ids as the caller wrote them; ids that no execution has are left out. */
   async statuses(ids: readonly string[]): Promise<Map<string, ExecutionStatus>> {
     const known = checkIds(ids, MAX_STATUSES).filter(isExecutionId);
     const found = await this.whileUnavailable.run(() =>
@@ -86,7 +89,7 @@ export class ExecutionReader {
     return statuses;
   }
 
-  /** Null for an id that no execution has. */
+  /** Null if no execution has this id. */
   async history(id: string): Promise<HistoryEntry[] | null> {
     if (!isExecutionId(id)) return null;
     const row = await this.whileUnavailable.run(() => this.store.history(id));
@@ -96,7 +99,7 @@ export class ExecutionReader {
 
   async list(filter: ExecutionFilter): Promise<ExecutionPage> {
     const { limit, ...checked } = checkListFilter(filter);
-    // One more than asked for tells whether there is another page.
+    // The row after the page tells whether there is another page.
     const rows = await this.whileUnavailable.run(() =>
       this.store.list({ ...checked, limit: limit + 1 }),
     );
@@ -114,7 +117,7 @@ export class ExecutionReader {
     for (const { workflow, status, count } of await this.whileUnavailable.run(() =>
       this.store.count(checked),
     )) {
-      const counts = byWorkflow.get(workflow) ?? { workflow, total: 0, byStatus: noneOfAny() };
+      const counts = byWorkflow.get(workflow) ?? { workflow, total: 0, byStatus: zeroCounts() };
       counts.total += count;
       counts.byStatus[status as ExecutionStatus] += count;
       byWorkflow.set(workflow, counts);
@@ -126,7 +129,10 @@ export class ExecutionReader {
     this.batcher.close();
   }
 
-  /** The definitions of executions that wait name the tasks. They are known already, unless another release runs. */
+  /**
+   * Summaries show the name of the waiting task, so executions that wait need their definitions. These are in memory
+   * already, unless another release started the execution.
+   */
   private async summariesOf(page: readonly ListedExecution[]): Promise<ExecutionSummary[]> {
     const seen = { hung: this.hungHandlers(), now: this.clock.wallTime() };
     const definitions = new Map<string, RunnableDefinition>();

@@ -18,7 +18,7 @@ export interface StarterParts {
   readonly whileUnavailable: AvailabilityRetry;
 }
 
-/** Checks what a start is given, and hands it to the engine. */
+/** Checks the arguments of `start`, and hands a request to the engine. */
 export class ExecutionStarter {
   constructor(private readonly parts: StarterParts) {}
 
@@ -31,7 +31,7 @@ export class ExecutionStarter {
     const { engine, registry } = this.parts;
     const name = registry.nameOf(workflow);
     const schema: RegisteredWorkflow['input'] = registry.get(name)?.input;
-    // Without a schema it goes through no promise: that would ask it for a `then`.
+    // Not awaited without a schema: awaiting a context that has a key `then` would call it.
     const given = context ?? {};
     const input = schema === undefined ? given : await validateInput(schema, given);
     const definition = engine.catalog.isOpen
@@ -52,7 +52,7 @@ export class ExecutionStarter {
     return engine.catalog.currentOf(name) ?? this.stored(name);
   }
 
-  /** Of a workflow that this process has no code of. */
+  /** The newest stored definition, for a workflow that this process has no code for. */
   private stored(name: string): Promise<RunnableDefinition> {
     const { engine, whileUnavailable } = this.parts;
     return whileUnavailable.run(() => engine.catalog.toStart(name));

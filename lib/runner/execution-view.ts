@@ -26,9 +26,9 @@ import { executionWaiting, taskWaiting, waitingOfTasks, type SeenHere } from './
 import type { ExecutionRow, ListedExecution, TaskRow } from '../store/port/index.js';
 
 /**
- * Makes of rows what the API returns.
+ * Makes the `Execution` that the API returns from its rows.
  *
- * @param seen - what this process sees beside the rows
+ * @param seen - facts that this process knows and rows do not have
  */
 export function viewExecution(
   row: ExecutionRow,
@@ -60,7 +60,7 @@ export function viewExecution(
   };
 }
 
-/** What a row may lack; absent then. */
+/** The optional properties; absent where the row has no value. */
 function optional(
   { reason, idempotencyKey, tags: stored }: ExecutionRow | ListedExecution,
   waitingFor: ExecutionSummary['waitingFor'],
@@ -75,9 +75,9 @@ function optional(
 }
 
 /**
- * Makes of a page's row what `list` returns.
+ * Makes the summary that `list` returns from a row of its page.
  *
- * @param definition - needed for an execution that waits
+ * @param definition - only needed for an execution that waits
  */
 export function viewSummary(
   row: ListedExecution,
@@ -98,7 +98,7 @@ export function viewSummary(
   };
 }
 
-/** The same, once it has ended. */
+/** Makes a result from an execution that has ended. */
 export function asResult(execution: Execution): ExecutionResult {
   const result: ExecutionResult = {
     ...execution,
@@ -108,7 +108,7 @@ export function asResult(execution: Execution): ExecutionResult {
       return result;
     },
   };
-  // A result is logged, compared and sent as JSON: the method is not part of that.
+  // Not enumerable: results are logged, compared and sent as JSON.
   Object.defineProperty(result, 'orThrow', { enumerable: false });
   return result;
 }
@@ -142,7 +142,7 @@ interface StoredAttempt {
   readonly error?: StoredError | null;
 }
 
-/** The failed attempts are kept with the row; the one that completed the task is the row's own times. */
+/** The row lists the failed attempts. The attempt that completed the task is stored as the times of the row. */
 function attemptsOf(row: TaskRow): TaskAttempt[] {
   const stored = row.attempts === null ? [] : (JSON.parse(row.attempts) as StoredAttempt[]);
   const attempts = stored.map(({ attempt, startedAt, completedAt, error }) => ({
@@ -168,7 +168,7 @@ function parseError(json: string | null): StoredError | undefined {
   return json === null ? undefined : (JSON.parse(json) as StoredError);
 }
 
-/** A workflow timeout is the execution's own error; else the first failure that nothing handled. */
+/** The error that is stored with the execution (a workflow timeout), or that of the first unhandled failure. */
 function errorOf(
   row: ExecutionRow,
   tasks: readonly TaskRow[],
@@ -180,13 +180,13 @@ function errorOf(
   return first === undefined ? undefined : parseError(tasks[first]?.error ?? null);
 }
 
-/** Key by key: all of it as one text may be longer than a text can be. */
+/** Decodes key by key, because the JSON of a whole context may exceed the longest possible string. */
 function toObject(view: ContextView): JsonObject {
   const object: JsonObject = {};
   for (const [key, { json }] of view.entries()) {
     if (json === undefined) continue;
     const value = decodeJson(json);
-    // Not assigned: a key may be called __proto__.
+    // Not assigned, because a key may be `__proto__`.
     Object.defineProperty(object, key, {
       value,
       enumerable: true,
@@ -197,7 +197,7 @@ function toObject(view: ContextView): JsonObject {
   return object;
 }
 
-/** The stored final context; where there is none (yet), what the outcomes so far come to. */
+/** The stored final context. If none is stored, the context is computed from the recorded outcomes. */
 function contextOf(
   row: ExecutionRow,
   tasks: readonly TaskRow[],
@@ -216,14 +216,14 @@ function contextOf(
   const final = isExecutionEnded(status) ? memory.finalContext() : undefined;
   return toObject(final ?? frontier());
 
-  /** A cancelled task may have ended before what it depends on. */
+  /** Whether all dependencies have ended: a cancelled task may end before them. */
   function dependenciesKnown(no: number): boolean {
     return (workflow.tasks[no]?.dependsOn ?? []).every((dependency) =>
       isTaskTerminal((tasks[dependency]?.status ?? 'NotStarted') as TaskStatus),
     );
   }
 
-  /** Joins the outcomes that no other outcome builds on. */
+  /** Joins the contexts of the tasks without a dependent that has ended. */
   function frontier(): ContextView {
     const known = terminal
       .map(({ taskNo }) => taskNo)

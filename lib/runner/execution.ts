@@ -3,9 +3,9 @@ import type { ExecutionStatus, SkipReason, Tags, TaskStatus } from '../workflow/
 import type { JsonObject } from '../discovery/task-context.js';
 import type { WorkflowContext, WorkflowRef } from '../discovery/workflow-ref.js';
 
-/** One attempt of a task, as it was recorded. */
+/** A recorded attempt of a task. */
 export interface TaskAttempt {
-  /** 1 for the first. */
+  /** The number of the attempt, from 1. */
   attempt: number;
   startedAt: Date;
   completedAt: Date;
@@ -17,11 +17,15 @@ export interface TaskAttempt {
 /** What a task is waiting for. */
 export interface TaskWaiting {
   /**
-   * `dependencies`: others come first. `time`: a retry or a delay is not due yet. `condition`: the condition of its
-   * `deferUntil` was false and is checked again later. `slot`: it is due and no process has had room. `paused`: the
-   * execution is. `handler`: this process has no handler for it.
-   * `hungHandler`: its earlier handler goes on in this process though its signal was aborted; another process may begin
-   * it. `recovery`: the process that ran it is gone and no other one has taken over yet.
+   * - `dependencies`: other tasks have to end first.
+   * - `time`: its `runAt`, its `delay` or its next attempt is not due yet.
+   * - `condition`: the condition of its `deferUntil` was false, and is checked again later.
+   * - `slot`: it is due, and no process had a free slot yet.
+   * - `paused`: the execution is paused.
+   * - `handler`: this process has no handler for it.
+   * - `hungHandler`: an earlier attempt's handler still runs in this process after its signal aborted. Another process
+   *   may begin the task.
+   * - `recovery`: the process that ran it is lost, and no other process has recovered it yet.
    */
   reason:
     | 'dependencies'
@@ -32,15 +36,15 @@ export interface TaskWaiting {
     | 'handler'
     | 'hungHandler'
     | 'recovery';
-  /** A sentence. */
+  /** The same as a sentence for people. */
   detail: string;
-  /** For `time` and `condition`: when it is due. */
+  /** When the task is due, for `time` and `condition`. */
   until?: Date;
 }
 
-/** What an execution is waiting for, if no task of it runs. Of several tasks that wait, it tells of the one due first. */
+/** What an execution is waiting for. If several tasks wait, it describes the one that is due first. */
 export interface ExecutionWaiting extends TaskWaiting {
-  /** The task that waits. Absent for a Paused execution. */
+  /** The name of the waiting task. Absent for a Paused execution. */
   task?: string;
 }
 
@@ -48,22 +52,22 @@ export interface ExecutionWaiting extends TaskWaiting {
 export interface TaskDetails {
   name: string;
   status: TaskStatus;
-  /** Attempts that have begun, the running one included. */
+  /** The number of attempts that have begun, including the running one. */
   attempt: number;
-  /** Attempts that have ended, oldest first, the last 20. */
+  /** The last 20 attempts that have ended, oldest first. */
   attempts: TaskAttempt[];
-  /** How often it was recovered from a lost process. */
+  /** How often the task was recovered from a lost process. */
   recoveryAttempts: number;
-  /** The last one, also while the task waits for its next attempt. */
+  /** The error of the last failed attempt, also while the task waits for its next attempt. */
   error?: StoredError;
   skipReason?: SkipReason;
   waitingFor?: TaskWaiting;
-  /** Of the latest attempt. */
+  /** The start of the latest attempt. */
   startedAt?: Date;
   completedAt?: Date;
 }
 
-/** An execution of a workflow as {@link CloacinaRunner.list} shows it: without its context and its tasks. */
+/** An execution as {@link CloacinaRunner.list} returns it: without its context and its tasks. */
 export interface ExecutionSummary {
   /** A UUID (version 7). */
   id: string;
@@ -71,32 +75,34 @@ export interface ExecutionSummary {
   /** The version of the definition that the execution is pinned to. */
   version?: string;
   status: ExecutionStatus;
-  /** Of a Failed execution: the error of its timeout, or else of the first task whose failure was not handled. */
+  /**
+   * The error of a Failed execution: its timeout, or else the error of the first task whose failure was not handled.
+   */
   error?: StoredError;
-  /** Of a Paused or Cancelled execution: the reason that was given to `pause` or `cancel`. */
+  /** The reason that the caller gave to `pause` or `cancel`, if the execution is Paused or Cancelled. */
   reason?: string;
-  /** Of an execution that has not ended and of which no task runs. */
+  /** What the execution waits for. Present if it has not ended and none of its tasks runs. */
   waitingFor?: ExecutionWaiting;
-  /** As its start was given it. */
+  /** The idempotency key that the caller gave to `start`. */
   idempotencyKey?: string;
-  /** As its start was given them; absent for none. */
+  /** The tags that the caller gave to `start`. Absent if there are none. */
   tags?: Tags;
   createdAt: Date;
   startedAt?: Date;
   completedAt?: Date;
 }
 
-/** An execution of a workflow with its context and its tasks, as {@link CloacinaRunner.get} shows it. */
+/** An execution with its context and its tasks, as {@link CloacinaRunner.get} returns it. */
 export interface Execution<C extends object = JsonObject> extends ExecutionSummary {
-  /** Final once ended, else what is known so far. */
+  /** The final context if the execution has ended, otherwise the context so far. */
   context: C;
-  /** Each task of the definition, in an order in which dependencies come first. */
+  /** All tasks; dependencies come before their dependents. */
   tasks: TaskDetails[];
 }
 
 /**
- * An execution of a known workflow: the context has the workflow's type once it is Completed. Until then, and where it
- * Failed or was Cancelled, each key may be missing.
+ * An execution of a known workflow. If it is Completed, its context has the type of the workflow's context. In every
+ * other status, each key may be missing.
  *
  * @example
  * ```ts
@@ -108,24 +114,24 @@ export type WorkflowExecution<R extends WorkflowRef> =
   | (Execution<WorkflowContext<R>> & { status: 'Completed' })
   | (Execution<Partial<WorkflowContext<R>>> & { status: Exclude<ExecutionStatus, 'Completed'> });
 
-/** What {@link CloacinaRunner.get} looks for beside the id. */
+/** Options of {@link CloacinaRunner.get}. */
 export interface GetOptions<R extends WorkflowRef = WorkflowRef> {
-  /** Only an execution of this workflow: its class, its name, or its definition. */
+  /** The class, name or definition of a workflow: executions of other workflows are not found. */
   workflow?: R;
 }
 
 /**
  * An execution that has ended.
  *
- * `C` is the context of a Completed one, `K` what is known of this one: the same, or a part of it where the execution may
- * have Failed.
+ * `C` is the context of a Completed execution. `K` is the type of this execution's `context`: `C`, or `Partial<C>` if
+ * the execution may have Failed.
  */
 export interface ExecutionResult<
   C extends object = JsonObject,
   K extends object = C,
 > extends Execution<K> {
   /**
-   * The result itself if the execution is Completed. For results that were asked for with `settled`.
+   * Returns the result if the execution is Completed, and throws otherwise. For results that `settled: true` returned.
    *
    * @throws WorkflowFailedError, WorkflowCancelledError
    */
@@ -134,39 +140,40 @@ export interface ExecutionResult<
 
 /** Which executions to count. Omitted fields do not filter. */
 export interface ExecutionCountFilter {
-  /** The workflow's class, its name, or its definition. */
+  /** The class, name or definition of a workflow. */
   workflow?: WorkflowRef;
+  /** One status, or several of which an execution has one. */
   status?: ExecutionStatus | ExecutionStatus[];
-  /** Executions that have all of these tags. */
+  /** Tags that an execution must have, all of them. */
   tags?: Tags;
-  /** Exclusive. */
+  /** The lower limit of the creation time, exclusive. */
   createdAfter?: Date;
-  /** Exclusive. */
+  /** The upper limit of the creation time, exclusive. */
   createdBefore?: Date;
 }
 
 /** Which executions to list. Omitted fields do not filter. */
 export interface ExecutionFilter extends ExecutionCountFilter {
-  /** The execution that was started with this key; of each workflow, unless `workflow` says which. */
+  /** The idempotency key of the execution. Without `workflow`, one execution of each workflow may have it. */
   idempotencyKey?: string;
-  /** 1 to 500, default 50. */
+  /** The size of the page, 1 to 500. Default: 50. */
   limit?: number;
-  /** `nextCursor` of the page before. */
+  /** The `nextCursor` of the previous page. Default: the first page. */
   cursor?: string;
 }
 
-/** A page, newest first. */
+/** A page of executions, newest first. */
 export interface ExecutionPage<T = ExecutionSummary> {
   items: T[];
-  /** For the next page; null on the last one. */
+  /** The `cursor` of the next page; null on the last page. */
   nextCursor: string | null;
 }
 
-/** How many executions of one workflow there are. */
+/** The number of executions of one workflow. */
 export interface WorkflowCounts {
   workflow: string;
-  /** Of all statuses that were counted. */
+  /** The sum over all statuses that were counted. */
   total: number;
-  /** Each status, 0 for those that no execution has. */
+  /** The number for each status; 0 if no execution has it, or if it was not counted. */
   byStatus: Record<ExecutionStatus, number>;
 }

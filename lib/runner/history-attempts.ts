@@ -3,7 +3,7 @@ import type { HistoryEventRow, HistoryTaskRow, StoredAttempt } from '../store/po
 import type { SkipReason } from '../workflow/index.js';
 import type { AttemptEntry, SkippedEntry } from './history.js';
 
-/** How a task ended, or how far it is: as its row has it, or the event of the manual retry that reset the row. */
+/** The state of a task in one run: from its row, or from the event of the manual retry that reset the row. */
 interface RunEnd {
   readonly status: string;
   readonly attempts: readonly StoredAttempt[] | null;
@@ -14,7 +14,7 @@ interface RunEnd {
   readonly process?: string | null;
 }
 
-/** As `reset` events have it: times as the server prints them. */
+/** The detail of a `reset` event, with times as the server prints them. */
 type ResetDetail = Pick<RunEnd, 'status' | 'attempts' | 'skipReason'> & {
   readonly startedAt: string | null;
   readonly completedAt: string | null;
@@ -23,8 +23,9 @@ type ResetDetail = Pick<RunEnd, 'status' | 'attempts' | 'skipReason'> & {
 type RetriedDetail = Omit<StoredAttempt, 'completedAt'>;
 
 /**
- * The attempts of one task, of all runs: the first one, and one more for each manual retry. A failed attempt is an
- * event, and the last twenty of a run are in the task's row too. One that completed the task has the row's own times.
+ * The attempts of one task in all its runs. There is one run from the start, and one more for each manual retry. Failed
+ * attempts are stored as events, and the last twenty of a run also in the task's row. The attempt that completed the
+ * task is stored as the times of the row.
  *
  * @param events - the task's own, oldest first
  */
@@ -79,7 +80,7 @@ function failedAttempt(task: string, stored: RetriedDetail, endedAt: Date): Atte
   };
 }
 
-/** The attempt that didn't fail, or what came in its place. */
+/** The entry after the failed attempts: an attempt that runs, completed or was cancelled, or a skip. */
 function lastOf(
   task: string,
   failed: readonly AttemptEntry[],
@@ -95,7 +96,7 @@ function lastOf(
     };
   }
   if (startedAt === undefined) return undefined;
-  // A task that waits for its next attempt, or was cancelled meanwhile, still has the start of the last one.
+  // A task that waits for its next attempt, or was cancelled while it waited, keeps the start time of its last attempt.
   const isNew = failed.at(-1)?.at.getTime() !== startedAt.getTime();
   const isLast = status === 'Running' || status === 'Completed' || status === 'Cancelled';
   if (!isLast || (status === 'Cancelled' && !isNew)) return undefined;

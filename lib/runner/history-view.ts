@@ -8,7 +8,7 @@ import { firstUnhandledFailure } from './unhandled-failure.js';
 
 type NameOf = (taskNo: number) => string;
 
-/** The timeline of an execution: what its rows tell, and between it what its events do. */
+/** Makes the timeline of an execution from its rows and its events. */
 export function viewHistory(row: HistoryRow, { workflow }: RunnableDefinition): HistoryEntry[] {
   const nameOf: NameOf = (no) => workflow.tasks[no]?.name ?? `task ${no}`;
   const byTask = new Map<number, HistoryEventRow[]>();
@@ -23,7 +23,8 @@ export function viewHistory(row: HistoryRow, { workflow }: RunnableDefinition): 
       attemptsOf(nameOf(task.taskNo), task, byTask.get(task.taskNo) ?? []),
     ),
   ];
-  // Times are cut to milliseconds, and those of the execution's row rounded: they don't decide that it begins and ends.
+  // The first and last entries are placed by kind, not by time: times are cut to milliseconds, but those of the
+  // execution's row are rounded.
   return [
     createdEntry(row),
     ...(row.startedAt === null
@@ -34,7 +35,7 @@ export function viewHistory(row: HistoryRow, { workflow }: RunnableDefinition): 
   ];
 }
 
-/** Of what happened in one millisecond: an end comes after what led to it, and a manual retry after the end. */
+/** The order of entries with the same time: an end comes after other entries, and a manual retry after the end. */
 const LAST: readonly HistoryEntry['type'][] = ['execution.ended', 'execution.retried'];
 
 function oldestFirst(a: HistoryEntry, b: HistoryEntry): number {
@@ -57,7 +58,7 @@ function createdEntry({
   };
 }
 
-/** Of the events that are told by themselves; attempts are made of the others, and the end of the row. */
+/** The entries of one event. Events of attempts have none here: `attemptsOf` reads them. */
 function entriesOf(
   { taskNo, kind, detail, at: time }: HistoryEventRow,
   nameOf: NameOf,
@@ -91,7 +92,7 @@ interface ConflictDetail {
   readonly winner: string;
 }
 
-/** What was retried, and how it had ended before. */
+/** The detail of a manual retry: the tasks that it reset, and how the execution had ended before. */
 interface RetriedDetail extends Reasoned {
   readonly taskNos: readonly number[];
   readonly status: string;

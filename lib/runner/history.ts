@@ -1,11 +1,11 @@
 import type { StoredError } from '../errors/index.js';
 import type { ExecutionStatus, SkipReason, Tags } from '../workflow/index.js';
 
-/** The start, as it was stored. */
+/** The execution was stored by `start()`. */
 export interface CreatedEntry {
   readonly type: 'execution.created';
   readonly at: Date;
-  /** Not before then. Absent: at once. */
+  /** The earliest time at which tasks run. Absent: at once. */
   readonly runAt?: Date;
   readonly idempotencyKey?: string;
   readonly tags?: Tags;
@@ -17,73 +17,76 @@ export interface StartedEntry {
   readonly at: Date;
 }
 
-/** `pause()` or `resume()`. */
+/** `pause()` or `resume()` changed the execution. */
 export interface PauseEntry {
   readonly type: 'execution.paused' | 'execution.resumed';
   readonly at: Date;
-  /** As it was given to `pause()`. */
+  /** The reason that the caller gave to `pause()`. */
   readonly reason?: string;
 }
 
-/** `retry()`. */
+/** `retry()` reset the execution. */
 export interface RetriedEntry {
   readonly type: 'execution.retried';
   readonly at: Date;
-  /** The tasks that it began again. */
+  /** The names of the tasks that run again. */
   readonly tasks: readonly string[];
 }
 
-/** An end: the last one, or one before a `retry()`. */
+/** The execution ended. There is one more entry for each end before a `retry()`. */
 export interface EndedEntry {
   readonly type: 'execution.ended';
   readonly at: Date;
   readonly status: Extract<ExecutionStatus, 'Completed' | 'Failed' | 'Cancelled'>;
-  /** Of a Failed one. Of an end before a `retry()` only if it was a timeout; its attempts have the errors of its tasks. */
+  /**
+   * The error of a Failed execution. An end before a `retry()` has it only after a timeout of the workflow; otherwise
+   * look at the failed attempts.
+   */
   readonly error?: StoredError;
-  /** As it was given to `cancel()`. */
+  /** The reason that the caller gave to `cancel()`. */
   readonly reason?: string;
 }
 
-/** One attempt of a task; `at` is its start, if that is known. */
+/** One attempt of a task. `at` is its start, or its end if the start is not known. */
 export interface AttemptEntry {
   readonly type: 'task.attempt';
   readonly at: Date;
   readonly task: string;
-  /** 1 for the first one since the start or the last `retry()`. */
+  /** 1 for the first attempt since the start or the last `retry()`. */
   readonly attempt: number;
-  /** Cancelled: its execution ended before it did. */
+  /** `Cancelled`: the execution ended before the attempt did. */
   readonly status: 'Running' | 'Completed' | 'Failed' | 'Cancelled';
-  /** Absent while it runs. */
+  /** Absent while the attempt runs. */
   readonly endedAt?: Date;
   readonly durationMs?: number;
   readonly error?: StoredError;
-  /** The instance that ran it. Kept of attempts that run or failed. */
+  /** The id of the instance that ran the attempt. Only stored for attempts that run or failed. */
   readonly owner?: string;
-  /** Host and process id of that instance, while it runs. */
+  /** Host and process id of that instance, while the attempt runs. */
   readonly process?: string;
 }
 
-/** `deferUntil` put the task off for the first time; how often it did so since is not kept. */
+/** `deferUntil` put the task off for the first time. Later deferrals are not stored. */
 export interface DeferredEntry {
   readonly type: 'task.deferred';
   readonly at: Date;
   readonly task: string;
 }
 
-/** The task was taken from a lost process: it is Ready again, or was lost too often and Failed. */
+/** The task was taken over from a lost process. It is Ready again, or it was lost too often and Failed. */
 export interface RecoveredEntry {
   readonly type: 'task.recovered' | 'task.abandoned';
   readonly at: Date;
   readonly task: string;
-  /** As in `CloacinaRecovery.events()`. */
+  /** Why the process counted as lost, as in `CloacinaRecovery.events()`. */
   readonly cause: string;
-  /** The instance that was lost. */
+  /** The id of the lost instance. */
   readonly owner?: string;
-  /** How long the task had been without its process, in milliseconds, as far as is known. */
+  /** How long the task had no process, in milliseconds, as far as is known. */
   readonly orphanedForMs: number;
 }
 
-/** The task was decided without running. */
+/** The task was skipped; `skipReason` says why. */
 export interface SkippedEntry {
   readonly type: 'task.skipped';
   readonly at: Date;
@@ -91,19 +94,19 @@ export interface SkippedEntry {
   readonly skipReason?: SkipReason;
 }
 
-/** Dependencies of the task had written one key of the context differently. */
+/** Dependencies of the task had written different values to one key of the context. */
 export interface ConflictEntry {
   readonly type: 'task.conflict';
   readonly at: Date;
   readonly task: string;
   readonly key: string;
-  /** The tasks that wrote it. */
+  /** The tasks that wrote the key. */
   readonly tasks: readonly string[];
-  /** The one whose value the task got. */
+  /** The dependency whose value the task got. */
   readonly winner: string;
 }
 
-/** What happened to an execution, as the tables tell it; see {@link CloacinaRunner.history}. */
+/** An entry in the timeline of an execution; see {@link CloacinaRunner.history}. */
 export type HistoryEntry =
   | CreatedEntry
   | StartedEntry

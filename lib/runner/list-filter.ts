@@ -39,8 +39,8 @@ const NO_COUNTS: Readonly<Record<ExecutionStatus, number>> = {
 };
 const STATUSES: readonly string[] = Object.keys(NO_COUNTS);
 
-/** Each status, with none that has it. */
-export function noneOfAny(): Record<ExecutionStatus, number> {
+/** A count of 0 for each status. */
+export function zeroCounts(): Record<ExecutionStatus, number> {
   return { ...NO_COUNTS };
 }
 
@@ -111,6 +111,6 @@ function checkStatuses(
       `must be among ${STATUSES.join(', ')}, not ${formatValue(unknown)}`,
     );
   }
-  // Each status is looked up by itself: one that is named twice would be listed twice.
+  // Without duplicates: the statement looks up each status separately, so a repeated one would return its rows twice.
   return [...new Set(statuses)];
 }

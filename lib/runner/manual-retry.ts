@@ -11,11 +11,11 @@ import {
 import type { ControlStore, LockedExecution, ResetTask } from '../store/port/index.js';
 
 /**
- * Resets an ended execution for another run of what failed. May be sent again when its reply was lost: the execution's
- * generation, which each reset counts up, tells whether it was written.
+ * Resets an ended execution, so that its failed tasks run again. It can be sent again after a lost reply: each reset
+ * adds 1 to the execution's generation, which tells whether the first send was written.
  */
 export class ManualRetry {
-  /** What it was before the first send that reached the server. */
+  /** The execution's generation before the first send that reached the server. */
   private generation: number | undefined;
   private name = '';
 
@@ -30,7 +30,7 @@ export class ManualRetry {
     return this.name;
   }
 
-  /** In how many milliseconds it is due; undefined: there is no such execution. */
+  /** Returns in how many milliseconds the execution is due, or undefined if no execution has the id. */
   run(resent: boolean): Promise<number | undefined> {
     return this.store.reset(this.id, async (execution) => {
       this.generation ??= execution.generation;
@@ -54,7 +54,7 @@ export class ManualRetry {
   }
 }
 
-/** Which tasks begin again, each with the dependencies that do too, and those that were not met and stay so. */
+/** The tasks to reset, each with its number of dependencies that are reset, and of kept ones that did not complete. */
 function planReset(workflow: CompiledWorkflow, { tasks }: LockedExecution): ResetTask[] {
   const byNo = new Map(tasks.map((task) => [task.taskNo, task]));
   const reset = new Set(

@@ -13,21 +13,21 @@ export interface ResultWaiterParts {
   readonly hasBooted: () => boolean;
   readonly waiters: CompletionWaiters;
   readonly reader: ExecutionReader;
-  /** Aborts when the tenant isn't served here any more. */
+  /** Aborts when this process stops serving the tenant. */
   readonly closing: AbortSignal;
 }
 
-/** Options of a wait, checked. */
+/** The checked options of a wait. */
 export interface CheckedWait {
   readonly timeoutMs: number | undefined;
   readonly settled: boolean;
 }
 
-/** Waits for the end of executions, and reads what came of them. */
+/** Waits for the end of executions, and reads their results. */
 export class ResultWaiter {
   constructor(private readonly parts: ResultWaiterParts) {}
 
-  /** Rejects for an execution that did not complete, unless `settled` is asked for. */
+  /** Rejects if the execution did not complete, unless `settled` is true. */
   async resultOf(id: string, { timeoutMs, settled }: CheckedWait): Promise<ExecutionResult> {
     refuseInBoot('result()', this.parts.hasBooted());
     try {
@@ -51,7 +51,7 @@ export class ResultWaiter {
     }
   }
 
-  /** A notification says that it is worth a look, no more: it may be late, and the execution retried since. */
+  /** Reads the execution after each notification: it may come late, after a manual retry of the execution. */
   private async ended(id: string, signal: AbortSignal): Promise<ExecutionResult> {
     const { tenant, waiters, reader } = this.parts;
     for (;;) {

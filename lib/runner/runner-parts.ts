@@ -3,13 +3,13 @@ import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/register
 import type { TenantEngine } from '../engine/tenant-engine.js';
 import type { WorkflowEvent } from '../events/workflow-event.js';
 
-/** What a runner is made of. */
+/** The collaborators of a runner. */
 export interface RunnerParts {
   readonly engine: TenantEngine;
   readonly registry: Pick<WorkflowRegistry, 'nameOf' | 'get' | 'list'>;
   /** Whether this process serves the workflow for the tenant. */
   readonly serves: (workflow: RegisteredWorkflow) => boolean;
-  /** Whether tasks may run in this process: not until the hooks of all modules have returned. */
+  /** Whether the bootstrap hooks of all modules have returned; tasks begin to run then. */
   readonly hasBooted: () => boolean;
   readonly events: Subject<WorkflowEvent>;
   /** Drains and closes the tenant in this process. */

@@ -8,8 +8,8 @@ import { compileWorkflow } from '../workflow/index.js';
 import type { ExecutionRow } from '../store/port/index.js';
 
 /**
- * The definition to show an execution with. One that this release can't read, or that is missing, must not hide the
- * execution, let alone the page that it is on: then its tasks are shown by their numbers, without what they depend on.
+ * The definition for showing an execution. A definition that is missing, or that this release cannot read, must not
+ * hide the execution or its page. In that case the tasks are shown by number and without dependencies.
  */
 export async function definitionToShow(
   catalog: Pick<DefinitionCatalog, 'find'>,

@@ -21,25 +21,33 @@ import {
 import { newExecutionId } from './execution-id.js';
 import type { Clock } from '../runtime/clock.js';
 
-/** How an execution is started. */
+/** Options of `start()`. */
 export interface StartOptions {
   /**
-   * Unique per tenant and workflow, 1 to 500 characters: a later start with the same key returns the execution that
-   * has it, whatever its status and whatever the later input.
+   * A key that is unique for the tenant and workflow, 1 to 500 characters. A later start with the same key returns the
+   * execution that has it, in any status, even if the later input differs. Default: none.
    */
   idempotencyKey?: string;
-  /** Not before then. */
+  /** The earliest time at which tasks run. Default: now. */
   runAt?: Date;
-  /** Time from now before which it does not begin. */
+  /** The earliest time at which tasks run, as a duration from now. Cannot be combined with `runAt`. */
   delay?: Duration;
   /**
-   * Business keys, by which `list` and `counts` find the execution: at most 16, keys of 1 to 64 characters, values of at
-   * most 256. They are stored as they are given and shown to all who may read executions.
+   * Business keys, by which `list` and `counts` find the execution: at most 16, with keys of 1 to 64 characters and
+   * values of at most 256. They are stored in plain text, so put no secrets into them. Default: none.
+   *
+   * @example
+   * ```ts
+   * await runner.start(OrderFulfilment, { orderId: 17 }, { tags: { customer: '4711' } });
+   * ```
    */
   tags?: Tags;
-  /** Added to its tasks' priorities; higher first, default 0. */
+  /** A number that is added to the priorities of the tasks. Tasks with a higher priority run first. Default: 0. */
   priority?: number;
-  /** Starts inside the caller's transaction: if that rolls back, the execution never existed. */
+  /**
+   * The manager of an open transaction of the caller, in which the execution is stored. If the transaction rolls back,
+   * the execution does not exist. Default: none.
+   */
   manager?: EntityManager;
 }
 
@@ -54,7 +62,7 @@ export const START_OPTIONS: ReadonlySet<string> = new Set<keyof StartOptions>([
 const MAX_KEY_LENGTH = 500;
 const MAX_PRIORITY = 1_000_000_000;
 
-/** Checks and encodes all that a start is given, before anything is stored. */
+/** Checks and encodes the arguments of a start, before anything is stored. */
 export function makeStartRequest(
   definition: RunnableDefinition,
   context: object,
@@ -88,7 +96,7 @@ export function makeStartRequest(
   };
 }
 
-/** What the workflow's input schema makes of the context: a schema may transform and fill in defaults. */
+/** Returns the context as the input schema outputs it: a schema may transform values and fill in defaults. */
 export async function validateInput(schema: StandardSchemaV1, context: object): Promise<object> {
   const result = await schema['~standard'].validate(context);
   if (result.issues !== undefined) {
@@ -100,14 +108,14 @@ export async function validateInput(schema: StandardSchemaV1, context: object): 
     throw new InvalidContextError(
       path.split('.')[0] ?? '',
       path,
-      `doesn't meet the workflow's input schema: ${issue?.message ?? 'it is invalid'}${more}`,
+      `does not match the workflow's input schema: ${issue?.message ?? 'it is invalid'}${more}`,
     );
   }
   if (typeof result.value !== 'object' || result.value === null) {
     throw new InvalidContextError(
       '',
       '',
-      "is not an object any more after the workflow's input schema",
+      "is no longer an object after the workflow's input schema",
     );
   }
   return result.value;
@@ -126,7 +134,7 @@ function checkRunAt({ runAt, delay }: StartOptions): Date | null {
   if (delay !== undefined) {
     throw new InvalidArgumentError('runAt', 'and delay cannot be combined; specify one of them');
   }
-  // A copy: the caller may change the date before it is sent.
+  // A copy: the caller may change its Date before the request is sent.
   return new Date(checkDate('runAt', runAt).getTime());
 }
 
@@ -137,14 +145,14 @@ function checkDelay(delay: Duration | undefined): number | null {
   throw new InvalidArgumentError('delay', `must be ${DURATION_FORM}, not ${formatValue(delay)}`);
 }
 
-/** @throws InvalidArgumentError for what is no date, or one that PostgreSQL reads differently */
+/** @throws InvalidArgumentError for an invalid Date, or a year that PostgreSQL reads differently */
 export function checkDate(name: string, date: Date): Date {
   const year = date instanceof Date ? date.getUTCFullYear() : Number.NaN;
   if (year >= 1 && year <= 9_999) return date;
   throw new InvalidArgumentError(name, 'must be a valid Date, of the years 1 to 9999');
 }
 
-/** @throws InvalidArgumentError for a manager outside a transaction: what it starts would stand at once */
+/** @throws InvalidArgumentError for a manager without an open transaction: its start would be committed at once */
 export function checkManager(manager: EntityManager | undefined): EntityManager | undefined {
   if (manager === undefined) return undefined;
   const runner = typeof manager === 'object' && manager !== null ? manager.queryRunner : undefined;
@@ -156,8 +164,8 @@ export function checkManager(manager: EntityManager | undefined): EntityManager 
 }
 
 /**
- * @returns the tags as they are stored; null for none
- * @throws InvalidArgumentError for tags that are too many, too long, or no strings
+ * @returns the tags in their stored form, null for none
+ * @throws InvalidArgumentError for too many tags, and for keys or values that are too long or not strings
  */
 export function checkTags(tags: Tags | undefined): string | null {
   const problem = tags === undefined ? undefined : tagsProblem(tags);
@@ -165,7 +173,7 @@ export function checkTags(tags: Tags | undefined): string | null {
   return encodeTags(tags);
 }
 
-/** @throws InvalidArgumentError for a key that is empty, too long, or cannot be stored */
+/** @throws InvalidArgumentError for a key that is empty or too long, or that PostgreSQL cannot store */
 export function checkKey(key: string | undefined): string | null {
   if (key === undefined) return null;
   if (typeof key !== 'string' || key.length === 0 || key.length > MAX_KEY_LENGTH) {

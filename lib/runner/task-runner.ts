@@ -2,7 +2,7 @@ import type { CloacinaRunner } from './cloacina-runner.js';
 
 export type { TaskRunner } from '../discovery/task-context.js';
 
-// Here, because the folder of TaskContext stands below the runner's and doesn't import it.
+// Declared here, because discovery/, which declares TaskContext, must not import runner/.
 declare module '../discovery/task-context.js' {
   // oxlint-disable-next-line typescript/no-empty-object-type -- the class as an interface, which can be declared ahead
   interface TaskRunner extends CloacinaRunner {}

@@ -6,7 +6,7 @@ import type { ExecutionWaiting, TaskWaiting } from './execution.js';
 
 const PAUSED: TaskWaiting = { reason: 'paused', detail: 'The execution is paused.' };
 
-/** What a process sees that reads an execution. */
+/** What the reading process knows beside the rows. */
 export interface SeenHere {
   /** Handlers of the tenant that hang in this process. */
   readonly hung: readonly HungHandler[];
@@ -14,7 +14,7 @@ export interface SeenHere {
   readonly now: number;
 }
 
-/** What an execution waits for, told by its task that waits; undefined if it doesn't. */
+/** What an execution waits for, derived from its waiting task; undefined if it does not wait. */
 export function executionWaiting(
   status: string,
   waiting: WaitingTask | null | undefined,
@@ -28,7 +28,7 @@ export function executionWaiting(
   return wait && { ...wait, task: task.name };
 }
 
-/** The same for an execution whose tasks have all been read. */
+/** What an execution waits for, derived from the rows of all its tasks; undefined if it does not wait. */
 export function waitingOfTasks(
   status: string,
   tasks: readonly TaskRow[],
@@ -38,7 +38,7 @@ export function waitingOfTasks(
   return executionWaiting(status, waitingTaskOf(tasks), definition, seen);
 }
 
-/** What a task waits for; undefined for one that runs or has ended. */
+/** What a task waits for; undefined if it runs or has ended. */
 export function taskWaiting(
   row: TaskRow,
   task: CompiledTask,
@@ -55,7 +55,7 @@ export function taskWaiting(
   return { reason: 'dependencies', detail: `It waits for ${names.join(', ')}.` };
 }
 
-/** What a task waits for whose dependencies have ended. */
+/** What a task waits for after its dependencies have ended. */
 function claimWaiting(
   row: WaitingTask,
   task: CompiledTask,
@@ -65,7 +65,7 @@ function claimWaiting(
   if (row.isOrphaned) {
     return {
       reason: 'recovery',
-      detail: 'Its process is lost, and no other one has recovered it yet.',
+      detail: 'Its process is lost, and no other process has recovered the task yet.',
     };
   }
   if (row.status !== 'Ready') return undefined;

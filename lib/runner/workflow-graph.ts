@@ -1,34 +1,35 @@
 import type { RegisteredWorkflow } from '../discovery/registered-workflow.js';
 import type { TriggerRule } from '../workflow/index.js';
 
-/** A workflow of the running code, as {@link CloacinaRunner.workflows} shows it. Plain JSON. */
+/** A workflow of the running code, as {@link CloacinaRunner.workflows} returns it. Plain JSON. */
 export interface WorkflowGraph {
   name: string;
   version?: string;
   description?: string;
-  /** Of the whole execution, in milliseconds. Absent: none. */
+  /** The timeout of an execution, in milliseconds. Absent: no timeout. */
   timeoutMs?: number;
-  /** In an order in which dependencies come first. */
+  /** The tasks; dependencies come before their dependents. */
   tasks: WorkflowGraphTask[];
 }
 
 /** A task of a {@link WorkflowGraph}. */
 export interface WorkflowGraphTask {
   name: string;
-  /** The tasks that come before it, in the order in which it names them. */
+  /** The names of its dependencies, in declaration order. */
   dependsOn: string[];
-  /** Its trigger rule. Absent: it runs once every dependency has Completed. */
+  /** The trigger rule. Absent: the task runs if every dependency is Completed. */
   when?: TriggerRule;
-  /** All attempts, the first included. */
+  /** The number of attempts, including the first. */
   maxAttempts: number;
-  /** Of one attempt, in milliseconds. */
+  /** The timeout of one attempt, in milliseconds. */
   timeoutMs: number;
+  /** Whether the task runs in a transaction that commits with its outcome. */
   transactional: boolean;
-  /** Higher first. */
+  /** Tasks with a higher priority run first. */
   priority: number;
 }
 
-/** A copy: what the caller does to it changes no workflow. */
+/** Returns a copy, so that a caller who changes it does not change the workflow. */
 export function viewWorkflow({ definition }: RegisteredWorkflow): WorkflowGraph {
   const { name, version, description, timeoutMs, tasks } = definition;
   return {
