@@ -9,10 +9,10 @@ import type { RegisteredWorkflow, TaskHandler, WorkflowSourceRef } from './regis
 import { taskNamesByMethod, withTaskNames } from './task-names.js';
 import { getTasks } from './workflow-metadata.js';
 
-/** A workflow that was found; `registered` only when it has no problem. */
+/** A workflow that the explorer found. `registered` is absent if the workflow has a problem. */
 export interface BuiltRegistration {
   readonly name: string;
-  /** Where it is from, for messages: `class OrderFulfilment in OrdersModule`. */
+  /** Where the workflow is defined, for messages: `class OrderFulfilment in OrdersModule`. */
   readonly place: string;
   readonly problems: readonly string[];
   readonly registered?: RegisteredWorkflow;
@@ -21,12 +21,12 @@ export interface BuiltRegistration {
 interface WrittenTask {
   readonly name: string;
   readonly options: TaskOptions;
-  /** Its `dependsOn` and `when`, by names of tasks. */
+  /** The task's `dependsOn` and `when`, with the names of tasks. */
   readonly named: Pick<TaskOptions, 'dependsOn' | 'when'>;
   readonly run: unknown;
 }
 
-/** Describes the workflow of a class, whose options are known. */
+/** Builds the registration of a workflow class. */
 export function describeClass(
   provided: ProvidedClass,
   options: WorkflowOptions,
@@ -58,7 +58,7 @@ function twoSchemas({ type, module }: ProvidedClass): string {
   );
 }
 
-/** Describes what `defineWorkflow` built. */
+/** Builds the registration of a result of `defineWorkflow`. */
 export function describeDefinition({ definition, module }: ProvidedDefinition): BuiltRegistration {
   const tasks = definition.tasks.map(({ name, options, handler }) => {
     return { name, options, named: options, run: handler };
@@ -106,12 +106,12 @@ function describe(
   };
 }
 
-/** A name that plain JavaScript may have given as anything. */
+/** A task's name for a message. In plain JavaScript it may be of any type. */
 function quote(name: unknown): string {
   return typeof name === 'string' ? JSON.stringify(name) : formatValue(name);
 }
 
-/** A workflow without a usable name goes by its place, so that the rest of it can be checked. */
+/** The workflow's name, or its place if the name is not usable, so that the rest can still be checked. */
 function nameOf(options: WorkflowOptions, place: string): string {
   return typeof options.name === 'string' && options.name !== '' ? options.name : place;
 }

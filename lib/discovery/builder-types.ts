@@ -9,24 +9,24 @@ import type {
 import type { JsonObject, TaskResultObject } from './task-context.js';
 
 /*
- * What the compiler knows of a workflow that is being built. Each task stands by itself, with flat unions of names in
- * place of what it was built on: types that are nested task in task are too deep for the compiler from 50 tasks on.
+ * The types of a workflow builder. Each task has its own entry, which refers to other tasks by flat unions of names.
+ * Types that nest one task in another would be too deep for the compiler from 50 tasks on.
  */
 
-/** What is known of one task. */
+/** The types of one task. */
 export interface TaskTypes<
   Adds extends object = object,
   Lineage extends string = string,
   Certain extends string = string,
   Keys extends string = string,
 > {
-  /** What it adds to the context. */
+  /** The keys that the task adds to the context, with their types. */
   readonly adds: Adds;
-  /** Its name, and those of all tasks that come before it. */
+  /** The names of the task and of all its ancestors. */
   readonly lineage: Lineage;
-  /** Those of them that have Completed wherever it has. */
+  /** The names in `lineage` whose tasks are Completed in every execution in which this task is. */
   readonly certain: Certain;
-  /** The keys that all of them add. */
+  /** The keys that the tasks in `lineage` add. */
   readonly keys: Keys;
 }
 
@@ -34,8 +34,8 @@ export interface TaskTypes<
 export type TasksByName = Readonly<Record<string, TaskTypes>>;
 
 /**
- * A part of the types of a builder of which nothing is known, such as one in a variable of type `WorkflowBuilder`. It is
- * `any`, so that every builder fits into such a variable; the types below make `JsonObject` and `string` of it.
+ * Stands for unknown type arguments of a builder, as in a variable of type `WorkflowBuilder`. It is `any`, so that
+ * every builder can be assigned to such a variable. The types below turn it into `JsonObject` and `string`.
  */
 // oxlint-disable-next-line typescript/no-explicit-any
 export type Unknown = any;
@@ -43,19 +43,20 @@ export type Unknown = any;
 type IsAny<T> = 0 extends 1 & T ? true : false;
 
 /**
- * The context that a task sees: the declared one, with what the tasks before it add. What may be missing is optional;
- * where several of them set a key, each of their types is possible. `W` is the task's rule, `never` without one.
+ * The context that a task sees: the declared context, and the keys that the task's ancestors add. A key that may be
+ * missing is optional. If several ancestors set a key, its type is the union of theirs. `W` is the task's rule, or
+ * `never`.
  */
 export type SeenBy<C, T extends TasksByName, D extends string, W> =
   IsAny<T> extends true
     ? JsonObject
     : Overlay<C, AddedByTasks<T, T[D]['lineage'], CertainBefore<T, D, W>>>;
 
-/** The keys that a rule may name: the declared ones, and those of all tasks before. */
+/** The context keys that a rule may name: those of the declared context, and those that ancestors add. */
 export type RuleKeyOf<C, T extends TasksByName, D extends string> =
   IsAny<T> extends true ? string : ContextKey<C> | T[D]['keys'];
 
-/** What a task may return: values that fit the declared context, and any other keys. */
+/** The result that a task may return: declared keys need values of their types, other keys are free. */
 export type ResultOfTask<C> =
   | (IsAny<C> extends true ? TaskResultObject : TaskResultObject & Partial<NamedPart<C>>)
   | void
@@ -64,9 +65,9 @@ export type ResultOfTask<C> =
 type NamedPart<C> = { readonly [K in NamedKey<C>]: C[K & keyof C] | undefined };
 
 /**
- * The tasks with one more: its name, its dependencies, its rule or `never`, and its result. What is known of it is
- * inferred, so that the compiler works it out once. Before TypeScript 5.9, types that are only written down here are
- * worked out again at each use, in every later task: a chain of sixteen tasks took seconds, one of fifty had no end.
+ * The tasks and one more: name `N`, dependencies `D`, rule `W` (`never` without one), result `V`. Its types are
+ * inferred, so that the compiler computes them once. Before TypeScript 5.9 it computes types that are only written
+ * down again at each use, in every later task: a chain of 16 tasks took seconds, one of 50 did not end.
  */
 export type WithTask<C, T extends TasksByName, N extends string, D extends string, W, V> =
   IsAny<T> extends true
@@ -85,10 +86,12 @@ export type WithTask<C, T extends TasksByName, N extends string, D extends strin
       ? T & { readonly [K in N]: TaskTypes<Adds, Lineage, Certain, Keys> }
       : never;
 
-/** The tasks that an execution may complete without: with a rule, or whose failure the rule handles. */
+/**
+ * The tasks that may not be Completed in a completed execution: one with a rule, and those whose failure it handles.
+ */
 export type DoubtfulBy<N extends string, W> = [W] extends [never] ? never : N | HandledBy<W>;
 
-/** The context of a completed execution: what tasks add that it may have completed without is optional. */
+/** The context of a completed execution. Keys of tasks that may not have completed are optional. */
 export type CompletedContext<C, T extends TasksByName, Doubtful extends string> =
   IsAny<T> extends true
     ? object
@@ -103,12 +106,14 @@ export type CompletedContext<C, T extends TasksByName, Doubtful extends string> 
         >
       >;
 
-/** The tasks before a task that have Completed wherever it runs: all but for what its rule doesn't vouch for. */
+/**
+ * The ancestors that are Completed whenever the task runs. A rule only guarantees this where it says `taskSucceeded`.
+ */
 type CertainBefore<T extends TasksByName, D extends string, W> = [W] extends [never]
   ? T[D]['certain']
   : T[D & SucceededBy<W>]['certain'];
 
-/** What the tasks of some names add, of which the certain ones have Completed. */
+/** The keys that the named tasks add. Only those of the certain tasks are required. */
 type AddedByTasks<T extends TasksByName, Names extends string, Certain extends string> = [
   Names,
 ] extends [never]
@@ -117,14 +122,14 @@ type AddedByTasks<T extends TasksByName, Names extends string, Certain extends s
 
 type Optional<T> = T extends unknown ? Partial<T> : never;
 
-/** The dependencies that have Completed wherever the rule holds. */
+/** The dependencies that are Completed whenever the rule is true. */
 type SucceededBy<W> = W extends { kind: 'taskSucceeded'; task: infer N extends string }
   ? N
   : W extends { kind: 'all'; rules: readonly (infer R)[] }
     ? SucceededBy<R>
     : never;
 
-/** The dependencies whose failure a task with the rule handles by completing. */
+/** The dependencies whose failure a task with this rule handles when it completes. */
 type HandledBy<W> = W extends { kind: 'taskFailed'; task: infer N extends string }
   ? N
   : W extends { kind: 'all' | 'any'; rules: readonly (infer R)[] }
@@ -132,8 +137,8 @@ type HandledBy<W> = W extends { kind: 'taskFailed'; task: infer N extends string
     : never;
 
 /**
- * What a result adds to a context. A key that is declared keeps its declared type, so that later tasks may set any
- * value of it, and is known to be there. Of another key, the type is what is read back.
+ * The keys that a result adds to a context. A declared key keeps its declared type, because later tasks may set any
+ * value of that type. Any other key has the type that is read back from JSON.
  */
 type AddedBy<C, V> = [NamedKeyOfAny<V>] extends [never]
   ? NoKeys
@@ -150,7 +155,7 @@ type TypeAfter<C, V, K> = Exclude<
 
 type NamedKeyOfAny<V> = V extends object ? NamedKey<V> : never;
 
-/** The keys that each member of the union has, with a value that is not undefined. */
+/** The keys that every member of a union has, with a value other than undefined. */
 type CertainKey<V> = {
   [K in NamedKeyOfAny<V>]: [V] extends [{ [P in K]: unknown }]
     ? undefined extends ValueOfAny<V, K>
@@ -162,7 +167,7 @@ type CertainKey<V> = {
 type RequiredKey<T> = { [K in keyof T]-?: T extends { [P in K]: unknown } ? K : never }[keyof T];
 type RequiredKeyOfAny<T> = T extends unknown ? RequiredKey<T> : never;
 
-/** The members of a union, joined as the contexts of several dependencies are: what one of them has is there. */
+/** Joins the members of a union as contexts are joined: a key is required if at least one member requires it. */
 type Joined<T> = [T] extends [never]
   ? NoKeys
   : Simplify<
@@ -171,13 +176,13 @@ type Joined<T> = [T] extends [never]
       }
     >;
 
-// oxlint-disable-next-line typescript/no-empty-object-type -- an object without keys, which others are joined with
+// oxlint-disable-next-line typescript/no-empty-object-type -- an object without keys, to join others with
 type NoKeys = {};
 
-/** Where a builder begins. */
+/** The tasks of a new builder. */
 export type NoTasks = NoKeys;
 
-/** A context with what was added to it: an optional key may still be the one that was there before. */
+/** A context and the keys that tasks added. An optional added key may still have the value that it had before. */
 type Overlay<Context, Added> = [keyof Added] extends [never]
   ? Context
   : Context extends unknown

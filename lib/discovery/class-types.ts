@@ -2,25 +2,25 @@ import type { Observable } from 'rxjs';
 import type { KeyOfAny, Simplify, ValueOfAny, Widened } from './context-types.js';
 import type { JsonObject, TaskContext, TaskHandlerOf } from './task-context.js';
 
-/** Every method that a task may be, whatever its context: `any`, for the reason given at {@link TaskMethod}. */
+/** The methods that may be tasks, with any context. {@link TaskMethod} says why the context is `any`. */
 // oxlint-disable-next-line typescript/no-explicit-any
 export type AnyTaskHandler = TaskHandlerOf<any>;
 
 /**
- * The names of the methods of a class's instances that may be tasks. Any name where the class is unknown: a decorator
- * that is made apart from its class, or composed with others.
+ * The names of a class's instance methods that may be tasks. Any string if the class is unknown, as in a decorator that
+ * is made outside the class or composed with others.
  */
 export type TaskMethodsOf<T> = object extends T
   ? string
   : { [K in keyof T]: T[K] extends AnyTaskHandler ? K : never }[keyof T] & string;
 
 /**
- * The context of a class workflow: what its tasks say that they see, `TaskContext<C>`, all of it together. Where a task
- * has a plain `TaskContext`, there may be other keys; where no task says anything, any.
+ * The context of a class workflow: the contexts `C` of all its tasks' `TaskContext<C>` together. A task with a plain
+ * `TaskContext` allows other keys. If no task has a `C`, the context is a JsonObject.
  */
 export type ContextOfTasks<T> = 0 extends 1 & T ? JsonObject : JoinedBoxes<BoxedContextOf<T>>;
 
-/** The same for what `start` takes: all of it optional, because tasks add to it. */
+/** The input of a class workflow without a schema: the same keys, all optional because tasks add keys. */
 export type InputOfTasks<T> = JoinedBoxes<BoxedContextOf<T>, true>;
 
 type JoinedBoxes<B, IsPartial = false> = [B] extends [never]
@@ -35,13 +35,13 @@ type Joined<C, IsPartial> = IsPartial extends true
   ? Simplify<Partial<Intersection<C>>>
   : Simplify<Intersection<C>>;
 
-/** The union of what the class's methods take as `TaskContext<C>`, each boxed, so that unions within C stay whole. */
+/** The union of the methods' contexts `C`. Each is wrapped in a box, so that a union within `C` is not taken apart. */
 type BoxedContextOf<T> = {
   [K in keyof T]: T[K] extends (...args: infer A) => unknown ? BoxedContextOfParameters<A> : never;
 }[keyof T];
 
 type BoxedContextOfParameters<A> = A extends [infer First, ...unknown[]]
-  ? // A parameter of type any tells nothing; it would match everything.
+  ? // A parameter of type any is left out, because it would match everything.
     0 extends 1 & First
     ? never
     : First extends TaskContext<infer C>
@@ -49,7 +49,7 @@ type BoxedContextOfParameters<A> = A extends [infer First, ...unknown[]]
       : never
   : never;
 
-/** Boxes whose C has named keys only, and those which are open, such as JsonObject. */
+/** The contexts with named keys only; IsOpen tells whether one has an index signature, such as JsonObject. */
 type Closed<B> = B extends { box: infer C } ? (string extends keyof C ? never : C) : never;
 type IsOpen<B> = B extends { box: infer C } ? (string extends keyof C ? true : never) : never;
 
@@ -60,14 +60,15 @@ type Intersection<U> = (U extends unknown ? (value: U) => void : never) extends 
   : never;
 
 /**
- * What a method's descriptor must be besides, so that its result fits the context of its class. Nothing where it does;
- * otherwise a handler with the result that would, which the compiler's message compares with.
+ * Checks that the result of a method fits the context of its class. If it fits, the type adds no constraint to the
+ * descriptor. Otherwise it is a descriptor with a fitting result, with which the compiler's message compares the
+ * method.
  */
 export type ResultFits<M, C> = [ResultOf<M>] extends [ResultIn<C, ResultOf<M>>]
   ? unknown
   : TypedPropertyDescriptor<(...args: never[]) => LikeReturnOf<M, ResultIn<C, ResultOf<M>>>>;
 
-/** What the handler comes to: of a promise what it resolves to, of an Observable its values. */
+/** The result type of a handler, without its promise or Observable. */
 type ResultOf<M> = M extends (...args: never[]) => infer R
   ? Awaited<R> extends infer V
     ? V extends Observable<infer O>
@@ -76,11 +77,11 @@ type ResultOf<M> = M extends (...args: never[]) => infer R
     : never
   : never;
 
-/** A promise of `V` where the method returns a promise: messages then tell of the keys alone. */
+/** `V`, or a promise of it if the method returns a promise, so that the compiler's message only mentions the keys. */
 type LikeReturnOf<M, V> = M extends (...args: never[]) => PromiseLike<unknown> ? Promise<V> : V;
 
 /**
- * The result with the types that the context has for its keys. A result that names no keys, such as JsonObject, is not
+ * The result type with the context's type for each key. A result without named keys, such as JsonObject, is not
  * checked.
  */
 type ResultIn<C, V> = V extends object
@@ -95,7 +96,7 @@ type ResultIn<C, V> = V extends object
     }
   : V;
 
-/** No value is one: it stands for a key that the context has not, so that the compiler's message says so. */
+/** A type without values, for a key that the context does not have. The compiler's message shows its name. */
 interface NotInContext<K> {
   readonly [NOT_IN_CONTEXT]: K;
 }

@@ -1,7 +1,7 @@
-/** One object type in messages and editors, instead of an intersection of many. */
+/** Makes one object type from an intersection, for readable messages and hovers. */
 export type Simplify<T> = { [K in keyof T]: T[K] };
 
-/** The keys that a context's type names; an index signature, as {@link JsonObject} has, names none. */
+/** The named keys of a context's type, without index signatures such as that of {@link JsonObject}. */
 export type NamedKey<C> = keyof {
   [
     K in keyof C as string extends K
@@ -16,8 +16,8 @@ export type NamedKey<C> = keyof {
   string;
 
 /**
- * The keys that a context's type allows. Where it has an index signature, any string is allowed, and editors still
- * suggest the named ones: a union with plain `string` would lose them.
+ * The keys that a context's type allows. With an index signature, any string is allowed, and editors still suggest the
+ * named keys: `Record<never, never>` keeps the union from collapsing to `string`.
  */
 export type ContextKey<C> = keyof C &
   (string extends keyof C ? NamedKey<C> | (string & Record<never, never>) : string);
@@ -25,12 +25,12 @@ export type ContextKey<C> = keyof C &
 /** The keys of all members of a union. */
 export type KeyOfAny<T> = T extends unknown ? keyof T : never;
 
-/** What the members of a union have under a key, those that have it. */
+/** The types of a key in those members of a union that have it. */
 export type ValueOfAny<T, K> = T extends unknown ? (K extends keyof T ? T[K] : never) : never;
 
 /**
- * What a task reads of a value that was stored: JSON. A Date comes back as its ISO string, an object with `toJSON` as
- * what that returns.
+ * The type of a value after it was stored as JSON. A Date becomes its ISO string, and an object with `toJSON` the
+ * result of that.
  */
 export type Stored<T> = 0 extends 1 & T
   ? T
@@ -43,8 +43,8 @@ export type Stored<T> = 0 extends 1 & T
         : T;
 
 /**
- * The type with `string` for its string literals and so on: what the compiler infers as the type of a method's result,
- * `{ state: string }` of `return { state: 'paid' }`.
+ * The type with its literals widened, as the compiler infers the result of a method: `{ state: string }` for
+ * `return { state: 'paid' }`.
  */
 export type Widened<T> = 0 extends 1 & T
   ? T

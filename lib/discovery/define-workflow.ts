@@ -10,12 +10,12 @@ import {
   type WorkflowDefinition,
 } from './workflow-builder.js';
 
-/** What {@link defineWorkflow} takes beside the name. */
+/** The options of {@link defineWorkflow}. */
 export type DefineWorkflowOptions = Omit<WorkflowOptions, 'name'>;
 
 /**
- * Begins a workflow without a class, for handlers that are plain functions. With an `input` schema, `start` takes
- * what the schema takes and tasks see what it gives; a type argument types the whole context instead.
+ * Begins a workflow whose handlers are plain functions, without a class. With an `input` schema, `start` takes the
+ * input of the schema, and tasks see its output. Without a schema, a type argument types the context.
  *
  * @param name - unique in the application
  * @example
@@ -41,7 +41,7 @@ export function defineWorkflow(name: string, options: DefineWorkflowOptions = {}
   return new ImmutableBuilder({ ...options, name }, []);
 }
 
-/** Its types are those of a builder of which nothing is known: the overloads above say what is. */
+/** Implements the builder without types of its own: the overloads of `defineWorkflow` declare them. */
 class ImmutableBuilder implements WorkflowBuilder {
   constructor(
     private readonly options: WorkflowOptions,

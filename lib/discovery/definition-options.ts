@@ -8,7 +8,7 @@ import {
 } from '../errors/option-checks.js';
 import type { RetryOptions, TaskOptions, WorkflowOptions } from './options.js';
 
-// Values of these are checked by compileWorkflow, which knows the defaults; here it is for names and functions.
+// These tables check the names of options, and functions. compileWorkflow checks the other values.
 const WORKFLOW_OPTIONS: Checks<WorkflowOptions> = {
   name: anything,
   version: anything,
@@ -39,7 +39,7 @@ const RETRY_OPTIONS: Checks<RetryOptions> = {
   retryIf: callable,
 };
 
-/** Whether a value is a Standard Schema, version 1. Some libraries' schemas are functions. */
+/** Whether a value is a Standard Schema, version 1. It may be a function: some libraries' schemas are. */
 export function isStandardSchema(value: unknown): value is StandardSchemaV1 {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
   const standard: unknown = Reflect.get(value, '~standard');
@@ -50,12 +50,12 @@ export function isStandardSchema(value: unknown): value is StandardSchemaV1 {
   );
 }
 
-/** Unknown options and wrong functions of a workflow; sentences that begin with `owner`. */
+/** The unknown options and invalid functions of a workflow. Each problem is a sentence that begins with `owner`. */
 export function checkWorkflowOptions(owner: string, options: unknown): string[] {
   return checkOptions(owner, options, WORKFLOW_OPTIONS);
 }
 
-/** Unknown options and wrong functions of a task and its retry; sentences that begin with `owner`. */
+/** The unknown options and invalid functions of a task and its `retry`. Each is a sentence that begins with `owner`. */
 export function checkTaskOptions(owner: string, options: unknown): string[] {
   const problems = checkOptions(owner, options, TASK_OPTIONS);
   const retry: unknown = isObject(options) ? Reflect.get(options, 'retry') : undefined;

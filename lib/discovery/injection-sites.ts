@@ -1,24 +1,24 @@
 import 'reflect-metadata';
 import type { NestModule, NestProvider } from './workflow-providers.js';
 
-// Nest's metadata keys. The constants are exported by no index of Nest, and are the same in 11 and 12.
+// Nest's metadata keys, which are the same in Nest 11 and 12. Nest's index does not export these constants.
 const CONSTRUCTOR_TYPES = 'design:paramtypes';
 const CONSTRUCTOR_TOKENS = 'self:paramtypes';
 const PROPERTY_TOKENS = 'self:properties_metadata';
 const OPTIONAL_PARAMETERS = 'optional:paramtypes';
 const OPTIONAL_PROPERTIES = 'optional:properties_metadata';
 
-/** A place where something is injected. */
+/** A provider, controller or injectable that injects a token. */
 export interface InjectionSite {
-  /** The class, or the token of the factory's provider. */
+  /** The name of the consuming class, or the token of a factory provider. */
   readonly consumer: string;
-  /** The module's class. */
+  /** The name of the consumer's module class. */
   readonly module: string;
-  /** What is injected. */
+  /** The injected token. */
   readonly token: unknown;
-  /** Whether the consumer does without it, where nothing provides it. */
+  /** Whether all injections of the token in the consumer are optional. */
   readonly isOptional: boolean;
-  /** Nest's record of the consumer. */
+  /** Nest's wrapper of the consumer. */
   readonly provider: NestProvider;
 }
 
@@ -29,7 +29,7 @@ interface Dependency {
 }
 
 /**
- * Every place where a token is injected: constructor parameters, properties, and what factories inject, in all modules.
+ * Finds every injection of a token in all modules: constructor parameters, properties, and the `inject` of factories.
  *
  * @param isWanted - which tokens to look for
  */
@@ -52,7 +52,7 @@ export function findInjectionSites(
   return sites;
 }
 
-/** Each token once, and whether the consumer does without it everywhere. */
+/** The injected tokens, each with whether all its injections in the consumer are optional. */
 function injectedTokens(provider: NestProvider): ReadonlyMap<unknown, boolean> {
   const tokens = new Map<unknown, boolean>();
   for (const { token, isOptional } of dependenciesOf(provider)) {
@@ -62,7 +62,7 @@ function injectedTokens(provider: NestProvider): ReadonlyMap<unknown, boolean> {
 }
 
 function dependenciesOf(provider: NestProvider): Dependency[] {
-  // A factory says what it injects; an alias is one too.
+  // A factory lists its dependencies in `inject`. Nest treats an alias as a factory.
   if (provider.isFactory) {
     return (provider.inject ?? []).map((own) => ({
       token: unwrap(own),

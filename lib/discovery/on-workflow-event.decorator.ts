@@ -2,18 +2,18 @@ import 'reflect-metadata';
 import type { WorkflowEventName, WorkflowEventOf } from '../events/event-name.js';
 import type { WorkflowRef } from './workflow-ref.js';
 
-// A registered symbol: a class decorated by one copy of the package is known to another one.
+// A registered symbol, so that one copy of the package recognizes a class that another copy decorated.
 const HANDLERS = Symbol.for('nestjs-cloacina:event-handlers');
 
-/** Which events a method of {@link OnWorkflowEvent} gets. Default: all. */
+/** Selects the events that a method with {@link OnWorkflowEvent} gets. Omitted fields do not filter. */
 export interface WorkflowEventFilter {
-  /** Of these workflows only. */
+  /** The workflows whose events the method gets, by class, name or definition. Default: all. */
   workflow?: WorkflowRef | readonly WorkflowRef[];
-  /** Of the tenants with these names only. */
+  /** The names of the tenants whose events the method gets. Default: all. */
   tenant?: string | readonly string[];
 }
 
-/** A method with {@link OnWorkflowEvent}, as it was given: nothing is checked before boot. */
+/** A method with {@link OnWorkflowEvent} and its arguments, unchecked: checks run at boot. */
 export interface EventHandlerMetadata {
   readonly method: string;
   readonly names: unknown;
@@ -21,14 +21,15 @@ export interface EventHandlerMetadata {
 }
 
 /**
- * Calls a method of any provider or controller with the events of all tenants that this process serves, those that are
- * added later included. The events are this process's own, in the order in which it stored them; see
- * `CloacinaRunner.events$`. For what must not be missed when the process dies, use a task.
+ * Calls a method of any provider or controller with the events of all tenants that this process serves, including
+ * tenants that are added later. The method gets the events that this process stores, in that order; see
+ * `CloacinaRunner.events$`. A process that is killed calls nothing more: use a task for work that must not be lost.
  *
- * Nothing waits for the method but `app.close()`, up to five seconds. An error that it throws is logged.
+ * Executions do not wait for the method. `app.close()` waits for it, up to five seconds. An error that it throws is
+ * logged.
  *
- * @param name - the type of an event, or an end by its status, such as `execution.failed`; or several
- * @param filter - the workflows and tenants; default: all
+ * @param name - the type of an event, an end with its status, such as `execution.failed`, or a list of them
+ * @param filter - the workflows and tenants. Default: all
  *
  * @example
  * ```ts
@@ -56,7 +57,7 @@ export function OnWorkflowEvent<const N extends WorkflowEventName>(
   };
 }
 
-/** The class's methods with {@link OnWorkflowEvent}, its ancestors' first. */
+/** The methods of a class that have {@link OnWorkflowEvent}, those of its ancestors first. */
 export function getEventHandlers(type: Function): readonly EventHandlerMetadata[] {
   const handlers: readonly EventHandlerMetadata[] | undefined = Reflect.getMetadata(HANDLERS, type);
   return handlers ?? [];

@@ -2,61 +2,69 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { Duration } from '../workflow/duration.js';
 import type { TriggerRule } from '../workflow/trigger-rule.js';
 
-/** What {@link Workflow} takes. */
+/** The options of {@link Workflow}. */
 export interface WorkflowOptions {
-  /** Unique in the application. Executions are stored under it: renaming strands those that have not ended. */
+  /**
+   * The workflow's name, unique in the application, 1 to 200 characters. Executions are stored under it. After a
+   * rename, unfinished executions wait for a process with a workflow of the old name.
+   */
   name: string;
-  /** For people: shown in executions. The library tells definitions apart by their content. */
+  /** A version for people, which executions show. The library identifies a definition by its content. Default: none. */
   version?: string;
-  /** For people. */
+  /** A description for people. Default: none. */
   description?: string;
   /**
-   * A Standard Schema (zod, valibot, arktype…). The context given to `start` is validated by it, and what it returns
-   * is stored. In a class, prefer `static readonly input`: the compiler reads the types of the schema from there, and
-   * cannot read them from the options of a decorator.
+   * A Standard Schema (zod, valibot, arktype…) that validates the input of `start`; its output is stored. In a class,
+   * prefer `static readonly input`: the compiler cannot read the schema's types from the options of a decorator.
+   * Default: none.
    */
   input?: StandardSchemaV1;
-  /** From the start of the first task; any process enforces it. Default: none. */
+  /** The longest duration of an execution, from the start of its first task. Any process enforces it. Default: none. */
   timeout?: Duration;
 }
 
-/** When a failed attempt is repeated. */
+/** The retry policy of a task: whether and when another attempt follows a failed one. */
 export interface RetryOptions {
-  /** All attempts, the first included, default 3. */
+  /** The number of attempts, including the first. Default: 3. */
   maxAttempts?: number;
-  /** Default `exponential`. */
+  /** How the delay grows from attempt to attempt. Default: `exponential`. */
   backoff?: 'fixed' | 'linear' | 'exponential';
-  /** Before the second attempt, default 1 s. */
+  /** The delay before the second attempt. Default: 1 s. */
   delay?: Duration;
-  /** No delay is longer, default 30 s. */
+  /** The longest delay. Default: 30 s, or `delay` if that is longer. */
   maxDelay?: Duration;
-  /** Whether delays are spread, within `maxDelay`, default true. */
+  /** Whether each delay is drawn at random between 50 % and 100 %. Default: `true`. */
   jitter?: boolean;
   /**
-   * Whether this error is worth another attempt, default: always. Asked in the running code, so a deploy changes it
-   * for executions that are under way. The error is `any`, for it is whatever the handler threw.
+   * Decides whether an error is worth another attempt. Default: always. The running code decides, so a deploy changes
+   * this for unfinished executions too. The error is `any`, because a handler can throw anything.
    */
   // oxlint-disable-next-line typescript/no-explicit-any
   retryIf?: (error: any) => boolean;
 }
 
-/** What {@link Task} takes: `D` are the dependencies, `W` the rules that may decide about it. */
+/** The options of {@link Task}. `D` are the names of the dependencies, `W` is the type of the trigger rule. */
 export interface TaskOptions<
   D extends readonly string[] = readonly string[],
   W extends TriggerRule = TriggerRule,
 > {
-  /** Default: the method's name. */
+  /** The task's name, unique in the workflow, 1 to 200 characters. Default: the name of the method. */
   name?: string;
-  /** Tasks that must be terminal before this one is decided, default none. Their order decides equal claims on a key. */
+  /**
+   * The tasks that have to end before this one. If they wrote conflicting values to a key, the task gets the value of
+   * the later one in this list. Default: none.
+   */
   dependsOn?: D;
-  /** Whether the task runs, once its dependencies are terminal. Default: every dependency Completed. */
+  /**
+   * The trigger rule: whether the task runs after its dependencies have ended. Default: if all of them are Completed.
+   */
   when?: W;
-  /** Default: 3 attempts, exponential from 1 s up to 30 s, with jitter. */
+  /** The retry policy. Default: 3 attempts, with exponential delays from 1 s to 30 s and jitter. */
   retry?: RetryOptions;
-  /** For one attempt, default 5 min. */
+  /** The longest duration of one attempt. Default: 5 min. */
   timeout?: Duration;
-  /** Whether the task runs in a transaction which commits with its outcome, as `context.manager`. Default false. */
+  /** Whether writes through `context.manager` commit together with the task's outcome. Default: `false`. */
   transactional?: boolean;
-  /** Higher first, default 0. */
+  /** Tasks with a higher priority run first. Default: 0. */
   priority?: number;
 }

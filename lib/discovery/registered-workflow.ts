@@ -5,30 +5,30 @@ import type { TaskContext } from './task-context.js';
 import type { WorkflowDefinition } from './workflow-builder.js';
 import { workflowNameOf, type WorkflowRef } from './workflow-ref.js';
 
-/** What the running code has for a task. */
+/** The functions of the running code for a task. */
 export interface TaskHandler {
-  /** Calls the handler; what it returns, throws or rejects with is passed on as it is. */
+  /** Calls the handler, and passes its result or error on unchanged. */
   readonly run: (context: TaskContext) => unknown;
-  /** The running code's `retryIf`; absent: every error is worth another attempt. */
+  /** The task's `retryIf`. Absent: every error is worth another attempt. */
   readonly retryIf?: (error: unknown) => boolean;
 }
 
-/** What the workflow was defined by. */
+/** The class or the definition that a workflow was made from. */
 export type WorkflowSourceRef = Type<unknown> | WorkflowDefinition;
 
-/** A workflow of the running code: its definition, checked, and its handlers. */
+/** A workflow of the running code: its checked definition, and its handlers. */
 export interface RegisteredWorkflow {
   readonly definition: CompiledWorkflow;
-  /** By task name; every task of the definition has one. */
+  /** The handlers by task name. Every task of the definition has one. */
   readonly handlers: ReadonlyMap<string, TaskHandler>;
-  /** The Standard Schema that the context given to `start` must meet. */
+  /** The Standard Schema that validates the input of `start`. */
   readonly input?: StandardSchemaV1;
   readonly source: WorkflowSourceRef;
 }
 
 /**
- * The workflows of the running code, one for each name. Complete when every provider has been instantiated, before
- * any module's `onApplicationBootstrap`.
+ * The workflows of the running code by name. It is complete when all providers are instantiated, before any module's
+ * `onApplicationBootstrap`.
  */
 export class WorkflowRegistry {
   private byName: ReadonlyMap<string, RegisteredWorkflow> = new Map();
@@ -37,22 +37,22 @@ export class WorkflowRegistry {
     this.replaceAll(workflows);
   }
 
-  /** The workflow of that name, if the running code has it. */
+  /** The workflow with this name, if the running code has it. */
   get(name: string): RegisteredWorkflow | undefined {
     return this.byName.get(name);
   }
 
   /**
-   * The workflow that a reference means, if the running code has it. A class finds the workflow of its name, also
-   * when a subclass of it is what is provided.
+   * The workflow that a reference identifies, if the running code has it. A class finds the workflow of its name, also
+   * if a module provides a subclass instead.
    *
-   * @throws InvalidArgumentError for a class without `@Workflow`, and for what is no reference at all
+   * @throws InvalidArgumentError for a class without `@Workflow`, and for a value that is not a reference
    */
   find(ref: WorkflowRef): RegisteredWorkflow | undefined {
     return this.byName.get(workflowNameOf(ref));
   }
 
-  /** The name that a reference means, whether or not the running code has it. */
+  /** The name of the workflow that a reference identifies, even if the running code lacks it. */
   nameOf(ref: WorkflowRef): string {
     return workflowNameOf(ref);
   }
@@ -62,7 +62,7 @@ export class WorkflowRegistry {
     return [...this.byName.values()];
   }
 
-  /** @internal The explorer's: first with what is known before providers are instantiated, then with everything. */
+  /** @internal Called by the explorer: with the workflows known before providers are instantiated, then with all. */
   replaceAll(workflows: Iterable<RegisteredWorkflow>): void {
     this.byName = new Map([...workflows].map((workflow) => [workflow.definition.name, workflow]));
   }

@@ -3,8 +3,8 @@ import type { Stored } from './context-types.js';
 import type { JsonObject } from './task-context.js';
 
 /**
- * The context that tasks see of a workflow with an `input` schema: what the schema gives, as it is read back. A Date, for
- * one, is stored as its ISO string.
+ * The context that tasks see in a workflow with an `input` schema: the schema's output, as JSON stores it. For example,
+ * a Date becomes its ISO string.
  *
  * @example
  * ```ts
@@ -15,7 +15,7 @@ export type ContextOfSchema<S extends StandardSchemaV1> = ObjectOf<
   Stored<StandardSchemaV1.InferOutput<S>>
 >;
 
-/** What `start` takes for a workflow with an `input` schema: what the schema takes. */
+/** The input that `start` takes for a workflow with an `input` schema: the input of the schema. */
 export type InputOfSchema<S extends StandardSchemaV1> = ObjectOf<StandardSchemaV1.InferInput<S>>;
 
 type ObjectOf<T> = T extends object ? T : JsonObject;

@@ -3,38 +3,39 @@ import type { DataSource, EntityManager } from 'typeorm';
 import type { Duration } from '../workflow/duration.js';
 import type { ContextKey } from './context-types.js';
 
-/** A context, or what a task adds to one: JSON values by top-level key. */
+/** JSON values by top-level key: a context, or the keys that a task adds to it. */
 export type JsonObject = Record<string, unknown>;
 
 /** The {@link CloacinaRunner} of a task's tenant. */
-// oxlint-disable-next-line typescript/no-empty-object-type -- the runner's own folder declares what it has
+// oxlint-disable-next-line typescript/no-empty-object-type -- lib/runner declares its members
 export interface TaskRunner {}
 
-/** What a task gets: the execution's context, and everything about the run that it is in. */
+/** The parameter of a task's handler: the execution's context, and facts and services of the attempt. */
 export interface TaskContext<C extends object = JsonObject> {
   /**
-   * The key's value, `undefined` when it is not there. A copy: changing it without {@link TaskContext.set} stores
-   * nothing.
+   * Returns a copy of the key's value, or `undefined` if the key is missing. Call {@link TaskContext.set} to store a
+   * change of the copy.
    */
   get<K extends ContextKey<C>>(key: K): C[K];
   /**
-   * Stores a value under a top-level key, with the task's outcome; a nested value is replaced whole. What a failed
-   * attempt or a deferred run sets is dropped.
+   * Sets the value of a top-level key; `undefined` deletes the key. The value is stored together with the task's
+   * outcome, and replaces a nested value as a whole. Values that a failed attempt or a deferred run has set are
+   * dropped.
    *
-   * @throws InvalidContextError for what JSON cannot carry, with the path of the bad value
+   * @throws InvalidContextError for a value that JSON cannot carry, with its path
    */
   set<K extends ContextKey<C>>(key: K, value: C[K]): void;
-  /** Whether the key is there, be its value null. */
+  /** Whether the context has the key. A value of null counts. */
   has(key: string): boolean;
-  /** Removes a key. A deletion is a value: it wins over the values of ancestors as any other write does. */
+  /** Deletes a key. Like any other write, a deletion overrides the values of ancestors. */
   delete(key: string): void;
   /**
-   * The key's value.
+   * Returns a copy of the key's value.
    *
-   * @throws InvalidContextError when it is not there or null
+   * @throws InvalidContextError if the key is missing or null; the task then fails without a retry
    */
   require<K extends ContextKey<C>>(key: K): NonNullable<C[K]>;
-  /** The whole context, as this task sees it. A frozen copy. */
+  /** A frozen copy of the whole context, as this task sees it. */
   readonly data: Readonly<C>;
   /** The id of the execution, a UUID. */
   readonly executionId: string;
@@ -44,21 +45,29 @@ export interface TaskContext<C extends object = JsonObject> {
   readonly workflow: string;
   /** The tenant's name. */
   readonly tenant: string;
-  /** 1 for the first. Goes up when a failure was recorded; a lost process or a deferral costs none. */
+  /**
+   * The number of the attempt, from 1. Only a recorded failure adds 1: a lost process or a deferral costs no attempt.
+   */
   readonly attempt: number;
-  /** All attempts that the task has, the first included. */
+  /** The number of attempts that the task has, including the first. */
   readonly maxAttempts: number;
-  /** How often the task was recovered from a lost process since its last recorded outcome; 0 for the first run. */
+  /** How often the task was recovered from a lost process since its last recorded outcome; 0 in the first run. */
   readonly recoveryAttempt: number;
-  /** The same for retries, recoveries and a manual retry of this task: for effects outside the database. */
+  /**
+   * A key for effects outside the database. It is the same in all runs of this task of this execution: retries,
+   * recoveries and manual retries.
+   */
   readonly idempotencyKey: string;
-  /** Aborted on timeout, cancellation, shutdown and when the claim is lost; the reason is the error. */
+  /**
+   * Aborts when the attempt times out, the execution is cancelled, the process shuts down, or the claim is lost. Its
+   * `reason` is the error.
+   */
   readonly signal: AbortSignal;
-  /** Names the tenant, workflow, execution and task in every line. */
+  /** A Nest logger that names the tenant, workflow, task and execution in every line. */
   readonly logger: Logger;
   /**
-   * The tenant's: starts, reads and controls executions. Its `execute()` and the `result()` of its handles are refused
-   * in a task.
+   * The runner of the task's tenant, which starts, reads and controls executions. Inside a task, `execute()` and
+   * `result()` throw a NotAllowedError.
    *
    * @example
    * ```ts
@@ -67,18 +76,23 @@ export interface TaskContext<C extends object = JsonObject> {
    * ```
    */
   readonly runner: TaskRunner;
-  /** The tenant's. */
+  /** The tenant's data source. In a transactional task, it uses another connection than the transaction. */
   readonly dataSource: DataSource;
-  /** The tenant's; in a transactional task, of its transaction. */
+  /**
+   * The entity manager of the task's transaction in a transactional task, otherwise that of the tenant's data source.
+   */
   readonly manager: EntityManager;
   /**
-   * Goes on when the condition holds, with what it found: a value that is neither falsy nor `true`. Otherwise it throws a control
-   * signal, which must not be swallowed (swallowing it changes nothing): the task gives its slot back, and runs from its
-   * top when due.
+   * Waits for a condition without occupying a slot. If the condition is true, the handler continues. If it gives
+   * another truthy value, `deferUntil` returns that value. Otherwise the task gives its slot back, and runs again from
+   * the beginning of its handler after `every`.
    *
-   * @param options.every - how long until the condition is asked again, default 5 s
-   * @param options.timeout - counted from the first deferral; then DeferralTimeoutError, which fails the task unless its
-   *   `retryIf` allows another attempt. Default: none
+   * Always await the call. It throws a control signal to stop the handler; do not catch it. A caught signal changes
+   * nothing: the task is put off all the same.
+   *
+   * @param options.every - the time until the condition is checked again, default 5 s
+   * @param options.timeout - the longest wait, from the first deferral. Then the task fails with a
+   *   DeferralTimeoutError, unless its `retryIf` allows another attempt. Default: no limit
    * @example
    * ```ts
    * await context.deferUntil(() => this.payments.isSettled(id), { every: '1m', timeout: '2d' });
@@ -89,37 +103,38 @@ export interface TaskContext<C extends object = JsonObject> {
   deferUntil<T>(condition: () => T | Promise<T>, options?: DeferOptions): Promise<Found<T>>;
 }
 
-/** What a condition of {@link TaskContext.deferUntil} found: what it gives, without the values that mean "not yet". */
+/** The value that {@link TaskContext.deferUntil} returns: the condition's result without `true` and falsy values. */
 export type Found<T> = Exclude<T, boolean | 0 | 0n | '' | null | undefined>;
 
-/** How {@link TaskContext.deferUntil} waits. */
+/** Options of {@link TaskContext.deferUntil}. */
 export interface DeferOptions {
-  /** How long until the condition is asked again. Default 5 s. */
+  /** The time until the condition is checked again. Default: 5 s. */
   every?: Duration;
-  /** Counted from the first deferral. Default: none. */
+  /** The longest wait, from the first deferral. Default: no limit. */
   timeout?: Duration;
 }
 
-/** What a task may return: keys to store, as by {@link TaskContext.set}, or nothing. */
+/** The result of a task: keys to store, as with {@link TaskContext.set}, or nothing. */
 export type TaskResult = JsonObject | void | undefined;
 
 /**
- * A task's handler. The context is `any` for variance: `(context: TaskContext<Order>) => …` must be a TaskMethod,
- * and a parameter of type `TaskContext<JsonObject>` would refuse it.
+ * The handler of a task. The context is `any`, because a parameter of type `TaskContext<JsonObject>` would not accept a
+ * method `(context: TaskContext<Order>) => …`.
  */
 // oxlint-disable-next-line typescript/no-explicit-any
 export type TaskMethod = (context: TaskContext<any>) => TaskResult | Promise<TaskResult>;
 
 /**
- * A result whose type is an interface or a class: those have no index signature, so they are no JsonObject to the
- * compiler. Arrays, Maps and the like are iterable, and refused; a promise would hide what it resolves to.
+ * A result whose type is an interface or a class. The compiler does not accept these as JsonObject, because they have
+ * no index signature. Iterables such as arrays and Maps are refused. Promises are too, because they would hide the type
+ * that they resolve to.
  */
 export type TaskResultObject = object & {
   readonly [Symbol.iterator]?: never;
   readonly then?: never;
 };
 
-/** Every method that {@link Task} accepts: a {@link TaskMethod}, or one whose result is typed by an interface. */
+/** The methods that {@link Task} accepts: a {@link TaskMethod}, or one whose result has an interface as its type. */
 export type TaskHandlerOf<C extends object> = (
   context: TaskContext<C>,
 ) => TaskResult | TaskResultObject | Promise<TaskResult | TaskResultObject>;

@@ -1,23 +1,24 @@
 import type { TaskContext } from './task-context.js';
 
-/** What an interceptor is around: the next interceptor, or the handler. */
+/** The inside of a task interceptor: the next interceptor, or the handler. */
 export interface TaskCallHandler {
   /**
-   * Runs it, once. Resolves to what the handler returned (of an Observable, the last value), and rejects with what it
-   * threw.
+   * Runs the next interceptor or the handler. Resolves to the result, which is the last value if the handler returned
+   * an Observable. Rejects with the error that was thrown.
    *
-   * @throws NotAllowedError when it is called again
+   * @throws NotAllowedError at the second call
    */
   handle(): Promise<unknown>;
 }
 
 /**
- * Runs around every attempt of every task, as Nest's interceptors run around the methods of controllers: for spans,
- * metrics, error reports, a context of CLS. A provider; named in the option `taskInterceptors` of `forRoot`, outermost
- * first.
+ * Runs around every attempt of every task, as Nest's interceptors run around the methods of controllers. Use it for
+ * spans, metrics, error reports or a CLS context. An interceptor is a provider; list its class in the option
+ * `taskInterceptors` of `forRoot`, outermost first.
  *
- * What it returns is the task's result, so return what `next.handle()` resolved to. What it throws is the attempt's
- * failure. A task that `deferUntil` puts off rejects with an error that {@link isDeferral} knows: let it pass.
+ * Return what `next.handle()` resolves to: it becomes the task's result. An error that the interceptor throws is the
+ * failure of the attempt. If `deferUntil` puts the task off, `next.handle()` rejects with an error that
+ * {@link isDeferral} recognizes; throw it again.
  *
  * @example
  * ```ts
@@ -30,5 +31,6 @@ export interface TaskCallHandler {
  * ```
  */
 export interface TaskInterceptor {
+  /** Called once for each attempt. */
   intercept(context: TaskContext, next: TaskCallHandler): unknown;
 }

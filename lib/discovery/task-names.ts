@@ -3,14 +3,14 @@ import type { TaskOptions } from './options.js';
 import type { TaskMetadata } from './workflow-metadata.js';
 
 /**
- * The name of the task that each of a class's methods is. What `dependsOn` and rules name is a method, as the compiler
- * checks it; a name that is no method is a task's already.
+ * Maps the method names of a class to task names. `dependsOn` and rules name methods, as the compiler checks; a name
+ * without a method is taken as the name of a task.
  */
 export function taskNamesByMethod(tasks: readonly TaskMetadata[]): ReadonlyMap<string, string> {
   return new Map(tasks.map(({ method, options }) => [method, options.name ?? method]));
 }
 
-/** The options with every method's name replaced by its task's. What is malformed is left for the check to report. */
+/** Replaces method names in `dependsOn` and `when` by task names. Malformed values stay; the check reports them. */
 export function withTaskNames(
   options: TaskOptions,
   taskNames: ReadonlyMap<string, string>,

@@ -5,8 +5,8 @@ import type { TaskOptions } from './options.js';
 import { addTask } from './workflow-metadata.js';
 
 /**
- * Makes a public method of a {@link Workflow} class a task. It takes one {@link TaskContext} and returns an object of
- * keys to store in the context, or nothing.
+ * Makes a public method of a {@link Workflow} class a task. The method takes one {@link TaskContext}, and returns an
+ * object whose keys are stored in the context, or nothing.
  *
  * `dependsOn` names methods of the class; the rules of `when` name methods in `dependsOn` and keys of the context. The
  * compiler checks both, and editors suggest them.
@@ -24,7 +24,7 @@ import { addTask } from './workflow-metadata.js';
  */
 export function Task<
   T extends object,
-  // The class is inferred from what the decorator stands at, so that its methods and keys are known in here.
+  // The compiler infers the class from the decorated method, so that the options can refer to its methods and keys.
   const D extends readonly TaskMethodsOf<T>[] = [],
 >(
   options?: TaskOptions<D, TriggerRule<NoInfer<D>[number], ContextKey<ContextOfTasks<T>>>>,

@@ -14,25 +14,26 @@ import type {
 import type { TaskOptions, WorkflowOptions } from './options.js';
 import type { TaskContext } from './task-context.js';
 
-/** These type the input and the context of a definition; there are no such properties at run time. */
+/** Keys of properties that exist for the compiler only. They carry the types of a definition's input and context. */
 declare const INPUT: unique symbol;
 declare const CONTEXT: unique symbol;
 
 /**
- * A workflow without a class, from {@link defineWorkflow}; `I` is the context that `start` takes, `C` the one that its
- * tasks see and that its results have.
+ * A workflow that {@link defineWorkflow} made. `I` is the context that `start` takes. `C` is the context that its tasks
+ * see and that its results have.
  */
 export interface WorkflowDefinition<I extends object = object, C extends object = I> {
+  /** The workflow's name. */
   readonly name: string;
   readonly [INPUT]?: I;
   readonly [CONTEXT]?: C;
 }
 
 /**
- * Collects the tasks of a workflow. Immutable: `task` returns another builder.
+ * Collects the tasks of a workflow. A builder is immutable: `task` returns another builder.
  *
- * `C` is the declared context, `I` what `start` takes; `T` are the tasks so far, which `dependsOn` may name, and
- * `Doubtful` those that an execution may complete without.
+ * `C` is the declared context, and `I` the input of `start`. `T` are the tasks so far, which `dependsOn` may name.
+ * `Doubtful` are the tasks that may not have completed in a completed execution.
  */
 export interface WorkflowBuilder<
   C extends object = Unknown,
@@ -41,8 +42,9 @@ export interface WorkflowBuilder<
   Doubtful extends string = Unknown,
 > {
   /**
-   * Adds a task. Its context is the workflow's, with what the tasks in `dependsOn` and those before them return, unless
-   * the handler gives a type of its own. What a rule lets the task run without is optional.
+   * Adds a task, and returns a builder that has it. The task's context has the keys of the workflow's context, and
+   * those that its dependencies and their dependencies return. A key is optional if a rule lets the task run without
+   * it. A handler that declares the type of its parameter sees that type instead.
    *
    * @example
    * ```ts
@@ -70,19 +72,22 @@ export interface WorkflowBuilder<
     name: N,
     handler: BuiltHandler<C, H, V>,
   ): WorkflowBuilder<C, I, WithTask<C, T, N, never, never, V>, Doubtful>;
-  /** The definition, to be registered as a value provider of any one module. Mistakes are reported at boot. */
+  /**
+   * Returns the definition. List it in the `providers` of one module, as a value or as the result of a factory. Its
+   * mistakes are reported at boot.
+   */
   build(): WorkflowDefinition<I, CompletedContext<C, T, Doubtful>>;
 }
 
 /**
- * A handler of a task that is added to a builder: `V` is inferred from what it returns. The last member gives a type to
- * the promise of `new Promise((resolve) => …)`.
+ * The handler of a task in a builder. The compiler infers `V` from the handler's result. The last member of the union
+ * lets it infer a type for `new Promise((resolve) => …)`.
  */
 export type BuiltHandler<C, H extends object, V> = (
   context: TaskContext<H>,
 ) => V | Promise<V> | Observable<V> | Promise<ResultOfTask<C>>;
 
-/** A task of a {@link BuiltWorkflow}, as it was given: nothing is checked before boot. */
+/** A task of a {@link BuiltWorkflow}, unchecked: checks run at boot. */
 export interface BuiltTask {
   readonly name: string;
   readonly options: TaskOptions;
@@ -91,7 +96,7 @@ export interface BuiltTask {
 
 const BUILT_WORKFLOW = Symbol.for('nestjs-cloacina:BuiltWorkflow');
 
-/** What `build()` gives, and what the explorer looks for among the values that modules provide. */
+/** The result of `build()`. The explorer looks for it among the values that modules provide. */
 export class BuiltWorkflow<
   I extends object = object,
   C extends object = I,
@@ -103,7 +108,7 @@ export class BuiltWorkflow<
     giveBrand(this.prototype, BUILT_WORKFLOW);
   }
 
-  /** Also one that another copy of this package has built. */
+  /** True also for a workflow that another copy of this package has built. */
   static [Symbol.hasInstance](value: unknown): boolean {
     return isOrdinaryInstance(this, value) || brandOf(value, BUILT_WORKFLOW) === true;
   }

@@ -9,19 +9,19 @@ import {
 import type { RegisteredWorkflow } from './registered-workflow.js';
 import { getTasks, getWorkflowOptions } from './workflow-metadata.js';
 
-/** What the modules of an application provide of workflows. */
+/** The workflows that the modules of an application provide. */
 export interface Exploration {
-  /** Those without a problem. */
+  /** The workflows without a problem. */
   readonly workflows: readonly RegisteredWorkflow[];
-  /** Everything that is wrong, a sentence or two each. */
+  /** All problems, each one or two sentences. */
   readonly problems: readonly string[];
 }
 
 /**
- * Turns the providers of all modules into workflows.
+ * Finds the workflows among the providers of all modules.
  *
- * @param instantiated - whether Nest has made all instances. Before, what factories make is unknown, and only a
- *   class's own scope is; after, the scopes of all that it injects count too
+ * @param instantiated - whether Nest has made all instances. Before that, the results of factories are unknown, and
+ *   only a class's own scope is checked. After that, the scopes of all its dependencies are checked too
  */
 export function exploreWorkflows(
   modules: Iterable<NestModule>,
@@ -73,8 +73,8 @@ function providedTwice(places: readonly ProvidedClass[]): string {
   const name = places[0]?.type.name ?? '';
   const modules = places.map(({ module }) => module).join(' and ');
   return (
-    `${name} is provided in ${modules}, so there are ${places.length} instances and no telling which one runs the ` +
-    'tasks. Provide it in one module, and let the others import that module.'
+    `${name} is provided in ${modules}, so there are ${places.length} instances that could run the tasks. Provide it in ` +
+    'one module, and let the others import that module.'
   );
 }
 
@@ -91,15 +91,15 @@ function scopeProblems({ type, module, provider }: ProvidedClass, instantiated: 
     const scope = wrapper.scope === Scope.REQUEST ? 'request' : 'transient';
     return [`${type.name} (in ${module}) is ${scope}-scoped. ${singleton}: remove its scope.`];
   }
-  // Before all dependencies are known, Nest would remember a wrong answer.
+  // isDependencyTreeStatic() remembers its answer, which would be wrong before Nest knows all dependencies.
   if (!instantiated || wrapper.isDependencyTreeStatic()) return [];
   return [
     `${type.name} (in ${module}) is request-scoped through ${pathToRequestScope(wrapper)}. ${singleton}: ` +
-      'inject ModuleRef and resolve that provider where it is needed, or give it no scope.',
+      'inject ModuleRef and resolve that provider where it is needed, or remove its scope.',
   ];
 }
 
-/** `PaymentService → TenantConnection`: the way to the provider that is request-scoped itself. */
+/** The path to the provider that is request-scoped itself, such as `PaymentService → TenantConnection`. */
 function pathToRequestScope(wrapper: NestProvider): string {
   const names: string[] = [];
   const seen = new Set<NestProvider>();

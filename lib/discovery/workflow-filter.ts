@@ -6,12 +6,12 @@ import { getWorkflowOptions } from './workflow-metadata.js';
 
 type Served = readonly (Type<unknown> | string)[];
 
-/** Whether a tenant's option `workflows` has a workflow; without the option, it has all. */
+/** Tells whether a tenant's option `workflows` contains a workflow. Without the option, the tenant serves all. */
 export function servesOnly(
   workflows: Served | undefined,
 ): (workflow: RegisteredWorkflow) => boolean {
   if (workflows === undefined) return () => true;
-  // A class that is no workflow is reported by checkServed.
+  // checkServed reports a class without @Workflow.
   const names = new Set(
     workflows.map((workflow) =>
       typeof workflow === 'string' ? workflow : getWorkflowOptions(workflow)?.name,
@@ -20,7 +20,7 @@ export function servesOnly(
   return ({ definition }) => names.has(definition.name);
 }
 
-/** What is wrong with a list of workflows, such as a tenant's option: sentences that begin with `owner`. */
+/** The problems of a list of workflows, such as a tenant's option. Each is a sentence that begins with `owner`. */
 export function checkServed(
   owner: string,
   workflows: readonly WorkflowRef[],

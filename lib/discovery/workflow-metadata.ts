@@ -1,31 +1,31 @@
 import 'reflect-metadata';
 import type { TaskOptions, WorkflowOptions } from './options.js';
 
-// Registered symbols: a class decorated by one copy of the package is a workflow to another one.
+// Registered symbols, so that one copy of the package recognizes a class that another copy decorated.
 const WORKFLOW = Symbol.for('nestjs-cloacina:workflow');
 const TASKS = Symbol.for('nestjs-cloacina:tasks');
 
-/** A method with {@link Task}, with the options as they were given: nothing is checked before boot. */
+/** A method with {@link Task} and its options, unchecked: checks run at boot. */
 export interface TaskMetadata {
   /** The method's name. */
   readonly method: string;
   readonly options: TaskOptions;
-  /** A static method, which is a mistake: tasks are called on the instance that Nest made. */
+  /** Whether the method is static. That is a mistake, because tasks are called on the instance that Nest made. */
   readonly isStatic: boolean;
 }
 
-/** Keeps the options of a {@link Workflow} class. */
+/** Stores the options of a {@link Workflow} class. */
 export function setWorkflowOptions(target: Function, options: WorkflowOptions): void {
   Reflect.defineMetadata(WORKFLOW, options, target);
 }
 
-/** The class's workflow options, its own or inherited; undefined for a class that is no workflow. */
+/** The workflow options of a class, its own or inherited; undefined for a class without {@link Workflow}. */
 export function getWorkflowOptions(target: Function): WorkflowOptions | undefined {
   const options: WorkflowOptions | undefined = Reflect.getMetadata(WORKFLOW, target);
   return options;
 }
 
-/** Adds a {@link Task} method; the target is the class's prototype, or for a static method the class. */
+/** Stores a {@link Task} method. The target is the prototype of the class, or the class itself for a static method. */
 export function addTask(target: object, method: string, options: TaskOptions): void {
   const isStatic = typeof target === 'function';
   const owner = isStatic ? target : target.constructor;
@@ -38,8 +38,8 @@ function ownTasks(target: object): readonly TaskMetadata[] {
 }
 
 /**
- * The class's tasks: those of its ancestors first, from the root, then its own, each in the order of the source. A
- * method that overrides a task is that task; with a `@Task` of its own it has those options, in the ancestor's place.
+ * The tasks of a class in the order of the source, those of its ancestors first. A method that overrides a task is the
+ * same task and keeps its place. With its own `@Task`, it has the options of that decorator.
  */
 export function getTasks(target: Function): TaskMetadata[] {
   const tasks = new Map<string, TaskMetadata>();
@@ -49,7 +49,7 @@ export function getTasks(target: Function): TaskMetadata[] {
   return [...tasks.values()];
 }
 
-/** The class and its ancestors, from the root. */
+/** The ancestors of a class, the root first, and the class itself. */
 function lineage(target: Function): Function[] {
   const classes: Function[] = [];
   for (

@@ -3,24 +3,24 @@ import type { ModulesContainer } from '@nestjs/core';
 import { BuiltWorkflow } from './workflow-builder.js';
 import { getTasks, getWorkflowOptions } from './workflow-metadata.js';
 
-/** Nest's module and provider as the container holds them; their own types are not exported by its index. */
+/** Nest's internal module and provider types, derived from the container because Nest's index does not export them. */
 export type NestModule = ModulesContainer extends Map<string, infer M> ? M : never;
 export type NestProvider = NestModule['providers'] extends Map<unknown, infer P> ? P : never;
 type ProviderToken = NestModule['providers'] extends Map<infer T, unknown> ? T : never;
 
 interface ProvidedIn {
-  /** The module's class, for messages. */
+  /** The name of the module's class, for messages. */
   readonly module: string;
 }
 
-/** A class with `@Workflow`, or with `@Task` methods only, among a module's providers. */
+/** A class among a module's providers that has `@Workflow`, or methods with `@Task`. */
 export interface ProvidedClass extends ProvidedIn {
   readonly type: Type<unknown>;
-  /** Nest replaces a provider's wrapper while it boots, so it is looked up each time. */
+  /** Looks the provider up at each call, because Nest replaces its wrapper during the boot. */
   readonly provider: () => NestProvider | undefined;
 }
 
-/** What `defineWorkflow` built, among a module's values. */
+/** A result of `defineWorkflow` among the values of a module. */
 export interface ProvidedDefinition extends ProvidedIn {
   readonly definition: BuiltWorkflow;
 }
@@ -31,9 +31,9 @@ export interface ProvidedWorkflows {
 }
 
 /**
- * All that modules provide which has to do with workflows, in the order of the container. Aliases (`useExisting`) are
- * no further instances, and left out. Before Nest has instantiated providers, what a factory makes is known by its
- * token only.
+ * Finds workflow classes and definitions among the providers of all modules, in the order of the container. Aliases
+ * (`useExisting`) are left out, because they add no instance. Before Nest has instantiated the providers, only the
+ * token tells what a factory makes.
  */
 export function findProvided(modules: Iterable<NestModule>): ProvidedWorkflows {
   const classes: ProvidedClass[] = [];
@@ -57,7 +57,9 @@ export function findProvided(modules: Iterable<NestModule>): ProvidedWorkflows {
   return { classes, definitions };
 }
 
-/** The instance, when there is one: of what is request- or transient-scoped Nest keeps only a bare prototype. */
+/**
+ * The provider's instance, if there is one. For a request- or transient-scoped provider, Nest keeps a bare prototype.
+ */
 export function instanceOf(provider: NestProvider): object | undefined {
   const instance: unknown = provider.instance;
   return typeof instance === 'object' && instance !== null ? instance : undefined;
@@ -68,8 +70,8 @@ function workflowClassOf(
   provider: NestProvider,
   instance: object | undefined,
 ): Type<unknown> | undefined {
-  // Of a factory, the metatype is the factory itself. The token comes last: a test's mock under a workflow's class is
-  // that workflow, but an instance or subclass says better what it is.
+  // The metatype of a factory is the factory itself. The token comes last: it identifies a test's mock of a workflow
+  // class, but the class of an instance is more precise.
   const made: unknown = instance?.constructor;
   const written: unknown = provider.isFactory ? undefined : provider.metatype;
   return [made, written, token].find(isWorkflowClass);

@@ -9,20 +9,20 @@ import type { JsonObject } from './task-context.js';
 import type { WorkflowDefinition } from './workflow-builder.js';
 import { getWorkflowOptions } from './workflow-metadata.js';
 
-/** What a workflow is named by: its class, its name, or its definition. */
+/** Identifies a workflow: its class, its name, or its definition. */
 export type WorkflowRef = Type<unknown> | string | WorkflowDefinition;
 
 /**
  * The context that `start` takes for a workflow.
  *
- * - Of a class: what its `static input` schema takes. Without one, what its tasks say that they see, `TaskContext<C>`,
- *   all of it optional because tasks add to it. A task with a plain `TaskContext` says nothing, and leaves other keys
- *   open.
- * - Of a definition: what its `input` schema takes, or its type argument, all of it optional.
- * - Of a name: any object.
+ * - For a class: the input of its `static input` schema. Without a schema, the contexts `C` of all its tasks'
+ *   `TaskContext<C>` together; every key is optional, because tasks add keys. A task with a plain `TaskContext` allows
+ *   other keys.
+ * - For a definition: the input of its `input` schema, or its type argument with every key optional.
+ * - For a name: any object.
  */
 export type WorkflowInput<R> =
-  // The class first: a class has a `name` too, so it is a WorkflowDefinition to the compiler.
+  // The class comes first: it has a `name` too, so the compiler would accept it as a WorkflowDefinition.
   R extends abstract new (...args: never[]) => infer T
     ? R extends { readonly input: infer S extends StandardSchemaV1 }
       ? InputOfSchema<S>
@@ -34,12 +34,12 @@ export type WorkflowInput<R> =
       : JsonObject;
 
 /**
- * The context that a workflow's completed executions have: that of a result of `execute` and `result`.
+ * The context of a workflow's completed executions, as `execute` and `result` return it.
  *
- * - Of a class: what its `static input` schema gives, and what its tasks say that they see, `TaskContext<C>`, all of it
- *   together. Where a task has a plain `TaskContext`, there may be other keys.
- * - Of a definition: what its `input` schema gives, or its type argument, with what its tasks return.
- * - Of a name: any object.
+ * - For a class: the output of its `static input` schema and the contexts `C` of all its tasks' `TaskContext<C>`
+ *   together. A task with a plain `TaskContext` allows other keys.
+ * - For a definition: the output of its `input` schema, or its type argument, and the keys that its tasks return.
+ * - For a name: any object.
  */
 export type WorkflowContext<R> = R extends abstract new (...args: never[]) => infer T
   ? R extends { readonly input: infer S extends StandardSchemaV1 }
@@ -52,9 +52,9 @@ export type WorkflowContext<R> = R extends abstract new (...args: never[]) => in
     : JsonObject;
 
 /**
- * The name of the workflow that a reference means; whether it exists is not asked.
+ * The name of the workflow that a reference identifies. The workflow need not exist.
  *
- * @throws InvalidArgumentError for a class without `@Workflow`, and for what is no reference at all
+ * @throws InvalidArgumentError for a class without `@Workflow`, and for a value that is not a reference
  */
 export function workflowNameOf(ref: WorkflowRef): string {
   if (typeof ref === 'string') return ref;
@@ -69,6 +69,6 @@ export function workflowNameOf(ref: WorkflowRef): string {
   if (typeof ref === 'object' && ref !== null && typeof ref.name === 'string') return ref.name;
   throw new InvalidArgumentError(
     'workflow',
-    `must be a class with @Workflow, a name, or what defineWorkflow() built, not ${formatValue(ref)}`,
+    `must be a class with @Workflow, a name, or a result of defineWorkflow(), not ${formatValue(ref)}`,
   );
 }

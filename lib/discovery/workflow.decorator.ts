@@ -2,11 +2,11 @@ import { setWorkflowOptions } from './workflow-metadata.js';
 import type { WorkflowOptions } from './options.js';
 
 /**
- * Makes a class a workflow; its methods with {@link Task} are the tasks. Add it to the providers of one module. The
- * class must be a singleton: tasks run outside any request.
+ * Makes a class a workflow. Its methods with {@link Task} are the tasks. List the class in the `providers` of one
+ * module. It must be a singleton, because tasks run outside any request.
  *
- * A subclass is the same workflow, with the tasks it inherits, overrides and adds, unless it has a `@Workflow` of its
- * own. Mistakes are reported at boot, all of them in one ConfigurationError.
+ * A subclass is the same workflow, with inherited, overridden and additional tasks. With its own `@Workflow`, it is
+ * another workflow. All mistakes are reported at boot, in one ConfigurationError.
  *
  * @example
  * ```ts

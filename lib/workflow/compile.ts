@@ -13,15 +13,15 @@ import { canonicalJson } from './json-equality.js';
 import { assertDefined } from './assert-defined.js';
 import { handledFailures } from './trigger-rule.js';
 
-/** A workflow that can be run, or everything that is wrong with it. */
+/** A workflow that can run, or all problems with it. */
 export type CompileResult =
   | { readonly ok: true; readonly workflow: CompiledWorkflow }
   | {
       readonly ok: false;
-      /** A sentence or two each: what is wrong and what to do. */ readonly problems: string[];
+      /** One or two sentences each: what is wrong and what to do. */ readonly problems: string[];
     };
 
-/** The version of what is hashed and stored. Another one gives every workflow another hash. */
+/** The version of the stored format. It is part of the hash, so a new version changes the hash of every workflow. */
 export const DEFINITION_FORMAT = 1;
 
 /** Checks a workflow, fills in its defaults and numbers its tasks. */
@@ -35,7 +35,7 @@ export function compileWorkflow(source: WorkflowSource): CompileResult {
     : { ok: true, workflow: numberTasks(spec, order) };
 }
 
-/** Builds the workflow from a definition without problems; `order` has the indexes of its tasks, dependencies first. */
+/** Builds the workflow from a valid definition. `order` lists the indexes of its tasks, dependencies first. */
 export function numberTasks(spec: WorkflowSpec, order: readonly number[]): CompiledWorkflow {
   const ordered = order.map((declared) => ({
     declared,
@@ -84,8 +84,8 @@ function compileTask(
 }
 
 /**
- * Of all that decides how the workflow runs. The order of numbers is part of it: executions keep tasks by number, so
- * if another release numbered differently, that would have to be another definition.
+ * The hash of everything that decides how the workflow runs. It includes the order of the tasks' numbers, because
+ * executions refer to tasks by number: if another release numbers them differently, it is another definition.
  */
 function hashOf(spec: WorkflowSpec, order: readonly number[]): string {
   const text = canonicalJson({ ...spec, description: '', order, format: DEFINITION_FORMAT });

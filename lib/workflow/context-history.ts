@@ -1,22 +1,22 @@
 /**
- * How a context came to be: which keys were written, upon which earlier context. Two contexts differ in no other keys
- * than those written since the last point that they have in common, so a join need not look at more. It keeps the
- * names of keys only: values are gone when no context holds them.
+ * A point in the history of a context: the keys that were written there, and the point before it. Two contexts can only
+ * differ in keys that were written after their last common point, so a join looks at no other keys. The history holds
+ * only names of keys, so values can be collected when no context uses them.
  */
 export class ContextHistory {
-  /** Where all histories begin: nothing was written. */
+  /** The first point of every history, without keys. */
   static readonly start = new ContextHistory([]);
 
-  /** How many points there were before. */
+  /** The number of earlier points. */
   readonly depth: number;
-  /** How many keys were written up to here, repeated ones included. */
+  /** The number of keys written up to this point, counting repetitions. */
   readonly length: number;
   readonly parent: ContextHistory;
-  /** A point further back, at distances that double, so that every point is a few jumps and steps away. */
+  /** An earlier point. The distances double (a skew-binary jump pointer), so few jumps and steps reach every point. */
   private readonly jump: ContextHistory;
 
   private constructor(
-    /** Written at this point. */
+    /** The keys that were written at this point. */
     readonly keys: readonly string[],
     parent?: ContextHistory,
   ) {
@@ -38,13 +38,13 @@ export class ContextHistory {
     return new ContextHistory(keys, this);
   }
 
-  /** The last point that both have. */
+  /** The last point that both histories contain. */
   common(other: ContextHistory): ContextHistory {
     const depth = Math.min(this.depth, other.depth);
     let mine = this.at(depth);
     let theirs = other.at(depth);
     while (mine !== theirs) {
-      // Of the same depth, so both jump equally far.
+      // Points of the same depth jump equally far.
       const apart = mine.jump !== theirs.jump;
       mine = apart ? mine.jump : mine.parent;
       theirs = apart ? theirs.jump : theirs.parent;
@@ -52,7 +52,7 @@ export class ContextHistory {
     return mine;
   }
 
-  /** The point at a depth that is not below this one. */
+  /** The earlier point (or this one) with the given depth. */
   private at(depth: number): ContextHistory {
     if (this.depth === depth) return this;
     return (this.jump.depth >= depth ? this.jump : this.parent).at(depth);

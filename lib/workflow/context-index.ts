@@ -1,21 +1,21 @@
-/** What one key of a context holds, and whose word it is. */
+/** The value of a key in a context, and the tasks that wrote it. */
 export interface ContextEntry {
-  /** `undefined`: the key was deleted, which is a value like any other. */
+  /** The JSON text of the value; `undefined` if the key was deleted. A deletion is treated like any other value. */
   readonly json: string | undefined;
-  /** Of the JSON text, in UTF-8; 0 for a deletion. */
+  /** The size of the JSON text in bytes of UTF-8; 0 for a deletion. */
   readonly bytes: number;
-  /** Ascending; several when tasks that know nothing of each other wrote equal values. */
+  /** The writers' numbers, ascending. Several if independent tasks wrote equal values. */
   readonly writers: readonly number[];
 }
 
 const NO_ENTRY: ContextEntry = { json: undefined, bytes: 0, writers: [] };
 
 /**
- * A map from keys to entries that is never changed: putting a key makes a new map, which shares all but a few nodes
- * with the old one. A balanced (AVL) tree by key; unlike with one by hashes, no choice of keys makes it slow.
+ * An immutable map from keys to entries: `put` makes a new map, which shares all but a few nodes with the old one. It
+ * is a balanced (AVL) tree by key. Unlike in a hash map, no choice of keys makes it slow.
  */
 export class ContextIndex {
-  /** The one without keys, of height 0. It is below every node that has nothing there, itself included. */
+  /** The map without keys, of height 0. It takes the place of every missing subtree, also of its own. */
   static readonly empty = new ContextIndex('', NO_ENTRY, 0);
 
   readonly before: ContextIndex;
@@ -32,7 +32,7 @@ export class ContextIndex {
     this.after = after ?? this;
   }
 
-  /** Of entries that are ascending by key, each key once: quicker than to put one after the other. */
+  /** Builds a map from entries that are sorted by key, without duplicates. Faster than putting them one by one. */
   static of(entries: readonly (readonly [string, ContextEntry])[]): ContextIndex {
     const middle = entries.length >>> 1;
     const found = entries[middle];
@@ -44,7 +44,7 @@ export class ContextIndex {
     );
   }
 
-  /** The node of the key, if it is there. */
+  /** The node of the key, if the map has it. */
   find(key: string): ContextIndex | undefined {
     if (this.height === 0) return undefined;
     if (key === this.key) return this;
@@ -60,7 +60,7 @@ export class ContextIndex {
       : this.balanced(before, after.put(key, entry));
   }
 
-  /** Ascending by key. */
+  /** Visits all nodes, ascending by key. */
   forEach(visit: (node: ContextIndex) => void): void {
     if (this.height === 0) return;
     this.before.forEach(visit);
@@ -68,7 +68,7 @@ export class ContextIndex {
     this.after.forEach(visit);
   }
 
-  /** This node on other subtrees, whose heights differ by at most 2: rotated where they differ by 2. */
+  /** A copy of this node with other subtrees, whose heights differ by at most 2. Rotates if they differ by 2. */
   private balanced(before: ContextIndex, after: ContextIndex): ContextIndex {
     if (before.height > after.height + 1) {
       const { before: outer, after: inner } = before;

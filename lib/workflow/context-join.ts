@@ -7,12 +7,12 @@ import { decodeJson } from './json-value.js';
 import { assertDefined } from './assert-defined.js';
 import { WriterSets } from './writers.js';
 
-/** A key to which tasks that know nothing of each other gave different values. */
+/** A key to which independent tasks wrote different values. */
 export interface ContextConflict {
   readonly key: string;
-  /** Those tasks, ascending. */
+  /** The tasks that wrote the values, ascending. */
   readonly tasks: readonly number[];
-  /** The dependency whose value won: the one later in `dependsOn`. */
+  /** The dependency whose value wins: the later one in `dependsOn`. */
   readonly winner: number;
 }
 
@@ -25,16 +25,17 @@ export interface JoinedDependency {
 /** The context with which a task starts. */
 export interface JoinedContext {
   readonly view: ContextView;
-  /** By key, ascending. */
+  /** Sorted by key, ascending. */
   readonly conflicts: readonly ContextConflict[];
 }
 
 /**
- * Joins what the dependencies of task `joiner` pass on, given in the order of `dependsOn`. For each key, a writer that
- * is an ancestor of another one loses. Of the rest, equal values agree; otherwise the dependency later in the list
- * wins, the conflict is reported, and the value counts as written by `joiner`.
+ * Joins the contexts of the dependencies of task `joiner`, given in the order of `dependsOn`. For each key, a writer
+ * that is an ancestor of another writer loses. If the remaining values are equal, there is no conflict. Otherwise the
+ * dependency later in the list wins, the conflict is reported, and `joiner` counts as the writer of the value.
  *
- * The work is in what the dependencies don't share: what was written before their histories parted is not looked at.
+ * The cost depends on the keys that were written after the histories of the dependencies parted. Earlier keys are not
+ * looked at.
  */
 export function joinContexts(
   workflow: CompiledWorkflow,
@@ -62,7 +63,7 @@ export function joinContexts(
   return { view: base.view.withEntries(changes), conflicts };
 }
 
-/** The context of an ended execution: the leaves' contexts, joined in declaration order. */
+/** The context of an ended execution: the contexts of the leaves, joined in declaration order. */
 export function finalContext(
   workflow: CompiledWorkflow,
   viewOf: (leafNo: number) => ContextView,
@@ -71,7 +72,7 @@ export function finalContext(
   return joinContexts(workflow, workflow.tasks.length, leaves);
 }
 
-/** The join is made upon the view with the longest history: those of the others are shorter to look at. */
+/** The dependency with the longest history. The join starts from its view, so that it visits the shorter histories. */
 function longest(dependencies: readonly JoinedDependency[]): JoinedDependency | undefined {
   let found: JoinedDependency | undefined;
   for (const dependency of dependencies) {
@@ -83,10 +84,12 @@ function longest(dependencies: readonly JoinedDependency[]): JoinedDependency | 
 }
 
 /**
- * For each key that was written outside the history of `base`, the entries that the dependencies have, `base` last. A
- * point of history that several have in common is visited for one of them only. The others may know another entry of
- * its keys; but what covers that one here was written later, by a task that is a descendant of all its writers, or
- * agrees with them: it has the same say.
+ * Collects, for each key that was written outside the history of `base`, the entries of the dependencies, `base` last.
+ *
+ * A point that several histories share is visited for the first of them only, and yields the entry that this dependency
+ * has now. Another dependency's later entry has its own point. Another dependency may also still have the entry of the
+ * shared point. Skipping that one does not change the result: the collected entry replaced it, so its writer is a
+ * descendant of all writers of the skipped one, or the values are equal.
  */
 function gather(
   dependencies: readonly JoinedDependency[],
@@ -112,11 +115,11 @@ function gather(
 function append(gathered: Map<string, ContextEntry[]>, key: string, entry: ContextEntry): void {
   const entries = gathered.get(key);
   if (entries === undefined) gathered.set(key, [entry]);
-  // A key that was written at several points of one history comes several times.
+  // A key that was written at several points of one history is visited several times.
   else if (entries.at(-1) !== entry) entries.push(entry);
 }
 
-/** The writers that are left once ancestors have lost, ascending, and their entry when they agree. */
+/** The writers that are not ancestors of other writers, ascending, and their entry if their values are equal. */
 function weigh(
   entries: readonly ContextEntry[],
   writerSets: WriterSets,
@@ -133,7 +136,7 @@ function weigh(
   return { writers, agreed: known ?? { ...first, writers } };
 }
 
-/** Of dependencies in conflict, the last that passes on the word of one of `writers`. */
+/** The last dependency that passes on a value of one of the `writers` in conflict. */
 function lastSayOf(
   writers: readonly number[],
   key: string,

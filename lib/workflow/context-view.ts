@@ -1,21 +1,21 @@
 import { ContextHistory } from './context-history.js';
 import { ContextIndex, type ContextEntry } from './context-index.js';
 
-/** The writer of what came with the start: an ancestor of every task. */
+/** The writer of the input. It counts as an ancestor of every task. */
 export const INPUT_WRITER = -1;
 
-/** What is kept of a view beside its entries, so that nothing has to be counted again. */
+/** Sums over the entries of a view, which are kept up to date at each write. */
 interface Totals {
-  /** Keys that are not deleted. */
+  /** The number of keys that are not deleted. */
   readonly live: number;
-  /** Bytes of these keys and their values as JSON, without what is between them. */
+  /** The bytes of these keys with their colons and values as JSON, without commas and braces. */
   readonly payload: number;
 }
 
 /**
- * A context at one point of an execution: every key with its value, or its deletion, and its writers. Immutable. It
- * shares what it didn't change with the view that it came from, so that thousands of views on one large context take
- * no more than their differences.
+ * The context at one point of an execution: for each key its value or its deletion, and its writers. A view is
+ * immutable. It shares unchanged entries with the view that it was made from, so thousands of views of one large
+ * context only take the memory of their differences.
  */
 export class ContextView {
   static readonly empty = new ContextView(ContextIndex.empty, ContextHistory.start, {
@@ -24,34 +24,34 @@ export class ContextView {
   });
 
   private constructor(
-    /** Its entries; nodes are shared with other views. */
+    /** The entries. Views share nodes of it. */
     readonly index: ContextIndex,
-    /** For joins: what two views have in common needs no comparison. */
+    /** The history of writes, by which a join skips the keys that two views have in common. */
     readonly history: ContextHistory,
     private readonly totals: Totals,
   ) {}
 
-  /** The context with which an execution starts: each key with the JSON text of its value. */
+  /** The view of an execution's input, given as the JSON text of each key's value. */
   static ofInput(context: ReadonlyMap<string, string>): ContextView {
     return ContextView.empty.withWrites(INPUT_WRITER, context);
   }
 
-  /** Of {@link toJson}, in UTF-8; kept up to date, so it costs nothing to ask. */
+  /** The size of {@link toJson} in bytes of UTF-8, computed without making the text. */
   get bytes(): number {
     return 2 + this.totals.payload + Math.max(0, this.totals.live - 1);
   }
 
-  /** What is known of the key; a deleted key has an entry, too. */
+  /** The entry of the key. A deleted key has an entry too. */
   get(key: string): ContextEntry | undefined {
     return this.index.find(key)?.entry;
   }
 
-  /** Whether the key is there; a deleted one is not. */
+  /** Whether the context has the key. A deleted key does not count. */
   has(key: string): boolean {
     return this.get(key)?.json !== undefined;
   }
 
-  /** The keys that are there, ascending. */
+  /** The keys that are not deleted, ascending. */
   keys(): string[] {
     const keys: string[] = [];
     this.index.forEach(({ key, entry }) => {
@@ -67,7 +67,7 @@ export class ContextView {
     return entries;
   }
 
-  /** The JSON text of one object with the keys that are there, ascending. */
+  /** The context as JSON text, with its keys in ascending order. */
   toJson(): string {
     const members: string[] = [];
     this.index.forEach(({ key, entry }) => {
@@ -76,7 +76,9 @@ export class ContextView {
     return `{${members.join(',')}}`;
   }
 
-  /** The view after the task's writes: JSON text to set a key, `undefined` to delete it. Itself when there are none. */
+  /**
+   * The view after the writes of a task: JSON text sets a key, `undefined` deletes it. Without writes, the same view.
+   */
   withWrites(taskNo: number, writes: ReadonlyMap<string, string | undefined>): ContextView {
     const writers = [taskNo];
     const entries: [string, ContextEntry][] = [];
@@ -89,7 +91,7 @@ export class ContextView {
     return this.withEntries(entries);
   }
 
-  /** The view with these entries, each key once, in place of its own for the same keys. Itself when there are none. */
+  /** The view with some entries replaced or added, each key at most once. Without entries, the same view. */
   withEntries(entries: readonly (readonly [string, ContextEntry])[]): ContextView {
     if (entries.length === 0) return this;
     const history = this.history.write(entries.map(([key]) => key));

@@ -5,23 +5,23 @@ import type { SkipReason, TaskStatus } from './states.js';
 
 export type { DependencyOutcome } from './rule-evaluation.js';
 
-/** Whether a task runs, or why it is skipped. */
+/** Whether a task runs, or the reason why it is skipped. */
 export type TaskDecision =
   { readonly run: true } | { readonly run: false; readonly skipReason: SkipReason };
 
 const RUN: TaskDecision = { run: true };
 
 /**
- * Decides a task whose dependencies are all terminal. `context` is the join of what they pass on; only rules with a
- * `contextValue` look at it (see `readsContext`).
+ * Decides whether a task runs after all its dependencies have ended. `context` is the join of their contexts. Only
+ * rules with `contextValue` use it (see `readsContext`).
  *
- * A task that is not run is skipped for `upstreamFailure` when a failure is among the reasons, and for `rule` when it
- * would have been skipped without:
- * - the default rule and `notFailed()`: a dependency Failed, was skipped for `upstreamFailure`, or was Cancelled;
- * - `taskSucceeded(x)` does not hold because x Failed or was kept from running by a failure: `upstreamFailure`;
- * - `taskFailed(x)` does not hold because x Completed or its own rule skipped it: `rule`, nothing went wrong;
- * - in groups, the members that settle it count: `all(taskSucceeded(x), contextValue(…))` with x Failed is
- *   `upstreamFailure` whatever the context says, since x may have been the one to write it.
+ * A skipped task has the reason `upstreamFailure` if a failure is among the causes, otherwise `rule`:
+ * - The default rule and `notFailed()`: `upstreamFailure` if a dependency Failed, was skipped for `upstreamFailure`, or
+ *   was Cancelled.
+ * - `taskSucceeded(x)` is false because x Failed, or could not run because of a failure: `upstreamFailure`.
+ * - `taskFailed(x)` is false because x Completed, or its own rule skipped it: `rule`, because nothing failed.
+ * - In groups, the members that decide the group count. `all(taskSucceeded(x), contextValue(…))` with x Failed is
+ *   `upstreamFailure` for any context, because x may be the task that would have written the key.
  */
 export function decideTask(
   task: CompiledTask,
@@ -44,7 +44,7 @@ export function decideTask(
 
 function numberOf(workflow: CompiledWorkflow, name: string): number {
   const no = workflow.taskNo(name);
-  // Compiling refuses such a rule, so this is a task of another workflow.
+  // The compiler of workflows refuses such a rule, so the task belongs to another workflow.
   if (no === undefined) throw new Error(`Workflow "${workflow.name}" has no task "${name}".`);
   return no;
 }
@@ -54,8 +54,8 @@ function skip(byFailure: boolean): TaskDecision {
 }
 
 /**
- * The Failed tasks of an execution whose tasks are all terminal that no direct dependent handled, ascending. One is
- * handled when a dependent whose rule says `taskFailed` of it, not under `none`, Completed.
+ * The Failed tasks whose failure was not handled, ascending, after all tasks of the execution have ended. A failure is
+ * handled if a direct dependent is Completed whose rule contains `taskFailed` of the failed task, outside of `none`.
  */
 export function unhandledFailures(
   workflow: CompiledWorkflow,
@@ -71,7 +71,7 @@ export function unhandledFailures(
     .filter((no) => statusOf(no) === 'Failed' && !handled.has(no));
 }
 
-/** How an execution ends whose tasks are all terminal. */
+/** The status with which an execution ends, after all its tasks have ended. */
 export function endStatus(
   workflow: CompiledWorkflow,
   statusOf: (no: number) => TaskStatus,
@@ -80,15 +80,15 @@ export function endStatus(
 }
 
 /**
- * What a manual retry of an ended execution resets, ascending: tasks that Failed, were Cancelled or were skipped for
- * `upstreamFailure`, and all their descendants, however those ended.
+ * The tasks that a manual retry of an ended execution resets, ascending: tasks that Failed, were Cancelled, or were
+ * skipped for `upstreamFailure`, and all their descendants in any status.
  */
 export function tasksToReset(
   workflow: CompiledWorkflow,
   outcomeOf: (no: number) => DependencyOutcome,
 ): number[] {
   const reset = new Set<number>();
-  // Dependencies come first in tasks, so one pass reaches all descendants.
+  // Dependencies come before their dependents, so one pass reaches all descendants.
   for (const task of workflow.tasks) {
     if (isFailure(outcomeOf(task.no)) || task.dependsOn.some((no) => reset.has(no))) {
       reset.add(task.no);

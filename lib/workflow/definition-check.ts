@@ -6,19 +6,19 @@ import { DEFAULT_RETRY_POLICY, isBackoff, type RetryPolicy } from './retry-polic
 import { checkRule, formatRule } from './rule-check.js';
 import { textProblem } from './text.js';
 
-/** Of a workflow's, a task's or a version's name, in characters. */
+/** Max characters of the name of a workflow, a task or a version. */
 const MAX_NAME_LENGTH = 200;
-/** Of a workflow's description, in characters. */
+/** Max characters of a workflow's description. */
 const MAX_DESCRIPTION_LENGTH = 10_000;
 const MAX_INT32 = 2 ** 31 - 1;
-// Control characters would garble logs, and a name is read in many places.
+// Names are printed in logs, which control characters would garble.
 // oxlint-disable-next-line no-control-regex
 const CONTROL_CHARACTER = /[\u0000-\u001f\u007f-\u009f]/;
 
-/** Takes the rest of a sentence that begins with what is being checked. */
+/** Receives a problem as the rest of a sentence that begins with the checked thing. */
 export type Report = (problem: string) => void;
 
-/** Fills in the defaults and reports what is wrong, all of it; with problems, the result is of no use. */
+/** Fills in the defaults, and reports all problems. The result is only usable if there are none. */
 export function checkWorkflow(source: unknown, report: Report): WorkflowSpec {
   if (!isRecord(source)) {
     report('A workflow must be an object with a name and tasks.');
@@ -68,9 +68,9 @@ function checkName(name: unknown, say: Report): string {
     return '';
   }
   if (name.length > MAX_NAME_LENGTH) {
-    say(`has a name of ${name.length} characters; ${MAX_NAME_LENGTH} are the most`);
+    say(`has a name of ${name.length} characters; at most ${MAX_NAME_LENGTH} are allowed`);
   } else if (CONTROL_CHARACTER.test(name)) {
-    say('has a control character in its name; take it out');
+    say('has a control character in its name; remove it');
   } else {
     const problem = textProblem(name);
     if (problem !== undefined) say(`has a name that ${problem}`);
@@ -92,7 +92,7 @@ function checkText(
   const problem = textProblem(text);
   if (problem !== undefined) say(`has a ${field} that ${problem}`);
   if (text.length > maxLength)
-    say(`has a ${field} of ${text.length} characters; ${maxLength} are the most`);
+    say(`has a ${field} of ${text.length} characters; at most ${maxLength} are allowed`);
   return text;
 }
 
@@ -105,7 +105,7 @@ function checkDependsOn(dependsOn: unknown, say: Report): string[] {
   const names: string[] = [];
   for (const name of dependsOn as unknown[]) {
     if (typeof name === 'string') names.push(name);
-    else say(`lists ${formatRule(name)} in dependsOn; tasks are listed by name`);
+    else say(`lists ${formatRule(name)} in dependsOn; list the names of tasks`);
   }
   return names;
 }
@@ -132,7 +132,7 @@ function checkRetry(source: unknown, say: Report): RetryPolicy {
     ),
     backoff: isBackoff(backoff) ? backoff : DEFAULT_RETRY_POLICY.backoff,
     delayMs,
-    // Who asks for a delay of a minute and says no more means a minute, not the default's 30 s.
+    // A delay longer than the default maximum raises it: a delay of a minute without maxDelay means a minute.
     maxDelayMs:
       checkDuration(retry.maxDelay, 'retry.maxDelay', say) ??
       Math.max(DEFAULT_RETRY_POLICY.maxDelayMs, delayMs),
@@ -142,8 +142,7 @@ function checkRetry(source: unknown, say: Report): RetryPolicy {
 
 function checkTimeout(value: unknown, say: Report): number | undefined {
   const milliseconds = checkDuration(value, 'timeout', say);
-  if (milliseconds === 0)
-    say('has a timeout of 0, which is over before it begins; leave it out or make it longer');
+  if (milliseconds === 0) say('has a timeout of 0; leave it out, or set a longer one');
   return milliseconds;
 }
 
@@ -178,14 +177,14 @@ function checkFlag(value: unknown, field: string, otherwise: boolean, say: Repor
   return otherwise;
 }
 
-/** `{ [key]: value }`, or nothing: a key with `undefined` is not the same as none once it is stored. */
+/** `{ [key]: value }`, or `{}` for undefined: an undefined property would change the hash of the definition. */
 function optional<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
   const part: Partial<Record<K, V>> = {};
   if (value !== undefined) part[key] = value;
   return part;
 }
 
-/** ` Did you mean "x"?`, with its leading space, when a known name is near enough; else nothing. */
+/** ` Did you mean "x"?` with a leading space if a known name is similar enough, otherwise an empty string. */
 export function didYouMean(name: string, known: Iterable<string>): string {
   let closest: string | undefined;
   let edits = Math.max(1, Math.floor(name.length / 3)) + 1;

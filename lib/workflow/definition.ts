@@ -2,79 +2,79 @@ import type { Duration } from './duration.js';
 import type { RetryPolicy } from './retry-policy.js';
 import type { TriggerRule } from './trigger-rule.js';
 
-/** How a task is retried, as it is written; see {@link RetryPolicy} for what it becomes. */
+/** A retry policy before its checks; see {@link RetryPolicy} for the checked form. */
 export interface RetrySource {
-  /** All attempts, the first included; default 3. */
+  /** The number of attempts, including the first. Default: 3. */
   readonly maxAttempts?: number;
-  /** Default `'exponential'`. */
+  /** How the delay grows from attempt to attempt. Default: `'exponential'`. */
   readonly backoff?: RetryPolicy['backoff'];
-  /** Before the second attempt; default 1 s. */
+  /** The delay before the second attempt. Default: 1 s. */
   readonly delay?: Duration;
-  /** No delay is longer; default 30 s, or `delay` where that is longer. */
+  /** The longest delay. Default: 30 s, or `delay` if that is longer. */
   readonly maxDelay?: Duration;
-  /** Default true. */
+  /** Whether each delay is drawn at random between 50 % and 100 %. Default: `true`. */
   readonly jitter?: boolean;
 }
 
-/** A task as it is written, before any check. */
+/** A task before its checks. */
 export interface TaskSource {
-  /** 1 to 200 characters, unique in its workflow. */
+  /** A name of 1 to 200 characters, unique in the workflow. */
   readonly name: string;
-  /** Names of tasks of the same workflow. The order matters: of conflicting values the later one's wins. */
+  /** Names of tasks of the same workflow. If they wrote conflicting values, the value of the later one wins. */
   readonly dependsOn?: readonly string[];
-  /** Default: every dependency Completed. */
+  /** The trigger rule. Default: every dependency is Completed. */
   readonly when?: TriggerRule;
   readonly retry?: RetrySource;
-  /** Of one attempt; default 5 min. */
+  /** The timeout of one attempt. Default: 5 min. */
   readonly timeout?: Duration;
-  /** Default false. */
+  /** Whether the task runs in a transaction. Default: `false`. */
   readonly transactional?: boolean;
-  /** Higher first, default 0. */
+  /** Tasks with a higher priority run first. Default: 0. */
   readonly priority?: number;
 }
 
-/** A workflow as it is written, before any check. */
+/** A workflow before its checks. */
 export interface WorkflowSource {
-  /** 1 to 200 characters. */
+  /** A name of 1 to 200 characters. */
   readonly name: string;
   readonly version?: string;
   readonly description?: string;
-  /** Of the whole execution, from its start; default: none. */
+  /** The timeout of an execution, from the start of its first task. Default: none. */
   readonly timeout?: Duration;
   readonly tasks: readonly TaskSource[];
 }
 
-/** A task that was checked, with its defaults filled in and names resolved to numbers. */
+/** A checked task, with defaults filled in and names resolved to numbers. */
 export interface CompiledTask {
-  /** Its index in {@link CompiledWorkflow.tasks}; above those of all its dependencies. */
+  /** The index in {@link CompiledWorkflow.tasks}, which is higher than those of all dependencies. */
   readonly no: number;
   readonly name: string;
-  /** Its place in the source, from 0. */
+  /** The position in the source, from 0. */
   readonly declared: number;
-  /** As declared: the order decides conflicts when contexts are joined. */
+  /** The dependencies in declaration order, which decides conflicts when contexts are joined. */
   readonly dependsOn: readonly number[];
-  /** `null`: the default rule, every dependency Completed. */
+  /** The trigger rule; `null` for the default: every dependency is Completed. */
   readonly rule: TriggerRule | null;
-  /** The dependencies whose failure it handles by completing. */
+  /** The dependencies whose failure this task handles when it completes. */
   readonly handles: readonly number[];
   readonly retry: RetryPolicy;
-  /** Milliseconds, of one attempt. */
+  /** The timeout of one attempt, in milliseconds. */
   readonly timeoutMs: number;
   readonly transactional: boolean;
-  /** Higher first. */
+  /** Tasks with a higher priority run first. */
   readonly priority: number;
 }
 
-/** A workflow that was checked; immutable. */
+/** A checked workflow; immutable. */
 export interface CompiledWorkflow {
   readonly name: string;
   readonly version?: string;
   readonly description?: string;
-  /** Milliseconds, of the whole execution. */
+  /** The timeout of an execution, in milliseconds. */
   readonly timeoutMs?: number;
-  /** Of all that decides how it runs: 32 hexadecimal digits. The description is not part of it. */
+  /** The hash of everything that decides how the workflow runs, in 32 hexadecimal digits. Excludes the description. */
   readonly hash: string;
-  /** In topological order: `tasks[i].no === i`, and dependencies come before their dependents. */
+  /** The tasks in topological order: `tasks[i].no === i`, and dependencies come before their dependents. */
   readonly tasks: readonly CompiledTask[];
   /** Tasks without dependencies, in declaration order. */
   readonly roots: readonly number[];
@@ -82,16 +82,16 @@ export interface CompiledWorkflow {
   readonly leaves: readonly number[];
   /** For each task, the tasks that depend on it, ascending. */
   readonly dependents: readonly (readonly number[])[];
-  /** The number of the task called `name`. */
+  /** The number of the task with this name. */
   taskNo(name: string): number | undefined;
-  /** Whether `a` has to end before `b` can begin. False of a task and itself. */
+  /** Whether `a` has to end before `b` can begin. False if `a` is `b`. */
   isAncestor(a: number, b: number): boolean;
 }
 
-/** The default of a task's timeout, in milliseconds: 5 min. */
+/** The default timeout of an attempt, in milliseconds: 5 min. */
 export const DEFAULT_TASK_TIMEOUT_MS = 300_000;
 
-/** A task's definition with all defaults filled in, by names: what is hashed and stored. */
+/** The definition of a task that is hashed and stored: with all defaults filled in, and tasks referred to by name. */
 export interface TaskSpec {
   readonly name: string;
   readonly dependsOn: readonly string[];
@@ -102,7 +102,7 @@ export interface TaskSpec {
   readonly priority: number;
 }
 
-/** A workflow's definition with all defaults filled in, its tasks as declared: what is hashed and stored. */
+/** The definition of a workflow that is hashed and stored: with all defaults, and its tasks in declaration order. */
 export interface WorkflowSpec {
   readonly name: string;
   readonly version?: string;

@@ -1,36 +1,40 @@
 import { encodeJson } from './json-encoder.js';
 import { sanitizeText, textOfThrown } from './text.js';
 
-/** An error as it is kept in the tenant's schema and shown by `get()`; its texts are such as PostgreSQL takes. */
+/** An error in the form in which the tenant's schema stores it and `get()` returns it. */
 export interface StoredError {
+  /** The error's name, or `NonError` for a thrown value without a name that is not an error. */
   name: string;
+  /** The message, at most 10,000 characters. */
   message: string;
+  /** The error's `code`, if it is a string or a number. */
   code?: string;
+  /** The stack, followed by those of the causes; at most 20,000 characters. */
   stack?: string;
-  /** The HTTP status, of an error that has one. */
+  /** The HTTP status, if the error has one. */
   status?: number;
-  /** What the other side of a failed HTTP request answered: at most 2,000 characters of text or JSON. */
+  /** The body of the failed HTTP request's response: at most 2,000 characters of text or JSON. */
   response?: string;
-  /** Why, as the error says it: at most five levels deep, without stacks, which are in `stack`. */
+  /** The error's `cause`, at most five levels deep. Its stack is part of the outermost `stack`. */
   cause?: StoredError;
-  /** Of an AggregateError the first five. */
+  /** The first five errors of an AggregateError. */
   errors?: StoredError[];
 }
 
-/** Characters that are kept of each text. */
+/** Max characters of each text. */
 const MAX_NAME = 200;
 const MAX_MESSAGE = 10_000;
 const MAX_STACK = 20_000;
-/** Of an error, its cause, the cause's cause: how many are kept. */
+/** Max levels of causes. */
 const MAX_CAUSES = 5;
-/** Of the errors in an AggregateError. */
+/** Max errors of an AggregateError. */
 const MAX_ERRORS = 5;
-/** Characters of what stands within an error: a cause's message, a response. */
+/** Max characters of a nested error's message, and of a response. */
 const MAX_INNER = 2_000;
 
 /**
- * What was thrown, as it can be stored. Never throws, whatever it is: a text, nothing, a proxy, an error whose
- * properties throw. What is not an error is named `NonError`. The causes' stacks come after the error's own.
+ * Describes a thrown value in a form that PostgreSQL can store. Never throws, even for a proxy or for an error whose
+ * properties throw. A value that is not an error is named `NonError`.
  */
 export function describeError(thrown: unknown): StoredError {
   const error = isError(thrown);
@@ -47,7 +51,7 @@ export function describeError(thrown: unknown): StoredError {
   return error ? { ...description, ...factsOf(thrown, MAX_CAUSES) } : description;
 }
 
-/** What stands within an error, a few levels deep. */
+/** The HTTP facts, the cause and the nested errors of an error, a few levels deep. */
 function factsOf(thrown: unknown, depth: number): Partial<StoredError> {
   const facts: Partial<StoredError> = httpFactsOf(thrown);
   if (depth === 0) return facts;
@@ -55,7 +59,7 @@ function factsOf(thrown: unknown, depth: number): Partial<StoredError> {
   if (cause !== undefined && cause !== null) facts.cause = describeInner(cause, depth - 1);
   const errors = property(thrown, 'errors');
   if (Array.isArray(errors) && errors.length > 0) {
-    // Of each only itself: what is within many of them would be large.
+    // Without their own causes and errors, which could be large in sum.
     facts.errors = errors.slice(0, MAX_ERRORS).map((inner) => describeInner(inner, 0));
   }
   return facts;
@@ -73,7 +77,7 @@ function describeInner(thrown: unknown, depth: number): StoredError {
   };
 }
 
-/** As axios, got, ky, undici and Nest's HttpException have them. */
+/** The status and the response, in the properties that axios, got, ky, undici and Nest's HttpException use. */
 function httpFactsOf(thrown: unknown): Partial<StoredError> {
   const response = property(thrown, 'response');
   const status = [thrown, response]
@@ -86,14 +90,14 @@ function httpFactsOf(thrown: unknown): Partial<StoredError> {
   return text === '' ? { status } : { status, response: text };
 }
 
-/** Nest's HttpException has the body as its response; an HTTP client has an object of its own class there. */
+/** The body, if `response` is the body itself, as in Nest's HttpException. HTTP clients have a class instance there. */
 function plainBody(response: unknown): unknown {
   if (typeof response === 'string') return response;
   if (typeof response !== 'object' || response === null) return undefined;
   return prototypeOf(response) === Object.prototype ? response : undefined;
 }
 
-/** A stream, such as the body of `fetch`, is read by its consumer, and has no text here. */
+/** The body as text. Empty for a stream, such as the body of `fetch`, because only its consumer may read it. */
 function bodyText(body: unknown): string {
   if (typeof body !== 'object' || body === null) return textOf(body);
   const prototype = prototypeOf(body);
@@ -119,20 +123,20 @@ function stackWithCauses(thrown: unknown): string | undefined {
     stacks.push(`Caused by: ${text}`);
     cause = property(cause, 'cause');
   }
-  // Each gets its share, so that a long stack doesn't hide the cause at the end.
+  // Each stack gets an equal share, so that a long one does not cut off the last cause.
   const share = Math.floor(MAX_STACK / Math.max(1, stacks.length)) - 1;
   return stacks.length === 0
     ? undefined
     : stacks.map((stack) => sanitizeText(stack, share)).join('\n');
 }
 
-/** What is not an error, as text: an object as JSON, for '[object Object]' says nothing. */
+/** A thrown value that is not an error, as text. An object is shown as JSON, because `[object Object]` says nothing. */
 function textOf(thrown: unknown): string {
   const encoded = typeof thrown === 'object' ? encodeJson(thrown, MAX_MESSAGE) : undefined;
   return encoded?.ok === true ? encoded.json : textOfThrown(thrown, MAX_MESSAGE);
 }
 
-/** By the tag, which errors of other realms have too; by the prototype for those that hide it behind a proxy or tag. */
+/** Checks the tag, for errors of other realms, and the prototype, for errors with a proxy or a tag of their own. */
 function isError(thrown: unknown): boolean {
   try {
     return Object.prototype.toString.call(thrown) === '[object Error]' || thrown instanceof Error;
@@ -141,7 +145,7 @@ function isError(thrown: unknown): boolean {
   }
 }
 
-/** A property as text: of a string or a number; other types say nothing that can be relied on. */
+/** A property as text, if it is a string or a number. */
 function read(thrown: unknown, key: string): string | undefined {
   const value = property(thrown, key);
   if (typeof value === 'string') return value;

@@ -5,16 +5,20 @@ import { assertDefined } from './assert-defined.js';
 import { formatRule } from './rule-check.js';
 import { tasksNamedBy } from './trigger-rule.js';
 
-/** A nearest name is looked for this often at most: it takes a look at every name. */
+/** Max suggestions per check, because each one compares a name with all names. */
 const MAX_SUGGESTIONS = 20;
-/** Cycles are found one by one; who made more than these has one mistake, not as many. */
+/** Max reported cycles. More of them usually have one common cause. */
 const MAX_CYCLES = 10;
-/** Of a long cycle, this many tasks are shown at each end. */
+/** The number of tasks that are shown at each end of a long cycle. */
 const CYCLE_END = 10;
 
 type Suggest = (name: string, known: Iterable<string>) => string;
 
-/** Checks names, dependencies and rules against each other. The order is that of the tasks' numbers, as indexes into `tasks`. */
+/**
+ * Checks names, dependencies and rules against each other.
+ *
+ * @returns the order of the tasks' numbers, as indexes into `tasks`
+ */
 export function checkGraph(workflow: WorkflowSpec, report: Report): readonly number[] {
   const label = `Workflow ${formatRule(workflow.name)}`;
   const indexOf = indexNames(workflow.tasks, (name) =>
@@ -31,7 +35,7 @@ export function checkGraph(workflow: WorkflowSpec, report: Report): readonly num
     for (const name of new Set(task.dependsOn)) {
       const index = indexOf.get(name);
       if (name === task.name) {
-        say('depends on itself; take it out of its dependsOn.');
+        say('depends on itself; remove it from its dependsOn.');
       } else if (index === undefined) {
         const hint = suggest(name, indexOf.keys());
         say(`depends on ${formatRule(name)}, which is not a task of this workflow.${hint}`);
@@ -48,7 +52,7 @@ export function checkGraph(workflow: WorkflowSpec, report: Report): readonly num
   for (const cycle of ordering.cycles.slice(0, MAX_CYCLES)) {
     const names = cycle.map((index) => assertDefined(workflow.tasks[index]).name);
     report(
-      `${label} has a cycle: ${formatCycle(names)} (each depends on the next). Take one of these dependencies out.`,
+      `${label} has a cycle: ${formatCycle(names)} (each depends on the next). Remove one of these dependencies.`,
     );
   }
   return [];
@@ -62,7 +66,7 @@ function indexNames(
   const duplicates = new Set<string>();
   tasks.forEach(({ name }, index) => {
     if (!indexOf.has(name)) indexOf.set(name, index);
-    // Without a name it was reported already.
+    // A task without a name was reported already.
     else if (name !== '') duplicates.add(name);
   });
   duplicates.forEach(onDuplicate);
@@ -81,7 +85,7 @@ function checkRuleNames(task: TaskSpec, say: Report, suggest: Suggest): void {
     if (dependencies.has(name)) continue;
     const hint = suggest(name, dependencies);
     say(
-      `has a rule on ${formatRule(name)}, which is not in its dependsOn; add it there, or take it out of the rule.${hint}`,
+      `has a rule on ${formatRule(name)}, which is not in its dependsOn; add it there, or remove it from the rule.${hint}`,
     );
   }
 }

@@ -14,8 +14,8 @@ interface Frame {
 }
 
 /**
- * Orders a graph by depth-first search: dependencies first, otherwise as declared, so that a list that is in order
- * already stays as it is. `dependsOn[i]` are the indexes on which `i` depends. No recursion: graphs can be deep.
+ * Orders a graph by depth-first search: dependencies first, otherwise in declaration order, so an ordered list stays
+ * unchanged. `dependsOn[i]` are the indexes on which `i` depends. It does not recurse, because graphs can be deep.
  */
 export function orderGraph(dependsOn: readonly (readonly number[])[]): Ordering {
   const order: number[] = [];
@@ -48,7 +48,7 @@ export function orderGraph(dependsOn: readonly (readonly number[])[]): Ordering 
   return cycles.length === 0 ? { ok: true, order } : { ok: false, cycles };
 }
 
-/** For each node, those that depend on it, ascending. */
+/** For each node, the nodes that depend on it, ascending. */
 export function dependentsOf(dependsOn: readonly (readonly number[])[]): number[][] {
   const dependents: number[][] = dependsOn.map(() => []);
   dependsOn.forEach((dependencies, node) => {
@@ -57,13 +57,13 @@ export function dependentsOf(dependsOn: readonly (readonly number[])[]): number[
   return dependents;
 }
 
-/** About this much memory, in bytes, is spent on remembered ancestors, however large the graph. */
+/** Max memory for cached ancestors, in bytes, approximately. */
 const MEMORY_BOUND = 2 ** 21;
 
 /**
- * Answers whether one node is an ancestor of another in a graph in topological order (every dependency has a lower
- * number). Nothing is computed before it is asked; the ancestors of a node are then kept as a bit set, for the
- * nodes asked about last.
+ * Tells whether one node is an ancestor of another in a graph in topological order, in which every dependency has a
+ * lower number. It computes the ancestors of a node at the first question, and caches them as a bit set. The cache
+ * keeps the most recently used nodes.
  */
 export class Ancestry {
   private readonly remembered = new Map<number, Uint8Array>();
@@ -73,28 +73,28 @@ export class Ancestry {
     this.capacity = Math.max(16, Math.floor(MEMORY_BOUND / this.bytes));
   }
 
-  /** How many bit sets are held now. */
+  /** The number of cached bit sets. */
   get size(): number {
     return this.remembered.size;
   }
 
   isAncestor(a: number, b: number): boolean {
     const dependencies = this.dependsOn[b];
-    // The numbers are topological: what comes later is no ancestor.
+    // Numbers are topological, so a node with a higher number is not an ancestor.
     if (dependencies === undefined || dependencies.length === 0 || !(a >= 0 && a < b)) return false;
     const [first] = dependencies;
     if (dependencies.length === 1 && first !== undefined && first <= a) return first === a;
     return isSet(this.ancestorsOf(b), a);
   }
 
-  /** Of one bit set. */
+  /** The size of one bit set, in bytes. */
   private get bytes(): number {
     return (this.dependsOn.length + 7) >>> 3;
   }
 
   private ancestorsOf(node: number): Uint8Array {
     const known = this.remembered.get(node);
-    // Taken out and put back, so that the map's order is from the longest unused to the last used.
+    // Removed and added again, so that the map's order is from the least to the most recently used.
     this.remembered.delete(node);
     const ancestors = known ?? this.collect(node);
     this.remembered.set(node, ancestors);

@@ -1,12 +1,12 @@
-/** An object or array, whose members may be anything. */
+/** An object or array with members of any type. */
 export type Structure = unknown[] | Record<string, unknown>;
 
-/** What stands for an object in JSON: a primitive, a structure whose members are taken as they are, or nothing. */
+/** The JSON form of an object: a primitive, a structure whose own members are used, or a problem. */
 export type Resolution =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; /** The rest of a sentence. */ readonly problem: string };
 
-/** Objects that JSON.stringify turns into `{}` without a word, by their tag, and what to store in their place. */
+/** Objects that JSON.stringify silently turns into `{}`, by their tag, each with what to store instead. */
 const NOT_JSON: Readonly<Record<string, string>> = {
   Map: 'is a Map; use Object.fromEntries(map)',
   Set: 'is a Set; use [...set]',
@@ -22,12 +22,12 @@ const NOT_JSON: Readonly<Record<string, string>> = {
   AsyncGenerator: 'is an async generator; collect it into an array',
 };
 
-/** Whether the value has members at all. */
+/** Whether the value is an object or array. */
 export function isStructure(value: unknown): value is Structure {
   return typeof value === 'object' && value !== null;
 }
 
-/** Whether own properties are all there is to the object: the usual case, told at little cost. */
+/** Whether the object is a plain object or array without `toJSON`. A quick test for the usual case. */
 export function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return (
@@ -36,10 +36,10 @@ export function isPlain(value: object): boolean {
   );
 }
 
-/** What stands for an object that is not {@link isPlain}. Runs the object's code, which may throw. */
+/** The JSON form of an object that is not {@link isPlain}. Runs code of the object, which may throw. */
 export function resolveObject(value: object, key: string | number): Resolution {
   const tag = tagOf(value);
-  // Buffer has a toJSON, which makes a list of numbers four times its size: not what anyone means.
+  // Refused, although Buffer has a toJSON: it makes a list of numbers that is four times as large.
   if (ArrayBuffer.isView(value) || tag === 'ArrayBuffer' || tag === 'SharedArrayBuffer') {
     return { ok: false, problem: 'is binary data; use a string, such as base64' };
   }
@@ -50,7 +50,7 @@ export function resolveObject(value: object, key: string | number): Resolution {
 }
 
 function resolveDate(value: object): Resolution {
-  // By the prototype's methods: they refuse what only says that it is a Date, and take one of another realm.
+  // The methods of the prototype accept a Date of another realm, and refuse an object that only has the tag of a Date.
   return Number.isNaN(Date.prototype.getTime.call(value))
     ? { ok: false, problem: 'is an invalid Date' }
     : { ok: true, value: Date.prototype.toISOString.call(value) };
@@ -63,14 +63,14 @@ function resolveMembers(value: object): Resolution {
   if (tag === 'Number') return { ok: true, value: Number.prototype.valueOf.call(value) };
   if (tag === 'String') return { ok: true, value: String.prototype.valueOf.call(value) };
   if (tag === 'Boolean') return { ok: true, value: Boolean.prototype.valueOf.call(value) };
-  // Of what else has a tag of its own (iterators, streams, headers), nothing would be stored either.
+  // Other objects with their own tag and without keys (iterators, streams, headers) would be stored as {}.
   if (tag !== 'Object' && tag !== 'Array' && Object.keys(value).length === 0) {
-    return { ok: false, problem: `is of type ${tag}, of which JSON would keep nothing` };
+    return { ok: false, problem: `is of type ${tag}, which JSON would store as {}` };
   }
   return { ok: true, value };
 }
 
-/** Of objects of any realm, unlike `instanceof`. */
+/** The class tag of an object. Unlike `instanceof`, it works for objects of any realm. */
 function tagOf(value: object): string {
   return Object.prototype.toString.call(value).slice('[object '.length, -1);
 }

@@ -2,66 +2,69 @@ import { isPlain, isStructure, resolveObject, type Structure } from './json-clas
 import { formatPath } from './json-path.js';
 import { sanitizeText, textOfThrown, textProblem } from './text.js';
 
-/** JSON text, or what JSON cannot carry and where it is. */
+/** The JSON text of a value, or the part of it that JSON cannot carry. */
 export type EncodeResult =
   { readonly ok: true; readonly json: string; /** In UTF-8. */ readonly bytes: number } | NotJson;
 
-/** A context's keys, each with the JSON text of its value, or what JSON cannot carry and where it is. */
+/** The JSON text of each key's value in a context, or the part that JSON cannot carry. */
 export type EncodeEntriesResult =
   { readonly ok: true; readonly entries: ReadonlyMap<string, string> } | NotJson;
 
-/** What JSON cannot carry. */
+/** A part of a value that JSON cannot carry. */
 export interface NotJson {
   readonly ok: false;
-  /** Where in the value, such as `items[3].name`; empty for the value itself. */
+  /** The path of the part, such as `items[3].name`; empty for the value itself. */
   readonly path: string;
-  /** What is wrong there and what to do, as the rest of a sentence: `is a Map; …`. */
+  /** The problem and what to do, as the rest of a sentence: `is a Map; …`. */
   readonly problem: string;
 }
 
-/** How many objects and arrays may be inside each other. */
+/** Max levels of nested objects and arrays. */
 export const MAX_JSON_DEPTH = 1_000;
 /**
- * The default limit on a JSON text, in characters: 64 Mi. Without one the walk might not end: a few objects that
- * refer to each other often enough, without a cycle, have a text of any length.
+ * The default limit of a JSON text, in characters: 64 Mi. Without a limit, encoding might never end: a few objects that
+ * refer to each other many times, without a cycle, can have a text of any length.
  */
 const MAX_JSON_LENGTH = 2 ** 26;
 
-/** Characters that are kept of a problem: parts of it may be the object's own words. */
+/** Max characters of a problem, which may contain a message of the object's own code. */
 const MAX_PROBLEM_LENGTH = 300;
 const UNDEFINED = 'is undefined; use null, or leave it out';
 const PLAIN_ASCII = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
 
 /**
- * The JSON text of `value`, or what in it is not JSON; never throws. A property that is `undefined` is left out, as
- * `JSON.stringify` does: an optional field of a DTO is absent. What else `JSON.stringify` would drop or change without a
- * word is refused: `undefined` in an array or by itself, functions, symbols, NaN, holes, collections, binary data; also
- * what PostgreSQL cannot store: `\u0000` and lone surrogates. A Date becomes its ISO string, `toJSON` is honoured, other
- * objects give their own enumerable properties with string keys; `__proto__` is a key like any other.
+ * Encodes a value as JSON text. It never throws, and returns the problem if there is one.
  *
- * @param maxLength - in characters, default {@link MAX_JSON_LENGTH}
+ * - An undefined property is left out, as in `JSON.stringify`, so that an optional field of a DTO may be undefined.
+ * - Other values that `JSON.stringify` silently drops or changes are refused: `undefined` in an array or by itself,
+ *   functions, symbols, NaN, holes, collections, binary data. So is text that PostgreSQL cannot store: `\u0000` and
+ *   lone surrogates.
+ * - A Date becomes its ISO string, and `toJSON` is called. Of other objects, the own enumerable properties with string
+ *   keys are encoded. `__proto__` is a key like any other.
+ *
+ * @param maxLength - the longest text, in characters, default {@link MAX_JSON_LENGTH}
  */
 export function encodeJson(value: unknown, maxLength = MAX_JSON_LENGTH): EncodeResult {
   return new JsonEncoder(maxLength).run(value);
 }
 
 /**
- * Takes a context apart by its top-level keys, each value as {@link encodeJson} gives it; never throws.
+ * Encodes the value of each top-level key of a context as {@link encodeJson} does. Never throws.
  *
- * @param maxLength - of all together, in characters, default {@link MAX_JSON_LENGTH}
+ * @param maxLength - the longest text of the whole context, in characters, default {@link MAX_JSON_LENGTH}
  */
 export function encodeEntries(context: unknown, maxLength = MAX_JSON_LENGTH): EncodeEntriesResult {
   return new JsonEncoder(maxLength).runEntries(context);
 }
 
-/** One walk over one value. It reads everything once, so that what was checked is what is written. */
+/** One walk over one value. It reads each property once, so the written value is the checked one. */
 class JsonEncoder {
-  /** The objects that the walk is inside of, outermost first. */
+  /** The objects around the current value, outermost first. */
   private readonly inside: object[] = [];
-  /** Where the problem is, innermost key first: noted on the way out, so that success costs nothing. */
+  /** The path of the problem, innermost key first. It is filled on the way out, so a success costs nothing. */
   private readonly path: (string | number)[] = [];
   private problem = '';
-  /** Receives the properties of the outermost object. */
+  /** Receives the texts of the outermost object's properties. */
   private topLevel: Map<string, string> | undefined;
 
   constructor(private readonly maxLength: number) {}
@@ -86,7 +89,7 @@ class JsonEncoder {
     return { ok: false, path: formatPath(this.path.toReversed()), problem: this.problem };
   }
 
-  /** The text, or `undefined` when there is a problem, which was then noted. */
+  /** The text, or `undefined` after noting a problem. */
   private encode(value: unknown, key: string | number): string | undefined {
     switch (typeof value) {
       case 'string':
@@ -117,8 +120,8 @@ class JsonEncoder {
     if (this.inside.length >= MAX_JSON_DEPTH) {
       return this.refuse(`is more than ${MAX_JSON_DEPTH} levels deep; flatten it`);
     }
-    // Few levels are the rule, so looking through them is quicker than a Set.
-    if (this.inside.includes(value)) return this.refuse('refers back to an object that holds it');
+    // Values usually have few levels, for which an array is quicker than a Set.
+    if (this.inside.includes(value)) return this.refuse('refers to an object that contains it');
     try {
       if (isPlain(value)) return this.encodeMembers(value);
       const resolved = resolveObject(value, key);
@@ -169,7 +172,7 @@ class JsonEncoder {
     return `${json}}`;
   }
 
-  /** Whether all that is wrong with the property is that it, or what its `toJSON` gives, is undefined. */
+  /** Whether the only problem is that the property, or the result of its `toJSON`, is undefined. Clears the problem. */
   private takesAsAbsent(): boolean {
     if (this.problem !== UNDEFINED || this.path.length > 0) return false;
     this.problem = '';

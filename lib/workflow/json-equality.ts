@@ -1,4 +1,4 @@
-/** Whether two JSON values are equal, deeply; the order of an object's keys doesn't matter. Any depth. */
+/** Whether two JSON values are deeply equal, in any order of keys. Does not recurse, so any depth is allowed. */
 export function jsonEquals(left: unknown, right: unknown): boolean {
   const pending: [unknown, unknown][] = [[left, right]];
   for (let pair = pending.pop(); pair !== undefined; pair = pending.pop()) {
@@ -21,7 +21,7 @@ export function jsonEquals(left: unknown, right: unknown): boolean {
   return true;
 }
 
-/** The JSON text of a JSON value with every object's keys sorted, so that equal values have equal texts. */
+/** The JSON text of a JSON value with sorted keys, so that equal values have equal texts. */
 export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
   if (!isRecord(value)) return JSON.stringify(value);
@@ -31,7 +31,7 @@ export function canonicalJson(value: unknown): string {
   return `{${members.join(',')}}`;
 }
 
-/** Whether `value` is an object that is not an array: what JSON calls an object. */
+/** Whether `value` is a JSON object: an object that is not an array. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

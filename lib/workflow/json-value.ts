@@ -9,10 +9,10 @@ export {
 export { describeError } from './describe-error.js';
 export { sanitizeText, textProblem } from './text.js';
 
-/** An object of JSON: what a context is. */
+/** A JSON object, such as a context. */
 export type JsonObject = Record<string, unknown>;
 
-/** The value of a JSON text. An own `__proto__` in it stays an own property. */
+/** Parses a JSON text. A key `__proto__` becomes an own property. */
 export function decodeJson(json: string): unknown {
   const value: unknown = JSON.parse(json);
   return value;

@@ -1,17 +1,18 @@
-/** How long to wait between attempts, and how many to make. */
+/** The number of attempts of a task, and the delays between them. */
 export interface RetryPolicy {
-  /** All attempts, the first included; at least 1. */
+  /** The number of attempts, including the first; at least 1. */
   readonly maxAttempts: number;
+  /** How the delay grows from attempt to attempt. */
   readonly backoff: 'fixed' | 'linear' | 'exponential';
-  /** Milliseconds before the second attempt. */
+  /** The delay before the second attempt, in milliseconds. */
   readonly delayMs: number;
-  /** Milliseconds; no delay is longer, whatever the backoff and the jitter. */
+  /** The longest delay, in milliseconds. */
   readonly maxDelayMs: number;
-  /** Whether each delay is drawn between its half and its whole. */
+  /** Whether each delay is drawn at random between 50 % and 100 %. */
   readonly jitter: boolean;
 }
 
-/** What holds where a task's `retry` says nothing: 3 attempts, exponential from 1 s up to 30 s, with jitter. */
+/** The default retry policy: 3 attempts, with exponential delays from 1 s to 30 s and jitter. */
 export const DEFAULT_RETRY_POLICY: RetryPolicy = {
   maxAttempts: 3,
   backoff: 'exponential',
@@ -20,17 +21,18 @@ export const DEFAULT_RETRY_POLICY: RetryPolicy = {
   jitter: true,
 };
 
-/** Whether `value` names a backoff; plain JavaScript may pass anything. */
+/** Whether `value` names a backoff. In plain JavaScript it may be of any type. */
 export function isBackoff(value: unknown): value is RetryPolicy['backoff'] {
   return value === 'fixed' || value === 'linear' || value === 'exponential';
 }
 
 /**
- * Whole milliseconds to wait after the failure of attempt `failedAttempt` (1 for the first): `delayMs` each time
- * (fixed), times the attempt (linear), or doubled with each attempt (exponential), never above `maxDelayMs`.
+ * The delay after the failure of attempt `failedAttempt` (1 for the first), in whole milliseconds. It is `delayMs`
+ * (fixed), `delayMs` times the attempt (linear), or doubles with each attempt (exponential), and is at most
+ * `maxDelayMs`.
  *
- * With jitter, the delay is drawn between its half and its whole: retries that failed together spread out, yet none
- * comes at once. `random` is in [0, 1).
+ * With jitter, the delay is drawn between 50 % and 100 %. So tasks that failed together are not retried together, and
+ * none is retried at once. `random` is in [0, 1).
  */
 export function retryDelayMs(policy: RetryPolicy, failedAttempt: number, random: number): number {
   const whole = Math.min(
@@ -47,7 +49,7 @@ function growth(backoff: RetryPolicy['backoff'], failedAttempt: number): number 
     case 'linear':
       return failedAttempt;
     case 'exponential':
-      // Capped, for 0 × Infinity is NaN; 2^60 is above every maximum already.
+      // Capped, because 0 × Infinity is NaN. 2^60 exceeds every maximum.
       return 2 ** Math.min(failedAttempt - 1, 60);
   }
 }

@@ -3,7 +3,10 @@ import { isRecord } from './json-equality.js';
 import { textProblem } from './text.js';
 import type { ContextOperator, ContextRule, TriggerRule } from './trigger-rule.js';
 
-/** Rules inside rules: far beyond what anyone can read, and few enough that one used twice in each of them is no harm. */
+/**
+ * Max levels of nested rules. Nobody can read more. The limit also bounds the size of a rule whose groups contain the
+ * same rule twice, which doubles with each level.
+ */
 const MAX_RULE_DEPTH = 20;
 const RULE_KINDS =
   'taskSucceeded, taskFailed, taskSkipped, contextValue, all, any, none, always or notFailed';
@@ -30,7 +33,9 @@ export function checkRule(
   inside: readonly unknown[] = [],
 ): TriggerRule {
   if (!isRecord(rule)) {
-    report('has a rule that is not one; make it with taskSucceeded(), all() and the like');
+    report(
+      'has a rule that is not a trigger rule; make it with taskSucceeded(), all() or another rule function',
+    );
     return { kind: 'always' };
   }
   const { kind } = rule;
@@ -55,7 +60,7 @@ export function checkRule(
         report(`has a rule of more than ${MAX_RULE_DEPTH} levels; make it flatter`);
       } else if (Array.isArray(rule.rules)) {
         const around = [...inside, rule];
-        // Array.from, for it doesn't pass over holes.
+        // Array.from does not skip holes, unlike map().
         return { kind, rules: Array.from(rule.rules, (inner) => checkRule(inner, report, around)) };
       } else {
         report(`has ${article(kind)} ${kind} without a list of rules`);

@@ -6,27 +6,27 @@ import type { ContextRule, TaskRule, TriggerRule } from './trigger-rule.js';
 
 /** How a dependency ended. */
 export interface DependencyOutcome {
-  /** A terminal one. */
+  /** A terminal status. */
   readonly status: TaskStatus;
-  /** Of a Skipped one. */
+  /** The reason, if the status is Skipped. */
   readonly skipReason?: SkipReason;
 }
 
-/** What a rule is evaluated against. */
+/** The facts that a rule is evaluated on. */
 export interface RuleFacts {
-  /** All dependencies, in any order. */
+  /** The outcomes of all dependencies, in any order. */
   readonly outcomes: readonly DependencyOutcome[];
   outcomeOf(taskName: string): DependencyOutcome;
   readonly context: ContextView;
 }
 
-/** Whether the rule holds, and whether a failure upstream is among the reasons why it holds or doesn't. */
+/** Whether a rule is true, and whether an upstream failure is among the reasons for that. */
 export interface RuleVerdict {
   readonly holds: boolean;
   readonly byFailure: boolean;
 }
 
-/** Whether the dependency failed, or could not run because of a failure; a Cancelled one did not get to its end either. */
+/** Whether the dependency Failed, was Cancelled, or could not run because of a failure. */
 export function isFailure(outcome: DependencyOutcome): boolean {
   return outcome.status === 'Failed' || isBlocked(outcome);
 }
@@ -76,8 +76,8 @@ export function evaluateRule(rule: TriggerRule, facts: RuleFacts): RuleVerdict {
 }
 
 /**
- * `decisive` is the verdict of one member that settles the group: a member that holds settles `any`, one that doesn't
- * settles `all`. Where one settled it, only such members are reasons; otherwise all are.
+ * The verdict of a group. `decisive` is the value of a member that decides the group alone: true for `any`, false for
+ * `all`. If a member decided the group, only such members are reasons for the verdict. Otherwise all members are.
  */
 function verdictOf(
   verdicts: readonly RuleVerdict[],
@@ -96,7 +96,7 @@ function evaluateTaskRule(rule: TaskRule, outcome: DependencyOutcome): RuleVerdi
       return { holds, byFailure: isFailure(outcome) };
     }
     case 'taskFailed':
-      // Whether a task that a failure kept from running would have failed is unknown.
+      // A task that could not run because of a failure might have failed too, so the failure is a reason here.
       return { holds: outcome.status === 'Failed', byFailure: isFailure(outcome) };
     case 'taskSkipped':
       return { holds: outcome.status === 'Skipped', byFailure: isBlocked(outcome) };

@@ -1,21 +1,22 @@
-/** What an execution can be. The last three are its ends. */
+/** The status of an execution. It has ended in the last three. */
 export type ExecutionStatus =
   'Pending' | 'Running' | 'Paused' | 'Completed' | 'Failed' | 'Cancelled';
-/** What a task of an execution can be. The last four are terminal. */
+/** The status of a task of an execution. It has ended in the last four. */
 export type TaskStatus =
   'NotStarted' | 'Ready' | 'Running' | 'Completed' | 'Failed' | 'Skipped' | 'Cancelled';
-/** Why a task was skipped: its rule did not hold, or something upstream of it failed. */
+/** Why a task was skipped: its trigger rule was false (`rule`), or an upstream task failed (`upstreamFailure`). */
 export type SkipReason = 'rule' | 'upstreamFailure';
 
 type Transitions<S extends string> = Readonly<Record<S, readonly S[]>>;
 
 /**
- * Every legal change of a task.
+ * The allowed transitions of a task.
  *
- * - `NotStarted`/`Ready` to `Skipped`: a decision that needs no claim. To `Running`: a claim; a task is claimed in the
- *   statement that makes it ready when there is room, so `Ready` may be passed over.
+ * - `NotStarted`/`Ready` to `Skipped`: a decision without a claim.
+ * - `NotStarted`/`Ready` to `Running`: a claim. If a process has a free slot, the statement that makes a task ready
+ *   also claims it, so `Ready` is skipped.
  * - `Running` to `Ready`: a retry, a deferral, a recovery, or a claim that is given back.
- * - From a terminal state to `NotStarted`/`Ready`: a manual retry, which resets descendants too, whatever they were.
+ * - A terminal status to `NotStarted`/`Ready`: a manual retry, which also resets the descendants of a task.
  */
 export const TASK_TRANSITIONS: Transitions<TaskStatus> = {
   NotStarted: ['Ready', 'Running', 'Skipped', 'Cancelled'],
@@ -28,11 +29,12 @@ export const TASK_TRANSITIONS: Transitions<TaskStatus> = {
 };
 
 /**
- * Every legal change of an execution.
+ * The allowed transitions of an execution.
  *
- * - `Paused` to an end: what ran when the pause came may finish, and be the last. To `Pending`: a resume before anything began.
- * - `Paused` to `Failed` also by the workflow's timeout, which goes on counting through a pause.
- * - From an end to `Pending`/`Running`: a manual retry. A Completed execution can have handled failures to retry.
+ * - `Paused` to an end: a task that ran at the pause was the last one. To `Failed` also by the timeout of the workflow,
+ *   which keeps counting during a pause.
+ * - `Paused` to `Pending`: a resume before the first task began.
+ * - An end to `Pending`/`Running`: a manual retry. A Completed execution can have handled failures to retry.
  */
 export const EXECUTION_TRANSITIONS: Transitions<ExecutionStatus> = {
   Pending: ['Running', 'Paused', 'Cancelled'],
@@ -43,24 +45,24 @@ export const EXECUTION_TRANSITIONS: Transitions<ExecutionStatus> = {
   Cancelled: ['Pending', 'Running'],
 };
 
-/** Whether a task may change from `from` to `to`. Staying the same is no change. */
+/** Whether a task may change its status from `from` to another status `to`. */
 export function canTaskTransition(from: TaskStatus, to: TaskStatus): boolean {
   return TASK_TRANSITIONS[from].includes(to);
 }
 
-/** Whether an execution may change from `from` to `to`. Staying the same is no change. */
+/** Whether an execution may change its status from `from` to another status `to`. */
 export function canExecutionTransition(from: ExecutionStatus, to: ExecutionStatus): boolean {
   return EXECUTION_TRANSITIONS[from].includes(to);
 }
 
-/** Whether nothing but a manual retry changes the task any more. */
+/** Whether the task has ended. Only a manual retry changes it then. */
 export function isTaskTerminal(status: TaskStatus): boolean {
   return (
     status === 'Completed' || status === 'Failed' || status === 'Skipped' || status === 'Cancelled'
   );
 }
 
-/** Whether nothing but a manual retry changes the execution any more. */
+/** Whether the execution has ended. Only a manual retry changes it then. */
 export function isExecutionEnded(status: ExecutionStatus): boolean {
   return status === 'Completed' || status === 'Failed' || status === 'Cancelled';
 }

@@ -28,11 +28,11 @@ export interface StoredDefinition {
   readonly version?: string;
   readonly description?: string;
   readonly timeoutMs?: number;
-  /** In the order of their numbers, which executions rely on. */
+  /** The tasks in the order of their numbers, by which executions refer to them. */
   readonly tasks: readonly StoredTask[];
 }
 
-/** The workflow as plain JSON, from which {@link restoreWorkflow} makes it again. */
+/** Converts a workflow into plain JSON, which {@link restoreWorkflow} converts back. */
 export function storeWorkflow(workflow: CompiledWorkflow): StoredDefinition {
   const { hash, name, version, description, timeoutMs } = workflow;
   return {
@@ -50,9 +50,9 @@ export function storeWorkflow(workflow: CompiledWorkflow): StoredDefinition {
 }
 
 /**
- * The workflow that was stored, with the same numbers and the same hash.
+ * Restores a stored workflow, with the same task numbers and the same hash.
  *
- * @throws Error when it is not what {@link storeWorkflow} gave
+ * @throws Error if the value is not a result of {@link storeWorkflow}
  */
 export function restoreWorkflow(stored: StoredDefinition): CompiledWorkflow {
   const definition: unknown = stored;
@@ -81,15 +81,15 @@ export function restoreWorkflow(stored: StoredDefinition): CompiledWorkflow {
   }
   if (workflow.hash !== definition.hash) {
     throw new Error(
-      `${label} is not what was stored: its hash is ${workflow.hash}, not ${formatRule(definition.hash)}.`,
+      `${label} was changed after it was stored: its hash is ${workflow.hash}, not ${formatRule(definition.hash)}.`,
     );
   }
   return workflow;
 }
 
 /**
- * The tasks as declared, in the form of a source, and their places in the order of their numbers; `undefined` unless
- * these are the places from 0 on, each once.
+ * The task sources in declaration order, and their positions in the order of the tasks' numbers. `undefined` unless
+ * each position from 0 on occurs exactly once.
  */
 function readTasks(tasks: readonly unknown[]): { sources: unknown[]; order: number[] } | undefined {
   const sources = new Map<unknown, unknown>();

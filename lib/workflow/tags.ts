@@ -1,6 +1,6 @@
 import { textProblem } from './text.js';
 
-/** Business keys of an execution, such as `{ customer: '17' }`, by which it is found. */
+/** Business keys by which an execution is found, such as `{ customer: '17' }`. */
 export type Tags = Readonly<Record<string, string>>;
 
 const MAX_TAGS = 16;
@@ -8,11 +8,11 @@ const MAX_KEY_LENGTH = 64;
 const MAX_VALUE_LENGTH = 256;
 
 /**
- * What is wrong with tags, as a clause that follows their name; undefined for valid ones. It shows no value: what
- * identifies a customer has no place in an error.
+ * The problem with tags, as a clause that follows their name; undefined if they are valid. The clause contains no
+ * value, because values identify customers and must not appear in errors.
  */
 export function tagsProblem(tags: unknown): string | undefined {
-  // An instance of Map or Date has no properties of its own: it would pass for no tags at all.
+  // A Map or a Date has no own properties, so it would count as an object without tags.
   if (Object.prototype.toString.call(tags) !== '[object Object]') {
     return "must be an object of strings, such as { customer: '17' }";
   }
@@ -42,19 +42,19 @@ function entryProblem(key: string, value: unknown): string | undefined {
     : `has a value of ${JSON.stringify(key)} that ${valueProblem}`;
 }
 
-/** Tags as they are stored; null for none. */
+/** The stored form of tags; null for none. */
 export function encodeTags(tags: Tags | undefined): string | null {
   const entries = Object.entries(tags ?? {});
-  // A copy, because a toJSON() that the object inherits would stand in for what was checked.
+  // A copy, because an inherited toJSON() would replace the checked tags.
   return entries.length === 0 ? null : JSON.stringify(Object.fromEntries(entries));
 }
 
-/** Stored tags; undefined for none. */
+/** Parses stored tags; undefined for none. */
 export function decodeTags(stored: string | null): Tags | undefined {
   return stored === null ? undefined : (JSON.parse(stored) as Tags);
 }
 
-/** Whether stored tags contain all of those that are looked for. */
+/** Whether stored tags contain all wanted tags. */
 export function hasTags(stored: string | null, wanted: string): boolean {
   const tags = new Map(Object.entries(decodeTags(stored) ?? {}));
   return Object.entries(decodeTags(wanted) ?? {}).every(([key, value]) => tags.get(key) === value);

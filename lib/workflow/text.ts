@@ -3,7 +3,7 @@ const LONE_SURROGATES = /\p{Surrogate}/gu;
 const HIGH_SURROGATE_LAST = /[\ud800-\udbff]$/;
 const REPLACEMENT = '\ufffd';
 
-/** What keeps `text` from being stored, as the rest of a sentence; `undefined` when nothing does. */
+/** Why PostgreSQL cannot store `text`, as the rest of a sentence; `undefined` if it can. */
 export function textProblem(text: string): string | undefined {
   if (text.includes('\u0000')) return 'contains \\u0000, which PostgreSQL cannot store; remove it';
   if (LONE_SURROGATE.test(text)) {
@@ -13,11 +13,11 @@ export function textProblem(text: string): string | undefined {
 }
 
 /**
- * `text` as it can be stored, for the failure path, where nothing may be refused: without `\u0000`, with U+FFFD for
- * lone surrogates, and cut to `maxLength` characters (default: not cut) with an ellipsis as the last.
+ * Makes `text` storable: it removes `\u0000`, replaces lone surrogates by U+FFFD, and cuts the text to `maxLength`
+ * characters (default: not cut), of which the last is an ellipsis. For failures, which must be stored in any case.
  */
 export function sanitizeText(text: string, maxLength = Number.POSITIVE_INFINITY): string {
-  // Cut first, so that the work is bounded too; a pair that was cut in two is dropped whole.
+  // Cut first, which bounds the work. A surrogate pair at the cut is dropped as a whole.
   const cut =
     text.length > maxLength
       ? `${text.slice(0, Math.max(0, maxLength - 1)).replace(HIGH_SURROGATE_LAST, '')}…`
@@ -25,7 +25,7 @@ export function sanitizeText(text: string, maxLength = Number.POSITIVE_INFINITY)
   return cut.replaceAll('\u0000', '').replace(LONE_SURROGATES, REPLACEMENT);
 }
 
-/** What was thrown, as one text; never throws, whatever it is. */
+/** A thrown value as text. Never throws. */
 export function textOfThrown(thrown: unknown, maxLength: number): string {
   try {
     return sanitizeText(String(thrown), maxLength);

@@ -1,4 +1,4 @@
-/** How {@link contextValue} compares. */
+/** The comparisons of {@link contextValue}. */
 export type ContextOperator =
   | 'equals'
   | 'notEquals'
@@ -9,21 +9,21 @@ export type ContextOperator =
   | 'exists'
   | 'notExists';
 
-/** A condition on one dependency's end. */
+/** A condition on the outcome of one dependency. */
 export interface TaskRule<Task extends string = string, Kind extends TaskRuleKind = TaskRuleKind> {
   readonly kind: Kind;
   readonly task: Task;
 }
 type TaskRuleKind = 'taskSucceeded' | 'taskFailed' | 'taskSkipped';
 
-/** A condition on one key of the context with which the task would start. */
+/** A condition on one key of the task's context. */
 export interface ContextRule<Key extends string = string> {
   readonly kind: 'contextValue';
   readonly key: Key;
   readonly operator: ContextOperator;
   readonly value?: unknown;
 }
-/** Rules taken together. */
+/** A condition on several rules. */
 export interface GroupRule<
   Rules extends readonly unknown[] = readonly TriggerRule[],
   Kind extends GroupRuleKind = GroupRuleKind,
@@ -33,14 +33,14 @@ export interface GroupRule<
 }
 type GroupRuleKind = 'all' | 'any' | 'none';
 
-/** A condition on all dependencies at once. */
+/** A condition on all dependencies together. */
 export interface DependenciesRule {
   readonly kind: 'always' | 'notFailed';
 }
 /**
- * When a task runs, decided once all its dependencies are terminal. Plain JSON.
+ * Decides whether a task runs, after all its dependencies have ended. Plain JSON.
  *
- * `Task` are the dependencies that it may name, `Key` the keys of the context.
+ * `Task` are the names of dependencies, and `Key` the keys of the context, that the rule may contain.
  */
 export type TriggerRule<Task extends string = string, Key extends string = string> =
   | TaskRule<Task>
@@ -48,29 +48,35 @@ export type TriggerRule<Task extends string = string, Key extends string = strin
   | GroupRule<readonly TriggerRule<Task, Key>[]>
   | DependenciesRule;
 
-/** Holds when the dependency `task` Completed. */
+/** True if the dependency `task` is Completed. */
 export function taskSucceeded<Task extends string>(task: Task): TaskRule<Task, 'taskSucceeded'> {
   return { kind: 'taskSucceeded', task };
 }
 
-/** Holds when the dependency `task` Failed; a task that runs by it and completes handles that failure. */
+/** True if the dependency `task` is Failed. A task that runs by this rule and completes handles the failure. */
 export function taskFailed<Task extends string>(task: Task): TaskRule<Task, 'taskFailed'> {
   return { kind: 'taskFailed', task };
 }
 
-/** Holds when the dependency `task` was Skipped, for whichever reason. */
+/** True if the dependency `task` is Skipped, for any reason. */
 export function taskSkipped<Task extends string>(task: Task): TaskRule<Task, 'taskSkipped'> {
   return { kind: 'taskSkipped', task };
 }
 
 /**
- * Holds when the context's `key` compares so with `value`, which must be JSON.
+ * True if the comparison of the context's `key` with `value` is true. `value` must be JSON.
  *
- * - `equals`: deep equality of JSON, whatever the order of keys. A key that is not there equals nothing, not even null.
- * - `greaterThan`, `lessThan`: of two numbers; false of anything else.
- * - `contains`: a string has the substring, or an array has a member that equals `value`; false of anything else.
- * - `exists`: the key is there, be it null. A deleted key is not there. Takes no `value`.
- * - `notEquals`, `notContains`, `notExists`: exactly when the other does not hold; so they hold of a missing key.
+ * - `equals`: deep equality of JSON, in any order of keys. A missing key equals no value, not even null.
+ * - `greaterThan`, `lessThan`: compare two numbers. False for other types.
+ * - `contains`: a string contains the substring, or an array contains a member that equals `value`. False for other
+ *   types.
+ * - `exists`: the context has the key, also with the value null. Takes no `value`.
+ * - `notEquals`, `notContains`, `notExists`: the opposites of the others, so they are true for a missing key.
+ *
+ * @example
+ * ```ts
+ * @Task({ dependsOn: ['validate'], when: contextValue('rejected', 'greaterThan', 0) })
+ * ```
  */
 export function contextValue<Key extends string>(
   key: Key,
@@ -82,33 +88,36 @@ export function contextValue<Key extends string>(
     : { kind: 'contextValue', key, operator, value };
 }
 
-/** Holds when every rule does; so it holds without any. */
+/** True if all rules are true, also if there are none. */
 export function all<const Rules extends readonly TriggerRule[]>(
   ...rules: Rules
 ): GroupRule<Rules, 'all'> {
   return { kind: 'all', rules };
 }
 
-/** Holds when at least one rule does; so it doesn't without any. */
+/** True if at least one rule is true. False if there are none. */
 export function any<const Rules extends readonly TriggerRule[]>(
   ...rules: Rules
 ): GroupRule<Rules, 'any'> {
   return { kind: 'any', rules };
 }
 
-/** Holds when no rule does; so it holds without any. */
+/** True if no rule is true, also if there are none. */
 export function none<const Rules extends readonly TriggerRule[]>(
   ...rules: Rules
 ): GroupRule<Rules, 'none'> {
   return { kind: 'none', rules };
 }
 
-/** Holds however the dependencies ended. */
+/** True for all outcomes of the dependencies. */
 export function always(): DependenciesRule {
   return { kind: 'always' };
 }
 
-/** Holds unless a dependency Failed or was skipped because of a failure. For the join after an optional branch. */
+/**
+ * True unless a dependency Failed, was Cancelled, or was skipped because of a failure. For a task that joins an
+ * optional branch.
+ */
 export function notFailed(): DependenciesRule {
   return { kind: 'notFailed' };
 }
@@ -133,7 +142,7 @@ export const rules = {
   contextValue,
 } as const;
 
-/** The tasks that the rule names, each once, in order of appearance. */
+/** The tasks that the rule names, without duplicates, in order of appearance. */
 export function tasksNamedBy(rule: TriggerRule): string[] {
   const names = new Set<string>();
   visit(rule, (leaf) => {
@@ -142,7 +151,7 @@ export function tasksNamedBy(rule: TriggerRule): string[] {
   return [...names];
 }
 
-/** The tasks of which the rule says `taskFailed`, not under a `none`: those whose failure the task handles by completing. */
+/** The tasks with `taskFailed` in the rule, outside of `none`. A task with this rule handles their failure. */
 export function handledFailures(rule: TriggerRule): string[] {
   const names = new Set<string>();
   visit(rule, (leaf, underNone) => {
@@ -151,7 +160,7 @@ export function handledFailures(rule: TriggerRule): string[] {
   return [...names];
 }
 
-/** Whether the rule asks for the context, which is then worth joining before the decision. */
+/** Whether the rule reads the context. Only then is it joined before the decision. */
 export function readsContext(rule: TriggerRule): boolean {
   let reads = false;
   visit(rule, (leaf) => {

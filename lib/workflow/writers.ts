@@ -2,30 +2,30 @@ import { INPUT_WRITER } from './context-view.js';
 import type { CompiledWorkflow } from './definition.js';
 import { assertDefined } from './assert-defined.js';
 
-/** More writers than this are settled by one walk over the graph; fewer are asked about in pairs. */
+/** Up to this number, writers are compared in pairs; more of them take one walk over the graph. */
 const FEW = 4;
 
-/** Tells which of several writers are not ancestors of others, and remembers it for the length of a join. */
+/** Finds the writers that are not ancestors of other writers, and caches the answers during a join. */
 export class WriterSets {
   private readonly settled = new Map<string, readonly number[]>();
 
   constructor(private readonly workflow: CompiledWorkflow) {}
 
-  /** Those of `writers`, ascending and each once, that are no ancestors of others among them. */
+  /** The members of `writers` that are not ancestors of other members. `writers` is ascending, without duplicates. */
   withoutAncestors(writers: readonly number[]): readonly number[] {
     if (writers.length === 1) return writers;
     const tasks = writers[0] === INPUT_WRITER ? writers.slice(1) : writers;
     if (tasks.length <= FEW) {
       return tasks.filter((task) => !tasks.some((other) => this.workflow.isAncestor(task, other)));
     }
-    // Joins of many tasks tend to have the same writers for all their keys.
+    // In a join of many tasks, most keys have the same writers.
     const id = tasks.join();
     const known = this.settled.get(id) ?? this.settle(tasks);
     this.settled.set(id, known);
     return known;
   }
 
-  /** Numbers are topological: one pass downwards marks all ancestors, and it may end above the lowest writer. */
+  /** Numbers are topological, so one pass in descending order marks all ancestors. It ends at the lowest writer. */
   private settle(tasks: readonly number[]): readonly number[] {
     const lowest = assertDefined(tasks[0]);
     const reached = new Set(tasks);

@@ -219,7 +219,7 @@ describe('exploreWorkflows reports', () => {
       `Workflow "broken", task "a", retry: retryIf must be a function, not 'yes'.`,
       `Workflow "broken" has the timeout "soon"; it must be milliseconds, or a string such as '250ms', '30s', '15m', '2h' or '7d', at most ten years.`,
       'Workflow "broken": task "b" depends on "aa", which is not a task of this workflow. Did you mean "a"?',
-      'Workflow "broken": task "c" has a rule on "a", which is not in its dependsOn; add it there, or take it out of the rule. Did you mean "b"?',
+      'Workflow "broken": task "c" has a rule on "a", which is not in its dependsOn; add it there, or remove it from the rule. Did you mean "b"?',
       'Workflow "class Nameless in AppModule" needs a name: a string that is not empty.',
       'Empty (in AppModule) has @Workflow, but no method with @Task.',
       'Workflow "built": there is no option "timout". Did you mean "timeout"?',

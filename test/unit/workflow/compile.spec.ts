@@ -210,7 +210,7 @@ describe('the problems of a workflow', () => {
         tasks: [{ name: 'a' }],
       }),
     ).toEqual([
-      'Workflow "w\\n" has a control character in its name; take it out.',
+      'Workflow "w\\n" has a control character in its name; remove it.',
       'Workflow "w\\n" has a version that is not a string but 2.',
       'Workflow "w\\n" has a description that contains \\u0000, which PostgreSQL cannot store; remove it.',
       expect.stringContaining(
@@ -225,8 +225,8 @@ describe('the problems of a workflow', () => {
         tasks: [{ name: 'a' }],
       }),
     ).toEqual([
-      'Workflow "w" has a version of 201 characters; 200 are the most.',
-      'Workflow "w" has a description of 10001 characters; 10000 are the most.',
+      'Workflow "w" has a version of 201 characters; at most 200 are allowed.',
+      'Workflow "w" has a description of 10001 characters; at most 10000 are allowed.',
     ]);
   });
 
@@ -245,12 +245,12 @@ describe('the problems of a workflow', () => {
       { name: 'twice' },
     ];
     expect(problemsOf({ name: 'w', tasks })).toEqual([
-      `Workflow "w": task "${'y'.repeat(99)}…" has a name of 201 characters; 200 are the most.`,
+      `Workflow "w": task "${'y'.repeat(99)}…" has a name of 201 characters; at most 200 are allowed.`,
       'Workflow "w": task number 3 needs a name.',
       'Workflow "w": task number 4 needs a name.',
       'Workflow "w": task number 5 needs a name.',
       'Workflow "w": task number 6 needs a name.',
-      'Workflow "w": task "tab\\t" has a control character in its name; take it out.',
+      'Workflow "w": task "tab\\t" has a control character in its name; remove it.',
       'Workflow "w": task "half\\ud83d" has a name that contains half of a surrogate pair, which is not valid Unicode; perhaps it was cut inside an emoji.',
       'Workflow "w" has two tasks named "twice"; rename one of them.',
     ]);
@@ -262,14 +262,14 @@ describe('the problems of a workflow', () => {
       'has a dependsOn that is not a list but "a".',
     ]);
     expect(taskProblems({ dependsOn: ['a', 5] })).toEqual([
-      'lists 5 in dependsOn; tasks are listed by name.',
+      'lists 5 in dependsOn; list the names of tasks.',
     ]);
     expect(taskProblems({ dependsOn: ['a', 'b', 'a', 'b', 'a'] })).toEqual([
       'lists "a" more than once in dependsOn; list it once.',
       'lists "b" more than once in dependsOn; list it once.',
     ]);
     expect(taskProblems({ dependsOn: ['task', 'a'] })).toEqual([
-      'depends on itself; take it out of its dependsOn.',
+      'depends on itself; remove it from its dependsOn.',
     ]);
     expect(taskProblems({ dependsOn: ['A'] })).toEqual([
       'depends on "A", which is not a task of this workflow. Did you mean "a"?',
@@ -282,7 +282,7 @@ describe('the problems of a workflow', () => {
 
   it('are about cycles, with their paths', () => {
     const cycle = (path: string): string =>
-      `Workflow "w" has a cycle: ${path} (each depends on the next). Take one of these dependencies out.`;
+      `Workflow "w" has a cycle: ${path} (each depends on the next). Remove one of these dependencies.`;
     const tasks = (dependencies: Record<string, string[]>): unknown => ({
       name: 'w',
       tasks: Object.entries(dependencies).map(([name, dependsOn]) => ({ name, dependsOn })),
@@ -310,7 +310,7 @@ describe('the problems of a workflow', () => {
       `has the timeout "5 parsecs"; it must be ${duration}.`,
     ]);
     expect(taskProblems({ timeout: 0 })).toEqual([
-      'has a timeout of 0, which is over before it begins; leave it out or make it longer.',
+      'has a timeout of 0; leave it out, or set a longer one.',
     ]);
     expect(taskProblems({ timeout: () => 1 })).toEqual([
       `has the timeout a function; it must be ${duration}.`,
@@ -350,7 +350,7 @@ describe('the problems of a workflow', () => {
     expect(rule(null)).toEqual([]);
     expect(rule(all(notFailed(), none(), any(taskSucceeded('a'))))).toEqual([]);
     expect(rule('always')).toEqual([
-      'has a rule that is not one; make it with taskSucceeded(), all() and the like.',
+      'has a rule that is not a trigger rule; make it with taskSucceeded(), all() or another rule function.',
     ]);
     expect(rule({ kind: 'never' })).toEqual([
       'has a rule of unknown kind "never"; it must be taskSucceeded, taskFailed, taskSkipped, contextValue, all, any, none, always or notFailed.',
@@ -361,8 +361,8 @@ describe('the problems of a workflow', () => {
     expect(rule({ kind: 'none', rules: {} })).toEqual(['has a none without a list of rules.']);
     expect(rule({ kind: 'any', rules: new Array(1) })).toHaveLength(1);
     expect(rule(all(taskFailed('b'), taskSucceeded('c'), taskFailed('aa')))).toEqual([
-      'has a rule on "c", which is not in its dependsOn; add it there, or take it out of the rule. Did you mean "a"?',
-      'has a rule on "aa", which is not in its dependsOn; add it there, or take it out of the rule. Did you mean "a"?',
+      'has a rule on "c", which is not in its dependsOn; add it there, or remove it from the rule. Did you mean "a"?',
+      'has a rule on "aa", which is not in its dependsOn; add it there, or remove it from the rule. Did you mean "a"?',
     ]);
   });
 

@@ -126,11 +126,11 @@ describe('encodeJson', () => {
       new SharedArrayBuffer(2),
       ': is binary data; use a string, such as base64',
     ],
-    ['an iterator', [1].values(), ': is of type Array Iterator, of which JSON would keep nothing'],
+    ['an iterator', [1].values(), ': is of type Array Iterator, which JSON would store as {}'],
     [
       'URL parameters',
       new URLSearchParams('a=1'),
-      ': is of type URLSearchParams, of which JSON would keep nothing',
+      ': is of type URLSearchParams, which JSON would store as {}',
     ],
     [
       'toJSON that gives undefined in an array',
@@ -173,11 +173,11 @@ describe('encodeJson', () => {
     const order: Record<string, unknown> = { id: 1 };
     order.lines = [{ order }];
     expect(outcome(encodeJson({ order }))).toBe(
-      'order.lines[0].order: refers back to an object that holds it',
+      'order.lines[0].order: refers to an object that contains it',
     );
     const list: unknown[] = [];
     list.push(list);
-    expect(outcome(encodeJson(list))).toBe('[0]: refers back to an object that holds it');
+    expect(outcome(encodeJson(list))).toBe('[0]: refers to an object that contains it');
   });
 
   it('ends where toJSON goes on for ever', () => {

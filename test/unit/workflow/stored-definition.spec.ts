@@ -218,17 +218,17 @@ describe('a stored definition', () => {
     [
       'a changed limit',
       tamperedTask(0, { timeoutMs: 1 }),
-      'The stored definition of workflow "orders" is not what was stored: its hash is ',
+      'The stored definition of workflow "orders" was changed after it was stored: its hash is ',
     ],
     [
       'a missing limit',
       tamperedTask(1, { timeoutMs: undefined }),
-      'The stored definition of workflow "orders" is not what was stored: its hash is ',
+      'The stored definition of workflow "orders" was changed after it was stored: its hash is ',
     ],
     [
       'another hash',
       tampered({ hash: 5 }),
-      `The stored definition of workflow "orders" is not what was stored: its hash is ${workflow.hash}, not 5.`,
+      `The stored definition of workflow "orders" was changed after it was stored: its hash is ${workflow.hash}, not 5.`,
     ],
   ])('is refused with %s', (_what, stored, message) => {
     let thrown: unknown;
