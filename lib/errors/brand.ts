@@ -1,23 +1,24 @@
 /**
- * What makes a class's instances known to other copies of this package, which an application may have: installed twice,
- * linked, or bundled. Classes that are recognized have a property by a registered symbol, and `instanceof` looks for it.
+ * Reads the brand of an object: a property under a registered symbol. An application may load the package twice: in a
+ * monorepo, after `npm link`, or in a bundle. `instanceof` of a branded class also accepts objects of the other copy,
+ * because it looks for the brand.
  */
 export function brandOf(value: unknown, brand: symbol): unknown {
   if (typeof value !== 'object' || value === null) return undefined;
   try {
     return Reflect.get(value, brand);
   } catch {
-    // A proxy may throw when it is asked what it is.
+    // A proxy may throw.
     return undefined;
   }
 }
 
-/** What `instanceof` means for a class that doesn't say anything else. */
+/** The standard meaning of `instanceof`, for classes that override it. */
 export function isOrdinaryInstance(type: unknown, value: unknown): boolean {
   return Function.prototype[Symbol.hasInstance].call(type as Function, value);
 }
 
-/** Gives the prototype the brand, and no name that a look at it would find. */
+/** Adds the brand to a prototype, as a property that is not enumerable. */
 export function giveBrand(prototype: object, brand: symbol): void {
   Object.defineProperty(prototype, brand, { value: true });
 }

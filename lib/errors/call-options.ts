@@ -3,8 +3,10 @@ import { closestName, listNames } from './did-you-mean.js';
 import { formatValue } from './option-checks.js';
 
 /**
- * @param call - with its parentheses, as in `start()`
- * @throws InvalidArgumentError for an option that the call doesn't have, with the one that was probably meant
+ * Checks that a call has only known options.
+ *
+ * @param call - the name of the call with its parentheses, such as `start()`
+ * @throws InvalidArgumentError for an unknown option, with the option that was probably meant
  */
 export function checkCallOptions(call: string, options: object, known: ReadonlySet<string>): void {
   if (typeof options !== 'object' || options === null) {
@@ -13,7 +15,7 @@ export function checkCallOptions(call: string, options: object, known: ReadonlyS
       `of ${call} must be an object, not ${formatValue(options)}`,
     );
   }
-  // Not Object.entries: every start comes by.
+  // Every start runs this loop, so it allocates nothing, as Object.entries would.
   for (const key in options) {
     // An option that is undefined counts as left out, as in the module's options.
     if (known.has(key) || Reflect.get(options, key) === undefined) continue;

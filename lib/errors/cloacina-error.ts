@@ -2,9 +2,8 @@ import { brandOf, isOrdinaryInstance } from './brand.js';
 import { safeCause } from './without-secrets.js';
 
 /**
- * Every code that an error of this library can carry, with the class that carries it. Codes are stable: a class may
- * gain facts or a better message, but its code never changes, so match on codes (or on `instanceof`), never on
- * messages. The rule is mechanical: `UNKNOWN_WORKFLOW` is the code of `UnknownWorkflowError`.
+ * The codes of this library's errors. Codes are stable, but messages may change: match on codes or with `instanceof`,
+ * never on messages. Each class is named after its code: `UNKNOWN_WORKFLOW` is the code of `UnknownWorkflowError`.
  */
 export type CloacinaErrorCode =
   // configuration and use
@@ -43,23 +42,23 @@ export type CloacinaErrorCode =
   | 'UNREADABLE_DEFINITION'
   | 'PERMISSION';
 
-/** Each error's code, under a name that other copies of this package know. */
+/** The key of an error's code. It is a registered symbol, which other copies of this package know. */
 const ERROR = Symbol.for('nestjs-cloacina:error');
 
-/** 'UNKNOWN_WORKFLOW' gives 'UnknownWorkflowError'; from the code, so that a minifier cannot change stored names. */
+/** `UnknownWorkflowError` for `UNKNOWN_WORKFLOW`. Derived from the code, because a minifier may rename classes. */
 function nameOf(code: string): string {
   const words = code.toLowerCase().split('_');
   return `${words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('')}Error`;
 }
 
 /**
- * The root of every error that this library throws. The message says what is wrong and what to do about it; `code`
- * is for programs.
+ * The base class of every error that this library throws. The message says what is wrong and what to do; `code` is for
+ * programs.
  *
- * A `cause` is kept without its secrets: a copy with the same name, message, code and stack, in which passwords are
- * masked, and which lacks what drivers attach (a `detail` with row values, the query and its parameters).
+ * The `cause` is a copy of the original error with its name, message, code and stack. Passwords in it are masked. It
+ * lacks what drivers attach: a `detail` with row values, the query and its parameters.
  *
- * `instanceof` holds for errors of another copy of this package too.
+ * `instanceof` also works for errors of another copy of this package.
  *
  * @example
  * ```ts
@@ -72,10 +71,10 @@ function nameOf(code: string): string {
  * ```
  */
 export class CloacinaError extends Error {
-  /** Stable; see {@link CloacinaErrorCode}. */
+  /** The stable code of the error; see {@link CloacinaErrorCode}. */
   readonly code: CloacinaErrorCode;
 
-  /** Errors of another copy count by their code, whose class here is the one that is named after it. */
+  /** Recognizes an error of another copy of this package by its code, after which the class is named. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     if (isOrdinaryInstance(this, value)) return true;
     const code = brandOf(value, ERROR);
@@ -89,7 +88,7 @@ export class CloacinaError extends Error {
     super(message, options?.cause === undefined ? undefined : { cause: safeCause(options.cause) });
     this.code = code;
     Object.defineProperty(this, ERROR, { value: code });
-    // As for built-in errors, the name is no enumerable property: loggers print it in the stack already.
+    // Not enumerable, as in built-in errors: loggers print the name as a part of the stack already.
     Object.defineProperty(this, 'name', {
       value: nameOf(code),
       configurable: true,

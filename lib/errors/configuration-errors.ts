@@ -2,8 +2,8 @@ import { CloacinaError } from './cloacina-error.js';
 import { withoutSecrets } from './without-secrets.js';
 
 /**
- * The application is put together wrongly: bad options, a workflow that cannot work, an injection that cannot be
- * resolved. Thrown at boot, once, with everything that is wrong, so that one look fixes it all.
+ * The configuration of the application is wrong: an invalid option, an invalid workflow, or an injection that cannot be
+ * resolved. The boot throws one such error, which lists all problems.
  *
  * @example
  * ```ts
@@ -11,7 +11,7 @@ import { withoutSecrets } from './without-secrets.js';
  * ```
  */
 export class ConfigurationError extends CloacinaError {
-  /** Every problem, one sentence each, in the order in which they were found. */
+  /** The problems, each one or two sentences, in the order in which they were found. */
   readonly problems: readonly string[];
 
   constructor(problems: readonly string[], options?: ErrorOptions) {
@@ -29,11 +29,11 @@ export class ConfigurationError extends CloacinaError {
 }
 
 /**
- * A schema name that the library refuses to use: names are quoted into SQL, so only 1 to 63 letters, digits and
- * underscores are taken, none that PostgreSQL keeps for itself.
+ * The name of a schema is not allowed. A name has 1 to 63 letters, digits and underscores, because it becomes part of
+ * SQL texts. Names that PostgreSQL reserves are refused.
  */
 export class SchemaNameError extends CloacinaError {
-  /** The name as it was given. */
+  /** The refused name. */
   readonly schemaName: string;
 
   /** @param problem - a clause that follows the name, such as `starts with a digit` */
@@ -48,11 +48,11 @@ export class SchemaNameError extends CloacinaError {
 }
 
 /**
- * A call was made with an argument that has no meaning, such as a negative delay, a limit over 500 or a cursor that
- * this library did not give out. Nothing was changed.
+ * An argument or option of a call is not valid, such as a negative delay, a limit over 500, or a cursor that `list` did
+ * not return. Nothing was changed.
  */
 export class InvalidArgumentError extends CloacinaError {
-  /** The argument's or option's name, such as `limit`. */
+  /** The name of the argument or option, such as `limit`. */
   readonly argument: string;
 
   /** @param problem - a clause that follows the argument's name, such as `must be 1 to 500, not 0` */
@@ -63,15 +63,15 @@ export class InvalidArgumentError extends CloacinaError {
 }
 
 /**
- * A call that is refused because of where it is made: awaiting `execute` or `result()` in a task's handler, which
- * can wait for ever for the very slot that it occupies, or `execute` with a `manager`, which would wait for an
- * execution that its own transaction hides.
+ * The call is not allowed here or now. For example, `execute()` and `result()` are refused inside a task, because the
+ * waiting task may occupy the slot that the other execution needs. `execute()` with a `manager` is refused, because the
+ * execution cannot run before the caller's transaction commits.
  */
 export class NotAllowedError extends CloacinaError {
   /**
    * @param what - the refused call, as the start of a sentence: `execute() with a manager`
-   * @param why - the reason, a clause: `the execution is invisible until the transaction commits`
-   * @param instead - what to do, a sentence: `Use start() and wait after the commit.`
+   * @param why - the reason, as a clause: `the execution is invisible until the transaction commits`
+   * @param instead - what to do, as a sentence: `Use start() and wait after the commit.`
    */
   constructor(what: string, why: string, instead: string) {
     super('NOT_ALLOWED', `${what} is not allowed: ${why}. ${instead}`);

@@ -1,15 +1,15 @@
 import { CloacinaError } from './cloacina-error.js';
 import { messageWithoutSecrets } from './without-secrets.js';
 
-/** Which database a connection leads to: what of a URL may be shown. */
+/** The database that a connection leads to: the parts of a URL that may be shown. */
 export interface DatabasePlace {
-  /** A name, an address, or the folder of a Unix socket. */
+  /** A host name, an address, or the folder of a Unix socket. */
   readonly host: string;
   readonly port: number;
   readonly database: string;
 }
 
-/** What stands in the way of a connection, where to wait would not help. */
+/** Why the server refused a connection, if waiting does not help. */
 export type ConnectionObstacle = 'login' | 'database' | 'privilege' | 'tls';
 
 const ADVICE: Readonly<Record<ConnectionObstacle, (place: DatabasePlace) => string>> = {
@@ -31,12 +31,14 @@ export function describePlace({ host, port, database }: DatabasePlace): string {
 
 /**
  * The server refused a connection: the login or its password is wrong, the database does not exist, the login may not
- * connect to it, or the two do not agree on TLS. Thrown at boot, by `CloacinaTenants.add()`, by a migrator, and by
- * `CloacinaAdmin`; none of them waits, because waiting would not help. The message has neither the password nor the URL.
+ * connect to it, or client and server disagree about TLS. The boot, `CloacinaTenants.add()`, migrators and
+ * `CloacinaAdmin` throw it at once, because waiting does not help. The message contains neither the password nor the
+ * URL.
  */
 export class DatabaseConnectionError extends CloacinaError {
+  /** The tenant's name, if the connection was for a tenant. */
   readonly tenant: string | undefined;
-  /** A name, an address, or the folder of a Unix socket. */
+  /** A host name, an address, or the folder of a Unix socket. */
   readonly host: string;
   readonly port: number;
   readonly database: string;

@@ -2,24 +2,26 @@ import { CloacinaError } from './cloacina-error.js';
 import { describePlace, type DatabasePlace } from './connection-errors.js';
 import { messageWithoutSecrets, readProperty } from './without-secrets.js';
 
-/** SQLSTATE of a statement that a standby, or a session that is read-only, refuses. */
+/** Whether a standby or a read-only session refused a statement (SQLSTATE 25006). */
 function isReadOnly(cause: unknown): boolean {
   return readProperty(cause, 'code') === '25006';
 }
 
 /**
- * The database could not be reached in time, others held the same rows or key all the while, or too much waits for it
- * already. What was asked for was not done and may be repeated, unless `mayBeWritten` says otherwise.
+ * The database was unreachable for too long, other transactions held the rows or the key for too long, or too many
+ * starts wait for the database already. Nothing was written and the call can be repeated, unless `mayBeWritten` is
+ * true.
  */
 export class DatabaseUnavailableError extends CloacinaError {
+  /** The tenant's name, if the call was for a tenant. */
   readonly tenant: string | undefined;
-  /** How long was waited for the database, in milliseconds. */
+  /** How long the call waited for the database, in milliseconds. */
   readonly waitedMs: number;
-  /** Whether the database answered, and a lock was waited for. */
+  /** Whether the database was reached, and the call waited for a lock. */
   readonly reached: boolean;
   /**
-   * Whether a start may be stored all the same: its connection was lost after it was sent, and the database did not
-   * come back for long. The message has the id to look for with `get()`.
+   * Whether the start may be stored. True if its connection was lost after it was sent, and the database did not answer
+   * again in time. The message contains the id, to look for it with `get()`.
    */
   readonly mayBeWritten: boolean;
 
@@ -27,12 +29,11 @@ export class DatabaseUnavailableError extends CloacinaError {
     facts: {
       readonly tenant?: string;
       readonly waitedMs: number;
-      /** Where it is, for the message. */
+      /** The database, for the message. */
       readonly place?: DatabasePlace | undefined;
-      /** It was reached, and refused because others held the same rows. */
       readonly reached?: boolean;
       readonly mayBeWritten?: boolean;
-      /** The message, where another fits better. */
+      /** Replaces the message. */
       readonly explanation?: string;
     },
     options?: ErrorOptions,
@@ -64,12 +65,14 @@ export class DatabaseUnavailableError extends CloacinaError {
 }
 
 /**
- * The database refused a statement: a constraint or trigger on the library's tables, a full disk, a value that it can't
- * hold. Nothing was written. Only the server's message is kept, not its `detail`, in which the row is shown.
+ * The database refused a statement: because of a constraint or trigger on the library's tables, a full disk, or a value
+ * that it cannot store. Nothing was written. The error contains the server's message, but not its `detail`, which shows
+ * the row.
  */
 export class DatabaseRefusedError extends CloacinaError {
+  /** The tenant's name, if the statement was for a tenant. */
   readonly tenant: string | undefined;
-  /** The server's code, such as `23514`: see "PostgreSQL Error Codes" in its documentation. */
+  /** The SQLSTATE, such as `23514`; see "PostgreSQL Error Codes" in PostgreSQL's documentation. */
   readonly sqlState: string;
 
   constructor(
@@ -90,14 +93,15 @@ export class DatabaseRefusedError extends CloacinaError {
 }
 
 /**
- * Code that runs in a transaction asked for a second connection, and all that the pool has for user code were held by
- * such code; or none came free in time. To wait on would be to wait for itself.
+ * Code in a transaction asked for a second connection, and got none. Either transactions that ask for a second
+ * connection hold all connections for user code, so waiting would never end. Or no connection became free in time.
  */
 export class ConnectionsExhaustedError extends CloacinaError {
+  /** The schema of the tenant. */
   readonly schema: string;
-  /** How many connections of the pool user code has. */
+  /** The number of connections that the pool has for user code. */
   readonly connections: number;
-  /** How long was waited for another one, in milliseconds. */
+  /** How long the code waited for the second connection, in milliseconds. */
   readonly waitedMs: number;
 
   constructor(facts: {
@@ -107,12 +111,12 @@ export class ConnectionsExhaustedError extends CloacinaError {
   }) {
     const what =
       facts.waitedMs === 0
-        ? `and all ${facts.connections} connections that handlers may have are held by transactions that wait for another one`
-        : `and none of the ${facts.connections} connections that handlers may have came free for ${facts.waitedMs} ms`;
+        ? `and transactions that wait for a second one hold all ${facts.connections} connections for user code`
+        : `and none of the ${facts.connections} connections for user code became free for ${facts.waitedMs} ms`;
     super(
       'CONNECTIONS_EXHAUSTED',
-      `A second connection was asked for within a transaction of schema ${JSON.stringify(facts.schema)}, ${what}. Use the ` +
-        "transaction's own manager (context.manager in a transactional task) in place of the data source, or raise " +
+      `A transaction of schema ${JSON.stringify(facts.schema)} asked for a second connection, ${what}. Use the ` +
+        "transaction's own manager (context.manager in a transactional task) instead of the data source, or raise " +
         'poolSize.',
     );
     this.schema = facts.schema;
@@ -121,7 +125,7 @@ export class ConnectionsExhaustedError extends CloacinaError {
   }
 }
 
-/** The tenant's schema hasn't the library's tables any more, though it had at boot. Nothing was written. */
+/** The tenant's schema no longer contains the library's tables, which it contained at boot. Nothing was written. */
 export class TablesMissingError extends CloacinaError {
   readonly schema: string;
 
@@ -138,12 +142,12 @@ export class TablesMissingError extends CloacinaError {
 }
 
 /**
- * An execution's stored definition is missing, or not in a form that this release reads (a newer one may have written
- * it). Processes that can't read a definition leave its executions to others.
+ * The stored definition of an execution is missing, or has a form that this release cannot read, because a newer
+ * release wrote it. A process that cannot read a definition leaves its executions to other processes.
  */
 export class UnreadableDefinitionError extends CloacinaError {
   readonly schema: string;
-  /** The definition's id, as the execution's row has it. */
+  /** The id of the definition, as in the row of the execution. */
   readonly definitionId: string;
 
   constructor(facts: { readonly id: string; readonly schema: string; readonly reason: string }) {
@@ -158,17 +162,20 @@ export class UnreadableDefinitionError extends CloacinaError {
 }
 
 /**
- * A migration failed. Its transaction was rolled back, so the schema is as it was before the run, unless the message says
- * something else. Or, with `migrate: false`, the schema is not current: `pending` lists what it lacks.
+ * A migration failed. Its transaction was rolled back, so the schema is unchanged, unless the message says something
+ * else. With `migrate: false` it means that the schema is not current: `pending` lists the missing migrations.
  */
 export class MigrationError extends CloacinaError {
   readonly schema: string;
-  /** The migration that failed; undefined when the failure was not in one. */
+  /** The name of the failed migration. Undefined if the failure was outside of a migration. */
   readonly migration: string | undefined;
-  /** Migrations that were not applied, because the option `migrate` is false. */
+  /** The migrations that the schema lacks, if the option `migrate` is false. */
   readonly pending: readonly string[];
 
-  /** @param facts - `advice` is what to do, as a sentence; with `pending` nothing failed, the schema is only checked */
+  /**
+   * @param facts - `advice` says what to do, as a sentence. With `pending`, no migration ran: the boot only checked the
+   *   schema
+   */
   constructor(
     facts: {
       readonly schema: string;
@@ -188,7 +195,7 @@ export class MigrationError extends CloacinaError {
       'MIGRATION',
       notCurrent(facts) ??
         `${which} of schema ${JSON.stringify(facts.schema)} failed${why}. ` +
-          (facts.advice ?? 'The schema is as it was before; put the cause right and boot again.'),
+          (facts.advice ?? 'The schema is unchanged; fix the cause and boot again.'),
       options,
     );
     this.schema = facts.schema;
@@ -210,7 +217,7 @@ function notCurrent(facts: {
   );
 }
 
-/** The login that the application uses may not do what the library needs. */
+/** The database login lacks a right that the library needs. The message contains the statement that grants it. */
 export class PermissionError extends CloacinaError {
   readonly schema: string | undefined;
 

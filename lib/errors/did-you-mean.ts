@@ -1,11 +1,11 @@
 import { distance } from 'fastest-levenshtein';
 
-/** Names listed in a message; the rest is counted. */
+/** Max names in a message. The message counts the others. */
 const MAX_LISTED = 20;
 
 /**
- * The known name that was most likely meant: one that differs in a third of its letters at most, or the only one that
- * has the other as a part, as `tenant_acme` has `acme`.
+ * The known name that was most likely meant. It differs in at most a third of its letters, or it is the only name that
+ * contains the other one as a part, as `tenant_acme` contains `acme`.
  */
 export function closestName(name: string, names: Iterable<string>): string | undefined {
   const known = [...names];
@@ -36,12 +36,12 @@ function onlyNameWithPart(name: string, names: readonly string[]): string | unde
   return matches.length === 1 ? matches[0] : undefined;
 }
 
-/** `tenant` and `acme` of `tenant_acme`. */
+/** The parts of a name: `tenant` and `acme` for `tenant_acme`. */
 function partsOf(name: string): ReadonlySet<string> {
   return new Set(name.toLowerCase().split(/[^\p{L}\p{N}]+/u));
 }
 
-/** Whether two neighbors changed places and nothing else: one slip of the hand, though two edits. */
+/** Whether the names differ only in two swapped neighbors: a single typing error, although it takes two edits. */
 function isSwapped(a: string, b: string): boolean {
   if (a.length !== b.length) return false;
   let at = 0;
@@ -54,7 +54,7 @@ function isSwapped(a: string, b: string): boolean {
   );
 }
 
-/** ` Did you mean "x"?` with its leading space, or nothing. */
+/** ` Did you mean "x"?` with a leading space, or an empty string. */
 export function didYouMean(name: string, known: Iterable<string>): string {
   const closest = closestName(name, known);
   return closest === undefined ? '' : ` Did you mean ${JSON.stringify(closest)}?`;

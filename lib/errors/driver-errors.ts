@@ -2,10 +2,10 @@ import { CloacinaError } from './cloacina-error.js';
 import { DatabaseRefusedError } from './database-errors.js';
 import { readProperty } from './without-secrets.js';
 
-/** The SQLSTATE of an error of the driver, also under TypeORM's own; undefined for any other error. */
+/** The SQLSTATE of a driver's error, also if TypeORM has wrapped it; undefined for any other error. */
 export function sqlStateOf(error: unknown): string | undefined {
   const code = readProperty(error, 'code');
-  // EPIPE and its like are the system's.
+  // EPIPE and the like are codes of the operating system.
   if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]+$/.test(code))
     return code;
   const inner = readProperty(error, 'driverError');
@@ -13,8 +13,8 @@ export function sqlStateOf(error: unknown): string | undefined {
 }
 
 /**
- * What the API throws in place of an error of the driver, which carries a `detail` with the row, the query and its
- * parameters. Any other error is returned as it is: it is the library's already, or the application's.
+ * Replaces an error of the driver by a {@link DatabaseRefusedError}, because a driver's error contains a `detail` with
+ * the row, the query and its parameters. Other errors, of the library or the application, are returned unchanged.
  */
 export function withoutDriver(error: unknown, tenant?: string): unknown {
   if (error instanceof CloacinaError) return error;

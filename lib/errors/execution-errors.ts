@@ -1,16 +1,16 @@
 import { CloacinaError } from './cloacina-error.js';
 import type { StoredError } from '../workflow/describe-error.js';
 
-/** The change that was asked for is not legal in the state that the execution or task is in. Nothing was changed. */
+/** The status of the execution does not allow the requested change. Nothing was changed. */
 export class InvalidTransitionError extends CloacinaError {
   /** The id of the execution. */
   readonly executionId: string;
-  /** The status it has. */
+  /** The status of the execution. */
   readonly from: string;
-  /** What was asked for: `pause`, `resume`, `cancel`, `retry`. */
+  /** The requested change: `pause`, `resume`, `cancel` or `retry`. */
   readonly action: string;
 
-  /** @param rule - the sentence that says of which executions the action is legal, for the message */
+  /** @param rule - a sentence for the message, which says which executions allow the action */
   constructor(executionId: string, from: string, action: string, rule = '') {
     const message = `Cannot ${action} execution ${executionId}: it is ${from}. ${rule}`;
     super('INVALID_TRANSITION', message.trimEnd());
@@ -20,11 +20,14 @@ export class InvalidTransitionError extends CloacinaError {
   }
 }
 
-/** A value that a context cannot carry, because JSON or PostgreSQL cannot, or because it fails the input's schema. */
+/**
+ * A context is not valid: JSON or PostgreSQL cannot carry a value, the `input` schema refuses it, or a required key is
+ * missing. A task that throws it fails and is not retried.
+ */
 export class InvalidContextError extends CloacinaError {
-  /** The top-level key; empty when the context itself is at fault. */
+  /** The top-level key. Empty if the context as a whole is not valid. */
   readonly key: string;
-  /** The way to the bad value within the context, such as `order.items[2].price`. */
+  /** The path of the bad value within the context, such as `order.items[2].price`. */
   readonly path: string;
 
   /** @param problem - a clause that follows the path, such as `is NaN, which JSON cannot carry` */
@@ -39,14 +42,14 @@ export class InvalidContextError extends CloacinaError {
   }
 }
 
-/** The context, merged, is over `maxContextSize`. A task that hits this fails and is not retried. */
+/** The merged context exceeds `maxContextSize`. A task that causes this fails and is not retried. */
 export class ContextTooLargeError extends CloacinaError {
-  /** Bytes of JSON. */
+  /** The size of the context, in bytes of JSON. */
   readonly size: number;
-  /** The limit in bytes. */
+  /** The limit, in bytes of JSON. */
   readonly limit: number;
 
-  /** @param largest - the keys that take most, largest first, each with its bytes */
+  /** @param largest - the largest keys with their sizes in bytes, in descending order */
   constructor(
     size: number,
     limit: number,
@@ -66,14 +69,14 @@ export class ContextTooLargeError extends CloacinaError {
   }
 }
 
-/** An execution that did not complete, as its error has it; every `ExecutionResult` is one. */
+/** An execution that ended but did not complete, as a property of its error. Every `ExecutionResult` fits this type. */
 export interface EndedExecution {
   readonly id: string;
   readonly workflow: string;
   readonly status: string;
   readonly context: Readonly<Record<string, unknown>>;
   readonly error?: StoredError;
-  /** Of a Cancelled execution: what `cancel` was told. */
+  /** The reason that the caller gave to `cancel`, if the execution is Cancelled. */
   readonly reason?: string;
   readonly tasks: readonly {
     readonly name: string;
@@ -83,17 +86,27 @@ export interface EndedExecution {
 }
 
 /**
- * The execution that was waited for has Failed: a task's failure was not handled, or the workflow's timeout was over.
- * `execute()` and `result()` reject with it; `{ settled: true }` gives the result instead.
+ * `execute()` or `result()` waited for an execution that Failed: the failure of a task was not handled, or the workflow
+ * timed out. With `settled: true`, they return the result instead.
  *
- * `cause` is that failure, with the name, the message, the code and the stack that were stored.
+ * `cause` is that failure, with the stored name, message, code and stack.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await runner.execute(OrderFulfilment, { orderId: 17 });
+ * } catch (error) {
+ *   if (!(error instanceof WorkflowFailedError)) throw error;
+ *   console.log(error.executionId, error.cause);
+ * }
+ * ```
  */
 export class WorkflowFailedError extends CloacinaError {
   /** The id of the execution. */
   readonly executionId: string;
   readonly workflow: string;
   readonly status = 'Failed' as const;
-  /** The execution as it ended: its tasks, their errors, the final context. */
+  /** The ended execution: its tasks with their errors, and the final context. */
   declare readonly execution: EndedExecution;
 
   constructor(execution: EndedExecution) {
@@ -115,17 +128,17 @@ export class WorkflowFailedError extends CloacinaError {
 }
 
 /**
- * The execution that was waited for was Cancelled. `execute()` and `result()` reject with it; `{ settled: true }` gives
- * the result instead.
+ * `execute()` or `result()` waited for an execution that was Cancelled. With `settled: true`, they return the result
+ * instead.
  */
 export class WorkflowCancelledError extends CloacinaError {
   /** The id of the execution. */
   readonly executionId: string;
   readonly workflow: string;
   readonly status = 'Cancelled' as const;
-  /** What `cancel` was told, if anything. */
+  /** The reason that the caller gave to `cancel`. Absent if there is none. */
   readonly reason?: string;
-  /** The execution as it ended: its tasks, the context so far. */
+  /** The ended execution: its tasks, and the context so far. */
   declare readonly execution: EndedExecution;
 
   constructor(execution: EndedExecution) {
@@ -142,29 +155,32 @@ export class WorkflowCancelledError extends CloacinaError {
   }
 }
 
-/** Not enumerable: a logger that prints the error's properties must not print a whole context. */
+/** Adds the execution as a property that is not enumerable: loggers that print properties must not print a context. */
 function keepQuietly(error: Error, execution: EndedExecution): void {
   Object.defineProperty(error, 'execution', { value: execution });
 }
 
-/** The wait for an execution's end was over before the execution was. The execution goes on. */
+/** The wait for the end of an execution timed out. The execution continues. */
 export class WaitTimeoutError extends CloacinaError {
   readonly executionId: string;
-  /** How long was waited, in milliseconds. */
+  /** The timeout of the wait, in milliseconds. */
   readonly timeoutMs: number;
 
   constructor(executionId: string, timeoutMs: number) {
     super(
       'WAIT_TIMEOUT',
-      `Execution ${executionId} had not ended after ${timeoutMs} ms of waiting. It goes on: ask for its result() ` +
-        'again, or cancel it.',
+      `Execution ${executionId} had not ended after ${timeoutMs} ms of waiting. It continues: call result() again, or ` +
+        'cancel it.',
     );
     this.executionId = executionId;
     this.timeoutMs = timeoutMs;
   }
 }
 
-/** The execution's `timeout` was over, counted from its start; what had not ended was cancelled and it is Failed. */
+/**
+ * The execution exceeded the `timeout` of its workflow, which counts from the start of its first task. Its unfinished
+ * tasks were cancelled, and it is Failed.
+ */
 export class WorkflowTimeoutError extends CloacinaError {
   readonly workflow: string;
   /** The workflow's timeout, in milliseconds. */

@@ -2,14 +2,14 @@ import { inspect } from 'node:util';
 import { didYouMean } from './did-you-mean.js';
 import { DURATION_FORM, parseDuration } from '../workflow/duration.js';
 
-/** What is wrong with an option's value, as a clause that follows its name; undefined for a good one. */
+/** Checks the value of an option. Returns the problem as a clause that follows the option's name, or undefined. */
 export type Check = (value: unknown) => string | undefined;
-/** The options that there are, each with its check. */
+/** The known options, each with its check. */
 export type Checks<Options> = { readonly [Name in keyof Options]-?: Check };
 
 /**
- * Everything that is wrong with an object of options: sentences that begin with `owner`. An option that is undefined
- * counts as left out, for that is what a ConfigService gives.
+ * The problems of an object of options. Each is a sentence that begins with `owner`. An undefined option counts as
+ * absent, because a ConfigService returns undefined for a missing setting.
  */
 export function checkOptions<Options>(
   owner: string,
@@ -33,7 +33,7 @@ export function checkOptions<Options>(
   });
 }
 
-/** A value as it is shown in a problem: short. Not for what may hold a secret. */
+/** A short form of a value, for messages. Not for values that may contain a secret. */
 export function formatValue(value: unknown): string {
   try {
     if (typeof value === 'function') return value.name === '' ? 'a function' : value.name;
@@ -44,7 +44,7 @@ export function formatValue(value: unknown): string {
   }
 }
 
-/** Anything goes; what it holds is checked elsewhere. */
+/** Accepts any value; another check follows elsewhere. */
 export const anything: Check = () => undefined;
 
 /** `true` or `false`. */
@@ -98,7 +98,7 @@ export function oneOf(...values: readonly string[]): Check {
 export const callable: Check = (value) =>
   typeof value === 'function' ? undefined : `must be a function, not ${formatValue(value)}`;
 
-/** An array whose members are all good. */
+/** An array in which every member passes a check. */
 export function listOf(what: string, isMember: (value: unknown) => boolean): Check {
   return (value) => {
     if (!Array.isArray(value)) return `must be an array of ${what}, not ${formatValue(value)}`;

@@ -7,8 +7,8 @@ const NON_RETRYABLE = Symbol.for('nestjs-cloacina:NonRetryableError');
 const RETRY_AFTER = Symbol.for('nestjs-cloacina:RetryAfterError');
 
 /**
- * Throw it in a task for a failure that another attempt cannot mend: the task is Failed at once, whatever its
- * `retry` says. It is the application's error, so it is no `CloacinaError`; subclass it freely.
+ * Throw it in a task if another attempt would not help. The task fails at once, even if its `retry` allows more
+ * attempts. The error belongs to the application, so it is not a `CloacinaError`. You can subclass it.
  *
  * @example
  * ```ts
@@ -25,7 +25,7 @@ export class NonRetryableError extends Error {
     giveBrand(this.prototype, NON_RETRYABLE);
   }
 
-  /** Also one of another copy of this package, and of its subclasses. */
+  /** Also recognizes errors of this class and its subclasses from another copy of this package. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     return (
       isOrdinaryInstance(this, value) ||
@@ -35,9 +35,10 @@ export class NonRetryableError extends Error {
 }
 
 /**
- * Throw it in a task to say when the next attempt makes sense, for instance from a `Retry-After` header. It takes the
- * place of the backoff's delay, and may be longer than `maxDelay`, up to ten years; it still costs an attempt. Where a
- * subclass sets a `delayMs` that is not a number from 0 to ten years, the retry policy's own delay holds.
+ * Throw it in a task to set the delay before the next attempt, for example from a `Retry-After` header. The delay
+ * replaces that of the retry policy. It may be longer than `maxDelay`, up to ten years. The attempt counts as any
+ * other. If a subclass sets a `delayMs` that is not a number from 0 to ten years, the delay of the retry policy
+ * applies.
  *
  * @example
  * ```ts
@@ -54,7 +55,7 @@ export class RetryAfterError extends Error {
     giveBrand(this.prototype, RETRY_AFTER);
   }
 
-  /** Also one of another copy of this package, and of its subclasses. */
+  /** Also recognizes errors of this class and its subclasses from another copy of this package. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     return (
       isOrdinaryInstance(this, value) ||
@@ -62,12 +63,13 @@ export class RetryAfterError extends Error {
     );
   }
 
-  /** Milliseconds until the next attempt. */
+  /** The delay before the next attempt, in milliseconds. */
   readonly delayMs: number;
 
   /**
    * @param delay - milliseconds, or a string such as `'90s'`
-   * @throws InvalidArgumentError for a delay that is negative or cannot be read
+   * @param message - default: a message that names the delay
+   * @throws InvalidArgumentError for a delay that is not a duration from 0 to ten years
    */
   constructor(delay: Duration, message?: string, options?: ErrorOptions) {
     const delayMs = parseDuration(delay);

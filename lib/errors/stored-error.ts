@@ -2,37 +2,37 @@ import { describeError, type StoredError } from '../workflow/describe-error.js';
 import { sanitizeText } from '../workflow/text.js';
 import { messageWithoutSecrets, withoutSecrets } from './without-secrets.js';
 
-/** Characters of a message that was put together from several. */
+/** Max characters of a message that was joined from the messages of several errors. */
 const MAX_LENGTH = 10_000;
 
-/** For what can't be looked at at all. */
+/** Stored if describing the thrown value fails. */
 const LAST_RESORT: StoredError = {
   name: 'NonError',
   message: 'What was thrown cannot be described.',
 };
 
 /**
- * Whatever a handler threw, in a form that can always be stored: never throws, bounded in size, without secrets, and
- * with nothing that PostgreSQL would refuse. Only what a {@link StoredError} has is taken, so a driver's `detail`, its
- * query and parameters stay behind.
+ * Converts any thrown value into a form that can always be stored: bounded in size, without secrets, and without text
+ * that PostgreSQL refuses. It never throws. Only the properties of a {@link StoredError} are copied, which leaves out
+ * the `detail`, the query and the parameters of a driver's error.
  */
 export function toStoredError(thrown: unknown): StoredError {
   try {
     return describe(thrown);
   } catch {
-    // A failure that can't be stored would leave its task Running.
+    // Without a stored failure, the task would stay Running.
     return { ...LAST_RESORT };
   }
 }
 
 function describe(thrown: unknown): StoredError {
   const described = describeError(thrown);
-  // Node's AggregateError, of a refused connection for instance, has its messages within.
+  // The message of Node's AggregateError, such as that of a refused connection, is empty: its errors have the messages.
   const message = described.message === '' ? messageWithoutSecrets(thrown) : described.message;
   return withTexts({ ...described, message: sanitizeText(message, MAX_LENGTH) }, masked);
 }
 
-/** The same error with other texts, those within it too. */
+/** Copies an error, and changes its texts and those of the errors within it. */
 function withTexts(error: StoredError, change: (text: string) => string): StoredError {
   const { code, stack, response, cause, errors } = error;
   return {
@@ -47,14 +47,14 @@ function withTexts(error: StoredError, change: (text: string) => string): Stored
   };
 }
 
-/** A mask may be longer than what it hides. */
+/** Cuts the masked text to its former length, because a mask may be longer than the secret. */
 function masked(text: string): string {
   return sanitizeText(withoutSecrets(text), text.length);
 }
 
 /**
- * A stored error in printable ASCII, for a database in whose encoding its texts can't be stored: what is beyond is
- * written as JSON escapes.
+ * A stored error in printable ASCII, with other characters as JSON escapes. For a database whose encoding cannot store
+ * the texts of the error.
  */
 export function toPlainError(stored: unknown): StoredError {
   return withTexts(toStoredError(stored), (text) =>

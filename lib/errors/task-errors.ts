@@ -1,6 +1,6 @@
 import { CloacinaError } from './cloacina-error.js';
 
-/** An attempt took longer than the task's `timeout`. Its signal was aborted with this error; it is retried. */
+/** An attempt took longer than the task's `timeout`. Its signal aborted with this error. The task is retried. */
 export class TaskTimeoutError extends CloacinaError {
   readonly task: string;
   /** The task's timeout, in milliseconds. */
@@ -17,7 +17,10 @@ export class TaskTimeoutError extends CloacinaError {
   }
 }
 
-/** The condition of `deferUntil` did not come true within its `timeout`, from the first deferral. It is not retried, unless `retryIf` allows it. */
+/**
+ * The condition of `deferUntil` was not true within its `timeout`, which counts from the first deferral. The task is
+ * not retried, unless its `retryIf` allows it.
+ */
 export class DeferralTimeoutError extends CloacinaError {
   readonly task: string;
   /** The deferral's timeout, in milliseconds. */
@@ -33,18 +36,18 @@ export class DeferralTimeoutError extends CloacinaError {
   }
 }
 
-/** The task was lost with its process more often than `maxRecoveryAttempts`; it is Failed and not retried. */
+/** The task was lost with its process more than `maxRecoveryAttempts` times. It is Failed and not retried. */
 export class TaskAbandonedError extends CloacinaError {
   readonly task: string;
-  /** The processes that held it and were lost, oldest first. */
+  /** The ids of the lost instances that ran the task, oldest first. */
   readonly owners: readonly string[];
 
   constructor(task: string, owners: readonly string[]) {
     super(
       'TASK_ABANDONED',
       `Task ${JSON.stringify(task)} was abandoned: ${owners.length} ${owners.length === 1 ? 'process' : 'processes'} ` +
-        `that ran it ended without an outcome (${owners.join(', ')}). See whether the task itself ends its process, ` +
-        'by running out of memory for example; then retry the execution.',
+        `that ran it ended without an outcome (${owners.join(', ')}). Check whether the task itself ends its process, ` +
+        'for example by running out of memory; then retry the execution.',
     );
     this.task = task;
     this.owners = Object.freeze([...owners]);
@@ -52,8 +55,8 @@ export class TaskAbandonedError extends CloacinaError {
 }
 
 /**
- * The task is no longer this process's: it was cancelled, or recovered by another process which took this one for
- * lost. The reason of the task's signal; what the task returns is not recorded, and no attempt is charged.
+ * This process lost its claim on the task: the task was cancelled, or another process took it over because this one
+ * counted as lost. It is the `reason` of the task's signal. The outcome is not recorded, and no attempt is charged.
  */
 export class ClaimLostError extends CloacinaError {
   readonly task: string;

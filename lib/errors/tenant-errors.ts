@@ -1,7 +1,7 @@
 import { CloacinaError } from './cloacina-error.js';
 import { messageWithoutSecrets, withoutSecrets } from './without-secrets.js';
 
-/** `CloacinaAdmin.createTenant()` found the tenant complete. It was left as it is, its password too. */
+/** `CloacinaAdmin.createTenant()` found a complete tenant, and left it and its password unchanged. */
 export class TenantExistsError extends CloacinaError {
   readonly schema: string;
   readonly username: string;
@@ -9,8 +9,8 @@ export class TenantExistsError extends CloacinaError {
   constructor(schema: string, username: string) {
     super(
       'TENANT_EXISTS',
-      `There is a tenant with the schema ${JSON.stringify(schema)} and the role ${JSON.stringify(username)} already. ` +
-        'Its password is kept nowhere: use the one that createTenant() returned, or make a new one with rotatePassword().',
+      `A tenant with the schema ${JSON.stringify(schema)} and the role ${JSON.stringify(username)} exists already. ` +
+        'Its password is not stored: use the one that createTenant() returned, or set a new one with rotatePassword().',
     );
     this.schema = schema;
     this.username = username;
@@ -18,15 +18,14 @@ export class TenantExistsError extends CloacinaError {
 }
 
 /**
- * `CloacinaAdmin` could not finish with a tenant. What it had committed stands; calling the same method again goes on
- * from there.
+ * A call of `CloacinaAdmin` did not finish. Its committed steps remain; call the same method again to continue.
  */
 export class TenantIncompleteError extends CloacinaError {
   readonly schema: string;
-  /** What there is of the tenant: `schema "tenant_acme"`, `role "acme"`. */
+  /** The parts of the tenant that exist: `schema "tenant_acme"`, `role "acme"`. */
   readonly remaining: readonly string[];
 
-  /** @param facts.advice - what to do, a sentence */
+  /** @param facts.advice - what to do, as a sentence */
   constructor(
     facts: {
       readonly operation: 'createTenant' | 'removeTenant' | 'rotatePassword';
@@ -38,12 +37,11 @@ export class TenantIncompleteError extends CloacinaError {
   ) {
     const { operation, schema, remaining } = facts;
     const why = options?.cause === undefined ? '' : `: ${messageWithoutSecrets(options.cause)}`;
-    const left = remaining.length === 0 ? 'nothing' : remaining.map(withoutSecrets).join(', ');
+    const left = remaining.length === 0 ? 'none' : remaining.map(withoutSecrets).join(', ');
     super(
       'TENANT_INCOMPLETE',
-      `${operation}() of schema ${JSON.stringify(schema)} did not finish${why}. There is now: ${left}. ` +
-        (facts.advice ??
-          `Put the cause right and call ${operation}() again: it goes on from here.`),
+      `${operation}() of schema ${JSON.stringify(schema)} did not finish${why}. Existing parts: ${left}. ` +
+        (facts.advice ?? `Fix the cause and call ${operation}() again to continue.`),
       options,
     );
     this.schema = schema;

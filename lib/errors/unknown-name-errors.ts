@@ -1,30 +1,30 @@
 import { CloacinaError } from './cloacina-error.js';
 import { didYouMean, listNames } from './did-you-mean.js';
 
-/** No workflow of that name is in the running code, nor stored in the tenant's schema. */
+/** Neither the running code nor the tenant's schema has a workflow of this name. */
 export class UnknownWorkflowError extends CloacinaError {
-  /** The name that was asked for. */
+  /** The requested name. */
   readonly workflow: string;
 
-  /** @param known - the names that exist, for the message and a suggestion */
+  /** @param known - the existing names, for the message and a suggestion */
   constructor(workflow: string, known: readonly string[] = []) {
     super(
       'UNKNOWN_WORKFLOW',
       `There is no workflow ${JSON.stringify(workflow)}.${didYouMean(workflow, known)} Known: ${listNames(known)}. ` +
-        'Add its class, or what defineWorkflow() built, to the providers of a module that the application imports.',
+        'Add its class, or the result of defineWorkflow(), to the providers of a module that the application imports.',
     );
     this.workflow = workflow;
   }
 }
 
-/** No tenant of that name is served by this process. */
+/** This process does not serve a tenant of this name. */
 export class UnknownTenantError extends CloacinaError {
-  /** The name that was asked for. */
+  /** The requested name. */
   readonly tenant: string;
 
   /**
-   * @param known - the tenants that this process serves, for the message and a suggestion; not given when the message
-   * goes to a client, whom they don't concern
+   * @param known - the tenants that this process serves, for the message and a suggestion. Omit it if the message goes
+   *   to a client, who must not learn the names of other tenants
    */
   constructor(tenant: string, known?: readonly string[]) {
     const name = JSON.stringify(tenant);
@@ -32,21 +32,21 @@ export class UnknownTenantError extends CloacinaError {
       'UNKNOWN_TENANT',
       known === undefined
         ? `There is no tenant ${name}.`
-        : `This process serves no tenant ${name}.${didYouMean(tenant, known)} Known: ${listNames(known)}. ` +
+        : `This process does not serve tenant ${name}.${didYouMean(tenant, known)} Known: ${listNames(known)}. ` +
             'Add it with CloacinaModule.forTenant() or CloacinaTenants.add().',
     );
     this.tenant = tenant;
   }
 }
 
-/** A request names no tenant, as the option `tenantFrom` reads it. */
+/** The option `tenantFrom` found no tenant's name in a request. */
 export class NoTenantError extends CloacinaError {
   constructor() {
     super('NO_TENANT', 'The request does not say which tenant it is for.');
   }
 }
 
-/** The tenant's schema holds no execution of that id: it never existed, was deleted, or is another tenant's. */
+/** The tenant has no execution of this id: it never existed, was deleted, or belongs to another tenant. */
 export class UnknownExecutionError extends CloacinaError {
   readonly executionId: string;
   readonly tenant: string;
@@ -55,7 +55,7 @@ export class UnknownExecutionError extends CloacinaError {
     super(
       'UNKNOWN_EXECUTION',
       `Tenant ${JSON.stringify(tenant)} has no execution ${JSON.stringify(executionId)}. ` +
-        'Check the id, and that it is asked of the tenant that started it.',
+        'Check the id, and use the runner of the tenant that started the execution.',
     );
     this.executionId = executionId;
     this.tenant = tenant;
@@ -63,9 +63,9 @@ export class UnknownExecutionError extends CloacinaError {
 }
 
 /**
- * The tenant was removed or shut down in this process while, or before, the call was made. Its schema and data are
- * untouched. Whether a start that was under way is stored is known from its idempotency key only: start it elsewhere
- * with the same one.
+ * This process no longer serves the tenant, because it removed the tenant or shut it down before or during the call.
+ * The schema and its data are untouched. A start that was under way may be stored: repeat it in another process with
+ * the same idempotency key.
  */
 export class TenantRemovedError extends CloacinaError {
   readonly tenant: string;
@@ -74,7 +74,7 @@ export class TenantRemovedError extends CloacinaError {
     super(
       'TENANT_REMOVED',
       `This process no longer serves tenant ${JSON.stringify(tenant)}: it was removed or shut down here. Its data is ` +
-        'untouched, and its executions go on wherever it is served.',
+        'untouched, and its executions continue in processes that serve it.',
     );
     this.tenant = tenant;
   }

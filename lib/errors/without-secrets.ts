@@ -2,33 +2,37 @@ import { inspect, types } from 'node:util';
 import { sanitizeText } from '../workflow/text.js';
 
 const MASK = '***';
-/** Characters that are read of a text, so that a huge one costs no more than a large one. */
+/** Max characters that are read of a text, which bounds the work for a huge one. */
 const MAX_READ = 20_000;
-/** Errors within errors that are looked at for a message, and messages that are shown. */
+/** Max nested errors that are searched for a message. */
 const MAX_WITHIN = 100;
+/** Max messages that are joined. */
 const MAX_MESSAGES = 5;
 
-/** A URL up to the next character that cannot be part of one; its userinfo is cut in code, so this stays linear. */
+/** A URL up to the next character that cannot be part of one. Code removes the userinfo, which keeps this linear. */
 const URL_PATTERN = /([a-z][a-z0-9+.-]{0,20}:\/\/)([^\s'"`<>]*)/gi;
 
-/** An HTTP header, as it stands in a log, a curl command or JSON: all of its value. */
+/** An HTTP header with its whole value, as in a log, a curl command or JSON. */
 const AUTHORIZATION_PATTERN =
   /\b(authorization["']?\s*[=:]\s*)("(?:[^"\\]|\\.)*"|'[^']*'|[^\r\n"'}]+)/gi;
 const BEARER_PATTERN = /\b(bearer\s+)[^\s,;"'`)}\]]+/gi;
 
-/** A name and what stands between it and its value: `x=`, `"x": `, and SQL's `x 'value'`. Its start keeps this linear. */
+/**
+ * A name with the separator before its value: `x=`, `"x": `, or a space as in SQL's `x 'value'`. The lookbehind keeps
+ * the pattern linear.
+ */
 const NAME_PATTERN = /(?<![\w-])([\w-]+)(["']?\s*[=:]\s*|\s+(?=E?'))/g;
 const VALUE_PATTERN = /E?'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.)*"|[^\s,;&)}\]"']+/y;
 
-/** What is called a password or secret: `PGPASSWORD`, `sslpassword`, `clientSecret`. */
+/** Names of passwords and secrets: `PGPASSWORD`, `sslpassword`, `clientSecret`. */
 const SECRET_NAME = /(?:password|passwd|passphrase|pwd|secret)$/i;
-/** Secret only where a value is assigned: an error message may well have `token 'x'`. */
+/** Names whose value is only secret after `=` or `:`, because an error message may contain `token 'x'`. */
 const ASSIGNED_SECRET_NAME =
   /secret|token$|[_-]key$|(?:api|access|account|auth|encryption|private|session|shared|signing)key$/i;
 
 /**
- * The text without the secrets that database errors and configuration are known to show: the user and password of
- * every URL in it, the value of everything called a password, secret, token or key, and HTTP credentials.
+ * Masks the secrets that database errors and configuration can contain: the user and password of every URL, the values
+ * of passwords, secrets, tokens and keys, and HTTP credentials.
  *
  * @example
  * ```ts
@@ -37,7 +41,7 @@ const ASSIGNED_SECRET_NAME =
  */
 export function withoutSecrets(text: string): string {
   const withoutUrls = text.replace(URL_PATTERN, (_url, scheme: string, rest: string) => {
-    // The last '@': people write passwords with an unescaped '@' or '/', and those must not survive either.
+    // The last '@', because a password may contain an unescaped '@' or '/'.
     const at = rest.lastIndexOf('@');
     return at === -1 ? scheme + rest : `${scheme}${MASK}${rest.slice(at)}`;
   });
@@ -48,7 +52,7 @@ export function withoutSecrets(text: string): string {
   );
 }
 
-/** Goes on after a name that tells nothing, since what follows it may be the name that does: `error: password=x`. */
+/** Masks the values of secret names. After another name, the next text may be a secret name: `error: password=x`. */
 function withoutAssignments(text: string): string {
   let result = '';
   let end = 0;
@@ -65,7 +69,7 @@ function withoutAssignments(text: string): string {
   return result + text.slice(end);
 }
 
-/** Reads a property of anything; a getter that throws, or a revoked proxy, reads as undefined. */
+/** Reads a property of any value. Returns undefined if a getter throws, or the value is a revoked proxy. */
 export function readProperty(value: unknown, property: string): unknown {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null)
     return undefined;
@@ -81,12 +85,12 @@ function readText(value: unknown, property: string): string | undefined {
   return typeof text === 'string' ? masked(text) : undefined;
 }
 
-/** Bounded, and without what can't be stored or shown. */
+/** The text without secrets, bounded in length, and without characters that PostgreSQL cannot store. */
 function masked(text: string): string {
   return withoutSecrets(sanitizeText(text, MAX_READ));
 }
 
-/** Whether a value is an error, also one from another realm (a vm context, as in jest). */
+/** Whether a value is an error. It may come from another realm, such as a vm context of Jest. */
 export function isError(value: unknown): value is Error {
   try {
     return value instanceof Error || types.isNativeError(value);
@@ -97,8 +101,8 @@ export function isError(value: unknown): value is Error {
 }
 
 /**
- * An error as text for people: never empty, bounded, and without secrets; never throws, whatever it is. Node's
- * AggregateError has no message of its own, so the messages of the errors within are given, however deep they are.
+ * The message of any thrown value, for people: never empty, bounded, and without secrets. It never throws. For an error
+ * without a message, such as Node's AggregateError, the messages of its nested errors are joined.
  */
 export function messageWithoutSecrets(error: unknown): string {
   if (typeof error === 'string') return error === '' ? 'an empty text' : masked(error);
@@ -117,7 +121,7 @@ export function messageWithoutSecrets(error: unknown): string {
   return messages.size === 0 ? nameOf(error) : [...messages].join('; ');
 }
 
-/** The first of an AggregateError's errors. */
+/** The first errors of an AggregateError. */
 function errorsWithin(error: unknown): unknown[] {
   const within = readProperty(error, 'errors');
   try {
@@ -131,7 +135,7 @@ function errorsWithin(error: unknown): unknown[] {
   }
 }
 
-/** What to call an error that has no message, or what is thrown and no error. */
+/** A text for an error without a message, or for a thrown value that is not an error. */
 function nameOf(error: unknown): string {
   const code = readText(error, 'code');
   if (code !== undefined && code !== '') return code;
@@ -145,7 +149,7 @@ function nameOf(error: unknown): string {
   }
 }
 
-/** What an error's cause may carry: its name, message, code and stack, each masked; nothing else of the original. */
+/** Copies the name, message, code and stack of a cause, with secrets masked, and leaves out everything else. */
 export function safeCause(cause: unknown): Error {
   const copy = new Error(messageWithoutSecrets(cause));
   Object.defineProperty(copy, 'name', {

@@ -40,30 +40,30 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
   [
     new errors.UnknownWorkflowError('ordr', ['order', 'report']),
     'UNKNOWN_WORKFLOW',
-    'There is no workflow "ordr". Did you mean "order"? Known: "order", "report". Add its class, or what ' +
-      'defineWorkflow() built, to the providers of a module that the application imports.',
+    'There is no workflow "ordr". Did you mean "order"? Known: "order", "report". Add its class, or the ' +
+      'result of defineWorkflow(), to the providers of a module that the application imports.',
   ],
   [
     new errors.UnknownTenantError('x', []),
     'UNKNOWN_TENANT',
-    'This process serves no tenant "x". Known: none. Add it with CloacinaModule.forTenant() or CloacinaTenants.add().',
+    'This process does not serve tenant "x". Known: none. Add it with CloacinaModule.forTenant() or CloacinaTenants.add().',
   ],
   [new errors.NoTenantError(), 'NO_TENANT', 'The request does not say which tenant it is for.'],
   [
     new errors.UnknownExecutionError('e1', 'acme'),
     'UNKNOWN_EXECUTION',
-    'Tenant "acme" has no execution "e1". Check the id, and that it is asked of the tenant that started it.',
+    'Tenant "acme" has no execution "e1". Check the id, and use the runner of the tenant that started the execution.',
   ],
   [
     new errors.TenantRemovedError('acme'),
     'TENANT_REMOVED',
-    'This process no longer serves tenant "acme": it was removed or shut down here. Its data is untouched, and its executions go on wherever it is served.',
+    'This process no longer serves tenant "acme": it was removed or shut down here. Its data is untouched, and its executions continue in processes that serve it.',
   ],
   [
     new errors.TenantExistsError('tenant_acme', 'acme'),
     'TENANT_EXISTS',
-    'There is a tenant with the schema "tenant_acme" and the role "acme" already. Its password is kept nowhere: use the ' +
-      'one that createTenant() returned, or make a new one with rotatePassword().',
+    'A tenant with the schema "tenant_acme" and the role "acme" exists already. Its password is not stored: use the one ' +
+      'that createTenant() returned, or set a new one with rotatePassword().',
   ],
   [
     new errors.TenantIncompleteError(
@@ -71,8 +71,8 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
       { cause },
     ),
     'TENANT_INCOMPLETE',
-    'removeTenant() of schema "s" did not finish: cause. There is now: schema "s", role "r". Put the cause right and ' +
-      'call removeTenant() again: it goes on from here.',
+    'removeTenant() of schema "s" did not finish: cause. Existing parts: schema "s", role "r". Fix the cause and call ' +
+      'removeTenant() again to continue.',
   ],
   [
     new errors.InvalidTransitionError(
@@ -115,7 +115,7 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
   [
     new errors.WaitTimeoutError('e1', 500),
     'WAIT_TIMEOUT',
-    'Execution e1 had not ended after 500 ms of waiting. It goes on: ask for its result() again, or cancel it.',
+    'Execution e1 had not ended after 500 ms of waiting. It continues: call result() again, or cancel it.',
   ],
   [
     new errors.WorkflowTimeoutError('order', 500),
@@ -135,8 +135,8 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
   [
     new errors.TaskAbandonedError('charge', ['host:1', 'host:2']),
     'TASK_ABANDONED',
-    'Task "charge" was abandoned: 2 processes that ran it ended without an outcome (host:1, host:2). See whether the ' +
-      'task itself ends its process, by running out of memory for example; then retry the execution.',
+    'Task "charge" was abandoned: 2 processes that ran it ended without an outcome (host:1, host:2). Check whether ' +
+      'the task itself ends its process, for example by running out of memory; then retry the execution.',
   ],
   [
     new errors.ClaimLostError('charge', 'e1'),
@@ -171,14 +171,14 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
   [
     new errors.ConnectionsExhaustedError({ schema: 's', connections: 4, waitedMs: 0 }),
     'CONNECTIONS_EXHAUSTED',
-    'A second connection was asked for within a transaction of schema "s", and all 4 connections that handlers may have ' +
-      "are held by transactions that wait for another one. Use the transaction's own manager (context.manager in a " +
-      'transactional task) in place of the data source, or raise poolSize.',
+    'A transaction of schema "s" asked for a second connection, and transactions that wait for a second one hold all 4 ' +
+      "connections for user code. Use the transaction's own manager (context.manager in a transactional task) instead " +
+      'of the data source, or raise poolSize.',
   ],
   [
     new errors.MigrationError({ schema: 's', migration: 'M1' }, { cause }),
     'MIGRATION',
-    'Migration "M1" of schema "s" failed: cause. The schema is as it was before; put the cause right and boot again.',
+    'Migration "M1" of schema "s" failed: cause. The schema is unchanged; fix the cause and boot again.',
   ],
   [
     new errors.TablesMissingError('s', { cause }),
