@@ -21,5 +21,5 @@ export function validateEnvironment(variables: Record<string, unknown>): Environ
   const errors = validateSync(environment);
   if (errors.length === 0) return environment;
   const problems = errors.flatMap(({ constraints = {} }) => Object.values(constraints));
-  throw new Error(`The environment is not as it should be: ${problems.join('; ')}.`);
+  throw new Error(`The environment variables are not valid: ${problems.join('; ')}.`);
 }

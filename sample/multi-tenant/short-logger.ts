@@ -1,6 +1,6 @@
 import { ConsoleLogger } from '@nestjs/common';
 
-/** Contexts of Nest that log a line for every module and every route. */
+/** The contexts under which Nest logs a line for every module and every route. */
 const LEFT_OUT = new Set(['NestFactory', 'InstanceLoader', 'RoutesResolver', 'RouterExplorer']);
 
 /** Logs one line with the time and the message. */

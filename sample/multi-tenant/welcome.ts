@@ -1,4 +1,4 @@
-/** Commands to try next; each line can be pasted as it is. */
+/** Commands to try. Each line can be pasted into a shell. */
 export function commandsToTry(url: string): string {
   const acme = `${url}/tenants/acme`;
   const globex = `${url}/tenants/globex`;
@@ -11,16 +11,16 @@ export function commandsToTry(url: string): string {
     `  curl ${acme}/executions`,
     `  curl ${acme}/executions/latest`,
     '',
-    '  # all airports once more, then the first 50 only: none of those is rejected, so one task is skipped',
+    '  # import all airports again, then only the first 50: none of them is rejected, so one task is skipped',
     `  curl -X POST ${acme}/imports`,
     `  curl -X POST ${globex}/imports -d limit=50`,
     `  curl ${globex}/executions/latest`,
     '',
-    '  # the same key twice is one import',
+    '  # two requests with the same key start one import',
     `  curl -X POST ${acme}/imports -d limit=200 -d key=monday`,
     `  curl -X POST ${acme}/imports -d limit=200 -d key=monday`,
     '',
-    '  # one that begins in an hour; cancel it; have it run now after all',
+    '  # an import that begins in an hour: cancel it, then restore it; it still begins at that time',
     `  curl -X POST ${acme}/imports -d delay=1h`,
     `  curl -X POST ${acme}/executions/latest/cancel`,
     `  curl -X POST ${acme}/executions/latest/retry`,
@@ -31,11 +31,11 @@ export function commandsToTry(url: string): string {
     `  curl ${url}/tenants/hooli/executions/latest`,
     `  curl -X DELETE ${url}/tenants/hooli`,
     '',
-    '  # one has a login of its own; one is in public, and its API is that from before there were tenants',
+    '  # one customer has its own database login; the one in public uses the API from before there were tenants',
     `  curl ${url}/tenants/initech/report`,
     `  curl -X POST ${url}/imports`,
     `  curl ${url}/reports`,
     '',
-    'Ctrl-C stops it.',
+    'Ctrl-C stops the application.',
   ].join('\n');
 }

@@ -82,5 +82,5 @@ if (FULL_SIZE) {
 it('names what is wrong with the environment', async () => {
   const sample = new StartedSample(await scratchDatabase(), 'soon');
   expect(await sample.exit).toBe(1);
-  expect(sample.output).toMatch(/The environment is not as it should be: PORT must .*\./);
+  expect(sample.output).toMatch(/The environment variables are not valid: PORT must .*\./);
 });

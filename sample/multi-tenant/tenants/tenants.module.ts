@@ -8,8 +8,8 @@ import { tenantOptions } from './tenant-options.js';
 import { Tenants } from './tenants.js';
 
 /**
- * Customers on one database: one in `public` and two in schemas of their own on one pool of connections, one with a
- * login of its own, and customers that sign up while the application runs.
+ * The customers, all on one database. The customer in `public`, those in their own schemas and those that sign up share a
+ * pool of connections. One customer has its own login, and so its own pool.
  */
 @Global()
 @Module({
