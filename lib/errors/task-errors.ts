@@ -55,8 +55,9 @@ export class TaskAbandonedError extends CloacinaError {
 }
 
 /**
- * This process lost its claim on the task: the task was cancelled, or another process took it over because this one
- * counted as lost. It is the `reason` of the task's signal. The outcome is not recorded, and no attempt is charged.
+ * This process no longer holds its claim on the task: the task was cancelled, a shutdown gave it back, or another process
+ * took it over because this one counted as lost. It is the `reason` of the task's signal. The outcome is not recorded,
+ * and no attempt is charged.
  */
 export class ClaimLostError extends CloacinaError {
   readonly task: string;
@@ -65,8 +66,8 @@ export class ClaimLostError extends CloacinaError {
   constructor(task: string, executionId: string) {
     super(
       'CLAIM_LOST',
-      `This process no longer holds task ${JSON.stringify(task)} of execution ${executionId}: it was cancelled or ` +
-        'taken over. Its outcome is not recorded.',
+      `This process no longer holds task ${JSON.stringify(task)} of execution ${executionId}: it was cancelled, given ` +
+        'back by a shutdown, or taken over. Its outcome is not recorded.',
     );
     this.task = task;
     this.executionId = executionId;

@@ -141,7 +141,8 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
   [
     new errors.ClaimLostError('charge', 'e1'),
     'CLAIM_LOST',
-    'This process no longer holds task "charge" of execution e1: it was cancelled or taken over. Its outcome is not recorded.',
+    'This process no longer holds task "charge" of execution e1: it was cancelled, given back by a shutdown, or taken over. ' +
+      'Its outcome is not recorded.',
   ],
   [
     new errors.DatabaseUnavailableError({ tenant: 'acme', waitedMs: 5 }, { cause }),
