@@ -33,6 +33,11 @@ export function defineWorkflow<S extends StandardSchemaV1>(
   name: string,
   options: Omit<DefineWorkflowOptions, 'input'> & { input: S },
 ): WorkflowBuilder<ContextOfSchema<S>, InputOfSchema<S>, NoTasks, never>;
+/**
+ * Begins a workflow whose handlers are plain functions, without an `input` schema. The type argument types its context.
+ *
+ * @param name - unique in the application
+ */
 export function defineWorkflow<C extends object = JsonObject>(
   name: string,
   options?: DefineWorkflowOptions,

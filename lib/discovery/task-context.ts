@@ -100,6 +100,7 @@ export interface TaskContext<C extends object = JsonObject> {
    * ```
    */
   deferUntil(condition: () => boolean | Promise<boolean>, options?: DeferOptions): Promise<void>;
+  /** Waits for a condition that returns a value, such as a row, and returns the value. */
   deferUntil<T>(condition: () => T | Promise<T>, options?: DeferOptions): Promise<Found<T>>;
 }
 

@@ -106,6 +106,7 @@ export class CloacinaRunner {
     context?: WorkflowInput<R>,
     options?: StartOptions & UnsettledOptions,
   ): Promise<ExecutionResult<WorkflowContext<R>>>;
+  /** With `settled: true`, returns the result of an execution in any final status; check its `status`. */
   execute<R extends WorkflowRef>(
     workflow: R,
     context: WorkflowInput<R> | undefined,
@@ -154,10 +155,21 @@ export class CloacinaRunner {
   }
 
   /**
-   * Reads an execution with its context and tasks. Returns null if no execution has this id. With `workflow`, the
-   * context is typed, and the call also returns null for an execution of another workflow.
+   * Reads an execution with its context and tasks. Returns null if no execution has this id.
+   *
+   * @example
+   * ```ts
+   * const execution = await runner.get(id);
+   * for (const { name, status, waitingFor } of execution?.tasks ?? []) console.log(name, status, waitingFor?.detail);
+   * ```
    */
   get(id: string): Promise<Execution | null>;
+  /**
+   * Reads an execution of a workflow, with the type of the workflow's context. Returns null if no execution of this
+   * workflow has the id.
+   *
+   * @throws InvalidArgumentError for an invalid workflow
+   */
   get<R extends WorkflowRef>(
     id: string,
     options: GetOptions<R>,
@@ -169,6 +181,7 @@ export class CloacinaRunner {
    * @throws InvalidArgumentError for more than 200 ids
    */
   get(ids: readonly string[]): Promise<(Execution | null)[]>;
+  /** Reads many executions of a workflow together: null for an id that no execution of this workflow has. */
   get<R extends WorkflowRef>(
     ids: readonly string[],
     options: GetOptions<R>,

@@ -44,6 +44,7 @@ export interface ExecutionHandle<C extends object = JsonObject> {
    * @throws NotAllowedError while the application boots, and inside a task, whose slot the execution may need
    */
   result(options?: UnsettledOptions): Promise<ExecutionResult<C>>;
+  /** With `settled: true`, returns the result of an execution in any final status; check its `status`. */
   result(options: ResultOptions): Promise<ExecutionResult<C, Partial<C>>>;
   /** See {@link CloacinaRunner.cancel}. */
   cancel(reason?: string): Promise<void>;

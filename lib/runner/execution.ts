@@ -9,6 +9,7 @@ export interface TaskAttempt {
   attempt: number;
   startedAt: Date;
   completedAt: Date;
+  /** The time from the start to the end, in milliseconds. */
   durationMs: number;
   /** Absent for the attempt that completed the task. */
   error?: StoredError;
@@ -60,10 +61,13 @@ export interface TaskDetails {
   recoveryAttempts: number;
   /** The error of the last failed attempt, also while the task waits for its next attempt. */
   error?: StoredError;
+  /** Why the task was skipped, if it is Skipped. */
   skipReason?: SkipReason;
+  /** What the task waits for. Absent if it runs or has ended. */
   waitingFor?: TaskWaiting;
   /** The start of the latest attempt. */
   startedAt?: Date;
+  /** The end of the task. Absent until then. */
   completedAt?: Date;
 }
 
@@ -88,7 +92,9 @@ export interface ExecutionSummary {
   /** The tags that the caller gave to `start`. Absent if there are none. */
   tags?: Tags;
   createdAt: Date;
+  /** When a process claimed the first task. Absent until then. */
   startedAt?: Date;
+  /** The end of the execution. Absent until then. */
   completedAt?: Date;
 }
 

@@ -58,6 +58,9 @@ export interface AttemptEntry {
   readonly status: 'Running' | 'Completed' | 'Failed' | 'Cancelled';
   /** Absent while the attempt runs. */
   readonly endedAt?: Date;
+  /**
+   * The time from the start to the end, in milliseconds. Absent while the attempt runs, or if its start is not known.
+   */
   readonly durationMs?: number;
   readonly error?: StoredError;
   /** The id of the instance that ran the attempt. Only stored for attempts that run or failed. */
