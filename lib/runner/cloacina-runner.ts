@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events';
 import type { Observable } from 'rxjs';
 import { AvailabilityRetry } from '../runtime/availability-retry.js';
 import type { WorkflowEvent } from '../events/workflow-event.js';
@@ -67,8 +66,6 @@ export class CloacinaRunner {
     const { engine, registry } = parts;
     this.tenant = engine.settings.tenant;
     this.schema = engine.settings.schema;
-    // Each wait adds a listener. Many of them are no leak, so Node.js must not warn.
-    setMaxListeners(0, this.closing.signal);
     this.events$ = parts.events.asObservable();
     const { clock, store, catalog, settings } = engine;
     const { startTimeoutMs } = settings;
@@ -88,7 +85,6 @@ export class CloacinaRunner {
       hasBooted: parts.hasBooted,
       waiters: engine.waiters,
       reader: this.reader,
-      closing: this.closing.signal,
     });
   }
 
@@ -123,8 +119,10 @@ export class CloacinaRunner {
     const { timeout, settled, ...startOptions } = options;
     const wait = checkWait({ timeout, settled });
     refuseManager(startOptions.manager);
-    const { id } = await this.start(workflow, context, startOptions);
-    return this.waits.resultOf(id, wait);
+    return this.waits.resultOfStart(
+      (onId) => this.whileServed(() => this.starter.start(workflow, context, startOptions, onId)),
+      wait,
+    );
   }
 
   /**
@@ -305,7 +303,9 @@ export class CloacinaRunner {
    * @internal Rejects pending waits and reads with a TenantRemovedError. The executions continue in other processes.
    */
   closed(): void {
-    this.closing.abort(new TenantRemovedError(this.tenant));
+    const reason = new TenantRemovedError(this.tenant);
+    this.closing.abort(reason);
+    this.parts.engine.waiters.close(reason);
     this.reader.close();
   }
 

@@ -22,10 +22,12 @@ export interface StarterParts {
 export class ExecutionStarter {
   constructor(private readonly parts: StarterParts) {}
 
+  /** @param onId - told the id before the start is sent; an earlier execution with the same key has another one */
   async start(
     workflow: WorkflowRef,
     context: object | undefined,
     options: StartOptions = {},
+    onId?: (id: string) => void,
   ): Promise<{ readonly id: string; readonly created: boolean }> {
     checkCallOptions('start()', options, START_OPTIONS);
     const { engine, registry } = this.parts;
@@ -41,6 +43,7 @@ export class ExecutionStarter {
     const { maxContextSize } = settings;
     const request = makeStartRequest(definition, input, options, { maxContextSize, clock });
     const manager = checkManager(options.manager);
+    onId?.(request.id);
     return manager === undefined
       ? engine.starts.start(request)
       : engine.starts.startIn(manager, request);

@@ -1,13 +1,13 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { CompletionWaiters } from '../../../lib/engine/completion/completion-waiters.js';
 import { MemoryFailure } from '../../../lib/testing/memory-store/index.js';
 import { systemClock } from '../../../lib/runtime/clock.js';
+import { ManualClock } from '../../../lib/testing/manual-clock.js';
 import { EngineScene } from './engine-scene.js';
 
 let scene: EngineScene;
 let waiters: CompletionWaiters;
 let isActive: boolean;
-const { signal } = new AbortController();
 beforeEach(() => {
   scene = new EngineScene();
   isActive = false;
@@ -23,14 +23,14 @@ describe('CompletionWaiters', () => {
   it('ends a wait for what has ended, and for what is not there', async () => {
     const id = await scene.start();
     await scene.store.cancel(id, null);
-    expect(await waiters.wait(id, signal)).toBe(true);
-    expect(await waiters.wait('none', signal)).toBe(false);
+    expect(await waiters.wait(id).ended).toBe(true);
+    expect(await waiters.wait('none').ended).toBe(false);
     expect(waiters.size).toBe(0);
   });
 
   it('marks what it waits for as awaited, and ends all waits when it is told', async () => {
     const id = await scene.start();
-    const waits = Promise.all([waiters.wait(id, signal), waiters.wait(id, signal)]);
+    const waits = Promise.all([waiters.wait(id).ended, waiters.wait(id).ended]);
     await looked();
     expect(waiters.isAwaited(id)).toBe(true);
     expect(await scene.store.cancel(id, null)).toMatchObject({ hasWaiters: true });
@@ -41,7 +41,7 @@ describe('CompletionWaiters', () => {
 
   it('is told while it looks', async () => {
     const id = await scene.start();
-    const wait = waiters.wait(id, signal);
+    const wait = waiters.wait(id).ended;
     waiters.recheck();
     waiters.ended(id);
     expect(await wait).toBe(true);
@@ -49,7 +49,7 @@ describe('CompletionWaiters', () => {
 
   it.each(['ownershipLost', 'recheck'] as const)('looks again after %s', async (reason) => {
     const id = await scene.start();
-    const wait = waiters.wait(id, signal);
+    const wait = waiters.wait(id).ended;
     await looked();
     await scene.store.cancel(id, null);
     waiters[reason](id);
@@ -59,7 +59,7 @@ describe('CompletionWaiters', () => {
   it('does not ask about what this process works on, until it has no more claims there', async () => {
     isActive = true;
     const id = await scene.start();
-    const wait = waiters.wait(id, signal);
+    const wait = waiters.wait(id).ended;
     await looked();
     expect(await scene.store.cancel(id, null)).toMatchObject({ hasWaiters: false });
     isActive = false;
@@ -67,14 +67,52 @@ describe('CompletionWaiters', () => {
     expect(await wait).toBe(true);
   });
 
-  it('ends with its signal', async () => {
+  it('ends when it is cancelled', async () => {
     const id = await scene.start();
-    const abort = new AbortController();
-    const wait = waiters.wait(id, abort.signal);
+    const [cancelled, other] = [waiters.wait(id), waiters.wait(id)];
     await looked();
-    abort.abort(new Error('enough'));
-    await expect(wait).rejects.toThrow('enough');
-    await expect(waiters.wait(id, abort.signal)).rejects.toThrow('enough');
+    cancelled.cancel(new Error('enough'));
+    await expect(cancelled.ended).rejects.toThrow('enough');
+    waiters.ended(id);
+    expect(await other.ended).toBe(true);
+  });
+
+  it('ends when all are closed, and at once after that', async () => {
+    const id = await scene.start();
+    const waits = [waiters.wait(id), waiters.expect(id)];
+    await looked();
+    waiters.close(new Error('removed'));
+    for (const { ended } of [...waits, waiters.wait(id)]) {
+      await expect(ended).rejects.toThrow('removed');
+    }
+    expect(waiters.size).toBe(0);
+  });
+
+  it('of an expected execution is told of an end that comes before the answer to the start', async () => {
+    const awaits = jest.spyOn(scene.store, 'await');
+    const expected = waiters.expect('expected');
+    await looked();
+    waiters.ended('expected');
+    expect(await expected.ended).toBe(true);
+    expect(awaits).not.toHaveBeenCalled();
+  });
+
+  it('looks by itself after a second, and then every five, with one timer for all', async () => {
+    const clock = new ManualClock();
+    waiters = new CompletionWaiters(scene.store, () => isActive, clock);
+    const ids = [await scene.start(), await scene.start()];
+    const waits = ids.map((id) => waiters.wait(id));
+    await looked();
+    await scene.store.cancel(ids[0]!, null);
+    await clock.advance(1_000);
+    expect(await waits[0]!.ended).toBe(true);
+    await looked();
+    await scene.store.cancel(ids[1]!, null);
+    await clock.advance(4_000);
+    await looked();
+    expect(waiters.size).toBe(1);
+    await clock.advance(1_000);
+    expect(await waits[1]!.ended).toBe(true);
     expect(waiters.size).toBe(0);
   });
 
@@ -82,14 +120,14 @@ describe('CompletionWaiters', () => {
     const id = await scene.start();
     await scene.store.cancel(id, null);
     scene.failNext('await', new MemoryFailure('conflict', 'locked'));
-    expect(await waiters.wait(id, signal)).toBe(true);
+    expect(await waiters.wait(id).ended).toBe(true);
   });
 
   it('waits on while the database is away, and looks when it is told to', async () => {
     const id = await scene.start();
     await scene.store.cancel(id, null);
     scene.failNext('await', new MemoryFailure('connection', 'away'));
-    const wait = waiters.wait(id, signal);
+    const wait = waiters.wait(id).ended;
     await looked();
     waiters.recheck();
     expect(await wait).toBe(true);
@@ -98,7 +136,7 @@ describe('CompletionWaiters', () => {
   it('rejects when the database refuses to tell', async () => {
     const id = await scene.start();
     scene.failNext('await', new MemoryFailure('refused', 'no right'));
-    await expect(waiters.wait(id, signal)).rejects.toThrow('no right');
+    await expect(waiters.wait(id).ended).rejects.toThrow('no right');
     expect(waiters.size).toBe(0);
   });
 
@@ -114,7 +152,7 @@ describe('CompletionWaiters', () => {
       if (of.length > 1) found.delete(ids[0]!);
       return found;
     };
-    const waits = [ids[0]!, ids[1]!, ids[1]!].map((id) => waiters.wait(id, signal));
+    const waits = [ids[0]!, ids[1]!, ids[1]!].map((id) => waiters.wait(id).ended);
     expect(await Promise.all(waits)).toEqual([true, true, true]);
     expect(asked).toEqual([ids, [ids[0]]]);
   });

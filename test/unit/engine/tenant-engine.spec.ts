@@ -101,7 +101,7 @@ async function start(engine: TenantEngine, input: Record<string, unknown> = {}):
 }
 
 async function ended(engine: TenantEngine, id: string) {
-  await engine.waiters.wait(id, new AbortController().signal);
+  await engine.waiters.wait(id).ended;
   const [{ status, context } = { status: undefined, context: null }] = await store.executions([id]);
   return { status, context: JSON.parse(context ?? 'null') as unknown };
 }
