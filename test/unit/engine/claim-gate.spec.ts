@@ -95,4 +95,10 @@ describe('ClaimGate', () => {
     await expect(failed).rejects.toThrow('no');
     expect(state()).toEqual({ ...IDLE, lease: 'maybe' });
   });
+
+  it('writes no lease in a transaction that has no room', async () => {
+    scene.queue.occupy(10);
+    const write = await gate.inTransaction(1, async (lease) => lease.write);
+    expect([write, scene.lease.mayStand]).toEqual([false, false]);
+  });
 });

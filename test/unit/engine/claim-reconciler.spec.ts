@@ -187,6 +187,49 @@ describe('ClaimReconciler', () => {
     expect(scene.store.handle.leases.has(scene.lease.instanceId)).toBe(true);
   });
 
+  it('in doubt of the history writes no lease for claims that are gone', async () => {
+    await scene.running();
+    await scene.takeAway();
+    scene.lease.doubt();
+    reconciler.doubt();
+    await reconciler.whenIdle();
+    expect(scene.lease.isHeld).toBe(false);
+  });
+
+  it('is still in doubt after a comparison during which another doubt came up', async () => {
+    const [claim] = await scene.running();
+    const { cache } = claim as TaskClaim;
+    const landed = scene.inFlight.begin();
+    reconciler.doubt();
+    await scene.clock.advance(0);
+    cache.record(1, { status: 'Completed', view: ContextView.empty });
+    reconciler.doubt();
+    landed();
+    await reconciler.whenIdle();
+    expect(cache.outcome(1)).toBeUndefined();
+  });
+
+  it('in doubt of the history writes no lease for an instance that is new', async () => {
+    await scene.running();
+    const read = scene.store.claimsOf.bind(scene.store);
+    scene.store.claimsOf = async (instance) => {
+      const rows = await read(instance);
+      scene.lease.lost();
+      return rows;
+    };
+    reconciler.doubt();
+    await reconciler.whenIdle();
+    expect(scene.store.handle.leases.has(scene.lease.instanceId)).toBe(false);
+  });
+
+  it('plans no other comparison when it is closed during one that fails', async () => {
+    scene.failNext('claimsOf', new MemoryFailure('connection', 'away'));
+    reconciler.request();
+    reconciler.close();
+    await reconciler.whenIdle();
+    expect([reconciler.isPending, scene.clock.waiting]).toEqual([false, 0]);
+  });
+
   it('compares nothing once it is closed', async () => {
     const [claim] = await scene.running();
     await scene.takeAway();

@@ -79,6 +79,17 @@ describe('ClaimTable', () => {
     expect(scene.claims.cacheOf('x', scene.definition, 1)).not.toBe(cache);
   });
 
+  it.each(['release', 'lose'] as const)(
+    'keeps the memory of a manual retry when it has to %s a claim of before it',
+    (how) => {
+      const earlier = adopt()!;
+      const { cache } = adopt({ taskNo: 1 }, 1)!;
+      scene.claims[how](earlier);
+      expect(scene.claims.cacheOf('x', scene.definition, 1)).toBe(cache);
+      expect(scene.claims.isActive('x')).toBe(true);
+    },
+  );
+
   it('forgets an execution of which no claim was taken up', () => {
     const cache = scene.claims.cacheOf('x', scene.definition, 0);
     scene.claims.forgetIdle('x');

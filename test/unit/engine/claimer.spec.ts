@@ -1,4 +1,5 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import { Claimer } from '../../../lib/engine/claims/claimer.js';
 import type { ClaimChoice, TaskKey } from '../../../lib/store/port/index.js';
 import { MemoryFailure } from '../../../lib/testing/memory-store/index.js';
@@ -13,19 +14,23 @@ let except: TaskKey[];
 /** Pauses after which it wants to look again, in milliseconds. */
 let pauses: number[];
 let choices: (ClaimChoice | undefined)[];
+/** How many tasks each statement may claim. */
+let rooms: number[];
 beforeEach(async () => {
   scene = new EngineScene(registered([{ name: 'a' }]));
   await scene.catalog.open();
-  [adopted, except, pauses, choices] = [[], [], [], []];
+  [adopted, except, pauses, choices, rooms] = [[], [], [], [], []];
   taskRoom = 0;
   const claim = scene.store.claim.bind(scene.store);
   scene.store.claim = (...args) => {
     choices.push(args[4]);
+    rooms.push(args[2]);
     return claim(...args);
   };
   claimer = createClaimer();
   scene.stateChanged = () => claimer.stateChanged();
 });
+afterEach(() => void jest.restoreAllMocks());
 
 function createClaimer(): Claimer {
   return new Claimer({
@@ -108,6 +113,17 @@ describe('Claimer', () => {
     expect(scene.queue.hasBacklog).toBe(true);
   });
 
+  it('takes half of the room for a look, and all that is left once it finds work', async () => {
+    const ids = await waiting(7);
+    taskRoom = 1;
+    scene.state.on('live');
+    claimer.claimAvailable();
+    await claimer.whenIdle();
+    expect(adopted).toEqual(ids);
+    expect(rooms).toEqual([5, 5]);
+    expect([scene.called, scene.queue.hasBacklog]).toEqual([[], false]);
+  });
+
   it('looks once more when there was a reason while it claimed', async () => {
     scene.state.on('live');
     claimer.claimAvailable();
@@ -160,6 +176,33 @@ describe('Claimer', () => {
     expect(pauses.at(-1)).toBe(250);
   });
 
+  it('waits a second at most after each conflict', async () => {
+    scene.state.on('live');
+    for (let n = 0; n < 4; n++) {
+      scene.failNext('claim', new MemoryFailure('conflict', 'deadlock'));
+      claimer.claimAvailable();
+      await claimer.whenIdle();
+    }
+    expect(pauses).toEqual([250, 500, 1_000, 1_000]);
+  });
+
+  it('reports a refusal once, and the next one after a success', async () => {
+    const report = jest.spyOn(Logger.prototype, 'error').mockReturnValue(undefined);
+    const refuse = async (): Promise<void> => {
+      scene.failNext('claim', new MemoryFailure('refused', 'no right'));
+      claimer.claimAvailable();
+      await claimer.whenIdle();
+    };
+    scene.state.on('live');
+    await refuse();
+    await refuse();
+    expect(report.mock.calls).toEqual([[expect.stringContaining('no right')]]);
+    claimer.claimAvailable();
+    await claimer.whenIdle();
+    await refuse();
+    expect(report).toHaveBeenCalledTimes(2);
+  });
+
   it('passes by locked executions after it waited for one in vain, and looks for those again', async () => {
     scene.state.on('live');
     const locked = new MemoryFailure('conflict', 'locked', { isLockTimeout: true });
@@ -175,8 +218,10 @@ describe('Claimer', () => {
   it('asks for nothing before it knows a definition that it has handlers for', async () => {
     scene = new EngineScene();
     claimer = createClaimer();
+    scene.stateChanged = () => claimer.stateChanged();
     scene.store.claim = () => Promise.reject(new Error('nothing is to be claimed'));
     scene.state.on('live');
+    scene.queue.hasBacklog = true;
     claimer.claimAvailable();
     await claimer.whenIdle();
     expect(scene.called).toEqual([]);
