@@ -94,7 +94,7 @@ export class ClaimReconciler {
   private async runOnce(): Promise<void> {
     const { store, claims, inFlight, lease, orphans } = this.parts;
     const { isDoubted } = this;
-    const before = claims.all().filter((claim) => claim.stage !== 'settled');
+    const before = claims.all();
     const instance = lease.instanceId;
     const unknown = await claims.watchReleases(async (wasReleased) => {
       const rows = await store.claimsOf(instance);
