@@ -146,6 +146,14 @@ describe('Executor', () => {
     expect([scene.called, scene.queue.waiting]).toEqual([['giveBack a 0'], []]);
   });
 
+  it('reads no input during the drain', async () => {
+    await scene.start();
+    const [row] = await scene.store.claimsOf(scene.lease.instanceId);
+    scene.state.on('drain');
+    executor.take(scene.claims.adopt(row!, 0, scene.definition)!);
+    expect([scene.called, scene.queue.reserved]).toEqual([['giveBack a 0'], 0]);
+  });
+
   it('gives back what gets its slot during the drain', async () => {
     const [claim] = await scene.running();
     executor.take(claim!);
