@@ -25,11 +25,13 @@ export class RunningClock implements Clock {
   async sleep(ms: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted === true) return;
     await new Promise<void>((resolve) => {
-      const timer = this.timer(resolve, ms);
-      signal?.addEventListener('abort', () => {
+      const end = (): void => {
         timer.cancel();
+        signal?.removeEventListener('abort', end);
         resolve();
-      });
+      };
+      const timer = this.timer(end, ms);
+      signal?.addEventListener('abort', end);
     });
   }
 
