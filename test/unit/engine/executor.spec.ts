@@ -244,6 +244,21 @@ describe('Executor, with a suspect', () => {
     expect([scene.called, running, scene.queue.running]).toEqual([['giveBack a 0'], [], 0]);
   });
 
+  it('gives back none that was lost while the note was made', async () => {
+    const claim = await suspect();
+    scene.store.beginSuspect = () => {
+      claim.lose(new Error('gone'));
+      return Promise.reject(new MemoryFailure('connection', 'away'));
+    };
+    executor.take(claim);
+    await turn();
+    await waitFor(() => !suspects.isNoting && scene.queue.running === 0, {
+      every: 1,
+      what: 'the free slot',
+    });
+    expect([scene.called, running]).toEqual([[], []]);
+  });
+
   it('runs one at a time', async () => {
     executor.take(await suspect());
     executor.take(await suspect());

@@ -1,21 +1,24 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import type { RegisteredWorkflow } from '../../../lib/discovery/registered-workflow.js';
 import type { TaskClaim } from '../../../lib/engine/claims/task-claim.js';
 import { OutcomeRecorder } from '../../../lib/engine/execution/outcome-recorder.js';
 import { resultOf, type TaskResult } from '../../../lib/engine/execution/task-result.js';
 import { MemoryFailure } from '../../../lib/testing/memory-store/index.js';
+import type { TaskSource } from '../../../lib/workflow/definition.js';
 import { EngineScene, registered } from './engine-scene.js';
 import { systemClock } from '../../../lib/runtime/clock.js';
 
 let scene: EngineScene;
 let recorder: OutcomeRecorder;
-beforeEach(() => {
-  scene = new EngineScene(
-    registered([
-      { name: 'a' },
-      { name: 'low', dependsOn: ['a'] },
-      { name: 'high', dependsOn: ['a'], priority: 1 },
-    ]),
-  );
+const TASKS: readonly TaskSource[] = [
+  { name: 'a' },
+  { name: 'low', dependsOn: ['a'] },
+  { name: 'high', dependsOn: ['a'], priority: 1 },
+];
+beforeEach(() => scenario(registered(TASKS)));
+
+function scenario(workflow: RegisteredWorkflow): void {
+  scene = new EngineScene(workflow);
   const nameOf = ({ claim }: TaskResult): string => claim.task.name;
   const taskOf = (no: number): string => scene.definition.workflow.tasks[no]!.name;
   recorder = new OutcomeRecorder(scene.store, scene.claims, scene.gate, systemClock, {
@@ -26,7 +29,7 @@ beforeEach(() => {
     refused: (of) => scene.called.push(`refused ${nameOf(of)}`),
     mayBeWritten: scene.note('mayBeWritten'),
   });
-});
+}
 
 function completed(claim: TaskClaim, output: string | null = null): TaskResult {
   return resultOf(claim, claim.cache.inputOf(claim.task.no), 'Completed', { output });
@@ -64,6 +67,40 @@ describe('OutcomeRecorder', () => {
     expect(scene.lease.mayStand).toBe(false);
   });
 
+  it('leaves dependents without a handler to other processes', async () => {
+    scenario(registered(TASKS, { handlers: { low: null } }));
+    const [claim] = await scene.running();
+    await recorder.record(completed(claim!));
+    expect(scene.called).toEqual(['recorded a', 'leftReady', 'claimed high']);
+  });
+
+  it('handles the failures that a task completes after, and nothing else', async () => {
+    const rules = ['a', 'b'].map((task) => ({ kind: 'taskFailed', task }) as const);
+    scenario(
+      registered([
+        { name: 'a' },
+        { name: 'b' },
+        { name: 'c', dependsOn: ['a', 'b'], when: { kind: 'any', rules } },
+      ]),
+    );
+    const sent: (readonly number[])[] = [];
+    const complete = scene.store.complete.bind(scene.store);
+    scene.store.complete = (outcomes, lease) => {
+      sent.push(...outcomes.map(({ handles }) => handles));
+      return complete(outcomes, lease);
+    };
+    const [a, b] = await scene.running();
+    await recorder.record(completed(b!));
+    const error = { name: 'Error', message: 'no' };
+    await recorder.record(resultOf(a!, a!.cache.inputOf(0), 'Failed', { error }));
+    const [c] = await scene.adopt(a!.executionId);
+    c!.cache.record(0, a!.cache.outcome(0)!);
+    c!.cache.record(1, b!.cache.outcome(1)!);
+    await recorder.record(completed(c!));
+    expect(sent).toEqual([[], [], [0]]);
+    expect(scene.called.at(-1)).toBe('ended Completed');
+  });
+
   it('calls no process for dependents that a pause holds', async () => {
     const [claim] = await scene.running();
     await scene.store.pause(claim!.executionId, null);
@@ -98,6 +135,21 @@ describe('OutcomeRecorder', () => {
     await recorder.record(completed(claim!));
     expect(scene.called).toEqual(['mayBeWritten', 'leftReady', 'recorded a']);
     expect(await recorder.isRecorded(completed(claim!))).toBe(true);
+  });
+
+  it('finds out after a lost reply that a failure was recorded', async () => {
+    const [claim] = await scene.running();
+    const lost = new MemoryFailure('connection', 'lost', { mayBeWritten: true });
+    scene.failNext('complete', lost, { executed: true });
+    const error = { name: 'Error', message: 'no' };
+    await recorder.record(resultOf(claim!, claim!.cache.inputOf(0), 'Failed', { error }));
+    expect(scene.called).toEqual(['mayBeWritten', 'leftReady', 'recorded a']);
+  });
+
+  it('takes no cancellation for the outcome that it sent', async () => {
+    const [claim] = await scene.running();
+    await scene.store.cancel(claim!.executionId, null);
+    expect(await recorder.isRecorded(completed(claim!))).toBe(false);
   });
 
   it('records an outcome again that a lost connection kept from the database', async () => {

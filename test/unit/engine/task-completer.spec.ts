@@ -1,4 +1,5 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import { TaskRescheduler } from '../../../lib/engine/claims/task-rescheduler.js';
 import type { TaskClaim } from '../../../lib/engine/claims/task-claim.js';
 import { Abandonment } from '../../../lib/engine/execution/abandonment.js';
@@ -52,6 +53,7 @@ beforeEach(async () => {
   });
   [claim] = (await scene.running()) as [TaskClaim];
 });
+afterEach(() => void jest.restoreAllMocks());
 
 const inputOf = (of: TaskClaim) => of.cache.inputOf(of.task.no);
 const failed = (error: Error) => ({ kind: 'failed', input: inputOf(claim), error }) as const;
@@ -229,6 +231,26 @@ describe('TaskCompleter', () => {
       expect(claim.lost).toBe(true);
     },
   );
+
+  it('gives a claim up when not even the error of a retry in ASCII can be stored', async () => {
+    let sends = 0;
+    const { reschedule } = scene.store;
+    scene.store.reschedule = (...args) => {
+      if (++sends > 2) return reschedule.apply(scene.store, args);
+      return Promise.reject(new MemoryFailure('data', 'nothing is taken'));
+    };
+    completer.complete(claim, failed(new Error('bad ü text')));
+    expect(await ended()).toMatchObject({ status: 'Running' });
+    expect([claim.lost, sends]).toEqual([true, 2]);
+  });
+
+  it.each([true, false])('reports what it gives up, unless it was lost: %p', async (isLost) => {
+    const report = jest.spyOn(Logger.prototype, 'error').mockReturnValue(undefined);
+    if (isLost) scene.claims.lose(claim);
+    completer.complete(claim, { kind: 'unrecordable', error: new Error('no') });
+    await ended();
+    expect(report).toHaveBeenCalledTimes(isLost ? 0 : 1);
+  });
 
   it('gives a claim up when not even the failure in ASCII can be stored', async () => {
     scene.store.complete = () => Promise.reject(new MemoryFailure('data', 'nothing is taken'));

@@ -1,0 +1,162 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { Batcher, type BatcherOptions } from '../../../lib/runtime/batcher.js';
+import { ManualClock } from '../../../lib/testing/manual-clock.js';
+import { MemoryFailure } from '../../../lib/testing/memory-store/index.js';
+import { gate } from '../../support/gate.js';
+
+let clock: ManualClock;
+/** The batches that were sent, in order. */
+let sent: number[][];
+/** What a batch fails with. */
+let failure: (items: readonly number[]) => Error | undefined;
+/** What each statement waits for before it is executed. */
+let ready: Promise<unknown>;
+beforeEach(() => {
+  clock = new ManualClock();
+  sent = [];
+  failure = () => undefined;
+  ready = Promise.resolve();
+});
+
+function batcherOf(options: Partial<BatcherOptions<number, number>> = {}) {
+  return new Batcher<number, number>({
+    clock,
+    maxItems: 2,
+    send: async (items) => {
+      sent.push([...items]);
+      await ready;
+      const error = failure(items);
+      if (error !== undefined) throw error;
+      return items.map((item) => item * 10);
+    },
+    classify: (error) => error as MemoryFailure,
+    ...options,
+  });
+}
+
+const away = () => new MemoryFailure('connection', 'away');
+const locked = () => new MemoryFailure('conflict', 'locked');
+
+describe('Batcher', () => {
+  it('sends no more items, and no more weight, than one statement takes', async () => {
+    const batcher = batcherOf({ weight: (item) => item, maxWeight: 10 });
+    await Promise.all([6, 6, 1, 1, 50].map((item) => batcher.add(item)));
+    expect(sent).toEqual([[6], [6, 1], [1], [50]]);
+  });
+
+  it('sends another statement beside one under way once it would be full', async () => {
+    const { passed, open } = gate();
+    ready = passed;
+    const batcher = batcherOf({ maxStatements: 2 });
+    const all = [batcher.add(1)];
+    await clock.advance(0);
+    all.push(batcher.add(2));
+    await clock.advance(0);
+    expect(sent).toEqual([[1]]);
+    all.push(batcher.add(3), batcher.add(4), batcher.add(5));
+    await clock.advance(0);
+    expect(sent).toEqual([[1], [2, 3]]);
+    open();
+    expect(await Promise.all(all)).toEqual([10, 20, 30, 40, 50]);
+    expect(sent).toEqual([[1], [2, 3], [4, 5]]);
+  });
+
+  it('rejects only the item that cannot be stored', async () => {
+    failure = (items) => (items.includes(3) ? new MemoryFailure('data', 'bad') : undefined);
+    const batcher = batcherOf({ maxItems: 4 });
+    const results = await Promise.allSettled([1, 2, 3, 4].map((item) => batcher.add(item)));
+    expect(results.map(({ status }) => status)).toEqual([
+      'fulfilled',
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+    ]);
+    expect(batcher.size).toBe(0);
+  });
+
+  it.each([true, false])(
+    'tells whether an earlier statement may have been executed: %p',
+    async (mayBeWritten) => {
+      const told: boolean[] = [];
+      const batcher = batcherOf({
+        send: async (items, resent) => {
+          told.push(resent);
+          if (told.length === 1) throw new MemoryFailure('connection', 'lost', { mayBeWritten });
+          return items;
+        },
+      });
+      const result = batcher.add(1);
+      await clock.advance(0);
+      await clock.advance(1_000);
+      expect([await result, told]).toEqual([1, [false, mayBeWritten]]);
+    },
+  );
+
+  it('reports once what has waited for more than five seconds', async () => {
+    const reported: number[][] = [];
+    failure = away;
+    const batcher = batcherOf({ late: (items) => reported.push([...items]) });
+    const result = batcher.add(1);
+    await clock.advance(0);
+    await clock.advance(4_000);
+    expect(reported).toEqual([]);
+    await clock.advance(60_000);
+    expect(reported).toEqual([[1]]);
+    failure = () => undefined;
+    await clock.advance(60_000);
+    expect(await result).toBe(10);
+  });
+
+  it('gives up what waits behind a statement for a database that is away', async () => {
+    failure = away;
+    const giveUp: BatcherOptions<number, number>['giveUp'] = (item, _, { waitedMs }) =>
+      waitedMs >= 2_000 ? new Error(`gave up ${item}`) : undefined;
+    const batcher = batcherOf({ maxItems: 1, giveUp });
+    const results = Promise.allSettled([batcher.add(1), batcher.add(2)]);
+    await clock.advance(0);
+    await clock.advance(10_000);
+    expect(await results).toMatchObject([
+      { reason: { message: 'gave up 1' } },
+      { reason: { message: 'gave up 2' } },
+    ]);
+    expect(sent.flat()).not.toContain(2);
+  });
+
+  it('sends alone what was refused by a lock, and the rest beside it', async () => {
+    failure = (items) => (items.includes(1) && clock.now() < 100 ? locked() : undefined);
+    const batcher = batcherOf();
+    const [held, free] = [batcher.add(1), batcher.add(2)];
+    expect(await free).toBe(20);
+    await clock.advance(500);
+    expect(await held).toBe(10);
+    expect(sent.slice(0, 3)).toEqual([[1, 2], [1], [2]]);
+  });
+
+  it('tries as many locked items at once as it is told', async () => {
+    failure = locked;
+    const batcher = batcherOf({ maxItems: 4, locked: { atOnce: 1, pauseMs: 0 } });
+    const results = Promise.allSettled([1, 2, 3, 4].map((item) => batcher.add(item)));
+    await clock.advance(0);
+    // Each has been tried alone once, and rests.
+    const first = sent.length;
+    const { passed, open } = gate();
+    ready = passed;
+    await clock.advance(1_000);
+    expect(sent.length).toBe(first + 1);
+    failure = () => undefined;
+    open();
+    await clock.advance(1_000);
+    expect(await results).toMatchObject([10, 20, 30, 40].map((value) => ({ value })));
+  });
+
+  it('rejects what rests because of a lock when it is closed', async () => {
+    failure = locked;
+    const batcher = batcherOf();
+    const result = batcher.add(1);
+    await clock.advance(0);
+    const rejected = expect(result).rejects.toThrow('Closed');
+    batcher.close();
+    await rejected;
+    expect([batcher.size, clock.waiting]).toEqual([0, 0]);
+  });
+});
