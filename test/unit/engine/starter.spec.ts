@@ -5,7 +5,7 @@ import { DatabaseUnavailableError } from '../../../lib/errors/index.js';
 import { MemoryFailure, MemoryTransaction } from '../../../lib/testing/memory-store/index.js';
 import { noLease, startOf } from '../../conformance/workflows.js';
 import { EngineScene, registered } from './engine-scene.js';
-import { systemClock } from '../../../lib/runtime/clock.js';
+import { systemClock, type Clock } from '../../../lib/runtime/clock.js';
 
 let scene: EngineScene;
 let starter: Starter;
@@ -21,8 +21,12 @@ beforeEach(async () => {
   queuedBytes = new QueuedBytes(1_000);
   heldHere = false;
   startTimeoutMs = 60_000;
-  starter = new Starter({
-    clock: systemClock,
+  starter = createStarter(systemClock);
+});
+
+function createStarter(clock: Clock): Starter {
+  return new Starter({
+    clock,
     tenant: 't',
     store: scene.store,
     gate: scene.gate,
@@ -39,7 +43,7 @@ beforeEach(async () => {
       definitionsMissing: scene.note('definitionsMissing'),
     },
   });
-});
+}
 
 let ids = 0;
 function request(more: Partial<StartRequest> = {}): StartRequest {
@@ -147,6 +151,43 @@ describe('Starter', () => {
     expect(error).toBeInstanceOf(DatabaseUnavailableError);
     expect(error).toMatchObject({ mayBeWritten: false });
     expect(queuedBytes.bytes).toBe(0);
+  });
+
+  it.each([
+    { mayBeWritten: false, waitsMs: 1_000 },
+    { mayBeWritten: true, waitsMs: 6_000 },
+  ])('waits six times as long for a start that may be stored: %j', async (failure) => {
+    const { mayBeWritten, waitsMs } = failure;
+    startTimeoutMs = 1_000;
+    starter = createStarter(scene.clock);
+    scene.store.start = () =>
+      Promise.reject(new MemoryFailure('connection', 'away', { mayBeWritten }));
+    const started = starter.start(request({ input: '{"a":1}' }));
+    const rejected = expect(started).rejects.toMatchObject({ mayBeWritten });
+    await scene.clock.advance(0);
+    await scene.clock.advance(waitsMs - 100);
+    expect(queuedBytes.bytes).toBe(7);
+    await scene.clock.advance(2_000);
+    await rejected;
+  });
+
+  it('blames no other transaction for a key where the database is away', async () => {
+    startTimeoutMs = 0;
+    scene.store.start = () => Promise.reject(new MemoryFailure('connection', 'away'));
+    const started = starter.start(request({ idempotencyKey: 'k' }));
+    await expect(started).rejects.toThrow(/^(?!.*transaction)/);
+  });
+
+  it('stores keys in one order, as every process does', async () => {
+    const sent: (string | null)[] = [];
+    const { start } = scene.store;
+    scene.store.start = (...args) => {
+      sent.push(...args[0].map(({ idempotencyKey }) => idempotencyKey));
+      return start.apply(scene.store, args);
+    };
+    const keys = ['b', 'c', 'a'];
+    await Promise.all(keys.map((idempotencyKey) => starter.start(request({ idempotencyKey }))));
+    expect(sent).toEqual(['a', 'b', 'c']);
   });
 
   it.each([
