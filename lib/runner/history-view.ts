@@ -1,7 +1,7 @@
 import type { RunnableDefinition } from '../engine/definitions/runnable-definition.js';
 import type { StoredError } from '../errors/index.js';
 import type { HistoryEventRow, HistoryRecoveryRow, HistoryRow } from '../store/port/index.js';
-import { decodeTags, isExecutionEnded, type ExecutionStatus } from '../workflow/index.js';
+import { decodeTags } from '../workflow/index.js';
 import { attemptsOf } from './history-attempts.js';
 import type { CreatedEntry, EndedEntry, HistoryEntry, RecoveredEntry } from './history.js';
 import { firstUnhandledFailure } from './unhandled-failure.js';
@@ -122,7 +122,7 @@ function recoveredEntry(recovery: HistoryRecoveryRow, nameOf: NameOf): Recovered
 }
 
 function endOf(row: HistoryRow, workflow: RunnableDefinition['workflow']): EndedEntry[] {
-  if (!isExecutionEnded(row.status as ExecutionStatus) || row.completedAt === null) return [];
+  if (row.completedAt === null) return [];
   const error = row.error === null ? undefined : (JSON.parse(row.error) as StoredError);
   const ofTask = (): StoredError | undefined => {
     const no = row.status === 'Failed' ? firstUnhandledFailure(workflow, row.tasks) : undefined;
