@@ -70,6 +70,18 @@ describe('A runner that is injected by a name that no tenant has', () => {
     expect(error.stack).toContain(help);
   });
 
+  it('is named once to a class that injects it twice', async () => {
+    @Injectable()
+    class Twice {
+      constructor(
+        @InjectRunner('acme') readonly first: unknown,
+        @InjectRunner('acme') readonly second: unknown,
+      ) {}
+    }
+    const { message } = await failureOf({ imports: [acme()], providers: [Twice] });
+    expect(message.match(/Did you mean "tenant_acme"/g)).toHaveLength(1);
+  });
+
   it('has a ConfigurationError as the cause of the error of Nest', async () => {
     const error = await failureOf({ imports: [acme()], providers: [Orders] });
     expect(error.name).not.toBe('ConfigurationError');

@@ -212,6 +212,12 @@ describe('the timeline of an execution', () => {
     });
     expect(view({ ...end, tasks }).at(-1)).toMatchObject({ status: 'Failed', error: NO });
   });
+
+  it('ends without the error of a task where it was cancelled', () => {
+    const tasks = [{ ...TASK, status: 'Failed', error: NO }];
+    const end = view({ status: 'Cancelled', completedAt: at(9), tasks }).at(-1);
+    expect(end).toEqual({ type: 'execution.ended', at: at(9), status: 'Cancelled' });
+  });
 });
 
 const LOSS = { cause: 'boot', orphanedForMs: 7 };

@@ -7,7 +7,8 @@ import type { HungHandler } from '../../../lib/engine/execution/hung-handlers.js
 import type { TaskWaiting } from '../../../lib/runner/execution.js';
 import { viewExecution } from '../../../lib/runner/execution-view.js';
 import type { ExecutionRow, TaskRow } from '../../../lib/store/port/index.js';
-import { compileWorkflow } from '../../../lib/workflow/index.js';
+import type { TaskSource } from '../../../lib/workflow/definition.js';
+import { compiled } from '../workflow/some-workflows.js';
 
 const ID = '01890000-0000-7000-8000-000000000000';
 const EXECUTION: ExecutionRow = {
@@ -82,6 +83,11 @@ const SCENES: Record<TaskWaiting['reason'], readonly Scene[]> = {
       hung: [{ ...HUNG, taskNo: 1 }],
       detail: 'Handlers that ignore their signals and keep slots of this process: 1.',
     },
+    {
+      hung: [{ ...HUNG, executionId: 'another' }],
+      detail: 'Handlers that ignore their signals and keep slots of this process: 1.',
+    },
+    { hung: [{ ...HUNG, keepsSlot: false }], detail: 'waits for a process with a free slot.' },
   ],
   paused: [{ row: { paused: true, runAt: NEXT_CENTURY }, detail: 'The execution is paused.' }],
   handler: [{ hasHandler: false, detail: 'no handler for task "first" of workflow "waits"' }],
@@ -107,6 +113,21 @@ describe.each(Object.entries(SCENES))('a task waits for: %s', (reason, scenes) =
   });
 });
 
+it('names five of the tasks that a task waits for, and counts the others', () => {
+  const dependsOn = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+  const many = runnable([...dependsOn.map((name) => ({ name })), { name: 'last', dependsOn }]);
+  const rows = many.workflow.tasks.map(({ no, name }) => ({
+    ...READY,
+    taskNo: no,
+    status: name === 'last' ? 'NotStarted' : name === 'a' ? 'Completed' : 'Ready',
+  }));
+  const waitsFor = (): string | undefined =>
+    viewExecution(EXECUTION, rows, many, { hung: [], now: 0 }).tasks[7]?.waitingFor?.detail;
+  expect(waitsFor()).toBe('It waits for b, c, d, e, f, 1 more.');
+  rows[1]!.status = 'Completed';
+  expect(waitsFor()).toBe('It waits for c, d, e, f, g.');
+});
+
 it('a task that runs or has ended waits for nothing', () => {
   for (const status of ['Running', 'Completed', 'Failed', 'Skipped', 'Cancelled']) {
     const shown = viewExecution(EXECUTION, [{ ...READY, status }], definition(true), {
@@ -118,12 +139,11 @@ it('a task that runs or has ended waits for nothing', () => {
 });
 
 function definition(hasHandler: boolean): RunnableDefinition {
-  const compiled = compileWorkflow({
-    name: 'waits',
-    tasks: [{ name: 'first' }, { name: 'second', dependsOn: ['first'] }],
-  });
-  if (!compiled.ok) throw new Error('The workflow does not compile.');
-  const runnable = makeRunnable(compiled.workflow, undefined);
+  const made = runnable([{ name: 'first' }, { name: 'second', dependsOn: ['first'] }]);
   const handler = hasHandler ? { run: () => undefined } : undefined;
-  return { ...runnable, handlers: runnable.handlers.map(() => handler) };
+  return { ...made, handlers: made.handlers.map(() => handler) };
+}
+
+function runnable(tasks: readonly TaskSource[]): RunnableDefinition {
+  return makeRunnable(compiled({ name: 'waits', tasks }), undefined);
 }

@@ -1,0 +1,76 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { ProcessTimers } from '../../../lib/engine/process/process-timers.js';
+import type { TenantEngine } from '../../../lib/engine/tenant-engine.js';
+import type { DueTime, EngineSession } from '../../../lib/store/port/index.js';
+import { ManualClock } from '../../../lib/testing/manual-clock.js';
+
+let clock: ManualClock;
+let called: string[];
+let timers: ProcessTimers;
+/** What the database says is due. */
+let due: readonly DueTime[];
+/** Undefined while the control connection is away. */
+let session: Pick<EngineSession, 'dueTimes'> | undefined;
+let enforce: () => Promise<boolean>;
+beforeEach(() => {
+  clock = new ManualClock();
+  [called, due] = [[], []];
+  session = { dueTimes: async () => [due] };
+  enforce = async () => true;
+  const tenant = {
+    store: {},
+    workIsDue: () => called.push('workIsDue'),
+    enforceDeadlines: () => {
+      called.push(`enforce at ${clock.now()}`);
+      return enforce();
+    },
+    scheduleWakeUps: (times: readonly DueTime[]) => {
+      for (const { kind, inMs } of times) called.push(`${kind} in ${inMs}`);
+    },
+  } as unknown as TenantEngine;
+  timers = new ProcessTimers({
+    clock,
+    tenant: (address) => (address === 't' ? tenant : undefined),
+    session: () => session,
+  });
+});
+
+describe('ProcessTimers', () => {
+  it('wakes a tenant whose task is due, and looks for what comes after', async () => {
+    due = [
+      { kind: 'task', inMs: 0 },
+      { kind: 'task', inMs: 500 },
+      { kind: 'deadline', inMs: -1 },
+    ];
+    timers.schedule({ kind: 'task', tenant: 't', inMs: 10 });
+    await clock.advance(100);
+    expect(called).toEqual(['workIsDue', 'task in 500', 'deadline in -1']);
+  });
+
+  it('looks ahead after it has ended what was overdue', async () => {
+    due = [{ kind: 'deadline', inMs: 70 }];
+    timers.schedule({ kind: 'deadline', tenant: 't', inMs: 0 });
+    await clock.advance(10_000);
+    expect(called).toEqual(['enforce at 1', 'deadline in 70']);
+  });
+
+  it('tries again after a pause where some are left, and a longer one where it failed', async () => {
+    const results = [
+      () => Promise.resolve(false),
+      () => Promise.reject(new Error('away')),
+      () => Promise.resolve(true),
+    ];
+    enforce = () => results.shift()!();
+    timers.schedule({ kind: 'deadline', tenant: 't', inMs: 0 });
+    await clock.advance(10_000);
+    expect(called).toEqual(['enforce at 1', 'enforce at 252', 'enforce at 1253']);
+  });
+
+  it('leaves it to the next round where the control connection is away', async () => {
+    session = undefined;
+    timers.schedule({ kind: 'task', tenant: 't', inMs: 0 });
+    timers.schedule({ kind: 'task', tenant: 'gone', inMs: 0 });
+    await clock.advance(100);
+    expect([called, clock.waiting]).toEqual([['workIsDue'], 0]);
+  });
+});
