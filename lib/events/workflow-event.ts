@@ -35,9 +35,12 @@ export interface ExecutionStartedEvent extends ExecutionFacts {
 export interface ExecutionEndedEvent extends ExecutionFacts {
   readonly type: 'execution.ended';
   readonly status: 'Completed' | 'Failed' | 'Cancelled';
-  /** The error of a Failed execution, if this process knows it; `get()` always has it. */
+  /**
+   * The error of a Failed execution. Absent if the task failed in another process, in a branch that this process has not
+   * read; `get()` always has it.
+   */
   readonly error?: StoredError;
-  /** The task whose failure ended the execution. Absent if the execution timed out. */
+  /** The task whose failure ended the execution. Absent if the execution timed out, and where `error` is. */
   readonly failedTask?: string;
 }
 

@@ -182,10 +182,19 @@ export function describeFence(tested: TestedStore): void {
         taskNo: 0,
         status: 'Completed',
         skipReason: null,
+        error: null,
         output: '{"x": 1}',
         deletedKeys: ['a', 'b'],
         token: FIRST_TOKEN + 1,
       },
     ]);
+  });
+
+  test('the row of a task that Failed tells its error', async () => {
+    const error = { name: 'Error', message: 'no' };
+    const detail = { error, events: [] };
+    await worker.complete([outcomeOf(of, id, 0, { status: 'Failed', detail })]);
+    const [row] = await tested.store.outcomes([{ executionId: id, taskNo: 0 }]);
+    expect([row?.status, JSON.parse(row?.error ?? 'null')]).toEqual(['Failed', error]);
   });
 }

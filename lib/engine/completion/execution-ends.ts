@@ -1,4 +1,3 @@
-import type { StoredError } from '../../errors/index.js';
 import type { TenantEvents } from '../../events/tenant-events.js';
 import type { EndedExecution } from '../../store/port/index.js';
 import type { ClaimTable } from '../claims/claim-table.js';
@@ -25,15 +24,17 @@ export class ExecutionEnds {
   /** Call when the outcome of a task has ended its execution. */
   recorded(result: TaskResult, { status, hasWaiters, contextMissing }: EndedExecution): void {
     const { contexts, events } = this.parts;
-    const { claim, error } = result;
+    const { claim } = result;
     const { executionId } = claim;
     if (contextMissing) contexts.add(claim);
-    // If a task in another branch failed earlier, its error is in its row, and this process may not know it.
-    const failure =
-      status === 'Failed' && result.status === 'Failed'
-        ? { error: error as StoredError, failedTask: claim.task.name }
-        : undefined;
-    events.executionEnded(executionId, claim.definition.workflow.name, status, failure);
+    // The task that ends an execution is seldom the one that failed: it was skipped behind it, or cleaned up.
+    const failure = status === 'Failed' ? claim.cache.unhandledFailure() : undefined;
+    events.executionEnded(
+      executionId,
+      claim.definition.workflow.name,
+      status,
+      failure && { error: failure.error, failedTask: failure.task.name },
+    );
     this.tell(executionId, { wasRunning: false, hasWaiters });
   }
 

@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { toStoredError } from '../../errors/index.js';
+import { toStoredError, type StoredError } from '../../errors/index.js';
 import { Batcher } from '../../runtime/batcher.js';
 import type { ClaimGate } from '../claims/claim-gate.js';
 import type { ClaimTable } from '../claims/claim-table.js';
@@ -137,7 +137,8 @@ export class OutcomeRecorder {
     for (const [i, result] of results.entries()) {
       if (completion.accepted[i] === true) {
         const { status, skipReason, view } = result;
-        result.claim.cache.record(result.claim.task.no, { status, skipReason, view });
+        const error = status === 'Failed' ? (result.error as StoredError) : undefined;
+        result.claim.cache.record(result.claim.task.no, { status, skipReason, error, view });
         this.consequences.recorded(result);
       } else {
         this.consequences.refused(result);

@@ -2,12 +2,14 @@ import {
   ContextView,
   finalContext,
   joinContexts,
+  unhandledFailures,
   type CompiledTask,
   type CompiledWorkflow,
   type ContextConflict,
   type SkipReason,
   type TaskStatus,
 } from '../../workflow/index.js';
+import type { StoredError } from '../../errors/index.js';
 import type { RecordedOutcome } from '../../store/port/index.js';
 
 /**
@@ -19,6 +21,8 @@ export const MAX_KEPT_CONTEXT = 8_192;
 export interface KnownOutcome {
   readonly status: TaskStatus;
   readonly skipReason?: SkipReason | undefined;
+  /** The error of a Failed task. */
+  readonly error?: StoredError | undefined;
   /** The context that its dependents get: the task's input and, if it completed, its writes. */
   readonly view: ContextView;
 }
@@ -115,12 +119,35 @@ export class ExecutionCache {
       this.record(row.taskNo, {
         status: row.status as TaskStatus,
         skipReason: (row.skipReason ?? undefined) as SkipReason | undefined,
+        error: row.error === null ? undefined : (JSON.parse(row.error) as StoredError),
         view:
           row.status === 'Completed'
             ? view.withWrites(row.taskNo, writesOf(row.output, row.deletedKeys))
             : view,
       });
     }
+  }
+
+  /**
+   * The first task whose failure no other task has handled, as far as outcomes are known here: those of a branch that
+   * ran in another process may be missing. A failure counts only if the outcome of every task that could handle it is
+   * known.
+   */
+  unhandledFailure(): { readonly task: CompiledTask; readonly error: StoredError } | undefined {
+    const { tasks } = this.workflow;
+    const failures = unhandledFailures(
+      this.workflow,
+      (no) => this.outcomes.get(no)?.status ?? 'NotStarted',
+    );
+    for (const no of failures) {
+      const task = tasks[no];
+      const error = this.outcomes.get(no)?.error;
+      const isCertain = tasks.every(
+        (one) => !one.handles.includes(no) || this.outcomes.has(one.no),
+      );
+      if (task !== undefined && error !== undefined && isCertain) return { task, error };
+    }
+    return undefined;
   }
 
   /** The context that a task starts from. The outcomes of its dependencies must be known. */

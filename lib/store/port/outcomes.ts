@@ -67,6 +67,8 @@ export interface RecordedOutcome {
   readonly taskNo: number;
   readonly status: string;
   readonly skipReason: string | null;
+  /** JSON text of a Failed task's error. */
+  readonly error: string | null;
   /** JSON text of the written keys. */
   readonly output: string | null;
   readonly deletedKeys: readonly string[];

@@ -131,10 +131,10 @@ export function readOutcomes(tables: MemoryTables, keys: readonly TaskKey[]): Re
   return keys.flatMap(({ executionId, taskNo }) => {
     const task = tables.task(executionId, taskNo);
     if (task === undefined || isOpenTask(task)) return [];
-    const { status, skipReason, output, deletedKeys, claimToken: token } = task;
-    return [
-      { executionId, taskNo, status, skipReason, output, deletedKeys: deletedKeys ?? [], token },
-    ];
+    const { status, skipReason, output, claimToken: token } = task;
+    const error = status === 'Failed' ? task.error : null;
+    const deletedKeys = task.deletedKeys ?? [];
+    return [{ executionId, taskNo, status, skipReason, error, output, deletedKeys, token }];
   });
 }
 

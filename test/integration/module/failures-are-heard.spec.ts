@@ -8,6 +8,7 @@ import { OnWorkflowEvent } from '../../../lib/discovery/on-workflow-event.decora
 import { Task } from '../../../lib/discovery/task.decorator.js';
 import { Workflow } from '../../../lib/discovery/workflow.decorator.js';
 import type { WorkflowEventOf } from '../../../lib/events/event-name.js';
+import { NonRetryableError } from '../../../lib/errors/index.js';
 import { CloacinaRunner } from '../../../lib/runner/cloacina-runner.js';
 import { CloacinaTenants } from '../../../lib/tenants/hosting/cloacina-tenants.js';
 import { databaseUrl, freshSchema } from '../../support/postgres.js';
@@ -29,6 +30,17 @@ class Slow {
   async wait(context: TaskContext) {
     await new Promise((resolve) => context.signal.addEventListener('abort', resolve));
   }
+}
+
+@Workflow({ name: 'chain' })
+class Chain {
+  @Task()
+  first() {
+    throw new NonRetryableError('declined');
+  }
+
+  @Task({ dependsOn: ['first'] })
+  second() {}
 }
 
 @Injectable()
@@ -63,7 +75,7 @@ beforeAll(async () => {
       CloacinaModule.forRoot({ databaseUrl: databaseUrl() }),
       CloacinaModule.forTenant({ tenant: 'first', schema: freshSchema('heard') }),
     ],
-    providers: [Order, Slow, Alerts],
+    providers: [Order, Slow, Chain, Alerts],
   })
   class AppModule {}
   app = await Test.createTestingModule({ imports: [AppModule] })
@@ -84,7 +96,7 @@ const linesWith = (text: string): string[] => log.filter((line) => line.includes
 describe('Failures', () => {
   it('are written to the log: a line says what is served', () => {
     expect(linesWith('Serving')).toEqual([
-      'LOG Serving 1 tenant ("first"), 2 workflows ("order", "slow"), at most 100 tasks at once. Cloacina',
+      'LOG Serving 1 tenant ("first"), 3 workflows ("chain", "order", "slow"), at most 100 tasks at once. Cloacina',
     ]);
   });
 
@@ -106,6 +118,15 @@ describe('Failures', () => {
       `ERROR Tenant "first": execution ${id} of order failed at task charge: TypeError: card is not there`,
     );
     expect(last).toContain('failures-are-heard.spec');
+  });
+
+  it('name the task that failed where others were skipped behind it', async () => {
+    const { id } = await runnerOf('first').start(Chain, {});
+    await waitFor(() => linesWith(id).some((line) => line.startsWith('ERROR')));
+    expect(linesWith(id).join('\n')).toContain(
+      `ERROR Tenant "first": execution ${id} of chain failed at task first: NonRetryableError: declined`,
+    );
+    expect(alerts.heard).toContain('first: chain failed at first: NonRetryableError');
   });
 
   it('are told of an execution that timed out', async () => {

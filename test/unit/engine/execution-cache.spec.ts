@@ -18,6 +18,7 @@ function row(taskNo: number, more: Partial<RecordedOutcome> = {}): RecordedOutco
     taskNo,
     status: 'Completed',
     skipReason: null,
+    error: null,
     output: null,
     deletedKeys: [],
     token: 1,

@@ -162,10 +162,19 @@ describe('ExecutionEnds', () => {
 
   it('tells the error of the task whose failure ended it', () => {
     const end = { outcome: 0, status: 'Failed', hasWaiters: false, contextMissing: false } as const;
+    const error = { name: 'E', message: 'no' };
+    claims[0]!.cache.record(0, { status: 'Failed', error, view: ContextView.empty });
     ends.recorded(outcome('Failed'), end);
-    expect(failures).toMatchObject([
-      { type: 'execution.ended', error: { name: 'E', message: 'no' }, failedTask: 'a' },
-    ]);
+    expect(failures).toMatchObject([{ type: 'execution.ended', error, failedTask: 'a' }]);
+  });
+
+  it('tells it too where another task was the last one', () => {
+    const end = { outcome: 0, status: 'Failed', hasWaiters: false, contextMissing: false } as const;
+    const error = { name: 'E', message: 'no' };
+    claims[0]!.cache.record(1, { status: 'Failed', error, view: ContextView.empty });
+    claims[0]!.cache.record(0, { status: 'Completed', view: ContextView.empty });
+    ends.recorded(outcome('Completed'), end);
+    expect(failures).toMatchObject([{ type: 'execution.ended', error, failedTask: 'b' }]);
   });
 });
 

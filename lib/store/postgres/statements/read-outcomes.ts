@@ -8,6 +8,7 @@ const OUTCOME = columns({
   taskNo: integer,
   status: text,
   skipReason: orNull(text),
+  error: orNull(json),
   output: orNull(json),
   deletedKeys: strings,
   token: long,
@@ -25,6 +26,8 @@ export const readOutcomes: Statement<RecordedOutcome> = {
     taskNo: 't.task_no',
     status: 't.status',
     skipReason: 't.skip_reason',
+    // A task that Completed keeps the error of its last failed attempt.
+    error: `CASE WHEN t.status = 'Failed' THEN t.error END`,
     output: 't.output',
     deletedKeys: 'array_to_json(t.deleted_keys)',
     token: 't.claim_token',
