@@ -36,15 +36,23 @@ export function checkReason(reason: string | undefined): string | null {
 }
 
 /**
- * An id that is not a UUID is allowed here: no execution has it.
+ * A string that is not a UUID is allowed: no execution has it.
  *
- * @throws InvalidArgumentError unless `ids` is an array of at most `max` members
+ * @throws InvalidArgumentError unless `id` is a string
  */
+export function checkId(id: string): string {
+  if (typeof id === 'string') return id;
+  const isHandle = typeof Reflect.get(Object(id), 'id') === 'string';
+  const advice = isHandle ? '; use its id' : '';
+  throw new InvalidArgumentError('id', `must be a string, not ${formatValue(id)}${advice}`);
+}
+
+/** @throws InvalidArgumentError unless `ids` is an array of at most `max` strings */
 export function checkIds(ids: readonly string[], max: number): readonly string[] {
   if (!Array.isArray(ids)) {
     throw new InvalidArgumentError('ids', `must be an array of ids, not ${formatValue(ids)}`);
   }
-  if (ids.length <= max) return ids;
+  if (ids.length <= max) return ids.map(checkId);
   throw new InvalidArgumentError(
     'ids',
     `must be at most ${max} ids, not ${ids.length}; ask for the others in another call`,

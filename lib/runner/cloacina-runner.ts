@@ -176,7 +176,7 @@ export class CloacinaRunner {
    * Reads many executions together, and returns them in the order of the ids: null for an id that no execution has.
    *
    * @param ids - at most 200
-   * @throws InvalidArgumentError for more than 200 ids
+   * @throws InvalidArgumentError for more than 200 ids, and for an id that is not a string
    */
   get(ids: readonly string[]): Promise<(Execution | null)[]>;
   /** Reads many executions of a workflow together: null for an id that no execution of this workflow has. */
@@ -190,9 +190,7 @@ export class CloacinaRunner {
   ): Promise<Execution | null | (Execution | null)[]> {
     return this.whileServed<Execution | null | (Execution | null)[]>(() => {
       const { workflow } = checkGetOptions(options);
-      return typeof ids === 'object'
-        ? this.reader.getMany(ids, workflow)
-        : this.reader.get(ids, workflow);
+      return isMany(ids) ? this.reader.getMany(ids, workflow) : this.reader.get(ids, workflow);
     });
   }
 
@@ -200,7 +198,7 @@ export class CloacinaRunner {
    * Reads the statuses of many executions, by id. Ids that no execution has are left out.
    *
    * @param ids - at most 1,000
-   * @throws InvalidArgumentError for more than 1,000 ids
+   * @throws InvalidArgumentError for more than 1,000 ids, and for an id that is not a string
    */
   statuses(ids: readonly string[]): Promise<Map<string, ExecutionStatus>> {
     return this.whileServed(() => this.reader.statuses(ids));
@@ -213,6 +211,8 @@ export class CloacinaRunner {
    *
    * The timeline is made of the execution's rows, which are always complete, and its stored events. Of more than 2,000
    * events it contains the newest 2,000.
+   *
+   * @throws InvalidArgumentError for an id that is not a string
    */
   history(id: string): Promise<HistoryEntry[] | null> {
     return this.whileServed(() => this.reader.history(id));
@@ -329,3 +329,8 @@ export class CloacinaRunner {
 }
 
 const EXECUTE_OPTIONS = new Set([...START_OPTIONS, ...RESULT_OPTIONS]);
+
+/** `Array.isArray` alone does not tell the compiler that what is left is a string. */
+function isMany(ids: string | readonly string[]): ids is readonly string[] {
+  return Array.isArray(ids);
+}

@@ -4,7 +4,7 @@ import type { RunnableDefinition } from '../engine/definitions/runnable-definiti
 import type { HungHandler } from '../engine/execution/hung-handlers.js';
 import type { AvailabilityRetry } from '../runtime/availability-retry.js';
 import type { ExecutionStatus } from '../workflow/index.js';
-import { checkIds } from './call-checks.js';
+import { checkId, checkIds } from './call-checks.js';
 import { encodeCursor } from './cursor.js';
 import type {
   Execution,
@@ -65,7 +65,7 @@ export class ExecutionReader {
    * one.
    */
   async get(id: string, workflow?: string): Promise<Execution | null> {
-    if (!isExecutionId(id)) return null;
+    if (!isExecutionId(checkId(id))) return null;
     const found = await this.batcher.add({ id: id.toLowerCase(), askedAt: this.clock.now() });
     return workflow === undefined || found?.workflow === workflow ? found : null;
   }
@@ -91,7 +91,7 @@ export class ExecutionReader {
 
   /** Null if no execution has this id. */
   async history(id: string): Promise<HistoryEntry[] | null> {
-    if (!isExecutionId(id)) return null;
+    if (!isExecutionId(checkId(id))) return null;
     const row = await this.whileUnavailable.run(() => this.store.history(id));
     if (row === undefined) return null;
     return viewHistory(row, await definitionToShow(this.catalog, row, row.tasks.length));

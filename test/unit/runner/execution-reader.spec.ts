@@ -34,3 +34,22 @@ it('many executions share a statement, and a page looks for a definition once', 
   expect(find).toHaveBeenCalledTimes(1);
   reader.close();
 });
+
+it.each([
+  [17, 'id must be a string, not 17.'],
+  [undefined, 'id must be a string, not undefined.'],
+  [{ id: 'x', created: true }, "id must be a string, not { id: 'x', created: true }; use its id."],
+])('an id that is not a string is refused: %p', async (id, message) => {
+  const store = new MemoryStore(new MemoryDatabase(systemClock));
+  const retry = new AvailabilityRetry('memory', store, 1_000, systemClock);
+  const catalog = { find } as unknown as DefinitionCatalog;
+  const reader = new ExecutionReader(store, catalog, retry, () => [], systemClock);
+  const wrong = id as unknown as string;
+  const refused = { code: 'INVALID_ARGUMENT', message };
+  await expect(reader.get(wrong)).rejects.toMatchObject(refused);
+  await expect(reader.history(wrong)).rejects.toMatchObject(refused);
+  await expect((async () => reader.getMany([wrong]))()).rejects.toMatchObject(refused);
+  await expect(reader.statuses([wrong])).rejects.toMatchObject(refused);
+  expect(await reader.get('no UUID')).toBeNull();
+  reader.close();
+});
