@@ -30,13 +30,19 @@ export class InvalidContextError extends CloacinaError {
   /** The path of the bad value within the context, such as `order.items[2].price`. */
   readonly path: string;
 
-  /** @param problem - a clause that follows the path, such as `is NaN, which JSON cannot carry` */
-  constructor(key: string, path: string, problem: string, options?: ErrorOptions) {
-    super(
-      'INVALID_CONTEXT',
-      `The context's ${path === '' ? 'root' : JSON.stringify(path)} ${problem}.`,
-      options,
-    );
+  /**
+   * @param problem - a clause that follows the path, such as `is NaN, which JSON cannot carry`
+   * @param options - `whole`: the subject of the sentence if the path is empty, such as `The input`; default: `The context`
+   */
+  constructor(
+    key: string,
+    path: string,
+    problem: string,
+    options: ErrorOptions & { readonly whole?: string } = {},
+  ) {
+    const { whole = 'The context', ...errorOptions } = options;
+    const subject = path === '' ? whole : `The context's ${JSON.stringify(path)}`;
+    super('INVALID_CONTEXT', `${subject} ${problem}.`, errorOptions);
     this.key = key;
     this.path = path;
   }

@@ -69,7 +69,7 @@ export function makeStartRequest(
   options: StartOptions,
   { maxContextSize, clock }: { readonly maxContextSize: number; readonly clock: Clock },
 ): StartRequest {
-  const members = encodeContext(context);
+  const members = encodeContext(context, 'The input');
   const input = `{${[...members].map(([key, json]) => `${JSON.stringify(key)}:${json}`).join(',')}}`;
   const bytes = Buffer.byteLength(input);
   if (bytes > maxContextSize) {

@@ -81,7 +81,7 @@ class JsonEncoder {
     const result = this.run(context);
     if (!result.ok) return result;
     if (result.json.startsWith('{')) return { ok: true, entries };
-    this.refuse('is not an object; a context has named values');
+    this.refuse('is not an object with named values; use one, such as { result: 1 }');
     return this.failure();
   }
 

@@ -7,12 +7,13 @@ const QUOTED = /^\[("(?:[^"\\]|\\.)*")\]/;
 /**
  * Returns the keys of an object, each with the JSON text of its value.
  *
+ * @param whole - the name of the object in an error about the whole of it
  * @throws InvalidContextError with the key and the path of the problem if the value is not a storable object
  */
-export function encodeContext(context: unknown): ReadonlyMap<string, string> {
+export function encodeContext(context: unknown, whole: string): ReadonlyMap<string, string> {
   const encoded = encodeEntries(context);
   if (encoded.ok) return encoded.entries;
-  throw new InvalidContextError(keyOf(encoded.path), encoded.path, encoded.problem);
+  throw new InvalidContextError(keyOf(encoded.path), encoded.path, encoded.problem, { whole });
 }
 
 /** @throws InvalidContextError for a key that cannot be stored */

@@ -250,7 +250,8 @@ export class RunningTask implements TaskContext {
   /** Adds the handler's result to the writes, and returns all writes of this run. */
   finish(result: unknown): ReadonlyMap<string, string | undefined> {
     if (result !== undefined && result !== null) {
-      for (const [key, json] of encodeContext(result)) this.write(key, json);
+      const writes = encodeContext(result, `The value that task "${this.taskName}" returned`);
+      for (const [key, json] of writes) this.write(key, json);
     }
     return this.writes ?? NO_WRITES;
   }

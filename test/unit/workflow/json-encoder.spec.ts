@@ -363,7 +363,7 @@ describe('encodeEntries', () => {
     expect(encodeEntries(context)).toEqual({
       ok: false,
       path: '',
-      problem: 'is not an object; a context has named values',
+      problem: 'is not an object with named values; use one, such as { result: 1 }',
     });
   });
 
