@@ -41,7 +41,7 @@ export async function discoveredOptions(
   }
   // User code must have no more rights here than in the process that created the tenant with a role.
   const marked = isolation === 'role' ? { isolation } : {};
-  return boot.admit({ ...marked, ...own, tenant, schema });
+  return boot.admit({ ...own, ...marked, tenant, schema });
 }
 
 function isOptions(value: unknown): value is DiscoveredTenantOptions {
