@@ -323,9 +323,13 @@ describe('urlProblem', () => {
     'postgresql://h',
     'postgres:///d',
     'socket:/run/pg?db=d',
+    'socket://u:p@/run/pg?db=d',
     'postgres://u:p@[::1]/d',
     'postgres://u:a,b@h/d',
     'postgres://h/d?options=-c%20a%3Db,c',
+    'postgres://h/d?user=app@server&password=p@ss',
+    'postgres://u:p%40ss@h/d%40e',
+    'postgres://u:p@ss@h/d',
   ])('takes %s', (url) => expect(urlProblem(url)).toBeUndefined());
 
   it.each([
@@ -336,6 +340,17 @@ describe('urlProblem', () => {
     expect(urlProblem(url)).toMatch(
       /^names several hosts, but the driver connects to only one\. Name /,
     );
+  });
+
+  // The driver takes the user for the host, and the password for the port and the database, which messages show.
+  it.each([
+    'postgres://u:/secret@h:5432/d',
+    'postgres://u:12/secret@h/d',
+    'postgres://u:12#secret@h/d',
+    'postgres://u:12?secret@h/d',
+  ])('refuses %s, whose password is not encoded', (url) => {
+    expect(urlProblem(url)).toMatch(/^has an @ [^]* encode the characters of its password with /);
+    expect(urlProblem(url)).not.toContain('secret');
   });
 
   it.each(['postgres://h/d?port=x', 'postgres://h/d?port=70000'])(

@@ -31,6 +31,12 @@ export function urlProblem(text: unknown): string | undefined {
       'primary, and that follows a failover'
     );
   }
+  if (hasAtBehindHost(text)) {
+    return (
+      'has an @ behind its host (it is not shown here). Perhaps its password contains a /, ? or #: encode the ' +
+      'characters of its password with encodeURIComponent(), and an @ in the name of its database as %40'
+    );
+  }
   try {
     const url = new URL(text.replace(/@\//, '@socket/'));
     decodeURIComponent(`${url.username}${url.password}${url.pathname}`);
@@ -73,6 +79,17 @@ function namesSeveralHosts(text: string): boolean {
   const authority = /^[a-z]+:\/\/([^/?#]*)/i.exec(text)?.[1] ?? '';
   if (authority.slice(authority.lastIndexOf('@') + 1).includes(',')) return true;
   return new URLSearchParams(text.slice(queryStart(text))).getAll('host').join().includes(',');
+}
+
+/**
+ * `postgres://app:/secret@db/shop`, which the driver reads as the host `app` and the database `secret@db/shop`. Messages and
+ * logs show those.
+ */
+function hasAtBehindHost(text: string): boolean {
+  const behindHost = /^postgres(?:ql)?:\/\/[^/?#]*(.*)$/is.exec(text)?.[1] ?? '';
+  const start = queryStart(behindHost);
+  // The values of parameters may have one: `?user=app@server`.
+  return behindHost.slice(0, start).includes('@') || /^\?[^=]*@/.test(behindHost.slice(start));
 }
 
 function queryStart(text: string): number {
