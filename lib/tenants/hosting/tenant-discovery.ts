@@ -131,10 +131,17 @@ export class TenantDiscovery {
     if (this.stopped) return;
     this.warnOf(strange);
     const schemas = new Set(found.map(({ schema }) => schema));
-    for (const schema of this.removed) if (!schemas.has(schema)) this.removed.delete(schema);
+    this.forgetGone(schemas);
     await this.removeGone(schemas);
     await this.removeRenamed(found);
     await this.openNew(found);
+  }
+
+  /** One that comes back under the name of a dropped one is another tenant. */
+  private forgetGone(schemas: ReadonlySet<string>): void {
+    for (const known of [this.removed, this.pauses]) {
+      for (const schema of known.keys()) if (!schemas.has(schema)) known.delete(schema);
+    }
   }
 
   private warnOf(strange: FoundTenants['strange']): void {

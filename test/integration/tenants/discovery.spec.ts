@@ -5,6 +5,7 @@ import { TENANT_MANAGER } from '../../../lib/boot/registration.js';
 import { CloacinaModule } from '../../../lib/cloacina.module.js';
 import type { DiscoverTenant } from '../../../lib/cloacina.options.js';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
+import type { Timer } from '../../../lib/runtime/clock.js';
 import { CloacinaTenants } from '../../../lib/tenants/hosting/cloacina-tenants.js';
 import type {
   DiscoveryParts,
@@ -58,7 +59,7 @@ function discoveryOf({ app }: Application): TenantDiscovery {
 
 /** From now on it looks only when it is told to. */
 function stopTimer(discovering: Application): void {
-  clearTimeout(Reflect.get(discoveryOf(discovering), 'timer') as NodeJS.Timeout);
+  (Reflect.get(discoveryOf(discovering), 'timer') as Timer).cancel();
 }
 
 /** However busy the machine is; the timer's look comes before. */
@@ -306,6 +307,21 @@ describe('Discovery by a function', () => {
     pauses.set(schema, { retryAt: 0, pauseMs: 1, hasFailed: false });
     await discoveryOf(app).lookOnce();
     expect([asked, app.tenants.has(schema)]).toEqual([2, true]);
+  });
+
+  it('forgets what it knew of a schema that is gone', async () => {
+    const { tenants: adding } = await application(false);
+    const schema = newSchema();
+    await adding.add({ schema });
+    const asked: string[] = [];
+    const app = await discovering((found) => (asked.push(found), undefined));
+    stopTimer(app);
+    await adding.remove(schema);
+    await sql(`DROP SCHEMA ${schema} CASCADE`);
+    await discoveryOf(app).lookOnce();
+    await adding.add({ schema });
+    await discoveryOf(app).lookOnce();
+    expect(asked).toEqual([schema, schema]);
   });
 
   it('costs only the tenant when it throws or returns what cannot be used, and says so once', async () => {
