@@ -65,7 +65,7 @@ export interface TaskDetails {
   skipReason?: SkipReason;
   /** What the task waits for. Absent if it runs or has ended. */
   waitingFor?: TaskWaiting;
-  /** The start of the latest attempt. */
+  /** The start of the latest attempt. Of a Cancelled task: of the attempt that the cancellation cut off, if there was one. */
   startedAt?: Date;
   /** The end of the task. Absent until then. */
   completedAt?: Date;

@@ -95,11 +95,10 @@ function lastOf(
       ...(skipReason === null ? {} : { skipReason: skipReason as SkipReason }),
     };
   }
-  if (startedAt === undefined) return undefined;
-  // A task that waits for its next attempt, or was cancelled while it waited, keeps the start time of its last attempt.
-  const isNew = failed.at(-1)?.at.getTime() !== startedAt.getTime();
+  // A task that waits for its next attempt keeps the start time of its last attempt. A cancelled task has only the start
+  // time of an attempt that the cancellation cut off.
   const isLast = status === 'Running' || status === 'Completed' || status === 'Cancelled';
-  if (!isLast || (status === 'Cancelled' && !isNew)) return undefined;
+  if (startedAt === undefined || !isLast) return undefined;
   return {
     type: 'task.attempt',
     at: startedAt,

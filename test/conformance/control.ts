@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { releasedToken } from '../support/claim-tokens.js';
 import type { TestedStore } from './tested-store.js';
-import { outcomeOf, rescheduleOf, workflow, type TestWorkflow } from './workflows.js';
+import { outcomeOf, parallel, rescheduleOf, workflow, type TestWorkflow } from './workflows.js';
 
 export function describeControl(tested: TestedStore): void {
   const worker = tested.worker();
@@ -94,6 +94,17 @@ export function describeControl(tested: TestedStore): void {
     expect(tasks[1]).toMatchObject({ claim_token: releasedToken(1), owner: null, run_at: null });
     expect(events).toEqual([
       expect.objectContaining({ kind: 'cancelled', detail: { reason: 'enough' } }),
+    ]);
+  });
+
+  test('a cancel leaves the start of a task that it cut off, and none of one that waited', async () => {
+    const of = parallel(2, { definitionId: tested.newDefinition() });
+    const cancelled = await worker.startOne(of, { claims: 2 });
+    await tested.store.reschedule([rescheduleOf('defer', cancelled, 0, { delayMs: 3_600_000 })]);
+    await tested.store.cancel(cancelled, null);
+    expect((await tested.rowsOf(cancelled)).tasks).toMatchObject([
+      { status: 'Cancelled', started_at: null },
+      { status: 'Cancelled', started_at: expect.any(Date) },
     ]);
   });
 

@@ -62,6 +62,8 @@ function end(tables: MemoryTables, execution: MemoryExecution, status: string): 
     if (task.status === 'Running') {
       running.push(task.taskNo);
       task.claimToken++;
+    } else {
+      task.startedAt = null;
     }
     const over = { owner: null, runAt: null, paused: false, completedAt };
     change(task, { status: 'Cancelled', ...over });

@@ -15,10 +15,15 @@ const order = defineWorkflow('order')
   })
   .task('ship', { dependsOn: ['charge'] }, () => undefined)
   .build();
+const waiting = defineWorkflow('waiting')
+  .task('wait', async (context) => {
+    await context.deferUntil(() => false, { every: '1h' });
+  })
+  .build();
 
 let tenant: OpenTenant;
 beforeAll(async () => {
-  tenant = await openTenant([order]);
+  tenant = await openTenant([order, waiting]);
 });
 
 /** An entry without its times. */
@@ -90,6 +95,19 @@ it('a reason is kept of a pause that is over and of a cancel', async () => {
     'execution.ended Cancelled (enough)',
   ]);
   expect(history[0]).toMatchObject({ runAt: expect.any(Date) });
+});
+
+it('a task that waits for its condition has no attempt that a cancel cuts off', async () => {
+  const { runner } = tenant;
+  const { id } = await runner.start(waiting);
+  await waitFor(async () => (await runner.get(id))?.waitingFor?.reason === 'condition');
+  await runner.cancel(id);
+  expect(((await runner.history(id)) ?? []).map(lineOf)).toEqual([
+    'execution.created',
+    'execution.started',
+    'task.deferred wait',
+    'execution.ended Cancelled',
+  ]);
 });
 
 it('there is none of an execution that does not exist', async () => {

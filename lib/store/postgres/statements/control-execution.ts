@@ -29,13 +29,14 @@ function tasksFirst(tasks: string): string {
 
 /**
  * Cancels the rows in `locked`, whether unstarted or Running, and returns their former status. Tokens of Running tasks
- * increase, so late outcomes are rejected.
+ * increase, so late outcomes are rejected. A task that waited loses the start time of its last attempt, which is over.
  */
 export function cancelTasks(tables: TenantTables): string {
   return `cancelled AS (
     UPDATE ${tables.task} t
     SET status = 'Cancelled', claim_token = t.claim_token + (t.status = 'Running')::integer, owner = NULL,
-        run_at = NULL, paused = false, completed_at = ${tables.clock.now}
+        run_at = NULL, paused = false, completed_at = ${tables.clock.now},
+        started_at = CASE WHEN l.status = 'Running' THEN t.started_at END
     FROM locked l WHERE ${taskOf('l')}
     RETURNING t.task_no, l.status AS was
   )`;
