@@ -10,6 +10,7 @@ export interface WorkflowDefinitionRow {
   version: string | null;
   description: string | null;
   definition: unknown;
+  taskNames: string[];
   registeredAt: Date;
 }
 
@@ -28,6 +29,7 @@ export const WorkflowDefinitionEntity = new EntitySchema<WorkflowDefinitionRow>(
     version: { name: 'version', type: 'text', nullable: true },
     description: { name: 'description', type: 'text', nullable: true },
     definition: { name: 'definition', type: 'json' },
+    taskNames: { name: 'task_names', type: 'text', array: true, default: () => "'{}'" },
     registeredAt: {
       name: 'registered_at',
       type: 'timestamptz',

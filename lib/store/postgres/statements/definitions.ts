@@ -87,8 +87,8 @@ export const registerDefinitions: BulkStatement<RegisteredRow> = {
   textFor: (tenants) => {
     const inserts = tenants.map(
       (tables, i) => `r${i} AS (
-      INSERT INTO ${tables.definition} AS d (id, hash, name, version, description, definition)
-      SELECT n.id, n.hash, n.name, n.version, n.description, n.definition FROM new n
+      INSERT INTO ${tables.definition} AS d (id, hash, name, version, description, definition, task_names)
+      SELECT n.id, n.hash, n.name, n.version, n.description, n.definition, n.task_names FROM new n
       ON CONFLICT (id) DO UPDATE SET registered_at = ${tables.clock.now} WHERE d.hash = excluded.hash
       RETURNING d.id)`,
     );
@@ -96,7 +96,9 @@ export const registerDefinitions: BulkStatement<RegisteredRow> = {
       (_, i) => `SELECT ${REGISTERED.select({ tenant: String(i), id: 'id' })} FROM r${i}`,
     );
     return `WITH new AS MATERIALIZED (
-      SELECT id, hash, name, version, description, definition::json
+      SELECT id, hash, name, version, description, definition::json,
+             ARRAY(SELECT task ->> 'name'
+                   FROM json_array_elements(definition::json -> 'tasks') WITH ORDINALITY AS t(task, no) ORDER BY no) AS task_names
       FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
         AS n (id, hash, name, version, description, definition) ORDER BY id),
     ${inserts.join(', ')}
