@@ -122,18 +122,43 @@ type AddedByTasks<T extends TasksByName, Names extends string, Certain extends s
 
 type Optional<T> = T extends unknown ? Partial<T> : never;
 
-/** The dependencies that are Completed whenever the rule is true. */
-type SucceededBy<W> = W extends { kind: 'taskSucceeded'; task: infer N extends string }
-  ? N
-  : W extends { kind: 'all'; rules: readonly (infer R)[] }
-    ? SucceededBy<R>
+/** The dependencies that are Completed whenever the rule is true. A rule that is chosen at run time guarantees none. */
+type SucceededBy<W> =
+  IsUnion<W> extends true
+    ? never
+    : W extends { kind: 'taskSucceeded'; task: infer N extends string }
+      ? IsUnion<N> extends true
+        ? never
+        : N
+      : W extends { kind: 'all'; rules: infer L extends readonly unknown[] }
+        ? // A list of any length may be empty.
+          number extends L['length']
+          ? never
+          : { [I in keyof L]: SucceededBy<L[I]> }[number]
+        : never;
+
+type IsUnion<T, Whole = T> = [T] extends [never]
+  ? false
+  : T extends unknown
+    ? [Whole] extends [T]
+      ? false
+      : true
     : never;
 
-/** The dependencies whose failure a task with this rule handles when it completes. */
-type HandledBy<W> = W extends { kind: 'taskFailed'; task: infer N extends string }
-  ? N
-  : W extends { kind: 'all' | 'any'; rules: readonly (infer R)[] }
-    ? HandledBy<R>
+/**
+ * The dependencies whose failure a task with this rule may handle when it completes. `Whole` ends the recursion at a type
+ * that contains itself, as `TriggerRule` does.
+ */
+type HandledBy<W, Whole = W> = W extends { kind: infer K; task: infer N extends string }
+  ? 'taskFailed' extends K
+    ? N
+    : never
+  : W extends { kind: infer K; rules: readonly (infer R)[] }
+    ? [K] extends ['none']
+      ? never
+      : [R] extends [Whole]
+        ? never
+        : HandledBy<R>
     : never;
 
 /**

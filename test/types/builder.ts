@@ -64,6 +64,33 @@ orders.task('three', { dependsOn: ['price', 'reserve'], when: large }, (context)
   exactly<string | undefined>()(context.get('shelf'));
 });
 
+// --- of a rule that is chosen at run time, each choice is possible
+const chosen = (flag: boolean, rule: TriggerRule<'price'>, list: TriggerRule<'price'>[]) => {
+  const one = flag ? taskSucceeded('price') : always();
+  orders.task('some', { dependsOn: ['price'], when: one }, (context) => {
+    exactly<number | undefined>()(context.get('total'));
+  });
+  const either = taskSucceeded(flag ? 'price' : 'reserve');
+  orders.task('some', { dependsOn: ['price', 'reserve'], when: either }, (context) => {
+    exactly<number | undefined>()(context.get('total'));
+  });
+  orders.task('some', { dependsOn: ['price'], when: all(one, one) }, (context) => {
+    exactly<number | undefined>()(context.get('total'));
+  });
+  // The failure may be handled.
+  const byRule = orders.task('some', { dependsOn: ['price'], when: rule }, () => {}).build();
+  exactly<number | undefined>()(({} as WorkflowContext<typeof byRule>).total);
+  exactly<string>()(({} as WorkflowContext<typeof byRule>).shelf);
+  const within = orders.task('some', { dependsOn: ['price'], when: any(rule) }, () => {}).build();
+  exactly<number | undefined>()(({} as WorkflowContext<typeof within>).total);
+  const ofList = orders
+    .task('some', { dependsOn: ['price'], when: all(...list) }, () => {})
+    .build();
+  exactly<number | undefined>()(({} as WorkflowContext<typeof ofList>).total);
+  const noneOf = orders.task('some', { dependsOn: ['price'], when: none(rule) }, () => {}).build();
+  exactly<number>()(({} as WorkflowContext<typeof noneOf>).total);
+};
+
 // --- names of tasks and keys
 orders.task('four', { dependsOn: ['price'], when: any(taskFailed('price'), always()) }, () => {});
 // @ts-expect-error TS2322 a rule names a dependency
@@ -176,4 +203,4 @@ for (const name of ['a', 'b']) {
     exactly<unknown>()(context.get('anything'));
   });
 }
-void [dynamic, finished, afterFailure, loose.build()];
+void [chosen, dynamic, finished, afterFailure, loose.build()];
