@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { CloacinaModule } from '../../../lib/cloacina.module.js';
 import type { CloacinaSharedOptions } from '../../../lib/cloacina.options.js';
 import { DatabaseConnectionError } from '../../../lib/errors/index.js';
@@ -130,6 +131,24 @@ describe('A login that the driver refuses by itself', () => {
       // The server gives up after a minute.
       deadline: 30_000,
     });
+  });
+});
+
+describe("A migration's statement that names another database", () => {
+  it('is told as the failure of the migration', async () => {
+    class AltersMissingDatabase1700000000000 implements MigrationInterface {
+      async up(runner: QueryRunner): Promise<void> {
+        await runner.query('ALTER DATABASE no_such_database RESET ALL');
+      }
+      async down(): Promise<void> {}
+    }
+    const tenant = CloacinaModule.forTenant({
+      databaseUrl: url,
+      schema: 'tenant_migrated',
+      migrations: [AltersMissingDatabase1700000000000],
+    });
+    const error = await failureOf(boot([tenant]));
+    expect(error).toMatchObject({ code: 'MIGRATION', cause: { code: '3D000' } });
   });
 });
 

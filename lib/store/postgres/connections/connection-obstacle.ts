@@ -29,9 +29,10 @@ function connectionObstacle(error: unknown): ConnectionObstacle | undefined {
   const code = sqlState(error);
   if (code === undefined) return undefined;
   if (TLS_CODES.test(code)) return 'tls';
+  // A statement that fails has these codes too, such as one that names another database.
+  if (readProperty(error, 'severity') === 'ERROR') return undefined;
   if (code.startsWith('28')) return 'login';
   if (code.startsWith('3D')) return 'database';
-  // The same code with severity ERROR is about a statement.
   const endsSession = readProperty(error, 'severity') === 'FATAL';
   return endsSession && code === SqlState.insufficientPrivilege ? 'privilege' : undefined;
 }
