@@ -104,8 +104,12 @@ export interface TaskContext<C extends object = JsonObject> {
   deferUntil<T>(condition: () => T | Promise<T>, options?: DeferOptions): Promise<Found<T>>;
 }
 
-/** The value that {@link TaskContext.deferUntil} returns: the condition's result without `true` and falsy values. */
-export type Found<T> = Exclude<T, boolean | 0 | 0n | '' | null | undefined>;
+/**
+ * The value that {@link TaskContext.deferUntil} returns: the condition's result without falsy values, and undefined for
+ * `true`.
+ */
+export type Found<T> =
+  Exclude<T, boolean | 0 | 0n | '' | null | undefined> | (true extends T ? undefined : never);
 
 /** Options of {@link TaskContext.deferUntil}. */
 export interface DeferOptions {

@@ -98,5 +98,11 @@ export async function deferred(context: TaskContext, find: () => Promise<Order |
   const found: string = await context.deferUntil(find);
   // A handler may return the call: `true` is no result.
   (await context.deferUntil(() => true)) satisfies void;
+  // Nor is it where the condition may find an order too.
+  const order = await context.deferUntil((): Order | boolean => context.attempt > 1);
+  // @ts-expect-error TS18048 undefined for true
+  order.orderId satisfies number;
+  const ready = await context.deferUntil((): Order | false => false);
+  ready.orderId satisfies number;
   return found;
 }
