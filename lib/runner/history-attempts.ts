@@ -65,7 +65,10 @@ function runOf(
 }
 
 function failedAttempt(task: string, stored: RetriedDetail, endedAt: Date): AttemptEntry {
-  const { attempt, owner, error } = stored;
+  const { attempt } = stored;
+  const error = (stored.error ?? undefined) as StoredError | undefined;
+  // The process that gave a lost task up had taken its claim. The one that ran it is told by the entry of the loss.
+  const owner = error?.code === 'TASK_ABANDONED' ? undefined : stored.owner;
   const startedAt = instant(stored.startedAt);
   return {
     type: 'task.attempt',
@@ -75,7 +78,7 @@ function failedAttempt(task: string, stored: RetriedDetail, endedAt: Date): Atte
     status: 'Failed',
     endedAt,
     ...(startedAt === undefined ? {} : { durationMs: endedAt.getTime() - startedAt.getTime() }),
-    ...(error === undefined || error === null ? {} : { error: error as StoredError }),
+    ...(error === undefined ? {} : { error }),
     ...(owner === undefined || owner === null ? {} : { owner }),
   };
 }

@@ -63,7 +63,7 @@ export interface AttemptEntry {
    */
   readonly durationMs?: number;
   readonly error?: StoredError;
-  /** The id of the instance that ran the attempt. Only stored for attempts that run or failed. */
+  /** The id of the instance that ran the attempt, if it runs or failed. `task.abandoned` has that of an abandoned one. */
   readonly owner?: string;
   /** Host and process id of that instance, while the attempt runs. */
   readonly process?: string;

@@ -34,6 +34,14 @@ describe('A task that is lost with its process again and again', () => {
     expect(new Set(owners).size).toBe(3);
     for (const owner of owners) expect(failed.tasks[0]?.error?.message).toContain(owner);
     expect(workers.entries('begun').map((entry) => entry.recoveryAttempt)).toEqual([0, 1, 2]);
+    const history = (await last!.runner.history(id)) ?? [];
+    expect(history.find(({ type }) => type === 'task.abandoned')).toMatchObject({
+      owner: owners[0],
+    });
+    // Not the process that gave it up.
+    const attempt = history.find(({ type }) => type === 'task.attempt');
+    expect(attempt).toMatchObject({ status: 'Failed', error: { code: 'TASK_ABANDONED' } });
+    expect(attempt).not.toHaveProperty('owner');
     expect(await last!.recovery.stats()).toMatchObject({
       recovered: 2,
       abandoned: 1,
