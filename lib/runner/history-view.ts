@@ -27,12 +27,16 @@ export function viewHistory(row: HistoryRow, { workflow }: RunnableDefinition): 
   // execution's row are rounded.
   return [
     createdEntry(row),
-    ...(row.startedAt === null
-      ? []
-      : [{ type: 'execution.started', at: row.startedAt } satisfies HistoryEntry]),
-    ...between.sort(oldestFirst),
+    ...withStart(between.sort(oldestFirst), row.startedAt),
     ...endOf(row, workflow),
   ];
+}
+
+/** Inserts the start before the first entry of a task, and after what was done to an execution before its `runAt`. */
+function withStart(entries: readonly HistoryEntry[], at: Date | null): HistoryEntry[] {
+  if (at === null) return [...entries];
+  const next = entries.findIndex((entry) => entry.type.startsWith('task.') || entry.at > at);
+  return entries.toSpliced(next < 0 ? entries.length : next, 0, { type: 'execution.started', at });
 }
 
 /** The order of entries with the same time: an end comes after other entries, and a manual retry after the end. */

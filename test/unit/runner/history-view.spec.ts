@@ -85,6 +85,40 @@ describe('the timeline of an execution', () => {
     ]);
   });
 
+  it('tells of a pause, or an end and a retry, that came before the first task', () => {
+    const retry = { status: 'Cancelled', error: null, reason: 'no', completedAt: iso(5) };
+    const told = view({
+      startedAt: at(8),
+      tasks: [{ ...TASK, status: 'Completed', startedAt: iso(8), completedAt: iso(9) }],
+      events: [
+        { taskNo: null, kind: 'paused', detail: { reason: null }, at: iso(3) },
+        { taskNo: null, kind: 'resumed', detail: null, at: iso(4) },
+        { taskNo: null, kind: 'executionRetried', detail: { ...retry, taskNos: [0] }, at: iso(6) },
+        { taskNo: null, kind: 'paused', detail: { reason: null }, at: iso(10) },
+      ],
+    });
+    expect(told.map(({ type }) => type)).toEqual([
+      'execution.created',
+      'execution.paused',
+      'execution.resumed',
+      'execution.ended',
+      'execution.retried',
+      'execution.started',
+      'task.attempt',
+      'execution.paused',
+    ]);
+  });
+
+  it('begins before its first task, though the time of that is cut and its own is rounded', () => {
+    const rounded = new Date(at(8).getTime() + 1);
+    const tasks = [{ ...TASK, status: 'Running', startedAt: iso(8) }];
+    expect(view({ startedAt: rounded, tasks }).map(({ type }) => type)).toEqual([
+      'execution.created',
+      'execution.started',
+      'task.attempt',
+    ]);
+  });
+
   it('tells a failed attempt once, which an event and the row have', () => {
     const task = {
       ...TASK,
