@@ -66,7 +66,7 @@ export interface CloacinaSharedOptions {
   maxContextSize?: number;
   /**
    * Schemas behind the tenant's own in the `search_path` of user code: transactional tasks, migrations and raw queries of
-   * the tenant's data source. Use it for extensions and shared tables; `[]` leaves the tenant's schema alone.
+   * the tenant's data source. Use it for extensions and shared tables. `[]`: only the tenant's schema.
    *
    * Default: the login's own `search_path` without the schemas of other tenants, without schemas in which every role may
    * create objects, and without a `public` that contains no extension.
@@ -133,7 +133,7 @@ export type DiscoverTenant = (
   tenant: string,
 ) => DiscoveredTenantOptions | undefined | Promise<DiscoveredTenantOptions | undefined>;
 
-/** Options that {@link DiscoverTenant} may return: all of a tenant's, except its name and its connection. */
+/** Options that {@link DiscoverTenant} may return: all of a tenant's, except its name, schema and connection. */
 export type DiscoveredTenantOptions = Omit<
   CloacinaTenantOptions,
   | 'tenant'

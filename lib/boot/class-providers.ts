@@ -31,7 +31,8 @@ function notOne(type: Type<unknown>, { tenants }: ConfigurationCheck): Error {
   // Nest 11 continues without an optional dependency that failed; the boot then fails with the tenant's own error.
   if (tenants.length === 1) return new Error('The tenant could not be opened.');
   const names = listNames(tenants.flatMap(({ tenant }) => tenant ?? []));
+  const token = `${type.name.replace('Cloacina', 'get')}Token(tenant)`;
   return new ConfigurationError([
-    `${type.name} was asked for, but there are ${tenants.length} tenants: ${names}. Name the tenant, with the token of that tenant.`,
+    `${type.name} was asked for, but there are ${tenants.length} tenants: ${names}. Use the token of one of them: ${token}.`,
   ]);
 }

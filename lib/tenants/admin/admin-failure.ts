@@ -63,7 +63,7 @@ export async function explainAdminFailure(
   }
   const remaining =
     state === undefined
-      ? ['unknown: reading the catalogs failed too']
+      ? ['an unknown part, because the catalogs could not be read']
       : describeState(schema, state);
   return new TenantIncompleteError({ operation, schema, remaining }, { cause: failure });
 }

@@ -195,8 +195,8 @@ export class ConnectionGroup {
     const encoding = await this.process.session?.encoding();
     if (encoding === undefined || encoding === 'UTF8') return;
     new Logger('Cloacina').warn(
-      `The database is encoded in ${encoding}. A task that returns text with characters outside of it is Failed, because the ` +
-        "text can't be stored. Create the database with ENCODING 'UTF8'.",
+      `The database is encoded in ${encoding}. A task that returns text with other characters is Failed, because ` +
+        "PostgreSQL can't store it. Create the database with ENCODING 'UTF8'.",
     );
   }
 

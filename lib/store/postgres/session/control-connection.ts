@@ -16,8 +16,9 @@ import type { Clock } from '../../../runtime/clock.js';
 /**
  * The epoch, which identifies the life of the server that a lock belongs to, and its age in ms by the server's clock.
  *
- * The epoch has four parts. Promotion and crash-restart drop all locks without changing the start time. A restored backup,
- * or a replica in place of the server, has a system identifier of its own.
+ * The epoch has four parts: the start time, the timeline (or `standby`), the last crash, and the system identifier.
+ * Promotion and crash-restart drop all locks without changing the start time, and another server may take the place of
+ * this one, such as a replica or a restored backup.
  */
 const EPOCH = `extract(epoch FROM pg_postmaster_start_time())::text || '/' ||
     CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END || '/' ||
