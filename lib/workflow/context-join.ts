@@ -42,17 +42,17 @@ export function joinContexts(
   joiner: number,
   dependencies: readonly JoinedDependency[],
 ): JoinedContext {
-  const base = longest(dependencies);
+  const base = withLongestHistory(dependencies);
   if (base === undefined) return { view: ContextView.empty, conflicts: [] };
   if (dependencies.length === 1) return { view: base.view, conflicts: [] };
 
   const writerSets = new WriterSets(workflow);
   const changes: [string, ContextEntry][] = [];
   const conflicts: ContextConflict[] = [];
-  for (const [key, entries] of gather(dependencies, base.view)) {
-    const { writers, agreed } = weigh(entries, writerSets);
+  for (const [key, entries] of changedEntries(dependencies, base.view)) {
+    const { writers, agreed } = resolveWriters(entries, writerSets);
     if (agreed === undefined) {
-      const { no, entry } = lastSayOf(writers, key, dependencies);
+      const { no, entry } = lastDependencyWithValueOf(writers, key, dependencies);
       changes.push([key, { ...entry, writers: [joiner] }]);
       conflicts.push({ key, tasks: writers, winner: no });
     } else if (agreed !== base.view.get(key)) {
@@ -73,7 +73,9 @@ export function finalContext(
 }
 
 /** The dependency with the longest history. The join starts from its view, so that it visits the shorter histories. */
-function longest(dependencies: readonly JoinedDependency[]): JoinedDependency | undefined {
+function withLongestHistory(
+  dependencies: readonly JoinedDependency[],
+): JoinedDependency | undefined {
   let found: JoinedDependency | undefined;
   for (const dependency of dependencies) {
     if (found === undefined || dependency.view.history.length > found.view.history.length) {
@@ -91,7 +93,7 @@ function longest(dependencies: readonly JoinedDependency[]): JoinedDependency | 
  * shared point. Skipping that one does not change the result: the collected entry replaced it, so its writer is a
  * descendant of all writers of the skipped one, or the values are equal.
  */
-function gather(
+function changedEntries(
   dependencies: readonly JoinedDependency[],
   base: ContextView,
 ): Map<string, ContextEntry[]> {
@@ -120,7 +122,7 @@ function append(gathered: Map<string, ContextEntry[]>, key: string, entry: Conte
 }
 
 /** The writers that are not ancestors of other writers, ascending, and their entry if their values are equal. */
-function weigh(
+function resolveWriters(
   entries: readonly ContextEntry[],
   writerSets: WriterSets,
 ): { writers: readonly number[]; agreed: ContextEntry | undefined } {
@@ -137,15 +139,15 @@ function weigh(
 }
 
 /** The last dependency that passes on a value of one of the `writers` in conflict. */
-function lastSayOf(
+function lastDependencyWithValueOf(
   writers: readonly number[],
   key: string,
   dependencies: readonly JoinedDependency[],
 ): { no: number; entry: ContextEntry } {
   const left = new Set(writers);
-  const hasSay = (entry: ContextEntry | undefined): boolean =>
+  const isByWriter = (entry: ContextEntry | undefined): boolean =>
     entry?.writers.some((writer) => left.has(writer)) === true;
-  const { no, view } = assertDefined(dependencies.findLast((one) => hasSay(one.view.get(key))));
+  const { no, view } = assertDefined(dependencies.findLast((one) => isByWriter(one.view.get(key))));
   return { no, entry: assertDefined(view.get(key)) };
 }
 

@@ -4,8 +4,8 @@ import { textProblem } from './text.js';
 import type { ContextOperator, ContextRule, TriggerRule } from './trigger-rule.js';
 
 /**
- * Max levels of nested rules. Nobody can read more. The limit also bounds the size of a rule whose groups contain the
- * same rule twice, which doubles with each level.
+ * Max levels of nested rules. Deeper rules are not readable. The limit also bounds the size of a rule whose groups
+ * contain the same rule twice, which doubles with each level.
  */
 const MAX_RULE_DEPTH = 20;
 const RULE_KINDS =

@@ -20,7 +20,7 @@ export function commandsToTry(url: string): string {
     `  curl -X POST ${acme}/imports -d limit=200 -d key=monday`,
     `  curl -X POST ${acme}/imports -d limit=200 -d key=monday`,
     '',
-    '  # an import that begins in an hour: cancel it, then restore it; it still begins at that time',
+    '  # an import that begins in an hour: cancel it, then retry it; it still begins at that time',
     `  curl -X POST ${acme}/imports -d delay=1h`,
     `  curl -X POST ${acme}/executions/latest/cancel`,
     `  curl -X POST ${acme}/executions/latest/retry`,
@@ -36,6 +36,6 @@ export function commandsToTry(url: string): string {
     `  curl -X POST ${url}/imports`,
     `  curl ${url}/reports`,
     '',
-    'Ctrl-C stops the application.',
+    'Ctrl-C stops it.',
   ].join('\n');
 }

