@@ -68,7 +68,7 @@ export class AirportImport {
     return { chunkIds };
   }
 
-  /** Waits without a slot: a handler that waited for its chunks could occupy the slot that they need. */
+  /** Waits with deferUntil, which holds no slot: a waiting handler could occupy the slot that the chunks need. */
   @Task({ dependsOn: ['startChunks'] })
   async collect(context: Context) {
     let chunks: Execution[] = [];
