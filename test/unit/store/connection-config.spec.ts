@@ -332,6 +332,10 @@ describe('urlProblem', () => {
     'postgres://u:p@ss@h/d',
   ])('takes %s', (url) => expect(urlProblem(url)).toBeUndefined());
 
+  it.each(['', ' '])('says that %j is empty: a variable that is not set', (url) => {
+    expect(urlProblem(url)).toMatch(/^is empty; it must be a URL such as postgres:/);
+  });
+
   it.each([
     'postgres://u:secret@a:1,b:2/d',
     'postgres://u:secret@a,b/d?target_session_attrs=read-write',

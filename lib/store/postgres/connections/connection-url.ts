@@ -21,7 +21,8 @@ const FORM = 'must be a URL such as postgres://user:password@host:5432/database'
  * Checks a database URL. Returns the problem as a clause that does not contain the URL, or undefined for a valid one.
  */
 export function urlProblem(text: unknown): string | undefined {
-  if (typeof text !== 'string' || text.trim() === '') return FORM;
+  if (typeof text !== 'string') return FORM;
+  if (text.trim() === '') return `is empty; it ${FORM}`;
   if (!/^(?:postgres(?:ql)?:\/\/|socket:\/)/i.test(text)) {
     return 'must begin with postgres:// or postgresql://, or with socket: for a Unix socket';
   }
