@@ -4,10 +4,12 @@ import { ConfigurationError, isError } from '../errors/index.js';
 import { unavailableTenant } from '../tenants/hosting/unavailable-tenant.js';
 import { findUnknownTenants, tenantsOf, type UnknownTenantSite } from './injection-problems.js';
 import { INJECTION_HELP } from './registration.js';
+import { findUnknownRepositories } from './repository-problems.js';
 import { TENANT_PARTS } from './tenant-parts.js';
 
 /**
- * Explains injections by the name of an unknown tenant: `@InjectRunner('acme')` when the tenant is `tenant_acme`.
+ * Explains injections that fail: by the name of an unknown tenant (`@InjectRunner('acme')` when the tenant is
+ * `tenant_acme`), and of the repository of a tenant's entity without the name of the tenant.
  *
  * Nest instantiates the providers of all modules at the same time, so it may have failed a consumer already. The boot then
  * ends with Nest's "can't resolve dependencies". The explanation is added to that error, which reaches the caller some
@@ -15,7 +17,11 @@ import { TENANT_PARTS } from './tenant-parts.js';
  * contains the explanation.
  */
 export function helpWithInjections(modules: ModulesContainer): readonly UnknownTenantSite[] {
-  const sites = findUnknownTenants(modules, tenantsOf(modules));
+  const tenants = tenantsOf(modules);
+  const sites = [
+    ...findUnknownTenants(modules, tenants),
+    ...findUnknownRepositories(modules, tenants),
+  ];
   for (const { provider, problem } of sites) {
     void provider.settlementSignal?.asPromise().then((error: unknown) => {
       if (isError(error)) addHelp(error, problem);

@@ -1,6 +1,5 @@
 import type { FactoryProvider } from '@nestjs/common';
 import { getDataSourceToken, getEntityManagerToken, getRepositoryToken } from '@nestjs/typeorm';
-import type { EntitySchema } from 'typeorm';
 import type { CloacinaTenantOptions } from '../cloacina.options.js';
 import { tenantToken } from '../cloacina.tokens.js';
 import type { Tenant } from '../tenants/hosting/tenant.js';
@@ -14,10 +13,8 @@ import {
   type OptionsSource,
   type TenantRegistration,
 } from './registration.js';
+import { entitiesIn, type Entity } from './tenant-entities.js';
 import { TENANT_PARTS } from './tenant-parts.js';
-
-// oxlint-disable-next-line typescript/no-unsafe-function-type -- TypeORM's own type for an entity class
-type Entity = Function | EntitySchema;
 
 /** The providers of an opened tenant. If the tenant could not be opened, all of them are stand-ins. */
 export interface OpenedTenant {
@@ -96,13 +93,4 @@ function dataSourceProviders(
       fromTenant(getRepositoryToken(entity, tenant), ({ repositoryOf }) => repositoryOf(entity)),
     ),
   ];
-}
-
-/** Leaves out invalid entities, which the check of the options reports. */
-function entitiesIn(entities: unknown): Entity[] {
-  return Array.isArray(entities) ? entities.filter(isEntity) : [];
-}
-
-function isEntity(entity: unknown): boolean {
-  return typeof entity === 'function' || (typeof entity === 'object' && entity !== null);
 }
