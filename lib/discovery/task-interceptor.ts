@@ -16,7 +16,7 @@ export interface TaskCallHandler {
  * spans, metrics, error reports or a CLS context. An interceptor is a provider; list its class in the option
  * `taskInterceptors` of `forRoot`, outermost first.
  *
- * Return what `next.handle()` resolves to: it becomes the task's result. An error that the interceptor throws is the
+ * Return what `next.handle()` resolves to: it becomes the task's result; `null` drops the result. An error that the interceptor throws is the
  * failure of the attempt. If `deferUntil` puts the task off, `next.handle()` rejects with an error that
  * {@link isDeferral} recognizes; throw it again.
  *
