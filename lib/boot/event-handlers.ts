@@ -80,6 +80,13 @@ function problemsOf(
   );
   problems.push(...checkOptions(subject, filter, FILTER));
   if (problems.length > 0) return problems;
+  // A class that is not defined yet would widen the filter to all workflows.
+  if ('workflow' in filter && manyOf(filter.workflow).includes(undefined)) {
+    return [
+      `${subject}: workflow is undefined, as a class is while files import each other. Give the name of the workflow ` +
+        'instead, or leave the option out.',
+    ];
+  }
   problems.push(...checkServed(`${subject}: workflow`, workflowsOf(filter) ?? [], registry));
   const tenants = manyOf(filter.tenant ?? []);
   if (tenants.every((tenant) => typeof tenant === 'string' && tenant !== '')) return problems;

@@ -165,6 +165,10 @@ describe('@OnWorkflowEvent', () => {
       second() {}
       @OnWorkflowEvent('task.failed', { tenants: 'acme' } as object)
       third() {}
+      @OnWorkflowEvent('task.failed', { workflow: undefined } as object)
+      fourth() {}
+      @OnWorkflowEvent('task.failed', { workflow: [Order, undefined] } as object)
+      fifth() {}
     }
     @Injectable({ scope: Scope.REQUEST })
     class Scoped {
@@ -180,6 +184,11 @@ describe('@OnWorkflowEvent', () => {
       '@OnWorkflowEvent of Wrong.first() has "task.faild", which is not an event. Did you mean "task.failed"?',
       '@OnWorkflowEvent of Wrong.second(): workflow has "ordr", which no module provides. Did you mean "order"?',
       '@OnWorkflowEvent of Wrong.third(): there is no option "tenants". Did you mean "tenant"?',
+      ...['fourth', 'fifth'].map(
+        (method) =>
+          `@OnWorkflowEvent of Wrong.${method}(): workflow is undefined, as a class is while files import each other. ` +
+          'Give the name of the workflow instead, or leave the option out.',
+      ),
       'Scoped (in RootTestModule) has @OnWorkflowEvent, but Nest creates it for each request or for each place that injects it. ' +
         'Events happen outside of requests: move the method to a provider with the default scope.',
     ]);
