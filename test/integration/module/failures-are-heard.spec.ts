@@ -165,7 +165,7 @@ describe('@OnWorkflowEvent', () => {
       second() {}
       @OnWorkflowEvent('task.failed', { tenants: 'acme' } as object)
       third() {}
-      @OnWorkflowEvent('task.failed', { workflow: undefined } as object)
+      @OnWorkflowEvent('task.failed', { workflow: undefined })
       fourth() {}
       @OnWorkflowEvent('task.failed', { workflow: [Order, undefined] } as object)
       fifth() {}

@@ -6,8 +6,12 @@ import { TENANT_MANAGER } from '../../../lib/boot/registration.js';
 import { CloacinaModule } from '../../../lib/cloacina.module.js';
 import { FakeHost } from './fake-host.js';
 
-class Invoice {}
-class Other {}
+class Invoice {
+  readonly id = 1;
+}
+class Other {
+  readonly name = 'other';
+}
 
 @Injectable()
 class Reports {
@@ -18,12 +22,12 @@ class Misspelt {
   constructor(@InjectRepository(Invoice, 'acmee') readonly invoices: unknown) {}
 }
 
-const tenant = (name: string, entities: (typeof Invoice)[]) =>
+const tenant = (name: string, entities: readonly (typeof Invoice | typeof Other)[]) =>
   CloacinaModule.forTenant({
     tenant: name,
     schema: `tenant_${name}`,
     databaseUrl: 'postgres://app:s3cret@host/db',
-    entities,
+    entities: [...entities],
   });
 
 async function messageOf(metadata: ModuleMetadata): Promise<string | undefined> {
