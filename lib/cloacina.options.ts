@@ -12,7 +12,7 @@ export type { PostgresConnectionOptions };
  */
 export interface CloacinaSharedOptions {
   /** `postgres://user:password@host:5432/database`. Default: that of forRoot, else DATABASE_URL of the environment. */
-  databaseUrl?: string;
+  databaseUrl?: string | undefined;
   /**
    * TypeORM's connection options: `host`, `password`, `ssl`, `extra`… They win over the same parts of the URL. Options that
    * name a host, a database or a URL replace the URL of forRoot and of the environment. Options that the library can't
@@ -23,7 +23,7 @@ export interface CloacinaSharedOptions {
    * Direct URL of the control connection, for a `databaseUrl` that leads to a pooler. Default: `databaseUrl`. TLS and
    * login settings that it leaves out are taken from `connection`.
    */
-  controlUrl?: string;
+  controlUrl?: string | undefined;
   /**
    * Whether to keep a connection outside the pool by which lost processes are detected at once. Default true. With false,
    * lost processes are detected when their leases expire.
