@@ -211,7 +211,7 @@ function contextOf(
   memory.load(
     terminal
       .filter(({ taskNo }) => dependenciesKnown(taskNo))
-      .map((task) => ({ ...task, token: 0 })),
+      .map((task) => ({ ...task, error: null, token: 0 })),
   );
   const final = isExecutionEnded(status) ? memory.finalContext() : undefined;
   return toObject(final ?? frontier());

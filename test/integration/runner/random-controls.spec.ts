@@ -107,7 +107,8 @@ function violations(id: string, rows: Rows, workflow: CompiledWorkflow): string[
       wrong.push(`${task.name} is ${row.status}, decided: ${JSON.stringify(decision)}`);
     }
     if (!decision.run && row.skipReason !== decision.skipReason) wrong.push(`${task.name}: reason`);
-    memory.load([{ ...row, output: row.output === null ? null : JSON.stringify(row.output) }]);
+    const output = row.output === null ? null : JSON.stringify(row.output);
+    memory.load([{ ...row, output, error: null }]);
   }
   if (rows.remaining_leaves !== 0) wrong.push(`${rows.remaining_leaves} leaves remain`);
   if (rows.status !== endStatus(workflow, statusOf)) wrong.push(`it is ${rows.status}`);
