@@ -113,6 +113,11 @@ orders
     exactly<number | undefined>()(context.get('found'));
   });
 orders
+  .task('perhaps', (context) => ({ found: context.attempt > 1 ? 1 : undefined }))
+  .task('next', { dependsOn: ['perhaps'] }, (context) => {
+    exactly<number | undefined>()(context.get('found'));
+  });
+orders
   .task('either', ({ attempt }) => (attempt > 1 ? { same: 1, left: 'l' } : { same: 'x' }))
   .task('next', { dependsOn: ['either'] }, (context) => {
     exactly<string | number>()(context.get('same'));
@@ -195,6 +200,16 @@ const afterFailure = (context: WorkflowContext<typeof handled>) => {
   // @ts-expect-error TS2339 no task adds it
   void context.nothing;
 };
+const handledByAny = byType
+  .task(
+    'refund',
+    { dependsOn: ['ship'], when: any(taskFailed('ship'), taskSkipped('ship')) },
+    () => {},
+  )
+  .build();
+const afterAny = (context: WorkflowContext<typeof handledByAny>) => {
+  exactly<boolean | undefined>()(context.sent);
+};
 
 // --- graphs that are made at run time
 let loose: WorkflowBuilder = byType;
@@ -203,4 +218,4 @@ for (const name of ['a', 'b']) {
     exactly<unknown>()(context.get('anything'));
   });
 }
-void [chosen, dynamic, finished, afterFailure, loose.build()];
+void [chosen, dynamic, finished, afterFailure, afterAny, loose.build()];

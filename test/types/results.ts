@@ -19,6 +19,12 @@ class Open {
   @Task() charge(_context: TaskContext<Order>) {}
   @Task() audit(_context: TaskContext) {}
 }
+/** A parameter without a type says nothing about the context. */
+class HalfTyped {
+  @Task() charge(_context: TaskContext<Order>) {}
+  // oxlint-disable-next-line typescript/no-explicit-any
+  @Task() audit(_context: any) {}
+}
 class WithSchema {
   static readonly input = z.object({ day: z.date(), size: z.number().default(1) });
   @Task() charge(_context: TaskContext<Order>) {}
@@ -38,6 +44,11 @@ export async function results(runner: CloacinaRunner): Promise<void> {
   const note: string = context.note;
   // @ts-expect-error TS2551 a misspelt key
   void [note, context.oderId];
+
+  const half = await runner.execute(HalfTyped);
+  half.context.orderId satisfies number;
+  // @ts-expect-error TS2551 a misspelt key
+  void half.context.oderId;
 
   const open = await runner.execute(Open);
   open.context.orderId satisfies number;

@@ -167,6 +167,12 @@ export class ParcelDelivery {
     return { parcelID: 'p' };
   }
 
+  // @ts-expect-error TS1241 whatever its value
+  @Task()
+  misspeltAny() {
+    return { parcelID: JSON.parse('1') };
+  }
+
   // @ts-expect-error TS1241 in one of two results
   @Task()
   sometimes(context: TaskContext<Parcel>) {

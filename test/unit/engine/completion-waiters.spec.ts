@@ -47,6 +47,14 @@ describe('CompletionWaiters', () => {
     expect(await wait).toBe(true);
   });
 
+  it('knows that it was told of the end, though it is to look again', async () => {
+    const id = await scene.start();
+    const wait = waiters.wait(id).ended;
+    waiters.ended(id);
+    waiters.recheck();
+    expect(await wait).toBe(true);
+  });
+
   it.each(['ownershipLost', 'recheck'] as const)('looks again after %s', async (reason) => {
     const id = await scene.start();
     const wait = waiters.wait(id).ended;
@@ -73,6 +81,7 @@ describe('CompletionWaiters', () => {
     await looked();
     cancelled.cancel(new Error('enough'));
     await expect(cancelled.ended).rejects.toThrow('enough');
+    expect(waiters.isAwaited(id)).toBe(true);
     waiters.ended(id);
     expect(await other.ended).toBe(true);
   });

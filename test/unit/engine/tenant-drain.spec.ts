@@ -32,10 +32,10 @@ beforeEach(() => {
 
 /** Moves the clock on until the drain is over; returns how long it took. */
 async function run(timeoutMs: number): Promise<number> {
-  let isOver = false;
-  void drain.run(timeoutMs).finally(() => (isOver = true));
+  const drained = { isOver: false };
+  void drain.run(timeoutMs).finally(() => (drained.isOver = true));
   await scene.clock.advance(0);
-  while (!isOver) await scene.clock.advance(10);
+  while (!drained.isOver) await scene.clock.advance(10);
   return scene.clock.now();
 }
 

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { MaintenanceSweep, type MaintenancePass } from '../../../lib/maintenance/sweep.js';
 import { ManualClock } from '../../../lib/testing/manual-clock.js';
+import { gate } from '../../support/gate.js';
 
 /** Its rounds take three seconds at most. */
 const LEASE_MS = 9_000;
@@ -96,6 +97,40 @@ describe('The sweep', () => {
     sweep.remove(names.at(-1)!);
     while (pass.parts.length < 2) await clock.advance(10);
     expect(pass.parts.flat()).toEqual(names.slice(0, -1));
+  });
+
+  it('works on one part at a time, however often it is planned anew', async () => {
+    const { passed, open } = gate();
+    const pass = new NotingPass();
+    const { over } = pass;
+    pass.over = async (tenants) => {
+      await over.call(pass, tenants);
+      await passed;
+    };
+    sweep.register(pass);
+    add(1);
+    sweep.start();
+    await clock.advance(ROUND_MS);
+    sweep.plan();
+    expect([pass.parts.length, clock.waiting]).toEqual([1, 0]);
+    open();
+    await clock.advance(0);
+    await clock.advance(ROUND_MS);
+    expect(pass.parts.length).toBeGreaterThan(1);
+  });
+
+  it('ends with the part that it is stopped in', async () => {
+    const { passed, open } = gate();
+    const pass = new NotingPass();
+    pass.over = () => passed;
+    sweep.register(pass);
+    add(1);
+    sweep.start();
+    await clock.advance(ROUND_MS);
+    sweep.stop();
+    open();
+    await clock.advance(0);
+    expect(clock.waiting).toBe(0);
   });
 
   it('waits without a session, does not try again and again, and then goes on with the round', async () => {
