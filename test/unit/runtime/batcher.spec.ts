@@ -149,6 +149,30 @@ describe('Batcher', () => {
     expect(await results).toMatchObject([10, 20, 30, 40].map((value) => ({ value })));
   });
 
+  it('gives up what waits for its turn alone behind slow statements', async () => {
+    const { passed, open } = gate();
+    failure = (items) => {
+      if (items.length === 1) return undefined;
+      ready = passed;
+      return locked();
+    };
+    const giveUp: BatcherOptions<number, number>['giveUp'] = (item, _, { waitedMs }) =>
+      waitedMs >= 1_000 ? new Error(`gave up ${item}`) : undefined;
+    const batcher = batcherOf({ maxItems: 5, giveUp });
+    const results = Promise.allSettled([1, 2, 3, 4, 5].map((item) => batcher.add(item)));
+    await clock.advance(0);
+    await clock.advance(2_000);
+    open();
+    expect(await results).toMatchObject([
+      { value: 10 },
+      { value: 20 },
+      { value: 30 },
+      { reason: { message: 'gave up 4' } },
+      { reason: { message: 'gave up 5' } },
+    ]);
+    expect(sent.slice(1)).toEqual([[1], [2], [3]]);
+  });
+
   it('rejects what rests because of a lock when it is closed', async () => {
     failure = locked;
     const batcher = batcherOf();
