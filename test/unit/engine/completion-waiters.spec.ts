@@ -165,4 +165,13 @@ describe('CompletionWaiters', () => {
     expect(await Promise.all(waits)).toEqual([true, true, true]);
     expect(asked).toEqual([ids, [ids[0]]]);
   });
+
+  it('asks alone about each where it could not ask about many', async () => {
+    const ids = [await scene.start(), await scene.start()];
+    for (const id of ids) await scene.store.cancel(id, null);
+    const real = scene.store.awaitUnlocked.bind(scene.store);
+    scene.store.awaitUnlocked = (of) =>
+      of.length > 1 ? Promise.reject(new MemoryFailure('conflict', 'locked')) : real(of);
+    expect(await Promise.all(ids.map((id) => waiters.wait(id, signal)))).toEqual([true, true]);
+  });
 });
