@@ -172,6 +172,6 @@ describe('CompletionWaiters', () => {
     const real = scene.store.awaitUnlocked.bind(scene.store);
     scene.store.awaitUnlocked = (of) =>
       of.length > 1 ? Promise.reject(new MemoryFailure('conflict', 'locked')) : real(of);
-    expect(await Promise.all(ids.map((id) => waiters.wait(id, signal)))).toEqual([true, true]);
+    expect(await Promise.all(ids.map((id) => waiters.wait(id).ended))).toEqual([true, true]);
   });
 });

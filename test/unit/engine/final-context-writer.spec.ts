@@ -11,7 +11,13 @@ it('a final context is written with the outcomes that this process has to read f
   const read: number[] = [];
   scene.store.outcomes = async (tasks) => {
     read.push(...tasks.map(({ taskNo }) => taskNo));
-    const outcome = { status: 'Completed', skipReason: null, output: '{"b":2}', deletedKeys: [] };
+    const outcome = {
+      status: 'Completed',
+      skipReason: null,
+      error: null,
+      output: '{"b":2}',
+      deletedKeys: [],
+    };
     return tasks.map((key) => ({ ...key, ...outcome, token: other!.token + 1 }));
   };
   const written: string[] = [];
