@@ -245,9 +245,12 @@ describe('workflows', () => {
 
 describe('get', () => {
   it('finds nothing under an id that is none', async () => {
-    for (const id of ['01890000-0000-7000-8000-000000000000', 'no id', '', undefined]) {
-      expect(await tenant.runner.get(id as string)).toBeNull();
+    for (const id of ['01890000-0000-7000-8000-000000000000', 'no id', '']) {
+      expect(await tenant.runner.get(id)).toBeNull();
     }
+    await expect(tenant.runner.get(undefined as unknown as string)).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    });
     const { id } = await tenant.runner.execute(other);
     expect((await tenant.runner.get(id.toUpperCase()))?.id).toBe(id);
     await expect(tenant.runner.handle('no id').result()).rejects.toMatchObject({
