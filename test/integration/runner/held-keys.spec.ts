@@ -187,7 +187,9 @@ it('Starts that wait take a bounded amount of memory, beyond which the next ones
   const first = tenant.runner.start(workflow, large);
   await expect(tenant.runner.start(workflow, { small: true })).rejects.toMatchObject({
     code: 'DATABASE_UNAVAILABLE',
-    message: expect.stringMatching(/1 starts with 0 MiB of context in all wait/),
+    message: expect.stringMatching(
+      /limit of starts that wait for the database, with 1 start and 0 MiB of context/,
+    ),
   });
   await other.query('ROLLBACK');
   expect((await (await first).result()).status).toBe('Completed');
