@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { NotAllowedError } from '../../errors/index.js';
+import { sendInHalves } from '../../runtime/in-halves.js';
 import { isAway } from '../../store/postgres/classify-failure.js';
 import { readRows } from '../../store/postgres/connections/own-types.js';
 import { LOGIN_PURPOSE } from '../admin/role-purpose.js';
@@ -90,22 +91,11 @@ interface FoundSchema {
  *
  * Throws only if the database cannot be reached.
  */
-export async function readReadableHistories(
+export function readReadableHistories(
   queryable: Queryable,
   requests: readonly HistoryRequest[],
 ): Promise<(SchemaHistory | undefined)[]> {
-  if (requests.length === 0) return [];
-  try {
-    return await readHistories(queryable, requests);
-  } catch (error) {
-    if (isAway(error)) throw error;
-    if (requests.length === 1) return [undefined];
-    const middle = requests.length >> 1;
-    return [
-      ...(await readReadableHistories(queryable, requests.slice(0, middle))),
-      ...(await readReadableHistories(queryable, requests.slice(middle))),
-    ];
-  }
+  return sendInHalves(requests, (part) => readHistories(queryable, part), isAway);
 }
 
 async function findTables(

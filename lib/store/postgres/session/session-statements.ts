@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { runUnprepared } from '../tenant-statements.js';
+import { sendInHalves } from '../../../runtime/in-halves.js';
 import { failureKind } from '../classify-failure.js';
 import type { RawRow } from '../statements/columns.js';
 import { releaseLeases, renewLeases } from '../statements/leases.js';
@@ -191,24 +192,13 @@ export abstract class SessionStatements {
   ): Promise<(R | undefined)[]> {
     const results: (R | undefined)[] = [];
     for (let i = 0; i < items.length; i += SCHEMAS_PER_STATEMENT) {
-      results.push(...(await orInHalves(items.slice(i, i + SCHEMAS_PER_STATEMENT), send)));
+      const part = items.slice(i, i + SCHEMAS_PER_STATEMENT);
+      results.push(...(await sendInHalves(part, send, isOfConnection)));
     }
     return results;
   }
 }
 
-/** By index. Undefined for an item that fails alone. A connection failure rejects all items. */
-async function orInHalves<T, R>(
-  part: readonly T[],
-  send: (part: readonly T[]) => Promise<readonly R[]>,
-): Promise<(R | undefined)[]> {
-  try {
-    return [...(await send(part))];
-  } catch (error) {
-    if (failureKind(error) === 'connection') throw error;
-    if (part.length === 1) return [undefined];
-    const middle = part.length >> 1;
-    const first = await orInHalves(part.slice(0, middle), send);
-    return [...first, ...(await orInHalves(part.slice(middle), send))];
-  }
+function isOfConnection(error: unknown): boolean {
+  return failureKind(error) === 'connection';
 }
