@@ -259,16 +259,20 @@ test('a transaction that its work commits by itself is an error', async () => {
 
 test('a transaction that stops is ended by the server', async () => {
   const gate = new EventEmitter();
+  const locked = once(gate, 'locked');
+  const resumed = once(gate, 'resume');
   const outcome = runInTenantTransaction(
     acme,
     schemas[0],
     async (manager) => {
       await manager.query(`LOCK TABLE note`);
-      await once(gate, 'resume');
+      gate.emit('locked');
+      await resumed;
       await manager.query('SELECT 1');
     },
     { idleTimeoutMs: 50 },
   ).catch((error: unknown) => error);
+  await locked;
 
   // Waits for the lock, so it ends when the server has ended the transaction that holds it.
   await pool.query(`INSERT INTO ${schemas[0]}.note VALUES ('next')`);
