@@ -47,8 +47,7 @@ export class ResultWaiter {
       const { id } = await start((proposed) => (expected = this.parts.waiters.expect(proposed)));
       // An earlier execution has the idempotency key.
       if (id !== expected?.id) return await this.resultOf(id, options);
-      // Another process may have claimed it.
-      expected.look();
+      expected.stored();
       return await this.resultAfter(expected, options);
     } finally {
       expected?.cancel(undefined);

@@ -1,3 +1,5 @@
+import { isExecutionEnded, type ExecutionStatus } from '../../workflow/index.js';
+
 /** What a wait needs to find out whether its execution has ended. */
 export interface WaitSurroundings {
   /** Whether this process holds claims in the execution. If so, it will learn of the end without reading. */
@@ -10,8 +12,6 @@ export interface WaitSurroundings {
 /** How long a wait relies on notifications before its next read, in milliseconds: at first, and later. */
 const FIRST_LOOK_MS = 1_000;
 const LATER_LOOKS_MS = 5_000;
-
-const ENDED: ReadonlySet<string> = new Set(['Completed', 'Failed', 'Cancelled']);
 
 /**
  * One caller that waits for one execution, until the end is signalled or read, or the wait is cancelled. There may be ten
@@ -28,8 +28,10 @@ export class CompletionWait {
   private again = false;
   private lookAt: number;
 
+  /** @param isStored - false for an execution whose start is under way: until {@link stored}, the database may not have it */
   constructor(
     readonly id: string,
+    private isStored: boolean,
     private readonly surroundings: WaitSurroundings,
     private readonly onOver: (wait: CompletionWait) => void,
   ) {
@@ -47,9 +49,15 @@ export class CompletionWait {
     this.over(() => this.settle(true));
   }
 
+  /** Call when the start of the execution was answered. */
+  stored(): void {
+    this.isStored = true;
+    this.look();
+  }
+
   /** Reads the status, unless this process holds claims in the execution. */
   look(): void {
-    if (this.isOver || this.surroundings.isActive(this.id)) return;
+    if (this.isOver || !this.isStored || this.surroundings.isActive(this.id)) return;
     if (this.isLooking) this.again = true;
     else void this.ask();
   }
@@ -72,7 +80,7 @@ export class CompletionWait {
         this.again = false;
         const status = await this.surroundings.statusOf(this.id);
         if (status === undefined) this.over(() => this.settle(false));
-        else if (ENDED.has(status)) this.tellEnded();
+        else if (isExecutionEnded(status as ExecutionStatus)) this.tellEnded();
       } while (this.again && !this.isOver);
     } catch (error) {
       this.cancel(error);

@@ -55,28 +55,33 @@ export class CompletionWaiters {
 
   /** Waits for an execution that exists. */
   wait(id: string): CompletionWait {
-    const wait = this.expect(id);
+    const wait = this.add(id, true);
     wait.look();
     return wait;
   }
 
   /**
    * Waits for an execution that is about to be started: its end may be recorded before the reply to the start arrives.
-   * Call `look()` of the wait after the reply.
+   * Call `stored()` of the wait after the reply. Until then nothing is read: an execution that is not stored yet would
+   * pass for one that does not exist.
    */
   expect(id: string): CompletionWait {
-    const wait = new CompletionWait(id, this.surroundings, this.forget);
-    const waits = this.waiting.get(id) ?? new Set();
-    this.waiting.set(id, waits.add(wait));
-    if (this.closed !== undefined) wait.cancel(this.closed.reason);
-    else this.rounds ??= this.clock.interval(() => this.lookAround(), ROUND_MS);
-    return wait;
+    return this.add(id, false);
   }
 
   /** Rejects all waits, later ones too. */
   close(reason: unknown): void {
     this.closed ??= { reason };
     for (const waits of this.waiting.values()) for (const wait of waits) wait.cancel(reason);
+  }
+
+  private add(id: string, isStored: boolean): CompletionWait {
+    const wait = new CompletionWait(id, isStored, this.surroundings, this.forget);
+    const waits = this.waiting.get(id) ?? new Set();
+    this.waiting.set(id, waits.add(wait));
+    if (this.closed !== undefined) wait.cancel(this.closed.reason);
+    else this.rounds ??= this.clock.interval(() => this.lookAround(), ROUND_MS);
+    return wait;
   }
 
   private readonly forget = (wait: CompletionWait): void => {

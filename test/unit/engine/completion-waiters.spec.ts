@@ -106,6 +106,21 @@ describe('CompletionWaiters', () => {
     expect(awaits).not.toHaveBeenCalled();
   });
 
+  it('of an expected execution reads nothing before the start is answered, however long that takes', async () => {
+    const clock = new ManualClock();
+    waiters = new CompletionWaiters(scene.store, () => isActive, clock);
+    const expected = waiters.expect('00000000-0000-7000-8000-000000000000');
+    let isOver = false;
+    void expected.ended.then(() => (isOver = true));
+    await clock.advance(60_000);
+    waiters.recheck();
+    waiters.ownershipLost(expected.id);
+    await looked();
+    expect(isOver).toBe(false);
+    expected.stored();
+    expect(await expected.ended).toBe(false);
+  });
+
   it('looks by itself after a second, and then every five, with one timer for all', async () => {
     const clock = new ManualClock();
     waiters = new CompletionWaiters(scene.store, () => isActive, clock);
