@@ -116,7 +116,7 @@ export type {
   ResultOptions,
   UnsettledOptions,
 } from './runner/execution-handle.js';
-export type * from './runner/history.js';
+export type * from './runner/history-entry.js';
 export type { WorkflowGraph, WorkflowGraphTask } from './runner/workflow-graph.js';
 export type { StartOptions } from './runner/start-request.js';
 export type { TaskRunner } from './runner/task-runner.js';

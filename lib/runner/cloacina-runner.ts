@@ -29,7 +29,7 @@ import { checkGetOptions } from './list-filter.js';
 import { ResultWaiter } from './result-waiter.js';
 import type { RunnerParts } from './runner-parts.js';
 import { ExecutionStarter } from './execution-starter.js';
-import type { HistoryEntry } from './history.js';
+import type { HistoryEntry } from './history-entry.js';
 import { START_OPTIONS, type StartOptions } from './start-request.js';
 import { viewWorkflow, type WorkflowGraph } from './workflow-graph.js';
 import type { ExecutionStatus } from '../workflow/index.js';

@@ -15,7 +15,7 @@ import type {
   WorkflowCounts,
 } from './execution.js';
 import { viewExecution, viewSummary } from './execution-view.js';
-import type { HistoryEntry } from './history.js';
+import type { HistoryEntry } from './history-entry.js';
 import { viewHistory } from './history-view.js';
 import { checkCountFilter, checkListFilter, zeroCounts } from './list-filter.js';
 import { definitionToShow } from './stand-in-definition.js';

@@ -1,7 +1,7 @@
 import type { StoredError } from '../errors/index.js';
 import type { HistoryEventRow, HistoryTaskRow, StoredAttempt } from '../store/port/index.js';
 import type { SkipReason } from '../workflow/index.js';
-import type { AttemptEntry, SkippedEntry } from './history.js';
+import type { AttemptEntry, SkippedEntry } from './history-entry.js';
 
 /** The state of a task in one run: from its row, or from the event of the manual retry that reset the row. */
 interface RunEnd {

@@ -3,7 +3,7 @@ import type { StoredError } from '../errors/index.js';
 import type { HistoryEventRow, HistoryRecoveryRow, HistoryRow } from '../store/port/index.js';
 import { decodeTags } from '../workflow/index.js';
 import { attemptsOf } from './history-attempts.js';
-import type { CreatedEntry, EndedEntry, HistoryEntry, RecoveredEntry } from './history.js';
+import type { CreatedEntry, EndedEntry, HistoryEntry, RecoveredEntry } from './history-entry.js';
 import { firstUnhandledFailure } from './unhandled-failure.js';
 
 type NameOf = (taskNo: number) => string;

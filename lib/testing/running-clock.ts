@@ -1,4 +1,5 @@
 import { systemClock, type Clock, type Timer } from '../runtime/clock.js';
+import { sleepByTimer } from './sleep-by-timer.js';
 
 interface Pending {
   readonly at: number;
@@ -22,17 +23,8 @@ export class RunningClock implements Clock {
     return systemClock.wallTime() + this.ahead;
   }
 
-  async sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    if (signal?.aborted === true) return;
-    await new Promise<void>((resolve) => {
-      const end = (): void => {
-        timer.cancel();
-        signal?.removeEventListener('abort', end);
-        resolve();
-      };
-      const timer = this.timer(end, ms);
-      signal?.addEventListener('abort', end);
-    });
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return sleepByTimer(this, ms, signal);
   }
 
   timer(callback: () => void, ms: number): Timer {

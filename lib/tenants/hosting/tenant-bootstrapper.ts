@@ -36,7 +36,7 @@ export interface PrepareOptions {
   readonly timeoutMs: number;
   /** Whether the tenant's data source has the library's tables as entities. */
   readonly libraryEntities: boolean;
-  /** Whether discovery found the tenant. If its schema is dropped meanwhile, it is not created again. */
+  /** Whether discovery found the tenant. If its schema is dropped before it is opened, it is not created again. */
   readonly isDiscovered: boolean;
 }
 

@@ -170,7 +170,7 @@ export class TenantManager {
       this.hearOfTenants(),
       ...tenants.map((runtime) =>
         this.opener.activate(runtime, AT_BOOT.timeoutMs).catch(async (error: unknown) => {
-          // The tenant was removed meanwhile.
+          // The tenant was removed while it was opened.
           if (runtime.isDraining) return;
           // A discovered tenant must not fail the boot of the application.
           if (!runtime.isDiscovered) throw error;

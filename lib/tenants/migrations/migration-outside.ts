@@ -15,7 +15,7 @@ type PostgresOptions = Extract<DataSourceOptions, { type: 'postgres' }>;
  * Applies or reverts one migration that must run outside of a transaction, such as one with CREATE INDEX CONCURRENTLY, on a
  * connection of its own.
  *
- * The transaction on `locked` keeps the schema's lock and idles meanwhile. It has no snapshot, so a concurrent index build
+ * The transaction on `locked` keeps the schema's lock and idles. It has no snapshot, so a concurrent index build
  * does not wait for it. Processes that wait for the lock do have a snapshot, but they give up their wait every few
  * seconds.
  *

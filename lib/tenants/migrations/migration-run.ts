@@ -151,7 +151,7 @@ async function readHistory(run: MigrationRun, client: pg.ClientBase): Promise<Sc
 
 /**
  * Creates the schema. IF NOT EXISTS is not used, because it requires the right to create schemas even if the schema exists.
- * The lock excludes other processes of the library. If another session creates the schema meanwhile, the transaction is
+ * The lock excludes other processes of the library. If another session creates the schema at the same time, the transaction is
  * run again.
  */
 export async function createSchema(client: pg.ClientBase, schema: string): Promise<void> {

@@ -34,7 +34,7 @@ async function writeLease(): Promise<void> {
 const stored = () => scene.store.handle.leases.has(scene.lease.instanceId);
 
 describe('LeaseRelease', () => {
-  it('deletes the lease, and lets nothing be claimed meanwhile', async () => {
+  it('deletes the lease, and allows no claim until it is deleted', async () => {
     await writeLease();
     const released = release.runOnce();
     expect([scene.state.mayClaim, scene.lease.isHeld]).toEqual([false, false]);

@@ -11,7 +11,7 @@ let orphans: OrphanReceiver;
 /** What this process knows of the orphans' definition. */
 let known: RunnableDefinition | undefined;
 let find: () => Promise<RunnableDefinition>;
-/** Whether somebody listens to the events. */
+/** Whether the events have an observer. */
 let isObserved: boolean;
 beforeEach(() => {
   scene = new EngineScene();
@@ -39,7 +39,7 @@ async function take(abandoned: boolean): Promise<void> {
 }
 
 describe('OrphanReceiver', () => {
-  it('reads no definition for a recovery that nobody observes', async () => {
+  it('reads no definition for a recovery without an observer', async () => {
     find = () => Promise.reject(new Error('nothing is to be read'));
     await take(false);
     expect(scene.called).toEqual([]);

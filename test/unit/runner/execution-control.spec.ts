@@ -38,7 +38,7 @@ beforeEach(() => {
 });
 
 describe('A pause that changed nothing', () => {
-  it('is told to nobody where the execution was paused before', async () => {
+  it('sends no event if the execution was paused before', async () => {
     await control.pause(ID);
     expect(told).toEqual([]);
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { makeRunnable } from '../../../lib/engine/definitions/runnable-definition.js';
-import type { HistoryEntry } from '../../../lib/runner/history.js';
+import type { HistoryEntry } from '../../../lib/runner/history-entry.js';
 import { viewHistory } from '../../../lib/runner/history-view.js';
 import type { HistoryRow, HistoryTaskRow } from '../../../lib/store/port/index.js';
 import { compileWorkflow } from '../../../lib/workflow/index.js';

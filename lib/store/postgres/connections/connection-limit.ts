@@ -4,7 +4,7 @@ import { ConnectionWaitReport } from './connection-wait-report.js';
 
 /** How long after several tenants used connections one tenant may not take all of them, in milliseconds. */
 const SHARED_MS = 5_000;
-/** How long a transaction waits for a second connection, in milliseconds. It keeps its locks meanwhile. */
+/** How long a transaction waits for a second connection, in milliseconds. It keeps its locks while it waits. */
 const MAX_SECOND_WAIT_MS = 10_000;
 
 /** How long a request waits before the log names the tenants that have connections, in milliseconds. */

@@ -136,8 +136,8 @@ export const readStatuses: Statement<{ id: string; status: string }> = {
 
 /**
  * Notes that a process other than the one that ends the execution waits for its end, and returns its status. The status is
- * read under the row lock. With the status of the snapshot, a caller could wait for a notification that an execution which
- * ended meanwhile did not send.
+ * read under the row lock. With the status of the snapshot, a caller could wait for ever: an execution that ended before
+ * the lock was taken sends no notification.
  */
 export const awaitExecution: Statement<{ id: string; status: string }> = {
   name: 'await_execution',
