@@ -91,13 +91,18 @@ export class Workload {
 
   /** As above, and waits until each that it was told to start so far has been accepted or refused. */
   async started(child: TestChild, count: number): Promise<void> {
-    const told = (): number =>
-      (child.messages as { kind: string }[]).filter(({ kind }) => kind === 'started').length;
     this.start(child, count);
-    await waitFor(() => told() >= (this.ordered.get(child) ?? 0), {
+    await waitFor(() => this.hasStarted(child), {
       deadline: 60_000,
       what: 'the starts',
     });
+  }
+
+  /** Whether each start that it was told of has been accepted or refused. */
+  private hasStarted(child: TestChild): boolean {
+    const messages = child.messages as { kind: string }[];
+    const told = messages.filter(({ kind }) => kind === 'started').length;
+    return told >= (this.ordered.get(child) ?? 0);
   }
 
   accepted(): Map<string, string> {
@@ -115,18 +120,25 @@ export class Workload {
     });
   }
 
-  /** Waits until nothing is left to do; says how many executions have ended. */
+  /**
+   * Waits until nothing is left to do; says how many executions have ended. A start that a process was told of and has not
+   * made yet is left to do: an execution that it stores after the last look would be given back by the close.
+   */
   async settle(deadline = 60_000): Promise<number> {
     const lost = this.forgotten.executions.size;
     let open = 'nothing known';
     try {
       await waitFor(
         async () => {
+          const hadStarted = this.workers.every(
+            (child) => !child.running || this.hasStarted(child),
+          );
           const [row] = await this.query<{ open: number; known: number }>(
             `SELECT (count(*) FILTER (WHERE completed_at IS NULL))::integer AS open, count(*)::integer AS known
              FROM cloacina_workflow_execution`,
           );
           open = JSON.stringify(row);
+          if (!hadStarted) return false;
           return row?.open === 0 && row.known >= this.accepted().size - lost;
         },
         { deadline, every: 100 },
