@@ -155,6 +155,7 @@ export class Workload {
   /** Ends what still runs in good order, and checks what came of it all. */
   async violations(): Promise<string[]> {
     const living = this.workers.filter((child) => child.running);
+    if (living.length > 0) await this.deadLeasesEnded(living);
     const left = await Promise.all(living.map((child) => this.close(child)));
     const url = this.options.directUrl?.() ?? this.options.url;
     const { schema } = this.options;
@@ -167,6 +168,24 @@ export class Workload {
       forgotten: this.forgotten,
     });
     return [...violations, ...left.flat()];
+  }
+
+  /**
+   * Waits until the living have ended the leases of the dead, which takes them a second look at the locks. A lease that
+   * stays is told by the check.
+   */
+  private async deadLeasesEnded(living: readonly TestChild[]): Promise<void> {
+    const pids = living.map(({ pid }) => `%:${pid}`);
+    await waitFor(
+      async () => {
+        const dead = await this.query(
+          'SELECT FROM cloacina_runner_lease WHERE NOT name LIKE ANY ($1::text[])',
+          [pids],
+        );
+        return dead.length === 0;
+      },
+      { deadline: 20_000, every: 50 },
+    ).catch(() => undefined);
   }
 
   /** Ends it in good order; what is left of it then, in sentences. */
