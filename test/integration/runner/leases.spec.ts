@@ -194,6 +194,7 @@ describe('The lease', () => {
   it('is not taken for written by a transaction that was rolled back', async () => {
     const free = gate();
     const begun = gate();
+    const emptied = gate();
     const steps = defineWorkflow('steps')
       .task('first', { transactional: true }, async ({ executionId }) => {
         // As after the database has gone back in time: neither the lease nor the claim is there any more.
@@ -204,6 +205,7 @@ describe('The lease', () => {
           [executionId],
         );
         tenant.engine.lease.doubt();
+        emptied.open();
       })
       .task('second', { dependsOn: ['first'] }, () => undefined)
       .build();
@@ -216,6 +218,8 @@ describe('The lease', () => {
     const tenant = await openTenant([steps, holding]);
     stopRounds(tenant);
     await tenant.runner.start(steps);
+    // The start claims nothing while the lease of the boot is being deleted: then the task begins a moment later.
+    await emptied.passed;
     await waitFor(() => tenant.engine.claims.size === 0 && !tenant.engine.isBusy);
     expect(await leases(tenant)).toBe(0);
     const handle = await tenant.runner.start(holding);
