@@ -33,6 +33,7 @@ const NO_COUNTS: Readonly<Record<ExecutionStatus, number>> = {
   Pending: 0,
   Running: 0,
   Paused: 0,
+  Finishing: 0,
   Completed: 0,
   Failed: 0,
   Cancelled: 0,

@@ -91,11 +91,13 @@ function timeWaiting({ deferred, attempt }: WaitingTask, until: Date): TaskWaiti
 }
 
 function slotWaiting(
-  { executionId, taskNo }: WaitingTask,
+  { executionId, taskNo, itemNo }: WaitingTask,
   hung: readonly HungHandler[],
 ): TaskWaiting {
   const keeping = hung.filter(({ keepsSlot }) => keepsSlot);
-  const own = keeping.find((one) => one.executionId === executionId && one.taskNo === taskNo);
+  const own = keeping.find(
+    (one) => one.executionId === executionId && one.taskNo === taskNo && one.itemNo === itemNo,
+  );
   if (own !== undefined) return { reason: 'hungHandler', detail: describeHung(own) };
   const why =
     keeping.length === 0

@@ -89,7 +89,7 @@ export function describeClaims(tested: TestedStore): void {
 
     test('tasks that the claim excepts', async () => {
       const id = await worker.startOne(parallel(3, { definitionId: definition }), { claims: 0 });
-      const except = [0, 2].map((taskNo) => ({ executionId: id, taskNo }));
+      const except = [0, 2].map((taskNo) => ({ executionId: id, taskNo, itemNo: 0 }));
       const claims = await worker.claim([definition], 10, { except });
       expect(claims.map(({ taskNo }) => taskNo)).toEqual([1]);
     });
@@ -124,6 +124,7 @@ export function describeClaims(tested: TestedStore): void {
       {
         executionId: id,
         taskNo: 0,
+        itemNo: 0,
         definitionId: definition,
         token: heldToken(8),
         priority: 3,
@@ -132,6 +133,8 @@ export function describeClaims(tested: TestedStore): void {
         unmetDependencies: 3,
         generation: 4,
         deferredForMs: null,
+        wakes: 0,
+        hasSteps: false,
         input: '{}',
       },
     ]);

@@ -29,6 +29,8 @@ export function describeFanIn(tested: TestedStore): void {
           token: secondClaims ? heldToken(1) : 0,
           unmetDependencies: 0,
           generation: 0,
+          wakes: 0,
+          hasSteps: false,
         },
       ]);
       expect(await tested.taskOf(id, 2)).toMatchObject({

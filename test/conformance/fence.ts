@@ -41,7 +41,9 @@ export function describeFence(tested: TestedStore): void {
         const item = rescheduleOf(kind, id, taskNo, { token, error: { message: 'late' } });
         expect(await tested.store.reschedule([item])).toEqual([false]);
       }
-      expect(await tested.store.beginSuspect(id, taskNo, token)).toBe(false);
+      expect(await tested.store.beginSuspect({ executionId: id, taskNo, itemNo: 0, token })).toBe(
+        false,
+      );
     }
     expect(await tested.rowsOf(id)).toEqual(before);
   }
@@ -175,11 +177,12 @@ export function describeFence(tested: TestedStore): void {
   test('the row of a task that has ended tells the outcome and the token of its claim', async () => {
     const detail = { deletedKeys: ['a', 'b'] };
     await worker.complete([outcomeOf(of, id, 0, { output: '{"x": 1}', detail })]);
-    const keys = [0, 2].map((taskNo) => ({ executionId: id, taskNo }));
+    const keys = [0, 2].map((taskNo) => ({ executionId: id, taskNo, itemNo: 0 }));
     expect(await tested.store.outcomes(keys)).toEqual([
       {
         executionId: id,
         taskNo: 0,
+        itemNo: 0,
         status: 'Completed',
         skipReason: null,
         error: null,
@@ -194,7 +197,7 @@ export function describeFence(tested: TestedStore): void {
     const error = { name: 'Error', message: 'no' };
     const detail = { error, events: [] };
     await worker.complete([outcomeOf(of, id, 0, { status: 'Failed', detail })]);
-    const [row] = await tested.store.outcomes([{ executionId: id, taskNo: 0 }]);
+    const [row] = await tested.store.outcomes([{ executionId: id, taskNo: 0, itemNo: 0 }]);
     expect([row?.status, JSON.parse(row?.error ?? 'null')]).toEqual(['Failed', error]);
   });
 }

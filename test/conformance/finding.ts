@@ -149,6 +149,7 @@ export function describeFinding(tested: TestedStore): void {
       expect(task).toEqual({
         executionId: id,
         taskNo: 1,
+        itemNo: 0,
         status: 'Ready',
         attempt: 0,
         paused: false,

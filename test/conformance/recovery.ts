@@ -41,6 +41,7 @@ export function describeRecovery(tested: TestedStore): void {
         [0, 1].map((taskNo) => ({
           executionId: id,
           taskNo,
+          itemNo: 0,
           definitionId: of.plan.definitionId,
           token: releasedToken(1),
           attempt: 0,
@@ -49,6 +50,8 @@ export function describeRecovery(tested: TestedStore): void {
           generation: 0,
           deferredForMs: null,
           priority: 0,
+          wakes: 0,
+          hasSteps: false,
           input: undefined,
           abandoned: false,
         })),
@@ -124,7 +127,9 @@ export function describeRecovery(tested: TestedStore): void {
     test('begins by a statement of its own', async () => {
       const [claim] = await lost.claim([of.plan.definitionId], 1);
       const { taskNo, token } = claim!;
-      expect(await tested.store.beginSuspect(id, taskNo, token)).toBe(true);
+      expect(await tested.store.beginSuspect({ executionId: id, taskNo, itemNo: 0, token })).toBe(
+        true,
+      );
       expect(await tested.taskOf(id, taskNo)).toMatchObject({ started_at: expect.any(Date) });
       const [orphan] = await take({ maxRecoveryAttempts: 2 });
       expect(orphan).toMatchObject({ abandoned: true });
@@ -199,7 +204,9 @@ export function describeRecovery(tested: TestedStore): void {
     });
     expect(await recovery.events({ ...filter, limit: 1 })).toEqual(events.slice(0, 1));
     expect(await recovery.events({ ...filter, before: events[0]!.id })).toEqual(events.slice(1));
-    expect(await recovery.ownersOf(id, 0)).toEqual([lost.claimant.instanceId]);
+    expect(await recovery.ownersOf({ executionId: id, taskNo: 0, itemNo: 0 })).toEqual([
+      lost.claimant.instanceId,
+    ]);
     const after = await recovery.stats(null);
     expect(after.recovered - before.recovered).toBe(1);
     expect(after.abandoned - before.abandoned).toBe(1);
@@ -216,7 +223,7 @@ export function describeRecovery(tested: TestedStore): void {
     const waiting = startOf(of, { claims: 0 });
     await tested.store.start([waiting], noLease(), false);
     const { definitionId } = of.plan;
-    const own = { executionId: waiting.id, definitionId };
+    const own = { executionId: waiting.id, itemNo: 0, definitionId };
     const blocked = async (definitions: string[], unknown: [string, number][]) =>
       (await recovery.blocked(definitions, unknown)).filter(
         ({ executionId }) => executionId === waiting.id,

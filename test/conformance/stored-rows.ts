@@ -1,6 +1,7 @@
 /** A task's row, as the columns are called in PostgreSQL. */
 export interface TaskColumns {
   readonly task_no: number;
+  readonly item_no: number;
   readonly status: string;
   readonly pending_dependencies: number;
   readonly unmet_dependencies: number;
@@ -12,6 +13,8 @@ export interface TaskColumns {
   readonly attempt: number;
   readonly recovery_attempts: number;
   readonly generation: number;
+  readonly wakes: number;
+  readonly has_steps: boolean;
   readonly failure_handled: boolean;
   readonly skip_reason: string | null;
   readonly output: unknown;

@@ -1,4 +1,5 @@
 import {
+  byLockOrder,
   isCreated,
   type ClaimChoice,
   type Claimant,
@@ -61,7 +62,7 @@ export class Worker {
 
   /** In the order that the port asks for; the indices of the result are those of `outcomes` all the same. */
   async complete(outcomes: readonly Outcome[]): Promise<CompletionResult> {
-    const order = outcomes.map((_, i) => i).sort((a, b) => compare(outcomes[a]!, outcomes[b]!));
+    const order = outcomes.map((_, i) => i).sort((a, b) => byLockOrder(outcomes[a]!, outcomes[b]!));
     const sorted = order.map((i) => outcomes[i]!);
     const result = await this.store().complete(sorted, noLease(this.claimant));
     for (const { outcome, taskNo, token, claimed } of result.readied) {
@@ -73,9 +74,4 @@ export class Worker {
       ended: result.ended.map((one) => ({ ...one, outcome: order[one.outcome]! })),
     };
   }
-}
-
-function compare(a: Outcome, b: Outcome): number {
-  if (a.executionId !== b.executionId) return a.executionId < b.executionId ? -1 : 1;
-  return a.taskNo - b.taskNo;
 }

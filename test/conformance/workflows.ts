@@ -100,6 +100,7 @@ export function outcomeOf(
   return {
     executionId,
     taskNo,
+    itemNo: 0,
     token: lastToken(executionId, taskNo),
     status: 'Completed',
     output: null,
@@ -129,7 +130,7 @@ export function rescheduleOf(
   options: Partial<Reschedule> = {},
 ): Reschedule {
   const token = lastToken(executionId, taskNo);
-  return { kind, executionId, taskNo, token, delayMs: 0, error: undefined, ...options };
+  return { kind, executionId, taskNo, itemNo: 0, token, delayMs: 0, error: undefined, ...options };
 }
 
 export function newClaimant(): Claimant {

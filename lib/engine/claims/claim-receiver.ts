@@ -29,6 +29,8 @@ export interface ReadiedClaim {
   readonly token: number;
   readonly unmetDependencies: number;
   readonly generation: number;
+  readonly wakes: number;
+  readonly hasSteps: boolean;
 }
 
 /** Adds new claims to memory and passes them on, whether a claim, a start or an outcome made them. */
@@ -64,10 +66,10 @@ export class ClaimReceiver {
   /** @param claim - the claim whose outcome made the dependent ready */
   fromOutcome(claim: TaskClaim, readied: ReadiedClaim): void {
     const { definition, executionId } = claim;
-    const { taskNo, token, unmetDependencies, generation } = readied;
+    const { taskNo, token, unmetDependencies, generation, wakes, hasSteps } = readied;
     const ofExecution = claim.priority - claim.task.priority;
     const facts = firstClaim(definition, { executionId, taskNo, token, ofExecution });
-    this.take({ ...facts, unmetDependencies }, definition, generation);
+    this.take({ ...facts, unmetDependencies, wakes, hasSteps }, definition, generation);
   }
 
   private take(
@@ -96,11 +98,14 @@ function firstClaim(
   return {
     executionId,
     taskNo,
+    itemNo: 0,
     token,
     attempt: 0,
     recoveryAttempts: 0,
     unmetDependencies: 0,
     deferredForMs: null,
     priority: ofExecution + (definition.workflow.tasks[taskNo]?.priority ?? 0),
+    wakes: 0,
+    hasSteps: false,
   };
 }

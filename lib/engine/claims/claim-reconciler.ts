@@ -3,6 +3,7 @@ import type { ClaimsInFlight } from './claims-in-flight.js';
 import type { TenantLease } from '../lease/tenant-lease.js';
 import type { OrphanReceiver } from './orphan-receiver.js';
 import type { ClaimTable } from './claim-table.js';
+import { tokenKey } from './task-claim.js';
 import type { ClaimStore, ClaimedTask, LeaseStore, TenantStore } from '../../store/port/index.js';
 import type { Clock, Timer } from '../../runtime/clock.js';
 
@@ -98,7 +99,7 @@ export class ClaimReconciler {
     const instance = lease.instanceId;
     const unknown = await claims.watchReleases(async (wasReleased) => {
       const rows = await store.claimsOf(instance);
-      const held = new Set(rows.map((row) => `${row.executionId}/${row.taskNo}/${row.token}`));
+      const held = new Set(rows.map(tokenKey));
       for (const claim of before) {
         // A claim that is settled by now may have been recorded before the read, with its reply still on the way.
         if (claim.stage !== 'settled' && !held.has(`${claim.key}/${claim.token}`)) this.lose(claim);

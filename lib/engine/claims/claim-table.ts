@@ -1,6 +1,6 @@
 import { ClaimLostError } from '../../errors/index.js';
 import { ExecutionCache } from '../memory/execution-cache.js';
-import { claimKey, TaskClaim, type ClaimRow } from './task-claim.js';
+import { claimKey, TaskClaim, tokenKey, type ClaimRow } from './task-claim.js';
 import type { RunnableDefinition } from '../definitions/runnable-definition.js';
 import type { ClaimKey } from '../../store/port/index.js';
 import type { Clock } from '../../runtime/clock.js';
@@ -51,8 +51,8 @@ export class ClaimTable {
   }
 
   /** Whether this process holds the claim with this token. */
-  knows({ executionId, taskNo, token }: ClaimKey): boolean {
-    return this.claims.get(claimKey(executionId, taskNo))?.token === token;
+  knows(claim: ClaimKey): boolean {
+    return this.claims.get(claimKey(claim))?.token === claim.token;
   }
 
   /**
@@ -64,7 +64,7 @@ export class ClaimTable {
     generation: number,
     definition: RunnableDefinition,
   ): TaskClaim | undefined {
-    const key = claimKey(facts.executionId, facts.taskNo);
+    const key = claimKey(facts);
     const earlier = this.claims.get(key);
     if (earlier !== undefined && earlier.token >= facts.token) {
       if (earlier.token > facts.token) this.onDoubt();
@@ -125,9 +125,7 @@ export class ClaimTable {
     const released = new Set<string>();
     this.releasedMeanwhile = released;
     try {
-      return await read(({ executionId, taskNo, token }) =>
-        released.has(`${claimKey(executionId, taskNo)}/${token}`),
-      );
+      return await read((claim) => released.has(tokenKey(claim)));
     } finally {
       this.releasedMeanwhile = undefined;
     }

@@ -1,24 +1,26 @@
 import { setMaxListeners } from 'node:events';
 import type { ExecutionCache } from '../memory/execution-cache.js';
 import type { RunnableDefinition } from '../definitions/runnable-definition.js';
+import type { ClaimKey, TaskKey } from '../../store/port/index.js';
 import type { CompiledTask } from '../../workflow/index.js';
 
-export interface ClaimRow {
-  readonly executionId: string;
-  readonly taskNo: number;
-  readonly token: number;
+export interface ClaimRow extends ClaimKey {
   readonly attempt: number;
   readonly recoveryAttempts: number;
   readonly unmetDependencies: number;
   readonly deferredForMs: number | null;
   /** Priority of the task plus priority of the execution; higher first. */
   readonly priority: number;
+  readonly wakes: number;
+  readonly hasSteps: boolean;
 }
 
 /** A task that this process has claimed. The process owes its outcome. */
 export class TaskClaim {
   readonly executionId: string;
   readonly taskNo: number;
+  /** 0 for the task itself, from 1 on for an item of the task. */
+  readonly itemNo: number;
   readonly key: string;
   readonly task: CompiledTask;
   readonly token: number;
@@ -30,6 +32,10 @@ export class TaskClaim {
   readonly deferredForMs: number | null;
   /** Priority of the task plus priority of the execution; higher first. */
   readonly priority: number;
+  /** Number of wake-ups of the task before the claim. */
+  readonly wakes: number;
+  /** Whether steps of the task are stored. */
+  readonly hasSteps: boolean;
   /** Whether the claim was lost or given back: nothing may be written for it any more. */
   lost = false;
   /** `waiting`: for its input or a slot. `running`: the handler runs. `settled`: the outcome is being recorded. */
@@ -52,13 +58,16 @@ export class TaskClaim {
     this.task = task;
     this.executionId = facts.executionId;
     this.taskNo = facts.taskNo;
-    this.key = claimKey(facts.executionId, facts.taskNo);
+    this.itemNo = facts.itemNo;
+    this.key = claimKey(facts);
     this.token = facts.token;
     this.failures = facts.attempt;
     this.recoveryAttempts = facts.recoveryAttempts;
     this.unmetDependencies = facts.unmetDependencies;
     this.deferredForMs = facts.deferredForMs;
     this.priority = facts.priority;
+    this.wakes = facts.wakes;
+    this.hasSteps = facts.hasSteps;
   }
 
   /** False if the claim was lost, or given back by a pause or a shutdown while it waited. */
@@ -89,6 +98,11 @@ function newController(): AbortController {
   return controller;
 }
 
-export function claimKey(executionId: string, taskNo: number): string {
-  return `${executionId}/${taskNo}`;
+export function claimKey({ executionId, taskNo, itemNo }: TaskKey): string {
+  return itemNo === 0 ? `${executionId}/${taskNo}` : `${executionId}/${taskNo}/${itemNo}`;
+}
+
+/** The key of one claim of a task. */
+export function tokenKey(claim: ClaimKey): string {
+  return `${claimKey(claim)}/${claim.token}`;
 }

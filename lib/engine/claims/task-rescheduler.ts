@@ -72,7 +72,8 @@ export class TaskRescheduler {
 function toReschedule({ claim, kind, delayMs, error }: RescheduledClaim): Reschedule {
   return {
     executionId: claim.executionId,
-    taskNo: claim.task.no,
+    taskNo: claim.taskNo,
+    itemNo: claim.itemNo,
     token: claim.token,
     kind,
     delayMs,

@@ -18,7 +18,7 @@ export class Abandonment {
 
   /** Adds the orphan's claim to memory. Its outcome is recorded later. */
   async abandon(orphan: TakenOrphan, definition: RunnableDefinition): Promise<void> {
-    const owners = await this.recovery.ownersOf(orphan.executionId, orphan.taskNo);
+    const owners = await this.recovery.ownersOf(orphan);
     const claim = this.claims.adopt(orphan, orphan.generation, definition);
     if (claim !== undefined) this.fail(claim, owners);
   }

@@ -18,6 +18,7 @@ const MAX_GIVEN_UP_PER_SLOT = 10;
 export interface HungHandler {
   readonly executionId: string;
   readonly taskNo: number;
+  readonly itemNo: number;
   readonly taskName: string;
   readonly workflow: string;
   /** Time since its signal was aborted, in milliseconds. */
@@ -92,7 +93,8 @@ export class HungHandlers {
       .filter(({ state }) => state !== 'aborted')
       .map(({ attempt: { claim }, abortedAt, state }) => ({
         executionId: claim.executionId,
-        taskNo: claim.task.no,
+        taskNo: claim.taskNo,
+        itemNo: claim.itemNo,
         taskName: claim.task.name,
         workflow: claim.definition.workflow.name,
         ignoredForMs: Math.round(this.parts.clock.now() - abortedAt),

@@ -4,7 +4,7 @@ import { Batcher } from '../../runtime/batcher.js';
 import type { ClaimGate } from '../claims/claim-gate.js';
 import type { ClaimTable } from '../claims/claim-table.js';
 import { MAX_KEPT_CONTEXT } from '../memory/execution-cache.js';
-import type { TaskClaim } from '../claims/task-claim.js';
+import { claimKey, type TaskClaim } from '../claims/task-claim.js';
 import type { TaskResult } from './task-result.js';
 import type { ContextView } from '../../workflow/index.js';
 import { byPriority } from '../definitions/runnable-definition.js';
@@ -183,14 +183,16 @@ export class OutcomeRecorder {
 
   private async areRecorded(results: readonly TaskResult[]): Promise<boolean[]> {
     const rows = await this.store.outcomes(
-      results.map(({ claim }) => ({ executionId: claim.executionId, taskNo: claim.task.no })),
+      results.map(({ claim: { executionId, taskNo, itemNo } }) => ({
+        executionId,
+        taskNo,
+        itemNo,
+      })),
     );
     // The end of a claim adds 1 to its token.
-    const recorded = new Set(
-      rows.map((row) => `${row.executionId}/${row.taskNo}/${row.token}/${row.status}`),
-    );
+    const recorded = new Set(rows.map((row) => `${claimKey(row)} ${row.token} ${row.status}`));
     return results.map(({ claim, status }) =>
-      recorded.has(`${claim.executionId}/${claim.task.no}/${claim.token + 1}/${status}`),
+      recorded.has(`${claim.key} ${claim.token + 1} ${status}`),
     );
   }
 
@@ -252,7 +254,8 @@ function outcomeOf(result: TaskResult, edge: (taskNo: number) => DependentEdge):
   const leaf = dependents.length === 0;
   return {
     executionId: claim.executionId,
-    taskNo: claim.task.no,
+    taskNo: claim.taskNo,
+    itemNo: claim.itemNo,
     token: claim.token,
     status,
     output: result.output,

@@ -37,9 +37,10 @@ export class Overruns {
 
   /** Tasks that must not begin in this process now. */
   tasks(): TaskKey[] {
-    return [...this.attempts.values()].map(({ claim }) => ({
-      executionId: claim.executionId,
-      taskNo: claim.task.no,
+    return [...this.attempts.values()].map(({ claim: { executionId, taskNo, itemNo } }) => ({
+      executionId,
+      taskNo,
+      itemNo,
     }));
   }
 

@@ -29,10 +29,9 @@ export class Suspects {
    * that wait. Never rejects. If the note fails, it completes the claim or gives it back.
    */
   async noteBegin(claim: TaskClaim): Promise<void> {
-    const { executionId, task, token } = claim;
     this.noting++;
     try {
-      if (await this.store.beginSuspect(executionId, task.no, token)) return;
+      if (await this.store.beginSuspect(claim)) return;
       this.completer.complete(claim, REFUSED);
     } catch {
       if (claim.mayBegin) this.completer.giveBack(claim);

@@ -1,6 +1,6 @@
 import { Batcher } from '../../runtime/batcher.js';
 import { type CachedTask, type ExecutionCache, membersOf } from './execution-cache.js';
-import type { OutcomeStore, RecordedOutcome } from '../../store/port/index.js';
+import type { OutcomeStore, RecordedOutcome, TaskKey } from '../../store/port/index.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
 import type { Clock } from '../../runtime/clock.js';
 
@@ -68,10 +68,12 @@ export class InputReader {
       [...memories].filter(([, memory]) => !memory.inputKnown).map(([id]) => id),
       memories,
     );
-    const wanted = new Map<string, { executionId: string; taskNo: number }>();
+    const wanted = new Map<string, TaskKey>();
     for (const { claim, tasks } of items) {
       for (const taskNo of tasks) {
-        wanted.set(`${claim.executionId}/${taskNo}`, { executionId: claim.executionId, taskNo });
+        const { executionId } = claim;
+        // A dependency is a task, never an item.
+        wanted.set(`${executionId}/${taskNo}`, { executionId, taskNo, itemNo: 0 });
       }
     }
     const rows = wanted.size === 0 ? [] : await this.store.outcomes([...wanted.values()]);

@@ -6,15 +6,15 @@ import type { LeaseWrite } from './leases.js';
  */
 export const FIRST_TOKEN = 2 ** 33;
 
-/** Identifies a task of an execution. */
+/** Identifies a task of an execution, or an item of a task. */
 export interface TaskKey {
   readonly executionId: string;
   readonly taskNo: number;
+  /** 0 for the task itself, from 1 on for an item of the task. */
+  readonly itemNo: number;
 }
 
-export interface ClaimedTask {
-  readonly executionId: string;
-  readonly taskNo: number;
+export interface ClaimedTask extends TaskKey {
   readonly definitionId: string;
   readonly token: number;
   /** Number of failures recorded so far. */
@@ -26,12 +26,16 @@ export interface ClaimedTask {
   readonly deferredForMs: number | null;
   /** The sum of the task's and the execution's priorities. */
   readonly priority: number;
+  /** Number of wake-ups so far. A suspension with another number than the row's is answered by another run at once. */
+  readonly wakes: number;
+  /** Whether steps of the task are stored, so they have to be read before the handler asks for them. */
+  readonly hasSteps: boolean;
   /** JSON text of the execution's input, if the claim returned it. */
   readonly input?: string | undefined;
 }
 
 /** Identifies a claim: its task, and the token that no other claim has. */
-export type ClaimKey = Pick<ClaimedTask, 'executionId' | 'taskNo' | 'token'>;
+export type ClaimKey = Pick<ClaimedTask, keyof TaskKey | 'token'>;
 
 /** Which due tasks a claim leaves out. */
 export interface ClaimChoice {
@@ -48,10 +52,7 @@ export interface ClaimChoice {
  */
 export type RescheduleKind = 'retry' | 'defer' | 'giveBack';
 
-export interface Reschedule {
-  readonly executionId: string;
-  readonly taskNo: number;
-  readonly token: number;
+export interface Reschedule extends ClaimKey {
   readonly kind: RescheduleKind;
   readonly delayMs: number;
   /** The failed attempt's error, for `retry`. */
@@ -68,12 +69,12 @@ export interface ClaimStore {
     lease: LeaseWrite,
     choice?: ClaimChoice,
   ): Promise<ClaimedTask[]>;
-  /** Ends claims. The items must be sorted by execution and task. By index: whether the claim was still valid. */
+  /** Ends claims. The items must be sorted by {@link byLockOrder}. By index: whether the claim was still valid. */
   reschedule(items: readonly Reschedule[]): Promise<boolean[]>;
   /** From this number of recoveries on, a task is a suspect and must begin with {@link ClaimStore.beginSuspect}. */
   readonly suspectAfter: number;
   /** Notes that a suspect begins. Returns whether the claim is still valid. */
-  beginSuspect(executionId: string, taskNo: number, token: number): Promise<boolean>;
+  beginSuspect(claim: ClaimKey): Promise<boolean>;
   /** All claims of an instance. */
   claimsOf(instanceId: string): Promise<ClaimedTask[]>;
   /** Paused executions in which the instance has claims. */

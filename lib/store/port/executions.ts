@@ -1,3 +1,4 @@
+import type { TaskKey } from './claims.js';
 import type { HistoryRow } from './history.js';
 
 /** An execution's row. It refers to the definition by id. */
@@ -19,9 +20,7 @@ export interface ExecutionRow {
 }
 
 /** A task's row. */
-export interface TaskRow {
-  readonly executionId: string;
-  readonly taskNo: number;
+export interface TaskRow extends TaskKey {
   readonly status: string;
   readonly pendingDependencies: number;
   readonly attempt: number;
@@ -58,12 +57,12 @@ export interface ExecutionListFilter {
 /** The properties of a waiting task that a list shows. */
 export type WaitingTask = Pick<
   TaskRow,
-  'executionId' | 'taskNo' | 'status' | 'attempt' | 'paused' | 'deferred' | 'runAt' | 'isOrphaned'
+  keyof TaskKey | 'status' | 'attempt' | 'paused' | 'deferred' | 'runAt' | 'isOrphaned'
 >;
 
 /**
- * Selects the task that shows what an execution waits for: a task of a lost process, else the Ready task that is due
- * first. Undefined while a living process runs one of the tasks. The statements that list executions select the same task.
+ * Selects the task that shows what an execution waits for: a task of a lost process, else the Ready or Waiting task that
+ * is due first, else a Waiting one without a time. Undefined while a living process runs one of the tasks. The statements that list executions select the same task.
  */
 export function waitingTaskOf<T extends WaitingTask>(tasks: readonly T[]): T | undefined {
   const running = tasks.filter(({ status }) => status === 'Running');
@@ -72,7 +71,7 @@ export function waitingTaskOf<T extends WaitingTask>(tasks: readonly T[]): T | u
   }
   const due = ({ runAt }: T): number => runAt?.getTime() ?? Infinity;
   return tasks
-    .filter(({ status }) => status === 'Ready')
+    .filter(({ status }) => status === 'Ready' || status === 'Waiting')
     .reduce<T | undefined>(
       (first, task) => (first === undefined || due(task) < due(first) ? task : first),
       undefined,
@@ -119,6 +118,7 @@ export interface ExecutionStore {
   executions(ids: readonly string[]): Promise<ExecutionRow[]>;
   /** Statuses by id. Missing executions have no entry. */
   statuses(ids: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /** The tasks of the executions, without items. */
   tasks(ids: readonly string[]): Promise<TaskRow[]>;
   /** Undefined if no execution has this id. */
   history(id: string): Promise<HistoryRow | undefined>;

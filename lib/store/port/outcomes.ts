@@ -1,3 +1,4 @@
+import type { ClaimKey, TaskKey } from './claims.js';
 import type { LeaseWrite } from './leases.js';
 
 /** Parts of an outcome beside its status and output. Most outcomes have none. */
@@ -8,7 +9,7 @@ export interface OutcomeDetail {
   readonly events?: readonly { readonly kind: string; readonly detail: unknown }[];
 }
 
-/** A dependent of a task with an outcome. */
+/** A dependent of a task with an outcome: a task, or for an item its task. Never an item. */
 export interface DependentEdge {
   readonly taskNo: number;
   /** Whether this process claims the dependent if the outcome makes it ready. */
@@ -16,15 +17,12 @@ export interface DependentEdge {
 }
 
 /** The outcome of a claimed task. */
-export interface Outcome {
-  readonly executionId: string;
-  readonly taskNo: number;
-  readonly token: number;
+export interface Outcome extends ClaimKey {
   readonly status: 'Completed' | 'Failed' | 'Skipped';
   /** JSON text of the written keys. Null if nothing was written. */
   readonly output: string | null;
   readonly detail: OutcomeDetail | null;
-  /** Whether the task has no dependents. */
+  /** Whether the task has no dependents. An item always has one. */
   readonly leaf: boolean;
   readonly dependents: readonly DependentEdge[];
   /** Failed dependencies whose failure counts as handled if this task completes. */
@@ -42,6 +40,8 @@ export interface ReadiedTask {
   readonly token: number;
   readonly unmetDependencies: number;
   readonly generation: number;
+  readonly wakes: number;
+  readonly hasSteps: boolean;
 }
 
 /** An execution that an outcome ended. `outcome` is the index in the batch of an outcome of the execution. */
@@ -62,9 +62,7 @@ export interface CompletionResult {
 }
 
 /** The recorded outcome of a finished task, as its successors need it. */
-export interface RecordedOutcome {
-  readonly executionId: string;
-  readonly taskNo: number;
+export interface RecordedOutcome extends TaskKey {
   readonly status: string;
   readonly skipReason: string | null;
   /** JSON text of a Failed task's error. */
@@ -86,11 +84,9 @@ export interface ExecutionInput {
 
 /** Records outcomes of claimed tasks, and reads recorded outcomes. */
 export interface OutcomeStore {
-  /** Records a batch in one statement. The outcomes must be sorted by execution and task. */
+  /** Records a batch in one statement. The outcomes must be sorted by {@link byLockOrder}. */
   complete(outcomes: readonly Outcome[], lease: LeaseWrite): Promise<CompletionResult>;
-  outcomes(
-    tasks: readonly { readonly executionId: string; readonly taskNo: number }[],
-  ): Promise<RecordedOutcome[]>;
+  outcomes(tasks: readonly TaskKey[]): Promise<RecordedOutcome[]>;
   inputs(ids: readonly string[]): Promise<Map<string, ExecutionInput>>;
   writeFinalContext(id: string, context: string, generation: number): Promise<void>;
 }

@@ -1,4 +1,4 @@
-import type { ClaimedTask, ClaimKey } from './claims.js';
+import type { ClaimedTask, ClaimKey, TaskKey } from './claims.js';
 import type { LeaseWrite } from './leases.js';
 
 /** How to take the claims of a lost instance. */
@@ -15,10 +15,8 @@ export interface TakenOrphan extends ClaimedTask {
   readonly abandoned: boolean;
 }
 
-export interface RecoveryEventRow {
+export interface RecoveryEventRow extends TaskKey {
   readonly id: string;
-  readonly executionId: string;
-  readonly taskNo: number;
   /** Null if the execution no longer exists. */
   readonly definitionId: string | null;
   readonly kind: string;
@@ -50,9 +48,7 @@ export interface StrandedTaskRow {
   readonly count: number;
 }
 
-export interface BlockedTaskRow {
-  readonly executionId: string;
-  readonly taskNo: number;
+export interface BlockedTaskRow extends TaskKey {
   readonly definitionId: string;
 }
 
@@ -83,7 +79,7 @@ export interface RecoveryStore {
     lease: LeaseWrite,
   ): Promise<TakenOrphan[]>;
   /** The instances that a task was taken from, oldest first. */
-  ownersOf(executionId: string, taskNo: number): Promise<string[]>;
+  ownersOf(task: TaskKey): Promise<string[]>;
   stats(since: Date | null): Promise<RecoveryStatsRow>;
   events(filter: RecoveryEventFilterRow): Promise<RecoveryEventRow[]>;
   stranded(

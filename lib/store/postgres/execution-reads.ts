@@ -19,6 +19,7 @@ import type {
   HistoryRow,
   ListedExecution,
   RecordedOutcome,
+  TaskKey,
   TaskRow,
 } from '../port/index.js';
 
@@ -29,9 +30,7 @@ export class ExecutionReads {
     protected readonly cold: StatementRunner,
   ) {}
 
-  async outcomes(
-    tasks: readonly { readonly executionId: string; readonly taskNo: number }[],
-  ): Promise<RecordedOutcome[]> {
+  async outcomes(tasks: readonly TaskKey[]): Promise<RecordedOutcome[]> {
     return this.hot.run(readOutcomes, readOutcomesValues(tasks));
   }
 

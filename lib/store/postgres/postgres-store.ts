@@ -55,6 +55,7 @@ import { assertStillOpen, runInTenantTransaction } from './tenant-transaction.js
 import { asLogin, placeOf } from './connections/user-connection.js';
 import {
   type ClaimChoice,
+  type ClaimKey,
   type ClaimedTask,
   type CompletionResult,
   type ControlResult,
@@ -187,8 +188,8 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
     return acceptedOf(await this.hot.run(rescheduleTasks, rescheduleValues(items)), items.length);
   }
 
-  async beginSuspect(executionId: string, taskNo: number, token: number): Promise<boolean> {
-    return (await this.hot.run(beginSuspect, [executionId, taskNo, token])).length === 1;
+  async beginSuspect({ executionId, taskNo, itemNo, token }: ClaimKey): Promise<boolean> {
+    return (await this.hot.run(beginSuspect, [executionId, taskNo, itemNo, token])).length === 1;
   }
 
   async claimsOf(instanceId: string): Promise<ClaimedTask[]> {

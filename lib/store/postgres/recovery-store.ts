@@ -28,6 +28,7 @@ import type {
   StrandedTaskRow,
   TakeOrphans,
   TakenOrphan,
+  TaskKey,
 } from '../port/index.js';
 
 const FORMER: JudgedLease = { over: false, lockEpoch: null, lockSession: null };
@@ -66,8 +67,8 @@ export class PostgresRecoveryStore implements RecoveryStore {
     return this.hot.run(takeUnknown, [...values, ...claimKeyValues(claims)]);
   }
 
-  async ownersOf(executionId: string, taskNo: number): Promise<string[]> {
-    const rows = await this.cold.run(readOwners, [executionId, taskNo]);
+  async ownersOf({ executionId, taskNo, itemNo }: TaskKey): Promise<string[]> {
+    const rows = await this.cold.run(readOwners, [executionId, taskNo, itemNo]);
     return rows.map(({ owner }) => owner ?? '');
   }
 

@@ -47,7 +47,7 @@ export async function stopWork(
         );
         await client.query(
           `UPDATE ONLY ${tables.task} SET paused = true
-            WHERE NOT paused AND status IN ('NotStarted', 'Ready', 'Running')`,
+            WHERE NOT paused AND status IN ('NotStarted', 'Ready', 'Running', 'Waiting')`,
         );
         return true;
       });

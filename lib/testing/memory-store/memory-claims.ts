@@ -1,4 +1,11 @@
-import type { ClaimChoice, ClaimedTask, LeaseWrite, Reschedule } from '../../store/port/index.js';
+import type {
+  ClaimChoice,
+  ClaimedTask,
+  ClaimKey,
+  LeaseWrite,
+  Reschedule,
+  TaskKey,
+} from '../../store/port/index.js';
 import { MAX_DURATION_MS } from '../../workflow/index.js';
 import { appendAttempt } from './memory-attempts.js';
 import { assertStorable } from './memory-failure.js';
@@ -28,7 +35,7 @@ export function claim(
   const now = tables.now();
   const asked = new Set(definitions);
   const left = new Set(unknown.map(([definition, taskNo]) => `${definition}/${taskNo}`));
-  const except = new Set(choice.except?.map((key) => `${key.executionId}/${key.taskNo}`));
+  const except = new Set(choice.except?.map(rowKey));
   const due = tables
     .allTasks()
     .filter(isWaiting)
@@ -37,7 +44,8 @@ export function claim(
         task.runAt <= now &&
         asked.has(task.definitionId) &&
         !left.has(`${task.definitionId}/${task.taskNo}`) &&
-        !except.has(`${task.executionId}/${task.taskNo}`),
+        task.limitKey === null &&
+        !except.has(rowKey(task)),
     )
     .sort((a, b) => b.priority - a.priority || a.runAt - b.runAt)
     .slice(0, limit);
@@ -49,6 +57,10 @@ export function claim(
   const inputs = begin(tables, due);
   writeLease(tables, lease);
   return due.map((task) => ({ ...claimedTask(tables, task), input: inputs.get(task.executionId) }));
+}
+
+function rowKey({ executionId, taskNo, itemNo }: TaskKey): string {
+  return `${executionId}/${taskNo}/${itemNo}`;
 }
 
 /** Makes the task a claim of the owner. */
@@ -84,12 +96,14 @@ function begin(tables: MemoryTables, claimed: readonly MemoryTask[]): Map<string
 }
 
 export function claimedTask(tables: MemoryTables, task: MemoryTask): ClaimedTask {
-  const { executionId, taskNo, definitionId, claimToken, deferredSince } = task;
+  const { executionId, taskNo, itemNo, definitionId, claimToken, deferredSince } = task;
   const { attempt, recoveryAttempts, unmetDependencies, generation, priority } = task;
+  const { wakes, hasSteps } = task;
   const deferredForMs = deferredSince === null ? null : tables.now() - deferredSince;
   return {
     executionId,
     taskNo,
+    itemNo,
     definitionId,
     token: claimToken,
     attempt,
@@ -98,6 +112,8 @@ export function claimedTask(tables: MemoryTables, task: MemoryTask): ClaimedTask
     generation,
     deferredForMs,
     priority,
+    wakes,
+    hasSteps,
     input: undefined,
   };
 }
@@ -107,7 +123,7 @@ export function reschedule(tables: MemoryTables, items: readonly Reschedule[]): 
   const retries = items.filter(({ kind }) => kind === 'retry');
   assertStorable(retries.map(({ error }) => JSON.stringify({ error })));
   return items.map((item) => {
-    const task = tables.task(item.executionId, item.taskNo);
+    const task = tables.task(item);
     if (task?.claimToken !== item.token) return false;
     if (item.kind === 'retry') countAttempt(tables, task, item.error);
     if (item.kind === 'defer') defer(tables, task);
@@ -120,7 +136,7 @@ export function reschedule(tables: MemoryTables, items: readonly Reschedule[]): 
 function defer(tables: MemoryTables, task: MemoryTask): void {
   if (task.deferredSince !== null) return;
   task.deferredSince = tables.now();
-  tables.addEvent(task.executionId, task.taskNo, 'deferred');
+  tables.addTaskEvent(task, 'deferred');
 }
 
 function countAttempt(tables: MemoryTables, task: MemoryTask, error: unknown): void {
@@ -128,10 +144,10 @@ function countAttempt(tables: MemoryTables, task: MemoryTask, error: unknown): v
   task.error = error === undefined ? null : JSON.stringify(error);
   task.recoveryAttempts = 0;
   task.deferredSince = null;
-  const { executionId, taskNo, attempt, owner } = task;
+  const { attempt, owner } = task;
   const startedAt = task.startedAt === null ? null : new Date(task.startedAt).toISOString();
   const detail = { attempt, startedAt, owner, error: error ?? null };
-  tables.addEvent(executionId, taskNo, 'retried', detail);
+  tables.addTaskEvent(task, 'retried', detail);
 }
 
 function wholeDelay(delayMs: number): number {
@@ -139,14 +155,9 @@ function wholeDelay(delayMs: number): number {
 }
 
 /** Notes that a suspect begins. Returns whether the claim is still valid. */
-export function beginSuspect(
-  tables: MemoryTables,
-  executionId: string,
-  taskNo: number,
-  token: number,
-): boolean {
-  const task = tables.task(executionId, taskNo);
-  if (task?.claimToken !== token) return false;
+export function beginSuspect(tables: MemoryTables, claimed: ClaimKey): boolean {
+  const task = tables.task(claimed);
+  if (task?.claimToken !== claimed.token) return false;
   task.startedAt = tables.now();
   return true;
 }

@@ -17,9 +17,10 @@ const UNCHANGED: ControlResult = { changed: false, workflow: '', hasWaiters: fal
 export function cancel(tables: MemoryTables, id: string, reason: string | null): ControlResult {
   const execution = tables.executions.get(id);
   if (execution === undefined || !isOpenExecution(execution)) return UNCHANGED;
+  if (execution.status === 'Finishing') return UNCHANGED;
   const running = end(tables, execution, 'Cancelled');
   execution.reason = reason;
-  tables.addEvent(id, null, 'cancelled', { reason });
+  tables.addEvent(id, 'cancelled', { reason });
   return changed(execution, running);
 }
 
@@ -28,7 +29,7 @@ export function pause(tables: MemoryTables, id: string, reason: string | null): 
   if (execution?.status !== 'Pending' && execution?.status !== 'Running') return UNCHANGED;
   setPaused(tables, id, true);
   change(execution, { status: 'Paused', reason });
-  tables.addEvent(id, null, 'paused', { reason });
+  tables.addEvent(id, 'paused', { reason });
   return changed(execution);
 }
 
@@ -38,7 +39,7 @@ export function resume(tables: MemoryTables, id: string): ControlResult {
   setPaused(tables, id, false);
   const status = execution.startedAt === null ? 'Pending' : 'Running';
   change(execution, { status, reason: null });
-  tables.addEvent(id, null, 'resumed');
+  tables.addEvent(id, 'resumed');
   return changed(execution);
 }
 
@@ -62,7 +63,7 @@ function end(tables: MemoryTables, execution: MemoryExecution, status: string): 
     if (task.status === 'Running') {
       running.push(task.taskNo);
       task.claimToken++;
-    } else {
+    } else if (task.status !== 'Waiting') {
       task.startedAt = null;
     }
     const over = { owner: null, runAt: null, paused: false, completedAt };
@@ -103,7 +104,7 @@ export function timeOut(
     const error = errorOf(past);
     const running = end(tables, execution, 'Failed');
     execution.error = JSON.stringify(error);
-    tables.addEvent(past.id, null, 'timedOut', { error });
+    tables.addEvent(past.id, 'timedOut', { error });
     const { id, hasWaiters } = execution;
     return [{ id, hasWaiters, wasRunning: running.length > 0 }];
   });
@@ -122,7 +123,7 @@ export async function reset(
     const decided = await decide(lockedExecution(tables, execution));
     if (decided === null) return 0;
     for (const item of decided.tasks) resetTask(tables, execution, item);
-    tables.addEvent(id, null, 'executionRetried', retryDetail(execution, decided.tasks));
+    tables.addEvent(id, 'executionRetried', retryDetail(execution, decided.tasks));
     return begin(tables, execution, decided.leaves);
   } finally {
     unlock();
@@ -131,7 +132,7 @@ export async function reset(
 
 function lockedExecution(tables: MemoryTables, execution: MemoryExecution): LockedExecution {
   const { definitionId, status, generation } = execution;
-  const tasks = (tables.tasks.get(execution.id) ?? []).map((task) => ({
+  const tasks = tables.tasksOf(execution.id).map((task) => ({
     taskNo: task.taskNo,
     status: task.status,
     skipReason: task.skipReason,
@@ -140,7 +141,7 @@ function lockedExecution(tables: MemoryTables, execution: MemoryExecution): Lock
 }
 
 function resetTask(tables: MemoryTables, execution: MemoryExecution, item: ResetTask): void {
-  const task = tables.task(execution.id, item.taskNo);
+  const task = tables.task({ executionId: execution.id, taskNo: item.taskNo, itemNo: 0 });
   if (task === undefined) return;
   const { status, skipReason } = task;
   const was = {
@@ -151,7 +152,7 @@ function resetTask(tables: MemoryTables, execution: MemoryExecution, item: Reset
     startedAt: timestamp(task.startedAt),
     completedAt: timestamp(task.completedAt),
   };
-  tables.addEvent(execution.id, item.taskNo, 'reset', was);
+  tables.addTaskEvent(task, 'reset', was);
   const isReady = item.pendingDependencies === 0;
   change(task, {
     status: isReady ? 'Ready' : 'NotStarted',

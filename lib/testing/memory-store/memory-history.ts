@@ -18,7 +18,7 @@ export function readHistory(tables: MemoryTables, id: string): HistoryRow | unde
     createdAt: new Date(execution.createdAt),
     startedAt: date(execution.startedAt),
     completedAt: date(execution.completedAt),
-    tasks: (tables.tasks.get(id) ?? []).map((task) => ({
+    tasks: tables.tasksOf(id).map((task) => ({
       taskNo: task.taskNo,
       status: task.status,
       attempt: task.attempt,
@@ -31,7 +31,7 @@ export function readHistory(tables: MemoryTables, id: string): HistoryRow | unde
       completedAt: date(task.completedAt)?.toISOString() ?? null,
     })),
     events: tables.events
-      .filter(({ executionId }) => executionId === id)
+      .filter(({ executionId, itemNo }) => executionId === id && (itemNo ?? 0) === 0)
       .slice(-MAX_HISTORY_EVENTS)
       .map(({ taskNo, kind, detail, createdAt }) => ({
         taskNo,
@@ -40,7 +40,7 @@ export function readHistory(tables: MemoryTables, id: string): HistoryRow | unde
         at: new Date(createdAt).toISOString(),
       })),
     recoveries: tables.recoveryEvents
-      .filter(({ executionId }) => executionId === id)
+      .filter(({ executionId, itemNo }) => executionId === id && itemNo === 0)
       .map(({ taskNo, kind, cause, previousOwner, orphanedForMs, createdAt }) => ({
         taskNo,
         kind,

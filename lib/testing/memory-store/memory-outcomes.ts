@@ -4,6 +4,7 @@ import {
   type LeaseWrite,
   type Outcome,
   type ReadiedTask,
+  type TaskKey,
   byLockOrder,
 } from '../../store/port/index.js';
 import { appendAttempt } from './memory-attempts.js';
@@ -21,10 +22,8 @@ interface Done {
 }
 
 /** The combined effect of several outcomes of a batch on one dependent, or on one execution. */
-interface Delta {
+interface Delta extends TaskKey {
   index: number;
-  readonly executionId: string;
-  readonly taskNo: number;
   ended: number;
   unmet: number;
   claim: boolean;
@@ -59,8 +58,8 @@ export function complete(
 }
 
 function record(tables: MemoryTables, outcome: Outcome): boolean {
-  const { executionId, taskNo, status, detail } = outcome;
-  const task = tables.task(executionId, taskNo);
+  const { status, detail } = outcome;
+  const task = tables.task(outcome);
   if (task?.claimToken !== outcome.token) return false;
   const now = tables.now();
   if (status === 'Failed') appendAttempt(task, detail?.error, now);
@@ -77,7 +76,7 @@ function record(tables: MemoryTables, outcome: Outcome): boolean {
     error: detail?.error === undefined ? null : JSON.stringify(detail.error),
   });
   for (const event of detail?.events ?? []) {
-    tables.addEvent(executionId, taskNo, event.kind, event.detail);
+    tables.addTaskEvent(task, event.kind, event.detail);
   }
   return true;
 }
@@ -88,7 +87,7 @@ function handleFailures(tables: MemoryTables, done: Done): Done[] {
   if (status !== 'Completed') return [];
   const handled: Done[] = [];
   for (const taskNo of handles) {
-    const task = tables.task(executionId, taskNo);
+    const task = tables.task({ executionId, taskNo, itemNo: 0 });
     if (task?.status !== 'Failed' || task.failureHandled) continue;
     task.failureHandled = true;
     handled.push(done);
@@ -111,8 +110,9 @@ function countDependents(
       delta.claim ||= claim;
     }
   }
-  return deltas.sorted().flatMap(({ executionId, taskNo, index, ended, unmet, claim }) => {
-    const task = tables.task(executionId, taskNo);
+  return deltas.sorted().flatMap((delta) => {
+    const { taskNo, index, ended, unmet, claim } = delta;
+    const task = tables.task(delta);
     if (task === undefined) return [];
     task.pendingDependencies -= ended;
     task.unmetDependencies += unmet;
@@ -120,9 +120,10 @@ function countDependents(
     const now = tables.now();
     const claimed = claim && !task.paused;
     if (claimed) hold(task, claimant.instanceId, nextToken(task.claimToken, tables.clock), now);
-    else change(task, { status: 'Ready', owner: null, startedAt: null, runAt: now });
-    const { paused, claimToken: token, unmetDependencies, generation } = task;
-    return [{ outcome: index, taskNo, claimed, paused, token, unmetDependencies, generation }];
+    else change(task, { status: 'Ready', owner: null, runAt: now });
+    const { paused, claimToken: token, unmetDependencies, generation, wakes, hasSteps } = task;
+    const claimable = { unmetDependencies, generation, wakes, hasSteps };
+    return [{ outcome: index, taskNo, claimed, paused, token, ...claimable }];
   });
 }
 
@@ -150,7 +151,7 @@ function countExecutions(
     const { hasWaiters } = execution;
     const context = delta.finalContext;
     change(execution, { status, context, completedAt: tables.now(), deadlineAt: null });
-    if (status === 'Failed') tables.addEvent(execution.id, null, 'failed');
+    if (status === 'Failed') tables.addEvent(execution.id, 'failed');
     return [{ outcome: delta.index, status, hasWaiters, contextMissing: context === null }];
   });
 }
@@ -165,6 +166,8 @@ class Deltas {
       index,
       executionId,
       taskNo,
+      // An edge leads to a task, never to an item.
+      itemNo: 0,
       ended: 0,
       unmet: 0,
       claim: false,

@@ -27,7 +27,7 @@ export function readExecutions(tables: MemoryTables, ids: readonly string[]): Ex
 export function readTasks(tables: MemoryTables, ids: readonly string[]): TaskRow[] {
   return [...new Set(ids)]
     .sort()
-    .flatMap((id) => (tables.tasks.get(id) ?? []).map((task) => taskRow(tables, task)));
+    .flatMap((id) => tables.tasksOf(id).map((task) => taskRow(tables, task)));
 }
 
 export function statusesOf(tables: MemoryTables, ids: readonly string[]): Map<string, string> {
@@ -93,11 +93,12 @@ function listed(tables: MemoryTables, execution: MemoryExecution): ListedExecuti
 }
 
 function waitingOf(tables: MemoryTables, { id, status }: MemoryExecution): WaitingTask | null {
-  if (status !== 'Pending' && status !== 'Running') return null;
+  if (status !== 'Pending' && status !== 'Running' && status !== 'Finishing') return null;
   const task = waitingTaskOf((tables.tasks.get(id) ?? []).map((row) => taskRow(tables, row)));
   if (task === undefined) return null;
-  const { executionId, taskNo, attempt, paused, deferred, runAt, isOrphaned } = task;
-  return { executionId, taskNo, status: task.status, attempt, paused, deferred, runAt, isOrphaned };
+  const { executionId, taskNo, itemNo, attempt, paused, deferred, runAt, isOrphaned } = task;
+  const key = { executionId, taskNo, itemNo };
+  return { ...key, status: task.status, attempt, paused, deferred, runAt, isOrphaned };
 }
 
 type Place = Pick<ListedExecution, 'createdAtMicros' | 'id'>;
@@ -128,13 +129,13 @@ export function readInputs(
 
 /** Returns the outcomes of those tasks that have ended. */
 export function readOutcomes(tables: MemoryTables, keys: readonly TaskKey[]): RecordedOutcome[] {
-  return keys.flatMap(({ executionId, taskNo }) => {
-    const task = tables.task(executionId, taskNo);
+  return keys.flatMap((key) => {
+    const task = tables.task(key);
     if (task === undefined || isOpenTask(task)) return [];
     const { status, skipReason, output, claimToken: token } = task;
     const error = status === 'Failed' ? task.error : null;
     const deletedKeys = task.deletedKeys ?? [];
-    return [{ executionId, taskNo, status, skipReason, error, output, deletedKeys, token }];
+    return [{ ...key, status, skipReason, error, output, deletedKeys, token }];
   });
 }
 
@@ -175,12 +176,14 @@ function executionRow(execution: MemoryExecution): ExecutionRow {
 }
 
 function taskRow(tables: MemoryTables, task: MemoryTask): TaskRow {
-  const { executionId, taskNo, status, pendingDependencies, attempt, recoveryAttempts } = task;
+  const { executionId, taskNo, itemNo, status, pendingDependencies, attempt } = task;
+  const { recoveryAttempts } = task;
   const { owner, paused, failureHandled, skipReason, output, error, attempts } = task;
   const lease = owner === null ? undefined : tables.leases.get(owner);
   return {
     executionId,
     taskNo,
+    itemNo,
     status,
     pendingDependencies,
     attempt,

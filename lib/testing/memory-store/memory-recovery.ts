@@ -10,6 +10,7 @@ import {
   type StrandedTaskRow,
   type TakeOrphans,
   type TakenOrphan,
+  type TaskKey,
   byLockOrder,
 } from '../../store/port/index.js';
 import { claimedTask, giveBack, hold } from './memory-claims.js';
@@ -62,17 +63,20 @@ export class MemoryRecoveryStore implements RecoveryStore {
   ): Promise<TakenOrphan[]> {
     const { instanceId } = lease.claimant;
     return this.tables.run(() => {
-      const orphans = [...claims].sort(byLockOrder).flatMap(({ executionId, taskNo, token }) => {
-        const task = this.tables.task(executionId, taskNo);
-        return task?.claimToken === token && task.owner === instanceId ? [task] : [];
+      const orphans = [...claims].sort(byLockOrder).flatMap((claimed) => {
+        const task = this.tables.task(claimed);
+        return task?.claimToken === claimed.token && task.owner === instanceId ? [task] : [];
       });
       return this.take(orphans, instanceId, how, lease);
     });
   }
 
-  async ownersOf(executionId: string, taskNo: number): Promise<string[]> {
+  async ownersOf({ executionId, taskNo, itemNo }: TaskKey): Promise<string[]> {
     return this.tables.recoveryEvents
-      .filter((event) => event.executionId === executionId && event.taskNo === taskNo)
+      .filter(
+        (event) =>
+          event.executionId === executionId && event.taskNo === taskNo && event.itemNo === itemNo,
+      )
       .map(({ previousOwner }) => previousOwner ?? '');
   }
 
@@ -123,7 +127,12 @@ export class MemoryRecoveryStore implements RecoveryStore {
 
   async blocked(definitions: readonly string[], unknown: Unknown): Promise<BlockedTaskRow[]> {
     return this.withoutHandler(definitions, unknown, 0).map(
-      ({ executionId, taskNo, definitionId }) => ({ executionId, taskNo, definitionId }),
+      ({ executionId, taskNo, itemNo, definitionId }) => ({
+        executionId,
+        taskNo,
+        itemNo,
+        definitionId,
+      }),
     );
   }
 
@@ -140,7 +149,7 @@ export class MemoryRecoveryStore implements RecoveryStore {
     const { limit, maxRecoveryAttempts, cause } = how;
     const orphanedForMs = Math.max(0, Math.round(how.orphanedForMs));
     const taken = orphans.slice(0, limit).map((task) => {
-      const { executionId, taskNo, startedAt } = task;
+      const { executionId, taskNo, itemNo, startedAt } = task;
       const abandoned = startedAt !== null && task.recoveryAttempts >= maxRecoveryAttempts;
       if (abandoned) {
         hold(
@@ -154,7 +163,7 @@ export class MemoryRecoveryStore implements RecoveryStore {
         if (startedAt !== null) task.recoveryAttempts++;
       }
       const kind = abandoned ? ('abandoned' as const) : ('recovered' as const);
-      const event = { executionId, taskNo, kind, cause, previousOwner, orphanedForMs };
+      const event = { executionId, taskNo, itemNo, kind, cause, previousOwner, orphanedForMs };
       const createdAt = this.tables.now();
       this.tables.recoveryEvents.push({ ...event, id: this.tables.nextId(), createdAt });
       return { ...claimedTask(this.tables, task), deferredForMs: null, abandoned };

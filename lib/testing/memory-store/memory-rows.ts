@@ -1,3 +1,5 @@
+import type { TaskKey } from '../../store/port/index.js';
+
 /**
  * The rows of one tenant. Properties have the meaning of the PostgreSQL columns with the same names. An instant is a number
  * of milliseconds since 1970, by the database's clock. JSON is stored as text, as in the port.
@@ -26,9 +28,7 @@ export interface MemoryExecution {
   completedAt: number | null;
 }
 
-export interface MemoryTask {
-  readonly executionId: string;
-  readonly taskNo: number;
+export interface MemoryTask extends TaskKey {
   readonly definitionId: string;
   readonly priority: number;
   status: string;
@@ -36,13 +36,16 @@ export interface MemoryTask {
   unmetDependencies: number;
   claimToken: number;
   owner: string | null;
-  /** Earliest time of the next claim. Null unless the task waits to be claimed. */
+  /** Earliest time of the next claim. Null unless the task waits to be claimed, or waits with a time limit. */
   runAt: number | null;
   paused: boolean;
   attempt: number;
   recoveryAttempts: number;
   generation: number;
+  wakes: number;
   failureHandled: boolean;
+  hasSteps: boolean;
+  limitKey: string | null;
   skipReason: string | null;
   output: string | null;
   deletedKeys: readonly string[] | null;
@@ -57,15 +60,15 @@ export interface MemoryEvent {
   readonly id: number;
   readonly executionId: string;
   readonly taskNo: number | null;
+  /** 0 for the task itself. Null for an event of the execution. */
+  readonly itemNo: number | null;
   readonly kind: string;
   readonly detail: unknown;
   readonly createdAt: number;
 }
 
-export interface MemoryRecoveryEvent {
+export interface MemoryRecoveryEvent extends TaskKey {
   readonly id: number;
-  readonly executionId: string;
-  readonly taskNo: number;
   readonly kind: 'recovered' | 'abandoned';
   readonly cause: string;
   readonly previousOwner: string | null;
@@ -93,8 +96,8 @@ export interface MemoryDefinition {
   readonly registered: number;
 }
 
-const OPEN_TASKS = new Set(['NotStarted', 'Ready', 'Running']);
-const OPEN_EXECUTIONS = new Set(['Pending', 'Running', 'Paused']);
+const OPEN_TASKS = new Set(['NotStarted', 'Ready', 'Running', 'Waiting']);
+const OPEN_EXECUTIONS = new Set(['Pending', 'Running', 'Paused', 'Finishing']);
 
 /** Whether the task has not ended. */
 export function isOpenTask({ status }: MemoryTask): boolean {

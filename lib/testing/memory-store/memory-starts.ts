@@ -123,6 +123,7 @@ function insert(tables: MemoryTables, item: StartItem, { claimant }: LeaseWrite)
     return {
       executionId: id,
       taskNo,
+      itemNo: 0,
       definitionId: plan.definitionId,
       priority: item.priority + priority,
       status: root < 0 ? 'NotStarted' : isClaimed ? 'Running' : 'Ready',
@@ -135,7 +136,10 @@ function insert(tables: MemoryTables, item: StartItem, { claimant }: LeaseWrite)
       attempt: 0,
       recoveryAttempts: 0,
       generation: 0,
+      wakes: 0,
       failureHandled: false,
+      hasSteps: false,
+      limitKey: null,
       skipReason: null,
       output: null,
       deletedKeys: null,

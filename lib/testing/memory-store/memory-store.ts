@@ -2,6 +2,7 @@ import type { Failure } from '../../runtime/failure.js';
 import type {
   ClaimChoice,
   ClaimedTask,
+  ClaimKey,
   CompletionResult,
   ControlResult,
   ControlStore,
@@ -108,8 +109,8 @@ export class MemoryStore implements TenantStore {
     return this.run((tables) => reschedule(tables, items));
   }
 
-  beginSuspect(executionId: string, taskNo: number, token: number): Promise<boolean> {
-    return this.run((tables) => beginSuspect(tables, executionId, taskNo, token));
+  beginSuspect(claimed: ClaimKey): Promise<boolean> {
+    return this.run((tables) => beginSuspect(tables, claimed));
   }
 
   claimsOf(instanceId: string): Promise<ClaimedTask[]> {

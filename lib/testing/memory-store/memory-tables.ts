@@ -1,4 +1,4 @@
-import type { TenantHandle } from '../../store/port/index.js';
+import type { TaskKey, TenantHandle } from '../../store/port/index.js';
 import type {
   MemoryDefinition,
   MemoryEvent,
@@ -16,7 +16,7 @@ import type { Clock } from '../../runtime/clock.js';
  */
 export class MemoryTables implements TenantHandle {
   readonly executions = new Map<string, MemoryExecution>();
-  /** Tasks by execution. The index in the array is the task's number. */
+  /** Tasks by execution. The index in the array is the task's number. Items of tasks follow after all tasks. */
   readonly tasks = new Map<string, MemoryTask[]>();
   readonly leases = new Map<string, MemoryLease>();
   readonly definitions = new Map<string, MemoryDefinition>();
@@ -43,8 +43,15 @@ export class MemoryTables implements TenantHandle {
     return ++this.lastId;
   }
 
-  task(executionId: string, taskNo: number): MemoryTask | undefined {
-    return this.tasks.get(executionId)?.[taskNo];
+  task({ executionId, taskNo, itemNo }: TaskKey): MemoryTask | undefined {
+    const rows = this.tasks.get(executionId);
+    if (itemNo === 0) return rows?.[taskNo];
+    return rows?.find((row) => row.taskNo === taskNo && row.itemNo === itemNo);
+  }
+
+  /** The execution's tasks without their items, by number. */
+  tasksOf(executionId: string): MemoryTask[] {
+    return (this.tasks.get(executionId) ?? []).filter(({ itemNo }) => itemNo === 0);
   }
 
   allTasks(): MemoryTask[] {
@@ -62,9 +69,23 @@ export class MemoryTables implements TenantHandle {
     );
   }
 
-  addEvent(executionId: string, taskNo: number | null, kind: string, detail: unknown = null): void {
-    const event = { executionId, taskNo, kind, detail };
-    this.events.push({ ...event, id: this.nextId(), createdAt: this.now() });
+  /** Adds an event of an execution. */
+  addEvent(executionId: string, kind: string, detail: unknown = null): void {
+    this.addEventOf({ executionId, taskNo: null, itemNo: null }, kind, detail);
+  }
+
+  /** Adds an event of a task. */
+  addTaskEvent(task: TaskKey, kind: string, detail: unknown = null): void {
+    const { executionId, taskNo, itemNo } = task;
+    this.addEventOf({ executionId, taskNo, itemNo }, kind, detail);
+  }
+
+  private addEventOf(
+    of: Pick<MemoryEvent, 'executionId' | 'taskNo' | 'itemNo'>,
+    kind: string,
+    detail: unknown,
+  ): void {
+    this.events.push({ ...of, kind, detail, id: this.nextId(), createdAt: this.now() });
   }
 
   /** Runs a statement. Waits while a transaction has the lock. */

@@ -188,7 +188,15 @@ describe('counts', () => {
       [quick, quick, other].map((workflow) => runner.start(workflow, {}, { delay: '1h' })),
     );
     await later[0]?.cancel();
-    const none = { Pending: 0, Running: 0, Paused: 0, Completed: 0, Failed: 0, Cancelled: 0 };
+    const none = {
+      Pending: 0,
+      Running: 0,
+      Paused: 0,
+      Finishing: 0,
+      Completed: 0,
+      Failed: 0,
+      Cancelled: 0,
+    };
     expect(await runner.counts()).toEqual([
       { workflow: 'other', total: 2, byStatus: { ...none, Pending: 1, Completed: 1 } },
       {

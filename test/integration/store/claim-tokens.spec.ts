@@ -138,7 +138,9 @@ describe('when the database goes back in time, a claim of the lost history', () 
       const back = rescheduleOf('retry', id, taskNo, { token, error: { message: 'late' } });
       expect(await open.store.reschedule([back])).toEqual([false]);
     }
-    expect(await open.store.beginSuspect(id, taskNo, lost)).toBe(false);
+    expect(await open.store.beginSuspect({ executionId: id, taskNo, itemNo: 0, token: lost })).toBe(
+      false,
+    );
     expect(await rowsOf(open, id)).toEqual(before);
     const own = outcomeOf(chain, id, taskNo, { token: held, claim: false });
     expect((await second.complete([own])).accepted).toEqual([true]);

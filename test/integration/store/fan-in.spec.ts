@@ -57,6 +57,8 @@ describe('two dependencies that complete at once', () => {
         token: heldToken(1),
         unmetDependencies: 0,
         generation: 0,
+        wakes: 0,
+        hasSteps: false,
       },
     ]);
     expect(await taskOf(open, id, 2)).toMatchObject({
@@ -76,8 +78,8 @@ describe('two dependencies that complete at once', () => {
     ]);
 
     const inputs = await open.store.outcomes([
-      { executionId: id, taskNo: 0 },
-      { executionId: id, taskNo: 1 },
+      { executionId: id, taskNo: 0, itemNo: 0 },
+      { executionId: id, taskNo: 1, itemNo: 0 },
     ]);
     expect(inputs.map(({ taskNo, status, output }) => [taskNo, status, output])).toEqual([
       [0, 'Completed', '{"a":1}'],

@@ -39,7 +39,7 @@ describe('sent again while nobody knows what became of the first send', () => {
       claim_token: heldToken(1),
     });
     // The row tells who asks that it was this claim's outcome.
-    expect(await open.store.outcomes([{ executionId: id, taskNo: 0 }])).toEqual([
+    expect(await open.store.outcomes([{ executionId: id, taskNo: 0, itemNo: 0 }])).toEqual([
       expect.objectContaining({ status: 'Completed', token: FIRST_TOKEN + 1 }),
     ]);
   });

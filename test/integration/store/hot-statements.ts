@@ -67,7 +67,7 @@ import {
 } from '../../conformance/workflows.js';
 import { FIRST_TOKEN } from '../../../lib/store/port/index.js';
 
-const TASK_KEY = /^cloacina_task_execution_pkey .*execution_id = .*task_no = /;
+const TASK_KEY = /^cloacina_task_execution_pkey .*execution_id = .*task_no = .*item_no = /;
 const TASKS_OF_EXECUTION = /^cloacina_task_execution_pkey .*execution_id = /;
 const EXECUTION_KEY = /^cloacina_workflow_execution_pkey .*id = /;
 const READY = /^cloacina_task_execution_ready_idx .*definition_id = /;
@@ -172,7 +172,8 @@ export const HOT: readonly Hot[] = [
   ),
   {
     statement: readOutcomes,
-    values: (ids) => readOutcomesValues(ids.map((executionId) => ({ executionId, taskNo: 0 }))),
+    values: (ids) =>
+      readOutcomesValues(ids.map((executionId) => ({ executionId, taskNo: 0, itemNo: 0 }))),
     tasks: TASK_KEY,
   },
   {
@@ -224,7 +225,7 @@ export const RECOVERY: readonly Hot[] = [
       ),
     tasks: new RegExp(`${OWNER.source}|${TASK_KEY.source}`),
   },
-  { statement: beginSuspect, values: ([id]) => [id, 0, FIRST_TOKEN], tasks: TASK_KEY },
+  { statement: beginSuspect, values: ([id]) => [id, 0, 0, FIRST_TOKEN], tasks: TASK_KEY },
   {
     statement: listBlocked,
     values: () => ['{1}', '{1}', '{0}'],

@@ -76,7 +76,14 @@ describe('ClaimReceiver', () => {
   it("goes on with a dependent, with the execution's priority and the task's", () => {
     receiver.fromStart(request('x', 100), 2);
     const [high] = taken;
-    const readied = { taskNo: 2, token: FIRST_TOKEN, unmetDependencies: 1, generation: 0 };
+    const readied = {
+      taskNo: 2,
+      token: FIRST_TOKEN,
+      unmetDependencies: 1,
+      generation: 0,
+      wakes: 3,
+      hasSteps: true,
+    };
     receiver.fromOutcome(high!, readied);
     receiver.fromOutcome(high!, readied);
     const next = { task: { name: 'next' }, priority: 102, unmetDependencies: 1, failures: 0 };

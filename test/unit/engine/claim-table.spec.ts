@@ -12,6 +12,9 @@ beforeEach(() => {
 const ROW: ClaimRow = {
   executionId: 'x',
   taskNo: 0,
+  itemNo: 0,
+  wakes: 0,
+  hasSteps: false,
   token: 10,
   attempt: 0,
   recoveryAttempts: 0,

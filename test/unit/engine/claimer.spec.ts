@@ -135,7 +135,7 @@ describe('Claimer', () => {
 
   it('leaves out what must not begin here', async () => {
     const ids = await waiting(2);
-    except = [{ executionId: ids[0]!, taskNo: 0 }];
+    except = [{ executionId: ids[0]!, taskNo: 0, itemNo: 0 }];
     scene.state.on('live');
     claimer.claimAvailable();
     await claimer.whenIdle();

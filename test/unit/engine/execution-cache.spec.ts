@@ -16,6 +16,7 @@ function row(taskNo: number, more: Partial<RecordedOutcome> = {}): RecordedOutco
   return {
     executionId: 'x',
     taskNo,
+    itemNo: 0,
     status: 'Completed',
     skipReason: null,
     error: null,

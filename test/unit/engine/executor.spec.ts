@@ -68,6 +68,9 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 const rowOf = ({ executionId, taskNo, token }: TaskClaim): ClaimRow => ({
   executionId,
   taskNo,
+  itemNo: 0,
+  wakes: 0,
+  hasSteps: false,
   token,
   attempt: 0,
   recoveryAttempts: 0,
@@ -181,7 +184,7 @@ describe('Executor', () => {
     expect(outcomes).toMatchObject([{ kind: 'failed', error: { name: 'TaskTimeoutError' } }]);
     expect([claim!.signal.aborted, overruns.tasks()]).toEqual([
       true,
-      [{ executionId: claim!.executionId, taskNo: 0 }],
+      [{ executionId: claim!.executionId, taskNo: 0, itemNo: 0 }],
     ]);
     scene.claims.release(claim!);
     const again = scene.claims.adopt({ ...rowOf(claim!), attempt: 1 }, 0, scene.definition)!;
@@ -223,9 +226,9 @@ describe('Executor, with a suspect', () => {
   it('runs none whose claim is not held any more', async () => {
     const claim = await suspect();
     const begin = scene.store.beginSuspect.bind(scene.store);
-    scene.store.beginSuspect = async (id, no, token) => {
+    scene.store.beginSuspect = async (begun) => {
       expect(suspects.isNoting).toBe(true);
-      await begin(id, no, token);
+      await begin(begun);
       claim.lose(new Error('gone'));
       return false;
     };

@@ -18,7 +18,7 @@ beforeEach(() => {
 
 function row(taskNo: number, status: string): RecordedOutcome {
   const stored = status === 'Failed' ? JSON.stringify(error) : null;
-  const facts = { executionId: 'x', taskNo, status, error: stored, token: 1 };
+  const facts = { executionId: 'x', taskNo, itemNo: 0, status, error: stored, token: 1 };
   return { ...facts, skipReason: null, output: null, deletedKeys: [] };
 }
 

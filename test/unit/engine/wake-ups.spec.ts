@@ -47,7 +47,7 @@ describe('WakeUps', () => {
   });
 
   it('calls other processes for a task that still overruns here', () => {
-    overrunning = [{ executionId: 'x', taskNo: 0 }];
+    overrunning = [{ executionId: 'x', taskNo: 0, itemNo: 0 }];
     wakeUps.workIsDue();
     expect(called).toEqual(['claim', 'notify']);
   });

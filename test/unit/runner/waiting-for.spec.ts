@@ -29,6 +29,7 @@ const EXECUTION: ExecutionRow = {
 const READY: TaskRow = {
   executionId: ID,
   taskNo: 0,
+  itemNo: 0,
   status: 'Ready',
   pendingDependencies: 0,
   attempt: 0,
@@ -50,6 +51,7 @@ const READY: TaskRow = {
 const HUNG: HungHandler = {
   executionId: ID,
   taskNo: 0,
+  itemNo: 0,
   taskName: 'first',
   workflow: 'waits',
   ignoredForMs: 7_000,
@@ -119,6 +121,7 @@ it('names five of the tasks that a task waits for, and counts the others', () =>
   const rows = many.workflow.tasks.map(({ no, name }) => ({
     ...READY,
     taskNo: no,
+    itemNo: 0,
     status: name === 'last' ? 'NotStarted' : name === 'a' ? 'Completed' : 'Ready',
   }));
   const waitsFor = (): string | undefined =>

@@ -32,7 +32,7 @@ export async function openMemory(database = new MemoryDatabase(systemClock)): Pr
       return lease && columns<LeaseColumns>(lease);
     },
     changeTask: async (id, taskNo, { runInMs, deferredForMs, ...change }: TaskChange) => {
-      const task = tables.task(id, taskNo)!;
+      const task = tables.task({ executionId: id, taskNo, itemNo: 0 })!;
       Object.assign(task, change);
       if (runInMs !== undefined) task.runAt = now() + runInMs;
       if (deferredForMs !== undefined) task.deferredSince = now() - deferredForMs;

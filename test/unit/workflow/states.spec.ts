@@ -14,6 +14,7 @@ const TASKS: TaskStatus[] = [
   'NotStarted',
   'Ready',
   'Running',
+  'Waiting',
   'Completed',
   'Failed',
   'Skipped',
@@ -23,6 +24,7 @@ const EXECUTIONS: ExecutionStatus[] = [
   'Pending',
   'Running',
   'Paused',
+  'Finishing',
   'Completed',
   'Failed',
   'Cancelled',
@@ -38,7 +40,8 @@ describe('the states of a task', () => {
     expect(legal(TASKS, canTaskTransition)).toEqual([
       'NotStarted > Ready Running Skipped Cancelled',
       'Ready > Running Skipped Cancelled',
-      'Running > Ready Completed Failed Skipped Cancelled',
+      'Running > Ready Waiting Completed Failed Skipped Cancelled',
+      'Waiting > Ready Running Cancelled',
       'Completed > NotStarted Ready',
       'Failed > NotStarted Ready',
       'Skipped > NotStarted Ready',
@@ -68,8 +71,9 @@ describe('the states of an execution', () => {
   it('change in these ways and no other', () => {
     expect(legal(EXECUTIONS, canExecutionTransition)).toEqual([
       'Pending > Running Paused Cancelled',
-      'Running > Paused Completed Failed Cancelled',
-      'Paused > Pending Running Completed Failed Cancelled',
+      'Running > Paused Finishing Completed Failed Cancelled',
+      'Paused > Pending Running Finishing Completed Failed Cancelled',
+      'Finishing > Paused Completed Failed Cancelled',
       'Completed > Pending Running',
       'Failed > Pending Running',
       'Cancelled > Pending Running',

@@ -1,11 +1,16 @@
 import { EntitySchema } from 'typeorm';
 import { SERVER_CLOCK } from '../statements/sql-clock.js';
 
-/** An event that an execution's row does not show, as read through TypeORM. bigint is returned as text. */
+/**
+ * An event that an execution's row does not show, as read through TypeORM. bigint is returned as text. The column `xid` is
+ * left out, because TypeORM does not know its type.
+ */
 export interface ExecutionEventRow {
   id: string;
   executionId: string;
   taskNo: number | null;
+  /** 0 for the task itself. Null for an event of the execution. */
+  itemNo: number | null;
   kind: string;
   detail: unknown;
   createdAt: Date;
@@ -16,6 +21,7 @@ export interface RecoveryEventEntityRow {
   id: string;
   executionId: string;
   taskNo: number;
+  itemNo: number;
   taskName: string | null;
   kind: string;
   cause: string;
@@ -37,6 +43,7 @@ export const ExecutionEventEntity = new EntitySchema<ExecutionEventRow>({
     },
     executionId: { name: 'execution_id', type: 'uuid' },
     taskNo: { name: 'task_no', type: 'integer', nullable: true },
+    itemNo: { name: 'item_no', type: 'integer', nullable: true },
     kind: { name: 'kind', type: 'text' },
     detail: { name: 'detail', type: 'jsonb', nullable: true },
     createdAt: { name: 'created_at', type: 'timestamptz', default: () => SERVER_CLOCK.now },
@@ -56,6 +63,7 @@ export const RecoveryEventEntity = new EntitySchema<RecoveryEventEntityRow>({
     },
     executionId: { name: 'execution_id', type: 'uuid' },
     taskNo: { name: 'task_no', type: 'integer' },
+    itemNo: { name: 'item_no', type: 'integer', default: 0 },
     taskName: { name: 'task_name', type: 'text', nullable: true },
     kind: { name: 'kind', type: 'text' },
     cause: { name: 'cause', type: 'text' },

@@ -1,6 +1,9 @@
 import type { EntitySchema } from 'typeorm';
 import { ExecutionEventEntity, RecoveryEventEntity } from './events.entity.js';
+import { LimitEntity, LimitSlotEntity } from './limits.entity.js';
 import { RunnerLeaseEntity } from './runner-lease.entity.js';
+import { ScheduleEntity, ScheduleFiringEntity, StateEntity } from './schedules.entity.js';
+import { SignalEntity, TaskProgressEntity, TaskStepEntity } from './waits.entity.js';
 import { TaskExecutionEntity } from './task-execution.entity.js';
 import { WorkflowDefinitionEntity } from './workflow-definition.entity.js';
 import { WorkflowExecutionEntity } from './workflow-execution.entity.js';
@@ -13,6 +16,14 @@ export const cloacinaEntities: readonly EntitySchema[] = [
   WorkflowDefinitionEntity,
   WorkflowExecutionEntity,
   TaskExecutionEntity,
+  TaskStepEntity,
+  SignalEntity,
+  TaskProgressEntity,
+  LimitEntity,
+  LimitSlotEntity,
+  ScheduleEntity,
+  ScheduleFiringEntity,
+  StateEntity,
   ExecutionEventEntity,
   RecoveryEventEntity,
   RunnerLeaseEntity,

@@ -5,6 +5,8 @@ import type { TaskStatus } from '../../../workflow/states.js';
 export interface TaskExecutionRow {
   executionId: string;
   taskNo: number;
+  /** 0 for the task itself, from 1 on for an item of the task. */
+  itemNo: number;
   definitionId: string;
   status: TaskStatus;
   pendingDependencies: number;
@@ -17,7 +19,12 @@ export interface TaskExecutionRow {
   attempt: number;
   recoveryAttempts: number;
   generation: number;
+  wakes: number;
   failureHandled: boolean;
+  hasSteps: boolean;
+  itemCount: number | null;
+  limitKey: string | null;
+  item: unknown;
   skipReason: string | null;
   output: unknown;
   deletedKeys: string[] | null;
@@ -35,6 +42,7 @@ export const TaskExecutionEntity = new EntitySchema<TaskExecutionRow>({
   columns: {
     executionId: { name: 'execution_id', type: 'uuid', primary: true },
     taskNo: { name: 'task_no', type: 'integer', primary: true },
+    itemNo: { name: 'item_no', type: 'integer', primary: true, default: 0 },
     definitionId: { name: 'definition_id', type: 'bigint' },
     status: { name: 'status', type: 'text' },
     pendingDependencies: { name: 'pending_dependencies', type: 'integer', default: 0 },
@@ -47,6 +55,11 @@ export const TaskExecutionEntity = new EntitySchema<TaskExecutionRow>({
     attempt: { name: 'attempt', type: 'integer', default: 0 },
     recoveryAttempts: { name: 'recovery_attempts', type: 'integer', default: 0 },
     generation: { name: 'generation', type: 'integer', default: 0 },
+    wakes: { name: 'wakes', type: 'integer', default: 0 },
+    hasSteps: { name: 'has_steps', type: 'boolean', default: false },
+    itemCount: { name: 'item_count', type: 'integer', nullable: true },
+    limitKey: { name: 'limit_key', type: 'text', nullable: true },
+    item: { name: 'item', type: 'json', nullable: true },
     failureHandled: { name: 'failure_handled', type: 'boolean', default: false },
     skipReason: { name: 'skip_reason', type: 'text', nullable: true },
     output: { name: 'output', type: 'json', nullable: true },

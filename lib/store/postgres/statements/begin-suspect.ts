@@ -18,6 +18,6 @@ export const beginSuspect: Statement<{ taskNo: number }> = {
   name: 'begin_suspect',
   columns: BEGUN,
   text: (tables) => `UPDATE ${tables.task} SET started_at = ${tables.clock.now}
-  WHERE execution_id = $1::uuid AND task_no = $2::integer AND claim_token = $3::bigint
+  WHERE execution_id = $1::uuid AND task_no = $2::integer AND item_no = $3::integer AND claim_token = $4::bigint
   RETURNING ${BEGUN.select({ taskNo: 'task_no' })}`,
 };

@@ -1,5 +1,5 @@
 import { SUSPECT_AFTER } from './begin-suspect.js';
-import { bigint, columns, epochMs, integer, json, long, orNull, uuid } from './columns.js';
+import { bigint, boolean, columns, epochMs, integer, json, long, orNull, uuid } from './columns.js';
 import { plainArray } from './encoding.js';
 import { leaseClause, leaseValues } from './lease-clause.js';
 import { executionOf, NEXT_TOKEN, taskOf, type Statement, type TenantTables } from './statement.js';
@@ -17,6 +17,7 @@ const INPUT_ROW = -1;
 export const CLAIM_COLUMNS = {
   executionId: uuid,
   taskNo: integer,
+  itemNo: integer,
   definitionId: bigint,
   token: long,
   attempt: integer,
@@ -25,6 +26,8 @@ export const CLAIM_COLUMNS = {
   generation: integer,
   deferredForMs: orNull(long),
   priority: integer,
+  wakes: integer,
+  hasSteps: boolean,
 } as const;
 
 /** Expressions for {@link CLAIM_COLUMNS} on a task's row. */
@@ -32,6 +35,7 @@ export function claimOfTask(tables: TenantTables): Record<keyof typeof CLAIM_COL
   return {
     executionId: 'execution_id',
     taskNo: 'task_no',
+    itemNo: 'item_no',
     definitionId: 'definition_id',
     token: 'claim_token',
     attempt: 'attempt',
@@ -40,6 +44,8 @@ export function claimOfTask(tables: TenantTables): Record<keyof typeof CLAIM_COL
     generation: 'generation',
     deferredForMs: epochMs(`${tables.clock.now} - deferred_since`),
     priority: 'priority',
+    wakes: 'wakes',
+    hasSteps: 'has_steps',
   };
 }
 
@@ -49,6 +55,13 @@ const CLAIMED = columns({ ...CLAIM_COLUMNS, input: orNull(json) });
 interface ClaimRow extends Omit<ClaimedTask, 'input'> {
   readonly input: string | null;
 }
+
+/**
+ * A condition: task `t` waits to be claimed, now or later, by this statement. It is that of the index. The status is not
+ * compared: a task that sleeps, or was woken, is claimed like one that is Ready. Tasks with a limit are left out, because
+ * their claim has to count the slots of their key.
+ */
+export const CLAIMABLE = 't.run_at IS NOT NULL AND NOT t.paused AND t.limit_key IS NULL';
 
 /** Number of index entries that the walk reads at a time while nothing is due. */
 const STRIDE = 64;
@@ -122,7 +135,7 @@ function claimText(tables: TenantTables, isFree: string): string {
     SELECT ${inOrder('d.id')} AS definition_ids, ${inOrder('p.priority')} AS priorities, ${inOrder('p.run_at')} AS times
     FROM unnest($1::bigint[]) AS d(id) CROSS JOIN LATERAL (
       SELECT t.priority, t.run_at FROM ${tables.task} t
-      WHERE t.definition_id = d.id AND t.run_at IS NOT NULL AND NOT t.paused
+      WHERE t.definition_id = d.id AND ${CLAIMABLE}
       ORDER BY t.priority DESC, t.run_at LIMIT 1
     ) p
     HAVING count(*) > 0
@@ -133,7 +146,7 @@ function claimText(tables: TenantTables, isFree: string): string {
       SELECT c.priority, c.run_at FROM (
         SELECT t.priority, t.run_at FROM ${tables.task} t
         WHERE t.definition_id = l.definition_ids[1] AND t.priority < l.priorities[1]
-          AND t.run_at IS NOT NULL AND NOT t.paused
+          AND ${CLAIMABLE}
         ORDER BY t.priority DESC, t.run_at
         LIMIT CASE WHEN l.times[1] <= ${tables.clock.statement} THEN 1 ELSE ${STRIDE} END
       ) c
@@ -146,18 +159,18 @@ function claimText(tables: TenantTables, isFree: string): string {
     ) place
     WHERE s.priority IS NOT NULL OR cardinality(l.priorities) > 1
   ), ${leaseClause(tables, 5)}, candidate AS MATERIALIZED (
-    SELECT c.execution_id, c.task_no
+    SELECT c.execution_id, c.task_no, c.item_no
     FROM level l CROSS JOIN LATERAL (
-      SELECT t.execution_id, t.task_no FROM ${tables.task} t
+      SELECT t.execution_id, t.task_no, t.item_no FROM ${tables.task} t
       WHERE l.times[1] <= ${tables.clock.statement}
         AND t.definition_id = l.definition_ids[1] AND t.priority = l.priorities[1]
-        AND t.run_at <= ${tables.clock.statement} AND t.run_at IS NOT NULL AND NOT t.paused
+        AND t.run_at <= ${tables.clock.statement} AND ${CLAIMABLE}
         AND ($4::integer[] IS NULL OR NOT EXISTS (
           SELECT FROM unnest($3::bigint[], $4::integer[]) AS x(definition_id, task_no)
           WHERE x.definition_id = t.definition_id AND x.task_no = t.task_no))
         AND ($11::integer[] IS NULL OR NOT EXISTS (
-          SELECT FROM unnest($10::uuid[], $11::integer[]) AS x(execution_id, task_no)
-          WHERE x.execution_id = t.execution_id AND x.task_no = t.task_no))${isFree}
+          SELECT FROM unnest($10::uuid[], $11::integer[], $12::integer[]) AS x(execution_id, task_no, item_no)
+          WHERE x.execution_id = t.execution_id AND x.task_no = t.task_no AND x.item_no = t.item_no))${isFree}
       ORDER BY t.run_at LIMIT $2::integer
       FOR NO KEY UPDATE SKIP LOCKED
     ) c
@@ -168,8 +181,8 @@ function claimText(tables: TenantTables, isFree: string): string {
         started_at = CASE WHEN t.recovery_attempts < ${SUSPECT_AFTER} THEN ${tables.clock.now} END
     FROM candidate c
     WHERE ${taskOf('c')}
-    RETURNING t.execution_id, t.task_no, t.definition_id, t.claim_token, t.attempt, t.recovery_attempts,
-              t.unmet_dependencies, t.generation, t.deferred_since, t.priority
+    RETURNING t.execution_id, t.task_no, t.item_no, t.definition_id, t.claim_token, t.attempt, t.recovery_attempts,
+              t.unmet_dependencies, t.generation, t.deferred_since, t.priority, t.wakes, t.has_steps
   ), begun AS MATERIALIZED (
     SELECT x.id, x.input FROM (SELECT DISTINCT execution_id FROM claimed ORDER BY 1) c CROSS JOIN LATERAL (
       SELECT e.id, e.input FROM ${tables.execution} e WHERE e.id = c.execution_id AND e.started_at IS NULL FOR NO KEY UPDATE
@@ -207,6 +220,7 @@ export function claimValues(
     ...leaseValues(claimant, writeLease),
     except.length === 0 ? null : plainArray(except.map(({ executionId }) => executionId)),
     except.length === 0 ? null : plainArray(except.map(({ taskNo }) => taskNo)),
+    except.length === 0 ? null : plainArray(except.map(({ itemNo }) => itemNo)),
   ];
 }
 

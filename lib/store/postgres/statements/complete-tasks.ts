@@ -2,7 +2,14 @@ import { columns, integers, records } from './columns.js';
 import { jsonColumn, plainArray } from './encoding.js';
 import { leaseClause, leaseValues } from './lease-clause.js';
 import { executionOf, NEXT_TOKEN, taskOf, type Statement, type TenantTables } from './statement.js';
-import type { Claimant, CompletionResult, Outcome, OutcomeDetail } from '../../port/index.js';
+import {
+  type Claimant,
+  type CompletionResult,
+  type Outcome,
+  type OutcomeDetail,
+  type TaskKey,
+  byLockOrder,
+} from '../../port/index.js';
 
 const CLAIMED = 'd.claim AND NOT t.paused AND t.pending_dependencies = d.terminal';
 const READY = 'NOT (d.claim AND NOT t.paused) AND t.pending_dependencies = d.terminal';
@@ -15,6 +22,8 @@ const READIED = records('bigint', {
   token: 'integer',
   unmetDependencies: 'integer',
   generation: 'integer',
+  wakes: 'integer',
+  hasSteps: 'flag',
 });
 
 const ENDED = records('integer', {
@@ -32,6 +41,8 @@ const READIED_DEPENDENT = READIED.element({
   token: 'claim_token',
   unmetDependencies: 'unmet_dependencies',
   generation: 'generation',
+  wakes: 'wakes',
+  hasSteps: 'has_steps',
 });
 
 const ENDED_EXECUTION = ENDED.element({
@@ -56,7 +67,8 @@ type CompletedRow = ReturnType<typeof COMPLETED.decode>[number];
  *   don't deadlock.
  *
  * The batch arrives sorted, grouping sorts again, and each update is a nested loop over that, because {@link taskOf} allows
- * no other plan. Locking the rows of a phase by a separate statement would cost a fifth more. Only failed tasks that are
+ * no other plan. An edge leads to a task, or from an item to its task, so the row of a dependent is always that of item
+ * 0. A task that waits for its items keeps its times until the last one. Locking the rows of a phase by a separate statement would cost a fifth more. Only failed tasks that are
  * handled are locked beforehand, because they precede the tasks that handle them.
  *
  * The claim token alone is the fence. Every way out of Running changes it, so a matching token proves a valid claim. And
@@ -67,15 +79,16 @@ export const completeTasks: Statement<CompletedRow> = {
   columns: COMPLETED,
   text: (tables: TenantTables) => `WITH item AS MATERIALIZED (
     SELECT * FROM ROWS FROM (
-      unnest($1::uuid[]), unnest($2::integer[]), unnest($3::bigint[]), unnest($4::text[]),
-      json_array_elements_text($5::json), json_array_elements_text($6::json), json_array_elements_text($7::json),
-      unnest($8::boolean[]), unnest($9::integer[]), unnest($10::integer[]), unnest($11::integer[]),
-      unnest($12::integer[])
-    ) AS i(execution_id, task_no, claim_token, status, output, detail, final_context, leaf, first_edge, last_edge,
-           ord, via)
+      unnest($1::uuid[]), unnest($2::integer[]), unnest($3::integer[]), unnest($4::bigint[]), unnest($5::text[]),
+      json_array_elements_text($6::json), json_array_elements_text($7::json), json_array_elements_text($8::json),
+      unnest($9::boolean[]), unnest($10::integer[]), unnest($11::integer[]), unnest($12::integer[]),
+      unnest($13::integer[])
+    ) AS i(execution_id, task_no, item_no, claim_token, status, output, detail, final_context, leaf, first_edge,
+           last_edge, ord, via)
   ), handled_locked AS MATERIALIZED (
     SELECT FROM item i CROSS JOIN LATERAL (
-      SELECT FROM ${tables.task} t WHERE t.execution_id = i.execution_id AND t.task_no = i.task_no FOR NO KEY UPDATE
+      SELECT FROM ${tables.task} t
+      WHERE t.execution_id = i.execution_id AND t.task_no = i.task_no AND t.item_no = i.item_no FOR NO KEY UPDATE
     ) l
     WHERE i.via IS NOT NULL
   ), done AS (
@@ -91,7 +104,7 @@ export const completeTasks: Statement<CompletedRow> = {
     FROM item i
     WHERE ${taskOf('i')} AND t.claim_token = i.claim_token AND i.via IS NULL
       AND (SELECT count(*) FROM handled_locked) >= 0
-    RETURNING t.execution_id, t.task_no, i.ord, i.status, i.leaf, i.first_edge, i.last_edge, i.final_context, i.detail
+    RETURNING t.execution_id, t.task_no, t.item_no, i.ord, i.status, i.leaf, i.first_edge, i.last_edge, i.final_context, i.detail
   ), handled AS (
     UPDATE ${tables.task} t SET failure_handled = true
     FROM item i
@@ -99,9 +112,9 @@ export const completeTasks: Statement<CompletedRow> = {
       AND (i.via IN (SELECT d.ord FROM done d WHERE d.status = 'Completed')) IS TRUE
     RETURNING t.execution_id, i.via
   ), delta AS MATERIALIZED (
-    SELECT d.execution_id, ($13::integer[])[k] AS task_no, count(*)::integer AS terminal,
+    SELECT d.execution_id, ($14::integer[])[k] AS task_no, 0 AS item_no, count(*)::integer AS terminal,
            count(*) FILTER (WHERE d.status <> 'Completed')::integer AS unmet,
-           bool_or(($14::boolean[])[k]) AS claim, max(d.ord) AS ord
+           bool_or(($15::boolean[])[k]) AS claim, max(d.ord) AS ord
     FROM done d CROSS JOIN LATERAL generate_series(d.first_edge, d.last_edge) k
     GROUP BY 1, 2 ORDER BY 1, 2
   ), dependent AS (
@@ -110,13 +123,13 @@ export const completeTasks: Statement<CompletedRow> = {
         unmet_dependencies = t.unmet_dependencies + d.unmet,
         status = CASE WHEN ${CLAIMED} THEN 'Running' WHEN ${READY} THEN 'Ready' ELSE t.status END,
         claim_token = CASE WHEN ${CLAIMED} THEN ${NEXT_TOKEN} ELSE t.claim_token END,
-        owner = CASE WHEN ${CLAIMED} THEN $15::uuid END,
-        started_at = CASE WHEN ${CLAIMED} THEN ${tables.clock.now} END,
-        run_at = CASE WHEN ${READY} THEN ${tables.clock.now} END
+        owner = CASE WHEN ${CLAIMED} THEN $16::uuid END,
+        started_at = CASE WHEN ${CLAIMED} THEN ${tables.clock.now} ELSE t.started_at END,
+        run_at = CASE WHEN ${READY} THEN ${tables.clock.now} WHEN NOT (${CLAIMED}) THEN t.run_at END
     FROM delta d
     WHERE ${taskOf('d')}
     RETURNING d.ord, t.task_no, t.pending_dependencies, t.status, t.paused, t.claim_token, t.unmet_dependencies,
-              t.generation
+              t.generation, t.wakes, t.has_steps
   ), ending AS MATERIALIZED (
     SELECT c.execution_id, max(c.ord) AS ord, sum(c.leaves)::integer AS leaves, sum(c.failures)::integer AS failures,
            max(c.final_context) AS final_context
@@ -140,13 +153,13 @@ export const completeTasks: Statement<CompletedRow> = {
     WHERE ${executionOf('e.execution_id')}
     RETURNING x.id, e.ord, x.remaining_leaves, x.status, x.has_waiters, x.context IS NULL AS context_missing
   ), event AS (
-    INSERT INTO ${tables.event} (execution_id, task_no, kind, detail)
-    SELECT d.execution_id, d.task_no, v ->> 'kind', (v -> 'detail')::jsonb
+    INSERT INTO ${tables.event} (execution_id, task_no, item_no, kind, detail)
+    SELECT d.execution_id, d.task_no, d.item_no, v ->> 'kind', (v -> 'detail')::jsonb
     FROM done d CROSS JOIN LATERAL json_array_elements(d.detail::json -> 'events') v
     WHERE d.detail IS NOT NULL
     UNION ALL
-    SELECT id, NULL, 'failed', NULL FROM execution WHERE remaining_leaves = 0 AND status = 'Failed'
-  ), ${leaseClause(tables, 15)}
+    SELECT id, NULL, NULL, 'failed', NULL FROM execution WHERE remaining_leaves = 0 AND status = 'Failed'
+  ), ${leaseClause(tables, 16)}
   SELECT ${COMPLETED.select({
     accepted: '(SELECT array_agg(ord) FROM done)',
     readied: `(SELECT array_agg(${READIED_DEPENDENT}) FROM dependent WHERE pending_dependencies = 0)`,
@@ -168,14 +181,15 @@ export function completionValues(
   claimant: Claimant,
   writeLease: boolean,
 ): unknown[] {
-  const rows = outcomes.flatMap((outcome, ord) => lockedRows(outcome, ord)).sort(rowOrder);
+  const rows = outcomes.flatMap((outcome, ord) => lockedRows(outcome, ord)).sort(byLockOrder);
   const edges = outcomes.flatMap((outcome) => outcome.dependents);
   const lastEdges: number[] = [];
   let edgeCount = 0;
   for (const outcome of outcomes) lastEdges.push((edgeCount += outcome.dependents.length));
   return [
-    plainArray(rows.map((row) => row.outcome.executionId)),
+    plainArray(rows.map((row) => row.executionId)),
     plainArray(rows.map((row) => row.taskNo)),
+    plainArray(rows.map((row) => row.itemNo)),
     plainArray(rows.map((row) => (row.via === null ? row.outcome.token : null))),
     plainArray(rows.map((row) => row.outcome.status)),
     jsonColumn(rows.map((row) => row.outcome.output)),
@@ -192,24 +206,20 @@ export function completionValues(
   ];
 }
 
-interface LockedRow {
+interface LockedRow extends TaskKey {
   readonly outcome: Outcome;
   readonly ord: number;
-  readonly taskNo: number;
   /** For the row of a failed dependency: the index of the outcome that handles it. Null for the outcome's own row. */
   readonly via: number | null;
 }
 
 function lockedRows(outcome: Outcome, ord: number): LockedRow[] {
-  const own: LockedRow = { outcome, ord, taskNo: outcome.taskNo, via: null };
+  const { executionId, taskNo, itemNo } = outcome;
+  const own: LockedRow = { outcome, ord, executionId, taskNo, itemNo, via: null };
   if (outcome.handles.length === 0) return [own];
-  return [own, ...outcome.handles.map((taskNo) => ({ outcome, ord, taskNo, via: ord }))];
-}
-
-function rowOrder(a: LockedRow, b: LockedRow): number {
-  const first = a.outcome.executionId;
-  const second = b.outcome.executionId;
-  return first === second ? a.taskNo - b.taskNo : first < second ? -1 : 1;
+  // A dependency is a task, so its row is that of item 0.
+  const handled = (no: number): LockedRow => ({ ...own, taskNo: no, itemNo: 0, via: ord });
+  return [own, ...outcome.handles.map(handled)];
 }
 
 function encodeDetail(detail: OutcomeDetail | null): string | null {

@@ -1,5 +1,5 @@
 import { boolean, columns, integers, text } from './columns.js';
-import { taskOf, type Statement, type TenantTables } from './statement.js';
+import { lockOrder, taskOf, type Statement, type TenantTables } from './statement.js';
 import type { ControlResult } from '../../port/index.js';
 
 /**
@@ -12,13 +12,13 @@ import type { ControlResult } from '../../port/index.js';
  */
 
 /** A condition: task `t` has not ended. */
-export const OPEN_TASKS = `t.status IN ('NotStarted', 'Ready', 'Running')`;
+export const OPEN_TASKS = `t.status IN ('NotStarted', 'Ready', 'Running', 'Waiting')`;
 
 function lockedTasks(tables: TenantTables): string {
   return `locked AS MATERIALIZED (
-    SELECT t.execution_id, t.task_no, t.status FROM ${tables.task} t
+    SELECT t.execution_id, t.task_no, t.item_no, t.status FROM ${tables.task} t
     WHERE t.execution_id = $1::uuid AND ${OPEN_TASKS}
-    ORDER BY t.execution_id, t.task_no FOR NO KEY UPDATE
+    ORDER BY ${lockOrder('t.')} FOR NO KEY UPDATE
   )`;
 }
 
@@ -29,14 +29,15 @@ function tasksFirst(tasks: string): string {
 
 /**
  * Cancels the rows in `locked`, whether unstarted or Running, and returns their former status. Tokens of Running tasks
- * increase, so late outcomes are rejected. A task that waited loses the start time of its last attempt, which is over.
+ * increase, so late outcomes are rejected. A task that waits for its next attempt loses the start time of its last one,
+ * which is over. A suspended one is still in its attempt.
  */
 export function cancelTasks(tables: TenantTables): string {
   return `cancelled AS (
     UPDATE ${tables.task} t
     SET status = 'Cancelled', claim_token = t.claim_token + (t.status = 'Running')::integer, owner = NULL,
         run_at = NULL, paused = false, completed_at = ${tables.clock.now},
-        started_at = CASE WHEN l.status = 'Running' THEN t.started_at END
+        started_at = CASE WHEN l.status IN ('Running', 'Waiting') THEN t.started_at END
     FROM locked l WHERE ${taskOf('l')}
     RETURNING t.task_no, l.status AS was
   )`;
@@ -74,7 +75,8 @@ export const pauseExecution: Statement<ControlledRow> = {
   columns: CONTROLLED,
   text: (tables) => `WITH ${lockedTasks(tables)}, marked AS (
     UPDATE ${tables.task} t SET paused = true
-    FROM locked l WHERE t.execution_id = l.execution_id AND t.task_no = l.task_no
+    FROM locked l
+    WHERE t.execution_id = l.execution_id AND t.task_no = l.task_no AND t.item_no = l.item_no
     RETURNING t.task_no, NULL::text AS was
   ), execution AS (
     UPDATE ${tables.execution} x SET status = 'Paused', reason = $2::text
@@ -92,7 +94,8 @@ export const resumeExecution: Statement<ControlledRow> = {
   columns: CONTROLLED,
   text: (tables) => `WITH ${lockedTasks(tables)}, released AS (
     UPDATE ${tables.task} t SET paused = false
-    FROM locked l WHERE t.execution_id = l.execution_id AND t.task_no = l.task_no
+    FROM locked l
+    WHERE t.execution_id = l.execution_id AND t.task_no = l.task_no AND t.item_no = l.item_no
     RETURNING t.task_no, NULL::text AS was
   ), execution AS (
     UPDATE ${tables.execution} x

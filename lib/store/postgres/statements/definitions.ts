@@ -1,3 +1,4 @@
+import { CLAIMABLE } from './claim-tasks.js';
 import { bigint, columns, integer, parsed, text } from './columns.js';
 import type { BulkStatement, Statement, TenantTables } from './statement.js';
 import type { DefinitionContent, KnownDefinitions, StoredDefinitionRow } from '../../port/index.js';
@@ -25,7 +26,7 @@ function knownOf(tenant: number, kind: number): string {
  * are pinned to. Other stored definitions are not read: with a commit hash as `version`, each deploy stores another one.
  *
  * An unfinished execution has a waiting task (found by a loose scan over the index of claims, one entry per definition) or
- * a Running one, or it is Paused.
+ * a Running one, or it is Paused. One that only waits to be woken is found once it has been.
  */
 export const readKnownDefinitions: BulkStatement<KnownRow> = {
   columns: KNOWN,
@@ -55,7 +56,7 @@ function activeDefinitions(tables: TenantTables, tenant: number): string {
 /** The definitions of tasks that wait to be claimed, now or later. Reads one index entry for each. */
 function waitingDefinitions(tables: TenantTables): string {
   const next = (after: string): string => `(SELECT t.definition_id FROM ${tables.task} t
-      WHERE ${after} t.run_at IS NOT NULL AND NOT t.paused ORDER BY t.definition_id LIMIT 1)`;
+      WHERE ${after} ${CLAIMABLE} ORDER BY t.definition_id LIMIT 1)`;
   return `waiting(id) AS (
       SELECT ${next('')}
       UNION ALL

@@ -62,15 +62,15 @@ const LISTED = columns({
  * waits.
  */
 const waitingTask = (tables: TenantTables): string => `(
-      SELECT json_build_object('executionId', w.execution_id, 'taskNo', w.task_no, 'status', w.status,
+      SELECT json_build_object('executionId', w.execution_id, 'taskNo', w.task_no, 'itemNo', w.item_no, 'status', w.status,
         'attempt', w.attempt, 'paused', w.paused, 'deferred', w.deferred_since IS NOT NULL,
         'runAt', ${epochMs('w.run_at')}, 'isOrphaned', w.is_orphaned)
       FROM (
         SELECT t.*, ${isOrphaned(tables)} AS is_orphaned FROM ${tables.task} t
-        WHERE t.execution_id = x.id AND t.status IN ('Ready', 'Running')
-        ORDER BY t.status DESC, is_orphaned, t.run_at, t.task_no LIMIT 1
+        WHERE t.execution_id = x.id AND t.status IN ('Ready', 'Running', 'Waiting')
+        ORDER BY t.status <> 'Running', is_orphaned, t.run_at, t.task_no, t.item_no LIMIT 1
       ) w
-      WHERE w.status = 'Ready' OR w.is_orphaned)`;
+      WHERE w.status <> 'Running' OR w.is_orphaned)`;
 
 /**
  * The columns of a list. No context is read. Tasks are found by primary key, and only for executions that show one: for
@@ -85,12 +85,13 @@ const SUMMARY = (tables: TenantTables): string =>
     status: 'x.status',
     error: `CASE WHEN x.error IS NULL AND x.status = 'Failed' THEN (
       SELECT t.error FROM ${tables.task} t
-      WHERE t.execution_id = x.id AND t.status = 'Failed' AND NOT t.failure_handled ORDER BY t.task_no LIMIT 1)
+      WHERE t.execution_id = x.id AND t.status = 'Failed' AND NOT t.failure_handled
+        ORDER BY t.task_no, t.item_no LIMIT 1)
       ELSE x.error END`,
     reason: 'x.reason',
     idempotencyKey: 'x.idempotency_key',
     tags: 'x.tags',
-    waiting: `CASE WHEN x.status IN ('Pending', 'Running') THEN ${waitingTask(tables)} END`,
+    waiting: `CASE WHEN x.status IN ('Pending', 'Running', 'Finishing') THEN ${waitingTask(tables)} END`,
     createdAt: epochMs('x.created_at'),
     startedAt: epochMs('x.started_at'),
     completedAt: epochMs('x.completed_at'),

@@ -58,6 +58,7 @@ export const readExecutions: Statement<ExecutionRow> = {
 const TASK = columns({
   executionId: uuid,
   taskNo: integer,
+  itemNo: integer,
   status: text,
   pendingDependencies: integer,
   attempt: integer,
@@ -83,12 +84,14 @@ export function isOrphaned(tables: TenantTables): string {
       SELECT FROM ${tables.lease} l WHERE l.instance_id = t.owner AND l.expires_at > ${tables.clock.now})`;
 }
 
+/** Reads tasks without their items, of which there may be any number. */
 export const readTasks: Statement<TaskRow> = {
   name: 'read_tasks',
   columns: TASK,
   text: (tables) => `SELECT ${TASK.select({
     executionId: 't.execution_id',
     taskNo: 't.task_no',
+    itemNo: 't.item_no',
     status: 't.status',
     pendingDependencies: 't.pending_dependencies',
     attempt: 't.attempt',
@@ -107,7 +110,7 @@ export const readTasks: Statement<TaskRow> = {
     completedAt: epochMs('t.completed_at'),
     isOrphaned: isOrphaned(tables),
   })}
-  FROM ${tables.task} t WHERE t.execution_id = ANY ($1::uuid[]) ORDER BY t.execution_id, t.task_no`,
+  FROM ${tables.task} t WHERE t.execution_id = ANY ($1::uuid[]) AND t.item_no = 0 ORDER BY t.execution_id, t.task_no`,
 };
 
 const FOUND = columns({ index: long, id: uuid });
@@ -146,7 +149,7 @@ export const awaitExecution: Statement<{ id: string; status: string }> = {
     SELECT x.id, x.status, x.has_waiters FROM ${tables.execution} x WHERE x.id = $1::uuid FOR NO KEY UPDATE
   ), marked AS (
     UPDATE ${tables.execution} x SET has_waiters = true FROM found f
-    WHERE ${executionOf('f.id')} AND NOT f.has_waiters AND f.status IN ('Pending', 'Running', 'Paused')
+    WHERE ${executionOf('f.id')} AND NOT f.has_waiters AND f.status IN ('Pending', 'Running', 'Paused', 'Finishing')
   ) SELECT ${STATUS.select({ id: 'id', status: 'status' })} FROM found`,
 };
 
@@ -159,7 +162,7 @@ export const awaitUnlockedExecutions: Statement<{ id: string; status: string }> 
     ORDER BY x.id FOR NO KEY UPDATE SKIP LOCKED
   ), marked AS (
     UPDATE ${tables.execution} x SET has_waiters = true FROM found f
-    WHERE ${executionOf('f.id')} AND NOT f.has_waiters AND f.status IN ('Pending', 'Running', 'Paused')
+    WHERE ${executionOf('f.id')} AND NOT f.has_waiters AND f.status IN ('Pending', 'Running', 'Paused', 'Finishing')
   ) SELECT ${STATUS.select({ id: 'id', status: 'status' })} FROM found`,
 };
 

@@ -25,18 +25,18 @@ const tasksOf = ({ task, lease }: TenantTables): string => `(
         'skipReason', t.skip_reason, 'owner', t.owner,
         'process', (SELECT l.name FROM ${lease} l WHERE l.instance_id = t.owner),
         'startedAt', t.started_at, 'completedAt', t.completed_at) ORDER BY t.task_no)
-      FROM ${task} t WHERE t.execution_id = x.id)`;
+      FROM ${task} t WHERE t.execution_id = x.id AND t.item_no = 0)`;
 
 const eventsOf = ({ event }: TenantTables): string => `(
       SELECT json_agg(json_build_object('taskNo', e.task_no, 'kind', e.kind, 'detail', e.detail,
         'at', e.created_at) ORDER BY e.id)
-      FROM (SELECT * FROM ${event} e WHERE e.execution_id = x.id ORDER BY e.id DESC LIMIT ${MAX_HISTORY_EVENTS}) e)`;
+      FROM (SELECT * FROM ${event} e WHERE e.execution_id = x.id AND coalesce(e.item_no, 0) = 0 ORDER BY e.id DESC LIMIT ${MAX_HISTORY_EVENTS}) e)`;
 
 const recoveriesOf = ({ recoveryEvent }: TenantTables): string => `(
       SELECT json_agg(json_build_object('taskNo', r.task_no, 'kind', r.kind, 'cause', r.cause,
         'previousOwner', r.previous_owner, 'orphanedForMs', r.orphaned_for_ms,
         'at', r.created_at) ORDER BY r.id)
-      FROM ${recoveryEvent} r WHERE r.execution_id = x.id)`;
+      FROM ${recoveryEvent} r WHERE r.execution_id = x.id AND r.item_no = 0)`;
 
 /**
  * Reads an execution's rows and events in one statement, and so in one snapshot. A retry moves facts from a row into an

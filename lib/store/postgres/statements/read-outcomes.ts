@@ -1,11 +1,12 @@
 import { columns, epochMs, integer, json, long, orNull, strings, text, uuid } from './columns.js';
 import { plainArray } from './encoding.js';
 import { executionOf, taskOf, type Statement, type TenantTables } from './statement.js';
-import type { ExecutionInput, RecordedOutcome } from '../../port/index.js';
+import type { ExecutionInput, RecordedOutcome, TaskKey } from '../../port/index.js';
 
 const OUTCOME = columns({
   executionId: uuid,
   taskNo: integer,
+  itemNo: integer,
   status: text,
   skipReason: orNull(text),
   error: orNull(json),
@@ -24,6 +25,7 @@ export const readOutcomes: Statement<RecordedOutcome> = {
   text: (tables: TenantTables) => `SELECT ${OUTCOME.select({
     executionId: 't.execution_id',
     taskNo: 't.task_no',
+    itemNo: 't.item_no',
     status: 't.status',
     skipReason: 't.skip_reason',
     // A task that Completed keeps the error of its last failed attempt.
@@ -32,17 +34,16 @@ export const readOutcomes: Statement<RecordedOutcome> = {
     deletedKeys: 'array_to_json(t.deleted_keys)',
     token: 't.claim_token',
   })}
-  FROM unnest($1::uuid[], $2::integer[]) AS i(execution_id, task_no)
+  FROM unnest($1::uuid[], $2::integer[], $3::integer[]) AS i(execution_id, task_no, item_no)
     JOIN ${tables.task} t ON ${taskOf('i')}
   WHERE t.status IN ('Completed', 'Failed', 'Skipped', 'Cancelled')`,
 };
 
-export function readOutcomesValues(
-  tasks: readonly { readonly executionId: string; readonly taskNo: number }[],
-): unknown[] {
+export function readOutcomesValues(tasks: readonly TaskKey[]): unknown[] {
   return [
     plainArray(tasks.map((task) => task.executionId)),
     plainArray(tasks.map((task) => task.taskNo)),
+    plainArray(tasks.map((task) => task.itemNo)),
   ];
 }
 

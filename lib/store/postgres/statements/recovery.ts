@@ -122,11 +122,11 @@ function takeText(tables: TenantTables, orphans: string): string {
           + CASE WHEN t.started_at IS NULL OR ${EXHAUSTED} THEN 0 ELSE 1 END
     FROM orphan o
     WHERE ${taskOf('o')}
-    RETURNING t.execution_id, t.task_no, t.definition_id, t.claim_token, t.attempt, t.recovery_attempts,
-              t.unmet_dependencies, t.generation, t.priority, t.status = 'Running' AS abandoned
+    RETURNING t.execution_id, t.task_no, t.item_no, t.definition_id, t.claim_token, t.attempt, t.recovery_attempts,
+              t.unmet_dependencies, t.generation, t.priority, t.wakes, t.has_steps, t.status = 'Running' AS abandoned
   ), event AS (
-    INSERT INTO ${tables.recoveryEvent} (execution_id, task_no, kind, cause, previous_owner, orphaned_for_ms)
-    SELECT execution_id, task_no, CASE WHEN abandoned THEN 'abandoned' ELSE 'recovered' END, $4::text, $1::uuid,
+    INSERT INTO ${tables.recoveryEvent} (execution_id, task_no, item_no, kind, cause, previous_owner, orphaned_for_ms)
+    SELECT execution_id, task_no, item_no, CASE WHEN abandoned THEN 'abandoned' ELSE 'recovered' END, $4::text, $1::uuid,
            $5::bigint
     FROM taken
   ), ${leaseClause(tables, 6)}
@@ -137,7 +137,7 @@ function takeText(tables: TenantTables, orphans: string): string {
 /**
  * Takes the claims of an instance without a lease.
  *
- * It sorts by a pair, an order that no index provides. For the primary key's own order a plan could scan all tasks.
+ * It sorts by a record, an order that no index provides. For the primary key's own order a plan could scan all tasks.
  */
 export const takeOrphans: Statement<TakenOrphan> = {
   name: 'take_orphans',
@@ -145,10 +145,10 @@ export const takeOrphans: Statement<TakenOrphan> = {
   text: (tables) =>
     takeText(
       tables,
-      `SELECT t.execution_id, t.task_no FROM ${tables.task} t
+      `SELECT t.execution_id, t.task_no, t.item_no FROM ${tables.task} t
     WHERE t.owner = $1::uuid AND t.status = 'Running'
       AND NOT EXISTS (SELECT FROM ${tables.lease} l WHERE l.instance_id = $1::uuid)
-    ORDER BY (t.execution_id, t.task_no) LIMIT $2::integer
+    ORDER BY (t.execution_id, t.task_no, -t.item_no) LIMIT $2::integer
     FOR NO KEY UPDATE SKIP LOCKED`,
     ),
 };
@@ -162,9 +162,9 @@ export const takeUnowned: Statement<TakenOrphan> = {
   text: (tables) =>
     takeText(
       tables,
-      `SELECT t.execution_id, t.task_no FROM ${tables.task} t
+      `SELECT t.execution_id, t.task_no, t.item_no FROM ${tables.task} t
     WHERE t.owner IS NULL AND t.status = 'Running'
-    ORDER BY (t.execution_id, t.task_no) LIMIT $2::integer
+    ORDER BY (t.execution_id, t.task_no, -t.item_no) LIMIT $2::integer
     FOR NO KEY UPDATE SKIP LOCKED`,
     ),
 };
@@ -176,8 +176,9 @@ export const takeUnknown: Statement<TakenOrphan> = {
   text: (tables) =>
     takeText(
       tables,
-      `SELECT i.execution_id, i.task_no
-    FROM unnest($11::uuid[], $12::integer[], $13::bigint[]) AS i(execution_id, task_no, claim_token)
+      `SELECT i.execution_id, i.task_no, i.item_no
+    FROM unnest($11::uuid[], $12::integer[], $13::integer[], $14::bigint[])
+           AS i(execution_id, task_no, item_no, claim_token)
     CROSS JOIN LATERAL (
       SELECT FROM ${tables.task} t WHERE ${taskOf('i')} AND t.claim_token = i.claim_token AND (t.owner = $1::uuid) IS TRUE
       FOR NO KEY UPDATE SKIP LOCKED) l
@@ -208,6 +209,7 @@ export function claimKeyValues(claims: readonly ClaimKey[]): unknown[] {
   return [
     plainArray(sorted.map(({ executionId }) => executionId)),
     plainArray(sorted.map(({ taskNo }) => taskNo)),
+    plainArray(sorted.map(({ itemNo }) => itemNo)),
     plainArray(sorted.map(({ token }) => token)),
   ];
 }
@@ -221,7 +223,7 @@ export const readOwners: Statement<{ owner: string | null }> = {
   text: (
     tables,
   ) => `SELECT ${OWNER.select({ owner: 'e.previous_owner' })} FROM ${tables.recoveryEvent} e
-  WHERE e.execution_id = $1::uuid AND e.task_no = $2::integer ORDER BY e.id`,
+  WHERE e.execution_id = $1::uuid AND e.task_no = $2::integer AND e.item_no = $3::integer ORDER BY e.id`,
 };
 
 const STATS = columns({ recovered: long, abandoned: long, median: double, p95: double });
@@ -243,6 +245,7 @@ const RECOVERY_EVENT = columns({
   id: bigint,
   executionId: uuid,
   taskNo: integer,
+  itemNo: integer,
   definitionId: orNull(bigint),
   kind: text,
   cause: text,
@@ -259,6 +262,7 @@ export const listRecoveryEvents: Statement<RecoveryEventRow> = {
     id: 'e.id',
     executionId: 'e.execution_id',
     taskNo: 'e.task_no',
+    itemNo: 'e.item_no',
     definitionId: 'x.definition_id',
     kind: 'e.kind',
     cause: 'e.cause',

@@ -18,13 +18,14 @@ export const rescheduleTasks: Statement<RescheduledRow> = {
   columns: RESCHEDULED,
   text: (tables: TenantTables) => `WITH item AS MATERIALIZED (
     SELECT * FROM ROWS FROM (
-      unnest($1::uuid[]), unnest($2::integer[]), unnest($3::bigint[]), unnest($4::text[]), unnest($5::bigint[]),
-      json_array_elements_text($6::json)
-    ) WITH ORDINALITY AS i(execution_id, task_no, claim_token, kind, delay_ms, detail, ord)
+      unnest($1::uuid[]), unnest($2::integer[]), unnest($3::integer[]), unnest($4::bigint[]), unnest($5::text[]),
+      unnest($6::bigint[]), json_array_elements_text($7::json)
+    ) WITH ORDINALITY AS i(execution_id, task_no, item_no, claim_token, kind, delay_ms, detail, ord)
   ), locked AS MATERIALIZED (
     SELECT i.*, l.owner, l.deferred_since IS NULL AS is_first FROM item i CROSS JOIN LATERAL (
       SELECT t.owner, t.deferred_since FROM ${tables.task} t
-      WHERE t.execution_id = i.execution_id AND t.task_no = i.task_no AND t.claim_token = i.claim_token
+      WHERE t.execution_id = i.execution_id AND t.task_no = i.task_no AND t.item_no = i.item_no
+        AND t.claim_token = i.claim_token
       FOR NO KEY UPDATE
     ) l
   ), done AS (
@@ -40,24 +41,25 @@ export const rescheduleTasks: Statement<RescheduledRow> = {
                                      ELSE t.deferred_since END
     FROM locked l
     WHERE ${taskOf('l')}
-    RETURNING t.execution_id, t.task_no, t.attempt, t.started_at, l.owner, l.is_first, l.ord, l.kind, l.detail
+    RETURNING t.execution_id, t.task_no, t.item_no, t.attempt, t.started_at, l.owner, l.is_first, l.ord, l.kind, l.detail
   ), event AS (
-    INSERT INTO ${tables.event} (execution_id, task_no, kind, detail)
-    SELECT execution_id, task_no, 'retried',
+    INSERT INTO ${tables.event} (execution_id, task_no, item_no, kind, detail)
+    SELECT execution_id, task_no, item_no, 'retried',
            jsonb_build_object('attempt', attempt, 'startedAt', started_at, 'owner', owner,
                               'error', detail::jsonb -> 'error')
     FROM done WHERE kind = 'retry'
     UNION ALL
-    SELECT execution_id, task_no, 'deferred', NULL FROM done WHERE kind = 'defer' AND is_first
+    SELECT execution_id, task_no, item_no, 'deferred', NULL FROM done WHERE kind = 'defer' AND is_first
   )
   SELECT ${RESCHEDULED.select({ accepted: '(SELECT array_agg(ord - 1) FROM done)' })}`,
 };
 
-/** `items` must be sorted by execution, then task number. */
+/** `items` must be sorted by {@link byLockOrder}. */
 export function rescheduleValues(items: readonly Reschedule[]): unknown[] {
   return [
     plainArray(items.map((item) => item.executionId)),
     plainArray(items.map((item) => item.taskNo)),
+    plainArray(items.map((item) => item.itemNo)),
     plainArray(items.map((item) => item.token)),
     plainArray(items.map((item) => item.kind)),
     plainArray(items.map((item) => wholeDelay(item.delayMs))),

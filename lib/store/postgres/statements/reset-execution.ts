@@ -1,6 +1,6 @@
 import { bigint, columns, integer, long, parsed, text } from './columns.js';
 import { plainArray } from './encoding.js';
-import type { Statement } from './statement.js';
+import { lockOrder, type Statement } from './statement.js';
 import type { LockedExecution, ResetTask } from '../../port/index.js';
 
 const LOCKED = columns({
@@ -15,15 +15,15 @@ export const lockForReset: Statement<LockedExecution> = {
   name: 'lock_for_reset',
   columns: LOCKED,
   text: (tables) => `WITH task AS MATERIALIZED (
-    SELECT t.task_no, t.status, t.skip_reason FROM ${tables.task} t
-    WHERE t.execution_id = $1::uuid ORDER BY t.execution_id, t.task_no FOR UPDATE
+    SELECT t.task_no, t.item_no, t.status, t.skip_reason FROM ${tables.task} t
+    WHERE t.execution_id = $1::uuid ORDER BY ${lockOrder('t.')} FOR UPDATE
   )
   SELECT ${LOCKED.select({
     definitionId: 'x.definition_id',
     status: 'x.status',
     generation: 'x.generation',
     tasks: `(SELECT json_agg(json_build_object('taskNo', task_no, 'status', status, 'skipReason', skip_reason)
-                             ORDER BY task_no) FROM task)`,
+                             ORDER BY task_no) FROM task WHERE item_no = 0)`,
   })}
   FROM ${tables.execution} x WHERE x.id = $1::uuid FOR UPDATE`,
 };
@@ -31,7 +31,7 @@ export const lockForReset: Statement<LockedExecution> = {
 const RESET = columns({ dueInMs: long });
 
 /**
- * Resets tasks to their initial state with new retry and recovery budgets, and the execution to Running. An execution that
+ * Resets tasks to their initial state with new retry and recovery budgets (only `wakes` stays, because it never decreases), and the execution to Running. An execution that
  * never began becomes Pending and keeps its `run_at`. Former outcomes are stored as events. Returns in how many
  * milliseconds the execution is due. Runs in the transaction with the locks of {@link lockForReset}.
  */
@@ -39,13 +39,13 @@ export const resetExecution: Statement<{ dueInMs: number }> = {
   name: 'reset_execution',
   columns: RESET,
   text: (tables) => `WITH item AS MATERIALIZED (
-    SELECT * FROM unnest($2::integer[], $3::integer[], $4::integer[]) AS i(task_no, pending, unmet)
+    SELECT i.*, 0 AS item_no FROM unnest($2::integer[], $3::integer[], $4::integer[]) AS i(task_no, pending, unmet)
   ), event AS (
-    INSERT INTO ${tables.event} (execution_id, task_no, kind, detail)
-    SELECT t.execution_id, t.task_no, 'reset', jsonb_build_object(
+    INSERT INTO ${tables.event} (execution_id, task_no, item_no, kind, detail)
+    SELECT t.execution_id, t.task_no, t.item_no, 'reset', jsonb_build_object(
              'status', t.status, 'skipReason', t.skip_reason, 'attempts', t.attempts, 'error', t.error::jsonb,
              'startedAt', t.started_at, 'completedAt', t.completed_at)
-    FROM item i JOIN ${tables.task} t ON t.execution_id = $1::uuid AND t.task_no = i.task_no
+    FROM item i JOIN ${tables.task} t ON t.execution_id = $1::uuid AND t.task_no = i.task_no AND t.item_no = i.item_no
   ), task AS (
     UPDATE ${tables.task} t
     SET status = CASE WHEN i.pending = 0 THEN 'Ready' ELSE 'NotStarted' END,
@@ -55,7 +55,7 @@ export const resetExecution: Statement<{ dueInMs: number }> = {
         paused = false, failure_handled = false, attempt = 0, attempts = NULL, recovery_attempts = 0, skip_reason = NULL,
         output = NULL, deleted_keys = NULL, error = NULL, deferred_since = NULL, started_at = NULL,
         completed_at = NULL, owner = NULL
-    FROM item i WHERE t.execution_id = $1::uuid AND t.task_no = i.task_no
+    FROM item i WHERE t.execution_id = $1::uuid AND t.task_no = i.task_no AND t.item_no = i.item_no
   ), retried AS (
     INSERT INTO ${tables.event} (execution_id, kind, detail)
     SELECT x.id, 'executionRetried', jsonb_build_object(

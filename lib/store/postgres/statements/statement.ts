@@ -9,6 +9,14 @@ export interface TenantTables extends TenantHandle {
   readonly definition: string;
   readonly execution: string;
   readonly task: string;
+  readonly step: string;
+  readonly signal: string;
+  readonly progress: string;
+  readonly limit: string;
+  readonly limitSlot: string;
+  readonly schedule: string;
+  readonly scheduleFiring: string;
+  readonly state: string;
   readonly event: string;
   readonly recoveryEvent: string;
   readonly lease: string;
@@ -46,9 +54,25 @@ export interface StatementRunner {
  * A join condition of task `t` with the key in `row` that only allows a look-up by primary key. With a plain `=`, a plan
  * made for a nearly empty table may scan the whole primary key in order and search the batch for each row, and it stays in
  * use while the table grows. `ANY` offers no order to scan in.
+ *
+ * All three columns of the key come from the row of the batch. If one were a constant, a plan made for a table without
+ * statistics may look up the other two and filter: through all items of a task for each of its items.
  */
 export function taskOf(row: string): string {
-  return `t.execution_id = ANY (ARRAY[${row}.execution_id]) AND t.task_no = ${row}.task_no`;
+  return (
+    `t.execution_id = ANY (ARRAY[${row}.execution_id]) AND t.task_no = ${row}.task_no ` +
+    `AND t.item_no = ${row}.item_no`
+  );
+}
+
+/**
+ * The order in which statements lock rows of tasks, as in `byLockOrder` of the port: items of a task before its own row,
+ * because the outcome of an item counts down its task.
+ *
+ * @param row - the alias of the table, with a dot, or empty
+ */
+export function lockOrder(row: string): string {
+  return `${row}execution_id, ${row}task_no, ${row}item_no DESC`;
 }
 
 /** The same for execution `x`. */
@@ -75,6 +99,14 @@ export function tenantTables(schema: string, clock = SERVER_CLOCK): TenantTables
     definition: `${schema}.cloacina_workflow_definition`,
     execution: `${schema}.cloacina_workflow_execution`,
     task: `${schema}.cloacina_task_execution`,
+    step: `${schema}.cloacina_task_step`,
+    signal: `${schema}.cloacina_signal`,
+    progress: `${schema}.cloacina_task_progress`,
+    limit: `${schema}.cloacina_limit`,
+    limitSlot: `${schema}.cloacina_limit_slot`,
+    schedule: `${schema}.cloacina_schedule`,
+    scheduleFiring: `${schema}.cloacina_schedule_firing`,
+    state: `${schema}.cloacina_state`,
     event: `${schema}.cloacina_execution_event`,
     recoveryEvent: `${schema}.cloacina_recovery_event`,
     lease: `${schema}.cloacina_runner_lease`,

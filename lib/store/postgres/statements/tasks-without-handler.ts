@@ -11,7 +11,12 @@ const HAS_NO_HANDLER = `(NOT t.definition_id = ANY ($1::bigint[])
         SELECT FROM unnest($2::bigint[], $3::integer[]) AS x(definition_id, task_no)
         WHERE x.definition_id = t.definition_id AND x.task_no = t.task_no)))`;
 
-const BLOCKED = columns({ executionId: uuid, taskNo: integer, definitionId: bigint });
+const BLOCKED = columns({
+  executionId: uuid,
+  taskNo: integer,
+  itemNo: integer,
+  definitionId: bigint,
+});
 
 /** Due tasks for which this process has no handler, the longest waiting first. */
 export const listBlocked: Statement<BlockedTaskRow> = {
@@ -20,6 +25,7 @@ export const listBlocked: Statement<BlockedTaskRow> = {
   text: (tables) => `SELECT ${BLOCKED.select({
     executionId: 't.execution_id',
     taskNo: 't.task_no',
+    itemNo: 't.item_no',
     definitionId: 't.definition_id',
   })}
   FROM ${tables.task} t

@@ -1,7 +1,7 @@
 import { cancelTasks, OPEN_TASKS } from './control-execution.js';
 import { boolean, columns, long, orNull, text, timestamp, uuid } from './columns.js';
 import { plainArray } from './encoding.js';
-import { executionOf, type Statement, type TenantTables } from './statement.js';
+import { executionOf, lockOrder, type Statement, type TenantTables } from './statement.js';
 import type { PastDeadline, TimedOutExecution } from '../../port/index.js';
 
 /** Maximum number of executions that one statement ends, and of task rows that it changes if it ends more than one. */
@@ -70,12 +70,12 @@ export const timeOutExecutions: Statement<TimedOutRow> = {
     ) n
     WHERE (SELECT mine FROM ticket)
   ), all_tasks AS MATERIALIZED (
-    SELECT i.id, i.error, i.open, l.task_nos, l.statuses
+    SELECT i.id, i.error, i.open, l.task_nos, l.item_nos, l.statuses
     FROM (SELECT * FROM item WHERE before < ${MAX_TASKS} ORDER BY id) i CROSS JOIN LATERAL (
-      SELECT array_agg(task_no) AS task_nos, array_agg(status) AS statuses FROM (
-        SELECT t.task_no, t.status FROM ${tables.task} t
+      SELECT array_agg(task_no) AS task_nos, array_agg(item_no) AS item_nos, array_agg(status) AS statuses FROM (
+        SELECT t.task_no, t.item_no, t.status FROM ${tables.task} t
         WHERE t.execution_id = i.id AND ${OPEN_TASKS}
-        ORDER BY t.execution_id, t.task_no FOR NO KEY UPDATE SKIP LOCKED
+        ORDER BY ${lockOrder('t.')} FOR NO KEY UPDATE SKIP LOCKED
       ) t
     ) l
   ), ending AS MATERIALIZED (
@@ -86,8 +86,8 @@ export const timeOutExecutions: Statement<TimedOutRow> = {
     ) x
     WHERE coalesce(cardinality(a.task_nos), 0) = a.open
   ), locked AS MATERIALIZED (
-    SELECT e.id AS execution_id, u.task_no, u.status
-    FROM ending e CROSS JOIN LATERAL unnest(e.task_nos, e.statuses) AS u(task_no, status)
+    SELECT e.id AS execution_id, u.task_no, u.item_no, u.status
+    FROM ending e CROSS JOIN LATERAL unnest(e.task_nos, e.item_nos, e.statuses) AS u(task_no, item_no, status)
   ), ${cancelTasks(tables)}, execution AS (
     UPDATE ${tables.execution} x
     SET status = 'Failed', error = $3::json -> e.error, completed_at = ${tables.clock.now}, deadline_at = NULL,

@@ -1,0 +1,62 @@
+import { SERVER_CLOCK } from '../../statements/sql-clock.js';
+import type { TableGroup } from './table-group.js';
+
+/** Schedules with their firings, and the state of pollers. */
+export const SCHEDULES: TableGroup = {
+  create: (schema) => `
+CREATE TABLE ${schema}.cloacina_schedule (
+  name text PRIMARY KEY,
+  workflow text NOT NULL,
+  spec json NOT NULL,
+  input json,
+  origin text NOT NULL CONSTRAINT cloacina_schedule_origin_check CHECK (origin IN ('code', 'api')),
+  state text NOT NULL CONSTRAINT cloacina_schedule_state_check
+    CHECK (state IN ('active', 'paused', 'ended', 'broken')),
+  reason text,
+  version integer NOT NULL DEFAULT 1,
+  next_at timestamptz,
+  last_fired_for timestamptz,
+  last_execution_id uuid,
+  failures integer NOT NULL DEFAULT 0,
+  created_at timestamptz NOT NULL DEFAULT ${SERVER_CLOCK.now},
+  updated_at timestamptz NOT NULL DEFAULT ${SERVER_CLOCK.now}
+);
+CREATE INDEX cloacina_schedule_next_idx ON ${schema}.cloacina_schedule (next_at) WHERE state = 'active';
+
+CREATE TABLE ${schema}.cloacina_schedule_firing (
+  schedule text NOT NULL,
+  scheduled_for timestamptz NOT NULL,
+  outcome text NOT NULL,
+  execution_id uuid,
+  fired_at timestamptz NOT NULL DEFAULT ${SERVER_CLOCK.now},
+  PRIMARY KEY (schedule, scheduled_for)
+);
+
+CREATE TABLE ${schema}.cloacina_state (
+  name text PRIMARY KEY,
+  value json,
+  created_at timestamptz NOT NULL DEFAULT ${SERVER_CLOCK.now},
+  updated_at timestamptz NOT NULL DEFAULT ${SERVER_CLOCK.now}
+);
+`,
+  comments: [
+    ['TABLE', 'schedule', 'Schedules that start executions.'],
+    ['COLUMN', 'schedule.spec', 'The expression, time zone and policies.'],
+    ['COLUMN', 'schedule.origin', 'code: declared in the application. api: created at run time.'],
+    [
+      'COLUMN',
+      'schedule.state',
+      'active, paused, ended (no firing is left) or broken (its workflow or expression is not usable).',
+    ],
+    ['COLUMN', 'schedule.reason', 'Why the schedule is paused or broken.'],
+    ['COLUMN', 'schedule.version', 'Number of changes. A firing is refused if it has changed.'],
+    ['COLUMN', 'schedule.next_at', 'Time of the next firing.'],
+    ['COLUMN', 'schedule.failures', 'Number of failed executions since the last that succeeded.'],
+    [
+      'TABLE',
+      'schedule_firing',
+      'What came of each firing: it started an execution, or was skipped and why.',
+    ],
+    ['TABLE', 'state', 'State of the library by name, such as the cursors of pollers.'],
+  ],
+};
