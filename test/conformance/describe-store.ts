@@ -10,6 +10,7 @@ import { describeFence } from './fence.js';
 import { describeFinding } from './finding.js';
 import { describeHistories } from './histories.js';
 import { describeIdempotencyKeys } from './idempotency-keys.js';
+import { describeItems } from './items.js';
 import { describeLeases } from './leases.js';
 import { describeManualRetry } from './manual-retry.js';
 import { describeReads } from './reads.js';
@@ -27,6 +28,7 @@ const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStor
   ['claim tokens', describeClaimTokens],
   ['the fence', describeFence],
   ['fan-in', describeFanIn],
+  ['items of a task', describeItems],
   ['the end of an execution', describeExecutionEnd],
   ['tasks that are given back', describeReschedule],
   ['cancel, pause and resume', describeControl],

@@ -32,6 +32,8 @@ export interface OpenedStore {
   rowsOf(id: string): Promise<StoredRows>;
   leaseOf(claimant: Claimant): Promise<LeaseColumns | undefined>;
   changeTask(id: string, taskNo: number, change: TaskChange): Promise<void>;
+  /** Gives the task `count` items, which are due, as the statement that expands a task does. Its claim ends. */
+  addItems(id: string, taskNo: number, count: number): Promise<void>;
   /** Sets the deadline of the execution's timeout, in milliseconds from now. */
   setDeadline(id: string, inMs: number): Promise<void>;
   close(): Promise<void>;
@@ -76,9 +78,10 @@ export class TestedStore {
     return this.behind.rowsOf(id);
   }
 
-  async taskOf(id: string, taskNo: number): Promise<TaskColumns> {
-    const task = (await this.rowsOf(id)).tasks[taskNo];
-    if (task === undefined) throw new Error(`Execution ${id} has no task ${taskNo}.`);
+  async taskOf(id: string, taskNo: number, itemNo = 0): Promise<TaskColumns> {
+    const { tasks } = await this.rowsOf(id);
+    const task = tasks.find((row) => row.task_no === taskNo && row.item_no === itemNo);
+    if (task === undefined) throw new Error(`Execution ${id} has no task ${taskNo}/${itemNo}.`);
     return task;
   }
 

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { lastToken } from './last-token.js';
 import type {
+  ClaimKey,
   Claimant,
   LeaseWrite,
   Outcome,
@@ -110,6 +111,28 @@ export function outcomeOf(
     ...options,
     leaf: dependents.length === 0,
     dependents: dependents.map((dependent) => ({ taskNo: dependent, claim })),
+  };
+}
+
+/** What an item of a task came to: its one dependent is its task. */
+export function itemOutcomeOf(
+  { executionId, taskNo, itemNo, token }: ClaimKey,
+  options: Partial<Outcome> & { readonly claim?: boolean } = {},
+): Outcome {
+  const { claim = true, ...outcome } = options;
+  return {
+    executionId,
+    taskNo,
+    itemNo,
+    token,
+    status: 'Completed',
+    output: null,
+    detail: null,
+    handles: [],
+    finalContext: null,
+    leaf: false,
+    dependents: [{ taskNo, claim }],
+    ...outcome,
   };
 }
 

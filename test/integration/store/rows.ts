@@ -17,7 +17,7 @@ export async function rowsOf({ admin, tables }: Source, id: string): Promise<Sto
     [id],
   );
   const tasks = await admin.query<StoredTask>(
-    `SELECT * FROM ${tables.task} WHERE execution_id = $1 ORDER BY task_no`,
+    `SELECT * FROM ${tables.task} WHERE execution_id = $1 ORDER BY task_no, item_no`,
     [id],
   );
   const events = await admin.query<{ kind: string; task_no: number | null }>(
@@ -32,7 +32,8 @@ export async function rowsOf({ admin, tables }: Source, id: string): Promise<Sto
 }
 
 export async function taskOf(source: Source, id: string, taskNo: number): Promise<TaskColumns> {
-  const task = (await rowsOf(source, id)).tasks[taskNo];
+  const { tasks } = await rowsOf(source, id);
+  const task = tasks.find((row) => row.task_no === taskNo && row.item_no === 0);
   if (task === undefined) throw new Error(`Execution ${id} has no task ${taskNo}.`);
   return task;
 }

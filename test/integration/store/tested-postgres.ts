@@ -41,6 +41,19 @@ export async function openPostgres(): Promise<OpenedStore> {
         [id, taskNo, ...values.map(([, value]) => value)],
       );
     },
+    addItems: async (id, taskNo, count) => {
+      await admin.query(
+        `WITH head AS (
+           UPDATE ${tables.task} SET status = 'Waiting', claim_token = claim_token + 1, owner = NULL,
+                  pending_dependencies = $3, item_count = $3
+           WHERE execution_id = $1 AND task_no = $2 AND item_no = 0 RETURNING *
+         )
+         INSERT INTO ${tables.task} (execution_id, task_no, item_no, definition_id, priority, status, run_at, item)
+         SELECT execution_id, task_no, n, definition_id, priority, 'Ready', clock_timestamp(), to_json(n)
+         FROM head, generate_series(1, $3::integer) n`,
+        [id, taskNo, count],
+      );
+    },
     setDeadline: async (id, inMs) => {
       await admin.query(
         `UPDATE ${tables.execution} SET deadline_at = ${valueOf('runInMs', '$2')} WHERE id = $1`,

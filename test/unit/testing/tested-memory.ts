@@ -37,6 +37,16 @@ export async function openMemory(database = new MemoryDatabase(systemClock)): Pr
       if (runInMs !== undefined) task.runAt = now() + runInMs;
       if (deferredForMs !== undefined) task.deferredSince = now() - deferredForMs;
     },
+    addItems: async (id, taskNo, count) => {
+      const rows = tables.tasks.get(id)!;
+      const head = rows[taskNo]!;
+      for (let itemNo = 1; itemNo <= count; itemNo++) {
+        const pending = { pendingDependencies: 0, status: 'Ready', owner: null, runAt: now() };
+        rows.push({ ...head, ...pending, itemNo, claimToken: 0, startedAt: null });
+      }
+      const waiting = { status: 'Waiting', owner: null, pendingDependencies: count };
+      Object.assign(head, waiting, { claimToken: head.claimToken + 1 });
+    },
     setDeadline: async (id, inMs) => {
       tables.executions.get(id)!.deadlineAt = now() + inMs;
     },
