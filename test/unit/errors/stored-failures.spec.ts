@@ -222,7 +222,7 @@ it('a delay that no interval holds does not fail the batch that it is in', () =>
     error: undefined,
   } as const;
   const values = rescheduleValues(delays.map((delayMs) => ({ ...item, delayMs })));
-  expect(values[4]).toBe(`{0,${MAX_DURATION_MS},0,${MAX_DURATION_MS},0,2}`);
+  expect(values[5]).toBe(`{0,${MAX_DURATION_MS},0,${MAX_DURATION_MS},0,2}`);
 });
 
 describe('What is stored of an error', () => {
