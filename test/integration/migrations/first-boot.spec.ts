@@ -28,10 +28,18 @@ describe('ensure', () => {
     );
     expect(rows.map(({ name }) => name)).toEqual([
       'cloacina_execution_event',
+      'cloacina_limit',
+      'cloacina_limit_slot',
       'cloacina_migrations',
       'cloacina_recovery_event',
       'cloacina_runner_lease',
+      'cloacina_schedule',
+      'cloacina_schedule_firing',
+      'cloacina_signal',
+      'cloacina_state',
       'cloacina_task_execution',
+      'cloacina_task_progress',
+      'cloacina_task_step',
       'cloacina_workflow_definition',
       'cloacina_workflow_execution',
     ]);

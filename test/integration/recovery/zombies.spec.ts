@@ -93,7 +93,7 @@ const KINDS: Record<string, Kind> = {
     options: { delay: '1h' },
     zombie: byZombie,
     before: 'SET started_at = clock_timestamp()\n',
-    fence: ['claim_token = $3::bigint', '$3::bigint IS NOT NULL'],
+    fence: ['claim_token = $4::bigint', '$4::bigint IS NOT NULL'],
     // Its own look would find it due as well, and might be first.
     survivorWaits: true,
     started: async ({ zombie, lostTwice }) => {
