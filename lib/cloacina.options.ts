@@ -64,6 +64,8 @@ export interface CloacinaSharedOptions {
   handlerGrace?: Duration;
   /** Maximum size of a context, in bytes of JSON. Default 1 MiB (1,048,576). */
   maxContextSize?: number;
+  /** Maximum number of steps and waits of one task. Default 10,000. */
+  maxSteps?: number;
   /**
    * Schemas behind the tenant's own in the `search_path` of user code: transactional tasks, migrations and raw queries of
    * the tenant's data source. Use it for extensions and shared tables. `[]`: only the tenant's schema.

@@ -25,6 +25,7 @@ export {
 } from './discovery/on-workflow-event.decorator.js';
 export type { RetryOptions, TaskOptions, WorkflowOptions } from './discovery/options.js';
 export type { ContextOfSchema, InputOfSchema } from './discovery/schema-types.js';
+export type { StepOptions } from './discovery/step-options.js';
 export { Task } from './discovery/task.decorator.js';
 export type { AnyTaskHandler } from './discovery/class-types.js';
 export type {
@@ -42,7 +43,8 @@ export type { WorkflowBuilder, WorkflowDefinition } from './discovery/workflow-b
 export type { WorkflowContext, WorkflowInput, WorkflowRef } from './discovery/workflow-ref.js';
 export { Workflow } from './discovery/workflow.decorator.js';
 export { currentTask } from './engine/execution/current-task.js';
-export { isDeferral } from './engine/execution/running-task.js';
+export { isDeferral } from './engine/execution/task-deferral.js';
+export { isSuspension } from './engine/waits/suspension.js';
 export type { WorkflowEventName, WorkflowEventOf } from './events/event-name.js';
 export type * from './events/workflow-event.js';
 export {
@@ -55,6 +57,7 @@ export {
   DatabaseRefusedError,
   DatabaseUnavailableError,
   DeferralTimeoutError,
+  DuplicateStepError,
   InvalidArgumentError,
   InvalidContextError,
   InvalidTransitionError,
@@ -71,6 +74,7 @@ export {
   TenantExistsError,
   TenantIncompleteError,
   TenantRemovedError,
+  TooManyStepsError,
   UnknownExecutionError,
   UnknownTenantError,
   UnknownWorkflowError,
@@ -118,6 +122,7 @@ export type {
 } from './runner/execution-handle.js';
 export type * from './runner/history-entry.js';
 export type { WorkflowGraph, WorkflowGraphTask } from './runner/workflow-graph.js';
+export type { RetryExecutionOptions } from './runner/retry-options.js';
 export type { StartOptions } from './runner/start-request.js';
 export type { TaskRunner } from './runner/task-runner.js';
 export {

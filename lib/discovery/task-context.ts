@@ -2,6 +2,7 @@ import type { Logger } from '@nestjs/common';
 import type { DataSource, EntityManager } from 'typeorm';
 import type { Duration } from '../workflow/duration.js';
 import type { ContextKey } from './context-types.js';
+import type { StepOptions } from './step-options.js';
 
 /** JSON values by top-level key: a context, or the keys that a task adds to it. */
 export type JsonObject = Record<string, unknown>;
@@ -102,6 +103,73 @@ export interface TaskContext<C extends object = JsonObject> {
   deferUntil(condition: () => boolean | Promise<boolean>, options?: DeferOptions): Promise<void>;
   /** Waits for a condition that returns a value, such as a row, and returns the value. */
   deferUntil<T>(condition: () => T | Promise<T>, options?: DeferOptions): Promise<Found<T>>;
+  /**
+   * Runs `work` and records its result under a name. A later run of the task (a retry, a recovery, or the run after a
+   * wait) returns the recorded result without running `work` again. The order of steps does not matter, so a deploy may add,
+   * remove and move steps. Steps may run at the same time.
+   *
+   * `work` runs at least once, because a process may end before its result is recorded. The result has to be JSON, at most
+   * `maxContextSize` bytes; the call returns it as JSON does, so a Date becomes a string. If `work` throws, nothing is
+   * recorded, and the attempt fails with that error. A recorded step is progress: `maxAttempts` then counts from 1 again.
+   *
+   * Always await the call.
+   *
+   * @param name - 1 to 200 characters without `#` and `@`, unique in the task; in a loop, add a `key`
+   * @throws DuplicateStepError for a name that this run has used already; the task fails without a retry
+   * @throws TooManyStepsError beyond `maxSteps`; the task fails without a retry
+   * @throws InvalidContextError for a result that JSON cannot carry
+   * @throws ContextTooLargeError for a result that is larger than `maxContextSize`
+   * @throws NotAllowedError in a transactional task
+   * @example
+   * ```ts
+   * const file = await context.step('download', () => this.storage.download(url));
+   * for (const page of pages) {
+   *   await context.step('page', { key: page.number }, () => this.index(page));
+   * }
+   * ```
+   */
+  step<T>(name: string, work: () => T | Promise<T>): Promise<T>;
+  /** Runs and records a step with a key or a version. */
+  step<T>(name: string, options: StepOptions, work: () => T | Promise<T>): Promise<T>;
+  /**
+   * Runs a step in a transaction. Its writes through `manager` and its record commit together, so they are stored exactly
+   * once. The task holds no connection before and after it.
+   *
+   * @example
+   * ```ts
+   * await context.step('charge', { transactional: true }, (manager) => manager.insert(Charge, { orderId }));
+   * ```
+   */
+  step<T>(
+    name: string,
+    options: StepOptions & { readonly transactional: true },
+    work: (manager: EntityManager) => T | Promise<T>,
+  ): Promise<T>;
+  /**
+   * Waits for a time without occupying a slot, a connection or a process. The time is recorded, and the task runs again
+   * from the beginning of its handler when it is over; recorded steps are not repeated. The wait is not limited by the
+   * task's `timeout`, which bounds each run, but by that of the workflow.
+   *
+   * Always await the call. It throws a control signal to stop the handler, so `finally` blocks run; see
+   * {@link TaskContext.suspending}. Do not catch it. A caught signal changes nothing: the task sleeps all the same. In a
+   * transactional task the transaction is rolled back first.
+   *
+   * @param name - as in {@link TaskContext.step}; both share their names
+   * @param duration - the time from the first call, or the instant of its end
+   * @throws InvalidArgumentError for an invalid name or duration
+   * @example
+   * ```ts
+   * await context.step('remind', () => this.mail.remind(customer));
+   * await context.sleep('wait for payment', '3d');
+   * await context.step('remind again', () => this.mail.remind(customer));
+   * ```
+   */
+  sleep(name: string, duration: Duration | { readonly until: Date }): Promise<void>;
+  /**
+   * Whether this run of the handler ends without an outcome, because a wait suspended the task or `deferUntil` put it off.
+   * For `finally` blocks, which run at each suspension.
+   */
+  readonly suspending: boolean;
 }
 
 /**

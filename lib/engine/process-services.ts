@@ -14,6 +14,8 @@ export interface TenantSettings {
   readonly maxConcurrentTasks: number;
   /** Maximum size of a context, in bytes of JSON. */
   readonly maxContextSize: number;
+  /** Maximum number of steps and waits of one task. */
+  readonly maxSteps: number;
   readonly startTimeoutMs: number;
   /** How long a handler keeps its slot after its signal aborted, in milliseconds. */
   readonly handlerGraceMs: number;

@@ -38,6 +38,7 @@ import { delayOf, keyOf } from './starts/start-item.js';
 import { Starter } from './starts/starter.js';
 import { TransactionalStarts } from './starts/transactional-starts.js';
 import { TenantDrain } from './tenant-drain.js';
+import { StepServices } from './waits/step-services.js';
 import { WakeUps } from './wake-ups.js';
 import { WorkflowTimeouts } from './workflow-timeouts.js';
 
@@ -152,6 +153,13 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     queue,
     ended: () => claimer.claimAvailable(),
   });
+  const steps = new StepServices({
+    clock,
+    store,
+    maxSteps: settings.maxSteps,
+    maxResultSize: maxContextSize,
+    refused: (claim) => completer.complete(claim, REFUSED),
+  });
   const { dataSource, runner } = given;
   const interceptors = given.interceptors ?? new TaskInterceptors();
   const handlers = new HandlerRunner({
@@ -164,6 +172,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     gate,
     events,
     interceptors,
+    steps,
   });
   const executor = new Executor({
     clock,
@@ -262,6 +271,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
   const isRecording = (): boolean =>
     inputs.isBusy ||
     recorder.isBusy ||
+    steps.isBusy ||
     rescheduler.isBusy ||
     contexts.isBusy ||
     suspects.isNoting ||
@@ -272,7 +282,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     claims,
     queue,
     completer,
-    recording: [starts, claimer, inputs, recorder, rescheduler, contexts, reconciler],
+    recording: [starts, claimer, inputs, steps, recorder, rescheduler, contexts, reconciler],
     isBusy: () => isBusy() || isRecording(),
     isConnected: () => services.isConnected(),
   });
@@ -297,6 +307,6 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     /** Whether the process has claims, or statements under way that may make some. */
     isBusy,
     /** The parts to close, in this order. */
-    closing: [reconciler, starts, recorder, rescheduler, inputs, contexts, overruns],
+    closing: [reconciler, starts, steps, recorder, rescheduler, inputs, contexts, overruns],
   };
 }

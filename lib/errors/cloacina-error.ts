@@ -32,6 +32,8 @@ export type CloacinaErrorCode =
   | 'DEFERRAL_TIMEOUT'
   | 'TASK_ABANDONED'
   | 'CLAIM_LOST'
+  | 'DUPLICATE_STEP'
+  | 'TOO_MANY_STEPS'
   // the database
   | 'DATABASE_UNAVAILABLE'
   | 'DATABASE_CONNECTION'

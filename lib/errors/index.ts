@@ -34,6 +34,7 @@ export {
 } from './execution-errors.js';
 export type { EndedExecution } from './execution-errors.js';
 export { NonRetryableError, RetryAfterError } from './retry-errors.js';
+export { DuplicateStepError, TooManyStepsError } from './step-errors.js';
 export { toPlainError, toStoredError } from './stored-error.js';
 export type { StoredError } from '../workflow/describe-error.js';
 export {

@@ -33,6 +33,7 @@ const NAMES: Record<WorkflowEventName, true> = {
   'task.skipped': true,
   'task.retrying': true,
   'task.deferred': true,
+  'task.suspended': true,
   'task.recovered': true,
   'task.abandoned': true,
   'claim.lost': true,

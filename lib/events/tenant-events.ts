@@ -108,6 +108,12 @@ export class TenantEvents {
     this.send({ type: 'task.deferred', ...this.attemptOf(claim), checkInMs });
   }
 
+  taskSuspended(claim: ObservedClaim, resumeInMs: number | null): void {
+    if (!this.sink.wants('task.suspended')) return;
+    const facts = this.attemptOf(claim);
+    this.send({ type: 'task.suspended', ...facts, ...(resumeInMs === null ? {} : { resumeInMs }) });
+  }
+
   taskRecovered(
     type: TaskRecoveredEvent['type'],
     task: Pick<TaskRecoveredEvent, 'executionId' | 'workflow' | 'task' | 'cause'>,

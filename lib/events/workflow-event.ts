@@ -79,6 +79,16 @@ export interface TaskDeferredEvent extends AttemptFacts {
 }
 
 /**
+ * A wait, such as `context.sleep()`, suspended the task, which has given its slot back. `task.started` follows when it
+ * runs again.
+ */
+export interface TaskSuspendedEvent extends AttemptFacts {
+  readonly type: 'task.suspended';
+  /** Time until the task runs again at the latest, in milliseconds. Absent for a wait without a time limit. */
+  readonly resumeInMs?: number;
+}
+
+/**
  * Recovery took the task from a lost process. `task.recovered`: it is Ready again. `task.abandoned`: it was lost too
  * often and is about to be Failed.
  */
@@ -102,5 +112,6 @@ export type WorkflowEvent =
   | TaskEndedEvent
   | TaskRetryingEvent
   | TaskDeferredEvent
+  | TaskSuspendedEvent
   | TaskRecoveredEvent
   | ClaimLostEvent;

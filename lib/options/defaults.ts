@@ -25,4 +25,8 @@ export const MAX_TIMER_MS = 2 ** 31 - 1;
 export const DEFAULT_MAX_CONTEXT_SIZE = 1_048_576;
 /** The largest configurable context, in bytes: PostgreSQL's limit on strings and containers of a jsonb value. */
 export const MAX_CONTEXT_SIZE_LIMIT = 2 ** 28 - 1;
+/** Default maximum number of steps and waits of one task. */
+export const DEFAULT_MAX_STEPS = 10_000;
+/** The largest configurable number of steps: a run reads all of them at once. */
+export const MAX_STEPS_LIMIT = 1_000_000;
 export const DEFAULT_SCHEMA = 'public';

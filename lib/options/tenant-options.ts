@@ -43,6 +43,7 @@ export interface ResolvedTenantOptions {
   readonly handlerGraceMs: number;
   /** Bytes of JSON. */
   readonly maxContextSize: number;
+  readonly maxSteps: number;
   /** Schemas behind its own in the `search_path`. Absent: those of the login's path. */
   readonly searchPath?: readonly string[];
   /** Workflows that the process serves for the tenant. Absent: all. */
@@ -114,6 +115,7 @@ export function resolveTenantOptions(
       startTimeoutMs: milliseconds(inherited.startTimeout, defaults.DEFAULT_START_TIMEOUT_MS),
       handlerGraceMs: milliseconds(inherited.handlerGrace, defaults.DEFAULT_HANDLER_GRACE_MS),
       maxContextSize: inherited.maxContextSize ?? defaults.DEFAULT_MAX_CONTEXT_SIZE,
+      maxSteps: inherited.maxSteps ?? defaults.DEFAULT_MAX_STEPS,
       ...(inherited.searchPath === undefined ? {} : { searchPath: [...inherited.searchPath] }),
       ...(workflows === undefined ? {} : { workflows: [...workflows] }),
       entities: [...(inherited.entities ?? [])],

@@ -32,6 +32,7 @@ import { ExecutionStarter } from './execution-starter.js';
 import type { HistoryEntry } from './history-entry.js';
 import { START_OPTIONS, type StartOptions } from './start-request.js';
 import { viewWorkflow, type WorkflowGraph } from './workflow-graph.js';
+import type { RetryExecutionOptions } from './retry-options.js';
 import type { ExecutionStatus } from '../workflow/index.js';
 
 /**
@@ -283,11 +284,16 @@ export class CloacinaRunner {
    * all tasks that depend on them. These tasks get a new set of attempts; other tasks keep their outcomes. If two calls
    * run at the same time, one of them throws an InvalidTransitionError.
    *
+   * A task whose dependencies all keep their outcomes has the same input as before. It keeps its recorded steps, and the
+   * waits that were over; open waits begin anew. The steps of other tasks are deleted.
+   *
+   * @param options.steps - `discard`: the steps of all these tasks are deleted. Default: `keep`
    * @throws UnknownExecutionError
    * @throws InvalidTransitionError if the execution has not ended, or has no such task
+   * @throws InvalidArgumentError for invalid options
    */
-  retry(id: string): Promise<void> {
-    return this.control.retry(id);
+  retry(id: string, options: RetryExecutionOptions = {}): Promise<void> {
+    return this.control.retry(id, options);
   }
 
   /**

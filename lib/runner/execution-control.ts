@@ -4,6 +4,7 @@ import type { AvailabilityRetry } from '../runtime/availability-retry.js';
 import type { ControlResult, ExecutionRow } from '../store/port/index.js';
 import type { ExecutionStatus } from '../workflow/index.js';
 import { checkReason } from './call-checks.js';
+import { checkRetry, type RetryExecutionOptions } from './retry-options.js';
 import type { HandleControl } from './execution-handle.js';
 import { isExecutionId } from './execution-reader.js';
 import { ManualRetry } from './manual-retry.js';
@@ -47,10 +48,11 @@ export class ExecutionControl implements HandleControl {
     engine.wakeWorkers();
   }
 
-  async retry(id: string): Promise<void> {
+  async retry(id: string, options: RetryExecutionOptions = {}): Promise<void> {
     this.checkId(id);
+    const steps = checkRetry(options);
     const { engine } = this.parts;
-    const reset = new ManualRetry(engine.store, engine.catalog, id);
+    const reset = new ManualRetry(engine.store, engine.catalog, id, steps);
     const dueInMs = await this.repeated((resent) => reset.run(resent));
     if (dueInMs === undefined) throw new UnknownExecutionError(id, this.parts.tenant);
     engine.control.told('retry', id, reset.workflow);

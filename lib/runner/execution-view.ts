@@ -113,6 +113,9 @@ export function asResult(execution: Execution): ExecutionResult {
   return result;
 }
 
+/** Statuses of tasks with an attempt that has begun and did not fail. */
+const BEGUN: ReadonlySet<TaskStatus> = new Set(['Completed', 'Running', 'Waiting']);
+
 function viewTask(
   row: TaskRow,
   task: CompiledTask,
@@ -124,7 +127,7 @@ function viewTask(
   return {
     name: task.name,
     status,
-    attempt: row.attempt + (status === 'Completed' || status === 'Running' ? 1 : 0),
+    attempt: row.attempt + (BEGUN.has(status) ? 1 : 0),
     attempts,
     recoveryAttempts: row.recoveryAttempts,
     ...(error === undefined ? {} : { error }),

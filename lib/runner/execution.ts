@@ -26,12 +26,19 @@ export interface TaskWaiting {
    * - `handler`: this process has no handler for it.
    * - `hungHandler`: an earlier attempt's handler still runs in this process after its signal aborted. Another process
    *   may begin the task.
+   * - `sleep`: the time of its `sleep()` is not over.
+   * - `signal`, `event`, `child`, `items`: it waits for a message, an execution that it started, or its items.
    * - `recovery`: the process that ran it is lost, and no other process has recovered it yet.
    */
   reason:
     | 'dependencies'
     | 'time'
     | 'condition'
+    | 'sleep'
+    | 'signal'
+    | 'event'
+    | 'child'
+    | 'items'
     | 'slot'
     | 'paused'
     | 'handler'
@@ -39,7 +46,11 @@ export interface TaskWaiting {
     | 'recovery';
   /** The same as a sentence for people. */
   detail: string;
-  /** When the task is due, for `time` and `condition`. */
+  /** Name of the wait in the code, for `sleep`, `signal`, `event` and `child`. */
+  wait?: string;
+  /** Since when it waits, for the same. */
+  since?: Date;
+  /** When the task is due, for `time`, `condition` and `sleep`, and the end of a time limit. */
   until?: Date;
 }
 

@@ -35,11 +35,11 @@ export function attemptsOf(
   events: readonly HistoryEventRow[],
 ): (AttemptEntry | SkippedEntry)[] {
   const entries: (AttemptEntry | SkippedEntry)[] = [];
-  let failed = new Map<number, AttemptEntry>();
+  let failed = new Map<string, AttemptEntry>();
   for (const { kind, detail, at } of events) {
     if (kind === 'retried') {
       const attempt = detail as RetriedDetail;
-      failed.set(attempt.attempt, failedAttempt(task, attempt, new Date(at)));
+      failed.set(keyOf(attempt), failedAttempt(task, attempt, new Date(at)));
     } else if (kind === 'reset') {
       const was = detail as ResetDetail;
       const [startedAt, completedAt] = [instant(was.startedAt), instant(was.completedAt)];
@@ -53,15 +53,20 @@ export function attemptsOf(
 
 function runOf(
   task: string,
-  failed: Map<number, AttemptEntry>,
+  failed: Map<string, AttemptEntry>,
   end: RunEnd,
 ): (AttemptEntry | SkippedEntry)[] {
   for (const attempt of end.attempts ?? []) {
     const endedAt = new Date(attempt.completedAt);
-    failed.set(attempt.attempt, failedAttempt(task, attempt, endedAt));
+    failed.set(keyOf(attempt), failedAttempt(task, attempt, endedAt));
   }
   const last = lastOf(task, [...failed.values()], end);
   return last === undefined ? [...failed.values()] : [...failed.values(), last];
+}
+
+/** The number alone does not identify an attempt: after a recorded step, attempts count from 1 again. */
+function keyOf({ attempt, startedAt }: RetriedDetail): string {
+  return `${attempt} ${startedAt ?? ''}`;
 }
 
 function failedAttempt(task: string, stored: RetriedDetail, endedAt: Date): AttemptEntry {
@@ -100,7 +105,11 @@ function lastOf(
   }
   // A task that waits for its next attempt keeps the start time of its last attempt. A cancelled task has only the start
   // time of an attempt that the cancellation cut off.
-  const isLast = status === 'Running' || status === 'Completed' || status === 'Cancelled';
+  const isLast =
+    status === 'Running' ||
+    status === 'Waiting' ||
+    status === 'Completed' ||
+    status === 'Cancelled';
   if (startedAt === undefined || !isLast) return undefined;
   return {
     type: 'task.attempt',

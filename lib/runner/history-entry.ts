@@ -54,8 +54,8 @@ export interface AttemptEntry {
   readonly task: string;
   /** 1 for the first attempt since the start or the last `retry()`. */
   readonly attempt: number;
-  /** `Cancelled`: the execution ended before the attempt did. */
-  readonly status: 'Running' | 'Completed' | 'Failed' | 'Cancelled';
+  /** `Waiting`: a wait suspended it. `Cancelled`: the execution ended before the attempt did. */
+  readonly status: 'Running' | 'Waiting' | 'Completed' | 'Failed' | 'Cancelled';
   /** Absent while the attempt runs. */
   readonly endedAt?: Date;
   /**

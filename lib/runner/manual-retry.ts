@@ -23,6 +23,7 @@ export class ManualRetry {
     private readonly store: ControlStore,
     private readonly catalog: DefinitionCatalog,
     private readonly id: string,
+    private readonly steps: 'keep' | 'discard',
   ) {}
 
   /** The workflow's name, after {@link run}. */
@@ -38,7 +39,7 @@ export class ManualRetry {
       const { workflow } = await this.catalog.find(execution.definitionId);
       this.name = workflow.name;
       const tasks = isExecutionEnded(execution.status as ExecutionStatus)
-        ? planReset(workflow, execution)
+        ? planReset(workflow, execution, this.steps)
         : [];
       if (tasks.length === 0) {
         throw new InvalidTransitionError(
@@ -55,7 +56,11 @@ export class ManualRetry {
 }
 
 /** The tasks to reset, each with its number of dependencies that are reset, and of kept ones that did not complete. */
-function planReset(workflow: CompiledWorkflow, { tasks }: LockedExecution): ResetTask[] {
+function planReset(
+  workflow: CompiledWorkflow,
+  { tasks }: LockedExecution,
+  steps: 'keep' | 'discard',
+): ResetTask[] {
   const byNo = new Map(tasks.map((task) => [task.taskNo, task]));
   const reset = new Set(
     tasksToReset(workflow, (no) => ({
@@ -70,6 +75,7 @@ function planReset(workflow: CompiledWorkflow, { tasks }: LockedExecution): Rese
       taskNo,
       pendingDependencies: dependsOn.length - kept.length,
       unmetDependencies: kept.filter((no) => byNo.get(no)?.status !== 'Completed').length,
+      keepsSteps: steps === 'keep' && kept.length === dependsOn.length,
     };
   });
 }

@@ -1,6 +1,11 @@
 import { describeHung, type HungHandler } from '../engine/execution/hung-handlers.js';
 import type { RunnableDefinition } from '../engine/definitions/runnable-definition.js';
-import { waitingTaskOf, type TaskRow, type WaitingTask } from '../store/port/index.js';
+import {
+  waitingTaskOf,
+  type OpenWait,
+  type TaskRow,
+  type WaitingTask,
+} from '../store/port/index.js';
 import { isTaskTerminal, type CompiledTask, type TaskStatus } from '../workflow/index.js';
 import type { ExecutionWaiting, TaskWaiting } from './execution.js';
 
@@ -68,8 +73,10 @@ function claimWaiting(
       detail: 'Its process is lost, and no other process has recovered the task yet.',
     };
   }
-  if (row.status !== 'Ready') return undefined;
+  if (row.status !== 'Ready' && row.status !== 'Waiting') return undefined;
   if (row.paused) return PAUSED;
+  const isDue = row.runAt !== null && row.runAt.getTime() <= now;
+  if (row.status === 'Waiting' && !isDue) return openWaiting(row, task);
   if (row.runAt !== null && row.runAt.getTime() > now) return timeWaiting(row, row.runAt);
   if (handlers[task.no] === undefined) {
     return {
@@ -78,6 +85,29 @@ function claimWaiting(
     };
   }
   return slotWaiting(row, hung);
+}
+
+const AWAITED: Readonly<Record<OpenWait['kind'], string>> = {
+  sleep: 'sleeps',
+  signal: 'waits for the signal',
+  event: 'waits for the event',
+  child: 'waits for the execution that it started',
+};
+
+/** What a suspended task waits for, from the row of its wait. */
+function openWaiting({ wait }: WaitingTask, { name }: CompiledTask): TaskWaiting {
+  const task = `Task ${JSON.stringify(name)}`;
+  if (wait === null) return { reason: 'items', detail: `${task} waits for its items.` };
+  const { kind, since, until } = wait;
+  const what = kind === 'sleep' ? '' : ` ${JSON.stringify(wait.eventName ?? wait.childId)}`;
+  const limit = until === null ? '' : ` until ${until.toISOString()}`;
+  return {
+    reason: kind,
+    detail: `${task} ${AWAITED[kind]}${what} (${JSON.stringify(wait.name)}) since ${since.toISOString()}${limit}.`,
+    wait: wait.name,
+    since,
+    ...(until === null ? {} : { until }),
+  };
 }
 
 function timeWaiting({ deferred, attempt }: WaitingTask, until: Date): TaskWaiting {

@@ -19,6 +19,8 @@ import { describeReschedule } from './reschedule.js';
 import { describeSessions } from './sessions.js';
 import { describeStarts } from './starts.js';
 import { TestedStore, type OpenedStore } from './tested-store.js';
+import { describeSteps } from './steps.js';
+import { describeSuspension } from './suspension.js';
 import { describeTransactions } from './transactions.js';
 
 const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStore) => void])[] = [
@@ -31,6 +33,8 @@ const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStor
   ['items of a task', describeItems],
   ['the end of an execution', describeExecutionEnd],
   ['tasks that are given back', describeReschedule],
+  ['tasks that sleep and are woken', describeSuspension],
+  ['steps', describeSteps],
   ['cancel, pause and resume', describeControl],
   ['timeouts of workflows', describeDeadlines],
   ['a manual retry', describeManualRetry],

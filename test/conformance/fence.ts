@@ -37,9 +37,9 @@ export function describeFence(tested: TestedStore): void {
           ended: [],
         });
       }
-      for (const kind of ['retry', 'defer', 'giveBack'] as const) {
+      for (const kind of ['retry', 'defer', 'giveBack', 'suspend'] as const) {
         const item = rescheduleOf(kind, id, taskNo, { token, error: { message: 'late' } });
-        expect(await tested.store.reschedule([item])).toEqual([false]);
+        expect(await tested.store.reschedule([item])).toEqual(['refused']);
       }
       expect(await tested.store.beginSuspect({ executionId: id, taskNo, itemNo: 0, token })).toBe(
         false,
@@ -120,6 +120,7 @@ export function describeFence(tested: TestedStore): void {
         taskNo,
         pendingDependencies: taskNo === 1 ? 1 : 0,
         unmetDependencies: 0,
+        keepsSteps: true,
       }));
       await tested.store.reset(id, () => Promise.resolve({ tasks, leaves: 2 }));
       await expectRefused(FIRST_TOKEN);
@@ -154,7 +155,7 @@ export function describeFence(tested: TestedStore): void {
       rescheduleOf('retry', id, 0, { token: FIRST_TOKEN + 4 }),
       rescheduleOf('retry', id, 2),
     ]);
-    expect(accepted).toEqual([false, true]);
+    expect(accepted).toEqual(['refused', 'ended']);
     expect(await tested.taskOf(id, 0)).toMatchObject({ status: 'Running', attempt: 0 });
     expect(await tested.taskOf(id, 2)).toMatchObject({ status: 'Ready', attempt: 1 });
   });

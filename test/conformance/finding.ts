@@ -156,6 +156,7 @@ export function describeFinding(tested: TestedStore): void {
         deferred: false,
         runAt: expect.any(Date),
         isOrphaned: false,
+        wait: null,
       });
       expect(task?.runAt).toEqual((await tested.store.tasks([id]))[1]?.runAt);
     });

@@ -5,9 +5,9 @@ import type { TestedStore } from './tested-store.js';
 import { failureOf, outcomeOf, workflow, type TestWorkflow } from './workflows.js';
 
 const RESET: ResetTask[] = [
-  { taskNo: 1, pendingDependencies: 0, unmetDependencies: 0 },
-  { taskNo: 2, pendingDependencies: 1, unmetDependencies: 0 },
-  { taskNo: 3, pendingDependencies: 1, unmetDependencies: 0 },
+  { taskNo: 1, pendingDependencies: 0, unmetDependencies: 0, keepsSteps: true },
+  { taskNo: 2, pendingDependencies: 1, unmetDependencies: 0, keepsSteps: true },
+  { taskNo: 3, pendingDependencies: 1, unmetDependencies: 0, keepsSteps: true },
 ];
 
 export function describeManualRetry(tested: TestedStore): void {

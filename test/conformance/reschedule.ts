@@ -19,7 +19,7 @@ export function describeReschedule(tested: TestedStore): void {
   ): Promise<TaskColumns> {
     const { claim_token: token } = await tested.taskOf(id, 0);
     const item = rescheduleOf(kind, id, 0, { token, ...options });
-    expect(await tested.store.reschedule([item])).toEqual([true]);
+    expect(await tested.store.reschedule([item])).toEqual(['ended']);
     return tested.taskOf(id, 0);
   }
 
@@ -176,7 +176,7 @@ export function describeReschedule(tested: TestedStore): void {
       .flatMap((one) =>
         kinds.map((kind, taskNo) => rescheduleOf(kind, one, taskNo, { error: { taskNo } })),
       );
-    expect(await tested.store.reschedule(items)).toEqual(new Array(60).fill(true));
+    expect(await tested.store.reschedule(items)).toEqual(new Array(60).fill('ended'));
     for (const task of await tested.store.tasks(ids)) {
       expect(task.attempt).toBe(task.taskNo === 0 ? 1 : 0);
       expect(task.deferred).toBe(task.taskNo === 1);

@@ -153,7 +153,17 @@ export function rescheduleOf(
   options: Partial<Reschedule> = {},
 ): Reschedule {
   const token = lastToken(executionId, taskNo);
-  return { kind, executionId, taskNo, itemNo: 0, token, delayMs: 0, error: undefined, ...options };
+  return {
+    kind,
+    executionId,
+    taskNo,
+    itemNo: 0,
+    token,
+    delayMs: 0,
+    wakes: 0,
+    error: undefined,
+    ...options,
+  };
 }
 
 export function newClaimant(): Claimant {

@@ -22,6 +22,7 @@ export function tenantOptions(
     startTimeoutMs: 10_000,
     handlerGraceMs: 30_000,
     maxContextSize: 1_048_576,
+    maxSteps: 10_000,
     entities: [],
     migrations: [],
     isolation: 'schema',

@@ -24,8 +24,8 @@ export class TaskClaim {
   readonly key: string;
   readonly task: CompiledTask;
   readonly token: number;
-  /** Number of failed attempts that are recorded. */
-  readonly failures: number;
+  /** Number of failed attempts that are recorded and count for the retry policy. */
+  failures: number;
   readonly recoveryAttempts: number;
   readonly unmetDependencies: number;
   /** Time from the first deferral to the claim, in milliseconds; null if the task was never deferred. */
@@ -83,6 +83,11 @@ export class TaskClaim {
   abort(reason: Error): void {
     (this.controller ??= newController()).abort(reason);
     this.attempt?.aborted();
+  }
+
+  /** Call when a step is stored: the failures before it no longer count. */
+  progressed(): void {
+    this.failures = 0;
   }
 
   lose(reason: Error): void {

@@ -5,6 +5,7 @@ import {
   type ClaimStore,
   type Reschedule,
   type RescheduleKind,
+  type RescheduleResult,
   byLockOrder,
 } from '../../store/port/index.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
@@ -15,14 +16,15 @@ const MAX_ITEMS = 500;
 export interface RescheduledClaim {
   readonly claim: TaskClaim;
   readonly kind: RescheduleKind;
-  readonly delayMs: number;
+  /** Null: until the task is woken. */
+  readonly delayMs: number | null;
   /** The stored form of the failed attempt's error. */
   readonly error?: unknown;
 }
 
-/** Gives claims back without an outcome: for retries, for deferrals, and when the process stops or pauses. */
+/** Ends claims without an outcome: for retries, deferrals and waits, and when the process stops or pauses. */
 export class TaskRescheduler {
-  private readonly batcher: Batcher<RescheduledClaim, boolean>;
+  private readonly batcher: Batcher<RescheduledClaim, RescheduleResult>;
 
   constructor(
     private readonly store: ClaimStore & FailureClassifier,
@@ -37,12 +39,12 @@ export class TaskRescheduler {
     });
   }
 
-  /** Gives the claim back. Returns whether it was still held. Either way it has ended afterwards. */
-  async reschedule(item: RescheduledClaim): Promise<boolean> {
-    const held = await this.batcher.add(item);
-    if (held) this.claims.release(item.claim);
-    else this.claims.lose(item.claim);
-    return held;
+  /** Gives the claim back. Returns what became of it. In any case it has ended afterwards. */
+  async reschedule(item: RescheduledClaim): Promise<RescheduleResult> {
+    const result = await this.batcher.add(item);
+    if (result === 'refused') this.claims.lose(item.claim);
+    else this.claims.release(item.claim);
+    return result;
   }
 
   get isBusy(): boolean {
@@ -59,12 +61,12 @@ export class TaskRescheduler {
 
   // If the reply to a send is lost, the resend refuses the items that the first send has written. Those are given back,
   // as intended, and belong to their next holder.
-  private async send(items: readonly RescheduledClaim[]): Promise<boolean[]> {
+  private async send(items: readonly RescheduledClaim[]): Promise<RescheduleResult[]> {
     const order = [...items.entries()].sort(([, a], [, b]) => byLockOrder(a.claim, b.claim));
     const sorted = order.map(([, item]) => toReschedule(item));
-    const accepted = await this.store.reschedule(sorted);
-    const results = new Array<boolean>(items.length).fill(false);
-    for (const [at, [i]] of order.entries()) results[i] = accepted[at] === true;
+    const replies = await this.store.reschedule(sorted);
+    const results = new Array<RescheduleResult>(items.length).fill('refused');
+    for (const [at, [i]] of order.entries()) results[i] = replies[at] ?? 'refused';
     return results;
   }
 }
@@ -77,6 +79,7 @@ function toReschedule({ claim, kind, delayMs, error }: RescheduledClaim): Resche
     token: claim.token,
     kind,
     delayMs,
+    wakes: claim.wakes,
     error,
   };
 }

@@ -1,12 +1,14 @@
 import {
   ContextTooLargeError,
   DeferralTimeoutError,
+  DuplicateStepError,
   InvalidArgumentError,
   InvalidContextError,
   NotAllowedError,
   NonRetryableError,
   readProperty,
   RetryAfterError,
+  TooManyStepsError,
 } from '../../errors/index.js';
 import { parseDuration, retryDelayMs, type CompiledTask } from '../../workflow/index.js';
 
@@ -19,6 +21,8 @@ const FINAL = [
   InvalidContextError,
   InvalidArgumentError,
   NotAllowedError,
+  DuplicateStepError,
+  TooManyStepsError,
 ];
 
 export type FailureDecision = { readonly retryInMs: number } | 'fail';

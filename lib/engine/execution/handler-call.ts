@@ -5,7 +5,9 @@ import type { ContextView } from '../../workflow/index.js';
 import type { Attempt } from './attempt.js';
 import { runInTask } from './current-task.js';
 import type { HandlerOutcome } from './handler-outcome.js';
-import { DeferralSignal, type RunningTask } from './running-task.js';
+import type { RunningTask } from './running-task.js';
+import { DeferralSignal } from './task-deferral.js';
+import { SuspensionSignal } from '../waits/suspension.js';
 import type { TaskInterceptors } from './task-interceptors.js';
 import { encodeWrites, resultOf, type TaskResult } from './task-result.js';
 
@@ -39,6 +41,10 @@ export class HandlerCall {
       context.warnDeferralIgnored();
       throw new DeferralSignal();
     }
+    if (context.isSuspended) {
+      context.warnSuspensionIgnored();
+      throw new SuspensionSignal();
+    }
     const { claim, input } = attempt;
     const writes = context.finish(returned);
     context.returned();
@@ -50,7 +56,8 @@ export class HandlerCall {
 }
 
 /**
- * The outcome of a handler that threw. After `deferUntil()` deferred the task it is a deferral, whatever was thrown.
+ * The outcome of a handler that threw. After `deferUntil()` deferred the task it is a deferral, and after a wait suspended
+ * it a suspension, whatever was thrown.
  */
 export function thrown(
   { input }: Attempt,
@@ -59,7 +66,9 @@ export function thrown(
 ): HandlerOutcome {
   const delayMs = context?.deferredForNextMs;
   context?.returned();
-  return delayMs === undefined ? { kind: 'failed', input, error } : { kind: 'deferred', delayMs };
+  if (delayMs !== undefined) return { kind: 'deferred', delayMs };
+  if (context?.isSuspended === true) return { kind: 'suspended', delayMs: context.suspendedForMs };
+  return { kind: 'failed', input, error };
 }
 
 export function tooLarge(view: ContextView, maxContextSize: number): ContextTooLargeError {

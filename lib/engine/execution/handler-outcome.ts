@@ -22,6 +22,11 @@ export type HandlerOutcome =
   /** `deferUntil` deferred the task. The condition is checked again in `delayMs` milliseconds. */
   | { readonly kind: 'deferred'; readonly delayMs: number }
   /**
+   * A wait suspended the task. It runs again in `delayMs` milliseconds, or if that is null or if it is woken earlier,
+   * when it is woken.
+   */
+  | { readonly kind: 'suspended'; readonly delayMs: number | null }
+  /**
    * The handler never began, or its transaction failed for a reason outside the handler. The task is due again in
    * `delayMs` milliseconds, and the attempt does not count.
    */

@@ -11,6 +11,7 @@ import type { HandlerOutcome } from './handler-outcome.js';
 import { lastValue } from './last-value.js';
 import type { OutcomeRecorder } from './outcome-recorder.js';
 import { RunningTask, type TaskSurroundings } from './running-task.js';
+import type { StepServices } from '../waits/step-services.js';
 import type { TaskInterceptors } from './task-interceptors.js';
 import { TransactionalRunner } from './transactional-runner.js';
 import type { Clock } from '../../runtime/clock.js';
@@ -26,6 +27,7 @@ export interface HandlerRunnerParts {
   readonly events: Pick<TenantEvents, 'taskStarted'>;
   readonly gate: Pick<ClaimGate, 'underWay'>;
   readonly interceptors: TaskInterceptors;
+  readonly steps: StepServices;
 }
 
 /**
@@ -38,12 +40,13 @@ export class HandlerRunner {
   private readonly transactions: TransactionalRunner;
 
   constructor(private readonly parts: HandlerRunnerParts) {
-    const { clock, dataSource, runner, settings } = parts;
+    const { clock, dataSource, runner, settings, steps } = parts;
     this.surroundings = {
       clock,
       tenant: settings.tenant,
       runner,
       dataSource,
+      steps,
       get manager() {
         return dataSource.manager;
       },
@@ -71,6 +74,7 @@ export class HandlerRunner {
       if (unawaited !== undefined) await unawaited;
       outcome = this.call.completed(attempt, context, returned);
     } catch (error) {
+      if (context.hasOpenPoints) await context.whenPointsSettle();
       outcome = thrown(attempt, context, error);
     }
     try {

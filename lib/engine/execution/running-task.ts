@@ -1,26 +1,14 @@
 import { Logger } from '@nestjs/common';
 import type { DeferOptions, Found, JsonObject, TaskContext } from '../../discovery/task-context.js';
-import {
-  DeferralTimeoutError,
-  InvalidArgumentError,
-  InvalidContextError,
-} from '../../errors/index.js';
-import { checkCallOptions } from '../../errors/call-options.js';
-import { formatValue } from '../../errors/option-checks.js';
-import {
-  DURATION_FORM,
-  decodeJson,
-  encodeJson,
-  parseDuration,
-  type ContextView,
-  type Duration,
-} from '../../workflow/index.js';
+import { InvalidContextError } from '../../errors/index.js';
+import { decodeJson, encodeJson, type ContextView, type Duration } from '../../workflow/index.js';
 import { checkKey, encodeContext } from './context-entries.js';
 import type { TaskClaim } from '../claims/task-claim.js';
 import type { Clock } from '../../runtime/clock.js';
-
-/** Default interval of a deferred task's checks, in milliseconds. */
-const DEFAULT_DEFERRAL_INTERVAL_MS = 5_000;
+import { callSleep, callStep } from '../waits/step-calls.js';
+import type { StepServices } from '../waits/step-services.js';
+import { TaskSteps } from '../waits/task-steps.js';
+import { TaskDeferral } from './task-deferral.js';
 
 /** The tenant's parts that a running task can use. */
 export interface TaskSurroundings {
@@ -30,35 +18,10 @@ export interface TaskSurroundings {
   readonly runner: () => TaskContext['runner'];
   readonly dataSource: TaskContext['dataSource'];
   readonly manager: TaskContext['manager'];
+  readonly steps: StepServices;
 }
-
-const DEFER_OPTIONS: ReadonlySet<string> = new Set<keyof DeferOptions>(['every', 'timeout']);
 
 const NO_WRITES: ReadonlyMap<string, string | undefined> = new Map();
-
-/** Stops the handler of a deferred task. Catching it does not undo the deferral. */
-export class DeferralSignal extends Error {
-  override readonly name = 'DeferralSignal';
-
-  constructor() {
-    super('Control-flow signal of deferUntil(): do not catch it. The task will run again later.');
-  }
-}
-
-/**
- * Whether an error is the signal with which `deferUntil` stops the handler. It is not a failure: rethrow it.
- *
- * @example
- * ```ts
- * catch (error) {
- *   if (!isDeferral(error)) this.failures.increment();
- *   throw error;
- * }
- * ```
- */
-export function isDeferral(error: unknown): boolean {
-  return error instanceof DeferralSignal;
-}
 
 /** The context of one run of a task, as its handler sees it. */
 export class RunningTask implements TaskContext {
@@ -66,10 +29,12 @@ export class RunningTask implements TaskContext {
   private writes: Map<string, string | undefined> | undefined;
   private frozenData: Readonly<JsonObject> | undefined;
   private lazyLogger: Logger | undefined;
-  private deferral: { readonly everyMs: number } | undefined;
-  private lastDeferral: Promise<unknown> | undefined;
-  /** Number of `deferUntil` calls that have not settled. */
-  private asking = 0;
+  /** Created on first use, because few tasks defer themselves. */
+  private deferral: TaskDeferral | undefined;
+  /** Created on first use, because few tasks have steps. */
+  private lazySteps: TaskSteps | undefined;
+  /** The failures before this run. Steps of the run change the claim's number. */
+  private readonly failures: number;
   private hasReturned = false;
   private hasWarned = false;
 
@@ -77,7 +42,9 @@ export class RunningTask implements TaskContext {
     private readonly claim: TaskClaim,
     private readonly input: ContextView,
     private readonly surroundings: TaskSurroundings,
-  ) {}
+  ) {
+    this.failures = claim.failures;
+  }
 
   get executionId(): string {
     return this.claim.executionId;
@@ -92,7 +59,7 @@ export class RunningTask implements TaskContext {
   }
 
   get attempt(): number {
-    return this.claim.failures + 1;
+    return this.failures + 1;
   }
 
   get workflow(): string {
@@ -185,32 +152,24 @@ export class RunningTask implements TaskContext {
   deferUntil(condition: () => boolean | Promise<boolean>, options?: DeferOptions): Promise<void>;
   deferUntil<T>(condition: () => T | Promise<T>, options?: DeferOptions): Promise<Found<T>>;
   deferUntil(condition: () => unknown, options: DeferOptions = {}): Promise<unknown> {
-    this.asking++;
-    const asked = this.ask(condition, options).finally(() => this.asking--);
-    // An unawaited call must not end the process by an unhandled rejection. `unawaited` handles its result.
-    asked.catch(() => undefined);
-    this.lastDeferral = asked;
-    return asked;
+    this.deferral ??= new TaskDeferral(this.claim, this.surroundings.clock);
+    return this.deferral.until(condition, options);
   }
 
-  private async ask(condition: () => unknown, options: DeferOptions): Promise<unknown> {
-    checkCallOptions('deferUntil()', options, DEFER_OPTIONS);
-    const everyMs = durationOf('every', options.every) ?? DEFAULT_DEFERRAL_INTERVAL_MS;
-    const timeoutMs = durationOf('timeout', options.timeout);
-    const found = await condition();
-    // Not `true` itself: a handler that returns the call would have it as its result, which is not an object.
-    if (found) return found === true ? undefined : found;
-    const waitedMs =
-      this.claim.deferredForMs === null
-        ? 0
-        : this.claim.deferredForMs + (this.surroundings.clock.now() - this.claim.claimedAt);
-    if (timeoutMs !== undefined && waitedMs >= timeoutMs) {
-      throw new DeferralTimeoutError(this.taskName, timeoutMs);
-    }
-    // The last check comes at the end of the timeout, not up to an interval later.
-    const leftMs = timeoutMs === undefined ? Infinity : timeoutMs - waitedMs;
-    this.deferral = { everyMs: Math.min(everyMs, leftMs) };
-    throw new DeferralSignal();
+  step<T>(name: string, ...rest: readonly unknown[]): Promise<T> {
+    return callStep(this.steps, name, rest) as Promise<T>;
+  }
+
+  sleep(name: string, duration: Duration | { readonly until: Date }): Promise<void> {
+    return callSleep(this.steps, name, duration);
+  }
+
+  get suspending(): boolean {
+    return this.isSuspended || this.deferredForNextMs !== undefined;
+  }
+
+  private get steps(): TaskSteps {
+    return (this.lazySteps ??= new TaskSteps(this.claim, this.surroundings.steps));
   }
 
   /**
@@ -221,16 +180,42 @@ export class RunningTask implements TaskContext {
     return this.deferral?.everyMs;
   }
 
+  /** Whether a wait has suspended the task, even if its signal was caught. */
+  get isSuspended(): boolean {
+    return this.lazySteps?.isSuspended === true;
+  }
+
+  /** Time until a suspended task runs again, in milliseconds. Null: when it is woken. */
+  get suspendedForMs(): number | null {
+    return this.lazySteps?.suspendedForMs ?? null;
+  }
+
+  /** Whether steps or waits have not settled. */
+  get hasOpenPoints(): boolean {
+    return this.lazySteps?.isBusy === true;
+  }
+
+  /** Resolves when no step or wait is in flight, whatever came of it. */
+  async whenPointsSettle(): Promise<void> {
+    await this.lazySteps?.whenSettled().catch(() => undefined);
+  }
+
   /**
-   * The latest `deferUntil` call, if the handler returned before its calls settled; otherwise undefined. Its condition
-   * still decides about the run, because the handler has declared that the task depends on it. Logs a warning.
+   * The durable calls that the handler did not await before it returned; undefined if there are none. They still decide
+   * about the run, because the handler has declared that the task depends on them. Logs a warning.
    */
   get unawaited(): Promise<unknown> | undefined {
-    if (this.asking === 0) return undefined;
+    if (this.deferral?.isAsking === true) {
+      this.warn(
+        'it returned without waiting for deferUntil(); await the call, or the code behind it runs before the condition holds',
+      );
+      return this.deferral.last;
+    }
+    if (!this.hasOpenPoints) return undefined;
     this.warn(
-      'it returned without waiting for deferUntil(); await the call, or the code behind it runs before the condition holds',
+      'it returned without waiting for a step() or a wait; await the call, or the code behind it runs before the result is recorded',
     );
-    return this.lastDeferral;
+    return this.lazySteps?.whenSettled();
   }
 
   /**
@@ -242,9 +227,17 @@ export class RunningTask implements TaskContext {
     );
   }
 
-  /** Call when the handler has returned. Later writes are not stored. */
+  /** Warns that the handler returned although a wait suspended the task. */
+  warnSuspensionIgnored(): void {
+    this.warn(
+      'it returned although a wait had suspended it; await the call, and do not catch what it throws',
+    );
+  }
+
+  /** Call when the handler has returned. Later writes are not stored, and later steps are refused. */
   returned(): void {
     this.hasReturned = true;
+    this.lazySteps?.returned();
   }
 
   /** Adds the handler's result to the writes, and returns all writes of this run. */
@@ -282,13 +275,4 @@ export class RunningTask implements TaskContext {
 
 function joinPath(key: string, path: string): string {
   return path.startsWith('[') ? `${key}${path}` : `${key}.${path}`;
-}
-
-function durationOf(name: string, value: Duration | undefined): number | undefined {
-  if (value === undefined) return undefined;
-  const ms = parseDuration(value);
-  if (ms === undefined) {
-    throw new InvalidArgumentError(name, `must be ${DURATION_FORM}, not ${formatValue(value)}`);
-  }
-  return ms;
 }

@@ -12,6 +12,7 @@ import type { OutcomeRecorder } from './outcome-recorder.js';
 import { resultOf, type TaskResult } from './task-result.js';
 import type { TenantEvents } from '../../events/tenant-events.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
+import type { RescheduleKind } from '../../store/port/index.js';
 import type { Clock } from '../../runtime/clock.js';
 
 export interface TaskCompleterParts {
@@ -33,7 +34,7 @@ export interface CompletionConsequences {
 }
 
 /**
- * Decides how a claim ends: its outcome is recorded, the task goes back (for a retry, a deferral or another process),
+ * Decides how a claim ends: its outcome is recorded, the task goes back (for a retry, a deferral, a wait or another process),
  * or the claim is lost. Only this class records outcomes and gives claims back.
  */
 export class TaskCompleter {
@@ -63,6 +64,9 @@ export class TaskCompleter {
         break;
       case 'deferred':
         if (!claim.lost) this.reschedule(claim, 'defer', outcome.delayMs);
+        break;
+      case 'suspended':
+        if (!claim.lost) this.reschedule(claim, 'suspend', outcome.delayMs);
         break;
       case 'givenBack':
         this.giveBack(claim, outcome.delayMs);
@@ -100,21 +104,28 @@ export class TaskCompleter {
     this.reschedule(claim, 'giveBack', delayMs);
   }
 
-  /** Makes the task Ready again, due in `delayMs` milliseconds. */
+  /** Makes the task Ready or Waiting, due in `delayMs` milliseconds. Null: when it is woken. */
   private reschedule(
     claim: TaskClaim,
-    kind: 'retry' | 'defer' | 'giveBack',
-    delayMs: number,
+    kind: RescheduleKind,
+    delayMs: number | null,
     error?: unknown,
   ): void {
     claim.stage = 'settled';
     this.parts.rescheduler.reschedule({ claim, kind, delayMs, error }).then(
-      (held) => {
-        // An earlier send whose reply was lost may have given the task back. Then no other process knows its due time.
-        if (held || delayMs > 0) this.parts.consequences.dueIn(delayMs);
+      (result) => {
+        const held = result !== 'refused';
+        // An earlier send whose reply was lost may have given the task back. Then no other process knows its due time, or
+        // that a suspended task was woken.
+        const mayBeWoken = result === 'woken' || (!held && kind === 'suspend');
+        const dueInMs = mayBeWoken ? 0 : delayMs;
+        if (dueInMs !== null && (held || mayBeWoken || dueInMs > 0)) {
+          this.parts.consequences.dueIn(dueInMs);
+        }
         if (!held) this.refuse(claim);
-        else if (kind === 'retry') this.parts.events.taskRetrying(claim, error, delayMs);
-        else if (kind === 'defer') this.parts.events.taskDeferred(claim, delayMs);
+        else if (kind === 'retry') this.parts.events.taskRetrying(claim, error, delayMs ?? 0);
+        else if (kind === 'defer') this.parts.events.taskDeferred(claim, delayMs ?? 0);
+        else if (kind === 'suspend') this.parts.events.taskSuspended(claim, delayMs);
       },
       (reason: unknown) => {
         const plain = error === undefined ? undefined : toPlainError(error);

@@ -97,7 +97,7 @@ export class TransactionalRunner {
     transaction: TaskTransaction,
   ): Promise<void> {
     const { claim, input } = attempt;
-    const { clock, settings, dataSource, runner, call, recorder, gate } = this.parts;
+    const { clock, settings, dataSource, runner, call, recorder, gate, steps } = this.parts;
     run.phase = 'handler';
     run.begunAt = clock.now();
     run.transaction = transaction;
@@ -108,13 +108,17 @@ export class TransactionalRunner {
       tenant: settings.tenant,
       runner,
       dataSource,
+      steps,
       manager: transaction.manager as TaskContext['manager'],
     });
     run.context = context;
     run.handled = Promise.resolve(call.invoke(attempt, context, transaction)).then((returned) =>
       isObservable(returned) ? lastValue(returned, claim.signal) : returned,
     );
-    const returned = await run.handled;
+    const returned = await run.handled.catch(async (error: unknown) => {
+      await context.whenPointsSettle();
+      throw error;
+    });
     const { unawaited } = context;
     if (unawaited !== undefined) await unawaited;
     const result = call.completed(attempt, context, returned);

@@ -49,12 +49,24 @@ export interface ClaimChoice {
  * - `retry`: the attempt failed, and another one follows. The failure is counted and stored.
  * - `defer`: the task waits for a condition. Nothing is counted.
  * - `giveBack`: the task did not begin here, or the process is stopping. Nothing is counted.
+ * - `suspend`: the task waits for something outside of it, as Waiting. Nothing is counted.
  */
-export type RescheduleKind = 'retry' | 'defer' | 'giveBack';
+export type RescheduleKind = 'retry' | 'defer' | 'giveBack' | 'suspend';
+
+/**
+ * What became of a claim that was to end:
+ * - `ended`: the task is Ready or Waiting, as the item says.
+ * - `woken`: a suspended task was woken after its claim, so it is due at once.
+ * - `refused`: the claim was not held any more.
+ */
+export type RescheduleResult = 'ended' | 'woken' | 'refused';
 
 export interface Reschedule extends ClaimKey {
   readonly kind: RescheduleKind;
-  readonly delayMs: number;
+  /** When the task is due. Null, only for `suspend`: when it is woken. */
+  readonly delayMs: number | null;
+  /** For `suspend`: the number of wake-ups that the claim returned. */
+  readonly wakes: number;
   /** The failed attempt's error, for `retry`. */
   readonly error: unknown;
 }
@@ -69,8 +81,8 @@ export interface ClaimStore {
     lease: LeaseWrite,
     choice?: ClaimChoice,
   ): Promise<ClaimedTask[]>;
-  /** Ends claims. The items must be sorted by {@link byLockOrder}. By index: whether the claim was still valid. */
-  reschedule(items: readonly Reschedule[]): Promise<boolean[]>;
+  /** Ends claims. The items must be sorted by {@link byLockOrder}. The results are by index. */
+  reschedule(items: readonly Reschedule[]): Promise<RescheduleResult[]>;
   /** From this number of recoveries on, a task is a suspect and must begin with {@link ClaimStore.beginSuspect}. */
   readonly suspectAfter: number;
   /** Notes that a suspect begins. Returns whether the claim is still valid. */

@@ -33,6 +33,8 @@ export interface ResetTask {
   readonly taskNo: number;
   readonly pendingDependencies: number;
   readonly unmetDependencies: number;
+  /** Whether finished steps stay, because the task starts from the same input. Waits that were not over begin anew. */
+  readonly keepsSteps: boolean;
 }
 
 /** An ended execution, locked while the caller decides what a manual retry resets. */

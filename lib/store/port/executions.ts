@@ -1,4 +1,5 @@
 import type { TaskKey } from './claims.js';
+import type { StepKind } from './steps.js';
 import type { HistoryRow } from './history.js';
 
 /** An execution's row. It refers to the definition by id. */
@@ -39,6 +40,20 @@ export interface TaskRow extends TaskKey {
   readonly completedAt: Date | null;
   /** Whether the task is Running and its owner has no valid lease. */
   readonly isOrphaned: boolean;
+  /** The first open wait of a task that is Waiting. Null for other tasks, and for one that waits for its items. */
+  readonly wait: OpenWait | null;
+}
+
+/** A wait that is not over. */
+export interface OpenWait {
+  readonly name: string;
+  readonly kind: Exclude<StepKind, 'step'>;
+  readonly since: Date;
+  /** The end of a sleep, or of the wait's time limit. */
+  readonly until: Date | null;
+  /** The name of the signal or event that the wait is for. */
+  readonly eventName: string | null;
+  readonly childId: string | null;
 }
 
 export interface ExecutionListFilter {
@@ -57,7 +72,7 @@ export interface ExecutionListFilter {
 /** The properties of a waiting task that a list shows. */
 export type WaitingTask = Pick<
   TaskRow,
-  keyof TaskKey | 'status' | 'attempt' | 'paused' | 'deferred' | 'runAt' | 'isOrphaned'
+  keyof TaskKey | 'status' | 'attempt' | 'paused' | 'deferred' | 'runAt' | 'isOrphaned' | 'wait'
 >;
 
 /**

@@ -9,6 +9,7 @@ export * from './outcomes.js';
 export * from './recovery.js';
 export * from './session.js';
 export * from './starts.js';
+export * from './steps.js';
 export * from './tenant-store.js';
 export * from './transactions.js';
 export { OverdueTransactionError } from './overdue-transaction.js';

@@ -7,6 +7,7 @@ import type { LeaseStore } from './leases.js';
 import type { OutcomeStore } from './outcomes.js';
 import type { RecoveryStore } from './recovery.js';
 import type { StartStore } from './starts.js';
+import type { StepStore } from './steps.js';
 import type { TransactionStore } from './transactions.js';
 
 /** Identifies a tenant to sessions that work for many. Only the adapter reads more than the schema's name. */
@@ -25,6 +26,7 @@ export interface TenantStore
     StartStore,
     ClaimStore,
     OutcomeStore,
+    StepStore,
     TransactionStore,
     ExecutionStore,
     ControlStore,

@@ -1,5 +1,6 @@
 import type { LeaseWrite } from './leases.js';
 import type { CompletionResult, Outcome } from './outcomes.js';
+import type { StepRecord, StepReply } from './steps.js';
 
 /**
  * An open transaction of user code, as its data source represents it. The port knows only these properties; the adapter
@@ -23,6 +24,8 @@ export interface TaskTransaction {
   /** Rejects if the transaction has failed, or if the handler has ended it. */
   assertOpen(): Promise<void>;
   complete(outcomes: readonly Outcome[], lease: LeaseWrite): Promise<CompletionResult>;
+  /** Like `recordSteps` of the store, as the last statement of the transaction. */
+  recordSteps(records: readonly StepRecord[]): Promise<(StepReply | undefined)[]>;
 }
 
 /** Runs a task's handler and its outcome in one transaction. */

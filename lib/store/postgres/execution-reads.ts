@@ -8,8 +8,8 @@ import {
 } from './statements/execution-list.js';
 import { readExecutions, readStatuses, readTasks } from './statements/execution-rows.js';
 import { readHistory } from './statements/read-history.js';
-import { readInputs, readOutcomes, readOutcomesValues } from './statements/read-outcomes.js';
-import type { StatementRunner } from './statements/statement.js';
+import { readInputs, readOutcomes } from './statements/read-outcomes.js';
+import { taskKeyValues, type StatementRunner } from './statements/statement.js';
 import type {
   ExecutionCount,
   ExecutionCountFilter,
@@ -31,7 +31,7 @@ export class ExecutionReads {
   ) {}
 
   async outcomes(tasks: readonly TaskKey[]): Promise<RecordedOutcome[]> {
-    return this.hot.run(readOutcomes, readOutcomesValues(tasks));
+    return this.hot.run(readOutcomes, taskKeyValues(tasks));
   }
 
   async inputs(ids: readonly string[]): Promise<Map<string, ExecutionInput>> {

@@ -34,7 +34,9 @@ import {
   writeFinalContext,
 } from './statements/execution-rows.js';
 import { deleteLease, readClaims, readPausedExecutions, writeLease } from './statements/leases.js';
-import { acceptedOf, rescheduleTasks, rescheduleValues } from './statements/reschedule-tasks.js';
+import { rescheduledOf, rescheduleTasks, rescheduleValues } from './statements/reschedule-tasks.js';
+import { readSteps, stepsOf } from './statements/read-steps.js';
+import { recordSteps, recordValues, repliesOf } from './statements/record-steps.js';
 import { lockForReset, resetExecution, resetValues } from './statements/reset-execution.js';
 import {
   boundLockWait,
@@ -43,13 +45,19 @@ import {
   unboundLockWait,
 } from './statements/start-executions.js';
 import type { Clocks } from './clocks.js';
-import { tenantTables, type TenantTables, type StatementRunner } from './statements/statement.js';
+import {
+  taskKeyValues,
+  tenantTables,
+  type TenantTables,
+  type StatementRunner,
+} from './statements/statement.js';
 import {
   readPastDeadlines,
   timedOutOf,
   timeOutExecutions,
   timeOutValues,
 } from './statements/time-outs.js';
+import { wakeTasks } from './statements/wake-tasks.js';
 import { CHANNEL, notify } from './statements/wake-ups.js';
 import { assertStillOpen, runInTenantTransaction } from './tenant-transaction.js';
 import { asLogin, placeOf } from './connections/user-connection.js';
@@ -66,13 +74,19 @@ import {
   type PastDeadline,
   type RecoveryStore,
   type Reschedule,
+  type RescheduleResult,
   type ResetTask,
   type StartItem,
   type StartReply,
+  type StepRecord,
+  type StepReply,
+  type StepRow,
+  type TaskKey,
   type TaskTransaction,
   type TenantStore,
   type TimedOutExecution,
   type UserTransaction,
+  type WokenTask,
   isCreated,
 } from '../port/index.js';
 import type { Failure } from '../../runtime/failure.js';
@@ -184,8 +198,21 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
     return completeOn(this.hot, outcomes, lease);
   }
 
-  async reschedule(items: readonly Reschedule[]): Promise<boolean[]> {
-    return acceptedOf(await this.hot.run(rescheduleTasks, rescheduleValues(items)), items.length);
+  async reschedule(items: readonly Reschedule[]): Promise<RescheduleResult[]> {
+    const rows = await this.hot.run(rescheduleTasks, rescheduleValues(items));
+    return rescheduledOf(rows, items.length);
+  }
+
+  async steps(tasks: readonly TaskKey[]): Promise<StepRow[]> {
+    return stepsOf(await this.hot.run(readSteps, taskKeyValues(tasks)));
+  }
+
+  recordSteps(records: readonly StepRecord[]): Promise<(StepReply | undefined)[]> {
+    return recordStepsOn(this.hot, records);
+  }
+
+  async wake(tasks: readonly TaskKey[]): Promise<WokenTask[]> {
+    return this.hot.run(wakeTasks, taskKeyValues(tasks));
   }
 
   async beginSuspect({ executionId, taskNo, itemNo, token }: ClaimKey): Promise<boolean> {
@@ -221,6 +248,12 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
             asLogin(client, (connection) =>
               withAnswerTimeout(client, () =>
                 completeOn(this.statements.on(connection), outcomes, lease),
+              ),
+            ),
+          recordSteps: (records) =>
+            asLogin(client, (connection) =>
+              withAnswerTimeout(client, () =>
+                recordStepsOn(this.statements.on(connection), records),
               ),
             ),
         });
@@ -319,6 +352,14 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
         asLogin(client, (connection) => this.statements.on(connection).run(statement, values)),
     };
   }
+}
+
+async function recordStepsOn(
+  runner: StatementRunner,
+  records: readonly StepRecord[],
+): Promise<(StepReply | undefined)[]> {
+  const rows = await runner.run(recordSteps, recordValues(records));
+  return repliesOf(rows, records.length);
 }
 
 async function completeOn(

@@ -39,6 +39,8 @@ const ANSWERS: Record<CloacinaErrorCode, Answer> = {
   DEFERRAL_TIMEOUT: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],
   TASK_ABANDONED: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],
   CLAIM_LOST: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],
+  DUPLICATE_STEP: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],
+  TOO_MANY_STEPS: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],
   DATABASE_CONNECTION: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],
   DATABASE_REFUSED: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],
   MIGRATION: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],

@@ -4,6 +4,7 @@ import type {
   ClaimKey,
   LeaseWrite,
   Reschedule,
+  RescheduleResult,
   TaskKey,
 } from '../../store/port/index.js';
 import { MAX_DURATION_MS } from '../../workflow/index.js';
@@ -118,18 +119,29 @@ export function claimedTask(tables: MemoryTables, task: MemoryTask): ClaimedTask
   };
 }
 
-/** By index: whether the claim was still valid. */
-export function reschedule(tables: MemoryTables, items: readonly Reschedule[]): boolean[] {
+/** Ends claims without an outcome. */
+export function reschedule(tables: MemoryTables, items: readonly Reschedule[]): RescheduleResult[] {
   const retries = items.filter(({ kind }) => kind === 'retry');
   assertStorable(retries.map(({ error }) => JSON.stringify({ error })));
   return items.map((item) => {
     const task = tables.task(item);
-    if (task?.claimToken !== item.token) return false;
+    if (task?.claimToken !== item.token) return 'refused';
     if (item.kind === 'retry') countAttempt(tables, task, item.error);
     if (item.kind === 'defer') defer(tables, task);
-    giveBack(tables, task, wholeDelay(item.delayMs));
-    return true;
+    giveBack(tables, task, wholeDelay(item.delayMs ?? 0));
+    return item.kind === 'suspend' ? suspend(tables, task, item) : 'ended';
   });
+}
+
+/** Makes a task that was given back wait, unless it was woken since its claim. */
+function suspend(tables: MemoryTables, task: MemoryTask, item: Reschedule): RescheduleResult {
+  change(task, { status: 'Waiting', recoveryAttempts: 0 });
+  if (task.wakes !== item.wakes) {
+    task.runAt = tables.now();
+    return 'woken';
+  }
+  if (item.delayMs === null) task.runAt = null;
+  return 'ended';
 }
 
 /** Records an event for the first deferral only. */

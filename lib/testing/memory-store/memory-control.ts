@@ -153,6 +153,9 @@ function resetTask(tables: MemoryTables, execution: MemoryExecution, item: Reset
     completedAt: timestamp(task.completedAt),
   };
   tables.addTaskEvent(task, 'reset', was);
+  tables.deleteSteps(task, ({ kind, status }) =>
+    item.keepsSteps ? status !== 'Done' && kind !== 'child' : true,
+  );
   const isReady = item.pendingDependencies === 0;
   change(task, {
     status: isReady ? 'Ready' : 'NotStarted',
@@ -160,6 +163,7 @@ function resetTask(tables: MemoryTables, execution: MemoryExecution, item: Reset
     pendingDependencies: item.pendingDependencies,
     unmetDependencies: item.unmetDependencies,
     generation: task.generation + 1,
+    hasSteps: task.hasSteps && item.keepsSteps,
     paused: false,
     failureHandled: false,
     attempt: 0,

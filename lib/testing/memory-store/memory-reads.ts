@@ -6,6 +6,7 @@ import {
   type ExecutionListFilter,
   type ExecutionRow,
   type ListedExecution,
+  type OpenWait,
   type RecordedOutcome,
   type TaskKey,
   type TaskRow,
@@ -96,9 +97,9 @@ function waitingOf(tables: MemoryTables, { id, status }: MemoryExecution): Waiti
   if (status !== 'Pending' && status !== 'Running' && status !== 'Finishing') return null;
   const task = waitingTaskOf((tables.tasks.get(id) ?? []).map((row) => taskRow(tables, row)));
   if (task === undefined) return null;
-  const { executionId, taskNo, itemNo, attempt, paused, deferred, runAt, isOrphaned } = task;
+  const { executionId, taskNo, itemNo, attempt, paused, deferred, runAt, isOrphaned, wait } = task;
   const key = { executionId, taskNo, itemNo };
-  return { ...key, status: task.status, attempt, paused, deferred, runAt, isOrphaned };
+  return { ...key, status: task.status, attempt, paused, deferred, runAt, isOrphaned, wait };
 }
 
 type Place = Pick<ListedExecution, 'createdAtMicros' | 'id'>;
@@ -201,7 +202,21 @@ function taskRow(tables: MemoryTables, task: MemoryTask): TaskRow {
     startedAt: date(task.startedAt),
     completedAt: date(task.completedAt),
     isOrphaned: status === 'Running' && !(lease !== undefined && lease.expiresAt > tables.now()),
+    wait: status === 'Waiting' ? openWaitOf(tables, task) : null,
   };
+}
+
+/** The first open wait of a task; one that is due first comes first. */
+function openWaitOf(tables: MemoryTables, task: MemoryTask): OpenWait | null {
+  const [first] = tables
+    .stepsOf(task)
+    .filter(({ status }) => status === 'Open')
+    .sort((a, b) => (a.dueAt ?? Infinity) - (b.dueAt ?? Infinity) || a.startedAt - b.startedAt);
+  if (first === undefined) return null;
+  const { name, childId, startedAt, dueAt, listensFor } = first;
+  const kind = first.kind as OpenWait['kind'];
+  const times = { since: new Date(startedAt), until: date(dueAt) };
+  return { name, kind, ...times, eventName: listensFor?.name ?? null, childId };
 }
 
 function date(ms: number | null): Date | null {

@@ -1,4 +1,4 @@
-import type { TaskKey } from '../../store/port/index.js';
+import type { StepKind, StepRecord, StepStatus, TaskKey } from '../../store/port/index.js';
 
 /**
  * The rows of one tenant. Properties have the meaning of the PostgreSQL columns with the same names. An instant is a number
@@ -53,6 +53,19 @@ export interface MemoryTask extends TaskKey {
   attempts: string | null;
   deferredSince: number | null;
   startedAt: number | null;
+  completedAt: number | null;
+}
+
+export interface MemoryStep extends TaskKey {
+  readonly name: string;
+  readonly kind: StepKind;
+  readonly childId: string | null;
+  readonly listensFor: StepRecord['listensFor'];
+  readonly dueAt: number | null;
+  readonly startedAt: number;
+  status: StepStatus;
+  result: string | null;
+  error: string | null;
   completedAt: number | null;
 }
 

@@ -20,14 +20,19 @@ import type {
   RecordedOutcome,
   RecoveryStore,
   Reschedule,
+  RescheduleResult,
   StartItem,
   StartReply,
+  StepRecord,
+  StepReply,
+  StepRow,
   TaskKey,
   TaskRow,
   TaskTransaction,
   TenantStore,
   TimedOutExecution,
   UserTransaction,
+  WokenTask,
 } from '../../store/port/index.js';
 import { beginSuspect, claim, claimedTask, reschedule, SUSPECT_AFTER } from './memory-claims.js';
 import { cancel, pastDeadlines, pause, reset, resume, timeOut } from './memory-control.js';
@@ -40,6 +45,7 @@ import { complete } from './memory-outcomes.js';
 import * as reads from './memory-reads.js';
 import { MemoryRecoveryStore } from './memory-recovery.js';
 import { start, startIn } from './memory-starts.js';
+import { readSteps, recordSteps, wake } from './memory-steps.js';
 import type { MemoryTables } from './memory-tables.js';
 import { MemoryTransaction } from './memory-transaction.js';
 
@@ -105,8 +111,20 @@ export class MemoryStore implements TenantStore {
     return this.run((tables) => claim(tables, claiming, lease));
   }
 
-  reschedule(items: readonly Reschedule[]): Promise<boolean[]> {
+  reschedule(items: readonly Reschedule[]): Promise<RescheduleResult[]> {
     return this.run((tables) => reschedule(tables, items));
+  }
+
+  steps(tasks: readonly TaskKey[]): Promise<StepRow[]> {
+    return this.run((tables) => readSteps(tables, tasks));
+  }
+
+  recordSteps(records: readonly StepRecord[]): Promise<(StepReply | undefined)[]> {
+    return this.run((tables) => recordSteps(tables, records));
+  }
+
+  wake(tasks: readonly TaskKey[]): Promise<WokenTask[]> {
+    return this.run((tables) => wake(tables, tasks));
   }
 
   beginSuspect(claimed: ClaimKey): Promise<boolean> {

@@ -5,6 +5,7 @@ import type {
   MemoryExecution,
   MemoryLease,
   MemoryRecoveryEvent,
+  MemoryStep,
   MemoryTask,
 } from './memory-rows.js';
 import type { MemoryTransaction } from './memory-transaction.js';
@@ -18,6 +19,8 @@ export class MemoryTables implements TenantHandle {
   readonly executions = new Map<string, MemoryExecution>();
   /** Tasks by execution. The index in the array is the task's number. Items of tasks follow after all tasks. */
   readonly tasks = new Map<string, MemoryTask[]>();
+  /** Steps of tasks by execution. */
+  readonly steps = new Map<string, MemoryStep[]>();
   readonly leases = new Map<string, MemoryLease>();
   readonly definitions = new Map<string, MemoryDefinition>();
   events: MemoryEvent[] = [];
@@ -69,6 +72,26 @@ export class MemoryTables implements TenantHandle {
     );
   }
 
+  stepsOf({ executionId, taskNo, itemNo }: TaskKey): MemoryStep[] {
+    const steps = this.steps.get(executionId) ?? [];
+    return steps.filter((step) => step.taskNo === taskNo && step.itemNo === itemNo);
+  }
+
+  addStep(step: MemoryStep): void {
+    const steps = this.steps.get(step.executionId);
+    if (steps === undefined) this.steps.set(step.executionId, [step]);
+    else steps.push(step);
+  }
+
+  deleteSteps(task: TaskKey, isDeleted: (step: MemoryStep) => boolean): void {
+    const deleted = new Set(this.stepsOf(task).filter(isDeleted));
+    const steps = this.steps.get(task.executionId) ?? [];
+    this.steps.set(
+      task.executionId,
+      steps.filter((step) => !deleted.has(step)),
+    );
+  }
+
   /** Adds an event of an execution. */
   addEvent(executionId: string, kind: string, detail: unknown = null): void {
     this.addEventOf({ executionId, taskNo: null, itemNo: null }, kind, detail);
@@ -112,6 +135,7 @@ export class MemoryTables implements TenantHandle {
   checkpoint(): () => void {
     const executions = [...this.executions].map(([id, row]) => [id, { ...row }] as const);
     const tasks = [...this.tasks].map(([id, rows]) => [id, rows.map((r) => ({ ...r }))] as const);
+    const steps = [...this.steps].map(([id, rows]) => [id, rows.map((r) => ({ ...r }))] as const);
     const leases = [...this.leases];
     const { events, recoveryEvents } = this;
     this.events = [...events];
@@ -119,6 +143,7 @@ export class MemoryTables implements TenantHandle {
     return () => {
       refill(this.executions, executions);
       refill(this.tasks, tasks);
+      refill(this.steps, steps);
       refill(this.leases, leases);
       this.events = events;
       this.recoveryEvents = recoveryEvents;

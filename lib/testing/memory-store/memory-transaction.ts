@@ -3,11 +3,14 @@ import type {
   LeaseWrite,
   Outcome,
   StartItem,
+  StepRecord,
+  StepReply,
   TaskTransaction,
   UserTransaction,
 } from '../../store/port/index.js';
 import { MemoryFailure } from './memory-failure.js';
 import { complete } from './memory-outcomes.js';
+import { recordSteps } from './memory-steps.js';
 import type { MemoryTables } from './memory-tables.js';
 
 /**
@@ -58,6 +61,13 @@ export class MemoryTransaction implements UserTransaction {
     return complete(this.tables, outcomes, lease);
   }
 
+  async recordSteps(records: readonly StepRecord[]): Promise<(StepReply | undefined)[]> {
+    this.assertOpen();
+    this.unlock = await this.tables.lock();
+    this.undo = this.tables.checkpoint();
+    return recordSteps(this.tables, records);
+  }
+
   /** The interface that the engine uses in a transactional task. */
   forTask(): TaskTransaction {
     return {
@@ -66,6 +76,7 @@ export class MemoryTransaction implements UserTransaction {
       within: (work) => work(),
       assertOpen: async () => this.assertOpen(),
       complete: (outcomes, lease) => this.complete(outcomes, lease),
+      recordSteps: (records) => this.recordSteps(records),
     };
   }
 

@@ -9,7 +9,7 @@ import type { TaskCallHandler, TaskInterceptor } from '../../../lib/discovery/ta
 import { Task } from '../../../lib/discovery/task.decorator.js';
 import { Workflow } from '../../../lib/discovery/workflow.decorator.js';
 import { currentTask } from '../../../lib/engine/execution/current-task.js';
-import { isDeferral } from '../../../lib/engine/execution/running-task.js';
+import { isDeferral } from '../../../lib/engine/execution/task-deferral.js';
 import type { CloacinaRunner } from '../../../lib/runner/cloacina-runner.js';
 import { databaseUrl, freshSchema } from '../../support/postgres.js';
 

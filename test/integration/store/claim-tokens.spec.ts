@@ -136,7 +136,7 @@ describe('when the database goes back in time, a claim of the lost history', () 
         false,
       ]);
       const back = rescheduleOf('retry', id, taskNo, { token, error: { message: 'late' } });
-      expect(await open.store.reschedule([back])).toEqual([false]);
+      expect(await open.store.reschedule([back])).toEqual(['refused']);
     }
     expect(await open.store.beginSuspect({ executionId: id, taskNo, itemNo: 0, token: lost })).toBe(
       false,

@@ -34,11 +34,7 @@ import {
   listStranded,
 } from '../../../lib/store/postgres/statements/tasks-without-handler.js';
 import { readClaims } from '../../../lib/store/postgres/statements/leases.js';
-import {
-  readInputs,
-  readOutcomes,
-  readOutcomesValues,
-} from '../../../lib/store/postgres/statements/read-outcomes.js';
+import { readInputs, readOutcomes } from '../../../lib/store/postgres/statements/read-outcomes.js';
 import {
   rescheduleTasks,
   rescheduleValues,
@@ -53,7 +49,7 @@ import {
   startTaggedExecutions,
   startValues,
 } from '../../../lib/store/postgres/statements/start-executions.js';
-import { type Statement } from '../../../lib/store/postgres/statements/statement.js';
+import { taskKeyValues, type Statement } from '../../../lib/store/postgres/statements/statement.js';
 import {
   timeOutExecutions,
   timeOutValues,
@@ -173,7 +169,7 @@ export const HOT: readonly Hot[] = [
   {
     statement: readOutcomes,
     values: (ids) =>
-      readOutcomesValues(ids.map((executionId) => ({ executionId, taskNo: 0, itemNo: 0 }))),
+      taskKeyValues(ids.map((executionId) => ({ executionId, taskNo: 0, itemNo: 0 }))),
     tasks: TASK_KEY,
   },
   {

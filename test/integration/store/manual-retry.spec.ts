@@ -13,9 +13,9 @@ import type { LockedExecution, ResetTask } from '../../../lib/store/port/index.j
 // 2 depends on 0, which completed, and on 1, which failed; 3 on 2.
 const of = workflow([[], [], [0, 1], [2]], { timeoutMs: 60_000 });
 const RESET: ResetTask[] = [
-  { taskNo: 1, pendingDependencies: 0, unmetDependencies: 0 },
-  { taskNo: 2, pendingDependencies: 1, unmetDependencies: 0 },
-  { taskNo: 3, pendingDependencies: 1, unmetDependencies: 0 },
+  { taskNo: 1, pendingDependencies: 0, unmetDependencies: 0, keepsSteps: true },
+  { taskNo: 2, pendingDependencies: 1, unmetDependencies: 0, keepsSteps: true },
+  { taskNo: 3, pendingDependencies: 1, unmetDependencies: 0, keepsSteps: true },
 ];
 
 let open: OpenStore;

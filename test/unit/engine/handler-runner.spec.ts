@@ -5,6 +5,7 @@ import type { TaskClaim } from '../../../lib/engine/claims/task-claim.js';
 import { Attempt } from '../../../lib/engine/execution/attempt.js';
 import type { HandlerOutcome } from '../../../lib/engine/execution/handler-outcome.js';
 import { HandlerRunner } from '../../../lib/engine/execution/handler-runner.js';
+import { StepServices } from '../../../lib/engine/waits/step-services.js';
 import { TaskInterceptors } from '../../../lib/engine/execution/task-interceptors.js';
 import { OutcomeRecorder } from '../../../lib/engine/execution/outcome-recorder.js';
 import { MemoryFailure } from '../../../lib/testing/memory-store/index.js';
@@ -46,6 +47,13 @@ function run(begun: (attempt: Attempt) => void = () => undefined) {
     runner: () => ({ tenant: 't' }) as TaskContext['runner'],
     interceptors: new TaskInterceptors(),
     recorder,
+    steps: new StepServices({
+      clock: scene.clock,
+      store: scene.store,
+      maxSteps: 3,
+      maxResultSize: 100,
+      refused: scene.note('refused'),
+    }),
     gate: scene.gate,
     events: { taskStarted: () => told.push('started') },
   });

@@ -41,6 +41,7 @@ export class MemoryProcess {
         address: 't',
         maxConcurrentTasks: 10,
         maxContextSize: 1_000_000,
+        maxSteps: 10_000,
         startTimeoutMs: 60_000,
         handlerGraceMs: 60_000,
         leaseDurationMs: LEASE_MS,

@@ -18,7 +18,7 @@ describe('TaskRescheduler', () => {
     const [claim] = await scene.running();
     const given = rescheduler.reschedule({ claim: claim!, kind: 'defer', delayMs: 5_000 });
     expect(rescheduler.isBusy).toBe(true);
-    expect(await given).toBe(true);
+    expect(await given).toBe('ended');
     await rescheduler.whenIdle();
     expect(rescheduler.isBusy).toBe(false);
     expect([scene.claims.holds(claim!), claim!.lost]).toEqual([false, false]);
@@ -30,7 +30,7 @@ describe('TaskRescheduler', () => {
   it('loses a claim that is not held any more', async () => {
     const [claim] = await scene.running();
     await scene.takeAway();
-    expect(await rescheduler.reschedule({ claim: claim!, ...back })).toBe(false);
+    expect(await rescheduler.reschedule({ claim: claim!, ...back })).toBe('refused');
     expect([scene.claims.holds(claim!), claim!.lost]).toEqual([false, true]);
   });
 
@@ -49,7 +49,7 @@ describe('TaskRescheduler', () => {
     const held = await Promise.all(
       claims.map((claim) => rescheduler.reschedule({ claim, ...back })),
     );
-    expect(held).toEqual([false, true, true]);
+    expect(held).toEqual(['refused', 'ended', 'ended']);
     expect(sent).toEqual([claims.map(({ key }) => key).toSorted()]);
   });
 
@@ -57,7 +57,7 @@ describe('TaskRescheduler', () => {
     const [claim] = await scene.running();
     const away = new MemoryFailure('connection', 'lost', { mayBeWritten: true });
     scene.failNext('reschedule', away, { executed: true });
-    expect(await rescheduler.reschedule({ claim: claim!, ...back })).toBe(false);
+    expect(await rescheduler.reschedule({ claim: claim!, ...back })).toBe('refused');
     expect(await scene.statusesOf(claim!.executionId)).toEqual(['Ready', 'Running']);
   });
 
@@ -70,7 +70,7 @@ describe('TaskRescheduler', () => {
     ]);
     expect(given).toMatchObject([
       { status: 'rejected', reason: { kind: 'data' } },
-      { status: 'fulfilled', value: true },
+      { status: 'fulfilled', value: 'ended' },
     ]);
     expect(scene.claims.holds(first!)).toBe(true);
   });

@@ -65,6 +65,7 @@ async function open(tasks: readonly TaskSource[], handlers: Handlers, slots = 10
       address: 't',
       maxConcurrentTasks: slots,
       maxContextSize: 1_000_000,
+      maxSteps: 10_000,
       startTimeoutMs: 60_000,
       handlerGraceMs: 60_000,
       leaseDurationMs: 60_000,

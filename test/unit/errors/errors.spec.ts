@@ -139,6 +139,18 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
       'the task itself ends its process, for example by running out of memory; then retry the execution.',
   ],
   [
+    new errors.DuplicateStepError('charge', 'page'),
+    'DUPLICATE_STEP',
+    'Task "charge" used the name "page" twice in one run. Names tell which step a recorded result belongs to. In a ' +
+      "loop, add a key: context.step('page', { key: number }, …).",
+  ],
+  [
+    new errors.TooManyStepsError('charge', 10_000),
+    'TOO_MANY_STEPS',
+    'Task "charge" has 10000 steps, which is the limit. Do more in each step, for example a page of rows, or divide the ' +
+      'work among several tasks or executions.',
+  ],
+  [
     new errors.ClaimLostError('charge', 'e1'),
     'CLAIM_LOST',
     'This process no longer holds task "charge" of execution e1: it was cancelled, given back by a shutdown, or taken over. ' +

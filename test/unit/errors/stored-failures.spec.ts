@@ -217,6 +217,7 @@ it('a delay that no interval holds does not fail the batch that it is in', () =>
     executionId: 'e',
     taskNo: 0,
     itemNo: 0,
+    wakes: 0,
     token: 1,
     kind: 'giveBack',
     error: undefined,

@@ -67,6 +67,7 @@ describe('resolveTenantOptions', () => {
       startTimeoutMs: 10_000,
       handlerGraceMs: 30_000,
       maxContextSize: 1_048_576,
+      maxSteps: 10_000,
       entities: [],
       migrations: [],
       isolation: 'schema',

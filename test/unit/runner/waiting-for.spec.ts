@@ -6,7 +6,7 @@ import {
 import type { HungHandler } from '../../../lib/engine/execution/hung-handlers.js';
 import type { TaskWaiting } from '../../../lib/runner/execution.js';
 import { viewExecution } from '../../../lib/runner/execution-view.js';
-import type { ExecutionRow, TaskRow } from '../../../lib/store/port/index.js';
+import type { ExecutionRow, OpenWait, TaskRow } from '../../../lib/store/port/index.js';
 import type { TaskSource } from '../../../lib/workflow/definition.js';
 import { compiled } from '../workflow/some-workflows.js';
 
@@ -47,6 +47,7 @@ const READY: TaskRow = {
   startedAt: null,
   completedAt: null,
   isOrphaned: false,
+  wait: null,
 };
 const HUNG: HungHandler = {
   executionId: ID,
@@ -66,6 +67,19 @@ interface Scene {
   readonly detail: string;
 }
 
+/** The facts of a wait that are shown beside the sentence. */
+function shownWait(wait: OpenWait | null | undefined): object {
+  if (!wait) return {};
+  const { name, since, until } = wait;
+  return { wait: name, since, ...(until === null ? {} : { until }) };
+}
+
+function waiting(kind: OpenWait['kind'], more: Partial<OpenWait> = {}): Partial<TaskRow> {
+  const since = new Date('2020-01-01T00:00:00Z');
+  const wait = { name: 'pause', kind, since, until: null, eventName: null, childId: null, ...more };
+  return { status: 'Waiting', runAt: wait.until, wait };
+}
+
 /** Each reason that the type names, so that a new one fails to compile until it has a scene. */
 const SCENES: Record<TaskWaiting['reason'], readonly Scene[]> = {
   dependencies: [{ row: { taskNo: 1, status: 'NotStarted' }, detail: 'It waits for first.' }],
@@ -79,7 +93,21 @@ const SCENES: Record<TaskWaiting['reason'], readonly Scene[]> = {
       detail: 'was false; it is checked again at 2100-01-01',
     },
   ],
+  sleep: [
+    { row: waiting('sleep'), detail: 'Task "first" sleeps ("pause") since 2020-01-01' },
+    { row: waiting('sleep', { until: NEXT_CENTURY }), detail: 'until 2100-01-01' },
+  ],
+  signal: [
+    {
+      row: waiting('signal', { eventName: 'approval' }),
+      detail: 'Task "first" waits for the signal "approval" ("pause") since 2020-01-01',
+    },
+  ],
+  event: [{ row: waiting('event', { eventName: 'paid' }), detail: 'waits for the event "paid"' }],
+  child: [{ row: waiting('child', { childId: 'c' }), detail: 'the execution that it started "c"' }],
+  items: [{ row: { status: 'Waiting', runAt: null }, detail: 'waits for its items' }],
   slot: [
+    { row: { status: 'Waiting' }, detail: 'waits for a process with a free slot.' },
     { detail: 'waits for a process with a free slot.' },
     {
       hung: [{ ...HUNG, taskNo: 1 }],
@@ -111,6 +139,7 @@ describe.each(Object.entries(SCENES))('a task waits for: %s', (reason, scenes) =
       reason,
       detail: expect.stringContaining(detail),
       ...(reason === 'time' || reason === 'condition' ? { until: NEXT_CENTURY } : {}),
+      ...shownWait(row?.wait),
     });
   });
 });

@@ -10,7 +10,7 @@ import {
   uuid,
   type Column,
 } from './columns.js';
-import { isOrphaned } from './execution-rows.js';
+import { isOrphaned, openWaitOf, waitOf, type WaitJson } from './execution-rows.js';
 import type { Statement, TenantTables } from './statement.js';
 import type { ListedExecution, WaitingTask } from '../../port/index.js';
 
@@ -29,14 +29,17 @@ const PAGE_RANGE = `e.created_at > coalesce($2::timestamptz, '-infinity')
         CASE WHEN ${BEFORE} <= ${AFTER_LAST} THEN '00000000-0000-0000-0000-000000000000' ELSE $4::uuid END)`;
 
 /** A task in the JSON that the statement builds. */
-type WaitingJson = Omit<WaitingTask, 'runAt'> & { readonly runAt: number | null };
+type WaitingJson = Omit<WaitingTask, 'runAt' | 'wait'> & {
+  readonly runAt: number | null;
+  readonly wait: WaitJson | null;
+};
 
 const waiting: Column<WaitingTask | null> = {
   type: 'json',
   decode: (value) => {
     if (value === null) return null;
-    const { runAt, ...task } = JSON.parse(value) as WaitingJson;
-    return { ...task, runAt: runAt === null ? null : new Date(runAt) };
+    const { runAt, wait, ...task } = JSON.parse(value) as WaitingJson;
+    return { ...task, runAt: runAt === null ? null : new Date(runAt), wait: waitOf(wait) };
   },
 };
 
@@ -64,9 +67,9 @@ const LISTED = columns({
 const waitingTask = (tables: TenantTables): string => `(
       SELECT json_build_object('executionId', w.execution_id, 'taskNo', w.task_no, 'itemNo', w.item_no, 'status', w.status,
         'attempt', w.attempt, 'paused', w.paused, 'deferred', w.deferred_since IS NOT NULL,
-        'runAt', ${epochMs('w.run_at')}, 'isOrphaned', w.is_orphaned)
+        'runAt', ${epochMs('w.run_at')}, 'isOrphaned', w.is_orphaned, 'wait', w.wait)
       FROM (
-        SELECT t.*, ${isOrphaned(tables)} AS is_orphaned FROM ${tables.task} t
+        SELECT t.*, ${isOrphaned(tables)} AS is_orphaned, ${openWaitOf(tables)} AS wait FROM ${tables.task} t
         WHERE t.execution_id = x.id AND t.status IN ('Ready', 'Running', 'Waiting')
         ORDER BY t.status <> 'Running', is_orphaned, t.run_at, t.task_no, t.item_no LIMIT 1
       ) w

@@ -12,9 +12,10 @@ import {
   strings,
   text,
   uuid,
+  type Column,
 } from './columns.js';
 import { executionOf, NO_COLUMNS, type Statement, type TenantTables } from './statement.js';
-import type { ExecutionRow, TaskRow } from '../../port/index.js';
+import type { ExecutionRow, OpenWait, TaskRow } from '../../port/index.js';
 
 const EXECUTION = columns({
   id: uuid,
@@ -55,6 +56,23 @@ export const readExecutions: Statement<ExecutionRow> = {
     `SELECT ${EXECUTION.select(EXECUTION_OF_ROW)} FROM ${tables.execution} x WHERE x.id = ANY ($1::uuid[])`,
 };
 
+/** A wait in the JSON that statements build. */
+export interface WaitJson extends Omit<OpenWait, 'since' | 'until'> {
+  readonly since: number;
+  readonly until: number | null;
+}
+
+export function waitOf(wait: WaitJson | null): OpenWait | null {
+  if (wait === null) return null;
+  const { since, until } = wait;
+  return { ...wait, since: new Date(since), until: until === null ? null : new Date(until) };
+}
+
+const openWait: Column<OpenWait | null> = {
+  type: 'json',
+  decode: (value) => waitOf(value === null ? null : (JSON.parse(value) as WaitJson)),
+};
+
 const TASK = columns({
   executionId: uuid,
   taskNo: integer,
@@ -76,7 +94,21 @@ const TASK = columns({
   startedAt: orNull(instant),
   completedAt: orNull(instant),
   isOrphaned: boolean,
+  wait: openWait,
 });
+
+/**
+ * Selects the first open wait of task `t`, by the key of the steps, if the task is Waiting. A wait that is due first comes
+ * first.
+ */
+export function openWaitOf({ step }: TenantTables): string {
+  return `CASE WHEN t.status = 'Waiting' THEN (
+      SELECT json_build_object('name', s.name, 'kind', s.kind, 'since', ${epochMs('s.started_at')},
+        'until', ${epochMs('s.due_at')}, 'eventName', s.event_name, 'childId', s.child_id)
+      FROM ${step} s
+      WHERE s.execution_id = t.execution_id AND s.task_no = t.task_no AND s.item_no = t.item_no AND s.status = 'Open'
+      ORDER BY s.due_at, s.started_at, s.name LIMIT 1) END`;
+}
 
 /** A condition: task `t` is Running and its owner has no valid lease. */
 export function isOrphaned(tables: TenantTables): string {
@@ -109,6 +141,7 @@ export const readTasks: Statement<TaskRow> = {
     startedAt: epochMs('t.started_at'),
     completedAt: epochMs('t.completed_at'),
     isOrphaned: isOrphaned(tables),
+    wait: openWaitOf(tables),
   })}
   FROM ${tables.task} t WHERE t.execution_id = ANY ($1::uuid[]) AND t.item_no = 0 ORDER BY t.execution_id, t.task_no`,
 };

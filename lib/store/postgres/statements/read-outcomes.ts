@@ -1,7 +1,6 @@
 import { columns, epochMs, integer, json, long, orNull, strings, text, uuid } from './columns.js';
-import { plainArray } from './encoding.js';
 import { executionOf, taskOf, type Statement, type TenantTables } from './statement.js';
-import type { ExecutionInput, RecordedOutcome, TaskKey } from '../../port/index.js';
+import type { ExecutionInput, RecordedOutcome } from '../../port/index.js';
 
 const OUTCOME = columns({
   executionId: uuid,
@@ -38,14 +37,6 @@ export const readOutcomes: Statement<RecordedOutcome> = {
     JOIN ${tables.task} t ON ${taskOf('i')}
   WHERE t.status IN ('Completed', 'Failed', 'Skipped', 'Cancelled')`,
 };
-
-export function readOutcomesValues(tasks: readonly TaskKey[]): unknown[] {
-  return [
-    plainArray(tasks.map((task) => task.executionId)),
-    plainArray(tasks.map((task) => task.taskNo)),
-    plainArray(tasks.map((task) => task.itemNo)),
-  ];
-}
 
 const INPUT = columns({ id: uuid, input: json, deadlineInMs: orNull(long) });
 

@@ -39,7 +39,7 @@ export const resetExecution: Statement<{ dueInMs: number }> = {
   name: 'reset_execution',
   columns: RESET,
   text: (tables) => `WITH item AS MATERIALIZED (
-    SELECT i.*, 0 AS item_no FROM unnest($2::integer[], $3::integer[], $4::integer[]) AS i(task_no, pending, unmet)
+    SELECT i.*, 0 AS item_no FROM unnest($2::integer[], $3::integer[], $4::integer[], $6::boolean[]) AS i(task_no, pending, unmet, keeps_steps)
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, task_no, item_no, kind, detail)
     SELECT t.execution_id, t.task_no, t.item_no, 'reset', jsonb_build_object(
@@ -52,10 +52,14 @@ export const resetExecution: Statement<{ dueInMs: number }> = {
         run_at = CASE WHEN i.pending = 0
           THEN greatest(${tables.clock.now}, (SELECT x.run_at FROM ${tables.execution} x WHERE x.id = $1::uuid)) END,
         pending_dependencies = i.pending, unmet_dependencies = i.unmet, generation = t.generation + 1,
-        paused = false, failure_handled = false, attempt = 0, attempts = NULL, recovery_attempts = 0, skip_reason = NULL,
+        has_steps = t.has_steps AND i.keeps_steps, paused = false, failure_handled = false, attempt = 0, attempts = NULL, recovery_attempts = 0, skip_reason = NULL,
         output = NULL, deleted_keys = NULL, error = NULL, deferred_since = NULL, started_at = NULL,
         completed_at = NULL, owner = NULL
     FROM item i WHERE t.execution_id = $1::uuid AND t.task_no = i.task_no AND t.item_no = i.item_no
+  ), step AS (
+    DELETE FROM ${tables.step} s USING item i
+    WHERE s.execution_id = $1::uuid AND s.task_no = i.task_no AND s.item_no = i.item_no
+      AND (NOT i.keeps_steps OR s.status <> 'Done' AND s.kind <> 'child')
   ), retried AS (
     INSERT INTO ${tables.event} (execution_id, kind, detail)
     SELECT x.id, 'executionRetried', jsonb_build_object(
@@ -79,5 +83,6 @@ export function resetValues(id: string, tasks: readonly ResetTask[], leaves: num
     plainArray(tasks.map((task) => task.pendingDependencies)),
     plainArray(tasks.map((task) => task.unmetDependencies)),
     leaves,
+    plainArray(tasks.map((task) => task.keepsSteps)),
   ];
 }

@@ -1,4 +1,5 @@
-import type { TenantHandle } from '../../port/index.js';
+import type { TaskKey, TenantHandle } from '../../port/index.js';
+import { plainArray } from './encoding.js';
 import { columns, type Columns } from './columns.js';
 import { SERVER_CLOCK, type SqlClock } from './sql-clock.js';
 
@@ -75,7 +76,16 @@ export function lockOrder(row: string): string {
   return `${row}execution_id, ${row}task_no, ${row}item_no DESC`;
 }
 
-/** The same for execution `x`. */
+/** The keys of tasks as three parameters: executions, task numbers, item numbers. */
+export function taskKeyValues(tasks: readonly TaskKey[]): unknown[] {
+  return [
+    plainArray(tasks.map(({ executionId }) => executionId)),
+    plainArray(tasks.map(({ taskNo }) => taskNo)),
+    plainArray(tasks.map(({ itemNo }) => itemNo)),
+  ];
+}
+
+/** The condition of {@link taskOf} for execution `x`. */
 export function executionOf(id: string): string {
   return `x.id = ANY (ARRAY[${id}])`;
 }

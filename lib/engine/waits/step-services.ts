@@ -1,0 +1,149 @@
+import { Logger } from '@nestjs/common';
+import { toStoredError, ClaimLostError } from '../../errors/index.js';
+import { Batcher } from '../../runtime/batcher.js';
+import { claimKey, type TaskClaim } from '../claims/task-claim.js';
+import {
+  type StepRecord,
+  type StepReply,
+  type StepRow,
+  type StepStore,
+  type TenantStore,
+  type TransactionStore,
+  byLockOrder,
+} from '../../store/port/index.js';
+import type { Clock } from '../../runtime/clock.js';
+import type { FailureClassifier } from '../../runtime/failure.js';
+
+/** Limits of one statement: records, and their weight, because its cost also grows with bytes. */
+const MAX_RECORDS = 300;
+const MAX_WEIGHT = 12_000;
+const BYTES_PER_WEIGHT = 1_000;
+const MAX_STATEMENTS = 2;
+/** Maximum number of tasks whose steps one statement reads. A task may have ten thousand. */
+const MAX_READ = 50;
+
+export interface StepServicesParts {
+  readonly clock: Clock;
+  readonly store: StepStore & TransactionStore & FailureClassifier & Pick<TenantStore, 'schema'>;
+  /** Maximum number of steps and waits of one task. */
+  readonly maxSteps: number;
+  /** Maximum size of a step's result, in bytes of JSON. */
+  readonly maxResultSize: number;
+  /** Called when the database refused a record because this process no longer holds the claim. */
+  readonly refused: (claim: TaskClaim) => void;
+}
+
+interface PendingRecord {
+  readonly record: StepRecord;
+  readonly claim: TaskClaim;
+}
+
+/** Reads and writes the steps of one tenant's tasks, many in a statement. */
+export class StepServices {
+  private readonly logger = new Logger('Cloacina');
+  private readonly records: Batcher<PendingRecord, StepReply | undefined>;
+  private readonly reads: Batcher<TaskClaim, StepRow[]>;
+
+  constructor(private readonly parts: StepServicesParts) {
+    const { clock, store } = parts;
+    const classify = (error: unknown): ReturnType<FailureClassifier['classifyFailure']> =>
+      store.classifyFailure(error);
+    this.records = new Batcher({
+      clock,
+      maxItems: MAX_RECORDS,
+      weight: ({ record }) => 1 + (record.result?.length ?? 0) / BYTES_PER_WEIGHT,
+      maxWeight: MAX_WEIGHT,
+      maxStatements: MAX_STATEMENTS,
+      send: (items) => this.send(items),
+      classify,
+      late: (items, error) => this.reportLate(items, error),
+    });
+    this.reads = new Batcher({
+      clock,
+      maxItems: MAX_READ,
+      send: (claims) => this.readAll(claims),
+      classify,
+    });
+  }
+
+  get clock(): Clock {
+    return this.parts.clock;
+  }
+
+  get store(): StepServicesParts['store'] {
+    return this.parts.store;
+  }
+
+  get maxSteps(): number {
+    return this.parts.maxSteps;
+  }
+
+  get maxResultSize(): number {
+    return this.parts.maxResultSize;
+  }
+
+  /** The stored steps of the claimed task. */
+  read(claim: TaskClaim): Promise<readonly StepRow[]> {
+    return this.reads.add(claim);
+  }
+
+  /**
+   * Stores a step.
+   *
+   * @throws ClaimLostError if this process no longer holds the claim; nothing was stored then
+   */
+  async record(claim: TaskClaim, record: StepRecord): Promise<StepReply> {
+    return this.held(claim, record, await this.records.add({ claim, record }));
+  }
+
+  /** Follows the reply to a record. */
+  held(claim: TaskClaim, { status }: StepRecord, reply: StepReply | undefined): StepReply {
+    if (reply === undefined) {
+      this.parts.refused(claim);
+      throw new ClaimLostError(claim.task.name, claim.executionId);
+    }
+    if (status !== 'Open') claim.progressed();
+    return reply;
+  }
+
+  get isBusy(): boolean {
+    return this.records.size > 0 || this.reads.size > 0;
+  }
+
+  async whenIdle(): Promise<void> {
+    await Promise.all([this.records.whenIdle(), this.reads.whenIdle()]);
+  }
+
+  close(): void {
+    this.records.close();
+    this.reads.close();
+  }
+
+  private async send(items: readonly PendingRecord[]): Promise<(StepReply | undefined)[]> {
+    const order = [...items.entries()].sort(([, a], [, b]) => byLockOrder(a.claim, b.claim));
+    const replies = await this.parts.store.recordSteps(order.map(([, { record }]) => record));
+    const results = new Array<StepReply | undefined>(items.length).fill(undefined);
+    for (const [at, [i]] of order.entries()) results[i] = replies[at];
+    return results;
+  }
+
+  private async readAll(claims: readonly TaskClaim[]): Promise<StepRow[][]> {
+    const keys = claims.map(({ executionId, taskNo, itemNo }) => ({ executionId, taskNo, itemNo }));
+    const rows = await this.parts.store.steps(keys);
+    const byTask = new Map(claims.map(({ key }) => [key, [] as StepRow[]]));
+    for (const row of rows) byTask.get(claimKey(row))?.push(row);
+    return claims.map(({ key }) => byTask.get(key) ?? []);
+  }
+
+  private reportLate(items: readonly PendingRecord[], error: unknown): void {
+    const [first] = items;
+    if (first === undefined) return;
+    const { claim, record } = first;
+    const others = items.length === 1 ? '' : ` and ${items.length - 1} more`;
+    this.logger.warn(
+      `Schema "${this.parts.store.schema}": step "${record.name}" of task ${claim.task.name} of execution ` +
+        `${claim.executionId}${others} could not be recorded for some seconds and will be retried: ` +
+        toStoredError(error).message,
+    );
+  }
+}

@@ -1,0 +1,47 @@
+import { columns, epochMs, integer, json, long, orNull, text, uuid } from './columns.js';
+import type { Statement } from './statement.js';
+import type { StepKind, StepRow, StepStatus } from '../../port/index.js';
+
+const STEP = columns({
+  executionId: uuid,
+  taskNo: integer,
+  itemNo: integer,
+  name: text,
+  kind: text,
+  status: text,
+  result: orNull(json),
+  error: orNull(json),
+  childId: orNull(uuid),
+  dueInMs: orNull(long),
+});
+type ReadStep = ReturnType<typeof STEP.decode>[number];
+
+/** Reads all checkpoints of tasks by the first columns of their key. */
+export const readSteps: Statement<ReadStep> = {
+  name: 'read_steps',
+  columns: STEP,
+  text: (tables) => `SELECT ${STEP.select({
+    executionId: 's.execution_id',
+    taskNo: 's.task_no',
+    itemNo: 's.item_no',
+    name: 's.name',
+    kind: 's.kind',
+    status: 's.status',
+    result: 's.result',
+    error: 's.error',
+    childId: 's.child_id',
+    dueInMs: epochMs(`s.due_at - ${tables.clock.now}`),
+  })}
+  FROM unnest($1::uuid[], $2::integer[], $3::integer[]) AS i(execution_id, task_no, item_no)
+    JOIN ${tables.step} s ON s.execution_id = ANY (ARRAY[i.execution_id]) AND s.task_no = i.task_no
+      AND s.item_no = i.item_no`,
+};
+
+/** The checks of the table allow no other kinds and statuses. */
+export function stepsOf(rows: readonly ReadStep[]): StepRow[] {
+  return rows.map((row) => ({
+    ...row,
+    kind: row.kind as StepKind,
+    status: row.status as StepStatus,
+  }));
+}

@@ -1,0 +1,93 @@
+import { columns, epochMs, long, orNull } from './columns.js';
+import { jsonColumn, plainArray } from './encoding.js';
+import { taskOf, type Statement, type TenantTables } from './statement.js';
+import type { StepRecord, StepReply } from '../../port/index.js';
+
+const RECORDED = columns({ index: long, dueInMs: orNull(long) });
+type RecordedRow = ReturnType<typeof RECORDED.decode>[number];
+
+/**
+ * Writes checkpoints of tasks, fenced by the claim tokens of the tasks.
+ *
+ * **Fence.** The task's row is locked first, and its token is compared under the lock. A join with the row would compare
+ * the token of the snapshot: another process could take the task over between the snapshot and the insert, and read the
+ * steps before this one is committed. The lock also keeps writers of the same checkpoint apart.
+ *
+ * **Progress.** A record that is not open takes the failed attempts and the recoveries off the task's row, in the same
+ * statement, so a crash right after it does not forget them. Most records find nothing to change there, and write one row.
+ *
+ * **Again.** A record that is sent again finds its row, and changes it only if it ends an open wait.
+ */
+export const recordSteps: Statement<RecordedRow> = {
+  name: 'record_steps',
+  columns: RECORDED,
+  text: (tables: TenantTables) => `WITH item AS MATERIALIZED (
+    SELECT i.*, coalesce(i.due_on::timestamptz, ${tables.clock.now} + i.due_ms * interval '1 millisecond') AS due_at
+    FROM ROWS FROM (
+      unnest($1::uuid[]), unnest($2::integer[]), unnest($3::integer[]), unnest($4::bigint[]),
+      json_array_elements_text($5::json), unnest($6::text[]), unnest($7::text[]), json_array_elements_text($8::json),
+      json_array_elements_text($9::json), unnest($10::uuid[]), json_array_elements_text($11::json),
+      json_array_elements_text($12::json), unnest($13::bigint[]), json_array_elements_text($14::json), unnest($15::boolean[])
+    ) WITH ORDINALITY AS i(execution_id, task_no, item_no, claim_token, name, kind, status, result, error, child_id,
+                           event_name, event_key, due_ms, due_on, is_null, ord)
+  ), held AS MATERIALIZED (
+    SELECT i.*, l.has_steps, l.attempt, l.recovery_attempts FROM item i CROSS JOIN LATERAL (
+      SELECT t.has_steps, t.attempt, t.recovery_attempts FROM ${tables.task} t
+      WHERE t.execution_id = i.execution_id AND t.task_no = i.task_no AND t.item_no = i.item_no
+        AND t.claim_token = i.claim_token
+      FOR NO KEY UPDATE
+    ) l
+  ), task AS (
+    UPDATE ${tables.task} t
+    SET has_steps = true, attempt = CASE WHEN h.progress THEN 0 ELSE t.attempt END,
+        recovery_attempts = CASE WHEN h.progress THEN 0 ELSE t.recovery_attempts END
+    FROM (
+      SELECT execution_id, task_no, item_no, bool_or(status <> 'Open') AS progress FROM held
+      WHERE NOT has_steps OR status <> 'Open' AND (attempt > 0 OR recovery_attempts > 0)
+      GROUP BY 1, 2, 3
+    ) h
+    WHERE ${taskOf('h')}
+  ), step AS (
+    INSERT INTO ${tables.step} AS s (execution_id, task_no, item_no, name, kind, status, result, error, child_id,
+                                     event_name, event_key, due_at, completed_at)
+    SELECT execution_id, task_no, item_no, name, kind, status, coalesce(result, CASE WHEN is_null THEN 'null' END)::json,
+           error::json, child_id, event_name,
+           event_key, due_at, CASE WHEN status <> 'Open' THEN ${tables.clock.now} END
+    FROM held
+    ON CONFLICT (execution_id, task_no, item_no, name) DO UPDATE
+      SET status = excluded.status, result = excluded.result, error = excluded.error,
+          completed_at = excluded.completed_at
+      WHERE s.status || '' = 'Open' AND excluded.status <> 'Open'
+  )
+  SELECT ${RECORDED.select({ index: 'ord - 1', dueInMs: epochMs(`due_at - ${tables.clock.now}`) })} FROM held`,
+};
+
+/** `records` must be sorted by {@link byLockOrder}. */
+export function recordValues(records: readonly StepRecord[]): unknown[] {
+  const due = records.map((record) => record.due);
+  return [
+    plainArray(records.map(({ executionId }) => executionId)),
+    plainArray(records.map(({ taskNo }) => taskNo)),
+    plainArray(records.map(({ itemNo }) => itemNo)),
+    plainArray(records.map(({ token }) => token)),
+    JSON.stringify(records.map(({ name }) => name)),
+    plainArray(records.map(({ kind }) => kind)),
+    plainArray(records.map(({ status }) => status)),
+    jsonColumn(records.map(({ result }) => result)),
+    jsonColumn(records.map(({ error }) => error)),
+    plainArray(records.map(({ childId }) => childId)),
+    JSON.stringify(records.map(({ listensFor }) => listensFor?.name ?? null)),
+    JSON.stringify(records.map(({ listensFor }) => listensFor?.key ?? null)),
+    plainArray(due.map((each) => (each !== null && 'inMs' in each ? Math.ceil(each.inMs) : null))),
+    JSON.stringify(due.map((each) => (each !== null && 'at' in each ? each.at : null))),
+    // In a column of JSON texts, null stands for no result.
+    plainArray(records.map(({ result }) => result === 'null')),
+  ];
+}
+
+/** By index: undefined if the claim was lost. */
+export function repliesOf(rows: readonly RecordedRow[], count: number): (StepReply | undefined)[] {
+  const replies = new Array<StepReply | undefined>(count).fill(undefined);
+  for (const { index, dueInMs } of rows) replies[index] = { dueInMs };
+  return replies;
+}
