@@ -62,8 +62,9 @@ export function describeSteps(tested: TestedStore): void {
     await tested.store.recordSteps([
       record('nothing', { result: null }),
       record('null', { result: 'null' }),
+      record('text', { result: '"a text"' }),
     ]);
-    expect((await steps()).map(({ result }) => result)).toEqual([null, 'null']);
+    expect((await steps()).map(({ result }) => result)).toEqual([null, 'null', '"a text"']);
   });
 
   test('a record that is sent again changes nothing', async () => {

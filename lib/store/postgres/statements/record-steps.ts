@@ -25,11 +25,11 @@ export const recordSteps: Statement<RecordedRow> = {
     SELECT i.*, coalesce(i.due_on::timestamptz, ${tables.clock.now} + i.due_ms * interval '1 millisecond') AS due_at
     FROM ROWS FROM (
       unnest($1::uuid[]), unnest($2::integer[]), unnest($3::integer[]), unnest($4::bigint[]),
-      json_array_elements_text($5::json), unnest($6::text[]), unnest($7::text[]), json_array_elements_text($8::json),
+      json_array_elements_text($5::json), unnest($6::text[]), unnest($7::text[]), json_array_elements($8::json),
       json_array_elements_text($9::json), unnest($10::uuid[]), json_array_elements_text($11::json),
       json_array_elements_text($12::json), unnest($13::bigint[]), json_array_elements_text($14::json), unnest($15::boolean[])
     ) WITH ORDINALITY AS i(execution_id, task_no, item_no, claim_token, name, kind, status, result, error, child_id,
-                           event_name, event_key, due_ms, due_on, is_null, ord)
+                           event_name, event_key, due_ms, due_on, has_result, ord)
   ), held AS MATERIALIZED (
     SELECT i.*, l.has_steps, l.attempt, l.recovery_attempts FROM item i CROSS JOIN LATERAL (
       SELECT t.has_steps, t.attempt, t.recovery_attempts FROM ${tables.task} t
@@ -50,7 +50,7 @@ export const recordSteps: Statement<RecordedRow> = {
   ), step AS (
     INSERT INTO ${tables.step} AS s (execution_id, task_no, item_no, name, kind, status, result, error, child_id,
                                      event_name, event_key, due_at, completed_at)
-    SELECT execution_id, task_no, item_no, name, kind, status, coalesce(result, CASE WHEN is_null THEN 'null' END)::json,
+    SELECT execution_id, task_no, item_no, name, kind, status, CASE WHEN has_result THEN result END,
            error::json, child_id, event_name,
            event_key, due_at, CASE WHEN status <> 'Open' THEN ${tables.clock.now} END
     FROM held
@@ -80,8 +80,8 @@ export function recordValues(records: readonly StepRecord[]): unknown[] {
     JSON.stringify(records.map(({ listensFor }) => listensFor?.key ?? null)),
     plainArray(due.map((each) => (each !== null && 'inMs' in each ? Math.ceil(each.inMs) : null))),
     JSON.stringify(due.map((each) => (each !== null && 'at' in each ? each.at : null))),
-    // In a column of JSON texts, null stands for no result.
-    plainArray(records.map(({ result }) => result === 'null')),
+    // A result may be any JSON value, also null.
+    plainArray(records.map(({ result }) => result !== null)),
   ];
 }
 
