@@ -15,6 +15,7 @@ export const STATEMENTS = {
   claim: 'WITH RECURSIVE level',
   complete: 'handled_locked AS MATERIALIZED',
   reschedule: "WHEN l.kind = 'retry' THEN t.attempt + 1",
+  recordSteps: 'SET has_steps = true',
   endLease: 'l.lock_epoch IS NOT DISTINCT',
   takeOrphans: 'orphan AS MATERIALIZED',
   commit: 'COMMIT',

@@ -59,6 +59,22 @@ const KINDS: Record<string, Kind> = {
     before: STATEMENTS.reschedule,
     fence: TOKEN,
   },
+  'a sleep': {
+    workflow: 'plain',
+    zombie: async (context) => {
+      await context.sleep('pause', '3d');
+    },
+    before: STATEMENTS.recordSteps,
+    fence: TOKEN,
+  },
+  'a step': {
+    workflow: 'plain',
+    zombie: async (context) => {
+      await context.step('made', () => 'zombie');
+    },
+    before: STATEMENTS.recordSteps,
+    fence: TOKEN,
+  },
   'a success, when the survivor has recorded its own': {
     workflow: 'plain',
     zombie: byZombie,
@@ -115,7 +131,11 @@ const KINDS: Record<string, Kind> = {
 };
 
 /** Of each fence that is taken out, one; the fault tests have all. */
-const CONTROLS = [KINDS['a retry'], KINDS["the note that a suspect's handler begins"]];
+const CONTROLS = [
+  KINDS['a retry'],
+  KINDS['a step'],
+  KINDS["the note that a suspect's handler begins"],
+];
 
 interface Played {
   readonly scene: Scene;

@@ -49,6 +49,8 @@ import {
   startTaggedExecutions,
   startValues,
 } from '../../../lib/store/postgres/statements/start-executions.js';
+import { recordSteps, recordValues } from '../../../lib/store/postgres/statements/record-steps.js';
+import { wakeTasks } from '../../../lib/store/postgres/statements/wake-tasks.js';
 import { taskKeyValues, type Statement } from '../../../lib/store/postgres/statements/statement.js';
 import {
   timeOutExecutions,
@@ -109,6 +111,33 @@ export const HOT: readonly Hot[] = [
   {
     statement: rescheduleTasks,
     values: (ids) => rescheduleValues(ids.toSorted().map((id) => rescheduleOf('retry', id, 0))),
+    tasks: TASK_KEY,
+  },
+  {
+    statement: recordSteps,
+    values: (ids) =>
+      recordValues(
+        ids.toSorted().map((executionId) => ({
+          executionId,
+          taskNo: 0,
+          itemNo: 0,
+          token: FIRST_TOKEN,
+          name: 'step',
+          kind: 'step',
+          status: 'Done',
+          result: '1',
+          error: null,
+          childId: null,
+          listensFor: null,
+          due: null,
+        })),
+      ),
+    tasks: TASK_KEY,
+  },
+  {
+    statement: wakeTasks,
+    values: (ids) =>
+      taskKeyValues(ids.map((executionId) => ({ executionId, taskNo: 0, itemNo: 0 }))),
     tasks: TASK_KEY,
   },
   {
