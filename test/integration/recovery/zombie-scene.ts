@@ -96,7 +96,13 @@ export class Scene {
 
   /** All that a write could change. */
   async rows(): Promise<unknown> {
-    const tables = ['workflow_execution', 'task_execution', 'execution_event', 'recovery_event'];
+    const tables = [
+      'workflow_execution',
+      'task_execution',
+      'task_step',
+      'execution_event',
+      'recovery_event',
+    ];
     const all: unknown[] = [await this.zombie.query('SELECT * FROM effect')];
     for (const table of tables) {
       all.push(await this.zombie.query(`SELECT * FROM cloacina_${table} t ORDER BY t::text`));
