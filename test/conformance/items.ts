@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { type ClaimedTask, byLockOrder, FIRST_TOKEN } from '../../lib/store/port/index.js';
-import { noLease } from './workflows.js';
 import type { TestedStore } from './tested-store.js';
 import {
   itemOutcomeOf,
+  noLease,
   outcomeOf,
   rescheduleOf,
   workflow,

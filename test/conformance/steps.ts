@@ -37,8 +37,8 @@ export function describeSteps(tested: TestedStore): void {
       ...more,
     };
   }
-  const steps = async (of: TaskKey = key): Promise<StepRow[]> =>
-    (await tested.store.steps([of])).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const steps = async (task: TaskKey = key): Promise<StepRow[]> =>
+    (await tested.store.steps([task])).toSorted((a, b) => (a.name < b.name ? -1 : 1));
 
   test('a recorded step is read by whoever claims the task', async () => {
     expect(await steps()).toEqual([]);

@@ -28,13 +28,13 @@ export function stepNameOf(
   }
   const shown = key === undefined ? name : `${name}#${keyText(key)}`;
   if (version === undefined) return { shown, stored: shown };
-  if (!Number.isSafeInteger(version) || (version as number) < 1) {
+  if (typeof version !== 'number' || !Number.isSafeInteger(version) || version < 1) {
     throw new InvalidArgumentError(
       'version',
       `must be a whole number from 1 on, not ${formatValue(version)}`,
     );
   }
-  return { shown, stored: `${shown}@${String(version)}` };
+  return { shown, stored: `${shown}@${version}` };
 }
 
 /** Escapes what separates name, key and version, so that no two of them give the same text. */

@@ -165,8 +165,8 @@ export class TaskSteps {
   }
 
   /** A point whose arguments are not valid. */
-  refuse(error: unknown): Promise<never> {
-    return this.track(Promise.reject(error));
+  refuse(reason: unknown): Promise<never> {
+    return this.track(Promise.reject(reason));
   }
 
   private track<P extends Promise<unknown>>(point: P): P {

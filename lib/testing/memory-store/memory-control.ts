@@ -153,8 +153,9 @@ function resetTask(tables: MemoryTables, execution: MemoryExecution, item: Reset
     completedAt: timestamp(task.completedAt),
   };
   tables.addTaskEvent(task, 'reset', was);
-  tables.deleteSteps(task, ({ kind, status }) =>
-    item.keepsSteps ? status !== 'Done' && kind !== 'child' : true,
+  tables.deleteSteps(
+    task,
+    (step) => !item.keepsSteps || (step.status !== 'Done' && step.kind !== 'child'),
   );
   const isReady = item.pendingDependencies === 0;
   change(task, {

@@ -27,7 +27,9 @@ export function recordSteps(
   tables: MemoryTables,
   records: readonly StepRecord[],
 ): (StepReply | undefined)[] {
-  assertStorable(records.flatMap(({ name, result, error }) => [JSON.stringify(name), result, error]));
+  assertStorable(
+    records.flatMap(({ name, result, error }) => [JSON.stringify(name), result, error]),
+  );
   return records.map((record) => {
     const task = tables.task(record);
     if (task?.claimToken !== record.token) return undefined;
