@@ -65,6 +65,13 @@ export class Notifier {
     if (!this.sending) void this.flush();
   }
 
+  /** Drops what is kept for a removed tenant. */
+  forget(tenant: string): void {
+    this.timers.get(tenant)?.cancel();
+    this.timers.delete(tenant);
+    this.lastWake.delete(tenant);
+  }
+
   close(): void {
     for (const timer of this.timers.values()) timer.cancel();
     this.timers.clear();

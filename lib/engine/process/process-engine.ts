@@ -139,6 +139,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
     const tenant = engine.settings.address;
     this.tenants.delete(tenant);
     this.reactions.forget(engine);
+    this.notifier.forget(tenant);
     this.timers.clear(tenant);
   }
 

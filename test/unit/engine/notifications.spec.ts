@@ -58,6 +58,16 @@ describe('Notifier', () => {
     expect([sent.length, clock.waiting]).toEqual([2, 0]);
   });
 
+  it('sends and keeps nothing more of a tenant that was removed', async () => {
+    for (let n = 0; n < 2; n++) notifier.notify({ kind: 'work', tenant: TENANT });
+    await clock.advance(0);
+    notifier.forget(TENANT);
+    expect(clock.waiting).toBe(0);
+    await clock.advance(1_000);
+    expect(sent).toHaveLength(1);
+    expect((Reflect.get(notifier, 'lastWake') as Map<string, number>).size).toBe(0);
+  });
+
   it('sends together what is told in one turn, each once', async () => {
     const ended = { kind: 'ended', tenant: TENANT, executionId: ID } as const;
     for (const notification of [ended, { ...ended, kind: 'cancelled' } as const, ended]) {
