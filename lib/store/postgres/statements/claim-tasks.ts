@@ -108,6 +108,9 @@ function inserted(column: string, element: string): string {
  * **Locks.** Each level is locked only as far as it is claimed. With SKIP LOCKED, processes claim different tasks and never
  * wait for each other. No process locks tasks that it doesn't claim, so none comes away empty because of another's locks.
  *
+ * **Begin.** Executions that begin are updated in the order of their ids, without locking them first: the lock is one more
+ * look-up and one more record in the WAL for each.
+ *
  * **Input.** Executions that begin now return their input, which never changes. So the first tasks of an execution that
  * another process started need no separate read.
  *
@@ -183,15 +186,15 @@ function claimText(tables: TenantTables, isFree: string): string {
     WHERE ${taskOf('c')}
     RETURNING t.execution_id, t.task_no, t.item_no, t.definition_id, t.claim_token, t.attempt, t.recovery_attempts,
               t.unmet_dependencies, t.generation, t.deferred_since, t.priority, t.wakes, t.has_steps
-  ), begun AS MATERIALIZED (
-    SELECT x.id, x.input FROM (SELECT DISTINCT execution_id FROM claimed ORDER BY 1) c CROSS JOIN LATERAL (
-      SELECT e.id, e.input FROM ${tables.execution} e WHERE e.id = c.execution_id AND e.started_at IS NULL FOR NO KEY UPDATE
-    ) x
-  ), execution AS (
+  ), own AS MATERIALIZED (
+    SELECT DISTINCT execution_id FROM claimed ORDER BY 1
+  ), begun AS (
     UPDATE ${tables.execution} x
     SET status = CASE WHEN x.status = 'Pending' THEN 'Running' ELSE x.status END, started_at = ${tables.clock.now},
         deadline_at = ${tables.clock.now} + x.timeout_ms * interval '1 millisecond'
-    FROM begun b WHERE ${executionOf('b.id')}
+    FROM own
+    WHERE ${executionOf('own.execution_id')} AND x.started_at IS NULL
+    RETURNING x.id, x.input
   )
   SELECT ${CLAIMED.selectSome(claimOfTask(tables))}
   FROM claimed
