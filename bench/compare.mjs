@@ -1,87 +1,97 @@
 /**
- * Two builds of this library in turn, in one run on one server: what a change to the hot path costs.
+ * Two builds of this library in turn, in one run on one server: what a change to the hot path costs. One of them runs
+ * twice: the ratio of a build to itself is the noise floor, below which a difference says nothing.
  *
- * Usage: npm run bench -- compare --against=<dist folder of the other build> [--rounds=5] [scenario…]
+ * Usage: npm run bench -- compare [--against=<dist folder of the other build>] [--sessions=3] [--rounds=8] [scenario…]
+ *
+ * Without `--against` only the noise floor is measured.
  */
 import { parseArgs } from 'node:util';
 import { entriesOf } from './measure/contenders.mjs';
-import { measureLatency } from './measure/latency.mjs';
-import { format, interleave } from './measure/rounds.mjs';
+import { measureInTurn, noiseOf, ratioOf } from './measure/pairs.mjs';
+import { openPhases, PHASES } from './measure/phases.mjs';
+import { format } from './measure/rounds.mjs';
 import { BenchServer } from './measure/server.mjs';
-import { chain } from './measure/shape.mjs';
-import { measureThroughput } from './measure/throughput.mjs';
+import { loadWarning, othersWarning } from './report/quiet.mjs';
 import { median } from './statistics.mjs';
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
-  options: { against: { type: 'string' }, rounds: { type: 'string', default: '5' } },
+  options: {
+    against: { type: 'string' },
+    sessions: { type: 'string', default: '3' },
+    rounds: { type: 'string', default: '8' },
+  },
 });
-if (options.against === undefined) {
-  console.error('Give the dist folder of the build to compare with: --against=<folder>.');
+const names = positionals.length > 0 ? positionals : Object.keys(PHASES);
+const unknown = names.find((name) => PHASES[name] === undefined);
+if (unknown !== undefined) {
+  console.error(
+    `There is no scenario "${unknown}". These are known: ${Object.keys(PHASES).join(', ')}.`,
+  );
   process.exit(1);
 }
-const builds = { before: options.against, now: process.env.BENCH_DIST };
-
-const throughput = (length, configuration = 'default') => ({
-  main: 'perSecond',
-  digits: 0,
-  configuration,
-  measure: (server, entry) =>
-    measureThroughput({ server, entry, shape: chain(length), seconds: 2 }),
-});
-const latency = (length) => ({
-  main: 'completed',
-  digits: 3,
-  configuration: 'default',
-  measure: (server, entry) =>
-    measureLatency({ server, entry, shape: chain(length), runs: 200, seconds: 5 }),
-});
-const SCENARIOS = {
-  'one-task': throughput(1),
-  execute: throughput(1, 'execute'),
-  chain: throughput(3),
-  latency: latency(1),
-  'latency-chain': latency(3),
-};
+const now = process.env.BENCH_DIST;
+const { against } = options;
+/** What is compared with the base: the other build, and the base itself. */
+const builds =
+  against === undefined ? { base: now, itself: now } : { base: against, itself: against, now };
 
 /** What an execution costs: a busy machine changes these less than it changes a rate. */
 const COSTS = ['statements', 'transactions', 'walBytes', 'serverCpuMs', 'clientCpuMs'];
 
+const warning = loadWarning();
+if (warning !== undefined) console.log(warning);
 const server = await BenchServer.start();
 try {
-  for (const name of positionals.length > 0 ? positionals : Object.keys(SCENARIOS)) {
-    await compare(name, SCENARIOS[name]);
-  }
+  for (const name of names) await compare(name, PHASES[name]);
 } finally {
   await server.stop();
 }
 
-async function compare(name, { main, digits, configuration, measure }) {
-  const [entry] = await entriesOf({ 'nestjs-cloacina': [configuration] });
-  const entries = Object.keys(builds).map((build) => ({ ...entry, build, label: build }));
-  const rows = await interleave({
-    entries,
+async function compare(name, phase) {
+  const [entry] = await entriesOf({ 'nestjs-cloacina': [phase.configuration] });
+  const others = server.watchOthers();
+  const samples = await measureInTurn({
+    builds,
+    sessions: Number(options.sessions),
     rounds: Number(options.rounds),
-    main,
-    log: () => {},
-    measure: (one) => {
-      process.env.BENCH_DIST = builds[one.build];
-      return measure(server, one);
+    open: (dist, opened) => {
+      process.env.BENCH_DIST = dist;
+      return openPhases({ server, entry, phase, opened });
     },
   });
-  const [before, now] = rows;
-  const ratio = median(now.values.map((value, round) => value / before.values[round]));
-  console.log(
-    `${name.padEnd(14)} before ${shown(before, digits)}, now ${shown(now, digits)}, now/before ${ratio.toFixed(3)}`,
-  );
-  for (const cost of COSTS.filter((one) => typeof before[one] === 'number')) {
-    console.log(`  ${cost.padEnd(12)} before ${format(before[cost])}, now ${format(now[cost])}`);
+  const share = others();
+  const series = (label, figure) => samples[label].map((sample) => sample[figure]);
+  const main = (label) => series(label, phase.main);
+  const floor = ratioOf(main('itself'), main('base'));
+  const noise = noiseOf(floor);
+  console.log(`\n${name}: ${phase.title}`);
+  for (const label of Object.keys(builds)) {
+    const all = main(label);
+    const [least, most] = [Math.min(...all), Math.max(...all)].map((value) => format(value));
+    console.log(`  ${label.padEnd(6)} ${format(median(all))} (${least} to ${most})`);
   }
+  console.log(`  itself/base ${shown(floor)}: differences below ${percent(noise)} are noise`);
+  if (against !== undefined) {
+    const ratio = ratioOf(main('now'), main('base'));
+    const isNoise = Math.abs(ratio.ratio - 1) <= noise || (ratio.least <= 1 && ratio.most >= 1);
+    console.log(`  now/base    ${shown(ratio)}: ${isNoise ? 'within the noise' : 'a difference'}`);
+  }
+  for (const cost of COSTS.filter((one) => typeof samples.base[0][one] === 'number')) {
+    const medians = Object.keys(builds).map(
+      (label) => `${label} ${format(median(series(label, cost)))}`,
+    );
+    console.log(`  ${cost.padEnd(12)} ${medians.join(', ')}`);
+  }
+  const busy = othersWarning(share);
+  if (busy !== undefined) console.log(`  ${busy}`);
 }
 
-function shown({ values }, digits) {
-  const [least, most] = [Math.min(...values), Math.max(...values)].map((value) =>
-    value.toFixed(digits),
-  );
-  return `${median(values).toFixed(digits)} (${least} to ${most})`;
+function shown({ ratio, least, most }) {
+  return `${ratio.toFixed(3)} (${least.toFixed(3)} to ${most.toFixed(3)})`;
+}
+
+function percent(share) {
+  return `${(share * 100).toFixed(1)} %`;
 }

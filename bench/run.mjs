@@ -6,6 +6,7 @@
 import { parseArgs } from 'node:util';
 import { BenchServer } from './measure/server.mjs';
 import { describeMachine, machineLine, versionsLine } from './report/machine.mjs';
+import { loadWarning, othersWarning } from './report/quiet.mjs';
 import { saveResults } from './report/results.mjs';
 import { printResult } from './report/table.mjs';
 import { scenarios } from './scenarios/index.mjs';
@@ -26,6 +27,8 @@ if (options.list || unknown !== undefined) {
   process.exit(unknown === undefined ? 0 : 1);
 }
 
+// Before the server is started, which is work too.
+const warning = loadWarning();
 const server = await BenchServer.start();
 let stopping;
 const stop = () => (stopping ??= server.stop());
@@ -34,6 +37,7 @@ try {
   const machine = await describeMachine(server);
   console.log(versionsLine(machine));
   console.log(machineLine(machine));
+  if (warning !== undefined) console.log(warning);
   const bench = {
     server,
     quick: options.quick,
@@ -43,7 +47,10 @@ try {
   const chosen = scenarios.filter(({ name }) => names.length === 0 || names.includes(name));
   for (const scenario of chosen) {
     console.log(`\n${scenario.title}…`);
+    const others = server.watchOthers();
     const result = await scenario.run(bench);
+    const busy = othersWarning(others());
+    if (busy !== undefined) result.notes = [...(result.notes ?? []), busy];
     printResult(scenario, result);
     const { name, title, unit, higherIsBetter, main } = scenario;
     const { date, ...where } = machine;

@@ -12,6 +12,8 @@ const folder = import.meta.dirname;
 const node = path.join(folder, 'node_modules/node/bin/node');
 const isComparison = process.argv[2] === 'compare';
 const copy = path.join(checkout, `dist.new-bench-${process.pid}`);
+const copyOfOther = `${copy}-other`;
+const AGAINST = '--against=';
 
 await main(async () => {
   await ensureDependencies();
@@ -24,16 +26,23 @@ await main(async () => {
     process.exitCode = await exitCodeOf(
       node,
       isComparison
-        ? [path.join(folder, 'compare.mjs'), ...process.argv.slice(3)]
+        ? [path.join(folder, 'compare.mjs'), ...process.argv.slice(3).map(withOtherHere)]
         : [path.join(folder, 'run.mjs'), ...process.argv.slice(2)],
       {
         env: { ...process.env, BENCH_DIST: copy },
       },
     );
   } finally {
-    rmSync(copy, { recursive: true, force: true });
+    for (const each of [copy, copyOfOther]) rmSync(each, { recursive: true, force: true });
   }
 });
+
+/** Copies the other build of a comparison here too: in its own checkout it would load another Nest than the benchmarks. */
+function withOtherHere(argument) {
+  if (!argument.startsWith(AGAINST)) return argument;
+  cpSync(path.resolve(argument.slice(AGAINST.length)), copyOfOther, { recursive: true });
+  return `${AGAINST}${copyOfOther}`;
+}
 
 async function ensurePeers() {
   if (isInstalled()) return;

@@ -5,6 +5,7 @@ const FILES = {
   'pg-boss': ['../peers/pg-boss.mjs', 'pgBoss'],
   DBOS: ['../peers/dbos.mjs', 'dbos'],
   OpenWorkflow: ['../peers/openworkflow.mjs', 'openWorkflow'],
+  Restate: ['../peers/restate.mjs', 'restate'],
 };
 
 export const OURS = 'nestjs-cloacina';
@@ -14,11 +15,16 @@ export async function loadContender(name) {
   return (await import(file))[member];
 }
 
-/** `name` in each of its configurations, or in those that are asked for. */
+/** `name` in each of its configurations, or in those that are asked for. One that is not at hand is left out, with a word. */
 export async function entriesOf(wanted) {
   const entries = [];
   for (const [name, configurations] of Object.entries(wanted)) {
     const contender = await loadContender(name);
+    const absent = contender.absent?.();
+    if (absent !== undefined) {
+      console.log(`  ${name} is left out: ${absent}.`);
+      continue;
+    }
     for (const configuration of configurations ?? Object.keys(contender.configurations)) {
       if (contender.configurations[configuration] === undefined)
         throw new Error(`${name} has no configuration "${configuration}".`);

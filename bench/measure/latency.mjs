@@ -22,8 +22,22 @@ export async function timeUntilRecorded({ handled, accept, isUnfinished }) {
 
 /** What one contender's starts take when it has nothing else to do, in a database and a process of its own. */
 export async function measureLatency({ server, entry, shape, runs, seconds }) {
+  const opened = await openLatency({ server, entry, shape });
+  try {
+    return await opened.measure(runs, seconds);
+  } finally {
+    await opened.close();
+  }
+}
+
+/** The same in parts: warmed up, to be measured any number of times. */
+export async function openLatency({ server, entry, shape }) {
   const database = await server.createDatabase();
   let worker;
+  const close = async () => {
+    await worker?.stop();
+    await database.drop();
+  };
   try {
     worker = await ContenderProcess.start({
       url: database.url,
@@ -33,6 +47,11 @@ export async function measureLatency({ server, entry, shape, runs, seconds }) {
     });
     for (const until = performance.now() + WARM_MS; performance.now() < until;)
       await worker.call('timeOne');
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const measure = async (runs, seconds) => {
     await server.settle();
     const times = [];
     const until = performance.now() + seconds * 1_000;
@@ -41,10 +60,8 @@ export async function measureLatency({ server, entry, shape, runs, seconds }) {
       times.push(await worker.call('timeOne'));
     }
     return summary(times);
-  } finally {
-    await worker?.stop();
-    await database.drop();
-  }
+  };
+  return { measure, close };
 }
 
 function summary(times) {

@@ -1,10 +1,7 @@
-import { readFileSync, readdirSync } from 'node:fs';
-import path from 'node:path';
 import pg from 'pg';
 import { startEphemeralServer } from '../../scripts/embedded-postgres.mjs';
-
-/** Clock ticks a second in /proc/<pid>/stat: 100 on every Linux that Node runs on. */
-const TICKS_PER_SECOND = 100;
+import { watchOthers } from '../report/quiet.mjs';
+import { cpuOfDescendants, cpuOfServer } from './cpu.mjs';
 
 /** PostgreSQL as it comes, fsync and synchronous commits included, but for the extension that counts statements, and more connections. */
 export class BenchServer {
@@ -85,6 +82,11 @@ export class BenchServer {
     return rows[0].connections;
   }
 
+  /** Watches what programs other than the server and the benchmark's processes take; see {@link watchOthers}. */
+  watchOthers() {
+    return watchOthers(cpuOfDescendants);
+  }
+
   async settings() {
     const { rows } = await this.#admin.query(
       `SELECT current_setting('server_version') AS version, current_setting('fsync') AS fsync,
@@ -97,37 +99,5 @@ export class BenchServer {
   async stop() {
     await this.#admin.end();
     await this.#server.stop();
-  }
-}
-
-/** Milliseconds of processor time of the server's processes, those that have ended included; null without /proc. */
-function cpuOfServer(directory) {
-  try {
-    const postmaster = Number(
-      readFileSync(path.join(directory, 'postmaster.pid'), 'utf8').split('\n')[0],
-    );
-    let ticks = 0;
-    for (const pid of readdirSync('/proc')) {
-      if (!/^\d+$/.test(pid)) continue;
-      const stat = statOf(pid);
-      if (stat === undefined) continue;
-      if (Number(pid) === postmaster) ticks += stat.own + stat.ended;
-      else if (stat.parent === postmaster) ticks += stat.own;
-    }
-    return (ticks * 1_000) / TICKS_PER_SECOND;
-  } catch {
-    return null;
-  }
-}
-
-function statOf(pid) {
-  try {
-    // The program's name, in parentheses, may hold anything; what follows is split by spaces.
-    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    const [user, system, endedUser, endedSystem] = fields.slice(11, 15).map(Number);
-    return { parent: Number(fields[1]), own: user + system, ended: endedUser + endedSystem };
-  } catch {
-    return undefined; // it has ended meanwhile
   }
 }

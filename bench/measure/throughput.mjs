@@ -15,9 +15,23 @@ const STALLED_MS = 60_000;
  * what each execution cost. In a database of its own and processes of its own, warmed up until their rate is known.
  */
 export async function measureThroughput(scenario) {
-  const { server, entry, shape, seconds, processes = 1, schemas } = scenario;
+  const opened = await openThroughput(scenario);
+  try {
+    return await opened.measure(Math.max(opened.unit, Math.round(opened.rate * scenario.seconds)));
+  } finally {
+    await opened.close();
+  }
+}
+
+/** The same in parts: warmed up, to be measured any number of times. `rate` is that of the warm-up, a second. */
+export async function openThroughput(scenario) {
+  const { server, entry, shape, processes = 1, schemas } = scenario;
   const database = await server.createDatabase();
   const run = newRun(entry, database, scenario);
+  const close = async () => {
+    await Promise.all(run.workers.map((worker) => worker.stop()));
+    await database.drop();
+  };
   try {
     const settings = {
       url: database.url,
@@ -30,16 +44,22 @@ export async function measureThroughput(scenario) {
     // One after the other: the first makes the tables.
     for (let no = 0; no < processes; no++)
       run.workers.push(await ContenderProcess.start(settings, () => run.wake()));
-    const count = await warmUp(run, seconds);
-    await server.settle();
-    const before = await counters(server, run);
-    const ms = await runToEnd(run, count);
-    const after = await counters(server, run);
-    return { perSecond: (count / ms) * 1_000, executions: count, ...costs(before, after, count) };
-  } finally {
-    await Promise.all(run.workers.map((worker) => worker.stop()));
-    await database.drop();
+    const rate = await warmUp(run);
+    return { rate, unit: run.unit, close, measure: (count) => measureRun(server, run, count) };
+  } catch (error) {
+    await close();
+    throw error;
   }
+}
+
+async function measureRun(server, run, count) {
+  await server.settle();
+  const before = await counters(server, run);
+  const ms = await runToEnd(run, count);
+  const after = await counters(server, run);
+  if (run.entry.contender.hasOwnServer)
+    return { perSecond: (count / ms) * 1_000, executions: count };
+  return { perSecond: (count / ms) * 1_000, executions: count, ...costs(before, after, count) };
 }
 
 /**
@@ -79,8 +99,8 @@ function newRun(entry, database, { processes = 1, schemas = [undefined] } = {}) 
   return { entry, database, unfinished, unit, workers: [], total: 0, wake: () => {} };
 }
 
-/** Returns how many executions take as many seconds as are wanted. */
-async function warmUp(run, seconds) {
+/** Returns the executions a second. */
+async function warmUp(run) {
   // The very first may have to wait for a poll that no other one waits for.
   await runToEnd(run, run.unit);
   let earlier = 0;
@@ -89,8 +109,7 @@ async function warmUp(run, seconds) {
     const rate = count / ms;
     // A few that take long may only have waited: then more of them take no longer.
     const waits = count < FEW * run.unit && rate > earlier * 1.5;
-    if (ms >= SLOW_MS || (ms >= WARM_MS && !waits))
-      return Math.max(run.unit, Math.round(rate * seconds * 1_000));
+    if (ms >= SLOW_MS || (ms >= WARM_MS && !waits)) return rate * 1_000;
     earlier = rate;
     // No more than is needed, once the rate is nearly known.
     const enough = Math.max(FEW * run.unit, Math.ceil(rate * WARM_MS * 1.2));

@@ -35,6 +35,8 @@ const calls = {
     globalThis.gc();
     return process.memoryUsage();
   },
+  /** As it is, garbage included. */
+  memory: () => process.memoryUsage(),
   usage: () => process.cpuUsage(),
   timeOne: async () => {
     if (contender.unfinishedOne && !looker) {

@@ -67,6 +67,8 @@ async function openCloacina(settings) {
   return {
     handled,
     start: (count) => spread(runners, count, startSome),
+    flood: (count) =>
+      spread(runners, count, (one, share) => startAtOnce(one, workflow.name, input, share)),
     timeOne: () => timeOne(runner, workflow.name, input),
     timeReads: (count) => timeReads(runner, count),
     close: () => app.close(),
@@ -115,6 +117,11 @@ function startAndSeeEnded(runner, workflow, input, count, inFlight) {
     });
     startMore();
   });
+}
+
+/** All of them at once, however many. Resolves when the last has ended. */
+function startAtOnce(runner, workflow, input, count) {
+  return startAndSeeEnded(runner, workflow, input, count, count);
 }
 
 /** Callers that wait for the result of one call before the next. */

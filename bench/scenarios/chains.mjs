@@ -11,6 +11,7 @@ export const chainOfThree = throughputOf({
     'pg-boss': ['batches', 'batches, chained by hand', 'notify'],
     DBOS: ['fast', 'default', 'queue'],
     OpenWorkflow: ['fast', 'default'],
+    Restate: ['fast', 'default'],
   },
 });
 

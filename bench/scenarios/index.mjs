@@ -9,6 +9,7 @@ import { idle } from './idle.mjs';
 import { latency, latencyOfThree } from './latency.mjs';
 import { manyTenants } from './many-tenants.mjs';
 import { memory } from './memory.mjs';
+import { noise } from './noise.mjs';
 import { oneTask } from './one-task.mjs';
 import { processes } from './processes.mjs';
 import { recovery } from './recovery.mjs';
@@ -34,4 +35,5 @@ export const scenarios = [
   memory,
   history,
   floor,
+  noise,
 ];

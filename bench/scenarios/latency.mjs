@@ -9,6 +9,7 @@ const CONTENDERS = {
   'pg-boss': ['notify', 'batches'],
   DBOS: ['default', 'fast', 'queue'],
   OpenWorkflow: ['default', 'fast'],
+  Restate: ['default'],
 };
 
 /** Of each the configuration that is quickest with one task. */
@@ -18,6 +19,7 @@ const QUICKEST = {
   'pg-boss': ['batches'],
   DBOS: ['default'],
   OpenWorkflow: ['default'],
+  Restate: ['default'],
 };
 
 export const latency = latencyOf(

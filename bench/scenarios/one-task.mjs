@@ -11,6 +11,7 @@ export const oneTask = throughputOf({
     'pg-boss': ['batches', 'notify', 'default'],
     DBOS: ['fast', 'default', 'queue'],
     OpenWorkflow: ['fast', 'default'],
+    Restate: ['fast', 'default'],
   },
   drain: 30_000,
 });
