@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Failure } from './failure.js';
+import type { Permit } from './permit.js';
 import { reconnectDelayMs } from './reconnect-delay.js';
 import type { Clock } from './clock.js';
 
@@ -28,6 +29,11 @@ export interface BatcherOptions<I, R> {
   readonly maxWeight?: number;
   /** Maximum number of statements under way, default 1. Each one beyond the first is sent only with a full batch. */
   readonly maxStatements?: number;
+  /**
+   * Waits for the connection that a batch will be sent on. A batch is formed only then, so it also has the items that
+   * were added during the wait. Never rejects. Default: batches are formed at once.
+   */
+  readonly permit?: () => Promise<Permit>;
   /**
    * Sends a batch and returns one result for each item. `resent`: an earlier send may have written some of the items.
    */
@@ -71,6 +77,8 @@ interface Entry<I, R> {
  * Natural batching: items collect while a statement is under way, and the next statement takes them all. An idle
  * batcher adds no delay, and a busy one puts hundreds of items into a commit. A full batch gains nothing by waiting, so
  * it may be sent beside the one under way: the server works on it while this process handles the results of the other.
+ * A statement that waits for a connection collects items too: with a hundred busy tenants on four connections, this wait
+ * is longer than the statement itself.
  *
  * The failure of a batch decides what follows:
  *
@@ -87,6 +95,8 @@ export class Batcher<I, R> {
   /** Items that met a lock when they were sent alone, to be sent again. */
   private locked: Entry<I, R>[] = [];
   private underWay = 0;
+  /** Number of those under way that wait for their connection, and have no items yet. */
+  private unformed = 0;
   private planned = false;
   private alone = 0;
   private lockedAlone = 0;
@@ -146,14 +156,28 @@ export class Batcher<I, R> {
   private get maySend(): boolean {
     if (this.underWay === 0) return this.queue.length > 0;
     const { maxItems, maxStatements = 1 } = this.options;
-    return this.underWay < maxStatements && this.queue.length >= maxItems;
+    const spoken = this.unformed * maxItems;
+    return this.underWay < maxStatements && this.queue.length - spoken >= maxItems;
   }
 
   private async sendNext(): Promise<void> {
     this.underWay++;
-    await this.flush(this.take());
+    if (this.options.permit === undefined) await this.flush(this.take());
+    else await this.sendWithPermit(this.options.permit);
     this.underWay--;
     this.plan();
+  }
+
+  private async sendWithPermit(waitForPermit: () => Promise<Permit>): Promise<void> {
+    this.unformed++;
+    const permit = await waitForPermit();
+    this.unformed--;
+    try {
+      // The batch is empty if all items were given up during the wait.
+      await this.flush(this.take());
+    } finally {
+      permit.release();
+    }
   }
 
   private take(): Entry<I, R>[] {

@@ -13,6 +13,7 @@ import { describeIdempotencyKeys } from './idempotency-keys.js';
 import { describeItems } from './items.js';
 import { describeLeases } from './leases.js';
 import { describeManualRetry } from './manual-retry.js';
+import { describePermits } from './permits.js';
 import { describeReads } from './reads.js';
 import { describeRecovery } from './recovery.js';
 import { describeReschedule } from './reschedule.js';
@@ -40,6 +41,7 @@ const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStor
   ['a manual retry', describeManualRetry],
   ['leases', describeLeases],
   ['sessions', describeSessions],
+  ['permits', describePermits],
   ['recovery', describeRecovery],
   ['definitions', describeDefinitions],
   ['reads', describeReads],

@@ -21,6 +21,7 @@ import {
   byLockOrder,
 } from '../../store/port/index.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
+import type { PermitSource } from '../../runtime/permit.js';
 import type { Clock } from '../../runtime/clock.js';
 
 /** Limits of one statement: outcomes, and their weight, because its cost also grows with dependents and bytes. */
@@ -49,7 +50,10 @@ export class OutcomeRecorder {
   private readonly lookUps: Batcher<TaskResult, boolean>;
 
   constructor(
-    private readonly store: OutcomeStore & FailureClassifier & Pick<TenantStore, 'schema'>,
+    private readonly store: OutcomeStore &
+      FailureClassifier &
+      PermitSource &
+      Pick<TenantStore, 'schema'>,
     private readonly claims: ClaimTable,
     private readonly gate: ClaimGate,
     clock: Clock,
@@ -64,6 +68,7 @@ export class OutcomeRecorder {
         ((output?.length ?? 0) + keptBytes(claim, view)) / BYTES_PER_WEIGHT,
       maxWeight: MAX_WEIGHT,
       maxStatements: MAX_STATEMENTS,
+      permit: () => store.permit(),
       send: (results, resent) => this.send(results, resent),
       classify: (error) => store.classifyFailure(error),
       late: (results, error) => this.reportLate(results, error),

@@ -13,6 +13,7 @@ import {
   isCreated,
 } from '../../store/port/index.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
+import type { PermitSource } from '../../runtime/permit.js';
 import type { Clock } from '../../runtime/clock.js';
 
 /** Limits of one statement: executions, and task rows. `BYTES_PER_WEIGHT` bytes of input count as a row. */
@@ -70,7 +71,7 @@ export interface StartConsequences {
 export interface StarterParts {
   readonly clock: Clock;
   readonly tenant: string;
-  readonly store: StartStore & FailureClassifier;
+  readonly store: StartStore & FailureClassifier & PermitSource;
   readonly gate: ClaimGate;
   readonly startTimeoutMs: number;
   readonly queuedBytes: QueuedBytes;
@@ -125,6 +126,7 @@ export class Starter {
         definition.workflow.tasks.length + input.length / BYTES_PER_WEIGHT,
       maxWeight: MAX_WEIGHT,
       maxStatements: MAX_STATEMENTS,
+      permit: () => this.parts.store.permit(),
       send,
       ...(locked === undefined ? {} : { locked }),
       classify: (error) => this.parts.store.classifyFailure(error),

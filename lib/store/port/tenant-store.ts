@@ -1,4 +1,5 @@
 import type { FailureClassifier } from '../../runtime/failure.js';
+import type { PermitSource } from '../../runtime/permit.js';
 import type { ClaimStore } from './claims.js';
 import type { ControlStore } from './control.js';
 import type { DefinitionStore } from './definitions.js';
@@ -23,6 +24,7 @@ export interface TenantHandle {
 export interface TenantStore
   extends
     FailureClassifier,
+    PermitSource,
     StartStore,
     ClaimStore,
     OutcomeStore,

@@ -90,6 +90,7 @@ import {
   isCreated,
 } from '../port/index.js';
 import type { Failure } from '../../runtime/failure.js';
+import type { Permit } from '../../runtime/permit.js';
 
 /** How long a handler's transaction may be idle, in milliseconds. After that its process is considered lost. */
 const IDLE_IN_TRANSACTION_MS = 600_000;
@@ -133,6 +134,10 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
 
   classifyFailure(error: unknown): Failure {
     return classifyFailure(error);
+  }
+
+  permit(): Promise<Permit> {
+    return this.pools.turns.statements.permit(this.statements);
   }
 
   async start(

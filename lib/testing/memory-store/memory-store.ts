@@ -1,4 +1,5 @@
 import type { Failure } from '../../runtime/failure.js';
+import type { Permit } from '../../runtime/permit.js';
 import type {
   ClaimChoice,
   ClaimedTask,
@@ -70,6 +71,11 @@ export class MemoryStore implements TenantStore {
 
   classifyFailure(error: unknown): Failure {
     return classifyFailure(error);
+  }
+
+  /** There are no connections to wait for. */
+  permit(): Promise<Permit> {
+    return Promise.resolve({ release: () => undefined });
   }
 
   start(items: readonly StartItem[], lease: LeaseWrite, keyed: boolean): Promise<StartReply> {

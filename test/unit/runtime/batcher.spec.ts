@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { Batcher, type BatcherOptions } from '../../../lib/runtime/batcher.js';
+import type { Permit } from '../../../lib/runtime/permit.js';
 import { ManualClock } from '../../../lib/testing/manual-clock.js';
 import { MemoryFailure } from '../../../lib/testing/memory-store/index.js';
 import { gate } from '../../support/gate.js';
@@ -59,6 +60,62 @@ describe('Batcher', () => {
     open();
     expect(await Promise.all(all)).toEqual([10, 20, 30, 40, 50]);
     expect(sent).toEqual([[1], [2, 3], [4, 5]]);
+  });
+
+  describe('with permits', () => {
+    /** One for each permit that was asked for, in order. */
+    let permits: { grant: () => void; released: number }[];
+    let permit: () => Promise<Permit>;
+    beforeEach(() => {
+      permits = [];
+      permit = () =>
+        new Promise((resolve) => {
+          const asked = {
+            released: 0,
+            grant: () => resolve({ release: () => void asked.released++ }),
+          };
+          permits.push(asked);
+        });
+    });
+
+    it('forms a batch when there is a connection for it', async () => {
+      const batcher = batcherOf({ permit, maxItems: 3 });
+      const all = [batcher.add(1)];
+      await clock.advance(0);
+      all.push(batcher.add(2), batcher.add(3));
+      await clock.advance(0);
+      expect([sent, permits.length]).toEqual([[], 1]);
+      permits[0]?.grant();
+      expect(await Promise.all(all)).toEqual([10, 20, 30]);
+      await clock.advance(0);
+      expect([sent, permits.map(({ released }) => released)]).toEqual([[[1, 2, 3]], [1]]);
+    });
+
+    it('asks for another one only for items that fill a batch of their own', async () => {
+      const batcher = batcherOf({ permit, maxStatements: 2 });
+      const all = [1, 2, 3].map((item) => batcher.add(item));
+      await clock.advance(0);
+      expect(permits).toHaveLength(1);
+      all.push(batcher.add(4));
+      await clock.advance(0);
+      expect(permits).toHaveLength(2);
+      for (const { grant } of permits) grant();
+      await Promise.all(all);
+      expect(sent).toEqual([
+        [1, 2],
+        [3, 4],
+      ]);
+    });
+
+    it('releases it after a failure too', async () => {
+      failure = () => new MemoryFailure('data', 'bad');
+      const adding = batcherOf({ permit }).add(1);
+      await clock.advance(0);
+      permits[0]?.grant();
+      await expect(adding).rejects.toThrow('bad');
+      await clock.advance(0);
+      expect(permits[0]?.released).toBe(1);
+    });
   });
 
   it('rejects only the item that cannot be stored', async () => {

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { isAway, leavesSession } from '../classify-failure.js';
 import { SqlState } from '../sql-state.js';
 import type { Clock } from '../../../runtime/clock.js';
+import type { Permit } from '../../../runtime/permit.js';
 
 /** How long after several tenants used connections one tenant may not take all of them, in milliseconds. */
 const SHARED_MS = 5_000;
@@ -11,6 +12,11 @@ const MAX_HOME_WAIT_MS = 1_000;
 interface Waiting {
   readonly since: number;
   readonly grant: (place: number) => void;
+}
+
+/** A connection that is lent for a statement which is not sent yet. */
+interface Permitted {
+  readonly place: number;
 }
 
 /**
@@ -28,6 +34,8 @@ export class FairConnectionPool {
   private readonly held = new Map<object, number>();
   /** Waiting statements by tenant; the next tenant to serve comes first. */
   private readonly waiting = new Map<object, Waiting[]>();
+  /** Connections that are lent for a tenant's next statements, which are not sent yet. */
+  private readonly permitted = new Map<object, Permitted[]>();
   private readonly affinity = new WeakMap<object, number>();
   private nextAffinity = 0;
   private latest: object | undefined;
@@ -48,11 +56,7 @@ export class FairConnectionPool {
    * as much as a hundred outcomes.
    */
   async withConnection<T>(tenant: object, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-    this.note(tenant);
-    const place =
-      this.waiting.size > 0 || !this.mayTake(tenant)
-        ? await new Promise<number>((grant) => this.queue(tenant, grant))
-        : this.take(tenant, this.placeOf(tenant));
+    const place = this.permittedPlace(tenant) ?? (await this.placeFor(tenant));
     let unusable = false;
     let client: pg.PoolClient | undefined;
     try {
@@ -65,6 +69,46 @@ export class FairConnectionPool {
       client?.release(unusable);
       this.giveBack(tenant, place);
     }
+  }
+
+  /**
+   * Waits for a connection for the tenant's next statement. So the caller can decide as late as possible what to send. The
+   * caller sends the statement in the same turn of the event loop, or releases the permit.
+   */
+  async permit(tenant: object): Promise<Permit> {
+    const permitted: Permitted = { place: await this.placeFor(tenant) };
+    const others = this.permitted.get(tenant);
+    if (others === undefined) this.permitted.set(tenant, [permitted]);
+    else others.push(permitted);
+    return {
+      release: () => {
+        if (this.removePermit(tenant, permitted)) this.giveBack(tenant, permitted.place);
+      },
+    };
+  }
+
+  /** Takes the place of the tenant's first permit; undefined if it has none. */
+  private permittedPlace(tenant: object): number | undefined {
+    const permitted = this.permitted.get(tenant)?.[0];
+    if (permitted !== undefined) this.removePermit(tenant, permitted);
+    return permitted?.place;
+  }
+
+  /** Returns false if a statement has used the permit. */
+  private removePermit(tenant: object, permitted: Permitted): boolean {
+    const all = this.permitted.get(tenant) ?? [];
+    const at = all.indexOf(permitted);
+    if (at < 0) return false;
+    all.splice(at, 1);
+    if (all.length === 0) this.permitted.delete(tenant);
+    return true;
+  }
+
+  private async placeFor(tenant: object): Promise<number> {
+    this.note(tenant);
+    return this.waiting.size > 0 || !this.mayTake(tenant)
+      ? await new Promise<number>((grant) => this.queue(tenant, grant))
+      : this.take(tenant, this.placeOf(tenant));
   }
 
   private async connect(place: number): Promise<pg.PoolClient> {
