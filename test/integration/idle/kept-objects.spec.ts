@@ -80,11 +80,13 @@ describe('A flood that is over', () => {
       claims: 2 * all,
       caches: 2 * all,
     });
+    const none = Object.fromEntries([...seen.keys()].map((what) => [what, 0]));
     // A timer of this turn of the event loop, or the latest statement of a connection, may still refer to a few.
     await waitFor(async () => {
       collect();
       await new Promise<void>((resolve) => systemClock.immediate(resolve));
-      return Object.values(alive()).every((left) => left === 0);
+      expect(alive()).toEqual(none);
+      return true;
     });
   });
 });
