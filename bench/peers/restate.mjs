@@ -27,6 +27,8 @@ export const restate = {
 };
 
 async function openRestate({ configuration, shape }) {
+  // Otherwise it writes two lines for each call.
+  process.env.RESTATE_LOGGING ??= 'ERROR';
   const [sdk, clients] = [
     await import('@restatedev/restate-sdk'),
     await import('@restatedev/restate-sdk-clients'),
