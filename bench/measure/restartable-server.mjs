@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,6 +11,7 @@ import { placeOf } from '../../scripts/postgres/place.mjs';
 import { isAlive, runningServer } from '../../scripts/postgres/processes.mjs';
 import { startServer } from '../../scripts/postgres/server.mjs';
 import { checkout } from '../../scripts/run.mjs';
+import { freePort } from './free-port.mjs';
 
 /** How often the starting server is tried, in milliseconds. */
 const PROBE_MS = 2;
@@ -106,14 +106,4 @@ function killProcess(pid) {
   } catch (error) {
     if (error.code !== 'ESRCH') throw error;
   }
-}
-
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address();
-      probe.close(() => resolve(port));
-    });
-  });
 }

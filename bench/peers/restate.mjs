@@ -1,6 +1,7 @@
 import { withCallers } from '../measure/callers.mjs';
+import { freePort } from '../measure/free-port.mjs';
 import { Handled } from '../measure/handled.mjs';
-import { freePort, restateBinary, startRestate } from '../measure/restate-server.mjs';
+import { restateBinary, startRestate } from '../measure/restate-server.mjs';
 import { taskWork } from '../measure/shape.mjs';
 
 export const restate = {

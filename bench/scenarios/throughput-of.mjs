@@ -14,6 +14,7 @@ export function throughputOf({
   processes,
   schemas,
   seconds = 2,
+  quickSeconds = 1,
   drain = 0,
 }) {
   return {
@@ -27,7 +28,14 @@ export function throughputOf({
         contender.canRun(shape, contender.configurations[configuration]),
       );
       const measure = async (entry) => {
-        const settings = { server, entry, shape, processes, schemas, seconds: quick ? 1 : seconds };
+        const settings = {
+          server,
+          entry,
+          shape,
+          processes,
+          schemas,
+          seconds: quick ? quickSeconds : seconds,
+        };
         const figures = await measureThroughput(settings);
         const { canEnqueue = () => true, configurations } = entry.contender;
         if (drain === 0) return figures;
