@@ -16,12 +16,16 @@ export const memory = {
   name: 'memory',
   title: 'Memory: over 200,000 executions, and around a flood of 20,000 in 100 tenants',
   async run({ server, quick }) {
-    const growth = await measureGrowth(server, quick ? 20_000 : 200_000);
+    const executions = quick ? 20_000 : 200_000;
+    const growth = await measureGrowth(server, executions);
     const flood = await measureFlood(server, quick ? 10_000 : IDLE_MS);
     const verdict = growth.grown < GROWTH_MB ? 'no growth' : 'IT GROWS';
     return {
       tables: [growth.table, flood.table],
-      notes: [`${verdict}: ${format(growth.grown)} MB over 200,000 executions`],
+      notes: [
+        `${verdict}: ${format(growth.grown)} MB over ${format(executions)} executions`,
+        `the flood left ${format(flood.keptMB)} MB of heap`,
+      ],
       heapGrowthMB: growth.grown,
       heapKeptMB: flood.keptMB,
     };
