@@ -169,7 +169,11 @@ export class RunningTask implements TaskContext {
   }
 
   private get steps(): TaskSteps {
-    return (this.lazySteps ??= new TaskSteps(this.claim, this.surroundings.steps));
+    if (this.lazySteps === undefined) {
+      this.lazySteps = new TaskSteps(this.claim, this.surroundings.steps);
+      if (this.hasReturned) this.lazySteps.returned();
+    }
+    return this.lazySteps;
   }
 
   /**

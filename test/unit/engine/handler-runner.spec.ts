@@ -10,6 +10,7 @@ import { TaskInterceptors } from '../../../lib/engine/execution/task-interceptor
 import { OutcomeRecorder } from '../../../lib/engine/execution/outcome-recorder.js';
 import { MemoryFailure } from '../../../lib/testing/memory-store/index.js';
 import { OverdueTransactionError, type TaskTransaction } from '../../../lib/store/port/index.js';
+import { gate } from '../../support/gate.js';
 import { EngineScene, registered } from './engine-scene.js';
 import { systemClock } from '../../../lib/runtime/clock.js';
 
@@ -145,6 +146,50 @@ describe('HandlerRunner', () => {
       kind: 'failed',
       error: { message: expect.stringContaining('No handler') },
     });
+  });
+
+  it.each(['lets it pass', 'catches it'])('suspends, where the handler %s', async (how) => {
+    handle = async (context) => {
+      const sleeping = context.sleep('pause', 7_000);
+      await (how === 'catches it' ? sleeping.catch(() => undefined) : sleeping);
+    };
+    expect(await run()).toEqual({ kind: 'suspended', delayMs: 7_000 });
+    expect(await scene.store.steps([claim])).toEqual([
+      expect.objectContaining({ name: 'pause', kind: 'sleep', status: 'Open', dueInMs: 7_000 }),
+    ]);
+  });
+
+  it('suspends until the first end of several sleeps', async () => {
+    handle = (context) =>
+      Promise.all([context.sleep('long', '1d'), context.sleep('short', 3_000)]).then(() => ({}));
+    expect(await run()).toEqual({ kind: 'suspended', delayMs: 3_000 });
+  });
+
+  it('fails the attempt with what a step throws, and records nothing', async () => {
+    handle = (context) => context.step('bad', fail(new Error('bad')));
+    expect(await run()).toMatchObject({ kind: 'failed', error: { message: 'bad' } });
+    expect(await scene.store.steps([claim])).toEqual([]);
+  });
+
+  it('records no step of a claim that is lost', async () => {
+    handle = async (context) => {
+      await scene.takeAway();
+      await context.step('late', () => 1);
+    };
+    await run();
+    expect(scene.called).toEqual(['refused']);
+    expect(await scene.store.steps([claim])).toEqual([]);
+  });
+
+  it('refuses steps after the handler has returned', async () => {
+    let late: Promise<unknown> | undefined;
+    const returned = gate();
+    handle = (context) => {
+      late = returned.passed.then(() => context.step('late', () => 1));
+    };
+    await run();
+    returned.open();
+    await expect(late).rejects.toMatchObject({ code: 'NOT_ALLOWED' });
   });
 
   it.each(['lets it pass', 'catches it'])('defers, where the handler %s', async (how) => {
