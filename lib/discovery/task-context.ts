@@ -129,8 +129,6 @@ export interface TaskContext<C extends object = JsonObject> {
    * ```
    */
   step<T>(name: string, work: () => T | Promise<T>): Promise<T>;
-  /** Runs and records a step with a key or a version. */
-  step<T>(name: string, options: StepOptions, work: () => T | Promise<T>): Promise<T>;
   /**
    * Runs a step in a transaction. Its writes through `manager` and its record commit together, so they are stored exactly
    * once. The task holds no connection before and after it.
@@ -145,6 +143,8 @@ export interface TaskContext<C extends object = JsonObject> {
     options: StepOptions & { readonly transactional: true },
     work: (manager: EntityManager) => T | Promise<T>,
   ): Promise<T>;
+  /** Runs and records a step with a key or a version. */
+  step<T>(name: string, options: StepOptions, work: () => T | Promise<T>): Promise<T>;
   /**
    * Waits for a time without occupying a slot, a connection or a process. The time is recorded, and the task runs again
    * from the beginning of its handler when it is over; recorded steps are not repeated. The wait is not limited by the

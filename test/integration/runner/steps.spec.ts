@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { TaskContext } from '../../../lib/discovery/task-context.js';
 import { isSuspension } from '../../../lib/engine/waits/suspension.js';
@@ -312,7 +311,7 @@ describe('step', () => {
         await context.step(
           'insert',
           { key, transactional: true },
-          async (manager: EntityManager) => {
+          async (manager) => {
             await manager.query('INSERT INTO effect VALUES ($1)', [key]);
             if (key === 2 && runs === 1) throw new Error('rolled back');
           },
