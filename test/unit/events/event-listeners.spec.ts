@@ -46,6 +46,7 @@ function tellAll(events: TenantEvents): void {
   }
   events.taskRetrying(claim, error, 5);
   events.taskDeferred(claim, 5);
+  events.taskSuspended(claim, 1_000);
   for (const type of ['task.recovered', 'task.abandoned'] as const) {
     events.taskRecovered(type, {
       executionId: 'e1',
