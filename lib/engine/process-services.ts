@@ -33,6 +33,8 @@ export interface ProcessServices {
   readonly identity: () => Pick<Claimant, 'processId' | 'name' | 'lockEpoch' | 'lockSession'>;
   /** Whether the control session is open. Without one the database may be unavailable. */
   readonly isConnected: () => boolean;
+  /** Whether notifications of other processes reach this one. They don't without a control connection of its own. */
+  readonly hearsNotifications: () => boolean;
   /** Renews the leases now. Call after writing a lease that names an earlier control connection. */
   renewLeases(): void;
   /** Tells other processes of ready tasks for which this process has no room or no handler. */

@@ -107,7 +107,12 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
 
   const inputs = new InputReader(store, clock);
   const contexts = new FinalContextWriter(store, inputs, clock);
-  const waiters = new CompletionWaiters(store, (id) => claims.isActive(id), clock);
+  const waiters = new CompletionWaiters(
+    store,
+    (id) => claims.isActive(id),
+    () => services.hearsNotifications(),
+    clock,
+  );
   const ends = new ExecutionEnds({
     address,
     claims,
@@ -128,6 +133,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
   });
   const rescheduler = new TaskRescheduler(store, claims, clock);
   const recorder = new OutcomeRecorder(store, claims, gate, clock, {
+    isAwaited: (id) => waiters.isAwaited(id),
     claimed: ({ claim }, readied) => receiver.fromOutcome(claim, readied),
     leftReady: wakeWorkers,
     ended: (result, end) => ends.recorded(result, end),

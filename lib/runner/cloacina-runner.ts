@@ -24,6 +24,7 @@ import {
   type ResultOptions,
   type UnsettledOptions,
 } from './execution-handle.js';
+import { EndedExecutions } from './ended-executions.js';
 import { ExecutionReader } from './execution-reader.js';
 import { checkGetOptions } from './list-filter.js';
 import { ResultWaiter } from './result-waiter.js';
@@ -80,13 +81,9 @@ export class CloacinaRunner {
       whileServed: (work) => this.whileServed(work),
       whileUnavailable,
     });
-    this.waits = new ResultWaiter({
-      clock,
-      tenant: this.tenant,
-      hasBooted: parts.hasBooted,
-      waiters: engine.waiters,
-      reader: this.reader,
-    });
+    const { tenant, reader } = this;
+    const ended = new EndedExecutions({ tenant, waiters: engine.waiters, reader });
+    this.waits = new ResultWaiter({ clock, tenant, hasBooted: parts.hasBooted, ended });
   }
 
   /**
@@ -121,7 +118,8 @@ export class CloacinaRunner {
     const wait = checkWait({ timeout, settled });
     refuseManager(startOptions.manager);
     return this.waits.resultOfStart(
-      (onId) => this.whileServed(() => this.starter.start(workflow, context, startOptions, onId)),
+      (onRequest) =>
+        this.whileServed(() => this.starter.start(workflow, context, startOptions, onRequest)),
       wait,
     );
   }

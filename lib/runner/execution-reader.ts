@@ -19,12 +19,7 @@ import type { HistoryEntry } from './history-entry.js';
 import { viewHistory } from './history-view.js';
 import { checkCountFilter, checkListFilter, zeroCounts } from './list-filter.js';
 import { definitionToShow } from './stand-in-definition.js';
-import type {
-  ExecutionRow,
-  ExecutionStore,
-  ListedExecution,
-  TaskRow,
-} from '../store/port/index.js';
+import type { ExecutionStore, ListedExecution } from '../store/port/index.js';
 import type { FailureClassifier } from '../runtime/failure.js';
 import type { Clock } from '../runtime/clock.js';
 
@@ -146,26 +141,13 @@ export class ExecutionReader {
 
   private async read(ids: readonly string[]): Promise<(Execution | null)[]> {
     const unique = [...new Set(ids)];
-    const found = await this.join(this.store.executions(unique), this.store.tasks(unique));
-    const byId = new Map(found.map((execution) => [execution.id, execution]));
-    return ids.map((id) => byId.get(id) ?? null);
-  }
-
-  private async join(
-    executionRows: readonly ExecutionRow[] | Promise<readonly ExecutionRow[]>,
-    taskRows: Promise<readonly TaskRow[]>,
-  ): Promise<Execution[]> {
-    const [rows, allTasks] = await Promise.all([executionRows, taskRows]);
-    const tasks = new Map<string, TaskRow[]>(rows.map((row) => [row.id, []]));
-    for (const task of allTasks) tasks.get(task.executionId)?.push(task);
-    const executions: Execution[] = [];
+    const byId = new Map<string, Execution>();
     const seen = { hung: this.hungHandlers(), now: this.clock.wallTime() };
-    for (const row of rows) {
-      const rowsOfTasks = tasks.get(row.id) ?? [];
-      const definition = await definitionToShow(this.catalog, row, rowsOfTasks.length);
-      executions.push(viewExecution(row, rowsOfTasks, definition, seen));
+    for (const row of await this.store.details(unique)) {
+      const definition = await definitionToShow(this.catalog, row, row.tasks.length);
+      byId.set(row.id, viewExecution(row, row.tasks, definition, seen));
     }
-    return executions;
+    return ids.map((id) => byId.get(id) ?? null);
   }
 }
 

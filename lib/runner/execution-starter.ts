@@ -1,6 +1,7 @@
 import type { WorkflowRef } from '../discovery/workflow-ref.js';
 import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/registered-workflow.js';
 import type { RunnableDefinition } from '../engine/definitions/runnable-definition.js';
+import type { Started, StartRequest } from '../engine/starts/starter.js';
 import type { TenantEngine } from '../engine/tenant-engine.js';
 import { checkCallOptions } from '../errors/call-options.js';
 import type { AvailabilityRetry } from '../runtime/availability-retry.js';
@@ -18,17 +19,23 @@ export interface StarterParts {
   readonly whileUnavailable: AvailabilityRetry;
 }
 
+/** The reply to a start. */
+export type StartReply = Pick<Started, 'id' | 'created' | 'hasWaiters'>;
+
 /** Checks the arguments of `start`, and hands a request to the engine. */
 export class ExecutionStarter {
   constructor(private readonly parts: StarterParts) {}
 
-  /** @param onId - told the id before the start is sent; an earlier execution with the same key has another one */
+  /**
+   * @param onRequest - given by a caller that waits for the end: told the request before it is sent. An earlier execution
+   *   with the same key has another id
+   */
   async start(
     workflow: WorkflowRef,
     context: object | undefined,
     options: StartOptions = {},
-    onId?: (id: string) => void,
-  ): Promise<{ readonly id: string; readonly created: boolean }> {
+    onRequest?: (request: StartRequest) => void,
+  ): Promise<StartReply> {
     checkCallOptions('start()', options, START_OPTIONS);
     const { engine, registry } = this.parts;
     const name = registry.nameOf(workflow);
@@ -41,9 +48,14 @@ export class ExecutionStarter {
       : await this.opened(name);
     const { clock, settings } = engine;
     const { maxContextSize } = settings;
-    const request = makeStartRequest(definition, input, options, { maxContextSize, clock });
+    const isAwaited = onRequest !== undefined;
+    const request = makeStartRequest(definition, input, options, {
+      maxContextSize,
+      clock,
+      isAwaited,
+    });
     const manager = checkManager(options.manager);
-    onId?.(request.id);
+    onRequest?.(request);
     return manager === undefined
       ? engine.starts.start(request)
       : engine.starts.startIn(manager, request);

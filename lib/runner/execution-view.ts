@@ -98,18 +98,19 @@ export function viewSummary(
   };
 }
 
-/** Makes a result from an execution that has ended. */
+/** Makes an execution that has ended a result. The object must not have another owner. */
 export function asResult(execution: Execution): ExecutionResult {
-  const result: ExecutionResult = {
-    ...execution,
-    orThrow: () => {
+  const result = execution as ExecutionResult;
+  // Not enumerable: results are logged, compared and sent as JSON.
+  Object.defineProperty(result, 'orThrow', {
+    value: () => {
       if (result.status === 'Failed') throw new WorkflowFailedError(result);
       if (result.status !== 'Completed') throw new WorkflowCancelledError(result);
       return result;
     },
-  };
-  // Not enumerable: results are logged, compared and sent as JSON.
-  Object.defineProperty(result, 'orThrow', { enumerable: false });
+    configurable: true,
+    writable: true,
+  });
   return result;
 }
 
@@ -184,7 +185,7 @@ function errorOf(
 }
 
 /** Decodes key by key, because the JSON of a whole context may exceed the longest possible string. */
-function toObject(view: ContextView): JsonObject {
+export function contextObject(view: ContextView): JsonObject {
   const object: JsonObject = {};
   for (const [key, { json }] of view.entries()) {
     if (json === undefined) continue;
@@ -217,7 +218,7 @@ function contextOf(
       .map((task) => ({ ...task, error: null, token: 0 })),
   );
   const final = isExecutionEnded(status) ? memory.finalContext() : undefined;
-  return toObject(final ?? frontier());
+  return contextObject(final ?? frontier());
 
   /** Whether all dependencies have ended: a cancelled task may end before them. */
   function dependenciesKnown(no: number): boolean {

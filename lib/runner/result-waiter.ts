@@ -1,19 +1,18 @@
 import type { CompletionWait } from '../engine/completion/completion-wait.js';
-import type { CompletionWaiters } from '../engine/completion/completion-waiters.js';
+import type { StartRequest } from '../engine/starts/starter.js';
 import type { Clock } from '../runtime/clock.js';
 import { UnknownExecutionError, WaitTimeoutError, withoutDriver } from '../errors/index.js';
-import { isExecutionEnded } from '../workflow/index.js';
 import type { ExecutionResult } from './execution.js';
 import { refuseInBoot } from './call-checks.js';
-import { isExecutionId, type ExecutionReader } from './execution-reader.js';
-import { asResult } from './execution-view.js';
+import type { StartReply } from './execution-starter.js';
+import type { EndedExecutions } from './ended-executions.js';
+import { isExecutionId } from './execution-reader.js';
 
 export interface ResultWaiterParts {
   readonly clock: Clock;
   readonly tenant: string;
   readonly hasBooted: () => boolean;
-  readonly waiters: CompletionWaiters;
-  readonly reader: ExecutionReader;
+  readonly ended: EndedExecutions;
 }
 
 /** The checked options of a wait. */
@@ -22,7 +21,7 @@ export interface CheckedWait {
   readonly settled: boolean;
 }
 
-/** Waits for the end of executions, and reads their results. */
+/** Waits for the results of executions, as the options of the call say. */
 export class ResultWaiter {
   constructor(private readonly parts: ResultWaiterParts) {}
 
@@ -30,24 +29,28 @@ export class ResultWaiter {
   resultOf(id: string, options: CheckedWait): Promise<ExecutionResult> {
     refuseInBoot('result()', this.parts.hasBooted());
     if (!isExecutionId(id)) throw new UnknownExecutionError(id, this.parts.tenant);
-    return this.resultAfter(this.parts.waiters.wait(id), options);
+    return this.resultAfter(this.parts.ended.wait(id), options);
   }
 
   /**
    * Starts an execution and waits for its end.
    *
-   * @param start - starts it, and calls `onId` with the proposed id before it sends the start
+   * @param start - starts it, and calls `onRequest` before it sends the request
    */
   async resultOfStart(
-    start: (onId: (id: string) => void) => Promise<{ readonly id: string }>,
+    start: (onRequest: (request: StartRequest) => void) => Promise<StartReply>,
     options: CheckedWait,
   ): Promise<ExecutionResult> {
     let expected: CompletionWait | undefined;
     try {
-      const { id } = await start((proposed) => (expected = this.parts.waiters.expect(proposed)));
+      const { id, hasWaiters } = await start(
+        // Not the request itself: its input would stay in memory as long as the caller waits.
+        ({ id: proposed, idempotencyKey, tags }) =>
+          (expected = this.parts.ended.expect(proposed, { idempotencyKey, tags })),
+      );
       // An earlier execution has the idempotency key.
       if (id !== expected?.id) return await this.resultOf(id, options);
-      expected.stored();
+      expected.stored(hasWaiters);
       return await this.resultAfter(expected, options);
     } finally {
       expected?.cancel(undefined);
@@ -60,15 +63,15 @@ export class ResultWaiter {
   ): Promise<ExecutionResult> {
     try {
       const result = await (timeoutMs === undefined
-        ? this.ended(wait)
-        : this.endedWithin(wait, timeoutMs));
+        ? this.parts.ended.endOf(wait)
+        : this.endWithin(wait, timeoutMs));
       return settled ? result : result.orThrow();
     } catch (error) {
       throw withoutDriver(error, this.parts.tenant);
     }
   }
 
-  private async endedWithin(wait: CompletionWait, timeoutMs: number): Promise<ExecutionResult> {
+  private async endWithin(wait: CompletionWait, timeoutMs: number): Promise<ExecutionResult> {
     let current = wait;
     let timedOut: WaitTimeoutError | undefined;
     const timer = this.parts.clock.timer(() => {
@@ -76,32 +79,12 @@ export class ResultWaiter {
       current.cancel(timedOut);
     }, timeoutMs);
     try {
-      return await this.ended(wait, (next) => {
+      return await this.parts.ended.endOf(wait, (next) => {
         if (timedOut !== undefined) throw timedOut;
         current = next;
       });
     } finally {
       timer.cancel();
-    }
-  }
-
-  /**
-   * Reads the execution after each signal: it may come late, after a manual retry of the execution.
-   *
-   * @param onNext - called with each further wait
-   */
-  private async ended(
-    first: CompletionWait,
-    onNext?: (wait: CompletionWait) => void,
-  ): Promise<ExecutionResult> {
-    const { tenant, waiters, reader } = this.parts;
-    const { id } = first;
-    for (let wait = first; ;) {
-      const execution = (await wait.ended) ? await reader.get(id) : null;
-      if (execution === null) throw new UnknownExecutionError(id, tenant);
-      if (isExecutionEnded(execution.status)) return asResult(execution);
-      wait = waiters.wait(id);
-      onNext?.(wait);
     }
   }
 }

@@ -67,7 +67,11 @@ export function makeStartRequest(
   definition: RunnableDefinition,
   context: object,
   options: StartOptions,
-  { maxContextSize, clock }: { readonly maxContextSize: number; readonly clock: Clock },
+  {
+    maxContextSize,
+    clock,
+    isAwaited,
+  }: { readonly maxContextSize: number; readonly clock: Clock; readonly isAwaited: boolean },
 ): StartRequest {
   const members = encodeContext(context, 'The input');
   const input = `{${[...members].map(([key, json]) => `${JSON.stringify(key)}:${json}`).join(',')}}`;
@@ -93,6 +97,7 @@ export function makeStartRequest(
     delayMs: checkDelay(options.delay),
     idempotencyKey: checkKey(options.idempotencyKey),
     tags: checkTags(options.tags),
+    isAwaited,
   };
 }
 

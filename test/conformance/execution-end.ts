@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
+import { v7 as uuidv7 } from 'uuid';
 import { FIRST_TOKEN } from '../../lib/store/port/index.js';
 import type { TestedStore } from './tested-store.js';
-import { failureOf, outcomeOf, parallel, workflow } from './workflows.js';
+import { failureOf, outcomeOf, parallel, startOf, workflow } from './workflows.js';
 
 const leaves = parallel(2);
 // 0 may fail; 1 and 2 handle that; 3 has nothing to do with it.
@@ -70,6 +71,73 @@ export function describeExecutionEnd(tested: TestedStore): void {
     expect(await tested.taskOf(id, 1)).toMatchObject({
       status: 'Skipped',
       skip_reason: 'upstreamFailure',
+    });
+  });
+
+  describe('the times that callers wait for', () => {
+    /** The times of the rows, as a later read has them. */
+    async function read(id: string) {
+      const [execution] = await tested.store.details([id]);
+      return execution!;
+    }
+
+    test('are those of the rows, of every outcome and of the execution', async () => {
+      const one = await worker.startOne(leaves);
+      const other = await worker.startOne(leaves);
+      const { ended, times } = await worker.complete(
+        [
+          outcomeOf(leaves, one, 0),
+          outcomeOf(leaves, other, 0),
+          failureOf(leaves, other, 1),
+          outcomeOf(leaves, one, 1),
+        ],
+        true,
+      );
+      const [first, second] = [await read(one), await read(other)];
+      const rows = [first.tasks[0]!, second.tasks[0]!, second.tasks[1]!, first.tasks[1]!];
+      expect(times).toEqual(
+        rows.map(({ startedAt, completedAt }) => ({
+          startedAt: startedAt!.getTime(),
+          completedAt: completedAt!.getTime(),
+        })),
+      );
+      const rowOf = ({ createdAt, startedAt, completedAt }: typeof first) => ({
+        createdAt: createdAt.getTime(),
+        startedAt: startedAt!.getTime(),
+        completedAt: completedAt!.getTime(),
+        hasReason: false,
+      });
+      expect(new Map(ended.map(({ status, row }) => [status, row]))).toEqual(
+        new Map([
+          ['Completed', rowOf(first)],
+          ['Failed', rowOf(second)],
+        ]),
+      );
+    });
+
+    test('are missing of an outcome that was not written', async () => {
+      const id = await worker.startOne(leaves);
+      const { times } = await worker.complete(
+        [outcomeOf(leaves, id, 0, { token: STALE }), outcomeOf(leaves, id, 1)],
+        true,
+      );
+      expect(times).toEqual([
+        undefined,
+        { startedAt: expect.any(Number), completedAt: expect.any(Number) },
+      ]);
+    });
+
+    test('tell of an execution that ends while it is paused', async () => {
+      const id = await worker.startOne(leaves);
+      await tested.store.pause(id, 'lunch');
+      const { ended } = await worker.complete(
+        [outcomeOf(leaves, id, 0), outcomeOf(leaves, id, 1)],
+        true,
+      );
+      expect(ended).toEqual([
+        expect.objectContaining({ row: expect.objectContaining({ hasReason: true }) }),
+      ]);
+      expect(await read(id)).toMatchObject({ status: 'Completed', reason: 'lunch' });
     });
   });
 
@@ -178,6 +246,24 @@ export function describeExecutionEnd(tested: TestedStore): void {
       const { ended } = await worker.complete([outcomeOf(one, id, 0)]);
       expect(ended).toEqual([expect.objectContaining({ hasWaiters: true })]);
       expect(await tested.store.await(id)).toBe('Completed');
+    });
+
+    test('a start notes that its process waits', async () => {
+      const ids = [
+        await worker.startOne(one, { hasWaiters: true }),
+        await worker.startOne(one, { hasWaiters: true, tags: '{"a":"b"}' }),
+        await worker.startOne(one),
+      ];
+      const [keyed] = await worker.startKeyed([
+        startOf(one, { hasWaiters: true, idempotencyKey: uuidv7() }),
+      ]);
+      const { ended } = await worker.complete([...ids, keyed!].map((id) => outcomeOf(one, id, 0)));
+      expect(ended.toSorted((a, b) => a.outcome - b.outcome)).toMatchObject([
+        { hasWaiters: true },
+        { hasWaiters: true },
+        { hasWaiters: false },
+        { hasWaiters: true },
+      ]);
     });
 
     test('many are asked about at once', async () => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { claimCount, heldToken, isHeld } from '../support/claim-tokens.js';
 import type { TestedStore } from './tested-store.js';
 import { failureOf, fanIn, outcomeOf, workflow } from './workflows.js';
+import { tasksOf } from './tasks-of.js';
 
 const join = fanIn(2);
 
@@ -104,7 +105,7 @@ export function describeFanIn(tested: TestedStore): void {
 
       expect(joined.accepted).toEqual(new Array(100).fill(true));
       expect(joined.readied.map(({ taskNo }) => taskNo)).toEqual(new Array(50).fill(3));
-      const joins = (await tested.store.tasks(ids)).filter(({ taskNo }) => taskNo === 3);
+      const joins = (await tasksOf(tested.store, ids)).filter(({ taskNo }) => taskNo === 3);
       expect(joins).toHaveLength(50);
       for (const task of joins) {
         expect(task).toMatchObject({ status: 'Running', pendingDependencies: 0 });

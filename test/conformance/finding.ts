@@ -9,6 +9,7 @@ import {
   startOf,
   type TestWorkflow,
 } from './workflows.js';
+import { tasksOf } from './tasks-of.js';
 
 export function describeFinding(tested: TestedStore): void {
   const worker = tested.worker();
@@ -158,7 +159,7 @@ export function describeFinding(tested: TestedStore): void {
         isOrphaned: false,
         wait: null,
       });
-      expect(task?.runAt).toEqual((await tested.store.tasks([id]))[1]?.runAt);
+      expect(task?.runAt).toEqual((await tasksOf(tested.store, [id]))[1]?.runAt);
     });
 
     test('the task whose condition is checked again', async () => {

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { type ClaimedTask, byLockOrder, FIRST_TOKEN } from '../../lib/store/port/index.js';
+import { tasksOf } from './tasks-of.js';
 import type { TestedStore } from './tested-store.js';
 import {
   itemOutcomeOf,
@@ -139,7 +140,7 @@ export function describeItems(tested: TestedStore): void {
   });
 
   test('are not among the tasks that are read of an execution', async () => {
-    expect(await tested.store.tasks([id])).toHaveLength(3);
+    expect(await tasksOf(tested.store, [id])).toHaveLength(3);
     expect((await tested.store.history(id))?.tasks).toHaveLength(3);
   });
 }

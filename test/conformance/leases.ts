@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { Claimant, LeaseWrite } from '../../lib/store/port/index.js';
 import type { TestedStore } from './tested-store.js';
 import { newClaimant, noLease, outcomeOf, parallel, startOf, workflow } from './workflows.js';
+import { tasksOf } from './tasks-of.js';
 
 const chain = workflow([[], [0]]);
 
@@ -104,11 +105,11 @@ export function describeLeases(tested: TestedStore): void {
 
     test('is told of by the tasks under it: what runs without one is orphaned', async () => {
       const { id, claimant } = await holder();
-      expect(await tested.store.tasks([id])).toMatchObject([
+      expect(await tasksOf(tested.store, [id])).toMatchObject([
         { owner: claimant.instanceId, isOrphaned: false },
       ]);
       await tested.store.recovery.endLease(claimant.instanceId, 'former');
-      expect(await tested.store.tasks([id])).toMatchObject([{ isOrphaned: true }]);
+      expect(await tasksOf(tested.store, [id])).toMatchObject([{ isOrphaned: true }]);
     });
   });
 }

@@ -6,6 +6,7 @@ import type {
 } from '../../lib/store/port/index.js';
 import type { TestedStore } from './tested-store.js';
 import { failureOf, noLease, outcomeOf, parallel, startOf } from './workflows.js';
+import { tasksOf } from './tasks-of.js';
 
 export function describeReads(tested: TestedStore): void {
   const worker = tested.worker();
@@ -35,7 +36,7 @@ export function describeReads(tested: TestedStore): void {
         ...unsaid,
       },
     ]);
-    const [failed, ready] = await tested.store.tasks([id]);
+    const [failed, ready] = await tasksOf(tested.store, [id]);
     expect(failed).toMatchObject({
       executionId: id,
       taskNo: 0,
@@ -57,7 +58,7 @@ export function describeReads(tested: TestedStore): void {
       error: null,
     });
     expect(await tested.store.executions([])).toEqual([]);
-    expect(await tested.store.tasks([])).toEqual([]);
+    expect(await tasksOf(tested.store, [])).toEqual([]);
   });
 
   test('pages follow each other without a gap, the newest first', async () => {

@@ -3,6 +3,7 @@ import { FIRST_TOKEN, type Reschedule } from '../../lib/store/port/index.js';
 import type { TaskColumns } from './stored-rows.js';
 import type { TestedStore } from './tested-store.js';
 import { failureOf, parallel, rescheduleOf } from './workflows.js';
+import { tasksOf } from './tasks-of.js';
 
 export function describeReschedule(tested: TestedStore): void {
   const worker = tested.worker();
@@ -177,7 +178,7 @@ export function describeReschedule(tested: TestedStore): void {
         kinds.map((kind, taskNo) => rescheduleOf(kind, one, taskNo, { error: { taskNo } })),
       );
     expect(await tested.store.reschedule(items)).toEqual(new Array(60).fill('ended'));
-    for (const task of await tested.store.tasks(ids)) {
+    for (const task of await tasksOf(tested.store, ids)) {
       expect(task.attempt).toBe(task.taskNo === 0 ? 1 : 0);
       expect(task.deferred).toBe(task.taskNo === 1);
     }

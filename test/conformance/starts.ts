@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { FIRST_TOKEN } from '../../lib/store/port/index.js';
 import type { TestedStore } from './tested-store.js';
 import { fanIn, noLease, parallel, startOf, workflow } from './workflows.js';
+import { tasksOf } from './tasks-of.js';
 
 export function describeStarts(tested: TestedStore): void {
   const worker = tested.worker();
@@ -130,7 +131,7 @@ export function describeStarts(tested: TestedStore): void {
 
   test('a definition of 10,000 tasks is started at once', async () => {
     const id = await worker.startOne(fanIn(9_999), { claims: 100 });
-    const rows = await tested.store.tasks([id]);
+    const rows = await tasksOf(tested.store, [id]);
     const of = (status: string) => rows.filter((row) => row.status === status);
     expect(of('Running')).toHaveLength(100);
     expect(of('Ready')).toHaveLength(9_899);

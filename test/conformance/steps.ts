@@ -5,6 +5,7 @@ import {
   type StepRow,
   type TaskKey,
 } from '../../lib/store/port/index.js';
+import { tasksOf } from './tasks-of.js';
 import type { TestedStore } from './tested-store.js';
 import { failureOf, noLease, rescheduleOf, workflow, type TestWorkflow } from './workflows.js';
 
@@ -162,7 +163,7 @@ export function describeSteps(tested: TestedStore): void {
         open('long', { due: { inMs: HOUR } }),
         record('done'),
       ]);
-      expect((await tested.store.tasks([id]))[0]).toMatchObject({ wait: null });
+      expect((await tasksOf(tested.store, [id]))[0]).toMatchObject({ wait: null });
       await tested.store.reschedule([rescheduleOf('suspend', id, 0, { delayMs: HOUR })]);
       const wait = {
         name: 'long',
@@ -172,7 +173,7 @@ export function describeSteps(tested: TestedStore): void {
         eventName: null,
         childId: null,
       };
-      expect((await tested.store.tasks([id]))[0]).toMatchObject({ status: 'Waiting', wait });
+      expect((await tasksOf(tested.store, [id]))[0]).toMatchObject({ status: 'Waiting', wait });
       const [listed] = await tested.store.list({ workflow: name, limit: 1 });
       expect(listed?.waiting).toMatchObject({ taskNo: 0, status: 'Waiting', wait });
     });

@@ -61,10 +61,10 @@ export class Worker {
   }
 
   /** In the order that the port asks for; the indices of the result are those of `outcomes` all the same. */
-  async complete(outcomes: readonly Outcome[]): Promise<CompletionResult> {
+  async complete(outcomes: readonly Outcome[], timed = false): Promise<CompletionResult> {
     const order = outcomes.map((_, i) => i).sort((a, b) => byLockOrder(outcomes[a]!, outcomes[b]!));
     const sorted = order.map((i) => outcomes[i]!);
-    const result = await this.store().complete(sorted, noLease(this.claimant));
+    const result = await this.store().complete(sorted, noLease(this.claimant), timed);
     for (const { outcome, taskNo, token, claimed } of result.readied) {
       if (claimed) noteClaim(sorted[outcome]!.executionId, taskNo, token);
     }
@@ -72,6 +72,7 @@ export class Worker {
       accepted: outcomes.map((_, i) => result.accepted[order.indexOf(i)]!),
       readied: result.readied.map((one) => ({ ...one, outcome: order[one.outcome]! })),
       ended: result.ended.map((one) => ({ ...one, outcome: order[one.outcome]! })),
+      ...(result.times && { times: outcomes.map((_, i) => result.times?.[order.indexOf(i)]) }),
     };
   }
 }

@@ -79,6 +79,7 @@ export function startOf(
     idempotencyKey: null,
     tags: null,
     claims: plan.pendingDependencies.length,
+    hasWaiters: false,
     ...options,
   };
 }

@@ -1,6 +1,6 @@
 import type { ClaimTable } from './claim-table.js';
 import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
-import { membersOf } from '../memory/execution-cache.js';
+import { membersOf, type StartFacts } from '../memory/execution-cache.js';
 import type { ClaimRow, TaskClaim } from './task-claim.js';
 import type { RunnableDefinition } from '../definitions/runnable-definition.js';
 import { type ClaimedTask, FIRST_TOKEN } from '../../store/port/index.js';
@@ -15,7 +15,7 @@ export interface ClaimReceiverParts {
 }
 
 /** A start that claimed root tasks. */
-export interface ClaimedStart {
+export interface ClaimedStart extends StartFacts {
   readonly id: string;
   readonly definition: RunnableDefinition;
   /** JSON text of each key of the input context. */
@@ -50,6 +50,8 @@ export class ClaimReceiver {
     const { definition, id } = request;
     const cache = this.parts.claims.cacheOf(id, definition, 0);
     if (!cache.inputKnown) cache.setInput(request.members);
+    const { idempotencyKey, tags } = request;
+    cache.startFacts = { idempotencyKey, tags };
     for (const taskNo of definition.rootsToTake.slice(0, claims)) {
       const claim = firstClaim(definition, {
         executionId: id,

@@ -36,6 +36,8 @@ export class TaskClaim {
   readonly wakes: number;
   /** Whether steps of the task are stored. */
   readonly hasSteps: boolean;
+  /** Whether no run of the task before this claim was recorded. A step takes earlier attempts off the row's numbers. */
+  readonly isFirstRun: boolean;
   /** Whether the claim was lost or given back: nothing may be written for it any more. */
   lost = false;
   /** `waiting`: for its input or a slot. `running`: the handler runs. `settled`: the outcome is being recorded. */
@@ -68,6 +70,7 @@ export class TaskClaim {
     this.priority = facts.priority;
     this.wakes = facts.wakes;
     this.hasSteps = facts.hasSteps;
+    this.isFirstRun = facts.attempt === 0 && facts.recoveryAttempts === 0 && !facts.hasSteps;
   }
 
   /** False if the claim was lost, or given back by a pause or a shutdown while it waited. */

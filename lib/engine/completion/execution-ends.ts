@@ -5,11 +5,12 @@ import type { TaskResult } from '../execution/task-result.js';
 import type { FinalContextWriter } from '../memory/final-context-writer.js';
 import type { ProcessServices } from '../process-services.js';
 import type { CompletionWaiters } from './completion-waiters.js';
+import { knownEndOf, type KnownEnd } from './known-end.js';
 
 export interface ExecutionEndsParts {
   readonly address: string;
   readonly claims: Pick<ClaimTable, 'isActive'>;
-  readonly waiters: Pick<CompletionWaiters, 'ended'>;
+  readonly waiters: Pick<CompletionWaiters, 'ended' | 'isAwaited' | 'startOf'>;
   readonly contexts: Pick<FinalContextWriter, 'add'>;
   readonly events: TenantEvents;
   readonly services: Pick<ProcessServices, 'notifyCancelled' | 'notifyEnded'>;
@@ -22,9 +23,9 @@ export class ExecutionEnds {
   constructor(private readonly parts: ExecutionEndsParts) {}
 
   /** Call when the outcome of a task has ended its execution. */
-  recorded(result: TaskResult, { status, hasWaiters, contextMissing }: EndedExecution): void {
-    const { contexts, events } = this.parts;
-    const { claim } = result;
+  recorded({ claim }: TaskResult, end: EndedExecution): void {
+    const { contexts, events, waiters } = this.parts;
+    const { status, hasWaiters, contextMissing } = end;
     const { executionId } = claim;
     if (contextMissing) contexts.add(claim);
     // The task that ends an execution is seldom the one that failed: it was skipped behind it, or cleaned up.
@@ -35,7 +36,9 @@ export class ExecutionEnds {
       status,
       failure && { error: failure.error, failedTask: failure.task.name },
     );
-    this.tell(executionId, { wasRunning: false, hasWaiters });
+    const start = claim.cache.startFacts ?? waiters.startOf(executionId);
+    const known = waiters.isAwaited(executionId) ? knownEndOf(claim, end, start) : undefined;
+    this.tell(executionId, { wasRunning: false, hasWaiters, known });
   }
 
   /**
@@ -43,13 +46,22 @@ export class ExecutionEnds {
    *
    * @param wasRunning - whether tasks of the execution may still run in other processes and have to stop
    * @param hasWaiters - whether callers in other processes wait for the execution
+   * @param known - the ended execution, if memory has all of it
    */
   tell(
     id: string,
-    { wasRunning, hasWaiters }: { readonly wasRunning: boolean; readonly hasWaiters: boolean },
+    {
+      wasRunning,
+      hasWaiters,
+      known,
+    }: {
+      readonly wasRunning: boolean;
+      readonly hasWaiters: boolean;
+      readonly known?: KnownEnd | undefined;
+    },
   ): void {
     const { address, services, waiters } = this.parts;
-    waiters.ended(id);
+    waiters.ended(id, known);
     if (wasRunning) services.notifyCancelled(address, id);
     if (hasWaiters) services.notifyEnded(address, id);
   }

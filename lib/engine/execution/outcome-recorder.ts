@@ -31,8 +31,16 @@ const BYTES_PER_WEIGHT = 1_000;
 /** Maximum number of statements under way. More would only compete for the server's cores and connections. */
 const MAX_STATEMENTS = 2;
 
-/** What the tenant's engine does after outcomes are recorded. */
+/**
+ * Up to this number of outcomes, a batch always asks for the times of the rows. In an idle process the outcome is sent
+ * before the caller of `start()` can call `result()`, and a few times cost nothing.
+ */
+const FEW_OUTCOMES = 10;
+
+/** What the tenant's engine does after outcomes are recorded, and what the recorder has to know for it. */
 export interface OutcomeConsequences {
+  /** Whether a caller of this process waits for the end of the execution. */
+  isAwaited(executionId: string): boolean;
   claimed(result: TaskResult, readied: ReadiedTask): void;
   /** Called when dependents became ready that this process did not claim. */
   leftReady(): void;
@@ -114,7 +122,8 @@ export class OutcomeRecorder {
     try {
       const completion = await this.gate.withRoom(
         edgesOf(results),
-        (lease, room) => this.store.complete(outcomesOf(results, room), lease),
+        (lease, room) =>
+          this.store.complete(outcomesOf(results, room), lease, this.isTimed(results)),
         (reply) => (resent ? this.settle(results, reply) : reply),
       );
       this.follow(results, completion);
@@ -133,7 +142,15 @@ export class OutcomeRecorder {
   ): Promise<CompletionResult> {
     const results = [result];
     return this.gate.inTransaction(edgesOf(results), (lease, room) =>
-      transaction.complete(outcomesOf(results, room), lease),
+      transaction.complete(outcomesOf(results, room), lease, this.isTimed(results)),
+    );
+  }
+
+  /** Whether the reply has the times of the rows, which the results of callers that wait show. */
+  private isTimed(results: readonly TaskResult[]): boolean {
+    return (
+      results.length <= FEW_OUTCOMES ||
+      results.some(({ claim }) => this.consequences.isAwaited(claim.executionId))
     );
   }
 
@@ -141,9 +158,10 @@ export class OutcomeRecorder {
   follow(results: readonly TaskResult[], completion: CompletionResult): void {
     for (const [i, result] of results.entries()) {
       if (completion.accepted[i] === true) {
-        const { status, skipReason, view } = result;
+        const { claim, status, skipReason, view } = result;
         const error = status === 'Failed' ? (result.error as StoredError) : undefined;
-        result.claim.cache.record(result.claim.task.no, { status, skipReason, error, view });
+        const times = claim.isFirstRun ? completion.times?.[i] : undefined;
+        claim.cache.record(claim.task.no, { status, skipReason, error, view, times });
         this.consequences.recorded(result);
       } else {
         this.consequences.refused(result);

@@ -10,7 +10,7 @@ import {
   type TaskStatus,
 } from '../../workflow/index.js';
 import type { StoredError } from '../../errors/index.js';
-import type { RecordedOutcome } from '../../store/port/index.js';
+import type { RecordedOutcome, TaskTimes } from '../../store/port/index.js';
 
 /**
  * Maximum size of a final context that is stored, in bytes: a page. A larger one is not stored, because it would repeat
@@ -25,6 +25,15 @@ export interface KnownOutcome {
   readonly error?: StoredError | undefined;
   /** The context that its dependents get: the task's input and, if it completed, its writes. */
   readonly view: ContextView;
+  /** The times of its row, if a caller here awaits the execution, and the outcome is that of the task's first attempt. */
+  readonly times?: TaskTimes | undefined;
+}
+
+/** What only the process that started an execution knows without reading. */
+export interface StartFacts {
+  readonly idempotencyKey: string | null;
+  /** JSON text, or null for none. */
+  readonly tags: string | null;
 }
 
 export interface TaskInput {
@@ -46,6 +55,8 @@ export interface CachedTask {
 export class ExecutionCache {
   /** Number of claims that this process holds in the execution. */
   claims = 0;
+  /** Set if this process started the execution. */
+  startFacts: StartFacts | undefined;
   private input: ContextView | undefined;
   private readonly outcomes = new Map<number, KnownOutcome>();
   private knownLeaves = 0;

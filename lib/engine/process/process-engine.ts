@@ -102,6 +102,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
         lockSession: this.supervisor.session?.lockSession ?? null,
       }),
       isConnected: () => this.supervisor.session !== undefined,
+      hearsNotifications: () => (this.supervisor.session?.lockSession ?? null) !== null,
       renewLeases: () => void this.renewOnce(),
       notifyWork: (tenant) => this.notify({ kind: 'work', tenant }),
       workPayload: (tenant) => encodeNotification({ kind: 'work', tenant }),

@@ -18,10 +18,7 @@ export class ExecutionStarts {
    *
    * @throws DatabaseUnavailableError when another transaction held the key for `startTimeout`
    */
-  startIn(
-    manager: UserTransaction,
-    request: StartRequest,
-  ): Promise<{ id: string; created: boolean }> {
+  startIn(manager: UserTransaction, request: StartRequest): Promise<Omit<Started, 'claims'>> {
     return this.transactional.start(manager, request);
   }
 

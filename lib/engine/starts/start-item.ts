@@ -36,6 +36,8 @@ export function toStartItem(request: StartRequest, claims: number): StartItem {
     idempotencyKey: request.idempotencyKey,
     tags: request.tags,
     claims,
+    // A process with claims in the execution learns of its end by itself.
+    hasWaiters: request.isAwaited && claims === 0,
   };
 }
 

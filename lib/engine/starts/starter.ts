@@ -47,6 +47,8 @@ export interface StartRequest {
   readonly idempotencyKey: string | null;
   /** JSON text; null without tags. */
   readonly tags: string | null;
+  /** Whether the caller waits for the execution's end. */
+  readonly isAwaited: boolean;
 }
 
 export interface Started {
@@ -55,6 +57,8 @@ export interface Started {
   readonly created: boolean;
   /** Number of roots that were claimed with it, in order. */
   readonly claims: number;
+  /** Whether its row says that a caller waits for its end. */
+  readonly hasWaiters: boolean;
 }
 
 export interface StartConsequences {
@@ -192,7 +196,7 @@ export class Starter {
       // An earlier send whose reply was lost may have created the execution under this id.
       const created = id === request.id;
       if (created) this.parts.consequences.created(request);
-      return { id: id ?? request.id, created, claims: 0 };
+      return { id: id ?? request.id, created, claims: 0, hasWaiters: false };
     });
   }
 
@@ -245,7 +249,8 @@ export class Starter {
       if (claims > 0) consequences.claimed(request, claims);
       if (isNew && claims < request.definition.workflow.roots.length)
         consequences.leftReady(request);
-      return { id: request.id, created: isNew, claims };
+      const hasWaiters = isNew && items[i]?.hasWaiters === true;
+      return { id: request.id, created: isNew, claims, hasWaiters };
     });
   }
 

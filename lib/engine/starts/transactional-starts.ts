@@ -11,7 +11,7 @@ import type { ProcessServices, TenantSettings } from '../process-services.js';
 import type { OpenKeys } from './open-keys.js';
 import { keyIsHeld } from './start-failures.js';
 import { delayOf, keyOf, toStartItem } from './start-item.js';
-import type { StartRequest } from './starter.js';
+import type { Started, StartRequest } from './starter.js';
 import { UncommittedStarts } from './uncommitted-starts.js';
 
 export interface TransactionalStartsParts {
@@ -40,10 +40,7 @@ export class TransactionalStarts {
   }
 
   /** @throws DatabaseUnavailableError when another transaction held the key for `startTimeout` */
-  async start(
-    manager: UserTransaction,
-    request: StartRequest,
-  ): Promise<{ id: string; created: boolean }> {
+  async start(manager: UserTransaction, request: StartRequest): Promise<Omit<Started, 'claims'>> {
     const { settings, store, gate, services, openKeys, events, consequences } = this.parts;
     const item = toStartItem(request, 0);
     const began = services.clock.now();
@@ -72,12 +69,12 @@ export class TransactionalStarts {
     // The notification at the commit makes processes look once. If the start is not due then, this timer looks again.
     const delayMs = delayOf(request, services.clock);
     if (delayMs > 0) consequences.dueIn(delayMs);
-    if (created || item.idempotencyKey === null) return { id: item.id, created };
+    if (created || item.idempotencyKey === null) return { id: item.id, created, hasWaiters: false };
     const [id] = await store.findByKeys(
       [{ workflow: item.plan.workflow, key: item.idempotencyKey }],
       manager,
     );
-    return { id: id ?? item.id, created: false };
+    return { id: id ?? item.id, created: false, hasWaiters: false };
   }
 
   close(): void {

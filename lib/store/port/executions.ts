@@ -56,6 +56,11 @@ export interface OpenWait {
   readonly childId: string | null;
 }
 
+/** An execution's row with the rows of all its tasks, in the order of their numbers. */
+export interface ExecutionDetails extends ExecutionRow {
+  readonly tasks: readonly TaskRow[];
+}
+
 export interface ExecutionListFilter {
   readonly workflow?: string | undefined;
   readonly statuses?: readonly string[] | undefined;
@@ -133,8 +138,8 @@ export interface ExecutionStore {
   executions(ids: readonly string[]): Promise<ExecutionRow[]>;
   /** Statuses by id. Missing executions have no entry. */
   statuses(ids: readonly string[]): Promise<ReadonlyMap<string, string>>;
-  /** The tasks of the executions, without items. */
-  tasks(ids: readonly string[]): Promise<TaskRow[]>;
+  /** Executions with their tasks without items, all as they are at one moment. */
+  details(ids: readonly string[]): Promise<ExecutionDetails[]>;
   /** Undefined if no execution has this id. */
   history(id: string): Promise<HistoryRow | undefined>;
   list(filter: ExecutionListFilter): Promise<ListedExecution[]>;

@@ -44,6 +44,21 @@ export interface ReadiedTask {
   readonly hasSteps: boolean;
 }
 
+/** The times of a task's row, in milliseconds since 1970. */
+export interface TaskTimes {
+  readonly startedAt: number;
+  readonly completedAt: number;
+}
+
+/** The columns of an ended execution's row that only the database knows. Times are in milliseconds since 1970. */
+export interface EndedRow {
+  readonly createdAt: number;
+  readonly startedAt: number;
+  readonly completedAt: number;
+  /** Whether the row has the reason of a pause: the last tasks may end while the execution is Paused. */
+  readonly hasReason: boolean;
+}
+
 /** An execution that an outcome ended. `outcome` is the index in the batch of an outcome of the execution. */
 export interface EndedExecution {
   readonly outcome: number;
@@ -51,6 +66,8 @@ export interface EndedExecution {
   readonly hasWaiters: boolean;
   /** Whether the final context has to be written separately. */
   readonly contextMissing: boolean;
+  /** Present if the batch was sent with `timed`. */
+  readonly row?: EndedRow;
 }
 
 /** The result of recording a batch of outcomes. */
@@ -59,6 +76,8 @@ export interface CompletionResult {
   readonly accepted: readonly boolean[];
   readonly readied: readonly ReadiedTask[];
   readonly ended: readonly EndedExecution[];
+  /** Present if the batch was sent with `timed`. By index in the batch; undefined for an outcome that was not written. */
+  readonly times?: readonly (TaskTimes | undefined)[];
 }
 
 /** The recorded outcome of a finished task, as its successors need it. */
@@ -84,8 +103,16 @@ export interface ExecutionInput {
 
 /** Records outcomes of claimed tasks, and reads recorded outcomes. */
 export interface OutcomeStore {
-  /** Records a batch in one statement. The outcomes must be sorted by {@link byLockOrder}. */
-  complete(outcomes: readonly Outcome[], lease: LeaseWrite): Promise<CompletionResult>;
+  /**
+   * Records a batch in one statement. The outcomes must be sorted by {@link byLockOrder}.
+   *
+   * @param timed - whether to return the times of the written rows, for callers that wait for an execution. Default: false
+   */
+  complete(
+    outcomes: readonly Outcome[],
+    lease: LeaseWrite,
+    timed?: boolean,
+  ): Promise<CompletionResult>;
   outcomes(tasks: readonly TaskKey[]): Promise<RecordedOutcome[]>;
   inputs(ids: readonly string[]): Promise<Map<string, ExecutionInput>>;
   writeFinalContext(id: string, context: string, generation: number): Promise<void>;

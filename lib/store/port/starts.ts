@@ -27,6 +27,8 @@ export interface StartItem {
   readonly tags: string | null;
   /** The number of root tasks that this process claims with the start. */
   readonly claims: number;
+  /** Whether to note that a process waits for the execution's end, as `ExecutionStore.await` does. */
+  readonly hasWaiters: boolean;
 }
 
 /** The result of starting a batch. */

@@ -23,7 +23,12 @@ export interface TaskTransaction {
   within<T>(work: () => T): T;
   /** Rejects if the transaction has failed, or if the handler has ended it. */
   assertOpen(): Promise<void>;
-  complete(outcomes: readonly Outcome[], lease: LeaseWrite): Promise<CompletionResult>;
+  /** As in `OutcomeStore`. */
+  complete(
+    outcomes: readonly Outcome[],
+    lease: LeaseWrite,
+    timed?: boolean,
+  ): Promise<CompletionResult>;
   /** Like `recordSteps` of the store, as the last statement of the transaction. */
   recordSteps(records: readonly StepRecord[]): Promise<(StepReply | undefined)[]>;
 }

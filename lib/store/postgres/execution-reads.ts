@@ -6,13 +6,15 @@ import {
   listTagged,
   listUnfinished,
 } from './statements/execution-list.js';
-import { readExecutions, readStatuses, readTasks } from './statements/execution-rows.js';
+import { readExecutions, readStatuses } from './statements/execution-rows.js';
+import { detailsOf, readDetails } from './statements/read-details.js';
 import { readHistory } from './statements/read-history.js';
 import { readInputs, readOutcomes } from './statements/read-outcomes.js';
 import { taskKeyValues, type StatementRunner } from './statements/statement.js';
 import type {
   ExecutionCount,
   ExecutionCountFilter,
+  ExecutionDetails,
   ExecutionInput,
   ExecutionListFilter,
   ExecutionRow,
@@ -20,7 +22,6 @@ import type {
   ListedExecution,
   RecordedOutcome,
   TaskKey,
-  TaskRow,
 } from '../port/index.js';
 
 /** Reads executions and their tasks, for the engine and for the public API. */
@@ -43,8 +44,8 @@ export class ExecutionReads {
     return this.hot.run(readExecutions, [plainArray(ids)]);
   }
 
-  async tasks(ids: readonly string[]): Promise<TaskRow[]> {
-    return this.hot.run(readTasks, [plainArray(ids)]);
+  async details(ids: readonly string[]): Promise<ExecutionDetails[]> {
+    return detailsOf(await this.hot.run(readDetails, [plainArray(ids)]));
   }
 
   async statuses(ids: readonly string[]): Promise<ReadonlyMap<string, string>> {

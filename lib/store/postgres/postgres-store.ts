@@ -19,7 +19,12 @@ import {
   claimTasksPastLocks,
   claimValues,
 } from './statements/claim-tasks.js';
-import { completeTasks, completionOf, completionValues } from './statements/complete-tasks.js';
+import {
+  completeTasks,
+  completeTimedTasks,
+  completionValues,
+} from './statements/complete-tasks.js';
+import { completionOf, timedCompletionOf } from './statements/completion-result.js';
 import {
   cancelExecution,
   controlOf,
@@ -199,8 +204,12 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
     );
   }
 
-  complete(outcomes: readonly Outcome[], lease: LeaseWrite): Promise<CompletionResult> {
-    return completeOn(this.hot, outcomes, lease);
+  complete(
+    outcomes: readonly Outcome[],
+    lease: LeaseWrite,
+    timed = false,
+  ): Promise<CompletionResult> {
+    return completeOn(this.hot, outcomes, lease, timed);
   }
 
   async reschedule(items: readonly Reschedule[]): Promise<RescheduleResult[]> {
@@ -249,10 +258,10 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
           },
           within: (inner) => runWithin(placeOf(client), inner),
           assertOpen: () => assertStillOpen(client),
-          complete: (outcomes, lease) =>
+          complete: (outcomes, lease, timed = false) =>
             asLogin(client, (connection) =>
               withAnswerTimeout(client, () =>
-                completeOn(this.statements.on(connection), outcomes, lease),
+                completeOn(this.statements.on(connection), outcomes, lease, timed),
               ),
             ),
           recordSteps: (records) =>
@@ -371,10 +380,10 @@ async function completeOn(
   runner: StatementRunner,
   outcomes: readonly Outcome[],
   lease: LeaseWrite,
+  timed: boolean,
 ): Promise<CompletionResult> {
-  const rows = await runner.run(
-    completeTasks,
-    completionValues(outcomes, lease.claimant, lease.write),
-  );
-  return completionOf(rows, outcomes.length);
+  const values = completionValues(outcomes, lease.claimant, lease.write);
+  return timed
+    ? timedCompletionOf(await runner.run(completeTimedTasks, values), outcomes.length)
+    : completionOf(await runner.run(completeTasks, values), outcomes.length);
 }

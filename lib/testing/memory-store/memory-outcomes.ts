@@ -5,6 +5,7 @@ import {
   type Outcome,
   type ReadiedTask,
   type TaskKey,
+  type TaskTimes,
   byLockOrder,
 } from '../../store/port/index.js';
 import { appendAttempt } from './memory-attempts.js';
@@ -38,6 +39,7 @@ export function complete(
   tables: MemoryTables,
   outcomes: readonly Outcome[],
   lease: LeaseWrite,
+  timed: boolean,
 ): CompletionResult {
   assertStorable(
     outcomes.flatMap(({ output, detail, finalContext }) => [
@@ -54,7 +56,32 @@ export function complete(
   const readied = countDependents(tables, done, lease);
   const ended = countExecutions(tables, done, handled);
   writeLease(tables, lease);
-  return { accepted, readied, ended };
+  if (!timed) return { accepted, readied, ended };
+  return {
+    accepted,
+    readied,
+    ended: ended.map((end) => withRow(tables, end, outcomes)),
+    times: outcomes.map((outcome, i) =>
+      accepted[i] === true ? timesOf(tables, outcome) : undefined,
+    ),
+  };
+}
+
+function timesOf(tables: MemoryTables, outcome: Outcome): TaskTimes | undefined {
+  const { startedAt = null, completedAt = null } = tables.task(outcome) ?? {};
+  return startedAt === null || completedAt === null ? undefined : { startedAt, completedAt };
+}
+
+function withRow(
+  tables: MemoryTables,
+  end: EndedExecution,
+  outcomes: readonly Outcome[],
+): EndedExecution {
+  const execution = tables.executions.get(outcomes[end.outcome]?.executionId ?? '');
+  if (execution === undefined) return end;
+  const { createdAt, startedAt, completedAt, reason } = execution;
+  if (startedAt === null || completedAt === null) return end;
+  return { ...end, row: { createdAt, startedAt, completedAt, hasReason: reason !== null } };
 }
 
 function record(tables: MemoryTables, outcome: Outcome): boolean {

@@ -2,6 +2,7 @@ import { hasTags } from '../../workflow/index.js';
 import {
   type ExecutionCount,
   type ExecutionCountFilter,
+  type ExecutionDetails,
   type ExecutionInput,
   type ExecutionListFilter,
   type ExecutionRow,
@@ -25,10 +26,11 @@ export function readExecutions(tables: MemoryTables, ids: readonly string[]): Ex
   return found(tables, ids).map(executionRow);
 }
 
-export function readTasks(tables: MemoryTables, ids: readonly string[]): TaskRow[] {
-  return [...new Set(ids)]
-    .sort()
-    .flatMap((id) => tables.tasksOf(id).map((task) => taskRow(tables, task)));
+export function readDetails(tables: MemoryTables, ids: readonly string[]): ExecutionDetails[] {
+  return found(tables, [...ids].sort()).map((execution) => ({
+    ...executionRow(execution),
+    tasks: tables.tasksOf(execution.id).map((task) => taskRow(tables, task)),
+  }));
 }
 
 export function statusesOf(tables: MemoryTables, ids: readonly string[]): Map<string, string> {

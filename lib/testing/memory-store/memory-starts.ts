@@ -112,7 +112,7 @@ function insert(tables: MemoryTables, item: StartItem, { claimant }: LeaseWrite)
     remainingLeaves: plan.leaves,
     unhandledFailures: 0,
     generation: 0,
-    hasWaiters: false,
+    hasWaiters: item.hasWaiters,
     deadlineAt: begins && plan.timeoutMs !== null ? now + plan.timeoutMs : null,
     startedAt: begins ? now : null,
     completedAt: null,

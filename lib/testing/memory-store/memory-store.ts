@@ -10,6 +10,7 @@ import type {
   DefinitionStore,
   ExecutionCount,
   ExecutionCountFilter,
+  ExecutionDetails,
   ExecutionInput,
   ExecutionListFilter,
   ExecutionRow,
@@ -28,7 +29,6 @@ import type {
   StepReply,
   StepRow,
   TaskKey,
-  TaskRow,
   TaskTransaction,
   TenantStore,
   TimedOutExecution,
@@ -150,8 +150,12 @@ export class MemoryStore implements TenantStore {
     });
   }
 
-  complete(outcomes: readonly Outcome[], lease: LeaseWrite): Promise<CompletionResult> {
-    return this.run((tables) => complete(tables, outcomes, lease));
+  complete(
+    outcomes: readonly Outcome[],
+    lease: LeaseWrite,
+    timed = false,
+  ): Promise<CompletionResult> {
+    return this.run((tables) => complete(tables, outcomes, lease, timed));
   }
 
   outcomes(tasks: readonly TaskKey[]): Promise<RecordedOutcome[]> {
@@ -181,8 +185,8 @@ export class MemoryStore implements TenantStore {
     return this.run((tables) => reads.statusesOf(tables, ids));
   }
 
-  tasks(ids: readonly string[]): Promise<TaskRow[]> {
-    return this.run((tables) => reads.readTasks(tables, ids));
+  details(ids: readonly string[]): Promise<ExecutionDetails[]> {
+    return this.run((tables) => reads.readDetails(tables, ids));
   }
 
   history(id: string): Promise<HistoryRow | undefined> {

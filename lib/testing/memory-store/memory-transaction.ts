@@ -54,11 +54,15 @@ export class MemoryTransaction implements UserTransaction {
     throw new MemoryFailure('conflict', 'The transaction has ended.');
   }
 
-  async complete(outcomes: readonly Outcome[], lease: LeaseWrite): Promise<CompletionResult> {
+  async complete(
+    outcomes: readonly Outcome[],
+    lease: LeaseWrite,
+    timed = false,
+  ): Promise<CompletionResult> {
     this.assertOpen();
     this.unlock = await this.tables.lock();
     this.undo = this.tables.checkpoint();
-    return complete(this.tables, outcomes, lease);
+    return complete(this.tables, outcomes, lease, timed);
   }
 
   async recordSteps(records: readonly StepRecord[]): Promise<(StepReply | undefined)[]> {
@@ -75,7 +79,7 @@ export class MemoryTransaction implements UserTransaction {
       hasLostPlan: false,
       within: (work) => work(),
       assertOpen: async () => this.assertOpen(),
-      complete: (outcomes, lease) => this.complete(outcomes, lease),
+      complete: (outcomes, lease, timed) => this.complete(outcomes, lease, timed),
       recordSteps: (records) => this.recordSteps(records),
     };
   }

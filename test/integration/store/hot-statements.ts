@@ -6,6 +6,7 @@ import {
 } from '../../../lib/store/postgres/statements/claim-tasks.js';
 import {
   completeTasks,
+  completeTimedTasks,
   completionValues,
 } from '../../../lib/store/postgres/statements/complete-tasks.js';
 import {
@@ -24,9 +25,9 @@ import {
   findByKeys,
   readExecutions,
   readStatuses,
-  readTasks,
   writeFinalContext,
 } from '../../../lib/store/postgres/statements/execution-rows.js';
+import { readDetails } from '../../../lib/store/postgres/statements/read-details.js';
 import { beginSuspect } from '../../../lib/store/postgres/statements/begin-suspect.js';
 import { takeOrphans, takeOrphansValues } from '../../../lib/store/postgres/statements/recovery.js';
 import {
@@ -39,16 +40,7 @@ import {
   rescheduleTasks,
   rescheduleValues,
 } from '../../../lib/store/postgres/statements/reschedule-tasks.js';
-import {
-  startExecutions,
-  startKeyedExecutions,
-  startKeyedExecutionsWithin,
-  startKeyedTaggedExecutions,
-  startKeyedTaggedExecutionsWithin,
-  startStatement,
-  startTaggedExecutions,
-  startValues,
-} from '../../../lib/store/postgres/statements/start-executions.js';
+import { startStatement } from '../../../lib/store/postgres/statements/start-executions.js';
 import { recordSteps, recordValues } from '../../../lib/store/postgres/statements/record-steps.js';
 import { wakeTasks } from '../../../lib/store/postgres/statements/wake-tasks.js';
 import { taskKeyValues, type Statement } from '../../../lib/store/postgres/statements/statement.js';
@@ -106,8 +98,35 @@ const overdue = (ids: readonly string[]): unknown[] =>
     'schema',
   );
 
+const YES_AND_NO = [true, false];
+/** Every variant of the start. */
+const STARTS = YES_AND_NO.flatMap((keyed) =>
+  YES_AND_NO.flatMap((tagged) =>
+    YES_AND_NO.flatMap((hasWaiters) =>
+      (keyed ? [100, undefined] : [undefined]).map((lockTimeoutMs): Hot => {
+        const [statement] = startsOf(['']);
+        return { statement, values: (ids) => startsOf(ids)[1] };
+
+        function startsOf(ids: readonly string[]) {
+          const tags = tagged ? '{"a":"b"}' : null;
+          const items = ids.map(() =>
+            startOf(join, { idempotencyKey: randomUUID(), tags, hasWaiters }),
+          );
+          return startStatement(items, { claimant, write: true }, { keyed, lockTimeoutMs });
+        }
+      }),
+    ),
+  ),
+);
+
 export const HOT: readonly Hot[] = [
   { statement: completeTasks, values: completions, tasks: TASK_KEY, executions: EXECUTION_KEY },
+  {
+    statement: completeTimedTasks,
+    values: completions,
+    tasks: TASK_KEY,
+    executions: EXECUTION_KEY,
+  },
   {
     statement: rescheduleTasks,
     values: (ids) => rescheduleValues(ids.toSorted().map((id) => rescheduleOf('retry', id, 0))),
@@ -152,49 +171,7 @@ export const HOT: readonly Hot[] = [
     tasks: new RegExp(`${READY.source}|${TASK_KEY.source}`),
     executions: EXECUTION_KEY,
   },
-  {
-    statement: startExecutions,
-    values: (ids) =>
-      startValues(
-        ids.map(() => startOf(join)),
-        claimant,
-        true,
-      ),
-  },
-  {
-    statement: startKeyedExecutions,
-    values: (ids) =>
-      startValues(
-        ids.map(() => startOf(join, { idempotencyKey: randomUUID() })),
-        claimant,
-        true,
-      ),
-  },
-  {
-    statement: startKeyedExecutionsWithin,
-    values: (ids) => [
-      ...startValues(
-        ids.map(() => startOf(join, { idempotencyKey: randomUUID() })),
-        claimant,
-        true,
-      ),
-      100,
-    ],
-  },
-  ...[startTaggedExecutions, startKeyedTaggedExecutions, startKeyedTaggedExecutionsWithin].map(
-    (statement): Hot => ({
-      statement,
-      values: (ids) => {
-        const items = ids.map(() =>
-          startOf(join, { idempotencyKey: randomUUID(), tags: '{"a":"b"}' }),
-        );
-        const keyed = statement !== startTaggedExecutions;
-        const lockTimeoutMs = statement === startKeyedTaggedExecutionsWithin ? 100 : undefined;
-        const lease = { claimant, write: true };
-        return startStatement(items, lease, { keyed, lockTimeoutMs })[1];
-      },
-    }),
-  ),
+  ...STARTS,
   {
     statement: readOutcomes,
     values: (ids) =>
@@ -210,7 +187,12 @@ export const HOT: readonly Hot[] = [
   { statement: readInputs, values: (ids) => [`{${ids.join()}}`], executions: EXECUTION_KEY },
   { statement: readExecutions, values: (ids) => [`{${ids.join()}}`], executions: EXECUTION_KEY },
   { statement: readStatuses, values: (ids) => [`{${ids.join()}}`], executions: EXECUTION_KEY },
-  { statement: readTasks, values: (ids) => [`{${ids.join()}}`], tasks: TASKS_OF_EXECUTION },
+  {
+    statement: readDetails,
+    values: (ids) => [`{${ids.join()}}`],
+    tasks: TASKS_OF_EXECUTION,
+    executions: EXECUTION_KEY,
+  },
   { statement: awaitExecution, values: ([id]) => [id], executions: EXECUTION_KEY, batched: false },
   {
     statement: awaitUnlockedExecutions,

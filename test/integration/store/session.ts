@@ -7,12 +7,12 @@ import {
 } from '../../../lib/store/postgres/statements/claim-tasks.js';
 import {
   completeTasks,
-  completionOf,
   completionValues,
 } from '../../../lib/store/postgres/statements/complete-tasks.js';
+import { completionOf } from '../../../lib/store/postgres/statements/completion-result.js';
 import {
   startExecutions,
-  startKeyedExecutions,
+  startStatement,
   startReplyOf,
   startValues,
 } from '../../../lib/store/postgres/statements/start-executions.js';
@@ -102,7 +102,8 @@ export class Session {
 
   /** The ids that were created now. */
   async startKeyed(items: readonly StartItem[]): Promise<string[]> {
-    const rows = await this.run(startKeyedExecutions, startValues(items, this.claimant, false));
+    const lease = { claimant: this.claimant, write: false };
+    const rows = await this.run(...startStatement(items, lease, { keyed: true }));
     const { created } = startReplyOf(rows, true);
     return created === 'all' ? [] : [...created];
   }

@@ -35,6 +35,8 @@ const request = (id: string, priority = 0) => ({
   runAt: null,
   delayMs: null,
   idempotencyKey: null,
+  tags: null,
+  isAwaited: false,
 });
 
 describe('ClaimReceiver', () => {

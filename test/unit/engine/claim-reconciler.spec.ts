@@ -8,6 +8,7 @@ import type { TaskClaim } from '../../../lib/engine/claims/task-claim.js';
 import { MemoryFailure } from '../../../lib/testing/memory-store/index.js';
 import { ContextView } from '../../../lib/workflow/index.js';
 import { EngineScene, registered } from './engine-scene.js';
+import { tasksOf } from '../../conformance/tasks-of.js';
 
 let scene: EngineScene;
 let reconciler: ClaimReconciler;
@@ -88,7 +89,7 @@ describe('ClaimReconciler', () => {
     const id = await scene.start();
     await compare();
     expect(scene.called).toEqual(['wakeWorkers']);
-    const tasks = await scene.store.tasks([id]);
+    const tasks = await tasksOf(scene.store, [id]);
     expect(tasks).toMatchObject([
       { status: 'Ready', recoveryAttempts: 1 },
       { status: 'Ready', recoveryAttempts: 1 },

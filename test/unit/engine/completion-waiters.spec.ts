@@ -3,15 +3,25 @@ import { CompletionWaiters } from '../../../lib/engine/completion/completion-wai
 import { MemoryFailure } from '../../../lib/testing/memory-store/index.js';
 import { systemClock } from '../../../lib/runtime/clock.js';
 import { ManualClock } from '../../../lib/testing/manual-clock.js';
+import { waitFor } from '../../support/wait-for.js';
+import { noLease, startOf } from '../../conformance/workflows.js';
 import { EngineScene } from './engine-scene.js';
 
+const START = { idempotencyKey: null, tags: null };
 let scene: EngineScene;
 let waiters: CompletionWaiters;
 let isActive: boolean;
+let hearsEnds: boolean;
 beforeEach(() => {
   scene = new EngineScene();
   isActive = false;
-  waiters = new CompletionWaiters(scene.store, () => isActive, systemClock);
+  hearsEnds = true;
+  waiters = new CompletionWaiters(
+    scene.store,
+    () => isActive,
+    () => hearsEnds,
+    systemClock,
+  );
 });
 
 /** Resolves when the store has answered the first look of a wait, and the wait listens. */
@@ -23,8 +33,8 @@ describe('CompletionWaiters', () => {
   it('ends a wait for what has ended, and for what is not there', async () => {
     const id = await scene.start();
     await scene.store.cancel(id, null);
-    expect(await waiters.wait(id).ended).toBe(true);
-    expect(await waiters.wait('none').ended).toBe(false);
+    expect(await waiters.wait(id).ended).toBe('ended');
+    expect(await waiters.wait('none').ended).toBe('missing');
     expect(waiters.size).toBe(0);
   });
 
@@ -35,7 +45,7 @@ describe('CompletionWaiters', () => {
     expect(waiters.isAwaited(id)).toBe(true);
     expect(await scene.store.cancel(id, null)).toMatchObject({ hasWaiters: true });
     waiters.ended(id);
-    expect(await waits).toEqual([true, true]);
+    expect(await waits).toEqual(['ended', 'ended']);
     expect(waiters.isAwaited(id)).toBe(false);
   });
 
@@ -44,7 +54,7 @@ describe('CompletionWaiters', () => {
     const wait = waiters.wait(id).ended;
     waiters.recheck();
     waiters.ended(id);
-    expect(await wait).toBe(true);
+    expect(await wait).toBe('ended');
   });
 
   it('knows that it was told of the end, though it is to look again', async () => {
@@ -52,7 +62,7 @@ describe('CompletionWaiters', () => {
     const wait = waiters.wait(id).ended;
     waiters.ended(id);
     waiters.recheck();
-    expect(await wait).toBe(true);
+    expect(await wait).toBe('ended');
   });
 
   it.each(['ownershipLost', 'recheck'] as const)('looks again after %s', async (reason) => {
@@ -61,7 +71,7 @@ describe('CompletionWaiters', () => {
     await looked();
     await scene.store.cancel(id, null);
     waiters[reason](id);
-    expect(await wait).toBe(true);
+    expect(await wait).toBe('ended');
   });
 
   it('does not ask about what this process works on, until it has no more claims there', async () => {
@@ -72,7 +82,7 @@ describe('CompletionWaiters', () => {
     expect(await scene.store.cancel(id, null)).toMatchObject({ hasWaiters: false });
     isActive = false;
     waiters.ownershipLost(id);
-    expect(await wait).toBe(true);
+    expect(await wait).toBe('ended');
   });
 
   it('ends when it is cancelled', async () => {
@@ -83,12 +93,12 @@ describe('CompletionWaiters', () => {
     await expect(cancelled.ended).rejects.toThrow('enough');
     expect(waiters.isAwaited(id)).toBe(true);
     waiters.ended(id);
-    expect(await other.ended).toBe(true);
+    expect(await other.ended).toBe('ended');
   });
 
   it('ends when all are closed, and at once after that', async () => {
     const id = await scene.start();
-    const waits = [waiters.wait(id), waiters.expect(id)];
+    const waits = [waiters.wait(id), waiters.expect(id, START)];
     await looked();
     waiters.close(new Error('removed'));
     for (const { ended } of [...waits, waiters.wait(id)]) {
@@ -99,17 +109,22 @@ describe('CompletionWaiters', () => {
 
   it('of an expected execution is told of an end that comes before the answer to the start', async () => {
     const awaits = jest.spyOn(scene.store, 'await');
-    const expected = waiters.expect('expected');
+    const expected = waiters.expect('expected', START);
     await looked();
     waiters.ended('expected');
-    expect(await expected.ended).toBe(true);
+    expect(await expected.ended).toBe('ended');
     expect(awaits).not.toHaveBeenCalled();
   });
 
   it('of an expected execution reads nothing before the start is answered, however long that takes', async () => {
     const clock = new ManualClock();
-    waiters = new CompletionWaiters(scene.store, () => isActive, clock);
-    const expected = waiters.expect('00000000-0000-7000-8000-000000000000');
+    waiters = new CompletionWaiters(
+      scene.store,
+      () => isActive,
+      () => hearsEnds,
+      clock,
+    );
+    const expected = waiters.expect('00000000-0000-7000-8000-000000000000', START);
     let isOver = false;
     void expected.ended.then(() => (isOver = true));
     await clock.advance(60_000);
@@ -117,34 +132,126 @@ describe('CompletionWaiters', () => {
     waiters.ownershipLost(expected.id);
     await looked();
     expect(isOver).toBe(false);
-    expected.stored();
-    expect(await expected.ended).toBe(false);
+    expected.stored(false);
+    expect(await expected.ended).toBe('missing');
   });
 
-  it('looks by itself after a second, and then every five, with one timer for all', async () => {
+  it('of an expected execution reads nothing if the start has stored that it waits', async () => {
+    const looks = jest.spyOn(scene.store, 'awaitUnlocked');
+    const expected = waiters.expect('expected', START);
+    expected.stored(true);
+    await looked();
+    expect(looks).not.toHaveBeenCalled();
+    waiters.ended('expected');
+    expect(await expected.ended).toBe('ended');
+  });
+
+  it('looks by itself after a second, and then every five where it hears of no ends', async () => {
+    hearsEnds = false;
     const clock = new ManualClock();
-    waiters = new CompletionWaiters(scene.store, () => isActive, clock);
+    waiters = new CompletionWaiters(
+      scene.store,
+      () => isActive,
+      () => hearsEnds,
+      clock,
+    );
     const ids = [await scene.start(), await scene.start()];
     const waits = ids.map((id) => waiters.wait(id));
     await looked();
     await scene.store.cancel(ids[0]!, null);
     await clock.advance(1_000);
-    expect(await waits[0]!.ended).toBe(true);
+    expect(await waits[0]!.ended).toBe('ended');
     await looked();
     await scene.store.cancel(ids[1]!, null);
     await clock.advance(4_000);
     await looked();
     expect(waiters.size).toBe(1);
     await clock.advance(1_000);
-    expect(await waits[1]!.ended).toBe(true);
+    expect(await waits[1]!.ended).toBe('ended');
     expect(waiters.size).toBe(0);
+  });
+
+  it('looks more and more seldom where it hears of ends, with one timer for all waits', async () => {
+    const clock = new ManualClock();
+    waiters = new CompletionWaiters(
+      scene.store,
+      () => isActive,
+      () => hearsEnds,
+      clock,
+    );
+    const lookedAt: number[] = [];
+    const real = scene.store.awaitUnlocked.bind(scene.store);
+    scene.store.awaitUnlocked = (ids) => {
+      lookedAt.push(Math.round(clock.now() / 1_000));
+      return real(ids);
+    };
+    const timers = jest.spyOn(clock, 'timer');
+    const intervals = jest.spyOn(clock, 'interval');
+    const began = Math.round(clock.now() / 1_000);
+    for (let n = 0; n < 3; n++) waiters.wait(await scene.start());
+    await looked();
+    for (let second = 0; second < 190; second++) {
+      await clock.advance(1_000);
+      await looked();
+    }
+    expect(lookedAt.map((at) => at - began)).toEqual([0, 1, 3, 7, 15, 31, 63, 123, 183]);
+    expect(timers).not.toHaveBeenCalled();
+    expect(intervals).toHaveBeenCalledTimes(1);
+  });
+
+  it('asks in twenty statements for ten thousand executions, and in none until the next look', async () => {
+    const clock = new ManualClock();
+    waiters = new CompletionWaiters(
+      scene.store,
+      () => isActive,
+      () => hearsEnds,
+      clock,
+    );
+    const items = Array.from({ length: 10_000 }, () => startOf(scene.definition));
+    await scene.store.start(items, noLease(), false);
+    const ids = items.map(({ id }) => id);
+    const looks = jest.spyOn(scene.store, 'awaitUnlocked');
+    const alone = jest.spyOn(scene.store, 'await');
+    const waits = ids.map((id) => waiters.wait(id).ended);
+    await waitFor(() => looks.mock.calls.length === 20, { every: 1 });
+    await looked();
+    await clock.advance(999);
+    await looked();
+    expect(looks).toHaveBeenCalledTimes(20);
+    await clock.advance(1);
+    await waitFor(() => looks.mock.calls.length === 40, { every: 1 });
+    await looked();
+    await clock.advance(1_000);
+    await looked();
+    expect(looks).toHaveBeenCalledTimes(40);
+    expect(alone).not.toHaveBeenCalled();
+    for (const id of ids) waiters.ended(id);
+    expect(new Set(await Promise.all(waits))).toEqual(new Set(['ended']));
+    expect(looks).toHaveBeenCalledTimes(40);
+  });
+
+  it('asks nothing, however long it takes, while this process works on ten thousand executions', async () => {
+    const clock = new ManualClock();
+    isActive = true;
+    waiters = new CompletionWaiters(
+      scene.store,
+      () => isActive,
+      () => hearsEnds,
+      clock,
+    );
+    const looks = jest.spyOn(scene.store, 'awaitUnlocked');
+    for (let n = 0; n < 10_000; n++) waiters.wait(`execution ${n}`);
+    await clock.advance(60_000);
+    await looked();
+    expect(waiters.size).toBe(10_000);
+    expect(looks).not.toHaveBeenCalled();
   });
 
   it('asks again after a conflict', async () => {
     const id = await scene.start();
     await scene.store.cancel(id, null);
     scene.failNext('await', new MemoryFailure('conflict', 'locked'));
-    expect(await waiters.wait(id).ended).toBe(true);
+    expect(await waiters.wait(id).ended).toBe('ended');
   });
 
   it('waits on while the database is away, and looks when it is told to', async () => {
@@ -154,7 +261,7 @@ describe('CompletionWaiters', () => {
     const wait = waiters.wait(id).ended;
     await looked();
     waiters.recheck();
-    expect(await wait).toBe(true);
+    expect(await wait).toBe('ended');
   });
 
   it('rejects when the database refuses to tell', async () => {
@@ -177,7 +284,7 @@ describe('CompletionWaiters', () => {
       return found;
     };
     const waits = [ids[0]!, ids[1]!, ids[1]!].map((id) => waiters.wait(id).ended);
-    expect(await Promise.all(waits)).toEqual([true, true, true]);
+    expect(await Promise.all(waits)).toEqual(['ended', 'ended', 'ended']);
     expect(asked).toEqual([ids, [ids[0]]]);
   });
 
@@ -187,6 +294,6 @@ describe('CompletionWaiters', () => {
     const real = scene.store.awaitUnlocked.bind(scene.store);
     scene.store.awaitUnlocked = (of) =>
       of.length > 1 ? Promise.reject(new MemoryFailure('conflict', 'locked')) : real(of);
-    expect(await Promise.all(ids.map((id) => waiters.wait(id).ended))).toEqual([true, true]);
+    expect(await Promise.all(ids.map((id) => waiters.wait(id).ended))).toEqual(['ended', 'ended']);
   });
 });

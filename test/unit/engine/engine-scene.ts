@@ -21,6 +21,7 @@ import { MemoryDatabase, MemoryStore } from '../../../lib/testing/memory-store/i
 import { noLease, startOf } from '../../conformance/workflows.js';
 import { compiled } from '../workflow/some-workflows.js';
 import { ManualClock } from '../../../lib/testing/manual-clock.js';
+import { tasksOf } from '../../conformance/tasks-of.js';
 
 Logger.overrideLogger(false);
 
@@ -126,7 +127,7 @@ export class EngineScene {
   }
 
   async statusesOf(id: string): Promise<string[]> {
-    return (await this.store.tasks([id])).map(({ status }) => status);
+    return (await tasksOf(this.store, [id])).map(({ status }) => status);
   }
 
   /** Fails the next call with this name; before the statement is executed, or after it. */

@@ -30,7 +30,7 @@ beforeEach(async () => {
   ends = new ExecutionEnds({
     address: 't',
     claims: scene.claims,
-    waiters: { ended: scene.note('waiters') },
+    waiters: { ended: scene.note('waiters'), isAwaited: () => false, startOf: () => undefined },
     contexts: { add: scene.note('context') },
     events,
     services: {

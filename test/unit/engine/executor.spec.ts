@@ -11,6 +11,7 @@ import { MemoryFailure } from '../../../lib/testing/memory-store/index.js';
 import type { TaskSource } from '../../../lib/workflow/definition.js';
 import { waitFor } from '../../support/wait-for.js';
 import { EngineScene, registered } from './engine-scene.js';
+import { tasksOf } from '../../conformance/tasks-of.js';
 
 let scene: EngineScene;
 let executor: Executor;
@@ -212,7 +213,7 @@ describe('Executor', () => {
 
 describe('Executor, with a suspect', () => {
   const started = async (of: TaskClaim) =>
-    (await scene.store.tasks([of.executionId]))[0]!.startedAt !== null;
+    (await tasksOf(scene.store, [of.executionId]))[0]!.startedAt !== null;
 
   it('notes that it begins before it does', async () => {
     const claim = await suspect();

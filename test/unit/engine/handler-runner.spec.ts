@@ -33,6 +33,7 @@ async function scenario(transactional = false): Promise<void> {
 /** Runs one attempt; resolves with its outcome, or undefined if something else had settled it. */
 function run(begun: (attempt: Attempt) => void = () => undefined) {
   const recorder = new OutcomeRecorder(scene.store, scene.claims, scene.gate, systemClock, {
+    isAwaited: () => false,
     claimed: scene.note('claimed'),
     leftReady: scene.note('leftReady'),
     ended: scene.note('ended'),

@@ -10,6 +10,7 @@ import {
   MemorySession,
   MemoryStore,
 } from '../../../lib/testing/memory-store/index.js';
+import { tasksOf } from '../../conformance/tasks-of.js';
 
 const LEASE_MS = 30_000;
 
@@ -82,6 +83,7 @@ export class MemoryProcess {
       delayMs,
       idempotencyKey: null,
       tags: null,
+      isAwaited: false,
     });
     return id;
   }
@@ -93,7 +95,7 @@ export class MemoryProcess {
 
   /** What came of the execution's only task. */
   async task(id: string) {
-    const [task] = await this.store.tasks([id]);
+    const [task] = await tasksOf(this.store, [id]);
     return task!;
   }
 }

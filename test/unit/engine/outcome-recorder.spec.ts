@@ -10,6 +10,7 @@ import { systemClock } from '../../../lib/runtime/clock.js';
 
 let scene: EngineScene;
 let recorder: OutcomeRecorder;
+const awaited = new Set<string>();
 const TASKS: readonly TaskSource[] = [
   { name: 'a' },
   { name: 'low', dependsOn: ['a'] },
@@ -22,6 +23,7 @@ function scenario(workflow: RegisteredWorkflow): void {
   const nameOf = ({ claim }: TaskResult): string => claim.task.name;
   const taskOf = (no: number): string => scene.definition.workflow.tasks[no]!.name;
   recorder = new OutcomeRecorder(scene.store, scene.claims, scene.gate, systemClock, {
+    isAwaited: (id) => awaited.has(id),
     claimed: (_, { taskNo }) => scene.called.push(`claimed ${taskOf(taskNo)}`),
     leftReady: scene.note('leftReady'),
     ended: (_, { status }) => scene.called.push(`ended ${status}`),
@@ -49,6 +51,20 @@ describe('OutcomeRecorder', () => {
       false,
       false,
     ]);
+  });
+
+  it.each([
+    [1, false, true],
+    [11, false, false],
+    [11, true, true],
+  ])('of %p outcomes, asks for times if a caller waits (%p): %p', async (count, waits, asks) => {
+    const claims: TaskClaim[] = [];
+    for (let n = 0; n < count; n++) claims.push(...(await scene.running()));
+    awaited.clear();
+    if (waits) awaited.add(claims.at(-1)!.executionId);
+    await Promise.all(claims.map((claim) => recorder.record(completed(claim))));
+    const times = { startedAt: expect.any(Number), completedAt: expect.any(Number) };
+    expect(claims[0]!.cache.outcome(0)?.times).toEqual(asks ? times : undefined);
   });
 
   it('claims the dependents of the highest priority where there is not room for all', async () => {

@@ -57,6 +57,7 @@ function request(more: Partial<StartRequest> = {}): StartRequest {
     delayMs: null,
     idempotencyKey: null,
     tags: null,
+    isAwaited: false,
     ...more,
   };
 }
@@ -66,7 +67,7 @@ const lost = () => new MemoryFailure('connection', 'lost', { mayBeWritten: true 
 describe('Starter', () => {
   it('claims the roots with the start where there is room', async () => {
     const asked = request();
-    expect(await starter.start(asked)).toEqual({ id: asked.id, created: true, claims: 2 });
+    expect(await starter.start(asked)).toMatchObject({ id: asked.id, created: true, claims: 2 });
     expect(scene.called).toEqual(['claimed 2']);
     expect(await scene.statusesOf(asked.id)).toEqual(['Running', 'Running', 'NotStarted']);
     const { reserved } = scene.queue;
@@ -105,12 +106,21 @@ describe('Starter', () => {
     await starter.whenIdle();
   });
 
+  it.each([0, 2])(
+    'notes that a caller waits unless it claims the roots: %p claimed',
+    async (claims) => {
+      if (claims === 0) scene.queue.occupy(10);
+      const { hasWaiters } = await starter.start(request({ isAwaited: true }));
+      expect(hasWaiters).toBe(claims === 0);
+    },
+  );
+
   it('finds the execution of a key that is taken', async () => {
     const first = request({ idempotencyKey: 'k' });
     await starter.start(first);
     const again = request({ idempotencyKey: 'k' });
     const found = { id: first.id, created: false, claims: 0 };
-    expect(await starter.start(again)).toEqual(found);
+    expect(await starter.start(again)).toMatchObject(found);
     expect(await scene.statusesOf(again.id)).toEqual([]);
   });
 
@@ -118,7 +128,7 @@ describe('Starter', () => {
     const both = [request({ idempotencyKey: 'k' }), request({ idempotencyKey: 'k' })] as const;
     const [first, second] = await Promise.all(both.map((one) => starter.start(one)));
     expect(first).toMatchObject({ id: both[0].id, created: true });
-    expect(second).toEqual({ id: both[0].id, created: false, claims: 0 });
+    expect(second).toMatchObject({ id: both[0].id, created: false, claims: 0 });
   });
 
   it.each([null, 'k'])('starts once after a reply that was lost; key: %p', async (key) => {

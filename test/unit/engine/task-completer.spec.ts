@@ -13,6 +13,7 @@ import { TenantEvents } from '../../../lib/events/tenant-events.js';
 import { MemoryFailure } from '../../../lib/testing/memory-store/index.js';
 import { waitFor } from '../../support/wait-for.js';
 import { EngineScene, registered } from './engine-scene.js';
+import { tasksOf } from '../../conformance/tasks-of.js';
 
 let scene: EngineScene;
 let completer: TaskCompleter;
@@ -28,6 +29,7 @@ beforeEach(async () => {
   dueIn = [];
   rescheduler = new TaskRescheduler(scene.store, scene.claims, scene.clock);
   recorder = new OutcomeRecorder(scene.store, scene.claims, scene.gate, scene.clock, {
+    isAwaited: () => false,
     claimed: scene.note('claimed'),
     leftReady: scene.note('leftReady'),
     ended: (_, { status }) => scene.called.push(`ended ${status}`),
@@ -62,7 +64,7 @@ const failed = (error: Error) => ({ kind: 'failed', input: inputOf(claim), error
 async function ended() {
   await waitFor(() => !scene.claims.holds(claim), { every: 1, what: 'the end of the claim' });
   await Promise.all([recorder.whenIdle(), rescheduler.whenIdle()]);
-  const [task] = await scene.store.tasks([claim.executionId]);
+  const [task] = await tasksOf(scene.store, [claim.executionId]);
   return { ...task!, error: task!.error === null ? null : (JSON.parse(task!.error) as unknown) };
 }
 

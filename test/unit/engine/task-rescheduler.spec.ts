@@ -3,6 +3,7 @@ import { TaskRescheduler } from '../../../lib/engine/claims/task-rescheduler.js'
 import { MemoryFailure } from '../../../lib/testing/memory-store/index.js';
 import { EngineScene, registered } from './engine-scene.js';
 import { systemClock } from '../../../lib/runtime/clock.js';
+import { tasksOf } from '../../conformance/tasks-of.js';
 
 let scene: EngineScene;
 let rescheduler: TaskRescheduler;
@@ -22,7 +23,7 @@ describe('TaskRescheduler', () => {
     await rescheduler.whenIdle();
     expect(rescheduler.isBusy).toBe(false);
     expect([scene.claims.holds(claim!), claim!.lost]).toEqual([false, false]);
-    const [task] = await scene.store.tasks([claim!.executionId]);
+    const [task] = await tasksOf(scene.store, [claim!.executionId]);
     const runAt = new Date(scene.clock.wallTime() + 5_000);
     expect(task).toMatchObject({ status: 'Ready', deferred: true, attempt: 0, runAt });
   });

@@ -10,6 +10,7 @@ import { MemoryDatabase, MemoryStore } from '../../../lib/testing/memory-store/i
 import type { TaskSource } from '../../../lib/workflow/definition.js';
 import { registered } from './engine-scene.js';
 import { systemClock } from '../../../lib/runtime/clock.js';
+import { tasksOf } from '../../conformance/tasks-of.js';
 
 // Whole engines on a store in memory: that the parts are wired, and that the store holds what they ask of it.
 
@@ -39,6 +40,7 @@ function services(): ProcessServices {
     queuedBytes: new QueuedBytes(),
     identity: () => ({ processId, name: 'host/1', lockEpoch: null, lockSession: null }),
     isConnected: () => true,
+    hearsNotifications: () => true,
     renewLeases: () => undefined,
     notifyWork: () => others((engine) => engine.claimAvailable()),
     workPayload: () => 'work',
@@ -97,6 +99,7 @@ async function start(engine: TenantEngine, input: Record<string, unknown> = {}):
     delayMs: null,
     idempotencyKey: null,
     tags: null,
+    isAwaited: false,
   });
   return id;
 }
@@ -132,7 +135,7 @@ describe('TenantEngine on a store in memory', () => {
     const engine = await open([{ name: 'a', retry }], { a: fail });
     const id = await start(engine);
     expect(await ended(engine, id)).toMatchObject({ status: 'Completed' });
-    expect(await store.tasks([id])).toMatchObject([{ attempt: 1 }]);
+    expect(await tasksOf(store, [id])).toMatchObject([{ attempt: 1 }]);
     expect(store.handle.events).toMatchObject([{ kind: 'retried', taskNo: 0 }]);
   });
 
@@ -146,7 +149,7 @@ describe('TenantEngine on a store in memory', () => {
     );
     const id = await start(engine);
     expect(await ended(engine, id)).toMatchObject({ status: 'Failed' });
-    const statuses = (await store.tasks([id])).map(({ status }) => status);
+    const statuses = (await tasksOf(store, [id])).map(({ status }) => status);
     expect(statuses).toEqual(['Completed', 'Failed', 'Completed', 'Skipped']);
   });
 
@@ -181,6 +184,6 @@ describe('TenantEngine on a store in memory', () => {
     const second = await open([{ name: 'a' }], {});
     second.claimAvailable();
     expect(await ended(second, id)).toMatchObject({ status: 'Completed' });
-    expect(await store.tasks([id])).toMatchObject([{ attempt: 0, recoveryAttempts: 0 }]);
+    expect(await tasksOf(store, [id])).toMatchObject([{ attempt: 0, recoveryAttempts: 0 }]);
   });
 });

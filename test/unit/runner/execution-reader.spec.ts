@@ -15,16 +15,14 @@ it('many executions share a statement, and a page looks for a definition once', 
   const store = new MemoryStore(new MemoryDatabase(systemClock));
   const items = Array.from({ length: 200 }, () => startOf(parallel(2), { claims: 0 }));
   await store.start(items, noLease(), false);
-  const executions = jest.spyOn(store, 'executions');
-  const tasks = jest.spyOn(store, 'tasks');
+  const details = jest.spyOn(store, 'details');
   const catalog = { find } as unknown as DefinitionCatalog;
   const retry = new AvailabilityRetry('memory', store, 1_000, systemClock);
   const reader = new ExecutionReader(store, catalog, retry, () => [], systemClock);
 
   const read = await reader.getMany(items.map(({ id }) => id));
   expect(read.every((execution) => execution?.tasks.length === 2)).toBe(true);
-  expect(executions).toHaveBeenCalledTimes(1);
-  expect(tasks).toHaveBeenCalledTimes(1);
+  expect(details).toHaveBeenCalledTimes(1);
 
   find.mockClear();
   const { items: listed } = await reader.list({ limit: 100 });

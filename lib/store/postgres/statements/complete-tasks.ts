@@ -1,10 +1,16 @@
-import { columns, integers, records } from './columns.js';
+import {
+  COMPLETED,
+  COMPLETED_TIMED,
+  RESULT,
+  TIMED_RESULT,
+  type CompletedRow,
+  type TimedRow,
+} from './completion-result.js';
 import { jsonColumn, plainArray } from './encoding.js';
 import { leaseClause, leaseValues } from './lease-clause.js';
 import { executionOf, NEXT_TOKEN, taskOf, type Statement, type TenantTables } from './statement.js';
 import {
   type Claimant,
-  type CompletionResult,
   type Outcome,
   type OutcomeDetail,
   type TaskKey,
@@ -13,47 +19,6 @@ import {
 
 const CLAIMED = 'd.claim AND NOT t.paused AND t.pending_dependencies = d.terminal';
 const READY = 'NOT (d.claim AND NOT t.paused) AND t.pending_dependencies = d.terminal';
-
-const READIED = records('bigint', {
-  outcome: 'integer',
-  taskNo: 'integer',
-  claimed: 'flag',
-  paused: 'flag',
-  token: 'integer',
-  unmetDependencies: 'integer',
-  generation: 'integer',
-  wakes: 'integer',
-  hasSteps: 'flag',
-});
-
-const ENDED = records('integer', {
-  outcome: 'integer',
-  failed: 'flag',
-  hasWaiters: 'flag',
-  contextMissing: 'flag',
-});
-
-const READIED_DEPENDENT = READIED.element({
-  outcome: 'ord',
-  taskNo: 'task_no',
-  claimed: "status = 'Running'",
-  paused: 'paused',
-  token: 'claim_token',
-  unmetDependencies: 'unmet_dependencies',
-  generation: 'generation',
-  wakes: 'wakes',
-  hasSteps: 'has_steps',
-});
-
-const ENDED_EXECUTION = ENDED.element({
-  outcome: 'ord',
-  failed: "status = 'Failed'",
-  hasWaiters: 'has_waiters',
-  contextMissing: 'context_missing',
-});
-
-const COMPLETED = columns({ accepted: integers, readied: READIED.column, ended: ENDED.column });
-type CompletedRow = ReturnType<typeof COMPLETED.decode>[number];
 
 /**
  * Records outcomes with all their consequences in one statement: the tasks, the handled failures of earlier tasks, the
@@ -74,10 +39,8 @@ type CompletedRow = ReturnType<typeof COMPLETED.decode>[number];
  * The claim token alone is the fence. Every way out of Running changes it, so a matching token proves a valid claim. And
  * without a condition on the status the planner can't choose a partial index.
  */
-export const completeTasks: Statement<CompletedRow> = {
-  name: 'complete_tasks',
-  columns: COMPLETED,
-  text: (tables: TenantTables) => `WITH item AS MATERIALIZED (
+function completionText(tables: TenantTables, timed: boolean): string {
+  return `WITH item AS MATERIALIZED (
     SELECT * FROM ROWS FROM (
       unnest($1::uuid[]), unnest($2::integer[]), unnest($3::integer[]), unnest($4::bigint[]), unnest($5::text[]),
       json_array_elements_text($6::json), json_array_elements_text($7::json), json_array_elements_text($8::json),
@@ -104,7 +67,8 @@ export const completeTasks: Statement<CompletedRow> = {
     FROM item i
     WHERE ${taskOf('i')} AND t.claim_token = i.claim_token AND i.via IS NULL
       AND (SELECT count(*) FROM handled_locked) >= 0
-    RETURNING t.execution_id, t.task_no, t.item_no, i.ord, i.status, i.leaf, i.first_edge, i.last_edge, i.final_context, i.detail
+    RETURNING t.execution_id, t.task_no, t.item_no, i.ord, i.status, i.leaf, i.first_edge, i.last_edge, i.final_context,
+              i.detail${timed ? ', t.started_at, t.completed_at' : ''}
   ), handled AS (
     UPDATE ${tables.task} t SET failure_handled = true
     FROM item i
@@ -151,7 +115,9 @@ export const completeTasks: Statement<CompletedRow> = {
         deadline_at = CASE WHEN x.remaining_leaves > e.leaves THEN x.deadline_at END
     FROM ending e
     WHERE ${executionOf('e.execution_id')}
-    RETURNING x.id, e.ord, x.remaining_leaves, x.status, x.has_waiters, x.context IS NULL AS context_missing
+    RETURNING x.id, e.ord, x.remaining_leaves, x.status, x.has_waiters, x.context IS NULL AS context_missing${
+      timed ? ', x.created_at, x.started_at, x.completed_at, x.reason' : ''
+    }
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, task_no, item_no, kind, detail)
     SELECT d.execution_id, d.task_no, d.item_no, v ->> 'kind', (v -> 'detail')::jsonb
@@ -160,11 +126,24 @@ export const completeTasks: Statement<CompletedRow> = {
     UNION ALL
     SELECT id, NULL, NULL, 'failed', NULL FROM execution WHERE remaining_leaves = 0 AND status = 'Failed'
   ), ${leaseClause(tables, 16)}
-  SELECT ${COMPLETED.select({
-    accepted: '(SELECT array_agg(ord) FROM done)',
-    readied: `(SELECT array_agg(${READIED_DEPENDENT}) FROM dependent WHERE pending_dependencies = 0)`,
-    ended: `(SELECT array_agg(${ENDED_EXECUTION}) FROM execution WHERE remaining_leaves = 0)`,
-  })}`,
+  SELECT ${timed ? TIMED_RESULT : RESULT}`;
+}
+
+export const completeTasks: Statement<CompletedRow> = {
+  name: 'complete_tasks',
+  columns: COMPLETED,
+  text: (tables) => completionText(tables, false),
+};
+
+/**
+ * The same for small batches, and for those with an execution whose end a caller awaits. It also returns the times that
+ * the rows got, so that the result of the execution needs no read. Large batches do without, because the times of all tasks
+ * would be a third of the reply.
+ */
+export const completeTimedTasks: Statement<TimedRow> = {
+  name: 'complete_timed_tasks',
+  columns: COMPLETED_TIMED,
+  text: (tables) => completionText(tables, true),
 };
 
 /** Appends the failed attempt to the row's history, with the row's own times. The newest twenty are kept. */
@@ -224,19 +203,4 @@ function lockedRows(outcome: Outcome, ord: number): LockedRow[] {
 
 function encodeDetail(detail: OutcomeDetail | null): string | null {
   return detail && JSON.stringify(detail);
-}
-
-/** @param count - number of outcomes in the batch */
-export function completionOf(rows: readonly CompletedRow[], count: number): CompletionResult {
-  const accepted = new Array<boolean>(count).fill(false);
-  const [row] = rows;
-  for (const ord of row?.accepted ?? []) accepted[ord] = true;
-  return {
-    accepted,
-    readied: row?.readied ?? [],
-    ended: (row?.ended ?? []).map(({ failed, ...end }) => ({
-      ...end,
-      status: failed ? 'Failed' : 'Completed',
-    })),
-  };
 }

@@ -1,21 +1,18 @@
 import {
   bigint,
-  boolean,
   columns,
   epochMs,
   instant,
-  integer,
   json,
   jsonb,
   long,
   orNull,
-  strings,
   text,
   uuid,
   type Column,
 } from './columns.js';
 import { executionOf, NO_COLUMNS, type Statement, type TenantTables } from './statement.js';
-import type { ExecutionRow, OpenWait, TaskRow } from '../../port/index.js';
+import type { ExecutionRow, OpenWait } from '../../port/index.js';
 
 const EXECUTION = columns({
   id: uuid,
@@ -33,7 +30,8 @@ const EXECUTION = columns({
   completedAt: orNull(instant),
 });
 
-const EXECUTION_OF_ROW = {
+/** The columns of execution `x`. */
+export const EXECUTION_OF_ROW = {
   id: 'x.id',
   workflow: 'x.workflow',
   definitionId: 'x.definition_id',
@@ -68,34 +66,10 @@ export function waitOf(wait: WaitJson | null): OpenWait | null {
   return { ...wait, since: new Date(since), until: until === null ? null : new Date(until) };
 }
 
-const openWait: Column<OpenWait | null> = {
+export const openWait: Column<OpenWait | null> = {
   type: 'json',
   decode: (value) => waitOf(value === null ? null : (JSON.parse(value) as WaitJson)),
 };
-
-const TASK = columns({
-  executionId: uuid,
-  taskNo: integer,
-  itemNo: integer,
-  status: text,
-  pendingDependencies: integer,
-  attempt: integer,
-  recoveryAttempts: integer,
-  owner: orNull(uuid),
-  paused: boolean,
-  failureHandled: boolean,
-  runAt: orNull(instant),
-  deferred: boolean,
-  skipReason: orNull(text),
-  output: orNull(json),
-  deletedKeys: strings,
-  error: orNull(json),
-  attempts: orNull(jsonb),
-  startedAt: orNull(instant),
-  completedAt: orNull(instant),
-  isOrphaned: boolean,
-  wait: openWait,
-});
 
 /**
  * Selects the first open wait of task `t`, by the key of the steps, if the task is Waiting. A wait that is due first comes
@@ -115,36 +89,6 @@ export function isOrphaned(tables: TenantTables): string {
   return `t.status = 'Running' AND NOT EXISTS (
       SELECT FROM ${tables.lease} l WHERE l.instance_id = t.owner AND l.expires_at > ${tables.clock.now})`;
 }
-
-/** Reads tasks without their items, of which there may be any number. */
-export const readTasks: Statement<TaskRow> = {
-  name: 'read_tasks',
-  columns: TASK,
-  text: (tables) => `SELECT ${TASK.select({
-    executionId: 't.execution_id',
-    taskNo: 't.task_no',
-    itemNo: 't.item_no',
-    status: 't.status',
-    pendingDependencies: 't.pending_dependencies',
-    attempt: 't.attempt',
-    recoveryAttempts: 't.recovery_attempts',
-    owner: 't.owner',
-    paused: 't.paused',
-    failureHandled: 't.failure_handled',
-    runAt: epochMs('t.run_at'),
-    deferred: 't.deferred_since IS NOT NULL',
-    skipReason: 't.skip_reason',
-    output: 't.output',
-    deletedKeys: 'array_to_json(t.deleted_keys)',
-    error: 't.error',
-    attempts: 't.attempts',
-    startedAt: epochMs('t.started_at'),
-    completedAt: epochMs('t.completed_at'),
-    isOrphaned: isOrphaned(tables),
-    wait: openWaitOf(tables),
-  })}
-  FROM ${tables.task} t WHERE t.execution_id = ANY ($1::uuid[]) AND t.item_no = 0 ORDER BY t.execution_id, t.task_no`,
-};
 
 const FOUND = columns({ index: long, id: uuid });
 

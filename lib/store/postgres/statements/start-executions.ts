@@ -21,7 +21,12 @@ interface StartVariant {
   readonly bounded?: boolean;
   /** Whether some executions have tags. Most batches have none, and their statement omits the column. */
   readonly tagged?: boolean;
+  /** Whether some executions have waiters that the database has to know of. The same holds for them. */
+  readonly awaited?: boolean;
 }
+
+/** The number of parameters that all variants have. */
+const COMMON_PARAMETERS = 22;
 
 /**
  * Creates executions with all their tasks, and claims root tasks for the process that starts them. So if the process has
@@ -35,28 +40,34 @@ interface StartVariant {
  */
 function startText(
   tables: TenantTables,
-  { keyed, bounded = false, tagged = false }: StartVariant,
+  { keyed, bounded = false, tagged = false, awaited = false }: StartVariant,
 ): string {
-  const tags = tagged ? ', tags' : '';
+  let last = COMMON_PARAMETERS;
+  const optional = (isUsed: boolean, from: (parameter: string) => string): string =>
+    isUsed ? from(`$${++last}`) : '';
+  const tagsOf = optional(tagged, (parameter) => `, json_array_elements_text(${parameter}::json)`);
+  const waitersOf = optional(awaited, (parameter) => `, unnest(${parameter}::boolean[])`);
+  const limit = optional(bounded, lockTimeout);
+  const names = `${tagged ? ', tags' : ''}${awaited ? ', has_waiters' : ''}`;
   return `WITH e AS MATERIALIZED (
     SELECT * FROM ROWS FROM (
       unnest($1::uuid[]), unnest($2::bigint[]), json_array_elements_text($3::json), json_array_elements_text($4::json),
       unnest($5::integer[]), json_array_elements_text($6::json), unnest($7::bigint[]), unnest($8::integer[]),
       unnest($9::integer[]), unnest($10::bigint[]), unnest($11::integer[]), unnest($12::integer[]),
-      json_array_elements_text($13::json)${tagged ? ', json_array_elements_text($23::json)' : ''}
+      json_array_elements_text($13::json)${tagsOf}${waitersOf}
     ) AS e(id, definition_id, workflow, input, priority, run_at, delay_ms, claims, leaves, timeout_ms,
-           first_task, task_count, idempotency_key${tags})
+           first_task, task_count, idempotency_key${names})
   ), execution AS (
     INSERT INTO ${tables.execution} (id, workflow, definition_id, status, priority, input, remaining_leaves,
-                                     timeout_ms, deadline_at, started_at, run_at, idempotency_key${tags})
+                                     timeout_ms, deadline_at, started_at, run_at, idempotency_key${names})
     SELECT id, workflow, definition_id, CASE WHEN claims > 0 THEN 'Running' ELSE 'Pending' END, priority,
            input::json, leaves, timeout_ms,
            CASE WHEN claims > 0 THEN ${tables.clock.transaction} + timeout_ms * interval '1 millisecond' END,
            CASE WHEN claims > 0 THEN ${tables.clock.transaction} END,
            CASE WHEN e.run_at IS NOT NULL OR e.delay_ms IS NOT NULL
                 THEN coalesce(e.run_at::timestamptz, ${tables.clock.transaction}) + coalesce(e.delay_ms, 0) * interval '1 millisecond' END,
-           idempotency_key${tagged ? ', tags::jsonb' : ''}
-    FROM e${bounded ? lockTimeout(tagged ? 24 : 23) : ''}
+           idempotency_key${tagged ? ', tags::jsonb' : ''}${awaited ? ', has_waiters' : ''}
+    FROM e${limit}
     ${keyed ? 'ON CONFLICT DO NOTHING' : ''}
     RETURNING id
   ), ${leaseClause(tables, 17)}, task AS (
@@ -84,37 +95,29 @@ function startText(
  * Sets lock_timeout for the statement's own transaction, once before the first row. It limits the wait for a key that
  * another transaction is inserting.
  */
-const lockTimeout = (parameter: number): string =>
-  ` WHERE (SELECT set_config('lock_timeout', $${parameter}::text, true)) IS NOT NULL`;
+const lockTimeout = (parameter: string): string =>
+  ` WHERE (SELECT set_config('lock_timeout', ${parameter}::text, true)) IS NOT NULL`;
 
-function statement(name: string, variant: StartVariant): Statement<StartedRow> {
-  return { name, columns: STARTED, text: (tables) => startText(tables, variant) };
+/** Each variant once, because prepared statements are counted by statement. */
+const statements = new Map<string, Statement<StartedRow>>();
+
+/** For starts without an idempotency key, which cannot conflict. With `keyed`, the statement returns the created ids. */
+function variantOf(variant: StartVariant): Statement<StartedRow> {
+  const { keyed, bounded = false, tagged = false, awaited = false } = variant;
+  const name = `start${keyed ? '_keyed' : ''}${tagged ? '_tagged' : ''}${awaited ? '_awaited' : ''}_executions${bounded ? '_within' : ''}`;
+  const known = statements.get(name);
+  if (known !== undefined) return known;
+  const made: Statement<StartedRow> = {
+    name,
+    columns: STARTED,
+    text: (tables) => startText(tables, variant),
+  };
+  statements.set(name, made);
+  return made;
 }
 
-/** For starts without an idempotency key, which cannot conflict. */
-export const startExecutions = statement('start_executions', { keyed: false });
-export const startTaggedExecutions = statement('start_tagged_executions', {
-  keyed: false,
-  tagged: true,
-});
-
-/** For starts with a key, and for starts that are sent again. Returns the created ids. */
-export const startKeyedExecutions = statement('start_keyed_executions', { keyed: true });
-export const startKeyedTaggedExecutions = statement('start_keyed_tagged_executions', {
-  keyed: true,
-  tagged: true,
-});
-
-/** The same with a limit on the wait for a key; only for a connection of the library. */
-export const startKeyedExecutionsWithin = statement('start_keyed_executions_within', {
-  keyed: true,
-  bounded: true,
-});
-export const startKeyedTaggedExecutionsWithin = statement('start_keyed_tagged_executions_within', {
-  keyed: true,
-  bounded: true,
-  tagged: true,
-});
+/** The most frequent variant. */
+export const startExecutions = variantOf({ keyed: false });
 
 /** Selects the statement for the items, with its parameters. */
 export function startStatement(
@@ -126,13 +129,13 @@ export function startStatement(
   }: { readonly keyed: boolean; readonly lockTimeoutMs?: number | undefined },
 ): readonly [Statement<StartedRow>, unknown[]] {
   const values = startValues(items, claimant, write);
+  const bounded = lockTimeoutMs !== undefined;
   const tagged = items.some(({ tags }) => tags !== null);
+  const awaited = items.some(({ hasWaiters }) => hasWaiters);
   if (tagged) values.push(jsonColumn(items.map(({ tags }) => tags)));
-  if (!keyed) return [tagged ? startTaggedExecutions : startExecutions, values];
-  if (lockTimeoutMs === undefined)
-    return [tagged ? startKeyedTaggedExecutions : startKeyedExecutions, values];
-  values.push(lockTimeoutMs);
-  return [tagged ? startKeyedTaggedExecutionsWithin : startKeyedExecutionsWithin, values];
+  if (awaited) values.push(plainArray(items.map(({ hasWaiters }) => hasWaiters)));
+  if (bounded) values.push(lockTimeoutMs);
+  return [variantOf({ keyed, bounded, tagged, awaited }), values];
 }
 
 const SETTING = columns({ setting: text });

@@ -1,0 +1,148 @@
+import {
+  bigint,
+  boolean,
+  columns,
+  epochMs,
+  instant,
+  integer,
+  json,
+  jsonb,
+  orNull,
+  strings,
+  text,
+  uuid,
+} from './columns.js';
+import { EXECUTION_OF_ROW, isOrphaned, openWait, openWaitOf } from './execution-rows.js';
+import type { Statement } from './statement.js';
+import type { ExecutionDetails, TaskRow } from '../../port/index.js';
+
+/** The columns of both kinds of rows. A row of an execution has no `taskNo`, and NULL in the columns of tasks. */
+const DETAIL = columns({
+  id: uuid,
+  taskNo: orNull(integer),
+  itemNo: integer,
+  status: text,
+  error: orNull(json),
+  startedAt: orNull(instant),
+  completedAt: orNull(instant),
+  workflow: text,
+  definitionId: bigint,
+  input: json,
+  context: orNull(json),
+  reason: orNull(text),
+  idempotencyKey: orNull(text),
+  tags: orNull(jsonb),
+  createdAt: instant,
+  pendingDependencies: integer,
+  attempt: integer,
+  recoveryAttempts: integer,
+  owner: orNull(uuid),
+  paused: boolean,
+  failureHandled: boolean,
+  runAt: orNull(instant),
+  deferred: boolean,
+  skipReason: orNull(text),
+  output: orNull(json),
+  deletedKeys: strings,
+  attempts: orNull(jsonb),
+  isOrphaned: boolean,
+  wait: openWait,
+});
+type DetailRow = ReturnType<typeof DETAIL.decode>[number];
+
+/**
+ * Reads executions with their tasks, without items, of which there may be any number. It is one statement, and so one snapshot: with two, a manual retry between them would
+ * show the new tasks of an execution with its former end. The rows are not sorted, because they may hold large contexts.
+ */
+export const readDetails: Statement<DetailRow> = {
+  name: 'read_details',
+  columns: DETAIL,
+  text: (tables) => `SELECT ${DETAIL.selectSome(EXECUTION_OF_ROW)}
+  FROM ${tables.execution} x WHERE x.id = ANY ($1::uuid[])
+  UNION ALL
+  SELECT ${DETAIL.selectSome({
+    id: 't.execution_id',
+    taskNo: 't.task_no',
+    itemNo: 't.item_no',
+    status: 't.status',
+    pendingDependencies: 't.pending_dependencies',
+    attempt: 't.attempt',
+    recoveryAttempts: 't.recovery_attempts',
+    owner: 't.owner',
+    paused: 't.paused',
+    failureHandled: 't.failure_handled',
+    runAt: epochMs('t.run_at'),
+    deferred: 't.deferred_since IS NOT NULL',
+    skipReason: 't.skip_reason',
+    output: 't.output',
+    deletedKeys: 'array_to_json(t.deleted_keys)',
+    error: 't.error',
+    attempts: 't.attempts',
+    startedAt: epochMs('t.started_at'),
+    completedAt: epochMs('t.completed_at'),
+    isOrphaned: isOrphaned(tables),
+    wait: openWaitOf(tables),
+  })}
+  FROM ${tables.task} t WHERE t.execution_id = ANY ($1::uuid[]) AND t.item_no = 0`,
+};
+
+export function detailsOf(rows: readonly DetailRow[]): ExecutionDetails[] {
+  const tasks = new Map<string, TaskRow[]>();
+  const found = rows.filter(({ taskNo }) => taskNo === null).map(executionOf);
+  for (const execution of found) tasks.set(execution.id, execution.tasks);
+  for (const row of rows) {
+    if (row.taskNo !== null) tasks.get(row.id)?.push(taskOf(row, row.taskNo));
+  }
+  for (const execution of found) execution.tasks.sort((a, b) => a.taskNo - b.taskNo);
+  return found;
+}
+
+function executionOf(row: DetailRow): ExecutionDetails & { readonly tasks: TaskRow[] } {
+  const { id, workflow, definitionId, status, input, context, error, reason } = row;
+  const { idempotencyKey, tags, createdAt, startedAt, completedAt } = row;
+  return {
+    id,
+    workflow,
+    definitionId,
+    status,
+    input,
+    context,
+    error,
+    reason,
+    idempotencyKey,
+    tags,
+    createdAt,
+    startedAt,
+    completedAt,
+    tasks: [],
+  };
+}
+
+function taskOf(row: DetailRow, taskNo: number): TaskRow {
+  const { id: executionId, status, pendingDependencies, attempt, recoveryAttempts } = row;
+  const { owner, paused, failureHandled, runAt, deferred, skipReason, output } = row;
+  const { deletedKeys, error, attempts, startedAt, completedAt } = row;
+  return {
+    executionId,
+    taskNo,
+    itemNo: row.itemNo,
+    status,
+    pendingDependencies,
+    attempt,
+    recoveryAttempts,
+    owner,
+    paused,
+    failureHandled,
+    runAt,
+    deferred,
+    skipReason,
+    output,
+    deletedKeys,
+    error,
+    attempts,
+    startedAt,
+    completedAt,
+    isOrphaned: row.isOrphaned,
+    wait: row.wait,
+  };
+}
