@@ -73,6 +73,16 @@ export class BenchServer {
     return { ...rows[0], serverCpuMs: cpuOfServer(this.#server.directory) };
   }
 
+  /** Calls so far of the statements whose text contains the part. */
+  async calls(database, part) {
+    const { rows } = await this.#admin.query(
+      `SELECT coalesce(sum(s.calls), 0)::float8 AS calls FROM pg_stat_statements s
+         JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = $1 AND position($2 in s.query) > 0`,
+      [database, part],
+    );
+    return rows[0].calls;
+  }
+
   async connections(database) {
     const { rows } = await this.#admin.query(
       // Without that of the benchmark itself.

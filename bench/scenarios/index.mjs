@@ -14,6 +14,7 @@ import { oneTask } from './one-task.mjs';
 import { processes } from './processes.mjs';
 import { recovery } from './recovery.mjs';
 import { tenants } from './tenants.mjs';
+import { watch } from './watch.mjs';
 
 /** In the order in which a whole run goes through them. */
 export const scenarios = [
@@ -31,6 +32,7 @@ export const scenarios = [
   handlers,
   recovery,
   idle,
+  watch,
   tenants,
   memory,
   history,

@@ -35,6 +35,10 @@ export interface ProcessServices {
   readonly isConnected: () => boolean;
   /** Whether notifications of other processes reach this one. They don't without a control connection of its own. */
   readonly hearsNotifications: () => boolean;
+  /** Whether the other processes have to be told of a lease that is written now. */
+  mustAnnounceLeases(): boolean;
+  /** Has the other processes watch this one for a while. Call after setting a timer that only this process has. */
+  askForWatch(): void;
   /** Renews the leases now. Call after writing a lease that names an earlier control connection. */
   renewLeases(): void;
   /** Tells other processes of ready tasks for which this process has no room or no handler. */

@@ -13,7 +13,7 @@ export interface WakeUpsParts {
   readonly stranded: Pick<StrandedTasks, 'look'>;
   readonly claimer: Pick<Claimer, 'claimAvailable'>;
   readonly overruns: Pick<Overruns, 'tasks'>;
-  readonly services: Pick<ProcessServices, 'notifyWork' | 'schedule'>;
+  readonly services: Pick<ProcessServices, 'askForWatch' | 'notifyWork' | 'schedule'>;
 }
 
 /** Reacts to tasks that are ready or become due: claims them, wakes other processes, or sets a timer. */
@@ -37,10 +37,14 @@ export class WakeUps {
     else this.wakeWorkers();
   }
 
-  /** Call when a task was given back and becomes due in `ms` milliseconds. */
+  /**
+   * Call when a task becomes due in `ms` milliseconds, because it was given back or starts later. Until the next sweep
+   * only this process has a timer for it.
+   */
   dueIn(ms: number): void {
-    if (ms <= 0) this.wakeWorkers();
-    else this.scheduleTask(ms);
+    if (ms <= 0) return this.wakeWorkers();
+    this.scheduleTask(ms);
+    this.parts.services.askForWatch();
   }
 
   /** Sets timers for the due times of the tenant. */

@@ -84,8 +84,11 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
   const events = new TenantEvents(tenant, given.events);
   const claims = new ClaimTable(clock);
   const inFlight = new ClaimsInFlight();
-  const lease = new TenantLease(services.identity, settings.leaseDurationMs, () =>
-    services.renewLeases(),
+  const lease = new TenantLease(
+    services.identity,
+    settings.leaseDurationMs,
+    () => services.renewLeases(),
+    () => services.mustAnnounceLeases(),
   );
   const release = new LeaseRelease({
     clock,

@@ -16,10 +16,14 @@ const AWAY_PAUSE_MS = 400;
 
 /** A regular task of the sweep. It may fail, because the next round repeats it. */
 export interface MaintenancePass {
-  /** Handles one part of a round. Each round has every tenant in exactly one part. */
-  over(tenants: readonly string[]): Promise<void>;
-  /** Interval of the calls of `look()` between parts, in milliseconds; undefined if the pass needs none now. */
-  readonly lookEveryMs: number | undefined;
+  /**
+   * Handles one part of a round. Each round has every tenant in exactly one part.
+   *
+   * @param isExtra - whether another process has just handled the part
+   */
+  over(tenants: readonly string[], isExtra: boolean): Promise<void>;
+  /** When `look()` is to be called next, by the clock's `now()`; undefined if the pass needs no look now. */
+  readonly nextLookAt: number | undefined;
   /** Checks between parts for anything that can't wait for the next part. */
   look(): Promise<void>;
 }
@@ -33,8 +37,7 @@ export interface MaintenanceSweepOptions {
 
 /**
  * Runs the maintenance passes over all tenants of one login. A round is spread evenly over a third of a lease's
- * duration, in parts of `TENANTS_PER_PART`. A pass may also look between parts, as recovery does while it knows other
- * processes.
+ * duration, in parts of `TENANTS_PER_PART`. A pass may also look between parts, as recovery does while there are leases.
  *
  * States: stopped, waiting for its timer, at work. It sets no timer while it is at work, so parts never overlap.
  */
@@ -50,7 +53,8 @@ export class MaintenanceSweep {
   constructor(private readonly options: MaintenanceSweepOptions) {
     this.clock = options.clock;
     this.rounds = new StaggeredSweep(
-      () => [...this.tenants],
+      // Sorted, so that processes with the same tenants have the same parts.
+      () => [...this.tenants].sort(),
       Math.min(MAX_ROUND_MS, options.leaseDurationMs / ROUNDS_PER_LEASE),
       TENANTS_PER_PART,
       this.clock,
@@ -63,10 +67,17 @@ export class MaintenanceSweep {
 
   add(tenant: string): void {
     this.tenants.add(tenant);
+    this.rounds.changed();
   }
 
   remove(tenant: string): void {
     this.tenants.delete(tenant);
+    this.rounds.changed();
+  }
+
+  /** Postpones a part by a round: another process has just read what this one would read. */
+  confirm(part: readonly string[]): void {
+    if (this.rounds.confirm(part)) this.plan();
   }
 
   start(): void {
@@ -79,7 +90,7 @@ export class MaintenanceSweep {
     this.timer?.cancel();
   }
 
-  /** Sets the timer anew. Call it when a pass may have changed its `lookEveryMs`. */
+  /** Sets the timer anew. Call it when a pass may have changed its `nextLookAt`. */
   plan(): void {
     if (this.stopped || this.atWork) return;
     this.timer?.cancel();
@@ -88,9 +99,8 @@ export class MaintenanceSweep {
 
   private delayMs(): number {
     if (!this.options.isConnected()) return AWAY_PAUSE_MS;
-    const untilPart = Math.max(0, this.rounds.nextAt - this.clock.now());
-    const looks = this.passes.flatMap(({ lookEveryMs }) => lookEveryMs ?? []);
-    return looks.length > 0 ? Math.min(...looks) : untilPart;
+    const looks = this.passes.flatMap(({ nextLookAt }) => nextLookAt ?? []);
+    return Math.max(0, Math.min(this.rounds.nextAt, ...looks) - this.clock.now());
   }
 
   private async tick(): Promise<void> {
@@ -104,12 +114,11 @@ export class MaintenanceSweep {
   }
 
   private async work(): Promise<void> {
-    const taken = this.rounds.take(this.clock.now() + SOON_MS) ?? [];
-    const part = taken.filter((tenant) => this.tenants.has(tenant));
+    const part = this.rounds.take(this.clock.now() + SOON_MS);
     for (const pass of this.passes) {
       try {
-        if (part.length > 0) await pass.over(part);
-        else if (pass.lookEveryMs !== undefined) await pass.look();
+        if (part !== undefined) await pass.over(part.items, part.isExtra);
+        else if ((pass.nextLookAt ?? Infinity) <= this.clock.now()) await pass.look();
       } catch {
         // The next round repeats the pass; the failure of one pass must not stop the others.
       }

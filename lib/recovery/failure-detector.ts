@@ -55,14 +55,19 @@ export class FailureDetector {
     );
     if (others.length === 0) return found;
     if (others.some(({ readOnly }) => readOnly)) this.readOnlyAt = this.options.clock.now();
-    let judged = await this.assessAll(session, others, living ?? (await session.livingLocks()));
+    let judged = await this.assessAll(
+      session,
+      others,
+      living ?? (await session.livingLocks()).sessions,
+    );
     if (judged.some(({ verdict }) => verdict === 'lockGone')) {
       await this.options.clock.sleep(SECOND_LOOK_MS);
       const before = new Map(judged.map(({ lease, verdict }) => [lease, verdict]));
-      judged = (await this.assessAll(session, others, await session.livingLocks())).map((again) =>
-        again.verdict === 'lockGone' && before.get(again.lease) !== 'lockGone'
-          ? { ...again, verdict: 'unsure' as const }
-          : again,
+      judged = (await this.assessAll(session, others, (await session.livingLocks()).sessions)).map(
+        (again) =>
+          again.verdict === 'lockGone' && before.get(again.lease) !== 'lockGone'
+            ? { ...again, verdict: 'unsure' as const }
+            : again,
       );
     }
     for (const { lease, verdict } of judged) {

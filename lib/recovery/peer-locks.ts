@@ -1,4 +1,6 @@
+import { WatchTurns } from './watch-turns.js';
 import type { Clock } from '../runtime/clock.js';
+import type { LivingLocks } from '../store/port/index.js';
 
 /** How long a missing lock of unsure meaning is followed up, in milliseconds. */
 export const SUSPICION_MS = 15_000;
@@ -15,8 +17,36 @@ export class PeerLocks {
   /** When each lock was last seen. */
   private readonly seen = new Map<string, number>();
   private isGone = false;
+  private losses = 0;
+  /** The backends of other processes with this login. */
+  private mates = new Set<number>();
+  private lookedAt = -Infinity;
+  /** When this process looks at the locks, if the processes watch each other. */
+  readonly turns: WatchTurns;
 
-  constructor(private readonly clock: Pick<Clock, 'now'>) {}
+  constructor(private readonly clock: Pick<Clock, 'now'>) {
+    this.turns = new WatchTurns(clock);
+  }
+
+  /** Number of locks that have gone missing so far. */
+  get lossCount(): number {
+    return this.losses;
+  }
+
+  /** Whether other processes with this login are known. */
+  get hasMates(): boolean {
+    return this.mates.size > 0;
+  }
+
+  /** Whether the backend holds the lock of another process with this login. */
+  isMate(backend: number): boolean {
+    return this.mates.has(backend);
+  }
+
+  /** Time since the latest look, in milliseconds. */
+  get ageMs(): number {
+    return this.clock.now() - this.lookedAt;
+  }
 
   /** Whether other processes are known. */
   get hasPeers(): boolean {
@@ -32,14 +62,18 @@ export class PeerLocks {
   }
 
   /** Updates the state with the locks that are held now. `own` is the lock of this process. */
-  look(found: ReadonlySet<string>, own: string | null): void {
-    const living = new Set(found);
+  look(found: LivingLocks, own: string | null): void {
+    const living = new Set(found.sessions);
     living.delete(own ?? '');
     const now = this.clock.now();
+    this.lookedAt = now;
+    this.turns.looked(found, own);
+    this.mates = new Set(found.ofLogin.filter((key) => key !== own).map(backendOf));
     for (const key of this.known) {
       if (living.has(key) || this.missingSince.has(key)) continue;
       this.missingSince.set(key, now);
       this.isGone = true;
+      this.losses++;
     }
     for (const [key, since] of this.missingSince) {
       if (living.has(key) || now - since > SUSPICION_MS) this.missingSince.delete(key);
@@ -71,4 +105,9 @@ export class PeerLocks {
     const seen = this.seen.get(key);
     return seen === undefined ? UNSEEN_MS : this.clock.now() - seen;
   }
+}
+
+/** The backend that holds the lock. */
+function backendOf(session: string): number {
+  return Number(session.slice(session.indexOf(':') + 1));
 }

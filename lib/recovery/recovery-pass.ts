@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import { toStoredError } from '../errors/index.js';
 import { SUSPICION_MS, type PeerLocks } from './peer-locks.js';
@@ -18,6 +19,15 @@ export interface PassOptions {
   readonly cause: RecoveryCause;
   /** Whether these are all tenants of the process. Only then does the pass resolve missing locks. */
   readonly all: boolean;
+  /** Whether to read the locks with the sweep, because processes watch each other. */
+  readonly withLocks: boolean;
+}
+
+/** What a pass did and read. */
+export interface PassResult {
+  readonly report: RecoveryReport;
+  /** Stands for what the pass read. Undefined unless there was nothing to do, now or in the next pass. */
+  readonly digest: string | undefined;
 }
 
 /**
@@ -56,7 +66,7 @@ export class RecoveryPass {
     }
   }
 
-  async run({ session, tenants, cause, all }: PassOptions): Promise<RecoveryReport> {
+  async run({ session, tenants, cause, all, withLocks }: PassOptions): Promise<PassResult> {
     const report: RecoveryReport = { recovered: 0, abandoned: 0, blocked: 0 };
     const urgent = cause === 'lockGone' || cause === 'boot';
     const gone = all && this.locks.takeGone();
@@ -65,11 +75,11 @@ export class RecoveryPass {
     // An urgent pass only looks for lost processes. Reading just the leases costs the server a sixth of a sweep.
     const sweeps = urgent
       ? await this.readLeases(session, tenants)
-      : await this.sweep(session, tenants);
+      : await this.sweep(session, tenants, withLocks);
     const leases = sweeps.found.map((sweep, i) =>
       tenants[i]?.parts.enableRecovery === true ? (sweep?.leases ?? []) : [],
     );
-    const lost = await this.detector.findLost(session, leases, accounted, sweeps.living);
+    const lost = await this.detector.findLost(session, leases, accounted, sweeps.living?.sessions);
     await Promise.all(
       tenants.map(async (tenant, i) => {
         for (const one of lost[i] ?? []) {
@@ -88,6 +98,7 @@ export class RecoveryPass {
     const fresh = await this.sweep(
       session,
       tenants.filter((_, i) => again[i] === true),
+      withLocks,
     );
     const latest = tenants.map((_, i) =>
       again[i] === true ? fresh.found.shift() : sweeps.found[i],
@@ -106,7 +117,8 @@ export class RecoveryPass {
       this.note(tenant, unfinished.has(tenant));
     }
     if (all) this.locks.resolve(accounted);
-    return report;
+    const isQuiet = unfinished.size === 0 && !again.includes(true) && !this.locks.anyMissing;
+    return { report, digest: isQuiet ? digestOf(tenants, latest) : undefined };
   }
 
   private async readLeases(session: RecoverySession, tenants: readonly TenantRecovery[]) {
@@ -114,14 +126,26 @@ export class RecoveryPass {
     return {
       living: undefined,
       found: leases.map(
-        (found) => found && { leases: found, unleased: [], due: undefined, schemaId: undefined },
+        (found) =>
+          found && {
+            leases: found,
+            unleased: [],
+            due: undefined,
+            schemaId: undefined,
+            fingerprint: undefined,
+          },
       ),
     };
   }
 
-  private async sweep(session: RecoverySession, tenants: readonly TenantRecovery[]) {
+  private async sweep(
+    session: RecoverySession,
+    tenants: readonly TenantRecovery[],
+    withLocks: boolean,
+  ) {
     if (tenants.length === 0) return { living: undefined, found: [] };
-    const sweep = await session.sweep(tenants.map(({ parts }) => parts.store.handle));
+    const handles = tenants.map(({ parts }) => parts.store.handle);
+    const sweep = await session.sweep(handles, withLocks);
     if (sweep.living !== undefined) this.locks.look(sweep.living, session.lockSession);
     return { living: sweep.living, found: sweep.tenants };
   }
@@ -205,10 +229,27 @@ export class RecoveryPass {
 }
 
 /** The result of a sweep, or of reading the leases alone, as urgent passes do. */
-type PartialSweep = Pick<TenantSweep, 'leases' | 'unleased'> & {
+type PartialSweep = Pick<TenantSweep, 'leases' | 'unleased' | 'fingerprint'> & {
   readonly due: TenantSweep['due'] | undefined;
   readonly schemaId: string | null | undefined;
 };
+
+/**
+ * A digest of what the sweeps found. Equal digests of two processes mean that both know the same of the same tenants.
+ * Undefined if a tenant has something to do, or if this process does not assess its leases.
+ */
+function digestOf(
+  tenants: readonly TenantRecovery[],
+  sweeps: readonly (PartialSweep | undefined)[],
+): string | undefined {
+  const found = sweeps.map((sweep, i) => {
+    const assesses = tenants[i]?.parts.enableRecovery === true || sweep?.leases.length === 0;
+    return assesses ? sweep?.fingerprint : undefined;
+  });
+  if (found.includes(undefined)) return undefined;
+  // The tenants of a part come in the same order in all processes.
+  return createHash('sha256').update(found.join('\n')).digest('hex').slice(0, 32);
+}
 
 const BROKEN = new Error(
   "its leases and claims can't be read. Check that its tables exist and that this login may use them.",

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Claimant, LeaseWrite } from '../../lib/store/port/index.js';
+import { LEASE_NOTICE, type Claimant, type LeaseWrite } from '../../lib/store/port/index.js';
 import type { TestedStore } from './tested-store.js';
 import { newClaimant, noLease, outcomeOf, parallel, startOf, workflow } from './workflows.js';
 import { tasksOf } from './tasks-of.js';
@@ -47,6 +47,16 @@ export function describeLeases(tested: TestedStore): void {
     const endsIn = Number(lease?.expires_at) - Date.now();
     expect(endsIn).toBeGreaterThan(1_800_000);
     expect(endsIn).toBeLessThan(7_200_000);
+  });
+
+  test.each(claiming)('%s announces the lease if it has to, with its commit', async (_, send) => {
+    const claimant = newClaimant();
+    const announced = { ...claimant, announcesLease: true };
+    const heard = (lease: LeaseWrite) => tested.behind.heardDuring(() => send(lease));
+    expect(await heard({ claimant, write: true })).toEqual([]);
+    expect(await heard({ claimant: announced, write: true })).toEqual([LEASE_NOTICE]);
+    // No lease is written, so there is none to announce.
+    expect(await heard({ claimant: announced, write: false })).toEqual([]);
   });
 
   test.each(claiming)('%s leaves the lease alone when it is held already', async (_, send) => {

@@ -55,6 +55,38 @@ export function describeSessions(tested: TestedStore): void {
     expect(tenants[0]?.schemaId).toEqual(expect.any(String));
   });
 
+  test('have the same fingerprint of a tenant until something changes, and none if there is something to do', async () => {
+    const { store, behind } = tested;
+    const fingerprint = async () =>
+      (await behind.session.sweep([store.handle])).tenants[0]?.fingerprint;
+    // What other tests have left is done by then, or in the way of this one.
+    await behind.empty();
+    const idle = await fingerprint();
+    expect(idle).toEqual(expect.any(String));
+    expect(await fingerprint()).toBe(idle);
+    const { id, claimant } = await holder();
+    // A claim with a lease is nothing to do, and nothing that another process has to know.
+    expect(await fingerprint()).toBe(idle);
+    await store.recovery.endLease(claimant.instanceId, 'former');
+    expect(await fingerprint()).toBeUndefined();
+    await store.writeLease({ claimant: { ...claimant, leaseDurationMs: -1_000 }, write: true });
+    expect(await fingerprint()).toBeUndefined();
+    await store.writeLease({ claimant, write: true });
+    await end(id, claimant);
+    const later = startOf(one, { claims: 0 });
+    await store.start([later], noLease(), false);
+    expect(await fingerprint()).toBeUndefined();
+    await behind.changeTask(later.id, 0, { runInMs: 1_800_000 });
+    const withLater = await fingerprint();
+    expect(withLater).toEqual(expect.any(String));
+    expect(withLater).not.toBe(idle);
+    expect(await fingerprint()).toBe(withLater);
+    await behind.changeTask(later.id, 0, { runInMs: 900_000 });
+    expect(await fingerprint()).not.toBe(withLater);
+    await store.cancel(later.id, null);
+    expect(await fingerprint()).toBe(idle);
+  });
+
   test('tell when the next task and the next deadline of a tenant are due', async () => {
     const { store, behind } = tested;
     const items = [startOf(parallel(1, { timeoutMs: 3_600_000 })), startOf(one, { claims: 0 })];

@@ -36,6 +36,10 @@ export interface OpenedStore {
   addItems(id: string, taskNo: number, count: number): Promise<void>;
   /** Sets the deadline of the execution's timeout, in milliseconds from now. */
   setDeadline(id: string, inMs: number): Promise<void>;
+  /** The notifications that are sent while `work` runs. */
+  heardDuring(work: () => Promise<unknown>): Promise<readonly string[]>;
+  /** Deletes all executions and leases. */
+  empty(): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -173,7 +173,7 @@ export function processEngineOf(tenant: OpenTenant): ConnectionGroup['process'] 
  */
 export function stopRounds(tenant: OpenTenant): void {
   const rounds = Reflect.get(Reflect.get(groupOf(tenant), 'sweep') as object, 'rounds') as object;
-  Reflect.set(rounds, 'next', performance.now() + 1_000_000_000);
+  Reflect.set(rounds, 'notBefore', performance.now() + 1_000_000_000);
 }
 
 /** Has the time come that tasks of an execution wait for: its delay, a retry's, that of a deferral. */

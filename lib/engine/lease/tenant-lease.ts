@@ -16,6 +16,8 @@ export class TenantLease {
     private readonly identity: ProcessServices['identity'],
     private readonly durationMs: number,
     private readonly renew: () => void,
+    /** Whether a lease that is written now has to be announced to the other processes. */
+    private readonly mustAnnounce: () => boolean = () => false,
   ) {}
 
   get instanceId(): string {
@@ -41,7 +43,8 @@ export class TenantLease {
   forClaim(): LeaseWrite {
     const write = !this.isHeld;
     if (write) this.stands = 'maybe';
-    return { claimant: this.claimant(), write };
+    const announcesLease = write && this.mustAnnounce();
+    return { claimant: { ...this.claimant(), announcesLease }, write };
   }
 
   /** The identity for a statement that claims nothing. */

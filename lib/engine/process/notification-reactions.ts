@@ -18,8 +18,13 @@ export interface NotificationReactionsOptions {
   readonly clock: Clock;
   /** Finds a tenant by the address in a notification. */
   readonly tenant: (address: string) => TenantEngine | undefined;
-  readonly onProcessJoined: () => unknown;
+  /** Called when processes have joined or are lost. */
+  readonly onProcesses: () => unknown;
   readonly onTenants: () => unknown;
+  /** Called when leases were announced. It must not send a statement, because its calls are not limited. */
+  readonly onLeases: () => void;
+  /** Called when a process has swept. It must not send a statement either. `sender` is the process's backend. */
+  readonly onSwept: (digest: string, sender: number) => void;
 }
 
 /**
@@ -28,21 +33,24 @@ export interface NotificationReactionsOptions {
  * notifications the process keeps no more than flags, and ids of executions for which callers wait here.
  */
 export class NotificationReactions {
-  private readonly processJoined: MergedCalls;
+  private readonly processes: MergedCalls;
   private readonly newTenants: MergedCalls;
   private readonly tenants = new Map<TenantEngine, TenantReactions>();
 
   constructor(private readonly options: NotificationReactionsOptions) {
-    this.processJoined = new MergedCalls(options.onProcessJoined, PROCESSES, options.clock);
+    this.processes = new MergedCalls(options.onProcesses, PROCESSES, options.clock);
     this.newTenants = new MergedCalls(options.onTenants, TENANTS, options.clock);
   }
 
-  hear(payload: string): void {
+  /** @param sender - the backend of the session that sent the notification; the server names it, so it is true */
+  hear(payload: string, sender: number): void {
     if (payload.length > MAX_PAYLOAD) return;
     const notification = decodeNotification(payload);
     if (notification === undefined) return;
-    if (notification.kind === 'processJoined') return this.processJoined.call();
+    if (notification.kind === 'processes') return this.processes.call();
     if (notification.kind === 'tenants') return this.newTenants.call();
+    if (notification.kind === 'leases') return this.options.onLeases();
+    if (notification.kind === 'swept') return this.options.onSwept(notification.digest, sender);
     const tenant = this.options.tenant(notification.tenant);
     if (tenant === undefined) return;
     const reactions = this.reactionsOf(tenant);

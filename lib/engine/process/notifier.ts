@@ -1,12 +1,17 @@
+import { LEASE_NOTICE } from '../../store/port/index.js';
 import type { Clock, Timer } from '../../runtime/clock.js';
 
 /** Minimum time between two work notifications of one tenant, in milliseconds. The first is sent at once. */
 const WAKE_INTERVAL_MS = 50;
 
 export type Notification =
-  /** A process or a tenant was added. It is not named: the receivers read the locks or the catalog. */
-  | { readonly kind: 'processJoined' }
+  /** The processes or the tenants have changed. No change is named: the receivers read the locks or the catalog. */
+  | { readonly kind: 'processes' }
   | { readonly kind: 'tenants' }
+  /** At least one process has leases, so the processes watch each other. */
+  | { readonly kind: 'leases' }
+  /** The sender has swept tenants and found nothing to do. The digest stands for what it read. */
+  | { readonly kind: 'swept'; readonly digest: string }
   | { readonly kind: 'work'; readonly tenant: string }
   | {
       readonly kind: 'cancelled' | 'ended' | 'paused';
@@ -14,16 +19,19 @@ export type Notification =
       readonly executionId: string;
     };
 
-const PROCESS_JOINED = 'h';
+const PROCESSES = 'h';
 const TENANTS = 't';
+const SWEPT = /^s([0-9a-f]{32})$/;
 const LETTERS = { work: 'w', cancelled: 'c', ended: 'e', paused: 'p' } as const;
 const KINDS = { w: 'work', c: 'cancelled', e: 'ended', p: 'paused' } as const;
 const FORM = /^([wcep])([0-9a-f]{16})([0-9a-f-]{36})?$/;
 
 /** The payload of a notification. It has a hash in place of the tenant's name, because every role may listen. */
 export function encodeNotification(notification: Notification): string {
-  if (notification.kind === 'processJoined') return PROCESS_JOINED;
+  if (notification.kind === 'processes') return PROCESSES;
   if (notification.kind === 'tenants') return TENANTS;
+  if (notification.kind === 'leases') return LEASE_NOTICE;
+  if (notification.kind === 'swept') return `s${notification.digest}`;
   const id = notification.kind === 'work' ? '' : notification.executionId;
   return `${LETTERS[notification.kind]}${notification.tenant}${id}`;
 }
@@ -34,8 +42,11 @@ function isLetter(letter: string | undefined): letter is keyof typeof KINDS {
 
 /** The notification in a payload; undefined for a payload that is not the library's. */
 export function decodeNotification(payload: string): Notification | undefined {
-  if (payload === PROCESS_JOINED) return { kind: 'processJoined' };
+  if (payload === PROCESSES) return { kind: 'processes' };
   if (payload === TENANTS) return { kind: 'tenants' };
+  if (payload === LEASE_NOTICE) return { kind: 'leases' };
+  const [, digest] = SWEPT.exec(payload) ?? [];
+  if (digest !== undefined) return { kind: 'swept', digest };
   const [, letter, tenant, executionId] = FORM.exec(payload) ?? [];
   if (tenant === undefined || !isLetter(letter)) return undefined;
   const kind = KINDS[letter];

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { Notifier, encodeNotification, type Notification } from './notifier.js';
+import { LeaseNotices } from '../lease/lease-notices.js';
 import { LeaseRenewals } from '../lease/lease-renewals.js';
 import { ProcessTimers } from './process-timers.js';
 import { SessionSupervisor } from './session-supervisor.js';
@@ -16,15 +17,19 @@ export interface ProcessEngineOptions<S extends EngineSession> {
   readonly clock: Clock;
   readonly slots: SlotScheduler;
   readonly leaseDurationMs: number;
-  /** Called when another process has joined on this database. */
-  readonly onProcessJoined: () => unknown;
+  /** Called when a process on this database has joined or is lost. */
+  readonly onProcesses: () => unknown;
+  /** Called when the processes begin to watch each other, because there are leases. */
+  readonly onWatch: () => void;
+  /** Called when another process has swept tenants. `sender` is its backend. */
+  readonly onSwept: (digest: string, sender: number) => void;
   /** Called when the server has begun another life, in which the latest writes may be missing. */
   readonly onNewLife: () => void;
   /** Called when another process has added a tenant. */
   readonly onTenants: () => unknown;
   readonly open: (
     process: { readonly id: string },
-    onPayload: (payload: string) => void,
+    onPayload: (payload: string, sender: number) => void,
     onLost: (error: Error | undefined) => void,
   ) => Promise<S>;
   /** Sends notifications while there is no session. */
@@ -43,6 +48,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
   private readonly notifier: Notifier;
   private readonly timers: ProcessTimers;
   private readonly leases: LeaseRenewals;
+  private readonly notices: LeaseNotices;
   private readonly reactions: NotificationReactions;
   private readonly queuedBytes = new QueuedBytes();
   private claiming = false;
@@ -54,9 +60,15 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
     this.supervisor = new SessionSupervisor({
       clock,
       open: (onLost) =>
-        options.open({ id: this.processId }, (payload) => this.reactions.hear(payload), onLost),
+        options.open(
+          { id: this.processId },
+          (payload, sender) => this.reactions.hear(payload, sender),
+          onLost,
+        ),
       onLive: (session) => {
-        this.notify({ kind: 'processJoined' });
+        this.notify({ kind: 'processes' });
+        // A notice may have been missed while there was no session.
+        this.notices.heard();
         if (this.lastEpoch !== undefined && this.lastEpoch !== session.epoch) this.newLife();
         this.lastEpoch = session.epoch;
         this.allowClaims();
@@ -72,6 +84,13 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
       tenants: () => this.tenants.values(),
       session: () => this.supervisor.session,
     });
+    this.notices = new LeaseNotices({
+      clock,
+      mayHoldLease: () => [...this.tenants.values()].some(({ lease }) => lease.mayStand),
+      hasLock: () => typeof this.supervisor.session?.lockSession === 'string',
+      notify: () => this.notify({ kind: 'leases' }),
+      onBegin: options.onWatch,
+    });
     this.notifier = new Notifier((payloads) => {
       const { session } = this.supervisor;
       return session === undefined ? options.notify?.(payloads) : session.notify(payloads);
@@ -79,8 +98,10 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
     this.reactions = new NotificationReactions({
       clock,
       tenant: (address) => this.tenants.get(address),
-      onProcessJoined: options.onProcessJoined,
+      onProcesses: options.onProcesses,
       onTenants: options.onTenants,
+      onLeases: () => this.notices.heard(),
+      onSwept: options.onSwept,
     });
     this.timers = new ProcessTimers({
       clock,
@@ -103,6 +124,8 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
       }),
       isConnected: () => this.supervisor.session !== undefined,
       hearsNotifications: () => (this.supervisor.session?.lockSession ?? null) !== null,
+      mustAnnounceLeases: () => this.notices.isDue,
+      askForWatch: () => this.notices.ask(),
       renewLeases: () => void this.renewOnce(),
       notifyWork: (tenant) => this.notify({ kind: 'work', tenant }),
       workPayload: (tenant) => encodeNotification({ kind: 'work', tenant }),
@@ -116,6 +139,21 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
 
   get session(): S | undefined {
     return this.supervisor.session;
+  }
+
+  /** Whether the processes watch each other now. */
+  get isWatching(): boolean {
+    return this.notices.isOn;
+  }
+
+  /** Has the other processes on this database look which processes are alive. */
+  notifyProcesses(): void {
+    this.notify({ kind: 'processes' });
+  }
+
+  /** Tells the other processes of a sweep that found nothing to do. */
+  notifySwept(digest: string): void {
+    this.notify({ kind: 'swept', digest });
   }
 
   /** Tells the other processes on this database that there may be a new tenant. */
@@ -148,6 +186,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
   async start(): Promise<void> {
     await this.supervisor.start();
     this.leases.start();
+    this.notices.start();
   }
 
   /** Lets the tenants claim from now on. */
@@ -159,6 +198,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
   async stop(): Promise<void> {
     this.claiming = false;
     this.leases.stop();
+    this.notices.stop();
     this.timers.close();
     this.notifier.close();
     await this.supervisor.stop();

@@ -1,5 +1,8 @@
 import type { TenantHandle } from './tenant-store.js';
 
+/** The payload of the notification that announces a lease. */
+export const LEASE_NOTICE = 'l';
+
 /** The process that claims, as a claim statement writes it. */
 export interface Claimant {
   /** The owner of the claims: this process in this tenant, until it loses its lease there. */
@@ -11,6 +14,11 @@ export interface Claimant {
   /** The lock's key and the backend that holds it. Null if there is no lock. */
   readonly lockSession: string | null;
   readonly leaseDurationMs: number;
+  /**
+   * Whether the statement that writes the lease sends a {@link LEASE_NOTICE}, so that the other processes watch this
+   * one from the commit on. Default: false.
+   */
+  readonly announcesLease?: boolean;
 }
 
 /**

@@ -22,13 +22,28 @@ export interface TenantSweep {
   readonly due: readonly DueTime[];
   /** Identifies the schema. If it changes, another schema has taken the name. */
   readonly schemaId: string | null;
+  /**
+   * Equal in two sweeps, also of different processes, if both found the same. Undefined if there is something to do: due
+   * work, an expired lease, or claims without a lease.
+   */
+  readonly fingerprint: string | undefined;
+}
+
+/** The liveness locks that are held in a database. */
+export interface LivingLocks {
+  /** The locks of all logins, in the format of leases. */
+  readonly sessions: ReadonlySet<string>;
+  /** The locks that are held by sessions with this session's login. */
+  readonly ofLogin: readonly string[];
+  /** The database's time when the locks were read, in milliseconds since 1970. */
+  readonly at: number;
 }
 
 export interface SweepResult {
   /** By index. Undefined if the schema is broken. */
   readonly tenants: (TenantSweep | undefined)[];
-  /** Liveness locks that are held, in the format of leases. Undefined without a control connection. */
-  readonly living: Set<string> | undefined;
+  /** Undefined if the locks were not read. */
+  readonly living: LivingLocks | undefined;
 }
 
 /** This process's session with the database: its proof of life, and the statements for all its tenants. */
@@ -53,8 +68,12 @@ export interface WakeUpSession {
   notify(payloads: readonly string[]): Promise<void>;
   /** By index. Undefined if the schema is broken. */
   dueTimes(tenants: readonly TenantHandle[]): Promise<(readonly DueTime[] | undefined)[]>;
-  /** Reads the leases, due times and claims without a lease of many tenants, and the liveness locks. */
-  sweep(tenants: readonly TenantHandle[]): Promise<SweepResult>;
+  /**
+   * Reads the leases, due times and claims without a lease of many tenants.
+   *
+   * @param withLocks - whether to read the liveness locks too; a session without a lock does not read them
+   */
+  sweep(tenants: readonly TenantHandle[], withLocks?: boolean): Promise<SweepResult>;
 }
 
 /** Finds out which processes are alive. */
@@ -72,8 +91,7 @@ export interface RecoverySession extends Pick<WakeUpSession, 'sweep'> {
   readonly interrupted: boolean;
   /** By index of the tenant. Undefined if the schema is broken. */
   leases(tenants: readonly TenantHandle[]): Promise<(LeaseRow[] | undefined)[]>;
-  /** Liveness locks that are held, in the format of leases. */
-  livingLocks(): Promise<Set<string>>;
+  livingLocks(): Promise<LivingLocks>;
   /** Selects leases whose process may have an idle connection. */
   connected(leases: readonly LeaseRow[]): Promise<Set<LeaseRow>>;
   /** Terminates the connections of the lease's process. */

@@ -87,12 +87,14 @@ export class ConnectionGroup {
       clock,
       slots,
       leaseDurationMs: settings.leaseDurationMs,
-      onProcessJoined: () => this.recovery.greet(),
+      onProcesses: () => this.recovery.processesChanged(),
+      onWatch: () => this.recovery.watchBegins(),
+      onSwept: (digest, sender) => this.recovery.sweptByOther(digest, sender),
       onNewLife: () => void this.recovery.runOnce('leaseOver').catch(() => undefined),
       onTenants: () => this.onTenants(),
-      open: ({ id }, onPayload, onLost) =>
-        settings.controlConnection
-          ? ControlConnection.open({
+      open: async ({ id }, onPayload, onLost) => {
+        const session = settings.controlConnection
+          ? await ControlConnection.open({
               clock,
               connection: control,
               applicationName: `${APPLICATION_PREFIX}${id}`,
@@ -104,7 +106,10 @@ export class ConnectionGroup {
                 onLost(error);
               },
             }).catch((error: unknown) => this.withoutSession(error))
-          : Promise.resolve(new PoolSession(this.pools, clocks.process)),
+          : new PoolSession(this.pools, clocks.process);
+        this.recovery.connected();
+        return session;
+      },
       // Before the bootstrap there is no control connection, so a connection of the pool sends notifications.
       notify: (payloads) =>
         this.started ? undefined : new PoolSession(this.pools, clocks.process).notify(payloads),
@@ -127,6 +132,9 @@ export class ConnectionGroup {
       leaseDurationMs: settings.leaseDurationMs,
       sweep: this.sweep,
       session: () => this.process.session,
+      isWatching: () => this.process.isWatching,
+      notifyProcesses: () => this.process.notifyProcesses(),
+      notifySwept: (digest) => this.process.notifySwept(digest),
     });
   }
 

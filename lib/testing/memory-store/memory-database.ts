@@ -24,7 +24,9 @@ export class MemoryDatabase {
   tables(schema: string): MemoryTables {
     const known = this.tenants.get(schema);
     if (known !== undefined) return known;
-    const tables = new MemoryTables(schema, this.clock, this.locks);
+    const tables = new MemoryTables(schema, this.clock, this.locks, (payloads) =>
+      this.notify(payloads),
+    );
     this.tenants.set(schema, tables);
     return tables;
   }

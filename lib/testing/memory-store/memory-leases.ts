@@ -1,4 +1,4 @@
-import type { LeaseWrite } from '../../store/port/index.js';
+import { LEASE_NOTICE, type LeaseWrite } from '../../store/port/index.js';
 import type { MemoryTables } from './memory-tables.js';
 
 /** Part of every statement that may claim, so that no claim exists without a lease. */
@@ -8,6 +8,7 @@ export function writeLease(tables: MemoryTables, { claimant, write }: LeaseWrite
   const expiresAt = tables.now() + leaseDurationMs;
   const lease = { instanceId, processId, name, lockEpoch, lockSession, expiresAt };
   tables.leases.set(instanceId, lease);
+  if (claimant.announcesLease === true) tables.notify([LEASE_NOTICE]);
 }
 
 /** Returns whether the lease existed. */

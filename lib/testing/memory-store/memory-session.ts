@@ -3,6 +3,7 @@ import type {
   EngineSession,
   HeldLease,
   LeaseRow,
+  LivingLocks,
   RecoverySession,
   SweepResult,
   TenantHandle,
@@ -58,17 +59,18 @@ export class MemorySession implements EngineSession, RecoverySession {
     return tenants.map((tenant) => dueTimes(this.tablesOf(tenant)));
   }
 
-  async sweep(tenants: readonly TenantHandle[]): Promise<SweepResult> {
+  async sweep(tenants: readonly TenantHandle[], withLocks = false): Promise<SweepResult> {
     const swept = tenants.map((tenant, index) => sweep(this.tablesOf(tenant), index));
-    return { tenants: swept, living: new Set(this.database.locks) };
+    return { tenants: swept, living: withLocks ? await this.livingLocks() : undefined };
   }
 
   async leases(tenants: readonly TenantHandle[]): Promise<LeaseRow[][]> {
     return tenants.map((tenant, index) => leaseRows(this.tablesOf(tenant), index));
   }
 
-  async livingLocks(): Promise<Set<string>> {
-    return new Set(this.database.locks);
+  async livingLocks(): Promise<LivingLocks> {
+    const sessions = new Set(this.database.locks);
+    return { sessions, ofLogin: [...sessions], at: this.database.now() };
   }
 
   /** Always empty: a process has no connections here, only its lock. */
@@ -88,12 +90,25 @@ export class MemorySession implements EngineSession, RecoverySession {
 function sweep(tables: MemoryTables, index: number): TenantSweep {
   const running = tables.allTasks().filter(({ status }) => status === 'Running');
   const owners = new Set(running.map(({ owner }) => owner));
-  return {
+  const found = {
     leases: leaseRows(tables, index),
     unleased: [...owners].filter((owner) => owner === null || !tables.leases.has(owner)),
     due: dueTimes(tables),
     schemaId: tables.schema,
   };
+  return { ...found, fingerprint: fingerprintOf(found, tables.now()) };
+}
+
+function fingerprintOf(
+  { leases, unleased, due, schemaId }: Omit<TenantSweep, 'fingerprint'>,
+  now: number,
+): string | undefined {
+  const isQuiet =
+    unleased.length === 0 &&
+    due.every(({ inMs }) => inMs > 0) &&
+    leases.every(({ overForMs }) => overForMs < 0);
+  const dueAt = due.map(({ kind, inMs }) => `${kind} ${now + inMs}`);
+  return isQuiet ? [schemaId, ...dueAt].join(' ') : undefined;
 }
 
 function leaseRows(tables: MemoryTables, tenant: number): LeaseRow[] {

@@ -35,6 +35,7 @@ export class MemoryTables implements TenantHandle {
     readonly clock: Clock,
     /** The locks of living processes, in the format of leases. */
     readonly locks: ReadonlySet<string>,
+    readonly notify: (payloads: readonly string[]) => void,
   ) {}
 
   /** The database's time, in milliseconds since 1970. */

@@ -1,3 +1,6 @@
+import { randomUUID } from 'node:crypto';
+import type pg from 'pg';
+import { CHANNEL } from '../../../lib/store/postgres/statements/wake-ups.js';
 import { PoolSession } from '../../../lib/store/postgres/session/pool-session.js';
 import type { OpenedStore, TaskChange } from '../../conformance/tested-store.js';
 import type { LeaseColumns } from '../../conformance/stored-rows.js';
@@ -60,8 +63,38 @@ export async function openPostgres(): Promise<OpenedStore> {
         [id, inMs],
       );
     },
+    heardDuring: (work) => heardDuring(admin, work),
+    empty: async () => {
+      await admin.query(`TRUNCATE ${tables.execution}, ${tables.task}, ${tables.lease} CASCADE`);
+    },
     close: () => open.close(),
   };
+}
+
+/** Listens until it hears a notification of its own, behind which there is none that was sent before. */
+async function heardDuring(
+  admin: pg.Client,
+  work: () => Promise<unknown>,
+): Promise<readonly string[]> {
+  const heard: string[] = [];
+  const last = randomUUID();
+  let tellLast: () => void = () => undefined;
+  const heardLast = new Promise<void>((resolve) => (tellLast = resolve));
+  const listen = ({ payload = '' }: pg.Notification): void => {
+    if (payload === last) tellLast();
+    else heard.push(payload);
+  };
+  admin.on('notification', listen);
+  await admin.query(`LISTEN ${CHANNEL}`);
+  try {
+    await work();
+    await admin.query('SELECT pg_notify($1, $2)', [CHANNEL, last]);
+    await heardLast;
+  } finally {
+    admin.off('notification', listen);
+    await admin.query(`UNLISTEN ${CHANNEL}`);
+  }
+  return heard;
 }
 
 function valueOf(key: string, parameter: string): string {

@@ -10,6 +10,8 @@ import type { TenantEngine } from '../../../lib/engine/tenant-engine.js';
 import { ManualClock } from '../../../lib/testing/manual-clock.js';
 
 const TENANT = '0123456789abcdef';
+/** The backend that sends. */
+const SENDER = 4711;
 const ID = '01890a5d-ac96-774b-bcce-b302099a8057';
 
 let clock: ManualClock;
@@ -19,7 +21,9 @@ beforeEach(() => {
 
 describe('A notification', () => {
   it.each<Notification>([
-    { kind: 'processJoined' },
+    { kind: 'processes' },
+    { kind: 'leases' },
+    { kind: 'swept', digest: '0123456789abcdef'.repeat(2) },
     { kind: 'tenants' },
     { kind: 'work', tenant: TENANT },
     { kind: 'cancelled', tenant: TENANT, executionId: ID },
@@ -97,13 +101,15 @@ describe('NotificationReactions', () => {
     reactions = new NotificationReactions({
       clock,
       tenant: (address) => (address === TENANT ? tenant : undefined),
-      onProcessJoined: () => called.push('processJoined'),
+      onProcesses: () => called.push('processes'),
       onTenants: () => called.push('tenants'),
+      onLeases: () => void called.push('leases'),
+      onSwept: (digest, sender) => void called.push(`${digest} by ${sender}`),
     });
   });
 
   function hear(kind: 'cancelled' | 'ended' | 'paused'): void {
-    reactions.hear(encodeNotification({ kind, tenant: TENANT, executionId: ID }));
+    reactions.hear(encodeNotification({ kind, tenant: TENANT, executionId: ID }), SENDER);
   }
 
   it('wakes those whose execution has ended or was cancelled, and no others', () => {
@@ -127,18 +133,26 @@ describe('NotificationReactions', () => {
   });
 
   it('ignores tenants that this process does not serve, and what is no notification', () => {
-    reactions.hear(`w${'f'.repeat(16)}`);
-    reactions.hear('w'.repeat(1_000));
+    reactions.hear(`w${'f'.repeat(16)}`, SENDER);
+    reactions.hear('w'.repeat(1_000), SENDER);
     expect(called).toEqual([]);
-    reactions.hear(`w${TENANT}`);
-    reactions.hear('h');
-    reactions.hear('t');
-    expect(called).toEqual(['work', 'processJoined', 'tenants']);
+    reactions.hear(`w${TENANT}`, SENDER);
+    reactions.hear('h', SENDER);
+    reactions.hear('t', SENDER);
+    expect(called).toEqual(['work', 'processes', 'tenants']);
+  });
+
+  it('passes on that there are leases, and who has swept what', () => {
+    const digest = 'f'.repeat(32);
+    reactions.hear('l', SENDER);
+    reactions.hear(encodeNotification({ kind: 'swept', digest }), SENDER);
+    reactions.hear(`s${digest}0`, SENDER);
+    expect(called).toEqual(['leases', `${digest} by ${SENDER}`]);
   });
 
   it('slows down under a flood, and reacts once more after it', async () => {
     for (let n = 0; n < 1_000; n++) {
-      reactions.hear(`w${TENANT}`);
+      reactions.hear(`w${TENANT}`, SENDER);
       await clock.advance(0);
     }
     expect(called).toHaveLength(20);
@@ -148,7 +162,7 @@ describe('NotificationReactions', () => {
 
   it('does not react for a tenant that has gone', async () => {
     for (let n = 0; n < 30; n++) {
-      reactions.hear(`w${TENANT}`);
+      reactions.hear(`w${TENANT}`, SENDER);
       await clock.advance(0);
     }
     reactions.forget(tenant);

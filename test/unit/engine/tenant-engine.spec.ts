@@ -41,6 +41,8 @@ function services(): ProcessServices {
     identity: () => ({ processId, name: 'host/1', lockEpoch: null, lockSession: null }),
     isConnected: () => true,
     hearsNotifications: () => true,
+    mustAnnounceLeases: () => false,
+    askForWatch: () => undefined,
     renewLeases: () => undefined,
     notifyWork: () => others((engine) => engine.claimAvailable()),
     workPayload: () => 'work',

@@ -30,6 +30,21 @@ describe('TenantLease', () => {
     expect(stands()).toEqual([false, false]);
   });
 
+  it('is announced with the statement that writes it, if it has to be', () => {
+    const identity = () => ({ processId: 'p', name: 'host/1', lockEpoch: 'e', lockSession: 's' });
+    const announced = new TenantLease(
+      identity,
+      30_000,
+      () => undefined,
+      () => true,
+    );
+    const write = announced.forClaim();
+    expect(write.claimant.announcesLease).toBe(true);
+    announced.written(write);
+    expect(announced.forClaim().claimant.announcesLease).toBe(false);
+    expect(lease.forClaim().claimant.announcesLease).toBe(false);
+  });
+
   it('may stand while the statement that writes it is under way, and stands after that', () => {
     const write = lease.forClaim();
     expect([write.write, ...stands()]).toEqual([true, false, true]);

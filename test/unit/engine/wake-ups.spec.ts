@@ -26,6 +26,7 @@ function scenario(limit: number): void {
     overruns: { tasks: () => overrunning },
     services: {
       notifyWork: () => called.push('notify'),
+      askForWatch: () => void called.push('askForWatch'),
       schedule: ({ kind, inMs }) => called.push(`${kind} in ${inMs}`),
     },
   });
@@ -55,7 +56,7 @@ describe('WakeUps', () => {
   it('wakes workers for what is due now, and sets a timer for the rest', () => {
     wakeUps.dueIn(0);
     wakeUps.dueIn(10);
-    expect(called).toEqual(['claim', 'notify', 'task in 10']);
+    expect(called).toEqual(['claim', 'notify', 'task in 10', 'askForWatch']);
   });
 
   it('looks for a reason why a task is still due', async () => {

@@ -50,6 +50,16 @@ export async function openMemory(database = new MemoryDatabase(systemClock)): Pr
     setDeadline: async (id, inMs) => {
       tables.executions.get(id)!.deadlineAt = now() + inMs;
     },
+    heardDuring: async (work) => {
+      const heard: string[] = [];
+      const stop = database.listen((payload) => heard.push(payload));
+      await work();
+      stop();
+      return heard;
+    },
+    empty: async () => {
+      for (const rows of [tables.executions, tables.tasks, tables.leases]) rows.clear();
+    },
     close: async () => undefined,
   };
 }

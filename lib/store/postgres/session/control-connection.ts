@@ -58,7 +58,8 @@ export interface ControlConnectionSettings {
   readonly hasFormer: boolean;
   /** How long an answer may take before the session is considered lost, in milliseconds. */
   readonly answerTimeoutMs: number;
-  readonly onPayload: (payload: string) => void;
+  /** `sender` is the backend that sent the notification. */
+  readonly onPayload: (payload: string, sender: number) => void;
   /** Called once, when the session has ended for any reason. */
   readonly onLost: (error: Error | undefined) => void;
 }
@@ -118,7 +119,9 @@ export class ControlConnection extends SessionStatements {
     };
     client.on('error', onLost);
     client.on('end', () => onLost());
-    client.on('notification', ({ payload }) => settings.onPayload(payload ?? ''));
+    client.on('notification', ({ payload, processId }) =>
+      settings.onPayload(payload ?? '', processId),
+    );
     try {
       await client.connect();
       const { session, epoch, ageMs } = await takeLock(client, settings);

@@ -5,7 +5,12 @@ import { failureKind } from '../classify-failure.js';
 import type { RawRow } from '../statements/columns.js';
 import { releaseLeases, renewLeases } from '../statements/leases.js';
 import { readLeases } from '../statements/recovery.js';
-import { heldLocks, LIVENESS_LOCK_CLASS, readLivingLocks } from '../statements/liveness-locks.js';
+import {
+  heldLocks,
+  LIVENESS_LOCK_CLASS,
+  livingLocksOf,
+  readLivingLocks,
+} from '../statements/liveness-locks.js';
 import { readSweep, readSweepAndLocks, sweepResultOf, type RawSweep } from '../statements/sweep.js';
 import { type BulkStatement, tablesOf } from '../statements/statement.js';
 import { mayStayDue } from '../statements/wake-up-kinds.js';
@@ -14,6 +19,7 @@ import type {
   DueTime,
   HeldLease,
   LeaseRow,
+  LivingLocks,
   SweepResult,
   TenantHandle,
   TenantSweep,
@@ -96,13 +102,13 @@ export abstract class SessionStatements {
   }
 
   /** Reads everything that is read regularly of all tenants. */
-  async sweep(tenants: readonly TenantHandle[]): Promise<SweepResult> {
-    const withLocks = this.epoch !== null;
-    let living: Set<string> | undefined;
+  async sweep(tenants: readonly TenantHandle[], withLocks = false): Promise<SweepResult> {
+    const readsLocks = withLocks && this.epoch !== null;
+    let living: LivingLocks | undefined;
     const found = await this.inParts(tenants, async (part) => {
-      const rows = await this.ask(withLocks ? readSweepAndLocks : readSweep, part);
+      const rows = await this.ask(readsLocks ? readSweepAndLocks : readSweep, part);
       const sweep = sweepResultOf(rows, part.length);
-      if (withLocks) ({ living } = sweep);
+      if (readsLocks) ({ living } = sweep);
       return sweep.sweeps;
     });
     return { tenants: await this.withDueTimes(tenants, found), living };
@@ -124,6 +130,7 @@ export abstract class SessionStatements {
           leases: sweep.leases,
           unleased: sweep.unleased,
           schemaId: sweep.schemaId,
+          fingerprint: sweep.fingerprint,
           due: (asked[i] === true ? times.shift() : undefined) ?? sweep.due,
         },
     );
@@ -135,10 +142,8 @@ export abstract class SessionStatements {
     return row?.[0] ?? '';
   }
 
-  /** Liveness locks that are held, in the format of leases. */
-  async livingLocks(): Promise<Set<string>> {
-    const rows = await this.ask(readLivingLocks, []);
-    return new Set(rows.map(({ session }) => session));
+  async livingLocks(): Promise<LivingLocks> {
+    return livingLocksOf(await this.ask(readLivingLocks, []));
   }
 
   /**

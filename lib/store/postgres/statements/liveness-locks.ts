@@ -1,4 +1,6 @@
-import { columns, text } from './columns.js';
+import { boolean, columns, epochMs, long, text } from './columns.js';
+import { SERVER_CLOCK } from './sql-clock.js';
+import type { LivingLocks } from '../../port/index.js';
 import type { BulkStatement } from './statement.js';
 
 /** Class of the advisory locks that prove a process to be alive. Any constant that nothing else uses. */
@@ -17,16 +19,39 @@ export function heldLocks(lockClass: number): string {
 export const LOCK_SESSION = "(k.objid::text || ':' || k.pid::text)";
 
 /**
- * The locks of all living processes, as {@link LOCK_SESSION}. A process holds one lock, so backends with several are
+ * The locks of all living processes, as {@link LOCK_SESSION}, and whether the session has this session's login. Every role
+ * may see the login of any session. A process holds one lock, so backends with several are
  * ignored: no role can make this list longer than the number of connections.
  */
-export const LIVING_LOCKS = `SELECT min(k.objid::bigint)::text || ':' || k.pid::text AS session
+export const LIVING_LOCKS = `SELECT min(k.objid::bigint)::text || ':' || k.pid::text AS session,
+        k.pid IN (SELECT a.pid FROM pg_catalog.pg_stat_get_activity(NULL) a
+                  WHERE a.usesysid = (SELECT me.usesysid FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) me)
+        ) AS of_login
       FROM pg_catalog.pg_locks k WHERE ${heldLocks(LIVENESS_LOCK_CLASS)} GROUP BY k.pid HAVING count(*) = 1`;
 
-const LOCK = columns({ session: text });
+/** The columns of a lock in results. */
+export const LOCK_COLUMNS = { session: text, ofLogin: boolean, at: long } as const;
+
+/** Expressions for {@link LOCK_COLUMNS} on {@link LIVING_LOCKS} as `s`. */
+export const LOCK_VALUES = {
+  session: 's.session',
+  ofLogin: 's.of_login',
+  at: epochMs(SERVER_CLOCK.now),
+} as const;
+
+const LOCK = columns(LOCK_COLUMNS);
+type LockRow = ReturnType<typeof LOCK.decode>[number];
 
 /** Reads {@link LIVING_LOCKS}, which apply to all tenants of the database. */
-export const readLivingLocks: BulkStatement<{ session: string }> = {
+export const readLivingLocks: BulkStatement<LockRow> = {
   columns: LOCK,
-  textFor: () => `SELECT ${LOCK.select({ session: 's.session' })} FROM (${LIVING_LOCKS}) s`,
+  textFor: () => `SELECT ${LOCK.select(LOCK_VALUES)} FROM (${LIVING_LOCKS}) s`,
 };
+
+export function livingLocksOf(rows: readonly LockRow[]): LivingLocks {
+  return {
+    sessions: new Set(rows.map(({ session }) => session)),
+    ofLogin: rows.filter(({ ofLogin }) => ofLogin).map(({ session }) => session),
+    at: rows[0]?.at ?? 0,
+  };
+}

@@ -1,9 +1,9 @@
 import { bigint, columns, integer, long, orNull, text, uuid } from './columns.js';
-import { LIVING_LOCKS } from './liveness-locks.js';
+import { LIVING_LOCKS, LOCK_COLUMNS, LOCK_VALUES, livingLocksOf } from './liveness-locks.js';
 import { LEASE_COLUMNS, leaseOf } from './recovery.js';
 import type { BulkStatement, TenantTables } from './statement.js';
 import { firstDue } from './wake-up-kinds.js';
-import type { DueTime, LeaseRow, WakeUpKind } from '../../port/index.js';
+import type { DueTime, LeaseRow, LivingLocks, WakeUpKind } from '../../port/index.js';
 
 /** The findings of a sweep in one tenant's schema. In an idle tenant all lists are empty. */
 export interface RawSweep {
@@ -17,6 +17,8 @@ export interface RawSweep {
   readonly due: readonly DueTime[];
   /** The schema's oid. A new oid under the same name means that the schema was dropped and created again. */
   readonly schemaId: string | null;
+  /** See `TenantSweep.fingerprint`. */
+  readonly fingerprint: string | undefined;
 }
 
 /** The kinds of rows in a sweep. */
@@ -32,8 +34,9 @@ const SWEEP = columns({
   owner: orNull(uuid),
   wakeUp: text,
   inMs: long,
+  dueAt: bigint,
   schemaId: orNull(bigint),
-  living: text,
+  ...LOCK_COLUMNS,
 });
 type SweepRow = ReturnType<typeof SWEEP.decode>[number];
 
@@ -56,7 +59,7 @@ export const readSweepAndLocks: BulkStatement<SweepRow> = {
   textFor: (tenants) =>
     [
       ...tenants.map(sweepOf),
-      `SELECT ${SWEEP.selectSome({ kind: String(LOCK), living: 's.session' })} FROM (${LIVING_LOCKS}) s`,
+      `SELECT ${SWEEP.selectSome({ kind: String(LOCK), ...LOCK_VALUES })} FROM (${LIVING_LOCKS}) s`,
     ].join(UNION),
 };
 
@@ -65,7 +68,9 @@ const UNION = '\n    UNION ALL ';
 function sweepOf(tables: TenantTables, i: number): string {
   const row = (kind: number, expressions: Parameters<typeof SWEEP.selectSome>[0]): string =>
     SWEEP.selectSome({ tenant: String(i), kind: String(kind), ...expressions });
-  const wakeUps = firstDue(tables, ({ kind, inMs }) => row(WAKE_UP, { wakeUp: kind, inMs }));
+  const wakeUps = firstDue(tables, ({ kind, inMs, at }) =>
+    row(WAKE_UP, { wakeUp: kind, inMs, dueAt: at }),
+  );
   const schemaId = `to_regnamespace(${tables.schemaLiteral})::oid::bigint`;
   return `SELECT ${row(LEASE, leaseOf(tables, i))} FROM ${tables.lease} l
     UNION ALL SELECT DISTINCT ${row(OWNER, { owner: 't.owner' })}
@@ -78,27 +83,49 @@ function sweepOf(tables: TenantTables, i: number): string {
 export function sweepResultOf(
   rows: readonly SweepRow[],
   tenants: number,
-): { readonly sweeps: readonly RawSweep[]; readonly living: Set<string> } {
+): { readonly sweeps: readonly RawSweep[]; readonly living: LivingLocks } {
   const found = Array.from({ length: tenants }, () => new SweptTenant());
-  const living = new Set<string>();
   for (const row of rows) {
-    if (row.kind === LOCK) living.add(row.living);
-    else found[row.tenant]?.add(row);
+    if (row.kind !== LOCK) found[row.tenant]?.add(row);
   }
-  return { sweeps: found, living };
+  return { sweeps: found, living: livingLocksOf(rows.filter(({ kind }) => kind === LOCK)) };
 }
 
 class SweptTenant implements RawSweep {
   readonly leases: LeaseRow[] = [];
   readonly owners: (string | null)[] = [];
   readonly due: DueTime[] = [];
+  private readonly dueAt: string[] = [];
   schemaId: string | null = null;
 
-  add({ kind, owner, wakeUp, inMs, schemaId, living: _, ...lease }: SweepRow): void {
+  add(row: SweepRow): void {
+    const {
+      kind,
+      owner,
+      wakeUp,
+      inMs,
+      dueAt,
+      schemaId,
+      session: _,
+      ofLogin: _l,
+      at: _a,
+      ...lease
+    } = row;
     if (kind === LEASE) this.leases.push(lease);
     else if (kind === OWNER) this.owners.push(owner);
-    else if (kind === WAKE_UP) this.due.push({ kind: wakeUp as WakeUpKind, inMs });
-    else if (kind === SCHEMA) this.schemaId = schemaId;
+    else if (kind === WAKE_UP) {
+      this.due.push({ kind: wakeUp as WakeUpKind, inMs });
+      this.dueAt.push(`${wakeUp} ${dueAt}`);
+    } else if (kind === SCHEMA) this.schemaId = schemaId;
+  }
+
+  get fingerprint(): string | undefined {
+    const isQuiet =
+      this.schemaId !== null &&
+      this.unleased.length === 0 &&
+      this.due.every(({ inMs }) => inMs > 0) &&
+      this.leases.every(({ overForMs, readOnly }) => overForMs < 0 && !readOnly);
+    return isQuiet ? [this.schemaId, ...this.dueAt].join(' ') : undefined;
   }
 
   get unleased(): (string | null)[] {

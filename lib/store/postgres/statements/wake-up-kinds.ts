@@ -37,8 +37,15 @@ export function mayStayDue(kind: WakeUpKind): boolean {
   return STAYING.has(kind);
 }
 
-/** Builds the select list of a kind's query: the kind, and the milliseconds until it is due. */
-export type DueColumns = (due: { readonly kind: string; readonly inMs: string }) => string;
+/**
+ * Builds the select list of a kind's query: the kind, the milliseconds until it is due, and its due time in milliseconds
+ * since 1970.
+ */
+export type DueColumns = (due: {
+  readonly kind: string;
+  readonly inMs: string;
+  readonly at: string;
+}) => string;
 
 /** Queries for the first item of each kind, due or not. */
 export function firstDue(tables: TenantTables, select: DueColumns): string[] {
@@ -54,7 +61,7 @@ export function nextDue(tables: TenantTables, select: DueColumns): string[] {
     const from = source.from(tables);
     if (!source.mayStayDue) return [firstOf(tables, { kind, from, at }, select)];
     return [
-      `SELECT ${select({ kind: `'${kind}'`, inMs: '0::bigint' })}
+      `SELECT ${select({ kind: `'${kind}'`, inMs: '0::bigint', at: 'NULL' })}
         WHERE EXISTS (SELECT FROM ${from} AND ${at} <= ${tables.clock.statement})`,
       firstOf(tables, { kind, from: `${from} AND ${at} > ${tables.clock.statement}`, at }, select),
     ];
@@ -68,6 +75,7 @@ interface FirstOf {
 }
 
 function firstOf(tables: TenantTables, { kind, from, at }: FirstOf, select: DueColumns): string {
-  return `(SELECT ${select({ kind: `'${kind}'`, inMs: epochMs(`${at} - ${tables.clock.now}`) })}
+  const due = { kind: `'${kind}'`, inMs: epochMs(`${at} - ${tables.clock.now}`), at: epochMs(at) };
+  return `(SELECT ${select(due)}
       FROM ${from} ORDER BY ${at} LIMIT 1)`;
 }

@@ -14,7 +14,9 @@ export const readDueTimes: BulkStatement<DueRow> = {
   columns: DUE,
   textFor: (tenants) =>
     tenants
-      .flatMap((tables, i) => nextDue(tables, (due) => DUE.select({ tenant: String(i), ...due })))
+      .flatMap((tables, i) =>
+        nextDue(tables, ({ kind, inMs }) => DUE.select({ tenant: String(i), kind, inMs })),
+      )
       .join(' UNION ALL '),
 };
 
