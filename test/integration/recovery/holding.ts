@@ -13,10 +13,13 @@ export interface Entry {
   readonly by?: string;
 }
 
-/** The input: `wait` holds until it is released, `linger` for a while longer, `die` kills the process, `go` just ends. */
+/**
+ * The input: `wait` holds until it is released, `once` too, but just ends after a loss, `linger` holds for a while longer,
+ * `die` kills the process, `go` just ends.
+ */
 export interface HoldingInput {
   readonly name: string;
-  readonly do: 'wait' | 'linger' | 'die' | 'go';
+  readonly do: 'wait' | 'once' | 'linger' | 'die' | 'go';
 }
 
 export interface Behaviour {
@@ -43,7 +46,9 @@ export function holding({
         die();
         await NEVER;
       }
-      if (context.require('do') === 'wait') {
+      const holds =
+        context.require('do') === 'once' ? recoveryAttempt === 0 : context.require('do') === 'wait';
+      if (holds) {
         const aborted = new Promise<void>((resolve) => {
           signal.addEventListener('abort', () => resolve(), { once: true });
         });

@@ -120,3 +120,6 @@ export class Worker {
 export function waits(count: number, prefix = 'task'): HoldingInput[] {
   return Array.from({ length: count }, (_, i) => ({ name: `${prefix} ${i}`, do: 'wait' as const }));
 }
+
+/** A task that holds until its process is lost, and then ends in another one. */
+export const ONCE: readonly HoldingInput[] = [{ name: 'once', do: 'once' }];
