@@ -308,14 +308,10 @@ describe('step', () => {
     const workflow = ofTask(async (context) => {
       runs++;
       for (const key of [1, 2]) {
-        await context.step(
-          'insert',
-          { key, transactional: true },
-          async (manager) => {
-            await manager.query('INSERT INTO effect VALUES ($1)', [key]);
-            if (key === 2 && runs === 1) throw new Error('rolled back');
-          },
-        );
+        await context.step('insert', { key, transactional: true }, async (manager) => {
+          await manager.query('INSERT INTO effect VALUES ($1)', [key]);
+          if (key === 2 && runs === 1) throw new Error('rolled back');
+        });
       }
       if (runs === 2) throw new Error('after both');
     });

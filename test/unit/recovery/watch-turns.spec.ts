@@ -37,7 +37,7 @@ describe('Turns', () => {
     }
   });
 
-  it('that two neighbours leave unused are a gap of three', () => {
+  it('that two neighbors leave unused are a gap of three', () => {
     expect(longestGap(looks(16, [3, 4], 60_000))).toBeLessThanOrEqual(600);
   });
 
