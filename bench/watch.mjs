@@ -101,7 +101,7 @@ async function tellTaken(taker, tell) {
 async function rates(server, database, seconds) {
   const look = async () => ({
     statements: (await server.counters(database.name)).statements,
-    locks: await server.calls(database.name, 'pg_locks'),
+    locks: (await server.calls(database.name, '%pg_locks%')).calls,
     at: performance.now(),
   });
   const before = await look();

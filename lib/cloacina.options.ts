@@ -36,8 +36,10 @@ export interface CloacinaSharedOptions {
    */
   migrate?: boolean;
   /**
-   * Connections in the pool that all tenants on one login share, at least 3. Default 10. If tenants differ, the largest
-   * value applies.
+   * Connections in the pool that all tenants on one login share, at least 3. If tenants differ, the largest value applies.
+   *
+   * Default: at most 10. With more than six processes on the database, each has an equal share of the server's connections,
+   * so that twenty processes fit on a server with its default of 100. The control connection comes in addition.
    */
   poolSize?: number;
   /**

@@ -17,7 +17,7 @@ export class BenchServer {
 
   async #start() {
     this.#server = await startEphemeralServer({
-      settings: { shared_preload_libraries: 'pg_stat_statements', max_connections: '300' },
+      settings: { shared_preload_libraries: 'pg_stat_statements', max_connections: '500' },
     });
     this.#admin = new pg.Client(this.#server.url);
     this.#admin.on('error', () => {});
@@ -73,14 +73,15 @@ export class BenchServer {
     return { ...rows[0], serverCpuMs: cpuOfServer(this.#server.directory) };
   }
 
-  /** Calls so far of the statements whose text contains the part. */
-  async calls(database, part) {
+  /** How often statements like this were sent since the last `settle`, and how many rows they returned. */
+  async calls(database, like) {
     const { rows } = await this.#admin.query(
-      `SELECT coalesce(sum(s.calls), 0)::float8 AS calls FROM pg_stat_statements s
-         JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = $1 AND position($2 in s.query) > 0`,
-      [database, part],
+      `SELECT coalesce(sum(calls), 0)::float8 AS calls, coalesce(sum(rows), 0)::float8 AS rows
+         FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid
+        WHERE d.datname = $1 AND query LIKE $2`,
+      [database, like],
     );
-    return rows[0].calls;
+    return rows[0];
   }
 
   async connections(database) {

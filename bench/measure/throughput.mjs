@@ -7,6 +7,7 @@ const WARM_MS = 1_500;
 const FEW = 256;
 const SLOW_MS = 4_000;
 const LOOK_EVERY_MS = 3;
+const CONNECTIONS_EVERY_MS = 50;
 /** Without one more execution in such a time, a contender is given up. */
 const STALLED_MS = 60_000;
 
@@ -91,6 +92,75 @@ export async function measureDrain({ server, entry, shape, count }) {
   }
 }
 
+/**
+ * Executions a second where all are started at once, by one of the processes or by all of them in equal shares, and what
+ * that costs all processes together.
+ */
+export async function measureBurst({ server, entry, shape, processes, starters, count }) {
+  const database = await server.createDatabase();
+  const run = newRun(entry, database, { processes });
+  const settings = {
+    url: database.url,
+    name: entry.name,
+    configuration: entry.configuration,
+    shape,
+    burst: true,
+  };
+  try {
+    for (let no = 0; no < processes; no++)
+      run.workers.push(await ContenderProcess.start(settings, () => run.wake()));
+    // So that code is compiled, plans are made and the duration of handlers is known.
+    for (let warm = 0; warm < 2; warm++) await runToEnd(run, Math.ceil(count / 4), starters);
+    await server.settle();
+    const before = await counters(server, run);
+    const connections = new Most(() => server.connections(database.name));
+    const ms = await runToEnd(run, count, starters);
+    const after = await counters(server, run);
+    return {
+      perSecond: (count / ms) * 1_000,
+      executions: count,
+      ...costs(before, after, count),
+      ...(await claimsOf(server, run)),
+      connections: await connections.stop(),
+    };
+  } finally {
+    await Promise.all(run.workers.map((worker) => worker.stop()));
+    await database.drop();
+  }
+}
+
+/** The largest value of a figure that is read again and again until `stop`. */
+class Most {
+  #most = 0;
+  #stopped = false;
+  #reading;
+
+  constructor(read) {
+    this.#reading = this.#readOn(read);
+  }
+
+  async #readOn(read) {
+    while (!this.#stopped) {
+      this.#most = Math.max(this.#most, await read());
+      await delay(CONNECTIONS_EVERY_MS);
+    }
+  }
+
+  async stop() {
+    this.#stopped = true;
+    await this.#reading;
+    return this.#most;
+  }
+}
+
+/** The statements that only claim, for the whole run, and how many tasks each of them took. */
+async function claimsOf(server, { entry, database }) {
+  const { claims } = entry.contender;
+  if (claims === undefined) return { claims: null, tasksPerClaim: null };
+  const { calls, rows } = await server.calls(database.name, claims.like);
+  return { claims: calls, tasksPerClaim: calls === 0 ? 0 : rows / claims.rowsPerTask / calls };
+}
+
 function newRun(entry, database, { processes = 1, schemas = [undefined] } = {}) {
   const anywhere = schemas.map((schema) => entry.contender.unfinished(schema)).join(' OR ');
   const unfinished = `SELECT ${anywhere} AS unfinished`;
@@ -117,12 +187,12 @@ async function warmUp(run) {
   }
 }
 
-async function runToEnd(run, count) {
+async function runToEnd(run, count, starters = run.workers.length) {
   run.total += count;
   const began = performance.now();
   await Promise.all(
-    run.workers.map((worker, no) => {
-      const share = Math.floor((count + no) / run.workers.length);
+    run.workers.slice(0, starters).map((worker, no) => {
+      const share = Math.floor((count + no) / starters);
       return share === 0 ? undefined : worker.call('start', share);
     }),
   );

@@ -8,7 +8,7 @@ import { openMany } from './many.mjs';
 import { payloadOf } from './shape.mjs';
 
 const TELL_EVERY_MS = 2;
-const { url, name, configuration, shape, claims, alone, schemas } = JSON.parse(
+const { url, name, configuration, shape, claims, alone, burst, schemas } = JSON.parse(
   process.env.BENCH_WORKER,
 );
 
@@ -19,6 +19,7 @@ const settings = {
   shape: { ...shape, payload: payloadOf(shape) },
   claims,
   alone,
+  burst,
   schemas,
 };
 const session =

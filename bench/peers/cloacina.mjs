@@ -35,12 +35,15 @@ export const cloacina = {
   canRun: () => true,
   unfinished: (schema = SCHEMA) =>
     `EXISTS (SELECT FROM ${schema}.cloacina_workflow_execution WHERE status IN ('Pending', 'Running'))`,
+  /** Each task that begins an execution comes with a row for the input. */
+  claims: { like: 'WITH RECURSIVE level AS%', rowsPerTask: 2 },
   open: openCloacina,
 };
 
 /** All of the schemas are tenants of one application. */
 async function openCloacina(settings) {
   const { url, configuration, shape, claims = true, alone = true, schemas = [SCHEMA] } = settings;
+  const { burst = false } = settings;
   const options = { ...configuration.options };
   if (!claims) options.maxConcurrentTasks = 0;
   const handled = new Handled();
@@ -62,7 +65,7 @@ async function openCloacina(settings) {
   const [runner] = runners;
   const input = inputOf(shape);
   const inFlight = runners.length === 1 ? IN_FLIGHT : IN_FLIGHT_OF_MANY;
-  const start = configuration.awaitsResults ? executeAll : startingOf({ claims, alone });
+  const start = configuration.awaitsResults ? executeAll : startingOf({ claims, alone, burst });
   const startSome = (one, count) => start(one, workflow.name, input, count, inFlight);
   return {
     handled,
@@ -158,7 +161,13 @@ function startOnly(runner, workflow, input, count, inFlight) {
   return withCallers(inFlight, count, () => runner.start(workflow, input));
 }
 
-function startingOf({ claims, alone }) {
+/** All at once. Resolves when they are started. */
+async function startBurst(runner, workflow, input, count) {
+  await Promise.all(Array.from({ length: count }, () => runner.start(workflow, input)));
+}
+
+function startingOf({ claims, alone, burst }) {
+  if (burst) return startBurst;
   if (!claims) return startOnly;
   return alone ? startAndSeeEnded : startAmongOthers;
 }

@@ -1,6 +1,7 @@
 import type { WakeUp } from '../runtime/wake-up-timers.js';
 import type { Claimant, WakeUpKind } from '../store/port/index.js';
 import type { QueuedBytes } from './starts/queued-bytes.js';
+import type { LeftWork } from './process/work-calls.js';
 import type { SlotScheduler } from './slots/slot-scheduler.js';
 import type { Clock } from '../runtime/clock.js';
 
@@ -41,9 +42,9 @@ export interface ProcessServices {
   askForWatch(): void;
   /** Renews the leases now. Call after writing a lease that names an earlier control connection. */
   renewLeases(): void;
-  /** Tells other processes of ready tasks for which this process has no room or no handler. */
-  notifyWork(address: string): void;
-  /** The payload of that notification, for sending it with the commit of a caller's transaction. */
+  /** Wakes as many other processes as there is work for, because this process has no room or no handler for it. */
+  notifyWork(address: string, work: LeftWork): void;
+  /** The payload that wakes all processes, for sending it with the commit of a caller's transaction. */
   workPayload(address: string): string;
   notifyCancelled(address: string, executionId: string): void;
   notifyPaused(address: string, executionId: string): void;

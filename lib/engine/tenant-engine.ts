@@ -118,9 +118,22 @@ export class TenantEngine {
     this.parts.claimer.claimAvailable();
   }
 
-  /** Call when Ready tasks are left: claims them when there is capacity, and tells the other processes now. */
-  wakeWorkers(): void {
-    this.parts.wakeUps.wakeWorkers();
+  /**
+   * Call when another process has left work. Returns false if this process will not take any soon.
+   *
+   * @param isNamed - whether the other process named this one to take it
+   */
+  wakeUp(isNamed: boolean): boolean {
+    return this.parts.claimer.wake(isNamed);
+  }
+
+  /**
+   * Call when Ready tasks are left: claims them when there is capacity, and wakes other processes now.
+   *
+   * @param tasks - number of tasks; all processes are woken if it is unknown
+   */
+  wakeWorkers(tasks?: number): void {
+    this.parts.wakeUps.wakeWorkers(tasks);
   }
 
   /** Call when a timer of this process says that a task has become due. */

@@ -1,3 +1,4 @@
+import type { Clock, Timer } from '../runtime/clock.js';
 import type { DueTime } from '../store/port/index.js';
 import type { Claimer } from './claims/claimer.js';
 import { type DefinitionCatalog, LOOK_INTERVAL_MS } from './definitions/definition-catalog.js';
@@ -6,7 +7,17 @@ import type { Overruns } from './execution/overruns.js';
 import type { ProcessServices } from './process-services.js';
 import type { TenantQueue } from './slots/tenant-queue.js';
 
+/**
+ * Time in which this process may claim what it has left before it asks others for help, in milliseconds: long enough
+ * for a first short handler to end, after which a claim takes hundreds of tasks.
+ */
+const FIRST_HELP_MS = 5;
+/** The same while the backlog lasts: from the second time on, doubling up to the maximum. */
+const NEXT_HELP_MS = 50;
+const MAX_HELP_MS = 1_600;
+
 export interface WakeUpsParts {
+  readonly clock: Clock;
   readonly address: string;
   readonly queue: TenantQueue;
   readonly catalog: Pick<DefinitionCatalog, 'lookForOthers'>;
@@ -16,16 +27,105 @@ export interface WakeUpsParts {
   readonly services: Pick<ProcessServices, 'askForWatch' | 'notifyWork' | 'schedule'>;
 }
 
-/** Reacts to tasks that are ready or become due: claims them, wakes other processes, or sets a timer. */
+/**
+ * Reacts to tasks that are ready or become due: claims them, wakes other processes, or sets a timer.
+ *
+ * Tasks that this process can run itself wake others only if it is still behind a moment later. While its backlog lasts
+ * it asks for help again, at growing intervals: processes that are at work do not need another wake-up.
+ */
 export class WakeUps {
+  private helpTimer: Timer | undefined;
+  private helpMs = FIRST_HELP_MS;
+  /** Number of tasks that were left since the latest call for help. */
+  private left = 0;
+
   constructor(private readonly parts: WakeUpsParts) {}
 
-  /** Call when Ready tasks are left: claims them when there is capacity, and tells the other processes now. */
-  wakeWorkers(): void {
-    const { address, queue, claimer, services } = this.parts;
+  /**
+   * Call when Ready tasks are left that this process may be unable to run: claims them when there is capacity, and
+   * wakes other processes now.
+   *
+   * @param tasks - number of tasks; all processes are woken if it is unknown
+   */
+  wakeWorkers(tasks = Infinity): void {
+    const { queue, claimer } = this.parts;
     queue.hasBacklog = true;
     claimer.claimAvailable();
-    services.notifyWork(address);
+    this.notify(tasks);
+  }
+
+  /** Call when a task was given back to be run again now. */
+  givenBack(): void {
+    this.wakeWorkers(1);
+  }
+
+  /** Call when Ready tasks are left for which this process has handlers. */
+  leftHere(tasks: number): void {
+    const { queue, claimer, clock } = this.parts;
+    if (queue.isStuck) {
+      this.wakeWorkers(tasks);
+      return;
+    }
+    if (!queue.hasBacklog) this.backlogBegins();
+    queue.hasBacklog = true;
+    claimer.claimAvailable();
+    this.left += tasks;
+    this.helpTimer ??= clock.timer(() => this.helpIsDue(), this.helpMs);
+  }
+
+  /** Call when a claim was full, so that there are probably more ready tasks than this process has claimed. */
+  leftMore(): void {
+    // Two processes: each of them does the same, so that the number of processes at work doubles.
+    this.leftHere(this.tasksOfTwo);
+  }
+
+  /** Call when this process fails to claim: others may be able to. */
+  cannotClaim(): void {
+    this.notify(Infinity);
+  }
+
+  close(): void {
+    this.helpTimer?.cancel();
+  }
+
+  private backlogBegins(): void {
+    this.helpMs = FIRST_HELP_MS;
+    this.left = 0;
+    this.helpTimer?.cancel();
+    this.helpTimer = undefined;
+  }
+
+  private helpIsDue(): void {
+    const { queue } = this.parts;
+    const { left } = this;
+    this.helpTimer = undefined;
+    this.left = 0;
+    // Either the backlog is gone, or a claim is under way or about to be. A full claim calls `leftMore` at its end.
+    if (queue.open && (!queue.hasBacklog || queue.wantsMore)) return;
+    const isFirst = this.helpMs === FIRST_HELP_MS;
+    this.helpMs = Math.min(Math.max(NEXT_HELP_MS, this.helpMs * 2), MAX_HELP_MS);
+    // Later on, this process has claimed some of what it had left, so the sum says too much.
+    this.notify(isFirst ? left : Math.min(left, this.tasksOfTwo));
+  }
+
+  /** Number of tasks that a process takes at a time, if handlers take as long elsewhere as here. */
+  private get perProcess(): number | undefined {
+    const { queue } = this.parts;
+    return queue.limit > 0 && queue.knowsDuration ? queue.limit + queue.prefetch : undefined;
+  }
+
+  private get tasksOfTwo(): number {
+    return 2 * (this.perProcess ?? 1);
+  }
+
+  private notify(tasks: number): void {
+    const { address, queue, services } = this.parts;
+    // A process that stops may not be there to count what it gives back next.
+    const isUnknown = tasks === Infinity || !queue.open;
+    const work = isUnknown
+      ? { tasks: Infinity, perProcess: 1 }
+      : { tasks, perProcess: this.perProcess };
+    services.notifyWork(address, work);
   }
 
   /**
@@ -42,7 +142,7 @@ export class WakeUps {
    * only this process has a timer for it.
    */
   dueIn(ms: number): void {
-    if (ms <= 0) return this.wakeWorkers();
+    if (ms <= 0) return this.givenBack();
     this.scheduleTask(ms);
     this.parts.services.askForWatch();
   }

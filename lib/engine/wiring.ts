@@ -16,6 +16,7 @@ import { ExecutionEnds } from './completion/execution-ends.js';
 import { DefinitionCatalog } from './definitions/definition-catalog.js';
 import { DefinitionRestore } from './definitions/definition-restore.js';
 import { StrandedTasks } from './definitions/stranded-tasks.js';
+import { canRunRoots } from './definitions/runnable-definition.js';
 import { EngineState } from './engine-state.js';
 import { Abandonment } from './execution/abandonment.js';
 import { Executor } from './execution/executor.js';
@@ -73,7 +74,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
   const { clock } = services;
   const { tenant, address, maxContextSize } = settings;
   const reconcile = (): void => reconciler.request();
-  const wakeWorkers = (): void => wakeUps.wakeWorkers();
+  const wakeWorkers = (tasks?: number): void => wakeUps.wakeWorkers(tasks);
   const lookForOthers = (): void => void wakeUps.lookForOthers();
   const dueIn = (ms: number): void => wakeUps.dueIn(ms);
   const definitionsMissing = (): void => void restore.run();
@@ -102,7 +103,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
   const queue = services.slots.createQueue(settings.maxConcurrentTasks, () =>
     claimer.claimAvailable(),
   );
-  const gate = new ClaimGate(queue, lease, inFlight);
+  const gate = new ClaimGate(queue, lease, inFlight, clock);
 
   const catalog = new DefinitionCatalog(store, given.registry, given.serves, clock, given.restored);
   const restore = new DefinitionRestore(tenant, catalog);
@@ -138,7 +139,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
   const recorder = new OutcomeRecorder(store, claims, gate, clock, {
     isAwaited: (id) => waiters.isAwaited(id),
     claimed: ({ claim }, readied) => receiver.fromOutcome(claim, readied),
-    leftReady: wakeWorkers,
+    leftReady: (runsHere) => (runsHere ? wakeUps.leftHere(1) : wakeWorkers(1)),
     ended: (result, end) => ends.recorded(result, end),
     recorded: ({ claim, status, error }) => events.taskEnded(claim, status, error),
     refused: ({ claim }) => completer.complete(claim, REFUSED),
@@ -230,10 +231,20 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
       reconcile,
       tryAgainIn: (inMs) => services.schedule({ kind: 'task', tenant: address, inMs }),
       foundNothing: lookForOthers,
-      leftReady: () => services.notifyWork(address),
+      leftReady: () => wakeUps.leftMore(),
+      cannotClaim: () => wakeUps.cannotClaim(),
     },
   });
-  const wakeUps = new WakeUps({ address, queue, catalog, stranded, claimer, overruns, services });
+  const wakeUps = new WakeUps({
+    clock,
+    address,
+    queue,
+    catalog,
+    stranded,
+    claimer,
+    overruns,
+    services,
+  });
 
   const openKeys = new OpenKeys();
   const starter = new Starter({
@@ -248,7 +259,12 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
       created: ({ id, definition, tags }) =>
         events.executionStarted(id, definition.workflow.name, tags),
       claimed: (request, count) => receiver.fromStart(request, count),
-      leftReady: (request) => wakeUps.dueIn(delayOf(request, clock)),
+      leftReady: (request, roots) => {
+        const delayMs = delayOf(request, clock);
+        if (delayMs > 0) wakeUps.dueIn(delayMs);
+        else if (canRunRoots(request.definition)) wakeUps.leftHere(roots);
+        else wakeWorkers(roots);
+      },
       mayBeWritten: reconcile,
       definitionsMissing,
     },
@@ -316,6 +332,16 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     /** Whether the process has claims, or statements under way that may make some. */
     isBusy,
     /** The parts to close, in this order. */
-    closing: [reconciler, starts, steps, recorder, rescheduler, inputs, contexts, overruns],
+    closing: [
+      reconciler,
+      starts,
+      steps,
+      recorder,
+      rescheduler,
+      inputs,
+      contexts,
+      overruns,
+      wakeUps,
+    ],
   };
 }

@@ -1,4 +1,4 @@
-/** Default number of connections in the pool that all tenants on one login share. */
+/** Default maximum number of connections in the pool that all tenants on one login share. */
 export const DEFAULT_POOL_SIZE = 10;
 /** User code may hold all but two connections, so that the library can always work. It needs at least one. */
 export const MIN_POOL_SIZE = 3;

@@ -33,6 +33,8 @@ export interface ResolvedTenantOptions {
   readonly migrate: boolean;
   /** Connections of the pool that all tenants on this login share. The largest value of its tenants applies. */
   readonly poolSize: number;
+  /** Whether the application has not set the pool size. Then it is a maximum, and the processes share the server's connections. */
+  readonly poolSizeIsDefault?: true;
   /** Maximum number of tasks of this tenant that run at once in this process. */
   readonly maxConcurrentTasks: number;
   readonly enableRecovery: boolean;
@@ -104,6 +106,7 @@ export function resolveTenantOptions(
       controlConnection: inherited.controlConnection ?? true,
       migrate: inherited.migrate ?? true,
       poolSize: inherited.poolSize ?? defaults.DEFAULT_POOL_SIZE,
+      ...(inherited.poolSize === undefined ? { poolSizeIsDefault: true } : {}),
       maxConcurrentTasks: options.maxConcurrentTasks ?? defaults.DEFAULT_TENANT_CONCURRENCY,
       enableRecovery: inherited.enableRecovery ?? true,
       maxRecoveryAttempts: inherited.maxRecoveryAttempts ?? defaults.DEFAULT_MAX_RECOVERY_ATTEMPTS,

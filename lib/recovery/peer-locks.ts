@@ -24,7 +24,11 @@ export class PeerLocks {
   /** When this process looks at the locks, if the processes watch each other. */
   readonly turns: WatchTurns;
 
-  constructor(private readonly clock: Pick<Clock, 'now'>) {
+  /** @param onLiving - called when the number of the other processes has changed */
+  constructor(
+    private readonly clock: Pick<Clock, 'now'>,
+    private readonly onLiving: () => void = () => undefined,
+  ) {
     this.turns = new WatchTurns(clock);
   }
 
@@ -51,6 +55,11 @@ export class PeerLocks {
   /** Whether other processes are known. */
   get hasPeers(): boolean {
     return this.known.size > 0 || this.missingSince.size > 0;
+  }
+
+  /** The locks of other processes that were held at the latest look. */
+  get living(): ReadonlySet<string> {
+    return this.known;
   }
 
   get anyMissing(): boolean {
@@ -80,7 +89,9 @@ export class PeerLocks {
     }
     for (const [key, at] of this.seen) if (now - at > FORGET_MS) this.seen.delete(key);
     for (const key of living) this.seen.set(key, now);
+    const hasChanged = this.known.size !== living.size;
     this.known = living;
+    if (hasChanged) this.onLiving();
   }
 
   /** Whether a lock went missing since the previous call. */

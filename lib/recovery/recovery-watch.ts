@@ -37,6 +37,8 @@ export interface RecoveryWatchOptions {
   readonly notifyProcesses: () => void;
   /** Tells the other processes of a part of the sweep that found nothing to do. */
   readonly notifySwept: (digest: string) => void;
+  /** Called when the number of {@link RecoveryWatch.peers} has changed. */
+  readonly onPeers?: () => void;
 }
 
 /**
@@ -63,10 +65,15 @@ export class RecoveryWatch implements MaintenancePass {
   private readonly read = new Map<string, SweptPart>();
 
   constructor(private readonly options: RecoveryWatchOptions) {
-    this.locks = new PeerLocks(options.clock);
+    this.locks = new PeerLocks(options.clock, options.onPeers);
     this.detector = new FailureDetector(options, this.locks);
     this.pass = new RecoveryPass(this.detector, this.locks, options);
     options.sweep.register(this);
+  }
+
+  /** The locks of the other processes that were alive at the latest look. */
+  get peers(): ReadonlySet<string> {
+    return this.locks.living;
   }
 
   add(tenant: RecoverableTenant): TenantRecovery {

@@ -1,6 +1,7 @@
 import type { LeaseWrite } from '../../store/port/index.js';
 import type { TenantLease } from '../lease/tenant-lease.js';
 import type { TenantQueue } from '../slots/tenant-queue.js';
+import type { Clock } from '../../runtime/clock.js';
 import type { ClaimsInFlight } from './claims-in-flight.js';
 
 /** Sends a statement that claims at most `room` tasks, and writes the lease if `lease` says so. */
@@ -19,6 +20,7 @@ export class ClaimGate {
     private readonly queue: TenantQueue,
     private readonly lease: TenantLease,
     private readonly inFlight: ClaimsInFlight,
+    private readonly clock: Pick<Clock, 'now'>,
   ) {}
 
   /**
@@ -91,8 +93,10 @@ export class ClaimGate {
   ): Promise<T> {
     const landed = this.inFlight.begin();
     const lease = this.leaseFor(mayClaim);
+    const began = this.clock.now();
     try {
       const reply = await statement(lease);
+      this.queue.observeRoundTrip(this.clock.now() - began);
       this.lease.written(lease);
       return await follow(reply);
     } finally {

@@ -16,8 +16,8 @@ export interface ClaimReconcilerParts {
   readonly maxRecoveryAttempts: number;
   readonly lease: TenantLease;
   readonly orphans: () => OrphanReceiver;
-  /** Called when tasks are Ready again. */
-  readonly wakeWorkers: () => void;
+  /** Called when that many tasks are Ready again. */
+  readonly wakeWorkers: (tasks: number) => void;
 }
 
 /** Pause before a failed comparison is repeated, in milliseconds. */
@@ -150,6 +150,7 @@ export class ClaimReconciler {
       `Tenant "${tenant}": ${taken.length} claims of this process were in the database but not in its memory, because a ` +
         'reply was lost or the database went back in time. Their tasks are Ready again, or Failed if they were lost too often.',
     );
-    if (taken.some((orphan) => !orphan.abandoned)) wakeWorkers();
+    const ready = taken.filter((orphan) => !orphan.abandoned).length;
+    if (ready > 0) wakeWorkers(ready);
   }
 }

@@ -42,10 +42,15 @@ export interface ClaimConsequences {
   foundNothing(): void;
   /** Called when there may be more ready tasks than this process has room for. */
   leftReady(): void;
+  /** Called after the first of several failures. Other processes may be able to claim. */
+  cannotClaim(): void;
 }
 
 /**
  * Claims Ready tasks from the database, one statement at a time, while there is room for them.
+ *
+ * While handlers are short, it waits until half of the prefetch is free, so a backlog is claimed in large batches. A
+ * process at work therefore sends no statement for a wake-up: it notes that work waits, and claims when it needs some.
  *
  * States: idle, claiming. A call during a claim makes it look once more; a call while the engine may not claim is made
  * up for when it may.
@@ -81,12 +86,26 @@ export class Claimer {
     this.missed = !state.mayClaim;
     if (this.claiming) {
       this.again = true;
-    } else if (this.missed || queue.capacity === 0) {
+    } else if (this.missed || !queue.wantsMore) {
       queue.hasBacklog = true;
     } else {
       this.claiming = true;
       this.underWay = this.claimWhileThereIsRoom();
     }
+  }
+
+  /**
+   * Claims because another process has left work. Returns false if this process will not take any soon: it may not
+   * claim, or its slots are taken by long handlers.
+   *
+   * @param isNamed - whether the work is known to be left for this process, so that the claim takes all the room
+   */
+  wake(isNamed: boolean): boolean {
+    const { queue, state } = this.parts;
+    const takesPart = state.mayClaim && !queue.isStuck;
+    if (isNamed && takesPart) queue.hasBacklog = true;
+    this.claimAvailable();
+    return takesPart;
   }
 
   /** Resolves when no claiming statement is under way. */
@@ -116,7 +135,7 @@ export class Claimer {
   private async claimOnce(): Promise<boolean> {
     const { state, store, catalog, queue, gate, except, consequences } = this.parts;
     const { ids, unknownTasks } = catalog.claimable;
-    if (!state.mayClaim || ids.length === 0 || queue.capacity <= 0) return false;
+    if (!state.mayClaim || ids.length === 0 || !queue.wantsMore) return false;
     // If no work is known to wait, the claim may find nothing, so half of the capacity stays free for new starts.
     const wanted = queue.hasBacklog ? MAX_CLAIMS : Math.ceil(queue.capacity / 2);
     return gate.withRoom(
@@ -156,5 +175,6 @@ export class Claimer {
     }
     consequences.reconcile();
     consequences.tryAgainIn(pause);
+    if (this.failures === 1) consequences.cannotClaim();
   }
 }

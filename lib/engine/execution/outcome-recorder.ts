@@ -42,8 +42,12 @@ export interface OutcomeConsequences {
   /** Whether a caller of this process waits for the end of the execution. */
   isAwaited(executionId: string): boolean;
   claimed(result: TaskResult, readied: ReadiedTask): void;
-  /** Called when dependents became ready that this process did not claim. */
-  leftReady(): void;
+  /**
+   * Called when a dependent became ready that this process did not claim.
+   *
+   * @param runsHere - whether this process has the handler
+   */
+  leftReady(runsHere: boolean): void;
   ended(result: TaskResult, end: EndedExecution): void;
   recorded(result: TaskResult): void;
   refused(result: TaskResult): void;
@@ -173,7 +177,7 @@ export class OutcomeRecorder {
       if (ready.claimed) {
         this.consequences.claimed(result, ready);
       } else if (!ready.paused) {
-        this.consequences.leftReady();
+        this.consequences.leftReady(result.claim.definition.handlers[ready.taskNo] !== undefined);
       }
     }
     for (const end of completion.ended) {
@@ -197,7 +201,7 @@ export class OutcomeRecorder {
     const areRecorded = await this.areRecorded(refused);
     const recorded = new Set(refused.filter((_, i) => areRecorded[i]));
     // The lost reply named the dependents that these outcomes made ready.
-    if (recorded.size > 0) this.consequences.leftReady();
+    if (recorded.size > 0) this.consequences.leftReady(false);
     return {
       ...completion,
       accepted: results.map((result, i) => completion.accepted[i] === true || recorded.has(result)),

@@ -1,4 +1,4 @@
-import { decodeNotification } from './notifier.js';
+import { decodeNotification, type WorkNotification } from './notification.js';
 import { MergedCalls, type ReactionLimit } from '../../runtime/merged-calls.js';
 import type { TenantEngine } from '../tenant-engine.js';
 import type { Clock } from '../../runtime/clock.js';
@@ -10,6 +10,10 @@ const PROCESSES: ReactionLimit = { burst: 5, intervalMs: 400 };
 const TENANTS: ReactionLimit = { burst: 5, intervalMs: 500 };
 /** Limit of claims. Senders have a limit of their own: one work notification in 50 ms. */
 const WORK: ReactionLimit = { burst: 20, intervalMs: 25 };
+/** Limit of wake-ups that are passed on. */
+const PASSED_ON: ReactionLimit = { burst: 5, intervalMs: 100 };
+/** Maximum number of unknown tenants whose wake-ups wait to be passed on. */
+const MAX_UNKNOWN = 20;
 /** Limits of reactions that wake waiting callers, and that read the claims of the process. */
 const ENDED: ReactionLimit = { burst: 50, intervalMs: 20 };
 const CLAIMS: ReactionLimit = { burst: 10, intervalMs: 100 };
@@ -25,6 +29,12 @@ export interface NotificationReactionsOptions {
   readonly onLeases: () => void;
   /** Called when a process has swept. It must not send a statement either. `sender` is the process's backend. */
   readonly onSwept: (digest: string, sender: number) => void;
+  /** The tag by which other processes name this one; undefined without a lock. */
+  readonly tag: () => string | undefined;
+  /** Passes a wake-up on to all processes, because this one can't take the work. */
+  readonly passOn: (address: string) => void;
+  /** Called when another process has passed a wake-up on. */
+  readonly onPassedOn: (address: string, tag: string) => void;
 }
 
 /**
@@ -35,11 +45,15 @@ export interface NotificationReactionsOptions {
 export class NotificationReactions {
   private readonly processes: MergedCalls;
   private readonly newTenants: MergedCalls;
+  private readonly passedOn: MergedCalls;
   private readonly tenants = new Map<TenantEngine, TenantReactions>();
+  /** Tenants that this process does not serve, although it was named for their work. */
+  private readonly unknown = new Set<string>();
 
   constructor(private readonly options: NotificationReactionsOptions) {
     this.processes = new MergedCalls(options.onProcesses, PROCESSES, options.clock);
     this.newTenants = new MergedCalls(options.onTenants, TENANTS, options.clock);
+    this.passedOn = new MergedCalls(() => this.passUnknownOn(), PASSED_ON, options.clock);
   }
 
   /** @param sender - the backend of the session that sent the notification; the server names it, so it is true */
@@ -51,11 +65,34 @@ export class NotificationReactions {
     if (notification.kind === 'tenants') return this.newTenants.call();
     if (notification.kind === 'leases') return this.options.onLeases();
     if (notification.kind === 'swept') return this.options.onSwept(notification.digest, sender);
+    if (notification.kind === 'work') return this.hearOfWork(notification);
     const tenant = this.options.tenant(notification.tenant);
     if (tenant === undefined) return;
-    const reactions = this.reactionsOf(tenant);
-    if (notification.kind === 'work') reactions.work.call();
-    else reactions.hear(notification.kind, notification.executionId);
+    this.reactionsOf(tenant).hear(notification.kind, notification.executionId);
+  }
+
+  private hearOfWork({ tenant: address, named, passedOnBy }: WorkNotification): void {
+    const tag = this.options.tag();
+    const isNamed = tag !== undefined && named?.includes(tag) === true;
+    if (named !== undefined && !isNamed) return;
+    if (passedOnBy !== undefined && passedOnBy === tag) return;
+    const tenant = this.options.tenant(address);
+    if (tenant !== undefined) {
+      // Only of a tenant that this process serves: any role can make up others, and each would be kept.
+      if (passedOnBy !== undefined) this.options.onPassedOn(address, passedOnBy);
+      const reactions = this.reactionsOf(tenant);
+      if (isNamed) reactions.named.call();
+      else reactions.work.call();
+    } else if (isNamed && this.unknown.size < MAX_UNKNOWN) {
+      this.unknown.add(address);
+      this.passedOn.call();
+    }
+  }
+
+  private passUnknownOn(): void {
+    const addresses = [...this.unknown];
+    this.unknown.clear();
+    for (const address of addresses) this.options.passOn(address);
   }
 
   forget(tenant: TenantEngine): void {
@@ -66,7 +103,7 @@ export class NotificationReactions {
   private reactionsOf(tenant: TenantEngine): TenantReactions {
     const known = this.tenants.get(tenant);
     if (known !== undefined) return known;
-    const reactions = new TenantReactions(tenant, this.options.clock);
+    const reactions = new TenantReactions(tenant, this.options);
     this.tenants.set(tenant, reactions);
     return reactions;
   }
@@ -74,7 +111,10 @@ export class NotificationReactions {
 
 /** The reactions of one tenant. */
 class TenantReactions {
+  /** For wake-ups of all processes, and for those that name this one. */
   readonly work: MergedCalls;
+  readonly named: MergedCalls;
+  private readonly passedOn: MergedCalls;
   private readonly ended: MergedCalls;
   private readonly cancelled: MergedCalls;
   private readonly paused: MergedCalls;
@@ -83,9 +123,11 @@ class TenantReactions {
 
   constructor(
     private readonly tenant: TenantEngine,
-    clock: Clock,
+    { clock, passOn }: NotificationReactionsOptions,
   ) {
-    this.work = new MergedCalls(() => tenant.claimAvailable(), WORK, clock);
+    this.work = new MergedCalls(() => tenant.wakeUp(false), WORK, clock);
+    this.named = new MergedCalls(() => this.wakeNamed(), WORK, clock);
+    this.passedOn = new MergedCalls(() => passOn(tenant.settings.address), PASSED_ON, clock);
     this.ended = new MergedCalls(() => this.tellEnded(), ENDED, clock);
     this.cancelled = new MergedCalls(() => tenant.reconcileClaims(), CLAIMS, clock);
     this.paused = new MergedCalls(() => tenant.control.findPaused(), CLAIMS, clock);
@@ -103,7 +145,12 @@ class TenantReactions {
   }
 
   close(): void {
-    for (const calls of [this.work, this.ended, this.cancelled, this.paused]) calls.close();
+    const { work, named, passedOn, ended, cancelled, paused } = this;
+    for (const calls of [work, named, passedOn, ended, cancelled, paused]) calls.close();
+  }
+
+  private wakeNamed(): void {
+    if (!this.tenant.wakeUp(true)) this.passedOn.call();
   }
 
   private tellEnded(): void {

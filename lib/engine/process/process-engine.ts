@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { Notifier, encodeNotification, type Notification } from './notifier.js';
+import { encodeNotification, tagOf, type Notification } from './notification.js';
+import { Notifier } from './notifier.js';
 import { LeaseNotices } from '../lease/lease-notices.js';
 import { LeaseRenewals } from '../lease/lease-renewals.js';
 import { ProcessTimers } from './process-timers.js';
 import { SessionSupervisor } from './session-supervisor.js';
 import { NotificationReactions } from './notification-reactions.js';
+import { WorkCalls } from './work-calls.js';
 import { QueuedBytes } from '../starts/queued-bytes.js';
 import type { SlotScheduler } from '../slots/slot-scheduler.js';
 import type { TenantEngine } from '../tenant-engine.js';
@@ -27,6 +29,8 @@ export interface ProcessEngineOptions<S extends EngineSession> {
   readonly onNewLife: () => void;
   /** Called when another process has added a tenant. */
   readonly onTenants: () => unknown;
+  /** The liveness locks of the other processes that are known to live. */
+  readonly peers: () => Iterable<string>;
   readonly open: (
     process: { readonly id: string },
     onPayload: (payload: string, sender: number) => void,
@@ -46,6 +50,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
   private readonly tenants = new Map<string, TenantEngine>();
   private readonly supervisor: SessionSupervisor<S>;
   private readonly notifier: Notifier;
+  private readonly workCalls: WorkCalls;
   private readonly timers: ProcessTimers;
   private readonly leases: LeaseRenewals;
   private readonly notices: LeaseNotices;
@@ -94,7 +99,14 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
     this.notifier = new Notifier((payloads) => {
       const { session } = this.supervisor;
       return session === undefined ? options.notify?.(payloads) : session.notify(payloads);
-    }, clock);
+    });
+    this.workCalls = new WorkCalls({
+      clock,
+      send: (notification) => this.notify(notification),
+      peers: options.peers,
+      askForWatch: () => this.notices.ask(),
+      overdueMs: (address) => this.overdueMs(address),
+    });
     this.reactions = new NotificationReactions({
       clock,
       tenant: (address) => this.tenants.get(address),
@@ -102,6 +114,12 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
       onTenants: options.onTenants,
       onLeases: () => this.notices.heard(),
       onSwept: options.onSwept,
+      tag: () => this.tag,
+      passOn: (tenant) => {
+        const { tag } = this;
+        this.notify({ kind: 'work', tenant, ...(tag === undefined ? {} : { passedOnBy: tag }) });
+      },
+      onPassedOn: (tenant, tag) => this.workCalls.passedOn(tenant, tag),
     });
     this.timers = new ProcessTimers({
       clock,
@@ -127,7 +145,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
       mustAnnounceLeases: () => this.notices.isDue,
       askForWatch: () => this.notices.ask(),
       renewLeases: () => void this.renewOnce(),
-      notifyWork: (tenant) => this.notify({ kind: 'work', tenant }),
+      notifyWork: (tenant, work) => this.workCalls.call(tenant, work),
       workPayload: (tenant) => encodeNotification({ kind: 'work', tenant }),
       notifyCancelled: (tenant, executionId) =>
         this.notify({ kind: 'cancelled', tenant, executionId }),
@@ -178,8 +196,8 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
     const tenant = engine.settings.address;
     this.tenants.delete(tenant);
     this.reactions.forget(engine);
-    this.notifier.forget(tenant);
     this.timers.clear(tenant);
+    this.workCalls.clear(tenant);
   }
 
   /** Opens the control connection, the process's proof of life. Nothing is claimed yet. May follow a stop. */
@@ -200,7 +218,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
     this.leases.stop();
     this.notices.stop();
     this.timers.close();
-    this.notifier.close();
+    this.workCalls.close();
     await this.supervisor.stop();
   }
 
@@ -231,6 +249,22 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
     } catch {
       // The session has failed. The next one sweeps again.
     }
+  }
+
+  /** The name of this process in notifications; undefined without a lock. */
+  private get tag(): string | undefined {
+    const lock = this.supervisor.session?.lockSession;
+    return lock === undefined || lock === null ? undefined : tagOf(lock);
+  }
+
+  /** Time since the tenant's first due task became due, in milliseconds; undefined if none is due. */
+  private async overdueMs(address: string): Promise<number | undefined> {
+    const { session } = this.supervisor;
+    const tenant = this.tenants.get(address);
+    if (session === undefined || tenant === undefined) return undefined;
+    const [times] = await session.dueTimes([tenant.store.handle]);
+    const due = times?.find(({ kind, inMs }) => kind === 'task' && inMs <= 0);
+    return due === undefined ? undefined : -due.inMs;
   }
 
   private allowClaims(): void {

@@ -7,7 +7,8 @@ import type { Clock } from '../../runtime/clock.js';
  */
 const BURST_MS = 2;
 /**
- * Time without progress after which queued tasks are given back, in milliseconds. Other processes may have capacity.
+ * Minimum time without progress after which queued tasks are given back, in milliseconds. Other processes may have
+ * capacity. Twice the time of the prefetch, if that is longer.
  */
 const STALL_MS = 100;
 /**
@@ -15,6 +16,15 @@ const STALL_MS = 100;
  * busy tenants still has batches that are worth a commit, and room for its starts to claim root tasks.
  */
 const MAX_PREFETCH_OF_ALL = 20_000;
+/**
+ * Maximum number of free places for which a claim waits. A claim takes no more than this, so waiting longer makes no
+ * statement larger.
+ */
+const LARGE_CLAIM = 500;
+/** With more backlogged tenants than this, they are looked at once in `LOOK_MS`, not after each handler. */
+const FEW_BACKLOGS = 8;
+/** Minimum time between two looks at many backlogged tenants, in milliseconds. */
+const LOOK_MS = 1;
 
 /**
  * Gives slots to the tenants fairly. There is a limit for the process and one for each tenant, and the tenants that
@@ -39,6 +49,9 @@ export class SlotScheduler {
   /** Tenants whose queued tasks are all suspects, while a suspect runs. */
   private readonly behindSuspect = new Set<TenantQueue>();
   private suspectRunning = false;
+  /** When the backlogged tenants were last looked at, and whether the next look has a timer. */
+  private lookedAt = -Infinity;
+  private lookPlanned = false;
   private filling = false;
   private fillPlanned = false;
   private watching = false;
@@ -76,6 +89,21 @@ export class SlotScheduler {
     if (own <= 0 || (isFull && this.queued === 0)) return 0;
     const share = Math.ceil((this.limit + prefetch) / parts) - queue.occupied;
     return Math.min(own, Math.max(0, share, Math.ceil(all / parts)));
+  }
+
+  /**
+   * Whether the tenant has room for a claim that is worth its statement: half of its prefetch. The other half keeps the
+   * slots busy until the claimed tasks arrive. Without prefetch a single free slot is enough.
+   *
+   * Nothing waits for ever behind this limit. What takes the room is a handler, a statement under way, or a task that
+   * waits for a slot; the end of each of them calls `notifyCapacity`. Suspects wait for each other although slots are
+   * free, so behind one the tenant claims whatever there is room for.
+   */
+  wantsMore(queue: TenantQueue): boolean {
+    const capacity = this.capacityFor(queue);
+    if (capacity === 0) return false;
+    const prefetch = queue.occupied + capacity - queue.limit;
+    return this.behindSuspect.has(queue) || capacity >= Math.min(LARGE_CLAIM, prefetch / 2);
   }
 
   /** Fills in a microtask, so that tasks added in the same turn begin by priority, not by arrival. */
@@ -187,15 +215,35 @@ export class SlotScheduler {
   /** Gives back tasks that were prefetched while handlers were short, and wait for long ones now. */
   private giveBackStalled(): void {
     for (const queue of this.queues) {
-      if (queue.waiting.length === 0 || queue.stalledMs < STALL_MS) continue;
+      if (
+        queue.waiting.length === 0 ||
+        queue.stalledMs < Math.max(STALL_MS, queue.prefetchMs * 2)
+      ) {
+        continue;
+      }
       for (const task of queue.removeQueued()) task.giveBack();
     }
   }
 
-  /** Tells the tenant that has waited longest that there is capacity, and puts it at the end of the line. */
+  /** Tells the tenant that has waited longest that it may claim, and puts it at the end of the line. */
   notifyCapacity(): void {
+    if (this.lookPlanned || this.backlogged.size === 0) return;
+    const wait = this.lookedAt + LOOK_MS - this.clock.now();
+    if (this.backlogged.size <= FEW_BACKLOGS || wait <= 0) {
+      this.lookAtBacklogs();
+      return;
+    }
+    this.lookPlanned = true;
+    this.clock.timer(() => {
+      this.lookPlanned = false;
+      this.lookAtBacklogs();
+    }, wait);
+  }
+
+  private lookAtBacklogs(): void {
+    this.lookedAt = this.clock.now();
     for (const queue of this.backlogged) {
-      if (this.capacityFor(queue) === 0) continue;
+      if (!this.wantsMore(queue)) continue;
       this.backlogged.delete(queue);
       this.backlogged.add(queue);
       queue.onCapacity();

@@ -1,7 +1,13 @@
 import type { SlotScheduler } from './slot-scheduler.js';
 
-/** Amount of work to prefetch: as many tasks as the slots complete in this time, in milliseconds. */
+/**
+ * Amount of work to prefetch: as many tasks as the slots complete in this time, in milliseconds. Or in the time of some
+ * round trips to the server, up to a maximum, if that is longer. On a machine that is short of processor time, statements
+ * and handlers take long together. Without prefetch each claim would then take a task or two, and cost even more of it.
+ */
 const PREFETCH_MS = 20;
+const PREFETCH_ROUND_TRIPS = 3;
+const MAX_PREFETCH_MS = 500;
 /** Maximum number of prefetched tasks of one tenant. */
 const MAX_PREFETCH = 2_000;
 /**
@@ -9,6 +15,8 @@ const MAX_PREFETCH = 2_000;
  * it.
  */
 const SMOOTHING = 0.1;
+/** Weight of the latest round trip in their mean. */
+const ROUND_TRIP_SMOOTHING = 0.2;
 /** Minimum duration that counts for a handler, in milliseconds. */
 const SHORTEST_MS = 0.01;
 
@@ -36,6 +44,8 @@ export class TenantQueue {
   private isOpen = true;
   /** Mean duration of the handlers, in milliseconds. Undefined before the first one; then nothing is prefetched. */
   private meanMs: number | undefined;
+  /** Mean duration of a claiming statement, in milliseconds. */
+  private roundTripMs = 0;
   /** When a handler of this tenant last began or ended. */
   private progressedAt = 0;
 
@@ -77,6 +87,11 @@ export class TenantQueue {
     return this.slots.clock.now() - this.progressedAt;
   }
 
+  /** Whether a handler of this tenant has ended in this process, so that their mean duration is known. */
+  get knowsDuration(): boolean {
+    return this.meanMs !== undefined;
+  }
+
   /**
    * Number of tasks that may be claimed beyond the free slots. It is 0 while handlers are long, on average or just now,
    * because this process would hoard tasks that others could run.
@@ -85,11 +100,23 @@ export class TenantQueue {
     return this.prefetchLimit(this.limit, MAX_PREFETCH);
   }
 
-  /** Number of this tenant's tasks that `slots` slots complete in `PREFETCH_MS`, at most `most`. */
+  /** Number of this tenant's tasks that `slots` slots complete in `prefetchMs`, at most `most`. */
   prefetchLimit(slots: number, most: number): number {
-    if (this.meanMs === undefined || this.meanMs >= PREFETCH_MS) return 0;
-    if (this.isFull && this.stalledMs >= PREFETCH_MS) return 0;
-    return Math.min(most, Math.floor((slots * PREFETCH_MS) / this.meanMs));
+    const { prefetchMs } = this;
+    if (this.meanMs === undefined || this.meanMs >= prefetchMs) return 0;
+    if (this.isFull && this.stalledMs >= prefetchMs) return 0;
+    return Math.min(most, Math.floor((slots * prefetchMs) / this.meanMs));
+  }
+
+  /** The time for which work is prefetched, in milliseconds. Handlers that take longer are long. */
+  get prefetchMs(): number {
+    const roundTrips = Math.min(MAX_PREFETCH_MS, this.roundTripMs * PREFETCH_ROUND_TRIPS);
+    return Math.max(PREFETCH_MS, roundTrips);
+  }
+
+  /** Notes the duration of a statement that claimed tasks, or could have. */
+  observeRoundTrip(durationMs: number): void {
+    this.roundTripMs += (durationMs - this.roundTripMs) * ROUND_TRIP_SMOOTHING;
   }
 
   private get isFull(): boolean {
@@ -98,6 +125,21 @@ export class TenantQueue {
 
   get capacity(): number {
     return this.slots.capacityFor(this);
+  }
+
+  /** Whether there is room for a claim that is worth its statement; see {@link SlotScheduler.wantsMore}. */
+  get wantsMore(): boolean {
+    return this.slots.wantsMore(this);
+  }
+
+  /**
+   * Whether a task that is left in the database has to wait for one of this process's handlers to end, and those are
+   * long: on average, or just now.
+   */
+  get isStuck(): boolean {
+    if (this.limit === 0 || !this.open) return true;
+    if (!this.isFull) return false;
+    return (this.meanMs ?? 0) >= this.prefetchMs || this.stalledMs >= this.prefetchMs;
   }
 
   /**

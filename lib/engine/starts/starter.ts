@@ -65,8 +65,8 @@ export interface StartConsequences {
   /** Called when the execution is stored. */
   created(request: StartRequest): void;
   claimed(request: StartRequest, claims: number): void;
-  /** Called when root tasks are left that this process did not claim. */
-  leftReady(request: StartRequest): void;
+  /** Called when `roots` root tasks are left that this process did not claim. */
+  leftReady(request: StartRequest, roots: number): void;
   mayBeWritten(): void;
   /** Called when the database has lost definitions that this process had stored. */
   definitionsMissing(): void;
@@ -168,7 +168,7 @@ export class Starter {
     for (const [i, request] of queued.entries()) {
       if (started[i]?.created !== false) continue;
       this.parts.consequences.created(request);
-      this.parts.consequences.leftReady(request);
+      this.parts.consequences.leftReady(request, request.definition.workflow.roots.length);
     }
     return started.map((start) => ({ ...start, created: true }));
   }
@@ -247,8 +247,8 @@ export class Starter {
       const claims = isNew ? (items[i]?.claims ?? 0) : 0;
       if (isNew) consequences.created(request);
       if (claims > 0) consequences.claimed(request, claims);
-      if (isNew && claims < request.definition.workflow.roots.length)
-        consequences.leftReady(request);
+      const left = request.definition.workflow.roots.length - claims;
+      if (isNew && left > 0) consequences.leftReady(request, left);
       const hasWaiters = isNew && items[i]?.hasWaiters === true;
       return { id: request.id, created: isNew, claims, hasWaiters };
     });

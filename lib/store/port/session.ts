@@ -8,8 +8,8 @@ export type WakeUpKind = 'task' | 'deadline';
 export interface DueTime {
   readonly kind: WakeUpKind;
   /**
-   * Milliseconds from now; 0 or less if it is due. A due task may stay unclaimed, for lack of a slot or a handler. Then
-   * there is a second entry, for the first task that is not yet due.
+   * Milliseconds from now. If it is due, this is 0 or less: minus the time for which it has been due. A due task may stay
+   * unclaimed, for lack of a slot or a handler. Then there is a second entry, for the first task that is not yet due.
    */
   readonly inMs: number;
 }

@@ -17,6 +17,7 @@ import {
   type ControlledSource,
 } from '../../store/postgres/connections/connection-config.js';
 import { PoolSession } from '../../store/postgres/session/pool-session.js';
+import { connectionShare } from '../../store/postgres/connections/connection-share.js';
 import { createPools, type LoginPools } from '../../store/postgres/connections/pools.js';
 import type { Clocks } from '../../store/postgres/clocks.js';
 import { APPLICATION_PREFIX } from '../../store/postgres/session/session-statements.js';
@@ -28,6 +29,8 @@ export interface ConnectionGroupSettings extends ControlledSource {
   /** Whether to keep a control connection beside the pool. If false, leases alone show which processes live. */
   readonly controlConnection: boolean;
   readonly poolSize: number;
+  /** Whether `poolSize` is the default. Then it is a maximum, and the processes share the server's connections. */
+  readonly poolSizeIsDefault?: boolean;
   readonly leaseDurationMs: number;
 }
 
@@ -62,6 +65,9 @@ export class ConnectionGroup {
   readonly place: DatabasePlace;
   readonly controlPlace: DatabasePlace;
   private readonly sweep: MaintenanceSweep;
+  /** Number of connections of the server; undefined while it is not known. */
+  private usableConnections: number | undefined;
+  private sharesConnections: boolean;
   /** Called when this database has a tenant that this process may not know. */
   onTenants: () => unknown = () => undefined;
   private connected: Promise<void> | undefined;
@@ -92,6 +98,7 @@ export class ConnectionGroup {
       onSwept: (digest, sender) => this.recovery.sweptByOther(digest, sender),
       onNewLife: () => void this.recovery.runOnce('leaseOver').catch(() => undefined),
       onTenants: () => this.onTenants(),
+      peers: () => this.recovery.peers,
       open: async ({ id }, onPayload, onLost) => {
         const session = settings.controlConnection
           ? await ControlConnection.open({
@@ -135,7 +142,26 @@ export class ConnectionGroup {
       isWatching: () => this.process.isWatching,
       notifyProcesses: () => this.process.notifyProcesses(),
       notifySwept: (digest) => this.process.notifySwept(digest),
+      onPeers: () => this.shareConnections(),
     });
+    this.sharesConnections = settings.poolSizeIsDefault === true;
+  }
+
+  /** Takes a further tenant of the login. A tenant that sets a pool size ends the sharing of the server's connections. */
+  admit(settings: Pick<ConnectionGroupSettings, 'poolSize' | 'poolSizeIsDefault'>): void {
+    this.sharesConnections &&= settings.poolSizeIsDefault === true;
+    this.pools.grow(settings.poolSize);
+    if (!this.sharesConnections) this.pools.share(Infinity);
+  }
+
+  private shareConnections(): void {
+    if (!this.sharesConnections || this.usableConnections === undefined) return;
+    this.pools.share(connectionShare(this.usableConnections, this.recovery.peers.size + 1));
+  }
+
+  private async readConnections(): Promise<void> {
+    this.usableConnections = await this.process.session?.usableConnections();
+    this.shareConnections();
   }
 
   private withoutSession(error: unknown): PoolSession {
@@ -184,6 +210,8 @@ export class ConnectionGroup {
         this.sweep.start();
         // Not awaited, so that the boot does not wait for a warning.
         void this.warnOfEncoding().catch(() => undefined);
+        // If this fails, the pool keeps its maximum size.
+        void this.readConnections().catch(() => undefined);
       })
       .catch((error: unknown) => {
         this.connected = undefined;

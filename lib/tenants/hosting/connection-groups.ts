@@ -26,7 +26,7 @@ export class ConnectionGroups {
     const known = this.open.get(key);
     if (known !== undefined) {
       known.users++;
-      known.group.pools.grow(settings.poolSize);
+      known.group.admit(settings);
       return known.group;
     }
     const group = new ConnectionGroup(settings, this.slots, this.clocks);

@@ -88,15 +88,17 @@ export class MemorySession implements EngineSession, RecoverySession {
 }
 
 function sweep(tables: MemoryTables, index: number): TenantSweep {
+  // One time for all, or the fingerprint changes with the time between two readings.
+  const now = tables.now();
   const running = tables.allTasks().filter(({ status }) => status === 'Running');
   const owners = new Set(running.map(({ owner }) => owner));
   const found = {
     leases: leaseRows(tables, index),
     unleased: [...owners].filter((owner) => owner === null || !tables.leases.has(owner)),
-    due: dueTimes(tables),
+    due: dueTimes(tables, now),
     schemaId: tables.schema,
   };
-  return { ...found, fingerprint: fingerprintOf(found, tables.now()) };
+  return { ...found, fingerprint: fingerprintOf(found, now) };
 }
 
 function fingerprintOf(
@@ -121,8 +123,7 @@ function leaseRows(tables: MemoryTables, tenant: number): LeaseRow[] {
   }));
 }
 
-function dueTimes(tables: MemoryTables): DueTime[] {
-  const now = tables.now();
+function dueTimes(tables: MemoryTables, now = tables.now()): DueTime[] {
   const times = tables
     .allTasks()
     .filter(isWaiting)
@@ -130,13 +131,9 @@ function dueTimes(tables: MemoryTables): DueTime[] {
   const deadlines = [...tables.executions.values()].flatMap(({ deadlineAt }) =>
     deadlineAt === null ? [] : [deadlineAt - now],
   );
-  const isDue = times.some((inMs) => inMs <= 0);
+  const due = times.filter((inMs) => inMs <= 0);
   const later = times.filter((inMs) => inMs > 0);
-  return [
-    ...first('task', isDue ? [0] : []),
-    ...first('task', later),
-    ...first('deadline', deadlines),
-  ];
+  return [...first('task', due), ...first('task', later), ...first('deadline', deadlines)];
 }
 
 function first(kind: DueTime['kind'], times: readonly number[]): DueTime[] {

@@ -51,6 +51,7 @@ function createClaimer(): Claimer {
       tryAgainIn: (ms) => pauses.push(ms),
       foundNothing: scene.note('foundNothing'),
       leftReady: scene.note('leftReady'),
+      cannotClaim: scene.note('cannotClaim'),
     },
   });
 }
@@ -124,6 +125,44 @@ describe('Claimer', () => {
     expect([scene.called, scene.queue.hasBacklog]).toEqual([[], false]);
   });
 
+  it('claims a backlog of short tasks in large batches', async () => {
+    await waiting(40);
+    taskRoom = 1;
+    scene.state.on('live');
+    scene.queue.observe(10);
+    expect(scene.queue.capacity).toBe(30);
+    claimer.claimAvailable();
+    await claimer.whenIdle();
+    // Half of the room for the look, then what is left of it.
+    expect(rooms).toEqual([15, 15]);
+    for (let ended = 1; ended <= 9; ended++) {
+      scene.queue.occupy(-1);
+      claimer.claimAvailable();
+      await claimer.whenIdle();
+    }
+    expect(rooms).toHaveLength(2);
+    scene.queue.occupy(-1);
+    claimer.claimAvailable();
+    await claimer.whenIdle();
+    expect(rooms).toEqual([15, 15, 10]);
+  });
+
+  it('takes all the room where it is named for work, and half of it where all are woken', async () => {
+    scene.state.on('live');
+    expect(claimer.wake(true)).toBe(true);
+    await claimer.whenIdle();
+    expect(claimer.wake(false)).toBe(true);
+    await claimer.whenIdle();
+    expect(rooms).toEqual([10, 5]);
+  });
+
+  it('says that it takes no work while it may not claim', async () => {
+    expect(claimer.wake(true)).toBe(false);
+    scene.state.on('live');
+    await claimer.whenIdle();
+    expect(rooms).toEqual([5]);
+  });
+
   it('looks once more when there was a reason while it claimed', async () => {
     scene.state.on('live');
     claimer.claimAvailable();
@@ -148,7 +187,7 @@ describe('Claimer', () => {
     scene.state.on('live');
     claimer.claimAvailable();
     await claimer.whenIdle();
-    expect(scene.called).toEqual(['reconcile']);
+    expect(scene.called).toEqual(['reconcile', 'cannotClaim']);
     expect(pauses).toHaveLength(1);
     expect([claimer.isClaiming, scene.queue.reserved, scene.inFlight.isBusy]).toEqual([
       false,

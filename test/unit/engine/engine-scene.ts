@@ -76,7 +76,7 @@ export class EngineScene {
   private readonly slots = new SlotScheduler(1_000, this.clock);
   readonly queue = this.slots.createQueue(10, () => undefined);
 
-  readonly gate = new ClaimGate(this.queue, this.lease, this.inFlight);
+  readonly gate = new ClaimGate(this.queue, this.lease, this.inFlight, this.clock);
 
   constructor(workflow: RegisteredWorkflow = registered([{ name: 'a' }])) {
     this.definition = makeRunnable(workflow.definition, workflow);

@@ -13,18 +13,30 @@ import {
 import { tasksOf } from '../../conformance/tasks-of.js';
 
 const LEASE_MS = 30_000;
+/** The tenant's name in notifications. */
+export const ADDRESS = '0123456789abcdef';
+/** The backend that sends notifications. */
+const SENDER = 1;
+
+interface MemoryProcessOptions {
+  /** Shared by several processes. Default: a database of its own. */
+  readonly database?: MemoryDatabase;
+  /** Number of tasks at once; 0 for a client. Default 10. */
+  readonly tasks?: number;
+}
 
 /** A process with one tenant on a database in memory, as the application wires it, where all has its time from one clock. */
 export class MemoryProcess {
   readonly store: MemoryStore;
   readonly engine: TenantEngine;
   private readonly process: ProcessEngine<MemorySession>;
+  private deafen: () => void = () => undefined;
 
   constructor(
     private readonly clock: Clock,
     workflow: RegisteredWorkflow,
+    { database = new MemoryDatabase(clock), tasks = 10 }: MemoryProcessOptions = {},
   ) {
-    const database = new MemoryDatabase(clock);
     this.store = new MemoryStore(database);
     this.process = new ProcessEngine<MemorySession>({
       clock,
@@ -35,14 +47,18 @@ export class MemoryProcess {
       onSwept: () => undefined,
       onNewLife: () => undefined,
       onTenants: () => undefined,
-      open: async () => new MemorySession(database),
+      peers: () => [...database.locks].filter((lock) => lock !== this.process.session?.lockSession),
+      open: async (_, onPayload) => {
+        this.deafen = database.listen((payload) => onPayload(payload, SENDER));
+        return new MemorySession(database);
+      },
     });
     this.engine = new TenantEngine({
       settings: {
         tenant: 't',
         schema: this.store.schema,
-        address: 't',
-        maxConcurrentTasks: 10,
+        address: ADDRESS,
+        maxConcurrentTasks: tasks,
         maxContextSize: 1_000_000,
         maxSteps: 10_000,
         startTimeoutMs: 60_000,
@@ -67,7 +83,18 @@ export class MemoryProcess {
     this.process.startClaiming();
   }
 
+  /** The process hangs, as far as others can see: it holds its lock, and hears nothing any more. */
+  hang(): void {
+    this.deafen();
+  }
+
+  /** The lock by which other processes know that it lives. */
+  get lock(): string {
+    return this.process.session?.lockSession ?? '';
+  }
+
   async close(): Promise<void> {
+    this.deafen();
     await this.engine.drain(0);
     this.engine.close();
     await this.process.stop();

@@ -3,9 +3,10 @@ import { NotificationReactions } from '../../../lib/engine/process/notification-
 import {
   decodeNotification,
   encodeNotification,
-  Notifier,
+  tagOf,
   type Notification,
-} from '../../../lib/engine/process/notifier.js';
+} from '../../../lib/engine/process/notification.js';
+import { Notifier } from '../../../lib/engine/process/notifier.js';
 import type { TenantEngine } from '../../../lib/engine/tenant-engine.js';
 import { ManualClock } from '../../../lib/testing/manual-clock.js';
 
@@ -13,6 +14,7 @@ const TENANT = '0123456789abcdef';
 /** The backend that sends. */
 const SENDER = 4711;
 const ID = '01890a5d-ac96-774b-bcce-b302099a8057';
+const [OWN, OTHER] = [tagOf('1:10'), tagOf('2:20')] as const;
 
 let clock: ManualClock;
 beforeEach(() => {
@@ -26,6 +28,9 @@ describe('A notification', () => {
     { kind: 'swept', digest: '0123456789abcdef'.repeat(2) },
     { kind: 'tenants' },
     { kind: 'work', tenant: TENANT },
+    { kind: 'work', tenant: TENANT, named: [OWN] },
+    { kind: 'work', tenant: TENANT, named: [OWN, OTHER, OTHER, OWN] },
+    { kind: 'work', tenant: TENANT, passedOnBy: OWN },
     { kind: 'cancelled', tenant: TENANT, executionId: ID },
     { kind: 'ended', tenant: TENANT, executionId: ID },
     { kind: 'paused', tenant: TENANT, executionId: ID },
@@ -33,12 +38,21 @@ describe('A notification', () => {
     expect(decodeNotification(encodeNotification(notification))).toEqual(notification);
   });
 
-  it.each(['', 'x', `x${TENANT}`, `c${TENANT}`, `w${TENANT}!`, `w${TENANT.slice(1)}`])(
-    'of another form is ignored: %j',
-    (payload) => {
-      expect(decodeNotification(payload)).toBeUndefined();
-    },
-  );
+  it.each([
+    '',
+    'x',
+    `x${TENANT}`,
+    `c${TENANT}`,
+    `w${TENANT.slice(1)}`,
+    `w${TENANT}!`,
+    `w${TENANT}!${OWN}${OTHER}`,
+    `w${TENANT}:`,
+    `w${TENANT}:${OWN.slice(1)}`,
+    `w${TENANT}:${OWN.repeat(5)}`,
+    `w${TENANT}${ID}`,
+  ])('of another form is ignored: %j', (payload) => {
+    expect(decodeNotification(payload)).toBeUndefined();
+  });
 });
 
 describe('Notifier', () => {
@@ -46,30 +60,7 @@ describe('Notifier', () => {
   let notifier: Notifier;
   beforeEach(() => {
     sent = [];
-    notifier = new Notifier(async (payloads) => void sent.push(payloads), clock);
-  });
-
-  it('tells of work at once, and then once in 50 ms for each tenant', async () => {
-    const work = { kind: 'work', tenant: TENANT } as const;
-    for (let n = 0; n < 5; n++) notifier.notify(work);
-    await clock.advance(0);
-    expect(sent).toEqual([[`w${TENANT}`]]);
-    await clock.advance(49);
-    expect(sent).toHaveLength(1);
-    await clock.advance(1);
-    expect(sent).toHaveLength(2);
-    await clock.advance(1_000);
-    expect([sent.length, clock.waiting]).toEqual([2, 0]);
-  });
-
-  it('sends and keeps nothing more of a tenant that was removed', async () => {
-    for (let n = 0; n < 2; n++) notifier.notify({ kind: 'work', tenant: TENANT });
-    await clock.advance(0);
-    notifier.forget(TENANT);
-    expect(clock.waiting).toBe(0);
-    await clock.advance(1_000);
-    expect(sent).toHaveLength(1);
-    expect((Reflect.get(notifier, 'lastWake') as Map<string, number>).size).toBe(0);
+    notifier = new Notifier(async (payloads) => void sent.push(payloads));
   });
 
   it('sends together what is told in one turn, each once', async () => {
@@ -86,13 +77,20 @@ describe('NotificationReactions', () => {
   let called: string[];
   let isActive: boolean;
   let isAwaited: boolean;
+  let tag: string | undefined;
+  let takesPart: boolean;
   let tenant: TenantEngine;
   let reactions: NotificationReactions;
   beforeEach(() => {
     called = [];
     [isActive, isAwaited] = [true, true];
+    [tag, takesPart] = [OWN, true];
     tenant = {
-      claimAvailable: () => called.push('work'),
+      settings: { address: TENANT },
+      wakeUp: (isNamed: boolean) => {
+        called.push(isNamed ? 'named' : 'work');
+        return takesPart;
+      },
       reconcileClaims: () => called.push('cancelled'),
       control: { findPaused: () => called.push('paused') },
       claims: { isActive: () => isActive },
@@ -105,6 +103,9 @@ describe('NotificationReactions', () => {
       onTenants: () => called.push('tenants'),
       onLeases: () => void called.push('leases'),
       onSwept: (digest, sender) => void called.push(`${digest} by ${sender}`),
+      tag: () => tag,
+      passOn: (address) => called.push(`pass on ${address}`),
+      onPassedOn: (_, by) => called.push(`passed on by ${by}`),
     });
   });
 
@@ -148,6 +149,49 @@ describe('NotificationReactions', () => {
     reactions.hear(encodeNotification({ kind: 'swept', digest }), SENDER);
     reactions.hear(`s${digest}0`, SENDER);
     expect(called).toEqual(['leases', `${digest} by ${SENDER}`]);
+  });
+
+  it('leaves work to the processes that are named', () => {
+    reactions.hear(`w${TENANT}:${OTHER}`, SENDER);
+    tag = undefined;
+    reactions.hear(`w${TENANT}:${OWN}`, SENDER);
+    expect(called).toEqual([]);
+    tag = OWN;
+    reactions.hear(`w${TENANT}:${OTHER}${OWN}`, SENDER);
+    expect(called).toEqual(['named']);
+  });
+
+  it('passes work on that it can not take, but nothing that is for all', async () => {
+    takesPart = false;
+    reactions.hear(`w${TENANT}`, SENDER);
+    await clock.advance(0);
+    expect(called).toEqual(['work']);
+    reactions.hear(`w${TENANT}:${OWN}`, SENDER);
+    await clock.advance(0);
+    expect(called).toEqual(['work', 'named', `pass on ${TENANT}`]);
+  });
+
+  it('passes on the work of a tenant that it does not serve, at a limited rate', async () => {
+    const strange = (n: number): string => n.toString(16).padStart(16, 'f');
+    reactions.hear(`w${strange(0)}:${OWN}`, SENDER);
+    await clock.advance(0);
+    expect(called).toEqual([`pass on ${strange(0)}`]);
+    for (let n = 1; n < 1_000; n++) reactions.hear(`w${strange(n)}:${OWN}`, SENDER);
+    await clock.advance(10_000);
+    expect(called.length).toBeLessThan(50);
+    expect(clock.waiting).toBe(0);
+  });
+
+  it('takes part in work that another process passes on, and notes which one', () => {
+    reactions.hear(`w${TENANT}!${OTHER}`, SENDER);
+    expect(called).toEqual([`passed on by ${OTHER}`, 'work']);
+    reactions.hear(`w${TENANT}!${OWN}`, SENDER);
+    expect(called).toHaveLength(2);
+  });
+
+  it('notes nothing of a wake-up that is passed on for a tenant that it does not serve', () => {
+    reactions.hear(`w${'f'.repeat(16)}!${OTHER}`, SENDER);
+    expect(called).toEqual([]);
   });
 
   it('slows down under a flood, and reacts once more after it', async () => {

@@ -86,6 +86,37 @@ describe('The capacity of a tenant', () => {
   });
 });
 
+describe('The prefetch', () => {
+  it('covers some round trips to the server, where these take long', () => {
+    const queue = tenant('a');
+    queue.observe(30);
+    expect([queue.prefetch, queue.isStuck]).toEqual([0, false]);
+    for (let n = 0; n < 100; n++) queue.observeRoundTrip(100);
+    expect(Math.round(queue.prefetchMs)).toBe(300);
+    expect(queue.prefetch).toBeGreaterThanOrEqual(99);
+  });
+
+  it('is the work of half a second at most, and none where handlers take longer', () => {
+    const [short, long] = [tenant('short'), tenant('long')];
+    short.observe(100);
+    long.observe(500);
+    for (const queue of [short, long]) queue.observeRoundTrip(60_000);
+    expect([short.prefetch, long.prefetch]).toEqual([50, 0]);
+  });
+
+  it('is given back later where it covers longer round trips', async () => {
+    scheduler(1);
+    const queue = tenant('a');
+    queue.observeRoundTrip(500);
+    expect(queue.prefetchMs).toBe(300);
+    await add(queue, 3);
+    await clock.advance(500);
+    expect(givenBack).toBe(0);
+    await clock.advance(100);
+    expect(givenBack).toBe(2);
+  });
+});
+
 describe('Room that comes free', () => {
   it('is told to the next tenant that has work waiting and can take some', async () => {
     const [full, other] = [tenant('full', 1), tenant('other')];
@@ -103,6 +134,71 @@ describe('Room that comes free', () => {
     for (const queue of queues) queue.hasBacklog = true;
     for (let n = 0; n < 4; n++) slots.notifyCapacity();
     expect(told).toEqual(['a', 'b', 'a', 'b']);
+  });
+});
+
+describe('More work', () => {
+  it('is wanted once half of the prefetch is used up', () => {
+    const queue = tenant('a');
+    queue.observe(1);
+    queue.hasBacklog = true;
+    queue.occupy(210);
+    queue.occupy(-99);
+    slots.notifyCapacity();
+    expect([queue.capacity, queue.wantsMore, told]).toEqual([99, false, []]);
+    queue.occupy(-1);
+    slots.notifyCapacity();
+    expect([queue.wantsMore, told]).toEqual([true, ['a']]);
+  });
+
+  it('is wanted for every slot that is free where handlers are long', async () => {
+    const queue = tenant('a');
+    queue.observe(1_000);
+    await add(queue, 10);
+    expect(queue.wantsMore).toBe(false);
+    ends[0]!();
+    expect(queue.wantsMore).toBe(true);
+  });
+
+  it('is wanted behind suspects, which leave slots free', async () => {
+    const queue = tenant('a');
+    queue.observe(1);
+    queue.hasBacklog = true;
+    await add(queue, 200, true);
+    expect([queue.running, queue.capacity, queue.wantsMore]).toEqual([1, 10, true]);
+  });
+
+  it('is wanted by one of many tenants within a millisecond', async () => {
+    scheduler(100);
+    const others = Array.from({ length: 20 }, (_, i) => tenant(`other ${i}`, 1));
+    for (const queue of others) {
+      queue.occupy(1);
+      queue.hasBacklog = true;
+    }
+    slots.notifyCapacity();
+    const queue = tenant('a');
+    queue.hasBacklog = true;
+    slots.notifyCapacity();
+    expect(told).toEqual([]);
+    await clock.advance(1);
+    expect([told, clock.waiting]).toEqual([['a'], 0]);
+  });
+});
+
+describe('A process', () => {
+  it('is stuck while long handlers have all of its slots', async () => {
+    const queue = tenant('a', 1);
+    expect(queue.isStuck).toBe(false);
+    await add(queue, 1);
+    expect(queue.isStuck).toBe(false);
+    await clock.advance(20);
+    expect(queue.isStuck).toBe(true);
+    ends[0]!();
+    expect(queue.isStuck).toBe(false);
+  });
+
+  it('is stuck where it runs no tasks', () => {
+    expect(tenant('a', 0).isStuck).toBe(true);
   });
 });
 

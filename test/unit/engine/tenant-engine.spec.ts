@@ -44,7 +44,7 @@ function services(): ProcessServices {
     mustAnnounceLeases: () => false,
     askForWatch: () => undefined,
     renewLeases: () => undefined,
-    notifyWork: () => others((engine) => engine.claimAvailable()),
+    notifyWork: () => others((engine) => engine.wakeUp(false)),
     workPayload: () => 'work',
     notifyCancelled: () => undefined,
     notifyPaused: () => undefined,

@@ -59,6 +59,7 @@ describe('resolveTenantOptions', () => {
       controlConnection: true,
       migrate: true,
       poolSize: 10,
+      poolSizeIsDefault: true,
       maxConcurrentTasks: 10,
       enableRecovery: true,
       maxRecoveryAttempts: 3,

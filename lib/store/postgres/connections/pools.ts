@@ -9,7 +9,7 @@ import type { Clock } from '../../../runtime/clock.js';
 export interface PoolSettings {
   readonly clock: Pick<Clock, 'now'>;
   readonly connection: pg.ClientConfig;
-  /** Total number of connections. */
+  /** Maximum number of connections. */
   readonly poolSize: number;
   readonly applicationName: string;
 }
@@ -32,6 +32,8 @@ export interface LoginPools {
   keep(connections: boolean): void;
   /** Raises the size for a tenant that asks for more connections than earlier tenants. The largest value applies. */
   grow(poolSize: number): void;
+  /** Limits the size to a share of the server's connections, at least {@link MIN_SIZE}. Connections beyond it close. */
+  share(connections: number): void;
   end(): Promise<void>;
 }
 
@@ -62,6 +64,9 @@ const STATEMENT_SETTINGS = [
 ]
   .map((setting) => `-c ${setting}`)
   .join(' ');
+
+/** Minimum number of connections: one for hot statements, one for user code, and one more for the library. */
+const MIN_SIZE = 3;
 
 /** Maximum number of hot statements at a time: more would only share the same cores of the server. */
 const MAX_STATEMENT_CONNECTIONS = 4;
@@ -108,15 +113,26 @@ export function createPools(settings: PoolSettings): LoginPools {
       statements.push(pool);
     }
   };
-  growStatements(statementShare(settings.poolSize));
+  let wanted = settings.poolSize;
+  let share = Infinity;
+  growStatements(statementShare(wanted));
   const general = quietPool(
     {
       ...shared,
-      max: generalShare(settings.poolSize),
+      max: generalShare(wanted),
       options: `${own} ${READ_COMMITTED}`.trim(),
     },
     CleanPool,
   );
+  const resize = (): void => {
+    const size = Math.max(MIN_SIZE, Math.min(wanted, share));
+    growStatements(statementShare(size));
+    for (const [index, pool] of statements.entries()) {
+      apply(pool, index);
+      limitPool(pool, index < statementShare(size) ? 1 : 0);
+    }
+    limitPool(general, generalShare(size));
+  };
   return {
     statements,
     general,
@@ -130,8 +146,12 @@ export function createPools(settings: PoolSettings): LoginPools {
       apply(general);
     },
     grow: (poolSize) => {
-      growStatements(statementShare(poolSize));
-      general.options.max = Math.max(general.options.max, generalShare(poolSize));
+      wanted = Math.max(wanted, poolSize);
+      resize();
+    },
+    share: (connections) => {
+      share = connections;
+      resize();
     },
     end: async () => {
       await Promise.all([...statements, general].map((pool) => pool.end()));
@@ -147,7 +167,27 @@ export function quietPool(config: pg.PoolConfig, Pool: typeof pg.Pool = pg.Pool)
   // A connection in use has no listener, and Node would end the process if it breaks between two statements. Its user
   // gets the error from the next statement.
   pool.on('connect', (client) => client.on('error', () => undefined));
+  // A pool that was made smaller closes the connections that are given back. The pool emits the event before it looks at
+  // `maxUses`.
+  pool.on('release', () => {
+    pool.options.maxUses = pool.totalCount > pool.options.max ? 1 : Infinity;
+  });
   return pool;
+}
+
+/**
+ * Changes the maximum size of a pool. Connections beyond it close: idle ones now, others when they are given back. Until
+ * then the pool opens no others.
+ */
+function limitPool(pool: pg.Pool, max: number): void {
+  pool.options.max = max;
+  pool.options.min = Math.min(pool.options.min ?? 0, max);
+  for (let over = Math.min(pool.idleCount, pool.totalCount - max); over > 0; over--) {
+    pool.connect().then(
+      (client) => client.release(true),
+      () => undefined,
+    );
+  }
 }
 
 function statementShare(poolSize: number): number {

@@ -142,6 +142,16 @@ export abstract class SessionStatements {
     return row?.[0] ?? '';
   }
 
+  /** Number of connections that the server has for ordinary roles. */
+  async usableConnections(): Promise<number> {
+    const [row] = await this.run(
+      `SELECT current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer
+              - coalesce(current_setting('reserved_connections', true)::integer, 0)`,
+      [],
+    );
+    return Number(row?.[0]);
+  }
+
   async livingLocks(): Promise<LivingLocks> {
     return livingLocksOf(await this.ask(readLivingLocks, []));
   }

@@ -54,15 +54,14 @@ export function firstDue(tables: TenantTables, select: DueColumns): string[] {
   );
 }
 
-/** The same, but if items can stay due, they are reported as due in 0 ms, and the next later item separately. */
+/** The same, but if items can stay due, the first due item and the first later one are reported separately. */
 export function nextDue(tables: TenantTables, select: DueColumns): string[] {
   return SOURCES.flatMap((source) => {
     const { kind, at } = source;
     const from = source.from(tables);
     if (!source.mayStayDue) return [firstOf(tables, { kind, from, at }, select)];
     return [
-      `SELECT ${select({ kind: `'${kind}'`, inMs: '0::bigint', at: 'NULL' })}
-        WHERE EXISTS (SELECT FROM ${from} AND ${at} <= ${tables.clock.statement})`,
+      firstOf(tables, { kind, from: `${from} AND ${at} <= ${tables.clock.statement}`, at }, select),
       firstOf(tables, { kind, from: `${from} AND ${at} > ${tables.clock.statement}`, at }, select),
     ];
   });

@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto';
+import { LEASE_NOTICE } from '../../store/port/index.js';
+
+/** What a process tells the others. */
+export type Notification =
+  /** The processes or the tenants have changed. No change is named: the receivers read the locks or the catalog. */
+  | { readonly kind: 'processes' }
+  | { readonly kind: 'tenants' }
+  /** At least one process has leases, so the processes watch each other. */
+  | { readonly kind: 'leases' }
+  /** The sender has swept tenants and found nothing to do. The digest stands for what it read. */
+  | { readonly kind: 'swept'; readonly digest: string }
+  | WorkNotification
+  | {
+      readonly kind: 'cancelled' | 'ended' | 'paused';
+      readonly tenant: string;
+      readonly executionId: string;
+    };
+
+/** Tasks of a tenant are ready. */
+export interface WorkNotification {
+  readonly kind: 'work';
+  readonly tenant: string;
+  /** Tags of the processes that are to claim, at most {@link MAX_NAMED}. Undefined for all. */
+  readonly named?: readonly string[];
+  /** Tag of the process that was named and passes the wake-up on to all, because it can't take the work. */
+  readonly passedOnBy?: string;
+}
+
+/** Maximum number of processes in a work notification. More are not named: the notification is for all. */
+export const MAX_NAMED = 4;
+
+const PROCESSES = 'h';
+const TENANTS = 't';
+const SWEPT = /^s([0-9a-f]{32})$/;
+const LETTERS = { cancelled: 'c', ended: 'e', paused: 'p' } as const;
+const KINDS = { c: 'cancelled', e: 'ended', p: 'paused' } as const;
+const OF_EXECUTION = /^([cep])([0-9a-f]{16})([0-9a-f-]{36})$/;
+const WORK = new RegExp(`^w([0-9a-f]{16})(?:([:!])((?:[0-9a-f]{8}){1,${MAX_NAMED}}))?$`);
+const TAG_LENGTH = 8;
+const TAG = new RegExp(`.{${TAG_LENGTH}}`, 'g');
+
+/** Names a process in notifications, by the lock that proves that it lives. */
+export function tagOf(lockSession: string): string {
+  return createHash('sha256').update(lockSession).digest('hex').slice(0, TAG_LENGTH);
+}
+
+/** The payload of a notification. It has a hash in place of the tenant's name, because every role may listen. */
+export function encodeNotification(notification: Notification): string {
+  if (notification.kind === 'processes') return PROCESSES;
+  if (notification.kind === 'tenants') return TENANTS;
+  if (notification.kind === 'leases') return LEASE_NOTICE;
+  if (notification.kind === 'swept') return `s${notification.digest}`;
+  if (notification.kind === 'work') return encodeWork(notification);
+  return `${LETTERS[notification.kind]}${notification.tenant}${notification.executionId}`;
+}
+
+function encodeWork({ tenant, named, passedOnBy }: WorkNotification): string {
+  if (named !== undefined) return `w${tenant}:${named.join('')}`;
+  return passedOnBy === undefined ? `w${tenant}` : `w${tenant}!${passedOnBy}`;
+}
+
+function isLetter(letter: string | undefined): letter is keyof typeof KINDS {
+  return letter !== undefined && letter in KINDS;
+}
+
+/** The notification in a payload; undefined for a payload that is not the library's. */
+export function decodeNotification(payload: string): Notification | undefined {
+  if (payload === PROCESSES) return { kind: 'processes' };
+  if (payload === TENANTS) return { kind: 'tenants' };
+  if (payload === LEASE_NOTICE) return { kind: 'leases' };
+  const [, digest] = SWEPT.exec(payload) ?? [];
+  if (digest !== undefined) return { kind: 'swept', digest };
+  if (payload.startsWith('w')) return decodeWork(payload);
+  const [, letter, tenant, executionId] = OF_EXECUTION.exec(payload) ?? [];
+  if (tenant === undefined || executionId === undefined || !isLetter(letter)) return undefined;
+  return { kind: KINDS[letter], tenant, executionId };
+}
+
+function decodeWork(payload: string): WorkNotification | undefined {
+  const [, tenant, form, tags = ''] = WORK.exec(payload) ?? [];
+  if (tenant === undefined) return undefined;
+  if (form === ':') {
+    return { kind: 'work', tenant, named: tags.match(TAG) ?? [] };
+  }
+  if (form === '!') {
+    return tags.length === TAG_LENGTH ? { kind: 'work', tenant, passedOnBy: tags } : undefined;
+  }
+  return { kind: 'work', tenant };
+}
