@@ -138,7 +138,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
   const rescheduler = new TaskRescheduler(store, claims, clock);
   const recorder = new OutcomeRecorder(store, claims, gate, clock, {
     isAwaited: (id) => waiters.isAwaited(id),
-    claimed: ({ claim }, readied) => receiver.fromOutcome(claim, readied),
+    claimed: ({ claim }, readied, batch) => receiver.fromOutcome(claim, readied, batch),
     leftReady: (runsHere) => (runsHere ? wakeUps.leftHere(1) : wakeWorkers(1)),
     ended: (result, end) => ends.recorded(result, end),
     recorded: ({ claim, status, error }) => events.taskEnded(claim, status, error),
@@ -258,7 +258,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     consequences: {
       created: ({ id, definition, tags }) =>
         events.executionStarted(id, definition.workflow.name, tags),
-      claimed: (request, count) => receiver.fromStart(request, count),
+      claimed: (request, count, batch) => receiver.fromStart(request, count, batch),
       leftReady: (request, roots) => {
         const delayMs = delayOf(request, clock);
         if (delayMs > 0) wakeUps.dueIn(delayMs);

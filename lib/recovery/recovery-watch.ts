@@ -12,6 +12,7 @@ import {
   type RecoveryCause,
   type RecoveryReport,
 } from './tenant-recovery.js';
+import { ClaimSearcher } from './claim-searcher.js';
 import type { RecoverySession } from '../store/port/index.js';
 import type { Clock } from '../runtime/clock.js';
 
@@ -58,6 +59,7 @@ export class RecoveryWatch implements MaintenancePass {
   private readonly locks: PeerLocks;
   private readonly detector: FailureDetector;
   private readonly pass: RecoveryPass;
+  private readonly searcher: ClaimSearcher;
   private lookedAt = -Infinity;
   /** The number of lost locks of which the other processes know. */
   private toldLosses = 0;
@@ -68,6 +70,10 @@ export class RecoveryWatch implements MaintenancePass {
     this.locks = new PeerLocks(options.clock, options.onPeers);
     this.detector = new FailureDetector(options, this.locks);
     this.pass = new RecoveryPass(this.detector, this.locks, options);
+    this.searcher = new ClaimSearcher((tenant) => {
+      this.pass.note(tenant, true);
+      options.sweep.plan();
+    });
     options.sweep.register(this);
   }
 
@@ -149,6 +155,8 @@ export class RecoveryWatch implements MaintenancePass {
     const session = this.options.session();
     try {
       if (session !== undefined) {
+        // Claims that are listed again before the pass are taken by it, and so are in its report.
+        if (cause === 'manual') await this.searcher.searchAll(session, tenants);
         const { report } = await this.passOver(session, tenants, cause);
         if (cause === 'boot') void this.lookForWork(tenants).catch(() => undefined);
         return report;
@@ -161,7 +169,8 @@ export class RecoveryWatch implements MaintenancePass {
   }
 
   /**
-   * Looks for due work of the tenants that were just opened. The boot does not wait for it: there may be a thousand.
+   * Looks for due work of the tenants that were just opened, and then for claims that no list names. The boot does not wait
+   * for it: there may be a thousand.
    */
   private async lookForWork(tenants: readonly TenantRecovery[]): Promise<void> {
     for (let i = 0; i < tenants.length; i += TENANTS_PER_PART) {
@@ -169,6 +178,8 @@ export class RecoveryWatch implements MaintenancePass {
       const part = this.stillServed(tenants.slice(i, i + TENANTS_PER_PART));
       if (session !== undefined) await this.passOver(session, part, 'leaseOver');
     }
+    const session = this.options.session();
+    if (session !== undefined) await this.searcher.searchAll(session, this.stillServed(tenants));
   }
 
   private stillServed(tenants: readonly TenantRecovery[]): TenantRecovery[] {
@@ -212,7 +223,9 @@ export class RecoveryWatch implements MaintenancePass {
     await this.follow(session);
     const part = { tenants: names, digest };
     this.read.set(names.join('\n'), part);
-    if (!isExtra) await this.share(session, part);
+    if (isExtra) return;
+    await this.share(session, part);
+    this.searcher.round(session, this.stillServed(this.named(names)));
   }
 
   /** Tells the other processes with this login what was read of a part of the round. */

@@ -13,7 +13,7 @@ const STATEMENTS_AT_ONCE = 2;
  * - `leaseOver`: the process hung or was cut off; its lease had expired.
  * - `boot`: a process found the loss while it booted.
  * - `manual`: a call of `CloacinaRecovery.run()` found the loss.
- * - `reconciled`: the owner lives but does not know the claim, or the claim had no owner.
+ * - `reconciled`: the owner lives but does not know the claim.
  */
 export type RecoveryCause = 'lockGone' | 'leaseOver' | 'boot' | 'manual' | 'reconciled';
 
@@ -55,8 +55,7 @@ export interface RecoverableTenant {
 
 /** An instance that is known to be lost. */
 export interface DeadInstance {
-  /** Null for tasks that run without an owner. */
-  readonly instanceId: string | null;
+  readonly instanceId: string;
   /** Names the instance in the log. */
   readonly label: string;
   /** Time since the loss, in milliseconds, as far as it is known. */
@@ -69,7 +68,7 @@ export class TenantRecovery {
   /**
    * Instances whose claims a pass is taking now. Another pass skips them, because the two would only block each other.
    */
-  private readonly taking = new Set<string | null>();
+  private readonly taking = new Set<string>();
   private schemaId: string | null | undefined;
 
   private stopped = false;
@@ -96,6 +95,11 @@ export class TenantRecovery {
   /** Whether claims of a dead instance are being taken. */
   get isTaking(): boolean {
     return this.taking.size > 0;
+  }
+
+  /** Whether the process serves the tenant no more. */
+  get isStopped(): boolean {
+    return this.stopped;
   }
 
   /** Stops taking claims. Other processes take the rest. */
@@ -161,19 +165,12 @@ export class TenantRecovery {
     return orphans.length === MAX_ORPHANS;
   }
 
-  /**
-   * Takes claims whose owner has no lease, left by a recovery that was interrupted or met locked rows. Also takes tasks
-   * that run without an owner.
-   */
-  async takeUnleased(
-    owners: readonly (string | null)[],
-    cause: RecoveryCause,
-  ): Promise<RecoveryReport> {
+  /** Takes claims whose owner has no lease, left by a recovery that was interrupted or met locked rows. */
+  async takeUnleased(owners: readonly string[], cause: RecoveryCause): Promise<RecoveryReport> {
     const report: RecoveryReport = { recovered: 0, abandoned: 0, blocked: 0 };
     for (const instanceId of owners) {
-      const label = instanceId === null ? 'an unknown process' : `process ${instanceId}`;
-      const dead = { instanceId, label, orphanedForMs: 0 };
-      addTo(report, await this.take(dead, instanceId === null ? 'reconciled' : cause));
+      const dead = { instanceId, label: `process ${instanceId}`, orphanedForMs: 0 };
+      addTo(report, await this.take(dead, cause));
     }
     return report;
   }

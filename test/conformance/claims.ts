@@ -155,7 +155,7 @@ export function describeClaims(tested: TestedStore): void {
     const held = await store.claimsOf(claimant.instanceId);
     expect(
       held.toSorted((a, b) => ids.indexOf(a.executionId) - ids.indexOf(b.executionId)),
-    ).toEqual(claims.map((claim) => ({ ...claim, input: undefined })));
+    ).toEqual(claims.map((claim) => ({ ...claim, input: undefined, batch: undefined })));
     expect(await store.claimsOf(newClaimant().instanceId)).toEqual([]);
   });
 

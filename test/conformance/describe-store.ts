@@ -12,6 +12,7 @@ import { describeHistories } from './histories.js';
 import { describeIdempotencyKeys } from './idempotency-keys.js';
 import { describeItems } from './items.js';
 import { describeLeases } from './leases.js';
+import { describeLostClaims } from './lost-claims.js';
 import { describeManualRetry } from './manual-retry.js';
 import { describePermits } from './permits.js';
 import { describeReads } from './reads.js';
@@ -43,6 +44,7 @@ const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStor
   ['sessions', describeSessions],
   ['permits', describePermits],
   ['recovery', describeRecovery],
+  ['claims of a process', describeLostClaims],
   ['definitions', describeDefinitions],
   ['reads', describeReads],
   ['finding executions', describeFinding],

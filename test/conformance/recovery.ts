@@ -31,7 +31,7 @@ export function describeRecovery(tested: TestedStore): void {
     id = await lost.startOne(of);
   });
 
-  function take(how: Partial<TakeOrphans> = {}, from: string | null = lost.claimant.instanceId) {
+  function take(how: Partial<TakeOrphans> = {}, from = lost.claimant.instanceId) {
     return tested.store.recovery.takeOrphans(from, { ...HOW, ...how }, noLease(other.claimant));
   }
 
@@ -99,12 +99,6 @@ export function describeRecovery(tested: TestedStore): void {
       expect(await tested.behind.leaseOf(claimant)).toBeDefined();
       const own = outcomeOf(of, id, 0, { token: taken[0]!.token });
       expect((await tested.store.complete([own], noLease(claimant))).accepted).toEqual([true]);
-    });
-
-    test('without any owner are orphans too', async () => {
-      await tested.behind.changeTask(id, 0, { owner: null });
-      const taken = await take({ limit: 100 }, null);
-      expect(taken.map(({ executionId, taskNo }) => [executionId, taskNo])).toEqual([[id, 0]]);
     });
   });
 

@@ -28,7 +28,7 @@ export interface OpenedStore {
   /** The session of one process. */
   readonly session: RenewingSession &
     Pick<WakeUpSession, 'dueTimes' | 'sweep'> &
-    Pick<RecoverySession, 'leases'>;
+    Pick<RecoverySession, 'leases' | 'underWay'>;
   rowsOf(id: string): Promise<StoredRows>;
   leaseOf(claimant: Claimant): Promise<LeaseColumns | undefined>;
   changeTask(id: string, taskNo: number, change: TaskChange): Promise<void>;
@@ -36,6 +36,8 @@ export interface OpenedStore {
   addItems(id: string, taskNo: number, count: number): Promise<void>;
   /** Sets the deadline of the execution's timeout, in milliseconds from now. */
   setDeadline(id: string, inMs: number): Promise<void>;
+  /** Deletes what the store keeps to find the claims of an instance, where that is not the tasks' rows themselves. */
+  forgetClaims(claimant: Claimant): Promise<void>;
   /** The notifications that are sent while `work` runs. */
   heardDuring(work: () => Promise<unknown>): Promise<readonly string[]>;
   /** Deletes all executions and leases. */

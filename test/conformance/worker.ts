@@ -57,7 +57,8 @@ export class Worker {
     const lease = noLease(this.claimant);
     const claims = await this.store().claim(definitions, unknown, limit, lease, choice);
     for (const { executionId, taskNo, token } of claims) noteClaim(executionId, taskNo, token);
-    return claims;
+    // A batch is the store's own matter.
+    return claims.map(({ batch: _, ...claim }) => claim);
   }
 
   /** In the order that the port asks for; the indices of the result are those of `outcomes` all the same. */

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { waitFor } from '../support/wait-for.js';
 import { FaultyServer } from './server/faulty-server.js';
-import { STATEMENTS } from './workload/failpoints.js';
+import { COMPLETE_NAMES, STATEMENTS } from './workload/failpoints.js';
 import type { PlannedTask, PlannedWorkflow } from './workload/plan.js';
 import { randomFrom, seedOfRun } from './workload/random.js';
 import { Workload, type WorkloadOptions } from './workload/workload.js';
@@ -41,7 +41,7 @@ function chain(name: string, kinds: readonly PlannedTask['kind'][]): PlannedWork
 const SENT: [string, readonly string[], PlannedWorkflow][] = [
   ['a start', [STATEMENTS.start, 'start_executions'], chain('flow0', ['plain', 'plain'])],
   ['a claim', [STATEMENTS.claim, 'claim_tasks'], chain('flow0', ['plain', 'plain'])],
-  ['an outcome', [STATEMENTS.complete, 'complete_tasks'], chain('flow0', ['plain', 'plain'])],
+  ['an outcome', [STATEMENTS.complete, ...COMPLETE_NAMES], chain('flow0', ['plain', 'plain'])],
   [
     'a retry or a deferral',
     [STATEMENTS.reschedule, 'reschedule_tasks'],

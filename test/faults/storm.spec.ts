@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
 import { waitFor } from '../support/wait-for.js';
 import { FaultyServer } from './server/faulty-server.js';
-import { STATEMENTS } from './workload/failpoints.js';
+import { COMPLETE_NAMES, STATEMENTS } from './workload/failpoints.js';
 import { pick, randomFrom, seedOfRun } from './workload/random.js';
 import { Workload } from './workload/workload.js';
 
@@ -83,7 +83,7 @@ const FAULTS: Record<string, Fault> = {
     const statements = [
       [start, 'start_executions'],
       [claim, 'claim_tasks'],
-      [complete, 'complete_tasks'],
+      [complete, ...COMPLETE_NAMES],
       [reschedule, 'reschedule_tasks'],
       [commit],
     ];

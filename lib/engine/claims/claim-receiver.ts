@@ -3,7 +3,7 @@ import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
 import { membersOf, type StartFacts } from '../memory/execution-cache.js';
 import type { ClaimRow, TaskClaim } from './task-claim.js';
 import type { RunnableDefinition } from '../definitions/runnable-definition.js';
-import { type ClaimedTask, FIRST_TOKEN } from '../../store/port/index.js';
+import { type ClaimBatch, type ClaimedTask, FIRST_TOKEN } from '../../store/port/index.js';
 
 export interface ClaimReceiverParts {
   readonly catalog: DefinitionCatalog;
@@ -46,7 +46,7 @@ export class ClaimReceiver {
     this.watchDeadline(definition);
   }
 
-  fromStart(request: ClaimedStart, claims: number): void {
+  fromStart(request: ClaimedStart, claims: number, batch?: ClaimBatch): void {
     const { definition, id } = request;
     const cache = this.parts.claims.cacheOf(id, definition, 0);
     if (!cache.inputKnown) cache.setInput(request.members);
@@ -58,6 +58,7 @@ export class ClaimReceiver {
         taskNo,
         token: FIRST_TOKEN,
         ofExecution: request.priority,
+        batch,
       });
       this.take(claim, definition, 0);
     }
@@ -66,11 +67,11 @@ export class ClaimReceiver {
   }
 
   /** @param claim - the claim whose outcome made the dependent ready */
-  fromOutcome(claim: TaskClaim, readied: ReadiedClaim): void {
+  fromOutcome(claim: TaskClaim, readied: ReadiedClaim, batch?: ClaimBatch): void {
     const { definition, executionId } = claim;
     const { taskNo, token, unmetDependencies, generation, wakes, hasSteps } = readied;
     const ofExecution = claim.priority - claim.task.priority;
-    const facts = firstClaim(definition, { executionId, taskNo, token, ofExecution });
+    const facts = firstClaim(definition, { executionId, taskNo, token, ofExecution, batch });
     this.take({ ...facts, unmetDependencies, wakes, hasSteps }, definition, generation);
   }
 
@@ -94,9 +95,11 @@ export class ClaimReceiver {
 /** The first claim of a task. */
 function firstClaim(
   definition: RunnableDefinition,
-  claim: Pick<ClaimRow, 'executionId' | 'taskNo' | 'token'> & { readonly ofExecution: number },
+  claim: Pick<ClaimRow, 'executionId' | 'taskNo' | 'token' | 'batch'> & {
+    readonly ofExecution: number;
+  },
 ): ClaimRow {
-  const { executionId, taskNo, token, ofExecution } = claim;
+  const { executionId, taskNo, token, ofExecution, batch } = claim;
   return {
     executionId,
     taskNo,
@@ -109,5 +112,6 @@ function firstClaim(
     priority: ofExecution + (definition.workflow.tasks[taskNo]?.priority ?? 0),
     wakes: 0,
     hasSteps: false,
+    batch,
   };
 }

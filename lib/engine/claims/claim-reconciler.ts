@@ -117,6 +117,7 @@ export class ClaimReconciler {
     });
     if (unknown.length > 0 && instance === lease.instanceId) await this.takeUnknown(unknown);
     if (isDoubted && !this.again) this.isDoubted = false;
+    await store.forgetEnded(instance);
   }
 
   /** Writes the lease if it is missing. Without it, other processes would recover the claims that the database has. */

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { ExecutionCache } from '../memory/execution-cache.js';
 import type { RunnableDefinition } from '../definitions/runnable-definition.js';
-import type { ClaimKey, TaskKey } from '../../store/port/index.js';
+import type { ClaimBatch, ClaimKey, TaskKey } from '../../store/port/index.js';
 import type { CompiledTask } from '../../workflow/index.js';
 
 export interface ClaimRow extends ClaimKey {
@@ -13,6 +13,7 @@ export interface ClaimRow extends ClaimKey {
   readonly priority: number;
   readonly wakes: number;
   readonly hasSteps: boolean;
+  readonly batch?: ClaimBatch | undefined;
 }
 
 /** A task that this process has claimed. The process owes its outcome. */
@@ -38,6 +39,7 @@ export class TaskClaim {
   readonly hasSteps: boolean;
   /** Whether no run of the task before this claim was recorded. A step takes earlier attempts off the row's numbers. */
   readonly isFirstRun: boolean;
+  private readonly batch: ClaimBatch | undefined;
   /** Whether the claim was lost or given back: nothing may be written for it any more. */
   lost = false;
   /** `waiting`: for its input or a slot. `running`: the handler runs. `settled`: the outcome is being recorded. */
@@ -71,6 +73,7 @@ export class TaskClaim {
     this.wakes = facts.wakes;
     this.hasSteps = facts.hasSteps;
     this.isFirstRun = facts.attempt === 0 && facts.recoveryAttempts === 0 && !facts.hasSteps;
+    this.batch = facts.batch;
   }
 
   /** False if the claim was lost, or given back by a pause or a shutdown while it waited. */
@@ -81,6 +84,11 @@ export class TaskClaim {
   /** Created on first use, because most handlers never read it. */
   get signal(): AbortSignal {
     return (this.controller ??= newController()).signal;
+  }
+
+  /** Call once when the database certainly has the end of this claim. */
+  ended(): void {
+    this.batch?.claimEnded();
   }
 
   abort(reason: Error): void {

@@ -42,8 +42,12 @@ export class TaskRescheduler {
   /** Gives the claim back. Returns what became of it. In any case it has ended afterwards. */
   async reschedule(item: RescheduledClaim): Promise<RescheduleResult> {
     const result = await this.batcher.add(item);
-    if (result === 'refused') this.claims.lose(item.claim);
-    else this.claims.release(item.claim);
+    if (result === 'refused') {
+      this.claims.lose(item.claim);
+    } else {
+      this.claims.release(item.claim);
+      item.claim.ended();
+    }
     return result;
   }
 

@@ -9,6 +9,7 @@ import type { TaskResult } from './task-result.js';
 import type { ContextView } from '../../workflow/index.js';
 import { byPriority } from '../definitions/runnable-definition.js';
 import {
+  type ClaimBatch,
   type CompletionResult,
   type DependentEdge,
   type EndedExecution,
@@ -41,7 +42,7 @@ const FEW_OUTCOMES = 10;
 export interface OutcomeConsequences {
   /** Whether a caller of this process waits for the end of the execution. */
   isAwaited(executionId: string): boolean;
-  claimed(result: TaskResult, readied: ReadiedTask): void;
+  claimed(result: TaskResult, readied: ReadiedTask, batch: ClaimBatch | undefined): void;
   /**
    * Called when a dependent became ready that this process did not claim.
    *
@@ -175,7 +176,7 @@ export class OutcomeRecorder {
       const result = results[ready.outcome];
       if (result === undefined) continue;
       if (ready.claimed) {
-        this.consequences.claimed(result, ready);
+        this.consequences.claimed(result, ready, completion.batch);
       } else if (!ready.paused) {
         this.consequences.leftReady(result.claim.definition.handlers[ready.taskNo] !== undefined);
       }
@@ -186,7 +187,9 @@ export class OutcomeRecorder {
     }
     // Released last: a new claim of the same execution keeps its cache alive.
     for (const [i, result] of results.entries()) {
-      if (completion.accepted[i] === true) this.claims.release(result.claim);
+      if (completion.accepted[i] !== true) continue;
+      this.claims.release(result.claim);
+      result.claim.ended();
     }
   }
 

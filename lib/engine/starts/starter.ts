@@ -8,6 +8,7 @@ import type { ClaimGate } from '../claims/claim-gate.js';
 import type { RunnableDefinition } from '../definitions/runnable-definition.js';
 import {
   type StartItem,
+  type ClaimBatch,
   type StartReply,
   type StartStore,
   isCreated,
@@ -64,7 +65,7 @@ export interface Started {
 export interface StartConsequences {
   /** Called when the execution is stored. */
   created(request: StartRequest): void;
-  claimed(request: StartRequest, claims: number): void;
+  claimed(request: StartRequest, claims: number, batch: ClaimBatch | undefined): void;
   /** Called when `roots` root tasks are left that this process did not claim. */
   leftReady(request: StartRequest, roots: number): void;
   mayBeWritten(): void;
@@ -246,7 +247,7 @@ export class Starter {
       const isNew = isCreated(reply, request.id);
       const claims = isNew ? (items[i]?.claims ?? 0) : 0;
       if (isNew) consequences.created(request);
-      if (claims > 0) consequences.claimed(request, claims);
+      if (claims > 0) consequences.claimed(request, claims, reply.batch);
       const left = request.definition.workflow.roots.length - claims;
       if (isNew && left > 0) consequences.leftReady(request, left);
       const hasWaiters = isNew && items[i]?.hasWaiters === true;

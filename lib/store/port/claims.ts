@@ -14,6 +14,15 @@ export interface TaskKey {
   readonly itemNo: number;
 }
 
+/**
+ * The claims that one statement made. A store may keep an entry in the database for each batch, which it deletes when all
+ * claims of the batch have ended.
+ */
+export interface ClaimBatch {
+  /** Call once for a claim of the batch when the database certainly has its end: an outcome, or that it was given back. */
+  claimEnded(): void;
+}
+
 export interface ClaimedTask extends TaskKey {
   readonly definitionId: string;
   readonly token: number;
@@ -32,6 +41,8 @@ export interface ClaimedTask extends TaskKey {
   readonly hasSteps: boolean;
   /** JSON text of the execution's input, if the claim returned it. */
   readonly input?: string | undefined;
+  /** Undefined if the store keeps no batches. */
+  readonly batch?: ClaimBatch | undefined;
 }
 
 /** Identifies a claim: its task, and the token that no other claim has. */

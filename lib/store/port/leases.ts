@@ -60,4 +60,9 @@ export interface LeaseStore {
   writeLease(lease: LeaseWrite): Promise<void>;
   /** Deletes the lease. Returns false, and keeps the lease, if the instance has claims. */
   releaseLease(instanceId: string): Promise<boolean>;
+  /**
+   * Deletes what the store keeps of the instance's ended claims, as far as {@link ClaimBatch.claimEnded} did not tell it
+   * of their ends.
+   */
+  forgetEnded(instanceId: string): Promise<void>;
 }

@@ -1,4 +1,4 @@
-import type { ClaimKey, TaskKey } from './claims.js';
+import type { ClaimBatch, ClaimKey, TaskKey } from './claims.js';
 import type { LeaseWrite } from './leases.js';
 
 /** Parts of an outcome beside its status and output. Most outcomes have none. */
@@ -78,6 +78,8 @@ export interface CompletionResult {
   readonly ended: readonly EndedExecution[];
   /** Present if the batch was sent with `timed`. By index in the batch; undefined for an outcome that was not written. */
   readonly times?: readonly (TaskTimes | undefined)[];
+  /** The batch of the claimed dependents. */
+  readonly batch?: ClaimBatch | undefined;
 }
 
 /** The recorded outcome of a finished task, as its successors need it. */

@@ -59,6 +59,22 @@ export interface JudgedLease {
   readonly lockSession: string | null;
 }
 
+/** The last execution of a page of a search for claims. */
+export interface ClaimSearchPosition {
+  readonly status: string;
+  /** As the store writes it. */
+  readonly createdAt: string;
+  readonly id: string;
+}
+
+/** What a page of a search for claims found. */
+export interface ClaimSearch {
+  /** Number of claims that could not be found by their owner, and can now. */
+  readonly relisted: number;
+  /** Undefined after the last page. */
+  readonly last: ClaimSearchPosition | undefined;
+}
+
 /** The operations of recovery on a tenant's schema. */
 export interface RecoveryStore {
   /**
@@ -66,18 +82,21 @@ export interface RecoveryStore {
    * process is ended in any case. The caller that gets true owns the recovery.
    */
   endLease(instanceId: string, judged: JudgedLease | 'former'): Promise<boolean>;
-  /** Takes the claims of an instance without a lease. With null: tasks that are Running without an owner. */
-  takeOrphans(
-    instanceId: string | null,
-    how: TakeOrphans,
-    lease: LeaseWrite,
-  ): Promise<TakenOrphan[]>;
+  /** Takes the claims of an instance without a lease. */
+  takeOrphans(instanceId: string, how: TakeOrphans, lease: LeaseWrite): Promise<TakenOrphan[]>;
   /** Takes claims of this process's own instance that the process does not know. */
   takeUnknown(
     claims: readonly ClaimKey[],
     how: TakeOrphans,
     lease: LeaseWrite,
   ): Promise<TakenOrphan[]>;
+  /**
+   * Searches a bounded page of the executions that are under way for Running tasks that the store can't find by their
+   * owner, and makes them found again: by `claimsOf` and `takeOrphans`, and by a sweep if the owner has no lease.
+   *
+   * @param after - the end of the previous page; default: from the beginning
+   */
+  relistClaims(after?: ClaimSearchPosition): Promise<ClaimSearch>;
   /** The instances that a task was taken from, oldest first. */
   ownersOf(task: TaskKey): Promise<string[]>;
   stats(since: Date | null): Promise<RecoveryStatsRow>;

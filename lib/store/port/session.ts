@@ -17,8 +17,8 @@ export interface DueTime {
 /** The findings of a sweep in one tenant. */
 export interface TenantSweep {
   readonly leases: readonly LeaseRow[];
-  /** Instances with claims but without a lease. Null stands for tasks that are Running without an owner. */
-  readonly unleased: readonly (string | null)[];
+  /** Instances with claims but without a lease. */
+  readonly unleased: readonly string[];
   readonly due: readonly DueTime[];
   /** Identifies the schema. If it changes, another schema has taken the name. */
   readonly schemaId: string | null;
@@ -91,6 +91,8 @@ export interface RecoverySession extends Pick<WakeUpSession, 'sweep'> {
   readonly interrupted: boolean;
   /** By index of the tenant. Undefined if the schema is broken. */
   leases(tenants: readonly TenantHandle[]): Promise<(LeaseRow[] | undefined)[]>;
+  /** By index: whether the tenant has executions in which tasks may run. Undefined if the schema is broken. */
+  underWay(tenants: readonly TenantHandle[]): Promise<(boolean | undefined)[]>;
   livingLocks(): Promise<LivingLocks>;
   /** Selects leases whose process may have an idle connection. */
   connected(leases: readonly LeaseRow[]): Promise<Set<LeaseRow>>;

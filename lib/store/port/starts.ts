@@ -1,3 +1,4 @@
+import type { ClaimBatch } from './claims.js';
 import type { LeaseWrite } from './leases.js';
 import type { UserTransaction } from './transactions.js';
 
@@ -37,6 +38,8 @@ export interface StartReply {
   readonly created: ReadonlySet<string> | 'all';
   /** Whether all definitions of the batch are stored. */
   readonly definitionsAreStored: boolean;
+  /** The batch of the claimed root tasks. */
+  readonly batch?: ClaimBatch | undefined;
 }
 
 export function isCreated({ created }: StartReply, id: string): boolean {

@@ -11,6 +11,9 @@ import { inPoolTransaction } from './connections/pool-transaction.js';
 import { forgetLostPlan, hasLostPlan } from './connections/prepared-statements.js';
 import { PostgresRecoveryStore } from './recovery-store.js';
 import { TenantStatements } from './tenant-statements.js';
+import { ClaimBatches } from './claim-batches.js';
+import { completeOn } from './complete-on.js';
+import { forgetBatches } from './statements/claim-batch.js';
 import { leaseValues } from './statements/lease-clause.js';
 import { beginSuspect, SUSPECT_AFTER } from './statements/begin-suspect.js';
 import {
@@ -19,12 +22,6 @@ import {
   claimTasksPastLocks,
   claimValues,
 } from './statements/claim-tasks.js';
-import {
-  completeTasks,
-  completeTimedTasks,
-  completionValues,
-} from './statements/complete-tasks.js';
-import { completionOf, timedCompletionOf } from './statements/completion-result.js';
 import {
   cancelExecution,
   controlOf,
@@ -45,6 +42,7 @@ import { recordSteps, recordValues, repliesOf } from './statements/record-steps.
 import { lockForReset, resetExecution, resetValues } from './statements/reset-execution.js';
 import {
   boundLockWait,
+  rootClaimsOf,
   startReplyOf,
   startStatement,
   unboundLockWait,
@@ -97,6 +95,9 @@ import {
 import type { Failure } from '../../runtime/failure.js';
 import type { Permit } from '../../runtime/permit.js';
 
+/** The number of a statement that claims nothing. */
+const NO_BATCH = 0;
+
 /** How long a handler's transaction may be idle, in milliseconds. After that its process is considered lost. */
 const IDLE_IN_TRANSACTION_MS = 600_000;
 
@@ -120,6 +121,7 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
   readonly definitions: DefinitionStore;
   readonly recovery: RecoveryStore;
   private readonly statements: TenantStatements;
+  private readonly batches = new ClaimBatches();
   private readonly pools: LoginPools;
   private readonly dataSource: DataSource;
 
@@ -134,7 +136,7 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
     this.handle = tables;
     this.statements = statements;
     this.definitions = new PostgresDefinitionStore(this.cold, tables, pools.turns.general);
-    this.recovery = new PostgresRecoveryStore(this.hot, this.cold);
+    this.recovery = new PostgresRecoveryStore(this.hot, this.cold, this.batches);
   }
 
   classifyFailure(error: unknown): Failure {
@@ -151,8 +153,14 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
     keyed: boolean,
     lockTimeoutMs?: number,
   ): Promise<StartReply> {
-    const [statement, values] = startStatement(items, lease, { keyed, lockTimeoutMs });
-    return startReplyOf(await this.hot.run(statement, values), keyed);
+    const batch = this.batches.open();
+    const [statement, values] = startStatement(items, lease, batch.no, { keyed, lockTimeoutMs });
+    const reply = startReplyOf(await this.hot.run(statement, values), keyed);
+    const claims = items.reduce(
+      (sum, item) => sum + (isCreated(reply, item.id) ? rootClaimsOf(item) : 0),
+      0,
+    );
+    return { ...reply, batch: batch.stored(claims) };
   }
 
   async startIn(
@@ -167,7 +175,7 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
       item.idempotencyKey !== null &&
       (await runner.run(boundLockWait, [Math.max(1, lockTimeoutMs)])).length === 1;
     const unleased = { claimant: lease.claimant, write: false };
-    const [statement, values] = startStatement([item], unleased, { keyed: true });
+    const [statement, values] = startStatement([item], unleased, NO_BATCH, { keyed: true });
     const rows = await runner.run(statement, values);
     if (bounded) await runner.run(unboundLockWait, []);
     const reply = startReplyOf(rows, true);
@@ -196,12 +204,16 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
     lease: LeaseWrite,
     { except, pastLocks = false }: ClaimChoice = {},
   ): Promise<ClaimedTask[]> {
-    return claimsOf(
+    const open = this.batches.open();
+    const { claimant, write } = lease;
+    const claims = claimsOf(
       await this.hot.run(
         pastLocks ? claimTasksPastLocks : claimTasks,
-        claimValues(definitions, unknown, limit, lease.claimant, lease.write, except),
+        claimValues(definitions, unknown, limit, claimant, write, open.no, except),
       ),
     );
+    const batch = open.stored(claims.length);
+    return claims.map((claim) => ({ ...claim, batch }));
   }
 
   complete(
@@ -209,7 +221,7 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
     lease: LeaseWrite,
     timed = false,
   ): Promise<CompletionResult> {
-    return completeOn(this.hot, outcomes, lease, timed);
+    return completeOn(this.hot, outcomes, lease, this.batches.open(true), timed);
   }
 
   async reschedule(items: readonly Reschedule[]): Promise<RescheduleResult[]> {
@@ -261,7 +273,13 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
           complete: (outcomes, lease, timed = false) =>
             asLogin(client, (connection) =>
               withAnswerTimeout(client, () =>
-                completeOn(this.statements.on(connection), outcomes, lease, timed),
+                completeOn(
+                  this.statements.on(connection),
+                  outcomes,
+                  lease,
+                  this.batches.open(),
+                  timed,
+                ),
               ),
             ),
           recordSteps: (records) =>
@@ -341,6 +359,10 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
     return row?.isHeld !== true;
   }
 
+  async forgetEnded(instanceId: string): Promise<void> {
+    await this.hot.run(forgetBatches, [instanceId]);
+  }
+
   /**
    * Runs cancel, pause or resume in a transaction, which is rolled back if the execution's state does not allow the change.
    * The statement changes tasks first because of the lock order, and the execution, which tells whether it applies, last.
@@ -374,16 +396,4 @@ async function recordStepsOn(
 ): Promise<(StepReply | undefined)[]> {
   const rows = await runner.run(recordSteps, recordValues(records));
   return repliesOf(rows, records.length);
-}
-
-async function completeOn(
-  runner: StatementRunner,
-  outcomes: readonly Outcome[],
-  lease: LeaseWrite,
-  timed: boolean,
-): Promise<CompletionResult> {
-  const values = completionValues(outcomes, lease.claimant, lease.write);
-  return timed
-    ? timedCompletionOf(await runner.run(completeTimedTasks, values), outcomes.length)
-    : completionOf(await runner.run(completeTasks, values), outcomes.length);
 }

@@ -1,3 +1,5 @@
+import type { ClaimBatches, OpenBatch } from './claim-batches.js';
+import { forgetBatches } from './statements/claim-batch.js';
 import {
   claimKeyValues,
   endLease,
@@ -8,8 +10,8 @@ import {
   takeOrphans,
   takeOrphansValues,
   takeUnknown,
-  takeUnowned,
 } from './statements/recovery.js';
+import { relistClaims, relistValues, searchOf } from './statements/relist-claims.js';
 import type { StatementRunner } from './statements/statement.js';
 import {
   listBlocked,
@@ -19,6 +21,8 @@ import {
 import type {
   BlockedTaskRow,
   ClaimKey,
+  ClaimSearch,
+  ClaimSearchPosition,
   JudgedLease,
   LeaseWrite,
   RecoveryEventFilterRow,
@@ -39,6 +43,7 @@ export class PostgresRecoveryStore implements RecoveryStore {
     /** For taking orphans, which finds its rows by key as other hot statements do. */
     private readonly hot: StatementRunner,
     private readonly cold: StatementRunner,
+    private readonly batches: ClaimBatches,
   ) {}
 
   async endLease(instanceId: string, judged: JudgedLease | 'former'): Promise<boolean> {
@@ -49,12 +54,16 @@ export class PostgresRecoveryStore implements RecoveryStore {
   }
 
   async takeOrphans(
-    instanceId: string | null,
+    instanceId: string,
     how: TakeOrphans,
     lease: LeaseWrite,
   ): Promise<TakenOrphan[]> {
-    const values = takeOrphansValues(instanceId, how, lease.claimant, lease.write);
-    return this.hot.run(instanceId === null ? takeUnowned : takeOrphans, values);
+    const open = this.batches.open();
+    const values = takeOrphansValues(instanceId, how, lease.claimant, lease.write, open.no);
+    const taken = await this.hot.run(takeOrphans, values);
+    // So the next statement does not read the lists whose claims are taken.
+    await this.hot.run(forgetBatches, [instanceId]);
+    return inBatch(taken, open);
   }
 
   async takeUnknown(
@@ -63,8 +72,13 @@ export class PostgresRecoveryStore implements RecoveryStore {
     lease: LeaseWrite,
   ): Promise<TakenOrphan[]> {
     const { claimant, write } = lease;
-    const values = takeOrphansValues(claimant.instanceId, how, claimant, write);
-    return this.hot.run(takeUnknown, [...values, ...claimKeyValues(claims)]);
+    const open = this.batches.open();
+    const values = takeOrphansValues(claimant.instanceId, how, claimant, write, open.no);
+    return inBatch(await this.hot.run(takeUnknown, [...values, ...claimKeyValues(claims)]), open);
+  }
+
+  async relistClaims(after?: ClaimSearchPosition): Promise<ClaimSearch> {
+    return searchOf(await this.hot.run(relistClaims, relistValues(after)));
   }
 
   async ownersOf({ executionId, taskNo, itemNo }: TaskKey): Promise<string[]> {
@@ -95,4 +109,10 @@ export class PostgresRecoveryStore implements RecoveryStore {
   ): Promise<BlockedTaskRow[]> {
     return this.cold.run(listBlocked, withoutHandlerValues(definitions, unknown));
   }
+}
+
+/** Abandoned orphans are claims of this process. */
+function inBatch(taken: readonly TakenOrphan[], open: OpenBatch): TakenOrphan[] {
+  const batch = open.stored(taken.filter(({ abandoned }) => abandoned).length);
+  return taken.map((orphan) => (orphan.abandoned ? { ...orphan, batch } : orphan));
 }

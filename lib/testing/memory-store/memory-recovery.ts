@@ -1,6 +1,7 @@
 import {
   type BlockedTaskRow,
   type ClaimKey,
+  type ClaimSearch,
   type JudgedLease,
   type LeaseWrite,
   type RecoveryEventFilterRow,
@@ -44,13 +45,9 @@ export class MemoryRecoveryStore implements RecoveryStore {
     });
   }
 
-  takeOrphans(
-    instanceId: string | null,
-    how: TakeOrphans,
-    lease: LeaseWrite,
-  ): Promise<TakenOrphan[]> {
+  takeOrphans(instanceId: string, how: TakeOrphans, lease: LeaseWrite): Promise<TakenOrphan[]> {
     return this.tables.run(() => {
-      const hasLease = instanceId !== null && this.tables.leases.has(instanceId);
+      const hasLease = this.tables.leases.has(instanceId);
       const orphans = hasLease ? [] : this.tables.running(instanceId).sort(byLockOrder);
       return this.take(orphans, instanceId, how, lease);
     });
@@ -69,6 +66,11 @@ export class MemoryRecoveryStore implements RecoveryStore {
       });
       return this.take(orphans, instanceId, how, lease);
     });
+  }
+
+  /** Finds nothing: claims are found by the tasks' rows themselves. */
+  async relistClaims(): Promise<ClaimSearch> {
+    return { relisted: 0, last: undefined };
   }
 
   async ownersOf({ executionId, taskNo, itemNo }: TaskKey): Promise<string[]> {

@@ -14,6 +14,9 @@ import { releaseLease, renewLease } from './memory-leases.js';
 import { isWaiting } from './memory-rows.js';
 import type { MemoryTables } from './memory-tables.js';
 
+/** Statuses of executions in which tasks may run. */
+const UNDER_WAY = new Set(['Finishing', 'Paused', 'Running']);
+
 /** One process's session with a database in memory. It holds a lock until it is closed. */
 export class MemorySession implements EngineSession, RecoverySession {
   readonly epoch = 'memory';
@@ -68,6 +71,12 @@ export class MemorySession implements EngineSession, RecoverySession {
     return tenants.map((tenant, index) => leaseRows(this.tablesOf(tenant), index));
   }
 
+  async underWay(tenants: readonly TenantHandle[]): Promise<boolean[]> {
+    return tenants.map((tenant) =>
+      [...this.tablesOf(tenant).executions.values()].some(({ status }) => UNDER_WAY.has(status)),
+    );
+  }
+
   async livingLocks(): Promise<LivingLocks> {
     const sessions = new Set(this.database.locks);
     return { sessions, ofLogin: [...sessions], at: this.database.now() };
@@ -91,10 +100,10 @@ function sweep(tables: MemoryTables, index: number): TenantSweep {
   // One time for all, or the fingerprint changes with the time between two readings.
   const now = tables.now();
   const running = tables.allTasks().filter(({ status }) => status === 'Running');
-  const owners = new Set(running.map(({ owner }) => owner));
+  const owners = new Set(running.flatMap(({ owner }) => owner ?? []));
   const found = {
     leases: leaseRows(tables, index),
-    unleased: [...owners].filter((owner) => owner === null || !tables.leases.has(owner)),
+    unleased: [...owners].filter((owner) => !tables.leases.has(owner)),
     due: dueTimes(tables, now),
     schemaId: tables.schema,
   };

@@ -9,17 +9,25 @@ export interface Failpoint {
   readonly statement?: string;
 }
 
-/** What only one statement of the library has in its text. */
+/** What only one statement of the library, or all its variants, have in their text. */
 export const STATEMENTS = {
   start: "'NotStarted' WHEN r.root",
   claim: 'WITH RECURSIVE level',
-  complete: 'handled_locked AS MATERIALIZED',
+  complete: 'ended_batch AS (',
   reschedule: "WHEN l.kind = 'retry' THEN t.attempt + 1",
   recordSteps: 'SET has_steps = true',
   endLease: 'l.lock_epoch IS NOT DISTINCT',
   takeOrphans: 'orphan AS MATERIALIZED',
   commit: 'COMMIT',
 } as const;
+
+/** The names of the statements that record outcomes. */
+export const COMPLETE_NAMES = [
+  'complete_tasks',
+  'complete_plain_tasks',
+  'complete_timed_tasks',
+  'complete_plain_timed_tasks',
+] as const;
 
 type Query = (this: pg.Client, ...args: unknown[]) => unknown;
 

@@ -3,6 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { taskFailed } from '../../../lib/workflow/index.js';
+import { listClaims } from '../../support/list-claims.js';
 import { openTenant, queryIn, type OpenTenant } from '../../support/open-tenant.js';
 import { freshSchema } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
@@ -64,6 +65,7 @@ beforeAll(async () => {
       [started[i]?.id, DEAD, losses],
     );
   }
+  await query(listClaims());
   for (const table of TABLES)
     await query(`CREATE TABLE copy_of_${table} AS TABLE cloacina_${table}`);
   jest.spyOn(Logger.prototype, 'error').mockImplementation((text) => void errors.push(text));

@@ -5,6 +5,7 @@ import { CloacinaModule } from '../../../lib/cloacina.module.js';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { WorkflowDefinition } from '../../../lib/discovery/workflow-builder.js';
 import type { Execution } from '../../../lib/runner/execution.js';
+import { listClaims } from '../../support/list-claims.js';
 import { openTenant, openTenants, type OpenTenant } from '../../support/open-tenant.js';
 import { waitFor } from '../../support/wait-for.js';
 import { createScratchDatabase, type ScratchDatabase } from '../migrations/scratch-database.js';
@@ -229,6 +230,7 @@ test('what a killed process held is moved when its lease is over, and recovered 
      INSERT INTO second.cloacina_runner_lease (instance_id, process_id, name, expires_at)
      VALUES ('${lost}', '${lost}', 'host-7 4711', now() + interval '25s')`,
   );
+  await admin.query(listClaims('second.'));
   await expect(tenant!.migrator.moveTo('second_moved')).rejects.toMatchObject({
     code: 'NOT_ALLOWED',
     message: expect.stringMatching(/process host-7 4711 has a lease there\. .*in 2[45] s\./),

@@ -27,6 +27,7 @@ describe('ensure', () => {
       [schema],
     );
     expect(rows.map(({ name }) => name)).toEqual([
+      'cloacina_claim_batch',
       'cloacina_execution_event',
       'cloacina_limit',
       'cloacina_limit_slot',

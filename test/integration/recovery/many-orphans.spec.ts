@@ -1,4 +1,5 @@
 import { expect, it } from '@jest/globals';
+import { listClaims } from '../../support/list-claims.js';
 import { queryIn } from '../../support/open-tenant.js';
 import { freshSchema } from '../../support/postgres.js';
 import { sized } from '../../support/sizes.js';
@@ -28,6 +29,7 @@ it(`${ORPHANS} orphans of one process are Ready again in one pass`, async () => 
      SELECT e.id, 0, one.definition_id, 'Running', one.claim_token, one.owner, clock_timestamp() FROM execution e, one`,
     [ORPHANS],
   );
+  await queryIn(schema, listClaims());
   await victim.process.kill();
   const began = performance.now();
   // Its own look may come before: who ends the lease has the orphans.

@@ -1,5 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
+import { listClaims } from '../../support/list-claims.js';
 import { openTenant, type OpenTenant, stopRounds } from '../../support/open-tenant.js';
 import { freshSchema } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
@@ -25,6 +26,7 @@ it('A task that was lost too often, and whose definition this release can not re
     `UPDATE cloacina_task_execution SET status = 'Running', owner = gen_random_uuid(), run_at = NULL,
        started_at = now(), recovery_attempts = 3`,
   );
+  await query(listClaims());
   await newer.close();
 
   const older: OpenTenant = await openTenant([other], { schema, claiming: false });

@@ -12,7 +12,8 @@ const IDLE = { maxConcurrentTasks: 0 };
 
 /**
  * A survivor without rounds, so that only its turns of the watch, or what the others tell it, let it find a loss. `idle`
- * processes run no tasks.
+ * processes run no tasks. The others run one each, so the survivor takes the tasks of the dead: a task that is lost again
+ * and again would be a suspect, which waits for other suspects.
  */
 async function scene(idle: number, holders: number) {
   const workers = new Workers([freshSchema()], { leaseDurationMs: LEASE_MS });
@@ -21,7 +22,9 @@ async function scene(idle: number, holders: number) {
   const watching: Worker[] = [];
   for (let i = 0; i < idle; i++) watching.push(await workers.child(IDLE));
   const holding: Worker[] = [];
-  for (let i = 0; i < holders; i++) holding.push(await workers.child());
+  for (let i = 0; i < holders; i++) {
+    holding.push(await workers.child({ maxConcurrentTasks: 1 }));
+  }
   return { workers, survivor: survivor!, watching, holding };
 }
 

@@ -1,5 +1,6 @@
 import { beforeAll, expect, it } from '@jest/globals';
 import { defineWorkflow, NonRetryableError, type WorkflowEvent } from '../../../lib/index.js';
+import { listClaims } from '../../support/list-claims.js';
 import { openTenant, type OpenTenant } from '../../support/open-tenant.js';
 import { gate, type Gate } from '../../support/gate.js';
 import { freshSchema } from '../../support/postgres.js';
@@ -75,6 +76,7 @@ async function lose(id: string): Promise<void> {
     `UPDATE cloacina_task_execution SET owner = gen_random_uuid() WHERE execution_id = $1 AND status = 'Running'`,
     [id],
   );
+  await one.query(listClaims());
   await one.recovery.run();
 }
 

@@ -3,6 +3,7 @@ import { Logger } from '@nestjs/common';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { WorkflowDefinition } from '../../../lib/discovery/workflow-builder.js';
 import { definitionIdOf } from '../../../lib/workflow/index.js';
+import { listClaims } from '../../support/list-claims.js';
 import { openTenant, queryIn, type OpenTenant } from '../../support/open-tenant.js';
 import { freshSchema } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
@@ -185,14 +186,15 @@ describe('Two thousand stored definitions of one workflow', () => {
     const schema = freshSchema();
     await starts(schema, 'ended', 1, (tenant, [id = '']) => tenant.runner.handle(id).cancel());
     const [waiting = ''] = await starts(schema, 'waiting');
-    const [running = ''] = await starts(schema, 'running', 1, (tenant, [id]) =>
+    const [running = ''] = await starts(schema, 'running', 1, async (tenant, [id]) => {
       // By a process that was killed: it has no lease any more.
-      tenant.query(
+      await tenant.query(
         `UPDATE cloacina_task_execution SET status = 'Running', run_at = NULL, owner = gen_random_uuid(),
            claim_token = ${FIRST_TOKEN}, started_at = now() WHERE execution_id = $1`,
         [id],
-      ),
-    );
+      );
+      await tenant.query(listClaims());
+    });
     const [paused = ''] = await starts(schema, 'paused', 1, (tenant, [id = '']) =>
       tenant.runner.handle(id).pause(),
     );

@@ -1,3 +1,4 @@
+import { nextBatch, nextNo } from './claim-numbers.js';
 import { randomUUID } from 'node:crypto';
 import {
   claimTasks,
@@ -5,10 +6,12 @@ import {
   claimValues,
 } from '../../../lib/store/postgres/statements/claim-tasks.js';
 import {
+  completePlainTasks,
+  completePlainTimedTasks,
   completeTasks,
   completeTimedTasks,
-  completionValues,
 } from '../../../lib/store/postgres/statements/complete-tasks.js';
+import { completionValues } from '../../../lib/store/postgres/statements/completion-values.js';
 import {
   cancelExecution,
   pauseExecution,
@@ -28,6 +31,7 @@ import {
   writeFinalContext,
 } from '../../../lib/store/postgres/statements/execution-rows.js';
 import { readDetails } from '../../../lib/store/postgres/statements/read-details.js';
+import { forgetBatches } from '../../../lib/store/postgres/statements/claim-batch.js';
 import { beginSuspect } from '../../../lib/store/postgres/statements/begin-suspect.js';
 import { takeOrphans, takeOrphansValues } from '../../../lib/store/postgres/statements/recovery.js';
 import {
@@ -42,6 +46,10 @@ import {
 } from '../../../lib/store/postgres/statements/reschedule-tasks.js';
 import { startStatement } from '../../../lib/store/postgres/statements/start-executions.js';
 import { recordSteps, recordValues } from '../../../lib/store/postgres/statements/record-steps.js';
+import {
+  relistClaims,
+  relistValues,
+} from '../../../lib/store/postgres/statements/relist-claims.js';
 import { wakeTasks } from '../../../lib/store/postgres/statements/wake-tasks.js';
 import { taskKeyValues, type Statement } from '../../../lib/store/postgres/statements/statement.js';
 import {
@@ -88,7 +96,13 @@ const completions = (ids: readonly string[]): unknown[] =>
       ]),
     claimant,
     true,
+    nextBatch(),
   );
+
+const plainCompletions = (ids: readonly string[]): unknown[] => {
+  const outcomes = ids.toSorted().flatMap((id) => [outcomeOf(join, id, 0), outcomeOf(join, id, 1)]);
+  return completionValues(outcomes, claimant, true, nextBatch(), true);
+};
 
 /** Of the executions that their timeout has ended. */
 const overdue = (ids: readonly string[]): unknown[] =>
@@ -112,7 +126,10 @@ const STARTS = YES_AND_NO.flatMap((keyed) =>
           const items = ids.map(() =>
             startOf(join, { idempotencyKey: randomUUID(), tags, hasWaiters }),
           );
-          return startStatement(items, { claimant, write: true }, { keyed, lockTimeoutMs });
+          return startStatement(items, { claimant, write: true }, nextNo(), {
+            keyed,
+            lockTimeoutMs,
+          });
         }
       }),
     ),
@@ -124,6 +141,18 @@ export const HOT: readonly Hot[] = [
   {
     statement: completeTimedTasks,
     values: completions,
+    tasks: TASK_KEY,
+    executions: EXECUTION_KEY,
+  },
+  {
+    statement: completePlainTasks,
+    values: plainCompletions,
+    tasks: TASK_KEY,
+    executions: EXECUTION_KEY,
+  },
+  {
+    statement: completePlainTimedTasks,
+    values: plainCompletions,
     tasks: TASK_KEY,
     executions: EXECUTION_KEY,
   },
@@ -161,13 +190,13 @@ export const HOT: readonly Hot[] = [
   },
   {
     statement: claimTasks,
-    values: (ids) => claimValues(['1', '2'], [['1', 1]], ids.length, claimant, true),
+    values: (ids) => claimValues(['1', '2'], [['1', 1]], ids.length, claimant, true, nextNo()),
     tasks: new RegExp(`${READY.source}|${TASK_KEY.source}`),
     executions: EXECUTION_KEY,
   },
   {
     statement: claimTasksPastLocks,
-    values: (ids) => claimValues(['1', '2'], [['1', 1]], ids.length, claimant, true),
+    values: (ids) => claimValues(['1', '2'], [['1', 1]], ids.length, claimant, true, nextNo()),
     tasks: new RegExp(`${READY.source}|${TASK_KEY.source}`),
     executions: EXECUTION_KEY,
   },
@@ -214,12 +243,11 @@ export const HOT: readonly Hot[] = [
     statement: readClaims,
     values: () => [claimant.instanceId],
     batched: false,
-    tasks: /^cloacina_task_execution_owner_idx .*owner = /,
+    tasks: TASK_KEY,
   },
 ];
 
 /** Of a recovery, which a burst of work may follow or precede. */
-const OWNER = /^cloacina_task_execution_owner_idx .*owner = /;
 export const RECOVERY: readonly Hot[] = [
   {
     statement: takeOrphans,
@@ -229,9 +257,17 @@ export const RECOVERY: readonly Hot[] = [
         { limit: 500, maxRecoveryAttempts: 3, cause: 'lockGone', orphanedForMs: 0 },
         newClaimant(),
         true,
+        nextNo(),
       ),
-    tasks: new RegExp(`${OWNER.source}|${TASK_KEY.source}`),
+    tasks: TASK_KEY,
   },
+  {
+    statement: relistClaims,
+    values: () => relistValues(undefined),
+    tasks: TASKS_OF_EXECUTION,
+    executions: /^cloacina_workflow_execution_status_idx .*status = .*created_at >= /,
+  },
+  { statement: forgetBatches, values: () => [claimant.instanceId], tasks: TASK_KEY },
   { statement: beginSuspect, values: ([id]) => [id, 0, 0, FIRST_TOKEN], tasks: TASK_KEY },
   {
     statement: listBlocked,

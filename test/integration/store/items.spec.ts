@@ -1,8 +1,7 @@
+import { nextBatch } from './claim-numbers.js';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import {
-  completeTasks,
-  completionValues,
-} from '../../../lib/store/postgres/statements/complete-tasks.js';
+import { completeTasks } from '../../../lib/store/postgres/statements/complete-tasks.js';
+import { completionValues } from '../../../lib/store/postgres/statements/completion-values.js';
 import { cancelExecution } from '../../../lib/store/postgres/statements/control-execution.js';
 import type { Statement } from '../../../lib/store/postgres/statements/statement.js';
 import { SqlState, sqlState } from '../../../lib/store/postgres/sql-state.js';
@@ -60,7 +59,7 @@ function outcomes(executionId: string, count: number): Outcome[] {
 describe('a batch of outcomes of one of many items, on a table without statistics', () => {
   const work = async (statement: Statement): Promise<number> => {
     const id = await withItems(ITEMS);
-    const values = completionValues(outcomes(id, BATCH), session.claimant, false);
+    const values = completionValues(outcomes(id, BATCH), session.claimant, false, nextBatch());
     const how = { mode: 'generic', analyze: true } as const;
     return rowsLookedAt(await explain(session.client, open.tables, statement, values, how));
   };

@@ -1,9 +1,8 @@
+import { nextBatch, nextNo } from './claim-numbers.js';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { claimTasks, claimValues } from '../../../lib/store/postgres/statements/claim-tasks.js';
-import {
-  completeTasks,
-  completionValues,
-} from '../../../lib/store/postgres/statements/complete-tasks.js';
+import { completeTasks } from '../../../lib/store/postgres/statements/complete-tasks.js';
+import { completionValues } from '../../../lib/store/postgres/statements/completion-values.js';
 import {
   cancelExecution,
   pauseExecution,
@@ -151,6 +150,7 @@ describe('batches in opposite order', () => {
       ].sort(byLockOrder),
       newClaimant(),
       false,
+      nextBatch(),
     );
     expect([executions, taskNos]).toEqual(['{a,a,a,b,b,b}', '{0,1,2,0,1,3}']);
   });
@@ -209,7 +209,7 @@ describe('every statement takes tasks first, then executions, then the lease', (
       );
       return rowCount === 1;
     };
-    await session.run(claimTasks, claimValues([], [], 1, session.claimant, true));
+    await session.run(claimTasks, claimValues([], [], 1, session.claimant, true, nextNo()));
     await open.admin.query(`UPDATE ${open.tables.execution} SET started_at = NULL WHERE id = $1`, [
       id,
     ]);
@@ -223,10 +223,10 @@ describe('every statement takes tasks first, then executions, then the lease', (
           session,
           () =>
             which === 'a claim'
-              ? session.run(claimTasks, claimValues(['2'], [], 1, session.claimant, true))
+              ? session.run(claimTasks, claimValues(['2'], [], 1, session.claimant, true, nextNo()))
               : session.run(
                   completeTasks,
-                  completionValues([outcomeOf(of, id, 0)], session.claimant, true),
+                  completionValues([outcomeOf(of, id, 0)], session.claimant, true, nextBatch()),
                 ),
         ],
       ],

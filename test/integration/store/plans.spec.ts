@@ -1,3 +1,4 @@
+import { nextNo } from './claim-numbers.js';
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
@@ -171,7 +172,7 @@ describe('what lies in the way of a claim', () => {
         open.tables,
         claimTasks,
         // More than are due: then nothing else ends the search.
-        claimValues(['1', '2'], [['2', 0]], 50, claimant, false),
+        claimValues(['1', '2'], [['2', 0]], 50, claimant, false, nextNo()),
         { mode, analyze: true },
       );
       // Ten tasks, and the inputs of the five executions that begin with them.
@@ -195,7 +196,7 @@ describe('what lies in the way of a claim', () => {
       session.client,
       open.tables,
       claimTasks,
-      claimValues(['1', '2', String(definition)], [], 10, claimant, false),
+      claimValues(['1', '2', String(definition)], [], 10, claimant, false, nextNo()),
       { mode: 'generic', analyze: true },
     );
     expect(nodes[0]?.['Actual Rows']).toBe(15);

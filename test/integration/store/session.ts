@@ -1,3 +1,4 @@
+import { nextBatch, nextNo } from './claim-numbers.js';
 import pg from 'pg';
 import { TenantStatements } from '../../../lib/store/postgres/tenant-statements.js';
 import {
@@ -5,10 +6,8 @@ import {
   claimTasks,
   claimValues,
 } from '../../../lib/store/postgres/statements/claim-tasks.js';
-import {
-  completeTasks,
-  completionValues,
-} from '../../../lib/store/postgres/statements/complete-tasks.js';
+import { completeTasks } from '../../../lib/store/postgres/statements/complete-tasks.js';
+import { completionValues } from '../../../lib/store/postgres/statements/completion-values.js';
 import { completionOf } from '../../../lib/store/postgres/statements/completion-result.js';
 import {
   startExecutions,
@@ -60,7 +59,7 @@ export class Session {
     statement: typeof completeTasks = completeTasks,
   ): Promise<CompletionResult> {
     const sorted = [...outcomes].sort(byLockOrder);
-    const values = completionValues(sorted, this.claimant, false);
+    const values = completionValues(sorted, this.claimant, false, nextBatch());
     const result = completionOf(await this.run(statement, values), outcomes.length);
     for (const { outcome, taskNo, token, claimed } of result.readied) {
       if (claimed) noteClaim(sorted[outcome]!.executionId, taskNo, token);
@@ -73,14 +72,14 @@ export class Session {
     limit: number,
     { unknown = [], statement = claimTasks }: ClaimOptions = {},
   ): Promise<ClaimedTask[]> {
-    const values = claimValues(definitions, unknown, limit, this.claimant, false);
+    const values = claimValues(definitions, unknown, limit, this.claimant, false, nextNo());
     const claims = claimsOf(await this.run(statement, values));
     for (const { executionId, taskNo, token } of claims) noteClaim(executionId, taskNo, token);
     return claims;
   }
 
   async start(items: readonly StartItem[]): Promise<void> {
-    await this.run(startExecutions, startValues(items, this.claimant, false));
+    await this.run(startExecutions, startValues(items, this.claimant, false, nextNo()));
   }
 
   /** Starts an execution with, unless told, all its roots claimed; returns its id. */
@@ -103,7 +102,7 @@ export class Session {
   /** The ids that were created now. */
   async startKeyed(items: readonly StartItem[]): Promise<string[]> {
     const lease = { claimant: this.claimant, write: false };
-    const rows = await this.run(...startStatement(items, lease, { keyed: true }));
+    const rows = await this.run(...startStatement(items, lease, nextNo(), { keyed: true }));
     const { created } = startReplyOf(rows, true);
     return created === 'all' ? [] : [...created];
   }

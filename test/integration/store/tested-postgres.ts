@@ -7,6 +7,7 @@ import type { LeaseColumns } from '../../conformance/stored-rows.js';
 import { openStore } from './open-store.js';
 import { rowsOf } from './rows.js';
 import { systemClock } from '../../../lib/runtime/clock.js';
+import { listClaims } from '../../support/list-claims.js';
 
 const COLUMNS: Readonly<Record<keyof TaskChange, string>> = {
   runInMs: 'run_at',
@@ -43,6 +44,8 @@ export async function openPostgres(): Promise<OpenedStore> {
         `UPDATE ${tables.task} SET ${sets.join()} WHERE execution_id = $1 AND task_no = $2`,
         [id, taskNo, ...values.map(([, value]) => value)],
       );
+      if (change.owner !== undefined)
+        await admin.query(listClaims(`${tables.task.split('.')[0]}.`));
     },
     addItems: async (id, taskNo, count) => {
       await admin.query(
@@ -63,9 +66,13 @@ export async function openPostgres(): Promise<OpenedStore> {
         [id, inMs],
       );
     },
+    forgetClaims: async ({ instanceId }) => {
+      await admin.query(`DELETE FROM ${tables.claimBatch} WHERE instance_id = $1`, [instanceId]);
+    },
     heardDuring: (work) => heardDuring(admin, work),
     empty: async () => {
-      await admin.query(`TRUNCATE ${tables.execution}, ${tables.task}, ${tables.lease} CASCADE`);
+      const { execution, task, lease, claimBatch } = tables;
+      await admin.query(`TRUNCATE ${execution}, ${task}, ${lease}, ${claimBatch} CASCADE`);
     },
     close: () => open.close(),
   };

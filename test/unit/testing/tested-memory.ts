@@ -50,6 +50,7 @@ export async function openMemory(database = new MemoryDatabase(systemClock)): Pr
     setDeadline: async (id, inMs) => {
       tables.executions.get(id)!.deadlineAt = now() + inMs;
     },
+    forgetClaims: async () => undefined,
     heardDuring: async (work) => {
       const heard: string[] = [];
       const stop = database.listen((payload) => heard.push(payload));

@@ -1,4 +1,5 @@
 import type { EntitySchema } from 'typeorm';
+import { ClaimBatchEntity } from './claim-batch.entity.js';
 import { ExecutionEventEntity, RecoveryEventEntity } from './events.entity.js';
 import { LimitEntity, LimitSlotEntity } from './limits.entity.js';
 import { RunnerLeaseEntity } from './runner-lease.entity.js';
@@ -16,6 +17,7 @@ export const cloacinaEntities: readonly EntitySchema[] = [
   WorkflowDefinitionEntity,
   WorkflowExecutionEntity,
   TaskExecutionEntity,
+  ClaimBatchEntity,
   TaskStepEntity,
   SignalEntity,
   TaskProgressEntity,

@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { CLAIMS } from './base-schema/claims.js';
 import { DEFINITIONS } from './base-schema/definitions.js';
 import { EVENTS } from './base-schema/events.js';
 import { EXECUTIONS } from './base-schema/executions.js';
@@ -19,6 +20,7 @@ const GROUPS: readonly TableGroup[] = [
   DEFINITIONS,
   EXECUTIONS,
   TASKS,
+  CLAIMS,
   WAITS,
   LIMITS,
   SCHEDULES,
@@ -55,6 +57,7 @@ export class CreateCloacinaTables1735689600000 implements MigrationInterface {
       ${schema}.cloacina_task_progress,
       ${schema}.cloacina_signal,
       ${schema}.cloacina_task_step,
+      ${schema}.cloacina_claim_batch,
       ${schema}.cloacina_task_execution,
       ${schema}.cloacina_workflow_execution,
       ${schema}.cloacina_workflow_definition`);

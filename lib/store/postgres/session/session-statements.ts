@@ -5,6 +5,7 @@ import { failureKind } from '../classify-failure.js';
 import type { RawRow } from '../statements/columns.js';
 import { releaseLeases, renewLeases } from '../statements/leases.js';
 import { readLeases } from '../statements/recovery.js';
+import { readUnderWay } from '../statements/relist-claims.js';
 import {
   heldLocks,
   LIVENESS_LOCK_CLASS,
@@ -98,6 +99,14 @@ export abstract class SessionStatements {
     return this.inParts(tenants, async (part) => {
       const leases = await this.ask(readLeases, part);
       return part.map((_, i) => leases.filter(({ tenant }) => tenant === i));
+    });
+  }
+
+  /** By index: whether the tenant has executions in which tasks may run. Undefined if the schema is broken. */
+  underWay(tenants: readonly TenantHandle[]): Promise<(boolean | undefined)[]> {
+    return this.inParts(tenants, async (part) => {
+      const found = new Set((await this.ask(readUnderWay, part)).map(({ tenant }) => tenant));
+      return part.map((_, i) => found.has(i));
     });
   }
 

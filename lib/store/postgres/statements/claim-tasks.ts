@@ -1,6 +1,7 @@
 import { SUSPECT_AFTER } from './begin-suspect.js';
 import { bigint, boolean, columns, epochMs, integer, json, long, orNull, uuid } from './columns.js';
 import { plainArray } from './encoding.js';
+import { batchClause } from './claim-batch.js';
 import { leaseClause, leaseValues } from './lease-clause.js';
 import { executionOf, NEXT_TOKEN, taskOf, type Statement, type TenantTables } from './statement.js';
 import type { Claimant, ClaimedTask, TaskKey } from '../../port/index.js';
@@ -171,8 +172,8 @@ function claimText(tables: TenantTables, isFree: string): string {
         AND ($4::integer[] IS NULL OR NOT EXISTS (
           SELECT FROM unnest($3::bigint[], $4::integer[]) AS x(definition_id, task_no)
           WHERE x.definition_id = t.definition_id AND x.task_no = t.task_no))
-        AND ($11::integer[] IS NULL OR NOT EXISTS (
-          SELECT FROM unnest($10::uuid[], $11::integer[], $12::integer[]) AS x(execution_id, task_no, item_no)
+        AND ($12::integer[] IS NULL OR NOT EXISTS (
+          SELECT FROM unnest($11::uuid[], $12::integer[], $13::integer[]) AS x(execution_id, task_no, item_no)
           WHERE x.execution_id = t.execution_id AND x.task_no = t.task_no AND x.item_no = t.item_no))${isFree}
       ORDER BY t.run_at LIMIT $2::integer
       FOR NO KEY UPDATE SKIP LOCKED
@@ -195,7 +196,7 @@ function claimText(tables: TenantTables, isFree: string): string {
     FROM own
     WHERE ${executionOf('own.execution_id')} AND x.started_at IS NULL
     RETURNING x.id, x.input
-  )
+  ), ${batchClause(tables, { instance: '$5', no: '$10', from: 'claimed c' })}
   SELECT ${CLAIMED.selectSome(claimOfTask(tables))}
   FROM claimed
   UNION ALL
@@ -213,6 +214,7 @@ export function claimValues(
   limit: number,
   claimant: Claimant,
   writeLease: boolean,
+  batchNo: number,
   except: readonly TaskKey[] = [],
 ): unknown[] {
   return [
@@ -221,6 +223,7 @@ export function claimValues(
     unknown.length === 0 ? null : plainArray(unknown.map(([definition]) => definition)),
     unknown.length === 0 ? null : plainArray(unknown.map(([, task]) => task)),
     ...leaseValues(claimant, writeLease),
+    batchNo,
     except.length === 0 ? null : plainArray(except.map(({ executionId }) => executionId)),
     except.length === 0 ? null : plainArray(except.map(({ taskNo }) => taskNo)),
     except.length === 0 ? null : plainArray(except.map(({ itemNo }) => itemNo)),

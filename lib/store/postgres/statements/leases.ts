@@ -1,4 +1,5 @@
 import { CLAIM_COLUMNS, claimOfTask } from './claim-tasks.js';
+import { listedClaims } from './claim-batch.js';
 import { boolean, columns, integers, uuid } from './columns.js';
 import { leaseClause } from './lease-clause.js';
 import { NO_COLUMNS, type BulkStatement, type Statement, type TenantTables } from './statement.js';
@@ -29,15 +30,19 @@ export const renewLeases: BulkStatement<CountsRow> = {
 };
 
 /**
- * Deletes a lease unless a task is Running under it, whatever its process remembers. Claims without a lease count as those
- * of a dead process, and this process lives.
+ * CTEs that delete a lease, and the lists of its instance's ended claims, unless a task is Running under the lease, whatever
+ * its process remembers. Claims without a lease count as those of a dead process, and this process lives.
+ *
+ * `held<i>` tells whether the lease stays.
  */
-function deleteUnlessHeld(tables: TenantTables, instance: string): string {
-  return `DELETE FROM ${tables.lease} WHERE instance_id = ${instance}::uuid AND NOT ${isHeld(tables, instance)}`;
-}
-
-function isHeld(tables: TenantTables, instance: string): string {
-  return `EXISTS (SELECT FROM ${tables.task} t WHERE t.owner = ${instance}::uuid AND t.status = 'Running')`;
+function deleteUnlessHeld(tables: TenantTables, instance: string, i = 0): string {
+  return `held${i} AS MATERIALIZED (
+      SELECT EXISTS (SELECT FROM ${listedClaims(tables, instance)}) AS held
+    ), lease${i} AS (
+      DELETE FROM ${tables.lease} WHERE instance_id = ${instance}::uuid AND NOT (SELECT held FROM held${i})
+    ), lists${i} AS (
+      DELETE FROM ${tables.claimBatch} WHERE instance_id = ${instance}::uuid AND NOT (SELECT held FROM held${i})
+    )`;
 }
 
 /**
@@ -47,8 +52,8 @@ function isHeld(tables: TenantTables, instance: string): string {
 export const releaseLeases: BulkStatement<CountsRow> = {
   columns: COUNTS,
   textFor: (tenants) => {
-    const parts = tenants.map((tables, i) => `r${i} AS (${deleteUnlessHeld(tables, `$${i + 1}`)})`);
-    const held = tenants.map((tables, i) => `${isHeld(tables, `$${i + 1}`)}::integer`);
+    const parts = tenants.map((tables, i) => deleteUnlessHeld(tables, `$${i + 1}`, i));
+    const held = tenants.map((_, i) => `(SELECT held::integer FROM held${i})`);
     return `WITH ${parts.join(', ')} SELECT ${COUNTS.select({ counts: `ARRAY[${held.join(', ')}]` })}`;
   },
 };
@@ -67,7 +72,7 @@ export const deleteLease: Statement<{ isHeld: boolean }> = {
   name: 'delete_lease',
   columns: HELD,
   text: (tables) =>
-    `WITH r AS (${deleteUnlessHeld(tables, '$1')}) SELECT ${HELD.select({ isHeld: isHeld(tables, '$1') })}`,
+    `WITH ${deleteUnlessHeld(tables, '$1')} SELECT ${HELD.select({ isHeld: '(SELECT held FROM held0)' })}`,
 };
 
 const CLAIM = columns(CLAIM_COLUMNS);
@@ -77,7 +82,7 @@ export const readClaims: Statement<ClaimedTask> = {
   name: 'read_claims',
   columns: CLAIM,
   text: (tables) => `SELECT ${CLAIM.select(claimOfTask(tables))}
-  FROM ${tables.task} WHERE owner = $1::uuid AND status = 'Running'`,
+  FROM (SELECT DISTINCT ON (t.execution_id, t.task_no) t.* FROM ${listedClaims(tables, '$1')}) t`,
 };
 
 const EXECUTION_ID = columns({ executionId: uuid });
@@ -86,8 +91,6 @@ const EXECUTION_ID = columns({ executionId: uuid });
 export const readPausedExecutions: Statement<{ executionId: string }> = {
   name: 'read_paused_executions',
   columns: EXECUTION_ID,
-  text: (
-    tables,
-  ) => `SELECT DISTINCT ${EXECUTION_ID.select({ executionId: 'execution_id' })} FROM ${tables.task}
-  WHERE owner = $1::uuid AND status = 'Running' AND paused`,
+  text: (tables) =>
+    `SELECT DISTINCT ${EXECUTION_ID.select({ executionId: 't.execution_id' })} FROM ${listedClaims(tables, '$1')} AND t.paused`,
 };

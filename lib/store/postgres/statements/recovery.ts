@@ -12,6 +12,7 @@ import {
   text,
   uuid,
 } from './columns.js';
+import { batchClause, LISTED } from './claim-batch.js';
 import { leaseClause, leaseValues } from './lease-clause.js';
 import { plainArray } from './encoding.js';
 import { heldLocks, LIVENESS_LOCK_CLASS, LOCK_SESSION } from './liveness-locks.js';
@@ -129,15 +130,14 @@ function takeText(tables: TenantTables, orphans: string): string {
     SELECT execution_id, task_no, item_no, CASE WHEN abandoned THEN 'abandoned' ELSE 'recovered' END, $4::text, $1::uuid,
            $5::bigint
     FROM taken
-  ), ${leaseClause(tables, 6)}
+  ), ${leaseClause(tables, 6)}, ${batchClause(tables, { instance: '$6', no: '$11', from: 'taken c WHERE c.abandoned' })}
   SELECT ${TAKEN.selectSome({ ...claimOfTask(tables), deferredForMs: undefined, abandoned: 'abandoned' })}
   FROM taken`;
 }
 
 /**
- * Takes the claims of an instance without a lease.
- *
- * It sorts by a record, an order that no index provides. For the primary key's own order a plan could scan all tasks.
+ * Takes the claims of an instance without a lease, in the order of its lists. Locks taken with SKIP LOCKED wait for no other
+ * session, so their order can't cause a deadlock.
  */
 export const takeOrphans: Statement<TakenOrphan> = {
   name: 'take_orphans',
@@ -145,27 +145,14 @@ export const takeOrphans: Statement<TakenOrphan> = {
   text: (tables) =>
     takeText(
       tables,
-      `SELECT t.execution_id, t.task_no, t.item_no FROM ${tables.task} t
-    WHERE t.owner = $1::uuid AND t.status = 'Running'
-      AND NOT EXISTS (SELECT FROM ${tables.lease} l WHERE l.instance_id = $1::uuid)
-    ORDER BY (t.execution_id, t.task_no, -t.item_no) LIMIT $2::integer
-    FOR NO KEY UPDATE SKIP LOCKED`,
-    ),
-};
-
-/**
- * Takes Running tasks without an owner. No statement of the library creates them; manual changes or lost commits do.
- */
-export const takeUnowned: Statement<TakenOrphan> = {
-  name: 'take_unowned',
-  columns: TAKEN,
-  text: (tables) =>
-    takeText(
-      tables,
-      `SELECT t.execution_id, t.task_no, t.item_no FROM ${tables.task} t
-    WHERE t.owner IS NULL AND t.status = 'Running'
-    ORDER BY (t.execution_id, t.task_no, -t.item_no) LIMIT $2::integer
-    FOR NO KEY UPDATE SKIP LOCKED`,
+      `SELECT c.execution_id, c.task_no, c.item_no FROM ${tables.claimBatch} b
+      CROSS JOIN LATERAL ${LISTED} c(execution_id, task_no, item_no)
+      CROSS JOIN LATERAL (
+        SELECT FROM ${tables.task} t WHERE ${taskOf('c')} AND t.owner = $1::uuid AND t.status = 'Running'
+        FOR NO KEY UPDATE SKIP LOCKED
+      ) l
+    WHERE b.instance_id = $1::uuid AND NOT EXISTS (SELECT FROM ${tables.lease} l WHERE l.instance_id = $1::uuid)
+    LIMIT $2::integer`,
     ),
 };
 
@@ -177,7 +164,7 @@ export const takeUnknown: Statement<TakenOrphan> = {
     takeText(
       tables,
       `SELECT i.execution_id, i.task_no, i.item_no
-    FROM unnest($11::uuid[], $12::integer[], $13::integer[], $14::bigint[])
+    FROM unnest($12::uuid[], $13::integer[], $14::integer[], $15::bigint[])
            AS i(execution_id, task_no, item_no, claim_token)
     CROSS JOIN LATERAL (
       SELECT FROM ${tables.task} t WHERE ${taskOf('i')} AND t.claim_token = i.claim_token AND (t.owner = $1::uuid) IS TRUE
@@ -188,10 +175,11 @@ export const takeUnknown: Statement<TakenOrphan> = {
 
 /** The parameters of all three statements. The first is the instance that had the claims. */
 export function takeOrphansValues(
-  instanceId: string | null,
+  instanceId: string,
   { limit, maxRecoveryAttempts, cause, orphanedForMs }: TakeOrphans,
   claimant: Claimant,
   writeLease: boolean,
+  batchNo: number,
 ): unknown[] {
   return [
     instanceId,
@@ -200,6 +188,7 @@ export function takeOrphansValues(
     cause,
     Math.max(0, Math.round(orphanedForMs)),
     ...leaseValues(claimant, writeLease),
+    batchNo,
   ];
 }
 

@@ -1,4 +1,4 @@
-import { appendAttempt } from './complete-tasks.js';
+import { appendAttempt } from './outcome-parts.js';
 import { MAX_DURATION_MS } from '../../../workflow/index.js';
 import { columns, longs } from './columns.js';
 import { jsonColumn, plainArray } from './encoding.js';

@@ -26,7 +26,7 @@ interface StartVariant {
 }
 
 /** The number of parameters that all variants have. */
-const COMMON_PARAMETERS = 22;
+const COMMON_PARAMETERS = 25;
 
 /**
  * Creates executions with all their tasks, and claims root tasks for the process that starts them. So if the process has
@@ -86,8 +86,14 @@ function startText(
       CROSS JOIN LATERAL generate_series(e.first_task, e.first_task + e.task_count - 1) k
       CROSS JOIN LATERAL (SELECT ($15::integer[])[k] AS root) r
     ${keyed ? 'WHERE (e.id IN (SELECT id FROM execution)) IS TRUE' : ''}
+  ), batch AS (
+    INSERT INTO ${tables.claimBatch} (instance_id, no, execution_ids, task_nos, item_nos)
+    SELECT $17::uuid, $22::bigint, c.execution_ids, c.task_nos, array_fill(0, ARRAY[cardinality(c.task_nos)]) FROM (
+      SELECT array_agg(i.id) AS execution_ids, array_agg(i.task_no) AS task_nos
+      FROM unnest($23::uuid[], $24::integer[]) AS i(id, task_no)${keyed ? ' WHERE (i.id IN (SELECT id FROM execution)) IS TRUE' : ''}
+    ) c WHERE c.execution_ids IS NOT NULL
   )
-  SELECT ${STARTED.selectSome({ missingDefinition: 'u.id' })} FROM unnest($22::bigint[]) u(id) WHERE NOT EXISTS (SELECT FROM ${tables.definition} d WHERE d.id = u.id)
+  SELECT ${STARTED.selectSome({ missingDefinition: 'u.id' })} FROM unnest($25::bigint[]) u(id) WHERE NOT EXISTS (SELECT FROM ${tables.definition} d WHERE d.id = u.id)
   ${keyed ? `UNION ALL SELECT ${STARTED.selectSome({ created: 'id' })} FROM execution` : ''}`;
 }
 
@@ -123,12 +129,13 @@ export const startExecutions = variantOf({ keyed: false });
 export function startStatement(
   items: readonly StartItem[],
   { claimant, write }: LeaseWrite,
+  batchNo: number,
   {
     keyed,
     lockTimeoutMs,
   }: { readonly keyed: boolean; readonly lockTimeoutMs?: number | undefined },
 ): readonly [Statement<StartedRow>, unknown[]] {
-  const values = startValues(items, claimant, write);
+  const values = startValues(items, claimant, write, batchNo);
   const bounded = lockTimeoutMs !== undefined;
   const tagged = items.some(({ tags }) => tags !== null);
   const awaited = items.some(({ hasWaiters }) => hasWaiters);
@@ -161,6 +168,7 @@ export function startValues(
   items: readonly StartItem[],
   claimant: Claimant,
   writeLease: boolean,
+  batchNo: number,
 ): unknown[] {
   const firstTasks = new Map<StartPlan, number>();
   const pending: number[] = [];
@@ -194,8 +202,29 @@ export function startValues(
     plainArray(roots),
     plainArray(priorities),
     ...leaseValues(claimant, writeLease),
+    batchNo,
+    ...claimedRoots(items),
     plainArray([...firstTasks.keys()].map(({ definitionId }) => definitionId)),
   ];
+}
+
+/** Number of root tasks that the start claims if it creates the execution. */
+export function rootClaimsOf({ plan, claims }: StartItem): number {
+  return plan.rootOrdinals.filter((root) => root >= 0 && root < claims).length;
+}
+
+/** The root tasks that the statement claims, if it creates their executions: executions, and task numbers. */
+function claimedRoots(items: readonly StartItem[]): [string, string] {
+  const ids: string[] = [];
+  const tasks: number[] = [];
+  for (const { id, plan, claims } of items) {
+    for (const [taskNo, root] of plan.rootOrdinals.entries()) {
+      if (root < 0 || root >= claims) continue;
+      ids.push(id);
+      tasks.push(taskNo);
+    }
+  }
+  return [plainArray(ids), plainArray(tasks)];
 }
 
 export function startReplyOf(rows: readonly StartedRow[], keyed: boolean): StartReply {

@@ -21,6 +21,7 @@ export interface TenantTables extends TenantHandle {
   readonly event: string;
   readonly recoveryEvent: string;
   readonly lease: string;
+  readonly claimBatch: string;
   /** The clock of the statements. */
   readonly clock: SqlClock;
 }
@@ -120,6 +121,7 @@ export function tenantTables(schema: string, clock = SERVER_CLOCK): TenantTables
     event: `${schema}.cloacina_execution_event`,
     recoveryEvent: `${schema}.cloacina_recovery_event`,
     lease: `${schema}.cloacina_runner_lease`,
+    claimBatch: `${schema}.cloacina_claim_batch`,
     clock,
   };
 }

@@ -9,10 +9,9 @@ import type { DueTime, LeaseRow, LivingLocks, WakeUpKind } from '../../port/inde
 export interface RawSweep {
   readonly leases: readonly LeaseRow[];
   /**
-   * Instances with claims but without a lease, left by a recovery that was interrupted or met locked rows. Null stands for
-   * tasks that are Running without an owner.
+   * Instances with claims but without a lease, left by a recovery that was interrupted or met locked rows.
    */
-  readonly unleased: readonly (string | null)[];
+  readonly unleased: readonly string[];
   /** The first item of each kind, due or not. */
   readonly due: readonly DueTime[];
   /** The schema's oid. A new oid under the same name means that the schema was dropped and created again. */
@@ -31,7 +30,7 @@ const SCHEMA = 5;
 const SWEEP = columns({
   kind: integer,
   ...LEASE_COLUMNS,
-  owner: orNull(uuid),
+  owner: uuid,
   wakeUp: text,
   inMs: long,
   dueAt: bigint,
@@ -73,8 +72,8 @@ function sweepOf(tables: TenantTables, i: number): string {
   );
   const schemaId = `to_regnamespace(${tables.schemaLiteral})::oid::bigint`;
   return `SELECT ${row(LEASE, leaseOf(tables, i))} FROM ${tables.lease} l
-    UNION ALL SELECT DISTINCT ${row(OWNER, { owner: 't.owner' })}
-      FROM ${tables.task} t WHERE t.status = 'Running'
+    UNION ALL SELECT DISTINCT ${row(OWNER, { owner: 'b.instance_id' })}
+      FROM ${tables.claimBatch} b
     ${wakeUps.map((query) => `UNION ALL ${query}`).join('\n    ')}
     UNION ALL SELECT ${row(SCHEMA, { schemaId })}`;
 }
@@ -93,7 +92,7 @@ export function sweepResultOf(
 
 class SweptTenant implements RawSweep {
   readonly leases: LeaseRow[] = [];
-  readonly owners: (string | null)[] = [];
+  readonly owners: string[] = [];
   readonly due: DueTime[] = [];
   private readonly dueAt: string[] = [];
   schemaId: string | null = null;
@@ -128,7 +127,7 @@ class SweptTenant implements RawSweep {
     return isQuiet ? [this.schemaId, ...this.dueAt].join(' ') : undefined;
   }
 
-  get unleased(): (string | null)[] {
+  get unleased(): string[] {
     return this.owners.filter((id) => !this.leases.some(({ instanceId }) => instanceId === id));
   }
 }
