@@ -25,6 +25,7 @@ import { WorkflowRegistry } from './discovery/registered-workflow.js';
 import { CloacinaRecoveryJobs, RECOVERY_PASSES, recoveryJobs } from './recovery/recovery-jobs.js';
 import { CloacinaAdmin } from './tenants/admin/cloacina-admin.js';
 import { releaseFrom } from './tenants/admin/release-here.js';
+import { CloacinaTokens } from './tenants/hosting/cloacina-tokens.js';
 import { CloacinaTenants } from './tenants/hosting/cloacina-tenants.js';
 import { SYSTEM_CLOCKS, type Clocks } from './store/postgres/clocks.js';
 import { TenantManager } from './tenants/hosting/tenant-manager.js';
@@ -70,6 +71,20 @@ const CLASS_PROVIDERS = classProviders();
       inject: [ConfigurationCheck, TENANT_MANAGER],
     },
     {
+      provide: CloacinaTokens,
+      useFactory: (
+        { shared: { given } }: ConfigurationCheck,
+        host: TenantManager,
+        clocks: Clocks,
+      ) =>
+        new CloacinaTokens({
+          host,
+          secrets: [given.signalSecret ?? []].flat(),
+          clock: clocks.process,
+        }),
+      inject: [ConfigurationCheck, TENANT_MANAGER, CLOCKS],
+    },
+    {
       provide: CloacinaAdmin,
       useFactory: ({ shared: { given } }: ConfigurationCheck, host: TenantManager) =>
         new CloacinaAdmin({
@@ -107,6 +122,7 @@ const CLASS_PROVIDERS = classProviders();
     WorkflowRegistry,
     TENANT_MANAGER,
     CloacinaTenants,
+    CloacinaTokens,
     TenantResolver,
     CloacinaAdmin,
     CloacinaRecoveryJobs,

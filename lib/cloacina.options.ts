@@ -66,6 +66,12 @@ export interface CloacinaSharedOptions {
   handlerGrace?: Duration;
   /** Maximum size of a context, in bytes of JSON. Default 1 MiB (1,048,576). */
   maxContextSize?: number;
+  /**
+   * Signs the tokens of `context.signalToken()`: a random text of at least 32 characters, the same in all processes. With a
+   * list, the first signs and each is accepted: to rotate, put the new one first, and remove the old one when its tokens have
+   * expired. Default: none, and `signalToken()` throws.
+   */
+  signalSecret?: string | string[] | undefined;
   /** Maximum number of steps and waits of one task. Default 10,000. */
   maxSteps?: number;
   /**

@@ -23,9 +23,52 @@ export {
   OnWorkflowEvent,
   type WorkflowEventFilter,
 } from './discovery/on-workflow-event.decorator.js';
+export {
+  defineEvent,
+  defineSignal,
+  type EventDefinition,
+  type EventOptions,
+  type SignalDefinition,
+  type SignalOptions,
+} from './discovery/message-definitions.js';
+export { Child, Sleep, WaitFor } from './discovery/node-decorators.js';
+export type {
+  AnyMessage,
+  ChildNodeOptions,
+  MessagePayload,
+  Node,
+  NodeEvent,
+  NodeOptions,
+  NodeSignal,
+  NodeSleep,
+  NodeTimeout,
+  OutputOf,
+  SleepOptions,
+  WaitForOptions,
+} from './discovery/node-options.js';
 export type { RetryOptions, TaskOptions, WorkflowOptions } from './discovery/options.js';
 export type { ContextOfSchema, InputOfSchema } from './discovery/schema-types.js';
+export type {
+  ChildCall,
+  ChildContexts,
+  ChildHandle,
+  ChildOptions,
+  ExecuteAllOptions,
+  ExecuteChildOptions,
+  SettledChild,
+  SettledChildren,
+  StartChildOptions,
+} from './discovery/child-options.js';
 export type { StepOptions } from './discovery/step-options.js';
+export type {
+  EventWaitOptions,
+  MessageSource,
+  NoTimeout,
+  PayloadOf,
+  ReceivedMessage,
+  SignalWaitOptions,
+  WaitForAnyOptions,
+} from './discovery/wait-options.js';
 export { Task } from './discovery/task.decorator.js';
 export type { AnyTaskHandler } from './discovery/class-types.js';
 export type {
@@ -48,6 +91,9 @@ export { isSuspension } from './engine/waits/suspension.js';
 export type { WorkflowEventName, WorkflowEventOf } from './events/event-name.js';
 export type * from './events/workflow-event.js';
 export {
+  ChildCancelledError,
+  ChildFailedError,
+  ChildMissingError,
   ClaimLostError,
   CloacinaError,
   ConfigurationError,
@@ -60,6 +106,7 @@ export {
   DuplicateStepError,
   InvalidArgumentError,
   InvalidContextError,
+  InvalidTokenError,
   InvalidTransitionError,
   MigrationError,
   NonRetryableError,
@@ -68,12 +115,14 @@ export {
   PermissionError,
   RetryAfterError,
   SchemaNameError,
+  SignalTimeoutError,
   TablesMissingError,
   TaskAbandonedError,
   TaskTimeoutError,
   TenantExistsError,
   TenantIncompleteError,
   TenantRemovedError,
+  TokenExpiredError,
   TooManyStepsError,
   UnknownExecutionError,
   UnknownTenantError,
@@ -86,6 +135,7 @@ export {
   type CloacinaErrorCode,
   type ConnectionObstacle,
   type DatabasePlace,
+  type EndedChild,
   type EndedExecution,
   type StoredError,
 } from './errors/index.js';
@@ -105,6 +155,7 @@ export type {
   ExecutionCountFilter,
   ExecutionFilter,
   ExecutionPage,
+  ExecutionParent,
   ExecutionResult,
   ExecutionSummary,
   ExecutionWaiting,
@@ -120,9 +171,16 @@ export type {
   ResultOptions,
   UnsettledOptions,
 } from './runner/execution-handle.js';
+export type { ExecutionTree, TreeOptions } from './runner/execution-tree.js';
 export type * from './runner/history-entry.js';
 export type { WorkflowGraph, WorkflowGraphTask } from './runner/workflow-graph.js';
 export type { RetryExecutionOptions } from './runner/retry-options.js';
+export type {
+  KeyedTarget,
+  SendOptions,
+  SignalSendOptions,
+  SignalTarget,
+} from './runner/message-request.js';
 export type { StartOptions } from './runner/start-request.js';
 export type { TaskRunner } from './runner/task-runner.js';
 export {
@@ -133,6 +191,7 @@ export {
   type TenantCredentials,
 } from './tenants/admin/cloacina-admin.js';
 export { CloacinaMigrator, type MigrationResult } from './tenants/migrations/cloacina-migrator.js';
+export { CloacinaTokens, type CompletedToken } from './tenants/hosting/cloacina-tokens.js';
 export { CloacinaTenants } from './tenants/hosting/cloacina-tenants.js';
 export type { MigrateAllOptions, TenantMigration } from './tenants/migrations/migrate-fleet.js';
 export { CloacinaExceptionFilter } from './tenants/requests/cloacina-exception.filter.js';
@@ -156,9 +215,13 @@ export {
   type Duration,
   type ExecutionStatus,
   type GroupRule,
+  type ParentEnd,
   type SkipReason,
   type Tags,
+  type TaskKind,
+  type TaskNode,
   type TaskRule,
   type TaskStatus,
+  type TimeoutOutcome,
   type TriggerRule,
 } from './workflow/index.js';

@@ -17,6 +17,14 @@ export function fan(width, options = {}) {
   return shapeOf({ kind: 'fan', width }, [{ dependsOn: [] }, ...branches, merge], options);
 }
 
+/**
+ * A parent and one child that it waits for: of a contender with child workflows, two executions. Of one with a graph of
+ * jobs, two jobs of which the second depends on the first.
+ */
+export function family(options = {}) {
+  return { ...chain(2, options), kind: 'children' };
+}
+
 function shapeOf(kind, tasks, { payloadBytes, handlerMs = 0 }) {
   tasks.at(-1).last = true;
   return { ...kind, tasks, payloadBytes, handlerMs };

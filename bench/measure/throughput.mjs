@@ -221,13 +221,13 @@ async function ended(run, total) {
   }
 }
 
-async function counters(server, { workers, database }) {
+export async function counters(server, { workers, database }) {
   const usages = await Promise.all(workers.map((worker) => worker.call('usage')));
   const cpu = usages.reduce((sum, usage) => sum + usage.user + usage.system, 0);
   return { ...(await server.counters(database.name)), clientCpuMs: cpu / 1_000 };
 }
 
-function costs(before, after, count) {
+export function costs(before, after, count) {
   const each = (name) =>
     before[name] === null || after[name] === null ? null : (after[name] - before[name]) / count;
   return {

@@ -7,13 +7,16 @@ import { Handled } from '../measure/handled.mjs';
 import { spread, withCallers } from '../measure/callers.mjs';
 import { taskWork } from '../measure/shape.mjs';
 
-const { CloacinaModule, defineWorkflow, getRunnerToken } = await loadBuilt();
+const { CloacinaModule, defineSignal, defineWorkflow, getRunnerToken } = await loadBuilt();
 
 const SCHEMA = 'bench';
+const Go = defineSignal('go');
 /** Executions that callers have started and whose end they have not seen, at a time: of one tenant, of each of many. */
 const IN_FLIGHT = 1_200;
 const IN_FLIGHT_OF_MANY = 120;
 const PATIENCE_MS = 20;
+/** Callers that send signals. */
+const SENDERS = 200;
 
 export const cloacina = {
   name: 'nestjs-cloacina',
@@ -47,16 +50,15 @@ async function openCloacina(settings) {
   const options = { ...configuration.options };
   if (!claims) options.maxConcurrentTasks = 0;
   const handled = new Handled();
-  const workflow = workflowOf(shape, handled);
-  class BenchModule {
-    workflow = workflow;
-  }
+  const workflows = workflowsOf(shape, handled);
+  const [workflow] = workflows;
+  class BenchModule {}
   Module({
     imports: [
       CloacinaModule.forRoot({ ...options, databaseUrl: url }),
       ...schemas.map((schema) => CloacinaModule.forTenant({ ...options, schema })),
     ],
-    providers: [{ provide: workflow.name, useValue: workflow }],
+    providers: workflows.map((one) => ({ provide: one.name, useValue: one })),
   })(BenchModule);
   const app = await NestFactory.createApplicationContext(BenchModule, {
     logger: ['error'],
@@ -74,6 +76,7 @@ async function openCloacina(settings) {
       spread(runners, count, (one, share) => startAtOnce(one, workflow.name, input, share)),
     timeOne: () => timeOne(runner, workflow.name, input),
     timeReads: (count) => timeReads(runner, count),
+    ...(shape.kind === 'signal' ? waitsOf(runner, workflow.name, handled) : {}),
     close: () => app.close(),
   };
 }
@@ -82,7 +85,60 @@ function inputOf(shape) {
   return shape.payload === undefined ? {} : { payload: shape.payload };
 }
 
-function workflowOf(shape, handled) {
+/** Signals to executions that wait. */
+function waitsOf(runner, workflow, handled) {
+  let ids = [];
+  const untilEvents = (type, count) =>
+    new Promise((resolve) => {
+      const subscription = runner.events$.subscribe((event) => {
+        if (event.type !== type || --count > 0) return;
+        subscription.unsubscribe();
+        resolve();
+      });
+    });
+  const send = (id) => runner.signal(id, Go, { n: 1 });
+  return {
+    startWaits: async (count) => {
+      const suspended = untilEvents('task.suspended', count);
+      ids = [];
+      await withCallers(SENDERS, count, async () => {
+        ids.push((await runner.start(workflow, {})).id);
+      });
+      await suspended;
+    },
+    signalWaits: async () => {
+      const ended = untilEvents('execution.ended', ids.length);
+      const left = [...ids];
+      const began = performance.now();
+      await withCallers(SENDERS, ids.length, () => send(left.pop()));
+      await ended;
+      return performance.now() - began;
+    },
+    timeSignal: async () => {
+      const resumed = handled.next();
+      const ended = untilEvents('execution.ended', 1);
+      const began = performance.now();
+      await send(ids[0]);
+      await resumed;
+      const ms = performance.now() - began;
+      await ended;
+      return ms;
+    },
+  };
+}
+
+/** The first is the one to start. */
+function workflowsOf(shape, handled) {
+  if (shape.kind === 'children') return familyOf(shape, handled);
+  if (shape.kind === 'signal') {
+    const waiting = defineWorkflow('bench')
+      .task('wait', async (context) => {
+        await context.waitFor(Go);
+        handled.add();
+      })
+      .build();
+    return [waiting];
+  }
   const work = taskWork(shape);
   // The handler that runs last: its return says that the execution is about to end.
   const lastWork = async () => {
@@ -97,7 +153,18 @@ function workflowOf(shape, handled) {
     const options = { dependsOn: dependsOn.map((dependency) => parallel[dependency]) };
     builder = builder.task(name, options, last ? lastWork : work);
   }
-  return builder.build();
+  return [builder.build()];
+}
+
+function familyOf(shape, handled) {
+  const child = defineWorkflow('child').task('work', taskWork(shape)).build();
+  const parent = defineWorkflow('bench')
+    .task('join', async (context) => {
+      await context.execute(child, {});
+      handled.add();
+    })
+    .build();
+  return [parent, child];
 }
 
 /** Resolves when the last is recorded as ended; a bounded number is under way, as with so many callers that wait. */
@@ -112,7 +179,7 @@ function startAndSeeEnded(runner, workflow, input, count, inFlight) {
       }
     };
     const subscription = runner.events$.subscribe((event) => {
-      if (event.type !== 'execution.ended') return;
+      if (event.type !== 'execution.ended' || event.workflow !== workflow) return;
       ended++;
       if (ended < count) return startMore();
       subscription.unsubscribe();
@@ -178,7 +245,7 @@ async function timeOne(runner, workflow, input) {
   const began = performance.now();
   const ended = new Promise((resolve) => {
     const subscription = runner.events$.subscribe((event) => {
-      if (event.type !== 'execution.ended') return;
+      if (event.type !== 'execution.ended' || event.workflow !== workflow) return;
       completed = performance.now();
       subscription.unsubscribe();
       resolve();

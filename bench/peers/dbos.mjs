@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { DBOS } from '@dbos-inc/dbos-sdk';
 import { withCallers } from '../measure/callers.mjs';
 import { Handled } from '../measure/handled.mjs';
@@ -5,6 +6,10 @@ import { timeUntilRecorded } from '../measure/latency.mjs';
 import { taskWork } from '../measure/shape.mjs';
 
 const QUEUE = 'bench';
+const TOPIC = 'go';
+/** recv() tells nobody that it waits: the code before it does, and a moment passes. */
+const SETTLE_MS = 500;
+const RECV_SECONDS = 600;
 
 export const dbos = {
   name: 'DBOS',
@@ -46,7 +51,9 @@ async function openDbos({ url, configuration, shape, claims = true }) {
     ...(claims ? {} : { listenQueues: [] }),
     ...configuration.config,
   });
-  const workflow = DBOS.registerWorkflow(bodyOf(shape, handled), { name: 'bench' });
+  const waits = { begun: 0 };
+  const body = shape.kind === 'signal' ? waitingBody(handled, waits) : bodyOf(shape, handled);
+  const workflow = DBOS.registerWorkflow(body, { name: 'bench' });
   await DBOS.launch();
   if (configuration.queue) {
     await DBOS.registerQueue(QUEUE, { ...configuration.queue, onConflict: 'never_update' });
@@ -62,6 +69,48 @@ async function openDbos({ url, configuration, shape, claims = true }) {
       ? (isUnfinished) => timeUntilRecorded({ handled, accept: begin, isUnfinished })
       : () => timeCall(workflow, payload),
     close: () => DBOS.shutdown(),
+    ...waitsOf({ workflow, configuration, handled, waits }),
+  };
+}
+
+function waitingBody(handled, waits) {
+  return async () => {
+    waits.begun++;
+    await DBOS.recv(TOPIC, RECV_SECONDS);
+    handled.add();
+  };
+}
+
+/** Messages to workflows that wait. */
+function waitsOf({ workflow, configuration, handled, waits }) {
+  let handles = [];
+  const send = ({ workflowID }) => DBOS.send(workflowID, { n: 1 }, TOPIC);
+  return {
+    startWaits: async (count) => {
+      waits.begun = 0;
+      handles = [];
+      await withCallers(configuration.callers, count, async () => {
+        handles.push(await DBOS.startWorkflow(workflow)());
+      });
+      while (waits.begun < count) await delay(1);
+      await delay(SETTLE_MS);
+    },
+    signalWaits: async () => {
+      const left = [...handles];
+      const began = performance.now();
+      await withCallers(configuration.callers, handles.length, () => send(left.pop()));
+      await Promise.all(handles.map((handle) => handle.getResult()));
+      return performance.now() - began;
+    },
+    timeSignal: async () => {
+      const resumed = handled.next();
+      const began = performance.now();
+      await send(handles[0]);
+      await resumed;
+      const ms = performance.now() - began;
+      await handles[0].getResult();
+      return ms;
+    },
   };
 }
 
@@ -69,6 +118,13 @@ async function openDbos({ url, configuration, shape, claims = true }) {
 function bodyOf(shape, handled) {
   const work = taskWork(shape);
   const asyncWork = async () => work();
+  if (shape.kind === 'children') {
+    const child = DBOS.registerWorkflow(asyncWork, { name: 'child' });
+    return async () => {
+      await child();
+      handled.add();
+    };
+  }
   return async () => {
     if (shape.tasks.length === 1) {
       await work();

@@ -1,4 +1,5 @@
 import { chainOfTen, chainOfThree } from './chains.mjs';
+import { children, childrenLatency } from './children.mjs';
 import { contexts } from './contexts.mjs';
 import { execute } from './execute.mjs';
 import { fanOfFive, fanOfThousand } from './fans.mjs';
@@ -13,6 +14,7 @@ import { noise } from './noise.mjs';
 import { oneTask } from './one-task.mjs';
 import { processes } from './processes.mjs';
 import { recovery } from './recovery.mjs';
+import { signals } from './signals.mjs';
 import { tenants } from './tenants.mjs';
 import { watch } from './watch.mjs';
 
@@ -26,6 +28,9 @@ export const scenarios = [
   fanOfThousand,
   latency,
   latencyOfThree,
+  signals,
+  children,
+  childrenLatency,
   processes,
   manyTenants,
   ...contexts,

@@ -5,6 +5,7 @@ import { checkTaskOptions, checkWorkflowOptions, isStandardSchema } from './defi
 import type { TaskOptions, WorkflowOptions } from './options.js';
 import type { ProvidedClass, ProvidedDefinition } from './workflow-providers.js';
 import { instanceOf } from './workflow-providers.js';
+import { DECORATORS, describeNode, type NodeInput, type WrittenNode } from './node-source.js';
 import type { RegisteredWorkflow, TaskHandler, WorkflowSourceRef } from './registered-workflow.js';
 import { taskNamesByMethod, withTaskNames } from './task-names.js';
 import { getTasks } from './workflow-metadata.js';
@@ -23,7 +24,9 @@ interface WrittenTask {
   readonly options: TaskOptions;
   /** The task's `dependsOn` and `when`, with the names of tasks. */
   readonly named: Pick<TaskOptions, 'dependsOn' | 'when'>;
-  readonly run: unknown;
+  /** The handler. A node has none. */
+  readonly run?: unknown;
+  readonly node?: WrittenNode | undefined;
 }
 
 /** Builds the registration of a workflow class. */
@@ -33,21 +36,27 @@ export function describeClass(
 ): BuiltRegistration {
   const metadata = getTasks(provided.type);
   const taskNames = taskNamesByMethod(metadata);
-  const tasks = metadata.map(({ method, options: taskOptions }) => ({
+  const tasks = metadata.map(({ method, options: taskOptions, node }) => ({
     name: taskNames.get(method) ?? method,
     options: taskOptions,
     named: withTaskNames(taskOptions, taskNames),
-    run: (context: unknown): unknown => callMethod(provided, method, context),
+    ...(node === undefined
+      ? { run: (context: unknown): unknown => callMethod(provided, method, context) }
+      : { node }),
   }));
   const place = `class ${provided.type.name} in ${provided.module}`;
   const mistakes = metadata
     .filter((task) => task.isStatic)
-    .map(({ method }) => `${provided.type.name}.${method}() is static, and cannot be a task.`);
+    .map(({ method, node }) =>
+      node === undefined
+        ? `${provided.type.name}.${method}() is static, and cannot be a task.`
+        : `${provided.type.name}.${method} is static, and cannot have ${DECORATORS[node.kind]}.`,
+    );
   const input: unknown = Reflect.get(provided.type, 'input');
   if (input !== undefined && options.input !== undefined) mistakes.push(twoSchemas(provided));
   const described = { ...options, ...(input === undefined ? {} : { input }) } as WorkflowOptions;
   if (tasks.length > 0) return describe(place, described, tasks, provided.type, mistakes);
-  const problem = `${provided.type.name} (in ${provided.module}) has @Workflow, but no method with @Task.`;
+  const problem = `${provided.type.name} (in ${provided.module}) has @Workflow, but no method with @Task, and no property with @WaitFor, @Sleep or @Child.`;
   return { name: nameOf(options, place), place, problems: [problem] };
 }
 
@@ -60,8 +69,8 @@ function twoSchemas({ type, module }: ProvidedClass): string {
 
 /** Builds the registration of a result of `defineWorkflow`. */
 export function describeDefinition({ definition, module }: ProvidedDefinition): BuiltRegistration {
-  const tasks = definition.tasks.map(({ name, options, handler }) => {
-    return { name, options, named: options, run: handler };
+  const tasks = definition.tasks.map(({ name, options, handler, node }) => {
+    return { name, options, named: options, run: handler, node };
   });
   return describe(`defineWorkflow() in ${module}`, definition.options, tasks, definition);
 }
@@ -75,25 +84,42 @@ function describe(
 ): BuiltRegistration {
   const name = nameOf(options, place);
   const owner = `Workflow ${JSON.stringify(name)}`;
+  const nodes = new Map(
+    tasks.flatMap(({ name: task, node }) =>
+      node === undefined ? [] : [[task, describeNode(ownerOf(owner, task), node)] as const],
+    ),
+  );
   const problems = [
     ...mistakes,
     ...(name === options.name ? [] : [`${owner} needs a name: a string that is not empty.`]),
     ...checkWorkflowOptions(owner, options),
-    ...tasks.flatMap((task) =>
-      checkTaskOptions(`${owner}, task ${quote(task.name)}`, task.options),
+    ...tasks.flatMap(({ name: task, options: taskOptions }) =>
+      nodes.has(task)
+        ? (nodes.get(task)?.problems ?? [])
+        : checkTaskOptions(ownerOf(owner, task), taskOptions),
     ),
   ];
   const handlers = new Map<string, TaskHandler>();
+  const inputs = new Map<string, NodeInput>();
   for (const task of tasks) {
+    if (task.node !== undefined) {
+      const nodeInput = nodes.get(task.name)?.input;
+      if (nodeInput !== undefined) inputs.set(task.name, nodeInput);
+      continue;
+    }
     const handler = toHandler(task);
     if (handler !== undefined) handlers.set(task.name, handler);
     else
       problems.push(
-        `${owner}, task ${quote(task.name)}: the handler must be a function, not ${formatValue(task.run)}.`,
+        `${ownerOf(owner, task.name)}: the handler must be a function, not ${formatValue(task.run)}.`,
       );
   }
   const { input, ...written } = options;
-  const compiled = compileWorkflow({ ...written, name, tasks: tasks.map(toSource) });
+  const compiled = compileWorkflow({
+    ...written,
+    name,
+    tasks: tasks.map((task) => ({ ...toSource(task), node: nodes.get(task.name)?.source })),
+  });
   if (!compiled.ok || problems.length > 0) {
     return { name, place, problems: [...problems, ...(compiled.ok ? [] : compiled.problems)] };
   }
@@ -102,8 +128,18 @@ function describe(
     name,
     place,
     problems,
-    registered: { definition: compiled.workflow, handlers, ...schema, source },
+    registered: {
+      definition: compiled.workflow,
+      handlers,
+      ...(inputs.size === 0 ? {} : { inputs }),
+      ...schema,
+      source,
+    },
   };
+}
+
+function ownerOf(workflow: string, task: unknown): string {
+  return `${workflow}, task ${quote(task)}`;
 }
 
 /** A task's name for a message. In plain JavaScript it may be of any type. */

@@ -1,5 +1,6 @@
 import type { Observable } from 'rxjs';
-import type { KeyOfAny, Simplify, ValueOfAny, Widened } from './context-types.js';
+import type { ContextKey, KeyOfAny, Simplify, ValueOfAny, Widened } from './context-types.js';
+import type { Node } from './node-options.js';
 import type { JsonObject, TaskContext, TaskHandlerOf } from './task-context.js';
 
 /** The methods that may be tasks, with any context. {@link TaskMethod} says why the context is `any`. */
@@ -7,12 +8,23 @@ import type { JsonObject, TaskContext, TaskHandlerOf } from './task-context.js';
 export type AnyTaskHandler = TaskHandlerOf<any>;
 
 /**
- * The names of a class's instance methods that may be tasks. Any string if the class is unknown, as in a decorator that
- * is made outside the class or composed with others.
+ * The names of a class's instance methods that may be tasks, and of its nodes. Any string if the class is unknown, as in a
+ * decorator that is made outside the class or composed with others.
  */
-export type TaskMethodsOf<T> = object extends T
+export type TaskNamesOf<T> = object extends T
   ? string
-  : { [K in keyof T]: T[K] extends AnyTaskHandler ? K : never }[keyof T] & string;
+  : { [K in keyof T]: T[K] extends AnyTaskHandler | AnyNode ? K : never }[keyof T] & string;
+
+/** The names of a class's nodes. Their values are in the context too. */
+type NodeNamesOf<T> = object extends T
+  ? never
+  : { [K in keyof T]: T[K] extends AnyNode ? K : never }[keyof T] & string;
+
+/** The keys that the rules of a class may name: those of the context, and the names of nodes. */
+export type RuleKeysOf<T> = ContextKey<ContextOfTasks<T>> | NodeNamesOf<T>;
+
+// oxlint-disable-next-line typescript/no-explicit-any -- a node of anything
+type AnyNode = Node<any>;
 
 /**
  * The context of a class workflow: the contexts `C` of all its tasks' `TaskContext<C>` together. A task with a plain

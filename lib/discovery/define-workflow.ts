@@ -1,5 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { NoTasks } from './builder-types.js';
+import type { NodeOptions } from './node-options.js';
+import type { WrittenNode } from './node-source.js';
 import type { WorkflowOptions } from './options.js';
 import type { ContextOfSchema, InputOfSchema } from './schema-types.js';
 import type { JsonObject } from './task-context.js';
@@ -60,6 +62,27 @@ class ImmutableBuilder implements WorkflowBuilder {
       { name, options: { ...options }, handler },
     ]);
     return builder as never;
+  }
+
+  waitFor(name: string, options: object): never {
+    return this.node(name, { kind: 'wait', options: { ...options } });
+  }
+
+  sleep(name: string, options: object): never {
+    return this.node(name, { kind: 'sleep', options: { ...options } });
+  }
+
+  child(name: string, workflow: unknown, options: object = {}): never {
+    return this.node(name, { kind: 'child', options: { ...options }, workflow });
+  }
+
+  private node(name: string, node: WrittenNode): never {
+    const { dependsOn, when } = node.options as NodeOptions;
+    const options = {
+      ...(dependsOn === undefined ? {} : { dependsOn }),
+      ...(when === undefined ? {} : { when }),
+    };
+    return new ImmutableBuilder(this.options, [...this.tasks, { name, options, node }]) as never;
   }
 
   build(): WorkflowDefinition {

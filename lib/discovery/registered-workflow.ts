@@ -1,6 +1,7 @@
 import type { Type } from '@nestjs/common';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { CompiledWorkflow } from '../workflow/definition.js';
+import type { NodeInput } from './node-source.js';
 import type { TaskContext } from './task-context.js';
 import type { WorkflowDefinition } from './workflow-builder.js';
 import { workflowNameOf, type WorkflowRef } from './workflow-ref.js';
@@ -19,8 +20,10 @@ export type WorkflowSourceRef = Type<unknown> | WorkflowDefinition;
 /** A workflow of the running code: its checked definition, and its handlers. */
 export interface RegisteredWorkflow {
   readonly definition: CompiledWorkflow;
-  /** The handlers by task name. Every task of the definition has one. */
+  /** The handlers by task name. Every task of the definition has one, except nodes. */
   readonly handlers: ReadonlyMap<string, TaskHandler>;
+  /** The functions that make the inputs of children, by the names of their nodes. Absent: none. */
+  readonly inputs?: ReadonlyMap<string, NodeInput>;
   /** The Standard Schema that validates the input of `start`. */
   readonly input?: StandardSchemaV1;
   readonly source: WorkflowSourceRef;

@@ -2,7 +2,27 @@ import type { Logger } from '@nestjs/common';
 import type { DataSource, EntityManager } from 'typeorm';
 import type { Duration } from '../workflow/duration.js';
 import type { ContextKey } from './context-types.js';
+import type { EventDefinition, SignalDefinition } from './message-definitions.js';
 import type { StepOptions } from './step-options.js';
+import type {
+  EventWaitOptions,
+  MessageSource,
+  NoTimeout,
+  ReceivedMessage,
+  SignalWaitOptions,
+  WaitForAnyOptions,
+} from './wait-options.js';
+import type {
+  ChildCall,
+  ChildContexts,
+  ChildHandle,
+  ExecuteAllOptions,
+  ExecuteChildOptions,
+  SettledChild,
+  SettledChildren,
+  StartChildOptions,
+} from './child-options.js';
+import type { WorkflowContext, WorkflowInput, WorkflowRef } from './workflow-ref.js';
 
 /** JSON values by top-level key: a context, or the keys that a task adds to it. */
 export type JsonObject = Record<string, unknown>;
@@ -165,6 +185,149 @@ export interface TaskContext<C extends object = JsonObject> {
    * ```
    */
   sleep(name: string, duration: Duration | { readonly until: Date }): Promise<void>;
+  /**
+   * Waits for a signal to this execution, and takes the oldest one of its name. It may have been sent before. Like `sleep`, the
+   * wait occupies nothing: if there is no signal, the task runs again from the beginning of its handler when there is one.
+   *
+   * Always await the call; what {@link TaskContext.sleep} says of its control signal holds here too.
+   *
+   * @returns the payload. With a `timeout`, `undefined` if no signal came in time
+   * @throws DuplicateStepError for a second wait for the same signal in one run without a `name`; the task fails
+   * @throws InvalidArgumentError for invalid options
+   * @example
+   * ```ts
+   * const answer = await context.waitFor(Approval, { timeout: '14d' });
+   * if (answer === undefined) return { status: 'expired' };
+   * ```
+   */
+  // oxlint-disable-next-line typescript/no-explicit-any -- the input of the sender does not matter
+  waitFor<P>(signal: SignalDefinition<P, any>, options?: SignalWaitOptions & NoTimeout): Promise<P>;
+  waitFor<P>(
+    // oxlint-disable-next-line typescript/no-explicit-any -- as above
+    signal: SignalDefinition<P, any>,
+    options: SignalWaitOptions,
+  ): Promise<P | undefined>;
+  /**
+   * Waits for an event with a key. An event that was sent before counts if it is not older than the execution, or than the
+   * `lookback`. An event is not used up: every execution gets it. A task's next wait for the same event gets a later one.
+   */
+  waitFor<P>(
+    // oxlint-disable-next-line typescript/no-explicit-any -- as above
+    event: EventDefinition<P, any>,
+    options: EventWaitOptions & NoTimeout,
+  ): Promise<P>;
+  // oxlint-disable-next-line typescript/no-explicit-any -- as above
+  waitFor<P>(event: EventDefinition<P, any>, options: EventWaitOptions): Promise<P | undefined>;
+  /**
+   * Waits for the first of several signals and events. The oldest one wins; the others stay for later waits.
+   *
+   * @param of - the messages by labels, at most 20: signals, and events as `[event, key]`
+   * @returns the label of the message as `name`, and its payload. With a `timeout`, `undefined` if none came in time
+   * @example
+   * ```ts
+   * const first = await context.waitForAny({ paid: [InvoicePaid, id], withdrawn: Withdrawal }, { timeout: '30d' });
+   * if (first?.name === 'paid') context.set('payment', first.payload);
+   * ```
+   */
+  waitForAny<S extends Readonly<Record<string, MessageSource>>>(
+    of: S,
+    options?: WaitForAnyOptions & NoTimeout,
+  ): Promise<ReceivedMessage<S>>;
+  waitForAny<S extends Readonly<Record<string, MessageSource>>>(
+    of: S,
+    options: WaitForAnyOptions,
+  ): Promise<ReceivedMessage<S> | undefined>;
+  /**
+   * Makes a token with which `CloacinaTokens.complete()` sends a signal to this execution, once, for a link in a mail or the
+   * callback of a provider. It is text for a URL, and signed with `signalSecret`. Its holder can read the tenant's name and
+   * the execution's id in it.
+   *
+   * Call it within a step, because every call makes a new token.
+   *
+   * @throws NotAllowedError without a `signalSecret`
+   * @throws InvalidArgumentError for invalid options
+   * @example
+   * ```ts
+   * await context.step('ask', () => {
+   *   const token = context.signalToken(Approval, { expiresIn: '14d' });
+   *   return this.mail.send(approver, `https://example.com/approvals/${token}`);
+   * });
+   * ```
+   */
+  // oxlint-disable-next-line typescript/no-explicit-any -- any payload
+  signalToken(signal: SignalDefinition<any, any>, options: { expiresIn: Duration }): string;
+  /**
+   * Starts an execution as a child, waits for its end without occupying a slot, and returns its context. The child is
+   * recorded under a name: a later run of the task finds the same child.
+   *
+   * The child gets the priority and the tags of this execution unless the options have others, and it is pinned to the
+   * newest definition of its workflow. When this execution is Cancelled or Failed, children that have not ended are
+   * cancelled, see `onParentEnd`. A manual retry of this execution retries its failed children in place.
+   *
+   * Always await the call, and do not catch the signal that it throws; see {@link TaskContext.sleep}.
+   *
+   * @param input - the input, at most `maxContextSize` bytes of JSON
+   * @throws ChildFailedError, ChildCancelledError if the child did not complete; the task fails without a retry, unless
+   *   the handler catches the error. With `settled: true`, the child is returned instead
+   * @throws ChildMissingError if the child was deleted
+   * @throws NotAllowedError below 50 levels of executions, or if the child would wait for itself
+   * @throws DuplicateStepError for a name that this run has used already; give a `name` or a `key`
+   * @throws UnknownWorkflowError, InvalidContextError, ContextTooLargeError, InvalidArgumentError as `start`
+   * @example
+   * ```ts
+   * const { pdf } = await context.execute(RenderPdf, { invoiceId: context.require('id') });
+   * ```
+   */
+  execute<R extends WorkflowRef>(
+    workflow: R,
+    input?: WorkflowInput<R>,
+    options?: ExecuteChildOptions & { settled?: false },
+  ): Promise<WorkflowContext<R>>;
+  /** With `settled: true`, returns a child in any final status; check its `status`. */
+  execute<R extends WorkflowRef>(
+    workflow: R,
+    input: WorkflowInput<R> | undefined,
+    options: ExecuteChildOptions,
+  ): Promise<SettledChild<WorkflowContext<R>>>;
+  /**
+   * Starts several children together, waits for all of them, and returns their contexts in the same order. The task is
+   * suspended once, until the last child has ended. If children did not complete, it throws the error of the first of them
+   * after all have ended.
+   *
+   * Without a `name` or a `key`, a child is recorded under its workflow and its position, so a deploy must not change the
+   * order; see the options.
+   *
+   * @param children - the workflow, the input and the options of each child
+   * @throws the errors of {@link TaskContext.execute}
+   * @example
+   * ```ts
+   * const pages = await context.executeAll(urls.map((url) => [ScanPage, { url }, { key: url }] as const));
+   * ```
+   */
+  executeAll<const W extends readonly WorkflowRef[]>(
+    children: { readonly [K in keyof W]: ChildCall<W[K]> },
+    options?: ExecuteAllOptions & { settled?: false },
+  ): Promise<ChildContexts<W>>;
+  /** With `settled: true`, returns the children in any final status. */
+  executeAll<const W extends readonly WorkflowRef[]>(
+    children: { readonly [K in keyof W]: ChildCall<W[K]> },
+    options: ExecuteAllOptions,
+  ): Promise<SettledChildren<W>>;
+  /**
+   * Starts an execution as a child without waiting for it, and returns its handle. A later run of the task finds the same
+   * child. In a transactional task, the child is stored with the writes and the outcome of the task, or not at all.
+   *
+   * @throws the errors of {@link TaskContext.execute} that concern the start
+   * @example
+   * ```ts
+   * const { id } = await context.start(SendNewsletter, { edition }, { onParentEnd: 'abandon' });
+   * ```
+   */
+  start<R extends WorkflowRef>(
+    workflow: R,
+    input?: WorkflowInput<R>,
+    options?: StartChildOptions,
+  ): Promise<ChildHandle<WorkflowContext<R>>>;
   /**
    * Whether this run of the handler ends without an outcome, because a wait suspended the task or `deferUntil` put it off.
    * For `finally` blocks, which run at each suspension.

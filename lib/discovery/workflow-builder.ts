@@ -1,5 +1,6 @@
 import { brandOf, giveBrand, isOrdinaryInstance } from '../errors/brand.js';
 import type { Observable } from 'rxjs';
+import type { TimeoutOutcome } from '../workflow/node.js';
 import type { TriggerRule } from '../workflow/trigger-rule.js';
 import type {
   CompletedContext,
@@ -11,8 +12,18 @@ import type {
   Unknown,
   WithTask,
 } from './builder-types.js';
+import type {
+  AnyMessage,
+  ChildNodeOptions,
+  MessagePayload,
+  OutputOf,
+  SleepOptions,
+  WaitForOptions,
+} from './node-options.js';
+import type { WrittenNode } from './node-source.js';
 import type { TaskOptions, WorkflowOptions } from './options.js';
 import type { TaskContext } from './task-context.js';
+import type { WorkflowContext, WorkflowInput, WorkflowRef } from './workflow-ref.js';
 
 /** Keys of properties that exist for the compiler only. They carry the types of a definition's input and context. */
 declare const INPUT: unique symbol;
@@ -73,6 +84,82 @@ export interface WorkflowBuilder<
     handler: BuiltHandler<C, H, V>,
   ): WorkflowBuilder<C, I, WithTask<C, T, N, never, never, V>, Doubtful>;
   /**
+   * Adds a node that waits for a signal or an event, without a handler. It occupies nothing while it waits. The payload
+   * becomes the context key of the node's name; with `onTimeout: 'complete'` it may be missing.
+   *
+   * @example
+   * ```ts
+   * .waitFor('approval', { signal: Approval, dependsOn: ['price'], timeout: '14d' })
+   * .waitFor('payment', { event: InvoicePaid, key: 'invoiceId', dependsOn: ['approval'] })
+   * ```
+   */
+  waitFor<
+    const N extends string,
+    M extends AnyMessage,
+    const D extends readonly (keyof T & string)[] = [],
+    const W extends TriggerRule<NoInfer<D>[number], RuleKeyOf<C, T, NoInfer<D>[number]>> = never,
+    const O extends TimeoutOutcome = 'fail',
+  >(
+    name: N,
+    options: Unnamed<WaitForOptions<D, W, M, RuleKeyOf<C, T, NoInfer<D>[number]>, O>>,
+  ): WorkflowBuilder<
+    C,
+    I,
+    WithTask<C, T, N, D[number], W, NodeResult<N, MessagePayload<M>, O>>,
+    Doubtful | DoubtfulBy<N, W> | ('skip' extends O ? N : never)
+  >;
+  /**
+   * Adds a node that sleeps, without a handler. It occupies nothing while it sleeps.
+   *
+   * @example
+   * ```ts
+   * .sleep('coolDown', { for: '3d', dependsOn: ['remind'] })
+   * .sleep('due', { until: 'dueDate', dependsOn: ['invoice'] })
+   * ```
+   */
+  sleep<
+    const N extends string,
+    const D extends readonly (keyof T & string)[] = [],
+    const W extends TriggerRule<NoInfer<D>[number], RuleKeyOf<C, T, NoInfer<D>[number]>> = never,
+  >(
+    name: N,
+    options: Unnamed<SleepOptions<D, W, RuleKeyOf<C, T, NoInfer<D>[number]>>>,
+  ): WorkflowBuilder<C, I, WithTask<C, T, N, D[number], W, void>, Doubtful | DoubtfulBy<N, W>>;
+  /**
+   * Adds a node that starts an execution as a child and waits for its end, without a handler. The child's context, or the
+   * key `output` of it, becomes the context key of the node's name.
+   *
+   * @example
+   * ```ts
+   * .child('pdf', RenderPdf, { dependsOn: ['price'], input: (context) => ({ id: context.require('id') }), output: 'pdf' })
+   * ```
+   */
+  child<
+    const N extends string,
+    R extends WorkflowRef,
+    const D extends readonly (keyof T & string)[] = [],
+    const W extends TriggerRule<NoInfer<D>[number], RuleKeyOf<C, T, NoInfer<D>[number]>> = never,
+    const K extends OutputOf<R> = never,
+  >(
+    name: N,
+    workflow: R,
+    options?: Omit<
+      ChildNodeOptions<
+        D,
+        W,
+        TaskContext<SeenBy<C, T, NoInfer<D>[number], NoInfer<W>>>,
+        WorkflowInput<R>,
+        K
+      >,
+      'name'
+    >,
+  ): WorkflowBuilder<
+    C,
+    I,
+    WithTask<C, T, N, D[number], W, ChildResult<N, WorkflowContext<R>, K>>,
+    Doubtful | DoubtfulBy<N, W>
+  >;
+  /**
    * Returns the definition. List it in the `providers` of one module, as a value or as the result of a factory. Its
    * mistakes are reported at boot.
    */
@@ -87,11 +174,26 @@ export type BuiltHandler<C, H extends object, V> = (
   context: TaskContext<H>,
 ) => V | Promise<V> | Observable<V> | Promise<ResultOfTask<C>>;
 
+/** Options without the name, which is an argument. */
+type Unnamed<T> = T extends unknown ? Omit<T, 'name'> : never;
+
+/** What a wait adds to the context. */
+type NodeResult<N extends string, P, O> = 'complete' extends O
+  ? { readonly [K in N]?: P }
+  : { readonly [K in N]: P };
+
+/** What a child adds to the context. */
+type ChildResult<N extends string, C extends object, K> = {
+  readonly [P in N]: [K] extends [never] ? C : C[K & keyof C];
+};
+
 /** A task of a {@link BuiltWorkflow}, unchecked: checks run at boot. */
 export interface BuiltTask {
   readonly name: string;
   readonly options: TaskOptions;
-  readonly handler: unknown;
+  /** A node has none. */
+  readonly handler?: unknown;
+  readonly node?: WrittenNode;
 }
 
 const BUILT_WORKFLOW = Symbol.for('nestjs-cloacina:BuiltWorkflow');

@@ -6,6 +6,7 @@ import {
   type NestProvider,
   type ProvidedClass,
 } from './workflow-providers.js';
+import { DECORATORS } from './node-source.js';
 import type { RegisteredWorkflow } from './registered-workflow.js';
 import { getTasks, getWorkflowOptions } from './workflow-metadata.js';
 
@@ -65,8 +66,10 @@ function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> 
 }
 
 function strayTasks({ type, module }: ProvidedClass): string {
-  const methods = getTasks(type).map((task) => `${task.method}()`);
-  return `${type.name} (in ${module}) has @Task on ${methods.join(', ')}, but no @Workflow({ name }) on the class.`;
+  const tasks = getTasks(type);
+  const shown = tasks.map(({ method, node }) => (node === undefined ? `${method}()` : method));
+  const decorators = new Set(tasks.map(({ node }) => DECORATORS[node?.kind ?? 'task']));
+  return `${type.name} (in ${module}) has ${[...decorators].join(' and ')} on ${shown.join(', ')}, but no @Workflow({ name }) on the class.`;
 }
 
 function providedTwice(places: readonly ProvidedClass[]): string {

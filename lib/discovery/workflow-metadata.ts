@@ -1,16 +1,19 @@
 import 'reflect-metadata';
+import type { WrittenNode } from './node-source.js';
 import type { TaskOptions, WorkflowOptions } from './options.js';
 
 // Registered symbols, so that one copy of the package recognizes a class that another copy decorated.
 const WORKFLOW = Symbol.for('nestjs-cloacina:workflow');
 const TASKS = Symbol.for('nestjs-cloacina:tasks');
 
-/** A method with {@link Task} and its options, unchecked: checks run at boot. */
+/** A method with {@link Task} or a property that is a node, and its options, unchecked: checks run at boot. */
 export interface TaskMetadata {
-  /** The method's name. */
+  /** The name of the method or property. */
   readonly method: string;
   readonly options: TaskOptions;
-  /** Whether the method is static. That is a mistake, because tasks are called on the instance that Nest made. */
+  /** Absent for a method. */
+  readonly node?: WrittenNode;
+  /** Whether it is static. That is a mistake, because tasks are called on the instance that Nest made. */
   readonly isStatic: boolean;
 }
 
@@ -27,9 +30,27 @@ export function getWorkflowOptions(target: Function): WorkflowOptions | undefine
 
 /** Stores a {@link Task} method. The target is the prototype of the class, or the class itself for a static method. */
 export function addTask(target: object, method: string, options: TaskOptions): void {
+  add(target, { method, options });
+}
+
+/** Stores a property that is a node. */
+export function addNode(target: object, property: string, node: WrittenNode): void {
+  const { name, dependsOn, when } = node.options as Pick<
+    TaskOptions,
+    'name' | 'dependsOn' | 'when'
+  >;
+  const options: TaskOptions = {
+    ...(name === undefined ? {} : { name }),
+    ...(dependsOn === undefined ? {} : { dependsOn }),
+    ...(when === undefined ? {} : { when }),
+  };
+  add(target, { method: property, options, node });
+}
+
+function add(target: object, task: Omit<TaskMetadata, 'isStatic'>): void {
   const isStatic = typeof target === 'function';
   const owner = isStatic ? target : target.constructor;
-  Reflect.defineMetadata(TASKS, [...ownTasks(owner), { method, options, isStatic }], owner);
+  Reflect.defineMetadata(TASKS, [...ownTasks(owner), { ...task, isStatic }], owner);
 }
 
 function ownTasks(target: object): readonly TaskMetadata[] {

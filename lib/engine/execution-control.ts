@@ -72,7 +72,8 @@ export class ExecutionControl {
       return result;
     }
     claims.loseHeld(held);
-    ends.tell(id, { wasRunning: result.running.length > 0, hasWaiters: result.hasWaiters });
+    const { hasWaiters, unsettled } = result;
+    ends.tell(id, { wasRunning: result.running.length > 0, hasWaiters, unsettled });
     this.told('cancel', id, result.workflow);
     return result;
   }

@@ -17,6 +17,8 @@ export interface TenantSettings {
   readonly maxContextSize: number;
   /** Maximum number of steps and waits of one task. */
   readonly maxSteps: number;
+  /** Secrets of the tokens of signals: the first signs, each is accepted. Empty: there are no tokens. */
+  readonly signalSecrets: readonly string[];
   readonly startTimeoutMs: number;
   /** How long a handler keeps its slot after its signal aborted, in milliseconds. */
   readonly handlerGraceMs: number;
@@ -46,6 +48,8 @@ export interface ProcessServices {
   notifyWork(address: string, work: LeftWork): void;
   /** The payload that wakes all processes, for sending it with the commit of a caller's transaction. */
   workPayload(address: string): string;
+  /** The payload that tells of signals and events, for sending it with the commit of a caller's transaction. */
+  messagePayload(address: string): string;
   notifyCancelled(address: string, executionId: string): void;
   notifyPaused(address: string, executionId: string): void;
   notifyEnded(address: string, executionId: string): void;

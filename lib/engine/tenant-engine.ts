@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { DueTime, KnownDefinitions, TenantStore } from '../store/port/index.js';
+import type { EndSettler } from './children/end-settler.js';
 import type { ClaimTable } from './claims/claim-table.js';
 import type { OrphanReceiver } from './claims/orphan-receiver.js';
 import type { CompletionWaiters } from './completion/completion-waiters.js';
@@ -8,6 +9,7 @@ import type { HungHandler } from './execution/hung-handlers.js';
 import type { ExecutionControl } from './execution-control.js';
 import type { LeaseRelease } from './lease/lease-release.js';
 import type { TenantLease } from './lease/tenant-lease.js';
+import type { MessageSender } from './messages/message-sender.js';
 import type { ProcessServices, TenantSettings } from './process-services.js';
 import type { ExecutionStarts } from './starts/execution-starts.js';
 import { wireEngine, type TenantEngineParts, type WiredEngine } from './wiring.js';
@@ -67,6 +69,20 @@ export class TenantEngine {
 
   get starts(): ExecutionStarts {
     return this.parts.starts;
+  }
+
+  get messages(): MessageSender {
+    return this.parts.messages;
+  }
+
+  /** Passes the ends of executions on to their parents and children. */
+  get settler(): EndSettler {
+    return this.parts.settler;
+  }
+
+  /** Whether this process has started children here, or passed on an end. */
+  get usesChildren(): boolean {
+    return this.parts.childStarter.hasStarted || this.parts.settler.hasSettled;
   }
 
   get orphans(): OrphanReceiver {
@@ -157,6 +173,16 @@ export class TenantEngine {
    */
   enforceDeadlines(): Promise<boolean> {
     return this.parts.timeouts.enforce();
+  }
+
+  /** Call when signals or events may be stored and not delivered: wakes the tasks that listen for them. */
+  deliverMessages(): void {
+    this.parts.delivery.look();
+  }
+
+  /** Deletes events that are kept no longer. */
+  expireEvents(): Promise<void> {
+    return this.parts.expiry.run();
   }
 
   /** Handlers that still run in this process a while after their signals were aborted. */

@@ -3,6 +3,9 @@ import type { TaskContext } from '../discovery/task-context.js';
 import { TenantEvents, type EventSink } from '../events/tenant-events.js';
 import type { TenantStore } from '../store/port/index.js';
 import type { CompiledWorkflow } from '../workflow/index.js';
+import { ChildStarter } from './children/child-starter.js';
+import { Children } from './children/children.js';
+import { EndSettler } from './children/end-settler.js';
 import { ClaimGate } from './claims/claim-gate.js';
 import { ClaimReceiver } from './claims/claim-receiver.js';
 import { ClaimReconciler } from './claims/claim-reconciler.js';
@@ -36,10 +39,15 @@ import type { ProcessServices, TenantSettings } from './process-services.js';
 import { ExecutionStarts } from './starts/execution-starts.js';
 import { OpenKeys } from './starts/open-keys.js';
 import { delayOf, keyOf } from './starts/start-item.js';
-import { Starter } from './starts/starter.js';
+import { Starter, type StartConsequences } from './starts/starter.js';
 import { TransactionalStarts } from './starts/transactional-starts.js';
 import { TenantDrain } from './tenant-drain.js';
 import { StepServices } from './waits/step-services.js';
+import { EventExpiry } from './messages/event-expiry.js';
+import { MessageDelivery } from './messages/message-delivery.js';
+import { MessageSender } from './messages/message-sender.js';
+import { MessageTaker } from './messages/message-taker.js';
+import { TokenIssuer } from './messages/token-issuer.js';
 import { WakeUps } from './wake-ups.js';
 import { WorkflowTimeouts } from './workflow-timeouts.js';
 
@@ -125,6 +133,16 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     events,
     services,
     reconcile,
+    settle: (id, unsettled) => settler.ended(id, unsettled),
+  });
+  const settler = new EndSettler({
+    clock,
+    schema: settings.schema,
+    store,
+    claims,
+    ends,
+    events,
+    wakeWorkers,
   });
   claims.onIdle = (id) => waiters.ownershipLost(id);
   claims.onDoubt = () => reconciler.doubt();
@@ -170,8 +188,51 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     maxResultSize: maxContextSize,
     refused: (claim) => completer.complete(claim, REFUSED),
   });
+  const delivery = new MessageDelivery({ clock, tenant, store, woken: () => dueIn(0) });
+  const messages = new MessageSender({
+    clock,
+    tenant,
+    store,
+    timeoutMs: settings.startTimeoutMs,
+    notification: services.messagePayload(address),
+    delivery,
+  });
+  const taker = new MessageTaker({
+    clock,
+    store,
+    steps,
+    refused: (claim) => completer.complete(claim, REFUSED),
+  });
   const { dataSource, runner } = given;
   const interceptors = given.interceptors ?? new TaskInterceptors();
+  const childStarter = new ChildStarter({
+    clock,
+    schema: settings.schema,
+    store,
+    gate,
+    // A function for each, because the parts that they call are created later.
+    consequences: {
+      created: (request) => started.created(request),
+      claimed: (request, count, batch) => started.claimed(request, count, batch),
+      leftReady: (request, roots) => started.leftReady(request, roots),
+      mayBeWritten: reconcile,
+      definitionsMissing,
+    },
+    workPayload: () => services.workPayload(address),
+  });
+  const children = new Children({
+    clock,
+    store,
+    catalog,
+    runner,
+    starter: childStarter,
+    settler,
+    steps,
+    retried: (id, workflow, dueInMs) => {
+      control.told('retry', id, workflow);
+      dueIn(dueInMs);
+    },
+  });
   const handlers = new HandlerRunner({
     clock,
     settings,
@@ -183,6 +244,9 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     events,
     interceptors,
     steps,
+    messages: taker,
+    tokens: new TokenIssuer(tenant, clock, settings.signalSecrets),
+    children,
   });
   const executor = new Executor({
     clock,
@@ -246,6 +310,19 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     services,
   });
 
+  const started: StartConsequences = {
+    created: ({ id, definition, tags }) =>
+      events.executionStarted(id, definition.workflow.name, tags),
+    claimed: (request, count, batch) => receiver.fromStart(request, count, batch),
+    leftReady: (request, roots) => {
+      const delayMs = delayOf(request, clock);
+      if (delayMs > 0) wakeUps.dueIn(delayMs);
+      else if (canRunRoots(request.definition)) wakeUps.leftHere(roots);
+      else wakeWorkers(roots);
+    },
+    mayBeWritten: reconcile,
+    definitionsMissing,
+  };
   const openKeys = new OpenKeys();
   const starter = new Starter({
     clock,
@@ -255,19 +332,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     startTimeoutMs: settings.startTimeoutMs,
     queuedBytes: services.queuedBytes,
     isHeldHere: (request) => openKeys.isHeld(keyOf(request)),
-    consequences: {
-      created: ({ id, definition, tags }) =>
-        events.executionStarted(id, definition.workflow.name, tags),
-      claimed: (request, count, batch) => receiver.fromStart(request, count, batch),
-      leftReady: (request, roots) => {
-        const delayMs = delayOf(request, clock);
-        if (delayMs > 0) wakeUps.dueIn(delayMs);
-        else if (canRunRoots(request.definition)) wakeUps.leftHere(roots);
-        else wakeWorkers(roots);
-      },
-      mayBeWritten: reconcile,
-      definitionsMissing,
-    },
+    consequences: started,
   });
   const starts = new ExecutionStarts(
     starter,
@@ -297,6 +362,12 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     inputs.isBusy ||
     recorder.isBusy ||
     steps.isBusy ||
+    taker.isBusy ||
+    messages.isBusy ||
+    delivery.isBusy ||
+    childStarter.isBusy ||
+    children.isBusy ||
+    settler.isBusy ||
     rescheduler.isBusy ||
     contexts.isBusy ||
     suspects.isNoting ||
@@ -307,7 +378,22 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     claims,
     queue,
     completer,
-    recording: [starts, claimer, inputs, steps, recorder, rescheduler, contexts, reconciler],
+    recording: [
+      starts,
+      claimer,
+      inputs,
+      steps,
+      taker,
+      children,
+      childStarter,
+      settler,
+      recorder,
+      rescheduler,
+      contexts,
+      messages,
+      delivery,
+      reconciler,
+    ],
     isBusy: () => isBusy() || isRecording(),
     isConnected: () => services.isConnected(),
   });
@@ -329,13 +415,24 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     orphans,
     reconciler,
     drain,
+    childStarter,
+    settler,
+    messages,
+    delivery,
+    expiry: new EventExpiry(store),
     /** Whether the process has claims, or statements under way that may make some. */
     isBusy,
     /** The parts to close, in this order. */
     closing: [
       reconciler,
       starts,
+      messages,
+      delivery,
       steps,
+      taker,
+      children,
+      childStarter,
+      settler,
       recorder,
       rescheduler,
       inputs,

@@ -49,8 +49,8 @@ export class WorkflowTimeouts {
     const ended = await retryOnConflict(store, clock, () => store.timeOut(executions, errorOf));
     const gone = new Set(ended?.map(({ id }) => id));
     claims.loseHeld(held.filter(({ executionId }) => gone.has(executionId)));
-    for (const { id, hasWaiters, wasRunning } of ended ?? []) {
-      ends.tell(id, { wasRunning, hasWaiters });
+    for (const { id, hasWaiters, wasRunning, unsettled } of ended ?? []) {
+      ends.tell(id, { wasRunning, hasWaiters, unsettled });
       const execution = overdue.get(id);
       if (execution === undefined) continue;
       events.executionEnded(id, execution.workflow, 'Failed', { error: errorOf(execution) });

@@ -30,10 +30,17 @@ export type CloacinaErrorCode =
   // tasks
   | 'TASK_TIMEOUT'
   | 'DEFERRAL_TIMEOUT'
+  | 'SIGNAL_TIMEOUT'
   | 'TASK_ABANDONED'
+  | 'CHILD_FAILED'
+  | 'CHILD_CANCELLED'
+  | 'CHILD_MISSING'
   | 'CLAIM_LOST'
   | 'DUPLICATE_STEP'
   | 'TOO_MANY_STEPS'
+  // tokens of signals
+  | 'INVALID_TOKEN'
+  | 'TOKEN_EXPIRED'
   // the database
   | 'DATABASE_UNAVAILABLE'
   | 'DATABASE_CONNECTION'

@@ -1,3 +1,9 @@
+export {
+  ChildCancelledError,
+  ChildFailedError,
+  ChildMissingError,
+  type EndedChild,
+} from './child-errors.js';
 export { CloacinaError } from './cloacina-error.js';
 export type { CloacinaErrorCode } from './cloacina-error.js';
 export {
@@ -33,6 +39,7 @@ export {
   WorkflowTimeoutError,
 } from './execution-errors.js';
 export type { EndedExecution } from './execution-errors.js';
+export { InvalidTokenError, TokenExpiredError } from './message-errors.js';
 export { NonRetryableError, RetryAfterError } from './retry-errors.js';
 export { DuplicateStepError, TooManyStepsError } from './step-errors.js';
 export { toPlainError, toStoredError } from './stored-error.js';
@@ -40,6 +47,7 @@ export type { StoredError } from '../workflow/describe-error.js';
 export {
   ClaimLostError,
   DeferralTimeoutError,
+  SignalTimeoutError,
   TaskAbandonedError,
   TaskTimeoutError,
 } from './task-errors.js';

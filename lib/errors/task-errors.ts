@@ -36,6 +36,34 @@ export class DeferralTimeoutError extends CloacinaError {
   }
 }
 
+/**
+ * No signal or event came within the `timeout` of a `@WaitFor` node with `onTimeout: 'fail'`. The node is Failed and not
+ * retried; `taskFailed` of it handles the failure. `context.waitFor()` returns `undefined` instead.
+ */
+export class SignalTimeoutError extends CloacinaError {
+  /** The name of the node. */
+  readonly task: string;
+  /** The name of the signal or event. */
+  readonly awaited: string;
+  /** The timeout of the wait, in milliseconds. */
+  readonly timeoutMs: number;
+
+  constructor(
+    task: string,
+    awaited: { kind: 'signal' | 'event'; name: string },
+    timeoutMs: number,
+  ) {
+    super(
+      'SIGNAL_TIMEOUT',
+      `Task ${JSON.stringify(task)} waited ${timeoutMs} ms for the ${awaited.kind} ${JSON.stringify(awaited.name)}, which ` +
+        "did not come. Handle it in a task with taskFailed(), set onTimeout to 'skip' or 'complete', or raise the timeout.",
+    );
+    this.task = task;
+    this.awaited = awaited.name;
+    this.timeoutMs = timeoutMs;
+  }
+}
+
 /** The task was lost with its process more than `maxRecoveryAttempts` times. It is Failed and not retried. */
 export class TaskAbandonedError extends CloacinaError {
   readonly task: string;

@@ -48,14 +48,20 @@ export class NoTenantError extends CloacinaError {
 
 /** The tenant has no execution of this id: it never existed, was deleted, or belongs to another tenant. */
 export class UnknownExecutionError extends CloacinaError {
+  /** The id, or the idempotency key if the execution was looked up by it. */
   readonly executionId: string;
   readonly tenant: string;
 
-  constructor(executionId: string, tenant: string) {
+  /** @param workflow - if the execution was looked up by its idempotency key: the workflow; `executionId` is then the key */
+  constructor(executionId: string, tenant: string, workflow?: string) {
+    const which =
+      workflow === undefined
+        ? `execution ${JSON.stringify(executionId)}. Check the id`
+        : `execution of workflow ${JSON.stringify(workflow)} with the idempotency key ` +
+          `${JSON.stringify(executionId)}. Check the key, start the execution first or with orStart`;
     super(
       'UNKNOWN_EXECUTION',
-      `Tenant ${JSON.stringify(tenant)} has no execution ${JSON.stringify(executionId)}. ` +
-        'Check the id, and use the runner of the tenant that started the execution.',
+      `Tenant ${JSON.stringify(tenant)} has no ${which}, and use the runner of the tenant that started the execution.`,
     );
     this.executionId = executionId;
     this.tenant = tenant;

@@ -29,4 +29,6 @@ export const MAX_CONTEXT_SIZE_LIMIT = 2 ** 28 - 1;
 export const DEFAULT_MAX_STEPS = 10_000;
 /** The largest configurable number of steps: a run reads all of them at once. */
 export const MAX_STEPS_LIMIT = 1_000_000;
+/** Minimum length of a secret that signs tokens, in characters. As long as the key of its hash function. */
+export const MIN_SIGNAL_SECRET = 32;
 export const DEFAULT_SCHEMA = 'public';

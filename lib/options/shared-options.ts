@@ -27,6 +27,7 @@ import {
   MIN_HANDLER_GRACE_MS,
   MIN_LEASE_DURATION_MS,
   MIN_POOL_SIZE,
+  MIN_SIGNAL_SECRET,
 } from './defaults.js';
 
 /** Resolved options, or the problems of the given ones. */
@@ -65,6 +66,16 @@ const TENANTS: Checks<NonNullable<CloacinaSharedOptions['tenants']>> = {
       : `must be true, false or a function, not ${formatValue(value)}`,
 };
 
+/** The problem names no value, because a value that is almost right is almost the secret. */
+const signalSecret: Check = (value) => {
+  const secrets: readonly unknown[] = Array.isArray(value) ? value : [value];
+  const isGood = (secret: unknown): boolean =>
+    typeof secret === 'string' && secret.length >= MIN_SIGNAL_SECRET;
+  return secrets.length > 0 && secrets.every(isGood)
+    ? undefined
+    : `must be a string of at least ${MIN_SIGNAL_SECRET} characters, or a list of them`;
+};
+
 const isClass = (value: unknown): boolean => typeof value === 'function';
 const isWorkflow = (value: unknown): boolean =>
   isClass(value) || (typeof value === 'string' && value !== '');
@@ -89,6 +100,7 @@ export const SHARED_CHECKS: Checks<CloacinaSharedOptions> = {
   handlerGrace: duration(MIN_HANDLER_GRACE_MS, MAX_TIMER_MS),
   maxContextSize: wholeNumber(1, MAX_CONTEXT_SIZE_LIMIT),
   maxSteps: wholeNumber(1, MAX_STEPS_LIMIT),
+  signalSecret,
   searchPath: listOf('names of schemas that do not begin with "pg_"', isSchemaInPath),
   workflows: listOf('workflow classes and names', isWorkflow),
   entities: listOf('entity classes and schemas', isEntity),

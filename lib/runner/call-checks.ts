@@ -65,8 +65,8 @@ export function refuseInTask(what: string): void {
   throw new NotAllowedError(
     `Awaiting ${what} inside a task`,
     'the task holds the slot that the execution may need, so both could wait forever',
-    'Start the other execution with start(), and wait for its end with deferUntil() in a later task. Or make its tasks part ' +
-      'of this workflow.',
+    'Use context.execute(), which starts a child and gives up the slot until the child has ended. To start an execution ' +
+      'without waiting for it, use context.start() or start().',
   );
 }
 

@@ -1,6 +1,7 @@
 import type { Observable } from 'rxjs';
 import { AvailabilityRetry } from '../runtime/availability-retry.js';
 import type { WorkflowEvent } from '../events/workflow-event.js';
+import type { EventDefinition, SignalDefinition } from '../discovery/message-definitions.js';
 import type { JsonObject } from '../discovery/task-context.js';
 import type { WorkflowContext, WorkflowInput, WorkflowRef } from '../discovery/workflow-ref.js';
 import { TenantRemovedError, withoutDriver } from '../errors/index.js';
@@ -27,9 +28,14 @@ import {
 import { EndedExecutions } from './ended-executions.js';
 import { ExecutionReader } from './execution-reader.js';
 import { checkGetOptions } from './list-filter.js';
+import { MessageCalls } from './message-calls.js';
+import type { SendOptions, SignalSendOptions, SignalTarget } from './message-request.js';
 import { ResultWaiter } from './result-waiter.js';
+import type { PreparedOptions } from '../engine/children/child-runner.js';
+import type { StartRequest } from '../engine/starts/starter.js';
 import type { RunnerParts } from './runner-parts.js';
 import { ExecutionStarter } from './execution-starter.js';
+import type { ExecutionTree, TreeOptions } from './execution-tree.js';
 import type { HistoryEntry } from './history-entry.js';
 import { START_OPTIONS, type StartOptions } from './start-request.js';
 import { viewWorkflow, type WorkflowGraph } from './workflow-graph.js';
@@ -61,6 +67,7 @@ export class CloacinaRunner {
   private readonly reader: ExecutionReader;
   private readonly waits: ResultWaiter;
   private readonly control: ExecutionControl;
+  private readonly messages: MessageCalls;
   private readonly closing = new AbortController();
 
   /** @internal Applications inject the runner. */
@@ -79,6 +86,12 @@ export class CloacinaRunner {
       tenant: this.tenant,
       engine,
       whileServed: (work) => this.whileServed(work),
+      whileUnavailable,
+    });
+    this.messages = new MessageCalls({
+      tenant: this.tenant,
+      engine,
+      starter: this.starter,
       whileUnavailable,
     });
     const { tenant, reader } = this;
@@ -258,23 +271,41 @@ export class CloacinaRunner {
 
   /**
    * Pauses an execution. Running tasks may finish; no task begins until {@link resume}. Does nothing if the execution
-   * is Paused.
+   * is Paused. Children continue, unless `options` has `tree: true`.
    *
    * @throws UnknownExecutionError
    * @throws InvalidTransitionError if the execution has ended
    */
-  pause(id: string, reason?: string): Promise<void> {
-    return this.control.pause(id, reason);
+  pause(id: string, reason?: string, options?: TreeOptions): Promise<void> {
+    return this.control.pause(id, reason, options);
   }
 
   /**
-   * Continues a Paused execution.
+   * Continues a Paused execution, with `tree: true` also the Paused executions under it.
    *
    * @throws UnknownExecutionError
    * @throws InvalidTransitionError if the execution is not Paused
    */
-  resume(id: string): Promise<void> {
-    return this.control.resume(id);
+  resume(id: string, options?: TreeOptions): Promise<void> {
+    return this.control.resume(id, options);
+  }
+
+  /**
+   * Reads an execution and the executions under it: the children that its tasks have started, their children, and so on.
+   *
+   * @example
+   * ```ts
+   * const print = (node: ExecutionTree, indent = ''): void => {
+   *   console.log(indent, node.workflow, node.status);
+   *   for (const child of node.children) print(child, `${indent}  `);
+   * };
+   * print(await runner.tree(id));
+   * ```
+   * @returns at most 10,000 executions, those near the top first; `isComplete` tells whether these are all
+   * @throws UnknownExecutionError
+   */
+  tree(id: string): Promise<ExecutionTree> {
+    return this.control.tree(id);
   }
 
   /**
@@ -295,6 +326,53 @@ export class CloacinaRunner {
   }
 
   /**
+   * Sends a signal to an execution. It is kept until a task takes it with `context.waitFor()`, which may be waiting already
+   * or begin to wait later. Resolves when the signal is stored, with a `manager` in the caller's transaction.
+   *
+   * @param to - the id or the handle of the execution, or its workflow and idempotency key
+   * @returns the id of the execution
+   * @throws UnknownExecutionError if there is no such execution; with `orStart`, it is started
+   * @throws InvalidTransitionError if the execution has ended, unless a signal with this `idempotencyKey` was stored before
+   * @throws InvalidContextError, ContextTooLargeError for the payload; InvalidArgumentError
+   * @throws DatabaseUnavailableError if the database was unreachable, or another transaction held the key, for
+   *   `startTimeout`
+   * @example
+   * ```ts
+   * await runner.signal(id, Approval, { approved: true, by: user.id }, { idempotencyKey: `click ${linkId}` });
+   * await runner.signal({ workflow: Invoice, key: 'inv-17' }, Approval, answer, { manager });
+   * ```
+   */
+  async signal<P, I, R extends WorkflowRef = WorkflowRef>(
+    to: SignalTarget<R>,
+    signal: SignalDefinition<P, I>,
+    payload: I,
+    options?: SignalSendOptions<R>,
+  ): Promise<string> {
+    return this.whileServed(() => this.messages.signal(to, signal, payload, options));
+  }
+
+  /**
+   * Sends an event to all executions of the tenant that wait for its name and key, now or within `keepFor` of the
+   * definition. Resolves when the event is stored, with a `manager` in the caller's transaction.
+   *
+   * @param key - what the event is about, such as the id of an invoice; 1 to 200 characters
+   * @throws InvalidContextError, ContextTooLargeError for the payload; InvalidArgumentError
+   * @throws DatabaseUnavailableError as {@link signal}
+   * @example
+   * ```ts
+   * await runner.emit(InvoicePaid, 'inv-17', payment, { manager, idempotencyKey: payment.id });
+   * ```
+   */
+  async emit<P, I>(
+    event: EventDefinition<P, I>,
+    key: string,
+    payload: I,
+    options?: SendOptions,
+  ): Promise<void> {
+    return this.whileServed(() => this.messages.emit(event, key, payload, options));
+  }
+
+  /**
    * Stops serving the tenant in this process: claims no more tasks, gives unstarted claims back, and waits up to
    * `shutdownTimeout` for running handlers. Nest's shutdown calls this for every tenant.
    */
@@ -311,6 +389,15 @@ export class CloacinaRunner {
     this.closing.abort(reason);
     this.parts.engine.waiters.close(reason);
     this.reader.close();
+  }
+
+  /** @internal Checks the arguments of a start, for a child that a task starts. Nothing is stored. */
+  prepareStart(
+    workflow: WorkflowRef,
+    context: object | undefined,
+    options: PreparedOptions,
+  ): Promise<StartRequest> {
+    return this.starter.prepare(workflow, context, options);
   }
 
   /** Throws a TenantRemovedError once the tenant is closed, also for calls that began before. */

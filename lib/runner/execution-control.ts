@@ -6,14 +6,18 @@ import type { ExecutionStatus } from '../workflow/index.js';
 import { checkReason } from './call-checks.js';
 import { checkRetry, type RetryExecutionOptions } from './retry-options.js';
 import type { HandleControl } from './execution-handle.js';
-import { isExecutionId } from './execution-reader.js';
-import { ManualRetry } from './manual-retry.js';
+import { checkTree, viewTree, type ExecutionTree, type TreeOptions } from './execution-tree.js';
+import { isExecutionId } from './execution-uuid.js';
+import { ManualRetry } from '../engine/manual-retry.js';
+
+/** Maximum number of executions of a tree that are read. */
+const MAX_TREE = 10_000;
 
 export interface ControlParts {
   readonly tenant: string;
   readonly engine: Pick<
     TenantEngine,
-    'control' | 'store' | 'catalog' | 'wakeWorkers' | 'dueIn' | 'settings'
+    'control' | 'store' | 'catalog' | 'settler' | 'wakeWorkers' | 'dueIn' | 'settings'
   >;
   /** Rejects with a TenantRemovedError when this process no longer serves the tenant. */
   readonly whileServed: <T>(work: () => Promise<T>) => Promise<T>;
@@ -37,22 +41,61 @@ export class ExecutionControl implements HandleControl {
     await this.steer(id, 'cancel', (resent) => control.cancel(id, checked, resent));
   }
 
-  async pause(id: string, reason?: string): Promise<void> {
+  async pause(id: string, reason?: string, options: TreeOptions = {}): Promise<void> {
     const checked = checkReason(reason);
+    const ofTree = checkTree('pause()', options);
     await this.steer(id, 'pause', () => this.parts.engine.control.pause(id, checked));
+    if (ofTree) await this.steerTree(id, 'pause', checked);
   }
 
-  async resume(id: string): Promise<void> {
+  async resume(id: string, options: TreeOptions = {}): Promise<void> {
     const { engine } = this.parts;
+    const ofTree = checkTree('resume()', options);
+    if (ofTree) await this.steerTree(id, 'resume', null);
+    // After its children: what it does next may depend on them.
     await this.steer(id, 'resume', () => engine.control.resume(id));
     engine.wakeWorkers();
+  }
+
+  async tree(id: string): Promise<ExecutionTree> {
+    this.checkId(id);
+    const rows = await this.repeated(() => this.parts.engine.store.children.tree(id, MAX_TREE + 1));
+    if (rows.length === 0) throw new UnknownExecutionError(id, this.parts.tenant);
+    return viewTree(rows, MAX_TREE);
+  }
+
+  /**
+   * Pauses or resumes the executions under an execution. A child that has ended, or is in the wanted state, is left as it
+   * is. Running tasks may start children, so the tree is read again until nothing is left to do.
+   */
+  private async steerTree(
+    id: string,
+    action: 'pause' | 'resume',
+    reason: string | null,
+  ): Promise<void> {
+    const { control, store } = this.parts.engine;
+    const from: readonly string[] = action === 'pause' ? ['Pending', 'Running'] : ['Paused'];
+    const tried = new Set<string>([id]);
+    for (;;) {
+      const rows = await this.repeated(() => store.children.tree(id, MAX_TREE));
+      const left = rows.filter((row) => from.includes(row.status) && !tried.has(row.id));
+      if (left.length === 0) return;
+      for (const { id: child } of left) {
+        tried.add(child);
+        await this.repeated(() =>
+          action === 'pause' ? control.pause(child, reason) : control.resume(child),
+        );
+      }
+    }
   }
 
   async retry(id: string, options: RetryExecutionOptions = {}): Promise<void> {
     this.checkId(id);
     const steps = checkRetry(options);
     const { engine } = this.parts;
-    const reset = new ManualRetry(engine.store, engine.catalog, id, steps);
+    const { store, catalog, settler } = engine;
+    const endChildrenOf = (ended: string): Promise<boolean> => settler.endChildrenOf(ended);
+    const reset = new ManualRetry({ store, catalog, endChildrenOf }, id, { steps });
     const dueInMs = await this.repeated((resent) => reset.run(resent));
     if (dueInMs === undefined) throw new UnknownExecutionError(id, this.parts.tenant);
     engine.control.told('retry', id, reset.workflow);

@@ -3,6 +3,7 @@ import type { ExecutionResult } from './execution.js';
 import type { Duration, ExecutionStatus } from '../workflow/index.js';
 import { checkCallOptions } from '../errors/call-options.js';
 import { checkWait, refuseInTask } from './call-checks.js';
+import type { TreeOptions } from './execution-tree.js';
 import type { ResultWaiter } from './result-waiter.js';
 
 /** Options of `execute()` and `result()`, which wait for the end of an execution. */
@@ -49,9 +50,9 @@ export interface ExecutionHandle<C extends object = JsonObject> {
   /** See {@link CloacinaRunner.cancel}. */
   cancel(reason?: string): Promise<void>;
   /** See {@link CloacinaRunner.pause}. */
-  pause(reason?: string): Promise<void>;
+  pause(reason?: string, options?: TreeOptions): Promise<void>;
   /** See {@link CloacinaRunner.resume}. */
-  resume(): Promise<void>;
+  resume(options?: TreeOptions): Promise<void>;
 }
 
 export const RESULT_OPTIONS: ReadonlySet<string> = new Set<keyof ResultOptions>([
@@ -63,8 +64,8 @@ export const RESULT_OPTIONS: ReadonlySet<string> = new Set<keyof ResultOptions>(
 export interface HandleControl {
   status(id: string): Promise<ExecutionStatus>;
   cancel(id: string, reason?: string): Promise<void>;
-  pause(id: string, reason?: string): Promise<void>;
-  resume(id: string): Promise<void>;
+  pause(id: string, reason?: string, options?: TreeOptions): Promise<void>;
+  resume(id: string, options?: TreeOptions): Promise<void>;
 }
 
 /** A class and not a literal with closures: every start makes a handle, and most handles are never used. */
@@ -96,11 +97,11 @@ export class RunnerHandle implements ExecutionHandle {
     return this.#control.cancel(this.id, reason);
   }
 
-  pause(reason?: string): Promise<void> {
-    return this.#control.pause(this.id, reason);
+  pause(reason?: string, options?: TreeOptions): Promise<void> {
+    return this.#control.pause(this.id, reason, options);
   }
 
-  resume(): Promise<void> {
-    return this.#control.resume(this.id);
+  resume(options?: TreeOptions): Promise<void> {
+    return this.#control.resume(this.id, options);
   }
 }

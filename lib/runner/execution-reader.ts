@@ -6,6 +6,7 @@ import type { AvailabilityRetry } from '../runtime/availability-retry.js';
 import type { ExecutionStatus } from '../workflow/index.js';
 import { checkId, checkIds } from './call-checks.js';
 import { encodeCursor } from './cursor.js';
+import { isExecutionId } from './execution-uuid.js';
 import type {
   Execution,
   ExecutionCountFilter,
@@ -27,8 +28,6 @@ import type { Clock } from '../runtime/clock.js';
 const MAX_READ = 200;
 /** Max ids per call of `statuses`. */
 const MAX_STATUSES = 1_000;
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 interface Question {
   readonly id: string;
@@ -149,8 +148,4 @@ export class ExecutionReader {
     }
     return ids.map((id) => byId.get(id) ?? null);
   }
-}
-
-export function isExecutionId(id: unknown): id is string {
-  return typeof id === 'string' && UUID.test(id);
 }

@@ -1,6 +1,7 @@
 import type { WorkflowRef } from '../discovery/workflow-ref.js';
 import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/registered-workflow.js';
 import type { RunnableDefinition } from '../engine/definitions/runnable-definition.js';
+import type { PreparedOptions } from '../engine/children/child-runner.js';
 import type { Started, StartRequest } from '../engine/starts/starter.js';
 import type { TenantEngine } from '../engine/tenant-engine.js';
 import { checkCallOptions } from '../errors/call-options.js';
@@ -37,6 +38,26 @@ export class ExecutionStarter {
     onRequest?: (request: StartRequest) => void,
   ): Promise<StartReply> {
     checkCallOptions('start()', options, START_OPTIONS);
+    const { engine } = this.parts;
+    const request = await this.prepare(workflow, context, options, onRequest !== undefined);
+    const manager = checkManager(options.manager);
+    onRequest?.(request);
+    return manager === undefined
+      ? engine.starts.start(request)
+      : engine.starts.startIn(manager, request);
+  }
+
+  /**
+   * Checks the arguments. Nothing is stored.
+   *
+   * @param isAwaited - whether a caller of this process waits for the end
+   */
+  async prepare(
+    workflow: WorkflowRef,
+    context: object | undefined,
+    options: PreparedOptions,
+    isAwaited = false,
+  ): Promise<StartRequest> {
     const { engine, registry } = this.parts;
     const name = registry.nameOf(workflow);
     const schema: RegisteredWorkflow['input'] = registry.get(name)?.input;
@@ -48,17 +69,7 @@ export class ExecutionStarter {
       : await this.opened(name);
     const { clock, settings } = engine;
     const { maxContextSize } = settings;
-    const isAwaited = onRequest !== undefined;
-    const request = makeStartRequest(definition, input, options, {
-      maxContextSize,
-      clock,
-      isAwaited,
-    });
-    const manager = checkManager(options.manager);
-    onRequest?.(request);
-    return manager === undefined
-      ? engine.starts.start(request)
-      : engine.starts.startIn(manager, request);
+    return makeStartRequest(definition, input, options, { maxContextSize, clock, isAwaited });
   }
 
   private async opened(name: string): Promise<RunnableDefinition> {

@@ -62,7 +62,14 @@ export function viewExecution(
 
 /** The optional properties; absent where the row has no value. */
 function optional(
-  { reason, idempotencyKey, tags: stored }: ExecutionRow | ListedExecution,
+  {
+    reason,
+    idempotencyKey,
+    tags: stored,
+    parentId,
+    parentStep,
+    rootId,
+  }: ExecutionRow | ListedExecution,
   waitingFor: ExecutionSummary['waitingFor'],
 ): Partial<ExecutionSummary> {
   const tags = decodeTags(stored);
@@ -71,6 +78,9 @@ function optional(
     ...(waitingFor === undefined ? {} : { waitingFor }),
     ...(idempotencyKey === null ? {} : { idempotencyKey }),
     ...(tags === undefined ? {} : { tags }),
+    ...(parentId === null
+      ? {}
+      : { parent: { id: parentId, step: parentStep ?? '', root: rootId ?? parentId } }),
   };
 }
 

@@ -48,6 +48,8 @@ export interface TaskWaiting {
   detail: string;
   /** Name of the wait in the code, for `sleep`, `signal`, `event` and `child`. */
   wait?: string;
+  /** The id of the execution that it waits for, for `child`. Of several, the first. */
+  child?: string;
   /** Since when it waits, for the same. */
   since?: Date;
   /** When the task is due, for `time`, `condition` and `sleep`, and the end of a time limit. */
@@ -82,6 +84,16 @@ export interface TaskDetails {
   completedAt?: Date;
 }
 
+/** The parent of a child. */
+export interface ExecutionParent {
+  /** The id of the parent. */
+  id: string;
+  /** The name of the step that started the child, with its key after `#`. */
+  step: string;
+  /** The id of the execution at the top of the tree. */
+  root: string;
+}
+
 /** An execution as {@link CloacinaRunner.list} returns it: without its context and its tasks. */
 export interface ExecutionSummary {
   /** A UUID (version 7). */
@@ -102,6 +114,8 @@ export interface ExecutionSummary {
   idempotencyKey?: string;
   /** The tags that the caller gave to `start`. Absent if there are none. */
   tags?: Tags;
+  /** The execution whose task started this one as a child. Absent for others. */
+  parent?: ExecutionParent;
   createdAt: Date;
   /** When a process claimed the first task. Absent until then. */
   startedAt?: Date;
@@ -173,6 +187,12 @@ export interface ExecutionCountFilter {
 export interface ExecutionFilter extends ExecutionCountFilter {
   /** The idempotency key of the execution. Without `workflow`, one execution of each workflow may have it. */
   idempotencyKey?: string;
+  /** The name of a signal or event: executions with a task that waits for it, such as `Approval.name`. */
+  waitingFor?: string;
+  /** The id of an execution: its children. */
+  parent?: string;
+  /** The id of an execution without a parent: all executions under it. */
+  root?: string;
   /** The size of the page, 1 to 500. Default: 50. */
   limit?: number;
   /** The `nextCursor` of the previous page. Default: the first page. */

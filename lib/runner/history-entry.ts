@@ -76,6 +76,22 @@ export interface DeferredEntry {
   readonly task: string;
 }
 
+/** A wait of a task: `sleep()`, `waitFor()`, `waitForAny()`, or for an execution that it started. `at` is its beginning. */
+export interface WaitEntry {
+  readonly type: 'task.wait';
+  readonly at: Date;
+  readonly task: string;
+  /** The name of the wait in the code. */
+  readonly wait: string;
+  readonly kind: 'sleep' | 'signal' | 'event' | 'child';
+  /** `Open`: it is not over, or its task ended before it. */
+  readonly status: 'Open' | 'Done' | 'Failed' | 'TimedOut';
+  /** The name of the signal or event that it waits for, or that ended it. */
+  readonly message?: string;
+  /** Absent while the wait is open. */
+  readonly endedAt?: Date;
+}
+
 /** The task was taken over from a lost process. It is Ready again, or it was lost too often and Failed. */
 export interface RecoveredEntry {
   readonly type: 'task.recovered' | 'task.abandoned';
@@ -95,6 +111,21 @@ export interface SkippedEntry {
   readonly at: Date;
   readonly task: string;
   readonly skipReason?: SkipReason;
+}
+
+/** The task started a child with `execute`, `executeAll` or `start`, or was attached to an execution with its key. */
+export interface ChildEntry {
+  readonly type: 'task.child';
+  readonly at: Date;
+  readonly task: string;
+  /** The name of the step, with its key after `#`. */
+  readonly step: string;
+  /** The id of the child. */
+  readonly child: string;
+  /** How the wait for the child ended. Absent while the task waits, and for a child that nothing waits for. */
+  readonly status?: 'Completed' | 'Failed' | 'Cancelled' | 'Missing';
+  /** When the task was told of the end. Absent like the status. */
+  readonly endedAt?: Date;
 }
 
 /** Dependencies of the task had written different values to one key of the context. */
@@ -118,6 +149,8 @@ export type HistoryEntry =
   | EndedEntry
   | AttemptEntry
   | DeferredEntry
+  | WaitEntry
   | RecoveredEntry
   | SkippedEntry
+  | ChildEntry
   | ConflictEntry;

@@ -1,9 +1,22 @@
 import type { RunnableDefinition } from '../engine/definitions/runnable-definition.js';
 import type { StoredError } from '../errors/index.js';
-import type { HistoryEventRow, HistoryRecoveryRow, HistoryRow } from '../store/port/index.js';
+import type {
+  HistoryChildRow,
+  HistoryEventRow,
+  HistoryRecoveryRow,
+  HistoryRow,
+  HistoryWaitRow,
+} from '../store/port/index.js';
 import { decodeTags } from '../workflow/index.js';
 import { attemptsOf } from './history-attempts.js';
-import type { CreatedEntry, EndedEntry, HistoryEntry, RecoveredEntry } from './history-entry.js';
+import type {
+  ChildEntry,
+  CreatedEntry,
+  EndedEntry,
+  HistoryEntry,
+  RecoveredEntry,
+  WaitEntry,
+} from './history-entry.js';
 import { firstUnhandledFailure } from './unhandled-failure.js';
 
 type NameOf = (taskNo: number) => string;
@@ -18,7 +31,10 @@ export function viewHistory(row: HistoryRow, { workflow }: RunnableDefinition): 
   }
   const between: HistoryEntry[] = [
     ...row.events.flatMap((event) => entriesOf(event, nameOf)),
+    // Those for children have entries of their own.
+    ...row.waits.filter(({ kind }) => kind !== 'child').map((wait) => waitEntry(wait, nameOf)),
     ...row.recoveries.map((recovery) => recoveredEntry(recovery, nameOf)),
+    ...row.children.map((child) => childEntry(child, nameOf)),
     ...row.tasks.flatMap((task) =>
       attemptsOf(nameOf(task.taskNo), task, byTask.get(task.taskNo) ?? []),
     ),
@@ -113,6 +129,20 @@ function retriedEntries(detail: RetriedDetail, at: Date, nameOf: NameOf): Histor
   ];
 }
 
+function waitEntry(wait: HistoryWaitRow, nameOf: NameOf): WaitEntry {
+  const { taskNo, name, kind, status, message, startedAt, completedAt } = wait;
+  return {
+    type: 'task.wait',
+    at: new Date(startedAt),
+    task: nameOf(taskNo),
+    wait: name,
+    kind,
+    status,
+    ...(message === null ? {} : { message }),
+    ...(completedAt === null ? {} : { endedAt: new Date(completedAt) }),
+  };
+}
+
 function recoveredEntry(recovery: HistoryRecoveryRow, nameOf: NameOf): RecoveredEntry {
   const { taskNo, kind, cause, previousOwner, orphanedForMs, at } = recovery;
   return {
@@ -123,6 +153,15 @@ function recoveredEntry(recovery: HistoryRecoveryRow, nameOf: NameOf): Recovered
     ...(previousOwner === null ? {} : { owner: previousOwner }),
     orphanedForMs,
   };
+}
+
+function childEntry(child: HistoryChildRow, nameOf: NameOf): ChildEntry {
+  const { taskNo, name: step, childId, awaited, result, startedAt, completedAt } = child;
+  const entry = { type: 'task.child', at: new Date(startedAt), task: nameOf(taskNo) } as const;
+  // The step of a child that nothing waits for is over when it is stored, whatever becomes of the child.
+  if (!awaited || completedAt === null) return { ...entry, step, child: childId };
+  const end = (result ?? { status: 'Completed' }) as Required<Pick<ChildEntry, 'status'>>;
+  return { ...entry, step, child: childId, status: end.status, endedAt: new Date(completedAt) };
 }
 
 function endOf(row: HistoryRow, workflow: RunnableDefinition['workflow']): EndedEntry[] {

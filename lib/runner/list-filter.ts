@@ -9,6 +9,7 @@ import type {
 } from '../store/port/index.js';
 import { decodeCursor } from './cursor.js';
 import type { ExecutionCountFilter, ExecutionFilter, GetOptions } from './execution.js';
+import { isExecutionId } from './execution-uuid.js';
 import { checkDate, checkKey, checkTags } from './start-request.js';
 
 const COUNT_OPTIONS: ReadonlySet<string> = new Set<keyof ExecutionCountFilter>([
@@ -21,6 +22,9 @@ const COUNT_OPTIONS: ReadonlySet<string> = new Set<keyof ExecutionCountFilter>([
 const LIST_OPTIONS: ReadonlySet<string> = new Set([
   ...COUNT_OPTIONS,
   'idempotencyKey',
+  'waitingFor',
+  'parent',
+  'root',
   'limit',
   'cursor',
 ]);
@@ -51,6 +55,9 @@ export function checkListFilter(filter: ExecutionFilter): ExecutionListFilter {
   return {
     ...checkCommon(filter),
     idempotencyKey: checkKey(filter.idempotencyKey) ?? undefined,
+    waitingFor: checkWaitingFor(filter.waitingFor),
+    parent: checkExecution('parent', filter.parent),
+    root: checkExecution('root', filter.root),
     limit: checkLimit(filter.limit),
     after: filter.cursor === undefined ? undefined : decodeCursor(filter.cursor),
   };
@@ -76,6 +83,21 @@ function checkCommon(filter: ExecutionCountFilter): StoredCountFilter {
     createdAfter: checkOptionalDate('createdAfter', filter.createdAfter),
     createdBefore: checkOptionalDate('createdBefore', filter.createdBefore),
   };
+}
+
+function checkWaitingFor(name: string | undefined): string | undefined {
+  if (name === undefined) return undefined;
+  const problem =
+    typeof name === 'string' ? textProblem(name) : `must be a string, not ${formatValue(name)}`;
+  if (problem === undefined) return name;
+  throw new InvalidArgumentError('waitingFor', problem);
+}
+
+/** An id that is not a UUID is refused: a list of no execution's children would look like one without any. */
+function checkExecution(name: string, id: string | undefined): string | undefined {
+  if (id === undefined) return undefined;
+  if (isExecutionId(id)) return id.toLowerCase();
+  throw new InvalidArgumentError(name, `must be the id of an execution, not ${formatValue(id)}`);
 }
 
 function checkLimit(limit: number | undefined): number {

@@ -6,7 +6,7 @@ import type { ExecutionResult } from './execution.js';
 import { refuseInBoot } from './call-checks.js';
 import type { StartReply } from './execution-starter.js';
 import type { EndedExecutions } from './ended-executions.js';
-import { isExecutionId } from './execution-reader.js';
+import { isExecutionId } from './execution-uuid.js';
 
 export interface ResultWaiterParts {
   readonly clock: Clock;

@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { EntityManager } from 'typeorm';
 import { encodeContext } from '../engine/execution/context-entries.js';
+import type { PreparedOptions } from '../engine/children/child-runner.js';
 import type { RunnableDefinition } from '../engine/definitions/runnable-definition.js';
 import type { StartRequest } from '../engine/starts/starter.js';
 import {
@@ -66,7 +67,7 @@ const MAX_PRIORITY = 1_000_000_000;
 export function makeStartRequest(
   definition: RunnableDefinition,
   context: object,
-  options: StartOptions,
+  options: PreparedOptions,
   {
     maxContextSize,
     clock,
@@ -134,7 +135,7 @@ function checkPriority(priority = 0): number {
   );
 }
 
-function checkRunAt({ runAt, delay }: StartOptions): Date | null {
+function checkRunAt({ runAt, delay }: PreparedOptions): Date | null {
   if (runAt === undefined) return null;
   if (delay !== undefined) {
     throw new InvalidArgumentError('runAt', 'and delay cannot be combined; specify one of them');

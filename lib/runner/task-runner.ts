@@ -1,4 +1,5 @@
 import type { CloacinaRunner } from './cloacina-runner.js';
+import type { ExecutionHandle } from './execution-handle.js';
 
 export type { TaskRunner } from '../discovery/task-context.js';
 
@@ -6,4 +7,9 @@ export type { TaskRunner } from '../discovery/task-context.js';
 declare module '../discovery/task-context.js' {
   // oxlint-disable-next-line typescript/no-empty-object-type -- the class as an interface, which can be declared ahead
   interface TaskRunner extends CloacinaRunner {}
+}
+
+declare module '../discovery/child-options.js' {
+  // oxlint-disable-next-line typescript/no-empty-object-type -- as above
+  interface ChildHandle<C extends object> extends ExecutionHandle<C> {}
 }

@@ -91,21 +91,26 @@ const AWAITED: Readonly<Record<OpenWait['kind'], string>> = {
   sleep: 'sleeps',
   signal: 'waits for the signal',
   event: 'waits for the event',
-  child: 'waits for the execution that it started',
+  child: 'waits for the child',
 };
 
 /** What a suspended task waits for, from the row of its wait. */
 function openWaiting({ wait }: WaitingTask, { name }: CompiledTask): TaskWaiting {
   const task = `Task ${JSON.stringify(name)}`;
   if (wait === null) return { reason: 'items', detail: `${task} waits for its items.` };
-  const { kind, since, until } = wait;
-  const what = kind === 'sleep' ? '' : ` ${JSON.stringify(wait.eventName ?? wait.childId)}`;
+  const { kind, since, until, childId } = wait;
+  const awaited = kind === 'child' ? childId : wait.eventName;
+  const isOne = kind === 'sleep' || awaited !== null;
+  const verb = isOne ? AWAITED[kind] : 'waits for one of several messages';
+  const shown = kind === 'child' ? awaited : JSON.stringify(awaited);
+  const what = awaited === null ? '' : ` ${shown}`;
   const limit = until === null ? '' : ` until ${until.toISOString()}`;
   return {
     reason: kind,
-    detail: `${task} ${AWAITED[kind]}${what} (${JSON.stringify(wait.name)}) since ${since.toISOString()}${limit}.`,
+    detail: `${task} ${verb}${what} (${JSON.stringify(wait.name)}) since ${since.toISOString()}${limit}.`,
     wait: wait.name,
     since,
+    ...(kind === 'child' && childId !== null ? { child: childId } : {}),
     ...(until === null ? {} : { until }),
   };
 }

@@ -1,5 +1,5 @@
 import type { RegisteredWorkflow } from '../discovery/registered-workflow.js';
-import type { TriggerRule } from '../workflow/index.js';
+import type { TaskKind, TaskNode, TriggerRule } from '../workflow/index.js';
 
 /** A workflow of the running code, as {@link CloacinaRunner.workflows} returns it. Plain JSON. */
 export interface WorkflowGraph {
@@ -15,6 +15,10 @@ export interface WorkflowGraph {
 /** A task of a {@link WorkflowGraph}. */
 export interface WorkflowGraphTask {
   name: string;
+  /** `task` has a handler. The others are nodes: `wait`, `sleep` and `child`. */
+  kind: TaskKind;
+  /** What a node does. Absent for a task with a handler. */
+  node?: TaskNode;
   /** The names of its dependencies, in declaration order. */
   dependsOn: string[];
   /** The trigger rule. Absent: the task runs if every dependency is Completed. */
@@ -39,6 +43,8 @@ export function viewWorkflow({ definition }: RegisteredWorkflow): WorkflowGraph 
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     tasks: tasks.map((task) => ({
       name: task.name,
+      kind: task.node?.kind ?? 'task',
+      ...(task.node === undefined ? {} : { node: structuredClone(task.node) }),
       dependsOn: task.dependsOn.map((no) => tasks[no]?.name ?? String(no)),
       ...(task.rule === null ? {} : { when: structuredClone(task.rule) }),
       maxAttempts: task.retry.maxAttempts,

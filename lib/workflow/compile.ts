@@ -7,6 +7,7 @@ import type {
   WorkflowSpec,
 } from './definition.js';
 import { checkWorkflow } from './definition-check.js';
+import { formatOf } from './definition-format.js';
 import { Ancestry, dependentsOf } from './graph.js';
 import { checkGraph } from './graph-check.js';
 import { canonicalJson } from './json-equality.js';
@@ -20,9 +21,6 @@ export type CompileResult =
       readonly ok: false;
       /** One or two sentences each: what is wrong and what to do. */ readonly problems: string[];
     };
-
-/** The version of the stored format. It is part of the hash, so a new version changes the hash of every workflow. */
-export const DEFINITION_FORMAT = 1;
 
 /** Checks a workflow, fills in its defaults and numbers its tasks. */
 export function compileWorkflow(source: WorkflowSource): CompileResult {
@@ -62,7 +60,7 @@ export function numberTasks(spec: WorkflowSpec, order: readonly number[]): Compi
 }
 
 function compileTask(
-  { name, rule, retry, timeoutMs, transactional, priority, ...task }: TaskSpec,
+  { name, rule, retry, timeoutMs, transactional, priority, node, ...task }: TaskSpec,
   no: number,
   declared: number,
   numbersOf: (names: readonly string[]) => number[],
@@ -80,6 +78,7 @@ function compileTask(
     timeoutMs,
     transactional,
     priority,
+    ...(node === undefined ? {} : { node }),
   };
 }
 
@@ -88,6 +87,6 @@ function compileTask(
  * executions refer to tasks by number: if another release numbers them differently, it is another definition.
  */
 function hashOf(spec: WorkflowSpec, order: readonly number[]): string {
-  const text = canonicalJson({ ...spec, description: '', order, format: DEFINITION_FORMAT });
+  const text = canonicalJson({ ...spec, description: '', order, format: formatOf(spec.tasks) });
   return createHash('sha256').update(text).digest('hex').slice(0, 32);
 }

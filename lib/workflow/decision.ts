@@ -7,7 +7,8 @@ export type { DependencyOutcome } from './rule-evaluation.js';
 
 /** Whether a task runs, or the reason why it is skipped. */
 export type TaskDecision =
-  { readonly run: true } | { readonly run: false; readonly skipReason: SkipReason };
+  | { readonly run: true }
+  | { readonly run: false; readonly skipReason: Exclude<SkipReason, 'timeout'> };
 
 const RUN: TaskDecision = { run: true };
 

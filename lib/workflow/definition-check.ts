@@ -1,22 +1,22 @@
 import { distance } from 'fastest-levenshtein';
 import { DEFAULT_TASK_TIMEOUT_MS, type TaskSpec, type WorkflowSpec } from './definition.js';
-import { DURATION_FORM, parseDuration } from './duration.js';
+import {
+  checkDuration,
+  checkFlag,
+  checkName,
+  MAX_NAME_LENGTH,
+  optional,
+  type Report,
+} from './field-check.js';
 import { isRecord } from './json-equality.js';
+import { checkNode } from './node-check.js';
 import { DEFAULT_RETRY_POLICY, isBackoff, type RetryPolicy } from './retry-policy.js';
 import { checkRule, formatRule } from './rule-check.js';
 import { textProblem } from './text.js';
 
-/** Max characters of the name of a workflow, a task or a version. */
-const MAX_NAME_LENGTH = 200;
 /** Max characters of a workflow's description. */
 const MAX_DESCRIPTION_LENGTH = 10_000;
 const MAX_INT32 = 2 ** 31 - 1;
-// Names are printed in logs, which control characters would garble.
-// oxlint-disable-next-line no-control-regex
-const CONTROL_CHARACTER = /[\u0000-\u001f\u007f-\u009f]/;
-
-/** Receives a problem as the rest of a sentence that begins with the checked thing. */
-export type Report = (problem: string) => void;
 
 /** Fills in the defaults, and reports all problems. The result is only usable if there are none. */
 export function checkWorkflow(source: unknown, report: Report): WorkflowSpec {
@@ -51,6 +51,9 @@ function checkTask(source: unknown, index: number, report: Report): TaskSpec {
       ? formatRule(task.name)
       : `number ${index + 1}`;
   const say: Report = (problem) => report(`task ${label} ${problem}`);
+  if (task.node !== undefined && task.transactional === true) {
+    say('is a node, which has no transaction; remove transactional');
+  }
   return {
     name: checkName(task.name, say),
     dependsOn: checkDependsOn(task.dependsOn, say),
@@ -59,23 +62,8 @@ function checkTask(source: unknown, index: number, report: Report): TaskSpec {
     timeoutMs: checkTimeout(task.timeout, say) ?? DEFAULT_TASK_TIMEOUT_MS,
     transactional: checkFlag(task.transactional, 'transactional', false, say),
     priority: checkInteger(task.priority, 'priority', 0, -MAX_INT32 - 1, say),
+    ...(task.node === undefined ? {} : { node: checkNode(task.node, say) }),
   };
-}
-
-function checkName(name: unknown, say: Report): string {
-  if (typeof name !== 'string' || name === '') {
-    say('needs a name');
-    return '';
-  }
-  if (name.length > MAX_NAME_LENGTH) {
-    say(`has a name of ${name.length} characters; at most ${MAX_NAME_LENGTH} are allowed`);
-  } else if (CONTROL_CHARACTER.test(name)) {
-    say('has a control character in its name; remove it');
-  } else {
-    const problem = textProblem(name);
-    if (problem !== undefined) say(`has a name that ${problem}`);
-  }
-  return name;
 }
 
 function checkText(
@@ -146,14 +134,6 @@ function checkTimeout(value: unknown, say: Report): number | undefined {
   return milliseconds;
 }
 
-function checkDuration(value: unknown, field: string, say: Report): number | undefined {
-  if (value === undefined) return undefined;
-  const milliseconds = parseDuration(value);
-  if (milliseconds === undefined)
-    say(`has the ${field} ${formatRule(value)}; it must be ${DURATION_FORM}`);
-  return milliseconds;
-}
-
 function checkInteger(
   value: unknown,
   field: string,
@@ -168,20 +148,6 @@ function checkInteger(
     `has the ${field} ${formatRule(value)}; it must be a whole number from ${least} to ${MAX_INT32}`,
   );
   return otherwise;
-}
-
-function checkFlag(value: unknown, field: string, otherwise: boolean, say: Report): boolean {
-  if (value === undefined) return otherwise;
-  if (typeof value === 'boolean') return value;
-  say(`has the ${field} ${formatRule(value)}; it must be true or false`);
-  return otherwise;
-}
-
-/** `{ [key]: value }`, or `{}` for undefined: an undefined property would change the hash of the definition. */
-function optional<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
-  const part: Partial<Record<K, V>> = {};
-  if (value !== undefined) part[key] = value;
-  return part;
 }
 
 /** ` Did you mean "x"?` with a leading space if a known name is similar enough, otherwise an empty string. */

@@ -1,4 +1,5 @@
 import type { Duration } from './duration.js';
+import type { NodeSource, TaskNode } from './node.js';
 import type { RetryPolicy } from './retry-policy.js';
 import type { TriggerRule } from './trigger-rule.js';
 
@@ -31,6 +32,8 @@ export interface TaskSource {
   readonly transactional?: boolean;
   /** Tasks with a higher priority run first. Default: 0. */
   readonly priority?: number;
+  /** What the library does in place of a handler. Default: the task has a handler. */
+  readonly node?: NodeSource | undefined;
 }
 
 /** A workflow before its checks. */
@@ -63,6 +66,8 @@ export interface CompiledTask {
   readonly transactional: boolean;
   /** Tasks with a higher priority run first. */
   readonly priority: number;
+  /** What the library does in place of a handler. Absent for a task with a handler. */
+  readonly node?: TaskNode;
 }
 
 /** A checked workflow; immutable. */
@@ -100,6 +105,8 @@ export interface TaskSpec {
   readonly timeoutMs: number;
   readonly transactional: boolean;
   readonly priority: number;
+  /** Absent for a task with a handler, so that the hash of a workflow without nodes never changes. */
+  readonly node?: TaskNode;
 }
 
 /** The definition of a workflow that is hashed and stored: with all defaults, and its tasks in declaration order. */

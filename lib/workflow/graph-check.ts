@@ -1,5 +1,6 @@
 import type { TaskSpec, WorkflowSpec } from './definition.js';
-import { didYouMean, type Report } from './definition-check.js';
+import { didYouMean } from './definition-check.js';
+import type { Report } from './field-check.js';
 import { orderGraph } from './graph.js';
 import { assertDefined } from './assert-defined.js';
 import { formatRule } from './rule-check.js';

@@ -41,6 +41,17 @@ export {
   type TaskSource,
   type WorkflowSource,
 } from './definition.js';
+export type {
+  ChildNode,
+  NodeKind,
+  NodeSource,
+  ParentEnd,
+  SleepNode,
+  TaskKind,
+  TaskNode,
+  TimeoutOutcome,
+  WaitNode,
+} from './node.js';
 export { compileWorkflow, type CompileResult } from './compile.js';
 export { definitionIdOf } from './definition-id.js';
 export {

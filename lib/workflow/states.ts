@@ -4,8 +4,11 @@ export type ExecutionStatus =
 /** The status of a task of an execution. It has ended in the last four. */
 export type TaskStatus =
   'NotStarted' | 'Ready' | 'Running' | 'Waiting' | 'Completed' | 'Failed' | 'Skipped' | 'Cancelled';
-/** Why a task was skipped: its trigger rule was false (`rule`), or an upstream task failed (`upstreamFailure`). */
-export type SkipReason = 'rule' | 'upstreamFailure';
+/**
+ * Why a task was skipped: its trigger rule was false (`rule`), an upstream task failed (`upstreamFailure`), or the wait
+ * timed out of a node with `onTimeout: 'skip'` (`timeout`).
+ */
+export type SkipReason = 'rule' | 'upstreamFailure' | 'timeout';
 
 type Transitions<S extends string> = Readonly<Record<S, readonly S[]>>;
 

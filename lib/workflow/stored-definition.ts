@@ -1,9 +1,11 @@
-import { DEFINITION_FORMAT, numberTasks } from './compile.js';
+import { numberTasks } from './compile.js';
 import type { CompiledWorkflow } from './definition.js';
 import { checkWorkflow } from './definition-check.js';
+import { formatOf, READABLE_FORMATS } from './definition-format.js';
 import { checkGraph } from './graph-check.js';
 import { isRecord } from './json-equality.js';
 import { assertDefined } from './assert-defined.js';
+import type { TaskNode } from './node.js';
 import { formatRule } from './rule-check.js';
 import type { RetryPolicy } from './retry-policy.js';
 import type { TriggerRule } from './trigger-rule.js';
@@ -18,6 +20,8 @@ export interface StoredTask {
   readonly timeoutMs: number;
   readonly transactional: boolean;
   readonly priority: number;
+  /** Absent for a task with a handler. */
+  readonly node?: TaskNode;
 }
 
 /** A compiled workflow as plain JSON. */
@@ -36,7 +40,7 @@ export interface StoredDefinition {
 export function storeWorkflow(workflow: CompiledWorkflow): StoredDefinition {
   const { hash, name, version, description, timeoutMs } = workflow;
   return {
-    format: DEFINITION_FORMAT,
+    format: formatOf(workflow.tasks),
     hash,
     name,
     ...(version === undefined ? {} : { version }),
@@ -58,9 +62,10 @@ export function restoreWorkflow(stored: StoredDefinition): CompiledWorkflow {
   const definition: unknown = stored;
   if (!isRecord(definition)) throw new Error('The stored workflow definition is not an object.');
   const label = `The stored definition of workflow ${formatRule(definition.name)}`;
-  if (definition.format !== DEFINITION_FORMAT) {
+  const { format } = definition;
+  if (typeof format !== 'number' || !READABLE_FORMATS.includes(format)) {
     throw new Error(
-      `${label} has the format ${formatRule(definition.format)}, and this release reads ${DEFINITION_FORMAT}. A newer release may have written it.`,
+      `${label} has the format ${formatRule(format)}, and this release reads ${READABLE_FORMATS.join(' and ')}. A newer release may have written it.`,
     );
   }
   const read = readTasks(Array.isArray(definition.tasks) ? definition.tasks : []);
@@ -78,6 +83,11 @@ export function restoreWorkflow(stored: StoredDefinition): CompiledWorkflow {
   const workflow = numberTasks(spec, read.order);
   if (workflow.tasks.some((task) => task.dependsOn.some((dependency) => dependency >= task.no))) {
     throw new Error(`${label} numbers a task before one that it depends on.`);
+  }
+  if (format !== formatOf(workflow.tasks)) {
+    throw new Error(
+      `${label} was changed after it was stored: its tasks belong to the format ${formatOf(workflow.tasks)}, not ${format}.`,
+    );
   }
   if (workflow.hash !== definition.hash) {
     throw new Error(
@@ -107,5 +117,12 @@ function toSource(task: Record<string, unknown>): Record<string, unknown> {
   const retry = isRecord(task.retry)
     ? { ...task.retry, delay: task.retry.delayMs, maxDelay: task.retry.maxDelayMs }
     : task.retry;
-  return { ...task, when: task.rule, timeout: task.timeoutMs, retry };
+  return { ...task, when: task.rule, timeout: task.timeoutMs, retry, node: nodeSource(task.node) };
+}
+
+/** A node with its durations under the names that they have in a source. */
+function nodeSource(node: unknown): unknown {
+  if (!isRecord(node)) return node;
+  const { timeoutMs: timeout, lookbackMs: lookback, forMs, ...rest } = node;
+  return { ...rest, timeout, lookback, for: forMs };
 }

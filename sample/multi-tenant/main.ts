@@ -5,6 +5,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { AppModule } from './app.module.js';
 import { FirstImport } from './imports/first-import.js';
 import { listen } from './listen.js';
+import { PublicUrl } from './public-url.js';
 import { ShortLogger } from './short-logger.js';
 import { commandsToTry } from './welcome.js';
 
@@ -17,6 +18,7 @@ async function main(): Promise<void> {
   app.enableShutdownHooks(['SIGINT', 'SIGTERM'], { useProcessExit: true });
   try {
     const url = await listen(app, app.get(ConfigService).get<number>('PORT'));
+    app.get(PublicUrl).set(url);
     if (await app.get(FirstImport).run()) console.log(`\n${commandsToTry(url)}\n`);
   } catch (error) {
     await app.close();

@@ -22,6 +22,7 @@ export function describeControl(tested: TestedStore): void {
         changed: true,
         workflow: expect.any(String),
         hasWaiters: false,
+        unsettled: 0,
         running: [],
       });
       const paused = await tested.rowsOf(id);
@@ -81,6 +82,7 @@ export function describeControl(tested: TestedStore): void {
       changed: true,
       workflow: expect.any(String),
       hasWaiters: true,
+      unsettled: 0,
       running: [1],
     });
     const { execution, tasks, events } = await tested.rowsOf(id);
@@ -117,7 +119,7 @@ export function describeControl(tested: TestedStore): void {
   test.each(['cancel', 'pause', 'resume'] as const)(
     '%s of what has ended, or is not there, changes nothing',
     async (control) => {
-      const none = { changed: false, workflow: '', hasWaiters: false, running: [] };
+      const none = { changed: false, workflow: '', hasWaiters: false, unsettled: 0, running: [] };
       const call = (of: string) =>
         control === 'resume' ? tested.store.resume(of) : tested.store[control](of, 'late');
       await worker.complete([outcomeOf(chain, id, 0)]);

@@ -33,7 +33,7 @@ export function describeDeadlines(tested: TestedStore): void {
     const ended = await tested.store.timeOut(page, ({ workflow }) => ({ name: `of ${workflow}` }));
     expect(ended).toHaveLength(3);
     for (const id of ids) {
-      expect(ended).toContainEqual({ id, hasWaiters: false, wasRunning: true });
+      expect(ended).toContainEqual({ id, hasWaiters: false, wasRunning: true, unsettled: 0 });
       const cancelled = { status: 'Cancelled', owner: null, run_at: null };
       expect(await tested.rowsOf(id)).toMatchObject({
         execution: {
@@ -65,11 +65,12 @@ export function describeDeadlines(tested: TestedStore): void {
     const roots = [0, 1].map((taskNo) => outcomeOf(join, second!, taskNo, { claim: false }));
     await worker.complete(roots);
     const ended = await tested.store.timeOut(await pastDeadlines(), () => ({}));
-    expect(ended).toContainEqual({ id: first, hasWaiters: true, wasRunning: true });
+    expect(ended).toContainEqual({ id: first, hasWaiters: true, wasRunning: true, unsettled: 0 });
     expect(ended).toContainEqual({
       id: second,
       hasWaiters: false,
       wasRunning: false,
+      unsettled: 0,
     });
   });
 

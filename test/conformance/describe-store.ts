@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe } from '@jest/globals';
+import { describeChildEnds } from './child-ends.js';
+import { describeChildren } from './children.js';
 import { describeClaimTokens } from './claim-tokens.js';
 import { describeClaims } from './claims.js';
 import { describeControl } from './control.js';
@@ -14,9 +16,11 @@ import { describeItems } from './items.js';
 import { describeLeases } from './leases.js';
 import { describeLostClaims } from './lost-claims.js';
 import { describeManualRetry } from './manual-retry.js';
+import { describeMessages } from './messages.js';
 import { describePermits } from './permits.js';
 import { describeReads } from './reads.js';
 import { describeRecovery } from './recovery.js';
+import { describeRendezvous } from './rendezvous.js';
 import { describeReschedule } from './reschedule.js';
 import { describeSessions } from './sessions.js';
 import { describeStarts } from './starts.js';
@@ -34,6 +38,8 @@ const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStor
   ['fan-in', describeFanIn],
   ['items of a task', describeItems],
   ['the end of an execution', describeExecutionEnd],
+  ['children', describeChildren],
+  ['the ends of children and parents', describeChildEnds],
   ['tasks that are given back', describeReschedule],
   ['tasks that sleep and are woken', describeSuspension],
   ['steps', describeSteps],
@@ -49,6 +55,8 @@ const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStor
   ['reads', describeReads],
   ['finding executions', describeFinding],
   ['histories', describeHistories],
+  ['signals and events', describeMessages],
+  ['the rendezvous', describeRendezvous],
   ['transactions', describeTransactions],
 ];
 

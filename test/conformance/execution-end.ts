@@ -25,7 +25,7 @@ export function describeExecutionEnd(tested: TestedStore): void {
       (taskNo === failed ? failureOf : outcomeOf)(leaves, id, taskNo);
     expect((await worker.complete([outcome(0)])).ended).toEqual([]);
     expect((await worker.complete([outcome(1)])).ended).toEqual([
-      { outcome: 0, status: 'Failed', hasWaiters: false, contextMissing: true },
+      { outcome: 0, status: 'Failed', hasWaiters: false, contextMissing: true, unsettled: 0 },
     ]);
     const { execution, events } = await tested.rowsOf(id);
     expect(execution).toMatchObject({

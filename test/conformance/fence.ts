@@ -74,6 +74,7 @@ export function describeFence(tested: TestedStore): void {
         changed: true,
         workflow: expect.any(String),
         hasWaiters: false,
+        unsettled: 0,
         running: [0, 2],
       });
       const { tasks } = await tested.rowsOf(id);
@@ -89,7 +90,7 @@ export function describeFence(tested: TestedStore): void {
       await tested.behind.setDeadline(id, 0);
       const overdue = await tested.store.pastDeadlines();
       const ended = await tested.store.timeOut(overdue, () => ({ message: 'too long' }));
-      expect(ended).toContainEqual({ id, hasWaiters: false, wasRunning: true });
+      expect(ended).toContainEqual({ id, hasWaiters: false, wasRunning: true, unsettled: 0 });
       await expectRefused(FIRST_TOKEN);
     });
 

@@ -48,6 +48,7 @@ export function describeManualRetry(tested: TestedStore): void {
         definitionId: of.plan.definitionId,
         status: 'Failed',
         generation: 0,
+        unsettled: 0,
         tasks: [
           { taskNo: 0, status: 'Completed', skipReason: null },
           { taskNo: 1, status: 'Failed', skipReason: null },

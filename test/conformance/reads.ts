@@ -23,6 +23,9 @@ export function describeReads(tested: TestedStore): void {
       idempotencyKey: null,
       tags: null,
       completedAt: null,
+      parentId: null,
+      parentStep: null,
+      rootId: null,
     };
     expect(await tested.store.executions([id, id])).toEqual([
       {
@@ -126,6 +129,9 @@ export function describeReads(tested: TestedStore): void {
       tags: null,
       waiting: null,
       completedAt: null,
+      parentId: null,
+      parentStep: null,
+      rootId: null,
     };
     const time = expect.any(Date);
     const common = { createdAt: time, startedAt: time, createdAtMicros: expect.any(String) };

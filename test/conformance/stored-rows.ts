@@ -32,6 +32,10 @@ export interface ExecutionColumns {
   readonly unhandled_failures: number;
   readonly generation: number;
   readonly has_waiters: boolean;
+  readonly unsettled: number;
+  readonly depth: number;
+  readonly parent_execution_id: string | null;
+  readonly root_execution_id: string | null;
   readonly context: unknown;
   readonly reason: string | null;
   readonly created_at: Date;

@@ -2,6 +2,7 @@ import type {
   Claimant,
   RecoverySession,
   RenewingSession,
+  SettlingSession,
   TenantStore,
   WakeUpSession,
 } from '../../lib/store/port/index.js';
@@ -27,6 +28,7 @@ export interface OpenedStore {
   readonly store: TenantStore;
   /** The session of one process. */
   readonly session: RenewingSession &
+    SettlingSession &
     Pick<WakeUpSession, 'dueTimes' | 'sweep'> &
     Pick<RecoverySession, 'leases' | 'underWay'>;
   rowsOf(id: string): Promise<StoredRows>;
@@ -34,6 +36,8 @@ export interface OpenedStore {
   changeTask(id: string, taskNo: number, change: TaskChange): Promise<void>;
   /** Gives the task `count` items, which are due, as the statement that expands a task does. Its claim ends. */
   addItems(id: string, taskNo: number, count: number): Promise<void>;
+  /** Deletes an execution with its tasks, as an administrator may. */
+  deleteExecution(id: string): Promise<void>;
   /** Sets the deadline of the execution's timeout, in milliseconds from now. */
   setDeadline(id: string, inMs: number): Promise<void>;
   /** Deletes what the store keeps to find the claims of an instance, where that is not the tasks' rows themselves. */

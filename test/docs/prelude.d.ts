@@ -37,6 +37,9 @@ declare global {
   class Billing {
     bill(context: TaskContext<Order>): Promise<{ invoiceId: number }>;
   }
+  class RenderPdf {
+    render(context: TaskContext<{ invoiceId: string; pdf: string }>): Promise<{ pdf: string }>;
+  }
   const nightlyReport: WorkflowDefinition<{ day: string; copies?: number }>;
 
   const AppModule: Type<unknown>;

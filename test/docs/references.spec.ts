@@ -38,6 +38,8 @@ const FOREIGN = new Set<string>([
   'getEvent',
   'InjectDataSource',
   'InjectRepository',
+  'NonRetriableError',
+  'TerminalError',
   'UnrecoverableError',
 ]);
 

@@ -167,6 +167,38 @@ describe('npm start', () => {
     90_000,
   );
 
+  it('completes the order that was approved and paid', async () => {
+    const order = await waitFor(async () => {
+      const { body } = await call(`${url}/tenants/acme/orders/latest`);
+      return body['status'] === 'Completed' ? body : undefined;
+    }, PATIENT);
+    expect(order['context']).toMatchObject({
+      price: 18_000,
+      approval: { by: 'ada' },
+      payment: { amount: 18_000, reference: expect.any(String) },
+      confirmation: expect.stringContaining('120 seats for 18000'),
+    });
+  });
+
+  it('needs no approval of a cheap order, and refuses a callback that it has not signed', async () => {
+    await call(`${url}/tenants/globex/orders`, 'POST', new URLSearchParams('seats=3'));
+    const order = await waitFor(async () => {
+      const { body } = await call(`${url}/tenants/globex/orders/latest`);
+      return body['status'] === 'Completed' ? body : undefined;
+    }, PATIENT);
+    expect(order['tasks']).toMatchObject([
+      { name: 'quote', status: 'Completed' },
+      { name: 'approval', status: 'Skipped', skipReason: 'rule' },
+      { name: 'requestPayment', status: 'Completed' },
+      { name: 'payment', status: 'Completed' },
+      { name: 'confirm', status: 'Completed' },
+    ]);
+    const forged = new URLSearchParams('reference=mine&amount=450');
+    expect(await call(`${url}/callbacks/${'x'.repeat(80)}`, 'POST', forged)).not.toMatchObject({
+      status: 200,
+    });
+  });
+
   it('cancels an import with its chunks, and goes on with what did not complete', async () => {
     const acme = `${url}/tenants/acme`;
     const statuses = async (path: string): Promise<string[]> => {
@@ -178,14 +210,17 @@ describe('npm start', () => {
     try {
       await lock.query('BEGIN; LOCK TABLE tenant_acme.airport IN EXCLUSIVE MODE');
       await call(`${acme}/imports`, 'POST');
+      // Those of the import before are Completed.
       await waitFor(async () => {
-        const { body } = await call(`${acme}/executions/latest`);
-        return (body['context'] as { chunkIds?: unknown }).chunkIds;
+        const [, ...chunks] = await statuses('workflow=airport-chunk');
+        return chunks.every((status) => status === 'Pending' || status === 'Running');
       }, PATIENT);
       const { body } = await call(`${acme}/executions/latest/cancel`, 'POST');
       expect(body).toMatchObject({ status: 'Cancelled' });
-      const [, ...others] = await statuses('workflow=airport-chunk');
-      expect(others).toEqual(Array.from({ length: 7 }, () => 'Cancelled'));
+      await waitFor(async () => {
+        const [, ...others] = await statuses('workflow=airport-chunk');
+        return others.length === 7 && others.every((status) => status === 'Cancelled');
+      }, PATIENT);
     } finally {
       await lock.end();
     }
@@ -202,8 +237,7 @@ describe('npm start', () => {
     expect(body).toMatchObject({ status: 'Completed', context: { rows: 50, rejected: 0 } });
     expect(body['tasks']).toMatchObject([
       { name: 'fetch', status: 'Completed' },
-      { name: 'startChunks', status: 'Completed' },
-      { name: 'collect', status: 'Completed' },
+      { name: 'loadChunks', status: 'Completed' },
       { name: 'explainRejects', status: 'Skipped', skipReason: 'rule' },
       { name: 'report', status: 'Completed' },
     ]);
@@ -247,6 +281,8 @@ describe('npm start', () => {
     ['POST', '/tenants/acme/imports', 'limit=none', 400],
     ['POST', '/tenants/acme/imports', 'delay=soon', 400],
     ['POST', '/tenants/acme/imports', 'everything=now', 400],
+    ['POST', '/tenants/acme/orders', 'seats=many', 400],
+    ['GET', '/tenants/initech/orders/latest', '', 404],
     ['POST', '/tenants/globex/executions/latest/cancel', '', 409],
     ['POST', '/tenants/globex/executions/latest/retry', '', 409],
   ])('answers %s %s %s with %i', async (method, path, form, status) => {

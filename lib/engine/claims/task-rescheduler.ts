@@ -18,6 +18,8 @@ export interface RescheduledClaim {
   readonly kind: RescheduleKind;
   /** Null: until the task is woken. */
   readonly delayMs: number | null;
+  /** For a suspension: the number of children of which only the last one wakes the task. Default: 0, each one does. */
+  readonly joins?: number;
   /** The stored form of the failed attempt's error. */
   readonly error?: unknown;
 }
@@ -75,7 +77,7 @@ export class TaskRescheduler {
   }
 }
 
-function toReschedule({ claim, kind, delayMs, error }: RescheduledClaim): Reschedule {
+function toReschedule({ claim, kind, delayMs, error, joins = 0 }: RescheduledClaim): Reschedule {
   return {
     executionId: claim.executionId,
     taskNo: claim.taskNo,
@@ -84,6 +86,7 @@ function toReschedule({ claim, kind, delayMs, error }: RescheduledClaim): Resche
     kind,
     delayMs,
     wakes: claim.wakes,
+    joins,
     error,
   };
 }

@@ -16,6 +16,8 @@ export interface ExecutionEndsParts {
   readonly services: Pick<ProcessServices, 'notifyCancelled' | 'notifyEnded'>;
   /** Requests a comparison of memory with the database. */
   readonly reconcile: () => void;
+  /** Passes the end on to parents and children. */
+  readonly settle: (id: string, unsettled: number) => void;
 }
 
 /** Announces the ends of executions: to observers, to the callers that wait in this process, and to other processes. */
@@ -25,7 +27,7 @@ export class ExecutionEnds {
   /** Call when the outcome of a task has ended its execution. */
   recorded({ claim }: TaskResult, end: EndedExecution): void {
     const { contexts, events, waiters } = this.parts;
-    const { status, hasWaiters, contextMissing } = end;
+    const { status, hasWaiters, contextMissing, unsettled } = end;
     const { executionId } = claim;
     if (contextMissing) contexts.add(claim);
     // The task that ends an execution is seldom the one that failed: it was skipped behind it, or cleaned up.
@@ -38,7 +40,7 @@ export class ExecutionEnds {
     );
     const start = claim.cache.startFacts ?? waiters.startOf(executionId);
     const known = waiters.isAwaited(executionId) ? knownEndOf(claim, end, start) : undefined;
-    this.tell(executionId, { wasRunning: false, hasWaiters, known });
+    this.tell(executionId, { wasRunning: false, hasWaiters, known, unsettled });
   }
 
   /**
@@ -47,6 +49,7 @@ export class ExecutionEnds {
    * @param wasRunning - whether tasks of the execution may still run in other processes and have to stop
    * @param hasWaiters - whether callers in other processes wait for the execution
    * @param known - the ended execution, if memory has all of it
+   * @param unsettled - what the end has still to bring about, as bits
    */
   tell(
     id: string,
@@ -54,14 +57,17 @@ export class ExecutionEnds {
       wasRunning,
       hasWaiters,
       known,
+      unsettled,
     }: {
       readonly wasRunning: boolean;
       readonly hasWaiters: boolean;
       readonly known?: KnownEnd | undefined;
+      readonly unsettled: number;
     },
   ): void {
-    const { address, services, waiters } = this.parts;
+    const { address, services, waiters, settle } = this.parts;
     waiters.ended(id, known);
+    settle(id, unsettled);
     if (wasRunning) services.notifyCancelled(address, id);
     if (hasWaiters) services.notifyEnded(address, id);
   }
@@ -70,6 +76,7 @@ export class ExecutionEnds {
   maybe(id: string): void {
     const { claims, reconcile } = this.parts;
     if (claims.isActive(id)) reconcile();
-    this.tell(id, { wasRunning: true, hasWaiters: true });
+    // The bits are in the lost reply. If the process is not to look, the sweep finds them.
+    this.tell(id, { wasRunning: true, hasWaiters: true, unsettled: 0 });
   }
 }

@@ -1,5 +1,6 @@
 import type { RegisteredWorkflow, TaskHandler } from '../../discovery/registered-workflow.js';
 import { definitionIdOf, type CompiledWorkflow } from '../../workflow/index.js';
+import { handlerOf } from '../nodes/node-handler.js';
 import type { StartPlan } from '../../store/port/index.js';
 
 /**
@@ -9,7 +10,7 @@ import type { StartPlan } from '../../store/port/index.js';
 export interface RunnableDefinition {
   readonly id: string;
   readonly workflow: CompiledWorkflow;
-  /** By task number; undefined where the running code has no such task. */
+  /** By task number; built in for nodes, undefined where the running code has no such task. */
   readonly handlers: readonly (TaskHandler | undefined)[];
   /** The root tasks by priority: the order in which a process takes them if it has no room for all. */
   readonly rootsToTake: readonly number[];
@@ -27,7 +28,7 @@ export function makeRunnable(
   return {
     id,
     workflow,
-    handlers: workflow.tasks.map((task) => registered?.handlers.get(task.name)),
+    handlers: workflow.tasks.map((task) => handlerOf(task, registered)),
     rootsToTake,
     ranked: workflow.tasks.some((task) => task.priority !== workflow.tasks[0]?.priority),
     plan: startPlan(id, workflow, rootsToTake),

@@ -1,4 +1,7 @@
 import {
+  ChildCancelledError,
+  ChildFailedError,
+  ChildMissingError,
   ContextTooLargeError,
   DeferralTimeoutError,
   DuplicateStepError,
@@ -8,6 +11,7 @@ import {
   NonRetryableError,
   readProperty,
   RetryAfterError,
+  SignalTimeoutError,
   TooManyStepsError,
 } from '../../errors/index.js';
 import { parseDuration, retryDelayMs, type CompiledTask } from '../../workflow/index.js';
@@ -23,6 +27,10 @@ const FINAL = [
   NotAllowedError,
   DuplicateStepError,
   TooManyStepsError,
+  ChildFailedError,
+  ChildCancelledError,
+  ChildMissingError,
+  SignalTimeoutError,
 ];
 
 export type FailureDecision = { readonly retryInMs: number } | 'fail';

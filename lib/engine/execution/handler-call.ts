@@ -7,6 +7,7 @@ import { runInTask } from './current-task.js';
 import type { HandlerOutcome } from './handler-outcome.js';
 import type { RunningTask } from './running-task.js';
 import { DeferralSignal } from './task-deferral.js';
+import { SKIPPED_BY_TIMEOUT } from '../nodes/skipped-by-timeout.js';
 import { SuspensionSignal } from '../waits/suspension.js';
 import type { TaskInterceptors } from './task-interceptors.js';
 import { encodeWrites, resultOf, type TaskResult } from './task-result.js';
@@ -46,6 +47,10 @@ export class HandlerCall {
       throw new SuspensionSignal();
     }
     const { claim, input } = attempt;
+    if (returned === SKIPPED_BY_TIMEOUT) {
+      context.returned();
+      return resultOf(claim, input, 'Skipped', { skipReason: 'timeout' });
+    }
     const writes = context.finish(returned);
     context.returned();
     if (writes.size === 0) return resultOf(claim, input, 'Completed', {});
@@ -67,7 +72,10 @@ export function thrown(
   const delayMs = context?.deferredForNextMs;
   context?.returned();
   if (delayMs !== undefined) return { kind: 'deferred', delayMs };
-  if (context?.isSuspended === true) return { kind: 'suspended', delayMs: context.suspendedForMs };
+  if (context?.isSuspended === true) {
+    const { joins, suspendedForMs: delayMs } = context;
+    return { kind: 'suspended', delayMs, ...(joins === 0 ? {} : { joins }) };
+  }
   return { kind: 'failed', input, error };
 }
 

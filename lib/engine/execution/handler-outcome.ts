@@ -23,9 +23,9 @@ export type HandlerOutcome =
   | { readonly kind: 'deferred'; readonly delayMs: number }
   /**
    * A wait suspended the task. It runs again in `delayMs` milliseconds, or if that is null or if it is woken earlier,
-   * when it is woken.
+   * when it is woken. `joins`: the number of children of which only the last one wakes it, or 0.
    */
-  | { readonly kind: 'suspended'; readonly delayMs: number | null }
+  | { readonly kind: 'suspended'; readonly delayMs: number | null; readonly joins?: number }
   /**
    * The handler never began, or its transaction failed for a reason outside the handler. The task is due again in
    * `delayMs` milliseconds, and the attempt does not count.

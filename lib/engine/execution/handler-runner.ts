@@ -11,7 +11,10 @@ import type { HandlerOutcome } from './handler-outcome.js';
 import { lastValue } from './last-value.js';
 import type { OutcomeRecorder } from './outcome-recorder.js';
 import { RunningTask, type TaskSurroundings } from './running-task.js';
+import type { Children } from '../children/children.js';
 import type { StepServices } from '../waits/step-services.js';
+import type { MessageTaker } from '../messages/message-taker.js';
+import type { TokenIssuer } from '../messages/token-issuer.js';
 import type { TaskInterceptors } from './task-interceptors.js';
 import { TransactionalRunner } from './transactional-runner.js';
 import type { Clock } from '../../runtime/clock.js';
@@ -28,6 +31,9 @@ export interface HandlerRunnerParts {
   readonly gate: Pick<ClaimGate, 'underWay'>;
   readonly interceptors: TaskInterceptors;
   readonly steps: StepServices;
+  readonly messages: MessageTaker;
+  readonly tokens: TokenIssuer;
+  readonly children: Children;
 }
 
 /**
@@ -40,13 +46,16 @@ export class HandlerRunner {
   private readonly transactions: TransactionalRunner;
 
   constructor(private readonly parts: HandlerRunnerParts) {
-    const { clock, dataSource, runner, settings, steps } = parts;
+    const { clock, dataSource, runner, settings, steps, messages, tokens, children } = parts;
     this.surroundings = {
       clock,
       tenant: settings.tenant,
       runner,
       dataSource,
       steps,
+      messages,
+      tokens,
+      children,
       get manager() {
         return dataSource.manager;
       },

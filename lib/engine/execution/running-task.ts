@@ -1,12 +1,24 @@
 import { Logger } from '@nestjs/common';
 import type { DeferOptions, Found, JsonObject, TaskContext } from '../../discovery/task-context.js';
+import type {
+  ChildCall,
+  ExecuteAllOptions,
+  ExecuteChildOptions,
+  StartChildOptions,
+} from '../../discovery/child-options.js';
+import type { WorkflowRef } from '../../discovery/workflow-ref.js';
 import { InvalidContextError } from '../../errors/index.js';
 import { decodeJson, encodeJson, type ContextView, type Duration } from '../../workflow/index.js';
 import { checkKey, encodeContext } from './context-entries.js';
 import type { TaskClaim } from '../claims/task-claim.js';
 import type { Clock } from '../../runtime/clock.js';
+import { callExecute, callExecuteAll, callStart } from '../children/child-calls.js';
+import type { Children } from '../children/children.js';
 import { callSleep, callStep } from '../waits/step-calls.js';
 import type { StepServices } from '../waits/step-services.js';
+import type { MessageTaker } from '../messages/message-taker.js';
+import type { TokenIssuer } from '../messages/token-issuer.js';
+import { callWaitFor, callWaitForAny, type MessageWaits } from '../messages/wait-calls.js';
 import { TaskSteps } from '../waits/task-steps.js';
 import { TaskDeferral } from './task-deferral.js';
 
@@ -19,6 +31,9 @@ export interface TaskSurroundings {
   readonly dataSource: TaskContext['dataSource'];
   readonly manager: TaskContext['manager'];
   readonly steps: StepServices;
+  readonly messages: MessageTaker;
+  readonly tokens: TokenIssuer;
+  readonly children: Children;
 }
 
 const NO_WRITES: ReadonlyMap<string, string | undefined> = new Map();
@@ -164,8 +179,43 @@ export class RunningTask implements TaskContext {
     return callSleep(this.steps, name, duration);
   }
 
+  waitFor(message: unknown, options?: unknown): Promise<never> {
+    return callWaitFor(this.messageWaits, message, options) as Promise<never>;
+  }
+
+  waitForAny(of: unknown, options?: unknown): Promise<never> {
+    return callWaitForAny(this.messageWaits, of, options) as Promise<never>;
+  }
+
+  signalToken(signal: unknown, options: unknown): string {
+    return this.surroundings.tokens.issue(this.executionId, signal, options);
+  }
+
+  execute(workflow: WorkflowRef, input?: object, options?: ExecuteChildOptions): Promise<never> {
+    const { children } = this.surroundings;
+    return callExecute(this.steps, children, workflow, input, options) as Promise<never>;
+  }
+
+  executeAll(
+    calls: readonly ChildCall<WorkflowRef>[],
+    options?: ExecuteAllOptions,
+  ): Promise<never> {
+    return callExecuteAll(this.steps, this.surroundings.children, calls, options) as Promise<never>;
+  }
+
+  start(workflow: WorkflowRef, input?: object, options?: StartChildOptions): Promise<never> {
+    const { children, manager } = this.surroundings;
+    const transaction = this.claim.task.transactional ? manager : undefined;
+    const child = { workflow, input, options };
+    return callStart(this.steps, children, child, transaction) as Promise<never>;
+  }
+
   get suspending(): boolean {
     return this.isSuspended || this.deferredForNextMs !== undefined;
+  }
+
+  private get messageWaits(): MessageWaits {
+    return { steps: this.steps, taker: this.surroundings.messages };
   }
 
   private get steps(): TaskSteps {
@@ -187,6 +237,11 @@ export class RunningTask implements TaskContext {
   /** Whether a wait has suspended the task, even if its signal was caught. */
   get isSuspended(): boolean {
     return this.lazySteps?.isSuspended === true;
+  }
+
+  /** Number of children of which only the last one has to wake the suspended task. 0: any wake-up does. */
+  get joins(): number {
+    return this.lazySteps?.joins ?? 0;
   }
 
   /** Time until a suspended task runs again, in milliseconds. Null: when it is woken. */

@@ -66,7 +66,8 @@ export class TaskCompleter {
         if (!claim.lost) this.reschedule(claim, 'defer', outcome.delayMs);
         break;
       case 'suspended':
-        if (!claim.lost) this.reschedule(claim, 'suspend', outcome.delayMs);
+        if (!claim.lost)
+          this.reschedule(claim, 'suspend', outcome.delayMs, { joins: outcome.joins });
         break;
       case 'givenBack':
         this.giveBack(claim, outcome.delayMs);
@@ -95,7 +96,7 @@ export class TaskCompleter {
     if (decision === 'fail') {
       this.record(resultOf(claim, input, 'Failed', { error }));
     } else {
-      this.reschedule(claim, 'retry', decision.retryInMs, error);
+      this.reschedule(claim, 'retry', decision.retryInMs, { error });
     }
   }
 
@@ -109,10 +110,11 @@ export class TaskCompleter {
     claim: TaskClaim,
     kind: RescheduleKind,
     delayMs: number | null,
-    error?: unknown,
+    detail: { readonly error?: unknown; readonly joins?: number } = {},
   ): void {
+    const { error } = detail;
     claim.stage = 'settled';
-    this.parts.rescheduler.reschedule({ claim, kind, delayMs, error }).then(
+    this.parts.rescheduler.reschedule({ claim, kind, delayMs, ...detail }).then(
       (result) => {
         const held = result !== 'refused';
         // An earlier send whose reply was lost may have given the task back. Then no other process knows its due time, or
@@ -130,7 +132,7 @@ export class TaskCompleter {
       (reason: unknown) => {
         const plain = error === undefined ? undefined : toPlainError(error);
         if (plain !== undefined && this.isUnstorable(reason) && !isDeepStrictEqual(plain, error)) {
-          this.reschedule(claim, kind, delayMs, plain);
+          this.reschedule(claim, kind, delayMs, { error: plain });
         } else {
           this.giveUp(claim, reason);
         }

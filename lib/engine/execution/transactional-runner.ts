@@ -97,7 +97,8 @@ export class TransactionalRunner {
     transaction: TaskTransaction,
   ): Promise<void> {
     const { claim, input } = attempt;
-    const { clock, settings, dataSource, runner, call, recorder, gate, steps } = this.parts;
+    const { clock, settings, dataSource, runner, call, recorder, gate } = this.parts;
+    const { steps, messages, tokens, children } = this.parts;
     run.phase = 'handler';
     run.begunAt = clock.now();
     run.transaction = transaction;
@@ -109,6 +110,9 @@ export class TransactionalRunner {
       runner,
       dataSource,
       steps,
+      messages,
+      tokens,
+      children,
       manager: transaction.manager as TaskContext['manager'],
     });
     run.context = context;

@@ -14,6 +14,8 @@ const WORK: ReactionLimit = { burst: 20, intervalMs: 25 };
 const PASSED_ON: ReactionLimit = { burst: 5, intervalMs: 100 };
 /** Maximum number of unknown tenants whose wake-ups wait to be passed on. */
 const MAX_UNKNOWN = 20;
+/** Limit of looks for signals and events that were sent in transactions. */
+const MESSAGES: ReactionLimit = { burst: 50, intervalMs: 10 };
 /** Limits of reactions that wake waiting callers, and that read the claims of the process. */
 const ENDED: ReactionLimit = { burst: 50, intervalMs: 20 };
 const CLAIMS: ReactionLimit = { burst: 10, intervalMs: 100 };
@@ -68,7 +70,9 @@ export class NotificationReactions {
     if (notification.kind === 'work') return this.hearOfWork(notification);
     const tenant = this.options.tenant(notification.tenant);
     if (tenant === undefined) return;
-    this.reactionsOf(tenant).hear(notification.kind, notification.executionId);
+    const reactions = this.reactionsOf(tenant);
+    if (notification.kind === 'messages') reactions.messages.call();
+    else reactions.hear(notification.kind, notification.executionId);
   }
 
   private hearOfWork({ tenant: address, named, passedOnBy }: WorkNotification): void {
@@ -115,6 +119,7 @@ class TenantReactions {
   readonly work: MergedCalls;
   readonly named: MergedCalls;
   private readonly passedOn: MergedCalls;
+  readonly messages: MergedCalls;
   private readonly ended: MergedCalls;
   private readonly cancelled: MergedCalls;
   private readonly paused: MergedCalls;
@@ -128,6 +133,7 @@ class TenantReactions {
     this.work = new MergedCalls(() => tenant.wakeUp(false), WORK, clock);
     this.named = new MergedCalls(() => this.wakeNamed(), WORK, clock);
     this.passedOn = new MergedCalls(() => passOn(tenant.settings.address), PASSED_ON, clock);
+    this.messages = new MergedCalls(() => tenant.deliverMessages(), MESSAGES, clock);
     this.ended = new MergedCalls(() => this.tellEnded(), ENDED, clock);
     this.cancelled = new MergedCalls(() => tenant.reconcileClaims(), CLAIMS, clock);
     this.paused = new MergedCalls(() => tenant.control.findPaused(), CLAIMS, clock);
@@ -145,8 +151,8 @@ class TenantReactions {
   }
 
   close(): void {
-    const { work, named, passedOn, ended, cancelled, paused } = this;
-    for (const calls of [work, named, passedOn, ended, cancelled, paused]) calls.close();
+    const { work, named, messages, passedOn, ended, cancelled, paused } = this;
+    for (const calls of [work, named, messages, passedOn, ended, cancelled, paused]) calls.close();
   }
 
   private wakeNamed(): void {

@@ -11,6 +11,8 @@ export type Notification =
   /** The sender has swept tenants and found nothing to do. The digest stands for what it read. */
   | { readonly kind: 'swept'; readonly digest: string }
   | WorkNotification
+  /** Signals or events were sent to a tenant in a transaction. */
+  | { readonly kind: 'messages'; readonly tenant: string }
   | {
       readonly kind: 'cancelled' | 'ended' | 'paused';
       readonly tenant: string;
@@ -35,6 +37,7 @@ const TENANTS = 't';
 const SWEPT = /^s([0-9a-f]{32})$/;
 const LETTERS = { cancelled: 'c', ended: 'e', paused: 'p' } as const;
 const KINDS = { c: 'cancelled', e: 'ended', p: 'paused' } as const;
+const MESSAGES = /^m([0-9a-f]{16})$/;
 const OF_EXECUTION = /^([cep])([0-9a-f]{16})([0-9a-f-]{36})$/;
 const WORK = new RegExp(`^w([0-9a-f]{16})(?:([:!])((?:[0-9a-f]{8}){1,${MAX_NAMED}}))?$`);
 const TAG_LENGTH = 8;
@@ -52,6 +55,7 @@ export function encodeNotification(notification: Notification): string {
   if (notification.kind === 'leases') return LEASE_NOTICE;
   if (notification.kind === 'swept') return `s${notification.digest}`;
   if (notification.kind === 'work') return encodeWork(notification);
+  if (notification.kind === 'messages') return `m${notification.tenant}`;
   return `${LETTERS[notification.kind]}${notification.tenant}${notification.executionId}`;
 }
 
@@ -72,6 +76,8 @@ export function decodeNotification(payload: string): Notification | undefined {
   const [, digest] = SWEPT.exec(payload) ?? [];
   if (digest !== undefined) return { kind: 'swept', digest };
   if (payload.startsWith('w')) return decodeWork(payload);
+  const [, receiver] = MESSAGES.exec(payload) ?? [];
+  if (receiver !== undefined) return { kind: 'messages', tenant: receiver };
   const [, letter, tenant, executionId] = OF_EXECUTION.exec(payload) ?? [];
   if (tenant === undefined || executionId === undefined || !isLetter(letter)) return undefined;
   return { kind: KINDS[letter], tenant, executionId };

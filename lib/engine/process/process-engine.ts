@@ -147,6 +147,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
       renewLeases: () => void this.renewOnce(),
       notifyWork: (tenant, work) => this.workCalls.call(tenant, work),
       workPayload: (tenant) => encodeNotification({ kind: 'work', tenant }),
+      messagePayload: (tenant) => encodeNotification({ kind: 'messages', tenant }),
       notifyCancelled: (tenant, executionId) =>
         this.notify({ kind: 'cancelled', tenant, executionId }),
       notifyPaused: (tenant, executionId) => this.notify({ kind: 'paused', tenant, executionId }),
@@ -177,6 +178,12 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
   /** Tells the other processes on this database that there may be a new tenant. */
   notifyTenants(): void {
     this.notify({ kind: 'tenants' });
+  }
+
+  /** The tenants with these names. */
+  named(names: readonly string[]): TenantEngine[] {
+    const wanted = new Set(names);
+    return [...this.tenants.values()].filter(({ settings }) => wanted.has(settings.tenant));
   }
 
   /** Registers tenants that are about to be added, so that their notifications are not missed. */

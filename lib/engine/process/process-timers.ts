@@ -29,6 +29,8 @@ export class ProcessTimers {
           void this.lookAhead(address);
         },
         deadline: (address) => void this.enforceDeadlines(address),
+        message: (address) => options.tenant(address)?.deliverMessages(),
+        expiry: (address) => void this.expireEvents(address),
       },
       options.clock,
     );
@@ -59,6 +61,15 @@ export class ProcessTimers {
       if (next !== undefined) tenant.scheduleWakeUps(next);
     } catch {
       // The next sweep sets the timers.
+    }
+  }
+
+  private async expireEvents(address: string): Promise<void> {
+    try {
+      await this.options.tenant(address)?.expireEvents();
+      await this.lookAhead(address);
+    } catch {
+      // The next sweep sets the timer again.
     }
   }
 

@@ -22,8 +22,14 @@ export interface DurableWait<T> {
   /**
    * Looks for what the wait is for, and if it is there ends the checkpoint and returns its row. Called after the checkpoint
    * is stored, in the run that opens it and in each run that finds it open.
+   *
+   * @param found - the open checkpoint; undefined in the run that opened it
    */
-  look?(): Promise<StepRow | undefined>;
+  look?(found: StepRow | undefined): Promise<StepRow | undefined>;
+  /** Ends what belongs to the wait besides its checkpoint. Called before a wait whose time is over ends. */
+  timedOut?(): Promise<void>;
+  /** Whether the handler goes on only when all such waits of the run are over. Default: each one wakes the task. */
+  readonly joins?: boolean;
   /** The value of a wait that is over, or the error that it throws. */
-  valueOf(row: StepRow): T;
+  valueOf(row: StepRow): T | Promise<T>;
 }

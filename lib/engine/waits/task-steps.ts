@@ -35,11 +35,14 @@ export class TaskSteps {
   private added = 0;
   /** When the task has to run again, by the clock's `now()`; Infinity: when it is woken. */
   private wakeAt: number | undefined;
+  /** Number of waits that suspended the run and are to be over together, and whether others did too. */
+  private joining = 0;
+  private hasSingleWait = false;
   private hasReturned = false;
 
   constructor(
     readonly claim: TaskClaim,
-    private readonly services: StepServices,
+    readonly services: StepServices,
   ) {}
 
   /** Whether a wait has suspended the task, even if its signal was caught. */
@@ -51,6 +54,11 @@ export class TaskSteps {
   get suspendedForMs(): number | null {
     if (this.wakeAt === undefined || this.wakeAt === Infinity) return null;
     return Math.max(0, this.wakeAt - this.services.clock.now());
+  }
+
+  /** Number of children of which only the last one has to wake the task. 0: any wake-up does. */
+  get joins(): number {
+    return this.hasSingleWait ? 0 : this.joining;
   }
 
   /** Whether points of the run have not settled. */
@@ -123,12 +131,30 @@ export class TaskSteps {
       const { clock } = this.services;
       const openedAt = found === undefined ? clock.now() : readAt;
       const { dueInMs } = found ?? (await this.open(wait));
-      const seen = await wait.look?.();
+      const seen = await wait.look?.(found);
       if (seen !== undefined && seen.status !== 'Open') return wait.valueOf(seen);
       const wakeAt = dueInMs === null ? Infinity : openedAt + dueInMs;
-      if (wakeAt > clock.now()) this.suspend(wakeAt);
+      if (wakeAt > clock.now()) this.suspend(wakeAt, wait.joins === true);
       return wait.valueOf(await this.timeOut(wait));
     });
+  }
+
+  /**
+   * A point that is stored by `run`, such as the start of a child that nothing waits for.
+   *
+   * @param run - gets the stored row, or a function that builds the record to store
+   */
+  once<T>(
+    name: StepName,
+    kind: StepKind,
+    run: (found: StepRow | undefined) => Promise<T>,
+  ): Promise<T> {
+    return this.point(name, kind, (found) => run(found));
+  }
+
+  /** The stored row of a point, read anew. */
+  stepNow(name: StepName): Promise<StepRow | undefined> {
+    return this.reread(name);
   }
 
   private async open<T>(wait: DurableWait<T>): Promise<{ readonly dueInMs: number | null }> {
@@ -139,7 +165,9 @@ export class TaskSteps {
   }
 
   /** Ends a wait whose time is over, unless another statement has ended it at the same time. */
-  private async timeOut<T>({ name, kind, whenDue }: DurableWait<T>): Promise<StepRow> {
+  private async timeOut<T>(wait: DurableWait<T>): Promise<StepRow> {
+    const { name, kind, whenDue } = wait;
+    await wait.timedOut?.();
     await this.record(name, kind, whenDue, {});
     const row = await this.reread(name);
     if (row === undefined) throw new Error(`The row of step ${name.stored} is missing.`);
@@ -147,8 +175,10 @@ export class TaskSteps {
   }
 
   /** Ends the run. The first deadline of several waits counts. */
-  private suspend(wakeAt: number): never {
+  private suspend(wakeAt: number, joins: boolean): never {
     this.wakeAt = Math.min(this.wakeAt ?? Infinity, wakeAt);
+    if (joins) this.joining++;
+    else this.hasSingleWait = true;
     throw new SuspensionSignal();
   }
 

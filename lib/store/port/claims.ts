@@ -78,6 +78,8 @@ export interface Reschedule extends ClaimKey {
   readonly delayMs: number | null;
   /** For `suspend`: the number of wake-ups that the claim returned. */
   readonly wakes: number;
+  /** For `suspend`: the number of children of which only the last one wakes the task. Default: 0, each one does. */
+  readonly joins?: number | undefined;
   /** The failed attempt's error, for `retry`. */
   readonly error: unknown;
 }

@@ -7,6 +7,8 @@ export interface ControlResult {
   /** The workflow's name; empty if nothing changed. */
   readonly workflow: string;
   readonly hasWaiters: boolean;
+  /** What the end has still to bring about, as bits; 0 if the execution has not ended. */
+  readonly unsettled: number;
   /** Numbers of the tasks that were Running. */
   readonly running: readonly number[];
 }
@@ -26,6 +28,8 @@ export interface TimedOutExecution {
   readonly hasWaiters: boolean;
   /** Whether tasks were Running, so their handlers must stop. */
   readonly wasRunning: boolean;
+  /** What the end has still to bring about, as bits. */
+  readonly unsettled: number;
 }
 
 /** The state that a manual retry gives to a task. */
@@ -43,6 +47,8 @@ export interface LockedExecution {
   readonly status: string;
   /** Number of manual retries so far. */
   readonly generation: number;
+  /** What the end has still to bring about, as bits. */
+  readonly unsettled: number;
   readonly tasks: readonly {
     readonly taskNo: number;
     readonly status: string;

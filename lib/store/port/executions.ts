@@ -18,6 +18,10 @@ export interface ExecutionRow {
   readonly createdAt: Date;
   readonly startedAt: Date | null;
   readonly completedAt: Date | null;
+  /** The execution whose task started this one, the stored name of its step, and the execution at the top. */
+  readonly parentId: string | null;
+  readonly parentStep: string | null;
+  readonly rootId: string | null;
 }
 
 /** A task's row. */
@@ -67,6 +71,12 @@ export interface ExecutionListFilter {
   /** JSON text of tags: executions that have all of them. */
   readonly tags?: string | undefined;
   readonly idempotencyKey?: string | undefined;
+  /** The name of a signal or event that one of the tasks waits for. */
+  readonly waitingFor?: string | undefined;
+  /** The execution that started those to list. */
+  readonly parent?: string | undefined;
+  /** The execution at the top of the tree of those to list. */
+  readonly root?: string | undefined;
   readonly createdAfter?: Date | undefined;
   readonly createdBefore?: Date | undefined;
   readonly limit: number;
@@ -117,6 +127,9 @@ export interface ListedExecution {
   readonly createdAt: Date;
   readonly startedAt: Date | null;
   readonly completedAt: Date | null;
+  readonly parentId: string | null;
+  readonly parentStep: string | null;
+  readonly rootId: string | null;
   readonly createdAtMicros: string;
 }
 

@@ -46,6 +46,33 @@ export interface HistoryRecoveryRow {
   readonly at: Timestamp;
 }
 
+/** A wait of a task. */
+export interface HistoryWaitRow {
+  readonly taskNo: number;
+  readonly name: string;
+  readonly kind: 'sleep' | 'signal' | 'event' | 'child';
+  readonly status: 'Open' | 'Done' | 'Failed' | 'TimedOut';
+  /** The name of the signal or event. */
+  readonly message: string | null;
+  readonly startedAt: Timestamp;
+  readonly completedAt: Timestamp | null;
+}
+
+/** A step of a task that started a child, or was attached to one. */
+export interface HistoryChildRow {
+  readonly taskNo: number;
+  readonly name: string;
+  readonly childId: string;
+  /** Whether the task waits for its end. */
+  readonly awaited: boolean;
+  /** `Open` while the task waits for it. */
+  readonly status: string;
+  /** Status and error of a child that did not complete. */
+  readonly result: unknown;
+  readonly startedAt: Timestamp;
+  readonly completedAt: Timestamp | null;
+}
+
 /** The stored history of an execution, from one snapshot. */
 export interface HistoryRow {
   readonly workflow: string;
@@ -65,9 +92,16 @@ export interface HistoryRow {
   readonly tasks: readonly HistoryTaskRow[];
   /** Oldest first. At most {@link MAX_HISTORY_EVENTS}, the newest. */
   readonly events: readonly HistoryEventRow[];
+  /** Oldest first. At most {@link MAX_HISTORY_EVENTS}, the newest. */
+  readonly waits: readonly HistoryWaitRow[];
   /** Oldest first. */
   readonly recoveries: readonly HistoryRecoveryRow[];
+  /** Oldest first. At most {@link MAX_HISTORY_CHILDREN}, the newest. */
+  readonly children: readonly HistoryChildRow[];
 }
+
+/** Maximum number of children that a history contains. */
+export const MAX_HISTORY_CHILDREN = 1_000;
 
 /** Maximum number of events that a history contains. */
 export const MAX_HISTORY_EVENTS = 2_000;

@@ -1,3 +1,4 @@
+export * from './children.js';
 export * from './claims.js';
 export * from './control.js';
 export * from './definitions.js';
@@ -5,6 +6,7 @@ export * from './executions.js';
 export * from './history.js';
 export * from './leases.js';
 export { byLockOrder } from './lock-order.js';
+export * from './messages.js';
 export * from './outcomes.js';
 export * from './recovery.js';
 export * from './session.js';

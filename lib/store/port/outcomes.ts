@@ -1,10 +1,11 @@
+import type { SkipReason } from '../../workflow/states.js';
 import type { ClaimBatch, ClaimKey, TaskKey } from './claims.js';
 import type { LeaseWrite } from './leases.js';
 
 /** Parts of an outcome beside its status and output. Most outcomes have none. */
 export interface OutcomeDetail {
   readonly error?: unknown;
-  readonly skipReason?: 'rule' | 'upstreamFailure';
+  readonly skipReason?: SkipReason;
   readonly deletedKeys?: readonly string[];
   readonly events?: readonly { readonly kind: string; readonly detail: unknown }[];
 }
@@ -64,6 +65,8 @@ export interface EndedExecution {
   readonly outcome: number;
   readonly status: 'Completed' | 'Failed';
   readonly hasWaiters: boolean;
+  /** What the end has still to bring about, as bits. */
+  readonly unsettled: number;
   /** Whether the final context has to be written separately. */
   readonly contextMissing: boolean;
   /** Present if the batch was sent with `timed`. */

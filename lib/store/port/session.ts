@@ -1,8 +1,12 @@
+import type { UnsettledEnd } from './children.js';
 import type { HeldLease, LeaseRow } from './leases.js';
 import type { TenantHandle } from './tenant-store.js';
 
-/** What becomes due in a tenant: a task that waits for its time, or the timeout of an execution. */
-export type WakeUpKind = 'task' | 'deadline';
+/**
+ * What becomes due in a tenant: a task that waits for its time, the timeout of an execution, a message that is stored but not
+ * delivered, or the deletion of an event.
+ */
+export type WakeUpKind = 'task' | 'deadline' | 'message' | 'expiry';
 
 /** When the first item of a kind becomes due. */
 export interface DueTime {
@@ -76,6 +80,14 @@ export interface WakeUpSession {
   sweep(tenants: readonly TenantHandle[], withLocks?: boolean): Promise<SweepResult>;
 }
 
+/** Finds ends of executions that were left unsettled, in many tenants. */
+export interface SettlingSession {
+  /** By index: whether the tenant has executions with parents. Undefined if the schema is broken. */
+  useChildren(tenants: readonly TenantHandle[]): Promise<(boolean | undefined)[]>;
+  /** By index. Undefined if the schema is broken. At most a hundred ends for each tenant. */
+  unsettled(tenants: readonly TenantHandle[]): Promise<(readonly UnsettledEnd[] | undefined)[]>;
+}
+
 /** Finds out which processes are alive. */
 export interface RecoverySession extends Pick<WakeUpSession, 'sweep'> {
   readonly epoch: string | null;
@@ -101,4 +113,5 @@ export interface RecoverySession extends Pick<WakeUpSession, 'sweep'> {
 }
 
 /** The operations that the engine of a process needs from its session. */
-export interface EngineSession extends ControlSession, RenewingSession, WakeUpSession {}
+export interface EngineSession
+  extends ControlSession, RenewingSession, WakeUpSession, SettlingSession {}

@@ -1,10 +1,12 @@
 import type { FailureClassifier } from '../../runtime/failure.js';
 import type { PermitSource } from '../../runtime/permit.js';
+import type { ChildStore } from './children.js';
 import type { ClaimStore } from './claims.js';
 import type { ControlStore } from './control.js';
 import type { DefinitionStore } from './definitions.js';
 import type { ExecutionStore } from './executions.js';
 import type { LeaseStore } from './leases.js';
+import type { MessageStore } from './messages.js';
 import type { OutcomeStore } from './outcomes.js';
 import type { RecoveryStore } from './recovery.js';
 import type { StartStore } from './starts.js';
@@ -36,5 +38,7 @@ export interface TenantStore
   readonly schema: string;
   readonly handle: TenantHandle;
   readonly definitions: DefinitionStore;
+  readonly messages: MessageStore;
+  readonly children: ChildStore;
   readonly recovery: RecoveryStore;
 }

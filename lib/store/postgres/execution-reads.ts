@@ -2,9 +2,11 @@ import { plainArray } from './statements/encoding.js';
 import { countExecutions, countTagged, countUnfinished } from './statements/execution-counts.js';
 import {
   listByKey,
+  listChildren,
   listExecutions,
   listTagged,
   listUnfinished,
+  listWaiting,
 } from './statements/execution-list.js';
 import { readExecutions, readStatuses } from './statements/execution-rows.js';
 import { detailsOf, readDetails } from './statements/read-details.js';
@@ -58,7 +60,7 @@ export class ExecutionReads {
   }
 
   async list(filter: ExecutionListFilter): Promise<ListedExecution[]> {
-    const { statuses, tags, idempotencyKey } = filter;
+    const { statuses, tags, idempotencyKey, waitingFor } = filter;
     const values = [
       filter.workflow ?? null,
       filter.createdAfter ?? null,
@@ -68,6 +70,15 @@ export class ExecutionReads {
       statuses === undefined ? null : plainArray(statuses),
       filter.limit,
     ];
+    const { parent = null, root = null } = filter;
+    if (parent !== null || root !== null) {
+      const more = [parent, root, tags ?? null, idempotencyKey ?? null, waitingFor ?? null];
+      return this.cold.run(listChildren, [...values, ...more]);
+    }
+    if (waitingFor !== undefined) {
+      const more = [waitingFor, idempotencyKey ?? null, tags ?? null];
+      return this.cold.run(listWaiting, [...values, ...more]);
+    }
     if (idempotencyKey !== undefined) {
       return this.cold.run(listByKey, [...values, idempotencyKey, tags ?? null]);
     }

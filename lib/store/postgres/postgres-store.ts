@@ -3,12 +3,14 @@ import type pg from 'pg';
 import type { DataSource, EntityManager } from 'typeorm';
 import { runWithin } from './connections/connection-limit.js';
 import { withAnswerTimeout } from './connections/destroy-socket.js';
+import { PostgresChildStore } from './child-store.js';
 import { PostgresDefinitionStore } from './definition-store.js';
 import { ExecutionReads } from './execution-reads.js';
 import { classifyFailure } from './classify-failure.js';
 import type { LoginPools } from './connections/pools.js';
 import { inPoolTransaction } from './connections/pool-transaction.js';
 import { forgetLostPlan, hasLostPlan } from './connections/prepared-statements.js';
+import { PostgresMessageStore } from './message-store.js';
 import { PostgresRecoveryStore } from './recovery-store.js';
 import { TenantStatements } from './tenant-statements.js';
 import { ClaimBatches } from './claim-batches.js';
@@ -65,6 +67,7 @@ import { CHANNEL, notify } from './statements/wake-ups.js';
 import { assertStillOpen, runInTenantTransaction } from './tenant-transaction.js';
 import { asLogin, placeOf } from './connections/user-connection.js';
 import {
+  type ChildStore,
   type ClaimChoice,
   type ClaimKey,
   type ClaimedTask,
@@ -73,6 +76,7 @@ import {
   type DefinitionStore,
   type LeaseWrite,
   type LockedExecution,
+  type MessageStore,
   type Outcome,
   type PastDeadline,
   type RecoveryStore,
@@ -119,6 +123,8 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
   readonly handle: TenantTables;
   readonly suspectAfter = SUSPECT_AFTER;
   readonly definitions: DefinitionStore;
+  readonly messages: MessageStore;
+  readonly children: ChildStore;
   readonly recovery: RecoveryStore;
   private readonly statements: TenantStatements;
   private readonly batches = new ClaimBatches();
@@ -137,6 +143,15 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
     this.statements = statements;
     this.definitions = new PostgresDefinitionStore(this.cold, tables, pools.turns.general);
     this.recovery = new PostgresRecoveryStore(this.hot, this.cold, this.batches);
+    this.messages = new PostgresMessageStore({
+      hot: this.hot,
+      cold: this.cold,
+      runnerOf: (transaction) => this.runnerOf(transaction),
+      use: tables.messages,
+    });
+    this.children = new PostgresChildStore(this.hot, this.cold, this.batches, (manager) =>
+      this.runnerOf(manager),
+    );
   }
 
   classifyFailure(error: unknown): Failure {

@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { DatabasePlace } from '../../errors/index.js';
+import { SettlePass } from '../../engine/children/settle-pass.js';
 import { ProcessEngine } from '../../engine/process/process-engine.js';
 import type { SlotScheduler } from '../../engine/slots/slot-scheduler.js';
 import { MaintenanceSweep } from '../../maintenance/sweep.js';
@@ -144,6 +145,12 @@ export class ConnectionGroup {
       notifySwept: (digest) => this.process.notifySwept(digest),
       onPeers: () => this.shareConnections(),
     });
+    this.sweep.register(
+      new SettlePass({
+        session: () => this.process.session,
+        tenants: (names) => this.process.named(names),
+      }),
+    );
     this.sharesConnections = settings.poolSizeIsDefault === true;
   }
 

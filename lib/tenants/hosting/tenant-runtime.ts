@@ -154,7 +154,10 @@ export class TenantRuntime {
       maxRecoveryAttempts,
       store: engine.store,
       ownInstanceId: () => engine.lease.instanceId,
-      takeOrphans: (cause, take) => engine.orphans.take(cause, take),
+      takeOrphans: (cause, take) => {
+        void engine.settler.settleLeft();
+        return engine.orphans.take(cause, take);
+      },
       doubt: () => engine.doubt(),
       mayHoldLease: () => engine.lease.mayStand,
       schemaReplaced: () => engine.schemaReplaced(),

@@ -7,12 +7,19 @@ import type {
   TimedOutExecution,
 } from '../../store/port/index.js';
 import { change, isOpenExecution, isOpenTask, type MemoryExecution } from './memory-rows.js';
+import { afterReset, reopenChildSteps } from './memory-child-resets.js';
 import type { MemoryTables } from './memory-tables.js';
 
 /** Maximum number of executions per page. */
 const PAGE = 100;
 
-const UNCHANGED: ControlResult = { changed: false, workflow: '', hasWaiters: false, running: [] };
+const UNCHANGED: ControlResult = {
+  changed: false,
+  workflow: '',
+  hasWaiters: false,
+  unsettled: 0,
+  running: [],
+};
 
 export function cancel(tables: MemoryTables, id: string, reason: string | null): ControlResult {
   const execution = tables.executions.get(id);
@@ -44,10 +51,11 @@ export function resume(tables: MemoryTables, id: string): ControlResult {
 }
 
 function changed(
-  { workflow, hasWaiters }: MemoryExecution,
+  { workflow, hasWaiters, completedAt, unsettled: bits }: MemoryExecution,
   running: readonly number[] = [],
 ): ControlResult {
-  return { changed: true, workflow, hasWaiters, running };
+  const unsettled = completedAt === null ? 0 : bits;
+  return { changed: true, workflow, hasWaiters, unsettled, running };
 }
 
 function setPaused(tables: MemoryTables, id: string, paused: boolean): void {
@@ -55,7 +63,7 @@ function setPaused(tables: MemoryTables, id: string, paused: boolean): void {
 }
 
 /** Cancels the execution's open tasks and ends it. Returns the tasks that were Running. */
-function end(tables: MemoryTables, execution: MemoryExecution, status: string): number[] {
+export function end(tables: MemoryTables, execution: MemoryExecution, status: string): number[] {
   const completedAt = tables.now();
   const running: number[] = [];
   for (const task of tables.tasks.get(execution.id) ?? []) {
@@ -105,8 +113,8 @@ export function timeOut(
     const running = end(tables, execution, 'Failed');
     execution.error = JSON.stringify(error);
     tables.addEvent(past.id, 'timedOut', { error });
-    const { id, hasWaiters } = execution;
-    return [{ id, hasWaiters, wasRunning: running.length > 0 }];
+    const { id, hasWaiters, unsettled } = execution;
+    return [{ id, hasWaiters, unsettled, wasRunning: running.length > 0 }];
   });
 }
 
@@ -131,13 +139,13 @@ export async function reset(
 }
 
 function lockedExecution(tables: MemoryTables, execution: MemoryExecution): LockedExecution {
-  const { definitionId, status, generation } = execution;
+  const { definitionId, status, generation, unsettled } = execution;
   const tasks = tables.tasksOf(execution.id).map((task) => ({
     taskNo: task.taskNo,
     status: task.status,
     skipReason: task.skipReason,
   }));
-  return { definitionId, status, generation, tasks };
+  return { definitionId, status, generation, unsettled, tasks };
 }
 
 function resetTask(tables: MemoryTables, execution: MemoryExecution, item: ResetTask): void {
@@ -157,6 +165,7 @@ function resetTask(tables: MemoryTables, execution: MemoryExecution, item: Reset
     task,
     (step) => !item.keepsSteps || (step.status !== 'Done' && step.kind !== 'child'),
   );
+  reopenChildSteps(tables, task);
   const isReady = item.pendingDependencies === 0;
   change(task, {
     status: isReady ? 'Ready' : 'NotStarted',
@@ -215,6 +224,7 @@ function begin(tables: MemoryTables, execution: MemoryExecution, leaves: number)
     completedAt: null,
     hasWaiters: false,
     generation: generation + 1,
+    unsettled: afterReset(tables, execution),
     remainingLeaves: leaves,
     unhandledFailures: 0,
     deadlineAt,

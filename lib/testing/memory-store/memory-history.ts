@@ -1,4 +1,8 @@
-import { MAX_HISTORY_EVENTS, type HistoryRow } from '../../store/port/index.js';
+import {
+  MAX_HISTORY_CHILDREN,
+  MAX_HISTORY_EVENTS,
+  type HistoryRow,
+} from '../../store/port/index.js';
 import type { MemoryTables } from './memory-tables.js';
 
 /** Reads an execution's rows and events in one statement. */
@@ -39,6 +43,18 @@ export function readHistory(tables: MemoryTables, id: string): HistoryRow | unde
         detail,
         at: new Date(createdAt).toISOString(),
       })),
+    waits: (tables.steps.get(id) ?? [])
+      .filter(({ kind, itemNo, name }) => kind !== 'step' && itemNo === 0 && !name.includes('##'))
+      .slice(-MAX_HISTORY_EVENTS)
+      .map(({ taskNo, name, kind, status: waitStatus, listensFor, startedAt, completedAt }) => ({
+        taskNo,
+        name,
+        kind: kind as HistoryRow['waits'][number]['kind'],
+        status: waitStatus,
+        message: listensFor?.name ?? null,
+        startedAt: new Date(startedAt).toISOString(),
+        completedAt: date(completedAt)?.toISOString() ?? null,
+      })),
     recoveries: tables.recoveryEvents
       .filter(({ executionId, itemNo }) => executionId === id && itemNo === 0)
       .map(({ taskNo, kind, cause, previousOwner, orphanedForMs, createdAt }) => ({
@@ -49,7 +65,24 @@ export function readHistory(tables: MemoryTables, id: string): HistoryRow | unde
         orphanedForMs,
         at: new Date(createdAt).toISOString(),
       })),
+    children: childrenOf(tables, id),
   };
+}
+
+function childrenOf(tables: MemoryTables, id: string): HistoryRow['children'] {
+  return (tables.steps.get(id) ?? [])
+    .filter(({ kind, itemNo }) => kind === 'child' && itemNo === 0)
+    .slice(-MAX_HISTORY_CHILDREN)
+    .map(({ taskNo, name, childId, listensFor, status, result, startedAt, completedAt }) => ({
+      taskNo,
+      name,
+      childId: childId ?? '',
+      awaited: listensFor !== null,
+      status,
+      result: parsed(result),
+      startedAt: new Date(startedAt).toISOString(),
+      completedAt: date(completedAt)?.toISOString() ?? null,
+    }));
 }
 
 function parsed(json: string | null): unknown {

@@ -1,4 +1,5 @@
 import {
+  END_CHILDREN,
   type CompletionResult,
   type EndedExecution,
   type LeaseWrite,
@@ -175,11 +176,14 @@ function countExecutions(
     execution.unhandledFailures += delta.unmet;
     if (execution.remainingLeaves > 0) return [];
     const status = execution.unhandledFailures > 0 ? 'Failed' : 'Completed';
-    const { hasWaiters } = execution;
+    // The children of a Completed execution continue, so its end has nothing to do for them.
+    if (status === 'Completed') execution.unsettled &= ~END_CHILDREN;
+    const { hasWaiters, unsettled } = execution;
     const context = delta.finalContext;
     change(execution, { status, context, completedAt: tables.now(), deadlineAt: null });
     if (status === 'Failed') tables.addEvent(execution.id, 'failed');
-    return [{ outcome: delta.index, status, hasWaiters, contextMissing: context === null }];
+    const contextMissing = context === null;
+    return [{ outcome: delta.index, status, hasWaiters, unsettled, contextMissing }];
   });
 }
 

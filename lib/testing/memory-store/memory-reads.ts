@@ -39,13 +39,25 @@ export function statusesOf(tables: MemoryTables, ids: readonly string[]): Map<st
 
 /** A page, newest first. */
 export function list(tables: MemoryTables, filter: ExecutionListFilter): ListedExecution[] {
-  const { after, limit, idempotencyKey: key } = filter;
+  const { after, limit, idempotencyKey: key, waitingFor, parent, root } = filter;
   return matching(tables, filter)
     .filter(({ idempotencyKey }) => key === undefined || idempotencyKey === key)
+    .filter(({ id }) => waitingFor === undefined || waitsFor(tables, id, waitingFor))
+    .filter((execution) => parent === undefined || execution.parentExecutionId === parent)
+    .filter((execution) => root === undefined || execution.rootExecutionId === root)
     .map((execution) => listed(tables, execution))
     .filter((row) => after === undefined || newestFirst(after, row) < 0)
     .sort(newestFirst)
     .slice(0, limit);
+}
+
+function waitsFor(tables: MemoryTables, id: string, name: string): boolean {
+  return (tables.steps.get(id) ?? []).some(
+    (step) =>
+      step.status === 'Open' &&
+      step.listensFor?.name === name &&
+      tables.task(step)?.status === 'Waiting',
+  );
 }
 
 /** Counts by workflow and status. */
@@ -91,6 +103,7 @@ function listed(tables: MemoryTables, execution: MemoryExecution): ListedExecuti
     createdAt: new Date(execution.createdAt),
     startedAt: date(execution.startedAt),
     completedAt: date(execution.completedAt),
+    ...parentOf(execution),
     createdAtMicros: String(execution.createdAt * 1_000),
   };
 }
@@ -175,7 +188,16 @@ function executionRow(execution: MemoryExecution): ExecutionRow {
     createdAt: new Date(execution.createdAt),
     startedAt: date(execution.startedAt),
     completedAt: date(execution.completedAt),
+    ...parentOf(execution),
   };
+}
+
+function parentOf({
+  parentExecutionId: parentId,
+  parentStep,
+  rootExecutionId: rootId,
+}: MemoryExecution): Pick<ExecutionRow, 'parentId' | 'parentStep' | 'rootId'> {
+  return { parentId, parentStep, rootId };
 }
 
 function taskRow(tables: MemoryTables, task: MemoryTask): TaskRow {
@@ -212,7 +234,7 @@ function taskRow(tables: MemoryTables, task: MemoryTask): TaskRow {
 function openWaitOf(tables: MemoryTables, task: MemoryTask): OpenWait | null {
   const [first] = tables
     .stepsOf(task)
-    .filter(({ status }) => status === 'Open')
+    .filter(({ status, name }) => status === 'Open' && !name.includes('##'))
     .sort((a, b) => (a.dueAt ?? Infinity) - (b.dueAt ?? Infinity) || a.startedAt - b.startedAt);
   if (first === undefined) return null;
   const { name, childId, startedAt, dueAt, listensFor } = first;

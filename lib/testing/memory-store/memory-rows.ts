@@ -1,4 +1,10 @@
-import type { StepKind, StepRecord, StepStatus, TaskKey } from '../../store/port/index.js';
+import type {
+  OnParentEnd,
+  StepKind,
+  StepRecord,
+  StepStatus,
+  TaskKey,
+} from '../../store/port/index.js';
 
 /**
  * The rows of one tenant. Properties have the meaning of the PostgreSQL columns with the same names. An instant is a number
@@ -15,6 +21,14 @@ export interface MemoryExecution {
   readonly runAt: number | null;
   readonly timeoutMs: number | null;
   readonly createdAt: number;
+  readonly depth: number;
+  readonly parentExecutionId: string | null;
+  readonly parentTaskNo: number | null;
+  readonly parentItemNo: number | null;
+  readonly parentStep: string | null;
+  readonly rootExecutionId: string | null;
+  readonly onParentEnd: OnParentEnd | null;
+  unsettled: number;
   status: string;
   context: string | null;
   error: string | null;
@@ -60,12 +74,14 @@ export interface MemoryStep extends TaskKey {
   readonly name: string;
   readonly kind: StepKind;
   readonly childId: string | null;
-  readonly listensFor: StepRecord['listensFor'];
   readonly dueAt: number | null;
   readonly startedAt: number;
   status: StepStatus;
   result: string | null;
   error: string | null;
+  listensFor: StepRecord['listensFor'];
+  /** The message that ended the wait. */
+  signalId: number | null;
   completedAt: number | null;
 }
 
@@ -109,6 +125,30 @@ export interface MemoryDefinition {
   readonly registered: number;
 }
 
+/** The columns of an execution that tell of its parent. */
+export type ParentColumns = Pick<
+  MemoryExecution,
+  | 'depth'
+  | 'unsettled'
+  | 'parentExecutionId'
+  | 'parentTaskNo'
+  | 'parentItemNo'
+  | 'parentStep'
+  | 'rootExecutionId'
+  | 'onParentEnd'
+>;
+
+export const NO_PARENT: ParentColumns = {
+  depth: 0,
+  unsettled: 0,
+  parentExecutionId: null,
+  parentTaskNo: null,
+  parentItemNo: null,
+  parentStep: null,
+  rootExecutionId: null,
+  onParentEnd: null,
+};
+
 const OPEN_TASKS = new Set(['NotStarted', 'Ready', 'Running', 'Waiting']);
 const OPEN_EXECUTIONS = new Set(['Pending', 'Running', 'Paused', 'Finishing']);
 
@@ -118,7 +158,7 @@ export function isOpenTask({ status }: MemoryTask): boolean {
 }
 
 /** Whether the execution has not ended. */
-export function isOpenExecution({ status }: MemoryExecution): boolean {
+export function isOpenExecution({ status }: Pick<MemoryExecution, 'status'>): boolean {
   return OPEN_EXECUTIONS.has(status);
 }
 

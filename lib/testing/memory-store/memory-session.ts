@@ -8,7 +8,9 @@ import type {
   SweepResult,
   TenantHandle,
   TenantSweep,
+  UnsettledEnd,
 } from '../../store/port/index.js';
+import { unsettledOf } from './memory-child-store.js';
 import type { MemoryDatabase } from './memory-database.js';
 import { releaseLease, renewLease } from './memory-leases.js';
 import { isWaiting } from './memory-rows.js';
@@ -65,6 +67,16 @@ export class MemorySession implements EngineSession, RecoverySession {
   async sweep(tenants: readonly TenantHandle[], withLocks = false): Promise<SweepResult> {
     const swept = tenants.map((tenant, index) => sweep(this.tablesOf(tenant), index));
     return { tenants: swept, living: withLocks ? await this.livingLocks() : undefined };
+  }
+
+  async useChildren(tenants: readonly TenantHandle[]): Promise<boolean[]> {
+    return tenants.map((tenant) =>
+      [...this.tablesOf(tenant).executions.values()].some((row) => row.parentExecutionId !== null),
+    );
+  }
+
+  async unsettled(tenants: readonly TenantHandle[]): Promise<UnsettledEnd[][]> {
+    return tenants.map((tenant) => unsettledOf(this.tablesOf(tenant), 100));
   }
 
   async leases(tenants: readonly TenantHandle[]): Promise<LeaseRow[][]> {
@@ -142,7 +154,16 @@ function dueTimes(tables: MemoryTables, now = tables.now()): DueTime[] {
   );
   const due = times.filter((inMs) => inMs <= 0);
   const later = times.filter((inMs) => inMs > 0);
-  return [...first('task', due), ...first('task', later), ...first('deadline', deadlines)];
+  const expiries = tables.signals.flatMap(({ expiresAt }) =>
+    expiresAt === null ? [] : [expiresAt - now],
+  );
+  return [
+    ...first('task', due),
+    ...first('task', later),
+    ...first('deadline', deadlines),
+    ...first('message', tables.signals.some(({ delivered }) => !delivered) ? [0] : []),
+    ...first('expiry', expiries),
+  ];
 }
 
 function first(kind: DueTime['kind'], times: readonly number[]): DueTime[] {

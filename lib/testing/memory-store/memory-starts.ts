@@ -6,6 +6,7 @@ import {
 } from '../../store/port/index.js';
 import { assertStorable, MemoryFailure } from './memory-failure.js';
 import { writeLease } from './memory-leases.js';
+import { NO_PARENT, type ParentColumns } from './memory-rows.js';
 import { keyOf, type MemoryTables } from './memory-tables.js';
 import type { MemoryTransaction } from './memory-transaction.js';
 
@@ -57,7 +58,10 @@ export function startIn(
 }
 
 /** Whether an execution has this id or key already. */
-function isTaken(tables: MemoryTables, { id, plan, idempotencyKey: key }: StartItem): boolean {
+export function isTaken(
+  tables: MemoryTables,
+  { id, plan, idempotencyKey: key }: StartItem,
+): boolean {
   return (
     tables.executions.has(id) ||
     (key !== null && tables.findByKey(plan.workflow, key) !== undefined)
@@ -84,17 +88,24 @@ function assertKeyIsFree(
   throw new MemoryFailure('conflict', 'An open transaction has this key.', { isLockTimeout: true });
 }
 
-function areStored(tables: MemoryTables, items: readonly StartItem[]): boolean {
+export function areStored(tables: MemoryTables, items: readonly StartItem[]): boolean {
   return items.every(({ plan }) => tables.definitions.has(plan.definitionId));
 }
 
-function insert(tables: MemoryTables, item: StartItem, { claimant }: LeaseWrite): void {
+/** Inserts an execution with its tasks. */
+export function insert(
+  tables: MemoryTables,
+  item: StartItem,
+  { claimant }: LeaseWrite,
+  parent: ParentColumns = NO_PARENT,
+): void {
   const { id, plan, claims } = item;
   const now = tables.now();
   const begins = claims > 0;
   const waits = item.runAt !== null || item.delayMs !== null;
   const runAt = (item.runAt?.getTime() ?? now) + (item.delayMs ?? 0);
   tables.executions.set(id, {
+    ...parent,
     id,
     workflow: plan.workflow,
     definitionId: plan.definitionId,

@@ -15,10 +15,12 @@ export function readSteps(tables: MemoryTables, tasks: readonly TaskKey[]): Step
   return tasks.flatMap((key) =>
     tables
       .stepsOf(key)
-      .map(({ dueAt, completedAt: _, startedAt: __, listensFor: ___, ...step }) => ({
-        ...step,
-        dueInMs: dueAt === null ? null : dueAt - tables.now(),
-      })),
+      .map(
+        ({ dueAt, completedAt: _, startedAt: __, listensFor: ___, signalId: ____, ...step }) => ({
+          ...step,
+          dueInMs: dueAt === null ? null : dueAt - tables.now(),
+        }),
+      ),
   );
 }
 
@@ -53,7 +55,7 @@ function write(tables: MemoryTables, record: StepRecord, dueAt: number | null): 
   }
   const { listensFor } = record;
   const key = { executionId, taskNo, itemNo };
-  const step = { ...key, name, kind, status, result, error, childId, listensFor };
+  const step = { ...key, name, kind, status, result, error, childId, listensFor, signalId: null };
   tables.addStep({ ...step, dueAt, startedAt: now, completedAt });
 }
 

@@ -1,6 +1,7 @@
 import type { Failure } from '../../runtime/failure.js';
 import type { Permit } from '../../runtime/permit.js';
 import type {
+  ChildStore,
   ClaimChoice,
   ClaimedTask,
   ClaimKey,
@@ -17,6 +18,7 @@ import type {
   HistoryRow,
   LeaseWrite,
   ListedExecution,
+  MessageStore,
   Outcome,
   PastDeadline,
   RecordedOutcome,
@@ -38,17 +40,19 @@ import type {
 import { beginSuspect, claim, claimedTask, reschedule, SUSPECT_AFTER } from './memory-claims.js';
 import { cancel, pastDeadlines, pause, reset, resume, timeOut } from './memory-control.js';
 import type { MemoryDatabase } from './memory-database.js';
+import { MemoryChildStore } from './memory-child-store.js';
 import { MemoryDefinitionStore } from './memory-definitions.js';
 import { classifyFailure } from './memory-failure.js';
 import { readHistory } from './memory-history.js';
 import { releaseLease, writeLease } from './memory-leases.js';
+import { MemoryMessageStore } from './memory-message-store.js';
 import { complete } from './memory-outcomes.js';
 import * as reads from './memory-reads.js';
 import { MemoryRecoveryStore } from './memory-recovery.js';
 import { start, startIn } from './memory-starts.js';
 import { readSteps, recordSteps, wake } from './memory-steps.js';
 import type { MemoryTables } from './memory-tables.js';
-import { MemoryTransaction } from './memory-transaction.js';
+import { asTransaction, MemoryTransaction } from './memory-transaction.js';
 
 /**
  * The store in memory, for tests of code that is built on the port. It only forwards: each statement is documented at its
@@ -57,6 +61,8 @@ import { MemoryTransaction } from './memory-transaction.js';
 export class MemoryStore implements TenantStore {
   readonly handle: MemoryTables;
   readonly definitions: DefinitionStore;
+  readonly messages: MessageStore;
+  readonly children: ChildStore;
   readonly recovery: RecoveryStore;
   readonly suspectAfter = SUSPECT_AFTER;
 
@@ -66,6 +72,10 @@ export class MemoryStore implements TenantStore {
   ) {
     this.handle = database.tables(schema);
     this.definitions = new MemoryDefinitionStore(this.handle);
+    this.messages = new MemoryMessageStore(database, this.handle);
+    this.children = new MemoryChildStore(this.handle, asTransaction, (payload) =>
+      database.notify([payload]),
+    );
     this.recovery = new MemoryRecoveryStore(this.handle);
   }
 
@@ -252,9 +262,4 @@ export class MemoryStore implements TenantStore {
   private run<T>(statement: (tables: MemoryTables) => T): Promise<T> {
     return this.handle.run(() => statement(this.handle));
   }
-}
-
-function asTransaction(transaction: UserTransaction): MemoryTransaction {
-  if (transaction instanceof MemoryTransaction) return transaction;
-  throw new TypeError('The manager does not belong to a transaction on this store.');
 }

@@ -8,6 +8,7 @@ import type {
   MemoryStep,
   MemoryTask,
 } from './memory-rows.js';
+import type { MemorySignal } from './memory-signals.js';
 import type { MemoryTransaction } from './memory-transaction.js';
 import type { Clock } from '../../runtime/clock.js';
 
@@ -24,6 +25,7 @@ export class MemoryTables implements TenantHandle {
   readonly leases = new Map<string, MemoryLease>();
   readonly definitions = new Map<string, MemoryDefinition>();
   events: MemoryEvent[] = [];
+  signals: MemorySignal[] = [];
   recoveryEvents: MemoryRecoveryEvent[] = [];
   /** Idempotency keys that open transactions have used, as {@link keyOf}. */
   readonly openKeys = new Map<string, MemoryTransaction>();

@@ -94,3 +94,9 @@ export class MemoryTransaction implements UserTransaction {
     this.unlock?.();
   }
 }
+
+/** @throws TypeError for a transaction of another store */
+export function asTransaction(transaction: UserTransaction): MemoryTransaction {
+  if (transaction instanceof MemoryTransaction) return transaction;
+  throw new TypeError('The manager does not belong to a transaction on this store.');
+}

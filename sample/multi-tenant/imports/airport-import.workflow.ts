@@ -1,18 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import {
-  contextValue,
-  NonRetryableError,
-  notFailed,
-  Task,
-  Workflow,
-  type Execution,
-  type TaskContext,
-} from 'nestjs-cloacina';
+import { contextValue, notFailed, Task, Workflow, type TaskContext } from 'nestjs-cloacina';
 import type { EntityManager } from 'typeorm';
 import { Airport } from '../airports/airport.entity.js';
 import { type CountryCount, ImportReport } from '../airports/import-report.entity.js';
 import { RejectedRow } from '../airports/rejected-row.entity.js';
-import { AirportChunk } from './airport-chunk.workflow.js';
+import { AirportChunk, type ChunkContext } from './airport-chunk.workflow.js';
 import { DataSet } from './data-set.js';
 
 const CHUNK_ROWS = 1_000;
@@ -22,7 +14,6 @@ export interface ImportContext {
   limit?: number;
   version?: string;
   rows?: number;
-  chunkIds?: string[];
   loaded?: number;
   rejected?: number;
   rejectReasons?: Record<string, number>;
@@ -31,8 +22,8 @@ export interface ImportContext {
 
 type Context = TaskContext<ImportContext>;
 
-/** fetch → startChunks → collect → explainRejects (only if rows were rejected) → report */
-@Workflow({ name: 'airport-import', version: '1', timeout: '30m' })
+/** fetch → loadChunks → explainRejects (only if rows were rejected) → report */
+@Workflow({ name: 'airport-import', version: '2', timeout: '30m' })
 @Injectable()
 export class AirportImport {
   constructor(private readonly dataSet: DataSet) {}
@@ -43,51 +34,33 @@ export class AirportImport {
     return { version, rows: Math.min(rows.length, context.get('limit') ?? rows.length) };
   }
 
-  /** Starts the chunks in the task's own transaction: either all of them exist once, or none. */
-  @Task({ dependsOn: ['fetch'], transactional: true })
-  async startChunks(context: Context) {
-    const { runner } = context;
+  /** Starts the chunks together, each once, and waits for all of them without occupying a slot. */
+  @Task({ dependsOn: ['fetch'] })
+  async loadChunks(context: Context) {
     const rows = context.require('rows');
     const chunks = Math.ceil(rows / CHUNK_ROWS);
-    const chunkIds: string[] = [];
-    for (let chunk = 1; chunk <= chunks; chunk++) {
-      const { id } = await runner.start(
-        AirportChunk,
-        {
-          importId: context.executionId,
-          version: context.require('version'),
-          chunk,
-          chunks,
-          from: (chunk - 1) * CHUNK_ROWS,
-          to: Math.min(chunk * CHUNK_ROWS, rows),
-        },
-        { manager: context.manager },
-      );
-      chunkIds.push(id);
-    }
-    return { chunkIds };
-  }
-
-  /** Waits with deferUntil, which holds no slot: a waiting handler could occupy the slot that the chunks need. */
-  @Task({ dependsOn: ['startChunks'] })
-  async collect(context: Context) {
-    let chunks: Execution[] = [];
-    await context.deferUntil(
-      async () => {
-        chunks = await this.chunksOf(context);
-        return chunks.every(({ completedAt }) => completedAt !== undefined);
-      },
-      { every: '250ms', timeout: '20m' },
+    const done = await context.executeAll(
+      Array.from(
+        { length: chunks },
+        (_, i) =>
+          [
+            AirportChunk,
+            {
+              importId: context.executionId,
+              version: context.require('version'),
+              chunk: i + 1,
+              chunks,
+              from: i * CHUNK_ROWS,
+              to: Math.min((i + 1) * CHUNK_ROWS, rows),
+            },
+            { key: i + 1 },
+          ] as const,
+      ),
     );
-    const failed = chunks.filter(({ status }) => status !== 'Completed');
-    if (failed.length > 0) {
-      const what = failed.map(({ id, status }) => `${id} ${status}`).join(', ');
-      throw new NonRetryableError(`${failed.length} of ${chunks.length} chunks: ${what}`);
-    }
-    return { loaded: sum(chunks, 'loaded'), rejected: sum(chunks, 'rejected') };
+    return { loaded: sum(done, 'loaded'), rejected: sum(done, 'rejected') };
   }
 
-  @Task({ dependsOn: ['collect'], when: contextValue('rejected', 'greaterThan', 0) })
+  @Task({ dependsOn: ['loadChunks'], when: contextValue('rejected', 'greaterThan', 0) })
   async explainRejects(context: Context) {
     const found = await context.manager
       .createQueryBuilder()
@@ -108,7 +81,7 @@ export class AirportImport {
   }
 
   /** With the default rule, this task would be skipped together with `explainRejects`. */
-  @Task({ dependsOn: ['collect', 'explainRejects'], when: notFailed(), transactional: true })
+  @Task({ dependsOn: ['loadChunks', 'explainRejects'], when: notFailed(), transactional: true })
   async report(context: Context) {
     const topCountries = await topCountriesOf(context.manager, context.executionId);
     await context.manager.insert(ImportReport, {
@@ -122,16 +95,10 @@ export class AirportImport {
     });
     return { topCountries };
   }
-
-  private async chunksOf(context: Context): Promise<Execution[]> {
-    const { runner } = context;
-    const found = await Promise.all(context.require('chunkIds').map((id) => runner.get(id)));
-    return found.filter((chunk) => chunk !== null);
-  }
 }
 
-function sum(chunks: readonly Execution[], key: 'loaded' | 'rejected'): number {
-  return chunks.reduce((total, { context }) => total + Number(context[key]), 0);
+function sum(chunks: readonly Partial<ChunkContext>[], key: 'loaded' | 'rejected'): number {
+  return chunks.reduce((total, chunk) => total + (chunk[key] ?? 0), 0);
 }
 
 function topCountriesOf(manager: EntityManager, importId: string): Promise<CountryCount[]> {

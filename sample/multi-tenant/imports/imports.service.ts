@@ -1,14 +1,13 @@
 import { Injectable, NotFoundException } from '@nestjs/common';
-import {
-  type Execution,
-  type ExecutionFilter,
-  type ExecutionHandle,
-  InvalidTransitionError,
-  type ExecutionPage,
-  type StartOptions,
+import type {
+  Execution,
+  ExecutionFilter,
+  ExecutionHandle,
+  ExecutionPage,
+  StartOptions,
 } from 'nestjs-cloacina';
 import { ImportReport } from '../airports/import-report.entity.js';
-import { type Tenant, Tenants } from '../tenants/tenants.js';
+import { Tenants } from '../tenants/tenants.js';
 import { AirportImport, type ImportContext } from './airport-import.workflow.js';
 
 const IMPORT = 'airport-import';
@@ -40,29 +39,17 @@ export class ImportsService {
     throw new NotFoundException(`Tenant "${tenant}" has no execution "${id}".`);
   }
 
-  /** The chunks of an import are executions of their own, so each of them is cancelled too. */
+  /** The chunks are children of the import, so they are cancelled with it. */
   async cancel(tenant: string, id: string, reason?: string): Promise<Execution> {
-    const owner = this.tenants.get(tenant);
     const execution = await this.get(tenant, id);
-    await owner.runner.cancel(execution.id, reason);
-    for (const chunk of await chunksOf(owner, execution)) {
-      if (chunk.completedAt === undefined) {
-        await owner.runner.cancel(chunk.id, reason).catch(unlessItHasJustEnded);
-      }
-    }
+    await this.tenants.get(tenant).runner.cancel(execution.id, reason);
     return this.get(tenant, execution.id);
   }
 
-  /** Runs again the chunks that did not complete, and then the import's own tasks that did not. */
+  /** Runs the import's own tasks again that did not complete, and those of its chunks. */
   async retry(tenant: string, id: string): Promise<Execution> {
-    const owner = this.tenants.get(tenant);
     const execution = await this.get(tenant, id);
-    for (const chunk of await chunksOf(owner, execution)) {
-      if (chunk.status === 'Failed' || chunk.status === 'Cancelled') {
-        await owner.runner.retry(chunk.id);
-      }
-    }
-    await owner.runner.retry(execution.id);
+    await this.tenants.get(tenant).runner.retry(execution.id);
     return this.get(tenant, execution.id);
   }
 
@@ -74,14 +61,4 @@ export class ImportsService {
     if (report) return report;
     throw new NotFoundException(`Tenant "${tenant}" has no report yet.`);
   }
-}
-
-async function chunksOf({ runner }: Tenant, { context }: Execution): Promise<Execution[]> {
-  const { chunkIds = [] } = context as ImportContext;
-  const found = await Promise.all(chunkIds.map((id) => runner.get(id)));
-  return found.filter((chunk) => chunk !== null);
-}
-
-function unlessItHasJustEnded(error: unknown): void {
-  if (!(error instanceof InvalidTransitionError)) throw error;
 }

@@ -3,6 +3,7 @@ import { ConfigService } from '@nestjs/config';
 import { CloacinaModule } from 'nestjs-cloacina';
 import { OwnLogin } from './own-login.js';
 import { onSharedLogin } from './profiles.js';
+import { signalSecretFrom } from './signal-secret.js';
 import { SignUps } from './sign-ups.js';
 import { tenantOptions } from './tenant-options.js';
 import { Tenants } from './tenants.js';
@@ -19,6 +20,7 @@ import { Tenants } from './tenants.js';
       useFactory: (config: ConfigService) => ({
         databaseUrl: config.getOrThrow<string>('DATABASE_URL'),
         shutdownTimeout: '5s',
+        signalSecret: signalSecretFrom(config.getOrThrow<string>('DATABASE_URL')),
       }),
     }),
     ...onSharedLogin.map((profile) => CloacinaModule.forTenant(tenantOptions(profile))),

@@ -15,7 +15,7 @@ export const STATEMENTS = {
   claim: 'WITH RECURSIVE level',
   complete: 'ended_batch AS (',
   reschedule: "WHEN l.kind = 'retry' THEN t.attempt + 1",
-  recordSteps: 'SET has_steps = true',
+  recordSteps: 'due_ms, due_on, has_result',
   endLease: 'l.lock_epoch IS NOT DISTINCT',
   takeOrphans: 'orphan AS MATERIALIZED',
   commit: 'COMMIT',

@@ -12,7 +12,8 @@ import { tenantOptions } from '../../support/tenant-options.js';
 
 /**
  * A process of this version of the library, or of a next one that has a migration more: VERSIONED_MIGRATION. It serves
- * VERSIONED_SCHEMA, and starts executions one after the other until it is told to stop.
+ * VERSIONED_SCHEMA, and starts executions one after the other until it is told to stop. With VERSIONED_NODES its workflow
+ * has a node, and it leaves an execution that does not end.
  */
 
 export interface VersionedMessage {
@@ -51,11 +52,15 @@ if (migration !== undefined) {
 // Only now: the set of migrations is made when this is loaded.
 const { TenantManager } = await import('../../../lib/tenants/hosting/tenant-manager.js');
 
-const definition = defineWorkflow('order')
+const order = defineWorkflow('order')
   .task('reserve', () => ({ reserved: true }))
   .task('charge', () => ({ charged: true }))
-  .task('ship', { dependsOn: ['reserve', 'charge'] }, () => ({ shipped: true }))
-  .build();
+  .task('ship', { dependsOn: ['reserve', 'charge'] }, () => ({ shipped: true }));
+const hasNodes = process.env['VERSIONED_NODES'] !== undefined;
+// A process of a build without nodes, which this file is part of too, does not have sleep().
+const definition = hasNodes
+  ? order.sleep('rest', { for: 5, dependsOn: ['ship'] }).build()
+  : order.build();
 if (!(definition instanceof BuiltWorkflow)) throw new TypeError('Not a definition.');
 const { registered } = describeDefinition({ definition, module: 'Versioned' });
 if (registered === undefined) throw new Error('The workflow has a mistake.');
@@ -70,6 +75,7 @@ async function serve(schema: string): Promise<void> {
     tenantOptions(schema, { poolSize: 6, shutdownTimeoutMs: 10_000, startTimeoutMs: 30_000 }),
   );
   await host.startClaiming();
+  if (hasNodes) await runner.start('order', {}, { delay: '1d' });
   const stop = new AbortController();
   process.on('message', () => stop.abort());
   tell({ kind: 'ready' });

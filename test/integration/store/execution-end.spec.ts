@@ -44,7 +44,7 @@ describe('two leaves that end at once', () => {
 
     expect(early?.ended).toEqual([]);
     expect(late?.ended).toEqual([
-      { outcome: 0, status: 'Failed', hasWaiters: false, contextMissing: true },
+      { outcome: 0, status: 'Failed', hasWaiters: false, contextMissing: true, unsettled: 0 },
     ]);
     const { execution, events } = await rowsOf(open, id);
     expect(execution).toMatchObject({

@@ -50,6 +50,30 @@ import {
   relistClaims,
   relistValues,
 } from '../../../lib/store/postgres/statements/relist-claims.js';
+import {
+  attachChildren,
+  attachmentValues,
+} from '../../../lib/store/postgres/statements/attach-children.js';
+import { readChildEnds } from '../../../lib/store/postgres/statements/child-reads.js';
+import { childrenEnded } from '../../../lib/store/postgres/statements/children-ended.js';
+import { endChildren } from '../../../lib/store/postgres/statements/end-children.js';
+import { plainArray } from '../../../lib/store/postgres/statements/encoding.js';
+import {
+  childrenValues,
+  startChildren,
+  startKeyedChild,
+} from '../../../lib/store/postgres/statements/start-children.js';
+import { tellParents } from '../../../lib/store/postgres/statements/tell-parents.js';
+import {
+  deliverMessages,
+  deliverSentMessages,
+} from '../../../lib/store/postgres/statements/deliver-messages.js';
+import {
+  sendMessages,
+  sendMessagesWithin,
+  sendValues,
+} from '../../../lib/store/postgres/statements/send-messages.js';
+import { takeMessages, takeValues } from '../../../lib/store/postgres/statements/take-messages.js';
 import { wakeTasks } from '../../../lib/store/postgres/statements/wake-tasks.js';
 import { taskKeyValues, type Statement } from '../../../lib/store/postgres/statements/statement.js';
 import {
@@ -59,15 +83,20 @@ import {
 import {
   fanIn,
   newClaimant,
+  noLease,
   outcomeOf,
   rescheduleOf,
   startOf,
 } from '../../conformance/workflows.js';
-import { FIRST_TOKEN } from '../../../lib/store/port/index.js';
+import { FIRST_TOKEN, type ChildStart } from '../../../lib/store/port/index.js';
 
 const TASK_KEY = /^cloacina_task_execution_pkey .*execution_id = .*task_no = .*item_no = /;
 const TASKS_OF_EXECUTION = /^cloacina_task_execution_pkey .*execution_id = /;
 const EXECUTION_KEY = /^cloacina_workflow_execution_pkey .*id = /;
+const EXECUTION_IDEMPOTENCY =
+  /^cloacina_workflow_execution_idempotency_idx .*workflow = .*idempotency_key = /;
+const EXECUTION_OR_CHILDREN =
+  /^cloacina_workflow_execution_(pkey .*id = |parent_idx .*parent_execution_id = )/;
 const READY = /^cloacina_task_execution_ready_idx .*definition_id = /;
 
 /** A statement, and how it may find its rows. */
@@ -103,6 +132,15 @@ const plainCompletions = (ids: readonly string[]): unknown[] => {
   const outcomes = ids.toSorted().flatMap((id) => [outcomeOf(join, id, 0), outcomeOf(join, id, 1)]);
   return completionValues(outcomes, claimant, true, nextBatch(), true);
 };
+/** A child of the execution's task 0. */
+function childOf(executionId: string): ChildStart {
+  return {
+    item: startOf(join),
+    parent: { executionId, taskNo: 0, itemNo: 0, token: FIRST_TOKEN, step: 'child', waits: true },
+    onParentEnd: 'cancel',
+    inheritsTags: true,
+  };
+}
 
 /** Of the executions that their timeout has ended. */
 const overdue = (ids: readonly string[]): unknown[] =>
@@ -162,6 +200,49 @@ export const HOT: readonly Hot[] = [
     tasks: TASK_KEY,
   },
   {
+    statement: startChildren,
+    values: (ids) => childrenValues(ids.toSorted().map(childOf), noLease(claimant), nextNo()),
+    tasks: TASK_KEY,
+    executions: EXECUTION_KEY,
+  },
+  {
+    statement: startKeyedChild,
+    values: ([id]) => [...childrenValues([childOf(id!)], noLease(claimant), nextNo()), 1_000],
+    batched: false,
+    tasks: TASK_KEY,
+    executions: EXECUTION_KEY,
+  },
+  {
+    statement: attachChildren,
+    values: (ids) =>
+      attachmentValues(ids.toSorted().map((id) => ({ parent: childOf(id).parent, childId: id }))),
+    tasks: TASK_KEY,
+    executions: EXECUTION_KEY,
+  },
+  {
+    statement: tellParents,
+    values: (ids) => [plainArray(ids), 'true'],
+    tasks: new RegExp(`${TASK_KEY.source}|${TASKS_OF_EXECUTION.source}`),
+    executions: EXECUTION_KEY,
+  },
+  {
+    statement: endChildren,
+    values: ([id]) => [id, 'gone', null],
+    batched: false,
+    tasks: TASKS_OF_EXECUTION,
+    executions: EXECUTION_OR_CHILDREN,
+  },
+  {
+    statement: childrenEnded,
+    values: (ids) => [plainArray(ids)],
+    executions: EXECUTION_OR_CHILDREN,
+  },
+  {
+    statement: readChildEnds,
+    values: (ids) => [plainArray(ids)],
+    executions: EXECUTION_KEY,
+  },
+  {
     statement: recordSteps,
     values: (ids) =>
       recordValues(
@@ -187,6 +268,45 @@ export const HOT: readonly Hot[] = [
     values: (ids) =>
       taskKeyValues(ids.map((executionId) => ({ executionId, taskNo: 0, itemNo: 0 }))),
     tasks: TASK_KEY,
+  },
+  ...[sendMessages, sendMessagesWithin].map((statement): Hot => ({
+    statement,
+    values: (ids) => [
+      ...sendValues(
+        ids.map((id) => ({
+          kind: 'signal',
+          to: { id },
+          name: 'go',
+          payload: '1',
+          idempotencyKey: randomUUID(),
+        })),
+      ),
+      ...(statement === sendMessagesWithin ? [100] : []),
+    ],
+    executions: new RegExp(`${EXECUTION_KEY.source}|${EXECUTION_IDEMPOTENCY.source}`),
+  })),
+  {
+    statement: deliverSentMessages,
+    values: () => [500, '{1,2,3}'],
+    batched: false,
+    tasks: TASK_KEY,
+  },
+  { statement: deliverMessages, values: () => [500], batched: false, tasks: TASK_KEY },
+  {
+    statement: takeMessages,
+    values: (ids) =>
+      takeValues(
+        ids.toSorted().map((executionId) => ({
+          executionId,
+          taskNo: 0,
+          itemNo: 0,
+          token: FIRST_TOKEN,
+          step: 'wait',
+          listens: [{ label: null, name: 'go', key: null, lookbackMs: null }],
+        })),
+      ),
+    tasks: TASK_KEY,
+    executions: EXECUTION_KEY,
   },
   {
     statement: claimTasks,
@@ -237,7 +357,7 @@ export const HOT: readonly Hot[] = [
   {
     statement: findByKeys,
     values: (ids) => [JSON.stringify(ids.map(() => 'test')), JSON.stringify(ids)],
-    executions: /^cloacina_workflow_execution_idempotency_idx .*workflow = .*idempotency_key = /,
+    executions: EXECUTION_IDEMPOTENCY,
   },
   {
     statement: readClaims,
@@ -294,5 +414,5 @@ export const CONTROLS: readonly Hot[] = (
   statement,
   values,
   tasks: TASKS_OF_EXECUTION,
-  executions: EXECUTION_KEY,
+  executions: EXECUTION_OR_CHILDREN,
 }));

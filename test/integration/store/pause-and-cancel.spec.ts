@@ -110,7 +110,9 @@ describe('between the snapshot of a completion and the commit of a pause', () =>
         [second, (session) => session.run(cancelExecution, [id, null])],
       ],
     );
-    expect(cancelled).toEqual([{ workflow: 'test', hasWaiters: false, running: [1] }]);
+    expect(cancelled).toEqual([
+      { workflow: 'test', hasWaiters: false, unsettled: 0, running: [1] },
+    ]);
     expect(await statusesOf(open, id)).toEqual(['Completed', 'Cancelled']);
     expect(await taskOf(open, id, 1)).toMatchObject({ claim_token: releasedToken(1), owner: null });
   });

@@ -60,6 +60,10 @@ export async function openPostgres(): Promise<OpenedStore> {
         [id, taskNo, count],
       );
     },
+    deleteExecution: async (id) => {
+      await admin.query(`DELETE FROM ${tables.task} WHERE execution_id = $1`, [id]);
+      await admin.query(`DELETE FROM ${tables.execution} WHERE id = $1`, [id]);
+    },
     setDeadline: async (id, inMs) => {
       await admin.query(
         `UPDATE ${tables.execution} SET deadline_at = ${valueOf('runInMs', '$2')} WHERE id = $1`,

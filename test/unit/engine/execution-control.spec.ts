@@ -38,6 +38,9 @@ beforeEach(async () => {
       notifyEnded: scene.note('notifyEnded'),
     },
     reconcile: scene.note('reconcile'),
+    settle: (_, unsettled) => {
+      if (unsettled !== 0) scene.called.push(`settle ${unsettled}`);
+    },
   });
   control = new ExecutionControl({
     address: 't',
@@ -145,23 +148,32 @@ describe('ExecutionControl', () => {
 });
 
 describe('ExecutionEnds', () => {
+  const FAILED = {
+    outcome: 0,
+    status: 'Failed',
+    hasWaiters: false,
+    contextMissing: false,
+    unsettled: 0,
+  } as const;
+
   it.each([
-    [{ hasWaiters: false, contextMissing: false }, []],
-    [{ hasWaiters: true, contextMissing: false }, ['notifyEnded']],
+    [{ hasWaiters: false, contextMissing: false, unsettled: 0 }, []],
+    [{ hasWaiters: true, contextMissing: false, unsettled: 0 }, ['notifyEnded']],
+    [{ hasWaiters: false, contextMissing: false, unsettled: 3 }, ['settle 3']],
   ])('tells of an end that was recorded: %o', (end, more) => {
     ends.recorded(outcome('Completed'), { outcome: 0, status: 'Completed', ...end });
     expect(scene.called).toEqual(['execution.ended Completed', 'waiters', ...more]);
   });
 
   it('has the final context written that the ending statement did not know', () => {
-    const end = { outcome: 0, status: 'Failed', hasWaiters: false, contextMissing: true } as const;
+    const end = { ...FAILED, contextMissing: true };
     ends.recorded(outcome('Completed'), end);
     expect(scene.called).toEqual(['context', 'execution.ended Failed', 'waiters']);
     expect(failures).toEqual([]);
   });
 
   it('tells the error of the task whose failure ended it', () => {
-    const end = { outcome: 0, status: 'Failed', hasWaiters: false, contextMissing: false } as const;
+    const end = FAILED;
     const error = { name: 'E', message: 'no' };
     claims[0]!.cache.record(0, { status: 'Failed', error, view: ContextView.empty });
     ends.recorded(outcome('Failed'), end);
@@ -169,7 +181,7 @@ describe('ExecutionEnds', () => {
   });
 
   it('tells it too where another task was the last one', () => {
-    const end = { outcome: 0, status: 'Failed', hasWaiters: false, contextMissing: false } as const;
+    const end = FAILED;
     const error = { name: 'E', message: 'no' };
     claims[0]!.cache.record(1, { status: 'Failed', error, view: ContextView.empty });
     claims[0]!.cache.record(0, { status: 'Completed', view: ContextView.empty });

@@ -5,6 +5,9 @@ import type { TaskClaim } from '../../../lib/engine/claims/task-claim.js';
 import { Attempt } from '../../../lib/engine/execution/attempt.js';
 import type { HandlerOutcome } from '../../../lib/engine/execution/handler-outcome.js';
 import { HandlerRunner } from '../../../lib/engine/execution/handler-runner.js';
+import { MessageTaker } from '../../../lib/engine/messages/message-taker.js';
+import { TokenIssuer } from '../../../lib/engine/messages/token-issuer.js';
+import type { Children } from '../../../lib/engine/children/children.js';
 import { StepServices } from '../../../lib/engine/waits/step-services.js';
 import { TaskInterceptors } from '../../../lib/engine/execution/task-interceptors.js';
 import { OutcomeRecorder } from '../../../lib/engine/execution/outcome-recorder.js';
@@ -41,6 +44,13 @@ function run(begun: (attempt: Attempt) => void = () => undefined) {
     refused: scene.note('refused'),
     mayBeWritten: scene.note('mayBeWritten'),
   });
+  const steps = new StepServices({
+    clock: scene.clock,
+    store: scene.store,
+    maxSteps: 3,
+    maxResultSize: 100,
+    refused: scene.note('refused'),
+  });
   const runner = new HandlerRunner({
     clock: scene.clock,
     settings: { tenant: 't', maxContextSize: 100 },
@@ -49,13 +59,16 @@ function run(begun: (attempt: Attempt) => void = () => undefined) {
     runner: () => ({ tenant: 't' }) as TaskContext['runner'],
     interceptors: new TaskInterceptors(),
     recorder,
-    steps: new StepServices({
+    steps,
+    messages: new MessageTaker({
       clock: scene.clock,
       store: scene.store,
-      maxSteps: 3,
-      maxResultSize: 100,
+      steps,
       refused: scene.note('refused'),
     }),
+    tokens: new TokenIssuer('t', scene.clock, []),
+    // No handler of these tests has children.
+    children: undefined as unknown as Children,
     gate: scene.gate,
     events: { taskStarted: () => told.push('started') },
   });

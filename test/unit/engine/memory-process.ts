@@ -1,8 +1,11 @@
+import { Subject } from 'rxjs';
+import { workflowNameOf } from '../../../lib/discovery/workflow-ref.js';
 import type { TaskContext } from '../../../lib/discovery/task-context.js';
 import type { RegisteredWorkflow } from '../../../lib/discovery/registered-workflow.js';
 import { ProcessEngine } from '../../../lib/engine/process/process-engine.js';
 import { SlotScheduler } from '../../../lib/engine/slots/slot-scheduler.js';
 import { TenantEngine } from '../../../lib/engine/tenant-engine.js';
+import { CloacinaRunner } from '../../../lib/runner/cloacina-runner.js';
 import { newExecutionId } from '../../../lib/runner/execution-id.js';
 import type { Clock } from '../../../lib/runtime/clock.js';
 import {
@@ -29,6 +32,7 @@ interface MemoryProcessOptions {
 export class MemoryProcess {
   readonly store: MemoryStore;
   readonly engine: TenantEngine;
+  readonly runner: CloacinaRunner;
   private readonly process: ProcessEngine<MemorySession>;
   private deafen: () => void = () => undefined;
 
@@ -37,6 +41,7 @@ export class MemoryProcess {
     workflow: RegisteredWorkflow,
     { database = new MemoryDatabase(clock), tasks = 10 }: MemoryProcessOptions = {},
   ) {
+    const registry = { list: () => [workflow], get: () => workflow, nameOf: workflowNameOf };
     this.store = new MemoryStore(database);
     this.process = new ProcessEngine<MemorySession>({
       clock,
@@ -61,6 +66,7 @@ export class MemoryProcess {
         maxConcurrentTasks: tasks,
         maxContextSize: 1_000_000,
         maxSteps: 10_000,
+        signalSecrets: [],
         startTimeoutMs: 60_000,
         handlerGraceMs: 60_000,
         leaseDurationMs: LEASE_MS,
@@ -68,11 +74,19 @@ export class MemoryProcess {
       },
       store: this.store,
       dataSource: {} as TaskContext['dataSource'],
-      runner: () => ({}) as TaskContext['runner'],
-      registry: { list: () => [workflow], get: () => workflow },
+      runner: () => this.runner,
+      registry,
       serves: () => true,
       services: this.process.services,
       events: { wants: () => false, next: () => undefined },
+    });
+    this.runner = new CloacinaRunner({
+      engine: this.engine,
+      registry,
+      serves: () => true,
+      hasBooted: () => true,
+      events: new Subject(),
+      shutdown: () => this.close(),
     });
   }
 

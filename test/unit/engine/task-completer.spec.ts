@@ -160,21 +160,21 @@ describe('TaskCompleter', () => {
     [null, []],
     [5_000, [5_000]],
   ])('tells of a suspension for %p ms, and when the task is due', async (delayMs, due) => {
-    completer.complete(claim, { kind: 'suspended', delayMs });
+    completer.complete(claim, { kind: 'suspended', delayMs, joins: 0 });
     expect(await ended()).toMatchObject({ status: 'Waiting', attempt: 0 });
     expect([scene.called, dueIn]).toEqual([['task.suspended'], due]);
   });
 
   it('wakes workers for a task that was woken before it was suspended', async () => {
     await scene.store.wake([{ executionId: claim.executionId, taskNo: 0, itemNo: 0 }]);
-    completer.complete(claim, { kind: 'suspended', delayMs: null });
+    completer.complete(claim, { kind: 'suspended', delayMs: null, joins: 0 });
     expect(await ended()).toMatchObject({ status: 'Waiting', runAt: expect.any(Date) });
     expect(dueIn).toEqual([0]);
   });
 
   it('wakes workers where a suspension was refused: an earlier send may have met a wake-up', async () => {
     await scene.takeAway();
-    completer.complete(claim, { kind: 'suspended', delayMs: null });
+    completer.complete(claim, { kind: 'suspended', delayMs: null, joins: 0 });
     await ended();
     expect(dueIn).toEqual([0]);
   });

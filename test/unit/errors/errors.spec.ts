@@ -75,6 +75,25 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
       'removeTenant() again to continue.',
   ],
   [
+    new errors.ChildFailedError({
+      id: 'c1',
+      workflow: 'render',
+      error: { name: 'E', message: 'no' },
+    }),
+    'CHILD_FAILED',
+    'The child "render", execution c1, ended Failed: E: no',
+  ],
+  [
+    new errors.ChildCancelledError({ id: 'c1', workflow: 'render', reason: 'enough' }),
+    'CHILD_CANCELLED',
+    'The child "render", execution c1, was Cancelled: enough.',
+  ],
+  [
+    new errors.ChildMissingError('c1'),
+    'CHILD_MISSING',
+    "Execution c1, which this task waits for, was deleted. Retry the parent with { steps: 'discard' } to start another one.",
+  ],
+  [
     new errors.InvalidTransitionError(
       'e1',
       'Completed',
@@ -133,6 +152,12 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
     'Task "charge" waited 500 ms with deferUntil() for a condition that did not come true.',
   ],
   [
+    new errors.SignalTimeoutError('approval', { kind: 'signal', name: 'approve' }, 500),
+    'SIGNAL_TIMEOUT',
+    'Task "approval" waited 500 ms for the signal "approve", which did not come. Handle it in a task with taskFailed(), set ' +
+      "onTimeout to 'skip' or 'complete', or raise the timeout.",
+  ],
+  [
     new errors.TaskAbandonedError('charge', ['host:1', 'host:2']),
     'TASK_ABANDONED',
     'Task "charge" was abandoned: 2 processes that ran it ended without an outcome (host:1, host:2). Check whether ' +
@@ -143,6 +168,18 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
     'DUPLICATE_STEP',
     'Task "charge" used the name "page" twice in one run. Names tell which step a recorded result belongs to. In a ' +
       "loop, add a key: context.step('page', { key: number }, …).",
+  ],
+  [
+    new errors.InvalidTokenError(),
+    'INVALID_TOKEN',
+    'The signal token is not valid. Pass it exactly as context.signalToken() returned it, to a process that has the same ' +
+      'signalSecret and serves the tenant of the task.',
+  ],
+  [
+    new errors.TokenExpiredError(new Date(0)),
+    'TOKEN_EXPIRED',
+    'The signal token expired at 1970-01-01T00:00:00.000Z. Issue a new one with context.signalToken(), with a longer ' +
+      'expiresIn if this is too early.',
   ],
   [
     new errors.TooManyStepsError('charge', 10_000),

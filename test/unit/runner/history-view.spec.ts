@@ -35,7 +35,9 @@ const ROW: HistoryRow = {
   completedAt: null,
   tasks: [],
   events: [],
+  waits: [],
   recoveries: [],
+  children: [],
 };
 const NO = { name: 'Error', message: 'no' };
 

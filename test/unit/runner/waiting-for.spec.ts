@@ -25,6 +25,9 @@ const EXECUTION: ExecutionRow = {
   createdAt: new Date(0),
   startedAt: null,
   completedAt: null,
+  parentId: null,
+  parentStep: null,
+  rootId: null,
 };
 const READY: TaskRow = {
   executionId: ID,
@@ -104,7 +107,7 @@ const SCENES: Record<TaskWaiting['reason'], readonly Scene[]> = {
     },
   ],
   event: [{ row: waiting('event', { eventName: 'paid' }), detail: 'waits for the event "paid"' }],
-  child: [{ row: waiting('child', { childId: 'c' }), detail: 'the execution that it started "c"' }],
+  child: [{ row: waiting('child', { childId: 'c' }), detail: 'the child c' }],
   items: [{ row: { status: 'Waiting', runAt: null }, detail: 'waits for its items' }],
   slot: [
     { row: { status: 'Waiting' }, detail: 'waits for a process with a free slot.' },
@@ -138,6 +141,7 @@ describe.each(Object.entries(SCENES))('a task waits for: %s', (reason, scenes) =
     expect(shown.tasks[row?.taskNo ?? 0]?.waitingFor).toEqual({
       reason,
       detail: expect.stringContaining(detail),
+      ...(reason === 'child' ? { child: 'c' } : {}),
       ...(reason === 'time' || reason === 'condition' ? { until: NEXT_CENTURY } : {}),
       ...shownWait(row?.wait),
     });

@@ -47,6 +47,10 @@ export async function openMemory(database = new MemoryDatabase(systemClock)): Pr
       const waiting = { status: 'Waiting', owner: null, pendingDependencies: count };
       Object.assign(head, waiting, { claimToken: head.claimToken + 1 });
     },
+    deleteExecution: async (id) => {
+      tables.tasks.delete(id);
+      tables.executions.delete(id);
+    },
     setDeadline: async (id, inMs) => {
       tables.executions.get(id)!.deadlineAt = now() + inMs;
     },

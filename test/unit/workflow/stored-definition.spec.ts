@@ -168,12 +168,12 @@ describe('a stored definition', () => {
     [
       'an empty object',
       {},
-      'The stored definition of workflow undefined has the format undefined, and this release reads 1. A newer release may have written it.',
+      'The stored definition of workflow undefined has the format undefined, and this release reads 1 and 2. A newer release may have written it.',
     ],
     [
       'another format',
-      tampered({ format: 2 }),
-      'The stored definition of workflow "orders" has the format 2, and this release reads 1. A newer release may have written it.',
+      tampered({ format: 3 }),
+      'The stored definition of workflow "orders" has the format 3, and this release reads 1 and 2. A newer release may have written it.',
     ],
     [
       'no tasks',

@@ -3,6 +3,7 @@ import { runUnprepared } from '../tenant-statements.js';
 import { sendInHalves } from '../../../runtime/in-halves.js';
 import { failureKind } from '../classify-failure.js';
 import type { RawRow } from '../statements/columns.js';
+import { readChildUse, readUnsettledOfAll } from '../statements/child-reads.js';
 import { releaseLeases, renewLeases } from '../statements/leases.js';
 import { readLeases } from '../statements/recovery.js';
 import { readUnderWay } from '../statements/relist-claims.js';
@@ -24,6 +25,7 @@ import type {
   SweepResult,
   TenantHandle,
   TenantSweep,
+  UnsettledEnd,
 } from '../../port/index.js';
 
 /** Maximum number of schemas per statement: round trips are rare, and planning takes only a millisecond or two. */
@@ -94,6 +96,22 @@ export abstract class SessionStatements {
     );
   }
 
+  /** By index: whether the tenant has executions with parents. Undefined if the schema is broken. */
+  useChildren(tenants: readonly TenantHandle[]): Promise<(boolean | undefined)[]> {
+    return this.inParts(tenants, async (part) => {
+      const rows = await this.ask(readChildUse, part);
+      return part.map((_, i) => rows.some((row) => row.tenant === i && row.hasChildren === 1));
+    });
+  }
+
+  /** Ends with something left to settle, by index. Undefined if the schema is broken. */
+  unsettled(tenants: readonly TenantHandle[]): Promise<(UnsettledEnd[] | undefined)[]> {
+    return this.inParts(tenants, async (part) => {
+      const rows = await this.ask(readUnsettledOfAll, part);
+      return part.map((_, i) => rows.filter(({ tenant }) => tenant === i));
+    });
+  }
+
   /** All leases in the tenants' schemas, by index. Undefined if the schema is broken. */
   leases(tenants: readonly TenantHandle[]): Promise<(LeaseRow[] | undefined)[]> {
     return this.inParts(tenants, async (part) => {
@@ -117,6 +135,9 @@ export abstract class SessionStatements {
     const found = await this.inParts(tenants, async (part) => {
       const rows = await this.ask(readsLocks ? readSweepAndLocks : readSweep, part);
       const sweep = sweepResultOf(rows, part.length);
+      part.forEach((tenant, i) =>
+        tablesOf(tenant).messages.swept(sweep.sweeps[i]?.hasMessages === true),
+      );
       if (readsLocks) ({ living } = sweep);
       return sweep.sweeps;
     });

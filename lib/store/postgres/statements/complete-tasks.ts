@@ -16,6 +16,7 @@ import {
   PLAIN_CHANGES,
   PLAIN_ENDS,
 } from './outcome-parts.js';
+import { END_CHILDREN } from '../../port/index.js';
 import { executionOf, NEXT_TOKEN, taskOf, type Statement, type TenantTables } from './statement.js';
 
 const CLAIMED = 'd.claim AND NOT t.paused AND t.pending_dependencies = d.terminal';
@@ -131,10 +132,13 @@ function completeText(tables: TenantTables, { isPlain, isTimed }: Variant): stri
                       WHEN x.unhandled_failures + e.failures > 0 THEN 'Failed' ELSE 'Completed' END,
         context = CASE WHEN x.remaining_leaves = e.leaves THEN e.final_context::json ELSE x.context END,
         completed_at = CASE WHEN x.remaining_leaves = e.leaves THEN ${tables.clock.now} END,
-        deadline_at = CASE WHEN x.remaining_leaves > e.leaves THEN x.deadline_at END
+        deadline_at = CASE WHEN x.remaining_leaves > e.leaves THEN x.deadline_at END,
+        -- The children of a Completed execution continue, so its end has nothing to do for them.
+        unsettled = CASE WHEN x.remaining_leaves = e.leaves AND x.unhandled_failures + e.failures = 0
+                         THEN x.unsettled & ~${END_CHILDREN} ELSE x.unsettled END
     FROM ending e
     WHERE ${executionOf('e.execution_id')}
-    RETURNING x.id, e.ord, x.remaining_leaves, x.status, x.has_waiters, x.context IS NULL AS context_missing${timed(
+    RETURNING x.id, e.ord, x.remaining_leaves, x.status, x.has_waiters, x.unsettled, x.context IS NULL AS context_missing${timed(
       ', x.created_at, x.started_at, x.completed_at, x.reason',
     )}
   ), event AS (

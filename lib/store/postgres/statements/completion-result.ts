@@ -18,6 +18,7 @@ const END = {
   failed: 'flag',
   hasWaiters: 'flag',
   contextMissing: 'flag',
+  unsettled: 'integer',
 } as const;
 const ENDED = records('integer', END);
 const TIMED_END = records('bigint', {
@@ -50,6 +51,7 @@ const END_OF_ROW = {
   failed: "status = 'Failed'",
   hasWaiters: 'has_waiters',
   contextMissing: 'context_missing',
+  unsettled: 'unsettled',
 } as const;
 const ENDED_EXECUTION = ENDED.element(END_OF_ROW);
 /** A record can't contain NULL. */
@@ -127,9 +129,10 @@ function timedEnd({
   failed,
   hasWaiters,
   contextMissing,
+  unsettled,
   ...row
 }: TimedRow['ended'][number]): EndedExecution {
-  const end = { outcome, status: statusOf(failed), hasWaiters, contextMissing };
+  const end = { outcome, status: statusOf(failed), hasWaiters, contextMissing, unsettled };
   return row.startedAt === UNKNOWN ? end : { ...end, row };
 }
 

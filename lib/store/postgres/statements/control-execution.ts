@@ -1,4 +1,4 @@
-import { boolean, columns, integers, text } from './columns.js';
+import { boolean, columns, integer, integers, text } from './columns.js';
 import { lockOrder, taskOf, type Statement, type TenantTables } from './statement.js';
 import type { ControlResult } from '../../port/index.js';
 
@@ -43,13 +43,19 @@ export function cancelTasks(tables: TenantTables): string {
   )`;
 }
 
-const CONTROLLED = columns({ workflow: text, hasWaiters: boolean, running: integers });
+const CONTROLLED = columns({
+  workflow: text,
+  hasWaiters: boolean,
+  unsettled: integer,
+  running: integers,
+});
 type ControlledRow = ReturnType<typeof CONTROLLED.decode>[number];
 
 function resultOf(tasks: string): string {
   return `SELECT ${CONTROLLED.select({
     workflow: 'x.workflow',
     hasWaiters: 'x.has_waiters',
+    unsettled: 'CASE WHEN x.completed_at IS NULL THEN 0 ELSE x.unsettled END::integer',
     running: `(SELECT array_agg(task_no) FROM ${tasks} WHERE was = 'Running')`,
   })} FROM execution x`;
 }
@@ -63,7 +69,7 @@ export const cancelExecution: Statement<ControlledRow> = {
         remaining_leaves = 0
     ${tasksFirst('cancelled')}
     WHERE x.id = $1::uuid AND x.status || '' IN ('Pending', 'Running', 'Paused')
-    RETURNING x.has_waiters, x.workflow
+    RETURNING x.has_waiters, x.workflow, x.unsettled, x.completed_at
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, kind, detail)
     SELECT $1::uuid, 'cancelled', jsonb_build_object('reason', $2::text) FROM execution
@@ -82,7 +88,7 @@ export const pauseExecution: Statement<ControlledRow> = {
     UPDATE ${tables.execution} x SET status = 'Paused', reason = $2::text
     ${tasksFirst('marked')}
     WHERE x.id = $1::uuid AND x.status || '' IN ('Pending', 'Running')
-    RETURNING x.has_waiters, x.workflow
+    RETURNING x.has_waiters, x.workflow, x.unsettled, x.completed_at
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, kind, detail)
     SELECT $1::uuid, 'paused', jsonb_build_object('reason', $2::text) FROM execution
@@ -102,13 +108,21 @@ export const resumeExecution: Statement<ControlledRow> = {
     SET status = CASE WHEN x.started_at IS NULL THEN 'Pending' ELSE 'Running' END, reason = NULL
     ${tasksFirst('released')}
     WHERE x.id = $1::uuid AND x.status || '' = 'Paused'
-    RETURNING x.has_waiters, x.workflow
+    RETURNING x.has_waiters, x.workflow, x.unsettled, x.completed_at
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, kind) SELECT $1::uuid, 'resumed' FROM execution
   ) ${resultOf('released')}`,
 };
 
+const UNCHANGED: ControlResult = {
+  changed: false,
+  workflow: '',
+  hasWaiters: false,
+  unsettled: 0,
+  running: [],
+};
+
 export function controlOf([row]: readonly ControlledRow[]): ControlResult {
-  if (row === undefined) return { changed: false, workflow: '', hasWaiters: false, running: [] };
+  if (row === undefined) return UNCHANGED;
   return { changed: true, ...row };
 }

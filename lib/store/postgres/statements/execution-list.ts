@@ -57,6 +57,9 @@ const LISTED = columns({
   createdAt: instant,
   startedAt: orNull(instant),
   completedAt: orNull(instant),
+  parentId: orNull(uuid),
+  parentStep: orNull(text),
+  rootId: orNull(uuid),
   createdAtMicros: bigint,
 });
 
@@ -98,6 +101,9 @@ const SUMMARY = (tables: TenantTables): string =>
     createdAt: epochMs('x.created_at'),
     startedAt: epochMs('x.started_at'),
     completedAt: epochMs('x.completed_at'),
+    parentId: 'x.parent_execution_id',
+    parentStep: 'x.parent_step',
+    rootId: 'x.root_execution_id',
     createdAtMicros: '(extract(epoch FROM x.created_at) * 1000000)::bigint',
   });
 
@@ -158,6 +164,72 @@ export const listTagged: Statement<ListedExecution> = {
   FROM (
     SELECT * FROM ${taggedExecutions(tables, '$8', '$6')}
     WHERE ($1::text IS NULL OR e.workflow = $1::text) AND ${PAGE_RANGE}
+    ORDER BY e.created_at DESC, e.id DESC LIMIT $7::integer
+  ) x
+  ORDER BY x.created_at DESC, x.id DESC`,
+};
+
+/**
+ * A page of executions with a task that waits for a signal or event of a name ($8), and optionally an idempotency key ($9)
+ * and tags ($10). The index of open checkpoints finds them; all of them are read and sorted. A task that has ended may have
+ * left an open checkpoint.
+ */
+export const listWaiting: Statement<ListedExecution> = {
+  name: 'list_waiting',
+  columns: LISTED,
+  text: (tables) => `SELECT ${SUMMARY(tables)}
+  FROM (
+    SELECT e.* FROM (
+      SELECT DISTINCT s.execution_id FROM ${tables.step} s
+      WHERE s.event_name = $8::text AND s.status = 'Open' AND s.event_name IS NOT NULL
+        AND EXISTS (
+          SELECT FROM ${tables.task} t
+          WHERE t.execution_id = s.execution_id AND t.task_no = s.task_no AND t.item_no = s.item_no
+            AND t.status = 'Waiting')
+      OFFSET 0
+    ) w CROSS JOIN LATERAL (SELECT * FROM ${tables.execution} e WHERE e.id = w.execution_id) e
+    WHERE ($1::text IS NULL OR e.workflow = $1::text) AND ${PAGE_RANGE}
+      AND ($6::text[] IS NULL OR e.status = ANY ($6::text[]))
+      AND ($9::text IS NULL OR e.idempotency_key = $9::text)
+      AND ($10::jsonb IS NULL OR e.tags @> $10::jsonb)
+    ORDER BY e.created_at DESC, e.id DESC LIMIT $7::integer
+  ) x
+  ORDER BY x.created_at DESC, x.id DESC`,
+};
+
+/**
+ * A page of the children of an execution ($8), or of all executions under it ($9), by the index of parents. It reads all of
+ * them and sorts out the newest. Optionally with tags ($10), a key ($11) or a task that waits for a
+ * message ($12).
+ */
+export const listChildren: Statement<ListedExecution> = {
+  name: 'list_children',
+  columns: LISTED,
+  text: (tables) => `WITH RECURSIVE tree AS (
+    SELECT c.id, $9::uuid IS NOT NULL AS deeper FROM ${tables.execution} c
+    WHERE c.parent_execution_id = coalesce($8::uuid, $9::uuid) AND c.parent_execution_id IS NOT NULL
+    UNION ALL
+    SELECT c.id, true FROM tree t CROSS JOIN LATERAL (
+      SELECT c.id FROM ${tables.execution} c
+      WHERE t.deeper AND c.parent_execution_id = t.id AND c.parent_execution_id IS NOT NULL
+    ) c
+  )
+  SELECT ${SUMMARY(tables)}
+  FROM (
+    SELECT e.* FROM tree t CROSS JOIN LATERAL (
+      SELECT * FROM ${tables.execution} e WHERE e.id = t.id OFFSET 0
+    ) e
+    WHERE ($1::text IS NULL OR e.workflow = $1::text) AND ${PAGE_RANGE}
+      AND ($6::text[] IS NULL OR e.status = ANY ($6::text[]))
+      AND ($10::jsonb IS NULL OR e.tags @> $10::jsonb)
+      AND ($11::text IS NULL OR e.idempotency_key = $11::text)
+      AND ($8::uuid IS NULL OR e.parent_execution_id = $8::uuid)
+      AND ($9::uuid IS NULL OR e.root_execution_id = $9::uuid)
+      AND ($12::text IS NULL OR EXISTS (
+        SELECT FROM ${tables.step} s JOIN ${tables.task} t
+          ON t.execution_id = s.execution_id AND t.task_no = s.task_no AND t.item_no = s.item_no
+        WHERE s.execution_id = e.id AND s.event_name = $12::text AND s.status = 'Open' AND s.event_name IS NOT NULL
+          AND t.status = 'Waiting'))
     ORDER BY e.created_at DESC, e.id DESC LIMIT $7::integer
   ) x
   ORDER BY x.created_at DESC, x.id DESC`,

@@ -28,6 +28,9 @@ const EXECUTION = columns({
   createdAt: instant,
   startedAt: orNull(instant),
   completedAt: orNull(instant),
+  parentId: orNull(uuid),
+  parentStep: orNull(text),
+  rootId: orNull(uuid),
 });
 
 /** The columns of execution `x`. */
@@ -45,6 +48,9 @@ export const EXECUTION_OF_ROW = {
   createdAt: epochMs('x.created_at'),
   startedAt: epochMs('x.started_at'),
   completedAt: epochMs('x.completed_at'),
+  parentId: 'x.parent_execution_id',
+  parentStep: 'x.parent_step',
+  rootId: 'x.root_execution_id',
 } as const;
 
 export const readExecutions: Statement<ExecutionRow> = {
@@ -73,7 +79,7 @@ export const openWait: Column<OpenWait | null> = {
 
 /**
  * Selects the first open wait of task `t`, by the key of the steps, if the task is Waiting. A wait that is due first comes
- * first.
+ * first. The checkpoints of the messages of one wait are left out: the wait has one of its own.
  */
 export function openWaitOf({ step }: TenantTables): string {
   return `CASE WHEN t.status = 'Waiting' THEN (
@@ -81,6 +87,7 @@ export function openWaitOf({ step }: TenantTables): string {
         'until', ${epochMs('s.due_at')}, 'eventName', s.event_name, 'childId', s.child_id)
       FROM ${step} s
       WHERE s.execution_id = t.execution_id AND s.task_no = t.task_no AND s.item_no = t.item_no AND s.status = 'Open'
+        AND strpos(s.name, '##') = 0
       ORDER BY s.due_at, s.started_at, s.name LIMIT 1) END`;
 }
 

@@ -33,6 +33,9 @@ const DETAIL = columns({
   idempotencyKey: orNull(text),
   tags: orNull(jsonb),
   createdAt: instant,
+  parentId: orNull(uuid),
+  parentStep: orNull(text),
+  rootId: orNull(uuid),
   pendingDependencies: integer,
   attempt: integer,
   recoveryAttempts: integer,
@@ -100,6 +103,7 @@ export function detailsOf(rows: readonly DetailRow[]): ExecutionDetails[] {
 function executionOf(row: DetailRow): ExecutionDetails & { readonly tasks: TaskRow[] } {
   const { id, workflow, definitionId, status, input, context, error, reason } = row;
   const { idempotencyKey, tags, createdAt, startedAt, completedAt } = row;
+  const { parentId, parentStep, rootId } = row;
   return {
     id,
     workflow,
@@ -114,6 +118,9 @@ function executionOf(row: DetailRow): ExecutionDetails & { readonly tasks: TaskR
     createdAt,
     startedAt,
     completedAt,
+    parentId,
+    parentStep,
+    rootId,
     tasks: [],
   };
 }

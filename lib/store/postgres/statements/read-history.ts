@@ -1,4 +1,4 @@
-import { MAX_HISTORY_EVENTS, type HistoryRow } from '../../port/index.js';
+import { MAX_HISTORY_CHILDREN, MAX_HISTORY_EVENTS, type HistoryRow } from '../../port/index.js';
 import { bigint, columns, epochMs, instant, json, jsonb, orNull, parsed, text } from './columns.js';
 import type { Statement, TenantTables } from './statement.js';
 
@@ -16,7 +16,9 @@ const HISTORY = columns({
   completedAt: orNull(instant),
   tasks: parsed<HistoryRow['tasks']>([]),
   events: parsed<HistoryRow['events']>([]),
+  waits: parsed<HistoryRow['waits']>([]),
   recoveries: parsed<HistoryRow['recoveries']>([]),
+  children: parsed<HistoryRow['children']>([]),
 });
 
 const tasksOf = ({ task, lease }: TenantTables): string => `(
@@ -32,11 +34,30 @@ const eventsOf = ({ event }: TenantTables): string => `(
         'at', e.created_at) ORDER BY e.id)
       FROM (SELECT * FROM ${event} e WHERE e.execution_id = x.id AND coalesce(e.item_no, 0) = 0 ORDER BY e.id DESC LIMIT ${MAX_HISTORY_EVENTS}) e)`;
 
+/** The checkpoints of the messages of one wait are left out: the wait has one of its own. */
+const waitsOf = ({ step }: TenantTables): string => `(
+      SELECT json_agg(json_build_object('taskNo', w.task_no, 'name', w.name, 'kind', w.kind, 'status', w.status,
+        'message', w.event_name, 'startedAt', w.started_at, 'completedAt', w.completed_at)
+        ORDER BY w.started_at, w.task_no, w.name)
+      FROM (
+        SELECT * FROM ${step} s
+        WHERE s.execution_id = x.id AND s.item_no = 0 AND s.kind <> 'step' AND strpos(s.name, '##') = 0
+        ORDER BY s.started_at DESC LIMIT ${MAX_HISTORY_EVENTS}) w)`;
+
 const recoveriesOf = ({ recoveryEvent }: TenantTables): string => `(
       SELECT json_agg(json_build_object('taskNo', r.task_no, 'kind', r.kind, 'cause', r.cause,
         'previousOwner', r.previous_owner, 'orphanedForMs', r.orphaned_for_ms,
         'at', r.created_at) ORDER BY r.id)
       FROM ${recoveryEvent} r WHERE r.execution_id = x.id AND r.item_no = 0)`;
+
+/** By the first columns of the key of the steps. */
+const childrenOf = ({ step }: TenantTables): string => `(
+      SELECT json_agg(json_build_object('taskNo', s.task_no, 'name', s.name, 'childId', s.child_id, 'status', s.status,
+        'awaited', s.event_name IS NOT NULL, 'result', s.result, 'startedAt', s.started_at, 'completedAt', s.completed_at) ORDER BY s.started_at, s.name)
+      FROM (
+        SELECT * FROM ${step} s WHERE s.execution_id = x.id AND s.kind = 'child' AND s.item_no = 0
+        ORDER BY s.started_at DESC, s.name DESC LIMIT ${MAX_HISTORY_CHILDREN}
+      ) s)`;
 
 /**
  * Reads an execution's rows and events in one statement, and so in one snapshot. A retry moves facts from a row into an
@@ -60,7 +81,9 @@ export const readHistory: Statement<HistoryRow> = {
     completedAt: epochMs('x.completed_at'),
     tasks: tasksOf(tables),
     events: eventsOf(tables),
+    waits: waitsOf(tables),
     recoveries: recoveriesOf(tables),
+    children: childrenOf(tables),
   })}
   FROM ${tables.execution} x WHERE x.id = $1::uuid`,
 };

@@ -27,8 +27,9 @@ export const rescheduleTasks: Statement<RescheduledRow> = {
   text: (tables: TenantTables) => `WITH item AS MATERIALIZED (
     SELECT * FROM ROWS FROM (
       unnest($1::uuid[]), unnest($2::integer[]), unnest($3::integer[]), unnest($4::bigint[]), unnest($5::text[]),
-      unnest($6::bigint[]), unnest($7::integer[]), json_array_elements_text($8::json)
-    ) WITH ORDINALITY AS i(execution_id, task_no, item_no, claim_token, kind, delay_ms, wakes, detail, ord)
+      unnest($6::bigint[]), unnest($7::integer[]), json_array_elements_text($8::json),
+      unnest($9::integer[])
+    ) WITH ORDINALITY AS i(execution_id, task_no, item_no, claim_token, kind, delay_ms, wakes, detail, joins, ord)
   ), locked AS MATERIALIZED (
     SELECT i.*, l.owner, l.deferred_since IS NULL AS is_first FROM item i CROSS JOIN LATERAL (
       SELECT t.owner, t.deferred_since FROM ${tables.task} t
@@ -42,6 +43,7 @@ export const rescheduleTasks: Statement<RescheduledRow> = {
         owner = NULL,
         run_at = CASE WHEN ${WAS_WOKEN} THEN ${tables.clock.now}
                       ELSE ${tables.clock.now} + l.delay_ms * interval '1 millisecond' END,
+        pending_dependencies = CASE WHEN l.kind = 'suspend' THEN l.joins ELSE t.pending_dependencies END,
         attempt = CASE WHEN l.kind = 'retry' THEN t.attempt + 1 ELSE t.attempt END,
         attempts = CASE WHEN l.kind = 'retry' THEN ${appendAttempt(tables, 'l.detail')} ELSE t.attempts END,
         error = CASE WHEN l.kind = 'retry' THEN l.detail::json -> 'error' ELSE t.error END,
@@ -81,6 +83,7 @@ export function rescheduleValues(items: readonly Reschedule[]): unknown[] {
     jsonColumn(
       items.map((item) => (item.kind === 'retry' ? JSON.stringify({ error: item.error }) : null)),
     ),
+    plainArray(items.map((item) => item.joins ?? 0)),
   ];
 }
 

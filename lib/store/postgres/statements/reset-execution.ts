@@ -1,12 +1,18 @@
 import { bigint, columns, integer, long, parsed, text } from './columns.js';
 import { plainArray } from './encoding.js';
 import { lockOrder, type Statement } from './statement.js';
-import type { LockedExecution, ResetTask } from '../../port/index.js';
+import {
+  END_CHILDREN,
+  TELL_PARENTS,
+  type LockedExecution,
+  type ResetTask,
+} from '../../port/index.js';
 
 const LOCKED = columns({
   definitionId: bigint,
   status: text,
   generation: integer,
+  unsettled: integer,
   tasks: parsed<LockedExecution['tasks']>([]),
 });
 
@@ -22,6 +28,7 @@ export const lockForReset: Statement<LockedExecution> = {
     definitionId: 'x.definition_id',
     status: 'x.status',
     generation: 'x.generation',
+    unsettled: 'x.unsettled::integer',
     tasks: `(SELECT json_agg(json_build_object('taskNo', task_no, 'status', status, 'skipReason', skip_reason)
                              ORDER BY task_no) FROM task WHERE item_no = 0)`,
   })}
@@ -33,7 +40,13 @@ const RESET = columns({ dueInMs: long });
 /**
  * Resets tasks to their initial state with new retry and recovery budgets (only `wakes` stays, because it never decreases), and the execution to Running. An execution that
  * never began becomes Pending and keeps its `run_at`. Former outcomes are stored as events. Returns in how many
- * milliseconds the execution is due. Runs in the transaction with the locks of {@link lockForReset}.
+ * milliseconds the execution is due.
+ *
+ * A task that keeps its steps waits again for the children that did not complete. A step with `retryFrom` tells its next
+ * run to retry the child, from this generation on, so a process that dies in between retries no child twice. The end of
+ * the execution is to be passed on again.
+ *
+ * Runs in the transaction with the locks of {@link lockForReset}.
  */
 export const resetExecution: Statement<{ dueInMs: number }> = {
   name: 'reset_execution',
@@ -60,6 +73,14 @@ export const resetExecution: Statement<{ dueInMs: number }> = {
     DELETE FROM ${tables.step} s USING item i
     WHERE s.execution_id = $1::uuid AND s.task_no = i.task_no AND s.item_no = i.item_no
       AND (NOT i.keeps_steps OR s.status <> 'Done' AND s.kind <> 'child')
+  ), child_step AS (
+    UPDATE ${tables.step} s
+    SET status = 'Open', error = NULL, completed_at = NULL,
+        result = CASE WHEN c.parent_execution_id = $1::uuid AND c.completed_at IS NOT NULL AND c.status <> 'Completed'
+          THEN json_build_object('retryFrom', c.generation) END
+    FROM item i, ${tables.execution} c
+    WHERE s.execution_id = $1::uuid AND s.task_no = i.task_no AND s.item_no = i.item_no AND i.keeps_steps
+      AND s.kind = 'child' AND s.status || '' <> 'Done' AND c.id = s.child_id
   ), retried AS (
     INSERT INTO ${tables.event} (execution_id, kind, detail)
     SELECT x.id, 'executionRetried', jsonb_build_object(
@@ -70,6 +91,8 @@ export const resetExecution: Statement<{ dueInMs: number }> = {
   UPDATE ${tables.execution} x
   SET status = CASE WHEN x.started_at IS NULL THEN 'Pending' ELSE 'Running' END, context = NULL, error = NULL, reason = NULL, completed_at = NULL, has_waiters = false,
       generation = x.generation + 1, remaining_leaves = $5::integer, unhandled_failures = 0,
+      unsettled = x.unsettled | CASE WHEN x.parent_execution_id IS NULL THEN 0 ELSE ${TELL_PARENTS} END
+        | CASE WHEN EXISTS (SELECT FROM ${tables.execution} c WHERE c.parent_execution_id = x.id) THEN ${END_CHILDREN} ELSE 0 END,
       deadline_at = CASE WHEN x.started_at IS NOT NULL
         THEN ${tables.clock.now} + x.timeout_ms * interval '1 millisecond' END
   WHERE x.id = $1::uuid

@@ -29,6 +29,21 @@ interface StartVariant {
 const COMMON_PARAMETERS = 25;
 
 /**
+ * The CTE that lists the claimed root tasks, from the parameters.
+ *
+ * @param someExist - whether only the executions in the CTE `execution` were created
+ */
+export function claimedRootsClause(tables: TenantTables, someExist: boolean): string {
+  return `batch AS (
+    INSERT INTO ${tables.claimBatch} (instance_id, no, execution_ids, task_nos, item_nos)
+    SELECT $17::uuid, $22::bigint, c.execution_ids, c.task_nos, array_fill(0, ARRAY[cardinality(c.task_nos)]) FROM (
+      SELECT array_agg(r.id) AS execution_ids, array_agg(r.task_no) AS task_nos
+      FROM unnest($23::uuid[], $24::integer[]) AS r(id, task_no)${someExist ? ' WHERE (r.id IN (SELECT id FROM execution)) IS TRUE' : ''}
+    ) c WHERE c.execution_ids IS NOT NULL
+  )`;
+}
+
+/**
  * Creates executions with all their tasks, and claims root tasks for the process that starts them. So if the process has
  * capacity, one commit both starts the execution and begins its tasks.
  *
@@ -47,7 +62,7 @@ function startText(
     isUsed ? from(`$${++last}`) : '';
   const tagsOf = optional(tagged, (parameter) => `, json_array_elements_text(${parameter}::json)`);
   const waitersOf = optional(awaited, (parameter) => `, unnest(${parameter}::boolean[])`);
-  const limit = optional(bounded, lockTimeout);
+  const limit = optional(bounded, (parameter) => ` WHERE ${lockTimeout(parameter)}`);
   const names = `${tagged ? ', tags' : ''}${awaited ? ', has_waiters' : ''}`;
   return `WITH e AS MATERIALIZED (
     SELECT * FROM ROWS FROM (
@@ -86,13 +101,7 @@ function startText(
       CROSS JOIN LATERAL generate_series(e.first_task, e.first_task + e.task_count - 1) k
       CROSS JOIN LATERAL (SELECT ($15::integer[])[k] AS root) r
     ${keyed ? 'WHERE (e.id IN (SELECT id FROM execution)) IS TRUE' : ''}
-  ), batch AS (
-    INSERT INTO ${tables.claimBatch} (instance_id, no, execution_ids, task_nos, item_nos)
-    SELECT $17::uuid, $22::bigint, c.execution_ids, c.task_nos, array_fill(0, ARRAY[cardinality(c.task_nos)]) FROM (
-      SELECT array_agg(i.id) AS execution_ids, array_agg(i.task_no) AS task_nos
-      FROM unnest($23::uuid[], $24::integer[]) AS i(id, task_no)${keyed ? ' WHERE (i.id IN (SELECT id FROM execution)) IS TRUE' : ''}
-    ) c WHERE c.execution_ids IS NOT NULL
-  )
+  ), ${claimedRootsClause(tables, keyed)}
   SELECT ${STARTED.selectSome({ missingDefinition: 'u.id' })} FROM unnest($25::bigint[]) u(id) WHERE NOT EXISTS (SELECT FROM ${tables.definition} d WHERE d.id = u.id)
   ${keyed ? `UNION ALL SELECT ${STARTED.selectSome({ created: 'id' })} FROM execution` : ''}`;
 }
@@ -101,8 +110,8 @@ function startText(
  * Sets lock_timeout for the statement's own transaction, once before the first row. It limits the wait for a key that
  * another transaction is inserting.
  */
-const lockTimeout = (parameter: string): string =>
-  ` WHERE (SELECT set_config('lock_timeout', ${parameter}::text, true)) IS NOT NULL`;
+export const lockTimeout = (parameter: string): string =>
+  `(SELECT set_config('lock_timeout', ${parameter}::text, true)) IS NOT NULL`;
 
 /** Each variant once, because prepared statements are counted by statement. */
 const statements = new Map<string, Statement<StartedRow>>();

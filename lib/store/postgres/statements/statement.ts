@@ -1,5 +1,6 @@
 import type { TaskKey, TenantHandle } from '../../port/index.js';
 import { plainArray } from './encoding.js';
+import { MessageUse } from '../message-use.js';
 import { columns, type Columns } from './columns.js';
 import { SERVER_CLOCK, type SqlClock } from './sql-clock.js';
 
@@ -22,6 +23,8 @@ export interface TenantTables extends TenantHandle {
   readonly recoveryEvent: string;
   readonly lease: string;
   readonly claimBatch: string;
+  /** Whether sweeps read the signals and events. */
+  readonly messages: MessageUse;
   /** The clock of the statements. */
   readonly clock: SqlClock;
 }
@@ -122,6 +125,7 @@ export function tenantTables(schema: string, clock = SERVER_CLOCK): TenantTables
     recoveryEvent: `${schema}.cloacina_recovery_event`,
     lease: `${schema}.cloacina_runner_lease`,
     claimBatch: `${schema}.cloacina_claim_batch`,
+    messages: new MessageUse(),
     clock,
   };
 }

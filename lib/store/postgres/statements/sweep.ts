@@ -18,6 +18,8 @@ export interface RawSweep {
   readonly schemaId: string | null;
   /** See `TenantSweep.fingerprint`. */
   readonly fingerprint: string | undefined;
+  /** Whether there is any signal or event. Only read of tenants of which that is unknown. */
+  readonly hasMessages: boolean;
 }
 
 /** The kinds of rows in a sweep. */
@@ -26,6 +28,7 @@ const OWNER = 2;
 const WAKE_UP = 3;
 const LOCK = 4;
 const SCHEMA = 5;
+const MESSAGES = 6;
 
 const SWEEP = columns({
   kind: integer,
@@ -75,6 +78,7 @@ function sweepOf(tables: TenantTables, i: number): string {
     UNION ALL SELECT DISTINCT ${row(OWNER, { owner: 'b.instance_id' })}
       FROM ${tables.claimBatch} b
     ${wakeUps.map((query) => `UNION ALL ${query}`).join('\n    ')}
+    ${tables.messages.isUnknown ? `UNION ALL SELECT ${row(MESSAGES, {})} WHERE EXISTS (SELECT FROM ${tables.signal})` : ''}
     UNION ALL SELECT ${row(SCHEMA, { schemaId })}`;
 }
 
@@ -96,6 +100,7 @@ class SweptTenant implements RawSweep {
   readonly due: DueTime[] = [];
   private readonly dueAt: string[] = [];
   schemaId: string | null = null;
+  hasMessages = false;
 
   add(row: SweepRow): void {
     const {
@@ -116,6 +121,7 @@ class SweptTenant implements RawSweep {
       this.due.push({ kind: wakeUp as WakeUpKind, inMs });
       this.dueAt.push(`${wakeUp} ${dueAt}`);
     } else if (kind === SCHEMA) this.schemaId = schemaId;
+    else if (kind === MESSAGES) this.hasMessages = true;
   }
 
   get fingerprint(): string | undefined {

@@ -1,5 +1,5 @@
 import { cancelTasks, OPEN_TASKS } from './control-execution.js';
-import { boolean, columns, long, orNull, text, timestamp, uuid } from './columns.js';
+import { boolean, columns, integer, long, orNull, text, timestamp, uuid } from './columns.js';
 import { plainArray } from './encoding.js';
 import { executionOf, lockOrder, type Statement, type TenantTables } from './statement.js';
 import type { PastDeadline, TimedOutExecution } from '../../port/index.js';
@@ -40,6 +40,7 @@ const TIMED_OUT = columns({
   id: orNull(uuid),
   hasWaiters: boolean,
   wasRunning: boolean,
+  unsettled: integer,
 });
 type TimedOutRow = ReturnType<typeof TIMED_OUT.decode>[number];
 
@@ -95,14 +96,19 @@ export const timeOutExecutions: Statement<TimedOutRow> = {
     FROM ending e
     -- Enforces that tasks end first: a CTE executes when its rows are read.
     WHERE ${executionOf('e.id')} AND (SELECT count(*) FROM cancelled) >= 0
-    RETURNING x.id, x.has_waiters, coalesce('Running' = ANY (e.statuses), false) AS was_running, e.error
+    RETURNING x.id, x.has_waiters, x.unsettled, coalesce('Running' = ANY (e.statuses), false) AS was_running, e.error
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, kind, detail)
     SELECT id, 'timedOut', jsonb_build_object('error', ($3::json -> error)::jsonb) FROM execution
   )
   SELECT ${TIMED_OUT.selectSome({ hasTicket: 'mine' })} FROM ticket
   UNION ALL
-  SELECT ${TIMED_OUT.selectSome({ id: 'id', hasWaiters: 'has_waiters', wasRunning: 'was_running' })}
+  SELECT ${TIMED_OUT.selectSome({
+    id: 'id',
+    hasWaiters: 'has_waiters',
+    wasRunning: 'was_running',
+    unsettled: 'unsettled::integer',
+  })}
   FROM execution`,
 };
 
@@ -129,7 +135,7 @@ export function timeOutValues(
 /** The ended executions. Undefined if another process has the ticket. */
 export function timedOutOf(rows: readonly TimedOutRow[]): TimedOutExecution[] | undefined {
   if (!rows.some(({ hasTicket }) => hasTicket)) return undefined;
-  return rows.flatMap(({ id, hasWaiters, wasRunning }) =>
-    id === null ? [] : [{ id, hasWaiters, wasRunning }],
+  return rows.flatMap(({ id, hasWaiters, wasRunning, unsettled }) =>
+    id === null ? [] : [{ id, hasWaiters, wasRunning, unsettled }],
   );
 }

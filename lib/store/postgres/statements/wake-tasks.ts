@@ -11,7 +11,7 @@ const WOKEN = columns({ executionId: uuid, taskNo: integer, itemNo: integer, isD
  * `source` names rows with the columns of a task's key and `n`, the number of wake-ups; one row for each task, in the lock
  * order. Tasks are locked before executions, and before their steps.
  */
-function wakeClause(tables: TenantTables, source: string): string {
+export function wakeClause(tables: TenantTables, source: string): string {
   return `woken AS (
     UPDATE ${tables.task} t
     SET wakes = t.wakes + w.n,

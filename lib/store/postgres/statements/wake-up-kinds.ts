@@ -9,8 +9,14 @@ interface WakeUpSource {
   readonly from: (tables: TenantTables) => string;
   /** The column with the time at which a row becomes due. */
   readonly at: string;
+  /** Milliseconds until the first row is due. Default: until its time. */
+  readonly inMs?: string;
+  /** The time of the first row, in milliseconds since 1970. Default: that of `at`. */
+  readonly dueAt?: string;
   /** Whether rows may stay due because they can't be handled. The next later row is then read separately. */
   readonly mayStayDue: boolean;
+  /** Which tenants have such rows. Each relation of a sweep costs planning, so the others are not asked. Default: all. */
+  readonly isAsked?: (tables: TenantTables) => boolean;
 }
 
 /** All kinds of wake-ups. A new kind needs an entry here, and one for its effect in `engine/process`. */
@@ -26,6 +32,23 @@ const SOURCES: readonly WakeUpSource[] = [
     from: ({ execution }) => `${execution} x WHERE x.deadline_at IS NOT NULL`,
     at: 'x.deadline_at',
     mayStayDue: false,
+  },
+  {
+    kind: 'message',
+    from: ({ signal }) => `${signal} s WHERE NOT s.delivered`,
+    // Its time may be infinity, which has no milliseconds. All of these rows are due.
+    at: 's.id',
+    inMs: '0::bigint',
+    dueAt: '0::bigint',
+    mayStayDue: false,
+    isAsked: ({ messages }) => messages.isAsked,
+  },
+  {
+    kind: 'expiry',
+    from: ({ signal }) => `${signal} s WHERE s.expires_at IS NOT NULL`,
+    at: 's.expires_at',
+    mayStayDue: false,
+    isAsked: ({ messages }) => messages.isAsked,
   },
 ];
 
@@ -49,17 +72,17 @@ export type DueColumns = (due: {
 
 /** Queries for the first item of each kind, due or not. */
 export function firstDue(tables: TenantTables, select: DueColumns): string[] {
-  return SOURCES.map(({ kind, from, at }) =>
-    firstOf(tables, { kind, from: from(tables), at }, select),
+  return asked(tables).map((source) =>
+    firstOf(tables, { ...source, from: source.from(tables) }, select),
   );
 }
 
 /** The same, but if items can stay due, the first due item and the first later one are reported separately. */
 export function nextDue(tables: TenantTables, select: DueColumns): string[] {
-  return SOURCES.flatMap((source) => {
+  return asked(tables).flatMap((source) => {
     const { kind, at } = source;
     const from = source.from(tables);
-    if (!source.mayStayDue) return [firstOf(tables, { kind, from, at }, select)];
+    if (!source.mayStayDue) return [firstOf(tables, { ...source, from }, select)];
     return [
       firstOf(tables, { kind, from: `${from} AND ${at} <= ${tables.clock.statement}`, at }, select),
       firstOf(tables, { kind, from: `${from} AND ${at} > ${tables.clock.statement}`, at }, select),
@@ -67,14 +90,26 @@ export function nextDue(tables: TenantTables, select: DueColumns): string[] {
   });
 }
 
+function asked(tables: TenantTables): readonly WakeUpSource[] {
+  return SOURCES.filter(({ isAsked }) => isAsked?.(tables) !== false);
+}
+
 interface FirstOf {
   readonly kind: string;
   readonly from: string;
   readonly at: string;
+  readonly inMs?: string;
+  readonly dueAt?: string;
 }
 
-function firstOf(tables: TenantTables, { kind, from, at }: FirstOf, select: DueColumns): string {
-  const due = { kind: `'${kind}'`, inMs: epochMs(`${at} - ${tables.clock.now}`), at: epochMs(at) };
-  return `(SELECT ${select(due)}
+function firstOf(tables: TenantTables, first: FirstOf, select: DueColumns): string {
+  const {
+    kind,
+    from,
+    at,
+    inMs = epochMs(`${at} - ${tables.clock.now}`),
+    dueAt = epochMs(at),
+  } = first;
+  return `(SELECT ${select({ kind: `'${kind}'`, inMs, at: dueAt })}
       FROM ${from} ORDER BY ${at} LIMIT 1)`;
 }

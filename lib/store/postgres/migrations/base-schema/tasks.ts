@@ -138,7 +138,7 @@ CREATE INDEX cloacina_task_execution_due_idx
       'task_execution.limit_key',
       'The limit that the task counts for, and its key, separated by U+001F. NULL without a limit.',
     ],
-    ['COLUMN', 'task_execution.skip_reason', 'rule or upstreamFailure.'],
+    ['COLUMN', 'task_execution.skip_reason', 'rule, upstreamFailure or timeout.'],
     ['COLUMN', 'task_execution.item', 'The item that the row is for. NULL in the row of a task.'],
     ['COLUMN', 'task_execution.output', 'The context keys that the task set, with their values.'],
     ['COLUMN', 'task_execution.deleted_keys', 'The context keys that the task deleted.'],

@@ -46,6 +46,7 @@ CREATE INDEX cloacina_signal_mailbox_idx
 CREATE INDEX cloacina_signal_event_idx
   ON ${schema}.cloacina_signal (name, key, id) WHERE execution_id IS NULL;
 CREATE INDEX cloacina_signal_undelivered_idx ON ${schema}.cloacina_signal (id) WHERE NOT delivered;
+CREATE INDEX cloacina_signal_expiry_idx ON ${schema}.cloacina_signal (expires_at) WHERE expires_at IS NOT NULL;
 CREATE UNIQUE INDEX cloacina_signal_sent_idx
   ON ${schema}.cloacina_signal (execution_id, name, idempotency_key)
   WHERE execution_id IS NOT NULL AND idempotency_key IS NOT NULL;
@@ -96,6 +97,12 @@ CREATE UNLOGGED TABLE ${schema}.cloacina_task_progress (
       'signal.delivered',
       'Whether the tasks that listened at the time were woken. Does not say that one has read the message.',
     ],
+    [
+      'COLUMN',
+      'signal.created_at',
+      "When the message was sent. If it was sent in a caller's transaction: when it was delivered, and infinity until then.",
+    ],
+    ['COLUMN', 'signal.expires_at', 'When an event is deleted. NULL for a signal.'],
     ['COLUMN', 'signal.consumed', 'Whether a wait has taken the signal. Events are not consumed.'],
 
     [

@@ -1,4 +1,4 @@
-import type { DefinitionCatalog } from '../engine/definitions/definition-catalog.js';
+import type { DefinitionCatalog } from './definitions/definition-catalog.js';
 import { InvalidTransitionError } from '../errors/index.js';
 import {
   isExecutionEnded,
@@ -8,23 +8,46 @@ import {
   type SkipReason,
   type TaskStatus,
 } from '../workflow/index.js';
-import type { ControlStore, LockedExecution, ResetTask } from '../store/port/index.js';
+import {
+  END_CHILDREN,
+  type ControlStore,
+  type LockedExecution,
+  type ResetTask,
+} from '../store/port/index.js';
+
+export interface ManualRetryParts {
+  readonly store: Pick<ControlStore, 'reset'>;
+  readonly catalog: Pick<DefinitionCatalog, 'find'>;
+  /** Cancels the children of an execution that has ended. Returns false if rows of them are locked. */
+  readonly endChildrenOf: (id: string) => Promise<boolean>;
+}
+
+export interface ManualRetryOptions {
+  readonly steps: 'keep' | 'discard';
+  /** Retries the execution only if it is of this generation. Default: of any. */
+  readonly generation?: number;
+}
 
 /**
  * Resets an ended execution, so that its failed tasks run again. It can be sent again after a lost reply: each reset
  * adds 1 to the execution's generation, which tells whether the first send was written.
+ *
+ * An execution whose children are still to be cancelled is retried after that. Otherwise the former end would cancel
+ * children that the new run waits for.
  */
 export class ManualRetry {
   /** The execution's generation before the first send that reached the server. */
   private generation: number | undefined;
   private name = '';
+  private hasChildrenToEnd = false;
 
   constructor(
-    private readonly store: ControlStore,
-    private readonly catalog: DefinitionCatalog,
+    private readonly parts: ManualRetryParts,
     private readonly id: string,
-    private readonly steps: 'keep' | 'discard',
-  ) {}
+    private readonly options: ManualRetryOptions,
+  ) {
+    this.generation = options.generation;
+  }
 
   /** The workflow's name, after {@link run}. */
   get workflow(): string {
@@ -32,15 +55,28 @@ export class ManualRetry {
   }
 
   /** Returns in how many milliseconds the execution is due, or undefined if no execution has the id. */
-  run(resent: boolean): Promise<number | undefined> {
-    return this.store.reset(this.id, async (execution) => {
+  async run(resent: boolean): Promise<number | undefined> {
+    const dueInMs = await this.reset(resent);
+    if (!this.hasChildrenToEnd) return dueInMs;
+    if (!(await this.parts.endChildrenOf(this.id))) {
+      const rule = 'Children of its former run are still being cancelled. Retry it again.';
+      throw new InvalidTransitionError(this.id, 'ending its children', 'retry', rule);
+    }
+    return this.run(resent);
+  }
+
+  private reset(resent: boolean): Promise<number | undefined> {
+    const isFixed = resent || this.options.generation !== undefined;
+    return this.parts.store.reset(this.id, async (execution) => {
       this.generation ??= execution.generation;
-      if (resent && execution.generation !== this.generation) return null;
-      const { workflow } = await this.catalog.find(execution.definitionId);
+      if (isFixed && execution.generation !== this.generation) return null;
+      const { workflow } = await this.parts.catalog.find(execution.definitionId);
       this.name = workflow.name;
-      const tasks = isExecutionEnded(execution.status as ExecutionStatus)
-        ? planReset(workflow, execution, this.steps)
-        : [];
+      const hasEnded = isExecutionEnded(execution.status as ExecutionStatus);
+      this.hasChildrenToEnd =
+        hasEnded && execution.status !== 'Completed' && (execution.unsettled & END_CHILDREN) !== 0;
+      if (this.hasChildrenToEnd) return null;
+      const tasks = hasEnded ? planReset(workflow, execution, this.options.steps) : [];
       if (tasks.length === 0) {
         throw new InvalidTransitionError(
           this.id,

@@ -1,0 +1,102 @@
+import {
+  anything,
+  callable,
+  checkOptions,
+  formatValue,
+  type Checks,
+} from '../errors/option-checks.js';
+import type { NodeKind, NodeSource, TaskKind } from '../workflow/node.js';
+import { isEvent, isSignal } from './message-definitions.js';
+import type { ChildNodeOptions, SleepOptions, WaitForOptions } from './node-options.js';
+import type { TaskContext } from './task-context.js';
+import { getWorkflowOptions } from './workflow-metadata.js';
+import { workflowNameOf, type WorkflowRef } from './workflow-ref.js';
+
+/** A node as a class or a builder has it, unchecked: checks run at boot. */
+export interface WrittenNode {
+  readonly kind: NodeKind;
+  readonly options: object;
+  /** Of a child: its workflow, or a function that returns it. */
+  readonly workflow?: unknown;
+}
+
+/** Makes the input of a child from the context of its node. */
+export type NodeInput = (context: TaskContext) => unknown;
+
+/** A node that was read from the code. Without a `source`, there are problems. */
+export interface DescribedNode {
+  readonly source?: NodeSource;
+  readonly input?: NodeInput;
+  /** Sentences that begin with the owner. */
+  readonly problems: readonly string[];
+}
+
+// These tables check the names of options, and what only the code knows. compileWorkflow checks the other values.
+const COMMON = { name: anything, dependsOn: anything, when: anything };
+const WAIT_OPTIONS: Checks<WaitForOptions> = {
+  ...COMMON,
+  signal: (value) =>
+    isSignal(value) ? undefined : `must be a result of defineSignal(), not ${formatValue(value)}`,
+  event: (value) =>
+    isEvent(value) ? undefined : `must be a result of defineEvent(), not ${formatValue(value)}`,
+  key: anything,
+  lookback: anything,
+  timeout: anything,
+  onTimeout: anything,
+};
+const SLEEP_OPTIONS: Checks<SleepOptions> = { ...COMMON, for: anything, until: anything };
+const CHILD_OPTIONS: Checks<ChildNodeOptions> = {
+  ...COMMON,
+  input: callable,
+  output: anything,
+  onParentEnd: anything,
+};
+const OPTIONS = { wait: WAIT_OPTIONS, sleep: SLEEP_OPTIONS, child: CHILD_OPTIONS } as const;
+
+/** What messages call a node. */
+export const DECORATORS: Readonly<Record<TaskKind, string>> = {
+  task: '@Task',
+  wait: '@WaitFor',
+  sleep: '@Sleep',
+  child: '@Child',
+};
+
+/** Reads a node. Its problems are sentences that begin with `owner`. */
+export function describeNode(
+  owner: string,
+  { kind, options, workflow }: WrittenNode,
+): DescribedNode {
+  const problems = checkOptions<object>(owner, options, OPTIONS[kind]);
+  if (kind === 'sleep') {
+    const { for: duration, until } = options as SleepOptions;
+    return { source: { kind, for: duration, until }, problems };
+  }
+  if (kind === 'wait') {
+    const { signal, event, key, lookback, timeout, onTimeout } = options as WaitForOptions;
+    if (problems.length > 0) return { problems };
+    const names = { signal: signal?.name, event: event?.name };
+    return { source: { kind, ...names, key, lookback, timeout, onTimeout }, problems };
+  }
+  const { input, output, onParentEnd } = options as ChildNodeOptions;
+  try {
+    const name = workflowNameOf(refOf(workflow));
+    const mapsInput = input !== undefined;
+    return {
+      source: { kind, workflow: name, output, onParentEnd, mapsInput },
+      ...(typeof input === 'function' ? { input: input as NodeInput } : {}),
+      problems,
+    };
+  } catch (error) {
+    return { problems: [...problems, `${owner}: ${messageOf(error)}`] };
+  }
+}
+
+/** The workflow of a child. A decorator has it in a function. */
+function refOf(workflow: unknown): WorkflowRef {
+  const isWritten = typeof workflow !== 'function' || getWorkflowOptions(workflow) !== undefined;
+  return (isWritten ? workflow : Reflect.apply(workflow, undefined, [])) as WorkflowRef;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : formatValue(error);
+}

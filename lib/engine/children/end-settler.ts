@@ -1,0 +1,195 @@
+import { Logger } from '@nestjs/common';
+import { toStoredError } from '../../errors/index.js';
+import type { TenantEvents } from '../../events/tenant-events.js';
+import { Batcher } from '../../runtime/batcher.js';
+import type { Clock } from '../../runtime/clock.js';
+import type { FailureClassifier } from '../../runtime/failure.js';
+import { retryOnConflict } from '../../runtime/retry-on-conflict.js';
+import {
+  END_CHILDREN,
+  TELL_PARENTS,
+  type ChildrenPage,
+  type ChildStore,
+} from '../../store/port/index.js';
+import type { ClaimTable } from '../claims/claim-table.js';
+
+/** Maximum number of ended executions in one statement. */
+const MAX_ENDS = 300;
+/** Maximum number of unsettled ends that one look reads. */
+const MAX_LEFT = 500;
+/** Maximum number of waits for deleted executions that one statement ends. */
+const MAX_MISSING = 500;
+/** Number of passes over the children of one parent, and the pause between them, in milliseconds, while rows are locked. */
+const MAX_PASSES = 40;
+const PASS_PAUSE_MS = 50;
+
+export interface EndSettlerParts {
+  readonly clock: Clock;
+  readonly schema: string;
+  readonly store: FailureClassifier & { readonly children: ChildStore };
+  readonly claims: Pick<ClaimTable, 'all' | 'loseHeld'>;
+  /** Announces the ends of executions. */
+  readonly ends: {
+    tell(
+      id: string,
+      end: {
+        readonly wasRunning: boolean;
+        readonly hasWaiters: boolean;
+        readonly unsettled: number;
+      },
+    ): void;
+  };
+  readonly events: Pick<TenantEvents, 'executionEnded'>;
+  /** Called when tasks were woken that are due now. */
+  readonly wakeWorkers: () => void;
+}
+
+/**
+ * Brings about what the end of an execution leaves to do: it tells the tasks that wait for it, and cancels the children of
+ * an execution that did not complete.
+ *
+ * The process that stores an end settles it at once. If it dies before, the sweep finds the row: its bits are still set.
+ * Both may happen, because each statement does nothing the second time.
+ */
+export class EndSettler {
+  private readonly logger = new Logger('Cloacina');
+  private readonly telling: Batcher<string, undefined>;
+  private readonly clearing: Batcher<string, undefined>;
+  private readonly ending = new Map<string, Promise<boolean>>();
+  /** Whether an end with something to settle was stored here. Then the process looks for others regularly. */
+  hasSettled = false;
+
+  constructor(private readonly parts: EndSettlerParts) {
+    const { clock, store } = parts;
+    const classify = (error: unknown): ReturnType<FailureClassifier['classifyFailure']> =>
+      store.classifyFailure(error);
+    this.telling = new Batcher({
+      clock,
+      maxItems: MAX_ENDS,
+      send: (ids) => this.sendEnds(ids),
+      classify,
+      late: (ids, error) => this.reportLate(ids, error),
+    });
+    this.clearing = new Batcher({
+      clock,
+      maxItems: MAX_ENDS,
+      send: async (ids) => {
+        await store.children.childrenEnded([...new Set(ids)].sort());
+        return ids.map(() => undefined);
+      },
+      classify,
+    });
+  }
+
+  /** Call when the end of an execution is stored. Never throws: the sweep makes up for a failure. */
+  ended(id: string, unsettled: number): void {
+    if ((unsettled & (TELL_PARENTS | END_CHILDREN)) === 0) return;
+    this.hasSettled = true;
+    const report = (error: unknown): void => this.reportLate([id], error);
+    if ((unsettled & TELL_PARENTS) !== 0) this.telling.add(id).catch(report);
+    if ((unsettled & END_CHILDREN) !== 0) this.endChildrenOf(id).catch(report);
+  }
+
+  /** Tells the tasks that wait for an execution, even if the tasks that waited earlier were told. */
+  async tell(id: string): Promise<void> {
+    this.woke(await this.parts.store.children.tellParents([id], true));
+  }
+
+  /**
+   * Cancels the children of an execution that did not complete. Returns whether all are ended; otherwise rows are locked,
+   * and the sweep continues.
+   */
+  endChildrenOf(id: string): Promise<boolean> {
+    let ending = this.ending.get(id);
+    if (ending === undefined) {
+      ending = this.endAll(id).finally(() => this.ending.delete(id));
+      this.ending.set(id, ending);
+    }
+    return ending;
+  }
+
+  /** Settles the ends that a lost process has left behind. Never rejects: the sweep finds them too. */
+  async settleLeft(): Promise<void> {
+    try {
+      const left = await this.parts.store.children.unsettled(MAX_LEFT);
+      for (const { id, bits } of left) this.ended(id, bits);
+    } catch {
+      // The next round of the sweep finds them.
+    }
+  }
+
+  /** Tells the tasks that wait for executions that were deleted. */
+  async tellMissing(): Promise<void> {
+    this.woke(await this.parts.store.children.tellMissing(MAX_MISSING));
+  }
+
+  get isBusy(): boolean {
+    return this.telling.size > 0 || this.ending.size > 0 || this.clearing.size > 0;
+  }
+
+  async whenIdle(): Promise<void> {
+    while (this.ending.size > 0) await Promise.allSettled(this.ending.values());
+    await Promise.all([this.telling.whenIdle(), this.clearing.whenIdle()]);
+  }
+
+  close(): void {
+    this.telling.close();
+    this.clearing.close();
+  }
+
+  private async sendEnds(ids: readonly string[]): Promise<undefined[]> {
+    this.woke(await this.parts.store.children.tellParents([...new Set(ids)]));
+    return ids.map(() => undefined);
+  }
+
+  private woke(woken: readonly { readonly isDue: boolean }[]): void {
+    if (woken.some(({ isDue }) => isDue)) this.parts.wakeWorkers();
+  }
+
+  private async endAll(id: string): Promise<boolean> {
+    for (let pass = 0; pass < MAX_PASSES; pass++) {
+      if (pass > 0) await this.parts.clock.sleep(PASS_PAUSE_MS);
+      if ((await this.passOver(id)) > 0) continue;
+      await this.clearing.add(id);
+      return true;
+    }
+    return false;
+  }
+
+  /** Goes through the children once. Returns how many were skipped because their rows were locked. */
+  private async passOver(id: string): Promise<number> {
+    const { clock, claims, store } = this.parts;
+    const reason = `Its parent, execution ${id}, has ended.`;
+    let skipped = 0;
+    let after: string | null = null;
+    do {
+      const last: string | null = after;
+      const held = claims.all();
+      const page: ChildrenPage = await retryOnConflict(store, clock, () =>
+        store.children.endChildren(id, reason, last),
+      );
+      this.follow(page, held);
+      skipped += page.skipped;
+      after = page.last;
+    } while (after !== null);
+    return skipped;
+  }
+
+  private follow({ cancelled }: ChildrenPage, held: ReturnType<ClaimTable['all']>): void {
+    const { claims, ends, events } = this.parts;
+    const gone = new Set(cancelled.map(({ id }) => id));
+    claims.loseHeld(held.filter(({ executionId }) => gone.has(executionId)));
+    for (const { id, workflow, hasWaiters, wasRunning, unsettled } of cancelled) {
+      ends.tell(id, { wasRunning, hasWaiters, unsettled });
+      events.executionEnded(id, workflow, 'Cancelled');
+    }
+  }
+
+  private reportLate(ids: readonly string[], error: unknown): void {
+    const others = ids.length === 1 ? '' : ` and ${ids.length - 1} more`;
+    this.logger.warn(
+      `Schema "${this.parts.schema}": the end of execution ${String(ids[0])}${others} could not be passed on to its parent ` +
+        `or children and will be retried: ${toStoredError(error).message}`,
+    );
+  }
+}

@@ -1,0 +1,88 @@
+import type { SettlingSession, TenantHandle } from '../../store/port/index.js';
+import type { EndSettler } from './end-settler.js';
+
+/** Number of rounds after which the pass asks again whether a tenant that had no children has some. */
+const ROUNDS_BETWEEN_LOOKS = 20;
+/** Number of rounds between two looks for waits whose child was deleted. */
+const ROUNDS_BETWEEN_MISSING = 40;
+
+/** A tenant of the pass. */
+export interface SettledTenant {
+  readonly store: { readonly handle: TenantHandle };
+  readonly settler: Pick<EndSettler, 'ended' | 'tellMissing'>;
+  /** Whether this process has started children here, or passed on an end. */
+  readonly usesChildren: boolean;
+}
+
+interface Known {
+  /** Whether the tenant has children, as far as was read. */
+  hasChildren: boolean;
+  rounds: number;
+}
+
+export interface SettlePassOptions {
+  /** Undefined while the control connection is away. */
+  readonly session: () => SettlingSession | undefined;
+  readonly tenants: (names: readonly string[]) => readonly SettledTenant[];
+}
+
+/**
+ * A pass of the maintenance sweep: finds ends of executions that a process has stored and not passed on, because it died.
+ *
+ * Only tenants with children are looked at in each round, with one statement for a part of the round. Most tenants have
+ * none, and each relation that a statement names costs planning. Whether one has begun to have children, in another
+ * process, is asked in the first round and every few minutes.
+ */
+export class SettlePass {
+  readonly nextLookAt = undefined;
+  private readonly known = new WeakMap<SettledTenant, Known>();
+
+  constructor(private readonly options: SettlePassOptions) {}
+
+  async over(names: readonly string[]): Promise<void> {
+    const session = this.options.session();
+    if (session === undefined) return;
+    const tenants = this.options.tenants(names);
+    await this.findUsers(session, tenants);
+    const users = tenants.filter((tenant) => this.hasChildren(tenant));
+    if (users.length === 0) return;
+    const left = await session.unsettled(users.map(({ store }) => store.handle));
+    for (const [i, { settler }] of users.entries()) {
+      for (const { id, bits } of left[i] ?? []) settler.ended(id, bits);
+    }
+    for (const tenant of users) {
+      if (this.knownOf(tenant).rounds % ROUNDS_BETWEEN_MISSING === 1)
+        await tenant.settler.tellMissing();
+    }
+  }
+
+  async look(): Promise<void> {
+    // Nothing of this can't wait for the next round.
+  }
+
+  private async findUsers(
+    session: SettlingSession,
+    tenants: readonly SettledTenant[],
+  ): Promise<void> {
+    const asked = tenants.filter((tenant) => {
+      const known = this.knownOf(tenant);
+      return known.rounds++ % ROUNDS_BETWEEN_LOOKS === 0 && !this.hasChildren(tenant);
+    });
+    if (asked.length === 0) return;
+    const used = await session.useChildren(asked.map(({ store }) => store.handle));
+    for (const [i, tenant] of asked.entries()) this.knownOf(tenant).hasChildren = used[i] === true;
+  }
+
+  private hasChildren(tenant: SettledTenant): boolean {
+    return tenant.usesChildren || this.knownOf(tenant).hasChildren;
+  }
+
+  private knownOf(tenant: SettledTenant): Known {
+    let known = this.known.get(tenant);
+    if (known === undefined) {
+      known = { hasChildren: false, rounds: 0 };
+      this.known.set(tenant, known);
+    }
+    return known;
+  }
+}

@@ -1,0 +1,116 @@
+import { Logger } from '@nestjs/common';
+import { toStoredError } from '../../errors/index.js';
+import type { Clock } from '../../runtime/clock.js';
+import type { Delivery, MessageStore } from '../../store/port/index.js';
+
+/** Messages of one statement. */
+const MAX_MESSAGES = 500;
+/** First and longest pause before messages are delivered whose listening task was locked, in milliseconds. */
+const FIRST_PAUSE_MS = 5;
+const MAX_PAUSE_MS = 1_000;
+/** Number of pauses after which the messages are left to the sweep. */
+const MAX_TRIES = 12;
+
+export interface MessageDeliveryParts {
+  readonly clock: Clock;
+  readonly tenant: string;
+  readonly store: { readonly messages: Pick<MessageStore, 'deliver'> };
+  /** Called when woken tasks can be claimed. */
+  readonly woken: () => void;
+}
+
+/**
+ * Wakes the tasks that listen for stored messages, one statement at a time. A message that this process has just stored is
+ * found by its id; those of transactions and of other processes by a look at all that are undelivered.
+ *
+ * States: idle, at work, or pausing after a failure or a locked task. What is asked for while it works is done next. After
+ * twelve tries in vain the messages are left to the sweep, which finds them again.
+ */
+export class MessageDelivery {
+  private readonly logger = new Logger('Cloacina');
+  private ids: string[] = [];
+  private looks = false;
+  private tries = 0;
+  private work: Promise<void> | undefined;
+  private readonly closing = new AbortController();
+
+  constructor(private readonly parts: MessageDeliveryParts) {}
+
+  /** Delivers stored messages. */
+  deliver(ids: readonly string[]): void {
+    if (ids.length === 0) return;
+    this.ids.push(...ids);
+    this.start();
+  }
+
+  /** Looks for messages that are stored and not delivered. */
+  look(): void {
+    this.looks = true;
+    this.start();
+  }
+
+  get isBusy(): boolean {
+    return this.work !== undefined;
+  }
+
+  async whenIdle(): Promise<void> {
+    await this.work;
+  }
+
+  close(): void {
+    this.closing.abort();
+  }
+
+  private start(): void {
+    if (this.closing.signal.aborted) return;
+    this.work ??= this.run().finally(() => (this.work = undefined));
+  }
+
+  private async run(): Promise<void> {
+    while ((this.ids.length > 0 || this.looks) && !this.closing.signal.aborted) {
+      try {
+        const isDone = this.follow(await this.next());
+        if (isDone) this.tries = 0;
+        else await this.pause();
+      } catch (error) {
+        this.looks = true;
+        await this.pause(error);
+      }
+    }
+  }
+
+  /** The messages with known ids come first: their senders are here. */
+  private async next(): Promise<Delivery> {
+    const { messages } = this.parts.store;
+    if (this.ids.length > 0) {
+      return messages.deliver(MAX_MESSAGES, this.ids.splice(0, MAX_MESSAGES));
+    }
+    this.looks = false;
+    const delivery = await messages.deliver(MAX_MESSAGES);
+    if (delivery.messages === MAX_MESSAGES) this.looks = true;
+    return delivery;
+  }
+
+  private follow({ due, isPartial }: Delivery): boolean {
+    if (due > 0) this.parts.woken();
+    if (isPartial) this.looks = true;
+    return !isPartial;
+  }
+
+  private async pause(error?: unknown): Promise<void> {
+    const { clock, tenant } = this.parts;
+    if (++this.tries > MAX_TRIES) {
+      const why = error === undefined ? 'their tasks stay locked' : toStoredError(error).message;
+      this.logger.warn(
+        `Tenant "${tenant}": some signals or events are stored but could not be delivered yet (${why}). ` +
+          'The sweep delivers them.',
+      );
+      this.tries = 0;
+      this.looks = false;
+      this.ids = [];
+      return;
+    }
+    const ms = Math.min(FIRST_PAUSE_MS * 2 ** (this.tries - 1), MAX_PAUSE_MS);
+    await clock.sleep(ms, this.closing.signal);
+  }
+}

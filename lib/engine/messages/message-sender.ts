@@ -1,0 +1,174 @@
+import { DatabaseUnavailableError } from '../../errors/index.js';
+import { Batcher } from '../../runtime/batcher.js';
+import type { Clock } from '../../runtime/clock.js';
+import type { FailureClassifier } from '../../runtime/failure.js';
+import type { Message, MessageStore, SendReply, UserTransaction } from '../../store/port/index.js';
+import type { MessageDelivery } from './message-delivery.js';
+import { OpenTransactions } from './open-transactions.js';
+
+/** Limits of one statement: messages, and their weight, because its cost also grows with bytes. */
+const MAX_MESSAGES = 300;
+const MAX_WEIGHT = 12_000;
+const BYTES_PER_WEIGHT = 1_000;
+const MAX_STATEMENTS = 2;
+/** Maximum number of messages that wait for the database. Further ones fail at once, to bound the memory. */
+const MAX_QUEUED = 20_000;
+/** Lock timeouts of a batch of keyed messages and of a single one, in milliseconds, as for keyed starts. */
+const BATCH_LOCK_TIMEOUT_MS = 100;
+const LONE_LOCK_TIMEOUT_MS = 25;
+const HELD_KEYS = { atOnce: 1, pauseMs: LONE_LOCK_TIMEOUT_MS } as const;
+
+export interface MessageSenderParts {
+  readonly clock: Clock;
+  readonly tenant: string;
+  readonly store: FailureClassifier & {
+    readonly messages: Pick<MessageStore, 'sendMessages' | 'sendMessageIn'>;
+  };
+  /** How long a message waits for the database, in milliseconds. */
+  readonly timeoutMs: number;
+  /** The payload of the notification at the commit of a caller's transaction. */
+  readonly notification: string;
+  readonly delivery: Pick<MessageDelivery, 'deliver' | 'look'>;
+}
+
+/**
+ * Stores signals and events, many in a statement, and has them delivered after the commit.
+ *
+ * Messages with a caller's idempotency key have a batcher of their own: an open transaction may hold the key, and then only
+ * the message with this key waits for it.
+ */
+export class MessageSender {
+  private readonly plain: Batcher<Message, SendReply>;
+  private readonly keyed: Batcher<Message, SendReply>;
+  private readonly transactions: OpenTransactions;
+
+  constructor(private readonly parts: MessageSenderParts) {
+    this.plain = this.batcherFor((messages, resent) => this.store(messages, resent));
+    this.keyed = this.batcherFor(
+      (messages, resent) => this.storeKeyed(messages, resent),
+      HELD_KEYS,
+    );
+    this.transactions = new OpenTransactions(parts.clock, () => parts.delivery.look());
+  }
+
+  /**
+   * Stores a message. It needs an idempotency key, because it is sent again if the reply is lost.
+   *
+   * @param isKeyed - whether the caller chose the key, so another transaction may hold it
+   * @throws DatabaseUnavailableError if it could not be stored within the timeout, or if too many messages wait
+   */
+  async send(message: Message, isKeyed: boolean): Promise<SendReply> {
+    const { tenant } = this.parts;
+    const batcher = isKeyed ? this.keyed : this.plain;
+    if (batcher.size >= MAX_QUEUED) {
+      throw new DatabaseUnavailableError({
+        tenant,
+        waitedMs: 0,
+        explanation:
+          `Tenant ${JSON.stringify(tenant)}: ${batcher.size} signals and events of this process wait for the database, ` +
+          'which is the limit. Await some of them before you send more.',
+      });
+    }
+    return batcher.add(message);
+  }
+
+  /** Stores a message in a caller's transaction. It is delivered after the commit. */
+  async sendIn(transaction: UserTransaction, message: Message): Promise<SendReply> {
+    const { store, notification, timeoutMs, clock } = this.parts;
+    const began = clock.now();
+    try {
+      const { messages } = store;
+      return await messages.sendMessageIn(transaction, message, notification, timeoutMs);
+    } catch (error) {
+      if (!store.classifyFailure(error).isLockTimeout) throw error;
+      throw this.unavailable(message, error, { sent: false, waitedMs: clock.now() - began });
+    } finally {
+      // The notification may be lost, and a process without a control connection hears none.
+      this.transactions.add(transaction);
+    }
+  }
+
+  get isBusy(): boolean {
+    return this.plain.size > 0 || this.keyed.size > 0;
+  }
+
+  async whenIdle(): Promise<void> {
+    await Promise.all([this.plain.whenIdle(), this.keyed.whenIdle()]);
+  }
+
+  close(): void {
+    this.plain.close();
+    this.keyed.close();
+    this.transactions.close();
+  }
+
+  private batcherFor(
+    send: (messages: readonly Message[], resent: boolean) => Promise<readonly SendReply[]>,
+    locked?: typeof HELD_KEYS,
+  ): Batcher<Message, SendReply> {
+    const { clock, store, timeoutMs } = this.parts;
+    return new Batcher({
+      clock,
+      maxItems: MAX_MESSAGES,
+      weight: ({ payload }) => 1 + payload.length / BYTES_PER_WEIGHT,
+      maxWeight: MAX_WEIGHT,
+      maxStatements: MAX_STATEMENTS,
+      send,
+      ...(locked === undefined ? {} : { locked }),
+      classify: (error) => store.classifyFailure(error),
+      giveUp: (message, error, state) =>
+        state.waitedMs < timeoutMs ? undefined : this.unavailable(message, error, state),
+    });
+  }
+
+  private async store(
+    messages: readonly Message[],
+    resent: boolean,
+    lockTimeoutMs?: number,
+  ): Promise<readonly SendReply[]> {
+    const { store, delivery } = this.parts;
+    const { replies, ids } = await store.messages.sendMessages(messages, lockTimeoutMs);
+    delivery.deliver(ids);
+    // The ids of messages that the first send has stored are not known.
+    if (resent) delivery.look();
+    return replies;
+  }
+
+  /** In the order of the keys, so that two processes with the same keys don't deadlock. */
+  private async storeKeyed(
+    messages: readonly Message[],
+    resent: boolean,
+  ): Promise<readonly SendReply[]> {
+    const order = [...messages.entries()].sort(([, a], [, b]) => (keyOf(a) < keyOf(b) ? -1 : 1));
+    const lockTimeoutMs = order.length > 1 ? BATCH_LOCK_TIMEOUT_MS : LONE_LOCK_TIMEOUT_MS;
+    const sorted = order.map(([, message]) => message);
+    const replies = await this.store(sorted, resent, lockTimeoutMs);
+    const results: SendReply[] = [];
+    for (const [at, [i]] of order.entries()) results[i] = replies[at] as SendReply;
+    return results;
+  }
+
+  private unavailable(
+    { kind, name, idempotencyKey }: Message,
+    cause: unknown,
+    { sent, waitedMs }: { readonly sent: boolean; readonly waitedMs: number },
+  ): DatabaseUnavailableError {
+    const { tenant, store } = this.parts;
+    const reached = store.classifyFailure(cause).kind === 'conflict';
+    const what = `The ${kind} ${JSON.stringify(name)} of tenant ${JSON.stringify(tenant)}`;
+    const rounded = Math.round(waitedMs);
+    const explanation = reached
+      ? `${what} was not sent: for ${rounded} ms an open transaction held its idempotency key ` +
+        `${JSON.stringify(idempotencyKey)}. Check pg_stat_activity for open transactions, and send it again after the commit.`
+      : `${what} ${sent ? 'may or may not have been' : 'was not'} sent: the database has not answered for ${rounded} ms. ` +
+        'Send it again with an idempotencyKey, so that it is stored once.';
+    const facts = { tenant, waitedMs: rounded, reached, mayBeWritten: sent, explanation };
+    return new DatabaseUnavailableError(facts, { cause });
+  }
+}
+
+function keyOf(message: Message): string {
+  const to =
+    message.kind === 'event' ? message.key : 'id' in message.to ? message.to.id : message.to.key;
+  return JSON.stringify([message.kind, message.name, to, message.idempotencyKey]);
+}

@@ -1,0 +1,62 @@
+import { checkCallOptions } from '../errors/call-options.js';
+import { InvalidArgumentError } from '../errors/index.js';
+import { formatValue } from '../errors/option-checks.js';
+import type { TreeRow } from '../store/port/index.js';
+import type { ExecutionStatus } from '../workflow/index.js';
+
+/** Options of {@link CloacinaRunner.pause} and {@link CloacinaRunner.resume}. */
+export interface TreeOptions {
+  /** Whether the executions under the execution are paused or resumed too. Default: `false`. */
+  tree?: boolean;
+}
+
+/** An execution with the executions under it, as {@link CloacinaRunner.tree} returns it. */
+export interface ExecutionTree {
+  id: string;
+  workflow: string;
+  status: ExecutionStatus;
+  /** The name of the step that started it, with its key after `#`. Absent for an execution without a parent. */
+  step?: string;
+  /** The children, oldest first. */
+  children: ExecutionTree[];
+  /** Whether all children were read. False if the tree is larger than 10,000 executions. */
+  isComplete: boolean;
+}
+
+const TREE_OPTIONS: ReadonlySet<string> = new Set<keyof TreeOptions>(['tree']);
+
+/** @throws InvalidArgumentError for an unknown option, and unless `tree` is a boolean */
+export function checkTree(call: string, options: TreeOptions): boolean {
+  checkCallOptions(call, options, TREE_OPTIONS);
+  const { tree = false } = options;
+  if (typeof tree === 'boolean') return tree;
+  throw new InvalidArgumentError('tree', `must be true or false, not ${formatValue(tree)}`);
+}
+
+/**
+ * Joins the rows of a tree, parents first.
+ *
+ * @param max - further rows only tell that the tree is not complete
+ */
+export function viewTree([top, ...rows]: readonly TreeRow[], max: number): ExecutionTree {
+  if (top === undefined) throw new TypeError('A tree has at least its top.');
+  const isComplete = rows.length < max;
+  const nodes = new Map<string, ExecutionTree>();
+  const nodeOf = ({ id, workflow, status, step }: TreeRow): ExecutionTree => {
+    const node: ExecutionTree = {
+      id,
+      workflow,
+      status: status as ExecutionStatus,
+      ...(step === null ? {} : { step }),
+      children: [],
+      isComplete,
+    };
+    nodes.set(id, node);
+    return node;
+  };
+  const root = nodeOf(top);
+  for (const row of rows.slice(0, max - 1)) {
+    nodes.get(row.parentId ?? '')?.children.push(nodeOf(row));
+  }
+  return root;
+}

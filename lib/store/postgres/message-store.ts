@@ -1,0 +1,85 @@
+import type { StatementRunner } from './statements/statement.js';
+import { deliverMessages, deliverSentMessages, deliveryOf } from './statements/deliver-messages.js';
+import { plainArray } from './statements/encoding.js';
+import { expireEvents } from './statements/expire-events.js';
+import {
+  sendMessageIn,
+  sendMessages,
+  sendMessagesWithin,
+  sendRepliesOf,
+  sendValues,
+} from './statements/send-messages.js';
+import { boundLockWait, unboundLockWait } from './statements/start-executions.js';
+import { takeMessages, takeRepliesOf, takeValues } from './statements/take-messages.js';
+import { CHANNEL, notify } from './statements/wake-ups.js';
+import type { MessageUse } from './message-use.js';
+import type {
+  Delivery,
+  Message,
+  MessageStore,
+  MessageWait,
+  SendReplies,
+  SendReply,
+  TakeReply,
+  UserTransaction,
+} from '../port/index.js';
+
+export interface PostgresMessageStoreParts {
+  readonly hot: StatementRunner;
+  readonly cold: StatementRunner;
+  /** Runs statements on the connection of a caller's transaction. */
+  readonly runnerOf: (transaction: UserTransaction) => Promise<StatementRunner>;
+  readonly use: MessageUse;
+}
+
+/** Signals and events on PostgreSQL. It only forwards; the statements are documented next to their texts. */
+export class PostgresMessageStore implements MessageStore {
+  constructor(private readonly parts: PostgresMessageStoreParts) {}
+
+  async sendMessages(messages: readonly Message[], lockTimeoutMs?: number): Promise<SendReplies> {
+    this.parts.use.noted();
+    const values = sendValues(messages);
+    const rows =
+      lockTimeoutMs === undefined
+        ? await this.parts.hot.run(sendMessages, values)
+        : await this.parts.hot.run(sendMessagesWithin, [...values, lockTimeoutMs]);
+    return sendRepliesOf(rows, messages.length);
+  }
+
+  async sendMessageIn(
+    manager: UserTransaction,
+    message: Message,
+    payload: string,
+    lockTimeoutMs: number,
+  ): Promise<SendReply> {
+    this.parts.use.noted();
+    const runner = await this.parts.runnerOf(manager);
+    const bounded =
+      message.idempotencyKey !== null &&
+      (await runner.run(boundLockWait, [Math.max(1, lockTimeoutMs)])).length === 1;
+    const rows = await runner.run(sendMessageIn, sendValues([message]));
+    if (bounded) await runner.run(unboundLockWait, []);
+    const { replies, ids } = sendRepliesOf(rows, 1);
+    if (ids.length > 0) await runner.run(notify, [CHANNEL, plainArray([payload])]);
+    return replies[0] ?? { stored: false, executionId: null, status: null };
+  }
+
+  async deliver(limit: number, ids?: readonly string[]): Promise<Delivery> {
+    this.parts.use.noted();
+    const { hot } = this.parts;
+    return deliveryOf(
+      ids === undefined
+        ? await hot.run(deliverMessages, [limit])
+        : await hot.run(deliverSentMessages, [limit, plainArray(ids)]),
+    );
+  }
+
+  async take(waits: readonly MessageWait[]): Promise<TakeReply[]> {
+    this.parts.use.noted();
+    return takeRepliesOf(await this.parts.hot.run(takeMessages, takeValues(waits)), waits.length);
+  }
+
+  async expireEvents(limit: number): Promise<number> {
+    return (await this.parts.cold.run(expireEvents, [limit])).length;
+  }
+}

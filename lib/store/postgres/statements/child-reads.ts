@@ -1,0 +1,115 @@
+import { columns, integer, orNull, text, uuid } from './columns.js';
+import { executionOf, type BulkStatement, type Statement, type TenantTables } from './statement.js';
+import {
+  END_CHILDREN,
+  TELL_PARENTS,
+  type ChildEnd,
+  type TreeRow,
+  type UnsettledEnd,
+} from '../../port/index.js';
+
+const ENDS = columns({ id: uuid, status: text, generation: integer, parentId: orNull(uuid) });
+
+/** The ends of executions by id. Read after a step that waits for them is stored. */
+export const readChildEnds: Statement<ChildEnd> = {
+  name: 'read_child_ends',
+  columns: ENDS,
+  text: (tables) =>
+    `SELECT ${ENDS.select({
+      id: 'x.id',
+      status: 'x.status',
+      generation: 'x.generation',
+      parentId: 'x.parent_execution_id',
+    })} FROM unnest($1::uuid[]) i(id) JOIN ${tables.execution} x ON ${executionOf('i.id')}`,
+};
+
+const ANCESTOR = columns({ id: uuid });
+
+/** The executions above an execution. A child is never attached to one of them, because both would wait for ever. */
+export const readAncestors: Statement<{ id: string }> = {
+  name: 'read_ancestors',
+  columns: ANCESTOR,
+  text: (tables) => `WITH RECURSIVE above AS (
+    SELECT x.parent_execution_id AS id, 1 AS n FROM ${tables.execution} x WHERE x.id = $1::uuid
+    UNION ALL
+    SELECT x.parent_execution_id, a.n + 1 FROM above a JOIN ${tables.execution} x ON ${executionOf('a.id')}
+  )
+  SELECT ${ANCESTOR.select({ id: 'id' })} FROM above WHERE id IS NOT NULL ORDER BY n`,
+};
+
+const UNSETTLED = columns({ tenant: integer, id: uuid, bits: integer });
+
+function unsettledOf(tables: TenantTables, i: number, limit: string): string {
+  const select = UNSETTLED.select({
+    tenant: String(i),
+    id: 'x.id',
+    bits: `(x.unsettled & ${TELL_PARENTS | END_CHILDREN})::integer`,
+  });
+  return `(SELECT ${select} FROM ${tables.execution} x
+    WHERE x.unsettled <> 0 AND x.completed_at IS NOT NULL AND x.unsettled & ${TELL_PARENTS | END_CHILDREN} <> 0
+    ORDER BY x.id LIMIT ${limit})`;
+}
+
+/** Ends with something left to bring about, by their partial index. It is nearly always empty. */
+export const readUnsettled: Statement<UnsettledEnd> = {
+  name: 'read_unsettled',
+  columns: UNSETTLED,
+  text: (tables) => unsettledOf(tables, 0, '$1::integer'),
+};
+
+/** Ends of many tenants with something left to bring about, by their partial index. It is nearly always empty. */
+export const readUnsettledOfAll: BulkStatement<UnsettledEnd & { tenant: number }> = {
+  columns: UNSETTLED,
+  textFor: (tenants) =>
+    tenants.map((tables, i) => unsettledOf(tables, i, '100')).join(' UNION ALL '),
+};
+
+const USE = columns({ tenant: integer, hasChildren: integer });
+
+/** Which of many tenants have executions with parents: the index of parents has an entry. */
+export const readChildUse: BulkStatement<{ tenant: number; hasChildren: number }> = {
+  columns: USE,
+  textFor: (tenants) =>
+    tenants
+      .map(
+        ({ execution }, i) =>
+          `SELECT ${USE.select({
+            tenant: String(i),
+            hasChildren: `EXISTS (SELECT FROM ${execution} x WHERE x.parent_execution_id IS NOT NULL)::integer`,
+          })}`,
+      )
+      .join(' UNION ALL '),
+};
+
+const TREE = columns({
+  id: uuid,
+  parentId: orNull(uuid),
+  step: orNull(text),
+  workflow: text,
+  status: text,
+  depth: integer,
+});
+
+/** An execution and those under it, level by level, each by the index of parents. */
+export const readTree: Statement<TreeRow> = {
+  name: 'read_tree',
+  columns: TREE,
+  text: (tables) => `WITH RECURSIVE tree AS (
+    SELECT x.id, x.parent_execution_id, x.parent_step, x.workflow, x.status, x.depth FROM ${tables.execution} x
+    WHERE x.id = $1::uuid
+    UNION ALL
+    SELECT c.id, c.parent_execution_id, c.parent_step, c.workflow, c.status, c.depth
+    FROM tree t CROSS JOIN LATERAL (
+      SELECT * FROM ${tables.execution} c
+      WHERE c.parent_execution_id = t.id AND c.parent_execution_id IS NOT NULL ORDER BY c.id
+    ) c
+  )
+  SELECT ${TREE.select({
+    id: 'id',
+    parentId: 'parent_execution_id',
+    step: 'parent_step',
+    workflow: 'workflow',
+    status: 'status',
+    depth: 'depth::integer',
+  })} FROM tree LIMIT $2::integer`,
+};

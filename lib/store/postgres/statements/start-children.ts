@@ -1,0 +1,199 @@
+import { bigint, boolean, columns, jsonb, long, orNull } from './columns.js';
+import { jsonColumn, plainArray } from './encoding.js';
+import { leaseClause } from './lease-clause.js';
+import { claimedRootsClause, lockTimeout, startValues } from './start-executions.js';
+import { executionOf, taskOf, type Statement, type TenantTables } from './statement.js';
+import {
+  CHILD_EVENT,
+  END_CHILDREN,
+  FIRST_TOKEN,
+  MAX_DEPTH,
+  TELL_PARENTS,
+  type ChildrenReply,
+  type ChildStart,
+  type LeaseWrite,
+  type StartedChild,
+} from '../../port/index.js';
+
+const STARTED = columns({
+  index: long,
+  started: boolean,
+  tooDeep: boolean,
+  tags: orNull(jsonb),
+  missingDefinition: orNull(bigint),
+});
+type StartedRow = ReturnType<typeof STARTED.decode>[number];
+
+/**
+ * - `plain`: the parent's step and the child in one statement. The step decides whether the child is new.
+ * - `keyed`: only the child, unless an execution has its key.
+ * - `inTransaction`: as `plain`, in the transaction of the parent's task.
+ */
+type Variant = 'plain' | 'keyed' | 'inTransaction';
+
+/**
+ * Starts executions for tasks of other executions, and claims their root tasks as a start does.
+ *
+ * **Fence.** The parent's task is locked first, and its token is compared under the lock, as in `record_steps`. So no
+ * child is started for a claim that was lost, and the end of the parent, which takes the claims of its tasks first, sees
+ * all children that were started before. In the task's own transaction nothing is locked: its outcome is the fence, and a
+ * lock would keep other statements from the task's row as long as user code runs.
+ *
+ * **Once.** The child is inserted only if its step is. A step that exists makes the statement do nothing, whether a
+ * repeated run or a resend finds it.
+ *
+ * **Parent.** Its row is changed by its first child only, and last: it is the row that outcomes of its tasks wait for.
+ * `depth` and `root_execution_id` never change, and the tags do not either, so they are read from the snapshot.
+ */
+function childrenText(tables: TenantTables, variant: Variant): string {
+  const { clock } = tables;
+  const hasStep = variant !== 'keyed';
+  const isNew = hasStep
+    ? '(e.id IN (SELECT child_id FROM step)) IS TRUE'
+    : `e.depth <= ${MAX_DEPTH} AND ${lockTimeout('$35')}`;
+  const dueAt = `coalesce(e.run_at::timestamptz, ${clock.transaction}) + coalesce(e.delay_ms, 0) * interval '1 millisecond'`;
+  const isClaimed = 'r.root >= 0 AND r.root < e.claims';
+  return `WITH i AS MATERIALIZED (
+    SELECT * FROM ROWS FROM (
+      unnest($1::uuid[]), unnest($2::bigint[]), json_array_elements_text($3::json), json_array_elements_text($4::json),
+      unnest($5::integer[]), json_array_elements_text($6::json), unnest($7::bigint[]), unnest($8::integer[]),
+      unnest($9::integer[]), unnest($10::bigint[]), unnest($11::integer[]), unnest($12::integer[]),
+      json_array_elements_text($13::json), json_array_elements_text($26::json), unnest($27::uuid[]),
+      unnest($28::integer[]), unnest($29::integer[]), unnest($30::bigint[]), json_array_elements_text($31::json),
+      unnest($32::boolean[]), unnest($33::text[]), unnest($34::boolean[])
+    ) WITH ORDINALITY AS i(id, definition_id, workflow, input, priority, run_at, delay_ms, claims, leaves, timeout_ms,
+           first_task, task_count, idempotency_key, tags, parent_id, task_no, item_no, claim_token, step, waits,
+           on_parent_end, inherits_tags, ord)
+  ), held AS MATERIALIZED (
+    SELECT i.*, l.has_steps, l.attempt, l.recovery_attempts FROM i CROSS JOIN LATERAL (
+      SELECT t.has_steps, t.attempt, t.recovery_attempts FROM ${tables.task} t
+      WHERE t.execution_id = i.parent_id AND t.task_no = i.task_no AND t.item_no = i.item_no
+        AND t.claim_token = i.claim_token
+      ${variant === 'inTransaction' ? '' : 'FOR NO KEY UPDATE'}
+    ) l
+  ), e AS MATERIALIZED (
+    SELECT h.*, p.depth + 1 AS depth, p.root, p.unsettled AS parent_unsettled,
+           CASE WHEN h.inherits_tags THEN p.tags ELSE h.tags::jsonb END AS own_tags
+    FROM held h CROSS JOIN LATERAL (
+      SELECT x.depth, coalesce(x.root_execution_id, x.id) AS root, x.unsettled, x.tags FROM ${tables.execution} x
+      WHERE ${executionOf('h.parent_id')}
+    ) p
+  ), ${hasStep ? stepClause(tables) : ''} execution AS (
+    INSERT INTO ${tables.execution} (id, workflow, definition_id, status, priority, input, remaining_leaves,
+                                     timeout_ms, deadline_at, started_at, run_at, idempotency_key, tags, depth, unsettled,
+                                     parent_execution_id, parent_task_no, parent_item_no, parent_step,
+                                     root_execution_id, on_parent_end)
+    SELECT id, workflow, definition_id, CASE WHEN claims > 0 THEN 'Running' ELSE 'Pending' END, priority,
+           input::json, leaves, timeout_ms,
+           CASE WHEN claims > 0 THEN ${clock.transaction} + timeout_ms * interval '1 millisecond' END,
+           CASE WHEN claims > 0 THEN ${clock.transaction} END,
+           CASE WHEN e.run_at IS NOT NULL OR e.delay_ms IS NOT NULL THEN ${dueAt} END,
+           idempotency_key, own_tags, depth, CASE WHEN waits THEN ${TELL_PARENTS} ELSE 0 END,
+           parent_id, task_no, item_no, step, root, on_parent_end
+    FROM e WHERE ${isNew}
+    ${hasStep ? '' : 'ON CONFLICT DO NOTHING'}
+    RETURNING id
+  ), ${leaseClause(tables, 17)}, task AS (
+    INSERT INTO ${tables.task} (execution_id, task_no, definition_id, status, pending_dependencies, claim_token,
+                                owner, priority, run_at, started_at)
+    SELECT e.id, k - e.first_task, e.definition_id,
+           CASE WHEN r.root >= e.claims THEN 'Ready' WHEN r.root >= 0 THEN 'Running' ELSE 'NotStarted' END,
+           ($14::integer[])[k],
+           CASE WHEN ${isClaimed} THEN ${FIRST_TOKEN} ELSE 0 END,
+           CASE WHEN ${isClaimed} THEN $17::uuid END,
+           e.priority + ($16::integer[])[k],
+           CASE WHEN r.root >= e.claims THEN ${dueAt} END,
+           CASE WHEN ${isClaimed} THEN ${clock.transaction} END
+    FROM e
+      CROSS JOIN LATERAL generate_series(e.first_task, e.first_task + e.task_count - 1) k
+      CROSS JOIN LATERAL (SELECT ($15::integer[])[k] AS root) r
+    WHERE (e.id IN (SELECT id FROM execution)) IS TRUE
+  ), ${claimedRootsClause(tables, true)}${variant === 'inTransaction' ? '' : `, ${parentClause(tables)}`}
+  SELECT ${STARTED.selectSome({
+    index: 'e.ord - 1',
+    started: '(e.id IN (SELECT id FROM execution)) IS TRUE',
+    tooDeep: `e.depth > ${MAX_DEPTH}`,
+    tags: 'e.own_tags',
+  })} FROM e
+  UNION ALL SELECT ${STARTED.selectSome({ missingDefinition: 'u.id' })} FROM unnest($25::bigint[]) u(id)
+  WHERE NOT EXISTS (SELECT FROM ${tables.definition} d WHERE d.id = u.id)`;
+}
+
+function stepClause(tables: TenantTables): string {
+  return `step AS (
+    INSERT INTO ${tables.step} (execution_id, task_no, item_no, name, kind, status, child_id, event_name, event_key,
+                                completed_at)
+    SELECT parent_id, task_no, item_no, step, 'child', CASE WHEN waits THEN 'Open' ELSE 'Done' END, id,
+           CASE WHEN waits THEN '${CHILD_EVENT}' END, CASE WHEN waits THEN id::text END,
+           CASE WHEN NOT waits THEN ${tables.clock.now} END
+    FROM e WHERE e.depth <= ${MAX_DEPTH}
+    ON CONFLICT DO NOTHING
+    RETURNING child_id
+  ),`;
+}
+
+/** The parents' rows: the task has steps, and the execution has children. A started child is progress, as a step is. */
+function parentClause(tables: TenantTables): string {
+  return `own_task AS (
+    UPDATE ${tables.task} t
+    SET has_steps = true, attempt = CASE WHEN h.progress THEN 0 ELSE t.attempt END,
+        recovery_attempts = CASE WHEN h.progress THEN 0 ELSE t.recovery_attempts END
+    FROM (
+      SELECT parent_id AS execution_id, task_no, item_no, bool_or(NOT waits) AS progress FROM e
+      WHERE NOT has_steps OR NOT waits AND (attempt > 0 OR recovery_attempts > 0)
+      GROUP BY 1, 2, 3
+    ) h
+    WHERE ${taskOf('h')}
+  ), parent AS (
+    UPDATE ${tables.execution} x SET unsettled = x.unsettled | ${END_CHILDREN}
+    FROM (
+      SELECT DISTINCT parent_id AS id FROM e WHERE parent_unsettled & ${END_CHILDREN} = 0 ORDER BY 1
+    ) p
+    WHERE ${executionOf('p.id')} AND x.unsettled & ${END_CHILDREN} = 0 AND (SELECT count(*) FROM execution) >= 0
+  )`;
+}
+
+function statement(name: string, variant: Variant): Statement<StartedRow> {
+  return { name, columns: STARTED, text: (tables) => childrenText(tables, variant) };
+}
+
+export const startChildren = statement('start_children', 'plain');
+export const startKeyedChild = statement('start_keyed_child', 'keyed');
+export const startChildInTransaction = statement('start_child_in_transaction', 'inTransaction');
+
+/** The parameters of the statements, without the lock timeout of the keyed one. */
+export function childrenValues(
+  children: readonly ChildStart[],
+  { claimant, write }: LeaseWrite,
+  batchNo: number,
+): unknown[] {
+  const parents = children.map(({ parent }) => parent);
+  return [
+    ...startValues(
+      children.map(({ item }) => item),
+      claimant,
+      write,
+      batchNo,
+    ),
+    jsonColumn(children.map(({ item }) => item.tags)),
+    plainArray(parents.map(({ executionId }) => executionId)),
+    plainArray(parents.map(({ taskNo }) => taskNo)),
+    plainArray(parents.map(({ itemNo }) => itemNo)),
+    plainArray(parents.map(({ token }) => token)),
+    JSON.stringify(parents.map(({ step }) => step)),
+    plainArray(parents.map(({ waits }) => waits)),
+    plainArray(children.map(({ onParentEnd }) => onParentEnd)),
+    plainArray(children.map(({ inheritsTags }) => inheritsTags)),
+  ];
+}
+
+/** @param count - number of children in the batch */
+export function childrenReplyOf(rows: readonly StartedRow[], count: number): ChildrenReply {
+  const children = new Array<StartedChild>(count).fill({ fate: 'refused', tags: null });
+  let definitionsAreStored = true;
+  for (const { index, started, tooDeep, tags, missingDefinition } of rows) {
+    if (missingDefinition !== null) definitionsAreStored = false;
+    else children[index] = { fate: started ? 'started' : tooDeep ? 'tooDeep' : 'exists', tags };
+  }
+  return { children, definitionsAreStored };
+}

@@ -1,0 +1,29 @@
+import { END_CHILDREN, TELL_PARENTS, type TaskKey } from '../../store/port/index.js';
+import { change, NO_PARENT, type MemoryExecution } from './memory-rows.js';
+import type { MemoryTables } from './memory-tables.js';
+
+export function childrenOf(tables: MemoryTables, id: string): MemoryExecution[] {
+  return [...tables.executions.values()]
+    .filter(({ parentExecutionId }) => parentExecutionId === id)
+    .sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+/** The columns of an execution that a manual retry changes beside those of every execution. */
+export function afterReset(tables: MemoryTables, execution: MemoryExecution): number {
+  const tells = execution.parentExecutionId === NO_PARENT.parentExecutionId ? 0 : TELL_PARENTS;
+  const ends = childrenOf(tables, execution.id).length > 0 ? END_CHILDREN : 0;
+  return execution.unsettled | tells | ends;
+}
+
+/** Opens the waits of a task that is retried for children that did not complete. */
+export function reopenChildSteps(tables: MemoryTables, task: TaskKey): void {
+  for (const step of tables.stepsOf(task)) {
+    const child = tables.executions.get(step.childId ?? '');
+    if (step.kind !== 'child' || step.status === 'Done' || child === undefined) continue;
+    const { parentExecutionId, completedAt, status, generation } = child;
+    const again = parentExecutionId === task.executionId && completedAt !== null;
+    const result =
+      again && status !== 'Completed' ? JSON.stringify({ retryFrom: generation }) : null;
+    change(step, { status: 'Open', result, error: null, completedAt: null });
+  }
+}

@@ -1,0 +1,142 @@
+import {
+  END_CHILDREN,
+  TELL_PARENTS,
+  type ChildAttachment,
+  type ChildEnd,
+  type ChildrenPage,
+  type ChildrenReply,
+  type ChildStart,
+  type ChildStore,
+  type LeaseWrite,
+  type TreeRow,
+  type UnsettledEnd,
+  type UserTransaction,
+  type WokenTask,
+} from '../../store/port/index.js';
+import * as children from './memory-children.js';
+import type { MemoryExecution } from './memory-rows.js';
+import type { MemoryTables } from './memory-tables.js';
+import type { MemoryTransaction } from './memory-transaction.js';
+
+/** Executions that tasks of other executions start, in memory. */
+export class MemoryChildStore implements ChildStore {
+  constructor(
+    private readonly tables: MemoryTables,
+    private readonly transactionOf: (manager: UserTransaction) => MemoryTransaction,
+    private readonly notify: (payload: string) => void,
+  ) {}
+
+  startChildren(items: readonly ChildStart[], lease: LeaseWrite): Promise<ChildrenReply> {
+    return this.run((tables) => children.startChildren(tables, items, lease, 'plain'));
+  }
+
+  startKeyedChild(child: ChildStart, lease: LeaseWrite): Promise<ChildrenReply> {
+    return this.run((tables) => children.startChildren(tables, [child], lease, 'keyed'));
+  }
+
+  /** The rows are written at the commit, as those of a start in a transaction. */
+  startChildIn(
+    manager: UserTransaction,
+    child: ChildStart,
+    lease: LeaseWrite,
+    payload: string,
+  ): Promise<ChildrenReply> {
+    const transaction = this.transactionOf(manager);
+    return this.run((tables) => {
+      const undo = tables.checkpoint();
+      const reply = children.startChildren(tables, [child], lease, 'inTransaction');
+      undo();
+      if (reply.children[0]?.fate === 'started') {
+        transaction.onCommit(() => {
+          children.startChildren(tables, [child], lease, 'committed');
+          this.notify(payload);
+        });
+      }
+      return reply;
+    });
+  }
+
+  attachChildren(attachments: readonly ChildAttachment[]): Promise<boolean[]> {
+    return this.run((tables) => children.attachChildren(tables, attachments));
+  }
+
+  markParent(id: string): Promise<void> {
+    return this.run(({ executions }) => {
+      const execution = executions.get(id);
+      if (execution !== undefined) execution.unsettled |= END_CHILDREN;
+    });
+  }
+
+  ancestors(id: string): Promise<string[]> {
+    return this.run(({ executions }) => {
+      const above: string[] = [];
+      let next = executions.get(id)?.parentExecutionId ?? null;
+      while (next !== null) {
+        above.push(next);
+        next = executions.get(next)?.parentExecutionId ?? null;
+      }
+      return above;
+    });
+  }
+
+  childEnds(ids: readonly string[]): Promise<ChildEnd[]> {
+    return this.run(({ executions }) =>
+      [...new Set(ids)].flatMap((id) => {
+        const found = executions.get(id);
+        if (found === undefined) return [];
+        const { status, generation, parentExecutionId: parentId } = found;
+        return [{ id, status, generation, parentId }];
+      }),
+    );
+  }
+
+  tellParents(ids: readonly string[], force = false): Promise<WokenTask[]> {
+    return this.run((tables) => children.tellParents(tables, ids, force));
+  }
+
+  tellMissing(limit: number): Promise<WokenTask[]> {
+    return this.run((tables) => children.tellMissing(tables, limit));
+  }
+
+  endChildren(id: string, reason: string, after: string | null): Promise<ChildrenPage> {
+    return this.run((tables) => children.endChildren(tables, id, reason, after));
+  }
+
+  childrenEnded(ids: readonly string[]): Promise<void> {
+    return this.run((tables) => children.childrenEnded(tables, ids));
+  }
+
+  unsettled(limit: number): Promise<UnsettledEnd[]> {
+    return this.run((tables) => unsettledOf(tables, limit));
+  }
+
+  tree(id: string, limit: number): Promise<TreeRow[]> {
+    return this.run(({ executions }) => {
+      const rows = [...executions.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+      const root = executions.get(id);
+      const tree: TreeRow[] = root === undefined ? [] : [treeRow(root)];
+      for (const parent of tree) {
+        tree.push(...rows.filter((row) => row.parentExecutionId === parent.id).map(treeRow));
+      }
+      return tree.slice(0, limit);
+    });
+  }
+
+  private run<T>(statement: (tables: MemoryTables) => T): Promise<T> {
+    return this.tables.run(() => statement(this.tables));
+  }
+}
+
+export function unsettledOf({ executions }: MemoryTables, limit: number): UnsettledEnd[] {
+  return [...executions.values()]
+    .filter(({ completedAt }) => completedAt !== null)
+    .map(({ id, unsettled }) => ({ id, bits: unsettled & (TELL_PARENTS | END_CHILDREN) }))
+    .filter(({ bits }) => bits !== 0)
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
+    .slice(0, limit);
+}
+
+function treeRow(execution: MemoryExecution): TreeRow {
+  const { id, workflow, status, depth, parentExecutionId, parentStep } = execution;
+  return { id, parentId: parentExecutionId, step: parentStep, workflow, status, depth };
+}

@@ -1,0 +1,249 @@
+import {
+  CHILD_EVENT,
+  END_CHILDREN,
+  MAX_DEPTH,
+  TELL_PARENTS,
+  type ChildAttachment,
+  type ChildrenPage,
+  type ChildrenReply,
+  type ChildStart,
+  type LeaseWrite,
+  type ParentStep,
+  type StartedChild,
+  type TaskKey,
+  type WokenTask,
+} from '../../store/port/index.js';
+import { childrenOf } from './memory-child-resets.js';
+import { end } from './memory-control.js';
+import { assertStorable } from './memory-failure.js';
+import { writeLease } from './memory-leases.js';
+import {
+  change,
+  isOpenTask,
+  type MemoryExecution,
+  type MemoryStep,
+  type MemoryTask,
+} from './memory-rows.js';
+import { areStored, insert, isTaken } from './memory-starts.js';
+import type { MemoryTables } from './memory-tables.js';
+
+/** Maximum number of children that one page cancels. */
+const PAGE = 200;
+
+/** How a child is started, and `committed` for its insertion at the commit of a transaction; see `start-children.ts` of the store on PostgreSQL. */
+export type ChildVariant = 'plain' | 'keyed' | 'inTransaction' | 'committed';
+
+export function startChildren(
+  tables: MemoryTables,
+  children: readonly ChildStart[],
+  lease: LeaseWrite,
+  variant: ChildVariant,
+): ChildrenReply {
+  assertStorable(children.map(({ item }) => item.input));
+  const replies = children.map((child) => startChild(tables, child, lease, variant));
+  writeLease(tables, lease);
+  const items = children.map(({ item }) => item);
+  return { children: replies, definitionsAreStored: areStored(tables, items) };
+}
+
+function startChild(
+  tables: MemoryTables,
+  child: ChildStart,
+  lease: LeaseWrite,
+  variant: ChildVariant,
+): StartedChild {
+  const { item, parent } = child;
+  const above = tables.executions.get(parent.executionId);
+  // At the commit, the outcome of the task has ended its claim already.
+  const isHeld = variant === 'committed' || holds(tables, parent);
+  if (!isHeld || above === undefined) return { fate: 'refused', tags: null };
+  const tags = child.inheritsTags ? above.tags : item.tags;
+  const depth = above.depth + 1;
+  if (depth > MAX_DEPTH) return { fate: 'tooDeep', tags };
+  const hasStep = variant !== 'keyed';
+  if (hasStep ? stepOf(tables, parent) !== undefined : isTaken(tables, item)) {
+    return { fate: 'exists', tags };
+  }
+  if (hasStep) addStep(tables, parent, item.id);
+  insert(tables, { ...item, tags }, lease, {
+    depth,
+    unsettled: parent.waits ? TELL_PARENTS : 0,
+    parentExecutionId: parent.executionId,
+    parentTaskNo: parent.taskNo,
+    parentItemNo: parent.itemNo,
+    parentStep: parent.step,
+    rootExecutionId: above.rootExecutionId ?? above.id,
+    onParentEnd: child.onParentEnd,
+  });
+  above.unsettled |= END_CHILDREN;
+  return { fate: 'started', tags };
+}
+
+function holds(tables: MemoryTables, { token, ...key }: ParentStep): boolean {
+  return tables.task(key)?.claimToken === token;
+}
+
+function stepOf(tables: MemoryTables, parent: ParentStep): MemoryStep | undefined {
+  return tables.stepsOf(parent).find(({ name }) => name === parent.step);
+}
+
+function addStep(tables: MemoryTables, parent: ParentStep, childId: string): void {
+  const { executionId, taskNo, itemNo, step: name, waits } = parent;
+  const now = tables.now();
+  tables.addStep({
+    executionId,
+    taskNo,
+    itemNo,
+    name,
+    kind: 'child',
+    status: waits ? 'Open' : 'Done',
+    result: null,
+    error: null,
+    childId,
+    listensFor: waits ? { name: CHILD_EVENT, key: childId } : null,
+    signalId: null,
+    dueAt: null,
+    startedAt: now,
+    completedAt: waits ? null : now,
+  });
+  const task = tables.task(parent);
+  if (task === undefined) return;
+  task.hasSteps = true;
+  if (!waits) change<MemoryTask>(task, { attempt: 0, recoveryAttempts: 0 });
+}
+
+export function attachChildren(
+  tables: MemoryTables,
+  attachments: readonly ChildAttachment[],
+): boolean[] {
+  return attachments.map(({ parent, childId }) => {
+    if (!holds(tables, parent)) return false;
+    if (stepOf(tables, parent) === undefined) addStep(tables, parent, childId);
+    const child = tables.executions.get(childId);
+    if (child !== undefined && parent.waits) child.unsettled |= TELL_PARENTS;
+    const above = tables.executions.get(parent.executionId);
+    if (above !== undefined) above.unsettled |= END_CHILDREN;
+    return true;
+  });
+}
+
+/** The end of a step that waits for an execution. */
+type StepEnd = Pick<MemoryStep, 'status' | 'result' | 'error'>;
+
+export function tellParents(
+  tables: MemoryTables,
+  ids: readonly string[],
+  force: boolean,
+): WokenTask[] {
+  const telling = new Telling(tables);
+  for (const id of ids) {
+    const execution = tables.executions.get(id);
+    if (execution?.completedAt === null || execution === undefined) continue;
+    if (!force && (execution.unsettled & TELL_PARENTS) === 0) continue;
+    for (const step of openSteps(tables)) {
+      if (step.childId !== id || retryFrom(step) >= execution.generation) continue;
+      telling.end(step, endOf(tables, execution));
+    }
+    execution.unsettled &= ~TELL_PARENTS;
+  }
+  return telling.woken();
+}
+
+export function tellMissing(tables: MemoryTables, limit: number): WokenTask[] {
+  const telling = new Telling(tables);
+  const result = JSON.stringify({ status: 'Missing' });
+  for (const step of openSteps(tables)
+    .filter(({ childId }) => !tables.executions.has(childId ?? ''))
+    .slice(0, limit)) {
+    telling.end(step, { status: 'Failed', result, error: null });
+  }
+  return telling.woken();
+}
+
+function openSteps(tables: MemoryTables): MemoryStep[] {
+  return [...tables.steps.values()]
+    .flat()
+    .filter(({ status, listensFor }) => status === 'Open' && listensFor?.name === CHILD_EVENT);
+}
+
+/** The generation from which a retry of the parent runs the child again; -1 for a step that takes every end. */
+function retryFrom({ result }: MemoryStep): number {
+  return result === null ? -1 : (JSON.parse(result) as { retryFrom: number }).retryFrom;
+}
+
+function endOf(tables: MemoryTables, execution: MemoryExecution): StepEnd {
+  const { id, status, workflow, reason } = execution;
+  if (status === 'Completed') return { status: 'Done', result: null, error: null };
+  const failed = tables
+    .tasksOf(id)
+    .find((task) => task.status === 'Failed' && !task.failureHandled);
+  const error = execution.error ?? (status === 'Failed' ? (failed?.error ?? null) : null);
+  const stored: unknown = error === null ? null : JSON.parse(error);
+  const result = JSON.stringify({ status, workflow, reason, error: stored });
+  return { status: 'Failed', result, error };
+}
+
+/** Ends steps and then wakes their tasks, each once with the number of its steps. */
+class Telling {
+  private readonly tasks = new Map<string, { readonly key: TaskKey; count: number }>();
+
+  constructor(private readonly tables: MemoryTables) {}
+
+  end(step: MemoryStep, end: StepEnd): void {
+    change(step, { ...end, completedAt: this.tables.now() });
+    const { executionId, taskNo, itemNo } = step;
+    const name = `${executionId}/${taskNo}/${itemNo}`;
+    const task = this.tasks.get(name) ?? { key: { executionId, taskNo, itemNo }, count: 0 };
+    task.count++;
+    this.tasks.set(name, task);
+  }
+
+  woken(): WokenTask[] {
+    return [...this.tasks.values()].flatMap(({ key, count }) => {
+      const task = this.tables.task(key);
+      if (task === undefined || !isOpenTask(task)) return [];
+      task.wakes += count;
+      const waits = task.status === 'Waiting';
+      const isLast = waits && task.pendingDependencies <= count;
+      if (waits) task.pendingDependencies = Math.max(0, task.pendingDependencies - count);
+      if (isLast) task.runAt = this.tables.now();
+      return [{ ...key, isDue: isLast && !task.paused }];
+    });
+  }
+}
+
+/** Whether the end of its parent cancels the child. */
+function isToCancel({ completedAt, onParentEnd, status }: MemoryExecution): boolean {
+  return completedAt === null && onParentEnd === 'cancel' && status !== 'Finishing';
+}
+
+export function endChildren(
+  tables: MemoryTables,
+  id: string,
+  reason: string,
+  after: string | null,
+): ChildrenPage {
+  const parent = tables.executions.get(id);
+  const isOver = parent !== undefined && parent.completedAt !== null;
+  const ends = isOver && parent.status !== 'Completed' && (parent.unsettled & END_CHILDREN) !== 0;
+  const page = (ends ? childrenOf(tables, id) : [])
+    .filter((child) => isToCancel(child) && (after === null || child.id > after))
+    .slice(0, PAGE);
+  const cancelled = page.map((child) => {
+    const running = end(tables, child, 'Cancelled');
+    child.reason = reason;
+    tables.addEvent(child.id, 'cancelled', { reason });
+    const { workflow, hasWaiters, unsettled } = child;
+    return { id: child.id, workflow, hasWaiters, wasRunning: running.length > 0, unsettled };
+  });
+  return { last: page.at(-1)?.id ?? null, skipped: 0, cancelled };
+}
+
+export function childrenEnded(tables: MemoryTables, ids: readonly string[]): void {
+  for (const id of ids) {
+    const execution = tables.executions.get(id);
+    if (execution === undefined || execution.completedAt === null) continue;
+    const left = execution.status !== 'Completed' && childrenOf(tables, id).some(isToCancel);
+    if (!left) execution.unsettled &= ~END_CHILDREN;
+  }
+}

@@ -1,0 +1,260 @@
+import {
+  listenerName,
+  type Delivery,
+  type Listen,
+  type Message,
+  type MessageWait,
+  type SendReplies,
+  type SendReply,
+  type SignalTo,
+  type TakeReply,
+} from '../../store/port/index.js';
+import { assertStorable, MemoryFailure } from './memory-failure.js';
+import { change, isOpenExecution, isOpenTask, type MemoryStep } from './memory-rows.js';
+import type { MemorySignal } from './memory-signals.js';
+import type { MemoryTables } from './memory-tables.js';
+import type { MemoryTransaction } from './memory-transaction.js';
+
+/** Stores messages. They are not delivered yet. */
+export function sendMessages(tables: MemoryTables, messages: readonly Message[]): SendReplies {
+  assertStorable(messages.map(({ payload }) => payload));
+  for (const message of messages) assertKeyIsFree(tables, message);
+  const ids: string[] = [];
+  const replies = messages.map((message) => {
+    const reply = replyTo(tables, message);
+    if (!isAccepted(message, reply) || isKnown(tables, message, reply.executionId)) return reply;
+    ids.push(String(insert(tables, message, reply.executionId, tables.now())));
+    return reply;
+  });
+  return { replies, ids };
+}
+
+/** The same in a caller's transaction: stored at its commit. The key is reserved until its end. */
+export function sendMessageIn(
+  tables: MemoryTables,
+  transaction: MemoryTransaction,
+  message: Message,
+  committed: () => void,
+): SendReply {
+  assertStorable([message.payload]);
+  assertKeyIsFree(tables, message, transaction);
+  const reply = replyTo(tables, message, transaction);
+  if (!isAccepted(message, reply) || isKnown(tables, message, reply.executionId)) return reply;
+  const key = reservationOf(message);
+  if (key !== undefined) {
+    if (tables.openKeys.get(key) === transaction) return reply;
+    tables.openKeys.set(key, transaction);
+  }
+  transaction.onCommit(() => {
+    insert(tables, message, reply.executionId, Infinity);
+    committed();
+  });
+  return reply;
+}
+
+function replyTo(
+  tables: MemoryTables,
+  message: Message,
+  transaction?: MemoryTransaction,
+): SendReply {
+  if (message.kind === 'event') return { stored: true, executionId: null, status: null };
+  const started = transaction?.starts.find((start) =>
+    isTarget(message.to, { ...start, workflow: start.plan.workflow }),
+  );
+  const found =
+    started === undefined
+      ? [...tables.executions.values()].find((execution) => isTarget(message.to, execution))
+      : { id: started.id, status: 'Pending' };
+  if (found === undefined) return { stored: false, executionId: null, status: null };
+  const reply = { executionId: found.id, status: found.status };
+  const stored = isOpenExecution(found) || isKnown(tables, message, found.id);
+  return { ...reply, stored };
+}
+
+function isTarget(
+  to: SignalTo,
+  row: {
+    readonly id: string;
+    readonly workflow: string;
+    readonly idempotencyKey: string | null;
+  },
+): boolean {
+  if ('id' in to) return to.id === row.id;
+  return to.workflow === row.workflow && to.key === row.idempotencyKey;
+}
+
+function isAccepted({ kind }: Message, { status }: SendReply): boolean {
+  return kind === 'event' || (status !== null && isOpenExecution({ status }));
+}
+
+/** Whether an earlier send has stored it. */
+function isKnown(tables: MemoryTables, message: Message, executionId: string | null): boolean {
+  const { name, idempotencyKey } = message;
+  if (idempotencyKey === null) return false;
+  const key = message.kind === 'event' ? message.key : null;
+  return tables.signals.some(
+    (signal) =>
+      signal.executionId === executionId &&
+      signal.name === name &&
+      signal.key === key &&
+      signal.idempotencyKey === idempotencyKey,
+  );
+}
+
+/** Fails at once if another open transaction has the key, as if the wait for it had timed out. */
+function assertKeyIsFree(tables: MemoryTables, message: Message, own?: MemoryTransaction): void {
+  const key = reservationOf(message);
+  const holder = key === undefined ? undefined : tables.openKeys.get(key);
+  if (holder === undefined || holder === own) return;
+  throw new MemoryFailure('conflict', 'An open transaction has this key.', { isLockTimeout: true });
+}
+
+function reservationOf(message: Message): string | undefined {
+  const { kind, name, idempotencyKey } = message;
+  if (idempotencyKey === null) return undefined;
+  return JSON.stringify([kind, name, kind === 'event' ? message.key : message.to, idempotencyKey]);
+}
+
+function insert(
+  tables: MemoryTables,
+  message: Message,
+  executionId: string | null,
+  createdAt: number,
+): number {
+  const id = tables.nextId();
+  const isEvent = message.kind === 'event';
+  tables.signals.push({
+    id,
+    executionId,
+    name: message.name,
+    key: isEvent ? message.key : null,
+    payload: message.payload,
+    idempotencyKey: message.idempotencyKey,
+    delivered: false,
+    consumed: false,
+    createdAt,
+    expiresAt: isEvent ? tables.now() + message.keepForMs : null,
+  });
+  return id;
+}
+
+/** Wakes the tasks that listen for messages that have not been delivered. */
+export function deliver(
+  tables: MemoryTables,
+  limit: number,
+  ids: readonly string[] | undefined,
+): Delivery {
+  const messages = tables.signals
+    .filter(({ id, delivered }) => !delivered && (ids === undefined || ids.includes(String(id))))
+    .slice(0, limit);
+  const listeners = new Set(messages.flatMap((message) => listenersOf(tables, message)));
+  const woken = new Set([...listeners].flatMap((step) => tables.task(step) ?? []));
+  let due = 0;
+  for (const task of woken) {
+    if (!isOpenTask(task)) continue;
+    task.wakes++;
+    if (task.status !== 'Waiting') continue;
+    task.runAt = tables.now();
+    if (!task.paused) due++;
+  }
+  for (const message of messages) {
+    message.delivered = true;
+    message.createdAt = Math.min(message.createdAt, tables.now());
+  }
+  return { messages: messages.length, due, isPartial: false };
+}
+
+function listenersOf(tables: MemoryTables, { executionId, name, key }: MemorySignal): MemoryStep[] {
+  const kind = executionId === null ? 'event' : 'signal';
+  return [...tables.steps.values()]
+    .flat()
+    .filter(
+      ({ status, listensFor, ...step }) =>
+        step.kind === kind &&
+        status === 'Open' &&
+        listensFor?.name === name &&
+        listensFor.key === (key ?? executionId),
+    );
+}
+
+/** Takes the oldest message of each wait, one wait after the other. */
+export function take(tables: MemoryTables, waits: readonly MessageWait[]): TakeReply[] {
+  return waits.map((wait) => takeOne(tables, wait));
+}
+
+function takeOne(tables: MemoryTables, wait: MessageWait): TakeReply {
+  const found = wait.listens
+    .flatMap((listen) => {
+      const signal = firstFor(tables, wait, listen);
+      return signal === undefined ? [] : [{ listen, signal }];
+    })
+    .sort((a, b) => a.signal.id - b.signal.id)[0];
+  if (found === undefined) return { kind: 'nothing' };
+  const task = tables.task(wait);
+  if (task?.claimToken !== wait.token) return { kind: 'refused' };
+  const step = tables.stepsOf(wait).find(({ name }) => name === wait.step);
+  if (step?.status !== 'Open') return { kind: 'over' };
+  const { listen, signal } = found;
+  const { payload } = signal;
+  const result =
+    listen.label === null
+      ? payload
+      : `{"name":${JSON.stringify(listen.label)},"payload":${payload}}`;
+  const isSignal = listen.key === null;
+  if (isSignal) change(signal, { consumed: true, delivered: true });
+  const listensFor = { name: listen.name, key: listen.key ?? wait.executionId };
+  const completedAt = tables.now();
+  change<MemoryStep>(step, {
+    status: 'Done',
+    result,
+    listensFor,
+    signalId: signal.id,
+    completedAt,
+  });
+  const listeners = wait.listens.map(({ label }) => listenerName(wait.step, label ?? ''));
+  tables.deleteSteps(wait, ({ name }) => listeners.includes(name));
+  change(task, { attempt: 0, recoveryAttempts: 0 });
+  return { kind: 'taken', result };
+}
+
+function firstFor(
+  tables: MemoryTables,
+  wait: MessageWait,
+  { name, key, lookbackMs }: Listen,
+): MemorySignal | undefined {
+  const { executionId } = wait;
+  if (key === null) {
+    return tables.signals.find(
+      (signal) => signal.executionId === executionId && signal.name === name && !signal.consumed,
+    );
+  }
+  const steps = tables.stepsOf(wait);
+  const own = steps.find((step) => step.name === wait.step);
+  const last = steps
+    .filter(({ status, listensFor }) => {
+      return status === 'Done' && listensFor?.name === name && listensFor.key === key;
+    })
+    .reduce((max, { signalId }) => Math.max(max, signalId ?? 0), 0);
+  const since =
+    lookbackMs === null
+      ? (tables.executions.get(executionId)?.createdAt ?? 0)
+      : (own?.startedAt ?? 0) - lookbackMs;
+  return tables.signals.find(
+    (signal) =>
+      signal.executionId === null &&
+      signal.name === name &&
+      signal.key === key &&
+      signal.id > last &&
+      signal.createdAt >= since &&
+      (signal.expiresAt ?? Infinity) > tables.now(),
+  );
+}
+
+/** Deletes events that are kept no longer. */
+export function expireEvents(tables: MemoryTables, limit: number): number {
+  const expired = tables.signals
+    .filter(({ expiresAt }) => expiresAt !== null && expiresAt <= tables.now())
+    .slice(0, limit);
+  tables.signals = tables.signals.filter((signal) => !expired.includes(signal));
+  return expired.length;
+}

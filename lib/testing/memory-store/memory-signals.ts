@@ -1,0 +1,16 @@
+/** A row of the signals and events, as the columns of PostgreSQL with the same names. */
+export interface MemorySignal {
+  readonly id: number;
+  /** Null for an event. */
+  readonly executionId: string | null;
+  readonly name: string;
+  readonly key: string | null;
+  /** JSON text. */
+  readonly payload: string;
+  readonly idempotencyKey: string | null;
+  readonly expiresAt: number | null;
+  delivered: boolean;
+  consumed: boolean;
+  /** Infinity until the delivery of a message that was sent in a caller's transaction. */
+  createdAt: number;
+}

@@ -1,0 +1,62 @@
+import { expect, it } from '@jest/globals';
+import { startChild, type TestChild } from '../../support/child-process.js';
+import { openTenant } from '../../support/open-tenant.js';
+import { freshSchema } from '../../support/postgres.js';
+import { waitFor } from '../../support/wait-for.js';
+import { Item, mailbox } from './mailbox.js';
+
+const SCRIPT = new URL('mailbox-worker.ts', import.meta.url);
+const EXECUTIONS = 20;
+const SIGNALS = 15;
+const KILLS = 5;
+
+it('Of signals to processes that are killed, each is taken once and none is lost', async () => {
+  const schema = freshSchema();
+  const { runner, dataSource, query } = await openTenant([mailbox()], {
+    schema,
+    maxConcurrentTasks: 0,
+  });
+  const child = async (): Promise<TestChild> => {
+    const started = startChild(SCRIPT, { env: { SCHEMA: schema } });
+    await started.message<{ kind: string }>(({ kind }) => kind === 'ready');
+    return started;
+  };
+  const children = await Promise.all([child(), child()]);
+  const handles = await Promise.all(
+    Array.from({ length: EXECUTIONS }, () => runner.start('mailbox', { count: SIGNALS + 1 })),
+  );
+  const taken = async (where = ''): Promise<number> => {
+    const [row] = await query<{ n: string }>(
+      `SELECT count(*) AS n FROM cloacina_signal WHERE consumed ${where}`,
+    );
+    return Number(row?.n);
+  };
+
+  /** Some wait until a signal is taken before they send the next, others send all at once, or one by one. */
+  async function sendTo(id: string, how: number): Promise<void> {
+    for (let n = 0; n < SIGNALS; n++) {
+      if (how % 4 === 0)
+        await waitFor(async () => (await taken(`AND execution_id = '${id}'`)) >= n);
+      if (how % 2 === 0) {
+        await runner.signal(id, Item, n);
+      } else {
+        await dataSource.transaction((manager) => runner.signal(id, Item, n, { manager }));
+      }
+      const again = { idempotencyKey: `again ${n}` };
+      if (n === 3) for (let i = 0; i < 2; i++) await runner.signal(id, Item, 1_000, again);
+    }
+  }
+
+  const sent = Promise.all(handles.map(({ id }, i) => sendTo(id, i)));
+  for (let kill = 1; kill <= KILLS; kill++) {
+    const enough = (EXECUTIONS * SIGNALS * kill) / (KILLS + 1);
+    await waitFor(async () => (await taken()) >= enough, { what: `${enough} signals` });
+    await children.shift()?.kill();
+    children.push(await child());
+  }
+  await sent;
+  const results = await Promise.all(handles.map((handle) => handle.result({ timeout: '60s' })));
+  const all = Array.from({ length: SIGNALS }, (_, n) => n).toSpliced(4, 0, 1_000);
+  for (const { context } of results) expect(context['got']).toEqual(all);
+  expect(await taken()).toBe(EXECUTIONS * (SIGNALS + 1));
+}, 120_000);

@@ -1,0 +1,199 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { v7 as uuid } from 'uuid';
+import {
+  deliverSentMessages,
+  deliveryOf,
+} from '../../../lib/store/postgres/statements/deliver-messages.js';
+import { plainArray } from '../../../lib/store/postgres/statements/encoding.js';
+import {
+  takeMessages,
+  takeRepliesOf,
+  takeValues,
+} from '../../../lib/store/postgres/statements/take-messages.js';
+import type { Statement } from '../../../lib/store/postgres/statements/statement.js';
+import { FIRST_TOKEN, type MessageWait, type TakeReply } from '../../../lib/store/port/index.js';
+import { parallel } from '../../conformance/workflows.js';
+import { explain, scansOf } from './explain.js';
+import { race, untilWaiting } from './gate.js';
+import { openStore, type OpenStore } from './open-store.js';
+import { variant, type Session } from './session.js';
+
+const GO = { label: null, name: 'go', key: null, lookbackMs: null };
+
+let open: OpenStore;
+let keeper: Session;
+let first: Session;
+let second: Session;
+
+beforeAll(async () => {
+  open = await openStore();
+  [keeper, first, second] = (await open.connectAll(3)) as [Session, Session, Session];
+});
+afterAll(() => open.close());
+
+/** An execution whose tasks run, each with an open checkpoint of a wait for `go`. */
+async function waiting(tasks = 1): Promise<string> {
+  const id = await keeper.startOne(parallel(tasks));
+  await open.store.recordSteps(
+    Array.from({ length: tasks }, (_, taskNo) => ({
+      ...{ executionId: id, taskNo, itemNo: 0, token: FIRST_TOKEN },
+      ...{ name: 'wait', kind: 'signal', status: 'Open', result: null, error: null },
+      ...{ childId: null, listensFor: { name: 'go', key: id }, due: null },
+    })),
+  );
+  return id;
+}
+
+async function send(id: string, payload: string): Promise<readonly string[]> {
+  const to = { id };
+  const message = { kind: 'signal', to, name: 'go', payload, idempotencyKey: uuid() } as const;
+  return (await open.store.messages.sendMessages([message])).ids;
+}
+
+const waitOf = (executionId: string, taskNo = 0): MessageWait => ({
+  ...{ executionId, taskNo, itemNo: 0, token: FIRST_TOKEN },
+  ...{ step: 'wait', listens: [GO] },
+});
+const takeBy =
+  (wait: MessageWait, statement: Statement = takeMessages) =>
+  async (session: Session): Promise<TakeReply> => {
+    const rows = await session.run(statement, takeValues([wait]));
+    return takeRepliesOf(rows as never, 1)[0]!;
+  };
+const deliverBy = async (session: Session, ids: readonly string[]) =>
+  deliveryOf(await session.run(deliverSentMessages, [10, plainArray(ids)]));
+
+describe('a look that is sent again while the first is under way', () => {
+  /** Both have their snapshots before one of them has taken anything. */
+  async function twice(statement: Statement): Promise<TakeReply[]> {
+    const id = await waiting();
+    await send(id, '1');
+    await send(id, '2');
+    const look = takeBy(waitOf(id), statement);
+    return race(
+      open,
+      keeper,
+      [{ executionId: id, taskNo: 0 }],
+      [
+        [first, look],
+        [second, look],
+      ],
+    );
+  }
+
+  test('takes nothing', async () => {
+    expect(await twice(takeMessages)).toEqual([{ kind: 'taken', result: '1' }, { kind: 'over' }]);
+  });
+
+  test('would take the next signal, or the same one again, without the lock of the checkpoint', async () => {
+    const careless = variant(takeMessages, [
+      "AND st.status || '' = 'Open' FOR NO KEY UPDATE",
+      "AND st.status = 'Open'",
+    ]);
+    expect((await twice(careless))[1]).not.toEqual({ kind: 'over' });
+  });
+});
+
+test('of two tasks that take one signal at the same time, the second looks again', async () => {
+  const id = await waiting(2);
+  await send(id, '1');
+  await keeper.begin();
+  await keeper.client.query(
+    `SELECT FROM ${open.tables.signal} WHERE execution_id = $1 FOR UPDATE`,
+    [id],
+  );
+  const one = takeBy(waitOf(id, 0))(first);
+  await untilWaiting(open.admin, [first]);
+  const other = takeBy(waitOf(id, 1))(second);
+  await untilWaiting(open.admin, [first, second]);
+  await keeper.commit();
+  expect(await Promise.all([one, other])).toEqual([
+    { kind: 'taken', result: '1' },
+    { kind: 'contended' },
+  ]);
+  expect(await takeBy(waitOf(id, 1))(second)).toEqual({ kind: 'nothing' });
+});
+
+describe('a delivery waits for no lock', () => {
+  test('of a task: the message stays, and the next delivery wakes the task', async () => {
+    const id = await waiting(2);
+    const ids = await send(id, '1');
+    await keeper.begin();
+    await keeper.client.query(
+      `SELECT FROM ${open.tables.task} WHERE execution_id = $1 AND task_no = 0 FOR UPDATE`,
+      [id],
+    );
+    expect(await deliverBy(first, ids)).toMatchObject({ messages: 1, isPartial: true });
+    await keeper.commit();
+    expect(await deliverBy(first, ids)).toMatchObject({ messages: 1, isPartial: false });
+    expect(await deliverBy(first, ids)).toMatchObject({ messages: 0 });
+    const { rows } = await open.admin.query<{ wakes: number }>(
+      `SELECT wakes FROM ${open.tables.task} WHERE execution_id = $1 ORDER BY task_no`,
+      [id],
+    );
+    expect(rows).toEqual([{ wakes: 1 }, { wakes: 2 }]);
+  });
+
+  test('of a message that another process delivers', async () => {
+    const id = await waiting();
+    const ids = await send(id, '1');
+    await first.begin();
+    expect(await deliverBy(first, ids)).toMatchObject({ messages: 1 });
+    expect(await deliverBy(second, ids)).toMatchObject({ messages: 0 });
+    await first.commit();
+  });
+
+  test('so it never deadlocks with the task that takes the message', async () => {
+    const id = await waiting();
+    const ids = await send(id, '1');
+    await first.begin();
+    await first.client.query(
+      `SELECT FROM ${open.tables.task} WHERE execution_id = $1 FOR NO KEY UPDATE`,
+      [id],
+    );
+    await second.begin();
+    expect(await deliverBy(second, ids)).toMatchObject({ isPartial: true });
+    const taking = takeBy(waitOf(id))(first);
+    await untilWaiting(open.admin, [first]);
+    await second.commit();
+    expect(await taking).toEqual({ kind: 'taken', result: '1' });
+    await first.commit();
+  });
+});
+
+test('an open checkpoint of a task that has ended is found once', async () => {
+  const id = await waiting();
+  await open.store.cancel(id, null);
+  // As one that was sent just before the cancel.
+  const { rows } = await open.admin.query<{ id: string }>(
+    `INSERT INTO ${open.tables.signal} (execution_id, name, payload) VALUES ($1, 'go', '1') RETURNING id`,
+    [id],
+  );
+  expect(await deliverBy(first, [rows[0]!.id])).toMatchObject({
+    messages: 1,
+    due: 0,
+    isPartial: false,
+  });
+  const steps = await open.admin.query<{ event_name: string | null }>(
+    `SELECT event_name FROM ${open.tables.step} WHERE execution_id = $1`,
+    [id],
+  );
+  expect(steps.rows).toEqual([{ event_name: null }]);
+});
+
+test('waits are found by their index, and messages by theirs', async () => {
+  const id = await waiting();
+  for (const [statement, values] of [
+    [deliverSentMessages, [10, '{1}']],
+    [takeMessages, takeValues([waitOf(id)])],
+  ] as const) {
+    const nodes = await explain(first.client, open.tables, statement, values, { mode: 'generic' });
+    for (const table of ['cloacina_signal', 'cloacina_task_step', 'cloacina_task_execution']) {
+      const scans = scansOf(nodes, table);
+      expect(scans.length).toBeGreaterThan(0);
+      expect(
+        scans.filter((scan) => !scan.startsWith('cloacina_') || scan.endsWith('whole')),
+      ).toEqual([]);
+    }
+  }
+});

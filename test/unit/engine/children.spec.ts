@@ -1,0 +1,124 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { SettlePass, type SettledTenant } from '../../../lib/engine/children/settle-pass.js';
+import { TELL_PARENTS, type SettlingSession } from '../../../lib/store/port/index.js';
+import { ManualClock } from '../../../lib/testing/manual-clock.js';
+import { registered } from './engine-scene.js';
+import { MemoryProcess } from './memory-process.js';
+
+describe('A process on the store in memory', () => {
+  let clock: ManualClock;
+  let process: MemoryProcess;
+  let broken: number | undefined;
+  let runs: number[];
+  beforeEach(async () => {
+    [clock, broken, runs] = [new ManualClock(), undefined, []];
+    const retry = { maxAttempts: 1 } as const;
+    // Each execution adds up what its child does, down to 0.
+    const workflow = registered([{ name: 'a', retry }], {
+      handlers: {
+        a: {
+          run: async (context) => {
+            const n = context.get('n') as number;
+            runs.push(n);
+            if (n === broken) throw new Error('as planned');
+            if (n === 0) return { sum: 0 };
+            const { sum } = await context.execute('w', { n: n - 1 });
+            return { sum: n + (sum as number) };
+          },
+        },
+      },
+    });
+    process = new MemoryProcess(clock, workflow);
+    await process.open();
+  });
+  afterEach(async () => {
+    const closing = process.close().then(() => 'closed' as const);
+    while ((await Promise.race([closing, clock.advance(1_000)])) !== 'closed');
+  });
+
+  /** Lets the process work until the execution has ended. */
+  async function ended(id: string) {
+    for (let turns = 0; turns < 5_000; turns++) {
+      await clock.advance(0);
+      const execution = await process.runner.get(id);
+      if (execution?.completedAt !== undefined) return execution;
+    }
+    throw new Error('It has not ended.');
+  }
+
+  it('runs children of children, and each parent once more', async () => {
+    const { id } = await process.runner.start('w', { n: 3 });
+    expect(await ended(id)).toMatchObject({ status: 'Completed', context: { sum: 6 } });
+    expect(runs).toEqual([3, 2, 1, 0, 1, 2, 3]);
+    const tree = await process.runner.tree(id);
+    expect(tree.children[0]?.children[0]?.children[0]).toMatchObject({ status: 'Completed' });
+    expect(await process.store.children.unsettled(10)).toEqual([]);
+  });
+
+  it('fails the parents of a child that failed, and retries all of them in place', async () => {
+    broken = 0;
+    const { id } = await process.runner.start('w', { n: 2 });
+    expect(await ended(id)).toMatchObject({ status: 'Failed', error: { code: 'CHILD_FAILED' } });
+    const before = await process.runner.list({ root: id });
+    [broken, runs] = [undefined, []];
+    await process.runner.retry(id);
+    expect(await ended(id)).toMatchObject({ status: 'Completed', context: { sum: 3 } });
+    const after = await process.runner.list({ root: id });
+    expect(after.items.map((item) => item.id)).toEqual(before.items.map((item) => item.id));
+  });
+});
+
+describe('SettlePass', () => {
+  let asked: string[];
+  let told: string[];
+  let users: boolean[];
+  let session: SettlingSession | undefined;
+  beforeEach(() => {
+    [asked, told, users] = [[], [], [false, false]];
+    session = {
+      useChildren: async (tenants) => {
+        asked.push(`use ${tenants.map(({ schema }) => schema).join()}`);
+        return tenants.map(({ schema }) => users[Number(schema)]);
+      },
+      unsettled: async (tenants) => {
+        asked.push(`unsettled ${tenants.map(({ schema }) => schema).join()}`);
+        return tenants.map(({ schema }) => [{ id: `of ${schema}`, bits: TELL_PARENTS }]);
+      },
+    };
+  });
+  const tenant = (schema: string, usesChildren = false): SettledTenant => ({
+    store: { handle: { schema } },
+    usesChildren,
+    settler: {
+      ended: (id, bits) => told.push(`${id} ${bits}`),
+      tellMissing: async () => void told.push(`missing in ${schema}`),
+    },
+  });
+  const passOf = (...tenants: SettledTenant[]): SettlePass =>
+    new SettlePass({ session: () => session, tenants: () => tenants });
+
+  it('asks once whether tenants have children, and then leaves those alone that have none', async () => {
+    const pass = passOf(tenant('0'), tenant('1'));
+    for (let round = 0; round < 19; round++) await pass.over(['0', '1']);
+    expect(asked).toEqual(['use 0,1']);
+    users = [true, false];
+    await pass.over(['0', '1']);
+    await pass.over(['0', '1']);
+    expect(asked).toEqual(['use 0,1', 'use 0,1', 'unsettled 0']);
+    expect(told).toContain('of 0 1');
+  });
+
+  it('looks in each round at tenants whose children this process has seen', async () => {
+    const pass = passOf(tenant('0', true), tenant('1'));
+    await pass.over(['0', '1']);
+    await pass.over(['0', '1']);
+    expect(asked).toEqual(['use 1', 'unsettled 0', 'unsettled 0']);
+    expect(told.filter((what) => what === 'missing in 0')).toHaveLength(1);
+  });
+
+  it('waits for a session', async () => {
+    session = undefined;
+    await passOf(tenant('0', true)).over(['0']);
+    expect(asked).toEqual([]);
+  });
+});

@@ -1,0 +1,108 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { MessageDelivery } from '../../../lib/engine/messages/message-delivery.js';
+import { ManualClock } from '../../../lib/testing/manual-clock.js';
+import type { Delivery } from '../../../lib/store/port/index.js';
+
+type Call = readonly string[] | undefined;
+
+const NOTHING: Delivery = { messages: 0, due: 0, isPartial: false };
+
+Logger.overrideLogger(false);
+
+describe('The delivery of messages', () => {
+  let clock: ManualClock;
+  let calls: Call[];
+  /** The replies to come; then there is nothing. */
+  let replies: (Delivery | Error)[];
+  let woken: number;
+  let delivery: MessageDelivery;
+  beforeEach(() => {
+    clock = new ManualClock();
+    calls = [];
+    replies = [];
+    woken = 0;
+    delivery = new MessageDelivery({
+      clock,
+      tenant: 't',
+      store: {
+        messages: {
+          deliver: async (_limit, ids) => {
+            calls.push(ids);
+            const reply = replies.shift() ?? NOTHING;
+            if (reply instanceof Error) throw reply;
+            return reply;
+          },
+        },
+      },
+      woken: () => woken++,
+    });
+  });
+  afterEach(() => delivery.close());
+
+  const turns = async (): Promise<void> => {
+    for (let i = 0; i < 20; i++) await Promise.resolve();
+  };
+  async function passes(ms: number): Promise<void> {
+    await turns();
+    clock.advance(ms);
+    await turns();
+  }
+
+  it('delivers by ids, one statement at a time', async () => {
+    delivery.deliver(['1', '2']);
+    delivery.deliver(['3']);
+    delivery.deliver([]);
+    await delivery.whenIdle();
+    expect(calls.flat()).toEqual(['1', '2', '3']);
+    expect(delivery.isBusy).toBe(false);
+  });
+
+  it('tells of woken tasks', async () => {
+    replies = [{ messages: 1, due: 1, isPartial: false }];
+    delivery.deliver(['1']);
+    await delivery.whenIdle();
+    expect(woken).toBe(1);
+  });
+
+  it('looks again while statements are full', async () => {
+    replies = [{ messages: 500, due: 0, isPartial: false }];
+    delivery.look();
+    await delivery.whenIdle();
+    expect(calls).toEqual([undefined, undefined]);
+  });
+
+  it('looks again after a pause when a listening task was locked', async () => {
+    replies = [{ messages: 1, due: 0, isPartial: true }];
+    delivery.deliver(['1']);
+    await turns();
+    expect(calls).toEqual([['1']]);
+    await passes(5);
+    expect(calls).toEqual([['1'], undefined]);
+    expect(delivery.isBusy).toBe(false);
+  });
+
+  it('looks for all messages after a failure, and leaves them to the sweep in the end', async () => {
+    replies = Array.from({ length: 100 }, () => new Error('away'));
+    delivery.deliver(['1']);
+    for (let i = 0; i < 20; i++) await passes(1_000);
+    expect(calls).toHaveLength(13);
+    expect(calls.slice(1)).toEqual(Array.from({ length: 12 }, () => undefined));
+    expect(delivery.isBusy).toBe(false);
+    replies = [];
+    delivery.look();
+    await delivery.whenIdle();
+    expect(calls).toHaveLength(14);
+  });
+
+  it('stops when it is closed', async () => {
+    replies = [new Error('away')];
+    delivery.deliver(['1']);
+    await turns();
+    delivery.close();
+    await turns();
+    delivery.look();
+    expect(delivery.isBusy).toBe(false);
+    expect(calls).toEqual([['1']]);
+  });
+});
