@@ -40,6 +40,10 @@ export class SlotScheduler {
   private occupiedSlots = 0;
   /** When the first handler of this turn of the event loop began. */
   private burstSince: number | undefined;
+  /** Number of the turn of the event loop, as far as handlers began in it. */
+  private turn = 0;
+  /** When the latest handler ended. */
+  private endedAt = -Infinity;
   private readonly queues = new Set<TenantQueue>();
   /**
    * The tenants that can begin a task now, in the order of their turns. Only these are looked at, so tenants that are
@@ -136,6 +140,7 @@ export class SlotScheduler {
       this.burstSince = now;
       this.clock.immediate(() => {
         this.burstSince = undefined;
+        this.turn++;
         this.fill();
       });
     }
@@ -178,9 +183,10 @@ export class SlotScheduler {
     this.schedule(queue);
     queue.progressed();
     const begun = this.clock.now();
+    const { turn } = this;
     const ended = (): void => {
       queue.progressed();
-      queue.observe(this.clock.now() - begun);
+      queue.observe(this.durationOf(begun, turn));
       this.running--;
       queue.running--;
       this.occupy(queue, -1);
@@ -191,6 +197,23 @@ export class SlotScheduler {
       if (queue.running === 0) queue.becameIdle();
     };
     task.run(ended);
+  }
+
+  /**
+   * Duration of a handler that has just ended, in milliseconds.
+   *
+   * A handler that ends in the turn of the event loop in which it began has waited for nothing, but other microtasks ran
+   * beside it: other handlers, and the library's own work for large batches. The time since the previous handler's end
+   * is its part of the turn. It counts once for each running handler, because they take turns. Without this, handlers
+   * that do nothing would seem to take milliseconds in a busy process, and claims would become small when they should be
+   * large.
+   */
+  private durationOf(begun: number, turn: number): number {
+    const now = this.clock.now();
+    const wholeMs = now - begun;
+    const partMs = (now - this.endedAt) * this.running;
+    this.endedAt = now;
+    return turn === this.turn ? Math.min(wholeMs, partMs) : wholeMs;
   }
 
   private suspectEnded(): void {

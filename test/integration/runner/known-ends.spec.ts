@@ -70,8 +70,11 @@ beforeAll(async () => {
 });
 
 const TABLES = /cloacina_(?:workflow|task)_execution/;
-/** A process looks for work of other processes at times of its own. */
-const OWN_LOOKS = /WITH RECURSIVE|SKIP LOCKED[^]*claim_token/;
+/**
+ * A process looks for work of other processes at times of its own, and, after it has named a process for work, whether
+ * that has taken it.
+ */
+const OWN_LOOKS = /WITH RECURSIVE|SKIP LOCKED[^]*claim_token|ORDER BY t\.run_at LIMIT 1/;
 
 /**
  * The statements of a process on executions and tasks. Leases and notifications have their own times.

@@ -7,6 +7,12 @@ import { ManualClock } from '../../../lib/testing/manual-clock.js';
 /** A clock whose timers come late, as those of a process that was held up. */
 class LateClock extends ManualClock {
   lateByMs = 0;
+  /** Time that passes within a turn of the event loop. */
+  busyMs = 0;
+
+  override now(): number {
+    return super.now() + this.busyMs;
+  }
 
   override timer(callback: () => void, ms: number): Timer {
     return super.timer(callback, ms + this.lateByMs);
@@ -43,6 +49,22 @@ async function add(queue: TenantQueue, count: number, suspect = false): Promise<
       run: (end) => ends.push(end),
       giveBack: () => givenBack++,
     });
+  }
+  await clock.advance(0);
+}
+
+/** Ten tasks that begin and end in one turn, beside other work that takes `otherMs`. Each takes `eachMs`. */
+async function runInOneTurn(queue: TenantQueue, otherMs: number, eachMs: number): Promise<void> {
+  for (let n = 0; n < 10; n++) {
+    const run = (end: () => void): void => void ends.push(end);
+    queue.add({ priority: 0, suspect: false, run, giveBack: () => givenBack++ });
+  }
+  await Promise.resolve();
+  expect(ends).toHaveLength(10);
+  clock.busyMs += otherMs;
+  for (const end of ends.splice(0)) {
+    clock.busyMs += eachMs;
+    end();
   }
   await clock.advance(0);
 }
@@ -94,6 +116,28 @@ describe('The prefetch', () => {
     for (let n = 0; n < 100; n++) queue.observeRoundTrip(100);
     expect(Math.round(queue.prefetchMs)).toBe(300);
     expect(queue.prefetch).toBeGreaterThanOrEqual(99);
+  });
+
+  it('is large for handlers that do nothing, although the turn in which they run takes long', async () => {
+    const queue = tenant('a');
+    for (let n = 0; n < 10; n++) await runInOneTurn(queue, 5, 0.01);
+    expect(queue.prefetch).toBeGreaterThan(1_000);
+  });
+
+  it('is none for handlers that compute for long in one turn', async () => {
+    const queue = tenant('a');
+    for (let n = 0; n < 10; n++) await runInOneTurn(queue, 0, 50);
+    expect(queue.prefetch).toBe(0);
+  });
+
+  it('counts the whole time of handlers that end in a later turn, also if many end together', async () => {
+    const queue = tenant('a');
+    for (let n = 0; n < 10; n++) {
+      await add(queue, 10);
+      await clock.advance(5);
+      for (const end of ends.splice(0)) end();
+    }
+    expect(queue.prefetch).toBe(40);
   });
 
   it('is the work of half a second at most, and none where handlers take longer', () => {
