@@ -2,7 +2,13 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { InvalidArgumentError } from '../errors/index.js';
 import { checkCallOptions } from '../errors/call-options.js';
 import { formatValue } from '../errors/option-checks.js';
-import { DURATION_FORM, parseDuration, textProblem, type Duration } from '../workflow/index.js';
+import {
+  DURATION_FORM,
+  isMessageRef,
+  parseDuration,
+  textProblem,
+  type Duration,
+} from '../workflow/index.js';
 import type { Stored } from './context-types.js';
 import { isStandardSchema } from './definition-options.js';
 
@@ -125,23 +131,16 @@ export function definedSignal(name: string): SignalDefinition | undefined {
   return signals.get(name);
 }
 
-/** Recognized by its shape, because another copy of the package may have made it. */
 export function isSignal(value: unknown): value is SignalDefinition {
-  return isMessage(value, 'signal');
+  return isMessageRef(value, 'signal');
 }
 
-/** Recognized by its shape, because another copy of the package may have made it. */
 export function isEvent(value: unknown): value is EventDefinition {
-  return isMessage(value, 'event');
+  return isMessageRef(value, 'event');
 }
 
 const SIGNAL_OPTIONS: ReadonlySet<string> = new Set<keyof SignalOptions>(['schema']);
 const EVENT_OPTIONS: ReadonlySet<string> = new Set<keyof EventOptions>(['schema', 'keepFor']);
-
-function isMessage(value: unknown, kind: string): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  return Reflect.get(value, 'kind') === kind && typeof Reflect.get(value, 'name') === 'string';
-}
 
 function schemaOf({ schema }: SignalOptions): { schema?: StandardSchemaV1 } {
   if (schema === undefined) return {};

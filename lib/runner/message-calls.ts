@@ -121,7 +121,7 @@ export class MessageCalls {
     if (transaction !== undefined) return sendIn(transaction);
     const { signal } = new AbortController();
     return whileUnavailable.run(() =>
-      engine.store.transaction(({ manager, within }) => within(() => sendIn(manager)), signal),
+      engine.store.transaction((own) => own.within(() => sendIn(own.manager)), signal),
     );
   }
 

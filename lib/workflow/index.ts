@@ -91,3 +91,4 @@ export {
   type DependencyOutcome,
   type TaskDecision,
 } from './decision.js';
+export { isMessageRef, type MessageRef } from './message-ref.js';

@@ -99,7 +99,7 @@ function rowOf(
   name: string,
   listens: readonly Listen[],
 ): StepRow {
-  const kind = listens[0]?.key == null ? 'signal' : 'event';
+  const kind = listens.some(({ key }) => key === null) ? 'signal' : 'event';
   const empty = { result: null, error: null, childId: null, dueInMs: null };
   return { executionId, taskNo, itemNo, name, kind, status: 'Done', ...empty };
 }

@@ -1,8 +1,7 @@
 import { InvalidArgumentError, NotAllowedError } from '../../errors/index.js';
-import { isSignal } from '../../discovery/message-definitions.js';
 import { checkCallOptions } from '../../errors/call-options.js';
 import { formatValue } from '../../errors/option-checks.js';
-import { DURATION_FORM, parseDuration } from '../../workflow/index.js';
+import { DURATION_FORM, isMessageRef, parseDuration } from '../../workflow/index.js';
 import type { Clock } from '../../runtime/clock.js';
 import { newNonce, signToken } from './signal-token.js';
 
@@ -30,13 +29,13 @@ export class TokenIssuer {
         'Set signalSecret in CloacinaModule.forRoot().',
       );
     }
-    if (!isSignal(signal)) {
+    if (!isMessageRef(signal, 'signal')) {
       throw new InvalidArgumentError(
         'signalToken()',
         `needs a result of defineSignal(), not ${formatValue(signal)}`,
       );
     }
-    checkCallOptions('signalToken()', (options ?? {}) as object, OPTIONS);
+    checkCallOptions('signalToken()', options ?? {}, OPTIONS);
     const expiresIn = (options as { readonly expiresIn?: unknown } | undefined)?.expiresIn;
     const ms = parseDuration(expiresIn);
     if (ms === undefined) {

@@ -1,9 +1,15 @@
 import type { WaitForAnyOptions } from '../../discovery/wait-options.js';
-import { isEvent, isSignal, type SignalDefinition } from '../../discovery/message-definitions.js';
 import { InvalidArgumentError } from '../../errors/index.js';
 import { checkCallOptions } from '../../errors/call-options.js';
 import { formatValue } from '../../errors/option-checks.js';
-import { DURATION_FORM, decodeJson, parseDuration, textProblem } from '../../workflow/index.js';
+import {
+  DURATION_FORM,
+  decodeJson,
+  isMessageRef,
+  parseDuration,
+  textProblem,
+  type MessageRef,
+} from '../../workflow/index.js';
 import {
   listenerName,
   type Listen,
@@ -129,7 +135,10 @@ async function closeAll(
   await Promise.all(
     listens.map(({ label, key }) =>
       services.record(claim, {
-        ...{ executionId, taskNo, itemNo, token },
+        executionId,
+        taskNo,
+        itemNo,
+        token,
         name: listenerName(stored, label ?? ''),
         kind: key === null ? 'signal' : 'event',
         status: 'TimedOut',
@@ -140,8 +149,8 @@ async function closeAll(
 }
 
 function listenTo(message: unknown, { key, lookback }: Record<string, unknown>): Listen {
-  if (isSignal(message)) return signalListen(null, message);
-  if (isEvent(message)) return eventListen(null, message.name, key, lookback);
+  if (isMessageRef(message, 'signal')) return signalListen(null, message);
+  if (isMessageRef(message, 'event')) return eventListen(null, message.name, key, lookback);
   throw new InvalidArgumentError(
     'waitFor()',
     `needs a result of defineSignal() or defineEvent(), not ${formatValue(message)}`,
@@ -159,8 +168,8 @@ function sourcesOf(of: unknown, lookback: unknown): Listen[] {
   return entries.map(([label, source]: [string, unknown]) => {
     checkText('label', label);
     const [event, key] = Array.isArray(source) ? (source as unknown as [unknown, unknown]) : [];
-    if (isSignal(source)) return signalListen(label, source);
-    if (isEvent(event)) return eventListen(label, event.name, key, lookback);
+    if (isMessageRef(source, 'signal')) return signalListen(label, source);
+    if (isMessageRef(event, 'event')) return eventListen(label, event.name, key, lookback);
     throw new InvalidArgumentError(
       label,
       `must be a signal, or an event with its key as [event, key], not ${formatValue(source)}`,
@@ -168,7 +177,7 @@ function sourcesOf(of: unknown, lookback: unknown): Listen[] {
   });
 }
 
-function signalListen(label: string | null, { name }: SignalDefinition): Listen {
+function signalListen(label: string | null, { name }: MessageRef): Listen {
   return { label, name, key: null, lookbackMs: null };
 }
 

@@ -16,6 +16,7 @@ export const STATEMENTS = {
   complete: 'ended_batch AS (',
   reschedule: "WHEN l.kind = 'retry' THEN t.attempt + 1",
   recordSteps: 'due_ms, due_on, has_result',
+  takeMessages: 'SELECT DISTINCT ON (id) * FROM open',
   endLease: 'l.lock_epoch IS NOT DISTINCT',
   takeOrphans: 'orphan AS MATERIALIZED',
   commit: 'COMMIT',

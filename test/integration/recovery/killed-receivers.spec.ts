@@ -2,13 +2,15 @@ import { expect, it } from '@jest/globals';
 import { startChild, type TestChild } from '../../support/child-process.js';
 import { openTenant } from '../../support/open-tenant.js';
 import { freshSchema } from '../../support/postgres.js';
+import { sized } from '../../support/sizes.js';
 import { waitFor } from '../../support/wait-for.js';
+import { STATEMENTS, type Failpoint } from '../../faults/workload/failpoints.js';
 import { Item, mailbox } from './mailbox.js';
 
 const SCRIPT = new URL('mailbox-worker.ts', import.meta.url);
-const EXECUTIONS = 20;
+const EXECUTIONS = sized(20, 8);
 const SIGNALS = 15;
-const KILLS = 5;
+const KILLS = sized(5, 2);
 
 it('Of signals to processes that are killed, each is taken once and none is lost', async () => {
   const schema = freshSchema();
@@ -60,3 +62,24 @@ it('Of signals to processes that are killed, each is taken once and none is lost
   for (const { context } of results) expect(context['got']).toEqual(all);
   expect(await taken()).toBe(EXECUTIONS * (SIGNALS + 1));
 }, 120_000);
+
+const POINTS: readonly [string, Failpoint['at']][] = [
+  ['before it takes a signal', 'before'],
+  ['while it takes a signal', 'sent'],
+  ['after it took a signal, before it knows', 'after'],
+];
+
+it.each(POINTS)('A process that is killed %s loses and doubles nothing', async (_, at) => {
+  const schema = freshSchema();
+  const client = await openTenant([mailbox()], { schema, maxConcurrentTasks: 0 });
+  const handle = await client.runner.start('mailbox', { count: 3 });
+  for (const n of [0, 1, 2]) await client.runner.signal(handle, Item, n);
+  const failpoint: Failpoint = { at, statement: STATEMENTS.takeMessages };
+  const victim = startChild(SCRIPT, {
+    env: { SCHEMA: schema, FAILPOINT: JSON.stringify(failpoint) },
+  });
+  expect(await victim.exit).toMatchObject({ signal: 'SIGKILL' });
+  await openTenant([mailbox()], { schema });
+  const { context } = await handle.result({ timeout: '60s' });
+  expect(context).toMatchObject({ got: [0, 1, 2] });
+});

@@ -3,9 +3,13 @@ import { WorkflowRegistry } from '../../../lib/discovery/registered-workflow.js'
 import { BuiltWorkflow } from '../../../lib/discovery/workflow-builder.js';
 import { TenantManager } from '../../../lib/tenants/hosting/tenant-manager.js';
 import { tenantOptions } from '../../support/tenant-options.js';
+import { armFailpoint, type Failpoint } from '../../faults/workload/failpoints.js';
 import { mailbox } from './mailbox.js';
 
 /** A process that serves the workflow of `mailbox.ts`, to be killed at any moment. */
+
+const failpoint = process.env['FAILPOINT'];
+if (failpoint !== undefined) armFailpoint(JSON.parse(failpoint) as Failpoint);
 
 const definition = mailbox();
 if (!(definition instanceof BuiltWorkflow)) throw new TypeError('Not a definition.');

@@ -14,5 +14,5 @@ export function mailbox(): WorkflowDefinition {
       }
       return { got };
     })
-    .build() as WorkflowDefinition;
+    .build();
 }

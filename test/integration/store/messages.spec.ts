@@ -36,9 +36,18 @@ async function waiting(tasks = 1): Promise<string> {
   const id = await keeper.startOne(parallel(tasks));
   await open.store.recordSteps(
     Array.from({ length: tasks }, (_, taskNo) => ({
-      ...{ executionId: id, taskNo, itemNo: 0, token: FIRST_TOKEN },
-      ...{ name: 'wait', kind: 'signal', status: 'Open', result: null, error: null },
-      ...{ childId: null, listensFor: { name: 'go', key: id }, due: null },
+      executionId: id,
+      taskNo,
+      itemNo: 0,
+      token: FIRST_TOKEN,
+      name: 'wait',
+      kind: 'signal',
+      status: 'Open',
+      result: null,
+      error: null,
+      childId: null,
+      listensFor: { name: 'go', key: id },
+      due: null,
     })),
   );
   return id;
@@ -51,8 +60,12 @@ async function send(id: string, payload: string): Promise<readonly string[]> {
 }
 
 const waitOf = (executionId: string, taskNo = 0): MessageWait => ({
-  ...{ executionId, taskNo, itemNo: 0, token: FIRST_TOKEN },
-  ...{ step: 'wait', listens: [GO] },
+  executionId,
+  taskNo,
+  itemNo: 0,
+  token: FIRST_TOKEN,
+  step: 'wait',
+  listens: [GO],
 });
 const takeBy =
   (wait: MessageWait, statement: Statement = takeMessages) =>

@@ -45,7 +45,7 @@ describe('The delivery of messages', () => {
   };
   async function passes(ms: number): Promise<void> {
     await turns();
-    clock.advance(ms);
+    await clock.advance(ms);
     await turns();
   }
 

@@ -69,10 +69,23 @@ describe('resolveTenantOptions', () => {
       handlerGraceMs: 30_000,
       maxContextSize: 1_048_576,
       maxSteps: 10_000,
+      signalSecrets: [],
       entities: [],
       migrations: [],
       isolation: 'schema',
     });
+  });
+
+  it('takes one secret or a list for tokens, and shows none that is not valid', () => {
+    const secret = 'a secret of 32 characters or more';
+    expect(resolved({ databaseUrl: URL, signalSecret: secret }).signalSecrets).toEqual([secret]);
+    const list = [secret, `${secret}, older`];
+    expect(resolved({}, { databaseUrl: URL, signalSecret: list }).signalSecrets).toEqual(list);
+    for (const bad of ['nearly the secret of 32 chars', [], [secret, 'short'], 7, null]) {
+      expect(problems({ schema: 's', signalSecret: bad })).toEqual([
+        'Tenant "s": signalSecret must be a string of at least 32 characters, or a list of them.',
+      ]);
+    }
   });
 
   it('names a tenant by its schema unless it has a name', () => {

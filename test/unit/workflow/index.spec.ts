@@ -33,6 +33,7 @@ describe('the index', () => {
       'handledFailures',
       'hasTags',
       'isExecutionEnded',
+      'isMessageRef',
       'isTaskTerminal',
       'joinContexts',
       'none',

@@ -109,8 +109,11 @@ export function sendValues(messages: readonly Message[]): unknown[] {
 }
 
 export function sendRepliesOf(rows: readonly SentRow[], count: number): SendReplies {
-  const none: SendReply = { stored: false, executionId: null, status: null };
-  const replies = new Array<SendReply>(count).fill(none);
+  const replies = Array.from({ length: count }, (): SendReply => ({
+    stored: false,
+    executionId: null,
+    status: null,
+  }));
   const ids: string[] = [];
   for (const { id, index, isStored: stored, executionId, status } of rows) {
     if (id !== null) ids.push(id);
