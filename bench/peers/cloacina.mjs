@@ -52,7 +52,9 @@ async function openCloacina(settings) {
   const handled = new Handled();
   const workflows = workflowsOf(shape, handled);
   const [workflow] = workflows;
-  class BenchModule {}
+  class BenchModule {
+    workflows = workflows;
+  }
   Module({
     imports: [
       CloacinaModule.forRoot({ ...options, databaseUrl: url }),

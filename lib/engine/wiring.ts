@@ -57,7 +57,7 @@ export interface TenantEngineParts {
   /** The data source that handlers get. */
   readonly dataSource: TaskContext['dataSource'];
   readonly runner: () => TaskContext['runner'];
-  readonly registry: Pick<WorkflowRegistry, 'get' | 'list'>;
+  readonly registry: Pick<WorkflowRegistry, 'get' | 'list' | 'nameOf'>;
   readonly serves: (workflow: RegisteredWorkflow) => boolean;
   /** Older definitions, shared by all tenants of the process; see {@link DefinitionCatalog}. */
   readonly restored?: Map<string, Promise<CompiledWorkflow>>;
@@ -224,6 +224,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     clock,
     store,
     catalog,
+    nameOf: (workflow) => given.registry.nameOf(workflow),
     runner,
     starter: childStarter,
     settler,

@@ -99,7 +99,7 @@ export class InvoiceWorkflow {
   })
   onProperty!: Node;
 
-  // @ts-expect-error TS2769 no key of the context
+  // @ts-expect-error TS2820 no key of the context
   @Sleep({ until: 'dueDat' })
   wrongKey!: Node;
 }
@@ -140,7 +140,7 @@ exactly<Answer | undefined>()(result.optional);
 
 // @ts-expect-error TS2820 no task or node of that name
 invoices.sleep('a', { for: 5, dependsOn: ['aproval'] });
-// @ts-expect-error TS2769 no key of the context
+// @ts-expect-error TS2820 no key of the context
 invoices.waitFor('b', { event: Paid, key: 'invoiceIt' });
 // @ts-expect-error TS2322 a key that the child does not have
 invoices.child('c', render, { output: 'pfd' });

@@ -1,5 +1,5 @@
 import type { ChildOptions } from '../../discovery/child-options.js';
-import { workflowNameOf, type WorkflowRef } from '../../discovery/workflow-ref.js';
+import type { WorkflowRef } from '../../discovery/workflow-ref.js';
 import { checkCallOptions } from '../../errors/call-options.js';
 import { InvalidArgumentError } from '../../errors/index.js';
 import { formatValue } from '../../errors/option-checks.js';
@@ -32,6 +32,7 @@ export interface CheckedChild {
 interface ChildDefaults {
   readonly call: string;
   readonly known: ReadonlySet<string>;
+  readonly nameOf: (workflow: WorkflowRef) => string;
   /** The name and key of the step, if the options give no name. */
   readonly name?: string | undefined;
   readonly key?: number | undefined;
@@ -42,7 +43,7 @@ export function checkChild(
   workflow: WorkflowRef,
   input: object | undefined,
   options: ChildOptions & PreparedOptions = {},
-  { call, known, name: group, key: position }: ChildDefaults,
+  { call, known, nameOf, name: group, key: position }: ChildDefaults,
 ): CheckedChild {
   checkCallOptions(call, options, known);
   const { name, key, onParentEnd = 'cancel', ...start } = options;
@@ -52,7 +53,7 @@ export function checkChild(
       `must be 'cancel' or 'abandon', not ${formatValue(onParentEnd)}`,
     );
   }
-  const shown = name ?? group ?? workflowNameOf(workflow);
+  const shown = name ?? group ?? nameOf(workflow);
   const defaultKey = name === undefined ? position : undefined;
   const stepName = stepNameOf(shown, { key: key ?? defaultKey });
   return { workflow, input, name: stepName, onParentEnd, options: start };

@@ -36,7 +36,9 @@ export function callExecute(
     checkCallOptions('execute()', options, EXECUTE_OPTIONS);
     const { settled, ...own } = options;
     const value = valueOf(children, checkSettled(settled));
-    const child = checkChild(workflow, input, own, { call: 'execute()', known: MEMBER_OPTIONS });
+    const { nameOf } = children;
+    const defaults = { call: 'execute()', known: MEMBER_OPTIONS, nameOf };
+    const child = checkChild(workflow, input, own, defaults);
     return steps.wait(new ChildWait(steps, children, child, false, value));
   } catch (error) {
     return steps.refuse(error);
@@ -63,7 +65,7 @@ export function callExecuteAll(
     }
     const value = valueOf(children, checkSettled(options.settled));
     const waits = calls
-      .map((call, key) => checkMember(call, key, options.name))
+      .map((call, key) => checkMember(children, call, key, options.name))
       .map((child) => steps.wait(new ChildWait(steps, children, child, true, value)));
     return allOf(waits);
   } catch (error) {
@@ -72,6 +74,7 @@ export function callExecuteAll(
 }
 
 function checkMember(
+  { nameOf }: Children,
   call: ChildCall<WorkflowRef>,
   key: number,
   name: string | undefined,
@@ -83,7 +86,7 @@ function checkMember(
     );
   }
   const [workflow, input, options] = call as ChildCall<WorkflowRef>;
-  const defaults = { call: 'executeAll()', known: MEMBER_OPTIONS, name, key };
+  const defaults = { call: 'executeAll()', known: MEMBER_OPTIONS, nameOf, name, key };
   return checkChild(workflow, input, options, defaults);
 }
 
@@ -121,6 +124,7 @@ export function callStart(
     const checked = checkChild(workflow, input, options, {
       call: 'start()',
       known: START_OPTIONS,
+      nameOf: children.nameOf,
     });
     return steps.once(checked.name, 'child', async (found) => {
       if (found !== undefined) return children.handle(found.childId ?? '');

@@ -31,6 +31,7 @@ export interface ChildrenParts {
     Pick<ControlStore, 'reset'> &
     Pick<ExecutionStore, 'executions'> & { readonly children: ChildStore };
   readonly catalog: Pick<DefinitionCatalog, 'find'>;
+  readonly nameOf: (workflow: WorkflowRef) => string;
   /** A function, because the runner is created after the engine. */
   readonly runner: () => ChildRunner;
   readonly starter: Pick<ChildStarter, 'start' | 'startIn'>;
@@ -61,6 +62,11 @@ export class Children {
       send: async (ids) => byId(ids, await store.executions([...new Set(ids)])),
       classify,
     });
+  }
+
+  /** The name of a workflow, which is the default name of the step that starts it. */
+  get nameOf(): (workflow: WorkflowRef) => string {
+    return this.parts.nameOf;
   }
 
   /** Checks the arguments of a start. */

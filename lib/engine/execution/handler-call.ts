@@ -73,8 +73,8 @@ export function thrown(
   context?.returned();
   if (delayMs !== undefined) return { kind: 'deferred', delayMs };
   if (context?.isSuspended === true) {
-    const { joins, suspendedForMs: delayMs } = context;
-    return { kind: 'suspended', delayMs, ...(joins === 0 ? {} : { joins }) };
+    const { joins, suspendedForMs } = context;
+    return { kind: 'suspended', delayMs: suspendedForMs, ...(joins === 0 ? {} : { joins }) };
   }
   return { kind: 'failed', input, error };
 }

@@ -189,8 +189,8 @@ class Telling {
 
   constructor(private readonly tables: MemoryTables) {}
 
-  end(step: MemoryStep, end: StepEnd): void {
-    change(step, { ...end, completedAt: this.tables.now() });
+  end(step: MemoryStep, how: StepEnd): void {
+    change(step, { ...how, completedAt: this.tables.now() });
     const { executionId, taskNo, itemNo } = step;
     const name = `${executionId}/${taskNo}/${itemNo}`;
     const task = this.tasks.get(name) ?? { key: { executionId, taskNo, itemNo }, count: 0 };

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { v4 as uuid, v7 as uuidv7 } from 'uuid';
+import { workflowNameOf } from '../../../lib/discovery/workflow-ref.js';
 import type { TaskContext } from '../../../lib/discovery/task-context.js';
 import type { TaskHandler } from '../../../lib/discovery/registered-workflow.js';
 import type { ProcessServices } from '../../../lib/engine/process-services.js';
@@ -80,7 +81,7 @@ async function open(tasks: readonly TaskSource[], handlers: Handlers, slots = 10
     store: new MemoryStore(database),
     dataSource: {} as TaskContext['dataSource'],
     runner: () => ({}) as TaskContext['runner'],
-    registry: { list: () => [workflow], get: () => workflow },
+    registry: { list: () => [workflow], get: () => workflow, nameOf: workflowNameOf },
     serves: () => true,
     services: services(),
     events: { wants: () => false, next: () => undefined },

@@ -189,7 +189,10 @@ export function childrenValues(
 
 /** @param count - number of children in the batch */
 export function childrenReplyOf(rows: readonly StartedRow[], count: number): ChildrenReply {
-  const children = new Array<StartedChild>(count).fill({ fate: 'refused', tags: null });
+  const children = Array.from({ length: count }, (): StartedChild => ({
+    fate: 'refused',
+    tags: null,
+  }));
   let definitionsAreStored = true;
   for (const { index, started, tooDeep, tags, missingDefinition } of rows) {
     if (missingDefinition !== null) definitionsAreStored = false;

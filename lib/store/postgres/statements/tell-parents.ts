@@ -22,7 +22,7 @@ function endOf(tables: TenantTables): string {
  * number of children that it still waits for, if it wants to be woken by the last one only, and otherwise 0. So no count of
  * steps is needed, which a statement at the same time would make wrong.
  */
-export function tellClauses(tables: TenantTables): string {
+function tellClauses(tables: TenantTables): string {
   const waits = `t.status || '' = 'Waiting'`;
   return `item AS MATERIALIZED (
     SELECT execution_id, task_no, item_no, count(*)::integer AS n FROM waiting
@@ -47,7 +47,7 @@ export function tellClauses(tables: TenantTables): string {
   )`;
 }
 
-export function wokenBy(cte: string): string {
+function wokenBy(cte: string): string {
   return WOKEN.select({
     executionId: `${cte}.execution_id`,
     taskNo: `${cte}.task_no`,
