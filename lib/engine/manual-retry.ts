@@ -56,13 +56,13 @@ export class ManualRetry {
 
   /** Returns in how many milliseconds the execution is due, or undefined if no execution has the id. */
   async run(resent: boolean): Promise<number | undefined> {
-    const dueInMs = await this.reset(resent);
-    if (!this.hasChildrenToEnd) return dueInMs;
-    if (!(await this.parts.endChildrenOf(this.id))) {
-      const rule = 'Children of its former run are still being cancelled. Retry it again.';
-      throw new InvalidTransitionError(this.id, 'ending its children', 'retry', rule);
+    let dueInMs = await this.reset(resent);
+    if (this.hasChildrenToEnd && (await this.parts.endChildrenOf(this.id))) {
+      dueInMs = await this.reset(resent);
     }
-    return this.run(resent);
+    if (!this.hasChildrenToEnd) return dueInMs;
+    const rule = 'Children of its former run are still being cancelled. Retry it again.';
+    throw new InvalidTransitionError(this.id, 'ending its children', 'retry', rule);
   }
 
   private reset(resent: boolean): Promise<number | undefined> {

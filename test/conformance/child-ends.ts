@@ -127,6 +127,7 @@ export function describeChildEnds(tested: TestedStore): void {
       const family = new Family(tested, { timeoutMs: 3_600_000 });
       const { id, children } = await family.asleep();
       const child = children[0]!;
+      await tested.behind.changeTask(id, 0, { attempt: 2 });
       const bits = await end(family, child, id);
       expect(bits).toBe(TELL_PARENTS);
       const [left] = await tested.behind.session.unsettled([tested.store.handle]);
@@ -141,7 +142,9 @@ export function describeChildEnds(tested: TestedStore): void {
       expect(JSON.parse(step?.result ?? 'null')).toEqual(result);
       expect(await family.unsettledOf(child)).toBe(0);
       if (isOver) return;
-      expect(await tested.taskOf(id, 0)).toMatchObject({ status: 'Waiting', wakes: 1 });
+      // It is progress: the failed attempts before it no longer count.
+      const woken1 = { status: 'Waiting', wakes: 1, attempt: 0 };
+      expect(await tested.taskOf(id, 0)).toMatchObject(woken1);
       const claims = await family.worker.claim([family.of.plan.definitionId], 10);
       expect(claims.map(({ executionId }) => executionId)).toContain(id);
     });

@@ -205,7 +205,11 @@ class Telling {
       task.wakes += count;
       const waits = task.status === 'Waiting';
       const isLast = waits && task.pendingDependencies <= count;
-      if (waits) task.pendingDependencies = Math.max(0, task.pendingDependencies - count);
+      if (waits) {
+        task.pendingDependencies = Math.max(0, task.pendingDependencies - count);
+        // The end of a child is progress, as a recorded step is.
+        task.attempt = 0;
+      }
       if (isLast) task.runAt = this.tables.now();
       return [{ ...key, isDue: isLast && !task.paused }];
     });

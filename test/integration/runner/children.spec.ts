@@ -124,6 +124,19 @@ const several = defineWorkflow('several')
     return { sum: a.value + b.value };
   })
   .build();
+const waitingInTransaction = defineWorkflow<{ n: number }>('waiting-in-transaction')
+  .task('write', { transactional: true, ...once }, async (context) => {
+    await context.manager.query('INSERT INTO written VALUES ($1)', [context.get('n')]);
+    const { doubled } = await context.execute(double, { n: context.get('n') });
+    await context.manager.query('UPDATE written SET n = $1', [doubled]);
+    return { doubled };
+  })
+  .build();
+const impatient = defineWorkflow('impatient', { timeout: 200 })
+  .task('wait', once, async (context) => {
+    await context.execute(waiting);
+  })
+  .build();
 const grand = defineWorkflow('grand')
   .task('wait', once, async (context) => {
     await context.execute(waiting);
@@ -131,6 +144,8 @@ const grand = defineWorkflow('grand')
   .build();
 
 const workflows = [
+  impatient,
+  waitingInTransaction,
   part,
   several,
   grand,
@@ -151,6 +166,7 @@ let two: OpenTenant;
 beforeAll(async () => {
   one = await openTenant(workflows);
   two = await openTenant(workflows, { schema: one.schema });
+  await one.query('CREATE TABLE written (n integer)');
 });
 beforeEach(() => {
   [runs, broken, open, handled] = [[], false, gate(), undefined];
@@ -426,6 +442,15 @@ describe('The end of a parent', () => {
     await settled();
   });
 
+  it('by the timeout of its workflow cancels the tree under it', async () => {
+    const { id } = await one.runner.start(impatient);
+    const result = await one.runner.handle(id).result({ settled: true });
+    expect(result).toMatchObject({ status: 'Failed', error: { code: 'WORKFLOW_TIMEOUT' } });
+    await settled();
+    const { items } = await one.runner.list({ root: id });
+    expect(items.map(({ status }) => status)).toEqual(items.map(() => 'Cancelled'));
+  });
+
   it('tells the parent of a child that was cancelled', async () => {
     const { id } = await one.runner.start(waiting);
     await one.runner.cancel(await oneChildOf(id), 'not needed');
@@ -470,6 +495,14 @@ describe('context.start() in a transactional task', () => {
     const { context, id } = await one.runner.execute(transactional);
     expect(await childrenOf(id)).toEqual([context.id]);
     expect(await one.runner.handle(context.id).result()).toMatchObject({ context: { doubled: 8 } });
+  });
+
+  it('and a wait in it rolls back what was written before, and runs again', async () => {
+    const { context, id } = await one.runner.execute(waitingInTransaction, { n: 6 });
+    expect(context).toMatchObject({ doubled: 12 });
+    expect(await childrenOf(id)).toHaveLength(1);
+    const rows = await one.query<{ n: number }>('SELECT n FROM written');
+    expect(rows).toEqual([{ n: 12 }]);
   });
 
   it('stores nothing if the task fails', async () => {

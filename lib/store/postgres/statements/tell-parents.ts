@@ -20,7 +20,8 @@ function endOf(tables: TenantTables): string {
  *
  * Tasks come before their steps in the lock order. A Waiting task decides by its own row: `pending_dependencies` is the
  * number of children that it still waits for, if it wants to be woken by the last one only, and otherwise 0. So no count of
- * steps is needed, which a statement at the same time would make wrong.
+ * steps is needed, which a statement at the same time would make wrong. The end of a child is progress, as a recorded step
+ * is, so the failed attempts before it no longer count.
  */
 function tellClauses(tables: TenantTables): string {
   const waits = `t.status || '' = 'Waiting'`;
@@ -32,6 +33,7 @@ function tellClauses(tables: TenantTables): string {
     SET wakes = t.wakes + w.n,
         pending_dependencies = CASE WHEN ${waits} THEN greatest(0, t.pending_dependencies - w.n)
                                     ELSE t.pending_dependencies END,
+        attempt = CASE WHEN ${waits} THEN 0 ELSE t.attempt END,
         run_at = CASE WHEN ${waits} AND t.pending_dependencies <= w.n THEN ${tables.clock.now} ELSE t.run_at END
     FROM item w
     WHERE ${taskOf('w')} AND t.completed_at IS NULL
