@@ -158,10 +158,13 @@ export type {
   ExecutionParent,
   ExecutionResult,
   ExecutionSummary,
+  ExecutionUpdate,
   ExecutionWaiting,
   GetOptions,
   TaskAttempt,
   TaskDetails,
+  TaskProgress,
+  TaskStep,
   TaskWaiting,
   WorkflowCounts,
   WorkflowExecution,
@@ -181,6 +184,7 @@ export type {
   SignalSendOptions,
   SignalTarget,
 } from './runner/message-request.js';
+export type { WatchOptions } from './runner/watch-options.js';
 export type { StartOptions } from './runner/start-request.js';
 export type { TaskRunner } from './runner/task-runner.js';
 export {

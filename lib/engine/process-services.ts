@@ -53,6 +53,10 @@ export interface ProcessServices {
   notifyCancelled(address: string, executionId: string): void;
   notifyPaused(address: string, executionId: string): void;
   notifyEnded(address: string, executionId: string): void;
+  /** Asks the other processes to tell of changes of the execution for a while. */
+  notifyWatched(address: string, executionId: string): void;
+  /** Tells the processes that watch the execution of a change. */
+  notifyChanged(address: string, executionId: string): void;
   /** Sets a timer for work that becomes due. The wake-up names the tenant by its address. */
   schedule(wakeUp: WakeUp<WakeUpKind>): void;
 }

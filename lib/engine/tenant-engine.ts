@@ -11,6 +11,7 @@ import type { LeaseRelease } from './lease/lease-release.js';
 import type { TenantLease } from './lease/tenant-lease.js';
 import type { MessageSender } from './messages/message-sender.js';
 import type { ProcessServices, TenantSettings } from './process-services.js';
+import type { ExecutionChanges } from './watch/execution-changes.js';
 import type { ExecutionStarts } from './starts/execution-starts.js';
 import { wireEngine, type TenantEngineParts, type WiredEngine } from './wiring.js';
 import type { Clock } from '../runtime/clock.js';
@@ -61,6 +62,16 @@ export class TenantEngine {
 
   get waiters(): CompletionWaiters {
     return this.parts.waiters;
+  }
+
+  /** Changes of executions that callers watch, here and in other processes. */
+  get changes(): ExecutionChanges {
+    return this.parts.changes;
+  }
+
+  /** Whether notifications of other processes reach this process. */
+  get hearsNotifications(): boolean {
+    return this.services.hearsNotifications();
   }
 
   get control(): ExecutionControl {
@@ -211,6 +222,14 @@ export class TenantEngine {
         'process in the old schema are gone; it continues with the new one.',
     );
     this.doubt();
+  }
+
+  /**
+   * Call when another process was found lost. It may have died between the end of an execution and the notification of
+   * it, so the callers that wait here look for themselves.
+   */
+  processLost(): void {
+    this.parts.waiters.recheck();
   }
 
   /** Call when the server has begun another life. A standby or a restored server may have lost the latest writes. */

@@ -27,6 +27,7 @@ import { REFUSED } from './execution/handler-outcome.js';
 import { HandlerRunner } from './execution/handler-runner.js';
 import { OutcomeRecorder } from './execution/outcome-recorder.js';
 import { Overruns } from './execution/overruns.js';
+import { ProgressReports } from './execution/progress-reports.js';
 import { Suspects } from './execution/suspects.js';
 import { TaskCompleter } from './execution/task-completer.js';
 import { TaskInterceptors } from './execution/task-interceptors.js';
@@ -49,6 +50,7 @@ import { MessageSender } from './messages/message-sender.js';
 import { MessageTaker } from './messages/message-taker.js';
 import { TokenIssuer } from './messages/token-issuer.js';
 import { WakeUps } from './wake-ups.js';
+import { ExecutionChanges } from './watch/execution-changes.js';
 import { WorkflowTimeouts } from './workflow-timeouts.js';
 
 export interface TenantEngineParts {
@@ -117,6 +119,13 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
   const restore = new DefinitionRestore(tenant, catalog);
   const stranded = new StrandedTasks(tenant, store, catalog, clock);
 
+  const changes = new ExecutionChanges({
+    clock,
+    isActive: (id) => claims.isActive(id),
+    notifyWatched: (id) => services.notifyWatched(address, id),
+    notifyChanged: (id) => services.notifyChanged(address, id),
+    listen: (changed) => (events.changed = changed),
+  });
   const inputs = new InputReader(store, clock);
   const contexts = new FinalContextWriter(store, inputs, clock);
   const waiters = new CompletionWaiters(
@@ -186,6 +195,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     store,
     maxSteps: settings.maxSteps,
     maxResultSize: maxContextSize,
+    stored: (id) => events.changed?.(id),
     refused: (claim) => completer.complete(claim, REFUSED),
   });
   const delivery = new MessageDelivery({ clock, tenant, store, woken: () => dueIn(0) });
@@ -202,6 +212,12 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     store,
     steps,
     refused: (claim) => completer.complete(claim, REFUSED),
+  });
+  const progress = new ProgressReports({
+    clock,
+    store,
+    holds: (claim) => claims.holds(claim),
+    stored: (id) => events.changed?.(id),
   });
   const { dataSource, runner } = given;
   const interceptors = given.interceptors ?? new TaskInterceptors();
@@ -248,6 +264,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     messages: taker,
     tokens: new TokenIssuer(tenant, clock, settings.signalSecrets),
     children,
+    progress,
   });
   const executor = new Executor({
     clock,
@@ -407,6 +424,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     release,
     queue,
     waiters,
+    changes,
     claimer,
     wakeUps,
     starts,
@@ -430,6 +448,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
       messages,
       delivery,
       steps,
+      progress,
       taker,
       children,
       childStarter,
@@ -440,6 +459,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
       contexts,
       overruns,
       wakeUps,
+      changes,
     ],
   };
 }

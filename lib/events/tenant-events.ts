@@ -39,6 +39,11 @@ export interface ObservedClaim {
 export class TenantEvents {
   /** Subscribers run outside the async context of the task or request that caused the event. */
   private readonly scope = new AsyncResource('CloacinaEvents');
+  /**
+   * Called for each stored change of an execution, before its event and also without observers of it. Undefined while no
+   * execution is watched in this process.
+   */
+  changed: ((executionId: string) => void) | undefined;
 
   constructor(
     private readonly tenant: string,
@@ -69,6 +74,7 @@ export class TenantEvents {
     status: ExecutionEndedEvent['status'],
     failure?: ObservedFailure,
   ): void {
+    this.changed?.(executionId);
     if (!this.sink.wants(EXECUTION_ENDS[status])) return;
     const { tenant } = this;
     this.send({ type: 'execution.ended', tenant, executionId, workflow, status, ...failure });
@@ -79,15 +85,18 @@ export class TenantEvents {
     executionId: string,
     workflow: string,
   ): void {
+    this.changed?.(executionId);
     if (this.sink.wants(type)) this.send({ type, tenant: this.tenant, executionId, workflow });
   }
 
   taskStarted(claim: ObservedClaim): void {
+    this.changed?.(claim.executionId);
     if (this.sink.wants('task.started'))
       this.send({ type: 'task.started', ...this.attemptOf(claim) });
   }
 
   taskEnded(claim: ObservedClaim, status: TaskEndedEvent['status'], error?: unknown): void {
+    this.changed?.(claim.executionId);
     if (!this.sink.wants(TASK_ENDS[status])) return;
     this.send({
       type: 'task.ended',
@@ -98,17 +107,20 @@ export class TenantEvents {
   }
 
   taskRetrying(claim: ObservedClaim, error: unknown, retryInMs: number): void {
+    this.changed?.(claim.executionId);
     if (!this.sink.wants('task.retrying')) return;
     const stored = error as StoredError;
     this.send({ type: 'task.retrying', ...this.attemptOf(claim), error: stored, retryInMs });
   }
 
   taskDeferred(claim: ObservedClaim, checkInMs: number): void {
+    this.changed?.(claim.executionId);
     if (!this.sink.wants('task.deferred')) return;
     this.send({ type: 'task.deferred', ...this.attemptOf(claim), checkInMs });
   }
 
   taskSuspended(claim: ObservedClaim, resumeInMs: number | null): void {
+    this.changed?.(claim.executionId);
     if (!this.sink.wants('task.suspended')) return;
     const facts = this.attemptOf(claim);
     this.send({ type: 'task.suspended', ...facts, ...(resumeInMs === null ? {} : { resumeInMs }) });
@@ -118,6 +130,7 @@ export class TenantEvents {
     type: TaskRecoveredEvent['type'],
     task: Pick<TaskRecoveredEvent, 'executionId' | 'workflow' | 'task' | 'cause'>,
   ): void {
+    this.changed?.(task.executionId);
     if (this.sink.wants(type)) this.send({ type, tenant: this.tenant, ...task });
   }
 

@@ -70,6 +70,8 @@ export class RecoveryPass {
     const report: RecoveryReport = { recovered: 0, abandoned: 0, blocked: 0 };
     const urgent = cause === 'lockGone' || cause === 'boot';
     const gone = all && this.locks.takeGone();
+    // A lock that is gone does not tell which tenants the process served, and an idle process has no leases.
+    if (gone) for (const { parts } of tenants) parts.processLost();
     const accounted = new Set(this.locks.missing);
     const unfinished = new Set<TenantRecovery>();
     // An urgent pass only looks for lost processes. Reading just the leases costs the server a sixth of a sweep.
@@ -80,6 +82,9 @@ export class RecoveryPass {
       tenants[i]?.parts.enableRecovery === true ? (sweep?.leases ?? []) : [],
     );
     const lost = await this.detector.findLost(session, leases, accounted, sweeps.living?.sessions);
+    for (const [i, tenant] of tenants.entries()) {
+      if ((lost[i]?.length ?? 0) > 0) tenant.parts.processLost();
+    }
     await Promise.all(
       tenants.map(async (tenant, i) => {
         for (const one of lost[i] ?? []) {

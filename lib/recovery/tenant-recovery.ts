@@ -47,6 +47,11 @@ export interface RecoverableTenant {
   readonly mayHoldLease: () => boolean;
   /** Called when the schema was dropped and created again: everything that was stored in it is gone. */
   readonly schemaReplaced: () => void;
+  /**
+   * Called when a process on the database was found lost. It may have ended executions without telling the callers that
+   * wait for them here.
+   */
+  readonly processLost: () => void;
   /** Wakes the workers of this and other processes for Ready tasks. */
   readonly wakeWorkers: () => void;
   /** Sets timers for the due times of the tenant. */

@@ -6,13 +6,14 @@ import type { JsonObject } from '../discovery/task-context.js';
 import type { WorkflowContext, WorkflowInput, WorkflowRef } from '../discovery/workflow-ref.js';
 import { TenantRemovedError, withoutDriver } from '../errors/index.js';
 import { checkCallOptions } from '../errors/call-options.js';
-import { checkWait, refuseInBoot, refuseInTask, refuseManager } from './call-checks.js';
+import { checkId, checkWait, refuseInBoot, refuseInTask, refuseManager } from './call-checks.js';
 import type {
   Execution,
   ExecutionCountFilter,
   ExecutionFilter,
   ExecutionPage,
   ExecutionResult,
+  ExecutionUpdate,
   GetOptions,
   WorkflowCounts,
   WorkflowExecution,
@@ -25,6 +26,7 @@ import {
   type ResultOptions,
   type UnsettledOptions,
 } from './execution-handle.js';
+import { ExecutionWatches } from './execution-watches.js';
 import { EndedExecutions } from './ended-executions.js';
 import { ExecutionReader } from './execution-reader.js';
 import { checkGetOptions } from './list-filter.js';
@@ -39,6 +41,7 @@ import type { ExecutionTree, TreeOptions } from './execution-tree.js';
 import type { HistoryEntry } from './history-entry.js';
 import { START_OPTIONS, type StartOptions } from './start-request.js';
 import { viewWorkflow, type WorkflowGraph } from './workflow-graph.js';
+import { checkWatchOptions, type WatchOptions } from './watch-options.js';
 import type { RetryExecutionOptions } from './retry-options.js';
 import type { ExecutionStatus } from '../workflow/index.js';
 
@@ -68,6 +71,7 @@ export class CloacinaRunner {
   private readonly waits: ResultWaiter;
   private readonly control: ExecutionControl;
   private readonly messages: MessageCalls;
+  private readonly watches: ExecutionWatches;
   private readonly closing = new AbortController();
 
   /** @internal Applications inject the runner. */
@@ -96,6 +100,14 @@ export class CloacinaRunner {
     });
     const { tenant, reader } = this;
     const ended = new EndedExecutions({ tenant, waiters: engine.waiters, reader });
+    this.watches = new ExecutionWatches({
+      clock,
+      tenant,
+      waiters: engine.waiters,
+      changes: engine.changes,
+      hearsNotifications: () => engine.hearsNotifications,
+      read: (id) => reader.update(id),
+    });
     this.waits = new ResultWaiter({ clock, tenant, hasBooted: parts.hasBooted, ended });
   }
 
@@ -201,8 +213,10 @@ export class CloacinaRunner {
     options: GetOptions = {},
   ): Promise<Execution | null | (Execution | null)[]> {
     return this.whileServed<Execution | null | (Execution | null)[]>(() => {
-      const { workflow } = checkGetOptions(options);
-      return isMany(ids) ? this.reader.getMany(ids, workflow) : this.reader.get(ids, workflow);
+      const { workflow, steps } = checkGetOptions(options);
+      return isMany(ids)
+        ? this.reader.getMany(ids, workflow, steps)
+        : this.reader.get(ids, workflow, steps);
     });
   }
 
@@ -214,6 +228,33 @@ export class CloacinaRunner {
    */
   statuses(ids: readonly string[]): Promise<Map<string, ExecutionStatus>> {
     return this.whileServed(() => this.reader.statuses(ids));
+  }
+
+  /**
+   * Watches an execution: yields its state at once, and then after each change that is stored, in whichever process: of its
+   * status, of a task, of the progress of a task. The last state is that of the end.
+   *
+   * Changes within 200 ms may be yielded as one. A slow reader gets the latest state, and misses the states between. Any
+   * number of watchers of one execution share its reads; while nothing changes, it is read every 30 s, in case a
+   * notification was lost. A later manual retry is not followed.
+   *
+   * @param options.signal - ends the iteration when it aborts, without an error
+   * @throws InvalidArgumentError for an invalid id or option
+   * @throws NotAllowedError inside a task, and while the application boots
+   * @throws UnknownExecutionError, TenantRemovedError, DatabaseUnavailableError from the iteration
+   * @example
+   * ```ts
+   * for await (const { status, tasks } of runner.watch(id)) {
+   *   console.log(status, tasks.map(({ name, progress }) => [name, progress?.value]));
+   * }
+   * ```
+   */
+  watch(id: string, options: WatchOptions = {}): AsyncIterable<ExecutionUpdate> {
+    refuseInTask('watch()');
+    refuseInBoot('watch()', this.parts.hasBooted());
+    const signal = checkWatchOptions(options);
+    this.closing.signal.throwIfAborted();
+    return this.watches.watch(checkId(id), signal);
   }
 
   /**

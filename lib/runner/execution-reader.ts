@@ -13,14 +13,15 @@ import type {
   ExecutionFilter,
   ExecutionPage,
   ExecutionSummary,
+  ExecutionUpdate,
   WorkflowCounts,
 } from './execution.js';
-import { viewExecution, viewSummary } from './execution-view.js';
+import { viewExecution, viewSummary, viewUpdate } from './execution-view.js';
 import type { HistoryEntry } from './history-entry.js';
 import { viewHistory } from './history-view.js';
 import { checkCountFilter, checkListFilter, zeroCounts } from './list-filter.js';
 import { definitionToShow } from './stand-in-definition.js';
-import type { ExecutionStore, ListedExecution } from '../store/port/index.js';
+import type { ExecutionStore, ListedExecution, StepDetail } from '../store/port/index.js';
 import type { FailureClassifier } from '../runtime/failure.js';
 import type { Clock } from '../runtime/clock.js';
 
@@ -37,6 +38,9 @@ interface Question {
 /** Reads executions. Concurrent reads of single executions share their statements. */
 export class ExecutionReader {
   private readonly batcher: Batcher<Question, Execution | null>;
+  private readonly stepped: Batcher<Question, Execution | null>;
+  private readonly withResults: Batcher<Question, Execution | null>;
+  private readonly updates: Batcher<Question, ExecutionUpdate | null>;
 
   constructor(
     private readonly store: ExecutionStore & FailureClassifier,
@@ -45,12 +49,27 @@ export class ExecutionReader {
     private readonly hungHandlers: () => readonly HungHandler[],
     private readonly clock: Clock,
   ) {
-    this.batcher = new Batcher({
+    const common = {
       clock,
       maxItems: MAX_READ,
-      send: (questions) => this.read(questions.map(({ id }) => id)),
-      classify: (error) => store.classifyFailure(error),
-      giveUp: ({ askedAt }, error) => whileUnavailable.giveUp(error, askedAt),
+      classify: (error: unknown) => store.classifyFailure(error),
+      giveUp: ({ askedAt }: Question, error: unknown) => whileUnavailable.giveUp(error, askedAt),
+    };
+    this.batcher = new Batcher({
+      ...common,
+      send: (questions) => this.read(idsOf(questions), [true], viewExecution),
+    });
+    this.stepped = new Batcher({
+      ...common,
+      send: (questions) => this.read(idsOf(questions), [true, 'listed'], viewExecution),
+    });
+    this.withResults = new Batcher({
+      ...common,
+      send: (questions) => this.read(idsOf(questions), [true, 'results'], viewExecution),
+    });
+    this.updates = new Batcher({
+      ...common,
+      send: (questions) => this.read(idsOf(questions), [false, 'listed'], viewUpdate),
     });
   }
 
@@ -58,15 +77,25 @@ export class ExecutionReader {
    * Null if no execution has this id, if it is not a UUID, or if `workflow` is given and the execution is of another
    * one.
    */
-  async get(id: string, workflow?: string): Promise<Execution | null> {
+  async get(id: string, workflow?: string, steps: StepDetail = 'none'): Promise<Execution | null> {
     if (!isExecutionId(checkId(id))) return null;
-    const found = await this.batcher.add({ id: id.toLowerCase(), askedAt: this.clock.now() });
+    const batchers = { none: this.batcher, listed: this.stepped, results: this.withResults };
+    const found = await batchers[steps].add({ id: id.toLowerCase(), askedAt: this.clock.now() });
     return workflow === undefined || found?.workflow === workflow ? found : null;
   }
 
+  /** The state of the execution without its context. Null if no execution has this id. */
+  update(id: string): Promise<ExecutionUpdate | null> {
+    return this.updates.add({ id, askedAt: this.clock.now() });
+  }
+
   /** Reads each execution as {@link get} does, in the order of the ids. */
-  getMany(ids: readonly string[], workflow?: string): Promise<(Execution | null)[]> {
-    return Promise.all(checkIds(ids, MAX_READ).map((id) => this.get(id, workflow)));
+  getMany(
+    ids: readonly string[],
+    workflow?: string,
+    steps?: StepDetail,
+  ): Promise<(Execution | null)[]> {
+    return Promise.all(checkIds(ids, MAX_READ).map((id) => this.get(id, workflow, steps)));
   }
 
   /** The keys are the ids as the caller wrote them; ids that no execution has are left out. */
@@ -121,6 +150,9 @@ export class ExecutionReader {
 
   close(): void {
     this.batcher.close();
+    this.stepped.close();
+    this.withResults.close();
+    this.updates.close();
   }
 
   /**
@@ -138,14 +170,22 @@ export class ExecutionReader {
     return page.map((row) => viewSummary(row, definitions.get(row.definitionId), seen));
   }
 
-  private async read(ids: readonly string[]): Promise<(Execution | null)[]> {
+  private async read<T>(
+    ids: readonly string[],
+    parts: readonly [contexts: boolean, steps?: StepDetail],
+    view: (...details: Parameters<typeof viewUpdate>) => T,
+  ): Promise<(T | null)[]> {
     const unique = [...new Set(ids)];
-    const byId = new Map<string, Execution>();
+    const byId = new Map<string, T>();
     const seen = { hung: this.hungHandlers(), now: this.clock.wallTime() };
-    for (const row of await this.store.details(unique)) {
+    for (const row of await this.store.details(unique, ...parts)) {
       const definition = await definitionToShow(this.catalog, row, row.tasks.length);
-      byId.set(row.id, viewExecution(row, row.tasks, definition, seen));
+      byId.set(row.id, view(row, row.tasks, definition, seen));
     }
     return ids.map((id) => byId.get(id) ?? null);
   }
+}
+
+function idsOf(questions: readonly Question[]): string[] {
+  return questions.map(({ id }) => id);
 }

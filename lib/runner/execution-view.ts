@@ -18,6 +18,7 @@ import type {
   Execution,
   ExecutionResult,
   ExecutionSummary,
+  ExecutionUpdate,
   TaskAttempt,
   TaskDetails,
 } from './execution.js';
@@ -36,6 +37,17 @@ export function viewExecution(
   definition: RunnableDefinition,
   seen: SeenHere,
 ): Execution {
+  const context = contextOf(row, taskRows, definition, row.status as ExecutionStatus);
+  return { ...viewUpdate(row, taskRows, definition, seen), context };
+}
+
+/** Makes the state that `watch` yields from rows, which need not have contexts. */
+export function viewUpdate(
+  row: ExecutionRow,
+  taskRows: readonly TaskRow[],
+  definition: RunnableDefinition,
+  seen: SeenHere,
+): ExecutionUpdate {
   const { workflow } = definition;
   const status = row.status as ExecutionStatus;
   const tasks = taskRows.flatMap((taskRow) => {
@@ -50,7 +62,6 @@ export function viewExecution(
     workflow: row.workflow,
     ...(workflow.version === undefined ? {} : { version: workflow.version }),
     status,
-    context: contextOf(row, taskRows, definition, status),
     ...(error === undefined ? {} : { error }),
     ...optional(row, waiting),
     tasks,
@@ -144,9 +155,31 @@ function viewTask(
     ...(error === undefined ? {} : { error }),
     ...(row.skipReason === null ? {} : { skipReason: row.skipReason as SkipReason }),
     ...(waitingFor === undefined ? {} : { waitingFor }),
+    ...progressOf(row),
+    ...stepsOf(row),
     ...(row.startedAt === null ? {} : { startedAt: row.startedAt }),
     ...(row.completedAt === null ? {} : { completedAt: row.completedAt }),
   };
+}
+
+function stepsOf({ steps }: TaskRow): Pick<TaskDetails, 'steps'> {
+  if (steps.length === 0) return {};
+  return {
+    steps: steps.map(({ name, kind, status, startedAt, completedAt, dueAt, result }) => ({
+      name,
+      kind,
+      status,
+      startedAt,
+      ...(completedAt === null ? {} : { completedAt }),
+      ...(dueAt === null ? {} : { until: dueAt }),
+      ...(result === null ? {} : { result: decodeJson(result) }),
+    })),
+  };
+}
+
+function progressOf({ progress }: TaskRow): Pick<TaskDetails, 'progress'> {
+  if (progress === null) return {};
+  return { progress: { value: decodeJson(progress.value), updatedAt: progress.updatedAt } };
 }
 
 interface StoredAttempt {

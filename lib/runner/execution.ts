@@ -62,6 +62,31 @@ export interface ExecutionWaiting extends TaskWaiting {
   task?: string;
 }
 
+/** A named checkpoint of a task: a `step()`, or a wait such as `sleep()`. */
+export interface TaskStep {
+  /** The name in the code, with `#key` and `@version`. */
+  name: string;
+  kind: 'step' | 'sleep' | 'signal' | 'event' | 'child';
+  /** `Open`: a wait that is not over. */
+  status: 'Open' | 'Done' | 'Failed' | 'TimedOut';
+  /** When a wait began. Of a step: when its result was recorded. */
+  startedAt: Date;
+  /** Absent while a wait is open. */
+  completedAt?: Date;
+  /** The end of a sleep, or of the time limit of a wait. */
+  until?: Date;
+  /** What the step returned. Only with `stepResults: true`, and absent for a step without a result. */
+  result?: unknown;
+}
+
+/** What a task has reported with `context.progress()`. */
+export interface TaskProgress {
+  /** The latest value that was stored. */
+  value: unknown;
+  /** When it was stored. */
+  updatedAt: Date;
+}
+
 /** A task of an execution. */
 export interface TaskDetails {
   name: string;
@@ -78,6 +103,13 @@ export interface TaskDetails {
   skipReason?: SkipReason;
   /** What the task waits for. Absent if it runs or has ended. */
   waitingFor?: TaskWaiting;
+  /** The progress that the latest run of the task has reported. Absent if there is none, and after the task's end. */
+  progress?: TaskProgress;
+  /**
+   * The steps and waits of the task that are recorded, oldest first; of more than 100, the newest 100. Absent if there are
+   * none, and in the results of `execute()` and `result()`.
+   */
+  steps?: TaskStep[];
   /** The start of the latest attempt. Of a Cancelled task: of the attempt that the cancellation cut off, if there was one. */
   startedAt?: Date;
   /** The end of the task. Absent until then. */
@@ -131,6 +163,12 @@ export interface Execution<C extends object = JsonObject> extends ExecutionSumma
   tasks: TaskDetails[];
 }
 
+/** The state of an execution as {@link CloacinaRunner.watch} yields it: with its tasks, without its context. */
+export interface ExecutionUpdate extends ExecutionSummary {
+  /** All tasks; dependencies come before their dependents. */
+  tasks: TaskDetails[];
+}
+
 /**
  * An execution of a known workflow. If it is Completed, its context has the type of the workflow's context. In every
  * other status, each key may be missing.
@@ -149,6 +187,8 @@ export type WorkflowExecution<R extends WorkflowRef> =
 export interface GetOptions<R extends WorkflowRef = WorkflowRef> {
   /** The class, name or definition of a workflow: executions of other workflows are not found. */
   workflow?: R;
+  /** Whether the results of steps are read too; each may be as large as a context. Default: `false`. */
+  stepResults?: boolean;
 }
 
 /**

@@ -6,6 +6,7 @@ import { textProblem, type ExecutionStatus } from '../workflow/index.js';
 import type {
   ExecutionCountFilter as StoredCountFilter,
   ExecutionListFilter,
+  StepDetail,
 } from '../store/port/index.js';
 import { decodeCursor } from './cursor.js';
 import type { ExecutionCountFilter, ExecutionFilter, GetOptions } from './execution.js';
@@ -28,7 +29,7 @@ const LIST_OPTIONS: ReadonlySet<string> = new Set([
   'limit',
   'cursor',
 ]);
-const GET_OPTIONS: ReadonlySet<string> = new Set<keyof GetOptions>(['workflow']);
+const GET_OPTIONS: ReadonlySet<string> = new Set<keyof GetOptions>(['workflow', 'stepResults']);
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 500;
@@ -70,9 +71,19 @@ export function checkCountFilter(filter: ExecutionCountFilter): StoredCountFilte
 }
 
 /** @throws InvalidArgumentError for an unknown option, or an invalid workflow */
-export function checkGetOptions(options: GetOptions): { workflow: string | undefined } {
+export function checkGetOptions(options: GetOptions): {
+  workflow: string | undefined;
+  steps: StepDetail;
+} {
   checkCallOptions('get()', options, GET_OPTIONS);
-  return { workflow: checkWorkflow(options.workflow) };
+  const { stepResults = false } = options;
+  if (typeof stepResults !== 'boolean') {
+    throw new InvalidArgumentError(
+      'stepResults',
+      `must be true or false, not ${formatValue(stepResults)}`,
+    );
+  }
+  return { workflow: checkWorkflow(options.workflow), steps: stepResults ? 'results' : 'listed' };
 }
 
 function checkCommon(filter: ExecutionCountFilter): StoredCountFilter {

@@ -18,6 +18,7 @@ import { describeLostClaims } from './lost-claims.js';
 import { describeManualRetry } from './manual-retry.js';
 import { describeMessages } from './messages.js';
 import { describePermits } from './permits.js';
+import { describeProgress } from './progress.js';
 import { describeReads } from './reads.js';
 import { describeRecovery } from './recovery.js';
 import { describeRendezvous } from './rendezvous.js';
@@ -43,6 +44,7 @@ const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStor
   ['tasks that are given back', describeReschedule],
   ['tasks that sleep and are woken', describeSuspension],
   ['steps', describeSteps],
+  ['progress', describeProgress],
   ['cancel, pause and resume', describeControl],
   ['timeouts of workflows', describeDeadlines],
   ['a manual retry', describeManualRetry],

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import {
   FIRST_TOKEN,
+  MAX_LISTED_STEPS,
   type StepRecord,
   type StepRow,
   type TaskKey,
@@ -51,6 +52,30 @@ export function describeSteps(tested: TestedStore): void {
     await tested.store.reschedule([rescheduleOf('giveBack', id, 0)]);
     const [claim] = await worker.claim([of.plan.definitionId], 1);
     expect(claim).toMatchObject({ executionId: id, hasSteps: true });
+  });
+
+  test('an execution is read with the newest steps of its tasks, and their results if asked for', async () => {
+    const names = Array.from({ length: MAX_LISTED_STEPS + 1 }, (_, no) => `s${1_000 + no}`);
+    for (const name of names) await tested.store.recordSteps([record(name, { result: '{"a":1}' })]);
+    const stepsOf = async (detail?: 'listed' | 'results') =>
+      (await tested.store.details([id], false, detail))[0]!.tasks.map((task) => task.steps);
+    expect(await stepsOf()).toEqual([[], []]);
+    const [listed, none] = await stepsOf('listed');
+    expect(none).toEqual([]);
+    expect(listed!.map(({ name }) => name)).toEqual(names.slice(1));
+    const common = { kind: 'step', status: 'Done', dueAt: null };
+    const times = { startedAt: expect.any(Date), completedAt: expect.any(Date) };
+    expect(listed!.at(-1)).toEqual({ name: names.at(-1), ...common, ...times, result: null });
+    expect((await stepsOf('results'))[0]!.at(-1)).toMatchObject({ result: '{"a":1}' });
+    await tested.store.recordSteps([
+      record('wait', { kind: 'sleep', status: 'Open', result: null, due: { inMs: HOUR } }),
+    ]);
+    expect((await stepsOf('listed'))[0]!.at(-1)).toMatchObject({
+      name: 'wait',
+      status: 'Open',
+      completedAt: null,
+      dueAt: expect.any(Date),
+    });
   });
 
   test('a claim of a task without steps tells so', async () => {

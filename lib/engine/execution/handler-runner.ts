@@ -15,6 +15,7 @@ import type { Children } from '../children/children.js';
 import type { StepServices } from '../waits/step-services.js';
 import type { MessageTaker } from '../messages/message-taker.js';
 import type { TokenIssuer } from '../messages/token-issuer.js';
+import type { ProgressReports } from './progress-reports.js';
 import type { TaskInterceptors } from './task-interceptors.js';
 import { TransactionalRunner } from './transactional-runner.js';
 import type { Clock } from '../../runtime/clock.js';
@@ -34,6 +35,7 @@ export interface HandlerRunnerParts {
   readonly messages: MessageTaker;
   readonly tokens: TokenIssuer;
   readonly children: Children;
+  readonly progress: ProgressReports;
 }
 
 /**
@@ -46,7 +48,8 @@ export class HandlerRunner {
   private readonly transactions: TransactionalRunner;
 
   constructor(private readonly parts: HandlerRunnerParts) {
-    const { clock, dataSource, runner, settings, steps, messages, tokens, children } = parts;
+    const { clock, dataSource, runner, settings, steps, messages, tokens, children, progress } =
+      parts;
     this.surroundings = {
       clock,
       tenant: settings.tenant,
@@ -56,6 +59,7 @@ export class HandlerRunner {
       messages,
       tokens,
       children,
+      progress,
       get manager() {
         return dataSource.manager;
       },

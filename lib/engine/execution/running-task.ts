@@ -20,6 +20,8 @@ import type { MessageTaker } from '../messages/message-taker.js';
 import type { TokenIssuer } from '../messages/token-issuer.js';
 import { callWaitFor, callWaitForAny, type MessageWaits } from '../messages/wait-calls.js';
 import { TaskSteps } from '../waits/task-steps.js';
+import { encodeProgress } from './encode-progress.js';
+import type { ProgressReports } from './progress-reports.js';
 import { TaskDeferral } from './task-deferral.js';
 
 /** The tenant's parts that a running task can use. */
@@ -34,6 +36,7 @@ export interface TaskSurroundings {
   readonly messages: MessageTaker;
   readonly tokens: TokenIssuer;
   readonly children: Children;
+  readonly progress: Pick<ProgressReports, 'report'>;
 }
 
 const NO_WRITES: ReadonlyMap<string, string | undefined> = new Map();
@@ -208,6 +211,11 @@ export class RunningTask implements TaskContext {
     const transaction = this.claim.task.transactional ? manager : undefined;
     const child = { workflow, input, options };
     return callStart(this.steps, children, child, transaction) as Promise<never>;
+  }
+
+  progress(value: unknown): void {
+    const json = encodeProgress(value);
+    if (!this.hasReturned) this.surroundings.progress.report(this.claim, json);
   }
 
   get suspending(): boolean {

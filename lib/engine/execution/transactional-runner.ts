@@ -98,7 +98,7 @@ export class TransactionalRunner {
   ): Promise<void> {
     const { claim, input } = attempt;
     const { clock, settings, dataSource, runner, call, recorder, gate } = this.parts;
-    const { steps, messages, tokens, children } = this.parts;
+    const { steps, messages, tokens, children, progress } = this.parts;
     run.phase = 'handler';
     run.begunAt = clock.now();
     run.transaction = transaction;
@@ -113,6 +113,7 @@ export class TransactionalRunner {
       messages,
       tokens,
       children,
+      progress,
       manager: transaction.manager as TaskContext['manager'],
     });
     run.context = context;

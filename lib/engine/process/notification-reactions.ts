@@ -42,7 +42,8 @@ export interface NotificationReactionsOptions {
 /**
  * Reacts to notifications. Every role of the database may write to the channel, as much and whatever it likes. So a
  * notification only makes the process read what the database says, and the reads are merged and rate-limited. From
- * notifications the process keeps no more than flags, and ids of executions for which callers wait here.
+ * notifications the process keeps no more than flags, ids of executions for which callers wait here, and a bounded number
+ * of ids of executions that other processes watch.
  */
 export class NotificationReactions {
   private readonly processes: MergedCalls;
@@ -139,8 +140,12 @@ class TenantReactions {
     this.paused = new MergedCalls(() => tenant.control.findPaused(), CLAIMS, clock);
   }
 
-  hear(kind: 'cancelled' | 'ended' | 'paused', executionId: string): void {
-    const { claims, waiters } = this.tenant;
+  hear(kind: 'cancelled' | 'changed' | 'ended' | 'paused' | 'watched', executionId: string): void {
+    const { changes, claims, waiters } = this.tenant;
+    // Neither sends a statement: who watches limits its reads, and what others watch is only remembered.
+    if (kind === 'watched') return changes.watchedElsewhere(executionId);
+    changes.changedElsewhere(executionId);
+    if (kind === 'changed') return;
     if (kind !== 'paused' && waiters.isAwaited(executionId)) {
       this.endedIds.add(executionId);
       this.ended.call();

@@ -14,7 +14,7 @@ export type Notification =
   /** Signals or events were sent to a tenant in a transaction. */
   | { readonly kind: 'messages'; readonly tenant: string }
   | {
-      readonly kind: 'cancelled' | 'ended' | 'paused';
+      readonly kind: 'cancelled' | 'changed' | 'ended' | 'paused' | 'watched';
       readonly tenant: string;
       readonly executionId: string;
     };
@@ -35,10 +35,10 @@ export const MAX_NAMED = 4;
 const PROCESSES = 'h';
 const TENANTS = 't';
 const SWEPT = /^s([0-9a-f]{32})$/;
-const LETTERS = { cancelled: 'c', ended: 'e', paused: 'p' } as const;
-const KINDS = { c: 'cancelled', e: 'ended', p: 'paused' } as const;
+const LETTERS = { cancelled: 'c', changed: 'u', ended: 'e', paused: 'p', watched: 'v' } as const;
+const KINDS = { c: 'cancelled', u: 'changed', e: 'ended', p: 'paused', v: 'watched' } as const;
 const MESSAGES = /^m([0-9a-f]{16})$/;
-const OF_EXECUTION = /^([cep])([0-9a-f]{16})([0-9a-f-]{36})$/;
+const OF_EXECUTION = /^([cuepv])([0-9a-f]{16})([0-9a-f-]{36})$/;
 const WORK = new RegExp(`^w([0-9a-f]{16})(?:([:!])((?:[0-9a-f]{8}){1,${MAX_NAMED}}))?$`);
 const TAG_LENGTH = 8;
 const TAG = new RegExp(`.{${TAG_LENGTH}}`, 'g');

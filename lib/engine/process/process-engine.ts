@@ -152,6 +152,8 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
         this.notify({ kind: 'cancelled', tenant, executionId }),
       notifyPaused: (tenant, executionId) => this.notify({ kind: 'paused', tenant, executionId }),
       notifyEnded: (tenant, executionId) => this.notify({ kind: 'ended', tenant, executionId }),
+      notifyWatched: (tenant, executionId) => this.notify({ kind: 'watched', tenant, executionId }),
+      notifyChanged: (tenant, executionId) => this.notify({ kind: 'changed', tenant, executionId }),
       schedule: (wakeUp) => this.timers.schedule(wakeUp),
     };
   }

@@ -29,6 +29,8 @@ export interface StepServicesParts {
   readonly maxSteps: number;
   /** Maximum size of a step's result, in bytes of JSON. */
   readonly maxResultSize: number;
+  /** Called when a step of a task of the execution was stored. */
+  readonly stored: (executionId: string) => void;
   /** Called when the database refused a record because this process no longer holds the claim. */
   readonly refused: (claim: TaskClaim) => void;
 }
@@ -103,6 +105,7 @@ export class StepServices {
       throw new ClaimLostError(claim.task.name, claim.executionId);
     }
     if (status !== 'Open') claim.progressed();
+    this.parts.stored(claim.executionId);
     return reply;
   }
 

@@ -1,6 +1,7 @@
 import type { TaskKey } from './claims.js';
-import type { StepKind } from './steps.js';
+import type { ListedStep, StepDetail, StepKind } from './steps.js';
 import type { HistoryRow } from './history.js';
+import type { StoredProgress } from './progress.js';
 
 /** An execution's row. It refers to the definition by id. */
 export interface ExecutionRow {
@@ -46,6 +47,10 @@ export interface TaskRow extends TaskKey {
   readonly isOrphaned: boolean;
   /** The first open wait of a task that is Waiting. Null for other tasks, and for one that waits for its items. */
   readonly wait: OpenWait | null;
+  /** What the task's latest run has reported. Null if it reported nothing, and after the end of the task. */
+  readonly progress: StoredProgress | null;
+  /** The newest checkpoints of the task, oldest first; at most {@link MAX_LISTED_STEPS}. Empty if they were not asked for. */
+  readonly steps: readonly ListedStep[];
 }
 
 /** A wait that is not over. */
@@ -151,8 +156,18 @@ export interface ExecutionStore {
   executions(ids: readonly string[]): Promise<ExecutionRow[]>;
   /** Statuses by id. Missing executions have no entry. */
   statuses(ids: readonly string[]): Promise<ReadonlyMap<string, string>>;
-  /** Executions with their tasks without items, all as they are at one moment. */
-  details(ids: readonly string[]): Promise<ExecutionDetails[]>;
+  /**
+   * Executions with their tasks without items, all as they are at one moment.
+   *
+   * @param contexts - whether to read the contexts: the input and context of the execution, and the outputs of tasks.
+   *   Otherwise these are null or empty. Default: true
+   * @param steps - whether to read the checkpoints of tasks. Default: `none`
+   */
+  details(
+    ids: readonly string[],
+    contexts?: boolean,
+    steps?: StepDetail,
+  ): Promise<ExecutionDetails[]>;
   /** Undefined if no execution has this id. */
   history(id: string): Promise<HistoryRow | undefined>;
   list(filter: ExecutionListFilter): Promise<ListedExecution[]>;

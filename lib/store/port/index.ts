@@ -8,6 +8,7 @@ export * from './leases.js';
 export { byLockOrder } from './lock-order.js';
 export * from './messages.js';
 export * from './outcomes.js';
+export * from './progress.js';
 export * from './recovery.js';
 export * from './session.js';
 export * from './starts.js';

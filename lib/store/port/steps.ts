@@ -22,6 +22,25 @@ export interface StepRow extends TaskKey {
   readonly dueInMs: number | null;
 }
 
+/** A checkpoint as a reader of the execution gets it. */
+export interface ListedStep {
+  readonly name: string;
+  readonly kind: StepKind;
+  readonly status: StepStatus;
+  /** When a wait was opened. Of a step: when its result was recorded. */
+  readonly startedAt: Date;
+  readonly completedAt: Date | null;
+  readonly dueAt: Date | null;
+  /** JSON text. Null for a step without a result, and unless results were asked for. */
+  readonly result: string | null;
+}
+
+/** Which checkpoints a reader of executions gets, and whether with their results. */
+export type StepDetail = 'none' | 'listed' | 'results';
+
+/** Maximum number of checkpoints of one task that a reader of executions gets: the newest. */
+export const MAX_LISTED_STEPS = 100;
+
 /** When a wait is over by itself: after a time, or at an instant. */
 export type StepDue = { readonly inMs: number } | { readonly at: Date };
 

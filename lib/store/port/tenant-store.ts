@@ -8,6 +8,7 @@ import type { ExecutionStore } from './executions.js';
 import type { LeaseStore } from './leases.js';
 import type { MessageStore } from './messages.js';
 import type { OutcomeStore } from './outcomes.js';
+import type { ProgressStore } from './progress.js';
 import type { RecoveryStore } from './recovery.js';
 import type { StartStore } from './starts.js';
 import type { StepStore } from './steps.js';
@@ -31,6 +32,7 @@ export interface TenantStore
     ClaimStore,
     OutcomeStore,
     StepStore,
+    ProgressStore,
     TransactionStore,
     ExecutionStore,
     ControlStore,

@@ -1,3 +1,5 @@
+import type { Clock } from '../../runtime/clock.js';
+import { ProgressReads } from './progress-reads.js';
 import { plainArray } from './statements/encoding.js';
 import { countExecutions, countTagged, countUnfinished } from './statements/execution-counts.js';
 import {
@@ -9,7 +11,7 @@ import {
   listWaiting,
 } from './statements/execution-list.js';
 import { readExecutions, readStatuses } from './statements/execution-rows.js';
-import { detailsOf, readDetails } from './statements/read-details.js';
+import { detailsOf, readDetails, readStandbyDetails } from './statements/read-details.js';
 import { readHistory } from './statements/read-history.js';
 import { readInputs, readOutcomes } from './statements/read-outcomes.js';
 import { taskKeyValues, type StatementRunner } from './statements/statement.js';
@@ -23,15 +25,21 @@ import type {
   HistoryRow,
   ListedExecution,
   RecordedOutcome,
+  StepDetail,
   TaskKey,
 } from '../port/index.js';
 
 /** Reads executions and their tasks, for the engine and for the public API. */
 export class ExecutionReads {
+  private readonly progressReads: ProgressReads;
+
   constructor(
     protected readonly hot: StatementRunner,
     protected readonly cold: StatementRunner,
-  ) {}
+    clock: Pick<Clock, 'now'>,
+  ) {
+    this.progressReads = new ProgressReads(clock);
+  }
 
   async outcomes(tasks: readonly TaskKey[]): Promise<RecordedOutcome[]> {
     return this.hot.run(readOutcomes, taskKeyValues(tasks));
@@ -46,8 +54,17 @@ export class ExecutionReads {
     return this.hot.run(readExecutions, [plainArray(ids)]);
   }
 
-  async details(ids: readonly string[]): Promise<ExecutionDetails[]> {
-    return detailsOf(await this.hot.run(readDetails, [plainArray(ids)]));
+  async details(
+    ids: readonly string[],
+    contexts = true,
+    steps: StepDetail = 'none',
+  ): Promise<ExecutionDetails[]> {
+    const values = [plainArray(ids), contexts, ['none', 'listed', 'results'].indexOf(steps)];
+    return detailsOf(
+      await this.progressReads.run((isReadable) =>
+        this.hot.run(isReadable ? readDetails : readStandbyDetails, values),
+      ),
+    );
   }
 
   async statuses(ids: readonly string[]): Promise<ReadonlyMap<string, string>> {

@@ -63,6 +63,8 @@ import {
   timeOutValues,
 } from './statements/time-outs.js';
 import { wakeTasks } from './statements/wake-tasks.js';
+import { clearProgress } from './statements/clear-progress.js';
+import { progressValues, writeProgress } from './statements/write-progress.js';
 import { CHANNEL, notify } from './statements/wake-ups.js';
 import { assertStillOpen, runInTenantTransaction } from './tenant-transaction.js';
 import { asLogin, placeOf } from './connections/user-connection.js';
@@ -79,6 +81,7 @@ import {
   type MessageStore,
   type Outcome,
   type PastDeadline,
+  type ProgressReport,
   type RecoveryStore,
   type Reschedule,
   type RescheduleResult,
@@ -94,6 +97,7 @@ import {
   type TimedOutExecution,
   type UserTransaction,
   type WokenTask,
+  byLockOrder,
   isCreated,
 } from '../port/index.js';
 import type { Failure } from '../../runtime/failure.js';
@@ -135,7 +139,11 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
     const tables = tenantTables(quotedSchema, clocks.database);
     const key = createHash('sha256').update(schema).digest('hex').slice(0, 16);
     const statements = new TenantStatements(tables, key, schema, clocks.process);
-    super(statements.inTurn(pools.turns.statements), statements.inTurn(pools.turns.general));
+    super(
+      statements.inTurn(pools.turns.statements),
+      statements.inTurn(pools.turns.general),
+      clocks.process,
+    );
     this.schema = schema;
     this.pools = pools;
     this.dataSource = dataSource;
@@ -254,6 +262,14 @@ export class PostgresStore extends ExecutionReads implements TenantStore {
 
   async wake(tasks: readonly TaskKey[]): Promise<WokenTask[]> {
     return this.hot.run(wakeTasks, taskKeyValues(tasks));
+  }
+
+  async reportProgress(reports: readonly ProgressReport[]): Promise<void> {
+    await this.hot.run(writeProgress, progressValues(reports.toSorted(byLockOrder)));
+  }
+
+  async clearProgress(tasks: readonly TaskKey[]): Promise<void> {
+    await this.hot.run(clearProgress, taskKeyValues(tasks));
   }
 
   async beginSuspect({ executionId, taskNo, itemNo, token }: ClaimKey): Promise<boolean> {

@@ -14,7 +14,10 @@ export const SqlState = {
   outOfMemory: '53200',
   /** The prepared statement does not exist. */
   undefinedStatement: '26000',
-  /** For a prepared statement: its cached plan must not change the result type. */
+  /**
+   * For a prepared statement: its cached plan must not change the result type. On a hot standby: the statement names an
+   * unlogged table.
+   */
   featureNotSupported: '0A000',
   /** Also set by the library on errors of connections that could not be made, for any reason. */
   notConnected: '08001',

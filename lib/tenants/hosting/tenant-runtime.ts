@@ -161,6 +161,7 @@ export class TenantRuntime {
       doubt: () => engine.doubt(),
       mayHoldLease: () => engine.lease.mayStand,
       schemaReplaced: () => engine.schemaReplaced(),
+      processLost: () => engine.processLost(),
       wakeWorkers: () => engine.wakeWorkers(),
       scheduleWakeUps: (times) => engine.scheduleWakeUps(times),
     });

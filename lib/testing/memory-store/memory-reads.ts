@@ -7,8 +7,11 @@ import {
   type ExecutionListFilter,
   type ExecutionRow,
   type ListedExecution,
+  type ListedStep,
+  MAX_LISTED_STEPS,
   type OpenWait,
   type RecordedOutcome,
+  type StepDetail,
   type TaskKey,
   type TaskRow,
   type WaitingTask,
@@ -18,18 +21,30 @@ import {
   isOpenExecution,
   isOpenTask,
   type MemoryExecution,
+  type MemoryStep,
   type MemoryTask,
 } from './memory-rows.js';
+import { progressOf } from './memory-progress.js';
 import type { MemoryTables } from './memory-tables.js';
 
 export function readExecutions(tables: MemoryTables, ids: readonly string[]): ExecutionRow[] {
   return found(tables, ids).map(executionRow);
 }
 
-export function readDetails(tables: MemoryTables, ids: readonly string[]): ExecutionDetails[] {
+export function readDetails(
+  tables: MemoryTables,
+  ids: readonly string[],
+  contexts: boolean,
+  steps: StepDetail,
+): ExecutionDetails[] {
   return found(tables, [...ids].sort()).map((execution) => ({
     ...executionRow(execution),
-    tasks: tables.tasksOf(execution.id).map((task) => taskRow(tables, task)),
+    ...(contexts ? {} : { input: '{}', context: null }),
+    tasks: tables.tasksOf(execution.id).map((task) => ({
+      ...taskRow(tables, task),
+      ...(contexts ? {} : { output: null }),
+      steps: listedSteps(tables, task, steps),
+    })),
   }));
 }
 
@@ -227,7 +242,29 @@ function taskRow(tables: MemoryTables, task: MemoryTask): TaskRow {
     completedAt: date(task.completedAt),
     isOrphaned: status === 'Running' && !(lease !== undefined && lease.expiresAt > tables.now()),
     wait: status === 'Waiting' ? openWaitOf(tables, task) : null,
+    progress: progressOf(task),
+    steps: [],
   };
+}
+
+/** The newest checkpoints of a task, oldest first. */
+function listedSteps(tables: MemoryTables, task: MemoryTask, detail: StepDetail): ListedStep[] {
+  if (detail === 'none') return [];
+  const order = (a: MemoryStep, b: MemoryStep): number =>
+    a.startedAt - b.startedAt || (a.name < b.name ? -1 : 1);
+  return tables
+    .stepsOf(task)
+    .toSorted(order)
+    .slice(-MAX_LISTED_STEPS)
+    .map(({ name, kind, status, startedAt, completedAt, dueAt, result }) => ({
+      name,
+      kind,
+      status,
+      startedAt: new Date(startedAt),
+      completedAt: date(completedAt),
+      dueAt: date(dueAt),
+      result: detail === 'results' ? result : null,
+    }));
 }
 
 /** The first open wait of a task; one that is due first comes first. */

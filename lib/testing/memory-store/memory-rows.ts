@@ -68,6 +68,8 @@ export interface MemoryTask extends TaskKey {
   deferredSince: number | null;
   startedAt: number | null;
   completedAt: number | null;
+  /** A row of a table of its own in PostgreSQL. */
+  progress: { readonly value: string; readonly token: number; readonly at: number } | null;
 }
 
 export interface MemoryStep extends TaskKey {

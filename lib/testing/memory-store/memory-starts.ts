@@ -159,6 +159,7 @@ export function insert(
       deferredSince: null,
       startedAt: isClaimed ? now : null,
       completedAt: null,
+      progress: null,
     };
   });
   tables.tasks.set(id, tasks);

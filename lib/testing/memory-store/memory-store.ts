@@ -21,12 +21,14 @@ import type {
   MessageStore,
   Outcome,
   PastDeadline,
+  ProgressReport,
   RecordedOutcome,
   RecoveryStore,
   Reschedule,
   RescheduleResult,
   StartItem,
   StartReply,
+  StepDetail,
   StepRecord,
   StepReply,
   StepRow,
@@ -47,6 +49,7 @@ import { readHistory } from './memory-history.js';
 import { releaseLease, writeLease } from './memory-leases.js';
 import { MemoryMessageStore } from './memory-message-store.js';
 import { complete } from './memory-outcomes.js';
+import { clearProgress, reportProgress } from './memory-progress.js';
 import * as reads from './memory-reads.js';
 import { MemoryRecoveryStore } from './memory-recovery.js';
 import { start, startIn } from './memory-starts.js';
@@ -143,6 +146,14 @@ export class MemoryStore implements TenantStore {
     return this.run((tables) => wake(tables, tasks));
   }
 
+  reportProgress(reports: readonly ProgressReport[]): Promise<void> {
+    return this.run((tables) => reportProgress(tables, reports));
+  }
+
+  clearProgress(tasks: readonly TaskKey[]): Promise<void> {
+    return this.run((tables) => clearProgress(tables, tasks));
+  }
+
   beginSuspect(claimed: ClaimKey): Promise<boolean> {
     return this.run((tables) => beginSuspect(tables, claimed));
   }
@@ -195,8 +206,12 @@ export class MemoryStore implements TenantStore {
     return this.run((tables) => reads.statusesOf(tables, ids));
   }
 
-  details(ids: readonly string[]): Promise<ExecutionDetails[]> {
-    return this.run((tables) => reads.readDetails(tables, ids));
+  details(
+    ids: readonly string[],
+    contexts = true,
+    steps: StepDetail = 'none',
+  ): Promise<ExecutionDetails[]> {
+    return this.run((tables) => reads.readDetails(tables, ids, contexts, steps));
   }
 
   history(id: string): Promise<HistoryRow | undefined> {

@@ -56,7 +56,9 @@ export async function explain(
 function literal(value: unknown): string {
   if (value === null || value === undefined) return 'NULL';
   if (value instanceof Date) return escapeLiteral(value.toISOString());
-  return typeof value === 'number' ? String(value) : escapeLiteral(value as string);
+  return typeof value === 'number' || typeof value === 'boolean'
+    ? String(value)
+    : escapeLiteral(value as string);
 }
 
 function nodesOf(node: PlanNode): PlanNode[] {

@@ -74,6 +74,11 @@ import {
   sendValues,
 } from '../../../lib/store/postgres/statements/send-messages.js';
 import { takeMessages, takeValues } from '../../../lib/store/postgres/statements/take-messages.js';
+import { clearProgress } from '../../../lib/store/postgres/statements/clear-progress.js';
+import {
+  progressValues,
+  writeProgress,
+} from '../../../lib/store/postgres/statements/write-progress.js';
 import { wakeTasks } from '../../../lib/store/postgres/statements/wake-tasks.js';
 import { taskKeyValues, type Statement } from '../../../lib/store/postgres/statements/statement.js';
 import {
@@ -264,6 +269,22 @@ export const HOT: readonly Hot[] = [
     tasks: TASK_KEY,
   },
   {
+    statement: writeProgress,
+    values: (ids) =>
+      progressValues(
+        ids
+          .toSorted()
+          .map((executionId) => ({ executionId, taskNo: 0, itemNo: 0, token: 2, value: '1' })),
+      ),
+    tasks: TASK_KEY,
+  },
+  {
+    statement: clearProgress,
+    values: (ids) =>
+      taskKeyValues(ids.map((executionId) => ({ executionId, taskNo: 0, itemNo: 0 }))),
+    tasks: TASK_KEY,
+  },
+  {
     statement: wakeTasks,
     values: (ids) =>
       taskKeyValues(ids.map((executionId) => ({ executionId, taskNo: 0, itemNo: 0 }))),
@@ -338,7 +359,7 @@ export const HOT: readonly Hot[] = [
   { statement: readStatuses, values: (ids) => [`{${ids.join()}}`], executions: EXECUTION_KEY },
   {
     statement: readDetails,
-    values: (ids) => [`{${ids.join()}}`],
+    values: (ids) => [`{${ids.join()}}`, true, 2],
     tasks: TASKS_OF_EXECUTION,
     executions: EXECUTION_KEY,
   },

@@ -11,6 +11,7 @@ import type { Children } from '../../../lib/engine/children/children.js';
 import { StepServices } from '../../../lib/engine/waits/step-services.js';
 import { TaskInterceptors } from '../../../lib/engine/execution/task-interceptors.js';
 import { OutcomeRecorder } from '../../../lib/engine/execution/outcome-recorder.js';
+import { ProgressReports } from '../../../lib/engine/execution/progress-reports.js';
 import { MemoryFailure } from '../../../lib/testing/memory-store/index.js';
 import { OverdueTransactionError, type TaskTransaction } from '../../../lib/store/port/index.js';
 import { gate } from '../../support/gate.js';
@@ -49,6 +50,7 @@ function run(begun: (attempt: Attempt) => void = () => undefined) {
     store: scene.store,
     maxSteps: 3,
     maxResultSize: 100,
+    stored: () => undefined,
     refused: scene.note('refused'),
   });
   const runner = new HandlerRunner({
@@ -69,6 +71,12 @@ function run(begun: (attempt: Attempt) => void = () => undefined) {
     tokens: new TokenIssuer('t', scene.clock, []),
     // No handler of these tests has children.
     children: undefined as unknown as Children,
+    progress: new ProgressReports({
+      clock: scene.clock,
+      store: scene.store,
+      holds: () => true,
+      stored: scene.note('progress'),
+    }),
     gate: scene.gate,
     events: { taskStarted: () => told.push('started') },
   });

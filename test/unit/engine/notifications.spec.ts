@@ -79,11 +79,12 @@ describe('NotificationReactions', () => {
   let isAwaited: boolean;
   let tag: string | undefined;
   let takesPart: boolean;
+  let isWatched: boolean;
   let tenant: TenantEngine;
   let reactions: NotificationReactions;
   beforeEach(() => {
     called = [];
-    [isActive, isAwaited] = [true, true];
+    [isActive, isAwaited, isWatched] = [true, true, false];
     [tag, takesPart] = [OWN, true];
     tenant = {
       settings: { address: TENANT },
@@ -95,6 +96,10 @@ describe('NotificationReactions', () => {
       control: { findPaused: () => called.push('paused') },
       claims: { isActive: () => isActive },
       waiters: { isAwaited: () => isAwaited, ended: (id: string) => called.push(`ended ${id}`) },
+      changes: {
+        changedElsewhere: (id: string) => isWatched && called.push(`changed ${id}`),
+        watchedElsewhere: (id: string) => called.push(`watched ${id}`),
+      },
     } as unknown as TenantEngine;
     reactions = new NotificationReactions({
       clock,
@@ -109,7 +114,7 @@ describe('NotificationReactions', () => {
     });
   });
 
-  function hear(kind: 'cancelled' | 'ended' | 'paused'): void {
+  function hear(kind: 'cancelled' | 'changed' | 'ended' | 'paused' | 'watched'): void {
     reactions.hear(encodeNotification({ kind, tenant: TENANT, executionId: ID }), SENDER);
   }
 
@@ -119,6 +124,12 @@ describe('NotificationReactions', () => {
     isAwaited = false;
     hear('ended');
     expect(called).toHaveLength(2);
+  });
+
+  it('passes on what others watch, and what has changed of what is watched here', () => {
+    [isActive, isAwaited, isWatched] = [false, false, true];
+    for (const kind of ['watched', 'changed', 'ended'] as const) hear(kind);
+    expect(called).toEqual([`watched ${ID}`, `changed ${ID}`, `changed ${ID}`]);
   });
 
   it('compares the claims after a cancellation, and gives back after a pause', () => {

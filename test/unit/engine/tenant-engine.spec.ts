@@ -51,6 +51,8 @@ function services(): ProcessServices {
     notifyCancelled: () => undefined,
     notifyPaused: () => undefined,
     notifyEnded: (_, id) => others((engine) => engine.waiters.ended(id)),
+    notifyWatched: (_, id) => others((engine) => engine.changes.watchedElsewhere(id)),
+    notifyChanged: (_, id) => others((engine) => engine.changes.changedElsewhere(id)),
     schedule: ({ kind, inMs }) => {
       if (kind !== 'task') return;
       setTimeout(() => others((engine) => engine.claimAvailable()), inMs).unref();

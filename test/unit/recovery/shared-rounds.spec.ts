@@ -28,6 +28,8 @@ class Process {
   private readonly sweep: MaintenanceSweep;
   private readonly session = new MemorySession(database);
 
+  losses = 0;
+
   constructor() {
     this.sweep = new MaintenanceSweep({
       clock,
@@ -64,6 +66,7 @@ class Process {
       doubt: () => undefined,
       mayHoldLease: () => false,
       schemaReplaced: () => undefined,
+      processLost: () => this.losses++,
       wakeWorkers: () => undefined,
       scheduleWakeUps: () => undefined,
     });
@@ -120,6 +123,21 @@ beforeEach(async () => {
   }
   await pass(3 * ROUND_MS);
   forget();
+});
+
+describe('A lost process', () => {
+  it('is told to the waiting callers of all others within a second while processes watch each other', async () => {
+    isWatching = true;
+    for (const one of processes) one.watch.watchBegins();
+    await pass(1_000);
+    expect(processes.map(({ losses }) => losses)).toEqual(processes.map(() => 0));
+    const [dead, ...others] = processes as [Process, ...Process[]];
+    await dead.die();
+    await pass(1_000);
+    for (const { losses } of others) expect(losses).toBeGreaterThanOrEqual(1);
+    await pass(ROUND_MS);
+    for (const { losses } of others) expect(losses).toBeLessThanOrEqual(2);
+  });
 });
 
 describe('The rounds of idle processes', () => {

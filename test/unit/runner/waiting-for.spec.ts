@@ -51,6 +51,8 @@ const READY: TaskRow = {
   completedAt: null,
   isOrphaned: false,
   wait: null,
+  progress: null,
+  steps: [],
 };
 const HUNG: HungHandler = {
   executionId: ID,

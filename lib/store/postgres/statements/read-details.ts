@@ -13,7 +13,9 @@ import {
   uuid,
 } from './columns.js';
 import { EXECUTION_OF_ROW, isOrphaned, openWait, openWaitOf } from './execution-rows.js';
-import type { Statement } from './statement.js';
+import { listedSteps, listedStepsOf } from './listed-steps.js';
+import { progressOf, taskProgress } from './task-progress.js';
+import type { Statement, TenantTables } from './statement.js';
 import type { ExecutionDetails, TaskRow } from '../../port/index.js';
 
 /** The columns of both kinds of rows. A row of an execution has no `taskNo`, and NULL in the columns of tasks. */
@@ -50,17 +52,24 @@ const DETAIL = columns({
   attempts: orNull(jsonb),
   isOrphaned: boolean,
   wait: openWait,
+  progress: taskProgress,
+  steps: listedSteps,
 });
 type DetailRow = ReturnType<typeof DETAIL.decode>[number];
 
 /**
  * Reads executions with their tasks, without items, of which there may be any number. It is one statement, and so one snapshot: with two, a manual retry between them would
  * show the new tasks of an execution with its former end. The rows are not sorted, because they may hold large contexts.
+ * Without the second parameter, contexts are left out. The third one says which steps to read.
  */
-export const readDetails: Statement<DetailRow> = {
-  name: 'read_details',
-  columns: DETAIL,
-  text: (tables) => `SELECT ${DETAIL.selectSome(EXECUTION_OF_ROW)}
+const detailsText = (
+  tables: TenantTables,
+  progress: string | undefined,
+): string => `SELECT ${DETAIL.selectSome({
+  ...EXECUTION_OF_ROW,
+  input: "CASE WHEN $2::boolean THEN x.input ELSE '{}'::json END",
+  context: 'CASE WHEN $2::boolean THEN x.context END',
+})}
   FROM ${tables.execution} x WHERE x.id = ANY ($1::uuid[])
   UNION ALL
   SELECT ${DETAIL.selectSome({
@@ -77,7 +86,7 @@ export const readDetails: Statement<DetailRow> = {
     runAt: epochMs('t.run_at'),
     deferred: 't.deferred_since IS NOT NULL',
     skipReason: 't.skip_reason',
-    output: 't.output',
+    output: 'CASE WHEN $2::boolean THEN t.output END',
     deletedKeys: 'array_to_json(t.deleted_keys)',
     error: 't.error',
     attempts: 't.attempts',
@@ -85,8 +94,22 @@ export const readDetails: Statement<DetailRow> = {
     completedAt: epochMs('t.completed_at'),
     isOrphaned: isOrphaned(tables),
     wait: openWaitOf(tables),
+    steps: listedStepsOf(tables, '$3::integer'),
+    ...(progress === undefined ? {} : { progress }),
   })}
-  FROM ${tables.task} t WHERE t.execution_id = ANY ($1::uuid[]) AND t.item_no = 0`,
+  FROM ${tables.task} t WHERE t.execution_id = ANY ($1::uuid[]) AND t.item_no = 0`;
+
+export const readDetails: Statement<DetailRow> = {
+  name: 'read_details',
+  columns: DETAIL,
+  text: (tables) => detailsText(tables, progressOf(tables)),
+};
+
+/** The same without progress. A hot standby refuses every statement that names an unlogged table. */
+export const readStandbyDetails: Statement<DetailRow> = {
+  name: 'read_standby_details',
+  columns: DETAIL,
+  text: (tables) => detailsText(tables, undefined),
 };
 
 export function detailsOf(rows: readonly DetailRow[]): ExecutionDetails[] {
@@ -151,5 +174,7 @@ function taskOf(row: DetailRow, taskNo: number): TaskRow {
     completedAt,
     isOrphaned: row.isOrphaned,
     wait: row.wait,
+    progress: row.progress,
+    steps: row.steps,
   };
 }
