@@ -137,6 +137,7 @@ export function reschedule(tables: MemoryTables, items: readonly Reschedule[]): 
 function suspend(tables: MemoryTables, task: MemoryTask, item: Reschedule): RescheduleResult {
   change(task, { status: 'Waiting', recoveryAttempts: 0, pendingDependencies: item.joins ?? 0 });
   if (task.wakes !== item.wakes) {
+    task.pendingDependencies = 0;
     task.runAt = tables.now();
     return 'woken';
   }

@@ -43,6 +43,27 @@ function claimOf(tables: TenantTables, key: string, instance: string): string {
       WHERE ${taskOf(key)} AND t.owner = ${instance}::uuid AND t.status = 'Running' OFFSET 0`;
 }
 
+/** A condition on list `b` of an instance: all of its claims have ended. */
+function hasEnded(tables: TenantTables, instance: string): string {
+  return `NOT EXISTS (
+    SELECT FROM ${LISTED} c(execution_id, task_no, item_no)
+      CROSS JOIN LATERAL (${claimOf(tables, 'c', instance)}) t
+  )`;
+}
+
+/**
+ * The CTE that deletes lists whose claims have all ended, as far as the process knows. The rows decide: a database that
+ * has gone back in time may have lost the ends, and without its list a claim would be found by no recovery.
+ *
+ * @param numbers - the parameter with the numbers of the lists
+ */
+export function endedBatchClause(tables: TenantTables, instance: string, numbers: string): string {
+  return `ended_batch AS (
+    DELETE FROM ${tables.claimBatch} b
+    WHERE b.instance_id = ${instance}::uuid AND b.no = ANY (${numbers}::bigint[]) AND ${hasEnded(tables, instance)}
+  )`;
+}
+
 /**
  * Deletes the lists of an instance in which all claims have ended. A list is written with its claims, so this statement
  * sees either both or neither.
@@ -51,8 +72,5 @@ export const forgetBatches: Statement = {
   name: 'forget_batches',
   columns: NO_COLUMNS,
   text: (tables) => `DELETE FROM ${tables.claimBatch} b
-  WHERE b.instance_id = $1::uuid AND NOT EXISTS (
-    SELECT FROM ${LISTED} c(execution_id, task_no, item_no)
-      CROSS JOIN LATERAL (${claimOf(tables, 'c', '$1')}) t
-  )`,
+  WHERE b.instance_id = $1::uuid AND ${hasEnded(tables, '$1')}`,
 };

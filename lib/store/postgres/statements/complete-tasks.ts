@@ -1,4 +1,4 @@
-import { batchClause } from './claim-batch.js';
+import { batchClause, endedBatchClause } from './claim-batch.js';
 import {
   COMPLETED,
   COMPLETED_TIMED,
@@ -153,8 +153,6 @@ function completeText(tables: TenantTables, { isPlain, isTimed }: Variant): stri
     instance: '$13',
     no: '$18',
     from: "dependent c WHERE c.pending_dependencies = 0 AND c.status = 'Running'",
-  })}, ended_batch AS (
-    DELETE FROM ${tables.claimBatch} b WHERE b.instance_id = $13::uuid AND b.no = ANY ($19::bigint[])
-  )
+  })}, ${endedBatchClause(tables, '$13', '$19')}
   SELECT ${isTimed ? TIMED_RESULT : RESULT}`;
 }

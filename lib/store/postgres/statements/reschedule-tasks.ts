@@ -43,7 +43,8 @@ export const rescheduleTasks: Statement<RescheduledRow> = {
         owner = NULL,
         run_at = CASE WHEN ${WAS_WOKEN} THEN ${tables.clock.now}
                       ELSE ${tables.clock.now} + l.delay_ms * interval '1 millisecond' END,
-        pending_dependencies = CASE WHEN l.kind = 'suspend' THEN l.joins ELSE t.pending_dependencies END,
+        pending_dependencies = CASE WHEN ${WAS_WOKEN} THEN 0 WHEN l.kind = 'suspend' THEN l.joins
+                                    ELSE t.pending_dependencies END,
         attempt = CASE WHEN l.kind = 'retry' THEN t.attempt + 1 ELSE t.attempt END,
         attempts = CASE WHEN l.kind = 'retry' THEN ${appendAttempt(tables, 'l.detail')} ELSE t.attempts END,
         error = CASE WHEN l.kind = 'retry' THEN l.detail::json -> 'error' ELSE t.error END,

@@ -18,7 +18,7 @@ export interface RawSweep {
   readonly schemaId: string | null;
   /** See `TenantSweep.fingerprint`. */
   readonly fingerprint: string | undefined;
-  /** Whether there is any signal or event. Only read of tenants of which that is unknown. */
+  /** Whether the tenant uses signals and events, as far as the sweep found out. */
   readonly hasMessages: boolean;
 }
 
@@ -78,8 +78,18 @@ function sweepOf(tables: TenantTables, i: number): string {
     UNION ALL SELECT DISTINCT ${row(OWNER, { owner: 'b.instance_id' })}
       FROM ${tables.claimBatch} b
     ${wakeUps.map((query) => `UNION ALL ${query}`).join('\n    ')}
-    ${tables.messages.isUnknown ? `UNION ALL SELECT ${row(MESSAGES, {})} WHERE EXISTS (SELECT FROM ${tables.signal})` : ''}
+    ${messagesOf(tables, row)}
     UNION ALL SELECT ${row(SCHEMA, { schemaId })}`;
+}
+
+/** A row if the tenant uses signals and events. Of a tenant of which that is unknown, the table tells. */
+function messagesOf(
+  { messages, signal }: TenantTables,
+  row: (kind: number, expressions: Parameters<typeof SWEEP.selectSome>[0]) => string,
+): string {
+  if (!messages.isAsked) return '';
+  const where = messages.isUnknown ? ` WHERE EXISTS (SELECT FROM ${signal})` : '';
+  return `UNION ALL SELECT ${row(MESSAGES, {})}${where}`;
 }
 
 /** Groups the rows by the tenant's index, and collects the locks. */
@@ -130,7 +140,9 @@ class SweptTenant implements RawSweep {
       this.unleased.length === 0 &&
       this.due.every(({ inMs }) => inMs > 0) &&
       this.leases.every(({ overForMs, readOnly }) => overForMs < 0 && !readOnly);
-    return isQuiet ? [this.schemaId, ...this.dueAt].join(' ') : undefined;
+    // A sweep of a process that does not know of the tenant's messages does not stand for one that reads them.
+    const messages = this.hasMessages ? 'messages' : '';
+    return isQuiet ? [this.schemaId, messages, ...this.dueAt].join(' ') : undefined;
   }
 
   get unleased(): string[] {
