@@ -154,8 +154,8 @@ test('an application in public moves to a schema of its own and goes on with eve
     `UPDATE tenant_first.cloacina_task_execution SET run_at = now() WHERE run_at > now() + interval '50min'`,
   );
   await moved.runner.resume(paused.id);
-  await moved.runner.start('plain');
-  for (const { id } of [paused, delayed]) {
+  const fresh = await moved.runner.start('plain');
+  for (const { id } of [paused, delayed, fresh]) {
     expect(await ended(moved, id)).toMatchObject({
       status: 'Completed',
       context: { first: 1, sum: 2 },

@@ -135,7 +135,10 @@ describe('A result whose end this process recorded', () => {
   it('is read of a task whose failed attempts a step has taken off its row', async () => {
     const { runner } = tenant;
     const result = await runner.execute(stepping);
-    expect(plain(result)).toStrictEqual(await runner.get(result.id));
+    const execution = await runner.get(result.id);
+    // The steps are the only difference: a result does not list them.
+    const tasks = execution?.tasks.map(({ steps: _, ...task }) => task);
+    expect(plain(result)).toStrictEqual({ ...execution, tasks });
     expect(result.tasks[0]?.attempts).toHaveLength(2);
   });
 

@@ -224,7 +224,13 @@ describe('workflows', () => {
     const { runner } = await openTenant([partly, unserved], {
       workflows: ['partly'],
     });
-    const defaults = { maxAttempts: 3, timeoutMs: 300_000, transactional: false, priority: 0 };
+    const defaults = {
+      kind: 'task',
+      maxAttempts: 3,
+      timeoutMs: 300_000,
+      transactional: false,
+      priority: 0,
+    };
     const expected = {
       name: 'partly',
       description: 'fails in part',
