@@ -2,7 +2,7 @@ import { InvalidArgumentError } from '../../errors/index.js';
 import { encodeJson } from '../../workflow/index.js';
 
 /** Maximum size of a progress value, in bytes of JSON. */
-export const MAX_PROGRESS_SIZE = 8_192;
+const MAX_PROGRESS_SIZE = 8_192;
 
 /**
  * The JSON text of a progress value.
