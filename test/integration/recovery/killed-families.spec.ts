@@ -18,7 +18,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const STATEMENTS = {
   start: 'root_execution_id, on_parent_end)',
   suspend: "WHEN l.kind = 'retry' THEN t.attempt + 1",
-  end: 'handled_locked AS MATERIALIZED',
+  end: 'ended_batch AS (',
   tell: 'unsettled & ~1',
   cancel: "SELECT $1::uuid, 'cancelled'",
   endChildren: 'child AS MATERIALIZED',
