@@ -7,7 +7,7 @@ import { taskWork } from '../measure/shape.mjs';
 
 const QUEUE = 'bench';
 const TOPIC = 'go';
-/** recv() tells nobody that it waits: the code before it does, and a moment passes. */
+/** recv() does not report that it waits. So the code before it reports, and a moment passes. */
 const SETTLE_MS = 500;
 const RECV_SECONDS = 600;
 

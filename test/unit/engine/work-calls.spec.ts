@@ -141,7 +141,7 @@ describe('WorkCalls', () => {
     expect(sent).toEqual([named('b'), named('a')]);
   });
 
-  it('wakes nobody else where the work was taken, or where what waits now came later', async () => {
+  it('wakes no other process where the work was taken, or where what waits now came later', async () => {
     for (const since of [undefined, 10]) {
       overdueMs = since;
       await call(1, 10);
