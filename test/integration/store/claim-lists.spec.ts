@@ -72,6 +72,17 @@ describe('the list of a statement that claimed', () => {
     expect(await listsOf(claimant)).toEqual([[1], [1]]);
   });
 
+  test('stays if a claim is still in its row, although the process knows of its end', async () => {
+    const claimant = newClaimant();
+    const [lost, other] = [startOf(chain), startOf(chain)];
+    const { batch } = await open.store.start([lost], noLease(claimant), false);
+    await open.store.start([other], noLease(claimant), false);
+    // As after a failover to a server that has not received the outcome.
+    batch?.claimEnded();
+    await complete(claimant, other.id, 0);
+    expect(await listsOf(claimant)).toEqual([[0], [0], [1]]);
+  });
+
   test('is forgotten with the lease, or by the recovery that took its claims', async () => {
     const [claimant, dead] = [newClaimant(), newClaimant()];
     for (const one of [claimant, dead]) {
