@@ -42,7 +42,7 @@ export function describeSteps(tested: TestedStore): void {
   const steps = async (task: TaskKey = key): Promise<StepRow[]> =>
     (await tested.store.steps([task])).toSorted((a, b) => (a.name < b.name ? -1 : 1));
 
-  test('a recorded step is read by whoever claims the task', async () => {
+  test('a recorded step is read by the next claim of the task', async () => {
     expect(await steps()).toEqual([]);
     expect(await tested.store.recordSteps([record('a', { result: '{"x":1}' })])).toEqual([
       { dueInMs: null },

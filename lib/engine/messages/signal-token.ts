@@ -26,7 +26,7 @@ export function signToken(content: SignalTokenContent, secret: string): string {
   return `${body}.${signatureOf(body, secret)}`;
 }
 
-/** What the token says, before its signature is checked; undefined if it has not the form of one. */
+/** What the token says, before its signature is checked; undefined if it does not have the form of one. */
 export function readToken(token: unknown): SignalTokenContent | undefined {
   const parts = partsOf(token);
   if (parts === undefined) return undefined;

@@ -145,7 +145,7 @@ export class WorkCalls {
     if (calls.look === undefined) this.lookAfterLatest(address, calls);
   }
 
-  /** Names of so many processes, chosen at random; undefined if all are to be woken. */
+  /** Names of that many processes, chosen at random; undefined if all are to be woken. */
   private choose(address: string, processes: number): string[] | undefined {
     if (processes > MAX_NAMED) return undefined;
     const tags = [...this.parts.peers()].map(tagOf);

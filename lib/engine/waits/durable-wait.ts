@@ -5,7 +5,7 @@ import type { StepName } from './step-name.js';
  * A wait of a task that survives its process: its checkpoint is stored as open, then the task looks for what it waits for,
  * and if it is not there the task gives up its claim until it is woken or the time is over.
  *
- * It must be stored before the look. Whoever brings what the task waits for stores it first and then looks for open
+ * It must be stored before the look. A sender of what the task waits for stores it first and then looks for open
  * checkpoints, so at least one of the two sees the other.
  */
 export interface DurableWait<T> {

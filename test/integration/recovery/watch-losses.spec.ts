@@ -97,7 +97,7 @@ describe('A loss', () => {
     expect(workers.entries('begun').at(-1)?.by).not.toBe(workers.entries('begun')[0]?.by);
   });
 
-  it('is told to processes of other logins, whose leases nobody else can read', async () => {
+  it('is told to processes of other logins, whose leases no other login can read', async () => {
     const schema = freshSchema();
     const workers = new Workers([schema], { leaseDurationMs: LEASE_MS });
     const [first] = await workers.here(IDLE);

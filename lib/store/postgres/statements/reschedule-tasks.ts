@@ -15,7 +15,7 @@ const WAS_WOKEN = "(l.kind = 'suspend' AND t.wakes <> l.wakes)";
  * Returns claimed tasks as Ready, now or later, or as Waiting, fenced by the claim token like an outcome. A paused task
  * stays paused, so it becomes due but is not claimed.
  *
- * A suspended task decides by its own row whether it was woken since its claim: whoever wakes it adds 1 to `wakes` under
+ * A suspended task decides by its own row whether it was woken since its claim: a waker adds 1 to `wakes` under
  * the lock of the same row, so one of the two comes second and sees the other. Without the counter, a wake-up between the
  * task's look and its suspension would be lost for ever.
  * Of repeated deferrals only the first is an event, because the row contains its time
