@@ -58,8 +58,8 @@ export type {
   SettledChild,
   SettledChildren,
   StartChildOptions,
-} from './discovery/child-options.js';
-export type { StepOptions } from './discovery/step-options.js';
+} from './discovery/task-context/child-options.js';
+export type { StepOptions } from './discovery/task-context/step-options.js';
 export type {
   EventWaitOptions,
   MessageSource,
@@ -68,13 +68,12 @@ export type {
   ReceivedMessage,
   SignalWaitOptions,
   WaitForAnyOptions,
-} from './discovery/wait-options.js';
+} from './discovery/task-context/wait-options.js';
 export { Task } from './discovery/task.decorator.js';
 export type { AnyTaskHandler } from './discovery/class-types.js';
+export type { DeferOptions, Found } from './discovery/task-context/durable-waits.js';
+export type { JsonObject } from './discovery/context-types.js';
 export type {
-  DeferOptions,
-  Found,
-  JsonObject,
   TaskContext,
   TaskHandlerOf,
   TaskMethod,

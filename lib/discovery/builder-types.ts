@@ -1,12 +1,13 @@
 import type {
   ContextKey,
+  JsonObject,
   KeyOfAny,
   NamedKey,
   Simplify,
   Stored,
   ValueOfAny,
 } from './context-types.js';
-import type { JsonObject, TaskResultObject } from './task-context.js';
+import type { TaskResultObject } from './task-context.js';
 
 /*
  * The types of a workflow builder. Each task has its own entry, which refers to other tasks by flat unions of names.

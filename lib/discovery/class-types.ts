@@ -1,7 +1,14 @@
 import type { Observable } from 'rxjs';
-import type { ContextKey, KeyOfAny, Simplify, ValueOfAny, Widened } from './context-types.js';
+import type {
+  ContextKey,
+  JsonObject,
+  KeyOfAny,
+  Simplify,
+  ValueOfAny,
+  Widened,
+} from './context-types.js';
 import type { Node } from './node-options.js';
-import type { JsonObject, TaskContext, TaskHandlerOf } from './task-context.js';
+import type { TaskContext, TaskHandlerOf } from './task-context.js';
 
 /** The methods that may be tasks, with any context. {@link TaskMethod} says why the context is `any`. */
 // oxlint-disable-next-line typescript/no-explicit-any

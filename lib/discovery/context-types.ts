@@ -1,3 +1,6 @@
+/** JSON values by top-level key: a context, or the keys that a task adds to it. */
+export type JsonObject = Record<string, unknown>;
+
 /** Makes one object type from an intersection, for readable messages and hovers. */
 export type Simplify<T> = { [K in keyof T]: T[K] };
 

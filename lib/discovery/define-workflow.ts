@@ -4,7 +4,7 @@ import type { NodeOptions } from './node-options.js';
 import type { WrittenNode } from './node-source.js';
 import type { WorkflowOptions } from './options.js';
 import type { ContextOfSchema, InputOfSchema } from './schema-types.js';
-import type { JsonObject } from './task-context.js';
+import type { JsonObject } from './context-types.js';
 import {
   BuiltWorkflow,
   type BuiltTask,

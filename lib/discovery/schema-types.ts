@@ -1,6 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import type { Stored } from './context-types.js';
-import type { JsonObject } from './task-context.js';
+import type { JsonObject, Stored } from './context-types.js';
 
 /**
  * The context that tasks see in a workflow with an `input` schema: the schema's output, as JSON stores it. For example,

@@ -3,9 +3,8 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { InvalidArgumentError } from '../errors/index.js';
 import { formatValue } from '../errors/option-checks.js';
 import type { ContextOfTasks, InputOfTasks } from './class-types.js';
-import type { Simplify } from './context-types.js';
+import type { JsonObject, Simplify } from './context-types.js';
 import type { ContextOfSchema, InputOfSchema } from './schema-types.js';
-import type { JsonObject } from './task-context.js';
 import type { WorkflowDefinition } from './workflow-builder.js';
 import { getWorkflowOptions } from './workflow-metadata.js';
 

@@ -2,7 +2,7 @@ import type { Observable } from 'rxjs';
 import { AvailabilityRetry } from '../runtime/availability-retry.js';
 import type { WorkflowEvent } from '../events/workflow-event.js';
 import type { EventDefinition, SignalDefinition } from '../discovery/message-definitions.js';
-import type { JsonObject } from '../discovery/task-context.js';
+import type { JsonObject } from '../discovery/context-types.js';
 import type { WorkflowContext, WorkflowInput, WorkflowRef } from '../discovery/workflow-ref.js';
 import { TenantRemovedError, withoutDriver } from '../errors/index.js';
 import { checkCallOptions } from '../errors/call-options.js';

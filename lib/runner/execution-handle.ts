@@ -1,4 +1,4 @@
-import type { JsonObject } from '../discovery/task-context.js';
+import type { JsonObject } from '../discovery/context-types.js';
 import type { ExecutionResult } from './execution.js';
 import type { Duration, ExecutionStatus } from '../workflow/index.js';
 import { checkCallOptions } from '../errors/call-options.js';

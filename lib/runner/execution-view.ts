@@ -1,7 +1,7 @@
 import { WorkflowCancelledError, WorkflowFailedError, type StoredError } from '../errors/index.js';
 import { ExecutionCache, membersOf } from '../engine/memory/execution-cache.js';
 import type { RunnableDefinition } from '../engine/definitions/runnable-definition.js';
-import type { JsonObject } from '../discovery/task-context.js';
+import type { JsonObject } from '../discovery/context-types.js';
 import {
   ContextView,
   decodeJson,

@@ -1,6 +1,6 @@
 import type { StoredError } from '../errors/index.js';
 import type { ExecutionStatus, SkipReason, Tags, TaskStatus } from '../workflow/index.js';
-import type { JsonObject } from '../discovery/task-context.js';
+import type { JsonObject } from '../discovery/context-types.js';
 import type { WorkflowContext, WorkflowRef } from '../discovery/workflow-ref.js';
 
 /** A recorded attempt of a task. */

@@ -1,7 +1,8 @@
 // Compiled, never run. What follows each `@ts-expect-error` must be refused, with that code: see types.spec.ts.
 import { Task } from '../../lib/discovery/task.decorator.js';
 import { type Observable, of } from 'rxjs';
-import type { JsonObject, TaskContext } from '../../lib/discovery/task-context.js';
+import type { JsonObject } from '../../lib/discovery/context-types.js';
+import type { TaskContext } from '../../lib/discovery/task-context.js';
 import { Workflow } from '../../lib/discovery/workflow.decorator.js';
 import {
   all,

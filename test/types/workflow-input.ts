@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { defineWorkflow } from '../../lib/discovery/define-workflow.js';
 import { Task } from '../../lib/discovery/task.decorator.js';
-import type { JsonObject, TaskContext } from '../../lib/discovery/task-context.js';
+import type { JsonObject } from '../../lib/discovery/context-types.js';
+import type { TaskContext } from '../../lib/discovery/task-context.js';
 import type { ContextOfSchema } from '../../lib/discovery/schema-types.js';
 import type { WorkflowBuilder, WorkflowDefinition } from '../../lib/discovery/workflow-builder.js';
 import type { WorkflowInput, WorkflowRef } from '../../lib/discovery/workflow-ref.js';

@@ -1,4 +1,4 @@
-import type { ChildOptions } from '../../discovery/child-options.js';
+import type { ChildOptions } from '../../discovery/task-context/child-options.js';
 import type { WorkflowRef } from '../../discovery/workflow-ref.js';
 import { checkCallOptions } from '../../errors/call-options.js';
 import { InvalidArgumentError } from '../../errors/index.js';

@@ -3,7 +3,7 @@ import type {
   ExecuteAllOptions,
   ExecuteChildOptions,
   StartChildOptions,
-} from '../../discovery/child-options.js';
+} from '../../discovery/task-context/child-options.js';
 import type { WorkflowRef } from '../../discovery/workflow-ref.js';
 import { checkCallOptions } from '../../errors/call-options.js';
 import { ClaimLostError, InvalidArgumentError } from '../../errors/index.js';

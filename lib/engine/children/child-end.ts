@@ -1,4 +1,4 @@
-import type { SettledChild } from '../../discovery/child-options.js';
+import type { SettledChild } from '../../discovery/task-context/child-options.js';
 import {
   ChildCancelledError,
   ChildFailedError,

@@ -1,11 +1,13 @@
 import { Logger } from '@nestjs/common';
-import type { DeferOptions, Found, JsonObject, TaskContext } from '../../discovery/task-context.js';
+import type { DeferOptions, Found } from '../../discovery/task-context/durable-waits.js';
+import type { JsonObject } from '../../discovery/context-types.js';
+import type { TaskContext } from '../../discovery/task-context.js';
 import type {
   ChildCall,
   ExecuteAllOptions,
   ExecuteChildOptions,
   StartChildOptions,
-} from '../../discovery/child-options.js';
+} from '../../discovery/task-context/child-options.js';
 import type { WorkflowRef } from '../../discovery/workflow-ref.js';
 import { InvalidContextError } from '../../errors/index.js';
 import { decodeJson, encodeJson, type ContextView, type Duration } from '../../workflow/index.js';

@@ -1,4 +1,4 @@
-import type { DeferOptions } from '../../discovery/task-context.js';
+import type { DeferOptions } from '../../discovery/task-context/durable-waits.js';
 import { DeferralTimeoutError, InvalidArgumentError } from '../../errors/index.js';
 import { checkCallOptions } from '../../errors/call-options.js';
 import { formatValue } from '../../errors/option-checks.js';

@@ -1,4 +1,4 @@
-import type { WaitForAnyOptions } from '../../discovery/wait-options.js';
+import type { WaitForAnyOptions } from '../../discovery/task-context/wait-options.js';
 import { InvalidArgumentError } from '../../errors/index.js';
 import { checkCallOptions } from '../../errors/call-options.js';
 import { formatValue } from '../../errors/option-checks.js';

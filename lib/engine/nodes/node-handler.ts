@@ -1,6 +1,7 @@
 import type { NodeInput } from '../../discovery/node-source.js';
 import type { RegisteredWorkflow, TaskHandler } from '../../discovery/registered-workflow.js';
-import type { JsonObject, TaskContext } from '../../discovery/task-context.js';
+import type { JsonObject } from '../../discovery/context-types.js';
+import type { TaskContext } from '../../discovery/task-context.js';
 import { InvalidContextError, SignalTimeoutError } from '../../errors/index.js';
 import type {
   ChildNode,

@@ -1,5 +1,5 @@
 import type { EntityManager } from 'typeorm';
-import type { StepOptions } from '../../discovery/step-options.js';
+import type { StepOptions } from '../../discovery/task-context/step-options.js';
 import { InvalidArgumentError, NotAllowedError } from '../../errors/index.js';
 import { checkCallOptions } from '../../errors/call-options.js';
 import { formatValue } from '../../errors/option-checks.js';

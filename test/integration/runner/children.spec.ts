@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
-import type { SettledChild } from '../../../lib/discovery/child-options.js';
+import type { SettledChild } from '../../../lib/discovery/task-context/child-options.js';
 import {
   ChildCancelledError,
   ChildFailedError,

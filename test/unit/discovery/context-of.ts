@@ -1,4 +1,5 @@
-import type { JsonObject, TaskContext } from '../../../lib/discovery/task-context.js';
+import type { JsonObject } from '../../../lib/discovery/context-types.js';
+import type { TaskContext } from '../../../lib/discovery/task-context.js';
 
 /** As much of a context as the handlers in these tests use. */
 export function contextOf(data: JsonObject): TaskContext {

@@ -1,7 +1,7 @@
-import type { StoredError } from '../errors/index.js';
-import type { Duration, Tags } from '../workflow/index.js';
-import type { JsonObject } from './task-context.js';
-import type { WorkflowContext, WorkflowInput, WorkflowRef } from './workflow-ref.js';
+import type { StoredError } from '../../errors/index.js';
+import type { Duration, Tags } from '../../workflow/index.js';
+import type { JsonObject } from '../context-types.js';
+import type { WorkflowContext, WorkflowInput, WorkflowRef } from '../workflow-ref.js';
 
 /** Options of a child, an execution that a task starts. */
 export interface ChildOptions {

@@ -1,5 +1,5 @@
-import type { Duration } from '../workflow/duration.js';
-import type { EventDefinition, SignalDefinition } from './message-definitions.js';
+import type { Duration } from '../../workflow/duration.js';
+import type { EventDefinition, SignalDefinition } from '../message-definitions.js';
 
 /** Options of {@link TaskContext.waitFor} for a signal. */
 export interface SignalWaitOptions {
