@@ -1,5 +1,16 @@
 import { CloacinaError } from './cloacina-error.js';
 
+/** How each kind gets another name. A wait for a message has a name of its own only if its options give one. */
+const WAIT_ADVICE = "Give the wait a name: context.waitFor(Approval, { name: 'second approval' }).";
+const ADVICE = {
+  step: "In a loop, add a key: context.step('page', { key: number }, …).",
+  sleep: "Give each sleep a name of its own: context.sleep('before the second reminder', '3d').",
+  signal: WAIT_ADVICE,
+  event: WAIT_ADVICE,
+  child:
+    'Give the child a name, or in a loop a key: context.execute(ScanPage, { url }, { key: url }).',
+} as const;
+
 /**
  * A handler used the name of a step or wait twice in one run. The task fails and is not retried, because its next run
  * would do the same.
@@ -9,11 +20,16 @@ export class DuplicateStepError extends CloacinaError {
   /** The name, with its key after `#`. */
   readonly step: string;
 
-  constructor(task: string, step: string) {
+  /** @param kind - what used the name for the second time. Default: a step */
+  constructor(
+    task: string,
+    step: string,
+    kind: 'step' | 'sleep' | 'signal' | 'event' | 'child' = 'step',
+  ) {
     super(
       'DUPLICATE_STEP',
-      `Task ${JSON.stringify(task)} used the name ${JSON.stringify(step)} twice in one run. Names tell which step a ` +
-        "recorded result belongs to. In a loop, add a key: context.step('page', { key: number }, …).",
+      `Task ${JSON.stringify(task)} used the name ${JSON.stringify(step)} twice in one run. Names tell which step or wait ` +
+        `a recorded result belongs to. ${ADVICE[kind]}`,
     );
     this.task = task;
     this.step = step;

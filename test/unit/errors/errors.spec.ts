@@ -166,7 +166,7 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
   [
     new errors.DuplicateStepError('charge', 'page'),
     'DUPLICATE_STEP',
-    'Task "charge" used the name "page" twice in one run. Names tell which step a recorded result belongs to. In a ' +
+    'Task "charge" used the name "page" twice in one run. Names tell which step or wait a recorded result belongs to. In a ' +
       "loop, add a key: context.step('page', { key: number }, …).",
   ],
   [
@@ -278,6 +278,16 @@ describe('the family of errors', () => {
         'server, the database or the login: connect to the primary, or ALTER ROLE … RESET default_transaction_read_only; ' +
         'startTimeout sets the limit of the wait.',
     );
+  });
+
+  it.each([
+    ['step', 'add a key: context.step('],
+    ['sleep', 'Give each sleep a name of its own: context.sleep('],
+    ['signal', 'Give the wait a name: context.waitFor('],
+    ['event', 'Give the wait a name: context.waitFor('],
+    ['child', 'Give the child a name, or in a loop a key: context.execute('],
+  ] as const)('says how to give a %s another name', (kind, advice) => {
+    expect(new errors.DuplicateStepError('charge', 'a', kind).message).toContain(advice);
   });
 
   it('carries facts', () => {
