@@ -11,6 +11,7 @@ import { SKIPPED_BY_TIMEOUT } from '../nodes/skipped-by-timeout.js';
 import { SuspensionSignal } from '../waits/suspension.js';
 import type { TaskInterceptors } from './task-interceptors.js';
 import { encodeWrites, resultOf, type TaskResult } from './task-result.js';
+import type { TaskRun } from './task-run.js';
 
 /** Calls handlers, and turns what they return and throw into outcomes. */
 export class HandlerCall {
@@ -38,21 +39,22 @@ export class HandlerCall {
 
   /** The outcome of a handler that returned. Throws an error that counts as the handler's failure. */
   completed(attempt: Attempt, context: RunningTask, returned: unknown): TaskResult {
-    if (context.deferredForNextMs !== undefined) {
-      context.warnDeferralIgnored();
+    const { run, values } = context;
+    if (run.deferredForNextMs !== undefined) {
+      run.warnDeferralIgnored();
       throw new DeferralSignal();
     }
-    if (context.isSuspended) {
-      context.warnSuspensionIgnored();
+    if (run.suspension !== undefined) {
+      run.warnSuspensionIgnored();
       throw new SuspensionSignal();
     }
     const { claim, input } = attempt;
     if (returned === SKIPPED_BY_TIMEOUT) {
-      context.returned();
+      run.returned();
       return resultOf(claim, input, 'Skipped', { skipReason: 'timeout' });
     }
-    const writes = context.finish(returned);
-    context.returned();
+    const writes = values.finish(returned);
+    run.returned();
     if (writes.size === 0) return resultOf(claim, input, 'Completed', {});
     const view = input.view.withWrites(claim.task.no, writes);
     if (view.bytes > this.maxContextSize) throw tooLarge(view, this.maxContextSize);
@@ -66,15 +68,16 @@ export class HandlerCall {
  */
 export function thrown(
   { input }: Attempt,
-  context: RunningTask | undefined,
+  run: TaskRun | undefined,
   error: unknown,
 ): HandlerOutcome {
-  const delayMs = context?.deferredForNextMs;
-  context?.returned();
-  if (delayMs !== undefined) return { kind: 'deferred', delayMs };
-  if (context?.isSuspended === true) {
-    const { joins, suspendedForMs } = context;
-    return { kind: 'suspended', delayMs: suspendedForMs, ...(joins === 0 ? {} : { joins }) };
+  run?.returned();
+  if (run?.deferredForNextMs !== undefined) {
+    return { kind: 'deferred', delayMs: run.deferredForNextMs };
+  }
+  if (run?.suspension !== undefined) {
+    const { joins, delayMs } = run.suspension;
+    return { kind: 'suspended', delayMs, ...(joins === 0 ? {} : { joins }) };
   }
   return { kind: 'failed', input, error };
 }

@@ -10,13 +10,14 @@ import { HandlerCall, thrown } from './handler-call.js';
 import type { HandlerOutcome } from './handler-outcome.js';
 import { lastValue } from './last-value.js';
 import type { OutcomeRecorder } from './outcome-recorder.js';
-import { RunningTask, type TaskSurroundings } from './running-task.js';
+import { RunningTask } from './running-task.js';
 import type { Children } from '../children/children.js';
 import type { StepServices } from '../waits/step-services.js';
 import type { MessageTaker } from '../messages/message-taker.js';
 import type { TokenIssuer } from '../messages/token-issuer.js';
 import type { ProgressReports } from './progress-reports.js';
 import type { TaskInterceptors } from './task-interceptors.js';
+import type { TaskSurroundings } from './task-surroundings.js';
 import { TransactionalRunner } from './transactional-runner.js';
 import type { Clock } from '../../runtime/clock.js';
 
@@ -79,16 +80,17 @@ export class HandlerRunner {
   private async runPlain(attempt: Attempt): Promise<void> {
     const { claim, input } = attempt;
     const context = new RunningTask(claim, input.view, this.surroundings);
+    const { run } = context;
     let outcome: HandlerOutcome;
     try {
       let returned = await this.call.invoke(attempt, context);
       if (isObservable(returned)) returned = await lastValue(returned, claim.signal);
-      const { unawaited } = context;
+      const { unawaited } = run;
       if (unawaited !== undefined) await unawaited;
       outcome = this.call.completed(attempt, context, returned);
     } catch (error) {
-      if (context.hasOpenPoints) await context.whenPointsSettle();
-      outcome = thrown(attempt, context, error);
+      if (run.hasOpenPoints) await run.whenPointsSettle();
+      outcome = thrown(attempt, run, error);
     }
     try {
       attempt.conclude(outcome);

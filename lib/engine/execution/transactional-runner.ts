@@ -15,6 +15,7 @@ import type { HandlerRunnerParts } from './handler-runner.js';
 import { lastValue } from './last-value.js';
 import { RunningTask } from './running-task.js';
 import { resultOf, type TaskResult } from './task-result.js';
+import type { TaskRun } from './task-run.js';
 import {
   decideTransaction,
   tookMost,
@@ -34,7 +35,7 @@ const REFUSED_PAUSE_MS = 5_000;
 /** The state of a transactional run. */
 interface TransactionalRun extends HandlerTimes {
   phase: TransactionPhase;
-  context: RunningTask | undefined;
+  task: TaskRun | undefined;
   transaction: TaskTransaction | undefined;
   /** The handler's result. The handler may still run after its transaction has ended because its connection was cut. */
   handled: Promise<unknown> | undefined;
@@ -58,7 +59,7 @@ export class TransactionalRunner {
   async run(attempt: Attempt): Promise<void> {
     const run: TransactionalRun = {
       phase: 'begin',
-      context: undefined,
+      task: undefined,
       begunAt: 0,
       handledAt: 0,
       transaction: undefined,
@@ -116,15 +117,15 @@ export class TransactionalRunner {
       progress,
       manager: transaction.manager as TaskContext['manager'],
     });
-    run.context = context;
+    run.task = context.run;
     run.handled = Promise.resolve(call.invoke(attempt, context, transaction)).then((returned) =>
       isObservable(returned) ? lastValue(returned, claim.signal) : returned,
     );
     const returned = await run.handled.catch(async (error: unknown) => {
-      await context.whenPointsSettle();
+      await context.run.whenPointsSettle();
       throw error;
     });
-    const { unawaited } = context;
+    const { unawaited } = context.run;
     if (unawaited !== undefined) await unawaited;
     const result = call.completed(attempt, context, returned);
     run.handledAt = clock.now();
@@ -157,12 +158,12 @@ export class TransactionalRunner {
     }
     const tooLong = (): boolean => tookMost(run, this.parts.clock.now());
     if (run.phase === 'handler' || (error instanceof OverdueTransactionError && tooLong())) {
-      return thrown(attempt, run.context, error);
+      return thrown(attempt, run.task, error);
     }
     const failure = this.parts.store.classifyFailure(error);
     switch (decideTransaction(run.phase, failure)) {
       case 'attempt':
-        return thrown(attempt, run.context, error);
+        return thrown(attempt, run.task, error);
       case 'unstorable':
         return resultOf(claim, input, 'Failed', { error: toStoredError(error) });
       case 'giveUp':

@@ -19,6 +19,7 @@ import {
 } from '../../store/port/index.js';
 import type { DurableWait } from '../waits/durable-wait.js';
 import { stepNameOf, type StepName } from '../waits/step-name.js';
+import { stepRecord } from '../waits/step-record.js';
 import type { TaskSteps } from '../waits/task-steps.js';
 import type { MessageTaker } from './message-taker.js';
 
@@ -130,21 +131,12 @@ async function closeAll(
   listens: readonly Listen[],
 ): Promise<void> {
   const { services, claim } = steps;
-  const { executionId, taskNo, itemNo, token } = claim;
-  const empty = { result: null, error: null, childId: null, listensFor: null, due: null };
   await Promise.all(
-    listens.map(({ label, key }) =>
-      services.record(claim, {
-        executionId,
-        taskNo,
-        itemNo,
-        token,
-        name: listenerName(stored, label ?? ''),
-        kind: key === null ? 'signal' : 'event',
-        status: 'TimedOut',
-        ...empty,
-      }),
-    ),
+    listens.map(({ label, key }) => {
+      const name = { stored: listenerName(stored, label ?? '') };
+      const kind = key === null ? 'signal' : 'event';
+      return services.record(claim, stepRecord(claim, name, kind, 'TimedOut'));
+    }),
   );
 }
 

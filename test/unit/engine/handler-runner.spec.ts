@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { Observable, of } from 'rxjs';
+import { defineEvent, defineSignal } from '../../../lib/discovery/message-definitions.js';
 import type { TaskContext } from '../../../lib/discovery/task-context.js';
 import type { TaskClaim } from '../../../lib/engine/claims/task-claim.js';
 import { Attempt } from '../../../lib/engine/execution/attempt.js';
@@ -17,6 +18,9 @@ import { OverdueTransactionError, type TaskTransaction } from '../../../lib/stor
 import { gate } from '../../support/gate.js';
 import { EngineScene, registered } from './engine-scene.js';
 import { systemClock } from '../../../lib/runtime/clock.js';
+
+const Go = defineSignal('go');
+const Paid = defineEvent('paid');
 
 let scene: EngineScene;
 let handle: (context: TaskContext) => unknown;
@@ -185,6 +189,26 @@ describe('HandlerRunner', () => {
     handle = (context) =>
       Promise.all([context.sleep('long', '1d'), context.sleep('short', 3_000)]).then(() => ({}));
     expect(await run()).toEqual({ kind: 'suspended', delayMs: 3_000 });
+  });
+
+  it.each<[string, string, (context: TaskContext) => Promise<unknown>]>([
+    ['a step', 'add a key', (context) => context.step('a', () => 1)],
+    ['a sleep', 'Give each sleep a name', (context) => context.sleep('a', '1d')],
+    ['a signal', 'Give the wait a name', (context) => context.waitFor(Go)],
+    ['an event', 'Give the wait a name', (context) => context.waitFor(Paid, { key: '1' })],
+    ['several messages', 'Give the wait a name', (context) => context.waitForAny({ Go })],
+  ])('says how to name %s that has the name of another one', async (_, advice, call) => {
+    let refused: unknown;
+    handle = async (context) => {
+      const first = call(context);
+      refused = await call(context).catch((error: unknown) => error);
+      await first;
+    };
+    await run();
+    expect(refused).toMatchObject({
+      code: 'DUPLICATE_STEP',
+      message: expect.stringContaining(advice),
+    });
   });
 
   it('fails the attempt with what a step throws, and records nothing', async () => {
