@@ -1,5 +1,6 @@
 import { boolean, columns, integer, integers, text } from './columns.js';
-import { lockOrder, taskOf, type Statement, type TenantTables } from './statement.js';
+import { cancelTasks, lockTasks } from './open-tasks.js';
+import type { Statement } from './statement.js';
 import type { ControlResult } from '../../port/index.js';
 
 /**
@@ -11,36 +12,9 @@ import type { ControlResult } from '../../port/index.js';
  * empty at a quiet time contains all running executions at a busy one.
  */
 
-/** A condition: task `t` has not ended. */
-export const OPEN_TASKS = `t.status IN ('NotStarted', 'Ready', 'Running', 'Waiting')`;
-
-function lockedTasks(tables: TenantTables): string {
-  return `locked AS MATERIALIZED (
-    SELECT t.execution_id, t.task_no, t.item_no, t.status FROM ${tables.task} t
-    WHERE t.execution_id = $1::uuid AND ${OPEN_TASKS}
-    ORDER BY ${lockOrder('t.')} FOR NO KEY UPDATE
-  )`;
-}
-
 /** A row to join the execution with. It exists once all tasks are locked and changed. */
 function tasksFirst(tasks: string): string {
   return `FROM (SELECT count(*) FROM ${tasks}) tasks_first`;
-}
-
-/**
- * Cancels the rows in `locked`, whether unstarted or Running, and returns their former status. Tokens of Running tasks
- * increase, so late outcomes are rejected. A task that waits for its next attempt loses the start time of its last one,
- * which is over. A suspended one is still in its attempt.
- */
-export function cancelTasks(tables: TenantTables): string {
-  return `cancelled AS (
-    UPDATE ${tables.task} t
-    SET status = 'Cancelled', claim_token = t.claim_token + (t.status = 'Running')::integer, owner = NULL,
-        run_at = NULL, paused = false, completed_at = ${tables.clock.now},
-        started_at = CASE WHEN l.status IN ('Running', 'Waiting') THEN t.started_at END
-    FROM locked l WHERE ${taskOf('l')}
-    RETURNING t.task_no, l.status AS was
-  )`;
 }
 
 const CONTROLLED = columns({
@@ -63,7 +37,7 @@ function resultOf(tasks: string): string {
 export const cancelExecution: Statement<ControlledRow> = {
   name: 'cancel_execution',
   columns: CONTROLLED,
-  text: (tables) => `WITH ${lockedTasks(tables)}, ${cancelTasks(tables)}, execution AS (
+  text: (tables) => `WITH ${lockTasks(tables)}, ${cancelTasks(tables)}, execution AS (
     UPDATE ${tables.execution} x
     SET status = 'Cancelled', reason = $2::text, completed_at = ${tables.clock.now}, deadline_at = NULL,
         remaining_leaves = 0
@@ -79,7 +53,7 @@ export const cancelExecution: Statement<ControlledRow> = {
 export const pauseExecution: Statement<ControlledRow> = {
   name: 'pause_execution',
   columns: CONTROLLED,
-  text: (tables) => `WITH ${lockedTasks(tables)}, marked AS (
+  text: (tables) => `WITH ${lockTasks(tables)}, marked AS (
     UPDATE ${tables.task} t SET paused = true
     FROM locked l
     WHERE t.execution_id = l.execution_id AND t.task_no = l.task_no AND t.item_no = l.item_no
@@ -98,7 +72,7 @@ export const pauseExecution: Statement<ControlledRow> = {
 export const resumeExecution: Statement<ControlledRow> = {
   name: 'resume_execution',
   columns: CONTROLLED,
-  text: (tables) => `WITH ${lockedTasks(tables)}, released AS (
+  text: (tables) => `WITH ${lockTasks(tables)}, released AS (
     UPDATE ${tables.task} t SET paused = false
     FROM locked l
     WHERE t.execution_id = l.execution_id AND t.task_no = l.task_no AND t.item_no = l.item_no

@@ -1,11 +1,10 @@
 import { boolean, columns, integer, orNull, text, uuid } from './columns.js';
-import { cancelTasks, OPEN_TASKS } from './control-execution.js';
-import { executionOf, lockOrder, type Statement, type TenantTables } from './statement.js';
+import { cancelTasks, countOpenTasks, lockExecutions, MAX_TASKS } from './open-tasks.js';
+import { executionOf, type Statement, type TenantTables } from './statement.js';
 import { END_CHILDREN, type ChildrenPage } from '../../port/index.js';
 
-/** Maximum number of executions that one statement cancels, and of task rows that it changes if it cancels more than one. */
+/** Maximum number of executions that one statement cancels. */
 const MAX_CHILDREN = 200;
-const MAX_TASKS = 5_000;
 
 /** One row contains the page without an execution. All others contain an execution. */
 const ENDED = columns({
@@ -22,12 +21,16 @@ type EndedRow = ReturnType<typeof ENDED.decode>[number];
 /** A condition: execution `c` is a child that the end of its parent cancels. Its epilogue, if it has begun, ends by itself. */
 const TO_CANCEL = `c.completed_at IS NULL AND c.on_parent_end = 'cancel' AND c.status || '' <> 'Finishing'`;
 
+/** A condition: the locked row of execution `x` may still be cancelled. */
+const STILL_OPEN = `x.completed_at IS NULL AND x.status || '' <> 'Finishing'`;
+
 /**
  * Cancels children of an execution that has ended without success, a page at a time. A parent with ten thousand children
  * is cancelled by one short statement, and its bit stays set until all of these are ended, so a crash leaves no orphans.
  *
- * Rows that others have locked are skipped, as in `time_out_executions` and for the same reasons. The caller comes back for
- * them. OFFSET keeps the order of the page from choosing the primary key to walk along. A page ends before the bound on tasks, but has at least one execution.
+ * Rows that others have locked are skipped ({@link lockExecutions}). The caller comes back for them. OFFSET keeps the order
+ * of the page from choosing the primary key to walk along. A page ends before the bound on tasks, but has at least one
+ * execution.
  */
 export const endChildren: Statement<EndedRow> = {
   name: 'end_children',
@@ -46,30 +49,11 @@ export const endChildren: Statement<EndedRow> = {
         OFFSET 0
       ) c ORDER BY c.id LIMIT ${MAX_CHILDREN}
     ) c CROSS JOIN LATERAL (
-      SELECT count(*) AS open FROM ${tables.task} t WHERE t.execution_id = c.id AND ${OPEN_TASKS}
+      ${countOpenTasks(tables, 'c.id')}
     ) n
   ), page AS MATERIALIZED (
     SELECT id, open FROM child WHERE before < ${MAX_TASKS} ORDER BY id
-  ), all_tasks AS MATERIALIZED (
-    SELECT i.id, i.open, l.task_nos, l.item_nos, l.statuses
-    FROM page i CROSS JOIN LATERAL (
-      SELECT array_agg(task_no) AS task_nos, array_agg(item_no) AS item_nos, array_agg(status) AS statuses FROM (
-        SELECT t.task_no, t.item_no, t.status FROM ${tables.task} t
-        WHERE t.execution_id = i.id AND ${OPEN_TASKS}
-        ORDER BY ${lockOrder('t.')} FOR NO KEY UPDATE SKIP LOCKED
-      ) t
-    ) l
-  ), ending AS MATERIALIZED (
-    SELECT a.* FROM all_tasks a CROSS JOIN LATERAL (
-      SELECT FROM ${tables.execution} x
-      WHERE x.id = a.id AND x.completed_at IS NULL AND x.status || '' <> 'Finishing'
-      FOR NO KEY UPDATE SKIP LOCKED
-    ) x
-    WHERE coalesce(cardinality(a.task_nos), 0) = a.open
-  ), locked AS MATERIALIZED (
-    SELECT e.id AS execution_id, u.task_no, u.item_no, u.status
-    FROM ending e CROSS JOIN LATERAL unnest(e.task_nos, e.item_nos, e.statuses) AS u(task_no, item_no, status)
-  ), ${cancelTasks(tables)}, execution AS (
+  ), ${lockExecutions(tables, 'page', STILL_OPEN)}, ${cancelTasks(tables)}, execution AS (
     UPDATE ${tables.execution} x
     SET status = 'Cancelled', reason = $2::text, completed_at = ${tables.clock.now}, deadline_at = NULL,
         remaining_leaves = 0

@@ -1,12 +1,11 @@
-import { cancelTasks, OPEN_TASKS } from './control-execution.js';
 import { boolean, columns, integer, long, orNull, text, timestamp, uuid } from './columns.js';
 import { plainArray } from './encoding.js';
-import { executionOf, lockOrder, type Statement, type TenantTables } from './statement.js';
+import { cancelTasks, countOpenTasks, lockExecutions, MAX_TASKS } from './open-tasks.js';
+import { executionOf, type Statement, type TenantTables } from './statement.js';
 import type { PastDeadline, TimedOutExecution } from '../../port/index.js';
 
-/** Maximum number of executions that one statement ends, and of task rows that it changes if it ends more than one. */
+/** Maximum number of executions that one statement ends. */
 const MAX_EXECUTIONS = 100;
-const MAX_TASKS = 5_000;
 
 /** Class of the advisory locks that are held while timeouts of a schema are enforced. */
 const TICKET_CLASS = 1_129_072_452;
@@ -49,14 +48,8 @@ type TimedOutRow = ReturnType<typeof TIMED_OUT.decode>[number];
  *
  * **One process at a time.** The ticket is a lock that ends with the transaction. Processes that don't get it do nothing.
  *
- * **No waits.** Rows that others have locked are skipped, so a locked execution delays only itself, and deadlocks are
- * impossible. An execution ends if all its open tasks and then its own row could be locked, and if its deadline still
- * applies. All of this is known before the first row changes, so nothing has to be rolled back. The next sweep finds
- * skipped executions again.
- *
- * **Changes since the snapshot.** Open tasks are counted in the statement's snapshot and locked in their current state. If
- * one has ended since, by an outcome or with its execution, the numbers differ and the execution is skipped. Only a manual
- * retry can add open tasks, and it sets another deadline.
+ * **No waits.** Rows that others have locked are skipped ({@link lockExecutions}), and the next sweep finds them again. An
+ * execution ends only if its deadline still applies: only a manual retry can add open tasks, and it sets another deadline.
  */
 export const timeOutExecutions: Statement<TimedOutRow> = {
   name: 'time_out_executions',
@@ -67,29 +60,14 @@ export const timeOutExecutions: Statement<TimedOutRow> = {
     SELECT i.id, i.error, n.open, sum(n.open) OVER (ORDER BY i.ord) - n.open AS before
     FROM ROWS FROM (unnest($1::uuid[]), unnest($2::integer[])) WITH ORDINALITY AS i(id, error, ord)
     CROSS JOIN LATERAL (
-      SELECT count(*) AS open FROM ${tables.task} t WHERE t.execution_id = i.id AND ${OPEN_TASKS}
+      ${countOpenTasks(tables, 'i.id')}
     ) n
     WHERE (SELECT mine FROM ticket)
-  ), all_tasks AS MATERIALIZED (
-    SELECT i.id, i.error, i.open, l.task_nos, l.item_nos, l.statuses
-    FROM (SELECT * FROM item WHERE before < ${MAX_TASKS} ORDER BY id) i CROSS JOIN LATERAL (
-      SELECT array_agg(task_no) AS task_nos, array_agg(item_no) AS item_nos, array_agg(status) AS statuses FROM (
-        SELECT t.task_no, t.item_no, t.status FROM ${tables.task} t
-        WHERE t.execution_id = i.id AND ${OPEN_TASKS}
-        ORDER BY ${lockOrder('t.')} FOR NO KEY UPDATE SKIP LOCKED
-      ) t
-    ) l
-  ), ending AS MATERIALIZED (
-    SELECT a.* FROM all_tasks a CROSS JOIN LATERAL (
-      SELECT FROM ${tables.execution} x
-      WHERE x.id = a.id AND coalesce(x.deadline_at, 'infinity') <= ${tables.clock.now}
-      FOR NO KEY UPDATE SKIP LOCKED
-    ) x
-    WHERE coalesce(cardinality(a.task_nos), 0) = a.open
-  ), locked AS MATERIALIZED (
-    SELECT e.id AS execution_id, u.task_no, u.item_no, u.status
-    FROM ending e CROSS JOIN LATERAL unnest(e.task_nos, e.item_nos, e.statuses) AS u(task_no, item_no, status)
-  ), ${cancelTasks(tables)}, execution AS (
+  ), ${lockExecutions(
+    tables,
+    `(SELECT * FROM item WHERE before < ${MAX_TASKS} ORDER BY id)`,
+    `coalesce(x.deadline_at, 'infinity') <= ${tables.clock.now}`,
+  )}, ${cancelTasks(tables)}, execution AS (
     UPDATE ${tables.execution} x
     SET status = 'Failed', error = $3::json -> e.error, completed_at = ${tables.clock.now}, deadline_at = NULL,
         remaining_leaves = 0
