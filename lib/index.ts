@@ -149,6 +149,7 @@ export { CloacinaRecoveryJobs, RECOVERY_JOB } from './recovery/recovery-jobs.js'
 export type { RecoveryCause, RecoveryReport } from './recovery/tenant-recovery.js';
 export type { ConnectionSource } from './store/postgres/connections/connection-config.js';
 export { CloacinaRunner } from './runner/cloacina-runner.js';
+export type { ExecutionQueries } from './runner/execution-queries.js';
 export type {
   Execution,
   ExecutionCountFilter,

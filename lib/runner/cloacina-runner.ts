@@ -1,49 +1,19 @@
 import type { Observable } from 'rxjs';
-import { AvailabilityRetry } from '../runtime/availability-retry.js';
-import type { WorkflowEvent } from '../events/workflow-event.js';
-import type { EventDefinition, SignalDefinition } from '../discovery/message-definitions.js';
 import type { JsonObject } from '../discovery/context-types.js';
+import type { EventDefinition, SignalDefinition } from '../discovery/message-definitions.js';
 import type { WorkflowContext, WorkflowInput, WorkflowRef } from '../discovery/workflow-ref.js';
-import { TenantRemovedError, withoutDriver } from '../errors/index.js';
-import { checkCallOptions } from '../errors/call-options.js';
-import { checkId, checkWait, refuseInBoot, refuseInTask, refuseManager } from './call-checks.js';
-import type {
-  Execution,
-  ExecutionCountFilter,
-  ExecutionFilter,
-  ExecutionPage,
-  ExecutionResult,
-  ExecutionUpdate,
-  GetOptions,
-  WorkflowCounts,
-  WorkflowExecution,
-} from './execution.js';
-import { ExecutionControl } from './execution-control.js';
-import {
-  RESULT_OPTIONS,
-  RunnerHandle,
-  type ExecutionHandle,
-  type ResultOptions,
-  type UnsettledOptions,
-} from './execution-handle.js';
-import { ExecutionWatches } from './execution-watches.js';
-import { EndedExecutions } from './ended-executions.js';
-import { ExecutionReader } from './execution-reader.js';
-import { checkGetOptions } from './list-filter.js';
-import { MessageCalls } from './message-calls.js';
-import type { SendOptions, SignalSendOptions, SignalTarget } from './message-request.js';
-import { ResultWaiter } from './result-waiter.js';
 import type { PreparedOptions } from '../engine/children/child-runner.js';
 import type { StartRequest } from '../engine/starts/starter.js';
-import type { RunnerParts } from './runner-parts.js';
-import { ExecutionStarter } from './execution-starter.js';
-import type { ExecutionTree, TreeOptions } from './execution-tree.js';
-import type { HistoryEntry } from './history-entry.js';
-import { START_OPTIONS, type StartOptions } from './start-request.js';
-import { viewWorkflow, type WorkflowGraph } from './workflow-graph.js';
-import { checkWatchOptions, type WatchOptions } from './watch-options.js';
+import type { WorkflowEvent } from '../events/workflow-event.js';
+import type { ExecutionResult } from './execution.js';
+import type { ExecutionHandle, ResultOptions, UnsettledOptions } from './execution-handle.js';
+import { ExecutionQueries } from './execution-queries.js';
+import type { TreeOptions } from './execution-tree.js';
+import type { SendOptions, SignalSendOptions, SignalTarget } from './message-request.js';
 import type { RetryExecutionOptions } from './retry-options.js';
-import type { ExecutionStatus } from '../workflow/index.js';
+import type { RunnerParts } from './runner-parts.js';
+import { wireRunner, type RunnerCalls } from './runner-wiring.js';
+import type { StartOptions } from './start-request.js';
 
 /**
  * Starts, reads and controls the executions of one tenant.
@@ -56,7 +26,7 @@ import type { ExecutionStatus } from '../workflow/index.js';
  * const result = await this.runner.execute(OrderFulfilment, { orderId: 17 });
  * ```
  */
-export class CloacinaRunner {
+export class CloacinaRunner extends ExecutionQueries {
   /** The tenant's name. */
   readonly tenant: string;
   /** The tenant's schema. */
@@ -66,49 +36,16 @@ export class CloacinaRunner {
    * reads what is stored.
    */
   readonly events$: Observable<WorkflowEvent>;
-  private readonly starter: ExecutionStarter;
-  private readonly reader: ExecutionReader;
-  private readonly waits: ResultWaiter;
-  private readonly control: ExecutionControl;
-  private readonly messages: MessageCalls;
-  private readonly watches: ExecutionWatches;
-  private readonly closing = new AbortController();
+  private readonly calls: RunnerCalls;
 
   /** @internal Applications inject the runner. */
   constructor(private readonly parts: RunnerParts) {
-    const { engine, registry } = parts;
-    this.tenant = engine.settings.tenant;
-    this.schema = engine.settings.schema;
+    const calls = wireRunner(parts);
+    super(calls);
+    this.calls = calls;
+    this.tenant = parts.engine.settings.tenant;
+    this.schema = parts.engine.settings.schema;
     this.events$ = parts.events.asObservable();
-    const { clock, store, catalog, settings } = engine;
-    const { startTimeoutMs } = settings;
-    const whileUnavailable = new AvailabilityRetry(this.tenant, store, startTimeoutMs, clock);
-    this.starter = new ExecutionStarter({ engine, registry, whileUnavailable });
-    const hungHandlers = engine.hungHandlers.bind(engine);
-    this.reader = new ExecutionReader(store, catalog, whileUnavailable, hungHandlers, clock);
-    this.control = new ExecutionControl({
-      tenant: this.tenant,
-      engine,
-      whileServed: (work) => this.whileServed(work),
-      whileUnavailable,
-    });
-    this.messages = new MessageCalls({
-      tenant: this.tenant,
-      engine,
-      starter: this.starter,
-      whileUnavailable,
-    });
-    const { tenant, reader } = this;
-    const ended = new EndedExecutions({ tenant, waiters: engine.waiters, reader });
-    this.watches = new ExecutionWatches({
-      clock,
-      tenant,
-      waiters: engine.waiters,
-      changes: engine.changes,
-      hearsNotifications: () => engine.hearsNotifications,
-      read: (id) => reader.update(id),
-    });
-    this.waits = new ResultWaiter({ clock, tenant, hasBooted: parts.hasBooted, ended });
   }
 
   /**
@@ -131,22 +68,12 @@ export class CloacinaRunner {
     context: WorkflowInput<R> | undefined,
     options: StartOptions & ResultOptions,
   ): Promise<ExecutionResult<WorkflowContext<R>, Partial<WorkflowContext<R>>>>;
-  async execute(
+  execute(
     workflow: WorkflowRef,
     context?: JsonObject,
-    options: StartOptions & ResultOptions = {},
+    options?: StartOptions & ResultOptions,
   ): Promise<ExecutionResult> {
-    refuseInTask('execute()');
-    refuseInBoot('execute()', this.parts.hasBooted());
-    checkCallOptions('execute()', options, EXECUTE_OPTIONS);
-    const { timeout, settled, ...startOptions } = options;
-    const wait = checkWait({ timeout, settled });
-    refuseManager(startOptions.manager);
-    return this.waits.resultOfStart(
-      (onRequest) =>
-        this.whileServed(() => this.starter.start(workflow, context, startOptions, onRequest)),
-      wait,
-    );
+    return this.calls.starts.execute(workflow, context, options);
   }
 
   /**
@@ -157,15 +84,12 @@ export class CloacinaRunner {
    * @throws DatabaseUnavailableError if the database was unreachable, or another transaction held a lock, for
    *   `startTimeout`; its `mayBeWritten` tells whether the execution may be stored
    */
-  async start<R extends WorkflowRef>(
+  start<R extends WorkflowRef>(
     workflow: R,
     context?: WorkflowInput<R>,
-    options: StartOptions = {},
+    options?: StartOptions,
   ): Promise<ExecutionHandle<WorkflowContext<R>>> {
-    const { id, created } = await this.whileServed(() =>
-      this.starter.start(workflow, context, options),
-    );
-    return this.handleOf<WorkflowContext<R>>(id, created);
+    return this.calls.starts.start(workflow, context, options);
   }
 
   /**
@@ -173,130 +97,7 @@ export class CloacinaRunner {
    * if no execution has the id.
    */
   handle(id: string): ExecutionHandle {
-    return this.handleOf<JsonObject>(id, false);
-  }
-
-  /**
-   * Reads an execution with its context and tasks. Returns null if no execution has this id.
-   *
-   * @example
-   * ```ts
-   * const execution = await runner.get(id);
-   * for (const { name, status, waitingFor } of execution?.tasks ?? []) console.log(name, status, waitingFor?.detail);
-   * ```
-   */
-  get(id: string): Promise<Execution | null>;
-  /**
-   * Reads an execution of a workflow, with the type of the workflow's context. Returns null if no execution of this
-   * workflow has the id.
-   *
-   * @throws InvalidArgumentError for an invalid workflow
-   */
-  get<R extends WorkflowRef>(
-    id: string,
-    options: GetOptions<R>,
-  ): Promise<WorkflowExecution<R> | null>;
-  /**
-   * Reads many executions together, and returns them in the order of the ids: null for an id that no execution has.
-   *
-   * @param ids - at most 200
-   * @throws InvalidArgumentError for more than 200 ids, and for an id that is not a string
-   */
-  get(ids: readonly string[]): Promise<(Execution | null)[]>;
-  /** Reads many executions of a workflow together: null for an id that no execution of this workflow has. */
-  get<R extends WorkflowRef>(
-    ids: readonly string[],
-    options: GetOptions<R>,
-  ): Promise<(WorkflowExecution<R> | null)[]>;
-  get(
-    ids: string | readonly string[],
-    options: GetOptions = {},
-  ): Promise<Execution | null | (Execution | null)[]> {
-    return this.whileServed<Execution | null | (Execution | null)[]>(() => {
-      const { workflow, steps } = checkGetOptions(options);
-      return isMany(ids)
-        ? this.reader.getMany(ids, workflow, steps)
-        : this.reader.get(ids, workflow, steps);
-    });
-  }
-
-  /**
-   * Reads the statuses of many executions, by id. Ids that no execution has are left out.
-   *
-   * @param ids - at most 1,000
-   * @throws InvalidArgumentError for more than 1,000 ids, and for an id that is not a string
-   */
-  statuses(ids: readonly string[]): Promise<Map<string, ExecutionStatus>> {
-    return this.whileServed(() => this.reader.statuses(ids));
-  }
-
-  /**
-   * Watches an execution: yields its state at once, and then after each change that is stored, in whichever process: of its
-   * status, of a task, of the progress of a task. The last state is that of the end.
-   *
-   * Changes within 200 ms may be yielded as one. A slow reader gets the latest state, and misses the states between. Any
-   * number of watchers of one execution share its reads; while nothing changes, it is read every 30 s, in case a
-   * notification was lost. A later manual retry is not followed.
-   *
-   * @param options.signal - ends the iteration when it aborts, without an error
-   * @throws InvalidArgumentError for an invalid id or option
-   * @throws NotAllowedError inside a task, and while the application boots
-   * @throws UnknownExecutionError, TenantRemovedError, DatabaseUnavailableError from the iteration
-   * @example
-   * ```ts
-   * for await (const { status, tasks } of runner.watch(id)) {
-   *   console.log(status, tasks.map(({ name, progress }) => [name, progress?.value]));
-   * }
-   * ```
-   */
-  watch(id: string, options: WatchOptions = {}): AsyncIterable<ExecutionUpdate> {
-    refuseInTask('watch()');
-    refuseInBoot('watch()', this.parts.hasBooted());
-    const signal = checkWatchOptions(options);
-    this.closing.signal.throwIfAborted();
-    return this.watches.watch(checkId(id), signal);
-  }
-
-  /**
-   * Reads the timeline of an execution, oldest entry first: its start, each attempt of a task with times and error,
-   * pauses and cancellations with their reasons, recoveries, manual retries, its end. Returns null if no execution has
-   * this id.
-   *
-   * The timeline is made of the execution's rows, which are always complete, and its stored events. Of more than 2,000
-   * events it contains the newest 2,000.
-   *
-   * @throws InvalidArgumentError for an id that is not a string
-   */
-  history(id: string): Promise<HistoryEntry[] | null> {
-    return this.whileServed(() => this.reader.history(id));
-  }
-
-  /**
-   * Reads a page of executions, newest first, without their contexts and tasks; {@link get} reads these.
-   *
-   * @throws InvalidArgumentError for an invalid workflow, limit, status, date, tag, key or cursor
-   */
-  list(filter: ExecutionFilter = {}): Promise<ExecutionPage> {
-    return this.whileServed(() => this.reader.list(filter));
-  }
-
-  /**
-   * Counts executions by workflow and status. Workflows without executions are left out.
-   *
-   * The database reads every execution that it counts. Executions that are not Completed have their own index, and so
-   * do executions with tags. So `status: ['Pending', 'Running', 'Paused', 'Failed']` is cheap in a schema with millions
-   * of Completed executions.
-   *
-   * @returns the counts, sorted by the names of the workflows
-   * @throws InvalidArgumentError for an invalid workflow, status, date or tag
-   */
-  counts(filter: ExecutionCountFilter = {}): Promise<WorkflowCounts[]> {
-    return this.whileServed(() => this.reader.counts(filter));
-  }
-
-  /** Returns the workflows that this process serves for the tenant, with their graphs, in the order of the modules. */
-  workflows(): WorkflowGraph[] {
-    return this.parts.registry.list().filter(this.parts.serves).map(viewWorkflow);
+    return this.calls.starts.handle(id);
   }
 
   /**
@@ -307,7 +108,7 @@ export class CloacinaRunner {
    * @throws InvalidTransitionError if the execution is Completed or Failed
    */
   cancel(id: string, reason?: string): Promise<void> {
-    return this.control.cancel(id, reason);
+    return this.calls.control.cancel(id, reason);
   }
 
   /**
@@ -318,7 +119,7 @@ export class CloacinaRunner {
    * @throws InvalidTransitionError if the execution has ended
    */
   pause(id: string, reason?: string, options?: TreeOptions): Promise<void> {
-    return this.control.pause(id, reason, options);
+    return this.calls.control.pause(id, reason, options);
   }
 
   /**
@@ -328,25 +129,7 @@ export class CloacinaRunner {
    * @throws InvalidTransitionError if the execution is not Paused
    */
   resume(id: string, options?: TreeOptions): Promise<void> {
-    return this.control.resume(id, options);
-  }
-
-  /**
-   * Reads an execution and the executions under it: the children that its tasks have started, their children, and so on.
-   *
-   * @example
-   * ```ts
-   * const print = (node: ExecutionTree, indent = ''): void => {
-   *   console.log(indent, node.workflow, node.status);
-   *   for (const child of node.children) print(child, `${indent}  `);
-   * };
-   * print(await runner.tree(id));
-   * ```
-   * @returns at most 10,000 executions, those near the top first; `isComplete` tells whether these are all
-   * @throws UnknownExecutionError
-   */
-  tree(id: string): Promise<ExecutionTree> {
-    return this.control.tree(id);
+    return this.calls.control.resume(id, options);
   }
 
   /**
@@ -363,7 +146,7 @@ export class CloacinaRunner {
    * @throws InvalidArgumentError for invalid options
    */
   retry(id: string, options: RetryExecutionOptions = {}): Promise<void> {
-    return this.control.retry(id, options);
+    return this.calls.control.retry(id, options);
   }
 
   /**
@@ -383,13 +166,13 @@ export class CloacinaRunner {
    * await runner.signal({ workflow: Invoice, key: 'inv-17' }, Approval, answer, { manager });
    * ```
    */
-  async signal<P, I, R extends WorkflowRef = WorkflowRef>(
+  signal<P, I, R extends WorkflowRef = WorkflowRef>(
     to: SignalTarget<R>,
     signal: SignalDefinition<P, I>,
     payload: I,
     options?: SignalSendOptions<R>,
   ): Promise<string> {
-    return this.whileServed(() => this.messages.signal(to, signal, payload, options));
+    return this.calls.served.run(() => this.calls.messages.signal(to, signal, payload, options));
   }
 
   /**
@@ -404,13 +187,13 @@ export class CloacinaRunner {
    * await runner.emit(InvoicePaid, 'inv-17', payment, { manager, idempotencyKey: payment.id });
    * ```
    */
-  async emit<P, I>(
+  emit<P, I>(
     event: EventDefinition<P, I>,
     key: string,
     payload: I,
     options?: SendOptions,
   ): Promise<void> {
-    return this.whileServed(() => this.messages.emit(event, key, payload, options));
+    return this.calls.served.run(() => this.calls.messages.emit(event, key, payload, options));
   }
 
   /**
@@ -426,10 +209,9 @@ export class CloacinaRunner {
    * @internal Rejects pending waits and reads with a TenantRemovedError. The executions continue in other processes.
    */
   closed(): void {
-    const reason = new TenantRemovedError(this.tenant);
-    this.closing.abort(reason);
+    const reason = this.calls.served.close();
     this.parts.engine.waiters.close(reason);
-    this.reader.close();
+    this.calls.reader.close();
   }
 
   /** @internal Checks the arguments of a start, for a child that a task starts. Nothing is stored. */
@@ -438,31 +220,6 @@ export class CloacinaRunner {
     context: object | undefined,
     options: PreparedOptions,
   ): Promise<StartRequest> {
-    return this.starter.prepare(workflow, context, options);
+    return this.calls.starter.prepare(workflow, context, options);
   }
-
-  /** Throws a TenantRemovedError once the tenant is closed, also for calls that began before. */
-  private async whileServed<T>(work: () => Promise<T>): Promise<T> {
-    const { signal } = this.closing;
-    signal.throwIfAborted();
-    try {
-      return await work();
-    } catch (error) {
-      signal.throwIfAborted();
-      throw withoutDriver(error, this.tenant);
-    }
-  }
-
-  /** The cast relies on the workflow that the caller named, because rows carry no types. */
-  private handleOf<C extends object>(id: string, created: boolean): ExecutionHandle<C> {
-    const handle: ExecutionHandle = new RunnerHandle(id, created, this.control, this.waits);
-    return handle as object as ExecutionHandle<C>;
-  }
-}
-
-const EXECUTE_OPTIONS = new Set([...START_OPTIONS, ...RESULT_OPTIONS]);
-
-/** `Array.isArray` alone does not tell the compiler that what is left is a string. */
-function isMany(ids: string | readonly string[]): ids is readonly string[] {
-  return Array.isArray(ids);
 }

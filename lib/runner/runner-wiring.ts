@@ -1,0 +1,59 @@
+import { AvailabilityRetry } from '../runtime/availability-retry.js';
+import { EndedExecutions } from './ended-executions.js';
+import { ExecutionControl } from './execution-control.js';
+import type { QueryParts } from './execution-queries.js';
+import { ExecutionReader } from './execution-reader.js';
+import { ExecutionStarter } from './execution-starter.js';
+import { ExecutionWatches } from './execution-watches.js';
+import { MessageCalls } from './message-calls.js';
+import { ResultWaiter } from './result-waiter.js';
+import type { RunnerParts } from './runner-parts.js';
+import { ServedCalls } from './served-calls.js';
+import { StartCalls } from './start-calls.js';
+import { viewWorkflow } from './workflow-graph.js';
+
+/** The objects that do the work of a runner's calls. */
+export interface RunnerCalls extends QueryParts {
+  readonly served: ServedCalls;
+  readonly starter: ExecutionStarter;
+  readonly starts: StartCalls;
+  readonly control: ExecutionControl;
+  readonly messages: MessageCalls;
+}
+
+/** Creates the objects of one runner. */
+export function wireRunner({ engine, registry, serves, hasBooted }: RunnerParts): RunnerCalls {
+  const { catalog, changes, clock, settings, store, waiters } = engine;
+  const { startTimeoutMs, tenant } = settings;
+  const whileUnavailable = new AvailabilityRetry(tenant, store, startTimeoutMs, clock);
+  const served = new ServedCalls(tenant);
+  const starter = new ExecutionStarter({ engine, registry, whileUnavailable });
+  const hungHandlers = engine.hungHandlers.bind(engine);
+  const reader = new ExecutionReader(store, catalog, whileUnavailable, hungHandlers, clock);
+  const control = new ExecutionControl({
+    tenant,
+    engine,
+    whileServed: (work) => served.run(work),
+    whileUnavailable,
+  });
+  const ended = new EndedExecutions({ tenant, waiters, reader });
+  const waits = new ResultWaiter({ clock, tenant, hasBooted, ended });
+  return {
+    served,
+    starter,
+    starts: new StartCalls({ starter, waits, control, served, hasBooted }),
+    reader,
+    control,
+    messages: new MessageCalls({ tenant, engine, starter, whileUnavailable }),
+    watches: new ExecutionWatches({
+      clock,
+      tenant,
+      waiters,
+      changes,
+      hearsNotifications: () => engine.hearsNotifications,
+      read: (id) => reader.update(id),
+    }),
+    hasBooted,
+    workflows: () => registry.list().filter(serves).map(viewWorkflow),
+  };
+}

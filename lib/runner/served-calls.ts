@@ -1,0 +1,31 @@
+import { TenantRemovedError, withoutDriver } from '../errors/index.js';
+
+/** The calls of a runner, which fail with a TenantRemovedError once this process no longer serves the tenant. */
+export class ServedCalls {
+  private readonly closing = new AbortController();
+
+  constructor(private readonly tenant: string) {}
+
+  /** Runs a call. It fails too if the tenant is closed before it ends. */
+  async run<T>(call: () => Promise<T>): Promise<T> {
+    this.assertServed();
+    try {
+      return await call();
+    } catch (error) {
+      this.assertServed();
+      throw withoutDriver(error, this.tenant);
+    }
+  }
+
+  /** @throws TenantRemovedError once the tenant is closed */
+  assertServed(): void {
+    this.closing.signal.throwIfAborted();
+  }
+
+  /** Returns the error of all further calls. */
+  close(): TenantRemovedError {
+    const reason = new TenantRemovedError(this.tenant);
+    this.closing.abort(reason);
+    return reason;
+  }
+}
