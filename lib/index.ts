@@ -169,11 +169,8 @@ export type {
   WorkflowCounts,
   WorkflowExecution,
 } from './runner/execution.js';
-export type {
-  ExecutionHandle,
-  ResultOptions,
-  UnsettledOptions,
-} from './runner/execution-handle.js';
+export type { ExecutionHandle } from './runner/execution-handle.js';
+export type { ResultOptions, UnsettledOptions } from './runner/result-options.js';
 export type { ExecutionTree, TreeOptions } from './runner/execution-tree.js';
 export type * from './runner/history-entry.js';
 export type { WorkflowGraph, WorkflowGraphTask } from './runner/workflow-graph.js';

@@ -1,28 +1,7 @@
 import { currentTask } from '../engine/execution/current-task.js';
 import { InvalidArgumentError, NotAllowedError } from '../errors/index.js';
 import { formatValue } from '../errors/option-checks.js';
-import type { ResultOptions } from './execution-handle.js';
-import type { CheckedWait } from './result-waiter.js';
-import { DURATION_FORM, parseDuration, textProblem, type Duration } from '../workflow/index.js';
-
-/** @throws InvalidArgumentError for an invalid duration */
-function checkTimeout(timeout: Duration | undefined): number | undefined {
-  if (timeout === undefined) return undefined;
-  const timeoutMs = parseDuration(timeout);
-  if (timeoutMs !== undefined) return timeoutMs;
-  throw new InvalidArgumentError(
-    'timeout',
-    `must be ${DURATION_FORM}, not ${formatValue(timeout)}`,
-  );
-}
-
-/** @throws InvalidArgumentError for an invalid `timeout` or `settled` */
-export function checkWait({ timeout, settled = false }: ResultOptions): CheckedWait {
-  if (typeof settled !== 'boolean') {
-    throw new InvalidArgumentError('settled', `must be true or false, not ${formatValue(settled)}`);
-  }
-  return { timeoutMs: checkTimeout(timeout), settled };
-}
+import { textProblem } from '../workflow/index.js';
 
 /** @throws InvalidArgumentError for a reason that is not a string, or that PostgreSQL cannot store */
 export function checkReason(reason: string | undefined): string | null {

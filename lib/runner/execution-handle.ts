@@ -1,24 +1,16 @@
 import type { JsonObject } from '../discovery/context-types.js';
 import type { ExecutionResult } from './execution.js';
-import type { Duration, ExecutionStatus } from '../workflow/index.js';
+import type { ExecutionStatus } from '../workflow/index.js';
 import { checkCallOptions } from '../errors/call-options.js';
-import { checkWait, refuseInTask } from './call-checks.js';
+import { refuseInTask } from './call-checks.js';
 import type { TreeOptions } from './execution-tree.js';
+import {
+  checkWait,
+  RESULT_OPTIONS,
+  type ResultOptions,
+  type UnsettledOptions,
+} from './result-options.js';
 import type { ResultWaiter } from './result-waiter.js';
-
-/** Options of `execute()` and `result()`, which wait for the end of an execution. */
-export interface ResultOptions {
-  /** The longest wait. Default: no limit. */
-  timeout?: Duration;
-  /**
-   * Whether the result of an execution that Failed or was Cancelled is returned; check its `status`. Default: `false`,
-   * the promise rejects with a {@link WorkflowFailedError} or a {@link WorkflowCancelledError}.
-   */
-  settled?: boolean;
-}
-
-/** Options without `settled: true`: the wait rejects if the execution did not complete. */
-export type UnsettledOptions = ResultOptions & { settled?: false };
 
 /** Refers to an execution by its id, and controls it. It holds no other data, so it is cheap to keep. */
 export interface ExecutionHandle<C extends object = JsonObject> {
@@ -54,11 +46,6 @@ export interface ExecutionHandle<C extends object = JsonObject> {
   /** See {@link CloacinaRunner.resume}. */
   resume(options?: TreeOptions): Promise<void>;
 }
-
-export const RESULT_OPTIONS: ReadonlySet<string> = new Set<keyof ResultOptions>([
-  'timeout',
-  'settled',
-]);
 
 /** The calls that handles forward. */
 export interface HandleControl {

@@ -7,18 +7,13 @@ import { refuseInBoot } from './call-checks.js';
 import type { StartReply } from './execution-starter.js';
 import type { EndedExecutions } from './ended-executions.js';
 import { isExecutionId } from './execution-uuid.js';
+import type { CheckedWait } from './result-options.js';
 
 export interface ResultWaiterParts {
   readonly clock: Clock;
   readonly tenant: string;
   readonly hasBooted: () => boolean;
   readonly ended: EndedExecutions;
-}
-
-/** The checked options of a wait. */
-export interface CheckedWait {
-  readonly timeoutMs: number | undefined;
-  readonly settled: boolean;
 }
 
 /** Waits for the results of executions, as the options of the call say. */

@@ -1,15 +1,10 @@
 import type { WorkflowRef } from '../discovery/workflow-ref.js';
 import { checkCallOptions } from '../errors/call-options.js';
-import { checkWait, refuseInBoot, refuseInTask, refuseManager } from './call-checks.js';
+import { refuseInBoot, refuseInTask, refuseManager } from './call-checks.js';
 import type { ExecutionResult } from './execution.js';
-import {
-  RESULT_OPTIONS,
-  RunnerHandle,
-  type ExecutionHandle,
-  type HandleControl,
-  type ResultOptions,
-} from './execution-handle.js';
+import { RunnerHandle, type ExecutionHandle, type HandleControl } from './execution-handle.js';
 import type { ExecutionStarter } from './execution-starter.js';
+import { checkWait, RESULT_OPTIONS, type ResultOptions } from './result-options.js';
 import type { ResultWaiter } from './result-waiter.js';
 import type { ServedCalls } from './served-calls.js';
 import { START_OPTIONS, type StartOptions } from './start-request.js';
