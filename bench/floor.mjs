@@ -2,12 +2,11 @@ import pg from 'pg';
 import { v7 as uuid } from 'uuid';
 import { loadBuiltModule } from './measure/built-library.mjs';
 
-const { completeTasks, completionValues, decodeCompletion, sortOutcomes } = await loadBuiltModule(
-  'store/postgres/statements/complete-tasks.js',
-);
-const { startExecutions, startValues } = await loadBuiltModule(
-  'store/postgres/statements/start-executions.js',
-);
+const { ClaimBatches } = await loadBuiltModule('store/postgres/claim-batches.js');
+const { completeOn } = await loadBuiltModule('store/postgres/complete-on.js');
+const { startStatement } = await loadBuiltModule('store/postgres/statements/start-executions.js');
+const { byLockOrder } = await loadBuiltModule('store/port/lock-order.js');
+const { FIRST_TOKEN } = await loadBuiltModule('store/port/claims.js');
 const { tenantTables } = await loadBuiltModule('store/postgres/statements/statement.js');
 const { createPools } = await loadBuiltModule('store/postgres/connections/pools.js');
 
@@ -26,9 +25,11 @@ const CLAIMANT = {
   lockSession: null,
   leaseDurationMs: 30_000,
 };
+const LEASE = { claimant: CLAIMANT, write: false };
 
 export async function openFloor(url, schema) {
   const pools = createPools({
+    clock: performance,
     connection: { connectionString: url },
     poolSize: 10,
     applicationName: 'floor',
@@ -39,16 +40,20 @@ export async function openFloor(url, schema) {
     let text = texts.get(statement);
     if (text === undefined) texts.set(statement, (text = statement.text(tables)));
     const query = { name: statement.name, text, values, rowMode: 'array', types: RAW };
-    return (await pools.turns.statements.lend(texts, (client) => client.query(query))).rows;
+    const result = await pools.turns.statements.withConnection(texts, (client) =>
+      client.query(query),
+    );
+    return statement.columns.decode(result.rows);
   };
+  const database = { run, batches: new ClaimBatches() };
   return {
-    idle: (length, count) => idle(run, planOf(length), count),
-    throughput: (length, count) => throughput(run, planOf(length), count),
+    idle: (length, count) => idle(database, planOf(length), count),
+    throughput: (length, count) => throughput(database, planOf(length), count),
     close: () => pools.end(),
   };
 }
 
-/** A chain of so many tasks; definition 0 is nobody's. */
+/** A chain of `length` tasks. No process serves definition 0. */
 function planOf(length) {
   return {
     definitionId: 0,
@@ -70,7 +75,9 @@ function startItem(plan) {
     runAt: null,
     delayMs: null,
     idempotencyKey: null,
+    tags: null,
     claims: 1,
+    hasWaiters: false,
   };
 }
 
@@ -79,6 +86,7 @@ function outcome({ id, taskNo, token }, plan) {
   return {
     executionId: id,
     taskNo,
+    itemNo: 0,
     token,
     status: 'Completed',
     output: null,
@@ -90,23 +98,33 @@ function outcome({ id, taskNo, token }, plan) {
   };
 }
 
-async function complete(run, claims, plan) {
-  const outcomes = sortOutcomes(claims.map((claim) => outcome(claim, plan)));
-  const rows = await run(completeTasks, completionValues(outcomes, CLAIMANT, false));
-  const completion = decodeCompletion(rows, outcomes.length);
+/** Starts executions, and returns the claims of their root tasks. */
+async function start({ run, batches }, items) {
+  const open = batches.open();
+  await run(...startStatement(items, LEASE, open.no, { keyed: false }));
+  const batch = open.stored(items.length);
+  return items.map(({ id }) => ({ id, taskNo: 0, token: FIRST_TOKEN, batch }));
+}
+
+/** Completes claimed tasks, and returns the claims of their dependents. */
+async function complete({ run, batches }, claims, plan) {
+  const outcomes = claims.map((claim) => outcome(claim, plan)).sort(byLockOrder);
+  const completion = await completeOn({ run }, outcomes, LEASE, batches.open(true), false);
   if (completion.accepted.includes(false)) throw new Error('The floor lost a claim.');
+  for (const { batch } of claims) batch?.claimEnded();
   return {
     ended: completion.ended.length,
     next: completion.readied.map((ready) => ({
       id: outcomes[ready.outcome].executionId,
       taskNo: ready.taskNo,
       token: ready.token,
+      batch: completion.batch,
     })),
   };
 }
 
 /** Executions a second, with starts and completions each on a connection of their own. */
-async function throughput(run, plan, count) {
+async function throughput(database, plan, count) {
   let toStart = count;
   let inFlight = 0;
   let claims = [];
@@ -124,14 +142,13 @@ async function throughput(run, plan, count) {
       }
       toStart -= items.length;
       inFlight += items.length;
-      await run(startExecutions, startValues(items, CLAIMANT, false));
-      for (const { id } of items) claims.push({ id, taskNo: 0, token: 1 });
+      claims.push(...(await start(database, items)));
       wake();
     }
   })();
   for (let left = count; left > 0;) {
     if (claims.length === 0) await woken();
-    const { ended, next } = await complete(run, claims.splice(0, BATCH), plan);
+    const { ended, next } = await complete(database, claims.splice(0, BATCH), plan);
     claims.push(...next);
     inFlight -= ended;
     left -= ended;
@@ -141,14 +158,12 @@ async function throughput(run, plan, count) {
 }
 
 /** Milliseconds from the start to the recorded end of one execution, with nothing else going on. */
-async function idle(run, plan, count) {
+async function idle(database, plan, count) {
   const times = [];
   for (let i = 0; i < count; i++) {
     const began = performance.now();
-    const item = startItem(plan);
-    await run(startExecutions, startValues([item], CLAIMANT, false));
-    let claims = [{ id: item.id, taskNo: 0, token: 1 }];
-    while (claims.length > 0) claims = (await complete(run, claims, plan)).next;
+    let claims = await start(database, [startItem(plan)]);
+    while (claims.length > 0) claims = (await complete(database, claims, plan)).next;
     times.push(performance.now() - began);
   }
   return times;
