@@ -15,7 +15,7 @@ export const manyTenants = throughputOf({
     'pg-boss': ['batches'],
   },
   seconds: 5,
-  // As long as a whole run: peers insert by the thousand, and in a second each tenant has only some hundred jobs. Then
-  // the batches of the peers are a fraction of what they are in a longer run, and their rates too.
+  // As long as a whole run: in one second each tenant would have only some hundred jobs, while the peers insert by the
+  // thousand. How much a shorter run changes their rates has not been measured.
   quickSeconds: 5,
 });
