@@ -1,18 +1,21 @@
-import type { StatementRunner } from './statements/statement.js';
-import { deliverMessages, deliverSentMessages, deliveryOf } from './statements/deliver-messages.js';
-import { plainArray } from './statements/encoding.js';
-import { expireEvents } from './statements/expire-events.js';
+import { PostgresRole } from './postgres-role.js';
+import {
+  deliverMessages,
+  deliverSentMessages,
+  deliveryOf,
+} from '../statements/deliver-messages.js';
+import { plainArray } from '../statements/encoding.js';
+import { expireEvents } from '../statements/expire-events.js';
 import {
   sendMessageIn,
   sendMessages,
   sendMessagesWithin,
   sendRepliesOf,
   sendValues,
-} from './statements/send-messages.js';
-import { boundLockWait, unboundLockWait } from './statements/start-executions.js';
-import { takeMessages, takeRepliesOf, takeValues } from './statements/take-messages.js';
-import { CHANNEL, notify } from './statements/wake-ups.js';
-import type { MessageUse } from './message-use.js';
+} from '../statements/send-messages.js';
+import { boundLockWait, unboundLockWait } from '../statements/start-executions.js';
+import { takeMessages, takeRepliesOf, takeValues } from '../statements/take-messages.js';
+import { CHANNEL, notify } from '../statements/wake-ups.js';
 import type {
   Delivery,
   Message,
@@ -22,27 +25,17 @@ import type {
   SendReply,
   TakeReply,
   UserTransaction,
-} from '../port/index.js';
-
-export interface PostgresMessageStoreParts {
-  readonly hot: StatementRunner;
-  readonly cold: StatementRunner;
-  /** Runs statements on the connection of a caller's transaction. */
-  readonly runnerOf: (transaction: UserTransaction) => Promise<StatementRunner>;
-  readonly use: MessageUse;
-}
+} from '../../port/index.js';
 
 /** Signals and events on PostgreSQL. It only forwards; the statements are documented next to their texts. */
-export class PostgresMessageStore implements MessageStore {
-  constructor(private readonly parts: PostgresMessageStoreParts) {}
-
+export class PostgresMessageStore extends PostgresRole implements MessageStore {
   async sendMessages(messages: readonly Message[], lockTimeoutMs?: number): Promise<SendReplies> {
-    this.parts.use.noted();
+    this.db.tables.messages.noted();
     const values = sendValues(messages);
     const rows =
       lockTimeoutMs === undefined
-        ? await this.parts.hot.run(sendMessages, values)
-        : await this.parts.hot.run(sendMessagesWithin, [...values, lockTimeoutMs]);
+        ? await this.db.hot.run(sendMessages, values)
+        : await this.db.hot.run(sendMessagesWithin, [...values, lockTimeoutMs]);
     return sendRepliesOf(rows, messages.length);
   }
 
@@ -52,8 +45,8 @@ export class PostgresMessageStore implements MessageStore {
     payload: string,
     lockTimeoutMs: number,
   ): Promise<SendReply> {
-    this.parts.use.noted();
-    const runner = await this.parts.runnerOf(manager);
+    this.db.tables.messages.noted();
+    const runner = await this.db.within(manager);
     const bounded =
       message.idempotencyKey !== null &&
       (await runner.run(boundLockWait, [Math.max(1, lockTimeoutMs)])).length === 1;
@@ -65,8 +58,8 @@ export class PostgresMessageStore implements MessageStore {
   }
 
   async deliver(limit: number, ids?: readonly string[]): Promise<Delivery> {
-    this.parts.use.noted();
-    const { hot } = this.parts;
+    this.db.tables.messages.noted();
+    const { hot } = this.db;
     return deliveryOf(
       ids === undefined
         ? await hot.run(deliverMessages, [limit])
@@ -75,11 +68,11 @@ export class PostgresMessageStore implements MessageStore {
   }
 
   async take(waits: readonly MessageWait[]): Promise<TakeReply[]> {
-    this.parts.use.noted();
-    return takeRepliesOf(await this.parts.hot.run(takeMessages, takeValues(waits)), waits.length);
+    this.db.tables.messages.noted();
+    return takeRepliesOf(await this.db.hot.run(takeMessages, takeValues(waits)), waits.length);
   }
 
   async expireEvents(limit: number): Promise<number> {
-    return (await this.parts.cold.run(expireEvents, [limit])).length;
+    return (await this.db.cold.run(expireEvents, [limit])).length;
   }
 }

@@ -1,21 +1,26 @@
-import { attachChildren, attachedOf, attachmentValues } from './statements/attach-children.js';
-import { readAncestors, readChildEnds, readTree, readUnsettled } from './statements/child-reads.js';
-import { childrenEnded } from './statements/children-ended.js';
-import { plainArray } from './statements/encoding.js';
-import { childrenPageOf, endChildren } from './statements/end-children.js';
-import { markParent } from './statements/mark-parent.js';
+import { PostgresRole } from './postgres-role.js';
+import { attachChildren, attachedOf, attachmentValues } from '../statements/attach-children.js';
+import {
+  readAncestors,
+  readChildEnds,
+  readTree,
+  readUnsettled,
+} from '../statements/child-reads.js';
+import { childrenEnded } from '../statements/children-ended.js';
+import { plainArray } from '../statements/encoding.js';
+import { childrenPageOf, endChildren } from '../statements/end-children.js';
+import { markParent } from '../statements/mark-parent.js';
 import {
   childrenReplyOf,
   childrenValues,
   startChildInTransaction,
   startChildren,
   startKeyedChild,
-} from './statements/start-children.js';
-import { rootClaimsOf } from './statements/start-executions.js';
-import type { StatementRunner } from './statements/statement.js';
-import type { ClaimBatches, OpenBatch } from './claim-batches.js';
-import { tellMissing, tellParents } from './statements/tell-parents.js';
-import { CHANNEL, notify } from './statements/wake-ups.js';
+} from '../statements/start-children.js';
+import { rootClaimsOf } from '../statements/start-executions.js';
+import type { OpenBatch } from '../claim-batches.js';
+import { tellMissing, tellParents } from '../statements/tell-parents.js';
+import { CHANNEL, notify } from '../statements/wake-ups.js';
 import type {
   ChildAttachment,
   ChildEnd,
@@ -28,21 +33,13 @@ import type {
   UnsettledEnd,
   UserTransaction,
   WokenTask,
-} from '../port/index.js';
+} from '../../port/index.js';
 
 /** Executions that tasks of other executions start, on PostgreSQL. */
-export class PostgresChildStore implements ChildStore {
-  constructor(
-    private readonly hot: StatementRunner,
-    private readonly cold: StatementRunner,
-    private readonly batches: ClaimBatches,
-    /** Runs statements on the connection of a caller's transaction. */
-    private readonly within: (manager: UserTransaction) => Promise<StatementRunner>,
-  ) {}
-
+export class PostgresChildStore extends PostgresRole implements ChildStore {
   async startChildren(children: readonly ChildStart[], lease: LeaseWrite): Promise<ChildrenReply> {
-    const batch = this.batches.open();
-    const rows = await this.hot.run(startChildren, childrenValues(children, lease, batch.no));
+    const batch = this.db.batches.open();
+    const rows = await this.db.hot.run(startChildren, childrenValues(children, lease, batch.no));
     return withBatch(childrenReplyOf(rows, children.length), children, batch);
   }
 
@@ -51,9 +48,9 @@ export class PostgresChildStore implements ChildStore {
     lease: LeaseWrite,
     lockTimeoutMs: number,
   ): Promise<ChildrenReply> {
-    const batch = this.batches.open();
+    const batch = this.db.batches.open();
     const values = [...childrenValues([child], lease, batch.no), lockTimeoutMs];
-    const reply = childrenReplyOf(await this.hot.run(startKeyedChild, values), 1);
+    const reply = childrenReplyOf(await this.db.hot.run(startKeyedChild, values), 1);
     return withBatch(reply, [child], batch);
   }
 
@@ -63,10 +60,10 @@ export class PostgresChildStore implements ChildStore {
     lease: LeaseWrite,
     payload: string,
   ): Promise<ChildrenReply> {
-    const runner = await this.within(manager);
+    const runner = await this.db.within(manager);
     const rows = await runner.run(
       startChildInTransaction,
-      childrenValues([child], lease, this.batches.open().no),
+      childrenValues([child], lease, this.db.batches.open().no),
     );
     const reply = childrenReplyOf(rows, 1);
     if (reply.children[0]?.fate === 'started') {
@@ -76,44 +73,44 @@ export class PostgresChildStore implements ChildStore {
   }
 
   async attachChildren(attachments: readonly ChildAttachment[]): Promise<boolean[]> {
-    const rows = await this.hot.run(attachChildren, attachmentValues(attachments));
+    const rows = await this.db.hot.run(attachChildren, attachmentValues(attachments));
     return attachedOf(rows, attachments.length);
   }
 
   async markParent(id: string): Promise<void> {
-    await this.hot.run(markParent, [id]);
+    await this.db.hot.run(markParent, [id]);
   }
 
   async ancestors(id: string): Promise<string[]> {
-    return (await this.hot.run(readAncestors, [id])).map((row) => row.id);
+    return (await this.db.hot.run(readAncestors, [id])).map((row) => row.id);
   }
 
   async childEnds(ids: readonly string[]): Promise<ChildEnd[]> {
-    return this.hot.run(readChildEnds, [plainArray(ids)]);
+    return this.db.hot.run(readChildEnds, [plainArray(ids)]);
   }
 
   async tellParents(ids: readonly string[], force = false): Promise<WokenTask[]> {
-    return this.hot.run(tellParents, [plainArray(ids), force]);
+    return this.db.hot.run(tellParents, [plainArray(ids), force]);
   }
 
   async tellMissing(limit: number): Promise<WokenTask[]> {
-    return this.cold.run(tellMissing, [limit]);
+    return this.db.cold.run(tellMissing, [limit]);
   }
 
   async endChildren(id: string, reason: string, after: string | null): Promise<ChildrenPage> {
-    return childrenPageOf(await this.hot.run(endChildren, [id, reason, after]));
+    return childrenPageOf(await this.db.hot.run(endChildren, [id, reason, after]));
   }
 
   async childrenEnded(ids: readonly string[]): Promise<void> {
-    await this.hot.run(childrenEnded, [plainArray(ids)]);
+    await this.db.hot.run(childrenEnded, [plainArray(ids)]);
   }
 
   async unsettled(limit: number): Promise<UnsettledEnd[]> {
-    return this.hot.run(readUnsettled, [limit]);
+    return this.db.hot.run(readUnsettled, [limit]);
   }
 
   async tree(id: string, limit: number): Promise<TreeRow[]> {
-    return this.cold.run(readTree, [id, limit]);
+    return this.db.cold.run(readTree, [id, limit]);
   }
 }
 

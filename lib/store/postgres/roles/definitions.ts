@@ -1,6 +1,6 @@
-import type { FairConnectionPool } from './connections/fair-connection-pool.js';
-import { definitionValues } from './bulk-definitions.js';
-import { runBulk } from './tenant-statements.js';
+import { PostgresRole } from './postgres-role.js';
+import { definitionValues } from '../bulk-definitions.js';
+import { runBulk } from '../tenant-statements.js';
 import {
   knownDefinitions,
   readDefinition,
@@ -8,25 +8,18 @@ import {
   readNewestDefinition,
   readWaitingDefinitions,
   registerDefinitions,
-} from './statements/definitions.js';
-import type { BulkStatement, StatementRunner, TenantTables } from './statements/statement.js';
+} from '../statements/definitions.js';
+import type { BulkStatement } from '../statements/statement.js';
 import type {
   DefinitionContent,
   DefinitionStore,
   KnownDefinitions,
   NewDefinition,
   StoredDefinitionRow,
-} from '../port/index.js';
+} from '../../port/index.js';
 
 /** A tenant's stored definitions on PostgreSQL. */
-export class PostgresDefinitionStore implements DefinitionStore {
-  constructor(
-    private readonly runner: StatementRunner,
-    private readonly tables: TenantTables,
-    /** For bulk statements, which run once or twice per tenant, so they are not prepared. */
-    private readonly turns: FairConnectionPool,
-  ) {}
-
+export class PostgresDefinitionStore extends PostgresRole implements DefinitionStore {
   async register(definitions: readonly NewDefinition[]): Promise<void> {
     const rows = await this.once(registerDefinitions, definitionValues(definitions));
     const registered = new Set(rows.map(({ id }) => id));
@@ -46,20 +39,20 @@ export class PostgresDefinitionStore implements DefinitionStore {
   }
 
   async waiting(names: readonly string[]): Promise<StoredDefinitionRow[]> {
-    return this.runner.run(readWaitingDefinitions, [names]);
+    return this.db.cold.run(readWaitingDefinitions, [names]);
   }
 
   async find(id: string): Promise<DefinitionContent | undefined> {
-    return (await this.runner.run(readDefinition, [id]))[0];
+    return (await this.db.cold.run(readDefinition, [id]))[0];
   }
 
   async newest(name: string): Promise<DefinitionContent | undefined> {
-    return (await this.runner.run(readNewestDefinition, [name]))[0];
+    return (await this.db.cold.run(readNewestDefinition, [name]))[0];
   }
 
   private once<R>(statement: BulkStatement<R>, values: readonly unknown[]): Promise<R[]> {
-    return this.turns.withConnection(this.tables, (client) =>
-      runBulk(client, statement, [this.tables], values),
+    return this.db.pools.turns.general.withConnection(this.db.tables, (client) =>
+      runBulk(client, statement, [this.db.tables], values),
     );
   }
 }

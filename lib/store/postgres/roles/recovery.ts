@@ -1,5 +1,6 @@
-import type { ClaimBatches, OpenBatch } from './claim-batches.js';
-import { forgetBatches } from './statements/claim-batch.js';
+import { PostgresRole } from './postgres-role.js';
+import type { OpenBatch } from '../claim-batches.js';
+import { forgetBatches } from '../statements/claim-batch.js';
 import {
   claimKeyValues,
   endLease,
@@ -10,14 +11,13 @@ import {
   takeOrphans,
   takeOrphansValues,
   takeUnknown,
-} from './statements/recovery.js';
-import { relistClaims, relistValues, searchOf } from './statements/relist-claims.js';
-import type { StatementRunner } from './statements/statement.js';
+} from '../statements/recovery.js';
+import { relistClaims, relistValues, searchOf } from '../statements/relist-claims.js';
 import {
   listBlocked,
   listStranded,
   withoutHandlerValues,
-} from './statements/tasks-without-handler.js';
+} from '../statements/tasks-without-handler.js';
 import type {
   BlockedTaskRow,
   ClaimKey,
@@ -33,24 +33,17 @@ import type {
   TakeOrphans,
   TakenOrphan,
   TaskKey,
-} from '../port/index.js';
+} from '../../port/index.js';
 
 const FORMER: JudgedLease = { over: false, lockEpoch: null, lockSession: null };
 
 /** Recovery's operations on a tenant's schema, on PostgreSQL. */
-export class PostgresRecoveryStore implements RecoveryStore {
-  constructor(
-    /** For taking orphans, which finds its rows by key as other hot statements do. */
-    private readonly hot: StatementRunner,
-    private readonly cold: StatementRunner,
-    private readonly batches: ClaimBatches,
-  ) {}
-
+export class PostgresRecoveryStore extends PostgresRole implements RecoveryStore {
   async endLease(instanceId: string, judged: JudgedLease | 'former'): Promise<boolean> {
     const isFormer = judged === 'former';
     const { over, lockEpoch, lockSession } = isFormer ? FORMER : judged;
     const values = [instanceId, over, lockEpoch, lockSession, isFormer];
-    return (await this.cold.run(endLease, values)).length === 1;
+    return (await this.db.cold.run(endLease, values)).length === 1;
   }
 
   async takeOrphans(
@@ -58,11 +51,11 @@ export class PostgresRecoveryStore implements RecoveryStore {
     how: TakeOrphans,
     lease: LeaseWrite,
   ): Promise<TakenOrphan[]> {
-    const open = this.batches.open();
+    const open = this.db.batches.open();
     const values = takeOrphansValues(instanceId, how, lease.claimant, lease.write, open.no);
-    const taken = await this.hot.run(takeOrphans, values);
+    const taken = await this.db.hot.run(takeOrphans, values);
     // So the next statement does not read the lists whose claims are taken.
-    await this.hot.run(forgetBatches, [instanceId]);
+    await this.db.hot.run(forgetBatches, [instanceId]);
     return inBatch(taken, open);
   }
 
@@ -72,42 +65,45 @@ export class PostgresRecoveryStore implements RecoveryStore {
     lease: LeaseWrite,
   ): Promise<TakenOrphan[]> {
     const { claimant, write } = lease;
-    const open = this.batches.open();
+    const open = this.db.batches.open();
     const values = takeOrphansValues(claimant.instanceId, how, claimant, write, open.no);
-    return inBatch(await this.hot.run(takeUnknown, [...values, ...claimKeyValues(claims)]), open);
+    return inBatch(
+      await this.db.hot.run(takeUnknown, [...values, ...claimKeyValues(claims)]),
+      open,
+    );
   }
 
   async relistClaims(after?: ClaimSearchPosition): Promise<ClaimSearch> {
-    return searchOf(await this.hot.run(relistClaims, relistValues(after)));
+    return searchOf(await this.db.hot.run(relistClaims, relistValues(after)));
   }
 
   async ownersOf({ executionId, taskNo, itemNo }: TaskKey): Promise<string[]> {
-    const rows = await this.cold.run(readOwners, [executionId, taskNo, itemNo]);
+    const rows = await this.db.cold.run(readOwners, [executionId, taskNo, itemNo]);
     return rows.map(({ owner }) => owner ?? '');
   }
 
   async stats(since: Date | null): Promise<RecoveryStatsRow> {
-    const [row] = await this.cold.run(readRecoveryStats, [since]);
+    const [row] = await this.db.cold.run(readRecoveryStats, [since]);
     return statsOf(row ?? { recovered: 0, abandoned: 0, median: 0, p95: 0 });
   }
 
   async events(filter: RecoveryEventFilterRow): Promise<RecoveryEventRow[]> {
     const { executionId, since, before, limit } = filter;
-    return this.cold.run(listRecoveryEvents, [executionId, since, before, limit]);
+    return this.db.cold.run(listRecoveryEvents, [executionId, since, before, limit]);
   }
 
   async stranded(
     definitions: readonly string[],
     unknown: readonly (readonly [string, number])[],
   ): Promise<StrandedTaskRow[]> {
-    return this.cold.run(listStranded, withoutHandlerValues(definitions, unknown));
+    return this.db.cold.run(listStranded, withoutHandlerValues(definitions, unknown));
   }
 
   async blocked(
     definitions: readonly string[],
     unknown: readonly (readonly [string, number])[],
   ): Promise<BlockedTaskRow[]> {
-    return this.cold.run(listBlocked, withoutHandlerValues(definitions, unknown));
+    return this.db.cold.run(listBlocked, withoutHandlerValues(definitions, unknown));
   }
 }
 

@@ -1,0 +1,112 @@
+import { PostgresRole } from './postgres-role.js';
+import { plainArray } from '../statements/encoding.js';
+import { countExecutions, countTagged, countUnfinished } from '../statements/execution-counts.js';
+import {
+  listByKey,
+  listChildren,
+  listExecutions,
+  listTagged,
+  listUnfinished,
+  listWaiting,
+} from '../statements/execution-list.js';
+import {
+  awaitExecution,
+  awaitUnlockedExecutions,
+  readExecutions,
+  readStatuses,
+} from '../statements/execution-rows.js';
+import { detailsOf, readDetails, readStandbyDetails } from '../statements/read-details.js';
+import { readHistory } from '../statements/read-history.js';
+import type {
+  ExecutionCount,
+  ExecutionCountFilter,
+  ExecutionDetails,
+  ExecutionListFilter,
+  ExecutionRow,
+  ExecutionStore,
+  HistoryRow,
+  ListedExecution,
+  StepDetail,
+} from '../../port/index.js';
+
+/** Reads executions and their tasks, for the engine and for the public API, on PostgreSQL. */
+export class PostgresExecutionStore extends PostgresRole implements ExecutionStore {
+  async executions(ids: readonly string[]): Promise<ExecutionRow[]> {
+    return this.db.hot.run(readExecutions, [plainArray(ids)]);
+  }
+
+  async details(
+    ids: readonly string[],
+    contexts = true,
+    steps: StepDetail = 'none',
+  ): Promise<ExecutionDetails[]> {
+    const values = [plainArray(ids), contexts, ['none', 'listed', 'results'].indexOf(steps)];
+    return detailsOf(
+      await this.db.progressReads.run((isReadable) =>
+        this.db.hot.run(isReadable ? readDetails : readStandbyDetails, values),
+      ),
+    );
+  }
+
+  async statuses(ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const rows = await this.db.hot.run(readStatuses, [plainArray(ids)]);
+    return new Map(rows.map(({ id, status }) => [id, status]));
+  }
+
+  async history(id: string): Promise<HistoryRow | undefined> {
+    return (await this.db.cold.run(readHistory, [id]))[0];
+  }
+
+  async list(filter: ExecutionListFilter): Promise<ListedExecution[]> {
+    const { statuses, tags, idempotencyKey, waitingFor } = filter;
+    const values = [
+      filter.workflow ?? null,
+      filter.createdAfter ?? null,
+      filter.createdBefore ?? null,
+      filter.after?.id ?? null,
+      filter.after?.createdAtMicros ?? null,
+      statuses === undefined ? null : plainArray(statuses),
+      filter.limit,
+    ];
+    const { parent = null, root = null } = filter;
+    if (parent !== null || root !== null) {
+      const more = [parent, root, tags ?? null, idempotencyKey ?? null, waitingFor ?? null];
+      return this.db.cold.run(listChildren, [...values, ...more]);
+    }
+    if (waitingFor !== undefined) {
+      const more = [waitingFor, idempotencyKey ?? null, tags ?? null];
+      return this.db.cold.run(listWaiting, [...values, ...more]);
+    }
+    if (idempotencyKey !== undefined) {
+      return this.db.cold.run(listByKey, [...values, idempotencyKey, tags ?? null]);
+    }
+    if (tags !== undefined) return this.db.cold.run(listTagged, [...values, tags]);
+    return this.db.cold.run(isUnfinished(filter) ? listUnfinished : listExecutions, values);
+  }
+
+  async await(id: string): Promise<string | undefined> {
+    return (await this.db.hot.run(awaitExecution, [id]))[0]?.status;
+  }
+
+  async awaitUnlocked(ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const rows = await this.db.hot.run(awaitUnlockedExecutions, [`{${ids.join()}}`]);
+    return new Map(rows.map(({ id, status }) => [id, status]));
+  }
+
+  count(filter: ExecutionCountFilter): Promise<ExecutionCount[]> {
+    const { statuses, tags } = filter;
+    const values = [
+      filter.workflow ?? null,
+      filter.createdAfter ?? null,
+      filter.createdBefore ?? null,
+      statuses === undefined ? null : plainArray(statuses),
+    ];
+    if (tags !== undefined) return this.db.cold.run(countTagged, [...values, tags]);
+    return this.db.cold.run(isUnfinished(filter) ? countUnfinished : countExecutions, values);
+  }
+}
+
+/** Whether the filter contains only statuses of the partial index. */
+function isUnfinished({ statuses }: Pick<ExecutionListFilter, 'statuses'>): boolean {
+  return statuses !== undefined && !statuses.includes('Completed');
+}

@@ -1,0 +1,75 @@
+import { PostgresRole } from './postgres-role.js';
+import { plainArray } from '../statements/encoding.js';
+import { findByKeys } from '../statements/execution-rows.js';
+import {
+  boundLockWait,
+  rootClaimsOf,
+  startReplyOf,
+  startStatement,
+  unboundLockWait,
+} from '../statements/start-executions.js';
+import { CHANNEL, notify } from '../statements/wake-ups.js';
+import {
+  type LeaseWrite,
+  type StartItem,
+  type StartReply,
+  type StartStore,
+  type UserTransaction,
+  isCreated,
+} from '../../port/index.js';
+
+/** The number of a statement that claims nothing. */
+const NO_BATCH = 0;
+
+/** Starts executions, on PostgreSQL. */
+export class PostgresStartStore extends PostgresRole implements StartStore {
+  async start(
+    items: readonly StartItem[],
+    lease: LeaseWrite,
+    keyed: boolean,
+    lockTimeoutMs?: number,
+  ): Promise<StartReply> {
+    const batch = this.db.batches.open();
+    const [statement, values] = startStatement(items, lease, batch.no, { keyed, lockTimeoutMs });
+    const reply = startReplyOf(await this.db.hot.run(statement, values), keyed);
+    const claims = items.reduce(
+      (sum, item) => sum + (isCreated(reply, item.id) ? rootClaimsOf(item) : 0),
+      0,
+    );
+    return { ...reply, batch: batch.stored(claims) };
+  }
+
+  async startIn(
+    manager: UserTransaction,
+    item: StartItem,
+    lease: LeaseWrite,
+    payload: string,
+    lockTimeoutMs: number,
+  ): Promise<StartReply> {
+    const runner = await this.db.within(manager);
+    const bounded =
+      item.idempotencyKey !== null &&
+      (await runner.run(boundLockWait, [Math.max(1, lockTimeoutMs)])).length === 1;
+    const unleased = { claimant: lease.claimant, write: false };
+    const [statement, values] = startStatement([item], unleased, NO_BATCH, { keyed: true });
+    const rows = await runner.run(statement, values);
+    if (bounded) await runner.run(unboundLockWait, []);
+    const reply = startReplyOf(rows, true);
+    if (isCreated(reply, item.id)) await runner.run(notify, [CHANNEL, plainArray([payload])]);
+    return reply;
+  }
+
+  async findByKeys(
+    keys: readonly { readonly workflow: string; readonly key: string }[],
+    manager?: UserTransaction,
+  ): Promise<(string | undefined)[]> {
+    const runner = manager === undefined ? this.db.hot : await this.db.within(manager);
+    const rows = await runner.run(findByKeys, [
+      JSON.stringify(keys.map(({ workflow }) => workflow)),
+      JSON.stringify(keys.map(({ key }) => key)),
+    ]);
+    const found = new Array<string | undefined>(keys.length).fill(undefined);
+    for (const { index, id } of rows) found[index] = id;
+    return found;
+  }
+}

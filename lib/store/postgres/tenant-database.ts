@@ -1,0 +1,69 @@
+import { createHash } from 'node:crypto';
+import type pg from 'pg';
+import type { DataSource, EntityManager } from 'typeorm';
+import { ClaimBatches } from './claim-batches.js';
+import type { Clocks } from './clocks.js';
+import type { LoginPools } from './connections/pools.js';
+import { asLogin } from './connections/user-connection.js';
+import { ProgressReads } from './progress-reads.js';
+import { tenantTables, type StatementRunner, type TenantTables } from './statements/statement.js';
+import { TenantStatements } from './tenant-statements.js';
+import type { UserTransaction } from '../port/index.js';
+import type { Permit } from '../../runtime/permit.js';
+
+export interface PostgresStoreSettings {
+  readonly schema: string;
+  /** The schema, quoted as an SQL identifier. */
+  readonly quotedSchema: string;
+  readonly pools: LoginPools;
+  readonly dataSource: DataSource;
+  readonly clocks: Clocks;
+}
+
+/** What the roles of a tenant's store share: its tables, the ways to its connections, and the state of the store. */
+export class TenantDatabase {
+  readonly schema: string;
+  readonly tables: TenantTables;
+  readonly pools: LoginPools;
+  readonly dataSource: DataSource;
+  /** For statements of the engine, which find their rows by key. */
+  readonly hot: StatementRunner;
+  /** For rare statements and those that read many rows. */
+  readonly cold: StatementRunner;
+  readonly batches = new ClaimBatches();
+  readonly progressReads: ProgressReads;
+  private readonly statements: TenantStatements;
+
+  constructor({ schema, quotedSchema, pools, dataSource, clocks }: PostgresStoreSettings) {
+    const key = createHash('sha256').update(schema).digest('hex').slice(0, 16);
+    this.schema = schema;
+    this.tables = tenantTables(quotedSchema, clocks.database);
+    this.pools = pools;
+    this.dataSource = dataSource;
+    this.statements = new TenantStatements(this.tables, key, schema, clocks.process);
+    this.hot = this.statements.inTurn(pools.turns.statements);
+    this.cold = this.statements.inTurn(pools.turns.general);
+    this.progressReads = new ProgressReads(clocks.process);
+  }
+
+  /** Waits for a connection for the next hot statement. */
+  permit(): Promise<Permit> {
+    return this.pools.turns.statements.permit(this.statements);
+  }
+
+  /** Runs statements on a connection. */
+  on(client: pg.ClientBase): StatementRunner {
+    return this.statements.on(client);
+  }
+
+  /** Runs statements on the connection of a caller's transaction. */
+  async within(transaction: UserTransaction): Promise<StatementRunner> {
+    const { queryRunner } = transaction as EntityManager;
+    const client: pg.ClientBase | undefined = await queryRunner?.connect();
+    if (client === undefined) throw new TypeError('The manager does not belong to a transaction.');
+    return {
+      run: (statement, values) =>
+        asLogin(client, (connection) => this.on(connection).run(statement, values)),
+    };
+  }
+}
