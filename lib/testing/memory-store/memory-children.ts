@@ -11,6 +11,7 @@ import {
   type ParentStep,
   type StartedChild,
   type TaskKey,
+  type UnsettledEnd,
   type WokenTask,
 } from '../../store/port/index.js';
 import { childrenOf } from './memory-child-resets.js';
@@ -250,4 +251,14 @@ export function childrenEnded(tables: MemoryTables, ids: readonly string[]): voi
     const left = execution.status !== 'Completed' && childrenOf(tables, id).some(isToCancel);
     if (!left) execution.unsettled &= ~END_CHILDREN;
   }
+}
+
+/** Ends with something left to bring about. */
+export function unsettledOf({ executions }: MemoryTables, limit: number): UnsettledEnd[] {
+  return [...executions.values()]
+    .filter(({ completedAt }) => completedAt !== null)
+    .map(({ id, unsettled }) => ({ id, bits: unsettled & (TELL_PARENTS | END_CHILDREN) }))
+    .filter(({ bits }) => bits !== 0)
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
+    .slice(0, limit);
 }

@@ -10,7 +10,7 @@ import type {
   TenantSweep,
   UnsettledEnd,
 } from '../../store/port/index.js';
-import { unsettledOf } from './memory-child-store.js';
+import { unsettledOf } from './memory-children.js';
 import type { MemoryDatabase } from './memory-database.js';
 import { releaseLease, renewLease } from './memory-leases.js';
 import { isWaiting } from './memory-rows.js';

@@ -1,3 +1,4 @@
+import { MemoryRole } from './memory-role.js';
 import {
   type BlockedTaskRow,
   type ClaimKey,
@@ -13,12 +14,11 @@ import {
   type TakenOrphan,
   type TaskKey,
   byLockOrder,
-} from '../../store/port/index.js';
-import { claimedTask, giveBack, hold } from './memory-claims.js';
-import { writeLease } from './memory-leases.js';
-import { isWaiting, type MemoryTask } from './memory-rows.js';
-import type { MemoryTables } from './memory-tables.js';
-import { nextToken } from './memory-tokens.js';
+} from '../../../store/port/index.js';
+import { claimedTask, giveBack, hold } from '../memory-claims.js';
+import { writeLease } from '../memory-leases.js';
+import { isWaiting, type MemoryTask } from '../memory-rows.js';
+import { nextToken } from '../memory-tokens.js';
 
 type Unknown = readonly (readonly [definition: string, task: number])[];
 
@@ -27,9 +27,7 @@ const STRANDED_AFTER_MS = 60_000;
 const MAX_LISTED = 1_000;
 
 /** Recovery's operations on a tenant's tables. */
-export class MemoryRecoveryStore implements RecoveryStore {
-  constructor(private readonly tables: MemoryTables) {}
-
+export class MemoryRecoveryStore extends MemoryRole implements RecoveryStore {
   endLease(instanceId: string, judged: JudgedLease | 'former'): Promise<boolean> {
     const { leases, locks } = this.tables;
     return this.tables.run(() => {

@@ -1,6 +1,6 @@
+import { MemoryRole } from './memory-role.js';
 import {
   END_CHILDREN,
-  TELL_PARENTS,
   type ChildAttachment,
   type ChildEnd,
   type ChildrenPage,
@@ -12,20 +12,13 @@ import {
   type UnsettledEnd,
   type UserTransaction,
   type WokenTask,
-} from '../../store/port/index.js';
-import * as children from './memory-children.js';
-import type { MemoryExecution } from './memory-rows.js';
-import type { MemoryTables } from './memory-tables.js';
-import type { MemoryTransaction } from './memory-transaction.js';
+} from '../../../store/port/index.js';
+import * as children from '../memory-children.js';
+import type { MemoryExecution } from '../memory-rows.js';
+import { asTransaction } from '../memory-transaction.js';
 
 /** Executions that tasks of other executions start, in memory. */
-export class MemoryChildStore implements ChildStore {
-  constructor(
-    private readonly tables: MemoryTables,
-    private readonly transactionOf: (manager: UserTransaction) => MemoryTransaction,
-    private readonly notify: (payload: string) => void,
-  ) {}
-
+export class MemoryChildStore extends MemoryRole implements ChildStore {
   startChildren(items: readonly ChildStart[], lease: LeaseWrite): Promise<ChildrenReply> {
     return this.run((tables) => children.startChildren(tables, items, lease, 'plain'));
   }
@@ -41,7 +34,7 @@ export class MemoryChildStore implements ChildStore {
     lease: LeaseWrite,
     payload: string,
   ): Promise<ChildrenReply> {
-    const transaction = this.transactionOf(manager);
+    const transaction = asTransaction(manager);
     return this.run((tables) => {
       const undo = tables.checkpoint();
       const reply = children.startChildren(tables, [child], lease, 'inTransaction');
@@ -49,7 +42,7 @@ export class MemoryChildStore implements ChildStore {
       if (reply.children[0]?.fate === 'started') {
         transaction.onCommit(() => {
           children.startChildren(tables, [child], lease, 'committed');
-          this.notify(payload);
+          this.tables.notify([payload]);
         });
       }
       return reply;
@@ -107,7 +100,7 @@ export class MemoryChildStore implements ChildStore {
   }
 
   unsettled(limit: number): Promise<UnsettledEnd[]> {
-    return this.run((tables) => unsettledOf(tables, limit));
+    return this.run((tables) => children.unsettledOf(tables, limit));
   }
 
   tree(id: string, limit: number): Promise<TreeRow[]> {
@@ -121,19 +114,6 @@ export class MemoryChildStore implements ChildStore {
       return tree.slice(0, limit);
     });
   }
-
-  private run<T>(statement: (tables: MemoryTables) => T): Promise<T> {
-    return this.tables.run(() => statement(this.tables));
-  }
-}
-
-export function unsettledOf({ executions }: MemoryTables, limit: number): UnsettledEnd[] {
-  return [...executions.values()]
-    .filter(({ completedAt }) => completedAt !== null)
-    .map(({ id, unsettled }) => ({ id, bits: unsettled & (TELL_PARENTS | END_CHILDREN) }))
-    .filter(({ bits }) => bits !== 0)
-    .sort((a, b) => (a.id < b.id ? -1 : 1))
-    .slice(0, limit);
 }
 
 function treeRow(execution: MemoryExecution): TreeRow {

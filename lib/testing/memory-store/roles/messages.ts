@@ -1,3 +1,4 @@
+import { MemoryRole } from './memory-role.js';
 import type {
   Delivery,
   Message,
@@ -7,26 +8,19 @@ import type {
   SendReply,
   TakeReply,
   UserTransaction,
-} from '../../store/port/index.js';
-import type { MemoryDatabase } from './memory-database.js';
-import { deliver, expireEvents, sendMessageIn, sendMessages, take } from './memory-messages.js';
-import type { MemoryTables } from './memory-tables.js';
-import { asTransaction } from './memory-transaction.js';
+} from '../../../store/port/index.js';
+import { deliver, expireEvents, sendMessageIn, sendMessages, take } from '../memory-messages.js';
+import { asTransaction } from '../memory-transaction.js';
 
 /** Signals and events in memory. */
-export class MemoryMessageStore implements MessageStore {
-  constructor(
-    private readonly database: MemoryDatabase,
-    private readonly tables: MemoryTables,
-  ) {}
-
+export class MemoryMessageStore extends MemoryRole implements MessageStore {
   sendMessages(messages: readonly Message[]): Promise<SendReplies> {
     return this.run((tables) => sendMessages(tables, messages));
   }
 
   sendMessageIn(manager: UserTransaction, message: Message, payload: string): Promise<SendReply> {
     const transaction = asTransaction(manager);
-    const committed = (): void => this.database.notify([payload]);
+    const committed = (): void => this.tables.notify([payload]);
     return this.run((tables) => sendMessageIn(tables, transaction, message, committed));
   }
 
@@ -40,9 +34,5 @@ export class MemoryMessageStore implements MessageStore {
 
   expireEvents(limit: number): Promise<number> {
     return this.run((tables) => expireEvents(tables, limit));
-  }
-
-  private run<T>(statement: (tables: MemoryTables) => T): Promise<T> {
-    return this.tables.run(() => statement(this.tables));
   }
 }

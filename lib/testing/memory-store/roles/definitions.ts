@@ -1,19 +1,17 @@
+import { MemoryRole } from './memory-role.js';
 import type {
   DefinitionContent,
   DefinitionStore,
   KnownDefinitions,
   NewDefinition,
   StoredDefinitionRow,
-} from '../../store/port/index.js';
-import { isWaiting, type MemoryDefinition } from './memory-rows.js';
-import type { MemoryTables } from './memory-tables.js';
+} from '../../../store/port/index.js';
+import { isWaiting, type MemoryDefinition } from '../memory-rows.js';
 
 /**
  * A tenant's stored definitions. Reading them waits for no lock, because a manual retry reads them while it holds one.
  */
-export class MemoryDefinitionStore implements DefinitionStore {
-  constructor(private readonly tables: MemoryTables) {}
-
+export class MemoryDefinitionStore extends MemoryRole implements DefinitionStore {
   async register(definitions: readonly NewDefinition[]): Promise<void> {
     const stored = this.tables.definitions;
     const other = definitions.find(({ id, hash }) => (stored.get(id)?.hash ?? hash) !== hash);

@@ -1,0 +1,90 @@
+import { hasTags } from '../../workflow/index.js';
+import {
+  type ExecutionCount,
+  type ExecutionCountFilter,
+  type ExecutionListFilter,
+  type ListedExecution,
+  type WaitingTask,
+  waitingTaskOf,
+} from '../../store/port/index.js';
+import { executionRow, taskRow } from './memory-read-rows.js';
+import type { MemoryExecution } from './memory-rows.js';
+import type { MemoryTables } from './memory-tables.js';
+
+/** A page, newest first. */
+export function list(tables: MemoryTables, filter: ExecutionListFilter): ListedExecution[] {
+  const { after, limit, idempotencyKey: key, waitingFor, parent, root } = filter;
+  return matching(tables, filter)
+    .filter(({ idempotencyKey }) => key === undefined || idempotencyKey === key)
+    .filter(({ id }) => waitingFor === undefined || waitsFor(tables, id, waitingFor))
+    .filter((execution) => parent === undefined || execution.parentExecutionId === parent)
+    .filter((execution) => root === undefined || execution.rootExecutionId === root)
+    .map((execution) => listed(tables, execution))
+    .filter((row) => after === undefined || newestFirst(after, row) < 0)
+    .sort(newestFirst)
+    .slice(0, limit);
+}
+
+function waitsFor(tables: MemoryTables, id: string, name: string): boolean {
+  return (tables.steps.get(id) ?? []).some(
+    (step) =>
+      step.status === 'Open' &&
+      step.listensFor?.name === name &&
+      tables.task(step)?.status === 'Waiting',
+  );
+}
+
+/** Counts by workflow and status. */
+export function count(tables: MemoryTables, filter: ExecutionCountFilter): ExecutionCount[] {
+  const counts = new Map<string, ExecutionCount>();
+  for (const { workflow, status } of matching(tables, filter)) {
+    const key = JSON.stringify([workflow, status]);
+    counts.set(key, { workflow, status, count: (counts.get(key)?.count ?? 0) + 1 });
+  }
+  return [...counts.values()];
+}
+
+function matching(
+  tables: MemoryTables,
+  { workflow, statuses, tags, createdAfter, createdBefore }: ExecutionCountFilter,
+): MemoryExecution[] {
+  return [...tables.executions.values()].filter(
+    (execution) =>
+      (workflow === undefined || execution.workflow === workflow) &&
+      (statuses === undefined || statuses.includes(execution.status)) &&
+      (tags === undefined || hasTags(execution.tags, tags)) &&
+      (createdAfter === undefined || execution.createdAt > createdAfter.getTime()) &&
+      (createdBefore === undefined || execution.createdAt < createdBefore.getTime()),
+  );
+}
+
+function listed(tables: MemoryTables, execution: MemoryExecution): ListedExecution {
+  const { input: _, context: __, ...row } = executionRow(execution);
+  const { id, status, definitionId, error } = row;
+  const failed = (tables.tasks.get(id) ?? []).find(
+    (task) => task.status === 'Failed' && !task.failureHandled,
+  );
+  return {
+    ...row,
+    version: tables.definitions.get(definitionId)?.version ?? null,
+    error: error ?? (status === 'Failed' ? (failed?.error ?? null) : null),
+    waiting: waitingOf(tables, execution),
+    createdAtMicros: String(execution.createdAt * 1_000),
+  };
+}
+
+function waitingOf(tables: MemoryTables, { id, status }: MemoryExecution): WaitingTask | null {
+  if (status !== 'Pending' && status !== 'Running' && status !== 'Finishing') return null;
+  const task = waitingTaskOf((tables.tasks.get(id) ?? []).map((row) => taskRow(tables, row)));
+  if (task === undefined) return null;
+  const { executionId, taskNo, itemNo, attempt, paused, deferred, runAt, isOrphaned, wait } = task;
+  const key = { executionId, taskNo, itemNo };
+  return { ...key, status: task.status, attempt, paused, deferred, runAt, isOrphaned, wait };
+}
+
+type Place = Pick<ListedExecution, 'createdAtMicros' | 'id'>;
+
+function newestFirst(a: Place, b: Place): number {
+  const younger = Number(b.createdAtMicros) - Number(a.createdAtMicros);
+  return younger !== 0 ? younger : a.id > b.id ? -1 : a.id < b.id ? 1 : 0;
+}

@@ -1,0 +1,97 @@
+import {
+  type ExecutionRow,
+  type ListedStep,
+  MAX_LISTED_STEPS,
+  type OpenWait,
+  type StepDetail,
+  type TaskRow,
+} from '../../store/port/index.js';
+import { progressOf } from './memory-progress.js';
+import type { MemoryExecution, MemoryStep, MemoryTask } from './memory-rows.js';
+import type { MemoryTables } from './memory-tables.js';
+
+/** An execution as a reader gets it. */
+export function executionRow(execution: MemoryExecution): ExecutionRow {
+  const { parentExecutionId: parentId, parentStep, rootExecutionId: rootId } = execution;
+  const { id, workflow, definitionId, status, input, context, error, reason } = execution;
+  const { idempotencyKey, tags } = execution;
+  return {
+    id,
+    workflow,
+    definitionId,
+    status,
+    input,
+    context,
+    error,
+    reason,
+    idempotencyKey,
+    tags,
+    createdAt: new Date(execution.createdAt),
+    startedAt: date(execution.startedAt),
+    completedAt: date(execution.completedAt),
+    parentId,
+    parentStep,
+    rootId,
+  };
+}
+
+/** A task as a reader gets it: its row without what only the engine reads. */
+export function taskRow(tables: MemoryTables, task: MemoryTask): TaskRow {
+  const { definitionId, priority, unmetDependencies, claimToken, generation, ...row } = task;
+  const { wakes, hasSteps, limitKey, deferredSince, ...read } = row;
+  const { owner, status } = task;
+  const lease = owner === null ? undefined : tables.leases.get(owner);
+  return {
+    ...read,
+    runAt: date(task.runAt),
+    deferred: deferredSince !== null,
+    deletedKeys: task.deletedKeys ?? [],
+    startedAt: date(task.startedAt),
+    completedAt: date(task.completedAt),
+    isOrphaned: status === 'Running' && !(lease !== undefined && lease.expiresAt > tables.now()),
+    wait: status === 'Waiting' ? openWaitOf(tables, task) : null,
+    progress: progressOf(task),
+    steps: [],
+  };
+}
+
+/** The newest checkpoints of a task, oldest first. */
+export function listedSteps(
+  tables: MemoryTables,
+  task: MemoryTask,
+  detail: StepDetail,
+): ListedStep[] {
+  if (detail === 'none') return [];
+  const order = (a: MemoryStep, b: MemoryStep): number =>
+    a.startedAt - b.startedAt || (a.name < b.name ? -1 : 1);
+  return tables
+    .stepsOf(task)
+    .toSorted(order)
+    .slice(-MAX_LISTED_STEPS)
+    .map(({ name, kind, status, startedAt, completedAt, dueAt, result }) => ({
+      name,
+      kind,
+      status,
+      startedAt: new Date(startedAt),
+      completedAt: date(completedAt),
+      dueAt: date(dueAt),
+      result: detail === 'results' ? result : null,
+    }));
+}
+
+/** The first open wait of a task; one that is due first comes first. */
+function openWaitOf(tables: MemoryTables, task: MemoryTask): OpenWait | null {
+  const [first] = tables
+    .stepsOf(task)
+    .filter(({ status, name }) => status === 'Open' && !name.includes('##'))
+    .sort((a, b) => (a.dueAt ?? Infinity) - (b.dueAt ?? Infinity) || a.startedAt - b.startedAt);
+  if (first === undefined) return null;
+  const { name, childId, startedAt, dueAt, listensFor } = first;
+  const kind = first.kind as OpenWait['kind'];
+  const times = { since: new Date(startedAt), until: date(dueAt) };
+  return { name, kind, ...times, eventName: listensFor?.name ?? null, childId };
+}
+
+export function date(ms: number | null): Date | null {
+  return ms === null ? null : new Date(ms);
+}

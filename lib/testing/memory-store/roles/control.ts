@@ -1,0 +1,38 @@
+import { MemoryRole } from './memory-role.js';
+import { cancel, pastDeadlines, pause, reset, resume, timeOut } from '../memory-control.js';
+import type {
+  ControlResult,
+  ControlStore,
+  PastDeadline,
+  TimedOutExecution,
+} from '../../../store/port/index.js';
+
+/** Control of executions from outside of their tasks, in memory. */
+export class MemoryControlStore extends MemoryRole implements ControlStore {
+  cancel(id: string, reason: string | null): Promise<ControlResult> {
+    return this.run((tables) => cancel(tables, id, reason));
+  }
+
+  pause(id: string, reason: string | null): Promise<ControlResult> {
+    return this.run((tables) => pause(tables, id, reason));
+  }
+
+  resume(id: string): Promise<ControlResult> {
+    return this.run((tables) => resume(tables, id));
+  }
+
+  pastDeadlines(after?: PastDeadline): Promise<PastDeadline[]> {
+    return this.run((tables) => pastDeadlines(tables, after));
+  }
+
+  timeOut(
+    executions: readonly PastDeadline[],
+    errorOf: (execution: PastDeadline) => unknown,
+  ): Promise<TimedOutExecution[] | undefined> {
+    return this.run((tables) => timeOut(tables, executions, errorOf));
+  }
+
+  reset(id: string, decide: Parameters<ControlStore['reset']>[1]): Promise<number | undefined> {
+    return reset(this.tables, id, decide);
+  }
+}
