@@ -13,7 +13,8 @@ import type { MessageSender } from './messages/message-sender.js';
 import type { ProcessServices, TenantSettings } from './process-services.js';
 import type { ExecutionChanges } from './watch/execution-changes.js';
 import type { ExecutionStarts } from './starts/execution-starts.js';
-import { wireEngine, type TenantEngineParts, type WiredEngine } from './wiring.js';
+import type { TenantEngineParts } from './wiring/core.js';
+import { wireEngine, type WiredEngine } from './wiring/wire-engine.js';
 import type { Clock } from '../runtime/clock.js';
 
 /** How long a drained tenant tries to delete its lease, in milliseconds. */
@@ -21,7 +22,7 @@ const RELEASE_GRACE_MS = 2_000;
 
 /**
  * One tenant in this process: it starts, claims, runs and records the tenant's work. This class is a facade;
- * `wiring.ts` creates the parts that do the work, and connects them.
+ * `wiring/` creates the parts that do the work, and connects them.
  */
 export class TenantEngine {
   readonly settings: TenantSettings;

@@ -10,7 +10,7 @@ import {
 import { BuiltWorkflow, type WorkflowDefinition } from '../../lib/discovery/workflow-builder.js';
 import { getWorkflowOptions } from '../../lib/discovery/workflow-metadata.js';
 import type { TenantEngine } from '../../lib/engine/tenant-engine.js';
-import type { WiredEngine } from '../../lib/engine/wiring.js';
+import type { WiredEngine } from '../../lib/engine/wiring/wire-engine.js';
 import type { Clocks } from '../../lib/store/postgres/clocks.js';
 import type { ConnectionGroup } from '../../lib/tenants/hosting/connection-group.js';
 import type { ResolvedTenantOptions } from '../../lib/options/index.js';

@@ -1,0 +1,47 @@
+import { ChildStarter } from '../children/child-starter.js';
+import { Children } from '../children/children.js';
+import type { CompletionRoom } from './completion.js';
+import type { ControlRoom } from './control.js';
+import type { EngineCore } from './core.js';
+import type { DefinitionsRoom } from './definitions.js';
+import type { StartsRoom } from './starts.js';
+import type { WaitsRoom } from './waits.js';
+
+export type ChildrenRoom = ReturnType<typeof wireChildren>;
+
+export interface RoomsOfChildren {
+  readonly definitions: DefinitionsRoom;
+  readonly completion: CompletionRoom;
+  readonly starts: StartsRoom;
+  readonly control: ControlRoom;
+  readonly waits: WaitsRoom;
+}
+
+/** Executions that tasks of other executions start. */
+export function wireChildren(core: EngineCore, rooms: RoomsOfChildren) {
+  const { given, settings, store, services, clock, address, gate, later } = core;
+  const { definitions, completion, starts, control, waits } = rooms;
+  const childStarter = new ChildStarter({
+    clock,
+    schema: settings.schema,
+    store,
+    gate,
+    consequences: starts.started,
+    workPayload: () => services.workPayload(address),
+  });
+  const children = new Children({
+    clock,
+    store,
+    catalog: definitions.catalog,
+    nameOf: (workflow) => given.registry.nameOf(workflow),
+    runner: given.runner,
+    starter: childStarter,
+    settler: completion.settler,
+    steps: waits.steps,
+    retried: (id, workflow, dueInMs) => {
+      control.control.told('retry', id, workflow);
+      later.wakeUps.dueIn(dueInMs);
+    },
+  });
+  return { childStarter, children };
+}

@@ -1,0 +1,94 @@
+import { ClaimReconciler } from '../claims/claim-reconciler.js';
+import { Claimer } from '../claims/claimer.js';
+import { OrphanReceiver } from '../claims/orphan-receiver.js';
+import { Abandonment } from '../execution/abandonment.js';
+import { LeaseRelease } from '../lease/lease-release.js';
+import { WakeUps } from '../wake-ups.js';
+import type { CompletionRoom } from './completion.js';
+import type { EngineCore } from './core.js';
+import type { DefinitionsRoom } from './definitions.js';
+import type { ExecutionRoom } from './execution.js';
+import type { OutcomesRoom } from './outcomes.js';
+
+export type ClaimsRoom = ReturnType<typeof wireClaims>;
+
+export interface RoomsOfClaims {
+  readonly definitions: DefinitionsRoom;
+  readonly completion: CompletionRoom;
+  readonly outcomes: OutcomesRoom;
+  readonly execution: ExecutionRoom;
+}
+
+/** The ways to claims: due tasks, lost tasks of other processes, and claims that memory does not know. */
+export function wireClaims(core: EngineCore, rooms: RoomsOfClaims) {
+  const { settings, store, services, clock, tenant, address } = core;
+  const { state, events, claims, inFlight, lease, queue, gate, reconcile } = core;
+  const { catalog, stranded } = rooms.definitions;
+  const { completer, receiver } = rooms.outcomes;
+  const { overruns } = rooms.execution;
+  const lookForOthers = (): void => void wakeUps.lookForOthers();
+  /** Whether the process has claims, or statements under way that may make some. */
+  const isBusy = (): boolean =>
+    claims.size > 0 || queue.reserved > 0 || claimer.isClaiming || reconciler.isPending;
+
+  const abandonment = new Abandonment(store.recovery, claims, rooms.completion.inputs, completer);
+  const orphans = new OrphanReceiver({
+    clock,
+    tenant,
+    catalog,
+    gate,
+    abandon: (orphan, definition) => abandonment.abandon(orphan, definition),
+    events,
+    definitionsUnknown: lookForOthers,
+  });
+  const reconciler = new ClaimReconciler({
+    clock,
+    tenant,
+    store,
+    claims,
+    inFlight,
+    maxRecoveryAttempts: settings.maxRecoveryAttempts,
+    lease,
+    orphans: () => orphans,
+    wakeWorkers: (tasks) => wakeUps.wakeWorkers(tasks),
+  });
+  claims.onDoubt = () => reconciler.doubt();
+  const claimer = new Claimer({
+    clock,
+    tenant,
+    state,
+    store,
+    catalog,
+    queue,
+    gate,
+    except: () => overruns.tasks(),
+    consequences: {
+      adopt: (task) => receiver.fromRow(task),
+      reconcile,
+      tryAgainIn: (inMs) => services.schedule({ kind: 'task', tenant: address, inMs }),
+      foundNothing: lookForOthers,
+      leftReady: () => wakeUps.leftMore(),
+      cannotClaim: () => wakeUps.cannotClaim(),
+    },
+  });
+  const wakeUps = new WakeUps({
+    clock,
+    address,
+    queue,
+    catalog,
+    stranded,
+    claimer,
+    overruns,
+    services,
+  });
+  const release = new LeaseRelease({
+    clock,
+    state,
+    store,
+    lease,
+    claims,
+    isBusy,
+    stillHeld: reconcile,
+  });
+  return { orphans, reconciler, claimer, wakeUps, release, isBusy };
+}

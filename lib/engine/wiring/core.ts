@@ -1,0 +1,81 @@
+import type { RegisteredWorkflow, WorkflowRegistry } from '../../discovery/registered-workflow.js';
+import type { TaskContext } from '../../discovery/task-context.js';
+import { TenantEvents, type EventSink } from '../../events/tenant-events.js';
+import type { TenantStore } from '../../store/port/index.js';
+import type { CompiledWorkflow } from '../../workflow/index.js';
+import { ClaimGate } from '../claims/claim-gate.js';
+import type { ClaimReconciler } from '../claims/claim-reconciler.js';
+import { ClaimTable } from '../claims/claim-table.js';
+import type { Claimer } from '../claims/claimer.js';
+import { ClaimsInFlight } from '../claims/claims-in-flight.js';
+import { EngineState } from '../engine-state.js';
+import type { Executor } from '../execution/executor.js';
+import type { TaskInterceptors } from '../execution/task-interceptors.js';
+import { TenantLease } from '../lease/tenant-lease.js';
+import type { ProcessServices, TenantSettings } from '../process-services.js';
+import type { WakeUps } from '../wake-ups.js';
+
+export interface TenantEngineParts {
+  readonly settings: TenantSettings;
+  readonly store: TenantStore;
+  /** The data source that handlers get. */
+  readonly dataSource: TaskContext['dataSource'];
+  readonly runner: () => TaskContext['runner'];
+  readonly registry: Pick<WorkflowRegistry, 'get' | 'list' | 'nameOf'>;
+  readonly serves: (workflow: RegisteredWorkflow) => boolean;
+  /** Older definitions, shared by all tenants of the process; see `DefinitionCatalog`. */
+  readonly restored?: Map<string, Promise<CompiledWorkflow>>;
+  readonly services: ProcessServices;
+  readonly events: EventSink;
+  /** The interceptors around every attempt. Default: none. */
+  readonly interceptors?: TaskInterceptors;
+}
+
+/**
+ * The parts that rooms call although they are created after them. Read them only within functions that run once all rooms
+ * exist. These are all the circles of the engine: an outcome makes further claims, and a claim begins a task.
+ */
+export interface LaterParts {
+  readonly claimer: Claimer;
+  readonly reconciler: ClaimReconciler;
+  readonly wakeUps: WakeUps;
+  readonly executor: Executor;
+}
+
+export type EngineCore = ReturnType<typeof wireCore>;
+
+/** What all rooms of the engine share: the state, the claims in memory, the lease, the slots and the events. */
+export function wireCore(given: TenantEngineParts, later: LaterParts) {
+  const { settings, store, services } = given;
+  const { tenant, address, leaseDurationMs, maxConcurrentTasks } = settings;
+  const { clock } = services;
+  const inFlight = new ClaimsInFlight();
+  const lease = new TenantLease(
+    services.identity,
+    leaseDurationMs,
+    () => services.renewLeases(),
+    () => services.mustAnnounceLeases(),
+  );
+  const queue = services.slots.createQueue(maxConcurrentTasks, () =>
+    later.claimer.claimAvailable(),
+  );
+  return {
+    given,
+    later,
+    settings,
+    store,
+    services,
+    clock,
+    tenant,
+    address,
+    state: new EngineState(() => later.claimer.stateChanged()),
+    events: new TenantEvents(tenant, given.events),
+    claims: new ClaimTable(clock),
+    inFlight,
+    lease,
+    queue,
+    gate: new ClaimGate(queue, lease, inFlight, clock),
+    /** Compares memory with the database, because a statement may have claimed without a reply. */
+    reconcile: (): void => later.reconciler.request(),
+  };
+}

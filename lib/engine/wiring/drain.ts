@@ -1,0 +1,95 @@
+import { TenantDrain } from '../tenant-drain.js';
+import type { ChildrenRoom } from './children.js';
+import type { ClaimsRoom } from './claims.js';
+import type { CompletionRoom } from './completion.js';
+import type { EngineCore } from './core.js';
+import type { ExecutionRoom } from './execution.js';
+import type { OutcomesRoom } from './outcomes.js';
+import type { StartsRoom } from './starts.js';
+import type { WaitsRoom } from './waits.js';
+
+export interface RoomsWithWork {
+  readonly completion: CompletionRoom;
+  readonly outcomes: OutcomesRoom;
+  readonly waits: WaitsRoom;
+  readonly starts: StartsRoom;
+  readonly children: ChildrenRoom;
+  readonly execution: ExecutionRoom;
+  readonly claims: ClaimsRoom;
+}
+
+/**
+ * The end of the engine's work. A new part that sends statements belongs into these three lists.
+ *
+ * @param isRecovering - whether a recovery is taking orphans for this tenant
+ */
+export function wireDrain(core: EngineCore, rooms: RoomsWithWork, isRecovering: () => boolean) {
+  const { services, clock, claims, inFlight, queue } = core;
+  const { isBusy, claimer, reconciler, wakeUps } = rooms.claims;
+  const { changes, inputs, contexts, settler } = rooms.completion;
+  const { completer, recorder, rescheduler } = rooms.outcomes;
+  const { steps, taker, messages, delivery } = rooms.waits;
+  const { childStarter, children } = rooms.children;
+  const { suspects, progress, overruns } = rooms.execution;
+  const { starts } = rooms.starts;
+  const isRecording = (): boolean =>
+    inputs.isBusy ||
+    recorder.isBusy ||
+    steps.isBusy ||
+    taker.isBusy ||
+    messages.isBusy ||
+    delivery.isBusy ||
+    childStarter.isBusy ||
+    children.isBusy ||
+    settler.isBusy ||
+    rescheduler.isBusy ||
+    contexts.isBusy ||
+    suspects.isNoting ||
+    inFlight.isBusy ||
+    isRecovering();
+  const drain = new TenantDrain({
+    clock,
+    claims,
+    queue,
+    completer,
+    recording: [
+      starts,
+      claimer,
+      inputs,
+      steps,
+      taker,
+      children,
+      childStarter,
+      settler,
+      recorder,
+      rescheduler,
+      contexts,
+      messages,
+      delivery,
+      reconciler,
+    ],
+    isBusy: () => isBusy() || isRecording(),
+    isConnected: () => services.isConnected(),
+  });
+  /** The parts to close, in this order. */
+  const closing = [
+    reconciler,
+    starts,
+    messages,
+    delivery,
+    steps,
+    progress,
+    taker,
+    children,
+    childStarter,
+    settler,
+    recorder,
+    rescheduler,
+    inputs,
+    contexts,
+    overruns,
+    wakeUps,
+    changes,
+  ];
+  return { drain, closing };
+}

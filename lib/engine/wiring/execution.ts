@@ -1,0 +1,71 @@
+import { Executor } from '../execution/executor.js';
+import { HandlerRunner } from '../execution/handler-runner.js';
+import { Overruns } from '../execution/overruns.js';
+import { ProgressReports } from '../execution/progress-reports.js';
+import { Suspects } from '../execution/suspects.js';
+import { TaskInterceptors } from '../execution/task-interceptors.js';
+import type { ChildrenRoom } from './children.js';
+import type { CompletionRoom } from './completion.js';
+import type { EngineCore } from './core.js';
+import type { OutcomesRoom } from './outcomes.js';
+import type { WaitsRoom } from './waits.js';
+
+export type ExecutionRoom = ReturnType<typeof wireExecution>;
+
+export interface RoomsOfExecution {
+  readonly completion: CompletionRoom;
+  readonly outcomes: OutcomesRoom;
+  readonly waits: WaitsRoom;
+  readonly children: ChildrenRoom;
+}
+
+/** The run of a claimed task: its input, its slot and its handler, with all that the handler calls. */
+export function wireExecution(core: EngineCore, rooms: RoomsOfExecution) {
+  const { given, settings, store, clock, tenant, state, events, claims, queue, gate, later } = core;
+  const { inputs } = rooms.completion;
+  const { completer, recorder } = rooms.outcomes;
+  const { steps, taker, tokens } = rooms.waits;
+  const { dataSource, runner, interceptors = new TaskInterceptors() } = given;
+  const suspects = new Suspects(store, completer);
+  const overruns = new Overruns({
+    clock,
+    tenant,
+    graceMs: settings.handlerGraceMs,
+    queue,
+    ended: () => later.claimer.claimAvailable(),
+  });
+  const progress = new ProgressReports({
+    clock,
+    store,
+    holds: (claim) => claims.holds(claim),
+    stored: (id) => events.changed?.(id),
+  });
+  const handlers = new HandlerRunner({
+    clock,
+    settings,
+    store,
+    dataSource,
+    runner,
+    recorder,
+    gate,
+    events,
+    interceptors,
+    steps,
+    messages: taker,
+    tokens,
+    children: rooms.children.children,
+    progress,
+  });
+  const executor = new Executor({
+    clock,
+    state,
+    queue,
+    inputs,
+    handlers,
+    completer,
+    suspects,
+    overruns,
+    maxContextSize: settings.maxContextSize,
+  });
+  return { suspects, overruns, progress, executor };
+}

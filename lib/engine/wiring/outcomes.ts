@@ -1,0 +1,48 @@
+import { ClaimReceiver } from '../claims/claim-receiver.js';
+import { TaskRescheduler } from '../claims/task-rescheduler.js';
+import { REFUSED } from '../execution/handler-outcome.js';
+import { OutcomeRecorder } from '../execution/outcome-recorder.js';
+import { TaskCompleter } from '../execution/task-completer.js';
+import type { TaskClaim } from '../claims/task-claim.js';
+import type { CompletionRoom } from './completion.js';
+import type { EngineCore } from './core.js';
+import type { DefinitionsRoom } from './definitions.js';
+
+export type OutcomesRoom = ReturnType<typeof wireOutcomes>;
+
+/** The begin and the end of claims: they are received, and completed by an outcome or rescheduled. */
+export function wireOutcomes(
+  core: EngineCore,
+  { catalog }: DefinitionsRoom,
+  { waiters, ends }: CompletionRoom,
+) {
+  const { store, services, clock, address, state, events, claims, gate, later, reconcile } = core;
+  const receiver = new ClaimReceiver({
+    catalog,
+    claims,
+    take: (claim) => later.executor.take(claim),
+    deadlineIn: (inMs) => services.schedule({ kind: 'deadline', tenant: address, inMs }),
+  });
+  const rescheduler = new TaskRescheduler(store, claims, clock);
+  const refused = (claim: TaskClaim): void => completer.complete(claim, REFUSED);
+  const recorder = new OutcomeRecorder(store, claims, gate, clock, {
+    isAwaited: (id) => waiters.isAwaited(id),
+    claimed: ({ claim }, readied, batch) => receiver.fromOutcome(claim, readied, batch),
+    leftReady: (runsHere) => (runsHere ? later.wakeUps.leftHere(1) : later.wakeUps.wakeWorkers(1)),
+    ended: (result, end) => ends.recorded(result, end),
+    recorded: ({ claim, status, error }) => events.taskEnded(claim, status, error),
+    refused: ({ claim }) => refused(claim),
+    mayBeWritten: reconcile,
+  });
+  const completer = new TaskCompleter({
+    clock,
+    state,
+    store,
+    claims,
+    recorder,
+    rescheduler,
+    events,
+    consequences: { dueIn: (ms) => later.wakeUps.dueIn(ms), reconcile },
+  });
+  return { receiver, rescheduler, recorder, completer, refused };
+}

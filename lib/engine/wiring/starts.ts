@@ -1,0 +1,55 @@
+import { canRunRoots } from '../definitions/runnable-definition.js';
+import { ExecutionStarts } from '../starts/execution-starts.js';
+import { OpenKeys } from '../starts/open-keys.js';
+import { delayOf, keyOf } from '../starts/start-item.js';
+import { Starter, type StartConsequences } from '../starts/starter.js';
+import { TransactionalStarts } from '../starts/transactional-starts.js';
+import type { EngineCore } from './core.js';
+import type { DefinitionsRoom } from './definitions.js';
+import type { OutcomesRoom } from './outcomes.js';
+
+export type StartsRoom = ReturnType<typeof wireStarts>;
+
+/** Starts of executions, alone and in callers' transactions. */
+export function wireStarts(
+  core: EngineCore,
+  { definitionsMissing }: DefinitionsRoom,
+  { receiver }: OutcomesRoom,
+) {
+  const { settings, store, services, clock, tenant, events, gate, later, reconcile } = core;
+  /** What follows a start, also that of a child. */
+  const started: StartConsequences = {
+    created: ({ id, definition, tags }) =>
+      events.executionStarted(id, definition.workflow.name, tags),
+    claimed: (request, count, batch) => receiver.fromStart(request, count, batch),
+    leftReady: (request, roots) => {
+      const delayMs = delayOf(request, clock);
+      if (delayMs > 0) later.wakeUps.dueIn(delayMs);
+      else if (canRunRoots(request.definition)) later.wakeUps.leftHere(roots);
+      else later.wakeUps.wakeWorkers(roots);
+    },
+    mayBeWritten: reconcile,
+    definitionsMissing,
+  };
+  const openKeys = new OpenKeys();
+  const starter = new Starter({
+    clock,
+    tenant,
+    store,
+    gate,
+    startTimeoutMs: settings.startTimeoutMs,
+    queuedBytes: services.queuedBytes,
+    isHeldHere: (request) => openKeys.isHeld(keyOf(request)),
+    consequences: started,
+  });
+  const transactional = new TransactionalStarts({
+    settings,
+    store,
+    gate,
+    services,
+    openKeys,
+    events,
+    consequences: { dueIn: (ms) => later.wakeUps.dueIn(ms), definitionsMissing },
+  });
+  return { starts: new ExecutionStarts(starter, transactional), started };
+}

@@ -1,0 +1,62 @@
+import { wireChildren } from './children.js';
+import { wireClaims, type ClaimsRoom } from './claims.js';
+import { wireCompletion } from './completion.js';
+import { wireControl } from './control.js';
+import { wireCore, type LaterParts, type TenantEngineParts } from './core.js';
+import { wireDefinitions } from './definitions.js';
+import { wireDrain } from './drain.js';
+import { wireExecution, type ExecutionRoom } from './execution.js';
+import { wireOutcomes } from './outcomes.js';
+import { wireStarts } from './starts.js';
+import { wireWaits } from './waits.js';
+
+export type WiredEngine = ReturnType<typeof wireEngine>;
+
+/**
+ * Creates the parts of one tenant's engine and connects them, room by room. A room gets the rooms whose parts it calls, so
+ * the order below is that of their dependencies; {@link LaterParts} names the exceptions.
+ *
+ * @param isRecovering - whether a recovery is taking orphans for this tenant
+ */
+export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean) {
+  const later: LaterParts = {
+    get claimer() {
+      return claims.claimer;
+    },
+    get reconciler() {
+      return claims.reconciler;
+    },
+    get wakeUps() {
+      return claims.wakeUps;
+    },
+    get executor() {
+      return execution.executor;
+    },
+  };
+  const core = wireCore(given, later);
+  const definitions = wireDefinitions(core);
+  const completion = wireCompletion(core);
+  const outcomes = wireOutcomes(core, definitions, completion);
+  const waits = wireWaits(core, outcomes);
+  const starts = wireStarts(core, definitions, outcomes);
+  const control = wireControl(core, completion, outcomes);
+  const children = wireChildren(core, { definitions, completion, starts, control, waits });
+  const execution: ExecutionRoom = wireExecution(core, { completion, outcomes, waits, children });
+  const claims: ClaimsRoom = wireClaims(core, { definitions, completion, outcomes, execution });
+  const rooms = { completion, outcomes, waits, starts, children, execution, claims };
+  const end = wireDrain(core, rooms, isRecovering);
+  // All parts side by side, for the facade.
+  return {
+    ...core,
+    ...definitions,
+    ...completion,
+    ...outcomes,
+    ...waits,
+    ...starts,
+    ...control,
+    ...children,
+    ...execution,
+    ...claims,
+    ...end,
+  };
+}
