@@ -1,77 +1,9 @@
 import { AsyncResource } from 'node:async_hooks';
-import type { Failure } from './failure.js';
+import { BatchItems, type BatchItem } from './batch-items.js';
+import type { BatcherOptions } from './batcher-options.js';
+import { LoneSends } from './lone-sends.js';
 import type { Permit } from './permit.js';
 import { reconnectDelayMs } from './reconnect-delay.js';
-import type { Clock } from './clock.js';
-
-/**
- * Pause before an item that met a lock when it was sent alone is sent again, in milliseconds. Doubles up to the
- * maximum.
- */
-const FIRST_DELAY_MS = 10;
-const MAX_DELAY_MS = 500;
-/** How long an item waits before the log mentions it, in milliseconds. */
-const LATE_MS = 5_000;
-/** Maximum number of items sent alone at the same time: each may wait for a lock, on a connection of its own. */
-const MAX_ALONE = 3;
-/** Minimum time between two checks whether waiting items should give up, in milliseconds. */
-const GIVE_UP_LOOK_MS = 100;
-
-export interface BatcherOptions<I, R> {
-  readonly clock: Clock;
-  /** Maximum number of items in one statement. */
-  readonly maxItems: number;
-  /**
-   * Weight of an item, for example its number of rows. A batch weighs at most `maxWeight`, unless it is a single item.
-   * Default: 1.
-   */
-  readonly weight?: (item: I) => number;
-  readonly maxWeight?: number;
-  /** Maximum number of statements under way, default 1. Each one beyond the first is sent only with a full batch. */
-  readonly maxStatements?: number;
-  /**
-   * Waits for the connection that a batch will be sent on. A batch is formed only then, so it also has the items that
-   * were added during the wait. Never rejects. Default: batches are formed at once.
-   */
-  readonly permit?: () => Promise<Permit>;
-  /**
-   * Sends a batch and returns one result for each item. `resent`: an earlier send may have written some of the items.
-   */
-  readonly send: (items: readonly I[], resent: boolean) => Promise<readonly R[]>;
-  readonly classify: (error: unknown) => Failure;
-  /**
-   * Limits the retries of items that met a lock although they were sent alone: `atOnce` at the same time, and a pause
-   * of `pauseMs` after each that meets a lock again. A pausing item holds no connection. Default: the limit of items
-   * that are sent alone for the first time, and no pause.
-   */
-  readonly locked?: { readonly atOnce: number; readonly pauseMs: number };
-  /**
-   * Decides about an item while the database is unavailable or rows are locked: returns the error to reject it with, or
-   * undefined to go on trying. `sent`: the item may have been written. `waitedMs`: time since the item was added.
-   */
-  readonly giveUp?: (
-    item: I,
-    error: unknown,
-    state: { readonly sent: boolean; readonly waitedMs: number },
-  ) => Error | undefined;
-  /** Called once for each item that has no result after five seconds, with its latest error. */
-  readonly late?: (items: readonly I[], error: unknown) => void;
-  /** Called for each item that is resolved or rejected. */
-  readonly ended?: (item: I) => void;
-}
-
-interface Entry<I, R> {
-  readonly item: I;
-  readonly resolve: (result: R) => void;
-  readonly reject: (error: unknown) => void;
-  readonly addedAt: number;
-  sent: boolean;
-  /** How often the item was sent alone and met a lock. */
-  failures: number;
-  /** The latest error; undefined before the first. */
-  lastError: unknown;
-  isLate: boolean;
-}
 
 /**
  * Natural batching: items collect while a statement is under way, and the next statement takes them all. An idle
@@ -89,52 +21,36 @@ interface Entry<I, R> {
  *   idempotent.
  */
 export class Batcher<I, R> {
-  private queue: Entry<I, R>[] = [];
-  /** Items of batches that met a lock, still to be sent alone. */
-  private stragglers: Entry<I, R>[] = [];
-  /** Items that met a lock when they were sent alone, to be sent again. */
-  private locked: Entry<I, R>[] = [];
+  private queue: BatchItem<I, R>[] = [];
+  private readonly items: BatchItems<I, R>;
+  /** Created when a first batch meets a lock. */
+  private lone: LoneSends<I, R> | undefined;
   private underWay = 0;
   /** Number of those under way that wait for their connection, and have no items yet. */
   private unformed = 0;
   private planned = false;
-  private alone = 0;
-  private lockedAlone = 0;
-  private gaveUpAt = 0;
   private readonly closing = new AbortController();
   private readonly scope = new AsyncResource('CloacinaBatcher');
-  private idle: (() => void)[] = [];
 
-  constructor(private readonly options: BatcherOptions<I, R>) {}
+  constructor(private readonly options: BatcherOptions<I, R>) {
+    this.items = new BatchItems(options);
+  }
 
   /** Number of items without a result. */
   get size(): number {
-    return this.pending;
+    return this.items.size;
   }
-
-  private pending = 0;
 
   add(item: I): Promise<R> {
     return new Promise<R>((resolve, reject) => {
-      this.pending++;
-      this.queue.push({
-        item,
-        resolve,
-        reject,
-        addedAt: this.options.clock.now(),
-        sent: false,
-        failures: 0,
-        lastError: undefined,
-        isLate: false,
-      });
+      this.queue.push(this.items.create(item, resolve, reject));
       this.plan();
     });
   }
 
   /** Resolves when nothing is under way. */
-  async whenIdle(): Promise<void> {
-    if (this.pending === 0) return;
-    await new Promise<void>((resolve) => this.idle.push(resolve));
+  whenIdle(): Promise<void> {
+    return this.items.whenIdle();
   }
 
   /** Ends the pauses between sends: an item that waits for its next try is rejected. */
@@ -180,7 +96,7 @@ export class Batcher<I, R> {
     }
   }
 
-  private take(): Entry<I, R>[] {
+  private take(): BatchItem<I, R>[] {
     const { maxItems, weight, maxWeight = Infinity } = this.options;
     let count = 0;
     let total = 0;
@@ -197,19 +113,20 @@ export class Batcher<I, R> {
     return this.queue.splice(0, count);
   }
 
-  private async flush(batch: Entry<I, R>[]): Promise<void> {
+  private async flush(batch: BatchItem<I, R>[]): Promise<void> {
     for (let attempt = 0; batch.length > 0; attempt++) {
       try {
         await this.sendOnce(batch);
         return;
       } catch (error) {
         const { kind, mayBeWritten, retryable } = this.options.classify(error);
-        if (retryable) this.noteLate(batch, error);
+        if (retryable) this.items.noteLate(batch, error);
         if (kind === 'connection') {
           for (const entry of batch) entry.sent ||= mayBeWritten;
           batch = await this.waitForDatabase(batch, error, attempt);
         } else if (retryable) {
-          this.setAside(batch, error);
+          this.lone ??= this.createLoneSends();
+          this.lone.setAside(batch, error);
           return;
         } else if (batch.length > 1) {
           const middle = batch.length >> 1;
@@ -217,144 +134,52 @@ export class Batcher<I, R> {
           await this.flush(batch.slice(middle));
           return;
         } else {
-          this.rejectAll(batch, error);
+          this.items.rejectAll(batch, error);
           return;
         }
       }
     }
   }
 
-  private async sendOnce(batch: readonly Entry<I, R>[]): Promise<void> {
+  private async sendOnce(batch: readonly BatchItem<I, R>[]): Promise<void> {
     const results = await this.options.send(
       batch.map((entry) => entry.item),
       batch.some((entry) => entry.sent),
     );
-    this.end(batch);
-    for (let i = 0; i < batch.length; i++) batch[i]?.resolve(results[i] as R);
+    this.items.resolveAll(batch, results);
   }
 
-  private noteLate(batch: readonly Entry<I, R>[], error: unknown): void {
-    const now = this.options.clock.now();
-    const late = batch.filter(({ isLate, addedAt }) => !isLate && now - addedAt > LATE_MS);
-    if (late.length === 0) return;
-    for (const entry of late) entry.isLate = true;
-    this.options.late?.(
-      late.map(({ item }) => item),
-      error,
+  private createLoneSends(): LoneSends<I, R> {
+    return new LoneSends(
+      this.options,
+      this.items,
+      (batch) => this.flush(batch),
+      (ms) => this.pause(ms),
     );
   }
 
-  /** Sends the items of a batch that met a lock one by one. An item that met a lock alone rests first. */
-  private setAside(batch: readonly Entry<I, R>[], error: unknown): void {
-    for (const entry of batch) entry.lastError = error;
-    const [first] = batch;
-    if (batch.length === 1 && first !== undefined) {
-      void this.rest(first);
-      return;
-    }
-    this.stragglers.push(...batch);
-    this.sendAlone();
-  }
-
-  private async rest(entry: Entry<I, R>): Promise<void> {
-    const pauseMs = Math.min(FIRST_DELAY_MS * 2 ** entry.failures++, MAX_DELAY_MS);
-    if (this.endsWaiting(entry)) return;
-    const closed = await this.pause(pauseMs);
-    if (closed)
-      this.rejectAll([entry], new Error('Closed while another session held the lock of a row.'));
-    else if (!this.endsWaiting(entry)) this.locked.push(entry);
-    this.sendAlone();
-  }
-
-  private sendAlone(): void {
-    while (this.alone < MAX_ALONE) {
-      const entry = this.nextAlone();
-      if (entry === undefined) return;
-      void this.straggle(entry);
-    }
-  }
-
-  /** Items whose rows may be free come first; otherwise they would wait behind items whose rows are locked. */
-  private nextAlone(): Entry<I, R> | undefined {
-    const { atOnce = MAX_ALONE } = this.options.locked ?? {};
-    return this.stragglers.shift() ?? (this.lockedAlone < atOnce ? this.locked.shift() : undefined);
-  }
-
-  private async straggle(entry: Entry<I, R>): Promise<void> {
-    const { failures } = entry;
-    this.alone++;
-    if (failures > 0) this.lockedAlone++;
-    await this.flush([entry]);
-    const { pauseMs = 0 } = this.options.locked ?? {};
-    if (failures > 0 && entry.failures > failures && pauseMs > 0) await this.pause(pauseMs);
-    if (failures > 0) this.lockedAlone--;
-    this.alone--;
-    this.giveUpWaiting();
-    this.sendAlone();
-  }
-
-  /** Gives up items that have waited too long while other items were sent. */
-  private giveUpWaiting(): void {
-    const now = this.options.clock.now();
-    if (now - this.gaveUpAt < GIVE_UP_LOOK_MS) return;
-    this.gaveUpAt = now;
-    this.stragglers = this.stragglers.filter((entry) => !this.endsWaiting(entry));
-    this.locked = this.locked.filter((entry) => !this.endsWaiting(entry));
-  }
-
-  /** Rejects the item if `giveUp` returns an error for it. Returns whether it was rejected. */
-  private endsWaiting(entry: Entry<I, R>): boolean {
-    const reason = this.reasonToGiveUp(entry, entry.lastError);
-    if (reason !== undefined) this.rejectAll([entry], reason);
-    return reason !== undefined;
-  }
-
-  private reasonToGiveUp({ item, sent, addedAt }: Entry<I, R>, error: unknown): Error | undefined {
-    return this.options.giveUp?.(item, error, {
-      sent,
-      waitedMs: this.options.clock.now() - addedAt,
-    });
-  }
-
+  /** Returns the items of the batch that are to be sent again. */
   private async waitForDatabase(
-    batch: Entry<I, R>[],
+    batch: readonly BatchItem<I, R>[],
     error: unknown,
     attempt: number,
-  ): Promise<Entry<I, R>[]> {
+  ): Promise<BatchItem<I, R>[]> {
     const closed = await this.pause(reconnectDelayMs(attempt, this.options.clock));
-    const remaining: Entry<I, R>[] = [];
-    for (const entry of batch) {
-      const reason = closed ? asError(error) : this.reasonToGiveUp(entry, error);
-      if (reason === undefined) remaining.push(entry);
-      else this.rejectAll([entry], reason);
-    }
+    const continues = (entry: BatchItem<I, R>): boolean => {
+      if (!closed) return !this.items.giveUp(entry, error);
+      this.items.rejectAll([entry], asError(error));
+      return false;
+    };
+    const remaining = batch.filter(continues);
     // Queued items may have waited too long as well.
-    this.queue = this.queue.filter((entry) => {
-      const reason = closed ? asError(error) : this.reasonToGiveUp(entry, error);
-      if (reason !== undefined) this.rejectAll([entry], reason);
-      return reason === undefined;
-    });
+    this.queue = this.queue.filter(continues);
     return remaining;
   }
 
+  /** Returns whether the batcher is closed. */
   private async pause(ms: number): Promise<boolean> {
     await this.options.clock.sleep(ms, this.closing.signal);
     return this.closing.signal.aborted;
-  }
-
-  private rejectAll(batch: readonly Entry<I, R>[], error: unknown): void {
-    this.end(batch);
-    for (const entry of batch) entry.reject(error);
-  }
-
-  private end(batch: readonly Entry<I, R>[]): void {
-    const { ended } = this.options;
-    if (ended !== undefined) for (const { item } of batch) ended(item);
-    this.pending -= batch.length;
-    if (this.pending > 0) return;
-    const idle = this.idle;
-    this.idle = [];
-    for (const resolve of idle) resolve();
   }
 }
 

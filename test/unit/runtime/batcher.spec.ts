@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { Batcher, type BatcherOptions } from '../../../lib/runtime/batcher.js';
+import { Batcher } from '../../../lib/runtime/batcher.js';
+import type { BatcherOptions } from '../../../lib/runtime/batcher-options.js';
 import type { Permit } from '../../../lib/runtime/permit.js';
 import { ManualClock } from '../../../lib/testing/manual-clock.js';
 import { MemoryFailure } from '../../../lib/testing/memory-store/index.js';
