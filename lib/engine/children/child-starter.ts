@@ -16,13 +16,11 @@ import {
 } from '../../store/port/index.js';
 import type { ClaimGate } from '../claims/claim-gate.js';
 import { toStartItem, wantedClaims, withClaims } from '../starts/start-item.js';
+import { classifierOf, weightOf, WRITE_LIMITS } from '../write-batches.js';
 import type { StartConsequences, StartRequest } from '../starts/starter.js';
 
-/** Limits of one statement: children, and task rows. `BYTES_PER_WEIGHT` bytes of input count as a row. */
+/** Maximum number of children in one statement. */
 const MAX_CHILDREN = 500;
-const MAX_WEIGHT = 12_000;
-const BYTES_PER_WEIGHT = 1_000;
-const MAX_STATEMENTS = 2;
 /** Maximum wait of a statement for an idempotency key that another transaction is inserting, in milliseconds. */
 const LOCK_TIMEOUT_MS = 100;
 
@@ -64,15 +62,13 @@ export class ChildStarter {
 
   constructor(private readonly parts: ChildStarterParts) {
     const { clock, store } = parts;
-    const classify = (error: unknown): ReturnType<FailureClassifier['classifyFailure']> =>
-      store.classifyFailure(error);
+    const classify = classifierOf(store);
     this.plain = new Batcher({
       clock,
       maxItems: MAX_CHILDREN,
+      ...WRITE_LIMITS,
       weight: ({ request: { definition, input } }) =>
-        1 + definition.workflow.tasks.length + input.length / BYTES_PER_WEIGHT,
-      maxWeight: MAX_WEIGHT,
-      maxStatements: MAX_STATEMENTS,
+        weightOf(1 + definition.workflow.tasks.length, input.length),
       send: (items, resent) => this.send(items, resent),
       classify,
       late: (items, error) => this.reportLate(items, error),

@@ -12,6 +12,7 @@ import type {
   UserTransaction,
 } from '../../store/port/index.js';
 import { decodeJson, isExecutionEnded, type ExecutionStatus } from '../../workflow/index.js';
+import { classifierOf } from '../write-batches.js';
 import type { TaskClaim } from '../claims/task-claim.js';
 import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
 import { ManualRetry } from '../manual-retry.js';
@@ -48,8 +49,7 @@ export class Children {
 
   constructor(private readonly parts: ChildrenParts) {
     const { clock, store } = parts;
-    const classify = (error: unknown): ReturnType<FailureClassifier['classifyFailure']> =>
-      store.classifyFailure(error);
+    const classify = classifierOf(store);
     this.looks = new Batcher({
       clock,
       maxItems: MAX_READ,

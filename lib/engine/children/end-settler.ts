@@ -11,6 +11,7 @@ import {
   type ChildrenPage,
   type ChildStore,
 } from '../../store/port/index.js';
+import { classifierOf } from '../write-batches.js';
 import type { ClaimTable } from '../claims/claim-table.js';
 
 /** Maximum number of ended executions in one statement. */
@@ -61,8 +62,7 @@ export class EndSettler {
 
   constructor(private readonly parts: EndSettlerParts) {
     const { clock, store } = parts;
-    const classify = (error: unknown): ReturnType<FailureClassifier['classifyFailure']> =>
-      store.classifyFailure(error);
+    const classify = classifierOf(store);
     this.telling = new Batcher({
       clock,
       maxItems: MAX_ENDS,

@@ -3,18 +3,14 @@ import { toStoredError, type StoredError } from '../../errors/index.js';
 import { Batcher } from '../../runtime/batcher.js';
 import type { ClaimGate } from '../claims/claim-gate.js';
 import type { ClaimTable } from '../claims/claim-table.js';
-import { MAX_KEPT_CONTEXT } from '../memory/execution-cache.js';
-import { claimKey, type TaskClaim } from '../claims/task-claim.js';
+import { classifierOf, WRITE_LIMITS } from '../write-batches.js';
+import { edgesOf, outcomesOf, outcomeWeight } from './build-outcomes.js';
+import { OutcomeLookUps } from './outcome-look-ups.js';
 import type { TaskResult } from './task-result.js';
-import type { ContextView } from '../../workflow/index.js';
-import { byPriority } from '../definitions/runnable-definition.js';
 import {
   type ClaimBatch,
   type CompletionResult,
-  type DependentEdge,
   type EndedExecution,
-  type Outcome,
-  type OutcomeDetail,
   type OutcomeStore,
   type ReadiedTask,
   type TaskTransaction,
@@ -25,12 +21,8 @@ import type { FailureClassifier } from '../../runtime/failure.js';
 import type { PermitSource } from '../../runtime/permit.js';
 import type { Clock } from '../../runtime/clock.js';
 
-/** Limits of one statement: outcomes, and their weight, because its cost also grows with dependents and bytes. */
+/** Maximum number of outcomes in one statement. */
 const MAX_OUTCOMES = 300;
-const MAX_WEIGHT = 12_000;
-const BYTES_PER_WEIGHT = 1_000;
-/** Maximum number of statements under way. More would only compete for the server's cores and connections. */
-const MAX_STATEMENTS = 2;
 
 /**
  * Up to this number of outcomes, a batch always asks for the times of the rows. In an idle process the outcome is sent
@@ -60,7 +52,7 @@ export interface OutcomeConsequences {
 export class OutcomeRecorder {
   private readonly logger = new Logger('Cloacina');
   private readonly batcher: Batcher<TaskResult, undefined>;
-  private readonly lookUps: Batcher<TaskResult, boolean>;
+  private readonly lookUps: OutcomeLookUps;
 
   constructor(
     private readonly store: OutcomeStore &
@@ -75,23 +67,14 @@ export class OutcomeRecorder {
     this.batcher = new Batcher({
       clock,
       maxItems: MAX_OUTCOMES,
-      weight: ({ claim, output, view }) =>
-        1 +
-        dependentsOf(claim).length +
-        ((output?.length ?? 0) + keptBytes(claim, view)) / BYTES_PER_WEIGHT,
-      maxWeight: MAX_WEIGHT,
-      maxStatements: MAX_STATEMENTS,
+      ...WRITE_LIMITS,
+      weight: outcomeWeight,
       permit: () => store.permit(),
       send: (results, resent) => this.send(results, resent),
-      classify: (error) => store.classifyFailure(error),
+      classify: classifierOf(store),
       late: (results, error) => this.reportLate(results, error),
     });
-    this.lookUps = new Batcher({
-      clock,
-      maxItems: MAX_OUTCOMES,
-      send: (results) => this.areRecorded(results),
-      classify: (error) => store.classifyFailure(error),
-    });
+    this.lookUps = new OutcomeLookUps(store, clock);
   }
 
   /** Records an outcome. Rejects if the outcome can't be stored; the claim is still held then. */
@@ -101,7 +84,7 @@ export class OutcomeRecorder {
 
   /** Whether the task's row has this outcome. Waits while the database is unavailable. */
   isRecorded(result: TaskResult): Promise<boolean> {
-    return this.lookUps.add(result);
+    return this.lookUps.isRecorded(result);
   }
 
   get isBusy(): boolean {
@@ -201,7 +184,7 @@ export class OutcomeRecorder {
     this.consequences.mayBeWritten();
     const refused = results.filter((_, i) => completion.accepted[i] !== true);
     if (refused.length === 0) return completion;
-    const areRecorded = await this.areRecorded(refused);
+    const areRecorded = await this.lookUps.read(refused);
     const recorded = new Set(refused.filter((_, i) => areRecorded[i]));
     // The lost reply named the dependents that these outcomes made ready.
     if (recorded.size > 0) this.consequences.leftReady(false);
@@ -209,21 +192,6 @@ export class OutcomeRecorder {
       ...completion,
       accepted: results.map((result, i) => completion.accepted[i] === true || recorded.has(result)),
     };
-  }
-
-  private async areRecorded(results: readonly TaskResult[]): Promise<boolean[]> {
-    const rows = await this.store.outcomes(
-      results.map(({ claim: { executionId, taskNo, itemNo } }) => ({
-        executionId,
-        taskNo,
-        itemNo,
-      })),
-    );
-    // The end of a claim adds 1 to its token.
-    const recorded = new Set(rows.map((row) => `${claimKey(row)} ${row.token} ${row.status}`));
-    return results.map(({ claim, status }) =>
-      recorded.has(`${claim.key} ${claim.token + 1} ${status}`),
-    );
   }
 
   private reportLate(results: readonly TaskResult[], error: unknown): void {
@@ -236,91 +204,4 @@ export class OutcomeRecorder {
         `could not be recorded for some seconds and will be retried: ${toStoredError(error).message}`,
     );
   }
-}
-
-const NONE: readonly never[] = [];
-
-function dependentsOf(claim: TaskClaim): readonly number[] {
-  return claim.definition.workflow.dependents[claim.task.no] ?? NONE;
-}
-
-function edgesOf(results: readonly TaskResult[]): number {
-  return results.reduce((sum, { claim }) => sum + dependentsOf(claim).length, 0);
-}
-
-/** The outcomes of sorted results. They claim as many dependents as there is room for. */
-function outcomesOf(results: readonly TaskResult[], room: number): Outcome[] {
-  const edges = edgesOf(results);
-  let left = room;
-  return results.map((result) => {
-    const first = left < edges ? foremost(result.claim, left) : undefined;
-    return outcomeOf(result, (taskNo) => {
-      const claim =
-        left > 0 &&
-        first?.has(taskNo) !== false &&
-        result.claim.definition.handlers[taskNo] !== undefined;
-      if (claim) left--;
-      return { taskNo, claim };
-    });
-  });
-}
-
-/** Bytes of the final context that a leaf's outcome may carry. */
-function keptBytes({ cache: memory, task }: TaskClaim, view: ContextView): number {
-  return memory.isLeaf(task.no) && view.bytes <= MAX_KEPT_CONTEXT ? view.bytes : 0;
-}
-
-/** The dependents to claim first, by priority. Undefined if there is room for all, or all have the same priority. */
-function foremost({ definition, task }: TaskClaim, room: number): ReadonlySet<number> | undefined {
-  const dependents = definition.workflow.dependents[task.no] ?? [];
-  if (!definition.ranked || dependents.length <= room) return undefined;
-  const runnable = dependents.filter((no) => definition.handlers[no] !== undefined);
-  return new Set(byPriority(definition.workflow, runnable).slice(0, room));
-}
-
-function outcomeOf(result: TaskResult, edge: (taskNo: number) => DependentEdge): Outcome {
-  const { claim, status } = result;
-  const dependents = dependentsOf(claim);
-  const leaf = dependents.length === 0;
-  return {
-    executionId: claim.executionId,
-    taskNo: claim.taskNo,
-    itemNo: claim.itemNo,
-    token: claim.token,
-    status,
-    output: result.output,
-    detail: detailOf(result),
-    leaf,
-    dependents: leaf ? NONE : dependents.map(edge),
-    handles:
-      status === 'Completed' && claim.task.handles.length > 0
-        ? claim.task.handles.filter((no) => claim.cache.outcome(no)?.status === 'Failed')
-        : NONE,
-    finalContext: leaf
-      ? claim.cache.finalContextJson({ no: claim.task.no, view: result.view })
-      : null,
-  };
-}
-
-function detailOf(result: TaskResult): OutcomeDetail | null {
-  const { status, deletedKeys, conflicts, skipReason, error } = result;
-  if (status === 'Completed' && deletedKeys.length === 0 && conflicts.length === 0) return null;
-  const { tasks } = result.claim.definition.workflow;
-  const names = (nos: readonly number[]): string[] => nos.map((no) => tasks[no]?.name ?? 'input');
-  const events: { kind: string; detail: unknown }[] = conflicts.map((conflict) => ({
-    kind: 'conflict',
-    detail: {
-      key: conflict.key,
-      tasks: names(conflict.tasks),
-      winner: names([conflict.winner])[0],
-    },
-  }));
-  if (status === 'Failed') events.push({ kind: 'taskFailed', detail: { error } });
-  if (status === 'Skipped') events.push({ kind: 'taskSkipped', detail: { reason: skipReason } });
-  return {
-    ...(error === undefined ? {} : { error }),
-    ...(skipReason === undefined ? {} : { skipReason }),
-    ...(deletedKeys.length === 0 ? {} : { deletedKeys }),
-    events,
-  };
 }

@@ -3,20 +3,20 @@ import { Batcher } from '../../runtime/batcher.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
 import type { Message, MessageStore, SendReply, UserTransaction } from '../../store/port/index.js';
+import {
+  classifierOf,
+  HELD_KEYS,
+  keyLockTimeoutMs,
+  weightOf,
+  WRITE_LIMITS,
+} from '../write-batches.js';
 import type { MessageDelivery } from './message-delivery.js';
 import { OpenTransactions } from './open-transactions.js';
 
-/** Limits of one statement: messages, and their weight, because its cost also grows with bytes. */
+/** Maximum number of messages in one statement. */
 const MAX_MESSAGES = 300;
-const MAX_WEIGHT = 12_000;
-const BYTES_PER_WEIGHT = 1_000;
-const MAX_STATEMENTS = 2;
 /** Maximum number of messages that wait for the database. Further ones fail at once, to bound the memory. */
 const MAX_QUEUED = 20_000;
-/** Lock timeouts of a batch of keyed messages and of a single one, in milliseconds, as for keyed starts. */
-const BATCH_LOCK_TIMEOUT_MS = 100;
-const LONE_LOCK_TIMEOUT_MS = 25;
-const HELD_KEYS = { atOnce: 1, pauseMs: LONE_LOCK_TIMEOUT_MS } as const;
 
 export interface MessageSenderParts {
   readonly clock: Clock;
@@ -110,12 +110,11 @@ export class MessageSender {
     return new Batcher({
       clock,
       maxItems: MAX_MESSAGES,
-      weight: ({ payload }) => 1 + payload.length / BYTES_PER_WEIGHT,
-      maxWeight: MAX_WEIGHT,
-      maxStatements: MAX_STATEMENTS,
+      ...WRITE_LIMITS,
+      weight: ({ payload }) => weightOf(1, payload.length),
       send,
       ...(locked === undefined ? {} : { locked }),
-      classify: (error) => store.classifyFailure(error),
+      classify: classifierOf(store),
       giveUp: (message, error, state) =>
         state.waitedMs < timeoutMs ? undefined : this.unavailable(message, error, state),
     });
@@ -140,9 +139,8 @@ export class MessageSender {
     resent: boolean,
   ): Promise<readonly SendReply[]> {
     const order = [...messages.entries()].sort(([, a], [, b]) => (keyOf(a) < keyOf(b) ? -1 : 1));
-    const lockTimeoutMs = order.length > 1 ? BATCH_LOCK_TIMEOUT_MS : LONE_LOCK_TIMEOUT_MS;
     const sorted = order.map(([, message]) => message);
-    const replies = await this.store(sorted, resent, lockTimeoutMs);
+    const replies = await this.store(sorted, resent, keyLockTimeoutMs(sorted.length));
     const results: SendReply[] = [];
     for (const [at, [i]] of order.entries()) results[i] = replies[at] as SendReply;
     return results;

@@ -4,6 +4,13 @@ import { keyOf, wantedClaims, withClaims } from './start-item.js';
 import { keyIsHeld, mayBeStarted, queueIsFull } from './start-failures.js';
 import type { QueuedBytes } from './queued-bytes.js';
 import { Batcher } from '../../runtime/batcher.js';
+import {
+  classifierOf,
+  HELD_KEYS,
+  keyLockTimeoutMs,
+  weightOf,
+  WRITE_LIMITS,
+} from '../write-batches.js';
 import type { ClaimGate } from '../claims/claim-gate.js';
 import type { RunnableDefinition } from '../definitions/runnable-definition.js';
 import {
@@ -17,24 +24,12 @@ import type { FailureClassifier } from '../../runtime/failure.js';
 import type { PermitSource } from '../../runtime/permit.js';
 import type { Clock } from '../../runtime/clock.js';
 
-/** Limits of one statement: executions, and task rows. `BYTES_PER_WEIGHT` bytes of input count as a row. */
+/** Maximum number of executions in one statement. */
 const MAX_STARTS = 300;
-const MAX_WEIGHT = 12_000;
-const BYTES_PER_WEIGHT = 1_000;
-/** Maximum number of statements under way. More would only compete for the server's cores and connections. */
-const MAX_STATEMENTS = 2;
 /** Maximum number of starts that wait for the database. Further starts fail at once, to bound the memory. */
 const MAX_QUEUED = 50_000;
 /** Maximum wait of a start that may have been stored, as a multiple of `startTimeout`. */
 const UNKNOWN_FACTOR = 6;
-/**
- * Lock timeouts of a batch of keyed starts and of a single one, in milliseconds. They are long enough for the batches
- * of other processes. A start whose key is held longer waits between tries, without a connection.
- */
-const BATCH_LOCK_TIMEOUT_MS = 100;
-const LONE_LOCK_TIMEOUT_MS = 25;
-/** Limits the retries of held keys to half of one connection: one at a time, with a pause after each. */
-const HELD_KEYS = { atOnce: 1, pauseMs: LONE_LOCK_TIMEOUT_MS } as const;
 
 export interface StartRequest {
   readonly id: string;
@@ -127,14 +122,12 @@ export class Starter {
     return new Batcher({
       clock: this.parts.clock,
       maxItems: MAX_STARTS,
-      weight: ({ definition, input }) =>
-        definition.workflow.tasks.length + input.length / BYTES_PER_WEIGHT,
-      maxWeight: MAX_WEIGHT,
-      maxStatements: MAX_STATEMENTS,
+      ...WRITE_LIMITS,
+      weight: ({ definition, input }) => weightOf(definition.workflow.tasks.length, input.length),
       permit: () => this.parts.store.permit(),
       send,
       ...(locked === undefined ? {} : { locked }),
-      classify: (error) => this.parts.store.classifyFailure(error),
+      classify: classifierOf(this.parts.store),
       giveUp: (request, error, state) => this.giveUp(request, error, state),
       late: (requests, error) => this.reportLate(requests.length, error),
       ended: ({ input }) => this.parts.queuedBytes.remove(input.length),
@@ -185,8 +178,7 @@ export class Starter {
     const unique = [...first.entries()]
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([, item]) => item);
-    const lockTimeoutMs = unique.length > 1 ? BATCH_LOCK_TIMEOUT_MS : LONE_LOCK_TIMEOUT_MS;
-    const started = await this.send(unique, true, lockTimeoutMs);
+    const started = await this.send(unique, true, keyLockTimeoutMs(unique.length));
     const byKey = new Map(unique.map((request, i) => [keyOf(request), started[i]]));
     const owners = await this.ownersOf(unique.filter((_, i) => started[i]?.created === false));
     return queued.map((request) => {

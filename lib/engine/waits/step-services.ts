@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import { toStoredError, ClaimLostError } from '../../errors/index.js';
 import { Batcher } from '../../runtime/batcher.js';
 import { claimKey, type TaskClaim } from '../claims/task-claim.js';
+import { classifierOf, weightOf, WRITE_LIMITS } from '../write-batches.js';
 import {
   type StepRecord,
   type StepReply,
@@ -14,11 +15,8 @@ import {
 import type { Clock } from '../../runtime/clock.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
 
-/** Limits of one statement: records, and their weight, because its cost also grows with bytes. */
+/** Maximum number of records in one statement. */
 const MAX_RECORDS = 300;
-const MAX_WEIGHT = 12_000;
-const BYTES_PER_WEIGHT = 1_000;
-const MAX_STATEMENTS = 2;
 /** Maximum number of tasks whose steps one statement reads. A task may have ten thousand. */
 const MAX_READ = 50;
 
@@ -48,14 +46,12 @@ export class StepServices {
 
   constructor(private readonly parts: StepServicesParts) {
     const { clock, store } = parts;
-    const classify = (error: unknown): ReturnType<FailureClassifier['classifyFailure']> =>
-      store.classifyFailure(error);
+    const classify = classifierOf(store);
     this.records = new Batcher({
       clock,
       maxItems: MAX_RECORDS,
-      weight: ({ record }) => 1 + (record.result?.length ?? 0) / BYTES_PER_WEIGHT,
-      maxWeight: MAX_WEIGHT,
-      maxStatements: MAX_STATEMENTS,
+      ...WRITE_LIMITS,
+      weight: ({ record }) => weightOf(1, record.result?.length ?? 0),
       send: (items) => this.send(items),
       classify,
       late: (items, error) => this.reportLate(items, error),
