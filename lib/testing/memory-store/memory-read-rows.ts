@@ -10,28 +10,19 @@ import { progressOf } from './memory-progress.js';
 import type { MemoryExecution, MemoryStep, MemoryTask } from './memory-rows.js';
 import type { MemoryTables } from './memory-tables.js';
 
-/** An execution as a reader gets it. */
+/** An execution as a reader gets it: its row without what only the engine reads. */
 export function executionRow(execution: MemoryExecution): ExecutionRow {
-  const { parentExecutionId: parentId, parentStep, rootExecutionId: rootId } = execution;
-  const { id, workflow, definitionId, status, input, context, error, reason } = execution;
-  const { idempotencyKey, tags } = execution;
+  const { priority, runAt, timeoutMs, depth, onParentEnd, unsettled, generation, ...row } =
+    execution;
+  const { remainingLeaves, unhandledFailures, hasWaiters, deadlineAt, ...rest } = row;
+  const { parentExecutionId, parentTaskNo, parentItemNo, rootExecutionId, ...read } = rest;
   return {
-    id,
-    workflow,
-    definitionId,
-    status,
-    input,
-    context,
-    error,
-    reason,
-    idempotencyKey,
-    tags,
+    ...read,
     createdAt: new Date(execution.createdAt),
     startedAt: date(execution.startedAt),
     completedAt: date(execution.completedAt),
-    parentId,
-    parentStep,
-    rootId,
+    parentId: parentExecutionId,
+    rootId: rootExecutionId,
   };
 }
 
