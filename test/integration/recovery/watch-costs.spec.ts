@@ -11,6 +11,8 @@ import { waitFor } from '../../support/wait-for.js';
 
 /** The duration of a round, which is a third of a lease. */
 const ROUND_MS = 10_000;
+/** Of the fleet that is idle. */
+const PROCESSES = 5;
 /** Turns of looks in a second. */
 const LOOKS_A_SECOND = 5;
 
@@ -82,20 +84,20 @@ afterEach(() => free.open());
 describe('Processes without work', () => {
   it('hardly read locks, and share what they read of their tenants', async () => {
     free = gate();
-    const fleet = await Fleet.open(8);
+    const fleet = await Fleet.open(PROCESSES);
     await fleet.settle();
-    const rounds = 9;
+    const rounds = 4;
     const from = fleet.now;
     // In steps that are shorter than what a process waits for another one's word.
     await fleet.pass(rounds * ROUND_MS, 100);
     // How far they share is told by shared-rounds.spec.ts: here it depends on how soon they hear each other. A process that
     // has made a round looks once a minute whether there are others to tell.
     const minutes = (fleet.now - from) / 60_000;
-    expect(fleet.sent.with('pg_locks').length).toBeLessThanOrEqual(8 * (minutes + 1));
+    expect(fleet.sent.with('pg_locks').length).toBeLessThanOrEqual(PROCESSES * (minutes + 1));
     const sweeps = fleet.sent.with('to_regnamespace');
     expect(sweeps.length).toBeGreaterThanOrEqual(rounds - 1);
-    // Less than half of what eight processes would read that hear nothing of each other.
-    expect(sweeps.length).toBeLessThan(((fleet.now - from) / ROUND_MS) * 8 * 0.5);
+    // Less than half of what processes would read that hear nothing of each other.
+    expect(sweeps.length).toBeLessThan(((fleet.now - from) / ROUND_MS) * PROCESSES * 0.5);
   });
 
   it('read for themselves what has changed, in the same round', async () => {
@@ -117,7 +119,7 @@ describe('Processes without work', () => {
 
 describe('Processes with work', () => {
   it('look at the locks five times a second in all, however many they are', async () => {
-    for (const count of [2, 6]) {
+    for (const count of [2, 4]) {
       free = gate();
       const fleet = await Fleet.open(count);
       await fleet.settle();
@@ -133,7 +135,7 @@ describe('Processes with work', () => {
       await waitFor(() => {
         const looks = sent.with('pg_locks');
         const own = (one: OpenTenant) => looks.filter(({ by }) => by === processEngineOf(one).processId); // prettier-ignore
-        return fleet.processes.every((one) => own(one).length >= 5);
+        return fleet.processes.every((one) => own(one).length >= 3);
       });
       const seconds = (performance.now() - from) / 1_000;
       // With those that a sweep makes beside them.
@@ -153,8 +155,8 @@ describe('Processes with work', () => {
     await one.runner.start(held);
     await waitFor(() => begun > before);
     await waitFor(() => fleet.watching === 3);
-    for (let i = 0; i < 20; i++) {
-      await fleet.pass(3_000, 500);
+    for (let i = 0; i < 8; i++) {
+      await fleet.pass(5_000, 500);
       expect(fleet.watching).toBe(3);
     }
     free.open();
