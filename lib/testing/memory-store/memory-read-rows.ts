@@ -83,6 +83,6 @@ function openWaitOf(tables: MemoryTables, task: MemoryTask): OpenWait | null {
   return { name, kind, ...times, eventName: listensFor?.name ?? null, childId };
 }
 
-export function date(ms: number | null): Date | null {
+function date(ms: number | null): Date | null {
   return ms === null ? null : new Date(ms);
 }
