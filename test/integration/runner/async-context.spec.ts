@@ -3,6 +3,7 @@ import { getEventListeners } from 'node:events';
 import { describe, expect, it } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { currentTask } from '../../../lib/engine/execution/current-task.js';
+import type { RunnerCalls } from '../../../lib/runner/runner-wiring.js';
 import { gate } from '../../support/gate.js';
 import { openTenant } from '../../support/open-tenant.js';
 import { waitFor } from '../../support/wait-for.js';
@@ -60,7 +61,8 @@ describe('The async context of a handler', () => {
       .task('only', () => free.passed)
       .build();
     const tenant = await openTenant([workflow]);
-    const signal = (Reflect.get(tenant.runner, 'closing') as AbortController).signal;
+    const { served } = Reflect.get(tenant.runner, 'calls') as RunnerCalls;
+    const { signal } = Reflect.get(served, 'closing') as AbortController;
     const handle = await tenant.runner.start(workflow);
     await expect(handle.result({ timeout: 20 })).rejects.toMatchObject({ code: 'WAIT_TIMEOUT' });
     const waits = Array.from({ length: 5 }, () => handle.result());
