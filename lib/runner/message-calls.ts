@@ -17,6 +17,7 @@ import {
   checkSignal,
   checkTarget,
   encodePayload,
+  OR_START_OPTIONS,
   SEND_OPTIONS,
   SIGNAL_OPTIONS,
   type SendOptions,
@@ -48,6 +49,7 @@ export class MessageCalls {
     const to = checkTarget(target);
     const { name } = checkSignal(definition);
     const { orStart, manager, idempotencyKey } = options;
+    if (orStart !== undefined) checkCallOptions('orStart', orStart, OR_START_OPTIONS);
     if (orStart !== undefined && 'id' in to) {
       throw new InvalidArgumentError(
         'orStart',

@@ -56,6 +56,10 @@ export const SIGNAL_OPTIONS: ReadonlySet<string> = new Set<keyof SignalSendOptio
   'orStart',
 ]);
 
+export const OR_START_OPTIONS: ReadonlySet<string> = new Set<
+  keyof NonNullable<SignalSendOptions['orStart']>
+>(['input']);
+
 const MAX_EVENT_KEY_LENGTH = 200;
 const MAX_KEY_LENGTH = 500;
 

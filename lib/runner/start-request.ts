@@ -18,6 +18,8 @@ import {
   textProblem,
   type Duration,
   type Tags,
+  INSTANT_FORM,
+  isInstant,
 } from '../workflow/index.js';
 import { newExecutionId } from './execution-id.js';
 import type { Clock } from '../runtime/clock.js';
@@ -153,9 +155,8 @@ function checkDelay(delay: Duration | undefined): number | null {
 
 /** @throws InvalidArgumentError for an invalid Date, or a year that PostgreSQL reads differently */
 export function checkDate(name: string, date: Date): Date {
-  const year = date instanceof Date ? date.getUTCFullYear() : Number.NaN;
-  if (year >= 1 && year <= 9_999) return date;
-  throw new InvalidArgumentError(name, 'must be a valid Date, of the years 1 to 9999');
+  if (isInstant(date)) return date;
+  throw new InvalidArgumentError(name, `must be ${INSTANT_FORM}`);
 }
 
 /** @throws InvalidArgumentError for a manager without an open transaction: its start would be committed at once */

@@ -1,3 +1,4 @@
+export { INSTANT_FORM, isInstant } from './instant.js';
 export { parseDuration, DURATION_FORM, MAX_DURATION_MS, type Duration } from './duration.js';
 export {
   canExecutionTransition,

@@ -7,7 +7,7 @@ import {
 } from '../../lib/store/port/index.js';
 import { Family, keyOf } from './child-family.js';
 import type { TestedStore } from './tested-store.js';
-import { failureOf, noLease, outcomeOf, parallel } from './workflows.js';
+import { failureOf, noLease, outcomeOf, parallel, rescheduleOf } from './workflows.js';
 
 /** Ends the child in one way. Returns the bits that the ending statement returned. */
 type Ending = (family: Family, childId: string, parentId: string) => Promise<number | undefined>;
@@ -121,6 +121,14 @@ export const TERMINAL_PATHS: readonly (readonly [name: string, path: TerminalPat
 
 export function describeChildEnds(tested: TestedStore): void {
   const tell = (...ids: string[]): Promise<WokenTask[]> => tested.store.children.tellParents(ids);
+  /** Retries the execution's only task, which keeps its steps unless told. */
+  const reset = (id: string, keepsSteps = true): Promise<number | undefined> =>
+    tested.store.reset(id, () =>
+      Promise.resolve({
+        tasks: [{ taskNo: 0, pendingDependencies: 0, unmetDependencies: 0, keepsSteps }],
+        leaves: 1,
+      }),
+    );
 
   describe.each(TERMINAL_PATHS)('a child that is ended by %s', (_, { end, result }) => {
     test('leaves a row that is found, and wakes a parent that waits', async () => {
@@ -289,15 +297,6 @@ export function describeChildEnds(tested: TestedStore): void {
   });
 
   describe('a manual retry', () => {
-    /** Retries the execution's only task, which keeps its steps unless told. */
-    const reset = (id: string, keepsSteps = true): Promise<number | undefined> =>
-      tested.store.reset(id, () =>
-        Promise.resolve({
-          tasks: [{ taskNo: 0, pendingDependencies: 0, unmetDependencies: 0, keepsSteps }],
-          leaves: 1,
-        }),
-      );
-
     test('of a parent opens the waits for children that did not complete', async () => {
       const family = new Family(tested);
       const { id, children } = await family.asleep(3);
@@ -316,7 +315,7 @@ export function describeChildEnds(tested: TestedStore): void {
       ]);
       // The former ends do not count for the new run.
       expect(await tell(failed, open)).toEqual([]);
-      expect(await family.unsettledOf(id)).toBe(END_CHILDREN);
+      expect(await family.unsettledOf(id)).toBe(END_CHILDREN | TELL_PARENTS);
 
       await reset(failed);
       expect(await family.unsettledOf(failed)).toBe(TELL_PARENTS);
@@ -350,6 +349,31 @@ export function describeChildEnds(tested: TestedStore): void {
       await family.worker.complete([outcomeOf(family.of, child, 0, { token: claim!.token })]);
       expect(await tell(child)).toEqual([{ ...keyOf(id), isDue: true }]);
     });
+  });
+
+  test('an execution without a parent that is retried tells those that wait for it since', async () => {
+    const family = new Family(tested);
+    const [attached, id] = [await family.parent(), await family.parent()];
+    const parent = { ...keyOf(id), token: FIRST_TOKEN, step: 'a', waits: true };
+    await tested.store.children.attachChildren([{ parent, childId: attached }]);
+    await family.sleep(id);
+    await family.worker.complete([failureOf(family.of, attached, 0)]);
+    await tell(attached);
+    await tested.store.cancel(id, null);
+    await reset(attached);
+    await reset(id);
+    const claims = await family.worker.claim([family.of.plan.definitionId], 10);
+    const tokenOf = (execution: string) =>
+      claims.find(({ executionId }) => executionId === execution)?.token ?? 0;
+    const token = tokenOf(id);
+    await tested.store.reschedule([
+      rescheduleOf('suspend', id, 0, { token, delayMs: null, wakes: 1 }),
+    ]);
+    const end = outcomeOf(family.of, attached, 0, { token: tokenOf(attached) });
+    expect((await family.worker.complete([end])).ended).toMatchObject([
+      { unsettled: TELL_PARENTS },
+    ]);
+    expect(await tell(attached)).toEqual([{ ...keyOf(id), isDue: true }]);
   });
 
   test('a session finds out which tenants have children', async () => {

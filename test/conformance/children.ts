@@ -105,7 +105,7 @@ export function describeChildren(tested: TestedStore): void {
     expect(await family.start([child])).toMatchObject({ children: [{ fate: 'tooDeep' }] });
     expect(await tested.store.executions([child.item.id])).toEqual([]);
     expect(await family.stepsOf(above)).toEqual([]);
-    expect(await tested.store.children.ancestors(above)).toHaveLength(MAX_DEPTH);
+    expect(await tested.store.children.heldUpBy(above)).toHaveLength(MAX_DEPTH + 1);
     const tree = await tested.store.children.tree(id, 100);
     expect(tree.map(({ depth }) => depth)).toEqual(
       Array.from({ length: MAX_DEPTH + 1 }, (_, n) => n),
@@ -147,6 +147,32 @@ export function describeChildren(tested: TestedStore): void {
       );
     });
 
+    test('holds up those that are attached to it, and those that wait for them', async () => {
+      const [top, attached] = [await family.parent(), await family.parent()];
+      const between = await family.started(top, 'between');
+      const parent = { ...keyOf(between), token: FIRST_TOKEN, step: 'a', waits: true };
+      await tested.store.children.attachChildren([{ parent, childId: attached }]);
+      const held = async (execution: string) =>
+        (await tested.store.children.heldUpBy(execution)).toSorted();
+      expect(await held(attached)).toEqual([top, between, attached].toSorted());
+      expect(await held(top)).toEqual([top]);
+      await family.worker.complete([outcomeOf(family.of, attached, 0)]);
+      await tested.store.children.tellParents([attached]);
+      expect(await held(attached)).toEqual([attached]);
+    });
+
+    test('is progress if nothing waits for it, as a child that is started', async () => {
+      await tested.behind.changeTask(id, 0, { attempt: 2, recoveryAttempts: 1 });
+      const attach = (step: string, waits: boolean) =>
+        tested.store.children.attachChildren([
+          { parent: { ...keyOf(id), token: FIRST_TOKEN, step, waits }, childId: newId() },
+        ]);
+      await attach('waits', true);
+      expect(await tested.taskOf(id, 0)).toMatchObject({ attempt: 2, recovery_attempts: 1 });
+      await attach('starts', false);
+      expect(await tested.taskOf(id, 0)).toMatchObject({ attempt: 0, recovery_attempts: 0 });
+    });
+
     test('is not attached for a claim that is lost', async () => {
       await tested.store.reschedule([rescheduleOf('giveBack', id, 0)]);
       const parent = { ...keyOf(id), token: FIRST_TOKEN, step: 'a', waits: true };
@@ -175,7 +201,7 @@ export function describeChildren(tested: TestedStore): void {
       await tested.store.transaction(async (transaction) => {
         const { children } = tested.store;
         const { manager } = transaction;
-        const reply = await children.startChildIn(manager, child, noLease(), 'work');
+        const reply = await children.startChildIn(manager, child, noLease(), 'work', 1_000);
         expect(reply).toMatchObject({ children: [{ fate: 'started' }] });
         expect(await tested.store.executions([child.item.id])).toEqual([]);
         await transaction.complete([outcomeOf(family.of, id, 0)], noLease());
@@ -189,10 +215,33 @@ export function describeChildren(tested: TestedStore): void {
       ]);
     });
 
+    test('has no more than one execution of its key', async () => {
+      const item = { idempotencyKey: newId(), claims: 0 };
+      const [first, second] = ['a', 'b'].map((step) =>
+        family.child(id, step, { parent: { waits: false }, item }),
+      );
+      await tested.store.transaction(async ({ manager, complete }) => {
+        const start = async (child: ChildStart) =>
+          (await tested.store.children.startChildIn(manager, child, noLease(), 'work', 1_000))
+            .children[0]?.fate;
+        expect(await start(first!)).toBe('started');
+        expect(await start(second!)).toBe('exists');
+        await complete([outcomeOf(family.of, id, 0)], noLease());
+      }, signal);
+      expect(await tested.store.executions([second!.item.id])).toEqual([]);
+      expect(await family.stepsOf(id)).toMatchObject([{ name: 'a', childId: first!.item.id }]);
+      const other = family.child(await family.parent(), 'c', { parent: { waits: false }, item });
+      await tested.store.transaction(async ({ manager }) => {
+        const { children } = tested.store;
+        const reply = await children.startChildIn(manager, other, noLease(), 'work', 1_000);
+        expect(reply).toMatchObject({ children: [{ fate: 'exists' }] });
+      }, signal);
+    });
+
     test('goes with it', async () => {
       const child = family.child(id, 'in it', { parent: { waits: false }, item: { claims: 0 } });
       const failed = tested.store.transaction(async ({ manager }) => {
-        await tested.store.children.startChildIn(manager, child, noLease(), 'work');
+        await tested.store.children.startChildIn(manager, child, noLease(), 'work', 1_000);
         throw new Error('late');
       }, signal);
       await expect(failed).rejects.toThrow('late');

@@ -137,6 +137,18 @@ export function describeMessages(tested: TestedStore): void {
       expect(await tested.taskOf(id, 1)).toMatchObject({ wakes: 0, run_at: null });
     });
 
+    test('wakes a wait that a later release opened again for it, at the time that it had', async () => {
+      await open(GO, { due: { inMs: DAY } });
+      const before = await stepOf();
+      await open({ ...GO, name: 'stop' }, { due: { inMs: 5 } });
+      const after = await stepOf();
+      expect(after).toMatchObject({ status: 'Open', listensFor: { name: 'stop', key: id } });
+      expect(Math.abs((after?.dueInMs ?? 0) - (before?.dueInMs ?? 0))).toBeLessThan(DAY / 2);
+      await suspend();
+      expect(await deliver(await send(signal()))).toMatchObject({ due: 0 });
+      expect(await deliver(await send(signal({ name: 'stop' })))).toMatchObject({ due: 1 });
+    });
+
     test('is delivered once', async () => {
       const ids = await send(signal());
       expect(await deliver(ids)).toMatchObject({ messages: 1, due: 0 });
@@ -383,7 +395,7 @@ export function describeMessages(tested: TestedStore): void {
       expect(await deliver(await send(event()))).toMatchObject({ due: 1 });
     });
 
-    test('gets a later event the next time', async () => {
+    test('gets another event the next time', async () => {
       await listeners();
       await send(event());
       await take([go, pay()]);
@@ -445,6 +457,20 @@ export function describeMessages(tested: TestedStore): void {
       key = { ...key, executionId: id };
       await open(paid());
       expect(await take([paid()])).toEqual(taken('"text"'));
+    });
+
+    test('an event that is committed after a later one was taken is for the next wait', async () => {
+      await within(async (manager) => {
+        const late = event({ payload: '1' });
+        await messages().sendMessageIn(manager, late, 'payload', 1_000);
+        await send(event({ payload: '2' }));
+        await open(paid());
+        expect(await take([paid()])).toEqual(taken('2'));
+      });
+      await open(paid(), { name: 'next' });
+      expect(await take([paid()], { step: 'next' })).toEqual(taken('1'));
+      await open(paid(), { name: 'third' });
+      expect(await take([paid()], { step: 'third' })).toEqual({ kind: 'nothing' });
     });
 
     test('a key of an open transaction is held', async () => {

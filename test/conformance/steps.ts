@@ -48,7 +48,8 @@ export function describeSteps(tested: TestedStore): void {
       { dueInMs: null },
     ]);
     const row = { ...key, name: 'a', kind: 'step', status: 'Done', result: '{"x":1}' };
-    expect(await steps()).toEqual([{ ...row, error: null, childId: null, dueInMs: null }]);
+    const none = { error: null, childId: null, listensFor: null, dueInMs: null };
+    expect(await steps()).toEqual([{ ...row, ...none }]);
     await tested.store.reschedule([rescheduleOf('giveBack', id, 0)]);
     const [claim] = await worker.claim([of.plan.definitionId], 1);
     expect(claim).toMatchObject({ executionId: id, hasSteps: true });

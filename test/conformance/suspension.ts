@@ -74,6 +74,12 @@ export function describeSuspension(tested: TestedStore): void {
     expect(await tested.taskOf(id, 0)).toMatchObject({ recovery_attempts: 0, attempt: 1 });
   });
 
+  test('it ends the deferral before it, so the wait does not count for its timeout', async () => {
+    await tested.behind.changeTask(id, 0, { deferredForMs: HOUR });
+    await suspend();
+    expect(await tested.taskOf(id, 0)).toMatchObject({ deferred_since: null });
+  });
+
   test('recovery does not see it', async () => {
     const lost = tested.worker();
     id = await lost.startOne(parallel(1, { definitionId }));

@@ -150,6 +150,7 @@ async function startOnce(
       : await children.startIn(transaction, request);
   assertNotTooDeep(started, child.workflow);
   if (started.fate === 'refused') throw new ClaimLostError(claim.task.name, claim.executionId);
+  if (transaction === undefined) claim.progressed();
   if (started.fate !== 'exists' || started.isAttached) return started.id;
   return (await steps.stepNow(child.name))?.childId ?? started.id;
 }

@@ -3,6 +3,7 @@ import {
   ChildCancelledError,
   ChildFailedError,
   ChildMissingError,
+  InvalidArgumentError,
   type StoredError,
 } from '../../errors/index.js';
 import type { StepRow, StoredChildEnd } from '../../store/port/index.js';
@@ -13,9 +14,10 @@ export async function contextOfChild(children: Children, row: StepRow): Promise<
   const id = row.childId ?? '';
   const end = endOf(row);
   if (end === undefined) {
-    const context = await children.contextOf(id);
-    if (context === undefined) throw new ChildMissingError(id);
-    return context;
+    const child = await children.ended(id);
+    if (child === undefined) throw new ChildMissingError(id);
+    assertCompleted(row, child.status);
+    return child.context;
   }
   throw errorOf(id, end);
 }
@@ -28,7 +30,10 @@ export async function settledChild(children: Children, row: StepRow): Promise<Se
   if (child === undefined || end?.status === 'Missing') throw new ChildMissingError(id);
   const { workflow } = child;
   const context = child.context as SettledChild['context'];
-  if (end === undefined) return { id, workflow, status: 'Completed', context };
+  if (end === undefined) {
+    assertCompleted(row, child.status);
+    return { id, workflow, status: 'Completed', context };
+  }
   const { error, reason } = detailsOf(end);
   return {
     id,
@@ -43,6 +48,18 @@ export async function settledChild(children: Children, row: StepRow): Promise<Se
 /** How the child ended when the step was told; undefined if it completed. A retry of the child does not change it. */
 function endOf({ status, result }: StepRow): StoredChildEnd | undefined {
   return status === 'Done' || result === null ? undefined : (JSON.parse(result) as StoredChildEnd);
+}
+
+/**
+ * A step that ended without an end to report belongs to a child that completed, or to a child that was started by
+ * `context.start()`: in an earlier release of the code, which did not wait for it.
+ */
+function assertCompleted({ name }: StepRow, status: string): void {
+  if (status === 'Completed') return;
+  throw new InvalidArgumentError(
+    'name',
+    `${JSON.stringify(name)} is stored as a start(), which does not wait; give the execute() another name`,
+  );
 }
 
 function errorOf(id: string, end: StoredChildEnd): Error {

@@ -15,6 +15,7 @@ import {
   byLockOrder,
 } from '../../store/port/index.js';
 import type { ClaimGate } from '../claims/claim-gate.js';
+import { keyIsHeld } from '../starts/start-failures.js';
 import { toStartItem, wantedClaims, withClaims } from '../starts/start-item.js';
 import { classifierOf, weightOf, WRITE_LIMITS } from '../write-batches.js';
 import type { StartConsequences, StartRequest } from '../starts/starter.js';
@@ -43,7 +44,10 @@ export interface ChildStarted {
 
 export interface ChildStarterParts {
   readonly clock: Clock;
+  readonly tenant: string;
   readonly schema: string;
+  /** How long a start in a transaction waits for its idempotency key, in milliseconds. */
+  readonly startTimeoutMs: number;
   readonly store: FailureClassifier &
     Pick<StartStore, 'findByKeys'> & { readonly children: ChildStore };
   readonly gate: ClaimGate;
@@ -97,18 +101,30 @@ export class ChildStarter {
    */
   async startIn(manager: UserTransaction, child: ChildRequest): Promise<ChildStarted> {
     this.hasStarted = true;
-    const { gate, store, workPayload } = this.parts;
+    const { clock, gate, startTimeoutMs, store, tenant, workPayload } = this.parts;
     const { request, parent } = child;
     await store.children.markParent(parent.executionId);
-    const item = toChildStart(child, 0);
-    const reply = await store.children.startChildIn(
-      manager,
-      item,
-      gate.withoutClaim,
-      workPayload(),
-    );
+    const began = clock.now();
+    const reply = await store.children
+      .startChildIn(
+        manager,
+        toChildStart(child, 0),
+        gate.withoutClaim,
+        workPayload(),
+        startTimeoutMs,
+      )
+      .catch((error: unknown) => {
+        if (!store.classifyFailure(error).isLockTimeout) throw error;
+        const waitedMs = clock.now() - began;
+        throw keyIsHeld({ tenant, request, waitedMs, isHeldHere: false }, error);
+      });
     this.noteDefinitions(reply);
-    return { fate: reply.children[0]?.fate ?? 'refused', id: request.id, isAttached: false };
+    const fate = reply.children[0]?.fate ?? 'refused';
+    const { idempotencyKey: key, definition } = request;
+    if (fate !== 'exists' || key === null) return { fate, id: request.id, isAttached: false };
+    // Its step would be of no use: the task runs again only if the transaction is rolled back.
+    const [owner] = await store.findByKeys([{ workflow: definition.workflow.name, key }], manager);
+    return { fate, id: owner ?? request.id, isAttached: true };
   }
 
   get isBusy(): boolean {
@@ -151,21 +167,27 @@ export class ChildStarter {
     const owner = fate === 'started' ? request.id : await this.ownerOf(child);
     // Its transaction rolled back, or the execution was deleted, between the two statements.
     if (owner === undefined) return this.attach(child, resent);
+    if (fate === 'exists') await this.assertNotHeldUp(child, owner);
     const [isHeld] = await store.children.attachChildren([{ parent, childId: owner }]);
+    // Again, because the other execution may have been attached to this one between the look and the write.
+    if (fate === 'exists') await this.assertNotHeldUp(child, owner);
     return { fate: isHeld === true ? fate : 'refused', id: owner, isAttached: true };
   }
 
   /** The execution that has the child's key. */
-  private async ownerOf({ request, parent }: ChildRequest): Promise<string | undefined> {
-    const { store } = this.parts;
+  private async ownerOf({ request }: ChildRequest): Promise<string | undefined> {
     const workflow = request.definition.workflow.name;
-    const [owner] = await store.findByKeys([{ workflow, key: request.idempotencyKey ?? '' }]);
-    if (owner === undefined) return undefined;
-    const above = await store.children.ancestors(parent.executionId);
-    if (owner !== parent.executionId && !above.includes(owner)) return owner;
+    const key = request.idempotencyKey ?? '';
+    return (await this.parts.store.findByKeys([{ workflow, key }]))[0];
+  }
+
+  /** @throws NotAllowedError for an execution that waits for the parent of the step: each would wait for the other */
+  private async assertNotHeldUp({ request, parent }: ChildRequest, owner: string): Promise<void> {
+    const held = await this.parts.store.children.heldUpBy(parent.executionId);
+    if (!held.includes(owner)) return;
     throw new NotAllowedError(
       `Waiting for the execution with the idempotency key ${JSON.stringify(request.idempotencyKey)}`,
-      'it is an execution above this one, so each would wait for the other',
+      `it is execution ${owner}, which waits for this one, so each would wait for the other`,
       'Give the child another key.',
     );
   }

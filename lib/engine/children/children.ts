@@ -111,12 +111,12 @@ export class Children {
     return this.stepOf(claim, name);
   }
 
-  /** The context of a Completed child. Undefined if it was deleted. */
-  async contextOf(id: string): Promise<object | undefined> {
+  /** A child that has ended, with its context: of most completed ones the row has it. Undefined if it was deleted. */
+  async ended(id: string): Promise<Pick<ReadChild, 'status' | 'context'> | undefined> {
     const row = await this.reads.add(id);
-    if (row?.status === 'Completed' && row.context !== null)
-      return decodeJson(row.context) as object;
-    return row === undefined ? undefined : (await this.read(id))?.context;
+    if (row === undefined) return undefined;
+    if (row.context === null) return this.read(id);
+    return { status: row.status, context: decodeJson(row.context) as object };
   }
 
   /** A child with its context, which may have to be joined from the outcomes of its tasks. */
@@ -161,7 +161,7 @@ export class Children {
       childId,
     } as const;
     await this.parts.steps.record(claim, { ...step, token, listensFor: null, due: null });
-    return { ...step, dueInMs: null };
+    return { ...step, listensFor: null, dueInMs: null };
   }
 
   private async stepOf(claim: TaskClaim, name: StepName): Promise<StepRow | undefined> {

@@ -57,6 +57,7 @@ export class EndSettler {
   private readonly telling: Batcher<string, undefined>;
   private readonly clearing: Batcher<string, undefined>;
   private readonly ending = new Map<string, Promise<boolean>>();
+  private left: Promise<void> | undefined;
   /** Whether an end with something to settle was stored here. Then the process looks for others regularly. */
   hasSettled = false;
 
@@ -83,11 +84,18 @@ export class EndSettler {
 
   /** Call when the end of an execution is stored. Never throws: the sweep makes up for a failure. */
   ended(id: string, unsettled: number): void {
+    void this.settle(id, unsettled);
+  }
+
+  /** Never rejects. */
+  private async settle(id: string, unsettled: number): Promise<void> {
     if ((unsettled & (TELL_PARENTS | END_CHILDREN)) === 0) return;
     this.hasSettled = true;
     const report = (error: unknown): void => this.reportLate([id], error);
-    if ((unsettled & TELL_PARENTS) !== 0) this.telling.add(id).catch(report);
-    if ((unsettled & END_CHILDREN) !== 0) this.endChildrenOf(id).catch(report);
+    await Promise.all([
+      (unsettled & TELL_PARENTS) !== 0 && this.telling.add(id).catch(report),
+      (unsettled & END_CHILDREN) !== 0 && this.endChildrenOf(id).catch(report),
+    ]);
   }
 
   /** Tells the tasks that wait for an execution, even if the tasks that waited earlier were told. */
@@ -108,13 +116,25 @@ export class EndSettler {
     return ending;
   }
 
-  /** Settles the ends that a lost process has left behind. Never rejects: the sweep finds them too. */
-  async settleLeft(): Promise<void> {
-    try {
-      const left = await this.parts.store.children.unsettled(MAX_LEFT);
-      for (const { id, bits } of left) this.ended(id, bits);
-    } catch {
-      // The next round of the sweep finds them.
+  /**
+   * Settles the ends that a lost process, or a lost reply, has left behind, however many there are. Never rejects: the sweep
+   * finds them too.
+   */
+  settleLeft(): Promise<void> {
+    this.left ??= this.settlePages()
+      .catch(() => undefined)
+      .finally(() => (this.left = undefined));
+    return this.left;
+  }
+
+  /** Ends that can't be settled now stay at the front. So a full page of which all were seen before is the last one. */
+  private async settlePages(): Promise<void> {
+    const seen = new Set<string>();
+    for (let isFull = true; isFull;) {
+      const page = await this.parts.store.children.unsettled(MAX_LEFT);
+      await Promise.all(page.map(({ id, bits }) => this.settle(id, bits)));
+      isFull = page.length === MAX_LEFT && page.some(({ id }) => !seen.has(id));
+      for (const { id } of page) seen.add(id);
     }
   }
 

@@ -1,4 +1,8 @@
-import type { SettlingSession, TenantHandle } from '../../store/port/index.js';
+import {
+  MAX_LEFT_IN_SWEEP,
+  type SettlingSession,
+  type TenantHandle,
+} from '../../store/port/index.js';
 import type { EndSettler } from './end-settler.js';
 
 /** Number of rounds after which the pass asks again whether a tenant that had no children has some. */
@@ -9,7 +13,7 @@ const ROUNDS_BETWEEN_MISSING = 40;
 /** A tenant of the pass. */
 export interface SettledTenant {
   readonly store: { readonly handle: TenantHandle };
-  readonly settler: Pick<EndSettler, 'ended' | 'tellMissing'>;
+  readonly settler: Pick<EndSettler, 'ended' | 'settleLeft' | 'tellMissing'>;
   /** Whether this process has started children here, or passed on an end. */
   readonly usesChildren: boolean;
 }
@@ -48,7 +52,9 @@ export class SettlePass {
     if (users.length === 0) return;
     const left = await session.unsettled(users.map(({ store }) => store.handle));
     for (const [i, { settler }] of users.entries()) {
-      for (const { id, bits } of left[i] ?? []) settler.ended(id, bits);
+      const ends = left[i] ?? [];
+      if (ends.length >= MAX_LEFT_IN_SWEEP) void settler.settleLeft();
+      else for (const { id, bits } of ends) settler.ended(id, bits);
     }
     for (const tenant of users) {
       if (this.knownOf(tenant).rounds % ROUNDS_BETWEEN_MISSING === 1)

@@ -18,6 +18,8 @@ export interface ExecutionEndsParts {
   readonly reconcile: () => void;
   /** Passes the end on to parents and children. */
   readonly settle: (id: string, unsettled: number) => void;
+  /** Looks for ends that were stored and not passed on. */
+  readonly settleLeft: () => void;
 }
 
 /** Announces the ends of executions: to observers, to the callers that wait in this process, and to other processes. */
@@ -74,9 +76,10 @@ export class ExecutionEnds {
 
   /** Call when a statement that ends the execution was sent and its effect is unknown. */
   maybe(id: string): void {
-    const { claims, reconcile } = this.parts;
+    const { claims, reconcile, settleLeft } = this.parts;
     if (claims.isActive(id)) reconcile();
-    // The bits are in the lost reply. If the process is not to look, the sweep finds them.
+    // The bits are in the lost reply.
+    settleLeft();
     this.tell(id, { wasRunning: true, hasWaiters: true, unsettled: 0 });
   }
 }

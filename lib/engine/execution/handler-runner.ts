@@ -89,7 +89,7 @@ export class HandlerRunner {
       if (unawaited !== undefined) await unawaited;
       outcome = this.call.completed(attempt, context, returned);
     } catch (error) {
-      if (run.hasOpenPoints) await run.whenPointsSettle();
+      if (run.hasOpenPoints) await run.threw();
       outcome = thrown(attempt, run, error);
     }
     try {

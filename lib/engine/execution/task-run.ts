@@ -49,7 +49,7 @@ export class TaskRun {
 
   /** Set once a wait has suspended the task. */
   get suspension(): Suspension | undefined {
-    return this.lazySteps?.suspension;
+    return this.lazySteps?.points.suspension;
   }
 
   /** Whether steps or waits have not settled. */
@@ -57,9 +57,14 @@ export class TaskRun {
     return this.lazySteps?.points.isBusy === true;
   }
 
-  /** Resolves when no step or wait is in flight, whatever came of it. */
-  async whenPointsSettle(): Promise<void> {
-    await this.lazySteps?.points.whenSettled().catch(() => undefined);
+  /**
+   * Call when the handler threw. Resolves when no step or wait is in flight, whatever came of it. Waits that had not
+   * suspended the task before do not do so any more: the attempt has failed.
+   */
+  async threw(): Promise<void> {
+    const points = this.lazySteps?.points;
+    points?.failed();
+    await points?.whenSettled().catch(() => undefined);
   }
 
   /**

@@ -122,7 +122,7 @@ export class TransactionalRunner {
       isObservable(returned) ? lastValue(returned, claim.signal) : returned,
     );
     const returned = await run.handled.catch(async (error: unknown) => {
-      await context.run.whenPointsSettle();
+      await context.run.threw();
       throw error;
     });
     const { unawaited } = context.run;

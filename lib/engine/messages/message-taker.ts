@@ -100,6 +100,6 @@ function rowOf(
   listens: readonly Listen[],
 ): StepRow {
   const kind = listens.some(({ key }) => key === null) ? 'signal' : 'event';
-  const empty = { result: null, error: null, childId: null, dueInMs: null };
+  const empty = { result: null, error: null, childId: null, listensFor: null, dueInMs: null };
   return { executionId, taskNo, itemNo, name, kind, status: 'Done', ...empty };
 }

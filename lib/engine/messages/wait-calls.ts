@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { WaitForAnyOptions } from '../../discovery/task-context/wait-options.js';
 import { InvalidArgumentError } from '../../errors/index.js';
 import { checkCallOptions } from '../../errors/call-options.js';
@@ -61,7 +62,8 @@ export function callWaitFor(
       name,
       due: dueOf(options['timeout']),
       whenDue: 'TimedOut',
-      listensFor: { name: listen.name, key: key ?? steps.claim.executionId },
+      listensFor: listensFor(steps, listen),
+      isFor: (found) => isDeepStrictEqual(found.listensFor, listensFor(steps, listen)),
       look: () => taker.take(steps.claim, name.stored, [listen]),
       valueOf: payloadOf,
     });
@@ -85,6 +87,7 @@ export function callWaitForAny(waits: MessageWaits, of: unknown, given: unknown)
       due: dueOf(options.timeout),
       whenDue: 'TimedOut',
       listensFor: null,
+      isFor: (_, stored) => listens.every((listen) => isOpened(waits, name, listen, stored)),
       open: (record) => openAll(waits, record, listens),
       look: () => taker.take(steps.claim, name.stored, listens),
       timedOut: () => closeAll(waits, name, listens),
@@ -111,17 +114,35 @@ async function openAll(
 ): ReturnType<NonNullable<DurableWait<unknown>['open']>> {
   const { services, claim } = steps;
   await Promise.all(
-    listens.map(({ label, name, key }) =>
+    listens.map((listen) =>
       services.record(claim, {
         ...record,
-        name: listenerName(record.name, label ?? ''),
-        kind: key === null ? 'signal' : 'event',
-        listensFor: { name, key: key ?? claim.executionId },
+        name: listenerName(record.name, listen.label ?? ''),
+        kind: listen.key === null ? 'signal' : 'event',
+        listensFor: listensFor(steps, listen),
         due: null,
       }),
     ),
   );
   return services.record(claim, record);
+}
+
+function listensFor(
+  { claim }: TaskSteps,
+  { name, key }: Listen,
+): NonNullable<StepRecord['listensFor']> {
+  return { name, key: key ?? claim.executionId };
+}
+
+/** Whether the checkpoint of one of the messages of a wait is stored as it is now. */
+function isOpened(
+  { steps }: MessageWaits,
+  { stored: wait }: StepName,
+  listen: Listen,
+  stored: ReadonlyMap<string, StepRow>,
+): boolean {
+  const row = stored.get(listenerName(wait, listen.label ?? ''));
+  return isDeepStrictEqual(row?.listensFor, listensFor(steps, listen));
 }
 
 /** Ends the checkpoints of the messages of a wait whose time is over. */

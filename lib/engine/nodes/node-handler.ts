@@ -3,12 +3,13 @@ import type { RegisteredWorkflow, TaskHandler } from '../../discovery/registered
 import type { JsonObject } from '../../discovery/context-types.js';
 import type { TaskContext } from '../../discovery/task-context.js';
 import { InvalidContextError, SignalTimeoutError } from '../../errors/index.js';
-import type {
-  ChildNode,
-  CompiledTask,
-  SleepNode,
-  TaskNode,
-  WaitNode,
+import {
+  isInstant,
+  type ChildNode,
+  type CompiledTask,
+  type SleepNode,
+  type TaskNode,
+  type WaitNode,
 } from '../../workflow/index.js';
 import { SKIPPED_BY_TIMEOUT } from './skipped-by-timeout.js';
 
@@ -90,11 +91,11 @@ async function runSleep(node: SleepNode, context: TaskContext): Promise<void> {
   if (node.until === undefined) return context.sleep(STEP.sleep, node.forMs);
   const value = context.require(node.until);
   const until = new Date(typeof value === 'string' || typeof value === 'number' ? value : NaN);
-  if (!Number.isNaN(until.getTime())) return context.sleep(STEP.sleep, { until });
+  if (isInstant(until)) return context.sleep(STEP.sleep, { until });
   throw new InvalidContextError(
     node.until,
     node.until,
-    `is the time until which ${JSON.stringify(context.taskName)} sleeps, so it must be an ISO 8601 string or milliseconds since 1970`,
+    `is the time until which ${JSON.stringify(context.taskName)} sleeps, so it must be an ISO 8601 string or milliseconds since 1970, of the years 1 to 9999`,
   );
 }
 

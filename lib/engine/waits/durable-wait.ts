@@ -17,6 +17,13 @@ export interface DurableWait<T> {
   readonly whenDue: 'Done' | 'TimedOut';
   /** What other statements find the open checkpoint by. Null: nothing but its time ends the wait. */
   readonly listensFor: StepRecord['listensFor'];
+  /**
+   * Whether the open checkpoint listens for what this wait is for. If a later release of the code has changed that, the wait
+   * is opened again, until the time that it had. Default: true.
+   *
+   * @param stored - all checkpoints of the task
+   */
+  isFor?(found: StepRow, stored: ReadonlyMap<string, StepRow>): boolean;
   /** Stores the open checkpoint together with something else, such as the execution that a child step starts. */
   open?(record: StepRecord): Promise<StepReply | undefined>;
   /**

@@ -3,7 +3,7 @@ import type { StepOptions } from '../../discovery/task-context/step-options.js';
 import { InvalidArgumentError, NotAllowedError } from '../../errors/index.js';
 import { checkCallOptions } from '../../errors/call-options.js';
 import { formatValue } from '../../errors/option-checks.js';
-import { DURATION_FORM, parseDuration } from '../../workflow/index.js';
+import { DURATION_FORM, INSTANT_FORM, isInstant, parseDuration } from '../../workflow/index.js';
 import type { StepDue } from '../../store/port/index.js';
 import { stepNameOf } from './step-name.js';
 import type { TaskSteps } from './task-steps.js';
@@ -75,8 +75,8 @@ function dueOf(duration: unknown): StepDue {
   if (typeof duration === 'object' && duration !== null) {
     checkCallOptions('sleep()', duration, SLEEP_OPTIONS);
     const { until } = duration as { readonly until?: unknown };
-    if (until instanceof Date && !Number.isNaN(until.getTime())) return { at: until };
-    throw new InvalidArgumentError('until', `must be a valid Date, not ${formatValue(until)}`);
+    if (isInstant(until)) return { at: until };
+    throw new InvalidArgumentError('until', `must be ${INSTANT_FORM}, not ${formatValue(until)}`);
   }
   const inMs = parseDuration(duration);
   if (inMs !== undefined) return { inMs };

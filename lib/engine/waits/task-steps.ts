@@ -7,23 +7,34 @@ import {
 import type { StepKind, StepRow } from '../../store/port/index.js';
 import type { TaskClaim } from '../claims/task-claim.js';
 import type { DurableWait } from './durable-wait.js';
-import { OpenPoints } from './open-points.js';
+import { type OpenPoint, OpenPoints } from './open-points.js';
 import type { StepName } from './step-name.js';
 import { decodeResult, encodeResult, stepRecord } from './step-record.js';
 import type { StepServices } from './step-services.js';
-import { Suspension, SuspensionSignal } from './suspension.js';
+import { SuspensionSignal } from './suspension.js';
+
+/** What a point does. It gets its stored row, if there is one. */
+type PointWork<T> = (
+  found: StepRow | undefined,
+  run: {
+    readonly point: OpenPoint;
+    /** All stored rows of the task. */
+    readonly stored: ReadonlyMap<string, StepRow>;
+    /** When they were read, by the clock's `now()`. */
+    readonly readAt: number;
+  },
+) => Promise<T>;
 
 /**
  * The durable points of one run of a task: its steps and waits, by name. A run begins with the task's stored steps, which
  * are read once, when the handler comes to its first point. So a task without steps pays nothing.
  *
- * States of a run: running, suspended (a wait has nothing to return yet), returned. In the last two, no point begins.
+ * States of a run: running, suspended (no open point has anything to return yet), returned. In the last two, no point
+ * begins.
  */
 export class TaskSteps {
   /** The points that have not settled. */
-  readonly points = new OpenPoints();
-  /** Set once a wait has suspended the task, even if its signal was caught. */
-  suspension: Suspension | undefined;
+  readonly points: OpenPoints;
   /** Names that this run has used. */
   private readonly names = new Set<string>();
   private stored: Promise<Map<string, StepRow>> | undefined;
@@ -36,7 +47,9 @@ export class TaskSteps {
   constructor(
     readonly claim: TaskClaim,
     readonly services: StepServices,
-  ) {}
+  ) {
+    this.points = new OpenPoints(services.clock);
+  }
 
   /** Call when the handler has returned: later points are refused. */
   returned(): void {
@@ -45,10 +58,10 @@ export class TaskSteps {
 
   /** Runs `work` unless its result is stored, and stores it. */
   step<T>(name: StepName, work: () => T | Promise<T>): Promise<T> {
-    return this.point(name, 'step', async (found) => {
+    return this.point(name, 'step', async (found, { point }) => {
       if (found !== undefined) return decodeResult(found.result) as T;
-      const { claim, services } = this;
-      const json = encodeResult(name, await work(), services.maxResultSize);
+      const { claim, points, services } = this;
+      const json = encodeResult(name, await points.within(point, work), services.maxResultSize);
       await services.record(claim, stepRecord(claim, name, 'step', 'Done', { result: json }));
       return decodeResult(json) as T;
     });
@@ -59,14 +72,16 @@ export class TaskSteps {
    * writes are committed exactly once.
    */
   transactionalStep<M, T>(name: StepName, work: (manager: M) => T | Promise<T>): Promise<T> {
-    return this.point(name, 'step', async (found) => {
+    return this.point(name, 'step', async (found, { point }) => {
       if (found !== undefined) return decodeResult(found.result) as T;
-      const { claim, services } = this;
+      const { claim, points, services } = this;
       const { store, maxResultSize } = services;
       let json: string | null = null;
       try {
         await store.transaction(async (transaction) => {
-          const value = await transaction.within(() => work(transaction.manager as M));
+          const { manager } = transaction;
+          const run = (): T | Promise<T> => work(manager as M);
+          const value = await transaction.within(() => points.within(point, run));
           json = encodeResult(name, value, maxResultSize);
           await transaction.assertOpen();
           claim.signal.throwIfAborted();
@@ -88,15 +103,17 @@ export class TaskSteps {
 
   /** Waits without occupying a slot: returns if the wait is over, and suspends the task if it is not. */
   wait<T>(wait: DurableWait<T>): Promise<T> {
-    return this.point(wait.name, wait.kind, async (found, readAt) => {
+    return this.point(wait.name, wait.kind, async (found, { point, stored, readAt }) => {
       if (found !== undefined && found.status !== 'Open') return wait.valueOf(found);
       const { clock } = this.services;
       const openedAt = found === undefined ? clock.now() : readAt;
-      const { dueInMs } = found ?? (await this.openWait(wait));
+      const isOpened = found !== undefined && wait.isFor?.(found, stored) !== false;
+      const opened = isOpened ? found : await this.openWait(wait);
+      const { dueInMs } = found ?? opened;
       const seen = await wait.look?.(found);
       if (seen !== undefined && seen.status !== 'Open') return wait.valueOf(seen);
       const wakeAt = dueInMs === null ? Infinity : openedAt + dueInMs;
-      if (wakeAt > clock.now()) this.suspend(wakeAt, wait.joins === true);
+      if (wakeAt > clock.now()) return this.points.suspend(point, wakeAt, wait.joins === true);
       return wait.valueOf(await this.timeOut(wait));
     });
   }
@@ -121,7 +138,7 @@ export class TaskSteps {
 
   /** A point whose arguments are not valid. */
   refuse(reason: unknown): Promise<never> {
-    return this.points.add(Promise.reject(reason));
+    return this.points.add(() => Promise.reject(reason));
   }
 
   private async openWait<T>(wait: DurableWait<T>): Promise<{ readonly dueInMs: number | null }> {
@@ -142,25 +159,15 @@ export class TaskSteps {
     return row;
   }
 
-  /** Ends the run. */
-  private suspend(wakeAt: number, joins: boolean): never {
-    this.suspension ??= new Suspension(this.services.clock);
-    this.suspension.add(wakeAt, joins);
-    throw new SuspensionSignal();
-  }
-
-  private point<T>(
-    name: StepName,
-    kind: StepKind,
-    run: (found: StepRow | undefined, readAt: number) => Promise<T>,
-  ): Promise<T> {
-    return this.points.add(this.begin(name, kind, run));
+  private point<T>(name: StepName, kind: StepKind, run: PointWork<T>): Promise<T> {
+    return this.points.add((point) => this.begin(point, name, kind, run));
   }
 
   private async begin<T>(
+    point: OpenPoint,
     name: StepName,
     kind: StepKind,
-    run: (found: StepRow | undefined, readAt: number) => Promise<T>,
+    run: PointWork<T>,
   ): Promise<T> {
     const { task, signal } = this.claim;
     if (this.hasReturned) {
@@ -171,7 +178,7 @@ export class TaskSteps {
       );
     }
     signal.throwIfAborted();
-    if (this.suspension !== undefined) throw new SuspensionSignal();
+    if (this.points.suspension !== undefined) throw new SuspensionSignal();
     if (this.names.has(name.shown)) throw new DuplicateStepError(task.name, name.shown, kind);
     this.names.add(name.shown);
     const stored = await (this.stored ??= this.load());
@@ -187,7 +194,7 @@ export class TaskSteps {
         `${JSON.stringify(name.shown)} is stored as a ${found.kind}; give the ${kind} another name`,
       );
     }
-    return run(found, this.readAt);
+    return run(found, { point, stored, readAt: this.readAt });
   }
 
   private async load(): Promise<Map<string, StepRow>> {

@@ -23,7 +23,9 @@ export function wireChildren(core: EngineCore, rooms: RoomsOfChildren) {
   const { definitions, completion, starts, control, waits } = rooms;
   const childStarter = new ChildStarter({
     clock,
+    tenant: settings.tenant,
     schema: settings.schema,
+    startTimeoutMs: settings.startTimeoutMs,
     store,
     gate,
     consequences: starts.started,

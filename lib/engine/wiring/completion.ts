@@ -36,6 +36,7 @@ export function wireCompletion(core: EngineCore) {
     services,
     reconcile,
     settle: (id, unsettled) => settler.ended(id, unsettled),
+    settleLeft: () => void settler.settleLeft(),
   });
   const settler = new EndSettler({
     clock,

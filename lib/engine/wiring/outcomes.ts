@@ -14,7 +14,7 @@ export type OutcomesRoom = ReturnType<typeof wireOutcomes>;
 export function wireOutcomes(
   core: EngineCore,
   { catalog }: DefinitionsRoom,
-  { waiters, ends }: CompletionRoom,
+  { waiters, ends, settler }: CompletionRoom,
 ) {
   const { store, services, clock, address, state, events, claims, gate, later, reconcile } = core;
   const receiver = new ClaimReceiver({
@@ -32,7 +32,11 @@ export function wireOutcomes(
     ended: (result, end) => ends.recorded(result, end),
     recorded: ({ claim, status, error }) => events.taskEnded(claim, status, error),
     refused: ({ claim }) => refused(claim),
-    mayBeWritten: reconcile,
+    mayBeWritten: () => {
+      reconcile();
+      // The lost reply named the executions that ended.
+      void settler.settleLeft();
+    },
   });
   const completer = new TaskCompleter({
     clock,

@@ -8,6 +8,9 @@ import type { UserTransaction } from './transactions.js';
 export const TELL_PARENTS = 1;
 export const END_CHILDREN = 2;
 
+/** Maximum number of unsettled ends of one tenant that a sweep reads. As many: there may be more. */
+export const MAX_LEFT_IN_SWEEP = 100;
+
 /** Maximum number of executions above an execution. */
 export const MAX_DEPTH = 50;
 
@@ -136,13 +139,16 @@ export interface ChildStore {
   ): Promise<ChildrenReply>;
   /**
    * Starts a child and its step inside the transaction of the parent's task. The outcome of the task, which is the last
-   * statement of the transaction, is the fence.
+   * statement of the transaction, is the fence. With an idempotency key that an execution has, nothing is written.
+   *
+   * @param lockTimeoutMs - as for `startIn`
    */
   startChildIn(
     manager: UserTransaction,
     child: ChildStart,
     lease: LeaseWrite,
     payload: string,
+    lockTimeoutMs: number,
   ): Promise<ChildrenReply>;
   /**
    * Writes steps that name executions, if the claims are still held. The execution's end then also wakes the task that
@@ -152,8 +158,11 @@ export interface ChildStore {
   attachChildren(attachments: readonly ChildAttachment[]): Promise<boolean[]>;
   /** Notes that the execution has children, so that its end brings about theirs. */
   markParent(id: string): Promise<void>;
-  /** The ids of the executions above an execution, the nearest first. */
-  ancestors(id: string): Promise<string[]>;
+  /**
+   * The executions that wait for an execution, or for one that does: itself, its parents, and those with a task that is
+   * attached to one of them.
+   */
+  heldUpBy(id: string): Promise<string[]>;
   /** The ends of executions. Missing executions have no entry. */
   childEnds(ids: readonly string[]): Promise<ChildEnd[]>;
   /**

@@ -18,6 +18,8 @@ export interface StepRow extends TaskKey {
   readonly error: string | null;
   /** The execution that a child step started. */
   readonly childId: string | null;
+  /** As in {@link StepRecord.listensFor}. */
+  readonly listensFor: { readonly name: string; readonly key: string } | null;
   /** Milliseconds until a sleep or the time limit of a wait is over, by the database's clock. Null without one. */
   readonly dueInMs: number | null;
 }
@@ -75,8 +77,8 @@ export interface StepStore {
   /** All checkpoints of the tasks. Read after the claim, because a claiming statement may see older rows. */
   steps(tasks: readonly TaskKey[]): Promise<StepRow[]>;
   /**
-   * Writes checkpoints if their claims are still held. A checkpoint that exists is changed only if it is open and the
-   * record ends it. So a record that is sent again changes nothing.
+   * Writes checkpoints if their claims are still held. A checkpoint that exists is changed only if it is open, and the
+   * record ends it or listens for something else. So a record that is sent again changes nothing.
    *
    * A record that is not open is progress: the task's failed attempts and recoveries so far no longer count.
    *

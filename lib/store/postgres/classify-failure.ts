@@ -1,5 +1,6 @@
 import {
   isError,
+  NotAllowedError,
   PermissionError,
   TablesMissingError,
   UnreadableDefinitionError,
@@ -76,6 +77,7 @@ function classify(error: unknown): Classified {
   // User code can throw anything, including objects whose properties throw.
   if (!isError(error)) return { kind: 'bug', mayBeWritten: false };
   const refused =
+    error instanceof NotAllowedError ||
     error instanceof TablesMissingError ||
     error instanceof PermissionError ||
     error instanceof UnreadableDefinitionError;

@@ -1,5 +1,5 @@
 import { END_CHILDREN, TELL_PARENTS, type TaskKey } from '../../store/port/index.js';
-import { change, NO_PARENT, type MemoryExecution } from './memory-rows.js';
+import { change, type MemoryExecution } from './memory-rows.js';
 import type { MemoryTables } from './memory-tables.js';
 
 export function childrenOf(tables: MemoryTables, id: string): MemoryExecution[] {
@@ -10,9 +10,8 @@ export function childrenOf(tables: MemoryTables, id: string): MemoryExecution[] 
 
 /** The columns of an execution that a manual retry changes beside those of every execution. */
 export function afterReset(tables: MemoryTables, execution: MemoryExecution): number {
-  const tells = execution.parentExecutionId === NO_PARENT.parentExecutionId ? 0 : TELL_PARENTS;
   const ends = childrenOf(tables, execution.id).length > 0 ? END_CHILDREN : 0;
-  return execution.unsettled | tells | ends;
+  return execution.unsettled | TELL_PARENTS | ends;
 }
 
 /** Opens the waits of a task that is retried for children that did not complete. */

@@ -161,6 +161,17 @@ export function tellMissing(tables: MemoryTables, limit: number): WokenTask[] {
   return telling.woken();
 }
 
+/** The executions that wait for an execution, directly or not, itself included. */
+export function heldUpBy(tables: MemoryTables, id: string): string[] {
+  const held = new Set([id]);
+  for (const each of held) {
+    const parent = tables.executions.get(each)?.parentExecutionId ?? null;
+    if (parent !== null) held.add(parent);
+    for (const step of openSteps(tables)) if (step.childId === each) held.add(step.executionId);
+  }
+  return [...held];
+}
+
 function openSteps(tables: MemoryTables): MemoryStep[] {
   return [...tables.steps.values()]
     .flat()

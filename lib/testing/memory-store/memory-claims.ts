@@ -135,7 +135,12 @@ export function reschedule(tables: MemoryTables, items: readonly Reschedule[]): 
 
 /** Makes a task that was given back wait, unless it was woken since its claim. */
 function suspend(tables: MemoryTables, task: MemoryTask, item: Reschedule): RescheduleResult {
-  change(task, { status: 'Waiting', recoveryAttempts: 0, pendingDependencies: item.joins ?? 0 });
+  change(task, {
+    status: 'Waiting',
+    recoveryAttempts: 0,
+    deferredSince: null,
+    pendingDependencies: item.joins ?? 0,
+  });
   if (task.wakes !== item.wakes) {
     task.pendingDependencies = 0;
     task.runAt = tables.now();

@@ -230,11 +230,11 @@ function firstFor(
   }
   const steps = tables.stepsOf(wait);
   const own = steps.find((step) => step.name === wait.step);
-  const last = steps
+  const had = steps
     .filter(({ status, listensFor }) => {
       return status === 'Done' && listensFor?.name === name && listensFor.key === key;
     })
-    .reduce((max, { signalId }) => Math.max(max, signalId ?? 0), 0);
+    .map(({ signalId }) => signalId);
   const since =
     lookbackMs === null
       ? (tables.executions.get(executionId)?.createdAt ?? 0)
@@ -244,7 +244,7 @@ function firstFor(
       signal.executionId === null &&
       signal.name === name &&
       signal.key === key &&
-      signal.id > last &&
+      !had.includes(signal.id) &&
       signal.createdAt >= since &&
       (signal.expiresAt ?? Infinity) > tables.now(),
   );

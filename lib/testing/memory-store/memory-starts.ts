@@ -42,19 +42,35 @@ export function startIn(
 ): StartReply {
   const definitionsAreStored = areStored(tables, [item]);
   assertStorable([item.input]);
-  assertKeyIsFree(tables, item, transaction);
-  if (isTaken(tables, item) || transaction.starts.some((other) => isSame(other, item))) {
-    return { created: new Set(), definitionsAreStored };
-  }
-  if (item.idempotencyKey !== null) {
-    tables.openKeys.set(keyOf(item.plan.workflow, item.idempotencyKey), transaction);
-  }
-  transaction.starts.push(item);
+  if (isTakenIn(tables, transaction, item)) return { created: new Set(), definitionsAreStored };
+  reserve(tables, transaction, item);
   transaction.onCommit(() => {
     insert(tables, { ...item, claims: 0 }, lease);
     committed();
   });
   return { created: new Set([item.id]), definitionsAreStored };
+}
+
+/** Whether an execution has this id or key already, or is started in the transaction. */
+export function isTakenIn(
+  tables: MemoryTables,
+  transaction: MemoryTransaction,
+  item: StartItem,
+): boolean {
+  assertKeyIsFree(tables, item, transaction);
+  return isTaken(tables, item) || transaction.starts.some((other) => isSame(other, item));
+}
+
+/** Reserves the key of a start until the end of the transaction. */
+export function reserve(
+  tables: MemoryTables,
+  transaction: MemoryTransaction,
+  item: StartItem,
+): void {
+  if (item.idempotencyKey !== null) {
+    tables.openKeys.set(keyOf(item.plan.workflow, item.idempotencyKey), transaction);
+  }
+  transaction.starts.push(item);
 }
 
 /** Whether an execution has this id or key already. */

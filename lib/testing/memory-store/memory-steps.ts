@@ -13,14 +13,10 @@ import type { MemoryTables } from './memory-tables.js';
 /** All checkpoints of the tasks. */
 export function readSteps(tables: MemoryTables, tasks: readonly TaskKey[]): StepRow[] {
   return tasks.flatMap((key) =>
-    tables
-      .stepsOf(key)
-      .map(
-        ({ dueAt, completedAt: _, startedAt: __, listensFor: ___, signalId: ____, ...step }) => ({
-          ...step,
-          dueInMs: dueAt === null ? null : dueAt - tables.now(),
-        }),
-      ),
+    tables.stepsOf(key).map(({ dueAt, completedAt: _, startedAt: __, signalId: ___, ...step }) => ({
+      ...step,
+      dueInMs: dueAt === null ? null : dueAt - tables.now(),
+    })),
   );
 }
 
@@ -49,8 +45,9 @@ function write(tables: MemoryTables, record: StepRecord, dueAt: number | null): 
   const completedAt = status === 'Open' ? null : now;
   const found = tables.stepsOf(record).find((step) => step.name === name);
   if (found !== undefined) {
-    const ends = found.status === 'Open' && status !== 'Open';
-    if (ends) change<MemoryStep>(found, { status, result, error, completedAt });
+    if (found.status !== 'Open') return;
+    if (status === 'Open') change<MemoryStep>(found, { kind, listensFor: record.listensFor });
+    else change<MemoryStep>(found, { status, result, error, completedAt });
     return;
   }
   const { listensFor } = record;

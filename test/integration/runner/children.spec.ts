@@ -9,6 +9,7 @@ import {
 import type { ExecutionTree } from '../../../lib/runner/execution-tree.js';
 import { gate } from '../../support/gate.js';
 import { type OpenTenant, openTenant } from '../../support/open-tenant.js';
+import { freshSchema } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 
 const once = { retry: { maxAttempts: 1 } } as const;
@@ -99,9 +100,14 @@ const keyed = defineWorkflow<{ n: number; key: string }>('keyed')
     return { doubled };
   })
   .build();
-const transactional = defineWorkflow<{ fail?: boolean }>('transactional')
+const transactional = defineWorkflow<{ fail?: boolean; key?: string }>('transactional')
   .task('write', { transactional: true, ...once }, async (context) => {
-    const { id } = await context.start(double, { n: 4 });
+    const key = context.get('key');
+    const { id } = await context.start(
+      double,
+      { n: 4 },
+      key === undefined ? {} : { idempotencyKey: key },
+    );
     if (context.get('fail') === true) throw new Error(id);
     return { id };
   })
@@ -143,7 +149,24 @@ const grand = defineWorkflow('grand')
   })
   .build();
 
+const mutual = defineWorkflow<{ other: string }>('mutual')
+  .task('wait', once, async (context) => {
+    await open.passed;
+    await context.execute('mutual', {}, { idempotencyKey: context.get('other') });
+  })
+  .build();
+const trying = defineWorkflow('trying')
+  .task('try', { retry: { maxAttempts: 2, delay: 1 } }, async (context) => {
+    runs.push('try');
+    if (runs.length === 1) throw new Error('before');
+    await context.start(double, { n: 1 });
+    if (runs.filter((run) => run === 'try').length === 2) throw new Error('after');
+  })
+  .build();
+
 const workflows = [
+  mutual,
+  trying,
   impatient,
   waitingInTransaction,
   part,
@@ -309,6 +332,41 @@ describe('context.execute()', () => {
     expect(runs.filter((run) => run === 'double 8')).toHaveLength(1);
     expect(before.context.doubled).toBe(42);
     await settled();
+  });
+
+  it('refuses to wait for an execution that waits for this one', async () => {
+    const [a, b] = await Promise.all([
+      one.runner.start(mutual, { other: 'b' }, { idempotencyKey: 'a' }),
+      one.runner.start(mutual, { other: 'a' }, { idempotencyKey: 'b' }),
+    ]);
+    open.open();
+    const ends = await Promise.all([a, b].map((each) => each.result({ settled: true })));
+    const codes = ends.map(({ error }) => error?.code).toSorted();
+    expect([
+      ['CHILD_FAILED', 'NOT_ALLOWED'],
+      ['NOT_ALLOWED', 'NOT_ALLOWED'],
+    ]).toContainEqual(codes);
+  });
+
+  it('in place of a start() of an earlier release does not return before the child', async () => {
+    const leaves = (waits: boolean) =>
+      defineWorkflow('changed')
+        .task('child', once, async (context): Promise<{ held?: boolean }> => {
+          if (waits) return context.execute(held, {});
+          await context.start(held, {}, { onParentEnd: 'abandon' });
+          throw new Error('deploy');
+        })
+        .build();
+    const schema = freshSchema();
+    const before = await openTenant([leaves(false), held], { schema });
+    const { id } = await before.runner.execute('changed', {}, { settled: true });
+    await before.close();
+    const after = await openTenant([leaves(true), held], { schema });
+    await after.runner.retry(id);
+    expect(await after.runner.handle(id).result({ settled: true })).toMatchObject({
+      status: 'Failed',
+      error: { code: 'INVALID_ARGUMENT', message: expect.stringContaining('start()') },
+    });
   });
 
   it('throws for a child that was deleted', async () => {
@@ -490,11 +548,26 @@ describe('A manual retry of the parent', () => {
   });
 });
 
+describe('context.start()', () => {
+  it('is progress: the failed attempts before it no longer count', async () => {
+    expect((await one.runner.execute(trying)).status).toBe('Completed');
+    expect(runs.filter((run) => run === 'try')).toHaveLength(3);
+  });
+});
+
 describe('context.start() in a transactional task', () => {
   it('stores the child with the outcome', async () => {
     const { context, id } = await one.runner.execute(transactional);
     expect(await childrenOf(id)).toEqual([context.id]);
     expect(await one.runner.handle(context.id).result()).toMatchObject({ context: { doubled: 8 } });
+  });
+
+  it('names the execution that has its key', async () => {
+    const before = await one.runner.execute(double, { n: 1 }, { idempotencyKey: 'of a task' });
+    const { context } = await one.runner.execute(transactional, { key: 'of a task' });
+    expect(context.id).toBe(before.id);
+    const { context: own, id } = await one.runner.execute(transactional, { key: 'new key' });
+    expect(await childrenOf(id)).toEqual([own.id]);
   });
 
   it('and a wait in it rolls back what was written before, and runs again', async () => {

@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
+import { defineSignal } from '../../../lib/discovery/message-definitions.js';
+import type { TaskContext } from '../../../lib/discovery/task-context.js';
 import type { WorkflowDefinition } from '../../../lib/discovery/workflow-builder.js';
 import { gate } from '../../support/gate.js';
 import { openTenant } from '../../support/open-tenant.js';
@@ -122,5 +124,56 @@ describe('A process without the workflow', () => {
     });
     expect((await worker.runner.list()).items).toHaveLength(1);
     await expect(client.runner.start('floww')).rejects.toMatchObject({ code: 'UNKNOWN_WORKFLOW' });
+  });
+});
+
+describe('A deploy that changes what a wait is for', () => {
+  const Asked = defineSignal<number>('asked');
+  const Told = defineSignal<number>('told');
+  const of = (wait: (context: TaskContext) => Promise<unknown>): WorkflowDefinition =>
+    defineWorkflow('changed')
+      .task('wait', async (context) => ({ got: await wait(context) }))
+      .build();
+
+  it.each<[string, (context: TaskContext) => Promise<unknown>, unknown, typeof Asked]>([
+    [
+      'waits for another signal',
+      (context) => context.waitFor(Told, { name: 'answer' }),
+      { got: 7 },
+      Told,
+    ],
+    [
+      'of several waits for one more',
+      (context) => context.waitForAny({ asked: Asked, told: Told }, { name: 'several' }),
+      { got: { name: 'told', payload: 7 } },
+      Told,
+    ],
+  ])('%s from then on', async (_, now, context, signal) => {
+    const schema = freshSchema();
+    const before = await openTenant(
+      [
+        of(async (task) => {
+          const [answer] = await Promise.all([
+            task.waitFor(Asked, { name: 'answer' }),
+            task.waitForAny({ asked: Asked }, { name: 'several' }),
+          ]);
+          return answer;
+        }),
+      ],
+      { schema },
+    );
+    const { id } = await before.runner.start('changed');
+    await waitFor(async () => (await before.runner.get(id))?.tasks[0]?.status === 'Waiting');
+    const after = await openTenant([of(now)], { schema });
+    await before.close();
+    await after.engine.store.wake([{ executionId: id, taskNo: 0, itemNo: 0 }]);
+    after.engine.claimAvailable();
+    await waitFor(
+      async () =>
+        (await after.query(`SELECT FROM cloacina_task_step WHERE event_name = 'told'`)).length ===
+        1,
+    );
+    await after.runner.signal(id, signal, 7);
+    expect((await after.runner.handle(id).result()).context).toEqual(context);
   });
 });

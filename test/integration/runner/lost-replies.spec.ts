@@ -1,13 +1,18 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
-import { openTenant, sharedTenant, type OpenTenant } from '../../support/open-tenant.js';
-import { aborted } from '../../support/gate.js';
+import {
+  openTenant,
+  sharedTenant,
+  stopRounds,
+  type OpenTenant,
+} from '../../support/open-tenant.js';
+import { aborted, gate } from '../../support/gate.js';
 import { waitFor } from '../../support/wait-for.js';
 
 /** What the driver says of a connection that ended under a statement. */
 const CUT = 'Connection terminated unexpectedly';
 
-type Call = 'cancel' | 'pause' | 'resume' | 'reset';
+type Call = 'cancel' | 'complete' | 'pause' | 'resume' | 'reset';
 
 /** The next sends of a statement meet a connection that breaks: before they are written, or after. */
 function breakNext(
@@ -186,4 +191,43 @@ describe('A manual retry of what was cancelled before its time', () => {
       };
     }),
   );
+});
+
+describe('A reply that is lost, with the end of an execution in it', () => {
+  const child = defineWorkflow('child')
+    .task('only', async ({ signal }) => {
+      await Promise.race([released.passed, aborted(signal)]);
+      return { done: true };
+    })
+    .build();
+  const parent = defineWorkflow('parent')
+    .task('only', (context) => context.execute(child))
+    .build();
+  let released = gate();
+  let tenant: OpenTenant;
+  let id: string;
+  beforeEach(async () => {
+    released = gate();
+    tenant = await openTenant([parent, child]);
+    stopRounds(tenant);
+    ({ id } = await tenant.runner.start(parent));
+    await waitFor(async () => (await tenant.runner.get(id))?.tasks[0]?.status === 'Waiting');
+  });
+  afterEach(() => released.open());
+
+  it('does not keep the parent waiting', async () => {
+    const sends = breakNext(tenant, 'complete', 'after');
+    released.open();
+    expect((await tenant.runner.handle(id).result()).context).toEqual({ done: true });
+    expect(sends()).toBeGreaterThan(1);
+  });
+
+  it('does not spare the children', async () => {
+    breakNext(tenant, 'cancel', 'after');
+    await tenant.runner.cancel(id);
+    await waitFor(async () => {
+      const { items } = await tenant.runner.list({ parent: id });
+      return items[0]?.status === 'Cancelled';
+    });
+  });
 });

@@ -233,6 +233,11 @@ describe('step', () => {
       (context) => context.sleep('a', { until: new Date(Number.NaN) }),
       { code: 'INVALID_ARGUMENT' },
     ],
+    [
+      'an instant that no server can store',
+      (context) => context.sleep('a', { until: new Date(8.64e15) }),
+      { code: 'INVALID_ARGUMENT', message: expect.stringContaining('of the years 1 to 9999') },
+    ],
   ])('%s fails the task, and is not retried', async (_, run, error) => {
     let runs = 0;
     const workflow = ofTask((context) => {

@@ -1,6 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { EndSettler, type EndSettlerParts } from '../../../lib/engine/children/end-settler.js';
 import { SettlePass, type SettledTenant } from '../../../lib/engine/children/settle-pass.js';
-import { TELL_PARENTS, type SettlingSession } from '../../../lib/store/port/index.js';
+import {
+  MAX_LEFT_IN_SWEEP,
+  TELL_PARENTS,
+  type SettlingSession,
+} from '../../../lib/store/port/index.js';
 import { ManualClock } from '../../../lib/testing/manual-clock.js';
 import { registered } from './engine-scene.js';
 import { MemoryProcess } from './memory-process.js';
@@ -68,13 +73,57 @@ describe('A process on the store in memory', () => {
   });
 });
 
+describe('EndSettler', () => {
+  /** Ends that are left in the store; those that are locked stay there. */
+  function settlerOf(left: Set<string>, locked: ReadonlySet<string> = new Set()) {
+    let looks = 0;
+    const store = {
+      classifyFailure: () => ({ kind: 'bug', mayBeWritten: false, retryable: false }),
+      children: {
+        unsettled: async (limit: number) => {
+          looks++;
+          return [...left].slice(0, limit).map((id) => ({ id, bits: TELL_PARENTS }));
+        },
+        tellParents: async (ids: readonly string[]) => {
+          for (const id of ids) if (!locked.has(id)) left.delete(id);
+          return [];
+        },
+      },
+    };
+    const settler = new EndSettler({
+      clock: new ManualClock(),
+      store,
+      schema: 's',
+    } as unknown as EndSettlerParts);
+    return { settler, looks: () => looks };
+  }
+  const idsOf = (count: number) => Array.from({ length: count }, (_, n) => `end ${n}`);
+
+  it('settles all ends that are left, page by page', async () => {
+    const left = new Set(idsOf(1_700));
+    await settlerOf(left).settler.settleLeft();
+    expect(left.size).toBe(0);
+  });
+
+  it('does not read the same ends over and over', async () => {
+    const ids = idsOf(1_700);
+    const left = new Set(ids);
+    const locked = new Set(ids.slice(0, 100));
+    const { settler, looks } = settlerOf(left, locked);
+    await Promise.all([settler.settleLeft(), settler.settleLeft()]);
+    expect(looks()).toBeLessThan(10);
+    expect(left).toEqual(locked);
+  });
+});
+
 describe('SettlePass', () => {
   let asked: string[];
   let told: string[];
   let users: boolean[];
+  let count: number;
   let session: SettlingSession | undefined;
   beforeEach(() => {
-    [asked, told, users] = [[], [], [false, false]];
+    [asked, told, users, count] = [[], [], [false, false], 1];
     session = {
       useChildren: async (tenants) => {
         asked.push(`use ${tenants.map(({ schema }) => schema).join()}`);
@@ -82,7 +131,9 @@ describe('SettlePass', () => {
       },
       unsettled: async (tenants) => {
         asked.push(`unsettled ${tenants.map(({ schema }) => schema).join()}`);
-        return tenants.map(({ schema }) => [{ id: `of ${schema}`, bits: TELL_PARENTS }]);
+        return tenants.map(({ schema }) =>
+          Array.from({ length: count }, () => ({ id: `of ${schema}`, bits: TELL_PARENTS })),
+        );
       },
     };
   });
@@ -91,6 +142,7 @@ describe('SettlePass', () => {
     usesChildren,
     settler: {
       ended: (id, bits) => told.push(`${id} ${bits}`),
+      settleLeft: async () => void told.push(`all of ${schema}`),
       tellMissing: async () => void told.push(`missing in ${schema}`),
     },
   });
@@ -114,6 +166,12 @@ describe('SettlePass', () => {
     await pass.over(['0', '1']);
     expect(asked).toEqual(['use 1', 'unsettled 0', 'unsettled 0']);
     expect(told.filter((what) => what === 'missing in 0')).toHaveLength(1);
+  });
+
+  it('reads on where a tenant has as many ends as a sweep reads', async () => {
+    count = MAX_LEFT_IN_SWEEP;
+    await passOf(tenant('0', true)).over(['0']);
+    expect(told).toEqual(['all of 0', 'missing in 0']);
   });
 
   it('waits for a session', async () => {

@@ -41,6 +41,7 @@ beforeEach(async () => {
     settle: (_, unsettled) => {
       if (unsettled !== 0) scene.called.push(`settle ${unsettled}`);
     },
+    settleLeft: scene.note('settleLeft'),
   });
   control = new ExecutionControl({
     address: 't',
@@ -130,7 +131,13 @@ describe('ExecutionControl', () => {
   it('tells all of a cancellation that an earlier send may have made', async () => {
     await scene.store.cancel(id, null);
     await control.cancel(id, null, true);
-    expect(scene.called).toEqual(['reconcile', 'waiters', 'notifyCancelled', 'notifyEnded']);
+    expect(scene.called).toEqual([
+      'reconcile',
+      'settleLeft',
+      'waiters',
+      'notifyCancelled',
+      'notifyEnded',
+    ]);
     expect(lost()).toEqual([false, false]);
   });
 

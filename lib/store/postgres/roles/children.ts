@@ -1,11 +1,6 @@
 import { PostgresRole } from './postgres-role.js';
 import { attachChildren, attachedOf, attachmentValues } from '../statements/attach-children.js';
-import {
-  readAncestors,
-  readChildEnds,
-  readTree,
-  readUnsettled,
-} from '../statements/child-reads.js';
+import { readChildEnds, readHeldUp, readTree, readUnsettled } from '../statements/child-reads.js';
 import { childrenEnded } from '../statements/children-ended.js';
 import { plainArray } from '../statements/encoding.js';
 import { childrenPageOf, endChildren } from '../statements/end-children.js';
@@ -16,8 +11,9 @@ import {
   startChildInTransaction,
   startChildren,
   startKeyedChild,
+  startKeyedChildInTransaction,
 } from '../statements/start-children.js';
-import { rootClaimsOf } from '../statements/start-executions.js';
+import { boundLockWait, rootClaimsOf, unboundLockWait } from '../statements/start-executions.js';
 import type { OpenBatch } from '../claim-batches.js';
 import { tellMissing, tellParents } from '../statements/tell-parents.js';
 import { CHANNEL, notify } from '../statements/wake-ups.js';
@@ -59,12 +55,17 @@ export class PostgresChildStore extends PostgresRole implements ChildStore {
     child: ChildStart,
     lease: LeaseWrite,
     payload: string,
+    lockTimeoutMs: number,
   ): Promise<ChildrenReply> {
     const runner = await this.db.within(manager);
+    const isKeyed = child.item.idempotencyKey !== null;
+    const isBounded =
+      isKeyed && (await runner.run(boundLockWait, [Math.max(1, lockTimeoutMs)])).length === 1;
     const rows = await runner.run(
-      startChildInTransaction,
+      isKeyed ? startKeyedChildInTransaction : startChildInTransaction,
       childrenValues([child], lease, this.db.batches.open().no),
     );
+    if (isBounded) await runner.run(unboundLockWait, []);
     const reply = childrenReplyOf(rows, 1);
     if (reply.children[0]?.fate === 'started') {
       await runner.run(notify, [CHANNEL, plainArray([payload])]);
@@ -81,8 +82,8 @@ export class PostgresChildStore extends PostgresRole implements ChildStore {
     await this.db.hot.run(markParent, [id]);
   }
 
-  async ancestors(id: string): Promise<string[]> {
-    return (await this.db.hot.run(readAncestors, [id])).map((row) => row.id);
+  async heldUpBy(id: string): Promise<string[]> {
+    return (await this.db.hot.run(readHeldUp, [id])).map((row) => row.id);
   }
 
   async childEnds(ids: readonly string[]): Promise<ChildEnd[]> {

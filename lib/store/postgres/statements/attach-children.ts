@@ -7,7 +7,8 @@ const ATTACHED = columns({ index: long });
 type AttachedRow = ReturnType<typeof ATTACHED.decode>[number];
 
 /**
- * Writes the steps of tasks that name executions with an idempotency key, fenced as in `start_children`.
+ * Writes the steps of tasks that name executions with an idempotency key, fenced as in `start_children`. A step that waits
+ * for nothing is over, so it is progress, as a started child is.
  *
  * The execution may end at the same time. Its end is stored before the process that ends it looks for open steps; the step
  * is stored, by this statement, before the task looks whether the execution has ended. So at least one of the two sees
@@ -22,15 +23,21 @@ export const attachChildren: Statement<AttachedRow> = {
       json_array_elements_text($5::json), unnest($6::boolean[]), unnest($7::uuid[])
     ) WITH ORDINALITY AS i(execution_id, task_no, item_no, claim_token, name, waits, child_id, ord)
   ), held AS MATERIALIZED (
-    SELECT i.*, l.has_steps FROM item i CROSS JOIN LATERAL (
-      SELECT t.has_steps FROM ${tables.task} t
+    SELECT i.*, l.has_steps, l.attempt, l.recovery_attempts FROM item i CROSS JOIN LATERAL (
+      SELECT t.has_steps, t.attempt, t.recovery_attempts FROM ${tables.task} t
       WHERE t.execution_id = i.execution_id AND t.task_no = i.task_no AND t.item_no = i.item_no
         AND t.claim_token = i.claim_token
       FOR NO KEY UPDATE
     ) l
   ), task AS (
-    UPDATE ${tables.task} t SET has_steps = true
-    FROM (SELECT DISTINCT execution_id, task_no, item_no FROM held WHERE NOT has_steps) h
+    UPDATE ${tables.task} t
+    SET has_steps = true, attempt = CASE WHEN h.progress THEN 0 ELSE t.attempt END,
+        recovery_attempts = CASE WHEN h.progress THEN 0 ELSE t.recovery_attempts END
+    FROM (
+      SELECT execution_id, task_no, item_no, bool_or(NOT waits) AS progress FROM held
+      WHERE NOT has_steps OR NOT waits AND (attempt > 0 OR recovery_attempts > 0)
+      GROUP BY 1, 2, 3
+    ) h
     WHERE ${taskOf('h')}
   ), step AS (
     INSERT INTO ${tables.step} (execution_id, task_no, item_no, name, kind, status, child_id, event_name, event_key,

@@ -1,7 +1,9 @@
 import { columns, integer, orNull, text, uuid } from './columns.js';
 import { executionOf, type BulkStatement, type Statement, type TenantTables } from './statement.js';
 import {
+  CHILD_EVENT,
   END_CHILDREN,
+  MAX_LEFT_IN_SWEEP,
   TELL_PARENTS,
   type ChildEnd,
   type TreeRow,
@@ -23,18 +25,29 @@ export const readChildEnds: Statement<ChildEnd> = {
     })} FROM unnest($1::uuid[]) i(id) JOIN ${tables.execution} x ON ${executionOf('i.id')}`,
 };
 
-const ANCESTOR = columns({ id: uuid });
+const HELD_UP = columns({ id: uuid });
 
-/** The executions above an execution. A child is never attached to one of them, because both would wait for ever. */
-export const readAncestors: Statement<{ id: string }> = {
-  name: 'read_ancestors',
-  columns: ANCESTOR,
-  text: (tables) => `WITH RECURSIVE above AS (
-    SELECT x.parent_execution_id AS id, 1 AS n FROM ${tables.execution} x WHERE x.id = $1::uuid
-    UNION ALL
-    SELECT x.parent_execution_id, a.n + 1 FROM above a JOIN ${tables.execution} x ON ${executionOf('a.id')}
+/**
+ * The executions that an execution holds up: its parents, and those with a task that is attached to one of them by its key.
+ * A child is never attached to one of them, because each would wait for the other for ever.
+ */
+export const readHeldUp: Statement<{ id: string }> = {
+  name: 'read_held_up',
+  columns: HELD_UP,
+  text: (tables) => `WITH RECURSIVE held AS (
+    SELECT $1::uuid AS id
+    UNION
+    SELECT up.id FROM held h CROSS JOIN LATERAL (
+      SELECT x.parent_execution_id AS id FROM ${tables.execution} x
+      WHERE ${executionOf('h.id')} AND x.parent_execution_id IS NOT NULL
+      UNION ALL
+      SELECT s.execution_id FROM ${tables.step} s
+      WHERE s.event_name = '${CHILD_EVENT}' AND s.event_name IS NOT NULL AND s.event_key = h.id::text
+        AND s.status = 'Open'
+      OFFSET 0
+    ) up
   )
-  SELECT ${ANCESTOR.select({ id: 'id' })} FROM above WHERE id IS NOT NULL ORDER BY n`,
+  SELECT ${HELD_UP.select({ id: 'id' })} FROM held`,
 };
 
 const UNSETTLED = columns({ tenant: integer, id: uuid, bits: integer });
@@ -61,7 +74,9 @@ export const readUnsettled: Statement<UnsettledEnd> = {
 export const readUnsettledOfAll: BulkStatement<UnsettledEnd & { tenant: number }> = {
   columns: UNSETTLED,
   textFor: (tenants) =>
-    tenants.map((tables, i) => unsettledOf(tables, i, '100')).join(' UNION ALL '),
+    tenants
+      .map((tables, i) => unsettledOf(tables, i, String(MAX_LEFT_IN_SWEEP)))
+      .join(' UNION ALL '),
 };
 
 const USE = columns({ tenant: integer, hasChildren: integer });

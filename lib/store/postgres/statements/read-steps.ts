@@ -12,6 +12,8 @@ const STEP = columns({
   result: orNull(json),
   error: orNull(json),
   childId: orNull(uuid),
+  eventName: orNull(text),
+  eventKey: orNull(text),
   dueInMs: orNull(long),
 });
 type ReadStep = ReturnType<typeof STEP.decode>[number];
@@ -30,6 +32,8 @@ export const readSteps: Statement<ReadStep> = {
     result: 's.result',
     error: 's.error',
     childId: 's.child_id',
+    eventName: 's.event_name',
+    eventKey: 's.event_key',
     dueInMs: epochMs(`s.due_at - ${tables.clock.now}`),
   })}
   FROM unnest($1::uuid[], $2::integer[], $3::integer[]) AS i(execution_id, task_no, item_no)
@@ -39,9 +43,10 @@ export const readSteps: Statement<ReadStep> = {
 
 /** The checks of the table allow no other kinds and statuses. */
 export function stepsOf(rows: readonly ReadStep[]): StepRow[] {
-  return rows.map((row) => ({
+  return rows.map(({ eventName: name, eventKey: key, ...row }) => ({
     ...row,
     kind: row.kind as StepKind,
     status: row.status as StepStatus,
+    listensFor: name === null || key === null ? null : { name, key },
   }));
 }

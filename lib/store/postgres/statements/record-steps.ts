@@ -16,7 +16,8 @@ type RecordedRow = ReturnType<typeof RECORDED.decode>[number];
  * **Progress.** A record that is not open takes the failed attempts and the recoveries off the task's row, in the same
  * statement, so a crash right after it does not forget them. Most records find nothing to change there, and write one row.
  *
- * **Again.** A record that is sent again finds its row, and changes it only if it ends an open wait.
+ * **Again.** A record that is sent again finds its row, and changes it only if it ends an open wait. An open wait that the
+ * code of a later release opens for another message listens for that one, until the time that it had.
  */
 export const recordSteps: Statement<RecordedRow> = {
   name: 'record_steps',
@@ -56,8 +57,12 @@ export const recordSteps: Statement<RecordedRow> = {
     FROM held
     ON CONFLICT (execution_id, task_no, item_no, name) DO UPDATE
       SET status = excluded.status, result = excluded.result, error = excluded.error,
-          completed_at = excluded.completed_at
-      WHERE s.status || '' = 'Open' AND excluded.status <> 'Open'
+          completed_at = excluded.completed_at,
+          kind = CASE WHEN excluded.status = 'Open' THEN excluded.kind ELSE s.kind END,
+          event_name = CASE WHEN excluded.status = 'Open' THEN excluded.event_name ELSE s.event_name END,
+          event_key = CASE WHEN excluded.status = 'Open' THEN excluded.event_key ELSE s.event_key END
+      WHERE s.status || '' = 'Open' AND (excluded.status <> 'Open'
+        OR (s.event_name, s.event_key) IS DISTINCT FROM (excluded.event_name, excluded.event_key))
   )
   SELECT ${RECORDED.select({ index: 'ord - 1', dueInMs: epochMs(`due_at - ${tables.clock.now}`) })} FROM held`,
 };

@@ -19,7 +19,7 @@ const WAS_WOKEN = "(l.kind = 'suspend' AND t.wakes <> l.wakes)";
  * the lock of the same row, so one of the two comes second and sees the other. Without the counter, a wake-up between the
  * task's look and its suspension would be lost for ever.
  * Of repeated deferrals only the first is an event, because the row contains its time
- * only until the condition is true.
+ * only until the condition is true. A suspension forgets that time: the condition was true, and the wait may take weeks.
  */
 export const rescheduleTasks: Statement<RescheduledRow> = {
   name: 'reschedule_tasks',
@@ -49,9 +49,9 @@ export const rescheduleTasks: Statement<RescheduledRow> = {
         attempts = CASE WHEN l.kind = 'retry' THEN ${appendAttempt(tables, 'l.detail')} ELSE t.attempts END,
         error = CASE WHEN l.kind = 'retry' THEN l.detail::json -> 'error' ELSE t.error END,
         recovery_attempts = CASE WHEN l.kind IN ('retry', 'suspend') THEN 0 ELSE t.recovery_attempts END,
-        deferred_since = CASE l.kind WHEN 'retry' THEN NULL
-                                     WHEN 'defer' THEN coalesce(t.deferred_since, ${tables.clock.now})
-                                     ELSE t.deferred_since END
+        deferred_since = CASE WHEN l.kind IN ('retry', 'suspend') THEN NULL
+                              WHEN l.kind = 'defer' THEN coalesce(t.deferred_since, ${tables.clock.now})
+                              ELSE t.deferred_since END
     FROM locked l
     WHERE ${taskOf('l')}
     RETURNING t.execution_id, t.task_no, t.item_no, t.attempt, t.started_at, l.owner, l.is_first, l.ord, l.kind, l.detail,

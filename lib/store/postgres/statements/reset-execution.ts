@@ -44,7 +44,8 @@ const RESET = columns({ dueInMs: long });
  *
  * A task that keeps its steps waits again for the children that did not complete. A step with `retryFrom` tells its next
  * run to retry the child, from this generation on, so a process that dies in between retries no child twice. The end of
- * the execution is to be passed on again.
+ * the execution is to be passed on again, even if it has no parent: a task that is attached to it by its key, and is retried
+ * after it, waits for it without a mark of its own.
  *
  * Runs in the transaction with the locks of {@link lockForReset}.
  */
@@ -91,7 +92,7 @@ export const resetExecution: Statement<{ dueInMs: number }> = {
   UPDATE ${tables.execution} x
   SET status = CASE WHEN x.started_at IS NULL THEN 'Pending' ELSE 'Running' END, context = NULL, error = NULL, reason = NULL, completed_at = NULL, has_waiters = false,
       generation = x.generation + 1, remaining_leaves = $5::integer, unhandled_failures = 0,
-      unsettled = x.unsettled | CASE WHEN x.parent_execution_id IS NULL THEN 0 ELSE ${TELL_PARENTS} END
+      unsettled = x.unsettled | ${TELL_PARENTS}
         | CASE WHEN EXISTS (SELECT FROM ${tables.execution} c WHERE c.parent_execution_id = x.id) THEN ${END_CHILDREN} ELSE 0 END,
       deadline_at = CASE WHEN x.started_at IS NOT NULL
         THEN ${tables.clock.now} + x.timeout_ms * interval '1 millisecond' END

@@ -28,8 +28,9 @@ type StartedRow = ReturnType<typeof STARTED.decode>[number];
  * - `plain`: the parent's step and the child in one statement. The step decides whether the child is new.
  * - `keyed`: only the child, unless an execution has its key.
  * - `inTransaction`: as `plain`, in the transaction of the parent's task.
+ * - `keyedInTransaction`: the child in that transaction, unless an execution has its key, and its step.
  */
-type Variant = 'plain' | 'keyed' | 'inTransaction';
+type Variant = 'plain' | 'keyed' | 'inTransaction' | 'keyedInTransaction';
 
 /**
  * Starts executions for tasks of other executions, and claims their root tasks as a start does.
@@ -47,10 +48,12 @@ type Variant = 'plain' | 'keyed' | 'inTransaction';
  */
 function childrenText(tables: TenantTables, variant: Variant): string {
   const { clock } = tables;
-  const hasStep = variant !== 'keyed';
-  const isNew = hasStep
-    ? '(e.id IN (SELECT child_id FROM step)) IS TRUE'
-    : `e.depth <= ${MAX_DEPTH} AND ${lockTimeout('$35')}`;
+  const isKeyed = variant === 'keyed' || variant === 'keyedInTransaction';
+  const isInTransaction = variant === 'inTransaction' || variant === 'keyedInTransaction';
+  const isNew = isKeyed
+    ? `e.depth <= ${MAX_DEPTH}${isInTransaction ? '' : ` AND ${lockTimeout('$35')}`}`
+    : '(e.id IN (SELECT child_id FROM step)) IS TRUE';
+  const isStarted = '(e.id IN (SELECT id FROM execution)) IS TRUE';
   const dueAt = `coalesce(e.run_at::timestamptz, ${clock.transaction}) + coalesce(e.delay_ms, 0) * interval '1 millisecond'`;
   const isClaimed = 'r.root >= 0 AND r.root < e.claims';
   return `WITH i AS MATERIALIZED (
@@ -69,7 +72,7 @@ function childrenText(tables: TenantTables, variant: Variant): string {
       SELECT t.has_steps, t.attempt, t.recovery_attempts FROM ${tables.task} t
       WHERE t.execution_id = i.parent_id AND t.task_no = i.task_no AND t.item_no = i.item_no
         AND t.claim_token = i.claim_token
-      ${variant === 'inTransaction' ? '' : 'FOR NO KEY UPDATE'}
+      ${isInTransaction ? '' : 'FOR NO KEY UPDATE'}
     ) l
   ), e AS MATERIALIZED (
     SELECT h.*, p.depth + 1 AS depth, p.root, p.unsettled AS parent_unsettled,
@@ -78,7 +81,7 @@ function childrenText(tables: TenantTables, variant: Variant): string {
       SELECT x.depth, coalesce(x.root_execution_id, x.id) AS root, x.unsettled, x.tags FROM ${tables.execution} x
       WHERE ${executionOf('h.parent_id')}
     ) p
-  ), ${hasStep ? stepClause(tables) : ''} execution AS (
+  ), ${isKeyed ? '' : `${stepClause(tables, `e.depth <= ${MAX_DEPTH}`)},`} execution AS (
     INSERT INTO ${tables.execution} (id, workflow, definition_id, status, priority, input, remaining_leaves,
                                      timeout_ms, deadline_at, started_at, run_at, idempotency_key, tags, depth, unsettled,
                                      parent_execution_id, parent_task_no, parent_item_no, parent_step,
@@ -91,9 +94,9 @@ function childrenText(tables: TenantTables, variant: Variant): string {
            idempotency_key, own_tags, depth, CASE WHEN waits THEN ${TELL_PARENTS} ELSE 0 END,
            parent_id, task_no, item_no, step, root, on_parent_end
     FROM e WHERE ${isNew}
-    ${hasStep ? '' : 'ON CONFLICT DO NOTHING'}
+    ${isKeyed ? 'ON CONFLICT DO NOTHING' : ''}
     RETURNING id
-  ), ${leaseClause(tables, 17)}, task AS (
+  ), ${variant === 'keyedInTransaction' ? `${stepClause(tables, isStarted)},` : ''} ${leaseClause(tables, 17)}, task AS (
     INSERT INTO ${tables.task} (execution_id, task_no, definition_id, status, pending_dependencies, claim_token,
                                 owner, priority, run_at, started_at)
     SELECT e.id, k - e.first_task, e.definition_id,
@@ -107,11 +110,11 @@ function childrenText(tables: TenantTables, variant: Variant): string {
     FROM e
       CROSS JOIN LATERAL generate_series(e.first_task, e.first_task + e.task_count - 1) k
       CROSS JOIN LATERAL (SELECT ($15::integer[])[k] AS root) r
-    WHERE (e.id IN (SELECT id FROM execution)) IS TRUE
-  ), ${claimedRootsClause(tables, true)}${variant === 'inTransaction' ? '' : `, ${parentClause(tables)}`}
+    WHERE ${isStarted}
+  ), ${claimedRootsClause(tables, true)}${isInTransaction ? '' : `, ${parentClause(tables)}`}
   SELECT ${STARTED.selectSome({
     index: 'e.ord - 1',
-    started: '(e.id IN (SELECT id FROM execution)) IS TRUE',
+    started: isStarted,
     tooDeep: `e.depth > ${MAX_DEPTH}`,
     tags: 'e.own_tags',
   })} FROM e
@@ -119,17 +122,18 @@ function childrenText(tables: TenantTables, variant: Variant): string {
   WHERE NOT EXISTS (SELECT FROM ${tables.definition} d WHERE d.id = u.id)`;
 }
 
-function stepClause(tables: TenantTables): string {
+/** @param isNew - a condition on the children whose steps are inserted */
+function stepClause(tables: TenantTables, isNew: string): string {
   return `step AS (
     INSERT INTO ${tables.step} (execution_id, task_no, item_no, name, kind, status, child_id, event_name, event_key,
                                 completed_at)
     SELECT parent_id, task_no, item_no, step, 'child', CASE WHEN waits THEN 'Open' ELSE 'Done' END, id,
            CASE WHEN waits THEN '${CHILD_EVENT}' END, CASE WHEN waits THEN id::text END,
            CASE WHEN NOT waits THEN ${tables.clock.now} END
-    FROM e WHERE e.depth <= ${MAX_DEPTH}
+    FROM e WHERE ${isNew}
     ON CONFLICT DO NOTHING
     RETURNING child_id
-  ),`;
+  )`;
 }
 
 /** The parents' rows: the task has steps, and the execution has children. A started child is progress, as a step is. */
@@ -160,6 +164,10 @@ function statement(name: string, variant: Variant): Statement<StartedRow> {
 export const startChildren = statement('start_children', 'plain');
 export const startKeyedChild = statement('start_keyed_child', 'keyed');
 export const startChildInTransaction = statement('start_child_in_transaction', 'inTransaction');
+export const startKeyedChildInTransaction = statement(
+  'start_keyed_child_in_transaction',
+  'keyedInTransaction',
+);
 
 /** The parameters of the statements, without the lock timeout of the keyed one. */
 export function childrenValues(

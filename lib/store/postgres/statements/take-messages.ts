@@ -23,7 +23,7 @@ type TakenRow = ReturnType<typeof TAKEN.decode>[number];
  * **Two takers.** Of two waits for one signal, the second waits for the lock of the first, and then finds the signal
  * consumed. It may have to look again, because its snapshot does not tell whether there is another one.
  *
- * **Events** are not consumed. A task's next wait for the same event gets a later one.
+ * **Events** are not consumed. A task's next wait for the same event gets one that the task has not had.
  */
 export const takeMessages: Statement<TakenRow> = {
   name: 'take_messages',
@@ -109,15 +109,18 @@ function oldestSignal({ signal }: TenantTables): string {
 }
 
 /**
- * The first event that choice `c` accepts: later than those that the task had before, and not too old.
+ * The first event that choice `c` accepts: one that the task has not had, and that is not too old.
+ *
+ * The ids of the events that it had are compared one by one. Ids are not in the order of commits, so an event with a lower
+ * id than theirs may have become visible only since.
  */
 function firstEvent({ signal, step, execution, clock }: TenantTables): string {
   return `(SELECT s.id FROM ${signal} s
       WHERE c.key IS NOT NULL AND s.execution_id IS NULL AND s.name = c.name AND s.key = c.key
-        AND s.id > coalesce((
-          SELECT max(p.signal_id) FROM ${step} p
+        AND s.id <> ALL (ARRAY(
+          SELECT p.signal_id FROM ${step} p
           WHERE p.execution_id = i.execution_id AND p.task_no = i.task_no AND p.item_no = i.item_no
-            AND p.event_name = c.name AND p.event_key = c.key AND p.status = 'Done'), 0)
+            AND p.event_name = c.name AND p.event_key = c.key AND p.status = 'Done' AND p.signal_id IS NOT NULL))
         AND s.expires_at > ${clock.now}
         AND s.created_at >= CASE WHEN c."lookbackMs" IS NULL
           THEN (SELECT x.created_at FROM ${execution} x WHERE x.id = i.execution_id)

@@ -14,6 +14,7 @@ import {
   type WokenTask,
 } from '../../../store/port/index.js';
 import * as children from '../memory-children.js';
+import { isTakenIn, reserve } from '../memory-starts.js';
 import type { MemoryExecution } from '../memory-rows.js';
 import { asTransaction } from '../memory-transaction.js';
 
@@ -36,10 +37,13 @@ export class MemoryChildStore extends MemoryRole implements ChildStore {
   ): Promise<ChildrenReply> {
     const transaction = asTransaction(manager);
     return this.run((tables) => {
+      const isKeyTaken = isTakenIn(tables, transaction, child.item);
       const undo = tables.checkpoint();
       const reply = children.startChildren(tables, [child], lease, 'inTransaction');
       undo();
+      if (isKeyTaken) return { ...reply, children: [{ fate: 'exists', tags: null }] };
       if (reply.children[0]?.fate === 'started') {
+        reserve(tables, transaction, child.item);
         transaction.onCommit(() => {
           children.startChildren(tables, [child], lease, 'committed');
           this.tables.notify([payload]);
@@ -60,16 +64,8 @@ export class MemoryChildStore extends MemoryRole implements ChildStore {
     });
   }
 
-  ancestors(id: string): Promise<string[]> {
-    return this.run(({ executions }) => {
-      const above: string[] = [];
-      let next = executions.get(id)?.parentExecutionId ?? null;
-      while (next !== null) {
-        above.push(next);
-        next = executions.get(next)?.parentExecutionId ?? null;
-      }
-      return above;
-    });
+  heldUpBy(id: string): Promise<string[]> {
+    return this.run((tables) => children.heldUpBy(tables, id));
   }
 
   childEnds(ids: readonly string[]): Promise<ChildEnd[]> {
