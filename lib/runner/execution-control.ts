@@ -77,8 +77,9 @@ export class ExecutionControl implements HandleControl {
     const from: readonly string[] = action === 'pause' ? ['Pending', 'Running'] : ['Paused'];
     const tried = new Set<string>([id]);
     for (;;) {
-      const rows = await this.repeated(() => store.children.tree(id, MAX_TREE));
-      const left = rows.filter((row) => from.includes(row.status) && !tried.has(row.id));
+      const limit = MAX_TREE + tried.size;
+      const rows = await this.repeated(() => store.children.tree(id, limit, from));
+      const left = rows.filter((row) => !tried.has(row.id));
       if (left.length === 0) return;
       for (const { id: child } of left) {
         tried.add(child);

@@ -262,6 +262,9 @@ export function describeChildren(tested: TestedStore): void {
     expect(await list({ root: child })).toEqual([]);
     const [row] = await tested.store.list({ parent: child, limit: 1 });
     expect(row).toMatchObject({ parentId: child, parentStep: 'b', rootId: id });
+    await tested.store.pause(child, null);
+    const running = await tested.store.children.tree(id, 2, ['Running']);
+    expect(running.map((node) => node.id)).toEqual([id, grandchild]);
     const tree = await tested.store.children.tree(id, 2);
     expect(tree.map((node) => node.id)).toEqual([id, child]);
   });

@@ -185,6 +185,10 @@ export interface ChildStore {
   childrenEnded(ids: readonly string[]): Promise<void>;
   /** Ends with something left to bring about, at most `limit`. */
   unsettled(limit: number): Promise<UnsettledEnd[]>;
-  /** An execution and the executions under it, parents first. At most `limit`. */
-  tree(id: string, limit: number): Promise<TreeRow[]>;
+  /**
+   * An execution and the executions under it, parents first. At most `limit`.
+   *
+   * @param statuses - only executions with one of these. Default: all
+   */
+  tree(id: string, limit: number, statuses?: readonly string[]): Promise<TreeRow[]>;
 }

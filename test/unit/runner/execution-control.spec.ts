@@ -58,3 +58,29 @@ describe('A pause that changed nothing', () => {
     expect(told).toEqual([]);
   });
 });
+
+it('A pause of a tree reaches all of its executions, however many there are', async () => {
+  const running = new Set(Array.from({ length: 10_500 }, (_, n) => `child ${n}`));
+  const engine = {
+    control: {
+      pause: async (id: string) => {
+        running.delete(id);
+        return { changed: true };
+      },
+    },
+    store: {
+      children: {
+        // Executions that are Paused stay in the tree.
+        tree: async (_: string, limit: number, statuses?: readonly string[]) =>
+          Array.from({ length: 10_500 }, (__, n) => `child ${n}`)
+            .map((id) => ({ id, status: running.has(id) ? 'Running' : 'Paused' }))
+            .filter((row) => statuses?.includes(row.status) !== false)
+            .slice(0, limit),
+      },
+    },
+  } as unknown as ControlParts['engine'];
+  const whileUnavailable = new AvailabilityRetry('t', { classifyFailure }, 10_000, clock);
+  const parts = { tenant: 't', engine, whileServed: <T>(work: () => Promise<T>) => work() };
+  await new ExecutionControl({ ...parts, whileUnavailable }).pause(ID, 'lunch', { tree: true });
+  expect(running.size).toBe(0);
+});

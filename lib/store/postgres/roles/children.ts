@@ -110,8 +110,12 @@ export class PostgresChildStore extends PostgresRole implements ChildStore {
     return this.db.hot.run(readUnsettled, [limit]);
   }
 
-  async tree(id: string, limit: number): Promise<TreeRow[]> {
-    return this.db.cold.run(readTree, [id, limit]);
+  async tree(id: string, limit: number, statuses?: readonly string[]): Promise<TreeRow[]> {
+    return this.db.cold.run(readTree, [
+      id,
+      limit,
+      statuses === undefined ? null : plainArray(statuses),
+    ]);
   }
 }
 

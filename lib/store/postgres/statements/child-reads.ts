@@ -105,7 +105,7 @@ const TREE = columns({
   depth: integer,
 });
 
-/** An execution and those under it, level by level, each by the index of parents. */
+/** An execution and those under it, level by level, each by the index of parents. Optionally only those in some statuses. */
 export const readTree: Statement<TreeRow> = {
   name: 'read_tree',
   columns: TREE,
@@ -126,5 +126,5 @@ export const readTree: Statement<TreeRow> = {
     workflow: 'workflow',
     status: 'status',
     depth: 'depth::integer',
-  })} FROM tree LIMIT $2::integer`,
+  })} FROM tree WHERE $3::text[] IS NULL OR status = ANY ($3::text[]) LIMIT $2::integer`,
 };

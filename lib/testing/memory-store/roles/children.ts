@@ -99,7 +99,7 @@ export class MemoryChildStore extends MemoryRole implements ChildStore {
     return this.run((tables) => children.unsettledOf(tables, limit));
   }
 
-  tree(id: string, limit: number): Promise<TreeRow[]> {
+  tree(id: string, limit: number, statuses?: readonly string[]): Promise<TreeRow[]> {
     return this.run(({ executions }) => {
       const rows = [...executions.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
       const root = executions.get(id);
@@ -107,7 +107,7 @@ export class MemoryChildStore extends MemoryRole implements ChildStore {
       for (const parent of tree) {
         tree.push(...rows.filter((row) => row.parentExecutionId === parent.id).map(treeRow));
       }
-      return tree.slice(0, limit);
+      return tree.filter(({ status }) => statuses?.includes(status) !== false).slice(0, limit);
     });
   }
 }
