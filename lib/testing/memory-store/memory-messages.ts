@@ -239,7 +239,7 @@ function firstFor(
     lookbackMs === null
       ? (tables.executions.get(executionId)?.createdAt ?? 0)
       : (own?.startedAt ?? 0) - lookbackMs;
-  return tables.signals.find(
+  const accepted = tables.signals.filter(
     (signal) =>
       signal.executionId === null &&
       signal.name === name &&
@@ -248,6 +248,7 @@ function firstFor(
       signal.createdAt >= since &&
       (signal.expiresAt ?? Infinity) > tables.now(),
   );
+  return accepted.sort((a, b) => compareAge(a, b))[0];
 }
 
 /** Deletes events that are kept no longer. */
@@ -257,4 +258,10 @@ export function expireEvents(tables: MemoryTables, limit: number): number {
     .slice(0, limit);
   tables.signals = tables.signals.filter((signal) => !expired.includes(signal));
   return expired.length;
+}
+
+/** Events without a time, because they were not delivered yet, come last. */
+function compareAge(a: MemorySignal, b: MemorySignal): number {
+  if (a.createdAt === b.createdAt) return a.id - b.id;
+  return a.createdAt < b.createdAt ? -1 : 1;
 }

@@ -188,6 +188,14 @@ describe('A signal', () => {
         await expect(runner.signal('no id', Go, { n: 1 })).rejects.toMatchObject({
           code: 'UNKNOWN_EXECUTION',
         });
+        for (const wrong of [null, 'start', { inptu: {} }]) {
+          const options = { orStart: wrong as { input?: { start: number } } };
+          const to = { workflow: wait, key: 'c' };
+          await expect(runner.signal(to, Go, { n: 1 }, options)).rejects.toMatchObject({
+            code: 'INVALID_ARGUMENT',
+            message: expect.stringContaining('orStart'),
+          });
+        }
       };
     }),
   );

@@ -125,7 +125,7 @@ function firstEvent({ signal, step, execution, clock }: TenantTables): string {
         AND s.created_at >= CASE WHEN c."lookbackMs" IS NULL
           THEN (SELECT x.created_at FROM ${execution} x WHERE x.id = i.execution_id)
           ELSE (SELECT st.started_at FROM ${step} st WHERE ${stepOf('i')}) - c."lookbackMs" * interval '1 millisecond' END
-      ORDER BY s.id LIMIT 1)`;
+      ORDER BY s.created_at, s.id LIMIT 1)`;
 }
 
 export function takeValues(waits: readonly MessageWait[]): unknown[] {

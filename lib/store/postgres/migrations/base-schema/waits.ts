@@ -43,8 +43,9 @@ CREATE TABLE ${schema}.cloacina_signal (
 -- Finds the oldest signal that is not consumed, and for a deletion all signals of an execution.
 CREATE INDEX cloacina_signal_mailbox_idx
   ON ${schema}.cloacina_signal (execution_id, name, consumed, id) WHERE execution_id IS NOT NULL;
+-- With the time, because a wait skips events that are older than its execution: a key may have a hundred thousand of them.
 CREATE INDEX cloacina_signal_event_idx
-  ON ${schema}.cloacina_signal (name, key, id) WHERE execution_id IS NULL;
+  ON ${schema}.cloacina_signal (name, key, created_at, id) WHERE execution_id IS NULL;
 CREATE INDEX cloacina_signal_undelivered_idx ON ${schema}.cloacina_signal (id) WHERE NOT delivered;
 CREATE INDEX cloacina_signal_expiry_idx ON ${schema}.cloacina_signal (expires_at) WHERE expires_at IS NOT NULL;
 CREATE UNIQUE INDEX cloacina_signal_sent_idx
