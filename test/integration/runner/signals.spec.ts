@@ -190,8 +190,7 @@ describe('A signal', () => {
         });
         for (const wrong of [null, 'start', { inptu: {} }]) {
           const options = { orStart: wrong as { input?: { start: number } } };
-          const to = { workflow: wait, key: 'c' };
-          await expect(runner.signal(to, Go, { n: 1 }, options)).rejects.toMatchObject({
+          await expect(runner.signal(other, Go, { n: 1 }, options)).rejects.toMatchObject({
             code: 'INVALID_ARGUMENT',
             message: expect.stringContaining('orStart'),
           });
