@@ -88,9 +88,12 @@ export class OpenPoints {
     if (failure !== undefined) throw failure.error;
   }
 
-  /** Looks again in the next turn of the event loop: a branch whose point has just settled comes to its next one by then. */
+  /**
+   * Looks in the next turn of the event loop: a branch whose point has just settled comes to its next one by then, and ten
+   * thousand waits are looked at together.
+   */
   private look(): void {
-    if (this.isLooking || !this.areAllIdle) return;
+    if (this.isLooking || this.idle.length === 0) return;
     this.isLooking = true;
     this.clock.immediate(() => {
       this.isLooking = false;
@@ -100,7 +103,6 @@ export class OpenPoints {
 
   /** Whether every open point is an idle wait, or a step whose work awaits one. */
   private get areAllIdle(): boolean {
-    if (this.idle.length === 0) return false;
     const stopped = new Set<OpenPoint>();
     for (const { point } of this.idle) {
       for (let at: OpenPoint | undefined = point; at !== undefined; at = at.within) stopped.add(at);
