@@ -165,8 +165,7 @@ export class Children {
   }
 
   private async stepOf(claim: TaskClaim, name: StepName): Promise<StepRow | undefined> {
-    const rows = await this.parts.steps.read(claim);
-    return rows.find((row) => row.name === name.stored);
+    return (await this.parts.steps.read(claim)).get(name.stored);
   }
 }
 

@@ -55,6 +55,8 @@ export interface EndSettlerParts {
 export class EndSettler {
   private readonly logger = new Logger('Cloacina');
   private readonly telling: Batcher<string, undefined>;
+  /** Ends that are told again, because a task that looks has found them. */
+  private readonly retelling: Batcher<string, undefined>;
   private readonly clearing: Batcher<string, undefined>;
   private readonly ending = new Map<string, Promise<boolean>>();
   private left: Promise<void> | undefined;
@@ -70,6 +72,12 @@ export class EndSettler {
       send: (ids) => this.sendEnds(ids),
       classify,
       late: (ids, error) => this.reportLate(ids, error),
+    });
+    this.retelling = new Batcher({
+      clock,
+      maxItems: MAX_ENDS,
+      send: (ids) => this.sendEnds(ids, true),
+      classify,
     });
     this.clearing = new Batcher({
       clock,
@@ -100,7 +108,7 @@ export class EndSettler {
 
   /** Tells the tasks that wait for an execution, even if the tasks that waited earlier were told. */
   async tell(id: string): Promise<void> {
-    this.woke(await this.parts.store.children.tellParents([id], true));
+    await this.retelling.add(id);
   }
 
   /**
@@ -144,21 +152,28 @@ export class EndSettler {
   }
 
   get isBusy(): boolean {
-    return this.telling.size > 0 || this.ending.size > 0 || this.clearing.size > 0;
+    return (
+      this.telling.size > 0 ||
+      this.retelling.size > 0 ||
+      this.ending.size > 0 ||
+      this.clearing.size > 0
+    );
   }
 
   async whenIdle(): Promise<void> {
     while (this.ending.size > 0) await Promise.allSettled(this.ending.values());
-    await Promise.all([this.telling.whenIdle(), this.clearing.whenIdle()]);
+    const { telling, retelling, clearing } = this;
+    await Promise.all([telling.whenIdle(), retelling.whenIdle(), clearing.whenIdle()]);
   }
 
   close(): void {
     this.telling.close();
+    this.retelling.close();
     this.clearing.close();
   }
 
-  private async sendEnds(ids: readonly string[]): Promise<undefined[]> {
-    this.woke(await this.parts.store.children.tellParents([...new Set(ids)]));
+  private async sendEnds(ids: readonly string[], again = false): Promise<undefined[]> {
+    this.woke(await this.parts.store.children.tellParents([...new Set(ids)], again));
     return ids.map(() => undefined);
   }
 

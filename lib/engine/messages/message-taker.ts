@@ -80,8 +80,7 @@ export class MessageTaker {
   }
 
   private async rowOf(claim: TaskClaim, step: string): Promise<StepRow | undefined> {
-    const rows = await this.parts.steps.read(claim);
-    return rows.find(({ name }) => name === step);
+    return (await this.parts.steps.read(claim)).get(step);
   }
 
   private async send(waits: readonly MessageWait[]): Promise<TakeReply[]> {

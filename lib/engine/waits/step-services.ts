@@ -38,11 +38,16 @@ interface PendingRecord {
   readonly claim: TaskClaim;
 }
 
+/** The stored steps of a task, by name. */
+export type StoredSteps = ReadonlyMap<string, StepRow>;
+
 /** Reads and writes the steps of one tenant's tasks, many in a statement. */
 export class StepServices {
   private readonly logger = new Logger('Cloacina');
   private readonly records: Batcher<PendingRecord, StepReply | undefined>;
-  private readonly reads: Batcher<TaskClaim, StepRow[]>;
+  private readonly reads: Batcher<TaskClaim, StoredSteps>;
+  /** The reads that are not sent yet, by task. */
+  private readonly queued = new Map<string, Promise<StoredSteps>>();
 
   constructor(private readonly parts: StepServicesParts) {
     const { clock, store } = parts;
@@ -80,9 +85,14 @@ export class StepServices {
     return this.parts.maxResultSize;
   }
 
-  /** The stored steps of the claimed task. */
-  read(claim: TaskClaim): Promise<readonly StepRow[]> {
-    return this.reads.add(claim);
+  /** The stored steps of the claimed task. Calls that come together share a read: a run may look at thousands of waits. */
+  read(claim: TaskClaim): Promise<StoredSteps> {
+    let read = this.queued.get(claim.key);
+    if (read === undefined) {
+      read = this.reads.add(claim);
+      this.queued.set(claim.key, read);
+    }
+    return read;
   }
 
   /**
@@ -126,12 +136,14 @@ export class StepServices {
     return results;
   }
 
-  private async readAll(claims: readonly TaskClaim[]): Promise<StepRow[][]> {
+  private async readAll(claims: readonly TaskClaim[]): Promise<StoredSteps[]> {
+    for (const { key } of claims) this.queued.delete(key);
     const keys = claims.map(({ executionId, taskNo, itemNo }) => ({ executionId, taskNo, itemNo }));
-    const rows = await this.parts.store.steps(keys);
-    const byTask = new Map(claims.map(({ key }) => [key, [] as StepRow[]]));
-    for (const row of rows) byTask.get(claimKey(row))?.push(row);
-    return claims.map(({ key }) => byTask.get(key) ?? []);
+    const found = new Map(claims.map(({ key }) => [key, new Map<string, StepRow>()]));
+    for (const row of await this.parts.store.steps(keys)) {
+      found.get(claimKey(row))?.set(row.name, row);
+    }
+    return claims.map(({ key }) => found.get(key) ?? new Map<string, StepRow>());
   }
 
   private reportLate(items: readonly PendingRecord[], error: unknown): void {

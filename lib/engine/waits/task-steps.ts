@@ -10,7 +10,7 @@ import type { DurableWait } from './durable-wait.js';
 import { type OpenPoint, OpenPoints } from './open-points.js';
 import type { StepName } from './step-name.js';
 import { decodeResult, encodeResult, stepRecord } from './step-record.js';
-import type { StepServices } from './step-services.js';
+import type { StepServices, StoredSteps } from './step-services.js';
 import { SuspensionSignal } from './suspension.js';
 
 /** What a point does. It gets its stored row, if there is one. */
@@ -19,7 +19,7 @@ type PointWork<T> = (
   run: {
     readonly point: OpenPoint;
     /** All stored rows of the task. */
-    readonly stored: ReadonlyMap<string, StepRow>;
+    readonly stored: StoredSteps;
     /** When they were read, by the clock's `now()`. */
     readonly readAt: number;
   },
@@ -37,7 +37,7 @@ export class TaskSteps {
   readonly points: OpenPoints;
   /** Names that this run has used. */
   private readonly names = new Set<string>();
-  private stored: Promise<Map<string, StepRow>> | undefined;
+  private stored: Promise<StoredSteps> | undefined;
   /** When they were read, by the clock's `now()`. */
   private readAt = 0;
   /** Number of points of this run that were not stored. */
@@ -197,14 +197,12 @@ export class TaskSteps {
     return run(found, { point, stored, readAt: this.readAt });
   }
 
-  private async load(): Promise<Map<string, StepRow>> {
+  private async load(): Promise<StoredSteps> {
     this.readAt = this.services.clock.now();
-    const rows = this.claim.hasSteps ? await this.services.read(this.claim) : [];
-    return new Map(rows.map((row) => [row.name, row]));
+    return this.claim.hasSteps ? this.services.read(this.claim) : new Map();
   }
 
   private async reread(name: StepName): Promise<StepRow | undefined> {
-    const rows = await this.services.read(this.claim);
-    return rows.find((row) => row.name === name.stored);
+    return (await this.services.read(this.claim)).get(name.stored);
   }
 }

@@ -77,6 +77,7 @@ describe('EndSettler', () => {
   /** Ends that are left in the store; those that are locked stay there. */
   function settlerOf(left: Set<string>, locked: ReadonlySet<string> = new Set()) {
     let looks = 0;
+    const told: number[] = [];
     const store = {
       classifyFailure: () => ({ kind: 'bug', mayBeWritten: false, retryable: false }),
       children: {
@@ -84,7 +85,8 @@ describe('EndSettler', () => {
           looks++;
           return [...left].slice(0, limit).map((id) => ({ id, bits: TELL_PARENTS }));
         },
-        tellParents: async (ids: readonly string[]) => {
+        tellParents: async (ids: readonly string[], again = false) => {
+          if (again) told.push(ids.length);
           for (const id of ids) if (!locked.has(id)) left.delete(id);
           return [];
         },
@@ -95,7 +97,7 @@ describe('EndSettler', () => {
       store,
       schema: 's',
     } as unknown as EndSettlerParts);
-    return { settler, looks: () => looks };
+    return { settler, told, looks: () => looks };
   }
   const idsOf = (count: number) => Array.from({ length: count }, (_, n) => `end ${n}`);
 
@@ -103,6 +105,12 @@ describe('EndSettler', () => {
     const left = new Set(idsOf(1_700));
     await settlerOf(left).settler.settleLeft();
     expect(left.size).toBe(0);
+  });
+
+  it('tells the ends that tasks have found many in a statement', async () => {
+    const { settler, told } = settlerOf(new Set());
+    await Promise.all(idsOf(450).map((id) => settler.tell(id)));
+    expect(told).toEqual([300, 150]);
   });
 
   it('does not read the same ends over and over', async () => {
