@@ -46,6 +46,8 @@ export type {
   SleepOptions,
   WaitForOptions,
 } from './discovery/node-options.js';
+export { StartOn, type StartOnDecorator } from './discovery/start-on.decorator.js';
+export type { ReceivedEvent, StartOnOptions } from './discovery/start-on.js';
 export type { RetryOptions, TaskOptions, WorkflowOptions } from './discovery/options.js';
 export type { ContextOfSchema, InputOfSchema } from './discovery/schema-types.js';
 export type {

@@ -25,6 +25,14 @@ export function family(options = {}) {
   return { ...chain(2, options), kind: 'children' };
 }
 
+/**
+ * One task with named checkpoints, one after the other. Contenders whose tasks are steps of a function have them in any
+ * case; of the others, the tasks of a chain.
+ */
+export function steps(count, options = {}) {
+  return { ...chain(count, options), kind: 'steps' };
+}
+
 function shapeOf(kind, tasks, { payloadBytes, handlerMs = 0 }) {
   tasks.at(-1).last = true;
   return { ...kind, tasks, payloadBytes, handlerMs };

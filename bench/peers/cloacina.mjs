@@ -133,6 +133,7 @@ function waitsOf(runner, workflow, handled) {
 /** The first is the one to start. */
 function workflowsOf(shape, handled) {
   if (shape.kind === 'children') return familyOf(shape, handled);
+  if (shape.kind === 'steps') return [steppingOf(shape, handled)];
   if (shape.kind === 'signal') {
     const waiting = defineWorkflow('bench')
       .task('wait', async (context) => {
@@ -168,6 +169,16 @@ function familyOf(shape, handled) {
     })
     .build();
   return [parent, child];
+}
+
+function steppingOf(shape, handled) {
+  const work = taskWork(shape);
+  return defineWorkflow('bench')
+    .task('steps', async (context) => {
+      for (const no of shape.tasks.keys()) await context.step(`step-${no}`, work);
+      handled.add();
+    })
+    .build();
 }
 
 /** Resolves when the last is recorded as ended; a bounded number is under way, as with so many callers that wait. */

@@ -15,6 +15,7 @@ import { oneTask } from './one-task.mjs';
 import { processes } from './processes.mjs';
 import { recovery } from './recovery.mjs';
 import { signals } from './signals.mjs';
+import { tenSteps, tenStepsLatency } from './steps.mjs';
 import { tenants } from './tenants.mjs';
 import { watch } from './watch.mjs';
 
@@ -28,6 +29,8 @@ export const scenarios = [
   fanOfThousand,
   latency,
   latencyOfThree,
+  tenSteps,
+  tenStepsLatency,
   signals,
   children,
   childrenLatency,

@@ -8,7 +8,8 @@ import { instanceOf } from './workflow-providers.js';
 import { DECORATORS, describeNode, type NodeInput, type WrittenNode } from './node-source.js';
 import type { RegisteredWorkflow, TaskHandler, WorkflowSourceRef } from './registered-workflow.js';
 import { taskNamesByMethod, withTaskNames } from './task-names.js';
-import { getTasks } from './workflow-metadata.js';
+import { describeEventStarts, type WrittenEventStart } from './start-on.js';
+import { getEventStarts, getTasks } from './workflow-metadata.js';
 
 /** A workflow that the explorer found. `registered` is absent if the workflow has a problem. */
 export interface BuiltRegistration {
@@ -55,7 +56,8 @@ export function describeClass(
   const input: unknown = Reflect.get(provided.type, 'input');
   if (input !== undefined && options.input !== undefined) mistakes.push(twoSchemas(provided));
   const described = { ...options, ...(input === undefined ? {} : { input }) } as WorkflowOptions;
-  if (tasks.length > 0) return describe(place, described, tasks, provided.type, mistakes);
+  const starts = getEventStarts(provided.type);
+  if (tasks.length > 0) return describe(place, described, tasks, provided.type, starts, mistakes);
   const problem = `${provided.type.name} (in ${provided.module}) has @Workflow, but no method with @Task, and no property with @WaitFor, @Sleep or @Child.`;
   return { name: nameOf(options, place), place, problems: [problem] };
 }
@@ -72,7 +74,8 @@ export function describeDefinition({ definition, module }: ProvidedDefinition): 
   const tasks = definition.tasks.map(({ name, options, handler, node }) => {
     return { name, options, named: options, run: handler, node };
   });
-  return describe(`defineWorkflow() in ${module}`, definition.options, tasks, definition);
+  const { options, eventStarts } = definition;
+  return describe(`defineWorkflow() in ${module}`, options, tasks, definition, eventStarts);
 }
 
 function describe(
@@ -80,6 +83,7 @@ function describe(
   options: WorkflowOptions,
   tasks: readonly WrittenTask[],
   source: WorkflowSourceRef,
+  eventStarts: readonly WrittenEventStart[],
   mistakes: readonly string[] = [],
 ): BuiltRegistration {
   const name = nameOf(options, place);
@@ -89,8 +93,10 @@ function describe(
       node === undefined ? [] : [[task, describeNode(ownerOf(owner, task), node)] as const],
     ),
   );
+  const startedBy = describeEventStarts(owner, eventStarts);
   const problems = [
     ...mistakes,
+    ...startedBy.problems,
     ...(name === options.name ? [] : [`${owner} needs a name: a string that is not empty.`]),
     ...checkWorkflowOptions(owner, options),
     ...tasks.flatMap(({ name: task, options: taskOptions }) =>
@@ -118,6 +124,7 @@ function describe(
   const compiled = compileWorkflow({
     ...written,
     name,
+    startsOn: [...startedBy.starts.keys()],
     tasks: tasks.map((task) => ({ ...toSource(task), node: nodes.get(task.name)?.source })),
   });
   if (!compiled.ok || problems.length > 0) {
@@ -132,6 +139,7 @@ function describe(
       definition: compiled.workflow,
       handlers,
       ...(inputs.size === 0 ? {} : { inputs }),
+      ...(startedBy.starts.size === 0 ? {} : { eventStarts: startedBy.starts }),
       ...schema,
       source,
     },

@@ -7,7 +7,7 @@ import type {
   ValueOfAny,
   Widened,
 } from './context-types.js';
-import type { Node } from './node-options.js';
+import type { AnyMessage, MessagePayload, Node } from './node-options.js';
 import type { TaskContext, TaskHandlerOf } from './task-context.js';
 
 /** The methods that may be tasks, with any context. {@link TaskMethod} says why the context is `any`. */
@@ -25,10 +25,10 @@ export type TaskNamesOf<T> = object extends T
 /** The names of a class's nodes. Their values are in the context too. */
 type NodeNamesOf<T> = object extends T
   ? never
-  : { [K in keyof T]: T[K] extends AnyNode ? K : never }[keyof T] & string;
+  : { [K in keyof T]: T[K] extends AnyNode ? K : never }[keyof T] & keyof T & string;
 
 /** The keys that the rules of a class may name: those of the context, and the names of nodes. */
-export type RuleKeysOf<T> = ContextKey<ContextOfTasks<T>> | NodeNamesOf<T>;
+export type RuleKeysOf<T> = ContextKey<ContextOfClass<T>> | NodeNamesOf<T>;
 
 // oxlint-disable-next-line typescript/no-explicit-any -- a node of anything
 type AnyNode = Node<any>;
@@ -38,6 +38,28 @@ type AnyNode = Node<any>;
  * `TaskContext` allows other keys. If no task has a `C`, the context is a JsonObject.
  */
 export type ContextOfTasks<T> = 0 extends 1 & T ? JsonObject : JoinedBoxes<BoxedContextOf<T>>;
+
+/**
+ * The context of a class workflow with the keys of its nodes, which no task has to declare. They are optional, because a
+ * node may be skipped. A wait has the payload of its message. The type of a child's key depends on its `output`, so it is
+ * unknown unless a task declares it.
+ */
+export type ContextOfClass<T> = [NodeNamesOf<T>] extends [never]
+  ? ContextOfTasks<T>
+  : Simplify<ContextOfTasks<T> & ContextOfNodes<T>>;
+
+type ContextOfNodes<T> = {
+  readonly [K in Exclude<NodeNamesOf<T>, SleepNamesOf<T>>]?: T[K] extends Node<infer M>
+    ? M extends AnyMessage
+      ? MessagePayload<M>
+      : unknown
+    : never;
+};
+
+/** The names of nodes that write nothing. */
+type SleepNamesOf<T> = {
+  [K in NodeNamesOf<T>]: T[K] extends Node<infer M> ? ([M] extends [void] ? K : never) : never;
+}[NodeNamesOf<T>];
 
 /** The input of a class workflow without a schema: the same keys, all optional because tasks add keys. */
 export type InputOfTasks<T> = JoinedBoxes<BoxedContextOf<T>, true>;

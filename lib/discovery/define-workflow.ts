@@ -3,6 +3,7 @@ import type { NoTasks } from './builder-types.js';
 import type { NodeOptions } from './node-options.js';
 import type { WrittenNode } from './node-source.js';
 import type { WorkflowOptions } from './options.js';
+import type { WrittenEventStart } from './start-on.js';
 import type { ContextOfSchema, InputOfSchema } from './schema-types.js';
 import type { JsonObject } from './context-types.js';
 import {
@@ -53,15 +54,12 @@ class ImmutableBuilder implements WorkflowBuilder {
   constructor(
     private readonly options: WorkflowOptions,
     private readonly tasks: readonly BuiltTask[],
+    private readonly eventStarts: readonly WrittenEventStart[] = [],
   ) {}
 
   task(name: string, ...rest: [options: object, handler: unknown] | [handler: unknown]): never {
     const [options, handler] = rest.length === 2 ? rest : [{}, rest[0]];
-    const builder = new ImmutableBuilder(this.options, [
-      ...this.tasks,
-      { name, options: { ...options }, handler },
-    ]);
-    return builder as never;
+    return this.with({ name, options: { ...options }, handler });
   }
 
   waitFor(name: string, options: object): never {
@@ -76,16 +74,26 @@ class ImmutableBuilder implements WorkflowBuilder {
     return this.node(name, { kind: 'child', options: { ...options }, workflow });
   }
 
+  startOn(event: unknown, options: object = {}): never {
+    const starts = [...this.eventStarts, { event, options: { ...options } }];
+    return new ImmutableBuilder(this.options, this.tasks, starts) as never;
+  }
+
   private node(name: string, node: WrittenNode): never {
     const { dependsOn, when } = node.options as NodeOptions;
     const options = {
       ...(dependsOn === undefined ? {} : { dependsOn }),
       ...(when === undefined ? {} : { when }),
     };
-    return new ImmutableBuilder(this.options, [...this.tasks, { name, options, node }]) as never;
+    return this.with({ name, options, node });
+  }
+
+  private with(task: BuiltTask): never {
+    const tasks = [...this.tasks, task];
+    return new ImmutableBuilder(this.options, tasks, this.eventStarts) as never;
   }
 
   build(): WorkflowDefinition {
-    return new BuiltWorkflow(this.options, this.tasks);
+    return new BuiltWorkflow(this.options, this.tasks, this.eventStarts);
   }
 }

@@ -1,5 +1,5 @@
 import type { TriggerRule } from '../workflow/trigger-rule.js';
-import type { ContextOfTasks, RuleKeysOf, TaskNamesOf } from './class-types.js';
+import type { ContextOfClass, RuleKeysOf, TaskNamesOf } from './class-types.js';
 import type { ContextKey } from './context-types.js';
 import type {
   AnyMessage,
@@ -41,7 +41,7 @@ export function WaitFor<
   T extends object,
   const D extends readonly TaskNamesOf<T>[] = [],
   M extends AnyMessage = AnyMessage,
->(options: WaitForOptions<D, RuleOf<T, D>, M, ContextKey<ContextOfTasks<T>>>): NodeDecorator<T, M> {
+>(options: WaitForOptions<D, RuleOf<T, D>, M, ContextKey<ContextOfClass<T>>>): NodeDecorator<T, M> {
   return (target, key) => addNode(target, key, { kind: 'wait', options: { ...options } });
 }
 
@@ -56,7 +56,7 @@ export function WaitFor<
  * ```
  */
 export function Sleep<T extends object, const D extends readonly TaskNamesOf<T>[] = []>(
-  options: SleepOptions<D, RuleOf<T, D>, ContextKey<ContextOfTasks<T>>>,
+  options: SleepOptions<D, RuleOf<T, D>, ContextKey<ContextOfClass<T>>>,
 ): NodeDecorator<T, void> {
   return (target, key) => addNode(target, key, { kind: 'sleep', options: { ...options } });
 }
@@ -84,7 +84,7 @@ export function Child<
   options?: ChildNodeOptions<
     D,
     RuleOf<T, D>,
-    TaskContext<ContextOfTasks<T>>,
+    TaskContext<ContextOfClass<T>>,
     WorkflowInput<R>,
     OutputOf<R>
   >,

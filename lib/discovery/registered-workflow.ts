@@ -2,6 +2,7 @@ import type { Type } from '@nestjs/common';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { CompiledWorkflow } from '../workflow/definition.js';
 import type { NodeInput } from './node-source.js';
+import type { EventStart } from './start-on.js';
 import type { TaskContext } from './task-context.js';
 import type { WorkflowDefinition } from './workflow-builder.js';
 import { workflowNameOf, type WorkflowRef } from './workflow-ref.js';
@@ -24,6 +25,8 @@ export interface RegisteredWorkflow {
   readonly handlers: ReadonlyMap<string, TaskHandler>;
   /** The functions that make the inputs of children, by the names of their nodes. Absent: none. */
   readonly inputs?: ReadonlyMap<string, NodeInput>;
+  /** The events that start executions, by name. Absent: none. */
+  readonly eventStarts?: ReadonlyMap<string, EventStart>;
   /** The Standard Schema that validates the input of `start`. */
   readonly input?: StandardSchemaV1;
   readonly source: WorkflowSourceRef;

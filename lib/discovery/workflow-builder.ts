@@ -20,8 +20,10 @@ import type {
   SleepOptions,
   WaitForOptions,
 } from './node-options.js';
+import type { EventDefinition } from './message-definitions.js';
 import type { WrittenNode } from './node-source.js';
 import type { TaskOptions, WorkflowOptions } from './options.js';
+import type { StartOnOptions, WrittenEventStart } from './start-on.js';
 import type { TaskContext } from './task-context.js';
 import type { WorkflowContext, WorkflowInput, WorkflowRef } from './workflow-ref.js';
 
@@ -160,6 +162,21 @@ export interface WorkflowBuilder<
     Doubtful | DoubtfulBy<N, W>
   >;
   /**
+   * Starts an execution for each event of a name, as {@link StartOn} does for a class. Without `input`, the payload is the
+   * input.
+   *
+   * @example
+   * ```ts
+   * .startOn(InvoicePaid, { input: (payment, event) => ({ invoiceId: event.key, amount: payment.amount }) })
+   * ```
+   */
+  startOn<P, S>(
+    event: EventDefinition<P, S>,
+    ...options: P extends I
+      ? [options?: StartOnOptions<P, I>]
+      : [options: StartOnOptions<P, I> & { input: object }]
+  ): WorkflowBuilder<C, I, T, Doubtful>;
+  /**
    * Returns the definition. List it in the `providers` of one module, as a value or as the result of a factory. Its
    * mistakes are reported at boot.
    */
@@ -218,6 +235,7 @@ export class BuiltWorkflow<
   constructor(
     readonly options: WorkflowOptions,
     readonly tasks: readonly BuiltTask[],
+    readonly eventStarts: readonly WrittenEventStart[] = [],
   ) {
     Object.freeze(this);
   }

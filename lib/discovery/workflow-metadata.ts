@@ -1,10 +1,12 @@
 import 'reflect-metadata';
 import type { WrittenNode } from './node-source.js';
 import type { TaskOptions, WorkflowOptions } from './options.js';
+import type { WrittenEventStart } from './start-on.js';
 
 // Registered symbols, so that one copy of the package recognizes a class that another copy decorated.
 const WORKFLOW = Symbol.for('nestjs-cloacina:workflow');
 const TASKS = Symbol.for('nestjs-cloacina:tasks');
+const EVENT_STARTS = Symbol.for('nestjs-cloacina:event-starts');
 
 /** A method with {@link Task} or a property that is a node, and its options, unchecked: checks run at boot. */
 export interface TaskMetadata {
@@ -68,6 +70,28 @@ export function getTasks(target: Function): TaskMetadata[] {
     for (const task of ownTasks(owner)) tasks.set(task.method, task);
   }
   return [...tasks.values()];
+}
+
+/** Stores an event that starts executions of a class. Decorators run from the last to the first. */
+export function addEventStart(target: Function, start: WrittenEventStart): void {
+  Reflect.defineMetadata(EVENT_STARTS, [start, ...ownEventStarts(target)], target);
+}
+
+function ownEventStarts(target: Function): readonly WrittenEventStart[] {
+  const starts: readonly WrittenEventStart[] | undefined = Reflect.getOwnMetadata(
+    EVENT_STARTS,
+    target,
+  );
+  return starts ?? [];
+}
+
+/** The events that start executions of a class. A class with none of its own has those of its nearest ancestor. */
+export function getEventStarts(target: Function): readonly WrittenEventStart[] {
+  for (const owner of lineage(target).toReversed()) {
+    const starts = ownEventStarts(owner);
+    if (starts.length > 0) return starts;
+  }
+  return [];
 }
 
 /** The ancestors of a class, the root first, and the class itself. */

@@ -2,7 +2,7 @@ import type { Type } from '@nestjs/common';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { InvalidArgumentError } from '../errors/index.js';
 import { formatValue } from '../errors/option-checks.js';
-import type { ContextOfTasks, InputOfTasks } from './class-types.js';
+import type { ContextOfClass, InputOfTasks } from './class-types.js';
 import type { JsonObject, Simplify } from './context-types.js';
 import type { ContextOfSchema, InputOfSchema } from './schema-types.js';
 import type { WorkflowDefinition } from './workflow-builder.js';
@@ -42,8 +42,8 @@ export type WorkflowInput<R> =
  */
 export type WorkflowContext<R> = R extends abstract new (...args: never[]) => infer T
   ? R extends { readonly input: infer S extends StandardSchemaV1 }
-    ? Simplify<ContextOfSchema<S> & ContextOfTasks<T>>
-    : ContextOfTasks<T>
+    ? Simplify<ContextOfSchema<S> & ContextOfClass<T>>
+    : ContextOfClass<T>
   : R extends WorkflowDefinition<object, infer C>
     ? [keyof C] extends [never]
       ? JsonObject

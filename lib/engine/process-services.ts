@@ -50,6 +50,8 @@ export interface ProcessServices {
   workPayload(address: string): string;
   /** The payload that tells of signals and events, for sending it with the commit of a caller's transaction. */
   messagePayload(address: string): string;
+  /** Tells the other processes of messages that are stored, or that are to start executions. */
+  notifyMessages(address: string): void;
   notifyCancelled(address: string, executionId: string): void;
   notifyPaused(address: string, executionId: string): void;
   notifyEnded(address: string, executionId: string): void;

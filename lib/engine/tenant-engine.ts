@@ -187,9 +187,18 @@ export class TenantEngine {
     return this.parts.timeouts.enforce();
   }
 
-  /** Call when signals or events may be stored and not delivered: wakes the tasks that listen for them. */
+  /**
+   * Call when signals or events may be stored and not delivered: wakes the tasks that listen for them, and starts what
+   * events that others have delivered start.
+   */
   deliverMessages(): void {
     this.parts.delivery.look();
+    this.startByEvents();
+  }
+
+  /** Starts executions for delivered events. */
+  startByEvents(): void {
+    this.parts.eventStarter.look();
   }
 
   /** Deletes events that are kept no longer. */

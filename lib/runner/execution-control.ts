@@ -74,7 +74,8 @@ export class ExecutionControl implements HandleControl {
     reason: string | null,
   ): Promise<void> {
     const { control, store } = this.parts.engine;
-    const from: readonly string[] = action === 'pause' ? ['Pending', 'Running'] : ['Paused'];
+    const from: readonly string[] =
+      action === 'pause' ? ['Pending', 'Running', 'Finishing'] : ['Paused'];
     const tried = new Set<string>([id]);
     for (;;) {
       const limit = MAX_TREE + tried.size;
@@ -148,8 +149,10 @@ export class ExecutionControl implements HandleControl {
 const TRANSITIONS = {
   cancel: {
     to: 'Cancelled',
-    rule: 'Only Pending, Running and Paused executions can be cancelled.',
+    rule:
+      'Only Pending, Running and Paused executions can be cancelled, while their outcome is not decided. One that is ' +
+      'Finishing ends by itself.',
   },
-  pause: { to: 'Paused', rule: 'Only Pending and Running executions can be paused.' },
+  pause: { to: 'Paused', rule: 'Only Pending, Running and Finishing executions can be paused.' },
   resume: { to: undefined, rule: 'Only Paused executions can be resumed.' },
 } as const;

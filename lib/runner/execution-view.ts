@@ -148,6 +148,7 @@ function viewTask(
   const error = parseError(row.error);
   return {
     name: task.name,
+    kind: task.node?.kind ?? 'task',
     status,
     attempt: row.attempt + (BEGUN.has(status) ? 1 : 0),
     attempts,
@@ -170,7 +171,9 @@ function stepsOf({ steps }: TaskRow): Pick<TaskDetails, 'steps'> {
       kind,
       status,
       startedAt,
-      ...(completedAt === null ? {} : { completedAt }),
+      ...(completedAt === null
+        ? {}
+        : { completedAt, durationMs: completedAt.getTime() - startedAt.getTime() }),
       ...(dueAt === null ? {} : { until: dueAt }),
       ...(result === null ? {} : { result: decodeJson(result) }),
     })),

@@ -1,5 +1,5 @@
 import type { StoredError } from '../errors/index.js';
-import type { ExecutionStatus, SkipReason, Tags, TaskStatus } from '../workflow/index.js';
+import type { ExecutionStatus, SkipReason, Tags, TaskKind, TaskStatus } from '../workflow/index.js';
 import type { JsonObject } from '../discovery/context-types.js';
 import type { WorkflowContext, WorkflowRef } from '../discovery/workflow-ref.js';
 
@@ -69,10 +69,12 @@ export interface TaskStep {
   kind: 'step' | 'sleep' | 'signal' | 'event' | 'child';
   /** `Open`: a wait that is not over. */
   status: 'Open' | 'Done' | 'Failed' | 'TimedOut';
-  /** When a wait began. Of a step: when its result was recorded. */
+  /** When a wait began. Of a step: when its function was called, in the run that recorded the result. */
   startedAt: Date;
   /** Absent while a wait is open. */
   completedAt?: Date;
+  /** The time from the start to the end, in milliseconds. Absent while a wait is open. */
+  durationMs?: number;
   /** The end of a sleep, or of the time limit of a wait. */
   until?: Date;
   /** What the step returned. Only with `stepResults: true`, and absent for a step without a result. */
@@ -90,6 +92,8 @@ export interface TaskProgress {
 /** A task of an execution. */
 export interface TaskDetails {
   name: string;
+  /** `task` has a handler. The others are nodes: `wait`, `sleep` and `child`. */
+  kind: TaskKind;
   status: TaskStatus;
   /** The number of attempts that have begun, including the running one. */
   attempt: number;

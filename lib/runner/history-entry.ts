@@ -76,6 +76,19 @@ export interface DeferredEntry {
   readonly task: string;
 }
 
+/** A step of a task, with its recorded result. `at` is the start of its work in the run that recorded it. */
+export interface StepEntry {
+  readonly type: 'task.step';
+  readonly at: Date;
+  readonly task: string;
+  /** The name in the code, with `#key` and `@version`. */
+  readonly step: string;
+  /** When the result was recorded. */
+  readonly endedAt: Date;
+  /** The time from the start to the record, in milliseconds. */
+  readonly durationMs: number;
+}
+
 /** A wait of a task: `sleep()`, `waitFor()`, `waitForAny()`, or for an execution that it started. `at` is its beginning. */
 export interface WaitEntry {
   readonly type: 'task.wait';
@@ -149,6 +162,7 @@ export type HistoryEntry =
   | EndedEntry
   | AttemptEntry
   | DeferredEntry
+  | StepEntry
   | WaitEntry
   | RecoveredEntry
   | SkippedEntry

@@ -5,6 +5,7 @@ import type {
   HistoryEventRow,
   HistoryRecoveryRow,
   HistoryRow,
+  HistoryStepRow,
   HistoryWaitRow,
 } from '../store/port/index.js';
 import { decodeTags } from '../workflow/index.js';
@@ -15,6 +16,7 @@ import type {
   EndedEntry,
   HistoryEntry,
   RecoveredEntry,
+  StepEntry,
   WaitEntry,
 } from './history-entry.js';
 import { firstUnhandledFailure } from './unhandled-failure.js';
@@ -33,6 +35,7 @@ export function viewHistory(row: HistoryRow, { workflow }: RunnableDefinition): 
     ...row.events.flatMap((event) => entriesOf(event, nameOf)),
     // Those for children have entries of their own.
     ...row.waits.filter(({ kind }) => kind !== 'child').map((wait) => waitEntry(wait, nameOf)),
+    ...row.steps.map((step) => stepEntry(step, nameOf)),
     ...row.recoveries.map((recovery) => recoveredEntry(recovery, nameOf)),
     ...row.children.map((child) => childEntry(child, nameOf)),
     ...row.tasks.flatMap((task) =>
@@ -141,6 +144,14 @@ function waitEntry(wait: HistoryWaitRow, nameOf: NameOf): WaitEntry {
     ...(message === null ? {} : { message }),
     ...(completedAt === null ? {} : { endedAt: new Date(completedAt) }),
   };
+}
+
+function stepEntry(step: HistoryStepRow, nameOf: NameOf): StepEntry {
+  const { taskNo, name, startedAt, completedAt } = step;
+  const at = new Date(startedAt);
+  const endedAt = new Date(completedAt);
+  const durationMs = endedAt.getTime() - at.getTime();
+  return { type: 'task.step', at, task: nameOf(taskNo), step: name, endedAt, durationMs };
 }
 
 function recoveredEntry(recovery: HistoryRecoveryRow, nameOf: NameOf): RecoveredEntry {

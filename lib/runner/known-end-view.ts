@@ -1,5 +1,5 @@
 import type { KnownEnd, KnownTask } from '../engine/completion/known-end.js';
-import { decodeTags } from '../workflow/index.js';
+import { decodeTags, type CompiledTask } from '../workflow/index.js';
 import type { Execution, TaskDetails } from './execution.js';
 import { contextObject } from './execution-view.js';
 
@@ -16,14 +16,16 @@ export function viewKnownEnd({ id, definition, start, row, tasks, context }: Kno
   execution.context = contextObject(context);
   if (start.idempotencyKey !== null) execution.idempotencyKey = start.idempotencyKey;
   if (tags !== undefined) execution.tags = tags;
-  execution.tasks = tasks.map((task, no) => viewTask(workflow.tasks[no]?.name ?? '', task));
+  execution.tasks = tasks.map((task, no) => viewTask(workflow.tasks[no], task));
   execution.createdAt = new Date(row.createdAt);
   execution.startedAt = new Date(row.startedAt);
   execution.completedAt = new Date(row.completedAt);
   return execution;
 }
 
-function viewTask(name: string, task: KnownTask): TaskDetails {
+function viewTask(of: CompiledTask | undefined, task: KnownTask): TaskDetails {
+  const name = of?.name ?? '';
+  const kind = of?.node?.kind ?? 'task';
   const startedAt = new Date(task.startedAt);
   const completedAt = new Date(task.completedAt);
   if (task.status === 'Completed') {
@@ -31,6 +33,7 @@ function viewTask(name: string, task: KnownTask): TaskDetails {
     const attempts = [{ attempt: 1, startedAt, completedAt, durationMs }];
     return {
       name,
+      kind,
       status: 'Completed',
       attempt: 1,
       attempts,
@@ -40,9 +43,10 @@ function viewTask(name: string, task: KnownTask): TaskDetails {
     };
   }
   const { skipReason } = task;
-  const skipped = {
+  const skipped: Omit<TaskDetails, 'skipReason'> = {
     name,
-    status: 'Skipped' as const,
+    kind,
+    status: 'Skipped',
     attempt: 0,
     attempts: [],
     recoveryAttempts: 0,

@@ -8,6 +8,8 @@ export interface WorkflowGraph {
   description?: string;
   /** The timeout of an execution, in milliseconds. Absent: no timeout. */
   timeoutMs?: number;
+  /** The names of the events that start an execution. Absent: none. */
+  startsOn?: string[];
   /** The tasks; dependencies come before their dependents. */
   tasks: WorkflowGraphTask[];
 }
@@ -35,12 +37,13 @@ export interface WorkflowGraphTask {
 
 /** Returns a copy, so that a caller who changes it does not change the workflow. */
 export function viewWorkflow({ definition }: RegisteredWorkflow): WorkflowGraph {
-  const { name, version, description, timeoutMs, tasks } = definition;
+  const { name, version, description, timeoutMs, startsOn, tasks } = definition;
   return {
     name,
     ...(version === undefined ? {} : { version }),
     ...(description === undefined ? {} : { description }),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(startsOn === undefined ? {} : { startsOn: [...startsOn] }),
     tasks: tasks.map((task) => ({
       name: task.name,
       kind: task.node?.kind ?? 'task',

@@ -87,6 +87,6 @@ function compileTask(
  * executions refer to tasks by number: if another release numbers them differently, it is another definition.
  */
 function hashOf(spec: WorkflowSpec, order: readonly number[]): string {
-  const text = canonicalJson({ ...spec, description: '', order, format: formatOf(spec.tasks) });
+  const text = canonicalJson({ ...spec, description: '', order, format: formatOf(spec) });
   return createHash('sha256').update(text).digest('hex').slice(0, 32);
 }

@@ -38,6 +38,7 @@ export function checkWorkflow(source: unknown, report: Report): WorkflowSpec {
       checkText(source.description, 'description', MAX_DESCRIPTION_LENGTH, say),
     ),
     ...optional('timeoutMs', checkTimeout(source.timeout, say)),
+    ...optional('startsOn', checkStartsOn(source.startsOn, say)),
     tasks: tasks.map((task, index) =>
       checkTask(task, index, (problem) => report(`${label}: ${problem}.`)),
     ),
@@ -96,6 +97,16 @@ function checkDependsOn(dependsOn: unknown, say: Report): string[] {
     else say(`lists ${formatRule(name)} in dependsOn; list the names of tasks`);
   }
   return names;
+}
+
+/** Sorted, so that the order of decorators does not make another definition. */
+function checkStartsOn(startsOn: unknown, say: Report): string[] | undefined {
+  if (startsOn === undefined || startsOn === null) return undefined;
+  const events: unknown[] = Array.isArray(startsOn) ? startsOn : [startsOn];
+  const names = events.filter((name): name is string => typeof name === 'string' && name !== '');
+  if (names.length < events.length) say(`has names of events that are not texts in startsOn`);
+  const unique = [...new Set(names)].sort();
+  return unique.length === 0 ? undefined : unique;
 }
 
 function checkRetry(source: unknown, say: Report): RetryPolicy {

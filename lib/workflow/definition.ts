@@ -44,6 +44,8 @@ export interface WorkflowSource {
   readonly description?: string;
   /** The timeout of an execution, from the start of its first task. Default: none. */
   readonly timeout?: Duration;
+  /** The names of the events that start an execution. Default: none. */
+  readonly startsOn?: readonly string[];
   readonly tasks: readonly TaskSource[];
 }
 
@@ -77,6 +79,8 @@ export interface CompiledWorkflow {
   readonly description?: string;
   /** The timeout of an execution, in milliseconds. */
   readonly timeoutMs?: number;
+  /** The names of the events that start an execution, sorted. Absent: none. */
+  readonly startsOn?: readonly string[];
   /** The hash of everything that decides how the workflow runs, in 32 hexadecimal digits. Excludes the description. */
   readonly hash: string;
   /** The tasks in topological order: `tasks[i].no === i`, and dependencies come before their dependents. */
@@ -115,5 +119,7 @@ export interface WorkflowSpec {
   readonly version?: string;
   readonly description?: string;
   readonly timeoutMs?: number;
+  /** Absent for a workflow that no event starts, so that its hash never changes. */
+  readonly startsOn?: readonly string[];
   readonly tasks: readonly TaskSpec[];
 }

@@ -32,20 +32,23 @@ export interface StoredDefinition {
   readonly version?: string;
   readonly description?: string;
   readonly timeoutMs?: number;
+  /** Absent for a workflow that no event starts. */
+  readonly startsOn?: readonly string[];
   /** The tasks in the order of their numbers, by which executions refer to them. */
   readonly tasks: readonly StoredTask[];
 }
 
 /** Converts a workflow into plain JSON, which {@link restoreWorkflow} converts back. */
 export function storeWorkflow(workflow: CompiledWorkflow): StoredDefinition {
-  const { hash, name, version, description, timeoutMs } = workflow;
+  const { hash, name, version, description, timeoutMs, startsOn } = workflow;
   return {
-    format: formatOf(workflow.tasks),
+    format: formatOf(workflow),
     hash,
     name,
     ...(version === undefined ? {} : { version }),
     ...(description === undefined ? {} : { description }),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(startsOn === undefined ? {} : { startsOn }),
     tasks: workflow.tasks.map(({ no: _no, handles: _handles, dependsOn, ...task }) => ({
       ...task,
       dependsOn: dependsOn.map((dependency) => assertDefined(workflow.tasks[dependency]).name),
@@ -84,9 +87,9 @@ export function restoreWorkflow(stored: StoredDefinition): CompiledWorkflow {
   if (workflow.tasks.some((task) => task.dependsOn.some((dependency) => dependency >= task.no))) {
     throw new Error(`${label} numbers a task before one that it depends on.`);
   }
-  if (format !== formatOf(workflow.tasks)) {
+  if (format !== formatOf(workflow)) {
     throw new Error(
-      `${label} was changed after it was stored: its tasks belong to the format ${formatOf(workflow.tasks)}, not ${format}.`,
+      `${label} was changed after it was stored: its tasks belong to the format ${formatOf(workflow)}, not ${format}.`,
     );
   }
   if (workflow.hash !== definition.hash) {

@@ -14,6 +14,43 @@ export function describeControl(tested: TestedStore): void {
     id = await worker.startOne(chain);
   });
 
+  describe('an execution that is Finishing', () => {
+    const unchanged = { changed: false, running: [] };
+    const rows = async () => {
+      const { execution, tasks } = await tested.rowsOf(id);
+      return {
+        status: execution?.status,
+        tasks: tasks.map(({ status, paused }) => [status, paused]),
+      };
+    };
+    beforeEach(() => tested.behind.beginFinish(id, 'Failed'));
+
+    test('is not cancelled, nor are the tasks that follow its outcome', async () => {
+      const before = await rows();
+      expect(await tested.store.cancel(id, 'no')).toMatchObject(unchanged);
+      expect(await rows()).toEqual(before);
+      expect(before.tasks).toEqual([
+        ['Running', false],
+        ['NotStarted', false],
+      ]);
+    });
+
+    test('is paused with its tasks, and Finishing again after the resume', async () => {
+      const before = await rows();
+      expect(await tested.store.pause(id, 'lunch')).toMatchObject({ changed: true });
+      expect(await rows()).toEqual({
+        status: 'Paused',
+        tasks: [
+          ['Running', true],
+          ['NotStarted', true],
+        ],
+      });
+      expect(await tested.store.cancel(id, 'no')).toMatchObject(unchanged);
+      expect(await tested.store.resume(id)).toMatchObject({ changed: true });
+      expect(await rows()).toEqual(before);
+    });
+  });
+
   describe('pause and resume', () => {
     test('hold every task that has not ended, and release it', async () => {
       const { store } = tested;

@@ -16,6 +16,7 @@ import { describeItems } from './items.js';
 import { describeLeases } from './leases.js';
 import { describeLostClaims } from './lost-claims.js';
 import { describeManualRetry } from './manual-retry.js';
+import { describeEventStarts } from './event-starts.js';
 import { describeMessages } from './messages.js';
 import { describePermits } from './permits.js';
 import { describeProgress } from './progress.js';
@@ -58,6 +59,7 @@ const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStor
   ['finding executions', describeFinding],
   ['histories', describeHistories],
   ['signals and events', describeMessages],
+  ['starts by events', describeEventStarts],
   ['the rendezvous', describeRendezvous],
   ['transactions', describeTransactions],
 ];

@@ -79,6 +79,28 @@ export function describeSteps(tested: TestedStore): void {
     });
   });
 
+  test('a step began when its work did, also in the history', async () => {
+    await tested.store.recordSteps([
+      record('long', { tookMs: HOUR }),
+      record('short', { tookMs: 0.4 }),
+    ]);
+    const [task] = (await tested.store.details([id], false, 'listed'))[0]!.tasks;
+    const took = (task?.steps ?? []).map(({ name, startedAt, completedAt }) => {
+      const ms = Number(completedAt) - Number(startedAt);
+      return [name, Math.round(ms / HOUR)];
+    });
+    expect(took).toEqual([
+      ['long', 1],
+      ['short', 0],
+    ]);
+    const history = await tested.store.history(id);
+    expect(history?.waits).toEqual([]);
+    expect(history?.steps).toEqual([
+      { taskNo: 0, name: 'long', startedAt: expect.any(String), completedAt: expect.any(String) },
+      expect.objectContaining({ name: 'short' }),
+    ]);
+  });
+
   test('a claim of a task without steps tells so', async () => {
     await tested.store.reschedule([rescheduleOf('giveBack', id, 0)]);
     const [claim] = await worker.claim([of.plan.definitionId], 1);

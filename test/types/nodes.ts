@@ -104,6 +104,14 @@ export class InvoiceWorkflow {
   wrongKey!: Node;
 }
 
+declare const ended: WorkflowContext<typeof InvoiceWorkflow>;
+exactly<number>()(ended.total);
+exactly<Answer | undefined>()(ended.approval);
+exactly<{ amount: number } | undefined>()(ended.payment);
+exactly<unknown>()(ended.pdf);
+// @ts-expect-error TS2339 a node that sleeps writes nothing
+void ended.due;
+
 // --- a builder
 const render = defineWorkflow<{ id: string }>('render')
   .task('render', () => ({ pdf: 'file', pages: 3 }))

@@ -15,6 +15,8 @@ export interface MessageDeliveryParts {
   readonly clock: Clock;
   readonly tenant: string;
   readonly store: { readonly messages: Pick<MessageStore, 'deliver'> };
+  /** Called with the workflows that delivered events are to start. */
+  readonly toStart: (workflows: readonly string[]) => void;
   /** Called when woken tasks can be claimed. */
   readonly woken: () => void;
 }
@@ -91,7 +93,8 @@ export class MessageDelivery {
     return delivery;
   }
 
-  private follow({ due, isPartial }: Delivery): boolean {
+  private follow({ due, toStart, isPartial }: Delivery): boolean {
+    if (toStart.length > 0) this.parts.toStart(toStart);
     if (due > 0) this.parts.woken();
     if (isPartial) this.looks = true;
     return !isPartial;

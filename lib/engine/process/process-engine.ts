@@ -148,6 +148,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
       notifyWork: (tenant, work) => this.workCalls.call(tenant, work),
       workPayload: (tenant) => encodeNotification({ kind: 'work', tenant }),
       messagePayload: (tenant) => encodeNotification({ kind: 'messages', tenant }),
+      notifyMessages: (tenant) => this.notify({ kind: 'messages', tenant }),
       notifyCancelled: (tenant, executionId) =>
         this.notify({ kind: 'cancelled', tenant, executionId }),
       notifyPaused: (tenant, executionId) => this.notify({ kind: 'paused', tenant, executionId }),

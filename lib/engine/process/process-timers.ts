@@ -30,6 +30,7 @@ export class ProcessTimers {
         },
         deadline: (address) => void this.enforceDeadlines(address),
         message: (address) => options.tenant(address)?.deliverMessages(),
+        eventStart: (address) => options.tenant(address)?.startByEvents(),
         expiry: (address) => void this.expireEvents(address),
       },
       options.clock,

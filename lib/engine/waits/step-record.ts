@@ -5,7 +5,7 @@ import type { TaskClaim } from '../claims/task-claim.js';
 import type { StepName } from './step-name.js';
 
 /** Part of a record that not every step has. */
-type RecordDetail = Partial<Pick<StepRecord, 'result' | 'listensFor' | 'due'>>;
+type RecordDetail = Partial<Pick<StepRecord, 'result' | 'listensFor' | 'due' | 'tookMs'>>;
 
 /** The record of a step of the claimed task. */
 export function stepRecord(
@@ -13,7 +13,7 @@ export function stepRecord(
   { stored }: Pick<StepName, 'stored'>,
   kind: StepKind,
   status: StepStatus,
-  { result = null, listensFor = null, due = null }: RecordDetail = {},
+  { result = null, listensFor = null, due = null, tookMs = 0 }: RecordDetail = {},
 ): StepRecord {
   return {
     executionId,
@@ -28,6 +28,7 @@ export function stepRecord(
     childId: null,
     listensFor,
     due,
+    tookMs,
   };
 }
 

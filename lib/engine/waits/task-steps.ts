@@ -61,8 +61,10 @@ export class TaskSteps {
     return this.point(name, 'step', async (found, { point }) => {
       if (found !== undefined) return decodeResult(found.result) as T;
       const { claim, points, services } = this;
+      const beganAt = services.clock.now();
       const json = encodeResult(name, await points.within(point, work), services.maxResultSize);
-      await services.record(claim, stepRecord(claim, name, 'step', 'Done', { result: json }));
+      const done = { result: json, tookMs: services.clock.now() - beganAt };
+      await services.record(claim, stepRecord(claim, name, 'step', 'Done', done));
       return decodeResult(json) as T;
     });
   }
@@ -75,7 +77,8 @@ export class TaskSteps {
     return this.point(name, 'step', async (found, { point }) => {
       if (found !== undefined) return decodeResult(found.result) as T;
       const { claim, points, services } = this;
-      const { store, maxResultSize } = services;
+      const { store, clock, maxResultSize } = services;
+      const beganAt = clock.now();
       let json: string | null = null;
       try {
         await store.transaction(async (transaction) => {
@@ -85,7 +88,8 @@ export class TaskSteps {
           json = encodeResult(name, value, maxResultSize);
           await transaction.assertOpen();
           claim.signal.throwIfAborted();
-          const record = stepRecord(claim, name, 'step', 'Done', { result: json });
+          const done = { result: json, tookMs: clock.now() - beganAt };
+          const record = stepRecord(claim, name, 'step', 'Done', done);
           const [reply] = await transaction.recordSteps([record]);
           services.held(claim, record, reply);
         }, claim.signal);

@@ -28,7 +28,7 @@ export function wireDrain(core: EngineCore, rooms: RoomsWithWork, isRecovering: 
   const { isBusy, claimer, reconciler, wakeUps } = rooms.claims;
   const { changes, inputs, contexts, settler } = rooms.completion;
   const { completer, recorder, rescheduler } = rooms.outcomes;
-  const { steps, taker, messages, delivery } = rooms.waits;
+  const { steps, taker, messages, delivery, eventStarter } = rooms.waits;
   const { childStarter, children } = rooms.children;
   const { suspects, progress, overruns } = rooms.execution;
   const { starts } = rooms.starts;
@@ -39,6 +39,7 @@ export function wireDrain(core: EngineCore, rooms: RoomsWithWork, isRecovering: 
     taker.isBusy ||
     messages.isBusy ||
     delivery.isBusy ||
+    eventStarter.isBusy ||
     childStarter.isBusy ||
     children.isBusy ||
     settler.isBusy ||
@@ -53,6 +54,7 @@ export function wireDrain(core: EngineCore, rooms: RoomsWithWork, isRecovering: 
     queue,
     completer,
     recording: [
+      eventStarter,
       starts,
       claimer,
       inputs,
@@ -77,6 +79,7 @@ export function wireDrain(core: EngineCore, rooms: RoomsWithWork, isRecovering: 
     starts,
     messages,
     delivery,
+    eventStarter,
     steps,
     progress,
     taker,

@@ -1,4 +1,5 @@
 import { EventExpiry } from '../messages/event-expiry.js';
+import { EventStarter } from '../messages/event-starter.js';
 import { MessageDelivery } from '../messages/message-delivery.js';
 import { MessageSender } from '../messages/message-sender.js';
 import { MessageTaker } from '../messages/message-taker.js';
@@ -6,12 +7,13 @@ import { TokenIssuer } from '../messages/token-issuer.js';
 import { StepServices } from '../waits/step-services.js';
 import type { EngineCore } from './core.js';
 import type { OutcomesRoom } from './outcomes.js';
+import type { StartsRoom } from './starts.js';
 
 export type WaitsRoom = ReturnType<typeof wireWaits>;
 
-/** Steps and waits of tasks, and the messages that they wait for. */
-export function wireWaits(core: EngineCore, { refused }: OutcomesRoom) {
-  const { settings, store, services, clock, tenant, address, events, later } = core;
+/** Steps and waits of tasks, the messages that they wait for, and the executions that events start. */
+export function wireWaits(core: EngineCore, { refused }: OutcomesRoom, { starts }: StartsRoom) {
+  const { given, settings, store, services, clock, tenant, address, events, later } = core;
   const steps = new StepServices({
     clock,
     store,
@@ -21,7 +23,23 @@ export function wireWaits(core: EngineCore, { refused }: OutcomesRoom) {
     refused,
   });
   const woken = (): void => later.wakeUps.dueIn(0);
-  const delivery = new MessageDelivery({ clock, tenant, store, woken });
+  const eventStarter = new EventStarter({
+    clock,
+    tenant,
+    store,
+    workflows: () => given.registry.list().filter(given.serves),
+    prepare: (workflow, input, options) => given.runner().prepareStart(workflow, input, options),
+    start: (request) => starts.start(request),
+    notify: () => services.notifyMessages(address),
+    dueIn: (inMs) => services.schedule({ kind: 'eventStart', tenant: address, inMs }),
+  });
+  const delivery = new MessageDelivery({
+    clock,
+    tenant,
+    store,
+    woken,
+    toStart: (workflows) => eventStarter.stored(workflows),
+  });
   const messages = new MessageSender({
     clock,
     tenant,
@@ -33,9 +51,10 @@ export function wireWaits(core: EngineCore, { refused }: OutcomesRoom) {
   return {
     steps,
     delivery,
+    eventStarter,
     messages,
     taker: new MessageTaker({ clock, store, steps, refused }),
     tokens: new TokenIssuer(tenant, clock, settings.signalSecrets),
-    expiry: new EventExpiry(store),
+    expiry: new EventExpiry(tenant, store),
   };
 }

@@ -33,7 +33,10 @@ export interface NewDefinition {
 
 /** A tenant's stored definitions. */
 export interface DefinitionStore {
-  /** Stores definitions. Makes those that are stored already the newest of their names. */
+  /**
+   * Stores definitions. Makes those that are stored already the newest of their names. Their workflows subscribe to the
+   * events in their `startsOn`, and to no others.
+   */
   register(definitions: readonly NewDefinition[]): Promise<void>;
   known(names: readonly string[]): Promise<KnownDefinitions>;
   /** Definitions of these names with tasks that can be claimed, now or later. */

@@ -58,6 +58,14 @@ export interface HistoryWaitRow {
   readonly completedAt: Timestamp | null;
 }
 
+/** A step of a task whose result is recorded. */
+export interface HistoryStepRow {
+  readonly taskNo: number;
+  readonly name: string;
+  readonly startedAt: Timestamp;
+  readonly completedAt: Timestamp;
+}
+
 /** A step of a task that started a child, or was attached to one. */
 export interface HistoryChildRow {
   readonly taskNo: number;
@@ -94,6 +102,8 @@ export interface HistoryRow {
   readonly events: readonly HistoryEventRow[];
   /** Oldest first. At most {@link MAX_HISTORY_EVENTS}, the newest. */
   readonly waits: readonly HistoryWaitRow[];
+  /** Oldest first. At most {@link MAX_HISTORY_EVENTS}, the newest. */
+  readonly steps: readonly HistoryStepRow[];
   /** Oldest first. */
   readonly recoveries: readonly HistoryRecoveryRow[];
   /** Oldest first. At most {@link MAX_HISTORY_CHILDREN}, the newest. */

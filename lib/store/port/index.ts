@@ -2,6 +2,7 @@ export * from './children.js';
 export * from './claims.js';
 export * from './control.js';
 export * from './definitions.js';
+export * from './event-starts.js';
 export * from './executions.js';
 export * from './history.js';
 export * from './leases.js';

@@ -53,8 +53,17 @@ export interface Delivery {
   readonly messages: number;
   /** Number of tasks that can be claimed now because of them. */
   readonly due: number;
+  /** The names of the workflows that these events are to start. */
+  readonly toStart: readonly string[];
   /** Whether some messages are left, because another statement had locked a task that listens. */
   readonly isPartial: boolean;
+}
+
+/** Events that were deleted. */
+export interface ExpiredEvents {
+  readonly events: number;
+  /** The workflows that one of them was to start and had not, once for each. */
+  readonly unstarted: readonly string[];
 }
 
 /** A message that a wait accepts. */
@@ -126,6 +135,6 @@ export interface MessageStore {
   deliver(limit: number, ids?: readonly string[]): Promise<Delivery>;
   /** Looks for the oldest message of each wait, and takes it. By index. */
   take(waits: readonly MessageWait[]): Promise<TakeReply[]>;
-  /** Deletes up to `limit` events that are kept no longer. Returns how many. */
-  expireEvents(limit: number): Promise<number>;
+  /** Deletes up to `limit` events that are kept no longer, with the starts of executions that they still had to make. */
+  expireEvents(limit: number): Promise<ExpiredEvents>;
 }

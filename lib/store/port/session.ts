@@ -4,9 +4,9 @@ import type { TenantHandle } from './tenant-store.js';
 
 /**
  * What becomes due in a tenant: a task that waits for its time, the timeout of an execution, a message that is stored but not
- * delivered, or the deletion of an event.
+ * delivered, the deletion of an event, or an execution that an event is to start.
  */
-export type WakeUpKind = 'task' | 'deadline' | 'message' | 'expiry';
+export type WakeUpKind = 'task' | 'deadline' | 'message' | 'expiry' | 'eventStart';
 
 /** When the first item of a kind becomes due. */
 export interface DueTime {

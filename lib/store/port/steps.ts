@@ -29,7 +29,7 @@ export interface ListedStep {
   readonly name: string;
   readonly kind: StepKind;
   readonly status: StepStatus;
-  /** When a wait was opened. Of a step: when its result was recorded. */
+  /** When a wait was opened. Of a step: when its work began, in the run that recorded it. */
   readonly startedAt: Date;
   readonly completedAt: Date | null;
   readonly dueAt: Date | null;
@@ -59,6 +59,8 @@ export interface StepRecord extends ClaimKey {
   /** What an open wait listens for: the name of a signal or event, and the key of the event or the execution's id. */
   readonly listensFor: { readonly name: string; readonly key: string } | null;
   readonly due: StepDue | null;
+  /** How long the work of a step took, in milliseconds. Absent: nothing was measured. */
+  readonly tookMs?: number;
 }
 
 /** A checkpoint that was written, or had been written before by the same claim. */

@@ -6,6 +6,7 @@ import type { ControlStore } from './control.js';
 import type { DefinitionStore } from './definitions.js';
 import type { ExecutionStore } from './executions.js';
 import type { LeaseStore } from './leases.js';
+import type { EventStartStore } from './event-starts.js';
 import type { MessageStore } from './messages.js';
 import type { OutcomeStore } from './outcomes.js';
 import type { ProgressStore } from './progress.js';
@@ -41,6 +42,7 @@ export interface TenantStore
   readonly handle: TenantHandle;
   readonly definitions: DefinitionStore;
   readonly messages: MessageStore;
+  readonly eventStarts: EventStartStore;
   readonly children: ChildStore;
   readonly recovery: RecoveryStore;
 }

@@ -3,6 +3,7 @@ import { PostgresChildStore } from './roles/children.js';
 import { PostgresClaimStore } from './roles/claims.js';
 import { PostgresControlStore } from './roles/control.js';
 import { PostgresDefinitionStore } from './roles/definitions.js';
+import { PostgresEventStartStore } from './roles/event-starts.js';
 import { PostgresExecutionStore } from './roles/executions.js';
 import { PostgresLeaseStore } from './roles/leases.js';
 import { PostgresMessageStore } from './roles/messages.js';
@@ -19,6 +20,7 @@ import { combineRoles } from '../combine-roles.js';
 import type {
   ChildStore,
   DefinitionStore,
+  EventStartStore,
   MessageStore,
   RecoveryStore,
   TenantStore,
@@ -49,6 +51,7 @@ export class PostgresStore
   readonly handle: TenantTables;
   readonly definitions: DefinitionStore;
   readonly messages: MessageStore;
+  readonly eventStarts: EventStartStore;
   readonly children: ChildStore;
   readonly recovery: RecoveryStore;
 
@@ -59,6 +62,7 @@ export class PostgresStore
     this.handle = db.tables;
     this.definitions = new PostgresDefinitionStore(db);
     this.messages = new PostgresMessageStore(db);
+    this.eventStarts = new PostgresEventStartStore(db);
     this.children = new PostgresChildStore(db);
     this.recovery = new PostgresRecoveryStore(db);
   }

@@ -13,6 +13,8 @@ import type { MemoryTables } from './memory-tables.js';
 /** Maximum number of executions per page. */
 const PAGE = 100;
 
+const PAUSABLE: ReadonlySet<string> = new Set(['Pending', 'Running', 'Finishing']);
+
 const UNCHANGED: ControlResult = {
   changed: false,
   workflow: '',
@@ -24,7 +26,7 @@ const UNCHANGED: ControlResult = {
 export function cancel(tables: MemoryTables, id: string, reason: string | null): ControlResult {
   const execution = tables.executions.get(id);
   if (execution === undefined || !isOpenExecution(execution)) return UNCHANGED;
-  if (execution.status === 'Finishing') return UNCHANGED;
+  if (execution.outcome !== null) return UNCHANGED;
   const running = end(tables, execution, 'Cancelled');
   execution.reason = reason;
   tables.addEvent(id, 'cancelled', { reason });
@@ -33,7 +35,7 @@ export function cancel(tables: MemoryTables, id: string, reason: string | null):
 
 export function pause(tables: MemoryTables, id: string, reason: string | null): ControlResult {
   const execution = tables.executions.get(id);
-  if (execution?.status !== 'Pending' && execution?.status !== 'Running') return UNCHANGED;
+  if (execution === undefined || !PAUSABLE.has(execution.status)) return UNCHANGED;
   setPaused(tables, id, true);
   change(execution, { status: 'Paused', reason });
   tables.addEvent(id, 'paused', { reason });
@@ -44,7 +46,8 @@ export function resume(tables: MemoryTables, id: string): ControlResult {
   const execution = tables.executions.get(id);
   if (execution?.status !== 'Paused') return UNCHANGED;
   setPaused(tables, id, false);
-  const status = execution.startedAt === null ? 'Pending' : 'Running';
+  const begun = execution.startedAt === null ? 'Pending' : 'Running';
+  const status = execution.outcome === null ? begun : 'Finishing';
   change(execution, { status, reason: null });
   tables.addEvent(id, 'resumed');
   return changed(execution);

@@ -55,6 +55,16 @@ export function readHistory(tables: MemoryTables, id: string): HistoryRow | unde
         startedAt: new Date(startedAt).toISOString(),
         completedAt: date(completedAt)?.toISOString() ?? null,
       })),
+    steps: (tables.steps.get(id) ?? [])
+      .filter(({ kind, itemNo }) => kind === 'step' && itemNo === 0)
+      .sort((a, b) => a.startedAt - b.startedAt)
+      .slice(-MAX_HISTORY_EVENTS)
+      .map(({ taskNo, name, startedAt, completedAt }) => ({
+        taskNo,
+        name,
+        startedAt: new Date(startedAt).toISOString(),
+        completedAt: new Date(completedAt ?? startedAt).toISOString(),
+      })),
     recoveries: tables.recoveryEvents
       .filter(({ executionId, itemNo }) => executionId === id && itemNo === 0)
       .map(({ taskNo, kind, cause, previousOwner, orphanedForMs, createdAt }) => ({

@@ -1,6 +1,7 @@
 import {
   listenerName,
   type Delivery,
+  type ExpiredEvents,
   type Listen,
   type Message,
   type MessageWait,
@@ -9,6 +10,7 @@ import {
   type SignalTo,
   type TakeReply,
 } from '../../store/port/index.js';
+import { dropStarts, storeStarts } from './memory-event-starts.js';
 import { assertStorable, MemoryFailure } from './memory-failure.js';
 import { change, isOpenExecution, isOpenTask, type MemoryStep } from './memory-rows.js';
 import type { MemorySignal } from './memory-signals.js';
@@ -161,7 +163,8 @@ export function deliver(
     message.delivered = true;
     message.createdAt = Math.min(message.createdAt, tables.now());
   }
-  return { messages: messages.length, due, isPartial: false };
+  const events = messages.filter(({ executionId }) => executionId === null);
+  return { messages: messages.length, due, toStart: storeStarts(tables, events), isPartial: false };
 }
 
 function listenersOf(tables: MemoryTables, { executionId, name, key }: MemorySignal): MemoryStep[] {
@@ -252,12 +255,12 @@ function firstFor(
 }
 
 /** Deletes events that are kept no longer. */
-export function expireEvents(tables: MemoryTables, limit: number): number {
+export function expireEvents(tables: MemoryTables, limit: number): ExpiredEvents {
   const expired = tables.signals
     .filter(({ expiresAt }) => expiresAt !== null && expiresAt <= tables.now())
     .slice(0, limit);
   tables.signals = tables.signals.filter((signal) => !expired.includes(signal));
-  return expired.length;
+  return { events: expired.length, unstarted: dropStarts(tables, expired) };
 }
 
 /** Events without a time, because they were not delivered yet, come last. */

@@ -14,7 +14,7 @@ import type { MemoryTables } from './memory-tables.js';
 export function executionRow(execution: MemoryExecution): ExecutionRow {
   const { priority, runAt, timeoutMs, depth, onParentEnd, unsettled, generation, ...row } =
     execution;
-  const { remainingLeaves, unhandledFailures, hasWaiters, deadlineAt, ...rest } = row;
+  const { outcome, remainingLeaves, unhandledFailures, hasWaiters, deadlineAt, ...rest } = row;
   const { parentExecutionId, parentTaskNo, parentItemNo, rootExecutionId, ...read } = rest;
   return {
     ...read,

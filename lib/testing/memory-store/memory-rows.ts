@@ -28,6 +28,8 @@ export interface MemoryExecution {
   readonly parentStep: string | null;
   readonly rootExecutionId: string | null;
   readonly onParentEnd: OnParentEnd | null;
+  /** The status that a Finishing execution gets at its end. */
+  outcome: string | null;
   unsettled: number;
   status: string;
   context: string | null;

@@ -163,6 +163,10 @@ function dueTimes(tables: MemoryTables, now = tables.now()): DueTime[] {
     ...first('deadline', deadlines),
     ...first('message', tables.signals.some(({ delivered }) => !delivered) ? [0] : []),
     ...first('expiry', expiries),
+    ...first(
+      'eventStart',
+      tables.eventStarts.map(({ dueAt }) => dueAt - now),
+    ),
   ];
 }
 

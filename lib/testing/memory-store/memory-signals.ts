@@ -1,3 +1,14 @@
+/** A start that an event is to make. */
+export interface MemoryEventStart {
+  readonly signalId: number;
+  readonly workflow: string;
+  readonly event: string;
+  attempts: number;
+  /** JSON text. */
+  error: string | null;
+  dueAt: number;
+}
+
 /** A row of the signals and events, as the columns of PostgreSQL with the same names. */
 export interface MemorySignal {
   readonly id: number;

@@ -138,6 +138,7 @@ export function insert(
     reason: null,
     remainingLeaves: plan.leaves,
     unhandledFailures: 0,
+    outcome: null,
     generation: 0,
     hasWaiters: item.hasWaiters,
     deadlineAt: begins && plan.timeoutMs !== null ? now + plan.timeoutMs : null,

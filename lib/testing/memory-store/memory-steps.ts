@@ -53,7 +53,8 @@ function write(tables: MemoryTables, record: StepRecord, dueAt: number | null): 
   const { listensFor } = record;
   const key = { executionId, taskNo, itemNo };
   const step = { ...key, name, kind, status, result, error, childId, listensFor, signalId: null };
-  tables.addStep({ ...step, dueAt, startedAt: now, completedAt });
+  const startedAt = now - Math.round(record.tookMs ?? 0);
+  tables.addStep({ ...step, dueAt, startedAt, completedAt });
 }
 
 function dueAtOf(tables: MemoryTables, due: StepDue | null): number | null {

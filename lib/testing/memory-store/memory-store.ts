@@ -4,6 +4,7 @@ import { combineRoles } from '../../store/combine-roles.js';
 import type {
   ChildStore,
   DefinitionStore,
+  EventStartStore,
   MessageStore,
   RecoveryStore,
   TenantStore,
@@ -15,6 +16,7 @@ import { MemoryChildStore } from './roles/children.js';
 import { MemoryClaimStore } from './roles/claims.js';
 import { MemoryControlStore } from './roles/control.js';
 import { MemoryDefinitionStore } from './roles/definitions.js';
+import { MemoryEventStartStore } from './roles/event-starts.js';
 import { MemoryExecutionStore } from './roles/executions.js';
 import { MemoryLeaseStore } from './roles/leases.js';
 import { MemoryRole } from './roles/memory-role.js';
@@ -48,6 +50,7 @@ export class MemoryStore
   readonly handle: MemoryTables;
   readonly definitions: DefinitionStore;
   readonly messages: MessageStore;
+  readonly eventStarts: EventStartStore;
   readonly children: ChildStore;
   readonly recovery: RecoveryStore;
 
@@ -60,6 +63,7 @@ export class MemoryStore
     this.handle = tables;
     this.definitions = new MemoryDefinitionStore(tables);
     this.messages = new MemoryMessageStore(tables);
+    this.eventStarts = new MemoryEventStartStore(tables);
     this.children = new MemoryChildStore(tables);
     this.recovery = new MemoryRecoveryStore(tables);
   }

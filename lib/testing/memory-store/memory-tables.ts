@@ -1,4 +1,4 @@
-import type { TaskKey, TenantHandle } from '../../store/port/index.js';
+import type { EventSubscription, TaskKey, TenantHandle } from '../../store/port/index.js';
 import type {
   MemoryDefinition,
   MemoryEvent,
@@ -8,7 +8,7 @@ import type {
   MemoryStep,
   MemoryTask,
 } from './memory-rows.js';
-import type { MemorySignal } from './memory-signals.js';
+import type { MemoryEventStart, MemorySignal } from './memory-signals.js';
 import type { MemoryTransaction } from './memory-transaction.js';
 import type { Clock } from '../../runtime/clock.js';
 
@@ -26,6 +26,8 @@ export class MemoryTables implements TenantHandle {
   readonly definitions = new Map<string, MemoryDefinition>();
   events: MemoryEvent[] = [];
   signals: MemorySignal[] = [];
+  subscriptions: EventSubscription[] = [];
+  eventStarts: MemoryEventStart[] = [];
   recoveryEvents: MemoryRecoveryEvent[] = [];
   /** Idempotency keys that open transactions have used, as {@link keyOf}. */
   readonly openKeys = new Map<string, MemoryTransaction>();

@@ -28,6 +28,8 @@ describe('ensure', () => {
     );
     expect(rows.map(({ name }) => name)).toEqual([
       'cloacina_claim_batch',
+      'cloacina_event_start',
+      'cloacina_event_subscription',
       'cloacina_execution_event',
       'cloacina_limit',
       'cloacina_limit_slot',

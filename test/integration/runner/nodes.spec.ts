@@ -284,13 +284,16 @@ describe('The graph of a workflow', () => {
   it(
     'tells nodes from tasks',
     inTenant((serve) => {
-      serve(
+      const kinds = serve(
         defineWorkflow('kinds')
           .task('a', () => undefined)
           .sleep('b', { for: 5, dependsOn: ['a'] })
           .build(),
       );
       return async ({ runner }) => {
+        const { id, tasks } = await runner.execute(kinds, {});
+        expect(tasks.map(({ kind }) => kind)).toEqual(['task', 'sleep']);
+        expect((await runner.get(id))?.tasks.map(({ kind }) => kind)).toEqual(['task', 'sleep']);
         const graph = runner.workflows().find(({ name }) => name === 'kinds');
         expect(graph?.tasks).toMatchObject([
           { name: 'a', kind: 'task' },

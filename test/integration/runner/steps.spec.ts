@@ -81,6 +81,45 @@ describe('step', () => {
   );
 
   it(
+    'is shown with its time, in its task and in the history',
+    inTenant((serve) => {
+      const workflow = serve(
+        ofTask(async (context) => {
+          await context.step('timed', { key: 1 }, () => undefined);
+          await context.sleep('nap', 1);
+        }),
+      );
+      return async ({ runner }) => {
+        const { id } = await runner.execute(workflow, {});
+        const [task] = (await runner.get(id))?.tasks ?? [];
+        expect(task?.kind).toBe('task');
+        const times = { startedAt: expect.any(Date), completedAt: expect.any(Date) };
+        expect(task?.steps).toEqual([
+          {
+            name: 'timed#1',
+            kind: 'step',
+            status: 'Done',
+            ...times,
+            durationMs: expect.any(Number),
+          },
+          expect.objectContaining({ name: 'nap', ...times, durationMs: expect.any(Number) }),
+        ]);
+        const entries = await runner.history(id);
+        expect(entries?.filter(({ type }) => type === 'task.step')).toEqual([
+          {
+            type: 'task.step',
+            at: expect.any(Date),
+            task: task?.name,
+            step: 'timed#1',
+            endedAt: expect.any(Date),
+            durationMs: expect.any(Number),
+          },
+        ]);
+      };
+    }),
+  );
+
+  it(
     'that throws is not recorded, and runs again',
     inTenant((serve) => {
       let ran = 0;

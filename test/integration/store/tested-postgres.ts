@@ -64,6 +64,12 @@ export async function openPostgres(): Promise<OpenedStore> {
       await admin.query(`DELETE FROM ${tables.task} WHERE execution_id = $1`, [id]);
       await admin.query(`DELETE FROM ${tables.execution} WHERE id = $1`, [id]);
     },
+    beginFinish: async (id, outcome) => {
+      await admin.query(
+        `UPDATE ${tables.execution} SET status = 'Finishing', outcome = $2 WHERE id = $1`,
+        [id, outcome],
+      );
+    },
     setDeadline: async (id, inMs) => {
       await admin.query(
         `UPDATE ${tables.execution} SET deadline_at = ${valueOf('runInMs', '$2')} WHERE id = $1`,

@@ -6,7 +6,7 @@ import type { Delivery } from '../../../lib/store/port/index.js';
 
 type Call = readonly string[] | undefined;
 
-const NOTHING: Delivery = { messages: 0, due: 0, isPartial: false };
+const NOTHING: Delivery = { messages: 0, due: 0, toStart: [], isPartial: false };
 
 Logger.overrideLogger(false);
 
@@ -35,6 +35,7 @@ describe('The delivery of messages', () => {
           },
         },
       },
+      toStart: () => {},
       woken: () => woken++,
     });
   });
@@ -59,21 +60,21 @@ describe('The delivery of messages', () => {
   });
 
   it('tells of woken tasks', async () => {
-    replies = [{ messages: 1, due: 1, isPartial: false }];
+    replies = [{ messages: 1, due: 1, toStart: [], isPartial: false }];
     delivery.deliver(['1']);
     await delivery.whenIdle();
     expect(woken).toBe(1);
   });
 
   it('looks again while statements are full', async () => {
-    replies = [{ messages: 500, due: 0, isPartial: false }];
+    replies = [{ messages: 500, due: 0, toStart: [], isPartial: false }];
     delivery.look();
     await delivery.whenIdle();
     expect(calls).toEqual([undefined, undefined]);
   });
 
   it('looks again after a pause when a listening task was locked', async () => {
-    replies = [{ messages: 1, due: 0, isPartial: true }];
+    replies = [{ messages: 1, due: 0, toStart: [], isPartial: true }];
     delivery.deliver(['1']);
     await turns();
     expect(calls).toEqual([['1']]);

@@ -48,6 +48,7 @@ function services(): ProcessServices {
     notifyWork: () => others((engine) => engine.wakeUp(false)),
     workPayload: () => 'work',
     messagePayload: () => 'messages',
+    notifyMessages: () => others((engine) => engine.deliverMessages()),
     notifyCancelled: () => undefined,
     notifyPaused: () => undefined,
     notifyEnded: (_, id) => others((engine) => engine.waiters.ended(id)),

@@ -26,7 +26,7 @@ beforeEach(() => {
     return { changed: false };
   };
   const engine = {
-    control: { pause, told: (action: string) => told.push(action) },
+    control: { pause, cancel: pause, told: (action: string) => told.push(action) },
     store: { executions: async () => [{ id: ID, status, workflow: 'w' }] },
   } as unknown as ControlParts['engine'];
   control = new ExecutionControl({
@@ -83,4 +83,9 @@ it('A pause of a tree reaches all of its executions, however many there are', as
   const parts = { tenant: 't', engine, whileServed: <T>(work: () => Promise<T>) => work() };
   await new ExecutionControl({ ...parts, whileUnavailable }).pause(ID, 'lunch', { tree: true });
   expect(running.size).toBe(0);
+});
+
+it('A cancel of an execution that is Finishing is refused with what to do', async () => {
+  status = 'Finishing';
+  await expect(control.cancel(ID)).rejects.toThrow(/it is Finishing.*ends by itself/s);
 });

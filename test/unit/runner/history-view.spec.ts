@@ -36,6 +36,7 @@ const ROW: HistoryRow = {
   tasks: [],
   events: [],
   waits: [],
+  steps: [],
   recoveries: [],
   children: [],
 };

@@ -51,6 +51,9 @@ export async function openMemory(database = new MemoryDatabase(systemClock)): Pr
       tables.tasks.delete(id);
       tables.executions.delete(id);
     },
+    beginFinish: async (id, outcome) => {
+      Object.assign(tables.executions.get(id)!, { status: 'Finishing', outcome });
+    },
     setDeadline: async (id, inMs) => {
       tables.executions.get(id)!.deadlineAt = now() + inMs;
     },

@@ -1,5 +1,6 @@
 import type { EntitySchema } from 'typeorm';
 import { ClaimBatchEntity } from './claim-batch.entity.js';
+import { EventStartEntity, EventSubscriptionEntity } from './event-starts.entity.js';
 import { ExecutionEventEntity, RecoveryEventEntity } from './events.entity.js';
 import { LimitEntity, LimitSlotEntity } from './limits.entity.js';
 import { RunnerLeaseEntity } from './runner-lease.entity.js';
@@ -20,6 +21,8 @@ export const cloacinaEntities: readonly EntitySchema[] = [
   ClaimBatchEntity,
   TaskStepEntity,
   SignalEntity,
+  EventSubscriptionEntity,
+  EventStartEntity,
   TaskProgressEntity,
   LimitEntity,
   LimitSlotEntity,

@@ -1,6 +1,7 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { CLAIMS } from './base-schema/claims.js';
 import { DEFINITIONS } from './base-schema/definitions.js';
+import { EVENT_STARTS } from './base-schema/event-starts.js';
 import { EVENTS } from './base-schema/events.js';
 import { EXECUTIONS } from './base-schema/executions.js';
 import { LEASES } from './base-schema/leases.js';
@@ -22,6 +23,7 @@ const GROUPS: readonly TableGroup[] = [
   TASKS,
   CLAIMS,
   WAITS,
+  EVENT_STARTS,
   LIMITS,
   SCHEDULES,
   EVENTS,
@@ -55,6 +57,8 @@ export class CreateCloacinaTables1735689600000 implements MigrationInterface {
       ${schema}.cloacina_limit_slot,
       ${schema}.cloacina_limit,
       ${schema}.cloacina_task_progress,
+      ${schema}.cloacina_event_start,
+      ${schema}.cloacina_event_subscription,
       ${schema}.cloacina_signal,
       ${schema}.cloacina_task_step,
       ${schema}.cloacina_claim_batch,

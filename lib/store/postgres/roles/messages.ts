@@ -18,6 +18,7 @@ import { takeMessages, takeRepliesOf, takeValues } from '../statements/take-mess
 import { CHANNEL, notify } from '../statements/wake-ups.js';
 import type {
   Delivery,
+  ExpiredEvents,
   Message,
   MessageStore,
   MessageWait,
@@ -72,7 +73,8 @@ export class PostgresMessageStore extends PostgresRole implements MessageStore {
     return takeRepliesOf(await this.db.hot.run(takeMessages, takeValues(waits)), waits.length);
   }
 
-  async expireEvents(limit: number): Promise<number> {
-    return (await this.db.cold.run(expireEvents, [limit])).length;
+  async expireEvents(limit: number): Promise<ExpiredEvents> {
+    const [expired] = await this.db.cold.run(expireEvents, [limit]);
+    return expired ?? { events: 0, unstarted: [] };
   }
 }

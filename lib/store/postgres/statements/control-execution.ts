@@ -42,7 +42,7 @@ export const cancelExecution: Statement<ControlledRow> = {
     SET status = 'Cancelled', reason = $2::text, completed_at = ${tables.clock.now}, deadline_at = NULL,
         remaining_leaves = 0
     ${tasksFirst('cancelled')}
-    WHERE x.id = $1::uuid AND x.status || '' IN ('Pending', 'Running', 'Paused')
+    WHERE x.id = $1::uuid AND x.status || '' IN ('Pending', 'Running', 'Paused') AND x.outcome IS NULL
     RETURNING x.has_waiters, x.workflow, x.unsettled, x.completed_at
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, kind, detail)
@@ -61,7 +61,7 @@ export const pauseExecution: Statement<ControlledRow> = {
   ), execution AS (
     UPDATE ${tables.execution} x SET status = 'Paused', reason = $2::text
     ${tasksFirst('marked')}
-    WHERE x.id = $1::uuid AND x.status || '' IN ('Pending', 'Running')
+    WHERE x.id = $1::uuid AND x.status || '' IN ('Pending', 'Running', 'Finishing')
     RETURNING x.has_waiters, x.workflow, x.unsettled, x.completed_at
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, kind, detail)
@@ -79,7 +79,8 @@ export const resumeExecution: Statement<ControlledRow> = {
     RETURNING t.task_no, NULL::text AS was
   ), execution AS (
     UPDATE ${tables.execution} x
-    SET status = CASE WHEN x.started_at IS NULL THEN 'Pending' ELSE 'Running' END, reason = NULL
+    SET status = CASE WHEN x.outcome IS NOT NULL THEN 'Finishing' WHEN x.started_at IS NULL THEN 'Pending' ELSE 'Running' END,
+        reason = NULL
     ${tasksFirst('released')}
     WHERE x.id = $1::uuid AND x.status || '' = 'Paused'
     RETURNING x.has_waiters, x.workflow, x.unsettled, x.completed_at

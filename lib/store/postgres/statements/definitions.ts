@@ -81,13 +81,20 @@ type RegisteredRow = ReturnType<typeof REGISTERED.decode>[number];
  * as after a rollback of the application. The schemas come in a fixed order, so of two processes that boot at once one
  * waits for the other without a deadlock.
  *
+ * The subscriptions of the workflows to events become those of these definitions.
+ *
  * Returns the ids that were written, by tenant. If an id is missing, a definition with another hash has it.
  */
 export const registerDefinitions: BulkStatement<RegisteredRow> = {
   columns: REGISTERED,
   textFor: (tenants) => {
     const inserts = tenants.map(
-      (tables, i) => `r${i} AS (
+      (tables, i) => `u${i} AS (
+      DELETE FROM ${tables.subscription} b USING new n WHERE b.workflow = n.name AND b.event_name <> ALL (n.starts_on)),
+    b${i} AS (
+      INSERT INTO ${tables.subscription} (event_name, workflow)
+      SELECT DISTINCT e, n.name FROM new n CROSS JOIN unnest(n.starts_on) e ORDER BY 1, 2 ON CONFLICT DO NOTHING),
+    r${i} AS (
       INSERT INTO ${tables.definition} AS d (id, hash, name, version, description, definition, task_names)
       SELECT n.id, n.hash, n.name, n.version, n.description, n.definition, n.task_names FROM new n
       ON CONFLICT (id) DO UPDATE SET registered_at = ${tables.clock.now} WHERE d.hash = excluded.hash
@@ -99,7 +106,8 @@ export const registerDefinitions: BulkStatement<RegisteredRow> = {
     return `WITH new AS MATERIALIZED (
       SELECT id, hash, name, version, description, definition::json,
              ARRAY(SELECT task ->> 'name'
-                   FROM json_array_elements(definition::json -> 'tasks') WITH ORDINALITY AS t(task, no) ORDER BY no) AS task_names
+                   FROM json_array_elements(definition::json -> 'tasks') WITH ORDINALITY AS t(task, no) ORDER BY no) AS task_names,
+             ARRAY(SELECT json_array_elements_text(definition::json -> 'startsOn')) AS starts_on
       FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
         AS n (id, hash, name, version, description, definition) ORDER BY id),
     ${inserts.join(', ')}

@@ -1,9 +1,15 @@
-import { boolean, columns, integer } from './columns.js';
+import { boolean, columns, integer, strings } from './columns.js';
+import { eventStartClause, WORKFLOWS_TO_START } from './event-start-clause.js';
 import { lockOrder, type Statement, type TenantTables } from './statement.js';
 import { wakeClause } from './wake-tasks.js';
 import type { Delivery } from '../../port/index.js';
 
-const DELIVERED = columns({ messages: integer, due: integer, isPartial: boolean });
+const DELIVERED = columns({
+  messages: integer,
+  due: integer,
+  toStart: strings,
+  isPartial: boolean,
+});
 type DeliveredRow = ReturnType<typeof DELIVERED.decode>[number];
 
 /**
@@ -54,10 +60,12 @@ function deliverText(tables: TenantTables, which: string): string {
     SET delivered = true, created_at = least(s.created_at, ${tables.clock.now})
     FROM message m
     WHERE s.id = ANY (ARRAY[m.id]) AND s.id <> ALL (ARRAY(SELECT f.id FROM found f WHERE f.is_over IS NULL))
-  )
+    RETURNING s.id, s.name, m.is_event
+  ), ${eventStartClause(tables, 'delivered')}
   SELECT ${DELIVERED.select({
     messages: '(SELECT count(*)::integer FROM message)',
     due: '(SELECT (count(*) FILTER (WHERE is_due))::integer FROM woken)',
+    toStart: WORKFLOWS_TO_START,
     isPartial: 'EXISTS (SELECT FROM found f WHERE f.is_over IS NULL)',
   })}`;
 }
@@ -77,5 +85,5 @@ export const deliverSentMessages: Statement<DeliveredRow> = {
 };
 
 export function deliveryOf([row]: readonly DeliveredRow[]): Delivery {
-  return row ?? { messages: 0, due: 0, isPartial: false };
+  return row ?? { messages: 0, due: 0, toStart: [], isPartial: false };
 }

@@ -17,6 +17,7 @@ const HISTORY = columns({
   tasks: parsed<HistoryRow['tasks']>([]),
   events: parsed<HistoryRow['events']>([]),
   waits: parsed<HistoryRow['waits']>([]),
+  steps: parsed<HistoryRow['steps']>([]),
   recoveries: parsed<HistoryRow['recoveries']>([]),
   children: parsed<HistoryRow['children']>([]),
 });
@@ -43,6 +44,14 @@ const waitsOf = ({ step }: TenantTables): string => `(
         SELECT * FROM ${step} s
         WHERE s.execution_id = x.id AND s.item_no = 0 AND s.kind <> 'step' AND strpos(s.name, '##') = 0
         ORDER BY s.started_at DESC LIMIT ${MAX_HISTORY_EVENTS}) w)`;
+
+/** By the first columns of the key of the steps, as the waits. */
+const stepsOf = ({ step }: TenantTables): string => `(
+      SELECT json_agg(json_build_object('taskNo', d.task_no, 'name', d.name,
+        'startedAt', d.started_at, 'completedAt', d.completed_at) ORDER BY d.started_at, d.task_no, d.name)
+      FROM (
+        SELECT * FROM ${step} s WHERE s.execution_id = x.id AND s.item_no = 0 AND s.kind = 'step'
+        ORDER BY s.started_at DESC LIMIT ${MAX_HISTORY_EVENTS}) d)`;
 
 const recoveriesOf = ({ recoveryEvent }: TenantTables): string => `(
       SELECT json_agg(json_build_object('taskNo', r.task_no, 'kind', r.kind, 'cause', r.cause,
@@ -82,6 +91,7 @@ export const readHistory: Statement<HistoryRow> = {
     tasks: tasksOf(tables),
     events: eventsOf(tables),
     waits: waitsOf(tables),
+    steps: stepsOf(tables),
     recoveries: recoveriesOf(tables),
     children: childrenOf(tables),
   })}

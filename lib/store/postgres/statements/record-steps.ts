@@ -28,9 +28,9 @@ export const recordSteps: Statement<RecordedRow> = {
       unnest($1::uuid[]), unnest($2::integer[]), unnest($3::integer[]), unnest($4::bigint[]),
       json_array_elements_text($5::json), unnest($6::text[]), unnest($7::text[]), json_array_elements($8::json),
       json_array_elements_text($9::json), unnest($10::uuid[]), json_array_elements_text($11::json),
-      json_array_elements_text($12::json), unnest($13::bigint[]), json_array_elements_text($14::json), unnest($15::boolean[])
+      json_array_elements_text($12::json), unnest($13::bigint[]), json_array_elements_text($14::json), unnest($15::boolean[]), unnest($16::bigint[])
     ) WITH ORDINALITY AS i(execution_id, task_no, item_no, claim_token, name, kind, status, result, error, child_id,
-                           event_name, event_key, due_ms, due_on, has_result, ord)
+                           event_name, event_key, due_ms, due_on, has_result, took_ms, ord)
   ), held AS MATERIALIZED (
     SELECT i.*, l.has_steps, l.attempt, l.recovery_attempts FROM item i CROSS JOIN LATERAL (
       SELECT t.has_steps, t.attempt, t.recovery_attempts FROM ${tables.task} t
@@ -50,10 +50,11 @@ export const recordSteps: Statement<RecordedRow> = {
     WHERE ${taskOf('h')}
   ), step AS (
     INSERT INTO ${tables.step} AS s (execution_id, task_no, item_no, name, kind, status, result, error, child_id,
-                                     event_name, event_key, due_at, completed_at)
+                                     event_name, event_key, due_at, started_at, completed_at)
     SELECT execution_id, task_no, item_no, name, kind, status, CASE WHEN has_result THEN result END,
            error::json, child_id, event_name,
-           event_key, due_at, CASE WHEN status <> 'Open' THEN ${tables.clock.now} END
+           event_key, due_at, ${tables.clock.now} - took_ms * interval '1 millisecond',
+           CASE WHEN status <> 'Open' THEN ${tables.clock.now} END
     FROM held
     ON CONFLICT (execution_id, task_no, item_no, name) DO UPDATE
       SET status = excluded.status, result = excluded.result, error = excluded.error,
@@ -87,6 +88,7 @@ export function recordValues(records: readonly StepRecord[]): unknown[] {
     JSON.stringify(due.map((each) => (each !== null && 'at' in each ? each.at : null))),
     // A result may be any JSON value, also null.
     plainArray(records.map(({ result }) => result !== null)),
+    plainArray(records.map(({ tookMs = 0 }) => Math.round(tookMs))),
   ];
 }
 

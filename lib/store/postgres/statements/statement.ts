@@ -13,6 +13,8 @@ export interface TenantTables extends TenantHandle {
   readonly task: string;
   readonly step: string;
   readonly signal: string;
+  readonly subscription: string;
+  readonly eventStart: string;
   readonly progress: string;
   readonly limit: string;
   readonly limitSlot: string;
@@ -115,6 +117,8 @@ export function tenantTables(schema: string, clock = SERVER_CLOCK): TenantTables
     task: `${schema}.cloacina_task_execution`,
     step: `${schema}.cloacina_task_step`,
     signal: `${schema}.cloacina_signal`,
+    subscription: `${schema}.cloacina_event_subscription`,
+    eventStart: `${schema}.cloacina_event_start`,
     progress: `${schema}.cloacina_task_progress`,
     limit: `${schema}.cloacina_limit`,
     limitSlot: `${schema}.cloacina_limit_slot`,

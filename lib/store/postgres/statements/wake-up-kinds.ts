@@ -50,6 +50,14 @@ const SOURCES: readonly WakeUpSource[] = [
     mayStayDue: false,
     isAsked: ({ messages }) => messages.isAsked,
   },
+  {
+    kind: 'eventStart',
+    from: ({ eventStart }) => `${eventStart} e WHERE true`,
+    at: 'e.due_at',
+    // Only a process with the code of the workflow can make it.
+    mayStayDue: true,
+    isAsked: ({ messages }) => messages.isAsked,
+  },
 ];
 
 const STAYING: ReadonlySet<string> = new Set(

@@ -6,6 +6,7 @@ import type {
   NewDefinition,
   StoredDefinitionRow,
 } from '../../../store/port/index.js';
+import { subscribe } from '../memory-event-starts.js';
 import { isWaiting, type MemoryDefinition } from '../memory-rows.js';
 
 /**
@@ -18,6 +19,7 @@ export class MemoryDefinitionStore extends MemoryRole implements DefinitionStore
     if (other !== undefined) {
       throw new Error(`The id ${other.id} belongs to another stored definition.`);
     }
+    subscribe(this.tables, definitions);
     for (const { id, hash, name, version, definition } of definitions) {
       const text = stored.get(id)?.definition ?? JSON.stringify(definition);
       stored.set(id, {

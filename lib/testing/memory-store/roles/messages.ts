@@ -1,6 +1,7 @@
 import { MemoryRole } from './memory-role.js';
 import type {
   Delivery,
+  ExpiredEvents,
   Message,
   MessageStore,
   MessageWait,
@@ -32,7 +33,7 @@ export class MemoryMessageStore extends MemoryRole implements MessageStore {
     return this.run((tables) => take(tables, waits));
   }
 
-  expireEvents(limit: number): Promise<number> {
+  expireEvents(limit: number): Promise<ExpiredEvents> {
     return this.run((tables) => expireEvents(tables, limit));
   }
 }
