@@ -84,6 +84,17 @@ export class BenchServer {
     return rows[0];
   }
 
+  /** Of statements like this since the last `settle`: how many, and the milliseconds of the slowest. */
+  async slowest(database, like) {
+    const { rows } = await this.#admin.query(
+      `SELECT coalesce(sum(calls), 0)::float8 AS calls, coalesce(max(max_exec_time), 0)::float8 AS ms
+         FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid
+        WHERE d.datname = $1 AND query LIKE $2`,
+      [database, like],
+    );
+    return rows[0];
+  }
+
   async connections(database) {
     const { rows } = await this.#admin.query(
       // Without that of the benchmark itself.

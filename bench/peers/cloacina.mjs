@@ -7,11 +7,14 @@ import { Handled } from '../measure/handled.mjs';
 import { spread, withCallers } from '../measure/callers.mjs';
 import { taskWork } from '../measure/shape.mjs';
 
-const { CloacinaModule, defineSignal, defineWorkflow, getRunnerToken } = await loadBuilt();
+const { CloacinaModule, defineEvent, defineSignal, defineWorkflow, getRunnerToken } =
+  await loadBuilt();
 
 const SCHEMA = 'bench';
 // A build that is compared with this one may be older than signals.
 const Go = defineSignal?.('go');
+const Bell = defineEvent?.('bell');
+const BELL_KEY = 'all';
 /** Executions that callers have started and whose end they have not seen, at a time: of one tenant, of each of many. */
 const IN_FLIGHT = 1_200;
 const IN_FLIGHT_OF_MANY = 120;
@@ -80,6 +83,7 @@ async function openCloacina(settings) {
     timeOne: () => timeOne(runner, workflow.name, input),
     timeReads: (count) => timeReads(runner, count),
     ...(shape.kind === 'signal' ? waitsOf(runner, workflow.name, handled) : {}),
+    ...(shape.kind === 'waiting' ? parkingOf(runner) : {}),
     close: () => app.close(),
   };
 }
@@ -88,21 +92,52 @@ function inputOf(shape) {
   return shape.payload === undefined ? {} : { payload: shape.payload };
 }
 
+/** Executions that wait in great number. Nothing is kept of them here. */
+function parkingOf(runner) {
+  return {
+    /** Starts executions, and resolves when all of them wait. */
+    park: async (workflow, count) => {
+      const suspended = untilEvents(runner, 'task.suspended', count);
+      const began = performance.now();
+      await withCallers(SENDERS, count, () => runner.start(workflow, {}));
+      await suspended;
+      return performance.now() - began;
+    },
+    /** Wakes all that listen, and meanwhile starts one execution after the other. */
+    ring: async (count) => {
+      const beside = [];
+      let isOver = false;
+      const ended = untilEvents(runner, 'execution.ended', count, 'listening');
+      const began = performance.now();
+      await runner.emit(Bell, BELL_KEY, {});
+      const done = ended.then(() => {
+        isOver = true;
+        return performance.now() - began;
+      });
+      while (!isOver) beside.push((await timeOne(runner, 'bench', {})).completed);
+      return { ms: await done, beside };
+    },
+  };
+}
+
+function untilEvents(runner, type, count, workflow) {
+  return new Promise((resolve) => {
+    const subscription = runner.events$.subscribe((event) => {
+      if (event.type !== type || (workflow !== undefined && event.workflow !== workflow)) return;
+      if (--count > 0) return;
+      subscription.unsubscribe();
+      resolve();
+    });
+  });
+}
+
 /** Signals to executions that wait. */
 function waitsOf(runner, workflow, handled) {
   let ids = [];
-  const untilEvents = (type, count) =>
-    new Promise((resolve) => {
-      const subscription = runner.events$.subscribe((event) => {
-        if (event.type !== type || --count > 0) return;
-        subscription.unsubscribe();
-        resolve();
-      });
-    });
   const send = (id) => runner.signal(id, Go, { n: 1 });
   return {
     startWaits: async (count) => {
-      const suspended = untilEvents('task.suspended', count);
+      const suspended = untilEvents(runner, 'task.suspended', count);
       ids = [];
       await withCallers(SENDERS, count, async () => {
         ids.push((await runner.start(workflow, {})).id);
@@ -110,7 +145,7 @@ function waitsOf(runner, workflow, handled) {
       await suspended;
     },
     signalWaits: async () => {
-      const ended = untilEvents('execution.ended', ids.length);
+      const ended = untilEvents(runner, 'execution.ended', ids.length);
       const left = [...ids];
       const began = performance.now();
       await withCallers(SENDERS, ids.length, () => send(left.pop()));
@@ -119,7 +154,7 @@ function waitsOf(runner, workflow, handled) {
     },
     timeSignal: async () => {
       const resumed = handled.next();
-      const ended = untilEvents('execution.ended', 1);
+      const ended = untilEvents(runner, 'execution.ended', 1);
       const began = performance.now();
       await send(ids[0]);
       await resumed;
@@ -143,6 +178,7 @@ function workflowsOf(shape, handled) {
       .build();
     return [waiting];
   }
+  if (shape.kind === 'waiting') return parkedWorkflows();
   const work = taskWork(shape);
   // The handler that runs last: its return says that the execution is about to end.
   const lastWork = async () => {
@@ -158,6 +194,18 @@ function workflowsOf(shape, handled) {
     builder = builder.task(name, options, last ? lastWork : work);
   }
   return [builder.build()];
+}
+
+/** One that waits for a signal, one that waits for an event, and one beside them. */
+function parkedWorkflows() {
+  const waiting = defineWorkflow('waiting').task('wait', async (context) => {
+    await context.waitFor(Go);
+  });
+  const listening = defineWorkflow('listening').task('wait', async (context) => {
+    await context.waitFor(Bell, { key: BELL_KEY });
+  });
+  const beside = defineWorkflow('bench').task('work', () => {});
+  return [beside, waiting, listening].map((builder) => builder.build());
 }
 
 function familyOf(shape, handled) {

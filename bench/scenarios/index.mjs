@@ -17,6 +17,7 @@ import { recovery } from './recovery.mjs';
 import { signals } from './signals.mjs';
 import { tenSteps, tenStepsLatency } from './steps.mjs';
 import { tenants } from './tenants.mjs';
+import { waiting } from './waiting.mjs';
 import { watch } from './watch.mjs';
 
 /** In the order in which a whole run goes through them. */
@@ -40,6 +41,7 @@ export const scenarios = [
   handlers,
   recovery,
   idle,
+  waiting,
   watch,
   tenants,
   memory,

@@ -158,6 +158,22 @@ export function describeChildEnds(tested: TestedStore): void {
     });
   });
 
+  test('ends that are left are read page by page, by id', async () => {
+    const family = new Family(tested);
+    const { children } = await family.asleep(3);
+    for (const child of children) await tested.store.cancel(child, null);
+    const ids = [...children].sort();
+    const before = previousId(ids[0]!);
+    const { children: store } = tested.store;
+    const first = await store.unsettled(2, before);
+    expect(first.map(({ id }) => id)).toEqual(ids.slice(0, 2));
+    const [next] = await store.unsettled(1, ids[1]!);
+    expect(next).toMatchObject({ id: ids[2], bits: TELL_PARENTS });
+    expect((await store.unsettled(1_000, null)).map(({ id }) => id)).toEqual(
+      expect.arrayContaining(ids),
+    );
+  });
+
   test('a child that was deleted wakes a parent that waits', async () => {
     const family = new Family(tested);
     const { id, children } = await family.asleep(2);
@@ -380,4 +396,15 @@ export function describeChildEnds(tested: TestedStore): void {
     await new Family(tested).asleep();
     expect(await tested.behind.session.useChildren([tested.store.handle])).toEqual([true]);
   });
+}
+
+/** An id right before another one. */
+function previousId(id: string): string {
+  const last = Number.parseInt(id.slice(-8), 16);
+  return (
+    id.slice(0, -8) +
+    Math.max(0, last - 1)
+      .toString(16)
+      .padStart(8, '0')
+  );
 }

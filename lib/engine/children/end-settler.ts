@@ -10,6 +10,7 @@ import {
   TELL_PARENTS,
   type ChildrenPage,
   type ChildStore,
+  type UnsettledEnd,
 } from '../../store/port/index.js';
 import { classifierOf } from '../write-batches.js';
 import type { ClaimTable } from '../claims/claim-table.js';
@@ -59,7 +60,8 @@ export class EndSettler {
   private readonly retelling: Batcher<string, undefined>;
   private readonly clearing: Batcher<string, undefined>;
   private readonly ending = new Map<string, Promise<boolean>>();
-  private left: Promise<void> | undefined;
+  private settlingLeft: Promise<void> | undefined;
+  private isClosed = false;
   /** Whether an end with something to settle was stored here. Then the process looks for others regularly. */
   hasSettled = false;
 
@@ -95,17 +97,6 @@ export class EndSettler {
     void this.settle(id, unsettled);
   }
 
-  /** Never rejects. */
-  private async settle(id: string, unsettled: number): Promise<void> {
-    if ((unsettled & (TELL_PARENTS | END_CHILDREN)) === 0) return;
-    this.hasSettled = true;
-    const report = (error: unknown): void => this.reportLate([id], error);
-    await Promise.all([
-      (unsettled & TELL_PARENTS) !== 0 && this.telling.add(id).catch(report),
-      (unsettled & END_CHILDREN) !== 0 && this.endChildrenOf(id).catch(report),
-    ]);
-  }
-
   /** Tells the tasks that wait for an execution, even if the tasks that waited earlier were told. */
   async tell(id: string): Promise<void> {
     await this.retelling.add(id);
@@ -124,26 +115,12 @@ export class EndSettler {
     return ending;
   }
 
-  /**
-   * Settles the ends that a lost process, or a lost reply, has left behind, however many there are. Never rejects: the sweep
-   * finds them too.
-   */
+  /** Settles all ends that a lost process, or a lost reply, has left behind, page by page. Never rejects: the sweep finds them too. */
   settleLeft(): Promise<void> {
-    this.left ??= this.settlePages()
-      .catch(() => undefined)
-      .finally(() => (this.left = undefined));
-    return this.left;
-  }
-
-  /** Ends that can't be settled now stay at the front. So a full page of which all were seen before is the last one. */
-  private async settlePages(): Promise<void> {
-    const seen = new Set<string>();
-    for (let isFull = true; isFull;) {
-      const page = await this.parts.store.children.unsettled(MAX_LEFT);
-      await Promise.all(page.map(({ id, bits }) => this.settle(id, bits)));
-      isFull = page.length === MAX_LEFT && page.some(({ id }) => !seen.has(id));
-      for (const { id } of page) seen.add(id);
-    }
+    this.settlingLeft ??= this.settlePages()
+      .catch(() => undefined) // The next round of the sweep finds them.
+      .finally(() => (this.settlingLeft = undefined));
+    return this.settlingLeft;
   }
 
   /** Tells the tasks that wait for executions that were deleted. */
@@ -167,9 +144,31 @@ export class EndSettler {
   }
 
   close(): void {
+    this.isClosed = true;
     this.telling.close();
     this.retelling.close();
     this.clearing.close();
+  }
+
+  /** Resolves when it is done, or has failed. */
+  private async settle(id: string, unsettled: number): Promise<void> {
+    if ((unsettled & (TELL_PARENTS | END_CHILDREN)) === 0) return;
+    this.hasSettled = true;
+    const report = (error: unknown): void => this.reportLate([id], error);
+    await Promise.all([
+      (unsettled & TELL_PARENTS) === 0 ? undefined : this.telling.add(id).catch(report),
+      (unsettled & END_CHILDREN) === 0 ? undefined : this.endChildrenOf(id).catch(report),
+    ]);
+  }
+
+  /** By id, so an end that can't be settled keeps no others from it. */
+  private async settlePages(): Promise<void> {
+    let after: string | null = null;
+    do {
+      const left: UnsettledEnd[] = await this.parts.store.children.unsettled(MAX_LEFT, after);
+      await Promise.all(left.map(({ id, bits }) => this.settle(id, bits)));
+      after = left.length < MAX_LEFT ? null : (left.at(-1)?.id ?? null);
+    } while (after !== null && !this.isClosed);
   }
 
   private async sendEnds(ids: readonly string[], again = false): Promise<undefined[]> {

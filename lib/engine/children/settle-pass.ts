@@ -1,5 +1,5 @@
 import {
-  MAX_LEFT_IN_SWEEP,
+  UNSETTLED_OF_ALL,
   type SettlingSession,
   type TenantHandle,
 } from '../../store/port/index.js';
@@ -53,7 +53,8 @@ export class SettlePass {
     const left = await session.unsettled(users.map(({ store }) => store.handle));
     for (const [i, { settler }] of users.entries()) {
       const ends = left[i] ?? [];
-      if (ends.length >= MAX_LEFT_IN_SWEEP) void settler.settleLeft();
+      // A process that died in the middle of a large family left more than a look reads.
+      if (ends.length >= UNSETTLED_OF_ALL) void settler.settleLeft();
       else for (const { id, bits } of ends) settler.ended(id, bits);
     }
     for (const tenant of users) {

@@ -38,7 +38,7 @@ export class TaskSteps {
   /** Names that this run has used. */
   private readonly names = new Set<string>();
   private stored: Promise<StoredSteps> | undefined;
-  /** When they were read, by the clock's `now()`. */
+  /** When they had been read, by the clock's `now()`. */
   private readAt = 0;
   /** Number of points of this run that were not stored. */
   private added = 0;
@@ -110,13 +110,14 @@ export class TaskSteps {
     return this.point(wait.name, wait.kind, async (found, { point, stored, readAt }) => {
       if (found !== undefined && found.status !== 'Open') return wait.valueOf(found);
       const { clock } = this.services;
-      const openedAt = found === undefined ? clock.now() : readAt;
       const isOpened = found !== undefined && wait.isFor?.(found, stored) !== false;
       const opened = isOpened ? found : await this.openWait(wait);
+      // From the reply on: from the request on, the wait would be too short by what the statement took.
+      const knownAt = found === undefined ? clock.now() : readAt;
       const { dueInMs } = found ?? opened;
       const seen = await wait.look?.(found);
       if (seen !== undefined && seen.status !== 'Open') return wait.valueOf(seen);
-      const wakeAt = dueInMs === null ? Infinity : openedAt + dueInMs;
+      const wakeAt = dueInMs === null ? Infinity : knownAt + dueInMs;
       if (wakeAt > clock.now()) return this.points.suspend(point, wakeAt, wait.joins === true);
       return wait.valueOf(await this.timeOut(wait));
     });
@@ -202,8 +203,9 @@ export class TaskSteps {
   }
 
   private async load(): Promise<StoredSteps> {
+    const stored = this.claim.hasSteps ? await this.services.read(this.claim) : new Map();
     this.readAt = this.services.clock.now();
-    return this.claim.hasSteps ? this.services.read(this.claim) : new Map();
+    return stored;
   }
 
   private async reread(name: StepName): Promise<StepRow | undefined> {

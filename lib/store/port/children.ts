@@ -8,9 +8,6 @@ import type { UserTransaction } from './transactions.js';
 export const TELL_PARENTS = 1;
 export const END_CHILDREN = 2;
 
-/** Maximum number of unsettled ends of one tenant that a sweep reads. As many: there may be more. */
-export const MAX_LEFT_IN_SWEEP = 100;
-
 /** Maximum number of executions above an execution. */
 export const MAX_DEPTH = 50;
 
@@ -183,8 +180,12 @@ export interface ChildStore {
   endChildren(id: string, reason: string, after: string | null): Promise<ChildrenPage>;
   /** Clears the bit of executions whose children are ended, or were not to be. */
   childrenEnded(ids: readonly string[]): Promise<void>;
-  /** Ends with something left to bring about, at most `limit`. */
-  unsettled(limit: number): Promise<UnsettledEnd[]>;
+  /**
+   * Ends with something left to bring about, by id, at most `limit`.
+   *
+   * @param after - the last one of the previous page
+   */
+  unsettled(limit: number, after: string | null): Promise<UnsettledEnd[]>;
   /**
    * An execution and the executions under it, parents first. At most `limit`.
    *

@@ -265,9 +265,13 @@ export function childrenEnded(tables: MemoryTables, ids: readonly string[]): voi
 }
 
 /** Ends with something left to bring about. */
-export function unsettledOf({ executions }: MemoryTables, limit: number): UnsettledEnd[] {
+export function unsettledOf(
+  { executions }: MemoryTables,
+  limit: number,
+  after: string | null = null,
+): UnsettledEnd[] {
   return [...executions.values()]
-    .filter(({ completedAt }) => completedAt !== null)
+    .filter(({ completedAt, id }) => completedAt !== null && (after === null || id > after))
     .map(({ id, unsettled }) => ({ id, bits: unsettled & (TELL_PARENTS | END_CHILDREN) }))
     .filter(({ bits }) => bits !== 0)
     .sort((a, b) => (a.id < b.id ? -1 : 1))

@@ -1,14 +1,15 @@
-import type {
-  DueTime,
-  EngineSession,
-  HeldLease,
-  LeaseRow,
-  LivingLocks,
-  RecoverySession,
-  SweepResult,
-  TenantHandle,
-  TenantSweep,
-  UnsettledEnd,
+import {
+  UNSETTLED_OF_ALL,
+  type DueTime,
+  type EngineSession,
+  type HeldLease,
+  type LeaseRow,
+  type LivingLocks,
+  type RecoverySession,
+  type SweepResult,
+  type TenantHandle,
+  type TenantSweep,
+  type UnsettledEnd,
 } from '../../store/port/index.js';
 import { unsettledOf } from './memory-children.js';
 import type { MemoryDatabase } from './memory-database.js';
@@ -76,7 +77,7 @@ export class MemorySession implements EngineSession, RecoverySession {
   }
 
   async unsettled(tenants: readonly TenantHandle[]): Promise<UnsettledEnd[][]> {
-    return tenants.map((tenant) => unsettledOf(this.tablesOf(tenant), 100));
+    return tenants.map((tenant) => unsettledOf(this.tablesOf(tenant), UNSETTLED_OF_ALL));
   }
 
   async leases(tenants: readonly TenantHandle[]): Promise<LeaseRow[][]> {

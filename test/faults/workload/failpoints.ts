@@ -7,6 +7,8 @@ export interface Failpoint {
   readonly at: 'before' | 'sent' | 'after' | 'begin' | 'end';
   /** Part of the statement's text. */
   readonly statement?: string;
+  /** How often it passes the point before. Default: 0. */
+  readonly skip?: number;
 }
 
 /** What only one statement of the library, or all its variants, have in their text. */
@@ -16,14 +18,28 @@ export const STATEMENTS = {
   complete: 'ended_batch AS (',
   reschedule: "WHEN l.kind = 'retry' THEN t.attempt + 1",
   recordSteps: 'due_ms, due_on, has_result',
+  readSteps: 's.due_at - ',
   takeMessages: 'SELECT DISTINCT ON (id) * FROM open',
   deliverMessages: 'to_start AS (',
   takeEventStarts: 'AS k(workflow, event_name)',
   settleEventStarts: 'i(signal_id, workflow, error, retry_ms)',
+  send: 'workflow, workflow_key, name, event_key',
+  deliver: 'listener AS MATERIALIZED',
+  startChildren: 'root_execution_id, on_parent_end)',
+  attachChildren: 'SELECT child_id AS id,',
+  tellParents: "coalesce((s.result ->> 'retryFrom')",
+  endChildren: 'child AS MATERIALIZED',
+  childrenEnded: 'LIMIT 1) IS NULL)',
   endLease: 'l.lock_epoch IS NOT DISTINCT',
   takeOrphans: 'orphan AS MATERIALIZED',
   commit: 'COMMIT',
 } as const;
+
+/** Of the statements that start children: the one for a child with an idempotency key, which limits its wait for a lock. */
+export const START_KEYED_CHILD = "set_config('lock_timeout', $35";
+
+/** Of the statements that send messages: the one in a caller's transaction, whose events have no time yet. */
+export const SEND_IN_TRANSACTION = "idempotency_key,\n           'infinity'";
 
 /** The names of the statements that record outcomes. */
 export const COMPLETE_NAMES = [
@@ -52,11 +68,13 @@ function die(): void {
 }
 
 /** From now on the process dies at the first statement that fits. */
-export function armFailpoint({ at, statement = '' }: Failpoint): void {
+export function armFailpoint({ at, statement = '', skip = 0 }: Failpoint): void {
+  let passed = 0;
   patch(
     (send) =>
       function query(...args) {
-        if (!textOf(args[0]).includes(statement)) return Reflect.apply(send, this, args);
+        if (!textOf(args[0]).includes(statement) || passed++ < skip)
+          return Reflect.apply(send, this, args);
         if (at === 'before') die();
         const callback = args.at(-1);
         if (at === 'after' && typeof callback === 'function') {
@@ -70,26 +88,27 @@ export function armFailpoint({ at, statement = '' }: Failpoint): void {
   );
 }
 
-/** The control run: a process doesn't heed that a claim is lost, and outcomes are taken whatever token they have. */
-export function takeFenceOut(): void {
-  Object.defineProperty(TaskClaim.prototype, 'lost', {
-    get: () => false,
-    set() {},
-  });
+/** From now on the process sends each statement as `change` returns it. */
+export function changeTexts(change: (text: string) => string): void {
   patch(
     (send) =>
       function query(...args) {
         const [sent] = args;
         const text = textOf(sent);
-        if (
-          typeof sent === 'object' &&
-          sent !== null &&
-          text.includes('claim_token = i.claim_token')
-        ) {
-          const open = text.replaceAll(/t\.claim_token = i\.claim_token/g, 'true');
-          args[0] = { ...sent, text: open };
+        const changed = change(text);
+        if (typeof sent === 'object' && sent !== null && changed !== text) {
+          args[0] = { ...sent, text: changed };
         }
         return Reflect.apply(send, this, args);
       },
   );
+}
+
+/** The control run: a process doesn't heed that a claim is lost, and what it sends is taken whatever token it has. */
+export function takeFenceOut(): void {
+  Object.defineProperty(TaskClaim.prototype, 'lost', {
+    get: () => false,
+    set() {},
+  });
+  changeTexts((text) => text.replaceAll(/t\.claim_token = ([a-z])\.claim_token/g, 'true'));
 }

@@ -36,6 +36,8 @@ export interface TaskFacts {
   readonly isOwned: boolean;
   readonly isDue: boolean;
   readonly paused: boolean;
+  /** Whether it has recorded steps: each takes the failed attempts and the recoveries off the row. */
+  readonly hasSteps: boolean;
   readonly attempt: number;
   readonly recoveryAttempts: number;
   readonly generation: number;
@@ -87,7 +89,7 @@ const HISTORIES = `SELECT d.definition, json_build_object(
   (SELECT json_agg(json_build_object(
      'no', t.task_no, 'status', t.status, 'pending', t.pending_dependencies, 'unmet', t.unmet_dependencies,
      'token', (t.claim_token >> 33) * 2 - (t.claim_token > 0 AND t.claim_token % 2 = 0)::integer, 'isOwned', t.owner IS NOT NULL, 'isDue', t.run_at IS NOT NULL, 'paused', t.paused,
-     'attempt', t.attempt, 'recoveryAttempts', t.recovery_attempts, 'generation', t.generation,
+     'hasSteps', t.has_steps, 'attempt', t.attempt, 'recoveryAttempts', t.recovery_attempts, 'generation', t.generation,
      'skipReason', t.skip_reason, 'hasError', t.error IS NOT NULL,
      'attempts', coalesce((SELECT json_agg(json_build_object('attempt', a -> 'attempt',
          'startedAt', ${at("(a ->> 'startedAt')::timestamptz")},

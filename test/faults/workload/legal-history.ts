@@ -41,7 +41,7 @@ export function illegalitiesOf(history: History, limits: HistoryLimits = {}): st
   for (const task of workflow.tasks) {
     const row = tasks[task.no];
     if (row === undefined) continue;
-    const walk = new TaskWalk(task.dependsOn.length > 0);
+    const walk = new TaskWalk(task.dependsOn.length > 0, row.hasSteps);
     for (const event of events) {
       const endsAll =
         event.taskNo === null && (event.kind === 'cancelled' || event.kind === 'timedOut');
@@ -133,7 +133,8 @@ function wrongTaskRow({ execution }: History, row: TaskFacts): string[] {
     [row.isOwned === (status === 'Running'), row.isOwned ? 'owned' : 'without an owner'],
     // Each claim counts the token up, and each way out of it.
     [(row.token % 2 === 1) === (status === 'Running'), `token ${row.token}`],
-    [row.isDue === (status === 'Ready'), row.isDue ? 'due' : 'never due'],
+    // One that waits has a time if it is woken or its wait has a limit.
+    [status === 'Waiting' || row.isDue === (status === 'Ready'), row.isDue ? 'due' : 'never due'],
     [terminal === (completedAt !== null), 'a wrong time of its end'],
     [
       row.paused === (!terminal && execution.status === 'Paused'),
@@ -141,7 +142,13 @@ function wrongTaskRow({ execution }: History, row: TaskFacts): string[] {
     ],
     [(status === 'Skipped') === (row.skipReason !== null), `reason ${row.skipReason}`],
     [status !== 'Failed' || (row.hasError && row.attempt > 0), 'no error or attempt'],
-    [status === 'NotStarted' || status === 'Cancelled' || row.pending === 0, 'dependencies open'],
+    [
+      status === 'NotStarted' ||
+        status === 'Cancelled' ||
+        status === 'Waiting' ||
+        row.pending === 0,
+      'dependencies open',
+    ],
     [status !== 'NotStarted' || row.pending > 0, 'nothing to wait for'],
     [startedAt === null || startedAt >= execution.createdAt, 'a begin before the start'],
     [completedAt === null || completedAt >= (startedAt ?? 0), 'an end before its begin'],
@@ -160,8 +167,8 @@ function wrongDependencies(
   row: TaskFacts,
   abandoned: boolean,
 ): string[] {
-  // A cancel ends all at once and counts nothing.
-  if (row.status === 'Cancelled') return [];
+  // A cancel ends all at once and counts nothing; one that waits counts its children.
+  if (row.status === 'Cancelled' || row.status === 'Waiting') return [];
   const wrong: string[] = [];
   const dependencies = task.dependsOn.flatMap((no) => tasks[no] ?? []);
   const pending = dependencies.filter(({ status }) => !isTaskTerminal(status)).length;
@@ -173,7 +180,8 @@ function wrongDependencies(
   const latest = Math.max(0, ...dependencies.map(({ completedAt }) => completedAt ?? Infinity));
   if (begins.some((begin) => begin !== null && begin < latest))
     wrong.push('began before its dependencies had ended');
-  const known = task.rule === null || !readsContext(task.rule);
+  // A node that is skipped by its timeout ran.
+  const known = (task.rule === null || !readsContext(task.rule)) && row.skipReason !== 'timeout';
   if (known && isTaskTerminal(row.status) && !abandoned) {
     const decision = decideTask(
       task,

@@ -17,6 +17,7 @@ import type { Statement } from '../../../lib/store/postgres/statements/statement
 import { tellParents } from '../../../lib/store/postgres/statements/tell-parents.js';
 import {
   byLockOrder,
+  CHILD_EVENT,
   FIRST_TOKEN,
   TELL_PARENTS,
   type ChildStart,
@@ -31,6 +32,7 @@ import {
   startOf,
 } from '../../conformance/workflows.js';
 import { sized } from '../../support/sizes.js';
+import { explain, rowsLookedAt } from './explain.js';
 import { race } from './gate.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { rowsOf, taskOf } from './rows.js';
@@ -229,4 +231,26 @@ test('starts, ends, tells, cancels and ends of children of the same executions n
     );
     expect(rows).toEqual([]);
   }
+});
+
+test('the end of a child reads its own waits, however many others there are', async () => {
+  const parentId = await first.startOne(single);
+  await open.admin.query(
+    `INSERT INTO ${open.tables.step} (execution_id, task_no, item_no, name, kind, status, child_id, event_name, event_key)
+     SELECT $1, 0, 0, 'other ' || n, 'child', 'Open', c.id, '${CHILD_EVENT}', c.id::text
+     FROM generate_series(1, 2000) n, LATERAL (SELECT gen_random_uuid() AS id WHERE n > 0) c`,
+    [parentId],
+  );
+  const children = Array.from({ length: 20 }, (_, i) => childOf(parentId, `child ${i}`));
+  await start(first, children);
+  const ids = children.map(({ item }) => item.id);
+  await open.admin.query(
+    `UPDATE ${open.tables.execution} SET completed_at = now(), status = 'Cancelled' WHERE id = ANY ($1::uuid[])`,
+    [ids],
+  );
+  const nodes = await explain(first.client, open.tables, tellParents, [`{${ids.join()}}`, false], {
+    mode: 'generic',
+    analyze: true,
+  });
+  expect(rowsLookedAt(nodes)).toBeLessThan(1_000);
 });

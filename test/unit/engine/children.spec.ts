@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { EndSettler, type EndSettlerParts } from '../../../lib/engine/children/end-settler.js';
 import { SettlePass, type SettledTenant } from '../../../lib/engine/children/settle-pass.js';
 import {
-  MAX_LEFT_IN_SWEEP,
   TELL_PARENTS,
+  UNSETTLED_OF_ALL,
   type SettlingSession,
 } from '../../../lib/store/port/index.js';
 import { ManualClock } from '../../../lib/testing/manual-clock.js';
@@ -57,7 +57,7 @@ describe('A process on the store in memory', () => {
     expect(runs).toEqual([3, 2, 1, 0, 1, 2, 3]);
     const tree = await process.runner.tree(id);
     expect(tree.children[0]?.children[0]?.children[0]).toMatchObject({ status: 'Completed' });
-    expect(await process.store.children.unsettled(10)).toEqual([]);
+    expect(await process.store.children.unsettled(10, null)).toEqual([]);
   });
 
   it('fails the parents of a child that failed, and retries all of them in place', async () => {
@@ -81,9 +81,10 @@ describe('EndSettler', () => {
     const store = {
       classifyFailure: () => ({ kind: 'bug', mayBeWritten: false, retryable: false }),
       children: {
-        unsettled: async (limit: number) => {
+        unsettled: async (limit: number, after: string | null) => {
           looks++;
-          return [...left].slice(0, limit).map((id) => ({ id, bits: TELL_PARENTS }));
+          const ids = [...left].sort().filter((id) => after === null || id > after);
+          return ids.slice(0, limit).map((id) => ({ id, bits: TELL_PARENTS }));
         },
         tellParents: async (ids: readonly string[], again = false) => {
           if (again) told.push(ids.length);
@@ -150,7 +151,7 @@ describe('SettlePass', () => {
     usesChildren,
     settler: {
       ended: (id, bits) => told.push(`${id} ${bits}`),
-      settleLeft: async () => void told.push(`all of ${schema}`),
+      settleLeft: async () => void told.push(`all in ${schema}`),
       tellMissing: async () => void told.push(`missing in ${schema}`),
     },
   });
@@ -176,10 +177,21 @@ describe('SettlePass', () => {
     expect(told.filter((what) => what === 'missing in 0')).toHaveLength(1);
   });
 
-  it('reads on where a tenant has as many ends as a sweep reads', async () => {
-    count = MAX_LEFT_IN_SWEEP;
+  it('goes on where a tenant has more ends than one look reads', async () => {
+    const many = Array.from({ length: UNSETTLED_OF_ALL }, (_, i) => ({
+      id: `${i}`,
+      bits: TELL_PARENTS,
+    }));
+    session = {
+      useChildren: async () => [true],
+      unsettled: async ([one]) => [one?.schema === '0' ? many : many.slice(1)],
+    };
     await passOf(tenant('0', true)).over(['0']);
-    expect(told).toEqual(['all of 0', 'missing in 0']);
+    expect(told).toEqual(['all in 0', 'missing in 0']);
+    told.length = 0;
+    await passOf(tenant('1', true)).over(['1']);
+    expect(told).not.toContain('all in 1');
+    expect(told).toHaveLength(UNSETTLED_OF_ALL);
   });
 
   it('waits for a session', async () => {

@@ -35,6 +35,7 @@ const task = (no: number, status: TaskStatus, more: Partial<TaskFacts> = {}): Ta
   isOwned: status === 'Running',
   isDue: status === 'Ready',
   paused: false,
+  hasSteps: false,
   attempt: 0,
   recoveryAttempts: 0,
   generation: 0,

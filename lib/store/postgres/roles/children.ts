@@ -106,8 +106,8 @@ export class PostgresChildStore extends PostgresRole implements ChildStore {
     await this.db.hot.run(childrenEnded, [plainArray(ids)]);
   }
 
-  async unsettled(limit: number): Promise<UnsettledEnd[]> {
-    return this.db.hot.run(readUnsettled, [limit]);
+  async unsettled(limit: number, after: string | null): Promise<UnsettledEnd[]> {
+    return this.db.hot.run(readUnsettled, [limit, after]);
   }
 
   async tree(id: string, limit: number, statuses?: readonly string[]): Promise<TreeRow[]> {

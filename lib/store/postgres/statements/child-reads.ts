@@ -3,8 +3,8 @@ import { executionOf, type BulkStatement, type Statement, type TenantTables } fr
 import {
   CHILD_EVENT,
   END_CHILDREN,
-  MAX_LEFT_IN_SWEEP,
   TELL_PARENTS,
+  UNSETTLED_OF_ALL,
   type ChildEnd,
   type TreeRow,
   type UnsettledEnd,
@@ -52,30 +52,34 @@ export const readHeldUp: Statement<{ id: string }> = {
 
 const UNSETTLED = columns({ tenant: integer, id: uuid, bits: integer });
 
-function unsettledOf(tables: TenantTables, i: number, limit: string): string {
+function unsettledOf(tables: TenantTables, i: number, limit: string, after = ''): string {
   const select = UNSETTLED.select({
     tenant: String(i),
     id: 'x.id',
     bits: `(x.unsettled & ${TELL_PARENTS | END_CHILDREN})::integer`,
   });
   return `(SELECT ${select} FROM ${tables.execution} x
-    WHERE x.unsettled <> 0 AND x.completed_at IS NOT NULL AND x.unsettled & ${TELL_PARENTS | END_CHILDREN} <> 0
+    WHERE x.unsettled <> 0 AND x.completed_at IS NOT NULL AND x.unsettled & ${TELL_PARENTS | END_CHILDREN} <> 0${after}
     ORDER BY x.id LIMIT ${limit})`;
 }
 
-/** Ends with something left to bring about, by their partial index. It is nearly always empty. */
+/** Before every id. */
+const FIRST_ID = '00000000-0000-0000-0000-000000000000';
+
+/** Ends with something left to bring about, by their partial index, which is nearly always empty. $2 is the last one before. */
 export const readUnsettled: Statement<UnsettledEnd> = {
   name: 'read_unsettled',
   columns: UNSETTLED,
-  text: (tables) => unsettledOf(tables, 0, '$1::integer'),
+  text: (tables) =>
+    unsettledOf(tables, 0, '$1::integer', ` AND x.id > coalesce($2::uuid, '${FIRST_ID}')`),
 };
 
-/** Ends of many tenants with something left to bring about, by their partial index. It is nearly always empty. */
+/** The same of many tenants, from the first one on. */
 export const readUnsettledOfAll: BulkStatement<UnsettledEnd & { tenant: number }> = {
   columns: UNSETTLED,
   textFor: (tenants) =>
     tenants
-      .map((tables, i) => unsettledOf(tables, i, String(MAX_LEFT_IN_SWEEP)))
+      .map((tables, i) => unsettledOf(tables, i, String(UNSETTLED_OF_ALL)))
       .join(' UNION ALL '),
 };
 

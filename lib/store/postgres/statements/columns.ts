@@ -141,6 +141,11 @@ export function records<F extends Readonly<Record<string, keyof FieldOf>>>(
   };
 }
 
+/** A duration in milliseconds, rounded up, so that what waits for it does not end before its time. */
+export function restMs(duration: string): string {
+  return `ceil(extract(epoch FROM ${duration}) * 1000)::bigint`;
+}
+
 /** Milliseconds as an integer: exact, and cheaper to parse than a timestamp's text, which depends on DateStyle. */
 export function epochMs(time: string): string {
   return `(extract(epoch FROM ${time}) * 1000)::bigint`;

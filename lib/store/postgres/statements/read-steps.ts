@@ -1,4 +1,4 @@
-import { columns, epochMs, integer, json, long, orNull, text, uuid } from './columns.js';
+import { columns, restMs, integer, json, long, orNull, text, uuid } from './columns.js';
 import type { Statement } from './statement.js';
 import type { StepKind, StepRow, StepStatus } from '../../port/index.js';
 
@@ -34,7 +34,7 @@ export const readSteps: Statement<ReadStep> = {
     childId: 's.child_id',
     eventName: 's.event_name',
     eventKey: 's.event_key',
-    dueInMs: epochMs(`s.due_at - ${tables.clock.now}`),
+    dueInMs: restMs(`s.due_at - ${tables.clock.now}`),
   })}
   FROM unnest($1::uuid[], $2::integer[], $3::integer[]) AS i(execution_id, task_no, item_no)
     JOIN ${tables.step} s ON s.execution_id = ANY (ARRAY[i.execution_id]) AND s.task_no = i.task_no

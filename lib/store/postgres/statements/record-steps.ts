@@ -1,4 +1,4 @@
-import { columns, epochMs, long, orNull } from './columns.js';
+import { columns, restMs, long, orNull } from './columns.js';
 import { jsonColumn, plainArray } from './encoding.js';
 import { taskOf, type Statement, type TenantTables } from './statement.js';
 import type { StepRecord, StepReply } from '../../port/index.js';
@@ -65,7 +65,7 @@ export const recordSteps: Statement<RecordedRow> = {
       WHERE s.status || '' = 'Open' AND (excluded.status <> 'Open'
         OR (s.event_name, s.event_key) IS DISTINCT FROM (excluded.event_name, excluded.event_key))
   )
-  SELECT ${RECORDED.select({ index: 'ord - 1', dueInMs: epochMs(`due_at - ${tables.clock.now}`) })} FROM held`,
+  SELECT ${RECORDED.select({ index: 'ord - 1', dueInMs: restMs(`due_at - ${tables.clock.now}`) })} FROM held`,
 };
 
 /** `records` must be sorted by {@link byLockOrder}. */

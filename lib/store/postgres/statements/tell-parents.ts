@@ -68,6 +68,9 @@ function wokenBy(cte: string): string {
  * The ends are read from the snapshot. An end is final within a generation, so the bit is cleared only if the row is still
  * that of the generation that was read: an execution that was retried in between tells its next end.
  *
+ * With OFFSET 0, the look-up of a child's steps stays a subquery, as in `deliver_messages`: as a join, a plan reads all open
+ * waits for children of the tenant, for each batch of ends.
+ *
  * A step with `retryFrom` belongs to a retry of the parent, which runs the child again. It does not take the former end.
  */
 export const tellParents: Statement<WokenTask> = {
@@ -89,6 +92,7 @@ export const tellParents: Statement<WokenTask> = {
       SELECT s.execution_id, s.task_no, s.item_no, s.name FROM ${tables.step} s
       WHERE s.event_name = '${CHILD_EVENT}' AND s.event_name IS NOT NULL AND s.event_key = e.id::text
         AND s.status = 'Open' AND coalesce((s.result ->> 'retryFrom')::integer < e.generation, true)
+      OFFSET 0
     ) s
   ), ${tellClauses(tables)}, told AS (
     UPDATE ${tables.execution} x SET unsettled = x.unsettled & ~${TELL_PARENTS}

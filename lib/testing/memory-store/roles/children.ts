@@ -95,8 +95,8 @@ export class MemoryChildStore extends MemoryRole implements ChildStore {
     return this.run((tables) => children.childrenEnded(tables, ids));
   }
 
-  unsettled(limit: number): Promise<UnsettledEnd[]> {
-    return this.run((tables) => children.unsettledOf(tables, limit));
+  unsettled(limit: number, after: string | null): Promise<UnsettledEnd[]> {
+    return this.run((tables) => children.unsettledOf(tables, limit, after));
   }
 
   tree(id: string, limit: number, statuses?: readonly string[]): Promise<TreeRow[]> {
