@@ -117,6 +117,7 @@ export {
   RetryAfterError,
   SchemaNameError,
   SignalTimeoutError,
+  StartManyError,
   TablesMissingError,
   TaskAbandonedError,
   TaskTimeoutError,
@@ -151,6 +152,7 @@ export { CloacinaRecoveryJobs, RECOVERY_JOB } from './recovery/recovery-jobs.js'
 export type { RecoveryCause, RecoveryReport } from './recovery/tenant-recovery.js';
 export type { ConnectionSource } from './store/postgres/connections/connection-config.js';
 export { CloacinaRunner } from './runner/cloacina-runner.js';
+export type { BulkExecutions } from './runner/bulk/bulk-executions.js';
 export type { ExecutionQueries } from './runner/execution-queries.js';
 export type {
   Execution,
@@ -173,6 +175,24 @@ export type {
 } from './runner/execution.js';
 export type { ExecutionHandle } from './runner/execution-handle.js';
 export type { ResultOptions, UnsettledOptions } from './runner/result-options.js';
+export type {
+  BulkContext,
+  BulkFilter,
+  BulkHandle,
+  BulkOptions,
+  BulkReply,
+  BulkResult,
+  ReasonedBulkOptions,
+  RetryManyOptions,
+  SignalManyOptions,
+} from './runner/bulk/bulk-options.js';
+export type {
+  StartItem,
+  StartItemOptions,
+  StartManyOptions,
+  StartManyProgress,
+  StartManyResult,
+} from './runner/bulk/start-many-options.js';
 export type { ExecutionTree, TreeOptions } from './runner/execution-tree.js';
 export type * from './runner/history-entry.js';
 export type { WorkflowGraph, WorkflowGraphTask } from './runner/workflow-graph.js';

@@ -8,6 +8,8 @@ import { openMany } from './many.mjs';
 import { payloadOf } from './shape.mjs';
 
 const TELL_EVERY_MS = 2;
+const LOOK_EVERY_MS = 20;
+const COLLECT_EVERY_MS = 100;
 const { url, name, configuration, shape, claims, alone, burst, schemas } = JSON.parse(
   process.env.BENCH_WORKER,
 );
@@ -32,6 +34,7 @@ const telling = setInterval(tell, TELL_EVERY_MS);
 
 const calls = {
   start: (count) => session.start(count),
+  startMeasured,
   heap: () => {
     globalThis.gc();
     return process.memoryUsage();
@@ -72,6 +75,26 @@ function tell() {
   if (session.handled.count === told) return;
   told = session.handled.count;
   process.send({ handled: told });
+}
+
+/**
+ * Starts as the contender starts many. Returns the time, and how far the heap has grown at the most: with the garbage that V8
+ * had no reason to collect, or with `collects` what was in use.
+ */
+async function startMeasured({ count, collects }) {
+  globalThis.gc();
+  const before = process.memoryUsage().heapUsed;
+  let peak = before;
+  const look = () => {
+    if (collects) globalThis.gc();
+    peak = Math.max(peak, process.memoryUsage().heapUsed);
+  };
+  const looking = setInterval(look, collects ? COLLECT_EVERY_MS : LOOK_EVERY_MS);
+  const began = performance.now();
+  await (session.startMany ?? session.start)(count);
+  const ms = performance.now() - began;
+  clearInterval(looking);
+  return { ms, heapMB: (peak - before) / 2 ** 20 };
 }
 
 async function isUnfinished(id) {

@@ -4,6 +4,7 @@ import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { loadBuilt } from '../measure/built-library.mjs';
 import { Handled } from '../measure/handled.mjs';
+import { latenciesUntil, someSeconds } from '../measure/bulk.mjs';
 import { spread, withCallers } from '../measure/callers.mjs';
 import { taskWork } from '../measure/shape.mjs';
 
@@ -80,6 +81,8 @@ async function openCloacina(settings) {
     start: (count) => spread(runners, count, startSome),
     flood: (count) =>
       spread(runners, count, (one, share) => startAtOnce(one, workflow.name, input, share)),
+    startMany: (count) => runner.startMany(workflow.name, repeated(input, count)),
+    ...cancellation(runner, workflow.name, input),
     timeOne: () => timeOne(runner, workflow.name, input),
     timeReads: (count) => timeReads(runner, count),
     ...(shape.kind === 'signal' ? waitsOf(runner, workflow.name, handled) : {}),
@@ -116,6 +119,40 @@ function parkingOf(runner) {
       });
       while (!isOver) beside.push((await timeOne(runner, 'bench', {})).completed);
       return { ms: await done, beside };
+    },
+  };
+}
+
+function* repeated(input, count) {
+  for (let left = count; left > 0; left--) yield input;
+}
+
+/** Executions that are due later, and are cancelled while others are executed. */
+function cancellation(runner, workflow, input) {
+  const tags = { bulk: 'yes' };
+  return {
+    startLater: (count) =>
+      runner.startMany(workflow, repeated(input, count), { delay: '1h', tags }).then(() => {}),
+    cancelBeside: async (count) => {
+      const execute = () => runner.execute(workflow, input);
+      const before = await latenciesUntil(someSeconds(), execute);
+      const began = performance.now();
+      let ms;
+      const cancelled = async () => {
+        const operation = await runner.cancelMany({ tags }, { background: true });
+        const { context } = await operation.result();
+        ms = performance.now() - began;
+        if (context.changed !== count) throw new Error(`${context.changed} were cancelled.`);
+      };
+      const during = await latenciesUntil(cancelled(), execute);
+      return {
+        ms,
+        p95Before: before.p95,
+        p95During: during.p95,
+        p95Ratio: during.p95 / before.p95,
+        p50Before: before.p50,
+        p50During: during.p50,
+      };
     },
   };
 }

@@ -1,3 +1,4 @@
+import { bulk, bulkCancel } from './bulk.mjs';
 import { chainOfTen, chainOfThree } from './chains.mjs';
 import { children, childrenLatency } from './children.mjs';
 import { contexts } from './contexts.mjs';
@@ -33,6 +34,8 @@ export const scenarios = [
   tenSteps,
   tenStepsLatency,
   signals,
+  bulk,
+  bulkCancel,
   children,
   childrenLatency,
   processes,

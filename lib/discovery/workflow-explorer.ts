@@ -8,6 +8,7 @@ import {
 } from './workflow-providers.js';
 import { DECORATORS } from './node-source.js';
 import type { RegisteredWorkflow } from './registered-workflow.js';
+import { BUILT_IN_PREFIX, isBuiltInName } from '../workflow/index.js';
 import { getTasks, getWorkflowOptions } from './workflow-metadata.js';
 
 /** The workflows that the modules of an application provide. */
@@ -50,6 +51,7 @@ export function exploreWorkflows(
   for (const [name, same] of groupBy(described, (workflow) => workflow.name)) {
     problems.push(...same.flatMap((workflow) => workflow.problems));
     if (same.length > 1) problems.push(definedTwice(name, same));
+    if (isBuiltInName(name)) problems.push(...same.map(reservedName));
   }
   return { workflows: described.flatMap(({ registered }) => registered ?? []), problems };
 }
@@ -84,6 +86,13 @@ function providedTwice(places: readonly ProvidedClass[]): string {
 function definedTwice(name: string, workflows: readonly BuiltRegistration[]): string {
   const places = workflows.map(({ place }) => place).join(', and by ');
   return `Workflow ${JSON.stringify(name)} is defined more than once: by ${places}. Rename or remove one of them.`;
+}
+
+function reservedName({ name, place }: BuiltRegistration): string {
+  return (
+    `Workflow ${JSON.stringify(name)} (${place}) has a reserved name: those that begin with ` +
+    `${JSON.stringify(BUILT_IN_PREFIX)} are for workflows of the library. Rename it.`
+  );
 }
 
 function scopeProblems({ type, module, provider }: ProvidedClass, instantiated: boolean): string[] {

@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { DueTime, KnownDefinitions, TenantStore } from '../store/port/index.js';
+import type { BulkControl } from './bulk/bulk-control.js';
 import type { EndSettler } from './children/end-settler.js';
 import type { ClaimTable } from './claims/claim-table.js';
 import type { OrphanReceiver } from './claims/orphan-receiver.js';
@@ -77,6 +78,11 @@ export class TenantEngine {
 
   get control(): ExecutionControl {
     return this.parts.control;
+  }
+
+  /** Changes many executions at once. */
+  get bulk(): BulkControl {
+    return this.parts.bulk;
   }
 
   get starts(): ExecutionStarts {

@@ -21,6 +21,7 @@ export type CloacinaErrorCode =
   | 'TENANT_INCOMPLETE'
   // executions
   | 'INVALID_TRANSITION'
+  | 'START_MANY'
   | 'INVALID_CONTEXT'
   | 'CONTEXT_TOO_LARGE'
   | 'WORKFLOW_FAILED'

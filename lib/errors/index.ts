@@ -1,3 +1,4 @@
+export { StartManyError } from './bulk-errors.js';
 export {
   ChildCancelledError,
   ChildFailedError,

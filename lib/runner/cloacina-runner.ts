@@ -5,9 +5,9 @@ import type { WorkflowContext, WorkflowInput, WorkflowRef } from '../discovery/w
 import type { PreparedOptions } from '../engine/children/child-runner.js';
 import type { StartRequest } from '../engine/starts/starter.js';
 import type { WorkflowEvent } from '../events/workflow-event.js';
+import { BulkExecutions } from './bulk/bulk-executions.js';
 import type { ExecutionResult } from './execution.js';
 import type { ExecutionHandle } from './execution-handle.js';
-import { ExecutionQueries } from './execution-queries.js';
 import type { TreeOptions } from './execution-tree.js';
 import type { SendOptions, SignalSendOptions, SignalTarget } from './message-request.js';
 import type { ResultOptions, UnsettledOptions } from './result-options.js';
@@ -27,7 +27,7 @@ import type { StartOptions } from './start-request.js';
  * const result = await this.runner.execute(OrderFulfilment, { orderId: 17 });
  * ```
  */
-export class CloacinaRunner extends ExecutionQueries {
+export class CloacinaRunner extends BulkExecutions {
   /** The tenant's name. */
   readonly tenant: string;
   /** The tenant's schema. */

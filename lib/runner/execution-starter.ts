@@ -64,23 +64,22 @@ export class ExecutionStarter {
     // Not awaited without a schema: awaiting a context that has a key `then` would call it.
     const given = context ?? {};
     const input = schema === undefined ? given : await validateInput(schema, given);
-    const definition = engine.catalog.isOpen
-      ? (engine.catalog.currentOf(name) ?? (await this.stored(name)))
-      : await this.opened(name);
+    // Of a workflow of the running code it is in memory, and the start is sent in the turn of its call.
+    const known = engine.catalog.isOpen ? engine.catalog.currentOf(name) : undefined;
+    const definition = known ?? (await this.definitionOf(name));
     const { clock, settings } = engine;
     const { maxContextSize } = settings;
     return makeStartRequest(definition, input, options, { maxContextSize, clock, isAwaited });
   }
 
-  private async opened(name: string): Promise<RunnableDefinition> {
-    const { engine, whileUnavailable } = this.parts;
-    await whileUnavailable.run(() => engine.open());
-    return engine.catalog.currentOf(name) ?? this.stored(name);
-  }
-
-  /** The newest stored definition, for a workflow that this process has no code for. */
-  private stored(name: string): Promise<RunnableDefinition> {
-    const { engine, whileUnavailable } = this.parts;
-    return whileUnavailable.run(() => engine.catalog.toStart(name));
+  /** The definition that a start uses. For a workflow that this process has no code for: the newest stored one. */
+  async definitionOf(workflow: WorkflowRef): Promise<RunnableDefinition> {
+    const { engine, registry, whileUnavailable } = this.parts;
+    const name = registry.nameOf(workflow);
+    if (!engine.catalog.isOpen) await whileUnavailable.run(() => engine.open());
+    return (
+      engine.catalog.currentOf(name) ??
+      (await whileUnavailable.run(() => engine.catalog.toStart(name)))
+    );
   }
 }

@@ -20,15 +20,15 @@ const COUNT_OPTIONS: ReadonlySet<string> = new Set<keyof ExecutionCountFilter>([
   'createdAfter',
   'createdBefore',
 ]);
-const LIST_OPTIONS: ReadonlySet<string> = new Set([
+/** The conditions of a filter. */
+export const CONDITIONS: ReadonlySet<string> = new Set([
   ...COUNT_OPTIONS,
   'idempotencyKey',
   'waitingFor',
   'parent',
   'root',
-  'limit',
-  'cursor',
 ]);
+const LIST_OPTIONS: ReadonlySet<string> = new Set([...CONDITIONS, 'limit', 'cursor']);
 const GET_OPTIONS: ReadonlySet<string> = new Set<keyof GetOptions>(['workflow', 'stepResults']);
 
 const DEFAULT_LIMIT = 50;
@@ -54,11 +54,7 @@ export function zeroCounts(): Record<ExecutionStatus, number> {
 export function checkListFilter(filter: ExecutionFilter): ExecutionListFilter {
   checkCallOptions('list()', filter, LIST_OPTIONS);
   return {
-    ...checkCommon(filter),
-    idempotencyKey: checkKey(filter.idempotencyKey) ?? undefined,
-    waitingFor: checkWaitingFor(filter.waitingFor),
-    parent: checkExecution('parent', filter.parent),
-    root: checkExecution('root', filter.root),
+    ...checkConditions(filter),
     limit: checkLimit(filter.limit),
     after: filter.cursor === undefined ? undefined : decodeCursor(filter.cursor),
   };
@@ -84,6 +80,19 @@ export function checkGetOptions(options: GetOptions): {
     );
   }
   return { workflow: checkWorkflow(options.workflow), steps: stepResults ? 'results' : 'listed' };
+}
+
+/** Checks everything of a filter but the page. */
+export function checkConditions(
+  filter: Omit<ExecutionFilter, 'limit' | 'cursor'>,
+): Omit<ExecutionListFilter, 'limit' | 'after'> {
+  return {
+    ...checkCommon(filter),
+    idempotencyKey: checkKey(filter.idempotencyKey) ?? undefined,
+    waitingFor: checkWaitingFor(filter.waitingFor),
+    parent: checkExecution('parent', filter.parent),
+    root: checkExecution('root', filter.root),
+  };
 }
 
 function checkCommon(filter: ExecutionCountFilter): StoredCountFilter {

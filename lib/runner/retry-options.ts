@@ -16,7 +16,11 @@ const RETRY_OPTIONS: ReadonlySet<string> = new Set<keyof RetryExecutionOptions>(
 /** @throws InvalidArgumentError for an unknown option or an invalid `steps` */
 export function checkRetry(options: RetryExecutionOptions): 'keep' | 'discard' {
   checkCallOptions('retry()', options, RETRY_OPTIONS);
-  const { steps = 'keep' } = options;
+  return checkSteps(options.steps);
+}
+
+/** @throws InvalidArgumentError for an invalid `steps` */
+export function checkSteps(steps: 'keep' | 'discard' = 'keep'): 'keep' | 'discard' {
   if (steps === 'keep' || steps === 'discard') return steps;
   throw new InvalidArgumentError('steps', `must be 'keep' or 'discard', not ${formatValue(steps)}`);
 }

@@ -1,7 +1,10 @@
 import { AvailabilityRetry } from '../runtime/availability-retry.js';
+import { BulkActions } from './bulk/bulk-actions.js';
+import { BulkCalls } from './bulk/bulk-calls.js';
+import type { BulkParts } from './bulk/bulk-executions.js';
+import { BulkStarts } from './bulk/bulk-starts.js';
 import { EndedExecutions } from './ended-executions.js';
 import { ExecutionControl } from './execution-control.js';
-import type { QueryParts } from './execution-queries.js';
 import { ExecutionReader } from './execution-reader.js';
 import { ExecutionStarter } from './execution-starter.js';
 import { ExecutionWatches } from './execution-watches.js';
@@ -13,7 +16,7 @@ import { StartCalls } from './start-calls.js';
 import { viewWorkflow } from './workflow-graph.js';
 
 /** The objects that do the work of a runner's calls. */
-export interface RunnerCalls extends QueryParts {
+export interface RunnerCalls extends BulkParts {
   readonly served: ServedCalls;
   readonly starter: ExecutionStarter;
   readonly starts: StartCalls;
@@ -44,6 +47,12 @@ export function wireRunner({ engine, registry, serves, hasBooted }: RunnerParts)
     starts: new StartCalls({ starter, waits, control, served, hasBooted }),
     reader,
     control,
+    bulkStarts: new BulkStarts({ tenant, engine, starter }),
+    bulk: new BulkCalls({
+      engine,
+      actions: new BulkActions({ engine, control, whileUnavailable }),
+      whileUnavailable,
+    }),
     messages: new MessageCalls({ tenant, engine, starter, whileUnavailable }),
     watches: new ExecutionWatches({
       clock,

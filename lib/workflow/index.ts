@@ -1,4 +1,5 @@
 export { INSTANT_FORM, isInstant } from './instant.js';
+export { BUILT_IN_PREFIX, isBuiltInName } from './built-in-names.js';
 export { parseDuration, DURATION_FORM, MAX_DURATION_MS, type Duration } from './duration.js';
 export {
   canExecutionTransition,

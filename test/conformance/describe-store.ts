@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe } from '@jest/globals';
+import { describeBulk } from './bulk.js';
 import { describeChildEnds } from './child-ends.js';
 import { describeChildren } from './children.js';
 import { describeClaimTokens } from './claim-tokens.js';
@@ -47,6 +48,7 @@ const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStor
   ['steps', describeSteps],
   ['progress', describeProgress],
   ['cancel, pause and resume', describeControl],
+  ['many executions at once', describeBulk],
   ['timeouts of workflows', describeDeadlines],
   ['a manual retry', describeManualRetry],
   ['leases', describeLeases],

@@ -50,7 +50,7 @@ export function describeTransactions(tested: TestedStore): void {
   function startIn(manager: UserTransaction, key: string | null = null) {
     const item = startOf(parallel(1), { claims: 0, idempotencyKey: key });
     return tested.store
-      .startIn(manager, item, noLease(), 'work', 1_000)
+      .startIn(manager, [item], noLease(), 'work', 1_000)
       .then((reply) => ({ id: item.id, created: isCreated(reply, item.id) }));
   }
 

@@ -57,6 +57,11 @@ export class DefinitionCatalog {
     private readonly clock: Clock,
     /** Older definitions by hash, shared by all tenants of the process, because most tenants have the same ones. */
     private readonly restored: Map<string, Promise<CompiledWorkflow>> = new Map(),
+    /**
+     * The library's own workflows. They are stored and claimed only in tenants that use them, so others pay nothing for
+     * them. Every process that serves the tenant runs them, whatever workflows it serves.
+     */
+    private readonly builtIns: readonly RegisteredWorkflow[] = [],
   ) {}
 
   /** The code's definitions by name. Built on first use, when the tenant is opened and the registry is complete. */
@@ -73,9 +78,9 @@ export class DefinitionCatalog {
     return own;
   }
 
-  /** Names of the workflows that this tenant runs. */
+  /** Names of the workflows that this tenant runs, with those of the library. */
   get names(): string[] {
-    return [...this.current.keys()];
+    return [...this.current.keys(), ...this.builtIns.map(({ definition }) => definition.name)];
   }
 
   /**
@@ -102,7 +107,10 @@ export class DefinitionCatalog {
   /** Stores the code's definitions again, because the database may have lost them. */
   async registerAgain(): Promise<void> {
     const stored = await this.store.definitions.known(this.names);
-    await this.register(this.toRegister(stored));
+    const used = this.builtIns
+      .map(({ definition }) => this.byId.get(definitionIdOf(definition.hash)))
+      .filter((runnable) => runnable !== undefined);
+    await this.register([...this.toRegister(stored), ...used.map(asNew)]);
     await this.loadAll(stored.active);
   }
 
@@ -132,8 +140,18 @@ export class DefinitionCatalog {
     const current = this.current.get(name);
     if (current !== undefined) return current;
     const content = await this.store.definitions.newest(name);
-    if (content === undefined) throw new UnknownWorkflowError(name, this.names);
+    if (content === undefined) throw new UnknownWorkflowError(name, [...this.current.keys()]);
     return this.byId.get(content.id) ?? this.add(this.restore(content));
+  }
+
+  /** A workflow of the library. Its first use in a tenant stores it there. */
+  async builtIn(name: string): Promise<RunnableDefinition> {
+    const registered = this.builtIns.find(({ definition }) => definition.name === name);
+    if (registered === undefined) throw new UnknownWorkflowError(name, []);
+    const known = this.byId.get(definitionIdOf(registered.definition.hash));
+    if (known !== undefined) return known;
+    await this.register([asNew(makeRunnable(registered.definition, registered))]);
+    return this.add(registered.definition);
   }
 
   /** The code's own definition of this name. Does not read the database. */
@@ -211,14 +229,18 @@ export class DefinitionCatalog {
   }
 
   private add(workflow: CompiledWorkflow): RunnableDefinition {
-    const registered = this.registry.get(workflow.name);
-    const runnable = makeRunnable(
-      workflow,
-      registered !== undefined && this.serves(registered) ? registered : undefined,
-    );
+    const runnable = makeRunnable(workflow, this.registeredOf(workflow.name));
     this.byId.set(runnable.id, runnable);
     this.updateClaimable();
     return runnable;
+  }
+
+  /** The running code of a workflow, if this tenant runs it. */
+  private registeredOf(name: string): RegisteredWorkflow | undefined {
+    const builtIn = this.builtIns.find(({ definition }) => definition.name === name);
+    if (builtIn !== undefined) return builtIn;
+    const registered = this.registry.get(name);
+    return registered !== undefined && this.serves(registered) ? registered : undefined;
   }
 
   private async register(definitions: readonly NewDefinition[]): Promise<void> {

@@ -26,6 +26,8 @@ import type { Clock } from '../../runtime/clock.js';
 
 /** Maximum number of executions in one statement. */
 const MAX_STARTS = 300;
+/** Maximum number of executions in a statement of a bulk start, whose caller waits for all of them anyway. */
+const MAX_BULK_STARTS = 2_000;
 /** Maximum number of starts that wait for the database. Further starts fail at once, to bound the memory. */
 const MAX_QUEUED = 50_000;
 /** Maximum wait of a start that may have been stored, as a multiple of `startTimeout`. */
@@ -68,6 +70,12 @@ export interface StartConsequences {
   definitionsMissing(): void;
 }
 
+/** For starts without an idempotency key, and for those with one. */
+interface StartBatchers {
+  readonly plain: Batcher<StartRequest, Started>;
+  readonly keyed: Batcher<StartRequest, Started>;
+}
+
 export interface StarterParts {
   readonly clock: Clock;
   readonly tenant: string;
@@ -88,16 +96,28 @@ export interface StarterParts {
  */
 export class Starter {
   private readonly logger = new Logger('Cloacina');
-  private readonly plain: Batcher<StartRequest, Started>;
-  private readonly keyed: Batcher<StartRequest, Started>;
+  private readonly single: StartBatchers;
+  private bulk: StartBatchers | undefined;
 
   constructor(private readonly parts: StarterParts) {
-    this.plain = this.batcherFor((items, resent) => this.sendPlain(items, resent));
-    this.keyed = this.batcherFor((items, resent) => this.sendKeyed(items, resent), HELD_KEYS);
+    this.single = this.batchersFor(MAX_STARTS);
   }
 
   start(request: StartRequest): Promise<Started> {
-    const batcher = request.idempotencyKey === null ? this.plain : this.keyed;
+    return this.add(this.single, request);
+  }
+
+  /**
+   * Starts one of the executions of a bulk start. They have batches of their own, so that single starts, whose callers wait
+   * for less, do not wait for a large statement.
+   */
+  startInBulk(request: StartRequest): Promise<Started> {
+    this.bulk ??= this.batchersFor(MAX_BULK_STARTS);
+    return this.add(this.bulk, request);
+  }
+
+  private add({ plain, keyed }: StartBatchers, request: StartRequest): Promise<Started> {
+    const batcher = request.idempotencyKey === null ? plain : keyed;
     const { tenant, queuedBytes } = this.parts;
     const bytes = request.input.length;
     if (batcher.size >= MAX_QUEUED || !queuedBytes.add(bytes)) {
@@ -107,21 +127,34 @@ export class Starter {
   }
 
   async whenIdle(): Promise<void> {
-    await Promise.all([this.plain.whenIdle(), this.keyed.whenIdle()]);
+    await Promise.all(this.batchers.map((batcher) => batcher.whenIdle()));
   }
 
   close(): void {
-    this.plain.close();
-    this.keyed.close();
+    for (const batcher of this.batchers) batcher.close();
+  }
+
+  private get batchers(): Batcher<StartRequest, Started>[] {
+    return [this.single, this.bulk].flatMap((both) =>
+      both === undefined ? [] : [both.plain, both.keyed],
+    );
+  }
+
+  private batchersFor(maxItems: number): StartBatchers {
+    return {
+      plain: this.batcherFor(maxItems, (items, resent) => this.sendPlain(items, resent)),
+      keyed: this.batcherFor(maxItems, (items, resent) => this.sendKeyed(items, resent), HELD_KEYS),
+    };
   }
 
   private batcherFor(
+    maxItems: number,
     send: (items: readonly StartRequest[], resent: boolean) => Promise<readonly Started[]>,
     locked?: typeof HELD_KEYS,
   ): Batcher<StartRequest, Started> {
     return new Batcher({
       clock: this.parts.clock,
-      maxItems: MAX_STARTS,
+      maxItems,
       ...WRITE_LIMITS,
       weight: ({ definition, input }) => weightOf(definition.workflow.tasks.length, input.length),
       permit: () => this.parts.store.permit(),

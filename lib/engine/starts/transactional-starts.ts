@@ -3,6 +3,7 @@ import type { FailureClassifier } from '../../runtime/failure.js';
 import {
   isCreated,
   type ExecutionStore,
+  type StartReply,
   type StartStore,
   type UserTransaction,
 } from '../../store/port/index.js';
@@ -14,9 +15,12 @@ import { delayOf, keyOf, toStartItem } from './start-item.js';
 import type { Started, StartRequest } from './starter.js';
 import { UncommittedStarts } from './uncommitted-starts.js';
 
+/** A start in a transaction claims nothing. */
+export type TransactionalStart = Omit<Started, 'claims'>;
+
 export interface TransactionalStartsParts {
   readonly settings: Pick<TenantSettings, 'tenant' | 'address' | 'startTimeoutMs'>;
-  readonly store: StartStore & Pick<ExecutionStore, 'executions'> & FailureClassifier;
+  readonly store: StartStore & Pick<ExecutionStore, 'statuses'> & FailureClassifier;
   readonly gate: Pick<ClaimGate, 'withoutClaim'>;
   readonly services: Pick<ProcessServices, 'clock' | 'workPayload'>;
   readonly openKeys: OpenKeys;
@@ -39,42 +43,64 @@ export class TransactionalStarts {
     this.uncommitted = new UncommittedStarts(parts.store, parts.services.clock);
   }
 
-  /** @throws DatabaseUnavailableError when another transaction held the key for `startTimeout` */
-  async start(manager: UserTransaction, request: StartRequest): Promise<Omit<Started, 'claims'>> {
-    const { settings, store, gate, services, openKeys, events, consequences } = this.parts;
-    const item = toStartItem(request, 0);
-    const began = services.clock.now();
-    const reply = await store
-      .startIn(
-        manager,
-        item,
-        gate.withoutClaim,
-        services.workPayload(settings.address),
-        settings.startTimeoutMs,
-      )
-      .catch((error: unknown) => {
-        const waitedMs = services.clock.now() - began;
-        throw store.classifyFailure(error).isLockTimeout
-          ? keyIsHeld({ tenant: settings.tenant, request, waitedMs, isHeldHere: false }, error)
-          : error;
-      });
-    if (!reply.definitionsAreStored) consequences.definitionsMissing();
-    const created = isCreated(reply, item.id);
-    if (created && item.idempotencyKey !== null) openKeys.add(keyOf(request), manager);
-    if (created && events.wants('execution.started')) {
-      this.uncommitted.add(item.id, manager, () =>
-        events.executionStarted(item.id, item.plan.workflow, item.tags),
-      );
-    }
-    // The notification at the commit makes processes look once. If the start is not due then, this timer looks again.
-    const delayMs = delayOf(request, services.clock);
-    if (delayMs > 0) consequences.dueIn(delayMs);
-    if (created || item.idempotencyKey === null) return { id: item.id, created, hasWaiters: false };
-    const [id] = await store.findByKeys(
-      [{ workflow: item.plan.workflow, key: item.idempotencyKey }],
+  /** @throws DatabaseUnavailableError when another transaction held a key for `startTimeout` */
+  async start(
+    manager: UserTransaction,
+    requests: readonly StartRequest[],
+  ): Promise<TransactionalStart[]> {
+    const { store, services, openKeys, events, consequences } = this.parts;
+    // In key order, so that transactions with the same keys wait for each other instead of deadlocking.
+    const sorted = requests.map((request) => ({ request, key: keyOf(request) }));
+    if (requests.length > 1) sorted.sort((a, b) => (a.key < b.key ? -1 : 1));
+    const reply = await this.send(
       manager,
+      sorted.map(({ request }) => request),
     );
-    return { id: id ?? item.id, created: false, hasWaiters: false };
+    if (!reply.definitionsAreStored) consequences.definitionsMissing();
+    const tellsStarts = events.wants('execution.started');
+    for (const { request, key } of sorted) {
+      const { id, definition, idempotencyKey, tags } = request;
+      const created = isCreated(reply, id);
+      if (created && idempotencyKey !== null) openKeys.add(key, manager);
+      if (created && tellsStarts) {
+        this.uncommitted.add(id, manager, () =>
+          events.executionStarted(id, definition.workflow.name, tags),
+        );
+      }
+      // The notification at the commit makes processes look once. If the start is not due then, this timer looks again.
+      const delayMs = delayOf(request, services.clock);
+      if (delayMs > 0) consequences.dueIn(delayMs);
+    }
+    const taken = requests.filter(({ id }) => !isCreated(reply, id));
+    const keys = taken.flatMap(({ definition, idempotencyKey: key }) =>
+      key === null ? [] : [{ workflow: definition.workflow.name, key }],
+    );
+    const owners = keys.length === 0 ? [] : await store.findByKeys(keys, manager);
+    const byRequest = new Map(taken.map(({ id }, i) => [id, owners[i]]));
+    return requests.map(({ id }) => ({
+      id: byRequest.get(id) ?? id,
+      created: !byRequest.has(id),
+      hasWaiters: false,
+    }));
+  }
+
+  private async send(
+    manager: UserTransaction,
+    requests: readonly StartRequest[],
+  ): Promise<StartReply> {
+    const { settings, store, gate, services } = this.parts;
+    const { tenant, address, startTimeoutMs } = settings;
+    const items = requests.map((request) => toStartItem(request, 0));
+    const began = services.clock.now();
+    try {
+      const payload = services.workPayload(address);
+      return await store.startIn(manager, items, gate.withoutClaim, payload, startTimeoutMs);
+    } catch (error) {
+      const [request] = requests.filter(({ idempotencyKey }) => idempotencyKey !== null);
+      if (request === undefined || !store.classifyFailure(error).isLockTimeout) throw error;
+      const waitedMs = services.clock.now() - began;
+      throw keyIsHeld({ tenant, request, waitedMs, isHeldHere: false }, error);
+    }
   }
 
   close(): void {

@@ -20,7 +20,7 @@ export class UncommittedStarts {
   private timer: Timer | undefined;
 
   constructor(
-    private readonly store: Pick<ExecutionStore, 'executions'>,
+    private readonly store: Pick<ExecutionStore, 'statuses'>,
     private readonly clock: Clock,
   ) {}
 
@@ -43,9 +43,9 @@ export class UncommittedStarts {
     const ended = this.starts.filter(({ transaction }) => !isOpen(transaction));
     try {
       if (ended.length > 0) {
-        const rows = await this.store.executions(ended.map(({ id }) => id));
-        const stored = new Set(rows.map(({ id }) => id));
-        this.starts = this.starts.filter((start) => !ended.includes(start));
+        const stored = await this.store.statuses(ended.map(({ id }) => id));
+        const over = new Set(ended);
+        this.starts = this.starts.filter((start) => !over.has(start));
         for (const { id, committed } of ended) if (stored.has(id)) committed();
       }
     } catch {

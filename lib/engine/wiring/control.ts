@@ -1,3 +1,4 @@
+import { BulkControl } from '../bulk/bulk-control.js';
 import { ExecutionControl } from '../execution-control.js';
 import { WorkflowTimeouts } from '../workflow-timeouts.js';
 import type { CompletionRoom } from './completion.js';
@@ -12,18 +13,21 @@ export function wireControl(
   { ends }: CompletionRoom,
   { completer }: OutcomesRoom,
 ) {
-  const { store, services, clock, address, claims, events, lease } = core;
+  const { store, services, clock, tenant, address, claims, events, lease, later } = core;
+  const control = new ExecutionControl({
+    address,
+    store,
+    claims,
+    ends,
+    completer,
+    events,
+    services,
+    lease,
+  });
+  const wakeWorkers = (): void => later.wakeUps.wakeWorkers();
   return {
-    control: new ExecutionControl({
-      address,
-      store,
-      claims,
-      ends,
-      completer,
-      events,
-      services,
-      lease,
-    }),
+    control,
+    bulk: new BulkControl({ clock, tenant, store, claims, ends, control, wakeWorkers }),
     timeouts: new WorkflowTimeouts({ clock, store, claims, ends, events }),
   };
 }

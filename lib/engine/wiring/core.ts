@@ -25,6 +25,8 @@ export interface TenantEngineParts {
   readonly serves: (workflow: RegisteredWorkflow) => boolean;
   /** Older definitions, shared by all tenants of the process; see `DefinitionCatalog`. */
   readonly restored?: Map<string, Promise<CompiledWorkflow>>;
+  /** The library's own workflows. Default: none. */
+  readonly builtIns?: readonly RegisteredWorkflow[];
   readonly services: ProcessServices;
   readonly events: EventSink;
   /** The interceptors around every attempt. Default: none. */

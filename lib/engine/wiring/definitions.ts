@@ -7,8 +7,8 @@ export type DefinitionsRoom = ReturnType<typeof wireDefinitions>;
 
 /** The definitions that this process knows, and the tasks without a handler. */
 export function wireDefinitions({ given, tenant, store, clock }: EngineCore) {
-  const { registry, serves, restored } = given;
-  const catalog = new DefinitionCatalog(store, registry, serves, clock, restored);
+  const { registry, serves, restored, builtIns } = given;
+  const catalog = new DefinitionCatalog(store, registry, serves, clock, restored, builtIns);
   const restore = new DefinitionRestore(tenant, catalog);
   return {
     catalog,

@@ -1,3 +1,4 @@
+export * from './bulk.js';
 export * from './children.js';
 export * from './claims.js';
 export * from './control.js';

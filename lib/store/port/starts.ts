@@ -59,14 +59,14 @@ export interface StartStore {
     lockTimeoutMs?: number,
   ): Promise<StartReply>;
   /**
-   * Creates an execution inside the caller's transaction, with a notification at its commit.
+   * Creates executions inside the caller's transaction, with a notification at its commit. The reply tells which are new.
    *
    * @param lockTimeoutMs - how long to wait for a key that another transaction is inserting, unless the caller's
    *   transaction sets a lock_timeout
    */
   startIn(
     manager: UserTransaction,
-    item: StartItem,
+    items: readonly StartItem[],
     lease: LeaseWrite,
     payload: string,
     lockTimeoutMs: number,

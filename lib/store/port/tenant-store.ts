@@ -1,5 +1,6 @@
 import type { FailureClassifier } from '../../runtime/failure.js';
 import type { PermitSource } from '../../runtime/permit.js';
+import type { BulkStore } from './bulk.js';
 import type { ChildStore } from './children.js';
 import type { ClaimStore } from './claims.js';
 import type { ControlStore } from './control.js';
@@ -44,5 +45,6 @@ export interface TenantStore
   readonly messages: MessageStore;
   readonly eventStarts: EventStartStore;
   readonly children: ChildStore;
+  readonly bulk: BulkStore;
   readonly recovery: RecoveryStore;
 }

@@ -1,4 +1,5 @@
 import { classifyFailure } from './classify-failure.js';
+import { PostgresBulkStore } from './roles/bulk.js';
 import { PostgresChildStore } from './roles/children.js';
 import { PostgresClaimStore } from './roles/claims.js';
 import { PostgresControlStore } from './roles/control.js';
@@ -18,6 +19,7 @@ import type { TenantTables } from './statements/statement.js';
 import { TenantDatabase, type PostgresStoreSettings } from './tenant-database.js';
 import { combineRoles } from '../combine-roles.js';
 import type {
+  BulkStore,
   ChildStore,
   DefinitionStore,
   EventStartStore,
@@ -53,6 +55,7 @@ export class PostgresStore
   readonly messages: MessageStore;
   readonly eventStarts: EventStartStore;
   readonly children: ChildStore;
+  readonly bulk: BulkStore;
   readonly recovery: RecoveryStore;
 
   constructor(settings: PostgresStoreSettings) {
@@ -64,6 +67,7 @@ export class PostgresStore
     this.messages = new PostgresMessageStore(db);
     this.eventStarts = new PostgresEventStartStore(db);
     this.children = new PostgresChildStore(db);
+    this.bulk = new PostgresBulkStore(db);
     this.recovery = new PostgresRecoveryStore(db);
   }
 

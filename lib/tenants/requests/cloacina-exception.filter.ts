@@ -33,6 +33,7 @@ const ANSWERS: Record<CloacinaErrorCode, Answer> = {
   CONNECTIONS_EXHAUSTED: [HttpStatus.SERVICE_UNAVAILABLE, 'general'],
   WAIT_TIMEOUT: [HttpStatus.GATEWAY_TIMEOUT, 'own'],
   // The codes below are faults of the application or the database, not of the request.
+  START_MANY: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],
   CONFIGURATION: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],
   UNKNOWN_WORKFLOW: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],
   WORKFLOW_FAILED: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],

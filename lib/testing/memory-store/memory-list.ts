@@ -13,16 +13,25 @@ import type { MemoryTables } from './memory-tables.js';
 
 /** A page, newest first. */
 export function list(tables: MemoryTables, filter: ExecutionListFilter): ListedExecution[] {
-  const { after, limit, idempotencyKey: key, waitingFor, parent, root } = filter;
-  return matching(tables, filter)
-    .filter(({ idempotencyKey }) => key === undefined || idempotencyKey === key)
-    .filter(({ id }) => waitingFor === undefined || waitsFor(tables, id, waitingFor))
-    .filter((execution) => parent === undefined || execution.parentExecutionId === parent)
-    .filter((execution) => root === undefined || execution.rootExecutionId === root)
+  const { after, limit } = filter;
+  return matchingExecutions(tables, filter)
     .map((execution) => listed(tables, execution))
     .filter((row) => after === undefined || newestFirst(after, row) < 0)
     .sort(newestFirst)
     .slice(0, limit);
+}
+
+/** The executions that match a filter, in no order. */
+export function matchingExecutions(
+  tables: MemoryTables,
+  filter: Omit<ExecutionListFilter, 'limit' | 'after'>,
+): MemoryExecution[] {
+  const { idempotencyKey: key, waitingFor, parent, root } = filter;
+  return matching(tables, filter)
+    .filter(({ idempotencyKey }) => key === undefined || idempotencyKey === key)
+    .filter(({ id }) => waitingFor === undefined || waitsFor(tables, id, waitingFor))
+    .filter((execution) => parent === undefined || execution.parentExecutionId === parent)
+    .filter((execution) => root === undefined || execution.rootExecutionId === root);
 }
 
 function waitsFor(tables: MemoryTables, id: string, name: string): boolean {
@@ -84,7 +93,7 @@ function waitingOf(tables: MemoryTables, { id, status }: MemoryExecution): Waiti
 
 type Place = Pick<ListedExecution, 'createdAtMicros' | 'id'>;
 
-function newestFirst(a: Place, b: Place): number {
+export function newestFirst(a: Place, b: Place): number {
   const younger = Number(b.createdAtMicros) - Number(a.createdAtMicros);
   return younger !== 0 ? younger : a.id > b.id ? -1 : a.id < b.id ? 1 : 0;
 }

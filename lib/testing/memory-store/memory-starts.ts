@@ -32,23 +32,26 @@ export function start(
   return { created: keyed ? created : 'all', definitionsAreStored: areStored(tables, items) };
 }
 
-/** The same in a caller's transaction. The rows are written at its commit, and the key is reserved until its end. */
+/** The same in a caller's transaction. The rows are written at its commit, and the keys are reserved until its end. */
 export function startIn(
   tables: MemoryTables,
   transaction: MemoryTransaction,
-  item: StartItem,
+  items: readonly StartItem[],
   lease: LeaseWrite,
   committed: () => void,
 ): StartReply {
-  const definitionsAreStored = areStored(tables, [item]);
-  assertStorable([item.input]);
-  if (isTakenIn(tables, transaction, item)) return { created: new Set(), definitionsAreStored };
-  reserve(tables, transaction, item);
-  transaction.onCommit(() => {
-    insert(tables, { ...item, claims: 0 }, lease);
-    committed();
-  });
-  return { created: new Set([item.id]), definitionsAreStored };
+  const definitionsAreStored = areStored(tables, items);
+  assertStorable(items.map(({ input }) => input));
+  const created = new Set<string>();
+  for (const item of items) assertKeyIsFree(tables, item, transaction);
+  for (const item of items) {
+    if (isTakenIn(tables, transaction, item)) continue;
+    reserve(tables, transaction, item);
+    transaction.onCommit(() => insert(tables, { ...item, claims: 0 }, lease));
+    created.add(item.id);
+  }
+  if (created.size > 0) transaction.onCommit(committed);
+  return { created, definitionsAreStored };
 }
 
 /** Whether an execution has this id or key already, or is started in the transaction. */

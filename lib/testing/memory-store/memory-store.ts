@@ -2,6 +2,7 @@ import type { Failure } from '../../runtime/failure.js';
 import type { Permit } from '../../runtime/permit.js';
 import { combineRoles } from '../../store/combine-roles.js';
 import type {
+  BulkStore,
   ChildStore,
   DefinitionStore,
   EventStartStore,
@@ -12,6 +13,7 @@ import type {
 import type { MemoryDatabase } from './memory-database.js';
 import { classifyFailure } from './memory-failure.js';
 import type { MemoryTables } from './memory-tables.js';
+import { MemoryBulkStore } from './roles/bulk.js';
 import { MemoryChildStore } from './roles/children.js';
 import { MemoryClaimStore } from './roles/claims.js';
 import { MemoryControlStore } from './roles/control.js';
@@ -52,6 +54,7 @@ export class MemoryStore
   readonly messages: MessageStore;
   readonly eventStarts: EventStartStore;
   readonly children: ChildStore;
+  readonly bulk: BulkStore;
   readonly recovery: RecoveryStore;
 
   constructor(
@@ -65,6 +68,7 @@ export class MemoryStore
     this.messages = new MemoryMessageStore(tables);
     this.eventStarts = new MemoryEventStartStore(tables);
     this.children = new MemoryChildStore(tables);
+    this.bulk = new MemoryBulkStore(tables);
     this.recovery = new MemoryRecoveryStore(tables);
   }
 

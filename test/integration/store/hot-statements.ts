@@ -55,6 +55,8 @@ import {
   attachmentValues,
 } from '../../../lib/store/postgres/statements/attach-children.js';
 import { readChildEnds } from '../../../lib/store/postgres/statements/child-reads.js';
+import { controlExecutions } from '../../../lib/store/postgres/statements/control-executions.js';
+import { deleteExecutions } from '../../../lib/store/postgres/statements/delete-executions.js';
 import { childrenEnded } from '../../../lib/store/postgres/statements/children-ended.js';
 import { endChildren } from '../../../lib/store/postgres/statements/end-children.js';
 import { plainArray } from '../../../lib/store/postgres/statements/encoding.js';
@@ -234,6 +236,18 @@ export const HOT: readonly Hot[] = [
     statement: endChildren,
     values: ([id]) => [id, 'gone', null],
     batched: false,
+    tasks: TASKS_OF_EXECUTION,
+    executions: EXECUTION_OR_CHILDREN,
+  },
+  ...Object.values(controlExecutions).map((statement): Hot => ({
+    statement,
+    values: (ids) => [plainArray(ids), 'all'],
+    tasks: new RegExp(`${TASK_KEY.source}|${TASKS_OF_EXECUTION.source}`),
+    executions: EXECUTION_KEY,
+  })),
+  {
+    statement: deleteExecutions,
+    values: (ids) => [plainArray(ids)],
     tasks: TASKS_OF_EXECUTION,
     executions: EXECUTION_OR_CHILDREN,
   },

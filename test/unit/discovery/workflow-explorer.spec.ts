@@ -247,6 +247,17 @@ describe('exploreWorkflows reports', () => {
     ]);
   });
 
+  it("a name that is the library's", async () => {
+    @Workflow({ name: 'cloacina.bulk' })
+    class Bulk {
+      @Task() a() {}
+    }
+    const [problem, ...others] = await problemsOf({ providers: [Bulk] });
+    expect(others).toEqual([]);
+    expect(problem).toContain('"cloacina.bulk" (class Bulk in ');
+    expect(problem).toContain('has a reserved name');
+  });
+
   it('two workflows of one name, with both places', async () => {
     @Workflow({ name: 'order' })
     class Impostor {

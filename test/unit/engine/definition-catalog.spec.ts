@@ -5,6 +5,7 @@ import {
   LOOK_INTERVAL_MS,
 } from '../../../lib/engine/definitions/definition-catalog.js';
 import { definitionIdOf, type CompiledWorkflow } from '../../../lib/workflow/index.js';
+import { noLease, startOf } from '../../conformance/workflows.js';
 import { EngineScene, registered } from './engine-scene.js';
 
 /** What the code had before the last deploy, and what it has. */
@@ -162,5 +163,53 @@ describe('DefinitionCatalog', () => {
     await scene.clock.advance(LOOK_INTERVAL_MS);
     expect(await catalog.lookForOthers()).toBe('found');
     expect(catalog.claimable.ids).toContain(idOf(OLD));
+  });
+});
+
+describe("DefinitionCatalog, of the library's own workflows", () => {
+  const BUILT_IN = registered([{ name: 'run' }], { name: 'cloacina.test' });
+  const open = async (): Promise<DefinitionCatalog> => {
+    const registry = { list: () => [NEW], get: () => NEW };
+    // The tenant serves none of the application's.
+    const made = new DefinitionCatalog(scene.store, registry, () => false, scene.clock, restored, [
+      BUILT_IN,
+    ]);
+    await made.open();
+    return made;
+  };
+
+  it('stores and claims one only when it is used', async () => {
+    const own = await open();
+    expect([stored(), own.claimable.ids]).toEqual([[], []]);
+    const { id, handlers } = await own.builtIn('cloacina.test');
+    expect([stored(), own.claimable.ids]).toEqual([[id], [id]]);
+    expect(handlers[0]).toBeDefined();
+    expect(await own.builtIn('cloacina.test')).toBe(own.known(id));
+  });
+
+  it('finds one that another process has begun to use', async () => {
+    const own = await open();
+    const other = await open();
+    const { plan, id } = await other.builtIn('cloacina.test');
+    await scene.store.start([startOf({ plan }, { claims: 0 })], noLease(), false);
+    await scene.clock.advance(LOOK_INTERVAL_MS);
+    expect(await own.lookForOthers()).toBe('found');
+    expect(own.claimable).toEqual({ ids: [id], unknownTasks: [] });
+  });
+
+  it('stores a used one again that the database has lost', async () => {
+    const own = await open();
+    const { id } = await own.builtIn('cloacina.test');
+    scene.store.handle.definitions.clear();
+    await own.registerAgain();
+    expect(stored()).toEqual([id]);
+  });
+
+  it('has no other one', async () => {
+    const own = await open();
+    await expect(own.builtIn('cloacina.other')).rejects.toMatchObject({ code: 'UNKNOWN_WORKFLOW' });
+    await expect(own.toStart('unknown')).rejects.toMatchObject({
+      message: expect.not.stringContaining('cloacina.test'),
+    });
   });
 });

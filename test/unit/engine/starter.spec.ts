@@ -208,7 +208,7 @@ describe('Starter', () => {
     heldHere = isHere;
     await MemoryTransaction.run(scene.store.handle, async (transaction) => {
       const item = startOf(scene.definition, { idempotencyKey: 'k' });
-      await scene.store.startIn(transaction, item, noLease(), 'work');
+      await scene.store.startIn(transaction, [item], noLease(), 'work');
       await expect(starter.start(request({ idempotencyKey: 'k' }))).rejects.toThrow(message);
       expect(await starter.start(request({ idempotencyKey: 'other' }))).toMatchObject({
         created: true,

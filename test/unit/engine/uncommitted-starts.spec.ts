@@ -42,13 +42,13 @@ describe('UncommittedStarts', () => {
   it('asks again after a database that was away', async () => {
     const { manager, end } = transaction();
     const id = await scene.start();
-    const { executions } = scene.store;
-    scene.store.executions = () => Promise.reject(new MemoryFailure('connection', 'away'));
+    const { statuses } = scene.store;
+    scene.store.statuses = () => Promise.reject(new MemoryFailure('connection', 'away'));
     starts.add(id, manager, scene.note('committed'));
     end();
     await scene.clock.advance(500);
     expect(scene.called).toEqual([]);
-    scene.store.executions = executions.bind(scene.store);
+    scene.store.statuses = statuses.bind(scene.store);
     await scene.clock.advance(500);
     expect(scene.called).toEqual(['committed']);
   });

@@ -1,4 +1,5 @@
 import { PostgresRole } from './postgres-role.js';
+import { isUnfinished, listSourceOf } from '../list-source.js';
 import { plainArray } from '../statements/encoding.js';
 import { countExecutions, countTagged, countUnfinished } from '../statements/execution-counts.js';
 import {
@@ -58,30 +59,8 @@ export class PostgresExecutionStore extends PostgresRole implements ExecutionSto
   }
 
   async list(filter: ExecutionListFilter): Promise<ListedExecution[]> {
-    const { statuses, tags, idempotencyKey, waitingFor } = filter;
-    const values = [
-      filter.workflow ?? null,
-      filter.createdAfter ?? null,
-      filter.createdBefore ?? null,
-      filter.after?.id ?? null,
-      filter.after?.createdAtMicros ?? null,
-      statuses === undefined ? null : plainArray(statuses),
-      filter.limit,
-    ];
-    const { parent = null, root = null } = filter;
-    if (parent !== null || root !== null) {
-      const more = [parent, root, tags ?? null, idempotencyKey ?? null, waitingFor ?? null];
-      return this.db.cold.run(listChildren, [...values, ...more]);
-    }
-    if (waitingFor !== undefined) {
-      const more = [waitingFor, idempotencyKey ?? null, tags ?? null];
-      return this.db.cold.run(listWaiting, [...values, ...more]);
-    }
-    if (idempotencyKey !== undefined) {
-      return this.db.cold.run(listByKey, [...values, idempotencyKey, tags ?? null]);
-    }
-    if (tags !== undefined) return this.db.cold.run(listTagged, [...values, tags]);
-    return this.db.cold.run(isUnfinished(filter) ? listUnfinished : listExecutions, values);
+    const { source, values } = listSourceOf(filter);
+    return this.db.cold.run(LISTS[source], values);
   }
 
   async await(id: string): Promise<string | undefined> {
@@ -106,7 +85,11 @@ export class PostgresExecutionStore extends PostgresRole implements ExecutionSto
   }
 }
 
-/** Whether the filter contains only statuses of the partial index. */
-function isUnfinished({ statuses }: Pick<ExecutionListFilter, 'statuses'>): boolean {
-  return statuses !== undefined && !statuses.includes('Completed');
-}
+const LISTS = {
+  any: listExecutions,
+  unfinished: listUnfinished,
+  tagged: listTagged,
+  waiting: listWaiting,
+  children: listChildren,
+  keyed: listByKey,
+} as const;

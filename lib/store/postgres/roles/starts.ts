@@ -41,21 +41,23 @@ export class PostgresStartStore extends PostgresRole implements StartStore {
 
   async startIn(
     manager: UserTransaction,
-    item: StartItem,
+    items: readonly StartItem[],
     lease: LeaseWrite,
     payload: string,
     lockTimeoutMs: number,
   ): Promise<StartReply> {
     const runner = await this.db.within(manager);
     const bounded =
-      item.idempotencyKey !== null &&
+      items.some(({ idempotencyKey }) => idempotencyKey !== null) &&
       (await runner.run(boundLockWait, [Math.max(1, lockTimeoutMs)])).length === 1;
     const unleased = { claimant: lease.claimant, write: false };
-    const [statement, values] = startStatement([item], unleased, NO_BATCH, { keyed: true });
+    const [statement, values] = startStatement(items, unleased, NO_BATCH, { keyed: true });
     const rows = await runner.run(statement, values);
     if (bounded) await runner.run(unboundLockWait, []);
     const reply = startReplyOf(rows, true);
-    if (isCreated(reply, item.id)) await runner.run(notify, [CHANNEL, plainArray([payload])]);
+    if (items.some(({ id }) => isCreated(reply, id))) {
+      await runner.run(notify, [CHANNEL, plainArray([payload])]);
+    }
     return reply;
   }
 

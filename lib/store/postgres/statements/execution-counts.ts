@@ -1,5 +1,5 @@
 import { columns, long, text } from './columns.js';
-import { BEFORE, taggedExecutions } from './execution-list.js';
+import { BEFORE, withTags } from './execution-sources.js';
 import type { Statement } from './statement.js';
 import type { ExecutionCount } from '../../port/index.js';
 
@@ -26,7 +26,7 @@ export const countExecutions: Statement<ExecutionCount> = {
 export const countTagged: Statement<ExecutionCount> = {
   name: 'count_tagged',
   columns: COUNTED,
-  text: (tables) => countText(taggedExecutions(tables, '$5', '$4')),
+  text: (tables) => countText(withTags(tables, '$5', '$4')),
 };
 
 /**

@@ -17,13 +17,13 @@ export class MemoryStartStore extends MemoryRole implements StartStore {
 
   startIn(
     manager: UserTransaction,
-    item: StartItem,
+    items: readonly StartItem[],
     lease: LeaseWrite,
     payload: string,
   ): Promise<StartReply> {
     const transaction = asTransaction(manager);
     const committed = (): void => this.tables.notify([payload]);
-    return this.run((tables) => startIn(tables, transaction, item, lease, committed));
+    return this.run((tables) => startIn(tables, transaction, items, lease, committed));
   }
 
   findByKeys(

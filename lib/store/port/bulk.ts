@@ -1,0 +1,58 @@
+import type { CancelledChild } from './children.js';
+import type { ExecutionListFilter } from './executions.js';
+
+/** What is done with many executions in one statement. */
+export type BulkAction = 'cancel' | 'pause' | 'resume';
+
+/** A place in the order of a bulk operation, newest first. */
+export interface BulkPosition {
+  readonly createdAtMicros: string;
+  readonly id: string;
+}
+
+/** Which executions a bulk operation is about. It leaves out the library's own workflows unless `workflow` is one. */
+export interface BulkFilter extends Omit<ExecutionListFilter, 'limit' | 'after'> {
+  /** Whether only executions without a parent count. */
+  readonly isTop: boolean;
+}
+
+/** An execution that the action has changed. */
+export type ChangedExecution = CancelledChild;
+
+export interface BulkReply {
+  readonly changed: readonly ChangedExecution[];
+  /** Executions that may still change: rows of them are locked, or the statement had reached its bound. */
+  readonly left: readonly string[];
+}
+
+export interface BulkDeletion {
+  /** Executions at the top of the trees that were deleted. */
+  readonly deleted: readonly string[];
+  /** As in {@link BulkReply}. */
+  readonly left: readonly string[];
+}
+
+/** Operations on many executions. No statement waits for a lock. */
+export interface BulkStore {
+  /** The place before all executions that exist at this moment, and behind all that start later. */
+  now(): Promise<BulkPosition>;
+  /** The next executions behind a place. */
+  find(filter: BulkFilter, after: BulkPosition, limit: number): Promise<BulkPosition[]>;
+  /** The number of executions behind a place. */
+  count(filter: BulkFilter, after: BulkPosition): Promise<number>;
+  /**
+   * Does the same with up to {@link MAX_BULK} executions. Those whose status does not allow it are neither changed nor left.
+   *
+   * @param reason - of a cancel or a pause
+   */
+  control(action: BulkAction, ids: readonly string[], reason: string | null): Promise<BulkReply>;
+  /**
+   * Deletes up to {@link MAX_BULK} executions with everything that belongs to them, and with all executions under them. A
+   * tree is deleted as a whole: if one of its executions has not ended, or its end has something left to bring about, all
+   * stay, and it is not left either. The same holds for an execution with a parent.
+   */
+  delete(ids: readonly string[]): Promise<BulkDeletion>;
+}
+
+/** Maximum number of executions in one bulk statement. */
+export const MAX_BULK = 100;

@@ -1,0 +1,32 @@
+import type { ExecutionListFilter } from '../port/index.js';
+import type { SourceName } from './statements/bulk-finding.js';
+import { plainArray } from './statements/encoding.js';
+
+/** The source of executions that suits a filter, with its parameters. Without a limit, it has all executions. */
+export function listSourceOf(
+  filter: Omit<ExecutionListFilter, 'limit'> & { readonly limit: number | null },
+): { readonly source: SourceName; readonly values: unknown[] } {
+  const { statuses, tags = null, idempotencyKey: key = null, waitingFor = null } = filter;
+  const { parent = null, root = null } = filter;
+  const values = [
+    filter.workflow ?? null,
+    filter.createdAfter ?? null,
+    filter.createdBefore ?? null,
+    filter.after?.id ?? null,
+    filter.after?.createdAtMicros ?? null,
+    statuses === undefined ? null : plainArray(statuses),
+    filter.limit,
+  ];
+  if (parent !== null || root !== null) {
+    return { source: 'children', values: [...values, parent, root, tags, key, waitingFor] };
+  }
+  if (waitingFor !== null) return { source: 'waiting', values: [...values, waitingFor, key, tags] };
+  if (key !== null) return { source: 'keyed', values: [...values, key, tags] };
+  if (tags !== null) return { source: 'tagged', values: [...values, tags] };
+  return { source: isUnfinished(filter) ? 'unfinished' : 'any', values };
+}
+
+/** Whether the filter contains only statuses of the partial index. */
+export function isUnfinished({ statuses }: Pick<ExecutionListFilter, 'statuses'>): boolean {
+  return statuses !== undefined && !statuses.includes('Completed');
+}

@@ -1,0 +1,48 @@
+import { PostgresRole } from './postgres-role.js';
+import { listSourceOf } from '../list-source.js';
+import { bulkFinding, readNow } from '../statements/bulk-finding.js';
+import { bulkReplyOf, controlExecutions } from '../statements/control-executions.js';
+import { deleteExecutions, deletionOf } from '../statements/delete-executions.js';
+import { plainArray } from '../statements/encoding.js';
+import type {
+  BulkAction,
+  BulkDeletion,
+  BulkFilter,
+  BulkPosition,
+  BulkReply,
+  BulkStore,
+} from '../../port/index.js';
+
+/** No execution has this id: it comes before all others of the same instant. */
+const NO_ID = '00000000-0000-0000-0000-000000000000';
+
+/** Operations on many executions, on PostgreSQL. */
+export class PostgresBulkStore extends PostgresRole implements BulkStore {
+  async now(): Promise<BulkPosition> {
+    const [row] = await this.db.cold.run(readNow, []);
+    return { createdAtMicros: row?.createdAtMicros ?? '0', id: NO_ID };
+  }
+
+  async find(filter: BulkFilter, after: BulkPosition, limit: number): Promise<BulkPosition[]> {
+    const { source, values } = listSourceOf({ ...filter, after, limit });
+    return this.db.cold.run(bulkFinding(source, filter.isTop).find, values);
+  }
+
+  async count(filter: BulkFilter, after: BulkPosition): Promise<number> {
+    const { source, values } = listSourceOf({ ...filter, after, limit: null });
+    const [row] = await this.db.cold.run(bulkFinding(source, filter.isTop).count, values);
+    return row?.count ?? 0;
+  }
+
+  async control(
+    action: BulkAction,
+    ids: readonly string[],
+    reason: string | null,
+  ): Promise<BulkReply> {
+    return bulkReplyOf(await this.db.hot.run(controlExecutions[action], [plainArray(ids), reason]));
+  }
+
+  async delete(ids: readonly string[]): Promise<BulkDeletion> {
+    return deletionOf(await this.db.hot.run(deleteExecutions, [plainArray(ids)]));
+  }
+}

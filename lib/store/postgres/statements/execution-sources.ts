@@ -1,0 +1,134 @@
+import type { TenantTables } from './statement.js';
+
+/** The caller's upper bound of created_at. */
+export const BEFORE = `coalesce($3::timestamptz, 'infinity')`;
+const AFTER_LAST = `coalesce(timestamptz 'epoch' + $5::bigint * interval '1 microsecond', 'infinity')`;
+
+/**
+ * Restricts the index range to a page, with exactly one bound at each end: of two bounds at one end an index scan uses only
+ * one. Omitted bounds are infinite: in a generic plan, a condition like `$2 IS NULL OR …` can't use the index. In both
+ * cases a page would read all executions before it.
+ */
+const PAGE_RANGE = `e.created_at > coalesce($2::timestamptz, '-infinity')
+      AND (e.created_at, e.id) < (
+        least(${BEFORE}, ${AFTER_LAST}),
+        CASE WHEN ${BEFORE} <= ${AFTER_LAST} THEN '00000000-0000-0000-0000-000000000000' ELSE $4::uuid END)`;
+
+/**
+ * Where the executions of a page come from: `FROM` with the executions as `x`, by the index that suits the filter. Each reads
+ * no more rows than the page has, or else it reads all that match its first condition, and sorts out the newest.
+ *
+ * Parameters: $1 workflow, $2 and $3 the bounds of the time, $4 and $5 the last execution of the previous page, $6 statuses,
+ * $7 the number of executions, and others from $8 on.
+ *
+ * @param more - further conditions on execution `e`, beginning with AND, or empty
+ */
+export type ExecutionSource = (tables: TenantTables, more: string) => string;
+
+const NEWEST = 'ORDER BY e.created_at DESC, e.id DESC LIMIT $7::integer';
+
+/** One index (workflow, created_at) serves one workflow and all workflows: there are few of them, and their rows are merged. */
+export const anyExecutions: ExecutionSource = (tables, more) => `
+  FROM (SELECT DISTINCT name FROM ${tables.definition} WHERE $1::text IS NULL OR name = $1::text) d
+  CROSS JOIN LATERAL (
+    SELECT * FROM ${tables.execution} e
+    WHERE e.workflow = d.name
+      AND ${PAGE_RANGE}
+      AND ($6::text[] IS NULL OR e.status = ANY ($6::text[]))${more}
+    ${NEWEST}
+  ) x`;
+
+/** Executions with statuses other than Completed. Their partial index contains few of many executions. */
+export const unfinishedExecutions: ExecutionSource = (tables, more) => `
+  FROM unnest($6::text[]) s(status) CROSS JOIN LATERAL (
+    SELECT * FROM ${tables.execution} e
+    WHERE e.status = s.status AND e.status <> 'Completed'
+      AND ($1::text IS NULL OR e.workflow = $1::text)
+      AND ${PAGE_RANGE}${more}
+    ${NEWEST}
+  ) x`;
+
+/**
+ * Executions that have all of some tags, by the index of tags, or by that of statuses if it is more selective. OFFSET 0
+ * keeps outer conditions out: with a condition on the time, a plan could scan the whole index of workflows; with an order,
+ * it could walk through all executions of a workflow to find the few with these tags.
+ */
+export function withTags({ execution }: TenantTables, tags: string, statuses: string): string {
+  return `(SELECT * FROM ${execution} e
+    WHERE e.tags @> ${tags}::jsonb AND (${statuses}::text[] IS NULL OR e.status = ANY (${statuses}::text[]))
+    OFFSET 0) e`;
+}
+
+/** Executions that have all of some tags ($8). */
+export const taggedExecutions: ExecutionSource = (tables, more) => `
+  FROM (
+    SELECT * FROM ${withTags(tables, '$8', '$6')}
+    WHERE ($1::text IS NULL OR e.workflow = $1::text) AND ${PAGE_RANGE}${more}
+    ${NEWEST}
+  ) x`;
+
+/**
+ * Executions with a task that waits for a signal or event of a name ($8), and optionally an idempotency key ($9) and tags
+ * ($10). The index of open checkpoints finds them. A task that has ended may have left an open checkpoint.
+ */
+export const waitingExecutions: ExecutionSource = (tables, more) => `
+  FROM (
+    SELECT e.* FROM (
+      SELECT DISTINCT s.execution_id FROM ${tables.step} s
+      WHERE s.event_name = $8::text AND s.status = 'Open' AND s.event_name IS NOT NULL
+        AND EXISTS (
+          SELECT FROM ${tables.task} t
+          WHERE t.execution_id = s.execution_id AND t.task_no = s.task_no AND t.item_no = s.item_no
+            AND t.status = 'Waiting')
+      OFFSET 0
+    ) w CROSS JOIN LATERAL (SELECT * FROM ${tables.execution} e WHERE e.id = w.execution_id) e
+    WHERE ($1::text IS NULL OR e.workflow = $1::text) AND ${PAGE_RANGE}
+      AND ($6::text[] IS NULL OR e.status = ANY ($6::text[]))
+      AND ($9::text IS NULL OR e.idempotency_key = $9::text)
+      AND ($10::jsonb IS NULL OR e.tags @> $10::jsonb)${more}
+    ${NEWEST}
+  ) x`;
+
+/**
+ * The children of an execution ($8), or all executions under it ($9), by the index of parents. Optionally with tags ($10), a
+ * key ($11) or a task that waits for a message ($12).
+ */
+export const childExecutions: ExecutionSource = (tables, more) => `
+  FROM (
+    WITH RECURSIVE tree AS (
+      SELECT c.id, $9::uuid IS NOT NULL AS deeper FROM ${tables.execution} c
+      WHERE c.parent_execution_id = coalesce($8::uuid, $9::uuid) AND c.parent_execution_id IS NOT NULL
+      UNION ALL
+      SELECT c.id, true FROM tree t CROSS JOIN LATERAL (
+        SELECT c.id FROM ${tables.execution} c
+        WHERE t.deeper AND c.parent_execution_id = t.id AND c.parent_execution_id IS NOT NULL
+      ) c
+    )
+    SELECT e.* FROM tree t CROSS JOIN LATERAL (
+      SELECT * FROM ${tables.execution} e WHERE e.id = t.id OFFSET 0
+    ) e
+    WHERE ($1::text IS NULL OR e.workflow = $1::text) AND ${PAGE_RANGE}
+      AND ($6::text[] IS NULL OR e.status = ANY ($6::text[]))
+      AND ($10::jsonb IS NULL OR e.tags @> $10::jsonb)
+      AND ($11::text IS NULL OR e.idempotency_key = $11::text)
+      AND ($8::uuid IS NULL OR e.parent_execution_id = $8::uuid)
+      AND ($9::uuid IS NULL OR e.root_execution_id = $9::uuid)
+      AND ($12::text IS NULL OR EXISTS (
+        SELECT FROM ${tables.step} s JOIN ${tables.task} t
+          ON t.execution_id = s.execution_id AND t.task_no = s.task_no AND t.item_no = s.item_no
+        WHERE s.execution_id = e.id AND s.event_name = $12::text AND s.status = 'Open' AND s.event_name IS NOT NULL
+          AND t.status = 'Waiting'))${more}
+    ${NEWEST}
+  ) x`;
+
+/** Executions with an idempotency key ($8), at most one per workflow, and optionally tags ($9). */
+export const keyedExecutions: ExecutionSource = (tables, more) => `
+  FROM (SELECT DISTINCT name FROM ${tables.definition} WHERE $1::text IS NULL OR name = $1::text) d
+  CROSS JOIN LATERAL (
+    SELECT * FROM ${tables.execution} e
+    WHERE e.workflow = d.name AND e.idempotency_key = $8::text AND e.idempotency_key IS NOT NULL
+      AND ${PAGE_RANGE}
+      AND ($6::text[] IS NULL OR e.status = ANY ($6::text[]))
+      AND ($9::jsonb IS NULL OR e.tags @> $9::jsonb)${more}
+    LIMIT least(1, $7::integer)
+  ) x`;

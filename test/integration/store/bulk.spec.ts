@@ -1,0 +1,150 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import {
+  bulkReplyOf,
+  controlExecutions,
+} from '../../../lib/store/postgres/statements/control-executions.js';
+import {
+  deleteExecutions,
+  deletionOf,
+} from '../../../lib/store/postgres/statements/delete-executions.js';
+import { plainArray } from '../../../lib/store/postgres/statements/encoding.js';
+import { MAX_BULK, type BulkAction, type BulkReply } from '../../../lib/store/port/index.js';
+import { fanIn, outcomeOf, parallel } from '../../conformance/workflows.js';
+import { openStore, type OpenStore } from './open-store.js';
+import { rowsOf, statusesOf } from './rows.js';
+import type { Session } from './session.js';
+
+const join = fanIn(2);
+
+let open: OpenStore;
+let session: Session;
+let other: Session;
+
+beforeAll(async () => {
+  open = await openStore();
+  session = await open.connect();
+  other = await open.connect();
+});
+afterAll(() => open.close());
+beforeEach(async () => {
+  await open.admin.query(`TRUNCATE ${open.tables.execution}, ${open.tables.task}`);
+});
+
+async function control(action: BulkAction, ids: readonly string[]): Promise<BulkReply> {
+  const values = [plainArray(ids), null];
+  return bulkReplyOf(await session.run(controlExecutions[action], values));
+}
+
+const changedOf = ({ changed }: BulkReply): string[] => changed.map(({ id }) => id).toSorted();
+
+describe('rows that others have locked', () => {
+  test.each([
+    ['task', (): string => `${open.tables.task} WHERE execution_id = $1 AND task_no = 2`],
+    ['execution', (): string => `${open.tables.execution} WHERE id = $1`],
+  ])('leave their execution alone out if it is a %s, and nothing waits', async (_, place) => {
+    const ids = await session.startMany(join, 3);
+    const [first, second, third] = ids;
+    await other.begin();
+    await other.client.query(`SELECT FROM ${place()} FOR UPDATE`, [second]);
+    const reply = await control('cancel', ids);
+    expect(changedOf(reply)).toEqual([first!, third!].toSorted());
+    expect(reply.left).toEqual([second]);
+    await other.commit();
+    expect(await statusesOf(open, second!)).toEqual(['Running', 'Running', 'NotStarted']);
+    expect(changedOf(await control('cancel', reply.left))).toEqual([second]);
+  });
+
+  test('leave out a tree that is to be deleted', async () => {
+    const ids = await session.startMany(join, 2);
+    await control('cancel', ids);
+    await other.begin();
+    await other.client.query(
+      `SELECT FROM ${open.tables.task} WHERE execution_id = $1 AND task_no = 1 FOR UPDATE`,
+      [ids[0]],
+    );
+    const remove = async (some: readonly string[]) =>
+      deletionOf(await session.run(deleteExecutions, [plainArray(some)]));
+    expect(await remove(ids)).toEqual({ deleted: [ids[1]], left: [ids[0]] });
+    expect(await statusesOf(open, ids[0]!)).toHaveLength(3);
+    await other.commit();
+    expect(await remove([ids[0]!])).toEqual({ deleted: [ids[0]], left: [] });
+  });
+});
+
+test('an execution whose tasks have changed since the snapshot is left for the next statement', async () => {
+  const id = await session.startOne(join);
+  // The snapshot of the transaction is older than the items; the locks show the task as it is now.
+  await session.client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
+  await session.client.query('DECLARE old CURSOR FOR SELECT 1');
+  const slow = open.tables.task;
+  const text = controlExecutions.cancel.text(open.tables);
+  // A pause between the snapshot and the locks, in which another session adds items.
+  const paused = text.replace(
+    'FROM (SELECT * FROM item WHERE before',
+    'FROM (SELECT * FROM item, pg_sleep(0.3) WHERE before',
+  );
+  expect(paused).not.toBe(text);
+  const running = session.client.query({ text: paused, values: [plainArray([id]), null] });
+  const { rows } = await untilSleeping();
+  expect(rows).toHaveLength(1);
+  await open.admin.query(
+    `WITH head AS (UPDATE ${slow} SET status = 'Waiting', claim_token = claim_token + 1, owner = NULL
+       WHERE execution_id = $1 AND task_no = 0 RETURNING *)
+     INSERT INTO ${slow} (execution_id, task_no, item_no, definition_id, status)
+     SELECT execution_id, task_no, 1, definition_id, 'Ready' FROM head`,
+    [id],
+  );
+  await running;
+  await session.client.query('COMMIT');
+  expect((await rowsOf(open, id)).execution?.status).toBe('Running');
+  expect(changedOf(await control('cancel', [id]))).toEqual([id]);
+  expect(new Set(await statusesOf(open, id))).toEqual(new Set(['Cancelled']));
+});
+
+/** Waits until a statement sleeps in the server. */
+async function untilSleeping(): Promise<{ rows: unknown[] }> {
+  for (;;) {
+    const found = await open.admin.query(
+      "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE '%all_tasks%' AND pid <> pg_backend_pid()",
+    );
+    if (found.rows.length > 0) return found;
+  }
+}
+
+test('a statement ends with the execution that reaches its bound of tasks', async () => {
+  const wide = parallel(2_000);
+  const ids = (await session.startMany(wide, 4)).toSorted();
+  const reply = await control('pause', ids);
+  // The third one begins below five thousand tasks.
+  expect(changedOf(reply)).toEqual(ids.slice(0, 3));
+  expect(reply.left).toEqual(ids.slice(3));
+  expect(changedOf(await control('pause', reply.left))).toEqual(ids.slice(3));
+});
+
+test('cancels that race with outcomes deadlock with none, and each execution has one end', async () => {
+  const ids = await session.startMany(join, MAX_BULK);
+  const workers = await open.connectAll(3);
+  const outcomes = Promise.all(
+    workers.map(async (worker, w) => {
+      for (const [n, id] of ids.entries()) {
+        if (n % workers.length === w) {
+          await worker.complete([outcomeOf(join, id, 0), outcomeOf(join, id, 1)]);
+          await worker.complete([outcomeOf(join, id, 2)]);
+        }
+      }
+    }),
+  );
+  let left: readonly string[] = ids.toReversed();
+  const cancelled = new Set<string>();
+  while (left.length > 0) {
+    const reply = await control('cancel', left);
+    for (const { id } of reply.changed) cancelled.add(id);
+    left = reply.left;
+  }
+  await outcomes;
+  for (const id of ids) {
+    const { execution, tasks } = await rowsOf(open, id);
+    expect(execution?.status).toBe(cancelled.has(id) ? 'Cancelled' : 'Completed');
+    expect(tasks.filter((task) => task.completed_at === null)).toEqual([]);
+  }
+});
