@@ -1,5 +1,5 @@
 import { openLatency } from './latency.mjs';
-import { chain } from './shape.mjs';
+import { chain, steps } from './shape.mjs';
 import { openThroughput } from './throughput.mjs';
 
 /** Length of one phase of work, in seconds, and number of executions of one phase of latency. */
@@ -14,11 +14,12 @@ const throughput = (title, length, more = {}) => ({
   shape: chain(length),
   ...more,
 });
-const latency = (title, length) => ({
+const latency = (title, length, more = {}) => ({
   title: `${title} when idle, ms from the call to the recorded end`,
   main: 'completed',
   configuration: 'default',
   shape: chain(length),
+  ...more,
 });
 
 /** What can be measured in short phases, by name. */
@@ -27,8 +28,10 @@ export const PHASES = {
   execute: throughput('one task whose result is awaited', 1, { configuration: 'execute' }),
   chain: throughput('chain of 3', 3),
   'many-tenants': throughput('one task, 100 tenants at once', 1, { schemas: TENANTS }),
+  steps: throughput('a task of 10 steps', 10, { shape: steps(10) }),
   latency: latency('one task', 1),
   'latency-chain': latency('chain of 3', 3),
+  'latency-steps': latency('a task of 10 steps', 10, { shape: steps(10) }),
 };
 
 /** Opens one build. Its phases are as long as those of the builds that are `opened` already. */

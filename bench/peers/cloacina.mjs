@@ -106,18 +106,18 @@ function parkingOf(runner) {
       await suspended;
       return performance.now() - began;
     },
-    /** Wakes all that listen, and meanwhile starts one execution after the other. */
+    /** Wakes all that listen, and starts one execution after the other beside them. */
     ring: async (count) => {
       const beside = [];
-      let isOver = false;
+      const state = { isOver: false };
       const ended = untilEvents(runner, 'execution.ended', count, 'listening');
       const began = performance.now();
       await runner.emit(Bell, BELL_KEY, {});
       const done = ended.then(() => {
-        isOver = true;
+        state.isOver = true;
         return performance.now() - began;
       });
-      while (!isOver) beside.push((await timeOne(runner, 'bench', {})).completed);
+      while (!state.isOver) beside.push((await timeOne(runner, 'bench', {})).completed);
       return { ms: await done, beside };
     },
   };

@@ -15,6 +15,12 @@ export interface BatcherOptions<I, R> {
   /** Maximum number of statements under way, default 1. Each one beyond the first is sent only with a full batch. */
   readonly maxStatements?: number;
   /**
+   * Whether the callers that a batch resumes often come with their next item. The next batch then waits for the end of this
+   * turn of the event loop, and takes their items too. Without it, what was queued meanwhile is sent before they come: two
+   * halves of the callers would take turns from then on, each waiting for the other's statement. Default: no.
+   */
+  readonly awaitsResumed?: boolean;
+  /**
    * Waits for the connection that a batch will be sent on. A batch is formed only then, so it also has the items that
    * were added during the wait. Never rejects. Default: batches are formed at once.
    */

@@ -29,6 +29,8 @@ export class Batcher<I, R> {
   /** Number of those under way that wait for their connection, and have no items yet. */
   private unformed = 0;
   private planned = false;
+  /** Whether the callers that the last batch has resumed may still come in this turn. */
+  private isGathering = false;
   private readonly closing = new AbortController();
   private readonly scope = new AsyncResource('CloacinaBatcher');
 
@@ -60,7 +62,7 @@ export class Batcher<I, R> {
 
   /** Sends in a microtask, so that items added in the same turn of the event loop share a batch. */
   private plan(): void {
-    if (this.planned || !this.maySend) return;
+    if (this.planned || this.isGathering || !this.maySend) return;
     this.planned = true;
     // A batch serves many callers, so it must not run in the async context of one of them.
     this.scope.runInAsyncScope(queueMicrotask, undefined, () => {
@@ -81,7 +83,17 @@ export class Batcher<I, R> {
     if (this.options.permit === undefined) await this.flush(this.take());
     else await this.sendWithPermit(this.options.permit);
     this.underWay--;
-    this.plan();
+    if (this.options.awaitsResumed === true) this.gather();
+    else this.plan();
+  }
+
+  private gather(): void {
+    if (this.isGathering) return;
+    this.isGathering = true;
+    this.options.clock.immediate(() => {
+      this.isGathering = false;
+      this.plan();
+    });
   }
 
   private async sendWithPermit(waitForPermit: () => Promise<Permit>): Promise<void> {

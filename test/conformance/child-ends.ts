@@ -6,6 +6,7 @@ import {
   type WokenTask,
 } from '../../lib/store/port/index.js';
 import { Family, keyOf } from './child-family.js';
+import { noteClaim } from './last-token.js';
 import type { TestedStore } from './tested-store.js';
 import { failureOf, noLease, outcomeOf, parallel, rescheduleOf } from './workflows.js';
 
@@ -172,6 +173,32 @@ export function describeChildEnds(tested: TestedStore): void {
     expect((await store.unsettled(1_000, null)).map(({ id }) => id)).toEqual(
       expect.arrayContaining(ids),
     );
+  });
+
+  test('a parent that is woken is claimed if it can run here, with its steps and the context of its child', async () => {
+    const family = new Family(tested);
+    const { id, children } = await family.asleep(2);
+    const outcome = outcomeOf(family.of, children[0]!, 0, { finalContext: '{"a":1}' });
+    await family.worker.complete([outcome]);
+    const claims = {
+      lease: noLease(family.worker.claimant),
+      room: 1,
+      definitions: [family.of.plan.definitionId],
+      unknown: [],
+    };
+    const woken = await tested.store.children.tellParents([children[0]!], false, claims);
+    expect(woken).toEqual([
+      { ...keyOf(id), isDue: false, claim: expect.objectContaining({ ...keyOf(id), wakes: 1 }) },
+    ]);
+    const { claim } = woken[0]!;
+    noteClaim(id, 0, claim!.token);
+    const steps = claim?.steps?.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    expect(steps).toMatchObject([
+      { name: 'child#0', status: 'Done', result: null, childContext: '{"a":1}' },
+      { name: 'child#1', status: 'Open', childId: children[1] },
+    ]);
+    const { owner } = await tested.taskOf(id, 0);
+    expect(owner).toBe(family.worker.claimant.instanceId);
   });
 
   test('a child that was deleted wakes a parent that waits', async () => {

@@ -11,6 +11,7 @@ import { describeExecutionEnd } from './execution-end.js';
 import { describeFanIn } from './fan-in.js';
 import { describeFence } from './fence.js';
 import { describeFinding } from './finding.js';
+import { describeGivenSignals } from './given-signals.js';
 import { describeHistories } from './histories.js';
 import { describeIdempotencyKeys } from './idempotency-keys.js';
 import { describeItems } from './items.js';
@@ -62,6 +63,7 @@ const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStor
   ['histories', describeHistories],
   ['signals and events', describeMessages],
   ['starts by events', describeEventStarts],
+  ['signals for tasks that sleep', describeGivenSignals],
   ['the rendezvous', describeRendezvous],
   ['transactions', describeTransactions],
 ];

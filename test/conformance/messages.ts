@@ -133,8 +133,9 @@ export function describeMessages(tested: TestedStore): void {
       expect(await tested.taskOf(id, 0)).toMatchObject({ status: 'Waiting', run_at: null });
       expect(await deliver(ids)).toEqual({
         messages: 1,
-        due: 1,
         toStart: [],
+        claims: [],
+        due: 1,
         isPartial: false,
       });
       expect(await tested.taskOf(id, 0)).toMatchObject({ status: 'Waiting', wakes: 1 });

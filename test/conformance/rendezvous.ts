@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { v7 as uuid } from 'uuid';
 import type { Message, MessageWait, StepRecord } from '../../lib/store/port/index.js';
 import type { TestedStore } from './tested-store.js';
-import { parallel, rescheduleOf } from './workflows.js';
+import { noLease, parallel, rescheduleOf } from './workflows.js';
 
 /** A step of the sender, or of the task that waits. */
 type Act = () => Promise<void>;
@@ -20,11 +20,13 @@ function interleavings<T>(a: readonly T[], b: readonly T[]): T[][] {
 
 interface Protocol {
   readonly wait: readonly ('open' | 'look' | 'suspend' | 'suspendBlindly')[];
-  readonly send: readonly ('store' | 'deliver')[];
+  readonly send: readonly ('store' | 'give' | 'deliver')[];
 }
 
 const PROTOCOL: Protocol = { wait: ['open', 'look', 'suspend'], send: ['store', 'deliver'] };
+const GIVING: Protocol = { ...PROTOCOL, send: ['give', 'deliver'] };
 const ORDERS = interleavings<string>(PROTOCOL.wait, PROTOCOL.send);
+const GIVING_ORDERS = interleavings<string>(GIVING.wait, GIVING.send);
 
 /** A sender and a task that waits meet in every order of their statements. */
 export function describeRendezvous(tested: TestedStore): void {
@@ -72,10 +74,16 @@ export function describeRendezvous(tested: TestedStore): void {
       // Without the counter: as if the task had been woken no more often than it is now.
       suspendBlindly: async () => suspend((await tested.taskOf(id, 0)).wakes),
       store: async () => void ({ ids } = await tested.store.messages.sendMessages([message])),
+      give: async () => {
+        if (message.kind === 'event') throw new Error('Only signals are given.');
+        const claims = { lease: noLease(), room: 0, definitions: [], unknown: [] };
+        ({ ids } = await tested.store.messages.sendSignals([message], claims));
+      },
       deliver: async () => void (await tested.store.messages.deliver(10, ids)),
     };
     for (const act of order) await acts[act]?.();
-    return !isTaken && (await tested.taskOf(id, 0)).run_at === null;
+    const { status, run_at } = await tested.taskOf(id, 0);
+    return !isTaken && status === 'Waiting' && run_at === null;
   }
 
   async function lostOf({ wait, send }: Protocol, kind: Message['kind']): Promise<string[][]> {
@@ -85,6 +93,17 @@ export function describeRendezvous(tested: TestedStore): void {
     }
     return lost;
   }
+
+  describe('of a signal that is given at once to a task that sleeps', () => {
+    test.each(GIVING_ORDERS)('%s, %s, %s, %s, %s: the task has it, or is due', async (...order) => {
+      expect(await sleepsAfter(order, 'signal')).toBe(false);
+    });
+
+    test('without its delivery, one for a task that goes to sleep would be lost', async () => {
+      const lost = await lostOf({ ...GIVING, send: ['give'] }, 'signal');
+      expect(lost).toEqual([['open', 'look', 'give', 'suspend']]);
+    });
+  });
 
   describe.each(['signal', 'event'] as const)('of a %s', (kind) => {
     test.each(ORDERS)('%s, %s, %s, %s, %s: the task has it, or is due', async (...order) => {

@@ -6,6 +6,7 @@ import {
   InvalidArgumentError,
   type StoredError,
 } from '../../errors/index.js';
+import { decodeJson } from '../../workflow/index.js';
 import type { StepRow, StoredChildEnd } from '../../store/port/index.js';
 import type { Children } from './children.js';
 
@@ -14,6 +15,7 @@ export async function contextOfChild(children: Children, row: StepRow): Promise<
   const id = row.childId ?? '';
   const end = endOf(row);
   if (end === undefined) {
+    if (row.childContext !== undefined) return decodeJson(row.childContext) as object;
     const child = await children.ended(id);
     if (child === undefined) throw new ChildMissingError(id);
     assertCompleted(row, child.status);

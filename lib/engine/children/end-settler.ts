@@ -11,9 +11,12 @@ import {
   type ChildrenPage,
   type ChildStore,
   type UnsettledEnd,
+  type Woken,
+  type WokenTask,
 } from '../../store/port/index.js';
 import { classifierOf } from '../write-batches.js';
 import type { ClaimTable } from '../claims/claim-table.js';
+import type { TaskWaker } from '../claims/task-waker.js';
 
 /** Maximum number of ended executions in one statement. */
 const MAX_ENDS = 300;
@@ -42,8 +45,7 @@ export interface EndSettlerParts {
     ): void;
   };
   readonly events: Pick<TenantEvents, 'executionEnded'>;
-  /** Called when tasks were woken that are due now. */
-  readonly wakeWorkers: () => void;
+  readonly waker: Pick<TaskWaker, 'send'>;
 }
 
 /**
@@ -125,7 +127,8 @@ export class EndSettler {
 
   /** Tells the tasks that wait for executions that were deleted. */
   async tellMissing(): Promise<void> {
-    this.woke(await this.parts.store.children.tellMissing(MAX_MISSING));
+    const { waker, store } = this.parts;
+    await waker.send(0, async () => wokenOf(await store.children.tellMissing(MAX_MISSING)));
   }
 
   get isBusy(): boolean {
@@ -172,12 +175,16 @@ export class EndSettler {
   }
 
   private async sendEnds(ids: readonly string[], again = false): Promise<undefined[]> {
-    this.woke(await this.parts.store.children.tellParents([...new Set(ids)], again));
+    await this.tellAll([...new Set(ids)], again);
     return ids.map(() => undefined);
   }
 
-  private woke(woken: readonly { readonly isDue: boolean }[]): void {
-    if (woken.some(({ isDue }) => isDue)) this.parts.wakeWorkers();
+  /** One parent waits for most children, so there is room for a claim for each. */
+  private async tellAll(ids: readonly string[], force: boolean): Promise<void> {
+    const { waker, store } = this.parts;
+    await waker.send(ids.length, async (claims) =>
+      wokenOf(await store.children.tellParents(ids, force, claims)),
+    );
   }
 
   private async endAll(id: string): Promise<boolean> {
@@ -226,4 +233,11 @@ export class EndSettler {
         `or children and will be retried: ${toStoredError(error).message}`,
     );
   }
+}
+
+function wokenOf(tasks: readonly WokenTask[]): Woken {
+  return {
+    claims: tasks.flatMap(({ claim }) => claim ?? []),
+    due: tasks.filter(({ isDue }) => isDue).length,
+  };
 }

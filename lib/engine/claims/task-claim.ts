@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { ExecutionCache } from '../memory/execution-cache.js';
 import type { RunnableDefinition } from '../definitions/runnable-definition.js';
-import type { ClaimBatch, ClaimKey, TaskKey } from '../../store/port/index.js';
+import type { ClaimBatch, ClaimKey, StepRow, TaskKey } from '../../store/port/index.js';
 import type { CompiledTask } from '../../workflow/index.js';
 
 export interface ClaimRow extends ClaimKey {
@@ -13,6 +13,7 @@ export interface ClaimRow extends ClaimKey {
   readonly priority: number;
   readonly wakes: number;
   readonly hasSteps: boolean;
+  readonly steps?: readonly StepRow[] | undefined;
   readonly batch?: ClaimBatch | undefined;
 }
 
@@ -37,6 +38,8 @@ export class TaskClaim {
   readonly wakes: number;
   /** Whether steps of the task are stored. */
   readonly hasSteps: boolean;
+  /** The stored steps, if the claim returned them. */
+  readonly steps: readonly StepRow[] | undefined;
   /** Whether no run of the task before this claim was recorded. A step takes earlier attempts off the row's numbers. */
   readonly isFirstRun: boolean;
   private readonly batch: ClaimBatch | undefined;
@@ -72,6 +75,7 @@ export class TaskClaim {
     this.priority = facts.priority;
     this.wakes = facts.wakes;
     this.hasSteps = facts.hasSteps;
+    this.steps = facts.steps;
     this.isFirstRun = facts.attempt === 0 && facts.recoveryAttempts === 0 && !facts.hasSteps;
     this.batch = facts.batch;
   }

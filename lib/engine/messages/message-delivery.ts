@@ -2,9 +2,12 @@ import { Logger } from '@nestjs/common';
 import { toStoredError } from '../../errors/index.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { Delivery, MessageStore } from '../../store/port/index.js';
+import type { TaskWaker } from '../claims/task-waker.js';
 
 /** Messages of one statement. */
 const MAX_MESSAGES = 500;
+/** Tasks for which a look at all messages reserves room. Most looks find a few messages, or none. */
+const MAX_LOOKED_FOR = 50;
 /** First and longest pause before messages are delivered whose listening task was locked, in milliseconds. */
 const FIRST_PAUSE_MS = 5;
 const MAX_PAUSE_MS = 1_000;
@@ -15,10 +18,9 @@ export interface MessageDeliveryParts {
   readonly clock: Clock;
   readonly tenant: string;
   readonly store: { readonly messages: Pick<MessageStore, 'deliver'> };
+  readonly waker: Pick<TaskWaker, 'send'>;
   /** Called with the workflows that delivered events are to start. */
   readonly toStart: (workflows: readonly string[]) => void;
-  /** Called when woken tasks can be claimed. */
-  readonly woken: () => void;
 }
 
 /**
@@ -83,19 +85,23 @@ export class MessageDelivery {
 
   /** The messages with known ids come first: their senders are here. */
   private async next(): Promise<Delivery> {
-    const { messages } = this.parts.store;
     if (this.ids.length > 0) {
-      return messages.deliver(MAX_MESSAGES, this.ids.splice(0, MAX_MESSAGES));
+      const ids = this.ids.splice(0, MAX_MESSAGES);
+      return this.send(ids.length, ids);
     }
     this.looks = false;
-    const delivery = await messages.deliver(MAX_MESSAGES);
+    const delivery = await this.send(MAX_LOOKED_FOR);
     if (delivery.messages === MAX_MESSAGES) this.looks = true;
     return delivery;
   }
 
-  private follow({ due, toStart, isPartial }: Delivery): boolean {
+  private send(tasks: number, ids?: readonly string[]): Promise<Delivery> {
+    const { waker, store } = this.parts;
+    return waker.send(tasks, (claims) => store.messages.deliver(MAX_MESSAGES, ids, claims));
+  }
+
+  private follow({ toStart, isPartial }: Delivery): boolean {
     if (toStart.length > 0) this.parts.toStart(toStart);
-    if (due > 0) this.parts.woken();
     if (isPartial) this.looks = true;
     return !isPartial;
   }

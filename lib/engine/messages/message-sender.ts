@@ -2,7 +2,15 @@ import { DatabaseUnavailableError } from '../../errors/index.js';
 import { Batcher } from '../../runtime/batcher.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
-import type { Message, MessageStore, SendReply, UserTransaction } from '../../store/port/index.js';
+import type {
+  Message,
+  MessageStore,
+  SendReplies,
+  SendReply,
+  SignalMessage,
+  UserTransaction,
+} from '../../store/port/index.js';
+import type { TaskWaker } from '../claims/task-waker.js';
 import {
   classifierOf,
   HELD_KEYS,
@@ -22,8 +30,9 @@ export interface MessageSenderParts {
   readonly clock: Clock;
   readonly tenant: string;
   readonly store: FailureClassifier & {
-    readonly messages: Pick<MessageStore, 'sendMessages' | 'sendMessageIn'>;
+    readonly messages: Pick<MessageStore, 'sendMessages' | 'sendSignals' | 'sendMessageIn'>;
   };
+  readonly waker: Pick<TaskWaker, 'send'>;
   /** How long a message waits for the database, in milliseconds. */
   readonly timeoutMs: number;
   /** The payload of the notification at the commit of a caller's transaction. */
@@ -32,17 +41,20 @@ export interface MessageSenderParts {
 }
 
 /**
- * Stores signals and events, many in a statement, and has them delivered after the commit.
+ * Stores signals and events, many in a statement, and has them delivered after the commit. A signal whose task sleeps in a
+ * wait for it needs no delivery: the statement that stores it gives it to the task.
  *
  * Messages with a caller's idempotency key have a batcher of their own: an open transaction may hold the key, and then only
  * the message with this key waits for it.
  */
 export class MessageSender {
+  private readonly signals: Batcher<SignalMessage, SendReply>;
   private readonly plain: Batcher<Message, SendReply>;
   private readonly keyed: Batcher<Message, SendReply>;
   private readonly transactions: OpenTransactions;
 
   constructor(private readonly parts: MessageSenderParts) {
+    this.signals = this.batcherFor((signals, resent) => this.storeSignals(signals, resent));
     this.plain = this.batcherFor((messages, resent) => this.store(messages, resent));
     this.keyed = this.batcherFor(
       (messages, resent) => this.storeKeyed(messages, resent),
@@ -58,18 +70,10 @@ export class MessageSender {
    * @throws DatabaseUnavailableError if it could not be stored within the timeout, or if too many messages wait
    */
   async send(message: Message, isKeyed: boolean): Promise<SendReply> {
-    const { tenant } = this.parts;
-    const batcher = isKeyed ? this.keyed : this.plain;
-    if (batcher.size >= MAX_QUEUED) {
-      throw new DatabaseUnavailableError({
-        tenant,
-        waitedMs: 0,
-        explanation:
-          `Tenant ${JSON.stringify(tenant)}: ${batcher.size} signals and events of this process wait for the database, ` +
-          'which is the limit. Await some of them before you send more.',
-      });
-    }
-    return batcher.add(message);
+    if (isKeyed) return this.add(this.keyed, message);
+    return message.kind === 'signal'
+      ? this.add(this.signals, message)
+      : this.add(this.plain, message);
   }
 
   /** Stores a message in a caller's transaction. It is delivered after the commit. */
@@ -89,23 +93,36 @@ export class MessageSender {
   }
 
   get isBusy(): boolean {
-    return this.plain.size > 0 || this.keyed.size > 0;
+    return this.signals.size > 0 || this.plain.size > 0 || this.keyed.size > 0;
   }
 
   async whenIdle(): Promise<void> {
-    await Promise.all([this.plain.whenIdle(), this.keyed.whenIdle()]);
+    await Promise.all([this.signals, this.plain, this.keyed].map((each) => each.whenIdle()));
   }
 
   close(): void {
+    this.signals.close();
     this.plain.close();
     this.keyed.close();
     this.transactions.close();
   }
 
-  private batcherFor(
-    send: (messages: readonly Message[], resent: boolean) => Promise<readonly SendReply[]>,
+  private add<M extends Message>(batcher: Batcher<M, SendReply>, message: M): Promise<SendReply> {
+    if (batcher.size < MAX_QUEUED) return batcher.add(message);
+    const { tenant } = this.parts;
+    throw new DatabaseUnavailableError({
+      tenant,
+      waitedMs: 0,
+      explanation:
+        `Tenant ${JSON.stringify(tenant)}: ${batcher.size} signals and events of this process wait for the database, ` +
+        'which is the limit. Await some of them before you send more.',
+    });
+  }
+
+  private batcherFor<M extends Message>(
+    send: (messages: readonly M[], resent: boolean) => Promise<readonly SendReply[]>,
     locked?: typeof HELD_KEYS,
-  ): Batcher<Message, SendReply> {
+  ): Batcher<M, SendReply> {
     const { clock, store, timeoutMs } = this.parts;
     return new Batcher({
       clock,
@@ -125,8 +142,23 @@ export class MessageSender {
     resent: boolean,
     lockTimeoutMs?: number,
   ): Promise<readonly SendReply[]> {
-    const { store, delivery } = this.parts;
-    const { replies, ids } = await store.messages.sendMessages(messages, lockTimeoutMs);
+    const { store } = this.parts;
+    return this.stored(await store.messages.sendMessages(messages, lockTimeoutMs), resent);
+  }
+
+  private async storeSignals(
+    signals: readonly SignalMessage[],
+    resent: boolean,
+  ): Promise<readonly SendReply[]> {
+    const { store, waker } = this.parts;
+    const reply = await waker.send(signals.length, (claims) =>
+      store.messages.sendSignals(signals, claims),
+    );
+    return this.stored(reply, resent);
+  }
+
+  private stored({ replies, ids }: SendReplies, resent: boolean): readonly SendReply[] {
+    const { delivery } = this.parts;
     delivery.deliver(ids);
     // The ids of messages that the first send has stored are not known.
     if (resent) delivery.look();

@@ -27,7 +27,8 @@ type PointWork<T> = (
 
 /**
  * The durable points of one run of a task: its steps and waits, by name. A run begins with the task's stored steps, which
- * are read once, when the handler comes to its first point. So a task without steps pays nothing.
+ * are read once, when the handler comes to its first point, unless the claim returned them. So a task without steps pays
+ * nothing.
  *
  * States of a run: running, suspended (no open point has anything to return yet), returned. In the last two, no point
  * begins.
@@ -203,8 +204,14 @@ export class TaskSteps {
   }
 
   private async load(): Promise<StoredSteps> {
-    const stored = this.claim.hasSteps ? await this.services.read(this.claim) : new Map();
-    this.readAt = this.services.clock.now();
+    const { claim, services } = this;
+    const { steps, hasSteps } = claim;
+    if (steps !== undefined) {
+      this.readAt = claim.claimedAt;
+      return new Map(steps.map((row) => [row.name, row]));
+    }
+    const stored = hasSteps ? await services.read(claim) : new Map();
+    this.readAt = services.clock.now();
     return stored;
   }
 

@@ -4,6 +4,7 @@ import { OrphanReceiver } from '../claims/orphan-receiver.js';
 import { Abandonment } from '../execution/abandonment.js';
 import { LeaseRelease } from '../lease/lease-release.js';
 import { WakeUps } from '../wake-ups.js';
+import type { AdoptionRoom } from './adoption.js';
 import type { CompletionRoom } from './completion.js';
 import type { EngineCore } from './core.js';
 import type { DefinitionsRoom } from './definitions.js';
@@ -14,6 +15,7 @@ export type ClaimsRoom = ReturnType<typeof wireClaims>;
 
 export interface RoomsOfClaims {
   readonly definitions: DefinitionsRoom;
+  readonly adoption: AdoptionRoom;
   readonly completion: CompletionRoom;
   readonly outcomes: OutcomesRoom;
   readonly execution: ExecutionRoom;
@@ -24,7 +26,8 @@ export function wireClaims(core: EngineCore, rooms: RoomsOfClaims) {
   const { settings, store, services, clock, tenant, address } = core;
   const { state, events, claims, inFlight, lease, queue, gate, reconcile } = core;
   const { catalog, stranded } = rooms.definitions;
-  const { completer, receiver } = rooms.outcomes;
+  const { receiver } = rooms.adoption;
+  const { completer } = rooms.outcomes;
   const { overruns } = rooms.execution;
   const lookForOthers = (): void => void wakeUps.lookForOthers();
   /** Whether the process has claims, or statements under way that may make some. */

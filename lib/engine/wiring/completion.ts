@@ -4,13 +4,14 @@ import { ExecutionEnds } from '../completion/execution-ends.js';
 import { FinalContextWriter } from '../memory/final-context-writer.js';
 import { InputReader } from '../memory/input-reader.js';
 import { ExecutionChanges } from '../watch/execution-changes.js';
+import type { AdoptionRoom } from './adoption.js';
 import type { EngineCore } from './core.js';
 
 export type CompletionRoom = ReturnType<typeof wireCompletion>;
 
 /** The ends of executions: callers that wait or watch, final contexts, and what an end means for parents and children. */
-export function wireCompletion(core: EngineCore) {
-  const { settings, store, services, clock, address, claims, events, later, reconcile } = core;
+export function wireCompletion(core: EngineCore, { waker }: AdoptionRoom) {
+  const { settings, store, services, clock, address, claims, events, reconcile } = core;
   const changes = new ExecutionChanges({
     clock,
     isActive: (id) => claims.isActive(id),
@@ -45,7 +46,7 @@ export function wireCompletion(core: EngineCore) {
     claims,
     ends,
     events,
-    wakeWorkers: () => later.wakeUps.wakeWorkers(),
+    waker,
   });
   return { changes, inputs, contexts, waiters, ends, settler };
 }

@@ -10,6 +10,7 @@ import type { Claimer } from '../claims/claimer.js';
 import { ClaimsInFlight } from '../claims/claims-in-flight.js';
 import { EngineState } from '../engine-state.js';
 import type { Executor } from '../execution/executor.js';
+import type { Overruns } from '../execution/overruns.js';
 import type { TaskInterceptors } from '../execution/task-interceptors.js';
 import { TenantLease } from '../lease/tenant-lease.js';
 import type { ProcessServices, TenantSettings } from '../process-services.js';
@@ -35,13 +36,14 @@ export interface TenantEngineParts {
 
 /**
  * The parts that rooms call although they are created after them. Read them only within functions that run once all rooms
- * exist. These are all the circles of the engine: an outcome makes further claims, and a claim begins a task.
+ * exist. These are all the circles of the engine: an outcome or a wake-up makes further claims, and a claim begins a task.
  */
 export interface LaterParts {
   readonly claimer: Claimer;
   readonly reconciler: ClaimReconciler;
   readonly wakeUps: WakeUps;
   readonly executor: Executor;
+  readonly overruns: Overruns;
 }
 
 export type EngineCore = ReturnType<typeof wireCore>;

@@ -1,28 +1,21 @@
-import { ClaimReceiver } from '../claims/claim-receiver.js';
 import { TaskRescheduler } from '../claims/task-rescheduler.js';
 import { REFUSED } from '../execution/handler-outcome.js';
 import { OutcomeRecorder } from '../execution/outcome-recorder.js';
 import { TaskCompleter } from '../execution/task-completer.js';
 import type { TaskClaim } from '../claims/task-claim.js';
+import type { AdoptionRoom } from './adoption.js';
 import type { CompletionRoom } from './completion.js';
 import type { EngineCore } from './core.js';
-import type { DefinitionsRoom } from './definitions.js';
 
 export type OutcomesRoom = ReturnType<typeof wireOutcomes>;
 
-/** The begin and the end of claims: they are received, and completed by an outcome or rescheduled. */
+/** The end of claims: by an outcome, or rescheduled. */
 export function wireOutcomes(
   core: EngineCore,
-  { catalog }: DefinitionsRoom,
+  { receiver }: AdoptionRoom,
   { waiters, ends, settler }: CompletionRoom,
 ) {
-  const { store, services, clock, address, state, events, claims, gate, later, reconcile } = core;
-  const receiver = new ClaimReceiver({
-    catalog,
-    claims,
-    take: (claim) => later.executor.take(claim),
-    deadlineIn: (inMs) => services.schedule({ kind: 'deadline', tenant: address, inMs }),
-  });
+  const { store, clock, state, events, claims, gate, later, reconcile } = core;
   const rescheduler = new TaskRescheduler(store, claims, clock);
   const refused = (claim: TaskClaim): void => completer.complete(claim, REFUSED);
   const recorder = new OutcomeRecorder(store, claims, gate, clock, {
@@ -48,5 +41,5 @@ export function wireOutcomes(
     events,
     consequences: { dueIn: (ms) => later.wakeUps.dueIn(ms), reconcile },
   });
-  return { receiver, rescheduler, recorder, completer, refused };
+  return { rescheduler, recorder, completer, refused };
 }

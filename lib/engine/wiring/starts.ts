@@ -4,9 +4,9 @@ import { OpenKeys } from '../starts/open-keys.js';
 import { delayOf, keyOf } from '../starts/start-item.js';
 import { Starter, type StartConsequences } from '../starts/starter.js';
 import { TransactionalStarts } from '../starts/transactional-starts.js';
+import type { AdoptionRoom } from './adoption.js';
 import type { EngineCore } from './core.js';
 import type { DefinitionsRoom } from './definitions.js';
-import type { OutcomesRoom } from './outcomes.js';
 
 export type StartsRoom = ReturnType<typeof wireStarts>;
 
@@ -14,7 +14,7 @@ export type StartsRoom = ReturnType<typeof wireStarts>;
 export function wireStarts(
   core: EngineCore,
   { definitionsMissing }: DefinitionsRoom,
-  { receiver }: OutcomesRoom,
+  { receiver }: AdoptionRoom,
 ) {
   const { settings, store, services, clock, tenant, events, gate, later, reconcile } = core;
   /** What follows a start, also that of a child. */

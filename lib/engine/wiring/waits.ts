@@ -5,6 +5,7 @@ import { MessageSender } from '../messages/message-sender.js';
 import { MessageTaker } from '../messages/message-taker.js';
 import { TokenIssuer } from '../messages/token-issuer.js';
 import { StepServices } from '../waits/step-services.js';
+import type { AdoptionRoom } from './adoption.js';
 import type { EngineCore } from './core.js';
 import type { OutcomesRoom } from './outcomes.js';
 import type { StartsRoom } from './starts.js';
@@ -12,8 +13,13 @@ import type { StartsRoom } from './starts.js';
 export type WaitsRoom = ReturnType<typeof wireWaits>;
 
 /** Steps and waits of tasks, the messages that they wait for, and the executions that events start. */
-export function wireWaits(core: EngineCore, { refused }: OutcomesRoom, { starts }: StartsRoom) {
-  const { given, settings, store, services, clock, tenant, address, events, later } = core;
+export function wireWaits(
+  core: EngineCore,
+  { waker }: AdoptionRoom,
+  { refused }: OutcomesRoom,
+  { starts }: StartsRoom,
+) {
+  const { given, settings, store, services, clock, tenant, address, events } = core;
   const steps = new StepServices({
     clock,
     store,
@@ -22,7 +28,6 @@ export function wireWaits(core: EngineCore, { refused }: OutcomesRoom, { starts 
     stored: (id) => events.changed?.(id),
     refused,
   });
-  const woken = (): void => later.wakeUps.dueIn(0);
   const eventStarter = new EventStarter({
     clock,
     tenant,
@@ -37,7 +42,7 @@ export function wireWaits(core: EngineCore, { refused }: OutcomesRoom, { starts 
     clock,
     tenant,
     store,
-    woken,
+    waker,
     toStart: (workflows) => eventStarter.stored(workflows),
   });
   const messages = new MessageSender({
@@ -46,6 +51,7 @@ export function wireWaits(core: EngineCore, { refused }: OutcomesRoom, { starts 
     store,
     timeoutMs: settings.startTimeoutMs,
     notification: services.messagePayload(address),
+    waker,
     delivery,
   });
   return {

@@ -1,3 +1,4 @@
+import { wireAdoption } from './adoption.js';
 import { wireChildren } from './children.js';
 import { wireClaims, type ClaimsRoom } from './claims.js';
 import { wireCompletion } from './completion.js';
@@ -32,23 +33,34 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     get executor() {
       return execution.executor;
     },
+    get overruns() {
+      return execution.overruns;
+    },
   };
   const core = wireCore(given, later);
   const definitions = wireDefinitions(core);
-  const completion = wireCompletion(core);
-  const outcomes = wireOutcomes(core, definitions, completion);
-  const starts = wireStarts(core, definitions, outcomes);
-  const waits = wireWaits(core, outcomes, starts);
+  const adoption = wireAdoption(core, definitions);
+  const completion = wireCompletion(core, adoption);
+  const outcomes = wireOutcomes(core, adoption, completion);
+  const starts = wireStarts(core, definitions, adoption);
+  const waits = wireWaits(core, adoption, outcomes, starts);
   const control = wireControl(core, completion, outcomes);
   const children = wireChildren(core, { definitions, completion, starts, control, waits });
   const execution: ExecutionRoom = wireExecution(core, { completion, outcomes, waits, children });
-  const claims: ClaimsRoom = wireClaims(core, { definitions, completion, outcomes, execution });
+  const claims: ClaimsRoom = wireClaims(core, {
+    definitions,
+    adoption,
+    completion,
+    outcomes,
+    execution,
+  });
   const rooms = { completion, outcomes, waits, starts, children, execution, claims };
   const end = wireDrain(core, rooms, isRecovering);
   // All parts side by side, for the facade.
   return {
     ...core,
     ...definitions,
+    ...adoption,
     ...completion,
     ...outcomes,
     ...waits,

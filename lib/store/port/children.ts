@@ -1,4 +1,4 @@
-import type { ClaimBatch, ClaimKey } from './claims.js';
+import type { ClaimBatch, ClaimKey, WakeClaims } from './claims.js';
 import type { LeaseWrite } from './leases.js';
 import type { StartItem } from './starts.js';
 import type { WokenTask } from './steps.js';
@@ -167,9 +167,10 @@ export interface ChildStore {
    * waits for several children is woken with the last one.
    *
    * @param force - also those whose bit is cleared: another process may have told the tasks that waited at that time
+   * @param claims - which of the woken tasks to claim. Default: none
    * @returns the tasks that were woken
    */
-  tellParents(ids: readonly string[], force?: boolean): Promise<WokenTask[]>;
+  tellParents(ids: readonly string[], force?: boolean, claims?: WakeClaims): Promise<WokenTask[]>;
   /** Ends the open steps that wait for executions that no longer exist, and wakes their tasks. */
   tellMissing(limit: number): Promise<WokenTask[]>;
   /**

@@ -1,4 +1,5 @@
 import type { LeaseWrite } from './leases.js';
+import type { StepRow } from './steps.js';
 
 /**
  * The token of claims that a start makes. It has no random bits: the execution's id is new, so no earlier claim of the task
@@ -41,6 +42,8 @@ export interface ClaimedTask extends TaskKey {
   readonly hasSteps: boolean;
   /** JSON text of the execution's input, if the claim returned it. */
   readonly input?: string | undefined;
+  /** All steps of the task, if the claim returned them. */
+  readonly steps?: readonly StepRow[] | undefined;
   /** Undefined if the store keeps no batches. */
   readonly batch?: ClaimBatch | undefined;
 }
@@ -53,6 +56,29 @@ export interface ClaimChoice {
   readonly except?: readonly TaskKey[];
   /** Skip tasks whose execution another session has locked, instead of waiting for the lock. */
   readonly pastLocks?: boolean;
+}
+
+/**
+ * Which of the tasks that a statement wakes it claims at once. So a task that is woken where it can run needs no statement
+ * that claims it.
+ */
+export interface WakeClaims {
+  readonly lease: LeaseWrite;
+  /** Maximum number of claims. With 0 the woken tasks are due, for whichever process claims them. */
+  readonly room: number;
+  readonly definitions: readonly string[];
+  /** As for {@link ClaimStore.claim}. */
+  readonly unknown: readonly (readonly [definition: string, task: number])[];
+  /** Tasks that it must not claim. */
+  readonly except?: readonly TaskKey[];
+}
+
+/** The claimable tasks that a statement has woken. */
+export interface Woken {
+  /** Those that it claimed. */
+  readonly claims: readonly ClaimedTask[];
+  /** Number of the others. */
+  readonly due: number;
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { ClaimKey } from './claims.js';
+import type { ClaimKey, WakeClaims, Woken } from './claims.js';
 import type { UserTransaction } from './transactions.js';
 
 /** Whom a signal is for: an execution by its id, or by its workflow and idempotency key. */
@@ -47,12 +47,13 @@ export interface SendReplies {
   readonly ids: readonly string[];
 }
 
+/** The tasks that were given a signal are woken, and its step of a claimed one is Done. */
+export interface SignalReplies extends SendReplies, Woken {}
+
 /** The result of delivering some messages. */
-export interface Delivery {
+export interface Delivery extends Woken {
   /** Number of messages that were found. As many as the limit: there may be more. */
   readonly messages: number;
-  /** Number of tasks that can be claimed now because of them. */
-  readonly due: number;
   /** The names of the workflows that these events are to start. */
   readonly toStart: readonly string[];
   /** Whether some messages are left, because another statement had locked a task that listens. */
@@ -116,6 +117,15 @@ export interface MessageStore {
    */
   sendMessages(messages: readonly Message[], lockTimeoutMs?: number): Promise<SendReplies>;
   /**
+   * Stores signals, and gives each to the task that sleeps in a wait for it, if there is one: the wait is over and the task
+   * is woken, all in one statement. Other signals are stored only, as by {@link MessageStore.sendMessages}: the reply has
+   * their ids. Their idempotency keys are those of no other message.
+   *
+   * A signal is given only to a task with no other open wait, and not while an older one is in its mailbox. The rest is that
+   * of the delivery, which looks after the commit: a task that goes to sleep at this moment is not seen here.
+   */
+  sendSignals(signals: readonly SignalMessage[], claims: WakeClaims): Promise<SignalReplies>;
+  /**
    * Stores a message in the caller's transaction, with a notification at its commit. It touches no row of a task, because
    * the transaction may stay open.
    *
@@ -131,8 +141,9 @@ export interface MessageStore {
    * Wakes the tasks that listen for messages that have not been delivered. Never waits for a lock.
    *
    * @param ids - only these messages. Default: up to `limit` of all, the oldest first
+   * @param claims - which of the woken tasks to claim. Default: none
    */
-  deliver(limit: number, ids?: readonly string[]): Promise<Delivery>;
+  deliver(limit: number, ids?: readonly string[], claims?: WakeClaims): Promise<Delivery>;
   /** Looks for the oldest message of each wait, and takes it. By index. */
   take(waits: readonly MessageWait[]): Promise<TakeReply[]>;
   /** Deletes up to `limit` events that are kept no longer, with the starts of executions that they still had to make. */

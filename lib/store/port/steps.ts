@@ -1,4 +1,4 @@
-import type { ClaimKey, TaskKey } from './claims.js';
+import type { ClaimKey, ClaimedTask, TaskKey } from './claims.js';
 
 /** What a named checkpoint of a task stands for. */
 export type StepKind = 'step' | 'sleep' | 'signal' | 'event' | 'child';
@@ -22,6 +22,8 @@ export interface StepRow extends TaskKey {
   readonly listensFor: { readonly name: string; readonly key: string } | null;
   /** Milliseconds until a sleep or the time limit of a wait is over, by the database's clock. Null without one. */
   readonly dueInMs: number | null;
+  /** JSON text of the context of the Completed child, if the statement that has told its end returned it. */
+  readonly childContext?: string;
 }
 
 /** A checkpoint as a reader of the execution gets it. */
@@ -36,6 +38,9 @@ export interface ListedStep {
   /** JSON text. Null for a step without a result, and unless results were asked for. */
   readonly result: string | null;
 }
+
+/** Maximum number of checkpoints that a claim returns. Those of a task with more are read after the claim. */
+export const MAX_CLAIMED_STEPS = 20;
 
 /** Which checkpoints a reader of executions gets, and whether with their results. */
 export type StepDetail = 'none' | 'listed' | 'results';
@@ -72,6 +77,8 @@ export interface StepReply {
 /** A task that was woken, and whether it can be claimed because of it. */
 export interface WokenTask extends TaskKey {
   readonly isDue: boolean;
+  /** The claim, if the statement that woke the task has claimed it too. */
+  readonly claim?: ClaimedTask;
 }
 
 /** Named checkpoints of tasks: finished steps, and waits. */

@@ -7,11 +7,14 @@ import {
   type ChildrenPage,
   type ChildrenReply,
   type ChildStart,
+  type ClaimedTask,
   type LeaseWrite,
   type ParentStep,
   type StartedChild,
+  type StepRow,
   type TaskKey,
   type UnsettledEnd,
+  type WakeClaims,
   type WokenTask,
 } from '../../store/port/index.js';
 import { childrenOf } from './memory-child-resets.js';
@@ -27,6 +30,7 @@ import {
 } from './memory-rows.js';
 import { areStored, insert, isTaken } from './memory-starts.js';
 import type { MemoryTables } from './memory-tables.js';
+import { MemoryWakes } from './memory-wakes.js';
 
 /** Maximum number of children that one page cancels. */
 const PAGE = 200;
@@ -135,8 +139,9 @@ export function tellParents(
   tables: MemoryTables,
   ids: readonly string[],
   force: boolean,
+  claims?: WakeClaims,
 ): WokenTask[] {
-  const telling = new Telling(tables);
+  const telling = new Telling(tables, claims);
   for (const id of ids) {
     const execution = tables.executions.get(id);
     if (execution?.completedAt === null || execution === undefined) continue;
@@ -199,7 +204,10 @@ function endOf(tables: MemoryTables, execution: MemoryExecution): StepEnd {
 class Telling {
   private readonly tasks = new Map<string, { readonly key: TaskKey; count: number }>();
 
-  constructor(private readonly tables: MemoryTables) {}
+  constructor(
+    private readonly tables: MemoryTables,
+    private readonly claims?: WakeClaims,
+  ) {}
 
   end(step: MemoryStep, how: StepEnd): void {
     change(step, { ...how, completedAt: this.tables.now() });
@@ -211,7 +219,8 @@ class Telling {
   }
 
   woken(): WokenTask[] {
-    return [...this.tasks.values()].flatMap(({ key, count }) => {
+    const wakes = new MemoryWakes(this.tables, this.claims);
+    const woken = [...this.tasks.values()].flatMap(({ key, count }) => {
       const task = this.tables.task(key);
       if (task === undefined || !isOpenTask(task)) return [];
       task.wakes += count;
@@ -222,9 +231,23 @@ class Telling {
         // The end of a child is progress, as a recorded step is.
         task.attempt = 0;
       }
-      if (isLast) task.runAt = this.tables.now();
-      return [{ ...key, isDue: isLast && !task.paused }];
+      const isDue = isLast && wakes.add(task);
+      const claim = wakes.isClaimed(task) ? { claim: this.claimOf(wakes, task) } : {};
+      return [{ ...key, isDue, ...claim }];
     });
+    wakes.woken();
+    return woken;
+  }
+
+  private claimOf(wakes: MemoryWakes, task: MemoryTask): ClaimedTask {
+    const claim = wakes.claimOf(task);
+    return { ...claim, steps: claim.steps?.map((step) => this.withContext(step)) };
+  }
+
+  private withContext(step: StepRow): StepRow {
+    const { status, childId } = step;
+    const context = this.tables.executions.get(childId ?? '')?.context ?? null;
+    return status === 'Done' && context !== null ? { ...step, childContext: context } : step;
   }
 }
 

@@ -60,7 +60,7 @@ export function claim(
   return due.map((task) => ({ ...claimedTask(tables, task), input: inputs.get(task.executionId) }));
 }
 
-function rowKey({ executionId, taskNo, itemNo }: TaskKey): string {
+export function rowKey({ executionId, taskNo, itemNo }: TaskKey): string {
   return `${executionId}/${taskNo}/${itemNo}`;
 }
 

@@ -1,5 +1,6 @@
 import {
   listenerName,
+  MAX_CLAIMED_STEPS,
   type Delivery,
   type ExpiredEvents,
   type Listen,
@@ -7,8 +8,11 @@ import {
   type MessageWait,
   type SendReplies,
   type SendReply,
+  type SignalMessage,
+  type SignalReplies,
   type SignalTo,
   type TakeReply,
+  type WakeClaims,
 } from '../../store/port/index.js';
 import { dropStarts, storeStarts } from './memory-event-starts.js';
 import { assertStorable, MemoryFailure } from './memory-failure.js';
@@ -16,6 +20,7 @@ import { change, isOpenExecution, isOpenTask, type MemoryStep } from './memory-r
 import type { MemorySignal } from './memory-signals.js';
 import type { MemoryTables } from './memory-tables.js';
 import type { MemoryTransaction } from './memory-transaction.js';
+import { MemoryWakes } from './memory-wakes.js';
 
 /** Stores messages. They are not delivered yet. */
 export function sendMessages(tables: MemoryTables, messages: readonly Message[]): SendReplies {
@@ -29,6 +34,50 @@ export function sendMessages(tables: MemoryTables, messages: readonly Message[])
     return reply;
   });
   return { replies, ids };
+}
+
+/** Stores signals, and gives each to the task that sleeps in a wait for it. */
+export function sendSignals(
+  tables: MemoryTables,
+  signals: readonly SignalMessage[],
+  claims: WakeClaims,
+): SignalReplies {
+  const wakes = new MemoryWakes(tables, claims);
+  const asleep = new Map(signals.map((signal) => [signal, sleeperOf(tables, signal)]));
+  const { replies, ids } = sendMessages(tables, signals);
+  const left = ids.filter((id) => {
+    const stored = tables.signals.find((row) => String(row.id) === id);
+    const signal = signals.find(({ idempotencyKey }) => idempotencyKey === stored?.idempotencyKey);
+    const step = signal === undefined ? undefined : asleep.get(signal);
+    const task = step === undefined ? undefined : tables.task(step);
+    if (stored === undefined || step?.status !== 'Open' || task?.status !== 'Waiting') return true;
+    const completedAt = tables.now();
+    change(stored, { consumed: true, delivered: true });
+    const { payload: result, id: signalId } = stored;
+    change<MemoryStep>(step, { status: 'Done', result, signalId, completedAt });
+    change(task, { attempt: 0 });
+    task.wakes++;
+    wakes.add(task);
+    return false;
+  });
+  return { replies, ids: left, ...wakes.woken() };
+}
+
+/** The step of a task that sleeps in this wait alone, unless an older signal is in the mailbox. */
+function sleeperOf(tables: MemoryTables, signal: SignalMessage): MemoryStep | undefined {
+  const { executionId } = replyTo(tables, signal);
+  const { name } = signal;
+  const hasOlder = tables.signals.some(
+    (other) => other.executionId === executionId && other.name === name && !other.consumed,
+  );
+  if (executionId === null || hasOlder) return undefined;
+  return listenersOf(tables, { executionId, name, key: null }).find((step) => {
+    const steps = tables.stepsOf(step);
+    const open = steps.filter(({ status }) => status === 'Open');
+    const task = tables.task(step);
+    if (open.length > 1 || steps.length > MAX_CLAIMED_STEPS) return false;
+    return task?.status === 'Waiting' && !task.paused;
+  });
 }
 
 /** The same in a caller's transaction: stored at its commit. The key is reserved until its end. */
@@ -145,29 +194,32 @@ export function deliver(
   tables: MemoryTables,
   limit: number,
   ids: readonly string[] | undefined,
+  claims: WakeClaims | undefined,
 ): Delivery {
   const messages = tables.signals
     .filter(({ id, delivered }) => !delivered && (ids === undefined || ids.includes(String(id))))
     .slice(0, limit);
   const listeners = new Set(messages.flatMap((message) => listenersOf(tables, message)));
   const woken = new Set([...listeners].flatMap((step) => tables.task(step) ?? []));
-  let due = 0;
+  const wakes = new MemoryWakes(tables, claims);
   for (const task of woken) {
     if (!isOpenTask(task)) continue;
     task.wakes++;
-    if (task.status !== 'Waiting') continue;
-    task.runAt = tables.now();
-    if (!task.paused) due++;
+    if (task.status === 'Waiting') wakes.add(task);
   }
   for (const message of messages) {
     message.delivered = true;
     message.createdAt = Math.min(message.createdAt, tables.now());
   }
   const events = messages.filter(({ executionId }) => executionId === null);
-  return { messages: messages.length, due, toStart: storeStarts(tables, events), isPartial: false };
+  const toStart = storeStarts(tables, events);
+  return { messages: messages.length, toStart, isPartial: false, ...wakes.woken() };
 }
 
-function listenersOf(tables: MemoryTables, { executionId, name, key }: MemorySignal): MemoryStep[] {
+function listenersOf(
+  tables: MemoryTables,
+  { executionId, name, key }: Pick<MemorySignal, 'executionId' | 'name' | 'key'>,
+): MemoryStep[] {
   const kind = executionId === null ? 'event' : 'signal';
   return [...tables.steps.values()]
     .flat()

@@ -6,7 +6,7 @@ import type {
 } from '../../../lib/discovery/workflow-builder.js';
 import { always } from '../../../lib/workflow/index.js';
 import { News, signalOf } from './messages.js';
-import { childPath, TELLER, type Program, type ProgramTask } from './program.js';
+import { childPath, TELLER, type Program, type ProgramInput, type ProgramTask } from './program.js';
 import type { ProgramHandlers } from './program-handlers.js';
 
 /** Without a handler: for a process that only starts and sends. */
@@ -59,8 +59,8 @@ function addTask(
       return untyped.sleep(name, { ...base, for: node.ms });
     case 'child': {
       const { program: child, onParentEnd } = node;
-      const input = (context: TaskContext): object => ({
-        path: childPath(String(context.require('path')), name),
+      const input = (context: TaskContext<ProgramInput>): object => ({
+        path: childPath(context.require('path'), name),
       });
       return untyped.child(name, child, { ...base, onParentEnd, input });
     }

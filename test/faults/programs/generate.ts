@@ -1,12 +1,27 @@
 import { pick, randomFrom } from '../workload/random.js';
 import type { Op, ParentEnd, Program, ProgramNode, ProgramTask } from './program.js';
 
-/** How often each kind of point comes about, as a list to pick from. */
-const KINDS = [
-  ...['step', 'step', 'step', 'insert', 'insert', 'together', 'sleep', 'sleep'],
-  ...['signal', 'signal', 'signal', 'signal', 'event', 'event', 'timed', 'timed', 'any', 'any'],
-  ...['shared', 'callback', 'flaky', 'defer', 'child', 'child', 'children', 'aside'],
-] as const;
+/** How often each kind of point comes about, relative to the others. */
+const WEIGHTS = {
+  step: 3,
+  insert: 2,
+  together: 1,
+  sleep: 2,
+  signal: 4,
+  event: 2,
+  timed: 2,
+  any: 2,
+  shared: 1,
+  callback: 1,
+  flaky: 1,
+  defer: 1,
+  child: 2,
+  children: 1,
+  aside: 1,
+} as const;
+const KINDS = Object.entries(WEIGHTS).flatMap(([kind, weight]) =>
+  Array.from({ length: weight }, () => kind as keyof typeof WEIGHTS),
+);
 const CHILD_KINDS = new Set<string>(['child', 'children', 'aside']);
 /** Programs without children: the leaves of every tree. */
 const LEAVES = 3;

@@ -69,7 +69,7 @@ export class ProgramHandlers {
 
 /** The durable points of one run of a task. */
 class TaskPoints {
-  private readonly run_ = randomUUID();
+  private readonly runId = randomUUID();
   private readonly path: string;
 
   constructor(
@@ -186,7 +186,7 @@ class TaskPoints {
     const { context } = this;
     const key = eventKey(this.path, name);
     const of = { signal: signalOf(name), event: [News, key] as const };
-    const first = await context.waitForAny(of, { name, lookback: '1h' } as never);
+    const first = await context.waitForAny(of, { name, lookback: '1h' });
     const rest = `${name}-rest`;
     const second =
       first.name === 'signal'
@@ -242,7 +242,7 @@ class TaskPoints {
     const note: Note = {
       what,
       by: this.settings.name,
-      run: this.run_,
+      run: this.runId,
       executionId,
       task,
       name,

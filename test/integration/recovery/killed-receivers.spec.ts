@@ -83,3 +83,35 @@ it.each(POINTS)('A process that is killed %s loses and doubles nothing', async (
   const { context } = await handle.result({ timeout: '60s' });
   expect(context).toMatchObject({ got: [0, 1, 2] });
 });
+
+const SENDING: readonly [string, Failpoint['at'], readonly number[]][] = [
+  ['before it sends a signal', 'before', [0]],
+  ['while it sends a signal', 'sent', [0, 1]],
+  ['after it sent a signal, before it knows', 'after', [1]],
+];
+
+/** The victim gives its signal to a task that sleeps, and claims the task in the same statement. */
+it.each(SENDING)('A process that is killed %s loses and doubles nothing', async (_, at, fates) => {
+  const schema = freshSchema();
+  const { runner, query } = await openTenant([mailbox()], { schema, maxConcurrentTasks: 0 });
+  const handle = await runner.start('mailbox', { count: 2 });
+  const failpoint: Failpoint = { at, statement: STATEMENTS.sendSignals };
+  const victim = startChild(SCRIPT, {
+    env: { SCHEMA: schema, FAILPOINT: JSON.stringify(failpoint) },
+  });
+  const isLeft = async (sql: string): Promise<boolean> => (await query(sql)).length > 0;
+  await waitFor(() => isLeft("SELECT FROM cloacina_task_execution WHERE status = 'Waiting'"));
+  victim.send({ id: handle.id, item: 0 });
+  expect(await victim.exit).toMatchObject({ signal: 'SIGKILL' });
+  // The server may still work on its last statement.
+  const working = `SELECT FROM pg_stat_activity WHERE query LIKE '%${STATEMENTS.sendSignals}%'
+    AND state = 'active' AND datname = current_database() AND pid <> pg_backend_pid()`;
+  await waitFor(async () => !(await isLeft(working)));
+  const { length: stored } = await query('SELECT FROM cloacina_signal');
+  expect(fates).toContain(stored);
+  await openTenant([mailbox()], { schema });
+  for (let n = stored; n < 2; n++) await runner.signal(handle, Item, n);
+  const { context } = await handle.result({ timeout: '60s' });
+  expect(context).toMatchObject({ got: [0, 1] });
+  expect(await query('SELECT FROM cloacina_signal WHERE consumed')).toHaveLength(2);
+});

@@ -4,9 +4,9 @@ import { BuiltWorkflow } from '../../../lib/discovery/workflow-builder.js';
 import { TenantManager } from '../../../lib/tenants/hosting/tenant-manager.js';
 import { tenantOptions } from '../../support/tenant-options.js';
 import { armFailpoint, type Failpoint } from '../../faults/workload/failpoints.js';
-import { mailbox } from './mailbox.js';
+import { Item, mailbox } from './mailbox.js';
 
-/** A process that serves the workflow of `mailbox.ts`, to be killed at any moment. */
+/** A process that serves the workflow of `mailbox.ts`, and sends signals when it is told to, to be killed at any moment. */
 
 const failpoint = process.env['FAILPOINT'];
 if (failpoint !== undefined) armFailpoint(JSON.parse(failpoint) as Failpoint);
@@ -17,7 +17,7 @@ const { registered } = describeDefinition({ definition, module: 'Worker' });
 if (registered === undefined) throw new Error('The workflow has a mistake.');
 
 const host = new TenantManager(new WorkflowRegistry([registered]), 100);
-await host.openTenant(
+const { runner } = await host.openTenant(
   tenantOptions(process.env['SCHEMA'] ?? '', {
     poolSize: 6,
     maxConcurrentTasks: 100,
@@ -26,4 +26,7 @@ await host.openTenant(
   }),
 );
 await host.startClaiming();
+process.on('message', ({ id, item }: { readonly id: string; readonly item: number }) => {
+  void runner.signal(id, Item, item);
+});
 process.send?.({ kind: 'ready' });

@@ -1,7 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
+import { filter, firstValueFrom } from 'rxjs';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { defineEvent, defineSignal } from '../../../lib/discovery/message-definitions.js';
 import { gate } from '../../support/gate.js';
+import { SentStatements } from '../../support/sent-statements.js';
 import {
   openTenant,
   sharedTenant,
@@ -53,6 +55,35 @@ describe('A signal', () => {
       };
     }),
   );
+
+  it('for a task that sleeps in its process takes two statements until the end of the execution', async () => {
+    const sleeping = defineWorkflow('sleeping')
+      .task('wait', async (context) => ({ n: (await context.waitFor(Go)).n }))
+      .build();
+    const tenant = await openTenant([sleeping]);
+    const { runner } = tenant;
+    // The first one of the process writes its lease, and tells how long handlers take.
+    for (const n of [1, 2]) {
+      const suspended = firstValueFrom(
+        runner.events$.pipe(filter(({ type }) => type === 'task.suspended')),
+      );
+      const { id } = await runner.start(sleeping, {});
+      await suspended;
+      stopRounds(tenant);
+      const sent = new SentStatements();
+      const ended = firstValueFrom(
+        runner.events$.pipe(filter(({ type }) => type === 'execution.ended')),
+      );
+      await runner.signal(id, Go, { n });
+      await ended;
+      const texts = sent.with('cloacina_').map(({ text }) => text);
+      expect(texts).toEqual([
+        expect.stringContaining('sleeper AS MATERIALIZED'),
+        expect.stringContaining('ended_batch AS ('),
+      ]);
+      expect((await runner.handle(id).result()).context).toMatchObject({ n });
+    }
+  });
 
   it(
     'that does not come in time gives undefined, and a later one is not lost',

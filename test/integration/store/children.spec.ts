@@ -15,6 +15,8 @@ import {
 } from '../../../lib/store/postgres/statements/reschedule-tasks.js';
 import type { Statement } from '../../../lib/store/postgres/statements/statement.js';
 import { tellParents } from '../../../lib/store/postgres/statements/tell-parents.js';
+import { NO_CLAIMS } from '../../../lib/store/postgres/statements/wake-and-claim.js';
+import { wakeClaimValues } from '../../../lib/store/postgres/statements/wake-and-claim.js';
 import {
   byLockOrder,
   CHILD_EVENT,
@@ -65,7 +67,7 @@ const start = (session: Session, children: readonly ChildStart[], statement = st
     .run(statement, childrenValues(children, noLease(session.claimant), nextNo()))
     .then((rows) => childrenReplyOf(rows, children.length).children.map(({ fate }) => fate));
 const tell = (session: Session, ids: readonly string[], statement: Statement = tellParents) =>
-  session.run(statement, [`{${ids.join()}}`, false]);
+  session.run(statement, [...wakeClaimValues(undefined, 0), `{${ids.join()}}`, false]);
 const suspend = (session: Session, id: string) => {
   const item = rescheduleOf('suspend', id, 0, { token: FIRST_TOKEN, delayMs: null });
   return session
@@ -248,9 +250,15 @@ test('the end of a child reads its own waits, however many others there are', as
     `UPDATE ${open.tables.execution} SET completed_at = now(), status = 'Cancelled' WHERE id = ANY ($1::uuid[])`,
     [ids],
   );
-  const nodes = await explain(first.client, open.tables, tellParents, [`{${ids.join()}}`, false], {
-    mode: 'generic',
-    analyze: true,
-  });
+  const nodes = await explain(
+    first.client,
+    open.tables,
+    tellParents,
+    [...NO_CLAIMS, `{${ids.join()}}`, false],
+    {
+      mode: 'generic',
+      analyze: true,
+    },
+  );
   expect(rowsLookedAt(nodes)).toBeLessThan(1_000);
 });

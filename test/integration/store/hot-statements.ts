@@ -69,12 +69,15 @@ import { tellParents } from '../../../lib/store/postgres/statements/tell-parents
 import {
   deliverMessages,
   deliverSentMessages,
+  deliveryValues,
 } from '../../../lib/store/postgres/statements/deliver-messages.js';
 import {
   sendMessages,
   sendMessagesWithin,
   sendValues,
 } from '../../../lib/store/postgres/statements/send-messages.js';
+import { sendSignals, signalValues } from '../../../lib/store/postgres/statements/send-signals.js';
+import { wakeClaimValues } from '../../../lib/store/postgres/statements/wake-and-claim.js';
 import { takeMessages, takeValues } from '../../../lib/store/postgres/statements/take-messages.js';
 import { clearProgress } from '../../../lib/store/postgres/statements/clear-progress.js';
 import {
@@ -117,6 +120,13 @@ export interface Hot {
   readonly tasks?: RegExp;
   readonly executions?: RegExp;
 }
+
+/** The parameters of statements that wake tasks, which may claim each of them. */
+const wakeClaims = (room: number): readonly unknown[] =>
+  wakeClaimValues(
+    { lease: { claimant, write: true }, room, definitions: ['1', '2'], unknown: [['1', 1]] },
+    nextNo(),
+  );
 
 /** The workflow that their batches are of. */
 export const join = fanIn(2);
@@ -228,7 +238,7 @@ export const HOT: readonly Hot[] = [
   },
   {
     statement: tellParents,
-    values: (ids) => [plainArray(ids), 'true'],
+    values: (ids) => [...wakeClaims(ids.length), plainArray(ids), 'true'],
     tasks: new RegExp(`${TASK_KEY.source}|${TASKS_OF_EXECUTION.source}`),
     executions: EXECUTION_KEY,
   },
@@ -322,11 +332,35 @@ export const HOT: readonly Hot[] = [
   })),
   {
     statement: deliverSentMessages,
-    values: () => [500, '{1,2,3}'],
+    values: () => [...wakeClaims(3), ...deliveryValues(500, ['1', '2', '3'])],
     batched: false,
     tasks: TASK_KEY,
+    executions: EXECUTION_KEY,
   },
-  { statement: deliverMessages, values: () => [500], batched: false, tasks: TASK_KEY },
+  {
+    statement: deliverMessages,
+    values: () => [...wakeClaims(3), ...deliveryValues(500)],
+    batched: false,
+    tasks: TASK_KEY,
+    executions: EXECUTION_KEY,
+  },
+  {
+    statement: sendSignals,
+    values: (ids) => [
+      ...wakeClaims(ids.length),
+      ...signalValues(
+        ids.map((id) => ({
+          kind: 'signal',
+          to: { id },
+          name: 'go',
+          payload: '1',
+          idempotencyKey: randomUUID(),
+        })),
+      ),
+    ],
+    tasks: TASK_KEY,
+    executions: new RegExp(`${EXECUTION_KEY.source}|${EXECUTION_IDEMPOTENCY.source}`),
+  },
   {
     statement: takeMessages,
     values: (ids) =>

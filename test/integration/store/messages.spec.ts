@@ -3,16 +3,28 @@ import { v7 as uuid } from 'uuid';
 import {
   deliverSentMessages,
   deliveryOf,
+  deliveryValues,
 } from '../../../lib/store/postgres/statements/deliver-messages.js';
-import { plainArray } from '../../../lib/store/postgres/statements/encoding.js';
+import {
+  sendSignals,
+  signalRepliesOf,
+  signalValues,
+} from '../../../lib/store/postgres/statements/send-signals.js';
+import { wakeClaimValues } from '../../../lib/store/postgres/statements/wake-and-claim.js';
 import {
   takeMessages,
   takeRepliesOf,
   takeValues,
 } from '../../../lib/store/postgres/statements/take-messages.js';
 import type { Statement } from '../../../lib/store/postgres/statements/statement.js';
-import { FIRST_TOKEN, type MessageWait, type TakeReply } from '../../../lib/store/port/index.js';
-import { parallel } from '../../conformance/workflows.js';
+import {
+  FIRST_TOKEN,
+  type MessageWait,
+  type SignalMessage,
+  type TakeReply,
+} from '../../../lib/store/port/index.js';
+import { noLease, parallel, rescheduleOf } from '../../conformance/workflows.js';
+import { nextNo } from './claim-numbers.js';
 import { explain, scansOf } from './explain.js';
 import { race, untilWaiting } from './gate.js';
 import { openStore, type OpenStore } from './open-store.js';
@@ -53,10 +65,12 @@ async function waiting(tasks = 1): Promise<string> {
   return id;
 }
 
+const signalTo = (id: string, payload = '1'): SignalMessage => {
+  return { kind: 'signal', to: { id }, name: 'go', payload, idempotencyKey: uuid() };
+};
+
 async function send(id: string, payload: string): Promise<readonly string[]> {
-  const to = { id };
-  const message = { kind: 'signal', to, name: 'go', payload, idempotencyKey: uuid() } as const;
-  return (await open.store.messages.sendMessages([message])).ids;
+  return (await open.store.messages.sendMessages([signalTo(id, payload)])).ids;
 }
 
 const waitOf = (executionId: string, taskNo = 0): MessageWait => ({
@@ -74,7 +88,12 @@ const takeBy =
     return takeRepliesOf(rows as never, 1)[0]!;
   };
 const deliverBy = async (session: Session, ids: readonly string[]) =>
-  deliveryOf(await session.run(deliverSentMessages, [10, plainArray(ids)]));
+  deliveryOf(
+    await session.run(deliverSentMessages, [
+      ...wakeClaimValues(undefined, 0),
+      ...deliveryValues(10, ids),
+    ]),
+  );
 
 describe('a look that is sent again while the first is under way', () => {
   /** Both have their snapshots before one of them has taken anything. */
@@ -194,10 +213,71 @@ test('an open checkpoint of a task that has ended is found once', async () => {
   expect(steps.rows).toEqual([{ event_name: null }]);
 });
 
+describe('a signal for a task that runs between the look of its send and the lock', () => {
+  const GATE = 77;
+  const fence = 'AND t.claim_token = s.seen_token AND t.wakes = s.seen_wakes';
+
+  /** The send stops after its look. The task then gives its wait up, and sleeps in another one. */
+  async function meet(statement: typeof sendSignals) {
+    const id = await waiting();
+    const key = { executionId: id, taskNo: 0, itemNo: 0 };
+    const of = parallel(1);
+    const sleep = (token: number, wakes: number) =>
+      open.store.reschedule([rescheduleOf('suspend', id, 0, { token, wakes, delayMs: null })]);
+    await sleep(FIRST_TOKEN, 0);
+    const claims = {
+      lease: noLease(first.claimant),
+      room: 1,
+      definitions: [of.plan.definitionId],
+      unknown: [],
+    };
+    const stopping = variant(statement, [
+      'FROM sleeper s LEFT JOIN',
+      `FROM (SELECT s.*, pg_advisory_xact_lock_shared(${GATE}) IS NULL AS passed FROM sleeper s OFFSET 0) s LEFT JOIN`,
+    ]);
+    await keeper.client.query(`SELECT pg_advisory_lock(${GATE})`);
+    const signal = signalTo(id);
+    const sending = first.run(stopping, [
+      ...wakeClaimValues(claims, nextNo()),
+      ...signalValues([signal]),
+    ]);
+    await untilWaiting(open.admin, [first]);
+    await open.store.wake([key]);
+    const claimed = await second.claim([of.plan.definitionId], 100);
+    const { token = 0 } = claimed.find(({ executionId }) => executionId === id) ?? {};
+    const step = {
+      ...key,
+      token,
+      kind: 'signal',
+      result: null,
+      error: null,
+      childId: null,
+    } as const;
+    await open.store.recordSteps([
+      { ...step, name: 'wait', status: 'TimedOut', listensFor: null, due: null },
+      { ...step, name: 'other', status: 'Open', listensFor: { name: 'other', key: id }, due: null },
+    ]);
+    await sleep(token, 1);
+    await keeper.client.query(`SELECT pg_advisory_unlock(${GATE})`);
+    const { ids } = signalRepliesOf(await sending, [signal]);
+    const steps = await open.store.steps([key]);
+    return { left: ids.length, wait: steps.find(({ name }) => name === 'wait')?.status };
+  }
+
+  test('is left to its delivery', async () => {
+    expect(await meet(sendSignals)).toEqual({ left: 1, wait: 'TimedOut' });
+  });
+
+  test('without the comparison of the row with the snapshot, is given to a wait that is over', async () => {
+    expect(await meet(variant(sendSignals, [fence, '']))).toEqual({ left: 0, wait: 'Done' });
+  });
+});
+
 test('waits are found by their index, and messages by theirs', async () => {
   const id = await waiting();
   for (const [statement, values] of [
-    [deliverSentMessages, [10, '{1}']],
+    [deliverSentMessages, [...wakeClaimValues(undefined, 0), ...deliveryValues(10, ['1'])]],
+    [sendSignals, [...wakeClaimValues(undefined, 0), ...signalValues([signalTo(id)])]],
     [takeMessages, takeValues([waitOf(id)])],
   ] as const) {
     const nodes = await explain(first.client, open.tables, statement, values, { mode: 'generic' });

@@ -4,6 +4,7 @@ import { Test } from '@nestjs/testing';
 import { describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
+import { defineEvent, defineSignal } from '../../../lib/discovery/message-definitions.js';
 import type { TaskContext } from '../../../lib/discovery/task-context.js';
 import { Task } from '../../../lib/discovery/task.decorator.js';
 import { exploreWorkflows, type Exploration } from '../../../lib/discovery/workflow-explorer.js';
@@ -39,6 +40,32 @@ class Order {
 }
 
 describe('exploreWorkflows', () => {
+  it('finds the events that start a workflow, and their mistakes', async () => {
+    const Paid = defineEvent<{ n: number }>('paid');
+    const of = async (build: (builder: ReturnType<typeof defineWorkflow>) => unknown) => {
+      const builder = build(defineWorkflow('started').task('only', () => undefined) as never);
+      const definition = (builder as { build(): unknown }).build();
+      return explore({ providers: [{ provide: 'started', useValue: definition }] });
+    };
+    const { workflows, problems } = await of((builder) => builder.startOn(Paid));
+    expect(problems).toEqual([]);
+    expect(workflows[0]?.definition.startsOn).toEqual(['paid']);
+    expect([...(workflows[0]?.eventStarts?.keys() ?? [])]).toEqual(['paid']);
+    const wrong = await of((builder) =>
+      builder
+        .startOn(Paid, { input: 'x', kee: 1 } as never)
+        .startOn(Paid)
+        .startOn(defineSignal('stop') as never, {} as never),
+    );
+    const place = 'Workflow "started", started by event "paid"';
+    expect(wrong.problems).toEqual([
+      `${place}: input must be a function, not 'x'.`,
+      `${place}: there is no option "kee". Did you mean "key"?`,
+      `${place}: it is named twice. Keep one of them.`,
+      expect.stringMatching(/^Workflow "started": the event that starts it must be a result of/),
+    ]);
+  });
+
   it('makes a workflow of a class, and calls its methods on the instance that Nest made', async () => {
     @Module({ providers: [Payments, Order], exports: [Payments] })
     class OrdersModule {}

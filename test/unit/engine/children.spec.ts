@@ -93,9 +93,13 @@ describe('EndSettler', () => {
         },
       },
     };
+    const waker = {
+      send: (_tasks: number, statement: (claims?: undefined) => Promise<unknown>) => statement(),
+    };
     const settler = new EndSettler({
       clock: new ManualClock(),
       store,
+      waker,
       schema: 's',
     } as unknown as EndSettlerParts);
     return { settler, told, looks: () => looks };

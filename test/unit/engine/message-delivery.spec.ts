@@ -2,11 +2,14 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { MessageDelivery } from '../../../lib/engine/messages/message-delivery.js';
 import { ManualClock } from '../../../lib/testing/manual-clock.js';
-import type { Delivery } from '../../../lib/store/port/index.js';
+import type { Delivery, WakeClaims } from '../../../lib/store/port/index.js';
+import { noLease } from '../../conformance/workflows.js';
 
 type Call = readonly string[] | undefined;
 
-const NOTHING: Delivery = { messages: 0, due: 0, toStart: [], isPartial: false };
+const NOTHING: Delivery = { messages: 0, claims: [], due: 0, toStart: [], isPartial: false };
+
+const NO_CLAIMS: WakeClaims = { lease: noLease(), room: 0, definitions: [], unknown: [] };
 
 Logger.overrideLogger(false);
 
@@ -36,7 +39,13 @@ describe('The delivery of messages', () => {
         },
       },
       toStart: () => {},
-      woken: () => woken++,
+      waker: {
+        send: async (_tasks, statement) => {
+          const reply = await statement(NO_CLAIMS);
+          woken += reply.due;
+          return reply;
+        },
+      },
     });
   });
   afterEach(() => delivery.close());
@@ -60,21 +69,21 @@ describe('The delivery of messages', () => {
   });
 
   it('tells of woken tasks', async () => {
-    replies = [{ messages: 1, due: 1, toStart: [], isPartial: false }];
+    replies = [{ messages: 1, claims: [], due: 1, toStart: [], isPartial: false }];
     delivery.deliver(['1']);
     await delivery.whenIdle();
     expect(woken).toBe(1);
   });
 
   it('looks again while statements are full', async () => {
-    replies = [{ messages: 500, due: 0, toStart: [], isPartial: false }];
+    replies = [{ messages: 500, claims: [], due: 0, toStart: [], isPartial: false }];
     delivery.look();
     await delivery.whenIdle();
     expect(calls).toEqual([undefined, undefined]);
   });
 
   it('looks again after a pause when a listening task was locked', async () => {
-    replies = [{ messages: 1, due: 0, toStart: [], isPartial: true }];
+    replies = [{ messages: 1, claims: [], due: 0, toStart: [], isPartial: true }];
     delivery.deliver(['1']);
     await turns();
     expect(calls).toEqual([['1']]);

@@ -30,8 +30,18 @@ it('The steps of a task are read once for all that ask together, and anew for th
   const { executionId, taskNo, itemNo, token } = a!;
   await store.recordSteps([
     {
-      ...{ executionId, taskNo, itemNo, token, name: 's', kind: 'step', status: 'Done' },
-      ...{ result: '1', error: null, childId: null, listensFor: null, due: null },
+      executionId,
+      taskNo,
+      itemNo,
+      token,
+      name: 's',
+      kind: 'step',
+      status: 'Done',
+      result: '1',
+      error: null,
+      childId: null,
+      listensFor: null,
+      due: null,
     },
   ]);
   expect((await services.read(a!)).get('s')).toMatchObject({ result: '1' });

@@ -250,6 +250,11 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
     'PERMISSION',
     'The database login may not create the schema "s" (cause). Allow it with: GRANT CREATE ON DATABASE d TO u;',
   ],
+  [
+    new errors.StartManyError({ index: 7, created: 5, existing: 2 }, new Error('as planned')),
+    'START_MANY',
+    'startMany() has stopped at input 7, after it created 5 executions: as planned',
+  ],
 ];
 
 describe('the family of errors', () => {

@@ -36,6 +36,31 @@ function batcherOf(options: Partial<BatcherOptions<number, number>> = {}) {
   });
 }
 
+it('takes what resumed callers add in the same turn, if it awaits them', async () => {
+  const batcher = batcherOf({ maxItems: 10, awaitsResumed: true });
+  const open = gate();
+  ready = open.passed;
+  /** Adds three items, one after the result of the other, and some microtasks later. */
+  const caller = async (first: number): Promise<void> => {
+    for (let i = 0; i < 3; i++) {
+      await batcher.add(first + i);
+      for (let hop = 0; hop < 20; hop++) await Promise.resolve();
+    }
+  };
+  const callers = [caller(10), caller(20)];
+  await clock.advance(0);
+  const late = [caller(30), caller(40)];
+  open.open();
+  for (let turn = 0; turn < 6; turn++) await clock.advance(0);
+  await Promise.all([...callers, ...late]);
+  expect(sent).toEqual([
+    [10, 20],
+    [30, 40, 11, 21],
+    [31, 41, 12, 22],
+    [32, 42],
+  ]);
+});
+
 const away = () => new MemoryFailure('connection', 'away');
 const locked = () => new MemoryFailure('conflict', 'locked');
 

@@ -4,12 +4,14 @@ import * as workflow from '../../../lib/workflow/index.js';
 describe('the index', () => {
   it('exports these names and no other', () => {
     expect(Object.keys(workflow).sort()).toEqual([
+      'BUILT_IN_PREFIX',
       'ContextView',
       'DEFAULT_RETRY_POLICY',
       'DEFAULT_TASK_TIMEOUT_MS',
       'DURATION_FORM',
       'EXECUTION_TRANSITIONS',
       'INPUT_WRITER',
+      'INSTANT_FORM',
       'MAX_DURATION_MS',
       'MAX_JSON_DEPTH',
       'TASK_TRANSITIONS',
@@ -32,7 +34,9 @@ describe('the index', () => {
       'finalContext',
       'handledFailures',
       'hasTags',
+      'isBuiltInName',
       'isExecutionEnded',
+      'isInstant',
       'isMessageRef',
       'isTaskTerminal',
       'joinContexts',

@@ -15,7 +15,8 @@ import {
 } from '../statements/start-children.js';
 import { boundLockWait, rootClaimsOf, unboundLockWait } from '../statements/start-executions.js';
 import type { OpenBatch } from '../claim-batches.js';
-import { tellMissing, tellParents } from '../statements/tell-parents.js';
+import { tellMissing, tellParents, toldOf } from '../statements/tell-parents.js';
+import { NO_CLAIMS, wakeClaimValues } from '../statements/wake-and-claim.js';
 import { CHANNEL, notify } from '../statements/wake-ups.js';
 import type {
   ChildAttachment,
@@ -28,6 +29,7 @@ import type {
   TreeRow,
   UnsettledEnd,
   UserTransaction,
+  WakeClaims,
   WokenTask,
 } from '../../port/index.js';
 
@@ -90,12 +92,22 @@ export class PostgresChildStore extends PostgresRole implements ChildStore {
     return this.db.hot.run(readChildEnds, [plainArray(ids)]);
   }
 
-  async tellParents(ids: readonly string[], force = false): Promise<WokenTask[]> {
-    return this.db.hot.run(tellParents, [plainArray(ids), force]);
+  async tellParents(
+    ids: readonly string[],
+    force = false,
+    claims?: WakeClaims,
+  ): Promise<WokenTask[]> {
+    const open = this.db.batches.open();
+    const values = [...wakeClaimValues(claims, open.no), plainArray(ids), force];
+    const told = toldOf(await this.db.hot.run(tellParents, values));
+    const batch = open.stored(told.filter(({ claim }) => claim !== undefined).length);
+    return told.map((task) =>
+      task.claim === undefined ? task : { ...task, claim: { ...task.claim, batch } },
+    );
   }
 
   async tellMissing(limit: number): Promise<WokenTask[]> {
-    return this.db.cold.run(tellMissing, [limit]);
+    return toldOf(await this.db.cold.run(tellMissing, [...NO_CLAIMS, limit]));
   }
 
   async endChildren(id: string, reason: string, after: string | null): Promise<ChildrenPage> {

@@ -1,8 +1,10 @@
 import { PostgresRole } from './postgres-role.js';
+import type { OpenBatch } from '../claim-batches.js';
 import {
   deliverMessages,
   deliverSentMessages,
   deliveryOf,
+  deliveryValues,
 } from '../statements/deliver-messages.js';
 import { plainArray } from '../statements/encoding.js';
 import { expireEvents } from '../statements/expire-events.js';
@@ -13,9 +15,11 @@ import {
   sendRepliesOf,
   sendValues,
 } from '../statements/send-messages.js';
+import { sendSignals, signalRepliesOf, signalValues } from '../statements/send-signals.js';
 import { boundLockWait, unboundLockWait } from '../statements/start-executions.js';
 import { takeMessages, takeRepliesOf, takeValues } from '../statements/take-messages.js';
 import { CHANNEL, notify } from '../statements/wake-ups.js';
+import { wakeClaimValues } from '../statements/wake-and-claim.js';
 import type {
   Delivery,
   ExpiredEvents,
@@ -24,8 +28,12 @@ import type {
   MessageWait,
   SendReplies,
   SendReply,
+  SignalMessage,
+  SignalReplies,
   TakeReply,
   UserTransaction,
+  WakeClaims,
+  Woken,
 } from '../../port/index.js';
 
 /** Signals and events on PostgreSQL. It only forwards; the statements are documented next to their texts. */
@@ -38,6 +46,14 @@ export class PostgresMessageStore extends PostgresRole implements MessageStore {
         ? await this.db.hot.run(sendMessages, values)
         : await this.db.hot.run(sendMessagesWithin, [...values, lockTimeoutMs]);
     return sendRepliesOf(rows, messages.length);
+  }
+
+  async sendSignals(signals: readonly SignalMessage[], claims: WakeClaims): Promise<SignalReplies> {
+    const { hot, batches, tables } = this.db;
+    tables.messages.noted();
+    const batch = batches.open();
+    const values = [...wakeClaimValues(claims, batch.no), ...signalValues(signals)];
+    return withBatch(signalRepliesOf(await hot.run(sendSignals, values), signals), batch);
   }
 
   async sendMessageIn(
@@ -58,14 +74,13 @@ export class PostgresMessageStore extends PostgresRole implements MessageStore {
     return replies[0] ?? { stored: false, executionId: null, status: null };
   }
 
-  async deliver(limit: number, ids?: readonly string[]): Promise<Delivery> {
-    this.db.tables.messages.noted();
-    const { hot } = this.db;
-    return deliveryOf(
-      ids === undefined
-        ? await hot.run(deliverMessages, [limit])
-        : await hot.run(deliverSentMessages, [limit, plainArray(ids)]),
-    );
+  async deliver(limit: number, ids?: readonly string[], claims?: WakeClaims): Promise<Delivery> {
+    const { hot, batches, tables } = this.db;
+    tables.messages.noted();
+    const batch = batches.open();
+    const statement = ids === undefined ? deliverMessages : deliverSentMessages;
+    const values = [...wakeClaimValues(claims, batch.no), ...deliveryValues(limit, ids)];
+    return withBatch(deliveryOf(await hot.run(statement, values)), batch);
   }
 
   async take(waits: readonly MessageWait[]): Promise<TakeReply[]> {
@@ -77,4 +92,10 @@ export class PostgresMessageStore extends PostgresRole implements MessageStore {
     const [expired] = await this.db.cold.run(expireEvents, [limit]);
     return expired ?? { events: 0, unstarted: [] };
   }
+}
+
+function withBatch<T extends Woken>(reply: T, open: OpenBatch): T {
+  const { claims } = reply;
+  const batch = open.stored(claims.length);
+  return { ...reply, claims: claims.map((claim) => ({ ...claim, batch })) };
 }

@@ -10,7 +10,7 @@ import type { Claimant, ClaimedTask, TaskKey } from '../../port/index.js';
  * Maximum size of an input that a claim returns, in stored bytes. Larger ones are read once for all tasks that share
  * them.
  */
-const MAX_INPUT = 2_000;
+export const MAX_INPUT = 2_000;
 /** Replaces the task's number in a row that contains an execution's input. */
 const INPUT_ROW = -1;
 
@@ -63,6 +63,14 @@ interface ClaimRow extends Omit<ClaimedTask, 'input'> {
  * their claim has to count the slots of their key.
  */
 export const CLAIMABLE = 't.run_at IS NOT NULL AND NOT t.paused AND t.limit_key IS NULL';
+
+/** A condition: this process has a handler for task `t`, and may run it now. The parameters are those of {@link claimValues}. */
+export const RUNS_HERE = `($4::integer[] IS NULL OR NOT EXISTS (
+          SELECT FROM unnest($3::bigint[], $4::integer[]) AS x(definition_id, task_no)
+          WHERE x.definition_id = t.definition_id AND x.task_no = t.task_no))
+        AND ($12::integer[] IS NULL OR NOT EXISTS (
+          SELECT FROM unnest($11::uuid[], $12::integer[], $13::integer[]) AS x(execution_id, task_no, item_no)
+          WHERE x.execution_id = t.execution_id AND x.task_no = t.task_no AND x.item_no = t.item_no))`;
 
 /** Number of index entries that the walk reads at a time while nothing is due. */
 const STRIDE = 64;
@@ -169,12 +177,7 @@ function claimText(tables: TenantTables, isFree: string): string {
       WHERE l.times[1] <= ${tables.clock.statement}
         AND t.definition_id = l.definition_ids[1] AND t.priority = l.priorities[1]
         AND t.run_at <= ${tables.clock.statement} AND ${CLAIMABLE}
-        AND ($4::integer[] IS NULL OR NOT EXISTS (
-          SELECT FROM unnest($3::bigint[], $4::integer[]) AS x(definition_id, task_no)
-          WHERE x.definition_id = t.definition_id AND x.task_no = t.task_no))
-        AND ($12::integer[] IS NULL OR NOT EXISTS (
-          SELECT FROM unnest($11::uuid[], $12::integer[], $13::integer[]) AS x(execution_id, task_no, item_no)
-          WHERE x.execution_id = t.execution_id AND x.task_no = t.task_no AND x.item_no = t.item_no))${isFree}
+        AND ${RUNS_HERE}${isFree}
       ORDER BY t.run_at LIMIT $2::integer
       FOR NO KEY UPDATE SKIP LOCKED
     ) c

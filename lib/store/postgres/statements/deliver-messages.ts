@@ -1,14 +1,23 @@
-import { boolean, columns, integer, strings } from './columns.js';
+import { boolean, columns, integer, orNull, strings } from './columns.js';
+import { plainArray } from './encoding.js';
 import { eventStartClause, WORKFLOWS_TO_START } from './event-start-clause.js';
-import { lockOrder, type Statement, type TenantTables } from './statement.js';
-import { wakeClause } from './wake-tasks.js';
+import { lockOrder, taskOf, type Statement, type TenantTables } from './statement.js';
+import {
+  AFTER_CLAIM,
+  LOCKED_TASK,
+  WOKEN_COLUMNS,
+  wakeAndClaimClauses,
+  wokenOf,
+  wokenRow,
+} from './wake-and-claim.js';
 import type { Delivery } from '../../port/index.js';
 
+/** The first row has what the messages were and are to start, and whether some are left. The others are tasks. */
 const DELIVERED = columns({
-  messages: integer,
-  due: integer,
-  toStart: strings,
-  isPartial: boolean,
+  ...WOKEN_COLUMNS,
+  messages: orNull(integer),
+  toStart: orNull(strings),
+  isPartial: orNull(boolean),
 });
 type DeliveredRow = ReturnType<typeof DELIVERED.decode>[number];
 
@@ -32,7 +41,7 @@ function deliverText(tables: TenantTables, which: string): string {
   return `WITH message AS MATERIALIZED (
     SELECT s.id, s.name, coalesce(s.key, s.execution_id::text) AS key, s.execution_id IS NULL AS is_event
     FROM ${tables.signal} s WHERE NOT s.delivered ${which}
-    ORDER BY s.id LIMIT $1::integer FOR NO KEY UPDATE SKIP LOCKED
+    ORDER BY s.id LIMIT $${AFTER_CLAIM}::integer FOR NO KEY UPDATE SKIP LOCKED
   ), listener AS MATERIALIZED (
     SELECT m.id, w.* FROM message m CROSS JOIN LATERAL (
       SELECT st.execution_id, st.task_no, st.item_no, st.name AS step FROM ${tables.step} st
@@ -42,15 +51,16 @@ function deliverText(tables: TenantTables, which: string): string {
     ) w
     ORDER BY ${lockOrder('w.')}
   ), found AS MATERIALIZED (
-    SELECT l.*, t.is_over FROM listener l LEFT JOIN LATERAL (
-      SELECT t.completed_at IS NOT NULL AS is_over FROM ${tables.task} t
-      WHERE t.execution_id = ANY (ARRAY[l.execution_id]) AND t.task_no = l.task_no AND t.item_no = l.item_no
+    SELECT l.*, t.* FROM listener l LEFT JOIN LATERAL (
+      SELECT t.completed_at IS NOT NULL AS is_over, t.status || '' = 'Waiting' AS is_due, ${LOCKED_TASK}
+      FROM ${tables.task} t
+      WHERE ${taskOf('l')}
       FOR NO KEY UPDATE SKIP LOCKED
     ) t ON true
   ), target AS MATERIALIZED (
-    SELECT execution_id, task_no, item_no, 1 AS n FROM found WHERE NOT is_over
-    GROUP BY 1, 2, 3 ORDER BY ${lockOrder('')}
-  ), ${wakeClause(tables, 'target')}, forgotten AS (
+    SELECT DISTINCT ON (execution_id, task_no, item_no) f.*, 1 AS n FROM found f WHERE NOT f.is_over
+    ORDER BY ${lockOrder('')}
+  ), ${wakeAndClaimClauses(tables, 'target', { isProgress: false })}, forgotten AS (
     UPDATE ${tables.step} st SET event_name = NULL
     FROM (SELECT DISTINCT execution_id, task_no, item_no, step FROM found WHERE is_over) f
     WHERE st.execution_id = ANY (ARRAY[f.execution_id]) AND st.task_no = f.task_no AND st.item_no = f.item_no
@@ -62,28 +72,40 @@ function deliverText(tables: TenantTables, which: string): string {
     WHERE s.id = ANY (ARRAY[m.id]) AND s.id <> ALL (ARRAY(SELECT f.id FROM found f WHERE f.is_over IS NULL))
     RETURNING s.id, s.name, m.is_event
   ), ${eventStartClause(tables, 'delivered')}
-  SELECT ${DELIVERED.select({
+  SELECT ${DELIVERED.selectSome({
     messages: '(SELECT count(*)::integer FROM message)',
-    due: '(SELECT (count(*) FILTER (WHERE is_due))::integer FROM woken)',
     toStart: WORKFLOWS_TO_START,
     isPartial: 'EXISTS (SELECT FROM found f WHERE f.is_over IS NULL)',
-  })}`;
+  })}
+  UNION ALL SELECT ${DELIVERED.selectSome({ ...wokenRow(tables) })} FROM woken c`;
 }
 
-/** Up to $1 messages of all, the oldest first. */
+/** Up to the limit of all messages, the oldest first. */
 export const deliverMessages: Statement<DeliveredRow> = {
   name: 'deliver_messages',
   columns: DELIVERED,
   text: (tables) => deliverText(tables, ''),
 };
 
-/** The messages with the ids in $2. Their sender knows them, and need not search the index. */
+/** The messages with the ids. Their sender knows them, and need not search the index. */
 export const deliverSentMessages: Statement<DeliveredRow> = {
   name: 'deliver_sent_messages',
   columns: DELIVERED,
-  text: (tables) => deliverText(tables, 'AND s.id = ANY ($2::bigint[])'),
+  text: (tables) => deliverText(tables, `AND s.id = ANY ($${AFTER_CLAIM + 1}::bigint[])`),
 };
 
-export function deliveryOf([row]: readonly DeliveredRow[]): Delivery {
-  return row ?? { messages: 0, due: 0, toStart: [], isPartial: false };
+/** The parameters that follow those of the claims. */
+export function deliveryValues(limit: number, ids?: readonly string[]): unknown[] {
+  return ids === undefined ? [limit] : [limit, plainArray(ids)];
+}
+
+export function deliveryOf(rows: readonly DeliveredRow[]): Delivery {
+  const first = rows.find(({ messages }) => messages !== null);
+  const woken = wokenOf(rows.filter(({ messages }) => messages === null));
+  return {
+    messages: first?.messages ?? 0,
+    toStart: first?.toStart ?? [],
+    isPartial: first?.isPartial === true,
+    ...woken,
+  };
 }

@@ -36,17 +36,22 @@ export const readSteps: Statement<ReadStep> = {
     eventKey: 's.event_key',
     dueInMs: restMs(`s.due_at - ${tables.clock.now}`),
   })}
-  FROM unnest($1::uuid[], $2::integer[], $3::integer[]) AS i(execution_id, task_no, item_no)
-    JOIN ${tables.step} s ON s.execution_id = ANY (ARRAY[i.execution_id]) AND s.task_no = i.task_no
-      AND s.item_no = i.item_no`,
+  FROM unnest($1::uuid[], $2::integer[], $3::integer[]) AS asked(execution_id, task_no, item_no)
+    JOIN ${tables.step} s ON s.execution_id = ANY (ARRAY[asked.execution_id]) AND s.task_no = asked.task_no
+      AND s.item_no = asked.item_no`,
 };
 
 /** The checks of the table allow no other kinds and statuses. */
 export function stepsOf(rows: readonly ReadStep[]): StepRow[] {
-  return rows.map(({ eventName: name, eventKey: key, ...row }) => ({
+  return rows.map(({ eventName, eventKey, ...row }) => ({
     ...row,
     kind: row.kind as StepKind,
     status: row.status as StepStatus,
-    listensFor: name === null || key === null ? null : { name, key },
+    listensFor: listenedFor(eventName, eventKey),
   }));
+}
+
+/** What a step listens for, by its columns. */
+export function listenedFor(name: string | null, key: string | null): StepRow['listensFor'] {
+  return name === null || key === null ? null : { name, key };
 }

@@ -13,7 +13,39 @@ const SENT = columns({
 });
 type SentRow = ReturnType<typeof SENT.decode>[number];
 
-const UNFINISHED = "('Pending', 'Running', 'Paused', 'Finishing')";
+export const UNFINISHED = "('Pending', 'Running', 'Paused', 'Finishing')";
+
+/**
+ * The CTE that adds to each row of `item` the execution that it is for: the one with the id, or the one with the key.
+ *
+ * With LIMIT 1, the look-up by key stays a subquery: as a join, a plan may read the whole index of the keys.
+ */
+export function targetClause({ execution }: TenantTables): string {
+  return `target AS MATERIALIZED (
+    SELECT i.*, coalesce(x.id, k.id) AS execution_id, coalesce(x.status, k.status) AS status
+    FROM item i
+      LEFT JOIN LATERAL (
+        SELECT x.id, x.status FROM ${execution} x WHERE ${executionOf('i.id')}
+      ) x ON true
+      LEFT JOIN LATERAL (
+        SELECT x.id, x.status FROM ${execution} x
+        WHERE x.workflow = i.workflow AND x.idempotency_key = i.workflow_key AND x.idempotency_key IS NOT NULL
+        LIMIT 1
+      ) k ON true
+  )`;
+}
+
+/**
+ * A column: whether an earlier send has stored the signal of row `t`. With EXISTS, a plan may read all signals once, to look
+ * the rows up in memory.
+ */
+export function wasSent({ signal }: TenantTables): string {
+  return `(
+      SELECT true FROM ${signal} s
+      WHERE s.execution_id = t.execution_id AND s.name = t.name AND s.idempotency_key = t.idempotency_key
+        AND s.execution_id IS NOT NULL AND s.idempotency_key IS NOT NULL
+      LIMIT 1) IS TRUE`;
+}
 
 interface SendVariant {
   /** Whether the statement limits its wait for an idempotency key that another transaction is inserting. */
@@ -30,8 +62,6 @@ interface SendVariant {
  * the engine updates. Outside of one it does not look for listening tasks either, because it would look with a snapshot from
  * before its own commit; a task that begins to wait at the same time would not see the message, and would not be seen.
  *
- * With LIMIT 1, the look-up by key stays a subquery: as a join, a plan may read the whole index of the keys.
- *
  * It also reads the execution of each signal, and stores nothing for one that is unknown or has ended. A signal that an
  * earlier send stored counts as stored, even if the execution has ended since: the sender only repeats itself.
  */
@@ -42,18 +72,7 @@ function sendText(tables: TenantTables, { bounded = false, open = false }: SendV
       json_array_elements_text($4::json), json_array_elements_text($5::json), json_array_elements($6::json),
       json_array_elements_text($7::json), unnest($8::bigint[])
     ) WITH ORDINALITY AS i(id, workflow, workflow_key, name, event_key, payload, idempotency_key, keep_ms, ord)
-  ), target AS MATERIALIZED (
-    SELECT i.*, coalesce(x.id, k.id) AS execution_id, coalesce(x.status, k.status) AS status
-    FROM item i
-      LEFT JOIN LATERAL (
-        SELECT x.id, x.status FROM ${tables.execution} x WHERE ${executionOf('i.id')}
-      ) x ON true
-      LEFT JOIN LATERAL (
-        SELECT x.id, x.status FROM ${tables.execution} x
-        WHERE x.workflow = i.workflow AND x.idempotency_key = i.workflow_key AND x.idempotency_key IS NOT NULL
-        LIMIT 1
-      ) k ON true
-  ), sent AS (
+  ), ${targetClause(tables)}, sent AS (
     INSERT INTO ${tables.signal} (execution_id, name, key, payload, idempotency_key, created_at, expires_at)
     SELECT execution_id, name, event_key, payload, idempotency_key,
            ${open ? "'infinity'" : tables.clock.now}, ${tables.clock.now} + keep_ms * interval '1 millisecond'
@@ -66,10 +85,7 @@ function sendText(tables: TenantTables, { bounded = false, open = false }: SendV
     index: '(t.ord - 1)::integer',
     executionId: 't.execution_id',
     status: 't.status',
-    isStored: `CASE WHEN t.event_key IS NOT NULL OR t.status IN ${UNFINISHED} THEN true ELSE EXISTS (
-      SELECT FROM ${tables.signal} s
-      WHERE s.execution_id = t.execution_id AND s.name = t.name AND s.idempotency_key = t.idempotency_key
-        AND s.execution_id IS NOT NULL AND s.idempotency_key IS NOT NULL) END`,
+    isStored: `CASE WHEN t.event_key IS NOT NULL OR t.status IN ${UNFINISHED} THEN true ELSE ${wasSent(tables)} END`,
   })} FROM target t
   UNION ALL SELECT ${SENT.selectSome({ id: 'id' })} FROM sent`;
 }

@@ -11,6 +11,7 @@ import {
   type TreeRow,
   type UnsettledEnd,
   type UserTransaction,
+  type WakeClaims,
   type WokenTask,
 } from '../../../store/port/index.js';
 import * as children from '../memory-children.js';
@@ -79,8 +80,8 @@ export class MemoryChildStore extends MemoryRole implements ChildStore {
     );
   }
 
-  tellParents(ids: readonly string[], force = false): Promise<WokenTask[]> {
-    return this.run((tables) => children.tellParents(tables, ids, force));
+  tellParents(ids: readonly string[], force = false, claims?: WakeClaims): Promise<WokenTask[]> {
+    return this.run((tables) => children.tellParents(tables, ids, force, claims));
   }
 
   tellMissing(limit: number): Promise<WokenTask[]> {

@@ -7,33 +7,40 @@ import type {
   MessageWait,
   SendReplies,
   SendReply,
+  SignalMessage,
+  SignalReplies,
   TakeReply,
   UserTransaction,
+  WakeClaims,
 } from '../../../store/port/index.js';
-import { deliver, expireEvents, sendMessageIn, sendMessages, take } from '../memory-messages.js';
+import * as messages from '../memory-messages.js';
 import { asTransaction } from '../memory-transaction.js';
 
 /** Signals and events in memory. */
 export class MemoryMessageStore extends MemoryRole implements MessageStore {
-  sendMessages(messages: readonly Message[]): Promise<SendReplies> {
-    return this.run((tables) => sendMessages(tables, messages));
+  sendMessages(sent: readonly Message[]): Promise<SendReplies> {
+    return this.run((tables) => messages.sendMessages(tables, sent));
+  }
+
+  sendSignals(signals: readonly SignalMessage[], claims: WakeClaims): Promise<SignalReplies> {
+    return this.run((tables) => messages.sendSignals(tables, signals, claims));
   }
 
   sendMessageIn(manager: UserTransaction, message: Message, payload: string): Promise<SendReply> {
     const transaction = asTransaction(manager);
     const committed = (): void => this.tables.notify([payload]);
-    return this.run((tables) => sendMessageIn(tables, transaction, message, committed));
+    return this.run((tables) => messages.sendMessageIn(tables, transaction, message, committed));
   }
 
-  deliver(limit: number, ids?: readonly string[]): Promise<Delivery> {
-    return this.run((tables) => deliver(tables, limit, ids));
+  deliver(limit: number, ids?: readonly string[], claims?: WakeClaims): Promise<Delivery> {
+    return this.run((tables) => messages.deliver(tables, limit, ids, claims));
   }
 
   take(waits: readonly MessageWait[]): Promise<TakeReply[]> {
-    return this.run((tables) => take(tables, waits));
+    return this.run((tables) => messages.take(tables, waits));
   }
 
   expireEvents(limit: number): Promise<ExpiredEvents> {
-    return this.run((tables) => expireEvents(tables, limit));
+    return this.run((tables) => messages.expireEvents(tables, limit));
   }
 }
