@@ -49,6 +49,7 @@ export type {
 export { StartOn, type StartOnDecorator } from './discovery/start-on.decorator.js';
 export type { ReceivedEvent, StartOnOptions } from './discovery/start-on.js';
 export type { RetryOptions, TaskOptions, WorkflowOptions } from './discovery/options.js';
+export { Schedule, type ScheduleOptions } from './discovery/schedule.decorator.js';
 export type { ContextOfSchema, InputOfSchema } from './discovery/schema-types.js';
 export type {
   ChildCall,
@@ -127,6 +128,7 @@ export {
   TokenExpiredError,
   TooManyStepsError,
   UnknownExecutionError,
+  UnknownScheduleError,
   UnknownTenantError,
   UnknownWorkflowError,
   UnreadableDefinitionError,
@@ -248,3 +250,12 @@ export {
   type TimeoutOutcome,
   type TriggerRule,
 } from './workflow/index.js';
+export {
+  CloacinaSchedules,
+  type FiringFilter,
+  type ScheduleCallOptions,
+  type ScheduleChange,
+  type ScheduleFilter,
+} from './runner/cloacina-schedules.js';
+export type { Firing, TenantSchedule } from './runner/schedule.js';
+export type { CatchUp, Overlap, ScheduleInfo, ScheduleSpec } from './workflow/schedule/index.js';

@@ -7,6 +7,7 @@ import type { ProvidedClass, ProvidedDefinition } from './workflow-providers.js'
 import { instanceOf } from './workflow-providers.js';
 import { DECORATORS, describeNode, type NodeInput, type WrittenNode } from './node-source.js';
 import type { RegisteredWorkflow, TaskHandler, WorkflowSourceRef } from './registered-workflow.js';
+import { declareSchedules, schedulesOf, type ScheduleOptions } from './schedule.decorator.js';
 import { taskNamesByMethod, withTaskNames } from './task-names.js';
 import { describeEventStarts, type WrittenEventStart } from './start-on.js';
 import { getEventStarts, getTasks } from './workflow-metadata.js';
@@ -55,7 +56,11 @@ export function describeClass(
     );
   const input: unknown = Reflect.get(provided.type, 'input');
   if (input !== undefined && options.input !== undefined) mistakes.push(twoSchemas(provided));
-  const described = { ...options, ...(input === undefined ? {} : { input }) } as WorkflowOptions;
+  const described = {
+    ...options,
+    ...(input === undefined ? {} : { input }),
+    schedule: [...listOf(options.schedule), ...schedulesOf(provided.type)],
+  } as WorkflowOptions;
   const starts = getEventStarts(provided.type);
   if (tasks.length > 0) return describe(place, described, tasks, provided.type, starts, mistakes);
   const problem = `${provided.type.name} (in ${provided.module}) has @Workflow, but no method with @Task, and no property with @WaitFor, @Sleep or @Child.`;
@@ -120,7 +125,9 @@ function describe(
         `${ownerOf(owner, task.name)}: the handler must be a function, not ${formatValue(task.run)}.`,
       );
   }
-  const { input, ...written } = options;
+  const { input, schedule, ...written } = options;
+  const declared = declareSchedules(owner, name, listOf(schedule));
+  problems.push(...declared.problems);
   const compiled = compileWorkflow({
     ...written,
     name,
@@ -141,9 +148,16 @@ function describe(
       ...(inputs.size === 0 ? {} : { inputs }),
       ...(startedBy.starts.size === 0 ? {} : { eventStarts: startedBy.starts }),
       ...schema,
+      ...(declared.schedules.length === 0 ? {} : { schedules: declared.schedules }),
       source,
     },
   };
+}
+
+function listOf(
+  schedule: ScheduleOptions | readonly ScheduleOptions[] | undefined,
+): readonly ScheduleOptions[] {
+  return schedule === undefined ? [] : [schedule].flat();
 }
 
 function ownerOf(workflow: string, task: unknown): string {

@@ -14,6 +14,7 @@ const WORKFLOW_OPTIONS: Checks<WorkflowOptions> = {
   version: anything,
   description: anything,
   timeout: anything,
+  schedule: anything,
   input: (value) =>
     isStandardSchema(value)
       ? undefined

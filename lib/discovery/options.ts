@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { Duration } from '../workflow/duration.js';
+import type { ScheduleOptions } from './schedule.decorator.js';
 import type { TriggerRule } from '../workflow/trigger-rule.js';
 
 /** The options of {@link Workflow}. */
@@ -21,6 +22,8 @@ export interface WorkflowOptions {
   input?: StandardSchemaV1;
   /** The longest duration of an execution, from the start of its first task. Any process enforces it. Default: none. */
   timeout?: Duration;
+  /** The schedules that start the workflow. For a class, `@Schedule` adds another one. Default: none. */
+  schedule?: ScheduleOptions | readonly ScheduleOptions[];
 }
 
 /** The retry policy of a task: whether and when another attempt follows a failed one. */

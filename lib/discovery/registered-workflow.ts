@@ -1,6 +1,7 @@
 import type { Type } from '@nestjs/common';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { CompiledWorkflow } from '../workflow/definition.js';
+import type { DeclaredSchedule } from './schedule.decorator.js';
 import type { NodeInput } from './node-source.js';
 import type { EventStart } from './start-on.js';
 import type { TaskContext } from './task-context.js';
@@ -29,6 +30,8 @@ export interface RegisteredWorkflow {
   readonly eventStarts?: ReadonlyMap<string, EventStart>;
   /** The Standard Schema that validates the input of `start`. */
   readonly input?: StandardSchemaV1;
+  /** The schedules that the code declares for it. Absent: none. */
+  readonly schedules?: readonly DeclaredSchedule[];
   readonly source: WorkflowSourceRef;
 }
 

@@ -16,6 +16,7 @@ export type CloacinaErrorCode =
   | 'UNKNOWN_TENANT'
   | 'NO_TENANT'
   | 'UNKNOWN_EXECUTION'
+  | 'UNKNOWN_SCHEDULE'
   | 'TENANT_REMOVED'
   | 'TENANT_EXISTS'
   | 'TENANT_INCOMPLETE'

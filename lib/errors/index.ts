@@ -57,6 +57,7 @@ export {
   NoTenantError,
   TenantRemovedError,
   UnknownExecutionError,
+  UnknownScheduleError,
   UnknownTenantError,
   UnknownWorkflowError,
 } from './unknown-name-errors.js';

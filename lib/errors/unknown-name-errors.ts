@@ -39,6 +39,20 @@ export class UnknownTenantError extends CloacinaError {
   }
 }
 
+/** The tenant has no schedule of this name. */
+export class UnknownScheduleError extends CloacinaError {
+  /** The requested name. */
+  readonly schedule: string;
+
+  constructor(schedule: string, tenant: string) {
+    super(
+      'UNKNOWN_SCHEDULE',
+      `Tenant "${tenant}" has no schedule ${JSON.stringify(schedule)}. Use schedules.list() to see its schedules.`,
+    );
+    this.schedule = schedule;
+  }
+}
+
 /** The option `tenantFrom` found no tenant's name in a request. */
 export class NoTenantError extends CloacinaError {
   constructor() {

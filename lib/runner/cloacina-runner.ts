@@ -6,6 +6,7 @@ import type { PreparedOptions } from '../engine/children/child-runner.js';
 import type { StartRequest } from '../engine/starts/starter.js';
 import type { WorkflowEvent } from '../events/workflow-event.js';
 import { BulkExecutions } from './bulk/bulk-executions.js';
+import type { CloacinaSchedules } from './cloacina-schedules.js';
 import type { ExecutionResult } from './execution.js';
 import type { ExecutionHandle } from './execution-handle.js';
 import type { TreeOptions } from './execution-tree.js';
@@ -37,6 +38,8 @@ export class CloacinaRunner extends BulkExecutions {
    * reads what is stored.
    */
   readonly events$: Observable<WorkflowEvent>;
+  /** The schedules of the tenant. */
+  readonly schedules: CloacinaSchedules;
   private readonly calls: RunnerCalls;
 
   /** @internal Applications inject the runner. */
@@ -44,6 +47,7 @@ export class CloacinaRunner extends BulkExecutions {
     const calls = wireRunner(parts);
     super(calls);
     this.calls = calls;
+    this.schedules = calls.schedules;
     this.tenant = parts.engine.settings.tenant;
     this.schema = parts.engine.settings.schema;
     this.events$ = parts.events.asObservable();

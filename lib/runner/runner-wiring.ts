@@ -3,6 +3,7 @@ import { BulkActions } from './bulk/bulk-actions.js';
 import { BulkCalls } from './bulk/bulk-calls.js';
 import type { BulkParts } from './bulk/bulk-executions.js';
 import { BulkStarts } from './bulk/bulk-starts.js';
+import { CloacinaSchedules } from './cloacina-schedules.js';
 import { EndedExecutions } from './ended-executions.js';
 import { ExecutionControl } from './execution-control.js';
 import { ExecutionReader } from './execution-reader.js';
@@ -22,6 +23,7 @@ export interface RunnerCalls extends BulkParts {
   readonly starts: StartCalls;
   readonly control: ExecutionControl;
   readonly messages: MessageCalls;
+  readonly schedules: CloacinaSchedules;
 }
 
 /** Creates the objects of one runner. */
@@ -41,10 +43,20 @@ export function wireRunner({ engine, registry, serves, hasBooted }: RunnerParts)
   });
   const ended = new EndedExecutions({ tenant, waiters, reader });
   const waits = new ResultWaiter({ clock, tenant, hasBooted, ended });
+  const starts = new StartCalls({ starter, waits, control, served, hasBooted });
   return {
     served,
     starter,
-    starts: new StartCalls({ starter, waits, control, served, hasBooted }),
+    starts,
+    schedules: new CloacinaSchedules({
+      tenant,
+      engine,
+      starter,
+      served,
+      whileUnavailable,
+      nameOf: (workflow) => registry.nameOf(workflow),
+      handle: (id) => starts.handle(id),
+    }),
     reader,
     control,
     bulkStarts: new BulkStarts({ tenant, engine, starter }),

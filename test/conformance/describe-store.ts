@@ -26,6 +26,7 @@ import { describeReads } from './reads.js';
 import { describeRecovery } from './recovery.js';
 import { describeRendezvous } from './rendezvous.js';
 import { describeReschedule } from './reschedule.js';
+import { describeSchedules } from './schedules.js';
 import { describeSessions } from './sessions.js';
 import { describeStarts } from './starts.js';
 import { TestedStore, type OpenedStore } from './tested-store.js';
@@ -65,6 +66,7 @@ const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStor
   ['starts by events', describeEventStarts],
   ['signals for tasks that sleep', describeGivenSignals],
   ['the rendezvous', describeRendezvous],
+  ['schedules', describeSchedules],
   ['transactions', describeTransactions],
 ];
 

@@ -1,3 +1,5 @@
+import type { ScheduleInfo } from '../../workflow/schedule/schedule-info.js';
+
 /** What is known about this run of a task. */
 export interface TaskRunInfo {
   /** The id of the execution, a UUID. */
@@ -31,4 +33,13 @@ export interface TaskRunInfo {
    * For `finally` blocks, which run at each suspension.
    */
   readonly suspending: boolean;
+  /**
+   * The firing that started the execution, so that a late run computes for its own time. Undefined if no schedule started it.
+   *
+   * @example
+   * ```ts
+   * const day = context.schedule?.scheduledAt ?? new Date();
+   * ```
+   */
+  readonly schedule: ScheduleInfo | undefined;
 }

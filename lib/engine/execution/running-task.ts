@@ -11,6 +11,7 @@ import type { DeferOptions, Found } from '../../discovery/task-context/durable-w
 import type { WorkflowRef } from '../../discovery/workflow-ref.js';
 import type { ContextView, Duration } from '../../workflow/index.js';
 import { callExecute, callExecuteAll, callStart } from '../children/child-calls.js';
+import { SCHEDULE_KEY, scheduleInfoOf, type ScheduleInfo } from '../../workflow/schedule/index.js';
 import type { TaskClaim } from '../claims/task-claim.js';
 import { callWaitFor, callWaitForAny, type MessageWaits } from '../messages/wait-calls.js';
 import { callSleep, callStep } from '../waits/step-calls.js';
@@ -98,6 +99,10 @@ export class RunningTask implements TaskContext {
 
   get data(): Readonly<JsonObject> {
     return this.values.data;
+  }
+
+  get schedule(): ScheduleInfo | undefined {
+    return scheduleInfoOf(this.values.get(SCHEDULE_KEY));
   }
 
   get(key: string): unknown {

@@ -16,6 +16,8 @@ const PASSED_ON: ReactionLimit = { burst: 5, intervalMs: 100 };
 const MAX_UNKNOWN = 20;
 /** Limit of looks for signals and events that were sent in transactions. */
 const MESSAGES: ReactionLimit = { burst: 50, intervalMs: 10 };
+/** Limit of looks for schedules that others have changed. */
+const SCHEDULES: ReactionLimit = { burst: 10, intervalMs: 100 };
 /** Limits of reactions that wake waiting callers, and that read the claims of the process. */
 const ENDED: ReactionLimit = { burst: 50, intervalMs: 20 };
 const CLAIMS: ReactionLimit = { burst: 10, intervalMs: 100 };
@@ -73,6 +75,7 @@ export class NotificationReactions {
     if (tenant === undefined) return;
     const reactions = this.reactionsOf(tenant);
     if (notification.kind === 'messages') reactions.messages.call();
+    else if (notification.kind === 'schedules') reactions.schedules.call();
     else reactions.hear(notification.kind, notification.executionId);
   }
 
@@ -121,6 +124,7 @@ class TenantReactions {
   readonly named: MergedCalls;
   private readonly passedOn: MergedCalls;
   readonly messages: MergedCalls;
+  readonly schedules: MergedCalls;
   private readonly ended: MergedCalls;
   private readonly cancelled: MergedCalls;
   private readonly paused: MergedCalls;
@@ -135,6 +139,7 @@ class TenantReactions {
     this.named = new MergedCalls(() => this.wakeNamed(), WORK, clock);
     this.passedOn = new MergedCalls(() => passOn(tenant.settings.address), PASSED_ON, clock);
     this.messages = new MergedCalls(() => tenant.deliverMessages(), MESSAGES, clock);
+    this.schedules = new MergedCalls(() => tenant.schedulesChanged(), SCHEDULES, clock);
     this.ended = new MergedCalls(() => this.tellEnded(), ENDED, clock);
     this.cancelled = new MergedCalls(() => tenant.reconcileClaims(), CLAIMS, clock);
     this.paused = new MergedCalls(() => tenant.control.findPaused(), CLAIMS, clock);
@@ -156,8 +161,9 @@ class TenantReactions {
   }
 
   close(): void {
-    const { work, named, messages, passedOn, ended, cancelled, paused } = this;
-    for (const calls of [work, named, messages, passedOn, ended, cancelled, paused]) calls.close();
+    const { work, named, messages, schedules, passedOn, ended, cancelled, paused } = this;
+    const all = [work, named, messages, schedules, passedOn, ended, cancelled, paused];
+    for (const calls of all) calls.close();
   }
 
   private wakeNamed(): void {

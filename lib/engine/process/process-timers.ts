@@ -32,6 +32,7 @@ export class ProcessTimers {
         message: (address) => options.tenant(address)?.deliverMessages(),
         eventStart: (address) => options.tenant(address)?.startByEvents(),
         expiry: (address) => void this.expireEvents(address),
+        schedule: (address) => void this.fireSchedules(address),
       },
       options.clock,
     );
@@ -57,12 +58,19 @@ export class ProcessTimers {
     if (tenant === undefined || session === undefined) return;
     try {
       const [times] = await session.dueTimes([tenant.store.handle]);
-      // The timer has just woken the tenant for the tasks that are due now.
-      const next = times?.filter(({ kind, inMs }) => kind !== 'task' || inMs > 0);
+      // What is due now has just been handled, or is left to the sweep: it may stay due for long.
+      const next = times?.filter(
+        ({ kind, inMs }) => inMs > 0 || (kind !== 'task' && kind !== 'schedule'),
+      );
       if (next !== undefined) tenant.scheduleWakeUps(next);
     } catch {
       // The next sweep sets the timers.
     }
+  }
+
+  private async fireSchedules(address: string): Promise<void> {
+    await this.options.tenant(address)?.fireSchedules();
+    await this.lookAhead(address);
   }
 
   private async expireEvents(address: string): Promise<void> {

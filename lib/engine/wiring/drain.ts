@@ -5,6 +5,7 @@ import type { CompletionRoom } from './completion.js';
 import type { EngineCore } from './core.js';
 import type { ExecutionRoom } from './execution.js';
 import type { OutcomesRoom } from './outcomes.js';
+import type { SchedulesRoom } from './schedules.js';
 import type { StartsRoom } from './starts.js';
 import type { WaitsRoom } from './waits.js';
 
@@ -16,6 +17,7 @@ export interface RoomsWithWork {
   readonly children: ChildrenRoom;
   readonly execution: ExecutionRoom;
   readonly claims: ClaimsRoom;
+  readonly schedules: SchedulesRoom;
 }
 
 /**
@@ -32,6 +34,7 @@ export function wireDrain(core: EngineCore, rooms: RoomsWithWork, isRecovering: 
   const { childStarter, children } = rooms.children;
   const { suspects, progress, overruns } = rooms.execution;
   const { starts } = rooms.starts;
+  const { firer } = rooms.schedules;
   const isRecording = (): boolean =>
     inputs.isBusy ||
     recorder.isBusy ||
@@ -43,6 +46,7 @@ export function wireDrain(core: EngineCore, rooms: RoomsWithWork, isRecovering: 
     childStarter.isBusy ||
     children.isBusy ||
     settler.isBusy ||
+    firer.isBusy ||
     rescheduler.isBusy ||
     contexts.isBusy ||
     suspects.isNoting ||
@@ -55,6 +59,7 @@ export function wireDrain(core: EngineCore, rooms: RoomsWithWork, isRecovering: 
     completer,
     recording: [
       eventStarter,
+      firer,
       starts,
       claimer,
       inputs,
@@ -75,6 +80,7 @@ export function wireDrain(core: EngineCore, rooms: RoomsWithWork, isRecovering: 
   });
   /** The parts to close, in this order. */
   const closing = [
+    firer,
     reconciler,
     starts,
     messages,

@@ -8,6 +8,7 @@ import { wireDefinitions } from './definitions.js';
 import { wireDrain } from './drain.js';
 import { wireExecution, type ExecutionRoom } from './execution.js';
 import { wireOutcomes } from './outcomes.js';
+import { wireSchedules } from './schedules.js';
 import { wireStarts } from './starts.js';
 import { wireWaits } from './waits.js';
 
@@ -54,7 +55,8 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     outcomes,
     execution,
   });
-  const rooms = { completion, outcomes, waits, starts, children, execution, claims };
+  const schedules = wireSchedules(core, definitions, starts);
+  const rooms = { completion, outcomes, waits, starts, children, execution, claims, schedules };
   const end = wireDrain(core, rooms, isRecovering);
   // All parts side by side, for the facade.
   return {
@@ -69,6 +71,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     ...children,
     ...execution,
     ...claims,
+    ...schedules,
     ...end,
   };
 }

@@ -12,6 +12,7 @@ export * from './messages.js';
 export * from './outcomes.js';
 export * from './progress.js';
 export * from './recovery.js';
+export * from './schedules.js';
 export * from './session.js';
 export * from './starts.js';
 export * from './steps.js';

@@ -12,6 +12,7 @@ import type { MessageStore } from './messages.js';
 import type { OutcomeStore } from './outcomes.js';
 import type { ProgressStore } from './progress.js';
 import type { RecoveryStore } from './recovery.js';
+import type { ScheduleStore } from './schedules.js';
 import type { StartStore } from './starts.js';
 import type { StepStore } from './steps.js';
 import type { TransactionStore } from './transactions.js';
@@ -46,5 +47,6 @@ export interface TenantStore
   readonly eventStarts: EventStartStore;
   readonly children: ChildStore;
   readonly bulk: BulkStore;
+  readonly schedules: ScheduleStore;
   readonly recovery: RecoveryStore;
 }

@@ -12,6 +12,7 @@ import { PostgresOutcomeStore } from './roles/outcomes.js';
 import { PostgresRole } from './roles/postgres-role.js';
 import { PostgresProgressStore } from './roles/progress.js';
 import { PostgresRecoveryStore } from './roles/recovery.js';
+import { PostgresScheduleStore } from './roles/schedules.js';
 import { PostgresStartStore } from './roles/starts.js';
 import { PostgresStepStore } from './roles/steps.js';
 import { PostgresTransactionStore } from './roles/transactions.js';
@@ -25,6 +26,7 @@ import type {
   EventStartStore,
   MessageStore,
   RecoveryStore,
+  ScheduleStore,
   TenantStore,
 } from '../port/index.js';
 import type { Failure } from '../../runtime/failure.js';
@@ -56,6 +58,7 @@ export class PostgresStore
   readonly eventStarts: EventStartStore;
   readonly children: ChildStore;
   readonly bulk: BulkStore;
+  readonly schedules: ScheduleStore;
   readonly recovery: RecoveryStore;
 
   constructor(settings: PostgresStoreSettings) {
@@ -68,6 +71,7 @@ export class PostgresStore
     this.eventStarts = new PostgresEventStartStore(db);
     this.children = new PostgresChildStore(db);
     this.bulk = new PostgresBulkStore(db);
+    this.schedules = new PostgresScheduleStore(db);
     this.recovery = new PostgresRecoveryStore(db);
   }
 

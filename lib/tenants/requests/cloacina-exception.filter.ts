@@ -22,6 +22,7 @@ const ANSWERS: Record<CloacinaErrorCode, Answer> = {
   NOT_ALLOWED: [HttpStatus.FORBIDDEN, 'own'],
   UNKNOWN_TENANT: [HttpStatus.NOT_FOUND, 'general'],
   UNKNOWN_EXECUTION: [HttpStatus.NOT_FOUND, 'own'],
+  UNKNOWN_SCHEDULE: [HttpStatus.NOT_FOUND, 'own'],
   INVALID_TRANSITION: [HttpStatus.CONFLICT, 'own'],
   TENANT_EXISTS: [HttpStatus.CONFLICT, 'general'],
   TENANT_INCOMPLETE: [HttpStatus.CONFLICT, 'general'],

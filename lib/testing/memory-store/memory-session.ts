@@ -158,6 +158,9 @@ function dueTimes(tables: MemoryTables, now = tables.now()): DueTime[] {
   const expiries = tables.signals.flatMap(({ expiresAt }) =>
     expiresAt === null ? [] : [expiresAt - now],
   );
+  const scheduled = [...tables.schedules.values()].flatMap(({ state, nextAt }) =>
+    state === 'active' && nextAt !== null ? [nextAt - now] : [],
+  );
   return [
     ...first('task', due),
     ...first('task', later),
@@ -167,6 +170,14 @@ function dueTimes(tables: MemoryTables, now = tables.now()): DueTime[] {
     ...first(
       'eventStart',
       tables.eventStarts.map(({ dueAt }) => dueAt - now),
+    ),
+    ...first(
+      'schedule',
+      scheduled.filter((inMs) => inMs <= 0),
+    ),
+    ...first(
+      'schedule',
+      scheduled.filter((inMs) => inMs > 0),
     ),
   ];
 }

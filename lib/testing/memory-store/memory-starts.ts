@@ -115,7 +115,7 @@ export function areStored(tables: MemoryTables, items: readonly StartItem[]): bo
 export function insert(
   tables: MemoryTables,
   item: StartItem,
-  { claimant }: LeaseWrite,
+  { claimant }: { readonly claimant: Pick<LeaseWrite['claimant'], 'instanceId'> },
   parent: ParentColumns = NO_PARENT,
 ): void {
   const { id, plan, claims } = item;
@@ -183,4 +183,9 @@ export function insert(
     };
   });
   tables.tasks.set(id, tasks);
+}
+
+/** Creates the execution of a firing. None of its tasks is claimed. */
+export function insertScheduled(tables: MemoryTables, item: StartItem): void {
+  insert(tables, { ...item, claims: 0 }, { claimant: { instanceId: '' } });
 }

@@ -8,6 +8,7 @@ import type {
   EventStartStore,
   MessageStore,
   RecoveryStore,
+  ScheduleStore,
   TenantStore,
 } from '../../store/port/index.js';
 import type { MemoryDatabase } from './memory-database.js';
@@ -26,6 +27,7 @@ import { MemoryMessageStore } from './roles/messages.js';
 import { MemoryOutcomeStore } from './roles/outcomes.js';
 import { MemoryProgressStore } from './roles/progress.js';
 import { MemoryRecoveryStore } from './roles/recovery.js';
+import { MemoryScheduleStore } from './roles/schedules.js';
 import { MemoryStartStore } from './roles/starts.js';
 import { MemoryStepStore } from './roles/steps.js';
 import { MemoryTransactionStore } from './roles/transactions.js';
@@ -55,6 +57,7 @@ export class MemoryStore
   readonly eventStarts: EventStartStore;
   readonly children: ChildStore;
   readonly bulk: BulkStore;
+  readonly schedules: ScheduleStore;
   readonly recovery: RecoveryStore;
 
   constructor(
@@ -69,6 +72,7 @@ export class MemoryStore
     this.eventStarts = new MemoryEventStartStore(tables);
     this.children = new MemoryChildStore(tables);
     this.bulk = new MemoryBulkStore(tables);
+    this.schedules = new MemoryScheduleStore(tables);
     this.recovery = new MemoryRecoveryStore(tables);
   }
 

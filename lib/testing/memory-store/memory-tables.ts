@@ -8,6 +8,7 @@ import type {
   MemoryStep,
   MemoryTask,
 } from './memory-rows.js';
+import type { MemoryFiring, MemorySchedule } from './memory-schedules.js';
 import type { MemoryEventStart, MemorySignal } from './memory-signals.js';
 import type { MemoryTransaction } from './memory-transaction.js';
 import type { Clock } from '../../runtime/clock.js';
@@ -28,6 +29,8 @@ export class MemoryTables implements TenantHandle {
   signals: MemorySignal[] = [];
   subscriptions: EventSubscription[] = [];
   eventStarts: MemoryEventStart[] = [];
+  readonly schedules = new Map<string, MemorySchedule>();
+  firings: MemoryFiring[] = [];
   recoveryEvents: MemoryRecoveryEvent[] = [];
   /** Idempotency keys that open transactions have used, as {@link keyOf}. */
   readonly openKeys = new Map<string, MemoryTransaction>();

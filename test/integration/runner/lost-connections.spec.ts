@@ -224,8 +224,9 @@ describe('A server that is away', () => {
     await proxy.refuse();
     // As if so many waited already.
     const waiting = sized(0, 49_000);
-    const starter: unknown = Reflect.get(tenant.engine.starts, 'starter');
-    const items = Reflect.get(Object(Reflect.get(Object(starter), 'plain')), 'items') as { size: number }; // prettier-ignore
+    const starter = Reflect.get(tenant.engine.starts, 'starter') as object;
+    const { plain } = Reflect.get(starter, 'single') as { plain: object };
+    const items = Reflect.get(plain, 'items') as { size: number };
     expect(items.size).toBe(0);
     items.size += waiting;
     let refused = 0;

@@ -138,7 +138,8 @@ describe('A wake-up names a process', () => {
     heard.length = 0;
     await client.runner.execute('holding', { name: 'task', do: 'go' }, { timeout: '60s' });
     expect(workers.entries('ended')).toMatchObject([{ by: child.name, name: 'task' }]);
-    expect(heard[0]).toMatchObject({ named: [tagOf(lockOfOther())] });
+    // Not the first: a busy machine may still look for help with an earlier task.
+    expect(heard).toContainEqual(expect.objectContaining({ named: [tagOf(lockOfOther())] }));
     expect(heard).toContainEqual(expect.objectContaining({ passedOnBy: tagOf(lockOfOther()) }));
   });
 });

@@ -15,8 +15,10 @@ import {
 } from '../../../lib/store/postgres/statements/reschedule-tasks.js';
 import type { Statement } from '../../../lib/store/postgres/statements/statement.js';
 import { tellParents } from '../../../lib/store/postgres/statements/tell-parents.js';
-import { NO_CLAIMS } from '../../../lib/store/postgres/statements/wake-and-claim.js';
-import { wakeClaimValues } from '../../../lib/store/postgres/statements/wake-and-claim.js';
+import {
+  NO_CLAIMS,
+  wakeClaimValues,
+} from '../../../lib/store/postgres/statements/wake-and-claim.js';
 import {
   byLockOrder,
   CHILD_EVENT,

@@ -43,7 +43,7 @@ describe('exploreWorkflows', () => {
   it('finds the events that start a workflow, and their mistakes', async () => {
     const Paid = defineEvent<{ n: number }>('paid');
     const of = async (build: (builder: ReturnType<typeof defineWorkflow>) => unknown) => {
-      const builder = build(defineWorkflow('started').task('only', () => undefined) as never);
+      const builder = build(defineWorkflow('started').task('only', () => undefined));
       const definition = (builder as { build(): unknown }).build();
       return explore({ providers: [{ provide: 'started', useValue: definition }] });
     };

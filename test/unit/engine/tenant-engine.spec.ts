@@ -49,6 +49,8 @@ function services(): ProcessServices {
     workPayload: () => 'work',
     messagePayload: () => 'messages',
     notifyMessages: () => others((engine) => engine.deliverMessages()),
+    notifySchedules: () => undefined,
+    schedulePayload: () => '',
     notifyCancelled: () => undefined,
     notifyPaused: () => undefined,
     notifyEnded: (_, id) => others((engine) => engine.waiters.ended(id)),

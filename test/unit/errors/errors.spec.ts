@@ -55,6 +55,11 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
     'Tenant "acme" has no execution "e1". Check the id, and use the runner of the tenant that started the execution.',
   ],
   [
+    new errors.UnknownScheduleError('nightly', 'acme'),
+    'UNKNOWN_SCHEDULE',
+    'Tenant "acme" has no schedule "nightly". Use schedules.list() to see its schedules.',
+  ],
+  [
     new errors.TenantRemovedError('acme'),
     'TENANT_REMOVED',
     'This process no longer serves tenant "acme": it was removed or shut down here. Its data is untouched, and its executions continue in processes that serve it.',

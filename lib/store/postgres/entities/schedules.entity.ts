@@ -11,6 +11,7 @@ export interface ScheduleRow {
   state: 'active' | 'paused' | 'ended' | 'broken';
   reason: string | null;
   version: number;
+  nextFor: Date | null;
   nextAt: Date | null;
   lastFiredFor: Date | null;
   lastExecutionId: string | null;
@@ -25,6 +26,8 @@ export interface ScheduleFiringRow {
   scheduledFor: Date;
   outcome: string;
   executionId: string | null;
+  until: Date | null;
+  count: number;
   firedAt: Date;
 }
 
@@ -51,6 +54,7 @@ export const ScheduleEntity = new EntitySchema<ScheduleRow>({
     state: { name: 'state', type: 'text' },
     reason: { name: 'reason', type: 'text', nullable: true },
     version: { name: 'version', type: 'integer', default: 1 },
+    nextFor: { name: 'next_for', type: 'timestamptz', nullable: true },
     nextAt: { name: 'next_at', type: 'timestamptz', nullable: true },
     lastFiredFor: { name: 'last_fired_for', type: 'timestamptz', nullable: true },
     lastExecutionId: { name: 'last_execution_id', type: 'uuid', nullable: true },
@@ -69,6 +73,8 @@ export const ScheduleFiringEntity = new EntitySchema<ScheduleFiringRow>({
     scheduledFor: { name: 'scheduled_for', type: 'timestamptz', primary: true },
     outcome: { name: 'outcome', type: 'text' },
     executionId: { name: 'execution_id', type: 'uuid', nullable: true },
+    until: { name: 'until', type: 'timestamptz', nullable: true },
+    count: { name: 'count', type: 'integer', default: 1 },
     firedAt: { name: 'fired_at', ...NOW },
   },
 });

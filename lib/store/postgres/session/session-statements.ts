@@ -135,9 +135,11 @@ export abstract class SessionStatements {
     const found = await this.inParts(tenants, async (part) => {
       const rows = await this.ask(readsLocks ? readSweepAndLocks : readSweep, part);
       const sweep = sweepResultOf(rows, part.length);
-      part.forEach((tenant, i) =>
-        tablesOf(tenant).messages.swept(sweep.sweeps[i]?.hasMessages === true),
-      );
+      for (const [i, tenant] of part.entries()) {
+        const { messages, schedules } = tablesOf(tenant);
+        messages.swept(sweep.sweeps[i]?.hasMessages === true);
+        schedules.swept(sweep.sweeps[i]?.hasSchedules === true);
+      }
       if (readsLocks) ({ living } = sweep);
       return sweep.sweeps;
     });

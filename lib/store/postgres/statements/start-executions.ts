@@ -179,6 +179,21 @@ export function startValues(
   writeLease: boolean,
   batchNo: number,
 ): unknown[] {
+  const { values, plans } = startColumns(items);
+  return [
+    ...values,
+    ...leaseValues(claimant, writeLease),
+    batchNo,
+    ...claimedRoots(items),
+    plainArray(plans.map(({ definitionId }) => definitionId)),
+  ];
+}
+
+/** The first sixteen of them, which describe the executions and their tasks, and the plans that occur. */
+export function startColumns(items: readonly StartItem[]): {
+  readonly values: unknown[];
+  readonly plans: readonly StartPlan[];
+} {
   const firstTasks = new Map<StartPlan, number>();
   const pending: number[] = [];
   const roots: number[] = [];
@@ -193,7 +208,7 @@ export function startValues(
       priorities.push(plan.priorities[no] ?? 0);
     }
   }
-  return [
+  const values = [
     plainArray(items.map((item) => item.id)),
     plainArray(items.map((item) => item.plan.definitionId)),
     JSON.stringify(items.map((item) => item.plan.workflow)),
@@ -210,11 +225,8 @@ export function startValues(
     plainArray(pending),
     plainArray(roots),
     plainArray(priorities),
-    ...leaseValues(claimant, writeLease),
-    batchNo,
-    ...claimedRoots(items),
-    plainArray([...firstTasks.keys()].map(({ definitionId }) => definitionId)),
   ];
+  return { values, plans: [...firstTasks.keys()] };
 }
 
 /** Number of root tasks that the start claims if it creates the execution. */

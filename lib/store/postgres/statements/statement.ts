@@ -1,6 +1,6 @@
 import type { TaskKey, TenantHandle } from '../../port/index.js';
 import { plainArray } from './encoding.js';
-import { MessageUse } from '../message-use.js';
+import { TableUse } from '../table-use.js';
 import { columns, type Columns } from './columns.js';
 import { SERVER_CLOCK, type SqlClock } from './sql-clock.js';
 
@@ -26,7 +26,9 @@ export interface TenantTables extends TenantHandle {
   readonly lease: string;
   readonly claimBatch: string;
   /** Whether sweeps read the signals and events. */
-  readonly messages: MessageUse;
+  readonly messages: TableUse;
+  /** Whether sweeps read the schedules. */
+  readonly schedules: TableUse;
   /** The clock of the statements. */
   readonly clock: SqlClock;
 }
@@ -129,7 +131,8 @@ export function tenantTables(schema: string, clock = SERVER_CLOCK): TenantTables
     recoveryEvent: `${schema}.cloacina_recovery_event`,
     lease: `${schema}.cloacina_runner_lease`,
     claimBatch: `${schema}.cloacina_claim_batch`,
-    messages: new MessageUse(),
+    messages: new TableUse(),
+    schedules: new TableUse(),
     clock,
   };
 }

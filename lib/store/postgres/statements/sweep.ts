@@ -3,6 +3,7 @@ import { LIVING_LOCKS, LOCK_COLUMNS, LOCK_VALUES, livingLocksOf } from './livene
 import { LEASE_COLUMNS, leaseOf } from './recovery.js';
 import type { BulkStatement, TenantTables } from './statement.js';
 import { firstDue } from './wake-up-kinds.js';
+import type { TableUse } from '../table-use.js';
 import type { DueTime, LeaseRow, LivingLocks, WakeUpKind } from '../../port/index.js';
 
 /** The findings of a sweep in one tenant's schema. In an idle tenant all lists are empty. */
@@ -20,6 +21,8 @@ export interface RawSweep {
   readonly fingerprint: string | undefined;
   /** Whether the tenant uses signals and events, as far as the sweep found out. */
   readonly hasMessages: boolean;
+  /** The same for schedules. */
+  readonly hasSchedules: boolean;
 }
 
 /** The kinds of rows in a sweep. */
@@ -29,6 +32,7 @@ const WAKE_UP = 3;
 const LOCK = 4;
 const SCHEMA = 5;
 const MESSAGES = 6;
+const SCHEDULES = 7;
 
 const SWEEP = columns({
   kind: integer,
@@ -78,18 +82,16 @@ function sweepOf(tables: TenantTables, i: number): string {
     UNION ALL SELECT DISTINCT ${row(OWNER, { owner: 'b.instance_id' })}
       FROM ${tables.claimBatch} b
     ${wakeUps.map((query) => `UNION ALL ${query}`).join('\n    ')}
-    ${messagesOf(tables, row)}
+    ${useOf(tables.messages, tables.signal, row(MESSAGES, {}))}
+    ${useOf(tables.schedules, tables.schedule, row(SCHEDULES, {}))}
     UNION ALL SELECT ${row(SCHEMA, { schemaId })}`;
 }
 
-/** A row if the tenant uses signals and events. Of a tenant of which that is unknown, the table tells. */
-function messagesOf(
-  { messages, signal }: TenantTables,
-  row: (kind: number, expressions: Parameters<typeof SWEEP.selectSome>[0]) => string,
-): string {
-  if (!messages.isAsked) return '';
-  const where = messages.isUnknown ? ` WHERE EXISTS (SELECT FROM ${signal})` : '';
-  return `UNION ALL SELECT ${row(MESSAGES, {})}${where}`;
+/** A row if the tenant uses the table. Of a tenant of which that is unknown, the table tells. */
+function useOf(use: TableUse, table: string, row: string): string {
+  if (!use.isAsked) return '';
+  const where = use.isUnknown ? ` WHERE EXISTS (SELECT FROM ${table})` : '';
+  return `UNION ALL SELECT ${row}${where}`;
 }
 
 /** Groups the rows by the tenant's index, and collects the locks. */
@@ -111,6 +113,7 @@ class SweptTenant implements RawSweep {
   private readonly dueAt: string[] = [];
   schemaId: string | null = null;
   hasMessages = false;
+  hasSchedules = false;
 
   add(row: SweepRow): void {
     const {
@@ -132,6 +135,7 @@ class SweptTenant implements RawSweep {
       this.dueAt.push(`${wakeUp} ${dueAt}`);
     } else if (kind === SCHEMA) this.schemaId = schemaId;
     else if (kind === MESSAGES) this.hasMessages = true;
+    else if (kind === SCHEDULES) this.hasSchedules = true;
   }
 
   get fingerprint(): string | undefined {
@@ -141,8 +145,8 @@ class SweptTenant implements RawSweep {
       this.due.every(({ inMs }) => inMs > 0) &&
       this.leases.every(({ overForMs, readOnly }) => overForMs < 0 && !readOnly);
     // A sweep of a process that does not know of the tenant's messages does not stand for one that reads them.
-    const messages = this.hasMessages ? 'messages' : '';
-    return isQuiet ? [this.schemaId, messages, ...this.dueAt].join(' ') : undefined;
+    const uses = [this.hasMessages ? 'messages' : '', this.hasSchedules ? 'schedules' : ''];
+    return isQuiet ? [this.schemaId, ...uses, ...this.dueAt].join(' ') : undefined;
   }
 
   get unleased(): string[] {

@@ -58,6 +58,14 @@ const SOURCES: readonly WakeUpSource[] = [
     mayStayDue: true,
     isAsked: ({ messages }) => messages.isAsked,
   },
+  {
+    kind: 'schedule',
+    from: ({ schedule }) => `${schedule} c WHERE c.state = 'active' AND c.next_at IS NOT NULL`,
+    at: 'c.next_at',
+    // Those of workflows that only other processes know.
+    mayStayDue: true,
+    isAsked: ({ schedules }) => schedules.isAsked,
+  },
 ];
 
 const STAYING: ReadonlySet<string> = new Set(

@@ -14,6 +14,7 @@ CREATE TABLE ${schema}.cloacina_schedule (
     CHECK (state IN ('active', 'paused', 'ended', 'broken')),
   reason text,
   version integer NOT NULL DEFAULT 1,
+  next_for timestamptz,
   next_at timestamptz,
   last_fired_for timestamptz,
   last_execution_id uuid,
@@ -28,6 +29,8 @@ CREATE TABLE ${schema}.cloacina_schedule_firing (
   scheduled_for timestamptz NOT NULL,
   outcome text NOT NULL,
   execution_id uuid,
+  until timestamptz,
+  count integer NOT NULL DEFAULT 1,
   fired_at timestamptz NOT NULL DEFAULT ${SERVER_CLOCK.now},
   PRIMARY KEY (schedule, scheduled_for)
 );
@@ -49,14 +52,25 @@ CREATE TABLE ${schema}.cloacina_state (
       'active, paused, ended (no firing is left) or broken (its workflow or expression is not usable).',
     ],
     ['COLUMN', 'schedule.reason', 'Why the schedule is paused or broken.'],
-    ['COLUMN', 'schedule.version', 'Number of changes. A firing is refused if it has changed.'],
-    ['COLUMN', 'schedule.next_at', 'Time of the next firing.'],
+    [
+      'COLUMN',
+      'schedule.version',
+      'Number of changes and firings. Each of them is refused if it has changed.',
+    ],
+    ['COLUMN', 'schedule.next_for', 'The next instant of the schedule. NULL if none is left.'],
+    ['COLUMN', 'schedule.next_at', 'When it is due: next_for and the jitter.'],
     ['COLUMN', 'schedule.failures', 'Number of failed executions since the last that succeeded.'],
     [
       'TABLE',
       'schedule_firing',
       'What came of each firing: it started an execution, or was skipped and why.',
     ],
+    [
+      'COLUMN',
+      'schedule_firing.until',
+      'The last instant of a range of firings that were passed over together. NULL for one firing.',
+    ],
+    ['COLUMN', 'schedule_firing.count', 'Number of firings in the range, counted to 1000.'],
     ['TABLE', 'state', 'State of the library by name, such as the cursors of pollers.'],
   ],
 };

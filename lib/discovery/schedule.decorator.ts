@@ -1,0 +1,85 @@
+import 'reflect-metadata';
+import { formatValue } from '../errors/option-checks.js';
+import { planSchedule, type ScheduleSpec } from '../workflow/schedule/index.js';
+import type { JsonObject } from './context-types.js';
+
+const SCHEDULES = Symbol.for('nestjs-cloacina:schedules');
+
+/** The options of {@link Schedule}. */
+export interface ScheduleOptions extends ScheduleSpec {
+  /** The schedule's name, unique in the tenant, 1 to 200 characters. Default: the workflow's name. */
+  readonly name?: string;
+  /** The input of each execution. Default: none. */
+  readonly input?: JsonObject;
+  /** Which tenants have the schedule. Default: all that run the workflow. */
+  readonly tenants?: (tenant: string) => boolean;
+}
+
+/** A schedule in the code, checked. */
+export interface DeclaredSchedule {
+  readonly name: string;
+  readonly spec: ScheduleSpec;
+  readonly input: JsonObject | undefined;
+  readonly isFor: (tenant: string) => boolean;
+}
+
+/**
+ * Starts the workflow at times, in each tenant. Each time has exactly one execution, whatever the number of processes.
+ *
+ * When a tenant is opened, its schedules become those of the code: new ones are created, changed ones changed, and those that
+ * the code no longer has are paused. Schedules that `runner.schedules` made are left alone.
+ *
+ * @example
+ * ```ts
+ * @Workflow({ name: 'nightly-report' })
+ * @Schedule({ cron: '0 2 * * *', timezone: 'Europe/Lisbon' })
+ * export class NightlyReport {
+ *   @Task()
+ *   async collect(context: TaskContext) {
+ *     const day = context.schedule?.scheduledAt ?? new Date();
+ *   }
+ * }
+ * ```
+ */
+export function Schedule(options: ScheduleOptions): ClassDecorator {
+  return (target) => {
+    Reflect.defineMetadata(SCHEDULES, [{ ...options }, ...schedulesOf(target)], target);
+  };
+}
+
+/** The schedules of a class, its own or inherited, in the order of the source. */
+export function schedulesOf(target: Function): readonly ScheduleOptions[] {
+  const schedules: readonly ScheduleOptions[] | undefined = Reflect.getMetadata(SCHEDULES, target);
+  return schedules ?? [];
+}
+
+/** Checks the declared schedules of a workflow. The problems are sentences that begin with `owner`. */
+export function declareSchedules(
+  owner: string,
+  workflow: string,
+  declared: readonly ScheduleOptions[],
+): { readonly schedules: readonly DeclaredSchedule[]; readonly problems: readonly string[] } {
+  const problems: string[] = [];
+  const schedules = declared.map((options): DeclaredSchedule => {
+    const { name = workflow, input, tenants = () => true, ...spec } = options;
+    const whose = `${owner}, schedule ${JSON.stringify(name)}`;
+    const plan = planSchedule(spec, 0);
+    if ('problems' in plan)
+      for (const { field, problem } of plan.problems)
+        problems.push(`${whose}: ${field} ${problem}.`);
+    if (typeof name !== 'string' || name === '' || name.length > MAX_NAME)
+      problems.push(`${whose}: name must be a string of 1 to ${MAX_NAME} characters.`);
+    if (typeof tenants !== 'function')
+      problems.push(`${whose}: tenants must be a function, not ${formatValue(tenants)}.`);
+    return { name, spec, input, isFor: tenants };
+  });
+  const names = schedules.map(({ name }) => name);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined)
+    problems.push(
+      `${owner} has two schedules of the name ${JSON.stringify(twice)}: give each a name.`,
+    );
+  return { schedules, problems };
+}
+
+const MAX_NAME = 200;

@@ -1,0 +1,121 @@
+import { Logger } from '@nestjs/common';
+import type { RegisteredWorkflow } from '../../discovery/registered-workflow.js';
+import type { Clock } from '../../runtime/clock.js';
+import type { ScheduleRecord, ScheduleStore } from '../../store/port/index.js';
+import { encodeSpec } from '../../workflow/schedule/index.js';
+import { columnsOf, scheduleColumns, type WantedSchedule } from './schedule-columns.js';
+
+/** Why a schedule is paused that the code does not declare any more. It is active again when the code does. */
+const NOT_DECLARED = 'The code does not declare it any more.';
+/** Schedules of one statement. */
+const PAGE = 500;
+
+export interface ScheduleReconcilerParts {
+  readonly clock: Clock;
+  readonly tenant: string;
+  readonly store: {
+    readonly schedules: Pick<ScheduleStore, 'change' | 'create' | 'get' | 'list' | 'mend'>;
+  };
+  /** The workflows that this process serves for the tenant. */
+  readonly workflows: () => readonly RegisteredWorkflow[];
+}
+
+/**
+ * Makes the schedules that the code declares those of the tenant. Schedules that callers of the API made are left alone, and
+ * so are those of workflows that only other processes serve. Any number of processes may do it at the same time.
+ */
+export class ScheduleReconciler {
+  private readonly logger = new Logger('Cloacina');
+
+  constructor(private readonly parts: ScheduleReconcilerParts) {}
+
+  /** The schedules that the code declares for the tenant. */
+  get declared(): WantedSchedule[] {
+    const { tenant, workflows } = this.parts;
+    return workflows().flatMap(({ definition, schedules = [] }) =>
+      schedules
+        .filter(({ isFor }) => isFor(tenant))
+        .map(({ name, spec, input }) => ({
+          name,
+          spec,
+          workflow: definition.name,
+          input: input === undefined ? null : JSON.stringify(input),
+          origin: 'code' as const,
+        })),
+    );
+  }
+
+  async run(): Promise<void> {
+    const { store, workflows } = this.parts;
+    const served = workflows().map(({ definition }) => definition.name);
+    const { declared } = this;
+    for (const wanted of declared) await this.put(wanted);
+    const names = new Set(declared.map(({ name }) => name));
+    for (const known of await this.ofCode()) {
+      if (!names.has(known.name) && served.includes(known.workflow)) await this.pause(known);
+    }
+    // This process may be able to fire what another one, or an earlier release, was not.
+    await store.schedules.mend(served);
+  }
+
+  private async put(wanted: WantedSchedule): Promise<void> {
+    const { clock, store, tenant } = this.parts;
+    for (;;) {
+      const known = await store.schedules.get(wanted.name);
+      if (known?.origin === 'api') {
+        this.logger.warn(
+          `Tenant "${tenant}": the code declares schedule "${wanted.name}", but runner.schedules has made one of that name, ` +
+            'which stays as it is. Rename one of them.',
+        );
+        return;
+      }
+      if (known !== undefined && isSame(known, wanted)) return;
+      const returning = known?.reason === NOT_DECLARED;
+      const set = scheduleColumns(
+        wanted,
+        clock.wallTime(),
+        returning ? { ...known, state: 'active', reason: null, nextFor: null } : known,
+      );
+      const isDone =
+        known === undefined
+          ? await store.schedules.create(wanted.name, set)
+          : await store.schedules.change(wanted.name, known.version, set, null);
+      if (isDone) return;
+    }
+  }
+
+  private async pause(schedule: ScheduleRecord): Promise<void> {
+    const { store } = this.parts;
+    let known: ScheduleRecord | undefined = schedule;
+    while (known !== undefined && known.state !== 'paused') {
+      const set = { ...columnsOf(known), state: 'paused', reason: NOT_DECLARED } as const;
+      if (await store.schedules.change(known.name, known.version, set, null)) return;
+      known = await store.schedules.get(known.name);
+    }
+  }
+
+  private async ofCode(): Promise<ScheduleRecord[]> {
+    const all: ScheduleRecord[] = [];
+    for (let after: string | null = null; ;) {
+      const page: ScheduleRecord[] = await this.parts.store.schedules.list({
+        workflow: null,
+        state: null,
+        origin: 'code',
+        after,
+        limit: PAGE,
+      });
+      all.push(...page);
+      after = page.at(-1)?.name ?? null;
+      if (page.length < PAGE) return all;
+    }
+  }
+}
+
+function isSame(known: ScheduleRecord, { spec, workflow, input }: WantedSchedule): boolean {
+  return (
+    known.spec === encodeSpec(spec) &&
+    known.workflow === workflow &&
+    known.input === input &&
+    known.reason !== NOT_DECLARED
+  );
+}

@@ -1,0 +1,86 @@
+import type { JsonObject } from '../discovery/context-types.js';
+import { decodeSpec, type ScheduleSpec } from '../workflow/schedule/index.js';
+import type { FiringRecord, ScheduleRecord } from '../store/port/index.js';
+
+/** A schedule of a tenant. */
+export interface TenantSchedule {
+  readonly name: string;
+  /** The name of the workflow that it starts. */
+  readonly workflow: string;
+  readonly spec: ScheduleSpec;
+  /** The input of each execution. */
+  readonly input: JsonObject | undefined;
+  /** `code`: declared by `@Schedule`. `api`: made by `create`. */
+  readonly origin: 'api' | 'code';
+  /**
+   * - `active`: it fires.
+   * - `paused`: it does not fire until it is resumed.
+   * - `ended`: no firing is left.
+   * - `broken`: it can't fire; `reason` says why. It goes on when that is mended.
+   */
+  readonly state: 'active' | 'broken' | 'ended' | 'paused';
+  /** Why it is paused or broken. */
+  readonly reason: string | undefined;
+  /** The next instant that it fires for; undefined if none is left. */
+  readonly nextAt: Date | undefined;
+  /** The instant that it fired for last. */
+  readonly lastFiredFor: Date | undefined;
+  /** The execution that it started last. */
+  readonly lastExecutionId: string | undefined;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+/** What came of one firing, or of a range of firings that were passed over together. */
+export interface Firing {
+  /** The instant of the schedule; the first one of a range. */
+  readonly scheduledFor: Date;
+  /** The last instant of a range. */
+  readonly until: Date | undefined;
+  /** Number of firings in the range, counted to 1,000; 1 for a single firing. */
+  readonly count: number;
+  /**
+   * - `started`: it started an execution.
+   * - `caughtUp`: it started one late, because it had been missed.
+   * - `skipped`: the execution before was still running.
+   * - `missed`: it was missed, and passed over.
+   * - `paused`: the schedule was paused.
+   * - `manual`: `runNow` started it.
+   */
+  readonly outcome: 'caughtUp' | 'manual' | 'missed' | 'paused' | 'skipped' | 'started';
+  readonly executionId: string | undefined;
+  /** When it was recorded. */
+  readonly firedAt: Date;
+}
+
+export function viewSchedule(record: ScheduleRecord): TenantSchedule {
+  return {
+    name: record.name,
+    workflow: record.workflow,
+    spec: decodeSpec(record.spec),
+    input: record.input === null ? undefined : (JSON.parse(record.input) as JsonObject),
+    origin: record.origin,
+    state: record.state,
+    reason: record.reason ?? undefined,
+    nextAt: dateOf(record.nextFor),
+    lastFiredFor: dateOf(record.lastFiredFor),
+    lastExecutionId: record.lastExecutionId ?? undefined,
+    createdAt: new Date(record.createdAt),
+    updatedAt: new Date(record.updatedAt),
+  };
+}
+
+export function viewFiring(record: FiringRecord): Firing {
+  return {
+    scheduledFor: new Date(record.scheduledFor),
+    until: dateOf(record.until),
+    count: record.count,
+    outcome: record.outcome,
+    executionId: record.executionId ?? undefined,
+    firedAt: new Date(record.firedAt),
+  };
+}
+
+function dateOf(ms: number | null): Date | undefined {
+  return ms === null ? undefined : new Date(ms);
+}

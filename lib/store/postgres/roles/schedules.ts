@@ -1,0 +1,113 @@
+import { PostgresRole } from './postgres-role.js';
+import { plainArray } from '../statements/encoding.js';
+import { fireReplyOf, fireSchedules, fireValues, timeText } from '../statements/fire-schedules.js';
+import {
+  breakUnknownSchedules,
+  changeSchedule,
+  createSchedule,
+  deleteFirings,
+  deleteSchedule,
+  listSchedules,
+  listValues,
+  mendSchedules,
+  passedValues,
+  readDueSchedules,
+  readFirings,
+  readSchedule,
+  scheduleValues,
+} from '../statements/schedules.js';
+import type { Statement, StatementRunner } from '../statements/statement.js';
+import { CHANNEL, notify } from '../statements/wake-ups.js';
+import type {
+  DueSchedule,
+  FireReply,
+  FiringQuery,
+  FiringRecord,
+  NewFiring,
+  ScheduleColumns,
+  ScheduleFire,
+  ScheduleQuery,
+  ScheduleRecord,
+  ScheduleStore,
+  ScheduleTransaction,
+} from '../../port/index.js';
+
+/** Schedules on PostgreSQL. It only forwards; the statements are documented next to their texts. */
+export class PostgresScheduleStore extends PostgresRole implements ScheduleStore {
+  noted(): void {
+    this.db.tables.schedules.noted();
+  }
+
+  due(workflows: readonly string[], limit: number): Promise<DueSchedule[]> {
+    return this.db.hot.run(readDueSchedules, [JSON.stringify(workflows), limit]);
+  }
+
+  async fire(schedules: readonly ScheduleFire[]): Promise<FireReply> {
+    const rows = await this.db.hot.run(fireSchedules, fireValues(schedules));
+    return fireReplyOf(rows, schedules.length);
+  }
+
+  async get(name: string, transaction?: ScheduleTransaction): Promise<ScheduleRecord | undefined> {
+    const [record] = await (await this.runner(transaction)).run(readSchedule, [name]);
+    return record;
+  }
+
+  list(query: ScheduleQuery): Promise<ScheduleRecord[]> {
+    return this.db.cold.run(listSchedules, listValues(query));
+  }
+
+  create(name: string, set: ScheduleColumns, transaction?: ScheduleTransaction): Promise<boolean> {
+    return this.write(createSchedule, scheduleValues(name, set), transaction);
+  }
+
+  change(
+    name: string,
+    version: number,
+    set: ScheduleColumns,
+    passed: NewFiring | null,
+    transaction?: ScheduleTransaction,
+  ): Promise<boolean> {
+    const values = [...scheduleValues(name, set), version, ...passedValues(passed)];
+    return this.write(changeSchedule, values, transaction);
+  }
+
+  async delete(name: string, transaction?: ScheduleTransaction): Promise<boolean> {
+    const isDeleted = await this.write(deleteSchedule, [name], transaction);
+    await (await this.runner(transaction)).run(deleteFirings, [name]);
+    return isDeleted;
+  }
+
+  firings({ schedule, before, limit }: FiringQuery): Promise<FiringRecord[]> {
+    return this.db.cold.run(readFirings, [schedule, timeText(before), limit]);
+  }
+
+  async mend(workflows: readonly string[]): Promise<number> {
+    return (await this.db.cold.run(mendSchedules, [JSON.stringify(workflows)])).length;
+  }
+
+  breakUnknown(
+    workflows: readonly string[],
+    overdueMs: number,
+    reason: string,
+  ): Promise<{ readonly name: string; readonly workflow: string }[]> {
+    return this.db.cold.run(breakUnknownSchedules, [JSON.stringify(workflows), overdueMs, reason]);
+  }
+
+  private async write(
+    statement: Statement<{ name: string }>,
+    values: readonly unknown[],
+    transaction: ScheduleTransaction | undefined,
+  ): Promise<boolean> {
+    const runner = await this.runner(transaction);
+    const isDone = (await runner.run(statement, values)).length === 1;
+    if (isDone && transaction !== undefined)
+      await runner.run(notify, [CHANNEL, plainArray([transaction.payload])]);
+    return isDone;
+  }
+
+  /** A call may have changed a schedule, so the sweeps read them from now on. */
+  private async runner(transaction: ScheduleTransaction | undefined): Promise<StatementRunner> {
+    this.noted();
+    return transaction === undefined ? this.db.hot : this.db.within(transaction.manager);
+  }
+}

@@ -1,0 +1,200 @@
+import { columns, epochMs, integer, json, long, orNull, text, uuid } from './columns.js';
+import { timeText } from './fire-schedules.js';
+import { NO_COLUMNS, type Statement, type TenantTables } from './statement.js';
+import type {
+  DueSchedule,
+  FiringOutcome,
+  FiringRecord,
+  NewFiring,
+  ScheduleColumns,
+  ScheduleOrigin,
+  ScheduleQuery,
+  ScheduleRecord,
+  ScheduleState,
+} from '../../port/index.js';
+
+const COLUMNS = {
+  name: text,
+  workflow: text,
+  spec: json,
+  input: orNull(json),
+  origin: text as typeof text & { decode: (value: string | null) => ScheduleOrigin },
+  state: text as typeof text & { decode: (value: string | null) => ScheduleState },
+  reason: orNull(text),
+  version: integer,
+  nextFor: orNull(long),
+  nextAt: orNull(long),
+  lastFiredFor: orNull(long),
+  lastExecutionId: orNull(uuid),
+  failures: integer,
+  createdAt: long,
+  updatedAt: long,
+};
+const SCHEDULE = columns(COLUMNS);
+const DUE = columns({ ...COLUMNS, lastStatus: orNull(text), now: long });
+
+/** The columns of schedule `c`. */
+const EXPRESSIONS = {
+  name: 'c.name',
+  workflow: 'c.workflow',
+  spec: 'c.spec',
+  input: 'c.input',
+  origin: 'c.origin',
+  state: 'c.state',
+  reason: 'c.reason',
+  version: 'c.version',
+  nextFor: epochMs('c.next_for'),
+  nextAt: epochMs('c.next_at'),
+  lastFiredFor: epochMs('c.last_fired_for'),
+  lastExecutionId: 'c.last_execution_id',
+  failures: 'c.failures',
+  createdAt: epochMs('c.created_at'),
+  updatedAt: epochMs('c.updated_at'),
+};
+
+/** Reads due schedules, with the status of their last executions, which decides about overlaps. */
+export const readDueSchedules: Statement<DueSchedule> = {
+  name: 'read_due_schedules',
+  columns: DUE,
+  text: (tables) => `SELECT ${DUE.select({
+    ...EXPRESSIONS,
+    lastStatus: `(SELECT x.status FROM ${tables.execution} x WHERE x.id = c.last_execution_id)`,
+    now: epochMs(tables.clock.now),
+  })}
+  FROM ${tables.schedule} c
+  WHERE c.state = 'active' AND c.next_at <= ${tables.clock.now}
+    AND c.workflow IN (SELECT json_array_elements_text($1::json))
+  ORDER BY c.next_at LIMIT $2`,
+};
+
+export const readSchedule: Statement<ScheduleRecord> = {
+  name: 'read_schedule',
+  columns: SCHEDULE,
+  text: (tables) =>
+    `SELECT ${SCHEDULE.select(EXPRESSIONS)} FROM ${tables.schedule} c WHERE c.name = $1`,
+};
+
+export const listSchedules: Statement<ScheduleRecord> = {
+  name: 'list_schedules',
+  columns: SCHEDULE,
+  text: (tables) => `SELECT ${SCHEDULE.select(EXPRESSIONS)} FROM ${tables.schedule} c
+  WHERE ($1::text IS NULL OR c.workflow = $1) AND ($2::text IS NULL OR c.state = $2)
+    AND ($3::text IS NULL OR c.origin = $3) AND ($4::text IS NULL OR c.name COLLATE "C" > $4)
+  ORDER BY c.name COLLATE "C" LIMIT $5`,
+};
+
+export function listValues(query: ScheduleQuery): unknown[] {
+  return [query.workflow, query.state, query.origin, query.after, query.limit];
+}
+
+const NAMED = columns({ name: text });
+
+export const createSchedule: Statement<{ name: string }> = {
+  name: 'create_schedule',
+  columns: NAMED,
+  text: (tables) => `INSERT INTO ${tables.schedule}
+    (name, workflow, spec, input, origin, state, reason, next_for, next_at, failures)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+  ON CONFLICT DO NOTHING
+  RETURNING ${NAMED.select({ name: 'name' })}`,
+};
+
+/** Compares the version under the lock of the row, and records the firings that the change passes over. */
+export const changeSchedule: Statement<{ name: string }> = {
+  name: 'change_schedule',
+  columns: NAMED,
+  text: (tables) => `WITH changed AS (
+    UPDATE ${tables.schedule}
+    SET workflow = $2, spec = $3, input = $4, origin = $5, state = $6, reason = $7, next_for = $8, next_at = $9,
+        failures = $10, version = version + 1, updated_at = ${tables.clock.now}
+    WHERE name = $1 AND version = $11
+    RETURNING name
+  ), passed AS (
+    INSERT INTO ${tables.scheduleFiring} (schedule, scheduled_for, outcome, until, count)
+    SELECT name, $12::timestamptz, $13::text, $14::timestamptz, $15::integer FROM changed
+    WHERE $12::timestamptz IS NOT NULL
+    ON CONFLICT DO NOTHING
+  ) SELECT ${NAMED.select({ name: 'name' })} FROM changed`,
+};
+
+export function scheduleValues(name: string, set: ScheduleColumns): unknown[] {
+  return [
+    name,
+    set.workflow,
+    set.spec,
+    set.input,
+    set.origin,
+    set.state,
+    set.reason,
+    timeText(set.nextFor),
+    timeText(set.nextAt),
+    set.failures,
+  ];
+}
+
+export function passedValues(passed: NewFiring | null): unknown[] {
+  if (passed === null) return [null, null, null, null];
+  return [timeText(passed.scheduledFor), passed.outcome, timeText(passed.until), passed.count];
+}
+
+/** The row first: a firing that holds it ends before, and one that comes later finds no row. */
+export const deleteSchedule: Statement<{ name: string }> = {
+  name: 'delete_schedule',
+  columns: NAMED,
+  text: (tables) => `DELETE FROM ${tables.schedule} WHERE name = $1
+  RETURNING ${NAMED.select({ name: 'name' })}`,
+};
+
+/** Sent after {@link deleteSchedule}, so that it sees the firings that the deletion waited for. */
+export const deleteFirings: Statement = {
+  name: 'delete_firings',
+  columns: NO_COLUMNS,
+  text: (tables) => `DELETE FROM ${tables.scheduleFiring} f WHERE f.schedule = $1
+    AND NOT EXISTS (SELECT FROM ${tables.schedule} c WHERE c.name = $1)`,
+};
+
+const FIRING = columns({
+  scheduledFor: long,
+  outcome: text as typeof text & { decode: (value: string | null) => FiringOutcome },
+  until: orNull(long),
+  count: integer,
+  executionId: orNull(uuid),
+  firedAt: long,
+});
+
+export const readFirings: Statement<FiringRecord> = {
+  name: 'read_firings',
+  columns: FIRING,
+  text: (tables) => `SELECT ${FIRING.select({
+    scheduledFor: epochMs('f.scheduled_for'),
+    outcome: 'f.outcome',
+    until: epochMs('f.until'),
+    count: 'f.count',
+    executionId: 'f.execution_id',
+    firedAt: epochMs('f.fired_at'),
+  })}
+  FROM ${tables.scheduleFiring} f
+  WHERE f.schedule = $1 AND ($2::timestamptz IS NULL OR f.scheduled_for < $2)
+  ORDER BY f.scheduled_for DESC LIMIT $3`,
+};
+
+export const mendSchedules: Statement<{ name: string }> = {
+  name: 'mend_schedules',
+  columns: NAMED,
+  text: (tables) => `UPDATE ${tables.schedule}
+  SET state = 'active', reason = NULL, version = version + 1, updated_at = ${tables.clock.now}
+  WHERE state = 'broken' AND workflow IN (SELECT json_array_elements_text($1::json))
+  RETURNING ${NAMED.select({ name: 'name' })}`,
+};
+
+const BROKEN = columns({ name: text, workflow: text });
+
+export const breakUnknownSchedules: Statement<{ name: string; workflow: string }> = {
+  name: 'break_unknown_schedules',
+  columns: BROKEN,
+  text: (tables: TenantTables) => `UPDATE ${tables.schedule}
+  SET state = 'broken', reason = $3, version = version + 1, updated_at = ${tables.clock.now}
+  WHERE state = 'active' AND next_at <= ${tables.clock.now} - $2 * interval '1 millisecond'
+    AND workflow NOT IN (SELECT json_array_elements_text($1::json))
+  RETURNING ${BROKEN.select({ name: 'name', workflow: 'workflow' })}`,
+};

@@ -1,0 +1,110 @@
+import { MemoryRole } from './memory-role.js';
+import {
+  breakUnknown,
+  changeSchedule,
+  createSchedule,
+  deleteSchedule,
+  dueSchedules,
+  fire,
+  firingsOf,
+  listSchedules,
+  mend,
+} from '../memory-schedules.js';
+import { asTransaction } from '../memory-transaction.js';
+import type {
+  DueSchedule,
+  FireReply,
+  FiringQuery,
+  FiringRecord,
+  NewFiring,
+  ScheduleColumns,
+  ScheduleFire,
+  ScheduleQuery,
+  ScheduleRecord,
+  ScheduleStore,
+  ScheduleTransaction,
+} from '../../../store/port/index.js';
+
+/** Schedules in memory. A change in a transaction is written at its commit, if the schedule is as it was then. */
+export class MemoryScheduleStore extends MemoryRole implements ScheduleStore {
+  noted(): void {
+    // The sweeps of memory read everything.
+  }
+
+  due(workflows: readonly string[], limit: number): Promise<DueSchedule[]> {
+    return this.run((tables) => dueSchedules(tables, workflows, limit));
+  }
+
+  fire(schedules: readonly ScheduleFire[]): Promise<FireReply> {
+    return this.run((tables) => fire(tables, schedules));
+  }
+
+  get(name: string): Promise<ScheduleRecord | undefined> {
+    return this.run(({ schedules }) => {
+      const row = schedules.get(name);
+      return row === undefined ? undefined : { ...row };
+    });
+  }
+
+  list(query: ScheduleQuery): Promise<ScheduleRecord[]> {
+    return this.run((tables) => listSchedules(tables, query));
+  }
+
+  create(name: string, set: ScheduleColumns, transaction?: ScheduleTransaction): Promise<boolean> {
+    return this.run((tables) =>
+      this.write(transaction, !tables.schedules.has(name), () => createSchedule(tables, name, set)),
+    );
+  }
+
+  change(
+    name: string,
+    version: number,
+    set: ScheduleColumns,
+    passed: NewFiring | null,
+    transaction?: ScheduleTransaction,
+  ): Promise<boolean> {
+    return this.run((tables) =>
+      this.write(transaction, tables.schedules.get(name)?.version === version, () =>
+        changeSchedule(tables, name, version, set, passed),
+      ),
+    );
+  }
+
+  delete(name: string, transaction?: ScheduleTransaction): Promise<boolean> {
+    return this.run((tables) =>
+      this.write(transaction, tables.schedules.has(name), () => deleteSchedule(tables, name)),
+    );
+  }
+
+  firings(query: FiringQuery): Promise<FiringRecord[]> {
+    return this.run((tables) => firingsOf(tables, query));
+  }
+
+  mend(workflows: readonly string[]): Promise<number> {
+    return this.run((tables) => mend(tables, workflows));
+  }
+
+  breakUnknown(
+    workflows: readonly string[],
+    overdueMs: number,
+    reason: string,
+  ): Promise<{ readonly name: string; readonly workflow: string }[]> {
+    return this.run((tables) => breakUnknown(tables, workflows, overdueMs, reason));
+  }
+
+  private write(
+    transaction: ScheduleTransaction | undefined,
+    isPossible: boolean,
+    work: () => boolean,
+  ): boolean {
+    if (transaction === undefined) return work();
+    const { manager, payload } = transaction;
+    if (isPossible) {
+      asTransaction(manager).onCommit(() => {
+        work();
+        this.tables.notify([payload]);
+      });
+    }
+    return isPossible;
+  }
+}
