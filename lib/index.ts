@@ -31,6 +31,20 @@ export {
   type SignalDefinition,
   type SignalOptions,
 } from './discovery/message-definitions.js';
+export { MapChildren, MapTask } from './discovery/map-decorators.js';
+export type {
+  ItemContext,
+  ItemOf,
+  ItemPosition,
+  ItemResult,
+  ItemsContext,
+  ItemSource,
+  MapChildrenOptions,
+  MapItemsOptions,
+  MapOptions,
+  MapSummary,
+  ResultsOptions,
+} from './discovery/map-options.js';
 export { Child, Sleep, WaitFor } from './discovery/node-decorators.js';
 export type {
   AnyMessage,
@@ -72,6 +86,7 @@ export type {
   SignalWaitOptions,
   WaitForAnyOptions,
 } from './discovery/task-context/wait-options.js';
+export { defineLimit } from './discovery/define-limit.js';
 export { Task } from './discovery/task.decorator.js';
 export type { AnyTaskHandler } from './discovery/class-types.js';
 export type { DeferOptions, Found } from './discovery/task-context/durable-waits.js';
@@ -126,6 +141,8 @@ export {
   TenantIncompleteError,
   TenantRemovedError,
   TokenExpiredError,
+  ItemsFailedError,
+  TooManyItemsError,
   TooManyStepsError,
   UnknownExecutionError,
   UnknownScheduleError,
@@ -141,6 +158,7 @@ export {
   type DatabasePlace,
   type EndedChild,
   type EndedExecution,
+  type FailedItems,
   type StoredError,
 } from './errors/index.js';
 export {
@@ -153,6 +171,15 @@ export {
 export { CloacinaRecoveryJobs, RECOVERY_JOB } from './recovery/recovery-jobs.js';
 export type { RecoveryCause, RecoveryReport } from './recovery/tenant-recovery.js';
 export type { ConnectionSource } from './store/postgres/connections/connection-config.js';
+export { CloacinaLimits } from './runner/cloacina-limits.js';
+export type {
+  LimitFilter,
+  LimitHolder,
+  LimitKeyRef,
+  LimitPage,
+  LimitSettings,
+  LimitState,
+} from './runner/limit-state.js';
 export { CloacinaRunner } from './runner/cloacina-runner.js';
 export type { BulkExecutions } from './runner/bulk/bulk-executions.js';
 export type { ExecutionQueries } from './runner/execution-queries.js';
@@ -169,6 +196,7 @@ export type {
   GetOptions,
   TaskAttempt,
   TaskDetails,
+  TaskItems,
   TaskProgress,
   TaskStep,
   TaskWaiting,
@@ -240,10 +268,15 @@ export {
   type Duration,
   type ExecutionStatus,
   type GroupRule,
+  type LimitDefinition,
+  type LimitNumbers,
+  type LimitRef,
   type ParentEnd,
+  type Rate,
   type SkipReason,
   type Tags,
   type TaskKind,
+  type TaskLimitOptions,
   type TaskNode,
   type TaskRule,
   type TaskStatus,

@@ -7,7 +7,7 @@ import { costs, counters } from './throughput.mjs';
 const CALLERS = 10;
 const BEFORE_MS = 3_000;
 
-/** How many executions a second one process starts that only starts, and how far its heap grows meanwhile. */
+/** How many executions a second one process starts that only starts, and how far its heap grows. */
 export async function measureBulkStarts({ server, entry, shape, count }) {
   return withWorker({ server, entry, shape, claims: false }, async (worker, run) => {
     // Before, which also has the code compiled and the statements prepared.
@@ -24,7 +24,7 @@ export async function measureBulkStarts({ server, entry, shape, count }) {
   });
 }
 
-/** How long it takes to cancel many executions, and how long others take from the call to the result before and meanwhile. */
+/** How long it takes to cancel many executions, and how long others take from the call to the result before and during it. */
 export async function measureBulkCancel({ server, entry, shape, count }) {
   return withWorker({ server, entry, shape }, async (worker) => {
     await worker.call('call', ['startLater', count]);

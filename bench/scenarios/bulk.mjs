@@ -50,10 +50,10 @@ export const bulkCancel = {
   main: 'ms',
   columns: [
     ['p50Before', 'p50 of execute() before'],
-    ['p50During', 'meanwhile'],
+    ['p50During', 'during it'],
     ['p95Before', 'p95 before'],
-    ['p95During', 'meanwhile '],
-    ['p95Ratio', 'p95 meanwhile to before'],
+    ['p95During', 'during it '],
+    ['p95Ratio', 'p95 during it to before'],
   ],
   async run({ server, rounds, quick, log }) {
     const entries = await entriesOf({ 'nestjs-cloacina': ['default'] });

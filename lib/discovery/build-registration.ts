@@ -42,15 +42,16 @@ export function describeClass(
     name: taskNames.get(method) ?? method,
     options: taskOptions,
     named: withTaskNames(taskOptions, taskNames),
-    ...(node === undefined
+    ...(node === undefined ? {} : { node }),
+    ...(node === undefined || node.hasHandler === true
       ? { run: (context: unknown): unknown => callMethod(provided, method, context) }
-      : { node }),
+      : {}),
   }));
   const place = `class ${provided.type.name} in ${provided.module}`;
   const mistakes = metadata
     .filter((task) => task.isStatic)
     .map(({ method, node }) =>
-      node === undefined
+      node === undefined || node.hasHandler === true
         ? `${provided.type.name}.${method}() is static, and cannot be a task.`
         : `${provided.type.name}.${method} is static, and cannot have ${DECORATORS[node.kind]}.`,
     );
@@ -63,7 +64,7 @@ export function describeClass(
   } as WorkflowOptions;
   const starts = getEventStarts(provided.type);
   if (tasks.length > 0) return describe(place, described, tasks, provided.type, starts, mistakes);
-  const problem = `${provided.type.name} (in ${provided.module}) has @Workflow, but no method with @Task, and no property with @WaitFor, @Sleep or @Child.`;
+  const problem = `${provided.type.name} (in ${provided.module}) has @Workflow, but no method with @Task or @MapTask, and no property with @WaitFor, @Sleep, @Child or @MapChildren.`;
   return { name: nameOf(options, place), place, problems: [problem] };
 }
 
@@ -104,11 +105,10 @@ function describe(
     ...startedBy.problems,
     ...(name === options.name ? [] : [`${owner} needs a name: a string that is not empty.`]),
     ...checkWorkflowOptions(owner, options),
-    ...tasks.flatMap(({ name: task, options: taskOptions }) =>
-      nodes.has(task)
-        ? (nodes.get(task)?.problems ?? [])
-        : checkTaskOptions(ownerOf(owner, task), taskOptions),
-    ),
+    ...tasks.flatMap(({ name: task, options: taskOptions, node }) => [
+      ...(nodes.get(task)?.problems ?? []),
+      ...(hasHandler(node) ? checkTaskOptions(ownerOf(owner, task), taskOptions) : []),
+    ]),
   ];
   const handlers = new Map<string, TaskHandler>();
   const inputs = new Map<string, NodeInput>();
@@ -116,7 +116,7 @@ function describe(
     if (task.node !== undefined) {
       const nodeInput = nodes.get(task.name)?.input;
       if (nodeInput !== undefined) inputs.set(task.name, nodeInput);
-      continue;
+      if (!hasHandler(task.node)) continue;
     }
     const handler = toHandler(task);
     if (handler !== undefined) handlers.set(task.name, handler);
@@ -160,6 +160,10 @@ function listOf(
   return schedule === undefined ? [] : [schedule].flat();
 }
 
+function hasHandler(node: WrittenNode | undefined): boolean {
+  return node === undefined || node.hasHandler === true;
+}
+
 function ownerOf(workflow: string, task: unknown): string {
   return `${workflow}, task ${quote(task)}`;
 }
@@ -175,8 +179,8 @@ function nameOf(options: WorkflowOptions, place: string): string {
 }
 
 function toSource({ name, options, named }: WrittenTask): TaskSource {
-  const { retry, timeout, transactional, priority } = options;
-  return { name, retry, timeout, transactional, priority, ...named };
+  const { retry, timeout, transactional, priority, limit } = options;
+  return { name, retry, timeout, transactional, priority, limit, ...named };
 }
 
 function toHandler({ run, options }: WrittenTask): TaskHandler | undefined {

@@ -7,6 +7,7 @@ import type {
   ValueOfAny,
   Widened,
 } from './context-types.js';
+import type { ItemContext } from './map-options.js';
 import type { AnyMessage, MessagePayload, Node } from './node-options.js';
 import type { TaskContext, TaskHandlerOf } from './task-context.js';
 
@@ -15,17 +16,39 @@ import type { TaskContext, TaskHandlerOf } from './task-context.js';
 export type AnyTaskHandler = TaskHandlerOf<any>;
 
 /**
- * The names of a class's instance methods that may be tasks, and of its nodes. Any string if the class is unknown, as in a
+ * The names of a class's instance methods that may be tasks or maps, and of its nodes. Any string if the class is unknown, as in a
  * decorator that is made outside the class or composed with others.
  */
 export type TaskNamesOf<T> = object extends T
   ? string
-  : { [K in keyof T]: T[K] extends AnyTaskHandler | AnyNode ? K : never }[keyof T] & string;
+  : {
+      [K in keyof T]: T[K] extends AnyTaskHandler | AnyNode
+        ? K
+        : IsMap<T[K]> extends true
+          ? K
+          : never;
+    }[keyof T] &
+      string;
 
-/** The names of a class's nodes. Their values are in the context too. */
+/** The names of a class's nodes and maps. Their values are in the context too. */
 type NodeNamesOf<T> = object extends T
   ? never
-  : { [K in keyof T]: T[K] extends AnyNode ? K : never }[keyof T] & keyof T & string;
+  : { [K in keyof T]: T[K] extends AnyNode ? K : IsMap<T[K]> extends true ? K : never }[keyof T] &
+      keyof T &
+      string;
+
+/** Whether a method's parameter is an ItemContext. */
+type IsMap<M> = M extends (...args: infer A) => unknown
+  ? A extends [infer First, ...unknown[]]
+    ? // A parameter of type any would match everything.
+      0 extends 1 & First
+      ? false
+      : // oxlint-disable-next-line typescript/no-explicit-any -- of any item and context
+        First extends ItemContext<any, any>
+        ? true
+        : false
+    : false
+  : false;
 
 /** The keys that the rules of a class may name: those of the context, and the names of nodes. */
 export type RuleKeysOf<T> = ContextKey<ContextOfClass<T>> | NodeNamesOf<T>;
@@ -87,7 +110,9 @@ type BoxedContextOfParameters<A> = A extends [infer First, ...unknown[]]
     ? never
     : First extends TaskContext<infer C>
       ? { box: C }
-      : never
+      : First extends ItemContext<unknown, infer C>
+        ? { box: C }
+        : never
   : never;
 
 /** The contexts with named keys only; IsOpen tells whether one has an index signature, such as JsonObject. */

@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { NoTasks } from './builder-types.js';
+import { splitMap } from './map-source.js';
 import type { NodeOptions } from './node-options.js';
 import type { WrittenNode } from './node-source.js';
 import type { WorkflowOptions } from './options.js';
@@ -77,6 +78,16 @@ class ImmutableBuilder implements WorkflowBuilder {
   startOn(event: unknown, options: object = {}): never {
     const starts = [...this.eventStarts, { event, options: { ...options } }];
     return new ImmutableBuilder(this.options, this.tasks, starts) as never;
+  }
+
+  map(name: string, options: object, handler: unknown): never {
+    const [ofTask, node] = splitMap(options);
+    const map = { name, options: ofTask, handler, node };
+    return new ImmutableBuilder(this.options, [...this.tasks, map]) as never;
+  }
+
+  mapChildren(name: string, workflow: unknown, options: object): never {
+    return this.node(name, { kind: 'map', options: { ...options }, workflow });
   }
 
   private node(name: string, node: WrittenNode): never {

@@ -29,6 +29,7 @@ const TASK_OPTIONS: Checks<TaskOptions> = {
   timeout: anything,
   transactional: anything,
   priority: anything,
+  limit: anything,
 };
 
 const RETRY_OPTIONS: Checks<RetryOptions> = {

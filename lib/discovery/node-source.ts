@@ -6,7 +6,9 @@ import {
   type Checks,
 } from '../errors/option-checks.js';
 import type { NodeKind, NodeSource, TaskKind } from '../workflow/node.js';
+import { MAP_OPTIONS } from './map-source.js';
 import { isEvent, isSignal } from './message-definitions.js';
+import type { ItemPosition, MapChildrenOptions } from './map-options.js';
 import type { ChildNodeOptions, SleepOptions, WaitForOptions } from './node-options.js';
 import type { TaskContext } from './task-context.js';
 import { getWorkflowOptions } from './workflow-metadata.js';
@@ -18,10 +20,12 @@ export interface WrittenNode {
   readonly options: object;
   /** Of a child: its workflow, or a function that returns it. */
   readonly workflow?: unknown;
+  /** Whether it is a map with a handler: its options are joined by those of a task. */
+  readonly hasHandler?: boolean;
 }
 
-/** Makes the input of a child from the context of its node. */
-export type NodeInput = (context: TaskContext) => unknown;
+/** Makes the input of a child, or the items of a map, from the context of the node. */
+export type NodeInput = (context: TaskContext, from?: ItemPosition) => unknown;
 
 /** A node that was read from the code. Without a `source`, there are problems. */
 export interface DescribedNode {
@@ -51,6 +55,12 @@ const CHILD_OPTIONS: Checks<ChildNodeOptions> = {
   output: anything,
   onParentEnd: anything,
 };
+const MAP_CHILDREN_OPTIONS: Checks<Omit<MapChildrenOptions, never> & { chunk?: number }> = {
+  ...COMMON,
+  ...MAP_OPTIONS,
+  output: anything,
+  onParentEnd: anything,
+};
 const OPTIONS = { wait: WAIT_OPTIONS, sleep: SLEEP_OPTIONS, child: CHILD_OPTIONS } as const;
 
 /** What messages call a node. */
@@ -59,13 +69,13 @@ export const DECORATORS: Readonly<Record<TaskKind, string>> = {
   wait: '@WaitFor',
   sleep: '@Sleep',
   child: '@Child',
+  map: '@MapTask',
 };
 
 /** Reads a node. Its problems are sentences that begin with `owner`. */
-export function describeNode(
-  owner: string,
-  { kind, options, workflow }: WrittenNode,
-): DescribedNode {
+export function describeNode(owner: string, node: WrittenNode): DescribedNode {
+  const { kind, options, workflow } = node;
+  if (kind === 'map') return describeMap(owner, node);
   const problems = checkOptions<object>(owner, options, OPTIONS[kind]);
   if (kind === 'sleep') {
     const { for: duration, until } = options as SleepOptions;
@@ -88,6 +98,28 @@ export function describeNode(
     };
   } catch (error) {
     return { problems: [...problems, `${owner}: ${messageOf(error)}`] };
+  }
+}
+
+function describeMap(owner: string, { options, workflow, hasHandler }: WrittenNode): DescribedNode {
+  const problems = checkOptions<object>(
+    owner,
+    options,
+    hasHandler === true ? MAP_OPTIONS : MAP_CHILDREN_OPTIONS,
+  );
+  const { items, ...values } = options as MapChildrenOptions & { chunk?: number };
+  if (items === undefined) problems.push(`${owner} needs the option 'items', a function.`);
+  const { concurrency, chunk, maxItems, collect, onItemFailure, output, onParentEnd } = values;
+  const source = { concurrency, chunk, maxItems, collect, onItemFailure };
+  if (problems.length > 0) return { problems };
+  const input = items as NodeInput;
+  if (hasHandler === true) return { source: { kind: 'map', ...source }, input, problems };
+  try {
+    const name = workflowNameOf(refOf(workflow));
+    const ofChild = { workflow: name, output, onParentEnd };
+    return { source: { kind: 'map', ...source, ...ofChild }, input, problems };
+  } catch (error) {
+    return { problems: [`${owner}: ${messageOf(error)}`] };
   }
 }
 

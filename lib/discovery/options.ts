@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { Duration } from '../workflow/duration.js';
 import type { ScheduleOptions } from './schedule.decorator.js';
+import type { LimitRef } from '../workflow/limit.js';
 import type { TriggerRule } from '../workflow/trigger-rule.js';
 
 /** The options of {@link Workflow}. */
@@ -70,4 +71,13 @@ export interface TaskOptions<
   transactional?: boolean;
   /** Tasks with a higher priority run first. Default: 0. */
   priority?: number;
+  /**
+   * The limit that the task counts for: how many tasks of a key run at a time, or begin in a time. Default: none.
+   *
+   * @example
+   * ```ts
+   * @Task({ limit: { name: 'stripe', key: 'accountId', concurrency: 4, rate: { limit: 90, per: '1s' } } })
+   * ```
+   */
+  limit?: LimitRef;
 }

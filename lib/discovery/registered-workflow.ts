@@ -14,6 +14,8 @@ export interface TaskHandler {
   readonly run: (context: TaskContext) => unknown;
   /** The task's `retryIf`. Absent: every error is worth another attempt. */
   readonly retryIf?: (error: unknown) => boolean;
+  /** Of a map: makes its items. `run` is the handler of an item. */
+  readonly items?: NodeInput;
 }
 
 /** The class or the definition that a workflow was made from. */
@@ -24,7 +26,7 @@ export interface RegisteredWorkflow {
   readonly definition: CompiledWorkflow;
   /** The handlers by task name. Every task of the definition has one, except nodes. */
   readonly handlers: ReadonlyMap<string, TaskHandler>;
-  /** The functions that make the inputs of children, by the names of their nodes. Absent: none. */
+  /** The functions that make the inputs of children and the items of maps, by the names of their nodes. Absent: none. */
   readonly inputs?: ReadonlyMap<string, NodeInput>;
   /** The events that start executions, by name. Absent: none. */
   readonly eventStarts?: ReadonlyMap<string, EventStart>;

@@ -3,6 +3,7 @@ import type { ChildExecutions } from './task-context/child-executions.js';
 import type { ReadableContext, WritableContext } from './task-context/context-values.js';
 import type { DurableSteps } from './task-context/durable-steps.js';
 import type { DurableWaits } from './task-context/durable-waits.js';
+import type { MapResults } from './task-context/map-results.js';
 import type { ProgressReporting } from './task-context/progress-reporting.js';
 import type { TaskRunInfo } from './task-context/run-info.js';
 import type { TaskMessages } from './task-context/task-messages.js';
@@ -19,6 +20,7 @@ export interface TaskContext<C extends object = JsonObject>
     DurableWaits,
     TaskMessages,
     ChildExecutions,
+    MapResults,
     ProgressReporting {}
 
 /** The result of a task: keys to store, as with {@link TaskContext.set}, or nothing. */

@@ -13,6 +13,13 @@ import type {
   WithTask,
 } from './builder-types.js';
 import type {
+  ItemContext,
+  ItemOf,
+  MapChildrenOptions,
+  MapOptions,
+  MapSummary,
+} from './map-options.js';
+import type {
   AnyMessage,
   ChildNodeOptions,
   MessagePayload,
@@ -177,6 +184,66 @@ export interface WorkflowBuilder<
       : [options: StartOnOptions<P, I> & { input: object }]
   ): WorkflowBuilder<C, I, T, Doubtful>;
   /**
+   * Adds a task that runs once for each item; see {@link MapTask}. Its name becomes a context key with a {@link MapSummary},
+   * or with `collect` an array of the values.
+   *
+   * @example
+   * ```ts
+   * .map('notify', { dependsOn: ['load'], items: (context) => context.require('customers'), concurrency: 20 }, (context) =>
+   *   mail.send(context.item, context.idempotencyKey),
+   * )
+   * ```
+   */
+  map<
+    const N extends string,
+    X,
+    V,
+    const D extends readonly (keyof T & string)[] = [],
+    const W extends TriggerRule<NoInfer<D>[number], RuleKeyOf<C, T, NoInfer<D>[number]>> = never,
+    K extends number | undefined = undefined,
+    const L extends boolean = false,
+  >(
+    name: N,
+    options: Unnamed<MapOptions<D, W, SeenBy<C, T, NoInfer<D>[number], NoInfer<W>>, X, K>> & {
+      collect?: L;
+    },
+    handler: (
+      context: ItemContext<ItemOf<X, K>, SeenBy<C, T, NoInfer<D>[number], NoInfer<W>>>,
+    ) => V | Promise<V> | Observable<V>,
+  ): WorkflowBuilder<
+    C,
+    I,
+    WithTask<C, T, N, D[number], W, MapResult<N, V, L>>,
+    Doubtful | DoubtfulBy<N, W>
+  >;
+  /**
+   * Adds a map that starts an execution as a child for each item, without a handler; see {@link MapChildren}.
+   *
+   * @example
+   * ```ts
+   * .mapChildren('invoices', SendInvoice, { items: (context) => context.require('invoices'), onItemFailure: 'continue' })
+   * ```
+   */
+  mapChildren<
+    const N extends string,
+    R extends WorkflowRef,
+    const D extends readonly (keyof T & string)[] = [],
+    const W extends TriggerRule<NoInfer<D>[number], RuleKeyOf<C, T, NoInfer<D>[number]>> = never,
+    const K extends OutputOf<R> = never,
+    const L extends boolean = false,
+  >(
+    name: N,
+    workflow: R,
+    options: Unnamed<
+      MapChildrenOptions<D, W, SeenBy<C, T, NoInfer<D>[number], NoInfer<W>>, WorkflowInput<R>, K>
+    > & { collect?: L },
+  ): WorkflowBuilder<
+    C,
+    I,
+    WithTask<C, T, N, D[number], W, MapResult<N, ChildResult<N, WorkflowContext<R>, K>[N], L>>,
+    Doubtful | DoubtfulBy<N, W>
+  >;
+  /**
    * Returns the definition. List it in the `providers` of one module, as a value or as the result of a factory. Its
    * mistakes are reported at boot.
    */
@@ -198,6 +265,11 @@ type Unnamed<T> = T extends unknown ? Omit<T, 'name'> : never;
 type NodeResult<N extends string, P, O> = 'complete' extends O
   ? { readonly [K in N]?: P }
   : { readonly [K in N]: P };
+
+/** What a map adds to the context. With `collect`, an item that did not complete is null. */
+type MapResult<N extends string, V, L> = {
+  readonly [P in N]: true extends L ? (V | null)[] : MapSummary;
+};
 
 /** What a child adds to the context. */
 type ChildResult<N extends string, C extends object, K> = {

@@ -10,6 +10,7 @@ import { DECORATORS } from './node-source.js';
 import type { RegisteredWorkflow } from './registered-workflow.js';
 import { BUILT_IN_PREFIX, isBuiltInName } from '../workflow/index.js';
 import { getTasks, getWorkflowOptions } from './workflow-metadata.js';
+import { joinLimits } from '../workflow/limit-table.js';
 
 /** The workflows that the modules of an application provide. */
 export interface Exploration {
@@ -53,7 +54,11 @@ export function exploreWorkflows(
     if (same.length > 1) problems.push(definedTwice(name, same));
     if (isBuiltInName(name)) problems.push(...same.map(reservedName));
   }
-  return { workflows: described.flatMap(({ registered }) => registered ?? []), problems };
+  const workflows = described.flatMap(({ registered }) => registered ?? []);
+  problems.push(
+    ...joinLimits(workflows.flatMap(({ definition }) => definition.limits ?? [])).problems,
+  );
+  return { workflows, problems };
 }
 
 function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
@@ -69,7 +74,9 @@ function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> 
 
 function strayTasks({ type, module }: ProvidedClass): string {
   const tasks = getTasks(type);
-  const shown = tasks.map(({ method, node }) => (node === undefined ? `${method}()` : method));
+  const shown = tasks.map(({ method, node }) =>
+    node === undefined || node.hasHandler === true ? `${method}()` : method,
+  );
   const decorators = new Set(tasks.map(({ node }) => DECORATORS[node?.kind ?? 'task']));
   return `${type.name} (in ${module}) has ${[...decorators].join(' and ')} on ${shown.join(', ')}, but no @Workflow({ name }) on the class.`;
 }

@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import { splitMap } from './map-source.js';
 import type { WrittenNode } from './node-source.js';
 import type { TaskOptions, WorkflowOptions } from './options.js';
 import type { WrittenEventStart } from './start-on.js';
@@ -8,12 +9,12 @@ const WORKFLOW = Symbol.for('nestjs-cloacina:workflow');
 const TASKS = Symbol.for('nestjs-cloacina:tasks');
 const EVENT_STARTS = Symbol.for('nestjs-cloacina:event-starts');
 
-/** A method with {@link Task} or a property that is a node, and its options, unchecked: checks run at boot. */
+/** A method with {@link Task} or {@link MapTask}, or a property that is a node, and its options, unchecked: checks run at boot. */
 export interface TaskMetadata {
   /** The name of the method or property. */
   readonly method: string;
   readonly options: TaskOptions;
-  /** Absent for a method. */
+  /** Absent for a method with {@link Task}. */
   readonly node?: WrittenNode;
   /** Whether it is static. That is a mistake, because tasks are called on the instance that Nest made. */
   readonly isStatic: boolean;
@@ -33,6 +34,12 @@ export function getWorkflowOptions(target: Function): WorkflowOptions | undefine
 /** Stores a {@link Task} method. The target is the prototype of the class, or the class itself for a static method. */
 export function addTask(target: object, method: string, options: TaskOptions): void {
   add(target, { method, options });
+}
+
+/** Stores a {@link MapTask} method: a task and a node in one. */
+export function addMap(target: object, method: string, options: object): void {
+  const [ofTask, node] = splitMap(options);
+  add(target, { method, options: ofTask, node });
 }
 
 /** Stores a property that is a node. */

@@ -24,6 +24,8 @@ export interface ManualRetryParts {
 
 export interface ManualRetryOptions {
   readonly steps: 'keep' | 'discard';
+  /** Which items of maps run again that keep their input. Default: those that did not complete. */
+  readonly items?: 'failed' | 'all';
   /** Retries the execution only if it is of this generation. Default: of any. */
   readonly generation?: number;
 }
@@ -76,7 +78,7 @@ export class ManualRetry {
       this.hasChildrenToEnd =
         hasEnded && execution.status !== 'Completed' && (execution.unsettled & END_CHILDREN) !== 0;
       if (this.hasChildrenToEnd) return null;
-      const tasks = hasEnded ? planReset(workflow, execution, this.options.steps) : [];
+      const tasks = hasEnded ? planReset(workflow, execution, this.options) : [];
       if (tasks.length === 0) {
         throw new InvalidTransitionError(
           this.id,
@@ -95,7 +97,7 @@ export class ManualRetry {
 function planReset(
   workflow: CompiledWorkflow,
   { tasks }: LockedExecution,
-  steps: 'keep' | 'discard',
+  { steps, items }: Pick<ManualRetryOptions, 'steps' | 'items'>,
 ): ResetTask[] {
   const byNo = new Map(tasks.map((task) => [task.taskNo, task]));
   const reset = new Set(
@@ -107,11 +109,15 @@ function planReset(
   return [...reset].map((taskNo) => {
     const dependsOn = workflow.tasks[taskNo]?.dependsOn ?? [];
     const kept = dependsOn.filter((no) => !reset.has(no));
+    const hasSameInput = kept.length === dependsOn.length;
+    const isMap = workflow.tasks[taskNo]?.node?.kind === 'map';
+    const ofMap = hasSameInput ? (items === 'all' ? 'all' : 'unfinished') : 'discard';
     return {
       taskNo,
       pendingDependencies: dependsOn.length - kept.length,
       unmetDependencies: kept.filter((no) => byNo.get(no)?.status !== 'Completed').length,
-      keepsSteps: steps === 'keep' && kept.length === dependsOn.length,
+      keepsSteps: steps === 'keep' && hasSameInput,
+      ...(isMap ? { items: ofMap } : {}),
     };
   });
 }

@@ -153,6 +153,7 @@ export class TenantEngine {
   /** Claims tasks that are due while there is room. */
   claimAvailable(): void {
     this.parts.claimer.claimAvailable();
+    this.parts.limited.look();
   }
 
   /**
@@ -161,6 +162,7 @@ export class TenantEngine {
    * @param isNamed - whether the other process named this one to take it
    */
   wakeUp(isNamed: boolean): boolean {
+    this.parts.limited.look();
     return this.parts.claimer.wake(isNamed);
   }
 
@@ -176,6 +178,11 @@ export class TenantEngine {
   /** Call when a timer of this process says that a task has become due. */
   workIsDue(): void {
     this.parts.wakeUps.workIsDue();
+  }
+
+  /** Call when a timer of this process says that a task with a limit has become due. */
+  limitedIsDue(): void {
+    this.parts.limited.look();
   }
 
   /** Call when a task was given back and becomes due in `ms` milliseconds. */

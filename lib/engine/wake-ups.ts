@@ -4,6 +4,7 @@ import type { Claimer } from './claims/claimer.js';
 import { type DefinitionCatalog, LOOK_INTERVAL_MS } from './definitions/definition-catalog.js';
 import type { StrandedTasks } from './definitions/stranded-tasks.js';
 import type { Overruns } from './execution/overruns.js';
+import type { LimitedClaimer } from './limits/limited-claimer.js';
 import type { ProcessServices } from './process-services.js';
 import type { TenantQueue } from './slots/tenant-queue.js';
 
@@ -23,6 +24,7 @@ export interface WakeUpsParts {
   readonly catalog: Pick<DefinitionCatalog, 'lookForOthers'>;
   readonly stranded: Pick<StrandedTasks, 'look'>;
   readonly claimer: Pick<Claimer, 'claimAvailable'>;
+  readonly limited: Pick<LimitedClaimer, 'look'>;
   readonly overruns: Pick<Overruns, 'tasks'>;
   readonly services: Pick<ProcessServices, 'askForWatch' | 'notifyWork' | 'schedule'>;
 }
@@ -48,9 +50,10 @@ export class WakeUps {
    * @param tasks - number of tasks; all processes are woken if it is unknown
    */
   wakeWorkers(tasks = Infinity): void {
-    const { queue, claimer } = this.parts;
+    const { queue, claimer, limited } = this.parts;
     queue.hasBacklog = true;
     claimer.claimAvailable();
+    limited.look();
     this.notify(tasks);
   }
 
@@ -79,6 +82,22 @@ export class WakeUps {
     this.leftHere(this.tasksOfTwo);
   }
 
+  /**
+   * Call when tasks with a limit wait for room in this process.
+   *
+   * @param isNew - whether there was room for all of them before
+   */
+  leftLimited(isNew: boolean): void {
+    const { queue, clock } = this.parts;
+    if (isNew && !queue.hasBacklog) this.backlogBegins();
+    this.left += this.tasksOfTwo;
+    const isFirst = this.helpMs === FIRST_HELP_MS;
+    this.helpTimer ??= clock.timer(
+      () => this.helpIsDue(),
+      isFirst && queue.isStuck ? 0 : this.helpMs,
+    );
+  }
+
   /** Call when this process fails to claim: others may be able to. */
   cannotClaim(): void {
     this.notify(Infinity);
@@ -101,7 +120,8 @@ export class WakeUps {
     this.helpTimer = undefined;
     this.left = 0;
     // Either the backlog is gone, or a claim is under way or about to be. A full claim calls `leftMore` at its end.
-    if (queue.open && (!queue.hasBacklog || queue.wantsMore)) return;
+    const isBehind = queue.hasBacklog || queue.hasLimitedBacklog;
+    if (queue.open && (!isBehind || queue.wantsMore)) return;
     const isFirst = this.helpMs === FIRST_HELP_MS;
     this.helpMs = Math.min(Math.max(NEXT_HELP_MS, this.helpMs * 2), MAX_HELP_MS);
     // Later on, this process has claimed some of what it had left, so the sum says too much.
@@ -132,9 +152,10 @@ export class WakeUps {
    * Call when a task has become due. If this process has no room, it tells the others, which may have no timer for it.
    */
   workIsDue(): void {
-    const { queue, claimer, overruns } = this.parts;
-    if (queue.capacity > 0 && overruns.tasks().length === 0) claimer.claimAvailable();
-    else this.wakeWorkers();
+    const { queue, claimer, limited, overruns } = this.parts;
+    if (queue.capacity === 0 || overruns.tasks().length > 0) return this.wakeWorkers();
+    claimer.claimAvailable();
+    limited.look();
   }
 
   /**
@@ -149,9 +170,10 @@ export class WakeUps {
 
   /** Sets timers for the due times of the tenant. */
   schedule(due: readonly DueTime[]): void {
-    const { address, services } = this.parts;
+    const { address, limited, services } = this.parts;
     for (const { kind, inMs } of due) {
       if (kind === 'task' && inMs <= 0) this.taskIsDue();
+      else if (kind === 'limited' && inMs <= 0) limited.look();
       else services.schedule({ kind, tenant: address, inMs });
     }
   }

@@ -40,6 +40,8 @@ export type CloacinaErrorCode =
   | 'CLAIM_LOST'
   | 'DUPLICATE_STEP'
   | 'TOO_MANY_STEPS'
+  | 'ITEMS_FAILED'
+  | 'TOO_MANY_ITEMS'
   // tokens of signals
   | 'INVALID_TOKEN'
   | 'TOKEN_EXPIRED'

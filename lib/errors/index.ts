@@ -40,6 +40,7 @@ export {
   WorkflowTimeoutError,
 } from './execution-errors.js';
 export type { EndedExecution } from './execution-errors.js';
+export { ItemsFailedError, TooManyItemsError, type FailedItems } from './map-errors.js';
 export { InvalidTokenError, TokenExpiredError } from './message-errors.js';
 export { NonRetryableError, RetryAfterError } from './retry-errors.js';
 export { DuplicateStepError, TooManyStepsError } from './step-errors.js';

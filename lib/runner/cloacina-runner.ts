@@ -6,6 +6,7 @@ import type { PreparedOptions } from '../engine/children/child-runner.js';
 import type { StartRequest } from '../engine/starts/starter.js';
 import type { WorkflowEvent } from '../events/workflow-event.js';
 import { BulkExecutions } from './bulk/bulk-executions.js';
+import type { CloacinaLimits } from './cloacina-limits.js';
 import type { CloacinaSchedules } from './cloacina-schedules.js';
 import type { ExecutionResult } from './execution.js';
 import type { ExecutionHandle } from './execution-handle.js';
@@ -38,6 +39,8 @@ export class CloacinaRunner extends BulkExecutions {
    * reads what is stored.
    */
   readonly events$: Observable<WorkflowEvent>;
+  /** The limits of tasks: shows how full they are, and sets their numbers. */
+  readonly limits: CloacinaLimits;
   /** The schedules of the tenant. */
   readonly schedules: CloacinaSchedules;
   private readonly calls: RunnerCalls;
@@ -50,6 +53,7 @@ export class CloacinaRunner extends BulkExecutions {
     this.schedules = calls.schedules;
     this.tenant = parts.engine.settings.tenant;
     this.schema = parts.engine.settings.schema;
+    this.limits = calls.limits;
     this.events$ = parts.events.asObservable();
   }
 

@@ -93,11 +93,11 @@ export class ExecutionControl implements HandleControl {
 
   async retry(id: string, options: RetryExecutionOptions = {}): Promise<void> {
     this.checkId(id);
-    const steps = checkRetry(options);
+    const checked = checkRetry(options);
     const { engine } = this.parts;
     const { store, catalog, settler } = engine;
     const endChildrenOf = (ended: string): Promise<boolean> => settler.endChildrenOf(ended);
-    const reset = new ManualRetry({ store, catalog, endChildrenOf }, id, { steps });
+    const reset = new ManualRetry({ store, catalog, endChildrenOf }, id, checked);
     const dueInMs = await this.repeated((resent) => reset.run(resent));
     if (dueInMs === undefined) throw new UnknownExecutionError(id, this.parts.tenant);
     engine.control.told('retry', id, reset.workflow);

@@ -1,3 +1,4 @@
+import type { ItemResult, ResultsOptions } from '../discovery/map-options.js';
 import type { WorkflowRef } from '../discovery/workflow-ref.js';
 import type { ExecutionStatus } from '../workflow/index.js';
 import { checkId, refuseInBoot, refuseInTask } from './call-checks.js';
@@ -16,6 +17,7 @@ import type { ExecutionReader } from './execution-reader.js';
 import type { ExecutionTree } from './execution-tree.js';
 import type { ExecutionWatches } from './execution-watches.js';
 import type { HistoryEntry } from './history-entry.js';
+import type { ItemReader } from './item-reader.js';
 import { checkGetOptions } from './list-filter.js';
 import type { ServedCalls } from './served-calls.js';
 import { checkWatchOptions, type WatchOptions } from './watch-options.js';
@@ -26,6 +28,7 @@ export interface QueryParts {
   readonly reader: ExecutionReader;
   readonly control: Pick<ExecutionControl, 'tree'>;
   readonly watches: ExecutionWatches;
+  readonly items: ItemReader;
   readonly hasBooted: () => boolean;
   /** The workflows that this process serves for the tenant. */
   readonly workflows: () => WorkflowGraph[];
@@ -151,6 +154,28 @@ export abstract class ExecutionQueries {
    */
   counts(filter: ExecutionCountFilter = {}): Promise<WorkflowCounts[]> {
     return this.queries.served.run(() => this.queries.reader.counts(filter));
+  }
+
+  /**
+   * Reads the results of a map of an execution, in the order of its items, a page at a time. Items that have not ended are
+   * among them.
+   *
+   * @param mapTask - the name of the map
+   * @param options.status - only items with this status
+   * @throws UnknownExecutionError, InvalidArgumentError for a name that is not that of a map, and for invalid options
+   * @example
+   * ```ts
+   * for await (const { index, item, error } of runner.results(id, 'notify', { status: 'Failed' })) {
+   *   console.log(index, item, error?.message);
+   * }
+   * ```
+   */
+  results<V = unknown>(
+    id: string,
+    mapTask: string,
+    options?: ResultsOptions,
+  ): AsyncIterable<ItemResult<V>> {
+    return this.queries.items.results(id, mapTask, options);
   }
 
   /** Returns the workflows that this process serves for the tenant, with their graphs, in the order of the modules. */

@@ -20,8 +20,15 @@ import { viewExecution, viewSummary, viewUpdate } from './execution-view.js';
 import type { HistoryEntry } from './history-entry.js';
 import { viewHistory } from './history-view.js';
 import { checkCountFilter, checkListFilter, zeroCounts } from './list-filter.js';
+import type { LimitReader } from './limit-reader.js';
 import { definitionToShow } from './stand-in-definition.js';
-import type { ExecutionStore, ListedExecution, StepDetail } from '../store/port/index.js';
+import type { SeenHere } from './waiting-for.js';
+import type {
+  ExecutionStore,
+  ListedExecution,
+  StepDetail,
+  WaitingTask,
+} from '../store/port/index.js';
 import type { FailureClassifier } from '../runtime/failure.js';
 import type { Clock } from '../runtime/clock.js';
 
@@ -48,6 +55,7 @@ export class ExecutionReader {
     private readonly whileUnavailable: AvailabilityRetry,
     private readonly hungHandlers: () => readonly HungHandler[],
     private readonly clock: Clock,
+    private readonly limits: Pick<LimitReader, 'statesOf'>,
   ) {
     const common = {
       clock,
@@ -160,7 +168,7 @@ export class ExecutionReader {
    * already, unless another release started the execution.
    */
   private async summariesOf(page: readonly ListedExecution[]): Promise<ExecutionSummary[]> {
-    const seen = { hung: this.hungHandlers(), now: this.clock.wallTime() };
+    const seen = await this.seenBeside(page.flatMap(({ waiting }) => waiting ?? []));
     const definitions = new Map<string, RunnableDefinition>();
     const tasks = Math.max(0, ...page.map(({ waiting }) => (waiting?.taskNo ?? -1) + 1));
     for (const row of page) {
@@ -170,6 +178,16 @@ export class ExecutionReader {
     return page.map((row) => viewSummary(row, definitions.get(row.definitionId), seen));
   }
 
+  /** What is known beside the rows: hanging handlers, and the limits for which due tasks wait. */
+  private async seenBeside(tasks: readonly WaitingTask[]): Promise<SeenHere> {
+    const now = this.clock.wallTime();
+    const keys = tasks.flatMap(({ limitKey, status, runAt, paused }) => {
+      const isDue = status !== 'Running' && !paused && runAt !== null && runAt.getTime() <= now;
+      return limitKey !== null && isDue ? [limitKey] : [];
+    });
+    return { hung: this.hungHandlers(), now, limits: await this.limits.statesOf(keys) };
+  }
+
   private async read<T>(
     ids: readonly string[],
     parts: readonly [contexts: boolean, steps?: StepDetail],
@@ -177,8 +195,9 @@ export class ExecutionReader {
   ): Promise<(T | null)[]> {
     const unique = [...new Set(ids)];
     const byId = new Map<string, T>();
-    const seen = { hung: this.hungHandlers(), now: this.clock.wallTime() };
-    for (const row of await this.store.details(unique, ...parts)) {
+    const rows = await this.store.details(unique, ...parts);
+    const seen = await this.seenBeside(rows.flatMap(({ tasks }) => tasks));
+    for (const row of rows) {
       const definition = await definitionToShow(this.catalog, row, row.tasks.length);
       byId.set(row.id, view(row, row.tasks, definition, seen));
     }

@@ -157,6 +157,7 @@ function viewTask(
     ...(row.skipReason === null ? {} : { skipReason: row.skipReason as SkipReason }),
     ...(waitingFor === undefined ? {} : { waitingFor }),
     ...progressOf(row),
+    ...itemsOf(row, status),
     ...stepsOf(row),
     ...(row.startedAt === null ? {} : { startedAt: row.startedAt }),
     ...(row.completedAt === null ? {} : { completedAt: row.completedAt }),
@@ -178,6 +179,20 @@ function stepsOf({ steps }: TaskRow): Pick<TaskDetails, 'steps'> {
       ...(result === null ? {} : { result: decodeJson(result) }),
     })),
   };
+}
+
+/** A map that ends before its items, by a cancellation, has counted down none of those that were open. */
+function itemsOf(
+  { itemCount, pendingDependencies, unmetDependencies }: TaskRow,
+  status: TaskStatus,
+): Pick<TaskDetails, 'items'> {
+  if (itemCount === null) return {};
+  const total = Math.abs(itemCount);
+  const isComplete = itemCount > 0;
+  const pending = pendingDependencies - (isComplete ? 0 : 1);
+  const open = isTaskTerminal(status) ? 0 : pending;
+  const completed = total - pending - unmetDependencies;
+  return { items: { total, completed, failed: total - completed - open, open, isComplete } };
 }
 
 function progressOf({ progress }: TaskRow): Pick<TaskDetails, 'progress'> {

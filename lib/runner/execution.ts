@@ -1,3 +1,4 @@
+import type { LimitKeyRef } from './limit-state.js';
 import type { StoredError } from '../errors/index.js';
 import type { ExecutionStatus, SkipReason, Tags, TaskKind, TaskStatus } from '../workflow/index.js';
 import type { JsonObject } from '../discovery/context-types.js';
@@ -21,6 +22,7 @@ export interface TaskWaiting {
    * - `dependencies`: other tasks have to end first.
    * - `time`: its `runAt`, its `delay` or its next attempt is not due yet.
    * - `condition`: the condition of its `deferUntil` was false, and is checked again later.
+   * - `limit`: it is due, and its limit has no free slot or no token for its key.
    * - `slot`: it is due, and no process had a free slot yet.
    * - `paused`: the execution is paused.
    * - `handler`: this process has no handler for it.
@@ -39,6 +41,7 @@ export interface TaskWaiting {
     | 'event'
     | 'child'
     | 'items'
+    | 'limit'
     | 'slot'
     | 'paused'
     | 'handler'
@@ -52,6 +55,8 @@ export interface TaskWaiting {
   child?: string;
   /** Since when it waits, for the same. */
   since?: Date;
+  /** The limit and the key, for `limit`. Absent for the `concurrency` of a map. */
+  limit?: LimitKeyRef;
   /** When the task is due, for `time`, `condition` and `sleep`, and the end of a time limit. */
   until?: Date;
 }
@@ -89,6 +94,19 @@ export interface TaskProgress {
   updatedAt: Date;
 }
 
+/** How far a map is. */
+export interface TaskItems {
+  /** The number of items so far; with `chunk`, of chunks. */
+  total: number;
+  completed: number;
+  /** The number of items that Failed or were Cancelled. */
+  failed: number;
+  /** The number of items that have not ended. */
+  open: number;
+  /** Whether all items are known. While a map still reads its items, `total` grows. */
+  isComplete: boolean;
+}
+
 /** A task of an execution. */
 export interface TaskDetails {
   name: string;
@@ -109,6 +127,8 @@ export interface TaskDetails {
   waitingFor?: TaskWaiting;
   /** The progress that the latest run of the task has reported. Absent if there is none, and after the task's end. */
   progress?: TaskProgress;
+  /** How far a map is, from counters of its row. Absent for other tasks, and for a map without items. */
+  items?: TaskItems;
   /**
    * The steps and waits of the task that are recorded, oldest first; of more than 100, the newest 100. Absent if there are
    * none, and in the results of `execute()` and `result()`.
@@ -233,6 +253,11 @@ export interface ExecutionFilter extends ExecutionCountFilter {
   idempotencyKey?: string;
   /** The name of a signal or event: executions with a task that waits for it, such as `Approval.name`. */
   waitingFor?: string;
+  /**
+   * A limit and a key: executions with a task that waits for the key, or holds a slot of it. It can't be combined with
+   * `parent`, `root` and `waitingFor`.
+   */
+  limitKey?: LimitKeyRef;
   /** The id of an execution: its children. */
   parent?: string;
   /** The id of an execution without a parent: all executions under it. */

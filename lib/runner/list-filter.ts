@@ -10,6 +10,7 @@ import type {
 } from '../store/port/index.js';
 import { decodeCursor } from './cursor.js';
 import type { ExecutionCountFilter, ExecutionFilter, GetOptions } from './execution.js';
+import { checkLimitKey } from './limit-arguments.js';
 import { isExecutionId } from './execution-uuid.js';
 import { checkDate, checkKey, checkTags } from './start-request.js';
 
@@ -25,6 +26,7 @@ export const CONDITIONS: ReadonlySet<string> = new Set([
   ...COUNT_OPTIONS,
   'idempotencyKey',
   'waitingFor',
+  'limitKey',
   'parent',
   'root',
 ]);
@@ -90,6 +92,7 @@ export function checkConditions(
     ...checkCommon(filter),
     idempotencyKey: checkKey(filter.idempotencyKey) ?? undefined,
     waitingFor: checkWaitingFor(filter.waitingFor),
+    limitKey: checkLimitFilter(filter),
     parent: checkExecution('parent', filter.parent),
     root: checkExecution('root', filter.root),
   };
@@ -111,6 +114,22 @@ function checkWaitingFor(name: string | undefined): string | undefined {
     typeof name === 'string' ? textProblem(name) : `must be a string, not ${formatValue(name)}`;
   if (problem === undefined) return name;
   throw new InvalidArgumentError('waitingFor', problem);
+}
+
+function checkLimitFilter({
+  limitKey,
+  parent,
+  root,
+  waitingFor,
+}: ExecutionFilter): string | undefined {
+  if (limitKey === undefined) return undefined;
+  if (parent === undefined && root === undefined && waitingFor === undefined) {
+    return checkLimitKey('limitKey', limitKey);
+  }
+  throw new InvalidArgumentError(
+    'limitKey',
+    'and parent, root or waitingFor cannot be combined; specify one of them',
+  );
 }
 
 /** An id that is not a UUID is refused: a list of no execution's children would look like one without any. */

@@ -9,18 +9,28 @@ export interface RetryExecutionOptions {
    * without steps. Default: `keep`.
    */
   steps?: 'keep' | 'discard';
+  /**
+   * Of maps that run again with the same input: `failed` runs the items that did not complete, `all` runs all of them. A map
+   * whose input has changed makes its items anew in any case. Default: `failed`.
+   */
+  items?: 'failed' | 'all';
 }
 
-const RETRY_OPTIONS: ReadonlySet<string> = new Set<keyof RetryExecutionOptions>(['steps']);
+const RETRY_OPTIONS: ReadonlySet<string> = new Set<keyof RetryExecutionOptions>(['steps', 'items']);
 
-/** @throws InvalidArgumentError for an unknown option or an invalid `steps` */
-export function checkRetry(options: RetryExecutionOptions): 'keep' | 'discard' {
+/** @throws InvalidArgumentError for an unknown option or an invalid value */
+export function checkRetry(options: RetryExecutionOptions): Required<RetryExecutionOptions> {
   checkCallOptions('retry()', options, RETRY_OPTIONS);
-  return checkSteps(options.steps);
+  return { steps: checkSteps(options.steps), items: checkItems(options.items) };
 }
 
 /** @throws InvalidArgumentError for an invalid `steps` */
 export function checkSteps(steps: 'keep' | 'discard' = 'keep'): 'keep' | 'discard' {
   if (steps === 'keep' || steps === 'discard') return steps;
   throw new InvalidArgumentError('steps', `must be 'keep' or 'discard', not ${formatValue(steps)}`);
+}
+
+function checkItems(items: 'failed' | 'all' = 'failed'): 'failed' | 'all' {
+  if (items === 'failed' || items === 'all') return items;
+  throw new InvalidArgumentError('items', `must be 'failed' or 'all', not ${formatValue(items)}`);
 }

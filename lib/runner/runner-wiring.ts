@@ -1,3 +1,4 @@
+import { CloacinaLimits } from './cloacina-limits.js';
 import { AvailabilityRetry } from '../runtime/availability-retry.js';
 import { BulkActions } from './bulk/bulk-actions.js';
 import { BulkCalls } from './bulk/bulk-calls.js';
@@ -9,6 +10,8 @@ import { ExecutionControl } from './execution-control.js';
 import { ExecutionReader } from './execution-reader.js';
 import { ExecutionStarter } from './execution-starter.js';
 import { ExecutionWatches } from './execution-watches.js';
+import { ItemReader } from './item-reader.js';
+import { LimitReader } from './limit-reader.js';
 import { MessageCalls } from './message-calls.js';
 import { ResultWaiter } from './result-waiter.js';
 import type { RunnerParts } from './runner-parts.js';
@@ -24,6 +27,7 @@ export interface RunnerCalls extends BulkParts {
   readonly control: ExecutionControl;
   readonly messages: MessageCalls;
   readonly schedules: CloacinaSchedules;
+  readonly limits: CloacinaLimits;
 }
 
 /** Creates the objects of one runner. */
@@ -34,7 +38,8 @@ export function wireRunner({ engine, registry, serves, hasBooted }: RunnerParts)
   const served = new ServedCalls(tenant);
   const starter = new ExecutionStarter({ engine, registry, whileUnavailable });
   const hungHandlers = engine.hungHandlers.bind(engine);
-  const reader = new ExecutionReader(store, catalog, whileUnavailable, hungHandlers, clock);
+  const limits = new LimitReader(store.limits, catalog, clock);
+  const reader = new ExecutionReader(store, catalog, whileUnavailable, hungHandlers, clock, limits);
   const control = new ExecutionControl({
     tenant,
     engine,
@@ -65,6 +70,7 @@ export function wireRunner({ engine, registry, serves, hasBooted }: RunnerParts)
       actions: new BulkActions({ engine, control, whileUnavailable }),
       whileUnavailable,
     }),
+    limits: new CloacinaLimits({ engine, reader: limits, served, whileUnavailable }),
     messages: new MessageCalls({ tenant, engine, starter, whileUnavailable }),
     watches: new ExecutionWatches({
       clock,
@@ -73,6 +79,13 @@ export function wireRunner({ engine, registry, serves, hasBooted }: RunnerParts)
       changes,
       hearsNotifications: () => engine.hearsNotifications,
       read: (id) => reader.update(id),
+    }),
+    items: new ItemReader({
+      tenant,
+      store,
+      catalog,
+      whileUnavailable,
+      whileServed: (work) => served.run(work),
     }),
     hasBooted,
     workflows: () => registry.list().filter(serves).map(viewWorkflow),

@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { EntityManager } from 'typeorm';
+import { limitKeysOf } from '../engine/limits/limit-keys.js';
 import { encodeContext } from '../engine/execution/context-entries.js';
 import type { PreparedOptions } from '../engine/children/child-runner.js';
 import type { RunnableDefinition } from '../engine/definitions/runnable-definition.js';
@@ -100,6 +101,7 @@ export function makeStartRequest(
     delayMs: checkDelay(options.delay),
     idempotencyKey: checkKey(options.idempotencyKey),
     tags: checkTags(options.tags),
+    limitKeys: limitKeysOf(definition, input),
     isAwaited,
   };
 }

@@ -6,8 +6,14 @@ import {
   type TaskRow,
   type WaitingTask,
 } from '../store/port/index.js';
-import { isTaskTerminal, type CompiledTask, type TaskStatus } from '../workflow/index.js';
+import {
+  isMapLimit,
+  isTaskTerminal,
+  type CompiledTask,
+  type TaskStatus,
+} from '../workflow/index.js';
 import type { ExecutionWaiting, TaskWaiting } from './execution.js';
+import type { LimitState } from './limit-state.js';
 
 const PAUSED: TaskWaiting = { reason: 'paused', detail: 'The execution is paused.' };
 
@@ -17,6 +23,8 @@ export interface SeenHere {
   readonly hung: readonly HungHandler[];
   /** The time of day, in milliseconds since 1970. */
   readonly now: number;
+  /** The keys of limits for which tasks wait. */
+  readonly limits: ReadonlyMap<string, LimitState>;
 }
 
 /** What an execution waits for, derived from its waiting task; undefined if it does not wait. */
@@ -65,7 +73,7 @@ function claimWaiting(
   row: WaitingTask,
   task: CompiledTask,
   { workflow, handlers }: RunnableDefinition,
-  { hung, now }: SeenHere,
+  { hung, now, limits }: SeenHere,
 ): TaskWaiting | undefined {
   if (row.isOrphaned) {
     return {
@@ -84,7 +92,7 @@ function claimWaiting(
       detail: `This process has no handler for task "${task.name}" of workflow "${workflow.name}".`,
     };
   }
-  return slotWaiting(row, hung);
+  return limitWaiting(row, limits) ?? slotWaiting(row, hung);
 }
 
 const AWAITED: Readonly<Record<OpenWait['kind'], string>> = {
@@ -123,6 +131,41 @@ function timeWaiting({ deferred, attempt }: WaitingTask, until: Date): TaskWaiti
   }
   const what = attempt > 0 ? 'Its next attempt is' : 'It is';
   return { reason: 'time', detail: `${what} due at ${at}.`, until };
+}
+
+/** Max holders that a sentence names. */
+const MAX_NAMED = 3;
+
+/** What a due task waits for if its limit stops it. Undefined if a claim could take it. */
+function limitWaiting(
+  { limitKey }: WaitingTask,
+  limits: ReadonlyMap<string, LimitState>,
+): TaskWaiting | undefined {
+  const state = limitKey === null ? undefined : limits.get(limitKey);
+  if (state === undefined) return undefined;
+  const { name, key, inUse, concurrency, holders, nextAt } = state;
+  if (limitKey !== null && isMapLimit(limitKey)) return mapWaiting(state);
+  const limit = { name, ...(key === undefined ? {} : { key }) };
+  const of = key === undefined ? '' : ` of ${JSON.stringify(key)}`;
+  const waits = `It waits for limit ${JSON.stringify(name)}${of}`;
+  if (inUse >= concurrency) {
+    const named = holders.slice(0, MAX_NAMED).map(({ executionId }) => executionId);
+    const more = inUse > named.length ? ` and ${inUse - named.length} more` : '';
+    const by = inUse === 0 ? '' : `, held by ${named.join(', ')}${more}`;
+    return { reason: 'limit', detail: `${waits}: ${inUse} of ${concurrency}${by}.`, limit };
+  }
+  if (nextAt === undefined) return undefined;
+  const detail = `${waits}: its rate allows the next task at ${nextAt.toISOString()}.`;
+  return { reason: 'limit', detail, limit, until: nextAt };
+}
+
+/** What a due item of a map with `concurrency` waits for. */
+function mapWaiting({ inUse, concurrency }: LimitState): TaskWaiting | undefined {
+  if (inUse < concurrency) return undefined;
+  return {
+    reason: 'limit',
+    detail: `It waits for the concurrency of its map: ${inUse} of ${concurrency} items run.`,
+  };
 }
 
 function slotWaiting(

@@ -60,7 +60,7 @@ export function numberTasks(spec: WorkflowSpec, order: readonly number[]): Compi
 }
 
 function compileTask(
-  { name, rule, retry, timeoutMs, transactional, priority, node, ...task }: TaskSpec,
+  { name, rule, retry, timeoutMs, transactional, priority, limit, node, ...task }: TaskSpec,
   no: number,
   declared: number,
   numbersOf: (names: readonly string[]) => number[],
@@ -78,15 +78,16 @@ function compileTask(
     timeoutMs,
     transactional,
     priority,
+    ...(limit === undefined ? {} : { limit }),
     ...(node === undefined ? {} : { node }),
   };
 }
 
 /**
- * The hash of everything that decides how the workflow runs. It includes the order of the tasks' numbers, because
+ * The hash of everything that decides how the workflow runs, except the numbers of its limits. It includes the order of the tasks' numbers, because
  * executions refer to tasks by number: if another release numbers them differently, it is another definition.
  */
-function hashOf(spec: WorkflowSpec, order: readonly number[]): string {
+function hashOf({ limits: _, ...spec }: WorkflowSpec, order: readonly number[]): string {
   const text = canonicalJson({ ...spec, description: '', order, format: formatOf(spec) });
   return createHash('sha256').update(text).digest('hex').slice(0, 32);
 }

@@ -9,6 +9,8 @@ import {
   type Report,
 } from './field-check.js';
 import { isRecord } from './json-equality.js';
+import { checkLimit } from './limit-check.js';
+import type { NamedLimit } from './limit-table.js';
 import { checkNode } from './node-check.js';
 import { DEFAULT_RETRY_POLICY, isBackoff, type RetryPolicy } from './retry-policy.js';
 import { checkRule, formatRule } from './rule-check.js';
@@ -30,6 +32,10 @@ export function checkWorkflow(source: unknown, report: Report): WorkflowSpec {
   const name = checkName(source.name, say);
   const tasks: unknown[] = Array.isArray(source.tasks) ? Array.from(source.tasks) : [];
   if (tasks.length === 0) say('has no tasks; give it at least one');
+  const limits: NamedLimit[] = [];
+  const checked = tasks.map((task, index) =>
+    checkTask(task, index, (problem) => report(`${label}: ${problem}.`), limits, label),
+  );
   return {
     name,
     ...optional('version', checkText(source.version, 'version', MAX_NAME_LENGTH, say)),
@@ -39,21 +45,39 @@ export function checkWorkflow(source: unknown, report: Report): WorkflowSpec {
     ),
     ...optional('timeoutMs', checkTimeout(source.timeout, say)),
     ...optional('startsOn', checkStartsOn(source.startsOn, say)),
-    tasks: tasks.map((task, index) =>
-      checkTask(task, index, (problem) => report(`${label}: ${problem}.`)),
-    ),
+    tasks: checked,
+    ...(limits.length === 0 ? {} : { limits }),
   };
 }
 
-function checkTask(source: unknown, index: number, report: Report): TaskSpec {
+/** @param limits - gets what the task says of its limit */
+function checkTask(
+  source: unknown,
+  index: number,
+  report: Report,
+  limits: NamedLimit[],
+  workflow: string,
+): TaskSpec {
   const task = isRecord(source) ? source : {};
   const label =
     typeof task.name === 'string' && task.name !== ''
       ? formatRule(task.name)
       : `number ${index + 1}`;
   const say: Report = (problem) => report(`task ${label} ${problem}`);
-  if (task.node !== undefined && task.transactional === true) {
+  if (task.transactional === true && task.node !== undefined && !isMapWithHandler(task.node)) {
     say('is a node, which has no transaction; remove transactional');
+  }
+  if (task.node !== undefined && task.limit !== undefined) {
+    say('is a node, which has no limit; remove limit');
+  }
+  const limited = task.limit === undefined ? undefined : checkLimit(task.limit, say);
+  if (limited !== undefined) {
+    const { limit, numbers } = limited;
+    limits.push({
+      name: limit.name,
+      ...optional('numbers', numbers),
+      place: `${workflow}, task ${label}`,
+    });
   }
   return {
     name: checkName(task.name, say),
@@ -63,8 +87,14 @@ function checkTask(source: unknown, index: number, report: Report): TaskSpec {
     timeoutMs: checkTimeout(task.timeout, say) ?? DEFAULT_TASK_TIMEOUT_MS,
     transactional: checkFlag(task.transactional, 'transactional', false, say),
     priority: checkInteger(task.priority, 'priority', 0, -MAX_INT32 - 1, say),
+    ...(limited === undefined ? {} : { limit: limited.limit }),
     ...(task.node === undefined ? {} : { node: checkNode(task.node, say) }),
   };
+}
+
+/** The items of a map are tasks with a handler, which may have transactions. */
+function isMapWithHandler(node: unknown): boolean {
+  return isRecord(node) && node.kind === 'map' && node.workflow === undefined;
 }
 
 function checkText(

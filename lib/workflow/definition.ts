@@ -1,4 +1,6 @@
 import type { Duration } from './duration.js';
+import type { LimitRef, TaskLimit } from './limit.js';
+import type { NamedLimit } from './limit-table.js';
 import type { NodeSource, TaskNode } from './node.js';
 import type { RetryPolicy } from './retry-policy.js';
 import type { TriggerRule } from './trigger-rule.js';
@@ -32,6 +34,8 @@ export interface TaskSource {
   readonly transactional?: boolean;
   /** Tasks with a higher priority run first. Default: 0. */
   readonly priority?: number;
+  /** The limit that the task counts for. Default: none. */
+  readonly limit?: LimitRef | undefined;
   /** What the library does in place of a handler. Default: the task has a handler. */
   readonly node?: NodeSource | undefined;
 }
@@ -68,6 +72,8 @@ export interface CompiledTask {
   readonly transactional: boolean;
   /** Tasks with a higher priority run first. */
   readonly priority: number;
+  /** The limit that the task counts for. Absent: none. */
+  readonly limit?: TaskLimit;
   /** What the library does in place of a handler. Absent for a task with a handler. */
   readonly node?: TaskNode;
 }
@@ -89,6 +95,8 @@ export interface CompiledWorkflow {
   readonly roots: readonly number[];
   /** Tasks without dependents, in declaration order. */
   readonly leaves: readonly number[];
+  /** What the tasks of the running code say of their limits. Absent: nothing, or the workflow was stored. */
+  readonly limits?: readonly NamedLimit[];
   /** For each task, the tasks that depend on it, ascending. */
   readonly dependents: readonly (readonly number[])[];
   /** The number of the task with this name. */
@@ -109,6 +117,8 @@ export interface TaskSpec {
   readonly timeoutMs: number;
   readonly transactional: boolean;
   readonly priority: number;
+  /** Absent for a task without a limit, so that the hash of a workflow without limits never changes. */
+  readonly limit?: TaskLimit;
   /** Absent for a task with a handler, so that the hash of a workflow without nodes never changes. */
   readonly node?: TaskNode;
 }
@@ -122,4 +132,6 @@ export interface WorkflowSpec {
   /** Absent for a workflow that no event starts, so that its hash never changes. */
   readonly startsOn?: readonly string[];
   readonly tasks: readonly TaskSpec[];
+  /** What the tasks say of their limits. It is neither hashed nor stored. */
+  readonly limits?: readonly NamedLimit[];
 }

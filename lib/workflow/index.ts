@@ -54,6 +54,25 @@ export type {
   TimeoutOutcome,
   WaitNode,
 } from './node.js';
+export { failsMap, type ItemFailureRule, type MapNode, type MapSource } from './map-node.js';
+export {
+  limitKeyOf,
+  splitLimitKey,
+  MAX_CONCURRENCY,
+  type CheckedNumbers,
+  type CheckedRate,
+  type LimitDefinition,
+  type LimitNumbers,
+  type LimitRef,
+  type LimitTable,
+  type Rate,
+  type TaskLimit,
+  type TaskLimitOptions,
+} from './limit.js';
+export { checkLimitName, checkNumbers } from './limit-check.js';
+export { findLimitKey, keyProblem } from './limit-key.js';
+export { isMapLimit, mapLimitKey, mapLimitsOf } from './map-limit.js';
+export { joinLimits, type NamedLimit } from './limit-table.js';
 export { compileWorkflow, type CompileResult } from './compile.js';
 export { definitionIdOf } from './definition-id.js';
 export {

@@ -1,17 +1,11 @@
 import { checkDuration, checkFlag, checkKey, optional, type Report } from './field-check.js';
 import { isRecord } from './json-equality.js';
-import type {
-  ChildNode,
-  ParentEnd,
-  SleepNode,
-  TaskNode,
-  TimeoutOutcome,
-  WaitNode,
-} from './node.js';
+import { checkMap } from './map-node.js';
+import { PARENT_ENDS } from './parent-end.js';
+import type { ChildNode, SleepNode, TaskNode, TimeoutOutcome, WaitNode } from './node.js';
 import { formatRule } from './rule-check.js';
 
 const TIMEOUT_OUTCOMES: readonly TimeoutOutcome[] = ['fail', 'skip', 'complete'];
-const PARENT_ENDS: readonly ParentEnd[] = ['cancel', 'abandon'];
 
 /** Fills in the defaults of a node, and reports all problems. The result is only usable if there are none. */
 export function checkNode(source: unknown, say: Report): TaskNode {
@@ -24,13 +18,10 @@ export function checkNode(source: unknown, say: Report): TaskNode {
     case 'child':
       return checkChild(node, say);
     case 'map':
-      say(
-        'is of the kind "map", which is reserved for a later release; start the children of a task with context.executeAll() instead',
-      );
-      return { kind: 'sleep', forMs: 0 };
+      return checkMap(node, say);
     default:
       say(
-        `is of the unknown kind ${formatRule(node.kind)}; this release knows 'wait', 'sleep' and 'child'`,
+        `is of the unknown kind ${formatRule(node.kind)}; this release knows 'wait', 'sleep', 'child' and 'map'`,
       );
       return { kind: 'sleep', forMs: 0 };
   }

@@ -1,17 +1,21 @@
 import type { Duration } from './duration.js';
+import type { MapNode, MapSource } from './map-node.js';
+import type { ParentEnd } from './parent-end.js';
 
-/** What a task of the graph is: a task has a handler in the code, and the library runs the other kinds itself. */
+export type { ParentEnd } from './parent-end.js';
+
+/**
+ * What a task of the graph is: a task has a handler in the code, and the library runs the other kinds itself. A map has a
+ * handler for its items.
+ */
 export type TaskKind = 'task' | NodeKind;
-export type NodeKind = 'wait' | 'sleep' | 'child';
+export type NodeKind = 'wait' | 'sleep' | 'child' | 'map';
 
 /**
  * What becomes of a wait whose timeout is over: it is Failed with a SignalTimeoutError, Skipped, or Completed without a
  * payload.
  */
 export type TimeoutOutcome = 'fail' | 'skip' | 'complete';
-
-/** What happens to a child that has not ended when its parent is Cancelled or Failed. */
-export type ParentEnd = 'cancel' | 'abandon';
 
 /** A node before its checks. */
 export type NodeSource =
@@ -45,7 +49,8 @@ export type NodeSource =
       readonly onParentEnd?: ParentEnd | undefined;
       /** Whether a function of the code makes the child's input. Otherwise it is the context that the node sees. */
       readonly mapsInput?: boolean | undefined;
-    };
+    }
+  | MapSource;
 
 /** A checked wait for a signal, or for an event with a key. Without a timeout it waits for ever. */
 export type WaitNode = {
@@ -77,4 +82,4 @@ export interface ChildNode {
 }
 
 /** A checked node, as it is hashed and stored: plain JSON, without members that are undefined. */
-export type TaskNode = WaitNode | SleepNode | ChildNode;
+export type TaskNode = WaitNode | SleepNode | ChildNode | MapNode;

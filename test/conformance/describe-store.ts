@@ -16,9 +16,11 @@ import { describeHistories } from './histories.js';
 import { describeIdempotencyKeys } from './idempotency-keys.js';
 import { describeItems } from './items.js';
 import { describeLeases } from './leases.js';
+import { describeLimits } from './limits.js';
 import { describeLostClaims } from './lost-claims.js';
 import { describeManualRetry } from './manual-retry.js';
 import { describeEventStarts } from './event-starts.js';
+import { describeMaps } from './maps.js';
 import { describeMessages } from './messages.js';
 import { describePermits } from './permits.js';
 import { describeProgress } from './progress.js';
@@ -39,9 +41,11 @@ const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStor
   ['idempotency keys', describeIdempotencyKeys],
   ['claims', describeClaims],
   ['claim tokens', describeClaimTokens],
+  ['limits', describeLimits],
   ['the fence', describeFence],
   ['fan-in', describeFanIn],
   ['items of a task', describeItems],
+  ['maps', describeMaps],
   ['the end of an execution', describeExecutionEnd],
   ['children', describeChildren],
   ['the ends of children and parents', describeChildEnds],

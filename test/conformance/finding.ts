@@ -156,6 +156,7 @@ export function describeFinding(tested: TestedStore): void {
         paused: false,
         deferred: false,
         runAt: expect.any(Date),
+        limitKey: null,
         isOrphaned: false,
         wait: null,
       });

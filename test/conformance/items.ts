@@ -71,6 +71,15 @@ export function describeItems(tested: TestedStore): void {
     expect(next).toEqual([expect.objectContaining({ taskNo: 1 })]);
   });
 
+  test('are among the claims of their process, each of them', async () => {
+    const claims = await claimAll();
+    const listed = await tested.store.claimsOf(worker.claimant.instanceId);
+    const own = listed.filter((claim) => claim.executionId === id && claim.taskNo === 0);
+    expect(own.toSorted(byLockOrder).map(({ itemNo, token }) => [itemNo, token])).toEqual(
+      claims.map(({ itemNo, token }) => [itemNo, token]),
+    );
+  });
+
   test('while items are left, their task keeps its times', async () => {
     const before = await tested.taskOf(id, 0);
     const [first] = await claimAll();

@@ -88,6 +88,16 @@ export function describeSchedules(tested: TestedStore): void {
     expect(await firingsOf()).toHaveLength(1);
   });
 
+  test('the tasks of an execution that a firing starts have their limits', async () => {
+    const { schedules } = tested.store;
+    await schedules.create(name, columns());
+    const limitKeys = JSON.stringify({ 1: name });
+    const one = firing(now, { start: startOf(of, { claims: 0, limitKeys }) });
+    await schedules.fire([fire(1, [one])]);
+    expect(await tested.taskOf(one.start!.id, 0)).toMatchObject({ limit_key: null });
+    expect(await tested.taskOf(one.start!.id, 1)).toMatchObject({ limit_key: name });
+  });
+
   test('a firing that is recorded already starts nothing', async () => {
     const { schedules } = tested.store;
     await schedules.create(name, columns());

@@ -78,6 +78,7 @@ export function startOf(
     delayMs: null,
     idempotencyKey: null,
     tags: null,
+    limitKeys: null,
     claims: plan.pendingDependencies.length,
     hasWaiters: false,
     ...options,

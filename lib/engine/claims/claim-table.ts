@@ -13,6 +13,8 @@ export class ClaimTable {
   onIdle: (executionId: string) => void = () => undefined;
   /** Called for a reply with a claim older than the held one: the database may have gone back in time. */
   onDoubt: () => void = () => undefined;
+  /** Called when a claim that held a slot of a limit has ended. */
+  onSlotFree: (limitKey: string) => void = () => undefined;
   private readonly claims = new Map<string, TaskClaim>();
   private readonly caches = new Map<string, ExecutionCache>();
   /** Set during a comparison: the claims that ended since it began, which its read may still show. */
@@ -88,6 +90,7 @@ export class ClaimTable {
     this.releasedMeanwhile?.add(`${claim.key}/${claim.token}`);
     if (this.claims.get(claim.key) !== claim) return;
     this.claims.delete(claim.key);
+    if (claim.limitKey !== undefined) this.onSlotFree(claim.limitKey);
     claim.cache.claims--;
     if (claim.cache.claims === 0 && this.caches.get(claim.executionId) === claim.cache) {
       this.caches.delete(claim.executionId);

@@ -1,23 +1,14 @@
-import { Logger } from '@nestjs/common';
-import { toStoredError } from '../../errors/index.js';
+import { ClaimFailures, MAX_PASSING_RETRY_MS } from './claim-failures.js';
 import type { ClaimGate } from './claim-gate.js';
 import type { EngineState } from '../engine-state.js';
 import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
 import type { TenantQueue } from '../slots/tenant-queue.js';
-import { reconnectDelayMs } from '../../runtime/reconnect-delay.js';
 import type { ClaimStore, ClaimedTask, TaskKey } from '../../store/port/index.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
 import type { Clock } from '../../runtime/clock.js';
 
 /** Maximum number of tasks claimed by one statement. */
 const MAX_CLAIMS = 500;
-/** Pause after a failed claiming statement, in milliseconds. Doubles up to the maximum. */
-const CLAIM_RETRY_MS = 250;
-const MAX_CLAIM_RETRY_MS = 30_000;
-/** Maximum pause after a failure that passes by itself, such as a lock timeout, in milliseconds. */
-const MAX_PASSING_RETRY_MS = 1_000;
-/** How long claims skip locked executions after a lock timeout, in milliseconds. */
-const PAST_LOCKS_MS = 30_000;
 
 export interface ClaimerParts {
   readonly clock: Clock;
@@ -56,17 +47,16 @@ export interface ClaimConsequences {
  * up for when it may.
  */
 export class Claimer {
-  private readonly logger = new Logger('Cloacina');
   private claiming = false;
   private underWay = Promise.resolve();
   private again = false;
-  private failures = 0;
-  private pastLocksUntil = -Infinity;
+  private readonly failures: ClaimFailures;
   /** Whether `claimAvailable()` was called while the engine was not allowed to claim. */
   private missed = false;
 
   constructor(private readonly parts: ClaimerParts) {
     parts.queue.open = false;
+    this.failures = new ClaimFailures(parts, 'tasks');
   }
 
   get isClaiming(): boolean {
@@ -120,9 +110,9 @@ export class Claimer {
         let wasFull = false;
         while (await this.claimOnce()) wasFull = true;
         if (wasFull && this.parts.queue.hasBacklog) this.parts.consequences.leftReady();
-        this.failures = 0;
+        this.failures.succeeded();
         // Skipped executions may be unlocked by then.
-        if (this.passesLocks) this.parts.consequences.tryAgainIn(MAX_PASSING_RETRY_MS);
+        if (this.failures.passLocks) this.parts.consequences.tryAgainIn(MAX_PASSING_RETRY_MS);
       } catch (error) {
         this.failed(error);
         break;
@@ -141,7 +131,7 @@ export class Claimer {
     return gate.withRoom(
       wanted,
       (lease, room) => {
-        const choice = { except: except(), pastLocks: this.passesLocks };
+        const choice = { except: except(), pastLocks: this.failures.passLocks };
         return store.claim(ids, unknownTasks, room, lease, choice);
       },
       (claimed, room) => {
@@ -153,28 +143,12 @@ export class Claimer {
     );
   }
 
-  private get passesLocks(): boolean {
-    return this.parts.clock.now() < this.pastLocksUntil;
-  }
-
   private failed(error: unknown): void {
-    const { tenant, store, queue, consequences } = this.parts;
+    const { queue, consequences } = this.parts;
     queue.hasBacklog = true;
-    const { kind, retryable, isLockTimeout } = store.classifyFailure(error);
-    const longest = !retryable ? MAX_CLAIM_RETRY_MS : MAX_PASSING_RETRY_MS;
-    const pause =
-      kind === 'connection'
-        ? reconnectDelayMs(this.failures, this.parts.clock)
-        : Math.min(CLAIM_RETRY_MS * 2 ** this.failures, longest);
-    this.failures++;
-    if (isLockTimeout) this.pastLocksUntil = this.parts.clock.now() + PAST_LOCKS_MS;
-    if (!retryable && this.failures === 1) {
-      this.logger.error(
-        `Tenant "${tenant}": claiming tasks failed and will be retried: ${toStoredError(error).message}`,
-      );
-    }
+    const pauseMs = this.failures.failed(error);
     consequences.reconcile();
-    consequences.tryAgainIn(pause);
-    if (this.failures === 1) consequences.cannotClaim();
+    consequences.tryAgainIn(pauseMs);
+    if (this.failures.isFirst) consequences.cannotClaim();
   }
 }

@@ -14,6 +14,7 @@ export interface ClaimRow extends ClaimKey {
   readonly wakes: number;
   readonly hasSteps: boolean;
   readonly steps?: readonly StepRow[] | undefined;
+  readonly limitKey?: string | undefined;
   readonly batch?: ClaimBatch | undefined;
 }
 
@@ -42,6 +43,8 @@ export class TaskClaim {
   readonly steps: readonly StepRow[] | undefined;
   /** Whether no run of the task before this claim was recorded. A step takes earlier attempts off the row's numbers. */
   readonly isFirstRun: boolean;
+  /** The limit and the key whose slot the claim holds. Undefined without a limit. */
+  readonly limitKey: string | undefined;
   private readonly batch: ClaimBatch | undefined;
   /** Whether the claim was lost or given back: nothing may be written for it any more. */
   lost = false;
@@ -49,6 +52,8 @@ export class TaskClaim {
   stage: 'waiting' | 'running' | 'settled' = 'waiting';
   /** The attempt whose handler runs now; it hears when the signal aborts. */
   attempt: { aborted(): void } | undefined;
+  /** JSON text of the item, for the claim of an item. It is read after the claim. */
+  item: string | undefined;
   private controller: AbortController | undefined;
 
   constructor(
@@ -76,8 +81,30 @@ export class TaskClaim {
     this.wakes = facts.wakes;
     this.hasSteps = facts.hasSteps;
     this.steps = facts.steps;
-    this.isFirstRun = facts.attempt === 0 && facts.recoveryAttempts === 0 && !facts.hasSteps;
+    // A map runs twice, and its row has more than a claim: its items.
+    this.isFirstRun =
+      facts.attempt === 0 &&
+      facts.recoveryAttempts === 0 &&
+      !facts.hasSteps &&
+      task.node?.kind !== 'map';
+    this.limitKey = facts.limitKey;
     this.batch = facts.batch;
+  }
+
+  /** Whether the claim is that of an item of a map. */
+  get isItem(): boolean {
+    return this.itemNo > 0;
+  }
+
+  /** Whether the claim is that of a map, to store its items or to join them. */
+  get isMap(): boolean {
+    return this.itemNo === 0 && this.task.node?.kind === 'map';
+  }
+
+  /** Whether the claim is that of an item whose failure cancels the other items. */
+  get failsFast(): boolean {
+    const { node } = this.task;
+    return this.isItem && node?.kind === 'map' && node.onItemFailure === 'failFast';
   }
 
   /** False if the claim was lost, or given back by a pause or a shutdown while it waited. */

@@ -7,9 +7,11 @@ import {
 } from '../../errors/index.js';
 import {
   definitionIdOf,
+  joinLimits,
   restoreWorkflow,
   storeWorkflow,
   type CompiledWorkflow,
+  type LimitTable,
   type StoredDefinition,
 } from '../../workflow/index.js';
 import { retryOnConflict } from '../../runtime/retry-on-conflict.js';
@@ -30,6 +32,8 @@ export const LOOK_INTERVAL_MS = 1_000;
 export interface ClaimableDefinitions {
   readonly ids: readonly string[];
   readonly unknownTasks: readonly (readonly [definition: string, task: number])[];
+  /** Those of `ids` that have tasks or items with a limit. */
+  readonly limitedIds: readonly string[];
 }
 
 /**
@@ -45,12 +49,20 @@ export class DefinitionCatalog {
   private ownDefinitions: ReadonlyMap<string, RunnableDefinition> | undefined;
   /** Stored definitions that this process can't read; each is reported once. */
   private readonly unreadable = new Set<string>();
-  private claimableIds: ClaimableDefinitions = { ids: [], unknownTasks: [] };
+  private claimableIds: ClaimableDefinitions = {
+    ids: [],
+    unknownTasks: [],
+    limitedIds: [],
+  };
+  private limitTable: LimitTable | undefined;
   private opened = false;
   private lookedAt = -Infinity;
 
   constructor(
-    private readonly store: Pick<TenantStore, 'definitions' | 'schema' | 'classifyFailure'>,
+    private readonly store: Pick<
+      TenantStore,
+      'definitions' | 'limits' | 'schema' | 'classifyFailure'
+    >,
     private readonly registry: Pick<WorkflowRegistry, 'get' | 'list'>,
     /** Whether this tenant runs the workflow. */
     private readonly serves: (workflow: RegisteredWorkflow) => boolean,
@@ -76,6 +88,15 @@ export class DefinitionCatalog {
     }
     this.ownDefinitions = own;
     return own;
+  }
+
+  /** The numbers of limits by name, as the running code has them, and those of maps, as their definitions have them. */
+  get limits(): LimitTable {
+    if (this.limitTable !== undefined) return this.limitTable;
+    const named = [...this.current.values()].flatMap(({ workflow }) => workflow.limits ?? []);
+    const ofMaps = [...this.byId.values()].flatMap(({ mapLimits }) => [...mapLimits]);
+    this.limitTable = new Map([...joinLimits(named).limits, ...ofMaps]);
+    return this.limitTable;
   }
 
   /** Names of the workflows that this tenant runs, with those of the library. */
@@ -252,15 +273,20 @@ export class DefinitionCatalog {
 
   private updateClaimable(): void {
     const ids: string[] = [];
+    const limitedIds: string[] = [];
     const unknownTasks: (readonly [string, number])[] = [];
-    for (const { id, handlers } of this.byId.values()) {
+    for (const { id, handlers, limited, mapLimits } of this.byId.values()) {
       if (handlers.every((handler) => handler === undefined)) continue;
       ids.push(id);
+      const runsLimited = limited.some(({ no }) => handlers[no] !== undefined);
+      if (runsLimited || mapLimits.size > 0) limitedIds.push(id);
       handlers.forEach((handler, no) => {
         if (handler === undefined) unknownTasks.push([id, no]);
       });
     }
-    this.claimableIds = { ids, unknownTasks };
+    this.claimableIds = { ids, unknownTasks, limitedIds };
+    this.limitTable = undefined;
+    if (limitedIds.length > 0) this.store.limits.use();
   }
 }
 

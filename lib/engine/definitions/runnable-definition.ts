@@ -1,5 +1,11 @@
 import type { RegisteredWorkflow, TaskHandler } from '../../discovery/registered-workflow.js';
-import { definitionIdOf, type CompiledWorkflow } from '../../workflow/index.js';
+import {
+  definitionIdOf,
+  mapLimitsOf,
+  type CompiledTask,
+  type CompiledWorkflow,
+  type LimitTable,
+} from '../../workflow/index.js';
 import { handlerOf } from '../nodes/node-handler.js';
 import type { StartPlan } from '../../store/port/index.js';
 
@@ -12,8 +18,19 @@ export interface RunnableDefinition {
   readonly workflow: CompiledWorkflow;
   /** By task number; built in for nodes, undefined where the running code has no such task. */
   readonly handlers: readonly (TaskHandler | undefined)[];
-  /** The root tasks by priority: the order in which a process takes them if it has no room for all. */
+  /**
+   * By task number: whether a start or an outcome may claim the task. This process has its handler, and it has no limit: a
+   * claim of a task with a limit counts the slots of its key, in a statement of its own.
+   */
+  readonly claimable: readonly boolean[];
+  /**
+   * The root tasks without a limit by priority: the order in which a process takes them if it has no room for all.
+   */
   readonly rootsToTake: readonly number[];
+  /** The tasks with a limit. */
+  readonly limited: readonly CompiledTask[];
+  /** The numbers of the limits that maps with `concurrency` have for themselves, by name. */
+  readonly mapLimits: LimitTable;
   /** Whether the tasks have different priorities. */
   readonly ranked: boolean;
   readonly plan: StartPlan;
@@ -24,12 +41,20 @@ export function makeRunnable(
   registered: RegisteredWorkflow | undefined,
 ): RunnableDefinition {
   const id = definitionIdOf(workflow.hash);
-  const rootsToTake = byPriority(workflow, workflow.roots);
+  const isLimited = (no: number): boolean => workflow.tasks[no]?.limit !== undefined;
+  const rootsToTake = byPriority(
+    workflow,
+    workflow.roots.filter((no) => !isLimited(no)),
+  );
+  const handlers = workflow.tasks.map((task) => handlerOf(task, registered));
   return {
     id,
     workflow,
-    handlers: workflow.tasks.map((task) => handlerOf(task, registered)),
+    handlers,
+    claimable: handlers.map((handler, no) => handler !== undefined && !isLimited(no)),
     rootsToTake,
+    limited: workflow.tasks.filter(({ limit }) => limit !== undefined),
+    mapLimits: mapLimitsOf(id, workflow),
     ranked: workflow.tasks.some((task) => task.priority !== workflow.tasks[0]?.priority),
     plan: startPlan(id, workflow, rootsToTake),
   };
@@ -46,7 +71,8 @@ function startPlan(
   workflow: CompiledWorkflow,
   rootsToTake: readonly number[],
 ): StartPlan {
-  const ordinals = new Map(rootsToTake.map((no, ordinal) => [no, ordinal]));
+  const limitedRoots = workflow.roots.filter((no) => !rootsToTake.includes(no));
+  const ordinals = new Map([...rootsToTake, ...limitedRoots].map((no, ordinal) => [no, ordinal]));
   return {
     definitionId,
     workflow: workflow.name,

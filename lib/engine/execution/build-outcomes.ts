@@ -18,9 +18,15 @@ function dependentsOf(claim: TaskClaim): readonly number[] {
   return claim.definition.workflow.dependents[claim.task.no] ?? NONE;
 }
 
-/** Number of dependents that the outcomes may make ready. */
+/**
+ * Number of dependents that the outcomes may claim. The outcome of an item claims nothing: a map is claimed by itself, which
+ * tells how its earlier attempts went.
+ */
 export function edgesOf(results: readonly TaskResult[]): number {
-  return results.reduce((sum, { claim }) => sum + dependentsOf(claim).length, 0);
+  return results.reduce(
+    (sum, { claim }) => sum + (claim.isItem ? 0 : dependentsOf(claim).length),
+    0,
+  );
 }
 
 /** The outcomes of sorted results. They claim as many dependents as there is room for. */
@@ -33,7 +39,7 @@ export function outcomesOf(results: readonly TaskResult[], room: number): Outcom
       const claim =
         left > 0 &&
         first?.has(taskNo) !== false &&
-        result.claim.definition.handlers[taskNo] !== undefined;
+        result.claim.definition.claimable[taskNo] === true;
       if (claim) left--;
       return { taskNo, claim };
     });
@@ -41,20 +47,21 @@ export function outcomesOf(results: readonly TaskResult[], room: number): Outcom
 }
 
 /** Bytes of the final context that a leaf's outcome may carry. */
-function keptBytes({ cache: memory, task }: TaskClaim, view: ContextView): number {
-  return memory.isLeaf(task.no) && view.bytes <= MAX_KEPT_CONTEXT ? view.bytes : 0;
+function keptBytes({ cache: memory, task, isItem }: TaskClaim, view: ContextView): number {
+  return !isItem && memory.isLeaf(task.no) && view.bytes <= MAX_KEPT_CONTEXT ? view.bytes : 0;
 }
 
 /** The dependents to claim first, by priority. Undefined if there is room for all, or all have the same priority. */
 function foremost({ definition, task }: TaskClaim, room: number): ReadonlySet<number> | undefined {
   const dependents = definition.workflow.dependents[task.no] ?? [];
   if (!definition.ranked || dependents.length <= room) return undefined;
-  const runnable = dependents.filter((no) => definition.handlers[no] !== undefined);
+  const runnable = dependents.filter((no) => definition.claimable[no] === true);
   return new Set(byPriority(definition.workflow, runnable).slice(0, room));
 }
 
 function outcomeOf(result: TaskResult, edge: (taskNo: number) => DependentEdge): Outcome {
   const { claim, status } = result;
+  if (claim.isItem) return itemOutcomeOf(result);
   const dependents = dependentsOf(claim);
   const leaf = dependents.length === 0;
   return {
@@ -74,6 +81,24 @@ function outcomeOf(result: TaskResult, edge: (taskNo: number) => DependentEdge):
     finalContext: leaf
       ? claim.cache.finalContextJson({ no: claim.task.no, view: result.view })
       : null,
+  };
+}
+
+/** The outcome of an item counts down its map. */
+function itemOutcomeOf(result: TaskResult): Outcome {
+  const { executionId, taskNo, itemNo, token } = result.claim;
+  return {
+    executionId,
+    taskNo,
+    itemNo,
+    token,
+    status: result.status,
+    output: result.output,
+    detail: detailOf(result),
+    leaf: false,
+    dependents: [{ taskNo, claim: false }],
+    handles: NONE,
+    finalContext: null,
   };
 }
 

@@ -9,6 +9,7 @@ import type { HandlerRunner } from './handler-runner.js';
 import type { TaskClaim } from '../claims/task-claim.js';
 import type { Overruns } from './overruns.js';
 import type { Suspects } from './suspects.js';
+import type { ItemReader } from '../items/item-reader.js';
 import type { InputReader } from '../memory/input-reader.js';
 import type { TenantQueue } from '../slots/tenant-queue.js';
 import { resultOf } from './task-result.js';
@@ -23,10 +24,13 @@ export interface ExecutorParts {
   readonly state: Pick<EngineState, 'isEnding' | 'mayBegin'>;
   readonly queue: TenantQueue;
   readonly inputs: InputReader;
+  readonly items: Pick<ItemReader, 'fill'>;
   readonly handlers: Pick<HandlerRunner, 'run'>;
   readonly completer: Pick<TaskCompleter, 'complete' | 'giveBack'>;
   readonly suspects: Suspects;
   readonly overruns: Overruns;
+  /** Called for an item that must not begin, because another item of its map has failed. */
+  readonly mustNotBegin: (claim: TaskClaim) => void;
   /** Maximum size of a task's input, in bytes of JSON. */
   readonly maxContextSize: number;
 }
@@ -49,16 +53,17 @@ export class Executor implements AttemptListener {
       this.completer.giveBack(claim);
       return;
     }
-    if (this.parts.inputs.isKnown(claim)) {
+    if (this.parts.inputs.isKnown(claim) && !claim.isItem) {
       this.prepare(claim);
       return;
     }
     // The task is not in the queue yet. It reserves its room, so that no other task is claimed for it.
-    const { queue, inputs } = this.parts;
+    const { queue } = this.parts;
     queue.occupy(1);
-    inputs.fill(claim).then(
-      () => {
-        this.prepare(claim);
+    this.read(claim).then(
+      (mayRun) => {
+        if (mayRun) this.prepare(claim);
+        else this.parts.mustNotBegin(claim);
         queue.unreserve(1);
       },
       (error: unknown) => {
@@ -68,18 +73,31 @@ export class Executor implements AttemptListener {
     );
   }
 
+  /** Reads what memory lacks. Returns false for an item that must not begin, because another one has failed. */
+  private async read(claim: TaskClaim): Promise<boolean> {
+    const { inputs, items } = this.parts;
+    const [mayRun] = await Promise.all([
+      claim.isItem ? items.fill(claim) : true,
+      inputs.isKnown(claim) ? undefined : inputs.fill(claim),
+    ]);
+    return mayRun;
+  }
+
   private prepare(claim: TaskClaim): void {
     if (!claim.mayBegin) return;
     const { maxContextSize } = this.parts;
     let input: TaskInput;
     try {
       input = claim.cache.inputOf(claim.task.no);
+      // The map's own outcome tells of the conflicts.
+      if (claim.isItem) input = { view: input.view, conflicts: [] };
     } catch (error) {
       this.completer.complete(claim, { kind: 'unrecordable', error });
       return;
     }
+    // The rule was decided for the map.
     const decision =
-      claim.task.rule === null && claim.unmetDependencies === 0
+      claim.isItem || (claim.task.rule === null && claim.unmetDependencies === 0)
         ? { run: true as const }
         : decideTask(
             claim.task,

@@ -7,11 +7,13 @@ import {
   DuplicateStepError,
   InvalidArgumentError,
   InvalidContextError,
+  ItemsFailedError,
   NotAllowedError,
   NonRetryableError,
   readProperty,
   RetryAfterError,
   SignalTimeoutError,
+  TooManyItemsError,
   TooManyStepsError,
 } from '../../errors/index.js';
 import { parseDuration, retryDelayMs, type CompiledTask } from '../../workflow/index.js';
@@ -31,6 +33,8 @@ const FINAL = [
   ChildCancelledError,
   ChildMissingError,
   SignalTimeoutError,
+  ItemsFailedError,
+  TooManyItemsError,
 ];
 
 export type FailureDecision = { readonly retryInMs: number } | 'fail';

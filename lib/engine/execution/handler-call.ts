@@ -7,6 +7,7 @@ import { runInTask } from './current-task.js';
 import type { HandlerOutcome } from './handler-outcome.js';
 import type { RunningTask } from './running-task.js';
 import { DeferralSignal } from './task-deferral.js';
+import { RunningItem } from './running-item.js';
 import { SKIPPED_BY_TIMEOUT } from '../nodes/skipped-by-timeout.js';
 import { SuspensionSignal } from '../waits/suspension.js';
 import type { TaskInterceptors } from './task-interceptors.js';
@@ -23,8 +24,17 @@ export class HandlerCall {
     private readonly interceptors: TaskInterceptors,
   ) {}
 
-  /** Begins the attempt and calls its handler within the interceptors. Returns what the outermost one returns. */
-  invoke(attempt: Attempt, context: RunningTask, transaction?: TaskTransaction): unknown {
+  /**
+   * Begins the attempt and calls its handler within the interceptors. Returns what the outermost one returns.
+   *
+   * @param body - what to run in place of the handler
+   */
+  invoke(
+    attempt: Attempt,
+    context: RunningTask,
+    transaction?: TaskTransaction,
+    body?: () => unknown,
+  ): unknown {
     const { claim } = attempt;
     const handler = claim.definition.handlers[claim.task.no];
     if (handler === undefined) throw new Error(`No handler for task "${claim.task.name}".`);
@@ -32,7 +42,9 @@ export class HandlerCall {
     // A task must not run in the async context of the request or task that happened to start it.
     return this.scope.runInAsyncScope(() => {
       const run = (): unknown =>
-        runInTask(context, () => this.interceptors.around(context, () => handler.run(context)));
+        runInTask(context, () =>
+          this.interceptors.around(context, body ?? (() => handler.run(context))),
+        );
       return transaction === undefined ? run() : transaction.within(run);
     });
   }
@@ -52,6 +64,11 @@ export class HandlerCall {
     if (returned === SKIPPED_BY_TIMEOUT) {
       run.returned();
       return resultOf(claim, input, 'Skipped', { skipReason: 'timeout' });
+    }
+    if (context instanceof RunningItem) {
+      const output = context.resultJson(returned, this.maxContextSize);
+      run.returned();
+      return resultOf(claim, input, 'Completed', { output });
     }
     const writes = values.finish(returned);
     run.returned();

@@ -26,6 +26,8 @@ export type HandlerOutcome =
    * when it is woken. `joins`: the number of children of which only the last one wakes it, or 0.
    */
   | { readonly kind: 'suspended'; readonly delayMs: number | null; readonly joins?: number }
+  /** A map has stored its last items, in a statement that ended its claim. */
+  | { readonly kind: 'expanded' }
   /**
    * The handler never began, or its transaction failed for a reason outside the handler. The task is due again in
    * `delayMs` milliseconds, and the attempt does not count.
@@ -38,5 +40,6 @@ export type HandlerOutcome =
   /** The attempt's timeout or the loss of the claim came first. There is nothing left to do. */
   | { readonly kind: 'superseded' };
 
+export const EXPANDED: HandlerOutcome = { kind: 'expanded' };
 export const REFUSED: HandlerOutcome = { kind: 'refused' };
 export const SUPERSEDED: HandlerOutcome = { kind: 'superseded' };

@@ -10,7 +10,8 @@ import { HandlerCall, thrown } from './handler-call.js';
 import type { HandlerOutcome } from './handler-outcome.js';
 import { lastValue } from './last-value.js';
 import type { OutcomeRecorder } from './outcome-recorder.js';
-import { RunningTask } from './running-task.js';
+import type { ReadResults } from '../items/item-results.js';
+import { runningOf } from './running-item.js';
 import type { Children } from '../children/children.js';
 import type { StepServices } from '../waits/step-services.js';
 import type { MessageTaker } from '../messages/message-taker.js';
@@ -37,6 +38,14 @@ export interface HandlerRunnerParts {
   readonly tokens: TokenIssuer;
   readonly children: Children;
   readonly progress: ProgressReports;
+  readonly results: ReadResults;
+  readonly maps: MapRuns;
+}
+
+/** Runs the claims of maps, which store or join items instead of calling a handler. */
+export interface MapRuns {
+  /** Never rejects. */
+  run(attempt: Attempt, call: HandlerCall, surroundings: TaskSurroundings): Promise<void>;
 }
 
 /**
@@ -49,8 +58,8 @@ export class HandlerRunner {
   private readonly transactions: TransactionalRunner;
 
   constructor(private readonly parts: HandlerRunnerParts) {
-    const { clock, dataSource, runner, settings, steps, messages, tokens, children, progress } =
-      parts;
+    const { clock, dataSource, runner, settings, steps, messages, tokens, children } = parts;
+    const { progress, results } = parts;
     this.surroundings = {
       clock,
       tenant: settings.tenant,
@@ -61,6 +70,7 @@ export class HandlerRunner {
       tokens,
       children,
       progress,
+      results,
       get manager() {
         return dataSource.manager;
       },
@@ -72,14 +82,16 @@ export class HandlerRunner {
   /** Begins the attempt. It concludes by itself and reports to its listener. */
   run(attempt: Attempt): void {
     this.parts.events.taskStarted(attempt.claim);
-    if (attempt.claim.task.transactional) void this.transactions.run(attempt);
+    const { claim } = attempt;
+    if (claim.isMap) void this.parts.maps.run(attempt, this.call, this.surroundings);
+    else if (claim.task.transactional) void this.transactions.run(attempt);
     else void this.runPlain(attempt);
   }
 
   /** Never rejects. Hands the outcome over without another promise, because this is the hot path. */
   private async runPlain(attempt: Attempt): Promise<void> {
     const { claim, input } = attempt;
-    const context = new RunningTask(claim, input.view, this.surroundings);
+    const context = runningOf(claim, input.view, this.surroundings);
     const { run } = context;
     let outcome: HandlerOutcome;
     try {

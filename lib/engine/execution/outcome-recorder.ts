@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import { toStoredError, type StoredError } from '../../errors/index.js';
 import { Batcher } from '../../runtime/batcher.js';
 import type { ClaimGate } from '../claims/claim-gate.js';
+import type { RunnableDefinition } from '../definitions/runnable-definition.js';
 import type { ClaimTable } from '../claims/claim-table.js';
 import { classifierOf, WRITE_LIMITS } from '../write-batches.js';
 import { edgesOf, outcomesOf, outcomeWeight } from './build-outcomes.js';
@@ -41,6 +42,8 @@ export interface OutcomeConsequences {
    * @param runsHere - whether this process has the handler
    */
   leftReady(runsHere: boolean): void;
+  /** Called when a dependent with a limit became ready, for which this process has the handler. */
+  limitedReady(): void;
   ended(result: TaskResult, end: EndedExecution): void;
   recorded(result: TaskResult): void;
   refused(result: TaskResult): void;
@@ -149,7 +152,10 @@ export class OutcomeRecorder {
         const { claim, status, skipReason, view } = result;
         const error = status === 'Failed' ? (result.error as StoredError) : undefined;
         const times = claim.isFirstRun ? completion.times?.[i] : undefined;
-        claim.cache.record(claim.task.no, { status, skipReason, error, view, times });
+        // The cache knows tasks. What an item was is a matter of its map.
+        if (!claim.isItem) {
+          claim.cache.record(claim.task.no, { status, skipReason, error, view, times });
+        }
         this.consequences.recorded(result);
       } else {
         this.consequences.refused(result);
@@ -161,7 +167,7 @@ export class OutcomeRecorder {
       if (ready.claimed) {
         this.consequences.claimed(result, ready, completion.batch);
       } else if (!ready.paused) {
-        this.consequences.leftReady(result.claim.definition.handlers[ready.taskNo] !== undefined);
+        this.leftReady(result.claim.definition, ready.taskNo);
       }
     }
     for (const end of completion.ended) {
@@ -174,6 +180,12 @@ export class OutcomeRecorder {
       this.claims.release(result.claim);
       result.claim.ended();
     }
+  }
+
+  private leftReady({ handlers, claimable }: RunnableDefinition, taskNo: number): void {
+    const runsHere = handlers[taskNo] !== undefined;
+    if (runsHere && claimable[taskNo] !== true) this.consequences.limitedReady();
+    else this.consequences.leftReady(runsHere);
   }
 
   /** Resolves refusals after a lost reply: the first send may have recorded the outcome, which its row shows. */

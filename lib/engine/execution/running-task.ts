@@ -1,5 +1,6 @@
 import type { Logger } from '@nestjs/common';
 import type { JsonObject } from '../../discovery/context-types.js';
+import type { ItemResult, ResultsOptions } from '../../discovery/map-options.js';
 import type { TaskContext } from '../../discovery/task-context.js';
 import type {
   ChildCall,
@@ -31,7 +32,7 @@ export class RunningTask implements TaskContext {
   private readonly failures: number;
 
   constructor(
-    private readonly claim: TaskClaim,
+    protected readonly claim: TaskClaim,
     input: ContextView,
     private readonly surroundings: TaskSurroundings,
   ) {
@@ -170,6 +171,11 @@ export class RunningTask implements TaskContext {
     const transaction = this.claim.task.transactional ? manager : undefined;
     const child = { workflow, input, options };
     return callStart(this.run.steps, children, child, transaction) as Promise<never>;
+  }
+
+  results(mapTask: string, options?: ResultsOptions): AsyncIterable<ItemResult<never>> {
+    const { executionId, definition } = this.claim;
+    return this.surroundings.results(executionId, definition.workflow, mapTask, options);
   }
 
   progress(value: unknown): void {

@@ -23,6 +23,8 @@ export interface TaskCompleterParts {
   readonly recorder: OutcomeRecorder;
   readonly rescheduler: TaskRescheduler;
   readonly events: TenantEvents;
+  /** Cancels the items of a map before its failure is recorded. Returns false if the claim was lost. */
+  readonly cancelItems: (claim: TaskClaim) => Promise<boolean>;
   readonly consequences: CompletionConsequences;
 }
 
@@ -68,6 +70,11 @@ export class TaskCompleter {
       case 'suspended':
         if (!claim.lost)
           this.reschedule(claim, 'suspend', outcome.delayMs, { joins: outcome.joins });
+        break;
+      case 'expanded':
+        this.parts.claims.release(claim);
+        claim.ended();
+        this.parts.events.taskSuspended(claim, null);
         break;
       case 'givenBack':
         this.giveBack(claim, outcome.delayMs);
@@ -141,12 +148,25 @@ export class TaskCompleter {
   }
 
   private record(result: TaskResult): void {
-    result.claim.stage = 'settled';
+    const { claim } = result;
+    claim.stage = 'settled';
+    if (!claim.isMap || result.status !== 'Failed') {
+      this.send(result);
+      return;
+    }
+    // A map may fail while its items run. None of them may outlive it.
+    this.parts.cancelItems(claim).then(
+      (isHeld) => (isHeld ? this.send(result) : this.refuse(claim)),
+      (error: unknown) => this.giveUp(claim, error),
+    );
+  }
+
+  private send(result: TaskResult): void {
     this.parts.recorder.record(result).catch((error: unknown) => {
       if (!this.isUnstorable(error) || result.isLastResort === true) {
         this.giveUp(result.claim, error);
       } else {
-        this.record(this.storableInstead(result, error));
+        this.send(this.storableInstead(result, error));
       }
     });
   }

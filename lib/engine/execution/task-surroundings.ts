@@ -1,6 +1,7 @@
 import type { TaskContext } from '../../discovery/task-context.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { Children } from '../children/children.js';
+import type { ReadResults } from '../items/item-results.js';
 import type { MessageTaker } from '../messages/message-taker.js';
 import type { TokenIssuer } from '../messages/token-issuer.js';
 import type { StepServices } from '../waits/step-services.js';
@@ -19,4 +20,5 @@ export interface TaskSurroundings {
   readonly tokens: TokenIssuer;
   readonly children: Children;
   readonly progress: Pick<ProgressReports, 'report'>;
+  readonly results: ReadResults;
 }

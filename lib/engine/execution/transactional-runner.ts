@@ -13,7 +13,7 @@ import { type HandlerCall, thrown } from './handler-call.js';
 import { type HandlerOutcome, REFUSED, SUPERSEDED } from './handler-outcome.js';
 import type { HandlerRunnerParts } from './handler-runner.js';
 import { lastValue } from './last-value.js';
-import { RunningTask } from './running-task.js';
+import { runningOf } from './running-item.js';
 import { resultOf, type TaskResult } from './task-result.js';
 import type { TaskRun } from './task-run.js';
 import {
@@ -99,13 +99,13 @@ export class TransactionalRunner {
   ): Promise<void> {
     const { claim, input } = attempt;
     const { clock, settings, dataSource, runner, call, recorder, gate } = this.parts;
-    const { steps, messages, tokens, children, progress } = this.parts;
+    const { steps, messages, tokens, children, progress, results } = this.parts;
     run.phase = 'handler';
     run.begunAt = clock.now();
     run.transaction = transaction;
     // The claim may be lost while the task waited for the connection.
     if (claim.lost) throw ROLL_BACK;
-    const context = new RunningTask(claim, input.view, {
+    const context = runningOf(claim, input.view, {
       clock,
       tenant: settings.tenant,
       runner,
@@ -115,6 +115,7 @@ export class TransactionalRunner {
       tokens,
       children,
       progress,
+      results,
       manager: transaction.manager as TaskContext['manager'],
     });
     run.task = context.run;

@@ -1,12 +1,19 @@
+import type { ItemContext } from '../../discovery/map-options.js';
 import type { NodeInput } from '../../discovery/node-source.js';
 import type { RegisteredWorkflow, TaskHandler } from '../../discovery/registered-workflow.js';
 import type { JsonObject } from '../../discovery/context-types.js';
 import type { TaskContext } from '../../discovery/task-context.js';
-import { InvalidContextError, SignalTimeoutError } from '../../errors/index.js';
+import {
+  InvalidArgumentError,
+  InvalidContextError,
+  SignalTimeoutError,
+} from '../../errors/index.js';
+import { formatValue } from '../../errors/option-checks.js';
 import {
   isInstant,
   type ChildNode,
   type CompiledTask,
+  type MapNode,
   type SleepNode,
   type TaskNode,
   type WaitNode,
@@ -29,13 +36,26 @@ export function handlerOf(
   const { node, name } = task;
   if (node === undefined) return registered.handlers.get(name);
   const input = registered.inputs?.get(name);
+  if (node.kind === 'map') return mapHandler(node, registered.handlers.get(name), input);
   if (node.kind === 'child' && node.mapsInput && input === undefined) return undefined;
   return { run: (context) => runNode(name, node, input, context) };
 }
 
+/** The handler of the items of a map, with the function that makes them. */
+function mapHandler(
+  node: MapNode,
+  handler: TaskHandler | undefined,
+  items: NodeInput | undefined,
+): TaskHandler | undefined {
+  if (items === undefined) return undefined;
+  if (node.workflow === undefined) return handler && { ...handler, items };
+  const { workflow } = node;
+  return { run: (context) => runItemChild(node, workflow, context), items };
+}
+
 function runNode(
   name: string,
-  node: TaskNode,
+  node: Exclude<TaskNode, MapNode>,
   input: NodeInput | undefined,
   context: TaskContext,
 ): Promise<unknown> {
@@ -111,4 +131,24 @@ async function runChild(
     onParentEnd: node.onParentEnd,
   });
   return { [name]: node.output === undefined ? result : result[node.output] };
+}
+
+/** An item of a map of children: it is the input of its child. */
+async function runItemChild(
+  { output, onParentEnd }: MapNode,
+  workflow: string,
+  context: TaskContext,
+): Promise<unknown> {
+  const { item } = context as TaskContext & ItemContext;
+  if (typeof item !== 'object' || item === null || Array.isArray(item)) {
+    throw new InvalidArgumentError(
+      'items',
+      `must be objects, because each is the input of an execution of ${JSON.stringify(workflow)}; one is ${formatValue(item)}`,
+    );
+  }
+  const result: JsonObject = await context.execute(workflow, item as JsonObject, {
+    name: STEP.child,
+    ...(onParentEnd === undefined ? {} : { onParentEnd }),
+  });
+  return output === undefined ? result : result[output];
 }

@@ -28,6 +28,10 @@ export class ProcessTimers {
           options.tenant(address)?.workIsDue();
           void this.lookAhead(address);
         },
+        limited: (address) => {
+          options.tenant(address)?.limitedIsDue();
+          void this.lookAhead(address);
+        },
         deadline: (address) => void this.enforceDeadlines(address),
         message: (address) => options.tenant(address)?.deliverMessages(),
         eventStart: (address) => options.tenant(address)?.startByEvents(),
@@ -60,7 +64,8 @@ export class ProcessTimers {
       const [times] = await session.dueTimes([tenant.store.handle]);
       // What is due now has just been handled, or is left to the sweep: it may stay due for long.
       const next = times?.filter(
-        ({ kind, inMs }) => inMs > 0 || (kind !== 'task' && kind !== 'schedule'),
+        ({ kind, inMs }) =>
+          inMs > 0 || (kind !== 'task' && kind !== 'limited' && kind !== 'schedule'),
       );
       if (next !== undefined) tenant.scheduleWakeUps(next);
     } catch {

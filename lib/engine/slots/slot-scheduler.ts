@@ -85,7 +85,7 @@ export class SlotScheduler {
     const own = queue.limit + queue.prefetch - queue.occupied;
     // While several tenants have a backlog, each may take one share of the remaining capacity. Each may also fill its
     // share of the whole, even if others prefetched more before it came.
-    const parts = this.backlogged.size + (queue.hasBacklog ? 0 : 1);
+    const parts = this.backlogged.size + (this.backlogged.has(queue) ? 0 : 1);
     const prefetch = queue.prefetchLimit(this.limit, MAX_PREFETCH_OF_ALL);
     const all = this.limit + prefetch - this.running - this.queued - this.reserved;
     // All slots are taken by long handlers (nothing is queued): a task claimed now would have to wait for them.

@@ -42,6 +42,8 @@ export class TenantQueue {
   /** Sorted by priority, then by arrival. */
   readonly waiting: QueuedTask[] = [];
   private isOpen = true;
+  private plainWaits = false;
+  private limitedWaits = false;
   /** Mean duration of the handlers, in milliseconds. Undefined before the first one; then nothing is prefetched. */
   private meanMs: number | undefined;
   /** Mean duration of a claiming statement, in milliseconds. */
@@ -56,14 +58,33 @@ export class TenantQueue {
     readonly onCapacity: () => void,
   ) {}
 
-  /** Whether work of this tenant is known to wait in the database. */
+  /** Whether work of this tenant is known to wait in the database, apart from tasks with a limit. */
   get hasBacklog(): boolean {
-    return this.slots.backlogged.has(this);
+    return this.plainWaits;
   }
 
   set hasBacklog(waits: boolean) {
-    // A tenant that may claim nothing must not count among the tenants that share the capacity.
-    if (waits && this.isOpen && this.limit > 0) this.slots.backlogged.add(this);
+    this.plainWaits = waits && this.mayWait;
+    this.updateBacklog();
+  }
+
+  /** Whether tasks with a limit are known to wait for room in this process. */
+  get hasLimitedBacklog(): boolean {
+    return this.limitedWaits;
+  }
+
+  set hasLimitedBacklog(waits: boolean) {
+    this.limitedWaits = waits && this.mayWait;
+    this.updateBacklog();
+  }
+
+  /** A tenant that may claim nothing must not count among the tenants that share the capacity. */
+  private get mayWait(): boolean {
+    return this.isOpen && this.limit > 0;
+  }
+
+  private updateBacklog(): void {
+    if (this.plainWaits || this.limitedWaits) this.slots.backlogged.add(this);
     else this.slots.backlogged.delete(this);
   }
 
@@ -74,7 +95,9 @@ export class TenantQueue {
   /** Whether this tenant may claim. A closed queue has no capacity. */
   set open(open: boolean) {
     this.isOpen = open;
-    if (!open) this.hasBacklog = false;
+    if (open) return;
+    this.hasBacklog = false;
+    this.hasLimitedBacklog = false;
   }
 
   /** Number of tasks that run, are queued, or have room reserved. */

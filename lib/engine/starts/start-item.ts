@@ -14,11 +14,11 @@ export function withClaims(queued: readonly StartRequest[], room: number): Start
 }
 
 /**
- * Number of root tasks that the start may claim: all of them if they are due now and this process has their handlers.
+ * Number of root tasks that the start may claim: all of them without a limit if they are due now and this process has their handlers.
  */
 export function wantedClaims(request: StartRequest): number {
   if (request.runAt !== null || (request.delayMs ?? 0) > 0) return 0;
-  return canRunRoots(request.definition) ? request.definition.workflow.roots.length : 0;
+  return canRunRoots(request.definition) ? request.definition.rootsToTake.length : 0;
 }
 
 export function keyOf(request: StartRequest): string {
@@ -35,6 +35,7 @@ export function toStartItem(request: StartRequest, claims: number): StartItem {
     delayMs: request.delayMs,
     idempotencyKey: request.idempotencyKey,
     tags: request.tags,
+    limitKeys: request.limitKeys,
     claims,
     // A process with claims in the execution learns of its end by itself.
     hasWaiters: request.isAwaited && claims === 0,

@@ -45,6 +45,8 @@ export interface StartRequest {
   readonly idempotencyKey: string | null;
   /** JSON text; null without tags. */
   readonly tags: string | null;
+  /** JSON text of the limit keys by task number; null without limits. */
+  readonly limitKeys: string | null;
   /** Whether the caller waits for the execution's end. */
   readonly isAwaited: boolean;
 }

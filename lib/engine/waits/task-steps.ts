@@ -108,6 +108,7 @@ export class TaskSteps {
 
   /** Waits without occupying a slot: returns if the wait is over, and suspends the task if it is not. */
   wait<T>(wait: DurableWait<T>): Promise<T> {
+    if (this.claim.isMap) return this.refuse(waitInItems(this.claim.task.name));
     return this.point(wait.name, wait.kind, async (found, { point, stored, readAt }) => {
       if (found !== undefined && found.status !== 'Open') return wait.valueOf(found);
       const { clock } = this.services;
@@ -218,4 +219,13 @@ export class TaskSteps {
   private async reread(name: StepName): Promise<StepRow | undefined> {
     return (await this.services.read(this.claim)).get(name.stored);
   }
+}
+
+/** A map counts its items in the row that a wait would change. */
+function waitInItems(task: string): NotAllowedError {
+  return new NotAllowedError(
+    `A wait in the items of ${JSON.stringify(task)}`,
+    'a map that waits would not know whether its items or its wait are over',
+    'Wait in a task that the map depends on.',
+  );
 }

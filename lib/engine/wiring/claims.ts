@@ -2,6 +2,7 @@ import { ClaimReconciler } from '../claims/claim-reconciler.js';
 import { Claimer } from '../claims/claimer.js';
 import { OrphanReceiver } from '../claims/orphan-receiver.js';
 import { Abandonment } from '../execution/abandonment.js';
+import { LimitedClaimer } from '../limits/limited-claimer.js';
 import { LeaseRelease } from '../lease/lease-release.js';
 import { WakeUps } from '../wake-ups.js';
 import type { AdoptionRoom } from './adoption.js';
@@ -32,7 +33,11 @@ export function wireClaims(core: EngineCore, rooms: RoomsOfClaims) {
   const lookForOthers = (): void => void wakeUps.lookForOthers();
   /** Whether the process has claims, or statements under way that may make some. */
   const isBusy = (): boolean =>
-    claims.size > 0 || queue.reserved > 0 || claimer.isClaiming || reconciler.isPending;
+    claims.size > 0 ||
+    queue.reserved > 0 ||
+    claimer.isClaiming ||
+    limited.isClaiming ||
+    reconciler.isPending;
 
   const abandonment = new Abandonment(store.recovery, claims, rooms.completion.inputs, completer);
   const orphans = new OrphanReceiver({
@@ -74,6 +79,23 @@ export function wireClaims(core: EngineCore, rooms: RoomsOfClaims) {
       cannotClaim: () => wakeUps.cannotClaim(),
     },
   });
+  const limited = new LimitedClaimer({
+    clock,
+    tenant,
+    state,
+    store,
+    catalog,
+    queue,
+    gate,
+    except: () => overruns.tasks(),
+    consequences: {
+      adopt: (task) => receiver.fromRow(task),
+      reconcile,
+      leftReady: (isNew) => wakeUps.leftLimited(isNew),
+      cannotClaim: () => wakeUps.cannotClaim(),
+    },
+  });
+  claims.onSlotFree = (limitKey) => limited.slotFreed(limitKey);
   const wakeUps = new WakeUps({
     clock,
     address,
@@ -81,6 +103,7 @@ export function wireClaims(core: EngineCore, rooms: RoomsOfClaims) {
     catalog,
     stranded,
     claimer,
+    limited,
     overruns,
     services,
   });
@@ -93,5 +116,5 @@ export function wireClaims(core: EngineCore, rooms: RoomsOfClaims) {
     isBusy,
     stillHeld: reconcile,
   });
-  return { orphans, reconciler, claimer, wakeUps, release, isBusy };
+  return { orphans, reconciler, claimer, limited, wakeUps, release, isBusy };
 }

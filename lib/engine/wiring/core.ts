@@ -12,6 +12,9 @@ import { EngineState } from '../engine-state.js';
 import type { Executor } from '../execution/executor.js';
 import type { Overruns } from '../execution/overruns.js';
 import type { TaskInterceptors } from '../execution/task-interceptors.js';
+import type { LimitedClaimer } from '../limits/limited-claimer.js';
+import type { ItemCanceller } from '../map/item-canceller.js';
+import type { MapRunner } from '../map/map-runner.js';
 import { TenantLease } from '../lease/tenant-lease.js';
 import type { ProcessServices, TenantSettings } from '../process-services.js';
 import type { WakeUps } from '../wake-ups.js';
@@ -40,10 +43,13 @@ export interface TenantEngineParts {
  */
 export interface LaterParts {
   readonly claimer: Claimer;
+  readonly limited: LimitedClaimer;
   readonly reconciler: ClaimReconciler;
   readonly wakeUps: WakeUps;
   readonly executor: Executor;
   readonly overruns: Overruns;
+  readonly itemCanceller: ItemCanceller;
+  readonly maps: MapRunner;
 }
 
 export type EngineCore = ReturnType<typeof wireCore>;
@@ -60,9 +66,10 @@ export function wireCore(given: TenantEngineParts, later: LaterParts) {
     () => services.renewLeases(),
     () => services.mustAnnounceLeases(),
   );
-  const queue = services.slots.createQueue(maxConcurrentTasks, () =>
-    later.claimer.claimAvailable(),
-  );
+  const queue = services.slots.createQueue(maxConcurrentTasks, () => {
+    if (queue.hasBacklog) later.claimer.claimAvailable();
+    if (queue.hasLimitedBacklog) later.limited.hasRoom();
+  });
   return {
     given,
     later,
@@ -72,7 +79,10 @@ export function wireCore(given: TenantEngineParts, later: LaterParts) {
     clock,
     tenant,
     address,
-    state: new EngineState(() => later.claimer.stateChanged()),
+    state: new EngineState(() => {
+      later.claimer.stateChanged();
+      later.limited.stateChanged();
+    }),
     events: new TenantEvents(tenant, given.events),
     claims: new ClaimTable(clock),
     inFlight,

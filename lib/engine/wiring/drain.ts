@@ -4,6 +4,7 @@ import type { ClaimsRoom } from './claims.js';
 import type { CompletionRoom } from './completion.js';
 import type { EngineCore } from './core.js';
 import type { ExecutionRoom } from './execution.js';
+import type { MapsRoom } from './maps.js';
 import type { OutcomesRoom } from './outcomes.js';
 import type { SchedulesRoom } from './schedules.js';
 import type { StartsRoom } from './starts.js';
@@ -15,6 +16,7 @@ export interface RoomsWithWork {
   readonly waits: WaitsRoom;
   readonly starts: StartsRoom;
   readonly children: ChildrenRoom;
+  readonly maps: MapsRoom;
   readonly execution: ExecutionRoom;
   readonly claims: ClaimsRoom;
   readonly schedules: SchedulesRoom;
@@ -27,16 +29,19 @@ export interface RoomsWithWork {
  */
 export function wireDrain(core: EngineCore, rooms: RoomsWithWork, isRecovering: () => boolean) {
   const { services, clock, claims, inFlight, queue } = core;
-  const { isBusy, claimer, reconciler, wakeUps } = rooms.claims;
+  const { isBusy, claimer, limited, reconciler, wakeUps } = rooms.claims;
   const { changes, inputs, contexts, settler } = rooms.completion;
   const { completer, recorder, rescheduler } = rooms.outcomes;
   const { steps, taker, messages, delivery, eventStarter } = rooms.waits;
   const { childStarter, children } = rooms.children;
+  const { items, itemCanceller } = rooms.maps;
   const { suspects, progress, overruns } = rooms.execution;
   const { starts } = rooms.starts;
   const { firer } = rooms.schedules;
   const isRecording = (): boolean =>
     inputs.isBusy ||
+    items.isBusy ||
+    itemCanceller.isBusy ||
     recorder.isBusy ||
     steps.isBusy ||
     taker.isBusy ||
@@ -62,7 +67,10 @@ export function wireDrain(core: EngineCore, rooms: RoomsWithWork, isRecovering: 
       firer,
       starts,
       claimer,
+      limited,
       inputs,
+      items,
+      itemCanceller,
       steps,
       taker,
       children,
@@ -95,8 +103,10 @@ export function wireDrain(core: EngineCore, rooms: RoomsWithWork, isRecovering: 
     recorder,
     rescheduler,
     inputs,
+    items,
     contexts,
     overruns,
+    limited,
     wakeUps,
     changes,
   ];

@@ -7,6 +7,7 @@ import { TaskInterceptors } from '../execution/task-interceptors.js';
 import type { ChildrenRoom } from './children.js';
 import type { CompletionRoom } from './completion.js';
 import type { EngineCore } from './core.js';
+import type { MapsRoom } from './maps.js';
 import type { OutcomesRoom } from './outcomes.js';
 import type { WaitsRoom } from './waits.js';
 
@@ -17,6 +18,7 @@ export interface RoomsOfExecution {
   readonly outcomes: OutcomesRoom;
   readonly waits: WaitsRoom;
   readonly children: ChildrenRoom;
+  readonly maps: MapsRoom;
 }
 
 /** The run of a claimed task: its input, its slot and its handler, with all that the handler calls. */
@@ -25,6 +27,7 @@ export function wireExecution(core: EngineCore, rooms: RoomsOfExecution) {
   const { inputs } = rooms.completion;
   const { completer, recorder } = rooms.outcomes;
   const { steps, taker, tokens } = rooms.waits;
+  const { items, itemCanceller, maps, results } = rooms.maps;
   const { dataSource, runner, interceptors = new TaskInterceptors() } = given;
   const suspects = new Suspects(store, completer);
   const overruns = new Overruns({
@@ -55,16 +58,20 @@ export function wireExecution(core: EngineCore, rooms: RoomsOfExecution) {
     tokens,
     children: rooms.children.children,
     progress,
+    results,
+    maps,
   });
   const executor = new Executor({
     clock,
     state,
     queue,
     inputs,
+    items,
     handlers,
     completer,
     suspects,
     overruns,
+    mustNotBegin: (claim) => itemCanceller.failFast(claim),
     maxContextSize: settings.maxContextSize,
   });
   return { suspects, overruns, progress, executor };

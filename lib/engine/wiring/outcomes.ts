@@ -21,9 +21,14 @@ export function wireOutcomes(
   const recorder = new OutcomeRecorder(store, claims, gate, clock, {
     isAwaited: (id) => waiters.isAwaited(id),
     claimed: ({ claim }, readied, batch) => receiver.fromOutcome(claim, readied, batch),
+    limitedReady: () => later.limited.look(),
     leftReady: (runsHere) => (runsHere ? later.wakeUps.leftHere(1) : later.wakeUps.wakeWorkers(1)),
     ended: (result, end) => ends.recorded(result, end),
-    recorded: ({ claim, status, error }) => events.taskEnded(claim, status, error),
+    recorded: ({ claim, status, error }) => {
+      events.taskEnded(claim, status, error);
+      if (status === 'Failed' && claim.failsFast) later.itemCanceller.failFast(claim);
+      if (status === 'Completed' && claim.isMap) later.maps.completed(claim);
+    },
     refused: ({ claim }) => refused(claim),
     mayBeWritten: () => {
       reconcile();
@@ -39,6 +44,7 @@ export function wireOutcomes(
     recorder,
     rescheduler,
     events,
+    cancelItems: (claim) => later.itemCanceller.ofMap(claim),
     consequences: { dueIn: (ms) => later.wakeUps.dueIn(ms), reconcile },
   });
   return { rescheduler, recorder, completer, refused };

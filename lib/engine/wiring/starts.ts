@@ -1,3 +1,4 @@
+import { rootKeysOf } from '../limits/limit-keys.js';
 import { canRunRoots } from '../definitions/runnable-definition.js';
 import { ExecutionStarts } from '../starts/execution-starts.js';
 import { OpenKeys } from '../starts/open-keys.js';
@@ -24,6 +25,9 @@ export function wireStarts(
     claimed: (request, count, batch) => receiver.fromStart(request, count, batch),
     leftReady: (request, roots) => {
       const delayMs = delayOf(request, clock);
+      const keys = rootKeysOf(request.definition, request.limitKeys);
+      if (keys.length > 0 && delayMs <= 0) later.limited.ready(keys);
+      if (keys.length === roots && delayMs <= 0 && canRunRoots(request.definition)) return;
       if (delayMs > 0) later.wakeUps.dueIn(delayMs);
       else if (canRunRoots(request.definition)) later.wakeUps.leftHere(roots);
       else later.wakeUps.wakeWorkers(roots);

@@ -7,6 +7,7 @@ import { wireCore, type LaterParts, type TenantEngineParts } from './core.js';
 import { wireDefinitions } from './definitions.js';
 import { wireDrain } from './drain.js';
 import { wireExecution, type ExecutionRoom } from './execution.js';
+import { wireMaps, type MapsRoom } from './maps.js';
 import { wireOutcomes } from './outcomes.js';
 import { wireSchedules } from './schedules.js';
 import { wireStarts } from './starts.js';
@@ -25,11 +26,20 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     get claimer() {
       return claims.claimer;
     },
+    get limited() {
+      return claims.limited;
+    },
     get reconciler() {
       return claims.reconciler;
     },
     get wakeUps() {
       return claims.wakeUps;
+    },
+    get itemCanceller() {
+      return maps.itemCanceller;
+    },
+    get maps() {
+      return maps.maps;
     },
     get executor() {
       return execution.executor;
@@ -47,7 +57,14 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
   const waits = wireWaits(core, adoption, outcomes, starts);
   const control = wireControl(core, completion, outcomes);
   const children = wireChildren(core, { definitions, completion, starts, control, waits });
-  const execution: ExecutionRoom = wireExecution(core, { completion, outcomes, waits, children });
+  const maps: MapsRoom = wireMaps(core, outcomes);
+  const execution: ExecutionRoom = wireExecution(core, {
+    completion,
+    outcomes,
+    waits,
+    children,
+    maps,
+  });
   const claims: ClaimsRoom = wireClaims(core, {
     definitions,
     adoption,
@@ -56,7 +73,17 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     execution,
   });
   const schedules = wireSchedules(core, definitions, starts);
-  const rooms = { completion, outcomes, waits, starts, children, execution, claims, schedules };
+  const rooms = {
+    completion,
+    outcomes,
+    waits,
+    starts,
+    children,
+    maps,
+    execution,
+    claims,
+    schedules,
+  };
   const end = wireDrain(core, rooms, isRecovering);
   // All parts side by side, for the facade.
   return {
@@ -69,6 +96,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     ...starts,
     ...control,
     ...children,
+    ...maps,
     ...execution,
     ...claims,
     ...schedules,

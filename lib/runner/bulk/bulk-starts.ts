@@ -13,7 +13,7 @@ import type { StartManyOptions, StartManyProgress, StartManyResult } from './sta
 /** Limits of the executions in a statement: their number, and the characters of their inputs. */
 const MAX_STARTS = 2_000;
 const MAX_CHARACTERS = 4 * 1024 * 1024;
-/** Number of statements under way. The next inputs are read meanwhile. */
+/** Number of statements under way. The next inputs are read at the same time. */
 const MAX_STATEMENTS = 2;
 
 const MANY_OPTIONS: ReadonlySet<string> = new Set([

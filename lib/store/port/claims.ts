@@ -44,6 +44,8 @@ export interface ClaimedTask extends TaskKey {
   readonly input?: string | undefined;
   /** All steps of the task, if the claim returned them. */
   readonly steps?: readonly StepRow[] | undefined;
+  /** The limit and the key that the task counts for. Undefined without a limit, and if a recovery took the claim. */
+  readonly limitKey?: string | undefined;
   /** Undefined if the store keeps no batches. */
   readonly batch?: ClaimBatch | undefined;
 }

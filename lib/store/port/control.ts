@@ -32,6 +32,9 @@ export interface TimedOutExecution {
   readonly unsettled: number;
 }
 
+/** Which items of a map a manual retry runs again. `discard`: the map makes its items anew. */
+export type ItemReset = 'discard' | 'unfinished' | 'all';
+
 /** The state that a manual retry gives to a task. */
 export interface ResetTask {
   readonly taskNo: number;
@@ -39,6 +42,8 @@ export interface ResetTask {
   readonly unmetDependencies: number;
   /** Whether finished steps stay, because the task starts from the same input. Waits that were not over begin anew. */
   readonly keepsSteps: boolean;
+  /** Of a map. Undefined for other tasks. */
+  readonly items?: ItemReset | undefined;
 }
 
 /** An ended execution, locked while the caller decides what a manual retry resets. */

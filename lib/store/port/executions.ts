@@ -29,6 +29,9 @@ export interface ExecutionRow {
 export interface TaskRow extends TaskKey {
   readonly status: string;
   readonly pendingDependencies: number;
+  readonly unmetDependencies: number;
+  /** Of a map: the number of stored items, negative while more may come. Null for other tasks, and without items. */
+  readonly itemCount: number | null;
   readonly attempt: number;
   readonly recoveryAttempts: number;
   readonly owner: string | null;
@@ -43,6 +46,8 @@ export interface TaskRow extends TaskKey {
   readonly attempts: string | null;
   readonly startedAt: Date | null;
   readonly completedAt: Date | null;
+  /** The limit and the key that the task counts for, as in its row. Null without a limit. */
+  readonly limitKey: string | null;
   /** Whether the task is Running and its owner has no valid lease. */
   readonly isOrphaned: boolean;
   /** The first open wait of a task that is Waiting. Null for other tasks, and for one that waits for its items. */
@@ -78,6 +83,8 @@ export interface ExecutionListFilter {
   readonly idempotencyKey?: string | undefined;
   /** The name of a signal or event that one of the tasks waits for. */
   readonly waitingFor?: string | undefined;
+  /** The limit and the key that one of the tasks waits for, or holds a slot of. */
+  readonly limitKey?: string | undefined;
   /** The execution that started those to list. */
   readonly parent?: string | undefined;
   /** The execution at the top of the tree of those to list. */
@@ -92,7 +99,15 @@ export interface ExecutionListFilter {
 /** The properties of a waiting task that a list shows. */
 export type WaitingTask = Pick<
   TaskRow,
-  keyof TaskKey | 'status' | 'attempt' | 'paused' | 'deferred' | 'runAt' | 'isOrphaned' | 'wait'
+  | keyof TaskKey
+  | 'status'
+  | 'attempt'
+  | 'paused'
+  | 'deferred'
+  | 'runAt'
+  | 'limitKey'
+  | 'isOrphaned'
+  | 'wait'
 >;
 
 /**

@@ -6,7 +6,8 @@ import type { TenantHandle } from './tenant-store.js';
  * What becomes due in a tenant: a task that waits for its time, the timeout of an execution, a message that is stored but not
  * delivered, the deletion of an event, an execution that an event is to start, or the firing of a schedule.
  */
-export type WakeUpKind = 'task' | 'deadline' | 'message' | 'expiry' | 'eventStart' | 'schedule';
+export type WakeUpKind =
+  'task' | 'limited' | 'deadline' | 'message' | 'expiry' | 'eventStart' | 'schedule';
 
 /** When the first item of a kind becomes due. */
 export interface DueTime {

@@ -9,7 +9,10 @@ export interface StartPlan {
   readonly timeoutMs: number | null;
   readonly leaves: number;
   readonly pendingDependencies: readonly number[];
-  /** The position of a root task among the roots. -1 for other tasks. */
+  /**
+   * The position of a root task among the roots. -1 for other tasks. Roots with a limit come last, because a start never
+   * claims them.
+   */
   readonly rootOrdinals: readonly number[];
   readonly priorities: readonly number[];
 }
@@ -26,6 +29,8 @@ export interface StartItem {
   readonly idempotencyKey: string | null;
   /** JSON text of an object of strings, or null for none. */
   readonly tags: string | null;
+  /** JSON text of an object: for each task with a limit, its number and its key. Null without limits. */
+  readonly limitKeys: string | null;
   /** The number of root tasks that this process claims with the start. */
   readonly claims: number;
   /** Whether to note that a process waits for the execution's end, as `ExecutionStore.await` does. */

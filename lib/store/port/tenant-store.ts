@@ -6,8 +6,10 @@ import type { ClaimStore } from './claims.js';
 import type { ControlStore } from './control.js';
 import type { DefinitionStore } from './definitions.js';
 import type { ExecutionStore } from './executions.js';
+import type { ItemStore } from './items.js';
 import type { LeaseStore } from './leases.js';
 import type { EventStartStore } from './event-starts.js';
+import type { LimitStore } from './limits.js';
 import type { MessageStore } from './messages.js';
 import type { OutcomeStore } from './outcomes.js';
 import type { ProgressStore } from './progress.js';
@@ -47,6 +49,8 @@ export interface TenantStore
   readonly eventStarts: EventStartStore;
   readonly children: ChildStore;
   readonly bulk: BulkStore;
+  readonly items: ItemStore;
+  readonly limits: LimitStore;
   readonly schedules: ScheduleStore;
   readonly recovery: RecoveryStore;
 }

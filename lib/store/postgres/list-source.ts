@@ -7,7 +7,7 @@ export function listSourceOf(
   filter: Omit<ExecutionListFilter, 'limit'> & { readonly limit: number | null },
 ): { readonly source: SourceName; readonly values: unknown[] } {
   const { statuses, tags = null, idempotencyKey: key = null, waitingFor = null } = filter;
-  const { parent = null, root = null } = filter;
+  const { parent = null, root = null, limitKey = null } = filter;
   const values = [
     filter.workflow ?? null,
     filter.createdAfter ?? null,
@@ -20,6 +20,7 @@ export function listSourceOf(
   if (parent !== null || root !== null) {
     return { source: 'children', values: [...values, parent, root, tags, key, waitingFor] };
   }
+  if (limitKey !== null) return { source: 'limited', values: [...values, limitKey, key, tags] };
   if (waitingFor !== null) return { source: 'waiting', values: [...values, waitingFor, key, tags] };
   if (key !== null) return { source: 'keyed', values: [...values, key, tags] };
   if (tags !== null) return { source: 'tagged', values: [...values, tags] };

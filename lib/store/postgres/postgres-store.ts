@@ -6,7 +6,9 @@ import { PostgresControlStore } from './roles/control.js';
 import { PostgresDefinitionStore } from './roles/definitions.js';
 import { PostgresEventStartStore } from './roles/event-starts.js';
 import { PostgresExecutionStore } from './roles/executions.js';
+import { PostgresItemStore } from './roles/items.js';
 import { PostgresLeaseStore } from './roles/leases.js';
+import { PostgresLimitStore } from './roles/limits.js';
 import { PostgresMessageStore } from './roles/messages.js';
 import { PostgresOutcomeStore } from './roles/outcomes.js';
 import { PostgresRole } from './roles/postgres-role.js';
@@ -24,6 +26,8 @@ import type {
   ChildStore,
   DefinitionStore,
   EventStartStore,
+  ItemStore,
+  LimitStore,
   MessageStore,
   RecoveryStore,
   ScheduleStore,
@@ -58,6 +62,8 @@ export class PostgresStore
   readonly eventStarts: EventStartStore;
   readonly children: ChildStore;
   readonly bulk: BulkStore;
+  readonly items: ItemStore;
+  readonly limits: LimitStore;
   readonly schedules: ScheduleStore;
   readonly recovery: RecoveryStore;
 
@@ -71,6 +77,8 @@ export class PostgresStore
     this.eventStarts = new PostgresEventStartStore(db);
     this.children = new PostgresChildStore(db);
     this.bulk = new PostgresBulkStore(db);
+    this.items = new PostgresItemStore(db);
+    this.limits = new PostgresLimitStore(db);
     this.schedules = new PostgresScheduleStore(db);
     this.recovery = new PostgresRecoveryStore(db);
   }

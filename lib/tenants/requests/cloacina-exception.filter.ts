@@ -49,6 +49,8 @@ const ANSWERS: Record<CloacinaErrorCode, Answer> = {
   CHILD_MISSING: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],
   DUPLICATE_STEP: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],
   TOO_MANY_STEPS: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],
+  ITEMS_FAILED: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],
+  TOO_MANY_ITEMS: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],
   DATABASE_CONNECTION: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],
   DATABASE_REFUSED: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],
   MIGRATION: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],

@@ -50,14 +50,26 @@ export function claim(
     )
     .sort((a, b) => b.priority - a.priority || a.runAt - b.runAt)
     .slice(0, limit);
-  for (const task of due) {
+  return claimAll(tables, due, lease);
+}
+
+/** Claims these tasks. */
+export function claimAll(
+  tables: MemoryTables,
+  tasks: readonly MemoryTask[],
+  lease: LeaseWrite,
+): ClaimedTask[] {
+  for (const task of tasks) {
     const { claimToken, recoveryAttempts } = task;
-    const startedAt = recoveryAttempts < SUSPECT_AFTER ? now : null;
+    const startedAt = recoveryAttempts < SUSPECT_AFTER ? tables.now() : null;
     hold(task, lease.claimant.instanceId, nextToken(claimToken, tables.clock), startedAt);
   }
-  const inputs = begin(tables, due);
+  const inputs = begin(tables, tasks);
   writeLease(tables, lease);
-  return due.map((task) => ({ ...claimedTask(tables, task), input: inputs.get(task.executionId) }));
+  return tasks.map((task) => ({
+    ...claimedTask(tables, task),
+    input: inputs.get(task.executionId),
+  }));
 }
 
 export function rowKey({ executionId, taskNo, itemNo }: TaskKey): string {

@@ -8,6 +8,7 @@ import type {
 } from '../../store/port/index.js';
 import { change, isOpenExecution, isOpenTask, type MemoryExecution } from './memory-rows.js';
 import { afterReset, reopenChildSteps } from './memory-child-resets.js';
+import { resetItems } from './memory-items.js';
 import type { MemoryTables } from './memory-tables.js';
 
 /** Maximum number of executions per page. */
@@ -134,6 +135,10 @@ export async function reset(
     const decided = await decide(lockedExecution(tables, execution));
     if (decided === null) return 0;
     for (const item of decided.tasks) resetTask(tables, execution, item);
+    for (const item of decided.tasks) {
+      const map = tables.task({ executionId: id, taskNo: item.taskNo, itemNo: 0 });
+      if (map !== undefined) resetItems(tables, map, item);
+    }
     tables.addEvent(id, 'executionRetried', retryDetail(execution, decided.tasks));
     return begin(tables, execution, decided.leaves);
   } finally {

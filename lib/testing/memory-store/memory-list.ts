@@ -8,7 +8,7 @@ import {
   waitingTaskOf,
 } from '../../store/port/index.js';
 import { executionRow, taskRow } from './memory-read-rows.js';
-import type { MemoryExecution } from './memory-rows.js';
+import { isWaiting, type MemoryExecution } from './memory-rows.js';
 import type { MemoryTables } from './memory-tables.js';
 
 /** A page, newest first. */
@@ -26,10 +26,11 @@ export function matchingExecutions(
   tables: MemoryTables,
   filter: Omit<ExecutionListFilter, 'limit' | 'after'>,
 ): MemoryExecution[] {
-  const { idempotencyKey: key, waitingFor, parent, root } = filter;
+  const { idempotencyKey: key, waitingFor, limitKey, parent, root } = filter;
   return matching(tables, filter)
     .filter(({ idempotencyKey }) => key === undefined || idempotencyKey === key)
     .filter(({ id }) => waitingFor === undefined || waitsFor(tables, id, waitingFor))
+    .filter(({ id }) => limitKey === undefined || countsFor(tables, id, limitKey))
     .filter((execution) => parent === undefined || execution.parentExecutionId === parent)
     .filter((execution) => root === undefined || execution.rootExecutionId === root);
 }
@@ -40,6 +41,13 @@ function waitsFor(tables: MemoryTables, id: string, name: string): boolean {
       step.status === 'Open' &&
       step.listensFor?.name === name &&
       tables.task(step)?.status === 'Waiting',
+  );
+}
+
+/** Whether a task of the execution waits for a slot of the key, or holds one. */
+function countsFor(tables: MemoryTables, id: string, limitKey: string): boolean {
+  return (tables.tasks.get(id) ?? []).some(
+    (task) => task.limitKey === limitKey && (isWaiting(task) || task.status === 'Running'),
   );
 }
 
@@ -88,7 +96,8 @@ function waitingOf(tables: MemoryTables, { id, status }: MemoryExecution): Waiti
   if (task === undefined) return null;
   const { executionId, taskNo, itemNo, attempt, paused, deferred, runAt, isOrphaned, wait } = task;
   const key = { executionId, taskNo, itemNo };
-  return { ...key, status: task.status, attempt, paused, deferred, runAt, isOrphaned, wait };
+  const { status: of, limitKey } = task;
+  return { ...key, status: of, attempt, paused, deferred, runAt, limitKey, isOrphaned, wait };
 }
 
 type Place = Pick<ListedExecution, 'createdAtMicros' | 'id'>;

@@ -162,10 +162,11 @@ function countExecutions(
 ): EndedExecution[] {
   const deltas = new Deltas();
   for (const { outcome, index } of done) {
-    if (!outcome.leaf && outcome.status !== 'Failed') continue;
+    const hasFailed = outcome.status === 'Failed' && outcome.itemNo === 0;
+    if (!outcome.leaf && !hasFailed) continue;
     const delta = deltas.of(outcome.executionId, 0, index);
     if (outcome.leaf) delta.ended++;
-    if (outcome.status === 'Failed') delta.unmet++;
+    if (hasFailed) delta.unmet++;
     delta.finalContext = outcome.finalContext ?? delta.finalContext;
   }
   for (const { outcome, index } of handled) deltas.of(outcome.executionId, 0, index).unmet--;

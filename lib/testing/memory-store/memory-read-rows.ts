@@ -28,8 +28,8 @@ export function executionRow(execution: MemoryExecution): ExecutionRow {
 
 /** A task as a reader gets it: its row without what only the engine reads. */
 export function taskRow(tables: MemoryTables, task: MemoryTask): TaskRow {
-  const { definitionId, priority, unmetDependencies, claimToken, generation, ...row } = task;
-  const { wakes, hasSteps, limitKey, deferredSince, ...read } = row;
+  const { definitionId, priority, claimToken, generation, item, ...row } = task;
+  const { wakes, hasSteps, deferredSince, ...read } = row;
   const { owner, status } = task;
   const lease = owner === null ? undefined : tables.leases.get(owner);
   return {

@@ -1,4 +1,6 @@
+import type { CheckedRate } from '../../workflow/limit.js';
 import type {
+  ClaimKey,
   OnParentEnd,
   StepKind,
   StepRecord,
@@ -62,6 +64,9 @@ export interface MemoryTask extends TaskKey {
   failureHandled: boolean;
   hasSteps: boolean;
   limitKey: string | null;
+  /** Number of items of a map. Negative while more may come. */
+  itemCount: number | null;
+  readonly item: string | null;
   skipReason: string | null;
   output: string | null;
   deletedKeys: readonly string[] | null;
@@ -107,6 +112,22 @@ export interface MemoryRecoveryEvent extends TaskKey {
   readonly previousOwner: string | null;
   readonly orphanedForMs: number;
   readonly createdAt: number;
+}
+
+/** Numbers of a limit that were set at run time. */
+export interface MemoryLimit {
+  concurrency: number | null;
+  rate: CheckedRate | null;
+  total: number | null;
+}
+
+/** A key of a limit, or with the name alone the total of it. */
+export interface MemorySlot {
+  concurrency: number | null;
+  rate: CheckedRate | null;
+  weight: number | null;
+  nextTokenAt: number | null;
+  holders: readonly ClaimKey[];
 }
 
 export interface MemoryLease {
@@ -166,8 +187,10 @@ export function isOpenExecution({ status }: Pick<MemoryExecution, 'status'>): bo
   return OPEN_EXECUTIONS.has(status);
 }
 
+export type WaitingTask = MemoryTask & { runAt: number };
+
 /** Whether the task waits to be claimed, now or later. */
-export function isWaiting(task: MemoryTask): task is MemoryTask & { runAt: number } {
+export function isWaiting(task: MemoryTask): task is WaitingTask {
   return task.runAt !== null && !task.paused;
 }
 

@@ -146,10 +146,13 @@ function leaseRows(tables: MemoryTables, tenant: number): LeaseRow[] {
 }
 
 function dueTimes(tables: MemoryTables, now = tables.now()): DueTime[] {
-  const times = tables
-    .allTasks()
-    .filter(isWaiting)
-    .map(({ runAt }) => runAt - now);
+  const waiting = tables.allTasks().filter(isWaiting);
+  const timesOf = (limited: boolean): number[] =>
+    waiting
+      .filter(({ limitKey }) => (limitKey !== null) === limited)
+      .map(({ runAt }) => runAt - now);
+  const times = timesOf(false);
+  const limited = timesOf(true);
   const deadlines = [...tables.executions.values()].flatMap(({ deadlineAt }) =>
     deadlineAt === null ? [] : [deadlineAt - now],
   );
@@ -164,6 +167,14 @@ function dueTimes(tables: MemoryTables, now = tables.now()): DueTime[] {
   return [
     ...first('task', due),
     ...first('task', later),
+    ...first(
+      'limited',
+      limited.filter((inMs) => inMs <= 0),
+    ),
+    ...first(
+      'limited',
+      limited.filter((inMs) => inMs > 0),
+    ),
     ...first('deadline', deadlines),
     ...first('message', tables.signals.some(({ delivered }) => !delivered) ? [0] : []),
     ...first('expiry', expiries),

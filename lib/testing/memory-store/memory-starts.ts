@@ -148,6 +148,7 @@ export function insert(
     startedAt: begins ? now : null,
     completedAt: null,
   });
+  const limitKeys = JSON.parse(item.limitKeys ?? '{}') as Readonly<Record<number, string>>;
   const tasks = plan.priorities.map((priority, taskNo) => {
     const root = plan.rootOrdinals[taskNo] ?? -1;
     const isClaimed = root >= 0 && root < claims;
@@ -170,7 +171,9 @@ export function insert(
       wakes: 0,
       failureHandled: false,
       hasSteps: false,
-      limitKey: null,
+      limitKey: limitKeys[taskNo] ?? null,
+      itemCount: null,
+      item: null,
       skipReason: null,
       output: null,
       deletedKeys: null,

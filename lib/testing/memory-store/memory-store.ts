@@ -6,6 +6,8 @@ import type {
   ChildStore,
   DefinitionStore,
   EventStartStore,
+  ItemStore,
+  LimitStore,
   MessageStore,
   RecoveryStore,
   ScheduleStore,
@@ -21,8 +23,10 @@ import { MemoryControlStore } from './roles/control.js';
 import { MemoryDefinitionStore } from './roles/definitions.js';
 import { MemoryEventStartStore } from './roles/event-starts.js';
 import { MemoryExecutionStore } from './roles/executions.js';
+import { MemoryItemStore } from './roles/items.js';
 import { MemoryLeaseStore } from './roles/leases.js';
 import { MemoryRole } from './roles/memory-role.js';
+import { MemoryLimitStore } from './roles/limits.js';
 import { MemoryMessageStore } from './roles/messages.js';
 import { MemoryOutcomeStore } from './roles/outcomes.js';
 import { MemoryProgressStore } from './roles/progress.js';
@@ -57,6 +61,8 @@ export class MemoryStore
   readonly eventStarts: EventStartStore;
   readonly children: ChildStore;
   readonly bulk: BulkStore;
+  readonly items: ItemStore;
+  readonly limits: LimitStore;
   readonly schedules: ScheduleStore;
   readonly recovery: RecoveryStore;
 
@@ -72,6 +78,8 @@ export class MemoryStore
     this.eventStarts = new MemoryEventStartStore(tables);
     this.children = new MemoryChildStore(tables);
     this.bulk = new MemoryBulkStore(tables);
+    this.items = new MemoryItemStore(tables);
+    this.limits = new MemoryLimitStore(tables);
     this.schedules = new MemoryScheduleStore(tables);
     this.recovery = new MemoryRecoveryStore(tables);
   }

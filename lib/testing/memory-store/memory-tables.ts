@@ -4,7 +4,9 @@ import type {
   MemoryEvent,
   MemoryExecution,
   MemoryLease,
+  MemoryLimit,
   MemoryRecoveryEvent,
+  MemorySlot,
   MemoryStep,
   MemoryTask,
 } from './memory-rows.js';
@@ -25,6 +27,9 @@ export class MemoryTables implements TenantHandle {
   readonly steps = new Map<string, MemoryStep[]>();
   readonly leases = new Map<string, MemoryLease>();
   readonly definitions = new Map<string, MemoryDefinition>();
+  /** Numbers of limits by name, and the slots by key. */
+  readonly limits = new Map<string, MemoryLimit>();
+  readonly slots = new Map<string, MemorySlot>();
   events: MemoryEvent[] = [];
   signals: MemorySignal[] = [];
   subscriptions: EventSubscription[] = [];

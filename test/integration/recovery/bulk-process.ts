@@ -35,4 +35,5 @@ function dying<A extends unknown[], R>(send: (...args: A) => Promise<R>) {
 bulk.control = dying(bulk.control.bind(bulk));
 bulk.delete = dying(bulk.delete.bind(bulk));
 messages.sendMessages = dying(messages.sendMessages.bind(messages));
+messages.sendSignals = dying(messages.sendSignals.bind(messages));
 await host.startClaiming();

@@ -71,35 +71,44 @@ describe('rows that others have locked', () => {
   });
 });
 
-test('an execution whose tasks have changed since the snapshot is left for the next statement', async () => {
-  const id = await session.startOne(join);
-  // The snapshot of the transaction is older than the items; the locks show the task as it is now.
-  await session.client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
-  await session.client.query('DECLARE old CURSOR FOR SELECT 1');
-  const slow = open.tables.task;
-  const text = controlExecutions.cancel.text(open.tables);
-  // A pause between the snapshot and the locks, in which another session adds items.
-  const paused = text.replace(
-    'FROM (SELECT * FROM item WHERE before',
-    'FROM (SELECT * FROM item, pg_sleep(0.3) WHERE before',
-  );
-  expect(paused).not.toBe(text);
-  const running = session.client.query({ text: paused, values: [plainArray([id]), null] });
-  const { rows } = await untilSleeping();
-  expect(rows).toHaveLength(1);
-  await open.admin.query(
-    `WITH head AS (UPDATE ${slow} SET status = 'Waiting', claim_token = claim_token + 1, owner = NULL
+test.each([
+  [
+    'the last items',
+    "status = 'Waiting', claim_token = claim_token + 1, owner = NULL, item_count = 1",
+  ],
+  ['items, and more may come', 'item_count = -1'],
+])(
+  'an execution that got %s since the snapshot is left for the next statement',
+  async (_, change) => {
+    const id = await session.startOne(join);
+    // The snapshot of the transaction is older than the items; the locks show the task as it is now.
+    await session.client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
+    await session.client.query('DECLARE old CURSOR FOR SELECT 1');
+    const slow = open.tables.task;
+    const text = controlExecutions.cancel.text(open.tables);
+    // A pause between the snapshot and the locks, in which another session adds items.
+    const paused = text.replace(
+      'FROM (SELECT * FROM item WHERE before',
+      'FROM (SELECT * FROM item, pg_sleep(0.3) WHERE before',
+    );
+    expect(paused).not.toBe(text);
+    const running = session.client.query({ text: paused, values: [plainArray([id]), null] });
+    const { rows } = await untilSleeping();
+    expect(rows).toHaveLength(1);
+    await open.admin.query(
+      `WITH head AS (UPDATE ${slow} SET ${change}
        WHERE execution_id = $1 AND task_no = 0 RETURNING *)
      INSERT INTO ${slow} (execution_id, task_no, item_no, definition_id, status)
      SELECT execution_id, task_no, 1, definition_id, 'Ready' FROM head`,
-    [id],
-  );
-  await running;
-  await session.client.query('COMMIT');
-  expect((await rowsOf(open, id)).execution?.status).toBe('Running');
-  expect(changedOf(await control('cancel', [id]))).toEqual([id]);
-  expect(new Set(await statusesOf(open, id))).toEqual(new Set(['Cancelled']));
-});
+      [id],
+    );
+    await running;
+    await session.client.query('COMMIT');
+    expect((await rowsOf(open, id)).execution?.status).toBe('Running');
+    expect(changedOf(await control('cancel', [id]))).toEqual([id]);
+    expect(new Set(await statusesOf(open, id))).toEqual(new Set(['Cancelled']));
+  },
+);
 
 /** Waits until a statement sleeps in the server. */
 async function untilSleeping(): Promise<{ rows: unknown[] }> {

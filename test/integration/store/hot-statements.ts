@@ -87,6 +87,13 @@ import {
 import { wakeTasks } from '../../../lib/store/postgres/statements/wake-tasks.js';
 import { taskKeyValues, type Statement } from '../../../lib/store/postgres/statements/statement.js';
 import {
+  claimLimited,
+  claimLimitedPastLocks,
+  limitedValues,
+} from '../../../lib/store/postgres/statements/claim-limited.js';
+import { readDueKeys } from '../../../lib/store/postgres/statements/limit-keys.js';
+import { limitKeyOf } from '../../../lib/workflow/limit.js';
+import {
   timeOutExecutions,
   timeOutValues,
 } from '../../../lib/store/postgres/statements/time-outs.js';
@@ -108,6 +115,10 @@ const EXECUTION_IDEMPOTENCY =
 const EXECUTION_OR_CHILDREN =
   /^cloacina_workflow_execution_(pkey .*id = |parent_idx .*parent_execution_id = )/;
 const READY = /^cloacina_task_execution_ready_idx .*definition_id = /;
+
+const LIMITED = /^cloacina_task_execution_limited_idx .*limit_key [=>] /;
+/** The holders of slots by key, and the tasks that wait for one. */
+const LIMITED_OR_KEY = new RegExp(`${TASK_KEY.source}|${LIMITED.source}`);
 
 /** A statement, and how it may find its rows. */
 export interface Hot {
@@ -191,7 +202,35 @@ const STARTS = YES_AND_NO.flatMap((keyed) =>
   ),
 );
 
+/** A claim for a key of each execution. */
+const limited = (ids: readonly string[]): unknown[] =>
+  limitedValues(
+    ids.map((id) => ({ limitKey: limitKeyOf('limit', id), numbers: { concurrency: 3 } })),
+    10,
+    { definitions: ['1'], unknown: [] },
+    { claimant, write: true },
+    nextNo(),
+  );
+
 export const HOT: readonly Hot[] = [
+  {
+    statement: claimLimited,
+    values: limited,
+    tasks: LIMITED_OR_KEY,
+    executions: EXECUTION_KEY,
+  },
+  {
+    statement: claimLimitedPastLocks,
+    values: limited,
+    tasks: LIMITED_OR_KEY,
+    executions: EXECUTION_KEY,
+  },
+  {
+    statement: readDueKeys,
+    values: () => ['{1}', '', 10],
+    batched: false,
+    tasks: LIMITED,
+  },
   { statement: completeTasks, values: completions, tasks: TASK_KEY, executions: EXECUTION_KEY },
   {
     statement: completeTimedTasks,

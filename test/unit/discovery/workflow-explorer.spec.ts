@@ -248,7 +248,7 @@ describe('exploreWorkflows reports', () => {
       'Workflow "broken": task "b" depends on "aa", which is not a task of this workflow. Did you mean "a"?',
       'Workflow "broken": task "c" has a rule on "a", which is not in its dependsOn; add it there, or remove it from the rule. Did you mean "b"?',
       'Workflow "class Nameless in AppModule" needs a name: a string that is not empty.',
-      'Empty (in AppModule) has @Workflow, but no method with @Task, and no property with @WaitFor, @Sleep or @Child.',
+      'Empty (in AppModule) has @Workflow, but no method with @Task or @MapTask, and no property with @WaitFor, @Sleep, @Child or @MapChildren.',
       'Workflow "built": there is no option "timout". Did you mean "timeout"?',
       `Workflow "built", task "a": the handler must be a function, not 'no function'.`,
       'Workflow "built": task "a" depends on "x", which is not a task of this workflow. Did you mean "a"?',

@@ -53,7 +53,11 @@ describe('DefinitionCatalog', () => {
     await catalog.open();
     expect(catalog.isOpen).toBe(true);
     expect(stored()).toEqual([idOf(NEW), idOf(OTHER)].sort());
-    expect(catalog.claimable).toEqual({ ids: [idOf(NEW), idOf(OTHER)], unknownTasks: [] });
+    expect(catalog.claimable).toEqual({
+      ids: [idOf(NEW), idOf(OTHER)],
+      unknownTasks: [],
+      limitedIds: [],
+    });
   });
 
   it('registers nothing that is the newest already', async () => {
@@ -194,7 +198,7 @@ describe("DefinitionCatalog, of the library's own workflows", () => {
     await scene.store.start([startOf({ plan }, { claims: 0 })], noLease(), false);
     await scene.clock.advance(LOOK_INTERVAL_MS);
     expect(await own.lookForOthers()).toBe('found');
-    expect(own.claimable).toEqual({ ids: [id], unknownTasks: [] });
+    expect(own.claimable).toEqual({ ids: [id], unknownTasks: [], limitedIds: [] });
   });
 
   it('stores a used one again that the database has lost', async () => {

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import { ItemReader } from '../../../lib/engine/items/item-reader.js';
 import type { ClaimRow, TaskClaim } from '../../../lib/engine/claims/task-claim.js';
 import type { Attempt } from '../../../lib/engine/execution/attempt.js';
 import { Executor } from '../../../lib/engine/execution/executor.js';
@@ -49,6 +50,7 @@ function scenario(tasks: readonly TaskSource[]): void {
     state: scene.state,
     queue: scene.queue,
     inputs: new InputReader(scene.store, scene.clock),
+    items: new ItemReader(scene.store, scene.clock),
     handlers: {
       run: (attempt) => {
         attempt.begin();
@@ -58,6 +60,7 @@ function scenario(tasks: readonly TaskSource[]): void {
     completer,
     suspects,
     overruns,
+    mustNotBegin: scene.note('mustNotBegin'),
     maxContextSize: 100,
   });
 }

@@ -1,4 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import type { ReadResults } from '../../../lib/engine/items/item-results.js';
+import type { MapRunner } from '../../../lib/engine/map/map-runner.js';
 import { Observable, of } from 'rxjs';
 import { defineEvent, defineSignal } from '../../../lib/discovery/message-definitions.js';
 import type { TaskContext } from '../../../lib/discovery/task-context.js';
@@ -44,6 +46,7 @@ function run(begun: (attempt: Attempt) => void = () => undefined) {
     isAwaited: () => false,
     claimed: scene.note('claimed'),
     leftReady: scene.note('leftReady'),
+    limitedReady: scene.note('limitedReady'),
     ended: scene.note('ended'),
     recorded: scene.note('recorded'),
     refused: scene.note('refused'),
@@ -81,6 +84,9 @@ function run(begun: (attempt: Attempt) => void = () => undefined) {
       holds: () => true,
       stored: scene.note('progress'),
     }),
+    // No handler of these tests is that of a map.
+    results: undefined as unknown as ReadResults,
+    maps: undefined as unknown as MapRunner,
     gate: scene.gate,
     events: { taskStarted: () => told.push('started') },
   });

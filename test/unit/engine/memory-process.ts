@@ -126,6 +126,7 @@ export class MemoryProcess {
       delayMs,
       idempotencyKey: null,
       tags: null,
+      limitKeys: null,
       isAwaited: false,
     });
     return id;

@@ -26,6 +26,7 @@ function scenario(workflow: RegisteredWorkflow): void {
     isAwaited: (id) => awaited.has(id),
     claimed: (_, { taskNo }) => scene.called.push(`claimed ${taskOf(taskNo)}`),
     leftReady: scene.note('leftReady'),
+    limitedReady: scene.note('limitedReady'),
     ended: (_, { status }) => scene.called.push(`ended ${status}`),
     recorded: (of) => scene.called.push(`recorded ${nameOf(of)}`),
     refused: (of) => scene.called.push(`refused ${nameOf(of)}`),

@@ -57,6 +57,7 @@ function request(more: Partial<StartRequest> = {}): StartRequest {
     delayMs: null,
     idempotencyKey: null,
     tags: null,
+    limitKeys: null,
     isAwaited: false,
     ...more,
   };

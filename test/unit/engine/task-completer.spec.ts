@@ -32,6 +32,7 @@ beforeEach(async () => {
     isAwaited: () => false,
     claimed: scene.note('claimed'),
     leftReady: scene.note('leftReady'),
+    limitedReady: scene.note('limitedReady'),
     ended: (_, { status }) => scene.called.push(`ended ${status}`),
     recorded: ({ status }) => scene.called.push(`recorded ${status}`),
     refused: scene.note('refused'),
@@ -48,6 +49,7 @@ beforeEach(async () => {
       wants: () => true,
       next: ({ type }) => scene.called.push(type),
     }),
+    cancelItems: async () => true,
     consequences: {
       dueIn: (ms) => dueIn.push(ms),
       reconcile: scene.note('reconcile'),

@@ -109,6 +109,7 @@ async function start(engine: TenantEngine, input: Record<string, unknown> = {}):
     delayMs: null,
     idempotencyKey: null,
     tags: null,
+    limitKeys: null,
     isAwaited: false,
   });
   return id;

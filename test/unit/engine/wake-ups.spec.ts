@@ -26,6 +26,7 @@ function scenario(limit: number): void {
     catalog: { lookForOthers: async () => found },
     stranded: { look: async () => void called.push('lookForStranded') },
     claimer: { claimAvailable: () => called.push('claim') },
+    limited: { look: () => undefined },
     overruns: { tasks: () => overrunning },
     services: {
       notifyWork: (_, { tasks, perProcess }) =>

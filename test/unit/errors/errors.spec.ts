@@ -187,6 +187,23 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
       'expiresIn if this is too early.',
   ],
   [
+    new errors.ItemsFailedError('notify', {
+      failed: 2,
+      cancelled: 3,
+      total: 9,
+      first: { index: 4, error: { name: 'Error', message: 'no' } },
+    }),
+    'ITEMS_FAILED',
+    '2 of 9 items of task "notify" failed. 3 items were cancelled. The first is item 4: Error: no. ' +
+      'runner.results() reads the others.',
+  ],
+  [
+    new errors.TooManyItemsError('notify', 1_000),
+    'TOO_MANY_ITEMS',
+    'The items of task "notify" are more than its maxItems, 1000. Raise maxItems (at most 1,000,000), or divide the items ' +
+      'among several executions.',
+  ],
+  [
     new errors.TooManyStepsError('charge', 10_000),
     'TOO_MANY_STEPS',
     'Task "charge" has 10000 steps, which is the limit. Do more in each step, for example a page of rows, or divide the ' +

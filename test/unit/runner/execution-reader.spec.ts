@@ -1,5 +1,6 @@
 import { expect, it, jest } from '@jest/globals';
 import type { DefinitionCatalog } from '../../../lib/engine/definitions/definition-catalog.js';
+import type { LimitReader } from '../../../lib/runner/limit-reader.js';
 import { ExecutionReader } from '../../../lib/runner/execution-reader.js';
 import { AvailabilityRetry } from '../../../lib/runtime/availability-retry.js';
 import { systemClock } from '../../../lib/runtime/clock.js';
@@ -7,6 +8,7 @@ import { MemoryDatabase, MemoryStore } from '../../../lib/testing/memory-store/i
 import { noLease, parallel, startOf } from '../../conformance/workflows.js';
 import { UnreadableDefinitionError } from '../../../lib/errors/index.js';
 
+const limits: Pick<LimitReader, 'statesOf'> = { statesOf: async () => new Map() };
 const find = jest.fn(async (id: string): Promise<never> => {
   throw new UnreadableDefinitionError({ id, schema: 'memory', reason: 'it is missing' });
 });
@@ -18,7 +20,7 @@ it('many executions share a statement, and a page looks for a definition once', 
   const details = jest.spyOn(store, 'details');
   const catalog = { find } as unknown as DefinitionCatalog;
   const retry = new AvailabilityRetry('memory', store, 1_000, systemClock);
-  const reader = new ExecutionReader(store, catalog, retry, () => [], systemClock);
+  const reader = new ExecutionReader(store, catalog, retry, () => [], systemClock, limits);
 
   const read = await reader.getMany(items.map(({ id }) => id));
   expect(read.every((execution) => execution?.tasks.length === 2)).toBe(true);
@@ -41,7 +43,7 @@ it.each([
   const store = new MemoryStore(new MemoryDatabase(systemClock));
   const retry = new AvailabilityRetry('memory', store, 1_000, systemClock);
   const catalog = { find } as unknown as DefinitionCatalog;
-  const reader = new ExecutionReader(store, catalog, retry, () => [], systemClock);
+  const reader = new ExecutionReader(store, catalog, retry, () => [], systemClock, limits);
   const wrong = id as unknown as string;
   const refused = { code: 'INVALID_ARGUMENT', message };
   await expect(reader.get(wrong)).rejects.toMatchObject(refused);

@@ -6,6 +6,8 @@ import {
 import type { HungHandler } from '../../../lib/engine/execution/hung-handlers.js';
 import type { TaskWaiting } from '../../../lib/runner/execution.js';
 import { viewExecution } from '../../../lib/runner/execution-view.js';
+import type { LimitState } from '../../../lib/runner/limit-state.js';
+import { limitKeyOf } from '../../../lib/workflow/limit.js';
 import type { ExecutionRow, OpenWait, TaskRow } from '../../../lib/store/port/index.js';
 import type { TaskSource } from '../../../lib/workflow/definition.js';
 import { compiled } from '../workflow/some-workflows.js';
@@ -35,6 +37,8 @@ const READY: TaskRow = {
   itemNo: 0,
   status: 'Ready',
   pendingDependencies: 0,
+  unmetDependencies: 0,
+  itemCount: null,
   attempt: 0,
   recoveryAttempts: 0,
   owner: null,
@@ -49,6 +53,7 @@ const READY: TaskRow = {
   attempts: null,
   startedAt: null,
   completedAt: null,
+  limitKey: null,
   isOrphaned: false,
   wait: null,
   progress: null,
@@ -63,12 +68,24 @@ const HUNG: HungHandler = {
   ignoredForMs: 7_000,
   keepsSlot: true,
 };
+const LIMIT_KEY = limitKeyOf('stripe', 'acct_17');
+const FULL: LimitState = {
+  name: 'stripe',
+  key: 'acct_17',
+  inUse: 4,
+  concurrency: 4,
+  weight: 1,
+  waiting: 9,
+  holders: ['a', 'b', 'c', 'd'].map((executionId) => ({ executionId, task: 'first' })),
+};
 const NEXT_CENTURY = new Date('2100-01-01T00:00:00Z');
 
 interface Scene {
   readonly row?: Partial<TaskRow>;
   readonly hung?: readonly HungHandler[];
   readonly hasHandler?: boolean;
+  /** How the state of the limit differs from {@link FULL}. */
+  readonly limit?: Partial<LimitState>;
   readonly detail: string;
 }
 
@@ -124,6 +141,22 @@ const SCENES: Record<TaskWaiting['reason'], readonly Scene[]> = {
     },
     { hung: [{ ...HUNG, keepsSlot: false }], detail: 'waits for a process with a free slot.' },
   ],
+  limit: [
+    {
+      row: { limitKey: LIMIT_KEY },
+      detail: 'It waits for limit "stripe" of "acct_17": 4 of 4, held by a, b, c and 1 more.',
+    },
+    {
+      row: { limitKey: LIMIT_KEY },
+      limit: { inUse: 0, concurrency: 0, holders: [] },
+      detail: ': 0 of 0.',
+    },
+    {
+      row: { limitKey: LIMIT_KEY },
+      limit: { inUse: 1, nextAt: NEXT_CENTURY },
+      detail: 'its rate allows the next task at 2100-01-01',
+    },
+  ],
   paused: [{ row: { paused: true, runAt: NEXT_CENTURY }, detail: 'The execution is paused.' }],
   handler: [{ hasHandler: false, detail: 'no handler for task "first" of workflow "waits"' }],
   hungHandler: [{ hung: [HUNG], detail: 'signal' }],
@@ -131,7 +164,8 @@ const SCENES: Record<TaskWaiting['reason'], readonly Scene[]> = {
 };
 
 describe.each(Object.entries(SCENES))('a task waits for: %s', (reason, scenes) => {
-  it.each(scenes)('$detail', ({ row, hung = [], hasHandler = true, detail }) => {
+  it.each(scenes)('$detail', ({ row, hung = [], hasHandler = true, limit = {}, detail }) => {
+    const limitState = { ...FULL, ...limit };
     const tasks = [READY, { ...READY, taskNo: 1, status: 'NotStarted' }];
     const changed = tasks.map((each) =>
       each.taskNo === (row?.taskNo ?? 0) ? { ...each, ...row } : each,
@@ -139,11 +173,14 @@ describe.each(Object.entries(SCENES))('a task waits for: %s', (reason, scenes) =
     const shown = viewExecution(EXECUTION, changed, definition(hasHandler), {
       hung,
       now: Date.now(),
+      limits: new Map([[LIMIT_KEY, limitState]]),
     });
     expect(shown.tasks[row?.taskNo ?? 0]?.waitingFor).toEqual({
       reason,
       detail: expect.stringContaining(detail),
       ...(reason === 'child' ? { child: 'c' } : {}),
+      ...(reason === 'limit' ? { limit: { name: 'stripe', key: 'acct_17' } } : {}),
+      ...(limit.nextAt === undefined ? {} : { until: limit.nextAt }),
       ...(reason === 'time' || reason === 'condition' ? { until: NEXT_CENTURY } : {}),
       ...shownWait(row?.wait),
     });
@@ -160,7 +197,8 @@ it('names five of the tasks that a task waits for, and counts the others', () =>
     status: name === 'last' ? 'NotStarted' : name === 'a' ? 'Completed' : 'Ready',
   }));
   const waitsFor = (): string | undefined =>
-    viewExecution(EXECUTION, rows, many, { hung: [], now: 0 }).tasks[7]?.waitingFor?.detail;
+    viewExecution(EXECUTION, rows, many, { hung: [], now: 0, limits: new Map() }).tasks[7]
+      ?.waitingFor?.detail;
   expect(waitsFor()).toBe('It waits for b, c, d, e, f, 1 more.');
   rows[1]!.status = 'Completed';
   expect(waitsFor()).toBe('It waits for c, d, e, f, g.');
@@ -171,6 +209,7 @@ it('a task that runs or has ended waits for nothing', () => {
     const shown = viewExecution(EXECUTION, [{ ...READY, status }], definition(true), {
       hung: [],
       now: Date.now(),
+      limits: new Map(),
     });
     expect(shown.tasks[0]).not.toHaveProperty('waitingFor');
   }

@@ -69,7 +69,15 @@ describe('A node', () => {
   });
 
   it.each<[unknown, string]>([
-    [{ kind: 'map' }, 'reserved for a later release'],
+    [
+      { kind: 'map', maxItems: 0 },
+      'has the maxItems 0; it must be a whole number from 1 to 1000000',
+    ],
+    [{ kind: 'map', concurrency: 1.5 }, 'has the concurrency 1.5'],
+    [{ kind: 'map', workflow: 'a', chunk: 2 }, 'each item starts an execution of its own'],
+    [{ kind: 'map', workflow: 'a', onParentEnd: 'keep' }, 'has the onParentEnd "keep"'],
+    [{ kind: 'map', onItemFailure: 'stop' }, 'has the onItemFailure "stop"'],
+    [{ kind: 'map', onItemFailure: { tolerate: 1.5 } }, 'with a share between 0 and 1'],
     [{ kind: 'jump' }, 'the unknown kind "jump"'],
     [{ kind: 'wait' }, 'either a signal or an event'],
     [{ kind: 'wait', signal: 'a', event: 'b', key: 'c' }, 'either a signal or an event'],
@@ -136,10 +144,10 @@ describe('The format of a definition', () => {
   it('is refused if a node has another kind, such as one of a newer release', () => {
     const stored = storeWorkflow(workflow);
     const tasks = stored.tasks.map((task) =>
-      task.node === undefined ? task : { ...task, node: { kind: 'map', items: 'rows' } },
+      task.node === undefined ? task : { ...task, node: { kind: 'race', of: 'rows' } },
     );
     expect(() => restoreWorkflow(throughJsonb({ ...stored, tasks }))).toThrow(
-      'is of the kind "map", which is reserved',
+      'is of the unknown kind "race"',
     );
   });
 

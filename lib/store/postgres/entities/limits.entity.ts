@@ -16,6 +16,9 @@ export interface LimitRow {
 export interface LimitSlotRow {
   limitKey: string;
   concurrency: number | null;
+  rate: number | null;
+  rateMs: string | null;
+  burst: number | null;
   weight: number | null;
   nextTokenAt: Date | null;
   hExecution: string[];
@@ -49,6 +52,9 @@ export const LimitSlotEntity = new EntitySchema<LimitSlotRow>({
   columns: {
     limitKey: { name: 'limit_key', type: 'text', primary: true },
     concurrency: { name: 'concurrency', type: 'integer', nullable: true },
+    rate: { name: 'rate', type: 'integer', nullable: true },
+    rateMs: { name: 'rate_ms', type: 'bigint', nullable: true },
+    burst: { name: 'burst', type: 'integer', nullable: true },
     weight: { name: 'weight', type: 'integer', nullable: true },
     nextTokenAt: { name: 'next_token_at', type: 'timestamptz', nullable: true },
     hExecution: { name: 'h_execution', type: 'uuid', ...NO_HOLDERS },

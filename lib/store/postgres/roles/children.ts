@@ -7,7 +7,7 @@ import { childrenPageOf, endChildren } from '../statements/end-children.js';
 import { markParent } from '../statements/mark-parent.js';
 import {
   childrenReplyOf,
-  childrenValues,
+  childrenStatement,
   startChildInTransaction,
   startChildren,
   startKeyedChild,
@@ -37,7 +37,9 @@ import type {
 export class PostgresChildStore extends PostgresRole implements ChildStore {
   async startChildren(children: readonly ChildStart[], lease: LeaseWrite): Promise<ChildrenReply> {
     const batch = this.db.batches.open();
-    const rows = await this.db.hot.run(startChildren, childrenValues(children, lease, batch.no));
+    const rows = await this.db.hot.run(
+      ...childrenStatement(startChildren, children, lease, batch.no),
+    );
     return withBatch(childrenReplyOf(rows, children.length), children, batch);
   }
 
@@ -47,8 +49,10 @@ export class PostgresChildStore extends PostgresRole implements ChildStore {
     lockTimeoutMs: number,
   ): Promise<ChildrenReply> {
     const batch = this.db.batches.open();
-    const values = [...childrenValues([child], lease, batch.no), lockTimeoutMs];
-    const reply = childrenReplyOf(await this.db.hot.run(startKeyedChild, values), 1);
+    const rows = await this.db.hot.run(
+      ...childrenStatement(startKeyedChild, [child], lease, batch.no, lockTimeoutMs),
+    );
+    const reply = childrenReplyOf(rows, 1);
     return withBatch(reply, [child], batch);
   }
 
@@ -63,9 +67,14 @@ export class PostgresChildStore extends PostgresRole implements ChildStore {
     const isKeyed = child.item.idempotencyKey !== null;
     const isBounded =
       isKeyed && (await runner.run(boundLockWait, [Math.max(1, lockTimeoutMs)])).length === 1;
+    const { no } = this.db.batches.open();
     const rows = await runner.run(
-      isKeyed ? startKeyedChildInTransaction : startChildInTransaction,
-      childrenValues([child], lease, this.db.batches.open().no),
+      ...childrenStatement(
+        isKeyed ? startKeyedChildInTransaction : startChildInTransaction,
+        [child],
+        lease,
+        no,
+      ),
     );
     if (isBounded) await runner.run(unboundLockWait, []);
     const reply = childrenReplyOf(rows, 1);

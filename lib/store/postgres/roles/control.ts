@@ -6,6 +6,8 @@ import {
   pauseExecution,
   resumeExecution,
 } from '../statements/control-execution.js';
+import { lockExpansion } from '../statements/expansion-lock.js';
+import { resetItems, resetItemsValues } from '../statements/reset-items.js';
 import { lockForReset, resetExecution, resetValues } from '../statements/reset-execution.js';
 import {
   readPastDeadlines,
@@ -64,6 +66,8 @@ export class PostgresControlStore extends PostgresRole implements ControlStore {
       const reset = await decide(row);
       if (reset === null) return 0;
       const [due] = await runner.run(resetExecution, resetValues(id, reset.tasks, reset.leaves));
+      const items = resetItemsValues(id, reset.tasks);
+      if (items !== undefined) await runner.run(resetItems, items);
       return due?.dueInMs ?? 0;
     });
   }
@@ -71,7 +75,8 @@ export class PostgresControlStore extends PostgresRole implements ControlStore {
 
 /**
  * Runs cancel, pause or resume in a transaction, which is rolled back if the execution's state does not allow the change.
- * The statement changes tasks first because of the lock order, and the execution, which tells whether it applies, last.
+ * The statement changes tasks first because of the lock order, and the execution, which tells whether it applies, last. It
+ * sees all items that maps have stored, because none are being stored when it begins.
  */
 function control(
   db: TenantDatabase,
@@ -80,7 +85,11 @@ function control(
 ): Promise<ControlResult> {
   return inPoolTransaction(
     db.pools.general,
-    async (client) => controlOf(await db.on(client).run(statement, values)),
+    async (client) => {
+      const runner = db.on(client);
+      await runner.run(lockExpansion, [values[0]]);
+      return controlOf(await runner.run(statement, values));
+    },
     ({ changed }) => changed,
   );
 }

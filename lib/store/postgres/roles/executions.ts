@@ -6,6 +6,7 @@ import {
   listByKey,
   listChildren,
   listExecutions,
+  listLimited,
   listTagged,
   listUnfinished,
   listWaiting,
@@ -90,6 +91,7 @@ const LISTS = {
   unfinished: listUnfinished,
   tagged: listTagged,
   waiting: listWaiting,
+  limited: listLimited,
   children: listChildren,
   keyed: listByKey,
 } as const;

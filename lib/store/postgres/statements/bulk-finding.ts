@@ -5,6 +5,7 @@ import {
   anyExecutions,
   childExecutions,
   keyedExecutions,
+  limitedExecutions,
   taggedExecutions,
   unfinishedExecutions,
   waitingExecutions,
@@ -56,6 +57,7 @@ const SOURCES = {
   unfinished: unfinishedExecutions,
   tagged: taggedExecutions,
   waiting: waitingExecutions,
+  limited: limitedExecutions,
   children: childExecutions,
   keyed: keyedExecutions,
 } as const;

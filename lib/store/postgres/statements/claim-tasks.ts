@@ -11,8 +11,10 @@ import type { Claimant, ClaimedTask, TaskKey } from '../../port/index.js';
  * them.
  */
 export const MAX_INPUT = 2_000;
+/** A condition: the input of an execution that begins is returned. */
+export const INPUT_IS_SMALL = `pg_column_size(input) <= ${MAX_INPUT}`;
 /** Replaces the task's number in a row that contains an execution's input. */
-const INPUT_ROW = -1;
+export const INPUT_ROW = -1;
 
 /** The columns of a claim in results. */
 export const CLAIM_COLUMNS = {
@@ -76,7 +78,7 @@ export const RUNS_HERE = `($4::integer[] IS NULL OR NOT EXISTS (
 const STRIDE = 64;
 
 /** A condition on a candidate: no other session has locked its execution, which this transaction locks now. */
-function executionIsFree(tables: TenantTables): string {
+export function executionIsFree(tables: TenantTables): string {
   return `
         AND EXISTS (
           SELECT FROM ${tables.execution} e WHERE e.id = t.execution_id FOR NO KEY UPDATE SKIP LOCKED)`;
@@ -182,14 +184,32 @@ function claimText(tables: TenantTables, isFree: string): string {
       FOR NO KEY UPDATE SKIP LOCKED
     ) c
     LIMIT $2::integer
-  ), claimed AS (
+  ), ${claimedClauses(tables, { instance: '$5', from: 'candidate c' })},
+  ${batchClause(tables, { instance: '$5', no: '$10', from: 'claimed c' })}
+  SELECT ${CLAIMED.selectSome(claimOfTask(tables))}
+  FROM claimed
+  UNION ALL
+  SELECT ${CLAIMED.selectSome({ executionId: 'id', taskNo: String(INPUT_ROW), input: 'input' })}
+  FROM begun WHERE ${INPUT_IS_SMALL}`;
+}
+
+/**
+ * The CTEs that claim the tasks `c`, which the statement has locked: the tasks, their executions, and those that begin.
+ *
+ * @param returning - columns of `c` to return with the claims
+ */
+export function claimedClauses(
+  tables: TenantTables,
+  { instance, from, returning = '' }: ClaimedRows,
+): string {
+  return `claimed AS (
     UPDATE ${tables.task} t
-    SET status = 'Running', claim_token = ${NEXT_TOKEN}, owner = $5::uuid, run_at = NULL,
+    SET status = 'Running', claim_token = ${NEXT_TOKEN}, owner = ${instance}::uuid, run_at = NULL,
         started_at = CASE WHEN t.recovery_attempts < ${SUSPECT_AFTER} THEN ${tables.clock.now} END
-    FROM candidate c
+    FROM ${from}
     WHERE ${taskOf('c')}
     RETURNING t.execution_id, t.task_no, t.item_no, t.definition_id, t.claim_token, t.attempt, t.recovery_attempts,
-              t.unmet_dependencies, t.generation, t.deferred_since, t.priority, t.wakes, t.has_steps
+              t.unmet_dependencies, t.generation, t.deferred_since, t.priority, t.wakes, t.has_steps${returning}
   ), own AS MATERIALIZED (
     SELECT DISTINCT execution_id FROM claimed ORDER BY 1
   ), begun AS (
@@ -199,12 +219,15 @@ function claimText(tables: TenantTables, isFree: string): string {
     FROM own
     WHERE ${executionOf('own.execution_id')} AND x.started_at IS NULL
     RETURNING x.id, x.input
-  ), ${batchClause(tables, { instance: '$5', no: '$10', from: 'claimed c' })}
-  SELECT ${CLAIMED.selectSome(claimOfTask(tables))}
-  FROM claimed
-  UNION ALL
-  SELECT ${CLAIMED.selectSome({ executionId: 'id', taskNo: String(INPUT_ROW), input: 'input' })}
-  FROM begun WHERE pg_column_size(input) <= ${MAX_INPUT}`;
+  )`;
+}
+
+interface ClaimedRows {
+  /** The parameter with the instance that claims. */
+  readonly instance: string;
+  /** The CTE with the tasks, named `c`. */
+  readonly from: string;
+  readonly returning?: string;
 }
 
 /**

@@ -35,7 +35,7 @@ const READY = 'NOT (d.claim AND NOT t.paused) AND t.pending_dependencies = d.ter
  *
  * The batch arrives sorted, grouping sorts again, and each update is a nested loop over that, because {@link taskOf} allows
  * no other plan. An edge leads to a task, or from an item to its task, so the row of a dependent is always that of item
- * 0. A task that waits for its items keeps its times until the last one. Locking the rows of a phase by a separate
+ * 0. A task that waits for its items keeps its times until the last one, and one that still stores items its owner. Locking the rows of a phase by a separate
  * statement would cost a fifth more. Only failed tasks that are handled are locked beforehand, because they precede the
  * tasks that handle them.
  *
@@ -114,7 +114,7 @@ function completeText(tables: TenantTables, { isPlain, isTimed }: Variant): stri
         ${full(`unmet_dependencies = t.unmet_dependencies + d.unmet,
         `)}status = CASE WHEN ${CLAIMED} THEN 'Running' WHEN ${READY} THEN 'Ready' ELSE t.status END,
         claim_token = CASE WHEN ${CLAIMED} THEN ${NEXT_TOKEN} ELSE t.claim_token END,
-        owner = CASE WHEN ${CLAIMED} THEN $13::uuid END,
+        owner = CASE WHEN ${CLAIMED} THEN $13::uuid ELSE t.owner END,
         started_at = CASE WHEN ${CLAIMED} THEN ${tables.clock.now} ELSE t.started_at END,
         run_at = CASE WHEN ${READY} THEN ${tables.clock.now} WHEN NOT (${CLAIMED}) THEN t.run_at END
     FROM delta d

@@ -38,7 +38,7 @@ export function completionValues(
     plainArray(rows.map((row) => row.taskNo)),
     plainArray(rows.map((row) => row.itemNo)),
     plainArray(rows.map((row) => (row.via === null ? row.outcome.token : null))),
-    jsonColumn(rows.map((row) => row.outcome.output)),
+    jsonColumn(rows.map((row) => asElement(row.outcome.output))),
     jsonColumn(rows.map((row) => row.outcome.finalContext)),
     plainArray(rows.map((row) => row.outcome.leaf)),
     plainArray(rows.map((row) => (lastEdges[row.ord - 1] ?? 0) + 1)),
@@ -73,6 +73,14 @@ function lockedRows(outcome: Outcome, ord: number): LockedRow[] {
   // A dependency is a task, so its row is that of item 0.
   const handled = (no: number): LockedRow => ({ ...own, taskNo: no, itemNo: 0, via: ord });
   return [own, ...outcome.handles.map(handled)];
+}
+
+/**
+ * The output of a task is an object, which `json_array_elements_text` returns as it is. That of an item may be any JSON value,
+ * so it is sent as a string that contains its text: otherwise a string would lose its quotes.
+ */
+function asElement(output: string | null): string | null {
+  return output === null || output.startsWith('{') ? output : JSON.stringify(output);
 }
 
 function encodeDetail(detail: OutcomeDetail | null): string | null {

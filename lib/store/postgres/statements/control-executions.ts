@@ -66,7 +66,7 @@ const ACTIONS: Readonly<Record<BulkAction, Action>> = {
 function controlText(tables: TenantTables, action: Action): string {
   const isFit = `x.status || '' IN ${action.from}`;
   return `WITH item AS MATERIALIZED (
-    SELECT i.id, n.open, n.tokens, sum(n.open) OVER (ORDER BY i.id) - n.open AS before
+    SELECT i.id, n.open, n.changes, sum(n.open) OVER (ORDER BY i.id) - n.open AS before
     FROM (SELECT DISTINCT id FROM unnest($1::uuid[]) AS u(id)) i CROSS JOIN LATERAL (
       SELECT FROM ${tables.execution} x WHERE ${executionOf('i.id')} AND ${isFit}
     ) x CROSS JOIN LATERAL (

@@ -40,7 +40,7 @@ export const endChildren: Statement<EndedRow> = {
     WHERE x.id = $1::uuid AND x.completed_at IS NOT NULL AND x.unsettled & ${END_CHILDREN} = ${END_CHILDREN}
       AND x.status || '' <> 'Completed'
   ), child AS MATERIALIZED (
-    SELECT c.id, n.open, n.tokens, sum(n.open) OVER (ORDER BY c.id) - n.open AS before
+    SELECT c.id, n.open, n.changes, sum(n.open) OVER (ORDER BY c.id) - n.open AS before
     FROM parent p CROSS JOIN LATERAL (
       SELECT c.id FROM (
         SELECT c.id FROM ${tables.execution} c
@@ -52,7 +52,7 @@ export const endChildren: Statement<EndedRow> = {
       ${countOpenTasks(tables, 'c.id')}
     ) n
   ), page AS MATERIALIZED (
-    SELECT id, open, tokens FROM child WHERE before < ${MAX_TASKS} ORDER BY id
+    SELECT id, open, changes FROM child WHERE before < ${MAX_TASKS} ORDER BY id
   ), ${lockExecutions(tables, 'page', STILL_OPEN)}, ${cancelTasks(tables)}, execution AS (
     UPDATE ${tables.execution} x
     SET status = 'Cancelled', reason = $2::text, completed_at = ${tables.clock.now}, deadline_at = NULL,

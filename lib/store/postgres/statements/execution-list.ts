@@ -14,6 +14,7 @@ import {
   anyExecutions,
   childExecutions,
   keyedExecutions,
+  limitedExecutions,
   taggedExecutions,
   unfinishedExecutions,
   waitingExecutions,
@@ -65,7 +66,7 @@ const LISTED = columns({
 const waitingTask = (tables: TenantTables): string => `(
       SELECT json_build_object('executionId', w.execution_id, 'taskNo', w.task_no, 'itemNo', w.item_no, 'status', w.status,
         'attempt', w.attempt, 'paused', w.paused, 'deferred', w.deferred_since IS NOT NULL,
-        'runAt', ${epochMs('w.run_at')}, 'isOrphaned', w.is_orphaned, 'wait', w.wait)
+        'runAt', ${epochMs('w.run_at')}, 'limitKey', w.limit_key, 'isOrphaned', w.is_orphaned, 'wait', w.wait)
       FROM (
         SELECT t.*, ${isOrphaned(tables)} AS is_orphaned, ${openWaitOf(tables)} AS wait FROM ${tables.task} t
         WHERE t.execution_id = x.id AND t.status IN ('Ready', 'Running', 'Waiting')
@@ -116,5 +117,6 @@ export const listExecutions = listOf('list_executions', anyExecutions);
 export const listUnfinished = listOf('list_unfinished', unfinishedExecutions);
 export const listTagged = listOf('list_tagged', taggedExecutions);
 export const listWaiting = listOf('list_waiting', waitingExecutions);
+export const listLimited = listOf('list_limited', limitedExecutions);
 export const listChildren = listOf('list_children', childExecutions);
 export const listByKey = listOf('list_by_key', keyedExecutions);

@@ -90,6 +90,31 @@ export const waitingExecutions: ExecutionSource = (tables, more) => `
   ) x`;
 
 /**
+ * Executions with a task that waits for a slot of a limit's key ($8) or holds one, and optionally an idempotency key ($9) and
+ * tags ($10). The index of waiting tasks and the list of holders find them.
+ */
+export const limitedExecutions: ExecutionSource = (tables, more) => `
+  FROM (
+    SELECT e.* FROM (
+      SELECT t.execution_id FROM ${tables.task} t
+      WHERE t.limit_key = $8::text AND t.run_at IS NOT NULL AND NOT t.paused AND t.limit_key IS NOT NULL
+      UNION
+      SELECT h.e FROM ${tables.limitSlot} s
+        CROSS JOIN LATERAL unnest(s.h_execution, s.h_task, s.h_item) h(e, n, i)
+        CROSS JOIN LATERAL (
+          SELECT FROM ${tables.task} t
+          WHERE t.execution_id = h.e AND t.task_no = h.n AND t.item_no = h.i AND t.status = 'Running'
+        ) t
+      WHERE s.limit_key = $8::text
+    ) w CROSS JOIN LATERAL (SELECT * FROM ${tables.execution} e WHERE e.id = w.execution_id) e
+    WHERE ($1::text IS NULL OR e.workflow = $1::text) AND ${PAGE_RANGE}
+      AND ($6::text[] IS NULL OR e.status = ANY ($6::text[]))
+      AND ($9::text IS NULL OR e.idempotency_key = $9::text)
+      AND ($10::jsonb IS NULL OR e.tags @> $10::jsonb)${more}
+    ${NEWEST}
+  ) x`;
+
+/**
  * The children of an execution ($8), or all executions under it ($9), by the index of parents. Optionally with tags ($10), a
  * key ($11) or a task that waits for a message ($12).
  */

@@ -1,6 +1,6 @@
 import { bigint, columns, long, orNull } from './columns.js';
 import { jsonColumn, plainArray } from './encoding.js';
-import { startColumns } from './start-executions.js';
+import { LIMIT_KEY, startColumns } from './start-executions.js';
 import type { Statement, TenantTables } from './statement.js';
 import type { FireReply, ScheduleFire } from '../../port/index.js';
 
@@ -52,9 +52,9 @@ function fireText(tables: TenantTables): string {
       unnest($1::uuid[]), unnest($2::bigint[]), json_array_elements_text($3::json), json_array_elements_text($4::json),
       unnest($5::integer[]), json_array_elements_text($6::json), unnest($7::bigint[]), unnest($8::integer[]),
       unnest($9::integer[]), unnest($10::bigint[]), unnest($11::integer[]), unnest($12::integer[]),
-      json_array_elements_text($13::json), json_array_elements_text($32::json)
+      json_array_elements_text($13::json), json_array_elements_text($32::json), json_array_elements_text($34::json)
     ) AS e(id, definition_id, workflow, input, priority, run_at, delay_ms, claims, leaves, timeout_ms,
-           first_task, task_count, idempotency_key, tags)
+           first_task, task_count, idempotency_key, tags, limit_keys)
       JOIN firing f ON f.execution_id = e.id
   ), execution AS (
     INSERT INTO ${tables.execution} (id, workflow, definition_id, status, priority, input, remaining_leaves,
@@ -64,10 +64,10 @@ function fireText(tables: TenantTables): string {
     FROM e
   ), task AS (
     INSERT INTO ${tables.task} (execution_id, task_no, definition_id, status, pending_dependencies, claim_token,
-                                priority, run_at)
+                                priority, run_at, limit_key)
     SELECT e.id, k - e.first_task, e.definition_id, CASE WHEN r.root < 0 THEN 'NotStarted' ELSE 'Ready' END,
            ($14::integer[])[k], 0, e.priority + ($16::integer[])[k],
-           CASE WHEN r.root >= 0 THEN ${clock.transaction} END
+           CASE WHEN r.root >= 0 THEN ${clock.transaction} END, ${LIMIT_KEY}
     FROM e
       CROSS JOIN LATERAL generate_series(e.first_task, e.first_task + e.task_count - 1) k
       CROSS JOIN LATERAL (SELECT ($15::integer[])[k] AS root) r
@@ -112,6 +112,7 @@ export function fireValues(schedules: readonly ScheduleFire[]): unknown[] {
     plainArray(firings.map(({ count }) => count)),
     jsonColumn(starts.map(({ tags }) => tags)),
     plainArray(plans.map(({ definitionId }) => definitionId)),
+    jsonColumn(starts.map(({ limitKeys }) => limitKeys)),
   ];
 }
 

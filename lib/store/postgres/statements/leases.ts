@@ -82,7 +82,7 @@ export const readClaims: Statement<ClaimedTask> = {
   name: 'read_claims',
   columns: CLAIM,
   text: (tables) => `SELECT ${CLAIM.select(claimOfTask(tables))}
-  FROM (SELECT DISTINCT ON (t.execution_id, t.task_no) t.* FROM ${listedClaims(tables, '$1')}) t`,
+  FROM (SELECT DISTINCT ON (t.execution_id, t.task_no, t.item_no) t.* FROM ${listedClaims(tables, '$1')}) t`,
 };
 
 const EXECUTION_ID = columns({ executionId: uuid });

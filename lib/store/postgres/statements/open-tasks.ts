@@ -6,11 +6,14 @@ import { lockOrder, taskOf, type TenantTables } from './statement.js';
 export const MAX_TASKS = 5_000;
 
 /** A condition: task `t` has not ended. */
-const IS_OPEN = `t.status IN ('NotStarted', 'Ready', 'Running', 'Waiting')`;
+export const IS_OPEN = `t.status IN ('NotStarted', 'Ready', 'Running', 'Waiting')`;
 
-/** The number of open tasks of the execution with this id, as `open`, and the sum of their tokens, as `tokens`. */
+/** Counts the claims of task `t` and the items that it has stored. A number that grows with both. */
+const CHANGES = '(t.claim_token + abs(coalesce(t.item_count, 0)))';
+
+/** The number of open tasks of the execution with this id, as `open`, and the sum of their changes, as `changes`. */
 export function countOpenTasks(tables: TenantTables, id: string): string {
-  return `SELECT count(*) AS open, sum(t.claim_token) AS tokens FROM ${tables.task} t WHERE t.execution_id = ${id} AND ${IS_OPEN}`;
+  return `SELECT count(*) AS open, sum(${CHANGES}) AS changes FROM ${tables.task} t WHERE t.execution_id = ${id} AND ${IS_OPEN}`;
 }
 
 /** Locks the open tasks of execution `$1`, after a wait if necessary, as `locked`. */
@@ -30,10 +33,10 @@ export function lockTasks(tables: TenantTables): string {
  * the first row changes, so nothing has to be rolled back. The caller finds skipped executions again.
  *
  * **Changes since the snapshot.** Open tasks are counted in the statement's snapshot and locked in their current state. If
- * their number or the sum of their tokens differs, another statement has changed them in between: it may have ended one, or
+ * their number or the sum of their changes differs, another statement has changed them in between: it may have ended one, or
  * added items to one, which the snapshot does not show. Then the execution is skipped.
  *
- * @param executions - the rows to lock, sorted by `id`, with `open` and `tokens` of {@link countOpenTasks}
+ * @param executions - the rows to lock, sorted by `id`, with `open` and `changes` of {@link countOpenTasks}
  * @param stillEnds - a condition that the locked row of execution `x` has to meet
  */
 export function lockExecutions(
@@ -42,12 +45,12 @@ export function lockExecutions(
   stillEnds: string,
 ): string {
   return `all_tasks AS MATERIALIZED (
-    SELECT i.*, l.task_nos, l.item_nos, l.statuses, l.tokens AS locked_tokens
+    SELECT i.*, l.task_nos, l.item_nos, l.statuses, l.changes AS locked_changes
     FROM ${executions} i CROSS JOIN LATERAL (
       SELECT array_agg(task_no) AS task_nos, array_agg(item_no) AS item_nos, array_agg(status) AS statuses,
-             sum(claim_token) AS tokens
+             sum(changes) AS changes
       FROM (
-        SELECT t.task_no, t.item_no, t.status, t.claim_token FROM ${tables.task} t
+        SELECT t.task_no, t.item_no, t.status, ${CHANGES} AS changes FROM ${tables.task} t
         WHERE t.execution_id = i.id AND ${IS_OPEN}
         ORDER BY ${lockOrder('t.')} FOR NO KEY UPDATE SKIP LOCKED
       ) t
@@ -58,7 +61,7 @@ export function lockExecutions(
       WHERE x.id = a.id AND ${stillEnds}
       FOR NO KEY UPDATE SKIP LOCKED
     ) x
-    WHERE coalesce(cardinality(a.task_nos), 0) = a.open AND a.locked_tokens IS NOT DISTINCT FROM a.tokens
+    WHERE coalesce(cardinality(a.task_nos), 0) = a.open AND a.locked_changes IS NOT DISTINCT FROM a.changes
   ), locked AS MATERIALIZED (
     SELECT e.id AS execution_id, u.task_no, u.item_no, u.status
     FROM ending e CROSS JOIN LATERAL unnest(e.task_nos, e.item_nos, e.statuses) AS u(task_no, item_no, status)

@@ -33,7 +33,7 @@ export function fullChanges(tables: TenantTables): string {
         attempts = CASE WHEN i.status = 'Failed' THEN ${appendAttempt(tables, 'i.detail')} ELSE t.attempts END`;
 }
 
-/** The changes of executions, before they are grouped. */
+/** The changes of executions, before they are grouped. The failure of an item is a matter of its map. */
 export const PLAIN_ENDS = `SELECT c.execution_id, max(c.ord) AS ord, count(*)::integer AS leaves, 0 AS failures,
            max(c.final_context) AS final_context
     FROM done c WHERE c.leaf`;
@@ -41,7 +41,7 @@ export const FULL_ENDS = `SELECT c.execution_id, max(c.ord) AS ord, sum(c.leaves
            max(c.final_context) AS final_context
     FROM (
       SELECT execution_id, ord, leaf::integer AS leaves, (status = 'Failed')::integer AS failures, final_context
-      FROM done WHERE leaf OR status = 'Failed'
+      FROM done WHERE leaf OR status = 'Failed' AND item_no = 0
       UNION ALL
       SELECT execution_id, via, 0, -1, NULL FROM handled
     ) c`;

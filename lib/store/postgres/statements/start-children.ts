@@ -1,7 +1,7 @@
 import { bigint, boolean, columns, jsonb, long, orNull } from './columns.js';
 import { jsonColumn, plainArray } from './encoding.js';
 import { leaseClause } from './lease-clause.js';
-import { claimedRootsClause, lockTimeout, startValues } from './start-executions.js';
+import { claimedRootsClause, LIMIT_KEY, lockTimeout, startValues } from './start-executions.js';
 import { executionOf, taskOf, type Statement, type TenantTables } from './statement.js';
 import {
   CHILD_EVENT,
@@ -46,7 +46,7 @@ type Variant = 'plain' | 'keyed' | 'inTransaction' | 'keyedInTransaction';
  * **Parent.** Its row is changed by its first child only, and last: it is the row that outcomes of its tasks wait for.
  * `depth` and `root_execution_id` never change, and the tags do not either, so they are read from the snapshot.
  */
-function childrenText(tables: TenantTables, variant: Variant): string {
+function childrenText(tables: TenantTables, variant: Variant, limited: boolean): string {
   const { clock } = tables;
   const isKeyed = variant === 'keyed' || variant === 'keyedInTransaction';
   const isInTransaction = variant === 'inTransaction' || variant === 'keyedInTransaction';
@@ -56,6 +56,8 @@ function childrenText(tables: TenantTables, variant: Variant): string {
   const isStarted = '(e.id IN (SELECT id FROM execution)) IS TRUE';
   const dueAt = `coalesce(e.run_at::timestamptz, ${clock.transaction}) + coalesce(e.delay_ms, 0) * interval '1 millisecond'`;
   const isClaimed = 'r.root >= 0 AND r.root < e.claims';
+  // The lock timeout of the keyed statement is the parameter before it.
+  const limitsOf = `, json_array_elements_text($${variant === 'keyed' ? 36 : 35}::json)`;
   return `WITH i AS MATERIALIZED (
     SELECT * FROM ROWS FROM (
       unnest($1::uuid[]), unnest($2::bigint[]), json_array_elements_text($3::json), json_array_elements_text($4::json),
@@ -63,10 +65,10 @@ function childrenText(tables: TenantTables, variant: Variant): string {
       unnest($9::integer[]), unnest($10::bigint[]), unnest($11::integer[]), unnest($12::integer[]),
       json_array_elements_text($13::json), json_array_elements_text($26::json), unnest($27::uuid[]),
       unnest($28::integer[]), unnest($29::integer[]), unnest($30::bigint[]), json_array_elements_text($31::json),
-      unnest($32::boolean[]), unnest($33::text[]), unnest($34::boolean[])
+      unnest($32::boolean[]), unnest($33::text[]), unnest($34::boolean[])${limited ? limitsOf : ''}
     ) WITH ORDINALITY AS i(id, definition_id, workflow, input, priority, run_at, delay_ms, claims, leaves, timeout_ms,
            first_task, task_count, idempotency_key, tags, parent_id, task_no, item_no, claim_token, step, waits,
-           on_parent_end, inherits_tags, ord)
+           on_parent_end, inherits_tags${limited ? ', limit_keys' : ''}, ord)
   ), held AS MATERIALIZED (
     SELECT i.*, l.has_steps, l.attempt, l.recovery_attempts FROM i CROSS JOIN LATERAL (
       SELECT t.has_steps, t.attempt, t.recovery_attempts FROM ${tables.task} t
@@ -98,7 +100,7 @@ function childrenText(tables: TenantTables, variant: Variant): string {
     RETURNING id
   ), ${variant === 'keyedInTransaction' ? `${stepClause(tables, isStarted)},` : ''} ${leaseClause(tables, 17)}, task AS (
     INSERT INTO ${tables.task} (execution_id, task_no, definition_id, status, pending_dependencies, claim_token,
-                                owner, priority, run_at, started_at)
+                                owner, priority, run_at, started_at${limited ? ', limit_key' : ''})
     SELECT e.id, k - e.first_task, e.definition_id,
            CASE WHEN r.root >= e.claims THEN 'Ready' WHEN r.root >= 0 THEN 'Running' ELSE 'NotStarted' END,
            ($14::integer[])[k],
@@ -106,7 +108,7 @@ function childrenText(tables: TenantTables, variant: Variant): string {
            CASE WHEN ${isClaimed} THEN $17::uuid END,
            e.priority + ($16::integer[])[k],
            CASE WHEN r.root >= e.claims THEN ${dueAt} END,
-           CASE WHEN ${isClaimed} THEN ${clock.transaction} END
+           CASE WHEN ${isClaimed} THEN ${clock.transaction} END${limited ? `, ${LIMIT_KEY}` : ''}
     FROM e
       CROSS JOIN LATERAL generate_series(e.first_task, e.first_task + e.task_count - 1) k
       CROSS JOIN LATERAL (SELECT ($15::integer[])[k] AS root) r
@@ -157,8 +159,18 @@ function parentClause(tables: TenantTables): string {
   )`;
 }
 
+/** For each statement, the same for children of which some have tasks with a limit. */
+const limitedStatements = new Map<Statement<StartedRow>, Statement<StartedRow>>();
+
 function statement(name: string, variant: Variant): Statement<StartedRow> {
-  return { name, columns: STARTED, text: (tables) => childrenText(tables, variant) };
+  const one = (limited: boolean): Statement<StartedRow> => ({
+    name: limited ? `${name}_limited` : name,
+    columns: STARTED,
+    text: (tables) => childrenText(tables, variant, limited),
+  });
+  const unlimited = one(false);
+  limitedStatements.set(unlimited, one(true));
+  return unlimited;
 }
 
 export const startChildren = statement('start_children', 'plain');
@@ -169,7 +181,26 @@ export const startKeyedChildInTransaction = statement(
   'keyedInTransaction',
 );
 
-/** The parameters of the statements, without the lock timeout of the keyed one. */
+/**
+ * Selects the statement for the children, with its parameters.
+ *
+ * @param lockTimeoutMs - for the keyed one
+ */
+export function childrenStatement(
+  unlimited: Statement<StartedRow>,
+  children: readonly ChildStart[],
+  lease: LeaseWrite,
+  batchNo: number,
+  lockTimeoutMs?: number,
+): readonly [Statement<StartedRow>, unknown[]] {
+  const values = childrenValues(children, lease, batchNo);
+  if (lockTimeoutMs !== undefined) values.push(lockTimeoutMs);
+  const keys = children.map(({ item }) => item.limitKeys);
+  if (keys.every((key) => key === null)) return [unlimited, values];
+  return [limitedStatements.get(unlimited) ?? unlimited, [...values, jsonColumn(keys)]];
+}
+
+/** The parameters of the statements, without lock timeout and limits. */
 export function childrenValues(
   children: readonly ChildStart[],
   { claimant, write }: LeaseWrite,

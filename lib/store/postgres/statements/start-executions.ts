@@ -23,7 +23,12 @@ interface StartVariant {
   readonly tagged?: boolean;
   /** Whether some executions have waiters that the database has to know of. The same holds for them. */
   readonly awaited?: boolean;
+  /** Whether some tasks have a limit. The same holds for them. */
+  readonly limited?: boolean;
 }
+
+/** The limit key of task `k` of execution `e`. */
+export const LIMIT_KEY = '(e.limit_keys::jsonb ->> (k - e.first_task)::text)';
 
 /** The number of parameters that all variants have. */
 const COMMON_PARAMETERS = 25;
@@ -55,13 +60,17 @@ export function claimedRootsClause(tables: TenantTables, someExist: boolean): st
  */
 function startText(
   tables: TenantTables,
-  { keyed, bounded = false, tagged = false, awaited = false }: StartVariant,
+  { keyed, bounded = false, tagged = false, awaited = false, limited = false }: StartVariant,
 ): string {
   let last = COMMON_PARAMETERS;
   const optional = (isUsed: boolean, from: (parameter: string) => string): string =>
     isUsed ? from(`$${++last}`) : '';
   const tagsOf = optional(tagged, (parameter) => `, json_array_elements_text(${parameter}::json)`);
   const waitersOf = optional(awaited, (parameter) => `, unnest(${parameter}::boolean[])`);
+  const limitsOf = optional(
+    limited,
+    (parameter) => `, json_array_elements_text(${parameter}::json)`,
+  );
   const limit = optional(bounded, (parameter) => ` WHERE ${lockTimeout(parameter)}`);
   const names = `${tagged ? ', tags' : ''}${awaited ? ', has_waiters' : ''}`;
   return `WITH e AS MATERIALIZED (
@@ -69,9 +78,9 @@ function startText(
       unnest($1::uuid[]), unnest($2::bigint[]), json_array_elements_text($3::json), json_array_elements_text($4::json),
       unnest($5::integer[]), json_array_elements_text($6::json), unnest($7::bigint[]), unnest($8::integer[]),
       unnest($9::integer[]), unnest($10::bigint[]), unnest($11::integer[]), unnest($12::integer[]),
-      json_array_elements_text($13::json)${tagsOf}${waitersOf}
+      json_array_elements_text($13::json)${tagsOf}${waitersOf}${limitsOf}
     ) AS e(id, definition_id, workflow, input, priority, run_at, delay_ms, claims, leaves, timeout_ms,
-           first_task, task_count, idempotency_key${names})
+           first_task, task_count, idempotency_key${names}${limited ? ', limit_keys' : ''})
   ), execution AS (
     INSERT INTO ${tables.execution} (id, workflow, definition_id, status, priority, input, remaining_leaves,
                                      timeout_ms, deadline_at, started_at, run_at, idempotency_key${names})
@@ -87,7 +96,7 @@ function startText(
     RETURNING id
   ), ${leaseClause(tables, 17)}, task AS (
     INSERT INTO ${tables.task} (execution_id, task_no, definition_id, status, pending_dependencies, claim_token,
-                                owner, priority, run_at, started_at)
+                                owner, priority, run_at, started_at${limited ? ', limit_key' : ''})
     SELECT e.id, k - e.first_task, e.definition_id,
            CASE WHEN r.root < 0 THEN 'NotStarted' WHEN r.root < e.claims THEN 'Running' ELSE 'Ready' END,
            ($14::integer[])[k],
@@ -96,7 +105,12 @@ function startText(
            e.priority + ($16::integer[])[k],
            CASE WHEN r.root >= e.claims
                 THEN coalesce(e.run_at::timestamptz, ${tables.clock.transaction}) + coalesce(e.delay_ms, 0) * interval '1 millisecond' END,
-           CASE WHEN r.root >= 0 AND r.root < e.claims THEN ${tables.clock.transaction} END
+           CASE WHEN r.root >= 0 AND r.root < e.claims THEN ${tables.clock.transaction} END${
+             limited
+               ? `,
+           ${LIMIT_KEY}`
+               : ''
+           }
     FROM e
       CROSS JOIN LATERAL generate_series(e.first_task, e.first_task + e.task_count - 1) k
       CROSS JOIN LATERAL (SELECT ($15::integer[])[k] AS root) r
@@ -118,8 +132,8 @@ const statements = new Map<string, Statement<StartedRow>>();
 
 /** For starts without an idempotency key, which cannot conflict. With `keyed`, the statement returns the created ids. */
 function variantOf(variant: StartVariant): Statement<StartedRow> {
-  const { keyed, bounded = false, tagged = false, awaited = false } = variant;
-  const name = `start${keyed ? '_keyed' : ''}${tagged ? '_tagged' : ''}${awaited ? '_awaited' : ''}_executions${bounded ? '_within' : ''}`;
+  const { keyed, bounded = false, tagged = false, awaited = false, limited = false } = variant;
+  const name = `start${keyed ? '_keyed' : ''}${tagged ? '_tagged' : ''}${awaited ? '_awaited' : ''}${limited ? '_limited' : ''}_executions${bounded ? '_within' : ''}`;
   const known = statements.get(name);
   if (known !== undefined) return known;
   const made: Statement<StartedRow> = {
@@ -150,8 +164,10 @@ export function startStatement(
   const awaited = items.some(({ hasWaiters }) => hasWaiters);
   if (tagged) values.push(jsonColumn(items.map(({ tags }) => tags)));
   if (awaited) values.push(plainArray(items.map(({ hasWaiters }) => hasWaiters)));
+  const limited = items.some(({ limitKeys }) => limitKeys !== null);
+  if (limited) values.push(jsonColumn(items.map(({ limitKeys }) => limitKeys)));
   if (bounded) values.push(lockTimeoutMs);
-  return [variantOf({ keyed, bounded, tagged, awaited }), values];
+  return [variantOf({ keyed, bounded, tagged, awaited, limited }), values];
 }
 
 const SETTING = columns({ setting: text });

@@ -1,5 +1,6 @@
 import type { TaskKey, TenantHandle } from '../../port/index.js';
 import { plainArray } from './encoding.js';
+import { LimitUse } from '../limit-use.js';
 import { TableUse } from '../table-use.js';
 import { columns, type Columns } from './columns.js';
 import { SERVER_CLOCK, type SqlClock } from './sql-clock.js';
@@ -29,6 +30,8 @@ export interface TenantTables extends TenantHandle {
   readonly messages: TableUse;
   /** Whether sweeps read the schedules. */
   readonly schedules: TableUse;
+  /** Which limits the process uses. */
+  readonly limits: LimitUse;
   /** The clock of the statements. */
   readonly clock: SqlClock;
 }
@@ -133,6 +136,7 @@ export function tenantTables(schema: string, clock = SERVER_CLOCK): TenantTables
     claimBatch: `${schema}.cloacina_claim_batch`,
     messages: new TableUse(),
     schedules: new TableUse(),
+    limits: new LimitUse(),
     clock,
   };
 }

@@ -19,6 +19,8 @@ export interface RawSweep {
   readonly schemaId: string | null;
   /** See `TenantSweep.fingerprint`. */
   readonly fingerprint: string | undefined;
+  /** Whether the process looks for due tasks with a limit. */
+  readonly looksForLimited: boolean;
   /** Whether the tenant uses signals and events, as far as the sweep found out. */
   readonly hasMessages: boolean;
   /** The same for schedules. */
@@ -33,6 +35,7 @@ const LOCK = 4;
 const SCHEMA = 5;
 const MESSAGES = 6;
 const SCHEDULES = 7;
+const LIMITED = 8;
 
 const SWEEP = columns({
   kind: integer,
@@ -84,6 +87,7 @@ function sweepOf(tables: TenantTables, i: number): string {
     ${wakeUps.map((query) => `UNION ALL ${query}`).join('\n    ')}
     ${useOf(tables.messages, tables.signal, row(MESSAGES, {}))}
     ${useOf(tables.schedules, tables.schedule, row(SCHEDULES, {}))}
+    ${tables.limits.areUsed ? `UNION ALL SELECT ${row(LIMITED, {})}` : ''}
     UNION ALL SELECT ${row(SCHEMA, { schemaId })}`;
 }
 
@@ -114,6 +118,7 @@ class SweptTenant implements RawSweep {
   schemaId: string | null = null;
   hasMessages = false;
   hasSchedules = false;
+  looksForLimited = false;
 
   add(row: SweepRow): void {
     const {
@@ -136,6 +141,7 @@ class SweptTenant implements RawSweep {
     } else if (kind === SCHEMA) this.schemaId = schemaId;
     else if (kind === MESSAGES) this.hasMessages = true;
     else if (kind === SCHEDULES) this.hasSchedules = true;
+    else if (kind === LIMITED) this.looksForLimited = true;
   }
 
   get fingerprint(): string | undefined {
@@ -144,8 +150,12 @@ class SweptTenant implements RawSweep {
       this.unleased.length === 0 &&
       this.due.every(({ inMs }) => inMs > 0) &&
       this.leases.every(({ overForMs, readOnly }) => overForMs < 0 && !readOnly);
-    // A sweep of a process that does not know of the tenant's messages does not stand for one that reads them.
-    const uses = [this.hasMessages ? 'messages' : '', this.hasSchedules ? 'schedules' : ''];
+    // A sweep of a process that does not look for messages, schedules or limits does not stand for one that does.
+    const uses = [
+      this.hasMessages ? 'messages' : '',
+      this.hasSchedules ? 'schedules' : '',
+      this.looksForLimited ? 'limited' : '',
+    ];
     return isQuiet ? [this.schemaId, ...uses, ...this.dueAt].join(' ') : undefined;
   }
 

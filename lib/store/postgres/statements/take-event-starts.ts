@@ -13,7 +13,7 @@ const PENDING = columns({
 });
 
 /**
- * Takes starts that are due, with their events. A taken row is due again later, so no other process takes it meanwhile, and
+ * Takes starts that are due, with their events. A taken row is due again later, so no other process takes it before, and
  * none is lost with its process. Rows that another process takes at this moment are skipped.
  *
  * A row whose event was deleted by hand goes too.

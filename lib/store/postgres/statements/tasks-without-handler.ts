@@ -3,7 +3,8 @@ import { plainArray } from './encoding.js';
 import type { Statement } from './statement.js';
 import type { BlockedTaskRow, StrandedTaskRow } from '../../port/index.js';
 
-const IS_WAITING = 't.run_at IS NOT NULL AND NOT t.paused AND t.task_no >= 0';
+const IS_WAITING =
+  't.run_at IS NOT NULL AND NOT t.paused AND t.limit_key IS NULL AND t.task_no >= 0';
 
 /** A condition: the task's definition is not in $1, or the task is one of the pairs $2, $3. */
 const HAS_NO_HANDLER = `(NOT t.definition_id = ANY ($1::bigint[])

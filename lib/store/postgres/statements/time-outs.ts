@@ -57,7 +57,7 @@ export const timeOutExecutions: Statement<TimedOutRow> = {
   text: (tables: TenantTables) => `WITH ticket AS MATERIALIZED (
     SELECT pg_try_advisory_xact_lock(${TICKET_CLASS}, hashtext($4::text)) AS mine
   ), item AS MATERIALIZED (
-    SELECT i.id, i.error, n.open, n.tokens, sum(n.open) OVER (ORDER BY i.ord) - n.open AS before
+    SELECT i.id, i.error, n.open, n.changes, sum(n.open) OVER (ORDER BY i.ord) - n.open AS before
     FROM ROWS FROM (unnest($1::uuid[]), unnest($2::integer[])) WITH ORDINALITY AS i(id, error, ord)
     CROSS JOIN LATERAL (
       ${countOpenTasks(tables, 'i.id')}

@@ -23,9 +23,19 @@ interface WakeUpSource {
 const SOURCES: readonly WakeUpSource[] = [
   {
     kind: 'task',
-    from: ({ task }) => `${task} t WHERE t.run_at IS NOT NULL AND NOT t.paused AND t.task_no >= 0`,
+    from: ({ task }) =>
+      `${task} t WHERE t.run_at IS NOT NULL AND NOT t.paused AND t.limit_key IS NULL AND t.task_no >= 0`,
     at: 't.run_at',
     mayStayDue: true,
+  },
+  {
+    kind: 'limited',
+    from: ({ task }) =>
+      `${task} t WHERE t.run_at IS NOT NULL AND NOT t.paused AND t.limit_key IS NOT NULL AND t.task_no >= 0`,
+    at: 't.run_at',
+    // Tasks of a full key.
+    mayStayDue: true,
+    isAsked: ({ limits }) => limits.areUsed,
   },
   {
     kind: 'deadline',

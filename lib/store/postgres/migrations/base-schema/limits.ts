@@ -18,6 +18,9 @@ CREATE TABLE ${schema}.cloacina_limit (
 CREATE TABLE ${schema}.cloacina_limit_slot (
   limit_key text COLLATE "C" PRIMARY KEY,
   concurrency integer,
+  rate integer,
+  rate_ms bigint,
+  burst integer,
   weight integer,
   next_token_at timestamptz,
   h_execution uuid[] NOT NULL DEFAULT '{}',
@@ -39,9 +42,14 @@ CREATE TABLE ${schema}.cloacina_limit_slot (
     [
       'TABLE',
       'limit_slot',
-      'One row per key of a limit: its own numbers, and who holds its slots.',
+      'One row per key of a limit: its own numbers, and who holds its slots. For a limit with a total also one row whose key is only the name.',
     ],
     ['COLUMN', 'limit_slot.limit_key', 'The limit and the key, separated by U+001F.'],
+    [
+      'COLUMN',
+      'limit_slot.concurrency',
+      'Number of this key alone; NULL leaves that of the limit.',
+    ],
     ['COLUMN', 'limit_slot.weight', 'Share of this key when keys take turns. NULL counts as 1.'],
     ['COLUMN', 'limit_slot.next_token_at', 'When the rate allows the next task to begin.'],
     [

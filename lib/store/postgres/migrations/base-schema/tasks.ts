@@ -51,10 +51,15 @@ CREATE INDEX cloacina_task_execution_ready_idx
 CREATE INDEX cloacina_task_execution_limited_idx
   ON ${schema}.cloacina_task_execution (limit_key, priority DESC, run_at)
   WHERE run_at IS NOT NULL AND NOT paused AND limit_key IS NOT NULL;
--- The last condition is always true. Only queries that contain it can use this index. A claim must not use it, because it
+-- The condition on the number is always true. Only queries that contain it can use this index. A claim must not use it, because it
 -- would read the waiting tasks of all definitions.
 CREATE INDEX cloacina_task_execution_due_idx
-  ON ${schema}.cloacina_task_execution (run_at) WHERE run_at IS NOT NULL AND NOT paused AND task_no >= 0;
+  ON ${schema}.cloacina_task_execution (run_at)
+  WHERE run_at IS NOT NULL AND NOT paused AND limit_key IS NULL AND task_no >= 0;
+-- Tasks that wait for a slot of a full key stay due, and must not hide when others become due.
+CREATE INDEX cloacina_task_execution_limited_due_idx
+  ON ${schema}.cloacina_task_execution (run_at)
+  WHERE run_at IS NOT NULL AND NOT paused AND limit_key IS NOT NULL AND task_no >= 0;
 `,
   comments: [
     [

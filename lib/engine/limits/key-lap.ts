@@ -1,0 +1,61 @@
+import type { LimitStore } from '../../store/port/index.js';
+
+/**
+ * Goes through the keys with due tasks in their order, and from the last one to the first. Each lap begins behind the last
+ * key of the one before, so that with little room each key gets its turn.
+ */
+export class KeyLap {
+  /** The key behind which the next read begins. */
+  private cursor: string | null = null;
+  /** The key at which the lap ends; null for the last key. Undefined while there is no lap. */
+  private end: string | null | undefined;
+  /** Whether the lap has come to the last key. */
+  private isPastLast = false;
+  private again = false;
+
+  constructor(private readonly store: Pick<LimitStore, 'dueKeys'>) {}
+
+  get isUnderWay(): boolean {
+    return this.end !== undefined;
+  }
+
+  /** Begins a lap, after the one under way if there is one. */
+  begin(): void {
+    if (this.end === undefined) this.restart();
+    else this.again = true;
+  }
+
+  /** The next keys of the lap. Empty at its end, and between the last key and the first. */
+  async next(definitions: readonly string[], count: number): Promise<string[]> {
+    const { end } = this;
+    if (end === undefined) return [];
+    const found = await this.store.dueKeys(definitions, this.cursor, count);
+    const isOver = this.isPastLast && end !== null;
+    const keys = isOver ? found.filter((key) => key <= end) : found;
+    if (keys.length === count) this.cursor = keys.at(-1) ?? null;
+    else if (this.isPastLast || end === null) this.finish(keys);
+    else {
+      this.isPastLast = true;
+      this.cursor = null;
+    }
+    return keys;
+  }
+
+  /** Call when there was no room for the keys behind this one: the next read begins behind it. */
+  stoppedAt(key: string): void {
+    this.cursor = key;
+    this.restart();
+  }
+
+  private restart(): void {
+    this.end = this.cursor;
+    this.isPastLast = false;
+    this.again = false;
+  }
+
+  private finish(keys: readonly string[]): void {
+    this.cursor = keys.at(-1) ?? null;
+    if (this.again) this.restart();
+    else this.end = undefined;
+  }
+}

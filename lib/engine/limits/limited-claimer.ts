@@ -1,0 +1,232 @@
+import type { Clock, Timer } from '../../runtime/clock.js';
+import type { FailureClassifier } from '../../runtime/failure.js';
+import type { ClaimedTask, LimitedClaims, LimitStore, TaskKey } from '../../store/port/index.js';
+import { splitLimitKey } from '../../workflow/index.js';
+import { ClaimFailures } from '../claims/claim-failures.js';
+import type { ClaimGate } from '../claims/claim-gate.js';
+import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
+import type { EngineState } from '../engine-state.js';
+import type { TenantQueue } from '../slots/tenant-queue.js';
+import { DelayedKeys } from './delayed-keys.js';
+import { KeyLap } from './key-lap.js';
+
+/** Maximum number of keys in one statement, and of tasks that it claims. */
+const MAX_KEYS = 64;
+const MAX_CLAIMS = 500;
+/**
+ * Minimum number of keys that are read at a time, however little room there is: some of them may be full.
+ */
+const FEW_KEYS = 8;
+/** Pause before a key is looked at again that another process had locked, in milliseconds; up to twice as long. */
+const LOCKED_MS = 3;
+
+export interface LimitedClaimerParts {
+  readonly clock: Clock;
+  readonly tenant: string;
+  readonly state: Pick<EngineState, 'mayClaim'>;
+  readonly store: FailureClassifier & { readonly limits: LimitStore };
+  readonly catalog: Pick<DefinitionCatalog, 'claimable' | 'limits'>;
+  readonly queue: TenantQueue;
+  readonly gate: ClaimGate;
+  /** Tasks that must not be claimed by this process now. */
+  readonly except: () => readonly TaskKey[];
+  readonly consequences: LimitedConsequences;
+}
+
+/** What the tenant's engine does after a claim of tasks with a limit. */
+export interface LimitedConsequences {
+  adopt(task: ClaimedTask): void;
+  /** Called after a failure: the statement may have committed claims that this process does not know. */
+  reconcile(): void;
+  /**
+   * Called when there may be more tasks than this process has room for.
+   *
+   * @param isNew - whether it had room for all of them before
+   */
+  leftReady(isNew: boolean): void;
+  /** Called after the first of several failures. Other processes may be able to claim. */
+  cannotClaim(): void;
+}
+
+/**
+ * Claims tasks with a limit, one statement at a time, while there is room.
+ *
+ * It has keys to claim for, and a lap through all keys with due tasks. A key is known from a start, or from a task of this
+ * process that has ended, and is claimed for at once, without a search: so a free key costs the same however many others
+ * are full. While tasks wait for room in this process, ended tasks begin a lap instead, so that the keys take turns and a
+ * busy key does not keep the slots of the process for itself.
+ *
+ * Keys without a token, and keys that another process had locked, are looked at again by a timer.
+ *
+ * States: idle, claiming. A call during a claim adds to what it has to do.
+ */
+export class LimitedClaimer {
+  private readonly keys = new Set<string>();
+  private readonly lap: KeyLap;
+  private readonly delayed: DelayedKeys;
+  private readonly failures: ClaimFailures;
+  private retry: Timer | undefined;
+  private claiming = false;
+  private underWay = Promise.resolve();
+
+  constructor(private readonly parts: LimitedClaimerParts) {
+    this.lap = new KeyLap(parts.store.limits);
+    this.delayed = new DelayedKeys(parts.clock, (keys) => this.addKeys(keys));
+    this.failures = new ClaimFailures(parts, 'tasks with a limit');
+  }
+
+  get isClaiming(): boolean {
+    return this.claiming;
+  }
+
+  /** Claims for all keys with due tasks. Does nothing in a process that has no handlers for tasks with a limit. */
+  look(): void {
+    if (!this.isUsed) return;
+    this.lap.begin();
+    this.run();
+  }
+
+  /** Call when tasks of these keys are ready. */
+  ready(keys: readonly string[]): void {
+    const { queue, consequences } = this.parts;
+    if (queue.isStuck) consequences.leftReady(!queue.hasLimitedBacklog);
+    this.addKeys(keys);
+  }
+
+  /** Call when a task of this process that held a slot of the key has ended. */
+  slotFreed(limitKey: string): void {
+    if (this.parts.queue.hasLimitedBacklog) this.look();
+    else this.addKeys([limitKey]);
+  }
+
+  /** Call when this process has room. */
+  hasRoom(): void {
+    this.run();
+  }
+
+  /** Call when the engine's permission to claim may have changed. */
+  stateChanged(): void {
+    if (this.parts.state.mayClaim) this.look();
+  }
+
+  /** Resolves when no statement is under way. */
+  whenIdle(): Promise<void> {
+    return this.underWay;
+  }
+
+  close(): void {
+    this.delayed.close();
+    this.retry?.cancel();
+  }
+
+  private addKeys(keys: readonly string[]): void {
+    if (!this.isUsed) return;
+    for (const key of keys) this.keys.add(key);
+    this.run();
+  }
+
+  private get isUsed(): boolean {
+    const { catalog, queue } = this.parts;
+    return queue.limit > 0 && catalog.claimable.limitedIds.length > 0;
+  }
+
+  private get hasWork(): boolean {
+    return this.keys.size > 0 || this.lap.isUnderWay;
+  }
+
+  private run(): void {
+    if (this.claiming || this.retry !== undefined || !this.parts.state.mayClaim) return;
+    this.claiming = true;
+    // Starts and outcomes of one batch each add their key; one statement claims for all of them.
+    this.underWay = Promise.resolve().then(() => this.claimWhileThereIsRoom());
+  }
+
+  private async claimWhileThereIsRoom(): Promise<void> {
+    const { state, queue, consequences } = this.parts;
+    try {
+      while (this.hasWork && state.mayClaim) {
+        const isNew = !queue.hasLimitedBacklog;
+        queue.hasLimitedBacklog = !queue.wantsMore;
+        if (queue.hasLimitedBacklog) {
+          consequences.leftReady(isNew);
+          break;
+        }
+        await this.claimOnce();
+      }
+      this.failures.succeeded();
+    } catch (error) {
+      this.failed(error);
+    } finally {
+      this.claiming = false;
+    }
+  }
+
+  /** Sends one claiming statement. */
+  private async claimOnce(): Promise<void> {
+    const { store, catalog, queue, gate, except, consequences } = this.parts;
+    const { limitedIds: definitions, unknownTasks: unknown } = catalog.claimable;
+    const keys = await this.take(definitions, queue.capacity);
+    if (keys.length === 0) return;
+    const requests = keys.map((limitKey) => ({
+      limitKey,
+      numbers: catalog.limits.get(splitLimitKey(limitKey).name) ?? {},
+    }));
+    await gate.withRoom(
+      MAX_CLAIMS,
+      (lease, room) => {
+        const choice = {
+          definitions,
+          unknown,
+          except: except(),
+          pastLocks: this.failures.passLocks,
+        };
+        return room === 0 ? NOTHING_CLAIMED : store.limits.claim(requests, room, choice, lease);
+      },
+      (claimed, room) => {
+        for (const task of claimed.claims) consequences.adopt(task);
+        this.follow(keys, claimed, claimed.claims.length >= room);
+      },
+    );
+  }
+
+  /** The keys of the next statement: those that are known to be ready, or else the next ones of the lap. */
+  private async take(definitions: readonly string[], capacity: number): Promise<string[]> {
+    if (this.keys.size === 0) {
+      return this.lap.next(definitions, Math.min(MAX_KEYS, Math.max(FEW_KEYS, capacity)));
+    }
+    const keys = [...this.keys].slice(0, MAX_KEYS);
+    for (const key of keys) this.keys.delete(key);
+    return keys;
+  }
+
+  /** @param isFull - whether the claim has used all the room that it had */
+  private follow(keys: readonly string[], claimed: LimitedClaims, isFull: boolean): void {
+    let last: string | undefined;
+    for (const { limitKey, fate, tokenInMs, claimed: count } of claimed.keys) {
+      if (count > 0) last = limitKey;
+      if (fate === 'locked') this.delayed.add(limitKey, this.lockedMs);
+      // One millisecond late: the database's clock decides when the token is there.
+      else if (tokenInMs !== null) this.delayed.add(limitKey, tokenInMs + 1);
+      else if (fate === 'more' && !isFull) this.keys.add(limitKey);
+    }
+    if (isFull) this.lap.stoppedAt(last ?? keys.at(-1) ?? '');
+  }
+
+  private get lockedMs(): number {
+    return LOCKED_MS * (1 + this.parts.clock.random());
+  }
+
+  private failed(error: unknown): void {
+    const { clock, consequences } = this.parts;
+    const pauseMs = this.failures.failed(error);
+    this.lap.begin();
+    consequences.reconcile();
+    this.retry = clock.timer(() => {
+      this.retry = undefined;
+      this.run();
+    }, pauseMs);
+    if (this.failures.isFirst) consequences.cannotClaim();
+  }
+}
+
+const NOTHING_CLAIMED: Promise<LimitedClaims> = Promise.resolve({ claims: [], keys: [] });

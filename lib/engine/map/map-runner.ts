@@ -1,0 +1,175 @@
+import type { TaskContext } from '../../discovery/task-context.js';
+import { ContextTooLargeError } from '../../errors/index.js';
+import type { AvailabilityRetry } from '../../runtime/availability-retry.js';
+import type {
+  AppendReply,
+  ItemAppend,
+  ItemStore,
+  LimitStore,
+  MapState,
+} from '../../store/port/index.js';
+import { mapLimitKey, type MapNode } from '../../workflow/index.js';
+import type { TaskClaim } from '../claims/task-claim.js';
+import type { Attempt } from '../execution/attempt.js';
+import { thrown, tooLarge, type HandlerCall } from '../execution/handler-call.js';
+import { EXPANDED, REFUSED, type HandlerOutcome } from '../execution/handler-outcome.js';
+import type { MapRuns } from '../execution/handler-runner.js';
+import type { TaskSurroundings } from '../execution/task-surroundings.js';
+import { encodeWrites, resultOf, type TaskResult } from '../execution/task-result.js';
+import { Expansion } from './expansion.js';
+import { checkItems, collectJson, summaryJson } from './map-join.js';
+import { RunningMap } from '../execution/running-item.js';
+
+export interface MapRunnerParts {
+  readonly store: {
+    readonly items: ItemStore;
+    readonly limits: Pick<LimitStore, 'closeMap'>;
+  };
+  readonly whileUnavailable: Pick<AvailabilityRetry, 'run'>;
+  /** Maximum size of an item and of the context, in bytes of JSON. */
+  readonly maxContextSize: number;
+  /** Called when items were stored that may be claimed now. */
+  readonly leftReady: (count: number) => void;
+  /** Called when items with a limit were stored that may be claimed now. */
+  readonly limitedReady: (limitKey: string) => void;
+}
+
+/**
+ * Runs maps. A map is claimed twice: to store its items, and when all of them have ended. Its row tells which of the two
+ * it is, so a run that a lost process has begun is taken up where it was.
+ *
+ * States of a map: without items (its first run stores them) → storing, from part to part → Waiting for its items → joined.
+ */
+export class MapRunner implements MapRuns {
+  constructor(private readonly parts: MapRunnerParts) {}
+
+  /** Never rejects. */
+  async run(attempt: Attempt, call: HandlerCall, surroundings: TaskSurroundings): Promise<void> {
+    const { claim, input } = attempt;
+    const context = new RunningMap(claim, input.view, surroundings);
+    const { run } = context;
+    let outcome: HandlerOutcome | undefined;
+    try {
+      // Interceptors may return another value, or throw.
+      const body = async (): Promise<void> => {
+        outcome = await this.advance(attempt, context);
+      };
+      await call.invoke(attempt, context, undefined, body);
+      run.returned();
+    } catch (error) {
+      if (run.hasOpenPoints) await run.threw();
+      // The statement that stored the last items has ended the claim, so nothing can be recorded for it.
+      if (outcome !== EXPANDED) {
+        outcome = error === LOST ? REFUSED : thrown(attempt, run, error);
+      }
+    }
+    outcome ??= thrown(attempt, run, new Error('An interceptor did not run the task.'));
+    try {
+      attempt.conclude(outcome);
+    } finally {
+      attempt.end();
+    }
+  }
+
+  /** Call when the outcome of a map is recorded. Its limit is not needed any more. A row that stays does no harm. */
+  completed(claim: TaskClaim): void {
+    const limitKey = limitKeyOf(claim);
+    if (limitKey === null) return;
+    const { store, whileUnavailable } = this.parts;
+    whileUnavailable.run(() => store.limits.closeMap(claim, limitKey)).catch(() => undefined);
+  }
+
+  private async advance(attempt: Attempt, context: TaskContext): Promise<HandlerOutcome> {
+    const { claim } = attempt;
+    const { node } = claim.task;
+    const { store, whileUnavailable } = this.parts;
+    if (node?.kind !== 'map') throw new Error(`Task "${claim.task.name}" is not a map.`);
+    const state = await whileUnavailable.run(() => store.items.state(claim));
+    if (state === undefined) return REFUSED;
+    if (state.isExpanded) return this.join(attempt, node, state);
+    const rows = await this.expand(claim, node, state, context);
+    return rows === 0 ? this.join(attempt, node, state) : EXPANDED;
+  }
+
+  /** Stores the items. Returns their number. */
+  private async expand(
+    claim: TaskClaim,
+    node: MapNode,
+    state: MapState,
+    context: TaskContext,
+  ): Promise<number> {
+    const { definition, task, signal } = claim;
+    const items = definition.handlers[task.no]?.items;
+    if (items === undefined) throw new Error(`No function for the items of "${task.name}".`);
+    let { stored } = state;
+    const limitKey = limitKeyOf(claim);
+    const expansion = new Expansion({
+      name: task.name,
+      node,
+      state,
+      maxItemSize: this.parts.maxContextSize,
+      signal,
+      append: async (part, isLast) => {
+        const reply = await this.append(claim, { items: part, stored, isLast, limitKey });
+        stored += part.length;
+        return reply;
+      },
+    });
+    return expansion.run(items, context);
+  }
+
+  private async append(
+    claim: TaskClaim,
+    part: Pick<ItemAppend, 'items' | 'stored' | 'isLast' | 'limitKey'>,
+  ): Promise<AppendReply> {
+    const { store, whileUnavailable } = this.parts;
+    const { executionId, taskNo, itemNo, token } = claim;
+    const key = { executionId, taskNo, itemNo, token };
+    const reply = await whileUnavailable.run(() => store.items.append({ ...key, ...part }));
+    // After a lost reply too: then the next claim finds how many items are stored.
+    if (reply === undefined) throw LOST;
+    claim.progressed();
+    if (!reply.paused) this.tellOfReady(part.items.length, part.limitKey, reply.isDue);
+    return reply;
+  }
+
+  private tellOfReady(items: number, limitKey: string | null, isMapDue: boolean): void {
+    const { leftReady, limitedReady } = this.parts;
+    if (limitKey !== null && items > 0) limitedReady(limitKey);
+    const ready = (limitKey === null ? items : 0) + (isMapDue ? 1 : 0);
+    if (ready > 0) leftReady(ready);
+  }
+
+  private async join(attempt: Attempt, node: MapNode, state: MapState): Promise<TaskResult> {
+    const { claim, input } = attempt;
+    const { no, name } = claim.task;
+    const { maxContextSize } = this.parts;
+    checkItems(name, node, state);
+    const value = node.collect ? await this.collect(claim) : summaryJson(state);
+    const writes = new Map([[name, value]]);
+    const view = input.view.withWrites(no, writes);
+    if (view.bytes > maxContextSize) throw tooLarge(view, maxContextSize);
+    return resultOf(claim, input, 'Completed', { view, ...encodeWrites(writes) });
+  }
+
+  private async collect(claim: TaskClaim): Promise<string> {
+    const { store, whileUnavailable, maxContextSize } = this.parts;
+    const values = await whileUnavailable.run(() =>
+      collectJson(store.items, claim, maxContextSize),
+    );
+    if (typeof values === 'string') return values;
+    const { largerThan } = values;
+    const what = `${claim.task.name}, the values of its items, which results() reads without a limit`;
+    throw new ContextTooLargeError(largerThan, maxContextSize, [[what, largerThan]]);
+  }
+}
+
+/** The key of the limit that a map with `concurrency` has for itself. Null without. */
+function limitKeyOf({ definition, executionId, task }: TaskClaim): string | null {
+  const { node, no } = task;
+  if (node?.kind !== 'map' || node.concurrency === undefined) return null;
+  return mapLimitKey({ definitionId: definition.id, executionId, taskNo: no });
+}
+
+/** Ends a run whose claim is gone. A single object, so that no function of the application can throw it. */
+const LOST = new Error('The claim was lost.');

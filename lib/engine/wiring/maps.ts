@@ -1,0 +1,38 @@
+import { AvailabilityRetry } from '../../runtime/availability-retry.js';
+import { ItemCanceller } from '../map/item-canceller.js';
+import { ItemReader } from '../items/item-reader.js';
+import { itemResults } from '../items/item-results.js';
+import { MapRunner } from '../map/map-runner.js';
+import type { EngineCore } from './core.js';
+import type { OutcomesRoom } from './outcomes.js';
+
+export type MapsRoom = ReturnType<typeof wireMaps>;
+
+/** Maps: their items are stored, read for their claims, cancelled after failures, and joined. */
+export function wireMaps(core: EngineCore, { completer }: OutcomesRoom) {
+  const { settings, store, services, clock, tenant, address, claims, later } = core;
+  const { maxContextSize, startTimeoutMs } = settings;
+  const whileUnavailable = new AvailabilityRetry(tenant, store, startTimeoutMs, clock);
+  const leftReady = (count: number): void => later.wakeUps.leftHere(count);
+  return {
+    items: new ItemReader(store, clock),
+    itemCanceller: new ItemCanceller({
+      clock,
+      address,
+      store,
+      whileUnavailable,
+      claims,
+      services,
+      giveBack: (claim, delayMs) => completer.giveBack(claim, delayMs),
+      leftReady: () => leftReady(1),
+    }),
+    maps: new MapRunner({
+      store,
+      whileUnavailable,
+      maxContextSize,
+      leftReady,
+      limitedReady: (limitKey) => later.limited.ready([limitKey]),
+    }),
+    results: itemResults(store, whileUnavailable),
+  };
+}

@@ -1,0 +1,114 @@
+import { checkCallOptions } from '../errors/call-options.js';
+import { InvalidArgumentError } from '../errors/index.js';
+import { formatValue } from '../errors/option-checks.js';
+import type { LimitChange } from '../store/port/index.js';
+import { checkLimitName, checkNumbers, keyProblem, limitKeyOf } from '../workflow/index.js';
+import type { LimitFilter, LimitKeyRef, LimitSettings } from './limit-state.js';
+
+const REF: ReadonlySet<string> = new Set<keyof LimitKeyRef>(['name', 'key']);
+const SETTINGS: ReadonlySet<string> = new Set<keyof LimitSettings>([
+  'concurrency',
+  'rate',
+  'total',
+  'key',
+  'weight',
+]);
+const FILTER: ReadonlySet<string> = new Set<keyof LimitFilter>(['name', 'full', 'limit', 'cursor']);
+const MAX_WEIGHT = 1_000;
+const DEFAULT_PAGE = 50;
+const MAX_PAGE = 500;
+
+/** @throws InvalidArgumentError for a name that is not valid */
+function checkName(argument: string, name: unknown): string {
+  const problems: string[] = [];
+  const checked = checkLimitName(name, (problem) => problems.push(problem));
+  if (problems[0] === undefined) return checked;
+  throw new InvalidArgumentError(argument, `must name a limit, and ${problems[0]}`);
+}
+
+/** The stored form of a limit and a key. */
+export function checkLimitKey(argument: string, ref: LimitKeyRef): string {
+  checkCallOptions(argument, ref, REF);
+  const name = checkName(argument, ref.name);
+  return limitKeyOf(name, ref.key === undefined ? '' : checkKey(argument, ref.key));
+}
+
+function checkKey(argument: string, key: unknown): string {
+  const text = typeof key === 'number' ? String(key) : key;
+  const problem =
+    typeof text === 'string'
+      ? keyProblem(text)
+      : `is ${formatValue(key)}, not a string or a number`;
+  if (typeof text === 'string' && problem === undefined) return text;
+  throw new InvalidArgumentError(argument, `has a key that ${problem ?? ''}`);
+}
+
+/** @throws InvalidArgumentError for an unknown option, and for numbers that are not valid */
+export function checkSettings(
+  name: string,
+  settings: LimitSettings,
+): { readonly limitKey: string | undefined; readonly change: LimitChange } {
+  checkCallOptions('limits.set()', settings, SETTINGS);
+  checkName('name', name);
+  const { key, weight, ...numbers } = settings;
+  const limitKey = key === undefined ? undefined : checkLimitKey('key', { name, key });
+  if (limitKey === undefined && weight !== undefined) {
+    throw new InvalidArgumentError('weight', 'is that of a key; specify the key too');
+  }
+  if (limitKey !== undefined && numbers.total !== undefined) {
+    throw new InvalidArgumentError('total', 'is that of all keys; leave out the key');
+  }
+  const given = Object.fromEntries(Object.entries(numbers).filter(([, value]) => value !== null));
+  const checked = checkNumbers(given, (problem) => {
+    throw new InvalidArgumentError('settings', problem);
+  });
+  const cleared = Object.fromEntries(Object.entries(numbers).filter(([, value]) => value === null));
+  return { limitKey, change: { ...checked, ...cleared, weight: checkWeight(weight) } };
+}
+
+function checkWeight(weight: number | null | undefined): number | null | undefined {
+  if (weight === undefined || weight === null) return weight;
+  if (Number.isInteger(weight) && weight >= 1 && weight <= MAX_WEIGHT) return weight;
+  throw new InvalidArgumentError(
+    'weight',
+    `must be a whole number from 1 to ${MAX_WEIGHT}, not ${formatValue(weight)}`,
+  );
+}
+
+export interface CheckedLimitFilter {
+  readonly name: string | null;
+  readonly full: boolean;
+  readonly limit: number;
+  readonly after: string | null;
+}
+
+/** @throws InvalidArgumentError for an unknown option, and for values that are not valid */
+export function checkLimitFilter(filter: LimitFilter): CheckedLimitFilter {
+  checkCallOptions('limits.list()', filter, FILTER);
+  const { name, full = false, limit = DEFAULT_PAGE, cursor } = filter;
+  if (typeof full !== 'boolean') {
+    throw new InvalidArgumentError('full', `must be true or false, not ${formatValue(full)}`);
+  }
+  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE) {
+    throw new InvalidArgumentError(
+      'limit',
+      `must be a whole number from 1 to ${MAX_PAGE}, not ${formatValue(limit)}`,
+    );
+  }
+  return {
+    name: name === undefined ? null : checkName('name', name),
+    full,
+    limit,
+    after: cursor === undefined ? null : decodeCursor(cursor),
+  };
+}
+
+export function encodeLimitCursor(limitKey: string): string {
+  return Buffer.from(limitKey).toString('base64url');
+}
+
+function decodeCursor(cursor: string): string {
+  const key = typeof cursor === 'string' ? Buffer.from(cursor, 'base64url').toString() : '';
+  if (key.includes('\u001f') && !key.includes('\u0000')) return key;
+  throw new InvalidArgumentError('cursor', 'must be the nextCursor of an earlier page');
+}

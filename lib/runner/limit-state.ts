@@ -1,0 +1,71 @@
+import type { LimitNumbers, Rate } from '../workflow/index.js';
+
+/** A key of a limit. Without `key`, that of a limit whose tasks have no key. */
+export interface LimitKeyRef {
+  /** The name of the limit. */
+  name: string;
+  /** The value of the key. A number and its text are the same key. */
+  key?: string | number;
+}
+
+/** A task that holds a slot of a limit. */
+export interface LimitHolder {
+  executionId: string;
+  /** The name of the task. */
+  task: string;
+}
+
+/** A key of a limit, as it is now. */
+export interface LimitState {
+  name: string;
+  /** The value of the key. Absent if the tasks of the limit have no key. */
+  key?: string;
+  /** The number of tasks that run. */
+  inUse: number;
+  /** The number of tasks that may run at a time. */
+  concurrency: number;
+  /** How many tasks may begin in a time. Absent: any number. */
+  rate?: Rate;
+  /** The number of tasks of all keys of the limit that may run at a time. Absent: any number. */
+  total?: number;
+  /** The number of tasks that this key begins in a round in which others begin one. */
+  weight: number;
+  /** The number of tasks that are due and wait, counted up to 1,000. */
+  waiting: number;
+  /** Since when the first of them has been due. Absent: none waits. */
+  oldest?: Date;
+  /** When the rate allows the next task to begin. Absent: now. */
+  nextAt?: Date;
+  /** The tasks that run. */
+  holders: LimitHolder[];
+}
+
+/** Which keys {@link CloacinaLimits.list} returns. */
+export interface LimitFilter {
+  /** The name of a limit. Default: all limits. */
+  name?: string;
+  /** `true`: only keys without a free slot or token. Default: `false`. */
+  full?: boolean;
+  /** The size of the page, 1 to 500. Default: 50. */
+  limit?: number;
+  /** The `nextCursor` of the previous page. Default: the first page. */
+  cursor?: string;
+}
+
+/** A page of keys, by name and key. */
+export interface LimitPage {
+  items: LimitState[];
+  /** The `cursor` of the next page; null on the last page. */
+  nextCursor: string | null;
+}
+
+/** The numbers that {@link CloacinaLimits.set} sets. */
+export type LimitSettings = {
+  /** A number. `null`: that of the code again, or for a key that of its limit. Left out: unchanged. */
+  [Name in keyof LimitNumbers]?: LimitNumbers[Name] | null;
+} & {
+  /** The key whose numbers are set. Default: those of all keys. */
+  key?: string | number;
+  /** The weight of the key, 1 to 1,000; only with `key`. Default: 1. */
+  weight?: number | null;
+};

@@ -1,0 +1,119 @@
+import type { CheckedNumbers } from '../../workflow/limit.js';
+import type { ClaimChoice, ClaimedTask } from './claims.js';
+import type { MapKey } from './items.js';
+import type { LeaseWrite } from './leases.js';
+
+/** A key whose due tasks are to be claimed. */
+export interface LimitRequest {
+  /** The limit and the key, as in the rows of tasks. */
+  readonly limitKey: string;
+  /** The numbers of the running code. Those that were set at run time take precedence. */
+  readonly numbers: CheckedNumbers;
+}
+
+/** The due tasks that a claim may take. */
+export interface LimitedChoice extends ClaimChoice {
+  readonly definitions: readonly string[];
+  /** Tasks of the definitions for which this process has no handler. */
+  readonly unknown: readonly (readonly [definition: string, task: number])[];
+}
+
+/**
+ * What a claim found of a key:
+ * - `done`: all its due tasks are claimed, or its slots or tokens are used up. The end of a task, or time, brings more.
+ * - `more`: it may have more due tasks, and room for them, but this claim had no room.
+ * - `locked`: another process claims for this key, or for its limit, at this moment.
+ */
+export type KeyFate = 'done' | 'more' | 'locked';
+
+/** A key after a claim. */
+export interface ClaimedKey {
+  readonly limitKey: string;
+  readonly fate: KeyFate;
+  /** Number of tasks that were claimed. */
+  readonly claimed: number;
+  /** When the rate allows the next task to begin, in milliseconds. Null unless the rate has stopped the claim. */
+  readonly tokenInMs: number | null;
+}
+
+/** The claimed tasks of several keys. */
+export interface LimitedClaims {
+  readonly claims: readonly ClaimedTask[];
+  /** In the order of the request. */
+  readonly keys: readonly ClaimedKey[];
+}
+
+/** Numbers to set at run time: undefined leaves a number as it is, null takes that of the code again. */
+export interface LimitChange {
+  readonly concurrency?: number | null | undefined;
+  readonly rate?: CheckedNumbers['rate'] | null | undefined;
+  /** Only of a limit, not of a key. */
+  readonly total?: number | null | undefined;
+  /** Only of a key. */
+  readonly weight?: number | null | undefined;
+}
+
+/** A task that holds a slot. */
+export interface SlotHolder {
+  readonly executionId: string;
+  readonly taskNo: number;
+  readonly itemNo: number;
+  readonly definitionId: string;
+}
+
+/** A key of a limit, as it is now. */
+export interface LimitKeyRow {
+  readonly limitKey: string;
+  /** Numbers that were set for the key, or else for its limit. Null: those of the code. */
+  readonly concurrency: number | null;
+  readonly rate: number | null;
+  readonly rateMs: number | null;
+  readonly burst: number | null;
+  /** The total that was set for the limit. Null: that of the code. */
+  readonly total: number | null;
+  readonly weight: number;
+  /** Tasks that run. */
+  readonly holders: readonly SlotHolder[];
+  /** Number of due tasks, counted up to a thousand. */
+  readonly waiting: number;
+  /** How long the first of them has been due, in milliseconds. Null if there is none. */
+  readonly oldestForMs: number | null;
+  /** When the rate allows the next task to begin, in milliseconds; at most 0 if now. Null without a rate so far. */
+  readonly tokenInMs: number | null;
+}
+
+/** Claims tasks with a limit, and reads and sets the numbers of limits. */
+export interface LimitStore {
+  /** Call when the process has handlers for tasks with a limit. Only then its sweeps and timers look for them. */
+  use(): void;
+  /**
+   * Keys with due tasks of the definitions, in their order, from the first one behind `after` on.
+   *
+   * @param after - null: from the first key on
+   */
+  dueKeys(definitions: readonly string[], after: string | null, count: number): Promise<string[]>;
+  /**
+   * Claims due tasks of the keys, within their limits. Each key gets its turn in the order of the request: one task for
+   * each key before any gets a second one, as far as their weights are equal.
+   *
+   * @param room - number of tasks to claim
+   */
+  claim(
+    keys: readonly LimitRequest[],
+    room: number,
+    choice: LimitedChoice,
+    lease: LeaseWrite,
+  ): Promise<LimitedClaims>;
+  /** Sets numbers of a limit. */
+  setLimit(name: string, change: LimitChange): Promise<void>;
+  /** Sets numbers of one key. */
+  setKey(limitKey: string, change: LimitChange): Promise<void>;
+  /** These keys, as far as they are known. */
+  keysOf(limitKeys: readonly string[]): Promise<LimitKeyRow[]>;
+  /**
+   * Keys in their order, from the first one behind `after` on, without those of maps. A key is known from its first claim on.
+   */
+  keys(name: string | null, after: string | null, count: number): Promise<LimitKeyRow[]>;
+  /** Forgets the key of a map that is Completed. Does nothing if a manual retry has reset it since. */
+  closeMap(map: MapKey, limitKey: string): Promise<void>;
+}

@@ -1,0 +1,112 @@
+import { PostgresRole } from './postgres-role.js';
+import {
+  claimLimited,
+  claimLimitedPastLocks,
+  limitedClaimsOf,
+  limitedValues,
+} from '../statements/claim-limited.js';
+import { plainArray } from '../statements/encoding.js';
+import {
+  closeMapLimit,
+  insertLimitKeys,
+  readDueKeys,
+  readLimitKeys,
+  readTheseLimitKeys,
+  setLimit,
+  setLimitKey,
+} from '../statements/limit-keys.js';
+import { splitLimitKey } from '../../../workflow/limit.js';
+import { isMapLimit } from '../../../workflow/map-limit.js';
+import type {
+  LeaseWrite,
+  LimitChange,
+  LimitedChoice,
+  LimitedClaims,
+  LimitKeyRow,
+  LimitRequest,
+  LimitStore,
+  MapKey,
+} from '../../port/index.js';
+
+/** Claims tasks with a limit, and reads and sets the numbers of limits, on PostgreSQL. */
+export class PostgresLimitStore extends PostgresRole implements LimitStore {
+  use(): void {
+    this.db.tables.limits.areUsed = true;
+  }
+
+  async dueKeys(
+    definitions: readonly string[],
+    after: string | null,
+    count: number,
+  ): Promise<string[]> {
+    const values = [plainArray(definitions), after ?? '', count];
+    return (await this.db.hot.run(readDueKeys, values)).map(({ limitKey }) => limitKey);
+  }
+
+  async claim(
+    keys: readonly LimitRequest[],
+    room: number,
+    choice: LimitedChoice,
+    lease: LeaseWrite,
+  ): Promise<LimitedClaims> {
+    await this.insertUnknown(keys);
+    const batch = this.db.batches.open();
+    const found = limitedClaimsOf(
+      await this.db.hot.run(
+        choice.pastLocks === true ? claimLimitedPastLocks : claimLimited,
+        limitedValues(keys, room, choice, lease, batch.no),
+      ),
+    );
+    const stored = batch.stored(found.claims.length);
+    for (const { limitKey, fate } of found.keys) {
+      if (fate === 'locked') this.db.tables.limits.doubt(limitKey);
+    }
+    return { ...found, claims: found.claims.map((claim) => ({ ...claim, batch: stored })) };
+  }
+
+  async setLimit(name: string, change: LimitChange): Promise<void> {
+    await this.db.hot.run(setLimit, changeValues(name, change, change.total));
+  }
+
+  async setKey(limitKey: string, change: LimitChange): Promise<void> {
+    await this.db.hot.run(setLimitKey, changeValues(limitKey, change, change.weight));
+  }
+
+  async keysOf(limitKeys: readonly string[]): Promise<LimitKeyRow[]> {
+    return this.db.cold.run(readTheseLimitKeys, [JSON.stringify(limitKeys)]);
+  }
+
+  async keys(name: string | null, after: string | null, count: number): Promise<LimitKeyRow[]> {
+    return this.db.cold.run(readLimitKeys, [name, after ?? '', count]);
+  }
+
+  async closeMap({ executionId, taskNo }: MapKey, limitKey: string): Promise<void> {
+    await this.db.hot.run(closeMapLimit, [limitKey, executionId, taskNo]);
+    this.db.tables.limits.doubt(limitKey);
+  }
+
+  /** Inserts the rows of keys, and of their limits, that this process has not seen. The limit of a map has no total. */
+  private async insertUnknown(keys: readonly LimitRequest[]): Promise<void> {
+    const wanted = new Set<string>();
+    for (const { limitKey } of keys) {
+      wanted.add(limitKey);
+      if (!isMapLimit(limitKey)) wanted.add(splitLimitKey(limitKey).name);
+    }
+    const { limits } = this.db.tables;
+    const unknown = limits.unknown([...wanted]);
+    if (unknown.length === 0) return;
+    await this.db.hot.run(insertLimitKeys, [JSON.stringify(unknown)]);
+    limits.exist(unknown);
+  }
+}
+
+/** The parameters of a statement that sets numbers. `last` is the number that only a limit, or only a key, has. */
+function changeValues(
+  target: string,
+  { concurrency, rate }: LimitChange,
+  last: number | null | undefined,
+): unknown[] {
+  const isSet = [concurrency, rate, rate, rate, last].map((number) => number !== undefined);
+  const values = [concurrency, rate?.limit, rate?.perMs, rate?.burst, last];
+  return [target, plainArray(isSet), plainArray(values)];
+}

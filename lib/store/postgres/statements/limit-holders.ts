@@ -1,0 +1,57 @@
+import type { TenantTables } from './statement.js';
+
+/** How long a holder without a row counts as holding. */
+const YOUNG = "interval '1 minute'";
+/** Tokens have 53 bits. Their distance is compared, because the count in them begins again after a million claims. */
+const TOKEN_MASK = '9007199254740991';
+const HALF_OF_TOKENS = '4503599627370496';
+
+/** The arrays of a slot's row, each with one place for each holder. */
+export const HOLDER_COLUMNS = ['h_execution', 'h_task', 'h_item', 'h_token', 'h_at'] as const;
+
+/**
+ * A lateral sub-select with the holders of the slots of row `s` that hold them still, and their number `held`.
+ *
+ * A slot is a pair of a task and the token of its claim. Every way out of Running moves the token on, so the slot is free
+ * without a statement that frees it, and no slot can leak. The row of the task may be read from an older snapshot than the
+ * row of the slots, which is read under its lock. An old row has an older token, which counts as holding. So an old snapshot
+ * makes the claim take too few tasks, never too many. Two cases need care:
+ *
+ * - A task that is younger than the snapshot has no row in it. For a minute, a missing row means that it holds.
+ * - A deleted task has none either. After that minute, a missing row means that it is free.
+ *
+ * @param isDoubtful - a condition: the holders are compared with the rows of their tasks. Else all of them count, which is
+ *   right but may be too many
+ */
+export function holdersOf(tables: TenantTables, isDoubtful: string): string {
+  return `(
+      SELECT coalesce(array_agg(h.e), '{}') AS h_execution, coalesce(array_agg(h.n), '{}') AS h_task,
+             coalesce(array_agg(h.i), '{}') AS h_item, coalesce(array_agg(h.tok), '{}') AS h_token,
+             coalesce(array_agg(h.at), '{}') AS h_at, count(*)::integer AS held
+      FROM unnest(s.h_execution, s.h_task, s.h_item, s.h_token, s.h_at) AS h(e, n, i, tok, at)
+        LEFT JOIN LATERAL (
+          SELECT t.claim_token AS now FROM ${tables.task} t
+          WHERE ${isDoubtful} AND t.execution_id = ANY (ARRAY[h.e]) AND t.task_no = h.n AND t.item_no = h.i
+          LIMIT 1
+        ) t ON true
+      WHERE NOT (${isDoubtful}) OR CASE
+        WHEN t.now IS NULL THEN h.at > ${tables.clock.statement} - ${YOUNG}
+        ELSE (t.now - h.tok) & ${TOKEN_MASK} NOT BETWEEN 1 AND ${HALF_OF_TOKENS}
+      END
+    )`;
+}
+
+/** The assignments that add to the holders of row `s` those of `added`, both from CTEs with the arrays. */
+export function withHolders(kept: string, added: string): string {
+  return HOLDER_COLUMNS.map((column) => `${column} = ${kept}.${column} || ${added}.${column}`).join(
+    ', ',
+  );
+}
+
+/** The arrays of the claims `c` of a group. */
+export function holdersOfClaims(tables: TenantTables): string {
+  return (
+    'array_agg(c.execution_id) AS h_execution, array_agg(c.task_no) AS h_task, array_agg(c.item_no) AS h_item, ' +
+    `array_agg(c.claim_token) AS h_token, array_agg(${tables.clock.statement}) AS h_at`
+  );
+}

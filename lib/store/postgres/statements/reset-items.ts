@@ -1,0 +1,78 @@
+import { plainArray } from './encoding.js';
+import { NO_COLUMNS, type Statement } from './statement.js';
+import type { ItemReset, ResetTask } from '../../port/index.js';
+
+/**
+ * Resets the items of maps that a manual retry has reset, in the same transaction. The rows are locked.
+ *
+ * - `discard`: the items are deleted, and the map makes them anew. Its input has changed.
+ * - `unfinished`: items that did not complete run again. The others keep their outcomes.
+ * - `all`: all items run again. Those that had completed lose their steps.
+ *
+ * A map with all items stored waits for those that run again, or is joined anew if there are none. One that had stored
+ * only a part goes on storing, so its counter stays one higher. Former outcomes of items are not stored as events: there
+ * may be a million.
+ */
+export const resetItems: Statement = {
+  name: 'reset_items',
+  columns: NO_COLUMNS,
+  text: (tables) => `WITH map AS MATERIALIZED (
+    SELECT m.task_no, m.items, m.keeps_steps, t.generation
+    FROM unnest($2::integer[], $3::text[], $4::boolean[]) AS m(task_no, items, keeps_steps)
+      JOIN ${tables.task} t ON t.execution_id = $1::uuid AND t.task_no = m.task_no AND t.item_no = 0
+  ), discarded AS (
+    DELETE FROM ${tables.task} t USING map m
+    WHERE m.items = 'discard' AND t.execution_id = $1::uuid AND t.task_no = m.task_no AND t.item_no > 0
+  ), discarded_step AS (
+    DELETE FROM ${tables.step} s USING map m
+    WHERE m.items = 'discard' AND s.execution_id = $1::uuid AND s.task_no = m.task_no AND s.item_no > 0
+  ), chosen AS MATERIALIZED (
+    SELECT t.task_no, t.item_no, m.generation, m.keeps_steps AND t.status || '' <> 'Completed' AS keeps_steps
+    FROM map m JOIN ${tables.task} t ON t.execution_id = $1::uuid AND t.task_no = m.task_no AND t.item_no > 0
+    WHERE m.items = 'all' OR m.items = 'unfinished' AND t.status || '' <> 'Completed'
+  ), item AS (
+    UPDATE ${tables.task} t
+    SET status = 'Ready', run_at = ${tables.clock.now}, generation = c.generation,
+        has_steps = t.has_steps AND c.keeps_steps, paused = false, attempt = 0, attempts = NULL, recovery_attempts = 0,
+        output = NULL, error = NULL, deferred_since = NULL, started_at = NULL, completed_at = NULL, owner = NULL
+    FROM chosen c WHERE t.execution_id = $1::uuid AND t.task_no = c.task_no AND t.item_no = c.item_no
+  ), step AS (
+    DELETE FROM ${tables.step} s USING chosen c
+    WHERE s.execution_id = $1::uuid AND s.task_no = c.task_no AND s.item_no = c.item_no
+      AND (NOT c.keeps_steps OR s.status <> 'Done' AND s.kind <> 'child')
+  ), child_step AS (
+    UPDATE ${tables.step} s
+    SET status = 'Open', error = NULL, completed_at = NULL,
+        result = CASE WHEN x.parent_execution_id = $1::uuid AND x.completed_at IS NOT NULL AND x.status <> 'Completed'
+          THEN json_build_object('retryFrom', x.generation) END
+    FROM chosen c, ${tables.execution} x
+    WHERE s.execution_id = $1::uuid AND s.task_no = c.task_no AND s.item_no = c.item_no AND c.keeps_steps
+      AND s.kind = 'child' AND s.status || '' <> 'Done' AND x.id = s.child_id
+  )
+  UPDATE ${tables.task} t
+  SET item_count = CASE WHEN n.items <> 'discard' THEN t.item_count END,
+      unmet_dependencies = CASE WHEN n.items = 'discard' THEN t.unmet_dependencies ELSE 0 END,
+      pending_dependencies = CASE WHEN n.items = 'discard' THEN t.pending_dependencies
+                                  ELSE n.count + (t.item_count < 0)::integer END,
+      status = CASE WHEN n.items <> 'discard' AND t.item_count > 0 AND n.count > 0 THEN 'Waiting' ELSE t.status END,
+      run_at = CASE WHEN n.items <> 'discard' AND t.item_count > 0 AND n.count > 0 THEN NULL ELSE t.run_at END
+  FROM (
+    SELECT m.task_no, m.items, count(c.task_no)::integer AS count FROM map m LEFT JOIN chosen c ON c.task_no = m.task_no
+    GROUP BY 1, 2
+  ) n
+  WHERE t.execution_id = $1::uuid AND t.task_no = n.task_no AND t.item_no = 0 AND t.item_count IS NOT NULL`,
+};
+
+/** The parameters; undefined if no task that is reset has items. */
+export function resetItemsValues(id: string, tasks: readonly ResetTask[]): unknown[] | undefined {
+  const maps = tasks.filter(
+    (task): task is ResetTask & { items: ItemReset } => task.items !== undefined,
+  );
+  if (maps.length === 0) return undefined;
+  return [
+    id,
+    plainArray(maps.map(({ taskNo }) => taskNo)),
+    plainArray(maps.map(({ items }) => items)),
+    plainArray(maps.map(({ keepsSteps }) => keepsSteps)),
+  ];
+}

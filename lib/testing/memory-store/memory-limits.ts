@@ -1,0 +1,285 @@
+import type {
+  ClaimedKey,
+  ClaimKey,
+  LeaseWrite,
+  LimitChange,
+  LimitedChoice,
+  LimitedClaims,
+  LimitKeyRow,
+  LimitRequest,
+  MapKey,
+} from '../../store/port/index.js';
+import { MAX_CONCURRENCY, splitLimitKey, type CheckedNumbers } from '../../workflow/limit.js';
+import { isMapLimit } from '../../workflow/map-limit.js';
+import { claimAll, rowKey } from './memory-claims.js';
+import { isWaiting, type MemorySlot, type MemoryTask, type WaitingTask } from './memory-rows.js';
+import type { MemoryTables } from './memory-tables.js';
+
+/** A key under a claim: its slot, its due tasks in their order, and how many of them may begin. */
+interface OpenKey {
+  readonly limitKey: string;
+  readonly slot: MemorySlot;
+  readonly due: MemoryTask[];
+  readonly open: number;
+  readonly tokens: number;
+  /** The time of the first token, and the interval between two, in milliseconds. Undefined without a rate. */
+  readonly rate: { readonly first: number; readonly everyMs: number } | undefined;
+  readonly weight: number;
+  readonly total: { readonly slot: MemorySlot; free: number } | undefined;
+}
+
+/** Keys with due tasks of the definitions, from the first one behind `after` on. */
+export function dueKeys(
+  tables: MemoryTables,
+  definitions: readonly string[],
+  after: string | null,
+  count: number,
+): string[] {
+  const keys = new Set(
+    dueTasks(tables)
+      .filter((task) => definitions.includes(task.definitionId))
+      .map(({ limitKey }) => limitKey),
+  );
+  return [...keys]
+    .filter((key) => key > (after ?? ''))
+    .sort()
+    .slice(0, count);
+}
+
+/** Claims due tasks of the keys in turn, as far as their limits allow. */
+export function claimLimited(
+  tables: MemoryTables,
+  requests: readonly LimitRequest[],
+  room: number,
+  choice: LimitedChoice,
+  lease: LeaseWrite,
+): LimitedClaims {
+  const totals = new Map<string, NonNullable<OpenKey['total']>>();
+  const keys = requests.map((request) => openKey(tables, request, choice, totals));
+  const taken = inTurn(keys, room);
+  const claims = claimAll(
+    tables,
+    taken.map(({ task }) => task),
+    lease,
+  );
+  for (const { key, task } of taken) {
+    const held = claimOf(task);
+    key.slot.holders = [...key.slot.holders, held];
+    if (key.total !== undefined) key.total.slot.holders = [...key.total.slot.holders, held];
+  }
+  return {
+    claims: claims.map((claim, i) => ({ ...claim, limitKey: taken[i]?.key.limitKey })),
+    keys: keys.map((key) => settle(tables, key, taken.filter((one) => one.key === key).length)),
+  };
+}
+
+/** Takes one task of each key, then a second one of each, and as many as its weight of a key. */
+function inTurn(
+  keys: readonly OpenKey[],
+  room: number,
+): { readonly key: OpenKey; readonly task: MemoryTask }[] {
+  const taken: { readonly key: OpenKey; readonly task: MemoryTask }[] = [];
+  const left = new Map(keys.map((key) => [key, Math.max(0, key.open)]));
+  for (let before = -1; before < taken.length && taken.length < room;) {
+    before = taken.length;
+    for (const key of keys) {
+      for (let n = 0; n < key.weight && taken.length < room; n++) {
+        const isOpen = (left.get(key) ?? 0) > 0 && (key.total?.free ?? 1) > 0;
+        const task = isOpen ? key.due.shift() : undefined;
+        if (task === undefined) break;
+        left.set(key, (left.get(key) ?? 0) - 1);
+        if (key.total !== undefined) key.total.free--;
+        taken.push({ key, task });
+      }
+    }
+  }
+  return taken;
+}
+
+function openKey(
+  tables: MemoryTables,
+  { limitKey, numbers }: LimitRequest,
+  choice: LimitedChoice,
+  totals: Map<string, NonNullable<OpenKey['total']>>,
+): OpenKey {
+  const { name } = splitLimitKey(limitKey);
+  const set = tables.limits.get(name);
+  const slot = slotOf(tables, limitKey);
+  slot.holders = slot.holders.filter((held) => isHeld(tables, held));
+  const concurrency =
+    slot.concurrency ?? set?.concurrency ?? numbers.concurrency ?? MAX_CONCURRENCY;
+  const rate = slot.rate ?? set?.rate ?? numbers.rate;
+  const { tokens, first, everyMs } = tokensOf(tables.now(), slot, rate);
+  return {
+    limitKey,
+    slot,
+    due: dueOf(tables, limitKey, choice),
+    open: Math.min(concurrency - slot.holders.length, tokens),
+    tokens,
+    rate: rate === undefined ? undefined : { first, everyMs },
+    weight: Math.max(1, slot.weight ?? 1),
+    total: totalOf(tables, name, set?.total ?? numbers.total, totals),
+  };
+}
+
+function totalOf(
+  tables: MemoryTables,
+  name: string,
+  total: number | undefined,
+  totals: Map<string, NonNullable<OpenKey['total']>>,
+): OpenKey['total'] {
+  if (total === undefined) return undefined;
+  const known = totals.get(name);
+  if (known !== undefined) return known;
+  const slot = slotOf(tables, name);
+  slot.holders = slot.holders.filter((held) => isHeld(tables, held));
+  const made = { slot, free: total - slot.holders.length };
+  totals.set(name, made);
+  return made;
+}
+
+function tokensOf(
+  now: number,
+  { nextTokenAt }: MemorySlot,
+  rate: CheckedNumbers['rate'],
+): { readonly tokens: number; readonly first: number; readonly everyMs: number } {
+  if (rate === undefined) return { tokens: Infinity, first: 0, everyMs: 0 };
+  const everyMs = Math.ceil((rate.perMs * 1_000) / rate.limit) / 1_000;
+  const first = Math.max(nextTokenAt ?? -Infinity, now - (rate.burst - 1) * everyMs);
+  const tokens = first > now ? 0 : Math.min(rate.burst, Math.floor((now - first) / everyMs) + 1);
+  return { tokens, first, everyMs };
+}
+
+/** Notes the taken tokens, and says what is left of the key. */
+function settle(tables: MemoryTables, key: OpenKey, claimed: number): ClaimedKey {
+  const { limitKey, slot, rate, tokens, due, open, total } = key;
+  const next = rate === undefined ? undefined : rate.first + claimed * rate.everyMs;
+  if (next !== undefined && claimed > 0) slot.nextTokenAt = next;
+  const isOpen = claimed < open && (total?.free ?? 1) > 0;
+  return {
+    limitKey,
+    claimed,
+    fate: isOpen && due.length > 0 ? 'more' : 'done',
+    tokenInMs:
+      next !== undefined && claimed >= tokens ? Math.max(0, Math.ceil(next - tables.now())) : null,
+  };
+}
+
+/** Whether the claim still holds its slot: the task's row has its token. */
+function isHeld(tables: MemoryTables, held: ClaimKey): boolean {
+  return tables.task(held)?.claimToken === held.token;
+}
+
+function dueOf(
+  tables: MemoryTables,
+  limitKey: string,
+  { definitions, unknown, except = [] }: LimitedChoice,
+): MemoryTask[] {
+  const left = new Set(unknown.map(([definition, taskNo]) => `${definition}/${taskNo}`));
+  const excepted = new Set(except.map(rowKey));
+  return dueTasks(tables)
+    .filter(
+      (task) =>
+        task.limitKey === limitKey &&
+        definitions.includes(task.definitionId) &&
+        !left.has(`${task.definitionId}/${task.taskNo}`) &&
+        !excepted.has(rowKey(task)),
+    )
+    .sort((a, b) => b.priority - a.priority || a.runAt - b.runAt);
+}
+
+function dueTasks(tables: MemoryTables): (WaitingTask & { readonly limitKey: string })[] {
+  const now = tables.now();
+  return tables
+    .allTasks()
+    .filter(isWaiting)
+    .flatMap((task) =>
+      task.limitKey === null || task.runAt > now
+        ? []
+        : (task as WaitingTask & { limitKey: string }),
+    );
+}
+
+function claimOf({ executionId, taskNo, itemNo, claimToken }: MemoryTask): ClaimKey {
+  return { executionId, taskNo, itemNo, token: claimToken };
+}
+
+function slotOf(tables: MemoryTables, limitKey: string): MemorySlot {
+  const known = tables.slots.get(limitKey);
+  if (known !== undefined) return known;
+  const made: MemorySlot = {
+    concurrency: null,
+    rate: null,
+    weight: null,
+    nextTokenAt: null,
+    holders: [],
+  };
+  tables.slots.set(limitKey, made);
+  return made;
+}
+
+export function setLimit(tables: MemoryTables, name: string, change: LimitChange): void {
+  const known = tables.limits.get(name) ?? { concurrency: null, rate: null, total: null };
+  const { concurrency = known.concurrency, rate = known.rate, total = known.total } = change;
+  tables.limits.set(name, { concurrency, rate, total });
+}
+
+export function setKey(tables: MemoryTables, limitKey: string, change: LimitChange): void {
+  const slot = slotOf(tables, limitKey);
+  const { concurrency = slot.concurrency, rate = slot.rate, weight = slot.weight } = change;
+  Object.assign(slot, { concurrency, rate, weight });
+}
+
+/** Forgets the key of a map that is Completed. */
+export function closeMapLimit(tables: MemoryTables, map: MapKey, limitKey: string): void {
+  if (tables.task({ ...map, itemNo: 0 })?.status === 'Completed') tables.slots.delete(limitKey);
+}
+
+export function limitKeys(
+  tables: MemoryTables,
+  name: string | null,
+  after: string | null,
+  count: number,
+): LimitKeyRow[] {
+  return [...tables.slots.keys()]
+    .filter((key) => key.includes('\u001f') && !isMapLimit(key) && key > (after ?? ''))
+    .filter((key) => name === null || splitLimitKey(key).name === name)
+    .sort()
+    .slice(0, count)
+    .map((key) => rowOf(tables, key));
+}
+
+export function theseLimitKeys(tables: MemoryTables, keys: readonly string[]): LimitKeyRow[] {
+  return keys
+    .filter((key) => tables.slots.has(key))
+    .sort()
+    .map((key) => rowOf(tables, key));
+}
+
+function rowOf(tables: MemoryTables, limitKey: string): LimitKeyRow {
+  const slot = slotOf(tables, limitKey);
+  const set = tables.limits.get(splitLimitKey(limitKey).name);
+  const rate = slot.rate ?? set?.rate ?? null;
+  const waiting = dueTasks(tables).filter((task) => task.limitKey === limitKey);
+  const now = tables.now();
+  return {
+    limitKey,
+    concurrency: slot.concurrency ?? set?.concurrency ?? null,
+    rate: rate?.limit ?? null,
+    rateMs: rate?.perMs ?? null,
+    burst: rate?.burst ?? null,
+    total: set?.total ?? null,
+    weight: slot.weight ?? 1,
+    holders: slot.holders
+      .filter((held) => isHeld(tables, held))
+      .map(({ executionId, taskNo, itemNo }) => ({
+        executionId,
+        taskNo,
+        itemNo,
+        definitionId: tables.task({ executionId, taskNo, itemNo })?.definitionId ?? '',
+      })),
+    waiting: Math.min(1_000, waiting.length),
+    oldestForMs: waiting.length === 0 ? null : now - Math.min(...waiting.map(({ runAt }) => runAt)),
+    tokenInMs: slot.nextTokenAt === null ? null : Math.round(slot.nextTokenAt - now),
+  };
+}

@@ -1,0 +1,223 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import type { LimitRequest } from '../../lib/store/port/index.js';
+import { limitKeyOf, type CheckedNumbers } from '../../lib/workflow/limit.js';
+import { noteClaim } from './last-token.js';
+import type { TestedStore } from './tested-store.js';
+import type { Worker } from './worker.js';
+import { noLease, outcomeOf, parallel, rescheduleOf } from './workflows.js';
+
+let names = 0;
+
+export function describeLimits(tested: TestedStore): void {
+  const worker = tested.worker();
+  const other = tested.worker();
+  let definitionId: string;
+  let name: string;
+  beforeEach(() => {
+    definitionId = tested.newDefinition();
+    name = `limit-${++names}`;
+  });
+
+  const keyOf = (key: string): string => limitKeyOf(name, key);
+  const of = () => parallel(1, { definitionId });
+
+  /** Executions of one task of the key, which is due; returns their ids. */
+  async function waiting(key: string, count: number, priority = 0): Promise<string[]> {
+    const limitKeys = JSON.stringify({ 0: keyOf(key) });
+    return worker.startMany(of(), count, { claims: 0, limitKeys, priority });
+  }
+
+  interface Claiming {
+    readonly by?: Worker;
+    readonly room?: number;
+  }
+
+  async function claim(
+    keys: readonly string[],
+    numbers: CheckedNumbers,
+    { by = worker, room = 100 }: Claiming = {},
+  ) {
+    const requests = keys.map((key): LimitRequest => ({ limitKey: keyOf(key), numbers }));
+    const choice = { definitions: [definitionId], unknown: [] };
+    const found = await tested.store.limits.claim(requests, room, choice, noLease(by.claimant));
+    for (const { executionId, taskNo, token } of found.claims)
+      noteClaim(executionId, taskNo, token);
+    const perKey = keys.map(
+      (key) => found.claims.filter(({ limitKey }) => limitKey === keyOf(key)).length,
+    );
+    return { ...found, ids: found.claims.map(({ executionId }) => executionId), perKey };
+  }
+
+  const end = (ids: readonly string[]) => worker.complete(ids.map((id) => outcomeOf(of(), id, 0)));
+
+  describe('tasks with a limit', () => {
+    test('are not claimed without it, neither by a start nor by a claim', async () => {
+      const [id] = await waiting('a', 1);
+      expect(await tested.statusesOf(id!)).toEqual(['Ready']);
+      expect(await worker.claim([definitionId], 10)).toEqual([]);
+      expect((await claim(['a'], {})).ids).toEqual([id]);
+      expect(await tested.taskOf(id!, 0)).toMatchObject({
+        status: 'Running',
+        owner: worker.claimant.instanceId,
+      });
+    });
+
+    test('are claimed by priority, then by due time', async () => {
+      const late = await waiting('a', 1);
+      const early = await waiting('a', 1);
+      await tested.behind.changeTask(early[0]!, 0, { runInMs: -5_000 });
+      const first = await waiting('a', 1, 7);
+      expect((await claim(['a'], { concurrency: 2 })).ids.toSorted()).toEqual(
+        [...first, ...early].toSorted(),
+      );
+      await end([...first, ...early]);
+      expect((await claim(['a'], { concurrency: 2 })).ids).toEqual(late);
+    });
+
+    test('of other definitions are left alone', async () => {
+      await waiting('a', 1);
+      definitionId = tested.newDefinition();
+      expect((await claim(['a'], {})).ids).toEqual([]);
+    });
+  });
+
+  describe('the slots of a key', () => {
+    test('are as many as its concurrency, in all processes together', async () => {
+      await waiting('a', 5);
+      expect((await claim(['a'], { concurrency: 2 })).perKey).toEqual([2]);
+      const { perKey, keys } = await claim(['a'], { concurrency: 2 }, { by: other });
+      expect(perKey).toEqual([0]);
+      expect(keys).toEqual([{ limitKey: keyOf('a'), claimed: 0, fate: 'done', tokenInMs: null }]);
+    });
+
+    test('do not depend on the slots of another key', async () => {
+      await waiting('a', 3);
+      await waiting('b', 3);
+      expect((await claim(['a', 'b'], { concurrency: 2 })).perKey).toEqual([2, 2]);
+    });
+
+    test.each([
+      'an outcome',
+      'retry',
+      'defer',
+      'giveBack',
+      'suspend',
+      'cancel',
+      'recovery',
+    ] as const)('are free after %s', async (way) => {
+      await waiting('a', 3);
+      const by = tested.worker();
+      const { ids } = await claim(['a'], { concurrency: 1 }, { by });
+      const [id] = ids;
+      if (way === 'an outcome') await end(ids);
+      else if (way === 'cancel') await tested.store.cancel(id!, null);
+      else if (way === 'recovery') {
+        const how = { limit: 10, maxRecoveryAttempts: 3, cause: 'lockGone', orphanedForMs: 0 };
+        const { instanceId } = by.claimant;
+        await tested.store.recovery.takeOrphans(instanceId, how, noLease(other.claimant));
+      } else {
+        const item = rescheduleOf(way, id!, 0, { delayMs: 60_000, error: { message: 'no' } });
+        expect(await tested.store.reschedule([item])).toEqual(['ended']);
+      }
+      expect((await claim(['a'], { concurrency: 1 })).perKey).toEqual([1]);
+      expect((await claim(['a'], { concurrency: 1 })).perKey).toEqual([0]);
+    });
+
+    test('are taken again by a task whose claim was lost and that runs again', async () => {
+      await waiting('a', 2);
+      const { ids } = await claim(['a'], { concurrency: 1 });
+      await tested.store.reschedule([rescheduleOf('giveBack', ids[0]!, 0)]);
+      await claim(['a'], { concurrency: 1 });
+      expect((await claim(['a'], { concurrency: 1 })).perKey).toEqual([0]);
+    });
+
+    test('are more or fewer from the next claim on when they are set', async () => {
+      await waiting('a', 6);
+      await tested.store.limits.setLimit(name, { concurrency: 3 });
+      expect((await claim(['a'], { concurrency: 1 })).perKey).toEqual([3]);
+      await tested.store.limits.setKey(keyOf('a'), { concurrency: 4 });
+      expect((await claim(['a'], { concurrency: 1 })).perKey).toEqual([1]);
+      await tested.store.limits.setKey(keyOf('a'), { concurrency: null });
+      await tested.store.limits.setLimit(name, { concurrency: 0 });
+      expect((await claim(['a'], { concurrency: 1 })).perKey).toEqual([0]);
+    });
+
+    test('of all keys together are at most the total', async () => {
+      await waiting('a', 4);
+      await waiting('b', 4);
+      const numbers = { concurrency: 3, total: 4 };
+      const { ids, perKey } = await claim(['a', 'b'], numbers);
+      expect(perKey).toEqual([2, 2]);
+      expect((await claim(['a'], numbers)).perKey).toEqual([0]);
+      await end(ids.slice(0, 1));
+      expect((await claim(['a', 'b'], numbers)).ids).toHaveLength(1);
+    });
+  });
+
+  describe('turns', () => {
+    test('each key gets one task before any gets two', async () => {
+      await waiting('a', 9);
+      await waiting('b', 1);
+      await waiting('c', 9);
+      expect((await claim(['a', 'b', 'c'], {}, { room: 3 })).perKey).toEqual([1, 1, 1]);
+      expect((await claim(['a', 'b', 'c'], {}, { room: 2 })).perKey).toEqual([1, 0, 1]);
+    });
+
+    test('a key of weight 3 gets three tasks in each round', async () => {
+      await waiting('a', 9);
+      await waiting('b', 9);
+      await tested.store.limits.setKey(keyOf('b'), { weight: 3 });
+      expect((await claim(['a', 'b'], {}, { room: 8 })).perKey).toEqual([2, 6]);
+    });
+
+    test('keys are found in their order, however many tasks each has', async () => {
+      for (const key of ['b', 'a', 'c']) await waiting(key, 3);
+      const found = await tested.store.limits.dueKeys([definitionId], null, 2);
+      expect(found).toEqual([keyOf('a'), keyOf('b')]);
+      expect(await tested.store.limits.dueKeys([definitionId], keyOf('b'), 2)).toEqual([
+        keyOf('c'),
+      ]);
+      expect(await tested.store.limits.dueKeys([tested.newDefinition()], null, 2)).toEqual([]);
+    });
+  });
+
+  describe('a rate', () => {
+    // So slow that no token comes while the test runs.
+    const rate = { limit: 1, perMs: 3_600_000, burst: 2 };
+
+    test('lets as many tasks begin at once as its burst', async () => {
+      await waiting('a', 5);
+      const { perKey, keys, ids } = await claim(['a'], { rate });
+      expect(perKey).toEqual([2]);
+      expect(keys[0]?.tokenInMs).toBeGreaterThan(3_000_000);
+      await end(ids);
+      expect((await claim(['a'], { rate })).perKey).toEqual([0]);
+    });
+
+    test('that is set replaces the one of the code', async () => {
+      await waiting('a', 5);
+      await tested.store.limits.setKey(keyOf('a'), { rate: { ...rate, burst: 3 } });
+      expect((await claim(['a'], { rate })).perKey).toEqual([3]);
+    });
+  });
+
+  test('a key shows its holders and the tasks that wait', async () => {
+    const ids = await waiting('a', 3);
+    await tested.store.limits.setLimit(name, { concurrency: 1 });
+    const { ids: held } = await claim(['a'], {});
+    const [row, ...more] = await tested.store.limits.keys(name, null, 10);
+    expect(more).toEqual([]);
+    expect(row).toMatchObject({
+      limitKey: keyOf('a'),
+      concurrency: 1,
+      weight: 1,
+      holders: [{ executionId: held[0], taskNo: 0, itemNo: 0 }],
+      waiting: ids.length - 1,
+      tokenInMs: null,
+    });
+    expect(row?.oldestForMs).toBeGreaterThanOrEqual(0);
+    await tested.store.cancel(held[0]!, null);
+    expect((await tested.store.limits.keys(name, null, 10))[0]?.holders).toEqual([]);
+    expect(await tested.store.limits.keys(name, keyOf('a'), 10)).toEqual([]);
+  });
+}

@@ -1,0 +1,175 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import {
+  claimLimited,
+  limitedClaimsOf,
+  limitedValues,
+} from '../../../lib/store/postgres/statements/claim-limited.js';
+import { HOLDER_COLUMNS } from '../../../lib/store/postgres/statements/limit-holders.js';
+import type { Statement } from '../../../lib/store/postgres/statements/statement.js';
+import { limitKeyOf } from '../../../lib/workflow/limit.js';
+import { noLease, parallel, startOf } from '../../conformance/workflows.js';
+import { nextNo } from './claim-numbers.js';
+import { untilWaiting } from './gate.js';
+import { type OpenStore, openStore } from './open-store.js';
+import { variant, type Session } from './session.js';
+
+/** The lock at which a claim waits behind its snapshot, before it locks its key. */
+const GATE = 4_711;
+const NUMBERS = 'burst, turn)\n';
+const held = variant(claimLimited, [
+  NUMBERS,
+  `${NUMBERS} CROSS JOIN (SELECT pg_advisory_xact_lock(${GATE})) w\n`,
+]);
+
+/** What others do: count the Running tasks of the key, under the lock of its row. */
+const counting: Statement<never> = {
+  ...(held as Statement<never>),
+  name: 'counting',
+  text: (tables) => {
+    const text = held.text(tables);
+    const lists = HOLDER_COLUMNS.map((column) => `s.${column}`).join(', ');
+    const count = `(SELECT count(*)::integer FROM ${tables.task} t
+      WHERE t.limit_key = s.limit_key AND t.status = 'Running')`;
+    const counted = text.replaceAll('count(*)::integer AS held', `${count} AS held`);
+    if (counted === text || !text.includes(lists)) throw new Error('The statement has changed.');
+    return counted;
+  },
+};
+/** A holder without a row counts as gone. */
+const missingIsFree = variant(held, [
+  "WHEN t.now IS NULL THEN h.at > statement_timestamp() - interval '1 minute'",
+  'WHEN t.now IS NULL THEN false',
+]);
+
+let open: OpenStore;
+let keeper: Session;
+let late: Session;
+let definitionId = 70_000;
+let of = parallel(1);
+beforeAll(async () => {
+  open = await openStore();
+  [keeper, late] = (await open.connectAll(2)) as [Session, Session];
+});
+afterAll(() => open.close());
+beforeEach(() => {
+  of = parallel(1, { definitionId: String(++definitionId) });
+});
+
+const key = () => limitKeyOf(`limit ${definitionId}`, 'k');
+const requests = () => [{ limitKey: key(), numbers: { concurrency: 1 } }];
+const choice = () => ({ definitions: [of.plan.definitionId], unknown: [] });
+const claimEarly = async () => {
+  const lease = noLease(keeper.claimant);
+  return (await open.store.limits.claim(requests(), 10, choice(), lease)).claims.length;
+};
+const startOne = () =>
+  open.store.start(
+    [startOf(of, { claims: 0, limitKeys: JSON.stringify({ 0: key() }) })],
+    noLease(keeper.claimant),
+    false,
+  );
+
+/** The number of tasks that a claim takes if it has its snapshot before `meanwhile`, and the lock of the key after it. */
+async function claimLate(statement: typeof claimLimited, meanwhile: () => Promise<unknown>) {
+  await keeper.begin();
+  await keeper.client.query('SELECT pg_advisory_xact_lock($1)', [GATE]);
+  const values = limitedValues(requests(), 10, choice(), noLease(late.claimant), nextNo());
+  const claimed = late.run(statement, values);
+  await untilWaiting(open.admin, [late]);
+  await meanwhile();
+  await keeper.commit();
+  return limitedClaimsOf(await claimed).claims.length;
+}
+
+describe('a claim with a snapshot from before another claim of the key', () => {
+  async function race(statement: typeof claimLimited) {
+    await startOne();
+    await startOne();
+    // The row of the key exists.
+    await open.store.limits.setKey(key(), { weight: 1 });
+    return claimLate(statement, async () => expect(await claimEarly()).toBe(1));
+  }
+
+  test('takes no slot that is taken', async () => {
+    expect(await race(held)).toBe(0);
+  });
+
+  test('takes one too many if it counts Running tasks under the lock', async () => {
+    expect(await race(counting)).toBe(1);
+  });
+});
+
+describe('a claim with a snapshot from before the task that holds the slot', () => {
+  async function race(statement: typeof claimLimited) {
+    await open.store.limits.setKey(key(), { weight: 1 });
+    await startOne();
+    return claimLate(statement, async () => {
+      // The task with the higher priority is claimed first, and the snapshot has not got it.
+      await open.store.start(
+        [startOf(of, { claims: 0, priority: 9, limitKeys: JSON.stringify({ 0: key() }) })],
+        noLease(keeper.claimant),
+        false,
+      );
+      expect(await claimEarly()).toBe(1);
+    });
+  }
+
+  test('takes no slot', async () => {
+    expect(await race(held)).toBe(0);
+  });
+
+  test('takes one too many if a missing row means that the slot is free', async () => {
+    expect(await race(missingIsFree)).toBe(1);
+  });
+});
+
+test('a claim leaves out a key that another one has locked, and says so', async () => {
+  await startOne();
+  await open.store.limits.setKey(key(), { weight: 1 });
+  await keeper.begin();
+  await keeper.client.query(
+    `SELECT FROM ${open.tables.limitSlot} WHERE limit_key = $1 FOR NO KEY UPDATE`,
+    [key()],
+  );
+  const lease = noLease(late.claimant);
+  const { claims, keys } = await open.store.limits.claim(requests(), 10, choice(), lease);
+  await keeper.commit();
+  expect({ claims, keys }).toEqual({
+    claims: [],
+    keys: [{ limitKey: key(), claimed: 0, fate: 'locked', tokenInMs: null }],
+  });
+});
+
+test('holders that hold no more leave the list with the next claims', async () => {
+  const numbers = { concurrency: 4 };
+  for (let n = 0; n < 10; n++) {
+    await startOne();
+    const lease = noLease(keeper.claimant);
+    const request = [{ limitKey: key(), numbers }];
+    const { claims } = await open.store.limits.claim(request, 10, choice(), lease);
+    expect(claims).toHaveLength(1);
+    await open.store.cancel(claims[0]!.executionId, null);
+  }
+  const { rows } = await open.admin.query<{ n: number }>(
+    `SELECT cardinality(h_execution) AS n FROM ${open.tables.limitSlot} WHERE limit_key = $1`,
+    [key()],
+  );
+  expect(rows[0]?.n).toBeLessThanOrEqual(numbers.concurrency / 2);
+});
+
+test('the count in a token may begin again without a slot that is held for ever', async () => {
+  await startOne();
+  await startOne();
+  expect(await claimEarly()).toBe(1);
+  // The token of the last claim that the count can express, and then the first one again.
+  await open.admin.query(
+    `UPDATE ${open.tables.limitSlot} SET h_token = ARRAY[(1048575::bigint << 33) + 2] WHERE limit_key = $1`,
+    [key()],
+  );
+  await open.admin.query(
+    `UPDATE ${open.tables.task} SET claim_token = 6, status = 'Ready', owner = NULL
+     WHERE limit_key = $1 AND status = 'Running'`,
+    [key()],
+  );
+  expect(await claimEarly()).toBe(1);
+});
