@@ -141,7 +141,7 @@ export class CloacinaSchedules {
     });
   }
 
-  /** Reads a schedule. Returns null if there is none of this name. */
+  /** Reads a schedule. Returns null if no schedule has this name. */
   get(name: string): Promise<TenantSchedule | null> {
     return this.parts.served.run(async () => {
       const known = await this.parts.whileUnavailable.run(() => this.store.get(name));
@@ -200,7 +200,7 @@ export class CloacinaSchedules {
     );
   }
 
-  /** Deletes a schedule with its firings. Its executions stay. Does nothing if there is none of this name. */
+  /** Deletes a schedule with its firings. Its executions stay. Does nothing if no schedule has this name. */
   async delete(name: string, { manager }: ScheduleCallOptions = {}): Promise<void> {
     const transaction = this.within(manager);
     await this.parts.served.run(() =>

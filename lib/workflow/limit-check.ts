@@ -24,7 +24,7 @@ export interface CheckedLimit {
   readonly numbers?: CheckedNumbers;
 }
 
-/** Checks the limit of a task, and reports all problems. The result is only usable if there are none. */
+/** Checks the limit of a task, and reports all problems. The result is only usable without problems. */
 export function checkLimit(source: unknown, report: Report): CheckedLimit {
   const say: Report = (problem) => report(`has a limit that ${problem}`);
   if (typeof source === 'string') return { limit: { name: checkLimitName(source, say) } };

@@ -93,7 +93,7 @@ export class ScheduleFirer {
   /**
    * Starts an execution of a schedule for this moment; returns its id. Its own firings go on as before.
    *
-   * @throws UnknownScheduleError if there is none of the name
+   * @throws UnknownScheduleError if no schedule has the name
    */
   async fireNow(name: string): Promise<string> {
     const { clock, store, tenant } = this.parts;

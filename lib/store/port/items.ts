@@ -20,7 +20,7 @@ export interface MapState {
   readonly stored: number;
   /** Whether all items are stored. */
   readonly isExpanded: boolean;
-  /** JSON text of the last stored item, while not all are stored. Null if there is none. */
+  /** JSON text of the last stored item, while not all are stored. Null if no item is stored. */
   readonly lastItem: string | null;
   /** Numbers of items by status, once all items are stored. */
   readonly counts: ItemCounts;
@@ -89,7 +89,7 @@ export interface CancelledItems {
   /** Whether the condition held. If not, nothing was cancelled. */
   readonly applied: boolean;
   readonly cancelled: number;
-  /** The number of the last one. 0 if there is none. */
+  /** The number of the last one. 0 if `cancelled` is 0. */
   readonly last: number;
   /** Whether there are more below: a further page, or rows that other sessions have locked. */
   readonly hasMore: boolean;

@@ -76,7 +76,7 @@ export interface LimitKeyRow {
   readonly holders: readonly SlotHolder[];
   /** Number of due tasks, counted up to a thousand. */
   readonly waiting: number;
-  /** How long the first of them has been due, in milliseconds. Null if there is none. */
+  /** How long the first of them has been due, in milliseconds. Null if no task is due. */
   readonly oldestForMs: number | null;
   /** When the rate allows the next task to begin, in milliseconds; at most 0 if now. Null without a rate so far. */
   readonly tokenInMs: number | null;

@@ -43,7 +43,7 @@ export interface ScheduleRecord extends ScheduleColumns {
 
 /** A schedule whose next firing is due. */
 export interface DueSchedule extends ScheduleRecord {
-  /** The status of the last execution; null if there is none, or if it was deleted. */
+  /** The status of the last execution; null if no execution was started, or if it was deleted. */
   readonly lastStatus: string | null;
   /** The database's time, in milliseconds since 1970. */
   readonly now: number;
@@ -160,7 +160,7 @@ export interface ScheduleStore {
     passed: NewFiring | null,
     transaction?: ScheduleTransaction,
   ): Promise<boolean>;
-  /** Deletes a schedule with its firings. Its executions stay. False if there is none. */
+  /** Deletes a schedule with its firings. Its executions stay. False if no schedule has the name. */
   delete(name: string, transaction?: ScheduleTransaction): Promise<boolean>;
   firings(query: FiringQuery): Promise<FiringRecord[]>;
   /** Makes schedules of these workflows active again that are broken, because this process may be able to fire them. */

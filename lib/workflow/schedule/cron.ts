@@ -49,7 +49,7 @@ export class CronExpression {
     this.allowsEveryHour = hour === '*' || hour === '*/1' || hour === '0-23';
   }
 
-  /** The first instant after `after`, in milliseconds since 1970; undefined if there is none. */
+  /** The first instant after `after`, in milliseconds since 1970; undefined if no time follows. */
   next(zone: TimeZone, after: number): number | undefined {
     return this.allowsEveryHour ? this.nextElapsed(zone, after) : this.nextLocal(zone, after);
   }

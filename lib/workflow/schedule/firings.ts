@@ -31,11 +31,11 @@ export interface DueFirings {
   /** In the order of their instants. */
   readonly due: readonly DueFiring[];
   readonly missed: MissedFirings | undefined;
-  /** The next instant that is not due; undefined if there is none. */
+  /** The next instant that is not due; undefined if no instant follows. */
   readonly next: number | undefined;
 }
 
-/** The first instant of the schedule after `after`, without jitter; undefined if there is none. */
+/** The first instant of the schedule after `after`, without jitter; undefined if no instant follows. */
 export function nextInstant(
   { rule, startAt, endAt }: SchedulePlan,
   after: number,

@@ -30,7 +30,7 @@ function addTask(
   handlers: Handlers,
 ): WorkflowBuilder {
   const { name, node, transactional = false } = task;
-  // The types of a builder follow literal names, which there are none of here.
+  // The types of a builder follow literal names, and the names here are not literal.
   const untyped = builder as never as {
     [K in 'task' | 'waitFor' | 'sleep' | 'child']: (...args: unknown[]) => WorkflowBuilder;
   };

@@ -27,7 +27,7 @@ const CHILD_KINDS = new Set<string>(['child', 'children', 'aside']);
 const LEAVES = 3;
 /** Points of a program that start children, so that trees stay small. */
 const MAX_FAMILIES = 2;
-/** One task in so many fails for good. */
+/** One task of this number fails for good. */
 const FAILING = 16;
 
 /** The same programs from the same seed, in the test and in its processes. A program's children come before it. */

@@ -81,7 +81,7 @@ function wrongFamily(
   return [`is a second child of step ${parentStep}`];
 }
 
-/** Messages that nothing took though they were due: those of waits that came to their end are none. */
+/** Messages that nothing took though they were due: those of waits that came to their end do not count. */
 function leftMail({ signals }: Facts, execution: ExecutionFacts): string[] {
   if (!execution.tasks.every(({ status }) => status === 'Completed')) return [];
   const timedOut = new Set(

@@ -14,11 +14,11 @@ export interface Sending {
   readonly name: string;
   readonly payload: Payload;
   readonly idempotencyKey?: string;
-  /** In a transaction that is held open for so many milliseconds. */
+  /** In a transaction that is held open for this number of milliseconds. */
   readonly inTransactionMs?: number;
   /** Whether the transaction rolls back. */
   readonly rollsBack?: boolean;
-  /** Starts the execution with this input if there is none. */
+  /** Starts the execution with this input if no execution has the key. */
   readonly orStart?: JsonObject;
 }
 

@@ -232,7 +232,7 @@ describe('Bulk calls', () => {
 });
 
 describe('Bulk calls in the background', () => {
-  it('go page by page, and leave out what starts meanwhile and themselves', async () => {
+  it('go page by page, and leave out what starts during it and themselves', async () => {
     const of = waiting();
     const tenant = await openTenant([of]);
     const { runner } = tenant;

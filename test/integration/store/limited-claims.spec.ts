@@ -69,14 +69,14 @@ const startOne = () =>
     false,
   );
 
-/** The number of tasks that a claim takes if it has its snapshot before `meanwhile`, and the lock of the key after it. */
-async function claimLate(statement: typeof claimLimited, meanwhile: () => Promise<unknown>) {
+/** The number of tasks that a claim takes if it has its snapshot before `between`, and the lock of the key after it. */
+async function claimLate(statement: typeof claimLimited, between: () => Promise<unknown>) {
   await keeper.begin();
   await keeper.client.query('SELECT pg_advisory_xact_lock($1)', [GATE]);
   const values = limitedValues(requests(), 10, choice(), noLease(late.claimant), nextNo());
   const claimed = late.run(statement, values);
   await untilWaiting(open.admin, [late]);
-  await meanwhile();
+  await between();
   await keeper.commit();
   return limitedClaimsOf(await claimed).claims.length;
 }

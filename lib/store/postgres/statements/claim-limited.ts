@@ -54,7 +54,7 @@ const DOUBTFUL_PART = 2;
  * **Cost.** The holders are looked up only when their list is as long as half of the slots, and the list is then rid of
  * those that hold no more. So there is about one look-up for a claim, and fewer if the limit does not bind.
  *
- * **Rate.** `next_token_at` is the time of the first token that nobody has taken (GCRA). There are never more tokens than
+ * **Rate.** `next_token_at` is the time of the first token that is not taken (GCRA). There are never more tokens than
  * the burst, and one more comes with each interval, which is rounded up to whole microseconds.
  *
  * **Turns.** Each key gets at most its share of the room, by weight. The candidates are then ranked: the first of each key,

@@ -9,7 +9,7 @@ import type { ItemReset, ResetTask } from '../../port/index.js';
  * - `unfinished`: items that did not complete run again. The others keep their outcomes.
  * - `all`: all items run again. Those that had completed lose their steps.
  *
- * A map with all items stored waits for those that run again, or is joined anew if there are none. One that had stored
+ * A map with all items stored waits for those that run again, or is joined anew if no item runs again. One that had stored
  * only a part goes on storing, so its counter stays one higher. Former outcomes of items are not stored as events: there
  * may be a million.
  */
