@@ -12,6 +12,7 @@ import type { LeaseRelease } from './lease/lease-release.js';
 import type { TenantLease } from './lease/tenant-lease.js';
 import type { MessageSender } from './messages/message-sender.js';
 import type { ProcessServices, TenantSettings } from './process-services.js';
+import type { TenantSchedules } from './schedules/tenant-schedules.js';
 import type { ExecutionChanges } from './watch/execution-changes.js';
 import type { ExecutionStarts } from './starts/execution-starts.js';
 import type { TenantEngineParts } from './wiring/core.js';
@@ -93,6 +94,10 @@ export class TenantEngine {
     return this.parts.messages;
   }
 
+  get schedules(): TenantSchedules {
+    return this.parts.schedules;
+  }
+
   /** Passes the ends of executions on to their parents and children. */
   get settler(): EndSettler {
     return this.parts.settler;
@@ -135,8 +140,7 @@ export class TenantEngine {
     this.parts.state.on(allowed ? 'live' : 'away');
     if (!allowed) return;
     this.parts.waiters.recheck();
-    // Of other tenants, the sweep finds the schedules.
-    if (this.parts.declaresSchedules()) this.schedulesChanged();
+    this.parts.schedules.live();
   }
 
   /** Stops claiming until {@link resumeClaiming}, and gives unstarted claims back. Running tasks continue. */
@@ -215,42 +219,6 @@ export class TenantEngine {
   /** Starts executions for delivered events. */
   startByEvents(): void {
     this.parts.eventStarter.look();
-  }
-
-  /** Fires the schedules that are due. Resolves when none is left that this process can fire. */
-  async fireSchedules(): Promise<void> {
-    const { firer } = this.parts;
-    await firer.look().catch((error: unknown) => firer.failed(error));
-  }
-
-  /** Starts an execution of a schedule now; returns its id. */
-  fireNow(name: string): Promise<string> {
-    return this.parts.firer.fireNow(name);
-  }
-
-  /** Call when another process has changed a schedule. */
-  schedulesChanged(): void {
-    this.store.schedules.noted();
-    this.services.schedule({ kind: 'schedule', tenant: this.settings.address, inMs: 0 });
-  }
-
-  /** The payload that tells the other processes of a changed schedule. */
-  get schedulePayload(): string {
-    return this.services.schedulePayload(this.settings.address);
-  }
-
-  /**
-   * Call when this process has changed a schedule: sets a timer here, and tells the other processes.
-   *
-   * @param isCommitted - false if the change is part of a transaction, whose commit tells them
-   */
-  scheduleChanged(nextAt: number | null, isCommitted: boolean): void {
-    const { address } = this.settings;
-    if (nextAt !== null) {
-      const inMs = nextAt - this.clock.wallTime();
-      this.services.schedule({ kind: 'schedule', tenant: address, inMs });
-    }
-    if (isCommitted) this.services.notifySchedules(address);
   }
 
   /** Deletes events that are kept no longer. */

@@ -215,7 +215,7 @@ export class CloacinaSchedules {
    */
   runNow(name: string): Promise<ExecutionHandle> {
     return this.parts.served.run(async () =>
-      this.parts.handle(await this.parts.engine.fireNow(name)),
+      this.parts.handle(await this.parts.engine.schedules.fireNow(name)),
     );
   }
 
@@ -249,7 +249,7 @@ export class CloacinaSchedules {
     const open = checkManager(manager);
     return open === undefined
       ? undefined
-      : { manager: open, payload: this.parts.engine.schedulePayload };
+      : { manager: open, payload: this.parts.engine.schedules.payload };
   }
 
   private found(name: string, known: ScheduleRecord | undefined): ScheduleRecord {
@@ -280,7 +280,7 @@ export class CloacinaSchedules {
     for (let isDone = false; !isDone;) isDone = await attempt();
     const record = await this.store.get(name, transaction);
     if (record === undefined) throw new UnknownScheduleError(name, tenant);
-    engine.scheduleChanged(record.nextAt, transaction === undefined);
+    engine.schedules.changed(record.nextAt, transaction === undefined);
     return viewSchedule(record);
   }
 }

@@ -139,7 +139,7 @@ class TenantReactions {
     this.named = new MergedCalls(() => this.wakeNamed(), WORK, clock);
     this.passedOn = new MergedCalls(() => passOn(tenant.settings.address), PASSED_ON, clock);
     this.messages = new MergedCalls(() => tenant.deliverMessages(), MESSAGES, clock);
-    this.schedules = new MergedCalls(() => tenant.schedulesChanged(), SCHEDULES, clock);
+    this.schedules = new MergedCalls(() => tenant.schedules.changedElsewhere(), SCHEDULES, clock);
     this.ended = new MergedCalls(() => this.tellEnded(), ENDED, clock);
     this.cancelled = new MergedCalls(() => tenant.reconcileClaims(), CLAIMS, clock);
     this.paused = new MergedCalls(() => tenant.control.findPaused(), CLAIMS, clock);

@@ -74,7 +74,7 @@ export class ProcessTimers {
   }
 
   private async fireSchedules(address: string): Promise<void> {
-    await this.options.tenant(address)?.fireSchedules();
+    await this.options.tenant(address)?.schedules.fireDue();
     await this.lookAhead(address);
   }
 

@@ -1,5 +1,6 @@
 import { ScheduleReconciler } from '../schedules/schedule-reconciler.js';
 import { ScheduleFirer } from '../schedules/schedule-firer.js';
+import { TenantSchedules } from '../schedules/tenant-schedules.js';
 import type { EngineCore } from './core.js';
 import type { DefinitionsRoom } from './definitions.js';
 import type { StartsRoom } from './starts.js';
@@ -12,7 +13,7 @@ export function wireSchedules(
   { catalog }: DefinitionsRoom,
   { started }: StartsRoom,
 ) {
-  const { given, store, clock, tenant, state } = core;
+  const { given, store, services, clock, tenant, address, state } = core;
   const reconciler = new ScheduleReconciler({
     clock,
     tenant,
@@ -29,5 +30,6 @@ export function wireSchedules(
     reconcile: () => reconciler.run(),
     consequences: started,
   });
-  return { firer, declaresSchedules: () => reconciler.declared.length > 0 };
+  const schedules = new TenantSchedules({ clock, address, store, services, firer, reconciler });
+  return { firer, schedules };
 }

@@ -61,7 +61,7 @@ describe('Schedules on PostgreSQL', () => {
         [name],
       );
       expect(before.length).toBeLessThanOrEqual(1);
-      await tenant.engine.fireSchedules();
+      await tenant.engine.schedules.fireDue();
       const after = await tenant.query(
         'SELECT id FROM cloacina_workflow_execution WHERE schedule = $1',
         [name],
@@ -100,12 +100,12 @@ describe('Schedules on PostgreSQL', () => {
       await manager.query(
         `UPDATE cloacina_schedule SET next_for = now(), next_at = now() WHERE name = 'locked'`,
       );
-      await tenant.engine.fireSchedules();
+      await tenant.engine.schedules.fireDue();
       expect(await schedules.firings('free')).toHaveLength(1);
     });
     await waitFor(
       async () => {
-        await tenant.engine.fireSchedules();
+        await tenant.engine.schedules.fireDue();
         return (await schedules.firings('locked')).length === 1;
       },
       { what: 'the firing of the locked schedule' },

@@ -113,7 +113,7 @@ describe('schedules', () => {
     await clock.advance(10 * HOUR + 30 * MINUTE);
     const after = await boot();
     // As the sweep of a boot does.
-    after.engine.schedulesChanged();
+    after.engine.schedules.changedElsewhere();
     await clock.advance(MINUTE);
     expect(times()).toEqual(['2030-01-01T10:00:00.000Z']);
     expect(await after.runner.schedules.firings('s')).toMatchObject([

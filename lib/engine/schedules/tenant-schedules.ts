@@ -1,0 +1,69 @@
+import type { Clock } from '../../runtime/clock.js';
+import type { ScheduleStore } from '../../store/port/index.js';
+import type { ProcessServices } from '../process-services.js';
+import type { ScheduleFirer } from './schedule-firer.js';
+import type { ScheduleReconciler } from './schedule-reconciler.js';
+
+export interface TenantSchedulesParts {
+  readonly clock: Clock;
+  /** Names the tenant in wake-ups and notifications. */
+  readonly address: string;
+  readonly store: { readonly schedules: Pick<ScheduleStore, 'noted'> };
+  readonly services: Pick<ProcessServices, 'notifySchedules' | 'schedule' | 'schedulePayload'>;
+  readonly firer: Pick<ScheduleFirer, 'failed' | 'fireNow' | 'look'>;
+  readonly reconciler: Pick<ScheduleReconciler, 'declared'>;
+}
+
+/** One tenant's schedules in this process: fires them, sets their timers, and tells the other processes of changes. */
+export class TenantSchedules {
+  constructor(private readonly parts: TenantSchedulesParts) {}
+
+  /** Fires what is due. Resolves when nothing is left that this process can fire. */
+  async fireDue(): Promise<void> {
+    const { firer } = this.parts;
+    await firer.look().catch((error: unknown) => firer.failed(error));
+  }
+
+  /**
+   * Starts an execution of a schedule now; returns its id.
+   *
+   * @throws UnknownScheduleError if no schedule has the name
+   */
+  fireNow(name: string): Promise<string> {
+    return this.parts.firer.fireNow(name);
+  }
+
+  /** Call when the process has proved that it lives: looks at the schedules, if the code declares some. */
+  live(): void {
+    // Of other tenants, the sweep finds the schedules.
+    if (this.parts.reconciler.declared.length > 0) this.changedElsewhere();
+  }
+
+  /** Call when another process has changed a schedule. */
+  changedElsewhere(): void {
+    this.parts.store.schedules.noted();
+    this.lookIn(0);
+  }
+
+  /** The payload that tells the other processes of a changed schedule. */
+  get payload(): string {
+    const { address, services } = this.parts;
+    return services.schedulePayload(address);
+  }
+
+  /**
+   * Call when this process has changed a schedule: sets a timer here, and tells the other processes.
+   *
+   * @param isCommitted - false if the change is part of a transaction, whose commit tells them
+   */
+  changed(nextAt: number | null, isCommitted: boolean): void {
+    const { address, clock, services } = this.parts;
+    if (nextAt !== null) this.lookIn(nextAt - clock.wallTime());
+    if (isCommitted) services.notifySchedules(address);
+  }
+
+  private lookIn(inMs: number): void {
+    const { address, services } = this.parts;
+    services.schedule({ kind: 'schedule', tenant: address, inMs });
+  }
+}
