@@ -57,10 +57,13 @@ export class ScheduleFirer {
 
   constructor(private readonly parts: ScheduleFirerParts) {}
 
-  /** Fires what is due. Resolves when nothing is left, or the rest is left to the sweep. */
+  /** Fires what is due. Resolves when nothing is left, or the rest is left to the sweep. Never rejects. */
   look(): Promise<void> {
     this.looks = true;
-    this.work ??= this.run().finally(() => (this.work = undefined));
+    // A drain waits for the look too, and must not fail with it.
+    this.work ??= this.run()
+      .catch((error: unknown) => this.failed(error))
+      .finally(() => (this.work = undefined));
     return this.work;
   }
 
@@ -193,7 +196,7 @@ export class ScheduleFirer {
   }
 
   /** Reports a look that failed. The sweep makes another one. */
-  failed(error: unknown): void {
+  private failed(error: unknown): void {
     this.logger.warn(
       `Tenant "${this.parts.tenant}": due schedules could not be fired, and will be retried: ${toStoredError(error).message}`,
     );

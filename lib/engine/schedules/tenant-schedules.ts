@@ -10,7 +10,7 @@ export interface TenantSchedulesParts {
   readonly address: string;
   readonly store: { readonly schedules: Pick<ScheduleStore, 'noted'> };
   readonly services: Pick<ProcessServices, 'notifySchedules' | 'schedule' | 'schedulePayload'>;
-  readonly firer: Pick<ScheduleFirer, 'failed' | 'fireNow' | 'look'>;
+  readonly firer: Pick<ScheduleFirer, 'fireNow' | 'look'>;
   readonly reconciler: Pick<ScheduleReconciler, 'declared'>;
 }
 
@@ -19,9 +19,8 @@ export class TenantSchedules {
   constructor(private readonly parts: TenantSchedulesParts) {}
 
   /** Fires what is due. Resolves when nothing is left that this process can fire. */
-  async fireDue(): Promise<void> {
-    const { firer } = this.parts;
-    await firer.look().catch((error: unknown) => firer.failed(error));
+  fireDue(): Promise<void> {
+    return this.parts.firer.look();
   }
 
   /**

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { TaskContext } from '../../../lib/discovery/task-context.js';
 import { declareSchedules } from '../../../lib/discovery/schedule.decorator.js';
 import type { RegisteredWorkflow } from '../../../lib/discovery/registered-workflow.js';
@@ -189,6 +189,25 @@ describe('schedules', () => {
     expect(ran).toEqual([]);
     await clock.advance(HOUR);
     expect(times()).toEqual(['2030-01-01T11:00:00.000Z']);
+  });
+
+  it('do not stop a drain when they can not be read', async () => {
+    const { engine, store } = await boot();
+    let fail: (error: Error) => void = () => undefined;
+    jest.spyOn(store.schedules, 'due').mockReturnValue(
+      new Promise((_, reject) => {
+        fail = reject;
+      }),
+    );
+    const fired = engine.schedules.fireDue();
+    await clock.advance(0);
+    expect(store.schedules.due).toHaveBeenCalled();
+    const drained = engine.drain(0);
+    await clock.advance(0);
+    fail(new Error('The server is away.'));
+    await clock.advance(MINUTE);
+    await expect(drained).resolves.toBeUndefined();
+    await fired;
   });
 
   it('pause when too many executions have failed, and go on when resumed', async () => {
