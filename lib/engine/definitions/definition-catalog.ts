@@ -15,6 +15,7 @@ import {
   type StoredDefinition,
 } from '../../workflow/index.js';
 import { retryOnConflict } from '../../runtime/retry-on-conflict.js';
+import { claimableOf, type ClaimableDefinitions } from './claimable-definitions.js';
 import { makeRunnable, type RunnableDefinition } from './runnable-definition.js';
 import type {
   DefinitionContent,
@@ -27,14 +28,6 @@ import type { Clock } from '../../runtime/clock.js';
 
 /** Minimum time between two reads of definitions that other processes use, in milliseconds. */
 export const LOOK_INTERVAL_MS = 1_000;
-
-/** The definitions for which this process has handlers, and those of their tasks for which it has none. */
-export interface ClaimableDefinitions {
-  readonly ids: readonly string[];
-  readonly unknownTasks: readonly (readonly [definition: string, task: number])[];
-  /** Those of `ids` that have tasks or items with a limit. */
-  readonly limitedIds: readonly string[];
-}
 
 /**
  * The workflow definitions that this process knows in one tenant. It registers its own at boot. It also loads others
@@ -49,11 +42,7 @@ export class DefinitionCatalog {
   private ownDefinitions: ReadonlyMap<string, RunnableDefinition> | undefined;
   /** Stored definitions that this process can't read; each is reported once. */
   private readonly unreadable = new Set<string>();
-  private claimableIds: ClaimableDefinitions = {
-    ids: [],
-    unknownTasks: [],
-    limitedIds: [],
-  };
+  private claimableIds = claimableOf([]);
   private limitTable: LimitTable | undefined;
   private opened = false;
   private lookedAt = -Infinity;
@@ -272,21 +261,9 @@ export class DefinitionCatalog {
   }
 
   private updateClaimable(): void {
-    const ids: string[] = [];
-    const limitedIds: string[] = [];
-    const unknownTasks: (readonly [string, number])[] = [];
-    for (const { id, handlers, limited, mapLimits } of this.byId.values()) {
-      if (handlers.every((handler) => handler === undefined)) continue;
-      ids.push(id);
-      const runsLimited = limited.some(({ no }) => handlers[no] !== undefined);
-      if (runsLimited || mapLimits.size > 0) limitedIds.push(id);
-      handlers.forEach((handler, no) => {
-        if (handler === undefined) unknownTasks.push([id, no]);
-      });
-    }
-    this.claimableIds = { ids, unknownTasks, limitedIds };
+    this.claimableIds = claimableOf(this.byId.values());
     this.limitTable = undefined;
-    if (limitedIds.length > 0) this.store.limits.use();
+    if (this.claimableIds.limitedIds.length > 0) this.store.limits.use();
   }
 }
 
