@@ -117,7 +117,10 @@ export class EndSettler {
     return ending;
   }
 
-  /** Settles all ends that a lost process, or a lost reply, has left behind, page by page. Never rejects: the sweep finds them too. */
+  /**
+   * Settles all ends that a lost process, or a lost reply, has left behind, page by page. Never rejects: the sweep finds
+   * them too.
+   */
   settleLeft(): Promise<void> {
     this.settlingLeft ??= this.settlePages()
       .catch(() => undefined) // The next round of the sweep finds them.

@@ -14,7 +14,8 @@ export function withClaims(queued: readonly StartRequest[], room: number): Start
 }
 
 /**
- * Number of root tasks that the start may claim: all of them without a limit if they are due now and this process has their handlers.
+ * Number of root tasks that the start may claim: all of those without a limit, if they are due now and this process has the
+ * handlers of all roots.
  */
 export function wantedClaims(request: StartRequest): number {
   if (request.runAt !== null || (request.delayMs ?? 0) > 0) return 0;
