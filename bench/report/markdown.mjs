@@ -23,7 +23,7 @@ function sectionOf(scenario, result) {
     ...tables.map(markdownTable),
     ...(result.notes ?? []),
     ...(settings.length === 0 ? [] : [settings.join('\n')]),
-    `${result.date.slice(0, 16).replace('T', ' ')} UTC, ${result.rounds} rounds. ${versionsLine(result.machine)}. ${machineLine(result.machine)}.`,
+    `${result.date.slice(0, 16).replace('T', ' ')} UTC, ${result.rounds === 1 ? '1 round' : `${result.rounds} rounds`}. ${versionsLine(result.machine)}. ${machineLine(result.machine)}.`,
   ].join('\n\n');
 }
 
