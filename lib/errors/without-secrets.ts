@@ -105,7 +105,8 @@ export function isError(value: unknown): value is Error {
  * without a message, such as Node's AggregateError, the messages of its nested errors are joined.
  */
 export function messageWithoutSecrets(error: unknown): string {
-  if (typeof error === 'string') return error === '' ? 'an empty text' : masked(error);
+  // Masked first: a text of characters that cannot be stored is empty only then.
+  if (typeof error === 'string') return masked(error) || 'an empty text';
   const messages = new Set<string>();
   const seen = new Set<unknown>();
   const toSee: unknown[] = [error];
