@@ -23,7 +23,8 @@ export const withServer = {
 export const wholeRun = {
   rootDir: import.meta.dirname,
   reporters: ['default', '<rootDir>/test/support/summary-reporter.mjs'],
-  maxWorkers: 2,
+  // One more than the two processors that CI has: tests of recovery wait for the database more than they compute.
+  maxWorkers: 3,
   testSequencer: '<rootDir>/test/support/sequencer.cjs',
   // What a stall is given up after. No test asserts it, and none should need it on a machine however busy.
   testTimeout: 120_000,

@@ -21,7 +21,7 @@ async function makeSchedules(schema: string, every: string): Promise<void> {
       every,
       overlap: 'allow',
       catchUp: { all: 1_000 },
-      startAt: new Date(Math.ceil(Date.now() / 1_000) * 1_000 + 2_000),
+      startAt: new Date(Math.ceil(Date.now() / 1_000) * 1_000 + 1_000),
     });
   }
   await maker.close();

@@ -71,7 +71,10 @@ class Fleet {
 
   /** No process has just booted, and none has a lease. */
   async settle(): Promise<void> {
-    await waitFor(() => this.processes.every(({ engine }) => !engine.lease.mayStand));
+    await waitFor(async () => {
+      await this.pass(1_000, 500);
+      return this.processes.every(({ engine }) => !engine.lease.mayStand);
+    });
     await this.pass(WATCH_MS + ROUND_MS, 500);
     expect(this.watching).toBe(0);
     await this.heard();

@@ -357,11 +357,12 @@ describe('context.execute()', () => {
           throw new Error('deploy');
         })
         .build();
-    const schema = freshSchema();
-    const before = await openTenant([leaves(false), held], { schema });
+    // The child, which is held, ends with neither of them.
+    const options = { schema: freshSchema(), shutdownTimeoutMs: 1 };
+    const before = await openTenant([leaves(false), held], options);
     const { id } = await before.runner.execute('changed', {}, { settled: true });
     await before.close();
-    const after = await openTenant([leaves(true), held], { schema });
+    const after = await openTenant([leaves(true), held], options);
     await after.runner.retry(id);
     expect(await after.runner.handle(id).result({ settled: true })).toMatchObject({
       status: 'Failed',

@@ -130,7 +130,8 @@ describe('what is stored of a failure', () => {
   });
 
   it('is said of a text that is empty, or of which nothing can be stored', () => {
-    for (const thrown of ['', '\u0000', new Error('\u0000', { cause: '\u0000' })]) expectStorable(thrown);
+    for (const thrown of ['', '\u0000', new Error('\u0000', { cause: '\u0000' })])
+      expectStorable(thrown);
     expect(messageWithoutSecrets('\u0000')).toBe('an empty text');
   });
 
