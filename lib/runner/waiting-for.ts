@@ -112,10 +112,11 @@ function openWaiting({ wait }: WaitingTask, { name }: CompiledTask): TaskWaiting
   const verb = isOne ? AWAITED[kind] : 'waits for one of several messages';
   const shown = kind === 'child' ? awaited : JSON.stringify(awaited);
   const what = awaited === null ? '' : ` ${shown}`;
+  const named = wait.name === awaited ? '' : ` (${JSON.stringify(wait.name)})`;
   const limit = until === null ? '' : ` until ${until.toISOString()}`;
   return {
     reason: kind,
-    detail: `${task} ${verb}${what} (${JSON.stringify(wait.name)}) since ${since.toISOString()}${limit}.`,
+    detail: `${task} ${verb}${what}${named} since ${since.toISOString()}${limit}.`,
     wait: wait.name,
     since,
     ...(kind === 'child' && childId !== null ? { child: childId } : {}),

@@ -124,6 +124,10 @@ const SCENES: Record<TaskWaiting['reason'], readonly Scene[]> = {
       row: waiting('signal', { eventName: 'approval' }),
       detail: 'Task "first" waits for the signal "approval" ("pause") since 2020-01-01',
     },
+    {
+      row: waiting('signal', { eventName: 'pause' }),
+      detail: 'waits for the signal "pause" since 2020-01-01',
+    },
   ],
   event: [{ row: waiting('event', { eventName: 'paid' }), detail: 'waits for the event "paid"' }],
   child: [{ row: waiting('child', { childId: 'c' }), detail: 'the child c' }],
