@@ -283,12 +283,12 @@ export {
   type TimeoutOutcome,
   type TriggerRule,
 } from './workflow/index.js';
-export {
-  CloacinaSchedules,
-  type FiringFilter,
-  type ScheduleCallOptions,
-  type ScheduleChange,
-  type ScheduleFilter,
-} from './runner/cloacina-schedules.js';
+export { CloacinaSchedules } from './runner/cloacina-schedules.js';
+export type {
+  FiringFilter,
+  ScheduleCallOptions,
+  ScheduleChange,
+  ScheduleFilter,
+} from './runner/schedule-options.js';
 export type { Firing, TenantSchedule } from './runner/schedule.js';
 export type { CatchUp, Overlap, ScheduleInfo, ScheduleSpec } from './workflow/schedule/index.js';

@@ -3,7 +3,6 @@ import type { JsonObject } from '../discovery/context-types.js';
 import type { WorkflowRef } from '../discovery/workflow-ref.js';
 import {
   columnsOf,
-  nextFiring,
   planOf,
   scheduleColumns,
   specOf,
@@ -11,53 +10,23 @@ import {
 import type { TenantEngine } from '../engine/tenant-engine.js';
 import { UnknownScheduleError } from '../errors/index.js';
 import type { AvailabilityRetry } from '../runtime/availability-retry.js';
-import type {
-  NewFiring,
-  ScheduleColumns,
-  ScheduleRecord,
-  ScheduleTransaction,
-} from '../store/port/index.js';
-import { nextInstant, nextInstants, type ScheduleSpec } from '../workflow/schedule/index.js';
+import type { ScheduleRecord, ScheduleTransaction } from '../store/port/index.js';
+import { nextInstants, type ScheduleSpec } from '../workflow/schedule/index.js';
 import { checkReason } from './call-checks.js';
 import type { ExecutionHandle } from './execution-handle.js';
+import { newExecutionId } from './execution-id.js';
 import type { ExecutionStarter } from './execution-starter.js';
 import { viewFiring, viewSchedule, type Firing, type TenantSchedule } from './schedule.js';
+import type {
+  FiringFilter,
+  ScheduleCallOptions,
+  ScheduleChange,
+  ScheduleFilter,
+} from './schedule-options.js';
 import { checkLimit, checkName, checkSpec, mergeSpec } from './schedule-request.js';
+import { resumed, type ScheduleWrite } from './schedule-resume.js';
 import type { ServedCalls } from './served-calls.js';
 import { checkManager } from './start-request.js';
-
-/** Maximum number of paused firings that are counted. */
-const MAX_COUNTED = 1_000;
-
-/** Options of a call that changes a schedule. */
-export interface ScheduleCallOptions {
-  /** The manager of an open transaction of the caller, in which the change is stored. Default: none. */
-  readonly manager?: EntityManager;
-}
-
-/** A change of a schedule. Fields that are left out stay as they are. */
-export interface ScheduleChange extends Partial<ScheduleSpec> {
-  readonly input?: JsonObject;
-}
-
-/** Which schedules `list` returns. */
-export interface ScheduleFilter {
-  readonly workflow?: string;
-  readonly state?: TenantSchedule['state'];
-  readonly origin?: TenantSchedule['origin'];
-  /** Only schedules after this name, which the page before has returned last. */
-  readonly after?: string;
-  /** At most 500. Default: 50. */
-  readonly limit?: number;
-}
-
-/** Which firings `firings` returns. */
-export interface FiringFilter {
-  /** Only firings for instants before this one. */
-  readonly before?: Date;
-  /** At most 500. Default: 50. */
-  readonly limit?: number;
-}
 
 export interface SchedulesParts {
   readonly tenant: string;
@@ -177,26 +146,9 @@ export class CloacinaSchedules {
    */
   async resume(name: string, options: { readonly catchUp?: boolean } = {}): Promise<void> {
     await this.parts.served.run(() =>
-      this.put(name, undefined, (known, now) => {
-        const { state, ...kept } = columnsOf(this.found(name, known));
-        if (state !== 'paused' && state !== 'broken')
-          return { set: { state, ...kept }, passed: null };
-        // The failures before the pause do not count again; see plan-fire.ts.
-        const active = { ...kept, state: 'active', reason: null, failures: -1 } as const;
-        if (options.catchUp === true || kept.nextFor === null || kept.nextFor > now) {
-          return {
-            set: { ...active, state: kept.nextFor === null ? 'ended' : 'active' },
-            passed: null,
-          };
-        }
-        const plan = planOf(specOf(kept), this.found(name, known).createdAt);
-        const next = nextFiring(plan, name, now);
-        const passed = passedBetween(kept.nextFor, now, (at) => nextInstant(plan, at));
-        return {
-          set: { ...active, ...next, state: next.nextFor === null ? 'ended' : 'active' },
-          passed,
-        };
-      }),
+      this.put(name, undefined, (known, now) =>
+        resumed(this.found(name, known), now, options.catchUp === true),
+      ),
     );
   }
 
@@ -209,14 +161,26 @@ export class CloacinaSchedules {
   }
 
   /**
-   * Starts an execution of a schedule now, in any state of the schedule. Its firings go on as before.
+   * Starts an execution of a schedule now, in any state of the schedule. Its firings go on as before. Two calls start two
+   * executions, and a call whose reply is lost starts one.
    *
    * @throws UnknownScheduleError
+   * @throws DatabaseUnavailableError if the database was unavailable, or others held the schedule's row, for `startTimeout`;
+   *   its `mayBeWritten` tells whether the execution may be stored
    */
   runNow(name: string): Promise<ExecutionHandle> {
-    return this.parts.served.run(async () =>
-      this.parts.handle(await this.parts.engine.schedules.fireNow(name)),
-    );
+    return this.parts.served.run(async () => {
+      const { engine, handle, whileUnavailable } = this.parts;
+      const firing = engine.schedules.manualFiring(name, newExecutionId(engine.clock));
+      try {
+        await whileUnavailable.untilWritten(subjectOf(name), (began) =>
+          whileUnavailable.run(() => firing.attempt(), began),
+        );
+      } catch (error) {
+        throw firing.explain(error);
+      }
+      return handle(firing.id);
+    });
   }
 
   /**
@@ -257,17 +221,18 @@ export class CloacinaSchedules {
     throw new UnknownScheduleError(name, this.parts.tenant);
   }
 
-  /** Reads, decides and writes until no firing and no other change has come between. */
+  /**
+   * Reads, decides and writes until no firing and no other change has come between.
+   *
+   * @throws DatabaseUnavailableError if others changed the schedule all the time, for `startTimeout`
+   */
   private async put(
     name: string,
     transaction: ScheduleTransaction | undefined,
-    decide: (
-      known: ScheduleRecord | undefined,
-      now: number,
-    ) => { readonly set: ScheduleColumns; readonly passed: NewFiring | null },
+    decide: (known: ScheduleRecord | undefined, now: number) => ScheduleWrite,
   ): Promise<TenantSchedule> {
     const { engine, tenant, whileUnavailable } = this.parts;
-    const write = async (): Promise<boolean> => {
+    const attempt = async (): Promise<boolean> => {
       const known = await this.store.get(name, transaction);
       const { set, passed } = decide(known, engine.clock.wallTime());
       return known === undefined
@@ -275,9 +240,9 @@ export class CloacinaSchedules {
         : this.store.change(name, known.version, set, passed, transaction);
     };
     // In a transaction nothing is retried: a failed statement has ended it.
-    const attempt = (): Promise<boolean> =>
-      transaction === undefined ? whileUnavailable.run(write) : write();
-    for (let isDone = false; !isDone;) isDone = await attempt();
+    await whileUnavailable.untilWritten(subjectOf(name), (began) =>
+      transaction === undefined ? whileUnavailable.run(attempt, began) : attempt(),
+    );
     const record = await this.store.get(name, transaction);
     if (record === undefined) throw new UnknownScheduleError(name, tenant);
     engine.schedules.changed(record.nextAt, transaction === undefined);
@@ -285,16 +250,7 @@ export class CloacinaSchedules {
   }
 }
 
-function passedBetween(
-  first: number,
-  now: number,
-  next: (at: number) => number | undefined,
-): NewFiring {
-  let [last, count] = [first, 1];
-  for (let at = next(first); at !== undefined && at <= now && count < MAX_COUNTED; at = next(at)) {
-    last = at;
-    count++;
-  }
-  const until = count === 1 ? null : last;
-  return { scheduledFor: first, outcome: 'paused', until, count, start: null };
+/** A schedule as the subject of an error's sentence. */
+function subjectOf(name: string): string {
+  return `Schedule ${JSON.stringify(name)}`;
 }

@@ -19,9 +19,10 @@ export class AvailabilityRetry {
   /**
    * Runs `work` until it succeeds, fails for good, or the time is over. The work must be safe to repeat: `resent` tells
    * it that an earlier run may have been written.
+   *
+   * @param began - when the time began, by the clock; default: now
    */
-  async run<T>(work: (resent: boolean) => Promise<T>): Promise<T> {
-    const began = this.clock.now();
+  async run<T>(work: (resent: boolean) => Promise<T>, began = this.clock.now()): Promise<T> {
     let resent = false;
     for (let attempt = 0; ; attempt++) {
       try {
@@ -39,6 +40,33 @@ export class AvailabilityRetry {
             Math.min(reconnectDelayMs(attempt, this.clock), this.timeoutMs - waitedMs),
           );
       }
+    }
+  }
+
+  /**
+   * Repeats `write` until it returns true. It returns false if it wrote nothing, because another writer has changed or locked
+   * the row.
+   *
+   * @param subject - what is written; begins the sentence of the error
+   * @throws DatabaseUnavailableError with `reached` when the time is over
+   */
+  async untilWritten(subject: string, write: (began: number) => Promise<boolean>): Promise<void> {
+    const began = this.clock.now();
+    for (let attempt = 0; !(await write(began)); attempt++) {
+      const waitedMs = Math.round(this.clock.now() - began);
+      if (waitedMs >= this.timeoutMs) {
+        const explanation =
+          `${subject} of tenant ${JSON.stringify(this.tenant)} was not written: for ${waitedMs} ms other sessions have ` +
+          'changed or locked its row again and again. Find open transactions that hold it in pg_locks, and code that ' +
+          'changes it in a loop; startTimeout sets the limit of the wait.';
+        throw new DatabaseUnavailableError({
+          tenant: this.tenant,
+          waitedMs,
+          reached: true,
+          explanation,
+        });
+      }
+      await conflictDelay(attempt, this.clock);
     }
   }
 

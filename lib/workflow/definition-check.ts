@@ -67,10 +67,9 @@ function checkTask(
   if (task.transactional === true && task.node !== undefined && !isMapWithHandler(task.node)) {
     say('is a node, which has no transaction; remove transactional');
   }
-  if (task.node !== undefined && task.limit !== undefined) {
-    say('is a node, which has no limit; remove limit');
-  }
-  const limited = task.limit === undefined ? undefined : checkLimit(task.limit, say);
+  const isLimited = task.limit !== undefined;
+  if (isLimited && task.node !== undefined) say(limitOfNode(task.node));
+  const limited = isLimited && task.node === undefined ? checkLimit(task.limit, say) : undefined;
   if (limited !== undefined) {
     const { limit, numbers } = limited;
     limits.push({
@@ -95,6 +94,14 @@ function checkTask(
 /** The items of a map are tasks with a handler, which may have transactions. */
 function isMapWithHandler(node: unknown): boolean {
   return isRecord(node) && node.kind === 'map' && node.workflow === undefined;
+}
+
+/** What to do about the limit of a node. A map has the option in plain JavaScript, or by a spread of the options of a task. */
+function limitOfNode(node: unknown): string {
+  return isRecord(node) && node.kind === 'map'
+    ? 'is a map, which has no limit; remove limit, and let concurrency limit its items, or start a child for each item ' +
+        'whose task has the limit'
+    : 'is a node, which has no limit; remove limit';
 }
 
 function checkText(

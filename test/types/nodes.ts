@@ -1,6 +1,7 @@
 // Compiled, never run. What follows each `@ts-expect-error` must be refused, with that code: see types.spec.ts.
 import { defineWorkflow } from '../../lib/discovery/define-workflow.js';
 import { defineEvent, defineSignal } from '../../lib/discovery/message-definitions.js';
+import { MapTask } from '../../lib/discovery/map-decorators.js';
 import { Child, Sleep, WaitFor } from '../../lib/discovery/node-decorators.js';
 import type { Node } from '../../lib/discovery/node-options.js';
 import type { TaskContext } from '../../lib/discovery/task-context.js';
@@ -102,6 +103,10 @@ export class InvoiceWorkflow {
   // @ts-expect-error TS2820 no key of the context
   @Sleep({ until: 'dueDat' })
   wrongKey!: Node;
+
+  // @ts-expect-error TS2353 a map has no limit
+  @MapTask({ items: () => [1], limit: 'stripe' })
+  limited() {}
 }
 
 declare const ended: WorkflowContext<typeof InvoiceWorkflow>;
@@ -154,3 +159,5 @@ invoices.waitFor('b', { event: Paid, key: 'invoiceIt' });
 invoices.child('c', render, { output: 'pfd' });
 // @ts-expect-error TS2322 an input that the child does not take
 invoices.child('d', render, { input: () => ({ id: 7 }) });
+// @ts-expect-error TS2353 a map has no limit
+invoices.map('e', { items: () => [1], limit: 'stripe' }, () => undefined);

@@ -1,15 +1,12 @@
 import { Logger } from '@nestjs/common';
-import { toStoredError, UnknownScheduleError } from '../../errors/index.js';
-import { conflictDelay } from '../../runtime/retry-on-conflict.js';
+import { toStoredError } from '../../errors/index.js';
 import type { Clock } from '../../runtime/clock.js';
-import type { ScheduleFire, ScheduleRecord, ScheduleStore } from '../../store/port/index.js';
-import { encodeTags } from '../../workflow/index.js';
-import { SCHEDULE_KEY } from '../../workflow/schedule/index.js';
-import type { ChildRunner } from '../children/child-runner.js';
+import type { ScheduleFire, ScheduleStore } from '../../store/port/index.js';
 import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
 import { toStartItem } from '../starts/start-item.js';
 import type { StartConsequences, StartRequest } from '../starts/starter.js';
-import { fireManually, planFire } from './plan-fire.js';
+import { planFire } from './plan-fire.js';
+import type { ScheduledStarts } from './scheduled-starts.js';
 
 /** Schedules of one statement. */
 const MAX_SCHEDULES = 300;
@@ -30,15 +27,15 @@ export interface ScheduleFirerParts {
   readonly clock: Clock;
   readonly tenant: string;
   readonly store: {
-    readonly schedules: Pick<ScheduleStore, 'breakUnknown' | 'due' | 'fire' | 'get'>;
+    readonly schedules: Pick<ScheduleStore, 'breakUnknown' | 'due' | 'fire'>;
   };
   readonly catalog: Pick<DefinitionCatalog, 'names'>;
-  readonly runner: () => Pick<ChildRunner, 'prepareStart'>;
+  readonly starts: Pick<ScheduledStarts, 'follow' | 'request'>;
   /** Whether this process takes part in the tenant's work. */
   readonly mayFire: () => boolean;
   /** Makes the schedules of the code those of the tenant; called before the first look. */
   readonly reconcile: () => Promise<void>;
-  readonly consequences: Pick<StartConsequences, 'created' | 'definitionsMissing' | 'leftReady'>;
+  readonly consequences: Pick<StartConsequences, 'definitionsMissing'>;
 }
 
 /**
@@ -93,36 +90,12 @@ export class ScheduleFirer {
     this.looks = false;
   }
 
-  /**
-   * Starts an execution of a schedule for this moment; returns its id. Its own firings go on as before.
-   *
-   * @throws UnknownScheduleError if no schedule has the name
-   */
-  async fireNow(name: string): Promise<string> {
-    const { clock, store, tenant } = this.parts;
-    for (;;) {
-      const schedule = await store.schedules.get(name);
-      if (schedule === undefined) throw new UnknownScheduleError(name, tenant);
-      const at = clock.wallTime();
-      const request = await this.request(schedule, { at, previousAt: schedule.lastFiredFor });
-      const fire = fireManually(schedule, at, toStartItem(request, 0));
-      const { fired } = await store.schedules.fire([fire]);
-      if (fired[0] !== true) {
-        // It has fired or changed in between, or a transaction has locked it.
-        await conflictDelay(0, clock);
-        continue;
-      }
-      this.follow(fire, new Map([[request.id, request]]));
-      return request.id;
-    }
-  }
-
   private get mayFire(): boolean {
     return this.parts.mayFire() && !this.closing.signal.aborted;
   }
 
   private async fireDue(): Promise<'done' | 'locked' | 'more'> {
-    const { catalog, store } = this.parts;
+    const { catalog, starts, store } = this.parts;
     const { names } = catalog;
     if (!this.isReconciled) await this.parts.reconcile();
     this.isReconciled = true;
@@ -136,7 +109,7 @@ export class ScheduleFirer {
     // In the order of their names, in which all processes lock them.
     for (const schedule of due.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
       const fire = await planFire(schedule, async (of, firing) => {
-        const request = await this.request(of, firing);
+        const request = await starts.request(of, firing);
         requests.set(request.id, request);
         return toStartItem(request, 0);
       });
@@ -150,35 +123,15 @@ export class ScheduleFirer {
   }
 
   private follow(fire: ScheduleFire, requests: ReadonlyMap<string, StartRequest>): void {
-    const { consequences, tenant } = this.parts;
+    const { starts, tenant } = this.parts;
     for (const { start } of fire.firings) {
       const request = start === null ? undefined : requests.get(start.id);
-      if (request === undefined) continue;
-      consequences.created(request);
-      consequences.leftReady(request, request.definition.workflow.roots.length);
+      if (request !== undefined) starts.follow(request);
     }
     if (fire.state !== 'broken' && fire.state !== 'paused') return;
     this.logger.warn(
       `Tenant "${tenant}": schedule "${fire.name}" is ${fire.state}: ${fire.reason ?? ''}`,
     );
-  }
-
-  /** The execution of a firing: with the schedule's input, checked against the workflow's schema of today. */
-  private async request(
-    { name, workflow, input }: ScheduleRecord,
-    { at, previousAt }: { readonly at: number; readonly previousAt: number | null },
-  ): Promise<StartRequest> {
-    const given = input === null ? {} : (JSON.parse(input) as object);
-    const prepared = await this.parts.runner().prepareStart(workflow, given, {});
-    const info = JSON.stringify({
-      name,
-      scheduledAt: new Date(at).toISOString(),
-      previousAt: previousAt === null ? null : new Date(previousAt).toISOString(),
-    });
-    const members = new Map([...prepared.members, [SCHEDULE_KEY, info]]);
-    const pairs = [...members].map(([key, json]) => `${JSON.stringify(key)}:${json}`);
-    const tags = encodeTags({ schedule: name });
-    return { ...prepared, members, input: `{${pairs.join(',')}}`, tags };
   }
 
   /** Schedules of workflows that no process serves would stay due for ever, so they are marked and reported. */

@@ -1,6 +1,7 @@
 import type { Clock } from '../../runtime/clock.js';
 import type { ScheduleStore } from '../../store/port/index.js';
 import type { ProcessServices } from '../process-services.js';
+import { ManualFiring, type ManualFiringParts } from './manual-firing.js';
 import type { ScheduleFirer } from './schedule-firer.js';
 import type { ScheduleReconciler } from './schedule-reconciler.js';
 
@@ -10,7 +11,8 @@ export interface TenantSchedulesParts {
   readonly address: string;
   readonly store: { readonly schedules: Pick<ScheduleStore, 'noted'> };
   readonly services: Pick<ProcessServices, 'notifySchedules' | 'schedule' | 'schedulePayload'>;
-  readonly firer: Pick<ScheduleFirer, 'fireNow' | 'look'>;
+  readonly firer: Pick<ScheduleFirer, 'look'>;
+  readonly manual: ManualFiringParts;
   readonly reconciler: Pick<ScheduleReconciler, 'declared'>;
 }
 
@@ -23,13 +25,9 @@ export class TenantSchedules {
     return this.parts.firer.look();
   }
 
-  /**
-   * Starts an execution of a schedule now; returns its id.
-   *
-   * @throws UnknownScheduleError if no schedule has the name
-   */
-  fireNow(name: string): Promise<string> {
-    return this.parts.firer.fireNow(name);
+  /** An execution of a schedule that starts now, with this id. */
+  manualFiring(name: string, id: string): ManualFiring {
+    return new ManualFiring(this.parts.manual, name, id);
   }
 
   /** Call when the process has proved that it lives: looks at the schedules, if the code declares some. */

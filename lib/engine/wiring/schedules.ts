@@ -1,4 +1,5 @@
 import { ScheduleReconciler } from '../schedules/schedule-reconciler.js';
+import { ScheduledStarts } from '../schedules/scheduled-starts.js';
 import { ScheduleFirer } from '../schedules/schedule-firer.js';
 import { TenantSchedules } from '../schedules/tenant-schedules.js';
 import type { EngineCore } from './core.js';
@@ -20,16 +21,26 @@ export function wireSchedules(
     store,
     workflows: () => given.registry.list().filter(given.serves),
   });
+  const starts = new ScheduledStarts({ runner: given.runner, consequences: started });
   const firer = new ScheduleFirer({
     clock,
     tenant,
     store,
     catalog,
-    runner: given.runner,
+    starts,
     mayFire: () => state.name === 'claiming' || state.name === 'paused',
     reconcile: () => reconciler.run(),
     consequences: started,
   });
-  const schedules = new TenantSchedules({ clock, address, store, services, firer, reconciler });
+  const manual = { clock, tenant, store, starts, consequences: started };
+  const schedules = new TenantSchedules({
+    clock,
+    address,
+    store,
+    services,
+    firer,
+    manual,
+    reconciler,
+  });
   return { firer, schedules };
 }

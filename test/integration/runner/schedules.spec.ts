@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
-import { openTenant, type OpenTenant } from '../../support/open-tenant.js';
+import { gate } from '../../support/gate.js';
+import { openTenant, stopRounds, type OpenTenant } from '../../support/open-tenant.js';
 import { freshSchema } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 
@@ -43,31 +44,65 @@ describe('Schedules on PostgreSQL', () => {
     expect(context).toMatchObject({ at: latest!.scheduledFor.toISOString() });
   });
 
-  it('fire nothing that an update, a pause or a deletion has taken back', async () => {
-    const tenant = await openTenant([tick]);
-    const { schedules } = tenant.runner;
-    for (let round = 0; round < 60; round++) {
-      const name = `raced ${round}`;
-      await schedules.create(name, tick, { at: new Date(Date.now() + 10 + (round % 7)) });
-      const change = [
-        () => schedules.delete(name),
-        () => schedules.pause(name),
-        () => schedules.update(name, { at: new Date(Date.now() + 3_600_000) }),
-      ][round % 3]!;
-      await new Promise((resolve) => setTimeout(resolve, round % 13));
-      await change();
-      const before = await tenant.query(
-        'SELECT id FROM cloacina_workflow_execution WHERE schedule = $1',
-        [name],
-      );
-      expect(before.length).toBeLessThanOrEqual(1);
-      await tenant.engine.schedules.fireDue();
-      const after = await tenant.query(
-        'SELECT id FROM cloacina_workflow_execution WHERE schedule = $1',
-        [name],
-      );
-      expect(after).toEqual(before);
+  describe.each(['an update', 'a pause', 'a deletion'] as const)('race with %s', (what) => {
+    const change = ({ schedules }: OpenTenant['runner']): Promise<unknown> =>
+      what === 'an update'
+        ? schedules.update('raced', { at: new Date(Date.now() + 3_600_000) })
+        : what === 'a pause'
+          ? schedules.pause('raced')
+          : schedules.delete('raced');
+
+    /** A schedule that is due, and that the process does not fire before it is told to. */
+    async function openDue(): Promise<OpenTenant> {
+      const tenant = await openTenant([tick]);
+      stopRounds(tenant);
+      const at = new Date(Date.now() + 3_600_000);
+      await tenant.runner.schedules.create('raced', tick, { at });
+      await tenant.query('UPDATE cloacina_schedule SET next_for = now(), next_at = now()');
+      return tenant;
     }
+    const executions = (tenant: OpenTenant): Promise<unknown[]> =>
+      tenant.query("SELECT FROM cloacina_workflow_execution WHERE schedule = 'raced'");
+
+    it('and start nothing if it comes before the firing, which has read the schedule already', async () => {
+      const tenant = await openDue();
+      const { schedules } = tenant.engine.store;
+      const [read, changed] = [gate(), gate()];
+      const fire = schedules.fire.bind(schedules);
+      schedules.fire = async (fires) => {
+        read.open();
+        await changed.passed;
+        return fire(fires);
+      };
+      const fired = tenant.engine.schedules.fireDue();
+      await read.passed;
+      await change(tenant.runner);
+      changed.open();
+      await fired;
+      expect(await executions(tenant)).toEqual([]);
+    });
+
+    it('and start one execution if the firing comes before it, which has read the schedule already', async () => {
+      const tenant = await openDue();
+      const { schedules } = tenant.engine.store;
+      const [read, fired] = [gate(), gate()];
+      const held = what === 'a deletion' ? 'delete' : 'change';
+      const write = schedules[held].bind(schedules) as (...args: unknown[]) => Promise<boolean>;
+      const late = async (...args: unknown[]): Promise<boolean> => {
+        read.open();
+        await fired.passed;
+        return write(...args);
+      };
+      Object.assign(schedules, { [held]: late });
+      const changed = change(tenant.runner);
+      await read.passed;
+      await tenant.engine.schedules.fireDue();
+      fired.open();
+      await changed;
+      expect(await executions(tenant)).toHaveLength(1);
+      await tenant.engine.schedules.fireDue();
+      expect(await executions(tenant)).toHaveLength(1);
+    });
   });
 
   it('are made in a transaction of the caller, or not at all', async () => {
@@ -110,5 +145,70 @@ describe('Schedules on PostgreSQL', () => {
       },
       { what: 'the firing of the locked schedule' },
     );
+  });
+
+  it.each(['before', 'after'] as const)(
+    'run now once, if the connection breaks %s the commit',
+    async (when) => {
+      const tenant = await openTenant([tick]);
+      const { schedules } = tenant.runner;
+      await schedules.create('now', tick, { every: '1d' });
+      const store = tenant.engine.store.schedules;
+      const fire = store.fire.bind(store);
+      let sends = 0;
+      store.fire = async (fires) => {
+        if (sends++ > 0) return fire(fires);
+        if (when === 'after') await fire(fires);
+        throw new Error('Connection terminated unexpectedly');
+      };
+      const { id } = await schedules.runNow('now');
+      expect(sends).toBe(when === 'after' ? 1 : 2);
+      await tenant.runner.handle(id).result();
+      expect(await schedules.firings('now')).toMatchObject([
+        { outcome: 'manual', executionId: id },
+      ]);
+      await expectOneForEach(tenant);
+    },
+  );
+
+  it('run now when the row is free, or say after startTimeout that it is not', async () => {
+    const tenant = await openTenant([tick]);
+    const { schema } = tenant;
+    const hasty = await openTenant([tick], { schema, startTimeoutMs: 100 });
+    const { schedules } = tenant.runner;
+    await schedules.create('now', tick, { every: '1d' });
+    const run = await tenant.dataSource.transaction(async (manager) => {
+      await manager.query(`SELECT FROM cloacina_schedule WHERE name = 'now' FOR UPDATE`);
+      await expect(hasty.runner.schedules.runNow('now')).rejects.toMatchObject({
+        code: 'DATABASE_UNAVAILABLE',
+        reached: true,
+        message: expect.stringContaining('pg_locks'),
+      });
+      const store = tenant.engine.store.schedules;
+      const fire = store.fire.bind(store);
+      const skipped = gate();
+      store.fire = async (fires) => {
+        const reply = await fire(fires);
+        skipped.open();
+        return reply;
+      };
+      const called = { handle: schedules.runNow('now') };
+      await skipped.passed;
+      return called;
+    });
+    const { id } = await run.handle;
+    await tenant.runner.handle(id).result();
+    expect(await schedules.firings('now')).toHaveLength(1);
+  });
+
+  it('run now as often as they are told to at the same time', async () => {
+    const tenant = await openTenant([tick]);
+    const { schedules } = tenant.runner;
+    await schedules.create('now', tick, { every: '1d' });
+    const handles = await Promise.all(Array.from({ length: 10 }, () => schedules.runNow('now')));
+    for (const { id } of handles) await tenant.runner.handle(id).result();
+    expect(new Set(handles.map(({ id }) => id)).size).toBe(10);
+    expect(await schedules.firings('now')).toHaveLength(10);
+    await expectOneForEach(tenant);
   });
 });

@@ -102,6 +102,15 @@ describe('A node', () => {
     expect(nodeProblems(node)[0]).toMatch(/^Workflow "w": task "n" /);
   });
 
+  it.each([
+    ['map', 'is a map, which has no limit; remove limit, and let concurrency limit its items'],
+    ['sleep', 'is a node, which has no limit; remove limit'],
+  ])('has no limit if it is a %s', (kind, problem) => {
+    const node = kind === 'map' ? { kind } : nodes['pause'];
+    const source = { name: 'w', tasks: [{ name: 'n', node, limit: 'stripe' }] };
+    expect(problemsOf(source)).toEqual([expect.stringContaining(problem)]);
+  });
+
   it('cannot be transactional', () => {
     const [node] = [nodes['pause']];
     const source = { name: 'w', tasks: [{ name: 'n', node, transactional: true }] };

@@ -1,0 +1,112 @@
+import { DatabaseUnavailableError, UnknownScheduleError } from '../../errors/index.js';
+import type { Clock } from '../../runtime/clock.js';
+import type { FailureClassifier } from '../../runtime/failure.js';
+import type {
+  ExecutionStore,
+  FireReply,
+  ScheduleFire,
+  ScheduleRecord,
+  ScheduleStore,
+} from '../../store/port/index.js';
+import { decodeSpec, nextInstant, planSchedule } from '../../workflow/schedule/index.js';
+import { toStartItem } from '../starts/start-item.js';
+import type { StartConsequences, StartRequest } from '../starts/starter.js';
+import { fireManually } from './plan-fire.js';
+import type { ScheduledStarts } from './scheduled-starts.js';
+
+export interface ManualFiringParts {
+  readonly clock: Pick<Clock, 'wallTime'>;
+  readonly tenant: string;
+  readonly store: FailureClassifier &
+    Pick<ExecutionStore, 'statuses'> & { readonly schedules: Pick<ScheduleStore, 'fire' | 'get'> };
+  readonly starts: Pick<ScheduledStarts, 'follow' | 'request'>;
+  readonly consequences: Pick<StartConsequences, 'definitionsMissing'>;
+}
+
+/**
+ * One execution of a schedule that a caller asks for. It has one id in all attempts, so an attempt whose reply was lost is
+ * found by it, and two calls are two executions.
+ */
+export class ManualFiring {
+  /** The latest request that was sent. */
+  private request: StartRequest | undefined;
+  private mayBeStored = false;
+
+  constructor(
+    private readonly parts: ManualFiringParts,
+    private readonly name: string,
+    readonly id: string,
+  ) {}
+
+  /**
+   * Starts the execution. Returns false if it was not started, because the schedule has fired or changed in between, or
+   * because another transaction has locked its row. Then call it again.
+   *
+   * @throws UnknownScheduleError if no schedule has the name
+   */
+  async attempt(): Promise<boolean> {
+    const { name, id } = this;
+    const { clock, store, starts, tenant } = this.parts;
+    if (this.mayBeStored && (await this.isStored())) return true;
+    const schedule = await store.schedules.get(name);
+    if (schedule === undefined) throw new UnknownScheduleError(name, tenant);
+    const at = besideInstants(schedule, clock.wallTime());
+    const prepared = await starts.request(schedule, { at, previousAt: schedule.lastFiredFor });
+    this.request = { ...prepared, id };
+    const { fired } = await this.send(fireManually(schedule, at, toStartItem(this.request, 0)));
+    if (fired[0] !== true) return false;
+    this.mayBeStored = true;
+    // If another call has recorded a firing for this millisecond, the schedule has moved, but nothing was started.
+    this.mayBeStored = await this.isStored();
+    return this.mayBeStored;
+  }
+
+  /** The error of a call that gave up: it says so if the execution may be stored. */
+  explain(error: unknown): unknown {
+    if (!this.mayBeStored || !(error instanceof DatabaseUnavailableError)) return error;
+    const { tenant } = this.parts;
+    const { waitedMs, reached } = error;
+    return new DatabaseUnavailableError(
+      {
+        tenant,
+        waitedMs,
+        reached,
+        mayBeWritten: true,
+        explanation:
+          `Schedule ${JSON.stringify(this.name)} of tenant ${JSON.stringify(tenant)} may or may not have been run: the ` +
+          `connection was lost after the start was sent, and ${waitedMs} ms did not suffice to look it up. When the ` +
+          `database is back, look for it with get('${this.id}') before you run it again.`,
+      },
+      { cause: error.cause },
+    );
+  }
+
+  private async send(fire: ScheduleFire): Promise<FireReply> {
+    const { consequences, store } = this.parts;
+    try {
+      const reply = await store.schedules.fire([fire]);
+      if (!reply.definitionsAreStored) consequences.definitionsMissing();
+      return reply;
+    } catch (error) {
+      this.mayBeStored ||= store.classifyFailure(error).mayBeWritten;
+      throw error;
+    }
+  }
+
+  private async isStored(): Promise<boolean> {
+    const { starts, store } = this.parts;
+    const isStored = (await store.statuses([this.id])).has(this.id);
+    if (isStored && this.request !== undefined) starts.follow(this.request);
+    return isStored;
+  }
+}
+
+/**
+ * The moment `at`, or the millisecond after it if `at` is an instant of the schedule: one firing is recorded for each moment, and
+ * that of the instant is the schedule's own.
+ */
+function besideInstants({ spec, createdAt }: ScheduleRecord, at: number): number {
+  const plan = planSchedule(decodeSpec(spec), createdAt);
+  const isInstant = !('problems' in plan) && nextInstant(plan, at - 1) === at;
+  return isInstant ? at + 1 : at;
+}

@@ -1,0 +1,34 @@
+import type { EntityManager } from 'typeorm';
+import type { JsonObject } from '../discovery/context-types.js';
+import type { ScheduleSpec } from '../workflow/schedule/index.js';
+import type { TenantSchedule } from './schedule.js';
+
+/** Options of a call that changes a schedule. */
+export interface ScheduleCallOptions {
+  /** The manager of an open transaction of the caller, in which the change is stored. Default: none. */
+  readonly manager?: EntityManager;
+}
+
+/** A change of a schedule. Fields that are left out stay as they are. */
+export interface ScheduleChange extends Partial<ScheduleSpec> {
+  readonly input?: JsonObject;
+}
+
+/** Which schedules `list` returns. */
+export interface ScheduleFilter {
+  readonly workflow?: string;
+  readonly state?: TenantSchedule['state'];
+  readonly origin?: TenantSchedule['origin'];
+  /** Only schedules after this name, which the page before has returned last. */
+  readonly after?: string;
+  /** At most 500. Default: 50. */
+  readonly limit?: number;
+}
+
+/** Which firings `firings` returns. */
+export interface FiringFilter {
+  /** Only firings for instants before this one. */
+  readonly before?: Date;
+  /** At most 500. Default: 50. */
+  readonly limit?: number;
+}
