@@ -11,6 +11,7 @@ const FULL_SIZE = [
   'integration/migrations/concurrent-boots',
   'integration/recovery/clocks',
   'integration/recovery/conflicts',
+  'integration/recovery/killed-pollers',
   'integration/recovery/many-orphans',
   'integration/recovery/pool-exhausted',
   'integration/recovery/zombies',

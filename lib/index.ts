@@ -63,6 +63,14 @@ export type {
 export { StartOn, type StartOnDecorator } from './discovery/start-on.decorator.js';
 export type { ReceivedEvent, StartOnOptions } from './discovery/start-on.js';
 export type { RetryOptions, TaskOptions, WorkflowOptions } from './discovery/options.js';
+export { Poller } from './discovery/poller.decorator.js';
+export type {
+  PollerContext,
+  PollerMethod,
+  PollerOptions,
+  PollerResult,
+  PollerStart,
+} from './discovery/poller-types.js';
 export { Schedule, type ScheduleOptions } from './discovery/schedule.decorator.js';
 export type { ContextOfSchema, InputOfSchema } from './discovery/schema-types.js';
 export type {
@@ -123,6 +131,7 @@ export {
   DuplicateStepError,
   InvalidArgumentError,
   InvalidContextError,
+  InvalidPollError,
   InvalidTokenError,
   InvalidTransitionError,
   MigrationError,
@@ -145,6 +154,7 @@ export {
   TooManyItemsError,
   TooManyStepsError,
   UnknownExecutionError,
+  UnknownPollerError,
   UnknownScheduleError,
   UnknownTenantError,
   UnknownWorkflowError,
@@ -291,4 +301,6 @@ export type {
   ScheduleFilter,
 } from './runner/schedule-options.js';
 export type { Firing, TenantSchedule } from './runner/schedule.js';
+export { CloacinaPollers } from './runner/pollers/cloacina-pollers.js';
+export type { TenantPoller } from './runner/pollers/tenant-poller.js';
 export type { CatchUp, Overlap, ScheduleInfo, ScheduleSpec } from './workflow/schedule/index.js';

@@ -3,6 +3,7 @@ import { Logger } from '@nestjs/common';
 import type { ModulesContainer } from '@nestjs/core';
 import { WorkflowRegistry } from '../discovery/registered-workflow.js';
 import { checkServed } from '../discovery/workflow-filter.js';
+import { explorePollers } from '../discovery/poller-explorer.js';
 import { exploreWorkflows } from '../discovery/workflow-explorer.js';
 import type { CloacinaTenantOptions } from '../cloacina.options.js';
 import { ConfigurationError, messageWithoutSecrets } from '../errors/index.js';
@@ -19,6 +20,7 @@ import { failureLog } from '../events/failure-log.js';
 import { severalCopies } from './copies.js';
 import { ApplicationHooks } from '../tenants/hosting/application-hooks.js';
 import { addEventHandlers } from './event-handlers.js';
+import { registerPollers } from './pollers.js';
 import { findTaskInterceptors } from './task-interceptors.js';
 import { findInjectionProblems, tenantsOf, type UnknownTenantSite } from './injection-problems.js';
 import {
@@ -228,8 +230,10 @@ export class ConfigurationCheck {
 
   private explore(instantiated: boolean): void {
     const { workflows, problems } = exploreWorkflows(this.modules.values(), instantiated);
-    this.registry.replaceAll(workflows);
-    this.workflowProblems = problems;
+    const found = explorePollers(this.modules.values(), instantiated);
+    const pollers = registerPollers(found, workflows, instantiated);
+    this.registry.replaceAll([...workflows, ...pollers.workflows]);
+    this.workflowProblems = [...problems, ...pollers.problems];
   }
 }
 

@@ -58,7 +58,7 @@ export class CloacinaLifecycleModule implements OnApplicationBootstrap, OnModule
     this.logger.log(
       describeServing({
         tenants: this.host.list().map(({ tenant }) => tenant.name),
-        workflows: this.boot.registry.list().map(({ definition }) => definition.name),
+        workflows: this.boot.registry.ofApplication().map(({ definition }) => definition.name),
         maxConcurrentTasks,
       }),
     );

@@ -34,6 +34,8 @@ export interface RegisteredWorkflow {
   readonly input?: StandardSchemaV1;
   /** The schedules that the code declares for it. Absent: none. */
   readonly schedules?: readonly DeclaredSchedule[];
+  /** The name of the workflow that it starts, if it is the workflow of a poller. Absent: it is one of the application. */
+  readonly polledFor?: string;
   readonly source: WorkflowSourceRef;
 }
 
@@ -68,9 +70,14 @@ export class WorkflowRegistry {
     return workflowNameOf(ref);
   }
 
-  /** All workflows, in the order in which modules provide them. */
+  /** All workflows, in the order in which modules provide them, and those of pollers. */
   list(): RegisteredWorkflow[] {
     return [...this.byName.values()];
+  }
+
+  /** The workflows of the application, without those of pollers. */
+  ofApplication(): RegisteredWorkflow[] {
+    return this.list().filter(({ polledFor }) => polledFor === undefined);
   }
 
   /** @internal Called by the explorer: with the workflows known before providers are instantiated, then with all. */

@@ -10,7 +10,7 @@ import { DECORATORS } from './node-source.js';
 import type { RegisteredWorkflow } from './registered-workflow.js';
 import { BUILT_IN_PREFIX, isBuiltInName } from '../workflow/index.js';
 import { getTasks, getWorkflowOptions } from './workflow-metadata.js';
-import { joinLimits } from '../workflow/limit-table.js';
+import { joinLimits, type NamedLimit } from '../workflow/limit-table.js';
 
 /** The workflows that the modules of an application provide. */
 export interface Exploration {
@@ -55,9 +55,8 @@ export function exploreWorkflows(
     if (isBuiltInName(name)) problems.push(...same.map(reservedName));
   }
   const workflows = described.flatMap(({ registered }) => registered ?? []);
-  problems.push(
-    ...joinLimits(workflows.flatMap(({ definition }) => definition.limits ?? [])).problems,
-  );
+  const limits = workflows.flatMap(({ definition }) => definition.limits ?? []);
+  problems.push(...joinLimits(limits).problems, ...limits.flatMap(reservedLimit));
   return { workflows, problems };
 }
 
@@ -100,6 +99,14 @@ function reservedName({ name, place }: BuiltRegistration): string {
     `Workflow ${JSON.stringify(name)} (${place}) has a reserved name: those that begin with ` +
     `${JSON.stringify(BUILT_IN_PREFIX)} are for workflows of the library. Rename it.`
   );
+}
+
+function reservedLimit({ name, place }: NamedLimit): string[] {
+  if (!isBuiltInName(name)) return [];
+  return [
+    `Limit ${JSON.stringify(name)}, which ${place} names, has a reserved name: those that begin with ` +
+      `${JSON.stringify(BUILT_IN_PREFIX)} are for limits of the library. Rename it.`,
+  ];
 }
 
 function scopeProblems({ type, module, provider }: ProvidedClass, instantiated: boolean): string[] {

@@ -6,7 +6,10 @@ import { getWorkflowOptions } from './workflow-metadata.js';
 
 type Served = readonly (Type<unknown> | string)[];
 
-/** Tells whether a tenant's option `workflows` contains a workflow. Without the option, the tenant serves all. */
+/**
+ * Tells whether a tenant's option `workflows` contains a workflow. Without the option, the tenant serves all. A poller is
+ * served with the workflow that it starts.
+ */
 export function servesOnly(
   workflows: Served | undefined,
 ): (workflow: RegisteredWorkflow) => boolean {
@@ -17,14 +20,14 @@ export function servesOnly(
       typeof workflow === 'string' ? workflow : getWorkflowOptions(workflow)?.name,
     ),
   );
-  return ({ definition }) => names.has(definition.name);
+  return ({ definition, polledFor }) => names.has(polledFor ?? definition.name);
 }
 
 /** The problems of a list of workflows, such as a tenant's option. Each is a sentence that begins with `owner`. */
 export function checkServed(
   owner: string,
   workflows: readonly WorkflowRef[],
-  registry: Pick<WorkflowRegistry, 'get' | 'list'>,
+  registry: Pick<WorkflowRegistry, 'get' | 'ofApplication'>,
 ): string[] {
   return workflows.flatMap((workflow) => {
     if (typeof workflow === 'function' && getWorkflowOptions(workflow) === undefined) {
@@ -32,7 +35,7 @@ export function checkServed(
     }
     const name = workflowNameOf(workflow);
     if (registry.get(name) !== undefined) return [];
-    const known = registry.list().map(({ definition }) => definition.name);
+    const known = registry.ofApplication().map(({ definition }) => definition.name);
     return [
       `${owner} has ${JSON.stringify(name)}, which no module provides.${didYouMean(name, known)}`,
     ];

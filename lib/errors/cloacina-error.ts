@@ -17,6 +17,7 @@ export type CloacinaErrorCode =
   | 'NO_TENANT'
   | 'UNKNOWN_EXECUTION'
   | 'UNKNOWN_SCHEDULE'
+  | 'UNKNOWN_POLLER'
   | 'TENANT_REMOVED'
   | 'TENANT_EXISTS'
   | 'TENANT_INCOMPLETE'
@@ -42,6 +43,7 @@ export type CloacinaErrorCode =
   | 'TOO_MANY_STEPS'
   | 'ITEMS_FAILED'
   | 'TOO_MANY_ITEMS'
+  | 'INVALID_POLL'
   // tokens of signals
   | 'INVALID_TOKEN'
   | 'TOKEN_EXPIRED'

@@ -42,6 +42,7 @@ export {
 export type { EndedExecution } from './execution-errors.js';
 export { ItemsFailedError, TooManyItemsError, type FailedItems } from './map-errors.js';
 export { InvalidTokenError, TokenExpiredError } from './message-errors.js';
+export { InvalidPollError, UnknownPollerError } from './poller-errors.js';
 export { NonRetryableError, RetryAfterError } from './retry-errors.js';
 export { DuplicateStepError, TooManyStepsError } from './step-errors.js';
 export { toPlainError, toStoredError } from './stored-error.js';

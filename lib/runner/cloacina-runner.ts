@@ -14,6 +14,7 @@ import type { TreeOptions } from './execution-tree.js';
 import type { SendOptions, SignalSendOptions, SignalTarget } from './message-request.js';
 import type { ResultOptions, UnsettledOptions } from './result-options.js';
 import type { RetryExecutionOptions } from './retry-options.js';
+import type { CloacinaPollers } from './pollers/cloacina-pollers.js';
 import type { RunnerParts } from './runner-parts.js';
 import { wireRunner, type RunnerCalls } from './runner-wiring.js';
 import type { StartOptions } from './start-request.js';
@@ -43,6 +44,8 @@ export class CloacinaRunner extends BulkExecutions {
   readonly limits: CloacinaLimits;
   /** The schedules of the tenant. */
   readonly schedules: CloacinaSchedules;
+  /** The pollers of the tenant, with their cursors. */
+  readonly pollers: CloacinaPollers;
   private readonly calls: RunnerCalls;
 
   /** @internal Applications inject the runner. */
@@ -51,6 +54,7 @@ export class CloacinaRunner extends BulkExecutions {
     super(calls);
     this.calls = calls;
     this.schedules = calls.schedules;
+    this.pollers = calls.pollers;
     this.tenant = parts.engine.settings.tenant;
     this.schema = parts.engine.settings.schema;
     this.limits = calls.limits;

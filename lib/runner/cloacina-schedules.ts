@@ -23,7 +23,7 @@ import type {
   ScheduleChange,
   ScheduleFilter,
 } from './schedule-options.js';
-import { checkLimit, checkName, checkSpec, mergeSpec } from './schedule-request.js';
+import { checkLimit, checkName, checkSpec, mergeSpec, refusePoller } from './schedule-request.js';
 import { resumed, type ScheduleWrite } from './schedule-resume.js';
 import type { ServedCalls } from './served-calls.js';
 import { checkManager } from './start-request.js';
@@ -78,10 +78,10 @@ export class CloacinaSchedules {
         input: input === undefined ? null : JSON.stringify(input),
         origin: 'api' as const,
       };
-      return this.put(name, transaction, (known, now) => ({
-        set: scheduleColumns(wanted, now, known),
-        passed: null,
-      }));
+      return this.put(name, transaction, (known, now) => {
+        refusePoller('name', known);
+        return { set: scheduleColumns(wanted, now, known), passed: null };
+      });
     });
   }
 
@@ -100,6 +100,7 @@ export class CloacinaSchedules {
       const transaction = this.within(options.manager);
       return this.put(name, transaction, (known, now) => {
         const { workflow, origin } = this.found(name, known);
+        if (input !== undefined) refusePoller('input', known);
         const spec = mergeSpec(specOf(this.found(name, known)), fields);
         checkSpec(spec);
         const kept = this.found(name, known).input;

@@ -2,7 +2,13 @@ import { checkCallOptions } from '../errors/call-options.js';
 import { InvalidArgumentError } from '../errors/index.js';
 import { formatValue } from '../errors/option-checks.js';
 import type { LimitChange } from '../store/port/index.js';
-import { checkLimitName, checkNumbers, keyProblem, limitKeyOf } from '../workflow/index.js';
+import {
+  checkLimitName,
+  checkNumbers,
+  isBuiltInName,
+  keyProblem,
+  limitKeyOf,
+} from '../workflow/index.js';
 import type { LimitFilter, LimitKeyRef, LimitSettings } from './limit-state.js';
 
 const REF: ReadonlySet<string> = new Set<keyof LimitKeyRef>(['name', 'key']);
@@ -49,7 +55,12 @@ export function checkSettings(
   settings: LimitSettings,
 ): { readonly limitKey: string | undefined; readonly change: LimitChange } {
   checkCallOptions('limits.set()', settings, SETTINGS);
-  checkName('name', name);
+  if (isBuiltInName(checkName('name', name))) {
+    throw new InvalidArgumentError(
+      'name',
+      'is that of a limit of the library, whose numbers are fixed',
+    );
+  }
   const { key, weight, ...numbers } = settings;
   const limitKey = key === undefined ? undefined : checkLimitKey('key', { name, key });
   if (limitKey === undefined && weight !== undefined) {

@@ -13,6 +13,8 @@ import { ExecutionWatches } from './execution-watches.js';
 import { ItemReader } from './item-reader.js';
 import { LimitReader } from './limit-reader.js';
 import { MessageCalls } from './message-calls.js';
+import { CloacinaPollers } from './pollers/cloacina-pollers.js';
+import { Polls } from './pollers/polls.js';
 import { ResultWaiter } from './result-waiter.js';
 import type { RunnerParts } from './runner-parts.js';
 import { ServedCalls } from './served-calls.js';
@@ -27,6 +29,7 @@ export interface RunnerCalls extends BulkParts {
   readonly control: ExecutionControl;
   readonly messages: MessageCalls;
   readonly schedules: CloacinaSchedules;
+  readonly pollers: CloacinaPollers;
   readonly limits: CloacinaLimits;
 }
 
@@ -62,6 +65,13 @@ export function wireRunner({ engine, registry, serves, hasBooted }: RunnerParts)
       nameOf: (workflow) => registry.nameOf(workflow),
       handle: (id) => starts.handle(id),
     }),
+    pollers: new CloacinaPollers({
+      tenant,
+      engine,
+      polls: new Polls({ engine, starter }),
+      served,
+      whileUnavailable,
+    }),
     reader,
     control,
     bulkStarts: new BulkStarts({ tenant, engine, starter }),
@@ -88,6 +98,10 @@ export function wireRunner({ engine, registry, serves, hasBooted }: RunnerParts)
       whileServed: (work) => served.run(work),
     }),
     hasBooted,
-    workflows: () => registry.list().filter(serves).map(viewWorkflow),
+    workflows: () =>
+      registry
+        .list()
+        .filter((workflow) => workflow.polledFor === undefined && serves(workflow))
+        .map(viewWorkflow),
   };
 }

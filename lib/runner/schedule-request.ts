@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from '../errors/index.js';
 import { formatValue } from '../errors/option-checks.js';
-import { textProblem } from '../workflow/index.js';
+import type { ScheduleRecord } from '../store/port/index.js';
+import { isPollerWorkflow, textProblem } from '../workflow/index.js';
 import { planSchedule, type ScheduleSpec } from '../workflow/schedule/index.js';
 
 const MAX_NAME = 200;
@@ -25,6 +26,19 @@ export function checkSpec(spec: ScheduleSpec): void {
   if (!('problems' in plan)) return;
   const [first] = plan.problems;
   throw new InvalidArgumentError(first?.field ?? 'spec', first?.problem ?? 'is not valid');
+}
+
+/**
+ * @param argument - the argument with which a caller would take the schedule from its poller
+ * @throws InvalidArgumentError if the schedule is that of a poller
+ */
+export function refusePoller(argument: 'input' | 'name', known: ScheduleRecord | undefined): void {
+  if (known === undefined || !isPollerWorkflow(known.workflow)) return;
+  throw new InvalidArgumentError(
+    argument,
+    `is that of the poller ${JSON.stringify(known.name)}, whose code declares its schedule; ` +
+      'use pause(), resume() and runNow(), or another name',
+  );
 }
 
 /** The spec with the given fields in place of its own. A field that is undefined is removed. */

@@ -1,5 +1,11 @@
 export { INSTANT_FORM, isInstant } from './instant.js';
-export { BUILT_IN_PREFIX, isBuiltInName } from './built-in-names.js';
+export {
+  BUILT_IN_PREFIX,
+  isBuiltInName,
+  isPollerWorkflow,
+  POLLER_LIMIT,
+  pollerWorkflowName,
+} from './built-in-names.js';
 export { parseDuration, DURATION_FORM, MAX_DURATION_MS, type Duration } from './duration.js';
 export {
   canExecutionTransition,

@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { plainToInstance, Transform } from 'class-transformer';
 import { IsInt, IsNotEmpty, IsOptional, IsString, Max, Min, validateSync } from 'class-validator';
 
@@ -14,10 +16,16 @@ export class Environment {
   @IsString()
   @IsNotEmpty()
   DATABASE_URL!: string;
+
+  /** The folder with a folder for each customer, into which files with imports are dropped. */
+  @Transform(({ value }) => (value === '' ? undefined : value))
+  @IsString()
+  @IsNotEmpty()
+  INBOX: string = path.join(tmpdir(), 'cloacina-sample-inbox');
 }
 
 export function validateEnvironment(variables: Record<string, unknown>): Environment {
-  const environment = plainToInstance(Environment, variables);
+  const environment = plainToInstance(Environment, variables, { exposeDefaultValues: true });
   const errors = validateSync(environment);
   if (errors.length === 0) return environment;
   const problems = errors.flatMap(({ constraints = {} }) => Object.values(constraints));

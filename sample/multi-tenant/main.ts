@@ -19,7 +19,8 @@ async function main(): Promise<void> {
   try {
     const url = await listen(app, app.get(ConfigService).get<number>('PORT'));
     app.get(PublicUrl).set(url);
-    if (await app.get(FirstImport).run()) console.log(`\n${commandsToTry(url)}\n`);
+    const inbox = app.get(ConfigService).getOrThrow<string>('INBOX');
+    if (await app.get(FirstImport).run()) console.log(`\n${commandsToTry(url, inbox)}\n`);
   } catch (error) {
     await app.close();
     throw error;

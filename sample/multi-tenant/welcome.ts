@@ -1,5 +1,5 @@
 /** Commands to try. Each line can be pasted into a shell. */
-export function commandsToTry(url: string): string {
+export function commandsToTry(url: string, inbox: string): string {
   const acme = `${url}/tenants/acme`;
   const globex = `${url}/tenants/globex`;
   return [
@@ -25,6 +25,13 @@ export function commandsToTry(url: string): string {
     `  curl -X POST ${acme}/executions/latest/cancel`,
     `  curl -X POST ${acme}/executions/latest/retry`,
     `  curl '${acme}/executions?workflow=airport-chunk&limit=3'`,
+    '',
+    '  # the schedules of a customer; one of them runs now',
+    `  curl ${url}/tenants/legacy/schedules`,
+    `  curl -X POST ${url}/tenants/legacy/schedules/monthly-import-lisbon/run`,
+    '',
+    '  # a file that is dropped into the folder of a customer starts an import within seconds',
+    `  mkdir -p ${inbox}/legacy && echo '{ "limit": 40 }' > ${inbox}/legacy/monday.json`,
     '',
     '  # an expensive order waits for an approval, and then for the webhook of a payment provider',
     `  curl -X POST ${acme}/orders -d seats=120`,

@@ -31,6 +31,7 @@ import { describeReschedule } from './reschedule.js';
 import { describeSchedules } from './schedules.js';
 import { describeSessions } from './sessions.js';
 import { describeStarts } from './starts.js';
+import { describeStates } from './states.js';
 import { TestedStore, type OpenedStore } from './tested-store.js';
 import { describeSteps } from './steps.js';
 import { describeSuspension } from './suspension.js';
@@ -71,6 +72,7 @@ const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStor
   ['signals for tasks that sleep', describeGivenSignals],
   ['the rendezvous', describeRendezvous],
   ['schedules', describeSchedules],
+  ['states', describeStates],
   ['transactions', describeTransactions],
 ];
 

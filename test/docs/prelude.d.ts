@@ -40,6 +40,13 @@ declare global {
   class RenderPdf {
     render(context: TaskContext<{ invoiceId: string; pdf: string }>): Promise<{ pdf: string }>;
   }
+  /** Files of a partner, in the order of their names. */
+  class Bucket {
+    list(
+      folder: string,
+      options: { after: string | undefined; signal: AbortSignal },
+    ): Promise<string[]>;
+  }
   const nightlyReport: WorkflowDefinition<{ day: string; copies?: number }>;
 
   const AppModule: Type<unknown>;

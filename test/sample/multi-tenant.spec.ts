@@ -1,3 +1,5 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { connectAdmin } from '../support/postgres.js';
 import { waitFor } from '../support/wait-for.js';
@@ -38,6 +40,12 @@ describe('npm start', () => {
     url = await sample.ready();
   });
   const roleOfInitech = (): string => `initech_${new URL(database).pathname.slice(1)}`;
+  const importsOf = (schema: string, where: string) =>
+    rowsOf<{ status: string; rows: number }>(
+      database,
+      `SELECT status, (context ->> 'rows')::integer AS rows FROM ${schema}.cloacina_workflow_execution
+       WHERE workflow = 'airport-import' AND ${where}`,
+    );
   const names = async (): Promise<string[]> => {
     const response = await fetch(`${url}/tenants`);
     return ((await response.json()) as { name: string }[]).map(({ name }) => name).sort();
@@ -243,6 +251,45 @@ describe('npm start', () => {
     ]);
   });
 
+  it('imports by schedules, in the time zones of the tenants', async () => {
+    for (const [tenant, place] of [
+      ['acme', 'lisbon'],
+      ['initech', 'singapore'],
+    ]) {
+      const response = await fetch(`${url}/tenants/${tenant}/schedules`);
+      expect(await response.json()).toMatchObject([
+        { name: 'inbox', workflow: 'cloacina.poller.inbox', state: 'active' },
+        { name: `monthly-import-${place}`, workflow: 'airport-import', state: 'active' },
+      ]);
+    }
+    // One of the printed commands has run it.
+    await waitFor(
+      async () => (await importsOf('public', 'schedule IS NOT NULL'))[0]?.status === 'Completed',
+      PATIENT,
+    );
+    const run = `${url}/tenants/legacy/schedules/monthly-import-singapore/run`;
+    expect(await call(run, 'POST')).toMatchObject({ status: 404 });
+  });
+
+  it('imports each file that is dropped into the folder of a tenant, once', async () => {
+    const drop = async (name: string, text: string): Promise<void> => {
+      await mkdir(path.join(sample.inbox, 'legacy'), { recursive: true });
+      await writeFile(path.join(sample.inbox, 'legacy', name), text);
+    };
+    const imported = (name: string) =>
+      importsOf('public', `idempotency_key LIKE '${name}@%' AND status = 'Completed'`);
+    await drop('broken.json', '{ "limit": ');
+    await drop('monday.json', '{ "limit": 40 }');
+    await waitFor(async () => (await imported('monday.json')).length === 1, PATIENT);
+    await drop('tuesday.json', '{ "limit": 41 }');
+    // When it is imported, another poll has seen the first file again or passed it over.
+    await waitFor(async () => (await imported('tuesday.json')).length === 1, PATIENT);
+    expect(await imported('monday.json')).toEqual([{ status: 'Completed', rows: 40 }]);
+    await drop('broken.json', '{ "limit": 42 }');
+    await waitFor(async () => (await imported('broken.json')).length === 1, PATIENT);
+    expect(await imported('%.json')).toHaveLength(3);
+  });
+
   it('has forgotten the tenant that was deleted', async () => {
     expect(await names()).toEqual(['acme', 'globex', 'initech', 'legacy']);
     expect(
@@ -301,11 +348,17 @@ describe('npm start', () => {
         (table) => `${schemaOf(tenant)}.${table}`,
       ),
     );
+    // The poller polls on.
+    const imported = (table: string): string =>
+      table.endsWith('_execution') ? `WHERE workflow NOT LIKE 'cloacina.%'` : '';
     const contents = (): Promise<object[]> =>
       rowsOf(
         database,
         tables
-          .map((table) => `SELECT '${table}', count(*), max(xmin::text::bigint) FROM ${table}`)
+          .map(
+            (table) =>
+              `SELECT '${table}', count(*), max(xmin::text::bigint) FROM ${table} ${imported(table)}`,
+          )
           // Sorted: the server may work on the parts side by side.
           .join(' UNION ALL ') + ' ORDER BY 1',
       );

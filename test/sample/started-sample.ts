@@ -1,11 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll } from '@jest/globals';
 import { waitFor } from '../support/wait-for.js';
 
 const checkout = fileURLToPath(new URL('../../', import.meta.url));
 const running = new Set<StartedSample>();
-afterAll(() => Promise.all([...running].map((sample) => sample.kill('SIGKILL'))));
+const inboxes: string[] = [];
+afterAll(async () => {
+  await Promise.all([...running].map((sample) => sample.kill('SIGKILL')));
+  for (const inbox of inboxes) rmSync(inbox, { recursive: true, force: true });
+});
 
 /** A command that the sample prints for people to try. */
 export interface PrintedCommand {
@@ -19,6 +26,8 @@ export interface PrintedCommand {
 export class StartedSample {
   output = '';
   readonly exit: Promise<number | null>;
+  /** The folder with the folders of the tenants. Samples of other tests have others. */
+  readonly inbox = mkdtempSync(path.join(tmpdir(), 'cloacina-inbox-'));
   private readonly process: ChildProcess;
   private ended = false;
 
@@ -26,10 +35,11 @@ export class StartedSample {
     const endWithTest = new URL('end-with-test.mjs', import.meta.url).href;
     this.process = spawn(process.execPath, ['--import', endWithTest, 'scripts/start.mjs'], {
       cwd: checkout,
-      env: { ...process.env, DATABASE_URL: databaseUrl, PORT: String(port) },
+      env: { ...process.env, DATABASE_URL: databaseUrl, PORT: String(port), INBOX: this.inbox },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     running.add(this);
+    inboxes.push(this.inbox);
     for (const stream of [this.process.stdout, this.process.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => (this.output += text));
     }

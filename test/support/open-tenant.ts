@@ -68,7 +68,8 @@ async function closeAll(hosts: Set<TenantManager>): Promise<void> {
  * Opens one tenant in what counts as a process of its own: several on one schema stand for several processes. Closed
  * after the test, or after the file when it was opened outside one.
  *
- * @param workflows - classes with `@Workflow`, instances of such, and what `defineWorkflow()` built
+ * @param workflows - classes with `@Workflow`, instances of such, what `defineWorkflow()` built, and registered workflows, such as
+ *   those of pollers
  */
 export async function openTenant(
   workflows: readonly WorkflowSource[],
@@ -214,12 +215,17 @@ export function queryIn<R extends object>(
 }
 
 function register(source: WorkflowSource): RegisteredWorkflow {
+  if (isRegistered(source)) return source;
   const described =
     source instanceof BuiltWorkflow
       ? describeDefinition({ definition: source, module: 'TestModule' })
       : describeInstance(typeof source === 'function' ? new (source as Type<object>)() : source);
   if (described.registered === undefined) throw new Error(described.problems.join('\n'));
   return described.registered;
+}
+
+function isRegistered(source: WorkflowSource): source is RegisteredWorkflow {
+  return typeof source === 'object' && 'definition' in source && 'handlers' in source;
 }
 
 function describeInstance(instance: object): ReturnType<typeof describeClass> {

@@ -7,6 +7,7 @@ import {
 } from '../../errors/index.js';
 import {
   definitionIdOf,
+  isBuiltInName,
   joinLimits,
   restoreWorkflow,
   storeWorkflow,
@@ -150,7 +151,10 @@ export class DefinitionCatalog {
     const current = this.current.get(name);
     if (current !== undefined) return current;
     const content = await this.store.definitions.newest(name);
-    if (content === undefined) throw new UnknownWorkflowError(name, [...this.current.keys()]);
+    if (content === undefined) {
+      const known = [...this.current.keys()].filter((one) => !isBuiltInName(one));
+      throw new UnknownWorkflowError(name, known);
+    }
     return this.byId.get(content.id) ?? this.add(this.restore(content));
   }
 

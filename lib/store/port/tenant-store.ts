@@ -16,6 +16,7 @@ import type { ProgressStore } from './progress.js';
 import type { RecoveryStore } from './recovery.js';
 import type { ScheduleStore } from './schedules.js';
 import type { StartStore } from './starts.js';
+import type { StateStore } from './states.js';
 import type { StepStore } from './steps.js';
 import type { TransactionStore } from './transactions.js';
 
@@ -52,5 +53,6 @@ export interface TenantStore
   readonly items: ItemStore;
   readonly limits: LimitStore;
   readonly schedules: ScheduleStore;
+  readonly states: StateStore;
   readonly recovery: RecoveryStore;
 }

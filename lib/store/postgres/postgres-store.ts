@@ -16,6 +16,7 @@ import { PostgresProgressStore } from './roles/progress.js';
 import { PostgresRecoveryStore } from './roles/recovery.js';
 import { PostgresScheduleStore } from './roles/schedules.js';
 import { PostgresStartStore } from './roles/starts.js';
+import { PostgresStateStore } from './roles/states.js';
 import { PostgresStepStore } from './roles/steps.js';
 import { PostgresTransactionStore } from './roles/transactions.js';
 import type { TenantTables } from './statements/statement.js';
@@ -31,6 +32,7 @@ import type {
   MessageStore,
   RecoveryStore,
   ScheduleStore,
+  StateStore,
   TenantStore,
 } from '../port/index.js';
 import type { Failure } from '../../runtime/failure.js';
@@ -65,6 +67,7 @@ export class PostgresStore
   readonly items: ItemStore;
   readonly limits: LimitStore;
   readonly schedules: ScheduleStore;
+  readonly states: StateStore;
   readonly recovery: RecoveryStore;
 
   constructor(settings: PostgresStoreSettings) {
@@ -80,6 +83,7 @@ export class PostgresStore
     this.items = new PostgresItemStore(db);
     this.limits = new PostgresLimitStore(db);
     this.schedules = new PostgresScheduleStore(db);
+    this.states = new PostgresStateStore(db);
     this.recovery = new PostgresRecoveryStore(db);
   }
 

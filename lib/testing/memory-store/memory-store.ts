@@ -11,6 +11,7 @@ import type {
   MessageStore,
   RecoveryStore,
   ScheduleStore,
+  StateStore,
   TenantStore,
 } from '../../store/port/index.js';
 import type { MemoryDatabase } from './memory-database.js';
@@ -33,6 +34,7 @@ import { MemoryProgressStore } from './roles/progress.js';
 import { MemoryRecoveryStore } from './roles/recovery.js';
 import { MemoryScheduleStore } from './roles/schedules.js';
 import { MemoryStartStore } from './roles/starts.js';
+import { MemoryStateStore } from './roles/states.js';
 import { MemoryStepStore } from './roles/steps.js';
 import { MemoryTransactionStore } from './roles/transactions.js';
 
@@ -64,6 +66,7 @@ export class MemoryStore
   readonly items: ItemStore;
   readonly limits: LimitStore;
   readonly schedules: ScheduleStore;
+  readonly states: StateStore;
   readonly recovery: RecoveryStore;
 
   constructor(
@@ -81,6 +84,7 @@ export class MemoryStore
     this.items = new MemoryItemStore(tables);
     this.limits = new MemoryLimitStore(tables);
     this.schedules = new MemoryScheduleStore(tables);
+    this.states = new MemoryStateStore(tables);
     this.recovery = new MemoryRecoveryStore(tables);
   }
 

@@ -1,4 +1,9 @@
-import type { EventSubscription, TaskKey, TenantHandle } from '../../store/port/index.js';
+import type {
+  EventSubscription,
+  StateRecord,
+  TaskKey,
+  TenantHandle,
+} from '../../store/port/index.js';
 import type {
   MemoryDefinition,
   MemoryEvent,
@@ -36,6 +41,9 @@ export class MemoryTables implements TenantHandle {
   eventStarts: MemoryEventStart[] = [];
   readonly schedules = new Map<string, MemorySchedule>();
   firings: MemoryFiring[] = [];
+  /** Values of the library by name, and the open transactions that have changed one. */
+  readonly states = new Map<string, StateRecord>();
+  readonly changedStates = new Map<string, MemoryTransaction>();
   recoveryEvents: MemoryRecoveryEvent[] = [];
   /** Idempotency keys that open transactions have used, as {@link keyOf}. */
   readonly openKeys = new Map<string, MemoryTransaction>();

@@ -21,11 +21,18 @@ export class MemoryTransaction implements UserTransaction {
   readonly queryRunner = { isReleased: false, isTransactionActive: true };
   /** The starts in this transaction so far. */
   readonly starts: StartItem[] = [];
+  /** The values that the transaction has set so far, by name. */
+  readonly states = new Map<string, string | null>();
+  /** Resolves at the end of the transaction. */
+  readonly ended: Promise<void>;
+  private resolveEnded: () => void = () => undefined;
   private readonly commits: (() => void)[] = [];
   private unlock: (() => void) | undefined;
   private undo: (() => void) | undefined;
 
-  constructor(private readonly tables: MemoryTables) {}
+  constructor(private readonly tables: MemoryTables) {
+    this.ended = new Promise((resolve) => (this.resolveEnded = resolve));
+  }
 
   /** Runs `work` in a transaction of its own. Rolls back if `work` rejects or `signal` is aborted. */
   static async run<T>(
@@ -89,9 +96,11 @@ export class MemoryTransaction implements UserTransaction {
     for (const [key, holder] of this.tables.openKeys) {
       if (holder === this) this.tables.openKeys.delete(key);
     }
+    for (const name of this.states.keys()) this.tables.changedStates.delete(name);
     if (isCommitted) for (const write of this.commits) write();
     else this.undo?.();
     this.unlock?.();
+    this.resolveEnded();
   }
 }
 

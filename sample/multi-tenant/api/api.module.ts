@@ -8,6 +8,7 @@ import { HealthController } from './health.controller.js';
 import { ImportsController } from './imports.controller.js';
 import { LegacyController } from './legacy.controller.js';
 import { OrdersController } from './orders.controller.js';
+import { SchedulesController } from './schedules.controller.js';
 import { TenantsController } from './tenants.controller.js';
 
 @Module({
@@ -16,6 +17,7 @@ import { TenantsController } from './tenants.controller.js';
     TenantsController,
     ImportsController,
     OrdersController,
+    SchedulesController,
     CallbacksController,
     LegacyController,
     HealthController,

@@ -1,9 +1,17 @@
 import { Injectable } from '@nestjs/common';
-import { contextValue, notFailed, Task, Workflow, type TaskContext } from 'nestjs-cloacina';
+import {
+  contextValue,
+  notFailed,
+  Schedule,
+  Task,
+  Workflow,
+  type TaskContext,
+} from 'nestjs-cloacina';
 import type { EntityManager } from 'typeorm';
 import { Airport } from '../airports/airport.entity.js';
 import { type CountryCount, ImportReport } from '../airports/import-report.entity.js';
 import { RejectedRow } from '../airports/rejected-row.entity.js';
+import { profileOf } from '../tenants/profiles.js';
 import { AirportChunk, type ChunkContext } from './airport-chunk.workflow.js';
 import { DataSet } from './data-set.js';
 
@@ -22,7 +30,27 @@ export interface ImportContext {
 
 type Context = TaskContext<ImportContext>;
 
-/** fetch → loadChunks → explainRejects (only if rows were rejected) → report */
+/** Whether a customer has its base in a city, by whose clock its imports run. */
+const isIn =
+  (city: string) =>
+  (tenant: string): boolean =>
+    profileOf(tenant).base.city === city;
+
+/** fetch → loadChunks → explainRejects (only if rows were rejected) → report; each month while its customers sleep */
+@Schedule({
+  name: 'monthly-import-lisbon',
+  cron: '0 3 1 * *',
+  timezone: 'Europe/Lisbon',
+  jitter: '10m',
+  tenants: isIn('Lisbon'),
+})
+@Schedule({
+  name: 'monthly-import-singapore',
+  cron: '0 3 1 * *',
+  timezone: 'Asia/Singapore',
+  jitter: '10m',
+  tenants: isIn('Singapore'),
+})
 @Workflow({ name: 'airport-import', version: '2', timeout: '30m' })
 @Injectable()
 export class AirportImport {

@@ -4,6 +4,7 @@ import { AirportImport } from './airport-import.workflow.js';
 import { CountryCodes } from './country-codes.js';
 import { DataSet } from './data-set.js';
 import { FirstImport } from './first-import.js';
+import { Inbox } from './inbox.js';
 import { ImportProgress } from './import-progress.js';
 import { ImportsService } from './imports.service.js';
 
@@ -15,6 +16,7 @@ import { ImportsService } from './imports.service.js';
     AirportChunk,
     ImportsService,
     ImportProgress,
+    Inbox,
     FirstImport,
   ],
   exports: [ImportsService, FirstImport],

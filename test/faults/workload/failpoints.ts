@@ -68,13 +68,25 @@ function die(): void {
   process.kill(process.pid, 'SIGKILL');
 }
 
-/** From now on the process dies at the first statement that fits. */
-export function armFailpoint({ at, statement = '', skip = 0 }: Failpoint): void {
+/** START TRANSACTION has a part of this text too: it sets READ COMMITTED. */
+function fits(text: string, statement: string): boolean {
+  return statement === STATEMENTS.commit ? text === statement : text.includes(statement);
+}
+
+/**
+ * From now on the process dies at the first statement that fits.
+ *
+ * @param isArmed - for a process that dies later: a connection that it has then would not notice that queries are patched
+ */
+export function armFailpoint(
+  { at, statement = '', skip = 0 }: Failpoint,
+  isArmed: () => boolean = () => true,
+): void {
   let passed = 0;
   patch(
     (send) =>
       function query(...args) {
-        if (!textOf(args[0]).includes(statement) || passed++ < skip)
+        if (!isArmed() || !fits(textOf(args[0]), statement) || passed++ < skip)
           return Reflect.apply(send, this, args);
         if (at === 'before') die();
         const callback = args.at(-1);

@@ -38,10 +38,15 @@ export class MemoryProcess {
 
   constructor(
     private readonly clock: Clock,
-    workflow: RegisteredWorkflow,
+    workflow: RegisteredWorkflow | readonly RegisteredWorkflow[],
     { database = new MemoryDatabase(clock), tasks = 10 }: MemoryProcessOptions = {},
   ) {
-    const registry = { list: () => [workflow], get: () => workflow, nameOf: workflowNameOf };
+    const workflows = [workflow].flat();
+    const registry = {
+      list: () => workflows,
+      get: (name: string) => workflows.find(({ definition }) => definition.name === name),
+      nameOf: workflowNameOf,
+    };
     this.store = new MemoryStore(database);
     this.process = new ProcessEngine<MemorySession>({
       clock,
