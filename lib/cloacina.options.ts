@@ -75,6 +75,11 @@ export interface CloacinaSharedOptions {
   /** Maximum number of steps and waits of one task. Default 10,000. */
   maxSteps?: number;
   /**
+   * Maximum size of all results of the steps and waits of one task, in bytes of JSON. Each run of the task reads all of them.
+   * Default 32 MiB (33,554,432).
+   */
+  maxStepsSize?: number;
+  /**
    * Schemas behind the tenant's own in the `search_path` of user code: transactional tasks, migrations and raw queries of
    * the tenant's data source. Use it for extensions and shared tables. `[]`: only the tenant's schema.
    *

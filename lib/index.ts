@@ -152,6 +152,7 @@ export {
   TokenExpiredError,
   ItemsFailedError,
   TooManyItemsError,
+  StepsTooLargeError,
   TooManyStepsError,
   UnknownExecutionError,
   UnknownPollerError,

@@ -17,6 +17,8 @@ export interface TenantSettings {
   readonly maxContextSize: number;
   /** Maximum number of steps and waits of one task. */
   readonly maxSteps: number;
+  /** Maximum size of the results of all steps and waits of one task, in bytes of JSON. */
+  readonly maxStepsSize: number;
   /** Secrets of the tokens of signals: the first signs, each is accepted. Empty: there are no tokens. */
   readonly signalSecrets: readonly string[];
   readonly startTimeoutMs: number;

@@ -41,6 +41,7 @@ export type CloacinaErrorCode =
   | 'CLAIM_LOST'
   | 'DUPLICATE_STEP'
   | 'TOO_MANY_STEPS'
+  | 'STEPS_TOO_LARGE'
   | 'ITEMS_FAILED'
   | 'TOO_MANY_ITEMS'
   | 'INVALID_POLL'

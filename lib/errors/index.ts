@@ -44,7 +44,7 @@ export { ItemsFailedError, TooManyItemsError, type FailedItems } from './map-err
 export { InvalidTokenError, TokenExpiredError } from './message-errors.js';
 export { InvalidPollError, UnknownPollerError } from './poller-errors.js';
 export { NonRetryableError, RetryAfterError } from './retry-errors.js';
-export { DuplicateStepError, TooManyStepsError } from './step-errors.js';
+export { DuplicateStepError, StepsTooLargeError, TooManyStepsError } from './step-errors.js';
 export { toPlainError, toStoredError } from './stored-error.js';
 export type { StoredError } from '../workflow/describe-error.js';
 export {

@@ -36,6 +36,27 @@ export class DuplicateStepError extends CloacinaError {
   }
 }
 
+/** The results of a task's steps and waits are larger together than `maxStepsSize`. The task fails and is not retried. */
+export class StepsTooLargeError extends CloacinaError {
+  readonly task: string;
+  /** Size of all results with the one that does not fit, in bytes of JSON. */
+  readonly size: number;
+  /** In bytes of JSON. */
+  readonly limit: number;
+
+  constructor(task: string, size: number, limit: number) {
+    super(
+      'STEPS_TOO_LARGE',
+      `The results of the steps and waits of task ${JSON.stringify(task)} have ${size} bytes together; the limit is ${limit} ` +
+        '(maxStepsSize), because each run of the task reads all of them. Store large results elsewhere and return their keys, ' +
+        'or divide the work among several tasks or executions.',
+    );
+    this.task = task;
+    this.size = size;
+    this.limit = limit;
+  }
+}
+
 /** A task has as many steps and waits as it may. It fails and is not retried. */
 export class TooManyStepsError extends CloacinaError {
   readonly task: string;

@@ -29,6 +29,10 @@ export const MAX_CONTEXT_SIZE_LIMIT = 2 ** 28 - 1;
 export const DEFAULT_MAX_STEPS = 10_000;
 /** The largest configurable number of steps: a run reads all of them at once. */
 export const MAX_STEPS_LIMIT = 1_000_000;
+/** Default maximum size of the results of all steps and waits of one task, in bytes of JSON: 32 MiB. */
+export const DEFAULT_MAX_STEPS_SIZE = 33_554_432;
+/** The largest configurable one, in bytes: 1 GiB, more than a process should hold for one task. */
+export const MAX_STEPS_SIZE_LIMIT = 2 ** 30;
 /** Minimum length of a secret that signs tokens, in characters. As long as the key of its hash function. */
 export const MIN_SIGNAL_SECRET = 32;
 export const DEFAULT_SCHEMA = 'public';

@@ -46,6 +46,8 @@ export interface ResolvedTenantOptions {
   /** Bytes of JSON. */
   readonly maxContextSize: number;
   readonly maxSteps: number;
+  /** Bytes of JSON. */
+  readonly maxStepsSize: number;
   /** The first signs tokens, each is accepted. */
   readonly signalSecrets: readonly string[];
   /** Schemas behind its own in the `search_path`. Absent: those of the login's path. */
@@ -121,6 +123,7 @@ export function resolveTenantOptions(
       handlerGraceMs: milliseconds(inherited.handlerGrace, defaults.DEFAULT_HANDLER_GRACE_MS),
       maxContextSize: inherited.maxContextSize ?? defaults.DEFAULT_MAX_CONTEXT_SIZE,
       maxSteps: inherited.maxSteps ?? defaults.DEFAULT_MAX_STEPS,
+      maxStepsSize: inherited.maxStepsSize ?? defaults.DEFAULT_MAX_STEPS_SIZE,
       signalSecrets: [inherited.signalSecret ?? []].flat(),
       ...(inherited.searchPath === undefined ? {} : { searchPath: [...inherited.searchPath] }),
       ...(workflows === undefined ? {} : { workflows: [...workflows] }),

@@ -6,9 +6,9 @@ import type { TenantRecovery } from './tenant-recovery.js';
 /** Number of rounds of a tenant from one search to the next: some five minutes. */
 const ROUNDS_BETWEEN = 20;
 /** Maximum number of pages of one tenant that a regular search reads. The next one goes on behind them. */
-const PAGES_AT_ONCE = 20;
+const PAGES_AT_ONCE = 2;
 /** The same for a search at boot or on request, as a bound for a tenant whose executions begin faster than they are read. */
-const ALL_PAGES = 2_000;
+const ALL_PAGES = 200;
 
 /** Where a tenant's regular search stands. */
 interface Progress {

@@ -14,6 +14,7 @@ import { isExecutionId } from './execution-uuid.js';
 import {
   checkEvent,
   checkEventKey,
+  checkEventSize,
   checkSignal,
   checkTarget,
   encodePayload,
@@ -81,10 +82,11 @@ export class MessageCalls {
     checkCallOptions('emit()', options, SEND_OPTIONS);
     const { name, keepForMs } = checkEvent(definition);
     const key = checkEventKey(eventKey);
+    const idempotencyKey = checkKey(options.idempotencyKey);
+    checkEventSize(name, key, idempotencyKey);
     const json = await this.encode(definition, payload);
     const message = { kind: 'event', name, key, payload: json, keepForMs } as const;
-    const transaction = checkManager(options.manager);
-    await this.send(message, checkKey(options.idempotencyKey), transaction);
+    await this.send(message, idempotencyKey, checkManager(options.manager));
   }
 
   private encode(

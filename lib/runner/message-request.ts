@@ -62,6 +62,8 @@ export const OR_START_OPTIONS: ReadonlySet<string> = new Set<
 
 const MAX_EVENT_KEY_LENGTH = 200;
 const MAX_KEY_LENGTH = 500;
+/** Of the name, key and idempotency key of an event together, in UTF-8: an entry of their index has at most 2,704 bytes. */
+const MAX_EVENT_BYTES = 2_600;
 
 /** @throws InvalidArgumentError for a value that is not a target */
 export function checkTarget(to: unknown): SignalTo {
@@ -85,6 +87,21 @@ export function checkTarget(to: unknown): SignalTo {
 /** @throws InvalidArgumentError for a key that is empty or too long, or that PostgreSQL cannot store */
 export function checkEventKey(key: unknown): string {
   return checkText('key', key, MAX_EVENT_KEY_LENGTH);
+}
+
+/**
+ * Checks what PostgreSQL has to keep in one entry of an index.
+ *
+ * @throws InvalidArgumentError for a name and keys that are too long together
+ */
+export function checkEventSize(name: string, key: string, idempotencyKey: string | null): void {
+  const bytes = Buffer.byteLength(name) + Buffer.byteLength(key + (idempotencyKey ?? ''));
+  if (bytes <= MAX_EVENT_BYTES) return;
+  throw new InvalidArgumentError(
+    'idempotencyKey',
+    `must have at most ${MAX_EVENT_BYTES} bytes of UTF-8 together with the event's name and key, not ${bytes}; give the ` +
+      'event a shorter idempotency key, such as a hash of this one',
+  );
 }
 
 /** @throws InvalidArgumentError for a value that `defineSignal()` did not make */

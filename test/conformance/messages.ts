@@ -137,6 +137,7 @@ export function describeMessages(tested: TestedStore): void {
         claims: [],
         due: 1,
         isPartial: false,
+        hasMore: false,
       });
       expect(await tested.taskOf(id, 0)).toMatchObject({ status: 'Waiting', wakes: 1 });
       expect((await tested.taskOf(id, 0)).run_at).not.toBeNull();
@@ -326,6 +327,47 @@ export function describeMessages(tested: TestedStore): void {
       expect(await messages().take([{ ...late, listens: [paid()] }])).toEqual([taken('"text"')]);
     });
 
+    test('wakes a limited number of tasks at a time, each once', async () => {
+      const wide = parallel(9, { definitionId: tested.newDefinition(), name: `wide ${uuid()}` });
+      const executionId = await worker.startOne(wide);
+      for (let taskNo = 0; taskNo < 9; taskNo++) {
+        await open(paid(), { ...key, executionId, taskNo });
+        const item = rescheduleOf('suspend', executionId, taskNo, { delayMs: null });
+        await tested.store.reschedule([item]);
+      }
+      const ids = await send(event(), event({ key: uuid() }));
+      const due: number[] = [];
+      for (let hasMore = true; hasMore;) {
+        const reply = await messages().deliver(4, ids);
+        due.push(reply.due);
+        ({ hasMore } = reply);
+      }
+      expect(due.length).toBeGreaterThan(2);
+      expect(Math.max(...due)).toBeLessThanOrEqual(4);
+      expect(due.reduce((sum, one) => sum + one, 0)).toBe(9);
+      for (let taskNo = 0; taskNo < 9; taskNo++) {
+        expect(await tested.taskOf(executionId, taskNo)).toMatchObject({ wakes: 1 });
+      }
+      expect(await deliver(ids)).toMatchObject({ messages: 0 });
+    });
+
+    test('that came during a wait is kept until the wait has taken it', async () => {
+      await open(paid());
+      await suspend();
+      const ids = await send(event({ keepForMs: 0 }));
+      await messages().expireEvents(1_000);
+      expect(await deliver(ids)).toMatchObject({ messages: 1, due: 1 });
+      await messages().expireEvents(1_000);
+      await worker.claim([of.plan.definitionId], 5);
+      expect(await take([paid()])).toEqual(taken('"text"'));
+      await nextMillisecond();
+      await open(paid(DAY), { ...key, taskNo: 1 });
+      const later = { ...key, taskNo: 1, token: FIRST_TOKEN, step: 'wait' };
+      const listens = [paid(DAY)];
+      // Its time was put off.
+      expect(await messages().take([{ ...later, listens }])).toEqual([taken('"text"')]);
+    });
+
     test('is found by a wait that begins later', async () => {
       await deliver(await send(event()));
       await open(paid());
@@ -366,6 +408,7 @@ export function describeMessages(tested: TestedStore): void {
 
     test('is deleted when it is kept no longer, and not found from then on', async () => {
       await send(event({ keepForMs: 0 }));
+      await nextMillisecond();
       await open(paid());
       expect(await take([paid(DAY)])).toEqual({ kind: 'nothing' });
       const kept = await send(event());

@@ -23,6 +23,7 @@ export function tenantOptions(
     handlerGraceMs: 30_000,
     maxContextSize: 1_048_576,
     maxSteps: 10_000,
+    maxStepsSize: 33_554_432,
     signalSecrets: [],
     entities: [],
     migrations: [],

@@ -17,6 +17,8 @@ export interface DurableSteps {
    * @param name - 1 to 200 characters without `#` and `@`, unique in the task; in a loop, add a `key`
    * @throws DuplicateStepError for a name that this run has used already; the task fails without a retry
    * @throws TooManyStepsError beyond `maxSteps`; the task fails without a retry
+   * @throws StepsTooLargeError if the results of all steps and waits of the task are larger than `maxStepsSize` together; the
+   *   task fails without a retry
    * @throws InvalidContextError for a result that JSON cannot carry
    * @throws ContextTooLargeError for a result that is larger than `maxContextSize`
    * @throws NotAllowedError in a transactional task

@@ -14,6 +14,7 @@ import {
   RetryAfterError,
   SignalTimeoutError,
   TooManyItemsError,
+  StepsTooLargeError,
   TooManyStepsError,
 } from '../../errors/index.js';
 import { parseDuration, retryDelayMs, type CompiledTask } from '../../workflow/index.js';
@@ -28,6 +29,7 @@ const FINAL = [
   InvalidArgumentError,
   NotAllowedError,
   DuplicateStepError,
+  StepsTooLargeError,
   TooManyStepsError,
   ChildFailedError,
   ChildCancelledError,

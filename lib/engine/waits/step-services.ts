@@ -25,6 +25,8 @@ export interface StepServicesParts {
   readonly store: StepStore & TransactionStore & FailureClassifier & Pick<TenantStore, 'schema'>;
   /** Maximum number of steps and waits of one task. */
   readonly maxSteps: number;
+  /** Maximum size of the results of all steps and waits of one task, in bytes of JSON. */
+  readonly maxStepsSize: number;
   /** Maximum size of a step's result, in bytes of JSON. */
   readonly maxResultSize: number;
   /** Called when a step of a task of the execution was stored. */
@@ -81,6 +83,10 @@ export class StepServices {
 
   get maxSteps(): number {
     return this.parts.maxSteps;
+  }
+
+  get maxStepsSize(): number {
+    return this.parts.maxStepsSize;
   }
 
   get maxResultSize(): number {

@@ -2,6 +2,7 @@ import {
   DuplicateStepError,
   InvalidArgumentError,
   NotAllowedError,
+  StepsTooLargeError,
   TooManyStepsError,
 } from '../../errors/index.js';
 import type { StepKind, StepRow } from '../../store/port/index.js';
@@ -43,6 +44,8 @@ export class TaskSteps {
   private readAt = 0;
   /** Number of points of this run that were not stored. */
   private added = 0;
+  /** Size of the results that are stored, or about to be, in bytes of JSON. */
+  private size = 0;
   private hasReturned = false;
 
   constructor(
@@ -63,7 +66,7 @@ export class TaskSteps {
       if (found !== undefined) return decodeResult(found.result) as T;
       const { claim, points, services } = this;
       const beganAt = services.clock.now();
-      const json = encodeResult(name, await points.within(point, work), services.maxResultSize);
+      const json = this.encode(name, await points.within(point, work));
       const done = { result: json, tookMs: services.clock.now() - beganAt };
       await services.record(claim, stepRecord(claim, name, 'step', 'Done', done));
       return decodeResult(json) as T;
@@ -78,7 +81,7 @@ export class TaskSteps {
     return this.point(name, 'step', async (found, { point }) => {
       if (found !== undefined) return decodeResult(found.result) as T;
       const { claim, points, services } = this;
-      const { store, clock, maxResultSize } = services;
+      const { store, clock } = services;
       const beganAt = clock.now();
       let json: string | null = null;
       try {
@@ -86,7 +89,7 @@ export class TaskSteps {
           const { manager } = transaction;
           const run = (): T | Promise<T> => work(manager as M);
           const value = await transaction.within(() => points.within(point, run));
-          json = encodeResult(name, value, maxResultSize);
+          json = this.encode(name, value);
           await transaction.assertOpen();
           claim.signal.throwIfAborted();
           const done = { result: json, tookMs: clock.now() - beganAt };
@@ -118,7 +121,10 @@ export class TaskSteps {
       const knownAt = found === undefined ? clock.now() : readAt;
       const { dueInMs } = found ?? opened;
       const seen = await wait.look?.(found);
-      if (seen !== undefined && seen.status !== 'Open') return wait.valueOf(seen);
+      if (seen !== undefined && seen.status !== 'Open') {
+        this.size += sizeOf(seen);
+        return wait.valueOf(seen);
+      }
       const wakeAt = dueInMs === null ? Infinity : knownAt + dueInMs;
       if (wakeAt > clock.now()) return this.points.suspend(point, wakeAt, wait.joins === true);
       return wait.valueOf(await this.timeOut(wait));
@@ -194,6 +200,8 @@ export class TaskSteps {
       if (stored.size + this.added >= this.services.maxSteps) {
         throw new TooManyStepsError(task.name, this.services.maxSteps);
       }
+      // What a wait receives is stored by its sender, so only the next point can be refused.
+      this.assertFits(0);
       this.added++;
     } else if (found.kind !== kind) {
       throw new InvalidArgumentError(
@@ -207,18 +215,38 @@ export class TaskSteps {
   private async load(): Promise<StoredSteps> {
     const { claim, services } = this;
     const { steps, hasSteps } = claim;
-    if (steps !== undefined) {
-      this.readAt = claim.claimedAt;
-      return new Map(steps.map((row) => [row.name, row]));
-    }
-    const stored = hasSteps ? await services.read(claim) : new Map();
-    this.readAt = services.clock.now();
+    let stored: StoredSteps = new Map();
+    if (steps !== undefined) stored = new Map(steps.map((row) => [row.name, row]));
+    else if (hasSteps) stored = await services.read(claim);
+    this.readAt = steps === undefined ? services.clock.now() : claim.claimedAt;
+    for (const row of stored.values()) this.size += sizeOf(row);
     return stored;
+  }
+
+  /** @throws StepsTooLargeError for a result that does not fit beside those of the other steps */
+  private encode(name: StepName, value: unknown): string | null {
+    const json = encodeResult(name, value, this.services.maxResultSize);
+    if (json === null) return null;
+    const bytes = Buffer.byteLength(json);
+    this.assertFits(bytes);
+    this.size += bytes;
+    return json;
+  }
+
+  private assertFits(bytes: number): void {
+    const { maxStepsSize } = this.services;
+    const size = this.size + bytes;
+    if (size > maxStepsSize) throw new StepsTooLargeError(this.claim.task.name, size, maxStepsSize);
   }
 
   private async reread(name: StepName): Promise<StepRow | undefined> {
     return (await this.services.read(this.claim)).get(name.stored);
   }
+}
+
+/** Size of a stored result, in bytes of JSON. */
+function sizeOf({ result }: StepRow): number {
+  return result === null ? 0 : Buffer.byteLength(result);
 }
 
 /** A map counts its items in the row that a wait would change. */

@@ -19,11 +19,12 @@ export function wireWaits(
   { refused }: OutcomesRoom,
   { starts }: StartsRoom,
 ) {
-  const { given, settings, store, services, clock, tenant, address, events } = core;
+  const { given, settings, store, services, clock, tenant, address, events, queue } = core;
   const steps = new StepServices({
     clock,
     store,
     maxSteps: settings.maxSteps,
+    maxStepsSize: settings.maxStepsSize,
     maxResultSize: settings.maxContextSize,
     stored: (id) => events.changed?.(id),
     refused,
@@ -43,6 +44,7 @@ export function wireWaits(
     tenant,
     store,
     waker,
+    hasBacklog: () => queue.hasBacklog,
     toStart: (workflows) => eventStarter.stored(workflows),
   });
   const messages = new MessageSender({

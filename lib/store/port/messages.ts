@@ -58,10 +58,16 @@ export interface Delivery extends Woken {
   readonly toStart: readonly string[];
   /** Whether some messages are left, because another statement had locked a task that listens. */
   readonly isPartial: boolean;
+  /** Whether more tasks listen for the messages than the limit allowed to wake. The next delivery goes on behind them. */
+  readonly hasMore: boolean;
 }
 
-/** Events that were deleted. */
+/** How long an event is kept on at a time for waits that have still to take it, in milliseconds. */
+export const EVENT_GRACE_MS = 60_000;
+
+/** Events whose time was over. */
 export interface ExpiredEvents {
+  /** Their number. Most were deleted; those that a wait has still to take are kept for {@link EVENT_GRACE_MS} more. */
   readonly events: number;
   /** The workflows that one of them was to start and had not, once for each. */
   readonly unstarted: readonly string[];
@@ -140,12 +146,18 @@ export interface MessageStore {
   /**
    * Wakes the tasks that listen for messages that have not been delivered. Never waits for a lock.
    *
-   * @param ids - only these messages. Default: up to `limit` of all, the oldest first
+   * @param limit - maximum number of messages, and of woken tasks
+   * @param ids - only these messages. Default: of all, the oldest first
    * @param claims - which of the woken tasks to claim. Default: none
    */
   deliver(limit: number, ids?: readonly string[], claims?: WakeClaims): Promise<Delivery>;
   /** Looks for the oldest message of each wait, and takes it. By index. */
   take(waits: readonly MessageWait[]): Promise<TakeReply[]>;
-  /** Deletes up to `limit` events that are kept no longer, with the starts of executions that they still had to make. */
+  /**
+   * Deletes up to `limit` events that are kept no longer, with the starts of executions that they still had to make.
+   *
+   * An event that came while a wait for it was open is kept until the wait has taken it: its task may have to wait for a slot
+   * for longer than the event is kept.
+   */
   expireEvents(limit: number): Promise<ExpiredEvents>;
 }

@@ -50,6 +50,7 @@ const ANSWERS: Record<CloacinaErrorCode, Answer> = {
   CHILD_MISSING: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],
   DUPLICATE_STEP: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],
   TOO_MANY_STEPS: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],
+  STEPS_TOO_LARGE: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],
   ITEMS_FAILED: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],
   TOO_MANY_ITEMS: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],
   INVALID_POLL: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],

@@ -1,8 +1,6 @@
 import {
   listenerName,
   MAX_CLAIMED_STEPS,
-  type Delivery,
-  type ExpiredEvents,
   type Listen,
   type Message,
   type MessageWait,
@@ -14,9 +12,9 @@ import {
   type TakeReply,
   type WakeClaims,
 } from '../../store/port/index.js';
-import { dropStarts, storeStarts } from './memory-event-starts.js';
+import { listenersOf } from './memory-delivery.js';
 import { assertStorable, MemoryFailure } from './memory-failure.js';
-import { change, isOpenExecution, isOpenTask, type MemoryStep } from './memory-rows.js';
+import { change, isOpenExecution, type MemoryStep } from './memory-rows.js';
 import type { MemorySignal } from './memory-signals.js';
 import type { MemoryTables } from './memory-tables.js';
 import type { MemoryTransaction } from './memory-transaction.js';
@@ -185,51 +183,9 @@ function insert(
     consumed: false,
     createdAt,
     expiresAt: isEvent ? tables.now() + message.keepForMs : null,
+    woken: new Set(),
   });
   return id;
-}
-
-/** Wakes the tasks that listen for messages that have not been delivered. */
-export function deliver(
-  tables: MemoryTables,
-  limit: number,
-  ids: readonly string[] | undefined,
-  claims: WakeClaims | undefined,
-): Delivery {
-  const messages = tables.signals
-    .filter(({ id, delivered }) => !delivered && (ids === undefined || ids.includes(String(id))))
-    .slice(0, limit);
-  const listeners = new Set(messages.flatMap((message) => listenersOf(tables, message)));
-  const woken = new Set([...listeners].flatMap((step) => tables.task(step) ?? []));
-  const wakes = new MemoryWakes(tables, claims);
-  for (const task of woken) {
-    if (!isOpenTask(task)) continue;
-    task.wakes++;
-    if (task.status === 'Waiting') wakes.add(task);
-  }
-  for (const message of messages) {
-    message.delivered = true;
-    message.createdAt = Math.min(message.createdAt, tables.now());
-  }
-  const events = messages.filter(({ executionId }) => executionId === null);
-  const toStart = storeStarts(tables, events);
-  return { messages: messages.length, toStart, isPartial: false, ...wakes.woken() };
-}
-
-function listenersOf(
-  tables: MemoryTables,
-  { executionId, name, key }: Pick<MemorySignal, 'executionId' | 'name' | 'key'>,
-): MemoryStep[] {
-  const kind = executionId === null ? 'event' : 'signal';
-  return [...tables.steps.values()]
-    .flat()
-    .filter(
-      ({ status, listensFor, ...step }) =>
-        step.kind === kind &&
-        status === 'Open' &&
-        listensFor?.name === name &&
-        listensFor.key === (key ?? executionId),
-    );
 }
 
 /** Takes the oldest message of each wait, one wait after the other. */
@@ -301,18 +257,10 @@ function firstFor(
       signal.key === key &&
       !had.includes(signal.id) &&
       signal.createdAt >= since &&
-      (signal.expiresAt ?? Infinity) > tables.now(),
+      ((signal.expiresAt ?? Infinity) > tables.now() ||
+        signal.createdAt >= (own?.startedAt ?? Infinity)),
   );
   return accepted.sort((a, b) => compareAge(a, b))[0];
-}
-
-/** Deletes events that are kept no longer. */
-export function expireEvents(tables: MemoryTables, limit: number): ExpiredEvents {
-  const expired = tables.signals
-    .filter(({ expiresAt }) => expiresAt !== null && expiresAt <= tables.now())
-    .slice(0, limit);
-  tables.signals = tables.signals.filter((signal) => !expired.includes(signal));
-  return { events: expired.length, unstarted: dropStarts(tables, expired) };
 }
 
 /** Events without a time, because they were not delivered yet, come last. */

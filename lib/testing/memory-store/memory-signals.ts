@@ -19,9 +19,11 @@ export interface MemorySignal {
   /** JSON text. */
   readonly payload: string;
   readonly idempotencyKey: string | null;
-  readonly expiresAt: number | null;
+  expiresAt: number | null;
   delivered: boolean;
   consumed: boolean;
   /** Infinity until the delivery of a message that was sent in a caller's transaction. */
   createdAt: number;
+  /** Between two parts of a delivery: the keys of the tasks that were woken. */
+  woken: ReadonlySet<string>;
 }

@@ -305,6 +305,25 @@ describe('step', () => {
     expect(await stepsOf(tenant, id)).toHaveLength(3);
   });
 
+  it('is refused when the results are larger than maxStepsSize together', async () => {
+    let runs = 0;
+    const workflow = ofTask(async (context) => {
+      runs++;
+      await context.step('part', { key: 1 }, () => 'x'.repeat(40));
+      // The stored results of the first run count in the second one.
+      if (runs === 1) throw new Error('again');
+      await context.step('part', { key: 2 }, () => 'ä'.repeat(40));
+    });
+    const tenant = await openTenant([workflow], { maxStepsSize: 100 });
+    const { id } = await tenant.runner.start(workflow, {});
+    expect(await tenant.runner.handle(id).result({ settled: true })).toMatchObject({
+      status: 'Failed',
+      error: { code: 'STEPS_TOO_LARGE' },
+    });
+    expect(runs).toBe(2);
+    expect(await stepsOf(tenant, id)).toHaveLength(1);
+  });
+
   it(
     'that is not awaited is warned of, and decides about the run',
     inTenant((serve) => {

@@ -166,6 +166,39 @@ describe('a delivery waits for no lock', () => {
     expect(rows).toEqual([{ wakes: 1 }, { wakes: 2 }]);
   });
 
+  test('in parts: it goes on past the task, and begins anew after its last part', async () => {
+    const id = await waiting(6);
+    for (let taskNo = 0; taskNo < 6; taskNo++) {
+      const item = rescheduleOf('suspend', id, taskNo, { token: FIRST_TOKEN, delayMs: null });
+      await open.store.reschedule([item]);
+    }
+    const ids = await send(id, '1');
+    const deliverPart = async () =>
+      deliveryOf(
+        await first.run(deliverSentMessages, [
+          ...wakeClaimValues(undefined, 0),
+          ...deliveryValues(4, ids),
+        ]),
+      );
+    await keeper.begin();
+    await keeper.client.query(
+      `SELECT FROM ${open.tables.task} WHERE execution_id = $1 AND task_no = 1 FOR UPDATE`,
+      [id],
+    );
+    expect(await deliverPart()).toMatchObject({ due: 2, hasMore: true, isPartial: false });
+    expect(await deliverPart()).toMatchObject({ due: 3, hasMore: true, isPartial: false });
+    expect(await deliverPart()).toMatchObject({ due: 0, hasMore: false, isPartial: true });
+    await keeper.commit();
+    expect(await deliverPart()).toMatchObject({ due: 1, hasMore: true });
+    expect(await deliverPart()).toMatchObject({ due: 0, hasMore: true });
+    expect(await deliverPart()).toMatchObject({ hasMore: false, isPartial: false });
+    const { rows } = await open.admin.query<{ wakes: number }>(
+      `SELECT wakes FROM ${open.tables.task} WHERE execution_id = $1`,
+      [id],
+    );
+    expect(rows).toEqual(Array.from({ length: 6 }, () => ({ wakes: 1 })));
+  });
+
   test('of a message that another process delivers', async () => {
     const id = await waiting();
     const ids = await send(id, '1');

@@ -56,6 +56,7 @@ function run(begun: (attempt: Attempt) => void = () => undefined) {
     clock: scene.clock,
     store: scene.store,
     maxSteps: 3,
+    maxStepsSize: 33_554_432,
     maxResultSize: 100,
     stored: () => undefined,
     refused: scene.note('refused'),

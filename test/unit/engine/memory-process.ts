@@ -71,6 +71,7 @@ export class MemoryProcess {
         maxConcurrentTasks: tasks,
         maxContextSize: 1_000_000,
         maxSteps: 10_000,
+        maxStepsSize: 33_554_432,
         signalSecrets: [],
         startTimeoutMs: 60_000,
         handlerGraceMs: 60_000,

@@ -7,7 +7,14 @@ import { noLease } from '../../conformance/workflows.js';
 
 type Call = readonly string[] | undefined;
 
-const NOTHING: Delivery = { messages: 0, claims: [], due: 0, toStart: [], isPartial: false };
+const NOTHING: Delivery = {
+  messages: 0,
+  claims: [],
+  due: 0,
+  toStart: [],
+  isPartial: false,
+  hasMore: false,
+};
 
 const NO_CLAIMS: WakeClaims = { lease: noLease(), room: 0, definitions: [], unknown: [] };
 
@@ -19,12 +26,17 @@ describe('The delivery of messages', () => {
   /** The replies to come; then there is nothing. */
   let replies: (Delivery | Error)[];
   let woken: number;
+  /** Whether looks find tasks unclaimed: the next ones, and all others. */
+  let backlogs: boolean[];
+  let hasBacklog: boolean;
   let delivery: MessageDelivery;
   beforeEach(() => {
     clock = new ManualClock();
     calls = [];
     replies = [];
     woken = 0;
+    backlogs = [];
+    hasBacklog = false;
     delivery = new MessageDelivery({
       clock,
       tenant: 't',
@@ -39,6 +51,7 @@ describe('The delivery of messages', () => {
         },
       },
       toStart: () => {},
+      hasBacklog: () => backlogs.shift() ?? hasBacklog,
       waker: {
         send: async (_tasks, statement) => {
           const reply = await statement(NO_CLAIMS);
@@ -69,21 +82,47 @@ describe('The delivery of messages', () => {
   });
 
   it('tells of woken tasks', async () => {
-    replies = [{ messages: 1, claims: [], due: 1, toStart: [], isPartial: false }];
+    replies = [{ ...NOTHING, messages: 1, due: 1 }];
     delivery.deliver(['1']);
     await delivery.whenIdle();
     expect(woken).toBe(1);
   });
 
   it('looks again while statements are full', async () => {
-    replies = [{ messages: 500, claims: [], due: 0, toStart: [], isPartial: false }];
+    replies = [{ ...NOTHING, messages: 500 }];
     delivery.look();
     await delivery.whenIdle();
     expect(calls).toEqual([undefined, undefined]);
   });
 
+  it('goes on at once with a message that many tasks listen for, in turn with new ones', async () => {
+    const part = { ...NOTHING, messages: 1, due: 500, hasMore: true };
+    replies = [part, { ...part, isPartial: true }, NOTHING, NOTHING];
+    delivery.deliver(['1']);
+    await Promise.resolve();
+    delivery.deliver(['2']);
+    await delivery.whenIdle();
+    expect(calls).toEqual([['1'], undefined, ['2'], undefined]);
+  });
+
+  it('wakes further tasks when those of the part before are claimed, or after a tenth of a second', async () => {
+    const part = { ...NOTHING, messages: 1, due: 500, hasMore: true };
+    replies = [part, part, NOTHING];
+    backlogs = [true, true, false];
+    hasBacklog = true;
+    delivery.deliver(['1']);
+    await passes(5);
+    expect(calls).toHaveLength(1);
+    await passes(5);
+    expect(calls).toHaveLength(2);
+    for (let i = 0; i < 18; i++) await passes(5);
+    expect(calls).toHaveLength(2);
+    for (let i = 0; i < 3; i++) await passes(5);
+    expect(calls).toHaveLength(3);
+  });
+
   it('looks again after a pause when a listening task was locked', async () => {
-    replies = [{ messages: 1, claims: [], due: 0, toStart: [], isPartial: true }];
+    replies = [{ ...NOTHING, messages: 1, isPartial: true }];
     delivery.deliver(['1']);
     await turns();
     expect(calls).toEqual([['1']]);

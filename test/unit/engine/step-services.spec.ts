@@ -10,6 +10,7 @@ it('The steps of a task are read once for all that ask together, and anew for th
     clock: scene.clock,
     store: scene.store,
     maxSteps: 10,
+    maxStepsSize: 33_554_432,
     maxResultSize: 100,
     stored: () => undefined,
     refused: () => undefined,

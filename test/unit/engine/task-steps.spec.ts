@@ -20,6 +20,7 @@ function stepsOf(stored: readonly Partial<StepRow>[]): TaskSteps {
   const services = {
     clock: { now: () => now, immediate: setImmediate },
     maxSteps: 10,
+    maxStepsSize: 33_554_432,
     read: () => answered(new Map(stored.map((row) => [row.name, row]))),
     record: () => answered({ dueInMs: DUE_MS }),
   } as unknown as StepServices;
@@ -33,7 +34,10 @@ function stepsOf(stored: readonly Partial<StepRow>[]): TaskSteps {
 
 it.each([
   ['is opened', []],
-  ['was opened before', [{ name: 'nap', kind: 'sleep', status: 'Open', dueInMs: DUE_MS }] as const],
+  [
+    'was opened before',
+    [{ name: 'nap', kind: 'sleep', status: 'Open', result: null, dueInMs: DUE_MS }] as const,
+  ],
 ])('A wait that %s is not shorter by the time that its statement takes', async (_, stored) => {
   const steps = stepsOf(stored);
   const waiting = steps.wait({

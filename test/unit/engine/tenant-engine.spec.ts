@@ -77,6 +77,7 @@ async function open(tasks: readonly TaskSource[], handlers: Handlers, slots = 10
       maxConcurrentTasks: slots,
       maxContextSize: 1_000_000,
       maxSteps: 10_000,
+      maxStepsSize: 33_554_432,
       signalSecrets: [],
       startTimeoutMs: 60_000,
       handlerGraceMs: 60_000,

@@ -204,6 +204,13 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
       'among several executions.',
   ],
   [
+    new errors.StepsTooLargeError('charge', 40_000_000, 33_554_432),
+    'STEPS_TOO_LARGE',
+    'The results of the steps and waits of task "charge" have 40000000 bytes together; the limit is 33554432 (maxStepsSize), ' +
+      'because each run of the task reads all of them. Store large results elsewhere and return their keys, or divide the ' +
+      'work among several tasks or executions.',
+  ],
+  [
     new errors.TooManyStepsError('charge', 10_000),
     'TOO_MANY_STEPS',
     'Task "charge" has 10000 steps, which is the limit. Do more in each step, for example a page of rows, or divide the ' +

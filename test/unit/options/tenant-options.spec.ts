@@ -69,6 +69,7 @@ describe('resolveTenantOptions', () => {
       handlerGraceMs: 30_000,
       maxContextSize: 1_048_576,
       maxSteps: 10_000,
+      maxStepsSize: 33_554_432,
       signalSecrets: [],
       entities: [],
       migrations: [],

@@ -76,13 +76,13 @@ describe('A search for claims', () => {
   });
 
   it('reads a bounded number of pages at once, and goes on behind them', async () => {
-    const { tenant, read } = await tenantOf('a', { pages: 25 });
+    const { tenant, read } = await tenantOf('a', { pages: 3 });
     await rounds(20, tenant);
-    expect(read).toHaveLength(20);
+    expect(read).toEqual([1, 2]);
     await rounds(20, tenant);
-    expect(read.slice(20)).toEqual([21, 22, 23, 24, 25]);
+    expect(read.slice(2)).toEqual([3]);
     await rounds(20, tenant);
-    expect(read[25]).toBe(1);
+    expect(read.slice(3)).toEqual([1, 2]);
   });
 
   it('reads all pages at boot and on request', async () => {

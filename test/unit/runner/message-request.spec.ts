@@ -4,6 +4,7 @@ import { defineEvent, defineSignal } from '../../../lib/discovery/message-defini
 import {
   checkEvent,
   checkEventKey,
+  checkEventSize,
   checkSignal,
   checkTarget,
   encodePayload,
@@ -37,6 +38,20 @@ describe('defineSignal() and defineEvent()', () => {
   it('keep events for seven days unless told', () => {
     expect(Paid.keepForMs).toBe(7 * 86_400_000);
     expect(defineEvent('x', { keepFor: '1h' }).keepForMs).toBe(3_600_000);
+  });
+});
+
+describe('The name, key and idempotency key of an event', () => {
+  it('have at most 2,600 bytes of UTF-8 together', () => {
+    expect(() => checkEventSize('é'.repeat(200), 'é'.repeat(200), '日'.repeat(500))).not.toThrow();
+    expect(() => checkEventSize('日'.repeat(200), '日'.repeat(200), null)).not.toThrow();
+    expect(() => checkEventSize('日'.repeat(200), '日'.repeat(200), '日'.repeat(500))).toThrow(
+      expect.objectContaining({
+        code: 'INVALID_ARGUMENT',
+        argument: 'idempotencyKey',
+        message: expect.stringContaining('at most 2600 bytes'),
+      }),
+    );
   });
 });
 

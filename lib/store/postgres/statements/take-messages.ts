@@ -113,18 +113,21 @@ function oldestSignal({ signal }: TenantTables): string {
  *
  * The ids of the events that it had are compared one by one. Ids are not in the order of commits, so an event with a lower
  * id than theirs may have become visible only since.
+ *
+ * One that came while the wait was open counts however long it is kept: the task may have had to wait for a slot.
  */
 function firstEvent({ signal, step, execution, clock }: TenantTables): string {
+  const openedAt = `(SELECT st.started_at FROM ${step} st WHERE ${stepOf('i')})`;
   return `(SELECT s.id FROM ${signal} s
       WHERE c.key IS NOT NULL AND s.execution_id IS NULL AND s.name = c.name AND s.key = c.key
         AND s.id <> ALL (ARRAY(
           SELECT p.signal_id FROM ${step} p
           WHERE p.execution_id = i.execution_id AND p.task_no = i.task_no AND p.item_no = i.item_no
             AND p.event_name = c.name AND p.event_key = c.key AND p.status = 'Done' AND p.signal_id IS NOT NULL))
-        AND s.expires_at > ${clock.now}
+        AND (s.expires_at > ${clock.now} OR s.created_at >= ${openedAt})
         AND s.created_at >= CASE WHEN c."lookbackMs" IS NULL
           THEN (SELECT x.created_at FROM ${execution} x WHERE x.id = i.execution_id)
-          ELSE (SELECT st.started_at FROM ${step} st WHERE ${stepOf('i')}) - c."lookbackMs" * interval '1 millisecond' END
+          ELSE ${openedAt} - c."lookbackMs" * interval '1 millisecond' END
       ORDER BY s.created_at, s.id LIMIT 1)`;
 }
 

@@ -28,6 +28,14 @@ const TOLD = columns({
 });
 type ToldRow = ReturnType<typeof TOLD.decode>[number];
 
+/**
+ * A condition that is true, and has the statement's commit not wait until it is on disk. A crash of the server may then undo
+ * the statement as a whole: the child's end is told again, because its bit is set as before, and the parent's claim is lost
+ * like any other that a database has forgotten. Whatever the parent stores later is behind this commit in the WAL, so it can't
+ * outlive it.
+ */
+const WITHOUT_FLUSH = `(SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL`;
+
 /** The columns of an ended execution `x` that a waiting step gets: its status, and why it did not complete. */
 function endOf(tables: TenantTables): string {
   return `x.id, x.status, x.workflow, x.generation, x.reason,
@@ -104,7 +112,7 @@ export const tellParents: Statement<ToldRow> = {
   text: (tables: TenantTables) => `WITH ended AS MATERIALIZED (
     SELECT e.* FROM unnest($${AFTER_CLAIM}::uuid[]) AS i(id) CROSS JOIN LATERAL (
       SELECT ${endOf(tables)} FROM ${tables.execution} x
-      WHERE ${executionOf('i.id')} AND x.completed_at IS NOT NULL
+      WHERE ${executionOf('i.id')} AND x.completed_at IS NOT NULL AND ${WITHOUT_FLUSH}
         AND ($${AFTER_CLAIM + 1}::boolean OR x.unsettled & ${TELL_PARENTS} = ${TELL_PARENTS})
     ) e
   ), waiting AS MATERIALIZED (

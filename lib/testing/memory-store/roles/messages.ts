@@ -13,6 +13,7 @@ import type {
   UserTransaction,
   WakeClaims,
 } from '../../../store/port/index.js';
+import * as deliveries from '../memory-delivery.js';
 import * as messages from '../memory-messages.js';
 import { asTransaction } from '../memory-transaction.js';
 
@@ -33,7 +34,7 @@ export class MemoryMessageStore extends MemoryRole implements MessageStore {
   }
 
   deliver(limit: number, ids?: readonly string[], claims?: WakeClaims): Promise<Delivery> {
-    return this.run((tables) => messages.deliver(tables, limit, ids, claims));
+    return this.run((tables) => deliveries.deliver(tables, limit, ids, claims));
   }
 
   take(waits: readonly MessageWait[]): Promise<TakeReply[]> {
@@ -41,6 +42,6 @@ export class MemoryMessageStore extends MemoryRole implements MessageStore {
   }
 
   expireEvents(limit: number): Promise<ExpiredEvents> {
-    return this.run((tables) => messages.expireEvents(tables, limit));
+    return this.run((tables) => deliveries.expireEvents(tables, limit));
   }
 }

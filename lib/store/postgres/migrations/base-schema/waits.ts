@@ -24,9 +24,10 @@ CREATE TABLE ${schema}.cloacina_task_step (
   completed_at timestamptz,
   PRIMARY KEY (execution_id, task_no, item_no, name)
 ) WITH (${HIGH_CHURN});
--- What open waits listen for. The wait for a signal has the id of its execution as event_key, so one index serves both.
+-- What open waits listen for. The wait for a signal has the id of its execution as event_key, so one index serves both. With
+-- the task, because an event that very many tasks wait for is delivered in parts.
 CREATE INDEX cloacina_task_step_listening_idx
-  ON ${schema}.cloacina_task_step (event_name, event_key) WHERE status = 'Open' AND event_name IS NOT NULL;
+  ON ${schema}.cloacina_task_step (event_name, event_key, execution_id, task_no, item_no) WHERE status = 'Open' AND event_name IS NOT NULL;
 
 CREATE TABLE ${schema}.cloacina_signal (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -38,7 +39,8 @@ CREATE TABLE ${schema}.cloacina_signal (
   delivered boolean NOT NULL DEFAULT false,
   consumed boolean NOT NULL DEFAULT false,
   created_at timestamptz NOT NULL DEFAULT ${SERVER_CLOCK.now},
-  expires_at timestamptz
+  expires_at timestamptz,
+  delivery json
 );
 -- Finds the oldest signal that is not consumed, and for a deletion all signals of an execution.
 CREATE INDEX cloacina_signal_mailbox_idx
@@ -104,6 +106,11 @@ CREATE UNLOGGED TABLE ${schema}.cloacina_task_progress (
       "When the message was sent. If it was sent in a caller's transaction: when it was delivered, and infinity until then.",
     ],
     ['COLUMN', 'signal.expires_at', 'When an event is deleted. NULL for a signal.'],
+    [
+      'COLUMN',
+      'signal.delivery',
+      'Between two parts of a delivery to many tasks: the last task that was woken, and whether locked ones were skipped.',
+    ],
     ['COLUMN', 'signal.consumed', 'Whether a wait has taken the signal. Events are not consumed.'],
 
     [
