@@ -33,6 +33,14 @@ export function steps(count, options = {}) {
   return { ...chain(count, options), kind: 'steps' };
 }
 
+/**
+ * A list of items with a run of the handler for each, and one task after all of these. Contenders without maps start a job or
+ * a child for each item and join them by hand.
+ */
+export function map(items, options = {}) {
+  return { ...chain(2, options), kind: 'map', items };
+}
+
 function shapeOf(kind, tasks, { payloadBytes, handlerMs = 0 }) {
   tasks.at(-1).last = true;
   return { ...kind, tasks, payloadBytes, handlerMs };

@@ -46,7 +46,8 @@ export async function openThroughput(scenario) {
     for (let no = 0; no < processes; no++)
       run.workers.push(await ContenderProcess.start(settings, () => run.wake()));
     const rate = await warmUp(run);
-    return { rate, unit: run.unit, close, measure: (count) => measureRun(server, run, count) };
+    const { unit, workers } = run;
+    return { rate, unit, workers, close, measure: (count) => measureRun(server, run, count) };
   } catch (error) {
     await close();
     throw error;

@@ -6,6 +6,7 @@ import { loadBuilt } from '../measure/built-library.mjs';
 import { Handled } from '../measure/handled.mjs';
 import { latenciesUntil, someSeconds } from '../measure/bulk.mjs';
 import { spread, withCallers } from '../measure/callers.mjs';
+import { controlledMaps, mapControls, mappingOf } from './cloacina-maps.mjs';
 import { taskWork } from '../measure/shape.mjs';
 
 const { CloacinaModule, defineEvent, defineSignal, defineWorkflow, getRunnerToken } =
@@ -34,6 +35,11 @@ export const cloacina = {
       about: 'maxConcurrentTasks 1,000; start() for each execution',
       options: { maxConcurrentTasks: 1_000 },
     },
+    map: {
+      about: 'default options; the tasks side by side are the items of a map',
+      options: {},
+      mapsFans: true,
+    },
     execute: {
       about: 'default options; execute() by 1,200 callers, each of which waits for its result',
       options: {},
@@ -55,7 +61,7 @@ async function openCloacina(settings) {
   const options = { ...configuration.options };
   if (!claims) options.maxConcurrentTasks = 0;
   const handled = new Handled();
-  const workflows = workflowsOf(shape, handled);
+  const workflows = workflowsOf(shape, handled, configuration);
   const [workflow] = workflows;
   class BenchModule {
     workflows = workflows;
@@ -87,6 +93,7 @@ async function openCloacina(settings) {
     timeReads: (count) => timeReads(runner, count),
     ...(shape.kind === 'signal' ? waitsOf(runner, workflow.name, handled) : {}),
     ...(shape.kind === 'waiting' ? parkingOf(runner) : {}),
+    ...(shape.kind === 'maps' ? mapControls(runner) : {}),
     close: () => app.close(),
   };
 }
@@ -203,7 +210,9 @@ function waitsOf(runner, workflow, handled) {
 }
 
 /** The first is the one to start. */
-function workflowsOf(shape, handled) {
+function workflowsOf(shape, handled, { mapsFans = false }) {
+  if (shape.kind === 'map' || mapsFans) return [mappingOf(shape, handled)];
+  if (shape.kind === 'maps') return controlledMaps(shape);
   if (shape.kind === 'children') return familyOf(shape, handled);
   if (shape.kind === 'steps') return [steppingOf(shape, handled)];
   if (shape.kind === 'signal') {

@@ -10,6 +10,8 @@ const TOPIC = 'go';
 /** recv() does not report that it waits. So the code before it reports, and a moment passes. */
 const SETTLE_MS = 500;
 const RECV_SECONDS = 600;
+/** Of a map: children that their parent waits for at a time, as many as the fast configuration has callers. */
+const CHILDREN_AT_A_TIME = 200;
 
 export const dbos = {
   name: 'DBOS',
@@ -122,6 +124,14 @@ function bodyOf(shape, handled) {
     const child = DBOS.registerWorkflow(asyncWork, { name: 'child' });
     return async () => {
       await child();
+      handled.add();
+    };
+  }
+  if (shape.kind === 'map') {
+    const child = DBOS.registerWorkflow(asyncWork, { name: 'child' });
+    return async () => {
+      await withCallers(CHILDREN_AT_A_TIME, shape.items, () => child());
+      await DBOS.runStep(asyncWork, { name: 'merge' });
       handled.add();
     };
   }

@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { Logger, makeWorkerUtils, run } from 'graphile-worker';
 import { taskWork } from '../measure/shape.mjs';
 import { batchSize, inBatches, withCallers } from '../measure/callers.mjs';
 import { Handled } from '../measure/handled.mjs';
 import { timeUntilRecorded } from '../measure/latency.mjs';
+import { COUNT_DOWN, CREATE_MAPS, INSERT_MAP } from './counted-maps.mjs';
 
 /** Callers at a time where jobs are added one by one. */
 const CALLERS = 100;
@@ -30,7 +32,7 @@ export const graphileWorker = {
       batch: 1_000,
     },
   },
-  canRun: (shape) => shape.kind === 'chain',
+  canRun: (shape) => shape.kind === 'chain' || shape.kind === 'map',
   unfinished: (schema = 'graphile_worker') => `EXISTS (SELECT FROM ${schema}._private_jobs)`,
   unfinishedOne: 'SELECT FROM graphile_worker._private_jobs WHERE id = $1',
   open: openGraphileWorker,
@@ -45,12 +47,14 @@ async function openGraphileWorker(settings) {
   const options = { preset, logger: quiet, ...(pool && { pgPool: pool }) };
   const utils = await makeWorkerUtils(options);
   await utils.migrate();
-  const taskList = tasksOf(shape, handled);
+  if (shape.kind === 'map') await utils.withPgClient((client) => client.query(CREATE_MAPS));
+  const taskList = shape.kind === 'map' ? mappingTasks(shape, handled) : tasksOf(shape, handled);
   const runner = claims ? await run({ ...options, noHandleSignals: true, taskList }) : undefined;
   const payload = shape.payload === undefined ? {} : { payload: shape.payload };
   return {
     handled,
     start: async (count) => {
+      if (shape.kind === 'map') return startMaps(utils, configuration, shape, count);
       if (configuration.batch === undefined) {
         await withCallers(CALLERS, count, () => utils.addJob('task-0', payload));
       } else {
@@ -68,6 +72,37 @@ async function openGraphileWorker(settings) {
     close: async () => {
       await runner?.stop();
       await utils.release();
+    },
+  };
+}
+
+/** The jobs of a map are added 1,000 at a time. */
+async function startMaps(utils, { batch = 1_000 }, { items }, count) {
+  for (let left = count; left > 0; left--) {
+    const id = randomUUID();
+    await utils.withPgClient((client) => client.query(INSERT_MAP, [id, items]));
+    await inBatches(batch, items, (length) =>
+      utils.addJobs(Array.from({ length }, () => ({ identifier: 'item', payload: { id } }))),
+    );
+  }
+}
+
+/** Each job counts its map down, and the last one adds the job after it, in one transaction. */
+function mappingTasks(shape, handled) {
+  const work = taskWork(shape);
+  return {
+    item: async ({ id }, { withPgClient }) => {
+      await work();
+      await withPgClient.withRetries(async (client) => {
+        await client.query('BEGIN');
+        const { rows } = await client.query(COUNT_DOWN, [id, 1]);
+        if (rows[0].isOver) await client.query(`SELECT graphile_worker.add_job('merge', '{}')`);
+        await client.query('COMMIT');
+      });
+    },
+    merge: async () => {
+      await work();
+      handled.add();
     },
   };
 }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { batchSize } from '../measure/callers.mjs';
 import { taskWork } from '../measure/shape.mjs';
+import { COUNT_DOWN } from './counted-maps.mjs';
 
 /** Milliseconds until an empty queue is looked at again, more each time: far less than what work() can be told. */
 const PAUSE = 3;
@@ -16,7 +17,7 @@ export function startBatchWorkers({ boss, queue, batch, shape, handled }) {
   const chained = batch.next && shape.tasks.length > 1;
   const flows = !batch.next && shape.tasks.length > 1;
   const settle = chained
-    ? (jobs) => insertNextAndComplete(boss, queue, jobs, shape)
+    ? (jobs) => insertNextAndComplete(boss, queue, jobs, nextOf(shape))
     : (jobs) =>
         boss.complete(
           queue,
@@ -48,16 +49,37 @@ export function startBatchWorkers({ boss, queue, batch, shape, handled }) {
   };
 }
 
-async function insertNextAndComplete(boss, queue, jobs, shape) {
-  const next = jobs
-    .filter((job) => !job.data.last)
-    .map(({ data }) => ({
-      data: { ...data, no: data.no + 1, last: data.no + 2 === shape.tasks.length },
-    }));
+/** Makes the jobs that follow jobs of the same batch. */
+function nextOf(shape) {
+  if (shape.kind === 'map') return joinsOf;
+  return (jobs) =>
+    jobs
+      .filter((job) => !job.data.last)
+      .map(({ data }) => ({
+        data: { ...data, no: data.no + 1, last: data.no + 2 === shape.tasks.length },
+      }));
+}
+
+/** Counts the maps of the jobs down, in the order of their ids. A map whose last item ends is followed by one job. */
+async function joinsOf(jobs, db) {
+  const ended = new Map();
+  for (const { data } of jobs) {
+    if (data.map !== undefined) ended.set(data.map, (ended.get(data.map) ?? 0) + 1);
+  }
+  const next = [];
+  for (const [map, count] of [...ended].sort()) {
+    const { rows } = await db.executeSql(COUNT_DOWN, [map, count]);
+    if (rows[0].isOver) next.push({ data: { last: true } });
+  }
+  return next;
+}
+
+async function insertNextAndComplete(boss, queue, jobs, nextJobs) {
   const ids = jobs.map(({ id }) => id);
   const transaction = await boss.getDb().beginTransaction();
   try {
     const { db } = transaction;
+    const next = await nextJobs(jobs, db);
     if (next.length > 0) await boss.insert(queue, next, { db });
     await boss.complete(queue, ids, null, { db });
     await transaction.commit();

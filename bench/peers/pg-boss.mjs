@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { PgBoss } from 'pg-boss';
 import { batchSize, inBatches, withCallers } from '../measure/callers.mjs';
 import { Handled } from '../measure/handled.mjs';
 import { timeUntilRecorded } from '../measure/latency.mjs';
+import { CREATE_MAPS, INSERT_MAP } from './counted-maps.mjs';
 import { startBatchWorkers } from './pg-boss-batches.mjs';
 import { taskWork } from '../measure/shape.mjs';
 
@@ -36,12 +38,15 @@ export const pgBoss = {
     },
     'batches, chained by hand': {
       about:
-        'as above, but a batch inserts the next jobs of its chains in the transaction that completes it, all or none',
+        'as above, but a batch inserts the next jobs of its chains, or counts its maps down, in the transaction that completes it, all or none',
       constructor: {},
       batch: { insert: 1_000, fetch: 1_000, loops: 2, next: true },
     },
   },
-  canRun: (shape, configuration) => shape.kind === 'chain' || !configuration.batch?.next,
+  canRun: (shape, configuration) =>
+    shape.kind === 'map'
+      ? configuration.batch?.next === true
+      : shape.kind === 'chain' || !configuration.batch?.next,
   unfinished: (schema = 'pgboss') => `EXISTS (SELECT FROM ${schema}.job WHERE state < 'completed')`,
   unfinishedOne: "SELECT FROM pgboss.job WHERE id = $1 AND state < 'completed'",
   open: openPgBoss,
@@ -76,6 +81,17 @@ async function openPgBoss(settings) {
       if (job.data.last) handled.add();
     });
   }
+  if (shape.kind === 'map') {
+    await boss.getDb().executeSql(CREATE_MAPS);
+    return {
+      handled,
+      start: (count) => startMaps(boss, configuration.batch, shape, count),
+      close: async () => {
+        await stopWorkers();
+        await boss.stop({ graceful: false });
+      },
+    };
+  }
   const insert = flows
     ? (length) => boss.flow(flowOf(shape, length))
     : (length) =>
@@ -99,6 +115,20 @@ async function openPgBoss(settings) {
       await boss.stop({ graceful: false });
     },
   };
+}
+
+/** The jobs of a map, and before them the row that counts them. */
+async function startMaps(boss, { insert }, { items }, count) {
+  for (let left = count; left > 0; left--) {
+    const map = randomUUID();
+    await boss.getDb().executeSql(INSERT_MAP, [map, items]);
+    await inBatches(insert, items, (length) =>
+      boss.insert(
+        QUEUE,
+        Array.from({ length }, () => ({ data: { map } })),
+      ),
+    );
+  }
 }
 
 /** So many executions of the shape as one flow. */

@@ -19,5 +19,5 @@ export const fanOfThousand = throughputOf({
   name: 'fan-1000',
   title: 'Fan-out of 1,000: setup, 1,000 side by side, merge',
   shape: fan(1_000),
-  contenders: CONTENDERS,
+  contenders: { ...CONTENDERS, 'nestjs-cloacina': ['default', 'tuned', 'map'] },
 });

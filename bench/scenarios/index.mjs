@@ -10,6 +10,7 @@ import { history } from './history.mjs';
 import { idle } from './idle.mjs';
 import { latency, latencyOfThree } from './latency.mjs';
 import { manyTenants } from './many-tenants.mjs';
+import { mapControl, mapOfHundredThousand, mapOfThousand } from './maps.mjs';
 import { memory } from './memory.mjs';
 import { noise } from './noise.mjs';
 import { oneTask } from './one-task.mjs';
@@ -29,6 +30,9 @@ export const scenarios = [
   chainOfTen,
   fanOfFive,
   fanOfThousand,
+  mapOfThousand,
+  mapOfHundredThousand,
+  mapControl,
   latency,
   latencyOfThree,
   tenSteps,

@@ -8,6 +8,7 @@ import type { CompletionWaiters } from './completion/completion-waiters.js';
 import type { DefinitionCatalog } from './definitions/definition-catalog.js';
 import type { HungHandler } from './execution/hung-handlers.js';
 import type { ExecutionControl } from './execution-control.js';
+import type { KeyPruner } from './limits/key-pruner.js';
 import type { LeaseRelease } from './lease/lease-release.js';
 import type { TenantLease } from './lease/tenant-lease.js';
 import type { MessageSender } from './messages/message-sender.js';
@@ -106,6 +107,10 @@ export class TenantEngine {
   /** Whether this process has started children here, or passed on an end. */
   get usesChildren(): boolean {
     return this.parts.childStarter.hasStarted || this.parts.settler.hasSettled;
+  }
+
+  get keyPruner(): KeyPruner {
+    return this.parts.keyPruner;
   }
 
   get orphans(): OrphanReceiver {

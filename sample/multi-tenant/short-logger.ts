@@ -1,4 +1,5 @@
 import { ConsoleLogger } from '@nestjs/common';
+import { footer } from './footer.js';
 
 /** The contexts under which Nest logs a line for every module and every route. */
 const LEFT_OUT = new Set(['NestFactory', 'InstanceLoader', 'RoutesResolver', 'RouterExplorer']);
@@ -13,6 +14,11 @@ export class ShortLogger extends ConsoleLogger {
     const context: unknown = rest.at(-1);
     if (typeof context === 'string' && LEFT_OUT.has(context)) return;
     super.log(message, ...rest);
+  }
+
+  protected override printMessages(...lines: Parameters<ConsoleLogger['printMessages']>): void {
+    if (footer === undefined) super.printMessages(...lines);
+    else footer.above(() => super.printMessages(...lines));
   }
 
   protected override formatPid(): string {

@@ -24,7 +24,7 @@ export function commandsToTry(url: string, inbox: string): string {
     `  curl -X POST ${acme}/imports -d delay=1h`,
     `  curl -X POST ${acme}/executions/latest/cancel`,
     `  curl -X POST ${acme}/executions/latest/retry`,
-    `  curl '${acme}/executions?workflow=airport-chunk&limit=3'`,
+    `  curl '${acme}/executions?status=Completed&limit=3'`,
     '',
     '  # the schedules of a customer; one of them runs now',
     `  curl ${url}/tenants/legacy/schedules`,

@@ -8,7 +8,14 @@ import {
 import { Family, keyOf } from './child-family.js';
 import { noteClaim } from './last-token.js';
 import type { TestedStore } from './tested-store.js';
-import { failureOf, noLease, outcomeOf, parallel, rescheduleOf } from './workflows.js';
+import {
+  failureOf,
+  itemOutcomeOf,
+  noLease,
+  outcomeOf,
+  parallel,
+  rescheduleOf,
+} from './workflows.js';
 
 /** Ends the child in one way. Returns the bits that the ending statement returned. */
 type Ending = (family: Family, childId: string, parentId: string) => Promise<number | undefined>;
@@ -336,6 +343,56 @@ export function describeChildEnds(tested: TestedStore): void {
       const page = await end(id, a);
       expect(page.cancelled.map((child) => child.id)).toEqual([c]);
       expect(await end(id, c)).toMatchObject({ last: null });
+    });
+  });
+
+  describe('the children of the items of a map', () => {
+    /** A map of three items, each of which has started a child. The map runs when the last item has ended. */
+    async function withItems() {
+      const family = new Family(tested);
+      const id = await family.parent();
+      await tested.behind.addItems(id, 0, 3);
+      const items = (await family.worker.claim([family.of.plan.definitionId], 10)).toSorted(
+        (a, b) => a.itemNo - b.itemNo,
+      );
+      const children: string[] = [];
+      for (const { itemNo, token } of items) {
+        children.push(await family.started(id, 'child', { parent: { itemNo, token } }));
+      }
+      const failed = { status: 'Failed', detail: { error: {} }, claim: false } as const;
+      await family.worker.complete([itemOutcomeOf(items[0]!, failed)]);
+      const cancel = { executionId: id, taskNo: 0, token: null, generation: 0, below: 4 };
+      await tested.store.items.cancel(cancel);
+      const [map] = (await family.worker.claim([family.of.plan.definitionId], 10)).filter(
+        ({ executionId }) => executionId === id,
+      );
+      return { family, id, children, token: map!.token };
+    }
+
+    test('that were cancelled are cancelled, and no others', async () => {
+      const { id, children, token } = await withItems();
+      const key = { executionId: id, taskNo: 0, itemNo: 0, token };
+      const [first, second, third] = children as [string, string, string];
+      const page = await tested.store.children.endItemChildren(key, 'gone', null);
+      expect(page.cancelled.map((child) => child.id).toSorted()).toEqual(
+        [second, third].toSorted(),
+      );
+      expect(await tested.store.children.endItemChildren(key, 'gone', null)).toMatchObject({
+        last: null,
+        cancelled: [],
+      });
+      const statuses = await tested.store.statuses(children);
+      expect(statuses.get(first)).toBe('Running');
+    });
+
+    test('are left alone by a process that has lost the claim of the map', async () => {
+      const { id, children, token } = await withItems();
+      const key = { executionId: id, taskNo: 0, itemNo: 0, token: token + 1 };
+      expect(await tested.store.children.endItemChildren(key, 'gone', null)).toMatchObject({
+        cancelled: [],
+      });
+      const statuses = await tested.store.statuses(children);
+      expect(new Set(statuses.values())).toEqual(new Set(['Running']));
     });
   });
 

@@ -2,7 +2,9 @@ import { describe, expect, test } from '@jest/globals';
 import type { ExecutionListFilter, WaitingTask } from '../../lib/store/port/index.js';
 import type { TestedStore } from './tested-store.js';
 import {
+  failureOf,
   fanIn,
+  itemOutcomeOf,
   outcomeOf,
   parallel,
   rescheduleOf,
@@ -114,6 +116,21 @@ export function describeFinding(tested: TestedStore): void {
     expect(await tested.store.statuses([])).toEqual(new Map());
   });
 
+  test('the error of an execution is that of a task, and not of an item', async () => {
+    const name = 'failed items';
+    const of = await stored(name, (_, options) => parallel(2, options));
+    const id = await worker.startOne(of);
+    await tested.behind.addItems(id, 0, 1);
+    const [item] = await worker.claim([of.plan.definitionId], 10);
+    const failed = { status: 'Failed', detail: { error: { message: 'item' } } } as const;
+    await worker.complete([itemOutcomeOf(item!, { ...failed, claim: false })]);
+    const [map] = await worker.claim([of.plan.definitionId], 10);
+    await worker.complete([outcomeOf(of, id, 0, { token: map!.token }), failureOf(of, id, 1)]);
+    const [listed] = await tested.store.list({ workflow: name, limit: 1 });
+    expect(listed).toMatchObject({ status: 'Failed' });
+    expect(JSON.parse(listed!.error!)).toMatchObject({ message: 'task 1' });
+  });
+
   describe('what an execution waits for is told by', () => {
     let of: TestWorkflow;
     let name = '';
@@ -168,6 +185,12 @@ export function describeFinding(tested: TestedStore): void {
       await worker.complete([outcomeOf(of, id, 1)]);
       await tested.store.reschedule([rescheduleOf('defer', id, 0, { delayMs: 3_600_000 })]);
       expect(await waiting()).toMatchObject({ taskNo: 0, deferred: true });
+    });
+
+    test('a map that waits for its items, and not by one of these', async () => {
+      const id = await start((_, options) => parallel(1, options), 1);
+      await tested.behind.addItems(id, 0, 3);
+      expect(await waiting()).toMatchObject({ itemNo: 0, status: 'Waiting', runAt: null });
     });
 
     test('none, once it has ended or is paused', async () => {

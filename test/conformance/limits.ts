@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { LimitRequest } from '../../lib/store/port/index.js';
 import { limitKeyOf, type CheckedNumbers } from '../../lib/workflow/limit.js';
+import { mapLimitKey } from '../../lib/workflow/map-limit.js';
 import { noteClaim } from './last-token.js';
 import type { TestedStore } from './tested-store.js';
 import type { Worker } from './worker.js';
@@ -198,6 +199,72 @@ export function describeLimits(tested: TestedStore): void {
       await waiting('a', 5);
       await tested.store.limits.setKey(keyOf('a'), { rate: { ...rate, burst: 3 } });
       expect((await claim(['a'], { rate })).perKey).toEqual([3]);
+    });
+  });
+
+  describe('keys that are not used', () => {
+    const prune = async (numbers: CheckedNumbers = {}, idleMs = 0): Promise<void> => {
+      const limits = new Map([[name, numbers]]);
+      let after: string | null = null;
+      do after = (await tested.store.limits.prune(limits, idleMs, after)).last;
+      while (after !== null);
+    };
+    const known = async (): Promise<string[]> =>
+      (await tested.store.limits.keys(name, null, 10)).map(({ limitKey }) => limitKey);
+
+    /** A key whose only task has ended. */
+    async function ended(key: string, numbers: CheckedNumbers = {}): Promise<void> {
+      await waiting(key, 1);
+      await end((await claim([key], numbers)).ids);
+    }
+
+    test('are forgotten, and begin anew with the next task', async () => {
+      await ended('a');
+      await prune({}, 3_600_000);
+      expect(await known()).toEqual([keyOf('a')]);
+      await prune();
+      expect(await known()).toEqual([]);
+      await waiting('a', 2);
+      // A claim that finds no row comes back after it has inserted one.
+      await claim(['a'], { concurrency: 1 });
+      await claim(['a'], { concurrency: 1 });
+      expect((await tested.store.limits.keys(name, null, 10))[0]?.holders).toHaveLength(1);
+    });
+
+    test('are not those with a task that runs or waits, with numbers, or of an unknown limit', async () => {
+      await waiting('runs', 1);
+      await claim(['runs'], {});
+      await ended('waits');
+      await waiting('waits', 1);
+      await ended('set');
+      await tested.store.limits.setKey(keyOf('set'), { weight: 2 });
+      await ended('used');
+      await prune();
+      expect(await known()).toEqual([keyOf('runs'), keyOf('set'), keyOf('waits')]);
+      await ended('other');
+      await tested.store.limits.prune(new Map(), 0, null);
+      expect(await known()).toContain(keyOf('other'));
+    });
+
+    test('keep their rate until all tokens are back', async () => {
+      const rate = { limit: 1, perMs: 3_600_000, burst: 2 };
+      await ended('a', { rate });
+      await prune({ rate });
+      expect(await known()).toEqual([keyOf('a')]);
+      await tested.store.limits.setLimit(name, { rate: { limit: 1_000_000, perMs: 1, burst: 1 } });
+      await prune({ rate });
+      expect(await known()).toEqual([]);
+    });
+
+    test('are also those of maps', async () => {
+      const [id] = await waiting('a', 1);
+      const limitKey = mapLimitKey({ definitionId, executionId: id!, taskNo: 0 });
+      await tested.store.limits.setKey(limitKey, { weight: 2 });
+      await prune();
+      expect(await tested.store.limits.keysOf([limitKey])).toHaveLength(1);
+      await tested.store.limits.setKey(limitKey, { weight: null });
+      await prune();
+      expect(await tested.store.limits.keysOf([limitKey])).toEqual([]);
     });
   });
 

@@ -60,6 +60,7 @@ describe('npm start', () => {
     expect(sample.output).toContain(`rejected  ${inEnglish(rejects.length)}: `);
     const top = topCountries.map(({ country, airports: n }) => `${country} ${inEnglish(n)}`);
     expect(sample.output).toContain(`most in   ${top.join(', ')}`);
+    expect(sample.output).toMatch(new RegExp(`${tenant} +chunks [█░]{8} \\d of 8`));
     expect(sample.output).not.toMatch(/ERROR|WARN/i);
   });
 
@@ -209,34 +210,35 @@ describe('npm start', () => {
 
   it('cancels an import with its chunks, and goes on with what did not complete', async () => {
     const acme = `${url}/tenants/acme`;
-    const statuses = async (path: string): Promise<string[]> => {
-      const { body } = await call(`${acme}/executions?limit=8&${path}`);
-      return (body['items'] as { status: string }[]).map(({ status }) => status);
-    };
+    const latest = async (): Promise<Record<string, unknown>> =>
+      (await call(`${acme}/executions/latest`)).body;
+    const chunks = async (): Promise<Record<string, number> | undefined> =>
+      ((await latest())['tasks'] as { items?: Record<string, number> }[])[1]?.items;
+    const completed = async (): Promise<{ item_no: number; at: string }[]> =>
+      rowsOf(
+        database,
+        `SELECT item_no, completed_at::text AS at FROM tenant_acme.cloacina_task_execution
+          WHERE execution_id = '${String((await latest())['id'])}' AND item_no > 0 AND status = 'Completed'`,
+      );
     // As long as the lock is held no chunk can load; only the last has nothing to load.
     const lock = await connectAdmin(database);
+    let kept: { item_no: number; at: string }[] = [];
     try {
       await lock.query('BEGIN; LOCK TABLE tenant_acme.airport IN EXCLUSIVE MODE');
       await call(`${acme}/imports`, 'POST');
-      // Those of the import before are Completed.
-      await waitFor(async () => {
-        const [, ...chunks] = await statuses('workflow=airport-chunk');
-        return chunks.every((status) => status === 'Pending' || status === 'Running');
-      }, PATIENT);
+      await waitFor(async () => (await chunks())?.['total'] === 8, PATIENT);
       const { body } = await call(`${acme}/executions/latest/cancel`, 'POST');
       expect(body).toMatchObject({ status: 'Cancelled' });
-      await waitFor(async () => {
-        const [, ...others] = await statuses('workflow=airport-chunk');
-        return others.length === 7 && others.every((status) => status === 'Cancelled');
-      }, PATIENT);
+      kept = await completed();
+      expect(kept.filter(({ item_no }) => item_no < 8)).toEqual([]);
+      expect(await chunks()).toMatchObject({ open: 0, failed: 8 - kept.length });
     } finally {
       await lock.end();
     }
     expect(await call(`${acme}/executions/latest/retry`, 'POST')).toMatchObject({ status: 200 });
-    await waitFor(async () => (await statuses('status=Completed')).length === 4, PATIENT);
-    expect(await statuses('workflow=airport-chunk')).toEqual(
-      Array.from({ length: 8 }, () => 'Completed'),
-    );
+    await waitFor(async () => (await latest())['status'] === 'Completed', PATIENT);
+    expect(await chunks()).toMatchObject({ total: 8, completed: 8, failed: 0 });
+    expect(await completed()).toEqual(expect.arrayContaining(kept));
     await expectAirportsOf(database, 'acme');
   });
 
@@ -245,7 +247,8 @@ describe('npm start', () => {
     expect(body).toMatchObject({ status: 'Completed', context: { rows: 50, rejected: 0 } });
     expect(body['tasks']).toMatchObject([
       { name: 'fetch', status: 'Completed' },
-      { name: 'loadChunks', status: 'Completed' },
+      { name: 'chunks', status: 'Completed', items: { total: 1, completed: 1 } },
+      { name: 'total', status: 'Completed' },
       { name: 'explainRejects', status: 'Skipped', skipReason: 'rule' },
       { name: 'report', status: 'Completed' },
     ]);
@@ -372,7 +375,7 @@ describe('npm start', () => {
         `schema ${schemaOf(tenant)} and its ${inEnglish(airports.length)} airports are in place`,
       );
     }
-    expect(again.output).not.toMatch(/created: applied|chunk \d/);
+    expect(again.output).not.toMatch(/created: applied|chunks /);
     expect(await again.kill('SIGTERM')).toBe(0);
     expect(await contents()).toEqual(before);
   });

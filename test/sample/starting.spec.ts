@@ -21,7 +21,7 @@ describe.each(cases(INTERRUPTIONS, ([, signal]) => signal === 'SIGKILL'))(
     it('goes on at the next start where it was', async () => {
       const database = await scratchDatabase();
       const first = new StartedSample(database);
-      await first.printed(/chunk \d of 8/);
+      await first.printed(/chunks \S+ \d of 8/);
       expect(await first.kill(signal)).toBe(code);
       expect(first.output).not.toContain('Try:');
 

@@ -16,6 +16,7 @@ import {
 } from '../../store/port/index.js';
 import { classifierOf } from '../write-batches.js';
 import type { ClaimTable } from '../claims/claim-table.js';
+import type { TaskClaim } from '../claims/task-claim.js';
 import type { TaskWaker } from '../claims/task-waker.js';
 
 /** Maximum number of ended executions in one statement. */
@@ -118,6 +119,17 @@ export class EndSettler {
   }
 
   /**
+   * Cancels the children of the Cancelled items of a map, while its claim is held. Comes back for locked rows, so no child
+   * is left when the outcome of the map is recorded.
+   */
+  async endItemChildren(map: TaskClaim): Promise<void> {
+    const reason = `An item of ${JSON.stringify(map.task.name)} of its parent, execution ${map.executionId}, was cancelled.`;
+    const { store, clock } = this.parts;
+    const end: EndPage = (after) => store.children.endItemChildren(map, reason, after);
+    while ((await this.passOver(end)) > 0 && !map.lost) await clock.sleep(PASS_PAUSE_MS);
+  }
+
+  /**
    * Settles all ends that a lost process, or a lost reply, has left behind, page by page. Never rejects: the sweep finds
    * them too.
    */
@@ -191,9 +203,12 @@ export class EndSettler {
   }
 
   private async endAll(id: string): Promise<boolean> {
+    const reason = `Its parent, execution ${id}, has ended.`;
+    const { store, clock } = this.parts;
+    const end: EndPage = (after) => store.children.endChildren(id, reason, after);
     for (let pass = 0; pass < MAX_PASSES; pass++) {
-      if (pass > 0) await this.parts.clock.sleep(PASS_PAUSE_MS);
-      if ((await this.passOver(id)) > 0) continue;
+      if (pass > 0) await clock.sleep(PASS_PAUSE_MS);
+      if ((await this.passOver(end)) > 0) continue;
       await this.clearing.add(id);
       return true;
     }
@@ -201,17 +216,14 @@ export class EndSettler {
   }
 
   /** Goes through the children once. Returns how many were skipped because their rows were locked. */
-  private async passOver(id: string): Promise<number> {
+  private async passOver(end: EndPage): Promise<number> {
     const { clock, claims, store } = this.parts;
-    const reason = `Its parent, execution ${id}, has ended.`;
     let skipped = 0;
     let after: string | null = null;
     do {
       const last: string | null = after;
       const held = claims.all();
-      const page: ChildrenPage = await retryOnConflict(store, clock, () =>
-        store.children.endChildren(id, reason, last),
-      );
+      const page: ChildrenPage = await retryOnConflict(store, clock, () => end(last));
       this.follow(page, held);
       skipped += page.skipped;
       after = page.last;
@@ -237,6 +249,9 @@ export class EndSettler {
     );
   }
 }
+
+/** Cancels the page of children behind the last one of the previous page. */
+type EndPage = (after: string | null) => Promise<ChildrenPage>;
 
 function wokenOf(tasks: readonly WokenTask[]): Woken {
   return {

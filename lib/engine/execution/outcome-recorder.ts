@@ -137,11 +137,11 @@ export class OutcomeRecorder {
     );
   }
 
-  /** Whether the reply has the times of the rows, which the results of callers that wait show. */
+  /** Whether the reply has the times of the rows, which the results of callers that wait show. They show no items. */
   private isTimed(results: readonly TaskResult[]): boolean {
     return (
       results.length <= FEW_OUTCOMES ||
-      results.some(({ claim }) => this.consequences.isAwaited(claim.executionId))
+      results.some(({ claim }) => !claim.isItem && this.consequences.isAwaited(claim.executionId))
     );
   }
 

@@ -1,7 +1,7 @@
 import { Batcher } from '../../runtime/batcher.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
-import type { ItemRow, ItemStore } from '../../store/port/index.js';
+import type { ItemStore, TaskKey } from '../../store/port/index.js';
 import { claimKey, type TaskClaim } from '../claims/task-claim.js';
 
 /** Maximum number of items that one statement reads. */
@@ -13,7 +13,7 @@ const MAX_STATEMENTS = 2;
  * column for it.
  */
 export class ItemReader {
-  private readonly batcher: Batcher<TaskClaim, ItemRow | undefined>;
+  private readonly batcher: Batcher<TaskClaim, ReadItem | undefined>;
 
   constructor(
     private readonly store: { readonly items: Pick<ItemStore, 'read'> } & FailureClassifier,
@@ -33,10 +33,10 @@ export class ItemReader {
    * failure.
    */
   async fill(claim: TaskClaim): Promise<boolean> {
-    const row = await this.batcher.add(claim);
-    if (row === undefined) throw new Error(`The row of item ${claim.key} is missing.`);
-    claim.item = row.item;
-    return !(row.hasUnmet && claim.failsFast);
+    const read = await this.batcher.add(claim);
+    if (read === undefined) throw new Error(`The row of item ${claim.key} is missing.`);
+    claim.item = read.item;
+    return !read.hasFailed;
   }
 
   get isBusy(): boolean {
@@ -51,10 +51,28 @@ export class ItemReader {
     this.batcher.close();
   }
 
-  private async read(claims: readonly TaskClaim[]): Promise<(ItemRow | undefined)[]> {
+  private async read(claims: readonly TaskClaim[]): Promise<(ReadItem | undefined)[]> {
     const keys = claims.map(({ executionId, taskNo, itemNo }) => ({ executionId, taskNo, itemNo }));
-    const rows = await this.store.items.read(keys);
+    const maps = new Map(claims.filter(({ failsFast }) => failsFast).map(mapOf));
+    const rows = await this.store.items.read([...keys, ...maps.values()]);
     const byKey = new Map(rows.map((row) => [claimKey(row), row]));
-    return claims.map(({ key }) => byKey.get(key));
+    return claims.map((claim) => {
+      const row = byKey.get(claim.key);
+      if (row === undefined) return undefined;
+      const hasFailed = claim.failsFast && byKey.get(mapOf(claim)[0])?.hasUnmet === true;
+      return { item: row.item ?? 'null', hasFailed };
+    });
   }
+}
+
+/** An item, and whether its map fails because of another one. */
+interface ReadItem {
+  readonly item: string;
+  readonly hasFailed: boolean;
+}
+
+/** The map of an item, by its key. */
+function mapOf({ executionId, taskNo }: TaskClaim): [key: string, map: TaskKey] {
+  const map = { executionId, taskNo, itemNo: 0 };
+  return [claimKey(map), map];
 }

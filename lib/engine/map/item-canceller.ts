@@ -21,6 +21,8 @@ export interface ItemCancellerParts {
   readonly whileUnavailable: Pick<AvailabilityRetry, 'run'>;
   readonly claims: Pick<ClaimTable, 'ofExecution' | 'loseHeld'>;
   readonly services: Pick<ProcessServices, 'notifyCancelled'>;
+  /** Cancels the children of the Cancelled items of a map. */
+  readonly endChildren: (map: TaskClaim) => Promise<void>;
   readonly giveBack: (claim: TaskClaim, delayMs: number) => void;
   /** Called when a map is due, because its last item has ended. */
   readonly leftReady: () => void;
@@ -43,7 +45,9 @@ export class ItemCanceller {
   /** Cancels the items of a map whose claim this process holds, before its failure is recorded. False if it lost it. */
   async ofMap(claim: TaskClaim): Promise<boolean> {
     this.loseClaims(claim);
-    return this.cancelAll(claim, claim.token);
+    if (!(await this.cancelAll(claim, claim.token))) return false;
+    await this.parts.endChildren(claim);
+    return true;
   }
 
   /**

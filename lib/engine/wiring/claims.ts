@@ -2,6 +2,7 @@ import { ClaimReconciler } from '../claims/claim-reconciler.js';
 import { Claimer } from '../claims/claimer.js';
 import { OrphanReceiver } from '../claims/orphan-receiver.js';
 import { Abandonment } from '../execution/abandonment.js';
+import { KeyPruner } from '../limits/key-pruner.js';
 import { LimitedClaimer } from '../limits/limited-claimer.js';
 import { LeaseRelease } from '../lease/lease-release.js';
 import { WakeUps } from '../wake-ups.js';
@@ -116,5 +117,6 @@ export function wireClaims(core: EngineCore, rooms: RoomsOfClaims) {
     isBusy,
     stillHeld: reconcile,
   });
-  return { orphans, reconciler, claimer, limited, wakeUps, release, isBusy };
+  const keyPruner = new KeyPruner({ store, catalog });
+  return { orphans, reconciler, claimer, limited, keyPruner, wakeUps, release, isBusy };
 }

@@ -1,18 +1,27 @@
 import { AvailabilityRetry } from '../../runtime/availability-retry.js';
+import type { TaskClaim } from '../claims/task-claim.js';
 import { ItemCanceller } from '../map/item-canceller.js';
 import { ItemReader } from '../items/item-reader.js';
 import { itemResults } from '../items/item-results.js';
 import { MapRunner } from '../map/map-runner.js';
+import type { CompletionRoom } from './completion.js';
 import type { EngineCore } from './core.js';
 import type { OutcomesRoom } from './outcomes.js';
 
 export type MapsRoom = ReturnType<typeof wireMaps>;
 
 /** Maps: their items are stored, read for their claims, cancelled after failures, and joined. */
-export function wireMaps(core: EngineCore, { completer }: OutcomesRoom) {
+export function wireMaps(
+  core: EngineCore,
+  {
+    completion,
+    outcomes,
+  }: { readonly completion: CompletionRoom; readonly outcomes: OutcomesRoom },
+) {
   const { settings, store, services, clock, tenant, address, claims, later } = core;
   const { maxContextSize, startTimeoutMs } = settings;
   const whileUnavailable = new AvailabilityRetry(tenant, store, startTimeoutMs, clock);
+  const endChildren = (map: TaskClaim): Promise<void> => completion.settler.endItemChildren(map);
   const leftReady = (count: number): void => later.wakeUps.leftHere(count);
   return {
     items: new ItemReader(store, clock),
@@ -23,13 +32,15 @@ export function wireMaps(core: EngineCore, { completer }: OutcomesRoom) {
       whileUnavailable,
       claims,
       services,
-      giveBack: (claim, delayMs) => completer.giveBack(claim, delayMs),
+      endChildren,
+      giveBack: (claim, delayMs) => outcomes.completer.giveBack(claim, delayMs),
       leftReady: () => leftReady(1),
     }),
     maps: new MapRunner({
       store,
       whileUnavailable,
       maxContextSize,
+      endChildren,
       leftReady,
       limitedReady: (limitKey) => later.limited.ready([limitKey]),
     }),

@@ -57,7 +57,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
   const waits = wireWaits(core, adoption, outcomes, starts);
   const control = wireControl(core, completion, outcomes);
   const children = wireChildren(core, { definitions, completion, starts, control, waits });
-  const maps: MapsRoom = wireMaps(core, outcomes);
+  const maps: MapsRoom = wireMaps(core, { completion, outcomes });
   const execution: ExecutionRoom = wireExecution(core, {
     completion,
     outcomes,

@@ -179,6 +179,13 @@ export interface ChildStore {
    * @param after - the last child of the previous page
    */
   endChildren(id: string, reason: string, after: string | null): Promise<ChildrenPage>;
+  /**
+   * Cancels a page of the children of the Cancelled items of a map, except those that are to be abandoned, if the claim of
+   * the map is held.
+   *
+   * @param after - the last child of the previous page
+   */
+  endItemChildren(map: ClaimKey, reason: string, after: string | null): Promise<ChildrenPage>;
   /** Clears the bit of executions whose children are ended, or were not to be. */
   childrenEnded(ids: readonly string[]): Promise<void>;
   /**

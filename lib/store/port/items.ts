@@ -6,11 +6,11 @@ export const RESULTS_PAGE = 1_000;
 /** The row of a map. */
 export type MapKey = Pick<TaskKey, 'executionId' | 'taskNo'>;
 
-/** What the claim of an item needs beside the context. */
+/** The row of an item, or of a map, as the claim of an item needs it. */
 export interface ItemRow extends TaskKey {
-  /** JSON text. */
-  readonly item: string;
-  /** Whether an item of the same map has ended without success. */
+  /** JSON text. Null for a map. */
+  readonly item: string | null;
+  /** Of a map: whether one of its items has ended without success. */
   readonly hasUnmet: boolean;
 }
 
@@ -101,7 +101,7 @@ export interface CancelledItems {
 
 /** The items of maps. An item is a row like that of a task, so claims, outcomes and recovery are those of tasks. */
 export interface ItemStore {
-  /** The items of claims. Missing rows are left out. */
+  /** The rows of items and maps. Missing rows are left out. */
   read(tasks: readonly TaskKey[]): Promise<ItemRow[]>;
   /** The state of a map; undefined if its row is missing. */
   state(map: MapKey): Promise<MapState | undefined>;

@@ -1,4 +1,4 @@
-import type { CheckedNumbers } from '../../workflow/limit.js';
+import type { CheckedNumbers, LimitTable } from '../../workflow/limit.js';
 import type { ClaimChoice, ClaimedTask } from './claims.js';
 import type { MapKey } from './items.js';
 import type { LeaseWrite } from './leases.js';
@@ -82,6 +82,13 @@ export interface LimitKeyRow {
   readonly tokenInMs: number | null;
 }
 
+/** A page of the rows of keys after a pruning. */
+export interface PrunedKeys {
+  readonly deleted: number;
+  /** The last key of the page. Null on the last page. */
+  readonly last: string | null;
+}
+
 /** Claims tasks with a limit, and reads and sets the numbers of limits. */
 export interface LimitStore {
   /** Call when the process has handlers for tasks with a limit. Only then its sweeps and timers look for them. */
@@ -114,6 +121,15 @@ export interface LimitStore {
    * Keys in their order, from the first one behind `after` on, without those of maps. A key is known from its first claim on.
    */
   keys(name: string | null, after: string | null, count: number): Promise<LimitKeyRow[]>;
+  /**
+   * Forgets a page of the keys that are not used: no numbers are set for them, no task holds a slot or is due later, and
+   * all tokens are back.
+   *
+   * @param limits - the numbers of the running code. Keys of other limits stay, except those of maps
+   * @param idleMs - how long ago the last task of the key has begun at least, in milliseconds
+   * @param after - the last key of the previous page
+   */
+  prune(limits: LimitTable, idleMs: number, after: string | null): Promise<PrunedKeys>;
   /** Forgets the key of a map that is Completed. Does nothing if a manual retry has reset it since. */
   closeMap(map: MapKey, limitKey: string): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { DatabasePlace } from '../../errors/index.js';
 import { SettlePass } from '../../engine/children/settle-pass.js';
+import { LimitPass } from '../../engine/limits/limit-pass.js';
 import { ProcessEngine } from '../../engine/process/process-engine.js';
 import type { SlotScheduler } from '../../engine/slots/slot-scheduler.js';
 import { MaintenanceSweep } from '../../maintenance/sweep.js';
@@ -151,6 +152,7 @@ export class ConnectionGroup {
         tenants: (names) => this.process.named(names),
       }),
     );
+    this.sweep.register(new LimitPass((names) => this.process.named(names)));
     this.sharesConnections = settings.poolSizeIsDefault === true;
   }
 

@@ -8,6 +8,7 @@ import {
   type ChildrenReply,
   type ChildStart,
   type ClaimedTask,
+  type ClaimKey,
   type LeaseWrite,
   type ParentStep,
   type StartedChild,
@@ -265,7 +266,34 @@ export function endChildren(
   const parent = tables.executions.get(id);
   const isOver = parent !== undefined && parent.completedAt !== null;
   const ends = isOver && parent.status !== 'Completed' && (parent.unsettled & END_CHILDREN) !== 0;
-  const page = (ends ? childrenOf(tables, id) : [])
+  return cancelPage(tables, ends ? childrenOf(tables, id) : [], reason, after);
+}
+
+export function endItemChildren(
+  tables: MemoryTables,
+  { executionId, taskNo, token }: ClaimKey,
+  reason: string,
+  after: string | null,
+): ChildrenPage {
+  const map = tables.task({ executionId, taskNo, itemNo: 0 });
+  const isHeld = map?.claimToken === token;
+  const ofItems = (isHeld ? childrenOf(tables, executionId) : []).filter(
+    ({ parentTaskNo, parentItemNo }) =>
+      parentTaskNo === taskNo &&
+      parentItemNo !== null &&
+      parentItemNo > 0 &&
+      tables.task({ executionId, taskNo, itemNo: parentItemNo })?.status === 'Cancelled',
+  );
+  return cancelPage(tables, ofItems, reason, after);
+}
+
+function cancelPage(
+  tables: MemoryTables,
+  children: readonly MemoryExecution[],
+  reason: string,
+  after: string | null,
+): ChildrenPage {
+  const page = children
     .filter((child) => isToCancel(child) && (after === null || child.id > after))
     .slice(0, PAGE);
   const cancelled = page.map((child) => {

@@ -30,9 +30,7 @@ export function itemRow(tables: MemoryTables, key: TaskKey): ItemRow | undefined
   const row = tables.task(key);
   if (row === undefined) return undefined;
   const { executionId, taskNo, itemNo } = key;
-  const map = tables.task({ ...key, itemNo: 0 });
-  const hasUnmet = (map?.unmetDependencies ?? 0) > 0;
-  return { executionId, taskNo, itemNo, item: row.item ?? 'null', hasUnmet };
+  return { executionId, taskNo, itemNo, item: row.item, hasUnmet: row.unmetDependencies > 0 };
 }
 
 export function mapState(tables: MemoryTables, map: MapKey): MapState | undefined {

@@ -5,12 +5,9 @@ import type {
   LimitChange,
   LimitedChoice,
   LimitedClaims,
-  LimitKeyRow,
   LimitRequest,
-  MapKey,
 } from '../../store/port/index.js';
 import { MAX_CONCURRENCY, splitLimitKey, type CheckedNumbers } from '../../workflow/limit.js';
-import { isMapLimit } from '../../workflow/map-limit.js';
 import { claimAll, rowKey } from './memory-claims.js';
 import { isWaiting, type MemorySlot, type MemoryTask, type WaitingTask } from './memory-rows.js';
 import type { MemoryTables } from './memory-tables.js';
@@ -65,6 +62,7 @@ export function claimLimited(
   for (const { key, task } of taken) {
     const held = claimOf(task);
     key.slot.holders = [...key.slot.holders, held];
+    key.slot.claimedAt = tables.now();
     if (key.total !== undefined) key.total.slot.holders = [...key.total.slot.holders, held];
   }
   return {
@@ -166,7 +164,7 @@ function settle(tables: MemoryTables, key: OpenKey, claimed: number): ClaimedKey
 }
 
 /** Whether the claim still holds its slot: the task's row has its token. */
-function isHeld(tables: MemoryTables, held: ClaimKey): boolean {
+export function isHeld(tables: MemoryTables, held: ClaimKey): boolean {
   return tables.task(held)?.claimToken === held.token;
 }
 
@@ -188,7 +186,7 @@ function dueOf(
     .sort((a, b) => b.priority - a.priority || a.runAt - b.runAt);
 }
 
-function dueTasks(tables: MemoryTables): (WaitingTask & { readonly limitKey: string })[] {
+export function dueTasks(tables: MemoryTables): (WaitingTask & { readonly limitKey: string })[] {
   const now = tables.now();
   return tables
     .allTasks()
@@ -204,7 +202,7 @@ function claimOf({ executionId, taskNo, itemNo, claimToken }: MemoryTask): Claim
   return { executionId, taskNo, itemNo, token: claimToken };
 }
 
-function slotOf(tables: MemoryTables, limitKey: string): MemorySlot {
+export function slotOf(tables: MemoryTables, limitKey: string): MemorySlot {
   const known = tables.slots.get(limitKey);
   if (known !== undefined) return known;
   const made: MemorySlot = {
@@ -212,6 +210,7 @@ function slotOf(tables: MemoryTables, limitKey: string): MemorySlot {
     rate: null,
     weight: null,
     nextTokenAt: null,
+    claimedAt: 0,
     holders: [],
   };
   tables.slots.set(limitKey, made);
@@ -228,58 +227,4 @@ export function setKey(tables: MemoryTables, limitKey: string, change: LimitChan
   const slot = slotOf(tables, limitKey);
   const { concurrency = slot.concurrency, rate = slot.rate, weight = slot.weight } = change;
   Object.assign(slot, { concurrency, rate, weight });
-}
-
-/** Forgets the key of a map that is Completed. */
-export function closeMapLimit(tables: MemoryTables, map: MapKey, limitKey: string): void {
-  if (tables.task({ ...map, itemNo: 0 })?.status === 'Completed') tables.slots.delete(limitKey);
-}
-
-export function limitKeys(
-  tables: MemoryTables,
-  name: string | null,
-  after: string | null,
-  count: number,
-): LimitKeyRow[] {
-  return [...tables.slots.keys()]
-    .filter((key) => key.includes('\u001f') && !isMapLimit(key) && key > (after ?? ''))
-    .filter((key) => name === null || splitLimitKey(key).name === name)
-    .sort()
-    .slice(0, count)
-    .map((key) => rowOf(tables, key));
-}
-
-export function theseLimitKeys(tables: MemoryTables, keys: readonly string[]): LimitKeyRow[] {
-  return keys
-    .filter((key) => tables.slots.has(key))
-    .sort()
-    .map((key) => rowOf(tables, key));
-}
-
-function rowOf(tables: MemoryTables, limitKey: string): LimitKeyRow {
-  const slot = slotOf(tables, limitKey);
-  const set = tables.limits.get(splitLimitKey(limitKey).name);
-  const rate = slot.rate ?? set?.rate ?? null;
-  const waiting = dueTasks(tables).filter((task) => task.limitKey === limitKey);
-  const now = tables.now();
-  return {
-    limitKey,
-    concurrency: slot.concurrency ?? set?.concurrency ?? null,
-    rate: rate?.limit ?? null,
-    rateMs: rate?.perMs ?? null,
-    burst: rate?.burst ?? null,
-    total: set?.total ?? null,
-    weight: slot.weight ?? 1,
-    holders: slot.holders
-      .filter((held) => isHeld(tables, held))
-      .map(({ executionId, taskNo, itemNo }) => ({
-        executionId,
-        taskNo,
-        itemNo,
-        definitionId: tables.task({ executionId, taskNo, itemNo })?.definitionId ?? '',
-      })),
-    waiting: Math.min(1_000, waiting.length),
-    oldestForMs: waiting.length === 0 ? null : now - Math.min(...waiting.map(({ runAt }) => runAt)),
-    tokenInMs: slot.nextTokenAt === null ? null : Math.round(slot.nextTokenAt - now),
-  };
 }

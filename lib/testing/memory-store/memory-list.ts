@@ -8,7 +8,7 @@ import {
   waitingTaskOf,
 } from '../../store/port/index.js';
 import { executionRow, taskRow } from './memory-read-rows.js';
-import { isWaiting, type MemoryExecution } from './memory-rows.js';
+import { isWaiting, type MemoryExecution, type MemoryTask } from './memory-rows.js';
 import type { MemoryTables } from './memory-tables.js';
 
 /** A page, newest first. */
@@ -78,7 +78,7 @@ function matching(
 function listed(tables: MemoryTables, execution: MemoryExecution): ListedExecution {
   const { input: _, context: __, ...row } = executionRow(execution);
   const { id, status, definitionId, error } = row;
-  const failed = (tables.tasks.get(id) ?? []).find(
+  const failed = ownTasks(tables, id).find(
     (task) => task.status === 'Failed' && !task.failureHandled,
   );
   return {
@@ -92,12 +92,17 @@ function listed(tables: MemoryTables, execution: MemoryExecution): ListedExecuti
 
 function waitingOf(tables: MemoryTables, { id, status }: MemoryExecution): WaitingTask | null {
   if (status !== 'Pending' && status !== 'Running' && status !== 'Finishing') return null;
-  const task = waitingTaskOf((tables.tasks.get(id) ?? []).map((row) => taskRow(tables, row)));
+  const task = waitingTaskOf(ownTasks(tables, id).map((row) => taskRow(tables, row)));
   if (task === undefined) return null;
   const { executionId, taskNo, itemNo, attempt, paused, deferred, runAt, isOrphaned, wait } = task;
   const key = { executionId, taskNo, itemNo };
   const { status: of, limitKey } = task;
   return { ...key, status: of, attempt, paused, deferred, runAt, limitKey, isOrphaned, wait };
+}
+
+/** The tasks of an execution without the items of its maps. */
+function ownTasks(tables: MemoryTables, id: string): MemoryTask[] {
+  return (tables.tasks.get(id) ?? []).filter(({ itemNo }) => itemNo === 0);
 }
 
 type Place = Pick<ListedExecution, 'createdAtMicros' | 'id'>;

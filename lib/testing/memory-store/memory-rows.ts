@@ -127,6 +127,8 @@ export interface MemorySlot {
   rate: CheckedRate | null;
   weight: number | null;
   nextTokenAt: number | null;
+  /** The time of the last claim. */
+  claimedAt: number;
   holders: readonly ClaimKey[];
 }
 

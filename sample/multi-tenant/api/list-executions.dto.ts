@@ -12,7 +12,7 @@ const STATUSES: ExecutionStatus[] = [
 ];
 
 export class ListExecutionsDto {
-  /** `airport-import` or `airport-chunk`. */
+  /** `airport-import` or `charter-order`. */
   @IsOptional()
   @IsString()
   workflow = 'airport-import';

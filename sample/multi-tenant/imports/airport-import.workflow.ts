@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import {
   contextValue,
+  type ItemContext,
+  MapTask,
   notFailed,
   Schedule,
   Task,
@@ -12,11 +14,12 @@ import { Airport } from '../airports/airport.entity.js';
 import { type CountryCount, ImportReport } from '../airports/import-report.entity.js';
 import { RejectedRow } from '../airports/rejected-row.entity.js';
 import { profileOf } from '../tenants/profiles.js';
-import { AirportChunk, type ChunkContext } from './airport-chunk.workflow.js';
+import { type Chunk, ChunkLoader, type LoadedChunk } from './chunk-loader.js';
 import { DataSet } from './data-set.js';
 
 const CHUNK_ROWS = 1_000;
 
+/** The context carries numbers and small tables. The tasks read the rows from the data set. */
 export interface ImportContext {
   /** How many rows to import. Default: all. */
   limit?: number;
@@ -36,7 +39,10 @@ const isIn =
   (tenant: string): boolean =>
     profileOf(tenant).base.city === city;
 
-/** fetch → loadChunks → explainRejects (only if rows were rejected) → report; each month while its customers sleep */
+/**
+ * fetch → chunks (once for each thousand rows) → total → explainRejects (only if rows were rejected) → report; each month
+ * while its customers sleep
+ */
 @Schedule({
   name: 'monthly-import-lisbon',
   cron: '0 3 1 * *',
@@ -51,10 +57,13 @@ const isIn =
   jitter: '10m',
   tenants: isIn('Singapore'),
 })
-@Workflow({ name: 'airport-import', version: '2', timeout: '30m' })
+@Workflow({ name: 'airport-import', version: '3', timeout: '30m' })
 @Injectable()
 export class AirportImport {
-  constructor(private readonly dataSet: DataSet) {}
+  constructor(
+    private readonly dataSet: DataSet,
+    private readonly loader: ChunkLoader,
+  ) {}
 
   @Task({ retry: { maxAttempts: 5, delay: '500ms' }, timeout: '30s' })
   async fetch(context: Context) {
@@ -62,33 +71,30 @@ export class AirportImport {
     return { version, rows: Math.min(rows.length, context.get('limit') ?? rows.length) };
   }
 
-  /** Starts the chunks together, each once, and waits for all of them without occupying a slot. */
-  @Task({ dependsOn: ['fetch'] })
-  async loadChunks(context: Context) {
-    const rows = context.require('rows');
-    const chunks = Math.ceil(rows / CHUNK_ROWS);
-    const done = await context.executeAll(
-      Array.from(
-        { length: chunks },
-        (_, i) =>
-          [
-            AirportChunk,
-            {
-              importId: context.executionId,
-              version: context.require('version'),
-              chunk: i + 1,
-              chunks,
-              from: i * CHUNK_ROWS,
-              to: Math.min((i + 1) * CHUNK_ROWS, rows),
-            },
-            { key: i + 1 },
-          ] as const,
-      ),
-    );
-    return { loaded: sum(done, 'loaded'), rejected: sum(done, 'rejected') };
+  /** The rows of a chunk and the outcome of its item are committed together, so no row is written twice. */
+  @MapTask({
+    dependsOn: ['fetch'],
+    items: (context: Pick<Context, 'require'>) => chunksOf(context.require('rows')),
+    transactional: true,
+    retry: { maxAttempts: 5, delay: '200ms' },
+  })
+  async chunks(context: ItemContext<Chunk, ImportContext>): Promise<LoadedChunk> {
+    const { tenant, executionId: importId, item, manager } = context;
+    const version = context.require('version');
+    return this.loader.load({ tenant, importId, version, ...item }, manager);
   }
 
-  @Task({ dependsOn: ['loadChunks'], when: contextValue('rejected', 'greaterThan', 0) })
+  @Task({ dependsOn: ['chunks'] })
+  async total(context: Context) {
+    const total = { loaded: 0, rejected: 0 };
+    for await (const { value } of context.results<LoadedChunk>('chunks')) {
+      total.loaded += value?.loaded ?? 0;
+      total.rejected += value?.rejected ?? 0;
+    }
+    return total;
+  }
+
+  @Task({ dependsOn: ['total'], when: contextValue('rejected', 'greaterThan', 0) })
   async explainRejects(context: Context) {
     const found = await context.manager
       .createQueryBuilder()
@@ -109,7 +115,7 @@ export class AirportImport {
   }
 
   /** With the default rule, this task would be skipped together with `explainRejects`. */
-  @Task({ dependsOn: ['loadChunks', 'explainRejects'], when: notFailed(), transactional: true })
+  @Task({ dependsOn: ['total', 'explainRejects'], when: notFailed(), transactional: true })
   async report(context: Context) {
     const topCountries = await topCountriesOf(context.manager, context.executionId);
     await context.manager.insert(ImportReport, {
@@ -125,8 +131,11 @@ export class AirportImport {
   }
 }
 
-function sum(chunks: readonly Partial<ChunkContext>[], key: 'loaded' | 'rejected'): number {
-  return chunks.reduce((total, chunk) => total + (chunk[key] ?? 0), 0);
+function chunksOf(rows: number): Chunk[] {
+  return Array.from({ length: Math.ceil(rows / CHUNK_ROWS) }, (_, i) => ({
+    from: i * CHUNK_ROWS,
+    to: Math.min((i + 1) * CHUNK_ROWS, rows),
+  }));
 }
 
 function topCountriesOf(manager: EntityManager, importId: string): Promise<CountryCount[]> {

@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
-import { AirportChunk } from './airport-chunk.workflow.js';
 import { AirportImport } from './airport-import.workflow.js';
+import { ChunkLoader } from './chunk-loader.js';
 import { CountryCodes } from './country-codes.js';
 import { DataSet } from './data-set.js';
 import { FirstImport } from './first-import.js';
@@ -12,8 +12,8 @@ import { ImportsService } from './imports.service.js';
   providers: [
     DataSet,
     CountryCodes,
+    ChunkLoader,
     AirportImport,
-    AirportChunk,
     ImportsService,
     ImportProgress,
     Inbox,

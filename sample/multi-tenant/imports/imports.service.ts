@@ -9,20 +9,28 @@ import type {
 import { ImportReport } from '../airports/import-report.entity.js';
 import { Tenants } from '../tenants/tenants.js';
 import { AirportImport, type ImportContext } from './airport-import.workflow.js';
+import { ImportProgress } from './import-progress.js';
 
 const IMPORT = 'airport-import';
 
 /** Starting and controlling imports, for the HTTP API and for the first import at boot. */
 @Injectable()
 export class ImportsService {
-  constructor(private readonly tenants: Tenants) {}
+  constructor(
+    private readonly tenants: Tenants,
+    private readonly progress: ImportProgress,
+  ) {}
 
-  start(
-    tenant: string,
+  /** Starts an import, and shows how far it is. */
+  async start(
+    name: string,
     context: Pick<ImportContext, 'limit'>,
     options: StartOptions,
   ): Promise<ExecutionHandle> {
-    return this.tenants.get(tenant).runner.start(AirportImport, context, options);
+    const tenant = this.tenants.get(name);
+    const handle = await tenant.runner.start(AirportImport, context, options);
+    this.progress.follow(tenant, handle.id);
+    return handle;
   }
 
   list(tenant: string, filter: ExecutionFilter): Promise<ExecutionPage> {
@@ -39,14 +47,14 @@ export class ImportsService {
     throw new NotFoundException(`Tenant "${tenant}" has no execution "${id}".`);
   }
 
-  /** The chunks are children of the import, so they are cancelled with it. */
+  /** The chunks are items of the import's map, so they are cancelled with it. */
   async cancel(tenant: string, id: string, reason?: string): Promise<Execution> {
     const execution = await this.get(tenant, id);
     await this.tenants.get(tenant).runner.cancel(execution.id, reason);
     return this.get(tenant, execution.id);
   }
 
-  /** Runs the import's own tasks again that did not complete, and those of its chunks. */
+  /** Runs the tasks and the chunks again that did not complete. */
   async retry(tenant: string, id: string): Promise<Execution> {
     const execution = await this.get(tenant, id);
     await this.tenants.get(tenant).runner.retry(execution.id);

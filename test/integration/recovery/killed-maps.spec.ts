@@ -17,7 +17,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const STATEMENTS = {
   state: 'i.item_no = -t.item_count',
   append: 'coalesce(t.item_count, 0)',
-  read: 'coalesce(m.has_unmet, false)',
+  read: 't.item AS "item"',
   end: 'ended_batch AS (',
   cancelItems: 'c.count > 0',
 } as const;

@@ -48,7 +48,8 @@ export const FIXED_PATH = 'search_path=pg_catalog,pg_temp';
  *
  * These statements find rows by primary key, in the order of the batch. A planner that sees a table while it is small or
  * freshly emptied prefers a sequential scan, and keeps that plan while the table grows. So other plans are disabled, and
- * each statement is planned once.
+ * each statement is planned once. A bitmap scan reads all entries of a range and sorts them: of a limit's key with a hundred
+ * thousand waiting items, a claim of twenty read all on a table without statistics.
  *
  * A statement that waits two seconds for a row lock fails. Its batch is then sent again in halves, so one locked row does
  * not delay the others.
@@ -57,6 +58,7 @@ const STATEMENT_SETTINGS = [
   'enable_seqscan=off',
   'enable_hashjoin=off',
   'enable_mergejoin=off',
+  'enable_bitmapscan=off',
   'plan_cache_mode=force_generic_plan',
   'jit=off',
   'lock_timeout=2000',

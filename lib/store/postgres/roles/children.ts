@@ -3,7 +3,12 @@ import { attachChildren, attachedOf, attachmentValues } from '../statements/atta
 import { readChildEnds, readHeldUp, readTree, readUnsettled } from '../statements/child-reads.js';
 import { childrenEnded } from '../statements/children-ended.js';
 import { plainArray } from '../statements/encoding.js';
-import { childrenPageOf, endChildren } from '../statements/end-children.js';
+import {
+  childrenPageOf,
+  endChildren,
+  endItemChildren,
+  endItemChildrenValues,
+} from '../statements/end-children.js';
 import { markParent } from '../statements/mark-parent.js';
 import {
   childrenReplyOf,
@@ -25,6 +30,7 @@ import type {
   ChildrenReply,
   ChildStart,
   ChildStore,
+  ClaimKey,
   LeaseWrite,
   TreeRow,
   UnsettledEnd,
@@ -121,6 +127,15 @@ export class PostgresChildStore extends PostgresRole implements ChildStore {
 
   async endChildren(id: string, reason: string, after: string | null): Promise<ChildrenPage> {
     return childrenPageOf(await this.db.hot.run(endChildren, [id, reason, after]));
+  }
+
+  async endItemChildren(
+    map: ClaimKey,
+    reason: string,
+    after: string | null,
+  ): Promise<ChildrenPage> {
+    const values = endItemChildrenValues(map, reason, after);
+    return childrenPageOf(await this.db.hot.run(endItemChildren, values));
   }
 
   async childrenEnded(ids: readonly string[]): Promise<void> {

@@ -15,7 +15,8 @@ import {
   setLimit,
   setLimitKey,
 } from '../statements/limit-keys.js';
-import { splitLimitKey } from '../../../workflow/limit.js';
+import { pruneLimitKeys, prunedKeysOf, pruneValues } from '../statements/prune-limit-keys.js';
+import { splitLimitKey, type LimitTable } from '../../../workflow/limit.js';
 import { isMapLimit } from '../../../workflow/map-limit.js';
 import type {
   LeaseWrite,
@@ -26,6 +27,7 @@ import type {
   LimitRequest,
   LimitStore,
   MapKey,
+  PrunedKeys,
 } from '../../port/index.js';
 
 /** Claims tasks with a limit, and reads and sets the numbers of limits, on PostgreSQL. */
@@ -78,6 +80,10 @@ export class PostgresLimitStore extends PostgresRole implements LimitStore {
 
   async keys(name: string | null, after: string | null, count: number): Promise<LimitKeyRow[]> {
     return this.db.cold.run(readLimitKeys, [name, after ?? '', count]);
+  }
+
+  async prune(limits: LimitTable, idleMs: number, after: string | null): Promise<PrunedKeys> {
+    return prunedKeysOf(await this.db.hot.run(pruneLimitKeys, pruneValues(limits, idleMs, after)));
   }
 
   async closeMap({ executionId, taskNo }: MapKey, limitKey: string): Promise<void> {

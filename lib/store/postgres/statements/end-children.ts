@@ -1,7 +1,7 @@
 import { boolean, columns, integer, orNull, text, uuid } from './columns.js';
 import { cancelTasks, countOpenTasks, lockExecutions, MAX_TASKS } from './open-tasks.js';
 import { executionOf, type Statement, type TenantTables } from './statement.js';
-import { END_CHILDREN, type ChildrenPage } from '../../port/index.js';
+import { END_CHILDREN, type ChildrenPage, type ClaimKey } from '../../port/index.js';
 
 /** Maximum number of executions that one statement cancels. */
 const MAX_CHILDREN = 200;
@@ -27,24 +27,65 @@ const STILL_OPEN = `x.completed_at IS NULL AND x.status || '' <> 'Finishing'`;
 /**
  * Cancels children of an execution that has ended without success, a page at a time. A parent with ten thousand children
  * is cancelled by one short statement, and its bit stays set until all of these are ended, so a crash leaves no orphans.
- *
- * Rows that others have locked are skipped ({@link lockExecutions}). The caller comes back for them. OFFSET keeps the order
- * of the page from choosing the primary key to walk along. A page ends before the bound on tasks, but has at least one
- * execution.
  */
 export const endChildren: Statement<EndedRow> = {
   name: 'end_children',
   columns: ENDED,
-  text: (tables: TenantTables) => `WITH parent AS MATERIALIZED (
-    SELECT x.id FROM ${tables.execution} x
+  text: (tables) =>
+    cancelPage(tables, {
+      parent: `SELECT x.id FROM ${tables.execution} x
     WHERE x.id = $1::uuid AND x.completed_at IS NOT NULL AND x.unsettled & ${END_CHILDREN} = ${END_CHILDREN}
-      AND x.status || '' <> 'Completed'
+      AND x.status || '' <> 'Completed'`,
+      which: TO_CANCEL,
+    }),
+};
+
+/**
+ * Cancels the children of the Cancelled items of a map, a page at a time. The map holds its claim until none is left, so a
+ * crash leaves no orphans. The row of the map is locked: a manual retry, which opens these items again, comes after it.
+ */
+export const endItemChildren: Statement<EndedRow> = {
+  name: 'end_item_children',
+  columns: ENDED,
+  text: (tables) =>
+    cancelPage(tables, {
+      parent: `SELECT t.execution_id AS id FROM ${tables.task} t
+    WHERE t.execution_id = $1::uuid AND t.task_no = $4::integer AND t.item_no = 0 AND t.claim_token = $5::bigint
+    FOR NO KEY UPDATE`,
+      which: `${TO_CANCEL} AND c.parent_task_no = $4::integer AND EXISTS (
+            SELECT FROM ${tables.task} t
+            WHERE t.execution_id = ANY (ARRAY[c.parent_execution_id]) AND t.task_no = c.parent_task_no
+              AND t.item_no = c.parent_item_no AND t.item_no > 0 AND t.status || '' = 'Cancelled')`,
+    }),
+};
+
+export function endItemChildrenValues(
+  { executionId, taskNo, token }: ClaimKey,
+  reason: string,
+  after: string | null,
+): unknown[] {
+  return [executionId, reason, after, taskNo, token];
+}
+
+/**
+ * Rows that others have locked are skipped ({@link lockExecutions}). The caller comes back for them. OFFSET keeps the order
+ * of the page from choosing the primary key to walk along. A page ends before the bound on tasks, but has at least one
+ * execution.
+ *
+ * @param of - `parent` selects the id of the parent, or no row; `which` is a condition on a child `c`
+ */
+function cancelPage(
+  tables: TenantTables,
+  of: { readonly parent: string; readonly which: string },
+): string {
+  return `WITH parent AS MATERIALIZED (
+    ${of.parent}
   ), child AS MATERIALIZED (
     SELECT c.id, n.open, n.changes, sum(n.open) OVER (ORDER BY c.id) - n.open AS before
     FROM parent p CROSS JOIN LATERAL (
       SELECT c.id FROM (
         SELECT c.id FROM ${tables.execution} c
-        WHERE c.parent_execution_id = p.id AND c.parent_execution_id IS NOT NULL AND ${TO_CANCEL}
+        WHERE c.parent_execution_id = p.id AND c.parent_execution_id IS NOT NULL AND ${of.which}
           AND ($3::uuid IS NULL OR c.id > $3::uuid)
         OFFSET 0
       ) c ORDER BY c.id LIMIT ${MAX_CHILDREN}
@@ -77,8 +118,8 @@ export const endChildren: Statement<EndedRow> = {
     hasWaiters: 'has_waiters',
     wasRunning: 'was_running',
     unsettled: 'unsettled::integer',
-  })} FROM execution`,
-};
+  })} FROM execution`;
+}
 
 /** Decodes a page. */
 export function childrenPageOf(rows: readonly EndedRow[]): ChildrenPage {

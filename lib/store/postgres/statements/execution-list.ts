@@ -61,7 +61,8 @@ const LISTED = columns({
 
 /**
  * Selects the task that execution `x` waits for, by primary key. Running tasks come first: with a living owner, nothing
- * waits.
+ * waits. Items are left out, as in the details of an execution: their map waits for them. So of a map with 100,000 items
+ * the index is read, and no row.
  */
 const waitingTask = (tables: TenantTables): string => `(
       SELECT json_build_object('executionId', w.execution_id, 'taskNo', w.task_no, 'itemNo', w.item_no, 'status', w.status,
@@ -69,8 +70,8 @@ const waitingTask = (tables: TenantTables): string => `(
         'runAt', ${epochMs('w.run_at')}, 'limitKey', w.limit_key, 'isOrphaned', w.is_orphaned, 'wait', w.wait)
       FROM (
         SELECT t.*, ${isOrphaned(tables)} AS is_orphaned, ${openWaitOf(tables)} AS wait FROM ${tables.task} t
-        WHERE t.execution_id = x.id AND t.status IN ('Ready', 'Running', 'Waiting')
-        ORDER BY t.status <> 'Running', is_orphaned, t.run_at, t.task_no, t.item_no LIMIT 1
+        WHERE t.execution_id = x.id AND t.item_no = 0 AND t.status IN ('Ready', 'Running', 'Waiting')
+        ORDER BY t.status <> 'Running', is_orphaned, t.run_at, t.task_no LIMIT 1
       ) w
       WHERE w.status <> 'Running' OR w.is_orphaned)`;
 
@@ -87,8 +88,8 @@ const SUMMARY = (tables: TenantTables): string =>
     status: 'x.status',
     error: `CASE WHEN x.error IS NULL AND x.status = 'Failed' THEN (
       SELECT t.error FROM ${tables.task} t
-      WHERE t.execution_id = x.id AND t.status = 'Failed' AND NOT t.failure_handled
-        ORDER BY t.task_no, t.item_no LIMIT 1)
+      WHERE t.execution_id = x.id AND t.item_no = 0 AND t.status || '' = 'Failed' AND NOT t.failure_handled
+        ORDER BY t.task_no LIMIT 1)
       ELSE x.error END`,
     reason: 'x.reason',
     idempotencyKey: 'x.idempotency_key',

@@ -6,13 +6,14 @@ const ITEM = columns({
   executionId: uuid,
   taskNo: integer,
   itemNo: integer,
-  item: json,
+  item: orNull(json),
   hasUnmet: boolean,
 });
 
 /**
- * Reads the items of claims, and whether their map has an item that ended without success. It comes after the claim, so
- * that claims of tasks return no column for it.
+ * Reads the items of claims, and the maps of which the reader has to know whether an item ended without success. It comes
+ * after the claim, so that claims of tasks return no column for it. Each map is read once, and not for each of its items: its
+ * row has a version for each batch of outcomes, and a look-up goes through those that are not pruned yet.
  */
 export const readItems: Statement<ItemRow> = {
   name: 'read_items',
@@ -22,14 +23,10 @@ export const readItems: Statement<ItemRow> = {
     taskNo: 't.task_no',
     itemNo: 't.item_no',
     item: 't.item',
-    hasUnmet: `coalesce(m.has_unmet, false)`,
+    hasUnmet: 't.unmet_dependencies > 0',
   })}
   FROM unnest($1::uuid[], $2::integer[], $3::integer[]) AS i(execution_id, task_no, item_no)
-    JOIN ${tables.task} t ON ${taskOf('i')}
-    LEFT JOIN LATERAL (
-      SELECT m.unmet_dependencies > 0 AS has_unmet FROM ${tables.task} m
-      WHERE m.execution_id = ANY (ARRAY[i.execution_id]) AND m.task_no = i.task_no AND m.item_no = 0 LIMIT 1
-    ) m ON true`,
+    JOIN ${tables.task} t ON ${taskOf('i')}`,
 };
 
 interface CountsJson {

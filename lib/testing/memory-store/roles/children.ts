@@ -7,6 +7,7 @@ import {
   type ChildrenReply,
   type ChildStart,
   type ChildStore,
+  type ClaimKey,
   type LeaseWrite,
   type TreeRow,
   type UnsettledEnd,
@@ -90,6 +91,10 @@ export class MemoryChildStore extends MemoryRole implements ChildStore {
 
   endChildren(id: string, reason: string, after: string | null): Promise<ChildrenPage> {
     return this.run((tables) => children.endChildren(tables, id, reason, after));
+  }
+
+  endItemChildren(map: ClaimKey, reason: string, after: string | null): Promise<ChildrenPage> {
+    return this.run((tables) => children.endItemChildren(tables, map, reason, after));
   }
 
   childrenEnded(ids: readonly string[]): Promise<void> {

@@ -1,13 +1,6 @@
 import { MemoryRole } from './memory-role.js';
-import {
-  claimLimited,
-  closeMapLimit,
-  dueKeys,
-  limitKeys,
-  setKey,
-  setLimit,
-  theseLimitKeys,
-} from '../memory-limits.js';
+import { closeMapLimit, limitKeys, pruneKeys, theseLimitKeys } from '../memory-limit-keys.js';
+import { claimLimited, dueKeys, setKey, setLimit } from '../memory-limits.js';
 import type {
   LeaseWrite,
   LimitChange,
@@ -17,7 +10,9 @@ import type {
   LimitRequest,
   LimitStore,
   MapKey,
+  PrunedKeys,
 } from '../../../store/port/index.js';
+import type { LimitTable } from '../../../workflow/limit.js';
 
 /** Claims tasks with a limit, and reads and sets the numbers of limits, in memory. */
 export class MemoryLimitStore extends MemoryRole implements LimitStore {
@@ -51,6 +46,10 @@ export class MemoryLimitStore extends MemoryRole implements LimitStore {
 
   keys(name: string | null, after: string | null, count: number): Promise<LimitKeyRow[]> {
     return this.run((tables) => limitKeys(tables, name, after, count));
+  }
+
+  prune(limits: LimitTable, idleMs: number, after: string | null): Promise<PrunedKeys> {
+    return this.run((tables) => pruneKeys(tables, limits, idleMs, after));
   }
 
   closeMap(map: MapKey, limitKey: string): Promise<void> {
