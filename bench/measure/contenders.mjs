@@ -6,9 +6,17 @@ const FILES = {
   DBOS: ['../peers/dbos.mjs', 'dbos'],
   OpenWorkflow: ['../peers/openworkflow.mjs', 'openWorkflow'],
   Restate: ['../peers/restate.mjs', 'restate'],
+  'nestjs-cloacina limits': ['../peers/limits-cloacina.mjs', 'limitsCloacina'],
+  'pg-boss limits': ['../peers/limits-pg-boss.mjs', 'limitsPgBoss'],
+  'DBOS limits': ['../peers/limits-dbos.mjs', 'limitsDbos'],
 };
 
 export const OURS = 'nestjs-cloacina';
+
+/** Whether a contender is this library, in whatever scenario. */
+export function isOurs(name) {
+  return name === OURS || name.startsWith(`${OURS} `);
+}
 
 export async function loadContender(name) {
   const [file, member] = FILES[name];

@@ -1,4 +1,4 @@
-import { OURS } from '../measure/contenders.mjs';
+import { isOurs } from '../measure/contenders.mjs';
 import { format } from '../measure/rounds.mjs';
 
 const COLUMNS = [
@@ -38,7 +38,7 @@ export function tableOf(scenario, { rows }) {
 
 function bestPeer(scenario, rows) {
   const values = rows
-    .filter(({ contender }) => contender !== OURS)
+    .filter(({ contender }) => !isOurs(contender))
     .map((row) => row[scenario.main]);
   if (values.length === 0) return undefined;
   return scenario.higherIsBetter ? Math.max(...values) : Math.min(...values);

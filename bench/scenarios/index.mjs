@@ -9,6 +9,9 @@ import { handlers } from './handlers.mjs';
 import { history } from './history.mjs';
 import { idle } from './idle.mjs';
 import { latency, latencyOfThree } from './latency.mjs';
+import { limitsThatBind, limitsThatDoNotBind } from './limits.mjs';
+import { limitsFairness } from './limits-fairness.mjs';
+import { limitsRate } from './limits-rate.mjs';
 import { manyTenants } from './many-tenants.mjs';
 import { mapControl, mapOfHundredThousand, mapOfThousand } from './maps.mjs';
 import { memory } from './memory.mjs';
@@ -42,6 +45,10 @@ export const scenarios = [
   bulkCancel,
   children,
   childrenLatency,
+  limitsThatDoNotBind,
+  limitsThatBind,
+  limitsFairness,
+  limitsRate,
   processes,
   manyTenants,
   ...contexts,

@@ -179,8 +179,8 @@ function nameOf(options: WorkflowOptions, place: string): string {
 }
 
 function toSource({ name, options, named }: WrittenTask): TaskSource {
-  const { retry, timeout, transactional, priority, limit } = options;
-  return { name, retry, timeout, transactional, priority, limit, ...named };
+  const { retry, timeout, transactional, priority, limit, fairKey } = options;
+  return { name, retry, timeout, transactional, priority, limit, fairKey, ...named };
 }
 
 function toHandler({ run, options }: WrittenTask): TaskHandler | undefined {

@@ -1,7 +1,7 @@
 import { ConfigurationError } from '../errors/index.js';
 import { formatValue } from '../errors/option-checks.js';
 import { checkLimit } from '../workflow/limit-check.js';
-import type { LimitDefinition, LimitNumbers } from '../workflow/limit.js';
+import type { LimitDefinition } from '../workflow/limit.js';
 
 /**
  * Defines a limit that several tasks share. Its tasks give the path of the key:
@@ -14,12 +14,12 @@ import type { LimitDefinition, LimitNumbers } from '../workflow/limit.js';
  * ```
  *
  * @param name - 1 to 100 characters, unique in the application
- * @param numbers - at least one of `concurrency`, `rate` and `total`
+ * @param numbers - at least one of `concurrency`, `rate` and `total`, and the order
  * @throws ConfigurationError for a name or a number that is not valid, and without any number
  */
 export function defineLimit<const N extends string>(
   name: N,
-  numbers: LimitNumbers,
+  numbers: Omit<LimitDefinition, 'name'>,
 ): LimitDefinition & { readonly name: N } {
   const problems: string[] = [];
   const owner = `defineLimit(${formatValue(name)})`;

@@ -30,6 +30,7 @@ const TASK_OPTIONS: Checks<TaskOptions> = {
   transactional: anything,
   priority: anything,
   limit: anything,
+  fairKey: anything,
 };
 
 const RETRY_OPTIONS: Checks<RetryOptions> = {

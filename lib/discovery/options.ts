@@ -80,4 +80,15 @@ export interface TaskOptions<
    * ```
    */
   limit?: LimitRef;
+  /**
+   * The path of a key in the input, such as `customer.id`: while there is less room than work, the keys take turns, whatever
+   * number of tasks each has. It limits nothing. The weights of keys are those of the limit `cloacina.fair`:
+   * `runner.limits.set('cloacina.fair', { key, weight })`. The keys of a `limit` take turns anyway. Default: none.
+   *
+   * @example
+   * ```ts
+   * @Task({ fairKey: 'customer.id' })
+   * ```
+   */
+  fairKey?: string;
 }

@@ -170,18 +170,29 @@ export class WakeUps {
 
   /** Sets timers for the due times of the tenant. */
   schedule(due: readonly DueTime[]): void {
-    const { address, limited, services } = this.parts;
+    const { address, services } = this.parts;
     for (const { kind, inMs } of due) {
       if (kind === 'task' && inMs <= 0) this.taskIsDue();
-      else if (kind === 'limited' && inMs <= 0) limited.look();
+      else if (kind === 'limited' && inMs <= 0) this.limitedIsDue();
       else services.schedule({ kind, tenant: address, inMs });
     }
   }
 
   /** Handles a task that is due and unclaimed, perhaps because no process has a free slot or a handler for it. */
   private taskIsDue(): void {
-    const { queue, claimer, stranded } = this.parts;
-    claimer.claimAvailable();
+    this.parts.claimer.claimAvailable();
+    this.lookForHandlers();
+  }
+
+  /** Handles a task with a limit that is due and unclaimed: its key may be full, or no process has a handler for it. */
+  private limitedIsDue(): void {
+    this.parts.limited.look();
+    this.lookForHandlers();
+  }
+
+  /** Loads the definitions of tasks that wait, and warns of tasks that have no handler. */
+  private lookForHandlers(): void {
+    const { queue, stranded } = this.parts;
     void this.lookForOthers();
     // A process that runs no tasks needs no handlers.
     if (queue.limit > 0) void stranded.look();
@@ -192,11 +203,15 @@ export class WakeUps {
    * Never rejects: the next call makes up for a failure.
    */
   async lookForOthers(): Promise<void> {
-    const { catalog, claimer } = this.parts;
+    const { catalog, claimer, limited } = this.parts;
     try {
       const found = await catalog.lookForOthers();
-      if (found === 'found') claimer.claimAvailable();
-      else if (found === 'tooEarly') this.scheduleTask(LOOK_INTERVAL_MS);
+      if (found === 'found') {
+        claimer.claimAvailable();
+        limited.look();
+      } else if (found === 'tooEarly') {
+        this.scheduleTask(LOOK_INTERVAL_MS);
+      }
     } catch {
       // The next call finds them.
     }

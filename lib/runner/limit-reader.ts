@@ -1,7 +1,7 @@
 import type { DefinitionCatalog } from '../engine/definitions/definition-catalog.js';
 import type { Clock } from '../runtime/clock.js';
 import type { LimitKeyRow, LimitStore, SlotHolder } from '../store/port/index.js';
-import { MAX_CONCURRENCY, splitLimitKey } from '../workflow/index.js';
+import { defaultConcurrency, splitLimitKey, UNLIMITED } from '../workflow/index.js';
 import { encodeLimitCursor, type CheckedLimitFilter } from './limit-arguments.js';
 import type { LimitHolder, LimitPage, LimitState } from './limit-state.js';
 
@@ -20,21 +20,22 @@ export class LimitReader {
   async statesOf(limitKeys: readonly string[]): Promise<ReadonlyMap<string, LimitState>> {
     const states = new Map<string, LimitState>();
     if (limitKeys.length === 0) return states;
-    for (const row of await this.store.keysOf([...new Set(limitKeys)])) {
-      states.set(row.limitKey, await this.view(row));
-    }
+    const rows = await this.store.keysOf([...new Set(limitKeys)], this.strict);
+    const totals = new Totals(this.store);
+    for (const row of rows) states.set(row.limitKey, await this.view(row, totals));
     return states;
   }
 
   async list({ name, full, limit, after }: CheckedLimitFilter): Promise<LimitPage> {
     const items: LimitState[] = [];
+    const totals = new Totals(this.store);
     let last = after;
     for (;;) {
       // The key after the page tells whether there is another page.
       const wanted = full ? PAGE : limit + 1;
-      const rows = await this.store.keys(name, last, wanted);
+      const rows = await this.store.keys({ name, after: last, count: wanted, strict: this.strict });
       for (const row of rows) {
-        const state = await this.view(row);
+        const state = await this.view(row, totals);
         if (full && !isFull(state)) continue;
         if (items.length === limit) return { items, nextCursor: encodeLimitCursor(last ?? '') };
         items.push(state);
@@ -45,23 +46,29 @@ export class LimitReader {
     }
   }
 
-  private async view(row: LimitKeyRow): Promise<LimitState> {
+  /** The names of the strict limits. */
+  private get strict(): string[] {
+    return [...this.catalog.limits].flatMap(([name, { isStrict }]) => (isStrict ? [name] : []));
+  }
+
+  private async view(row: LimitKeyRow, totals: Totals): Promise<LimitState> {
     const { limitKey, weight, waiting, holders, oldestForMs, tokenInMs } = row;
     const { name, key } = splitLimitKey(limitKey);
     const code = this.catalog.limits.get(name) ?? {};
     const { rate: limit, rateMs: perMs, burst } = row;
     const rate = limit === null || perMs === null ? code.rate : { limit, perMs, burst: burst ?? 1 };
     const total = row.total ?? code.total;
+    const concurrency = row.concurrency ?? code.concurrency ?? defaultConcurrency(name);
     const now = this.clock.wallTime();
     return {
       name,
       ...(key === '' ? {} : { key }),
       inUse: holders.length,
-      concurrency: row.concurrency ?? code.concurrency ?? MAX_CONCURRENCY,
+      ...(concurrency === UNLIMITED ? {} : { concurrency }),
       ...(rate === undefined
         ? {}
         : { rate: { limit: rate.limit, per: rate.perMs, burst: rate.burst } }),
-      ...(total === undefined ? {} : { total }),
+      ...(total === undefined ? {} : { total, totalInUse: await totals.inUse(name) }),
       weight,
       waiting,
       ...(oldestForMs === null ? {} : { oldest: new Date(now - oldestForMs) }),
@@ -82,6 +89,29 @@ export class LimitReader {
   }
 }
 
-function isFull({ inUse, concurrency, nextAt }: LimitState): boolean {
-  return inUse >= concurrency || nextAt !== undefined;
+/** Whether no task of the key can begin now. */
+function isFull({ inUse, concurrency, total, totalInUse = 0, nextAt }: LimitState): boolean {
+  return (
+    (concurrency !== undefined && inUse >= concurrency) ||
+    (total !== undefined && totalInUse >= total) ||
+    nextAt !== undefined
+  );
+}
+
+/** The slots in use of limits with a total. Each is read once for all keys of a page. */
+class Totals {
+  private readonly found = new Map<string, Promise<number>>();
+
+  constructor(private readonly store: Pick<LimitStore, 'keysOf'>) {}
+
+  inUse(name: string): Promise<number> {
+    const known = this.found.get(name) ?? this.read(name);
+    this.found.set(name, known);
+    return known;
+  }
+
+  private async read(name: string): Promise<number> {
+    // The row of a total has only the name as its key.
+    return (await this.store.keysOf([name]))[0]?.holders.length ?? 0;
+  }
 }

@@ -20,14 +20,16 @@ export interface LimitState {
   name: string;
   /** The value of the key. Absent if the tasks of the limit have no key. */
   key?: string;
-  /** The number of tasks that run. */
+  /** The number of tasks that run. Without `concurrency` they are not counted, and it is 0. */
   inUse: number;
-  /** The number of tasks that may run at a time. */
-  concurrency: number;
+  /** The number of tasks that may run at a time. Absent for a key of `fairKey` without a number of its own: any number. */
+  concurrency?: number;
   /** How many tasks may begin in a time. Absent: any number. */
   rate?: Rate;
   /** The number of tasks of all keys of the limit that may run at a time. Absent: any number. */
   total?: number;
+  /** The number of tasks of all keys of the limit that run and count for `total`. Absent without `total`. */
+  totalInUse?: number;
   /** The number of tasks that this key begins in a round in which others begin one. */
   weight: number;
   /** The number of tasks that are due and wait, counted up to 1,000. */
@@ -44,7 +46,7 @@ export interface LimitState {
 export interface LimitFilter {
   /** The name of a limit. Default: all limits. */
   name?: string;
-  /** `true`: only keys without a free slot or token. Default: `false`. */
+  /** `true`: only keys that can begin no task now: without a free slot, also of the total, or without a token. Default: `false`. */
   full?: boolean;
   /** The size of the page, 1 to 500. Default: 50. */
   limit?: number;

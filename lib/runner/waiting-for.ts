@@ -144,25 +144,35 @@ function limitWaiting(
 ): TaskWaiting | undefined {
   const state = limitKey === null ? undefined : limits.get(limitKey);
   if (state === undefined) return undefined;
-  const { name, key, inUse, concurrency, holders, nextAt } = state;
   if (limitKey !== null && isMapLimit(limitKey)) return mapWaiting(state);
+  const { name, key, inUse, concurrency, total, totalInUse = 0, nextAt } = state;
   const limit = { name, ...(key === undefined ? {} : { key }) };
   const of = key === undefined ? '' : ` of ${JSON.stringify(key)}`;
   const waits = `It waits for limit ${JSON.stringify(name)}${of}`;
-  if (inUse >= concurrency) {
-    const named = holders.slice(0, MAX_NAMED).map(({ executionId }) => executionId);
-    const more = inUse > named.length ? ` and ${inUse - named.length} more` : '';
-    const by = inUse === 0 ? '' : `, held by ${named.join(', ')}${more}`;
-    return { reason: 'limit', detail: `${waits}: ${inUse} of ${concurrency}${by}.`, limit };
+  if (concurrency !== undefined && inUse >= concurrency) {
+    const detail = `${waits}: ${inUse} of ${concurrency}${heldBy(state)}.`;
+    return { reason: 'limit', detail, limit };
+  }
+  if (total !== undefined && totalInUse >= total) {
+    const detail = `${waits}: ${totalInUse} of ${total} in all keys of the limit${total === 0 ? '' : ' run'}.`;
+    return { reason: 'limit', detail, limit };
   }
   if (nextAt === undefined) return undefined;
   const detail = `${waits}: its rate allows the next task at ${nextAt.toISOString()}.`;
   return { reason: 'limit', detail, limit, until: nextAt };
 }
 
+/** The clause that names the executions that hold the slots of a key. Empty if there are none: its concurrency is 0. */
+function heldBy({ inUse, holders }: LimitState): string {
+  if (inUse === 0) return '';
+  const named = [...new Set(holders.map(({ executionId }) => executionId))].slice(0, MAX_NAMED);
+  const shown = holders.filter(({ executionId }) => named.includes(executionId)).length;
+  return `, held by ${named.join(', ')}${inUse > shown ? ` and ${inUse - shown} more` : ''}`;
+}
+
 /** What a due item of a map with `concurrency` waits for. */
 function mapWaiting({ inUse, concurrency }: LimitState): TaskWaiting | undefined {
-  if (inUse < concurrency) return undefined;
+  if (concurrency === undefined || inUse < concurrency) return undefined;
   return {
     reason: 'limit',
     detail: `It waits for the concurrency of its map: ${inUse} of ${concurrency} items run.`,

@@ -1,4 +1,4 @@
-/** How the names of the library's own workflows begin. Workflows of the application must not have such names. */
+/** How the names of the library's own workflows and limits begin. Those of the application must not have such names. */
 export const BUILT_IN_PREFIX = 'cloacina.';
 
 /** The limit that lets one execution of each poller run at a time. Its key is the poller's name. */

@@ -9,7 +9,7 @@ import {
   type Report,
 } from './field-check.js';
 import { isRecord } from './json-equality.js';
-import { checkLimit } from './limit-check.js';
+import { checkLimit, fairLimit, type CheckedLimit } from './limit-check.js';
 import type { NamedLimit } from './limit-table.js';
 import { checkNode } from './node-check.js';
 import { DEFAULT_RETRY_POLICY, isBackoff, type RetryPolicy } from './retry-policy.js';
@@ -67,9 +67,16 @@ function checkTask(
   if (task.transactional === true && task.node !== undefined && !isMapWithHandler(task.node)) {
     say('is a node, which has no transaction; remove transactional');
   }
-  const isLimited = task.limit !== undefined;
-  if (isLimited && task.node !== undefined) say(limitOfNode(task.node));
-  const limited = isLimited && task.node === undefined ? checkLimit(task.limit, say) : undefined;
+  if (task.node !== undefined && task.limit !== undefined) {
+    say(limitOfNode(task.node));
+  }
+  if (task.node !== undefined && task.fairKey !== undefined) {
+    say('is a node, which has no fairKey; remove fairKey');
+  }
+  if (task.limit !== undefined && task.fairKey !== undefined) {
+    say('has both a limit and a fairKey; the keys of a limit take turns anyway, so remove fairKey');
+  }
+  const limited = checkLimitOf(task, say);
   if (limited !== undefined) {
     const { limit, numbers } = limited;
     limits.push({
@@ -89,6 +96,14 @@ function checkTask(
     ...(limited === undefined ? {} : { limit: limited.limit }),
     ...(task.node === undefined ? {} : { node: checkNode(task.node, say) }),
   };
+}
+
+function checkLimitOf(
+  { limit, fairKey }: Record<string, unknown>,
+  say: Report,
+): CheckedLimit | undefined {
+  if (limit !== undefined) return checkLimit(limit, say);
+  return fairKey === undefined ? undefined : { limit: fairLimit(fairKey, say) };
 }
 
 /** The items of a map are tasks with a handler, which may have transactions. */

@@ -36,6 +36,8 @@ export interface TaskSource {
   readonly priority?: number;
   /** The limit that the task counts for. Default: none. */
   readonly limit?: LimitRef | undefined;
+  /** The path of the key whose tasks take turns with those of other keys. Default: none. */
+  readonly fairKey?: string | undefined;
   /** What the library does in place of a handler. Default: the task has a handler. */
   readonly node?: NodeSource | undefined;
 }

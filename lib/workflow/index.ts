@@ -62,9 +62,12 @@ export type {
 } from './node.js';
 export { failsMap, type ItemFailureRule, type MapNode, type MapSource } from './map-node.js';
 export {
+  defaultConcurrency,
   limitKeyOf,
   splitLimitKey,
+  FAIR_LIMIT,
   MAX_CONCURRENCY,
+  UNLIMITED,
   type CheckedNumbers,
   type CheckedRate,
   type LimitDefinition,

@@ -1,7 +1,9 @@
+import { BUILT_IN_PREFIX, isBuiltInName } from './built-in-names.js';
 import { checkDuration, checkName, optional, type Report } from './field-check.js';
 import { isRecord } from './json-equality.js';
 import {
   defaultBurst,
+  FAIR_LIMIT,
   MAX_CONCURRENCY,
   MAX_LIMIT_NAME_LENGTH,
   type CheckedNumbers,
@@ -14,7 +16,14 @@ import { textProblem } from './text.js';
 const MAX_RATE = 1_000_000;
 const MAX_BURST = 100_000;
 const MAX_PATH_LENGTH = 200;
-const FIELDS: ReadonlySet<string> = new Set(['name', 'key', 'concurrency', 'rate', 'total']);
+const FIELDS: ReadonlySet<string> = new Set([
+  'name',
+  'key',
+  'concurrency',
+  'rate',
+  'total',
+  'order',
+]);
 const RATE_FIELDS: ReadonlySet<string> = new Set(['limit', 'per', 'burst']);
 
 /** The limit that a task names, and the numbers that it gives to it. */
@@ -27,20 +36,29 @@ export interface CheckedLimit {
 /** Checks the limit of a task, and reports all problems. The result is only usable without problems. */
 export function checkLimit(source: unknown, report: Report): CheckedLimit {
   const say: Report = (problem) => report(`has a limit that ${problem}`);
-  if (typeof source === 'string') return { limit: { name: checkLimitName(source, say) } };
+  if (typeof source === 'string') return { limit: { name: checkOwnName(source, say) } };
   if (!isRecord(source)) {
     say(`is ${formatRule(source)}; it must be the name of a limit, or an object with a name`);
     return { limit: { name: '' } };
   }
   checkFields(source, FIELDS, say);
-  const numbers = checkNumbers(source, say);
+  const numbers = {
+    ...checkNumbers(source, say),
+    ...optional('isStrict', checkOrder(source, say)),
+  };
   return {
     limit: {
-      name: checkLimitName(source.name, say),
+      name: checkOwnName(source.name, say),
       ...optional('key', source.key === undefined ? undefined : checkPath(source.key, say)),
     },
     ...(Object.keys(numbers).length === 0 ? {} : { numbers }),
   };
+}
+
+/** The limit of a task that names only the path of a key, for turns. */
+export function fairLimit(path: unknown, report: Report): TaskLimit {
+  const say: Report = (problem) => report(problem.replace('the key', 'the fairKey'));
+  return { name: FAIR_LIMIT, key: checkPath(path, say) };
 }
 
 /** Checks the numbers of a limit, and fills in the burst. */
@@ -51,6 +69,25 @@ export function checkNumbers(source: Record<string, unknown>, say: Report): Chec
     ...optional('rate', rate === undefined ? undefined : checkRate(rate, say)),
     ...optional('total', checkCount(total, 'total', 0, MAX_CONCURRENCY, say)),
   };
+}
+
+function checkOrder(
+  { order, concurrency }: Record<string, unknown>,
+  say: Report,
+): true | undefined {
+  if (order === undefined) return undefined;
+  if (order !== 'strict') say(`has the order ${formatRule(order)}; it must be 'strict'`);
+  else if (concurrency !== 1) say("has the order 'strict', which needs concurrency: 1");
+  return true;
+}
+
+/** Checks the name of a limit that the application defines. */
+function checkOwnName(name: unknown, say: Report): string {
+  const checked = checkLimitName(name, say);
+  if (isBuiltInName(checked)) {
+    say(`has a name that begins with '${BUILT_IN_PREFIX}', as only limits of the library do`);
+  }
+  return checked;
 }
 
 /** Checks the name of a limit. */

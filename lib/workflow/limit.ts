@@ -1,3 +1,4 @@
+import { BUILT_IN_PREFIX } from './built-in-names.js';
 import type { Duration } from './duration.js';
 
 /** How many tasks of a key may begin in a time. */
@@ -27,6 +28,12 @@ export interface LimitNumbers {
 export interface LimitDefinition extends LimitNumbers {
   /** The name, 1 to 100 characters, unique in the application. */
   readonly name: string;
+  /**
+   * `strict`: first in, first out. A task of the key that has begun holds its slot until it has ended, also while it waits for
+   * its next attempt, sleeps, waits for a message, is deferred or is paused. Needs `concurrency: 1`. Default: a task holds its
+   * slot only while it runs.
+   */
+  readonly order?: 'strict';
 }
 
 /** The limit of a task, with the path of its key. */
@@ -53,6 +60,8 @@ export interface CheckedNumbers {
   readonly concurrency?: number;
   readonly rate?: CheckedRate;
   readonly total?: number;
+  /** Whether a task holds its slot until it has ended. */
+  readonly isStrict?: true;
 }
 
 /**
@@ -70,6 +79,10 @@ export type LimitTable = ReadonlyMap<string, CheckedNumbers>;
 
 /** Max number of slots of a key, and of all keys of a limit. Their holders are kept in one row. */
 export const MAX_CONCURRENCY = 1_000;
+/** The concurrency of a key whose holders are not kept. */
+export const UNLIMITED = 2 ** 31 - 1;
+/** The limit of tasks with a `fairKey`. It has no numbers, so its keys only take turns. */
+export const FAIR_LIMIT = `${BUILT_IN_PREFIX}fair`;
 /** Max characters of the name of a limit, and of a key. Together they fit into an entry of an index. */
 export const MAX_LIMIT_NAME_LENGTH = 100;
 export const MAX_LIMIT_KEY_LENGTH = 500;
@@ -79,6 +92,11 @@ const SEPARATOR = '\u001f';
 /** The burst of a rate that has none: a tenth of its limit, so that late timers don't lose a part of the rate. */
 export function defaultBurst(limit: number): number {
   return Math.max(1, Math.ceil(limit / 10));
+}
+
+/** The number of slots of a key for which neither the code nor a call has given one. */
+export function defaultConcurrency(name: string): number {
+  return name === FAIR_LIMIT ? UNLIMITED : MAX_CONCURRENCY;
 }
 
 /** The stored form of a limit and a key. */

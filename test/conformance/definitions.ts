@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import type { NewDefinition } from '../../lib/store/port/index.js';
+import { limitKeyOf } from '../../lib/workflow/limit.js';
 import type { TestedStore } from './tested-store.js';
 import { outcomeOf, parallel } from './workflows.js';
 
@@ -61,5 +62,18 @@ export function describeDefinitions(tested: TestedStore): void {
     expect([await active(), await waiting()]).toEqual([[rowOf(stored)], []]);
     await worker.complete([outcomeOf(one, running, 0)]);
     expect([await active(), await waiting()]).toEqual([[], []]);
+  });
+
+  test('those of tasks that all have a limit are found as others are', async () => {
+    const { definitions } = tested.store;
+    const stored = definition('limited');
+    await definitions.register([stored]);
+    const limitKeys = JSON.stringify({ 0: limitKeyOf(`limit of ${stored.id}`, 'a') });
+    const one = parallel(1, { definitionId: stored.id });
+    const id = await worker.startOne(one, { claims: 0, limitKeys });
+    expect((await definitions.known(['limited'])).active).toEqual([rowOf(stored)]);
+    expect(await definitions.waiting(['limited'])).toEqual([rowOf(stored)]);
+    await tested.store.cancel(id, null);
+    expect(await definitions.waiting(['limited'])).toEqual([]);
   });
 }

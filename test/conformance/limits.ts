@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { LimitRequest } from '../../lib/store/port/index.js';
-import { limitKeyOf, type CheckedNumbers } from '../../lib/workflow/limit.js';
+import { FAIR_LIMIT, limitKeyOf, type CheckedNumbers } from '../../lib/workflow/limit.js';
 import { mapLimitKey } from '../../lib/workflow/map-limit.js';
 import { noteClaim } from './last-token.js';
 import type { TestedStore } from './tested-store.js';
@@ -155,6 +155,103 @@ export function describeLimits(tested: TestedStore): void {
     });
   });
 
+  describe('the slot of a strict key', () => {
+    const numbers: CheckedNumbers = { concurrency: 1, isStrict: true };
+
+    test.each(['retry', 'defer', 'suspend', 'giveBack'] as const)(
+      'is held after %s until the task has ended, and the task runs again first',
+      async (way) => {
+        const waitingIds = await waiting('a', 3, 5);
+        const { ids } = await claim(['a'], numbers);
+        const [id] = ids;
+        await tested.store.reschedule([
+          rescheduleOf(way, id!, 0, { delayMs: 3_600_000, error: { message: 'no' } }),
+        ]);
+        if (way === 'giveBack') {
+          await tested.behind.changeTask(id!, 0, { runInMs: 3_600_000 });
+        }
+        expect((await claim(['a'], numbers)).ids).toEqual([]);
+        // A key that is not strict has a free slot.
+        const [listed] = await tested.store.limits.keys({ name, after: null, count: 1 });
+        expect(listed?.holders).toEqual([]);
+        const page = { name, after: null, count: 1, strict: [name] };
+        expect((await tested.store.limits.keys(page))[0]?.holders).toHaveLength(1);
+
+        await tested.behind.changeTask(id!, 0, { runInMs: -1 });
+        expect((await claim(['a'], numbers)).ids).toEqual([id]);
+        expect((await claim(['a'], numbers)).ids).toEqual([]);
+        await end([id!]);
+        const next = await claim(['a'], numbers);
+        expect(next.ids).toHaveLength(1);
+        expect(waitingIds).toContain(next.ids[0]);
+        expect(next.ids).not.toEqual([id]);
+      },
+    );
+
+    test('is held while the execution is paused, and free after its cancellation', async () => {
+      await waiting('a', 2);
+      const { ids } = await claim(['a'], numbers);
+      await tested.store.reschedule([rescheduleOf('giveBack', ids[0]!, 0)]);
+      await tested.store.pause(ids[0]!, null);
+      expect((await claim(['a'], numbers)).ids).toEqual([]);
+      await tested.store.cancel(ids[0]!, null);
+      expect((await claim(['a'], numbers)).ids).toHaveLength(1);
+    });
+
+    test('is one of two kinds of slots in a claim', async () => {
+      await waiting('a', 2);
+      await waiting('b', 2);
+      const strict = { limitKey: keyOf('a'), numbers };
+      const plain = { limitKey: keyOf('b'), numbers: { concurrency: 1 } };
+      const choice = { definitions: [definitionId], unknown: [] };
+      const claimBoth = () =>
+        tested.store.limits.claim([strict, plain], 10, choice, noLease(worker.claimant));
+      const { claims } = await claimBoth();
+      for (const one of claims) noteClaim(one.executionId, one.taskNo, one.token);
+      expect(claims.map(({ limitKey }) => limitKey).toSorted()).toEqual([keyOf('a'), keyOf('b')]);
+      await tested.store.reschedule(
+        claims.map(({ executionId }) =>
+          rescheduleOf('defer', executionId, 0, { delayMs: 3_600_000 }),
+        ),
+      );
+      expect((await claimBoth()).claims.map(({ limitKey }) => limitKey)).toEqual([keyOf('b')]);
+    });
+
+    test('needs a token for each run', async () => {
+      await waiting('a', 2);
+      const rated = { ...numbers, rate: { limit: 1, perMs: 3_600_000, burst: 1 } };
+      const { ids } = await claim(['a'], rated);
+      await tested.store.reschedule([rescheduleOf('giveBack', ids[0]!, 0)]);
+      expect((await claim(['a'], rated)).ids).toEqual([]);
+    });
+  });
+
+  describe('keys that only take turns', () => {
+    beforeEach(() => {
+      name = FAIR_LIMIT;
+    });
+
+    test('have as many slots as there is room, and keep no holders', async () => {
+      const key = `key of ${definitionId}`;
+      await waiting(key, 5);
+      expect((await claim([key], {}, { room: 3 })).perKey).toEqual([3]);
+      expect((await claim([key], {})).perKey).toEqual([2]);
+      const [row] = await tested.store.limits.keysOf([keyOf(key)]);
+      expect(row).toMatchObject({ concurrency: null, holders: [] });
+    });
+
+    test('have a concurrency from when it is set', async () => {
+      const key = `key of ${definitionId}`;
+      await waiting(key, 5);
+      await claim([key], {}, { room: 2 });
+      await tested.store.limits.setKey(keyOf(key), { concurrency: 1 });
+      expect((await claim([key], {})).perKey).toEqual([1]);
+      expect((await claim([key], {})).perKey).toEqual([0]);
+      await tested.store.limits.setKey(keyOf(key), { concurrency: null });
+      expect((await claim([key], {})).perKey).toEqual([2]);
+    });
+  });
+
   describe('turns', () => {
     test('each key gets one task before any gets two', async () => {
       await waiting('a', 9);
@@ -210,7 +307,9 @@ export function describeLimits(tested: TestedStore): void {
       while (after !== null);
     };
     const known = async (): Promise<string[]> =>
-      (await tested.store.limits.keys(name, null, 10)).map(({ limitKey }) => limitKey);
+      (await tested.store.limits.keys({ name, after: null, count: 10 })).map(
+        ({ limitKey }) => limitKey,
+      );
 
     /** A key whose only task has ended. */
     async function ended(key: string, numbers: CheckedNumbers = {}): Promise<void> {
@@ -228,7 +327,9 @@ export function describeLimits(tested: TestedStore): void {
       // A claim that finds no row comes back after it has inserted one.
       await claim(['a'], { concurrency: 1 });
       await claim(['a'], { concurrency: 1 });
-      expect((await tested.store.limits.keys(name, null, 10))[0]?.holders).toHaveLength(1);
+      expect(
+        (await tested.store.limits.keys({ name, after: null, count: 10 }))[0]?.holders,
+      ).toHaveLength(1);
     });
 
     test('are not those with a task that runs or waits, with numbers, or of an unknown limit', async () => {
@@ -256,6 +357,26 @@ export function describeLimits(tested: TestedStore): void {
       expect(await known()).toEqual([]);
     });
 
+    test('are not strict ones whose task has begun and is paused', async () => {
+      await waiting('a', 1);
+      const strict: CheckedNumbers = { concurrency: 1, isStrict: true };
+      const { ids } = await claim(['a'], strict);
+      await tested.store.reschedule([rescheduleOf('giveBack', ids[0]!, 0)]);
+      await tested.store.pause(ids[0]!, null);
+      await prune(strict);
+      expect(await known()).toEqual([keyOf('a')]);
+      await prune({ concurrency: 1 });
+      expect(await known()).toEqual([]);
+    });
+
+    test('are also those that only take turns, which no code has numbers of', async () => {
+      name = FAIR_LIMIT;
+      const key = `turn of ${definitionId}`;
+      await ended(key);
+      await tested.store.limits.prune(new Map(), 0, null);
+      expect(await tested.store.limits.keysOf([keyOf(key)])).toEqual([]);
+    });
+
     test('are also those of maps', async () => {
       const [id] = await waiting('a', 1);
       const limitKey = mapLimitKey({ definitionId, executionId: id!, taskNo: 0 });
@@ -272,7 +393,7 @@ export function describeLimits(tested: TestedStore): void {
     const ids = await waiting('a', 3);
     await tested.store.limits.setLimit(name, { concurrency: 1 });
     const { ids: held } = await claim(['a'], {});
-    const [row, ...more] = await tested.store.limits.keys(name, null, 10);
+    const [row, ...more] = await tested.store.limits.keys({ name, after: null, count: 10 });
     expect(more).toEqual([]);
     expect(row).toMatchObject({
       limitKey: keyOf('a'),
@@ -284,7 +405,9 @@ export function describeLimits(tested: TestedStore): void {
     });
     expect(row?.oldestForMs).toBeGreaterThanOrEqual(0);
     await tested.store.cancel(held[0]!, null);
-    expect((await tested.store.limits.keys(name, null, 10))[0]?.holders).toEqual([]);
-    expect(await tested.store.limits.keys(name, keyOf('a'), 10)).toEqual([]);
+    expect((await tested.store.limits.keys({ name, after: null, count: 10 }))[0]?.holders).toEqual(
+      [],
+    );
+    expect(await tested.store.limits.keys({ name, after: keyOf('a'), count: 10 })).toEqual([]);
   });
 }

@@ -404,7 +404,7 @@ export function describeMaps(tested: TestedStore): void {
     test('is not listed among the limits of the application', async () => {
       await claimLimited();
       expect(await tested.store.limits.keysOf([key()])).toHaveLength(1);
-      const listed = await tested.store.limits.keys(null, null, 1_000);
+      const listed = await tested.store.limits.keys({ name: null, after: null, count: 1_000 });
       expect(listed.filter(({ limitKey }) => limitKey === key())).toEqual([]);
     });
   });

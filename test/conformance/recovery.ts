@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
+import { limitKeyOf } from '../../lib/workflow/limit.js';
 import type { JudgedLease, TakeOrphans } from '../../lib/store/port/index.js';
 import { heldToken, releasedToken } from '../support/claim-tokens.js';
 import type { TestedStore } from './tested-store.js';
@@ -212,27 +213,36 @@ export function describeRecovery(tested: TestedStore): void {
     });
   });
 
-  test('tasks that are due and have no handler are told of; after a minute they are stranded', async () => {
-    const { recovery } = tested.store;
-    const waiting = startOf(of, { claims: 0 });
-    await tested.store.start([waiting], noLease(), false);
-    const { definitionId } = of.plan;
-    const own = { executionId: waiting.id, itemNo: 0, definitionId };
-    const blocked = async (definitions: string[], unknown: [string, number][]) =>
-      (await recovery.blocked(definitions, unknown)).filter(
-        ({ executionId }) => executionId === waiting.id,
-      );
-    expect((await blocked([], [])).toSorted((a, b) => a.taskNo - b.taskNo)).toEqual([
-      { ...own, taskNo: 0 },
-      { ...own, taskNo: 1 },
-    ]);
-    expect(await blocked([definitionId], [[definitionId, 1]])).toEqual([{ ...own, taskNo: 1 }]);
-    expect(await blocked([definitionId], [])).toEqual([]);
+  test.each([
+    ['without a limit', null],
+    [
+      'with a limit',
+      JSON.stringify({ 0: limitKeyOf('no handler', 'a'), 1: limitKeyOf('no handler', 'a') }),
+    ],
+  ])(
+    'tasks %s that are due and have no handler are told of; after a minute they are stranded',
+    async (_, limitKeys) => {
+      const { recovery } = tested.store;
+      const waiting = startOf(of, { claims: 0, limitKeys });
+      await tested.store.start([waiting], noLease(), false);
+      const { definitionId } = of.plan;
+      const own = { executionId: waiting.id, itemNo: 0, definitionId };
+      const blocked = async (definitions: string[], unknown: [string, number][]) =>
+        (await recovery.blocked(definitions, unknown)).filter(
+          ({ executionId }) => executionId === waiting.id,
+        );
+      expect((await blocked([], [])).toSorted((a, b) => a.taskNo - b.taskNo)).toEqual([
+        { ...own, taskNo: 0 },
+        { ...own, taskNo: 1 },
+      ]);
+      expect(await blocked([definitionId], [[definitionId, 1]])).toEqual([{ ...own, taskNo: 1 }]);
+      expect(await blocked([definitionId], [])).toEqual([]);
 
-    const stranded = async () =>
-      (await recovery.stranded([], [])).filter((row) => row.definitionId === definitionId);
-    expect(await stranded()).toEqual([]);
-    await tested.behind.changeTask(waiting.id, 1, { runInMs: -3_600_000 });
-    expect(await stranded()).toEqual([{ definitionId, taskNo: 1, count: 1 }]);
-  });
+      const stranded = async () =>
+        (await recovery.stranded([], [])).filter((row) => row.definitionId === definitionId);
+      expect(await stranded()).toEqual([]);
+      await tested.behind.changeTask(waiting.id, 1, { runInMs: -3_600_000 });
+      expect(await stranded()).toEqual([{ definitionId, taskNo: 1, count: 1 }]);
+    },
+  );
 }

@@ -20,6 +20,10 @@ export class DelayedKeys {
     if (at < this.timerAt) this.set(at);
   }
 
+  has(key: string): boolean {
+    return this.times.has(key);
+  }
+
   close(): void {
     this.timer?.cancel();
     this.times.clear();

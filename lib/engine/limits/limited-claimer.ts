@@ -9,6 +9,7 @@ import type { EngineState } from '../engine-state.js';
 import type { TenantQueue } from '../slots/tenant-queue.js';
 import { DelayedKeys } from './delayed-keys.js';
 import { KeyLap } from './key-lap.js';
+import { TokenWaits } from './token-waits.js';
 
 /** Maximum number of keys in one statement, and of tasks that it claims. */
 const MAX_KEYS = 64;
@@ -44,7 +45,7 @@ export interface LimitedConsequences {
    * @param isNew - whether it had room for all of them before
    */
   leftReady(isNew: boolean): void;
-  /** Called after the first of several failures. Other processes may be able to claim. */
+  /** Called when this process can't claim what other processes may be able to claim. */
   cannotClaim(): void;
 }
 
@@ -56,7 +57,8 @@ export interface LimitedConsequences {
  * are full. While tasks wait for room in this process, ended tasks begin a lap instead, so that the keys take turns and a
  * busy key does not keep the slots of the process for itself.
  *
- * Keys without a token, and keys that another process had locked, are looked at again by a timer.
+ * Keys without a token, and keys that another process had locked, are looked at again by a timer. See {@link TokenWaits} for
+ * the processes that wait for the same token.
  *
  * States: idle, claiming. A call during a claim adds to what it has to do.
  */
@@ -64,6 +66,7 @@ export class LimitedClaimer {
   private readonly keys = new Set<string>();
   private readonly lap: KeyLap;
   private readonly delayed: DelayedKeys;
+  private readonly tokens: TokenWaits;
   private readonly failures: ClaimFailures;
   private retry: Timer | undefined;
   private claiming = false;
@@ -72,6 +75,7 @@ export class LimitedClaimer {
   constructor(private readonly parts: LimitedClaimerParts) {
     this.lap = new KeyLap(parts.store.limits);
     this.delayed = new DelayedKeys(parts.clock, (keys) => this.addKeys(keys));
+    this.tokens = new TokenWaits(parts.clock);
     this.failures = new ClaimFailures(parts, 'tasks with a limit');
   }
 
@@ -90,13 +94,16 @@ export class LimitedClaimer {
   ready(keys: readonly string[]): void {
     const { queue, consequences } = this.parts;
     if (queue.isStuck) consequences.leftReady(!queue.hasLimitedBacklog);
-    this.addKeys(keys);
+    this.addKeys(keys.filter((key) => !this.waitsForToken(key)));
   }
 
   /** Call when a task of this process that held a slot of the key has ended. */
   slotFreed(limitKey: string): void {
-    if (this.parts.queue.hasLimitedBacklog) this.look();
-    else this.addKeys([limitKey]);
+    const { state, queue, consequences } = this.parts;
+    // Only this process knows that there is a free slot: the others would find it with their next sweep.
+    if (!state.mayClaim) consequences.cannotClaim();
+    else if (queue.hasLimitedBacklog) this.look();
+    else if (!this.waitsForToken(limitKey)) this.addKeys([limitKey]);
   }
 
   /** Call when this process has room. */
@@ -123,6 +130,11 @@ export class LimitedClaimer {
     if (!this.isUsed) return;
     for (const key of keys) this.keys.add(key);
     this.run();
+  }
+
+  /** Whether a timer looks at the key, and nothing can be claimed for it before, as far as this process knows. */
+  private waitsForToken(limitKey: string): boolean {
+    return this.tokens.isEmpty(limitKey) && this.delayed.has(limitKey);
   }
 
   private get isUsed(): boolean {
@@ -204,10 +216,14 @@ export class LimitedClaimer {
     let last: string | undefined;
     for (const { limitKey, fate, tokenInMs, claimed: count } of claimed.keys) {
       if (count > 0) last = limitKey;
-      if (fate === 'locked') this.delayed.add(limitKey, this.lockedMs);
-      // One millisecond late: the database's clock decides when the token is there.
-      else if (tokenInMs !== null) this.delayed.add(limitKey, tokenInMs + 1);
-      else if (fate === 'more' && !isFull) this.keys.add(limitKey);
+      if (fate === 'locked') {
+        this.delayed.add(limitKey, this.lockedMs);
+      } else if (tokenInMs !== null) {
+        this.delayed.add(limitKey, this.tokens.stopped(limitKey, tokenInMs, count));
+      } else {
+        this.tokens.forget(limitKey);
+        if (fate === 'more' && !isFull) this.keys.add(limitKey);
+      }
     }
     if (isFull) this.lap.stoppedAt(last ?? keys.at(-1) ?? '');
   }

@@ -72,7 +72,7 @@ export interface LimitKeyRow {
   /** The total that was set for the limit. Null: that of the code. */
   readonly total: number | null;
   readonly weight: number;
-  /** Tasks that run. */
+  /** Tasks that run, and for a strict key those that will run again. */
   readonly holders: readonly SlotHolder[];
   /** Number of due tasks, counted up to a thousand. */
   readonly waiting: number;
@@ -89,9 +89,23 @@ export interface PrunedKeys {
   readonly last: string | null;
 }
 
+/** Which keys a read returns. */
+export interface LimitKeysPage {
+  /** The name of their limit; null for all limits. */
+  readonly name: string | null;
+  /** The key before them; null for the first one on. */
+  readonly after: string | null;
+  readonly count: number;
+  /** The names of the strict limits. */
+  readonly strict?: readonly string[];
+}
+
 /** Claims tasks with a limit, and reads and sets the numbers of limits. */
 export interface LimitStore {
-  /** Call when the process has handlers for tasks with a limit. Only then its sweeps and timers look for them. */
+  /**
+   * Call when the process has handlers for tasks with a limit. Its sweeps and timers look for them then; before, only some
+   * sweeps do.
+   */
   use(): void;
   /**
    * Keys with due tasks of the definitions, in their order, from the first one behind `after` on.
@@ -115,12 +129,14 @@ export interface LimitStore {
   setLimit(name: string, change: LimitChange): Promise<void>;
   /** Sets numbers of one key. */
   setKey(limitKey: string, change: LimitChange): Promise<void>;
-  /** These keys, as far as they are known. */
-  keysOf(limitKeys: readonly string[]): Promise<LimitKeyRow[]>;
   /**
-   * Keys in their order, from the first one behind `after` on, without those of maps. A key is known from its first claim on.
+   * These keys, as far as they are known.
+   *
+   * @param strict - the names of the strict limits
    */
-  keys(name: string | null, after: string | null, count: number): Promise<LimitKeyRow[]>;
+  keysOf(limitKeys: readonly string[], strict?: readonly string[]): Promise<LimitKeyRow[]>;
+  /** Keys in their order, without those of maps. A key is known from its first claim on. */
+  keys(page: LimitKeysPage): Promise<LimitKeyRow[]>;
   /**
    * Forgets a page of the keys that are not used: no numbers are set for them, no task holds a slot or is due later, and
    * all tokens are back.

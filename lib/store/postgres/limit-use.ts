@@ -1,10 +1,15 @@
+import { TableUse } from './table-use.js';
+
 /** Max number of keys that are remembered. A forgotten one costs a statement that inserts nothing. */
 const MAX_KEYS = 10_000;
 
 /** What the process knows of the limits of a tenant. */
 export class LimitUse {
-  /** Whether the process has handlers for tasks with a limit. Sweeps look for such tasks only then. */
-  areUsed = false;
+  /**
+   * Whether sweeps look for waiting tasks with a limit: from the first handler for such tasks on. A process without one finds
+   * out now and then whether there are any, because it may have a handler for those of an older or a newer release.
+   */
+  readonly tasks = new TableUse();
   private readonly known = new Set<string>();
 
   /** The keys whose rows may not exist. */

@@ -1,5 +1,11 @@
-import type { LimitKeyRow, MapKey, PrunedKeys } from '../../store/port/index.js';
-import { splitLimitKey, type LimitTable } from '../../workflow/limit.js';
+import type {
+  LimitChange,
+  LimitKeyRow,
+  LimitKeysPage,
+  MapKey,
+  PrunedKeys,
+} from '../../store/port/index.js';
+import { FAIR_LIMIT, splitLimitKey, type LimitTable } from '../../workflow/limit.js';
 import { isMapLimit } from '../../workflow/map-limit.js';
 import { dueTasks, isHeld, slotOf } from './memory-limits.js';
 import { isWaiting } from './memory-rows.js';
@@ -7,6 +13,18 @@ import type { MemoryTables } from './memory-tables.js';
 
 /** Number of keys that one pruning looks at. */
 const PRUNED_PAGE = 500;
+
+export function setLimit(tables: MemoryTables, name: string, change: LimitChange): void {
+  const known = tables.limits.get(name) ?? { concurrency: null, rate: null, total: null };
+  const { concurrency = known.concurrency, rate = known.rate, total = known.total } = change;
+  tables.limits.set(name, { concurrency, rate, total });
+}
+
+export function setKey(tables: MemoryTables, limitKey: string, change: LimitChange): void {
+  const slot = slotOf(tables, limitKey);
+  const { concurrency = slot.concurrency, rate = slot.rate, weight = slot.weight } = change;
+  Object.assign(slot, { concurrency, rate, weight });
+}
 
 /** Forgets the key of a map that is Completed. */
 export function closeMapLimit(tables: MemoryTables, map: MapKey, limitKey: string): void {
@@ -32,7 +50,7 @@ export function pruneKeys(
       slot.weight === null &&
       slot.claimedAt <= now - idleMs &&
       (slot.nextTokenAt ?? -Infinity) <= now - refillMs &&
-      !slot.holders.some((held) => isHeld(tables, held)) &&
+      !slot.holders.some((held) => isHeld(tables, held, isStrict(limits, key))) &&
       !tables.allTasks().some((task) => isWaiting(task) && task.limitKey === key)
     );
   });
@@ -47,11 +65,16 @@ export function pruneKeys(
 function refillOf(tables: MemoryTables, limits: LimitTable, key: string): number | undefined {
   if (isMapLimit(key)) return 0;
   const { name } = splitLimitKey(key);
+  if (name === FAIR_LIMIT) return 0;
   if (!limits.has(name)) return undefined;
   const rate = tables.limits.get(name)?.rate ?? limits.get(name)?.rate;
   return rate === undefined
     ? 0
     : (rate.burst * Math.ceil((rate.perMs * 1_000) / rate.limit)) / 1_000;
+}
+
+function isStrict(limits: LimitTable, key: string): boolean {
+  return limits.get(splitLimitKey(key).name)?.isStrict === true;
 }
 
 /** The keys of tasks, in their order. A slot without a separator is that of a total. */
@@ -63,26 +86,29 @@ function keysBehind(tables: MemoryTables, after: string | null): string[] {
 
 export function limitKeys(
   tables: MemoryTables,
-  name: string | null,
-  after: string | null,
-  count: number,
+  { name, after, count, strict = [] }: LimitKeysPage,
 ): LimitKeyRow[] {
   return keysBehind(tables, after)
     .filter((key) => !isMapLimit(key) && (name === null || splitLimitKey(key).name === name))
     .slice(0, count)
-    .map((key) => rowOf(tables, key));
+    .map((key) => rowOf(tables, key, strict));
 }
 
-export function theseLimitKeys(tables: MemoryTables, keys: readonly string[]): LimitKeyRow[] {
+export function theseLimitKeys(
+  tables: MemoryTables,
+  keys: readonly string[],
+  strict: readonly string[],
+): LimitKeyRow[] {
   return keys
     .filter((key) => tables.slots.has(key))
     .sort()
-    .map((key) => rowOf(tables, key));
+    .map((key) => rowOf(tables, key, strict));
 }
 
-function rowOf(tables: MemoryTables, limitKey: string): LimitKeyRow {
+function rowOf(tables: MemoryTables, limitKey: string, strict: readonly string[]): LimitKeyRow {
   const slot = slotOf(tables, limitKey);
-  const set = tables.limits.get(splitLimitKey(limitKey).name);
+  const { name } = splitLimitKey(limitKey);
+  const set = tables.limits.get(name);
   const rate = slot.rate ?? set?.rate ?? null;
   const waiting = dueTasks(tables).filter((task) => task.limitKey === limitKey);
   const now = tables.now();
@@ -95,7 +121,7 @@ function rowOf(tables: MemoryTables, limitKey: string): LimitKeyRow {
     total: set?.total ?? null,
     weight: slot.weight ?? 1,
     holders: slot.holders
-      .filter((held) => isHeld(tables, held))
+      .filter((held) => isHeld(tables, held, strict.includes(name)))
       .map(({ executionId, taskNo, itemNo }) => ({
         executionId,
         taskNo,

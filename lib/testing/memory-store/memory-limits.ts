@@ -2,12 +2,16 @@ import type {
   ClaimedKey,
   ClaimKey,
   LeaseWrite,
-  LimitChange,
   LimitedChoice,
   LimitedClaims,
   LimitRequest,
 } from '../../store/port/index.js';
-import { MAX_CONCURRENCY, splitLimitKey, type CheckedNumbers } from '../../workflow/limit.js';
+import {
+  defaultConcurrency,
+  splitLimitKey,
+  UNLIMITED,
+  type CheckedNumbers,
+} from '../../workflow/limit.js';
 import { claimAll, rowKey } from './memory-claims.js';
 import { isWaiting, type MemorySlot, type MemoryTask, type WaitingTask } from './memory-rows.js';
 import type { MemoryTables } from './memory-tables.js';
@@ -17,11 +21,15 @@ interface OpenKey {
   readonly limitKey: string;
   readonly slot: MemorySlot;
   readonly due: MemoryTask[];
+  /** Due tasks that hold slots of a strict key: they run again without another slot. */
+  readonly again: MemoryTask[];
   readonly open: number;
   readonly tokens: number;
   /** The time of the first token, and the interval between two, in milliseconds. Undefined without a rate. */
   readonly rate: { readonly first: number; readonly everyMs: number } | undefined;
   readonly weight: number;
+  /** Whether the holders of slots are kept. */
+  readonly isCounted: boolean;
   readonly total: { readonly slot: MemorySlot; free: number } | undefined;
 }
 
@@ -61,7 +69,8 @@ export function claimLimited(
   );
   for (const { key, task } of taken) {
     const held = claimOf(task);
-    key.slot.holders = [...key.slot.holders, held];
+    if (key.isCounted)
+      key.slot.holders = [...key.slot.holders.filter((one) => !isSame(one, held)), held];
     key.slot.claimedAt = tables.now();
     if (key.total !== undefined) key.total.slot.holders = [...key.total.slot.holders, held];
   }
@@ -78,14 +87,23 @@ function inTurn(
 ): { readonly key: OpenKey; readonly task: MemoryTask }[] {
   const taken: { readonly key: OpenKey; readonly task: MemoryTask }[] = [];
   const left = new Map(keys.map((key) => [key, Math.max(0, key.open)]));
+  const tokens = new Map(keys.map((key) => [key, key.tokens]));
+  const next = (key: OpenKey): MemoryTask | undefined => {
+    if ((tokens.get(key) ?? 0) <= 0 || (key.total?.free ?? 1) <= 0) return undefined;
+    const again = key.again.shift();
+    if (again !== undefined) return again;
+    const open = left.get(key) ?? 0;
+    const task = open > 0 ? key.due.shift() : undefined;
+    if (task !== undefined) left.set(key, open - 1);
+    return task;
+  };
   for (let before = -1; before < taken.length && taken.length < room;) {
     before = taken.length;
     for (const key of keys) {
       for (let n = 0; n < key.weight && taken.length < room; n++) {
-        const isOpen = (left.get(key) ?? 0) > 0 && (key.total?.free ?? 1) > 0;
-        const task = isOpen ? key.due.shift() : undefined;
+        const task = next(key);
         if (task === undefined) break;
-        left.set(key, (left.get(key) ?? 0) - 1);
+        tokens.set(key, (tokens.get(key) ?? 0) - 1);
         if (key.total !== undefined) key.total.free--;
         taken.push({ key, task });
       }
@@ -103,15 +121,21 @@ function openKey(
   const { name } = splitLimitKey(limitKey);
   const set = tables.limits.get(name);
   const slot = slotOf(tables, limitKey);
-  slot.holders = slot.holders.filter((held) => isHeld(tables, held));
+  const isStrict = numbers.isStrict === true;
+  slot.holders = slot.holders.filter((held) => isHeld(tables, held, isStrict));
   const concurrency =
-    slot.concurrency ?? set?.concurrency ?? numbers.concurrency ?? MAX_CONCURRENCY;
+    slot.concurrency ?? set?.concurrency ?? numbers.concurrency ?? defaultConcurrency(name);
   const rate = slot.rate ?? set?.rate ?? numbers.rate;
   const { tokens, first, everyMs } = tokensOf(tables.now(), slot, rate);
+  const due = dueOf(tables, limitKey, choice);
+  const holds = (task: MemoryTask): boolean =>
+    isStrict && slot.holders.some((held) => isSame(held, task));
   return {
     limitKey,
     slot,
-    due: dueOf(tables, limitKey, choice),
+    due: due.filter((task) => !holds(task)),
+    again: due.filter(holds),
+    isCounted: concurrency < UNLIMITED,
     open: Math.min(concurrency - slot.holders.length, tokens),
     tokens,
     rate: rate === undefined ? undefined : { first, everyMs },
@@ -150,22 +174,33 @@ function tokensOf(
 
 /** Notes the taken tokens, and says what is left of the key. */
 function settle(tables: MemoryTables, key: OpenKey, claimed: number): ClaimedKey {
-  const { limitKey, slot, rate, tokens, due, open, total } = key;
+  const { limitKey, slot, rate, tokens, due, again, open, total } = key;
   const next = rate === undefined ? undefined : rate.first + claimed * rate.everyMs;
   if (next !== undefined && claimed > 0) slot.nextTokenAt = next;
   const isOpen = claimed < open && (total?.free ?? 1) > 0;
   return {
     limitKey,
     claimed,
-    fate: isOpen && due.length > 0 ? 'more' : 'done',
+    fate: (isOpen && due.length > 0) || again.length > 0 ? 'more' : 'done',
     tokenInMs:
       next !== undefined && claimed >= tokens ? Math.max(0, Math.ceil(next - tables.now())) : null,
   };
 }
 
-/** Whether the claim still holds its slot: the task's row has its token. */
-export function isHeld(tables: MemoryTables, held: ClaimKey): boolean {
-  return tables.task(held)?.claimToken === held.token;
+/** Whether the claim still holds its slot: the task's row has its token, or it is of a strict key and will run again. */
+export function isHeld(tables: MemoryTables, held: ClaimKey, isStrict = false): boolean {
+  const task = tables.task(held);
+  if (task?.claimToken === held.token) return true;
+  return isStrict && task !== undefined && RUNS.has(task.status);
+}
+
+const RUNS: ReadonlySet<string> = new Set(['Ready', 'Running', 'Waiting']);
+
+function isSame(
+  one: Pick<ClaimKey, 'executionId' | 'taskNo' | 'itemNo'>,
+  other: Pick<ClaimKey, 'executionId' | 'taskNo' | 'itemNo'>,
+): boolean {
+  return rowKey(one) === rowKey(other);
 }
 
 function dueOf(
@@ -215,16 +250,4 @@ export function slotOf(tables: MemoryTables, limitKey: string): MemorySlot {
   };
   tables.slots.set(limitKey, made);
   return made;
-}
-
-export function setLimit(tables: MemoryTables, name: string, change: LimitChange): void {
-  const known = tables.limits.get(name) ?? { concurrency: null, rate: null, total: null };
-  const { concurrency = known.concurrency, rate = known.rate, total = known.total } = change;
-  tables.limits.set(name, { concurrency, rate, total });
-}
-
-export function setKey(tables: MemoryTables, limitKey: string, change: LimitChange): void {
-  const slot = slotOf(tables, limitKey);
-  const { concurrency = slot.concurrency, rate = slot.rate, weight = slot.weight } = change;
-  Object.assign(slot, { concurrency, rate, weight });
 }

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { defineLimit } from '../../../lib/discovery/define-limit.js';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { gate } from '../../support/gate.js';
-import { openTenant, type OpenTenant } from '../../support/open-tenant.js';
+import { makeDue, openTenant, type OpenTenant } from '../../support/open-tenant.js';
 import { waitFor } from '../../support/wait-for.js';
 
 let begun: string[] = [];
@@ -35,7 +35,27 @@ const parent = defineWorkflow<{ key: string }>('parent')
     await context.execute(chain, { key: context.get('key') });
   })
   .build();
-const workflows = [held, chain, waits, parent];
+const failing = new Set<string>();
+const strict = defineWorkflow<{ key: string; n: number }>('strict')
+  .task(
+    'book',
+    {
+      limit: { name: 'ledger', key: 'key', concurrency: 1, order: 'strict' },
+      retry: { maxAttempts: 2, delay: '1h' },
+    },
+    (context) => {
+      begun.push(`${context.get('key')}${context.get('n')}`);
+      if (failing.delete(`${context.get('key')}${context.get('n')}`)) throw new Error('not yet');
+    },
+  )
+  .build();
+const fair = defineWorkflow<{ key: string }>('fair')
+  .task('work', { fairKey: 'key' }, async (context) => {
+    begun.push(context.get('key'));
+    await open.passed;
+  })
+  .build();
+const workflows = [held, chain, waits, parent, strict, fair];
 
 const start = (tenant: OpenTenant, key: string, count = 1) =>
   Promise.all(Array.from({ length: count }, () => tenant.runner.start(held, { key })));
@@ -85,6 +105,45 @@ describe('A limit', () => {
     await Promise.all(handles.map((handle) => handle.result({ settled: true })));
   });
 
+  it('has a slot for another process when a task of a process that claims no more ends', async () => {
+    const one = await openTenant(workflows);
+    const handles = await start(one, 'a', 3);
+    await waitFor(() => begun.length === 2);
+    const other = await openTenant(workflows, { schema: one.schema });
+    one.engine.pauseClaiming();
+    open.open();
+    await waitFor(() => begun.length === 3);
+    for (const { id } of handles) await other.runner.handle(id).result();
+  });
+
+  it('of a definition that only its waiting tasks know is found by the next release', async () => {
+    const client = await openTenant([held], { maxConcurrentTasks: 0 });
+    const [handle] = await start(client, 'a', 1);
+    open.open();
+    const next = defineWorkflow<{ key: string; n?: number }>('held')
+      .task('call', { limit: { ...slots, key: 'key' } }, () => ({ next: true }))
+      .task('another', { dependsOn: ['call'] }, () => undefined)
+      .build();
+    const later = await openTenant([next], { schema: client.schema });
+    expect(await later.runner.handle(handle!.id).result()).toMatchObject({
+      context: { next: true },
+    });
+  });
+
+  it('lists tasks without a handler as blocked, and not those of a full key', async () => {
+    const client = await openTenant([held, chain], { maxConcurrentTasks: 0 });
+    await start(client, 'a', 2);
+    const other = await openTenant([chain], { schema: client.schema });
+    const blocked = await other.recovery.blocked();
+    expect(blocked.map(({ taskName, reason }) => [taskName, reason])).toEqual(
+      Array.from({ length: 2 }, () => [
+        'call',
+        'This process has no handler for task "call" of workflow "held".',
+      ]),
+    );
+    expect(await client.recovery.blocked()).toEqual([]);
+  });
+
   it('refuses a start without a key', async () => {
     const tenant = await openTenant(workflows);
     await expect(tenant.runner.start(held, { n: 1 })).rejects.toMatchObject({
@@ -117,6 +176,47 @@ describe('A limit', () => {
     await waitFor(() => begun.length === 3);
     open.open();
     await waitFor(async () => (await idle.runner.counts())[0]?.byStatus.Completed === 3);
+  });
+});
+
+describe('A strict limit', () => {
+  it('holds its key back while a task waits for its next attempt, and no other key', async () => {
+    const tenant = await openTenant(workflows);
+    failing.add('a1');
+    const first = await tenant.runner.start(strict, { key: 'a', n: 1 });
+    const second = await tenant.runner.start(strict, { key: 'a', n: 2 });
+    const third = await tenant.runner.start(strict, { key: 'a', n: 3 });
+    await tenant.runner.execute(strict, { key: 'b', n: 1 });
+    await waitFor(async () => (await tenant.runner.get(first.id))?.tasks[0]?.attempt === 1);
+    expect(begun.filter((each) => each.startsWith('a'))).toEqual(['a1']);
+    const held = await tenant.runner.get(second.id);
+    expect(held?.tasks[0]?.waitingFor).toMatchObject({
+      reason: 'limit',
+      detail: expect.stringContaining(`"ledger" of "a": 1 of 1, held by ${first.id}`),
+    });
+    await makeDue(tenant, first.id);
+    for (const handle of [first, second, third]) await handle.result();
+    expect(begun.filter((each) => each.startsWith('a'))).toEqual(['a1', 'a1', 'a2', 'a3']);
+  });
+});
+
+describe('A fairKey', () => {
+  it('gives keys turns, and limits none of them', async () => {
+    const tenant = await openTenant(workflows, { maxConcurrentTasks: 2 });
+    const startFair = (key: string, count: number) =>
+      Promise.all(Array.from({ length: count }, () => tenant.runner.start(fair, { key })));
+    await startFair('a', 20);
+    await waitFor(() => begun.length === 2);
+    await startFair('b', 3);
+    open.open();
+    await waitFor(() => begun.length === 23);
+    expect(begun.slice(0, 2)).toEqual(['a', 'a']);
+    expect(begun.slice(2, 10).filter((key) => key === 'b')).toHaveLength(3);
+    const { items } = await tenant.runner.limits.list({ name: 'cloacina.fair' });
+    expect(items.map(({ key, inUse, concurrency }) => [key, inUse, concurrency])).toEqual([
+      ['a', 0, undefined],
+      ['b', 0, undefined],
+    ]);
   });
 });
 
@@ -155,6 +255,24 @@ describe('runner.limits', () => {
     }
     const listed = (await tenant.runner.list({ status: 'Pending' })).items;
     expect(listed[0]?.waitingFor).toMatchObject({ reason: 'limit', task: 'call' });
+    open.open();
+  });
+
+  it('shows that the total stops a key', async () => {
+    const tenant = await openTenant(workflows);
+    await tenant.runner.limits.set('slots', { total: 3 });
+    await start(tenant, 'a', 2);
+    const others = await start(tenant, 'b', 2);
+    await waitFor(() => begun.length === 3);
+    const { items } = await tenant.runner.limits.list({ full: true });
+    expect(items.map(({ key, total, totalInUse }) => [key, total, totalInUse])).toEqual([
+      ['a', 3, 3],
+      ['b', 3, 3],
+    ]);
+    const shown = await tenant.runner.get(others.map(({ id }) => id));
+    const waiting = shown.flatMap((execution) => execution?.tasks[0]?.waitingFor ?? []);
+    expect(waiting).toHaveLength(1);
+    expect(waiting[0]?.detail).toContain('of "b": 3 of 3 in all keys of the limit run.');
     open.open();
   });
 

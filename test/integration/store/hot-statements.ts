@@ -89,10 +89,15 @@ import { taskKeyValues, type Statement } from '../../../lib/store/postgres/state
 import {
   claimLimited,
   claimLimitedPastLocks,
-  limitedValues,
+  claimLimitedStrictly,
+  claimLimitedStrictlyPastLocks,
 } from '../../../lib/store/postgres/statements/claim-limited.js';
 import { readDueKeys } from '../../../lib/store/postgres/statements/limit-keys.js';
-import { limitKeyOf } from '../../../lib/workflow/limit.js';
+import {
+  limitedValues,
+  strictValues,
+} from '../../../lib/store/postgres/statements/limited-rows.js';
+import { limitKeyOf, type CheckedNumbers } from '../../../lib/workflow/limit.js';
 import {
   timeOutExecutions,
   timeOutValues,
@@ -119,6 +124,10 @@ const READY = /^cloacina_task_execution_ready_idx .*definition_id = /;
 const LIMITED = /^cloacina_task_execution_limited_idx .*limit_key [=>] /;
 /** The holders of slots by key, and the tasks that wait for one. */
 const LIMITED_OR_KEY = new RegExp(`${TASK_KEY.source}|${LIMITED.source}`);
+
+/** The due tasks, and by a loose scan those with a limit of each definition. */
+const WITHOUT_HANDLER =
+  /^cloacina_task_execution_((due|ready)_idx .*run_at <= |limited_definition_idx (whole$|.*definition_id [=>] ))/;
 
 /** A statement, and how it may find its rows. */
 export interface Hot {
@@ -204,13 +213,19 @@ const STARTS = YES_AND_NO.flatMap((keyed) =>
 
 /** A claim for a key of each execution. */
 const limited = (ids: readonly string[]): unknown[] =>
-  limitedValues(
-    ids.map((id) => ({ limitKey: limitKeyOf('limit', id), numbers: { concurrency: 3 } })),
+  limitedValues(...limitedArguments(ids, { concurrency: 3 }));
+const strict = (ids: readonly string[]): unknown[] =>
+  strictValues(...limitedArguments(ids, { concurrency: 1, isStrict: true }));
+
+function limitedArguments(ids: readonly string[], numbers: CheckedNumbers) {
+  return [
+    ids.map((id) => ({ limitKey: limitKeyOf('limit', id), numbers })),
     10,
     { definitions: ['1'], unknown: [] },
     { claimant, write: true },
     nextNo(),
-  );
+  ] as const;
+}
 
 export const HOT: readonly Hot[] = [
   {
@@ -222,6 +237,18 @@ export const HOT: readonly Hot[] = [
   {
     statement: claimLimitedPastLocks,
     values: limited,
+    tasks: LIMITED_OR_KEY,
+    executions: EXECUTION_KEY,
+  },
+  {
+    statement: claimLimitedStrictly,
+    values: strict,
+    tasks: LIMITED_OR_KEY,
+    executions: EXECUTION_KEY,
+  },
+  {
+    statement: claimLimitedStrictlyPastLocks,
+    values: strict,
     tasks: LIMITED_OR_KEY,
     executions: EXECUTION_KEY,
   },
@@ -500,12 +527,12 @@ export const RECOVERY: readonly Hot[] = [
   {
     statement: listBlocked,
     values: () => ['{1}', '{1}', '{0}'],
-    tasks: /^cloacina_task_execution_(due|ready)_idx .*run_at <= /,
+    tasks: WITHOUT_HANDLER,
   },
   {
     statement: listStranded,
     values: () => ['{1}', '{1}', '{0}'],
-    tasks: /^cloacina_task_execution_(due|ready)_idx .*run_at <= /,
+    tasks: WITHOUT_HANDLER,
   },
 ];
 

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { claimLimited } from '../../../lib/store/postgres/statements/claim-limited.js';
+import { HOLDER_COLUMNS } from '../../../lib/store/postgres/statements/limit-holders.js';
 import {
-  claimLimited,
   limitedClaimsOf,
   limitedValues,
-} from '../../../lib/store/postgres/statements/claim-limited.js';
-import { HOLDER_COLUMNS } from '../../../lib/store/postgres/statements/limit-holders.js';
+} from '../../../lib/store/postgres/statements/limited-rows.js';
 import type { Statement } from '../../../lib/store/postgres/statements/statement.js';
 import { limitKeyOf } from '../../../lib/workflow/limit.js';
 import { noLease, parallel, startOf } from '../../conformance/workflows.js';

@@ -6,16 +6,14 @@ import {
   cancelItems,
   cancelItemsValues,
 } from '../../../lib/store/postgres/statements/cancel-items.js';
-import {
-  claimLimited,
-  limitedValues,
-} from '../../../lib/store/postgres/statements/claim-limited.js';
+import { claimLimited } from '../../../lib/store/postgres/statements/claim-limited.js';
 import { claimTasks, claimValues } from '../../../lib/store/postgres/statements/claim-tasks.js';
 import {
   endItemChildren,
   endItemChildrenValues,
 } from '../../../lib/store/postgres/statements/end-children.js';
 import { listExecutions } from '../../../lib/store/postgres/statements/execution-list.js';
+import { limitedValues } from '../../../lib/store/postgres/statements/limited-rows.js';
 import {
   pruneLimitKeys,
   pruneValues,

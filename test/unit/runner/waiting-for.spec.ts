@@ -157,6 +157,11 @@ const SCENES: Record<TaskWaiting['reason'], readonly Scene[]> = {
     },
     {
       row: { limitKey: LIMIT_KEY },
+      limit: { inUse: 1, total: 9, totalInUse: 9 },
+      detail: 'of "acct_17": 9 of 9 in all keys of the limit run.',
+    },
+    {
+      row: { limitKey: LIMIT_KEY },
       limit: { inUse: 1, nextAt: NEXT_CENTURY },
       detail: 'its rate allows the next task at 2100-01-01',
     },

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import {
+  FAIR_LIMIT,
   findLimitKey,
   joinLimits,
   limitKeyOf,
@@ -69,9 +70,29 @@ describe('A limit of a task', () => {
     ['a path with a gap', { name: 'n', key: 'a..b' }, 'the key "a..b"; it must be a path'],
     ['a rate without a time', { name: 'n', rate: { limit: 1 } }, "a rate without 'per'"],
     ['a rate in no time', { name: 'n', rate: { limit: 1, per: 0 } }, 'a rate.per of 0'],
+    ['another order', { name: 'n', concurrency: 1, order: 'fifo' }, 'the order "fifo"; it must be'],
+    ['an order of many', { name: 'n', concurrency: 2, order: 'strict' }, 'needs concurrency: 1'],
+    ['a name of the library', 'cloacina.fair', "a name that begins with 'cloacina.'"],
     ['a rate of nothing', { name: 'n', rate: { limit: 0, per: '1s' } }, 'the rate.limit 0'],
   ])('is refused with %s', (_, limit, problem) => {
     expect(problemsWith(limit).join(' ')).toContain(problem);
+  });
+});
+
+describe('A fairKey', () => {
+  const problemsOfTask = (task: object): string =>
+    problemsOf({ name: 'w', tasks: [{ name: 'call', ...task }] }).join(' ');
+
+  it('is the key of a limit without numbers', () => {
+    const workflow = compiled({ name: 'w', tasks: [{ name: 'call', fairKey: 'customer.id' }] });
+    expect(workflow.tasks[0]?.limit).toEqual({ name: FAIR_LIMIT, key: 'customer.id' });
+    expect(joinLimits(workflow.limits ?? [])).toEqual({ limits: new Map(), problems: [] });
+    expect(storeWorkflow(workflow).format).toBe(2);
+  });
+
+  it('is a path, and not beside a limit', () => {
+    expect(problemsOfTask({ fairKey: 7 })).toContain('the fairKey 7; it must be a path');
+    expect(problemsOfTask({ fairKey: 'a', limit: 'n' })).toContain('both a limit and a fairKey');
   });
 });
 

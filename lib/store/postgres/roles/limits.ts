@@ -2,8 +2,8 @@ import { PostgresRole } from './postgres-role.js';
 import {
   claimLimited,
   claimLimitedPastLocks,
-  limitedClaimsOf,
-  limitedValues,
+  claimLimitedStrictly,
+  claimLimitedStrictlyPastLocks,
 } from '../statements/claim-limited.js';
 import { plainArray } from '../statements/encoding.js';
 import {
@@ -15,6 +15,7 @@ import {
   setLimit,
   setLimitKey,
 } from '../statements/limit-keys.js';
+import { limitedClaimsOf, limitedValues, strictValues } from '../statements/limited-rows.js';
 import { pruneLimitKeys, prunedKeysOf, pruneValues } from '../statements/prune-limit-keys.js';
 import { splitLimitKey, type LimitTable } from '../../../workflow/limit.js';
 import { isMapLimit } from '../../../workflow/map-limit.js';
@@ -24,6 +25,7 @@ import type {
   LimitedChoice,
   LimitedClaims,
   LimitKeyRow,
+  LimitKeysPage,
   LimitRequest,
   LimitStore,
   MapKey,
@@ -33,7 +35,7 @@ import type {
 /** Claims tasks with a limit, and reads and sets the numbers of limits, on PostgreSQL. */
 export class PostgresLimitStore extends PostgresRole implements LimitStore {
   use(): void {
-    this.db.tables.limits.areUsed = true;
+    this.db.tables.limits.tasks.noted();
   }
 
   async dueKeys(
@@ -53,12 +55,17 @@ export class PostgresLimitStore extends PostgresRole implements LimitStore {
   ): Promise<LimitedClaims> {
     await this.insertUnknown(keys);
     const batch = this.db.batches.open();
-    const found = limitedClaimsOf(
-      await this.db.hot.run(
-        choice.pastLocks === true ? claimLimitedPastLocks : claimLimited,
-        limitedValues(keys, room, choice, lease, batch.no),
-      ),
-    );
+    const past = choice.pastLocks === true;
+    const rows = keys.some(({ numbers }) => numbers.isStrict === true)
+      ? await this.db.hot.run(
+          past ? claimLimitedStrictlyPastLocks : claimLimitedStrictly,
+          strictValues(keys, room, choice, lease, batch.no),
+        )
+      : await this.db.hot.run(
+          past ? claimLimitedPastLocks : claimLimited,
+          limitedValues(keys, room, choice, lease, batch.no),
+        );
+    const found = limitedClaimsOf(rows);
     const stored = batch.stored(found.claims.length);
     for (const { limitKey, fate } of found.keys) {
       if (fate === 'locked') this.db.tables.limits.doubt(limitKey);
@@ -74,12 +81,15 @@ export class PostgresLimitStore extends PostgresRole implements LimitStore {
     await this.db.hot.run(setLimitKey, changeValues(limitKey, change, change.weight));
   }
 
-  async keysOf(limitKeys: readonly string[]): Promise<LimitKeyRow[]> {
-    return this.db.cold.run(readTheseLimitKeys, [JSON.stringify(limitKeys)]);
+  async keysOf(
+    limitKeys: readonly string[],
+    strict: readonly string[] = [],
+  ): Promise<LimitKeyRow[]> {
+    return this.db.cold.run(readTheseLimitKeys, [strict, JSON.stringify(limitKeys)]);
   }
 
-  async keys(name: string | null, after: string | null, count: number): Promise<LimitKeyRow[]> {
-    return this.db.cold.run(readLimitKeys, [name, after ?? '', count]);
+  async keys({ name, after, count, strict = [] }: LimitKeysPage): Promise<LimitKeyRow[]> {
+    return this.db.cold.run(readLimitKeys, [strict, name, after ?? '', count]);
   }
 
   async prune(limits: LimitTable, idleMs: number, after: string | null): Promise<PrunedKeys> {

@@ -136,9 +136,10 @@ export abstract class SessionStatements {
       const rows = await this.ask(readsLocks ? readSweepAndLocks : readSweep, part);
       const sweep = sweepResultOf(rows, part.length);
       for (const [i, tenant] of part.entries()) {
-        const { messages, schedules } = tablesOf(tenant);
+        const { messages, schedules, limits } = tablesOf(tenant);
         messages.swept(sweep.sweeps[i]?.hasMessages === true);
         schedules.swept(sweep.sweeps[i]?.hasSchedules === true);
+        limits.tasks.swept(sweep.sweeps[i]?.looksForLimited === true);
       }
       if (readsLocks) ({ living } = sweep);
       return sweep.sweeps;

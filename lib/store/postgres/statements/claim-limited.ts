@@ -8,24 +8,16 @@ import {
   INPUT_ROW,
 } from './claim-tasks.js';
 import { boolean, columns, integer, json, long, orNull, text } from './columns.js';
-import { plainArray } from './encoding.js';
-import { leaseClause, leaseValues } from './lease-clause.js';
-import { holdersOf, holdersOfClaims, withHolders } from './limit-holders.js';
+import { leaseClause } from './lease-clause.js';
+import { candidatesOf, holderCandidatesOf } from './limit-candidates.js';
+import { holdersOf, holdersOfClaims, holdersWithout, withHolders } from './limit-holders.js';
 import type { Statement, TenantTables } from './statement.js';
-import { MAX_CONCURRENCY, splitLimitKey } from '../../../workflow/limit.js';
-import type {
-  ClaimedKey,
-  ClaimedTask,
-  LeaseWrite,
-  LimitedChoice,
-  LimitedClaims,
-  LimitRequest,
-} from '../../port/index.js';
+import { UNLIMITED } from '../../../workflow/limit.js';
 
 /** Replaces the task's number in a row that tells of a key. */
-const KEY_ROW = -2;
+export const KEY_ROW = -2;
 
-const LIMITED = columns({
+export const LIMITED = columns({
   ...CLAIM_COLUMNS,
   input: orNull(json),
   limitKey: orNull(text),
@@ -34,11 +26,11 @@ const LIMITED = columns({
   isLocked: orNull(boolean),
   tokenInMs: orNull(long),
 });
-type LimitedRow = ReturnType<typeof LIMITED.decode>[number];
+export type LimitedRow = ReturnType<typeof LIMITED.decode>[number];
 
-/** A condition: task `t` has a limit, and waits to be claimed, now or later. It is that of the index. */
-export const LIMITED_CLAIMABLE =
-  't.run_at IS NOT NULL AND NOT t.paused AND t.limit_key IS NOT NULL';
+/** A condition: the claim is another run of the task that holds the slot `h`. */
+const RUNS_AGAIN = `r.is_strict AND EXISTS (
+        SELECT FROM claimed c WHERE c.execution_id = h.e AND c.task_no = h.n AND c.item_no = h.i)`;
 
 /** A claim that finds a longer list than this part of the slots of a key compares it with the rows of the holders. */
 const DOUBTFUL_PART = 2;
@@ -55,7 +47,8 @@ const DOUBTFUL_PART = 2;
  * those that hold no more. So there is about one look-up for a claim, and fewer if the limit does not bind.
  *
  * **Rate.** `next_token_at` is the time of the first token that is not taken (GCRA). There are never more tokens than
- * the burst, and one more comes with each interval, which is rounded up to whole microseconds.
+ * the burst, and one more comes with each interval, which is rounded up to whole microseconds. The time is that after the lock
+ * of the key: by the time of the statement, claims that had to wait for a processor would bunch their tasks.
  *
  * **Turns.** Each key gets at most its share of the room, by weight. The candidates are then ranked: the first of each key,
  * then the second of each, and a key of weight 2 has two in each round.
@@ -63,27 +56,58 @@ const DOUBTFUL_PART = 2;
  * **Total.** The slots of all keys together are those of a row whose key is only the name. It is locked before the keys.
  *
  * **Lock order.** Slots before tasks, tasks before executions. No other statement locks slots after tasks.
+ *
+ * **Without a concurrency** the holders are not kept: the key only takes turns.
  */
 export const claimLimited: Statement<LimitedRow> = {
   name: 'claim_limited',
   columns: LIMITED,
-  text: (tables) => limitedText(tables, ''),
+  text: (tables) => limitedText(tables, PLAIN),
 };
 
 /** `claimLimited` that skips tasks whose execution another session has locked, as `claimTasksPastLocks` does. */
 export const claimLimitedPastLocks: Statement<LimitedRow> = {
   name: 'claim_limited_past_locks',
   columns: LIMITED,
-  text: (tables) => limitedText(tables, executionIsFree(tables)),
+  text: (tables) => limitedText(tables, { ...PLAIN, isFree: executionIsFree(tables) }),
 };
 
-function limitedText(tables: TenantTables, isFree: string): string {
+/**
+ * `claimLimited` for keys some of which are strict: a task of such a key holds its slot until it has ended. So a holder whose
+ * next run is due is claimed first, and needs no free slot.
+ */
+export const claimLimitedStrictly: Statement<LimitedRow> = {
+  name: 'claim_limited_strictly',
+  columns: LIMITED,
+  text: (tables) => limitedText(tables, { ...PLAIN, isStrict: true }),
+};
+
+/** `claimLimitedStrictly` that skips tasks whose execution another session has locked. */
+export const claimLimitedStrictlyPastLocks: Statement<LimitedRow> = {
+  name: 'claim_limited_strictly_past_locks',
+  columns: LIMITED,
+  text: (tables) => limitedText(tables, { isStrict: true, isFree: executionIsFree(tables) }),
+};
+
+interface LimitedKind {
+  /** A further condition on candidates `t`, that begins with AND. Empty for none. */
+  readonly isFree: string;
+  /** Whether some of the keys may be strict. */
+  readonly isStrict: boolean;
+}
+const PLAIN: LimitedKind = { isFree: '', isStrict: false };
+
+function limitedText(tables: TenantTables, { isFree, isStrict }: LimitedKind): string {
   const { clock } = tables;
   const isDoubtful = (slots: string): string =>
-    `${DOUBTFUL_PART} * cardinality(s.h_execution) >= ${slots}`;
+    `${DOUBTFUL_PART} * cardinality(s.h_execution)::bigint >= ${slots}`;
+  const ofSlots = {
+    isDoubtful: isDoubtful('c.concurrency'),
+    untilEnd: isStrict ? 'a.is_strict' : undefined,
+  };
   return `WITH asked AS MATERIALIZED (
-    SELECT a.limit_key, a.name, a.turn, coalesce(l.concurrency, a.concurrency, ${MAX_CONCURRENCY}) AS concurrency,
-           coalesce(l.total, a.total) AS total, ${rateOf('l', 'a')}
+    SELECT a.limit_key, a.name, a.turn, coalesce(l.concurrency, a.concurrency) AS concurrency,
+           coalesce(l.total, a.total) AS total, ${isStrict ? '($21::boolean[])[a.turn] AS is_strict, ' : ''}${rateOf('l', 'a')}
     FROM ROWS FROM (
       json_array_elements_text($6::json), json_array_elements_text($7::json), unnest($8::integer[]),
       unnest($9::integer[]), unnest($10::integer[]), unnest($11::bigint[]), unnest($12::integer[])
@@ -95,24 +119,25 @@ function limitedText(tables: TenantTables, isFree: string): string {
     SELECT n.name, n.total - h.held AS free, h.*
     FROM (SELECT DISTINCT name, total FROM asked WHERE total IS NOT NULL ORDER BY 1) n
       CROSS JOIN LATERAL (${lockedSlot(tables, 'n.name')}) s
-      CROSS JOIN LATERAL ${holdersOf(tables, isDoubtful('n.total'))} h
+      CROSS JOIN LATERAL ${holdersOf(tables, { isDoubtful: isDoubtful('n.total') })} h
   ), key AS MATERIALIZED (
     SELECT a.limit_key, a.name, a.turn, t.free AS total_free, greatest(1, coalesce(s.weight, 1)) AS weight,
-           c.concurrency - h.held AS free, r.rate, r.burst,
-           ceil(r.rate_ms * 1000.0 / r.rate)::bigint * interval '1 microsecond' AS every, s.next_token_at, h.*
+           c.concurrency, c.concurrency - h.held AS free, ${isStrict ? 'a.is_strict, ' : ''}r.rate, r.burst,
+           ceil(r.rate_ms * 1000.0 / r.rate)::bigint * interval '1 microsecond' AS every, s.next_token_at,
+           ${clock.now} AS now, h.*
     FROM asked a LEFT JOIN total t ON t.name = a.name
       CROSS JOIN LATERAL (${lockedSlot(tables, 'a.limit_key')}) s
       CROSS JOIN LATERAL (SELECT coalesce(s.concurrency, a.concurrency) AS concurrency) c
       CROSS JOIN LATERAL (SELECT ${rateOf('s', 'a')}) r
-      CROSS JOIN LATERAL ${holdersOf(tables, isDoubtful('c.concurrency'))} h
+      CROSS JOIN LATERAL ${holdersOf(tables, ofSlots)} h
     WHERE a.total IS NULL OR t.free IS NOT NULL
   ), token AS MATERIALIZED (
-    SELECT k.*, CASE WHEN k.rate IS NOT NULL AND f.first > ${clock.statement} THEN 0
+    SELECT k.*, CASE WHEN k.rate IS NOT NULL AND f.first > k.now THEN 0
                      WHEN k.rate IS NOT NULL THEN least(k.burst,
-                       floor(extract(epoch FROM ${clock.statement} - f.first) / extract(epoch FROM k.every))::integer + 1)
+                       floor(extract(epoch FROM k.now - f.first) / extract(epoch FROM k.every))::integer + 1)
                 END AS tokens, f.first
     FROM key k CROSS JOIN LATERAL (
-      SELECT greatest(k.next_token_at, ${clock.statement} - (k.burst - 1) * k.every) AS first
+      SELECT greatest(k.next_token_at, k.now - (k.burst - 1) * k.every) AS first
     ) f
   ), room AS MATERIALIZED (
     SELECT k.*, least(k.free, k.tokens, k.total_free) AS open,
@@ -120,27 +145,17 @@ function limitedText(tables: TenantTables, isFree: string): string {
              WHERE least(k.free, k.tokens, k.total_free) > 0) OVER ())::integer AS share
     FROM token k
   ), candidate AS MATERIALIZED (
-    SELECT r.limit_key, r.name, r.turn, r.total_free, c.execution_id, c.task_no, c.item_no,
-           (row_number() OVER (PARTITION BY r.turn ORDER BY c.priority DESC, c.run_at) - 1) / r.weight AS round
-    FROM room r CROSS JOIN LATERAL (
-      SELECT t.execution_id, t.task_no, t.item_no, t.priority, t.run_at FROM ${tables.task} t
-      WHERE t.limit_key = r.limit_key AND ${LIMITED_CLAIMABLE} AND t.run_at <= ${clock.statement}
-        AND t.definition_id = ANY ($1::bigint[])
-        AND ($4::integer[] IS NULL OR NOT EXISTS (
-          SELECT FROM unnest($3::bigint[], $4::integer[]) AS x(definition_id, task_no)
-          WHERE x.definition_id = t.definition_id AND x.task_no = t.task_no))
-        AND ($14::integer[] IS NULL OR NOT EXISTS (
-          SELECT FROM unnest($13::uuid[], $14::integer[], $15::integer[]) AS x(execution_id, task_no, item_no)
-          WHERE x.execution_id = t.execution_id AND x.task_no = t.task_no AND x.item_no = t.item_no))${isFree}
-      ORDER BY t.priority DESC, t.run_at LIMIT greatest(0, least(r.open, r.share))
-      FOR NO KEY UPDATE SKIP LOCKED
-    ) c
+    SELECT r.limit_key, r.name, r.turn, r.total_free, r.tokens, c.execution_id, c.task_no, c.item_no,
+           row_number() OVER (PARTITION BY r.turn ORDER BY ${isStrict ? 'c.holds DESC, ' : ''}c.priority DESC, c.run_at) AS place,
+           r.weight
+    FROM room r CROSS JOIN LATERAL ${isStrict ? holderCandidatesOf(tables, isFree) : candidatesOf(tables, isFree)} c
   ), chosen AS MATERIALIZED (
     SELECT c.limit_key, c.name, c.execution_id, c.task_no, c.item_no
     FROM (
-      SELECT c.*, row_number() OVER (PARTITION BY c.name ORDER BY c.round, c.turn) AS of_name FROM candidate c
+      SELECT c.*, r.round, row_number() OVER (PARTITION BY c.name ORDER BY r.round, c.turn) AS of_name
+      FROM candidate c CROSS JOIN LATERAL (SELECT (c.place - 1) / c.weight AS round) r
     ) c
-    WHERE c.total_free IS NULL OR c.of_name <= c.total_free
+    WHERE (c.total_free IS NULL OR c.of_name <= c.total_free)${isStrict ? ' AND (c.tokens IS NULL OR c.place <= c.tokens)' : ''}
     ORDER BY c.round, c.turn LIMIT $2::integer
   ), ${claimedClauses(tables, { instance: '$16', from: 'chosen c', returning: ', c.limit_key, c.name' })},
   taken AS MATERIALIZED (
@@ -149,10 +164,10 @@ function limitedText(tables: TenantTables, isFree: string): string {
     SELECT c.name, ${holdersOfClaims(tables)} FROM claimed c GROUP BY 1
   ), ${leaseClause(tables, 16)}, slot AS (
     UPDATE ${tables.limitSlot} s
-    SET ${withHolders('r', 'n')},
+    SET ${withHolders(isStrict ? 'k' : 'r', 'n', `r.concurrency < ${UNLIMITED}`)},
         next_token_at = CASE WHEN r.rate IS NULL THEN s.next_token_at ELSE r.first + n.taken * r.every END
-    FROM taken n JOIN room r ON r.limit_key = n.limit_key
-    WHERE s.limit_key = ANY (ARRAY[n.limit_key])
+    FROM taken n JOIN room r ON r.limit_key = n.limit_key${isStrict ? ` CROSS JOIN LATERAL ${holdersWithout('r', RUNS_AGAIN)} k` : ''}
+    WHERE s.limit_key = ANY (ARRAY[n.limit_key]) AND (r.concurrency < ${UNLIMITED} OR r.rate IS NOT NULL)
   ), total_slot AS (
     UPDATE ${tables.limitSlot} s SET ${withHolders('t', 'n')}
     FROM taken_total n JOIN total t ON t.name = n.name
@@ -189,64 +204,4 @@ function rateOf(set: string, otherwise: string): string {
 function lockedSlot(tables: TenantTables, key: string): string {
   return `SELECT * FROM ${tables.limitSlot} s WHERE s.limit_key = ANY (ARRAY[${key}])
         FOR NO KEY UPDATE SKIP LOCKED`;
-}
-
-export function limitedValues(
-  keys: readonly LimitRequest[],
-  room: number,
-  { definitions, unknown, except = [] }: LimitedChoice,
-  { claimant, write }: LeaseWrite,
-  batchNo: number,
-): unknown[] {
-  const numbers = keys.map((key) => key.numbers);
-  return [
-    plainArray(definitions),
-    room,
-    unknown.length === 0 ? null : plainArray(unknown.map(([definition]) => definition)),
-    unknown.length === 0 ? null : plainArray(unknown.map(([, task]) => task)),
-    batchNo,
-    JSON.stringify(keys.map(({ limitKey }) => limitKey)),
-    JSON.stringify(keys.map(({ limitKey }) => splitLimitKey(limitKey).name)),
-    plainArray(numbers.map(({ concurrency }) => concurrency)),
-    plainArray(numbers.map(({ total }) => total)),
-    plainArray(numbers.map(({ rate }) => rate?.limit)),
-    plainArray(numbers.map(({ rate }) => rate?.perMs)),
-    plainArray(numbers.map(({ rate }) => rate?.burst)),
-    except.length === 0 ? null : plainArray(except.map(({ executionId }) => executionId)),
-    except.length === 0 ? null : plainArray(except.map(({ taskNo }) => taskNo)),
-    except.length === 0 ? null : plainArray(except.map(({ itemNo }) => itemNo)),
-    ...leaseValues(claimant, write),
-  ];
-}
-
-export function limitedClaimsOf(rows: readonly LimitedRow[]): LimitedClaims {
-  const inputs = new Map<string, string>();
-  const keys: ClaimedKey[] = [];
-  const claims: ClaimedTask[] = [];
-  for (const row of rows) {
-    if (row.taskNo === INPUT_ROW && row.input !== null) inputs.set(row.executionId, row.input);
-    if (row.taskNo === KEY_ROW) keys.push(keyOf(row));
-  }
-  for (const {
-    input: _,
-    limitKey,
-    claimed: _c,
-    more: _m,
-    isLocked: _l,
-    tokenInMs: _t,
-    ...row
-  } of rows) {
-    if (row.taskNo < 0) continue;
-    claims.push({ ...row, limitKey: limitKey ?? undefined, input: inputs.get(row.executionId) });
-  }
-  return { claims, keys };
-}
-
-function keyOf({ limitKey, claimed, more, isLocked, tokenInMs }: LimitedRow): ClaimedKey {
-  return {
-    limitKey: limitKey ?? '',
-    claimed: claimed ?? 0,
-    fate: isLocked === true ? 'locked' : more === true ? 'more' : 'done',
-    tokenInMs,
-  };
 }

@@ -1,4 +1,5 @@
 import { CLAIMABLE } from './claim-tasks.js';
+import { limitedDefinitions } from './limited-definitions.js';
 import { bigint, columns, integer, parsed, text } from './columns.js';
 import type { BulkStatement, Statement, TenantTables } from './statement.js';
 import type { DefinitionContent, KnownDefinitions, StoredDefinitionRow } from '../../port/index.js';
@@ -47,13 +48,17 @@ function activeDefinitions(tables: TenantTables, tenant: number): string {
     SELECT ${knownOf(tenant, ACTIVE)}
     FROM (
       SELECT id FROM waiting
+      UNION SELECT id FROM limited
       UNION SELECT t.definition_id FROM ${tables.task} t WHERE t.status = 'Running'
       UNION SELECT x.definition_id FROM ${tables.execution} x WHERE x.status = 'Paused'
     ) a JOIN ${tables.definition} d ON d.id = a.id
     WHERE d.name = ANY ($1::text[])`;
 }
 
-/** The definitions of tasks that wait to be claimed, now or later. Reads one index entry for each. */
+/**
+ * The definitions of tasks that wait to be claimed, now or later: `waiting`, and of those with a limit `limited`. Reads one
+ * index entry for each.
+ */
 function waitingDefinitions(tables: TenantTables): string {
   const next = (after: string): string => `(SELECT t.definition_id FROM ${tables.task} t
       WHERE ${after} ${CLAIMABLE} ORDER BY t.definition_id LIMIT 1)`;
@@ -61,7 +66,7 @@ function waitingDefinitions(tables: TenantTables): string {
       SELECT ${next('')}
       UNION ALL
       SELECT ${next('t.definition_id > w.id AND')} FROM waiting w WHERE w.id IS NOT NULL
-    )`;
+    ), ${limitedDefinitions(tables)}`;
 }
 
 /** The definitions of waiting tasks. Used when a claim found no task of a definition that this process knows. */
@@ -69,7 +74,8 @@ export const readWaitingDefinitions: Statement<StoredDefinitionRow> = {
   name: 'read_waiting_definitions',
   columns: DEFINITION,
   text: (tables) => `WITH RECURSIVE ${waitingDefinitions(tables)}
-  SELECT ${DEFINITION.select(DEFINITION_OF_ROW)} FROM waiting w JOIN ${tables.definition} d ON d.id = w.id
+  SELECT ${DEFINITION.select(DEFINITION_OF_ROW)}
+  FROM (SELECT id FROM waiting UNION SELECT id FROM limited) w JOIN ${tables.definition} d ON d.id = w.id
   WHERE d.name = ANY ($1::text[])`,
 };
 

@@ -9,6 +9,14 @@ const HALF_OF_TOKENS = '4503599627370496';
 /** The arrays of a slot's row, each with one place for each holder. */
 export const HOLDER_COLUMNS = ['h_execution', 'h_task', 'h_item', 'h_token', 'h_at'] as const;
 
+/** Which holders hold their slots, as conditions. */
+export interface Holding {
+  /** The holders are compared with the rows of their tasks. Else all of them count, which is right but may be too many. */
+  readonly isDoubtful: string;
+  /** A task holds its slot until it has ended, also between its runs. Default: only while it runs. */
+  readonly untilEnd?: string | undefined;
+}
+
 /**
  * A lateral sub-select with the holders of the slots of row `s` that hold them still, and their number `held`.
  *
@@ -20,32 +28,52 @@ export const HOLDER_COLUMNS = ['h_execution', 'h_task', 'h_item', 'h_token', 'h_
  * - A task that is younger than the snapshot has no row in it. For a minute, a missing row means that it holds.
  * - A deleted task has none either. After that minute, a missing row means that it is free.
  *
- * @param isDoubtful - a condition: the holders are compared with the rows of their tasks. Else all of them count, which is
- *   right but may be too many
+ * With `untilEnd`, a task whose token has moved on holds its slot as long as its row says that it will run again. In a row
+ * with the token of the claim or a later one, this is no older than the claim. A task that a manual retry has put before its
+ * dependencies again is NotStarted, and holds nothing: it may wait for a task of the same key.
  */
-export function holdersOf(tables: TenantTables, isDoubtful: string): string {
+export function holdersOf(tables: TenantTables, { isDoubtful, untilEnd }: Holding): string {
+  const movedOn = `(t.now - h.tok) & ${TOKEN_MASK} BETWEEN 1 AND ${HALF_OF_TOKENS}`;
+  const stays =
+    untilEnd === undefined ? '' : ` OR ${untilEnd} AND t.status IN ('Ready', 'Running', 'Waiting')`;
   return `(
       SELECT coalesce(array_agg(h.e), '{}') AS h_execution, coalesce(array_agg(h.n), '{}') AS h_task,
              coalesce(array_agg(h.i), '{}') AS h_item, coalesce(array_agg(h.tok), '{}') AS h_token,
              coalesce(array_agg(h.at), '{}') AS h_at, count(*)::integer AS held
       FROM unnest(s.h_execution, s.h_task, s.h_item, s.h_token, s.h_at) AS h(e, n, i, tok, at)
         LEFT JOIN LATERAL (
-          SELECT t.claim_token AS now FROM ${tables.task} t
+          SELECT t.claim_token AS now${untilEnd === undefined ? '' : ', t.status'} FROM ${tables.task} t
           WHERE ${isDoubtful} AND t.execution_id = ANY (ARRAY[h.e]) AND t.task_no = h.n AND t.item_no = h.i
           LIMIT 1
         ) t ON true
       WHERE NOT (${isDoubtful}) OR CASE
         WHEN t.now IS NULL THEN h.at > ${tables.clock.statement} - ${YOUNG}
-        ELSE (t.now - h.tok) & ${TOKEN_MASK} NOT BETWEEN 1 AND ${HALF_OF_TOKENS}
+        ELSE NOT ${movedOn}${stays}
       END
     )`;
 }
 
-/** The assignments that add to the holders of row `s` those of `added`, both from CTEs with the arrays. */
-export function withHolders(kept: string, added: string): string {
-  return HOLDER_COLUMNS.map((column) => `${column} = ${kept}.${column} || ${added}.${column}`).join(
-    ', ',
-  );
+/** A lateral sub-select: the holders in the arrays of `row`, without those of `gone`, a condition on a holder `h`. */
+export function holdersWithout(row: string, gone: string): string {
+  return `(
+      SELECT coalesce(array_agg(h.e), '{}') AS h_execution, coalesce(array_agg(h.n), '{}') AS h_task,
+             coalesce(array_agg(h.i), '{}') AS h_item, coalesce(array_agg(h.tok), '{}') AS h_token,
+             coalesce(array_agg(h.at), '{}') AS h_at
+      FROM unnest(${row}.h_execution, ${row}.h_task, ${row}.h_item, ${row}.h_token, ${row}.h_at) AS h(e, n, i, tok, at)
+      WHERE NOT (${gone})
+    )`;
+}
+
+/**
+ * The assignments that add to the holders of row `s` those of `added`, both from CTEs with the arrays.
+ *
+ * @param areKept - a condition: whether the holders are kept at all
+ */
+export function withHolders(kept: string, added: string, areKept = 'true'): string {
+  return HOLDER_COLUMNS.map(
+    (column) =>
+      `${column} = CASE WHEN ${areKept} THEN ${kept}.${column} || ${added}.${column} ELSE '{}' END`,
+  ).join(', ');
 }
 
 /** The arrays of the claims `c` of a group. */

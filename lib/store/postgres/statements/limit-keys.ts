@@ -1,4 +1,4 @@
-import { LIMITED_CLAIMABLE } from './claim-limited.js';
+import { LIMITED_CLAIMABLE } from './limit-candidates.js';
 import { columns, epochMs, integer, long, orNull, parsed, text } from './columns.js';
 import { holdersOf } from './limit-holders.js';
 import { NO_COLUMNS, type Statement, type TenantTables } from './statement.js';
@@ -107,7 +107,7 @@ const STATE = columns({
 /** Max number of waiting tasks that are counted of each key. */
 const MAX_COUNTED = 1_000;
 
-/** Keys as they are now, in their order. */
+/** Keys as they are now, in their order. $1 has the names of the strict limits. */
 function stateText(tables: TenantTables, condition: string): string {
   const { clock } = tables;
   return `SELECT ${STATE.select({
@@ -131,7 +131,7 @@ function stateText(tables: TenantTables, condition: string): string {
   FROM (
     SELECT * FROM ${tables.limitSlot} s ${condition}
   ) s LEFT JOIN ${tables.limit} l ON l.name = split_part(s.limit_key, chr(31), 1)
-    CROSS JOIN LATERAL ${holdersOf(tables, 'true')} h
+    CROSS JOIN LATERAL ${holdersOf(tables, { isDoubtful: 'true', untilEnd: 'split_part(s.limit_key, chr(31), 1) = ANY ($1::text[])' })} h
     CROSS JOIN LATERAL (
       SELECT count(*)::integer AS waiting, min(d.run_at) AS since FROM (
         SELECT t.run_at FROM ${tables.task} t
@@ -143,7 +143,7 @@ function stateText(tables: TenantTables, condition: string): string {
 }
 
 /**
- * $1 limits the keys to one name, $2 is the key before them. A row without a separator belongs to a total. Keys of maps are
+ * $2 limits the keys to one name, $3 is the key before them. A row without a separator belongs to a total. Keys of maps are
  * left out.
  */
 export const readLimitKeys: Statement<LimitKeyRow> = {
@@ -152,17 +152,17 @@ export const readLimitKeys: Statement<LimitKeyRow> = {
   text: (tables) =>
     stateText(
       tables,
-      `WHERE s.limit_key > $2::text COLLATE "C" AND strpos(s.limit_key, chr(31)) > 0
+      `WHERE s.limit_key > $3::text COLLATE "C" AND strpos(s.limit_key, chr(31)) > 0
       AND NOT starts_with(s.limit_key, '${MAP_LIMIT_PREFIX}')
-      AND ($1::text IS NULL OR s.limit_key >= $1 || chr(31) AND s.limit_key < $1 || chr(32))
-    ORDER BY s.limit_key LIMIT $3::integer`,
+      AND ($2::text IS NULL OR s.limit_key >= $2 || chr(31) AND s.limit_key < $2 || chr(32))
+    ORDER BY s.limit_key LIMIT $4::integer`,
     ),
 };
 
-/** The keys of a JSON array ($1). */
+/** The keys of a JSON array ($2). */
 export const readTheseLimitKeys: Statement<LimitKeyRow> = {
   name: 'read_these_limit_keys',
   columns: STATE,
   text: (tables) =>
-    stateText(tables, 'WHERE s.limit_key IN (SELECT json_array_elements_text($1::json))'),
+    stateText(tables, 'WHERE s.limit_key IN (SELECT json_array_elements_text($2::json))'),
 };

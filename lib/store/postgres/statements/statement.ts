@@ -30,7 +30,7 @@ export interface TenantTables extends TenantHandle {
   readonly messages: TableUse;
   /** Whether sweeps read the schedules. */
   readonly schedules: TableUse;
-  /** Which limits the process uses. */
+  /** What the process knows of limits, and whether sweeps read the tasks that have one. */
   readonly limits: LimitUse;
   /** The clock of the statements. */
   readonly clock: SqlClock;

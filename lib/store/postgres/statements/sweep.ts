@@ -1,5 +1,6 @@
 import { bigint, columns, integer, long, orNull, text, uuid } from './columns.js';
 import { LIVING_LOCKS, LOCK_COLUMNS, LOCK_VALUES, livingLocksOf } from './liveness-locks.js';
+import { LIMITED_WAITING } from './limited-definitions.js';
 import { LEASE_COLUMNS, leaseOf } from './recovery.js';
 import type { BulkStatement, TenantTables } from './statement.js';
 import { firstDue } from './wake-up-kinds.js';
@@ -19,7 +20,7 @@ export interface RawSweep {
   readonly schemaId: string | null;
   /** See `TenantSweep.fingerprint`. */
   readonly fingerprint: string | undefined;
-  /** Whether the process looks for due tasks with a limit. */
+  /** Whether the process looks for due tasks with a limit, or the sweep found some. */
   readonly looksForLimited: boolean;
   /** Whether the tenant uses signals and events, as far as the sweep found out. */
   readonly hasMessages: boolean;
@@ -87,11 +88,11 @@ function sweepOf(tables: TenantTables, i: number): string {
     ${wakeUps.map((query) => `UNION ALL ${query}`).join('\n    ')}
     ${useOf(tables.messages, tables.signal, row(MESSAGES, {}))}
     ${useOf(tables.schedules, tables.schedule, row(SCHEDULES, {}))}
-    ${tables.limits.areUsed ? `UNION ALL SELECT ${row(LIMITED, {})}` : ''}
+    ${useOf(tables.limits.tasks, `${tables.task} t WHERE ${LIMITED_WAITING}`, row(LIMITED, {}))}
     UNION ALL SELECT ${row(SCHEMA, { schemaId })}`;
 }
 
-/** A row if the tenant uses the table. Of a tenant of which that is unknown, the table tells. */
+/** A row if the tenant uses the table, or rows of it. Of a tenant of which that is unknown, the table tells. */
 function useOf(use: TableUse, table: string, row: string): string {
   if (!use.isAsked) return '';
   const where = use.isUnknown ? ` WHERE EXISTS (SELECT FROM ${table})` : '';

@@ -35,7 +35,7 @@ const SOURCES: readonly WakeUpSource[] = [
     at: 't.run_at',
     // Tasks of a full key.
     mayStayDue: true,
-    isAsked: ({ limits }) => limits.areUsed,
+    isAsked: ({ limits }) => limits.tasks.isAsked,
   },
   {
     kind: 'deadline',

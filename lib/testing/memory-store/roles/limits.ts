@@ -1,12 +1,20 @@
 import { MemoryRole } from './memory-role.js';
-import { closeMapLimit, limitKeys, pruneKeys, theseLimitKeys } from '../memory-limit-keys.js';
-import { claimLimited, dueKeys, setKey, setLimit } from '../memory-limits.js';
+import {
+  closeMapLimit,
+  limitKeys,
+  pruneKeys,
+  setKey,
+  setLimit,
+  theseLimitKeys,
+} from '../memory-limit-keys.js';
+import { claimLimited, dueKeys } from '../memory-limits.js';
 import type {
   LeaseWrite,
   LimitChange,
   LimitedChoice,
   LimitedClaims,
   LimitKeyRow,
+  LimitKeysPage,
   LimitRequest,
   LimitStore,
   MapKey,
@@ -40,12 +48,12 @@ export class MemoryLimitStore extends MemoryRole implements LimitStore {
     return this.run((tables) => setKey(tables, limitKey, change));
   }
 
-  keysOf(keys: readonly string[]): Promise<LimitKeyRow[]> {
-    return this.run((tables) => theseLimitKeys(tables, keys));
+  keysOf(keys: readonly string[], strict: readonly string[] = []): Promise<LimitKeyRow[]> {
+    return this.run((tables) => theseLimitKeys(tables, keys, strict));
   }
 
-  keys(name: string | null, after: string | null, count: number): Promise<LimitKeyRow[]> {
-    return this.run((tables) => limitKeys(tables, name, after, count));
+  keys(page: LimitKeysPage): Promise<LimitKeyRow[]> {
+    return this.run((tables) => limitKeys(tables, page));
   }
 
   prune(limits: LimitTable, idleMs: number, after: string | null): Promise<PrunedKeys> {

@@ -60,6 +60,11 @@ CREATE INDEX cloacina_task_execution_due_idx
 CREATE INDEX cloacina_task_execution_limited_due_idx
   ON ${schema}.cloacina_task_execution (run_at)
   WHERE run_at IS NOT NULL AND NOT paused AND limit_key IS NOT NULL AND task_no >= 0;
+-- A process finds the definitions of such tasks, and the tasks for which it has no handler, without a look at each of them.
+-- Only queries with the condition on the number of the item, which is always true, can use this index.
+CREATE INDEX cloacina_task_execution_limited_definition_idx
+  ON ${schema}.cloacina_task_execution (definition_id, run_at)
+  WHERE run_at IS NOT NULL AND NOT paused AND limit_key IS NOT NULL AND item_no >= 0;
 `,
   comments: [
     [

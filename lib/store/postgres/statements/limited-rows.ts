@@ -1,0 +1,91 @@
+import { KEY_ROW, type LimitedRow } from './claim-limited.js';
+import { INPUT_ROW } from './claim-tasks.js';
+import { plainArray } from './encoding.js';
+import { leaseValues } from './lease-clause.js';
+import { defaultConcurrency, splitLimitKey } from '../../../workflow/limit.js';
+import type {
+  ClaimedKey,
+  ClaimedTask,
+  LeaseWrite,
+  LimitedChoice,
+  LimitedClaims,
+  LimitRequest,
+} from '../../port/index.js';
+
+/** The parameters of `claimLimited`. */
+export function limitedValues(
+  keys: readonly LimitRequest[],
+  room: number,
+  { definitions, unknown, except = [] }: LimitedChoice,
+  { claimant, write }: LeaseWrite,
+  batchNo: number,
+): unknown[] {
+  const numbers = keys.map((key) => key.numbers);
+  return [
+    plainArray(definitions),
+    room,
+    unknown.length === 0 ? null : plainArray(unknown.map(([definition]) => definition)),
+    unknown.length === 0 ? null : plainArray(unknown.map(([, task]) => task)),
+    batchNo,
+    JSON.stringify(keys.map(({ limitKey }) => limitKey)),
+    JSON.stringify(keys.map(({ limitKey }) => splitLimitKey(limitKey).name)),
+    plainArray(
+      keys.map(
+        ({ limitKey, numbers: { concurrency } }) =>
+          concurrency ?? defaultConcurrency(splitLimitKey(limitKey).name),
+      ),
+    ),
+    plainArray(numbers.map(({ total }) => total)),
+    plainArray(numbers.map(({ rate }) => rate?.limit)),
+    plainArray(numbers.map(({ rate }) => rate?.perMs)),
+    plainArray(numbers.map(({ rate }) => rate?.burst)),
+    except.length === 0 ? null : plainArray(except.map(({ executionId }) => executionId)),
+    except.length === 0 ? null : plainArray(except.map(({ taskNo }) => taskNo)),
+    except.length === 0 ? null : plainArray(except.map(({ itemNo }) => itemNo)),
+    ...leaseValues(claimant, write),
+  ];
+}
+
+/** The parameters of the statements for strict keys. */
+export function strictValues(
+  keys: readonly LimitRequest[],
+  room: number,
+  choice: LimitedChoice,
+  lease: LeaseWrite,
+  batchNo: number,
+): unknown[] {
+  const areStrict = keys.map(({ numbers }) => numbers.isStrict === true);
+  return [...limitedValues(keys, room, choice, lease, batchNo), plainArray(areStrict)];
+}
+
+export function limitedClaimsOf(rows: readonly LimitedRow[]): LimitedClaims {
+  const inputs = new Map<string, string>();
+  const keys: ClaimedKey[] = [];
+  const claims: ClaimedTask[] = [];
+  for (const row of rows) {
+    if (row.taskNo === INPUT_ROW && row.input !== null) inputs.set(row.executionId, row.input);
+    if (row.taskNo === KEY_ROW) keys.push(keyOf(row));
+  }
+  for (const {
+    input: _,
+    limitKey,
+    claimed: _c,
+    more: _m,
+    isLocked: _l,
+    tokenInMs: _t,
+    ...row
+  } of rows) {
+    if (row.taskNo < 0) continue;
+    claims.push({ ...row, limitKey: limitKey ?? undefined, input: inputs.get(row.executionId) });
+  }
+  return { claims, keys };
+}
+
+function keyOf({ limitKey, claimed, more, isLocked, tokenInMs }: LimitedRow): ClaimedKey {
+  return {
+    limitKey: limitKey ?? '',
+    claimed: claimed ?? 0,
+    fate: isLocked === true ? 'locked' : more === true ? 'more' : 'done',
+    tokenInMs,
+  };
+}

@@ -1,0 +1,87 @@
+import { expect, test } from '@jest/globals';
+import { setTimeout as delay } from 'node:timers/promises';
+import { openTenant, type OpenTenant } from '../support/open-tenant.js';
+import { freshSchema } from '../support/postgres.js';
+import { waitFor } from '../support/wait-for.js';
+import { audit, audited } from './limits/audit.js';
+import { LimitedProcesses } from './limits/limited-processes.js';
+import { KEYS, limited, PER_KEY, TOTAL } from './limits/limited.js';
+import { report } from './workload/scene.js';
+
+const SHORT = process.env['FAULTS'] === 'short';
+const PROCESSES = 8;
+const KILLS = SHORT ? 6 : 60;
+/** The pace of the kills. Each waits for a process that holds slots besides. */
+const KILL_EVERY_MS = 1_000;
+/** Number of claims after which a control that was not noticed counts as right. */
+const ENOUGH_CLAIMS = 20_000;
+
+async function openAudited(): Promise<OpenTenant> {
+  const client = await openTenant([limited], { schema: freshSchema(), maxConcurrentTasks: 0 });
+  await audit(client);
+  return client;
+}
+
+test(`Of ${PROCESSES} processes, of which one is killed every second while it holds slots, none takes a slot that is not free`, async () => {
+  const client = await openAudited();
+  const processes = new LimitedProcesses(client);
+  await Promise.all(Array.from({ length: PROCESSES }, () => processes.add()));
+  const feeding = processes.feed();
+  const replaced: Promise<unknown>[] = [];
+  for (let kill = 0; kill < KILLS; kill++) {
+    const pause = delay(KILL_EVERY_MS);
+    await processes.killOne();
+    replaced.push(processes.add());
+    await pause;
+  }
+  await Promise.all(replaced);
+  processes.stopFeeding();
+  await feeding;
+  await waitFor(async () => (await processes.unfinished()) === 0, {
+    deadline: 120_000,
+    every: 50,
+    what: 'all executions',
+  });
+
+  const { heldAtKill, started } = processes;
+  const seen = await audited(client);
+  report('limits storm', { executions: started, ...seen, kills: KILLS, heldAtKill });
+  expect(heldAtKill).toHaveLength(KILLS);
+  expect(Math.min(...heldAtKill)).toBeGreaterThan(0);
+  expect(seen).toMatchObject({ over: 0, ofKey: PER_KEY, ofAll: TOTAL });
+  // Each task that a killed process held was claimed anew.
+  const lost = heldAtKill.reduce((sum, held) => sum + held, 0);
+  expect(seen.claims).toBeGreaterThanOrEqual(started * 2 + lost);
+  await expectNoSlotHeld(client);
+}, 900_000);
+
+async function expectNoSlotHeld({ engine }: OpenTenant): Promise<void> {
+  const { limits } = engine.store;
+  const keys = await limits.keys({ name: 'calls', after: null, count: 100 });
+  expect(keys).toHaveLength(KEYS);
+  for (const { holders, waiting } of [...keys, ...(await limits.keysOf(['calls']))]) {
+    expect({ holders, waiting }).toEqual({ holders: [], waiting: 0 });
+  }
+}
+
+test.each(['counting', 'missingIsFree'] as const)(
+  'The audit notices processes that decide by %s',
+  async (control) => {
+    const client = await openAudited();
+    const processes = new LimitedProcesses(client, control);
+    await Promise.all(Array.from({ length: 4 }, () => processes.add()));
+    const feeding = processes.feed();
+    const seen = await waitFor(
+      async () => {
+        const found = await audited(client);
+        return found.over > 0 || found.claims > ENOUGH_CLAIMS ? found : undefined;
+      },
+      { deadline: 240_000, every: 200, what: 'claims' },
+    );
+    processes.stopFeeding();
+    await feeding;
+    report(`limits storm, ${control}`, seen);
+    expect(seen.over).toBeGreaterThan(0);
+  },
+  300_000,
+);
