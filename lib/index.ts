@@ -296,12 +296,19 @@ export {
 } from './workflow/index.js';
 export { CloacinaSchedules } from './runner/cloacina-schedules.js';
 export type {
-  FiringFilter,
+  ResumeOptions,
   ScheduleCallOptions,
   ScheduleChange,
   ScheduleFilter,
 } from './runner/schedule-options.js';
-export type { Firing, TenantSchedule } from './runner/schedule.js';
+export type { Firing, ScheduleFailure, TenantSchedule } from './runner/schedule.js';
+export type { BackfillOptions } from './runner/schedules/backfill-options.js';
+export type {
+  FiringFilter,
+  ScheduleReports,
+  StatsFilter,
+} from './runner/schedules/schedule-reports.js';
+export type { ScheduleStats } from './runner/schedules/schedule-stats.js';
 export { CloacinaPollers } from './runner/pollers/cloacina-pollers.js';
 export type { TenantPoller } from './runner/pollers/tenant-poller.js';
 export type { CatchUp, Overlap, ScheduleInfo, ScheduleSpec } from './workflow/schedule/index.js';

@@ -19,6 +19,7 @@ import { noise } from './noise.mjs';
 import { oneTask } from './one-task.mjs';
 import { processes } from './processes.mjs';
 import { recovery } from './recovery.mjs';
+import { schedules, schedulesAlone, schedulesOfTenants } from './schedules.mjs';
 import { signals } from './signals.mjs';
 import { tenSteps, tenStepsLatency } from './steps.mjs';
 import { tenants } from './tenants.mjs';
@@ -49,6 +50,9 @@ export const scenarios = [
   limitsThatBind,
   limitsFairness,
   limitsRate,
+  schedules,
+  schedulesAlone,
+  schedulesOfTenants,
   processes,
   manyTenants,
   ...contexts,

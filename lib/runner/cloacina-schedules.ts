@@ -1,42 +1,37 @@
 import type { EntityManager } from 'typeorm';
 import type { JsonObject } from '../discovery/context-types.js';
 import type { WorkflowRef } from '../discovery/workflow-ref.js';
-import {
-  columnsOf,
-  planOf,
-  scheduleColumns,
-  specOf,
-} from '../engine/schedules/schedule-columns.js';
-import type { TenantEngine } from '../engine/tenant-engine.js';
+import { columnsOf, scheduleColumns, specOf } from '../engine/schedules/schedule-columns.js';
+import { resumed } from '../engine/schedules/resumed-columns.js';
 import { UnknownScheduleError } from '../errors/index.js';
-import type { AvailabilityRetry } from '../runtime/availability-retry.js';
-import type { ScheduleRecord, ScheduleTransaction } from '../store/port/index.js';
-import { nextInstants, type ScheduleSpec } from '../workflow/schedule/index.js';
+import type {
+  NewFiring,
+  ScheduleColumns,
+  ScheduleRecord,
+  ScheduleStore,
+  ScheduleTransaction,
+} from '../store/port/index.js';
+import type { ScheduleSpec } from '../workflow/schedule/index.js';
 import { checkReason } from './call-checks.js';
 import type { ExecutionHandle } from './execution-handle.js';
 import { newExecutionId } from './execution-id.js';
-import type { ExecutionStarter } from './execution-starter.js';
-import { viewFiring, viewSchedule, type Firing, type TenantSchedule } from './schedule.js';
+import { viewSchedule, type TenantSchedule } from './schedule.js';
 import type {
-  FiringFilter,
+  ResumeOptions,
   ScheduleCallOptions,
   ScheduleChange,
   ScheduleFilter,
 } from './schedule-options.js';
-import { checkLimit, checkName, checkSpec, mergeSpec, refusePoller } from './schedule-request.js';
-import { resumed, type ScheduleWrite } from './schedule-resume.js';
-import type { ServedCalls } from './served-calls.js';
+import {
+  checkCatchUp,
+  checkLimit,
+  checkName,
+  checkSpec,
+  mergeSpec,
+  refusePoller,
+} from './schedule-request.js';
+import { ScheduleReports, type SchedulesParts } from './schedules/schedule-reports.js';
 import { checkManager } from './start-request.js';
-
-export interface SchedulesParts {
-  readonly tenant: string;
-  readonly engine: TenantEngine;
-  readonly starter: Pick<ExecutionStarter, 'prepare'>;
-  readonly served: Pick<ServedCalls, 'run'>;
-  readonly whileUnavailable: AvailabilityRetry;
-  readonly nameOf: (workflow: WorkflowRef) => string;
-  readonly handle: (id: string) => ExecutionHandle;
-}
 
 /**
  * The schedules of one tenant, at `runner.schedules`. Each of their instants has exactly one execution, whatever the number of
@@ -47,9 +42,11 @@ export interface SchedulesParts {
  * await runner.schedules.create('weekly-4711', WeeklyReport, { cron: '0 9 * * MON', timezone: 'Europe/Lisbon' }, { customer: 4711 });
  * ```
  */
-export class CloacinaSchedules {
+export class CloacinaSchedules extends ScheduleReports {
   /** @internal Applications use `runner.schedules`. */
-  constructor(private readonly parts: SchedulesParts) {}
+  constructor(private readonly parts: SchedulesParts) {
+    super(parts);
+  }
 
   /**
    * Creates a schedule, or makes the one of this name what the arguments say. With another spec it counts from now on, and
@@ -143,14 +140,19 @@ export class CloacinaSchedules {
   /**
    * Lets a paused or broken schedule fire again. The firings in the pause are passed over, and recorded as `paused`.
    *
-   * @param options - with `catchUp: true`, they count as missed instead, and the schedule's `catchUp` decides
+   * @param options.catchUp - which of the firings in the pause are made now. Default: `'skip'`
+   * @throws UnknownScheduleError
    */
-  async resume(name: string, options: { readonly catchUp?: boolean } = {}): Promise<void> {
-    await this.parts.served.run(() =>
-      this.put(name, undefined, (known, now) =>
-        resumed(this.found(name, known), now, options.catchUp === true),
-      ),
-    );
+  async resume(name: string, { catchUp = 'skip' }: ResumeOptions = {}): Promise<void> {
+    checkCatchUp(catchUp);
+    await this.parts.served.run(async () => {
+      if (catchUp === 'skip')
+        await this.put(name, undefined, (known, now) => resumed(this.found(name, known), now));
+      else
+        await this.parts.whileUnavailable.run(() =>
+          this.parts.engine.schedules.resume(name, catchUp),
+        );
+    });
   }
 
   /** Deletes a schedule with its firings. Its executions stay. Does nothing if no schedule has this name. */
@@ -184,28 +186,7 @@ export class CloacinaSchedules {
     });
   }
 
-  /**
-   * The next instants of a spec, without jitter. Fewer than `count` if it ends before. Nothing is stored.
-   *
-   * @param count - at most 500
-   * @throws InvalidArgumentError that names the invalid field
-   */
-  preview(spec: ScheduleSpec, count: number): Date[] {
-    checkSpec(spec);
-    const now = this.parts.engine.clock.wallTime();
-    return nextInstants(planOf(spec, now), now, checkLimit(count)).map((at) => new Date(at));
-  }
-
-  /** Reads what came of the firings of a schedule, the latest first. */
-  firings(name: string, { before, limit }: FiringFilter = {}): Promise<Firing[]> {
-    return this.parts.served.run(async () => {
-      const query = { schedule: name, before: before?.getTime() ?? null, limit: checkLimit(limit) };
-      const page = await this.parts.whileUnavailable.run(() => this.store.firings(query));
-      return page.map(viewFiring);
-    });
-  }
-
-  private get store(): TenantEngine['store']['schedules'] {
+  private get store(): ScheduleStore {
     return this.parts.engine.store.schedules;
   }
 
@@ -230,12 +211,15 @@ export class CloacinaSchedules {
   private async put(
     name: string,
     transaction: ScheduleTransaction | undefined,
-    decide: (known: ScheduleRecord | undefined, now: number) => ScheduleWrite,
+    decide: (
+      known: ScheduleRecord | undefined,
+      now: number,
+    ) => { readonly set: ScheduleColumns; readonly passed: NewFiring | null },
   ): Promise<TenantSchedule> {
     const { engine, tenant, whileUnavailable } = this.parts;
     const attempt = async (): Promise<boolean> => {
       const known = await this.store.get(name, transaction);
-      const { set, passed } = decide(known, engine.clock.wallTime());
+      const { set, passed } = decide(known, await this.store.now());
       return known === undefined
         ? this.store.create(name, set, transaction)
         : this.store.change(name, known.version, set, passed, transaction);

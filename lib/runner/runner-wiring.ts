@@ -63,7 +63,7 @@ export function wireRunner({ engine, registry, serves, hasBooted }: RunnerParts)
       served,
       whileUnavailable,
       nameOf: (workflow) => registry.nameOf(workflow),
-      handle: (id) => starts.handle(id),
+      handle: (id) => starts.handle(id, true),
     }),
     pollers: new CloacinaPollers({
       tenant,

@@ -1,6 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import type { JsonObject } from '../discovery/context-types.js';
-import type { ScheduleSpec } from '../workflow/schedule/index.js';
+import type { CatchUp, ScheduleSpec } from '../workflow/schedule/index.js';
 import type { TenantSchedule } from './schedule.js';
 
 /** Options of a call that changes a schedule. */
@@ -14,6 +14,15 @@ export interface ScheduleChange extends Partial<ScheduleSpec> {
   readonly input?: JsonObject;
 }
 
+/** Options of `runner.schedules.resume`. */
+export interface ResumeOptions {
+  /**
+   * Which of the firings in the pause are made now: `'skip'` none, `'once'` the latest, `{ all: n }` the latest `n`, the
+   * oldest first. It rules instead of the schedule's own `catchUp`, whose `catchUpWindow` applies too. Default: `'skip'`.
+   */
+  readonly catchUp?: CatchUp;
+}
+
 /** Which schedules `list` returns. */
 export interface ScheduleFilter {
   readonly workflow?: string;
@@ -21,14 +30,6 @@ export interface ScheduleFilter {
   readonly origin?: TenantSchedule['origin'];
   /** Only schedules after this name, which the page before has returned last. */
   readonly after?: string;
-  /** At most 500. Default: 50. */
-  readonly limit?: number;
-}
-
-/** Which firings `firings` returns. */
-export interface FiringFilter {
-  /** Only firings for instants before this one. */
-  readonly before?: Date;
   /** At most 500. Default: 50. */
   readonly limit?: number;
 }

@@ -2,7 +2,7 @@ import { InvalidArgumentError } from '../errors/index.js';
 import { formatValue } from '../errors/option-checks.js';
 import type { ScheduleRecord } from '../store/port/index.js';
 import { isPollerWorkflow, textProblem } from '../workflow/index.js';
-import { planSchedule, type ScheduleSpec } from '../workflow/schedule/index.js';
+import { planSchedule, type CatchUp, type ScheduleSpec } from '../workflow/schedule/index.js';
 
 const MAX_NAME = 200;
 const DEFAULT_LIMIT = 50;
@@ -39,6 +39,11 @@ export function refusePoller(argument: 'input' | 'name', known: ScheduleRecord |
     `is that of the poller ${JSON.stringify(known.name)}, whose code declares its schedule; ` +
       'use pause(), resume() and runNow(), or another name',
   );
+}
+
+/** @throws InvalidArgumentError for a policy that is not valid */
+export function checkCatchUp(catchUp: CatchUp): void {
+  checkSpec({ every: '1d', catchUp });
 }
 
 /** The spec with the given fields in place of its own. A field that is undefined is removed. */

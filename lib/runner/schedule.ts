@@ -21,6 +21,11 @@ export interface TenantSchedule {
   readonly state: 'active' | 'broken' | 'ended' | 'paused';
   /** Why it is paused or broken. */
   readonly reason: string | undefined;
+  /**
+   * Why it could not fire the last time that it was due; undefined if it could, or was changed since. Unlike `reason`, it stays
+   * when a process tries again.
+   */
+  readonly lastError: ScheduleFailure | undefined;
   /** The next instant that it fires for; undefined if none is left. */
   readonly nextAt: Date | undefined;
   /** The instant that it fired for last. */
@@ -29,6 +34,18 @@ export interface TenantSchedule {
   readonly lastExecutionId: string | undefined;
   readonly createdAt: Date;
   readonly updatedAt: Date;
+}
+
+/** Why a schedule could not fire. */
+export interface ScheduleFailure {
+  /**
+   * - `unknownWorkflow`: no process that serves the tenant has its workflow.
+   * - `invalidInput`: the workflow refuses its input.
+   * - `invalidSpec`: its spec is not valid any more, for example because its time zone does not exist any more.
+   */
+  readonly kind: 'invalidInput' | 'invalidSpec' | 'unknownWorkflow';
+  readonly message: string;
+  readonly at: Date;
 }
 
 /** What came of one firing, or of a range of firings that were passed over together. */
@@ -46,8 +63,10 @@ export interface Firing {
    * - `missed`: it was missed, and passed over.
    * - `paused`: the schedule was paused.
    * - `manual`: `runNow` started it.
+   * - `backfilled`: `backfill` started it.
    */
-  readonly outcome: 'caughtUp' | 'manual' | 'missed' | 'paused' | 'skipped' | 'started';
+  readonly outcome:
+    'backfilled' | 'caughtUp' | 'manual' | 'missed' | 'paused' | 'skipped' | 'started';
   readonly executionId: string | undefined;
   /** When it was recorded. */
   readonly firedAt: Date;
@@ -62,6 +81,10 @@ export function viewSchedule(record: ScheduleRecord): TenantSchedule {
     origin: record.origin,
     state: record.state,
     reason: record.reason ?? undefined,
+    lastError:
+      record.lastError === null
+        ? undefined
+        : { ...record.lastError, at: new Date(record.lastError.at) },
     nextAt: dateOf(record.nextFor),
     lastFiredFor: dateOf(record.lastFiredFor),
     lastExecutionId: record.lastExecutionId ?? undefined,

@@ -77,7 +77,8 @@ function checkTask(
     say('has both a limit and a fairKey; the keys of a limit take turns anyway, so remove fairKey');
   }
   const limited = checkLimitOf(task, say);
-  if (limited !== undefined) {
+  // The limit behind a fairKey is the library's, and has no numbers.
+  if (limited !== undefined && task.fairKey === undefined) {
     const { limit, numbers } = limited;
     limits.push({
       name: limit.name,

@@ -1,4 +1,3 @@
-import { BUILT_IN_PREFIX, isBuiltInName } from './built-in-names.js';
 import { checkDuration, checkName, optional, type Report } from './field-check.js';
 import { isRecord } from './json-equality.js';
 import {
@@ -36,7 +35,7 @@ export interface CheckedLimit {
 /** Checks the limit of a task, and reports all problems. The result is only usable without problems. */
 export function checkLimit(source: unknown, report: Report): CheckedLimit {
   const say: Report = (problem) => report(`has a limit that ${problem}`);
-  if (typeof source === 'string') return { limit: { name: checkOwnName(source, say) } };
+  if (typeof source === 'string') return { limit: { name: checkLimitName(source, say) } };
   if (!isRecord(source)) {
     say(`is ${formatRule(source)}; it must be the name of a limit, or an object with a name`);
     return { limit: { name: '' } };
@@ -48,7 +47,7 @@ export function checkLimit(source: unknown, report: Report): CheckedLimit {
   };
   return {
     limit: {
-      name: checkOwnName(source.name, say),
+      name: checkLimitName(source.name, say),
       ...optional('key', source.key === undefined ? undefined : checkPath(source.key, say)),
     },
     ...(Object.keys(numbers).length === 0 ? {} : { numbers }),
@@ -79,15 +78,6 @@ function checkOrder(
   if (order !== 'strict') say(`has the order ${formatRule(order)}; it must be 'strict'`);
   else if (concurrency !== 1) say("has the order 'strict', which needs concurrency: 1");
   return true;
-}
-
-/** Checks the name of a limit that the application defines. */
-function checkOwnName(name: unknown, say: Report): string {
-  const checked = checkLimitName(name, say);
-  if (isBuiltInName(checked)) {
-    say(`has a name that begins with '${BUILT_IN_PREFIX}', as only limits of the library do`);
-  }
-  return checked;
 }
 
 /** Checks the name of a limit. */

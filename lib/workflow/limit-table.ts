@@ -1,4 +1,3 @@
-import { isBuiltInName } from './built-in-names.js';
 import { jsonEquals } from './json-equality.js';
 import type { CheckedNumbers, LimitTable } from './limit.js';
 
@@ -39,7 +38,7 @@ export function joinLimits(named: readonly NamedLimit[]): {
   }
   const lost = new Map(named.map((limit) => [limit.name, limit.place]));
   for (const [name, place] of lost) {
-    if (limits.has(name) || isBuiltInName(name)) continue;
+    if (limits.has(name)) continue;
     problems.push(
       `Limit ${JSON.stringify(name)}, which ${place} names, has no numbers. Give it some there, or let the task refer to a limit that defineLimit() made.`,
     );

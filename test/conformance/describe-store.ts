@@ -28,6 +28,7 @@ import { describeReads } from './reads.js';
 import { describeRecovery } from './recovery.js';
 import { describeRendezvous } from './rendezvous.js';
 import { describeReschedule } from './reschedule.js';
+import { describeScheduleReports } from './schedule-reports.js';
 import { describeSchedules } from './schedules.js';
 import { describeSessions } from './sessions.js';
 import { describeStarts } from './starts.js';
@@ -73,6 +74,7 @@ const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStor
   ['the rendezvous', describeRendezvous],
   ['schedules', describeSchedules],
   ['states', describeStates],
+  ['reports of schedules', describeScheduleReports],
   ['transactions', describeTransactions],
 ];
 

@@ -26,12 +26,13 @@ export function describeSchedules(tested: TestedStore): void {
     reason: null,
     nextFor: now,
     nextAt: now,
-    failures: 0,
+    lastError: null,
     ...change,
   });
   const firing = (scheduledFor: number, change: Partial<NewFiring> = {}): NewFiring => ({
     scheduledFor,
     outcome: 'started',
+    dueAt: scheduledFor,
     until: null,
     count: 1,
     start: startOf(of, { claims: 0 }),
@@ -46,7 +47,7 @@ export function describeSchedules(tested: TestedStore): void {
     nextAt: now + HOUR + 5,
     lastFiredFor: now,
     lastExecutionId: firings.at(-1)?.start?.id ?? null,
-    failures: 0,
+    lastError: null,
     firings,
   });
   const firingsOf = async () =>
@@ -159,17 +160,20 @@ export function describeSchedules(tested: TestedStore): void {
   test('a schedule of an unknown workflow breaks, and is mended by a process that knows it', async () => {
     const { schedules } = tested.store;
     await schedules.create(name, columns());
-    const broken = await schedules.breakUnknown(['another'], 60_000, 'gone');
+    const error = { kind: 'unknownWorkflow', message: 'gone', at: now } as const;
+    const broken = await schedules.breakUnknown(['another'], 60_000, error);
     expect(broken).toContainEqual({ name, workflow: name });
     expect(await schedules.get(name)).toMatchObject({
       state: 'broken',
       reason: 'gone',
+      lastError: error,
       version: 2,
     });
     expect(await schedules.mend([name])).toBe(1);
     expect(await schedules.get(name)).toMatchObject({
       state: 'active',
       reason: null,
+      lastError: error,
       nextFor: now,
     });
     await schedules.delete(name);

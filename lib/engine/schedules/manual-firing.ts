@@ -1,5 +1,4 @@
 import { DatabaseUnavailableError, UnknownScheduleError } from '../../errors/index.js';
-import type { Clock } from '../../runtime/clock.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
 import type {
   ExecutionStore,
@@ -9,18 +8,21 @@ import type {
   ScheduleStore,
 } from '../../store/port/index.js';
 import { decodeSpec, nextInstant, planSchedule } from '../../workflow/schedule/index.js';
+import type { ChildRunner } from '../children/child-runner.js';
 import { toStartItem } from '../starts/start-item.js';
-import type { StartConsequences, StartRequest } from '../starts/starter.js';
+import type { StartRequest } from '../starts/starter.js';
+import { firingRequest } from './firing-request.js';
 import { fireManually } from './plan-fire.js';
-import type { ScheduledStarts } from './scheduled-starts.js';
+import type { StartedFirings } from './started-firings.js';
 
 export interface ManualFiringParts {
-  readonly clock: Pick<Clock, 'wallTime'>;
   readonly tenant: string;
   readonly store: FailureClassifier &
-    Pick<ExecutionStore, 'statuses'> & { readonly schedules: Pick<ScheduleStore, 'fire' | 'get'> };
-  readonly starts: Pick<ScheduledStarts, 'follow' | 'request'>;
-  readonly consequences: Pick<StartConsequences, 'definitionsMissing'>;
+    Pick<ExecutionStore, 'statuses'> & {
+      readonly schedules: Pick<ScheduleStore, 'fire' | 'get' | 'now'>;
+    };
+  readonly runner: () => Pick<ChildRunner, 'prepareStart'>;
+  readonly started: Pick<StartedFirings, 'begun' | 'stored'>;
 }
 
 /**
@@ -46,12 +48,15 @@ export class ManualFiring {
    */
   async attempt(): Promise<boolean> {
     const { name, id } = this;
-    const { clock, store, starts, tenant } = this.parts;
+    const { runner, store, tenant } = this.parts;
     if (this.mayBeStored && (await this.isStored())) return true;
     const schedule = await store.schedules.get(name);
     if (schedule === undefined) throw new UnknownScheduleError(name, tenant);
-    const at = besideInstants(schedule, clock.wallTime());
-    const prepared = await starts.request(schedule, { at, previousAt: schedule.lastFiredFor });
+    const at = besideInstants(schedule, await store.schedules.now());
+    const prepared = await firingRequest(runner(), schedule, {
+      at,
+      previousAt: schedule.lastFiredFor,
+    });
     this.request = { ...prepared, id };
     const { fired } = await this.send(fireManually(schedule, at, toStartItem(this.request, 0)));
     if (fired[0] !== true) return false;
@@ -82,10 +87,10 @@ export class ManualFiring {
   }
 
   private async send(fire: ScheduleFire): Promise<FireReply> {
-    const { consequences, store } = this.parts;
+    const { started, store } = this.parts;
     try {
       const reply = await store.schedules.fire([fire]);
-      if (!reply.definitionsAreStored) consequences.definitionsMissing();
+      started.stored([], reply, new Map());
       return reply;
     } catch (error) {
       this.mayBeStored ||= store.classifyFailure(error).mayBeWritten;
@@ -94,9 +99,9 @@ export class ManualFiring {
   }
 
   private async isStored(): Promise<boolean> {
-    const { starts, store } = this.parts;
+    const { started, store } = this.parts;
     const isStored = (await store.statuses([this.id])).has(this.id);
-    if (isStored && this.request !== undefined) starts.follow(this.request);
+    if (isStored && this.request !== undefined) started.begun(this.request);
     return isStored;
   }
 }

@@ -1,6 +1,8 @@
+import { CloacinaError } from '../../errors/index.js';
 import type {
   DueSchedule,
   NewFiring,
+  ScheduleErrorKind,
   ScheduleFire,
   ScheduleRecord,
   StartItem,
@@ -10,11 +12,19 @@ import {
   dueFirings,
   dueTime,
   planSchedule,
+  type CatchUp,
+  type MissedFirings,
   type SchedulePlan,
 } from '../../workflow/schedule/index.js';
 
 /** Statuses of an execution that has not ended. */
 const OPEN: ReadonlySet<string | null> = new Set(['Pending', 'Running', 'Paused', 'Finishing']);
+
+/** How the firings in a pause are treated when it ends. */
+export interface ResumedFirings {
+  readonly catchUp?: CatchUp;
+  readonly passedAs?: 'missed' | 'paused';
+}
 
 /** Makes the execution of a firing. */
 export type MakeStart = (
@@ -22,37 +32,57 @@ export type MakeStart = (
   firing: { readonly at: number; readonly previousAt: number | null },
 ) => Promise<StartItem>;
 
+/** The codes of errors that say that an execution can't be started until a person has changed something. */
+const UNUSABLE: ReadonlyMap<string, ScheduleErrorKind> = new Map([
+  ['CONTEXT_TOO_LARGE', 'invalidInput'],
+  ['INVALID_ARGUMENT', 'invalidInput'],
+  ['INVALID_CONTEXT', 'invalidInput'],
+  ['UNKNOWN_WORKFLOW', 'unknownWorkflow'],
+]);
+
 /**
  * Decides what becomes of a schedule whose next firing is due. The row says what has happened, so every process decides the
  * same; which of them does it, the version decides.
+ *
+ * @param of.catchUp - the policy for missed firings. Default: that of the spec
+ * @param of.passedAs - how the firings that it leaves out are recorded
+ * @throws the error of `makeStart`, unless it shows that the workflow or the input is not usable, which breaks the schedule
  */
-export async function planFire(schedule: DueSchedule, makeStart: MakeStart): Promise<ScheduleFire> {
+export async function planFire(
+  schedule: DueSchedule,
+  makeStart: MakeStart,
+  { catchUp, passedAs = 'missed' }: ResumedFirings = {},
+): Promise<ScheduleFire> {
   const { name, nextFor, now } = schedule;
-  const plan = planSchedule(decodeSpec(schedule.spec), schedule.createdAt);
-  if ('problems' in plan) {
-    return broken(schedule, plan.problems.map((one) => `${one.field} ${one.problem}`).join('; '));
+  const own = planSchedule(decodeSpec(schedule.spec), schedule.createdAt);
+  if ('problems' in own) {
+    const problems = own.problems.map((one) => `${one.field} ${one.problem}`);
+    return broken(schedule, 'invalidSpec', `${problems.join('; ')}.`);
   }
+  const plan = catchUp === undefined ? own : { ...own, catchUp };
   if (nextFor === null) return unchanged(schedule, { state: 'ended' });
-  const failures = failuresOf(schedule);
-  if (failures >= plan.pauseAfterFailures) {
-    const reason = `${failures} executions have failed one after the other.`;
-    return unchanged(schedule, { state: 'paused', reason, failures });
+  if (schedule.hasFailed) {
+    const count = plan.pauseAfterFailures;
+    const reason = `${count} ${count === 1 ? 'execution has' : 'executions have'} failed one after the other.`;
+    return unchanged(schedule, { state: 'paused', reason });
   }
   const { due, missed, next } = dueFirings(plan, name, nextFor, now);
   const fire = new FireBuilder(schedule);
-  if (missed !== undefined) fire.passedOver(missed);
+  if (missed !== undefined) fire.passedOver(passedAs, missed);
   try {
     for (const { at, isCaughtUp } of due) {
       if (plan.overlap === 'skip' && fire.isRunning) fire.skipped(at);
       else {
         const start = await makeStart(schedule, { at, previousAt: fire.lastFiredFor });
-        fire.started(at, isCaughtUp, start);
+        fire.started(at, { isCaughtUp, dueAt: dueTime(plan, name, at), start });
       }
     }
   } catch (error) {
-    return broken(schedule, (error as Error).message);
+    const kind = error instanceof CloacinaError ? UNUSABLE.get(error.code) : undefined;
+    if (kind === undefined) throw error;
+    return broken(schedule, kind, (error as CloacinaError).message);
   }
-  return fire.build(next, plan, fire.hasStarted ? failures : schedule.failures);
+  return fire.build(next, plan);
 }
 
 /** A firing that a caller asks for. It counts as the one before for the overlap of the next. */
@@ -61,17 +91,8 @@ export function fireManually(schedule: ScheduleRecord, at: number, start: StartI
   return unchanged(schedule, { lastExecutionId: start.id, firings: [firing] });
 }
 
-/**
- * The number of executions that have failed one after the other. It is counted when the next one is due. A resumed schedule
- * has -1, so that the failures before are not counted again.
- */
-function failuresOf({ failures, lastStatus }: DueSchedule): number {
-  if (lastStatus === 'Failed') return failures + 1;
-  return lastStatus === 'Completed' ? 0 : failures;
-}
-
 function unchanged(schedule: ScheduleRecord, change: Partial<ScheduleFire>): ScheduleFire {
-  const { name, version, state, reason, nextFor, nextAt, failures } = schedule;
+  const { name, version, state, reason, nextFor, nextAt, lastError } = schedule;
   const { lastFiredFor, lastExecutionId } = schedule;
   return {
     name,
@@ -82,22 +103,23 @@ function unchanged(schedule: ScheduleRecord, change: Partial<ScheduleFire>): Sch
     nextAt,
     lastFiredFor,
     lastExecutionId,
-    failures,
+    lastError,
     firings: [],
     ...change,
   };
 }
 
 /** It keeps its next firing, so the catch-up policy decides about what it misses until it is mended. */
-function broken(schedule: DueSchedule, reason: string): ScheduleFire {
-  return unchanged(schedule, { state: 'broken', reason });
+function broken(schedule: DueSchedule, kind: ScheduleErrorKind, message: string): ScheduleFire {
+  const lastError = { kind, message, at: schedule.now };
+  return unchanged(schedule, { state: 'broken', reason: message, lastError });
 }
 
 /** Collects the firings of one schedule. */
 class FireBuilder {
   lastFiredFor: number | null;
   isRunning: boolean;
-  hasStarted = false;
+  private hasStarted = false;
   private lastExecutionId: string | null;
   private readonly firings: NewFiring[] = [];
 
@@ -107,36 +129,44 @@ class FireBuilder {
     this.isRunning = OPEN.has(schedule.lastStatus);
   }
 
-  passedOver({ first, last, count }: { first: number; last: number; count: number }): void {
+  passedOver(outcome: 'missed' | 'paused', { first, last, count }: MissedFirings): void {
     const until = count === 1 ? null : last;
-    this.firings.push({ scheduledFor: first, outcome: 'missed', until, count, start: null });
+    this.firings.push({ ...ONE, scheduledFor: first, outcome, until, count, start: null });
   }
 
   skipped(at: number): void {
     this.firings.push({ ...ONE, scheduledFor: at, outcome: 'skipped', start: null });
   }
 
-  started(at: number, isCaughtUp: boolean, start: StartItem): void {
+  started(
+    at: number,
+    {
+      isCaughtUp,
+      dueAt,
+      start,
+    }: { readonly isCaughtUp: boolean; readonly dueAt: number; readonly start: StartItem },
+  ): void {
     const outcome = isCaughtUp ? 'caughtUp' : 'started';
-    this.firings.push({ ...ONE, scheduledFor: at, outcome, start });
+    this.firings.push({ ...ONE, scheduledFor: at, outcome, dueAt, start });
     this.lastFiredFor = at;
     this.lastExecutionId = start.id;
     this.isRunning = true;
     this.hasStarted = true;
   }
 
-  build(next: number | undefined, plan: SchedulePlan, failures: number): ScheduleFire {
+  build(next: number | undefined, plan: SchedulePlan): ScheduleFire {
     const { lastFiredFor, lastExecutionId, firings, schedule } = this;
     return unchanged(schedule, {
       state: next === undefined ? 'ended' : 'active',
+      reason: null,
       nextFor: next ?? null,
       nextAt: next === undefined ? null : dueTime(plan, schedule.name, next),
       lastFiredFor,
       lastExecutionId,
-      failures,
+      lastError: this.hasStarted ? null : schedule.lastError,
       firings,
     });
   }
 }
 
-const ONE = { until: null, count: 1 } as const;
+const ONE = { dueAt: null, until: null, count: 1 } as const;

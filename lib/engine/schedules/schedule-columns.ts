@@ -44,7 +44,7 @@ export function scheduleColumns(
     state: isPaused ? 'paused' : next.nextFor === null ? 'ended' : 'active',
     reason: isPaused ? known.reason : null,
     ...next,
-    failures: known?.failures ?? 0,
+    lastError: null,
   };
 }
 
@@ -68,8 +68,8 @@ export function planOf(spec: ScheduleSpec, createdAt: number): SchedulePlan {
 
 /** The columns of a schedule as it is, to change some of them. */
 export function columnsOf(known: ScheduleRecord): ScheduleColumns {
-  const { workflow, spec, input, origin, state, reason, nextFor, nextAt, failures } = known;
-  return { workflow, spec, input, origin, state, reason, nextFor, nextAt, failures };
+  const { workflow, spec, input, origin, state, reason, nextFor, nextAt, lastError } = known;
+  return { workflow, spec, input, origin, state, reason, nextFor, nextAt, lastError };
 }
 
 export function specOf({ spec }: Pick<ScheduleRecord, 'spec'>): ScheduleSpec {

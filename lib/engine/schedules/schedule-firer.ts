@@ -1,16 +1,20 @@
 import { Logger } from '@nestjs/common';
 import { toStoredError } from '../../errors/index.js';
 import type { Clock } from '../../runtime/clock.js';
-import type { ScheduleFire, ScheduleStore } from '../../store/port/index.js';
+import type { DueSchedule, ScheduleFire, ScheduleStore } from '../../store/port/index.js';
+import type { ChildRunner } from '../children/child-runner.js';
 import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
 import { toStartItem } from '../starts/start-item.js';
-import type { StartConsequences, StartRequest } from '../starts/starter.js';
+import type { StartRequest } from '../starts/starter.js';
+import { firingRequest } from './firing-request.js';
 import { planFire } from './plan-fire.js';
-import type { ScheduledStarts } from './scheduled-starts.js';
+import type { StartedFirings } from './started-firings.js';
 
 /** Schedules of one statement. */
 const MAX_SCHEDULES = 300;
-/** First and longest pause before schedules are tried again whose rows were locked, in milliseconds. */
+/** Executions after which a statement takes no further schedule: one that catches up starts up to 1,000. */
+const MAX_STARTS = 1_000;
+/** First and longest pause before schedules are tried again that could not fire for now, in milliseconds. */
 const FIRST_PAUSE_MS = 5;
 const MAX_PAUSE_MS = 1_000;
 /** Number of pauses after which they are left to the sweep. */
@@ -27,22 +31,22 @@ export interface ScheduleFirerParts {
   readonly clock: Clock;
   readonly tenant: string;
   readonly store: {
-    readonly schedules: Pick<ScheduleStore, 'breakUnknown' | 'due' | 'fire'>;
+    readonly schedules: Pick<ScheduleStore, 'breakUnknown' | 'due' | 'fire' | 'now'>;
   };
   readonly catalog: Pick<DefinitionCatalog, 'names'>;
-  readonly starts: Pick<ScheduledStarts, 'follow' | 'request'>;
+  readonly runner: () => Pick<ChildRunner, 'prepareStart'>;
   /** Whether this process takes part in the tenant's work. */
   readonly mayFire: () => boolean;
   /** Makes the schedules of the code those of the tenant; called before the first look. */
   readonly reconcile: () => Promise<void>;
-  readonly consequences: Pick<StartConsequences, 'definitionsMissing'>;
+  readonly started: StartedFirings;
 }
 
 /**
  * Fires the schedules of a tenant that are due. Any process may do it, and several may try it at the same time: the version
  * in the schedule's row lets one of them make each firing.
  *
- * States: idle, at work, or pausing because rows were locked. A look that is asked for while it works is made next.
+ * States: idle, at work, or pausing because nothing could fire: rows were locked, or no execution could be prepared. A look that is asked for while it works is made next.
  */
 export class ScheduleFirer {
   private readonly logger = new Logger('Cloacina');
@@ -50,6 +54,8 @@ export class ScheduleFirer {
   private work: Promise<void> | undefined;
   private isReconciled = false;
   private lookedForUnknownAt = -Infinity;
+  /** The schedules of the present work whose failure is reported. */
+  private readonly reported = new Set<string>();
   private readonly closing = new AbortController();
 
   constructor(private readonly parts: ScheduleFirerParts) {}
@@ -77,11 +83,12 @@ export class ScheduleFirer {
   }
 
   private async run(): Promise<void> {
+    this.reported.clear();
     for (let tries = 0; this.looks && this.mayFire && tries <= MAX_TRIES;) {
       this.looks = false;
       const result = await this.fireDue();
-      if (result === 'more' || result === 'locked') this.looks = true;
-      if (result !== 'locked') tries = 0;
+      if (result === 'more' || result === 'blocked') this.looks = true;
+      if (result !== 'blocked') tries = 0;
       else {
         const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** tries++, MAX_PAUSE_MS);
         await this.parts.clock.sleep(pauseMs, this.closing.signal);
@@ -94,8 +101,8 @@ export class ScheduleFirer {
     return this.parts.mayFire() && !this.closing.signal.aborted;
   }
 
-  private async fireDue(): Promise<'done' | 'locked' | 'more'> {
-    const { catalog, starts, store } = this.parts;
+  private async fireDue(): Promise<'blocked' | 'done' | 'more'> {
+    const { catalog, store } = this.parts;
     const { names } = catalog;
     if (!this.isReconciled) await this.parts.reconcile();
     this.isReconciled = true;
@@ -106,32 +113,40 @@ export class ScheduleFirer {
     }
     const requests = new Map<string, StartRequest>();
     const fires: ScheduleFire[] = [];
-    // In the order of their names, in which all processes lock them.
-    for (const schedule of due.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
-      const fire = await planFire(schedule, async (of, firing) => {
-        const request = await starts.request(of, firing);
+    let isAll = due.length < MAX_SCHEDULES;
+    // The longest overdue first; then in the order of their names, in which all processes lock them.
+    for (const schedule of due) {
+      const fire = await this.plan(schedule, requests);
+      if (fire === undefined) isAll = false;
+      else fires.push(fire);
+      if (requests.size < MAX_STARTS) continue;
+      isAll = false;
+      break;
+    }
+    if (fires.length === 0) return 'blocked';
+    fires.sort((a, b) => (a.name < b.name ? -1 : 1));
+    const reply = await store.schedules.fire(fires);
+    this.parts.started.follow(fires, reply, requests);
+    if (!reply.fired.includes(true)) return 'blocked';
+    return isAll && !reply.fired.includes(false) ? 'done' : 'more';
+  }
+
+  /** A schedule whose firing can't be prepared for now stays due; the others fire. */
+  private async plan(
+    schedule: DueSchedule,
+    requests: Map<string, StartRequest>,
+  ): Promise<ScheduleFire | undefined> {
+    try {
+      return await planFire(schedule, async (of, firing) => {
+        const request = await firingRequest(this.parts.runner(), of, firing);
         requests.set(request.id, request);
         return toStartItem(request, 0);
       });
-      fires.push(fire);
+    } catch (error) {
+      if (!this.reported.has(schedule.name)) this.failed(error, `schedule "${schedule.name}"`);
+      this.reported.add(schedule.name);
+      return undefined;
     }
-    const { fired, definitionsAreStored } = await store.schedules.fire(fires);
-    if (!definitionsAreStored) this.parts.consequences.definitionsMissing();
-    for (const [i, fire] of fires.entries()) if (fired[i] === true) this.follow(fire, requests);
-    if (!fired.includes(true)) return 'locked';
-    return due.length === MAX_SCHEDULES || fired.includes(false) ? 'more' : 'done';
-  }
-
-  private follow(fire: ScheduleFire, requests: ReadonlyMap<string, StartRequest>): void {
-    const { starts, tenant } = this.parts;
-    for (const { start } of fire.firings) {
-      const request = start === null ? undefined : requests.get(start.id);
-      if (request !== undefined) starts.follow(request);
-    }
-    if (fire.state !== 'broken' && fire.state !== 'paused') return;
-    this.logger.warn(
-      `Tenant "${tenant}": schedule "${fire.name}" is ${fire.state}: ${fire.reason ?? ''}`,
-    );
   }
 
   /** Schedules of workflows that no process serves would stay due for ever, so they are marked and reported. */
@@ -139,8 +154,12 @@ export class ScheduleFirer {
     const { clock, store, tenant } = this.parts;
     if (clock.now() - this.lookedForUnknownAt < UNKNOWN_LOOK_MS) return;
     this.lookedForUnknownAt = clock.now();
-    const reason = 'No process that serves the tenant has its workflow.';
-    const broken = await store.schedules.breakUnknown(names, UNKNOWN_AFTER_MS, reason);
+    const error = {
+      kind: 'unknownWorkflow',
+      message: 'No process that serves the tenant has its workflow.',
+      at: await store.schedules.now(),
+    } as const;
+    const broken = await store.schedules.breakUnknown(names, UNKNOWN_AFTER_MS, error);
     for (const { name, workflow } of broken) {
       this.logger.warn(
         `Tenant "${tenant}": schedule "${name}" is broken: no process that serves the tenant has workflow "${workflow}".`,
@@ -148,10 +167,10 @@ export class ScheduleFirer {
     }
   }
 
-  /** Reports a look that failed. The sweep makes another one. */
-  private failed(error: unknown): void {
+  /** Reports a look that failed, or a schedule of it. The sweep makes another look. */
+  private failed(error: unknown, what = 'due schedules'): void {
     this.logger.warn(
-      `Tenant "${this.parts.tenant}": due schedules could not be fired, and will be retried: ${toStoredError(error).message}`,
+      `Tenant "${this.parts.tenant}": ${what} could not be fired, and will be retried: ${toStoredError(error).message}`,
     );
   }
 }

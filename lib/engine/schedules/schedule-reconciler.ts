@@ -1,6 +1,5 @@
 import { Logger } from '@nestjs/common';
 import type { RegisteredWorkflow } from '../../discovery/registered-workflow.js';
-import type { Clock } from '../../runtime/clock.js';
 import type { ScheduleRecord, ScheduleStore } from '../../store/port/index.js';
 import { encodeSpec } from '../../workflow/schedule/index.js';
 import { columnsOf, scheduleColumns, type WantedSchedule } from './schedule-columns.js';
@@ -11,10 +10,9 @@ const NOT_DECLARED = 'The code does not declare it any more.';
 const PAGE = 500;
 
 export interface ScheduleReconcilerParts {
-  readonly clock: Clock;
   readonly tenant: string;
   readonly store: {
-    readonly schedules: Pick<ScheduleStore, 'change' | 'create' | 'get' | 'list' | 'mend'>;
+    readonly schedules: Pick<ScheduleStore, 'change' | 'create' | 'get' | 'list' | 'mend' | 'now'>;
   };
   /** The workflows that this process serves for the tenant. */
   readonly workflows: () => readonly RegisteredWorkflow[];
@@ -59,7 +57,7 @@ export class ScheduleReconciler {
   }
 
   private async put(wanted: WantedSchedule): Promise<void> {
-    const { clock, store, tenant } = this.parts;
+    const { store, tenant } = this.parts;
     for (;;) {
       const known = await store.schedules.get(wanted.name);
       if (known?.origin === 'api') {
@@ -73,7 +71,7 @@ export class ScheduleReconciler {
       const returning = known?.reason === NOT_DECLARED;
       const set = scheduleColumns(
         wanted,
-        clock.wallTime(),
+        await store.schedules.now(),
         returning ? { ...known, state: 'active', reason: null, nextFor: null } : known,
       );
       const isDone =

@@ -1,9 +1,12 @@
 import type { Clock } from '../../runtime/clock.js';
 import type { ScheduleStore } from '../../store/port/index.js';
 import type { ProcessServices } from '../process-services.js';
+import type { CatchUp } from '../../workflow/schedule/index.js';
 import { ManualFiring, type ManualFiringParts } from './manual-firing.js';
+import type { BackfilledPart, BackfillRange, ScheduleBackfiller } from './schedule-backfiller.js';
 import type { ScheduleFirer } from './schedule-firer.js';
 import type { ScheduleReconciler } from './schedule-reconciler.js';
+import type { ScheduleResumer } from './schedule-resumer.js';
 
 export interface TenantSchedulesParts {
   readonly clock: Clock;
@@ -14,6 +17,8 @@ export interface TenantSchedulesParts {
   readonly firer: Pick<ScheduleFirer, 'look'>;
   readonly manual: ManualFiringParts;
   readonly reconciler: Pick<ScheduleReconciler, 'declared'>;
+  readonly resumer: Pick<ScheduleResumer, 'resume'>;
+  readonly backfiller: Pick<ScheduleBackfiller, 'part'>;
 }
 
 /** One tenant's schedules in this process: fires them, sets their timers, and tells the other processes of changes. */
@@ -28,6 +33,20 @@ export class TenantSchedules {
   /** An execution of a schedule that starts now, with this id. */
   manualFiring(name: string, id: string): ManualFiring {
     return new ManualFiring(this.parts.manual, name, id);
+  }
+
+  /**
+   * Resumes a schedule by the firings that a policy chooses from those of the pause.
+   *
+   * @throws UnknownScheduleError if no schedule has the name
+   */
+  async resume(name: string, catchUp: CatchUp): Promise<void> {
+    this.changed(await this.parts.resumer.resume(name, catchUp), true);
+  }
+
+  /** See {@link ScheduleBackfiller.part}. */
+  backfill(range: BackfillRange, after: number, limit: number): Promise<BackfilledPart | null> {
+    return this.parts.backfiller.part(range, after, limit);
   }
 
   /** Call when the process has proved that it lives: looks at the schedules, if the code declares some. */

@@ -1,6 +1,8 @@
-import { ScheduleReconciler } from '../schedules/schedule-reconciler.js';
-import { ScheduledStarts } from '../schedules/scheduled-starts.js';
+import { ScheduleBackfiller } from '../schedules/schedule-backfiller.js';
 import { ScheduleFirer } from '../schedules/schedule-firer.js';
+import { ScheduleReconciler } from '../schedules/schedule-reconciler.js';
+import { ScheduleResumer } from '../schedules/schedule-resumer.js';
+import { StartedFirings } from '../schedules/started-firings.js';
 import { TenantSchedules } from '../schedules/tenant-schedules.js';
 import type { EngineCore } from './core.js';
 import type { DefinitionsRoom } from './definitions.js';
@@ -16,31 +18,32 @@ export function wireSchedules(
 ) {
   const { given, store, services, clock, tenant, address, state } = core;
   const reconciler = new ScheduleReconciler({
-    clock,
     tenant,
     store,
     workflows: () => given.registry.list().filter(given.serves),
   });
-  const starts = new ScheduledStarts({ runner: given.runner, consequences: started });
+  const firings = new StartedFirings({ tenant, consequences: started });
   const firer = new ScheduleFirer({
     clock,
     tenant,
     store,
     catalog,
-    starts,
+    runner: given.runner,
     mayFire: () => state.name === 'claiming' || state.name === 'paused',
     reconcile: () => reconciler.run(),
-    consequences: started,
+    started: firings,
   });
-  const manual = { clock, tenant, store, starts, consequences: started };
+  const { runner } = given;
   const schedules = new TenantSchedules({
     clock,
     address,
     store,
     services,
     firer,
-    manual,
+    manual: { tenant, store, runner, started: firings },
     reconciler,
+    resumer: new ScheduleResumer({ clock, tenant, store, runner, started: firings }),
+    backfiller: new ScheduleBackfiller({ clock, store, runner, started: firings }),
   });
   return { firer, schedules };
 }

@@ -152,7 +152,7 @@ export class BulkCalls {
   private async run(given: BulkFilter, options: BulkOptions, act: BulkAct): Promise<BulkOutcome> {
     const call = `${act.kind}Many()`;
     const filter = checkBulkFilter(given, { call, ...SCOPES[act.kind] });
-    const { dryRun, background } = checkOptions(options);
+    const { dryRun, background } = checkBulkOptions(options);
     const { engine, whileUnavailable } = this.parts;
     const from = await whileUnavailable.run(() => engine.store.bulk.now());
     const operation = { act, filter, from };
@@ -204,7 +204,8 @@ function idsOf(found: readonly BulkPosition[]): string[] {
   return found.map(({ id }) => id);
 }
 
-function checkOptions({ dryRun, background }: BulkOptions): {
+/** @throws InvalidArgumentError unless both are booleans, and not both true */
+export function checkBulkOptions({ dryRun, background }: BulkOptions): {
   readonly dryRun: boolean;
   readonly background: boolean | undefined;
 } {

@@ -14,6 +14,8 @@ export * from './messages.js';
 export * from './outcomes.js';
 export * from './progress.js';
 export * from './recovery.js';
+export * from './schedule-firings.js';
+export * from './schedule-reports.js';
 export * from './schedules.js';
 export * from './session.js';
 export * from './starts.js';

@@ -1,4 +1,5 @@
-import type { StartItem } from './starts.js';
+import type { FireReply, NewFiring } from './schedule-firings.js';
+import type { ScheduleReportStore } from './schedule-reports.js';
 import type { UserTransaction } from './transactions.js';
 
 /** Who made a schedule: the code, by `@Schedule`, or a caller of the API. */
@@ -11,6 +12,21 @@ export type ScheduleOrigin = 'api' | 'code';
  * - `broken`: it can't fire, for the reason in the row: its workflow, input or time zone is not usable.
  */
 export type ScheduleState = 'active' | 'broken' | 'ended' | 'paused';
+
+/**
+ * Why a schedule could not fire:
+ * - `unknownWorkflow`: no running process has its workflow.
+ * - `invalidInput`: its input is not valid for the workflow any more.
+ * - `invalidSpec`: its spec can't be used, for example because its time zone does not exist any more.
+ */
+export type ScheduleErrorKind = 'invalidInput' | 'invalidSpec' | 'unknownWorkflow';
+
+export interface ScheduleError {
+  readonly kind: ScheduleErrorKind;
+  readonly message: string;
+  /** In milliseconds since 1970. */
+  readonly at: number;
+}
 
 /** The columns of a schedule that a change sets. Instants are in milliseconds since 1970. */
 export interface ScheduleColumns {
@@ -26,8 +42,8 @@ export interface ScheduleColumns {
   readonly nextFor: number | null;
   /** When it is due: later by the jitter. */
   readonly nextAt: number | null;
-  /** Number of executions that have failed one after the other. */
-  readonly failures: number;
+  /** Why it could not fire the last time that it was due; null if it could, or was changed since. */
+  readonly lastError: ScheduleError | null;
 }
 
 /** The row of a schedule. */
@@ -45,36 +61,13 @@ export interface ScheduleRecord extends ScheduleColumns {
 export interface DueSchedule extends ScheduleRecord {
   /** The status of the last execution; null if no execution was started, or if it was deleted. */
   readonly lastStatus: string | null;
+  /**
+   * Whether the last executions have all failed, as many as `pauseAfterFailures` says. Only those count that have ended, and
+   * that were started since the last change of the schedule.
+   */
+  readonly hasFailed: boolean;
   /** The database's time, in milliseconds since 1970. */
   readonly now: number;
-}
-
-/**
- * What came of a firing:
- * - `started`: it started an execution.
- * - `caughtUp`: it started one late, because it had been missed.
- * - `skipped`: the execution before was still running.
- * - `missed`: it was missed, and passed over. One row stands for a range of them.
- * - `paused`: the schedule was paused. One row stands for a range of them.
- * - `manual`: a caller started the execution by `runNow`.
- */
-export type FiringOutcome = 'caughtUp' | 'manual' | 'missed' | 'paused' | 'skipped' | 'started';
-
-/** A firing to record. */
-export interface NewFiring {
-  /** The instant of the schedule, in milliseconds since 1970. */
-  readonly scheduledFor: number;
-  readonly outcome: FiringOutcome;
-  /** The last instant of a range, and the number of firings in it. */
-  readonly until: number | null;
-  readonly count: number;
-  /** The execution to start, if the firing starts one. */
-  readonly start: StartItem | null;
-}
-
-export interface FiringRecord extends Omit<NewFiring, 'start'> {
-  readonly executionId: string | null;
-  readonly firedAt: number;
 }
 
 /** The firings of one schedule that are due, and what becomes of the schedule. */
@@ -88,15 +81,8 @@ export interface ScheduleFire {
   readonly nextAt: number | null;
   readonly lastFiredFor: number | null;
   readonly lastExecutionId: string | null;
-  readonly failures: number;
+  readonly lastError: ScheduleError | null;
   readonly firings: readonly NewFiring[];
-}
-
-export interface FireReply {
-  /** By index: whether the schedule was still as it was read, so that its firings are made now. */
-  readonly fired: readonly boolean[];
-  /** Whether the definitions of the started executions are stored. */
-  readonly definitionsAreStored: boolean;
 }
 
 /** Which schedules a page has. */
@@ -106,14 +92,6 @@ export interface ScheduleQuery {
   readonly origin: ScheduleOrigin | null;
   /** Only names after this one. */
   readonly after: string | null;
-  readonly limit: number;
-}
-
-/** The firings of a schedule that a page has: the latest first. */
-export interface FiringQuery {
-  readonly schedule: string;
-  /** Only firings for instants before this one. */
-  readonly before: number | null;
   readonly limit: number;
 }
 
@@ -129,9 +107,11 @@ export interface ScheduleTransaction {
  * Each change and each firing compares the version of the row with the one that it has read, and increases it. So of a
  * change and a firing that race, or of two processes that fire, one finds another version and does nothing.
  */
-export interface ScheduleStore {
+export interface ScheduleStore extends ScheduleReportStore {
   /** Call when another process has changed a schedule: the sweeps read the schedules from now on. */
   noted(): void;
+  /** The database's time, in milliseconds since 1970: what is past and what is to come is decided by it alone. */
+  now(): Promise<number>;
   /** The schedules of these workflows whose next firing is due, the longest overdue first. */
   due(workflows: readonly string[], limit: number): Promise<DueSchedule[]>;
   /**
@@ -162,13 +142,12 @@ export interface ScheduleStore {
   ): Promise<boolean>;
   /** Deletes a schedule with its firings. Its executions stay. False if no schedule has the name. */
   delete(name: string, transaction?: ScheduleTransaction): Promise<boolean>;
-  firings(query: FiringQuery): Promise<FiringRecord[]>;
   /** Makes schedules of these workflows active again that are broken, because this process may be able to fire them. */
   mend(workflows: readonly string[]): Promise<number>;
   /** Marks active schedules as broken that are overdue by `overdueMs` and whose workflow is not one of these. */
   breakUnknown(
     workflows: readonly string[],
     overdueMs: number,
-    reason: string,
+    error: ScheduleError,
   ): Promise<{ readonly name: string; readonly workflow: string }[]>;
 }

@@ -12,6 +12,7 @@ import type { WorkflowEvent } from '../../events/workflow-event.js';
 import { AvailabilityRetry } from '../../runtime/availability-retry.js';
 import { CloacinaRecovery } from '../../recovery/cloacina-recovery.js';
 import { builtInWorkflows } from '../../runner/bulk/bulk-workflow.js';
+import { scheduleWorkflows } from '../../runner/schedules/backfill-workflow.js';
 import { CloacinaRunner } from '../../runner/cloacina-runner.js';
 import { definitionToShow } from '../../runner/stand-in-definition.js';
 import { PostgresStore } from '../../store/postgres/postgres-store.js';
@@ -126,7 +127,7 @@ export class TenantRuntime {
       registry,
       serves: this.serves,
       restored,
-      builtIns: builtInWorkflows(),
+      builtIns: [...builtInWorkflows(), ...scheduleWorkflows()],
       services: group.process.services,
       events: this.eventSink(),
       interceptors: this.parts.hooks.interceptors,

@@ -1,23 +1,33 @@
 import type {
   DueSchedule,
   FireReply,
-  FiringQuery,
   FiringRecord,
   NewFiring,
   ScheduleColumns,
+  ScheduleError,
   ScheduleFire,
   ScheduleQuery,
   ScheduleRecord,
 } from '../../store/port/index.js';
+import { decodeSpec } from '../../workflow/schedule/index.js';
 import { change } from './memory-rows.js';
 import { insertScheduled } from './memory-starts.js';
 import type { MemoryTables } from './memory-tables.js';
 
-export type MemorySchedule = { -readonly [K in keyof ScheduleRecord]: ScheduleRecord[K] };
+export type MemorySchedule = { -readonly [K in keyof ScheduleRecord]: ScheduleRecord[K] } & {
+  /** The number of the first firing since its last change: times are too coarse to tell. */
+  countsFrom: number;
+};
 
 export interface MemoryFiring extends FiringRecord {
   readonly schedule: string;
+  readonly dueAt: number | null;
+  /** In the order of the records. */
+  readonly no: number;
 }
+
+/** Number of latest firings among which the failed executions are looked for. */
+const MAX_LOOK_BACK = 1_000;
 
 export function dueSchedules(
   tables: MemoryTables,
@@ -33,19 +43,33 @@ export function dueSchedules(
     .map((row) => ({
       ...row,
       lastStatus: tables.executions.get(row.lastExecutionId ?? '')?.status ?? null,
+      hasFailed: hasFailed(tables, row),
       now,
     }));
+}
+
+/** Whether the last ended executions have all failed, as many as the spec allows. */
+function hasFailed(tables: MemoryTables, { name, spec, countsFrom }: MemorySchedule): boolean {
+  const { pauseAfterFailures: allowed } = decodeSpec(spec);
+  if (allowed === undefined) return false;
+  const ended = tables.firings
+    .filter(({ schedule }) => schedule === name)
+    .sort((a, b) => b.scheduledFor - a.scheduledFor)
+    .slice(0, MAX_LOOK_BACK)
+    .filter(({ outcome, no }) => outcome !== 'backfilled' && no >= countsFrom)
+    .flatMap(({ executionId }) => tables.executions.get(executionId ?? '')?.status ?? [])
+    .filter((status) => status === 'Completed' || status === 'Failed')
+    .slice(0, allowed);
+  return ended.length === allowed && ended.every((status) => status === 'Failed');
 }
 
 export function fire(tables: MemoryTables, schedules: readonly ScheduleFire[]): FireReply {
   let definitionsAreStored = true;
   const fired = schedules.map(({ name, version, firings, ...columns }) => {
-    for (const { start } of firings) {
-      if (start !== null && !tables.definitions.has(start.plan.definitionId))
-        definitionsAreStored = false;
-    }
+    if (!areDefined(tables, firings)) definitionsAreStored = false;
     const row = tables.schedules.get(name);
     if (row?.version !== version) return false;
+    if (row.state !== 'active' && columns.state === 'active') isChanged(tables, row);
     change(row, { ...columns, version: version + 1 });
     for (const firing of firings) {
       if (addFiring(tables, name, firing) && firing.start !== null) {
@@ -57,14 +81,26 @@ export function fire(tables: MemoryTables, schedules: readonly ScheduleFire[]): 
   return { fired, definitionsAreStored };
 }
 
+/** Whether the definitions of all executions are stored. */
+export function areDefined(tables: MemoryTables, firings: readonly NewFiring[]): boolean {
+  return firings.every(
+    ({ start }) => start === null || tables.definitions.has(start.plan.definitionId),
+  );
+}
+
 /** False if the firing is recorded already. */
-function addFiring(tables: MemoryTables, schedule: string, firing: NewFiring): boolean {
+export function addFiring(
+  tables: MemoryTables,
+  schedule: string,
+  firing: NewFiring,
+  firedAt = tables.now(),
+): boolean {
   const { start, ...facts } = firing;
   const isKnown = tables.firings.some(
     (one) => one.schedule === schedule && one.scheduledFor === facts.scheduledFor,
   );
   if (isKnown) return false;
-  const row = { ...facts, schedule, executionId: start?.id ?? null, firedAt: tables.now() };
+  const row = { ...facts, schedule, executionId: start?.id ?? null, firedAt, no: tables.nextFiring++ };
   tables.firings.push(row);
   return true;
 }
@@ -80,8 +116,14 @@ export function createSchedule(tables: MemoryTables, name: string, set: Schedule
     lastExecutionId: null,
     createdAt: now,
     updatedAt: now,
+    countsFrom: tables.nextFiring,
   });
   return true;
+}
+
+/** A change begins a new count of failed executions. */
+function isChanged(tables: MemoryTables, row: MemorySchedule): void {
+  change(row, { updatedAt: tables.now(), countsFrom: tables.nextFiring });
 }
 
 export function changeSchedule(
@@ -93,7 +135,8 @@ export function changeSchedule(
 ): boolean {
   const row = tables.schedules.get(name);
   if (row?.version !== version) return false;
-  change(row, { ...set, version: version + 1, updatedAt: tables.now() });
+  change(row, { ...set, version: version + 1 });
+  isChanged(tables, row);
   if (passed !== null) addFiring(tables, name, passed);
   return true;
 }
@@ -115,17 +158,6 @@ export function listSchedules(tables: MemoryTables, query: ScheduleQuery): Sched
     .map((row) => ({ ...row }));
 }
 
-export function firingsOf(
-  tables: MemoryTables,
-  { schedule, before, limit }: FiringQuery,
-): FiringRecord[] {
-  return tables.firings
-    .filter((one) => one.schedule === schedule && (before === null || one.scheduledFor < before))
-    .sort((a, b) => b.scheduledFor - a.scheduledFor)
-    .slice(0, limit)
-    .map(({ schedule: _, ...firing }) => firing);
-}
-
 export function mend(tables: MemoryTables, workflows: readonly string[]): number {
   const broken = [...tables.schedules.values()].filter(
     ({ state, workflow }) => state === 'broken' && workflows.includes(workflow),
@@ -140,7 +172,7 @@ export function breakUnknown(
   tables: MemoryTables,
   workflows: readonly string[],
   overdueMs: number,
-  reason: string,
+  error: ScheduleError,
 ): { name: string; workflow: string }[] {
   const unknown = [...tables.schedules.values()].filter(
     ({ state, nextAt, workflow }) =>
@@ -149,6 +181,9 @@ export function breakUnknown(
       nextAt <= tables.now() - overdueMs &&
       !workflows.includes(workflow),
   );
-  for (const row of unknown) change(row, { state: 'broken', reason, version: row.version + 1 });
+  for (const row of unknown) {
+    const broken = { state: 'broken', reason: error.message, lastError: error } as const;
+    change(row, { ...broken, version: row.version + 1 });
+  }
   return unknown.map(({ name, workflow }) => ({ name, workflow }));
 }

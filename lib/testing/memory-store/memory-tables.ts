@@ -44,6 +44,8 @@ export class MemoryTables implements TenantHandle {
   /** Values of the library by name, and the open transactions that have changed one. */
   readonly states = new Map<string, StateRecord>();
   readonly changedStates = new Map<string, MemoryTransaction>();
+  /** The number of the next firing. */
+  nextFiring = 0;
   recoveryEvents: MemoryRecoveryEvent[] = [];
   /** Idempotency keys that open transactions have used, as {@link keyOf}. */
   readonly openKeys = new Map<string, MemoryTransaction>();

@@ -131,7 +131,11 @@ function lastDue(
  * The last instant from `from` to `to`. It is searched for by halving: an outage of a year over a schedule of seconds has
  * too many instants to go through.
  */
-function lastInstant(plan: SchedulePlan, from: number, to: number): number | undefined {
+export function lastInstant(
+  plan: SchedulePlan,
+  from: number,
+  to: number,
+): number | undefined {
   if (from > to) return undefined;
   const firstAfter = (time: number): number | undefined => {
     const next = nextInstant(plan, time);
@@ -168,10 +172,15 @@ function instantsBetween(plan: SchedulePlan, from: number, to: number): number[]
 }
 
 function missedBetween(plan: SchedulePlan, first: number, last: number): MissedFirings {
+  return { first, last, count: countInstants(plan, first, last) };
+}
+
+/** The number of instants from one to another, both included, counted to 1,000 at most. */
+export function countInstants(plan: SchedulePlan, first: number, last: number): number {
   let count = 1;
   for (let at = nextInstant(plan, first); at !== undefined && at <= last; count++) {
     if (count >= MAX_COUNTED) break;
     at = nextInstant(plan, at);
   }
-  return { first, last, count };
+  return count;
 }

@@ -6,19 +6,29 @@ import { TenantManager } from '../../../lib/tenants/hosting/tenant-manager.js';
 import { tenantOptions } from '../../support/tenant-options.js';
 import { scheduled, type SchedulingSettings } from './scheduling.js';
 
-const { schema, dieAt } = JSON.parse(process.env['SCHEDULING'] ?? '{}') as SchedulingSettings;
+const settings = JSON.parse(process.env['SCHEDULING'] ?? '{}') as SchedulingSettings;
+const { schema, dieAt, statement = 'fire', number = 1 } = settings;
 const die = (): unknown => process.kill(process.pid, 'SIGKILL');
 if (dieAt !== null) {
-  const fire = Reflect.get(PostgresScheduleStore.prototype, 'fire');
-  PostgresScheduleStore.prototype.fire = async function (schedules) {
-    if (dieAt === 'before') die();
-    const reply = fire.call(this, schedules);
-    // The statement is written to the socket in a later turn of the event loop.
-    if (dieAt === 'sent') setTimeout(die, 1);
-    const fired = await reply;
-    die();
-    return fired;
-  };
+  const send = Reflect.get(PostgresScheduleStore.prototype, statement) as (
+    this: unknown,
+    argument: unknown,
+  ) => Promise<never>;
+  let sent = 0;
+  Reflect.set(
+    PostgresScheduleStore.prototype,
+    statement,
+    async function (this: unknown, argument: unknown) {
+      const isLast = ++sent === number;
+      if (isLast && dieAt === 'before') die();
+      const reply = send.call(this, argument);
+      // The statement is written to the socket in a later turn of the event loop.
+      if (isLast && dieAt === 'sent') setTimeout(die, 1);
+      const result = await reply;
+      if (isLast) die();
+      return result;
+    },
+  );
 }
 if (!(scheduled instanceof BuiltWorkflow)) throw new TypeError('Not a definition.');
 const { registered } = describeDefinition({ definition: scheduled, module: 'Scheduling' });

@@ -285,6 +285,17 @@ describe('exploreWorkflows reports', () => {
     expect(problem).toContain('has a reserved name');
   });
 
+  it("a limit whose name is the library's, but not the fairKey behind which one is", async () => {
+    @Workflow({ name: 'limited' })
+    class Limited {
+      @Task({ limit: { name: 'cloacina.fair', concurrency: 1 } }) a() {}
+      @Task({ fairKey: 'customer' }) b() {}
+    }
+    const [problem, ...others] = await problemsOf({ providers: [Limited] });
+    expect(others).toEqual([]);
+    expect(problem).toContain('Limit "cloacina.fair", which Workflow "limited", task "a" names');
+  });
+
   it('two workflows of one name, with both places', async () => {
     @Workflow({ name: 'order' })
     class Impostor {

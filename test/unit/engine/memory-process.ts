@@ -7,6 +7,7 @@ import { SlotScheduler } from '../../../lib/engine/slots/slot-scheduler.js';
 import { TenantEngine } from '../../../lib/engine/tenant-engine.js';
 import { CloacinaRunner } from '../../../lib/runner/cloacina-runner.js';
 import { newExecutionId } from '../../../lib/runner/execution-id.js';
+import { scheduleWorkflows } from '../../../lib/runner/schedules/backfill-workflow.js';
 import type { Clock } from '../../../lib/runtime/clock.js';
 import {
   MemoryDatabase,
@@ -83,6 +84,7 @@ export class MemoryProcess {
       runner: () => this.runner,
       registry,
       serves: () => true,
+      builtIns: scheduleWorkflows(),
       services: this.process.services,
       events: { wants: () => false, next: () => undefined },
     });

@@ -72,7 +72,6 @@ describe('A limit of a task', () => {
     ['a rate in no time', { name: 'n', rate: { limit: 1, per: 0 } }, 'a rate.per of 0'],
     ['another order', { name: 'n', concurrency: 1, order: 'fifo' }, 'the order "fifo"; it must be'],
     ['an order of many', { name: 'n', concurrency: 2, order: 'strict' }, 'needs concurrency: 1'],
-    ['a name of the library', 'cloacina.fair', "a name that begins with 'cloacina.'"],
     ['a rate of nothing', { name: 'n', rate: { limit: 0, per: '1s' } }, 'the rate.limit 0'],
   ])('is refused with %s', (_, limit, problem) => {
     expect(problemsWith(limit).join(' ')).toContain(problem);

@@ -15,7 +15,7 @@ export interface ScheduleRow {
   nextAt: Date | null;
   lastFiredFor: Date | null;
   lastExecutionId: string | null;
-  failures: number;
+  lastError: unknown;
   createdAt: Date;
   updatedAt: Date;
 }
@@ -28,6 +28,7 @@ export interface ScheduleFiringRow {
   executionId: string | null;
   until: Date | null;
   count: number;
+  dueAt: Date | null;
   firedAt: Date;
 }
 
@@ -58,7 +59,7 @@ export const ScheduleEntity = new EntitySchema<ScheduleRow>({
     nextAt: { name: 'next_at', type: 'timestamptz', nullable: true },
     lastFiredFor: { name: 'last_fired_for', type: 'timestamptz', nullable: true },
     lastExecutionId: { name: 'last_execution_id', type: 'uuid', nullable: true },
-    failures: { name: 'failures', type: 'integer', default: 0 },
+    lastError: { name: 'last_error', type: 'json', nullable: true },
     createdAt: { name: 'created_at', ...NOW },
     updatedAt: { name: 'updated_at', ...NOW },
   },
@@ -75,6 +76,7 @@ export const ScheduleFiringEntity = new EntitySchema<ScheduleFiringRow>({
     executionId: { name: 'execution_id', type: 'uuid', nullable: true },
     until: { name: 'until', type: 'timestamptz', nullable: true },
     count: { name: 'count', type: 'integer', default: 1 },
+    dueAt: { name: 'due_at', type: 'timestamptz', nullable: true },
     firedAt: { name: 'fired_at', ...NOW },
   },
 });

@@ -1,6 +1,15 @@
+import { assertDefined } from '../../../workflow/assert-defined.js';
 import { PostgresRole } from './postgres-role.js';
 import { plainArray } from '../statements/encoding.js';
+import { backfillSchedule, backfillValues } from '../statements/backfill-schedule.js';
 import { fireReplyOf, fireSchedules, fireValues, timeText } from '../statements/fire-schedules.js';
+import {
+  firingsValues,
+  readFirings,
+  readFiringsBetween,
+  readScheduleStats,
+  statsValues,
+} from '../statements/schedule-reports.js';
 import {
   breakUnknownSchedules,
   changeSchedule,
@@ -12,30 +21,39 @@ import {
   mendSchedules,
   passedValues,
   readDueSchedules,
-  readFirings,
   readSchedule,
+  readScheduleTime,
   scheduleValues,
 } from '../statements/schedules.js';
 import type { Statement, StatementRunner } from '../statements/statement.js';
 import { CHANNEL, notify } from '../statements/wake-ups.js';
 import type {
+  Backfill,
   DueSchedule,
   FireReply,
   FiringQuery,
   FiringRecord,
   NewFiring,
   ScheduleColumns,
+  ScheduleError,
   ScheduleFire,
   ScheduleQuery,
   ScheduleRecord,
+  ScheduleStatsRow,
   ScheduleStore,
   ScheduleTransaction,
+  StatsQuery,
 } from '../../port/index.js';
 
 /** Schedules on PostgreSQL. It only forwards; the statements are documented next to their texts. */
 export class PostgresScheduleStore extends PostgresRole implements ScheduleStore {
   noted(): void {
     this.db.tables.schedules.noted();
+  }
+
+  async now(): Promise<number> {
+    const [row] = await this.db.hot.run(readScheduleTime, []);
+    return assertDefined(row).now;
   }
 
   due(workflows: readonly string[], limit: number): Promise<DueSchedule[]> {
@@ -77,8 +95,22 @@ export class PostgresScheduleStore extends PostgresRole implements ScheduleStore
     return isDeleted;
   }
 
-  firings({ schedule, before, limit }: FiringQuery): Promise<FiringRecord[]> {
-    return this.db.cold.run(readFirings, [schedule, timeText(before), limit]);
+  firings(query: FiringQuery): Promise<FiringRecord[]> {
+    return this.db.cold.run(readFirings, firingsValues(query));
+  }
+
+  firingsBetween(schedule: string, from: number, to: number): Promise<FiringRecord[]> {
+    return this.db.cold.run(readFiringsBetween, [schedule, timeText(from), timeText(to)]);
+  }
+
+  async stats(query: StatsQuery): Promise<ScheduleStatsRow> {
+    const [row] = await this.db.cold.run(readScheduleStats, statsValues(query));
+    return assertDefined(row);
+  }
+
+  async backfill(backfill: Backfill): Promise<FireReply> {
+    const rows = await this.db.hot.run(backfillSchedule, backfillValues(backfill));
+    return fireReplyOf(rows, 1);
   }
 
   async mend(workflows: readonly string[]): Promise<number> {
@@ -88,9 +120,9 @@ export class PostgresScheduleStore extends PostgresRole implements ScheduleStore
   breakUnknown(
     workflows: readonly string[],
     overdueMs: number,
-    reason: string,
+    error: ScheduleError,
   ): Promise<{ readonly name: string; readonly workflow: string }[]> {
-    return this.db.cold.run(breakUnknownSchedules, [JSON.stringify(workflows), overdueMs, reason]);
+    return this.db.cold.run(breakUnknownSchedules, [JSON.stringify(workflows), overdueMs, JSON.stringify(error)]);
   }
 
   private async write(

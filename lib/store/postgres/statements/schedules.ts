@@ -1,12 +1,11 @@
-import { columns, epochMs, integer, json, long, orNull, text, uuid } from './columns.js';
+import { boolean, columns, epochMs, integer, json, long, orNull, parsed, text, uuid } from './columns.js';
 import { timeText } from './fire-schedules.js';
 import { NO_COLUMNS, type Statement, type TenantTables } from './statement.js';
 import type {
   DueSchedule,
-  FiringOutcome,
-  FiringRecord,
   NewFiring,
   ScheduleColumns,
+  ScheduleError,
   ScheduleOrigin,
   ScheduleQuery,
   ScheduleRecord,
@@ -26,12 +25,12 @@ const COLUMNS = {
   nextAt: orNull(long),
   lastFiredFor: orNull(long),
   lastExecutionId: orNull(uuid),
-  failures: integer,
+  lastError: parsed<ScheduleError | null>(null),
   createdAt: long,
   updatedAt: long,
 };
 const SCHEDULE = columns(COLUMNS);
-const DUE = columns({ ...COLUMNS, lastStatus: orNull(text), now: long });
+const DUE = columns({ ...COLUMNS, lastStatus: orNull(text), hasFailed: boolean, now: long });
 
 /** The columns of schedule `c`. */
 const EXPRESSIONS = {
@@ -47,10 +46,31 @@ const EXPRESSIONS = {
   nextAt: epochMs('c.next_at'),
   lastFiredFor: epochMs('c.last_fired_for'),
   lastExecutionId: 'c.last_execution_id',
-  failures: 'c.failures',
+  lastError: 'c.last_error',
   createdAt: epochMs('c.created_at'),
   updatedAt: epochMs('c.updated_at'),
 };
+
+/** Number of latest firings among which the failed executions are looked for. Skipped firings count too. */
+const MAX_LOOK_BACK = 1_000;
+
+/**
+ * Whether the last ended executions of schedule `c` have all failed, as many as its spec allows. They are counted in the
+ * executions and not by the firings, because executions may overlap and end in any order. A change of the schedule begins a
+ * new count.
+ */
+function hasFailed({ execution, scheduleFiring }: TenantTables): string {
+  const allowed = "(c.spec ->> 'pauseAfterFailures')::integer";
+  return `CASE WHEN ${allowed} IS NULL THEN false ELSE coalesce((
+    SELECT count(*) = ${allowed} AND bool_and(y.status = 'Failed') FROM (
+      SELECT x.status FROM (
+        SELECT f.scheduled_for, f.execution_id, f.fired_at, f.outcome FROM ${scheduleFiring} f
+        WHERE f.schedule = c.name ORDER BY f.scheduled_for DESC LIMIT ${MAX_LOOK_BACK}
+      ) f JOIN ${execution} x ON x.id = f.execution_id
+      WHERE x.status IN ('Completed', 'Failed') AND f.outcome <> 'backfilled' AND f.fired_at > c.updated_at
+      ORDER BY f.scheduled_for DESC LIMIT ${allowed}
+    ) y), false) END`;
+}
 
 /** Reads due schedules, with the status of their last executions, which decides about overlaps. */
 export const readDueSchedules: Statement<DueSchedule> = {
@@ -59,12 +79,21 @@ export const readDueSchedules: Statement<DueSchedule> = {
   text: (tables) => `SELECT ${DUE.select({
     ...EXPRESSIONS,
     lastStatus: `(SELECT x.status FROM ${tables.execution} x WHERE x.id = c.last_execution_id)`,
+    hasFailed: hasFailed(tables),
     now: epochMs(tables.clock.now),
   })}
   FROM ${tables.schedule} c
   WHERE c.state = 'active' AND c.next_at <= ${tables.clock.now}
     AND c.workflow IN (SELECT json_array_elements_text($1::json))
   ORDER BY c.next_at LIMIT $2`,
+};
+
+const NOW = columns({ now: long });
+
+export const readScheduleTime: Statement<{ now: number }> = {
+  name: 'read_schedule_time',
+  columns: NOW,
+  text: ({ clock }) => `SELECT ${NOW.select({ now: epochMs(clock.now) })}`,
 };
 
 export const readSchedule: Statement<ScheduleRecord> = {
@@ -93,8 +122,8 @@ export const createSchedule: Statement<{ name: string }> = {
   name: 'create_schedule',
   columns: NAMED,
   text: (tables) => `INSERT INTO ${tables.schedule}
-    (name, workflow, spec, input, origin, state, reason, next_for, next_at, failures)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    (name, workflow, spec, input, origin, state, reason, next_for, next_at, last_error, created_at, updated_at)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, ${tables.clock.now}, ${tables.clock.now})
   ON CONFLICT DO NOTHING
   RETURNING ${NAMED.select({ name: 'name' })}`,
 };
@@ -106,12 +135,12 @@ export const changeSchedule: Statement<{ name: string }> = {
   text: (tables) => `WITH changed AS (
     UPDATE ${tables.schedule}
     SET workflow = $2, spec = $3, input = $4, origin = $5, state = $6, reason = $7, next_for = $8, next_at = $9,
-        failures = $10, version = version + 1, updated_at = ${tables.clock.now}
+        last_error = $10, version = version + 1, updated_at = ${tables.clock.now}
     WHERE name = $1 AND version = $11
     RETURNING name
   ), passed AS (
-    INSERT INTO ${tables.scheduleFiring} (schedule, scheduled_for, outcome, until, count)
-    SELECT name, $12::timestamptz, $13::text, $14::timestamptz, $15::integer FROM changed
+    INSERT INTO ${tables.scheduleFiring} (schedule, scheduled_for, outcome, until, count, fired_at)
+    SELECT name, $12::timestamptz, $13::text, $14::timestamptz, $15::integer, ${tables.clock.now} FROM changed
     WHERE $12::timestamptz IS NOT NULL
     ON CONFLICT DO NOTHING
   ) SELECT ${NAMED.select({ name: 'name' })} FROM changed`,
@@ -128,7 +157,7 @@ export function scheduleValues(name: string, set: ScheduleColumns): unknown[] {
     set.reason,
     timeText(set.nextFor),
     timeText(set.nextAt),
-    set.failures,
+    set.lastError === null ? null : JSON.stringify(set.lastError),
   ];
 }
 
@@ -153,31 +182,6 @@ export const deleteFirings: Statement = {
     AND NOT EXISTS (SELECT FROM ${tables.schedule} c WHERE c.name = $1)`,
 };
 
-const FIRING = columns({
-  scheduledFor: long,
-  outcome: text as typeof text & { decode: (value: string | null) => FiringOutcome },
-  until: orNull(long),
-  count: integer,
-  executionId: orNull(uuid),
-  firedAt: long,
-});
-
-export const readFirings: Statement<FiringRecord> = {
-  name: 'read_firings',
-  columns: FIRING,
-  text: (tables) => `SELECT ${FIRING.select({
-    scheduledFor: epochMs('f.scheduled_for'),
-    outcome: 'f.outcome',
-    until: epochMs('f.until'),
-    count: 'f.count',
-    executionId: 'f.execution_id',
-    firedAt: epochMs('f.fired_at'),
-  })}
-  FROM ${tables.scheduleFiring} f
-  WHERE f.schedule = $1 AND ($2::timestamptz IS NULL OR f.scheduled_for < $2)
-  ORDER BY f.scheduled_for DESC LIMIT $3`,
-};
-
 export const mendSchedules: Statement<{ name: string }> = {
   name: 'mend_schedules',
   columns: NAMED,
@@ -193,7 +197,7 @@ export const breakUnknownSchedules: Statement<{ name: string; workflow: string }
   name: 'break_unknown_schedules',
   columns: BROKEN,
   text: (tables: TenantTables) => `UPDATE ${tables.schedule}
-  SET state = 'broken', reason = $3, version = version + 1, updated_at = ${tables.clock.now}
+  SET state = 'broken', reason = $3::json ->> 'message', last_error = $3::json, version = version + 1, updated_at = ${tables.clock.now}
   WHERE state = 'active' AND next_at <= ${tables.clock.now} - $2 * interval '1 millisecond'
     AND workflow NOT IN (SELECT json_array_elements_text($1::json))
   RETURNING ${BROKEN.select({ name: 'name', workflow: 'workflow' })}`,

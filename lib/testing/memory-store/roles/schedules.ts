@@ -6,29 +6,37 @@ import {
   deleteSchedule,
   dueSchedules,
   fire,
-  firingsOf,
   listSchedules,
   mend,
 } from '../memory-schedules.js';
+import { backfill, firingsBetween, firingsOf, statsOf } from '../memory-schedule-reports.js';
 import { asTransaction } from '../memory-transaction.js';
 import type {
+  Backfill,
   DueSchedule,
   FireReply,
   FiringQuery,
   FiringRecord,
   NewFiring,
   ScheduleColumns,
+  ScheduleError,
   ScheduleFire,
   ScheduleQuery,
   ScheduleRecord,
+  ScheduleStatsRow,
   ScheduleStore,
   ScheduleTransaction,
+  StatsQuery,
 } from '../../../store/port/index.js';
 
 /** Schedules in memory. A change in a transaction is written at its commit, if the schedule is as it was then. */
 export class MemoryScheduleStore extends MemoryRole implements ScheduleStore {
   noted(): void {
     // The sweeps of memory read everything.
+  }
+
+  now(): Promise<number> {
+    return this.run((tables) => tables.now());
   }
 
   due(workflows: readonly string[], limit: number): Promise<DueSchedule[]> {
@@ -80,6 +88,18 @@ export class MemoryScheduleStore extends MemoryRole implements ScheduleStore {
     return this.run((tables) => firingsOf(tables, query));
   }
 
+  firingsBetween(schedule: string, from: number, to: number): Promise<FiringRecord[]> {
+    return this.run((tables) => firingsBetween(tables, schedule, from, to));
+  }
+
+  stats(query: StatsQuery): Promise<ScheduleStatsRow> {
+    return this.run((tables) => statsOf(tables, query));
+  }
+
+  backfill(work: Backfill): Promise<FireReply> {
+    return this.run((tables) => backfill(tables, work));
+  }
+
   mend(workflows: readonly string[]): Promise<number> {
     return this.run((tables) => mend(tables, workflows));
   }
@@ -87,9 +107,9 @@ export class MemoryScheduleStore extends MemoryRole implements ScheduleStore {
   breakUnknown(
     workflows: readonly string[],
     overdueMs: number,
-    reason: string,
+    error: ScheduleError,
   ): Promise<{ readonly name: string; readonly workflow: string }[]> {
-    return this.run((tables) => breakUnknown(tables, workflows, overdueMs, reason));
+    return this.run((tables) => breakUnknown(tables, workflows, overdueMs, error));
   }
 
   private write(

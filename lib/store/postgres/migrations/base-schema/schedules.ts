@@ -18,7 +18,7 @@ CREATE TABLE ${schema}.cloacina_schedule (
   next_at timestamptz,
   last_fired_for timestamptz,
   last_execution_id uuid,
-  failures integer NOT NULL DEFAULT 0,
+  last_error json,
   created_at timestamptz NOT NULL DEFAULT ${SERVER_CLOCK.now},
   updated_at timestamptz NOT NULL DEFAULT ${SERVER_CLOCK.now}
 );
@@ -31,6 +31,7 @@ CREATE TABLE ${schema}.cloacina_schedule_firing (
   execution_id uuid,
   until timestamptz,
   count integer NOT NULL DEFAULT 1,
+  due_at timestamptz,
   fired_at timestamptz NOT NULL DEFAULT ${SERVER_CLOCK.now},
   PRIMARY KEY (schedule, scheduled_for)
 );
@@ -59,7 +60,11 @@ CREATE TABLE ${schema}.cloacina_state (
     ],
     ['COLUMN', 'schedule.next_for', 'The next instant of the schedule. NULL if none is left.'],
     ['COLUMN', 'schedule.next_at', 'When it is due: next_for and the jitter.'],
-    ['COLUMN', 'schedule.failures', 'Number of failed executions since the last that succeeded.'],
+    [
+      'COLUMN',
+      'schedule.last_error',
+      'Why the schedule could not fire when it was due last. NULL if it could, or was changed since.',
+    ],
     [
       'TABLE',
       'schedule_firing',
@@ -71,6 +76,11 @@ CREATE TABLE ${schema}.cloacina_state (
       'The last instant of a range of firings that were passed over together. NULL for one firing.',
     ],
     ['COLUMN', 'schedule_firing.count', 'Number of firings in the range, counted to 1000.'],
+    [
+      'COLUMN',
+      'schedule_firing.due_at',
+      'When the firing was due: scheduled_for and the jitter. NULL if no timer made it.',
+    ],
     ['TABLE', 'state', 'State of the library by name, such as the cursors of pollers.'],
   ],
 };

@@ -1,0 +1,157 @@
+import { planOfRange, type BackfillRange } from '../../engine/schedules/schedule-backfiller.js';
+import type { TenantEngine } from '../../engine/tenant-engine.js';
+import { checkCallOptions } from '../../errors/call-options.js';
+import { InvalidArgumentError, UnknownScheduleError } from '../../errors/index.js';
+import { formatValue } from '../../errors/option-checks.js';
+import type { AvailabilityRetry } from '../../runtime/availability-retry.js';
+import { nextInstants } from '../../workflow/schedule/index.js';
+import { checkBulkOptions } from '../bulk/bulk-calls.js';
+import type { BulkResult } from '../bulk/bulk-options.js';
+import { makeStartRequest } from '../start-request.js';
+import type { BackfillOperation } from './backfill-operation.js';
+import type { BackfillOptions } from './backfill-options.js';
+import { BACKFILL_WORKFLOW } from './backfill-workflow.js';
+
+/** Maximum number of times of a backfill. */
+const MAX_INSTANTS = 10_000;
+/** Maximum number of times for which a call starts the executions itself. */
+const MAX_AT_ONCE = 1_000;
+/** Instants that are computed in a turn of the event loop. */
+const INSTANTS_AT_ONCE = 250;
+
+const OPTIONS: ReadonlySet<string> = new Set<keyof BackfillOptions>([
+  'from',
+  'to',
+  'overlap',
+  'background',
+  'dryRun',
+]);
+
+export interface BackfillCallsParts {
+  readonly tenant: string;
+  readonly engine: TenantEngine;
+  readonly whileUnavailable: AvailabilityRetry;
+}
+
+/** Checks the arguments of backfills, does them, or starts the workflow that does. */
+export class BackfillCalls {
+  constructor(private readonly parts: BackfillCallsParts) {}
+
+  /** Returns the id of the operation in the background, or what the call has done itself. */
+  async backfill(
+    name: string,
+    options: BackfillOptions,
+  ): Promise<{ readonly id: string } | BulkResult> {
+    checkCallOptions('backfill()', options, OPTIONS);
+    const from = instantOf('from', options.from);
+    const to = instantOf('to', options.to);
+    if (to < from) throw new InvalidArgumentError('to', 'must not be before from');
+    const overlap = overlapOf(options.overlap);
+    const { dryRun, background } = checkBulkOptions(options);
+    const operation = await this.operation(name, { from, to, overlap });
+    const { total } = operation;
+    if (dryRun) return { matched: total, changed: 0 };
+    if (background === true) return this.start(operation);
+    if (total <= MAX_AT_ONCE) return this.run(operation);
+    if (background === undefined) return this.start(operation);
+    throw new InvalidArgumentError(
+      'background',
+      `must not be false for more than ${MAX_AT_ONCE} times; leave it out, or take a shorter range`,
+    );
+  }
+
+  /**
+   * Starts the executions of some instants.
+   *
+   * @param after - the instant before them
+   * @param limit - maximum number of instants
+   * @param signal - ends the work between two statements
+   * @returns with the last instant; null if no instant is left
+   */
+  async page(
+    range: BackfillRange,
+    after: number,
+    limit: number,
+    signal?: AbortSignal,
+  ): Promise<BulkResult & { readonly last: number | null }> {
+    const { engine, whileUnavailable } = this.parts;
+    const sum = { matched: 0, changed: 0 };
+    let last = after;
+    while (sum.matched < limit) {
+      signal?.throwIfAborted();
+      const from = last;
+      const left = limit - sum.matched;
+      const part = await whileUnavailable.run(() => engine.schedules.backfill(range, from, left));
+      if (part === null || part.last === null) return { ...sum, last: null };
+      sum.matched += part.matched;
+      sum.changed += part.changed;
+      last = part.last;
+    }
+    return { ...sum, last };
+  }
+
+  private async run(operation: BackfillOperation): Promise<BulkResult> {
+    const { matched, changed } = await this.page(operation, operation.after, operation.total);
+    return { matched, changed };
+  }
+
+  /** Fixes what the operation is about: the instants of the schedule as it is now. */
+  private async operation(
+    schedule: string,
+    { from, to, overlap }: { from: number; to: number; overlap: 'allow' | 'skip' },
+  ): Promise<BackfillOperation> {
+    const { engine, tenant, whileUnavailable } = this.parts;
+    const known = await whileUnavailable.run(() => engine.store.schedules.get(schedule));
+    if (known === undefined) throw new UnknownScheduleError(schedule, tenant);
+    const { spec, createdAt, nextFor } = known;
+    // What comes next is fired by the schedule itself, or decided when it is resumed.
+    const now = await whileUnavailable.run(() => engine.store.schedules.now());
+    const last = Math.min(to, now, (nextFor ?? Infinity) - 1);
+    const range = { schedule, createdAt, spec, overlap, to: last };
+    const total = await this.count(range, from - 1);
+    return { kind: 'backfill', ...range, after: from - 1, total };
+  }
+
+  /** Lets other work run in between: some thousand instants of an expression take half a second. */
+  private async count(range: BackfillRange, after: number): Promise<number> {
+    const plan = planOfRange(range);
+    let total = 0;
+    for (let at: number | undefined = after; at !== undefined;) {
+      const instants: number[] = nextInstants(plan, at, INSTANTS_AT_ONCE).filter(
+        (each) => each <= range.to,
+      );
+      total += instants.length;
+      if (total > MAX_INSTANTS) {
+        throw new InvalidArgumentError(
+          'to',
+          `must be so near to from that the schedule has at most ${MAX_INSTANTS} times between them; call it for shorter ranges`,
+        );
+      }
+      at = instants.length < INSTANTS_AT_ONCE ? undefined : instants.at(-1);
+      await new Promise<void>((resolve) => this.parts.engine.clock.immediate(resolve));
+    }
+    return total;
+  }
+
+  /** Starts the workflow that does the operation. */
+  private async start(operation: BackfillOperation): Promise<{ readonly id: string }> {
+    const { engine, whileUnavailable } = this.parts;
+    const { clock, settings, catalog } = engine;
+    await whileUnavailable.run(() => engine.open());
+    const definition = await whileUnavailable.run(() => catalog.builtIn(BACKFILL_WORKFLOW));
+    const { maxContextSize } = settings;
+    const start = { maxContextSize, clock, isAwaited: false };
+    return engine.starts.start(makeStartRequest(definition, { operation }, {}, start));
+  }
+}
+
+function instantOf(field: 'from' | 'to', value: unknown): number {
+  if (value instanceof Date && !Number.isNaN(value.getTime())) return value.getTime();
+  throw new InvalidArgumentError(field, `must be a valid Date, not ${formatValue(value)}`);
+}
+
+function overlapOf(value: unknown): 'allow' | 'skip' {
+  if (value === undefined) return 'allow';
+  if (value === 'allow' || value === 'skip') return value;
+  throw new InvalidArgumentError('overlap', `must be 'allow' or 'skip', not ${formatValue(value)}`);
+}

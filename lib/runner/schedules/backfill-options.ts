@@ -1,0 +1,15 @@
+import type { BulkOptions } from '../bulk/bulk-options.js';
+
+/** The times of {@link CloacinaSchedules.backfill}, and its options. */
+export interface BackfillOptions extends BulkOptions {
+  /** The first time. */
+  readonly from: Date;
+  /** The last time. Times that the schedule has still to fire for are left to it. */
+  readonly to: Date;
+  /**
+   * What happens to a time while the execution of the time before still runs. `'allow'`: all executions start at once.
+   * `'skip'`: it starts nothing, and is recorded as skipped. It rules instead of the schedule's own `overlap`. Default:
+   * `'allow'`, because all of these times are due at the call.
+   */
+  readonly overlap?: 'allow' | 'skip';
+}

@@ -1,0 +1,119 @@
+import type { WorkflowRef } from '../../discovery/workflow-ref.js';
+import { planOf } from '../../engine/schedules/schedule-columns.js';
+import type { TenantEngine } from '../../engine/tenant-engine.js';
+import { InvalidArgumentError } from '../../errors/index.js';
+import { formatValue } from '../../errors/option-checks.js';
+import type { AvailabilityRetry } from '../../runtime/availability-retry.js';
+import { nextInstants, type ScheduleSpec } from '../../workflow/schedule/index.js';
+import type { BulkReply } from '../bulk/bulk-options.js';
+import type { ExecutionHandle } from '../execution-handle.js';
+import type { ExecutionStarter } from '../execution-starter.js';
+import { viewFiring, type Firing } from '../schedule.js';
+import { checkLimit, checkSpec } from '../schedule-request.js';
+import type { ServedCalls } from '../served-calls.js';
+import { BackfillCalls } from './backfill-calls.js';
+import type { BackfillOptions } from './backfill-options.js';
+import { viewStats, type ScheduleStats } from './schedule-stats.js';
+
+/** Which firings `firings` returns. */
+export interface FiringFilter {
+  /** Only firings for instants before this one. */
+  readonly before?: Date;
+  /** At most 500. Default: 50. */
+  readonly limit?: number;
+}
+
+/** Which firings {@link CloacinaSchedules.stats} counts. */
+export interface StatsFilter {
+  /** Only firings of the schedule of this name. Default: of all schedules. */
+  readonly schedule?: string;
+}
+
+export interface SchedulesParts {
+  readonly tenant: string;
+  readonly engine: TenantEngine;
+  readonly starter: Pick<ExecutionStarter, 'prepare'>;
+  readonly served: Pick<ServedCalls, 'run'>;
+  readonly whileUnavailable: AvailabilityRetry;
+  readonly nameOf: (workflow: WorkflowRef) => string;
+  readonly handle: (id: string) => ExecutionHandle;
+}
+
+/** The calls of `runner.schedules` about times, past and future. */
+export abstract class ScheduleReports {
+  /** @internal For the built-in workflow that runs backfills. */
+  readonly backfills: BackfillCalls;
+
+  /** @internal */
+  constructor(private readonly reported: SchedulesParts) {
+    this.backfills = new BackfillCalls(reported);
+  }
+
+  /**
+   * Starts the executions of a schedule for times that are past, by its expression as it is now: for those before its creation,
+   * those that it missed, and those that it passed over. A time that has an execution gets no other, so the call can be repeated. The
+   * firings are recorded as `backfilled`. They say nothing about overlaps with the firings to come.
+   *
+   * Up to 1,000 times are the work of the call itself. For more, up to 10,000, it returns the handle of an execution of the
+   * built-in workflow `cloacina.backfill`, which goes on in another process if this one dies. To cancel it stops the work
+   * between two statements; what is started goes on.
+   *
+   * @returns `matched`: the number of times; `changed`: the number of those for which an execution was started
+   * @throws UnknownScheduleError, InvalidArgumentError
+   * @example
+   * ```ts
+   * const day = 86_400_000;
+   * await runner.schedules.backfill('nightly-totals', { from: new Date(Date.now() - 30 * day), to: new Date() });
+   * ```
+   */
+  async backfill<O extends BackfillOptions>(name: string, options: O): Promise<BulkReply<O>> {
+    const { handle, served } = this.reported;
+    const outcome = await served.run(async () => this.backfills.backfill(name, options));
+    // The casts rely on the options that the caller gave.
+    if ('matched' in outcome) return outcome as BulkReply<O>;
+    return handle(outcome.id) as object as BulkReply<O>;
+  }
+
+  /**
+   * Counts the firings of the tenant's schedules, and the executions that they have started.
+   *
+   * @param since - only firings that were recorded from then on. Default: all
+   * @throws InvalidArgumentError
+   * @example
+   * ```ts
+   * const { fired, skipped, lagMs, executions } = await runner.schedules.stats(new Date(Date.now() - 86_400_000));
+   * ```
+   */
+  stats(since?: Date, { schedule }: StatsFilter = {}): Promise<ScheduleStats> {
+    const { engine, served, whileUnavailable } = this.reported;
+    return served.run(async () => {
+      if (since !== undefined && !(since instanceof Date && !Number.isNaN(since.getTime())))
+        throw new InvalidArgumentError('since', `must be a valid Date, not ${formatValue(since)}`);
+      const query = { since: since?.getTime() ?? null, schedule: schedule ?? null };
+      return viewStats(await whileUnavailable.run(() => engine.store.schedules.stats(query)));
+    });
+  }
+
+  /**
+   * The next instants of a spec, without jitter. Fewer than `count` if it ends before. Nothing is stored.
+   *
+   * @param count - at most 500
+   * @throws InvalidArgumentError that names the invalid field
+   */
+  preview(spec: ScheduleSpec, count: number): Date[] {
+    checkSpec(spec);
+    const now = this.reported.engine.clock.wallTime();
+    return nextInstants(planOf(spec, now), now, checkLimit(count)).map((at) => new Date(at));
+  }
+
+  /** Reads what came of the firings of a schedule, the latest first. */
+  firings(name: string, { before, limit }: FiringFilter = {}): Promise<Firing[]> {
+    return this.reported.served.run(async () => {
+      const query = { schedule: name, before: before?.getTime() ?? null, limit: checkLimit(limit) };
+      const page = await this.reported.whileUnavailable.run(() =>
+        this.reported.engine.store.schedules.firings(query),
+      );
+      return page.map(viewFiring);
+    });
+  }
+}

@@ -1,0 +1,118 @@
+import { describe, expect, it, jest } from '@jest/globals';
+import { InvalidContextError } from '../../../lib/errors/index.js';
+import { DAY, HOUR, MINUTE, sceneOfSchedules, START } from './schedule-scene.js';
+
+describe('schedules', () => {
+  const scene = sceneOfSchedules();
+  const { boot, times } = scene;
+
+  it('do not stop a drain when they can not be read', async () => {
+    const { engine, store } = await boot();
+    let fail: (error: Error) => void = () => undefined;
+    jest.spyOn(store.schedules, 'due').mockReturnValue(
+      new Promise((_, reject) => {
+        fail = reject;
+      }),
+    );
+    const fired = engine.schedules.fireDue();
+    await scene.clock.advance(0);
+    expect(store.schedules.due).toHaveBeenCalled();
+    const drained = engine.drain(0);
+    await scene.clock.advance(0);
+    fail(new Error('The server is away.'));
+    await scene.clock.advance(MINUTE);
+    await expect(drained).resolves.toBeUndefined();
+    await fired;
+  });
+
+  it('pause when too many executions have failed, and go on when resumed', async () => {
+    scene.work = () => {
+      throw new Error('no');
+    };
+    const { schedules } = (await boot()).runner;
+    await schedules.create('s', 'w', { every: '1h', pauseAfterFailures: 2 });
+    await scene.clock.advance(5 * HOUR);
+    expect(scene.ran).toHaveLength(2);
+    expect(await schedules.get('s')).toMatchObject({
+      state: 'paused',
+      reason: '2 executions have failed one after the other.',
+    });
+    await schedules.resume('s');
+    await scene.clock.advance(5 * HOUR);
+    expect(scene.ran).toHaveLength(4);
+  });
+
+  it('pause when overlapping executions have failed', async () => {
+    const ends: ((error: Error) => void)[] = [];
+    scene.work = () => new Promise((_, reject) => ends.push(reject));
+    const { schedules } = (await boot()).runner;
+    await schedules.create('s', 'w', { every: '1m', overlap: 'allow', pauseAfterFailures: 2 });
+    await scene.clock.advance(3 * MINUTE + 1_000);
+    expect(ends).toHaveLength(3);
+    // Each ends when the next one has begun.
+    ends[0]!(new Error('no'));
+    ends[1]!(new Error('no'));
+    await scene.clock.advance(MINUTE);
+    expect(ends).toHaveLength(3);
+    expect(await schedules.get('s')).toMatchObject({ state: 'paused' });
+    ends[2]!(new Error('no'));
+    await schedules.resume('s', { catchUp: 'once' });
+    await scene.clock.advance(MINUTE);
+    // The failures before do not count again.
+    expect(ends).toHaveLength(5);
+    for (const end of ends) end(new Error('no'));
+  });
+
+  it('tell why they could not fire, and forget it when they have fired', async () => {
+    const { runner, engine } = await boot();
+    const { schedules } = runner;
+    await schedules.create('s', 'w', { every: '1h' });
+    const prepare = jest.spyOn(runner, 'prepareStart');
+    prepare.mockRejectedValueOnce(new InvalidContextError('a', 'a', 'is too small'));
+    await scene.clock.advance(HOUR + 1_000);
+    expect(await schedules.get('s')).toMatchObject({
+      state: 'broken',
+      reason: expect.stringContaining('is too small'),
+      lastError: { kind: 'invalidInput', at: expect.any(Date) },
+    });
+    expect(scene.ran).toEqual([]);
+    // As the next process does at its boot.
+    await engine.store.schedules.mend(['w']);
+    expect(await schedules.get('s')).toMatchObject({
+      state: 'active',
+      lastError: { kind: 'invalidInput' },
+    });
+    engine.schedules.changedElsewhere();
+    await scene.clock.advance(1_000);
+    expect(times()).toEqual(['2030-01-01T01:00:00.000Z']);
+    expect(await schedules.get('s')).toMatchObject({ lastError: undefined });
+  });
+
+  it('stay due if their execution can not be prepared for now, and keep no others waiting', async () => {
+    const { runner } = await boot();
+    const { schedules } = runner;
+    await schedules.create('s', 'w', { every: '1h' });
+    await schedules.create('t', 'w', { every: '1h' });
+    const prepare = jest.spyOn(runner, 'prepareStart');
+    prepare.mockRejectedValueOnce(new Error('The server is away.'));
+    await scene.clock.advance(HOUR + 1_000);
+    expect(scene.ran.map(({ name }) => name)).toEqual(['t', 's']);
+    expect(await schedules.get('s')).toMatchObject({ state: 'active', lastError: undefined });
+  });
+
+  it('do nothing when their window has ended', async () => {
+    const { runner, store } = await boot();
+    const { schedules } = runner;
+    await schedules.create('s', 'w', { every: '1h', endAt: new Date(START + 2 * HOUR) });
+    const ended = { every: '1h', startAt: new Date(START - DAY), endAt: new Date(START - HOUR) };
+    expect(await schedules.create('t', 'w', ended)).toMatchObject({ state: 'ended' });
+    await scene.clock.advance(2 * HOUR + 1_000);
+    expect(scene.ran).toHaveLength(2);
+    expect(await schedules.get('s')).toMatchObject({ state: 'ended', nextAt: undefined });
+    const looks = jest.spyOn(store.schedules, 'due');
+    const fires = jest.spyOn(store.schedules, 'fire');
+    await scene.clock.advance(DAY);
+    expect(looks).not.toHaveBeenCalled();
+    expect(fires).not.toHaveBeenCalled();
+  });
+});
