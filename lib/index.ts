@@ -142,6 +142,7 @@ export {
   RetryAfterError,
   SchemaNameError,
   SignalTimeoutError,
+  QueueFullError,
   StartManyError,
   TablesMissingError,
   TaskAbandonedError,
@@ -183,6 +184,7 @@ export { CloacinaRecoveryJobs, RECOVERY_JOB } from './recovery/recovery-jobs.js'
 export type { RecoveryCause, RecoveryReport } from './recovery/tenant-recovery.js';
 export type { ConnectionSource } from './store/postgres/connections/connection-config.js';
 export { CloacinaLimits } from './runner/cloacina-limits.js';
+export type { PausedWorkflow, PauseWorkflowOptions } from './runner/workflow-pause.js';
 export type {
   LimitFilter,
   LimitHolder,

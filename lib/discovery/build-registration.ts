@@ -1,5 +1,6 @@
 import { formatValue } from '../errors/option-checks.js';
 import { compileWorkflow } from '../workflow/compile.js';
+import { parseDuration } from '../workflow/duration.js';
 import type { TaskSource } from '../workflow/definition.js';
 import { checkTaskOptions, checkWorkflowOptions, isStandardSchema } from './definition-options.js';
 import type { TaskOptions, WorkflowOptions } from './options.js';
@@ -125,7 +126,7 @@ function describe(
         `${ownerOf(owner, task.name)}: the handler must be a function, not ${formatValue(task.run)}.`,
       );
   }
-  const { input, schedule, ...written } = options;
+  const { input, schedule, maxPending, priorityAging, ...written } = options;
   const declared = declareSchedules(owner, name, listOf(schedule));
   problems.push(...declared.problems);
   const compiled = compileWorkflow({
@@ -148,8 +149,24 @@ function describe(
       ...(inputs.size === 0 ? {} : { inputs }),
       ...(startedBy.starts.size === 0 ? {} : { eventStarts: startedBy.starts }),
       ...schema,
+      ...queueOf({ maxPending, priorityAging }),
       ...(declared.schedules.length === 0 ? {} : { schedules: declared.schedules }),
       source,
+    },
+  };
+}
+
+/** What a process needs of the options that are not stored: checked before. */
+function queueOf({
+  maxPending,
+  priorityAging,
+}: Pick<WorkflowOptions, 'maxPending' | 'priorityAging'>): Pick<RegisteredWorkflow, 'queue'> {
+  if (maxPending === undefined && priorityAging === undefined) return {};
+  const priorityAgingMs = parseDuration(priorityAging);
+  return {
+    queue: {
+      ...(maxPending === undefined ? {} : { maxPending }),
+      ...(priorityAgingMs === undefined ? {} : { priorityAgingMs }),
     },
   };
 }

@@ -3,7 +3,9 @@ import {
   anything,
   callable,
   checkOptions,
+  duration,
   formatValue,
+  wholeNumber,
   type Checks,
 } from '../errors/option-checks.js';
 import type { RetryOptions, TaskOptions, WorkflowOptions } from './options.js';
@@ -14,6 +16,8 @@ const WORKFLOW_OPTIONS: Checks<WorkflowOptions> = {
   version: anything,
   description: anything,
   timeout: anything,
+  maxPending: wholeNumber(1),
+  priorityAging: duration(1_000),
   schedule: anything,
   input: (value) =>
     isStandardSchema(value)

@@ -23,6 +23,18 @@ export interface WorkflowOptions {
   input?: StandardSchemaV1;
   /** The longest duration of an execution, from the start of its first task. Any process enforces it. Default: none. */
   timeout?: Duration;
+  /**
+   * The maximum number of executions that have not begun. `start`, `execute` and `startMany` of a process with the code of
+   * the workflow throw a QueueFullError beyond it. It is a soft bound: processes that start at the same time may exceed it by
+   * what they have under way. Starts by tasks, schedules and events are not refused. Default: none.
+   */
+  maxPending?: number;
+  /**
+   * After which time a due task that no process has claimed gets the next higher level of priority, and after the same time
+   * the next, so that tasks of higher priorities cannot keep it waiting for ever; at least 1 s. The running code decides. An
+   * unclaimed task is looked at every 15 s or more often. Default: none, so that priorities are strict.
+   */
+  priorityAging?: Duration;
   /** The schedules that start the workflow. For a class, `@Schedule` adds another one. Default: none. */
   schedule?: ScheduleOptions | readonly ScheduleOptions[];
 }
@@ -69,7 +81,11 @@ export interface TaskOptions<
   timeout?: Duration;
   /** Whether writes through `context.manager` commit together with the task's outcome. Default: `false`. */
   transactional?: boolean;
-  /** Tasks with a higher priority run first. Default: 0. */
+  /**
+   * A whole number from -100 to 100. Tasks with a higher priority run first, and tasks of one priority by their due time. The
+   * priority of the execution is added to it. The sum is rounded to the nearest of 21 levels: 0, ±1, ±2, ±3, ±5, ±10, ±20,
+   * ±30, ±50, ±75 and ±100. Default: 0.
+   */
   priority?: number;
   /**
    * The limit that the task counts for: how many tasks of a key run at a time, or begin in a time. Default: none.

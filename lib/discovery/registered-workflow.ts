@@ -18,6 +18,12 @@ export interface TaskHandler {
   readonly items?: NodeInput;
 }
 
+/** The options of a workflow about executions and tasks that wait. They are not part of its definition. */
+export interface QueueOptions {
+  readonly maxPending?: number;
+  readonly priorityAgingMs?: number;
+}
+
 /** The class or the definition that a workflow was made from. */
 export type WorkflowSourceRef = Type<unknown> | WorkflowDefinition;
 
@@ -32,6 +38,8 @@ export interface RegisteredWorkflow {
   readonly eventStarts?: ReadonlyMap<string, EventStart>;
   /** The Standard Schema that validates the input of `start`. */
   readonly input?: StandardSchemaV1;
+  /** How its executions wait for their begin. Absent: without options. */
+  readonly queue?: QueueOptions;
   /** The schedules that the code declares for it. Absent: none. */
   readonly schedules?: readonly DeclaredSchedule[];
   /** The name of the workflow that it starts, if it is the workflow of a poller. Absent: it is one of the application. */

@@ -1,19 +1,7 @@
 import type { DefinitionCatalog } from './definitions/definition-catalog.js';
 import { InvalidTransitionError } from '../errors/index.js';
-import {
-  isExecutionEnded,
-  tasksToReset,
-  type CompiledWorkflow,
-  type ExecutionStatus,
-  type SkipReason,
-  type TaskStatus,
-} from '../workflow/index.js';
-import {
-  END_CHILDREN,
-  type ControlStore,
-  type LockedExecution,
-  type ResetTask,
-} from '../store/port/index.js';
+import { planRetry, type RetryWishes } from './retry-plan.js';
+import type { ControlStore } from '../store/port/index.js';
 
 export interface ManualRetryParts {
   readonly store: Pick<ControlStore, 'reset'>;
@@ -22,10 +10,7 @@ export interface ManualRetryParts {
   readonly endChildrenOf: (id: string) => Promise<boolean>;
 }
 
-export interface ManualRetryOptions {
-  readonly steps: 'keep' | 'discard';
-  /** Which items of maps run again that keep their input. Default: those that did not complete. */
-  readonly items?: 'failed' | 'all';
+export interface ManualRetryOptions extends RetryWishes {
   /** Retries the execution only if it is of this generation. Default: of any. */
   readonly generation?: number;
 }
@@ -74,50 +59,16 @@ export class ManualRetry {
       if (isFixed && execution.generation !== this.generation) return null;
       const { workflow } = await this.parts.catalog.find(execution.definitionId);
       this.name = workflow.name;
-      const hasEnded = isExecutionEnded(execution.status as ExecutionStatus);
-      this.hasChildrenToEnd =
-        hasEnded && execution.status !== 'Completed' && (execution.unsettled & END_CHILDREN) !== 0;
-      if (this.hasChildrenToEnd) return null;
-      const tasks = hasEnded ? planReset(workflow, execution, this.options) : [];
-      if (tasks.length === 0) {
-        throw new InvalidTransitionError(
-          this.id,
-          execution.status,
-          'retry',
-          'Only ended executions with a failed, cancelled or failure-skipped task can be retried.',
-        );
-      }
-      const reset = new Set(tasks.map((task) => task.taskNo));
-      return { tasks, leaves: workflow.leaves.filter((leaf) => reset.has(leaf)).length };
+      const plan = planRetry(workflow, execution, this.options);
+      this.hasChildrenToEnd = plan === 'children';
+      if (plan === 'children') return null;
+      if (plan !== 'nothing') return plan;
+      throw new InvalidTransitionError(
+        this.id,
+        execution.status,
+        'retry',
+        'Only ended executions with a failed, cancelled or failure-skipped task can be retried.',
+      );
     });
   }
-}
-
-/** The tasks to reset, each with its number of dependencies that are reset, and of kept ones that did not complete. */
-function planReset(
-  workflow: CompiledWorkflow,
-  { tasks }: LockedExecution,
-  { steps, items }: Pick<ManualRetryOptions, 'steps' | 'items'>,
-): ResetTask[] {
-  const byNo = new Map(tasks.map((task) => [task.taskNo, task]));
-  const reset = new Set(
-    tasksToReset(workflow, (no) => ({
-      status: (byNo.get(no)?.status ?? 'NotStarted') as TaskStatus,
-      skipReason: (byNo.get(no)?.skipReason ?? undefined) as SkipReason | undefined,
-    })),
-  );
-  return [...reset].map((taskNo) => {
-    const dependsOn = workflow.tasks[taskNo]?.dependsOn ?? [];
-    const kept = dependsOn.filter((no) => !reset.has(no));
-    const hasSameInput = kept.length === dependsOn.length;
-    const isMap = workflow.tasks[taskNo]?.node?.kind === 'map';
-    const ofMap = hasSameInput ? (items === 'all' ? 'all' : 'unfinished') : 'discard';
-    return {
-      taskNo,
-      pendingDependencies: dependsOn.length - kept.length,
-      unmetDependencies: kept.filter((no) => byNo.get(no)?.status !== 'Completed').length,
-      keepsSteps: steps === 'keep' && hasSameInput,
-      ...(isMap ? { items: ofMap } : {}),
-    };
-  });
 }

@@ -54,6 +54,8 @@ export interface ProcessServices {
   messagePayload(address: string): string;
   /** Tells the other processes of messages that are stored, or that are to start executions. */
   notifyMessages(address: string): void;
+  /** Tells the other processes that workflows were paused or resumed. */
+  notifyPauses(address: string): void;
   /** Tells the other processes that a schedule has changed. */
   notifySchedules(address: string): void;
   /** The payload of it, for sending it with the commit of a caller's transaction. */

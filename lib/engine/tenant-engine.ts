@@ -13,6 +13,7 @@ import type { LeaseRelease } from './lease/lease-release.js';
 import type { TenantLease } from './lease/tenant-lease.js';
 import type { MessageSender } from './messages/message-sender.js';
 import type { ProcessServices, TenantSettings } from './process-services.js';
+import type { WorkflowControl } from './queues/workflow-control.js';
 import type { TenantSchedules } from './schedules/tenant-schedules.js';
 import type { ExecutionChanges } from './watch/execution-changes.js';
 import type { ExecutionStarts } from './starts/execution-starts.js';
@@ -73,7 +74,6 @@ export class TenantEngine {
     return this.parts.changes;
   }
 
-  /** Whether notifications of other processes reach this process. */
   get hearsNotifications(): boolean {
     return this.services.hearsNotifications();
   }
@@ -89,6 +89,11 @@ export class TenantEngine {
 
   get starts(): ExecutionStarts {
     return this.parts.starts;
+  }
+
+  /** Pauses of workflows, the bounds of their queues, and the aging of their tasks. */
+  get workflows(): WorkflowControl {
+    return this.parts.workflows;
   }
 
   get messages(): MessageSender {

@@ -15,7 +15,7 @@ export interface WorkflowTimeoutsParts {
   readonly events: TenantEvents;
 }
 
-/** Ends the executions whose workflow timeout has passed. */
+/** Ends the executions whose workflow timeout has passed, and those that have not begun in time. */
 export class WorkflowTimeouts {
   private enforcing: Promise<boolean> | undefined;
 
@@ -49,11 +49,13 @@ export class WorkflowTimeouts {
     const ended = await retryOnConflict(store, clock, () => store.timeOut(executions, errorOf));
     const gone = new Set(ended?.map(({ id }) => id));
     claims.loseHeld(held.filter(({ executionId }) => gone.has(executionId)));
-    for (const { id, hasWaiters, wasRunning, unsettled } of ended ?? []) {
+    for (const { id, hasWaiters, wasRunning, hasExpired, unsettled } of ended ?? []) {
       ends.tell(id, { wasRunning, hasWaiters, unsettled });
       const execution = overdue.get(id);
       if (execution === undefined) continue;
-      events.executionEnded(id, execution.workflow, 'Failed', { error: errorOf(execution) });
+      const { workflow } = execution;
+      if (hasExpired) events.executionEnded(id, workflow, 'Cancelled');
+      else events.executionEnded(id, workflow, 'Failed', { error: errorOf(execution) });
     }
     return ended;
   }

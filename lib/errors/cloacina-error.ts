@@ -24,6 +24,7 @@ export type CloacinaErrorCode =
   // executions
   | 'INVALID_TRANSITION'
   | 'START_MANY'
+  | 'QUEUE_FULL'
   | 'INVALID_CONTEXT'
   | 'CONTEXT_TOO_LARGE'
   | 'WORKFLOW_FAILED'

@@ -1,3 +1,4 @@
+export { QueueFullError } from './queue-errors.js';
 export { StartManyError } from './bulk-errors.js';
 export {
   ChildCancelledError,

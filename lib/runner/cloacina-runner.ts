@@ -18,6 +18,7 @@ import type { CloacinaPollers } from './pollers/cloacina-pollers.js';
 import type { RunnerParts } from './runner-parts.js';
 import { wireRunner, type RunnerCalls } from './runner-wiring.js';
 import type { StartOptions } from './start-request.js';
+import type { PausedWorkflow, PauseWorkflowOptions } from './workflow-pause.js';
 
 /**
  * Starts, reads and controls the executions of one tenant.
@@ -94,6 +95,7 @@ export class CloacinaRunner extends BulkExecutions {
    *
    * @param context - the input, at most `maxContextSize` bytes of JSON
    * @throws UnknownWorkflowError, InvalidContextError, ContextTooLargeError, InvalidArgumentError; nothing was stored
+   * @throws QueueFullError if the workflow has `maxPending` executions that have not begun; nothing was stored
    * @throws DatabaseUnavailableError if the database was unreachable, or another transaction held a lock, for
    *   `startTimeout`; its `mayBeWritten` tells whether the execution may be stored
    */
@@ -160,6 +162,43 @@ export class CloacinaRunner extends BulkExecutions {
    */
   retry(id: string, options: RetryExecutionOptions = {}): Promise<void> {
     return this.calls.control.retry(id, options);
+  }
+
+  /**
+   * Pauses a workflow in all processes that serve the tenant, until {@link resumeWorkflow}. Running tasks may finish; no
+   * other task of its executions begins. Starts are still accepted, and their executions wait. The pause is stored, so it
+   * outlives restarts and deploys. Of a workflow that is paused already, the reason changes.
+   *
+   * When the call resolves, this process claims no more tasks of the workflow. Others follow with the next notification.
+   *
+   * @throws UnknownWorkflowError if neither the code nor the tenant's tables have the workflow
+   * @throws InvalidArgumentError for invalid options
+   * @throws DatabaseUnavailableError if the database was unreachable for `startTimeout`
+   * @example
+   * ```ts
+   * await runner.pauseWorkflow(ChargeCard, { reason: 'the provider is down' });
+   * ```
+   */
+  pauseWorkflow(workflow: WorkflowRef, options?: PauseWorkflowOptions): Promise<void> {
+    return this.calls.pauses.pause(workflow, options);
+  }
+
+  /**
+   * Continues a workflow that {@link pauseWorkflow} has paused, in all processes. Does nothing if it is not paused.
+   *
+   * @throws DatabaseUnavailableError as {@link pauseWorkflow}
+   */
+  resumeWorkflow(workflow: WorkflowRef): Promise<void> {
+    return this.calls.pauses.resume(workflow);
+  }
+
+  /**
+   * Lists the workflows of the tenant that are paused, by name.
+   *
+   * @throws DatabaseUnavailableError as {@link pauseWorkflow}
+   */
+  pausedWorkflows(): Promise<PausedWorkflow[]> {
+    return this.calls.pauses.list();
   }
 
   /**

@@ -56,6 +56,7 @@ export class ExecutionReader {
     private readonly hungHandlers: () => readonly HungHandler[],
     private readonly clock: Clock,
     private readonly limits: Pick<LimitReader, 'statesOf'>,
+    private readonly pauseOf: SeenHere['pauseOf'],
   ) {
     const common = {
       clock,
@@ -185,7 +186,8 @@ export class ExecutionReader {
       const isDue = status !== 'Running' && !paused && runAt !== null && runAt.getTime() <= now;
       return limitKey !== null && isDue ? [limitKey] : [];
     });
-    return { hung: this.hungHandlers(), now, limits: await this.limits.statesOf(keys) };
+    const limits = await this.limits.statesOf(keys);
+    return { hung: this.hungHandlers(), now, limits, pauseOf: this.pauseOf };
   }
 
   private async read<T>(

@@ -2,6 +2,7 @@ import type { WorkflowRef } from '../discovery/workflow-ref.js';
 import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/registered-workflow.js';
 import type { RunnableDefinition } from '../engine/definitions/runnable-definition.js';
 import type { PreparedOptions } from '../engine/children/child-runner.js';
+import type { Admission } from '../engine/queues/pending-bound.js';
 import type { Started, StartRequest } from '../engine/starts/starter.js';
 import type { TenantEngine } from '../engine/tenant-engine.js';
 import { checkCallOptions } from '../errors/call-options.js';
@@ -15,7 +16,10 @@ import {
 } from './start-request.js';
 
 export interface StarterParts {
-  readonly engine: Pick<TenantEngine, 'catalog' | 'clock' | 'open' | 'settings' | 'starts'>;
+  readonly engine: Pick<
+    TenantEngine,
+    'catalog' | 'clock' | 'open' | 'workflows' | 'settings' | 'starts'
+  >;
   readonly registry: Pick<WorkflowRegistry, 'nameOf' | 'get'>;
   readonly whileUnavailable: AvailabilityRetry;
 }
@@ -41,10 +45,15 @@ export class ExecutionStarter {
     const { engine } = this.parts;
     const request = await this.prepare(workflow, context, options, onRequest !== undefined);
     const manager = checkManager(options.manager);
+    const bound = this.boundOf(request);
+    // Without a bound, the start is sent in the turn of its call.
+    const admission = bound === undefined ? undefined : await bound;
     onRequest?.(request);
-    return manager === undefined
-      ? engine.starts.start(request)
-      : engine.starts.startIn(manager, request);
+    const started =
+      manager === undefined
+        ? engine.starts.start(request)
+        : engine.starts.startIn(manager, request);
+    return admission === undefined ? started : started.finally(admission);
   }
 
   /**
@@ -70,6 +79,19 @@ export class ExecutionStarter {
     const { clock, settings } = engine;
     const { maxContextSize } = settings;
     return makeStartRequest(definition, input, options, { maxContextSize, clock, isAwaited });
+  }
+
+  /**
+   * Resolves when the start is admitted, with a function to call after it. Undefined if its workflow has no `maxPending`.
+   *
+   * @throws QueueFullError if too many executions of the workflow have not begun
+   */
+  boundOf({ definition }: StartRequest): Promise<Admission> | undefined {
+    const { engine, registry, whileUnavailable } = this.parts;
+    const { name } = definition.workflow;
+    const max = registry.get(name)?.queue?.maxPending;
+    if (max === undefined) return undefined;
+    return whileUnavailable.run(() => engine.workflows.bound.admit(name, max));
   }
 
   /** The definition that a start uses. For a workflow that this process has no code for: the newest stored one. */

@@ -71,6 +71,16 @@ export function viewUpdate(
   };
 }
 
+/** The sentence of what an execution waits for says until when it must begin. */
+function withLimit(
+  waiting: NonNullable<ExecutionSummary['waitingFor']>,
+  startBefore: Date | null,
+): NonNullable<ExecutionSummary['waitingFor']> {
+  if (startBefore === null) return waiting;
+  const limit = `It is cancelled if it has not begun by ${startBefore.toISOString()}.`;
+  return { ...waiting, detail: `${waiting.detail} ${limit}` };
+}
+
 /** The optional properties; absent where the row has no value. */
 function optional(
   {
@@ -80,13 +90,15 @@ function optional(
     parentId,
     parentStep,
     rootId,
+    startBefore,
   }: ExecutionRow | ListedExecution,
   waitingFor: ExecutionSummary['waitingFor'],
 ): Partial<ExecutionSummary> {
   const tags = decodeTags(stored);
   return {
     ...(reason === null ? {} : { reason }),
-    ...(waitingFor === undefined ? {} : { waitingFor }),
+    ...(waitingFor === undefined ? {} : { waitingFor: withLimit(waitingFor, startBefore) }),
+    ...(startBefore === null ? {} : { startBefore }),
     ...(idempotencyKey === null ? {} : { idempotencyKey }),
     ...(tags === undefined ? {} : { tags }),
     ...(parentId === null

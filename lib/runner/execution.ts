@@ -25,6 +25,7 @@ export interface TaskWaiting {
    * - `limit`: it is due, and its limit has no free slot or no token for its key.
    * - `slot`: it is due, and no process had a free slot yet.
    * - `paused`: the execution is paused.
+   * - `workflowPaused`: it is due, and its workflow is paused; see `pauseWorkflow`.
    * - `handler`: this process has no handler for it.
    * - `hungHandler`: an earlier attempt's handler still runs in this process after its signal aborted. Another process
    *   may begin the task.
@@ -44,6 +45,7 @@ export interface TaskWaiting {
     | 'limit'
     | 'slot'
     | 'paused'
+    | 'workflowPaused'
     | 'handler'
     | 'hungHandler'
     | 'recovery';
@@ -53,7 +55,7 @@ export interface TaskWaiting {
   wait?: string;
   /** The id of the execution that it waits for, for `child`. Of several, the first. */
   child?: string;
-  /** Since when it waits, for the same. */
+  /** Since when it waits, for the same. For `workflowPaused`: since when the workflow is paused. */
   since?: Date;
   /** The limit and the key, for `limit`. Absent for the `concurrency` of a map. */
   limit?: LimitKeyRef;
@@ -162,10 +164,15 @@ export interface ExecutionSummary {
    * The error of a Failed execution: its timeout, or else the error of the first task whose failure was not handled.
    */
   error?: StoredError;
-  /** The reason that the caller gave to `pause` or `cancel`, if the execution is Paused or Cancelled. */
+  /**
+   * The reason that the caller gave to `pause` or `cancel`, if the execution is Paused or Cancelled. `expired` if it was
+   * cancelled because it had not begun before its `startBefore`.
+   */
   reason?: string;
   /** What the execution waits for. Present if it has not ended and none of its tasks runs. */
   waitingFor?: ExecutionWaiting;
+  /** Until when it must begin. Absent if it may begin at any time, and after it has begun or ended. */
+  startBefore?: Date;
   /** The idempotency key that the caller gave to `start`. */
   idempotencyKey?: string;
   /** The tags that the caller gave to `start`. Absent if there are none. */

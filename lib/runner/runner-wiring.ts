@@ -20,6 +20,7 @@ import type { RunnerParts } from './runner-parts.js';
 import { ServedCalls } from './served-calls.js';
 import { StartCalls } from './start-calls.js';
 import { viewWorkflow } from './workflow-graph.js';
+import { WorkflowPauseCalls } from './workflow-pause.js';
 
 /** The objects that do the work of a runner's calls. */
 export interface RunnerCalls extends BulkParts {
@@ -31,6 +32,7 @@ export interface RunnerCalls extends BulkParts {
   readonly schedules: CloacinaSchedules;
   readonly pollers: CloacinaPollers;
   readonly limits: CloacinaLimits;
+  readonly pauses: WorkflowPauseCalls;
 }
 
 /** Creates the objects of one runner. */
@@ -42,7 +44,15 @@ export function wireRunner({ engine, registry, serves, hasBooted }: RunnerParts)
   const starter = new ExecutionStarter({ engine, registry, whileUnavailable });
   const hungHandlers = engine.hungHandlers.bind(engine);
   const limits = new LimitReader(store.limits, catalog, clock);
-  const reader = new ExecutionReader(store, catalog, whileUnavailable, hungHandlers, clock, limits);
+  const reader = new ExecutionReader(
+    store,
+    catalog,
+    whileUnavailable,
+    hungHandlers,
+    clock,
+    limits,
+    (workflow) => engine.workflows.pauses.get(workflow),
+  );
   const control = new ExecutionControl({
     tenant,
     engine,
@@ -77,10 +87,17 @@ export function wireRunner({ engine, registry, serves, hasBooted }: RunnerParts)
     bulkStarts: new BulkStarts({ tenant, engine, starter }),
     bulk: new BulkCalls({
       engine,
-      actions: new BulkActions({ engine, control, whileUnavailable }),
+      actions: new BulkActions({ engine, whileUnavailable }),
       whileUnavailable,
     }),
     limits: new CloacinaLimits({ engine, reader: limits, served, whileUnavailable }),
+    pauses: new WorkflowPauseCalls({
+      engine,
+      nameOf: (workflow) => registry.nameOf(workflow),
+      starter,
+      served,
+      whileUnavailable,
+    }),
     messages: new MessageCalls({ tenant, engine, starter, whileUnavailable }),
     watches: new ExecutionWatches({
       clock,

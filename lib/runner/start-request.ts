@@ -20,9 +20,11 @@ import {
   type Duration,
   type Tags,
   INSTANT_FORM,
+  MAX_PRIORITY,
   isInstant,
 } from '../workflow/index.js';
 import { newExecutionId } from './execution-id.js';
+import { checkStartBefore } from './start-before.js';
 import type { Clock } from '../runtime/clock.js';
 
 /** Options of `start()`. */
@@ -37,6 +39,16 @@ export interface StartOptions {
   /** The earliest time at which tasks run, as a duration from now. Cannot be combined with `runAt`. */
   delay?: Duration;
   /**
+   * Until when the execution must begin: a Date, or a duration from now. If none of its tasks has begun by then, it is
+   * Cancelled with the reason `expired`, also while it is Paused, and no task of it begins. Default: no limit.
+   *
+   * @example
+   * ```ts
+   * await runner.start(SendReminder, { orderId: 17 }, { startBefore: '15m' });
+   * ```
+   */
+  startBefore?: Date | Duration;
+  /**
    * Business keys, by which `list` and `counts` find the execution: at most 16, with keys of 1 to 64 characters and
    * values of at most 256. They are stored in plain text, so put no secrets into them. Default: none.
    *
@@ -46,7 +58,10 @@ export interface StartOptions {
    * ```
    */
   tags?: Tags;
-  /** A number that is added to the priorities of the tasks. Tasks with a higher priority run first. Default: 0. */
+  /**
+   * A whole number from -100 to 100 that is added to the priorities of the tasks. Tasks with a higher sum run first; it is
+   * rounded to one of 21 levels, see `TaskOptions.priority`. Default: 0.
+   */
   priority?: number;
   /**
    * The manager of an open transaction of the caller, in which the execution is stored. If the transaction rolls back,
@@ -59,12 +74,12 @@ export const START_OPTIONS: ReadonlySet<string> = new Set<keyof StartOptions>([
   'idempotencyKey',
   'runAt',
   'delay',
+  'startBefore',
   'tags',
   'priority',
   'manager',
 ]);
 const MAX_KEY_LENGTH = 500;
-const MAX_PRIORITY = 1_000_000_000;
 
 /** Checks and encodes the arguments of a start, before anything is stored. */
 export function makeStartRequest(
@@ -99,6 +114,7 @@ export function makeStartRequest(
     priority: checkPriority(options.priority),
     runAt: checkRunAt(options),
     delayMs: checkDelay(options.delay),
+    startBefore: checkStartBefore(options, clock),
     idempotencyKey: checkKey(options.idempotencyKey),
     tags: checkTags(options.tags),
     limitKeys: limitKeysOf(definition, input),

@@ -5,6 +5,7 @@ import {
   type OpenWait,
   type TaskRow,
   type WaitingTask,
+  type WorkflowPause,
 } from '../store/port/index.js';
 import {
   isMapLimit,
@@ -25,6 +26,8 @@ export interface SeenHere {
   readonly now: number;
   /** The keys of limits for which tasks wait. */
   readonly limits: ReadonlyMap<string, LimitState>;
+  /** The pause of a workflow, if it is paused as a whole. */
+  readonly pauseOf: (workflow: string) => WorkflowPause | undefined;
 }
 
 /** What an execution waits for, derived from its waiting task; undefined if it does not wait. */
@@ -73,7 +76,7 @@ function claimWaiting(
   row: WaitingTask,
   task: CompiledTask,
   { workflow, handlers }: RunnableDefinition,
-  { hung, now, limits }: SeenHere,
+  { hung, now, limits, pauseOf }: SeenHere,
 ): TaskWaiting | undefined {
   if (row.isOrphaned) {
     return {
@@ -86,6 +89,8 @@ function claimWaiting(
   const isDue = row.runAt !== null && row.runAt.getTime() <= now;
   if (row.status === 'Waiting' && !isDue) return openWaiting(row, task);
   if (row.runAt !== null && row.runAt.getTime() > now) return timeWaiting(row, row.runAt);
+  const pause = pauseOf(workflow.name);
+  if (pause !== undefined) return pauseWaiting(pause);
   if (handlers[task.no] === undefined) {
     return {
       reason: 'handler',
@@ -93,6 +98,16 @@ function claimWaiting(
     };
   }
   return limitWaiting(row, limits) ?? slotWaiting(row, hung);
+}
+
+/** What a due task waits for while its workflow is paused. */
+function pauseWaiting({ workflow, reason, pausedAt }: WorkflowPause): TaskWaiting {
+  const why = reason === null ? '' : `: ${reason}`;
+  return {
+    reason: 'workflowPaused',
+    detail: `Workflow ${JSON.stringify(workflow)} is paused since ${pausedAt.toISOString()}${why}.`,
+    since: pausedAt,
+  };
 }
 
 const AWAITED: Readonly<Record<OpenWait['kind'], string>> = {

@@ -12,6 +12,7 @@ import { isRecord } from './json-equality.js';
 import { checkLimit, fairLimit, type CheckedLimit } from './limit-check.js';
 import type { NamedLimit } from './limit-table.js';
 import { checkNode } from './node-check.js';
+import { MAX_PRIORITY } from './priority.js';
 import { DEFAULT_RETRY_POLICY, isBackoff, type RetryPolicy } from './retry-policy.js';
 import { checkRule, formatRule } from './rule-check.js';
 import { textProblem } from './text.js';
@@ -93,7 +94,7 @@ function checkTask(
     retry: checkRetry(task.retry, say),
     timeoutMs: checkTimeout(task.timeout, say) ?? DEFAULT_TASK_TIMEOUT_MS,
     transactional: checkFlag(task.transactional, 'transactional', false, say),
-    priority: checkInteger(task.priority, 'priority', 0, -MAX_INT32 - 1, say),
+    priority: checkPriority(task.priority, say),
     ...(limited === undefined ? {} : { limit: limited.limit }),
     ...(task.node === undefined ? {} : { node: checkNode(task.node, say) }),
   };
@@ -196,6 +197,15 @@ function checkTimeout(value: unknown, say: Report): number | undefined {
   const milliseconds = checkDuration(value, 'timeout', say);
   if (milliseconds === 0) say('has a timeout of 0; leave it out, or set a longer one');
   return milliseconds;
+}
+
+function checkPriority(value: unknown, say: Report): number {
+  if (value === undefined) return 0;
+  if (Number.isInteger(value) && Math.abs(value as number) <= MAX_PRIORITY) return value as number;
+  say(
+    `has the priority ${formatRule(value)}; it must be a whole number from -${MAX_PRIORITY} to ${MAX_PRIORITY}`,
+  );
+  return 0;
 }
 
 function checkInteger(

@@ -1,3 +1,4 @@
+export { MAX_PRIORITY, PRIORITY_LEVELS, priorityLevel } from './priority.js';
 export { INSTANT_FORM, isInstant } from './instant.js';
 export {
   BUILT_IN_PREFIX,

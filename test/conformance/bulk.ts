@@ -1,9 +1,14 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { v7 as uuid } from 'uuid';
-import { END_CHILDREN, type BulkFilter } from '../../lib/store/port/index.js';
+import {
+  END_CHILDREN,
+  type BulkFilter,
+  type LockedForRetry,
+  type ResetTask,
+} from '../../lib/store/port/index.js';
 import { Family } from './child-family.js';
 import type { TestedStore } from './tested-store.js';
-import { outcomeOf, startOf, workflow, type TestWorkflow } from './workflows.js';
+import { failureOf, outcomeOf, startOf, workflow, type TestWorkflow } from './workflows.js';
 
 /** The memory store's times are whole milliseconds. */
 async function nextMillisecond(): Promise<void> {
@@ -115,6 +120,67 @@ export function describeBulk(tested: TestedStore): void {
       const { id } = await family.asleep();
       const { changed } = await bulk().control('cancel', [id], null);
       expect(changed).toMatchObject([{ id, unsettled: END_CHILDREN }]);
+    });
+  });
+
+  describe('a manual retry', () => {
+    const RESET: ResetTask[] = [0, 1].map((taskNo) => ({
+      taskNo,
+      pendingDependencies: taskNo,
+      unmetDependencies: 0,
+      keepsSteps: true,
+    }));
+    const decided = { tasks: RESET, leaves: 1 };
+
+    async function failed(): Promise<string> {
+      const id = await worker.startOne(chain);
+      await worker.complete([failureOf(chain, id, 0)]);
+      await worker.complete([
+        outcomeOf(chain, id, 1, { status: 'Skipped', detail: { skipReason: 'upstreamFailure' } }),
+      ]);
+      return id;
+    }
+
+    test('leaves the same rows as that of one execution', async () => {
+      const [alone, together] = [await failed(), await failed()];
+      await tested.store.reset(alone, () => Promise.resolve(decided));
+      const { reset, left } = await bulk().reset([together], () => Promise.resolve(decided));
+      expect(reset).toEqual([{ id: together, dueInMs: expect.any(Number) }]);
+      expect(left).toEqual([]);
+      const shown = async (id: string) => {
+        const { execution, tasks, events } = await tested.rowsOf(id);
+        const plain = { run_at: null, claim_token: 0, created_at: null, started_at: null };
+        return {
+          execution: { ...execution, ...plain, id: 0 },
+          tasks: tasks.map((task) => ({ ...task, ...plain, execution_id: 0 })),
+          events: events.map(({ kind, task_no }) => ({ kind, task_no })),
+        };
+      };
+      expect(await shown(together)).toEqual(await shown(alone));
+      expect((await tested.rowsOf(together)).execution?.status).toBe('Running');
+    });
+
+    test('is decided for each that has ended, and all are reset or none', async () => {
+      const ids = [await failed(), await failed(), await ended(), await worker.startOne(chain)];
+      const seen: string[] = [];
+      const decide = ({ id, status }: LockedForRetry) => {
+        seen.push(`${id} ${status}`);
+        return Promise.resolve(status === 'Failed' ? decided : null);
+      };
+      const failing = bulk().reset(ids, async (execution) => {
+        if (execution.id === ids[1]) throw new Error('no definition');
+        return decide(execution);
+      });
+      await expect(failing).rejects.toThrow('no definition');
+      expect(await Promise.all(ids.slice(0, 2).map(statusOf))).toEqual(['Failed', 'Failed']);
+      seen.length = 0;
+      const { reset } = await bulk().reset([...ids, ids[0]!, uuid()], decide);
+      expect(reset.map(({ id }) => id).toSorted()).toEqual(ids.slice(0, 2).toSorted());
+      expect(seen.toSorted()).toEqual(
+        [`${ids[0]} Failed`, `${ids[1]} Failed`, `${ids[2]} Completed`].toSorted(),
+      );
+      const again = await bulk().reset(ids, decide);
+      expect(again.reset).toEqual([]);
     });
   });
 

@@ -52,6 +52,7 @@ export class Family {
       parent: { ...keyOf(parentId), token: FIRST_TOKEN, step, waits: true, ...parent },
       onParentEnd: 'cancel',
       inheritsTags: true,
+      inheritsPriority: true,
       ...rest,
     };
   }

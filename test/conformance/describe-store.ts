@@ -23,6 +23,7 @@ import { describeEventStarts } from './event-starts.js';
 import { describeMaps } from './maps.js';
 import { describeMessages } from './messages.js';
 import { describePermits } from './permits.js';
+import { describeQueues } from './queues.js';
 import { describeProgress } from './progress.js';
 import { describeReads } from './reads.js';
 import { describeRecovery } from './recovery.js';
@@ -37,6 +38,7 @@ import { TestedStore, type OpenedStore } from './tested-store.js';
 import { describeSteps } from './steps.js';
 import { describeSuspension } from './suspension.js';
 import { describeTransactions } from './transactions.js';
+import { describeWorkflowPauses } from './workflow-pauses.js';
 
 const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStore) => void])[] = [
   ['starts', describeStarts],
@@ -44,6 +46,7 @@ const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStor
   ['claims', describeClaims],
   ['claim tokens', describeClaimTokens],
   ['limits', describeLimits],
+  ['priorities and queues', describeQueues],
   ['the fence', describeFence],
   ['fan-in', describeFanIn],
   ['items of a task', describeItems],
@@ -57,7 +60,7 @@ const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStor
   ['progress', describeProgress],
   ['cancel, pause and resume', describeControl],
   ['many executions at once', describeBulk],
-  ['timeouts of workflows', describeDeadlines],
+  ['deadlines of executions', describeDeadlines],
   ['a manual retry', describeManualRetry],
   ['leases', describeLeases],
   ['sessions', describeSessions],
@@ -75,6 +78,7 @@ const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStor
   ['schedules', describeSchedules],
   ['states', describeStates],
   ['reports of schedules', describeScheduleReports],
+  ['pauses of workflows', describeWorkflowPauses],
   ['transactions', describeTransactions],
 ];
 

@@ -90,7 +90,13 @@ export function describeFence(tested: TestedStore): void {
       await tested.behind.setDeadline(id, 0);
       const overdue = await tested.store.pastDeadlines();
       const ended = await tested.store.timeOut(overdue, () => ({ message: 'too long' }));
-      expect(ended).toContainEqual({ id, hasWaiters: false, wasRunning: true, unsettled: 0 });
+      expect(ended).toContainEqual({
+        id,
+        hasWaiters: false,
+        wasRunning: true,
+        hasExpired: false,
+        unsettled: 0,
+      });
       await expectRefused(FIRST_TOKEN);
     });
 

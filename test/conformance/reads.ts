@@ -26,6 +26,7 @@ export function describeReads(tested: TestedStore): void {
       parentId: null,
       parentStep: null,
       rootId: null,
+      startBefore: null,
     };
     expect(await tested.store.executions([id, id])).toEqual([
       {
@@ -132,6 +133,7 @@ export function describeReads(tested: TestedStore): void {
       parentId: null,
       parentStep: null,
       rootId: null,
+      startBefore: null,
     };
     const time = expect.any(Date);
     const common = { createdAt: time, startedAt: time, createdAtMicros: expect.any(String) };

@@ -132,7 +132,7 @@ export function describeSuspension(tested: TestedStore): void {
       await tested.behind.setDeadline(id, -1);
       const late = (await tested.store.pastDeadlines()).filter((past) => past.id === id);
       expect(await tested.store.timeOut(late, () => ({}))).toEqual([
-        { id, hasWaiters: false, wasRunning: false, unsettled: 0 },
+        { id, hasWaiters: false, wasRunning: false, hasExpired: false, unsettled: 0 },
       ]);
       expect(await tested.statusesOf(id)).toEqual(['Cancelled']);
     });

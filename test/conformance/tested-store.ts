@@ -1,5 +1,6 @@
 import type {
   Claimant,
+  PauseSession,
   RecoverySession,
   RenewingSession,
   SettlingSession,
@@ -29,6 +30,7 @@ export interface OpenedStore {
   /** The session of one process. */
   readonly session: RenewingSession &
     SettlingSession &
+    PauseSession &
     Pick<WakeUpSession, 'dueTimes' | 'sweep'> &
     Pick<RecoverySession, 'leases' | 'underWay'>;
   rowsOf(id: string): Promise<StoredRows>;

@@ -76,6 +76,7 @@ export function startOf(
     priority: 0,
     runAt: null,
     delayMs: null,
+    startBefore: null,
     idempotencyKey: null,
     tags: null,
     limitKeys: null,

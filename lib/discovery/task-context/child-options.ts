@@ -22,7 +22,7 @@ export interface ChildOptions {
    * child of its own, also if it has ended. Default: none.
    */
   idempotencyKey?: string;
-  /** A number that is added to the priorities of the child's tasks. Default: that of the parent. */
+  /** A whole number from -100 to 100 that is added to the priorities of the child's tasks. Default: that of the parent. */
   priority?: number;
   /** Business keys of the child; see `StartOptions`. Default: those of the parent. */
   tags?: Tags;

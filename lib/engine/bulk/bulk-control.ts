@@ -11,6 +11,8 @@ import {
   type BulkStore,
   type ChangedExecution,
 } from '../../store/port/index.js';
+import type { RetryWishes } from '../retry-plan.js';
+import { BulkRetry, type BulkPart, type BulkRetryParts } from './bulk-retry.js';
 
 /** How long executions whose rows are locked are tried again, and the pause between two tries, in milliseconds. */
 const PATIENCE_MS = 10_000;
@@ -25,12 +27,7 @@ export interface BulkControlParts {
   readonly control: Pick<ExecutionControl, 'told'>;
   /** Called when tasks may be due that no process has claimed. */
   readonly wakeWorkers: () => void;
-}
-
-/** The result of one statement. */
-interface Part {
-  readonly changed: readonly string[];
-  readonly left: readonly string[];
+  readonly retries: Pick<BulkRetryParts, 'catalog' | 'dueIn' | 'endChildrenOf'>;
 }
 
 /** How a part is sent again. */
@@ -65,6 +62,14 @@ export class BulkControl {
     return changed;
   }
 
+  /** Retries ended executions that have tasks to run again. Returns the ids of those that it retried. */
+  retry(ids: readonly string[], wishes: RetryWishes, sending: BulkSending = {}): Promise<string[]> {
+    const { store, control, retries, wakeWorkers } = this.parts;
+    const told = (id: string, workflow: string): void => control.told('retry', id, workflow);
+    const retry = new BulkRetry({ ...retries, store, told, wakeWorkers }, wishes);
+    return this.inParts('retry', ids, sending, (part, resent) => retry.part(part, resent));
+  }
+
   /** Deletes ended executions, with the executions under them. Returns the ids of those that it deleted. */
   delete(ids: readonly string[], sending: BulkSending = {}): Promise<string[]> {
     return this.inParts('delete', ids, sending, async (part) => {
@@ -78,7 +83,7 @@ export class BulkControl {
     ids: readonly string[],
     reason: string | null,
     resent: boolean,
-  ): Promise<Part> {
+  ): Promise<BulkPart> {
     const { claims, ends, store } = this.parts;
     const held = action === 'cancel' ? claims.all() : [];
     const { changed, left } = await store.bulk.control(action, ids, reason);
@@ -101,7 +106,7 @@ export class BulkControl {
     action: string,
     ids: readonly string[],
     { signal, repeat }: BulkSending,
-    run: (part: readonly string[], resent: boolean) => Promise<Part>,
+    run: (part: readonly string[], resent: boolean) => Promise<BulkPart>,
   ): Promise<string[]> {
     const { clock, store } = this.parts;
     const changed: string[] = [];

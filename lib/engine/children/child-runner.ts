@@ -8,6 +8,7 @@ export interface PreparedOptions {
   readonly idempotencyKey?: string | undefined;
   readonly runAt?: Date | undefined;
   readonly delay?: Duration | undefined;
+  readonly startBefore?: Date | Duration | undefined;
   readonly tags?: Tags | undefined;
   readonly priority?: number | undefined;
 }

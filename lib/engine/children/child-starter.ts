@@ -31,6 +31,7 @@ export interface ChildRequest {
   readonly parent: ParentStep;
   readonly onParentEnd: OnParentEnd;
   readonly inheritsTags: boolean;
+  readonly inheritsPriority: boolean;
 }
 
 /** The execution that a step has got. */
@@ -259,6 +260,6 @@ export class ChildStarter {
 }
 
 function toChildStart(child: ChildRequest, claims: number): ChildStart {
-  const { request, parent, onParentEnd, inheritsTags } = child;
-  return { item: toStartItem(request, claims), parent, onParentEnd, inheritsTags };
+  const { request, ...rest } = child;
+  return { item: toStartItem(request, claims), ...rest };
 }

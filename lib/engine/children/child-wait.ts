@@ -23,13 +23,13 @@ export async function childRequest(
 ): Promise<ChildRequest> {
   const { executionId, taskNo, itemNo, token } = claim;
   const { name, onParentEnd, options } = child;
-  const priority = options.priority ?? claim.priority - claim.task.priority;
-  const request = await children.prepare(child.workflow, child.input, { ...options, priority });
+  const request = await children.prepare(child.workflow, child.input, options);
   return {
     request,
     parent: { executionId, taskNo, itemNo, token, step: name.stored, waits },
     onParentEnd,
     inheritsTags: options.tags === undefined,
+    inheritsPriority: options.priority === undefined,
   };
 }
 

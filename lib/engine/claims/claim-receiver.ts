@@ -40,6 +40,12 @@ export class ClaimReceiver {
   fromRow(task: ClaimedTask): void {
     const definition = this.parts.catalog.known(task.definitionId);
     if (definition === undefined) return;
+    if (task.isExpired === true) {
+      // Held until its timeout ends it: a claim that memory does not have would count as lost.
+      this.parts.claims.adopt(task, task.generation, definition);
+      this.parts.deadlineIn(0);
+      return;
+    }
     this.take(task, definition, task.generation, task.input);
     // The execution may begin with this claim. If it began earlier, this timer is late, but the sweep has already set
     // one for its deadline.

@@ -16,6 +16,7 @@ import {
   type StoredDefinition,
 } from '../../workflow/index.js';
 import { retryOnConflict } from '../../runtime/retry-on-conflict.js';
+import { PausedWorkflows } from './paused-workflows.js';
 import { claimableOf, type ClaimableDefinitions } from './claimable-definitions.js';
 import { makeRunnable, type RunnableDefinition } from './runnable-definition.js';
 import type {
@@ -43,6 +44,7 @@ export class DefinitionCatalog {
   private ownDefinitions: ReadonlyMap<string, RunnableDefinition> | undefined;
   /** Stored definitions that this process can't read; each is reported once. */
   private readonly unreadable = new Set<string>();
+  private servedIds = claimableOf([]);
   private claimableIds = claimableOf([]);
   private limitTable: LimitTable | undefined;
   private opened = false;
@@ -64,6 +66,7 @@ export class DefinitionCatalog {
      * them. Every process that serves the tenant runs them, whatever workflows it serves.
      */
     private readonly builtIns: readonly RegisteredWorkflow[] = [],
+    private readonly paused = new PausedWorkflows(),
   ) {}
 
   /** The code's definitions by name. Built on first use, when the tenant is opened and the registry is complete. */
@@ -72,7 +75,7 @@ export class DefinitionCatalog {
     const own = new Map<string, RunnableDefinition>();
     for (const registered of this.registry.list()) {
       if (!this.serves(registered)) continue;
-      const runnable = makeRunnable(registered.definition, registered);
+      const runnable = makeRunnable(registered.definition, registered, this.paused);
       this.byId.set(runnable.id, runnable);
       own.set(registered.definition.name, runnable);
     }
@@ -102,6 +105,7 @@ export class DefinitionCatalog {
   async open(known?: KnownDefinitions): Promise<void> {
     const stored = known ?? (await this.store.definitions.known(this.names));
     if (known === undefined) await this.register(this.toRegister(stored));
+    this.paused.replace(stored.paused);
     await this.loadAll(stored.active);
     this.updateClaimable();
     this.opened = true;
@@ -129,8 +133,19 @@ export class DefinitionCatalog {
     return this.opened;
   }
 
+  /** What this process may claim now: without the workflows that are paused. */
   get claimable(): ClaimableDefinitions {
     return this.claimableIds;
+  }
+
+  /** What this process has handlers for. */
+  get served(): ClaimableDefinitions {
+    return this.servedIds;
+  }
+
+  /** Call when workflows were paused or resumed. */
+  pausesChanged(): void {
+    this.updateClaimable();
   }
 
   known(id: string): RunnableDefinition | undefined {
@@ -243,7 +258,7 @@ export class DefinitionCatalog {
   }
 
   private add(workflow: CompiledWorkflow): RunnableDefinition {
-    const runnable = makeRunnable(workflow, this.registeredOf(workflow.name));
+    const runnable = makeRunnable(workflow, this.registeredOf(workflow.name), this.paused);
     this.byId.set(runnable.id, runnable);
     this.updateClaimable();
     return runnable;
@@ -265,9 +280,12 @@ export class DefinitionCatalog {
   }
 
   private updateClaimable(): void {
-    this.claimableIds = claimableOf(this.byId.values());
+    this.servedIds = claimableOf(this.byId.values());
+    this.claimableIds = this.paused.areSome
+      ? claimableOf([...this.byId.values()].filter(({ isPaused }) => !isPaused()))
+      : this.servedIds;
     this.limitTable = undefined;
-    if (this.claimableIds.limitedIds.length > 0) this.store.limits.use();
+    if (this.servedIds.limitedIds.length > 0) this.store.limits.use();
   }
 }
 

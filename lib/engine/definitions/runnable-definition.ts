@@ -7,6 +7,7 @@ import {
   type LimitTable,
 } from '../../workflow/index.js';
 import { handlerOf } from '../nodes/node-handler.js';
+import type { PausedWorkflows } from './paused-workflows.js';
 import type { StartPlan } from '../../store/port/index.js';
 
 /**
@@ -33,12 +34,17 @@ export interface RunnableDefinition {
   readonly mapLimits: LimitTable;
   /** Whether the tasks have different priorities. */
   readonly ranked: boolean;
+  /** Whether the workflow is paused: no task of it is claimed. */
+  readonly isPaused: () => boolean;
+  /** The `priorityAging` of the running code, in milliseconds. */
+  readonly priorityAgingMs: number | undefined;
   readonly plan: StartPlan;
 }
 
 export function makeRunnable(
   workflow: CompiledWorkflow,
   registered: RegisteredWorkflow | undefined,
+  paused: Pick<PausedWorkflows, 'has'> = NO_PAUSES,
 ): RunnableDefinition {
   const id = definitionIdOf(workflow.hash);
   const isLimited = (no: number): boolean => workflow.tasks[no]?.limit !== undefined;
@@ -56,9 +62,13 @@ export function makeRunnable(
     limited: workflow.tasks.filter(({ limit }) => limit !== undefined),
     mapLimits: mapLimitsOf(id, workflow),
     ranked: workflow.tasks.some((task) => task.priority !== workflow.tasks[0]?.priority),
+    isPaused: () => paused.has(workflow.name),
+    priorityAgingMs: registered?.queue?.priorityAgingMs,
     plan: startPlan(id, workflow, rootsToTake),
   };
 }
+
+const NO_PAUSES = { has: () => false };
 
 /** Sorts tasks by priority, higher first. Tasks of the same priority keep their order. */
 export function byPriority(workflow: CompiledWorkflow, tasks: readonly number[]): number[] {

@@ -22,7 +22,7 @@ export class StrandedTasks {
   constructor(
     private readonly tenant: string,
     private readonly store: Pick<TenantStore, 'recovery'>,
-    private readonly catalog: Pick<DefinitionCatalog, 'claimable' | 'find'>,
+    private readonly catalog: Pick<DefinitionCatalog, 'served' | 'find'>,
     private readonly clock: Clock,
   ) {}
 
@@ -31,7 +31,7 @@ export class StrandedTasks {
     if (this.clock.now() - this.lookedAt < LOOK_INTERVAL_MS) return;
     this.lookedAt = this.clock.now();
     try {
-      const { ids, unknownTasks } = this.catalog.claimable;
+      const { ids, unknownTasks } = this.catalog.served;
       const found = await this.store.recovery.stranded(ids, unknownTasks);
       if (found.length > 0) this.warn(found, await this.describe(found));
     } catch {

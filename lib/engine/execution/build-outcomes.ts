@@ -35,9 +35,11 @@ export function outcomesOf(results: readonly TaskResult[], room: number): Outcom
   let left = room;
   return results.map((result) => {
     const first = left < edges ? foremost(result.claim, left) : undefined;
+    const isPaused = result.claim.definition.isPaused();
     return outcomeOf(result, (taskNo) => {
       const claim =
         left > 0 &&
+        !isPaused &&
         first?.has(taskNo) !== false &&
         result.claim.definition.claimable[taskNo] === true;
       if (claim) left--;

@@ -182,7 +182,10 @@ export class OutcomeRecorder {
     }
   }
 
-  private leftReady({ handlers, claimable }: RunnableDefinition, taskNo: number): void {
+  private leftReady(definition: RunnableDefinition, taskNo: number): void {
+    const { handlers, claimable, isPaused } = definition;
+    // A resume claims it.
+    if (isPaused()) return;
     const runsHere = handlers[taskNo] !== undefined;
     if (runsHere && claimable[taskNo] !== true) this.consequences.limitedReady();
     else this.consequences.leftReady(runsHere);

@@ -16,6 +16,8 @@ const PASSED_ON: ReactionLimit = { burst: 5, intervalMs: 100 };
 const MAX_UNKNOWN = 20;
 /** Limit of looks for signals and events that were sent in transactions. */
 const MESSAGES: ReactionLimit = { burst: 50, intervalMs: 10 };
+/** Limit of reads of paused workflows. */
+const PAUSES: ReactionLimit = { burst: 10, intervalMs: 100 };
 /** Limit of looks for schedules that others have changed. */
 const SCHEDULES: ReactionLimit = { burst: 10, intervalMs: 100 };
 /** Limits of reactions that wake waiting callers, and that read the claims of the process. */
@@ -76,6 +78,7 @@ export class NotificationReactions {
     const reactions = this.reactionsOf(tenant);
     if (notification.kind === 'messages') reactions.messages.call();
     else if (notification.kind === 'schedules') reactions.schedules.call();
+    else if (notification.kind === 'pauses') reactions.pauses.call();
     else reactions.hear(notification.kind, notification.executionId);
   }
 
@@ -125,6 +128,7 @@ class TenantReactions {
   private readonly passedOn: MergedCalls;
   readonly messages: MergedCalls;
   readonly schedules: MergedCalls;
+  readonly pauses: MergedCalls;
   private readonly ended: MergedCalls;
   private readonly cancelled: MergedCalls;
   private readonly paused: MergedCalls;
@@ -140,6 +144,7 @@ class TenantReactions {
     this.passedOn = new MergedCalls(() => passOn(tenant.settings.address), PASSED_ON, clock);
     this.messages = new MergedCalls(() => tenant.deliverMessages(), MESSAGES, clock);
     this.schedules = new MergedCalls(() => tenant.schedules.changedElsewhere(), SCHEDULES, clock);
+    this.pauses = new MergedCalls(() => tenant.workflows.pauses.changedElsewhere(), PAUSES, clock);
     this.ended = new MergedCalls(() => this.tellEnded(), ENDED, clock);
     this.cancelled = new MergedCalls(() => tenant.reconcileClaims(), CLAIMS, clock);
     this.paused = new MergedCalls(() => tenant.control.findPaused(), CLAIMS, clock);
@@ -161,8 +166,8 @@ class TenantReactions {
   }
 
   close(): void {
-    const { work, named, messages, schedules, passedOn, ended, cancelled, paused } = this;
-    const all = [work, named, messages, schedules, passedOn, ended, cancelled, paused];
+    const { work, named, messages, schedules, pauses, passedOn, ended, cancelled, paused } = this;
+    const all = [work, named, messages, schedules, pauses, passedOn, ended, cancelled, paused];
     for (const calls of all) calls.close();
   }
 

@@ -13,6 +13,8 @@ export type Notification =
   | WorkNotification
   /** Signals or events were sent to a tenant in a transaction. */
   | { readonly kind: 'messages'; readonly tenant: string }
+  /** Workflows of a tenant were paused or resumed. */
+  | { readonly kind: 'pauses'; readonly tenant: string }
   /** A schedule of a tenant has changed. */
   | { readonly kind: 'schedules'; readonly tenant: string }
   | {
@@ -41,6 +43,7 @@ const LETTERS = { cancelled: 'c', changed: 'u', ended: 'e', paused: 'p', watched
 const KINDS = { c: 'cancelled', u: 'changed', e: 'ended', p: 'paused', v: 'watched' } as const;
 const MESSAGES = /^m([0-9a-f]{16})$/;
 const SCHEDULES = /^d([0-9a-f]{16})$/;
+const PAUSES = /^b([0-9a-f]{16})$/;
 const OF_EXECUTION = /^([a-z])([0-9a-f]{16})([0-9a-f-]{36})$/;
 const WORK = new RegExp(`^w([0-9a-f]{16})(?:([:!])((?:[0-9a-f]{8}){1,${MAX_NAMED}}))?$`);
 const TAG_LENGTH = 8;
@@ -60,6 +63,7 @@ export function encodeNotification(notification: Notification): string {
   if (notification.kind === 'work') return encodeWork(notification);
   if (notification.kind === 'messages') return `m${notification.tenant}`;
   if (notification.kind === 'schedules') return `d${notification.tenant}`;
+  if (notification.kind === 'pauses') return `b${notification.tenant}`;
   return `${LETTERS[notification.kind]}${notification.tenant}${notification.executionId}`;
 }
 
@@ -84,6 +88,8 @@ export function decodeNotification(payload: string): Notification | undefined {
   if (receiver !== undefined) return { kind: 'messages', tenant: receiver };
   const [, scheduled] = SCHEDULES.exec(payload) ?? [];
   if (scheduled !== undefined) return { kind: 'schedules', tenant: scheduled };
+  const [, paused] = PAUSES.exec(payload) ?? [];
+  if (paused !== undefined) return { kind: 'pauses', tenant: paused };
   const [, letter, tenant, executionId] = OF_EXECUTION.exec(payload) ?? [];
   if (tenant === undefined || executionId === undefined || !isLetter(letter)) return undefined;
   return { kind: KINDS[letter], tenant, executionId };

@@ -149,6 +149,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
       workPayload: (tenant) => encodeNotification({ kind: 'work', tenant }),
       messagePayload: (tenant) => encodeNotification({ kind: 'messages', tenant }),
       notifyMessages: (tenant) => this.notify({ kind: 'messages', tenant }),
+      notifyPauses: (tenant) => this.notify({ kind: 'pauses', tenant }),
       notifySchedules: (tenant) => this.notify({ kind: 'schedules', tenant }),
       schedulePayload: (tenant) => encodeNotification({ kind: 'schedules', tenant }),
       notifyCancelled: (tenant, executionId) =>

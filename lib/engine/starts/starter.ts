@@ -16,6 +16,7 @@ import type { RunnableDefinition } from '../definitions/runnable-definition.js';
 import {
   type StartItem,
   type ClaimBatch,
+  type StartLimit,
   type StartReply,
   type StartStore,
   isCreated,
@@ -42,6 +43,8 @@ export interface StartRequest {
   readonly priority: number;
   readonly runAt: Date | null;
   readonly delayMs: number | null;
+  /** Until when the execution must begin. Null: at any time. */
+  readonly startBefore: StartLimit | null;
   readonly idempotencyKey: string | null;
   /** JSON text; null without tags. */
   readonly tags: string | null;

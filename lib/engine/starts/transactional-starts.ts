@@ -28,6 +28,8 @@ export interface TransactionalStartsParts {
   readonly consequences: {
     /** Called when tasks become due in `ms` milliseconds. */
     dueIn(ms: number): void;
+    /** Called for a start that may have to begin before a time. */
+    startLimited(request: StartRequest): void;
     /** Called when the database has lost definitions that this process had stored. */
     definitionsMissing(): void;
   };
@@ -70,6 +72,7 @@ export class TransactionalStarts {
       // The notification at the commit makes processes look once. If the start is not due then, this timer looks again.
       const delayMs = delayOf(request, services.clock);
       if (delayMs > 0) consequences.dueIn(delayMs);
+      consequences.startLimited(request);
     }
     const taken = requests.filter(({ id }) => !isCreated(reply, id));
     const keys = taken.flatMap(({ definition, idempotencyKey: key }) =>

@@ -2,8 +2,8 @@ import { rootKeysOf } from '../limits/limit-keys.js';
 import { canRunRoots } from '../definitions/runnable-definition.js';
 import { ExecutionStarts } from '../starts/execution-starts.js';
 import { OpenKeys } from '../starts/open-keys.js';
-import { delayOf, keyOf } from '../starts/start-item.js';
-import { Starter, type StartConsequences } from '../starts/starter.js';
+import { delayOf, keyOf, limitMs } from '../starts/start-item.js';
+import { Starter, type StartConsequences, type StartRequest } from '../starts/starter.js';
 import { TransactionalStarts } from '../starts/transactional-starts.js';
 import type { AdoptionRoom } from './adoption.js';
 import type { EngineCore } from './core.js';
@@ -17,14 +17,22 @@ export function wireStarts(
   { definitionsMissing }: DefinitionsRoom,
   { receiver }: AdoptionRoom,
 ) {
-  const { settings, store, services, clock, tenant, events, gate, later, reconcile } = core;
+  const { settings, store, services, clock, tenant, address, events, gate, later, reconcile } =
+    core;
+  const watchStartLimit = ({ startBefore }: StartRequest): void => {
+    if (startBefore === null) return;
+    services.schedule({ kind: 'deadline', tenant: address, inMs: limitMs(startBefore, clock) });
+  };
   /** What follows a start, also that of a child. */
   const started: StartConsequences = {
     created: ({ id, definition, tags }) =>
       events.executionStarted(id, definition.workflow.name, tags),
     claimed: (request, count, batch) => receiver.fromStart(request, count, batch),
     leftReady: (request, roots) => {
+      watchStartLimit(request);
       const delayMs = delayOf(request, clock);
+      // A resume claims them.
+      if (delayMs <= 0 && request.definition.isPaused()) return;
       const keys = rootKeysOf(request.definition, request.limitKeys);
       if (keys.length > 0 && delayMs <= 0) later.limited.ready(keys);
       if (keys.length === roots && delayMs <= 0 && canRunRoots(request.definition)) return;
@@ -53,7 +61,11 @@ export function wireStarts(
     services,
     openKeys,
     events,
-    consequences: { dueIn: (ms) => later.wakeUps.dueIn(ms), definitionsMissing },
+    consequences: {
+      dueIn: (ms) => later.wakeUps.dueIn(ms),
+      startLimited: watchStartLimit,
+      definitionsMissing,
+    },
   });
   return { starts: new ExecutionStarts(starter, transactional), started };
 }

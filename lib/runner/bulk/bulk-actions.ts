@@ -1,18 +1,13 @@
 import type { BulkSending } from '../../engine/bulk/bulk-control.js';
 import type { TenantEngine } from '../../engine/tenant-engine.js';
-import { InvalidTransitionError, UnknownExecutionError } from '../../errors/index.js';
 import type { AvailabilityRetry } from '../../runtime/availability-retry.js';
-import type { ExecutionControl } from '../execution-control.js';
 import type { BulkAct } from './bulk-operation.js';
 
-/** Number of manual retries under way. Each takes a transaction of its own. */
-const RETRIES_AT_ONCE = 4;
 /** Number of signals that wait for the database. */
 const MAX_SIGNALS = 1_000;
 
 export interface BulkActionsParts {
   readonly engine: Pick<TenantEngine, 'bulk' | 'messages'>;
-  readonly control: Pick<ExecutionControl, 'retry'>;
   readonly whileUnavailable: AvailabilityRetry;
 }
 
@@ -43,45 +38,9 @@ export class BulkActions {
       case 'delete':
         return (await engine.bulk.delete(ids, sending)).length;
       case 'retry':
-        return this.retryAll(ids, act.steps, signal);
+        return (await engine.bulk.retry(ids, { steps: act.steps }, sending)).length;
       case 'signal':
         return this.signalAll(ids, act, key, signal);
-    }
-  }
-
-  private async retryAll(
-    ids: readonly string[],
-    steps: 'keep' | 'discard',
-    signal: AbortSignal | undefined,
-  ): Promise<number> {
-    const stopped = new AbortController();
-    const left = ids.values();
-    let changed = 0;
-    const worker = async (): Promise<void> => {
-      for (const id of left) {
-        signal?.throwIfAborted();
-        stopped.signal.throwIfAborted();
-        if (await this.isRetried(id, steps)) changed++;
-      }
-    };
-    const workers = Array.from({ length: RETRIES_AT_ONCE }, () =>
-      worker().catch((error: unknown) => stopped.abort(error)),
-    );
-    await Promise.all(workers);
-    stopped.signal.throwIfAborted();
-    return changed;
-  }
-
-  private async isRetried(id: string, steps: 'keep' | 'discard'): Promise<boolean> {
-    try {
-      await this.parts.control.retry(id, { steps });
-      return true;
-    } catch (error) {
-      // Another caller has retried or deleted it since it was found.
-      if (error instanceof InvalidTransitionError || error instanceof UnknownExecutionError) {
-        return false;
-      }
-      throw error;
     }
   }
 

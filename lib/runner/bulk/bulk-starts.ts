@@ -1,9 +1,15 @@
 import type { EntityManager } from 'typeorm';
 import type { WorkflowRef } from '../../discovery/workflow-ref.js';
 import type { PreparedOptions } from '../../engine/children/child-runner.js';
+import type { Admission } from '../../engine/queues/pending-bound.js';
 import type { StartRequest } from '../../engine/starts/starter.js';
 import type { TenantEngine } from '../../engine/tenant-engine.js';
-import { InvalidArgumentError, StartManyError, withoutDriver } from '../../errors/index.js';
+import {
+  InvalidArgumentError,
+  QueueFullError,
+  StartManyError,
+  withoutDriver,
+} from '../../errors/index.js';
 import { checkCallOptions } from '../../errors/call-options.js';
 import { formatValue } from '../../errors/option-checks.js';
 import type { ExecutionStarter, StartReply } from '../execution-starter.js';
@@ -32,7 +38,7 @@ const NONE: StartManyProgress = { created: 0, existing: 0 };
 export interface BulkStartsParts {
   readonly tenant: string;
   readonly engine: Pick<TenantEngine, 'starts'>;
-  readonly starter: Pick<ExecutionStarter, 'definitionOf' | 'prepare'>;
+  readonly starter: Pick<ExecutionStarter, 'boundOf' | 'definitionOf' | 'prepare'>;
 }
 
 /** Stores the executions of a part. By index; rejected are those that could not be stored. */
@@ -80,7 +86,7 @@ export class BulkStarts {
         const [input, own] = itemOf(each);
         const prepared = { ...options, ...own, idempotencyKey: keyOf(input, own, options.key) };
         const request = await this.parts.starter.prepare(workflow, input, prepared);
-        await parts.add(request, index++);
+        await parts.add(request, index++, await this.admit(request, parts));
       }
       return await parts.finish();
     } catch (error) {
@@ -89,6 +95,16 @@ export class BulkStarts {
       const { created, existing } = options.manager === undefined ? stored : NONE;
       const cause = withoutDriver(failure.error, this.parts.tenant);
       throw new StartManyError({ index: failure.index, created, existing }, cause);
+    }
+  }
+
+  /** Beyond the bound, what was admitted before is stored, and the call ends. */
+  private async admit(request: StartRequest, parts: Parts): Promise<Admission | undefined> {
+    try {
+      return await this.parts.starter.boundOf(request);
+    } catch (error) {
+      if (error instanceof QueueFullError) await parts.finish();
+      throw error;
     }
   }
 
@@ -115,6 +131,7 @@ class Parts {
   private readonly progress: StartManyProgress = { created: 0, existing: 0 };
   private readonly underWay = new Set<Promise<void>>();
   private part: StartRequest[] = [];
+  private admissions: Admission[] = [];
   private first = 0;
   private characters = 0;
 
@@ -124,7 +141,8 @@ class Parts {
   ) {}
 
   /** Adds a start. Waits while two statements are under way and a third part is full. */
-  async add(request: StartRequest, index: number): Promise<void> {
+  async add(request: StartRequest, index: number, admission?: Admission): Promise<void> {
+    if (admission !== undefined) this.admissions.push(admission);
     if (this.failure !== undefined) throw this.failure.error;
     if (this.part.length === 0) this.first = index;
     this.part.push(request);
@@ -141,18 +159,23 @@ class Parts {
   /** Waits for what is under way. Never rejects. */
   async abandon(): Promise<StartManyProgress> {
     await Promise.allSettled(this.underWay);
+    for (const admission of this.admissions) admission();
     return this.progress;
   }
 
   private async flush(): Promise<void> {
     // In a transaction, statements come one after the other anyway.
     await this.roomFor(this.options.manager === undefined ? MAX_STATEMENTS - 1 : 0);
-    const { part, first } = this;
+    const { part, first, admissions } = this;
     this.part = [];
+    this.admissions = [];
     this.characters = 0;
     const sent = this.store(part, first);
     this.underWay.add(sent);
-    const settled = (): boolean => this.underWay.delete(sent);
+    const settled = (): void => {
+      this.underWay.delete(sent);
+      for (const admission of admissions) admission();
+    };
     sent.then(settled, settled);
   }
 

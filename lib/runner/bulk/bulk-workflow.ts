@@ -4,15 +4,12 @@ import type { RegisteredWorkflow } from '../../discovery/registered-workflow.js'
 import type { TaskContext } from '../../discovery/task-context.js';
 import { BuiltWorkflow } from '../../discovery/workflow-builder.js';
 import type { BulkPosition } from '../../store/port/index.js';
-import { BUILT_IN_PREFIX } from '../../workflow/index.js';
+import { BUILT_IN_PREFIX, MAX_PRIORITY } from '../../workflow/index.js';
 import type { BulkContext, BulkResult } from './bulk-options.js';
 import { restoreOperation, type StoredOperation } from './bulk-operation.js';
 
 /** The name of the workflow that runs bulk operations in the background. */
 export const BULK_WORKFLOW = `${BUILT_IN_PREFIX}bulk`;
-
-/** Before the tasks of the application, which the operation may be meant to stop. */
-const PRIORITY = 1_000_000;
 
 /** The input, and what the task adds to it. */
 type Context = Pick<BulkContext, 'operation'>;
@@ -29,7 +26,7 @@ const definition = defineWorkflow<Context>(BULK_WORKFLOW, {
 })
   .task(
     'run',
-    { priority: PRIORITY, timeout: '7d', retry: { maxAttempts: 10, maxDelay: '1m' } },
+    { priority: MAX_PRIORITY, timeout: '7d', retry: { maxAttempts: 10, maxDelay: '1m' } },
     (context) => run(context),
   )
   .build();

@@ -1,4 +1,5 @@
 import type { CancelledChild } from './children.js';
+import type { LockedExecution, ResetDecision } from './control.js';
 import type { ExecutionListFilter } from './executions.js';
 
 /** What is done with many executions in one statement. */
@@ -32,6 +33,23 @@ export interface BulkDeletion {
   readonly left: readonly string[];
 }
 
+/** An ended execution that a manual retry of many has locked. */
+export interface LockedForRetry extends LockedExecution {
+  readonly id: string;
+}
+
+/** An execution that was reset, and in how many milliseconds it is due; 0 or less for now. */
+export interface ResetExecution {
+  readonly id: string;
+  readonly dueInMs: number;
+}
+
+export interface BulkReset {
+  readonly reset: readonly ResetExecution[];
+  /** As in {@link BulkReply}. */
+  readonly left: readonly string[];
+}
+
 /** Operations on many executions. No statement waits for a lock. */
 export interface BulkStore {
   /** The place before all executions that exist at this moment, and behind all that start later. */
@@ -52,6 +70,14 @@ export interface BulkStore {
    * stay, and it is not left either. The same holds for an execution with a parent.
    */
   delete(ids: readonly string[]): Promise<BulkDeletion>;
+  /**
+   * Locks up to {@link MAX_BULK} ended executions with their tasks, calls `decide` for each, and resets the tasks that it
+   * returns, as `ControlStore.reset` does with one; null resets nothing of it. All of them or none are reset.
+   */
+  reset(
+    ids: readonly string[],
+    decide: (execution: LockedForRetry) => Promise<ResetDecision | null>,
+  ): Promise<BulkReset>;
 }
 
 /** Maximum number of executions in one bulk statement. */

@@ -32,6 +32,8 @@ export interface ChildStart {
   readonly onParentEnd: OnParentEnd;
   /** Whether the child gets the tags of its parent in place of its own. */
   readonly inheritsTags: boolean;
+  /** Whether the child gets the priority of its parent. */
+  readonly inheritsPriority: boolean;
 }
 
 /**

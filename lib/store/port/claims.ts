@@ -25,6 +25,11 @@ export interface ClaimBatch {
 }
 
 export interface ClaimedTask extends TaskKey {
+  /**
+   * Whether the execution must not begin any more, because its `startBefore` has passed. The task must not run; the deadline
+   * of the execution ends it.
+   */
+  readonly isExpired?: boolean;
   readonly definitionId: string;
   readonly token: number;
   /** Number of failures recorded so far. */

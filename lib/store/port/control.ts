@@ -13,19 +13,26 @@ export interface ControlResult {
   readonly running: readonly number[];
 }
 
-/** An execution whose workflow timeout has passed. */
+/** The reason of an execution that was cancelled because it had not begun in time. */
+export const EXPIRED = 'expired';
+
+/** An execution whose workflow timeout has passed, or that has not begun in time. */
 export interface PastDeadline {
   readonly id: string;
   readonly workflow: string;
   readonly timeoutMs: number;
+  /** Whether it has begun. Otherwise the deadline is the time until which it must begin. */
+  readonly hasBegun: boolean;
   /** The deadline in the server's text format, to be sent back to it. */
   readonly deadlineAt: string;
 }
 
-/** An execution that its timeout ended. */
+/** An execution that its deadline ended. */
 export interface TimedOutExecution {
   readonly id: string;
   readonly hasWaiters: boolean;
+  /** Whether it had not begun in time, so that it is Cancelled. Otherwise its timeout has passed, and it is Failed. */
+  readonly hasExpired: boolean;
   /** Whether tasks were Running, so their handlers must stop. */
   readonly wasRunning: boolean;
   /** What the end has still to bring about, as bits. */
@@ -61,16 +68,28 @@ export interface LockedExecution {
   }[];
 }
 
+/** What a manual retry resets of an execution. */
+export interface ResetDecision {
+  readonly tasks: readonly ResetTask[];
+  /** The number of leaves among them. */
+  readonly leaves: number;
+}
+
+/** A decision and the execution that it is about. */
+export interface ExecutionReset extends ResetDecision {
+  readonly id: string;
+}
+
 /** Changes executions from outside of their handlers. */
 export interface ControlStore {
   cancel(id: string, reason: string | null): Promise<ControlResult>;
   pause(id: string, reason: string | null): Promise<ControlResult>;
   resume(id: string): Promise<ControlResult>;
-  /** A page of executions whose workflow timeout has passed, the oldest deadline first. */
+  /** A page of executions whose deadline has passed, the oldest deadline first. */
   pastDeadlines(after?: PastDeadline): Promise<PastDeadline[]>;
   /**
-   * Ends executions whose timeout has passed, and returns those that it ended. Undefined if another process is doing it.
-   * `errorOf` returns the error to store for each.
+   * Ends executions whose deadline has passed, and returns those that it ended. Undefined if another process is doing it.
+   * `errorOf` returns the error to store for each that its timeout ends.
    */
   timeOut(
     executions: readonly PastDeadline[],
@@ -82,8 +101,6 @@ export interface ControlStore {
    */
   reset(
     id: string,
-    decide: (
-      execution: LockedExecution,
-    ) => Promise<{ readonly tasks: readonly ResetTask[]; readonly leaves: number } | null>,
+    decide: (execution: LockedExecution) => Promise<ResetDecision | null>,
   ): Promise<number | undefined>;
 }

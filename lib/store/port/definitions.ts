@@ -1,3 +1,5 @@
+import type { WorkflowPause } from './workflow-pauses.js';
+
 /** A stored definition, without its graph. */
 export interface StoredDefinitionRow {
   /** Derived from the hash by `definitionIdOf`. */
@@ -12,6 +14,8 @@ export interface KnownDefinitions {
   readonly newest: readonly StoredDefinitionRow[];
   /** Definitions of the names that unfinished executions are pinned to. */
   readonly active: readonly StoredDefinitionRow[];
+  /** The workflows that are paused, of any name. */
+  readonly paused: readonly WorkflowPause[];
 }
 
 /** A stored definition with its graph. */

@@ -23,6 +23,8 @@ export interface ExecutionRow {
   readonly parentId: string | null;
   readonly parentStep: string | null;
   readonly rootId: string | null;
+  /** Until when an execution that has not begun must begin. Null without such a time. */
+  readonly startBefore: Date | null;
 }
 
 /** A task's row. */
@@ -150,6 +152,8 @@ export interface ListedExecution {
   readonly parentId: string | null;
   readonly parentStep: string | null;
   readonly rootId: string | null;
+  /** Until when an execution that has not begun must begin. Null without such a time. */
+  readonly startBefore: Date | null;
   readonly createdAtMicros: string;
 }
 

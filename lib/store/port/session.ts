@@ -1,6 +1,7 @@
 import type { UnsettledEnd } from './children.js';
 import type { HeldLease, LeaseRow } from './leases.js';
 import type { TenantHandle } from './tenant-store.js';
+import type { PauseSession } from './workflow-pauses.js';
 
 /**
  * What becomes due in a tenant: a task that waits for its time, the timeout of an execution, a message that is stored but not
@@ -118,4 +119,4 @@ export interface RecoverySession extends Pick<WakeUpSession, 'sweep'> {
 
 /** The operations that the engine of a process needs from its session. */
 export interface EngineSession
-  extends ControlSession, RenewingSession, WakeUpSession, SettlingSession {}
+  extends ControlSession, RenewingSession, WakeUpSession, SettlingSession, PauseSession {}

@@ -17,6 +17,12 @@ export interface StartPlan {
   readonly priorities: readonly number[];
 }
 
+/** Until when an execution must begin: an instant, or a time from its start. One of them is null. */
+export interface StartLimit {
+  readonly at: Date | null;
+  readonly inMs: number | null;
+}
+
 /** An execution to start. */
 export interface StartItem {
   readonly id: string;
@@ -26,6 +32,8 @@ export interface StartItem {
   readonly priority: number;
   readonly runAt: Date | null;
   readonly delayMs: number | null;
+  /** Null: it may begin at any time. */
+  readonly startBefore: StartLimit | null;
   readonly idempotencyKey: string | null;
   /** JSON text of an object of strings, or null for none. */
   readonly tags: string | null;

@@ -13,12 +13,14 @@ import type { LimitStore } from './limits.js';
 import type { MessageStore } from './messages.js';
 import type { OutcomeStore } from './outcomes.js';
 import type { ProgressStore } from './progress.js';
+import type { QueueStore } from './queues.js';
 import type { RecoveryStore } from './recovery.js';
 import type { ScheduleStore } from './schedules.js';
 import type { StartStore } from './starts.js';
 import type { StateStore } from './states.js';
 import type { StepStore } from './steps.js';
 import type { TransactionStore } from './transactions.js';
+import type { WorkflowPauseStore } from './workflow-pauses.js';
 
 /** Identifies a tenant to sessions that work for many. Only the adapter reads more than the schema's name. */
 export interface TenantHandle {
@@ -54,5 +56,7 @@ export interface TenantStore
   readonly limits: LimitStore;
   readonly schedules: ScheduleStore;
   readonly states: StateStore;
+  readonly pauses: WorkflowPauseStore;
+  readonly queues: QueueStore;
   readonly recovery: RecoveryStore;
 }

@@ -13,12 +13,14 @@ import { PostgresMessageStore } from './roles/messages.js';
 import { PostgresOutcomeStore } from './roles/outcomes.js';
 import { PostgresRole } from './roles/postgres-role.js';
 import { PostgresProgressStore } from './roles/progress.js';
+import { PostgresQueueStore } from './roles/queues.js';
 import { PostgresRecoveryStore } from './roles/recovery.js';
 import { PostgresScheduleStore } from './roles/schedules.js';
 import { PostgresStartStore } from './roles/starts.js';
 import { PostgresStateStore } from './roles/states.js';
 import { PostgresStepStore } from './roles/steps.js';
 import { PostgresTransactionStore } from './roles/transactions.js';
+import { PostgresWorkflowPauseStore } from './roles/workflow-pauses.js';
 import type { TenantTables } from './statements/statement.js';
 import { TenantDatabase, type PostgresStoreSettings } from './tenant-database.js';
 import { combineRoles } from '../combine-roles.js';
@@ -30,10 +32,12 @@ import type {
   ItemStore,
   LimitStore,
   MessageStore,
+  QueueStore,
   RecoveryStore,
   ScheduleStore,
   StateStore,
   TenantStore,
+  WorkflowPauseStore,
 } from '../port/index.js';
 import type { Failure } from '../../runtime/failure.js';
 import type { Permit } from '../../runtime/permit.js';
@@ -68,6 +72,8 @@ export class PostgresStore
   readonly limits: LimitStore;
   readonly schedules: ScheduleStore;
   readonly states: StateStore;
+  readonly pauses: WorkflowPauseStore;
+  readonly queues: QueueStore;
   readonly recovery: RecoveryStore;
 
   constructor(settings: PostgresStoreSettings) {
@@ -84,6 +90,8 @@ export class PostgresStore
     this.limits = new PostgresLimitStore(db);
     this.schedules = new PostgresScheduleStore(db);
     this.states = new PostgresStateStore(db);
+    this.queues = new PostgresQueueStore(db);
+    this.pauses = new PostgresWorkflowPauseStore(db);
     this.recovery = new PostgresRecoveryStore(db);
   }
 

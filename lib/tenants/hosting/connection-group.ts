@@ -1,5 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { DatabasePlace } from '../../errors/index.js';
+import { AgingPass } from '../../engine/queues/aging-pass.js';
+import { PausePass } from '../../engine/pauses/pause-pass.js';
 import { SettlePass } from '../../engine/children/settle-pass.js';
 import { LimitPass } from '../../engine/limits/limit-pass.js';
 import { ProcessEngine } from '../../engine/process/process-engine.js';
@@ -67,6 +69,7 @@ export class ConnectionGroup {
   readonly place: DatabasePlace;
   readonly controlPlace: DatabasePlace;
   private readonly sweep: MaintenanceSweep;
+  private readonly pauses: PausePass;
   /** Number of connections of the server; undefined while it is not known. */
   private usableConnections: number | undefined;
   private sharesConnections: boolean;
@@ -117,6 +120,7 @@ export class ConnectionGroup {
             }).catch((error: unknown) => this.withoutSession(error))
           : new PoolSession(this.pools, clocks.process);
         this.recovery.connected();
+        this.pauses.connected();
         return session;
       },
       // Before the bootstrap there is no control connection, so a connection of the pool sends notifications.
@@ -153,6 +157,17 @@ export class ConnectionGroup {
       }),
     );
     this.sweep.register(new LimitPass((names) => this.process.named(names)));
+    this.pauses = new PausePass({
+      session: () => this.process.session,
+      tenants: (names) => this.process.named(names),
+    });
+    this.sweep.register(this.pauses);
+    this.sweep.register(
+      new AgingPass({
+        isConnected: () => this.process.session !== undefined,
+        tenants: (names) => this.process.named(names),
+      }),
+    );
     this.sharesConnections = settings.poolSizeIsDefault === true;
   }
 

@@ -24,7 +24,10 @@ export async function knownDefinitions(
     const definitions = read[i];
     if (definitions !== undefined) known.set(runtime, servedOnly(runtime, definitions));
   }
-  for (const runtime of tenants) if (runtime.isNew) known.set(runtime, { newest: [], active: [] });
+  for (const runtime of tenants)
+    if (runtime.isNew) {
+      known.set(runtime, { newest: [], active: [], paused: [] });
+    }
   for (const { definitions, lacking } of groupMissing(known)) {
     const registered = await registerWithManyTenants(
       statements,
@@ -39,12 +42,13 @@ export async function knownDefinitions(
 /** Drops definitions that the tenant doesn't run: the statement read the workflows of all tenants. */
 function servedOnly(
   { engine }: TenantRuntime,
-  { newest, active }: KnownDefinitions,
+  { newest, active, paused }: KnownDefinitions,
 ): KnownDefinitions {
   const names = new Set(engine.catalog.names);
   return {
     newest: newest.filter(({ name }) => names.has(name)),
     active: active.filter(({ name }) => names.has(name)),
+    paused,
   };
 }
 

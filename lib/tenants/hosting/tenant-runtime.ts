@@ -184,7 +184,7 @@ export class TenantRuntime {
         engine.clock,
       ),
       run: () => group.recoverNow([tenant]),
-      claimable: () => engine.catalog.claimable,
+      claimable: () => engine.catalog.served,
       hung: () =>
         engine.hungHandlers().map((hung) => ({
           executionId: hung.executionId,

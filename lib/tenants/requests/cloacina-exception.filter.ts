@@ -32,6 +32,7 @@ const ANSWERS: Record<CloacinaErrorCode, Answer> = {
   INVALID_TOKEN: [HttpStatus.FORBIDDEN, 'general'],
   TOKEN_EXPIRED: [HttpStatus.GONE, 'own'],
   DATABASE_UNAVAILABLE: [HttpStatus.SERVICE_UNAVAILABLE, 'general'],
+  QUEUE_FULL: [HttpStatus.SERVICE_UNAVAILABLE, 'general'],
   CONNECTIONS_EXHAUSTED: [HttpStatus.SERVICE_UNAVAILABLE, 'general'],
   WAIT_TIMEOUT: [HttpStatus.GATEWAY_TIMEOUT, 'own'],
   // The codes below are faults of the application or the database, not of the request.

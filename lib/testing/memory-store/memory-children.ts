@@ -64,6 +64,7 @@ function startChild(
   const isHeld = variant === 'committed' || holds(tables, parent);
   if (!isHeld || above === undefined) return { fate: 'refused', tags: null };
   const tags = child.inheritsTags ? above.tags : item.tags;
+  const priority = child.inheritsPriority ? above.priority : item.priority;
   const depth = above.depth + 1;
   if (depth > MAX_DEPTH) return { fate: 'tooDeep', tags };
   const hasStep = variant !== 'keyed';
@@ -71,7 +72,7 @@ function startChild(
     return { fate: 'exists', tags };
   }
   if (hasStep) addStep(tables, parent, item.id);
-  insert(tables, { ...item, tags }, lease, {
+  insert(tables, { ...item, tags, priority }, lease, {
     depth,
     unsettled: parent.waits ? TELL_PARENTS : 0,
     parentExecutionId: parent.executionId,

@@ -64,11 +64,12 @@ export function claimAll(
     const startedAt = recoveryAttempts < SUSPECT_AFTER ? tables.now() : null;
     hold(task, lease.claimant.instanceId, nextToken(claimToken, tables.clock), startedAt);
   }
-  const inputs = begin(tables, tasks);
+  const { inputs, expired } = begin(tables, tasks);
   writeLease(tables, lease);
   return tasks.map((task) => ({
     ...claimedTask(tables, task),
     input: inputs.get(task.executionId),
+    ...(expired.has(task.executionId) ? { isExpired: true } : {}),
   }));
 }
 
@@ -93,19 +94,30 @@ export function giveBack(tables: MemoryTables, task: MemoryTask, delayMs: number
   change(task, { status: 'Ready', claimToken: claimToken + 1, owner: null, runAt });
 }
 
-/** Begins executions with their first claims. Returns their inputs, except large ones. */
-function begin(tables: MemoryTables, claimed: readonly MemoryTask[]): Map<string, string> {
+/**
+ * Begins executions with their first claims. Returns their inputs, except large ones, and the executions that must not begin
+ * any more.
+ */
+function begin(
+  tables: MemoryTables,
+  claimed: readonly MemoryTask[],
+): { readonly inputs: Map<string, string>; readonly expired: Set<string> } {
   const now = tables.now();
   const inputs = new Map<string, string>();
+  const expired = new Set<string>();
   for (const { executionId } of claimed) {
     const execution = tables.executions.get(executionId);
     if (execution === undefined || execution.startedAt !== null) continue;
+    if (execution.deadlineAt !== null && execution.deadlineAt <= now) {
+      expired.add(executionId);
+      continue;
+    }
     if (execution.status === 'Pending') execution.status = 'Running';
     execution.startedAt = now;
     execution.deadlineAt = execution.timeoutMs === null ? null : now + execution.timeoutMs;
     if (execution.input.length <= MAX_INPUT) inputs.set(executionId, execution.input);
   }
-  return inputs;
+  return { inputs, expired };
 }
 
 export function claimedTask(tables: MemoryTables, task: MemoryTask): ClaimedTask {

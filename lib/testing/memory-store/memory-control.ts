@@ -1,14 +1,6 @@
-import type {
-  ControlResult,
-  ControlStore,
-  LockedExecution,
-  PastDeadline,
-  ResetTask,
-  TimedOutExecution,
-} from '../../store/port/index.js';
+import type { ControlResult, PastDeadline, TimedOutExecution } from '../../store/port/index.js';
+import { EXPIRED } from '../../store/port/index.js';
 import { change, isOpenExecution, isOpenTask, type MemoryExecution } from './memory-rows.js';
-import { afterReset, reopenChildSteps } from './memory-child-resets.js';
-import { resetItems } from './memory-items.js';
 import type { MemoryTables } from './memory-tables.js';
 
 /** Maximum number of executions per page. */
@@ -89,10 +81,18 @@ export function end(tables: MemoryTables, execution: MemoryExecution, status: st
 export function pastDeadlines(tables: MemoryTables, after?: PastDeadline): PastDeadline[] {
   const now = tables.now();
   return [...tables.executions.values()]
-    .flatMap(({ id, workflow, timeoutMs, deadlineAt }) =>
+    .flatMap(({ id, workflow, timeoutMs, deadlineAt, startedAt }) =>
       deadlineAt === null || deadlineAt > now
         ? []
-        : [{ id, workflow, timeoutMs: timeoutMs ?? 0, deadlineAt: String(deadlineAt) }],
+        : [
+            {
+              id,
+              workflow,
+              timeoutMs: timeoutMs ?? 0,
+              deadlineAt: String(deadlineAt),
+              hasBegun: startedAt !== null,
+            },
+          ],
     )
     .filter((past) => after === undefined || oldestFirst(past, after) > 0)
     .sort(oldestFirst)
@@ -113,129 +113,17 @@ export function timeOut(
   return executions.flatMap((past) => {
     const execution = tables.executions.get(past.id);
     if (execution === undefined || (execution.deadlineAt ?? Infinity) > tables.now()) return [];
-    const error = errorOf(past);
-    const running = end(tables, execution, 'Failed');
-    execution.error = JSON.stringify(error);
-    tables.addEvent(past.id, 'timedOut', { error });
-    const { id, hasWaiters, unsettled } = execution;
-    return [{ id, hasWaiters, unsettled, wasRunning: running.length > 0 }];
-  });
-}
-
-/** Calls `decide` under the lock, and resets the tasks that it returns. */
-export async function reset(
-  tables: MemoryTables,
-  id: string,
-  decide: Parameters<ControlStore['reset']>[1],
-): Promise<number | undefined> {
-  const unlock = await tables.lock();
-  try {
-    const execution = tables.executions.get(id);
-    if (execution === undefined) return undefined;
-    const decided = await decide(lockedExecution(tables, execution));
-    if (decided === null) return 0;
-    for (const item of decided.tasks) resetTask(tables, execution, item);
-    for (const item of decided.tasks) {
-      const map = tables.task({ executionId: id, taskNo: item.taskNo, itemNo: 0 });
-      if (map !== undefined) resetItems(tables, map, item);
+    const hasExpired = execution.startedAt === null;
+    const running = end(tables, execution, hasExpired ? 'Cancelled' : 'Failed');
+    if (hasExpired) {
+      execution.reason = EXPIRED;
+      tables.addEvent(past.id, 'expired');
+    } else {
+      const error = errorOf(past);
+      execution.error = JSON.stringify(error);
+      tables.addEvent(past.id, 'timedOut', { error });
     }
-    tables.addEvent(id, 'executionRetried', retryDetail(execution, decided.tasks));
-    return begin(tables, execution, decided.leaves);
-  } finally {
-    unlock();
-  }
-}
-
-function lockedExecution(tables: MemoryTables, execution: MemoryExecution): LockedExecution {
-  const { definitionId, status, generation, unsettled } = execution;
-  const tasks = tables.tasksOf(execution.id).map((task) => ({
-    taskNo: task.taskNo,
-    status: task.status,
-    skipReason: task.skipReason,
-  }));
-  return { definitionId, status, generation, unsettled, tasks };
-}
-
-function resetTask(tables: MemoryTables, execution: MemoryExecution, item: ResetTask): void {
-  const task = tables.task({ executionId: execution.id, taskNo: item.taskNo, itemNo: 0 });
-  if (task === undefined) return;
-  const { status, skipReason } = task;
-  const was = {
-    status,
-    skipReason,
-    attempts: parsed(task.attempts),
-    error: parsed(task.error),
-    startedAt: timestamp(task.startedAt),
-    completedAt: timestamp(task.completedAt),
-  };
-  tables.addTaskEvent(task, 'reset', was);
-  tables.deleteSteps(
-    task,
-    (step) => !item.keepsSteps || (step.status !== 'Done' && step.kind !== 'child'),
-  );
-  reopenChildSteps(tables, task);
-  const isReady = item.pendingDependencies === 0;
-  change(task, {
-    status: isReady ? 'Ready' : 'NotStarted',
-    runAt: isReady ? Math.max(tables.now(), execution.runAt ?? 0) : null,
-    pendingDependencies: item.pendingDependencies,
-    unmetDependencies: item.unmetDependencies,
-    generation: task.generation + 1,
-    hasSteps: task.hasSteps && item.keepsSteps,
-    paused: false,
-    failureHandled: false,
-    attempt: 0,
-    attempts: null,
-    recoveryAttempts: 0,
-    skipReason: null,
-    output: null,
-    deletedKeys: null,
-    error: null,
-    deferredSince: null,
-    startedAt: null,
-    completedAt: null,
-    owner: null,
+    const { id, hasWaiters, unsettled } = execution;
+    return [{ id, hasWaiters, unsettled, hasExpired, wasRunning: running.length > 0 }];
   });
-}
-
-/** Which tasks are retried, and how the execution had ended. */
-function retryDetail(execution: MemoryExecution, tasks: readonly ResetTask[]): object {
-  const { status, reason, error, completedAt } = execution;
-  return {
-    tasks: tasks.length,
-    taskNos: tasks.map(({ taskNo }) => taskNo).sort((a, b) => a - b),
-    status,
-    reason,
-    error: parsed(error),
-    completedAt: timestamp(completedAt),
-  };
-}
-
-function parsed(json: string | null): unknown {
-  return json === null ? null : JSON.parse(json);
-}
-
-function timestamp(ms: number | null): string | null {
-  return ms === null ? null : new Date(ms).toISOString();
-}
-
-/** Prepares the execution's next run. Returns in how many milliseconds it is due. */
-function begin(tables: MemoryTables, execution: MemoryExecution, leaves: number): number {
-  const now = tables.now();
-  const { startedAt, timeoutMs, runAt, generation } = execution;
-  const deadlineAt = startedAt === null || timeoutMs === null ? null : now + timeoutMs;
-  change(execution, {
-    status: startedAt === null ? 'Pending' : 'Running',
-    context: null,
-    error: null,
-    reason: null,
-    completedAt: null,
-    hasWaiters: false,
-    generation: generation + 1,
-    unsettled: afterReset(tables, execution),
-    remainingLeaves: leaves,
-    unhandledFailures: 0,
-    deadlineAt,
-  });
-  return runAt === null ? 0 : runAt - now;
 }

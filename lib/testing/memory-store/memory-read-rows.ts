@@ -23,6 +23,7 @@ export function executionRow(execution: MemoryExecution): ExecutionRow {
     completedAt: date(execution.completedAt),
     parentId: parentExecutionId,
     rootId: rootExecutionId,
+    startBefore: execution.startedAt === null ? date(deadlineAt) : null,
   };
 }
 

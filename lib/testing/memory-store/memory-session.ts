@@ -10,6 +10,7 @@ import {
   type TenantHandle,
   type TenantSweep,
   type UnsettledEnd,
+  type WorkflowPause,
 } from '../../store/port/index.js';
 import { unsettledOf } from './memory-children.js';
 import type { MemoryDatabase } from './memory-database.js';
@@ -78,6 +79,10 @@ export class MemorySession implements EngineSession, RecoverySession {
 
   async unsettled(tenants: readonly TenantHandle[]): Promise<UnsettledEnd[][]> {
     return tenants.map((tenant) => unsettledOf(this.tablesOf(tenant), UNSETTLED_OF_ALL));
+  }
+
+  async pausedWorkflows(tenants: readonly TenantHandle[]): Promise<WorkflowPause[][]> {
+    return tenants.map((tenant) => this.tablesOf(tenant).listPauses());
   }
 
   async leases(tenants: readonly TenantHandle[]): Promise<LeaseRow[][]> {

@@ -4,6 +4,7 @@ import {
   type StartItem,
   type StartReply,
 } from '../../store/port/index.js';
+import { priorityLevel } from '../../workflow/priority.js';
 import { assertStorable, MemoryFailure } from './memory-failure.js';
 import { writeLease } from './memory-leases.js';
 import { NO_PARENT, type ParentColumns } from './memory-rows.js';
@@ -123,6 +124,8 @@ export function insert(
   const begins = claims > 0;
   const waits = item.runAt !== null || item.delayMs !== null;
   const runAt = (item.runAt?.getTime() ?? now) + (item.delayMs ?? 0);
+  const limit = item.startBefore;
+  const limitAt = limit === null ? null : (limit.at?.getTime() ?? now + (limit.inMs ?? 0));
   tables.executions.set(id, {
     ...parent,
     id,
@@ -144,7 +147,7 @@ export function insert(
     outcome: null,
     generation: 0,
     hasWaiters: item.hasWaiters,
-    deadlineAt: begins && plan.timeoutMs !== null ? now + plan.timeoutMs : null,
+    deadlineAt: begins ? (plan.timeoutMs === null ? null : now + plan.timeoutMs) : limitAt,
     startedAt: begins ? now : null,
     completedAt: null,
   });
@@ -157,7 +160,7 @@ export function insert(
       taskNo,
       itemNo: 0,
       definitionId: plan.definitionId,
-      priority: item.priority + priority,
+      priority: priorityLevel(item.priority + priority),
       status: root < 0 ? 'NotStarted' : isClaimed ? 'Running' : 'Ready',
       pendingDependencies: plan.pendingDependencies[taskNo] ?? 0,
       unmetDependencies: 0,

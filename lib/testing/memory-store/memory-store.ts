@@ -9,10 +9,12 @@ import type {
   ItemStore,
   LimitStore,
   MessageStore,
+  QueueStore,
   RecoveryStore,
   ScheduleStore,
   StateStore,
   TenantStore,
+  WorkflowPauseStore,
 } from '../../store/port/index.js';
 import type { MemoryDatabase } from './memory-database.js';
 import { classifyFailure } from './memory-failure.js';
@@ -31,12 +33,14 @@ import { MemoryLimitStore } from './roles/limits.js';
 import { MemoryMessageStore } from './roles/messages.js';
 import { MemoryOutcomeStore } from './roles/outcomes.js';
 import { MemoryProgressStore } from './roles/progress.js';
+import { MemoryQueueStore } from './roles/queues.js';
 import { MemoryRecoveryStore } from './roles/recovery.js';
 import { MemoryScheduleStore } from './roles/schedules.js';
 import { MemoryStartStore } from './roles/starts.js';
 import { MemoryStateStore } from './roles/states.js';
 import { MemoryStepStore } from './roles/steps.js';
 import { MemoryTransactionStore } from './roles/transactions.js';
+import { MemoryWorkflowPauseStore } from './roles/workflow-pauses.js';
 
 /**
  * The store in memory, for tests of code that is built on the port. Its roles are those of the store on PostgreSQL. No row
@@ -67,6 +71,8 @@ export class MemoryStore
   readonly limits: LimitStore;
   readonly schedules: ScheduleStore;
   readonly states: StateStore;
+  readonly pauses: WorkflowPauseStore;
+  readonly queues: QueueStore;
   readonly recovery: RecoveryStore;
 
   constructor(
@@ -85,6 +91,8 @@ export class MemoryStore
     this.limits = new MemoryLimitStore(tables);
     this.schedules = new MemoryScheduleStore(tables);
     this.states = new MemoryStateStore(tables);
+    this.queues = new MemoryQueueStore(tables);
+    this.pauses = new MemoryWorkflowPauseStore(tables);
     this.recovery = new MemoryRecoveryStore(tables);
   }
 

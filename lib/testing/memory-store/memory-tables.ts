@@ -3,6 +3,7 @@ import type {
   StateRecord,
   TaskKey,
   TenantHandle,
+  WorkflowPause,
 } from '../../store/port/index.js';
 import type {
   MemoryDefinition,
@@ -35,6 +36,8 @@ export class MemoryTables implements TenantHandle {
   /** Numbers of limits by name, and the slots by key. */
   readonly limits = new Map<string, MemoryLimit>();
   readonly slots = new Map<string, MemorySlot>();
+  /** Pauses of workflows by name. */
+  readonly pauses = new Map<string, WorkflowPause>();
   events: MemoryEvent[] = [];
   signals: MemorySignal[] = [];
   subscriptions: EventSubscription[] = [];
@@ -113,6 +116,10 @@ export class MemoryTables implements TenantHandle {
       task.executionId,
       steps.filter((step) => !deleted.has(step)),
     );
+  }
+
+  listPauses(): WorkflowPause[] {
+    return [...this.pauses.values()].sort((a, b) => (a.workflow < b.workflow ? -1 : 1));
   }
 
   /** Adds an event of an execution. */

@@ -180,6 +180,32 @@ describe('Bulk calls', () => {
   );
 
   it(
+    'retry the items of maps that did not complete',
+    inTenant((serve) => {
+      const until = { fails: true };
+      const ran: number[] = [];
+      const of = serve(
+        defineWorkflow(`mapping-${++names}`)
+          .map('each', { items: () => [0, 1, 2], retry: { maxAttempts: 1 } }, ({ item }) => {
+            ran.push(item);
+            if (until.fails && item === 1) throw new Error('no');
+          })
+          .build(),
+      );
+      return async (tenant) => {
+        const ids = await started(tenant, of, 3);
+        await untilAll(tenant, of, 'Failed', 3);
+        until.fails = false;
+        ran.length = 0;
+        const result = await tenant.runner.retryMany({ workflow: of });
+        expect(result).toEqual({ matched: 3, changed: 3 });
+        for (const id of ids) (await tenant.runner.handle(id).result()).orThrow();
+        expect(ran).toEqual([1, 1, 1]);
+      };
+    }),
+  );
+
+  it(
     'delete what has ended',
     inTenant((serve) => {
       const of = serve(done());

@@ -8,7 +8,13 @@ import {
   deletionOf,
 } from '../../../lib/store/postgres/statements/delete-executions.js';
 import { plainArray } from '../../../lib/store/postgres/statements/encoding.js';
-import { MAX_BULK, type BulkAction, type BulkReply } from '../../../lib/store/port/index.js';
+import {
+  MAX_BULK,
+  type BulkAction,
+  type BulkReply,
+  type BulkReset,
+  type LockedForRetry,
+} from '../../../lib/store/port/index.js';
 import { fanIn, outcomeOf, parallel } from '../../conformance/workflows.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { rowsOf, statusesOf } from './rows.js';
@@ -68,6 +74,76 @@ describe('rows that others have locked', () => {
     expect(await statusesOf(open, ids[0]!)).toHaveLength(3);
     await other.commit();
     expect(await remove([ids[0]!])).toEqual({ deleted: [ids[0]], left: [] });
+  });
+});
+
+describe('a manual retry of many', () => {
+  const tasks = [0, 1, 2].map((taskNo) => ({
+    taskNo,
+    pendingDependencies: taskNo === 2 ? 2 : 0,
+    unmetDependencies: 0,
+    keepsSteps: true,
+  }));
+  const decide = async ({ status }: LockedForRetry) =>
+    status === 'Cancelled' ? { tasks, leaves: 1 } : null;
+  const idsOf = ({ reset }: BulkReset): string[] => reset.map(({ id }) => id).toSorted();
+
+  async function cancelled(count: number): Promise<string[]> {
+    const ids = (await session.startMany(join, count)).toSorted();
+    await control('cancel', ids);
+    return ids;
+  }
+
+  test.each([
+    ['task', (): string => `${open.tables.task} WHERE execution_id = $1 AND task_no = 2`],
+    ['execution', (): string => `${open.tables.execution} WHERE id = $1`],
+  ])(
+    'leaves out an execution of which another session has locked a row: its %s',
+    async (_, place) => {
+      const ids = await cancelled(3);
+      await other.begin();
+      await other.client.query(`SELECT FROM ${place()} FOR UPDATE`, [ids[1]]);
+      const reply = await open.store.bulk.reset(ids, decide);
+      expect(idsOf(reply)).toEqual([ids[0], ids[2]]);
+      expect(reply.left).toEqual([ids[1]]);
+      await other.commit();
+      expect(idsOf(await open.store.bulk.reset(reply.left, decide))).toEqual([ids[1]]);
+    },
+  );
+
+  test('ends with the execution that reaches the bound of tasks', async () => {
+    const wide = parallel(2_000);
+    const ids = (await session.startMany(wide, 4)).toSorted();
+    for (let left: readonly string[] = ids; left.length > 0;)
+      ({ left } = await control('cancel', left));
+    const all = Array.from({ length: 2_000 }, (_, taskNo) => ({
+      taskNo,
+      pendingDependencies: 0,
+      unmetDependencies: 0,
+      keepsSteps: true,
+    }));
+    const reply = await open.store.bulk.reset(ids, async () => ({ tasks: all, leaves: 2_000 }));
+    expect(idsOf(reply)).toEqual(ids.slice(0, 3));
+    expect(reply.left).toEqual(ids.slice(3));
+  });
+
+  test('that races with others in another order, and with deletions, deadlocks with none', async () => {
+    const ids = await cancelled(MAX_BULK);
+    const found = await Promise.all([
+      open.store.bulk.reset(ids, decide),
+      open.store.bulk.reset(ids.toReversed(), decide),
+      open.store.bulk.delete(ids.toReversed()),
+      open.store.reset(ids[50]!, (execution) => decide({ ...execution, id: ids[50]! })),
+    ]);
+    const [first, second] = found;
+    const once = [...first.reset, ...second.reset].map(({ id }) => id);
+    expect(new Set(once).size).toBe(once.length);
+    for (const id of ids) {
+      const { execution } = await rowsOf(open, id);
+      expect(execution?.generation ?? 1).toBeLessThanOrEqual(1);
+    }
+    const { deleted } = found[2];
+    expect(deleted.filter((id) => once.includes(id))).toEqual([]);
   });
 });
 

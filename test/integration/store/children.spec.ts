@@ -62,6 +62,7 @@ function childOf(executionId: string, step: string, waits = true): ChildStart {
     parent: { ...keyOf(executionId), token: FIRST_TOKEN, step, waits },
     onParentEnd: 'cancel',
     inheritsTags: true,
+    inheritsPriority: true,
   };
 }
 const start = (session: Session, children: readonly ChildStart[], statement = startChildren) =>

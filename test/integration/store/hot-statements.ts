@@ -19,7 +19,7 @@ import {
 } from '../../../lib/store/postgres/statements/control-execution.js';
 import {
   lockForReset,
-  resetExecution,
+  resetExecutions,
   resetValues,
 } from '../../../lib/store/postgres/statements/reset-execution.js';
 import {
@@ -30,6 +30,7 @@ import {
   readStatuses,
   writeFinalContext,
 } from '../../../lib/store/postgres/statements/execution-rows.js';
+import { lockForResets } from '../../../lib/store/postgres/statements/lock-for-resets.js';
 import { readDetails } from '../../../lib/store/postgres/statements/read-details.js';
 import { forgetBatches } from '../../../lib/store/postgres/statements/claim-batch.js';
 import { beginSuspect } from '../../../lib/store/postgres/statements/begin-suspect.js';
@@ -110,7 +111,7 @@ import {
   rescheduleOf,
   startOf,
 } from '../../conformance/workflows.js';
-import { FIRST_TOKEN, type ChildStart } from '../../../lib/store/port/index.js';
+import { FIRST_TOKEN, type ChildStart, type ResetTask } from '../../../lib/store/port/index.js';
 
 const TASK_KEY = /^cloacina_task_execution_pkey .*execution_id = .*task_no = .*item_no = /;
 const TASKS_OF_EXECUTION = /^cloacina_task_execution_pkey .*execution_id = /;
@@ -176,13 +177,14 @@ function childOf(executionId: string): ChildStart {
     parent: { executionId, taskNo: 0, itemNo: 0, token: FIRST_TOKEN, step: 'child', waits: true },
     onParentEnd: 'cancel',
     inheritsTags: true,
+    inheritsPriority: true,
   };
 }
 
 /** Of the executions that their timeout has ended. */
 const overdue = (ids: readonly string[]): unknown[] =>
   timeOutValues(
-    ids.map((id) => ({ id, workflow: 'test', timeoutMs: 1, deadlineAt: '' })),
+    ids.map((id) => ({ id, workflow: 'test', timeoutMs: 1, deadlineAt: '', hasBegun: true })),
     () => '{}',
     'schema',
   );
@@ -536,6 +538,11 @@ export const RECOVERY: readonly Hot[] = [
   },
 ];
 
+/** What a manual retry resets of each execution. */
+const RESET: readonly ResetTask[] = [
+  { taskNo: 0, pendingDependencies: 0, unmetDependencies: 0, keepsSteps: true },
+];
+
 /** These run with the settings of the other pool. */
 export const CONTROLS: readonly Hot[] = (
   [
@@ -543,7 +550,8 @@ export const CONTROLS: readonly Hot[] = (
     [pauseExecution, ([id]) => [id, null]],
     [resumeExecution, ([id]) => [id]],
     [lockForReset, ([id]) => [id]],
-    [resetExecution, ([id]) => resetValues(id!, [], 1)],
+    [lockForResets, (ids) => [plainArray(ids)]],
+    [resetExecutions, (ids) => resetValues(ids.map((id) => ({ id, tasks: RESET, leaves: 1 })))],
   ] satisfies [Statement, Hot['values']][]
 ).map(([statement, values]) => ({
   statement,

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import {
   lockForReset,
-  resetExecution,
+  resetExecutions,
   resetValues,
 } from '../../../lib/store/postgres/statements/reset-execution.js';
 import { untilStoreWaits } from './gate.js';
@@ -52,7 +52,7 @@ test('of two at once one wins, and the other decides on what that one made', asy
   await session.run(lockForReset, [id]);
   const other = reset(seen).catch((error: Error) => error.message);
   await untilStoreWaits(open);
-  await session.run(resetExecution, resetValues(id, RESET, 1));
+  await session.run(resetExecutions, resetValues([{ id, tasks: RESET, leaves: 1 }]));
   await session.commit();
 
   expect(await other).toBe('It is Running.');

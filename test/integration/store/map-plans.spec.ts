@@ -164,13 +164,19 @@ const PLANNED: readonly Planned[] = [
   {
     statement: resetItems,
     values: () =>
-      resetItemsValues(id, [
+      resetItemsValues([
         {
-          taskNo: 0,
-          pendingDependencies: 0,
-          unmetDependencies: 0,
-          keepsSteps: true,
-          items: 'unfinished',
+          id,
+          leaves: 1,
+          tasks: [
+            {
+              taskNo: 0,
+              pendingDependencies: 0,
+              unmetDependencies: 0,
+              keepsSteps: true,
+              items: 'unfinished',
+            },
+          ],
         },
       ])!,
     rows: ITEMS * 20,

@@ -24,6 +24,11 @@ beforeEach(() => {
     },
     control: { told: (action, id) => scene.called.push(`${action} ${id}`) },
     wakeWorkers: scene.note('wakeWorkers'),
+    retries: {
+      catalog: { find: async () => scene.definition },
+      dueIn: (ms) => scene.called.push(`due in ${ms}`),
+      endChildrenOf: async (id) => scene.called.push(`children of ${id}`) > 0,
+    },
   });
 });
 afterEach(() => warn.mockRestore());

@@ -57,6 +57,7 @@ describe('DefinitionCatalog', () => {
       ids: [idOf(NEW), idOf(OTHER)],
       unknownTasks: [],
       limitedIds: [],
+      aging: [],
     });
   });
 
@@ -69,7 +70,7 @@ describe('DefinitionCatalog', () => {
   });
 
   it('registers nothing, and reads nothing, for a caller that has done both', async () => {
-    await catalog.open({ newest: [], active: [] });
+    await catalog.open({ newest: [], active: [], paused: [] });
     expect([stored(), catalog.isOpen, finds]).toEqual([[], true, []]);
   });
 
@@ -117,7 +118,7 @@ describe('DefinitionCatalog', () => {
     await deployedBefore();
     Object.assign(scene.store.handle.definitions.get(idOf(OLD))!, broken);
     const rows = [{ id: idOf(OLD), hash: OLD.definition.hash, name: 'w' }];
-    await catalog.open({ newest: [], active: rows });
+    await catalog.open({ newest: [], active: rows, paused: [] });
     expect([catalog.isOpen, catalog.known(idOf(OLD))]).toEqual([true, undefined]);
     await expect(catalog.find(idOf(OLD))).rejects.toMatchObject({
       name: 'UnreadableDefinitionError',
@@ -198,7 +199,7 @@ describe("DefinitionCatalog, of the library's own workflows", () => {
     await scene.store.start([startOf({ plan }, { claims: 0 })], noLease(), false);
     await scene.clock.advance(LOOK_INTERVAL_MS);
     expect(await own.lookForOthers()).toBe('found');
-    expect(own.claimable).toEqual({ ids: [id], unknownTasks: [], limitedIds: [] });
+    expect(own.claimable).toEqual({ ids: [id], unknownTasks: [], limitedIds: [], aging: [] });
   });
 
   it('stores a used one again that the database has lost', async () => {

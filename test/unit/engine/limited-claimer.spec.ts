@@ -37,7 +37,7 @@ beforeEach(() => {
     state,
     store: { limits: limits as LimitStore, classifyFailure: () => ({}) as never },
     catalog: {
-      claimable: { ids: ['1'], unknownTasks: [], limitedIds: ['1'] },
+      claimable: { ids: ['1'], unknownTasks: [], limitedIds: ['1'], aging: [] },
       limits: new Map(),
     },
     queue,

@@ -132,6 +132,7 @@ export class MemoryProcess {
       priority: 0,
       runAt: null,
       delayMs,
+      startBefore: null,
       idempotencyKey: null,
       tags: null,
       limitKeys: null,

@@ -55,6 +55,7 @@ function request(more: Partial<StartRequest> = {}): StartRequest {
     priority: 0,
     runAt: null,
     delayMs: null,
+    startBefore: null,
     idempotencyKey: null,
     tags: null,
     limitKeys: null,

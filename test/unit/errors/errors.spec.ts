@@ -280,6 +280,11 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
     'The database login may not create the schema "s" (cause). Allow it with: GRANT CREATE ON DATABASE d TO u;',
   ],
   [
+    new errors.QueueFullError('orders', 12, 10),
+    'QUEUE_FULL',
+    'Workflow "orders" was not started: 12 of its executions have not begun, and its maxPending is 10. Try again later, add workers, or raise maxPending.',
+  ],
+  [
     new errors.StartManyError({ index: 7, created: 5, existing: 2 }, new Error('as planned')),
     'START_MANY',
     'startMany() has stopped at input 7, after it created 5 executions: as planned',

@@ -20,7 +20,15 @@ it('many executions share a statement, and a page looks for a definition once', 
   const details = jest.spyOn(store, 'details');
   const catalog = { find } as unknown as DefinitionCatalog;
   const retry = new AvailabilityRetry('memory', store, 1_000, systemClock);
-  const reader = new ExecutionReader(store, catalog, retry, () => [], systemClock, limits);
+  const reader = new ExecutionReader(
+    store,
+    catalog,
+    retry,
+    () => [],
+    systemClock,
+    limits,
+    () => undefined,
+  );
 
   const read = await reader.getMany(items.map(({ id }) => id));
   expect(read.every((execution) => execution?.tasks.length === 2)).toBe(true);
@@ -43,7 +51,15 @@ it.each([
   const store = new MemoryStore(new MemoryDatabase(systemClock));
   const retry = new AvailabilityRetry('memory', store, 1_000, systemClock);
   const catalog = { find } as unknown as DefinitionCatalog;
-  const reader = new ExecutionReader(store, catalog, retry, () => [], systemClock, limits);
+  const reader = new ExecutionReader(
+    store,
+    catalog,
+    retry,
+    () => [],
+    systemClock,
+    limits,
+    () => undefined,
+  );
   const wrong = id as unknown as string;
   const refused = { code: 'INVALID_ARGUMENT', message };
   await expect(reader.get(wrong)).rejects.toMatchObject(refused);

@@ -8,7 +8,12 @@ import type { TaskWaiting } from '../../../lib/runner/execution.js';
 import { viewExecution } from '../../../lib/runner/execution-view.js';
 import type { LimitState } from '../../../lib/runner/limit-state.js';
 import { limitKeyOf } from '../../../lib/workflow/limit.js';
-import type { ExecutionRow, OpenWait, TaskRow } from '../../../lib/store/port/index.js';
+import type {
+  ExecutionRow,
+  OpenWait,
+  TaskRow,
+  WorkflowPause,
+} from '../../../lib/store/port/index.js';
 import type { TaskSource } from '../../../lib/workflow/definition.js';
 import { compiled } from '../workflow/some-workflows.js';
 
@@ -30,7 +35,14 @@ const EXECUTION: ExecutionRow = {
   parentId: null,
   parentStep: null,
   rootId: null,
+  startBefore: null,
 };
+const PAUSE: WorkflowPause = {
+  workflow: 'waits',
+  reason: 'down',
+  pausedAt: new Date('2020-01-01T00:00:00Z'),
+};
+const SEEN = { hung: [], now: 0, limits: new Map(), pauseOf: () => undefined };
 const READY: TaskRow = {
   executionId: ID,
   taskNo: 0,
@@ -86,6 +98,7 @@ interface Scene {
   readonly hasHandler?: boolean;
   /** How the state of the limit differs from {@link FULL}. */
   readonly limit?: Partial<LimitState>;
+  readonly pause?: WorkflowPause;
   readonly detail: string;
 }
 
@@ -167,13 +180,16 @@ const SCENES: Record<TaskWaiting['reason'], readonly Scene[]> = {
     },
   ],
   paused: [{ row: { paused: true, runAt: NEXT_CENTURY }, detail: 'The execution is paused.' }],
+  workflowPaused: [
+    { pause: PAUSE, detail: 'Workflow "waits" is paused since 2020-01-01T00:00:00.000Z: down.' },
+  ],
   handler: [{ hasHandler: false, detail: 'no handler for task "first" of workflow "waits"' }],
   hungHandler: [{ hung: [HUNG], detail: 'signal' }],
   recovery: [{ row: { status: 'Running', isOrphaned: true }, detail: 'Its process is lost' }],
 };
 
 describe.each(Object.entries(SCENES))('a task waits for: %s', (reason, scenes) => {
-  it.each(scenes)('$detail', ({ row, hung = [], hasHandler = true, limit = {}, detail }) => {
+  it.each(scenes)('$detail', ({ row, hung = [], hasHandler = true, limit = {}, pause, detail }) => {
     const limitState = { ...FULL, ...limit };
     const tasks = [READY, { ...READY, taskNo: 1, status: 'NotStarted' }];
     const changed = tasks.map((each) =>
@@ -183,6 +199,7 @@ describe.each(Object.entries(SCENES))('a task waits for: %s', (reason, scenes) =
       hung,
       now: Date.now(),
       limits: new Map([[LIMIT_KEY, limitState]]),
+      pauseOf: () => pause,
     });
     expect(shown.tasks[row?.taskNo ?? 0]?.waitingFor).toEqual({
       reason,
@@ -191,6 +208,7 @@ describe.each(Object.entries(SCENES))('a task waits for: %s', (reason, scenes) =
       ...(reason === 'limit' ? { limit: { name: 'stripe', key: 'acct_17' } } : {}),
       ...(limit.nextAt === undefined ? {} : { until: limit.nextAt }),
       ...(reason === 'time' || reason === 'condition' ? { until: NEXT_CENTURY } : {}),
+      ...(pause === undefined ? {} : { since: pause.pausedAt }),
       ...shownWait(row?.wait),
     });
   });
@@ -206,8 +224,7 @@ it('names five of the tasks that a task waits for, and counts the others', () =>
     status: name === 'last' ? 'NotStarted' : name === 'a' ? 'Completed' : 'Ready',
   }));
   const waitsFor = (): string | undefined =>
-    viewExecution(EXECUTION, rows, many, { hung: [], now: 0, limits: new Map() }).tasks[7]
-      ?.waitingFor?.detail;
+    viewExecution(EXECUTION, rows, many, SEEN).tasks[7]?.waitingFor?.detail;
   expect(waitsFor()).toBe('It waits for b, c, d, e, f, 1 more.');
   rows[1]!.status = 'Completed';
   expect(waitsFor()).toBe('It waits for c, d, e, f, g.');
@@ -215,11 +232,7 @@ it('names five of the tasks that a task waits for, and counts the others', () =>
 
 it('a task that runs or has ended waits for nothing', () => {
   for (const status of ['Running', 'Completed', 'Failed', 'Skipped', 'Cancelled']) {
-    const shown = viewExecution(EXECUTION, [{ ...READY, status }], definition(true), {
-      hung: [],
-      now: Date.now(),
-      limits: new Map(),
-    });
+    const shown = viewExecution(EXECUTION, [{ ...READY, status }], definition(true), SEEN);
     expect(shown.tasks[0]).not.toHaveProperty('waitingFor');
   }
 });

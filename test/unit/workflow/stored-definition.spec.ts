@@ -81,7 +81,7 @@ function withOptions(task: TaskSource): fc.Arbitrary<TaskSource> {
         ),
         timeout: fc.constantFrom('1s', 5, '1d'),
         transactional: fc.boolean(),
-        priority: fc.integer(),
+        priority: fc.integer({ min: -100, max: 100 }),
       },
       { requiredKeys: [] },
     )

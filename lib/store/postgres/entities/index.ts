@@ -3,6 +3,7 @@ import { ClaimBatchEntity } from './claim-batch.entity.js';
 import { EventStartEntity, EventSubscriptionEntity } from './event-starts.entity.js';
 import { ExecutionEventEntity, RecoveryEventEntity } from './events.entity.js';
 import { LimitEntity, LimitSlotEntity } from './limits.entity.js';
+import { PausedWorkflowEntity } from './paused-workflow.entity.js';
 import { RunnerLeaseEntity } from './runner-lease.entity.js';
 import { ScheduleEntity, ScheduleFiringEntity, StateEntity } from './schedules.entity.js';
 import { SignalEntity, TaskProgressEntity, TaskStepEntity } from './waits.entity.js';
@@ -29,6 +30,7 @@ export const cloacinaEntities: readonly EntitySchema[] = [
   ScheduleEntity,
   ScheduleFiringEntity,
   StateEntity,
+  PausedWorkflowEntity,
   ExecutionEventEntity,
   RecoveryEventEntity,
   RunnerLeaseEntity,

@@ -11,6 +11,7 @@ import { commentsOf, type TableGroup } from './base-schema/table-group.js';
 import { TASK_VIEW } from './base-schema/task-view.js';
 import { TASKS } from './base-schema/tasks.js';
 import { WAITS } from './base-schema/waits.js';
+import { WORKFLOW_PAUSES } from './base-schema/workflow-pauses.js';
 import { migrationSchema } from './migration-schema.js';
 
 /**
@@ -26,6 +27,7 @@ const GROUPS: readonly TableGroup[] = [
   EVENT_STARTS,
   LIMITS,
   SCHEDULES,
+  WORKFLOW_PAUSES,
   EVENTS,
   LEASES,
   TASK_VIEW,
@@ -51,6 +53,7 @@ export class CreateCloacinaTables1735689600000 implements MigrationInterface {
       ${schema}.cloacina_runner_lease,
       ${schema}.cloacina_recovery_event,
       ${schema}.cloacina_execution_event,
+      ${schema}.cloacina_paused_workflow,
       ${schema}.cloacina_state,
       ${schema}.cloacina_schedule_firing,
       ${schema}.cloacina_schedule,

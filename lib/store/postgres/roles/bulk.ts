@@ -1,16 +1,23 @@
-import { PostgresRole } from './postgres-role.js';
+import { inPoolTransaction } from '../connections/pool-transaction.js';
 import { listSourceOf } from '../list-source.js';
+import { resetOn } from '../reset-on.js';
+import { PostgresRole } from './postgres-role.js';
 import { bulkFinding, readNow } from '../statements/bulk-finding.js';
 import { bulkReplyOf, controlExecutions } from '../statements/control-executions.js';
 import { deleteExecutions, deletionOf } from '../statements/delete-executions.js';
 import { plainArray } from '../statements/encoding.js';
+import { lockForResets } from '../statements/lock-for-resets.js';
 import type {
   BulkAction,
   BulkDeletion,
   BulkFilter,
   BulkPosition,
   BulkReply,
+  BulkReset,
   BulkStore,
+  ExecutionReset,
+  LockedForRetry,
+  ResetDecision,
 } from '../../port/index.js';
 
 /** No execution has this id: it comes before all others of the same instant. */
@@ -44,5 +51,25 @@ export class PostgresBulkStore extends PostgresRole implements BulkStore {
 
   async delete(ids: readonly string[]): Promise<BulkDeletion> {
     return deletionOf(await this.db.hot.run(deleteExecutions, [plainArray(ids)]));
+  }
+
+  async reset(
+    ids: readonly string[],
+    decide: (execution: LockedForRetry) => Promise<ResetDecision | null>,
+  ): Promise<BulkReset> {
+    return inPoolTransaction(this.db.pools.general, async (client) => {
+      const runner = this.db.on(client);
+      const resets: ExecutionReset[] = [];
+      const left: string[] = [];
+      for (const { isLeft, definitionId, ...row } of await runner.run(lockForResets, [
+        plainArray(ids),
+      ])) {
+        const decision =
+          isLeft || definitionId === null ? null : await decide({ ...row, definitionId });
+        if (isLeft) left.push(row.id);
+        else if (decision !== null) resets.push({ id: row.id, ...decision });
+      }
+      return { reset: await resetOn(runner, resets), left };
+    });
   }
 }

@@ -1,4 +1,5 @@
 import { inPoolTransaction } from '../connections/pool-transaction.js';
+import { resetOn } from '../reset-on.js';
 import { PostgresRole } from './postgres-role.js';
 import {
   cancelExecution,
@@ -7,8 +8,7 @@ import {
   resumeExecution,
 } from '../statements/control-execution.js';
 import { lockExpansion } from '../statements/expansion-lock.js';
-import { resetItems, resetItemsValues } from '../statements/reset-items.js';
-import { lockForReset, resetExecution, resetValues } from '../statements/reset-execution.js';
+import { lockForReset } from '../statements/reset-execution.js';
 import {
   readPastDeadlines,
   timedOutOf,
@@ -21,7 +21,7 @@ import type {
   ControlStore,
   LockedExecution,
   PastDeadline,
-  ResetTask,
+  ResetDecision,
   TimedOutExecution,
 } from '../../port/index.js';
 
@@ -55,9 +55,7 @@ export class PostgresControlStore extends PostgresRole implements ControlStore {
 
   async reset(
     id: string,
-    decide: (
-      execution: LockedExecution,
-    ) => Promise<{ readonly tasks: readonly ResetTask[]; readonly leaves: number } | null>,
+    decide: (execution: LockedExecution) => Promise<ResetDecision | null>,
   ): Promise<number | undefined> {
     return inPoolTransaction(this.db.pools.general, async (client) => {
       const runner = this.db.on(client);
@@ -65,9 +63,7 @@ export class PostgresControlStore extends PostgresRole implements ControlStore {
       if (row === undefined) return undefined;
       const reset = await decide(row);
       if (reset === null) return 0;
-      const [due] = await runner.run(resetExecution, resetValues(id, reset.tasks, reset.leaves));
-      const items = resetItemsValues(id, reset.tasks);
-      if (items !== undefined) await runner.run(resetItems, items);
+      const [due] = await resetOn(runner, [{ id, ...reset }]);
       return due?.dueInMs ?? 0;
     });
   }

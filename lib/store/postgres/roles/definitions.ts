@@ -35,7 +35,7 @@ export class PostgresDefinitionStore extends PostgresRole implements DefinitionS
 
   async known(names: readonly string[]): Promise<KnownDefinitions> {
     const rows = await this.once(readKnownDefinitions, [names]);
-    return knownDefinitions(rows, 1)[0] ?? { newest: [], active: [] };
+    return knownDefinitions(rows, 1)[0] ?? { newest: [], active: [], paused: [] };
   }
 
   async waiting(names: readonly string[]): Promise<StoredDefinitionRow[]> {

@@ -16,6 +16,7 @@ import {
 import { readSweep, readSweepAndLocks, sweepResultOf, type RawSweep } from '../statements/sweep.js';
 import { type BulkStatement, tablesOf } from '../statements/statement.js';
 import { mayStayDue } from '../statements/wake-up-kinds.js';
+import { readPausesOfAll } from '../statements/workflow-pauses.js';
 import { CHANNEL, dueTimesOf, notifyAll, readDueTimes } from '../statements/wake-ups.js';
 import type {
   DueTime,
@@ -26,6 +27,7 @@ import type {
   TenantHandle,
   TenantSweep,
   UnsettledEnd,
+  WorkflowPause,
 } from '../../port/index.js';
 
 /** Maximum number of schemas per statement: round trips are rare, and planning takes only a millisecond or two. */
@@ -108,6 +110,14 @@ export abstract class SessionStatements {
   unsettled(tenants: readonly TenantHandle[]): Promise<(UnsettledEnd[] | undefined)[]> {
     return this.inParts(tenants, async (part) => {
       const rows = await this.ask(readUnsettledOfAll, part);
+      return part.map((_, i) => rows.filter(({ tenant }) => tenant === i));
+    });
+  }
+
+  /** Pauses of workflows, by index. Undefined if the schema is broken. */
+  pausedWorkflows(tenants: readonly TenantHandle[]): Promise<(WorkflowPause[] | undefined)[]> {
+    return this.inParts(tenants, async (part) => {
+      const rows = await this.ask(readPausesOfAll, part);
       return part.map((_, i) => rows.filter(({ tenant }) => tenant === i));
     });
   }

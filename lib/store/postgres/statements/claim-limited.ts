@@ -4,6 +4,7 @@ import {
   claimedClauses,
   claimOfTask,
   executionIsFree,
+  EXPIRED_OF_BEGUN,
   INPUT_IS_SMALL,
   INPUT_ROW,
 } from './claim-tasks.js';
@@ -177,6 +178,8 @@ function limitedText(tables: TenantTables, { isFree, isStrict }: LimitedKind): s
   UNION ALL
   SELECT ${LIMITED.selectSome({ executionId: 'id', taskNo: String(INPUT_ROW), input: 'input' })}
   FROM begun WHERE ${INPUT_IS_SMALL}
+  UNION ALL
+  SELECT ${LIMITED.selectSome(EXPIRED_OF_BEGUN)} FROM begun WHERE started_at IS NULL
   UNION ALL
   SELECT ${LIMITED.selectSome({
     taskNo: String(KEY_ROW),

@@ -15,6 +15,8 @@ export const MAX_INPUT = 2_000;
 export const INPUT_IS_SMALL = `pg_column_size(input) <= ${MAX_INPUT}`;
 /** Replaces the task's number in a row that contains an execution's input. */
 export const INPUT_ROW = -1;
+/** The same in a row with an execution that must not begin any more. */
+export const EXPIRED_ROW = -3;
 
 /** The columns of a claim in results. */
 export const CLAIM_COLUMNS = {
@@ -190,11 +192,17 @@ function claimText(tables: TenantTables, isFree: string): string {
   FROM claimed
   UNION ALL
   SELECT ${CLAIMED.selectSome({ executionId: 'id', taskNo: String(INPUT_ROW), input: 'input' })}
-  FROM begun WHERE ${INPUT_IS_SMALL}`;
+  FROM begun WHERE ${INPUT_IS_SMALL}
+  UNION ALL
+  SELECT ${CLAIMED.selectSome(EXPIRED_OF_BEGUN)} FROM begun WHERE started_at IS NULL`;
 }
 
 /**
  * The CTEs that claim the tasks `c`, which the statement has locked: the tasks, their executions, and those that begin.
+ *
+ * Before its begin, the deadline of an execution is the time until which it must begin. One whose time has passed does not
+ * begin, and keeps the deadline, by which its timeout ends it. Only its own row tells that, so its tasks are claimed all the
+ * same, and the process must not run them ({@link EXPIRED_OF_BEGUN}).
  *
  * @param returning - columns of `c` to return with the claims
  */
@@ -202,6 +210,7 @@ export function claimedClauses(
   tables: TenantTables,
   { instance, from, returning = '' }: ClaimedRows,
 ): string {
+  const isExpired = `x.deadline_at <= ${tables.clock.statement}`;
   return `claimed AS (
     UPDATE ${tables.task} t
     SET status = 'Running', claim_token = ${NEXT_TOKEN}, owner = ${instance}::uuid, run_at = NULL,
@@ -214,11 +223,13 @@ export function claimedClauses(
     SELECT DISTINCT execution_id FROM claimed ORDER BY 1
   ), begun AS (
     UPDATE ${tables.execution} x
-    SET status = CASE WHEN x.status = 'Pending' THEN 'Running' ELSE x.status END, started_at = ${tables.clock.now},
-        deadline_at = ${tables.clock.now} + x.timeout_ms * interval '1 millisecond'
+    SET status = CASE WHEN x.status = 'Pending' AND (${isExpired}) IS NOT TRUE THEN 'Running' ELSE x.status END,
+        started_at = CASE WHEN (${isExpired}) IS NOT TRUE THEN ${tables.clock.now} END,
+        deadline_at = CASE WHEN ${isExpired} THEN x.deadline_at
+                           ELSE ${tables.clock.now} + x.timeout_ms * interval '1 millisecond' END
     FROM own
     WHERE ${executionOf('own.execution_id')} AND x.started_at IS NULL
-    RETURNING x.id, x.input
+    RETURNING x.id, x.input, x.started_at
   )`;
 }
 
@@ -256,13 +267,22 @@ export function claimValues(
   ];
 }
 
+/** The columns of a row with an execution in `begun` that must not begin any more. */
+export const EXPIRED_OF_BEGUN = { executionId: 'id', taskNo: String(EXPIRED_ROW) } as const;
+
 /** Adds to the claims the inputs that the statement returned. */
 export function claimsOf(rows: readonly ClaimRow[]): ClaimedTask[] {
   const inputs = new Map<string, string>();
+  const expired = new Set<string>();
   for (const { executionId, taskNo, input } of rows) {
     if (taskNo === INPUT_ROW && input !== null) inputs.set(executionId, input);
+    if (taskNo === EXPIRED_ROW) expired.add(executionId);
   }
   return rows
-    .filter(({ taskNo }) => taskNo !== INPUT_ROW)
-    .map((row) => ({ ...row, input: inputs.get(row.executionId) }));
+    .filter(({ taskNo }) => taskNo >= 0)
+    .map((row) => ({
+      ...row,
+      input: inputs.get(row.executionId),
+      ...(expired.has(row.executionId) ? { isExpired: true } : {}),
+    }));
 }

@@ -1,8 +1,14 @@
 import { CLAIMABLE } from './claim-tasks.js';
 import { limitedDefinitions } from './limited-definitions.js';
-import { bigint, columns, integer, parsed, text } from './columns.js';
+import { bigint, columns, instant, integer, orNull, parsed, text } from './columns.js';
 import type { BulkStatement, Statement, TenantTables } from './statement.js';
-import type { DefinitionContent, KnownDefinitions, StoredDefinitionRow } from '../../port/index.js';
+import { PAUSE_OF_ROW } from './workflow-pauses.js';
+import type {
+  DefinitionContent,
+  KnownDefinitions,
+  StoredDefinitionRow,
+  WorkflowPause,
+} from '../../port/index.js';
 
 const DEFINITION_COLUMNS = { id: bigint, hash: text, name: text } as const;
 
@@ -13,18 +19,30 @@ const DEFINITION = columns(DEFINITION_COLUMNS);
 const CONTENT = columns({ ...DEFINITION_COLUMNS, definition: parsed<unknown>(null) });
 const CONTENT_OF_ROW = CONTENT.select({ ...DEFINITION_OF_ROW, definition: 'd.definition' });
 
-const KNOWN = columns({ tenant: integer, kind: integer, ...DEFINITION_COLUMNS });
+const KNOWN = columns({
+  tenant: integer,
+  kind: integer,
+  ...DEFINITION_COLUMNS,
+  reason: orNull(text),
+  pausedAt: orNull(instant),
+});
 type KnownRow = ReturnType<typeof KNOWN.decode>[number];
 const NEWEST = 1;
 const ACTIVE = 2;
+const PAUSED = 3;
 
 function knownOf(tenant: number, kind: number): string {
-  return KNOWN.select({ tenant: String(tenant), kind: String(kind), ...DEFINITION_OF_ROW });
+  return KNOWN.selectSome({ tenant: String(tenant), kind: String(kind), ...DEFINITION_OF_ROW });
+}
+
+function pausedOf(tenant: number): string {
+  const { workflow: name, ...pause } = PAUSE_OF_ROW;
+  return KNOWN.selectSome({ tenant: String(tenant), kind: String(PAUSED), name, ...pause });
 }
 
 /**
  * Reads the definitions of these names ($1) in many tenants: the newest of each name, and those that unfinished executions
- * are pinned to. Other stored definitions are not read: with a commit hash as `version`, each deploy stores another one.
+ * are pinned to. Also the workflows that are paused, because a boot must not claim their tasks. Other stored definitions are not read: with a commit hash as `version`, each deploy stores another one.
  *
  * An unfinished execution has a waiting task (found by a loose scan over the index of claims, one entry per definition) or
  * a Running one, or it is Paused. One that only waits to be woken is found once it has been.
@@ -38,7 +56,8 @@ export const readKnownDefinitions: BulkStatement<KnownRow> = {
       FROM unnest($1::text[]) n(name) CROSS JOIN LATERAL (
         SELECT s.id, s.hash, s.name FROM ${tables.definition} s WHERE s.name = n.name
         ORDER BY s.name, s.registered_at DESC LIMIT 1) d
-    UNION ALL (${activeDefinitions(tables, i)})`,
+    UNION ALL (${activeDefinitions(tables, i)})
+    UNION ALL SELECT ${pausedOf(i)} FROM ${tables.pausedWorkflow} p`,
       )
       .join(' UNION ALL '),
 };
@@ -139,10 +158,13 @@ export function knownDefinitions(rows: readonly KnownRow[], tenants: number): Kn
   const found = Array.from({ length: tenants }, () => ({
     newest: [] as StoredDefinitionRow[],
     active: [] as StoredDefinitionRow[],
+    paused: [] as WorkflowPause[],
   }));
-  for (const { tenant, kind, ...definition } of rows) {
+  for (const { tenant, kind, reason, pausedAt, ...definition } of rows) {
     const known = found[tenant];
-    (kind === NEWEST ? known?.newest : known?.active)?.push(definition);
+    if (kind === PAUSED && pausedAt !== null) {
+      known?.paused.push({ workflow: definition.name, reason, pausedAt });
+    } else (kind === NEWEST ? known?.newest : known?.active)?.push(definition);
   }
   return found;
 }

@@ -20,7 +20,7 @@ import {
   waitingExecutions,
   type ExecutionSource,
 } from './execution-sources.js';
-import { isOrphaned, openWaitOf, waitOf, type WaitJson } from './execution-rows.js';
+import { isOrphaned, openWaitOf, START_BEFORE, waitOf, type WaitJson } from './execution-rows.js';
 import type { Statement, TenantTables } from './statement.js';
 import type { ListedExecution, WaitingTask } from '../../port/index.js';
 
@@ -56,6 +56,7 @@ const LISTED = columns({
   parentId: orNull(uuid),
   parentStep: orNull(text),
   rootId: orNull(uuid),
+  startBefore: orNull(instant),
   createdAtMicros: bigint,
 });
 
@@ -101,6 +102,7 @@ const SUMMARY = (tables: TenantTables): string =>
     parentId: 'x.parent_execution_id',
     parentStep: 'x.parent_step',
     rootId: 'x.root_execution_id',
+    startBefore: START_BEFORE,
     createdAtMicros: '(extract(epoch FROM x.created_at) * 1000000)::bigint',
   });
 

@@ -31,7 +31,11 @@ const EXECUTION = columns({
   parentId: orNull(uuid),
   parentStep: orNull(text),
   rootId: orNull(uuid),
+  startBefore: orNull(instant),
 });
+
+/** Until when execution `x` must begin. NULL once it has begun. */
+export const START_BEFORE = `CASE WHEN x.started_at IS NULL THEN ${epochMs('x.deadline_at')} END`;
 
 /** The columns of execution `x`. */
 export const EXECUTION_OF_ROW = {
@@ -51,6 +55,7 @@ export const EXECUTION_OF_ROW = {
   parentId: 'x.parent_execution_id',
   parentStep: 'x.parent_step',
   rootId: 'x.root_execution_id',
+  startBefore: START_BEFORE,
 } as const;
 
 export const readExecutions: Statement<ExecutionRow> = {

@@ -82,7 +82,9 @@ export function fireValues(schedules: readonly ScheduleFire[]): unknown[] {
     plainArray(schedules.map(({ nextAt }) => timeText(nextAt))),
     plainArray(schedules.map(({ lastFiredFor }) => timeText(lastFiredFor))),
     plainArray(schedules.map(({ lastExecutionId }) => lastExecutionId)),
-    jsonColumn(schedules.map(({ lastError }) => (lastError === null ? null : JSON.stringify(lastError)))),
+    jsonColumn(
+      schedules.map(({ lastError }) => (lastError === null ? null : JSON.stringify(lastError))),
+    ),
     JSON.stringify(firings.map(({ name }) => name)),
     plainArray(firings.map(({ scheduledFor }) => timeText(scheduledFor))),
     plainArray(firings.map(({ outcome }) => outcome)),

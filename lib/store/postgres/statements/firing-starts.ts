@@ -1,3 +1,4 @@
+import { levelOf } from './priority-level.js';
 import { LIMIT_KEY } from './start-executions.js';
 import type { TenantTables } from './statement.js';
 
@@ -30,7 +31,7 @@ export function startsOfFirings(
     INSERT INTO ${task} (execution_id, task_no, definition_id, status, pending_dependencies, claim_token,
                          priority, run_at, limit_key)
     SELECT e.id, k - e.first_task, e.definition_id, CASE WHEN r.root < 0 THEN 'NotStarted' ELSE 'Ready' END,
-           ($14::integer[])[k], 0, e.priority + ($16::integer[])[k],
+           ($14::integer[])[k], 0, ${levelOf('e.priority + ($16::integer[])[k]')},
            CASE WHEN r.root >= 0 THEN ${clock.transaction} END, ${LIMIT_KEY}
     FROM e
       CROSS JOIN LATERAL generate_series(e.first_task, e.first_task + e.task_count - 1) k

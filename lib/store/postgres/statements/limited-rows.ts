@@ -1,5 +1,5 @@
 import { KEY_ROW, type LimitedRow } from './claim-limited.js';
-import { INPUT_ROW } from './claim-tasks.js';
+import { EXPIRED_ROW, INPUT_ROW } from './claim-tasks.js';
 import { plainArray } from './encoding.js';
 import { leaseValues } from './lease-clause.js';
 import { defaultConcurrency, splitLimitKey } from '../../../workflow/limit.js';
@@ -60,10 +60,12 @@ export function strictValues(
 
 export function limitedClaimsOf(rows: readonly LimitedRow[]): LimitedClaims {
   const inputs = new Map<string, string>();
+  const expired = new Set<string>();
   const keys: ClaimedKey[] = [];
   const claims: ClaimedTask[] = [];
   for (const row of rows) {
     if (row.taskNo === INPUT_ROW && row.input !== null) inputs.set(row.executionId, row.input);
+    if (row.taskNo === EXPIRED_ROW) expired.add(row.executionId);
     if (row.taskNo === KEY_ROW) keys.push(keyOf(row));
   }
   for (const {
@@ -76,7 +78,12 @@ export function limitedClaimsOf(rows: readonly LimitedRow[]): LimitedClaims {
     ...row
   } of rows) {
     if (row.taskNo < 0) continue;
-    claims.push({ ...row, limitKey: limitKey ?? undefined, input: inputs.get(row.executionId) });
+    claims.push({
+      ...row,
+      limitKey: limitKey ?? undefined,
+      input: inputs.get(row.executionId),
+      ...(expired.has(row.executionId) ? { isExpired: true } : {}),
+    });
   }
   return { claims, keys };
 }

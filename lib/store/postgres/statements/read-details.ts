@@ -38,6 +38,7 @@ const DETAIL = columns({
   parentId: orNull(uuid),
   parentStep: orNull(text),
   rootId: orNull(uuid),
+  startBefore: orNull(instant),
   pendingDependencies: integer,
   unmetDependencies: integer,
   itemCount: orNull(integer),
@@ -132,7 +133,7 @@ export function detailsOf(rows: readonly DetailRow[]): ExecutionDetails[] {
 function executionOf(row: DetailRow): ExecutionDetails & { readonly tasks: TaskRow[] } {
   const { id, workflow, definitionId, status, input, context, error, reason } = row;
   const { idempotencyKey, tags, createdAt, startedAt, completedAt } = row;
-  const { parentId, parentStep, rootId } = row;
+  const { parentId, parentStep, rootId, startBefore } = row;
   return {
     id,
     workflow,
@@ -150,6 +151,7 @@ function executionOf(row: DetailRow): ExecutionDetails & { readonly tasks: TaskR
     parentId,
     parentStep,
     rootId,
+    startBefore,
     tasks: [],
   };
 }

@@ -1,20 +1,26 @@
-import { bigint, columns, integer, long, parsed, text } from './columns.js';
+import { bigint, columns, integer, long, parsed, text, uuid } from './columns.js';
 import { plainArray } from './encoding.js';
-import { lockOrder, type Statement } from './statement.js';
+import { executionOf, lockOrder, taskOf, type Statement } from './statement.js';
 import {
   END_CHILDREN,
   TELL_PARENTS,
+  type ExecutionReset,
   type LockedExecution,
-  type ResetTask,
 } from '../../port/index.js';
 
-const LOCKED = columns({
+/** The columns of an execution that a manual retry has locked. */
+export const LOCKED_COLUMNS = {
   definitionId: bigint,
   status: text,
   generation: integer,
   unsettled: integer,
   tasks: parsed<LockedExecution['tasks']>([]),
-});
+} as const;
+const LOCKED = columns(LOCKED_COLUMNS);
+
+/** A row of {@link LockedExecution.tasks}. */
+export const LOCKED_TASK =
+  "json_build_object('taskNo', task_no, 'status', status, 'skipReason', skip_reason)";
 
 /** Locks an ended execution's tasks, then the execution. The caller decides on the returned rows what to reset. */
 export const lockForReset: Statement<LockedExecution> = {
@@ -29,84 +35,96 @@ export const lockForReset: Statement<LockedExecution> = {
     status: 'x.status',
     generation: 'x.generation',
     unsettled: 'x.unsettled::integer',
-    tasks: `(SELECT json_agg(json_build_object('taskNo', task_no, 'status', status, 'skipReason', skip_reason)
-                             ORDER BY task_no) FROM task WHERE item_no = 0)`,
+    tasks: `(SELECT json_agg(${LOCKED_TASK} ORDER BY task_no) FROM task WHERE item_no = 0)`,
   })}
   FROM ${tables.execution} x WHERE x.id = $1::uuid FOR UPDATE`,
 };
 
-const RESET = columns({ dueInMs: long });
+const RESET = columns({ id: uuid, dueInMs: long });
 
 /**
- * Resets tasks to their initial state with new retry and recovery budgets (only `wakes` stays, because it never decreases), and the execution to Running. An execution that
- * never began becomes Pending and keeps its `run_at`. Former outcomes are stored as events. Returns in how many
- * milliseconds the execution is due.
+ * Resets tasks to their initial state with new retry and recovery budgets (only `wakes` stays, because it never decreases),
+ * and their executions to Running. An execution that never began becomes Pending and keeps its `run_at`. Former outcomes are
+ * stored as events. Returns in how many milliseconds each execution is due.
  *
  * A task that keeps its steps waits again for the children that did not complete. A step with `retryFrom` tells its next
  * run to retry the child, from this generation on, so a process that dies in between retries no child twice. The end of
  * the execution is to be passed on again, even if it has no parent: a task that is attached to it by its key, and is retried
  * after it, waits for it without a mark of its own.
  *
- * Runs in the transaction with the locks of {@link lockForReset}.
+ * Runs in the transaction with the locks of {@link lockForReset} or `lockForResets`.
  */
-export const resetExecution: Statement<{ dueInMs: number }> = {
-  name: 'reset_execution',
+export const resetExecutions: Statement<{ id: string; dueInMs: number }> = {
+  name: 'reset_executions',
   columns: RESET,
   text: (tables) => `WITH item AS MATERIALIZED (
-    SELECT i.*, 0 AS item_no FROM unnest($2::integer[], $3::integer[], $4::integer[], $6::boolean[]) AS i(task_no, pending, unmet, keeps_steps)
+    SELECT i.*, 0 AS item_no
+    FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::integer[], $5::boolean[])
+      AS i(execution_id, task_no, pending, unmet, keeps_steps)
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, task_no, item_no, kind, detail)
     SELECT t.execution_id, t.task_no, t.item_no, 'reset', jsonb_build_object(
              'status', t.status, 'skipReason', t.skip_reason, 'attempts', t.attempts, 'error', t.error::jsonb,
              'startedAt', t.started_at, 'completedAt', t.completed_at)
-    FROM item i JOIN ${tables.task} t ON t.execution_id = $1::uuid AND t.task_no = i.task_no AND t.item_no = i.item_no
+    FROM item i JOIN ${tables.task} t ON ${taskOf('i')}
   ), task AS (
     UPDATE ${tables.task} t
     SET status = CASE WHEN i.pending = 0 THEN 'Ready' ELSE 'NotStarted' END,
         run_at = CASE WHEN i.pending = 0
-          THEN greatest(${tables.clock.now}, (SELECT x.run_at FROM ${tables.execution} x WHERE x.id = $1::uuid)) END,
+          THEN greatest(${tables.clock.now}, (SELECT x.run_at FROM ${tables.execution} x WHERE x.id = i.execution_id)) END,
         pending_dependencies = i.pending, unmet_dependencies = i.unmet, generation = t.generation + 1,
         has_steps = t.has_steps AND i.keeps_steps, paused = false, failure_handled = false, attempt = 0, attempts = NULL, recovery_attempts = 0, skip_reason = NULL,
         output = NULL, deleted_keys = NULL, error = NULL, deferred_since = NULL, started_at = NULL,
         completed_at = NULL, owner = NULL
-    FROM item i WHERE t.execution_id = $1::uuid AND t.task_no = i.task_no AND t.item_no = i.item_no
+    FROM item i WHERE ${taskOf('i')}
   ), step AS (
     DELETE FROM ${tables.step} s USING item i
-    WHERE s.execution_id = $1::uuid AND s.task_no = i.task_no AND s.item_no = i.item_no
-      AND (NOT i.keeps_steps OR s.status <> 'Done' AND s.kind <> 'child')
+    WHERE ${stepOf('i')} AND (NOT i.keeps_steps OR s.status <> 'Done' AND s.kind <> 'child')
   ), child_step AS (
     UPDATE ${tables.step} s
     SET status = 'Open', error = NULL, completed_at = NULL,
-        result = CASE WHEN c.parent_execution_id = $1::uuid AND c.completed_at IS NOT NULL AND c.status <> 'Completed'
+        result = CASE WHEN c.parent_execution_id = s.execution_id AND c.completed_at IS NOT NULL AND c.status <> 'Completed'
           THEN json_build_object('retryFrom', c.generation) END
     FROM item i, ${tables.execution} c
-    WHERE s.execution_id = $1::uuid AND s.task_no = i.task_no AND s.item_no = i.item_no AND i.keeps_steps
-      AND s.kind = 'child' AND s.status || '' <> 'Done' AND c.id = s.child_id
+    WHERE ${stepOf('i')} AND i.keeps_steps AND s.kind = 'child' AND s.status || '' <> 'Done' AND c.id = s.child_id
   ), retried AS (
     INSERT INTO ${tables.event} (execution_id, kind, detail)
     SELECT x.id, 'executionRetried', jsonb_build_object(
-             'tasks', (SELECT count(*) FROM item), 'taskNos', (SELECT jsonb_agg(task_no ORDER BY task_no) FROM item),
+             'tasks', n.tasks, 'taskNos', n.task_nos,
              'status', x.status, 'reason', x.reason, 'error', x.error::jsonb, 'completedAt', x.completed_at)
-    FROM ${tables.execution} x WHERE x.id = $1::uuid
+    FROM (
+      SELECT execution_id, count(*) AS tasks, jsonb_agg(task_no ORDER BY task_no) AS task_nos FROM item GROUP BY 1
+    ) n JOIN ${tables.execution} x ON ${executionOf('n.execution_id')}
   )
   UPDATE ${tables.execution} x
   SET status = CASE WHEN x.started_at IS NULL THEN 'Pending' ELSE 'Running' END, context = NULL, error = NULL, reason = NULL, completed_at = NULL, has_waiters = false,
-      generation = x.generation + 1, remaining_leaves = $5::integer, unhandled_failures = 0,
+      generation = x.generation + 1, remaining_leaves = e.leaves, unhandled_failures = 0,
       unsettled = x.unsettled | ${TELL_PARENTS}
         | CASE WHEN EXISTS (SELECT FROM ${tables.execution} c WHERE c.parent_execution_id = x.id) THEN ${END_CHILDREN} ELSE 0 END,
       deadline_at = CASE WHEN x.started_at IS NOT NULL
         THEN ${tables.clock.now} + x.timeout_ms * interval '1 millisecond' END
-  WHERE x.id = $1::uuid
-  RETURNING ${RESET.select({ dueInMs: `coalesce(extract(epoch FROM x.run_at - ${tables.clock.now}) * 1000, 0)::bigint` })}`,
+  FROM unnest($6::uuid[], $7::integer[]) AS e(id, leaves)
+  WHERE ${executionOf('e.id')}
+  RETURNING ${RESET.select({ id: 'x.id', dueInMs: `coalesce(extract(epoch FROM x.run_at - ${tables.clock.now}) * 1000, 0)::bigint` })}`,
 };
 
-export function resetValues(id: string, tasks: readonly ResetTask[], leaves: number): unknown[] {
+/** The condition of `taskOf` for the steps `s` of a task. */
+export function stepOf(row: string): string {
+  return (
+    `s.execution_id = ANY (ARRAY[${row}.execution_id]) AND s.task_no = ${row}.task_no ` +
+    `AND s.item_no = ${row}.item_no`
+  );
+}
+
+export function resetValues(resets: readonly ExecutionReset[]): unknown[] {
+  const items = resets.flatMap(({ id, tasks }) => tasks.map((task) => ({ id, ...task })));
   return [
-    id,
-    plainArray(tasks.map((task) => task.taskNo)),
-    plainArray(tasks.map((task) => task.pendingDependencies)),
-    plainArray(tasks.map((task) => task.unmetDependencies)),
-    leaves,
-    plainArray(tasks.map((task) => task.keepsSteps)),
+    plainArray(items.map(({ id }) => id)),
+    plainArray(items.map((task) => task.taskNo)),
+    plainArray(items.map((task) => task.pendingDependencies)),
+    plainArray(items.map((task) => task.unmetDependencies)),
+    plainArray(items.map((task) => task.keepsSteps)),
+    plainArray(resets.map(({ id }) => id)),
+    plainArray(resets.map(({ leaves }) => leaves)),
   ];
 }

@@ -1,6 +1,11 @@
 import { plainArray } from './encoding.js';
-import { NO_COLUMNS, type Statement } from './statement.js';
-import type { ItemReset, ResetTask } from '../../port/index.js';
+import { stepOf } from './reset-execution.js';
+import { NO_COLUMNS, taskOf, type Statement } from './statement.js';
+import type { ExecutionReset, ItemReset, ResetTask } from '../../port/index.js';
+
+/** A condition: task `t` is an item of the map in row `m`. */
+const ITEM_OF_MAP =
+  't.execution_id = ANY (ARRAY[m.execution_id]) AND t.task_no = m.task_no AND t.item_no > 0';
 
 /**
  * Resets the items of maps that a manual retry has reset, in the same transaction. The rows are locked.
@@ -17,37 +22,36 @@ export const resetItems: Statement = {
   name: 'reset_items',
   columns: NO_COLUMNS,
   text: (tables) => `WITH map AS MATERIALIZED (
-    SELECT m.task_no, m.items, m.keeps_steps, t.generation
-    FROM unnest($2::integer[], $3::text[], $4::boolean[]) AS m(task_no, items, keeps_steps)
-      JOIN ${tables.task} t ON t.execution_id = $1::uuid AND t.task_no = m.task_no AND t.item_no = 0
+    SELECT m.execution_id, m.task_no, m.items, m.keeps_steps, t.generation
+    FROM (
+      SELECT *, 0 AS item_no
+      FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::boolean[]) AS m(execution_id, task_no, items, keeps_steps)
+    ) m JOIN ${tables.task} t ON ${taskOf('m')}
   ), discarded AS (
-    DELETE FROM ${tables.task} t USING map m
-    WHERE m.items = 'discard' AND t.execution_id = $1::uuid AND t.task_no = m.task_no AND t.item_no > 0
+    DELETE FROM ${tables.task} t USING map m WHERE m.items = 'discard' AND ${ITEM_OF_MAP}
   ), discarded_step AS (
     DELETE FROM ${tables.step} s USING map m
-    WHERE m.items = 'discard' AND s.execution_id = $1::uuid AND s.task_no = m.task_no AND s.item_no > 0
+    WHERE m.items = 'discard' AND s.execution_id = ANY (ARRAY[m.execution_id]) AND s.task_no = m.task_no AND s.item_no > 0
   ), chosen AS MATERIALIZED (
-    SELECT t.task_no, t.item_no, m.generation, m.keeps_steps AND t.status || '' <> 'Completed' AS keeps_steps
-    FROM map m JOIN ${tables.task} t ON t.execution_id = $1::uuid AND t.task_no = m.task_no AND t.item_no > 0
+    SELECT t.execution_id, t.task_no, t.item_no, m.generation, m.keeps_steps AND t.status || '' <> 'Completed' AS keeps_steps
+    FROM map m JOIN ${tables.task} t ON ${ITEM_OF_MAP}
     WHERE m.items = 'all' OR m.items = 'unfinished' AND t.status || '' <> 'Completed'
   ), item AS (
     UPDATE ${tables.task} t
     SET status = 'Ready', run_at = ${tables.clock.now}, generation = c.generation,
         has_steps = t.has_steps AND c.keeps_steps, paused = false, attempt = 0, attempts = NULL, recovery_attempts = 0,
         output = NULL, error = NULL, deferred_since = NULL, started_at = NULL, completed_at = NULL, owner = NULL
-    FROM chosen c WHERE t.execution_id = $1::uuid AND t.task_no = c.task_no AND t.item_no = c.item_no
+    FROM chosen c WHERE ${taskOf('c')}
   ), step AS (
     DELETE FROM ${tables.step} s USING chosen c
-    WHERE s.execution_id = $1::uuid AND s.task_no = c.task_no AND s.item_no = c.item_no
-      AND (NOT c.keeps_steps OR s.status <> 'Done' AND s.kind <> 'child')
+    WHERE ${stepOf('c')} AND (NOT c.keeps_steps OR s.status <> 'Done' AND s.kind <> 'child')
   ), child_step AS (
     UPDATE ${tables.step} s
     SET status = 'Open', error = NULL, completed_at = NULL,
-        result = CASE WHEN x.parent_execution_id = $1::uuid AND x.completed_at IS NOT NULL AND x.status <> 'Completed'
+        result = CASE WHEN x.parent_execution_id = s.execution_id AND x.completed_at IS NOT NULL AND x.status <> 'Completed'
           THEN json_build_object('retryFrom', x.generation) END
     FROM chosen c, ${tables.execution} x
-    WHERE s.execution_id = $1::uuid AND s.task_no = c.task_no AND s.item_no = c.item_no AND c.keeps_steps
-      AND s.kind = 'child' AND s.status || '' <> 'Done' AND x.id = s.child_id
+    WHERE ${stepOf('c')} AND c.keeps_steps AND s.kind = 'child' AND s.status || '' <> 'Done' AND x.id = s.child_id
   )
   UPDATE ${tables.task} t
   SET item_count = CASE WHEN n.items <> 'discard' THEN t.item_count END,
@@ -57,20 +61,23 @@ export const resetItems: Statement = {
       status = CASE WHEN n.items <> 'discard' AND t.item_count > 0 AND n.count > 0 THEN 'Waiting' ELSE t.status END,
       run_at = CASE WHEN n.items <> 'discard' AND t.item_count > 0 AND n.count > 0 THEN NULL ELSE t.run_at END
   FROM (
-    SELECT m.task_no, m.items, count(c.task_no)::integer AS count FROM map m LEFT JOIN chosen c ON c.task_no = m.task_no
-    GROUP BY 1, 2
+    SELECT m.execution_id, m.task_no, 0 AS item_no, m.items, coalesce(c.count, 0)::integer AS count
+    FROM map m LEFT JOIN (SELECT execution_id, task_no, count(*) FROM chosen GROUP BY 1, 2) c
+      ON c.execution_id = m.execution_id AND c.task_no = m.task_no
   ) n
-  WHERE t.execution_id = $1::uuid AND t.task_no = n.task_no AND t.item_no = 0 AND t.item_count IS NOT NULL`,
+  WHERE ${taskOf('n')} AND t.item_count IS NOT NULL`,
 };
 
 /** The parameters; undefined if no task that is reset has items. */
-export function resetItemsValues(id: string, tasks: readonly ResetTask[]): unknown[] | undefined {
-  const maps = tasks.filter(
-    (task): task is ResetTask & { items: ItemReset } => task.items !== undefined,
+export function resetItemsValues(resets: readonly ExecutionReset[]): unknown[] | undefined {
+  const maps = resets.flatMap(({ id, tasks }) =>
+    tasks
+      .filter((task): task is ResetTask & { items: ItemReset } => task.items !== undefined)
+      .map((task) => ({ id, ...task })),
   );
   if (maps.length === 0) return undefined;
   return [
-    id,
+    plainArray(maps.map(({ id }) => id)),
     plainArray(maps.map(({ taskNo }) => taskNo)),
     plainArray(maps.map(({ items }) => items)),
     plainArray(maps.map(({ keepsSteps }) => keepsSteps)),

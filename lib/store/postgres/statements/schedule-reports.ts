@@ -44,7 +44,9 @@ export function firingsValues({ schedule, before, limit }: FiringQuery): unknown
 export const readFiringsBetween: Statement<FiringRecord> = {
   name: 'read_firings_between',
   columns: FIRING,
-  text: (tables) => `${selectFirings(tables)} AND f.scheduled_for BETWEEN $2::timestamptz AND $3::timestamptz
+  text: (
+    tables,
+  ) => `${selectFirings(tables)} AND f.scheduled_for BETWEEN $2::timestamptz AND $3::timestamptz
   UNION ALL (SELECT * FROM (${selectFirings(tables)}
     AND f.scheduled_for < $2::timestamptz AND f.until IS NOT NULL ORDER BY f.scheduled_for DESC LIMIT 1
   ) r WHERE r.until >= ${epochMs('$2::timestamptz')})`,

@@ -1,4 +1,15 @@
-import { boolean, columns, epochMs, integer, json, long, orNull, parsed, text, uuid } from './columns.js';
+import {
+  boolean,
+  columns,
+  epochMs,
+  integer,
+  json,
+  long,
+  orNull,
+  parsed,
+  text,
+  uuid,
+} from './columns.js';
 import { timeText } from './fire-schedules.js';
 import { NO_COLUMNS, type Statement, type TenantTables } from './statement.js';
 import type {

@@ -2,6 +2,7 @@ import { bigint, boolean, columns, jsonb, long, orNull } from './columns.js';
 import { jsonColumn, plainArray } from './encoding.js';
 import { leaseClause } from './lease-clause.js';
 import { claimedRootsClause, LIMIT_KEY, lockTimeout, startValues } from './start-executions.js';
+import { levelOf } from './priority-level.js';
 import { executionOf, taskOf, type Statement, type TenantTables } from './statement.js';
 import {
   CHILD_EVENT,
@@ -78,9 +79,10 @@ function childrenText(tables: TenantTables, variant: Variant, limited: boolean):
     ) l
   ), e AS MATERIALIZED (
     SELECT h.*, p.depth + 1 AS depth, p.root, p.unsettled AS parent_unsettled,
-           CASE WHEN h.inherits_tags THEN p.tags ELSE h.tags::jsonb END AS own_tags
+           CASE WHEN h.inherits_tags THEN p.tags ELSE h.tags::jsonb END AS own_tags,
+           coalesce(h.priority, p.priority) AS own_priority
     FROM held h CROSS JOIN LATERAL (
-      SELECT x.depth, coalesce(x.root_execution_id, x.id) AS root, x.unsettled, x.tags FROM ${tables.execution} x
+      SELECT x.depth, coalesce(x.root_execution_id, x.id) AS root, x.unsettled, x.tags, x.priority FROM ${tables.execution} x
       WHERE ${executionOf('h.parent_id')}
     ) p
   ), ${isKeyed ? '' : `${stepClause(tables, `e.depth <= ${MAX_DEPTH}`)},`} execution AS (
@@ -88,7 +90,7 @@ function childrenText(tables: TenantTables, variant: Variant, limited: boolean):
                                      timeout_ms, deadline_at, started_at, run_at, idempotency_key, tags, depth, unsettled,
                                      parent_execution_id, parent_task_no, parent_item_no, parent_step,
                                      root_execution_id, on_parent_end)
-    SELECT id, workflow, definition_id, CASE WHEN claims > 0 THEN 'Running' ELSE 'Pending' END, priority,
+    SELECT id, workflow, definition_id, CASE WHEN claims > 0 THEN 'Running' ELSE 'Pending' END, own_priority,
            input::json, leaves, timeout_ms,
            CASE WHEN claims > 0 THEN ${clock.transaction} + timeout_ms * interval '1 millisecond' END,
            CASE WHEN claims > 0 THEN ${clock.transaction} END,
@@ -106,7 +108,7 @@ function childrenText(tables: TenantTables, variant: Variant, limited: boolean):
            ($14::integer[])[k],
            CASE WHEN ${isClaimed} THEN ${FIRST_TOKEN} ELSE 0 END,
            CASE WHEN ${isClaimed} THEN $17::uuid END,
-           e.priority + ($16::integer[])[k],
+           ${levelOf('e.own_priority + ($16::integer[])[k]')},
            CASE WHEN r.root >= e.claims THEN ${dueAt} END,
            CASE WHEN ${isClaimed} THEN ${clock.transaction} END${limited ? `, ${LIMIT_KEY}` : ''}
     FROM e
@@ -200,6 +202,9 @@ export function childrenStatement(
   return [limitedStatements.get(unlimited) ?? unlimited, [...values, jsonColumn(keys)]];
 }
 
+/** Where the parameters of starts have the priorities. NULL is that of the parent. */
+const PRIORITY = 4;
+
 /** The parameters of the statements, without lock timeout and limits. */
 export function childrenValues(
   children: readonly ChildStart[],
@@ -207,13 +212,13 @@ export function childrenValues(
   batchNo: number,
 ): unknown[] {
   const parents = children.map(({ parent }) => parent);
+  const items = children.map(({ item }) => item);
+  const values = startValues(items, claimant, write, batchNo);
+  values[PRIORITY] = plainArray(
+    children.map(({ item, inheritsPriority }) => (inheritsPriority ? null : item.priority)),
+  );
   return [
-    ...startValues(
-      children.map(({ item }) => item),
-      claimant,
-      write,
-      batchNo,
-    ),
+    ...values,
     jsonColumn(children.map(({ item }) => item.tags)),
     plainArray(parents.map(({ executionId }) => executionId)),
     plainArray(parents.map(({ taskNo }) => taskNo)),

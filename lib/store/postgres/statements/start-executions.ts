@@ -1,6 +1,7 @@
 import { bigint, columns, orNull, text, uuid } from './columns.js';
 import { jsonColumn, plainArray } from './encoding.js';
 import { leaseClause, leaseValues } from './lease-clause.js';
+import { levelOf } from './priority-level.js';
 import type { Statement, TenantTables } from './statement.js';
 import {
   type Claimant,
@@ -25,10 +26,16 @@ interface StartVariant {
   readonly awaited?: boolean;
   /** Whether some tasks have a limit. The same holds for them. */
   readonly limited?: boolean;
+  /** Whether some executions must begin before a time. The same holds for them. */
+  readonly expiring?: boolean;
 }
 
 /** The limit key of task `k` of execution `e`. */
 export const LIMIT_KEY = '(e.limit_keys::jsonb ->> (k - e.first_task)::text)';
+
+/** Until when execution `e` must begin: it is the deadline of an execution that has not begun. */
+const START_BEFORE = ({ clock }: TenantTables): string =>
+  `coalesce(e.start_before::timestamptz, ${clock.transaction} + e.start_before_ms * interval '1 millisecond')`;
 
 /** The number of parameters that all variants have. */
 const COMMON_PARAMETERS = 25;
@@ -60,7 +67,14 @@ export function claimedRootsClause(tables: TenantTables, someExist: boolean): st
  */
 function startText(
   tables: TenantTables,
-  { keyed, bounded = false, tagged = false, awaited = false, limited = false }: StartVariant,
+  {
+    keyed,
+    bounded = false,
+    tagged = false,
+    awaited = false,
+    limited = false,
+    expiring = false,
+  }: StartVariant,
 ): string {
   let last = COMMON_PARAMETERS;
   const optional = (isUsed: boolean, from: (parameter: string) => string): string =>
@@ -71,6 +85,10 @@ function startText(
     limited,
     (parameter) => `, json_array_elements_text(${parameter}::json)`,
   );
+  const startBeforeOf = optional(
+    expiring,
+    (parameter) => `, json_array_elements_text(${parameter}::json), unnest($${++last}::bigint[])`,
+  );
   const limit = optional(bounded, (parameter) => ` WHERE ${lockTimeout(parameter)}`);
   const names = `${tagged ? ', tags' : ''}${awaited ? ', has_waiters' : ''}`;
   return `WITH e AS MATERIALIZED (
@@ -78,15 +96,15 @@ function startText(
       unnest($1::uuid[]), unnest($2::bigint[]), json_array_elements_text($3::json), json_array_elements_text($4::json),
       unnest($5::integer[]), json_array_elements_text($6::json), unnest($7::bigint[]), unnest($8::integer[]),
       unnest($9::integer[]), unnest($10::bigint[]), unnest($11::integer[]), unnest($12::integer[]),
-      json_array_elements_text($13::json)${tagsOf}${waitersOf}${limitsOf}
+      json_array_elements_text($13::json)${tagsOf}${waitersOf}${limitsOf}${startBeforeOf}
     ) AS e(id, definition_id, workflow, input, priority, run_at, delay_ms, claims, leaves, timeout_ms,
-           first_task, task_count, idempotency_key${names}${limited ? ', limit_keys' : ''})
+           first_task, task_count, idempotency_key${names}${limited ? ', limit_keys' : ''}${expiring ? ', start_before, start_before_ms' : ''})
   ), execution AS (
     INSERT INTO ${tables.execution} (id, workflow, definition_id, status, priority, input, remaining_leaves,
                                      timeout_ms, deadline_at, started_at, run_at, idempotency_key${names})
     SELECT id, workflow, definition_id, CASE WHEN claims > 0 THEN 'Running' ELSE 'Pending' END, priority,
            input::json, leaves, timeout_ms,
-           CASE WHEN claims > 0 THEN ${tables.clock.transaction} + timeout_ms * interval '1 millisecond' END,
+           CASE WHEN claims > 0 THEN ${tables.clock.transaction} + timeout_ms * interval '1 millisecond'${expiring ? ` ELSE ${START_BEFORE(tables)}` : ''} END,
            CASE WHEN claims > 0 THEN ${tables.clock.transaction} END,
            CASE WHEN e.run_at IS NOT NULL OR e.delay_ms IS NOT NULL
                 THEN coalesce(e.run_at::timestamptz, ${tables.clock.transaction}) + coalesce(e.delay_ms, 0) * interval '1 millisecond' END,
@@ -102,7 +120,7 @@ function startText(
            ($14::integer[])[k],
            CASE WHEN r.root >= 0 AND r.root < e.claims THEN ${FIRST_TOKEN} ELSE 0 END,
            CASE WHEN r.root >= 0 AND r.root < e.claims THEN $17::uuid END,
-           e.priority + ($16::integer[])[k],
+           ${levelOf('e.priority + ($16::integer[])[k]')},
            CASE WHEN r.root >= e.claims
                 THEN coalesce(e.run_at::timestamptz, ${tables.clock.transaction}) + coalesce(e.delay_ms, 0) * interval '1 millisecond' END,
            CASE WHEN r.root >= 0 AND r.root < e.claims THEN ${tables.clock.transaction} END${
@@ -132,8 +150,9 @@ const statements = new Map<string, Statement<StartedRow>>();
 
 /** For starts without an idempotency key, which cannot conflict. With `keyed`, the statement returns the created ids. */
 function variantOf(variant: StartVariant): Statement<StartedRow> {
-  const { keyed, bounded = false, tagged = false, awaited = false, limited = false } = variant;
-  const name = `start${keyed ? '_keyed' : ''}${tagged ? '_tagged' : ''}${awaited ? '_awaited' : ''}${limited ? '_limited' : ''}_executions${bounded ? '_within' : ''}`;
+  const { keyed, bounded = false, tagged = false, awaited = false } = variant;
+  const { limited = false, expiring = false } = variant;
+  const name = `start${keyed ? '_keyed' : ''}${tagged ? '_tagged' : ''}${awaited ? '_awaited' : ''}${limited ? '_limited' : ''}${expiring ? '_expiring' : ''}_executions${bounded ? '_within' : ''}`;
   const known = statements.get(name);
   if (known !== undefined) return known;
   const made: Statement<StartedRow> = {
@@ -166,8 +185,15 @@ export function startStatement(
   if (awaited) values.push(plainArray(items.map(({ hasWaiters }) => hasWaiters)));
   const limited = items.some(({ limitKeys }) => limitKeys !== null);
   if (limited) values.push(jsonColumn(items.map(({ limitKeys }) => limitKeys)));
+  const expiring = items.some(({ startBefore }) => startBefore !== null);
+  if (expiring) {
+    values.push(
+      JSON.stringify(items.map(({ startBefore }) => startBefore?.at ?? null)),
+      plainArray(items.map(({ startBefore }) => startBefore?.inMs)),
+    );
+  }
   if (bounded) values.push(lockTimeoutMs);
-  return [variantOf({ keyed, bounded, tagged, awaited, limited }), values];
+  return [variantOf({ keyed, bounded, tagged, awaited, limited, expiring }), values];
 }
 
 const SETTING = columns({ setting: text });

@@ -22,6 +22,7 @@ export interface TenantTables extends TenantHandle {
   readonly schedule: string;
   readonly scheduleFiring: string;
   readonly state: string;
+  readonly pausedWorkflow: string;
   readonly event: string;
   readonly recoveryEvent: string;
   readonly lease: string;
@@ -130,6 +131,7 @@ export function tenantTables(schema: string, clock = SERVER_CLOCK): TenantTables
     schedule: `${schema}.cloacina_schedule`,
     scheduleFiring: `${schema}.cloacina_schedule_firing`,
     state: `${schema}.cloacina_state`,
+    pausedWorkflow: `${schema}.cloacina_paused_workflow`,
     event: `${schema}.cloacina_execution_event`,
     recoveryEvent: `${schema}.cloacina_recovery_event`,
     lease: `${schema}.cloacina_runner_lease`,

@@ -2,7 +2,7 @@ import { boolean, columns, integer, long, orNull, text, timestamp, uuid } from '
 import { plainArray } from './encoding.js';
 import { cancelTasks, countOpenTasks, lockExecutions, MAX_TASKS } from './open-tasks.js';
 import { executionOf, type Statement, type TenantTables } from './statement.js';
-import type { PastDeadline, TimedOutExecution } from '../../port/index.js';
+import { EXPIRED, type PastDeadline, type TimedOutExecution } from '../../port/index.js';
 
 /** Maximum number of executions that one statement ends. */
 const MAX_EXECUTIONS = 100;
@@ -14,17 +14,19 @@ const PAST_DEADLINE = columns({
   id: uuid,
   workflow: text,
   timeoutMs: long,
+  hasBegun: boolean,
   deadlineAt: timestamp,
 });
 
-/** The next executions whose timeout has passed. `$1`, `$2`: the last one of the previous page, or NULL. */
+/** The next executions whose deadline has passed. `$1`, `$2`: the last one of the previous page, or NULL. */
 export const readPastDeadlines: Statement<PastDeadline> = {
   name: 'read_past_deadlines',
   columns: PAST_DEADLINE,
   text: (tables) => `SELECT ${PAST_DEADLINE.select({
     id: 'id',
     workflow: 'workflow',
-    timeoutMs: 'timeout_ms',
+    timeoutMs: 'coalesce(timeout_ms, 0)',
+    hasBegun: 'started_at IS NOT NULL',
     deadlineAt: 'deadline_at',
   })} FROM ${tables.execution}
     WHERE deadline_at IS NOT NULL AND deadline_at <= ${tables.clock.statement}
@@ -39,12 +41,14 @@ const TIMED_OUT = columns({
   id: orNull(uuid),
   hasWaiters: boolean,
   wasRunning: boolean,
+  hasExpired: boolean,
   unsettled: integer,
 });
 type TimedOutRow = ReturnType<typeof TIMED_OUT.decode>[number];
 
 /**
- * Ends executions whose workflow timeout has passed, many at a time.
+ * Ends executions whose deadline has passed, many at a time. One that has begun is Failed by its timeout. One that has not
+ * begun in time is Cancelled.
  *
  * **One process at a time.** The ticket is a lock that ends with the transaction. Processes that don't get it do nothing.
  *
@@ -69,15 +73,20 @@ export const timeOutExecutions: Statement<TimedOutRow> = {
     `coalesce(x.deadline_at, 'infinity') <= ${tables.clock.now}`,
   )}, ${cancelTasks(tables)}, execution AS (
     UPDATE ${tables.execution} x
-    SET status = 'Failed', error = $3::json -> e.error, completed_at = ${tables.clock.now}, deadline_at = NULL,
+    SET status = CASE WHEN x.started_at IS NULL THEN 'Cancelled' ELSE 'Failed' END,
+        reason = CASE WHEN x.started_at IS NULL THEN '${EXPIRED}' ELSE x.reason END,
+        error = CASE WHEN x.started_at IS NOT NULL THEN $3::json -> e.error END, completed_at = ${tables.clock.now}, deadline_at = NULL,
         remaining_leaves = 0
     FROM ending e
     -- Enforces that tasks end first: a CTE executes when its rows are read.
     WHERE ${executionOf('e.id')} AND (SELECT count(*) FROM cancelled) >= 0
-    RETURNING x.id, x.has_waiters, x.unsettled, coalesce('Running' = ANY (e.statuses), false) AS was_running, e.error
+    RETURNING x.id, x.has_waiters, x.unsettled, coalesce('Running' = ANY (e.statuses), false) AS was_running, e.error,
+              x.started_at IS NULL AS has_expired
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, kind, detail)
-    SELECT id, 'timedOut', jsonb_build_object('error', ($3::json -> error)::jsonb) FROM execution
+    SELECT id, CASE WHEN has_expired THEN 'expired' ELSE 'timedOut' END,
+           CASE WHEN NOT has_expired THEN jsonb_build_object('error', ($3::json -> error)::jsonb) END
+    FROM execution
   )
   SELECT ${TIMED_OUT.selectSome({ hasTicket: 'mine' })} FROM ticket
   UNION ALL
@@ -85,6 +94,7 @@ export const timeOutExecutions: Statement<TimedOutRow> = {
     id: 'id',
     hasWaiters: 'has_waiters',
     wasRunning: 'was_running',
+    hasExpired: 'has_expired',
     unsettled: 'unsettled::integer',
   })}
   FROM execution`,
@@ -113,7 +123,5 @@ export function timeOutValues(
 /** The ended executions. Undefined if another process has the ticket. */
 export function timedOutOf(rows: readonly TimedOutRow[]): TimedOutExecution[] | undefined {
   if (!rows.some(({ hasTicket }) => hasTicket)) return undefined;
-  return rows.flatMap(({ id, hasWaiters, wasRunning, unsettled }) =>
-    id === null ? [] : [{ id, hasWaiters, wasRunning, unsettled }],
-  );
+  return rows.flatMap(({ id, hasTicket: _, ...row }) => (id === null ? [] : [{ id, ...row }]));
 }

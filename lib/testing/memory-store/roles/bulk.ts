@@ -4,9 +4,11 @@ import type {
   BulkFilter,
   BulkPosition,
   BulkReply,
+  BulkReset,
   BulkStore,
 } from '../../../store/port/index.js';
 import { controlMany, deleteMany, findMany, micros } from '../memory-bulk.js';
+import { resetMany } from '../memory-resets.js';
 import { MemoryRole } from './memory-role.js';
 
 const NO_ID = '00000000-0000-0000-0000-000000000000';
@@ -31,5 +33,9 @@ export class MemoryBulkStore extends MemoryRole implements BulkStore {
 
   delete(ids: readonly string[]): Promise<BulkDeletion> {
     return this.run((tables) => deleteMany(tables, ids));
+  }
+
+  reset(ids: readonly string[], decide: Parameters<BulkStore['reset']>[1]): Promise<BulkReset> {
+    return resetMany(this.tables, ids, decide);
   }
 }

@@ -1,5 +1,6 @@
 import { MemoryRole } from './memory-role.js';
-import { cancel, pastDeadlines, pause, reset, resume, timeOut } from '../memory-control.js';
+import { cancel, pastDeadlines, pause, resume, timeOut } from '../memory-control.js';
+import { reset } from '../memory-resets.js';
 import type {
   ControlResult,
   ControlStore,

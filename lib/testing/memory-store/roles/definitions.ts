@@ -46,6 +46,7 @@ export class MemoryDefinitionStore extends MemoryRole implements DefinitionStore
       active: this.named(names)
         .filter(({ id }) => ids.has(id))
         .map(rowOf),
+      paused: this.tables.listPauses(),
     };
   }
 

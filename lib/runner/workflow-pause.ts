@@ -1,0 +1,68 @@
+import type { WorkflowRef } from '../discovery/workflow-ref.js';
+import type { TenantEngine } from '../engine/tenant-engine.js';
+import { checkCallOptions } from '../errors/call-options.js';
+import type { AvailabilityRetry } from '../runtime/availability-retry.js';
+import { checkReason } from './call-checks.js';
+import type { ExecutionStarter } from './execution-starter.js';
+import type { ServedCalls } from './served-calls.js';
+
+/** Options of {@link CloacinaRunner.pauseWorkflow}. */
+export interface PauseWorkflowOptions {
+  /** Why the workflow is paused. It is shown by `pausedWorkflows()` and in `waitingFor`. Default: none. */
+  reason?: string;
+}
+
+/** A workflow that is paused as a whole. */
+export interface PausedWorkflow {
+  /** The name of the workflow. */
+  workflow: string;
+  /** The reason that the caller gave. Absent without one. */
+  reason?: string;
+  /** Since when it is paused. */
+  since: Date;
+}
+
+const OPTIONS: ReadonlySet<string> = new Set<keyof PauseWorkflowOptions>(['reason']);
+
+export interface WorkflowPauseCallsParts {
+  readonly engine: Pick<TenantEngine, 'workflows'>;
+  readonly nameOf: (workflow: WorkflowRef) => string;
+  readonly starter: Pick<ExecutionStarter, 'definitionOf'>;
+  readonly served: Pick<ServedCalls, 'run'>;
+  readonly whileUnavailable: AvailabilityRetry;
+}
+
+/** Pauses, resumes and lists workflows. Each call may be sent again after a lost reply. */
+export class WorkflowPauseCalls {
+  constructor(private readonly parts: WorkflowPauseCallsParts) {}
+
+  async pause(workflow: WorkflowRef, options: PauseWorkflowOptions = {}): Promise<void> {
+    checkCallOptions('pauseWorkflow()', options, OPTIONS);
+    const reason = checkReason(options.reason);
+    const { engine, nameOf, starter } = this.parts;
+    // A name with a typing error would pause nothing.
+    await this.run(() => starter.definitionOf(workflow));
+    await this.run(() => engine.workflows.pauses.pause(nameOf(workflow), reason));
+  }
+
+  /** The workflow may be one that no process knows any more. */
+  async resume(workflow: WorkflowRef): Promise<void> {
+    const { engine, nameOf } = this.parts;
+    const name = nameOf(workflow);
+    await this.run(() => engine.workflows.pauses.resume(name));
+  }
+
+  async list(): Promise<PausedWorkflow[]> {
+    const pauses = await this.run(() => this.parts.engine.workflows.pauses.list());
+    return pauses.map(({ workflow, reason, pausedAt }) => ({
+      workflow,
+      ...(reason === null ? {} : { reason }),
+      since: pausedAt,
+    }));
+  }
+
+  private run<T>(work: () => Promise<T>): Promise<T> {
+    const { served, whileUnavailable } = this.parts;
+    return served.run(() => whileUnavailable.run(work));
+  }
+}

@@ -1,0 +1,25 @@
+import type { TenantHandle } from './tenant-store.js';
+
+/** A workflow that is paused as a whole. */
+export interface WorkflowPause {
+  readonly workflow: string;
+  /** The reason that the caller gave. */
+  readonly reason: string | null;
+  readonly pausedAt: Date;
+}
+
+/** Pauses of workflows. */
+export interface WorkflowPauseStore {
+  /** Pauses a workflow. Of one that is paused already, only the reason changes. */
+  pause(workflow: string, reason: string | null): Promise<void>;
+  /** Returns whether the workflow was paused. */
+  resume(workflow: string): Promise<boolean>;
+  /** By name. */
+  list(): Promise<WorkflowPause[]>;
+}
+
+/** Reads the pauses of many tenants. */
+export interface PauseSession {
+  /** By index. Undefined if the schema is broken. */
+  pausedWorkflows(tenants: readonly TenantHandle[]): Promise<(WorkflowPause[] | undefined)[]>;
+}
