@@ -311,6 +311,6 @@ export type {
   StatsFilter,
 } from './runner/schedules/schedule-reports.js';
 export type { ScheduleStats } from './runner/schedules/schedule-stats.js';
-export { CloacinaPollers } from './runner/pollers/cloacina-pollers.js';
+export { CloacinaPollers, type SetCursorOptions } from './runner/pollers/cloacina-pollers.js';
 export type { TenantPoller } from './runner/pollers/tenant-poller.js';
 export type { CatchUp, Overlap, ScheduleInfo, ScheduleSpec } from './workflow/schedule/index.js';

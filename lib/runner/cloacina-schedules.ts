@@ -75,6 +75,7 @@ export class CloacinaSchedules extends ScheduleReports {
         input: input === undefined ? null : JSON.stringify(input),
         origin: 'api' as const,
       };
+      refusePoller('workflow', wanted);
       return this.put(name, transaction, (known, now) => {
         refusePoller('name', known);
         return { set: scheduleColumns(wanted, now, known), passed: null };

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from '../errors/index.js';
 import { formatValue } from '../errors/option-checks.js';
 import type { ScheduleRecord } from '../store/port/index.js';
-import { isPollerWorkflow, textProblem } from '../workflow/index.js';
+import { pollerOf, textProblem } from '../workflow/index.js';
 import { planSchedule, type CatchUp, type ScheduleSpec } from '../workflow/schedule/index.js';
 
 const MAX_NAME = 200;
@@ -29,15 +29,18 @@ export function checkSpec(spec: ScheduleSpec): void {
 }
 
 /**
- * @param argument - the argument with which a caller would take the schedule from its poller
- * @throws InvalidArgumentError if the schedule is that of a poller
+ * @param argument - the argument with which a caller would change what only the code of a poller says
+ * @throws InvalidArgumentError if the workflow of the schedule is that of a poller
  */
-export function refusePoller(argument: 'input' | 'name', known: ScheduleRecord | undefined): void {
-  if (known === undefined || !isPollerWorkflow(known.workflow)) return;
+export function refusePoller(
+  argument: 'input' | 'name' | 'workflow',
+  schedule: Pick<ScheduleRecord, 'workflow'> | undefined,
+): void {
+  const poller = schedule === undefined ? undefined : pollerOf(schedule.workflow);
+  if (poller === undefined) return;
   throw new InvalidArgumentError(
     argument,
-    `is that of the poller ${JSON.stringify(known.name)}, whose code declares its schedule; ` +
-      'use pause(), resume() and runNow(), or another name',
+    `is that of the poller ${JSON.stringify(poller)}, whose code declares its schedule; use pause(), resume() and runNow()`,
   );
 }
 

@@ -18,6 +18,7 @@ export function pollerWorkflowName(poller: string): string {
   return `${POLLER_PREFIX}${poller}`;
 }
 
-export function isPollerWorkflow(workflow: string): boolean {
-  return workflow.startsWith(POLLER_PREFIX);
+/** The name of the poller whose workflow this is; undefined for another workflow. */
+export function pollerOf(workflow: string): string | undefined {
+  return workflow.startsWith(POLLER_PREFIX) ? workflow.slice(POLLER_PREFIX.length) : undefined;
 }

@@ -3,8 +3,8 @@ export { INSTANT_FORM, isInstant } from './instant.js';
 export {
   BUILT_IN_PREFIX,
   isBuiltInName,
-  isPollerWorkflow,
   POLLER_LIMIT,
+  pollerOf,
   pollerWorkflowName,
 } from './built-in-names.js';
 export { parseDuration, DURATION_FORM, MAX_DURATION_MS, type Duration } from './duration.js';

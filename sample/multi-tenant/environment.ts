@@ -3,6 +3,8 @@ import path from 'node:path';
 import { plainToInstance, Transform } from 'class-transformer';
 import { IsInt, IsNotEmpty, IsOptional, IsString, Max, Min, validateSync } from 'class-validator';
 
+const DEFAULT_INBOX = path.join(tmpdir(), 'cloacina-sample-inbox');
+
 /** The environment variables that the application reads. */
 export class Environment {
   /** Default: the first free port from 3000 on. */
@@ -17,15 +19,14 @@ export class Environment {
   @IsNotEmpty()
   DATABASE_URL!: string;
 
-  /** The folder with a folder for each customer, into which files with imports are dropped. */
-  @Transform(({ value }) => (value === '' ? undefined : value))
+  /** The folder with a folder for each customer, for dropped files. Default: in the folder for temporary files. */
+  @Transform(({ value }) => (value === '' ? DEFAULT_INBOX : value))
   @IsString()
-  @IsNotEmpty()
-  INBOX: string = path.join(tmpdir(), 'cloacina-sample-inbox');
+  INBOX: string = DEFAULT_INBOX;
 }
 
 export function validateEnvironment(variables: Record<string, unknown>): Environment {
-  const environment = plainToInstance(Environment, variables, { exposeDefaultValues: true });
+  const environment = plainToInstance(Environment, variables);
   const errors = validateSync(environment);
   if (errors.length === 0) return environment;
   const problems = errors.flatMap(({ constraints = {} }) => Object.values(constraints));

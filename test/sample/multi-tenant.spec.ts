@@ -1,5 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import path from 'node:path';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { connectAdmin } from '../support/postgres.js';
 import { waitFor } from '../support/wait-for.js';
@@ -276,8 +276,8 @@ describe('npm start', () => {
 
   it('imports each file that is dropped into the folder of a tenant, once', async () => {
     const drop = async (name: string, text: string): Promise<void> => {
-      await mkdir(path.join(sample.inbox, 'legacy'), { recursive: true });
-      await writeFile(path.join(sample.inbox, 'legacy', name), text);
+      await mkdir(join(sample.inbox, 'legacy'), { recursive: true });
+      await writeFile(join(sample.inbox, 'legacy', name), text);
     };
     const imported = (name: string) =>
       importsOf('public', `idempotency_key LIKE '${name}@%' AND status = 'Completed'`);

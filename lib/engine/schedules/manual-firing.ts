@@ -22,6 +22,8 @@ export interface ManualFiringParts {
       readonly schedules: Pick<ScheduleStore, 'fire' | 'get' | 'now'>;
     };
   readonly runner: () => Pick<ChildRunner, 'prepareStart'>;
+  /** Makes the schedules of the code those of the tenant, once; returns whether it had to be done. */
+  readonly reconcileFirst: () => Promise<boolean>;
   readonly started: Pick<StartedFirings, 'begun' | 'stored'>;
 }
 
@@ -50,7 +52,10 @@ export class ManualFiring {
     const { name, id } = this;
     const { runner, store, tenant } = this.parts;
     if (this.mayBeStored && (await this.isStored())) return true;
-    const schedule = await store.schedules.get(name);
+    let schedule = await store.schedules.get(name);
+    // The code may declare it, and this process has not looked at the schedules since it was started.
+    if (schedule === undefined && (await this.parts.reconcileFirst()))
+      schedule = await store.schedules.get(name);
     if (schedule === undefined) throw new UnknownScheduleError(name, tenant);
     const at = besideInstants(schedule, await store.schedules.now());
     const prepared = await firingRequest(runner(), schedule, {

@@ -101,11 +101,18 @@ export class ScheduleFirer {
     return this.parts.mayFire() && !this.closing.signal.aborted;
   }
 
+  /** Makes the schedules of the code those of the tenant, once; returns whether it had to be done. */
+  async reconcileFirst(): Promise<boolean> {
+    if (this.isReconciled) return false;
+    await this.parts.reconcile();
+    this.isReconciled = true;
+    return true;
+  }
+
   private async fireDue(): Promise<'blocked' | 'done' | 'more'> {
     const { catalog, store } = this.parts;
     const { names } = catalog;
-    if (!this.isReconciled) await this.parts.reconcile();
-    this.isReconciled = true;
+    await this.reconcileFirst();
     const due = await store.schedules.due(names, MAX_SCHEDULES);
     if (due.length === 0) {
       await this.breakUnknown(names);

@@ -3,6 +3,7 @@ import type { DeclaredPoller } from '../../discovery/poller-explorer.js';
 import type { TaskContext } from '../../discovery/task-context.js';
 import type { TenantEngine } from '../../engine/tenant-engine.js';
 import { InvalidArgumentError, UnknownPollerError } from '../../errors/index.js';
+import { checkCallOptions } from '../../errors/call-options.js';
 import type { AvailabilityRetry } from '../../runtime/availability-retry.js';
 import type { ScheduleRecord } from '../../store/port/index.js';
 import { pollerWorkflowName } from '../../workflow/index.js';
@@ -15,6 +16,14 @@ import { isPollerSchedule, viewPoller, type TenantPoller } from './tenant-poller
 
 /** Schedules of one statement. */
 const PAGE = 500;
+
+/** Options of {@link CloacinaPollers.setCursor}. */
+export interface SetCursorOptions {
+  /** The manager of an open transaction of the caller, in which the cursor is set. Default: none. */
+  readonly manager?: EntityManager;
+}
+
+const SET_OPTIONS: ReadonlySet<string> = new Set<keyof SetCursorOptions>(['manager']);
 
 export interface PollersParts {
   readonly tenant: string;
@@ -72,20 +81,17 @@ export class CloacinaPollers {
    * again with this one.
    *
    * @param cursor - any JSON of at most 1 MB; undefined removes the cursor
-   * @param options.manager - the manager of an open transaction of the caller, in which the cursor is set. Default: none
+   * @param options.manager - stores it in the caller's transaction
    * @throws UnknownPollerError if neither the code nor the tenant has a poller of this name
    * @throws InvalidArgumentError for a cursor that JSON can't carry
    */
-  setCursor(
-    name: string,
-    cursor: unknown,
-    { manager }: { readonly manager?: EntityManager } = {},
-  ): Promise<void> {
+  setCursor(name: string, cursor: unknown, options: SetCursorOptions = {}): Promise<void> {
     const { served, whileUnavailable } = this.parts;
     return served.run(async () => {
+      checkCallOptions('setCursor()', options, SET_OPTIONS);
       checkName(name);
       const json = jsonOf(cursor);
-      const transaction = checkManager(manager);
+      const transaction = checkManager(options.manager);
       await whileUnavailable.run(() => this.assertKnown(name));
       const set = (): Promise<void> => this.store.states.set(cursorName(name), json, transaction);
       // In a transaction nothing is retried: a failed statement has ended it.

@@ -1,5 +1,4 @@
-import { isPollerWorkflow } from '../../workflow/index.js';
-import type { Duration } from '../../workflow/index.js';
+import { pollerOf, type Duration } from '../../workflow/index.js';
 import type { ScheduleRecord, StateRecord } from '../../store/port/index.js';
 import { viewSchedule, type TenantSchedule } from '../schedule.js';
 import type { PollInput } from './poller-workflow.js';
@@ -25,7 +24,7 @@ export interface TenantPoller extends Pick<
 
 /** Whether a schedule is that of a poller. */
 export function isPollerSchedule({ workflow }: Pick<ScheduleRecord, 'workflow'>): boolean {
-  return isPollerWorkflow(workflow);
+  return pollerOf(workflow) !== undefined;
 }
 
 export function viewPoller(record: ScheduleRecord, state: StateRecord | undefined): TenantPoller {

@@ -83,6 +83,9 @@ describe('@Poller in an application', () => {
       }),
     );
     expect(cursors).toEqual(['c.csv', 'a.csv', null]);
+    files.set('late', ['z.csv']);
+    await tenants.add({ tenant: 'late', schema: freshSchema('late') });
+    await waitFor(() => imported.includes('late: z.csv'), { what: 'the import of a new tenant' });
   });
 
   it('are told what is wrong with them at boot, all at once', async () => {
@@ -110,6 +113,8 @@ describe('@Poller in an application', () => {
     class Static {
       @Poller({ name: 'static', every: '1s', workflow: ImportFile })
       static poll() {}
+
+      other() {}
     }
     @Module({ providers: [Inbox, Shelf] })
     class Again {}

@@ -19,7 +19,7 @@ export interface PollingSettings {
   readonly schema: string;
   /** Null: when the test kills it. */
   readonly dieAt: Failpoint | null;
-  /** Whether the failpoint counts from the first call of the method on, and not from the boot. */
+  /** Whether it dies at a statement after the first call of the method, or after the boot. */
   readonly fromCall: boolean;
   /** The control: the cursor is written outside of the transaction of the poll. */
   readonly outside: boolean;

@@ -21,7 +21,6 @@ function poller(call: (context: PollerContext) => unknown): RegisteredWorkflow {
 
 /** Polls once, and waits for the end. */
 async function poll({ runner }: OpenTenant): Promise<string> {
-  await waitFor(async () => (await runner.pollers.get('p')) !== null, { what: 'the schedule' });
   const { id } = await runner.schedules.runNow('p');
   return (await runner.handle(id).result({ settled: true })).status;
 }

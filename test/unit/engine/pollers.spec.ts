@@ -200,10 +200,29 @@ describe('pollers', () => {
     expect(await runner.pollers.get('p')).toMatchObject({ every: '1h' });
   });
 
+  it('can be run by hand as soon as the process is open', async () => {
+    const poller = declaredPoller({ name: 'p', every: '1d', workflow: 'w' }, () => {
+      polled.push({ cursor: undefined, attempt: 1 });
+    });
+    const process = new MemoryProcess(clock, [registered([{ name: 'a' }]), poller], { database });
+    open.push(process);
+    await process.open();
+    const { id } = await process.runner.schedules.runNow('p');
+    await clock.advance(1_000);
+    expect((await process.runner.get(id))!.status).toBe('Completed');
+    expect(polled).toHaveLength(1);
+    await expect(process.runner.schedules.runNow('q')).rejects.toMatchObject({
+      code: 'UNKNOWN_SCHEDULE',
+    });
+  });
+
   it('keep their schedule from callers, and their limit', async () => {
     const { schedules, limits, pollers } = (await boot()).runner;
     const refused = { code: 'INVALID_ARGUMENT' };
     await expect(schedules.create('p', 'w', { every: '1h' })).rejects.toMatchObject(refused);
+    await expect(
+      schedules.create('other', POLLS, { every: '1h' }, { poller: 'p' }),
+    ).rejects.toMatchObject({ ...refused, argument: 'workflow' });
     await expect(schedules.update('p', { input: { n: 1 } })).rejects.toMatchObject(refused);
     await expect(limits.set('cloacina.poller', { concurrency: 2 })).rejects.toMatchObject(refused);
     await schedules.create('plain', 'w', { every: '1h' });

@@ -60,6 +60,11 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
     'Tenant "acme" has no schedule "nightly". Use schedules.list() to see its schedules.',
   ],
   [
+    new errors.UnknownPollerError('inbox', 'acme'),
+    'UNKNOWN_POLLER',
+    'Tenant "acme" has no poller "inbox". Use pollers.list() to see its pollers.',
+  ],
+  [
     new errors.TenantRemovedError('acme'),
     'TENANT_REMOVED',
     'This process no longer serves tenant "acme": it was removed or shut down here. Its data is untouched, and its executions continue in processes that serve it.',
@@ -209,6 +214,12 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
     'The results of the steps and waits of task "charge" have 40000000 bytes together; the limit is 33554432 (maxStepsSize), ' +
       'because each run of the task reads all of them. Store large results elsewhere and return their keys, or divide the ' +
       'work among several tasks or executions.',
+  ],
+  [
+    new errors.InvalidPollError('inbox', 'starts[0].key', 'must be a string, not 5'),
+    'INVALID_POLL',
+    'Poller "inbox" has returned a result that is not valid: starts[0].key must be a string, not 5. Nothing of the poll ' +
+      'was stored; correct the method.',
   ],
   [
     new errors.TooManyStepsError('charge', 10_000),
