@@ -1,5 +1,6 @@
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { asyncOptionsProviders, checkAsyncOptions } from './boot/async-options.js';
+import { BareImportCheck } from './boot/bare-import-check.js';
 import {
   SHARED_OPTIONS,
   SHARED_REGISTRATION,
@@ -41,7 +42,7 @@ let calls = 0;
  * export class AppModule {}
  * ```
  */
-@Module({})
+@Module({ providers: [BareImportCheck] })
 export class CloacinaModule {
   /** Sets the defaults of all tenants and the limits of this process. Optional; import it once, in the root module. */
   static forRoot(options: CloacinaSharedOptions = {}): DynamicModule {

@@ -275,34 +275,37 @@ export {
   taskFailed,
   taskSkipped,
   taskSucceeded,
+  type ChildNode,
   type ContextOperator,
   type ContextRule,
   type DependenciesRule,
   type Duration,
   type ExecutionStatus,
   type GroupRule,
+  type GroupRuleKind,
+  type ItemFailureRule,
   type LimitDefinition,
   type LimitNumbers,
   type LimitRef,
+  type MapNode,
+  type NodeKind,
   type ParentEnd,
   type Rate,
   type SkipReason,
+  type SleepNode,
   type Tags,
   type TaskKind,
   type TaskLimitOptions,
   type TaskNode,
   type TaskRule,
+  type TaskRuleKind,
   type TaskStatus,
   type TimeoutOutcome,
   type TriggerRule,
+  type WaitNode,
 } from './workflow/index.js';
 export { CloacinaSchedules } from './runner/cloacina-schedules.js';
-export type {
-  ResumeOptions,
-  ScheduleCallOptions,
-  ScheduleChange,
-  ScheduleFilter,
-} from './runner/schedule-options.js';
+export type * from './runner/schedule-options.js';
 export type { Firing, ScheduleFailure, TenantSchedule } from './runner/schedule.js';
 export type { BackfillOptions } from './runner/schedules/backfill-options.js';
 export type {

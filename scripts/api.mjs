@@ -92,7 +92,7 @@ async function extractTo(folder) {
  * The types that infer contexts from workflows stay private: the report shows them, and no application needs their names.
  * Any other type that the API uses must be exported, or written out where it is used.
  */
-const INFERENCE = ['dist/discovery/', 'dist/workflow/'];
+const INFERENCE = ['dist/discovery/'];
 
 /** Whether the API uses a type that applications can't name. */
 export function isUnnamedType({ messageId, sourceFilePath }) {

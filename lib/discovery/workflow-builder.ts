@@ -12,13 +12,8 @@ import type {
   Unknown,
   WithTask,
 } from './builder-types.js';
-import type {
-  ItemContext,
-  ItemOf,
-  MapChildrenOptions,
-  MapOptions,
-  MapSummary,
-} from './map-options.js';
+import type { ChildResult, MapResult, NodeResult, Unnamed } from './builder-results.js';
+import type { ItemContext, ItemOf, MapChildrenOptions, MapOptions } from './map-options.js';
 import type {
   AnyMessage,
   ChildNodeOptions,
@@ -257,24 +252,6 @@ export interface WorkflowBuilder<
 export type BuiltHandler<C, H extends object, V> = (
   context: TaskContext<H>,
 ) => V | Promise<V> | Observable<V> | Promise<ResultOfTask<C>>;
-
-/** Options without the name, which is an argument. */
-type Unnamed<T> = T extends unknown ? Omit<T, 'name'> : never;
-
-/** What a wait adds to the context. */
-type NodeResult<N extends string, P, O> = 'complete' extends O
-  ? { readonly [K in N]?: P }
-  : { readonly [K in N]: P };
-
-/** What a map adds to the context. With `collect`, an item that did not complete is null. */
-type MapResult<N extends string, V, L> = {
-  readonly [P in N]: true extends L ? (V | null)[] : MapSummary;
-};
-
-/** What a child adds to the context. */
-type ChildResult<N extends string, C extends object, K> = {
-  readonly [P in N]: [K] extends [never] ? C : C[K & keyof C];
-};
 
 /** A task of a {@link BuiltWorkflow}, unchecked: checks run at boot. */
 export interface BuiltTask {

@@ -60,6 +60,8 @@ export interface ProcessServices {
   notifySchedules(address: string): void;
   /** The payload of it, for sending it with the commit of a caller's transaction. */
   schedulePayload(address: string): string;
+  /** Tells the other processes that executions of the tenant have children. */
+  notifyChildren(address: string): void;
   notifyCancelled(address: string, executionId: string): void;
   notifyPaused(address: string, executionId: string): void;
   notifyEnded(address: string, executionId: string): void;

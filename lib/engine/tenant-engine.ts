@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { DueTime, KnownDefinitions, TenantStore } from '../store/port/index.js';
 import type { BulkControl } from './bulk/bulk-control.js';
+import type { ChildUse } from './children/child-use.js';
 import type { EndSettler } from './children/end-settler.js';
 import type { ClaimTable } from './claims/claim-table.js';
 import type { OrphanReceiver } from './claims/orphan-receiver.js';
@@ -109,9 +110,9 @@ export class TenantEngine {
     return this.parts.settler;
   }
 
-  /** Whether this process has started children here, or passed on an end. */
-  get usesChildren(): boolean {
-    return this.parts.childStarter.hasStarted || this.parts.settler.hasSettled;
+  /** Whether executions here have children. */
+  get childUse(): ChildUse {
+    return this.parts.childUse;
   }
 
   get keyPruner(): KeyPruner {

@@ -24,7 +24,10 @@ export interface AttemptFacts extends TaskFacts {
   readonly maxAttempts: number;
 }
 
-/** The execution is stored. For a start inside a caller's transaction: that transaction has committed. */
+/**
+ * The execution is stored. For a start inside a caller's transaction: that transaction has committed. None of its tasks need
+ * have begun: in `history()` this is `execution.created`, and `execution.started` is the claim of the first task there.
+ */
 export interface ExecutionStartedEvent extends ExecutionFacts {
   readonly type: 'execution.started';
   /** Absent for an execution without tags. */

@@ -11,7 +11,7 @@ export interface CreatedEntry {
   readonly tags?: Tags;
 }
 
-/** The first task was claimed. */
+/** The first task was claimed. The event `execution.started` of `events$` is earlier: it tells what {@link CreatedEntry} does. */
 export interface StartedEntry {
   readonly type: 'execution.started';
   readonly at: Date;

@@ -1,7 +1,7 @@
 import type { KnownEnd, KnownTask } from '../engine/completion/known-end.js';
 import { decodeTags, type CompiledTask } from '../workflow/index.js';
 import type { Execution, TaskDetails } from './execution.js';
-import { contextObject } from './execution-view.js';
+import { contextObject } from './context-view.js';
 
 /**
  * Makes the `Execution` that `get` would return of an execution whose end this process recorded. Every call returns an

@@ -14,6 +14,7 @@ import { formatValue } from '../errors/option-checks.js';
 import {
   DURATION_FORM,
   encodeTags,
+  formatPath,
   parseDuration,
   tagsProblem,
   textProblem,
@@ -127,12 +128,11 @@ export async function validateInput(schema: StandardSchemaV1, context: object): 
   const result = await schema['~standard'].validate(context);
   if (result.issues !== undefined) {
     const [issue] = result.issues;
-    const path = (issue?.path ?? [])
-      .map((part) => String(typeof part === 'object' ? part.key : part))
-      .join('.');
+    const parts = (issue?.path ?? []).map((part) => (typeof part === 'object' ? part.key : part));
+    const path = formatPath(parts.map((part) => (typeof part === 'symbol' ? String(part) : part)));
     const more = result.issues.length > 1 ? ` (and ${result.issues.length - 1} more)` : '';
     throw new InvalidContextError(
-      path.split('.')[0] ?? '',
+      String(parts[0] ?? ''),
       path,
       `does not match the workflow's input schema: ${issue?.message ?? 'it is invalid'}${more}`,
     );

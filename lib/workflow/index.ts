@@ -37,9 +37,12 @@ export {
   type ContextRule,
   type DependenciesRule,
   type GroupRule,
+  type GroupRuleKind,
   type TaskRule,
+  type TaskRuleKind,
   type TriggerRule,
 } from './trigger-rule.js';
+export { formatPath } from './json-path.js';
 export { decodeTags, encodeTags, hasTags, tagsProblem, type Tags } from './tags.js';
 export { DEFAULT_RETRY_POLICY, retryDelayMs, type RetryPolicy } from './retry-policy.js';
 export {

@@ -14,7 +14,9 @@ export interface TaskRule<Task extends string = string, Kind extends TaskRuleKin
   readonly kind: Kind;
   readonly task: Task;
 }
-type TaskRuleKind = 'taskSucceeded' | 'taskFailed' | 'taskSkipped';
+
+/** What a {@link TaskRule} asks of the task's status. */
+export type TaskRuleKind = 'taskSucceeded' | 'taskFailed' | 'taskSkipped';
 
 /** A condition on one key of the task's context. */
 export interface ContextRule<Key extends string = string> {
@@ -31,7 +33,9 @@ export interface GroupRule<
   readonly kind: Kind;
   readonly rules: Rules;
 }
-type GroupRuleKind = 'all' | 'any' | 'none';
+
+/** How a {@link GroupRule} joins its rules. */
+export type GroupRuleKind = 'all' | 'any' | 'none';
 
 /** A condition on all dependencies together. */
 export interface DependenciesRule {

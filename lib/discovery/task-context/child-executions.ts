@@ -73,6 +73,9 @@ export interface ChildExecutions {
    * Starts an execution as a child without waiting for it, and returns its handle. A later run of the task finds the same
    * child. In a transactional task, the child is stored with the writes and the outcome of the task, or not at all.
    *
+   * If the parent is Cancelled or Failed, the child is cancelled, unless `onParentEnd` is `'abandon'`. It stays Cancelled when
+   * the parent is retried, because no task waits for it; retry it by its id.
+   *
    * @throws the errors of {@link TaskContext.execute} that concern the start
    * @example
    * ```ts

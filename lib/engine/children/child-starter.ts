@@ -19,6 +19,7 @@ import { keyIsHeld } from '../starts/start-failures.js';
 import { toStartItem, wantedClaims, withClaims } from '../starts/start-item.js';
 import { classifierOf, weightOf, WRITE_LIMITS } from '../write-batches.js';
 import type { StartConsequences, StartRequest } from '../starts/starter.js';
+import type { ChildUse } from './child-use.js';
 
 /** Maximum number of children in one statement. */
 const MAX_CHILDREN = 500;
@@ -55,6 +56,7 @@ export interface ChildStarterParts {
   readonly consequences: StartConsequences;
   /** The payload of a notification of ready tasks, to be sent with the commit of a task's transaction. */
   readonly workPayload: () => string;
+  readonly use: Pick<ChildUse, 'noted'>;
 }
 
 /** Starts children in batches, and claims their root tasks in the same statement as far as there is room. */
@@ -62,8 +64,6 @@ export class ChildStarter {
   private readonly logger = new Logger('Cloacina');
   private readonly plain: Batcher<ChildRequest, ChildFate>;
   private readonly keyed: Batcher<ChildRequest, ChildStarted>;
-  /** Whether this process has started a child. Then it looks for ends that are not settled. */
-  hasStarted = false;
 
   constructor(private readonly parts: ChildStarterParts) {
     const { clock, store } = parts;
@@ -90,7 +90,7 @@ export class ChildStarter {
   }
 
   async start(child: ChildRequest): Promise<ChildStarted> {
-    this.hasStarted = true;
+    this.parts.use.noted();
     const { id, idempotencyKey } = child.request;
     if (idempotencyKey !== null) return this.keyed.add(child);
     return { fate: await this.plain.add(child), id, isAttached: false };
@@ -101,7 +101,7 @@ export class ChildStarter {
    * sends a notification.
    */
   async startIn(manager: UserTransaction, child: ChildRequest): Promise<ChildStarted> {
-    this.hasStarted = true;
+    this.parts.use.noted();
     const { clock, gate, startTimeoutMs, store, tenant, workPayload } = this.parts;
     const { request, parent } = child;
     await store.children.markParent(parent.executionId);

@@ -15,6 +15,7 @@ import {
   type WokenTask,
 } from '../../store/port/index.js';
 import { classifierOf } from '../write-batches.js';
+import type { ChildUse } from './child-use.js';
 import type { ClaimTable } from '../claims/claim-table.js';
 import type { TaskClaim } from '../claims/task-claim.js';
 import type { TaskWaker } from '../claims/task-waker.js';
@@ -47,6 +48,7 @@ export interface EndSettlerParts {
   };
   readonly events: Pick<TenantEvents, 'executionEnded'>;
   readonly waker: Pick<TaskWaker, 'send'>;
+  readonly use: Pick<ChildUse, 'noted'>;
 }
 
 /**
@@ -65,8 +67,6 @@ export class EndSettler {
   private readonly ending = new Map<string, Promise<boolean>>();
   private settlingLeft: Promise<void> | undefined;
   private isClosed = false;
-  /** Whether an end with something to settle was stored here. Then the process looks for others regularly. */
-  hasSettled = false;
 
   constructor(private readonly parts: EndSettlerParts) {
     const { clock, store } = parts;
@@ -171,7 +171,7 @@ export class EndSettler {
   /** Resolves when it is done, or has failed. */
   private async settle(id: string, unsettled: number): Promise<void> {
     if ((unsettled & (TELL_PARENTS | END_CHILDREN)) === 0) return;
-    this.hasSettled = true;
+    this.parts.use.noted();
     const report = (error: unknown): void => this.reportLate([id], error);
     await Promise.all([
       (unsettled & TELL_PARENTS) === 0 ? undefined : this.telling.add(id).catch(report),

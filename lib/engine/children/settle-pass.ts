@@ -3,6 +3,7 @@ import {
   type SettlingSession,
   type TenantHandle,
 } from '../../store/port/index.js';
+import type { ChildUse } from './child-use.js';
 import type { EndSettler } from './end-settler.js';
 
 /** Number of rounds after which the pass asks again whether a tenant that had no children has some. */
@@ -14,8 +15,7 @@ const ROUNDS_BETWEEN_MISSING = 40;
 export interface SettledTenant {
   readonly store: { readonly handle: TenantHandle };
   readonly settler: Pick<EndSettler, 'ended' | 'settleLeft' | 'tellMissing'>;
-  /** Whether this process has started children here, or passed on an end. */
-  readonly usesChildren: boolean;
+  readonly childUse: Pick<ChildUse, 'isUsed'>;
 }
 
 interface Known {
@@ -34,8 +34,8 @@ export interface SettlePassOptions {
  * A pass of the maintenance sweep: finds ends of executions that a process has stored and not passed on, because it died.
  *
  * Only tenants with children are looked at in each round, with one statement for a part of the round. Most tenants have
- * none, and each relation that a statement names costs planning. Whether one has begun to have children, in another
- * process, is asked in the first round and every few minutes.
+ * none, and each relation that a statement names costs planning. A process that starts a tenant's first child tells the
+ * others ({@link ChildUse}). In case they have not heard of it, the tables are asked in the first round and every few minutes.
  */
 export class SettlePass {
   readonly nextLookAt = undefined;
@@ -81,7 +81,7 @@ export class SettlePass {
   }
 
   private hasChildren(tenant: SettledTenant): boolean {
-    return tenant.usesChildren || this.knownOf(tenant).hasChildren;
+    return tenant.childUse.isUsed || this.knownOf(tenant).hasChildren;
   }
 
   private knownOf(tenant: SettledTenant): Known {

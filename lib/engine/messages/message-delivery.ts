@@ -33,21 +33,24 @@ export interface MessageDeliveryParts {
 
 /**
  * Wakes the tasks that listen for stored messages, one statement at a time. A message that this process has just stored is
- * found by its id; those of transactions and of other processes by a look at all that are undelivered. So is the rest of a
- * message that more tasks listen for than one statement wakes.
+ * found by its id; those of transactions and of other processes by a look at all that are undelivered.
  *
- * States: idle, at work, or pausing after a failure or a locked task. What is asked for while it works is done next. After
- * twelve tries in vain the messages are left to the sweep, which finds them again.
+ * States: idle, at work, or pausing after a failure. What is asked for while it works is done next. Messages whose task is
+ * locked are looked for again after a pause of their own, so they delay no others. After twelve tries in vain the messages
+ * are left to the sweep, which finds them again.
  */
 export class MessageDelivery {
   private readonly logger = new Logger('Cloacina');
   private ids: string[] = [];
   private looks = false;
+  private failures = 0;
   /** Whether the last statement has left tasks to wake. */
   private hasMore = false;
   private wasByIds = false;
-  private tries = 0;
   private work: Promise<void> | undefined;
+  /** The pause before the next look for messages whose task is locked, and the number of such looks. */
+  private retrying: Promise<void> | undefined;
+  private retries = 0;
   private readonly closing = new AbortController();
 
   constructor(private readonly parts: MessageDeliveryParts) {}
@@ -66,11 +69,11 @@ export class MessageDelivery {
   }
 
   get isBusy(): boolean {
-    return this.work !== undefined;
+    return this.work !== undefined || this.retrying !== undefined;
   }
 
   async whenIdle(): Promise<void> {
-    await this.work;
+    while (this.isBusy) await Promise.all([this.work, this.retrying]);
   }
 
   close(): void {
@@ -85,9 +88,8 @@ export class MessageDelivery {
   private async run(): Promise<void> {
     while ((this.ids.length > 0 || this.looks) && !this.closing.signal.aborted) {
       try {
-        const isDone = this.follow(await this.next());
-        if (isDone) this.tries = 0;
-        else await this.pause();
+        await this.next();
+        this.failures = 0;
         if (this.hasMore && this.ids.length === 0) await this.untilClaimed();
       } catch (error) {
         this.looks = true;
@@ -100,31 +102,40 @@ export class MessageDelivery {
    * The messages with known ids come first: their senders are here. But they take turns with the rest of a message that wakes
    * many tasks, which is found by a look.
    */
-  private async next(): Promise<Delivery> {
+  private async next(): Promise<void> {
     const isTurnOfRest = this.hasMore && this.wasByIds;
     this.wasByIds = this.ids.length > 0 && !isTurnOfRest;
-    if (this.wasByIds) {
-      const ids = this.ids.splice(0, MAX_MESSAGES);
-      return this.send(ids.length, ids);
-    }
+    if (this.wasByIds) await this.deliverNext();
+    else await this.lookOnce();
+  }
+
+  private async deliverNext(): Promise<void> {
+    const ids = this.ids.splice(0, MAX_MESSAGES);
+    const { isPartial, hasMore } = await this.send(ids.length, ids);
+    if (hasMore) this.hasMore = this.looks = true;
+    else if (isPartial) this.retryLater();
+  }
+
+  private async lookOnce(): Promise<void> {
     this.looks = false;
-    const delivery = await this.send(this.hasMore ? MAX_MESSAGES : MAX_LOOKED_FOR);
-    this.hasMore = delivery.hasMore;
-    if (delivery.messages === MAX_MESSAGES) this.looks = true;
+    const { isPartial, hasMore, messages } = await this.send(
+      this.hasMore ? MAX_MESSAGES : MAX_LOOKED_FOR,
+    );
+    this.hasMore = hasMore;
+    if (hasMore) this.looks = true;
+    else if (isPartial) this.retryLater();
+    else this.retries = 0;
+    // Messages that are left may be all that the next look would read.
+    if (messages === MAX_MESSAGES && !isPartial) this.looks = true;
+  }
+
+  private async send(tasks: number, ids?: readonly string[]): Promise<Delivery> {
+    const { waker, store, toStart } = this.parts;
+    const delivery = await waker.send(tasks, (claims) =>
+      store.messages.deliver(MAX_MESSAGES, ids, claims),
+    );
+    if (delivery.toStart.length > 0) toStart(delivery.toStart);
     return delivery;
-  }
-
-  private send(tasks: number, ids?: readonly string[]): Promise<Delivery> {
-    const { waker, store } = this.parts;
-    return waker.send(tasks, (claims) => store.messages.deliver(MAX_MESSAGES, ids, claims));
-  }
-
-  private follow({ toStart, isPartial, hasMore }: Delivery): boolean {
-    if (toStart.length > 0) this.parts.toStart(toStart);
-    if (hasMore) this.hasMore = true;
-    if (isPartial || hasMore) this.looks = true;
-    // A locked task must not delay the others.
-    return hasMore || !isPartial;
   }
 
   /**
@@ -138,21 +149,41 @@ export class MessageDelivery {
     }
   }
 
-  private async pause(error?: unknown): Promise<void> {
-    const { clock, tenant } = this.parts;
-    if (++this.tries > MAX_TRIES) {
-      const why = error === undefined ? 'their tasks stay locked' : toStoredError(error).message;
-      this.logger.warn(
-        `Tenant "${tenant}": some signals or events are stored but could not be delivered yet (${why}). ` +
-          'The sweep delivers them.',
-      );
-      this.tries = 0;
+  /** Looks again after a pause for messages whose task is locked. Looks that come before count too. */
+  private retryLater(): void {
+    if (this.retrying !== undefined) return;
+    if (this.retries === MAX_TRIES) {
+      this.retries = 0;
+      this.reportLeft('their tasks stay locked');
+      return;
+    }
+    this.retrying = this.sleep(this.retries++).then(() => {
+      this.retrying = undefined;
+      this.look();
+    });
+  }
+
+  private async pause(error: unknown): Promise<void> {
+    if (this.failures === MAX_TRIES) {
+      this.failures = 0;
       this.looks = false;
       this.hasMore = false;
       this.ids = [];
+      this.reportLeft(toStoredError(error).message);
       return;
     }
-    const ms = Math.min(FIRST_PAUSE_MS * 2 ** (this.tries - 1), MAX_PAUSE_MS);
-    await clock.sleep(ms, this.closing.signal);
+    await this.sleep(this.failures++);
+  }
+
+  private sleep(tries: number): Promise<void> {
+    const ms = Math.min(FIRST_PAUSE_MS * 2 ** tries, MAX_PAUSE_MS);
+    return this.parts.clock.sleep(ms, this.closing.signal);
+  }
+
+  private reportLeft(why: string): void {
+    this.logger.warn(
+      `Tenant "${this.parts.tenant}": some signals or events are stored but could not be delivered yet (${why}). ` +
+        'The sweep delivers them.',
+    );
   }
 }

@@ -75,6 +75,8 @@ export class NotificationReactions {
     if (notification.kind === 'work') return this.hearOfWork(notification);
     const tenant = this.options.tenant(notification.tenant);
     if (tenant === undefined) return;
+    // Only remembered: the next round of the sweep reads.
+    if (notification.kind === 'children') return tenant.childUse.notedElsewhere();
     const reactions = this.reactionsOf(tenant);
     if (notification.kind === 'messages') reactions.messages.call();
     else if (notification.kind === 'schedules') reactions.schedules.call();

@@ -152,6 +152,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
       notifyPauses: (tenant) => this.notify({ kind: 'pauses', tenant }),
       notifySchedules: (tenant) => this.notify({ kind: 'schedules', tenant }),
       schedulePayload: (tenant) => encodeNotification({ kind: 'schedules', tenant }),
+      notifyChildren: (tenant) => this.notify({ kind: 'children', tenant }),
       notifyCancelled: (tenant, executionId) =>
         this.notify({ kind: 'cancelled', tenant, executionId }),
       notifyPaused: (tenant, executionId) => this.notify({ kind: 'paused', tenant, executionId }),

@@ -1,5 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { RegisteredWorkflow } from '../../discovery/registered-workflow.js';
+import type { Clock } from '../../runtime/clock.js';
+import { conflictDelay } from '../../runtime/retry-on-conflict.js';
 import type { ScheduleRecord, ScheduleStore } from '../../store/port/index.js';
 import { encodeSpec } from '../../workflow/schedule/index.js';
 import { columnsOf, scheduleColumns, type WantedSchedule } from './schedule-columns.js';
@@ -8,8 +10,11 @@ import { columnsOf, scheduleColumns, type WantedSchedule } from './schedule-colu
 const NOT_DECLARED = 'The code does not declare it any more.';
 /** Schedules of one statement. */
 const PAGE = 500;
+/** Number of times that a change is repeated which others have come before. */
+const MAX_TRIES = 20;
 
 export interface ScheduleReconcilerParts {
+  readonly clock: Clock;
   readonly tenant: string;
   readonly store: {
     readonly schedules: Pick<ScheduleStore, 'change' | 'create' | 'get' | 'list' | 'mend' | 'now'>;
@@ -58,37 +63,43 @@ export class ScheduleReconciler {
 
   private async put(wanted: WantedSchedule): Promise<void> {
     const { store, tenant } = this.parts;
-    for (;;) {
+    await this.untilWritten(wanted.name, async () => {
       const known = await store.schedules.get(wanted.name);
       if (known?.origin === 'api') {
         this.logger.warn(
           `Tenant "${tenant}": the code declares schedule "${wanted.name}", but runner.schedules has made one of that name, ` +
             'which stays as it is. Rename one of them.',
         );
-        return;
+        return true;
       }
-      if (known !== undefined && isSame(known, wanted)) return;
+      if (known !== undefined && isSame(known, wanted)) return true;
       const returning = known?.reason === NOT_DECLARED;
       const set = scheduleColumns(
         wanted,
         await store.schedules.now(),
         returning ? { ...known, state: 'active', reason: null, nextFor: null } : known,
       );
-      const isDone =
-        known === undefined
-          ? await store.schedules.create(wanted.name, set)
-          : await store.schedules.change(wanted.name, known.version, set, null);
-      if (isDone) return;
-    }
+      return known === undefined
+        ? store.schedules.create(wanted.name, set)
+        : store.schedules.change(wanted.name, known.version, set, null);
+    });
   }
 
-  private async pause(schedule: ScheduleRecord): Promise<void> {
+  private async pause({ name }: ScheduleRecord): Promise<void> {
     const { store } = this.parts;
-    let known: ScheduleRecord | undefined = schedule;
-    while (known !== undefined && known.state !== 'paused') {
+    await this.untilWritten(name, async () => {
+      const known = await store.schedules.get(name);
+      if (known === undefined || known.state === 'paused') return true;
       const set = { ...columnsOf(known), state: 'paused', reason: NOT_DECLARED } as const;
-      if (await store.schedules.change(known.name, known.version, set, null)) return;
-      known = await store.schedules.get(known.name);
+      return store.schedules.change(name, known.version, set, null);
+    });
+  }
+
+  /** Repeats a change that another process, or a firing, has come before. The sweep makes another look after a failure. */
+  private async untilWritten(name: string, write: () => Promise<boolean>): Promise<void> {
+    for (let tries = 0; !(await write()); tries++) {
+      if (tries === MAX_TRIES) throw new Error(`Schedule "${name}" is being changed all the time.`);
+      await conflictDelay(tries, this.parts.clock);
     }
   }
 

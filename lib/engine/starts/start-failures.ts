@@ -34,6 +34,22 @@ export function keyIsHeld(held: HeldKey, cause: unknown): DatabaseUnavailableErr
   );
 }
 
+/**
+ * The error of a start that was certainly not stored.
+ *
+ * @param reached - whether the database was reached, and a lock was held by others
+ */
+export function notStarted(
+  start: HeldKey,
+  reached: boolean,
+  cause: unknown,
+): DatabaseUnavailableError {
+  const { tenant, request, waitedMs } = start;
+  if (reached && request.idempotencyKey !== null) return keyIsHeld(start, cause);
+  const facts = { tenant, waitedMs: Math.round(waitedMs), reached };
+  return new DatabaseUnavailableError(facts, { cause });
+}
+
 /** The error of a start that may have been stored: the connection was lost after the send, and the database is away. */
 export function mayBeStarted(
   { tenant, request, waitedMs }: Omit<HeldKey, 'isHeldHere'>,

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
-import { DatabaseUnavailableError, toStoredError } from '../../errors/index.js';
+import { toStoredError } from '../../errors/index.js';
 import { keyOf, wantedClaims, withClaims } from './start-item.js';
-import { keyIsHeld, mayBeStarted, queueIsFull } from './start-failures.js';
+import { mayBeStarted, notStarted, queueIsFull } from './start-failures.js';
 import type { QueuedBytes } from './queued-bytes.js';
 import { Batcher } from '../../runtime/batcher.js';
 import {
@@ -178,11 +178,15 @@ export class Starter {
     error: unknown,
     { sent, waitedMs }: { readonly sent: boolean; readonly waitedMs: number },
   ): Error | undefined {
-    const { tenant, startTimeoutMs } = this.parts;
+    const { tenant, startTimeoutMs, isHeldHere, store } = this.parts;
     if (waitedMs < startTimeoutMs * (sent ? UNKNOWN_FACTOR : 1)) return undefined;
-    return sent
-      ? mayBeStarted({ tenant, request, waitedMs }, error)
-      : this.unavailable(request, waitedMs, error);
+    if (sent) return mayBeStarted({ tenant, request, waitedMs }, error);
+    const reached = store.classifyFailure(error).kind === 'conflict';
+    return notStarted(
+      { tenant, request, waitedMs, isHeldHere: isHeldHere(request) },
+      reached,
+      error,
+    );
   }
 
   private reportLate(count: number, error: unknown): void {
@@ -283,21 +287,5 @@ export class Starter {
       const hasWaiters = isNew && items[i]?.hasWaiters === true;
       return { id: request.id, created: isNew, claims, hasWaiters };
     });
-  }
-
-  private unavailable(
-    request: StartRequest,
-    waitedMs: number,
-    cause: unknown,
-  ): DatabaseUnavailableError {
-    const { tenant, store, isHeldHere } = this.parts;
-    const reached = store.classifyFailure(cause).kind === 'conflict';
-    if (reached && request.idempotencyKey !== null) {
-      return keyIsHeld({ tenant, request, waitedMs, isHeldHere: isHeldHere(request) }, cause);
-    }
-    return new DatabaseUnavailableError(
-      { tenant, waitedMs: Math.round(waitedMs), reached },
-      { cause },
-    );
   }
 }

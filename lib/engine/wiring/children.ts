@@ -19,7 +19,7 @@ export interface RoomsOfChildren {
 
 /** Executions that tasks of other executions start. */
 export function wireChildren(core: EngineCore, rooms: RoomsOfChildren) {
-  const { given, settings, store, services, clock, address, gate, later } = core;
+  const { given, settings, store, services, clock, address, childUse, gate, later } = core;
   const { definitions, completion, starts, control, waits } = rooms;
   const childStarter = new ChildStarter({
     clock,
@@ -30,6 +30,7 @@ export function wireChildren(core: EngineCore, rooms: RoomsOfChildren) {
     gate,
     consequences: starts.started,
     workPayload: () => services.workPayload(address),
+    use: childUse,
   });
   const children = new Children({
     clock,

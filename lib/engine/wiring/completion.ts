@@ -11,7 +11,7 @@ export type CompletionRoom = ReturnType<typeof wireCompletion>;
 
 /** The ends of executions: callers that wait or watch, final contexts, and what an end means for parents and children. */
 export function wireCompletion(core: EngineCore, { waker }: AdoptionRoom) {
-  const { settings, store, services, clock, address, claims, events, reconcile } = core;
+  const { settings, store, services, clock, address, childUse, claims, events, reconcile } = core;
   const changes = new ExecutionChanges({
     clock,
     isActive: (id) => claims.isActive(id),
@@ -47,6 +47,7 @@ export function wireCompletion(core: EngineCore, { waker }: AdoptionRoom) {
     ends,
     events,
     waker,
+    use: childUse,
   });
   return { changes, inputs, contexts, waiters, ends, settler };
 }

@@ -6,6 +6,7 @@ import type { CompiledWorkflow } from '../../workflow/index.js';
 import { ClaimGate } from '../claims/claim-gate.js';
 import type { ClaimReconciler } from '../claims/claim-reconciler.js';
 import { ClaimTable } from '../claims/claim-table.js';
+import { ChildUse } from '../children/child-use.js';
 import type { Claimer } from '../claims/claimer.js';
 import { ClaimsInFlight } from '../claims/claims-in-flight.js';
 import { EngineState } from '../engine-state.js';
@@ -85,6 +86,7 @@ export function wireCore(given: TenantEngineParts, later: LaterParts) {
     }),
     events: new TenantEvents(tenant, given.events),
     claims: new ClaimTable(clock),
+    childUse: new ChildUse(() => services.notifyChildren(address)),
     inFlight,
     lease,
     queue,

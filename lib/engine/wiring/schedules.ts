@@ -18,6 +18,7 @@ export function wireSchedules(
 ) {
   const { given, store, services, clock, tenant, address, state } = core;
   const reconciler = new ScheduleReconciler({
+    clock,
     tenant,
     store,
     workflows: () => given.registry.list().filter(given.serves),

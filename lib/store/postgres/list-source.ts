@@ -1,5 +1,5 @@
 import type { ExecutionListFilter } from '../port/index.js';
-import type { SourceName } from './statements/bulk-finding.js';
+import type { SourceName } from './statements/execution-sources.js';
 import { plainArray } from './statements/encoding.js';
 
 /** The source of executions that suits a filter, with its parameters. Without a limit, it has all executions. */

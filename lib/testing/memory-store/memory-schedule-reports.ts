@@ -63,9 +63,7 @@ export function statsOf(tables: MemoryTables, { since, schedule }: StatsQuery): 
       (since === null || one.firedAt >= since) && (schedule === null || one.schedule === schedule),
   );
   const times = (outcome: FiringOutcome): number =>
-    firings
-      .filter((one) => one.outcome === outcome)
-      .reduce((sum, { count }) => sum + count, 0);
+    firings.filter((one) => one.outcome === outcome).reduce((sum, { count }) => sum + count, 0);
   const lags = firings
     .flatMap(({ outcome, dueAt, firedAt }) =>
       outcome === 'started' && dueAt !== null ? [firedAt - dueAt] : [],

@@ -100,7 +100,13 @@ export function addFiring(
     (one) => one.schedule === schedule && one.scheduledFor === facts.scheduledFor,
   );
   if (isKnown) return false;
-  const row = { ...facts, schedule, executionId: start?.id ?? null, firedAt, no: tables.nextFiring++ };
+  const row = {
+    ...facts,
+    schedule,
+    executionId: start?.id ?? null,
+    firedAt,
+    no: tables.nextFiring++,
+  };
   tables.firings.push(row);
   return true;
 }

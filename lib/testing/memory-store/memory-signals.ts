@@ -1,3 +1,6 @@
+import type { MemoryStep } from './memory-rows.js';
+import type { MemoryTables } from './memory-tables.js';
+
 /** A start that an event is to make. */
 export interface MemoryEventStart {
   readonly signalId: number;
@@ -26,4 +29,21 @@ export interface MemorySignal {
   createdAt: number;
   /** Between two parts of a delivery: the keys of the tasks that were woken. */
   woken: ReadonlySet<string>;
+}
+
+/** The open steps that wait for a message of this name, and of this key or execution. */
+export function listenersOf(
+  tables: MemoryTables,
+  { executionId, name, key }: Pick<MemorySignal, 'executionId' | 'name' | 'key'>,
+): MemoryStep[] {
+  const kind = executionId === null ? 'event' : 'signal';
+  return [...tables.steps.values()]
+    .flat()
+    .filter(
+      ({ status, listensFor, ...step }) =>
+        step.kind === kind &&
+        status === 'Open' &&
+        listensFor?.name === name &&
+        listensFor.key === (key ?? executionId),
+    );
 }

@@ -31,6 +31,7 @@ export const STATEMENTS = {
   tellParents: "coalesce((s.result ->> 'retryFrom')",
   endChildren: 'child AS MATERIALIZED',
   childrenEnded: 'LIMIT 1) IS NULL)',
+  fireSchedules: 'f.schedule IN (SELECT name FROM held)',
   endLease: 'l.lock_epoch IS NOT DISTINCT',
   takeOrphans: 'orphan AS MATERIALIZED',
   commit: 'COMMIT',

@@ -8,7 +8,7 @@ import {
   type INestApplication,
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { AddressInfo } from 'node:net';
 import { CloacinaModule } from '../../../lib/cloacina.module.js';
 import { getRunnerToken } from '../../../lib/cloacina.tokens.js';
@@ -16,6 +16,7 @@ import { defineSignal } from '../../../lib/discovery/message-definitions.js';
 import type { TaskContext } from '../../../lib/discovery/task-context.js';
 import { Task } from '../../../lib/discovery/task.decorator.js';
 import { Workflow } from '../../../lib/discovery/workflow.decorator.js';
+import { TokenExpiredError } from '../../../lib/errors/index.js';
 import type { CloacinaRunner } from '../../../lib/runner/cloacina-runner.js';
 import { CloacinaTokens } from '../../../lib/tenants/hosting/cloacina-tokens.js';
 import { databaseUrl, freshSchema } from '../../support/postgres.js';
@@ -119,7 +120,22 @@ describe('CloacinaTokens in a controller', () => {
     await expect(tokens.complete(`${content}.${'0'.repeat(43)}`, {})).rejects.toMatchObject({
       code: 'INVALID_TOKEN',
     });
-    expect((await post(`${token}x`, { state: 'x' })).status).toBe(500);
+    expect(await post(`${token}x`, { state: 'x' })).toMatchObject({
+      status: 403,
+      body: { statusCode: 403, message: 'Forbidden' },
+    });
     expect((await post(token, { state: 'x' })).status).toBe(201);
+  });
+
+  it('refuses a token that has expired', async () => {
+    const { token } = await ask('acme');
+    const expired = new TokenExpiredError(new Date(0));
+    const tokens = app.get(CloacinaTokens);
+    const complete = jest.spyOn(tokens, 'complete').mockRejectedValue(expired);
+    expect(await post(token, { state: 'x' })).toMatchObject({
+      status: 410,
+      body: { statusCode: 410, message: expired.message },
+    });
+    complete.mockRestore();
   });
 });

@@ -88,6 +88,21 @@ async function untilChildIsIdle(): Promise<void> {
   heard.length = 0;
 }
 
+/** Stops the child when the server executes none of its statements: one that it has sent may still claim a task. */
+async function stopChild(): Promise<void> {
+  const backend = Number(lockOfChild().split(':')[1]);
+  child.process.signal('SIGSTOP');
+  const isActive = async (): Promise<boolean> => {
+    const { rowCount } = await listener.query(
+      `SELECT FROM pg_stat_activity a JOIN pg_stat_activity of_child USING (application_name)
+       WHERE of_child.pid = $1 AND a.state = 'active'`,
+      [backend],
+    );
+    return rowCount !== 0;
+  };
+  await waitFor(async () => !(await isActive()), { what: 'the statements of the child to end' });
+}
+
 describe('A wake-up names a process', () => {
   it('which takes the work, and the others send no statement', async () => {
     choice = lockOfChild;
@@ -107,7 +122,7 @@ describe('A wake-up names a process', () => {
     choice = lockOfChild;
     await untilChildIsIdle();
     looks = true;
-    child.process.signal('SIGSTOP');
+    await stopChild();
     const input = { name: 'task', do: 'go' } as const;
     const result = await client.runner.execute('holding', input, { timeout: '60s' });
     expect(result.status).toBe('Completed');
@@ -120,7 +135,7 @@ describe('A wake-up names a process', () => {
 
   it('which dies, and the work is not lost', async () => {
     choice = lockOfChild;
-    child.process.signal('SIGSTOP');
+    await stopChild();
     const handle = await client.runner.start('holding', { name: 'task', do: 'go' });
     await child.process.kill();
     expect((await handle.result({ timeout: '60s' })).status).toBe('Completed');

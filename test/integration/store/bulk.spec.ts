@@ -16,9 +16,13 @@ import {
   type LockedForRetry,
 } from '../../../lib/store/port/index.js';
 import { fanIn, outcomeOf, parallel } from '../../conformance/workflows.js';
+import { untilWaiting } from './gate.js';
 import { openStore, type OpenStore } from './open-store.js';
 import { rowsOf, statusesOf } from './rows.js';
 import type { Session } from './session.js';
+
+/** The advisory lock at which a statement waits. */
+const GATE = 7;
 
 const join = fanIn(2);
 
@@ -162,15 +166,15 @@ test.each([
     await session.client.query('DECLARE old CURSOR FOR SELECT 1');
     const slow = open.tables.task;
     const text = controlExecutions.cancel.text(open.tables);
-    // A pause between the snapshot and the locks, in which another session adds items.
-    const paused = text.replace(
+    // A lock between the snapshot and the locks of rows, at which it waits while another session adds items.
+    const gated = text.replace(
       'FROM (SELECT * FROM item WHERE before',
-      'FROM (SELECT * FROM item, pg_sleep(0.3) WHERE before',
+      `FROM (SELECT * FROM item, pg_advisory_xact_lock(${GATE}) WHERE before`,
     );
-    expect(paused).not.toBe(text);
-    const running = session.client.query({ text: paused, values: [plainArray([id]), null] });
-    const { rows } = await untilSleeping();
-    expect(rows).toHaveLength(1);
+    expect(gated).not.toBe(text);
+    await other.client.query(`SELECT pg_advisory_lock(${GATE})`);
+    const running = session.client.query({ text: gated, values: [plainArray([id]), null] });
+    await untilWaiting(open.admin, [session]);
     await open.admin.query(
       `WITH head AS (UPDATE ${slow} SET ${change}
        WHERE execution_id = $1 AND task_no = 0 RETURNING *)
@@ -178,6 +182,7 @@ test.each([
      SELECT execution_id, task_no, 1, definition_id, 'Ready' FROM head`,
       [id],
     );
+    await other.client.query(`SELECT pg_advisory_unlock(${GATE})`);
     await running;
     await session.client.query('COMMIT');
     expect((await rowsOf(open, id)).execution?.status).toBe('Running');
@@ -185,16 +190,6 @@ test.each([
     expect(new Set(await statusesOf(open, id))).toEqual(new Set(['Cancelled']));
   },
 );
-
-/** Waits until a statement sleeps in the server. */
-async function untilSleeping(): Promise<{ rows: unknown[] }> {
-  for (;;) {
-    const found = await open.admin.query(
-      "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE '%all_tasks%' AND pid <> pg_backend_pid()",
-    );
-    if (found.rows.length > 0) return found;
-  }
-}
 
 test('a statement ends with the execution that reaches its bound of tasks', async () => {
   const wide = parallel(2_000);

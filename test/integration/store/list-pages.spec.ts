@@ -1,12 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
 import { countTagged } from '../../../lib/store/postgres/statements/execution-counts.js';
-import {
-  listByKey,
-  listExecutions,
-  listTagged,
-  listUnfinished,
-} from '../../../lib/store/postgres/statements/execution-list.js';
+import { LISTS } from '../../../lib/store/postgres/statements/execution-list.js';
 import { explain, pagesTouched, rowsLookedAt, type PlanMode } from './explain.js';
 import { openStore, type OpenStore } from './open-store.js';
 import type { ExecutionListFilter, ListedExecution } from '../../../lib/store/port/index.js';
@@ -115,8 +110,8 @@ describe.each<PlanMode>(['generic', 'custom'])('by a %s plan', (mode) => {
     ],
   ])('%s is read from its place in the index', async (_, filter) => {
     for (const [statement, statuses] of [
-      [listExecutions, null],
-      [listUnfinished, '{Failed,Running}'],
+      [LISTS.any, null],
+      [LISTS.unfinished, '{Failed,Running}'],
     ] as const) {
       const values = [...filter, statuses, PAGE];
       const nodes = await explain(client, open.tables, statement, values, { mode, analyze: true });
@@ -132,8 +127,8 @@ describe.each<PlanMode>(['generic', 'custom'])('by a %s plan', (mode) => {
     for (const workflow of [null, 'a']) {
       const page = [workflow, null, null, ...BEGINNING, null, PAGE];
       for (const [statement, values] of [
-        [listTagged, [...page, tags]],
-        [listByKey, [...page, 'key 77', null]],
+        [LISTS.tagged, [...page, tags]],
+        [LISTS.keyed, [...page, 'key 77', null]],
         [countTagged, [workflow, null, null, null, tags]],
       ] as const) {
         const nodes = await explain(client, open.tables, statement, values, {

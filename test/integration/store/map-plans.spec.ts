@@ -12,7 +12,7 @@ import {
   endItemChildren,
   endItemChildrenValues,
 } from '../../../lib/store/postgres/statements/end-children.js';
-import { listExecutions } from '../../../lib/store/postgres/statements/execution-list.js';
+import { LISTS } from '../../../lib/store/postgres/statements/execution-list.js';
 import { limitedValues } from '../../../lib/store/postgres/statements/limited-rows.js';
 import {
   pruneLimitKeys,
@@ -200,7 +200,7 @@ const PLANNED: readonly Planned[] = [
     rows: 20 * 40,
   },
   {
-    statement: listExecutions,
+    statement: LISTS.any,
     values: () => ['test', null, null, null, null, null, 2 * CHILDREN + 10],
     rows: (2 * CHILDREN + 10) * 30,
     cold: true,

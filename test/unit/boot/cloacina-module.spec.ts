@@ -112,6 +112,26 @@ describe('Module ids by deep-hash', () => {
   });
 });
 
+describe('CloacinaModule without forRoot or forTenant', () => {
+  it('ends the boot with what to import in its place', async () => {
+    await expect(compile({ imports: [CloacinaModule], providers: [Order] })).rejects.toMatchObject({
+      code: 'CONFIGURATION',
+      problems: [expect.stringMatching(/CloacinaModule\.forTenant\(.* CloacinaModule\.forRoot\(/)],
+    });
+  });
+
+  it('adds nothing to a feature module of an application that has a tenant', async () => {
+    @Module({ imports: [CloacinaModule] })
+    class Feature {}
+    const { problems, host } = await problemsOf({ imports: [acme(), Feature] });
+    expect(problems).toEqual([]);
+    expect(host.opened).toHaveLength(1);
+    expect((await problemsOf({ imports: [CloacinaModule.forRoot(), Feature] })).problems).toEqual(
+      [],
+    );
+  });
+});
+
 describe('CloacinaModule.forTenant', () => {
   it('provides a tenant to all modules, by its name', async () => {
     class Invoice {

@@ -1,25 +1,31 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { EndSettler, type EndSettlerParts } from '../../../lib/engine/children/end-settler.js';
+import { ChildUse } from '../../../lib/engine/children/child-use.js';
 import { SettlePass, type SettledTenant } from '../../../lib/engine/children/settle-pass.js';
 import {
   TELL_PARENTS,
   UNSETTLED_OF_ALL,
   type SettlingSession,
 } from '../../../lib/store/port/index.js';
+import type { RegisteredWorkflow } from '../../../lib/discovery/registered-workflow.js';
 import { ManualClock } from '../../../lib/testing/manual-clock.js';
+import { MemoryDatabase } from '../../../lib/testing/memory-store/index.js';
 import { registered } from './engine-scene.js';
 import { MemoryProcess } from './memory-process.js';
 
 describe('A process on the store in memory', () => {
   let clock: ManualClock;
+  let database: MemoryDatabase;
+  let workflow: RegisteredWorkflow;
   let process: MemoryProcess;
+  let open: MemoryProcess[];
   let broken: number | undefined;
   let runs: number[];
   beforeEach(async () => {
     [clock, broken, runs] = [new ManualClock(), undefined, []];
     const retry = { maxAttempts: 1 } as const;
     // Each execution adds up what its child does, down to 0.
-    const workflow = registered([{ name: 'a', retry }], {
+    workflow = registered([{ name: 'a', retry }], {
       handlers: {
         a: {
           run: async (context) => {
@@ -33,11 +39,13 @@ describe('A process on the store in memory', () => {
         },
       },
     });
-    process = new MemoryProcess(clock, workflow);
+    database = new MemoryDatabase(clock);
+    process = new MemoryProcess(clock, workflow, { database });
+    open = [process];
     await process.open();
   });
   afterEach(async () => {
-    const closing = process.close().then(() => 'closed' as const);
+    const closing = Promise.all(open.map((one) => one.close())).then(() => 'closed' as const);
     while ((await Promise.race([closing, clock.advance(1_000)])) !== 'closed');
   });
 
@@ -58,6 +66,16 @@ describe('A process on the store in memory', () => {
     const tree = await process.runner.tree(id);
     expect(tree.children[0]?.children[0]?.children[0]).toMatchObject({ status: 'Completed' });
     expect(await process.store.children.unsettled(10, null)).toEqual([]);
+  });
+
+  it('tells the other processes of its first child, because it may die before it settles an end', async () => {
+    const other = new MemoryProcess(clock, workflow, { database, tasks: 0 });
+    open.push(other);
+    await other.open();
+    await ended((await process.runner.start('w', { n: 0 })).id);
+    expect(other.engine.childUse.isUsed).toBe(false);
+    await ended((await process.runner.start('w', { n: 1 })).id);
+    expect(other.engine.childUse.isUsed).toBe(true);
   });
 
   it('fails the parents of a child that failed, and retries all of them in place', async () => {
@@ -100,6 +118,7 @@ describe('EndSettler', () => {
       clock: new ManualClock(),
       store,
       waker,
+      use: { noted: () => undefined },
       schema: 's',
     } as unknown as EndSettlerParts);
     return { settler, told, looks: () => looks };
@@ -152,7 +171,7 @@ describe('SettlePass', () => {
   });
   const tenant = (schema: string, usesChildren = false): SettledTenant => ({
     store: { handle: { schema } },
-    usesChildren,
+    childUse: { isUsed: usesChildren },
     settler: {
       ended: (id, bits) => told.push(`${id} ${bits}`),
       settleLeft: async () => void told.push(`all in ${schema}`),
@@ -179,6 +198,17 @@ describe('SettlePass', () => {
     await pass.over(['0', '1']);
     expect(asked).toEqual(['use 1', 'unsettled 0', 'unsettled 0']);
     expect(told.filter((what) => what === 'missing in 0')).toHaveLength(1);
+  });
+
+  it('looks from the next round on at a tenant of which another process has told', async () => {
+    const use = new ChildUse(() => undefined);
+    const pass = passOf({ ...tenant('0'), childUse: use });
+    await pass.over(['0']);
+    await pass.over(['0']);
+    expect(asked).toEqual(['use 0']);
+    use.notedElsewhere();
+    await pass.over(['0']);
+    expect(asked).toEqual(['use 0', 'unsettled 0']);
   });
 
   it('goes on where a tenant has more ends than one look reads', async () => {

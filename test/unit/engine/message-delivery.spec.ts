@@ -131,6 +131,31 @@ describe('The delivery of messages', () => {
     expect(delivery.isBusy).toBe(false);
   });
 
+  it('delivers others at once while it waits for a locked task', async () => {
+    const locked: Delivery = { ...NOTHING, messages: 1, isPartial: true };
+    // The looks at 5, 15 and 35 ms find the task locked.
+    replies = [locked, locked, locked, NOTHING, NOTHING];
+    delivery.deliver(['1']);
+    await passes(5);
+    await passes(10);
+    expect(calls).toEqual([['1'], undefined, undefined]);
+    delivery.deliver(['2']);
+    await turns();
+    expect(calls.at(-1)).toEqual(['2']);
+    expect(delivery.isBusy).toBe(true);
+    await passes(20);
+    await delivery.whenIdle();
+    expect(calls).toEqual([['1'], undefined, undefined, ['2'], undefined]);
+  });
+
+  it('leaves messages to the sweep whose task stays locked', async () => {
+    replies = Array.from({ length: 100 }, () => ({ ...NOTHING, messages: 500, isPartial: true }));
+    delivery.deliver(['1']);
+    for (let i = 0; i < 20; i++) await passes(1_000);
+    expect(calls).toHaveLength(13);
+    expect(delivery.isBusy).toBe(false);
+  });
+
   it('looks for all messages after a failure, and leaves them to the sweep in the end', async () => {
     replies = Array.from({ length: 100 }, () => new Error('away'));
     delivery.deliver(['1']);

@@ -1,4 +1,5 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import { declareSchedules } from '../../../lib/discovery/schedule.decorator.js';
 import type { CatchUp } from '../../../lib/workflow/schedule/index.js';
 import { DAY, HOUR, MINUTE, sceneOfSchedules, START } from './schedule-scene.js';
@@ -206,6 +207,23 @@ describe('schedules', () => {
       const fourth = await boot(declare('2h'));
       await scene.clock.advance(1_000);
       expect(await fourth.runner.schedules.get('s')).toMatchObject({ state: 'active' });
+    });
+
+    it('are left to the next look when others change them all the time', async () => {
+      const first = await boot(declare('1h'));
+      await scene.clock.advance(1_000);
+      await stop(first);
+      const second = await boot(declare('2h'));
+      const change = jest.spyOn(second.store.schedules, 'change').mockResolvedValue(false);
+      const warn = jest.spyOn(Logger.prototype, 'warn').mockReturnValue(undefined);
+      const looked = second.engine.schedules.fireDue();
+      await scene.clock.advance(MINUTE);
+      await looked;
+      expect(warn).toHaveBeenCalledWith(expect.stringContaining('is being changed all the time'));
+      change.mockRestore();
+      warn.mockRestore();
+      await second.engine.schedules.fireDue();
+      expect(await second.runner.schedules.get('s')).toMatchObject({ spec: { every: '2h' } });
     });
 
     it('keep an overdue firing if they are the same', async () => {

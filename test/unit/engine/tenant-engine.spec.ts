@@ -52,6 +52,7 @@ function services(): ProcessServices {
     notifyPauses: () => undefined,
     notifySchedules: () => undefined,
     schedulePayload: () => '',
+    notifyChildren: () => others((engine) => engine.childUse.notedElsewhere()),
     notifyCancelled: () => undefined,
     notifyPaused: () => undefined,
     notifyEnded: (_, id) => others((engine) => engine.waiters.ended(id)),

@@ -44,6 +44,7 @@ it('refuses types that the index does not export, but for those that infer conte
   });
   expect(isUnnamedType(forgottenIn('events/event-name.d.ts'))).toBe(true);
   expect(isUnnamedType(forgottenIn('index.d.ts'))).toBe(true);
+  expect(isUnnamedType(forgottenIn('workflow/node.d.ts'))).toBe(true);
   expect(isUnnamedType(forgottenIn('discovery/workflow-ref.d.ts'))).toBe(false);
   expect(isUnnamedType({ ...forgottenIn('index.d.ts'), messageId: 'ae-undocumented' })).toBe(false);
 });

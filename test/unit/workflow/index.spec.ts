@@ -43,6 +43,7 @@ describe('the index', () => {
       'failsMap',
       'finalContext',
       'findLimitKey',
+      'formatPath',
       'handledFailures',
       'hasTags',
       'isBuiltInName',

@@ -18,7 +18,7 @@ import {
   startKeyedChild,
   startKeyedChildInTransaction,
 } from '../statements/start-children.js';
-import { boundLockWait, rootClaimsOf, unboundLockWait } from '../statements/start-executions.js';
+import { rootClaimsOf } from '../statements/start-executions.js';
 import type { OpenBatch } from '../claim-batches.js';
 import { tellMissing, tellParents, toldOf } from '../statements/tell-parents.js';
 import { NO_CLAIMS, wakeClaimValues } from '../statements/wake-and-claim.js';
@@ -38,6 +38,7 @@ import type {
   WakeClaims,
   WokenTask,
 } from '../../port/index.js';
+import { withLockTimeout } from '../with-lock-timeout.js';
 
 /** Executions that tasks of other executions start, on PostgreSQL. */
 export class PostgresChildStore extends PostgresRole implements ChildStore {
@@ -71,18 +72,16 @@ export class PostgresChildStore extends PostgresRole implements ChildStore {
   ): Promise<ChildrenReply> {
     const runner = await this.db.within(manager);
     const isKeyed = child.item.idempotencyKey !== null;
-    const isBounded =
-      isKeyed && (await runner.run(boundLockWait, [Math.max(1, lockTimeoutMs)])).length === 1;
     const { no } = this.db.batches.open();
-    const rows = await runner.run(
-      ...childrenStatement(
-        isKeyed ? startKeyedChildInTransaction : startChildInTransaction,
-        [child],
-        lease,
-        no,
-      ),
+    const started = childrenStatement(
+      isKeyed ? startKeyedChildInTransaction : startChildInTransaction,
+      [child],
+      lease,
+      no,
     );
-    if (isBounded) await runner.run(unboundLockWait, []);
+    const rows = await withLockTimeout(runner, isKeyed ? lockTimeoutMs : undefined, () =>
+      runner.run(...started),
+    );
     const reply = childrenReplyOf(rows, 1);
     if (reply.children[0]?.fate === 'started') {
       await runner.run(notify, [CHANNEL, plainArray([payload])]);

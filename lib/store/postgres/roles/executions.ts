@@ -2,15 +2,7 @@ import { PostgresRole } from './postgres-role.js';
 import { isUnfinished, listSourceOf } from '../list-source.js';
 import { plainArray } from '../statements/encoding.js';
 import { countExecutions, countTagged, countUnfinished } from '../statements/execution-counts.js';
-import {
-  listByKey,
-  listChildren,
-  listExecutions,
-  listLimited,
-  listTagged,
-  listUnfinished,
-  listWaiting,
-} from '../statements/execution-list.js';
+import { LISTS } from '../statements/execution-list.js';
 import {
   awaitExecution,
   awaitUnlockedExecutions,
@@ -85,13 +77,3 @@ export class PostgresExecutionStore extends PostgresRole implements ExecutionSto
     return this.db.cold.run(isUnfinished(filter) ? countUnfinished : countExecutions, values);
   }
 }
-
-const LISTS = {
-  any: listExecutions,
-  unfinished: listUnfinished,
-  tagged: listTagged,
-  waiting: listWaiting,
-  limited: listLimited,
-  children: listChildren,
-  keyed: listByKey,
-} as const;

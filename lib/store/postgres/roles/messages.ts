@@ -16,7 +16,6 @@ import {
   sendValues,
 } from '../statements/send-messages.js';
 import { sendSignals, signalRepliesOf, signalValues } from '../statements/send-signals.js';
-import { boundLockWait, unboundLockWait } from '../statements/start-executions.js';
 import { takeMessages, takeRepliesOf, takeValues } from '../statements/take-messages.js';
 import { CHANNEL, notify } from '../statements/wake-ups.js';
 import { wakeClaimValues } from '../statements/wake-and-claim.js';
@@ -35,6 +34,7 @@ import type {
   WakeClaims,
   Woken,
 } from '../../port/index.js';
+import { withLockTimeout } from '../with-lock-timeout.js';
 
 /** Signals and events on PostgreSQL. It only forwards; the statements are documented next to their texts. */
 export class PostgresMessageStore extends PostgresRole implements MessageStore {
@@ -64,11 +64,10 @@ export class PostgresMessageStore extends PostgresRole implements MessageStore {
   ): Promise<SendReply> {
     this.db.tables.messages.noted();
     const runner = await this.db.within(manager);
-    const bounded =
-      message.idempotencyKey !== null &&
-      (await runner.run(boundLockWait, [Math.max(1, lockTimeoutMs)])).length === 1;
-    const rows = await runner.run(sendMessageIn, sendValues([message]));
-    if (bounded) await runner.run(unboundLockWait, []);
+    const isKeyed = message.idempotencyKey !== null;
+    const rows = await withLockTimeout(runner, isKeyed ? lockTimeoutMs : undefined, () =>
+      runner.run(sendMessageIn, sendValues([message])),
+    );
     const { replies, ids } = sendRepliesOf(rows, 1);
     if (ids.length > 0) await runner.run(notify, [CHANNEL, plainArray([payload])]);
     return replies[0] ?? { stored: false, executionId: null, status: null };

@@ -1,13 +1,7 @@
 import { PostgresRole } from './postgres-role.js';
 import { plainArray } from '../statements/encoding.js';
 import { findByKeys } from '../statements/execution-rows.js';
-import {
-  boundLockWait,
-  rootClaimsOf,
-  startReplyOf,
-  startStatement,
-  unboundLockWait,
-} from '../statements/start-executions.js';
+import { rootClaimsOf, startReplyOf, startStatement } from '../statements/start-executions.js';
 import { CHANNEL, notify } from '../statements/wake-ups.js';
 import {
   type LeaseWrite,
@@ -17,6 +11,7 @@ import {
   type UserTransaction,
   isCreated,
 } from '../../port/index.js';
+import { withLockTimeout } from '../with-lock-timeout.js';
 
 /** The number of a statement that claims nothing. */
 const NO_BATCH = 0;
@@ -47,13 +42,12 @@ export class PostgresStartStore extends PostgresRole implements StartStore {
     lockTimeoutMs: number,
   ): Promise<StartReply> {
     const runner = await this.db.within(manager);
-    const bounded =
-      items.some(({ idempotencyKey }) => idempotencyKey !== null) &&
-      (await runner.run(boundLockWait, [Math.max(1, lockTimeoutMs)])).length === 1;
+    const isKeyed = items.some(({ idempotencyKey }) => idempotencyKey !== null);
     const unleased = { claimant: lease.claimant, write: false };
     const [statement, values] = startStatement(items, unleased, NO_BATCH, { keyed: true });
-    const rows = await runner.run(statement, values);
-    if (bounded) await runner.run(unboundLockWait, []);
+    const rows = await withLockTimeout(runner, isKeyed ? lockTimeoutMs : undefined, () =>
+      runner.run(statement, values),
+    );
     const reply = startReplyOf(rows, true);
     if (items.some(({ id }) => isCreated(reply, id))) {
       await runner.run(notify, [CHANNEL, plainArray([payload])]);

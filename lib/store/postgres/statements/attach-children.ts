@@ -1,6 +1,7 @@
 import { columns, long } from './columns.js';
 import { plainArray } from './encoding.js';
-import { executionOf, taskOf, type Statement, type TenantTables } from './statement.js';
+import { executionOf, type Statement, type TenantTables } from './statement.js';
+import { stepFence } from './step-fence.js';
 import { CHILD_EVENT, END_CHILDREN, TELL_PARENTS, type ChildAttachment } from '../../port/index.js';
 
 const ATTACHED = columns({ index: long });
@@ -22,24 +23,7 @@ export const attachChildren: Statement<AttachedRow> = {
       unnest($1::uuid[]), unnest($2::integer[]), unnest($3::integer[]), unnest($4::bigint[]),
       json_array_elements_text($5::json), unnest($6::boolean[]), unnest($7::uuid[])
     ) WITH ORDINALITY AS i(execution_id, task_no, item_no, claim_token, name, waits, child_id, ord)
-  ), held AS MATERIALIZED (
-    SELECT i.*, l.has_steps, l.attempt, l.recovery_attempts FROM item i CROSS JOIN LATERAL (
-      SELECT t.has_steps, t.attempt, t.recovery_attempts FROM ${tables.task} t
-      WHERE t.execution_id = i.execution_id AND t.task_no = i.task_no AND t.item_no = i.item_no
-        AND t.claim_token = i.claim_token
-      FOR NO KEY UPDATE
-    ) l
-  ), task AS (
-    UPDATE ${tables.task} t
-    SET has_steps = true, attempt = CASE WHEN h.progress THEN 0 ELSE t.attempt END,
-        recovery_attempts = CASE WHEN h.progress THEN 0 ELSE t.recovery_attempts END
-    FROM (
-      SELECT execution_id, task_no, item_no, bool_or(NOT waits) AS progress FROM held
-      WHERE NOT has_steps OR NOT waits AND (attempt > 0 OR recovery_attempts > 0)
-      GROUP BY 1, 2, 3
-    ) h
-    WHERE ${taskOf('h')}
-  ), step AS (
+  ), ${stepFence(tables, 'NOT waits')}, step AS (
     INSERT INTO ${tables.step} (execution_id, task_no, item_no, name, kind, status, child_id, event_name, event_key,
                                 completed_at)
     SELECT execution_id, task_no, item_no, name, 'child', CASE WHEN waits THEN 'Open' ELSE 'Done' END, child_id,

@@ -2,14 +2,11 @@ import { BUILT_IN_PREFIX } from '../../../workflow/index.js';
 import type { BulkPosition } from '../../port/index.js';
 import { bigint, columns, long, uuid } from './columns.js';
 import {
-  anyExecutions,
-  childExecutions,
-  keyedExecutions,
-  limitedExecutions,
-  taggedExecutions,
-  unfinishedExecutions,
-  waitingExecutions,
+  CREATED_AT_MICROS,
+  pageOf,
+  SOURCES,
   type ExecutionSource,
+  type SourceName,
 } from './execution-sources.js';
 import type { Statement } from './statement.js';
 
@@ -38,11 +35,11 @@ function findingOf(name: string, source: ExecutionSource, more: string): BulkFin
     find: {
       name: `find_${name}`,
       columns: FOUND,
-      text: (tables) => `SELECT ${FOUND.select({
-        id: 'x.id',
-        createdAtMicros: '(extract(epoch FROM x.created_at) * 1000000)::bigint',
-      })}${source(tables, more)}
-  ORDER BY x.created_at DESC, x.id DESC LIMIT $7::integer`,
+      text: (tables) =>
+        pageOf(
+          FOUND.select({ id: 'x.id', createdAtMicros: CREATED_AT_MICROS }),
+          source(tables, more),
+        ),
     },
     count: {
       name: `count_${name}`,
@@ -51,18 +48,6 @@ function findingOf(name: string, source: ExecutionSource, more: string): BulkFin
     },
   };
 }
-
-const SOURCES = {
-  any: anyExecutions,
-  unfinished: unfinishedExecutions,
-  tagged: taggedExecutions,
-  waiting: waitingExecutions,
-  limited: limitedExecutions,
-  children: childExecutions,
-  keyed: keyedExecutions,
-} as const;
-
-export type SourceName = keyof typeof SOURCES;
 
 /** Each variant once, because prepared statements are counted by statement. */
 const findings = new Map<string, BulkFinding>();

@@ -1,5 +1,5 @@
 import { boolean, columns, integer } from './columns.js';
-import { IS_OPEN } from './open-tasks.js';
+import { cancelTasks, IS_OPEN } from './open-tasks.js';
 import { taskOf, type Statement, type TenantTables } from './statement.js';
 import type { CancelledItems, ItemCancel } from '../../port/index.js';
 
@@ -35,15 +35,7 @@ export const cancelItems: Statement<CancelledItems> = {
       AND CASE WHEN $3::bigint IS NULL THEN t.unmet_dependencies > 0 AND t.status || '' IN ('Waiting', 'Running', 'Ready')
                ELSE t.claim_token = $3::bigint END
     FOR NO KEY UPDATE OF t
-  ), cancelled AS (
-    UPDATE ${tables.task} t
-    SET status = 'Cancelled', claim_token = t.claim_token + (t.status = 'Running')::integer, owner = NULL,
-        run_at = NULL, paused = false, completed_at = ${tables.clock.now},
-        started_at = CASE WHEN l.status IN ('Running', 'Waiting') THEN t.started_at END
-    FROM locked l
-    WHERE ${taskOf('l')} AND EXISTS (SELECT FROM map)
-    RETURNING t.item_no, l.status AS was
-  ), counted AS (
+  ), ${cancelTasks(tables, 'EXISTS (SELECT FROM map)')}, counted AS (
     UPDATE ${tables.task} t
     SET pending_dependencies = t.pending_dependencies - c.count, unmet_dependencies = t.unmet_dependencies + c.count,
         status = CASE WHEN t.pending_dependencies = c.count THEN 'Ready' ELSE t.status END,

@@ -68,13 +68,22 @@ interface ClaimRow extends Omit<ClaimedTask, 'input'> {
  */
 export const CLAIMABLE = 't.run_at IS NOT NULL AND NOT t.paused AND t.limit_key IS NULL';
 
-/** A condition: this process has a handler for task `t`, and may run it now. The parameters are those of {@link claimValues}. */
-export const RUNS_HERE = `($4::integer[] IS NULL OR NOT EXISTS (
+/**
+ * A condition: this process has a handler for task `t`, whose definition it knows, and may run it now. Parameters: $3 and $4,
+ * the tasks of known definitions without a handler, and three from `except` on, the tasks that it must not claim.
+ */
+export function runsHere(except: number): string {
+  const [executions, tasks, items] = [except, except + 1, except + 2];
+  return `($4::integer[] IS NULL OR NOT EXISTS (
           SELECT FROM unnest($3::bigint[], $4::integer[]) AS x(definition_id, task_no)
           WHERE x.definition_id = t.definition_id AND x.task_no = t.task_no))
-        AND ($12::integer[] IS NULL OR NOT EXISTS (
-          SELECT FROM unnest($11::uuid[], $12::integer[], $13::integer[]) AS x(execution_id, task_no, item_no)
+        AND ($${tasks}::integer[] IS NULL OR NOT EXISTS (
+          SELECT FROM unnest($${executions}::uuid[], $${tasks}::integer[], $${items}::integer[]) AS x(execution_id, task_no, item_no)
           WHERE x.execution_id = t.execution_id AND x.task_no = t.task_no AND x.item_no = t.item_no))`;
+}
+
+/** {@link runsHere} with the parameters of {@link claimValues}. */
+export const RUNS_HERE = runsHere(11);
 
 /** Number of index entries that the walk reads at a time while nothing is due. */
 const STRIDE = 64;

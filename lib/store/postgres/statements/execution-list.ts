@@ -10,16 +10,7 @@ import {
   uuid,
   type Column,
 } from './columns.js';
-import {
-  anyExecutions,
-  childExecutions,
-  keyedExecutions,
-  limitedExecutions,
-  taggedExecutions,
-  unfinishedExecutions,
-  waitingExecutions,
-  type ExecutionSource,
-} from './execution-sources.js';
+import { CREATED_AT_MICROS, pageOf, SOURCES, type SourceName } from './execution-sources.js';
 import { isOrphaned, openWaitOf, START_BEFORE, waitOf, type WaitJson } from './execution-rows.js';
 import type { Statement, TenantTables } from './statement.js';
 import type { ListedExecution, WaitingTask } from '../../port/index.js';
@@ -103,23 +94,24 @@ const SUMMARY = (tables: TenantTables): string =>
     parentStep: 'x.parent_step',
     rootId: 'x.root_execution_id',
     startBefore: START_BEFORE,
-    createdAtMicros: '(extract(epoch FROM x.created_at) * 1000000)::bigint',
+    createdAtMicros: CREATED_AT_MICROS,
   });
 
-/** A page of executions, newest first. */
-function listOf(name: string, source: ExecutionSource): Statement<ListedExecution> {
+function listOf(name: string, source: SourceName): Statement<ListedExecution> {
   return {
     name,
     columns: LISTED,
-    text: (tables) => `SELECT ${SUMMARY(tables)}${source(tables, '')}
-  ORDER BY x.created_at DESC, x.id DESC LIMIT $7::integer`,
+    text: (tables) => pageOf(SUMMARY(tables), SOURCES[source](tables, '')),
   };
 }
 
-export const listExecutions = listOf('list_executions', anyExecutions);
-export const listUnfinished = listOf('list_unfinished', unfinishedExecutions);
-export const listTagged = listOf('list_tagged', taggedExecutions);
-export const listWaiting = listOf('list_waiting', waitingExecutions);
-export const listLimited = listOf('list_limited', limitedExecutions);
-export const listChildren = listOf('list_children', childExecutions);
-export const listByKey = listOf('list_by_key', keyedExecutions);
+/** The pages of `list`, by the source of their executions. */
+export const LISTS: Readonly<Record<SourceName, Statement<ListedExecution>>> = {
+  any: listOf('list_executions', 'any'),
+  unfinished: listOf('list_unfinished', 'unfinished'),
+  tagged: listOf('list_tagged', 'tagged'),
+  waiting: listOf('list_waiting', 'waiting'),
+  limited: listOf('list_limited', 'limited'),
+  children: listOf('list_children', 'children'),
+  keyed: listOf('list_by_key', 'keyed'),
+};

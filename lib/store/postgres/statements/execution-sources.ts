@@ -28,7 +28,7 @@ export type ExecutionSource = (tables: TenantTables, more: string) => string;
 const NEWEST = 'ORDER BY e.created_at DESC, e.id DESC LIMIT $7::integer';
 
 /** One index (workflow, created_at) serves one workflow and all workflows: there are few of them, and their rows are merged. */
-export const anyExecutions: ExecutionSource = (tables, more) => `
+const anyExecutions: ExecutionSource = (tables, more) => `
   FROM (SELECT DISTINCT name FROM ${tables.definition} WHERE $1::text IS NULL OR name = $1::text) d
   CROSS JOIN LATERAL (
     SELECT * FROM ${tables.execution} e
@@ -39,7 +39,7 @@ export const anyExecutions: ExecutionSource = (tables, more) => `
   ) x`;
 
 /** Executions with statuses other than Completed. Their partial index contains few of many executions. */
-export const unfinishedExecutions: ExecutionSource = (tables, more) => `
+const unfinishedExecutions: ExecutionSource = (tables, more) => `
   FROM unnest($6::text[]) s(status) CROSS JOIN LATERAL (
     SELECT * FROM ${tables.execution} e
     WHERE e.status = s.status AND e.status <> 'Completed'
@@ -60,7 +60,7 @@ export function withTags({ execution }: TenantTables, tags: string, statuses: st
 }
 
 /** Executions that have all of some tags ($8). */
-export const taggedExecutions: ExecutionSource = (tables, more) => `
+const taggedExecutions: ExecutionSource = (tables, more) => `
   FROM (
     SELECT * FROM ${withTags(tables, '$8', '$6')}
     WHERE ($1::text IS NULL OR e.workflow = $1::text) AND ${PAGE_RANGE}${more}
@@ -71,7 +71,7 @@ export const taggedExecutions: ExecutionSource = (tables, more) => `
  * Executions with a task that waits for a signal or event of a name ($8), and optionally an idempotency key ($9) and tags
  * ($10). The index of open checkpoints finds them. A task that has ended may have left an open checkpoint.
  */
-export const waitingExecutions: ExecutionSource = (tables, more) => `
+const waitingExecutions: ExecutionSource = (tables, more) => `
   FROM (
     SELECT e.* FROM (
       SELECT DISTINCT s.execution_id FROM ${tables.step} s
@@ -93,7 +93,7 @@ export const waitingExecutions: ExecutionSource = (tables, more) => `
  * Executions with a task that waits for a slot of a limit's key ($8) or holds one, and optionally an idempotency key ($9) and
  * tags ($10). The index of waiting tasks and the list of holders find them.
  */
-export const limitedExecutions: ExecutionSource = (tables, more) => `
+const limitedExecutions: ExecutionSource = (tables, more) => `
   FROM (
     SELECT e.* FROM (
       SELECT t.execution_id FROM ${tables.task} t
@@ -118,7 +118,7 @@ export const limitedExecutions: ExecutionSource = (tables, more) => `
  * The children of an execution ($8), or all executions under it ($9), by the index of parents. Optionally with tags ($10), a
  * key ($11) or a task that waits for a message ($12).
  */
-export const childExecutions: ExecutionSource = (tables, more) => `
+const childExecutions: ExecutionSource = (tables, more) => `
   FROM (
     WITH RECURSIVE tree AS (
       SELECT c.id, $9::uuid IS NOT NULL AS deeper FROM ${tables.execution} c
@@ -147,7 +147,7 @@ export const childExecutions: ExecutionSource = (tables, more) => `
   ) x`;
 
 /** Executions with an idempotency key ($8), at most one per workflow, and optionally tags ($9). */
-export const keyedExecutions: ExecutionSource = (tables, more) => `
+const keyedExecutions: ExecutionSource = (tables, more) => `
   FROM (SELECT DISTINCT name FROM ${tables.definition} WHERE $1::text IS NULL OR name = $1::text) d
   CROSS JOIN LATERAL (
     SELECT * FROM ${tables.execution} e
@@ -157,3 +157,25 @@ export const keyedExecutions: ExecutionSource = (tables, more) => `
       AND ($9::jsonb IS NULL OR e.tags @> $9::jsonb)${more}
     LIMIT least(1, $7::integer)
   ) x`;
+
+/** The sources by the filter that each suits. */
+export const SOURCES = {
+  any: anyExecutions,
+  unfinished: unfinishedExecutions,
+  tagged: taggedExecutions,
+  waiting: waitingExecutions,
+  limited: limitedExecutions,
+  children: childExecutions,
+  keyed: keyedExecutions,
+} as const;
+
+export type SourceName = keyof typeof SOURCES;
+
+/** The place of execution `x` in a page, as the next page takes it: PostgreSQL's times are finer than those of JavaScript. */
+export const CREATED_AT_MICROS = '(extract(epoch FROM x.created_at) * 1000000)::bigint';
+
+/** A page of executions, newest first. */
+export function pageOf(columns: string, source: string): string {
+  return `SELECT ${columns}${source}
+  ORDER BY x.created_at DESC, x.id DESC LIMIT $7::integer`;
+}

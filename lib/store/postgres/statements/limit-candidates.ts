@@ -1,3 +1,4 @@
+import { runsHere } from './claim-tasks.js';
 import type { TenantTables } from './statement.js';
 
 /** A condition: task `t` has a limit, and waits to be claimed, now or later. It is that of the index. */
@@ -52,10 +53,5 @@ export function holderCandidatesOf(tables: TenantTables, isFree: string): string
 function mayBeTaken({ clock }: TenantTables, isFree: string): string {
   return `t.run_at <= ${clock.statement}
         AND t.definition_id = ANY ($1::bigint[])
-        AND ($4::integer[] IS NULL OR NOT EXISTS (
-          SELECT FROM unnest($3::bigint[], $4::integer[]) AS x(definition_id, task_no)
-          WHERE x.definition_id = t.definition_id AND x.task_no = t.task_no))
-        AND ($14::integer[] IS NULL OR NOT EXISTS (
-          SELECT FROM unnest($13::uuid[], $14::integer[], $15::integer[]) AS x(execution_id, task_no, item_no)
-          WHERE x.execution_id = t.execution_id AND x.task_no = t.task_no AND x.item_no = t.item_no))${isFree}`;
+        AND ${runsHere(13)}${isFree}`;
 }

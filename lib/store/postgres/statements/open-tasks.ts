@@ -72,14 +72,16 @@ export function lockExecutions(
  * Cancels the rows in `locked`, whether unstarted or Running, and returns their former status. Tokens of Running tasks
  * increase, so late outcomes are rejected. A task that waits for its next attempt loses the start time of its last one,
  * which is over. A suspended one is still in its attempt.
+ *
+ * @param condition - what else has to hold. Default: nothing
  */
-export function cancelTasks(tables: TenantTables): string {
+export function cancelTasks(tables: TenantTables, condition = ''): string {
   return `cancelled AS (
     UPDATE ${tables.task} t
     SET status = 'Cancelled', claim_token = t.claim_token + (t.status = 'Running')::integer, owner = NULL,
         run_at = NULL, paused = false, completed_at = ${tables.clock.now},
         started_at = CASE WHEN l.status IN ('Running', 'Waiting') THEN t.started_at END
-    FROM locked l WHERE ${taskOf('l')}
+    FROM locked l WHERE ${taskOf('l')}${condition === '' ? '' : ` AND ${condition}`}
     RETURNING t.task_no, l.status AS was
   )`;
 }

@@ -1,6 +1,7 @@
 import { columns, restMs, long, orNull } from './columns.js';
 import { jsonColumn, plainArray } from './encoding.js';
-import { taskOf, type Statement, type TenantTables } from './statement.js';
+import type { Statement, TenantTables } from './statement.js';
+import { stepFence } from './step-fence.js';
 import type { StepRecord, StepReply } from '../../port/index.js';
 
 const RECORDED = columns({ index: long, dueInMs: orNull(long) });
@@ -31,24 +32,7 @@ export const recordSteps: Statement<RecordedRow> = {
       json_array_elements_text($12::json), unnest($13::bigint[]), json_array_elements_text($14::json), unnest($15::boolean[]), unnest($16::bigint[])
     ) WITH ORDINALITY AS i(execution_id, task_no, item_no, claim_token, name, kind, status, result, error, child_id,
                            event_name, event_key, due_ms, due_on, has_result, took_ms, ord)
-  ), held AS MATERIALIZED (
-    SELECT i.*, l.has_steps, l.attempt, l.recovery_attempts FROM item i CROSS JOIN LATERAL (
-      SELECT t.has_steps, t.attempt, t.recovery_attempts FROM ${tables.task} t
-      WHERE t.execution_id = i.execution_id AND t.task_no = i.task_no AND t.item_no = i.item_no
-        AND t.claim_token = i.claim_token
-      FOR NO KEY UPDATE
-    ) l
-  ), task AS (
-    UPDATE ${tables.task} t
-    SET has_steps = true, attempt = CASE WHEN h.progress THEN 0 ELSE t.attempt END,
-        recovery_attempts = CASE WHEN h.progress THEN 0 ELSE t.recovery_attempts END
-    FROM (
-      SELECT execution_id, task_no, item_no, bool_or(status <> 'Open') AS progress FROM held
-      WHERE NOT has_steps OR status <> 'Open' AND (attempt > 0 OR recovery_attempts > 0)
-      GROUP BY 1, 2, 3
-    ) h
-    WHERE ${taskOf('h')}
-  ), step AS (
+  ), ${stepFence(tables, "status <> 'Open'")}, step AS (
     INSERT INTO ${tables.step} AS s (execution_id, task_no, item_no, name, kind, status, result, error, child_id,
                                      event_name, event_key, due_at, started_at, completed_at)
     SELECT execution_id, task_no, item_no, name, kind, status, CASE WHEN has_result THEN result END,

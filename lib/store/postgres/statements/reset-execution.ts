@@ -1,5 +1,6 @@
 import { bigint, columns, integer, long, parsed, text, uuid } from './columns.js';
 import { plainArray } from './encoding.js';
+import { resetSteps } from './reset-steps.js';
 import { executionOf, lockOrder, taskOf, type Statement } from './statement.js';
 import {
   END_CHILDREN,
@@ -77,17 +78,7 @@ export const resetExecutions: Statement<{ id: string; dueInMs: number }> = {
         output = NULL, deleted_keys = NULL, error = NULL, deferred_since = NULL, started_at = NULL,
         completed_at = NULL, owner = NULL
     FROM item i WHERE ${taskOf('i')}
-  ), step AS (
-    DELETE FROM ${tables.step} s USING item i
-    WHERE ${stepOf('i')} AND (NOT i.keeps_steps OR s.status <> 'Done' AND s.kind <> 'child')
-  ), child_step AS (
-    UPDATE ${tables.step} s
-    SET status = 'Open', error = NULL, completed_at = NULL,
-        result = CASE WHEN c.parent_execution_id = s.execution_id AND c.completed_at IS NOT NULL AND c.status <> 'Completed'
-          THEN json_build_object('retryFrom', c.generation) END
-    FROM item i, ${tables.execution} c
-    WHERE ${stepOf('i')} AND i.keeps_steps AND s.kind = 'child' AND s.status || '' <> 'Done' AND c.id = s.child_id
-  ), retried AS (
+  ), ${resetSteps(tables, 'item')}, retried AS (
     INSERT INTO ${tables.event} (execution_id, kind, detail)
     SELECT x.id, 'executionRetried', jsonb_build_object(
              'tasks', n.tasks, 'taskNos', n.task_nos,
@@ -107,14 +98,6 @@ export const resetExecutions: Statement<{ id: string; dueInMs: number }> = {
   WHERE ${executionOf('e.id')}
   RETURNING ${RESET.select({ id: 'x.id', dueInMs: `coalesce(extract(epoch FROM x.run_at - ${tables.clock.now}) * 1000, 0)::bigint` })}`,
 };
-
-/** The condition of `taskOf` for the steps `s` of a task. */
-export function stepOf(row: string): string {
-  return (
-    `s.execution_id = ANY (ARRAY[${row}.execution_id]) AND s.task_no = ${row}.task_no ` +
-    `AND s.item_no = ${row}.item_no`
-  );
-}
 
 export function resetValues(resets: readonly ExecutionReset[]): unknown[] {
   const items = resets.flatMap(({ id, tasks }) => tasks.map((task) => ({ id, ...task })));

@@ -1,5 +1,5 @@
 import { plainArray } from './encoding.js';
-import { stepOf } from './reset-execution.js';
+import { resetSteps } from './reset-steps.js';
 import { NO_COLUMNS, taskOf, type Statement } from './statement.js';
 import type { ExecutionReset, ItemReset, ResetTask } from '../../port/index.js';
 
@@ -42,17 +42,7 @@ export const resetItems: Statement = {
         has_steps = t.has_steps AND c.keeps_steps, paused = false, attempt = 0, attempts = NULL, recovery_attempts = 0,
         output = NULL, error = NULL, deferred_since = NULL, started_at = NULL, completed_at = NULL, owner = NULL
     FROM chosen c WHERE ${taskOf('c')}
-  ), step AS (
-    DELETE FROM ${tables.step} s USING chosen c
-    WHERE ${stepOf('c')} AND (NOT c.keeps_steps OR s.status <> 'Done' AND s.kind <> 'child')
-  ), child_step AS (
-    UPDATE ${tables.step} s
-    SET status = 'Open', error = NULL, completed_at = NULL,
-        result = CASE WHEN x.parent_execution_id = s.execution_id AND x.completed_at IS NOT NULL AND x.status <> 'Completed'
-          THEN json_build_object('retryFrom', x.generation) END
-    FROM chosen c, ${tables.execution} x
-    WHERE ${stepOf('c')} AND c.keeps_steps AND s.kind = 'child' AND s.status || '' <> 'Done' AND x.id = s.child_id
-  )
+  ), ${resetSteps(tables, 'chosen')}
   UPDATE ${tables.task} t
   SET item_count = CASE WHEN n.items <> 'discard' THEN t.item_count END,
       unmet_dependencies = CASE WHEN n.items = 'discard' THEN t.unmet_dependencies ELSE 0 END,

@@ -1,5 +1,6 @@
 import { bigint, boolean, columns, integer, orNull, text, uuid } from './columns.js';
 import { jsonColumn, plainArray } from './encoding.js';
+import { lockTimeout } from './lock-timeout.js';
 import { executionOf, type Statement, type TenantTables } from './statement.js';
 import type { Message, SendReplies, SendReply } from '../../port/index.js';
 
@@ -76,7 +77,7 @@ function sendText(tables: TenantTables, { bounded = false, open = false }: SendV
     INSERT INTO ${tables.signal} (execution_id, name, key, payload, idempotency_key, created_at, expires_at)
     SELECT execution_id, name, event_key, payload, idempotency_key,
            ${open ? "'infinity'" : tables.clock.now}, ${tables.clock.now} + keep_ms * interval '1 millisecond'
-    FROM target WHERE (event_key IS NOT NULL OR status IN ${UNFINISHED})${bounded ? lockTimeout(9) : ''}
+    FROM target WHERE (event_key IS NOT NULL OR status IN ${UNFINISHED})${bounded ? ` AND ${lockTimeout('$9')}` : ''}
     ORDER BY ord
     ON CONFLICT DO NOTHING
     RETURNING id
@@ -89,10 +90,6 @@ function sendText(tables: TenantTables, { bounded = false, open = false }: SendV
   })} FROM target t
   UNION ALL SELECT ${SENT.selectSome({ id: 'id' })} FROM sent`;
 }
-
-/** As in the statement that starts executions: limits the wait for a key that another transaction is inserting. */
-const lockTimeout = (parameter: number): string =>
-  ` AND (SELECT set_config('lock_timeout', $${parameter}::text, true)) IS NOT NULL`;
 
 function statement(name: string, variant: SendVariant): Statement<SentRow> {
   return { name, columns: SENT, text: (tables) => sendText(tables, variant) };

@@ -1,7 +1,8 @@
 import { bigint, boolean, columns, jsonb, long, orNull } from './columns.js';
 import { jsonColumn, plainArray } from './encoding.js';
 import { leaseClause } from './lease-clause.js';
-import { claimedRootsClause, LIMIT_KEY, lockTimeout, startValues } from './start-executions.js';
+import { lockTimeout } from './lock-timeout.js';
+import { claimedRootsClause, LIMIT_KEY, startValues } from './start-executions.js';
 import { levelOf } from './priority-level.js';
 import { executionOf, taskOf, type Statement, type TenantTables } from './statement.js';
 import {

@@ -1,6 +1,7 @@
-import { bigint, columns, orNull, text, uuid } from './columns.js';
+import { bigint, columns, orNull, uuid } from './columns.js';
 import { jsonColumn, plainArray } from './encoding.js';
 import { leaseClause, leaseValues } from './lease-clause.js';
+import { lockTimeout } from './lock-timeout.js';
 import { levelOf } from './priority-level.js';
 import type { Statement, TenantTables } from './statement.js';
 import {
@@ -138,13 +139,6 @@ function startText(
   ${keyed ? `UNION ALL SELECT ${STARTED.selectSome({ created: 'id' })} FROM execution` : ''}`;
 }
 
-/**
- * Sets lock_timeout for the statement's own transaction, once before the first row. It limits the wait for a key that
- * another transaction is inserting.
- */
-export const lockTimeout = (parameter: string): string =>
-  `(SELECT set_config('lock_timeout', ${parameter}::text, true)) IS NOT NULL`;
-
 /** Each variant once, because prepared statements are counted by statement. */
 const statements = new Map<string, Statement<StartedRow>>();
 
@@ -195,24 +189,6 @@ export function startStatement(
   if (bounded) values.push(lockTimeoutMs);
   return [variantOf({ keyed, bounded, tagged, awaited, limited, expiring }), values];
 }
-
-const SETTING = columns({ setting: text });
-const setting = (value: string): string =>
-  SETTING.select({ setting: `set_config('lock_timeout', ${value}, true)` });
-
-/** Sets lock_timeout in the caller's transaction, unless it has one. Returns a row if it was set. */
-export const boundLockWait: Statement<{ setting: string }> = {
-  name: 'bound_lock_wait',
-  columns: SETTING,
-  text: () => `SELECT ${setting('$1::text')} WHERE current_setting('lock_timeout') = '0'`,
-};
-
-/** Removes the lock_timeout that {@link boundLockWait} set. */
-export const unboundLockWait: Statement<{ setting: string }> = {
-  name: 'unbound_lock_wait',
-  columns: SETTING,
-  text: () => `SELECT ${setting("'0'")}`,
-};
 
 /** The parameters of the statements, without tags and lock timeout. */
 export function startValues(

@@ -15,6 +15,7 @@ import {
   type WakeClaims,
   type WokenTask,
 } from '../../../store/port/index.js';
+import * as childStarts from '../memory-child-starts.js';
 import * as children from '../memory-children.js';
 import { isTakenIn, reserve } from '../memory-starts.js';
 import type { MemoryExecution } from '../memory-rows.js';
@@ -23,11 +24,11 @@ import { asTransaction } from '../memory-transaction.js';
 /** Executions that tasks of other executions start, in memory. */
 export class MemoryChildStore extends MemoryRole implements ChildStore {
   startChildren(items: readonly ChildStart[], lease: LeaseWrite): Promise<ChildrenReply> {
-    return this.run((tables) => children.startChildren(tables, items, lease, 'plain'));
+    return this.run((tables) => childStarts.startChildren(tables, items, lease, 'plain'));
   }
 
   startKeyedChild(child: ChildStart, lease: LeaseWrite): Promise<ChildrenReply> {
-    return this.run((tables) => children.startChildren(tables, [child], lease, 'keyed'));
+    return this.run((tables) => childStarts.startChildren(tables, [child], lease, 'keyed'));
   }
 
   /** The rows are written at the commit, as those of a start in a transaction. */
@@ -41,13 +42,13 @@ export class MemoryChildStore extends MemoryRole implements ChildStore {
     return this.run((tables) => {
       const isKeyTaken = isTakenIn(tables, transaction, child.item);
       const undo = tables.checkpoint();
-      const reply = children.startChildren(tables, [child], lease, 'inTransaction');
+      const reply = childStarts.startChildren(tables, [child], lease, 'inTransaction');
       undo();
       if (isKeyTaken) return { ...reply, children: [{ fate: 'exists', tags: null }] };
       if (reply.children[0]?.fate === 'started') {
         reserve(tables, transaction, child.item);
         transaction.onCommit(() => {
-          children.startChildren(tables, [child], lease, 'committed');
+          childStarts.startChildren(tables, [child], lease, 'committed');
           this.tables.notify([payload]);
         });
       }
@@ -56,7 +57,7 @@ export class MemoryChildStore extends MemoryRole implements ChildStore {
   }
 
   attachChildren(attachments: readonly ChildAttachment[]): Promise<boolean[]> {
-    return this.run((tables) => children.attachChildren(tables, attachments));
+    return this.run((tables) => childStarts.attachChildren(tables, attachments));
   }
 
   markParent(id: string): Promise<void> {

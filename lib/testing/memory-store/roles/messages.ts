@@ -15,22 +15,23 @@ import type {
 } from '../../../store/port/index.js';
 import * as deliveries from '../memory-delivery.js';
 import * as messages from '../memory-messages.js';
+import * as sends from '../memory-sends.js';
 import { asTransaction } from '../memory-transaction.js';
 
 /** Signals and events in memory. */
 export class MemoryMessageStore extends MemoryRole implements MessageStore {
   sendMessages(sent: readonly Message[]): Promise<SendReplies> {
-    return this.run((tables) => messages.sendMessages(tables, sent));
+    return this.run((tables) => sends.sendMessages(tables, sent));
   }
 
   sendSignals(signals: readonly SignalMessage[], claims: WakeClaims): Promise<SignalReplies> {
-    return this.run((tables) => messages.sendSignals(tables, signals, claims));
+    return this.run((tables) => sends.sendSignals(tables, signals, claims));
   }
 
   sendMessageIn(manager: UserTransaction, message: Message, payload: string): Promise<SendReply> {
     const transaction = asTransaction(manager);
     const committed = (): void => this.tables.notify([payload]);
-    return this.run((tables) => messages.sendMessageIn(tables, transaction, message, committed));
+    return this.run((tables) => sends.sendMessageIn(tables, transaction, message, committed));
   }
 
   deliver(limit: number, ids?: readonly string[], claims?: WakeClaims): Promise<Delivery> {
