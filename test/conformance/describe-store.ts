@@ -11,6 +11,7 @@ import { describeExecutionEnd } from './execution-end.js';
 import { describeFanIn } from './fan-in.js';
 import { describeFence } from './fence.js';
 import { describeFinding } from './finding.js';
+import { describeGivenEvents } from './given-events.js';
 import { describeGivenSignals } from './given-signals.js';
 import { describeHistories } from './histories.js';
 import { describeIdempotencyKeys } from './idempotency-keys.js';
@@ -74,6 +75,7 @@ const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStor
   ['signals and events', describeMessages],
   ['starts by events', describeEventStarts],
   ['signals for tasks that sleep', describeGivenSignals],
+  ['events for tasks that sleep', describeGivenEvents],
   ['the rendezvous', describeRendezvous],
   ['schedules', describeSchedules],
   ['states', describeStates],

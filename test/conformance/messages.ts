@@ -321,8 +321,7 @@ export function describeMessages(tested: TestedStore): void {
       await open(paid(), { ...key, executionId: other, taskNo: 0 });
       await suspend();
       expect(await deliver(await send(event()))).toMatchObject({ messages: 1, due: 1 });
-      await worker.claim([of.plan.definitionId], 5);
-      expect(await take([paid()])).toEqual(taken('"text"'));
+      expect(await stepOf()).toMatchObject({ status: 'Done', result: '"text"' });
       const late = { ...key, executionId: other, token: FIRST_TOKEN, step: 'wait' };
       expect(await messages().take([{ ...late, listens: [paid()] }])).toEqual([taken('"text"')]);
     });
@@ -351,8 +350,17 @@ export function describeMessages(tested: TestedStore): void {
       expect(await deliver(ids)).toMatchObject({ messages: 0 });
     });
 
+    test('that came during a wait is taken by it, also when its time is over', async () => {
+      await open(paid());
+      await send(event({ keepForMs: 0 }));
+      await nextMillisecond();
+      expect(await take([paid()])).toEqual(taken('"text"'));
+    });
+
     test('that came during a wait is kept until the wait has taken it', async () => {
       await open(paid());
+      // With another wait, the task is woken, and has to look.
+      await open(GO, { name: 'other' });
       await suspend();
       const ids = await send(event({ keepForMs: 0 }));
       await messages().expireEvents(1_000);

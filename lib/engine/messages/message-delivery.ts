@@ -14,7 +14,7 @@ const MAX_LOOKED_FOR = 50;
 /** First and longest pause before messages are delivered whose listening task was locked, in milliseconds. */
 const FIRST_PAUSE_MS = 5;
 const MAX_PAUSE_MS = 1_000;
-/** Longest wait for woken tasks to be claimed before further ones are woken, and between two looks, in milliseconds. */
+/** Longest wait for room before further tasks of a message are woken, and pause between two looks for it, in milliseconds. */
 const MAX_WAIT_MS = 100;
 const LOOK_MS = 5;
 /** Number of pauses after which the messages are left to the sweep. */
@@ -25,8 +25,8 @@ export interface MessageDeliveryParts {
   readonly tenant: string;
   readonly store: { readonly messages: Pick<MessageStore, 'deliver'> };
   readonly waker: Pick<TaskWaker, 'send'>;
-  /** Whether woken tasks are known to wait for this process to claim them. */
-  readonly hasBacklog: () => boolean;
+  /** Whether this process would claim more tasks. */
+  readonly hasRoom: () => boolean;
   /** Called with the workflows that delivered events are to start. */
   readonly toStart: (workflows: readonly string[]) => void;
 }
@@ -47,6 +47,8 @@ export class MessageDelivery {
   /** Whether the last statement has left tasks to wake. */
   private hasMore = false;
   private wasByIds = false;
+  /** Whether this process has claimed all tasks that the last part of a message has woken. */
+  private claimsAll = true;
   private work: Promise<void> | undefined;
   /** The pause before the next look for messages whose task is locked, and the number of such looks. */
   private retrying: Promise<void> | undefined;
@@ -90,7 +92,7 @@ export class MessageDelivery {
       try {
         await this.next();
         this.failures = 0;
-        if (this.hasMore && this.ids.length === 0) await this.untilClaimed();
+        if (this.hasMore && this.ids.length === 0) await this.untilRoom();
       } catch (error) {
         this.looks = true;
         await this.pause(error);
@@ -111,17 +113,20 @@ export class MessageDelivery {
 
   private async deliverNext(): Promise<void> {
     const ids = this.ids.splice(0, MAX_MESSAGES);
-    const { isPartial, hasMore } = await this.send(ids.length, ids);
+    this.claimsAll = true;
+    const limit = Math.max(ids.length, MAX_LOOKED_FOR);
+    const { isPartial, hasMore } = await this.send(ids.length, limit, ids);
     if (hasMore) this.hasMore = this.looks = true;
     else if (isPartial) this.retryLater();
   }
 
   private async lookOnce(): Promise<void> {
     this.looks = false;
-    const { isPartial, hasMore, messages } = await this.send(
-      this.hasMore ? MAX_MESSAGES : MAX_LOOKED_FOR,
-    );
+    const { isPartial, hasMore, messages, due } = await (this.hasMore
+      ? this.send(MAX_MESSAGES, undefined)
+      : this.send(MAX_LOOKED_FOR, MAX_MESSAGES));
     this.hasMore = hasMore;
+    this.claimsAll = due === 0;
     if (hasMore) this.looks = true;
     else if (isPartial) this.retryLater();
     else this.retries = 0;
@@ -129,22 +134,29 @@ export class MessageDelivery {
     if (messages === MAX_MESSAGES && !isPartial) this.looks = true;
   }
 
-  private async send(tasks: number, ids?: readonly string[]): Promise<Delivery> {
+  /** @param limit - of the messages, and of the tasks to wake; undefined: as many tasks as this process can claim, if any */
+  private async send(
+    tasks: number,
+    limit: number | undefined,
+    ids?: readonly string[],
+  ): Promise<Delivery> {
     const { waker, store, toStart } = this.parts;
-    const delivery = await waker.send(tasks, (claims) =>
-      store.messages.deliver(MAX_MESSAGES, ids, claims),
-    );
+    const delivery = await waker.send(tasks, (claims) => {
+      const room = this.claimsAll && claims.room > 0 ? claims.room : MAX_MESSAGES;
+      return store.messages.deliver(limit ?? room, ids, claims);
+    });
     if (delivery.toStart.length > 0) toStart(delivery.toStart);
     return delivery;
   }
 
   /**
-   * Tasks are claimed in the order in which they became due. If all tasks of an event became due at once, whatever is started
-   * a moment later would have to wait for all of them.
+   * A task that this process claims with its wake-up begins without another statement. And tasks are claimed in the order in
+   * which they became due: if all tasks of an event became due at once, whatever is started a moment later would wait for all
+   * of them.
    */
-  private async untilClaimed(): Promise<void> {
-    const { clock, hasBacklog } = this.parts;
-    for (let waited = 0; waited < MAX_WAIT_MS && hasBacklog(); waited += LOOK_MS) {
+  private async untilRoom(): Promise<void> {
+    const { clock, hasRoom } = this.parts;
+    for (let waited = 0; waited < MAX_WAIT_MS && !hasRoom(); waited += LOOK_MS) {
       await clock.sleep(LOOK_MS, this.closing.signal);
     }
   }

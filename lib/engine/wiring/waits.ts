@@ -44,7 +44,7 @@ export function wireWaits(
     tenant,
     store,
     waker,
-    hasBacklog: () => queue.hasBacklog,
+    hasRoom: () => queue.limit === 0 || queue.wantsMore,
     toStart: (workflows) => eventStarter.stored(workflows),
   });
   const messages = new MessageSender({

@@ -62,6 +62,9 @@ export interface Delivery extends Woken {
   readonly hasMore: boolean;
 }
 
+/** Maximum size of the payload of an event that a delivery gives to tasks, in stored bytes. Others are looked for. */
+export const MAX_GIVEN_BYTES = 2_000;
+
 /** How long an event is kept on at a time for waits that have still to take it, in milliseconds. */
 export const EVENT_GRACE_MS = 60_000;
 
@@ -145,6 +148,9 @@ export interface MessageStore {
   ): Promise<SendReply>;
   /**
    * Wakes the tasks that listen for messages that have not been delivered. Never waits for a lock.
+   *
+   * An event is given to a task that sleeps in a wait for it, and in no other: the wait is over. The others are only woken, and
+   * look for the message.
    *
    * @param limit - maximum number of messages, and of woken tasks
    * @param ids - only these messages. Default: of all, the oldest first

@@ -142,22 +142,28 @@ function wrongEffects({ executions, effects }: Facts): string[] {
 
 /** What runs saw of a step is what is recorded of it, and no step was run again after its record. */
 function wrongNotes({ notes, zombies }: ProgramsRun, { executions }: Facts): string[] {
-  const wrong: string[] = [];
-  const seen = new Map<string, unknown>();
-  for (const { what, executionId, task, name, value, at, by } of notes) {
+  const wrong = contradictions(notes);
+  for (const { what, executionId, task, name, at, by } of notes) {
     const execution = executions.get(executionId);
     const step = [...(execution?.steps.values() ?? [])].find((each) => each.name === name);
-    if (what === 'got') {
-      const key = `${executionId} ${task} ${name}`;
-      if (seen.has(key) && !isDeepStrictEqual(seen.get(key), value))
-        wrong.push(
-          `${key}: runs got ${JSON.stringify(seen.get(key))} and ${JSON.stringify(value)}`,
-        );
-      seen.set(key, value);
-    } else if (step !== undefined && step.completedAt !== null && !zombies.has(by)) {
+    if (what !== 'got' && step !== undefined && step.completedAt !== null && !zombies.has(by)) {
       if (at * 1_000 > step.completedAt + 1_000)
         wrong.push(`${executionId} ${task} ${name}: was run again after its record, by ${by}`);
     }
+  }
+  return wrong;
+}
+
+/** Points that returned one value to a run and another one to a later run. */
+export function contradictions(notes: readonly Note[]): string[] {
+  const wrong: string[] = [];
+  const seen = new Map<string, unknown>();
+  for (const { what, executionId, task, name, value } of notes) {
+    if (what !== 'got') continue;
+    const key = `${executionId} ${task} ${name}`;
+    if (seen.has(key) && !isDeepStrictEqual(seen.get(key), value))
+      wrong.push(`${key}: runs got ${JSON.stringify(seen.get(key))} and ${JSON.stringify(value)}`);
+    seen.set(key, value);
   }
   return wrong;
 }

@@ -35,6 +35,11 @@ export class ProgramProcesses {
     return child;
   }
 
+  /** Starts several at once. */
+  async startAll(count: number): Promise<void> {
+    await Promise.all(Array.from({ length: count }, () => this.start()));
+  }
+
   /** Stops a process for so long, and lets it go on. */
   async hang(child: TestChild, ms: number): Promise<void> {
     this.zombies.add(this.names.get(child) ?? '');

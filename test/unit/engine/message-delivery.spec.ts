@@ -26,17 +26,17 @@ describe('The delivery of messages', () => {
   /** The replies to come; then there is nothing. */
   let replies: (Delivery | Error)[];
   let woken: number;
-  /** Whether looks find tasks unclaimed: the next ones, and all others. */
-  let backlogs: boolean[];
-  let hasBacklog: boolean;
+  /** Whether looks find room: the next ones, and all others. */
+  let rooms: boolean[];
+  let hasRoom: boolean;
   let delivery: MessageDelivery;
   beforeEach(() => {
     clock = new ManualClock();
     calls = [];
     replies = [];
     woken = 0;
-    backlogs = [];
-    hasBacklog = false;
+    rooms = [];
+    hasRoom = true;
     delivery = new MessageDelivery({
       clock,
       tenant: 't',
@@ -51,7 +51,7 @@ describe('The delivery of messages', () => {
         },
       },
       toStart: () => {},
-      hasBacklog: () => backlogs.shift() ?? hasBacklog,
+      hasRoom: () => rooms.shift() ?? hasRoom,
       waker: {
         send: async (_tasks, statement) => {
           const reply = await statement(NO_CLAIMS);
@@ -105,11 +105,11 @@ describe('The delivery of messages', () => {
     expect(calls).toEqual([['1'], undefined, ['2'], undefined]);
   });
 
-  it('wakes further tasks when those of the part before are claimed, or after a tenth of a second', async () => {
+  it('wakes further tasks when there is room for them, or after a tenth of a second', async () => {
     const part = { ...NOTHING, messages: 1, due: 500, hasMore: true };
     replies = [part, part, NOTHING];
-    backlogs = [true, true, false];
-    hasBacklog = true;
+    rooms = [false, false, true];
+    hasRoom = false;
     delivery.deliver(['1']);
     await passes(5);
     expect(calls).toHaveLength(1);

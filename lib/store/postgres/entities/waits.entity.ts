@@ -32,6 +32,8 @@ export interface SignalRow {
   consumed: boolean;
   createdAt: Date;
   expiresAt: Date | null;
+  /** How far the delivery of an event to many tasks has come. */
+  delivery: { executionId: string; taskNo: number; itemNo: number; skips: boolean } | null;
 }
 
 /** The last reported progress of a task, as read through TypeORM. */
@@ -85,6 +87,7 @@ export const SignalEntity = new EntitySchema<SignalRow>({
     consumed: { name: 'consumed', type: 'boolean', default: false },
     createdAt: { name: 'created_at', type: 'timestamptz', default: () => SERVER_CLOCK.now },
     expiresAt: { name: 'expires_at', type: 'timestamptz', nullable: true },
+    delivery: { type: 'json', nullable: true },
   },
 });
 

@@ -1,4 +1,4 @@
-import { boolean, columns, integer, orNull, strings } from './columns.js';
+import { bigint, boolean, columns, integer, json, orNull, strings, text } from './columns.js';
 import { plainArray } from './encoding.js';
 import { eventStartClause, WORKFLOWS_TO_START } from './event-start-clause.js';
 import { lockOrder, taskOf, type Statement, type TenantTables } from './statement.js';
@@ -10,11 +10,23 @@ import {
   wokenOf,
   wokenRow,
 } from './wake-and-claim.js';
-import type { Delivery } from '../../port/index.js';
+import { isOnlyWait } from './only-wait.js';
+import {
+  MAX_GIVEN_BYTES,
+  type ClaimedTask,
+  type Delivery,
+  type StepRow,
+} from '../../port/index.js';
 
-/** The first row has what the messages were and are to start, and what is left of them. The others are tasks. */
+/**
+ * The first row has what the messages were and are to start, and what is left of them. The others are tasks, steps that were
+ * given an event (`step` and `signalId`), and the payloads of these events (`signalId` alone).
+ */
 const DELIVERED = columns({
   ...WOKEN_COLUMNS,
+  step: orNull(text),
+  signalId: orNull(bigint),
+  payload: orNull(json),
   messages: orNull(integer),
   toStart: orNull(strings),
   isPartial: orNull(boolean),
@@ -45,6 +57,12 @@ const SHARE = `(${LIMIT} - ${LIMIT} / 4)`;
  * deadlock with a task that holds its own row and takes the message. A delivery in parts goes on past such a task, and begins
  * anew after its last part.
  *
+ * **Given.** An event is given to a task that sleeps in a wait for it and in no other: the wait is over, and the claim of this
+ * statement, or a later one, comes with the payload. So such a task begins without a look. The conditions are those of
+ * `send_signals`: the locked row is the version of the snapshot, so the wait is open; the event came after the wait began, so
+ * the wait accepts it, and the task has not had it; and no older event of its name and key is undelivered. Where one of them
+ * does not hold, the task is only woken, and looks.
+ *
  * **Awake.** A task that waits and is due already is not woken again. It will be claimed after this snapshot, so it looks for
  * the message after its commit.
  *
@@ -56,30 +74,41 @@ const SHARE = `(${LIMIT} - ${LIMIT} / 4)`;
  */
 function deliverText(tables: TenantTables, which: string): string {
   return `WITH message AS MATERIALIZED (
-    SELECT s.id, s.name, coalesce(s.key, s.execution_id::text) AS key, s.execution_id IS NULL AS is_event, s.delivery
+    SELECT s.id, s.name, coalesce(s.key, s.execution_id::text) AS key, s.execution_id IS NULL AS is_event, s.delivery,
+           least(s.created_at, ${tables.clock.now}) AS came_at, ${giftOf(tables)} AS gift
     FROM ${tables.signal} s WHERE NOT s.delivered ${which}
     ORDER BY s.id LIMIT ${LIMIT} FOR NO KEY UPDATE SKIP LOCKED
   ), listed AS MATERIALIZED (
-    SELECT m.id, m.is_event, m.delivery, w.* FROM message m CROSS JOIN LATERAL (
+    SELECT m.id, m.is_event, m.delivery, m.gift, m.came_at, w.* FROM message m CROSS JOIN LATERAL (
       SELECT coalesce((m.delivery ->> 'executionId')::uuid, '00000000-0000-0000-0000-000000000000') AS execution_id,
              coalesce((m.delivery ->> 'taskNo')::integer, -1) AS task_no,
              coalesce((m.delivery ->> 'itemNo')::integer, -1) AS item_no
       OFFSET 0
     ) a CROSS JOIN LATERAL (
-      (SELECT st.execution_id, st.task_no, st.item_no, st.name AS step, false AS is_end FROM ${tables.step} st
+      (SELECT st.execution_id, st.task_no, st.item_no, st.name AS step, st.started_at, false AS is_end FROM ${tables.step} st
        WHERE st.event_name = m.name AND st.event_key = m.key AND st.status = 'Open' AND st.event_name IS NOT NULL
          AND st.kind = CASE WHEN m.is_event THEN 'event' ELSE 'signal' END
          AND (st.execution_id, st.task_no, st.item_no) > (a.execution_id, a.task_no, a.item_no)
        ORDER BY st.execution_id, st.task_no, st.item_no LIMIT ${SHARE})
       UNION ALL
-      SELECT NULL, NULL, NULL, NULL, true
+      SELECT NULL, NULL, NULL, NULL, NULL, true
       OFFSET 0
     ) w
     LIMIT 2 * ${LIMIT}
   ), listener AS MATERIALIZED (
-    SELECT * FROM listed ORDER BY ${lockOrder('')}
+    SELECT st.*, s.* FROM listed st LEFT JOIN LATERAL (
+      SELECT t.claim_token AS seen_token, t.wakes AS seen_wakes FROM ${tables.task} t
+      WHERE ${taskOf('st')} AND st.gift IS NOT NULL AND st.started_at <= st.came_at AND ${isOnlyWait(tables)}
+        AND NOT EXISTS (
+          SELECT FROM ${tables.step} h
+          WHERE h.execution_id = st.execution_id AND h.task_no = st.task_no AND h.item_no = st.item_no AND h.signal_id = st.id)
+      OFFSET 0
+    ) s ON true
+    ORDER BY ${lockOrder('st.')}
   ), found AS MATERIALIZED (
-    SELECT l.*, t.* FROM listener l LEFT JOIN LATERAL (
+    SELECT l.*, t.*, t.is_due AND NOT t.is_awake AND NOT t.paused AND t.claim_token = l.seen_token AND t.wakes = l.seen_wakes
+             AS is_given
+    FROM listener l LEFT JOIN LATERAL (
       SELECT t.completed_at IS NOT NULL AS is_over, t.status || '' = 'Waiting' AS is_due,
              t.status || '' = 'Waiting' AND coalesce(t.run_at <= ${tables.clock.now}, false) AS is_awake, ${LOCKED_TASK}
       FROM ${tables.task} t
@@ -88,8 +117,14 @@ function deliverText(tables: TenantTables, which: string): string {
     ) t ON true
   ), target AS MATERIALIZED (
     SELECT DISTINCT ON (execution_id, task_no, item_no) f.*, 1 AS n FROM found f WHERE NOT f.is_over AND NOT f.is_awake
-    ORDER BY ${lockOrder('')}
-  ), ${wakeAndClaimClauses(tables, 'target', { isProgress: false })}, forgotten AS (
+    ORDER BY ${lockOrder('')}, is_given IS TRUE DESC
+  ), ${wakeAndClaimClauses(tables, 'target', { isProgress: 'w.is_given' })}, done AS (
+    UPDATE ${tables.step} st
+    SET status = 'Done', result = g.gift, signal_id = g.id, completed_at = ${tables.clock.now}
+    FROM target g
+    WHERE g.is_given AND st.execution_id = ANY (ARRAY[g.execution_id]) AND st.task_no = g.task_no AND st.item_no = g.item_no
+      AND st.name = g.step AND (SELECT count(*) FROM woken) >= 0
+  ), forgotten AS (
     UPDATE ${tables.step} st SET event_name = NULL
     FROM (SELECT DISTINCT execution_id, task_no, item_no, step FROM found WHERE is_over) f
     WHERE st.execution_id = ANY (ARRAY[f.execution_id]) AND st.task_no = f.task_no AND st.item_no = f.item_no
@@ -122,7 +157,24 @@ function deliverText(tables: TenantTables, which: string): string {
     hasMore:
       'EXISTS (SELECT FROM part p WHERE NOT p.is_last) OR (SELECT count(*) FROM part) < (SELECT count(*) FROM message)',
   })}
-  UNION ALL SELECT ${DELIVERED.selectSome({ ...wokenRow(tables) })} FROM woken c`;
+  UNION ALL SELECT ${DELIVERED.selectSome({ ...wokenRow(tables) })} FROM woken c
+  UNION ALL SELECT ${DELIVERED.selectSome({
+    executionId: 'execution_id',
+    taskNo: 'task_no',
+    itemNo: 'item_no',
+    step: 'step',
+    signalId: 'id',
+  })} FROM target WHERE is_given AND $2::integer > 0
+  UNION ALL SELECT ${DELIVERED.selectSome({ signalId: 'id', payload: 'gift' })} FROM message
+  WHERE gift IS NOT NULL AND $2::integer > 0`;
+}
+
+/** A column: the payload of event `s` if it can be given, or NULL. */
+function giftOf({ signal }: TenantTables): string {
+  return `CASE WHEN s.execution_id IS NULL AND pg_column_size(s.payload) <= ${MAX_GIVEN_BYTES} AND (
+             SELECT o.id FROM ${signal} o
+             WHERE NOT o.delivered AND o.id < s.id AND o.execution_id IS NULL AND o.name = s.name AND o.key = s.key LIMIT 1
+           ) IS NULL THEN s.payload END`;
 }
 
 /** Up to the limit of all messages, the oldest first. */
@@ -150,12 +202,45 @@ export function deliveryValues(limit: number, ids?: readonly string[]): unknown[
 
 export function deliveryOf(rows: readonly DeliveredRow[]): Delivery {
   const first = rows.find(({ messages }) => messages !== null);
-  const woken = wokenOf(rows.filter(({ messages }) => messages === null));
+  const payloads = new Map<string | null, string | null>();
+  const ended = new Map<string, DeliveredRow>();
+  const tasks: DeliveredRow[] = [];
+  for (const row of rows) {
+    if (row.messages !== null) continue;
+    if (row.step !== null) ended.set(keyOf(row), row);
+    else if (row.signalId !== null) payloads.set(row.signalId, row.payload);
+    else tasks.push(row);
+  }
+  const { claims, due } = wokenOf(tasks);
   return {
     messages: first?.messages ?? 0,
     toStart: first?.toStart ?? [],
     isPartial: first?.isPartial === true,
     hasMore: first?.hasMore === true,
-    ...woken,
+    claims: claims.map((claim) => {
+      const end = ended.get(keyOf(claim));
+      return end === undefined ? claim : withResult(claim, end, payloads.get(end.signalId) ?? null);
+    }),
+    due,
   };
+}
+
+/** A claim has its steps as they were before the statement: the event that it was given ends its wait. */
+function withResult(
+  claim: ClaimedTask,
+  { step: name }: DeliveredRow,
+  result: string | null,
+): ClaimedTask {
+  const steps = claim.steps?.map((step): StepRow =>
+    step.name === name ? { ...step, status: 'Done', result } : step,
+  );
+  return { ...claim, steps };
+}
+
+function keyOf({
+  executionId,
+  taskNo,
+  itemNo,
+}: Pick<ClaimedTask, 'executionId' | 'taskNo' | 'itemNo'>): string {
+  return `${executionId}/${taskNo}/${itemNo}`;
 }

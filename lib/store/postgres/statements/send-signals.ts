@@ -1,5 +1,6 @@
 import { bigint, boolean, columns, integer, orNull, text, uuid } from './columns.js';
 import { jsonColumn, plainArray } from './encoding.js';
+import { isOnlyWait } from './only-wait.js';
 import { targetClause, UNFINISHED, wasSent } from './send-messages.js';
 import { lockOrder, taskOf, type Statement, type TenantTables } from './statement.js';
 import {
@@ -10,13 +11,12 @@ import {
   wokenOf,
   wokenRow,
 } from './wake-and-claim.js';
-import {
-  MAX_CLAIMED_STEPS,
-  type ClaimedTask,
-  type SendReply,
-  type SignalMessage,
-  type SignalReplies,
-  type StepRow,
+import type {
+  ClaimedTask,
+  SendReply,
+  SignalMessage,
+  SignalReplies,
+  StepRow,
 } from '../../port/index.js';
 
 /** A row is a reply (`index` and `isStored`), the id of a signal that was given to no task, a step that has one, or a task. */
@@ -36,16 +36,6 @@ function hasOlder({ signal }: TenantTables): string {
   return `EXISTS (
         SELECT FROM ${signal} s
         WHERE s.execution_id = t.execution_id AND s.name = t.name AND NOT s.consumed AND s.execution_id IS NOT NULL)`;
-}
-
-/** A condition: step `st` is the only open one of its task, which has so few that they can be counted here. */
-function isOnlyWait({ step }: TenantTables): string {
-  return `(
-          SELECT count(*) FILTER (WHERE o.status = 'Open') = 1 AND count(*) <= ${MAX_CLAIMED_STEPS} FROM (
-            SELECT o.status FROM ${step} o
-            WHERE o.execution_id = st.execution_id AND o.task_no = st.task_no AND o.item_no = st.item_no
-            LIMIT ${MAX_CLAIMED_STEPS + 1}
-          ) o)`;
 }
 
 /**

@@ -31,8 +31,11 @@ export const WOKEN_COLUMNS = {
 } as const;
 
 interface WakeVariant {
-  /** Whether the wake-up is the end of something that the task waits for: failed attempts before it no longer count. */
-  readonly isProgress: boolean;
+  /**
+   * Whether the wake-up is the end of something that the task waits for: failed attempts before it no longer count. Or a
+   * condition on the row `w` of the source.
+   */
+  readonly isProgress: true | string;
   /** Whether it counts for a task that waits for several children. */
   readonly isJoin?: boolean;
 }
@@ -68,7 +71,7 @@ export function wakeAndClaimClauses(
         claim_token = CASE WHEN w.claim THEN ${NEXT_TOKEN} ELSE t.claim_token END,
         owner = CASE WHEN w.claim THEN $5::uuid ELSE t.owner END,
         started_at = CASE WHEN w.claim THEN ${tables.clock.now} ELSE t.started_at END,
-        ${isProgress ? `attempt = CASE WHEN ${waits} THEN 0 ELSE t.attempt END,` : ''}
+        attempt = CASE WHEN ${isProgress === true ? '' : `${isProgress} AND `}${waits} THEN 0 ELSE t.attempt END,
         ${isJoin ? `pending_dependencies = CASE WHEN ${waits} THEN greatest(0, t.pending_dependencies - w.n) ELSE t.pending_dependencies END,` : ''}
         run_at = CASE WHEN w.claim THEN NULL WHEN w.is_due THEN ${tables.clock.now} ELSE t.run_at END
     FROM chosen w
