@@ -22,9 +22,9 @@ export async function measureMap({ server, entry, shape }) {
 /** Only of this library: the starts of others return before their items have run. */
 async function heapOf(entry, { workers: [worker] }) {
   if (entry.name !== OURS) return { usedMB: null, heapMB: null };
-  const { heapMB } = await worker.call('startMeasured', { count: 1, collects: false });
-  const { heapMB: usedMB } = await worker.call('startMeasured', { count: 1, collects: true });
-  return { usedMB, heapMB };
+  const grown = async (collects) =>
+    (await worker.call('startMeasured', { count: 1, collects, untilEnded: true })).heapMB;
+  return { usedMB: await grown(true), heapMB: await grown(false) };
 }
 
 /** How long it takes to stop a map, and what it does to others. */

@@ -78,10 +78,11 @@ function tell() {
 }
 
 /**
- * Starts as the contender starts many. Returns the time, and how far the heap has grown at the most: with the garbage that V8
- * had no reason to collect, or with `collects` what was in use.
+ * Starts as the contender starts many, or with `untilEnded` one by one until they have ended, if its `start` waits for that.
+ * Returns the time, and how far the heap has grown at the most: with the garbage that V8 had no reason to collect, or with
+ * `collects` what was in use.
  */
-async function startMeasured({ count, collects }) {
+async function startMeasured({ count, collects, untilEnded = false }) {
   globalThis.gc();
   const before = process.memoryUsage().heapUsed;
   let peak = before;
@@ -91,7 +92,7 @@ async function startMeasured({ count, collects }) {
   };
   const looking = setInterval(look, collects ? COLLECT_EVERY_MS : LOOK_EVERY_MS);
   const began = performance.now();
-  await (session.startMany ?? session.start)(count);
+  await ((!untilEnded && session.startMany) || session.start)(count);
   const ms = performance.now() - began;
   clearInterval(looking);
   return { ms, heapMB: (peak - before) / 2 ** 20 };

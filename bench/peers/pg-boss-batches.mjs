@@ -67,7 +67,7 @@ async function joinsOf(jobs, db) {
     if (data.map !== undefined) ended.set(data.map, (ended.get(data.map) ?? 0) + 1);
   }
   const next = [];
-  for (const [map, count] of [...ended].sort()) {
+  for (const [map, count] of [...ended].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const { rows } = await db.executeSql(COUNT_DOWN, [map, count]);
     if (rows[0].isOver) next.push({ data: { last: true } });
   }

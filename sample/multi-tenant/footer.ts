@@ -4,7 +4,7 @@ import type { WriteStream } from 'node:tty';
 const CLEAR_LINE = '\r\u001b[K';
 
 /** The last line of a terminal. It stays below the lines that are logged. */
-export class Footer {
+class Footer {
   private text = '';
 
   constructor(private readonly terminal: WriteStream) {}

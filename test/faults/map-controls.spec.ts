@@ -102,7 +102,9 @@ it.each(Object.keys(RACES))(
       await RACES[name]?.(id);
       const { status } = await tenant.runner.handle(id).result({ settled: true });
       const row = await mapRow(tenant, id);
-      expect({ round, ...row }).toMatchObject({ status, open: 0 });
+      expect({ round, ...row }).toMatchObject({ open: 0 });
+      // The map may have completed before the execution was cancelled.
+      if (row.status !== 'Completed') expect(row.status).toBe(status);
       if (status === 'Failed') expect(row).toMatchObject({ pending: 0, failed: 1 });
       failing = undefined;
       if (status !== 'Completed') await pick(random, tenants).runner.retry(id);

@@ -91,18 +91,21 @@ class MapRun {
 }
 
 it(`A map of ${ITEMS} items in ${PROCESSES} processes, of which one is killed each second, is joined once`, async () => {
-  const run = await MapRun.open({ items: ITEMS, handlerMs: 20, slots: SHORT ? 8 : 5 });
+  const run = await MapRun.open({ items: ITEMS, handlerMs: SHORT ? 20 : 50, slots: 6 });
   run.pass('parts');
   const workers = await Promise.all(Array.from({ length: PROCESSES }, () => run.worker()));
+  const booting: Promise<unknown>[] = [];
   const ended: number[] = [];
   for (let kill = 0; kill < KILLS; kill++) {
-    await delay(1_000);
+    await Promise.all([delay(1_000), waitFor(() => workers.length > 0, { what: 'a process' })]);
     const victim = pick(random, workers);
     workers.splice(workers.indexOf(victim), 1);
     await victim.kill();
     ended.push((await mapRow(run.client, run.id)).completed);
-    workers.push(await run.worker());
+    // The next kill does not wait for it.
+    booting.push(run.worker().then((worker) => workers.push(worker)));
   }
+  await Promise.all(booting);
   run.pass('first');
   await run.expectJoined(ITEMS);
   expect(await doubledEnds(run.client)).toEqual([]);

@@ -54,7 +54,9 @@ export interface OutcomeConsequences {
 /** Records outcomes in batches, and claims the dependents that become ready, as far as there is room. */
 export class OutcomeRecorder {
   private readonly logger = new Logger('Cloacina');
-  private readonly batcher: Batcher<TaskResult, undefined>;
+  private readonly tasks: Batcher<TaskResult, undefined>;
+  /** Outcomes of items: those of a large map would keep the tasks of other executions waiting for several statements. */
+  private readonly items: Batcher<TaskResult, undefined>;
   private readonly lookUps: OutcomeLookUps;
 
   constructor(
@@ -67,22 +69,25 @@ export class OutcomeRecorder {
     clock: Clock,
     private readonly consequences: OutcomeConsequences,
   ) {
-    this.batcher = new Batcher({
-      clock,
-      maxItems: MAX_OUTCOMES,
-      ...WRITE_LIMITS,
-      weight: outcomeWeight,
-      permit: () => store.permit(),
-      send: (results, resent) => this.send(results, resent),
-      classify: classifierOf(store),
-      late: (results, error) => this.reportLate(results, error),
-    });
+    const newBatcher = (): Batcher<TaskResult, undefined> =>
+      new Batcher({
+        clock,
+        maxItems: MAX_OUTCOMES,
+        ...WRITE_LIMITS,
+        weight: outcomeWeight,
+        permit: () => store.permit(),
+        send: (results, resent) => this.send(results, resent),
+        classify: classifierOf(store),
+        late: (results, error) => this.reportLate(results, error),
+      });
+    this.tasks = newBatcher();
+    this.items = newBatcher();
     this.lookUps = new OutcomeLookUps(store, clock);
   }
 
   /** Records an outcome. Rejects if the outcome can't be stored; the claim is still held then. */
   record(result: TaskResult): Promise<undefined> {
-    return this.batcher.add(result);
+    return (result.claim.isItem ? this.items : this.tasks).add(result);
   }
 
   /** Whether the task's row has this outcome. Waits while the database is unavailable. */
@@ -91,15 +96,17 @@ export class OutcomeRecorder {
   }
 
   get isBusy(): boolean {
-    return this.batcher.size > 0;
+    return this.tasks.size > 0 || this.items.size > 0;
   }
 
   async whenIdle(): Promise<void> {
-    await Promise.all([this.batcher.whenIdle(), this.lookUps.whenIdle()]);
+    const { tasks, items, lookUps } = this;
+    await Promise.all([tasks.whenIdle(), items.whenIdle(), lookUps.whenIdle()]);
   }
 
   close(): void {
-    this.batcher.close();
+    this.tasks.close();
+    this.items.close();
     this.lookUps.close();
   }
 

@@ -28,8 +28,6 @@ export interface MapRunnerParts {
   readonly whileUnavailable: Pick<AvailabilityRetry, 'run'>;
   /** Maximum size of an item and of the context, in bytes of JSON. */
   readonly maxContextSize: number;
-  /** Cancels the children of the Cancelled items of a map. */
-  readonly endChildren: (map: TaskClaim) => Promise<void>;
   /** Called when items were stored that may be claimed now. */
   readonly leftReady: (count: number) => void;
   /** Called when items with a limit were stored that may be claimed now. */
@@ -145,9 +143,7 @@ export class MapRunner implements MapRuns {
   private async join(attempt: Attempt, node: MapNode, state: MapState): Promise<TaskResult> {
     const { claim, input } = attempt;
     const { no, name } = claim.task;
-    const { maxContextSize, endChildren } = this.parts;
-    // The execution may go on after the failure of a map, so its end does not bring about theirs.
-    if (state.counts.cancelled > 0) await endChildren(claim);
+    const { maxContextSize } = this.parts;
     checkItems(name, node, state);
     const value = node.collect ? await this.collect(claim) : summaryJson(state);
     const writes = new Map([[name, value]]);

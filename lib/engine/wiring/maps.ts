@@ -1,5 +1,4 @@
 import { AvailabilityRetry } from '../../runtime/availability-retry.js';
-import type { TaskClaim } from '../claims/task-claim.js';
 import { ItemCanceller } from '../map/item-canceller.js';
 import { ItemReader } from '../items/item-reader.js';
 import { itemResults } from '../items/item-results.js';
@@ -21,7 +20,6 @@ export function wireMaps(
   const { settings, store, services, clock, tenant, address, claims, later } = core;
   const { maxContextSize, startTimeoutMs } = settings;
   const whileUnavailable = new AvailabilityRetry(tenant, store, startTimeoutMs, clock);
-  const endChildren = (map: TaskClaim): Promise<void> => completion.settler.endItemChildren(map);
   const leftReady = (count: number): void => later.wakeUps.leftHere(count);
   return {
     items: new ItemReader(store, clock),
@@ -32,7 +30,7 @@ export function wireMaps(
       whileUnavailable,
       claims,
       services,
-      endChildren,
+      endChildren: (map) => completion.settler.endItemChildren(map),
       giveBack: (claim, delayMs) => outcomes.completer.giveBack(claim, delayMs),
       leftReady: () => leftReady(1),
     }),
@@ -40,7 +38,6 @@ export function wireMaps(
       store,
       whileUnavailable,
       maxContextSize,
-      endChildren,
       leftReady,
       limitedReady: (limitKey) => later.limited.ready([limitKey]),
     }),

@@ -135,7 +135,7 @@ export interface LimitStore {
    * @param strict - the names of the strict limits
    */
   keysOf(limitKeys: readonly string[], strict?: readonly string[]): Promise<LimitKeyRow[]>;
-  /** Keys in their order, without those of maps. A key is known from its first claim on. */
+  /** Keys in their order, without those of maps. A key is known from its first claim on, until it is pruned. */
   keys(page: LimitKeysPage): Promise<LimitKeyRow[]>;
   /**
    * Forgets a page of the keys that are not used: no numbers are set for them, no task holds a slot or is due later, and

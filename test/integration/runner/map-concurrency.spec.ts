@@ -68,6 +68,33 @@ describe('The concurrency of a map', () => {
     await tenant.runner.cancel(id);
   });
 
+  it.each(['cancelled', 'deleted'])('is forgotten after the map was %s', async (how) => {
+    const limited = defineWorkflow('forgotten')
+      .map('each', { items: () => [0, 1, 2], concurrency: 1 }, async ({ signal }) => {
+        await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      })
+      .build();
+    const { runner, query, engine } = await openTenant([limited], { schema: freshSchema() });
+    const { id } = await runner.start(limited);
+    const holders = (): Promise<{ held: number }[]> =>
+      query('SELECT cardinality(h_execution) AS held FROM cloacina_limit_slot');
+    await waitFor(async () => (await holders())[0]?.held === 1, { what: 'a slot that is held' });
+    const prune = () => engine.store.limits.prune(engine.catalog.limits, 3_600_000, null);
+    const later = (): Promise<unknown> =>
+      query(`UPDATE cloacina_limit_slot
+             SET h_at = ARRAY(SELECT at - interval '2 hours' FROM unnest(h_at) AS h(at))`);
+    await later();
+    // A task that runs for hours holds its slot.
+    await prune();
+    expect(await holders()).toHaveLength(1);
+    await runner.cancel(id);
+    if (how === 'deleted') {
+      await query(`DELETE FROM cloacina_task_execution WHERE execution_id = $1`, [id]);
+    }
+    await prune();
+    expect(await holders()).toEqual([]);
+  });
+
   it('holds after a manual retry', async () => {
     let failing = true;
     let running = 0;

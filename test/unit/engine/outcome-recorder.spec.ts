@@ -68,6 +68,24 @@ describe('OutcomeRecorder', () => {
     expect(claims[0]!.cache.outcome(0)?.times).toEqual(asks ? times : undefined);
   });
 
+  it('sends the outcome of a task beside a batch of items that is under way', async () => {
+    const complete = scene.store.complete.bind(scene.store);
+    let open = (): void => undefined;
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    scene.store.complete = async (outcomes, lease) => {
+      if (outcomes.every(({ itemNo }) => itemNo === 0)) return complete(outcomes, lease);
+      await gate;
+      return { accepted: outcomes.map(() => true), readied: [], ended: [] };
+    };
+    const [item] = await scene.running();
+    const [task] = await scene.running();
+    const recorded = recorder.record(completed(Object.assign(item!, { itemNo: 1 })));
+    await recorder.record(completed(task!));
+    expect(recorder.isBusy).toBe(true);
+    open();
+    await recorded;
+  });
+
   it('claims the dependents of the highest priority where there is not room for all', async () => {
     const [claim] = await scene.running();
     scene.queue.occupy(9);
