@@ -176,8 +176,7 @@ export class LimitedClaimer {
   /** Sends one claiming statement. */
   private async claimOnce(): Promise<void> {
     const { store, catalog, queue, gate, except, consequences } = this.parts;
-    const { limitedIds: definitions, unknownTasks: unknown } = catalog.claimable;
-    const keys = await this.take(definitions, queue.capacity);
+    const keys = await this.take(catalog.claimable.limitedIds, queue.capacity);
     if (keys.length === 0) return;
     const requests = keys.map((limitKey) => ({
       limitKey,
@@ -186,6 +185,8 @@ export class LimitedClaimer {
     await gate.withRoom(
       MAX_CLAIMS,
       (lease, room) => {
+        // Not before the read of the keys: a workflow may have been paused since.
+        const { limitedIds: definitions, unknownTasks: unknown } = catalog.claimable;
         const choice = {
           definitions,
           unknown,

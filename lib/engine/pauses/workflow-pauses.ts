@@ -1,6 +1,5 @@
 import type { WorkflowPause, WorkflowPauseStore } from '../../store/port/index.js';
 import type { ClaimTable } from '../claims/claim-table.js';
-import type { ClaimsInFlight } from '../claims/claims-in-flight.js';
 import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
 import type { TaskCompleter } from '../execution/task-completer.js';
 import type { ProcessServices } from '../process-services.js';
@@ -12,7 +11,6 @@ export interface WorkflowPausesParts {
   readonly paused: PausedWorkflows;
   readonly catalog: Pick<DefinitionCatalog, 'pausesChanged'>;
   readonly claims: Pick<ClaimTable, 'all'>;
-  readonly inFlight: Pick<ClaimsInFlight, 'landed'>;
   readonly completer: Pick<TaskCompleter, 'giveBack'>;
   readonly services: Pick<ProcessServices, 'notifyPauses'>;
   /** Called when tasks may be due that no process has claimed. */
@@ -93,18 +91,16 @@ export class WorkflowPauses {
   }
 
   private apply(pauses: readonly WorkflowPause[]): void {
-    const { paused, catalog, inFlight, wakeWorkers } = this.parts;
+    const { paused, catalog, wakeWorkers } = this.parts;
     this.changes++;
     this.isDoubtful = false;
     if (!paused.replace(pauses)) return;
     catalog.pausesChanged();
     this.giveBackUnstarted();
-    // Statements that were sent before may bring further claims.
-    void inFlight.landed().then(() => this.giveBackUnstarted());
     wakeWorkers();
   }
 
-  /** Gives back the claims of paused workflows whose handlers have not begun. */
+  /** Gives back the claims of paused workflows whose handlers have not begun. Later claims are given back as they come. */
   private giveBackUnstarted(): void {
     const { paused, claims, completer } = this.parts;
     if (!paused.areSome) return;

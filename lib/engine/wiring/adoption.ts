@@ -11,7 +11,9 @@ export function wireAdoption(core: EngineCore, { catalog }: DefinitionsRoom) {
   const receiver = new ClaimReceiver({
     catalog,
     claims,
-    take: (claim) => later.executor.take(claim),
+    // A statement that was sent before the workflow was paused may have claimed it.
+    take: (claim) =>
+      claim.definition.isPaused() ? later.completer.giveBack(claim) : later.executor.take(claim),
     deadlineIn: (inMs) => services.schedule({ kind: 'deadline', tenant: address, inMs }),
   });
   const waker = new TaskWaker({

@@ -19,7 +19,7 @@ export function wireControl(
   { ends, settler }: CompletionRoom,
   { completer }: OutcomesRoom,
 ) {
-  const { store, services, clock, tenant, address, claims, events, inFlight, lease, later } = core;
+  const { store, services, clock, tenant, address, claims, events, lease, later } = core;
   const control = new ExecutionControl({
     address,
     store,
@@ -43,7 +43,6 @@ export function wireControl(
       paused,
       catalog,
       claims,
-      inFlight,
       completer,
       services,
       wakeWorkers,

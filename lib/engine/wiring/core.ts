@@ -12,6 +12,7 @@ import { ClaimsInFlight } from '../claims/claims-in-flight.js';
 import { EngineState } from '../engine-state.js';
 import type { Executor } from '../execution/executor.js';
 import type { Overruns } from '../execution/overruns.js';
+import type { TaskCompleter } from '../execution/task-completer.js';
 import type { TaskInterceptors } from '../execution/task-interceptors.js';
 import type { LimitedClaimer } from '../limits/limited-claimer.js';
 import type { ItemCanceller } from '../map/item-canceller.js';
@@ -48,6 +49,7 @@ export interface LaterParts {
   readonly reconciler: ClaimReconciler;
   readonly wakeUps: WakeUps;
   readonly executor: Executor;
+  readonly completer: TaskCompleter;
   readonly overruns: Overruns;
   readonly itemCanceller: ItemCanceller;
   readonly maps: MapRunner;

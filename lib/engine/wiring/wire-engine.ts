@@ -8,7 +8,7 @@ import { wireDefinitions } from './definitions.js';
 import { wireDrain } from './drain.js';
 import { wireExecution, type ExecutionRoom } from './execution.js';
 import { wireMaps, type MapsRoom } from './maps.js';
-import { wireOutcomes } from './outcomes.js';
+import { wireOutcomes, type OutcomesRoom } from './outcomes.js';
 import { wireSchedules } from './schedules.js';
 import { wireStarts } from './starts.js';
 import { wireWaits } from './waits.js';
@@ -41,6 +41,9 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     get maps() {
       return maps.maps;
     },
+    get completer() {
+      return outcomes.completer;
+    },
     get executor() {
       return execution.executor;
     },
@@ -52,7 +55,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
   const definitions = wireDefinitions(core);
   const adoption = wireAdoption(core, definitions);
   const completion = wireCompletion(core, adoption);
-  const outcomes = wireOutcomes(core, adoption, completion);
+  const outcomes: OutcomesRoom = wireOutcomes(core, adoption, completion);
   const starts = wireStarts(core, definitions, adoption);
   const waits = wireWaits(core, adoption, outcomes, starts);
   const control = wireControl(core, definitions, completion, outcomes);

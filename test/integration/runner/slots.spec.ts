@@ -99,8 +99,8 @@ describe('Slots', () => {
     const handles = [
       await runner.start(low, { n: 1 }),
       await runner.start(high, { n: 1 }),
-      await runner.start(low, { n: 2 }, { priority: 100 }),
-      await runner.start(high, { n: 2 }, { priority: 100 }),
+      await runner.start(low, { n: 2 }, { priority: 20 }),
+      await runner.start(high, { n: 2 }, { priority: 20 }),
       await runner.start(low, { n: 3 }, { priority: 7 }),
       await runner.start(high, { n: 3 }, { priority: 7 }),
       await runner.start(high, { n: 4 }),
@@ -108,9 +108,9 @@ describe('Slots', () => {
     free.open();
     await Promise.all(handles.map((handle) => handle.result()));
     expect(order).toEqual([
-      '2 high', // 105
-      '2 low', // 95
-      '3 high', // 12
+      '2 high', // 25, of the level 30
+      '2 low', // 15, of the level 20
+      '3 high', // 12, of the level 10
       '1 high', // 5, and here before the other one
       '4 high', // 5
       '3 low', // 2

@@ -252,7 +252,7 @@ describe('A workflow timeout', () => {
     );
     await rowsOf(
       url,
-      `UPDATE "${schema}".cloacina_workflow_execution SET deadline_at = now() + interval '10 ms'`,
+      `UPDATE "${schema}".cloacina_workflow_execution SET started_at = now(), deadline_at = now() + interval '10 ms'`,
     );
     for (const tenant of tenants) void processEngineOf(tenant).sweepOnce();
     const results = await Promise.all(
