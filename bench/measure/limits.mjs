@@ -69,7 +69,7 @@ function handledBy(workers) {
   return workers.reduce((sum, worker) => sum + worker.handled, 0);
 }
 
-export async function handledAll(workers, count) {
+async function handledAll(workers, count) {
   let seen = -1;
   let since = sharedNow();
   for (;;) {

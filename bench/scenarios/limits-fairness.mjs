@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { entriesOf } from '../measure/contenders.mjs';
 import { runsOf, withProcesses } from '../measure/limits.mjs';
 import { format } from '../measure/rounds.mjs';
-import { jain, sharedNow } from '../measure/slot-audit.mjs';
+import { jain } from '../measure/slot-audit.mjs';
 import { quantile } from '../statistics.mjs';
 
 const OTHERS = 99;
@@ -28,47 +28,48 @@ export const limitsFairness = {
 /** Latencies of keys that have a task now and then, and how slots are shared while all keys have a backlog. */
 async function beside(server, entry, { flood, runs, quick }) {
   const shape = { keys: OTHERS, perKey: 10, slots: 20, handlerMs: 5 };
-  return withProcesses({ server, entry, shape }, async ({ open }) => {
+  const latencies = await withProcesses({ server, entry, shape }, async ({ open }) => {
     const worker = await open();
     const time = () => worker.call('call', ['timeExecutesOf', 5, runs, OTHERS, 'other']);
     await time();
     const alone = await time();
     await worker.call('call', ['startKeyed', flood, 1, 'flood']);
     await delay(SETTLE_MS);
-    const during = await time();
-    await runsOf([worker]);
-    const each = quick ? 40 : 100;
-    await worker.call('call', ['startKeyed', each * OTHERS, OTHERS, 'other']);
-    const from = sharedNow();
-    while ((await lastOf(worker, each)) < from) await delay(50);
-    const shares = sharesOf(seen.splice(0), from, each);
-    return {
-      'p95 alone, ms': format(quantile(alone, 0.95)),
-      'beside the flood, ms': format(quantile(during, 0.95)),
-      ratio: format(quantile(during, 0.95) / quantile(alone, 0.95)),
-      "Jain's index": jain(shares).toFixed(3),
-    };
+    return { alone, during: await time() };
   });
+  const each = quick ? 50 : 200;
+  const shares = await withProcesses({ server, entry, shape }, async ({ open }) => {
+    const enqueuer = await open({ claims: false });
+    await enqueuer.call('call', ['startKeyed', flood / 4, 1, 'flood']);
+    await enqueuer.call('call', ['startKeyed', each * OTHERS, OTHERS, 'other']);
+    const worker = await open();
+    const ended = [];
+    while (!isDry(ended, each)) {
+      await delay(50);
+      ended.push(...(await runsOf([worker])));
+    }
+    return sharesOf(ended, each);
+  });
+  const { alone, during } = latencies;
+  return {
+    'p95 alone, ms': format(quantile(alone, 0.95)),
+    'beside the flood, ms': format(quantile(during, 0.95)),
+    ratio: format(quantile(during, 0.95) / quantile(alone, 0.95)),
+    "Jain's index": jain(shares).toFixed(3),
+  };
 }
 
-const seen = [];
-
-/** When the first of the other keys had ended all of its tasks; 0 before. */
-async function lastOf(worker, each) {
-  seen.push(...(await runsOf([worker])));
-  const ends = new Map();
-  for (const [key, , ended] of seen) {
-    if (key.startsWith('other')) ends.set(key, [...(ends.get(key) ?? []), ended]);
-  }
-  const done = [...ends.values()].filter((list) => list.length >= each);
-  return done.length === 0 ? 0 : Math.min(...done.map((list) => Math.max(...list)));
-}
-
-/** Number of tasks that each key ended from `from` until the first of the others had no more. */
-function sharesOf(runs, from, each) {
+/** Whether one of the other keys has no more tasks. */
+function isDry(runs, each) {
   const counts = new Map();
-  const ordered = runs.filter(([, , ended]) => ended >= from).sort((a, b) => a[2] - b[2]);
-  for (const [key] of ordered) {
+  for (const [key] of runs) counts.set(key, (counts.get(key) ?? 0) + 1);
+  return [...counts].some(([key, count]) => key.startsWith('other') && count >= each);
+}
+
+/** Number of tasks that each key ended until the first of the other keys had no more. */
+function sharesOf(runs, each) {
+  const counts = new Map();
+  for (const [key] of runs.toSorted((one, other) => one[2] - other[2])) {
     const count = (counts.get(key) ?? 0) + 1;
     counts.set(key, count);
     if (key.startsWith('other') && count >= each) break;

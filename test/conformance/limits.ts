@@ -88,7 +88,9 @@ export function describeLimits(tested: TestedStore): void {
       expect((await claim(['a'], { concurrency: 2 })).perKey).toEqual([2]);
       const { perKey, keys } = await claim(['a'], { concurrency: 2 }, { by: other });
       expect(perKey).toEqual([0]);
-      expect(keys).toEqual([{ limitKey: keyOf('a'), claimed: 0, fate: 'done', tokenInMs: null }]);
+      expect(keys).toEqual([
+        { limitKey: keyOf('a'), claimed: 0, fate: 'done', tokenInMs: null, rate: null },
+      ]);
     });
 
     test('do not depend on the slots of another key', async () => {
@@ -180,6 +182,7 @@ export function describeLimits(tested: TestedStore): void {
         await tested.behind.changeTask(id!, 0, { runInMs: -1 });
         expect((await claim(['a'], numbers)).ids).toEqual([id]);
         expect((await claim(['a'], numbers)).ids).toEqual([]);
+        expect((await tested.store.limits.keys(page))[0]?.holders).toHaveLength(1);
         await end([id!]);
         const next = await claim(['a'], numbers);
         expect(next.ids).toHaveLength(1);
@@ -196,6 +199,20 @@ export function describeLimits(tested: TestedStore): void {
       expect((await claim(['a'], numbers)).ids).toEqual([]);
       await tested.store.cancel(ids[0]!, null);
       expect((await claim(['a'], numbers)).ids).toHaveLength(1);
+    });
+
+    test('is taken once by a task that runs again, also if the key has several', async () => {
+      await waiting('a', 4);
+      await tested.store.limits.setKey(keyOf('a'), { concurrency: 3 });
+      const { ids } = await claim(['a'], numbers, { room: 2 });
+      expect(ids).toHaveLength(2);
+      await tested.store.reschedule([rescheduleOf('giveBack', ids[0]!, 0)]);
+      const again = await claim(['a'], numbers);
+      expect(again.ids).toContain(ids[0]);
+      expect(again.ids).toHaveLength(2);
+      const page = { name, after: null, count: 1, strict: [name] };
+      expect((await tested.store.limits.keys(page))[0]?.holders).toHaveLength(3);
+      expect((await claim(['a'], numbers)).ids).toEqual([]);
     });
 
     test('is one of two kinds of slots in a claim', async () => {

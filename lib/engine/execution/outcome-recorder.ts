@@ -2,8 +2,9 @@ import { Logger } from '@nestjs/common';
 import { toStoredError, type StoredError } from '../../errors/index.js';
 import { Batcher } from '../../runtime/batcher.js';
 import type { ClaimGate } from '../claims/claim-gate.js';
-import type { RunnableDefinition } from '../definitions/runnable-definition.js';
 import type { ClaimTable } from '../claims/claim-table.js';
+import type { TaskClaim } from '../claims/task-claim.js';
+import { knownLimitKey } from '../limits/limit-keys.js';
 import { classifierOf, WRITE_LIMITS } from '../write-batches.js';
 import { edgesOf, outcomesOf, outcomeWeight } from './build-outcomes.js';
 import { OutcomeLookUps } from './outcome-look-ups.js';
@@ -42,8 +43,12 @@ export interface OutcomeConsequences {
    * @param runsHere - whether this process has the handler
    */
   leftReady(runsHere: boolean): void;
-  /** Called when a dependent with a limit became ready, for which this process has the handler. */
-  limitedReady(): void;
+  /**
+   * Called when a dependent with a limit became ready, for which this process has the handler.
+   *
+   * @param limitKey - its key; undefined if this process does not know it
+   */
+  limitedReady(limitKey: string | undefined): void;
   ended(result: TaskResult, end: EndedExecution): void;
   recorded(result: TaskResult): void;
   refused(result: TaskResult): void;
@@ -174,7 +179,7 @@ export class OutcomeRecorder {
       if (ready.claimed) {
         this.consequences.claimed(result, ready, completion.batch);
       } else if (!ready.paused) {
-        this.leftReady(result.claim.definition, ready.taskNo);
+        this.leftReady(result.claim, ready.taskNo);
       }
     }
     for (const end of completion.ended) {
@@ -189,13 +194,16 @@ export class OutcomeRecorder {
     }
   }
 
-  private leftReady(definition: RunnableDefinition, taskNo: number): void {
-    const { handlers, claimable, isPaused } = definition;
+  private leftReady({ definition, cache }: TaskClaim, taskNo: number): void {
+    const { handlers, claimable, isPaused, workflow } = definition;
     // A resume claims it.
     if (isPaused()) return;
     const runsHere = handlers[taskNo] !== undefined;
-    if (runsHere && claimable[taskNo] !== true) this.consequences.limitedReady();
-    else this.consequences.leftReady(runsHere);
+    if (runsHere && claimable[taskNo] !== true) {
+      this.consequences.limitedReady(knownLimitKey(cache, workflow.tasks[taskNo] ?? {}));
+    } else {
+      this.consequences.leftReady(runsHere);
+    }
   }
 
   /** Resolves refusals after a lost reply: the first send may have recorded the outcome, which its row shows. */

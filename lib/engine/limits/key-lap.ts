@@ -19,6 +19,11 @@ export class KeyLap {
     return this.end !== undefined;
   }
 
+  /** The key behind which the next read begins; null for the first key. */
+  get position(): string | null {
+    return this.cursor;
+  }
+
   /** Begins a lap, after the one under way if there is one. */
   begin(): void {
     if (this.end === undefined) this.restart();

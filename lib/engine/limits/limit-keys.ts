@@ -1,5 +1,6 @@
 import { InvalidContextError } from '../../errors/index.js';
-import { findLimitKey } from '../../workflow/index.js';
+import { findLimitKey, type CompiledTask } from '../../workflow/index.js';
+import type { ExecutionCache } from '../memory/execution-cache.js';
 import type { RunnableDefinition } from '../definitions/runnable-definition.js';
 
 /**
@@ -37,4 +38,18 @@ export function rootKeysOf({ workflow }: RunnableDefinition, limitKeys: string |
   if (limitKeys === null) return [];
   const keys = JSON.parse(limitKeys) as Readonly<Record<number, string>>;
   return workflow.roots.flatMap((no) => keys[no] ?? []);
+}
+
+/** The key of a task with a limit, if this process knows the part of the input that decides it. */
+export function knownLimitKey(
+  cache: Pick<ExecutionCache, 'inputJson'>,
+  { limit }: Pick<CompiledTask, 'limit'>,
+): string | undefined {
+  if (limit === undefined) return undefined;
+  const [member = ''] = limit.key?.split('.') ?? [];
+  const json = limit.key === undefined ? undefined : cache.inputJson(member);
+  if (limit.key !== undefined && json === undefined) return undefined;
+  const root: unknown = json === undefined ? {} : { [member]: JSON.parse(json) as unknown };
+  const found = findLimitKey(limit, root);
+  return found.ok ? found.limitKey : undefined;
 }

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../../runtime/clock.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
 import type { ClaimedTask, LimitedClaims, LimitStore, TaskKey } from '../../store/port/index.js';
-import { splitLimitKey } from '../../workflow/index.js';
+import { splitLimitKey, type CheckedNumbers } from '../../workflow/index.js';
 import { ClaimFailures } from '../claims/claim-failures.js';
 import type { ClaimGate } from '../claims/claim-gate.js';
 import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
@@ -54,8 +54,9 @@ export interface LimitedConsequences {
  *
  * It has keys to claim for, and a lap through all keys with due tasks. A key is known from a start, or from a task of this
  * process that has ended, and is claimed for at once, without a search: so a free key costs the same however many others
- * are full. While tasks wait for room in this process, ended tasks begin a lap instead, so that the keys take turns and a
- * busy key does not keep the slots of the process for itself.
+ * are full. While there is more work than room (`isContended`), ended tasks begin a lap instead, and keys that are known from
+ * starts are claimed for together with those of the lap. So the keys take turns: in a statement of its own, a busy key would get
+ * all the room that the ends of its tasks have made.
  *
  * Keys without a token, and keys that another process had locked, are looked at again by a timer. See {@link TokenWaits} for
  * the processes that wait for the same token.
@@ -70,6 +71,8 @@ export class LimitedClaimer {
   private readonly failures: ClaimFailures;
   private retry: Timer | undefined;
   private claiming = false;
+  /** Whether the latest claims had less room than there was work. */
+  private isContended = false;
   private underWay = Promise.resolve();
 
   constructor(private readonly parts: LimitedClaimerParts) {
@@ -99,11 +102,11 @@ export class LimitedClaimer {
 
   /** Call when a task of this process that held a slot of the key has ended. */
   slotFreed(limitKey: string): void {
-    const { state, queue, consequences } = this.parts;
+    const { state, consequences } = this.parts;
     // Only this process knows that there is a free slot: the others would find it with their next sweep.
     if (!state.mayClaim) consequences.cannotClaim();
-    else if (queue.hasLimitedBacklog) this.look();
-    else if (!this.waitsForToken(limitKey)) this.addKeys([limitKey]);
+    else if (this.isContended) this.look();
+    else if (!this.needsTokenOnly(limitKey)) this.addKeys([limitKey]);
   }
 
   /** Call when this process has room. */
@@ -137,6 +140,21 @@ export class LimitedClaimer {
     return this.tokens.isEmpty(limitKey) && this.delayed.has(limitKey);
   }
 
+  /**
+   * Whether the end of a task brings nothing for its key: tokens are short, and not slots. A timer looks for the next token, here
+   * or in the process that got the last one.
+   */
+  private needsTokenOnly(limitKey: string): boolean {
+    if (this.waitsForToken(limitKey)) return true;
+    const { concurrency, total } = this.numbersOf(limitKey);
+    const isRateOnly = concurrency === undefined && total === undefined;
+    return isRateOnly && this.tokens.isShort(limitKey) && this.delayed.has(limitKey);
+  }
+
+  private numbersOf(limitKey: string): CheckedNumbers {
+    return this.parts.catalog.limits.get(splitLimitKey(limitKey).name) ?? {};
+  }
+
   private get isUsed(): boolean {
     const { catalog, queue } = this.parts;
     return queue.limit > 0 && catalog.claimable.limitedIds.length > 0;
@@ -160,11 +178,13 @@ export class LimitedClaimer {
         const isNew = !queue.hasLimitedBacklog;
         queue.hasLimitedBacklog = !queue.wantsMore;
         if (queue.hasLimitedBacklog) {
+          this.isContended = true;
           consequences.leftReady(isNew);
           break;
         }
         await this.claimOnce();
       }
+      if (!this.hasWork) this.isContended = false;
       this.failures.succeeded();
     } catch (error) {
       this.failed(error);
@@ -176,12 +196,11 @@ export class LimitedClaimer {
   /** Sends one claiming statement. */
   private async claimOnce(): Promise<void> {
     const { store, catalog, queue, gate, except, consequences } = this.parts;
-    const keys = await this.take(catalog.claimable.limitedIds, queue.capacity);
+    const known = this.takeKnown();
+    const lap = await this.takeOfLap(known, catalog.claimable.limitedIds, queue.capacity);
+    const keys = [...known, ...lap.keys];
     if (keys.length === 0) return;
-    const requests = keys.map((limitKey) => ({
-      limitKey,
-      numbers: catalog.limits.get(splitLimitKey(limitKey).name) ?? {},
-    }));
+    const requests = keys.map((limitKey) => ({ limitKey, numbers: this.numbersOf(limitKey) }));
     await gate.withRoom(
       MAX_CLAIMS,
       (lease, room) => {
@@ -197,36 +216,55 @@ export class LimitedClaimer {
       },
       (claimed, room) => {
         for (const task of claimed.claims) consequences.adopt(task);
-        this.follow(keys, claimed, claimed.claims.length >= room);
+        const isFull = claimed.claims.length >= room;
+        this.follow(claimed, isFull);
+        if (!isFull) return;
+        this.isContended = true;
+        this.lap.stoppedAt(lastClaimed(claimed, lap.keys) ?? lap.from ?? keys.at(-1) ?? '');
       },
     );
   }
 
-  /** The keys of the next statement: those that are known to be ready, or else the next ones of the lap. */
-  private async take(definitions: readonly string[], capacity: number): Promise<string[]> {
-    if (this.keys.size === 0) {
-      return this.lap.next(definitions, Math.min(MAX_KEYS, Math.max(FEW_KEYS, capacity)));
-    }
-    const keys = [...this.keys].slice(0, MAX_KEYS);
+  /** Keys that are known to be ready. They leave room for those of a lap. */
+  private takeKnown(): string[] {
+    const most = this.lap.isUnderWay ? MAX_KEYS / 2 : MAX_KEYS;
+    const keys = [...this.keys].slice(0, most);
     for (const key of keys) this.keys.delete(key);
     return keys;
   }
 
+  /** The next keys of the lap, if there is one that has to be gone on with now, and the key before them. */
+  private async takeOfLap(
+    known: readonly string[],
+    definitions: readonly string[],
+    capacity: number,
+  ): Promise<{ readonly keys: readonly string[]; readonly from?: string }> {
+    if (known.length > 0 && !this.isContended) return { keys: [] };
+    const from = this.lap.position;
+    const count = Math.min(MAX_KEYS - known.length, Math.max(FEW_KEYS, capacity));
+    const found = await this.lap.next(definitions, count);
+    // A statement for the few keys before the end of the lap would give each of them more than the others got.
+    if (found.length < count) {
+      found.push(...(await this.lap.next(definitions, count - found.length)));
+    }
+    if (found.length === 0) return { keys: [] };
+    const keys = new Set(found.filter((key) => !known.includes(key)));
+    return { keys: [...keys], from: from ?? '' };
+  }
+
   /** @param isFull - whether the claim has used all the room that it had */
-  private follow(keys: readonly string[], claimed: LimitedClaims, isFull: boolean): void {
-    let last: string | undefined;
-    for (const { limitKey, fate, tokenInMs, claimed: count } of claimed.keys) {
-      if (count > 0) last = limitKey;
+  private follow(claimed: LimitedClaims, isFull: boolean): void {
+    for (const { limitKey, fate, tokenInMs, rate, claimed: count } of claimed.keys) {
       if (fate === 'locked') {
         this.delayed.add(limitKey, this.lockedMs);
-      } else if (tokenInMs !== null) {
-        this.delayed.add(limitKey, this.tokens.stopped(limitKey, tokenInMs, count));
+      } else if (tokenInMs !== null && rate !== null) {
+        const inMs = this.tokens.stopped(limitKey, { claimed: count, tokenInMs, rate });
+        this.delayed.add(limitKey, inMs);
       } else {
         this.tokens.forget(limitKey);
         if (fate === 'more' && !isFull) this.keys.add(limitKey);
       }
     }
-    if (isFull) this.lap.stoppedAt(last ?? keys.at(-1) ?? '');
   }
 
   private get lockedMs(): number {
@@ -247,3 +285,8 @@ export class LimitedClaimer {
 }
 
 const NOTHING_CLAIMED: Promise<LimitedClaims> = Promise.resolve({ claims: [], keys: [] });
+
+/** The last of the keys for which the claim took a task. */
+function lastClaimed({ keys }: LimitedClaims, of: readonly string[]): string | undefined {
+  return keys.findLast(({ limitKey, claimed }) => claimed > 0 && of.includes(limitKey))?.limitKey;
+}

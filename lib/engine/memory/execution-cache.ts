@@ -76,6 +76,11 @@ export class ExecutionCache {
     this.input = ContextView.ofInput(values);
   }
 
+  /** The JSON text of a key of the input, if the input is known here and has the key. */
+  inputJson(key: string): string | undefined {
+    return this.input?.get(key)?.json;
+  }
+
   outcome(no: number): KnownOutcome | undefined {
     return this.outcomes.get(no);
   }

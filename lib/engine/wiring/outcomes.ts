@@ -21,7 +21,7 @@ export function wireOutcomes(
   const recorder = new OutcomeRecorder(store, claims, gate, clock, {
     isAwaited: (id) => waiters.isAwaited(id),
     claimed: ({ claim }, readied, batch) => receiver.fromOutcome(claim, readied, batch),
-    limitedReady: () => later.limited.look(),
+    limitedReady: (key) => (key === undefined ? later.limited.look() : later.limited.ready([key])),
     leftReady: (runsHere) => (runsHere ? later.wakeUps.leftHere(1) : later.wakeUps.wakeWorkers(1)),
     ended: (result, end) => ends.recorded(result, end),
     recorded: ({ claim, status, error }) => {

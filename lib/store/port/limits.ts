@@ -34,6 +34,16 @@ export interface ClaimedKey {
   readonly claimed: number;
   /** When the rate allows the next task to begin, in milliseconds. Null unless the rate has stopped the claim. */
   readonly tokenInMs: number | null;
+  /** The rate that has stopped the claim. Null unless a rate has. */
+  readonly rate: TokenRate | null;
+}
+
+/** How tokens come. */
+export interface TokenRate {
+  /** Time between two tokens, in milliseconds. */
+  readonly everyMs: number;
+  /** Max number of tokens that are kept. */
+  readonly burst: number;
 }
 
 /** The claimed tasks of several keys. */

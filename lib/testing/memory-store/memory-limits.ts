@@ -26,7 +26,8 @@ interface OpenKey {
   readonly open: number;
   readonly tokens: number;
   /** The time of the first token, and the interval between two, in milliseconds. Undefined without a rate. */
-  readonly rate: { readonly first: number; readonly everyMs: number } | undefined;
+  readonly rate:
+    { readonly first: number; readonly everyMs: number; readonly burst: number } | undefined;
   readonly weight: number;
   /** Whether the holders of slots are kept. */
   readonly isCounted: boolean;
@@ -138,7 +139,7 @@ function openKey(
     isCounted: concurrency < UNLIMITED,
     open: Math.min(concurrency - slot.holders.length, tokens),
     tokens,
-    rate: rate === undefined ? undefined : { first, everyMs },
+    rate: rate === undefined ? undefined : { first, everyMs, burst: rate.burst },
     weight: Math.max(1, slot.weight ?? 1),
     total: totalOf(tables, name, set?.total ?? numbers.total, totals),
   };
@@ -178,12 +179,17 @@ function settle(tables: MemoryTables, key: OpenKey, claimed: number): ClaimedKey
   const next = rate === undefined ? undefined : rate.first + claimed * rate.everyMs;
   if (next !== undefined && claimed > 0) slot.nextTokenAt = next;
   const isOpen = claimed < open && (total?.free ?? 1) > 0;
+  const tokenInMs =
+    next !== undefined && claimed >= tokens ? Math.max(0, Math.ceil(next - tables.now())) : null;
   return {
     limitKey,
     claimed,
     fate: (isOpen && due.length > 0) || again.length > 0 ? 'more' : 'done',
-    tokenInMs:
-      next !== undefined && claimed >= tokens ? Math.max(0, Math.ceil(next - tables.now())) : null,
+    tokenInMs,
+    rate:
+      tokenInMs === null || rate === undefined
+        ? null
+        : { everyMs: rate.everyMs, burst: rate.burst },
   };
 }
 

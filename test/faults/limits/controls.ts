@@ -8,9 +8,10 @@ const CLAIM = 'WITH asked AS MATERIALIZED';
 const SNAPSHOT = ') l ON true\n  ), total AS';
 const HELD = 'count(*)::integer AS held';
 const MISSING = "WHEN t.now IS NULL THEN h.at > statement_timestamp() - interval '1 minute'";
-const PAUSE_SECONDS = 0.01;
+/** The longest pause. Of two claims, the one with the earlier snapshot must be able to get the lock later. */
+const PAUSE_SECONDS = 0.02;
 /** Of a control, which has to be noticed soon. */
-const LONG_PAUSE_SECONDS = 0.03;
+const LONG_PAUSE_SECONDS = 0.1;
 
 /**
  * From now on each limited claim of the process waits between its snapshot and the lock of its keys, so that others claim
@@ -22,7 +23,7 @@ export function widenRaces(control: Control | undefined): void {
     const paused = replaced(
       text,
       SNAPSHOT,
-      `) l ON true WHERE (SELECT count(*) FROM pg_sleep(${control === undefined ? PAUSE_SECONDS : LONG_PAUSE_SECONDS})) = 1\n  ), total AS`,
+      `) l ON true WHERE (SELECT count(*) FROM pg_sleep(random() * ${control === undefined ? PAUSE_SECONDS : LONG_PAUSE_SECONDS})) = 1\n  ), total AS`,
     );
     if (control === undefined) return paused;
     return control === 'counting'

@@ -45,7 +45,10 @@ export class LimitedProcesses {
     return child.message<Ready>(({ kind }) => kind === 'ready');
   }
 
-  /** Starts executions while few are unfinished, until `stopFeeding`. Those that come later have any priority. */
+  /**
+   * Starts executions while few are unfinished, until `stopFeeding`. Some overtake those that wait, so that tasks are claimed
+   * which are younger than the snapshots of claims under way.
+   */
   async feed(): Promise<void> {
     while (this.isFeeding) {
       if ((await this.unfinished()) < FEW) await this.startSome();
@@ -95,7 +98,11 @@ export class LimitedProcesses {
       Array.from({ length: BATCH }, () => {
         const n = this.started++;
         const ms = n % 10 === 0 ? LONG_MS : 1 + (n % 8);
-        return runner.start(limited, { key: `key ${n % KEYS}`, ms }, { priority: n % 100 });
+        return runner.start(
+          limited,
+          { key: `key ${n % KEYS}`, ms },
+          { priority: n % 4 === 0 ? 50 : 0 },
+        );
       }),
     );
   }

@@ -189,8 +189,8 @@ describe('A strict limit', () => {
     await tenant.runner.execute(strict, { key: 'b', n: 1 });
     await waitFor(async () => (await tenant.runner.get(first.id))?.tasks[0]?.attempt === 1);
     expect(begun.filter((each) => each.startsWith('a'))).toEqual(['a1']);
-    const held = await tenant.runner.get(second.id);
-    expect(held?.tasks[0]?.waitingFor).toMatchObject({
+    const behind = await tenant.runner.get(second.id);
+    expect(behind?.tasks[0]?.waitingFor).toMatchObject({
       reason: 'limit',
       detail: expect.stringContaining(`"ledger" of "a": 1 of 1, held by ${first.id}`),
     });

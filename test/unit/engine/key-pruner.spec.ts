@@ -13,7 +13,10 @@ function prunerOf(
     asked.push(after);
     return { deleted: 0, last: left.shift() ?? null };
   };
-  const catalog = { limits: new Map(), claimable: { ids: [], limitedIds, unknownTasks: [] } };
+  const catalog = {
+    limits: new Map(),
+    claimable: { ids: [], limitedIds, unknownTasks: [], aging: [] },
+  };
   return { pruner: new KeyPruner({ store: { limits: { prune } }, catalog }), asked };
 }
 

@@ -6,35 +6,48 @@ const KEY = 'stripe acct_17';
 const INTERVAL_MS = 11;
 const PROCESSES = 8;
 
-it('A process that got a token looks for the next one at its time, and one that got none later and later', () => {
+const RATE = { everyMs: INTERVAL_MS, burst: 9 };
+const stopped = (waits: TokenWaits, claimed: number, tokenInMs = INTERVAL_MS) =>
+  waits.stopped(KEY, { claimed, tokenInMs, rate: RATE });
+
+it('A process that gets the tokens looks for the next one at its time, and one that gets none later and later', () => {
   const waits = new TokenWaits(new ManualClock());
-  expect(waits.stopped(KEY, INTERVAL_MS, 1)).toBe(INTERVAL_MS + 1);
-  const pauses = Array.from({ length: 12 }, () => waits.stopped(KEY, INTERVAL_MS, 0));
+  expect(stopped(waits, 1)).toBe(INTERVAL_MS + 1);
+  const pauses = Array.from({ length: 12 }, () => stopped(waits, 0));
   expect(pauses[0]).toBeGreaterThanOrEqual(INTERVAL_MS + 20);
   expect(pauses[3]).toBeGreaterThan(pauses[0]! * 5);
   expect(Math.max(...pauses)).toBeLessThanOrEqual(INTERVAL_MS + 1 + 1_000);
-  // The first token that it gets may be luck; after some more it is the first again.
-  for (let n = 0; n < 8; n++) waits.stopped(KEY, INTERVAL_MS, 1);
-  expect(waits.stopped(KEY, INTERVAL_MS, 1)).toBe(INTERVAL_MS + 1);
+  for (let n = 0; n < 8; n++) stopped(waits, 9);
+  expect(stopped(waits, 9)).toBe(INTERVAL_MS + 1);
+});
+
+it('A process that gets a few of the tokens that came since its last look falls behind', async () => {
+  const clock = new ManualClock();
+  const waits = new TokenWaits(clock);
+  stopped(waits, 1);
+  await clock.advance(10 * INTERVAL_MS);
+  expect(stopped(waits, 4)).toBeGreaterThan(INTERVAL_MS + 1);
+  await clock.advance(10 * INTERVAL_MS);
+  expect(stopped(waits, 5)).toBe(INTERVAL_MS + 1);
 });
 
 it('A key is known to be empty until its next token, or until it is forgotten', async () => {
   const clock = new ManualClock();
   const waits = new TokenWaits(clock);
-  expect(waits.isEmpty(KEY)).toBe(false);
-  waits.stopped(KEY, INTERVAL_MS, 0);
-  expect(waits.isEmpty(KEY)).toBe(true);
+  expect([waits.isEmpty(KEY), waits.isShort(KEY)]).toEqual([false, false]);
+  stopped(waits, 0);
+  expect([waits.isEmpty(KEY), waits.isShort(KEY)]).toEqual([true, true]);
   await clock.advance(INTERVAL_MS);
-  expect(waits.isEmpty(KEY)).toBe(false);
-  waits.stopped(KEY, 60_000, 1);
+  expect([waits.isEmpty(KEY), waits.isShort(KEY)]).toEqual([false, true]);
+  stopped(waits, 1, 60_000);
   waits.forget(KEY);
-  expect(waits.isEmpty(KEY)).toBe(false);
+  expect([waits.isEmpty(KEY), waits.isShort(KEY)]).toEqual([false, false]);
 });
 
-it('Of eight processes one takes nearly all tokens, and the others hardly look', async () => {
+/** Processes that look for tokens for ten seconds, each a little late: how often they look, and what they get. */
+async function compete(lateMs: number) {
   const clock = new ManualClock();
-  const seconds = 10;
-  const end = clock.now() + seconds * 1_000;
+  const end = clock.now() + 10_000;
   const processes = Array.from({ length: PROCESSES }, () => ({
     waits: new TokenWaits(clock),
     at: 0,
@@ -46,17 +59,25 @@ it('Of eight processes one takes nearly all tokens, and the others hardly look',
     for (const process of processes) {
       if (process.at > clock.now()) continue;
       looks++;
-      const claimed = nextToken <= clock.now() ? 1 : 0;
       // GCRA with a burst: what a late look has left behind is not lost.
-      if (claimed > 0) nextToken = Math.max(nextToken, clock.now() - 8 * INTERVAL_MS) + INTERVAL_MS;
+      nextToken = Math.max(nextToken, clock.now() - (RATE.burst - 1) * INTERVAL_MS);
+      let claimed = 0;
+      for (; nextToken <= clock.now(); nextToken += INTERVAL_MS) claimed++;
       taken += claimed;
-      const inMs = Math.max(0, nextToken - clock.now());
-      process.at = clock.now() + process.waits.stopped(KEY, inMs, claimed);
+      const tokenInMs = nextToken - clock.now();
+      process.at = clock.now() + stopped(process.waits, claimed, tokenInMs) + lateMs;
     }
     await clock.advance(1);
   }
-  const tokens = Math.floor((seconds * 1_000) / INTERVAL_MS);
-  expect(taken).toBeGreaterThanOrEqual(tokens * 0.95);
-  // Without the pauses: one look of each process for each token.
-  expect(looks).toBeLessThan(taken * 2);
-});
+  return { looks, taken, tokens: Math.floor(10_000 / INTERVAL_MS) };
+}
+
+// Without the pauses there is one look of each process for each token.
+it.each([0, 15, 30])(
+  'Of eight processes that are %s ms late one takes nearly all tokens, and the others hardly look',
+  async (lateMs) => {
+    const { looks, taken, tokens } = await compete(lateMs);
+    expect(taken).toBeGreaterThanOrEqual(tokens * 0.95);
+    expect(looks).toBeLessThan(tokens * 1.5);
+  },
+);

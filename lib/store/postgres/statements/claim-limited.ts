@@ -18,7 +18,7 @@ import { UNLIMITED } from '../../../workflow/limit.js';
 /** Replaces the task's number in a row that tells of a key. */
 export const KEY_ROW = -2;
 
-export const LIMITED = columns({
+const LIMITED = columns({
   ...CLAIM_COLUMNS,
   input: orNull(json),
   limitKey: orNull(text),
@@ -26,6 +26,8 @@ export const LIMITED = columns({
   more: orNull(boolean),
   isLocked: orNull(boolean),
   tokenInMs: orNull(long),
+  tokenEveryUs: orNull(long),
+  burst: orNull(integer),
 });
 export type LimitedRow = ReturnType<typeof LIMITED.decode>[number];
 
@@ -187,6 +189,8 @@ function limitedText(tables: TenantTables, { isFree, isStrict }: LimitedKind): s
     claimed: 'coalesce(n.taken, 0)',
     more: 'coalesce(n.taken, 0) < r.open AND coalesce(n.taken, 0) >= r.share OR coalesce(n.taken, 0) < c.found',
     isLocked: 'r.limit_key IS NULL',
+    tokenEveryUs: '(extract(epoch FROM r.every) * 1000000)::bigint',
+    burst: 'r.burst',
     tokenInMs: `CASE WHEN coalesce(n.taken, 0) >= r.tokens
       THEN greatest(0, ceil(extract(epoch FROM r.first + coalesce(n.taken, 0) * r.every - ${clock.now}) * 1000))::bigint END`,
   })}

@@ -75,6 +75,8 @@ export function limitedClaimsOf(rows: readonly LimitedRow[]): LimitedClaims {
     more: _m,
     isLocked: _l,
     tokenInMs: _t,
+    tokenEveryUs: _e,
+    burst: _b,
     ...row
   } of rows) {
     if (row.taskNo < 0) continue;
@@ -88,11 +90,16 @@ export function limitedClaimsOf(rows: readonly LimitedRow[]): LimitedClaims {
   return { claims, keys };
 }
 
-function keyOf({ limitKey, claimed, more, isLocked, tokenInMs }: LimitedRow): ClaimedKey {
+function keyOf(row: LimitedRow): ClaimedKey {
+  const { limitKey, claimed, more, isLocked, tokenInMs, tokenEveryUs, burst } = row;
   return {
     limitKey: limitKey ?? '',
     claimed: claimed ?? 0,
     fate: isLocked === true ? 'locked' : more === true ? 'more' : 'done',
     tokenInMs,
+    rate:
+      tokenInMs === null || tokenEveryUs === null
+        ? null
+        : { everyMs: tokenEveryUs / 1_000, burst: burst ?? 1 },
   };
 }
