@@ -22,7 +22,8 @@ export async function measureSchedules({ server, entry, count, firings = count, 
   });
   try {
     await message(child, ({ isReady }) => isReady, 'the schedules');
-    if (Date.now() > at) throw new Error('It took longer to make the schedules than until they were due.');
+    if (Date.now() > at)
+      throw new Error('It took longer to make the schedules than until they were due.');
     const patience = setTimeout(() => child.send('stop'), at - Date.now() + PATIENCE_MS);
     const { lags, twice } = await message(child, ({ lags: all }) => all, 'the firings');
     clearTimeout(patience);

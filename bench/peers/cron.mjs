@@ -12,7 +12,11 @@ const CALLERS = 20;
  * The schedules of each contender: makes `count` of them, and calls `fired` in the handler of each firing. All resolve to a
  * function that stops.
  */
-export const cronOf = { 'nestjs-cloacina': cloacina, 'pg-boss': pgBoss, 'graphile-worker': graphileWorker };
+export const cronOf = {
+  'nestjs-cloacina': cloacina,
+  'pg-boss': pgBoss,
+  'graphile-worker': graphileWorker,
+};
 
 /** @param spec - when the schedule of this number fires */
 async function cloacina({ url, count, tenants, spec, fired }) {
@@ -68,7 +72,12 @@ async function graphileWorker({ url, count, fired }) {
       payload: { no },
     })),
   );
-  const worker = { connectionString: url, concurrentJobs: 24, maxPoolSize: 25, localQueue: { size: 500 } };
+  const worker = {
+    connectionString: url,
+    concurrentJobs: 24,
+    maxPoolSize: 25,
+    localQueue: { size: 500 },
+  };
   const options = { preset: { worker }, logger: new Logger(() => () => {}) };
   const utils = await makeWorkerUtils(options);
   await utils.migrate();

@@ -65,13 +65,11 @@ export function describeScheduleReports(tested: TestedStore): void {
   }
   const recorded = async (): Promise<object[]> => {
     const all = await tested.store.schedules.firings({ schedule: name, before: null, limit: 50 });
-    return all
-      .toReversed()
-      .map(({ scheduledFor, until, outcome, count }) => ({
-        hours: [scheduledFor, until ?? scheduledFor].map((at) => (at - past) / HOUR),
-        outcome,
-        count,
-      }));
+    return all.toReversed().map(({ scheduledFor, until, outcome, count }) => ({
+      hours: [scheduledFor, until ?? scheduledFor].map((at) => (at - past) / HOUR),
+      outcome,
+      count,
+    }));
   };
   const exists = async (one: NewFiring): Promise<boolean> =>
     (await tested.store.statuses([one.start!.id])).size > 0;
@@ -104,17 +102,20 @@ export function describeScheduleReports(tested: TestedStore): void {
     });
   });
 
-  test.each(['changed', 'deleted'])('a schedule that was %s since backfills nothing', async (what) => {
-    const { schedules } = tested.store;
-    await schedules.create(name, columns());
-    if (what === 'deleted') await schedules.delete(name);
-    else await schedules.change(name, 1, columns({ state: 'paused' }), null);
-    const one = backfilled(-1);
-    const reply = await schedules.backfill({ schedule: name, version: 1, firings: [one] });
-    expect(reply.fired).toEqual([false]);
-    expect(await exists(one)).toBe(false);
-    expect(await recorded()).toEqual([]);
-  });
+  test.each(['changed', 'deleted'])(
+    'a schedule that was %s since backfills nothing',
+    async (what) => {
+      const { schedules } = tested.store;
+      await schedules.create(name, columns());
+      if (what === 'deleted') await schedules.delete(name);
+      else await schedules.change(name, 1, columns({ state: 'paused' }), null);
+      const one = backfilled(-1);
+      const reply = await schedules.backfill({ schedule: name, version: 1, firings: [one] });
+      expect(reply.fired).toEqual([false]);
+      expect(await exists(one)).toBe(false);
+      expect(await recorded()).toEqual([]);
+    },
+  );
 
   test('of two backfills of one instant, one starts an execution', async () => {
     const { schedules } = tested.store;

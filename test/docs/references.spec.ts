@@ -26,7 +26,9 @@ describe.each(pages())('%s', (file) => {
   });
 
   it('names nothing of the library that does not exist', () => {
-    const inCode = [...textOf(file).matchAll(/`((?:Cloacina|Inject|get)[A-Z]\w+|[A-Z]\w*Error)\b/g)];
+    const inCode = [
+      ...textOf(file).matchAll(/`((?:Cloacina|Inject|get)[A-Z]\w+|[A-Z]\w*Error)\b/g),
+    ];
     const ours = inCode.map(([, name]) => name ?? '').filter((name) => !FOREIGN.has(name));
     expect(ours.filter((name) => !(name in library))).toEqual([]);
   });

@@ -35,7 +35,8 @@ test(`${PROCESSES} processes that are killed at random fire ${SCHEDULES} schedul
     });
   }
   const settings: SchedulingSettings = { schema, dieAt: null };
-  const start = (): TestChild => startChild(SCRIPT, { env: { SCHEDULING: JSON.stringify(settings) } });
+  const start = (): TestChild =>
+    startChild(SCRIPT, { env: { SCHEDULING: JSON.stringify(settings) } });
   let children = Array.from({ length: PROCESSES }, start);
   const fired = async (): Promise<number> => {
     const { firedBy } = await schedules.stats();

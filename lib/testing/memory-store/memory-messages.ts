@@ -8,7 +8,6 @@ import { change, type MemoryStep } from './memory-rows.js';
 import type { MemorySignal } from './memory-signals.js';
 import type { MemoryTables } from './memory-tables.js';
 
-
 /** Takes the oldest message of each wait, one wait after the other. */
 export function take(tables: MemoryTables, waits: readonly MessageWait[]): TakeReply[] {
   return waits.map((wait) => takeOne(tables, wait));

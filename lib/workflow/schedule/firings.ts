@@ -131,11 +131,7 @@ function lastDue(
  * The last instant from `from` to `to`. It is searched for by halving: an outage of a year over a schedule of seconds has
  * too many instants to go through.
  */
-export function lastInstant(
-  plan: SchedulePlan,
-  from: number,
-  to: number,
-): number | undefined {
+export function lastInstant(plan: SchedulePlan, from: number, to: number): number | undefined {
   if (from > to) return undefined;
   const firstAfter = (time: number): number | undefined => {
     const next = nextInstant(plan, time);

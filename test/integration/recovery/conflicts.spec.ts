@@ -218,7 +218,7 @@ const SCENES: [string, Play][] = [
   [
     "a workflow's timeout",
     async ({ one, fail }) => {
-      await fail("SET status = 'Failed', error = $3::json");
+      await fail('IS NOT NULL THEN $3::json -> e.error');
       const { status, error } = await one.runner.execute(timed, {}, { settled: true });
       expect([status, error?.name]).toEqual(['Failed', 'WorkflowTimeoutError']);
     },

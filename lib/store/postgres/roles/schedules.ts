@@ -122,7 +122,11 @@ export class PostgresScheduleStore extends PostgresRole implements ScheduleStore
     overdueMs: number,
     error: ScheduleError,
   ): Promise<{ readonly name: string; readonly workflow: string }[]> {
-    return this.db.cold.run(breakUnknownSchedules, [JSON.stringify(workflows), overdueMs, JSON.stringify(error)]);
+    return this.db.cold.run(breakUnknownSchedules, [
+      JSON.stringify(workflows),
+      overdueMs,
+      JSON.stringify(error),
+    ]);
   }
 
   private async write(
