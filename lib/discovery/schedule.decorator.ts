@@ -29,10 +29,12 @@ export interface DeclaredSchedule {
  * When a tenant is opened, its schedules become those of the code: new ones are created, changed ones changed, and those that
  * the code no longer has are paused. Schedules that `runner.schedules` made are left alone.
  *
+ * The first argument is a cron expression, or all options, of which one is `cron`, `every` or `at`.
+ *
  * @example
  * ```ts
  * @Workflow({ name: 'nightly-report' })
- * @Schedule({ cron: '0 2 * * *', timezone: 'Europe/Lisbon' })
+ * @Schedule('0 2 * * *', { timezone: 'Europe/Lisbon' })
  * export class NightlyReport {
  *   @Task()
  *   async collect(context: TaskContext) {
@@ -41,9 +43,18 @@ export interface DeclaredSchedule {
  * }
  * ```
  */
-export function Schedule(options: ScheduleOptions): ClassDecorator {
+export function Schedule(
+  cron: string,
+  options?: Omit<ScheduleOptions, 'at' | 'cron' | 'every'>,
+): ClassDecorator;
+export function Schedule(options: ScheduleOptions): ClassDecorator;
+export function Schedule(
+  first: ScheduleOptions | string,
+  rest: Omit<ScheduleOptions, 'at' | 'cron' | 'every'> = {},
+): ClassDecorator {
+  const options = typeof first === 'string' ? { ...rest, cron: first } : { ...first };
   return (target) => {
-    Reflect.defineMetadata(SCHEDULES, [{ ...options }, ...schedulesOf(target)], target);
+    Reflect.defineMetadata(SCHEDULES, [options, ...schedulesOf(target)], target);
   };
 }
 
