@@ -19,11 +19,13 @@ const FULL_SIZE = [
   'integration/runner/large-graphs',
   'integration/runner/limits',
   'integration/runner/lost-connections',
+  'integration/runner/raced-schedules',
   'integration/runner/random-controls',
   'integration/store/lock-order',
   'integration/store/plans',
   'integration/tenants/many',
   'sample/starting',
+  'unit/engine/raced-schedules',
 ];
 
 /**

@@ -218,24 +218,8 @@ export type {
 } from './runner/execution.js';
 export type { ExecutionHandle } from './runner/execution-handle.js';
 export type { ResultOptions, UnsettledOptions } from './runner/result-options.js';
-export type {
-  BulkContext,
-  BulkFilter,
-  BulkHandle,
-  BulkOptions,
-  BulkReply,
-  BulkResult,
-  ReasonedBulkOptions,
-  RetryManyOptions,
-  SignalManyOptions,
-} from './runner/bulk/bulk-options.js';
-export type {
-  StartItem,
-  StartItemOptions,
-  StartManyOptions,
-  StartManyProgress,
-  StartManyResult,
-} from './runner/bulk/start-many-options.js';
+export type * from './runner/bulk/bulk-options.js';
+export type * from './runner/bulk/start-many-options.js';
 export type { ExecutionTree, TreeOptions } from './runner/execution-tree.js';
 export type * from './runner/history-entry.js';
 export type { WorkflowGraph, WorkflowGraphTask } from './runner/workflow-graph.js';
@@ -247,6 +231,7 @@ export type {
   SignalTarget,
 } from './runner/message-request.js';
 export type { WatchOptions } from './runner/watch-options.js';
+export type { DebounceOptions } from './runner/debounce-request.js';
 export type { StartOptions } from './runner/start-request.js';
 export type { TaskRunner } from './runner/task-runner.js';
 export {
@@ -276,6 +261,7 @@ export {
   taskSkipped,
   taskSucceeded,
   type ChildNode,
+  type Admission,
   type ContextOperator,
   type ContextRule,
   type DependenciesRule,
@@ -303,17 +289,12 @@ export {
   type TimeoutOutcome,
   type TriggerRule,
   type WaitNode,
+  type WhenFull,
 } from './workflow/index.js';
 export { CloacinaSchedules } from './runner/cloacina-schedules.js';
 export type * from './runner/schedule-options.js';
 export type { Firing, ScheduleFailure, TenantSchedule } from './runner/schedule.js';
-export type { BackfillOptions } from './runner/schedules/backfill-options.js';
-export type {
-  FiringFilter,
-  ScheduleReports,
-  StatsFilter,
-} from './runner/schedules/schedule-reports.js';
-export type { ScheduleStats } from './runner/schedules/schedule-stats.js';
+export type * from './runner/schedules/index.js';
 export { CloacinaPollers, type SetCursorOptions } from './runner/pollers/cloacina-pollers.js';
 export type { TenantPoller } from './runner/pollers/tenant-poller.js';
 export type { CatchUp, Overlap, ScheduleInfo, ScheduleSpec } from './workflow/schedule/index.js';

@@ -27,7 +27,9 @@ async function cloacina({ url, count, tenants, spec, fired }) {
     )
     .build();
   const schemas = Array.from({ length: tenants }, (_, no) => `tenant_${no}`);
-  class CronModule {}
+  class CronModule {
+    workflow = workflow;
+  }
   Module({
     imports: [
       CloacinaModule.forRoot({ databaseUrl: url }),

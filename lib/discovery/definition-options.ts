@@ -18,6 +18,7 @@ const WORKFLOW_OPTIONS: Checks<WorkflowOptions> = {
   timeout: anything,
   maxPending: wholeNumber(1),
   priorityAging: duration(1_000),
+  admission: anything,
   schedule: anything,
   input: (value) =>
     isStandardSchema(value)

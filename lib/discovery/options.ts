@@ -1,4 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import type { Admission } from '../workflow/admission.js';
 import type { Duration } from '../workflow/duration.js';
 import type { ScheduleOptions } from './schedule.decorator.js';
 import type { LimitRef } from '../workflow/limit.js';
@@ -35,6 +36,15 @@ export interface WorkflowOptions {
    * unclaimed task is looked at every 15 s or more often. Default: none, so that priorities are strict.
    */
   priorityAging?: Duration;
+  /**
+   * How many executions of a key run at a time, from their first task to their end. Default: any number.
+   *
+   * @example
+   * ```ts
+   * @Workflow({ name: 'sync', admission: { key: 'customer.id', concurrency: 1, whenFull: 'queue' } })
+   * ```
+   */
+  admission?: Admission;
   /** The schedules that start the workflow. For a class, `@Schedule` adds another one. Default: none. */
   schedule?: ScheduleOptions | readonly ScheduleOptions[];
 }

@@ -169,6 +169,7 @@ export class TenantEngine {
   claimAvailable(): void {
     this.parts.claimer.claimAvailable();
     this.parts.limited.look();
+    this.parts.admitter.look();
   }
 
   /**
@@ -178,6 +179,7 @@ export class TenantEngine {
    */
   wakeUp(isNamed: boolean): boolean {
     this.parts.limited.look();
+    this.parts.admitter.look();
     return this.parts.claimer.wake(isNamed);
   }
 
@@ -198,6 +200,11 @@ export class TenantEngine {
   /** Call when a timer of this process says that a task with a limit has become due. */
   limitedIsDue(): void {
     this.parts.limited.look();
+  }
+
+  /** Call when a timer of this process says that an execution has to ask for its slot. */
+  admissionIsDue(): void {
+    this.parts.admitter.look(true);
   }
 
   /** Call when a task was given back and becomes due in `ms` milliseconds. */

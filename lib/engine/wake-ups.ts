@@ -4,6 +4,7 @@ import type { Claimer } from './claims/claimer.js';
 import { type DefinitionCatalog, LOOK_INTERVAL_MS } from './definitions/definition-catalog.js';
 import type { StrandedTasks } from './definitions/stranded-tasks.js';
 import type { Overruns } from './execution/overruns.js';
+import type { ExecutionAdmitter } from './admission/execution-admitter.js';
 import type { LimitedClaimer } from './limits/limited-claimer.js';
 import type { ProcessServices } from './process-services.js';
 import type { TenantQueue } from './slots/tenant-queue.js';
@@ -25,6 +26,7 @@ export interface WakeUpsParts {
   readonly stranded: Pick<StrandedTasks, 'look'>;
   readonly claimer: Pick<Claimer, 'claimAvailable'>;
   readonly limited: Pick<LimitedClaimer, 'look'>;
+  readonly admitter: Pick<ExecutionAdmitter, 'look'>;
   readonly overruns: Pick<Overruns, 'tasks'>;
   readonly services: Pick<ProcessServices, 'askForWatch' | 'notifyWork' | 'schedule'>;
 }
@@ -50,10 +52,11 @@ export class WakeUps {
    * @param tasks - number of tasks; all processes are woken if it is unknown
    */
   wakeWorkers(tasks = Infinity): void {
-    const { queue, claimer, limited } = this.parts;
+    const { queue, claimer, limited, admitter } = this.parts;
     queue.hasBacklog = true;
     claimer.claimAvailable();
     limited.look();
+    admitter.look();
     this.notify(tasks);
   }
 
@@ -170,10 +173,11 @@ export class WakeUps {
 
   /** Sets timers for the due times of the tenant. */
   schedule(due: readonly DueTime[]): void {
-    const { address, services } = this.parts;
+    const { address, admitter, services } = this.parts;
     for (const { kind, inMs } of due) {
       if (kind === 'task' && inMs <= 0) this.taskIsDue();
       else if (kind === 'limited' && inMs <= 0) this.limitedIsDue();
+      else if (kind === 'admission' && inMs <= 0) admitter.look(true);
       else services.schedule({ kind, tenant: address, inMs });
     }
   }

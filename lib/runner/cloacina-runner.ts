@@ -3,7 +3,7 @@ import type { JsonObject } from '../discovery/context-types.js';
 import type { EventDefinition, SignalDefinition } from '../discovery/message-definitions.js';
 import type { WorkflowContext, WorkflowInput, WorkflowRef } from '../discovery/workflow-ref.js';
 import type { PreparedOptions } from '../engine/children/child-runner.js';
-import type { StartRequest } from '../engine/starts/starter.js';
+import type { StartRequest } from '../engine/starts/start-request.js';
 import type { WorkflowEvent } from '../events/workflow-event.js';
 import { BulkExecutions } from './bulk/bulk-executions.js';
 import type { CloacinaLimits } from './cloacina-limits.js';

@@ -16,8 +16,10 @@ import { checkReason } from './call-checks.js';
 import type { ExecutionHandle } from './execution-handle.js';
 import { newExecutionId } from './execution-id.js';
 import { viewSchedule, type TenantSchedule } from './schedule.js';
+import { turnOf } from '../engine/schedules/firing-request.js';
 import type {
   ResumeOptions,
+  RunNowOptions,
   ScheduleCallOptions,
   ScheduleChange,
   ScheduleFilter,
@@ -26,6 +28,7 @@ import {
   checkCatchUp,
   checkLimit,
   checkName,
+  checkRunNow,
   checkSpec,
   mergeSpec,
   refusePoller,
@@ -53,7 +56,8 @@ export class CloacinaSchedules extends ScheduleReports {
    * never fires for the past; a paused schedule stays paused.
    *
    * @param name - unique in the tenant, 1 to 200 characters
-   * @throws InvalidArgumentError that names the invalid field of the spec
+   * @throws InvalidArgumentError that names the invalid field of the spec; `overlap` too if the executions of the schedule are to
+   *   take turns and the workflow has an admission
    * @throws UnknownWorkflowError, InvalidContextError as `start` does
    */
   create(
@@ -67,7 +71,8 @@ export class CloacinaSchedules extends ScheduleReports {
       checkName(name);
       checkSpec(spec);
       const transaction = this.within(manager);
-      await this.parts.starter.prepare(workflow, input, {});
+      const request = await this.parts.starter.prepare(workflow, input, {});
+      turnOf(name, request, spec.overlap ?? 'skip');
       const wanted = {
         name,
         spec,
@@ -168,14 +173,15 @@ export class CloacinaSchedules extends ScheduleReports {
    * Starts an execution of a schedule now, in any state of the schedule. Its firings go on as before. Two calls start two
    * executions, and a call whose reply is lost starts one.
    *
-   * @throws UnknownScheduleError
+   * @throws UnknownScheduleError, InvalidArgumentError
    * @throws DatabaseUnavailableError if the database was unavailable, or others held the schedule's row, for `startTimeout`;
    *   its `mayBeWritten` tells whether the execution may be stored
    */
-  runNow(name: string): Promise<ExecutionHandle> {
+  runNow(name: string, { overlap }: RunNowOptions = {}): Promise<ExecutionHandle> {
     return this.parts.served.run(async () => {
+      checkRunNow(overlap);
       const { engine, handle, whileUnavailable } = this.parts;
-      const firing = engine.schedules.manualFiring(name, newExecutionId(engine.clock));
+      const firing = engine.schedules.manualFiring(name, newExecutionId(engine.clock), overlap);
       try {
         await whileUnavailable.untilWritten(subjectOf(name), (began) =>
           whileUnavailable.run(() => firing.attempt(), began),

@@ -22,8 +22,10 @@ import { viewHistory } from './history-view.js';
 import { checkCountFilter, checkListFilter, zeroCounts } from './list-filter.js';
 import type { LimitReader } from './limit-reader.js';
 import { definitionToShow } from './stand-in-definition.js';
+import type { TurnReader } from './turn-reader.js';
 import type { SeenHere } from './waiting-for.js';
 import type {
+  ExecutionRow,
   ExecutionStore,
   ListedExecution,
   StepDetail,
@@ -57,6 +59,7 @@ export class ExecutionReader {
     private readonly clock: Clock,
     private readonly limits: Pick<LimitReader, 'statesOf'>,
     private readonly pauseOf: SeenHere['pauseOf'],
+    private readonly turns: Pick<TurnReader, 'statesOf'>,
   ) {
     const common = {
       clock,
@@ -169,7 +172,10 @@ export class ExecutionReader {
    * already, unless another release started the execution.
    */
   private async summariesOf(page: readonly ListedExecution[]): Promise<ExecutionSummary[]> {
-    const seen = await this.seenBeside(page.flatMap(({ waiting }) => waiting ?? []));
+    const seen = await this.seenBeside(
+      page,
+      page.flatMap(({ waiting }) => waiting ?? []),
+    );
     const definitions = new Map<string, RunnableDefinition>();
     const tasks = Math.max(0, ...page.map(({ waiting }) => (waiting?.taskNo ?? -1) + 1));
     for (const row of page) {
@@ -179,15 +185,19 @@ export class ExecutionReader {
     return page.map((row) => viewSummary(row, definitions.get(row.definitionId), seen));
   }
 
-  /** What is known beside the rows: hanging handlers, and the limits for which due tasks wait. */
-  private async seenBeside(tasks: readonly WaitingTask[]): Promise<SeenHere> {
+  /** What is known beside the rows: hanging handlers, and the limits and turns for which due tasks and executions wait. */
+  private async seenBeside(
+    rows: readonly Pick<ExecutionRow, 'turn'>[],
+    tasks: readonly WaitingTask[],
+  ): Promise<SeenHere> {
     const now = this.clock.wallTime();
     const keys = tasks.flatMap(({ limitKey, status, runAt, paused }) => {
       const isDue = status !== 'Running' && !paused && runAt !== null && runAt.getTime() <= now;
       return limitKey !== null && isDue ? [limitKey] : [];
     });
-    const limits = await this.limits.statesOf(keys);
-    return { hung: this.hungHandlers(), now, limits, pauseOf: this.pauseOf };
+    const waiting = rows.flatMap(({ turn }) => turn?.key ?? []);
+    const [limits, turns] = [await this.limits.statesOf(keys), await this.turns.statesOf(waiting)];
+    return { hung: this.hungHandlers(), now, limits, turns, pauseOf: this.pauseOf };
   }
 
   private async read<T>(
@@ -198,7 +208,10 @@ export class ExecutionReader {
     const unique = [...new Set(ids)];
     const byId = new Map<string, T>();
     const rows = await this.store.details(unique, ...parts);
-    const seen = await this.seenBeside(rows.flatMap(({ tasks }) => tasks));
+    const seen = await this.seenBeside(
+      rows,
+      rows.flatMap(({ tasks }) => tasks),
+    );
     for (const row of rows) {
       const definition = await definitionToShow(this.catalog, row, row.tasks.length);
       byId.set(row.id, view(row, row.tasks, definition, seen));

@@ -3,12 +3,14 @@ import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/register
 import type { RunnableDefinition } from '../engine/definitions/runnable-definition.js';
 import type { PreparedOptions } from '../engine/children/child-runner.js';
 import type { Admission } from '../engine/queues/pending-bound.js';
-import type { Started, StartRequest } from '../engine/starts/starter.js';
+import type { Started, StartRequest } from '../engine/starts/start-request.js';
 import type { TenantEngine } from '../engine/tenant-engine.js';
 import { checkCallOptions } from '../errors/call-options.js';
 import type { AvailabilityRetry } from '../runtime/availability-retry.js';
+import { checkDebounce } from './debounce-request.js';
 import {
   checkManager,
+  checkStartIn,
   makeStartRequest,
   START_OPTIONS,
   validateInput,
@@ -45,14 +47,18 @@ export class ExecutionStarter {
     const { engine } = this.parts;
     const request = await this.prepare(workflow, context, options, onRequest !== undefined);
     const manager = checkManager(options.manager);
+    if (manager !== undefined) checkStartIn(request);
+    const debounce = checkDebounce(options, request);
     const bound = this.boundOf(request);
     // Without a bound, the start is sent in the turn of its call.
     const admission = bound === undefined ? undefined : await bound;
     onRequest?.(request);
     const started =
-      manager === undefined
-        ? engine.starts.start(request)
-        : engine.starts.startIn(manager, request);
+      debounce !== undefined
+        ? engine.starts.startDebounced(request, debounce)
+        : manager === undefined
+          ? engine.starts.start(request)
+          : engine.starts.startIn(manager, request);
     return admission === undefined ? started : started.finally(admission);
   }
 

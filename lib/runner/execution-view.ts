@@ -35,10 +35,16 @@ export function viewUpdate(
   const tasks = taskRows.flatMap((taskRow) => {
     const task = workflow.tasks[taskRow.taskNo];
     if (task === undefined) return [];
-    return [viewTask(taskRow, task, taskWaiting(taskRow, task, definition, { taskRows, seen }))];
+    return [
+      viewTask(
+        taskRow,
+        task,
+        taskWaiting(taskRow, task, definition, { taskRows, seen, turn: row.turn }),
+      ),
+    ];
   });
   const error = errorOf(row, taskRows, definition);
-  const waiting = waitingOfTasks(status, taskRows, definition, seen);
+  const waiting = waitingOfTasks(row, taskRows, definition, seen);
   return {
     id: row.id,
     workflow: row.workflow,
@@ -106,7 +112,7 @@ export function viewSummary(
     ...(row.version === null ? {} : { version: row.version }),
     status: row.status as ExecutionStatus,
     ...(error === undefined ? {} : { error }),
-    ...optional(row, executionWaiting(row.status, row.waiting, definition, seen)),
+    ...optional(row, executionWaiting(row, row.waiting, definition, seen)),
     createdAt: row.createdAt,
     ...(row.startedAt === null ? {} : { startedAt: row.startedAt }),
     ...(row.completedAt === null ? {} : { completedAt: row.completedAt }),

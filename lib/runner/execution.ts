@@ -23,6 +23,7 @@ export interface TaskWaiting {
    * - `time`: its `runAt`, its `delay` or its next attempt is not due yet.
    * - `condition`: the condition of its `deferUntil` was false, and is checked again later.
    * - `limit`: it is due, and its limit has no free slot or no token for its key.
+   * - `turn`: the execution waits for its turn: its admission has no free slot or no token for its key.
    * - `slot`: it is due, and no process had a free slot yet.
    * - `paused`: the execution is paused.
    * - `workflowPaused`: it is due, and its workflow is paused; see `pauseWorkflow`.
@@ -43,6 +44,7 @@ export interface TaskWaiting {
     | 'child'
     | 'items'
     | 'limit'
+    | 'turn'
     | 'slot'
     | 'paused'
     | 'workflowPaused'

@@ -1,5 +1,5 @@
 import type { CompletionWait } from '../engine/completion/completion-wait.js';
-import type { StartRequest } from '../engine/starts/starter.js';
+import type { StartRequest } from '../engine/starts/start-request.js';
 import type { Clock } from '../runtime/clock.js';
 import { UnknownExecutionError, WaitTimeoutError, withoutDriver } from '../errors/index.js';
 import type { ExecutionResult } from './execution.js';

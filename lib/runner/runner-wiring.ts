@@ -19,6 +19,7 @@ import { ResultWaiter } from './result-waiter.js';
 import type { RunnerParts } from './runner-parts.js';
 import { ServedCalls } from './served-calls.js';
 import { StartCalls } from './start-calls.js';
+import { TurnReader } from './turn-reader.js';
 import { viewWorkflow } from './workflow-graph.js';
 import { WorkflowPauseCalls } from './workflow-pause.js';
 
@@ -44,6 +45,7 @@ export function wireRunner({ engine, registry, serves, hasBooted }: RunnerParts)
   const starter = new ExecutionStarter({ engine, registry, whileUnavailable });
   const hungHandlers = engine.hungHandlers.bind(engine);
   const limits = new LimitReader(store.limits, catalog, clock);
+  const turns = new TurnReader(store.admissions, catalog, clock);
   const reader = new ExecutionReader(
     store,
     catalog,
@@ -52,6 +54,7 @@ export function wireRunner({ engine, registry, serves, hasBooted }: RunnerParts)
     clock,
     limits,
     (workflow) => engine.workflows.pauses.get(workflow),
+    turns,
   );
   const control = new ExecutionControl({
     tenant,

@@ -23,6 +23,16 @@ export interface ResumeOptions {
   readonly catchUp?: CatchUp;
 }
 
+/** Options of `runner.schedules.runNow`. */
+export interface RunNowOptions {
+  /**
+   * What happens while another execution of the schedule runs: `'allow'` starts another one, `'queue'` lets it wait for its turn,
+   * `'cancelPrevious'` cancels the other one. Default: that of the schedule if it is `queue` or `cancelPrevious`, otherwise
+   * `'allow'`.
+   */
+  readonly overlap?: 'allow' | 'cancelPrevious' | 'queue';
+}
+
 /** Which schedules `list` returns. */
 export interface ScheduleFilter {
   readonly workflow?: string;

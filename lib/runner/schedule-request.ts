@@ -7,6 +7,7 @@ import { planSchedule, type CatchUp, type ScheduleSpec } from '../workflow/sched
 const MAX_NAME = 200;
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 500;
+const RUN_NOW = new Set<unknown>(['allow', 'cancelPrevious', 'queue']);
 
 /** @throws InvalidArgumentError for a name that is empty or too long, or that PostgreSQL cannot store */
 export function checkName(name: string): void {
@@ -47,6 +48,15 @@ export function refusePoller(
 /** @throws InvalidArgumentError for a policy that is not valid */
 export function checkCatchUp(catchUp: CatchUp): void {
   checkSpec({ every: '1d', catchUp });
+}
+
+/** @throws InvalidArgumentError for a policy that `runNow` does not take */
+export function checkRunNow(overlap: unknown): void {
+  if (overlap === undefined || RUN_NOW.has(overlap)) return;
+  throw new InvalidArgumentError(
+    'overlap',
+    `must be one of ${[...RUN_NOW].join(', ')}, not ${formatValue(overlap)}`,
+  );
 }
 
 /** The spec with the given fields in place of its own. A field that is undefined is removed. */

@@ -1,10 +1,12 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { EntityManager } from 'typeorm';
+import { admissionOf } from '../engine/admission/admission-request.js';
 import { limitKeysOf } from '../engine/limits/limit-keys.js';
 import { encodeContext } from '../engine/execution/context-entries.js';
 import type { PreparedOptions } from '../engine/children/child-runner.js';
 import type { RunnableDefinition } from '../engine/definitions/runnable-definition.js';
-import type { StartRequest } from '../engine/starts/starter.js';
+import type { DebounceOptions } from './debounce-request.js';
+import type { StartRequest } from '../engine/starts/start-request.js';
 import {
   ContextTooLargeError,
   InvalidArgumentError,
@@ -66,9 +68,20 @@ export interface StartOptions {
   priority?: number;
   /**
    * The manager of an open transaction of the caller, in which the execution is stored. If the transaction rolls back,
-   * the execution does not exist. Default: none.
+   * the execution does not exist. A workflow whose admission has another `whenFull` than `queue` is refused. Default: none.
    */
   manager?: EntityManager;
+  /**
+   * Joins starts with the same key to one execution: while it has not begun, a later start replaces its input and tags, moves
+   * its time, and returns it with `created: false`. Once it has begun, the next start makes another one, so the last input is
+   * never lost. Cannot be combined with `idempotencyKey`, `runAt`, `delay` and `manager`. Default: none.
+   *
+   * @example
+   * ```ts
+   * await runner.start(Reindex, { site }, { debounce: { key: site, wait: '10s', max: '2m' } });
+   * ```
+   */
+  debounce?: DebounceOptions;
 }
 
 export const START_OPTIONS: ReadonlySet<string> = new Set<keyof StartOptions>([
@@ -79,6 +92,7 @@ export const START_OPTIONS: ReadonlySet<string> = new Set<keyof StartOptions>([
   'tags',
   'priority',
   'manager',
+  'debounce',
 ]);
 const MAX_KEY_LENGTH = 500;
 
@@ -107,20 +121,44 @@ export function makeStartRequest(
       sizes.sort((a, b) => b[1] - a[1]),
     );
   }
+  const runAt = checkRunAt(options);
+  const delayMs = checkDelay(options.delay);
+  const admission = admissionOf(definition, input);
+  if (admission?.skips === true && (runAt !== null || delayMs !== null)) {
+    const argument = runAt === null ? 'delay' : 'runAt';
+    throw new InvalidArgumentError(
+      argument,
+      `cannot be used for workflow "${definition.workflow.name}", whose admission has whenFull: 'skip': a start is skipped at once or not at all`,
+    );
+  }
   return {
     id: newExecutionId(clock),
     definition,
     input,
     members,
     priority: checkPriority(options.priority),
-    runAt: checkRunAt(options),
-    delayMs: checkDelay(options.delay),
+    runAt,
+    delayMs,
     startBefore: checkStartBefore(options, clock),
     idempotencyKey: checkKey(options.idempotencyKey),
     tags: checkTags(options.tags),
     limitKeys: limitKeysOf(definition, input),
+    admission,
     isAwaited,
   };
+}
+
+/**
+ * @throws InvalidArgumentError if the workflow's admission may not only let the execution wait. In a transaction, such a start
+ * would have to lock the slots of its key until the commit
+ */
+export function checkStartIn({ definition: { workflow } }: StartRequest): void {
+  const { whenFull = 'queue' } = workflow.admission ?? {};
+  if (whenFull === 'queue') return;
+  throw new InvalidArgumentError(
+    'manager',
+    `cannot be used for workflow "${workflow.name}", whose admission has whenFull: '${whenFull}'. Start it after the commit, or use whenFull: 'queue'`,
+  );
 }
 
 /** Returns the context as the input schema outputs it: a schema may transform values and fill in defaults. */
@@ -199,15 +237,12 @@ export function checkTags(tags: Tags | undefined): string | null {
 }
 
 /** @throws InvalidArgumentError for a key that is empty or too long, or that PostgreSQL cannot store */
-export function checkKey(key: string | undefined): string | null {
+export function checkKey(key: string | undefined, name = 'idempotencyKey'): string | null {
   if (key === undefined) return null;
   if (typeof key !== 'string' || key.length === 0 || key.length > MAX_KEY_LENGTH) {
-    throw new InvalidArgumentError(
-      'idempotencyKey',
-      `must be a string of 1 to ${MAX_KEY_LENGTH} characters`,
-    );
+    throw new InvalidArgumentError(name, `must be a string of 1 to ${MAX_KEY_LENGTH} characters`);
   }
   const problem = textProblem(key);
-  if (problem !== undefined) throw new InvalidArgumentError('idempotencyKey', problem);
+  if (problem !== undefined) throw new InvalidArgumentError(name, problem);
   return key;
 }

@@ -2,6 +2,7 @@ import { describeHung, type HungHandler } from '../engine/execution/hung-handler
 import type { RunnableDefinition } from '../engine/definitions/runnable-definition.js';
 import {
   waitingTaskOf,
+  type ExecutionRow,
   type OpenWait,
   type TaskRow,
   type WaitingTask,
@@ -15,6 +16,8 @@ import {
 } from '../workflow/index.js';
 import type { ExecutionWaiting, TaskWaiting } from './execution.js';
 import type { LimitState } from './limit-state.js';
+import type { TurnState } from './turn-reader.js';
+import { turnWaiting } from './turn-waiting.js';
 
 const PAUSED: TaskWaiting = { reason: 'paused', detail: 'The execution is paused.' };
 
@@ -28,16 +31,22 @@ export interface SeenHere {
   readonly limits: ReadonlyMap<string, LimitState>;
   /** The pause of a workflow, if it is paused as a whole. */
   readonly pauseOf: (workflow: string) => WorkflowPause | undefined;
+  /** The keys of admissions for which executions wait. */
+  readonly turns: ReadonlyMap<string, TurnState>;
 }
+
+/** The columns of an execution that say whether it waits as a whole. */
+type WaitingRow = Pick<ExecutionRow, 'status' | 'turn'>;
 
 /** What an execution waits for, derived from its waiting task; undefined if it does not wait. */
 export function executionWaiting(
-  status: string,
+  { status, turn }: WaitingRow,
   waiting: WaitingTask | null | undefined,
   definition: RunnableDefinition | undefined,
   seen: SeenHere,
 ): ExecutionWaiting | undefined {
   if (status === 'Paused') return PAUSED;
+  if (turn !== null) return turnWaiting(turn, seen.now, seen.turns);
   const task = definition?.workflow.tasks[waiting?.taskNo ?? -1];
   if (!waiting || !definition || !task) return undefined;
   const wait = claimWaiting(waiting, task, definition, seen);
@@ -46,12 +55,12 @@ export function executionWaiting(
 
 /** What an execution waits for, derived from the rows of all its tasks; undefined if it does not wait. */
 export function waitingOfTasks(
-  status: string,
+  row: WaitingRow,
   tasks: readonly TaskRow[],
   definition: RunnableDefinition,
   seen: SeenHere,
 ): ExecutionWaiting | undefined {
-  return executionWaiting(status, waitingTaskOf(tasks), definition, seen);
+  return executionWaiting(row, waitingTaskOf(tasks), definition, seen);
 }
 
 /** What a task waits for; undefined if it runs or has ended. */
@@ -59,8 +68,16 @@ export function taskWaiting(
   row: TaskRow,
   task: CompiledTask,
   definition: RunnableDefinition,
-  beside: { readonly taskRows: readonly TaskRow[]; readonly seen: SeenHere },
+  beside: {
+    readonly taskRows: readonly TaskRow[];
+    readonly seen: SeenHere;
+    readonly turn: ExecutionRow['turn'];
+  },
 ): TaskWaiting | undefined {
+  const { turn, seen } = beside;
+  if (turn !== null && row.status === 'Ready' && !row.paused) {
+    return turnWaiting(turn, seen.now, seen.turns);
+  }
   if (row.status !== 'NotStarted') return claimWaiting(row, task, definition, beside.seen);
   const statusOf = (no: number): TaskStatus =>
     (beside.taskRows[no]?.status ?? 'NotStarted') as TaskStatus;

@@ -1,4 +1,5 @@
 import { distance } from 'fastest-levenshtein';
+import { checkAdmission } from './admission-check.js';
 import { DEFAULT_TASK_TIMEOUT_MS, type TaskSpec, type WorkflowSpec } from './definition.js';
 import {
   checkDuration,
@@ -46,6 +47,10 @@ export function checkWorkflow(source: unknown, report: Report): WorkflowSpec {
     ),
     ...optional('timeoutMs', checkTimeout(source.timeout, say)),
     ...optional('startsOn', checkStartsOn(source.startsOn, say)),
+    ...optional(
+      'admission',
+      source.admission === undefined ? undefined : checkAdmission(source.admission, say),
+    ),
     tasks: checked,
     ...(limits.length === 0 ? {} : { limits }),
   };

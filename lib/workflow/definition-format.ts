@@ -4,18 +4,19 @@
  * definitions without nodes and limits keep their ids, and processes of the older release run them too.
  */
 
-/** Workflows whose tasks all have handlers and no limit, and that no event starts. */
+/** Workflows whose tasks all have handlers and no limit, that no event starts, and that have no admission. */
 const PLAIN_FORMAT = 1;
-/** Workflows with nodes, which have no handlers, with limits, or that events start. */
+/** Workflows with nodes, which have no handlers, with limits or an admission, or that events start. */
 const EXTENDED_FORMAT = 2;
 
 /** The formats that this release reads. */
 export const READABLE_FORMATS: readonly number[] = [PLAIN_FORMAT, EXTENDED_FORMAT];
 
 /** The format in which a definition is stored. It is part of the hash. */
-export function formatOf({ tasks, startsOn }: FormattedDefinition): number {
+export function formatOf({ tasks, startsOn, admission }: FormattedDefinition): number {
   const isPlain =
     startsOn === undefined &&
+    admission === undefined &&
     tasks.every(({ node, limit }) => node === undefined && limit === undefined);
   return isPlain ? PLAIN_FORMAT : EXTENDED_FORMAT;
 }
@@ -23,4 +24,5 @@ export function formatOf({ tasks, startsOn }: FormattedDefinition): number {
 interface FormattedDefinition {
   readonly tasks: readonly { readonly node?: unknown; readonly limit?: unknown }[];
   readonly startsOn?: unknown;
+  readonly admission?: unknown;
 }

@@ -1,3 +1,4 @@
+import type { Admission, CheckedAdmission } from './admission.js';
 import type { Duration } from './duration.js';
 import type { LimitRef, TaskLimit } from './limit.js';
 import type { NamedLimit } from './limit-table.js';
@@ -52,6 +53,8 @@ export interface WorkflowSource {
   readonly timeout?: Duration;
   /** The names of the events that start an execution. Default: none. */
   readonly startsOn?: readonly string[];
+  /** How many executions of a key run at a time. Default: any number. */
+  readonly admission?: Admission | undefined;
   readonly tasks: readonly TaskSource[];
 }
 
@@ -89,6 +92,8 @@ export interface CompiledWorkflow {
   readonly timeoutMs?: number;
   /** The names of the events that start an execution, sorted. Absent: none. */
   readonly startsOn?: readonly string[];
+  /** How many executions of a key run at a time. Absent: any number. */
+  readonly admission?: CheckedAdmission;
   /** The hash of everything that decides how the workflow runs, in 32 hexadecimal digits. Excludes the description. */
   readonly hash: string;
   /** The tasks in topological order: `tasks[i].no === i`, and dependencies come before their dependents. */
@@ -133,6 +138,8 @@ export interface WorkflowSpec {
   readonly timeoutMs?: number;
   /** Absent for a workflow that no event starts, so that its hash never changes. */
   readonly startsOn?: readonly string[];
+  /** Absent for a workflow without admission, so that its hash never changes. */
+  readonly admission?: CheckedAdmission;
   readonly tasks: readonly TaskSpec[];
   /** What the tasks say of their limits. It is neither hashed nor stored. */
   readonly limits?: readonly NamedLimit[];

@@ -82,6 +82,16 @@ export {
   type TaskLimit,
   type TaskLimitOptions,
 } from './limit.js';
+export {
+  ADMISSION_PREFIX,
+  findAdmissionKey,
+  NO_ADMISSION,
+  splitAdmissionKey,
+  type Admission,
+  type CheckedAdmission,
+  type WhenFull,
+} from './admission.js';
+export { scheduleTurnKey, TURN_NUMBERS, turnPolicyOf, type TurnPolicy } from './schedule-turn.js';
 export { checkLimitName, checkNumbers } from './limit-check.js';
 export { findLimitKey, keyProblem } from './limit-key.js';
 export { isMapLimit, mapLimitKey, mapLimitsOf } from './map-limit.js';

@@ -89,7 +89,8 @@ export function checkLimitName(name: unknown, say: Report): string {
   return checked;
 }
 
-function checkRate(rate: unknown, say: Report): CheckedRate {
+/** Checks a rate, and fills in the burst. */
+export function checkRate(rate: unknown, say: Report): CheckedRate {
   if (!isRecord(rate)) {
     say(`has the rate ${formatRule(rate)}; it must be an object such as { limit: 90, per: '1s' }`);
     return { limit: 1, perMs: 1, burst: 1 };
@@ -105,7 +106,8 @@ function checkRate(rate: unknown, say: Report): CheckedRate {
   return { limit, perMs, burst };
 }
 
-function checkCount(
+/** Checks an optional whole number. */
+export function checkCount(
   value: unknown,
   field: string,
   least: number,
@@ -121,7 +123,7 @@ function checkCount(
 }
 
 /** A path such as `customer.id`: names of members, separated by dots. */
-function checkPath(path: unknown, say: Report): string {
+export function checkPath(path: unknown, say: Report): string {
   const form = "it must be a path in the input, such as 'accountId' or 'customer.id'";
   if (typeof path !== 'string' || path.length > MAX_PATH_LENGTH || path.split('.').includes('')) {
     say(`has the key ${formatRule(path)}; ${form}`);
@@ -132,7 +134,8 @@ function checkPath(path: unknown, say: Report): string {
   return path;
 }
 
-function checkFields(source: object, known: ReadonlySet<string>, say: Report): void {
+/** Reports unknown members. */
+export function checkFields(source: object, known: ReadonlySet<string>, say: Report): void {
   for (const [field, value] of Object.entries(source)) {
     if (value !== undefined && !known.has(field)) {
       say(`has the unknown member ${formatRule(field)}`);

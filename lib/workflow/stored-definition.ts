@@ -1,3 +1,4 @@
+import type { CheckedAdmission } from './admission.js';
 import { numberTasks } from './compile.js';
 import type { CompiledWorkflow } from './definition.js';
 import { checkWorkflow } from './definition-check.js';
@@ -34,13 +35,15 @@ export interface StoredDefinition {
   readonly timeoutMs?: number;
   /** Absent for a workflow that no event starts. */
   readonly startsOn?: readonly string[];
+  /** Absent for a workflow without admission. */
+  readonly admission?: CheckedAdmission;
   /** The tasks in the order of their numbers, by which executions refer to them. */
   readonly tasks: readonly StoredTask[];
 }
 
 /** Converts a workflow into plain JSON, which {@link restoreWorkflow} converts back. */
 export function storeWorkflow(workflow: CompiledWorkflow): StoredDefinition {
-  const { hash, name, version, description, timeoutMs, startsOn } = workflow;
+  const { hash, name, version, description, timeoutMs, startsOn, admission } = workflow;
   return {
     format: formatOf(workflow),
     hash,
@@ -49,6 +52,7 @@ export function storeWorkflow(workflow: CompiledWorkflow): StoredDefinition {
     ...(description === undefined ? {} : { description }),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(startsOn === undefined ? {} : { startsOn }),
+    ...(admission === undefined ? {} : { admission }),
     tasks: workflow.tasks.map(({ no: _no, handles: _handles, dependsOn, ...task }) => ({
       ...task,
       dependsOn: dependsOn.map((dependency) => assertDefined(workflow.tasks[dependency]).name),
@@ -77,7 +81,12 @@ export function restoreWorkflow(stored: StoredDefinition): CompiledWorkflow {
   const problems: string[] = [];
   const report = (problem: string): void => void problems.push(problem);
   const spec = checkWorkflow(
-    { ...definition, timeout: definition.timeoutMs, tasks: read.sources },
+    {
+      ...definition,
+      timeout: definition.timeoutMs,
+      admission: admissionSource(definition.admission),
+      tasks: read.sources,
+    },
     report,
   );
   checkGraph(spec, report);
@@ -121,6 +130,13 @@ function toSource(task: Record<string, unknown>): Record<string, unknown> {
     ? { ...task.retry, delay: task.retry.delayMs, maxDelay: task.retry.maxDelayMs }
     : task.retry;
   return { ...task, when: task.rule, timeout: task.timeoutMs, retry, node: nodeSource(task.node) };
+}
+
+/** An admission with its rate under the names that it has in a source. */
+function admissionSource(admission: unknown): unknown {
+  if (!isRecord(admission) || !isRecord(admission.rate)) return admission;
+  const { perMs: per, ...rate } = admission.rate;
+  return { ...admission, rate: { ...rate, per } };
 }
 
 /** A node with its durations under the names that they have in a source. */

@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe } from '@jest/globals';
+import { describeAdmissions } from './admissions.js';
 import { describeBulk } from './bulk.js';
 import { describeChildEnds } from './child-ends.js';
 import { describeChildren } from './children.js';
 import { describeClaimTokens } from './claim-tokens.js';
 import { describeClaims } from './claims.js';
 import { describeControl } from './control.js';
+import { describeDebounces } from './debounces.js';
 import { describeDeadlines } from './deadlines.js';
 import { describeDefinitions } from './definitions.js';
 import { describeExecutionEnd } from './execution-end.js';
@@ -48,6 +50,8 @@ const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStor
   ['claim tokens', describeClaimTokens],
   ['limits', describeLimits],
   ['priorities and queues', describeQueues],
+  ['admissions', describeAdmissions],
+  ['debounced starts', describeDebounces],
   ['the fence', describeFence],
   ['fan-in', describeFanIn],
   ['items of a task', describeItems],

@@ -27,6 +27,7 @@ export function describeReads(tested: TestedStore): void {
       parentStep: null,
       rootId: null,
       startBefore: null,
+      turn: null,
     };
     expect(await tested.store.executions([id, id])).toEqual([
       {
@@ -134,6 +135,7 @@ export function describeReads(tested: TestedStore): void {
       parentStep: null,
       rootId: null,
       startBefore: null,
+      turn: null,
     };
     const time = expect.any(Date);
     const common = { createdAt: time, startedAt: time, createdAtMicros: expect.any(String) };

@@ -183,8 +183,18 @@ export function describeScheduleReports(tested: TestedStore): void {
     await end(started.slice(1), 'Failed');
     const stats = await schedules.stats({ since: null, schedule: name });
     expect(stats).toMatchObject({
-      ...{ started: 1, caughtUp: 1, manual: 0, backfilled: 1, skipped: 1, missed: 3, paused: 2 },
-      ...{ unfinished: 1, completed: 1, failed: 1, cancelled: 0, deleted: 0 },
+      started: 1,
+      caughtUp: 1,
+      manual: 0,
+      backfilled: 1,
+      skipped: 1,
+      missed: 3,
+      paused: 2,
+      unfinished: 1,
+      completed: 1,
+      failed: 1,
+      cancelled: 0,
+      deleted: 0,
     });
     expect(stats.medianLagMs).toBeGreaterThan(0);
     expect(stats.p95LagMs).toBe(stats.medianLagMs);

@@ -79,6 +79,14 @@ export function describeSchedules(tested: TestedStore): void {
     expect(again).toMatchObject({ version: 2, lastStatus: 'Pending' });
   });
 
+  test('intervals count from the time that the creation gives', async () => {
+    const { schedules } = tested.store;
+    await schedules.create(name, columns({ createdAt: now + 123 }));
+    expect(await schedules.get(name)).toMatchObject({ createdAt: now + 123 });
+    await schedules.change(name, 1, columns({ createdAt: now + 456 }), null);
+    expect(await schedules.get(name)).toMatchObject({ createdAt: now + 123 });
+  });
+
   test('of two processes that fire the same, one does', async () => {
     const { schedules } = tested.store;
     await schedules.create(name, columns());

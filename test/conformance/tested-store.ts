@@ -42,6 +42,8 @@ export interface OpenedStore {
   deleteExecution(id: string): Promise<void>;
   /** Decides the outcome of the execution, which is Finishing from then on. */
   beginFinish(id: string, outcome: string): Promise<void>;
+  /** Sets when the execution asks for the slot of its admission, in milliseconds from now. */
+  askedAt(id: string, inMs: number): Promise<void>;
   /** Sets the deadline of the execution's timeout, in milliseconds from now. */
   setDeadline(id: string, inMs: number): Promise<void>;
   /** Deletes what the store keeps to find the claims of an instance, where that is not the tasks' rows themselves. */

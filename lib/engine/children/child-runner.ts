@@ -1,7 +1,7 @@
 import type { WorkflowRef } from '../../discovery/workflow-ref.js';
 import type { StoredError } from '../../errors/index.js';
 import type { Duration, Tags } from '../../workflow/index.js';
-import type { StartRequest } from '../starts/starter.js';
+import type { StartRequest } from '../starts/start-request.js';
 
 /** The options of a start that children have too. */
 export interface PreparedOptions {

@@ -18,7 +18,8 @@ import type { ClaimGate } from '../claims/claim-gate.js';
 import { keyIsHeld } from '../starts/start-failures.js';
 import { toStartItem, wantedClaims, withClaims } from '../starts/start-item.js';
 import { classifierOf, weightOf, WRITE_LIMITS } from '../write-batches.js';
-import type { StartConsequences, StartRequest } from '../starts/starter.js';
+import type { StartConsequences } from '../starts/starter.js';
+import type { StartRequest } from '../starts/start-request.js';
 import type { ChildUse } from './child-use.js';
 
 /** Maximum number of children in one statement. */
@@ -203,13 +204,13 @@ export class ChildStarter {
   ): Promise<ChildrenReply> {
     const { gate, consequences } = this.parts;
     const requests = children.map(({ request }) => request);
-    const wanted = requests.reduce((sum, request) => sum + wantedClaims(request), 0);
+    const wanted = requests.reduce((sum, request) => sum + wantedOfChild(request), 0);
     if (resent) consequences.mayBeWritten();
     let claims: readonly number[] = [];
     return gate.withRoom(
       gate.besideBacklog(wanted),
       (lease, room) => {
-        const items = withClaims(requests, room);
+        const items = withClaims(requests, room, wantedOfChild);
         claims = items.map((item) => item.claims);
         return statement(
           children.map((child, i) => toChildStart(child, claims[i] ?? 0)),
@@ -237,11 +238,17 @@ export class ChildStarter {
     const reply = children[index];
     const roots = request.definition.workflow.roots.length;
     // An earlier send whose reply was lost may have started it and claimed some of its tasks.
-    if (reply?.fate === 'exists' && resent) consequences.leftReady(request, roots);
+    if (reply?.fate === 'exists' && resent) this.left(request, roots);
     if (reply?.fate !== 'started') return;
     consequences.created({ ...request, tags: reply.tags });
     if (claims > 0) consequences.claimed(request, claims, batch);
-    if (claims < roots) consequences.leftReady(request, roots - claims);
+    if (claims < roots) this.left(request, roots - claims);
+  }
+
+  private left(request: StartRequest, roots: number): void {
+    const { consequences } = this.parts;
+    if (request.admission === null) consequences.leftReady(request, roots);
+    else consequences.waits(request);
   }
 
   private noteDefinitions({ definitionsAreStored }: ChildrenReply): void {
@@ -257,6 +264,11 @@ export class ChildStarter {
         `not be started for some seconds and will be retried: ${toStoredError(error).message}`,
     );
   }
+}
+
+/** A child with an admission waits for its turn, so none of its tasks is claimed with it. */
+function wantedOfChild(request: StartRequest): number {
+  return request.admission === null ? wantedClaims(request) : 0;
 }
 
 function toChildStart(child: ChildRequest, claims: number): ChildStart {

@@ -8,11 +8,17 @@
 export class ChildUse {
   private isNoted = false;
 
-  /** @param tellOthers - called once: the other processes have to look too, because this one may die first */
-  constructor(private readonly tellOthers: () => void) {}
+  /**
+   * @param tellOthers - called once: the other processes have to look too, because this one may die first
+   * @param admits - whether this process knows workflows with an admission, whose ends let other executions begin
+   */
+  constructor(
+    private readonly tellOthers: () => void,
+    private readonly admits: () => boolean,
+  ) {}
 
   get isUsed(): boolean {
-    return this.isNoted;
+    return this.isNoted || this.admits();
   }
 
   /** Call when this process starts a child, or settles an end. */

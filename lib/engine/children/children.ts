@@ -16,7 +16,7 @@ import { classifierOf } from '../write-batches.js';
 import type { TaskClaim } from '../claims/task-claim.js';
 import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
 import { ManualRetry } from '../manual-retry.js';
-import type { StartRequest } from '../starts/starter.js';
+import type { StartRequest } from '../starts/start-request.js';
 import type { StepName } from '../waits/step-name.js';
 import type { StepServices } from '../waits/step-services.js';
 import type { ChildRunner, PreparedOptions, ReadChild } from './child-runner.js';

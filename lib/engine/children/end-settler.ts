@@ -6,6 +6,7 @@ import type { Clock } from '../../runtime/clock.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
 import { retryOnConflict } from '../../runtime/retry-on-conflict.js';
 import {
+  ADMIT_NEXT,
   END_CHILDREN,
   TELL_PARENTS,
   type ChildrenPage,
@@ -49,11 +50,13 @@ export interface EndSettlerParts {
   readonly events: Pick<TenantEvents, 'executionEnded'>;
   readonly waker: Pick<TaskWaker, 'send'>;
   readonly use: Pick<ChildUse, 'noted'>;
+  /** Lets the next execution of its key begin, and clears its bit. Never throws. */
+  readonly admitNext: (id: string) => void;
 }
 
 /**
- * Brings about what the end of an execution leaves to do: it tells the tasks that wait for it, and cancels the children of
- * an execution that did not complete.
+ * Brings about what the end of an execution leaves to do: it tells the tasks that wait for it, cancels the children of an
+ * execution that did not complete, and lets the next execution of its admission key begin.
  *
  * The process that stores an end settles it at once. If it dies before, the sweep finds the row: its bits are still set.
  * Both may happen, because each statement does nothing the second time.
@@ -170,8 +173,9 @@ export class EndSettler {
 
   /** Resolves when it is done, or has failed. */
   private async settle(id: string, unsettled: number): Promise<void> {
-    if ((unsettled & (TELL_PARENTS | END_CHILDREN)) === 0) return;
+    if ((unsettled & (TELL_PARENTS | END_CHILDREN | ADMIT_NEXT)) === 0) return;
     this.parts.use.noted();
+    if ((unsettled & ADMIT_NEXT) !== 0) this.parts.admitNext(id);
     const report = (error: unknown): void => this.reportLate([id], error);
     await Promise.all([
       (unsettled & TELL_PARENTS) === 0 ? undefined : this.telling.add(id).catch(report),

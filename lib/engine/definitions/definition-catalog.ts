@@ -1,26 +1,19 @@
 import { Logger } from '@nestjs/common';
 import type { RegisteredWorkflow, WorkflowRegistry } from '../../discovery/registered-workflow.js';
-import {
-  UnknownWorkflowError,
-  UnreadableDefinitionError,
-  messageWithoutSecrets,
-} from '../../errors/index.js';
+import { UnknownWorkflowError, UnreadableDefinitionError } from '../../errors/index.js';
 import {
   definitionIdOf,
   isBuiltInName,
   joinLimits,
-  restoreWorkflow,
-  storeWorkflow,
   type CompiledWorkflow,
   type LimitTable,
-  type StoredDefinition,
 } from '../../workflow/index.js';
 import { retryOnConflict } from '../../runtime/retry-on-conflict.js';
 import { PausedWorkflows } from './paused-workflows.js';
 import { claimableOf, type ClaimableDefinitions } from './claimable-definitions.js';
+import { asNew, restoreDefinition } from './definition-rows.js';
 import { makeRunnable, type RunnableDefinition } from './runnable-definition.js';
 import type {
-  DefinitionContent,
   KnownDefinitions,
   NewDefinition,
   StoredDefinitionRow,
@@ -47,13 +40,14 @@ export class DefinitionCatalog {
   private servedIds = claimableOf([]);
   private claimableIds = claimableOf([]);
   private limitTable: LimitTable | undefined;
+  private hasAdmissions = false;
   private opened = false;
   private lookedAt = -Infinity;
 
   constructor(
     private readonly store: Pick<
       TenantStore,
-      'definitions' | 'limits' | 'schema' | 'classifyFailure'
+      'admissions' | 'definitions' | 'limits' | 'schema' | 'classifyFailure'
     >,
     private readonly registry: Pick<WorkflowRegistry, 'get' | 'list'>,
     /** Whether this tenant runs the workflow. */
@@ -148,6 +142,11 @@ export class DefinitionCatalog {
     this.updateClaimable();
   }
 
+  /** Whether one of the known definitions has an admission. */
+  get admits(): boolean {
+    return this.hasAdmissions;
+  }
+
   known(id: string): RunnableDefinition | undefined {
     return this.byId.get(id);
   }
@@ -170,7 +169,7 @@ export class DefinitionCatalog {
       const known = [...this.current.keys()].filter((one) => !isBuiltInName(one));
       throw new UnknownWorkflowError(name, known);
     }
-    return this.byId.get(content.id) ?? this.add(this.restore(content));
+    return this.byId.get(content.id) ?? this.add(restoreDefinition(content, this.store.schema));
   }
 
   /** A workflow of the library. Its first use in a tenant stores it there. */
@@ -238,23 +237,7 @@ export class DefinitionCatalog {
         reason: 'it is missing',
       });
     }
-    return this.restore(content);
-  }
-
-  /** Checks that the stored content has the hash of its id, so that an execution only runs by its own definition. */
-  private restore({ id, name, definition }: DefinitionContent): CompiledWorkflow {
-    const { schema } = this.store;
-    try {
-      const workflow = restoreWorkflow(definition as StoredDefinition);
-      if (workflow.name === name && definitionIdOf(workflow.hash) === id) return workflow;
-    } catch (error) {
-      throw new UnreadableDefinitionError({ id, schema, reason: messageWithoutSecrets(error) });
-    }
-    throw new UnreadableDefinitionError({
-      id,
-      schema,
-      reason: 'its content does not match its id',
-    });
+    return restoreDefinition(content, this.store.schema);
   }
 
   private add(workflow: CompiledWorkflow): RunnableDefinition {
@@ -286,16 +269,9 @@ export class DefinitionCatalog {
       : this.servedIds;
     this.limitTable = undefined;
     if (this.servedIds.limitedIds.length > 0) this.store.limits.use();
+    this.hasAdmissions = [...this.byId.values()].some(
+      ({ workflow }) => workflow.admission !== undefined,
+    );
+    if (this.hasAdmissions) this.store.admissions.use();
   }
-}
-
-function asNew({ id, workflow }: RunnableDefinition): NewDefinition {
-  return {
-    id,
-    hash: workflow.hash,
-    name: workflow.name,
-    version: workflow.version,
-    description: workflow.description,
-    definition: storeWorkflow(workflow),
-  };
 }

@@ -12,7 +12,7 @@ import type {
 } from '../../store/port/index.js';
 import { decodeJson } from '../../workflow/index.js';
 import type { PreparedOptions } from '../children/child-runner.js';
-import type { StartRequest } from '../starts/starter.js';
+import type { StartRequest } from '../starts/start-request.js';
 
 /** Starts of each subscription that one statement takes. */
 const MAX_STARTS = 100;

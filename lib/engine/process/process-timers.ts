@@ -10,6 +10,14 @@ const DEADLINE_PAUSE_MS = 250;
 /** The same pause after a failure. */
 const DEADLINE_RETRY_MS = 1_000;
 
+/** Kinds of which some may stay due, until there is a slot, a handler, or the code of a workflow. */
+const MAY_STAY_DUE: ReadonlySet<WakeUpKind> = new Set<WakeUpKind>([
+  'task',
+  'limited',
+  'admission',
+  'schedule',
+]);
+
 export interface ProcessTimersOptions {
   readonly clock: Clock;
   /** Finds a tenant by its address. */
@@ -30,6 +38,10 @@ export class ProcessTimers {
         },
         limited: (address) => {
           options.tenant(address)?.limitedIsDue();
+          void this.lookAhead(address);
+        },
+        admission: (address) => {
+          options.tenant(address)?.admissionIsDue();
           void this.lookAhead(address);
         },
         deadline: (address) => void this.enforceDeadlines(address),
@@ -63,10 +75,7 @@ export class ProcessTimers {
     try {
       const [times] = await session.dueTimes([tenant.store.handle]);
       // What is due now has just been handled, or is left to the sweep: it may stay due for long.
-      const next = times?.filter(
-        ({ kind, inMs }) =>
-          inMs > 0 || (kind !== 'task' && kind !== 'limited' && kind !== 'schedule'),
-      );
+      const next = times?.filter(({ kind, inMs }) => inMs > 0 || !MAY_STAY_DUE.has(kind));
       if (next !== undefined) tenant.scheduleWakeUps(next);
     } catch {
       // The next sweep sets the timers.

@@ -7,10 +7,15 @@ import type {
   ScheduleRecord,
   ScheduleStore,
 } from '../../store/port/index.js';
-import { decodeSpec, nextInstant, planSchedule } from '../../workflow/schedule/index.js';
+import {
+  decodeSpec,
+  nextInstant,
+  planSchedule,
+  type Overlap,
+} from '../../workflow/schedule/index.js';
 import type { ChildRunner } from '../children/child-runner.js';
 import { toStartItem } from '../starts/start-item.js';
-import type { StartRequest } from '../starts/starter.js';
+import type { StartRequest } from '../starts/start-request.js';
 import { firingRequest } from './firing-request.js';
 import { fireManually } from './plan-fire.js';
 import type { StartedFirings } from './started-firings.js';
@@ -27,6 +32,16 @@ export interface ManualFiringParts {
   readonly started: Pick<StartedFirings, 'begun' | 'stored'>;
 }
 
+/** What the caller asks for. */
+export interface ManualFiringCall {
+  /** The name of the schedule. */
+  readonly name: string;
+  /** The id of the execution. */
+  readonly id: string;
+  /** Default: that of the schedule if its executions take turns, or else `allow`. */
+  readonly overlap?: Overlap | undefined;
+}
+
 /**
  * One execution of a schedule that a caller asks for. It has one id in all attempts, so an attempt whose reply was lost is
  * found by it, and two calls are two executions.
@@ -38,9 +53,12 @@ export class ManualFiring {
 
   constructor(
     private readonly parts: ManualFiringParts,
-    private readonly name: string,
-    readonly id: string,
+    private readonly call: ManualFiringCall,
   ) {}
+
+  get id(): string {
+    return this.call.id;
+  }
 
   /**
    * Starts the execution. Returns false if it was not started, because the schedule has fired or changed in between, or
@@ -49,7 +67,7 @@ export class ManualFiring {
    * @throws UnknownScheduleError if no schedule has the name
    */
   async attempt(): Promise<boolean> {
-    const { name, id } = this;
+    const { name, id, overlap } = this.call;
     const { runner, store, tenant } = this.parts;
     if (this.mayBeStored && (await this.isStored())) return true;
     let schedule = await store.schedules.get(name);
@@ -61,6 +79,7 @@ export class ManualFiring {
     const prepared = await firingRequest(runner(), schedule, {
       at,
       previousAt: schedule.lastFiredFor,
+      overlap: overlap ?? turnPolicy(decodeSpec(schedule.spec).overlap),
     });
     this.request = { ...prepared, id };
     const { fired } = await this.send(fireManually(schedule, at, toStartItem(this.request, 0)));
@@ -83,7 +102,7 @@ export class ManualFiring {
         reached,
         mayBeWritten: true,
         explanation:
-          `Schedule ${JSON.stringify(this.name)} of tenant ${JSON.stringify(tenant)} may or may not have been run: the ` +
+          `Schedule ${JSON.stringify(this.call.name)} of tenant ${JSON.stringify(tenant)} may or may not have been run: the ` +
           `connection was lost after the start was sent, and ${waitedMs} ms did not suffice to look it up. When the ` +
           `database is back, look for it with get('${this.id}') before you run it again.`,
       },
@@ -119,4 +138,9 @@ function besideInstants({ spec, createdAt }: ScheduleRecord, at: number): number
   const plan = planSchedule(decodeSpec(spec), createdAt);
   const isInstant = !('problems' in plan) && nextInstant(plan, at - 1) === at;
   return isInstant ? at + 1 : at;
+}
+
+/** The policy of an execution beside the schedule's firings: only turns hold for it too. */
+function turnPolicy(overlap: Overlap | undefined): Overlap {
+  return overlap === 'queue' || overlap === 'cancelPrevious' ? overlap : 'allow';
 }

@@ -1,4 +1,4 @@
-import { CloacinaError } from '../../errors/index.js';
+import { CloacinaError, InvalidArgumentError } from '../../errors/index.js';
 import type {
   DueSchedule,
   NewFiring,
@@ -14,6 +14,7 @@ import {
   planSchedule,
   type CatchUp,
   type MissedFirings,
+  type Overlap,
   type SchedulePlan,
 } from '../../workflow/schedule/index.js';
 
@@ -29,7 +30,7 @@ export interface ResumedFirings {
 /** Makes the execution of a firing. */
 export type MakeStart = (
   schedule: DueSchedule,
-  firing: { readonly at: number; readonly previousAt: number | null },
+  firing: { readonly at: number; readonly previousAt: number | null; readonly overlap: Overlap },
 ) => Promise<StartItem>;
 
 /** The codes of errors that say that an execution can't be started until a person has changed something. */
@@ -73,16 +74,22 @@ export async function planFire(
     for (const { at, isCaughtUp } of due) {
       if (plan.overlap === 'skip' && fire.isRunning) fire.skipped(at);
       else {
-        const start = await makeStart(schedule, { at, previousAt: fire.lastFiredFor });
+        const { overlap } = plan;
+        const start = await makeStart(schedule, { at, previousAt: fire.lastFiredFor, overlap });
         fire.started(at, { isCaughtUp, dueAt: dueTime(plan, name, at), start });
       }
     }
   } catch (error) {
-    const kind = error instanceof CloacinaError ? UNUSABLE.get(error.code) : undefined;
+    const kind = kindOf(error);
     if (kind === undefined) throw error;
     return broken(schedule, kind, (error as CloacinaError).message);
   }
   return fire.build(next, plan);
+}
+
+function kindOf(error: unknown): ScheduleErrorKind | undefined {
+  if (error instanceof InvalidArgumentError && error.argument === 'overlap') return 'invalidSpec';
+  return error instanceof CloacinaError ? UNUSABLE.get(error.code) : undefined;
 }
 
 /** A firing that a caller asks for. It counts as the one before for the overlap of the next. */

@@ -45,6 +45,8 @@ export function scheduleColumns(
     reason: isPaused ? known.reason : null,
     ...next,
     lastError: null,
+    // The time that the next firing was computed from: another one would make the first interval shorter or longer.
+    createdAt: known?.createdAt ?? now,
   };
 }
 

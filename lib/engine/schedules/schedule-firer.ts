@@ -5,7 +5,7 @@ import type { DueSchedule, ScheduleFire, ScheduleStore } from '../../store/port/
 import type { ChildRunner } from '../children/child-runner.js';
 import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
 import { toStartItem } from '../starts/start-item.js';
-import type { StartRequest } from '../starts/starter.js';
+import type { StartRequest } from '../starts/start-request.js';
 import { firingRequest } from './firing-request.js';
 import { planFire } from './plan-fire.js';
 import type { StartedFirings } from './started-firings.js';

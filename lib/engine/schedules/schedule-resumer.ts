@@ -5,7 +5,7 @@ import type { ExecutionStore, ScheduleStore } from '../../store/port/index.js';
 import type { CatchUp } from '../../workflow/schedule/index.js';
 import type { ChildRunner } from '../children/child-runner.js';
 import { toStartItem } from '../starts/start-item.js';
-import type { StartRequest } from '../starts/starter.js';
+import type { StartRequest } from '../starts/start-request.js';
 import { firingRequest } from './firing-request.js';
 import { planFire } from './plan-fire.js';
 import type { StartedFirings } from './started-firings.js';

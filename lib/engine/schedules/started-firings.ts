@@ -1,10 +1,14 @@
 import { Logger } from '@nestjs/common';
 import type { FireReply, NewFiring, ScheduleFire } from '../../store/port/index.js';
-import type { StartConsequences, StartRequest } from '../starts/starter.js';
+import type { StartConsequences } from '../starts/starter.js';
+import type { StartRequest } from '../starts/start-request.js';
 
 export interface StartedFiringsParts {
   readonly tenant: string;
-  readonly consequences: Pick<StartConsequences, 'created' | 'definitionsMissing' | 'leftReady'>;
+  readonly consequences: Pick<
+    StartConsequences,
+    'created' | 'definitionsMissing' | 'leftReady' | 'waits'
+  >;
 }
 
 /** What follows from firings that are stored: their executions begin, and schedules that stop are reported. */
@@ -43,7 +47,8 @@ export class StartedFirings {
   begun(request: StartRequest): void {
     const { consequences } = this.parts;
     consequences.created(request);
-    consequences.leftReady(request, request.definition.workflow.roots.length);
+    if (request.admission !== null) consequences.waits(request);
+    else consequences.leftReady(request, request.definition.workflow.roots.length);
   }
 
   private report({ name, state, reason }: ScheduleFire): void {

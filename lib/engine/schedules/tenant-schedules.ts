@@ -1,9 +1,9 @@
 import type { Clock } from '../../runtime/clock.js';
 import type { ScheduleStore } from '../../store/port/index.js';
 import type { ProcessServices } from '../process-services.js';
-import type { CatchUp } from '../../workflow/schedule/index.js';
+import type { CatchUp, Overlap } from '../../workflow/schedule/index.js';
+import type { BackfilledPart, BackfillRange, BackfillRunner } from './backfill-runner.js';
 import { ManualFiring, type ManualFiringParts } from './manual-firing.js';
-import type { BackfilledPart, BackfillRange, ScheduleBackfiller } from './schedule-backfiller.js';
 import type { ScheduleFirer } from './schedule-firer.js';
 import type { ScheduleReconciler } from './schedule-reconciler.js';
 import type { ScheduleResumer } from './schedule-resumer.js';
@@ -18,7 +18,7 @@ export interface TenantSchedulesParts {
   readonly manual: ManualFiringParts;
   readonly reconciler: Pick<ScheduleReconciler, 'declared'>;
   readonly resumer: Pick<ScheduleResumer, 'resume'>;
-  readonly backfiller: Pick<ScheduleBackfiller, 'part'>;
+  readonly backfills: Pick<BackfillRunner, 'part'>;
 }
 
 /** One tenant's schedules in this process: fires them, sets their timers, and tells the other processes of changes. */
@@ -30,9 +30,13 @@ export class TenantSchedules {
     return this.parts.firer.look();
   }
 
-  /** An execution of a schedule that starts now, with this id. */
-  manualFiring(name: string, id: string): ManualFiring {
-    return new ManualFiring(this.parts.manual, name, id);
+  /**
+   * An execution of a schedule that starts now, with this id.
+   *
+   * @param overlap - default: that of the schedule if its executions take turns, or else `allow`
+   */
+  manualFiring(name: string, id: string, overlap?: Overlap): ManualFiring {
+    return new ManualFiring(this.parts.manual, { name, id, overlap });
   }
 
   /**
@@ -44,9 +48,9 @@ export class TenantSchedules {
     this.changed(await this.parts.resumer.resume(name, catchUp), true);
   }
 
-  /** See {@link ScheduleBackfiller.part}. */
+  /** See {@link BackfillRunner.part}. */
   backfill(range: BackfillRange, after: number, limit: number): Promise<BackfilledPart | null> {
-    return this.parts.backfiller.part(range, after, limit);
+    return this.parts.backfills.part(range, after, limit);
   }
 
   /** Call when the process has proved that it lives: looks at the schedules, if the code declares some. */

@@ -1,5 +1,7 @@
 import type { UserTransaction } from '../../store/port/index.js';
-import type { Started, Starter, StartRequest } from './starter.js';
+import type { Debounce, DebouncedStarts } from './debounced-starts.js';
+import type { Starter } from './starter.js';
+import type { Started, StartRequest } from './start-request.js';
 import type { TransactionalStart, TransactionalStarts } from './transactional-starts.js';
 
 /** Starts executions, in batches or inside a caller's transaction. */
@@ -7,10 +9,16 @@ export class ExecutionStarts {
   constructor(
     private readonly starter: Starter,
     private readonly transactional: TransactionalStarts,
+    private readonly debounced: DebouncedStarts,
   ) {}
 
   start(request: StartRequest): Promise<Started> {
     return this.starter.start(request);
+  }
+
+  /** Starts an execution, or replaces the input of one with the same key that has not begun. */
+  startDebounced(request: StartRequest, debounce: Debounce): Promise<Started> {
+    return this.debounced.start(request, debounce);
   }
 
   /** Starts one of many executions of a call. */
@@ -36,12 +44,13 @@ export class ExecutionStarts {
     return this.transactional.start(manager, requests);
   }
 
-  whenIdle(): Promise<void> {
-    return this.starter.whenIdle();
+  async whenIdle(): Promise<void> {
+    await Promise.all([this.starter.whenIdle(), this.debounced.whenIdle()]);
   }
 
   close(): void {
     this.starter.close();
     this.transactional.close();
+    this.debounced.close();
   }
 }

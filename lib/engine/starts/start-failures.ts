@@ -1,5 +1,6 @@
 import { DatabaseUnavailableError, toStoredError } from '../../errors/index.js';
-import type { StartRequest } from './starter.js';
+import type { FailureClassifier } from '../../runtime/failure.js';
+import type { StartRequest } from './start-request.js';
 
 /** A start that gave up waiting. */
 export interface HeldKey {
@@ -70,6 +71,19 @@ export function mayBeStarted(
         `have been started: the connection was lost after the start was sent, and the database has not answered for ` +
         `${rounded} ms: ${toStoredError(cause).message} When the database is back, ${again}.`,
     },
+    { cause },
+  );
+}
+
+/** The error of a start that was not stored in time. */
+export function startUnavailable(
+  { tenant, waitedMs }: Pick<HeldKey, 'tenant' | 'waitedMs'>,
+  store: FailureClassifier,
+  cause: unknown,
+): DatabaseUnavailableError {
+  const reached = store.classifyFailure(cause).kind === 'conflict';
+  return new DatabaseUnavailableError(
+    { tenant, waitedMs: Math.round(waitedMs), reached },
     { cause },
   );
 }

@@ -1,13 +1,17 @@
 import type { StartItem, StartLimit } from '../../store/port/index.js';
 import { canRunRoots } from '../definitions/runnable-definition.js';
-import type { StartRequest } from './starter.js';
+import type { StartRequest } from './start-request.js';
 import type { Clock } from '../../runtime/clock.js';
 
 /** The items of a start statement. The first ones claim their root tasks, as far as there is room. */
-export function withClaims(queued: readonly StartRequest[], room: number): StartItem[] {
+export function withClaims(
+  queued: readonly StartRequest[],
+  room: number,
+  claimsOf = wantedClaims,
+): StartItem[] {
   let left = room;
   return queued.map((request) => {
-    const claims = Math.min(left, wantedClaims(request));
+    const claims = Math.min(left, claimsOf(request));
     left -= claims;
     return toStartItem(request, claims);
   });
@@ -29,6 +33,11 @@ export function keyOf(request: StartRequest): string {
   return JSON.stringify([request.definition.workflow.name, request.idempotencyKey]);
 }
 
+/** Identifies a start in a batch: by its idempotency key, or by itself without one. */
+export function placeOf(request: StartRequest): string {
+  return request.idempotencyKey === null ? request.id : keyOf(request);
+}
+
 export function toStartItem(request: StartRequest, claims: number): StartItem {
   return {
     id: request.id,
@@ -41,9 +50,10 @@ export function toStartItem(request: StartRequest, claims: number): StartItem {
     idempotencyKey: request.idempotencyKey,
     tags: request.tags,
     limitKeys: request.limitKeys,
+    admission: request.admission,
     claims,
-    // A process with claims in the execution learns of its end by itself.
-    hasWaiters: request.isAwaited && claims === 0,
+    // A process with claims in the execution learns of its end by itself. One that may wait for its turn has none.
+    hasWaiters: request.isAwaited && (claims === 0 || request.admission !== null),
   };
 }
 

@@ -1,7 +1,8 @@
 import { Logger } from '@nestjs/common';
 import { toStoredError } from '../../errors/index.js';
-import { keyOf, wantedClaims, withClaims } from './start-item.js';
+import { placeOf, wantedClaims, withClaims } from './start-item.js';
 import { mayBeStarted, notStarted, queueIsFull } from './start-failures.js';
+import type { Started, StartRequest } from './start-request.js';
 import type { QueuedBytes } from './queued-bytes.js';
 import { Batcher } from '../../runtime/batcher.js';
 import {
@@ -12,11 +13,9 @@ import {
   WRITE_LIMITS,
 } from '../write-batches.js';
 import type { ClaimGate } from '../claims/claim-gate.js';
-import type { RunnableDefinition } from '../definitions/runnable-definition.js';
 import {
   type StartItem,
   type ClaimBatch,
-  type StartLimit,
   type StartReply,
   type StartStore,
   isCreated,
@@ -34,48 +33,20 @@ const MAX_QUEUED = 50_000;
 /** Maximum wait of a start that may have been stored, as a multiple of `startTimeout`. */
 const UNKNOWN_FACTOR = 6;
 
-export interface StartRequest {
-  readonly id: string;
-  readonly definition: RunnableDefinition;
-  /** JSON text of the input context, and of each of its keys. */
-  readonly input: string;
-  readonly members: ReadonlyMap<string, string>;
-  readonly priority: number;
-  readonly runAt: Date | null;
-  readonly delayMs: number | null;
-  /** Until when the execution must begin. Null: at any time. */
-  readonly startBefore: StartLimit | null;
-  readonly idempotencyKey: string | null;
-  /** JSON text; null without tags. */
-  readonly tags: string | null;
-  /** JSON text of the limit keys by task number; null without limits. */
-  readonly limitKeys: string | null;
-  /** Whether the caller waits for the execution's end. */
-  readonly isAwaited: boolean;
-}
-
-export interface Started {
-  /** The execution's id; an earlier execution's if its idempotency key was taken. */
-  readonly id: string;
-  readonly created: boolean;
-  /** Number of roots that were claimed with it, in order. */
-  readonly claims: number;
-  /** Whether its row says that a caller waits for its end. */
-  readonly hasWaiters: boolean;
-}
-
 export interface StartConsequences {
   /** Called when the execution is stored. */
   created(request: StartRequest): void;
   claimed(request: StartRequest, claims: number, batch: ClaimBatch | undefined): void;
   /** Called when `roots` root tasks are left that this process did not claim. */
   leftReady(request: StartRequest, roots: number): void;
+  /** Called in place of `leftReady` when the execution waits for its turn. */
+  waits(request: StartRequest): void;
   mayBeWritten(): void;
   /** Called when the database has lost definitions that this process had stored. */
   definitionsMissing(): void;
 }
 
-/** For starts without an idempotency key, and for those with one. */
+/** For starts without an idempotency key and without an admission, and for the others. */
 interface StartBatchers {
   readonly plain: Batcher<StartRequest, Started>;
   readonly keyed: Batcher<StartRequest, Started>;
@@ -97,7 +68,8 @@ export interface StarterParts {
  * Starts executions in batches, and claims their root tasks in the same statement as far as there is room.
  *
  * Starts with an idempotency key have a batcher of their own, because a key may have to wait for another transaction
- * that holds it. Starts without a key never wait for that.
+ * that holds it. Starts without a key never wait for that. Starts of workflows with an admission go with them: they wait for
+ * the locks of slots, and may return another execution too.
  */
 export class Starter {
   private readonly logger = new Logger('Cloacina');
@@ -122,7 +94,8 @@ export class Starter {
   }
 
   private add({ plain, keyed }: StartBatchers, request: StartRequest): Promise<Started> {
-    const batcher = request.idempotencyKey === null ? plain : keyed;
+    const isPlain = request.idempotencyKey === null && request.admission === null;
+    const batcher = isPlain ? plain : keyed;
     const { tenant, queuedBytes } = this.parts;
     const bytes = request.input.length;
     if (batcher.size >= MAX_QUEUED || !queuedBytes.add(bytes)) {
@@ -209,25 +182,25 @@ export class Starter {
     return started.map((start) => ({ ...start, created: true }));
   }
 
-  /** Sends one row for each key, in key order, and then reads which executions own the keys that were taken. */
+  /** Sends one row for each key (and each start without one), in key order, and then reads which executions own the keys that were taken. */
   private async sendKeyed(queued: readonly StartRequest[], resent: boolean): Promise<Started[]> {
     if (resent) this.parts.consequences.mayBeWritten();
     const first = new Map<string, StartRequest>();
     for (const request of queued) {
-      const key = keyOf(request);
+      const key = placeOf(request);
       if (!first.has(key)) first.set(key, request);
     }
     const unique = [...first.entries()]
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([, item]) => item);
     const started = await this.send(unique, true, keyLockTimeoutMs(unique.length));
-    const byKey = new Map(unique.map((request, i) => [keyOf(request), started[i]]));
+    const byKey = new Map(unique.map((request, i) => [placeOf(request), started[i]]));
     const owners = await this.ownersOf(unique.filter((_, i) => started[i]?.created === false));
     return queued.map((request) => {
-      const key = keyOf(request);
+      const key = placeOf(request);
       const mine = byKey.get(key);
       if (mine?.created === true && first.get(key) === request) return mine;
-      const id = mine?.created === true ? mine.id : owners.get(key);
+      const id = mine?.created === true ? mine.id : (owners.get(key) ?? mine?.id);
       // An earlier send whose reply was lost may have created the execution under this id.
       const created = id === request.id;
       if (created) this.parts.consequences.created(request);
@@ -237,16 +210,17 @@ export class Starter {
 
   private async ownersOf(requests: readonly StartRequest[]): Promise<Map<string, string>> {
     const owners = new Map<string, string>();
-    if (requests.length === 0) return owners;
+    const keyed = requests.filter(({ idempotencyKey }) => idempotencyKey !== null);
+    if (keyed.length === 0) return owners;
     const ids = await this.parts.store.findByKeys(
-      requests.map(({ definition, idempotencyKey }) => ({
+      keyed.map(({ definition, idempotencyKey }) => ({
         workflow: definition.workflow.name,
         key: idempotencyKey ?? '',
       })),
     );
-    for (const [i, request] of requests.entries()) {
+    for (const [i, request] of keyed.entries()) {
       const id = ids[i];
-      if (id !== undefined) owners.set(keyOf(request), id);
+      if (id !== undefined) owners.set(placeOf(request), id);
     }
     return owners;
   }
@@ -279,13 +253,16 @@ export class Starter {
     if (!reply.definitionsAreStored) consequences.definitionsMissing();
     return queued.map((request, i) => {
       const isNew = isCreated(reply, request.id);
-      const claims = isNew ? (items[i]?.claims ?? 0) : 0;
+      const waits = isNew && reply.waiting?.has(request.id) === true;
+      const claims = isNew && !waits ? (items[i]?.claims ?? 0) : 0;
       if (isNew) consequences.created(request);
       if (claims > 0) consequences.claimed(request, claims, reply.batch);
       const left = request.definition.workflow.roots.length - claims;
-      if (isNew && left > 0) consequences.leftReady(request, left);
+      if (waits) consequences.waits(request);
+      else if (isNew && left > 0) consequences.leftReady(request, left);
       const hasWaiters = isNew && items[i]?.hasWaiters === true;
-      return { id: request.id, created: isNew, claims, hasWaiters };
+      const id = reply.instead?.get(request.id) ?? request.id;
+      return { id, created: isNew, claims, hasWaiters };
     });
   }
 }

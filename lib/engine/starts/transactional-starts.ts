@@ -12,7 +12,7 @@ import type { ProcessServices, TenantSettings } from '../process-services.js';
 import type { OpenKeys } from './open-keys.js';
 import { keyIsHeld } from './start-failures.js';
 import { delayOf, keyOf, toStartItem } from './start-item.js';
-import type { Started, StartRequest } from './starter.js';
+import type { Started, StartRequest } from './start-request.js';
 import { UncommittedStarts } from './uncommitted-starts.js';
 
 /** A start in a transaction claims nothing. */
@@ -26,8 +26,8 @@ export interface TransactionalStartsParts {
   readonly openKeys: OpenKeys;
   readonly events: TenantEvents;
   readonly consequences: {
-    /** Called when tasks become due in `ms` milliseconds. */
-    dueIn(ms: number): void;
+    /** Called when the tasks of a start become due in `ms` milliseconds, or ask for their slot. */
+    dueIn(ms: number, request: StartRequest): void;
     /** Called for a start that may have to begin before a time. */
     startLimited(request: StartRequest): void;
     /** Called when the database has lost definitions that this process had stored. */
@@ -71,7 +71,7 @@ export class TransactionalStarts {
       }
       // The notification at the commit makes processes look once. If the start is not due then, this timer looks again.
       const delayMs = delayOf(request, services.clock);
-      if (delayMs > 0) consequences.dueIn(delayMs);
+      if (delayMs > 0) consequences.dueIn(delayMs, request);
       consequences.startLimited(request);
     }
     const taken = requests.filter(({ id }) => !isCreated(reply, id));

@@ -25,7 +25,7 @@ export interface RoomsOfClaims {
 
 /** The ways to claims: due tasks, lost tasks of other processes, and claims that memory does not know. */
 export function wireClaims(core: EngineCore, rooms: RoomsOfClaims) {
-  const { settings, store, services, clock, tenant, address } = core;
+  const { settings, store, services, clock, tenant, address, later } = core;
   const { state, events, claims, inFlight, lease, queue, gate, reconcile } = core;
   const { catalog, stranded } = rooms.definitions;
   const { receiver } = rooms.adoption;
@@ -105,6 +105,7 @@ export function wireClaims(core: EngineCore, rooms: RoomsOfClaims) {
     stranded,
     claimer,
     limited,
+    admitter: { look: (areWaiting) => later.admitter.look(areWaiting) },
     overruns,
     services,
   });

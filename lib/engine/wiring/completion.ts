@@ -11,7 +11,8 @@ export type CompletionRoom = ReturnType<typeof wireCompletion>;
 
 /** The ends of executions: callers that wait or watch, final contexts, and what an end means for parents and children. */
 export function wireCompletion(core: EngineCore, { waker }: AdoptionRoom) {
-  const { settings, store, services, clock, address, childUse, claims, events, reconcile } = core;
+  const { settings, store, services, clock, address, childUse, claims, events, later, reconcile } =
+    core;
   const changes = new ExecutionChanges({
     clock,
     isActive: (id) => claims.isActive(id),
@@ -48,6 +49,7 @@ export function wireCompletion(core: EngineCore, { waker }: AdoptionRoom) {
     events,
     waker,
     use: childUse,
+    admitNext: (id) => later.admitter.ended(id),
   });
   return { changes, inputs, contexts, waiters, ends, settler };
 }

@@ -10,6 +10,8 @@ import { ChildUse } from '../children/child-use.js';
 import type { Claimer } from '../claims/claimer.js';
 import { ClaimsInFlight } from '../claims/claims-in-flight.js';
 import { EngineState } from '../engine-state.js';
+import type { ExecutionAdmitter } from '../admission/execution-admitter.js';
+import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
 import type { Executor } from '../execution/executor.js';
 import type { Overruns } from '../execution/overruns.js';
 import type { TaskCompleter } from '../execution/task-completer.js';
@@ -46,6 +48,8 @@ export interface TenantEngineParts {
 export interface LaterParts {
   readonly claimer: Claimer;
   readonly limited: LimitedClaimer;
+  readonly admitter: ExecutionAdmitter;
+  readonly catalog: Pick<DefinitionCatalog, 'admits'>;
   readonly reconciler: ClaimReconciler;
   readonly wakeUps: WakeUps;
   readonly executor: Executor;
@@ -85,10 +89,14 @@ export function wireCore(given: TenantEngineParts, later: LaterParts) {
     state: new EngineState(() => {
       later.claimer.stateChanged();
       later.limited.stateChanged();
+      later.admitter.look();
     }),
     events: new TenantEvents(tenant, given.events),
     claims: new ClaimTable(clock),
-    childUse: new ChildUse(() => services.notifyChildren(address)),
+    childUse: new ChildUse(
+      () => services.notifyChildren(address),
+      () => later.catalog.admits,
+    ),
     inFlight,
     lease,
     queue,

@@ -1,4 +1,5 @@
 import { TenantDrain } from '../tenant-drain.js';
+import type { AdmissionsRoom } from './admissions.js';
 import type { ChildrenRoom } from './children.js';
 import type { ClaimsRoom } from './claims.js';
 import type { CompletionRoom } from './completion.js';
@@ -11,6 +12,7 @@ import type { StartsRoom } from './starts.js';
 import type { WaitsRoom } from './waits.js';
 
 export interface RoomsWithWork {
+  readonly admissions: AdmissionsRoom;
   readonly completion: CompletionRoom;
   readonly outcomes: OutcomesRoom;
   readonly waits: WaitsRoom;
@@ -38,6 +40,7 @@ export function wireDrain(core: EngineCore, rooms: RoomsWithWork, isRecovering: 
   const { suspects, progress, overruns } = rooms.execution;
   const { starts } = rooms.starts;
   const { firer } = rooms.schedules;
+  const { admitter } = rooms.admissions;
   const isRecording = (): boolean =>
     inputs.isBusy ||
     items.isBusy ||
@@ -51,6 +54,7 @@ export function wireDrain(core: EngineCore, rooms: RoomsWithWork, isRecovering: 
     childStarter.isBusy ||
     children.isBusy ||
     settler.isBusy ||
+    admitter.isBusy ||
     firer.isBusy ||
     rescheduler.isBusy ||
     contexts.isBusy ||
@@ -76,6 +80,7 @@ export function wireDrain(core: EngineCore, rooms: RoomsWithWork, isRecovering: 
       children,
       childStarter,
       settler,
+      admitter,
       recorder,
       rescheduler,
       contexts,
@@ -100,6 +105,7 @@ export function wireDrain(core: EngineCore, rooms: RoomsWithWork, isRecovering: 
     children,
     childStarter,
     settler,
+    admitter,
     recorder,
     rescheduler,
     inputs,

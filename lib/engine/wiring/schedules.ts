@@ -1,4 +1,4 @@
-import { ScheduleBackfiller } from '../schedules/schedule-backfiller.js';
+import { BackfillRunner } from '../schedules/backfill-runner.js';
 import { ScheduleFirer } from '../schedules/schedule-firer.js';
 import { ScheduleReconciler } from '../schedules/schedule-reconciler.js';
 import { ScheduleResumer } from '../schedules/schedule-resumer.js';
@@ -50,7 +50,7 @@ export function wireSchedules(
     },
     reconciler,
     resumer: new ScheduleResumer({ clock, tenant, store, runner, started: firings }),
-    backfiller: new ScheduleBackfiller({ clock, store, runner, started: firings }),
+    backfills: new BackfillRunner({ clock, store, runner, started: firings }),
   });
   return { firer, schedules };
 }

@@ -3,7 +3,9 @@ import { canRunRoots } from '../definitions/runnable-definition.js';
 import { ExecutionStarts } from '../starts/execution-starts.js';
 import { OpenKeys } from '../starts/open-keys.js';
 import { delayOf, keyOf, limitMs } from '../starts/start-item.js';
-import { Starter, type StartConsequences, type StartRequest } from '../starts/starter.js';
+import { DebouncedStarts } from '../starts/debounced-starts.js';
+import { Starter, type StartConsequences } from '../starts/starter.js';
+import type { StartRequest } from '../starts/start-request.js';
 import { TransactionalStarts } from '../starts/transactional-starts.js';
 import type { AdoptionRoom } from './adoption.js';
 import type { EngineCore } from './core.js';
@@ -23,10 +25,21 @@ export function wireStarts(
     if (startBefore === null) return;
     services.schedule({ kind: 'deadline', tenant: address, inMs: limitMs(startBefore, clock) });
   };
+  /** Until the next sweep only this process has a timer for an execution that asks for its slot later. */
+  const asksIn = (inMs: number): void => {
+    services.schedule({ kind: 'admission', tenant: address, inMs });
+    services.askForWatch();
+  };
+  const dueIn = (ms: number, { admission }: StartRequest): void => {
+    if (admission === null) later.wakeUps.dueIn(ms);
+    else asksIn(ms);
+  };
   /** What follows a start, also that of a child. */
   const started: StartConsequences = {
-    created: ({ id, definition, tags }) =>
-      events.executionStarted(id, definition.workflow.name, tags),
+    created: ({ id, definition, tags, admission }) => {
+      if (admission !== null) later.admitter.started(id, admission.key);
+      events.executionStarted(id, definition.workflow.name, tags);
+    },
     claimed: (request, count, batch) => receiver.fromStart(request, count, batch),
     leftReady: (request, roots) => {
       watchStartLimit(request);
@@ -39,6 +52,12 @@ export function wireStarts(
       if (delayMs > 0) later.wakeUps.dueIn(delayMs);
       else if (canRunRoots(request.definition)) later.wakeUps.leftHere(roots);
       else later.wakeUps.wakeWorkers(roots);
+    },
+    waits: (request) => {
+      watchStartLimit(request);
+      const delayMs = delayOf(request, clock);
+      if (delayMs > 0) asksIn(delayMs);
+      else if (request.admission !== null) later.admitter.ready([request.admission.key]);
     },
     mayBeWritten: reconcile,
     definitionsMissing,
@@ -61,11 +80,15 @@ export function wireStarts(
     services,
     openKeys,
     events,
-    consequences: {
-      dueIn: (ms) => later.wakeUps.dueIn(ms),
-      startLimited: watchStartLimit,
-      definitionsMissing,
-    },
+    consequences: { dueIn, startLimited: watchStartLimit, definitionsMissing },
   });
-  return { starts: new ExecutionStarts(starter, transactional), started };
+  const debounced = new DebouncedStarts({
+    clock,
+    tenant,
+    startTimeoutMs: settings.startTimeoutMs,
+    queuedBytes: services.queuedBytes,
+    store,
+    consequences: { created: (request) => started.created(request), dueIn, definitionsMissing },
+  });
+  return { starts: new ExecutionStarts(starter, transactional, debounced), started };
 }

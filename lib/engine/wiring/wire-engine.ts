@@ -1,3 +1,4 @@
+import { wireAdmissions } from './admissions.js';
 import { wireAdoption } from './adoption.js';
 import { wireChildren } from './children.js';
 import { wireClaims, type ClaimsRoom } from './claims.js';
@@ -29,6 +30,12 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     get limited() {
       return claims.limited;
     },
+    get catalog() {
+      return definitions.catalog;
+    },
+    get admitter() {
+      return admissions.admitter;
+    },
     get reconciler() {
       return claims.reconciler;
     },
@@ -59,6 +66,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
   const starts = wireStarts(core, definitions, adoption);
   const waits = wireWaits(core, adoption, outcomes, starts);
   const control = wireControl(core, definitions, completion, outcomes);
+  const admissions = wireAdmissions(core, definitions, control);
   const children = wireChildren(core, { definitions, completion, starts, control, waits });
   const maps: MapsRoom = wireMaps(core, { completion, outcomes });
   const execution: ExecutionRoom = wireExecution(core, {
@@ -77,6 +85,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
   });
   const schedules = wireSchedules(core, definitions, starts);
   const rooms = {
+    admissions,
     completion,
     outcomes,
     waits,
@@ -98,6 +107,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     ...waits,
     ...starts,
     ...control,
+    ...admissions,
     ...children,
     ...maps,
     ...execution,

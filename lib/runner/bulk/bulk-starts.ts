@@ -2,7 +2,7 @@ import type { EntityManager } from 'typeorm';
 import type { WorkflowRef } from '../../discovery/workflow-ref.js';
 import type { PreparedOptions } from '../../engine/children/child-runner.js';
 import type { Admission } from '../../engine/queues/pending-bound.js';
-import type { StartRequest } from '../../engine/starts/starter.js';
+import type { StartRequest } from '../../engine/starts/start-request.js';
 import type { TenantEngine } from '../../engine/tenant-engine.js';
 import {
   InvalidArgumentError,
@@ -13,7 +13,7 @@ import {
 import { checkCallOptions } from '../../errors/call-options.js';
 import { formatValue } from '../../errors/option-checks.js';
 import type { ExecutionStarter, StartReply } from '../execution-starter.js';
-import { checkManager, START_OPTIONS } from '../start-request.js';
+import { checkManager, checkStartIn, START_OPTIONS } from '../start-request.js';
 import type { StartManyOptions, StartManyProgress, StartManyResult } from './start-many-options.js';
 
 /** Limits of the executions in a statement: their number, and the characters of their inputs. */
@@ -23,13 +23,13 @@ const MAX_CHARACTERS = 4 * 1024 * 1024;
 const MAX_STATEMENTS = 2;
 
 const MANY_OPTIONS: ReadonlySet<string> = new Set([
-  ...[...START_OPTIONS].filter((name) => name !== 'idempotencyKey'),
+  ...[...START_OPTIONS].filter((name) => name !== 'idempotencyKey' && name !== 'debounce'),
   'key',
   'onProgress',
   'signal',
 ]);
 const ITEM_OPTIONS: ReadonlySet<string> = new Set(
-  [...START_OPTIONS].filter((name) => name !== 'manager'),
+  [...START_OPTIONS].filter((name) => name !== 'manager' && name !== 'debounce'),
 );
 
 /** A transaction that is rolled back stores none. */
@@ -86,6 +86,7 @@ export class BulkStarts {
         const [input, own] = itemOf(each);
         const prepared = { ...options, ...own, idempotencyKey: keyOf(input, own, options.key) };
         const request = await this.parts.starter.prepare(workflow, input, prepared);
+        if (options.manager !== undefined) checkStartIn(request);
         await parts.add(request, index++, await this.admit(request, parts));
       }
       return await parts.finish();

@@ -1,7 +1,7 @@
 import type { DeclaredPoller } from '../../discovery/poller-explorer.js';
 import type { PollerContext, PollerStart } from '../../discovery/poller-types.js';
 import type { TaskContext } from '../../discovery/task-context.js';
-import type { StartRequest } from '../../engine/starts/starter.js';
+import type { StartRequest } from '../../engine/starts/start-request.js';
 import type { TenantEngine } from '../../engine/tenant-engine.js';
 import {
   ContextTooLargeError,

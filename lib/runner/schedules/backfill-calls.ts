@@ -1,4 +1,8 @@
-import { planOfRange, type BackfillRange } from '../../engine/schedules/schedule-backfiller.js';
+import {
+  planOfRange,
+  type BackfillOverlap,
+  type BackfillRange,
+} from '../../engine/schedules/backfill-runner.js';
 import type { TenantEngine } from '../../engine/tenant-engine.js';
 import { checkCallOptions } from '../../errors/call-options.js';
 import { InvalidArgumentError, UnknownScheduleError } from '../../errors/index.js';
@@ -98,7 +102,7 @@ export class BackfillCalls {
   /** Fixes what the operation is about: the instants of the schedule as it is now. */
   private async operation(
     schedule: string,
-    { from, to, overlap }: { from: number; to: number; overlap: 'allow' | 'skip' },
+    { from, to, overlap }: { from: number; to: number; overlap: BackfillOverlap },
   ): Promise<BackfillOperation> {
     const { engine, tenant, whileUnavailable } = this.parts;
     const known = await whileUnavailable.run(() => engine.store.schedules.get(schedule));
@@ -150,8 +154,11 @@ function instantOf(field: 'from' | 'to', value: unknown): number {
   throw new InvalidArgumentError(field, `must be a valid Date, not ${formatValue(value)}`);
 }
 
-function overlapOf(value: unknown): 'allow' | 'skip' {
+function overlapOf(value: unknown): BackfillOverlap {
   if (value === undefined) return 'allow';
-  if (value === 'allow' || value === 'skip') return value;
-  throw new InvalidArgumentError('overlap', `must be 'allow' or 'skip', not ${formatValue(value)}`);
+  if (value === 'allow' || value === 'queue' || value === 'skip') return value;
+  throw new InvalidArgumentError(
+    'overlap',
+    `must be 'allow', 'queue' or 'skip', not ${formatValue(value)}`,
+  );
 }

@@ -1,4 +1,4 @@
-import type { BackfillRange } from '../../engine/schedules/schedule-backfiller.js';
+import type { BackfillRange } from '../../engine/schedules/backfill-runner.js';
 
 /** A backfill, as the input of the built-in workflow. */
 export interface BackfillOperation extends BackfillRange {

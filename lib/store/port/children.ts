@@ -7,6 +7,8 @@ import type { UserTransaction } from './transactions.js';
 /** Bits of `unsettled`: what the end of an execution has still to bring about. */
 export const TELL_PARENTS = 1;
 export const END_CHILDREN = 2;
+/** 4 is kept for subscribers. */
+export const ADMIT_NEXT = 8;
 
 /** Maximum number of executions above an execution. */
 export const MAX_DEPTH = 50;

@@ -25,6 +25,16 @@ export interface ExecutionRow {
   readonly rootId: string | null;
   /** Until when an execution that has not begun must begin. Null without such a time. */
   readonly startBefore: Date | null;
+  /** The slot for which the execution waits. Null if it has its slot, or needs none. */
+  readonly turn: WaitingTurn | null;
+}
+
+/** The slot of an admission for which an execution waits. */
+export interface WaitingTurn {
+  /** The stored key. */
+  readonly key: string;
+  /** When the execution asks for it. */
+  readonly at: Date;
 }
 
 /** A task's row. */
@@ -154,6 +164,7 @@ export interface ListedExecution {
   readonly rootId: string | null;
   /** Until when an execution that has not begun must begin. Null without such a time. */
   readonly startBefore: Date | null;
+  readonly turn: WaitingTurn | null;
   readonly createdAtMicros: string;
 }
 

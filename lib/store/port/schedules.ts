@@ -44,6 +44,8 @@ export interface ScheduleColumns {
   readonly nextAt: number | null;
   /** Why it could not fire the last time that it was due; null if it could, or was changed since. */
   readonly lastError: ScheduleError | null;
+  /** The time from which intervals count, set by the creation. Default: now. */
+  readonly createdAt?: number;
 }
 
 /** The row of a schedule. */

@@ -5,10 +5,11 @@ import type { PauseSession } from './workflow-pauses.js';
 
 /**
  * What becomes due in a tenant: a task that waits for its time, the timeout of an execution, a message that is stored but not
- * delivered, the deletion of an event, an execution that an event is to start, or the firing of a schedule.
+ * delivered, the deletion of an event, an execution that an event is to start, one that waits for its turn, or the firing of a
+ * schedule.
  */
 export type WakeUpKind =
-  'task' | 'limited' | 'deadline' | 'message' | 'expiry' | 'eventStart' | 'schedule';
+  'task' | 'limited' | 'admission' | 'deadline' | 'message' | 'expiry' | 'eventStart' | 'schedule';
 
 /** When the first item of a kind becomes due. */
 export interface DueTime {

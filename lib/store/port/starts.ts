@@ -1,3 +1,4 @@
+import type { AdmissionRequest } from './admissions.js';
 import type { ClaimBatch } from './claims.js';
 import type { LeaseWrite } from './leases.js';
 import type { UserTransaction } from './transactions.js';
@@ -39,6 +40,8 @@ export interface StartItem {
   readonly tags: string | null;
   /** JSON text of an object: for each task with a limit, its number and its key. Null without limits. */
   readonly limitKeys: string | null;
+  /** The slot that the execution needs before its first task. Null without an admission. */
+  readonly admission: AdmissionRequest | null;
   /** The number of root tasks that this process claims with the start. */
   readonly claims: number;
   /** Whether to note that a process waits for the execution's end, as `ExecutionStore.await` does. */
@@ -49,6 +52,13 @@ export interface StartItem {
 export interface StartReply {
   /** Ids of the created executions. `all` if none of them can have existed before. */
   readonly created: ReadonlySet<string> | 'all';
+  /** Ids of created executions that wait for their turn. None of their tasks was claimed. Absent: none. */
+  readonly waiting?: ReadonlySet<string>;
+  /**
+   * For each start that was skipped, the execution that began last under its key, or that has the id or the key of the start
+   * already. Absent: none was skipped.
+   */
+  readonly instead?: ReadonlyMap<string, string>;
   /** Whether all definitions of the batch are stored. */
   readonly definitionsAreStored: boolean;
   /** The batch of the claimed root tasks. */

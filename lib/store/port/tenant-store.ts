@@ -1,9 +1,11 @@
 import type { FailureClassifier } from '../../runtime/failure.js';
 import type { PermitSource } from '../../runtime/permit.js';
+import type { AdmissionStore } from './admissions.js';
 import type { BulkStore } from './bulk.js';
 import type { ChildStore } from './children.js';
 import type { ClaimStore } from './claims.js';
 import type { ControlStore } from './control.js';
+import type { DebounceStore } from './debounces.js';
 import type { DefinitionStore } from './definitions.js';
 import type { ExecutionStore } from './executions.js';
 import type { ItemStore } from './items.js';
@@ -54,6 +56,8 @@ export interface TenantStore
   readonly bulk: BulkStore;
   readonly items: ItemStore;
   readonly limits: LimitStore;
+  readonly admissions: AdmissionStore;
+  readonly debounces: DebounceStore;
   readonly schedules: ScheduleStore;
   readonly states: StateStore;
   readonly pauses: WorkflowPauseStore;

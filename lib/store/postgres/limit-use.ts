@@ -10,6 +10,8 @@ export class LimitUse {
    * out now and then whether there are any, because it may have a handler for those of an older or a newer release.
    */
   readonly tasks = new TableUse();
+  /** Whether the process knows definitions with an admission. Sweeps look for executions that wait for their turn only then. */
+  admit = false;
   private readonly known = new Set<string>();
 
   /** The keys whose rows may not exist. */

@@ -1,8 +1,10 @@
 import { classifyFailure } from './classify-failure.js';
+import { PostgresAdmissionStore } from './roles/admissions.js';
 import { PostgresBulkStore } from './roles/bulk.js';
 import { PostgresChildStore } from './roles/children.js';
 import { PostgresClaimStore } from './roles/claims.js';
 import { PostgresControlStore } from './roles/control.js';
+import { PostgresDebounceStore } from './roles/debounces.js';
 import { PostgresDefinitionStore } from './roles/definitions.js';
 import { PostgresEventStartStore } from './roles/event-starts.js';
 import { PostgresExecutionStore } from './roles/executions.js';
@@ -25,8 +27,10 @@ import type { TenantTables } from './statements/statement.js';
 import { TenantDatabase, type PostgresStoreSettings } from './tenant-database.js';
 import { combineRoles } from '../combine-roles.js';
 import type {
+  AdmissionStore,
   BulkStore,
   ChildStore,
+  DebounceStore,
   DefinitionStore,
   EventStartStore,
   ItemStore,
@@ -70,6 +74,8 @@ export class PostgresStore
   readonly bulk: BulkStore;
   readonly items: ItemStore;
   readonly limits: LimitStore;
+  readonly admissions: AdmissionStore;
+  readonly debounces: DebounceStore;
   readonly schedules: ScheduleStore;
   readonly states: StateStore;
   readonly pauses: WorkflowPauseStore;
@@ -88,6 +94,8 @@ export class PostgresStore
     this.bulk = new PostgresBulkStore(db);
     this.items = new PostgresItemStore(db);
     this.limits = new PostgresLimitStore(db);
+    this.admissions = new PostgresAdmissionStore(db);
+    this.debounces = new PostgresDebounceStore(db);
     this.schedules = new PostgresScheduleStore(db);
     this.states = new PostgresStateStore(db);
     this.queues = new PostgresQueueStore(db);

@@ -52,7 +52,7 @@ function startChild(
     return { fate: 'exists', tags };
   }
   if (hasStep) addStep(tables, parent, item.id);
-  insert(tables, { ...item, tags, priority }, lease, {
+  const parentColumns = {
     depth,
     unsettled: parent.waits ? TELL_PARENTS : 0,
     parentExecutionId: parent.executionId,
@@ -61,7 +61,8 @@ function startChild(
     parentStep: parent.step,
     rootExecutionId: above.rootExecutionId ?? above.id,
     onParentEnd: child.onParentEnd,
-  });
+  };
+  insert(tables, { ...item, tags, priority }, lease, { parent: parentColumns });
   above.unsettled |= END_CHILDREN;
   return { fate: 'started', tags };
 }

@@ -1,4 +1,5 @@
 import {
+  ADMIT_NEXT,
   CHILD_EVENT,
   END_CHILDREN,
   TELL_PARENTS,
@@ -216,7 +217,10 @@ export function unsettledOf(
 ): UnsettledEnd[] {
   return [...executions.values()]
     .filter(({ completedAt, id }) => completedAt !== null && (after === null || id > after))
-    .map(({ id, unsettled }) => ({ id, bits: unsettled & (TELL_PARENTS | END_CHILDREN) }))
+    .map(({ id, unsettled }) => ({
+      id,
+      bits: unsettled & (TELL_PARENTS | END_CHILDREN | ADMIT_NEXT),
+    }))
     .filter(({ bits }) => bits !== 0)
     .sort((a, b) => (a.id < b.id ? -1 : 1))
     .slice(0, limit);

@@ -9,7 +9,7 @@ import {
 import { rowKey } from './memory-claims.js';
 import { dropStarts, storeStarts } from './memory-event-starts.js';
 import { change, isOpenTask, type MemoryStep, type MemoryTask } from './memory-rows.js';
-import type { MemorySignal } from './memory-signals.js';
+import { listenersOf, type MemorySignal } from './memory-signals.js';
 import type { MemoryTables } from './memory-tables.js';
 import { MemoryWakes } from './memory-wakes.js';
 
@@ -77,23 +77,6 @@ function give(tables: MemoryTables, step: MemoryStep, { id, payload }: MemorySig
   change(step, { status: 'Done', result: payload, signalId: id, completedAt });
   const task = tables.task(step);
   if (task !== undefined) change(task, { attempt: 0 });
-}
-
-/** The open checkpoints that listen for a message. */
-export function listenersOf(
-  tables: MemoryTables,
-  { executionId, name, key }: Pick<MemorySignal, 'executionId' | 'name' | 'key'>,
-): MemoryStep[] {
-  const kind = executionId === null ? 'event' : 'signal';
-  return [...tables.steps.values()]
-    .flat()
-    .filter(
-      ({ status, listensFor, ...step }) =>
-        step.kind === kind &&
-        status === 'Open' &&
-        listensFor?.name === name &&
-        listensFor.key === (key ?? executionId),
-    );
 }
 
 /** Deletes events that are kept no longer, except those that a wait has still to take. */

@@ -216,7 +216,9 @@ function resetItem(
   reopenChildSteps(tables, item);
   change(item, {
     status: 'Ready',
-    runAt: tables.now(),
+    // Not before an execution with an admission has its slot again.
+    runAt:
+      (tables.executions.get(map.executionId)?.admissionKey ?? null) === null ? tables.now() : null,
     generation: map.generation,
     hasSteps: item.hasSteps && keepsSteps,
     paused: false,

@@ -6,15 +6,11 @@ import type {
   LimitedClaims,
   LimitRequest,
 } from '../../store/port/index.js';
-import {
-  defaultConcurrency,
-  splitLimitKey,
-  UNLIMITED,
-  type CheckedNumbers,
-} from '../../workflow/limit.js';
+import { defaultConcurrency, splitLimitKey, UNLIMITED } from '../../workflow/limit.js';
 import { claimAll, rowKey } from './memory-claims.js';
 import { isWaiting, type MemorySlot, type MemoryTask, type WaitingTask } from './memory-rows.js';
 import type { MemoryTables } from './memory-tables.js';
+import { tokensOf } from './memory-tokens-of-rate.js';
 
 /** A key under a claim: its slot, its due tasks in their order, and how many of them may begin. */
 interface OpenKey {
@@ -159,18 +155,6 @@ function totalOf(
   const made = { slot, free: total - slot.holders.length };
   totals.set(name, made);
   return made;
-}
-
-function tokensOf(
-  now: number,
-  { nextTokenAt }: MemorySlot,
-  rate: CheckedNumbers['rate'],
-): { readonly tokens: number; readonly first: number; readonly everyMs: number } {
-  if (rate === undefined) return { tokens: Infinity, first: 0, everyMs: 0 };
-  const everyMs = Math.ceil((rate.perMs * 1_000) / rate.limit) / 1_000;
-  const first = Math.max(nextTokenAt ?? -Infinity, now - (rate.burst - 1) * everyMs);
-  const tokens = first > now ? 0 : Math.min(rate.burst, Math.floor((now - first) / everyMs) + 1);
-  return { tokens, first, everyMs };
 }
 
 /** Notes the taken tokens, and says what is left of the key. */

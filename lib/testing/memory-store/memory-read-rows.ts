@@ -6,6 +6,7 @@ import {
   type StepDetail,
   type TaskRow,
 } from '../../store/port/index.js';
+import { waitsForTurn } from './memory-admissions.js';
 import { progressOf } from './memory-progress.js';
 import type { MemoryExecution, MemoryStep, MemoryTask } from './memory-rows.js';
 import type { MemoryTables } from './memory-tables.js';
@@ -15,7 +16,8 @@ export function executionRow(execution: MemoryExecution): ExecutionRow {
   const { priority, runAt, timeoutMs, depth, onParentEnd, unsettled, generation, ...row } =
     execution;
   const { outcome, remainingLeaves, unhandledFailures, hasWaiters, deadlineAt, ...rest } = row;
-  const { parentExecutionId, parentTaskNo, parentItemNo, rootExecutionId, ...read } = rest;
+  const { parentExecutionId, parentTaskNo, parentItemNo, rootExecutionId, ...turn } = rest;
+  const { admissionKey, admitted, debounceKey, ...read } = turn;
   return {
     ...read,
     createdAt: new Date(execution.createdAt),
@@ -24,6 +26,10 @@ export function executionRow(execution: MemoryExecution): ExecutionRow {
     parentId: parentExecutionId,
     rootId: rootExecutionId,
     startBefore: execution.startedAt === null ? date(deadlineAt) : null,
+    turn:
+      admissionKey !== null && waitsForTurn(execution)
+        ? { key: admissionKey, at: new Date(execution.runAt) }
+        : null,
   };
 }
 

@@ -101,7 +101,10 @@ function resetTask(tables: MemoryTables, execution: MemoryExecution, item: Reset
   const isReady = item.pendingDependencies === 0;
   change(task, {
     status: isReady ? 'Ready' : 'NotStarted',
-    runAt: isReady ? Math.max(tables.now(), execution.runAt ?? 0) : null,
+    runAt:
+      isReady && execution.admissionKey === null
+        ? Math.max(tables.now(), execution.runAt ?? 0)
+        : null,
     pendingDependencies: item.pendingDependencies,
     unmetDependencies: item.unmetDependencies,
     generation: task.generation + 1,
@@ -146,7 +149,8 @@ function timestamp(ms: number | null): string | null {
 /** Prepares the execution's next run. Returns in how many milliseconds it is due. */
 function begin(tables: MemoryTables, execution: MemoryExecution, leaves: number): number {
   const now = tables.now();
-  const { startedAt, timeoutMs, runAt, generation } = execution;
+  const { startedAt, timeoutMs, admissionKey, generation } = execution;
+  const runAt = admissionKey === null ? execution.runAt : Math.max(now, execution.runAt ?? 0);
   const deadlineAt = startedAt === null || timeoutMs === null ? null : now + timeoutMs;
   change(execution, {
     status: startedAt === null ? 'Pending' : 'Running',
@@ -156,6 +160,8 @@ function begin(tables: MemoryTables, execution: MemoryExecution, leaves: number)
     completedAt: null,
     hasWaiters: false,
     generation: generation + 1,
+    admitted: false,
+    runAt,
     unsettled: afterReset(tables, execution),
     remainingLeaves: leaves,
     unhandledFailures: 0,

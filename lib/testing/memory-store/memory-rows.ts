@@ -17,10 +17,13 @@ export interface MemoryExecution {
   readonly workflow: string;
   readonly definitionId: string;
   readonly idempotencyKey: string | null;
-  readonly tags: string | null;
+  tags: string | null;
   readonly priority: number;
-  readonly input: string;
-  readonly runAt: number | null;
+  input: string;
+  /** Unique within the workflow until a debounced start finds that the execution has begun or ended. */
+  debounceKey: string | null;
+  /** When the execution may begin. With an admission key: when it asks for its slot. */
+  runAt: number | null;
   readonly timeoutMs: number | null;
   readonly createdAt: number;
   readonly depth: number;
@@ -33,6 +36,8 @@ export interface MemoryExecution {
   /** The status that a Finishing execution gets at its end. */
   outcome: string | null;
   unsettled: number;
+  admissionKey: string | null;
+  admitted: boolean;
   status: string;
   context: string | null;
   error: string | null;
@@ -130,6 +135,13 @@ export interface MemorySlot {
   /** The time of the last claim. */
   claimedAt: number;
   holders: readonly ClaimKey[];
+}
+
+/** A key of an admission. */
+export interface MemoryTurns {
+  nextTokenAt: number | null;
+  /** Executions in the order in which they were admitted, the last of them also if it has ended. */
+  holders: readonly { readonly id: string; readonly generation: number }[];
 }
 
 export interface MemoryLease {

@@ -120,7 +120,7 @@ export function createSchedule(tables: MemoryTables, name: string, set: Schedule
     version: 1,
     lastFiredFor: null,
     lastExecutionId: null,
-    createdAt: now,
+    createdAt: set.createdAt ?? now,
     updatedAt: now,
     countsFrom: tables.nextFiring,
   });
@@ -141,7 +141,7 @@ export function changeSchedule(
 ): boolean {
   const row = tables.schedules.get(name);
   if (row?.version !== version) return false;
-  change(row, { ...set, version: version + 1 });
+  change(row, { ...set, createdAt: row.createdAt, version: version + 1 });
   isChanged(tables, row);
   if (passed !== null) addFiring(tables, name, passed);
   return true;

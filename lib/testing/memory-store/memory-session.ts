@@ -12,6 +12,7 @@ import {
   type UnsettledEnd,
   type WorkflowPause,
 } from '../../store/port/index.js';
+import { waitsForTurn } from './memory-admissions.js';
 import { unsettledOf } from './memory-children.js';
 import type { MemoryDatabase } from './memory-database.js';
 import { releaseLease, renewLease } from './memory-leases.js';
@@ -161,6 +162,9 @@ function dueTimes(tables: MemoryTables, now = tables.now()): DueTime[] {
   const deadlines = [...tables.executions.values()].flatMap(({ deadlineAt }) =>
     deadlineAt === null ? [] : [deadlineAt - now],
   );
+  const turns = [...tables.executions.values()]
+    .filter(waitsForTurn)
+    .map(({ runAt }) => runAt - now);
   const due = times.filter((inMs) => inMs <= 0);
   const later = times.filter((inMs) => inMs > 0);
   const expiries = tables.signals.flatMap(({ expiresAt }) =>
@@ -179,6 +183,14 @@ function dueTimes(tables: MemoryTables, now = tables.now()): DueTime[] {
     ...first(
       'limited',
       limited.filter((inMs) => inMs > 0),
+    ),
+    ...first(
+      'admission',
+      turns.filter((inMs) => inMs <= 0),
+    ),
+    ...first(
+      'admission',
+      turns.filter((inMs) => inMs > 0),
     ),
     ...first('deadline', deadlines),
     ...first('message', tables.signals.some(({ delivered }) => !delivered) ? [0] : []),

@@ -1,10 +1,12 @@
 import {
+  ADMIT_NEXT,
   FIRST_TOKEN,
   type LeaseWrite,
   type StartItem,
   type StartReply,
 } from '../../store/port/index.js';
 import { priorityLevel } from '../../workflow/priority.js';
+import { existingOf, MemoryAsks } from './memory-admissions.js';
 import { assertStorable, MemoryFailure } from './memory-failure.js';
 import { writeLease } from './memory-leases.js';
 import { NO_PARENT, type ParentColumns } from './memory-rows.js';
@@ -24,13 +26,26 @@ export function start(
     throw new MemoryFailure('data', 'An execution with this id or key exists already.');
   }
   const created = new Set<string>();
+  const waiting = new Set<string>();
+  const instead = new Map<string, string>();
+  const asks = new MemoryAsks(tables);
   for (const item of items) {
-    if (isTaken(tables, item)) continue;
-    insert(tables, item, lease);
+    const turn = asks.ask(item, existingOf(tables, item));
+    if (turn.fate === 'skipped') instead.set(item.id, turn.instead);
+    if (turn.fate === 'skipped' || isTaken(tables, item)) continue;
+    if (turn.fate === 'waits') waiting.add(item.id);
+    insert(tables, turn.fate === 'waits' ? { ...item, claims: 0 } : item, lease, {
+      waits: turn.fate === 'waits',
+    });
     created.add(item.id);
   }
   writeLease(tables, lease);
-  return { created: keyed ? created : 'all', definitionsAreStored: areStored(tables, items) };
+  return {
+    created: keyed ? created : 'all',
+    definitionsAreStored: areStored(tables, items),
+    waiting,
+    instead,
+  };
 }
 
 /** The same in a caller's transaction. The rows are written at its commit, and the keys are reserved until its end. */
@@ -52,7 +67,8 @@ export function startIn(
     created.add(item.id);
   }
   if (created.size > 0) transaction.onCommit(committed);
-  return { created, definitionsAreStored };
+  const waiting = items.filter(({ id, admission }) => created.has(id) && admission !== null);
+  return { created, definitionsAreStored, waiting: new Set(waiting.map(({ id }) => id)) };
 }
 
 /** Whether an execution has this id or key already, or is started in the transaction. */
@@ -112,17 +128,28 @@ export function areStored(tables: MemoryTables, items: readonly StartItem[]): bo
   return items.every(({ plan }) => tables.definitions.has(plan.definitionId));
 }
 
-/** Inserts an execution with its tasks. */
+interface Inserted {
+  readonly waits?: boolean;
+  readonly parent?: ParentColumns;
+  readonly debounceKey?: string;
+}
+
+/**
+ * Inserts an execution with its tasks.
+ *
+ * @param waits - whether it has to wait for its turn. Default: if it has an admission
+ */
 export function insert(
   tables: MemoryTables,
   item: StartItem,
   { claimant }: { readonly claimant: Pick<LeaseWrite['claimant'], 'instanceId'> },
-  parent: ParentColumns = NO_PARENT,
+  { waits = item.admission !== null, parent = NO_PARENT, debounceKey }: Inserted = {},
 ): void {
-  const { id, plan, claims } = item;
+  const { id, plan } = item;
+  const claims = waits ? 0 : item.claims;
   const now = tables.now();
   const begins = claims > 0;
-  const waits = item.runAt !== null || item.delayMs !== null;
+  const hasTime = item.runAt !== null || item.delayMs !== null || item.admission !== null;
   const runAt = (item.runAt?.getTime() ?? now) + (item.delayMs ?? 0);
   const limit = item.startBefore;
   const limitAt = limit === null ? null : (limit.at?.getTime() ?? now + (limit.inMs ?? 0));
@@ -135,7 +162,11 @@ export function insert(
     tags: item.tags,
     priority: item.priority,
     input: item.input,
-    runAt: waits ? runAt : null,
+    unsettled: parent.unsettled | (item.admission === null ? 0 : ADMIT_NEXT),
+    debounceKey: debounceKey ?? null,
+    admissionKey: item.admission?.key ?? null,
+    admitted: item.admission !== null && !waits,
+    runAt: hasTime ? runAt : null,
     timeoutMs: plan.timeoutMs,
     createdAt: now,
     status: begins ? 'Running' : 'Pending',
@@ -166,7 +197,7 @@ export function insert(
       unmetDependencies: 0,
       claimToken: isClaimed ? FIRST_TOKEN : 0,
       owner: isClaimed ? claimant.instanceId : null,
-      runAt: root >= claims ? runAt : null,
+      runAt: root >= claims && !waits ? runAt : null,
       paused: false,
       attempt: 0,
       recoveryAttempts: 0,

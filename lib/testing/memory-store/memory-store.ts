@@ -2,8 +2,10 @@ import type { Failure } from '../../runtime/failure.js';
 import type { Permit } from '../../runtime/permit.js';
 import { combineRoles } from '../../store/combine-roles.js';
 import type {
+  AdmissionStore,
   BulkStore,
   ChildStore,
+  DebounceStore,
   DefinitionStore,
   EventStartStore,
   ItemStore,
@@ -19,10 +21,12 @@ import type {
 import type { MemoryDatabase } from './memory-database.js';
 import { classifyFailure } from './memory-failure.js';
 import type { MemoryTables } from './memory-tables.js';
+import { MemoryAdmissionStore } from './roles/admissions.js';
 import { MemoryBulkStore } from './roles/bulk.js';
 import { MemoryChildStore } from './roles/children.js';
 import { MemoryClaimStore } from './roles/claims.js';
 import { MemoryControlStore } from './roles/control.js';
+import { MemoryDebounceStore } from './roles/debounces.js';
 import { MemoryDefinitionStore } from './roles/definitions.js';
 import { MemoryEventStartStore } from './roles/event-starts.js';
 import { MemoryExecutionStore } from './roles/executions.js';
@@ -69,6 +73,8 @@ export class MemoryStore
   readonly bulk: BulkStore;
   readonly items: ItemStore;
   readonly limits: LimitStore;
+  readonly admissions: AdmissionStore;
+  readonly debounces: DebounceStore;
   readonly schedules: ScheduleStore;
   readonly states: StateStore;
   readonly pauses: WorkflowPauseStore;
@@ -89,6 +95,8 @@ export class MemoryStore
     this.bulk = new MemoryBulkStore(tables);
     this.items = new MemoryItemStore(tables);
     this.limits = new MemoryLimitStore(tables);
+    this.admissions = new MemoryAdmissionStore(tables);
+    this.debounces = new MemoryDebounceStore(tables);
     this.schedules = new MemoryScheduleStore(tables);
     this.states = new MemoryStateStore(tables);
     this.queues = new MemoryQueueStore(tables);

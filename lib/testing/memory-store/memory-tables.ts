@@ -15,6 +15,7 @@ import type {
   MemorySlot,
   MemoryStep,
   MemoryTask,
+  MemoryTurns,
 } from './memory-rows.js';
 import type { MemoryFiring, MemorySchedule } from './memory-schedules.js';
 import type { MemoryEventStart, MemorySignal } from './memory-signals.js';
@@ -38,6 +39,8 @@ export class MemoryTables implements TenantHandle {
   readonly slots = new Map<string, MemorySlot>();
   /** Pauses of workflows by name. */
   readonly pauses = new Map<string, WorkflowPause>();
+  /** The slots of whole executions by key. */
+  readonly turns = new Map<string, MemoryTurns>();
   events: MemoryEvent[] = [];
   signals: MemorySignal[] = [];
   subscriptions: EventSubscription[] = [];

@@ -67,6 +67,7 @@ export function planSchedule(
   return rule === undefined || problems.length > 0 ? { problems } : { ...plan, rule };
 }
 
+const OVERLAPS = new Set<unknown>(['allow', 'cancelPrevious', 'queue', 'skip'] satisfies Overlap[]);
 const FIELDS = new Set<string>([
   'cron',
   'every',
@@ -141,8 +142,8 @@ function catchUpOf(value: unknown, fail: Fail): CatchUp {
 
 function overlapOf(value: unknown, fail: Fail): Overlap {
   if (value === undefined) return 'skip';
-  if (value === 'allow' || value === 'skip') return value;
-  fail('overlap', `must be 'allow' or 'skip', not ${shown(value)}`);
+  if (OVERLAPS.has(value)) return value as Overlap;
+  fail('overlap', `must be one of ${[...OVERLAPS].join(', ')}, not ${shown(value)}`);
   return 'skip';
 }
 

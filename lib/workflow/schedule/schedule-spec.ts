@@ -14,8 +14,10 @@ export type CatchUp = 'once' | 'skip' | { readonly all: number };
  * What happens to a firing while the execution of the firing before still runs:
  * - `allow`: it starts another one.
  * - `skip`: it starts nothing, and is recorded as skipped.
+ * - `queue`: its execution waits for its turn. The executions of the schedule run one after the other.
+ * - `cancelPrevious`: the execution before is cancelled, and its own takes its place.
  */
-export type Overlap = 'allow' | 'skip';
+export type Overlap = 'allow' | 'cancelPrevious' | 'queue' | 'skip';
 
 /** When a schedule fires, and how. Exactly one of `cron`, `every` and `at` is given. */
 export interface ScheduleSpec {

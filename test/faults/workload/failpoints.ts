@@ -14,6 +14,9 @@ export interface Failpoint {
 /** What only one statement of the library, or all its variants, have in their text. */
 export const STATEMENTS = {
   start: "'NotStarted' WHEN r.root",
+  startAdmitted: 'place AS MATERIALIZED',
+  admit: 'superseded AS MATERIALIZED',
+  debounce: 'updated_task AS (',
   claim: 'WITH RECURSIVE level',
   complete: 'ended_batch AS (',
   reschedule: "WHEN l.kind = 'retry' THEN t.attempt + 1",
@@ -26,7 +29,7 @@ export const STATEMENTS = {
   settleEventStarts: 'i(signal_id, workflow, error, retry_ms)',
   send: 'workflow, workflow_key, name, event_key',
   deliver: 'listener AS MATERIALIZED',
-  startChildren: 'root_execution_id, on_parent_end)',
+  startChildren: 'p.depth + 1 AS depth',
   attachChildren: 'SELECT child_id AS id,',
   tellParents: "coalesce((s.result ->> 'retryFrom')",
   endChildren: 'child AS MATERIALIZED',

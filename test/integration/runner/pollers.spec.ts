@@ -75,6 +75,23 @@ describe('Pollers on PostgreSQL', () => {
     });
   });
 
+  it('start executions that wait for their turn, also if their workflow skips starts', async () => {
+    const order: number[] = [];
+    const one = defineWorkflow<{ n: number }>('one', {
+      admission: { concurrency: 1, whenFull: 'skip' },
+    })
+      .task('run', (context) => void order.push(context.require('n')))
+      .build();
+    const found = [1, 2, 3].map((n) => ({ key: `${n}`, input: { n }, priority: n }));
+    const polled = declaredPoller({ name: 'p', every: '1d', workflow: one }, () => ({
+      starts: found,
+    }));
+    const tenant = await openTenant([one, polled]);
+    expect(await poll(tenant)).toBe('Completed');
+    await waitFor(() => order.length === 3, { what: 'the executions' });
+    expect(order).toEqual([3, 2, 1]);
+  });
+
   it('have their cursor set in a transaction of the caller, or not at all', async () => {
     const seen: unknown[] = [];
     const tenant = await openTenant([work, poller(({ cursor }) => void seen.push(cursor))]);

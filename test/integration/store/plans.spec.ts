@@ -9,6 +9,7 @@ import type { Statement } from '../../../lib/store/postgres/statements/statement
 import { createScratchDatabase, type ScratchDatabase } from '../migrations/scratch-database.js';
 import { explain, pagesTouched, rowsLookedAt, scansOf, type PlanMode } from './explain.js';
 import { claimant, CONTROLS, HOT, join, RECOVERY, type Hot } from './hot-statements.js';
+import { ADMISSIONS } from './hot-admissions.js';
 import { sized } from '../../support/sizes.js';
 import { openStore, type OpenStore } from './open-store.js';
 import type { Session } from './session.js';
@@ -52,7 +53,7 @@ async function addEnded(executions: number): Promise<void> {
 
 async function expectPlans(
   client: pg.ClientBase = session.client,
-  list: readonly Hot[] = [...HOT, ...RECOVERY],
+  list: readonly Hot[] = [...HOT, ...ADMISSIONS, ...RECOVERY],
 ): Promise<void> {
   const ids = [randomUUID(), randomUUID(), randomUUID()];
   for (const mode of ['generic', 'custom'] as const satisfies PlanMode[]) {

@@ -13,8 +13,8 @@ import {
   startExecutions,
   startStatement,
   startReplyOf,
-  startValues,
 } from '../../../lib/store/postgres/statements/start-executions.js';
+import { startValues } from '../../../lib/store/postgres/statements/start-values.js';
 import type { Statement, TenantTables } from '../../../lib/store/postgres/statements/statement.js';
 import { noteClaim } from '../../conformance/last-token.js';
 import { newClaimant, startOf, type TestWorkflow } from '../../conformance/workflows.js';

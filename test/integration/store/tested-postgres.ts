@@ -70,6 +70,12 @@ export async function openPostgres(): Promise<OpenedStore> {
         [id, outcome],
       );
     },
+    askedAt: async (id, inMs) => {
+      await admin.query(
+        `UPDATE ${tables.execution} SET run_at = ${valueOf('runInMs', '$2')} WHERE id = $1`,
+        [id, inMs],
+      );
+    },
     setDeadline: async (id, inMs) => {
       await admin.query(
         `UPDATE ${tables.execution} SET deadline_at = ${valueOf('runInMs', '$2')} WHERE id = $1`,

@@ -201,7 +201,10 @@ describe('SettlePass', () => {
   });
 
   it('looks from the next round on at a tenant of which another process has told', async () => {
-    const use = new ChildUse(() => undefined);
+    const use = new ChildUse(
+      () => undefined,
+      () => false,
+    );
     const pass = passOf({ ...tenant('0'), childUse: use });
     await pass.over(['0']);
     await pass.over(['0']);

@@ -136,6 +136,7 @@ export class MemoryProcess {
       idempotencyKey: null,
       tags: null,
       limitKeys: null,
+      admission: null,
       isAwaited: false,
     });
     return id;

@@ -15,6 +15,8 @@ function randomFrom(seed: number): () => number {
   };
 }
 
+const STATEMENTS = ['due', 'fire', 'get', 'change', 'delete', 'backfill'] as const;
+
 interface StoredInfo {
   readonly name: string;
   readonly scheduledAt: string;
@@ -29,15 +31,20 @@ describe('schedules that are changed while they fire', () => {
   const scene = sceneOfSchedules();
 
   /** Delays each statement by some turns of the microtask queue, before it is sent and after its reply. */
-  function delayStatements({ store }: MemoryProcess, random: () => number): void {
+  function delayStatements(
+    { store }: MemoryProcess,
+    random: () => number,
+    onReply: (statement: string, reply: unknown) => void,
+  ): void {
     const turns = () => someTurns(random, 6);
-    for (const name of ['due', 'fire', 'get', 'change', 'delete', 'backfill'] as const) {
-      const send = store.schedules[name].bind(store.schedules) as (
+    for (const statement of STATEMENTS) {
+      const send = store.schedules[statement].bind(store.schedules) as (
         ...of: unknown[]
       ) => Promise<never>;
-      jest.spyOn(store.schedules, name).mockImplementation(async (...of: unknown[]) => {
+      jest.spyOn(store.schedules, statement).mockImplementation(async (...of: unknown[]) => {
         await turns();
         const reply = await send(...of);
+        onReply(statement, reply);
         await turns();
         return reply;
       });
@@ -45,10 +52,10 @@ describe('schedules that are changed while they fire', () => {
   }
 
   /** A firing that finds a locked or changed row pauses, by the clock. */
-  async function settled(work: readonly Promise<unknown>[]): Promise<void> {
-    let isSettled = false;
-    const all = Promise.all(work).finally(() => (isSettled = true));
-    while (!isSettled) await scene.clock.advance(1);
+  async function untilSettled(work: readonly Promise<unknown>[]): Promise<void> {
+    const settled = new AbortController();
+    const all = Promise.all(work).finally(() => settled.abort());
+    while (!settled.signal.aborted) await scene.clock.advance(1);
     await all;
   }
 
@@ -68,7 +75,15 @@ describe('schedules that are changed while they fire', () => {
   it(`have one execution for an instant at most, and none once they are gone: ${ROUNDS} times`, async () => {
     const random = randomFrom(1);
     const [first, second] = [await scene.boot(), await scene.boot()];
-    for (const process of [first, second]) delayStatements(process, random);
+    let whenChanged: readonly string[] = [];
+    let name = '';
+    for (const process of [first, second]) {
+      delayStatements(process, random, (statement, reply) => {
+        // Before the caller hears of it: what is stored later must not be.
+        if ((statement === 'change' || statement === 'delete') && reply === true)
+          whenChanged = started(name);
+      });
+    }
     const { schedules } = first.runner;
     const { executions } = scene.database.tables(first.store.schema);
     /** The instants of the executions that are stored, by their schedules. */
@@ -80,10 +95,10 @@ describe('schedules that are changed while they fire', () => {
         stored.set(of.name, [...(stored.get(of.name) ?? []), of.scheduledAt]);
       return set(id, row);
     });
-    const started = (name: string): readonly string[] => stored.get(name) ?? [];
+    const started = (of: string): readonly string[] => stored.get(of) ?? [];
     const seen = new Map<string, number>();
     for (let round = 0; round < ROUNDS; round++) {
-      const name = `s${round}`;
+      name = `s${round}`;
       await second.store.schedules.create(name, due());
       const changes = {
         delete: () => schedules.delete(name),
@@ -101,13 +116,11 @@ describe('schedules that are changed while they fire', () => {
       };
       const kinds = Object.keys(changes) as (keyof typeof changes)[];
       const kind = kinds[round % kinds.length]!;
-      let whenChanged: readonly string[] = [];
       const change = async (): Promise<void> => {
         await someTurns(random, 60);
         await changes[kind]();
-        whenChanged = started(name);
       };
-      await settled([
+      await untilSettled([
         first.engine.schedules.fireDue(),
         change(),
         second.engine.schedules.fireDue(),
@@ -118,7 +131,7 @@ describe('schedules that are changed while they fire', () => {
       if (kind !== 'backfill') expect(after).toEqual(whenChanged);
       const outcome = `${kind}, ${after.includes(new Date(START).toISOString()) ? 'fired' : 'not fired'}`;
       seen.set(outcome, (seen.get(outcome) ?? 0) + 1);
-      await settled([schedules.delete(name)]);
+      await untilSettled([schedules.delete(name)]);
     }
     // Both orders have occurred, or the test has shown nothing.
     for (const kind of ['delete', 'pause', 'update', 'create']) {

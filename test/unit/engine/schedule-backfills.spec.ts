@@ -192,7 +192,9 @@ describe('a backfill', () => {
     await expect(backfill({ from: new Date(Number.NaN) })).rejects.toMatchObject({
       argument: 'from',
     });
-    await expect(backfill({ overlap: 'queue' })).rejects.toMatchObject({ argument: 'overlap' });
+    await expect(backfill({ overlap: 'cancelPrevious' })).rejects.toMatchObject({
+      argument: 'overlap',
+    });
     await expect(backfill({ til: 1 })).rejects.toMatchObject({ argument: 'til' });
     await expect(schedules.backfill('t', hours(-1, 0))).rejects.toMatchObject({
       code: 'UNKNOWN_SCHEDULE',

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { QueuedBytes } from '../../../lib/engine/starts/queued-bytes.js';
-import { Starter, type StartRequest } from '../../../lib/engine/starts/starter.js';
+import { Starter } from '../../../lib/engine/starts/starter.js';
+import type { StartRequest } from '../../../lib/engine/starts/start-request.js';
 import { DatabaseUnavailableError } from '../../../lib/errors/index.js';
 import { MemoryFailure, MemoryTransaction } from '../../../lib/testing/memory-store/index.js';
 import { noLease, startOf } from '../../conformance/workflows.js';
@@ -39,6 +40,7 @@ function createStarter(clock: Clock): Starter {
       created: () => undefined,
       claimed: (_, claims) => scene.called.push(`claimed ${claims}`),
       leftReady: scene.note('leftReady'),
+      waits: scene.note('waits'),
       mayBeWritten: scene.note('mayBeWritten'),
       definitionsMissing: scene.note('definitionsMissing'),
     },
@@ -59,6 +61,7 @@ function request(more: Partial<StartRequest> = {}): StartRequest {
     idempotencyKey: null,
     tags: null,
     limitKeys: null,
+    admission: null,
     isAwaited: false,
     ...more,
   };

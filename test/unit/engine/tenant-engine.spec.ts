@@ -114,6 +114,7 @@ async function start(engine: TenantEngine, input: Record<string, unknown> = {}):
     idempotencyKey: null,
     tags: null,
     limitKeys: null,
+    admission: null,
     isAwaited: false,
   });
   return id;

@@ -27,6 +27,7 @@ function scenario(limit: number): void {
     stranded: { look: async () => void called.push('lookForStranded') },
     claimer: { claimAvailable: () => called.push('claim') },
     limited: { look: () => undefined },
+    admitter: { look: () => undefined },
     overruns: { tasks: () => overrunning },
     services: {
       notifyWork: (_, { tasks, perProcess }) =>

@@ -1,5 +1,6 @@
 import { expect, it, jest } from '@jest/globals';
 import type { DefinitionCatalog } from '../../../lib/engine/definitions/definition-catalog.js';
+import type { TurnReader } from '../../../lib/runner/turn-reader.js';
 import type { LimitReader } from '../../../lib/runner/limit-reader.js';
 import { ExecutionReader } from '../../../lib/runner/execution-reader.js';
 import { AvailabilityRetry } from '../../../lib/runtime/availability-retry.js';
@@ -9,6 +10,7 @@ import { noLease, parallel, startOf } from '../../conformance/workflows.js';
 import { UnreadableDefinitionError } from '../../../lib/errors/index.js';
 
 const limits: Pick<LimitReader, 'statesOf'> = { statesOf: async () => new Map() };
+const turns: Pick<TurnReader, 'statesOf'> = { statesOf: async () => new Map() };
 const find = jest.fn(async (id: string): Promise<never> => {
   throw new UnreadableDefinitionError({ id, schema: 'memory', reason: 'it is missing' });
 });
@@ -28,6 +30,7 @@ it('many executions share a statement, and a page looks for a definition once', 
     systemClock,
     limits,
     () => undefined,
+    turns,
   );
 
   const read = await reader.getMany(items.map(({ id }) => id));
@@ -59,6 +62,7 @@ it.each([
     systemClock,
     limits,
     () => undefined,
+    turns,
   );
   const wrong = id as unknown as string;
   const refused = { code: 'INVALID_ARGUMENT', message };

@@ -7,6 +7,7 @@ import type { HungHandler } from '../../../lib/engine/execution/hung-handlers.js
 import type { TaskWaiting } from '../../../lib/runner/execution.js';
 import { viewExecution } from '../../../lib/runner/execution-view.js';
 import type { LimitState } from '../../../lib/runner/limit-state.js';
+import type { TurnState } from '../../../lib/runner/turn-reader.js';
 import { limitKeyOf } from '../../../lib/workflow/limit.js';
 import type {
   ExecutionRow,
@@ -36,13 +37,20 @@ const EXECUTION: ExecutionRow = {
   parentStep: null,
   rootId: null,
   startBefore: null,
+  turn: null,
 };
 const PAUSE: WorkflowPause = {
   workflow: 'waits',
   reason: 'down',
   pausedAt: new Date('2020-01-01T00:00:00Z'),
 };
-const SEEN = { hung: [], now: 0, limits: new Map(), pauseOf: () => undefined };
+const SEEN = {
+  hung: [],
+  now: 0,
+  limits: new Map(),
+  pauseOf: () => undefined,
+  turns: new Map(),
+};
 const READY: TaskRow = {
   executionId: ID,
   taskNo: 0,
@@ -90,12 +98,22 @@ const FULL: LimitState = {
   waiting: 9,
   holders: ['a', 'b', 'c', 'd'].map((executionId) => ({ executionId, task: 'first' })),
 };
+const TURN_KEY = limitKeyOf('admission\u001ewaits', 'acct_17');
+const TAKEN: TurnState = {
+  workflow: 'waits',
+  key: 'acct_17',
+  concurrency: 1,
+  holders: ['a'],
+  waiting: 3,
+};
 const NEXT_CENTURY = new Date('2100-01-01T00:00:00Z');
 
 interface Scene {
   readonly row?: Partial<TaskRow>;
   readonly hung?: readonly HungHandler[];
   readonly hasHandler?: boolean;
+  /** Until when the execution waits for its turn, and how the state of its key differs from {@link TAKEN}. */
+  readonly turn?: Partial<TurnState> & { readonly at?: Date };
   /** How the state of the limit differs from {@link FULL}. */
   readonly limit?: Partial<LimitState>;
   readonly pause?: WorkflowPause;
@@ -121,6 +139,7 @@ const SCENES: Record<TaskWaiting['reason'], readonly Scene[]> = {
   time: [
     { row: { runAt: NEXT_CENTURY }, detail: 'It is due at 2100-01-01' },
     { row: { runAt: NEXT_CENTURY, attempt: 1 }, detail: 'Its next attempt is due at' },
+    { row: { runAt: null }, turn: { at: NEXT_CENTURY }, detail: 'It is due at 2100-01-01' },
   ],
   condition: [
     {
@@ -179,6 +198,19 @@ const SCENES: Record<TaskWaiting['reason'], readonly Scene[]> = {
       detail: 'its rate allows the next task at 2100-01-01',
     },
   ],
+  turn: [
+    {
+      row: { runAt: null },
+      turn: {},
+      detail:
+        'for its turn of workflow "waits" for "acct_17": 1 of 1 run, held by a. 3 executions wait.',
+    },
+    {
+      row: { runAt: null },
+      turn: { holders: [], nextAt: NEXT_CENTURY },
+      detail: 'its rate allows the next execution at 2100-01-01',
+    },
+  ],
   paused: [{ row: { paused: true, runAt: NEXT_CENTURY }, detail: 'The execution is paused.' }],
   workflowPaused: [
     { pause: PAUSE, detail: 'Workflow "waits" is paused since 2020-01-01T00:00:00.000Z: down.' },
@@ -189,23 +221,28 @@ const SCENES: Record<TaskWaiting['reason'], readonly Scene[]> = {
 };
 
 describe.each(Object.entries(SCENES))('a task waits for: %s', (reason, scenes) => {
-  it.each(scenes)('$detail', ({ row, hung = [], hasHandler = true, limit = {}, pause, detail }) => {
+  it.each(scenes)('$detail', (scene) => {
+    const { row, hung = [], hasHandler = true, limit = {}, turn, pause, detail } = scene;
     const limitState = { ...FULL, ...limit };
     const tasks = [READY, { ...READY, taskNo: 1, status: 'NotStarted' }];
     const changed = tasks.map((each) =>
       each.taskNo === (row?.taskNo ?? 0) ? { ...each, ...row } : each,
     );
-    const shown = viewExecution(EXECUTION, changed, definition(hasHandler), {
+    const { at = new Date(0), ...state } = turn ?? {};
+    const execution = { ...EXECUTION, turn: turn === undefined ? null : { key: TURN_KEY, at } };
+    const shown = viewExecution(execution, changed, definition(hasHandler), {
       hung,
       now: Date.now(),
       limits: new Map([[LIMIT_KEY, limitState]]),
       pauseOf: () => pause,
+      turns: new Map([[TURN_KEY, { ...TAKEN, ...state }]]),
     });
     expect(shown.tasks[row?.taskNo ?? 0]?.waitingFor).toEqual({
       reason,
       detail: expect.stringContaining(detail),
       ...(reason === 'child' ? { child: 'c' } : {}),
       ...(reason === 'limit' ? { limit: { name: 'stripe', key: 'acct_17' } } : {}),
+      ...(state.nextAt === undefined ? {} : { until: state.nextAt }),
       ...(limit.nextAt === undefined ? {} : { until: limit.nextAt }),
       ...(reason === 'time' || reason === 'condition' ? { until: NEXT_CENTURY } : {}),
       ...(pause === undefined ? {} : { since: pause.pausedAt }),

@@ -54,6 +54,9 @@ export async function openMemory(database = new MemoryDatabase(systemClock)): Pr
     beginFinish: async (id, outcome) => {
       Object.assign(tables.executions.get(id)!, { status: 'Finishing', outcome });
     },
+    askedAt: async (id, inMs) => {
+      tables.executions.get(id)!.runAt = now() + inMs;
+    },
     setDeadline: async (id, inMs) => {
       tables.executions.get(id)!.deadlineAt = now() + inMs;
     },

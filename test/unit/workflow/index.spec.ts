@@ -4,6 +4,7 @@ import * as workflow from '../../../lib/workflow/index.js';
 describe('the index', () => {
   it('exports these names and no other', () => {
     expect(Object.keys(workflow).sort()).toEqual([
+      'ADMISSION_PREFIX',
       'BUILT_IN_PREFIX',
       'ContextView',
       'DEFAULT_RETRY_POLICY',
@@ -17,9 +18,11 @@ describe('the index', () => {
       'MAX_DURATION_MS',
       'MAX_JSON_DEPTH',
       'MAX_PRIORITY',
+      'NO_ADMISSION',
       'POLLER_LIMIT',
       'PRIORITY_LEVELS',
       'TASK_TRANSITIONS',
+      'TURN_NUMBERS',
       'UNLIMITED',
       'all',
       'always',
@@ -42,6 +45,7 @@ describe('the index', () => {
       'endStatus',
       'failsMap',
       'finalContext',
+      'findAdmissionKey',
       'findLimitKey',
       'formatPath',
       'handledFailures',
@@ -69,6 +73,8 @@ describe('the index', () => {
       'retryDelayMs',
       'rules',
       'sanitizeText',
+      'scheduleTurnKey',
+      'splitAdmissionKey',
       'splitLimitKey',
       'storeWorkflow',
       'tagsProblem',
@@ -78,6 +84,7 @@ describe('the index', () => {
       'tasksNamedBy',
       'tasksToReset',
       'textProblem',
+      'turnPolicyOf',
       'unhandledFailures',
     ]);
   });

@@ -18,7 +18,7 @@ import {
   startKeyedChild,
   startKeyedChildInTransaction,
 } from '../statements/start-children.js';
-import { rootClaimsOf } from '../statements/start-executions.js';
+import { rootClaimsOf } from '../statements/start-values.js';
 import type { OpenBatch } from '../claim-batches.js';
 import { tellMissing, tellParents, toldOf } from '../statements/tell-parents.js';
 import { NO_CLAIMS, wakeClaimValues } from '../statements/wake-and-claim.js';

@@ -8,13 +8,13 @@ import {
 import { plainArray } from '../statements/encoding.js';
 import {
   closeMapLimit,
-  insertLimitKeys,
   readDueKeys,
   readLimitKeys,
   readTheseLimitKeys,
   setLimit,
   setLimitKey,
 } from '../statements/limit-keys.js';
+import { insertSlots } from '../insert-slots.js';
 import { limitedClaimsOf, limitedValues, strictValues } from '../statements/limited-rows.js';
 import { pruneLimitKeys, prunedKeysOf, pruneValues } from '../statements/prune-limit-keys.js';
 import { splitLimitKey, type LimitTable } from '../../../workflow/limit.js';
@@ -108,11 +108,7 @@ export class PostgresLimitStore extends PostgresRole implements LimitStore {
       wanted.add(limitKey);
       if (!isMapLimit(limitKey)) wanted.add(splitLimitKey(limitKey).name);
     }
-    const { limits } = this.db.tables;
-    const unknown = limits.unknown([...wanted]);
-    if (unknown.length === 0) return;
-    await this.db.hot.run(insertLimitKeys, [JSON.stringify(unknown)]);
-    limits.exist(unknown);
+    await insertSlots(this.db, [...wanted]);
   }
 }
 

@@ -75,7 +75,8 @@ export class PostgresScheduleStore extends PostgresRole implements ScheduleStore
   }
 
   create(name: string, set: ScheduleColumns, transaction?: ScheduleTransaction): Promise<boolean> {
-    return this.write(createSchedule, scheduleValues(name, set), transaction);
+    const values = [...scheduleValues(name, set), timeText(set.createdAt ?? null)];
+    return this.write(createSchedule, values, transaction);
   }
 
   change(

@@ -1,8 +1,10 @@
 import { PostgresRole } from './postgres-role.js';
 import { plainArray } from '../statements/encoding.js';
 import { findByKeys } from '../statements/execution-rows.js';
-import { rootClaimsOf, startReplyOf, startStatement } from '../statements/start-executions.js';
+import { startReplyOf, startStatement } from '../statements/start-executions.js';
+import { rootClaimsOf } from '../statements/start-values.js';
 import { CHANNEL, notify } from '../statements/wake-ups.js';
+import { insertSlots } from '../insert-slots.js';
 import {
   type LeaseWrite,
   type StartItem,
@@ -16,6 +18,11 @@ import { withLockTimeout } from '../with-lock-timeout.js';
 /** The number of a statement that claims nothing. */
 const NO_BATCH = 0;
 
+/** Whether the start has created the execution, and its root tasks may be claimed. */
+function mayClaim(reply: StartReply, id: string): boolean {
+  return isCreated(reply, id) && reply.waiting?.has(id) !== true;
+}
+
 /** Starts executions, on PostgreSQL. */
 export class PostgresStartStore extends PostgresRole implements StartStore {
   async start(
@@ -24,11 +31,15 @@ export class PostgresStartStore extends PostgresRole implements StartStore {
     keyed: boolean,
     lockTimeoutMs?: number,
   ): Promise<StartReply> {
+    await insertSlots(
+      this.db,
+      items.map(({ admission }) => admission?.key),
+    );
     const batch = this.db.batches.open();
     const [statement, values] = startStatement(items, lease, batch.no, { keyed, lockTimeoutMs });
     const reply = startReplyOf(await this.db.hot.run(statement, values), keyed);
     const claims = items.reduce(
-      (sum, item) => sum + (isCreated(reply, item.id) ? rootClaimsOf(item) : 0),
+      (sum, item) => sum + (mayClaim(reply, item.id) ? rootClaimsOf(item) : 0),
       0,
     );
     return { ...reply, batch: batch.stored(claims) };
@@ -44,7 +55,10 @@ export class PostgresStartStore extends PostgresRole implements StartStore {
     const runner = await this.db.within(manager);
     const isKeyed = items.some(({ idempotencyKey }) => idempotencyKey !== null);
     const unleased = { claimant: lease.claimant, write: false };
-    const [statement, values] = startStatement(items, unleased, NO_BATCH, { keyed: true });
+    const [statement, values] = startStatement(items, unleased, NO_BATCH, {
+      keyed: true,
+      admission: 'waits',
+    });
     const rows = await withLockTimeout(runner, isKeyed ? lockTimeoutMs : undefined, () =>
       runner.run(statement, values),
     );

@@ -2,7 +2,7 @@ import { bigint, columns, integer, orNull } from './columns.js';
 import { jsonColumn, plainArray } from './encoding.js';
 import { timeText } from './fire-schedules.js';
 import { startsOfFirings } from './firing-starts.js';
-import { startColumns } from './start-executions.js';
+import { startColumns } from './start-values.js';
 import type { Statement, TenantTables } from './statement.js';
 import type { Backfill } from '../../port/index.js';
 
@@ -34,8 +34,8 @@ function backfillText(tables: TenantTables): string {
         fired_at = CASE WHEN excluded.execution_id IS NULL THEN f.fired_at ELSE excluded.fired_at END, due_at = NULL
     WHERE f.execution_id IS NULL
     RETURNING f.schedule, f.scheduled_for, f.execution_id
-  ), ${startsOfFirings(tables, { tags: '$24', limitKeys: '$26' })}
-  SELECT ${FIRED.selectSome({ index: '0' })} FROM held
+  ), ${startsOfFirings(tables, { tags: '$24', limitKeys: '$26', admissionKeys: '$27' })}
+  SELECT ${FIRED.selectSome({ index: '0::bigint' })} FROM held
   UNION ALL SELECT ${FIRED.selectSome({ index: '-1', missingDefinition: 'u.id' })} FROM unnest($25::bigint[]) u(id)
   WHERE NOT EXISTS (SELECT FROM ${tables.definition} d WHERE d.id = u.id)`;
 }
@@ -61,5 +61,6 @@ export function backfillValues({ schedule, version, firings }: Backfill): unknow
     jsonColumn(starts.map(({ tags }) => tags)),
     plainArray(plans.map(({ definitionId }) => definitionId)),
     jsonColumn(starts.map(({ limitKeys }) => limitKeys)),
+    JSON.stringify(starts.map(({ admission }) => admission?.key ?? null)),
   ];
 }

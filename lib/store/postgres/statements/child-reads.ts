@@ -1,6 +1,7 @@
 import { columns, integer, orNull, text, uuid } from './columns.js';
 import { executionOf, type BulkStatement, type Statement, type TenantTables } from './statement.js';
 import {
+  ADMIT_NEXT,
   CHILD_EVENT,
   END_CHILDREN,
   TELL_PARENTS,
@@ -50,16 +51,19 @@ export const readHeldUp: Statement<{ id: string }> = {
   SELECT ${HELD_UP.select({ id: 'id' })} FROM held`,
 };
 
+/** The bits that this release settles. */
+const SETTLED_HERE = TELL_PARENTS | END_CHILDREN | ADMIT_NEXT;
+
 const UNSETTLED = columns({ tenant: integer, id: uuid, bits: integer });
 
 function unsettledOf(tables: TenantTables, i: number, limit: string, after = ''): string {
   const select = UNSETTLED.select({
     tenant: String(i),
     id: 'x.id',
-    bits: `(x.unsettled & ${TELL_PARENTS | END_CHILDREN})::integer`,
+    bits: `(x.unsettled & ${SETTLED_HERE})::integer`,
   });
   return `(SELECT ${select} FROM ${tables.execution} x
-    WHERE x.unsettled <> 0 AND x.completed_at IS NOT NULL AND x.unsettled & ${TELL_PARENTS | END_CHILDREN} <> 0${after}
+    WHERE x.unsettled <> 0 AND x.completed_at IS NOT NULL AND x.unsettled & ${SETTLED_HERE} <> 0${after}
     ORDER BY x.id LIMIT ${limit})`;
 }
 

@@ -12,6 +12,7 @@ import { boolean, columns, integer, json, long, orNull, text } from './columns.j
 import { leaseClause } from './lease-clause.js';
 import { candidatesOf, holderCandidatesOf } from './limit-candidates.js';
 import { holdersOf, holdersOfClaims, holdersWithout, withHolders } from './limit-holders.js';
+import { intervalOf, selectTokens } from './limit-tokens.js';
 import type { Statement, TenantTables } from './statement.js';
 import { UNLIMITED } from '../../../workflow/limit.js';
 
@@ -126,7 +127,7 @@ function limitedText(tables: TenantTables, { isFree, isStrict }: LimitedKind): s
   ), key AS MATERIALIZED (
     SELECT a.limit_key, a.name, a.turn, t.free AS total_free, greatest(1, coalesce(s.weight, 1)) AS weight,
            c.concurrency, c.concurrency - h.held AS free, ${isStrict ? 'a.is_strict, ' : ''}r.rate, r.burst,
-           ceil(r.rate_ms * 1000.0 / r.rate)::bigint * interval '1 microsecond' AS every, s.next_token_at,
+           ${intervalOf('r.rate', 'r.rate_ms')} AS every, s.next_token_at,
            ${clock.now} AS now, h.*
     FROM asked a LEFT JOIN total t ON t.name = a.name
       CROSS JOIN LATERAL (${lockedSlot(tables, 'a.limit_key')}) s
@@ -135,13 +136,7 @@ function limitedText(tables: TenantTables, { isFree, isStrict }: LimitedKind): s
       CROSS JOIN LATERAL ${holdersOf(tables, ofSlots)} h
     WHERE a.total IS NULL OR t.free IS NOT NULL
   ), token AS MATERIALIZED (
-    SELECT k.*, CASE WHEN k.rate IS NOT NULL AND f.first > k.now THEN 0
-                     WHEN k.rate IS NOT NULL THEN least(k.burst,
-                       floor(extract(epoch FROM k.now - f.first) / extract(epoch FROM k.every))::integer + 1)
-                END AS tokens, f.first
-    FROM key k CROSS JOIN LATERAL (
-      SELECT greatest(k.next_token_at, k.now - (k.burst - 1) * k.every) AS first
-    ) f
+    ${selectTokens('k.now')}
   ), room AS MATERIALIZED (
     SELECT k.*, least(k.free, k.tokens, k.total_free) AS open,
            ceil($2::integer * k.weight::numeric / sum(k.weight) FILTER (

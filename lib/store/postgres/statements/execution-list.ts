@@ -11,7 +11,15 @@ import {
   type Column,
 } from './columns.js';
 import { CREATED_AT_MICROS, pageOf, SOURCES, type SourceName } from './execution-sources.js';
-import { isOrphaned, openWaitOf, START_BEFORE, waitOf, type WaitJson } from './execution-rows.js';
+import {
+  isOrphaned,
+  openWaitOf,
+  START_BEFORE,
+  TURN,
+  waitingTurn,
+  waitOf,
+  type WaitJson,
+} from './execution-rows.js';
 import type { Statement, TenantTables } from './statement.js';
 import type { ListedExecution, WaitingTask } from '../../port/index.js';
 
@@ -48,6 +56,7 @@ const LISTED = columns({
   parentStep: orNull(text),
   rootId: orNull(uuid),
   startBefore: orNull(instant),
+  turn: waitingTurn,
   createdAtMicros: bigint,
 });
 
@@ -94,6 +103,7 @@ const SUMMARY = (tables: TenantTables): string =>
     parentStep: 'x.parent_step',
     rootId: 'x.root_execution_id',
     startBefore: START_BEFORE,
+    turn: TURN,
     createdAtMicros: CREATED_AT_MICROS,
   });
 

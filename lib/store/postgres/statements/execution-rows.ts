@@ -1,3 +1,4 @@
+import { WAITS_FOR_TURN } from './admission-slots.js';
 import {
   bigint,
   columns,
@@ -12,7 +13,16 @@ import {
   type Column,
 } from './columns.js';
 import { executionOf, NO_COLUMNS, type Statement, type TenantTables } from './statement.js';
-import type { ExecutionRow, OpenWait } from '../../port/index.js';
+import type { ExecutionRow, OpenWait, WaitingTurn } from '../../port/index.js';
+
+export const waitingTurn: Column<WaitingTurn | null> = {
+  type: 'json',
+  decode: (value) => {
+    if (value === null) return null;
+    const { key, at } = JSON.parse(value) as { readonly key: string; readonly at: number };
+    return { key, at: new Date(at) };
+  },
+};
 
 const EXECUTION = columns({
   id: uuid,
@@ -32,10 +42,14 @@ const EXECUTION = columns({
   parentStep: orNull(text),
   rootId: orNull(uuid),
   startBefore: orNull(instant),
+  turn: waitingTurn,
 });
 
 /** Until when execution `x` must begin. NULL once it has begun. */
 export const START_BEFORE = `CASE WHEN x.started_at IS NULL THEN ${epochMs('x.deadline_at')} END`;
+
+/** The slot that execution `x` waits for. */
+export const TURN = `CASE WHEN ${WAITS_FOR_TURN} THEN json_build_object('key', x.admission_key, 'at', ${epochMs('x.run_at')}) END`;
 
 /** The columns of execution `x`. */
 export const EXECUTION_OF_ROW = {
@@ -56,6 +70,7 @@ export const EXECUTION_OF_ROW = {
   parentStep: 'x.parent_step',
   rootId: 'x.root_execution_id',
   startBefore: START_BEFORE,
+  turn: TURN,
 } as const;
 
 export const readExecutions: Statement<ExecutionRow> = {

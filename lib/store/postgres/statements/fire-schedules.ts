@@ -1,7 +1,7 @@
 import { bigint, columns, long, orNull } from './columns.js';
 import { jsonColumn, plainArray } from './encoding.js';
 import { startsOfFirings } from './firing-starts.js';
-import { startColumns } from './start-executions.js';
+import { startColumns } from './start-values.js';
 import type { Statement, TenantTables } from './statement.js';
 import type { FireReply, ScheduleFire } from '../../port/index.js';
 
@@ -50,7 +50,7 @@ function fireText(tables: TenantTables): string {
     WHERE f.schedule IN (SELECT name FROM held)
     ON CONFLICT DO NOTHING
     RETURNING schedule, scheduled_for, execution_id
-  ), ${startsOfFirings(tables, { tags: '$32', limitKeys: '$34' })}
+  ), ${startsOfFirings(tables, { tags: '$32', limitKeys: '$34', admissionKeys: '$36' })}
   SELECT ${FIRED.selectSome({ index: 'ord - 1' })} FROM held
   UNION ALL SELECT ${FIRED.selectSome({ index: '-1', missingDefinition: 'u.id' })} FROM unnest($33::bigint[]) u(id)
   WHERE NOT EXISTS (SELECT FROM ${tables.definition} d WHERE d.id = u.id)`;
@@ -95,6 +95,7 @@ export function fireValues(schedules: readonly ScheduleFire[]): unknown[] {
     plainArray(plans.map(({ definitionId }) => definitionId)),
     jsonColumn(starts.map(({ limitKeys }) => limitKeys)),
     plainArray(firings.map(({ dueAt }) => timeText(dueAt))),
+    JSON.stringify(starts.map(({ admission }) => admission?.key ?? null)),
   ];
 }
 

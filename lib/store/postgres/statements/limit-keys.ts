@@ -2,6 +2,7 @@ import { LIMITED_CLAIMABLE } from './limit-candidates.js';
 import { columns, epochMs, integer, long, orNull, parsed, text } from './columns.js';
 import { holdersOf } from './limit-holders.js';
 import { NO_COLUMNS, type Statement, type TenantTables } from './statement.js';
+import { ADMISSION_PREFIX } from '../../../workflow/admission.js';
 import { MAP_LIMIT_PREFIX } from '../../../workflow/map-limit.js';
 import type { LimitKeyRow, SlotHolder } from '../../port/index.js';
 
@@ -143,8 +144,8 @@ function stateText(tables: TenantTables, condition: string): string {
 }
 
 /**
- * $2 limits the keys to one name, $3 is the key before them. A row without a separator belongs to a total. Keys of maps are
- * left out.
+ * $2 limits the keys to one name, $3 is the key before them. A row without a separator belongs to a total. Keys of maps and of
+ * admissions are left out.
  */
 export const readLimitKeys: Statement<LimitKeyRow> = {
   name: 'read_limit_keys',
@@ -153,7 +154,7 @@ export const readLimitKeys: Statement<LimitKeyRow> = {
     stateText(
       tables,
       `WHERE s.limit_key > $3::text COLLATE "C" AND strpos(s.limit_key, chr(31)) > 0
-      AND NOT starts_with(s.limit_key, '${MAP_LIMIT_PREFIX}')
+      AND NOT starts_with(s.limit_key, '${MAP_LIMIT_PREFIX}') AND NOT starts_with(s.limit_key, '${ADMISSION_PREFIX}')
       AND ($2::text IS NULL OR s.limit_key >= $2 || chr(31) AND s.limit_key < $2 || chr(32))
     ORDER BY s.limit_key LIMIT $4::integer`,
     ),

@@ -12,7 +12,13 @@ import {
   text,
   uuid,
 } from './columns.js';
-import { EXECUTION_OF_ROW, isOrphaned, openWait, openWaitOf } from './execution-rows.js';
+import {
+  EXECUTION_OF_ROW,
+  isOrphaned,
+  openWait,
+  openWaitOf,
+  waitingTurn,
+} from './execution-rows.js';
 import { listedSteps, listedStepsOf } from './listed-steps.js';
 import { progressOf, taskProgress } from './task-progress.js';
 import type { Statement, TenantTables } from './statement.js';
@@ -39,6 +45,7 @@ const DETAIL = columns({
   parentStep: orNull(text),
   rootId: orNull(uuid),
   startBefore: orNull(instant),
+  turn: waitingTurn,
   pendingDependencies: integer,
   unmetDependencies: integer,
   itemCount: orNull(integer),
@@ -133,7 +140,7 @@ export function detailsOf(rows: readonly DetailRow[]): ExecutionDetails[] {
 function executionOf(row: DetailRow): ExecutionDetails & { readonly tasks: TaskRow[] } {
   const { id, workflow, definitionId, status, input, context, error, reason } = row;
   const { idempotencyKey, tags, createdAt, startedAt, completedAt } = row;
-  const { parentId, parentStep, rootId, startBefore } = row;
+  const { parentId, parentStep, rootId, startBefore, turn } = row;
   return {
     id,
     workflow,
@@ -152,6 +159,7 @@ function executionOf(row: DetailRow): ExecutionDetails & { readonly tasks: TaskR
     parentStep,
     rootId,
     startBefore,
+    turn,
     tasks: [],
   };
 }

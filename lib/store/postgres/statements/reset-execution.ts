@@ -53,6 +53,8 @@ const RESET = columns({ id: uuid, dueInMs: long });
  * the execution is to be passed on again, even if it has no parent: a task that is attached to it by its key, and is retried
  * after it, waits for it without a mark of its own.
  *
+ * An execution with an admission asks for a slot again, as a start of this moment does: its tasks are not due before.
+ *
  * Runs in the transaction with the locks of {@link lockForReset} or `lockForResets`.
  */
 export const resetExecutions: Statement<{ id: string; dueInMs: number }> = {
@@ -72,7 +74,8 @@ export const resetExecutions: Statement<{ id: string; dueInMs: number }> = {
     UPDATE ${tables.task} t
     SET status = CASE WHEN i.pending = 0 THEN 'Ready' ELSE 'NotStarted' END,
         run_at = CASE WHEN i.pending = 0
-          THEN greatest(${tables.clock.now}, (SELECT x.run_at FROM ${tables.execution} x WHERE x.id = i.execution_id)) END,
+          THEN (SELECT CASE WHEN x.admission_key IS NULL THEN greatest(${tables.clock.now}, x.run_at) END
+                FROM ${tables.execution} x WHERE x.id = i.execution_id) END,
         pending_dependencies = i.pending, unmet_dependencies = i.unmet, generation = t.generation + 1,
         has_steps = t.has_steps AND i.keeps_steps, paused = false, failure_handled = false, attempt = 0, attempts = NULL, recovery_attempts = 0, skip_reason = NULL,
         output = NULL, deleted_keys = NULL, error = NULL, deferred_since = NULL, started_at = NULL,
@@ -89,7 +92,9 @@ export const resetExecutions: Statement<{ id: string; dueInMs: number }> = {
   )
   UPDATE ${tables.execution} x
   SET status = CASE WHEN x.started_at IS NULL THEN 'Pending' ELSE 'Running' END, context = NULL, error = NULL, reason = NULL, completed_at = NULL, has_waiters = false,
-      generation = x.generation + 1, remaining_leaves = e.leaves, unhandled_failures = 0,
+      generation = x.generation + 1, admitted = false,
+      run_at = CASE WHEN x.admission_key IS NULL THEN x.run_at ELSE greatest(${tables.clock.now}, x.run_at) END,
+      remaining_leaves = e.leaves, unhandled_failures = 0,
       unsettled = x.unsettled | ${TELL_PARENTS}
         | CASE WHEN EXISTS (SELECT FROM ${tables.execution} c WHERE c.parent_execution_id = x.id) THEN ${END_CHILDREN} ELSE 0 END,
       deadline_at = CASE WHEN x.started_at IS NOT NULL

@@ -14,6 +14,8 @@ const ITEM_OF_MAP =
  * - `unfinished`: items that did not complete run again. The others keep their outcomes.
  * - `all`: all items run again. Those that had completed lose their steps.
  *
+ * Items of an execution with an admission are not due before it has a slot again.
+ *
  * A map with all items stored waits for those that run again, or is joined anew if no item runs again. One that had stored
  * only a part goes on storing, so its counter stays one higher. Former outcomes of items are not stored as events: there
  * may be a million.
@@ -38,7 +40,8 @@ export const resetItems: Statement = {
     WHERE m.items = 'all' OR m.items = 'unfinished' AND t.status || '' <> 'Completed'
   ), item AS (
     UPDATE ${tables.task} t
-    SET status = 'Ready', run_at = ${tables.clock.now}, generation = c.generation,
+    SET status = 'Ready', run_at = (SELECT CASE WHEN x.admission_key IS NULL THEN ${tables.clock.now} END
+                                    FROM ${tables.execution} x WHERE x.id = c.execution_id), generation = c.generation,
         has_steps = t.has_steps AND c.keeps_steps, paused = false, attempt = 0, attempts = NULL, recovery_attempts = 0,
         output = NULL, error = NULL, deferred_since = NULL, started_at = NULL, completed_at = NULL, owner = NULL
     FROM chosen c WHERE ${taskOf('c')}

@@ -134,7 +134,7 @@ export const createSchedule: Statement<{ name: string }> = {
   columns: NAMED,
   text: (tables) => `INSERT INTO ${tables.schedule}
     (name, workflow, spec, input, origin, state, reason, next_for, next_at, last_error, created_at, updated_at)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, ${tables.clock.now}, ${tables.clock.now})
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, coalesce($11::timestamptz, ${tables.clock.now}), ${tables.clock.now})
   ON CONFLICT DO NOTHING
   RETURNING ${NAMED.select({ name: 'name' })}`,
 };

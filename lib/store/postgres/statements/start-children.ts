@@ -1,8 +1,10 @@
 import { bigint, boolean, columns, jsonb, long, orNull } from './columns.js';
 import { jsonColumn, plainArray } from './encoding.js';
 import { leaseClause } from './lease-clause.js';
+import { unsettledBy } from './admission-slots.js';
 import { lockTimeout } from './lock-timeout.js';
-import { claimedRootsClause, LIMIT_KEY, startValues } from './start-executions.js';
+import { claimedRootsClause, LIMIT_KEY } from './start-executions.js';
+import { startValues } from './start-values.js';
 import { levelOf } from './priority-level.js';
 import { executionOf, taskOf, type Statement, type TenantTables } from './statement.js';
 import {
@@ -45,10 +47,16 @@ type Variant = 'plain' | 'keyed' | 'inTransaction' | 'keyedInTransaction';
  * **Once.** The child is inserted only if its step is. A step that exists makes the statement do nothing, whether a
  * repeated run or a resend finds it.
  *
+ * **Admission.** A child whose workflow has an admission waits for its turn. It is never skipped, because its parent waits for it.
+ *
  * **Parent.** Its row is changed by its first child only, and last: it is the row that outcomes of its tasks wait for.
  * `depth` and `root_execution_id` never change, and the tags do not either, so they are read from the snapshot.
  */
-function childrenText(tables: TenantTables, variant: Variant, limited: boolean): string {
+function childrenText(
+  tables: TenantTables,
+  variant: Variant,
+  { limited, admitted }: ChildrenExtras,
+): string {
   const { clock } = tables;
   const isKeyed = variant === 'keyed' || variant === 'keyedInTransaction';
   const isInTransaction = variant === 'inTransaction' || variant === 'keyedInTransaction';
@@ -59,7 +67,10 @@ function childrenText(tables: TenantTables, variant: Variant, limited: boolean):
   const dueAt = `coalesce(e.run_at::timestamptz, ${clock.transaction}) + coalesce(e.delay_ms, 0) * interval '1 millisecond'`;
   const isClaimed = 'r.root >= 0 AND r.root < e.claims';
   // The lock timeout of the keyed statement is the parameter before it.
-  const limitsOf = `, json_array_elements_text($${variant === 'keyed' ? 36 : 35}::json)`;
+  let last = variant === 'keyed' ? 35 : 34;
+  const extra = (isUsed: boolean): string =>
+    isUsed ? `, json_array_elements_text($${++last}::json)` : '';
+  const extras = extra(limited) + extra(admitted);
   return `WITH i AS MATERIALIZED (
     SELECT * FROM ROWS FROM (
       unnest($1::uuid[]), unnest($2::bigint[]), json_array_elements_text($3::json), json_array_elements_text($4::json),
@@ -67,10 +78,10 @@ function childrenText(tables: TenantTables, variant: Variant, limited: boolean):
       unnest($9::integer[]), unnest($10::bigint[]), unnest($11::integer[]), unnest($12::integer[]),
       json_array_elements_text($13::json), json_array_elements_text($26::json), unnest($27::uuid[]),
       unnest($28::integer[]), unnest($29::integer[]), unnest($30::bigint[]), json_array_elements_text($31::json),
-      unnest($32::boolean[]), unnest($33::text[]), unnest($34::boolean[])${limited ? limitsOf : ''}
+      unnest($32::boolean[]), unnest($33::text[]), unnest($34::boolean[])${extras}
     ) WITH ORDINALITY AS i(id, definition_id, workflow, input, priority, run_at, delay_ms, claims, leaves, timeout_ms,
            first_task, task_count, idempotency_key, tags, parent_id, task_no, item_no, claim_token, step, waits,
-           on_parent_end, inherits_tags${limited ? ', limit_keys' : ''}, ord)
+           on_parent_end, inherits_tags${limited ? ', limit_keys' : ''}${admitted ? ', admission_key' : ''}, ord)
   ), held AS MATERIALIZED (
     SELECT i.*, l.has_steps, l.attempt, l.recovery_attempts FROM i CROSS JOIN LATERAL (
       SELECT t.has_steps, t.attempt, t.recovery_attempts FROM ${tables.task} t
@@ -90,14 +101,14 @@ function childrenText(tables: TenantTables, variant: Variant, limited: boolean):
     INSERT INTO ${tables.execution} (id, workflow, definition_id, status, priority, input, remaining_leaves,
                                      timeout_ms, deadline_at, started_at, run_at, idempotency_key, tags, depth, unsettled,
                                      parent_execution_id, parent_task_no, parent_item_no, parent_step,
-                                     root_execution_id, on_parent_end)
+                                     root_execution_id, on_parent_end${admitted ? ', admission_key' : ''})
     SELECT id, workflow, definition_id, CASE WHEN claims > 0 THEN 'Running' ELSE 'Pending' END, own_priority,
            input::json, leaves, timeout_ms,
            CASE WHEN claims > 0 THEN ${clock.transaction} + timeout_ms * interval '1 millisecond' END,
            CASE WHEN claims > 0 THEN ${clock.transaction} END,
-           CASE WHEN e.run_at IS NOT NULL OR e.delay_ms IS NOT NULL THEN ${dueAt} END,
-           idempotency_key, own_tags, depth, CASE WHEN waits THEN ${TELL_PARENTS} ELSE 0 END,
-           parent_id, task_no, item_no, step, root, on_parent_end
+           CASE WHEN e.run_at IS NOT NULL OR e.delay_ms IS NOT NULL${admitted ? ' OR admission_key IS NOT NULL' : ''} THEN ${dueAt} END,
+           idempotency_key, own_tags, depth, CASE WHEN waits THEN ${TELL_PARENTS} ELSE 0 END${admitted ? ` + ${unsettledBy('admission_key')}` : ''},
+           parent_id, task_no, item_no, step, root, on_parent_end${admitted ? ', admission_key' : ''}
     FROM e WHERE ${isNew}
     ${isKeyed ? 'ON CONFLICT DO NOTHING' : ''}
     RETURNING id
@@ -110,7 +121,7 @@ function childrenText(tables: TenantTables, variant: Variant, limited: boolean):
            CASE WHEN ${isClaimed} THEN ${FIRST_TOKEN} ELSE 0 END,
            CASE WHEN ${isClaimed} THEN $17::uuid END,
            ${levelOf('e.own_priority + ($16::integer[])[k]')},
-           CASE WHEN r.root >= e.claims THEN ${dueAt} END,
+           CASE WHEN r.root >= e.claims${admitted ? ' AND e.admission_key IS NULL' : ''} THEN ${dueAt} END,
            CASE WHEN ${isClaimed} THEN ${clock.transaction} END${limited ? `, ${LIMIT_KEY}` : ''}
     FROM e
       CROSS JOIN LATERAL generate_series(e.first_task, e.first_task + e.task_count - 1) k
@@ -162,18 +173,34 @@ function parentClause(tables: TenantTables): string {
   )`;
 }
 
-/** For each statement, the same for children of which some have tasks with a limit. */
-const limitedStatements = new Map<Statement<StartedRow>, Statement<StartedRow>>();
+/** Columns that most children do not need. */
+interface ChildrenExtras {
+  /** Whether some children have tasks with a limit. */
+  readonly limited: boolean;
+  /** Whether some children have an admission. */
+  readonly admitted: boolean;
+}
+
+/** For each statement, the same with these columns. */
+const extended = new Map<
+  Statement<StartedRow>,
+  (extras: ChildrenExtras) => Statement<StartedRow>
+>();
 
 function statement(name: string, variant: Variant): Statement<StartedRow> {
-  const one = (limited: boolean): Statement<StartedRow> => ({
-    name: limited ? `${name}_limited` : name,
+  const one = (extras: ChildrenExtras): Statement<StartedRow> => ({
+    name: `${name}${extras.limited ? '_limited' : ''}${extras.admitted ? '_admitted' : ''}`,
     columns: STARTED,
-    text: (tables) => childrenText(tables, variant, limited),
+    text: (tables) => childrenText(tables, variant, extras),
   });
-  const unlimited = one(false);
-  limitedStatements.set(unlimited, one(true));
-  return unlimited;
+  const plain = one({ limited: false, admitted: false });
+  const limited = one({ limited: true, admitted: false });
+  const admitted = one({ limited: false, admitted: true });
+  const both = one({ limited: true, admitted: true });
+  extended.set(plain, (extras) =>
+    extras.admitted ? (extras.limited ? both : admitted) : extras.limited ? limited : plain,
+  );
+  return plain;
 }
 
 export const startChildren = statement('start_children', 'plain');
@@ -190,7 +217,7 @@ export const startKeyedChildInTransaction = statement(
  * @param lockTimeoutMs - for the keyed one
  */
 export function childrenStatement(
-  unlimited: Statement<StartedRow>,
+  plain: Statement<StartedRow>,
   children: readonly ChildStart[],
   lease: LeaseWrite,
   batchNo: number,
@@ -198,15 +225,21 @@ export function childrenStatement(
 ): readonly [Statement<StartedRow>, unknown[]] {
   const values = childrenValues(children, lease, batchNo);
   if (lockTimeoutMs !== undefined) values.push(lockTimeoutMs);
-  const keys = children.map(({ item }) => item.limitKeys);
-  if (keys.every((key) => key === null)) return [unlimited, values];
-  return [limitedStatements.get(unlimited) ?? unlimited, [...values, jsonColumn(keys)]];
+  const limitKeys = children.map(({ item }) => item.limitKeys);
+  const keys = children.map(({ item }) => item.admission?.key ?? null);
+  const extras = {
+    limited: limitKeys.some((key) => key !== null),
+    admitted: keys.some((key) => key !== null),
+  };
+  if (extras.limited) values.push(jsonColumn(limitKeys));
+  if (extras.admitted) values.push(JSON.stringify(keys));
+  return [extended.get(plain)?.(extras) ?? plain, values];
 }
 
 /** Where the parameters of starts have the priorities. NULL is that of the parent. */
 const PRIORITY = 4;
 
-/** The parameters of the statements, without lock timeout and limits. */
+/** The parameters of the statements, without lock timeout, limits and admissions. */
 export function childrenValues(
   children: readonly ChildStart[],
   { claimant, write }: LeaseWrite,

@@ -1,20 +1,28 @@
 import { bigint, columns, orNull, uuid } from './columns.js';
 import { jsonColumn, plainArray } from './encoding.js';
-import { leaseClause, leaseValues } from './lease-clause.js';
-import { lockTimeout } from './lock-timeout.js';
-import { levelOf } from './priority-level.js';
-import type { Statement, TenantTables } from './statement.js';
+import { unsettledBy } from './admission-slots.js';
+import { leaseClause } from './lease-clause.js';
 import {
-  type Claimant,
-  FIRST_TOKEN,
-  type LeaseWrite,
-  type StartItem,
-  type StartPlan,
-  type StartReply,
-} from '../../port/index.js';
+  ADMISSION_STARTED,
+  admissionItems,
+  admissionReplyOf,
+  admissionRows,
+  admissionValues,
+  askClauses,
+  IS_CREATED,
+  startSlotClauses,
+  WAIT_CLAUSES,
+  type AdmissionStartedRow,
+  type StartAdmission,
+} from './start-admission.js';
+import { levelOf } from './priority-level.js';
+import { lockTimeout } from './lock-timeout.js';
+import { startValues } from './start-values.js';
+import type { Statement, TenantTables } from './statement.js';
+import { FIRST_TOKEN, type LeaseWrite, type StartItem, type StartReply } from '../../port/index.js';
 
 const STARTED = columns({ created: orNull(uuid), missingDefinition: orNull(bigint) });
-type StartedRow = ReturnType<typeof STARTED.decode>[number];
+type StartedRow = ReturnType<typeof STARTED.decode>[number] & Partial<AdmissionStartedRow>;
 
 interface StartVariant {
   /** Whether some rows may exist already. The statement then returns the created ids. */
@@ -29,6 +37,8 @@ interface StartVariant {
   readonly limited?: boolean;
   /** Whether some executions must begin before a time. The same holds for them. */
   readonly expiring?: boolean;
+  /** What becomes of executions with an admission. Absent: no execution of the batch has one. */
+  readonly admission?: StartAdmission | undefined;
 }
 
 /** The limit key of task `k` of execution `e`. */
@@ -45,13 +55,14 @@ const COMMON_PARAMETERS = 25;
  * The CTE that lists the claimed root tasks, from the parameters.
  *
  * @param someExist - whether only the executions in the CTE `execution` were created
+ * @param which - a WHERE clause: which of them may have claimed tasks. Default: all
  */
-export function claimedRootsClause(tables: TenantTables, someExist: boolean): string {
+export function claimedRootsClause(tables: TenantTables, someExist: boolean, which = ''): string {
   return `batch AS (
     INSERT INTO ${tables.claimBatch} (instance_id, no, execution_ids, task_nos, item_nos)
     SELECT $17::uuid, $22::bigint, c.execution_ids, c.task_nos, array_fill(0, ARRAY[cardinality(c.task_nos)]) FROM (
       SELECT array_agg(r.id) AS execution_ids, array_agg(r.task_no) AS task_nos
-      FROM unnest($23::uuid[], $24::integer[]) AS r(id, task_no)${someExist ? ' WHERE (r.id IN (SELECT id FROM execution)) IS TRUE' : ''}
+      FROM unnest($23::uuid[], $24::integer[]) AS r(id, task_no)${someExist ? ` WHERE (r.id IN (SELECT id FROM execution${which})) IS TRUE` : ''}
     ) c WHERE c.execution_ids IS NOT NULL
   )`;
 }
@@ -75,6 +86,7 @@ function startText(
     awaited = false,
     limited = false,
     expiring = false,
+    admission,
   }: StartVariant,
 ): string {
   let last = COMMON_PARAMETERS;
@@ -90,29 +102,39 @@ function startText(
     expiring,
     (parameter) => `, json_array_elements_text(${parameter}::json), unnest($${++last}::bigint[])`,
   );
-  const limit = optional(bounded, (parameter) => ` WHERE ${lockTimeout(parameter)}`);
+  const ask = admission && admissionItems(admission, () => `$${++last}`);
+  const timeout = optional(bounded, (parameter) => lockTimeout(parameter));
+  const conditions = [timeout, admission === 'asks' ? IS_CREATED : ''].filter((one) => one !== '');
+  const limit = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`;
+  const waits = admission === undefined ? '' : ' AND NOT e.waits';
+  const dueAt = `coalesce(e.run_at::timestamptz, ${tables.clock.transaction}) + coalesce(e.delay_ms, 0) * interval '1 millisecond'`;
   const names = `${tagged ? ', tags' : ''}${awaited ? ', has_waiters' : ''}`;
-  return `WITH e AS MATERIALIZED (
+  return `WITH ${admission === undefined ? 'e' : 'given'} AS MATERIALIZED (
     SELECT * FROM ROWS FROM (
       unnest($1::uuid[]), unnest($2::bigint[]), json_array_elements_text($3::json), json_array_elements_text($4::json),
       unnest($5::integer[]), json_array_elements_text($6::json), unnest($7::bigint[]), unnest($8::integer[]),
       unnest($9::integer[]), unnest($10::bigint[]), unnest($11::integer[]), unnest($12::integer[]),
-      json_array_elements_text($13::json)${tagsOf}${waitersOf}${limitsOf}${startBeforeOf}
-    ) AS e(id, definition_id, workflow, input, priority, run_at, delay_ms, claims, leaves, timeout_ms,
-           first_task, task_count, idempotency_key${names}${limited ? ', limit_keys' : ''}${expiring ? ', start_before, start_before_ms' : ''})
-  ), execution AS (
+      json_array_elements_text($13::json)${tagsOf}${waitersOf}${limitsOf}${startBeforeOf}${ask?.from ?? ''}
+    )${ask ? ' WITH ORDINALITY' : ''} AS e(id, definition_id, workflow, input, priority, run_at, delay_ms, ${ask ? 'wanted' : 'claims'}, leaves, timeout_ms,
+           first_task, task_count, idempotency_key${names}${limited ? ', limit_keys' : ''}${expiring ? ', start_before, start_before_ms' : ''}${ask ? `${ask.names}, ord` : ''})
+  ), ${admission === 'asks' ? askClauses(tables, timeout) : admission === 'waits' ? WAIT_CLAUSES : ''}execution AS (
     INSERT INTO ${tables.execution} (id, workflow, definition_id, status, priority, input, remaining_leaves,
-                                     timeout_ms, deadline_at, started_at, run_at, idempotency_key${names})
+                                     timeout_ms, deadline_at, started_at, run_at, idempotency_key${names}${ask ? ', admission_key, admitted, unsettled' : ''})
     SELECT id, workflow, definition_id, CASE WHEN claims > 0 THEN 'Running' ELSE 'Pending' END, priority,
            input::json, leaves, timeout_ms,
            CASE WHEN claims > 0 THEN ${tables.clock.transaction} + timeout_ms * interval '1 millisecond'${expiring ? ` ELSE ${START_BEFORE(tables)}` : ''} END,
            CASE WHEN claims > 0 THEN ${tables.clock.transaction} END,
-           CASE WHEN e.run_at IS NOT NULL OR e.delay_ms IS NOT NULL
-                THEN coalesce(e.run_at::timestamptz, ${tables.clock.transaction}) + coalesce(e.delay_ms, 0) * interval '1 millisecond' END,
-           idempotency_key${tagged ? ', tags::jsonb' : ''}${awaited ? ', has_waiters' : ''}
+           CASE WHEN e.run_at IS NOT NULL OR e.delay_ms IS NOT NULL${ask ? ' OR e.admission_key IS NOT NULL' : ''}
+                THEN ${dueAt} END,
+           idempotency_key${tagged ? ', tags::jsonb' : ''}${awaited ? ', has_waiters' : ''}${
+             ask
+               ? `, admission_key, admission_key IS NOT NULL AND NOT waits,
+           ${unsettledBy('admission_key')}`
+               : ''
+           }
     FROM e${limit}
     ${keyed ? 'ON CONFLICT DO NOTHING' : ''}
-    RETURNING id
+    RETURNING id${ask ? ', admission_key, admitted' : ''}
   ), ${leaseClause(tables, 17)}, task AS (
     INSERT INTO ${tables.task} (execution_id, task_no, definition_id, status, pending_dependencies, claim_token,
                                 owner, priority, run_at, started_at${limited ? ', limit_key' : ''})
@@ -122,8 +144,8 @@ function startText(
            CASE WHEN r.root >= 0 AND r.root < e.claims THEN ${FIRST_TOKEN} ELSE 0 END,
            CASE WHEN r.root >= 0 AND r.root < e.claims THEN $17::uuid END,
            ${levelOf('e.priority + ($16::integer[])[k]')},
-           CASE WHEN r.root >= e.claims
-                THEN coalesce(e.run_at::timestamptz, ${tables.clock.transaction}) + coalesce(e.delay_ms, 0) * interval '1 millisecond' END,
+           CASE WHEN r.root >= e.claims${waits}
+                THEN ${dueAt} END,
            CASE WHEN r.root >= 0 AND r.root < e.claims THEN ${tables.clock.transaction} END${
              limited
                ? `,
@@ -134,9 +156,9 @@ function startText(
       CROSS JOIN LATERAL generate_series(e.first_task, e.first_task + e.task_count - 1) k
       CROSS JOIN LATERAL (SELECT ($15::integer[])[k] AS root) r
     ${keyed ? 'WHERE (e.id IN (SELECT id FROM execution)) IS TRUE' : ''}
-  ), ${claimedRootsClause(tables, keyed)}
-  SELECT ${STARTED.selectSome({ missingDefinition: 'u.id' })} FROM unnest($25::bigint[]) u(id) WHERE NOT EXISTS (SELECT FROM ${tables.definition} d WHERE d.id = u.id)
-  ${keyed ? `UNION ALL SELECT ${STARTED.selectSome({ created: 'id' })} FROM execution` : ''}`;
+  ), ${claimedRootsClause(tables, keyed, ask && ' WHERE admission_key IS NULL OR admitted')}${admission === 'asks' ? `, ${startSlotClauses(tables)}` : ''}
+  SELECT ${(ask ? ADMISSION_STARTED : STARTED).selectSome({ missingDefinition: 'u.id' })} FROM unnest($25::bigint[]) u(id) WHERE NOT EXISTS (SELECT FROM ${tables.definition} d WHERE d.id = u.id)
+  ${admission ? `UNION ALL ${admissionRows(admission)}` : keyed ? `UNION ALL SELECT ${STARTED.selectSome({ created: 'id' })} FROM execution` : ''}`;
 }
 
 /** Each variant once, because prepared statements are counted by statement. */
@@ -146,12 +168,13 @@ const statements = new Map<string, Statement<StartedRow>>();
 function variantOf(variant: StartVariant): Statement<StartedRow> {
   const { keyed, bounded = false, tagged = false, awaited = false } = variant;
   const { limited = false, expiring = false } = variant;
-  const name = `start${keyed ? '_keyed' : ''}${tagged ? '_tagged' : ''}${awaited ? '_awaited' : ''}${limited ? '_limited' : ''}${expiring ? '_expiring' : ''}_executions${bounded ? '_within' : ''}`;
+  const admission = variant.admission === undefined ? '' : `_${variant.admission}`;
+  const name = `start${keyed ? '_keyed' : ''}${tagged ? '_tagged' : ''}${awaited ? '_awaited' : ''}${limited ? '_limited' : ''}${expiring ? '_expiring' : ''}_executions${admission}${bounded ? '_within' : ''}`;
   const known = statements.get(name);
   if (known !== undefined) return known;
   const made: Statement<StartedRow> = {
     name,
-    columns: STARTED,
+    columns: variant.admission === undefined ? STARTED : ADMISSION_STARTED,
     text: (tables) => startText(tables, variant),
   };
   statements.set(name, made);
@@ -169,7 +192,13 @@ export function startStatement(
   {
     keyed,
     lockTimeoutMs,
-  }: { readonly keyed: boolean; readonly lockTimeoutMs?: number | undefined },
+    admission = 'asks',
+  }: {
+    readonly keyed: boolean;
+    readonly lockTimeoutMs?: number | undefined;
+    /** What becomes of executions with an admission. Default: `asks`. */
+    readonly admission?: StartAdmission;
+  },
 ): readonly [Statement<StartedRow>, unknown[]] {
   const values = startValues(items, claimant, write, batchNo);
   const bounded = lockTimeoutMs !== undefined;
@@ -186,90 +215,20 @@ export function startStatement(
       plainArray(items.map(({ startBefore }) => startBefore?.inMs)),
     );
   }
+  const hasAdmission = items.some((item) => item.admission !== null);
+  if (hasAdmission) values.push(...admissionValues(admission, items));
   if (bounded) values.push(lockTimeoutMs);
-  return [variantOf({ keyed, bounded, tagged, awaited, limited, expiring }), values];
-}
-
-/** The parameters of the statements, without tags and lock timeout. */
-export function startValues(
-  items: readonly StartItem[],
-  claimant: Claimant,
-  writeLease: boolean,
-  batchNo: number,
-): unknown[] {
-  const { values, plans } = startColumns(items);
-  return [
-    ...values,
-    ...leaseValues(claimant, writeLease),
-    batchNo,
-    ...claimedRoots(items),
-    plainArray(plans.map(({ definitionId }) => definitionId)),
-  ];
-}
-
-/** The first sixteen of them, which describe the executions and their tasks, and the plans that occur. */
-export function startColumns(items: readonly StartItem[]): {
-  readonly values: unknown[];
-  readonly plans: readonly StartPlan[];
-} {
-  const firstTasks = new Map<StartPlan, number>();
-  const pending: number[] = [];
-  const roots: number[] = [];
-  const priorities: number[] = [];
-  for (const { plan } of items) {
-    if (firstTasks.has(plan)) continue;
-    // Array subscripts in PostgreSQL begin at 1.
-    firstTasks.set(plan, pending.length + 1);
-    for (let no = 0; no < plan.priorities.length; no++) {
-      pending.push(plan.pendingDependencies[no] ?? 0);
-      roots.push(plan.rootOrdinals[no] ?? -1);
-      priorities.push(plan.priorities[no] ?? 0);
-    }
-  }
-  const values = [
-    plainArray(items.map((item) => item.id)),
-    plainArray(items.map((item) => item.plan.definitionId)),
-    JSON.stringify(items.map((item) => item.plan.workflow)),
-    jsonColumn(items.map((item) => item.input)),
-    plainArray(items.map((item) => item.priority)),
-    JSON.stringify(items.map((item) => item.runAt)),
-    plainArray(items.map((item) => item.delayMs)),
-    plainArray(items.map((item) => item.claims)),
-    plainArray(items.map((item) => item.plan.leaves)),
-    plainArray(items.map((item) => item.plan.timeoutMs)),
-    plainArray(items.map((item) => firstTasks.get(item.plan))),
-    plainArray(items.map((item) => item.plan.priorities.length)),
-    JSON.stringify(items.map((item) => item.idempotencyKey)),
-    plainArray(pending),
-    plainArray(roots),
-    plainArray(priorities),
-  ];
-  return { values, plans: [...firstTasks.keys()] };
-}
-
-/** Number of root tasks that the start claims if it creates the execution. */
-export function rootClaimsOf({ plan, claims }: StartItem): number {
-  return plan.rootOrdinals.filter((root) => root >= 0 && root < claims).length;
-}
-
-/** The root tasks that the statement claims, if it creates their executions: executions, and task numbers. */
-function claimedRoots(items: readonly StartItem[]): [string, string] {
-  const ids: string[] = [];
-  const tasks: number[] = [];
-  for (const { id, plan, claims } of items) {
-    for (const [taskNo, root] of plan.rootOrdinals.entries()) {
-      if (root < 0 || root >= claims) continue;
-      ids.push(id);
-      tasks.push(taskNo);
-    }
-  }
-  return [plainArray(ids), plainArray(tasks)];
+  const variant = { keyed, bounded, tagged, awaited, limited, expiring };
+  return [variantOf(hasAdmission ? { ...variant, admission } : variant), values];
 }
 
 export function startReplyOf(rows: readonly StartedRow[], keyed: boolean): StartReply {
   const created = rows.flatMap(({ created: id }) => id ?? []);
   return {
     created: keyed ? new Set(created) : 'all',
-    definitionsAreStored: created.length === rows.length,
+    definitionsAreStored: rows.every(({ missingDefinition }) => missingDefinition === null),
+    ...(rows.some(({ waits }) => waits !== undefined)
+      ? admissionReplyOf(rows as AdmissionStartedRow[])
+      : {}),
   };
 }

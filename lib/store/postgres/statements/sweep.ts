@@ -22,6 +22,8 @@ export interface RawSweep {
   readonly fingerprint: string | undefined;
   /** Whether the process looks for due tasks with a limit, or the sweep found some. */
   readonly looksForLimited: boolean;
+  /** Whether it looks for executions that wait for their turn. */
+  readonly looksForAdmissions: boolean;
   /** Whether the tenant uses signals and events, as far as the sweep found out. */
   readonly hasMessages: boolean;
   /** The same for schedules. */
@@ -37,6 +39,7 @@ const SCHEMA = 5;
 const MESSAGES = 6;
 const SCHEDULES = 7;
 const LIMITED = 8;
+const ADMISSIONS = 9;
 
 const SWEEP = columns({
   kind: integer,
@@ -89,6 +92,7 @@ function sweepOf(tables: TenantTables, i: number): string {
     ${useOf(tables.messages, tables.signal, row(MESSAGES, {}))}
     ${useOf(tables.schedules, tables.schedule, row(SCHEDULES, {}))}
     ${useOf(tables.limits.tasks, `${tables.task} t WHERE ${LIMITED_WAITING}`, row(LIMITED, {}))}
+    ${tables.limits.admit ? `UNION ALL SELECT ${row(ADMISSIONS, {})}` : ''}
     UNION ALL SELECT ${row(SCHEMA, { schemaId })}`;
 }
 
@@ -120,6 +124,7 @@ class SweptTenant implements RawSweep {
   hasMessages = false;
   hasSchedules = false;
   looksForLimited = false;
+  looksForAdmissions = false;
 
   add(row: SweepRow): void {
     const {
@@ -143,6 +148,7 @@ class SweptTenant implements RawSweep {
     else if (kind === MESSAGES) this.hasMessages = true;
     else if (kind === SCHEDULES) this.hasSchedules = true;
     else if (kind === LIMITED) this.looksForLimited = true;
+    else if (kind === ADMISSIONS) this.looksForAdmissions = true;
   }
 
   get fingerprint(): string | undefined {
@@ -156,6 +162,7 @@ class SweptTenant implements RawSweep {
       this.hasMessages ? 'messages' : '',
       this.hasSchedules ? 'schedules' : '',
       this.looksForLimited ? 'limited' : '',
+      this.looksForAdmissions ? 'admissions' : '',
     ];
     return isQuiet ? [this.schemaId, ...uses, ...this.dueAt].join(' ') : undefined;
   }

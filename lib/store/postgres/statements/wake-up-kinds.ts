@@ -1,3 +1,4 @@
+import { WAITS_FOR_TURN } from './admission-slots.js';
 import { epochMs } from './columns.js';
 import type { TenantTables } from './statement.js';
 import type { WakeUpKind } from '../../port/index.js';
@@ -36,6 +37,15 @@ const SOURCES: readonly WakeUpSource[] = [
     // Tasks of a full key.
     mayStayDue: true,
     isAsked: ({ limits }) => limits.tasks.isAsked,
+  },
+  {
+    kind: 'admission',
+    from: ({ execution }) => `${execution} x WHERE ${WAITS_FOR_TURN} AND x.generation >= 0`,
+    at: 'x.run_at',
+    // Executions of a full key.
+    mayStayDue: true,
+    // Executions of schedules take turns too, whatever their workflows are.
+    isAsked: ({ limits, schedules }) => limits.admit || schedules.isAsked,
   },
   {
     kind: 'deadline',

@@ -83,12 +83,10 @@ describe('a step of a backfill', () => {
         }
         for (const [no, at] of instants.entries()) {
           const old = before.find(({ first, last }) => first <= no && no <= last);
-          const records = [...table].filter(
-            ([from, { until }]) => from <= at && at <= (until ?? from),
-          );
+          const of = [...table].filter(([from, { until }]) => from <= at && at <= (until ?? from));
           const isPart = low <= no && no <= high;
-          expect(records).toHaveLength(isPart || old !== undefined ? 1 : 0);
-          expect(records[0]?.[1].fired).toBe(isPart ? true : old?.isFired);
+          expect(of).toHaveLength(isPart || old !== undefined ? 1 : 0);
+          expect(of[0]?.[1].fired).toBe(isPart ? true : old?.isFired);
         }
         for (const { scheduledFor, until, count } of step.rests) {
           const last = until ?? scheduledFor;

@@ -77,8 +77,8 @@ describe('the check of a schedule', () => {
     ['too many to catch up', { cron: '@daily', catchUp: { all: 1001 } }, 'catchUp must be'],
     [
       'an unknown overlap',
-      { cron: '@daily', overlap: 'queue' },
-      `overlap must be 'allow' or 'skip', not "queue"`,
+      { cron: '@daily', overlap: 'wait' },
+      'overlap must be one of allow, cancelPrevious, queue, skip, not "wait"',
     ],
     [
       'no failures',

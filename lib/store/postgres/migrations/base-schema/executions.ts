@@ -73,6 +73,16 @@ CREATE INDEX cloacina_workflow_execution_unsettled_idx
   ON ${schema}.cloacina_workflow_execution (id) WHERE unsettled <> 0 AND completed_at IS NOT NULL;
 CREATE UNIQUE INDEX cloacina_workflow_execution_debounce_idx
   ON ${schema}.cloacina_workflow_execution (workflow, debounce_key) WHERE debounce_key IS NOT NULL;
+-- Executions that wait for their turn: those of a key in their order, and by the time at which they ask.
+CREATE INDEX cloacina_workflow_execution_admission_idx
+  ON ${schema}.cloacina_workflow_execution (admission_key, priority DESC, run_at, id)
+  WHERE admission_key IS NOT NULL AND NOT admitted AND completed_at IS NULL AND status <> 'Paused';
+-- The condition on the generation is always true. Only queries that contain it can use this index: one of a key must not,
+-- because it would read the waiting executions of all keys.
+CREATE INDEX cloacina_workflow_execution_admission_due_idx
+  ON ${schema}.cloacina_workflow_execution (run_at)
+  WHERE admission_key IS NOT NULL AND NOT admitted AND completed_at IS NULL AND status <> 'Paused'
+    AND generation >= 0;
 `,
   comments: [
     ['TABLE', 'workflow_execution', 'One row per started workflow.'],
@@ -109,7 +119,7 @@ CREATE UNIQUE INDEX cloacina_workflow_execution_debounce_idx
     [
       'COLUMN',
       'workflow_execution.run_at',
-      'Earliest time of execution, given at the start. Waiting tasks have it until they are claimed; a manual retry uses it again.',
+      'Earliest time of execution, given at the start. Waiting tasks have it until they are claimed; a manual retry uses it again. With an admission key: when the execution asks for its slot.',
     ],
     [
       'COLUMN',
@@ -135,7 +145,7 @@ CREATE UNIQUE INDEX cloacina_workflow_execution_debounce_idx
     [
       'COLUMN',
       'workflow_execution.unsettled',
-      'Bits for what the end of the execution has still to bring about: 1 the parent is to be told, 2 children are to be ended, 4 subscribers are to be told.',
+      'Bits for what the end of the execution has still to bring about: 1 the parent is to be told, 2 children are to be ended, 4 subscribers are to be told, 8 the next execution of the admission key is to begin.',
     ],
     [
       'COLUMN',
@@ -166,7 +176,7 @@ CREATE UNIQUE INDEX cloacina_workflow_execution_debounce_idx
     [
       'COLUMN',
       'workflow_execution.admission_key',
-      'The limit on whole executions that the execution counts for, and its key. NULL without one.',
+      'The key of the slot that the execution has from its first task to its end; see cloacina_limit_slot. NULL without an admission.',
     ],
     [
       'COLUMN',
@@ -176,7 +186,7 @@ CREATE UNIQUE INDEX cloacina_workflow_execution_debounce_idx
     [
       'COLUMN',
       'workflow_execution.debounce_key',
-      'Unique within the workflow while the execution is Pending: a later start with the key replaces its input.',
+      'Unique within the workflow. A later start with the key replaces the input of an execution that has not begun, and takes the key from any other.',
     ],
     [
       'COLUMN',

@@ -16,7 +16,7 @@ import {
 } from '../../workflow/schedule/index.js';
 import type { ChildRunner } from '../children/child-runner.js';
 import { toStartItem } from '../starts/start-item.js';
-import type { StartRequest } from '../starts/starter.js';
+import type { StartRequest } from '../starts/start-request.js';
 import { firingRequest } from './firing-request.js';
 import { planOf } from './schedule-columns.js';
 import type { StartedFirings } from './started-firings.js';
@@ -27,6 +27,9 @@ const MAX_TASKS = 5_000;
 /** Characters of the inputs of one statement. */
 const MAX_CHARACTERS = 4 * 1024 * 1024;
 
+/** What happens to an instant while the execution of the one before still runs. */
+export type BackfillOverlap = 'allow' | 'queue' | 'skip';
+
 /** A backfill, with all that its call has fixed. Instants are in milliseconds since 1970. */
 export interface BackfillRange {
   readonly schedule: string;
@@ -36,7 +39,7 @@ export interface BackfillRange {
   readonly spec: string;
   /** The last instant. */
   readonly to: number;
-  readonly overlap: 'allow' | 'skip';
+  readonly overlap: BackfillOverlap;
 }
 
 /** What came of some instants of a backfill. */
@@ -47,7 +50,7 @@ export interface BackfilledPart {
   readonly changed: number;
 }
 
-export interface ScheduleBackfillerParts {
+export interface BackfillRunnerParts {
   readonly clock: Clock;
   readonly store: Pick<ExecutionStore, 'statuses'> & {
     readonly schedules: Pick<ScheduleStore, 'backfill' | 'firingsBetween' | 'get'>;
@@ -57,8 +60,8 @@ export interface ScheduleBackfillerParts {
 }
 
 /** Starts the executions of a schedule for times that are past. */
-export class ScheduleBackfiller {
-  constructor(private readonly parts: ScheduleBackfillerParts) {}
+export class BackfillRunner {
+  constructor(private readonly parts: BackfillRunnerParts) {}
 
   /**
    * Starts the executions of some instants, in one statement. An instant that has an execution is passed over, so a part
@@ -89,7 +92,7 @@ export class ScheduleBackfiller {
     schedule: ScheduleRecord,
     plan: SchedulePlan,
     all: readonly number[],
-    overlap: 'allow' | 'skip',
+    overlap: BackfillOverlap,
   ): Promise<BackfilledPart | undefined> {
     const { store, started } = this.parts;
     const { name, version } = schedule;
@@ -103,7 +106,7 @@ export class ScheduleBackfiller {
       const once = { scheduledFor, dueAt: null, until: null, count: 1 } as const;
       if (isRunning) firings.push({ ...once, outcome: 'skipped', start: null });
       else {
-        const request = await this.request(schedule, plan, scheduledFor);
+        const request = await this.request(schedule, plan, scheduledFor, overlap);
         requests.set(request.id, request);
         firings.push({ ...once, outcome: 'backfilled', start: toStartItem(request, 0) });
         isRunning = overlap === 'skip';
@@ -127,9 +130,14 @@ export class ScheduleBackfiller {
   }
 
   /** A late run computes for the time from the instant before, whether or not that one has fired. */
-  private request(schedule: ScheduleRecord, plan: SchedulePlan, at: number): Promise<StartRequest> {
+  private request(
+    schedule: ScheduleRecord,
+    plan: SchedulePlan,
+    at: number,
+    overlap: BackfillOverlap,
+  ): Promise<StartRequest> {
     const previousAt = previousInstant(plan, at) ?? null;
-    return firingRequest(this.parts.runner(), schedule, { at, previousAt });
+    return firingRequest(this.parts.runner(), schedule, { at, previousAt, overlap });
   }
 
   private async isRunning({ lastExecutionId: id }: ScheduleRecord): Promise<boolean> {

@@ -1,0 +1,66 @@
+import { executionHolders, WAITS_FOR_TURN } from './admission-slots.js';
+import { columns, epochMs, integer, long, orNull, parsed, text, uuid } from './columns.js';
+import { executionOf, type Statement } from './statement.js';
+import type { AdmissionKeyRow } from '../../port/index.js';
+
+const KEY = columns({ key: text });
+
+/** Keys with due executions that wait, behind $1. A loose scan of the index, as `readDueKeys` makes it. */
+export const readWaitingKeys: Statement<{ key: string }> = {
+  name: 'waiting_admission_keys',
+  columns: KEY,
+  text: ({ execution, clock }) => {
+    const next = (after: string): string => `SELECT x.admission_key FROM ${execution} x
+      WHERE ${WAITS_FOR_TURN} AND x.admission_key > ${after} ORDER BY x.admission_key LIMIT 1`;
+    return `WITH RECURSIVE k AS (
+    (${next('$1::text COLLATE "C"')})
+    UNION ALL
+    SELECT n.admission_key FROM k CROSS JOIN LATERAL (${next('k.admission_key')}) n
+  )
+  SELECT ${KEY.select({ key: 'k.admission_key' })} FROM k CROSS JOIN LATERAL (
+    SELECT FROM ${execution} x
+    WHERE x.admission_key = k.admission_key AND ${WAITS_FOR_TURN} AND x.run_at <= ${clock.statement}
+    LIMIT 1
+  ) d
+  LIMIT $2::integer`;
+  },
+};
+
+const OF_EXECUTION = columns({ id: uuid, key: text });
+
+/** The keys of executions by id. */
+export const readAdmissionKeys: Statement<{ id: string; key: string }> = {
+  name: 'read_admission_keys',
+  columns: OF_EXECUTION,
+  text: ({ execution }) =>
+    `SELECT ${OF_EXECUTION.select({ id: 'x.id', key: 'x.admission_key' })}
+  FROM (SELECT DISTINCT id FROM unnest($1::uuid[]) u(id)) i JOIN ${execution} x ON ${executionOf('i.id')}
+  WHERE x.admission_key IS NOT NULL`,
+};
+
+const STATE = columns({
+  key: text,
+  holders: parsed<readonly string[]>([]),
+  waiting: integer,
+  tokenInMs: orNull(long),
+});
+
+/** Max number of waiting executions that are counted of each key. */
+const MAX_COUNTED = 1_000;
+
+/** Keys as they are now, for people. */
+export const readAdmissionStates: Statement<AdmissionKeyRow> = {
+  name: 'read_admission_states',
+  columns: STATE,
+  text: (tables) => `SELECT ${STATE.select({
+    key: 's.limit_key',
+    holders: 'array_to_json(h.h_execution)',
+    waiting: `(SELECT count(*)::integer FROM (
+      SELECT FROM ${tables.execution} x
+      WHERE x.admission_key = s.limit_key AND ${WAITS_FOR_TURN} AND x.run_at <= ${tables.clock.statement}
+      LIMIT ${MAX_COUNTED}) w)`,
+    tokenInMs: epochMs(`s.next_token_at - ${tables.clock.now}`),
+  })}
+  FROM ${tables.limitSlot} s CROSS JOIN LATERAL ${executionHolders(tables, 'true')} h
+  WHERE s.limit_key IN (SELECT json_array_elements_text($1::json))`,
+};

@@ -1,0 +1,155 @@
+import { unsettledBy } from './admission-slots.js';
+import { bigint, columns, long, orNull, text, uuid } from './columns.js';
+import { jsonColumn, plainArray } from './encoding.js';
+import { IS_OPEN } from './open-tasks.js';
+import { levelOf } from './priority-level.js';
+import { LIMIT_KEY } from './start-executions.js';
+import { startColumns } from './start-values.js';
+import { executionOf, lockOrder, taskOf, type Statement, type TenantTables } from './statement.js';
+import type {
+  DebouncedStart,
+  DebounceFate,
+  DebounceReply,
+  DebounceResult,
+} from '../../port/index.js';
+
+const DEBOUNCED = columns({
+  index: long,
+  id: orNull(uuid),
+  fate: orNull(text),
+  missingDefinition: orNull(bigint),
+});
+type DebouncedRow = ReturnType<typeof DEBOUNCED.decode>[number];
+
+/**
+ * Starts executions, each of which replaces the input of the execution with its key if that has not begun, and moves its time.
+ *
+ * **The last update is never lost.** The tasks of the execution are locked first, then its row, and the row says under the lock
+ * whether it has begun. A claim that begins it locks in the same order: either it comes before, and the start finds a begun
+ * execution and creates another one; or it comes after, and runs with the new input. The claim knows nothing of this: the
+ * start takes the key from an execution that has begun or ended.
+ *
+ * **One for each key.** A unique index on the key. Of two first starts at the same time one creates nothing, and is sent again.
+ *
+ * **Sent again.** A start that finds an execution with its own id has created it, and changes nothing.
+ *
+ * An execution that is pinned to another definition keeps its input, which that definition may need, and loses the key.
+ * One that has the slot of its admission keeps its time and its slot.
+ *
+ * **Lock order.** Tasks, executions, and then the keys of new ones.
+ */
+function debounceText(tables: TenantTables): string {
+  const { clock } = tables;
+  const dueAt = (since: string): string =>
+    `least(${clock.now} + i.wait_ms * interval '1 millisecond', ${since} + i.max_ms * interval '1 millisecond')`;
+  return `WITH i AS MATERIALIZED (
+    SELECT i.*, EXISTS (SELECT FROM ${tables.execution} x WHERE ${executionOf('i.id')}) AS is_own FROM ROWS FROM (
+      unnest($1::uuid[]), unnest($2::bigint[]), json_array_elements_text($3::json), json_array_elements_text($4::json),
+      unnest($5::integer[]), json_array_elements_text($6::json), unnest($7::bigint[]), unnest($8::integer[]),
+      unnest($9::integer[]), unnest($10::bigint[]), unnest($11::integer[]), unnest($12::integer[]),
+      json_array_elements_text($13::json), json_array_elements_text($17::json), unnest($18::bigint[]),
+      unnest($19::bigint[]), json_array_elements_text($20::json), json_array_elements_text($21::json),
+      json_array_elements_text($22::json)
+    ) WITH ORDINALITY AS i(id, definition_id, workflow, input, priority, run_at, delay_ms, claims, leaves, timeout_ms,
+           first_task, task_count, idempotency_key, debounce_key, wait_ms, max_ms, tags, limit_keys, admission_key, ord)
+  ), found AS MATERIALIZED (
+    SELECT i.ord, i.debounce_key, x.id, x.definition_id = i.definition_id AS is_same
+    FROM i CROSS JOIN LATERAL (
+      SELECT x.id, x.definition_id FROM ${tables.execution} x
+      WHERE x.workflow = i.workflow AND x.debounce_key = i.debounce_key AND x.debounce_key IS NOT NULL LIMIT 1
+    ) x WHERE NOT i.is_own
+  ), locked_task AS MATERIALIZED (
+    SELECT t.* FROM (SELECT id FROM found ORDER BY 1) f CROSS JOIN LATERAL (
+      SELECT t.execution_id, t.task_no, t.item_no FROM ${tables.task} t
+      WHERE t.execution_id = ANY (ARRAY[f.id]) AND ${IS_OPEN}
+      ORDER BY ${lockOrder('t.')} FOR NO KEY UPDATE
+    ) t
+  ), held AS MATERIALIZED (
+    SELECT f.ord, f.id, x.created_at, x.admitted FROM (SELECT * FROM found ORDER BY id) f CROSS JOIN LATERAL (
+      SELECT x.created_at, x.admitted FROM ${tables.execution} x
+      WHERE ${executionOf('f.id')} AND coalesce(x.debounce_key, '') = f.debounce_key
+        AND (x.started_at IS NOT NULL OR x.completed_at IS NOT NULL) IS FALSE
+      FOR NO KEY UPDATE
+    ) x WHERE f.is_same AND (SELECT count(*) FROM locked_task) >= 0
+  ), updated AS (
+    UPDATE ${tables.execution} x
+    SET input = i.input::json, tags = i.tags::jsonb,
+        run_at = CASE WHEN h.admitted THEN x.run_at ELSE ${dueAt('h.created_at')} END,
+        admission_key = CASE WHEN h.admitted THEN x.admission_key ELSE i.admission_key END
+    FROM held h JOIN i ON i.ord = h.ord WHERE ${executionOf('h.id')}
+  ), updated_task AS (
+    UPDATE ${tables.task} t
+    SET run_at = CASE WHEN t.run_at IS NULL OR h.admitted THEN t.run_at ELSE ${dueAt('h.created_at')} END,
+        limit_key = i.limit_keys::jsonb ->> t.task_no::text
+    FROM locked_task l JOIN held h ON h.id = l.execution_id JOIN i ON i.ord = h.ord WHERE ${taskOf('l')}
+  ), released AS (
+    UPDATE ${tables.execution} x SET debounce_key = NULL
+    FROM (SELECT id FROM found WHERE ord NOT IN (SELECT ord FROM held) ORDER BY 1) f
+    WHERE ${executionOf('f.id')}
+    RETURNING x.id
+  ), e AS MATERIALIZED (
+    SELECT i.*, ${dueAt(clock.now)} AS due_at FROM i
+    WHERE NOT i.is_own AND i.ord NOT IN (SELECT ord FROM held) AND (SELECT count(*) FROM released) >= 0
+    ORDER BY i.ord
+  ), execution AS (
+    INSERT INTO ${tables.execution} (id, workflow, definition_id, status, priority, input, remaining_leaves,
+                                     timeout_ms, run_at, tags, debounce_key, admission_key, unsettled)
+    SELECT id, workflow, definition_id, 'Pending', priority, input::json, leaves, timeout_ms, due_at, tags::jsonb,
+           debounce_key, admission_key, ${unsettledBy('admission_key')}
+    FROM e
+    ON CONFLICT DO NOTHING
+    RETURNING id
+  ), task AS (
+    INSERT INTO ${tables.task} (execution_id, task_no, definition_id, status, pending_dependencies, claim_token,
+                                priority, run_at, limit_key)
+    SELECT e.id, k - e.first_task, e.definition_id, CASE WHEN r.root < 0 THEN 'NotStarted' ELSE 'Ready' END,
+           ($14::integer[])[k], 0, ${levelOf('e.priority + ($16::integer[])[k]')},
+           CASE WHEN r.root >= 0 AND e.admission_key IS NULL THEN e.due_at END, ${LIMIT_KEY}
+    FROM e
+      CROSS JOIN LATERAL generate_series(e.first_task, e.first_task + e.task_count - 1) k
+      CROSS JOIN LATERAL (SELECT ($15::integer[])[k] AS root) r
+    WHERE (e.id IN (SELECT id FROM execution)) IS TRUE
+  )
+  SELECT ${DEBOUNCED.selectSome({
+    index: 'i.ord - 1',
+    id: 'coalesce(h.id, i.id)',
+    fate: `CASE WHEN h.id IS NOT NULL THEN 'updated'
+                WHEN i.is_own OR i.id IN (SELECT id FROM execution) THEN 'created' ELSE 'raced' END`,
+  })} FROM i LEFT JOIN held h ON h.ord = i.ord
+  UNION ALL SELECT ${DEBOUNCED.selectSome({ index: '-1', missingDefinition: 'u.id' })} FROM unnest($23::bigint[]) u(id)
+  WHERE NOT EXISTS (SELECT FROM ${tables.definition} d WHERE d.id = u.id)`;
+}
+
+export const debounceExecutions: Statement<DebouncedRow> = {
+  name: 'debounce_executions',
+  columns: DEBOUNCED,
+  text: debounceText,
+};
+
+export function debounceValues(starts: readonly DebouncedStart[]): unknown[] {
+  const items = starts.map(({ item }) => item);
+  const { values, plans } = startColumns(items);
+  return [
+    ...values,
+    JSON.stringify(starts.map(({ key }) => key)),
+    plainArray(starts.map(({ waitMs }) => waitMs)),
+    plainArray(starts.map(({ maxMs }) => maxMs)),
+    jsonColumn(items.map(({ tags }) => tags)),
+    jsonColumn(items.map(({ limitKeys }) => limitKeys)),
+    JSON.stringify(items.map(({ admission }) => admission?.key ?? null)),
+    plainArray(plans.map(({ definitionId }) => definitionId)),
+  ];
+}
+
+export function debounceReplyOf(
+  rows: readonly DebouncedRow[],
+  starts: readonly DebouncedStart[],
+): DebounceReply {
+  const results = starts.map(({ item }): DebounceResult => ({ fate: 'raced', id: item.id }));
+  let definitionsAreStored = true;
+  for (const { index, id, fate, missingDefinition } of rows) {
+    if (missingDefinition !== null) definitionsAreStored = false;
+    else results[index] = { fate: (fate ?? 'raced') as DebounceFate, id: id ?? '' };
+  }
+  return { starts: results, definitionsAreStored };
+}

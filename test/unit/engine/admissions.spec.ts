@@ -1,0 +1,56 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ManualClock } from '../../../lib/testing/manual-clock.js';
+import { compiled } from '../workflow/some-workflows.js';
+import { gate } from '../../support/gate.js';
+import { registered } from './engine-scene.js';
+import { MemoryProcess } from './memory-process.js';
+
+let clock: ManualClock;
+let open: MemoryProcess | undefined;
+let ends = gate();
+beforeEach(() => {
+  clock = new ManualClock();
+  ends = gate();
+});
+afterEach(async () => {
+  ends.open();
+  await settle();
+  await open?.close();
+  open = undefined;
+});
+
+const definition = compiled({
+  name: 'w',
+  tasks: [{ name: 'a' }],
+  admission: { concurrency: 1 },
+});
+
+async function opened(): Promise<MemoryProcess> {
+  const handlers = { a: { run: () => ends.passed } };
+  open = new MemoryProcess(clock, { ...registered([{ name: 'a' }], { handlers }), definition });
+  await open.open();
+  return open;
+}
+
+/** Lets everything happen that needs no time. */
+async function settle(): Promise<void> {
+  for (let turns = 0; turns < 40; turns++) await clock.advance(0);
+}
+
+// The clock stands still, so neither a timer nor a sweep helps.
+describe('An execution that waits for its turn', () => {
+  it.each(['an end', 'a cancel'])('begins at once after %s of the one before', async (way) => {
+    const process = await opened();
+    const first = (await process.runner.start('w', {})).id;
+    const second = (await process.runner.start('w', {})).id;
+    await settle();
+    expect((await process.task(second)).status).toBe('Ready');
+    if (way === 'an end') ends.open();
+    else await process.runner.cancel(first);
+    await settle();
+    const { status } = await process.task(second);
+    expect(status).toBe(way === 'an end' ? 'Completed' : 'Running');
+    ends.open();
+    await settle();
+  });
+});

@@ -1,0 +1,92 @@
+import { describe, expect, it } from '@jest/globals';
+import { sceneOfSchedules, MINUTE, START } from './schedule-scene.js';
+
+describe('the executions of a schedule', () => {
+  const scene = sceneOfSchedules();
+  const { boot, times } = scene;
+
+  /** Handlers that the test ends, in the order in which they have begun. */
+  function endedByHand(): (() => void)[] {
+    const ends: (() => void)[] = [];
+    scene.work = ({ signal }) =>
+      new Promise<void>((resolve) => {
+        ends.push(resolve);
+        signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+    return ends;
+  }
+  const at = (minute: number): string => new Date(START + minute * MINUTE).toISOString();
+
+  it("run one after the other with overlap 'queue', in any number of processes", async () => {
+    const ends = endedByHand();
+    const [first] = [await boot(), await boot()];
+    const { runner } = first;
+    await runner.schedules.create('s', 'w', { every: '1m', overlap: 'queue' });
+    await scene.clock.advance(3 * MINUTE + 1_000);
+    expect(times()).toEqual([at(1)]);
+    expect(await runner.schedules.stats()).toMatchObject({ fired: 3, skipped: { overlap: 0 } });
+    const [, second] = await runner.schedules.firings('s');
+    const waiting = await runner.get(second!.executionId!);
+    expect(waiting!.tasks[0]!.waitingFor).toMatchObject({
+      reason: 'turn',
+      detail: expect.stringContaining('It waits for its turn of schedule "s": 1 of 1 run'),
+    });
+    await runner.schedules.pause('s');
+    for (let turn = 1; turn <= 3; turn++) {
+      expect(times()).toEqual([1, 2, 3].slice(0, turn).map(at));
+      ends[turn - 1]!();
+      await scene.clock.advance(1_000);
+    }
+    expect(ends).toHaveLength(3);
+  });
+
+  it("cancel the one before with overlap 'cancelPrevious'", async () => {
+    const ends = endedByHand();
+    const { runner } = await boot();
+    await runner.schedules.create('s', 'w', { every: '1m', overlap: 'cancelPrevious' });
+    await scene.clock.advance(3 * MINUTE + 1_000);
+    expect(times()).toEqual([at(1), at(2), at(3)]);
+    await runner.schedules.pause('s');
+    ends[2]!();
+    await scene.clock.advance(1_000);
+    const { executions } = await runner.schedules.stats();
+    expect(executions).toMatchObject({ cancelled: 2, completed: 1, unfinished: 0 });
+  });
+
+  it('take turns with those that a caller starts, unless the caller says otherwise', async () => {
+    const ends = endedByHand();
+    const { runner } = await boot();
+    await runner.schedules.create('s', 'w', { every: '1m', overlap: 'queue' });
+    await scene.clock.advance(MINUTE + 1_000);
+    await runner.schedules.pause('s');
+    await runner.schedules.runNow('s');
+    await scene.clock.advance(1_000);
+    expect(ends).toHaveLength(1);
+    await runner.schedules.runNow('s', { overlap: 'allow' });
+    await scene.clock.advance(1_000);
+    expect(ends).toHaveLength(2);
+    ends[0]!();
+    await scene.clock.advance(1_000);
+    expect(ends).toHaveLength(3);
+    ends[1]!();
+    ends[2]!();
+    await expect(
+      runner.schedules.runNow('s', { overlap: 'skip' as 'allow' }),
+    ).rejects.toMatchObject({ argument: 'overlap' });
+  });
+
+  it('of a backfill run one after the other if the caller says so', async () => {
+    const ends = endedByHand();
+    const { runner } = await boot();
+    await runner.schedules.create('s', 'w', { every: '1h' });
+    const range = { from: new Date(START - 180 * MINUTE), to: new Date(START - 60 * MINUTE) };
+    await runner.schedules.backfill('s', { ...range, overlap: 'queue' });
+    for (let turn = 1; turn <= 3; turn++) {
+      await scene.clock.advance(1_000);
+      expect(ends).toHaveLength(turn);
+      ends[turn - 1]!();
+    }
+    await scene.clock.advance(1_000);
+    expect(times()).toEqual([at(-180), at(-120), at(-60)]);
+  });
+});
