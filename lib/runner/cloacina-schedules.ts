@@ -32,6 +32,7 @@ import {
   checkSpec,
   mergeSpec,
   refusePoller,
+  scheduleSubject,
 } from './schedule-request.js';
 import { ScheduleReports, type SchedulesParts } from './schedules/schedule-reports.js';
 import { checkManager } from './start-request.js';
@@ -148,6 +149,7 @@ export class CloacinaSchedules extends ScheduleReports {
    *
    * @param options.catchUp - which of the firings in the pause are made now. Default: `'skip'`
    * @throws UnknownScheduleError
+   * @throws DatabaseUnavailableError if the database was unavailable, or others held the schedule's row, for `startTimeout`
    */
   async resume(name: string, { catchUp = 'skip' }: ResumeOptions = {}): Promise<void> {
     checkCatchUp(catchUp);
@@ -155,8 +157,11 @@ export class CloacinaSchedules extends ScheduleReports {
       if (catchUp === 'skip')
         await this.put(name, undefined, (known, now) => resumed(this.found(name, known), now));
       else
-        await this.parts.whileUnavailable.run(() =>
-          this.parts.engine.schedules.resume(name, catchUp),
+        await this.parts.whileUnavailable.untilWritten(scheduleSubject(name), (began) =>
+          this.parts.whileUnavailable.run(
+            () => this.parts.engine.schedules.resume(name, catchUp),
+            began,
+          ),
         );
     });
   }
@@ -183,7 +188,7 @@ export class CloacinaSchedules extends ScheduleReports {
       const { engine, handle, whileUnavailable } = this.parts;
       const firing = engine.schedules.manualFiring(name, newExecutionId(engine.clock), overlap);
       try {
-        await whileUnavailable.untilWritten(subjectOf(name), (began) =>
+        await whileUnavailable.untilWritten(scheduleSubject(name), (began) =>
           whileUnavailable.run(() => firing.attempt(), began),
         );
       } catch (error) {
@@ -232,7 +237,7 @@ export class CloacinaSchedules extends ScheduleReports {
         : this.store.change(name, known.version, set, passed, transaction);
     };
     // In a transaction nothing is retried: a failed statement has ended it.
-    await whileUnavailable.untilWritten(subjectOf(name), (began) =>
+    await whileUnavailable.untilWritten(scheduleSubject(name), (began) =>
       transaction === undefined ? whileUnavailable.run(attempt, began) : attempt(),
     );
     const record = await this.store.get(name, transaction);
@@ -240,9 +245,4 @@ export class CloacinaSchedules extends ScheduleReports {
     engine.schedules.changed(record.nextAt, transaction === undefined);
     return viewSchedule(record);
   }
-}
-
-/** A schedule as the subject of an error's sentence. */
-function subjectOf(name: string): string {
-  return `Schedule ${JSON.stringify(name)}`;
 }

@@ -45,6 +45,11 @@ export function refusePoller(
   );
 }
 
+/** A schedule as the subject of an error's sentence. */
+export function scheduleSubject(name: string): string {
+  return `Schedule ${JSON.stringify(name)}`;
+}
+
 /** @throws InvalidArgumentError for a policy that is not valid */
 export function checkCatchUp(catchUp: CatchUp): void {
   checkSpec({ every: '1d', catchUp });

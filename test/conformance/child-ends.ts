@@ -480,6 +480,20 @@ export function describeChildEnds(tested: TestedStore): void {
     await new Family(tested).asleep();
     expect(await tested.behind.session.useChildren([tested.store.handle])).toEqual([true]);
   });
+
+  test('a session finds out which tenants have ends that attached tasks wait for', async () => {
+    await tested.behind.empty();
+    const family = new Family(tested);
+    const [attached, id] = [await family.parent(), await family.parent()];
+    const parent = { ...keyOf(id), token: FIRST_TOKEN, step: 'a', waits: true };
+    await tested.store.children.attachChildren([{ parent, childId: attached }]);
+    await family.sleep(id);
+    await family.worker.complete([outcomeOf(family.of, attached, 0)]);
+    const used = () => tested.behind.session.useChildren([tested.store.handle]);
+    expect(await used()).toEqual([true]);
+    await tell(attached);
+    expect(await used()).toEqual([false]);
+  });
 }
 
 /** An id right before another one. */

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { v7 as uuid } from 'uuid';
 import { MAX_PRIORITY, PRIORITY_LEVELS, priorityLevel } from '../../lib/workflow/priority.js';
-import type { StartItem } from '../../lib/store/port/index.js';
+import { MAX_AGED, type StartItem } from '../../lib/store/port/index.js';
 import type { TestedStore } from './tested-store.js';
 import { workflow, type TestWorkflow } from './workflows.js';
 
@@ -91,6 +91,16 @@ export function describeQueues(tested: TestedStore): void {
       expect(await age()).toBe(1);
       expect(await levelOf(limited)).toBe(1);
       for (const id of [paused, later, elsewhere]) expect(await levelOf(id)).toBe(0);
+    });
+
+    test('tasks with a limit age behind many others that have waited longer', async () => {
+      const limitKeys = JSON.stringify({ 0: `${name}\u001fkey` });
+      const other = workflow([[]], { definitionId: tested.newDefinition() });
+      const runAt = new Date(Date.now() - 90 * HOUR_MS);
+      await worker.startMany(other, MAX_AGED, { claims: 0, limitKeys, runAt });
+      const limited = await waiting(1, { limitKeys });
+      expect(await age()).toBe(1);
+      expect(await levelOf(limited)).toBe(1);
     });
   });
 

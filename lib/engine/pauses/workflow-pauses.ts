@@ -64,7 +64,7 @@ export class WorkflowPauses {
 
   /** Call when another process has changed the pauses. Never rejects. */
   async changedElsewhere(): Promise<void> {
-    await this.read().catch(() => (this.isDoubtful = true));
+    await this.read().catch(() => undefined);
   }
 
   /**
@@ -85,7 +85,11 @@ export class WorkflowPauses {
   private read(): Promise<void> {
     const next = this.reading
       .catch(() => undefined)
-      .then(async () => this.apply(await this.parts.store.pauses.list()));
+      .then(async () => this.apply(await this.list()))
+      .catch((error: unknown) => {
+        this.isDoubtful = true;
+        throw error;
+      });
     this.reading = next;
     return next;
   }

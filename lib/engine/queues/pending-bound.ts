@@ -44,7 +44,8 @@ export class PendingBound {
     for (;;) {
       const age = this.clock.now() - queue.countedAt;
       const pending = queue.pending + queue.stored + queue.underWay;
-      if (age <= FREE_MS && pending < max) return this.admitted(queue);
+      // A count that took longer than it may be used is still the newest one there is.
+      if ((isNew || age <= FREE_MS) && pending < max) return this.admitted(queue);
       if (isNew || (queue.isFull && age <= FULL_MS)) {
         queue.isFull = true;
         throw new QueueFullError(workflow, Math.max(pending, max), max);

@@ -1,5 +1,3 @@
-import type { Clock } from '../../runtime/clock.js';
-import { conflictDelay } from '../../runtime/retry-on-conflict.js';
 import type {
   ExecutionStore,
   NewFiring,
@@ -42,16 +40,23 @@ export interface BackfillRange {
   readonly overlap: BackfillOverlap;
 }
 
+/** Where a part of a backfill begins. */
+export interface BackfillPosition {
+  /** The instant before the part. */
+  readonly after: number;
+  /** The execution of the last instant before the part that has one; null if the backfill has met none. */
+  readonly lastExecutionId: string | null;
+}
+
 /** What came of some instants of a backfill. */
 export interface BackfilledPart {
-  /** The last instant of the part; null if no instant was left. */
-  readonly last: number | null;
+  /** Where the next part begins; null if no instant was left. */
+  readonly next: BackfillPosition | null;
   readonly matched: number;
   readonly changed: number;
 }
 
 export interface BackfillRunnerParts {
-  readonly clock: Clock;
   readonly store: Pick<ExecutionStore, 'statuses'> & {
     readonly schedules: Pick<ScheduleStore, 'backfill' | 'firingsBetween' | 'get'>;
   };
@@ -67,24 +72,25 @@ export class BackfillRunner {
    * Starts the executions of some instants, in one statement. An instant that has an execution is passed over, so a part
    * that is repeated starts nothing twice.
    *
-   * @param after - the instant before the part
    * @param limit - maximum number of instants
-   * @returns null if the schedule does not exist any more
+   * @returns null if the schedule does not exist any more; undefined if it has fired or changed in between, or a transaction
+   *   has locked it. Then call it again
    */
-  async part(range: BackfillRange, after: number, limit: number): Promise<BackfilledPart | null> {
-    const { clock, store } = this.parts;
+  async part(
+    range: BackfillRange,
+    position: BackfillPosition,
+    limit: number,
+  ): Promise<BackfilledPart | null | undefined> {
     const plan = planOfRange(range);
     const size = Math.min(limit, MAX_INSTANTS);
-    const instants = nextInstants(plan, after, size).filter((at) => at <= range.to);
-    for (let attempt = 0; ; attempt++) {
-      const schedule = await store.schedules.get(range.schedule);
-      if (schedule?.createdAt !== range.createdAt) return null;
-      if (instants.length === 0) return { last: null, matched: 0, changed: 0 };
-      const part = await this.send(schedule, plan, instants, range.overlap);
-      if (part !== undefined) return part;
-      // It has fired or changed in between, or a transaction has locked it.
-      await conflictDelay(attempt, clock);
-    }
+    const instants = nextInstants(plan, position.after, size).filter((at) => at <= range.to);
+    const schedule = await this.parts.store.schedules.get(range.schedule);
+    if (schedule?.createdAt !== range.createdAt) return null;
+    if (instants.length === 0) return { next: null, matched: 0, changed: 0 };
+    return this.send(schedule, plan, instants, {
+      overlap: range.overlap,
+      lastExecutionId: position.lastExecutionId ?? schedule.lastExecutionId,
+    });
   }
 
   /** Returns undefined if the schedule has changed since it was read. */
@@ -92,23 +98,37 @@ export class BackfillRunner {
     schedule: ScheduleRecord,
     plan: SchedulePlan,
     all: readonly number[],
-    overlap: BackfillOverlap,
+    {
+      overlap,
+      ...before
+    }: Pick<BackfillPosition, 'lastExecutionId'> & Pick<BackfillRange, 'overlap'>,
   ): Promise<BackfilledPart | undefined> {
     const { store, started } = this.parts;
     const { name, version } = schedule;
     const recorded = await store.schedules.firingsBetween(name, all[0] ?? 0, all.at(-1) ?? 0);
     const requests = new Map<string, StartRequest>();
     const firings: NewFiring[] = [];
-    let isRunning = overlap === 'skip' && (await this.isRunning(schedule));
+    const known = new Map(recorded.map((one) => [one.scheduledFor, one.executionId]));
+    let { lastExecutionId } = before;
+    const unfinished =
+      overlap === 'skip' ? await this.unfinished([lastExecutionId, ...known.values()]) : NONE;
+    let isRunning = unfinished.has(lastExecutionId);
     let [tasks, characters] = [0, 0];
     const isFull = (): boolean => tasks >= MAX_TASKS || characters >= MAX_CHARACTERS;
-    for (const scheduledFor of backfillStep(plan, all, recorded).instants) {
+    for (const scheduledFor of all) {
+      const executionId = known.get(scheduledFor) ?? null;
+      if (executionId !== null) {
+        lastExecutionId = executionId;
+        isRunning = unfinished.has(executionId);
+        continue;
+      }
       const once = { scheduledFor, dueAt: null, until: null, count: 1 } as const;
       if (isRunning) firings.push({ ...once, outcome: 'skipped', start: null });
       else {
         const request = await this.request(schedule, plan, scheduledFor, overlap);
         requests.set(request.id, request);
         firings.push({ ...once, outcome: 'backfilled', start: toStartItem(request, 0) });
+        lastExecutionId = request.id;
         isRunning = overlap === 'skip';
         tasks += request.definition.plan.priorities.length;
         characters += request.input.length;
@@ -121,7 +141,8 @@ export class BackfillRunner {
     for (const { of, ...rest } of rests) {
       firings.push({ ...rest, outcome: of.outcome, dueAt: null, start: null });
     }
-    const part = { last, matched: instants.length, changed: requests.size };
+    const next = { after: last, lastExecutionId };
+    const part = { next, matched: instants.length, changed: requests.size };
     if (firings.length === 0) return part;
     const reply = await store.schedules.backfill({ schedule: name, version, firings });
     if (reply.fired[0] !== true) return undefined;
@@ -140,12 +161,18 @@ export class BackfillRunner {
     return firingRequest(this.parts.runner(), schedule, { at, previousAt, overlap });
   }
 
-  private async isRunning({ lastExecutionId: id }: ScheduleRecord): Promise<boolean> {
-    if (id === null) return false;
-    const status = (await this.parts.store.statuses([id])).get(id);
-    return status !== undefined && !ENDED.has(status);
+  /** Those of the executions that have not ended. */
+  private async unfinished(
+    executions: readonly (string | null)[],
+  ): Promise<ReadonlySet<string | null>> {
+    const ids = executions.filter((id) => id !== null);
+    if (ids.length === 0) return NONE;
+    const statuses = await this.parts.store.statuses(ids);
+    return new Set(ids.filter((id) => !ENDED.has(statuses.get(id) ?? 'Cancelled')));
   }
 }
+
+const NONE: ReadonlySet<string | null> = new Set();
 
 const ENDED: ReadonlySet<string> = new Set(['Completed', 'Failed', 'Cancelled']);
 

@@ -2,7 +2,12 @@ import type { Clock } from '../../runtime/clock.js';
 import type { ScheduleStore } from '../../store/port/index.js';
 import type { ProcessServices } from '../process-services.js';
 import type { CatchUp, Overlap } from '../../workflow/schedule/index.js';
-import type { BackfilledPart, BackfillRange, BackfillRunner } from './backfill-runner.js';
+import type {
+  BackfilledPart,
+  BackfillPosition,
+  BackfillRange,
+  BackfillRunner,
+} from './backfill-runner.js';
 import { ManualFiring, type ManualFiringParts } from './manual-firing.js';
 import type { ScheduleFirer } from './schedule-firer.js';
 import type { ScheduleReconciler } from './schedule-reconciler.js';
@@ -17,7 +22,7 @@ export interface TenantSchedulesParts {
   readonly firer: Pick<ScheduleFirer, 'look'>;
   readonly manual: ManualFiringParts;
   readonly reconciler: Pick<ScheduleReconciler, 'declared'>;
-  readonly resumer: Pick<ScheduleResumer, 'resume'>;
+  readonly resumer: Pick<ScheduleResumer, 'attempt'>;
   readonly backfills: Pick<BackfillRunner, 'part'>;
 }
 
@@ -40,17 +45,24 @@ export class TenantSchedules {
   }
 
   /**
-   * Resumes a schedule by the firings that a policy chooses from those of the pause.
+   * Resumes a schedule by the firings that a policy chooses from those of the pause. Returns false if others came before it:
+   * see {@link ScheduleResumer.attempt}.
    *
    * @throws UnknownScheduleError if no schedule has the name
    */
-  async resume(name: string, catchUp: CatchUp): Promise<void> {
-    this.changed(await this.parts.resumer.resume(name, catchUp), true);
+  async resume(name: string, catchUp: CatchUp): Promise<boolean> {
+    const resumed = await this.parts.resumer.attempt(name, catchUp);
+    if (resumed !== undefined) this.changed(resumed.nextAt, true);
+    return resumed !== undefined;
   }
 
   /** See {@link BackfillRunner.part}. */
-  backfill(range: BackfillRange, after: number, limit: number): Promise<BackfilledPart | null> {
-    return this.parts.backfills.part(range, after, limit);
+  backfill(
+    range: BackfillRange,
+    position: BackfillPosition,
+    limit: number,
+  ): Promise<BackfilledPart | null | undefined> {
+    return this.parts.backfills.part(range, position, limit);
   }
 
   /** Call when the process has proved that it lives: looks at the schedules, if the code declares some. */

@@ -49,8 +49,8 @@ export function wireSchedules(
       started: firings,
     },
     reconciler,
-    resumer: new ScheduleResumer({ clock, tenant, store, runner, started: firings }),
-    backfills: new BackfillRunner({ clock, store, runner, started: firings }),
+    resumer: new ScheduleResumer({ tenant, store, runner, started: firings }),
+    backfills: new BackfillRunner({ store, runner, started: firings }),
   });
   return { firer, schedules };
 }

@@ -15,10 +15,17 @@ const START_FIELDS: ReadonlySet<string> = new Set<keyof PollerStart>([
   'delay',
 ]);
 
+/** A checked start. */
+export interface FoundStart {
+  readonly start: PollerStart;
+  /** Its index in the result. */
+  readonly index: number;
+}
+
 /** A checked result. */
 export interface FoundByPoll {
   /** One start for each key: the first. */
-  readonly starts: readonly PollerStart[];
+  readonly starts: readonly FoundStart[];
   /** JSON text; undefined if the cursor stays. */
   readonly cursor: string | undefined;
 }
@@ -55,13 +62,13 @@ export function encodeCursor(
 class ResultCheck {
   constructor(private readonly poller: string) {}
 
-  starts(starts: unknown): PollerStart[] {
+  starts(starts: unknown): FoundStart[] {
     if (!Array.isArray(starts))
       this.refuse('starts', `must be an array, not ${formatValue(starts)}`);
-    const byKey = new Map<string, PollerStart>();
-    for (const [i, one] of (starts as unknown[]).entries()) {
-      const start = this.start(`starts[${i}]`, one);
-      if (!byKey.has(start.key)) byKey.set(start.key, start);
+    const byKey = new Map<string, FoundStart>();
+    for (const [index, one] of (starts as unknown[]).entries()) {
+      const start = this.start(`starts[${index}]`, one);
+      if (!byKey.has(start.key)) byKey.set(start.key, { start, index });
     }
     return [...byKey.values()];
   }

@@ -1,5 +1,5 @@
 import type { DeclaredPoller } from '../../discovery/poller-explorer.js';
-import type { PollerContext, PollerStart } from '../../discovery/poller-types.js';
+import type { PollerContext } from '../../discovery/poller-types.js';
 import type { TaskContext } from '../../discovery/task-context.js';
 import type { StartRequest } from '../../engine/starts/start-request.js';
 import type { TenantEngine } from '../../engine/tenant-engine.js';
@@ -10,7 +10,7 @@ import {
   InvalidPollError,
 } from '../../errors/index.js';
 import type { ExecutionStarter } from '../execution-starter.js';
-import { checkPollResult } from './poll-result.js';
+import { checkPollResult, type FoundStart } from './poll-result.js';
 
 /** Executions of one statement. */
 const MAX_STARTS = 2_000;
@@ -67,7 +67,7 @@ export class Polls {
   /** Starts what has no execution yet. Returns the number of new executions. */
   private async start(
     poller: DeclaredPoller,
-    starts: readonly PollerStart[],
+    starts: readonly FoundStart[],
     manager: TaskContext['manager'],
   ): Promise<number> {
     if (starts.length === 0) return 0;
@@ -76,8 +76,8 @@ export class Polls {
     let created = 0;
     for (let at = 0; at < starts.length; at += MAX_STARTS) {
       const requests: StartRequest[] = [];
-      for (const [i, start] of starts.slice(at, at + MAX_STARTS).entries()) {
-        requests.push(await this.prepare(poller, start, at + i));
+      for (const found of starts.slice(at, at + MAX_STARTS)) {
+        requests.push(await this.prepare(poller, found));
       }
       const replies = await this.parts.engine.starts.startManyIn(manager, requests);
       created += replies.filter((reply) => reply.created).length;
@@ -88,8 +88,7 @@ export class Polls {
   /** @throws InvalidPollError if an argument of the start is not valid */
   private async prepare(
     { name, workflow }: DeclaredPoller,
-    { key, input, ...options }: PollerStart,
-    index: number,
+    { start: { key, input, ...options }, index }: FoundStart,
   ): Promise<StartRequest> {
     try {
       return await this.parts.starter.prepare(workflow, input, { ...options, idempotencyKey: key });

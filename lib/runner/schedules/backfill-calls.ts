@@ -1,6 +1,8 @@
 import {
   planOfRange,
+  type BackfilledPart,
   type BackfillOverlap,
+  type BackfillPosition,
   type BackfillRange,
 } from '../../engine/schedules/backfill-runner.js';
 import type { TenantEngine } from '../../engine/tenant-engine.js';
@@ -11,6 +13,7 @@ import type { AvailabilityRetry } from '../../runtime/availability-retry.js';
 import { nextInstants } from '../../workflow/schedule/index.js';
 import { checkBulkOptions } from '../bulk/bulk-calls.js';
 import type { BulkResult } from '../bulk/bulk-options.js';
+import { scheduleSubject } from '../schedule-request.js';
 import { makeStartRequest } from '../start-request.js';
 import type { BackfillOperation } from './backfill-operation.js';
 import type { BackfillOptions } from './backfill-options.js';
@@ -67,35 +70,51 @@ export class BackfillCalls {
   /**
    * Starts the executions of some instants.
    *
-   * @param after - the instant before them
    * @param limit - maximum number of instants
    * @param signal - ends the work between two statements
-   * @returns with the last instant; null if no instant is left
+   * @returns with the position of the next page; null if no instant is left
    */
   async page(
     range: BackfillRange,
-    after: number,
+    position: BackfillPosition,
     limit: number,
     signal?: AbortSignal,
-  ): Promise<BulkResult & { readonly last: number | null }> {
-    const { engine, whileUnavailable } = this.parts;
+  ): Promise<BulkResult & { readonly next: BackfillPosition | null }> {
     const sum = { matched: 0, changed: 0 };
-    let last = after;
+    let next = position;
     while (sum.matched < limit) {
-      signal?.throwIfAborted();
-      const from = last;
+      const from = next;
       const left = limit - sum.matched;
-      const part = await whileUnavailable.run(() => engine.schedules.backfill(range, from, left));
-      if (part === null || part.last === null) return { ...sum, last: null };
+      const part = await this.part(range, from, left, signal);
+      if (part === null || part.next === null) return { ...sum, next: null };
       sum.matched += part.matched;
       sum.changed += part.changed;
-      last = part.last;
+      next = part.next;
     }
-    return { ...sum, last };
+    return { ...sum, next };
+  }
+
+  /** Waits while others change or lock the schedule, for `startTimeout`. Returns null if it does not exist any more. */
+  private async part(
+    range: BackfillRange,
+    from: BackfillPosition,
+    limit: number,
+    signal: AbortSignal | undefined,
+  ): Promise<BackfilledPart | null> {
+    const { engine, whileUnavailable } = this.parts;
+    let part: BackfilledPart | null | undefined;
+    await whileUnavailable.untilWritten(scheduleSubject(range.schedule), async (began) => {
+      signal?.throwIfAborted();
+      const send = (): Promise<typeof part> => engine.schedules.backfill(range, from, limit);
+      part = await whileUnavailable.run(send, began);
+      return part !== undefined;
+    });
+    return part ?? null;
   }
 
   private async run(operation: BackfillOperation): Promise<BulkResult> {
-    const { matched, changed } = await this.page(operation, operation.after, operation.total);
+    const position = { after: operation.after, lastExecutionId: null };
+    const { matched, changed } = await this.page(operation, position, operation.total);
     return { matched, changed };
   }
 

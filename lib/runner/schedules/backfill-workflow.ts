@@ -3,6 +3,7 @@ import { defineWorkflow } from '../../discovery/define-workflow.js';
 import type { RegisteredWorkflow } from '../../discovery/registered-workflow.js';
 import type { TaskContext } from '../../discovery/task-context.js';
 import { BuiltWorkflow } from '../../discovery/workflow-builder.js';
+import type { BackfillPosition } from '../../engine/schedules/backfill-runner.js';
 import { BUILT_IN_PREFIX } from '../../workflow/index.js';
 import type { BulkContext, BulkResult } from '../bulk/bulk-options.js';
 import type { BackfillOperation } from './backfill-operation.js';
@@ -40,16 +41,16 @@ async function run(context: TaskContext<Context>): Promise<BulkResult & Record<s
   const operation = context.require('operation') as BackfillOperation;
   const { backfills } = context.runner.schedules;
   const sum = { matched: 0, changed: 0 };
-  let after: number | null = operation.after;
-  for (let key = 1; after !== null; key++) {
-    const from: number = after;
-    const { last, matched, changed } = await context.step('page', { key }, () =>
+  let position: BackfillPosition | null = { after: operation.after, lastExecutionId: null };
+  for (let key = 1; position !== null; key++) {
+    const from: BackfillPosition = position;
+    const { next, matched, changed } = await context.step('page', { key }, () =>
       backfills.page(operation, from, PAGE, context.signal),
     );
     sum.matched += matched;
     sum.changed += changed;
     context.progress({ done: sum.matched, total: operation.total });
-    after = last;
+    position = next;
   }
   return sum;
 }

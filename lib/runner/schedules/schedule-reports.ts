@@ -60,6 +60,7 @@ export abstract class ScheduleReports {
    *
    * @returns `matched`: the number of times; `changed`: the number of those for which an execution was started
    * @throws UnknownScheduleError, InvalidArgumentError
+   * @throws DatabaseUnavailableError if the database was unavailable, or others held the schedule's row, for `startTimeout`
    * @example
    * ```ts
    * const day = 86_400_000;

@@ -88,7 +88,7 @@ export const UNSETTLED_OF_ALL = 100;
 
 /** Finds ends of executions that were left unsettled, in many tenants. */
 export interface SettlingSession {
-  /** By index: whether the tenant has executions with parents. Undefined if the schema is broken. */
+  /** By index: whether the tenant has executions with parents, or unsettled ends. Undefined if the schema is broken. */
   useChildren(tenants: readonly TenantHandle[]): Promise<(boolean | undefined)[]>;
   /** By index. Undefined if the schema is broken. At most {@link UNSETTLED_OF_ALL} ends for each tenant. */
   unsettled(tenants: readonly TenantHandle[]): Promise<(readonly UnsettledEnd[] | undefined)[]>;

@@ -74,7 +74,10 @@ export class MemorySession implements EngineSession, RecoverySession {
 
   async useChildren(tenants: readonly TenantHandle[]): Promise<boolean[]> {
     return tenants.map((tenant) =>
-      [...this.tablesOf(tenant).executions.values()].some((row) => row.parentExecutionId !== null),
+      [...this.tablesOf(tenant).executions.values()].some(
+        ({ parentExecutionId, completedAt, unsettled }) =>
+          parentExecutionId !== null || (completedAt !== null && unsettled !== 0),
+      ),
     );
   }
 

@@ -93,6 +93,7 @@ import {
   claimLimitedStrictly,
   claimLimitedStrictlyPastLocks,
 } from '../../../lib/store/postgres/statements/claim-limited.js';
+import { ageTasks, ageValues } from '../../../lib/store/postgres/statements/queues.js';
 import { readDueKeys } from '../../../lib/store/postgres/statements/limit-keys.js';
 import {
   limitedValues,
@@ -125,6 +126,11 @@ const READY = /^cloacina_task_execution_ready_idx .*definition_id = /;
 const LIMITED = /^cloacina_task_execution_limited_idx .*limit_key [=>] /;
 /** The holders of slots by key, and the tasks that wait for one. */
 const LIMITED_OR_KEY = new RegExp(`${TASK_KEY.source}|${LIMITED.source}`);
+
+/** The tasks that have been due for long, level by level, and those with a limit of each definition. */
+const AGING_OR_KEY = new RegExp(
+  `${TASK_KEY.source}|^cloacina_task_execution_(ready_idx .*definition_id = .*priority = .*run_at <= |limited_definition_idx .*definition_id = .*run_at <= )`,
+);
 
 /** The due tasks, and by a loose scan those with a limit of each definition. */
 const WITHOUT_HANDLER =
@@ -252,6 +258,13 @@ export const HOT: readonly Hot[] = [
     statement: claimLimitedStrictlyPastLocks,
     values: strict,
     tasks: LIMITED_OR_KEY,
+    executions: EXECUTION_KEY,
+  },
+  {
+    statement: ageTasks,
+    values: () => ageValues([{ id: '1', agingMs: 1, priorities: [0, 0] }], 'schema'),
+    batched: false,
+    tasks: AGING_OR_KEY,
     executions: EXECUTION_KEY,
   },
   {

@@ -121,6 +121,34 @@ describe('schedules', () => {
     });
   });
 
+  it('give up a resume and a backfill whose row is locked for startTimeout', async () => {
+    const process = await boot();
+    const { schedules } = process.runner;
+    await schedules.create('s', 'w', { every: '1h' });
+    await schedules.pause('s');
+    const locked = { fired: [false], definitionsAreStored: true };
+    const fire = jest.spyOn(process.store.schedules, 'fire').mockResolvedValue(locked);
+    const backfill = jest.spyOn(process.store.schedules, 'backfill').mockResolvedValue(locked);
+    const to = new Date(scene.clock.wallTime());
+    for (const call of [
+      () => schedules.resume('s', { catchUp: 'once' }),
+      () => schedules.backfill('s', { from: new Date(to.getTime() - 2 * HOUR), to }),
+    ]) {
+      const outcome = call().then(
+        () => 'done',
+        (error: unknown) => error,
+      );
+      await scene.clock.advance(2 * MINUTE);
+      expect(await Promise.race([outcome, Promise.resolve('goes on')])).toMatchObject({
+        code: 'DATABASE_UNAVAILABLE',
+        reached: true,
+      });
+    }
+    fire.mockRestore();
+    backfill.mockRestore();
+    expect(await schedules.get('s')).toMatchObject({ state: 'paused' });
+  });
+
   it('give a change up that others forestall for startTimeout', async () => {
     const process = await boot();
     const { schedules } = process.runner;

@@ -85,6 +85,14 @@ describe('PendingBound', () => {
     expect(await begun(1)).toBe(0);
   });
 
+  it('admits by a count that took longer than it may be used', async () => {
+    const slow = new PendingBound(
+      { queues: { pending: () => clock.advance(5_000).then(() => MAX - 1) } },
+      clock,
+    );
+    await slow.admit('w', MAX);
+  });
+
   it('passes the failure of a count on, and counts again', async () => {
     const failing = new PendingBound(
       {

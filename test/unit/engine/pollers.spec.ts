@@ -296,6 +296,15 @@ describe('pollers', () => {
       ['that is a text', 'x', 'the result', /must be an object/],
       ['with a mistyped member', { start: [startOf(1)], cursor: 1 }, 'the result', /use "starts"/],
       ['whose starts are no list', { starts: startOf(1), cursor: 1 }, 'starts', /must be an array/],
+      [
+        'with a delay that is not one, behind a key that came twice',
+        {
+          starts: [startOf(1), startOf(1), { key: 'b', input: { n: 2 }, delay: 'soon' }],
+          cursor: 1,
+        },
+        'starts[2].delay',
+        /is refused/,
+      ],
       ['with a start that is no object', { starts: [7], cursor: 1 }, 'starts[0]', /must be an obj/],
       [
         'with a start without a key',

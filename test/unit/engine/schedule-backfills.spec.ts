@@ -117,6 +117,27 @@ describe('a backfill', () => {
     expect(await schedules.backfill('s', hours(-3, -1))).toEqual({ matched: 3, changed: 2 });
   });
 
+  it.each([false, true])(
+    'skips the times of later statements too while the execution before runs, in the background: %s',
+    async (background) => {
+      scene.work = ({ schedule }) => (schedule === undefined ? undefined : scene.forever);
+      const { runner } = await boot();
+      const { schedules } = runner;
+      await schedules.create('s', 'w', { every: '1m' });
+      const count = background ? 1_500 : 600;
+      const first = new Date(START - count * MINUTE);
+      const range = { from: first, to: new Date(START - MINUTE), overlap: 'skip' } as const;
+      const reply = await schedules.backfill('s', { ...range, background });
+      await scene.clock.advance(MINUTE);
+      const sum = 'id' in reply ? (await reply.result()).context : reply;
+      expect(sum).toMatchObject({ matched: count, changed: 1 });
+      expect(scene.ran).toMatchObject([{ scheduledAt: first }]);
+      // A call that is repeated finds the execution.
+      const again = { ...range, to: new Date(first.getTime() + 600 * MINUTE) };
+      expect(await schedules.backfill('s', again)).toMatchObject({ changed: 0 });
+    },
+  );
+
   it('of many times is an execution of its own, with its progress', async () => {
     const { runner } = await boot();
     await runner.schedules.create('s', 'w', { every: '1m' });

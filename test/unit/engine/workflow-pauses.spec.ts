@@ -89,6 +89,13 @@ describe('WorkflowPauses', () => {
     await pauses.changedElsewhere();
     expect(pauses.isDoubtful).toBe(false);
   });
+
+  it('is in doubt if it cannot read its own change', async () => {
+    beforeRead = () => Promise.reject(new Error('away'));
+    await expect(pauses.pause('a', null)).rejects.toThrow('away');
+    expect(pauses.areSome).toBe(false);
+    expect(pauses.isDoubtful).toBe(true);
+  });
 });
 
 describe('PausePass', () => {

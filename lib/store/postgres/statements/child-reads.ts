@@ -89,7 +89,10 @@ export const readUnsettledOfAll: BulkStatement<UnsettledEnd & { tenant: number }
 
 const USE = columns({ tenant: integer, hasChildren: integer });
 
-/** Which of many tenants have executions with parents: the index of parents has an entry. */
+/**
+ * Which of many tenants have executions with parents, or ends with something left to bring about: one of two partial indexes
+ * has an entry. An execution to which a task is attached by its key need not have a parent.
+ */
 export const readChildUse: BulkStatement<{ tenant: number; hasChildren: number }> = {
   columns: USE,
   textFor: (tenants) =>
@@ -98,7 +101,8 @@ export const readChildUse: BulkStatement<{ tenant: number; hasChildren: number }
         ({ execution }, i) =>
           `SELECT ${USE.select({
             tenant: String(i),
-            hasChildren: `EXISTS (SELECT FROM ${execution} x WHERE x.parent_execution_id IS NOT NULL)::integer`,
+            hasChildren: `(EXISTS (SELECT FROM ${execution} x WHERE x.parent_execution_id IS NOT NULL)
+              OR EXISTS (SELECT FROM ${execution} x WHERE x.unsettled <> 0 AND x.completed_at IS NOT NULL))::integer`,
           })}`,
       )
       .join(' UNION ALL '),

@@ -1,5 +1,5 @@
 import { CLAIMABLE } from './claim-tasks.js';
-import { LIMITED_CLAIMABLE } from './limit-candidates.js';
+import { LIMITED_WAITING } from './limited-definitions.js';
 import { boolean, columns, integer } from './columns.js';
 import { plainArray } from './encoding.js';
 import { LOWER_LEVELS, raisedLevelOf } from './priority-level.js';
@@ -30,7 +30,7 @@ const AGED = columns({ hasTicket: boolean, aged: integer });
  *
  * **Cost.** A level of a definition in which no task has waited for `agingMs` costs one look-up in the index of claims. Of
  * the others, the first thousand tasks are looked at. Tasks behind them have waited for less, and follow when these are gone.
- * Tasks with a limit are in another index, by their due time.
+ * Tasks with a limit are in another index, by definition and due time: the first thousand of each definition are looked at.
  *
  * **Locks.** One process at a time, by a ticket that ends with the transaction. Locked tasks are skipped: they are being claimed.
  */
@@ -82,14 +82,14 @@ function waitingOfLevels(tables: TenantTables): string {
     ) t`;
 }
 
-/** The first of all definitions: their index has no definition. */
+/** The tasks of a definition in the order of their due times: their index by definition has no levels. */
 function waitingWithLimit(tables: TenantTables): string {
-  return `SELECT ${WAITING}, a.first_task, ${steps(tables)}
-    FROM (
-      SELECT ${WAITING}, t.definition_id FROM ${tables.task} t
-      WHERE ${LIMITED_CLAIMABLE} AND t.task_no >= 0 AND t.run_at <= (SELECT max(due_before) FROM aging)
+  return `SELECT t.*, a.first_task, ${steps(tables)}
+    FROM aging a CROSS JOIN LATERAL (
+      SELECT ${WAITING} FROM ${tables.task} t
+      WHERE t.definition_id = a.definition_id AND t.run_at <= a.due_before AND ${LIMITED_WAITING}
       ORDER BY t.run_at LIMIT ${MAX_AGED}
-    ) t JOIN aging a ON a.definition_id = t.definition_id AND t.run_at <= a.due_before`;
+    ) t`;
 }
 
 export function ageValues(definitions: readonly AgingDefinition[], schema: string): unknown[] {
