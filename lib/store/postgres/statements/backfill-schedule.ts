@@ -1,4 +1,4 @@
-import { bigint, columns, integer, orNull } from './columns.js';
+import { bigint, columns, long, orNull } from './columns.js';
 import { jsonColumn, plainArray } from './encoding.js';
 import { timeText } from './fire-schedules.js';
 import { startsOfFirings } from './firing-starts.js';
@@ -6,7 +6,7 @@ import { startColumns } from './start-values.js';
 import type { Statement, TenantTables } from './statement.js';
 import type { Backfill } from '../../port/index.js';
 
-const FIRED = columns({ index: integer, missingDefinition: orNull(bigint) });
+const FIRED = columns({ index: long, missingDefinition: orNull(bigint) });
 type FiredRow = ReturnType<typeof FIRED.decode>[number];
 
 /**
