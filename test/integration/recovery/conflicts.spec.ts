@@ -342,7 +342,9 @@ async function recoversAfter({ one, fail }: Scene, part: string): Promise<void> 
   await waitFor(async () => (await one.query('SELECT FROM cloacina_recovery_event')).length > 0);
   free.open();
   const { status, tasks } = await other.runner.handle(id).result({ timeout: '60s' });
-  expect([status, tasks[0]?.recoveryAttempts]).toEqual(['Completed', 1]);
+  expect(status).toBe('Completed');
+  // The first process lives, whatever its row says. If it claims the task again before that row is deleted, it is lost again.
+  expect([1, 2]).toContain(tasks[0]?.recoveryAttempts);
 }
 
 interface Stage {
