@@ -5,7 +5,10 @@ const common = {
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '^.+\\.ts$': '@swc/jest' },
   resolver: '<rootDir>/test/support/bundle-resolver.cjs',
-  moduleNameMapper: { '^nestjs-cloacina$': '<rootDir>/lib/index.ts' },
+  moduleNameMapper: {
+    '^nestjs-cloacina$': '<rootDir>/lib/index.ts',
+    '^nestjs-cloacina/(\\w+)$': '<rootDir>/lib/$1.ts',
+  },
   modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/.cloacina', '<rootDir>/test/package/'],
 };
 

@@ -1,17 +1,22 @@
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { buildLibrary } from './build.mjs';
+import { buildLibrary, packageEntries } from './build.mjs';
 import { ensureDependencies } from './dependencies.mjs';
 import { checkout, exitCodeOf, isMain, main } from './run.mjs';
 
-/** The package's public types as one text. It is committed, so that a review sees how a change alters them. */
-const REPORT = path.join(checkout, 'etc', 'nestjs-cloacina.api.md');
+/**
+ * The public types of an entry as one text. It is committed, so that a review sees how a change alters them.
+ * `nestjs-cloacina/otel` has `nestjs-cloacina-otel.api.md`.
+ */
+const reportOf = (entry) =>
+  path.join(checkout, 'etc', `nestjs-cloacina${entry === 'index' ? '' : `-${entry}`}.api.md`);
 
-/** Compares the committed report with the types of the library. */
+/** Compares the committed reports with the types of the library. */
 export async function checkApi() {
   await buildLibrary();
-  await withReport((fresh) => compareReports(REPORT, fresh));
+  for (const entry of packageEntries())
+    await withReport(entry, (fresh) => compareReports(reportOf(entry), fresh));
 }
 
 /** Prints how the reports differ, and throws if they do. */
@@ -22,7 +27,7 @@ export async function compareReports(committed, fresh) {
     () => undefined,
   );
   throw new Error(
-    `The public API differs from ${path.relative(checkout, REPORT)}. If that is intended, run ` +
+    `The public API differs from ${path.relative(checkout, committed)}. If that is intended, run ` +
       '"npm run api:update" and commit the file with the change.',
   );
 }
@@ -30,29 +35,32 @@ export async function compareReports(committed, fresh) {
 async function updateApi() {
   await ensureDependencies();
   await buildLibrary();
-  await withReport((fresh) => {
-    mkdirSync(path.dirname(REPORT), { recursive: true });
-    copyFileSync(fresh, REPORT);
-  });
-  console.log(`Wrote ${path.relative(checkout, REPORT)}.`);
+  for (const entry of packageEntries()) {
+    const report = reportOf(entry);
+    await withReport(entry, (fresh) => {
+      mkdirSync(path.dirname(report), { recursive: true });
+      copyFileSync(fresh, report);
+    });
+    console.log(`Wrote ${path.relative(checkout, report)}.`);
+  }
 }
 
 /** Calls `use` with the path of a report that is made from `dist`, and removes it afterwards. */
-async function withReport(use) {
+async function withReport(entry, use) {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'nestjs-cloacina-api-'));
   try {
-    await extractTo(folder);
-    await use(path.join(folder, path.basename(REPORT)));
+    await extractTo(entry, folder);
+    await use(path.join(folder, path.basename(reportOf(entry))));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-async function extractTo(folder) {
+async function extractTo(name, folder) {
   // Only now is it installed: `npm run api:update` loads this file in a fresh clone.
   const { Extractor, ExtractorConfig, ExtractorLogLevel } =
     await import('@microsoft/api-extractor');
-  const entry = path.join(checkout, 'dist/index.d.ts');
+  const entry = path.join(checkout, 'dist', `${name}.d.ts`);
   const config = ExtractorConfig.prepare({
     packageJsonFullPath: path.join(checkout, 'package.json'),
     configObjectFullPath: undefined,
@@ -63,7 +71,7 @@ async function extractTo(folder) {
       compiler: { overrideTsconfig: tsconfigOf(entry) },
       apiReport: {
         enabled: true,
-        reportFileName: path.basename(REPORT),
+        reportFileName: path.basename(reportOf(name)),
         // A change of a type that the API only refers to is a change of the API.
         includeForgottenExports: true,
         reportFolder: folder,

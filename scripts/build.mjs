@@ -13,22 +13,36 @@ import { bundle } from './bundle.mjs';
 import { checkout, isMain, main, runNode } from './run.mjs';
 
 /**
- * lib → dist, what the package ships: one bundle, and the types of each module. The compiled modules themselves stay in
+ * lib → dist, what the package ships: a bundle for each entry, and the types of each module. The compiled modules themselves stay in
  * `dist/.modules`, which is not shipped, for benchmarks of the library's parts. Without `check` the types are not checked,
  * which is half of the work; what is written is the same.
  */
 export function buildLibrary({ check = true } = {}) {
-  return build('lib', 'dist', 'tsconfig.build.json', ['scripts/bundle.mjs'], async (fresh) => {
-    const modules = path.join(fresh, '.modules');
-    await compile('tsconfig.build.json', modules, check);
-    // They are ES modules, in a folder of CommonJS.
-    writeFileSync(path.join(checkout, modules, 'package.json'), '{ "type": "module" }\n');
-    await bundle(path.join(checkout, modules), path.join(checkout, fresh));
-    cpSync(path.join(checkout, modules), path.join(checkout, fresh), {
-      recursive: true,
-      filter: (file) => !/\.js(\.map)?$|package\.json$/.test(file),
-    });
-  });
+  return build(
+    'lib',
+    'dist',
+    'tsconfig.build.json',
+    ['scripts/bundle.mjs', 'package.json'],
+    async (fresh) => {
+      const modules = path.join(fresh, '.modules');
+      await compile('tsconfig.build.json', modules, check);
+      // They are ES modules, in a folder of CommonJS.
+      writeFileSync(path.join(checkout, modules, 'package.json'), '{ "type": "module" }\n');
+      await bundle(path.join(checkout, modules), path.join(checkout, fresh), packageEntries());
+      cpSync(path.join(checkout, modules), path.join(checkout, fresh), {
+        recursive: true,
+        filter: (file) => !/\.js(\.map)?$|package\.json$/.test(file),
+      });
+    },
+  );
+}
+
+/** What `exports` of package.json names: each entry `./name` is the module `lib/name.ts`, and `.` is `lib/index.ts`. */
+export function packageEntries() {
+  const { exports } = JSON.parse(textOf('package.json'));
+  return Object.keys(exports)
+    .filter((entry) => entry !== './package.json')
+    .map((entry) => (entry === '.' ? 'index' : entry.slice('./'.length)));
 }
 
 /** sample → dist-sample. It imports the package by its own name, so `dist` comes first. */

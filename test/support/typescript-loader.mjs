@@ -5,10 +5,11 @@ import { transform } from '@swc/core';
 
 /** Loader hooks for the children that tests start: they run the sources, as the tests do. See `child-setup.mjs`. */
 const root = new URL('../../', import.meta.url);
-const index = new URL('lib/index.ts', root).href;
+const PACKAGE = /^nestjs-cloacina(?:\/(\w+))?$/;
 
 export async function resolve(specifier, context, next) {
-  if (specifier === 'nestjs-cloacina') return { url: index, shortCircuit: true };
+  const [named, entry = 'index'] = PACKAGE.exec(specifier) ?? [];
+  if (named) return { url: new URL(`lib/${entry}.ts`, root).href, shortCircuit: true };
   if (
     specifier.startsWith('.') &&
     specifier.endsWith('.js') &&

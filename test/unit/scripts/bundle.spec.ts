@@ -20,6 +20,13 @@ Injectable()(Service);
 export const names = [new Problem(), other].map((error) => error.constructor.name);
 export const fail = () => { throw new Problem('here'); };
 export const jobs = async () => Object.keys(await import('@nestjs/schedule'));`,
+  // Another entry, which has a module of its own and one that it shares.
+  'extra.js': `import { Service } from './index.js';
+import { own } from './own.js';
+import { Module } from '@nestjs/terminus';
+export class Derived extends Service { own = own; }
+Module()(Derived);`,
+  'own.js': `export const own = 'own';`,
 };
 
 let folder = '';
@@ -43,7 +50,7 @@ beforeAll(async () => {
   await evaluate(
     'module',
     `import { bundle } from ${JSON.stringify(script)};
-     await bundle(${JSON.stringify(folder)}, ${JSON.stringify(path.join(folder, 'dist'))});`,
+     await bundle(${JSON.stringify(folder)}, ${JSON.stringify(path.join(folder, 'dist'))}, ['index', 'extra']);`,
   );
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -63,6 +70,7 @@ async function installPeers(type: 'module' | 'commonjs'): Promise<void> {
     core: '',
     typeorm: '',
     schedule: exported('Cron = 1'),
+    terminus: exported('Module = () => (target) => { target.module = true; }'),
   })) {
     await write(
       `node_modules/@nestjs/${name}/package.json`,
@@ -112,6 +120,29 @@ it('Both ways give the same classes, in either order, also by the name of the ot
     );
     expect(same).toBe('true true');
   }
+});
+
+it('Entries share the classes of the library, and only the entry that uses a package loads it', async () => {
+  const check = (load: string): string =>
+    `const { Service } = ${load}('./dist/index${load === 'require' ? '.js' : '.mjs'}');
+     console.log(globalThis.terminus === undefined);
+     const { Derived } = ${load}('./dist/extra${load === 'require' ? '.js' : '.mjs'}');
+     console.log(new Derived() instanceof Service, new Derived().own, Derived.module, globalThis.terminus);`;
+  const loaded = `globalThis.terminus = 'loaded';`;
+  await installPeers('module');
+  await write(
+    'node_modules/@nestjs/terminus/index.js',
+    `${loaded} export const Module = () => (target) => { target.module = true; }`,
+  );
+  const imported = await evaluate('module', check('await import'));
+  await installPeers('commonjs');
+  await write(
+    'node_modules/@nestjs/terminus/index.js',
+    `${loaded} exports.Module = () => (target) => { target.module = true; }`,
+  );
+  const required = await evaluate('commonjs', check('require'));
+  expect(imported).toBe('true\ntrue own true loaded');
+  expect(required).toBe(imported);
 });
 
 it("A stack leads to the source's file and line", async () => {
