@@ -17,7 +17,7 @@ const SCRIPT = 'test/integration/fleet/versioned-process';
  */
 const BUILDS = {
   next: ['PLAIN_FORMAT = 1;', 'PLAIN_FORMAT = 3;'],
-  older: ['    PLAIN_FORMAT,\n    NODE_FORMAT\n', '    PLAIN_FORMAT\n'],
+  older: ['    PLAIN_FORMAT,\n    EXTENDED_FORMAT\n', '    PLAIN_FORMAT\n'],
 } as const;
 const folders: string[] = [];
 const builds = new Map<string, string>();

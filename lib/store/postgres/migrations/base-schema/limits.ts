@@ -55,7 +55,7 @@ CREATE TABLE ${schema}.cloacina_limit_slot (
     [
       'COLUMN',
       'limit_slot.h_execution',
-      'The holders, one in each place of the arrays h_…: a task and the token of its claim. A slot is free as soon as the row of the task has another token. Of an admission: an execution, -1, 0, and its generation.',
+      'The holders, one in each place of the arrays h_*: a task and the token of its claim. A slot is free as soon as the row of the task has another token. Of an admission: an execution, -1, 0, and its generation.',
     ],
   ],
 };
