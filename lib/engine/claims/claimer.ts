@@ -44,14 +44,15 @@ export interface ClaimConsequences {
  * process at work therefore sends no statement for a wake-up: it notes that work waits, and claims when it needs some.
  *
  * States: idle, claiming. A call during a claim makes it look once more; a call while the engine may not claim is made
- * up for when it may.
+ * up for when it may. Work that is known to wait is noted until a claim has found less of it than it had room for: as the
+ * queue's backlog, or as `missed` while the engine may not claim. Otherwise no process would claim it before a sweep.
  */
 export class Claimer {
   private claiming = false;
   private underWay = Promise.resolve();
   private again = false;
   private readonly failures: ClaimFailures;
-  /** Whether `claimAvailable()` was called while the engine was not allowed to claim. */
+  /** Whether work may wait for which the engine was not allowed to claim. */
   private missed = false;
 
   constructor(private readonly parts: ClaimerParts) {
@@ -66,6 +67,8 @@ export class Claimer {
   /** Call when the engine's permission to claim may have changed. */
   stateChanged(): void {
     const { queue, state } = this.parts;
+    // A closed queue knows of no backlog, but the work still waits.
+    if (!state.mayClaim && queue.hasBacklog) this.missed = true;
     queue.open = state.mayClaim;
     if (state.mayClaim && this.missed) this.claimAvailable();
   }
@@ -125,7 +128,13 @@ export class Claimer {
   private async claimOnce(): Promise<boolean> {
     const { state, store, catalog, queue, gate, except, consequences } = this.parts;
     const { ids, unknownTasks } = catalog.claimable;
-    if (!state.mayClaim || ids.length === 0 || !queue.wantsMore) return false;
+    if (ids.length === 0) return false;
+    if (!state.mayClaim || !queue.wantsMore) {
+      // This may be the look for work that came during the statement before, whose reply has cleared the backlog.
+      this.missed = !state.mayClaim;
+      queue.hasBacklog = true;
+      return false;
+    }
     // If no work is known to wait, the claim may find nothing, so half of the capacity stays free for new starts.
     const wanted = queue.hasBacklog ? MAX_CLAIMS : Math.ceil(queue.capacity / 2);
     return gate.withRoom(

@@ -172,6 +172,43 @@ describe('Claimer', () => {
     expect(adopted).toEqual([id]);
   });
 
+  it('remembers work that came during a claim, and for which there is no room after it', async () => {
+    scene.state.on('live');
+    claimer.claimAvailable();
+    // A start does not claim, because it has no room: its reply comes before that of the claim.
+    scene.queue.hasBacklog = true;
+    claimer.claimAvailable();
+    scene.queue.occupy(10);
+    await claimer.whenIdle();
+    expect([rooms.length, scene.queue.hasBacklog]).toEqual([1, true]);
+  });
+
+  it('makes up for work that came during a claim after which it may not claim', async () => {
+    scene.state.on('live');
+    claimer.claimAvailable();
+    claimer.claimAvailable();
+    scene.state.beginRelease();
+    await claimer.whenIdle();
+    const [id] = await waiting(1);
+    scene.state.endRelease();
+    await claimer.whenIdle();
+    expect(adopted).toEqual([id]);
+  });
+
+  it.each([
+    ['a time without the server', () => scene.state.on('away'), () => scene.state.on('live')],
+    ['a release', () => scene.state.beginRelease(), () => scene.state.endRelease()],
+  ])('keeps a known backlog over %s', async (_, begin, end) => {
+    const [id] = await waiting(1);
+    scene.state.on('live');
+    scene.queue.hasBacklog = true;
+    begin();
+    expect(scene.queue.hasBacklog).toBe(false);
+    end();
+    await claimer.whenIdle();
+    expect(adopted).toEqual([id]);
+  });
+
   it('leaves out what must not begin here', async () => {
     const ids = await waiting(2);
     except = [{ executionId: ids[0]!, taskNo: 0, itemNo: 0 }];
