@@ -89,7 +89,14 @@ export function describeLimits(tested: TestedStore): void {
       const { perKey, keys } = await claim(['a'], { concurrency: 2 }, { by: other });
       expect(perKey).toEqual([0]);
       expect(keys).toEqual([
-        { limitKey: keyOf('a'), claimed: 0, fate: 'done', tokenInMs: null, rate: null },
+        {
+          limitKey: keyOf('a'),
+          claimed: 0,
+          fate: 'done',
+          tokenInMs: null,
+          rate: null,
+          hasTotal: false,
+        },
       ]);
     });
 
@@ -154,6 +161,15 @@ export function describeLimits(tested: TestedStore): void {
       expect((await claim(['a'], numbers)).perKey).toEqual([0]);
       await end(ids.slice(0, 1));
       expect((await claim(['a', 'b'], numbers)).ids).toHaveLength(1);
+    });
+
+    test('are told to have a total, whether the code has set it or a call', async () => {
+      const hasTotal = async (numbers: CheckedNumbers): Promise<boolean | undefined> =>
+        (await claim(['a'], numbers)).keys[0]?.hasTotal;
+      expect(await hasTotal({ total: 4 })).toBe(true);
+      expect(await hasTotal({})).toBe(false);
+      await tested.store.limits.setLimit(name, { total: 3 });
+      expect(await hasTotal({})).toBe(true);
     });
   });
 

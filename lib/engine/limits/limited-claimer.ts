@@ -8,6 +8,7 @@ import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
 import type { EngineState } from '../engine-state.js';
 import type { TenantQueue } from '../slots/tenant-queue.js';
 import { DelayedKeys } from './delayed-keys.js';
+import { FreedTotals } from './freed-totals.js';
 import { KeyLap } from './key-lap.js';
 import { TokenWaits } from './token-waits.js';
 
@@ -58,6 +59,8 @@ export interface LimitedConsequences {
  * starts are claimed for together with those of the lap. So the keys take turns: in a statement of its own, a busy key would get
  * all the room that the ends of its tasks have made.
  *
+ * Where a limit has a total, the end of a task begins a lap too. See {@link FreedTotals}.
+ *
  * Keys without a token, and keys that another process had locked, are looked at again by a timer. See {@link TokenWaits} for
  * the processes that wait for the same token.
  *
@@ -68,6 +71,7 @@ export class LimitedClaimer {
   private readonly lap: KeyLap;
   private readonly delayed: DelayedKeys;
   private readonly tokens: TokenWaits;
+  private readonly totals: FreedTotals;
   private readonly failures: ClaimFailures;
   private retry: Timer | undefined;
   private claiming = false;
@@ -79,6 +83,7 @@ export class LimitedClaimer {
     this.lap = new KeyLap(parts.store.limits);
     this.delayed = new DelayedKeys(parts.clock, (keys) => this.addKeys(keys));
     this.tokens = new TokenWaits(parts.clock);
+    this.totals = new FreedTotals(() => parts.catalog.limits, this.lap);
     this.failures = new ClaimFailures(parts, 'tasks with a limit');
   }
 
@@ -89,7 +94,7 @@ export class LimitedClaimer {
   /** Claims for all keys with due tasks. Does nothing in a process that has no handlers for tasks with a limit. */
   look(): void {
     if (!this.isUsed) return;
-    this.lap.begin();
+    this.beginLap();
     this.run();
   }
 
@@ -104,9 +109,11 @@ export class LimitedClaimer {
   slotFreed(limitKey: string): void {
     const { state, consequences } = this.parts;
     // Only this process knows that there is a free slot: the others would find it with their next sweep.
-    if (!state.mayClaim) consequences.cannotClaim();
-    else if (this.isContended) this.look();
-    else if (!this.needsTokenOnly(limitKey)) this.addKeys([limitKey]);
+    if (!state.mayClaim) return consequences.cannotClaim();
+    if (this.isContended) return this.look();
+    const brings = !this.needsTokenOnly(limitKey);
+    if (this.isUsed && this.totals.has(limitKey)) this.totals.freed(limitKey);
+    this.addKeys(brings ? [limitKey] : []);
   }
 
   /** Call when this process has room. */
@@ -129,10 +136,15 @@ export class LimitedClaimer {
     this.retry?.cancel();
   }
 
+  private beginLap(): void {
+    this.totals.lapIsForAll();
+    this.lap.begin();
+  }
+
   private addKeys(keys: readonly string[]): void {
     if (!this.isUsed) return;
     for (const key of keys) this.keys.add(key);
-    this.run();
+    if (this.hasWork) this.run();
   }
 
   /** Whether a timer looks at the key, and nothing can be claimed for it before, as far as this process knows. */
@@ -146,8 +158,8 @@ export class LimitedClaimer {
    */
   private needsTokenOnly(limitKey: string): boolean {
     if (this.waitsForToken(limitKey)) return true;
-    const { concurrency, total } = this.numbersOf(limitKey);
-    const isRateOnly = concurrency === undefined && total === undefined;
+    const { concurrency } = this.numbersOf(limitKey);
+    const isRateOnly = concurrency === undefined && !this.totals.has(limitKey);
     return isRateOnly && this.tokens.isShort(limitKey) && this.delayed.has(limitKey);
   }
 
@@ -182,7 +194,9 @@ export class LimitedClaimer {
           consequences.leftReady(isNew);
           break;
         }
-        await this.claimOnce();
+        this.totals.sending();
+        await this.claimOnce(this.totals.ownLap);
+        this.totals.sent();
       }
       if (!this.hasWork) this.isContended = false;
       this.failures.succeeded();
@@ -193,12 +207,18 @@ export class LimitedClaimer {
     }
   }
 
-  /** Sends one claiming statement. */
-  private async claimOnce(): Promise<void> {
-    const { store, catalog, queue, gate, except, consequences } = this.parts;
+  /**
+   * Sends one claiming statement.
+   *
+   * @param lapFirst - whether the keys of the lap come before those that are known to be ready
+   */
+  private async claimOnce(lapFirst: boolean): Promise<void> {
+    const { store, catalog, gate, except, consequences } = this.parts;
     const known = this.takeKnown();
-    const lap = await this.takeOfLap(known, catalog.claimable.limitedIds, queue.capacity);
-    const keys = [...known, ...lap.keys];
+    const usesLap = lapFirst || this.isContended || known.length === 0;
+    const lap = usesLap ? await this.takeOfLap(MAX_KEYS - known.length) : NO_KEYS;
+    const all = lapFirst ? [...lap.keys, ...known] : [...known, ...lap.keys];
+    const keys = [...new Set(all)];
     if (keys.length === 0) return;
     const requests = keys.map((limitKey) => ({ limitKey, numbers: this.numbersOf(limitKey) }));
     await gate.withRoom(
@@ -220,7 +240,9 @@ export class LimitedClaimer {
         this.follow(claimed, isFull);
         if (!isFull) return;
         this.isContended = true;
-        this.lap.stoppedAt(lastClaimed(claimed, lap.keys) ?? lap.from ?? keys.at(-1) ?? '');
+        this.totals.lapIsForAll();
+        const inTurn = lapFirst ? lap.keys : lap.keys.filter((key) => !known.includes(key));
+        this.lap.stoppedAt(lastClaimed(claimed, inTurn) ?? lap.from ?? keys.at(-1) ?? '');
       },
     );
   }
@@ -233,28 +255,20 @@ export class LimitedClaimer {
     return keys;
   }
 
-  /** The next keys of the lap, if there is one that has to be gone on with now, and the key before them. */
-  private async takeOfLap(
-    known: readonly string[],
-    definitions: readonly string[],
-    capacity: number,
-  ): Promise<{ readonly keys: readonly string[]; readonly from?: string }> {
-    if (known.length > 0 && !this.isContended) return { keys: [] };
-    const from = this.lap.position;
-    const count = Math.min(MAX_KEYS - known.length, Math.max(FEW_KEYS, capacity));
-    const found = await this.lap.next(definitions, count);
-    // A statement for the few keys before the end of the lap would give each of them more than the others got.
-    if (found.length < count) {
-      found.push(...(await this.lap.next(definitions, count - found.length)));
-    }
-    if (found.length === 0) return { keys: [] };
-    const keys = new Set(found.filter((key) => !known.includes(key)));
-    return { keys: [...keys], from: from ?? '' };
+  /** The next keys of the lap, and the key before them. */
+  private async takeOfLap(most: number): Promise<KeysOfLap> {
+    const { catalog, queue } = this.parts;
+    const from = this.lap.position ?? '';
+    const count = Math.min(most, Math.max(FEW_KEYS, queue.capacity));
+    const keys = await this.lap.take(catalog.claimable.limitedIds, count);
+    return keys.length === 0 ? NO_KEYS : { keys, from };
   }
 
   /** @param isFull - whether the claim has used all the room that it had */
   private follow(claimed: LimitedClaims, isFull: boolean): void {
-    for (const { limitKey, fate, tokenInMs, rate, claimed: count } of claimed.keys) {
+    for (const key of claimed.keys) {
+      const { limitKey, fate, tokenInMs, rate, claimed: count } = key;
+      this.totals.claimed(key);
       if (fate === 'locked') {
         this.delayed.add(limitKey, this.lockedMs);
       } else if (tokenInMs !== null && rate !== null) {
@@ -274,7 +288,7 @@ export class LimitedClaimer {
   private failed(error: unknown): void {
     const { clock, consequences } = this.parts;
     const pauseMs = this.failures.failed(error);
-    this.lap.begin();
+    this.beginLap();
     consequences.reconcile();
     this.retry = clock.timer(() => {
       this.retry = undefined;
@@ -284,6 +298,13 @@ export class LimitedClaimer {
   }
 }
 
+interface KeysOfLap {
+  readonly keys: readonly string[];
+  /** The key before them. Undefined if there are none. */
+  readonly from?: string;
+}
+
+const NO_KEYS: KeysOfLap = { keys: [] };
 const NOTHING_CLAIMED: Promise<LimitedClaims> = Promise.resolve({ claims: [], keys: [] });
 
 /** The last of the keys for which the claim took a task. */

@@ -13,7 +13,7 @@ const MAX_STEPS = 8;
 
 /** What a process knows of the rate of a key. */
 interface TokenWait {
-  /** When this process looked for tokens. */
+  /** When this process looked for tokens that might be there. */
   readonly lookedAt: number;
   /** When the next token comes at the earliest. Other processes may take it, and then it is later. */
   readonly nextAt: number;
@@ -64,15 +64,24 @@ export class TokenWaits {
   stopped(limitKey: string, claim: StoppedClaim): number {
     const now = this.clock.now();
     const before = this.waits.get(limitKey);
+    // A look before the time of the token, for another reason, lost it to no other process.
+    if (before !== undefined && claim.claimed === 0 && now < before.nextAt) {
+      const { lookedAt, behind } = before;
+      return this.wait(limitKey, { lookedAt, nextAt: now + claim.tokenInMs, behind });
+    }
     const steps = stepsOf(claim, before === undefined ? 0 : now - before.lookedAt);
     const behind = Math.max(0, Math.min(MAX_STEPS, (before?.behind ?? 0) + steps));
-    this.waits.set(limitKey, { lookedAt: now, nextAt: now + claim.tokenInMs, behind });
-    return claim.tokenInMs + LATE_MS + this.pauseOf(behind);
+    return this.wait(limitKey, { lookedAt: now, nextAt: now + claim.tokenInMs, behind });
   }
 
   /** Call after a claim that the rate has not stopped. */
   forget(limitKey: string): void {
     this.waits.delete(limitKey);
+  }
+
+  private wait(limitKey: string, wait: TokenWait): number {
+    this.waits.set(limitKey, wait);
+    return wait.nextAt - this.clock.now() + LATE_MS + this.pauseOf(wait.behind);
   }
 
   private pauseOf(behind: number): number {

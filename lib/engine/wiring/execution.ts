@@ -35,7 +35,10 @@ export function wireExecution(core: EngineCore, rooms: RoomsOfExecution) {
     tenant,
     graceMs: settings.handlerGraceMs,
     queue,
-    ended: () => later.claimer.claimAvailable(),
+    ended: () => {
+      later.claimer.claimAvailable();
+      later.limited.look();
+    },
   });
   const progress = new ProgressReports({
     clock,

@@ -36,6 +36,8 @@ export interface ClaimedKey {
   readonly tokenInMs: number | null;
   /** The rate that has stopped the claim. Null unless a rate has. */
   readonly rate: TokenRate | null;
+  /** Whether the limit has a total, set by the code or at run time. */
+  readonly hasTotal: boolean;
 }
 
 /** How tokens come. */

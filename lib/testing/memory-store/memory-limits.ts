@@ -170,6 +170,7 @@ function settle(tables: MemoryTables, key: OpenKey, claimed: number): ClaimedKey
     claimed,
     fate: (isOpen && due.length > 0) || again.length > 0 ? 'more' : 'done',
     tokenInMs,
+    hasTotal: total !== undefined,
     rate:
       tokenInMs === null || rate === undefined
         ? null

@@ -136,7 +136,9 @@ test('a claim leaves out a key that another one has locked, and says so', async 
   await keeper.commit();
   expect({ claims, keys }).toEqual({
     claims: [],
-    keys: [{ limitKey: key(), claimed: 0, fate: 'locked', tokenInMs: null, rate: null }],
+    keys: [
+      { limitKey: key(), claimed: 0, fate: 'locked', tokenInMs: null, rate: null, hasTotal: false },
+    ],
   });
 });
 

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { defineLimit } from '../../../lib/discovery/define-limit.js';
 import type { TaskHandler } from '../../../lib/discovery/registered-workflow.js';
 import { ManualClock } from '../../../lib/testing/manual-clock.js';
 import type { TaskSource } from '../../../lib/workflow/definition.js';
@@ -73,6 +74,22 @@ describe('A process whose clock a test moves on', () => {
     expect([begun, await process.statusOf(id)]).toEqual([[], 'Pending']);
     await pass(2);
     expect([begun, await process.statusOf(id)]).toEqual([[24 * 60], 'Completed']);
+  });
+
+  it('begins the next attempt of a task with a limit when the handler of the last one returns', async () => {
+    let release: () => void = () => undefined;
+    const limit = defineLimit('slots', { concurrency: 1 });
+    const retry = { maxAttempts: 2, delay: 0 };
+    const process = await serve({ limit, retry, timeout: MINUTE_MS }, ({ attempt }) =>
+      attempt === 1 ? new Promise<void>((resolve) => (release = resolve)) : undefined,
+    );
+    const { id } = await process.runner.start('w');
+    await pass(1);
+    await clock.advance(MINUTE_MS / 2);
+    expect([begun, (await process.task(id)).status]).toEqual([[0], 'Ready']);
+    release();
+    for (let turns = 0; turns < 20; turns++) await clock.advance(0);
+    expect([begun, await process.statusOf(id)]).toEqual([[0, 1], 'Completed']);
   });
 
   it('fails an attempt that takes longer than its timeout', async () => {

@@ -37,6 +37,27 @@ it('begins again if it was asked for while it was under way', async () => {
   expect(await rest(2)).toEqual(['a', 'b', 'c', 'd', 'e']);
 });
 
+it('begins behind a key, goes round to it, and again behind another one', async () => {
+  lap.begin('c');
+  expect(await lap.take([], 4)).toEqual(['d', 'e', 'a', 'b']);
+  lap.begin('a');
+  expect(await rest(5)).toEqual(['c', 'b', 'c', 'd', 'e', 'a']);
+});
+
+it('is one lap however often it is asked for before it reads', async () => {
+  lap.begin();
+  lap.begin('c');
+  expect(await rest(5)).toEqual(due);
+});
+
+it('is stopped with the one after it', async () => {
+  lap.begin();
+  await lap.next([], 1);
+  lap.begin();
+  lap.stop();
+  expect([lap.isUnderWay, await lap.next([], 5)]).toEqual([false, []]);
+});
+
 it('ends when no key is due any more', async () => {
   lap.begin();
   await lap.next([], 2);

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { ClaimGate } from '../../../lib/engine/claims/claim-gate.js';
 import { LimitedClaimer } from '../../../lib/engine/limits/limited-claimer.js';
+import { limitKeyOf, type CheckedNumbers } from '../../../lib/workflow/index.js';
 import { SlotScheduler } from '../../../lib/engine/slots/slot-scheduler.js';
 import type {
   ClaimedKey,
@@ -17,30 +18,46 @@ let clock: ManualClock;
 let called: string[];
 let state: { mayClaim: boolean };
 /** What the next claims find; nothing when there are no more. */
-let found: Partial<ClaimedKey>[];
+let found: (Partial<ClaimedKey> & { readonly of?: string })[];
 /** The keys with due tasks. */
 let due: string[];
 /** Number of claims that use all the room that they have. */
 let fullClaims: number;
+/** The numbers of the code. */
+let numbers: CheckedNumbers;
+/** Called while a claim is under way. */
+let duringClaim: () => void;
 let queue: TenantQueue;
 let limited: LimitedClaimer;
 beforeEach(() => {
   clock = new ManualClock();
   [called, found, due, fullClaims] = [[], [], [], 0];
   state = { mayClaim: true };
+  numbers = {};
+  duringClaim = () => undefined;
   queue = new SlotScheduler(10, clock).createQueue(10, () => undefined);
   queue.open = true;
   const limits: Pick<LimitStore, 'claim' | 'dueKeys'> = {
     dueKeys: async (_, after, count) => due.filter((key) => key > (after ?? '')).slice(0, count),
     claim: async (keys, room): Promise<LimitedClaims> => {
       called.push(`claim ${keys.map(({ limitKey }) => limitKey).join()}`);
-      const first = found.shift() ?? {};
+      duringClaim();
+      // Of the keys of a statement the first one that is asked for, or the first one of all.
+      const { of = keys[0]?.limitKey, ...first } = found.shift() ?? {};
       const rate = first.tokenInMs === undefined ? null : { everyMs: 50, burst: 1 };
-      const shown = { fate: 'done' as const, claimed: 0, tokenInMs: null, rate, ...first };
+      const shown = { fate: 'done' as const, tokenInMs: null, rate, hasTotal: false };
       // What was claimed takes the room.
       if (fullClaims > 0) queue.occupy(10);
       const claims = Array.from({ length: fullClaims-- > 0 ? room : 0 }, () => ({}) as ClaimedTask);
-      return { claims, keys: keys.map(({ limitKey }) => ({ limitKey, ...shown })) };
+      return {
+        claims,
+        keys: keys.map(({ limitKey }) => ({
+          limitKey,
+          ...shown,
+          ...first,
+          claimed: limitKey === of ? (first.claimed ?? 0) : 0,
+        })),
+      };
     },
   };
   const gate: Pick<ClaimGate, 'withRoom'> = {
@@ -54,7 +71,9 @@ beforeEach(() => {
     store: { limits: limits as LimitStore, classifyFailure: () => ({}) as never },
     catalog: {
       claimable: { ids: ['1'], unknownTasks: [], limitedIds: ['1'], aging: [] },
-      limits: new Map(),
+      get limits() {
+        return new Map([['stripe', numbers]]);
+      },
     },
     queue,
     gate: gate as ClaimGate,
@@ -87,6 +106,91 @@ describe('LimitedClaimer', () => {
     limited.ready([KEY]);
     await limited.whenIdle();
     expect(called[0]).toBe(`claim ${KEY},a,b`);
+  });
+
+  describe('with a total', () => {
+    const [A, B, C] = ['a', 'b', 'c'].map((key) => limitKeyOf('stripe', key)) as [
+      string,
+      string,
+      string,
+    ];
+    const claims = () => called.map((call) => call.replaceAll(limitKeyOf('stripe', ''), ''));
+    beforeEach(() => {
+      numbers = { total: 1 };
+      due = [A, B, C];
+    });
+
+    it('claims for the keys behind that of the ended task first, and stops when the slot is taken', async () => {
+      due.push(...Array.from({ length: 40 }, (_, n) => limitKeyOf('stripe', `d${n + 10}`)));
+      found = [{ of: C, claimed: 1, hasTotal: true }];
+      limited.slotFreed(B);
+      await limited.whenIdle();
+      expect(claims()).toEqual(['claim c,d10,d11,d12,d13,d14,d15,d16,d17,d18,b']);
+    });
+
+    it('goes on to other keys until the slot is taken', async () => {
+      due = Array.from({ length: 12 }, (_, n) => limitKeyOf('stripe', `d${n + 10}`));
+      limited.slotFreed(A);
+      await limited.whenIdle();
+      expect(claims()).toEqual([
+        'claim d10,d11,d12,d13,d14,d15,d16,d17,d18,d19,a',
+        'claim d20,d21',
+      ]);
+      // The slot is free, and no key takes it: the next one that is ready does.
+      limited.ready([A]);
+      await limited.whenIdle();
+      expect(claims()).toHaveLength(3);
+    });
+
+    it('gives each key its turn, also while tasks of one are started all the time', async () => {
+      const turns: string[] = [];
+      limited.slotFreed(C);
+      for (let n = 0; n < 6; n++) {
+        limited.ready([A]);
+        const next = [A, B, C][n % 3]!;
+        found = [{ of: next, claimed: 1, hasTotal: true }];
+        await limited.whenIdle();
+        turns.push(claims().at(-1)!);
+        limited.slotFreed(next);
+      }
+      expect(turns.map((call) => call.slice(0, 'claim a'.length))).toEqual(
+        ['a', 'b', 'c', 'a', 'b', 'c'].map((key) => `claim ${key}`),
+      );
+    });
+
+    it('looks again for a slot that was freed while a claim was under way', async () => {
+      found = [{ of: B, claimed: 1, hasTotal: true }];
+      duringClaim = () => {
+        duringClaim = () => undefined;
+        limited.slotFreed(B);
+      };
+      limited.ready([B]);
+      await limited.whenIdle();
+      expect(claims()).toEqual(['claim b', 'claim c,a,b']);
+    });
+
+    it('knows a total that was set at run time from the claims', async () => {
+      numbers = {};
+      found = [{ of: A, claimed: 1, hasTotal: true }];
+      limited.ready([A]);
+      await limited.whenIdle();
+      limited.slotFreed(A);
+      await limited.whenIdle();
+      // The claim shows that the total is no more.
+      limited.slotFreed(A);
+      await limited.whenIdle();
+      expect(claims()).toEqual(['claim a', 'claim b,c,a', 'claim a']);
+    });
+
+    it('looks at the other keys although its own has no token', async () => {
+      found = [{ of: A, claimed: 1, tokenInMs: 50, hasTotal: true }];
+      limited.ready([A]);
+      await limited.whenIdle();
+      due = [B];
+      limited.slotFreed(A);
+      await limited.whenIdle();
+      expect(claims()).toEqual(['claim a', 'claim b']);
+    });
   });
 
   it('tells other processes of a free slot if it may not claim', async () => {

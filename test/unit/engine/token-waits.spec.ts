@@ -10,10 +10,15 @@ const RATE = { everyMs: INTERVAL_MS, burst: 9 };
 const stopped = (waits: TokenWaits, claimed: number, tokenInMs = INTERVAL_MS) =>
   waits.stopped(KEY, { claimed, tokenInMs, rate: RATE });
 
-it('A process that gets the tokens looks for the next one at its time, and one that gets none later and later', () => {
-  const waits = new TokenWaits(new ManualClock());
+it('A process that gets the tokens looks for the next one at its time, and one that gets none later and later', async () => {
+  const clock = new ManualClock();
+  const waits = new TokenWaits(clock);
   expect(stopped(waits, 1)).toBe(INTERVAL_MS + 1);
-  const pauses = Array.from({ length: 12 }, () => stopped(waits, 0));
+  const pauses: number[] = [];
+  for (let n = 0; n < 12; n++) {
+    await clock.advance(INTERVAL_MS);
+    pauses.push(stopped(waits, 0));
+  }
   expect(pauses[0]).toBeGreaterThanOrEqual(INTERVAL_MS + 20);
   expect(pauses[3]).toBeGreaterThan(pauses[0]! * 5);
   expect(Math.max(...pauses)).toBeLessThanOrEqual(INTERVAL_MS + 1 + 1_000);
@@ -29,6 +34,16 @@ it('A process that gets a few of the tokens that came since its last look falls 
   expect(stopped(waits, 4)).toBeGreaterThan(INTERVAL_MS + 1);
   await clock.advance(10 * INTERVAL_MS);
   expect(stopped(waits, 5)).toBe(INTERVAL_MS + 1);
+});
+
+it('A look before the time of the token is not the loss of a token', async () => {
+  const clock = new ManualClock();
+  const waits = new TokenWaits(clock);
+  stopped(waits, 1);
+  await clock.advance(INTERVAL_MS - 4);
+  expect(stopped(waits, 0, 4)).toBe(4 + 1);
+  await clock.advance(4);
+  expect(stopped(waits, 0)).toBeGreaterThan(INTERVAL_MS + 1);
 });
 
 it('A key is known to be empty until its next token, or until it is forgotten', async () => {

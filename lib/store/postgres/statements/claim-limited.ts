@@ -26,6 +26,7 @@ const LIMITED = columns({
   claimed: orNull(integer),
   more: orNull(boolean),
   isLocked: orNull(boolean),
+  hasTotal: orNull(boolean),
   tokenInMs: orNull(long),
   tokenEveryUs: orNull(long),
   burst: orNull(integer),
@@ -184,6 +185,7 @@ function limitedText(tables: TenantTables, { isFree, isStrict }: LimitedKind): s
     claimed: 'coalesce(n.taken, 0)',
     more: 'coalesce(n.taken, 0) < r.open AND coalesce(n.taken, 0) >= r.share OR coalesce(n.taken, 0) < c.found',
     isLocked: 'r.limit_key IS NULL',
+    hasTotal: 'a.total IS NOT NULL',
     tokenEveryUs: '(extract(epoch FROM r.every) * 1000000)::bigint',
     burst: 'r.burst',
     tokenInMs: `CASE WHEN coalesce(n.taken, 0) >= r.tokens

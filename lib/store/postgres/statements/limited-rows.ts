@@ -74,6 +74,7 @@ export function limitedClaimsOf(rows: readonly LimitedRow[]): LimitedClaims {
     claimed: _c,
     more: _m,
     isLocked: _l,
+    hasTotal: _h,
     tokenInMs: _t,
     tokenEveryUs: _e,
     burst: _b,
@@ -91,11 +92,12 @@ export function limitedClaimsOf(rows: readonly LimitedRow[]): LimitedClaims {
 }
 
 function keyOf(row: LimitedRow): ClaimedKey {
-  const { limitKey, claimed, more, isLocked, tokenInMs, tokenEveryUs, burst } = row;
+  const { limitKey, claimed, more, isLocked, hasTotal, tokenInMs, tokenEveryUs, burst } = row;
   return {
     limitKey: limitKey ?? '',
     claimed: claimed ?? 0,
     fate: isLocked === true ? 'locked' : more === true ? 'more' : 'done',
+    hasTotal: hasTotal === true,
     tokenInMs,
     rate:
       tokenInMs === null || tokenEveryUs === null

@@ -1,0 +1,74 @@
+import type { ClaimedKey } from '../../store/port/index.js';
+import { splitLimitKey, type LimitTable } from '../../workflow/index.js';
+import type { KeyLap } from './key-lap.js';
+
+/**
+ * The slots of totals that ended tasks of this process have freed, and that its claims have not taken since. Any key of the
+ * limit may wait for such a slot, so a lap looks for one. It begins behind the key of the ended task, so that the keys take
+ * turns, and ends when the slots are taken.
+ */
+export class FreedTotals {
+  /** Limits whose total was set at run time, as the latest claim for one of their keys has shown. */
+  private readonly shown = new Set<string>();
+  /** Slots that were freed before the statement under way, and during it, by the names of their limits. */
+  private readonly before = new Map<string, number>();
+  private readonly during = new Map<string, number>();
+  private isOwn = false;
+
+  /** @param limits - the numbers of the code */
+  constructor(
+    private readonly limits: () => LimitTable,
+    private readonly lap: Pick<KeyLap, 'begin' | 'isUnderWay' | 'stop'>,
+  ) {}
+
+  /** Whether the limit of the key has a total, as far as this process knows. */
+  has(limitKey: string): boolean {
+    const { name } = splitLimitKey(limitKey);
+    return this.shown.has(name) || this.limits().get(name)?.total !== undefined;
+  }
+
+  /** Whether the lap under way is only for slots of totals. */
+  get ownLap(): boolean {
+    return this.isOwn;
+  }
+
+  /** Call when a task of the key has ended. */
+  freed(limitKey: string): void {
+    const { name } = splitLimitKey(limitKey);
+    this.isOwn ||= !this.lap.isUnderWay;
+    this.during.set(name, (this.during.get(name) ?? 0) + 1);
+    this.lap.begin(limitKey);
+  }
+
+  /** Call when the lap is to go through all keys, whatever it finds. */
+  lapIsForAll(): void {
+    this.isOwn = false;
+  }
+
+  /** Call before a statement is made up: what it claims may be slots that were freed before. */
+  sending(): void {
+    for (const [name, slots] of this.during) {
+      this.before.set(name, (this.before.get(name) ?? 0) + slots);
+    }
+    this.during.clear();
+  }
+
+  /** Call for each key of the statement's reply. */
+  claimed({ limitKey, claimed, hasTotal }: ClaimedKey): void {
+    const { name } = splitLimitKey(limitKey);
+    if (hasTotal) this.shown.add(name);
+    else this.shown.delete(name);
+    const left = (this.before.get(name) ?? 0) - claimed;
+    if (left > 0) this.before.set(name, left);
+    else this.before.delete(name);
+  }
+
+  /** Call after each statement. */
+  sent(): void {
+    if (this.isOwn && this.before.size + this.during.size === 0) this.lap.stop();
+    if (this.lap.isUnderWay) return;
+    // The lap was at all keys: none of them takes what is left.
+    this.isOwn = false;
+    this.before.clear();
+  }
+}
