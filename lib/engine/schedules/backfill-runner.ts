@@ -12,6 +12,7 @@ import {
   previousInstant,
   type SchedulePlan,
 } from '../../workflow/schedule/index.js';
+import { isExecutionEnded, type ExecutionStatus } from '../../workflow/index.js';
 import type { ChildRunner } from '../children/child-runner.js';
 import { toStartItem } from '../starts/start-item.js';
 import type { StartRequest } from '../starts/start-request.js';
@@ -168,13 +169,13 @@ export class BackfillRunner {
     const ids = executions.filter((id) => id !== null);
     if (ids.length === 0) return NONE;
     const statuses = await this.parts.store.statuses(ids);
-    return new Set(ids.filter((id) => !ENDED.has(statuses.get(id) ?? 'Cancelled')));
+    const hasEnded = (id: string): boolean =>
+      isExecutionEnded((statuses.get(id) ?? 'Cancelled') as ExecutionStatus);
+    return new Set(ids.filter((id) => !hasEnded(id)));
   }
 }
 
 const NONE: ReadonlySet<string | null> = new Set();
-
-const ENDED: ReadonlySet<string> = new Set(['Completed', 'Failed', 'Cancelled']);
 
 /** The plan of the instants. The spec was checked when the schedule was stored. */
 export function planOfRange({

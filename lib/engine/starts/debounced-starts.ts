@@ -4,7 +4,7 @@ import type { FailureClassifier } from '../../runtime/failure.js';
 import { conflictDelay } from '../../runtime/retry-on-conflict.js';
 import type { DebouncedStart, DebounceResult, DebounceStore } from '../../store/port/index.js';
 import { classifierOf, weightOf, WRITE_LIMITS } from '../write-batches.js';
-import { mayBeStarted, queueIsFull, startUnavailable } from './start-failures.js';
+import { queueIsFull, startTimedOut } from './start-failures.js';
 import type { QueuedBytes } from './queued-bytes.js';
 import { toStartItem } from './start-item.js';
 import type { Started, StartRequest } from './start-request.js';
@@ -58,11 +58,8 @@ export class DebouncedStarts {
         weightOf(request.definition.workflow.tasks.length, request.input.length),
       send: (queued) => this.send(queued),
       classify: classifierOf(store),
-      giveUp: ({ request }, error, { sent, waitedMs }) => {
-        if (waitedMs < startTimeoutMs * (sent ? 6 : 1)) return undefined;
-        const failed = { tenant, request, waitedMs };
-        return sent ? mayBeStarted(failed, error) : startUnavailable(failed, store, error);
-      },
+      giveUp: ({ request }, error, state) =>
+        startTimedOut({ tenant, request, startTimeoutMs, store, isHeldHere: false }, state, error),
       ended: ({ request }) => queuedBytes.remove(request.input.length),
     });
   }

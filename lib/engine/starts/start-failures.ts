@@ -40,11 +40,7 @@ export function keyIsHeld(held: HeldKey, cause: unknown): DatabaseUnavailableErr
  *
  * @param reached - whether the database was reached, and a lock was held by others
  */
-export function notStarted(
-  start: HeldKey,
-  reached: boolean,
-  cause: unknown,
-): DatabaseUnavailableError {
+function notStarted(start: HeldKey, reached: boolean, cause: unknown): DatabaseUnavailableError {
   const { tenant, request, waitedMs } = start;
   if (reached && request.idempotencyKey !== null) return keyIsHeld(start, cause);
   const facts = { tenant, waitedMs: Math.round(waitedMs), reached };
@@ -52,7 +48,7 @@ export function notStarted(
 }
 
 /** The error of a start that may have been stored: the connection was lost after the send, and the database is away. */
-export function mayBeStarted(
+function mayBeStarted(
   { tenant, request, waitedMs }: Omit<HeldKey, 'isHeldHere'>,
   cause: unknown,
 ): DatabaseUnavailableError {
@@ -75,17 +71,31 @@ export function mayBeStarted(
   );
 }
 
-/** The error of a start that was not stored in time. */
-export function startUnavailable(
-  { tenant, waitedMs }: Pick<HeldKey, 'tenant' | 'waitedMs'>,
-  store: FailureClassifier,
+/** Maximum wait of a start that may have been stored, as a multiple of `startTimeout`. */
+const UNKNOWN_FACTOR = 6;
+
+export interface WaitingStart {
+  readonly tenant: string;
+  readonly request: StartRequest;
+  readonly startTimeoutMs: number;
+  readonly store: FailureClassifier;
+  /** Whether a transaction of this process, in which start() was called with a manager, holds the key of the start. */
+  readonly isHeldHere: boolean;
+}
+
+/**
+ * The error of a start that has waited too long, or undefined if it is to be sent again. A start that may have been stored is
+ * retried for much longer, so that the error seldom has to leave that open.
+ */
+export function startTimedOut(
+  { tenant, request, startTimeoutMs, store, isHeldHere }: WaitingStart,
+  { sent, waitedMs }: { readonly sent: boolean; readonly waitedMs: number },
   cause: unknown,
-): DatabaseUnavailableError {
+): DatabaseUnavailableError | undefined {
+  if (waitedMs < startTimeoutMs * (sent ? UNKNOWN_FACTOR : 1)) return undefined;
+  if (sent) return mayBeStarted({ tenant, request, waitedMs }, cause);
   const reached = store.classifyFailure(cause).kind === 'conflict';
-  return new DatabaseUnavailableError(
-    { tenant, waitedMs: Math.round(waitedMs), reached },
-    { cause },
-  );
+  return notStarted({ tenant, request, waitedMs, isHeldHere }, reached, cause);
 }
 
 /** The error of a start beyond the number or the size of the starts that may wait for the database. */

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { toStoredError } from '../../errors/index.js';
 import { placeOf, wantedClaims, withClaims } from './start-item.js';
-import { mayBeStarted, notStarted, queueIsFull } from './start-failures.js';
+import { queueIsFull, startTimedOut } from './start-failures.js';
 import type { Started, StartRequest } from './start-request.js';
 import type { QueuedBytes } from './queued-bytes.js';
 import { Batcher } from '../../runtime/batcher.js';
@@ -30,8 +30,6 @@ const MAX_STARTS = 300;
 const MAX_BULK_STARTS = 2_000;
 /** Maximum number of starts that wait for the database. Further starts fail at once, to bound the memory. */
 const MAX_QUEUED = 50_000;
-/** Maximum wait of a start that may have been stored, as a multiple of `startTimeout`. */
-const UNKNOWN_FACTOR = 6;
 
 export interface StartConsequences {
   /** Called when the execution is stored. */
@@ -139,27 +137,14 @@ export class Starter {
       send,
       ...(locked === undefined ? {} : { locked }),
       classify: classifierOf(this.parts.store),
-      giveUp: (request, error, state) => this.giveUp(request, error, state),
+      giveUp: (request, error, state) => {
+        const { tenant, startTimeoutMs, isHeldHere, store } = this.parts;
+        const start = { tenant, request, startTimeoutMs, store, isHeldHere: isHeldHere(request) };
+        return startTimedOut(start, state, error);
+      },
       late: (requests, error) => this.reportLate(requests.length, error),
       ended: ({ input }) => this.parts.queuedBytes.remove(input.length),
     });
-  }
-
-  /** A start that may have been stored is retried for much longer, so that the error seldom has to leave that open. */
-  private giveUp(
-    request: StartRequest,
-    error: unknown,
-    { sent, waitedMs }: { readonly sent: boolean; readonly waitedMs: number },
-  ): Error | undefined {
-    const { tenant, startTimeoutMs, isHeldHere, store } = this.parts;
-    if (waitedMs < startTimeoutMs * (sent ? UNKNOWN_FACTOR : 1)) return undefined;
-    if (sent) return mayBeStarted({ tenant, request, waitedMs }, error);
-    const reached = store.classifyFailure(error).kind === 'conflict';
-    return notStarted(
-      { tenant, request, waitedMs, isHeldHere: isHeldHere(request) },
-      reached,
-      error,
-    );
   }
 
   private reportLate(count: number, error: unknown): void {
@@ -175,9 +160,7 @@ export class Starter {
     // Without a key, only an earlier send of the same start can have created the row.
     this.parts.consequences.mayBeWritten();
     for (const [i, request] of queued.entries()) {
-      if (started[i]?.created !== false) continue;
-      this.parts.consequences.created(request);
-      this.parts.consequences.leftReady(request, request.definition.workflow.roots.length);
+      if (started[i]?.created === false) this.createdBefore(request);
     }
     return started.map((start) => ({ ...start, created: true }));
   }
@@ -201,11 +184,19 @@ export class Starter {
       const mine = byKey.get(key);
       if (mine?.created === true && first.get(key) === request) return mine;
       const id = mine?.created === true ? mine.id : (owners.get(key) ?? mine?.id);
-      // An earlier send whose reply was lost may have created the execution under this id.
+      // Only an earlier send whose reply was lost can have created the execution under this id.
       const created = id === request.id;
-      if (created) this.parts.consequences.created(request);
+      if (created) this.createdBefore(request);
       return { id: id ?? request.id, created, claims: 0, hasWaiters: false };
     });
+  }
+
+  /** An earlier send created the execution. Whether it began or waits for its turn, and who has its tasks, is not known. */
+  private createdBefore(request: StartRequest): void {
+    const { consequences } = this.parts;
+    consequences.created(request);
+    if (request.admission !== null) consequences.waits(request);
+    consequences.leftReady(request, request.definition.workflow.roots.length);
   }
 
   private async ownersOf(requests: readonly StartRequest[]): Promise<Map<string, string>> {

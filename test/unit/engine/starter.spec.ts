@@ -12,6 +12,8 @@ let scene: EngineScene;
 let starter: Starter;
 let queuedBytes: QueuedBytes;
 let heldHere: boolean;
+/** Executions that were told to be stored. */
+let created: string[];
 /** How long a start waits, in milliseconds. */
 let startTimeoutMs: number;
 beforeEach(async () => {
@@ -21,6 +23,7 @@ beforeEach(async () => {
   await scene.catalog.open();
   queuedBytes = new QueuedBytes(1_000);
   heldHere = false;
+  created = [];
   startTimeoutMs = 60_000;
   starter = createStarter(systemClock);
 });
@@ -37,7 +40,7 @@ function createStarter(clock: Clock): Starter {
     queuedBytes,
     isHeldHere: () => heldHere,
     consequences: {
-      created: () => undefined,
+      created: ({ id }) => created.push(id),
       claimed: (_, claims) => scene.called.push(`claimed ${claims}`),
       leftReady: scene.note('leftReady'),
       waits: scene.note('waits'),
@@ -136,14 +139,24 @@ describe('Starter', () => {
     expect(second).toMatchObject({ id: both[0].id, created: false, claims: 0 });
   });
 
-  it.each([null, 'k'])('starts once after a reply that was lost; key: %p', async (key) => {
-    scene.failNext('start', lost(), { executed: true });
-    const asked = request({ idempotencyKey: key });
-    expect(await starter.start(asked)).toMatchObject({ id: asked.id, created: true });
-    expect(scene.called).toContain('mayBeWritten');
-    expect(scene.called).not.toContain('claimed 2');
-    expect(await scene.statusesOf(asked.id)).toHaveLength(3);
-  });
+  const admission = { key: 'w', numbers: { concurrency: 1 }, skips: false };
+
+  it.each([
+    ['without a key', {}, ['leftReady']],
+    ['with a key', { idempotencyKey: 'k' }, ['leftReady']],
+    ['with an admission', { admission }, ['waits', 'leftReady']],
+    ['with both', { idempotencyKey: 'k', admission }, ['waits', 'leftReady']],
+  ])(
+    'starts once after a reply that was lost, and looks for its tasks: %s',
+    async (_, more, follows) => {
+      scene.failNext('start', lost(), { executed: true });
+      const asked = request(more);
+      expect(await starter.start(asked)).toMatchObject({ id: asked.id, created: true });
+      expect(scene.called.toSorted()).toEqual(['mayBeWritten', ...follows].toSorted());
+      expect(created).toEqual([asked.id]);
+      expect(await scene.statusesOf(asked.id)).toHaveLength(3);
+    },
+  );
 
   it('claims after a connection that was lost before the statement', async () => {
     scene.failNext('start', lost());
