@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import type { DueTime, KnownDefinitions, TenantStore } from '../store/port/index.js';
+import type { KnownDefinitions, TenantStore } from '../store/port/index.js';
 import type { BulkControl } from './bulk/bulk-control.js';
 import type { ChildUse } from './children/child-use.js';
 import type { EndSettler } from './children/end-settler.js';
@@ -19,6 +19,7 @@ import type { TenantSchedules } from './schedules/tenant-schedules.js';
 import type { ExecutionChanges } from './watch/execution-changes.js';
 import type { ExecutionStarts } from './starts/execution-starts.js';
 import type { TenantEngineParts } from './wiring/core.js';
+import type { WakeUps } from './wake-ups.js';
 import { wireEngine, type WiredEngine } from './wiring/wire-engine.js';
 import type { Clock } from '../runtime/clock.js';
 
@@ -115,6 +116,11 @@ export class TenantEngine {
     return this.parts.childUse;
   }
 
+  /** Reacts to tasks that are ready or become due. */
+  get wakeUps(): WakeUps {
+    return this.parts.wakeUps;
+  }
+
   get keyPruner(): KeyPruner {
     return this.parts.keyPruner;
   }
@@ -181,40 +187,6 @@ export class TenantEngine {
     this.parts.limited.look();
     this.parts.admitter.look();
     return this.parts.claimer.wake(isNamed);
-  }
-
-  /**
-   * Call when Ready tasks are left: claims them when there is capacity, and wakes other processes now.
-   *
-   * @param tasks - number of tasks; all processes are woken if it is unknown
-   */
-  wakeWorkers(tasks?: number): void {
-    this.parts.wakeUps.wakeWorkers(tasks);
-  }
-
-  /** Call when a timer of this process says that a task has become due. */
-  workIsDue(): void {
-    this.parts.wakeUps.workIsDue();
-  }
-
-  /** Call when a timer of this process says that a task with a limit has become due. */
-  limitedIsDue(): void {
-    this.parts.limited.look();
-  }
-
-  /** Call when a timer of this process says that an execution has to ask for its slot. */
-  admissionIsDue(): void {
-    this.parts.admitter.look(true);
-  }
-
-  /** Call when a task was given back and becomes due in `ms` milliseconds. */
-  dueIn(ms: number): void {
-    this.parts.wakeUps.dueIn(ms);
-  }
-
-  /** Sets timers for the due times of the tenant. */
-  scheduleWakeUps(due: readonly DueTime[]): void {
-    this.parts.wakeUps.schedule(due);
   }
 
   /**

@@ -18,6 +18,9 @@ const FIRST_HELP_MS = 5;
 const NEXT_HELP_MS = 50;
 const MAX_HELP_MS = 1_600;
 
+/** Kinds of work that is taken when it becomes due. */
+export type DueWork = 'task' | 'limited' | 'admission';
+
 export interface WakeUpsParts {
   readonly clock: Clock;
   readonly address: string;
@@ -151,10 +154,16 @@ export class WakeUps {
     services.notifyWork(address, work);
   }
 
-  /**
-   * Call when a task has become due. If this process has no room, it tells the others, which may have no timer for it.
-   */
-  workIsDue(): void {
+  /** Call when a timer of this process says that work of the kind has become due. */
+  isDue(kind: DueWork): void {
+    const { limited, admitter } = this.parts;
+    if (kind === 'task') this.workIsDue();
+    else if (kind === 'limited') limited.look();
+    else admitter.look(true);
+  }
+
+  /** If this process has no room for a task that is due, it tells the others, which may have no timer for it. */
+  private workIsDue(): void {
     const { queue, claimer, limited, overruns } = this.parts;
     if (queue.capacity === 0 || overruns.tasks().length > 0) return this.wakeWorkers();
     claimer.claimAvailable();

@@ -6,7 +6,7 @@ import type { LimitFilter, LimitPage, LimitSettings } from './limit-state.js';
 import type { ServedCalls } from './served-calls.js';
 
 interface LimitsParts {
-  readonly engine: Pick<TenantEngine, 'store' | 'wakeWorkers'>;
+  readonly engine: Pick<TenantEngine, 'store' | 'wakeUps'>;
   readonly reader: LimitReader;
   readonly served: Pick<ServedCalls, 'run'>;
   readonly whileUnavailable: AvailabilityRetry;
@@ -41,7 +41,7 @@ export class CloacinaLimits {
       ),
     );
     // There may be more room now.
-    engine.wakeWorkers();
+    engine.wakeUps.wakeWorkers();
   }
 
   /**

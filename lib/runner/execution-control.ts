@@ -17,7 +17,7 @@ export interface ControlParts {
   readonly tenant: string;
   readonly engine: Pick<
     TenantEngine,
-    'control' | 'store' | 'catalog' | 'settler' | 'wakeWorkers' | 'dueIn' | 'settings'
+    'control' | 'store' | 'catalog' | 'settler' | 'wakeUps' | 'settings'
   >;
   /** Rejects with a TenantRemovedError when this process no longer serves the tenant. */
   readonly whileServed: <T>(work: () => Promise<T>) => Promise<T>;
@@ -54,7 +54,7 @@ export class ExecutionControl implements HandleControl {
     if (ofTree) await this.steerTree(id, 'resume', null);
     // After its children: what it does next may depend on them.
     await this.steer(id, 'resume', () => engine.control.resume(id));
-    engine.wakeWorkers();
+    engine.wakeUps.wakeWorkers();
   }
 
   async tree(id: string): Promise<ExecutionTree> {
@@ -101,7 +101,7 @@ export class ExecutionControl implements HandleControl {
     const dueInMs = await this.repeated((resent) => reset.run(resent));
     if (dueInMs === undefined) throw new UnknownExecutionError(id, this.parts.tenant);
     engine.control.told('retry', id, reset.workflow);
-    engine.dueIn(dueInMs);
+    engine.wakeUps.dueIn(dueInMs);
   }
 
   /**

@@ -1,6 +1,7 @@
 import { WakeUpTimers, type WakeUp } from '../../runtime/wake-up-timers.js';
 import type { EngineSession, WakeUpKind } from '../../store/port/index.js';
 import type { TenantEngine } from '../tenant-engine.js';
+import type { DueWork } from '../wake-ups.js';
 import type { Clock } from '../../runtime/clock.js';
 
 /**
@@ -32,18 +33,9 @@ export class ProcessTimers {
   constructor(private readonly options: ProcessTimersOptions) {
     this.timers = new WakeUpTimers(
       {
-        task: (address) => {
-          options.tenant(address)?.workIsDue();
-          void this.lookAhead(address);
-        },
-        limited: (address) => {
-          options.tenant(address)?.limitedIsDue();
-          void this.lookAhead(address);
-        },
-        admission: (address) => {
-          options.tenant(address)?.admissionIsDue();
-          void this.lookAhead(address);
-        },
+        task: (address) => this.workIsDue('task', address),
+        limited: (address) => this.workIsDue('limited', address),
+        admission: (address) => this.workIsDue('admission', address),
         deadline: (address) => void this.enforceDeadlines(address),
         message: (address) => options.tenant(address)?.deliverMessages(),
         eventStart: (address) => options.tenant(address)?.startByEvents(),
@@ -68,6 +60,11 @@ export class ProcessTimers {
     this.timers.close();
   }
 
+  private workIsDue(kind: DueWork, address: string): void {
+    this.options.tenant(address)?.wakeUps.isDue(kind);
+    void this.lookAhead(address);
+  }
+
   private async lookAhead(address: string): Promise<void> {
     const tenant = this.options.tenant(address);
     const session = this.options.session();
@@ -76,7 +73,7 @@ export class ProcessTimers {
       const [times] = await session.dueTimes([tenant.store.handle]);
       // What is due now has just been handled, or is left to the sweep: it may stay due for long.
       const next = times?.filter(({ kind, inMs }) => inMs > 0 || !MAY_STAY_DUE.has(kind));
-      if (next !== undefined) tenant.scheduleWakeUps(next);
+      if (next !== undefined) tenant.wakeUps.schedule(next);
     } catch {
       // The next sweep sets the timers.
     }

@@ -165,8 +165,8 @@ export class TenantRuntime {
       mayHoldLease: () => engine.lease.mayStand,
       schemaReplaced: () => engine.schemaReplaced(),
       processLost: () => engine.processLost(),
-      wakeWorkers: () => engine.wakeWorkers(),
-      scheduleWakeUps: (times) => engine.scheduleWakeUps(times),
+      wakeWorkers: () => engine.wakeUps.wakeWorkers(),
+      scheduleWakeUps: (times) => engine.wakeUps.schedule(times),
     });
     engine.isRecovering = () => recovery.isTaking;
     if (!enableRecovery) {

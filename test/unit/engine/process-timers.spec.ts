@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { ProcessTimers } from '../../../lib/engine/process/process-timers.js';
 import type { TenantEngine } from '../../../lib/engine/tenant-engine.js';
+import type { DueWork } from '../../../lib/engine/wake-ups.js';
 import type { DueTime, EngineSession } from '../../../lib/store/port/index.js';
 import { ManualClock } from '../../../lib/testing/manual-clock.js';
 
@@ -19,13 +20,15 @@ beforeEach(() => {
   enforce = async () => true;
   const tenant = {
     store: {},
-    workIsDue: () => called.push('workIsDue'),
     enforceDeadlines: () => {
       called.push(`enforce at ${clock.now()}`);
       return enforce();
     },
-    scheduleWakeUps: (times: readonly DueTime[]) => {
-      for (const { kind, inMs } of times) called.push(`${kind} in ${inMs}`);
+    wakeUps: {
+      isDue: (kind: DueWork) => called.push(`${kind} is due`),
+      schedule: (times: readonly DueTime[]) => {
+        for (const { kind, inMs } of times) called.push(`${kind} in ${inMs}`);
+      },
     },
   } as unknown as TenantEngine;
   timers = new ProcessTimers({
@@ -44,7 +47,7 @@ describe('ProcessTimers', () => {
     ];
     timers.schedule({ kind: 'task', tenant: 't', inMs: 10 });
     await clock.advance(100);
-    expect(called).toEqual(['workIsDue', 'task in 500', 'deadline in -1']);
+    expect(called).toEqual(['task is due', 'task in 500', 'deadline in -1']);
   });
 
   it('looks ahead after it has ended what was overdue', async () => {
@@ -71,6 +74,6 @@ describe('ProcessTimers', () => {
     timers.schedule({ kind: 'task', tenant: 't', inMs: 0 });
     timers.schedule({ kind: 'task', tenant: 'gone', inMs: 0 });
     await clock.advance(100);
-    expect([called, clock.waiting]).toEqual([['workIsDue'], 0]);
+    expect([called, clock.waiting]).toEqual([['task is due'], 0]);
   });
 });

@@ -75,6 +75,30 @@ describe('the executions of a schedule', () => {
     ).rejects.toMatchObject({ argument: 'overlap' });
   });
 
+  it.each(['sweep', 'timer'])(
+    'that wait although their turn is free are found by a %s, in a process that was told of none',
+    async (by) => {
+      const first = await boot();
+      // It fires, and hangs before it looks for a turn.
+      let goOn: () => void = () => undefined;
+      const hangs = new Promise<void>((resolve) => (goOn = resolve));
+      const admit = first.store.admissions.admit.bind(first.store.admissions);
+      first.store.admissions.admit = (looks) => hangs.then(() => admit(looks));
+      await first.runner.schedules.create('s', 'w', { every: '1m', overlap: 'queue' });
+      await scene.clock.advance(MINUTE + 1_000);
+      await first.runner.schedules.pause('s');
+      const { engine } = await boot();
+      await scene.clock.advance(1_000);
+      const before = times();
+      if (by === 'sweep') engine.wakeUps.schedule([{ kind: 'admission', inMs: 0 }]);
+      else engine.wakeUps.isDue('admission');
+      await scene.clock.advance(1_000);
+      const found = times();
+      goOn();
+      expect([before, found]).toEqual([[], [at(1)]]);
+    },
+  );
+
   it('of a backfill run one after the other if the caller says so', async () => {
     const ends = endedByHand();
     const { runner } = await boot();

@@ -43,19 +43,19 @@ const settled = () => new Promise(setImmediate);
 
 describe('WakeUps', () => {
   it('claims what is due itself where it has room', () => {
-    wakeUps.workIsDue();
+    wakeUps.isDue('task');
     expect(called).toEqual(['claim']);
   });
 
   it('calls other processes for what it has no room for', () => {
     queue.occupy(1);
-    wakeUps.workIsDue();
+    wakeUps.isDue('task');
     expect([called, queue.hasBacklog]).toEqual([['claim', 'notify'], true]);
   });
 
   it('calls other processes for a task that still overruns here', () => {
     overrunning = [{ executionId: 'x', taskNo: 0, itemNo: 0 }];
-    wakeUps.workIsDue();
+    wakeUps.isDue('task');
     expect(called).toEqual(['claim', 'notify']);
   });
 
