@@ -184,7 +184,8 @@ export { CloacinaRecoveryJobs, RECOVERY_JOB } from './recovery/recovery-jobs.js'
 export type { RecoveryCause, RecoveryReport } from './recovery/tenant-recovery.js';
 export type { ConnectionSource } from './store/postgres/connections/connection-config.js';
 export { CloacinaLimits } from './runner/cloacina-limits.js';
-export type { PausedWorkflow, PauseWorkflowOptions } from './runner/workflow-pause.js';
+export type { PauseOptions, ReasonOptions } from './runner/reason-options.js';
+export type { PausedWorkflow } from './runner/workflow-pause.js';
 export type {
   LimitFilter,
   LimitHolder,

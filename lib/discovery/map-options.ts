@@ -79,7 +79,7 @@ export interface MapItemsOptions<C extends object, I> {
 /**
  * Options of `@MapTask`. `D` are the names of the dependencies, `W` is the type of the trigger rule, `C` the context, `I` the
  * item. The retry policy, the timeout and the transaction are those of each item; `timeout` also bounds a run of `items`. A map
- * has no `limit`: `concurrency` limits its items.
+ * has no `limit` and no `fairKey`: `concurrency` limits its items.
  */
 export interface MapOptions<
   D extends readonly string[] = readonly string[],
@@ -88,7 +88,7 @@ export interface MapOptions<
   I = unknown,
   K extends number | undefined = number | undefined,
 >
-  extends Omit<TaskOptions<D, W>, 'limit'>, MapItemsOptions<C, I> {
+  extends Omit<TaskOptions<D, W>, 'limit' | 'fairKey'>, MapItemsOptions<C, I> {
   /**
    * The number of items that the handler gets at a time, as an array: 1 to 10,000. Attempts and results are those of the
    * chunk. Default: one item, by itself.

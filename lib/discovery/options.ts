@@ -25,9 +25,11 @@ export interface WorkflowOptions {
   /** The longest duration of an execution, from the start of its first task. Any process enforces it. Default: none. */
   timeout?: Duration;
   /**
-   * The maximum number of executions that have not begun. `start`, `execute` and `startMany` of a process with the code of
-   * the workflow throw a QueueFullError beyond it. It is a soft bound: processes that start at the same time may exceed it by
-   * what they have under way. Starts by tasks, schedules and events are not refused. Default: none.
+   * The maximum number of executions that are Pending: stored, and without a task that has begun; at least 1. `start` and
+   * `execute` of a process with the code of the workflow throw a QueueFullError beyond it and store nothing; `startMany`
+   * throws a StartManyError with that cause. It is a soft bound: a process counts at most once a second, so processes that
+   * start at the same time may exceed it by what each of them starts in a second. Starts by tasks, schedules, pollers and
+   * events are not refused. Default: no bound.
    */
   maxPending?: number;
   /**
@@ -37,7 +39,8 @@ export interface WorkflowOptions {
    */
   priorityAging?: Duration;
   /**
-   * How many executions of a key run at a time, from their first task to their end. Default: any number.
+   * How many executions of a key run at a time, from their first task to their end, or begin in a time. It needs a
+   * `concurrency` or a `rate`; the application does not boot with one that is not valid. Default: any number.
    *
    * @example
    * ```ts

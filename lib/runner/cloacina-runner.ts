@@ -18,7 +18,8 @@ import type { CloacinaPollers } from './pollers/cloacina-pollers.js';
 import type { RunnerParts } from './runner-parts.js';
 import { wireRunner, type RunnerCalls } from './runner-wiring.js';
 import type { StartOptions } from './start-request.js';
-import type { PausedWorkflow, PauseWorkflowOptions } from './workflow-pause.js';
+import type { PauseOptions, ReasonOptions } from './reason-options.js';
+import type { PausedWorkflow } from './workflow-pause.js';
 
 /**
  * Starts, reads and controls the executions of one tenant.
@@ -121,9 +122,14 @@ export class CloacinaRunner extends BulkExecutions {
    *
    * @throws UnknownExecutionError
    * @throws InvalidTransitionError if the execution is Completed or Failed
+   * @throws InvalidArgumentError for invalid options
+   * @example
+   * ```ts
+   * await runner.cancel(id, { reason: 'the customer called' });
+   * ```
    */
-  cancel(id: string, reason?: string): Promise<void> {
-    return this.calls.control.cancel(id, reason);
+  cancel(id: string, options?: ReasonOptions): Promise<void> {
+    return this.calls.control.cancel(id, options);
   }
 
   /**
@@ -132,9 +138,10 @@ export class CloacinaRunner extends BulkExecutions {
    *
    * @throws UnknownExecutionError
    * @throws InvalidTransitionError if the execution has ended
+   * @throws InvalidArgumentError for invalid options
    */
-  pause(id: string, reason?: string, options?: TreeOptions): Promise<void> {
-    return this.calls.control.pause(id, reason, options);
+  pause(id: string, options?: PauseOptions): Promise<void> {
+    return this.calls.control.pause(id, options);
   }
 
   /**
@@ -179,7 +186,7 @@ export class CloacinaRunner extends BulkExecutions {
    * await runner.pauseWorkflow(ChargeCard, { reason: 'the provider is down' });
    * ```
    */
-  pauseWorkflow(workflow: WorkflowRef, options?: PauseWorkflowOptions): Promise<void> {
+  pauseWorkflow(workflow: WorkflowRef, options?: ReasonOptions): Promise<void> {
     return this.calls.pauses.pause(workflow, options);
   }
 

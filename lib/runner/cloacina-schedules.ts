@@ -12,9 +12,9 @@ import type {
   ScheduleTransaction,
 } from '../store/port/index.js';
 import type { ScheduleSpec } from '../workflow/schedule/index.js';
-import { checkReason } from './call-checks.js';
 import type { ExecutionHandle } from './execution-handle.js';
 import { newExecutionId } from './execution-id.js';
+import { checkReasonOptions, type ReasonOptions } from './reason-options.js';
 import { viewSchedule, type TenantSchedule } from './schedule.js';
 import { turnOf } from '../engine/schedules/firing-request.js';
 import type {
@@ -26,9 +26,9 @@ import type {
 } from './schedule-options.js';
 import {
   checkCatchUp,
-  checkLimit,
   checkName,
   checkRunNow,
+  checkScheduleFilter,
   checkSpec,
   mergeSpec,
   refusePoller,
@@ -123,22 +123,31 @@ export class CloacinaSchedules extends ScheduleReports {
     });
   }
 
-  /** Reads schedules in the order of their names. */
+  /**
+   * Reads schedules in the order of their names.
+   *
+   * @throws InvalidArgumentError that names the invalid field of the filter
+   */
   list(filter: ScheduleFilter = {}): Promise<TenantSchedule[]> {
     return this.parts.served.run(async () => {
-      const { workflow = null, state = null, origin = null, after = null, limit } = filter;
-      const query = { workflow, state, origin, after, limit: checkLimit(limit) };
+      const query = checkScheduleFilter(filter);
       const page = await this.parts.whileUnavailable.run(() => this.store.list(query));
       return page.map(viewSchedule);
     });
   }
 
-  /** Stops the firings of a schedule until {@link resume}. Executions that it has started go on. */
-  async pause(name: string, reason?: string): Promise<void> {
-    const why = checkReason(reason);
+  /**
+   * Stops the firings of a schedule until {@link resume}. Executions that it has started go on. Of a schedule that is paused
+   * already, the reason changes.
+   *
+   * @throws UnknownScheduleError
+   * @throws InvalidArgumentError for invalid options
+   */
+  async pause(name: string, options: ReasonOptions = {}): Promise<void> {
+    const reason = checkReasonOptions('schedules.pause()', options);
     await this.parts.served.run(() =>
       this.put(name, undefined, (known) => ({
-        set: { ...columnsOf(this.found(name, known)), state: 'paused', reason: why },
+        set: { ...columnsOf(this.found(name, known)), state: 'paused', reason },
         passed: null,
       })),
     );

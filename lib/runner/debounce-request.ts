@@ -10,9 +10,12 @@ import { checkKey, type StartOptions } from './start-request.js';
 export interface DebounceOptions {
   /** Starts of the workflow with this key are joined, 1 to 500 characters. */
   key: string;
-  /** How long the execution waits for another start. Each start begins this time anew. */
+  /**
+   * How long the execution waits for another start, in milliseconds or as text such as `'30s'`. Each start begins this time
+   * anew.
+   */
   wait: Duration;
-  /** The longest time that the execution waits after its first start. Default: any time. */
+  /** The longest time that the execution waits after its first start, in the same form. Default: any time. */
   max?: Duration;
 }
 

@@ -3,11 +3,16 @@ import { InvalidTransitionError, UnknownExecutionError } from '../errors/index.j
 import type { AvailabilityRetry } from '../runtime/availability-retry.js';
 import type { ControlResult, ExecutionRow } from '../store/port/index.js';
 import type { ExecutionStatus } from '../workflow/index.js';
-import { checkReason } from './call-checks.js';
 import { checkRetry, type RetryExecutionOptions } from './retry-options.js';
 import type { HandleControl } from './execution-handle.js';
 import { checkTree, viewTree, type ExecutionTree, type TreeOptions } from './execution-tree.js';
 import { isExecutionId } from './execution-uuid.js';
+import {
+  checkPauseOptions,
+  checkReasonOptions,
+  type PauseOptions,
+  type ReasonOptions,
+} from './reason-options.js';
 import { ManualRetry } from '../engine/manual-retry.js';
 
 /** Maximum number of executions of a tree that are read. */
@@ -35,17 +40,16 @@ export class ExecutionControl implements HandleControl {
     return status as ExecutionStatus;
   }
 
-  async cancel(id: string, reason?: string): Promise<void> {
-    const checked = checkReason(reason);
+  async cancel(id: string, options: ReasonOptions = {}): Promise<void> {
+    const reason = checkReasonOptions('cancel()', options);
     const { control } = this.parts.engine;
-    await this.steer(id, 'cancel', (resent) => control.cancel(id, checked, resent));
+    await this.steer(id, 'cancel', (resent) => control.cancel(id, reason, resent));
   }
 
-  async pause(id: string, reason?: string, options: TreeOptions = {}): Promise<void> {
-    const checked = checkReason(reason);
-    const ofTree = checkTree('pause()', options);
-    await this.steer(id, 'pause', () => this.parts.engine.control.pause(id, checked));
-    if (ofTree) await this.steerTree(id, 'pause', checked);
+  async pause(id: string, options: PauseOptions = {}): Promise<void> {
+    const { reason, ofTree } = checkPauseOptions(options);
+    await this.steer(id, 'pause', () => this.parts.engine.control.pause(id, reason));
+    if (ofTree) await this.steerTree(id, 'pause', reason);
   }
 
   async resume(id: string, options: TreeOptions = {}): Promise<void> {

@@ -4,6 +4,7 @@ import type { ExecutionStatus } from '../workflow/index.js';
 import { checkCallOptions } from '../errors/call-options.js';
 import { refuseInTask } from './call-checks.js';
 import type { TreeOptions } from './execution-tree.js';
+import type { PauseOptions, ReasonOptions } from './reason-options.js';
 import {
   checkWait,
   RESULT_OPTIONS,
@@ -40,9 +41,9 @@ export interface ExecutionHandle<C extends object = JsonObject> {
   /** With `settled: true`, returns the result of an execution in any final status; check its `status`. */
   result(options: ResultOptions): Promise<ExecutionResult<C, Partial<C>>>;
   /** See {@link CloacinaRunner.cancel}. */
-  cancel(reason?: string): Promise<void>;
+  cancel(options?: ReasonOptions): Promise<void>;
   /** See {@link CloacinaRunner.pause}. */
-  pause(reason?: string, options?: TreeOptions): Promise<void>;
+  pause(options?: PauseOptions): Promise<void>;
   /** See {@link CloacinaRunner.resume}. */
   resume(options?: TreeOptions): Promise<void>;
 }
@@ -50,8 +51,8 @@ export interface ExecutionHandle<C extends object = JsonObject> {
 /** The calls that handles forward. */
 export interface HandleControl {
   status(id: string): Promise<ExecutionStatus>;
-  cancel(id: string, reason?: string): Promise<void>;
-  pause(id: string, reason?: string, options?: TreeOptions): Promise<void>;
+  cancel(id: string, options?: ReasonOptions): Promise<void>;
+  pause(id: string, options?: PauseOptions): Promise<void>;
   resume(id: string, options?: TreeOptions): Promise<void>;
 }
 
@@ -80,12 +81,12 @@ export class RunnerHandle implements ExecutionHandle {
     return this.#waits.resultOf(this.id, checkWait(options));
   }
 
-  cancel(reason?: string): Promise<void> {
-    return this.#control.cancel(this.id, reason);
+  cancel(options?: ReasonOptions): Promise<void> {
+    return this.#control.cancel(this.id, options);
   }
 
-  pause(reason?: string, options?: TreeOptions): Promise<void> {
-    return this.#control.pause(this.id, reason, options);
+  pause(options?: PauseOptions): Promise<void> {
+    return this.#control.pause(this.id, options);
   }
 
   resume(options?: TreeOptions): Promise<void> {

@@ -4,7 +4,7 @@ import { formatValue } from '../errors/option-checks.js';
 import type { TreeRow } from '../store/port/index.js';
 import type { ExecutionStatus } from '../workflow/index.js';
 
-/** Options of {@link CloacinaRunner.pause} and {@link CloacinaRunner.resume}. */
+/** Options of {@link CloacinaRunner.resume}, and with a reason of {@link CloacinaRunner.pause}. */
 export interface TreeOptions {
   /** Whether the executions under the execution are paused or resumed too. Default: `false`. */
   tree?: boolean;
@@ -28,7 +28,11 @@ const TREE_OPTIONS: ReadonlySet<string> = new Set<keyof TreeOptions>(['tree']);
 /** @throws InvalidArgumentError for an unknown option, and unless `tree` is a boolean */
 export function checkTree(call: string, options: TreeOptions): boolean {
   checkCallOptions(call, options, TREE_OPTIONS);
-  const { tree = false } = options;
+  return treeOf(options);
+}
+
+/** @throws InvalidArgumentError unless `tree` is a boolean */
+export function treeOf({ tree = false }: TreeOptions): boolean {
   if (typeof tree === 'boolean') return tree;
   throw new InvalidArgumentError('tree', `must be true or false, not ${formatValue(tree)}`);
 }

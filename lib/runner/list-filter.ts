@@ -148,7 +148,8 @@ function checkLimit(limit: number | undefined): number {
   );
 }
 
-function checkWorkflow(workflow: WorkflowRef | undefined): string | undefined {
+/** @throws InvalidArgumentError for a name that PostgreSQL cannot store */
+export function checkWorkflow(workflow: WorkflowRef | undefined): string | undefined {
   if (workflow === undefined) return undefined;
   const name = workflowNameOf(workflow);
   const problem = textProblem(name);

@@ -1,5 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import type { JsonObject } from '../discovery/context-types.js';
+import type { WorkflowRef } from '../discovery/workflow-ref.js';
 import type { CatchUp, ScheduleSpec } from '../workflow/schedule/index.js';
 import type { TenantSchedule } from './schedule.js';
 
@@ -35,8 +36,11 @@ export interface RunNowOptions {
 
 /** Which schedules `list` returns. */
 export interface ScheduleFilter {
-  readonly workflow?: string;
+  /** Only schedules of this workflow. Default: of all workflows. */
+  readonly workflow?: WorkflowRef;
+  /** Only schedules in this state. Default: in any state. */
   readonly state?: TenantSchedule['state'];
+  /** Only schedules that the code declares, or only those that `create` made. Default: both. */
   readonly origin?: TenantSchedule['origin'];
   /** Only schedules after this name, which the page before has returned last. */
   readonly after?: string;

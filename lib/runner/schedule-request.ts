@@ -1,21 +1,34 @@
+import { checkCallOptions } from '../errors/call-options.js';
 import { InvalidArgumentError } from '../errors/index.js';
 import { formatValue } from '../errors/option-checks.js';
-import type { ScheduleRecord } from '../store/port/index.js';
+import type { ScheduleQuery, ScheduleRecord } from '../store/port/index.js';
 import { pollerOf, textProblem } from '../workflow/index.js';
 import { planSchedule, type CatchUp, type ScheduleSpec } from '../workflow/schedule/index.js';
+import { checkWorkflow } from './list-filter.js';
+import type { TenantSchedule } from './schedule.js';
+import type { ScheduleFilter } from './schedule-options.js';
 
 const MAX_NAME = 200;
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 500;
 const RUN_NOW = new Set<unknown>(['allow', 'cancelPrevious', 'queue']);
+const STATES = new Set<TenantSchedule['state']>(['active', 'paused', 'ended', 'broken']);
+const ORIGINS = new Set<TenantSchedule['origin']>(['code', 'api']);
+const LIST_OPTIONS: ReadonlySet<string> = new Set<keyof ScheduleFilter>([
+  'workflow',
+  'state',
+  'origin',
+  'after',
+  'limit',
+]);
 
 /** @throws InvalidArgumentError for a name that is empty or too long, or that PostgreSQL cannot store */
-export function checkName(name: string): void {
+export function checkName(name: string, argument = 'name'): void {
   if (typeof name !== 'string' || name === '' || name.length > MAX_NAME) {
-    throw new InvalidArgumentError('name', `must be a string of 1 to ${MAX_NAME} characters`);
+    throw new InvalidArgumentError(argument, `must be a string of 1 to ${MAX_NAME} characters`);
   }
   const problem = textProblem(name);
-  if (problem !== undefined) throw new InvalidArgumentError('name', problem);
+  if (problem !== undefined) throw new InvalidArgumentError(argument, problem);
 }
 
 /** @throws InvalidArgumentError for the first invalid field */
@@ -57,11 +70,7 @@ export function checkCatchUp(catchUp: CatchUp): void {
 
 /** @throws InvalidArgumentError for a policy that `runNow` does not take */
 export function checkRunNow(overlap: unknown): void {
-  if (overlap === undefined || RUN_NOW.has(overlap)) return;
-  throw new InvalidArgumentError(
-    'overlap',
-    `must be one of ${[...RUN_NOW].join(', ')}, not ${formatValue(overlap)}`,
-  );
+  checkOneOf('overlap', overlap, RUN_NOW);
 }
 
 /** The spec with the given fields in place of its own. A field that is undefined is removed. */
@@ -71,6 +80,30 @@ export function mergeSpec(spec: ScheduleSpec, change: Partial<ScheduleSpec>): Sc
   const merged = { ...(replacesRule ? rest : spec), ...change };
   const given = Object.entries(merged).filter(([, value]) => value !== undefined);
   return Object.fromEntries(given);
+}
+
+/** @throws InvalidArgumentError for the first field that is unknown or not valid */
+export function checkScheduleFilter(filter: ScheduleFilter): ScheduleQuery {
+  checkCallOptions('schedules.list()', filter, LIST_OPTIONS);
+  const { state, origin, after, limit } = filter;
+  checkOneOf('state', state, STATES);
+  checkOneOf('origin', origin, ORIGINS);
+  if (after !== undefined) checkName(after, 'after');
+  return {
+    workflow: checkWorkflow(filter.workflow) ?? null,
+    state: state ?? null,
+    origin: origin ?? null,
+    after: after ?? null,
+    limit: checkLimit(limit),
+  };
+}
+
+function checkOneOf(argument: string, value: unknown, known: ReadonlySet<unknown>): void {
+  if (value === undefined || known.has(value)) return;
+  throw new InvalidArgumentError(
+    argument,
+    `must be one of ${[...known].join(', ')}, not ${formatValue(value)}`,
+  );
 }
 
 /** @throws InvalidArgumentError unless the limit is a whole number from 1 to 500 */

@@ -42,8 +42,10 @@ export interface StartOptions {
   /** The earliest time at which tasks run, as a duration from now. Cannot be combined with `runAt`. */
   delay?: Duration;
   /**
-   * Until when the execution must begin: a Date, or a duration from now. If none of its tasks has begun by then, it is
-   * Cancelled with the reason `expired`, also while it is Paused, and no task of it begins. Default: no limit.
+   * Until when the execution must begin: a Date of the years 1 to 9999, or a duration of more than 0 from now, in
+   * milliseconds or as text such as `'15m'`. If none of its tasks has begun by then, it is Cancelled with the reason
+   * `expired`, also while it is Paused, and no task of it begins. An InvalidArgumentError refuses a time that is not later
+   * than `runAt` or `delay`. Cannot be combined with `debounce`. Default: no limit.
    *
    * @example
    * ```ts
@@ -74,7 +76,8 @@ export interface StartOptions {
   /**
    * Joins starts with the same key to one execution: while it has not begun, a later start replaces its input and tags, moves
    * its time, and returns it with `created: false`. Once it has begun, the next start makes another one, so the last input is
-   * never lost. Cannot be combined with `idempotencyKey`, `runAt`, `delay` and `manager`. Default: none.
+   * never lost. An InvalidArgumentError refuses it together with `idempotencyKey`, `runAt`, `delay`, `startBefore` or
+   * `manager`, and for a workflow whose admission has `whenFull: 'skip'`. Default: none.
    *
    * @example
    * ```ts
@@ -212,7 +215,7 @@ function checkDelay(delay: Duration | undefined): number | null {
 /** @throws InvalidArgumentError for an invalid Date, or a year that PostgreSQL reads differently */
 export function checkDate(name: string, date: Date): Date {
   if (isInstant(date)) return date;
-  throw new InvalidArgumentError(name, `must be ${INSTANT_FORM}`);
+  throw new InvalidArgumentError(name, `must be ${INSTANT_FORM}, not ${formatValue(date)}`);
 }
 
 /** @throws InvalidArgumentError for a manager without an open transaction: its start would be committed at once */

@@ -1,16 +1,9 @@
 import type { WorkflowRef } from '../discovery/workflow-ref.js';
 import type { TenantEngine } from '../engine/tenant-engine.js';
-import { checkCallOptions } from '../errors/call-options.js';
 import type { AvailabilityRetry } from '../runtime/availability-retry.js';
-import { checkReason } from './call-checks.js';
 import type { ExecutionStarter } from './execution-starter.js';
+import { checkReasonOptions, type ReasonOptions } from './reason-options.js';
 import type { ServedCalls } from './served-calls.js';
-
-/** Options of {@link CloacinaRunner.pauseWorkflow}. */
-export interface PauseWorkflowOptions {
-  /** Why the workflow is paused. It is shown by `pausedWorkflows()` and in `waitingFor`. Default: none. */
-  reason?: string;
-}
 
 /** A workflow that is paused as a whole. */
 export interface PausedWorkflow {
@@ -21,8 +14,6 @@ export interface PausedWorkflow {
   /** Since when it is paused. */
   since: Date;
 }
-
-const OPTIONS: ReadonlySet<string> = new Set<keyof PauseWorkflowOptions>(['reason']);
 
 export interface WorkflowPauseCallsParts {
   readonly engine: Pick<TenantEngine, 'workflows'>;
@@ -36,9 +27,8 @@ export interface WorkflowPauseCallsParts {
 export class WorkflowPauseCalls {
   constructor(private readonly parts: WorkflowPauseCallsParts) {}
 
-  async pause(workflow: WorkflowRef, options: PauseWorkflowOptions = {}): Promise<void> {
-    checkCallOptions('pauseWorkflow()', options, OPTIONS);
-    const reason = checkReason(options.reason);
+  async pause(workflow: WorkflowRef, options: ReasonOptions = {}): Promise<void> {
+    const reason = checkReasonOptions('pauseWorkflow()', options);
     const { engine, nameOf, starter } = this.parts;
     // A name with a typing error would pause nothing.
     await this.run(() => starter.definitionOf(workflow));

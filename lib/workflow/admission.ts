@@ -11,22 +11,27 @@ export type WhenFull = 'queue' | 'skip' | 'cancelPrevious' | 'replaceQueued';
 export interface Admission {
   /**
    * The path of the key in the input, such as `accountId` or `customer.id`. The value there is a string, a number or a
-   * boolean of at most 400 characters. Default: all executions of the workflow share one key.
+   * boolean of at most 400 characters; a start without it throws an InvalidContextError. Default: all executions of the
+   * workflow share one key.
    */
   readonly key?: string;
   /** The number of executions of each key that run at a time, 1 to 1,000. Default: 1,000. */
   readonly concurrency?: number;
-  /** How many executions of each key may begin in a time. Default: any number. */
+  /**
+   * How many executions of each key may begin in a time, such as `{ limit: 90, per: '1s' }`; `per` is in milliseconds or text.
+   * Default: any number.
+   */
   readonly rate?: Rate;
   /**
    * What happens to a start while the key has no free slot, or its rate no token:
    *
    * - `queue`: the execution waits for its turn, by priority and then by age.
-   * - `skip`: no execution is stored. `start` returns the execution of the key that began last, with `created: false`.
+   * - `skip`: no execution is stored. `start` returns the execution of the key that began last, with `created: false`. It
+   *   refuses `runAt`, `delay` and `debounce` with an InvalidArgumentError.
    * - `cancelPrevious`: the oldest executions of the key are cancelled, and the new one takes their place.
    * - `replaceQueued`: at most one execution of the key waits. A newer one cancels it.
    *
-   * Default: `queue`.
+   * A start with a `manager` is refused unless this is `queue`. Default: `queue`.
    */
   readonly whenFull?: WhenFull;
 }

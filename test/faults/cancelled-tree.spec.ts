@@ -55,7 +55,7 @@ async function expectCancelled(tenant: OpenTenant): Promise<void> {
 test(`A tree of ${SIZE} is cancelled by one call`, async () => {
   const { tenant, id } = await grown();
   const began = performance.now();
-  await tenant.runner.cancel(id, 'enough');
+  await tenant.runner.cancel(id, { reason: 'enough' });
   const returnedMs = Math.round(performance.now() - began);
   await expectCancelled(tenant);
   const endedMs = Math.round(performance.now() - began);

@@ -111,7 +111,7 @@ test.each(ENDS.map((end) => [end.how, end] as const))(
     );
     if (cancels) {
       await waitFor(() => hanging.length === SLOTS, { what: 'the handlers' });
-      await Promise.all(handles.map((handle) => handle.cancel('it hangs')));
+      await Promise.all(handles.map((handle) => handle.cancel({ reason: 'it hangs' })));
     }
     for (const handle of handles)
       expect((await handle.result({ ...BOUND, settled: true })).status).toBe(status);

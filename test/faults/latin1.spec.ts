@@ -152,8 +152,8 @@ describe('A database with the encoding LATIN1', () => {
 const CALLS: [string, (id: string) => Promise<unknown>][] = [
   ['start, as a value', () => tenant.runner.start(workflows.plain, { text: FOREIGN })],
   ['start, as a key', () => tenant.runner.start(workflows.plain, {}, { idempotencyKey: FOREIGN })],
-  ['cancel', (id) => tenant.runner.cancel(id, FOREIGN)],
-  ['pause', (id) => tenant.runner.pause(id, FOREIGN)],
+  ['cancel', (id) => tenant.runner.cancel(id, { reason: FOREIGN })],
+  ['pause', (id) => tenant.runner.pause(id, { reason: FOREIGN })],
 ];
 
 describe('A call with what a LATIN1 database can not store', () => {
@@ -171,7 +171,7 @@ describe('A call with what a LATIN1 database can not store', () => {
     // It does nothing by halves.
     const before = (await tenant.runner.get(id))?.status;
     if (error !== undefined) expect(before).toBe('Pending');
-    if (before !== 'Cancelled') await tenant.runner.cancel(id, 'in plain words');
+    if (before !== 'Cancelled') await tenant.runner.cancel(id, { reason: 'in plain words' });
     expect((await tenant.runner.get(id))?.status).toBe('Cancelled');
   });
 });

@@ -107,6 +107,10 @@ export class InvoiceWorkflow {
   // @ts-expect-error TS2353 a map has no limit
   @MapTask({ items: () => [1], limit: 'stripe' })
   limited() {}
+
+  // @ts-expect-error TS2353 its items take no turns by a key
+  @MapTask({ items: () => [1], fairKey: 'customerId' })
+  fair() {}
 }
 
 declare const ended: WorkflowContext<typeof InvoiceWorkflow>;
@@ -161,3 +165,5 @@ invoices.child('c', render, { output: 'pfd' });
 invoices.child('d', render, { input: () => ({ id: 7 }) });
 // @ts-expect-error TS2353 a map has no limit
 invoices.map('e', { items: () => [1], limit: 'stripe' }, () => undefined);
+// @ts-expect-error TS2353 its items take no turns by a key
+invoices.map('e', { items: () => [1], fairKey: 'customerId' }, () => undefined);

@@ -39,7 +39,7 @@ export interface PollersParts {
  *
  * @example
  * ```ts
- * await runner.schedules.pause('inbox', 'the partner moves its server');
+ * await runner.schedules.pause('inbox', { reason: 'the partner moves its server' });
  * await runner.pollers.setCursor('inbox', '2026-01-31/0001.csv');
  * await runner.schedules.resume('inbox');
  * ```

@@ -14,7 +14,7 @@ import { nextInstants } from '../../workflow/schedule/index.js';
 import { checkBulkOptions } from '../bulk/bulk-calls.js';
 import type { BulkResult } from '../bulk/bulk-options.js';
 import { scheduleSubject } from '../schedule-request.js';
-import { makeStartRequest } from '../start-request.js';
+import { checkDate, makeStartRequest } from '../start-request.js';
 import type { BackfillOperation } from './backfill-operation.js';
 import type { BackfillOptions } from './backfill-options.js';
 import { BACKFILL_WORKFLOW } from './backfill-workflow.js';
@@ -50,8 +50,8 @@ export class BackfillCalls {
     options: BackfillOptions,
   ): Promise<{ readonly id: string } | BulkResult> {
     checkCallOptions('backfill()', options, OPTIONS);
-    const from = instantOf('from', options.from);
-    const to = instantOf('to', options.to);
+    const from = checkDate('from', options.from).getTime();
+    const to = checkDate('to', options.to).getTime();
     if (to < from) throw new InvalidArgumentError('to', 'must not be before from');
     const overlap = overlapOf(options.overlap);
     const { dryRun, background } = checkBulkOptions(options);
@@ -166,11 +166,6 @@ export class BackfillCalls {
     const start = { maxContextSize, clock, isAwaited: false };
     return engine.starts.start(makeStartRequest(definition, { operation }, {}, start));
   }
-}
-
-function instantOf(field: 'from' | 'to', value: unknown): number {
-  if (value instanceof Date && !Number.isNaN(value.getTime())) return value.getTime();
-  throw new InvalidArgumentError(field, `must be a valid Date, not ${formatValue(value)}`);
 }
 
 function overlapOf(value: unknown): BackfillOverlap {

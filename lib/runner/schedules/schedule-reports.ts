@@ -1,16 +1,16 @@
 import type { WorkflowRef } from '../../discovery/workflow-ref.js';
 import { planOf } from '../../engine/schedules/schedule-columns.js';
 import type { TenantEngine } from '../../engine/tenant-engine.js';
-import { InvalidArgumentError } from '../../errors/index.js';
-import { formatValue } from '../../errors/option-checks.js';
+import { checkCallOptions } from '../../errors/call-options.js';
 import type { AvailabilityRetry } from '../../runtime/availability-retry.js';
 import { nextInstants, type ScheduleSpec } from '../../workflow/schedule/index.js';
 import type { BulkReply } from '../bulk/bulk-options.js';
 import type { ExecutionHandle } from '../execution-handle.js';
 import type { ExecutionStarter } from '../execution-starter.js';
 import { viewFiring, type Firing } from '../schedule.js';
-import { checkLimit, checkSpec } from '../schedule-request.js';
+import { checkLimit, checkName, checkSpec } from '../schedule-request.js';
 import type { ServedCalls } from '../served-calls.js';
+import { checkDate } from '../start-request.js';
 import { BackfillCalls } from './backfill-calls.js';
 import type { BackfillOptions } from './backfill-options.js';
 import { viewStats, type ScheduleStats } from './schedule-stats.js';
@@ -28,6 +28,9 @@ export interface StatsFilter {
   /** Only firings of the schedule of this name. Default: of all schedules. */
   readonly schedule?: string;
 }
+
+const FIRING_OPTIONS: ReadonlySet<string> = new Set<keyof FiringFilter>(['before', 'limit']);
+const STATS_OPTIONS: ReadonlySet<string> = new Set<keyof StatsFilter>(['schedule']);
 
 export interface SchedulesParts {
   readonly tenant: string;
@@ -85,12 +88,13 @@ export abstract class ScheduleReports {
    * const { fired, skipped, lagMs, executions } = await runner.schedules.stats(new Date(Date.now() - 86_400_000));
    * ```
    */
-  stats(since?: Date, { schedule }: StatsFilter = {}): Promise<ScheduleStats> {
+  stats(since?: Date, filter: StatsFilter = {}): Promise<ScheduleStats> {
     const { engine, served, whileUnavailable } = this.reported;
     return served.run(async () => {
-      if (since !== undefined && !(since instanceof Date && !Number.isNaN(since.getTime())))
-        throw new InvalidArgumentError('since', `must be a valid Date, not ${formatValue(since)}`);
-      const query = { since: since?.getTime() ?? null, schedule: schedule ?? null };
+      checkCallOptions('stats()', filter, STATS_OPTIONS);
+      const from = since === undefined ? null : checkDate('since', since).getTime();
+      if (filter.schedule !== undefined) checkName(filter.schedule, 'schedule');
+      const query = { since: from, schedule: filter.schedule ?? null };
       return viewStats(await whileUnavailable.run(() => engine.store.schedules.stats(query)));
     });
   }
@@ -107,10 +111,21 @@ export abstract class ScheduleReports {
     return nextInstants(planOf(spec, now), now, checkLimit(count)).map((at) => new Date(at));
   }
 
-  /** Reads what came of the firings of a schedule, the latest first. */
-  firings(name: string, { before, limit }: FiringFilter = {}): Promise<Firing[]> {
+  /**
+   * Reads what came of the firings of a schedule, the latest first.
+   *
+   * @throws InvalidArgumentError that names the invalid field
+   */
+  firings(name: string, filter: FiringFilter = {}): Promise<Firing[]> {
     return this.reported.served.run(async () => {
-      const query = { schedule: name, before: before?.getTime() ?? null, limit: checkLimit(limit) };
+      checkCallOptions('firings()', filter, FIRING_OPTIONS);
+      checkName(name);
+      const { before, limit } = filter;
+      const query = {
+        schedule: name,
+        before: before === undefined ? null : checkDate('before', before).getTime(),
+        limit: checkLimit(limit),
+      };
       const page = await this.reported.whileUnavailable.run(() =>
         this.reported.engine.store.schedules.firings(query),
       );

@@ -50,7 +50,8 @@ export class ImportsService {
   /** The chunks are items of the import's map, so they are cancelled with it. */
   async cancel(tenant: string, id: string, reason?: string): Promise<Execution> {
     const execution = await this.get(tenant, id);
-    await this.tenants.get(tenant).runner.cancel(execution.id, reason);
+    const why = reason === undefined ? {} : { reason };
+    await this.tenants.get(tenant).runner.cancel(execution.id, why);
     return this.get(tenant, execution.id);
   }
 

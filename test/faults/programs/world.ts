@@ -178,7 +178,7 @@ export class World {
   private async cancel(id: string, afterMs: number): Promise<void> {
     await delay(afterMs);
     this.cancelling.add(id);
-    if (!(await this.control(() => this.client.runner.cancel(id, 'storm')))) return;
+    if (!(await this.control(() => this.client.runner.cancel(id, { reason: 'storm' })))) return;
     this.cancelled.add(id);
     this.count('cancelled');
   }
@@ -187,7 +187,8 @@ export class World {
     const { random } = this.options;
     const tree = { tree: random() < 0.5 };
     await delay(afterMs);
-    if (!(await this.control(() => this.client.runner.pause(id, 'storm', tree)))) return;
+    if (!(await this.control(() => this.client.runner.pause(id, { reason: 'storm', ...tree }))))
+      return;
     this.count(tree.tree ? 'paused trees' : 'paused');
     await delay(random() * 800);
     await this.control(() => this.client.runner.resume(id, tree));

@@ -25,4 +25,4 @@ const host = new TenantManager(new WorkflowRegistry(registered), 10);
 const { runner } = await host.openTenant(tenantOptions(settings.schema, { maxConcurrentTasks: 0 }));
 await host.startClaiming();
 armFailpoint(settings.failpoint);
-await runner.cancel(settings.cancel, 'enough');
+await runner.cancel(settings.cancel, { reason: 'enough' });

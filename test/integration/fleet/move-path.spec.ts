@@ -100,7 +100,7 @@ test('an application in public moves to a schema of its own and goes on with eve
   expect([completed.status, failed.status]).toEqual(['Completed', 'Failed']);
   const delayed = await runner.start('plain', {}, { delay: '1h', idempotencyKey: 'order-2' });
   const paused = await runner.start('plain', {}, { delay: '1h' });
-  await paused.pause('for the move');
+  await paused.pause({ reason: 'for the move' });
   const retrying = await runner.start('retrying');
   const deferring = await runner.start('deferring');
   await waitFor(async () => {

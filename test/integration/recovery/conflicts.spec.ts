@@ -182,7 +182,7 @@ const SCENES: [string, Play][] = [
       const { id } = await one.runner.start(holding);
       await begun.passed;
       await fail("SET status = 'Cancelled'");
-      await one.runner.cancel(id, 'enough');
+      await one.runner.cancel(id, { reason: 'enough' });
       expect((await one.runner.get(id))?.status).toBe('Cancelled');
     },
   ],

@@ -33,4 +33,4 @@ const options = { poolSize: 6, leaseDurationMs: 3_000, maxConcurrentTasks };
 const { runner } = await host.openTenant(tenantOptions(schema, options));
 armFailpoint(failpoint);
 await host.startClaiming();
-if (cancel !== undefined) await runner.cancel(cancel, 'enough');
+if (cancel !== undefined) await runner.cancel(cancel, { reason: 'enough' });

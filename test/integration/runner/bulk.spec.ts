@@ -326,7 +326,7 @@ describe('Bulk calls in the background', () => {
     const operation = await tenant.runner.cancelMany({ workflow: of }, { background: true });
     await operation.pause();
     await tenant.host.startClaiming();
-    await operation.cancel('changed my mind');
+    await operation.cancel({ reason: 'changed my mind' });
     await expect(operation.result()).rejects.toMatchObject({ code: 'WORKFLOW_CANCELLED' });
     const [counts] = await tenant.runner.counts({ workflow: of });
     expect(counts?.byStatus.Cancelled).toBe(0);

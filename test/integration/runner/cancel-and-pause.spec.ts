@@ -47,7 +47,7 @@ describe('Cancel', () => {
           status: 'Cancelled',
           reason: 'changed my mind',
         });
-        await handle.cancel('changed my mind');
+        await handle.cancel({ reason: 'changed my mind' });
         await rejected;
         expect(await waiting).toMatchObject({
           status: 'Cancelled',
@@ -173,7 +173,7 @@ describe('Pause', () => {
       return async (tenant) => {
         const handle = await tenant.runner.start(workflow);
         await begun.passed;
-        await handle.pause('maintenance');
+        await handle.pause({ reason: 'maintenance' });
         expect(await handle.status()).toBe('Paused');
         free.open();
         await waitFor(async () => (await statuses(tenant, handle.id))[0] === 'Completed');
@@ -338,9 +338,9 @@ describe('A control of what is not there', () => {
             });
           }
           const handle = await runner.start(workflow, {}, { delay: '1h' });
-          for (const reason of ['a\u0000b', 5]) {
+          for (const options of [{ reason: 'a\u0000b' }, { reason: 5 }, { reasn: 'why' }, 'why']) {
             if (action !== 'cancel' && action !== 'pause') break;
-            await expect(runner[action](handle.id, reason as string)).rejects.toMatchObject({
+            await expect(runner[action](handle.id, options as object)).rejects.toMatchObject({
               code: 'INVALID_ARGUMENT',
             });
           }

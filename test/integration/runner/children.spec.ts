@@ -425,7 +425,7 @@ describe('The end of a parent', () => {
 
   it('cancels children when it is cancelled', async () => {
     const id = await started({});
-    await two.runner.cancel(id, 'enough');
+    await two.runner.cancel(id, { reason: 'enough' });
     await until(
       () => statusesOf(id),
       (all) => all.every((s) => s === 'Cancelled'),
@@ -488,7 +488,7 @@ describe('The end of a parent', () => {
     const { items } = await one.runner.list({ root: id });
     expect(items.map(({ workflow }) => workflow)).toEqual(['held', 'waiting']);
     const all = [id, ...items.map((item) => item.id)];
-    await one.runner.pause(id, 'lunch', { tree: true });
+    await one.runner.pause(id, { reason: 'lunch', tree: true });
     expect(new Set((await one.runner.statuses(all)).values())).toEqual(new Set(['Paused']));
     await one.runner.resume(id, { tree: true });
     expect(new Set((await one.runner.statuses(all)).values())).toEqual(new Set(['Running']));
@@ -512,7 +512,7 @@ describe('The end of a parent', () => {
 
   it('tells the parent of a child that was cancelled', async () => {
     const { id } = await one.runner.start(waiting);
-    await one.runner.cancel(await oneChildOf(id), 'not needed');
+    await one.runner.cancel(await oneChildOf(id), { reason: 'not needed' });
     const { error } = await one.runner.handle(id).result({ settled: true });
     expect(error).toMatchObject({
       code: 'CHILD_CANCELLED',

@@ -102,7 +102,7 @@ it('tells everything that the tables tell of', async () => {
     .catch(() => undefined);
 
   // Cancels, of what waits and of what runs; pauses; retries; deferrals; a timeout.
-  await delayed.cancel('not wanted');
+  await delayed.cancel({ reason: 'not wanted' });
   const cancelled = await runner.start(standing);
   await begun(1);
   await cancelled.cancel();

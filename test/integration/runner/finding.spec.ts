@@ -165,7 +165,7 @@ describe('an execution that waits says so in list() and get()', () => {
       detail: 'It is due at 2100-01-01T00:00:00.000Z.',
       until: new Date('2100-01-01'),
     });
-    await handle.pause('lunch');
+    await handle.pause({ reason: 'lunch' });
     expect(await waitsFor(handle.id, 'quick')).toEqual({
       reason: 'paused',
       detail: 'The execution is paused.',

@@ -42,7 +42,7 @@ it('history() tells all that happened to an execution, in the order in which it 
   await waitFor(async () =>
     (await runner.history(handle.id))?.some(({ type }) => type === 'task.deferred'),
   );
-  await handle.pause('the carrier is closed');
+  await handle.pause({ reason: 'the carrier is closed' });
   await handle.resume();
   holds = true;
   await handle.result({ settled: true });
@@ -82,10 +82,10 @@ it('history() tells all that happened to an execution, in the order in which it 
 it('a reason is kept of a pause that is over and of a cancel', async () => {
   const { runner } = tenant;
   const { id } = await runner.start(order, {}, { delay: '1h' });
-  await runner.pause(id, 'lunch');
+  await runner.pause(id, { reason: 'lunch' });
   await runner.resume(id);
   await runner.pause(id);
-  await runner.cancel(id, 'enough');
+  await runner.cancel(id, { reason: 'enough' });
   const history = (await runner.history(id)) ?? [];
   expect(history.map(lineOf)).toEqual([
     'execution.created',

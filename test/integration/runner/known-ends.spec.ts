@@ -199,7 +199,7 @@ describe('A result that memory does not have all of', () => {
     const execution = runner.execute(pausable);
     await begun.passed;
     const [{ id } = { id: '' }] = (await runner.list({ workflow: pausable })).items;
-    await runner.pause(id, 'lunch');
+    await runner.pause(id, { reason: 'lunch' });
     free.open();
     const result = await execution;
     expect(result).toMatchObject({ status: 'Completed', reason: 'lunch' });

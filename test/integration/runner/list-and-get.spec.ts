@@ -126,7 +126,7 @@ describe('list', () => {
 
   it('shows the reason of a pause and the first failure that was not handled, as get does', async () => {
     const { id: paused } = await tenant.runner.start(other, {}, { delay: '1h' });
-    await tenant.runner.pause(paused, 'lunch');
+    await tenant.runner.pause(paused, { reason: 'lunch' });
     const handles = [await tenant.runner.start(partly), await tenant.runner.start(quick)];
     await Promise.all(handles.map((handle) => handle.result({ settled: true })));
     // Another test has put one into the future.

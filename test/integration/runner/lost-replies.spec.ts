@@ -69,7 +69,7 @@ describe.each(['before', 'after'] as const)('A connection that breaks %s the com
         await waitFor(async () => (await runner.get(handle.id))?.tasks[0]?.status === 'Running');
         const sends = breakNext(tenant, 'cancel', when);
         const result = handle.result({ timeout: '60s', settled: true });
-        await handle.cancel('enough');
+        await handle.cancel({ reason: 'enough' });
         expect(sends()).toBe(2);
         expect(await result).toMatchObject({ status: 'Cancelled' });
         await waitFor(() => reasons.length === 1);

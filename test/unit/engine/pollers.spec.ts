@@ -186,7 +186,7 @@ describe('pollers', () => {
 
   it('are paused, resumed and run by their schedule', async () => {
     const { runner } = await boot();
-    await runner.schedules.pause('p', 'holiday');
+    await runner.schedules.pause('p', { reason: 'holiday' });
     await clock.advance(5 * MINUTE);
     expect(polled).toEqual([]);
     expect(await runner.pollers.list()).toMatchObject([{ state: 'paused', reason: 'holiday' }]);

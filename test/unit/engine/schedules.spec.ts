@@ -98,7 +98,7 @@ describe('schedules', () => {
     const process = await boot();
     const { schedules } = process.runner;
     await schedules.create('s', 'w', { every: '1h' });
-    await schedules.pause('s', 'holiday');
+    await schedules.pause('s', { reason: 'holiday' });
     await scene.clock.advance(5 * HOUR);
     expect(scene.ran).toEqual([]);
     expect(await schedules.get('s')).toMatchObject({ state: 'paused', reason: 'holiday' });
@@ -184,6 +184,43 @@ describe('schedules', () => {
       new Date(START + DAY),
       new Date(START + 2 * DAY),
     ]);
+  });
+
+  it('refuse a filter, a date and options that are not valid, with the name of the field', async () => {
+    const { schedules } = (await boot()).runner;
+    const refused = (argument: string) => ({ code: 'INVALID_ARGUMENT', argument });
+    for (const [argument, value] of [
+      ['state', 'activ'],
+      ['origin', 'file'],
+      ['workflow', 7],
+      ['after', 5],
+      ['limit', 0],
+      ['stat', 'active'],
+    ] as const) {
+      await expect(schedules.list({ [argument]: value })).rejects.toMatchObject(refused(argument));
+    }
+    for (const before of [new Date(Number.NaN), '2030-01-01', Date.parse('2030-01-01')] as Date[]) {
+      await expect(schedules.firings('s', { before })).rejects.toMatchObject(refused('before'));
+      await expect(schedules.stats(before)).rejects.toMatchObject(refused('since'));
+      const to = new Date(START);
+      await expect(schedules.backfill('s', { from: before, to })).rejects.toMatchObject(
+        refused('from'),
+      );
+    }
+    // PostgreSQL reads the text of such a year differently.
+    const to = new Date('+012345-01-01T00:00:00Z');
+    await expect(schedules.stats(to)).rejects.toThrow('since must be a valid Date, of the years');
+    await expect(schedules.backfill('s', { from: new Date(START), to })).rejects.toMatchObject(
+      refused('to'),
+    );
+    await expect(schedules.stats(undefined, { schedule: '' })).rejects.toMatchObject(
+      refused('schedule'),
+    );
+    await expect(schedules.pause('s', 'holiday' as never)).rejects.toMatchObject(
+      refused('options'),
+    );
+    await schedules.create('s', 'w', { every: '1h' });
+    expect(await schedules.list({ workflow: 'w', state: 'active', origin: 'api' })).toHaveLength(1);
   });
 
   describe('of the code', () => {

@@ -81,7 +81,10 @@ it('A pause of a tree reaches all of its executions, however many there are', as
   } as unknown as ControlParts['engine'];
   const whileUnavailable = new AvailabilityRetry('t', { classifyFailure }, 10_000, clock);
   const parts = { tenant: 't', engine, whileServed: <T>(work: () => Promise<T>) => work() };
-  await new ExecutionControl({ ...parts, whileUnavailable }).pause(ID, 'lunch', { tree: true });
+  await new ExecutionControl({ ...parts, whileUnavailable }).pause(ID, {
+    reason: 'lunch',
+    tree: true,
+  });
   expect(running.size).toBe(0);
 });
 
