@@ -110,10 +110,14 @@ export function describeSchedules(tested: TestedStore): void {
   test('a firing that is recorded already starts nothing', async () => {
     const { schedules } = tested.store;
     await schedules.create(name, columns());
-    await schedules.fire([fire(1, [firing(now)])]);
+    const first = firing(now);
+    await schedules.fire([fire(1, [first])]);
     const second = firing(now);
     expect((await schedules.fire([fire(2, [second])])).fired).toEqual([true]);
     expect(await exists(second)).toBe(false);
+    // The overlap of the next firing depends on the execution that there is.
+    expect(await schedules.get(name)).toMatchObject({ lastExecutionId: first.start!.id });
+    expect((await schedules.due([name], 10))[0]).toMatchObject({ lastStatus: 'Pending' });
   });
 
   test.each(['changed', 'deleted'])('a schedule that was %s since fires nothing', async (what) => {

@@ -70,11 +70,14 @@ export function fire(tables: MemoryTables, schedules: readonly ScheduleFire[]): 
     const row = tables.schedules.get(name);
     if (row?.version !== version) return false;
     if (row.state !== 'active' && columns.state === 'active') isChanged(tables, row);
+    const { lastExecutionId } = row;
     change(row, { ...columns, version: version + 1 });
     for (const firing of firings) {
-      if (addFiring(tables, name, firing) && firing.start !== null) {
-        insertScheduled(tables, firing.start);
-      }
+      const { start } = firing;
+      const isNew = addFiring(tables, name, firing);
+      if (start === null) continue;
+      if (isNew) insertScheduled(tables, start);
+      else if (start.id === columns.lastExecutionId) change(row, { lastExecutionId });
     }
     return true;
   });

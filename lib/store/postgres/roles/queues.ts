@@ -5,7 +5,8 @@ import type { AgingDefinition, QueueStore } from '../../port/index.js';
 /** Executions and tasks that wait for their begin, on PostgreSQL. */
 export class PostgresQueueStore extends PostgresRole implements QueueStore {
   async pending(workflow: string, most: number): Promise<number> {
-    const [row] = await this.db.cold.run(countPending, [workflow, most]);
+    // With the plans of hot statements: others could read the whole table, on which few executions have not begun.
+    const [row] = await this.db.hot.run(countPending, [workflow, most]);
     return row?.pending ?? 0;
   }
 

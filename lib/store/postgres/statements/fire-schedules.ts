@@ -14,8 +14,9 @@ type FiredRow = ReturnType<typeof FIRED.decode>[number];
  *
  * **Once.** The row of the schedule decides: it is locked first, and its version compared under the lock. Another process
  * that fires the same, an update, a pause or a deletion either comes before, and this statement finds another version or no
- * row; or it comes after, and finds the version of this one. A firing that is recorded already starts nothing. A firing that
- * ends a pause is a change of the schedule, so it begins a new count of failed executions.
+ * row; or it comes after, and finds the version of this one. A firing that is recorded already starts nothing, and its
+ * execution does not become the last one of the schedule. A firing that ends a pause is a change of the schedule, so it
+ * begins a new count of failed executions.
  *
  * **Locks.** A row that another transaction has locked is skipped. A caller may have changed the schedule in a transaction
  * that stays open, and the other schedules of the batch must not wait for it.
@@ -34,13 +35,6 @@ function fireText(tables: TenantTables): string {
       WHERE c.name = ANY (ARRAY[i.name]) AND c.version = i.version
       FOR NO KEY UPDATE SKIP LOCKED
     ) l
-  ), moved AS (
-    UPDATE ${tables.schedule} c
-    SET state = h.state, reason = h.reason, next_for = h.next_for, next_at = h.next_at,
-        last_fired_for = h.last_fired_for, last_execution_id = h.last_execution_id,
-        last_error = h.last_error::json, version = c.version + 1,
-        updated_at = CASE WHEN c.state <> 'active' AND h.state = 'active' THEN ${clock.now} ELSE c.updated_at END
-    FROM held h WHERE c.name = ANY (ARRAY[h.name])
   ), firing AS (
     INSERT INTO ${tables.scheduleFiring} (schedule, scheduled_for, outcome, execution_id, until, count, due_at, fired_at)
     SELECT f.*, ${clock.now} FROM ROWS FROM (
@@ -50,6 +44,16 @@ function fireText(tables: TenantTables): string {
     WHERE f.schedule IN (SELECT name FROM held)
     ON CONFLICT DO NOTHING
     RETURNING schedule, scheduled_for, execution_id
+  ), moved AS (
+    UPDATE ${tables.schedule} c
+    SET state = h.state, reason = h.reason, next_for = h.next_for, next_at = h.next_at,
+        last_fired_for = h.last_fired_for,
+        last_execution_id = CASE WHEN h.last_execution_id = ANY ($29::uuid[])
+                                   AND h.last_execution_id NOT IN (SELECT execution_id FROM firing WHERE execution_id IS NOT NULL)
+                                 THEN c.last_execution_id ELSE h.last_execution_id END,
+        last_error = h.last_error::json, version = c.version + 1,
+        updated_at = CASE WHEN c.state <> 'active' AND h.state = 'active' THEN ${clock.now} ELSE c.updated_at END
+    FROM held h WHERE c.name = ANY (ARRAY[h.name])
   ), ${startsOfFirings(tables, { tags: '$32', limitKeys: '$34', admissionKeys: '$36' })}
   SELECT ${FIRED.selectSome({ index: 'ord - 1' })} FROM held
   UNION ALL SELECT ${FIRED.selectSome({ index: '-1', missingDefinition: 'u.id' })} FROM unnest($33::bigint[]) u(id)

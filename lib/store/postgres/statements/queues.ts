@@ -8,12 +8,15 @@ import { MAX_AGED, type AgingDefinition } from '../../port/index.js';
 
 const PENDING = columns({ pending: integer });
 
-/** The number of executions of workflow $1 that have not begun, up to $2. Reads the index of executions that have not ended. */
+/**
+ * The number of executions of workflow $1 that have not begun, up to $2. The condition on the generation, which is always true,
+ * is that of their index. It reads nothing of ended executions, nor of other workflows.
+ */
 export const countPending: Statement<{ pending: number }> = {
   name: 'count_pending',
   columns: PENDING,
   text: (tables) => `SELECT ${PENDING.select({ pending: 'count(*)::integer' })} FROM (
-    SELECT FROM ${tables.execution} x WHERE x.status = 'Pending' AND x.workflow = $1::text LIMIT $2::integer
+    SELECT FROM ${tables.execution} x WHERE x.status = 'Pending' AND x.generation >= 0 AND x.workflow = $1::text LIMIT $2::integer
   ) p`,
 };
 

@@ -63,6 +63,11 @@ CREATE INDEX cloacina_workflow_execution_tags_idx
   WHERE tags IS NOT NULL;
 CREATE INDEX cloacina_workflow_execution_status_idx
   ON ${schema}.cloacina_workflow_execution (status, created_at) WHERE status <> 'Completed';
+-- For the count of maxPending. An execution that begins in the statement of its start is never in it, and the beginning of
+-- another one writes nothing to it. The condition on the generation is always true. Only the count contains it: a list of
+-- Pending executions by date must not find them here, without an order.
+CREATE INDEX cloacina_workflow_execution_pending_idx
+  ON ${schema}.cloacina_workflow_execution (workflow) WHERE status = 'Pending' AND generation >= 0;
 CREATE INDEX cloacina_workflow_execution_deadline_idx
   ON ${schema}.cloacina_workflow_execution (deadline_at) WHERE deadline_at IS NOT NULL;
 CREATE INDEX cloacina_workflow_execution_parent_idx

@@ -35,6 +35,11 @@ CREATE TABLE ${schema}.cloacina_schedule_firing (
   fired_at timestamptz NOT NULL DEFAULT ${SERVER_CLOCK.now},
   PRIMARY KEY (schedule, scheduled_for)
 );
+-- Statistics count what was recorded since a time, and a backfill looks for the range that a time is in. Most firings are
+-- not ranges.
+CREATE INDEX cloacina_schedule_firing_fired_idx ON ${schema}.cloacina_schedule_firing (fired_at);
+CREATE INDEX cloacina_schedule_firing_range_idx
+  ON ${schema}.cloacina_schedule_firing (schedule, scheduled_for) WHERE until IS NOT NULL;
 
 CREATE TABLE ${schema}.cloacina_state (
   name text PRIMARY KEY,
