@@ -1,25 +1,11 @@
 import type { RunnableDefinition } from '../definitions/runnable-definition.js';
-import type { AdmissionRequest, StartLimit } from '../../store/port/index.js';
+import type { StartItem } from '../../store/port/index.js';
 
-/** What a caller asks to start, checked and encoded. */
-export interface StartRequest {
-  readonly id: string;
+/** What a caller asks to start, checked and encoded. What the store gets besides follows from the definition and the process. */
+export interface StartRequest extends Omit<StartItem, 'claims' | 'hasWaiters' | 'plan'> {
   readonly definition: RunnableDefinition;
-  /** JSON text of the input context, and of each of its keys. */
-  readonly input: string;
+  /** JSON text of each key of the input. */
   readonly members: ReadonlyMap<string, string>;
-  readonly priority: number;
-  readonly runAt: Date | null;
-  readonly delayMs: number | null;
-  /** Until when the execution must begin. Null: at any time. */
-  readonly startBefore: StartLimit | null;
-  readonly idempotencyKey: string | null;
-  /** JSON text; null without tags. */
-  readonly tags: string | null;
-  /** JSON text of the limit keys by task number; null without limits. */
-  readonly limitKeys: string | null;
-  /** The slot that the execution asks for; null without an admission. */
-  readonly admission: AdmissionRequest | null;
   /** Whether the caller waits for the execution's end. */
   readonly isAwaited: boolean;
 }

@@ -1,13 +1,14 @@
-import { bigint, columns, long, orNull } from './columns.js';
-import { jsonColumn, plainArray } from './encoding.js';
+import { plainArray } from './encoding.js';
 import { timeText } from './fire-schedules.js';
-import { startsOfFirings } from './firing-starts.js';
-import { startColumns } from './start-values.js';
+import {
+  FIRED,
+  firingStartValues,
+  selectMissingDefinitions,
+  startsOfFirings,
+  type FiredRow,
+} from './firing-starts.js';
 import type { Statement, TenantTables } from './statement.js';
 import type { Backfill } from '../../port/index.js';
-
-const FIRED = columns({ index: long, missingDefinition: orNull(bigint) });
-type FiredRow = ReturnType<typeof FIRED.decode>[number];
 
 /**
  * Records firings for times that are past, and creates their executions.
@@ -36,8 +37,7 @@ function backfillText(tables: TenantTables): string {
     RETURNING f.schedule, f.scheduled_for, f.execution_id
   ), ${startsOfFirings(tables, { tags: '$24', limitKeys: '$26', admissionKeys: '$27' })}
   SELECT ${FIRED.selectSome({ index: '0::bigint' })} FROM held
-  UNION ALL SELECT ${FIRED.selectSome({ index: '-1', missingDefinition: 'u.id' })} FROM unnest($25::bigint[]) u(id)
-  WHERE NOT EXISTS (SELECT FROM ${tables.definition} d WHERE d.id = u.id)`;
+  ${selectMissingDefinitions(tables, '$25')}`;
 }
 
 export const backfillSchedule: Statement<FiredRow> = {
@@ -47,10 +47,9 @@ export const backfillSchedule: Statement<FiredRow> = {
 };
 
 export function backfillValues({ schedule, version, firings }: Backfill): unknown[] {
-  const starts = firings.flatMap(({ start }) => start ?? []);
-  const { values, plans } = startColumns(starts);
+  const starts = firingStartValues(firings);
   return [
-    ...values,
+    ...starts.first,
     schedule,
     version,
     plainArray(firings.map(({ scheduledFor }) => timeText(scheduledFor))),
@@ -58,9 +57,9 @@ export function backfillValues({ schedule, version, firings }: Backfill): unknow
     plainArray(firings.map(({ start }) => start?.id)),
     plainArray(firings.map(({ until }) => timeText(until))),
     plainArray(firings.map(({ count }) => count)),
-    jsonColumn(starts.map(({ tags }) => tags)),
-    plainArray(plans.map(({ definitionId }) => definitionId)),
-    jsonColumn(starts.map(({ limitKeys }) => limitKeys)),
-    JSON.stringify(starts.map(({ admission }) => admission?.key ?? null)),
+    starts.tags,
+    starts.definitionIds,
+    starts.limitKeys,
+    starts.admissionKeys,
   ];
 }

@@ -2,8 +2,12 @@ import { unsettledBy } from './admission-slots.js';
 import { bigint, columns, long, orNull, text, uuid } from './columns.js';
 import { jsonColumn, plainArray } from './encoding.js';
 import { IS_OPEN } from './open-tasks.js';
-import { levelOf } from './priority-level.js';
-import { LIMIT_KEY } from './start-executions.js';
+import {
+  fromMissingDefinitions,
+  insertUnclaimedTasks,
+  START_COLUMNS,
+  startNames,
+} from './start-clauses.js';
 import { startColumns } from './start-values.js';
 import { executionOf, lockOrder, taskOf, type Statement, type TenantTables } from './statement.js';
 import type {
@@ -44,14 +48,10 @@ function debounceText(tables: TenantTables): string {
     `least(${clock.now} + i.wait_ms * interval '1 millisecond', ${since} + i.max_ms * interval '1 millisecond')`;
   return `WITH i AS MATERIALIZED (
     SELECT i.*, EXISTS (SELECT FROM ${tables.execution} x WHERE ${executionOf('i.id')}) AS is_own FROM ROWS FROM (
-      unnest($1::uuid[]), unnest($2::bigint[]), json_array_elements_text($3::json), json_array_elements_text($4::json),
-      unnest($5::integer[]), json_array_elements_text($6::json), unnest($7::bigint[]), unnest($8::integer[]),
-      unnest($9::integer[]), unnest($10::bigint[]), unnest($11::integer[]), unnest($12::integer[]),
-      json_array_elements_text($13::json), json_array_elements_text($17::json), unnest($18::bigint[]),
+      ${START_COLUMNS}, json_array_elements_text($17::json), unnest($18::bigint[]),
       unnest($19::bigint[]), json_array_elements_text($20::json), json_array_elements_text($21::json),
       json_array_elements_text($22::json)
-    ) WITH ORDINALITY AS i(id, definition_id, workflow, input, priority, run_at, delay_ms, claims, leaves, timeout_ms,
-           first_task, task_count, idempotency_key, debounce_key, wait_ms, max_ms, tags, limit_keys, admission_key, ord)
+    ) WITH ORDINALITY AS i(${startNames()}, debounce_key, wait_ms, max_ms, tags, limit_keys, admission_key, ord)
   ), found AS MATERIALIZED (
     SELECT i.ord, i.debounce_key, x.id, x.definition_id = i.definition_id AS is_same
     FROM i CROSS JOIN LATERAL (
@@ -100,14 +100,7 @@ function debounceText(tables: TenantTables): string {
     ON CONFLICT DO NOTHING
     RETURNING id
   ), task AS (
-    INSERT INTO ${tables.task} (execution_id, task_no, definition_id, status, pending_dependencies, claim_token,
-                                priority, run_at, limit_key)
-    SELECT e.id, k - e.first_task, e.definition_id, CASE WHEN r.root < 0 THEN 'NotStarted' ELSE 'Ready' END,
-           ($14::integer[])[k], 0, ${levelOf('e.priority + ($16::integer[])[k]')},
-           CASE WHEN r.root >= 0 AND e.admission_key IS NULL THEN e.due_at END, ${LIMIT_KEY}
-    FROM e
-      CROSS JOIN LATERAL generate_series(e.first_task, e.first_task + e.task_count - 1) k
-      CROSS JOIN LATERAL (SELECT ($15::integer[])[k] AS root) r
+    ${insertUnclaimedTasks(tables, 'e.due_at')}
     WHERE (e.id IN (SELECT id FROM execution)) IS TRUE
   )
   SELECT ${DEBOUNCED.selectSome({
@@ -116,8 +109,7 @@ function debounceText(tables: TenantTables): string {
     fate: `CASE WHEN h.id IS NOT NULL THEN 'updated'
                 WHEN i.is_own OR i.id IN (SELECT id FROM execution) THEN 'created' ELSE 'raced' END`,
   })} FROM i LEFT JOIN held h ON h.ord = i.ord
-  UNION ALL SELECT ${DEBOUNCED.selectSome({ index: '-1', missingDefinition: 'u.id' })} FROM unnest($23::bigint[]) u(id)
-  WHERE NOT EXISTS (SELECT FROM ${tables.definition} d WHERE d.id = u.id)`;
+  UNION ALL SELECT ${DEBOUNCED.selectSome({ index: '-1', missingDefinition: 'u.id' })} ${fromMissingDefinitions(tables, '$23')}`;
 }
 
 export const debounceExecutions: Statement<DebouncedRow> = {

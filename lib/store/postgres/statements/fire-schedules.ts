@@ -1,12 +1,13 @@
-import { bigint, columns, long, orNull } from './columns.js';
 import { jsonColumn, plainArray } from './encoding.js';
-import { startsOfFirings } from './firing-starts.js';
-import { startColumns } from './start-values.js';
+import {
+  FIRED,
+  firingStartValues,
+  selectMissingDefinitions,
+  startsOfFirings,
+  type FiredRow,
+} from './firing-starts.js';
 import type { Statement, TenantTables } from './statement.js';
 import type { FireReply, ScheduleFire } from '../../port/index.js';
-
-const FIRED = columns({ index: long, missingDefinition: orNull(bigint) });
-type FiredRow = ReturnType<typeof FIRED.decode>[number];
 
 /**
  * Makes the firings of many schedules. One commit moves a schedule, records its firings and creates their executions, so
@@ -56,8 +57,7 @@ function fireText(tables: TenantTables): string {
     FROM held h WHERE c.name = ANY (ARRAY[h.name])
   ), ${startsOfFirings(tables, { tags: '$32', limitKeys: '$34', admissionKeys: '$36' })}
   SELECT ${FIRED.selectSome({ index: 'ord - 1' })} FROM held
-  UNION ALL SELECT ${FIRED.selectSome({ index: '-1', missingDefinition: 'u.id' })} FROM unnest($33::bigint[]) u(id)
-  WHERE NOT EXISTS (SELECT FROM ${tables.definition} d WHERE d.id = u.id)`;
+  ${selectMissingDefinitions(tables, '$33')}`;
 }
 
 export const fireSchedules: Statement<FiredRow> = {
@@ -74,10 +74,9 @@ export function timeText(ms: number | null): string | null {
 /** @param schedules - in the order of their names, so that statements lock them in one order */
 export function fireValues(schedules: readonly ScheduleFire[]): unknown[] {
   const firings = schedules.flatMap(({ name, firings: of }) => of.map((one) => ({ name, ...one })));
-  const starts = firings.flatMap(({ start }) => start ?? []);
-  const { values, plans } = startColumns(starts);
+  const starts = firingStartValues(firings);
   return [
-    ...values,
+    ...starts.first,
     JSON.stringify(schedules.map(({ name }) => name)),
     plainArray(schedules.map(({ version }) => version)),
     JSON.stringify(schedules.map(({ state }) => state)),
@@ -95,11 +94,11 @@ export function fireValues(schedules: readonly ScheduleFire[]): unknown[] {
     plainArray(firings.map(({ start }) => start?.id)),
     plainArray(firings.map(({ until }) => timeText(until))),
     plainArray(firings.map(({ count }) => count)),
-    jsonColumn(starts.map(({ tags }) => tags)),
-    plainArray(plans.map(({ definitionId }) => definitionId)),
-    jsonColumn(starts.map(({ limitKeys }) => limitKeys)),
+    starts.tags,
+    starts.definitionIds,
+    starts.limitKeys,
     plainArray(firings.map(({ dueAt }) => timeText(dueAt))),
-    JSON.stringify(starts.map(({ admission }) => admission?.key ?? null)),
+    starts.admissionKeys,
   ];
 }
 

@@ -1,7 +1,19 @@
 import { unsettledBy } from './admission-slots.js';
-import { levelOf } from './priority-level.js';
-import { LIMIT_KEY } from './start-executions.js';
+import { bigint, columns, long, orNull } from './columns.js';
+import { jsonColumn, plainArray } from './encoding.js';
+import {
+  fromMissingDefinitions,
+  insertUnclaimedTasks,
+  START_COLUMNS,
+  startNames,
+} from './start-clauses.js';
+import { startColumns } from './start-values.js';
 import type { TenantTables } from './statement.js';
+import type { NewFiring } from '../../port/index.js';
+
+/** A schedule that has fired, by its index, or a definition that is not stored. */
+export const FIRED = columns({ index: long, missingDefinition: orNull(bigint) });
+export type FiredRow = ReturnType<typeof FIRED.decode>[number];
 
 /** The parameters that each statement has in another place. */
 interface FiringParameters {
@@ -16,18 +28,15 @@ interface FiringParameters {
  * usual claims share them out between the processes. An execution whose workflow has an admission waits for its turn.
  */
 export function startsOfFirings(
-  { clock, execution, task }: TenantTables,
+  tables: TenantTables,
   { tags, limitKeys, admissionKeys }: FiringParameters,
 ): string {
+  const { clock, execution } = tables;
   return `e AS MATERIALIZED (
     SELECT e.*, f.schedule, f.scheduled_for FROM ROWS FROM (
-      unnest($1::uuid[]), unnest($2::bigint[]), json_array_elements_text($3::json), json_array_elements_text($4::json),
-      unnest($5::integer[]), json_array_elements_text($6::json), unnest($7::bigint[]), unnest($8::integer[]),
-      unnest($9::integer[]), unnest($10::bigint[]), unnest($11::integer[]), unnest($12::integer[]),
-      json_array_elements_text($13::json), json_array_elements_text(${tags}::json),
+      ${START_COLUMNS}, json_array_elements_text(${tags}::json),
       json_array_elements_text(${limitKeys}::json), json_array_elements_text(${admissionKeys}::json)
-    ) AS e(id, definition_id, workflow, input, priority, run_at, delay_ms, claims, leaves, timeout_ms,
-           first_task, task_count, idempotency_key, tags, limit_keys, admission_key)
+    ) AS e(${startNames()}, tags, limit_keys, admission_key)
       JOIN firing f ON f.execution_id = e.id
   ), execution AS (
     INSERT INTO ${execution} (id, workflow, definition_id, status, priority, input, remaining_leaves,
@@ -37,13 +46,30 @@ export function startsOfFirings(
            ${unsettledBy('admission_key')}
     FROM e
   ), task AS (
-    INSERT INTO ${task} (execution_id, task_no, definition_id, status, pending_dependencies, claim_token,
-                         priority, run_at, limit_key)
-    SELECT e.id, k - e.first_task, e.definition_id, CASE WHEN r.root < 0 THEN 'NotStarted' ELSE 'Ready' END,
-           ($14::integer[])[k], 0, ${levelOf('e.priority + ($16::integer[])[k]')},
-           CASE WHEN r.root >= 0 AND e.admission_key IS NULL THEN ${clock.transaction} END, ${LIMIT_KEY}
-    FROM e
-      CROSS JOIN LATERAL generate_series(e.first_task, e.first_task + e.task_count - 1) k
-      CROSS JOIN LATERAL (SELECT ($15::integer[])[k] AS root) r
+    ${insertUnclaimedTasks(tables, clock.transaction)}
   )`;
+}
+
+/** The rows of the definitions that are not stored, of those in parameter `ids`. */
+export function selectMissingDefinitions(tables: TenantTables, ids: string): string {
+  return `UNION ALL SELECT ${FIRED.selectSome({ index: '-1', missingDefinition: 'u.id' })} ${fromMissingDefinitions(tables, ids)}`;
+}
+
+/** The parameters of the executions of some firings: the first sixteen, and those that each statement has in another place. */
+export function firingStartValues(firings: readonly Pick<NewFiring, 'start'>[]): {
+  readonly first: readonly unknown[];
+  readonly tags: unknown;
+  readonly limitKeys: unknown;
+  readonly admissionKeys: unknown;
+  readonly definitionIds: unknown;
+} {
+  const starts = firings.flatMap(({ start }) => start ?? []);
+  const { values, plans } = startColumns(starts);
+  return {
+    first: values,
+    tags: jsonColumn(starts.map(({ tags }) => tags)),
+    limitKeys: jsonColumn(starts.map(({ limitKeys }) => limitKeys)),
+    admissionKeys: JSON.stringify(starts.map(({ admission }) => admission?.key ?? null)),
+    definitionIds: plainArray(plans.map(({ definitionId }) => definitionId)),
+  };
 }

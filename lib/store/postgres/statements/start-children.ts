@@ -3,7 +3,15 @@ import { jsonColumn, plainArray } from './encoding.js';
 import { leaseClause } from './lease-clause.js';
 import { unsettledBy } from './admission-slots.js';
 import { lockTimeout } from './lock-timeout.js';
-import { claimedRootsClause, LIMIT_KEY } from './start-executions.js';
+import {
+  dueAtOf,
+  fromMissingDefinitions,
+  LIMIT_KEY,
+  START_COLUMNS,
+  startNames,
+  TASKS_OF_STARTS,
+} from './start-clauses.js';
+import { claimedRootsClause } from './start-executions.js';
 import { startValues } from './start-values.js';
 import { levelOf } from './priority-level.js';
 import { executionOf, taskOf, type Statement, type TenantTables } from './statement.js';
@@ -64,7 +72,7 @@ function childrenText(
     ? `e.depth <= ${MAX_DEPTH}${isInTransaction ? '' : ` AND ${lockTimeout('$35')}`}`
     : '(e.id IN (SELECT child_id FROM step)) IS TRUE';
   const isStarted = '(e.id IN (SELECT id FROM execution)) IS TRUE';
-  const dueAt = `coalesce(e.run_at::timestamptz, ${clock.transaction}) + coalesce(e.delay_ms, 0) * interval '1 millisecond'`;
+  const dueAt = dueAtOf(tables);
   const isClaimed = 'r.root >= 0 AND r.root < e.claims';
   // The lock timeout of the keyed statement is the parameter before it.
   let last = variant === 'keyed' ? 35 : 34;
@@ -73,14 +81,10 @@ function childrenText(
   const extras = extra(limited) + extra(admitted);
   return `WITH i AS MATERIALIZED (
     SELECT * FROM ROWS FROM (
-      unnest($1::uuid[]), unnest($2::bigint[]), json_array_elements_text($3::json), json_array_elements_text($4::json),
-      unnest($5::integer[]), json_array_elements_text($6::json), unnest($7::bigint[]), unnest($8::integer[]),
-      unnest($9::integer[]), unnest($10::bigint[]), unnest($11::integer[]), unnest($12::integer[]),
-      json_array_elements_text($13::json), json_array_elements_text($26::json), unnest($27::uuid[]),
+      ${START_COLUMNS}, json_array_elements_text($26::json), unnest($27::uuid[]),
       unnest($28::integer[]), unnest($29::integer[]), unnest($30::bigint[]), json_array_elements_text($31::json),
       unnest($32::boolean[]), unnest($33::text[]), unnest($34::boolean[])${extras}
-    ) WITH ORDINALITY AS i(id, definition_id, workflow, input, priority, run_at, delay_ms, claims, leaves, timeout_ms,
-           first_task, task_count, idempotency_key, tags, parent_id, task_no, item_no, claim_token, step, waits,
+    ) WITH ORDINALITY AS i(${startNames()}, tags, parent_id, task_no, item_no, claim_token, step, waits,
            on_parent_end, inherits_tags${limited ? ', limit_keys' : ''}${admitted ? ', admission_key' : ''}, ord)
   ), held AS MATERIALIZED (
     SELECT i.*, l.has_steps, l.attempt, l.recovery_attempts FROM i CROSS JOIN LATERAL (
@@ -123,9 +127,7 @@ function childrenText(
            ${levelOf('e.own_priority + ($16::integer[])[k]')},
            CASE WHEN r.root >= e.claims${admitted ? ' AND e.admission_key IS NULL' : ''} THEN ${dueAt} END,
            CASE WHEN ${isClaimed} THEN ${clock.transaction} END${limited ? `, ${LIMIT_KEY}` : ''}
-    FROM e
-      CROSS JOIN LATERAL generate_series(e.first_task, e.first_task + e.task_count - 1) k
-      CROSS JOIN LATERAL (SELECT ($15::integer[])[k] AS root) r
+    ${TASKS_OF_STARTS}
     WHERE ${isStarted}
   ), ${claimedRootsClause(tables, true)}${isInTransaction ? '' : `, ${parentClause(tables)}`}
   SELECT ${STARTED.selectSome({
@@ -134,8 +136,7 @@ function childrenText(
     tooDeep: `e.depth > ${MAX_DEPTH}`,
     tags: 'e.own_tags',
   })} FROM e
-  UNION ALL SELECT ${STARTED.selectSome({ missingDefinition: 'u.id' })} FROM unnest($25::bigint[]) u(id)
-  WHERE NOT EXISTS (SELECT FROM ${tables.definition} d WHERE d.id = u.id)`;
+  UNION ALL SELECT ${STARTED.selectSome({ missingDefinition: 'u.id' })} ${fromMissingDefinitions(tables, '$25')}`;
 }
 
 /** @param isNew - a condition on the children whose steps are inserted */

@@ -17,6 +17,14 @@ import {
 } from './start-admission.js';
 import { levelOf } from './priority-level.js';
 import { lockTimeout } from './lock-timeout.js';
+import {
+  dueAtOf,
+  fromMissingDefinitions,
+  LIMIT_KEY,
+  START_COLUMNS,
+  startNames,
+  TASKS_OF_STARTS,
+} from './start-clauses.js';
 import { startValues } from './start-values.js';
 import type { Statement, TenantTables } from './statement.js';
 import { FIRST_TOKEN, type LeaseWrite, type StartItem, type StartReply } from '../../port/index.js';
@@ -40,9 +48,6 @@ interface StartVariant {
   /** What becomes of executions with an admission. Absent: no execution of the batch has one. */
   readonly admission?: StartAdmission | undefined;
 }
-
-/** The limit key of task `k` of execution `e`. */
-export const LIMIT_KEY = '(e.limit_keys::jsonb ->> (k - e.first_task)::text)';
 
 /** Until when execution `e` must begin: it is the deadline of an execution that has not begun. */
 const START_BEFORE = ({ clock }: TenantTables): string =>
@@ -107,16 +112,12 @@ function startText(
   const conditions = [timeout, admission === 'asks' ? IS_CREATED : ''].filter((one) => one !== '');
   const limit = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`;
   const waits = admission === undefined ? '' : ' AND NOT e.waits';
-  const dueAt = `coalesce(e.run_at::timestamptz, ${tables.clock.transaction}) + coalesce(e.delay_ms, 0) * interval '1 millisecond'`;
+  const dueAt = dueAtOf(tables);
   const names = `${tagged ? ', tags' : ''}${awaited ? ', has_waiters' : ''}`;
   return `WITH ${admission === undefined ? 'e' : 'given'} AS MATERIALIZED (
     SELECT * FROM ROWS FROM (
-      unnest($1::uuid[]), unnest($2::bigint[]), json_array_elements_text($3::json), json_array_elements_text($4::json),
-      unnest($5::integer[]), json_array_elements_text($6::json), unnest($7::bigint[]), unnest($8::integer[]),
-      unnest($9::integer[]), unnest($10::bigint[]), unnest($11::integer[]), unnest($12::integer[]),
-      json_array_elements_text($13::json)${tagsOf}${waitersOf}${limitsOf}${startBeforeOf}${ask?.from ?? ''}
-    )${ask ? ' WITH ORDINALITY' : ''} AS e(id, definition_id, workflow, input, priority, run_at, delay_ms, ${ask ? 'wanted' : 'claims'}, leaves, timeout_ms,
-           first_task, task_count, idempotency_key${names}${limited ? ', limit_keys' : ''}${expiring ? ', start_before, start_before_ms' : ''}${ask ? `${ask.names}, ord` : ''})
+      ${START_COLUMNS}${tagsOf}${waitersOf}${limitsOf}${startBeforeOf}${ask?.from ?? ''}
+    )${ask ? ' WITH ORDINALITY' : ''} AS e(${startNames(ask && 'wanted')}${names}${limited ? ', limit_keys' : ''}${expiring ? ', start_before, start_before_ms' : ''}${ask ? `${ask.names}, ord` : ''})
   ), ${admission === 'asks' ? askClauses(tables, timeout) : admission === 'waits' ? WAIT_CLAUSES : ''}execution AS (
     INSERT INTO ${tables.execution} (id, workflow, definition_id, status, priority, input, remaining_leaves,
                                      timeout_ms, deadline_at, started_at, run_at, idempotency_key${names}${ask ? ', admission_key, admitted, unsettled' : ''})
@@ -152,12 +153,10 @@ function startText(
            ${LIMIT_KEY}`
                : ''
            }
-    FROM e
-      CROSS JOIN LATERAL generate_series(e.first_task, e.first_task + e.task_count - 1) k
-      CROSS JOIN LATERAL (SELECT ($15::integer[])[k] AS root) r
+    ${TASKS_OF_STARTS}
     ${keyed ? 'WHERE (e.id IN (SELECT id FROM execution)) IS TRUE' : ''}
   ), ${claimedRootsClause(tables, keyed, ask && ' WHERE admission_key IS NULL OR admitted')}${admission === 'asks' ? `, ${startSlotClauses(tables)}` : ''}
-  SELECT ${(ask ? ADMISSION_STARTED : STARTED).selectSome({ missingDefinition: 'u.id' })} FROM unnest($25::bigint[]) u(id) WHERE NOT EXISTS (SELECT FROM ${tables.definition} d WHERE d.id = u.id)
+  SELECT ${(ask ? ADMISSION_STARTED : STARTED).selectSome({ missingDefinition: 'u.id' })} ${fromMissingDefinitions(tables, '$25')}
   ${admission ? `UNION ALL ${admissionRows(admission)}` : keyed ? `UNION ALL SELECT ${STARTED.selectSome({ created: 'id' })} FROM execution` : ''}`;
 }
 
