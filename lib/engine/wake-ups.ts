@@ -29,7 +29,7 @@ export interface WakeUpsParts {
   readonly stranded: Pick<StrandedTasks, 'look'>;
   readonly claimer: Pick<Claimer, 'claimAvailable'>;
   readonly limited: Pick<LimitedClaimer, 'look'>;
-  readonly admitter: Pick<ExecutionAdmitter, 'look'>;
+  readonly admitter: Pick<ExecutionAdmitter, 'admits' | 'look'>;
   readonly overruns: Pick<Overruns, 'tasks'>;
   readonly services: Pick<ProcessServices, 'askForWatch' | 'notifyWork' | 'schedule'>;
 }
@@ -178,6 +178,17 @@ export class WakeUps {
     if (ms <= 0) return this.givenBack();
     this.scheduleTask(ms);
     this.parts.services.askForWatch();
+  }
+
+  /**
+   * Call when an execution begins in `ms` milliseconds, because it was retried: its tasks become due then, or it asks for its
+   * slot.
+   */
+  executionDueIn(ms: number): void {
+    this.dueIn(ms);
+    const { address, admitter, services } = this.parts;
+    if (ms > 0 && admitter.admits)
+      services.schedule({ kind: 'admission', tenant: address, inMs: ms });
   }
 
   /** Sets timers for the due times of the tenant. */

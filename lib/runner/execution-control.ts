@@ -105,7 +105,7 @@ export class ExecutionControl implements HandleControl {
     const dueInMs = await this.repeated((resent) => reset.run(resent));
     if (dueInMs === undefined) throw new UnknownExecutionError(id, this.parts.tenant);
     engine.control.told('retry', id, reset.workflow);
-    engine.wakeUps.dueIn(dueInMs);
+    engine.wakeUps.executionDueIn(dueInMs);
   }
 
   /**

@@ -481,6 +481,16 @@ export function describeChildEnds(tested: TestedStore): void {
     expect(await tested.behind.session.useChildren([tested.store.handle])).toEqual([true]);
   });
 
+  test('a session finds out which tenants have tasks that wait for deleted children', async () => {
+    await tested.behind.empty();
+    const { children } = await new Family(tested).asleep(2);
+    const used = () => tested.behind.session.useChildren([tested.store.handle]);
+    for (const child of children) await tested.behind.deleteExecution(child);
+    expect(await used()).toEqual([true]);
+    await tested.store.children.tellMissing(100);
+    expect(await used()).toEqual([false]);
+  });
+
   test('a session finds out which tenants have ends that attached tasks wait for', async () => {
     await tested.behind.empty();
     const family = new Family(tested);

@@ -71,6 +71,11 @@ export class ExecutionAdmitter {
     this.failures = new ClaimFailures(parts, 'executions that wait for their turn');
   }
 
+  /** Whether executions may wait for a slot, as far as this process knows. */
+  get admits(): boolean {
+    return this.haveWaited || this.parts.catalog.admits;
+  }
+
   get isBusy(): boolean {
     return this.work !== undefined;
   }
@@ -113,10 +118,6 @@ export class ExecutionAdmitter {
     this.isClosed = true;
     this.delayed.close();
     this.retry?.cancel();
-  }
-
-  private get admits(): boolean {
-    return this.haveWaited || this.parts.catalog.admits;
   }
 
   private run(): void {

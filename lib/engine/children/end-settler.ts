@@ -17,6 +17,7 @@ import {
 } from '../../store/port/index.js';
 import { classifierOf } from '../write-batches.js';
 import type { ChildUse } from './child-use.js';
+import type { AvailabilityRetry } from '../../runtime/availability-retry.js';
 import type { ClaimTable } from '../claims/claim-table.js';
 import type { TaskClaim } from '../claims/task-claim.js';
 import type { TaskWaker } from '../claims/task-waker.js';
@@ -50,6 +51,7 @@ export interface EndSettlerParts {
   readonly events: Pick<TenantEvents, 'executionEnded'>;
   readonly waker: Pick<TaskWaker, 'send'>;
   readonly use: Pick<ChildUse, 'noted'>;
+  readonly whileUnavailable: Pick<AvailabilityRetry, 'run'>;
   /** Lets the next execution of its key begin, and clears its bit. Never throws. */
   readonly admitNext: (id: string) => void;
 }
@@ -127,8 +129,10 @@ export class EndSettler {
    */
   async endItemChildren(map: TaskClaim): Promise<void> {
     const reason = `An item of ${JSON.stringify(map.task.name)} of its parent, execution ${map.executionId}, was cancelled.`;
-    const { store, clock } = this.parts;
-    const end: EndPage = (after) => store.children.endItemChildren(map, reason, after);
+    const { store, clock, whileUnavailable } = this.parts;
+    // Without its outcome the map would keep its claim, so each page waits for the database.
+    const end: EndPage = (after) =>
+      whileUnavailable.run(() => store.children.endItemChildren(map, reason, after));
     while ((await this.passOver(end)) > 0 && !map.lost) await clock.sleep(PASS_PAUSE_MS);
   }
 

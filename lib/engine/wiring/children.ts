@@ -43,7 +43,7 @@ export function wireChildren(core: EngineCore, rooms: RoomsOfChildren) {
     steps: waits.steps,
     retried: (id, workflow, dueInMs) => {
       control.control.told('retry', id, workflow);
-      later.wakeUps.dueIn(dueInMs);
+      later.wakeUps.executionDueIn(dueInMs);
     },
   });
   return { childStarter, children };

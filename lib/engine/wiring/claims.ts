@@ -105,7 +105,12 @@ export function wireClaims(core: EngineCore, rooms: RoomsOfClaims) {
     stranded,
     claimer,
     limited,
-    admitter: { look: (areWaiting) => later.admitter.look(areWaiting) },
+    admitter: {
+      get admits() {
+        return later.admitter.admits;
+      },
+      look: (areWaiting) => later.admitter.look(areWaiting),
+    },
     overruns,
     services,
   });

@@ -1,3 +1,4 @@
+import { AvailabilityRetry } from '../../runtime/availability-retry.js';
 import { EndSettler } from '../children/end-settler.js';
 import { CompletionWaiters } from '../completion/completion-waiters.js';
 import { ExecutionEnds } from '../completion/execution-ends.js';
@@ -11,8 +12,19 @@ export type CompletionRoom = ReturnType<typeof wireCompletion>;
 
 /** The ends of executions: callers that wait or watch, final contexts, and what an end means for parents and children. */
 export function wireCompletion(core: EngineCore, { waker }: AdoptionRoom) {
-  const { settings, store, services, clock, address, childUse, claims, events, later, reconcile } =
-    core;
+  const {
+    settings,
+    store,
+    services,
+    clock,
+    tenant,
+    address,
+    childUse,
+    claims,
+    events,
+    later,
+    reconcile,
+  } = core;
   const changes = new ExecutionChanges({
     clock,
     isActive: (id) => claims.isActive(id),
@@ -49,6 +61,7 @@ export function wireCompletion(core: EngineCore, { waker }: AdoptionRoom) {
     events,
     waker,
     use: childUse,
+    whileUnavailable: new AvailabilityRetry(tenant, store, settings.startTimeoutMs, clock),
     admitNext: (id) => later.admitter.ended(id),
   });
   return { changes, inputs, contexts, waiters, ends, settler };

@@ -33,7 +33,7 @@ export function wireControl(
   const wakeWorkers = (): void => later.wakeUps.wakeWorkers();
   const retries = {
     catalog,
-    dueIn: (ms: number): void => later.wakeUps.dueIn(ms),
+    dueIn: (ms: number): void => later.wakeUps.executionDueIn(ms),
     endChildrenOf: (id: string): Promise<boolean> => settler.endChildrenOf(id),
   };
   const workflows: WorkflowControl = {

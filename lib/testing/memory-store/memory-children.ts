@@ -41,7 +41,7 @@ export function tellParents(
     const execution = tables.executions.get(id);
     if (execution?.completedAt === null || execution === undefined) continue;
     if (!force && (execution.unsettled & TELL_PARENTS) === 0) continue;
-    for (const step of openSteps(tables)) {
+    for (const step of openChildSteps(tables)) {
       if (step.childId !== id || retryFrom(step) >= execution.generation) continue;
       telling.end(step, endOf(tables, execution));
     }
@@ -53,7 +53,7 @@ export function tellParents(
 export function tellMissing(tables: MemoryTables, limit: number): WokenTask[] {
   const telling = new Telling(tables);
   const result = JSON.stringify({ status: 'Missing' });
-  for (const step of openSteps(tables)
+  for (const step of openChildSteps(tables)
     .filter(({ childId }) => !tables.executions.has(childId ?? ''))
     .slice(0, limit)) {
     telling.end(step, { status: 'Failed', result, error: null });
@@ -67,12 +67,14 @@ export function heldUpBy(tables: MemoryTables, id: string): string[] {
   for (const each of held) {
     const parent = tables.executions.get(each)?.parentExecutionId ?? null;
     if (parent !== null) held.add(parent);
-    for (const step of openSteps(tables)) if (step.childId === each) held.add(step.executionId);
+    for (const step of openChildSteps(tables))
+      if (step.childId === each) held.add(step.executionId);
   }
   return [...held];
 }
 
-function openSteps(tables: MemoryTables): MemoryStep[] {
+/** The open steps that wait for executions. */
+export function openChildSteps(tables: MemoryTables): MemoryStep[] {
   return [...tables.steps.values()]
     .flat()
     .filter(({ status, listensFor }) => status === 'Open' && listensFor?.name === CHILD_EVENT);

@@ -13,10 +13,10 @@ import {
   type WorkflowPause,
 } from '../../store/port/index.js';
 import { waitsForTurn } from './memory-admissions.js';
-import { unsettledOf } from './memory-children.js';
+import { openChildSteps, unsettledOf } from './memory-children.js';
 import type { MemoryDatabase } from './memory-database.js';
 import { releaseLease, renewLease } from './memory-leases.js';
-import { isWaiting } from './memory-rows.js';
+import { isWaiting, type MemoryExecution } from './memory-rows.js';
 import type { MemoryTables } from './memory-tables.js';
 
 /** Statuses of executions in which tasks may run. */
@@ -73,12 +73,12 @@ export class MemorySession implements EngineSession, RecoverySession {
   }
 
   async useChildren(tenants: readonly TenantHandle[]): Promise<boolean[]> {
-    return tenants.map((tenant) =>
-      [...this.tablesOf(tenant).executions.values()].some(
-        ({ parentExecutionId, completedAt, unsettled }) =>
-          parentExecutionId !== null || (completedAt !== null && unsettled !== 0),
-      ),
-    );
+    return tenants.map((tenant) => {
+      const tables = this.tablesOf(tenant);
+      const isUse = ({ parentExecutionId, completedAt, unsettled }: MemoryExecution): boolean =>
+        parentExecutionId !== null || (completedAt !== null && unsettled !== 0);
+      return [...tables.executions.values()].some(isUse) || openChildSteps(tables).length > 0;
+    });
   }
 
   async unsettled(tenants: readonly TenantHandle[]): Promise<UnsettledEnd[][]> {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ManualClock } from '../../../lib/testing/manual-clock.js';
+import { MemoryDatabase } from '../../../lib/testing/memory-store/index.js';
 import { compiled } from '../workflow/some-workflows.js';
 import { gate } from '../../support/gate.js';
 import { registered } from './engine-scene.js';
@@ -7,9 +8,11 @@ import { MemoryProcess } from './memory-process.js';
 
 let clock: ManualClock;
 let open: MemoryProcess | undefined;
+let database: MemoryDatabase;
 let ends = gate();
 beforeEach(() => {
   clock = new ManualClock();
+  database = new MemoryDatabase(clock);
   ends = gate();
 });
 afterEach(async () => {
@@ -19,6 +22,8 @@ afterEach(async () => {
   open = undefined;
 });
 
+const HOUR_MS = 3_600_000;
+
 const definition = compiled({
   name: 'w',
   tasks: [{ name: 'a' }],
@@ -27,7 +32,8 @@ const definition = compiled({
 
 async function opened(): Promise<MemoryProcess> {
   const handlers = { a: { run: () => ends.passed } };
-  open = new MemoryProcess(clock, { ...registered([{ name: 'a' }], { handlers }), definition });
+  const workflow = { ...registered([{ name: 'a' }], { handlers }), definition };
+  open = new MemoryProcess(clock, workflow, { database });
   await open.open();
   return open;
 }
@@ -52,5 +58,21 @@ describe('An execution that waits for its turn', () => {
     expect(status).toBe(way === 'an end' ? 'Completed' : 'Running');
     ends.open();
     await settle();
+  });
+
+  it('asks for its slot at its time after a retry', async () => {
+    const process = await opened();
+    const { id } = await process.runner.start('w', {}, { delay: '1h' });
+    await process.runner.cancel(id);
+    await process.close();
+    // A process that has no timer of the start.
+    const next = await opened();
+    await next.runner.retry(id);
+    await settle();
+    expect((await next.task(id)).status).toBe('Ready');
+    ends.open();
+    await clock.advance(HOUR_MS + 1_000);
+    await settle();
+    expect(await next.statusOf(id)).toBe('Completed');
   });
 });

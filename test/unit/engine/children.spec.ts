@@ -9,7 +9,14 @@ import {
 } from '../../../lib/store/port/index.js';
 import type { RegisteredWorkflow } from '../../../lib/discovery/registered-workflow.js';
 import { ManualClock } from '../../../lib/testing/manual-clock.js';
-import { MemoryDatabase } from '../../../lib/testing/memory-store/index.js';
+import type { TaskClaim } from '../../../lib/engine/claims/task-claim.js';
+import { AvailabilityRetry } from '../../../lib/runtime/availability-retry.js';
+import { systemClock } from '../../../lib/runtime/clock.js';
+import {
+  MemoryDatabase,
+  MemoryFailure,
+  MemoryStore,
+} from '../../../lib/testing/memory-store/index.js';
 import { registered } from './engine-scene.js';
 import { MemoryProcess } from './memory-process.js';
 
@@ -135,6 +142,23 @@ describe('EndSettler', () => {
     const { settler, told } = settlerOf(new Set());
     await Promise.all(idsOf(450).map((id) => settler.tell(id)));
     expect(told).toEqual([300, 150]);
+  });
+
+  it('ends the children of cancelled items when a database is back that was away', async () => {
+    let sends = 0;
+    const store = new MemoryStore(new MemoryDatabase(new ManualClock()));
+    store.children.endItemChildren = () =>
+      ++sends < 3
+        ? Promise.reject(new MemoryFailure('connection', 'away'))
+        : Promise.resolve({ last: null, skipped: 0, cancelled: [] });
+    const settler = new EndSettler({
+      store,
+      clock: systemClock,
+      claims: { all: () => [], loseHeld: () => undefined },
+      whileUnavailable: new AvailabilityRetry('t', store, 60_000, systemClock),
+    } as unknown as EndSettlerParts);
+    await settler.endItemChildren({ task: { name: 'map' } } as TaskClaim);
+    expect(sends).toBe(3);
   });
 
   it('does not read the same ends over and over', async () => {

@@ -27,7 +27,7 @@ function scenario(limit: number): void {
     stranded: { look: async () => void called.push('lookForStranded') },
     claimer: { claimAvailable: () => called.push('claim') },
     limited: { look: () => undefined },
-    admitter: { look: () => undefined },
+    admitter: { admits: false, look: () => undefined },
     overruns: { tasks: () => overrunning },
     services: {
       notifyWork: (_, { tasks, perProcess }) =>

@@ -98,7 +98,7 @@ export abstract class SessionStatements {
     );
   }
 
-  /** By index: whether the tenant has executions with parents, or unsettled ends. Undefined if the schema is broken. */
+  /** By index: whether the tenant has executions with parents, unsettled ends, or tasks that wait for children. Undefined if the schema is broken. */
   useChildren(tenants: readonly TenantHandle[]): Promise<(boolean | undefined)[]> {
     return this.inParts(tenants, async (part) => {
       const rows = await this.ask(readChildUse, part);

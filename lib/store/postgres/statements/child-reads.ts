@@ -91,18 +91,21 @@ const USE = columns({ tenant: integer, hasChildren: integer });
 
 /**
  * Which of many tenants have executions with parents, or ends with something left to bring about: one of two partial indexes
- * has an entry. An execution to which a task is attached by its key need not have a parent.
+ * has an entry. An execution to which a task is attached by its key need not have a parent. Or tasks that wait for children,
+ * all of which may have been deleted.
  */
 export const readChildUse: BulkStatement<{ tenant: number; hasChildren: number }> = {
   columns: USE,
   textFor: (tenants) =>
     tenants
       .map(
-        ({ execution }, i) =>
+        ({ execution, step }, i) =>
           `SELECT ${USE.select({
             tenant: String(i),
             hasChildren: `(EXISTS (SELECT FROM ${execution} x WHERE x.parent_execution_id IS NOT NULL)
-              OR EXISTS (SELECT FROM ${execution} x WHERE x.unsettled <> 0 AND x.completed_at IS NOT NULL))::integer`,
+              OR EXISTS (SELECT FROM ${execution} x WHERE x.unsettled <> 0 AND x.completed_at IS NOT NULL)
+              OR EXISTS (SELECT FROM ${step} s
+                WHERE s.event_name = '${CHILD_EVENT}' AND s.event_name IS NOT NULL AND s.status = 'Open'))::integer`,
           })}`,
       )
       .join(' UNION ALL '),
