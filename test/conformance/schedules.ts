@@ -61,6 +61,8 @@ export function describeSchedules(tested: TestedStore): void {
     expect(await schedules.create(name, columns())).toBe(false);
     const [due] = await schedules.due([name], 10);
     expect(due).toMatchObject({ name, version: 1, nextFor: now, lastStatus: null });
+    expect(await schedules.due([name], 10, ['another', name])).toEqual([]);
+    expect(await schedules.due([name], 10, ['another'])).toHaveLength(1);
     const one = firing(now, { start: startOf(of, { claims: 0, tags: '{"schedule":"x"}' }) });
     expect((await schedules.fire([fire(1, [one])])).fired).toEqual([true]);
     expect(await schedules.get(name)).toMatchObject({

@@ -54,6 +54,10 @@ export class ScheduleFirer {
   private work: Promise<void> | undefined;
   private isReconciled = false;
   private lookedForUnknownAt = -Infinity;
+  /** The due schedules that the present pass could not fire. Its next page leaves them out, so they hide no others. */
+  private readonly passed = new Set<string>();
+  /** Whether the present pass has fired a schedule. */
+  private hasFired = false;
   /** The schedules of the present work whose failure is reported. */
   private readonly reported = new Set<string>();
   private readonly closing = new AbortController();
@@ -84,6 +88,7 @@ export class ScheduleFirer {
 
   private async run(): Promise<void> {
     this.reported.clear();
+    this.beginPass();
     for (let tries = 0; this.looks && this.mayFire && tries <= MAX_TRIES;) {
       this.looks = false;
       const result = await this.fireDue();
@@ -109,14 +114,28 @@ export class ScheduleFirer {
     return true;
   }
 
+  private beginPass(): void {
+    this.passed.clear();
+    this.hasFired = false;
+  }
+
+  /** What follows a pass through all due schedules. */
+  private endPass(): 'blocked' | 'done' | 'more' {
+    const { hasFired, passed } = this;
+    const result = passed.size === 0 ? 'done' : hasFired ? 'more' : 'blocked';
+    this.beginPass();
+    return result;
+  }
+
+  /** Fires a page of the schedules that are due. `blocked`: a whole pass could fire none of them. */
   private async fireDue(): Promise<'blocked' | 'done' | 'more'> {
     const { catalog, store } = this.parts;
     const { names } = catalog;
     await this.reconcileFirst();
-    const due = await store.schedules.due(names, MAX_SCHEDULES);
+    const due = await store.schedules.due(names, MAX_SCHEDULES, [...this.passed]);
     if (due.length === 0) {
       await this.breakUnknown(names);
-      return 'done';
+      return this.endPass();
     }
     const requests = new Map<string, StartRequest>();
     const fires: ScheduleFire[] = [];
@@ -124,18 +143,27 @@ export class ScheduleFirer {
     // The longest overdue first; then in the order of their names, in which all processes lock them.
     for (const schedule of due) {
       const fire = await this.plan(schedule, requests);
-      if (fire === undefined) isAll = false;
+      if (fire === undefined) this.passed.add(schedule.name);
       else fires.push(fire);
       if (requests.size < MAX_STARTS) continue;
       isAll = false;
       break;
     }
-    if (fires.length === 0) return 'blocked';
+    if (fires.length > 0) await this.fire(fires, requests);
+    return isAll ? this.endPass() : 'more';
+  }
+
+  private async fire(
+    fires: ScheduleFire[],
+    requests: ReadonlyMap<string, StartRequest>,
+  ): Promise<void> {
     fires.sort((a, b) => (a.name < b.name ? -1 : 1));
-    const reply = await store.schedules.fire(fires);
+    const reply = await this.parts.store.schedules.fire(fires);
     this.parts.started.follow(fires, reply, requests);
-    if (!reply.fired.includes(true)) return 'blocked';
-    return isAll && !reply.fired.includes(false) ? 'done' : 'more';
+    for (const [i, { name }] of fires.entries()) {
+      if (reply.fired[i] === true) this.hasFired = true;
+      else this.passed.add(name);
+    }
   }
 
   /** A schedule whose firing can't be prepared for now stays due; the others fire. */

@@ -2,7 +2,8 @@ import type { EntityManager } from 'typeorm';
 import type { DeclaredPoller } from '../../discovery/poller-explorer.js';
 import type { TaskContext } from '../../discovery/task-context.js';
 import type { TenantEngine } from '../../engine/tenant-engine.js';
-import { InvalidArgumentError, UnknownPollerError } from '../../errors/index.js';
+import { currentTask } from '../../engine/execution/current-task.js';
+import { InvalidArgumentError, NotAllowedError, UnknownPollerError } from '../../errors/index.js';
 import { checkCallOptions } from '../../errors/call-options.js';
 import type { AvailabilityRetry } from '../../runtime/availability-retry.js';
 import type { ScheduleRecord } from '../../store/port/index.js';
@@ -84,12 +85,14 @@ export class CloacinaPollers {
    * @param options.manager - stores it in the caller's transaction
    * @throws UnknownPollerError if neither the code nor the tenant has a poller of this name
    * @throws InvalidArgumentError for a cursor that JSON can't carry
+   * @throws NotAllowedError in the method of this poller: the poll would begin again without end. Return the cursor instead
    */
   setCursor(name: string, cursor: unknown, options: SetCursorOptions = {}): Promise<void> {
     const { served, whileUnavailable } = this.parts;
     return served.run(async () => {
       checkCallOptions('setCursor()', options, SET_OPTIONS);
       checkName(name);
+      this.refuseInOwnPoll(name);
       const json = jsonOf(cursor);
       const transaction = checkManager(options.manager);
       await whileUnavailable.run(() => this.assertKnown(name));
@@ -106,6 +109,17 @@ export class CloacinaPollers {
 
   private get store(): Pick<TenantEngine['store'], 'schedules' | 'states'> {
     return this.parts.engine.store;
+  }
+
+  /** Its poll would be rolled back, because its cursor has changed, and begin again, without end. */
+  private refuseInOwnPoll(name: string): void {
+    const task = currentTask();
+    if (task?.tenant !== this.parts.tenant || task.workflow !== pollerWorkflowName(name)) return;
+    throw new NotAllowedError(
+      `setCursor() in the method of poller ${JSON.stringify(name)}`,
+      'the poll would be rolled back because its cursor has changed, and begin again without end',
+      'Return { cursor } from the method.',
+    );
   }
 
   private async assertKnown(name: string): Promise<void> {

@@ -114,8 +114,16 @@ export interface ScheduleStore extends ScheduleReportStore {
   noted(): void;
   /** The database's time, in milliseconds since 1970: what is past and what is to come is decided by it alone. */
   now(): Promise<number>;
-  /** The schedules of these workflows whose next firing is due, the longest overdue first. */
-  due(workflows: readonly string[], limit: number): Promise<DueSchedule[]>;
+  /**
+   * The schedules of these workflows whose next firing is due, the longest overdue first.
+   *
+   * @param except - the names of schedules to leave out
+   */
+  due(
+    workflows: readonly string[],
+    limit: number,
+    except?: readonly string[],
+  ): Promise<DueSchedule[]>;
   /**
    * Makes firings: moves the schedules, records the firings and starts their executions, all in one statement. It skips a
    * schedule whose row another transaction has locked.

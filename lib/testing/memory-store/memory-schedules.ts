@@ -33,11 +33,12 @@ export function dueSchedules(
   tables: MemoryTables,
   workflows: readonly string[],
   limit: number,
+  except: readonly string[],
 ): DueSchedule[] {
   const now = tables.now();
   return [...tables.schedules.values()]
     .filter(({ state, nextAt }) => state === 'active' && nextAt !== null && nextAt <= now)
-    .filter(({ workflow }) => workflows.includes(workflow))
+    .filter(({ workflow, name }) => workflows.includes(workflow) && !except.includes(name))
     .sort((a, b) => (a.nextAt ?? 0) - (b.nextAt ?? 0))
     .slice(0, limit)
     .map((row) => ({

@@ -100,6 +100,32 @@ describe('schedules', () => {
     expect(await schedules.get('s')).toMatchObject({ state: 'active', lastError: undefined });
   });
 
+  it('do not hide those due behind them, however many of them can not be prepared', async () => {
+    const { runner, store } = await boot();
+    const { schedules } = runner;
+    const names = Array.from({ length: 301 }, (_, n) => `bad ${n}`);
+    for (const name of names) await schedules.create(name, 'w', { every: '1h' }, { bad: true });
+    await scene.clock.advance(1_000);
+    await schedules.create('good', 'w', { every: '1h' });
+    const prepare = runner.prepareStart.bind(runner);
+    let isAway = true;
+    jest
+      .spyOn(runner, 'prepareStart')
+      .mockImplementation((...args) =>
+        isAway && JSON.stringify(args).includes('bad')
+          ? Promise.reject(new Error('The registry is away.'))
+          : prepare(...args),
+      );
+    const fires = jest.spyOn(store.schedules, 'fire');
+    await scene.clock.advance(HOUR + 1_000);
+    expect(scene.ran.map(({ name }) => name)).toEqual(['good']);
+    expect(fires).toHaveBeenCalledTimes(1);
+    expect(await schedules.get('bad 0')).toMatchObject({ state: 'active', lastError: undefined });
+    isAway = false;
+    await scene.clock.advance(MINUTE);
+    expect(new Set(scene.ran.map(({ name }) => name)).size).toBe(302);
+  });
+
   it('do nothing when their window has ended', async () => {
     const { runner, store } = await boot();
     const { schedules } = runner;

@@ -184,6 +184,19 @@ describe('pollers', () => {
     expect(await runner.pollers.get('p')).toMatchObject({ cursor: 'end' });
   });
 
+  it('may not set their own cursor, which would repeat the poll without end', async () => {
+    let error: unknown;
+    poll = async ({ cursor = 0 }) => {
+      error = await runner.pollers.setCursor('p', 'mine').catch((thrown: unknown) => thrown);
+      return { cursor: Number(cursor) + 1 };
+    };
+    const { runner } = await boot();
+    await clock.advance(2 * MINUTE);
+    expect(error).toMatchObject({ code: 'NOT_ALLOWED' });
+    expect(polled.map(({ cursor }) => cursor)).toEqual([undefined, 1]);
+    await runner.pollers.setCursor('p', 7);
+  });
+
   it('are paused, resumed and run by their schedule', async () => {
     const { runner } = await boot();
     await runner.schedules.pause('p', { reason: 'holiday' });

@@ -56,8 +56,13 @@ export class PostgresScheduleStore extends PostgresRole implements ScheduleStore
     return assertDefined(row).now;
   }
 
-  due(workflows: readonly string[], limit: number): Promise<DueSchedule[]> {
-    return this.db.hot.run(readDueSchedules, [JSON.stringify(workflows), limit]);
+  due(
+    workflows: readonly string[],
+    limit: number,
+    except: readonly string[] = [],
+  ): Promise<DueSchedule[]> {
+    const values = [JSON.stringify(workflows), limit, JSON.stringify(except)];
+    return this.db.hot.run(readDueSchedules, values);
   }
 
   async fire(schedules: readonly ScheduleFire[]): Promise<FireReply> {

@@ -96,6 +96,7 @@ export const readDueSchedules: Statement<DueSchedule> = {
   FROM ${tables.schedule} c
   WHERE c.state = 'active' AND c.next_at <= ${tables.clock.now}
     AND c.workflow IN (SELECT json_array_elements_text($1::json))
+    AND c.name NOT IN (SELECT json_array_elements_text($3::json))
   ORDER BY c.next_at LIMIT $2`,
 };
 

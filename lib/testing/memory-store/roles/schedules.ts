@@ -39,8 +39,12 @@ export class MemoryScheduleStore extends MemoryRole implements ScheduleStore {
     return this.run((tables) => tables.now());
   }
 
-  due(workflows: readonly string[], limit: number): Promise<DueSchedule[]> {
-    return this.run((tables) => dueSchedules(tables, workflows, limit));
+  due(
+    workflows: readonly string[],
+    limit: number,
+    except: readonly string[] = [],
+  ): Promise<DueSchedule[]> {
+    return this.run((tables) => dueSchedules(tables, workflows, limit, except));
   }
 
   fire(schedules: readonly ScheduleFire[]): Promise<FireReply> {
