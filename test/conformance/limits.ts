@@ -231,6 +231,16 @@ export function describeLimits(tested: TestedStore): void {
       expect((await claim(['a'], numbers)).ids).toEqual([]);
     });
 
+    test('is taken before a free one, whatever the priority of the tasks that wait', async () => {
+      await waiting('a', 1);
+      await tested.store.limits.setKey(keyOf('a'), { concurrency: 2 });
+      const { ids } = await claim(['a'], numbers);
+      await tested.store.reschedule([rescheduleOf('giveBack', ids[0]!, 0)]);
+      const urgent = await waiting('a', 1, 50);
+      expect((await claim(['a'], numbers, { room: 1 })).ids).toEqual(ids);
+      expect((await claim(['a'], numbers, { room: 1 })).ids).toEqual(urgent);
+    });
+
     test('is one of two kinds of slots in a claim', async () => {
       await waiting('a', 2);
       await waiting('b', 2);

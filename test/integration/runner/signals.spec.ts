@@ -414,6 +414,24 @@ describe('Between processes', () => {
     expect((await handle.result({ timeout: '60s' })).context).toEqual({ n: 2 });
   });
 
+  it('an event that its index could not hold is refused, and one that fits is stored', async () => {
+    const { runner, query } = await openTenant([wait]);
+    const Long = defineEvent<number>('語'.repeat(200));
+    const send = (characters: number) =>
+      runner.emit(Long, '語'.repeat(200), 1, { idempotencyKey: '語'.repeat(characters) });
+    // The name, the key and the idempotency key have at most 2,600 bytes of UTF-8 together: 600, 600, and 3 for a character.
+    await expect(runner.emit(Long, 'k'.repeat(201), 1)).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      argument: 'key',
+    });
+    await expect(send(467)).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      argument: 'idempotencyKey',
+    });
+    await send(466);
+    expect(await query('SELECT id FROM cloacina_signal')).toHaveLength(1);
+  });
+
   it('events are deleted when they are kept no longer', async () => {
     const Short = defineEvent<number>('short', { keepFor: '1ms' });
     const tenant = await openTenant([wait], { leaseDurationMs: 1_000 });
