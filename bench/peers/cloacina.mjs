@@ -1,5 +1,4 @@
 import 'reflect-metadata';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { loadBuilt } from '../measure/built-library.mjs';
@@ -7,6 +6,7 @@ import { Handled } from '../measure/handled.mjs';
 import { latenciesUntil, someSeconds } from '../measure/bulk.mjs';
 import { spread, withCallers } from '../measure/callers.mjs';
 import { controlledMaps, mapControls, mappingOf } from './cloacina-maps.mjs';
+import { executeAll, startAtOnce, startingOf, timeOne, timeReads } from './cloacina-starts.mjs';
 import { taskWork } from '../measure/shape.mjs';
 
 const { CloacinaModule, defineEvent, defineSignal, defineWorkflow, getRunnerToken } =
@@ -20,7 +20,6 @@ const BELL_KEY = 'all';
 /** Executions that callers have started and whose end they have not seen, at a time: of one tenant, of each of many. */
 const IN_FLIGHT = 1_200;
 const IN_FLIGHT_OF_MANY = 120;
-const PATIENCE_MS = 20;
 /** Callers that send signals. */
 const SENDERS = 200;
 
@@ -273,118 +272,4 @@ function steppingOf(shape, handled) {
       handled.add();
     })
     .build();
-}
-
-/** Resolves when the last is recorded as ended; a bounded number is under way, as with so many callers that wait. */
-function startAndSeeEnded(runner, workflow, input, count, inFlight) {
-  let started = 0;
-  let ended = 0;
-  return new Promise((resolve, reject) => {
-    const startMore = () => {
-      while (started < count && started - ended < inFlight) {
-        started++;
-        runner.start(workflow, input).catch(reject);
-      }
-    };
-    const subscription = runner.events$.subscribe((event) => {
-      if (event.type !== 'execution.ended' || event.workflow !== workflow) return;
-      ended++;
-      if (ended < count) return startMore();
-      subscription.unsubscribe();
-      resolve();
-    });
-    startMore();
-  });
-}
-
-/** All of them at once, however many. Resolves when the last has ended. */
-function startAtOnce(runner, workflow, input, count) {
-  return startAndSeeEnded(runner, workflow, input, count, count);
-}
-
-/** Callers that wait for the result of one call before the next. */
-function executeAll(runner, workflow, input, count, inFlight) {
-  return withCallers(inFlight, count, () => runner.execute(workflow, input));
-}
-
-/**
- * Beside other processes, which may take what is started here: goes on when as much has ended here, wherever it was
- * started, or when nothing has for a while.
- */
-async function startAmongOthers(runner, workflow, input, count, inFlight) {
-  let ended = 0;
-  let lastEnd = performance.now();
-  const subscription = runner.events$.subscribe((event) => {
-    if (event.type !== 'execution.ended') return;
-    ended++;
-    lastEnd = performance.now();
-  });
-  const starts = [];
-  while (starts.length < count) {
-    const quiet = performance.now() - lastEnd > PATIENCE_MS;
-    const room = quiet ? inFlight : inFlight - (starts.length - ended);
-    for (let left = Math.min(room, count - starts.length); left > 0; left--)
-      starts.push(runner.start(workflow, input));
-    await Promise.all([starts.at(-1), delay(1)]);
-  }
-  await Promise.all(starts);
-  subscription.unsubscribe();
-}
-
-/** Takes nothing itself. */
-function startOnly(runner, workflow, input, count, inFlight) {
-  return withCallers(inFlight, count, () => runner.start(workflow, input));
-}
-
-/** All at once. Resolves when they are started. */
-async function startBurst(runner, workflow, input, count) {
-  await Promise.all(Array.from({ length: count }, () => runner.start(workflow, input)));
-}
-
-function startingOf({ claims, alone, burst }) {
-  if (burst) return startBurst;
-  if (!claims) return startOnly;
-  return alone ? startAndSeeEnded : startAmongOthers;
-}
-
-/** Milliseconds from the call: until start() is durable, the end is recorded, the caller has the result. */
-async function timeOne(runner, workflow, input) {
-  let completed;
-  const began = performance.now();
-  const ended = new Promise((resolve) => {
-    const subscription = runner.events$.subscribe((event) => {
-      if (event.type !== 'execution.ended' || event.workflow !== workflow) return;
-      completed = performance.now();
-      subscription.unsubscribe();
-      resolve();
-    });
-  });
-  const handle = await runner.start(workflow, input);
-  const accepted = performance.now();
-  const result = await handle.result();
-  const seen = performance.now();
-  await ended;
-  if (result.status !== 'Completed') throw new Error(`The execution ended ${result.status}.`);
-  return { accepted: accepted - began, completed: completed - began, seen: seen - began };
-}
-
-/** Milliseconds of reading one execution, and of reading pages of fifty one after the other. */
-async function timeReads(runner, count) {
-  const reads = { get: [], 'list, a page of 50': [], 'list, of one status': [] };
-  const time = async (what, read) => {
-    const began = performance.now();
-    const result = await read();
-    reads[what].push(performance.now() - began);
-    return result;
-  };
-  let cursor;
-  while (reads.get.length < count) {
-    const page = await time('list, a page of 50', () => runner.list({ limit: 50, cursor }));
-    await time('list, of one status', () =>
-      runner.list({ limit: 50, status: 'Completed', cursor }),
-    );
-    cursor = page.nextCursor ?? undefined;
-    for (const { id } of page.items.slice(0, 10)) await time('get', () => runner.get(id));
-  }
-  return reads;
 }

@@ -21,9 +21,9 @@ const UNUSED = (now: string): string =>
  * Deletes a page of the rows of keys that are not used: no task holds a slot or waits for one, and all tokens of the rate
  * are back. The next claim of such a key inserts a row that is the same.
  *
- * **Exact.** The row is locked, so no claim adds a holder meanwhile, and its holders are compared with the rows of their
- * tasks as a claim compares them ({@link holdersOf}), those of a strict key until they have ended. A claim that finds no row takes nothing, and comes back after it has
- * inserted one.
+ * **Exact.** The row is locked, so no claim adds a holder during the comparison. Its holders are compared with the rows of
+ * their tasks as a claim compares them ({@link holdersOf}), those of a strict key until they have ended. A claim that finds no
+ * row takes nothing, and comes back after it has inserted one.
  *
  * **Rate.** A row with fewer tokens than the burst stays. How long it takes until all are back follows from the numbers of
  * the code, so a process leaves the keys of limits that it does not know alone. Limits of maps have no rate.
