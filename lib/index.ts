@@ -198,6 +198,18 @@ export { CloacinaRunner } from './runner/cloacina-runner.js';
 export type { BulkExecutions } from './runner/bulk/bulk-executions.js';
 export type { ExecutionQueries } from './runner/execution-queries.js';
 export type {
+  ExplainReason,
+  ItemGroup,
+  OpenDependency,
+  ProcessRef,
+  UnableProcess,
+} from './runner/explain/explain-reason.js';
+export type {
+  ExecutionExplanation,
+  ServingProcess,
+  TaskExplanation,
+} from './runner/explain/explanation.js';
+export type {
   Execution,
   ExecutionCountFilter,
   ExecutionFilter,

@@ -44,6 +44,8 @@ export interface ProcessServices {
   mustAnnounceLeases(): boolean;
   /** Has the other processes watch this one for a while. Call after setting a timer that only this process has. */
   askForWatch(): void;
+  /** Tells other processes soon what this one serves. Call when the state of a tenant has changed. */
+  announceServing(): void;
   /** Renews the leases now. Call after writing a lease that names an earlier control connection. */
   renewLeases(): void;
   /** Wakes as many other processes as there is work for, because this process has no room or no handler for it. */

@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import type { KnownDefinitions, TenantStore } from '../store/port/index.js';
+import type { Announcement, KnownDefinitions, TenantStore } from '../store/port/index.js';
 import type { BulkControl } from './bulk/bulk-control.js';
 import type { ChildUse } from './children/child-use.js';
 import type { EndSettler } from './children/end-settler.js';
@@ -13,6 +13,7 @@ import type { KeyPruner } from './limits/key-pruner.js';
 import type { LeaseRelease } from './lease/lease-release.js';
 import type { TenantLease } from './lease/tenant-lease.js';
 import type { MessageSender } from './messages/message-sender.js';
+import { ownFacts, type OwnFacts } from './own-facts.js';
 import type { ProcessServices, TenantSettings } from './process-services.js';
 import type { WorkflowControl } from './queues/workflow-control.js';
 import type { TenantSchedules } from './schedules/tenant-schedules.js';
@@ -155,6 +156,7 @@ export class TenantEngine {
    */
   allowClaims(allowed: boolean): void {
     this.parts.state.on(allowed ? 'live' : 'away');
+    this.services.announceServing();
     if (!allowed) return;
     this.parts.waiters.recheck();
     this.parts.schedules.live();
@@ -163,11 +165,13 @@ export class TenantEngine {
   /** Stops claiming until {@link resumeClaiming}, and gives unstarted claims back. Running tasks continue. */
   pauseClaiming(): void {
     this.parts.state.on('pause');
+    this.services.announceServing();
     this.parts.drain.giveBackWaiting();
   }
 
   resumeClaiming(): void {
     this.parts.state.on('resume');
+    this.services.announceServing();
     this.claimAvailable();
   }
 
@@ -214,6 +218,24 @@ export class TenantEngine {
   /** Deletes events that are kept no longer. */
   expireEvents(): Promise<void> {
     return this.parts.expiry.run();
+  }
+
+  /** What only this process knows of itself. */
+  get ownFacts(): OwnFacts {
+    const { claims } = this.parts;
+    const { slots, identity } = this.services;
+    return ownFacts(identity(), { hung: this.hungHandlers(), claims, slots });
+  }
+
+  /** What this process tells others of itself. Undefined while it serves nothing here, or has no proof of life. */
+  get announcement(): Omit<Announcement, 'tenant'> | undefined {
+    const { state, catalog } = this.parts;
+    const { name } = state;
+    if (!catalog.isOpen || (name !== 'claiming' && name !== 'paused' && name !== 'draining')) {
+      return undefined;
+    }
+    const { maxConcurrentTasks: slots } = this.settings;
+    return { state: name, slots, definitions: catalog.ownIds, limits: catalog.ownLimits };
   }
 
   /** Handlers that still run in this process a while after their signals were aborted. */
@@ -272,6 +294,7 @@ export class TenantEngine {
   async drain(timeoutMs: number): Promise<void> {
     const { state, drain, release } = this.parts;
     state.on('drain');
+    this.services.announceServing();
     await drain.run(timeoutMs);
     await drain.withinGrace(RELEASE_GRACE_MS, release.runFor(RELEASE_GRACE_MS));
   }

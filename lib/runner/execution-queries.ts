@@ -12,6 +12,8 @@ import type {
   WorkflowCounts,
   WorkflowExecution,
 } from './execution.js';
+import type { ExecutionExplainer } from './explain/execution-explainer.js';
+import type { ExecutionExplanation } from './explain/explanation.js';
 import type { ExecutionControl } from './execution-control.js';
 import type { ExecutionReader } from './execution-reader.js';
 import type { ExecutionTree } from './execution-tree.js';
@@ -26,6 +28,7 @@ import type { WorkflowGraph } from './workflow-graph.js';
 export interface QueryParts {
   readonly served: Pick<ServedCalls, 'run' | 'assertServed'>;
   readonly reader: ExecutionReader;
+  readonly explainer: ExecutionExplainer;
   readonly control: Pick<ExecutionControl, 'tree'>;
   readonly watches: ExecutionWatches;
   readonly items: ItemReader;
@@ -131,6 +134,26 @@ export abstract class ExecutionQueries {
    */
   history(id: string): Promise<HistoryEntry[] | null> {
     return this.queries.served.run(() => this.queries.reader.history(id));
+  }
+
+  /**
+   * Explains why an execution has not ended: what each of its open tasks waits for, and which processes serve the tenant. Any
+   * process may ask, also one that runs no tasks. Returns null if no execution has this id.
+   *
+   * A call reads the execution and its tasks in one statement, and what they wait for in at most ten more. It is meant for
+   * people and dashboards, not for polling many executions: {@link list} has a shorter reason of each.
+   *
+   * @example
+   * ```ts
+   * const explanation = await runner.explain(id);
+   * console.log(explanation?.summary);
+   * for (const { task, item, text } of explanation?.tasks ?? []) console.log(task, item ?? '', text);
+   * ```
+   * @throws InvalidArgumentError for an id that is not a string
+   * @throws DatabaseUnavailableError if the database was unavailable for `startTimeout`
+   */
+  explain(id: string): Promise<ExecutionExplanation | null> {
+    return this.queries.served.run(() => this.queries.explainer.explain(id));
   }
 
   /**

@@ -5,6 +5,7 @@ import { BulkCalls } from './bulk/bulk-calls.js';
 import type { BulkParts } from './bulk/bulk-executions.js';
 import { BulkStarts } from './bulk/bulk-starts.js';
 import { CloacinaSchedules } from './cloacina-schedules.js';
+import { ExecutionExplainer } from './explain/execution-explainer.js';
 import { EndedExecutions } from './ended-executions.js';
 import { ExecutionControl } from './execution-control.js';
 import { ExecutionReader } from './execution-reader.js';
@@ -86,6 +87,7 @@ export function wireRunner({ engine, registry, serves, hasBooted }: RunnerParts)
       whileUnavailable,
     }),
     reader,
+    explainer: new ExecutionExplainer({ engine, whileUnavailable }),
     control,
     bulkStarts: new BulkStarts({ tenant, engine, starter }),
     bulk: new BulkCalls({

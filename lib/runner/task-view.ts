@@ -32,7 +32,7 @@ export function viewTask(
     ...(row.skipReason === null ? {} : { skipReason: row.skipReason as SkipReason }),
     ...(waitingFor === undefined ? {} : { waitingFor }),
     ...progressOf(row),
-    ...itemsOf(row, status),
+    ...countItems(row),
     ...stepsOf(row),
     ...(row.startedAt === null ? {} : { startedAt: row.startedAt }),
     ...(row.completedAt === null ? {} : { completedAt: row.completedAt }),
@@ -57,15 +57,17 @@ function stepsOf({ steps }: TaskRow): Pick<TaskDetails, 'steps'> {
 }
 
 /** A map that ends before its items, by a cancellation, has counted down none of those that were open. */
-function itemsOf(
-  { itemCount, pendingDependencies, unmetDependencies }: TaskRow,
-  status: TaskStatus,
-): Pick<TaskDetails, 'items'> {
+export function countItems({
+  itemCount,
+  pendingDependencies,
+  unmetDependencies,
+  status,
+}: TaskRow): Pick<TaskDetails, 'items'> {
   if (itemCount === null) return {};
   const total = Math.abs(itemCount);
   const isComplete = itemCount > 0;
   const pending = pendingDependencies - (isComplete ? 0 : 1);
-  const open = isTaskTerminal(status) ? 0 : pending;
+  const open = isTaskTerminal(status as TaskStatus) ? 0 : pending;
   const completed = total - pending - unmetDependencies;
   return { items: { total, completed, failed: total - completed - open, open, isComplete } };
 }

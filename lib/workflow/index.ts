@@ -97,6 +97,7 @@ export { findLimitKey, keyProblem } from './limit-key.js';
 export { isMapLimit, mapLimitKey, mapLimitsOf } from './map-limit.js';
 export { joinLimits, type NamedLimit } from './limit-table.js';
 export { compileWorkflow, type CompileResult } from './compile.js';
+export { formatOf, READABLE_FORMATS } from './definition-format.js';
 export { definitionIdOf } from './definition-id.js';
 export {
   restoreWorkflow,

@@ -39,6 +39,8 @@ export class DefinitionCatalog {
   private readonly unreadable = new Set<string>();
   private servedIds = claimableOf([]);
   private claimableIds = claimableOf([]);
+  private ids: readonly string[] | undefined;
+  private limitsText: string | undefined;
   private limitTable: LimitTable | undefined;
   private hasAdmissions = false;
   private opened = false;
@@ -121,6 +123,28 @@ export class DefinitionCatalog {
       .filter((runnable) => runnable !== undefined);
     await this.register([...this.toRegister(stored), ...used.map(asNew)]);
     await this.loadAll(stored.active);
+  }
+
+  /** The names of the code's own workflows, in order. */
+  get ownNames(): string[] {
+    return [...this.current.keys()].toSorted();
+  }
+
+  /** JSON text of the numbers of the code's limits, by name. */
+  get ownLimits(): string {
+    this.limitsText ??= JSON.stringify(
+      Object.fromEntries(
+        joinLimits([...this.current.values()].flatMap(({ workflow }) => workflow.limits ?? []))
+          .limits,
+      ),
+    );
+    return this.limitsText;
+  }
+
+  /** The ids of the code's own definitions. Always the same array. */
+  get ownIds(): readonly string[] {
+    this.ids ??= [...this.current.values()].map(({ id }) => id);
+    return this.ids;
   }
 
   get isOpen(): boolean {

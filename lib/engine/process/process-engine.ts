@@ -27,6 +27,8 @@ export interface ProcessEngineOptions<S extends EngineSession> {
   readonly onSwept: (digest: string, sender: number) => void;
   /** Called when the server has begun another life, in which the latest writes may be missing. */
   readonly onNewLife: () => void;
+  /** Called when what this process serves has changed. */
+  readonly onServing?: () => void;
   /** Called when another process has added a tenant. */
   readonly onTenants: () => unknown;
   /** The liveness locks of the other processes that are known to live. */
@@ -144,6 +146,7 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
       hearsNotifications: () => (this.supervisor.session?.lockSession ?? null) !== null,
       mustAnnounceLeases: () => this.notices.isDue,
       askForWatch: () => this.notices.ask(),
+      announceServing: () => this.options.onServing?.(),
       renewLeases: () => void this.renewOnce(),
       notifyWork: (tenant, work) => this.workCalls.call(tenant, work),
       workPayload: (tenant) => encodeNotification({ kind: 'work', tenant }),
@@ -185,6 +188,11 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
   /** Tells the other processes on this database that there may be a new tenant. */
   notifyTenants(): void {
     this.notify({ kind: 'tenants' });
+  }
+
+  /** All tenants. */
+  get all(): TenantEngine[] {
+    return [...this.tenants.values()];
   }
 
   /** The tenants with these names. */

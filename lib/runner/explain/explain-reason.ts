@@ -20,8 +20,13 @@ export interface ProcessRef {
 export interface UnableProcess extends ProcessRef {
   /** The names of the workflows that it serves; of more than 20, the first 20. */
   serves: string[];
-  /** `paused`, `away`, `starting` and `draining` are states of the process in which it claims nothing. */
-  because: 'workflow' | 'task' | 'format' | 'paused' | 'away' | 'starting' | 'draining';
+  /**
+   * - `workflow`, `task`: its code does not have the workflow, or not the task.
+   * - `format`: its release can't read the definition.
+   * - `paused`, `away`, `draining`: the state of the process, in which it claims nothing.
+   * - `noSlots`: its `maxConcurrentTasks` is 0.
+   */
+  because: 'workflow' | 'task' | 'format' | 'paused' | 'away' | 'draining' | 'noSlots';
 }
 
 /** A number of items of a map that have not ended for the same kind of cause. */
@@ -45,7 +50,10 @@ export type ExplainReason =
       /** When its attempt times out. Absent without a timeout. */
       timeoutAt?: Date;
     }
-  /** A living process has claimed it, and its handler has not begun: the process has no free slot, or reads the input. */
+  /**
+   * A living process has claimed it, and its handler has not begun: it waits for a free slot of the process. This is known of
+   * the process that explains, and of tasks that were lost with their processes twice, which run one at a time.
+   */
   | { kind: 'claimed'; process: ProcessRef }
   /**
    * Its handler, or that of an earlier attempt, does not return. `keepsSlot` is known only of handlers of the process that
@@ -79,7 +87,7 @@ export type ExplainReason =
       /** Of several children, the first that is open. */
       child: string;
       workflow?: string;
-      /** Absent: the child was deleted, or ended at this moment. */
+      /** Absent if the child was deleted. */
       status?: ExecutionStatus;
       until?: Date;
     }
@@ -114,8 +122,10 @@ export type ExplainReason =
   | {
       kind: 'turn';
       workflow: string;
-      /** The key of the admission, or the name of the schedule. Absent if all executions of the workflow share one key. */
+      /** The key of the admission. Absent if all executions of the workflow share one key. */
       key?: string;
+      /** The schedule whose executions take turns, in place of an admission. */
+      schedule?: string;
       concurrency: number;
       /** The executions that have the slots; of more than 10, the first 10. */
       holders: string[];
@@ -124,9 +134,9 @@ export type ExplainReason =
       waiting: number;
     }
   /** The rate of its admission allows the next execution of the key later. */
-  | { kind: 'turnRate'; workflow: string; key?: string; until: Date }
+  | { kind: 'turnRate'; workflow: string; key?: string; schedule?: string; until: Date }
   /** The execution is paused. */
-  | { kind: 'paused'; reason?: string; since?: Date }
+  | { kind: 'paused'; reason?: string }
   /** The workflow is paused as a whole. */
   | { kind: 'workflowPaused'; workflow: string; reason?: string; since: Date }
   /** It is due, and no living process can take it: see `because` of each, or `processes` is empty. */

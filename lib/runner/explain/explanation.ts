@@ -19,7 +19,7 @@ export interface TaskExplanation {
   text: string;
 }
 
-/** A process that serves the tenant, as its announcement, its lease and its lock show it. */
+/** A living process that serves the tenant. */
 export interface ServingProcess {
   /** The name of the process: its host and process number. */
   name: string;
@@ -31,13 +31,12 @@ export interface ServingProcess {
    * - `claiming`: it takes tasks of the tenant.
    * - `paused`: claiming is paused in it.
    * - `away`: it has lost its control connection, so it claims nothing.
-   * - `starting`: its boot is not finished, or it does not claim.
    * - `draining`: it shuts down.
    */
-  state: 'claiming' | 'paused' | 'away' | 'starting' | 'draining';
-  /** The names of the workflows that it serves for the tenant; of more than 100, the first 100. */
+  state: 'claiming' | 'paused' | 'away' | 'draining';
+  /** The names of the workflows that it serves for the tenant, by name; of more than 100, the first 100. */
   serves: string[];
-  /** The number of tasks of the tenant that it may run at a time. */
+  /** The number of tasks of the tenant that it may run at a time: `maxConcurrentTasks`. */
   slots: number;
   /** The number of tasks of the tenant that it has claimed, running or about to run. */
   claimed: number;

@@ -1,5 +1,6 @@
 import type { UnsettledEnd } from './children.js';
 import type { HeldLease, LeaseRow } from './leases.js';
+import type { AnnouncingSession } from './processes.js';
 import type { TenantHandle } from './tenant-store.js';
 import type { PauseSession } from './workflow-pauses.js';
 
@@ -120,4 +121,10 @@ export interface RecoverySession extends Pick<WakeUpSession, 'sweep'> {
 
 /** The operations that the engine of a process needs from its session. */
 export interface EngineSession
-  extends ControlSession, RenewingSession, WakeUpSession, SettlingSession, PauseSession {}
+  extends
+    ControlSession,
+    RenewingSession,
+    WakeUpSession,
+    SettlingSession,
+    PauseSession,
+    AnnouncingSession {}

@@ -7,6 +7,7 @@ import type { ClaimStore } from './claims.js';
 import type { ControlStore } from './control.js';
 import type { DebounceStore } from './debounces.js';
 import type { DefinitionStore } from './definitions.js';
+import type { ExplanationStore } from './explanations.js';
 import type { ExecutionStore } from './executions.js';
 import type { ItemStore } from './items.js';
 import type { LeaseStore } from './leases.js';
@@ -14,6 +15,7 @@ import type { EventStartStore } from './event-starts.js';
 import type { LimitStore } from './limits.js';
 import type { MessageStore } from './messages.js';
 import type { OutcomeStore } from './outcomes.js';
+import type { ProcessStore } from './processes.js';
 import type { ProgressStore } from './progress.js';
 import type { QueueStore } from './queues.js';
 import type { RecoveryStore } from './recovery.js';
@@ -61,6 +63,8 @@ export interface TenantStore
   readonly schedules: ScheduleStore;
   readonly states: StateStore;
   readonly pauses: WorkflowPauseStore;
+  readonly explanations: ExplanationStore;
+  readonly processes: ProcessStore;
   readonly queues: QueueStore;
   readonly recovery: RecoveryStore;
 }

@@ -7,6 +7,7 @@ import { PostgresControlStore } from './roles/control.js';
 import { PostgresDebounceStore } from './roles/debounces.js';
 import { PostgresDefinitionStore } from './roles/definitions.js';
 import { PostgresEventStartStore } from './roles/event-starts.js';
+import { PostgresExplanationStore } from './roles/explanations.js';
 import { PostgresExecutionStore } from './roles/executions.js';
 import { PostgresItemStore } from './roles/items.js';
 import { PostgresLeaseStore } from './roles/leases.js';
@@ -14,6 +15,7 @@ import { PostgresLimitStore } from './roles/limits.js';
 import { PostgresMessageStore } from './roles/messages.js';
 import { PostgresOutcomeStore } from './roles/outcomes.js';
 import { PostgresRole } from './roles/postgres-role.js';
+import { PostgresProcessStore } from './roles/processes.js';
 import { PostgresProgressStore } from './roles/progress.js';
 import { PostgresQueueStore } from './roles/queues.js';
 import { PostgresRecoveryStore } from './roles/recovery.js';
@@ -33,9 +35,11 @@ import type {
   DebounceStore,
   DefinitionStore,
   EventStartStore,
+  ExplanationStore,
   ItemStore,
   LimitStore,
   MessageStore,
+  ProcessStore,
   QueueStore,
   RecoveryStore,
   ScheduleStore,
@@ -79,6 +83,8 @@ export class PostgresStore
   readonly schedules: ScheduleStore;
   readonly states: StateStore;
   readonly pauses: WorkflowPauseStore;
+  readonly explanations: ExplanationStore;
+  readonly processes: ProcessStore;
   readonly queues: QueueStore;
   readonly recovery: RecoveryStore;
 
@@ -100,6 +106,8 @@ export class PostgresStore
     this.states = new PostgresStateStore(db);
     this.queues = new PostgresQueueStore(db);
     this.pauses = new PostgresWorkflowPauseStore(db);
+    this.processes = new PostgresProcessStore(db);
+    this.explanations = new PostgresExplanationStore(db);
     this.recovery = new PostgresRecoveryStore(db);
   }
 

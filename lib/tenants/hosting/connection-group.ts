@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { DatabasePlace } from '../../errors/index.js';
+import { AnnouncePass } from '../../engine/process/announce-pass.js';
 import { AgingPass } from '../../engine/queues/aging-pass.js';
 import { PausePass } from '../../engine/pauses/pause-pass.js';
 import { SettlePass } from '../../engine/children/settle-pass.js';
@@ -24,6 +25,7 @@ import { PoolSession } from '../../store/postgres/session/pool-session.js';
 import { connectionShare } from '../../store/postgres/connections/connection-share.js';
 import { createPools, type LoginPools } from '../../store/postgres/connections/pools.js';
 import type { Clocks } from '../../store/postgres/clocks.js';
+import { READABLE_FORMATS } from '../../workflow/index.js';
 import { APPLICATION_PREFIX } from '../../store/postgres/session/session-statements.js';
 
 /** The longest interval that Node supports, in milliseconds. */
@@ -70,6 +72,8 @@ export class ConnectionGroup {
   readonly controlPlace: DatabasePlace;
   private readonly sweep: MaintenanceSweep;
   private readonly pauses: PausePass;
+  /** Tells other processes what this one serves. */
+  readonly announcements: AnnouncePass;
   /** Number of connections of the server; undefined while it is not known. */
   private usableConnections: number | undefined;
   private sharesConnections: boolean;
@@ -102,6 +106,7 @@ export class ConnectionGroup {
       onWatch: () => this.recovery.watchBegins(),
       onSwept: (digest, sender) => this.recovery.sweptByOther(digest, sender),
       onNewLife: () => void this.recovery.runOnce('leaseOver').catch(() => undefined),
+      onServing: () => this.announcements.changed(),
       onTenants: () => this.onTenants(),
       peers: () => this.recovery.peers,
       open: async ({ id }, onPayload, onLost) => {
@@ -168,6 +173,19 @@ export class ConnectionGroup {
         tenants: (names) => this.process.named(names),
       }),
     );
+    this.announcements = new AnnouncePass({
+      clock,
+      session: () => this.process.session,
+      identity: () => ({
+        processId: this.process.processId,
+        name: this.process.processName,
+        format: Math.max(...READABLE_FORMATS),
+      }),
+      tenants: () => this.process.all,
+      named: (names) => this.process.named(names),
+      plan: () => this.sweep.plan(),
+    });
+    this.sweep.register(this.announcements);
     this.sharesConnections = settings.poolSizeIsDefault === true;
   }
 

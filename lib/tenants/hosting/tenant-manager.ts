@@ -260,6 +260,7 @@ export class TenantManager {
     this.open.delete(name);
     try {
       await runtime.drain(drainMs);
+      void runtime.group.announcements.withdraw(runtime.engine);
     } finally {
       await this.discard(runtime);
     }

@@ -1,5 +1,7 @@
 import {
   UNSETTLED_OF_ALL,
+  type AnnouncedIdentity,
+  type Announcement,
   type DueTime,
   type EngineSession,
   type HeldLease,
@@ -15,6 +17,7 @@ import {
 import { waitsForTurn } from './memory-admissions.js';
 import { openChildSteps, unsettledOf } from './memory-children.js';
 import type { MemoryDatabase } from './memory-database.js';
+import { announce } from './memory-processes.js';
 import { releaseLease, renewLease } from './memory-leases.js';
 import { isWaiting, type MemoryExecution } from './memory-rows.js';
 import type { MemoryTables } from './memory-tables.js';
@@ -87,6 +90,24 @@ export class MemorySession implements EngineSession, RecoverySession {
 
   async pausedWorkflows(tenants: readonly TenantHandle[]): Promise<WorkflowPause[][]> {
     return tenants.map((tenant) => this.tablesOf(tenant).listPauses());
+  }
+
+  async announce(
+    process: AnnouncedIdentity,
+    announcements: readonly Announcement[],
+  ): Promise<true[]> {
+    return announcements.map((announcement) => {
+      const tables = this.tablesOf(announcement.tenant);
+      announce(tables, { ...process, lockSession: this.lockSession }, announcement);
+      return true;
+    });
+  }
+
+  async withdraw(processId: string, tenants: readonly TenantHandle[]): Promise<true[]> {
+    return tenants.map((tenant) => {
+      this.tablesOf(tenant).processes.delete(processId);
+      return true;
+    });
   }
 
   async leases(tenants: readonly TenantHandle[]): Promise<LeaseRow[][]> {

@@ -8,9 +8,11 @@ import type {
   DebounceStore,
   DefinitionStore,
   EventStartStore,
+  ExplanationStore,
   ItemStore,
   LimitStore,
   MessageStore,
+  ProcessStore,
   QueueStore,
   RecoveryStore,
   ScheduleStore,
@@ -29,6 +31,7 @@ import { MemoryControlStore } from './roles/control.js';
 import { MemoryDebounceStore } from './roles/debounces.js';
 import { MemoryDefinitionStore } from './roles/definitions.js';
 import { MemoryEventStartStore } from './roles/event-starts.js';
+import { MemoryExplanationStore } from './roles/explanations.js';
 import { MemoryExecutionStore } from './roles/executions.js';
 import { MemoryItemStore } from './roles/items.js';
 import { MemoryLeaseStore } from './roles/leases.js';
@@ -36,6 +39,7 @@ import { MemoryRole } from './roles/memory-role.js';
 import { MemoryLimitStore } from './roles/limits.js';
 import { MemoryMessageStore } from './roles/messages.js';
 import { MemoryOutcomeStore } from './roles/outcomes.js';
+import { MemoryProcessStore } from './roles/processes.js';
 import { MemoryProgressStore } from './roles/progress.js';
 import { MemoryQueueStore } from './roles/queues.js';
 import { MemoryRecoveryStore } from './roles/recovery.js';
@@ -78,6 +82,8 @@ export class MemoryStore
   readonly schedules: ScheduleStore;
   readonly states: StateStore;
   readonly pauses: WorkflowPauseStore;
+  readonly explanations: ExplanationStore;
+  readonly processes: ProcessStore;
   readonly queues: QueueStore;
   readonly recovery: RecoveryStore;
 
@@ -101,6 +107,8 @@ export class MemoryStore
     this.states = new MemoryStateStore(tables);
     this.queues = new MemoryQueueStore(tables);
     this.pauses = new MemoryWorkflowPauseStore(tables);
+    this.processes = new MemoryProcessStore(tables);
+    this.explanations = new MemoryExplanationStore(tables);
     this.recovery = new MemoryRecoveryStore(tables);
   }
 

@@ -17,6 +17,7 @@ import type {
   MemoryTask,
   MemoryTurns,
 } from './memory-rows.js';
+import type { MemoryProcessRow } from './memory-processes.js';
 import type { MemoryFiring, MemorySchedule } from './memory-schedules.js';
 import type { MemoryEventStart, MemorySignal } from './memory-signals.js';
 import type { MemoryTransaction } from './memory-transaction.js';
@@ -33,6 +34,8 @@ export class MemoryTables implements TenantHandle {
   /** Steps of tasks by execution. */
   readonly steps = new Map<string, MemoryStep[]>();
   readonly leases = new Map<string, MemoryLease>();
+  /** What processes serve, by process. */
+  readonly processes = new Map<string, MemoryProcessRow>();
   readonly definitions = new Map<string, MemoryDefinition>();
   /** Numbers of limits by name, and the slots by key. */
   readonly limits = new Map<string, MemoryLimit>();

@@ -2,6 +2,7 @@ import { Subject } from 'rxjs';
 import { workflowNameOf } from '../../../lib/discovery/workflow-ref.js';
 import type { TaskContext } from '../../../lib/discovery/task-context.js';
 import type { RegisteredWorkflow } from '../../../lib/discovery/registered-workflow.js';
+import { AnnouncePass } from '../../../lib/engine/process/announce-pass.js';
 import { ProcessEngine } from '../../../lib/engine/process/process-engine.js';
 import { SlotScheduler } from '../../../lib/engine/slots/slot-scheduler.js';
 import { TenantEngine } from '../../../lib/engine/tenant-engine.js';
@@ -35,6 +36,7 @@ export class MemoryProcess {
   readonly engine: TenantEngine;
   readonly runner: CloacinaRunner;
   private readonly process: ProcessEngine<MemorySession>;
+  private readonly announcements: AnnouncePass;
   private deafen: () => void = () => undefined;
 
   constructor(
@@ -63,6 +65,18 @@ export class MemoryProcess {
         this.deafen = database.listen((payload) => onPayload(payload, SENDER));
         return new MemorySession(database);
       },
+    });
+    this.announcements = new AnnouncePass({
+      clock,
+      session: () => this.process.session,
+      identity: () => ({
+        processId: this.process.processId,
+        name: this.process.processName,
+        format: 2,
+      }),
+      tenants: () => this.process.all,
+      named: () => this.process.all,
+      plan: () => undefined,
     });
     this.engine = new TenantEngine({
       settings: {
@@ -103,6 +117,18 @@ export class MemoryProcess {
     await this.engine.open();
     this.process.add([this.engine]);
     this.process.startClaiming();
+    await this.announce();
+  }
+
+  /** Tells other processes what this one serves, as a part of the sweep does. */
+  announce(): Promise<void> {
+    return this.announcements.over([]);
+  }
+
+  /** The process is killed, as far as others can see. */
+  die(): void {
+    this.deafen();
+    this.store.database.locks.delete(this.lock);
   }
 
   /** The process hangs, as far as others can see: it holds its lock, and hears nothing any more. */

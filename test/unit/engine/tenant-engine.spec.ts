@@ -45,6 +45,7 @@ function services(): ProcessServices {
     mustAnnounceLeases: () => false,
     askForWatch: () => undefined,
     renewLeases: () => undefined,
+    announceServing: () => undefined,
     notifyWork: () => others((engine) => engine.wakeUp(false)),
     workPayload: () => 'work',
     messagePayload: () => 'messages',

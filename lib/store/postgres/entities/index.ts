@@ -4,6 +4,7 @@ import { EventStartEntity, EventSubscriptionEntity } from './event-starts.entity
 import { ExecutionEventEntity, RecoveryEventEntity } from './events.entity.js';
 import { LimitEntity, LimitSlotEntity } from './limits.entity.js';
 import { PausedWorkflowEntity } from './paused-workflow.entity.js';
+import { ProcessEntity } from './process.entity.js';
 import { RunnerLeaseEntity } from './runner-lease.entity.js';
 import { ScheduleEntity, ScheduleFiringEntity, StateEntity } from './schedules.entity.js';
 import { SignalEntity, TaskProgressEntity, TaskStepEntity } from './waits.entity.js';
@@ -34,4 +35,5 @@ export const cloacinaEntities: readonly EntitySchema[] = [
   ExecutionEventEntity,
   RecoveryEventEntity,
   RunnerLeaseEntity,
+  ProcessEntity,
 ];

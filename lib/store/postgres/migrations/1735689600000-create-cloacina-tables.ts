@@ -6,6 +6,7 @@ import { EVENTS } from './base-schema/events.js';
 import { EXECUTIONS } from './base-schema/executions.js';
 import { LEASES } from './base-schema/leases.js';
 import { LIMITS } from './base-schema/limits.js';
+import { PROCESSES } from './base-schema/processes.js';
 import { SCHEDULES } from './base-schema/schedules.js';
 import { commentsOf, type TableGroup } from './base-schema/table-group.js';
 import { TASK_VIEW } from './base-schema/task-view.js';
@@ -30,6 +31,7 @@ const GROUPS: readonly TableGroup[] = [
   WORKFLOW_PAUSES,
   EVENTS,
   LEASES,
+  PROCESSES,
   TASK_VIEW,
 ];
 
@@ -50,6 +52,7 @@ export class CreateCloacinaTables1735689600000 implements MigrationInterface {
     const schema = migrationSchema(queryRunner);
     await queryRunner.query(`DROP VIEW ${schema}.cloacina_task;
       DROP TABLE
+      ${schema}.cloacina_process,
       ${schema}.cloacina_runner_lease,
       ${schema}.cloacina_recovery_event,
       ${schema}.cloacina_execution_event,

@@ -6,6 +6,8 @@ import type { RawRow } from '../statements/columns.js';
 import { readChildUse, readUnsettledOfAll } from '../statements/child-reads.js';
 import { releaseLeases, renewLeases } from '../statements/leases.js';
 import { readLeases } from '../statements/recovery.js';
+import { announceProcess, withdrawProcess } from '../statements/processes.js';
+import { plainArray } from '../statements/encoding.js';
 import { readUnderWay } from '../statements/relist-claims.js';
 import {
   heldLocks,
@@ -19,6 +21,8 @@ import { mayStayDue } from '../statements/wake-up-kinds.js';
 import { readPausesOfAll } from '../statements/workflow-pauses.js';
 import { CHANNEL, dueTimesOf, notifyAll, readDueTimes } from '../statements/wake-ups.js';
 import type {
+  AnnouncedIdentity,
+  Announcement,
   DueTime,
   HeldLease,
   LeaseRow,
@@ -119,6 +123,38 @@ export abstract class SessionStatements {
     return this.inParts(tenants, async (part) => {
       const rows = await this.ask(readPausesOfAll, part);
       return part.map((_, i) => rows.filter(({ tenant }) => tenant === i));
+    });
+  }
+
+  /** By index. Undefined if the schema is broken, or this login may not write there. */
+  announce(
+    { processId, name, format }: AnnouncedIdentity,
+    announcements: readonly Announcement[],
+  ): Promise<(true | undefined)[]> {
+    return this.inParts(announcements, async (part) => {
+      const values = part.flatMap(({ state, slots, definitions, limits }) => [
+        state,
+        slots,
+        plainArray(definitions),
+        limits,
+      ]);
+      const tenants = part.map(({ tenant }) => tenant);
+      await this.ask(announceProcess, tenants, [
+        processId,
+        name,
+        this.lockSession,
+        format,
+        ...values,
+      ]);
+      return part.map(() => true as const);
+    });
+  }
+
+  /** By index. Undefined as for an announcement. */
+  withdraw(processId: string, tenants: readonly TenantHandle[]): Promise<(true | undefined)[]> {
+    return this.inParts(tenants, async (part) => {
+      await this.ask(withdrawProcess, part, [processId]);
+      return part.map(() => true as const);
     });
   }
 

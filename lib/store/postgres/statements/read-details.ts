@@ -21,7 +21,7 @@ import {
 } from './execution-rows.js';
 import { listedSteps, listedStepsOf } from './listed-steps.js';
 import { progressOf, taskProgress } from './task-progress.js';
-import type { Statement, TenantTables } from './statement.js';
+import { taskOf as taskIn, type Statement, type TenantTables } from './statement.js';
 import type { ExecutionDetails, TaskRow } from '../../port/index.js';
 
 /** The columns of both kinds of rows. A row of an execution has no `taskNo`, and NULL in the columns of tasks. */
@@ -68,22 +68,12 @@ const DETAIL = columns({
 });
 type DetailRow = ReturnType<typeof DETAIL.decode>[number];
 
-/**
- * Reads executions with their tasks, without items, of which there may be any number. It is one statement, and so one snapshot: with two, a manual retry between them would
- * show the new tasks of an execution with its former end. The rows are not sorted, because they may hold large contexts.
- * Without the second parameter, contexts are left out. The third one says which steps to read.
- */
-const detailsText = (
+/** The columns of task `t`, without its steps and its progress. */
+function taskColumns(
   tables: TenantTables,
-  progress: string | undefined,
-): string => `SELECT ${DETAIL.selectSome({
-  ...EXECUTION_OF_ROW,
-  input: "CASE WHEN $2::boolean THEN x.input ELSE '{}'::json END",
-  context: 'CASE WHEN $2::boolean THEN x.context END',
-})}
-  FROM ${tables.execution} x WHERE x.id = ANY ($1::uuid[])
-  UNION ALL
-  SELECT ${DETAIL.selectSome({
+  output: string,
+): Partial<Record<keyof DetailRow, string>> {
+  return {
     id: 't.execution_id',
     taskNo: 't.task_no',
     itemNo: 't.item_no',
@@ -99,7 +89,7 @@ const detailsText = (
     runAt: epochMs('t.run_at'),
     deferred: 't.deferred_since IS NOT NULL',
     skipReason: 't.skip_reason',
-    output: 'CASE WHEN $2::boolean THEN t.output END',
+    output,
     deletedKeys: 'array_to_json(t.deleted_keys)',
     error: 't.error',
     attempts: 't.attempts',
@@ -108,9 +98,25 @@ const detailsText = (
     limitKey: 't.limit_key',
     isOrphaned: isOrphaned(tables),
     wait: openWaitOf(tables),
-    steps: listedStepsOf(tables, '$3::integer'),
-    ...(progress === undefined ? {} : { progress }),
-  })}
+  };
+}
+
+/**
+ * Reads executions with their tasks, without items, of which there may be any number. It is one statement, and so one snapshot: with two, a manual retry between them would
+ * show the new tasks of an execution with its former end. The rows are not sorted, because they may hold large contexts.
+ * Without the second parameter, contexts are left out. The third one says which steps to read.
+ */
+const detailsText = (
+  tables: TenantTables,
+  progress: string | undefined,
+): string => `SELECT ${DETAIL.selectSome({
+  ...EXECUTION_OF_ROW,
+  input: "CASE WHEN $2::boolean THEN x.input ELSE '{}'::json END",
+  context: 'CASE WHEN $2::boolean THEN x.context END',
+})}
+  FROM ${tables.execution} x WHERE x.id = ANY ($1::uuid[])
+  UNION ALL
+  SELECT ${DETAIL.selectSome({ ...taskColumns(tables, 'CASE WHEN $2::boolean THEN t.output END'), steps: listedStepsOf(tables, '$3::integer'), ...(progress === undefined ? {} : { progress }) })}
   FROM ${tables.task} t WHERE t.execution_id = ANY ($1::uuid[]) AND t.item_no = 0`;
 
 export const readDetails: Statement<DetailRow> = {
@@ -125,6 +131,19 @@ export const readStandbyDetails: Statement<DetailRow> = {
   columns: DETAIL,
   text: (tables) => detailsText(tables, undefined),
 };
+
+/** The rows of single tasks and items, by key. */
+export const readItemDetails: Statement<DetailRow> = {
+  name: 'read_item_details',
+  columns: DETAIL,
+  text: (tables) => `SELECT ${DETAIL.selectSome(taskColumns(tables, 'NULL'))}
+  FROM unnest($1::uuid[], $2::integer[], $3::integer[]) AS k(execution_id, task_no, item_no)
+    CROSS JOIN LATERAL (SELECT t.* FROM ${tables.task} t WHERE ${taskIn('k')} OFFSET 0) t`,
+};
+
+export function itemsOf(rows: readonly DetailRow[]): TaskRow[] {
+  return rows.flatMap((row) => (row.taskNo === null ? [] : [taskOf(row, row.taskNo)]));
+}
 
 export function detailsOf(rows: readonly DetailRow[]): ExecutionDetails[] {
   const tasks = new Map<string, TaskRow[]>();

@@ -26,6 +26,7 @@ export interface TenantTables extends TenantHandle {
   readonly event: string;
   readonly recoveryEvent: string;
   readonly lease: string;
+  readonly process: string;
   readonly claimBatch: string;
   /** Whether sweeps read the signals and events. */
   readonly messages: TableUse;
@@ -135,6 +136,7 @@ export function tenantTables(schema: string, clock = SERVER_CLOCK): TenantTables
     event: `${schema}.cloacina_execution_event`,
     recoveryEvent: `${schema}.cloacina_recovery_event`,
     lease: `${schema}.cloacina_runner_lease`,
+    process: `${schema}.cloacina_process`,
     claimBatch: `${schema}.cloacina_claim_batch`,
     messages: new TableUse(),
     schedules: new TableUse(),

@@ -1,0 +1,121 @@
+import type { Clock } from '../../runtime/clock.js';
+import type {
+  AnnouncedIdentity,
+  Announcement,
+  AnnouncingSession,
+  ControlSession,
+  TenantHandle,
+} from '../../store/port/index.js';
+
+/** Age of an announcement at which it is written again, in milliseconds. Others delete those of dead processes by age. */
+const REFRESH_MS = 3_600_000;
+/** The same for a process without a lock: only the age shows others that it lives. */
+const REFRESH_WITHOUT_LOCK_MS = 60_000;
+/** Time in which changes of many tenants are collected, in milliseconds. */
+const COLLECT_MS = 20;
+
+/** A tenant of the pass. */
+export interface AnnouncedTenant {
+  readonly store: { readonly handle: TenantHandle };
+  /** What this process serves there. Undefined while it does not serve the tenant, or has no proof of life. */
+  readonly announcement: Omit<Announcement, 'tenant'> | undefined;
+}
+
+export interface AnnouncePassOptions {
+  readonly clock: Clock;
+  /** Undefined while the control connection is away. */
+  readonly session: () => (AnnouncingSession & ControlSession) | undefined;
+  readonly identity: () => AnnouncedIdentity;
+  /** All tenants of the process on this login. */
+  readonly tenants: () => readonly AnnouncedTenant[];
+  readonly named: (names: readonly string[]) => readonly AnnouncedTenant[];
+  /** Called when the pass wants a look. */
+  readonly plan: () => void;
+}
+
+interface Announced extends Omit<Announcement, 'tenant'> {
+  readonly lockSession: string | null;
+  readonly at: number;
+}
+
+/**
+ * A pass of the maintenance sweep: stores what this process serves, so that other processes can tell why a task does not run.
+ * No claim and no start reads it.
+ *
+ * It is written when it changes: after a boot, a reconnect, a pause, and at a drain, with one statement for fifty tenants. In
+ * a round without a change it sends nothing. A lost announcement costs no more than an explanation that is less exact.
+ */
+export class AnnouncePass {
+  private announced = new WeakMap<AnnouncedTenant, Announced>();
+  private lookAt: number | undefined;
+
+  constructor(private readonly options: AnnouncePassOptions) {}
+
+  get nextLookAt(): number | undefined {
+    return this.lookAt;
+  }
+
+  /** Call when the state of tenants, or what they serve, may have changed. */
+  changed(): void {
+    if (this.lookAt !== undefined) return;
+    this.lookAt = this.options.clock.now() + COLLECT_MS;
+    this.options.plan();
+  }
+
+  async over(names: readonly string[]): Promise<void> {
+    await this.announce(this.options.named(names));
+  }
+
+  async look(): Promise<void> {
+    if (this.lookAt === undefined || this.lookAt > this.options.clock.now()) return;
+    this.lookAt = undefined;
+    await this.announce(this.options.tenants());
+  }
+
+  /** Call when the process serves a tenant no more, but lives on. The row would tell others that it drains. */
+  async withdraw(tenant: AnnouncedTenant): Promise<void> {
+    const session = this.options.session();
+    if (session === undefined || !this.announced.delete(tenant)) return;
+    // Without it, others see the process draining until it stops.
+    await session
+      .withdraw(this.options.identity().processId, [tenant.store.handle])
+      .catch(() => undefined);
+  }
+
+  private async announce(tenants: readonly AnnouncedTenant[]): Promise<void> {
+    const session = this.options.session();
+    if (session === undefined) return;
+    const { lockSession } = session;
+    const at = this.options.clock.now();
+    const changed = tenants.flatMap((tenant) => {
+      const { announcement } = tenant;
+      if (announcement === undefined) return [];
+      const next: Announced = { ...announcement, lockSession, at };
+      return isCurrent(this.announced.get(tenant), next) ? [] : [{ tenant, next }];
+    });
+    if (changed.length === 0) return;
+    // A tenant that can't be written to is left out until its next change: its schema is broken, or the login may not write.
+    for (const { tenant, next } of changed) this.announced.set(tenant, next);
+    try {
+      await session.announce(
+        this.options.identity(),
+        changed.map(({ tenant, next }) => ({ tenant: tenant.store.handle, ...next })),
+      );
+    } catch (error) {
+      for (const { tenant } of changed) this.announced.delete(tenant);
+      throw error;
+    }
+  }
+}
+
+function isCurrent(known: Announced | undefined, next: Announced): boolean {
+  const refreshMs = next.lockSession === null ? REFRESH_WITHOUT_LOCK_MS : REFRESH_MS;
+  return (
+    known !== undefined &&
+    known.state === next.state &&
+    known.slots === next.slots &&
+    known.lockSession === next.lockSession &&
+    known.definitions === next.definitions &&
+    next.at - known.at < refreshMs
+  );
+}

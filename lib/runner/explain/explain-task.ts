@@ -1,0 +1,147 @@
+import type { ClaimOwnerRow, TaskRow } from '../../store/port/index.js';
+import {
+  isMapLimit,
+  isTaskTerminal,
+  splitAdmissionKey,
+  turnPolicyOf,
+  type CompiledTask,
+  type TaskStatus,
+} from '../../workflow/index.js';
+import { parseError } from '../task-view.js';
+import { processReason, refOf } from './able-processes.js';
+import type { ExplainReason } from './explain-reason.js';
+import { waitReason } from './explain-wait.js';
+import { given, isSameTask, type Facts } from './facts.js';
+
+/** Max numbers of what a reason lists. */
+const MAX_DEPENDENCIES = 20;
+const MAX_HOLDERS = 10;
+/** Time after its timeout from which a handler of another process counts as hung, in milliseconds. */
+const OVERDUE_MS = 5_000;
+
+/** Why a task or an item has not ended. A map that waits for its items is explained by the caller. */
+export function explainTask(facts: Facts, row: TaskRow, task: CompiledTask): ExplainReason {
+  const { unreadable, execution } = facts;
+  if (row.status === 'Running') return runningReason(facts, row, task);
+  if (row.paused) return { kind: 'paused', ...given('reason', execution.reason) };
+  if (unreadable !== undefined) {
+    return { kind: 'definition', definitionId: execution.definitionId, message: unreadable };
+  }
+  if (row.status === 'NotStarted') return dependenciesReason(facts, task);
+  if (execution.turn !== null) return turnReason(facts, execution.turn);
+  const isDue = row.runAt !== null && row.runAt.getTime() <= facts.now;
+  if (row.status === 'Waiting' && !isDue && row.wait !== null)
+    return waitReason(facts, row, row.wait);
+  if (row.runAt !== null && !isDue) return timeReason(row, task, row.runAt);
+  if (facts.pause !== undefined) {
+    const { workflow, reason, pausedAt: since } = facts.pause;
+    return { kind: 'workflowPaused', workflow, ...given('reason', reason), since };
+  }
+  return limitReason(facts, row) ?? processReason(facts, row, task);
+}
+
+function runningReason(facts: Facts, row: TaskRow, task: CompiledTask): ExplainReason {
+  const { own, now, processes } = facts;
+  const owner = processes.owners.find(({ instanceId }) => instanceId === row.owner);
+  if (row.isOrphaned || (owner?.lost ?? null) !== null) return lostReason(owner);
+  // The owner has released its lease since the task's row was read: the task has ended by now.
+  const process = owner === undefined ? { name: '', id: '' } : refOf(owner);
+  const hung = own.hung.find((one) => one.executionId === row.executionId && isSameTask(one, row));
+  if (hung !== undefined) {
+    const { ignoredForMs, keepsSlot } = hung;
+    return { kind: 'hungHandler', process, ignoredForMs, keepsSlot };
+  }
+  if (row.startedAt === null || own.isQueued(row)) return { kind: 'claimed', process };
+  const timeoutAt = row.startedAt.getTime() + task.timeoutMs;
+  // This process itself ends an attempt at its timeout, so an attempt here that looks overdue has waited for its slot.
+  if (now > timeoutAt + OVERDUE_MS && process.id !== own.processId) {
+    return { kind: 'hungHandler', process, ignoredForMs: now - timeoutAt };
+  }
+  return { kind: 'running', process, since: row.startedAt, timeoutAt: new Date(timeoutAt) };
+}
+
+function lostReason(owner: ClaimOwnerRow | undefined): ExplainReason {
+  if (owner === undefined) return { kind: 'recovery', cause: 'noLease' };
+  return { kind: 'recovery', process: refOf(owner), cause: owner.lost ?? 'leaseOver' };
+}
+
+function dependenciesReason({ execution, definition }: Facts, task: CompiledTask): ExplainReason {
+  const statusOf = (no: number): TaskStatus =>
+    (execution.tasks[no]?.status ?? 'NotStarted') as TaskStatus;
+  const open = task.dependsOn
+    .filter((no) => !isTaskTerminal(statusOf(no)))
+    .map((no) => ({
+      task: definition.workflow.tasks[no]?.name ?? String(no),
+      status: statusOf(no),
+    }));
+  return { kind: 'dependencies', open: open.slice(0, MAX_DEPENDENCIES), count: open.length };
+}
+
+function turnReason(
+  { now, turns, execution }: Facts,
+  { key: stored, at }: { key: string; at: Date },
+): ExplainReason {
+  if (at.getTime() > now) return { kind: 'startTime', until: at };
+  const state = turns.get(stored);
+  const { workflow: name, key } = splitAdmissionKey(stored);
+  const ofSchedule = turnPolicyOf(name) !== undefined;
+  const of = {
+    workflow: execution.workflow,
+    ...(ofSchedule ? { schedule: key } : given('key', key === '' ? undefined : key)),
+  };
+  const { holders = [], concurrency = 0, waiting = 0, nextAt } = state ?? {};
+  if (nextAt !== undefined && holders.length < concurrency) {
+    return { kind: 'turnRate', ...of, until: nextAt };
+  }
+  const inUse = holders.length;
+  return {
+    kind: 'turn',
+    ...of,
+    concurrency,
+    holders: holders.slice(0, MAX_HOLDERS),
+    inUse,
+    waiting,
+  };
+}
+
+function timeReason(row: TaskRow, task: CompiledTask, until: Date): ExplainReason {
+  if (row.deferred) return { kind: 'condition', until };
+  if (row.attempt === 0) return { kind: 'startTime', until };
+  const { maxAttempts } = task.retry;
+  const error = given('error', parseError(row.error));
+  return { kind: 'backoff', until, attempt: row.attempt, maxAttempts, ...error };
+}
+
+/** What stops a due task whose limit is full. Undefined if a claim could take it. */
+function limitReason({ limits }: Facts, { limitKey }: TaskRow): ExplainReason | undefined {
+  const state = limitKey === null ? undefined : limits.get(limitKey);
+  if (limitKey === null || state === undefined) return undefined;
+  const { name, key, inUse, concurrency, total, totalInUse = 0, nextAt, waiting } = state;
+  const holders = state.holders.slice(0, MAX_HOLDERS);
+  const isMap = isMapLimit(limitKey);
+  const limit = { name, ...given('key', key) };
+  if (concurrency !== undefined && inUse >= concurrency) {
+    const scope = isMap ? ('map' as const) : ('key' as const);
+    return {
+      kind: 'limit',
+      scope,
+      ...(isMap ? {} : { limit }),
+      inUse,
+      concurrency,
+      holders,
+      waiting,
+    };
+  }
+  if (total !== undefined && totalInUse >= total) {
+    return {
+      kind: 'limit',
+      scope: 'total',
+      limit,
+      inUse: totalInUse,
+      concurrency: total,
+      holders,
+      waiting,
+    };
+  }
+  return nextAt === undefined ? undefined : { kind: 'rate', limit, until: nextAt };
+}

@@ -1,0 +1,37 @@
+import { PostgresRole } from './postgres-role.js';
+import { plainArray } from '../statements/encoding.js';
+import {
+  groupsOf,
+  readChildren,
+  readListening,
+  readOpenItems,
+} from '../statements/explanations.js';
+import { itemsOf, readItemDetails } from '../statements/read-details.js';
+import { taskKeyValues } from '../statements/statement.js';
+import type {
+  AwaitedChild,
+  ExplanationStore,
+  ListeningWait,
+  OpenItems,
+  TaskKey,
+  TaskRow,
+} from '../../port/index.js';
+
+/** Reads for explanations, on PostgreSQL. */
+export class PostgresExplanationStore extends PostgresRole implements ExplanationStore {
+  async openItems(executionId: string, maps: readonly number[]): Promise<OpenItems[]> {
+    return groupsOf(await this.db.cold.run(readOpenItems, [executionId, plainArray(maps)]));
+  }
+
+  async items(keys: readonly TaskKey[]): Promise<TaskRow[]> {
+    return itemsOf(await this.db.cold.run(readItemDetails, taskKeyValues(keys)));
+  }
+
+  listening(tasks: readonly TaskKey[]): Promise<ListeningWait[]> {
+    return this.db.cold.run(readListening, taskKeyValues(tasks));
+  }
+
+  children(ids: readonly string[]): Promise<AwaitedChild[]> {
+    return this.db.cold.run(readChildren, [plainArray(ids)]);
+  }
+}
