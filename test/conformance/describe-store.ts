@@ -10,6 +10,7 @@ import { describeDebounces } from './debounces.js';
 import { describeDeadlines } from './deadlines.js';
 import { describeDefinitions } from './definitions.js';
 import { describeExecutionEnd } from './execution-end.js';
+import { describeExplanations } from './explanations.js';
 import { describeFanIn } from './fan-in.js';
 import { describeFence } from './fence.js';
 import { describeFinding } from './finding.js';
@@ -26,6 +27,7 @@ import { describeEventStarts } from './event-starts.js';
 import { describeMaps } from './maps.js';
 import { describeMessages } from './messages.js';
 import { describePermits } from './permits.js';
+import { describeProcesses } from './processes.js';
 import { describeQueues } from './queues.js';
 import { describeProgress } from './progress.js';
 import { describeReads } from './reads.js';
@@ -74,6 +76,8 @@ const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStor
   ['claims of a process', describeLostClaims],
   ['definitions', describeDefinitions],
   ['reads', describeReads],
+  ['explanations', describeExplanations],
+  ['processes', describeProcesses],
   ['finding executions', describeFinding],
   ['histories', describeHistories],
   ['signals and events', describeMessages],

@@ -1,4 +1,5 @@
 import type {
+  AnnouncingSession,
   Claimant,
   PauseSession,
   RecoverySession,
@@ -31,6 +32,7 @@ export interface OpenedStore {
   readonly session: RenewingSession &
     SettlingSession &
     PauseSession &
+    AnnouncingSession &
     Pick<WakeUpSession, 'dueTimes' | 'sweep'> &
     Pick<RecoverySession, 'leases' | 'underWay'>;
   rowsOf(id: string): Promise<StoredRows>;

@@ -35,6 +35,7 @@ describe('ensure', () => {
       'cloacina_limit_slot',
       'cloacina_migrations',
       'cloacina_paused_workflow',
+      'cloacina_process',
       'cloacina_recovery_event',
       'cloacina_runner_lease',
       'cloacina_schedule',
