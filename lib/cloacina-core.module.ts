@@ -26,6 +26,7 @@ import { CloacinaRecoveryJobs, RECOVERY_PASSES, recoveryJobs } from './recovery/
 import { CloacinaAdmin } from './tenants/admin/cloacina-admin.js';
 import { releaseFrom } from './tenants/admin/release-here.js';
 import { CloacinaTokens } from './tenants/hosting/cloacina-tokens.js';
+import { CloacinaHealth } from './tenants/health/cloacina-health.js';
 import { CloacinaTenants } from './tenants/hosting/cloacina-tenants.js';
 import { SYSTEM_CLOCKS, type Clocks } from './store/postgres/clocks.js';
 import { TenantManager } from './tenants/hosting/tenant-manager.js';
@@ -69,6 +70,12 @@ const CLASS_PROVIDERS = classProviders();
       useFactory: (boot: ConfigurationCheck, host: TenantManager) =>
         new CloacinaTenants({ host, admit: (options) => boot.admit(options) }),
       inject: [ConfigurationCheck, TENANT_MANAGER],
+    },
+    {
+      provide: CloacinaHealth,
+      useFactory: (host: TenantManager, clocks: Clocks) =>
+        new CloacinaHealth({ host, clock: clocks.process }),
+      inject: [TENANT_MANAGER, CLOCKS],
     },
     {
       provide: CloacinaTokens,
@@ -122,6 +129,7 @@ const CLASS_PROVIDERS = classProviders();
     WorkflowRegistry,
     TENANT_MANAGER,
     CloacinaTenants,
+    CloacinaHealth,
     CloacinaTokens,
     TenantResolver,
     CloacinaAdmin,

@@ -256,6 +256,8 @@ export {
 } from './tenants/admin/cloacina-admin.js';
 export { CloacinaMigrator, type MigrationResult } from './tenants/migrations/cloacina-migrator.js';
 export { CloacinaTokens, type CompletedToken } from './tenants/hosting/cloacina-tokens.js';
+export { CloacinaHealth } from './tenants/health/cloacina-health.js';
+export type * from './tenants/health/health-report.js';
 export { CloacinaTenants } from './tenants/hosting/cloacina-tenants.js';
 export type { MigrateAllOptions, TenantMigration } from './tenants/migrations/migrate-fleet.js';
 export { CloacinaExceptionFilter } from './tenants/requests/cloacina-exception.filter.js';

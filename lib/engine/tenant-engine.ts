@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import type { Announcement, KnownDefinitions, TenantStore } from '../store/port/index.js';
+import type { KnownDefinitions, TenantStore } from '../store/port/index.js';
 import type { BulkControl } from './bulk/bulk-control.js';
 import type { ChildUse } from './children/child-use.js';
 import type { EndSettler } from './children/end-settler.js';
@@ -13,7 +13,7 @@ import type { KeyPruner } from './limits/key-pruner.js';
 import type { LeaseRelease } from './lease/lease-release.js';
 import type { TenantLease } from './lease/tenant-lease.js';
 import type { MessageSender } from './messages/message-sender.js';
-import { ownFacts, type OwnFacts } from './own-facts.js';
+import { OwnProcess } from './own-process.js';
 import type { ProcessServices, TenantSettings } from './process-services.js';
 import type { WorkflowControl } from './queues/workflow-control.js';
 import type { TenantSchedules } from './schedules/tenant-schedules.js';
@@ -34,8 +34,12 @@ const RELEASE_GRACE_MS = 2_000;
 export class TenantEngine {
   readonly settings: TenantSettings;
   readonly store: TenantStore;
+  /** What this process knows of itself here. */
+  readonly self: OwnProcess;
   /** Whether a recovery is taking orphans for this tenant. */
   isRecovering: () => boolean = () => false;
+  /** The due times that the latest sweep found, and when, in milliseconds since 1970. Undefined before the first sweep. */
+  seenDue: { readonly at: number; readonly due: readonly DueTime[] } | undefined;
   private readonly logger = new Logger('Cloacina');
   private readonly services: ProcessServices;
   private readonly parts: WiredEngine;
@@ -46,6 +50,8 @@ export class TenantEngine {
     this.store = given.store;
     this.services = given.services;
     this.parts = wireEngine(given, () => this.isRecovering());
+    const { settings, services } = this;
+    this.self = new OwnProcess({ ...this.parts, settings, services });
   }
 
   get clock(): Clock {
@@ -218,24 +224,6 @@ export class TenantEngine {
   /** Deletes events that are kept no longer. */
   expireEvents(): Promise<void> {
     return this.parts.expiry.run();
-  }
-
-  /** What only this process knows of itself. */
-  get ownFacts(): OwnFacts {
-    const { claims } = this.parts;
-    const { slots, identity } = this.services;
-    return ownFacts(identity(), { hung: this.hungHandlers(), claims, slots });
-  }
-
-  /** What this process tells others of itself. Undefined while it serves nothing here, or has no proof of life. */
-  get announcement(): Omit<Announcement, 'tenant'> | undefined {
-    const { state, catalog } = this.parts;
-    const { name } = state;
-    if (!catalog.isOpen || (name !== 'claiming' && name !== 'paused' && name !== 'draining')) {
-      return undefined;
-    }
-    const { maxConcurrentTasks: slots } = this.settings;
-    return { state: name, slots, definitions: catalog.ownIds, limits: catalog.ownLimits };
   }
 
   /** Handlers that still run in this process a while after their signals were aborted. */

@@ -50,6 +50,11 @@ export class RecoveryPass {
     return [...this.unfinishedSince.keys()];
   }
 
+  /** Whether the latest pass over the tenant has failed for a reason of its own, such as a broken schema. */
+  isBroken(tenant: string): boolean {
+    return this.reported.has(tenant);
+  }
+
   forget(tenant: TenantRecovery): void {
     this.unfinishedSince.delete(tenant);
     this.reported.delete(tenant.parts.tenant);

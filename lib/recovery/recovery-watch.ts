@@ -90,6 +90,11 @@ export class RecoveryWatch implements MaintenancePass {
     return recovery;
   }
 
+  /** Whether the latest pass could not read or change the tenant's tables. */
+  isBroken(name: string): boolean {
+    return this.pass.isBroken(name);
+  }
+
   remove(name: string): void {
     const tenant = this.tenants.get(name);
     this.tenants.delete(name);

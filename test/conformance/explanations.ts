@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from '@jest/globals';
 import { v7 as uuid } from 'uuid';
 import type { ExplanationStore, OpenItems } from '../../lib/store/port/index.js';
 import type { TestedStore } from './tested-store.js';
-import { itemOutcomeOf, noLease, rescheduleOf, workflow, type TestWorkflow } from './workflows.js';
+import { itemOutcomeOf, rescheduleOf, workflow, type TestWorkflow } from './workflows.js';
 
 const ITEMS = 6;
 
@@ -25,10 +25,7 @@ export function describeExplanations(tested: TestedStore): void {
     await worker.complete([itemOutcomeOf(ended!)]);
     const delayed = { itemNo: failed!.itemNo, token: failed!.token, delayMs: 3_600_000 };
     const error = { name: 'Error', message: 'no' };
-    await tested.store.reschedule(
-      [rescheduleOf('retry', id, 0, { ...delayed, error })],
-      noLease(worker.claimant),
-    );
+    await tested.store.reschedule([rescheduleOf('retry', id, 0, { ...delayed, error })]);
     const rest: OpenItems = {
       taskNo: 0,
       cause: 'due',

@@ -87,6 +87,11 @@ export class HungHandlers {
     if (next !== undefined) this.giveUp(next);
   }
 
+  /** Whether handlers keep their slots because too many others were given up. */
+  get isExhausted(): boolean {
+    return this.refused.size > 0;
+  }
+
   /** The reported handlers that have not returned, the longest first. */
   list(): HungHandler[] {
     return [...this.entries.values()]

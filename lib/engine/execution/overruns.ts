@@ -49,6 +49,11 @@ export class Overruns {
     return this.hung.list();
   }
 
+  /** Whether handlers keep their slots because too many others were given up. */
+  get isExhausted(): boolean {
+    return this.hung.isExhausted;
+  }
+
   /** The timed-out attempt of the claim's task whose handler still runs. */
   earlierOf({ key }: TaskClaim): Attempt | undefined {
     return this.attempts.get(key);

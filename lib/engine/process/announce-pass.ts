@@ -17,8 +17,10 @@ const COLLECT_MS = 20;
 /** A tenant of the pass. */
 export interface AnnouncedTenant {
   readonly store: { readonly handle: TenantHandle };
-  /** What this process serves there. Undefined while it does not serve the tenant, or has no proof of life. */
-  readonly announcement: Omit<Announcement, 'tenant'> | undefined;
+  readonly self: {
+    /** What this process serves there. Undefined while it does not serve the tenant, or has no proof of life. */
+    readonly announcement: Omit<Announcement, 'tenant'> | undefined;
+  };
 }
 
 export interface AnnouncePassOptions {
@@ -88,7 +90,7 @@ export class AnnouncePass {
     const { lockSession } = session;
     const at = this.options.clock.now();
     const changed = tenants.flatMap((tenant) => {
-      const { announcement } = tenant;
+      const { announcement } = tenant.self;
       if (announcement === undefined) return [];
       const next: Announced = { ...announcement, lockSession, at };
       return isCurrent(this.announced.get(tenant), next) ? [] : [{ tenant, next }];

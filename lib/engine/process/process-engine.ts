@@ -266,7 +266,9 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
         const due = sweep.tenants[i]?.due;
         // The tenant may have been removed or replaced since.
         const isServed = this.tenants.get(tenant.settings.address) === tenant;
-        if (due !== undefined && isServed) tenant.wakeUps.schedule(due);
+        if (due === undefined || !isServed) continue;
+        tenant.self.swept(due);
+        tenant.wakeUps.schedule(due);
       }
     } catch {
       // The session has failed. The next one sweeps again.

@@ -102,7 +102,7 @@ export class ExecutionExplainer {
       limits: await this.limitStates(limitKeys(rows, now), processes),
       turns: await this.turnStates(execution, definition),
       processes,
-      own: engine.ownFacts,
+      own: engine.self.facts,
     };
   }
 

@@ -1,5 +1,5 @@
 import type { RunnableDefinition } from '../../engine/definitions/runnable-definition.js';
-import type { OwnFacts } from '../../engine/own-facts.js';
+import type { OwnFacts } from '../../engine/own-process.js';
 import type {
   AwaitedChild,
   ExecutionDetails,

@@ -11,9 +11,10 @@ export function withOwnProcess(
   { serving, owners }: TenantProcesses,
   { name: workflow }: CompiledWorkflow,
 ): TenantProcesses {
-  const { processId, name } = engine.ownFacts;
+  const { processId, name } = engine.self.facts;
   const announced = serving.find((process) => process.processId === processId);
-  const { announcement, catalog } = engine;
+  const { catalog } = engine;
+  const { announcement } = engine.self;
   if (announcement === undefined) return { serving, owners };
   const { state, slots, limits } = announcement;
   if (announced !== undefined) {

@@ -283,6 +283,21 @@ export class ConnectionGroup {
     return this.started && this.process.session === undefined;
   }
 
+  /** The control connection, as health reports show it. */
+  get controlState(): 'open' | 'lost' | 'none' | 'notOpened' {
+    if (!this.started) return 'notOpened';
+    const { session } = this.process;
+    if (session === undefined) return 'lost';
+    return session.lockSession === null ? 'none' : 'open';
+  }
+
+  /** Asks the server for an answer, on a connection that user code can't take. */
+  async ping(): Promise<void> {
+    const { session } = this.process;
+    if (session instanceof ControlConnection) await session.encoding();
+    else await this.pools.statements[0]?.query('SELECT 1');
+  }
+
   /** Lets the tenants claim, including those that are added later. Later calls have no effect. */
   startClaiming(): void {
     if (this.claiming) return;

@@ -70,6 +70,11 @@ export class TenantDiscovery {
     this.clock = parts.group.clocks.process;
   }
 
+  /** The names of the schemas whose tenants could not be opened. */
+  get notOpened(): string[] {
+    return [...this.pauses].flatMap(([schema, { hasFailed }]) => (hasFailed ? [schema] : []));
+  }
+
   start(): void {
     this.parts.group.onTenants = () => this.lookOnce().catch(() => undefined);
     // Another process may have added a tenant since the boot looked.

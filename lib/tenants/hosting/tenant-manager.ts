@@ -109,6 +109,26 @@ export class TenantManager {
     return [...this.open.values()];
   }
 
+  /** The connections of each login. */
+  groups(): ConnectionGroup[] {
+    return this.logins.list();
+  }
+
+  /** Whether the application has bootstrapped, and lets its tenants claim. */
+  get isClaiming(): boolean {
+    return this.claiming;
+  }
+
+  /** Whether the shutdown has begun. */
+  get isStopping(): boolean {
+    return this.stopping.signal.aborted;
+  }
+
+  /** The tenants that were discovered and could not be opened. */
+  notOpened(): string[] {
+    return this.discovery?.notOpened ?? [];
+  }
+
   /** Runs `work` on a tenant, after the earlier operations on the same name have ended. */
   inTurn<T>(name: string, work: (runtime: TenantRuntime) => T | Promise<T>): Promise<T> {
     return this.turns.run(name, async () => work(this.find(name)));

@@ -166,7 +166,10 @@ export class TenantRuntime {
       schemaReplaced: () => engine.schemaReplaced(),
       processLost: () => engine.processLost(),
       wakeWorkers: () => engine.wakeUps.wakeWorkers(),
-      scheduleWakeUps: (times) => engine.wakeUps.schedule(times),
+      scheduleWakeUps: (times) => {
+        engine.self.swept(times);
+        engine.wakeUps.schedule(times);
+      },
     });
     engine.isRecovering = () => recovery.isTaking;
     if (!enableRecovery) {

@@ -1,0 +1,76 @@
+import type { Announcement, DueTime, TaskKey } from '../store/port/index.js';
+import type { ClaimTable } from './claims/claim-table.js';
+import { claimKey } from './claims/task-claim.js';
+import type { DefinitionCatalog } from './definitions/definition-catalog.js';
+import type { EngineState } from './engine-state.js';
+import type { HungHandler } from './execution/hung-handlers.js';
+import type { Overruns } from './execution/overruns.js';
+import type { ProcessServices, TenantSettings } from './process-services.js';
+
+/** What only this process knows of itself in one tenant, at a moment. */
+export interface OwnFacts {
+  readonly processId: string;
+  readonly name: string;
+  /** Its handlers that hang. */
+  readonly hung: readonly HungHandler[];
+  /** Whether it has claimed the task and not called its handler yet. */
+  readonly isQueued: (task: TaskKey) => boolean;
+  /** Whether the slots of all its tenants together are taken. */
+  readonly isFull: boolean;
+}
+
+export interface OwnProcessParts {
+  readonly services: Pick<ProcessServices, 'clock' | 'identity' | 'slots'>;
+  readonly settings: Pick<TenantSettings, 'maxConcurrentTasks'>;
+  readonly state: Pick<EngineState, 'name'>;
+  readonly catalog: Pick<DefinitionCatalog, 'isOpen' | 'ownIds' | 'ownLimits'>;
+  readonly claims: Pick<ClaimTable, 'all'>;
+  readonly overruns: Pick<Overruns, 'hungHandlers' | 'isExhausted'>;
+}
+
+/** What this process knows of itself in one tenant: for other processes, explanations and health reports. */
+export class OwnProcess {
+  /** The due times that the latest sweep found, and when, in milliseconds since 1970. Undefined before the first sweep. */
+  seenDue: { readonly at: number; readonly due: readonly DueTime[] } | undefined;
+
+  constructor(private readonly parts: OwnProcessParts) {}
+
+  /** Call with what a sweep has found in the tenant. */
+  swept(due: readonly DueTime[]): void {
+    this.seenDue = { at: this.parts.services.clock.wallTime(), due };
+  }
+
+  /** What it tells others of itself. Undefined while it serves nothing here, or has no proof of life. */
+  get announcement(): Omit<Announcement, 'tenant'> | undefined {
+    const { catalog, settings, state } = this.parts;
+    const { name } = state;
+    if (!catalog.isOpen || (name !== 'claiming' && name !== 'paused' && name !== 'draining')) {
+      return undefined;
+    }
+    const { ownIds: definitions, ownLimits: limits } = catalog;
+    return { state: name, slots: settings.maxConcurrentTasks, definitions, limits };
+  }
+
+  /** Whether so many handlers were given up that no further slot can be freed. Only a restart helps then. */
+  get needsRestart(): boolean {
+    return this.parts.overruns.isExhausted;
+  }
+
+  get facts(): OwnFacts {
+    const { claims, overruns, services } = this.parts;
+    const { processId, name } = services.identity();
+    const queued = new Set(
+      claims
+        .all()
+        .filter(({ stage }) => stage === 'waiting')
+        .map(({ key }) => key),
+    );
+    return {
+      processId,
+      name,
+      hung: overruns.hungHandlers(),
+      isQueued: (task) => queued.has(claimKey(task)),
+      isFull: services.slots.running >= services.slots.limit,
+    };
+  }
+}

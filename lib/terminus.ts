@@ -1,0 +1,1 @@
+export { CloacinaHealthIndicator } from './tenants/health/cloacina-health-indicator.js';
