@@ -1,7 +1,8 @@
-import type { OpenWait, TaskRow } from '../../store/port/index.js';
+import type { OpenItems, OpenWait, TaskRow } from '../../store/port/index.js';
 import type { ExecutionStatus } from '../../workflow/index.js';
 import { countItems } from '../task-view.js';
 import type { ExplainReason, ItemGroup } from './explain-reason.js';
+import type { TaskExplanation } from './explanation.js';
 import { given, isSameTask, type Facts } from './facts.js';
 
 /** Max number of messages that the reason of a wait for several names. */
@@ -47,21 +48,31 @@ function childReason(
   };
 }
 
-/** What a map waits for whose items are stored. `kindOf` tells the causes of the items that stand for the groups. */
+/** What a map waits for whose items are stored. `items` are the explanations of those that stand for the groups. */
 export function itemsReason(
   { groups }: Facts,
   row: TaskRow,
-  kindOf: (item: { taskNo: number; itemNo: number }) => ExplainReason['kind'] | undefined,
+  items: readonly TaskExplanation[],
 ): ExplainReason {
-  const { items } = countItems(row);
   const counts = new Map<ExplainReason['kind'], number>();
-  for (const { taskNo, first, last, count } of groups) {
-    if (taskNo !== row.taskNo) continue;
-    const kind = kindOf({ taskNo, itemNo: first }) ?? kindOf({ taskNo, itemNo: last });
-    if (kind !== undefined) counts.set(kind, (counts.get(kind) ?? 0) + count);
+  for (const group of groups) {
+    if (group.taskNo !== row.taskNo) continue;
+    const kind = kindOf(group, items);
+    counts.set(kind, (counts.get(kind) ?? 0) + group.count);
   }
   const found: ItemGroup[] = [...counts].map(([kind, count]) => ({ kind, count }));
   found.sort((a, b) => b.count - a.count);
-  const { total = 0, completed = 0, failed = 0, open = 0, isComplete = false } = items ?? {};
+  const counted = countItems(row).items;
+  const { total = 0, completed = 0, failed = 0, open = 0, isComplete = false } = counted ?? {};
   return { kind: 'items', total, completed, failed, open, isComplete, groups: found };
+}
+
+/** The kind of cause of a group: that of an item of it which is still as it was when the group was read. */
+function kindOf(
+  { cause, first, last }: OpenItems,
+  items: readonly TaskExplanation[],
+): ExplainReason['kind'] {
+  const examples = items.filter(({ item }) => item === first || item === last);
+  const still = examples.find(({ status }) => (status === 'Running') === (cause === 'running'));
+  return still?.reason.kind ?? (cause === 'waiting' ? 'due' : cause);
 }

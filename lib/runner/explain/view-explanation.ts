@@ -11,7 +11,7 @@ import type { ExplainReason } from './explain-reason.js';
 import { explainTask } from './explain-task.js';
 import { itemsReason } from './explain-wait.js';
 import type { ExecutionExplanation, ServingProcess, TaskExplanation } from './explanation.js';
-import { given, isSameTask, type Facts } from './facts.js';
+import { given, type Facts } from './facts.js';
 import { textOf } from './reason-text.js';
 import { summaryOf } from './summary.js';
 
@@ -55,13 +55,10 @@ function explainWithItems(facts: Facts, row: TaskRow, task: CompiledTask): TaskE
     .filter(({ taskNo }) => taskNo === row.taskNo)
     .filter(({ status }) => !isTaskTerminal(status as TaskStatus))
     .map((item) => view(item, task, explainTask(facts, item, task)));
-  const kindOf = (key: { taskNo: number; itemNo: number }): ExplainReason['kind'] | undefined =>
-    items.find(({ item = 0 }) => isSameTask({ taskNo: row.taskNo, itemNo: item }, key))?.reason
-      .kind;
   const isDue = row.runAt !== null && row.runAt.getTime() <= facts.now;
   const reason =
     waitsForItems(row) && !row.paused && !isDue && facts.unreadable === undefined
-      ? itemsReason(facts, row, kindOf)
+      ? itemsReason(facts, row, items)
       : explainTask(facts, row, task);
   return [view(row, task, reason), ...items];
 }

@@ -28,6 +28,8 @@ interface MemoryProcessOptions {
   readonly database?: MemoryDatabase;
   /** Number of tasks at once; 0 for a client. Default 10. */
   readonly tasks?: number;
+  /** The newest format of definitions that it reads, as it tells others. Default 2. */
+  readonly format?: number;
 }
 
 /** A process with one tenant on a database in memory, as the application wires it, where all has its time from one clock. */
@@ -42,7 +44,7 @@ export class MemoryProcess {
   constructor(
     private readonly clock: Clock,
     workflow: RegisteredWorkflow | readonly RegisteredWorkflow[],
-    { database = new MemoryDatabase(clock), tasks = 10 }: MemoryProcessOptions = {},
+    { database = new MemoryDatabase(clock), tasks = 10, format = 2 }: MemoryProcessOptions = {},
   ) {
     const workflows = [workflow].flat();
     const registry = {
@@ -72,7 +74,7 @@ export class MemoryProcess {
       identity: () => ({
         processId: this.process.processId,
         name: this.process.processName,
-        format: 2,
+        format,
       }),
       tenants: () => this.process.all,
       named: () => this.process.all,

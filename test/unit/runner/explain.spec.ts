@@ -198,7 +198,7 @@ const CAUSES: readonly (readonly [string, () => Promise<string>, Expected])[] = 
     async () => {
       const process = await serve(code([TASK]), 1);
       const id = await start(process, { delay: '1h' });
-      await process.runner.pause(id, 'audit');
+      await process.runner.pause(id, { reason: 'audit' });
       return id;
     },
     { reason: { kind: 'paused', reason: 'audit' }, text: /^The execution is paused: audit\./ },
@@ -339,6 +339,33 @@ const CAUSES: readonly (readonly [string, () => Promise<string>, Expected])[] = 
         processes: [expect.objectContaining({ because: 'noSlots' }), expect.anything()],
       }) as object,
       text: /has maxConcurrentTasks 0/,
+    },
+  ],
+  [
+    'whose definition only a process of an older release could run',
+    async () => {
+      const limit = { name: 'stripe', concurrency: 1 };
+      const workflow = code([{ name: 'a', limit }]);
+      const former = await serve(workflow);
+      former.engine.pauseClaiming();
+      const id = await start(former);
+      former.die();
+      const older = new MemoryProcess(clock, workflow, { database, format: 1 });
+      open.push(older);
+      await older.open();
+      older.engine.pauseClaiming();
+      return id;
+    },
+    {
+      reason: {
+        kind: 'noProcess',
+        workflow: 'w',
+        processes: [
+          { ...PROCESS, serves: ['w'], because: 'format' },
+          { ...PROCESS, serves: [], because: 'workflow' },
+        ],
+      },
+      text: /is of a release that cannot read the definition/,
     },
   ],
   [
