@@ -1,12 +1,16 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import * as library from 'nestjs-cloacina';
+import * as main from 'nestjs-cloacina';
+import * as terminus from 'nestjs-cloacina/terminus';
 import * as defaults from '../../lib/options/defaults.js';
 import { SHARED_CHECKS } from '../../lib/options/shared-options.js';
 import { DEFAULT_RETRY_POLICY } from '../../lib/workflow/retry-policy.js';
 import { queryIn, openTenant } from '../support/open-tenant.js';
 import { anchors, checkout, links, pages, section, tableRows, textOf } from './markdown.js';
+
+/** What the entries of the package export. */
+const library = { ...main, ...terminus };
 
 const codeIn = (cell = ''): string[] =>
   [...cell.matchAll(/`([^`]+)`/g)].map(([, code]) => code ?? '');
