@@ -38,8 +38,6 @@ export class TenantEngine {
   readonly self: OwnProcess;
   /** Whether a recovery is taking orphans for this tenant. */
   isRecovering: () => boolean = () => false;
-  /** The due times that the latest sweep found, and when, in milliseconds since 1970. Undefined before the first sweep. */
-  seenDue: { readonly at: number; readonly due: readonly DueTime[] } | undefined;
   private readonly logger = new Logger('Cloacina');
   private readonly services: ProcessServices;
   private readonly parts: WiredEngine;

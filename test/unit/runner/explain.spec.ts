@@ -589,6 +589,26 @@ describe('The explanation of an execution', () => {
     expect(task?.text).toMatch(/does not return, \d+\.0 s after its signal was aborted/);
   });
 
+  it('reads again if a task has ended between the reads of the task and of its process', async () => {
+    const process = await serve(code([TASK], { a: hangs }));
+    const id = await start(process);
+    const client = await serve([], 0);
+    const { processes } = client.store;
+    const read = processes.read.bind(processes);
+    let reads = 0;
+    processes.read = async (workflow) => {
+      // As if the process had recorded the outcome and deleted its lease just now.
+      const found = await read(workflow);
+      return reads++ === 0 ? { ...found, owners: [] } : found;
+    };
+    const [task] = (await client.runner.explain(id))?.tasks ?? [];
+    expect(task?.reason).toMatchObject({
+      kind: 'running',
+      process: { name: process.engine.self.facts.name },
+    });
+    expect(reads).toBe(2);
+  });
+
   it('of an execution that has ended says so, and reads nothing more', async () => {
     const process = await serve(code([TASK]));
     const id = await start(process);
