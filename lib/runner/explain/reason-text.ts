@@ -48,7 +48,7 @@ const TEXTS: Texts = {
   limit: ({ scope, limit, inUse, concurrency, holders, waiting }) => {
     const held = holders.map(({ executionId, task }) => `${task} of ${executionId}`);
     const by = held.length === 0 ? '' : `, held by ${list(held, inUse)}`;
-    const others = waiting > 1 ? ` ${count(waiting)} due tasks wait for the key.` : '';
+    const others = waiting > 1 ? ` ${countOf(waiting)} due tasks wait for the key.` : '';
     if (scope === 'map')
       return `It waits for the concurrency of its map: ${inUse} of ${concurrency} items run${by}.`;
     const where = scope === 'total' ? ' in all keys of the limit' : '';
@@ -59,7 +59,7 @@ const TEXTS: Texts = {
   turn: (reason) =>
     `The execution waits for its turn of ${turnName(reason)}: ${reason.inUse} of ${reason.concurrency} run` +
     `${reason.holders.length === 0 ? '' : `, held by ${list(reason.holders, reason.inUse)}`}.` +
-    (reason.waiting > 1 ? ` ${count(reason.waiting)} executions wait.` : ''),
+    (reason.waiting > 1 ? ` ${countOf(reason.waiting)} executions wait.` : ''),
   turnRate: (reason) =>
     `The execution waits for its turn of ${turnName(reason)}: the rate allows the next one at ${at(reason.until)}.`,
   paused: ({ reason }) =>
@@ -144,7 +144,7 @@ function list(names: readonly string[], total: number): string {
 }
 
 /** Waiting tasks and executions are counted up to a thousand. */
-function count(waiting: number): string {
+function countOf(waiting: number): string {
   return waiting >= 1_000 ? 'At least 1,000' : String(waiting);
 }
 

@@ -337,7 +337,7 @@ const CAUSES: readonly (readonly [string, () => Promise<string>, Expected])[] = 
     {
       reason: expect.objectContaining({
         processes: [expect.objectContaining({ because: 'noSlots' }), expect.anything()],
-      }) as object,
+      }),
       text: /has maxConcurrentTasks 0/,
     },
   ],
