@@ -11,6 +11,8 @@ import type {
 const REFRESH_MS = 3_600_000;
 /** The same for a process without a lock: only the age shows others that it lives. */
 const REFRESH_WITHOUT_LOCK_MS = 60_000;
+/** Pause before the next try in a tenant whose schema is locked or broken, or where the login may not write, in milliseconds. */
+const RETRY_MS = 60_000;
 /** Time in which changes of many tenants are collected, in milliseconds. */
 const COLLECT_MS = 20;
 
@@ -96,13 +98,17 @@ export class AnnouncePass {
       return isCurrent(this.announced.get(tenant), next) ? [] : [{ tenant, next }];
     });
     if (changed.length === 0) return;
-    // A tenant that can't be written to is left out until its next change: its schema is broken, or the login may not write.
     for (const { tenant, next } of changed) this.announced.set(tenant, next);
     try {
-      await session.announce(
+      const stored = await session.announce(
         this.options.identity(),
         changed.map(({ tenant, next }) => ({ tenant: tenant.store.handle, ...next })),
       );
+      for (const [i, { tenant, next }] of changed.entries()) {
+        if (stored[i] !== undefined) continue;
+        const retryAt = at - refreshMs(next) + RETRY_MS;
+        this.announced.set(tenant, { ...next, at: retryAt });
+      }
     } catch (error) {
       for (const { tenant } of changed) this.announced.delete(tenant);
       throw error;
@@ -110,14 +116,17 @@ export class AnnouncePass {
   }
 }
 
+function refreshMs({ lockSession }: Announced): number {
+  return lockSession === null ? REFRESH_WITHOUT_LOCK_MS : REFRESH_MS;
+}
+
 function isCurrent(known: Announced | undefined, next: Announced): boolean {
-  const refreshMs = next.lockSession === null ? REFRESH_WITHOUT_LOCK_MS : REFRESH_MS;
   return (
     known !== undefined &&
     known.state === next.state &&
     known.slots === next.slots &&
     known.lockSession === next.lockSession &&
     known.definitions === next.definitions &&
-    next.at - known.at < refreshMs
+    next.at - known.at < refreshMs(next)
   );
 }

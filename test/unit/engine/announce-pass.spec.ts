@@ -13,6 +13,8 @@ let tenants: (AnnouncedTenant & { self: { announcement: Own | undefined } })[];
 let sent: string[][];
 let withdrawn: string[];
 let fails: boolean;
+/** A schema that can't be written to. */
+let broken: string | undefined;
 let lockSession: string | null;
 let planned: number;
 let pass: AnnouncePass;
@@ -27,6 +29,7 @@ beforeEach(() => {
   sent = [];
   withdrawn = [];
   fails = false;
+  broken = undefined;
   lockSession = '1:1';
   planned = 0;
   pass = new AnnouncePass({
@@ -38,7 +41,7 @@ beforeEach(() => {
       announce: async (_, announcements) => {
         if (fails) throw new Error('away');
         sent.push(announcements.map(({ tenant, state }) => `${tenant.schema} ${state}`));
-        return announcements.map(() => true as const);
+        return announcements.map(({ tenant }) => (tenant.schema === broken ? undefined : true));
       },
       withdraw: async (_, handles) => {
         withdrawn.push(...handles.map(({ schema }) => schema));
@@ -104,6 +107,17 @@ describe('AnnouncePass', () => {
     fails = false;
     await pass.over(['a']);
     expect(sent).toEqual([['a claiming']]);
+  });
+
+  it('tries again after a minute where it could not write, and not in each round', async () => {
+    broken = 'a';
+    await pass.over(['a', 'b']);
+    await clock.advance(59_999);
+    await pass.over(['a', 'b']);
+    expect(sent).toHaveLength(1);
+    await clock.advance(1);
+    await pass.over(['a', 'b']);
+    expect(sent[1]).toEqual(['a claiming']);
   });
 
   it('withdraws what it has announced, once', async () => {
