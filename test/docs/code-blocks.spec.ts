@@ -3,6 +3,8 @@ import path from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { DatabaseConnectionError } from '../../lib/errors/index.js';
 import { DEFAULT_SHUTDOWN_TIMEOUT_MS } from '../../lib/options/defaults.js';
+import { textOf } from '../../lib/runner/explain/reason-text.js';
+import { summaryOf } from '../../lib/runner/explain/summary.js';
 import { openTenant, queryIn } from '../support/open-tenant.js';
 import { compileBlocks } from './compile.js';
 import { checkout, codeBlocks, pages, type CodeBlock } from './markdown.js';
@@ -37,8 +39,33 @@ it('shows output as the library prints it', () => {
   // The output of the README is compared by first-example.spec.ts.
   const [first, ...others] = of('text').map(({ file, code }) => [file, code.replaceAll('\n', ' ')]);
   expect(first).toEqual(['README.md', expect.any(String)]);
-  expect(others).toEqual([['docs/module.md', refused.message]]);
+  expect(others).toEqual([
+    ['docs/explain.md', explained()],
+    ['docs/module.md', refused.message],
+  ]);
 });
+
+/** The summary of an execution with a task that waits for its limit, and another one behind it. */
+function explained(): string {
+  const holders = ['a', 'b', 'c', 'd'].map((id) => ({ executionId: `0197${id}`, task: 'charge' }));
+  const reason = {
+    kind: 'limit',
+    scope: 'key',
+    limit: { name: 'stripe', key: 'acct_17' },
+    inUse: 4,
+    concurrency: 4,
+    holders,
+    waiting: 3,
+  } as const;
+  const task = {
+    task: 'charge',
+    status: 'Ready',
+    attempt: 0,
+    reason,
+    text: textOf(reason),
+  } as const;
+  return summaryOf('Running', [task], 2, { reason: null, startBefore: null });
+}
 
 describe('TypeScript', () => {
   const mistaken: CodeBlock = {

@@ -1,7 +1,12 @@
 // What the examples of the guide take for granted: an application that sells things. Part of the program that
 // code-blocks.spec.ts compiles.
 import type { Type } from '@nestjs/common';
-import type { CloacinaRunner, TaskContext, WorkflowDefinition } from 'nestjs-cloacina';
+import type {
+  CloacinaHealth,
+  CloacinaRunner,
+  TaskContext,
+  WorkflowDefinition,
+} from 'nestjs-cloacina';
 import type { DataSource, MigrationInterface, QueryRunner } from 'typeorm';
 
 declare global {
@@ -47,6 +52,7 @@ declare global {
       options: { after: string | undefined; signal: AbortSignal },
     ): Promise<string[]>;
   }
+  const health: CloacinaHealth;
   const nightlyReport: WorkflowDefinition<{ day: string; copies?: number }>;
 
   const AppModule: Type<unknown>;
