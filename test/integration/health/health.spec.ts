@@ -113,7 +113,9 @@ it('lists the first tenants in trouble, and counts the others', async () => {
   const tenants = await openTenants([simple], [{}, {}, {}]);
   const [first] = tenants;
   const health = healthOf(first!);
-  for (const { schema } of tenants.slice(1)) await first!.query(`DROP SCHEMA "${schema}" CASCADE`);
+  // A drop would lock table after table, and could deadlock with statements of the application.
+  for (const { schema } of tenants.slice(1))
+    await first!.query(`ALTER SCHEMA "${schema}" RENAME TO "${schema}_gone"`);
   await first!.host.recoverOnce();
   const found = await report(health, ({ tenants: { inTrouble } }) => inTrouble === 2, {
     listed: 1,
