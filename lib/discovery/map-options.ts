@@ -1,5 +1,5 @@
 import type { StoredError } from '../workflow/describe-error.js';
-import type { ItemFailureRule, TaskStatus, TriggerRule } from '../workflow/index.js';
+import type { ItemFailureRule, LimitRef, TaskStatus, TriggerRule } from '../workflow/index.js';
 import type { JsonObject, Stored } from './context-types.js';
 import type { ChildNodeOptions, NodeOptions } from './node-options.js';
 import type { TaskOptions } from './options.js';
@@ -79,7 +79,7 @@ export interface MapItemsOptions<C extends object, I> {
 /**
  * Options of `@MapTask`. `D` are the names of the dependencies, `W` is the type of the trigger rule, `C` the context, `I` the
  * item. The retry policy, the timeout and the transaction are those of each item; `timeout` also bounds a run of `items`. A map
- * has no `limit` and no `fairKey`: `concurrency` limits its items.
+ * has no `fairKey`.
  */
 export interface MapOptions<
   D extends readonly string[] = readonly string[],
@@ -89,6 +89,16 @@ export interface MapOptions<
   K extends number | undefined = number | undefined,
 >
   extends Omit<TaskOptions<D, W>, 'limit' | 'fairKey'>, MapItemsOptions<C, I> {
+  /**
+   * The limit that each item counts for, beside the `concurrency` of the map. Its `key` is a path in the item if it begins with
+   * `item`, otherwise in the input. A `chunk` has no key in the item. Default: none.
+   *
+   * @example
+   * ```ts
+   * @MapTask({ items: (context) => context.require('orders'), limit: { name: 'stripe', key: 'item.accountId', concurrency: 4 } })
+   * ```
+   */
+  limit?: LimitRef;
   /**
    * The number of items that the handler gets at a time, as an array: 1 to 10,000. Attempts and results are those of the
    * chunk. Default: one item, by itself.

@@ -1,12 +1,20 @@
 import type { DefinitionCatalog } from '../engine/definitions/definition-catalog.js';
 import type { Clock } from '../runtime/clock.js';
 import type { LimitKeyRow, LimitStore, SlotHolder } from '../store/port/index.js';
-import { defaultConcurrency, splitLimitKey, UNLIMITED } from '../workflow/index.js';
+import {
+  defaultConcurrency,
+  mapKeyIn,
+  slotKeyOf,
+  splitLimitKey,
+  UNLIMITED,
+} from '../workflow/index.js';
 import { encodeLimitCursor, type CheckedLimitFilter } from './limit-arguments.js';
 import type { LimitHolder, LimitPage, LimitState } from './limit-state.js';
 
 /** Number of keys that a search for full ones reads at a time. */
 const PAGE = 200;
+/** Number of holders of a total that are shown: all keys of a limit show the same ones. */
+const MAX_TOTAL_HOLDERS = 10;
 
 /** Reads the keys of limits, with the numbers of the running code where none were set. */
 export class LimitReader {
@@ -20,7 +28,9 @@ export class LimitReader {
   async statesOf(limitKeys: readonly string[]): Promise<ReadonlyMap<string, LimitState>> {
     const states = new Map<string, LimitState>();
     if (limitKeys.length === 0) return states;
-    const rows = await this.store.keysOf([...new Set(limitKeys)], this.strict);
+    // An item of a map with a concurrency waits for two rows.
+    const slots = limitKeys.flatMap((key) => [slotKeyOf(key), mapKeyIn(key) ?? []].flat());
+    const rows = await this.store.keysOf([...new Set(slots)], this.strict);
     const totals = new Totals(this.store);
     for (const row of rows) states.set(row.limitKey, await this.view(row, totals));
     return states;
@@ -68,7 +78,9 @@ export class LimitReader {
       ...(rate === undefined
         ? {}
         : { rate: { limit: rate.limit, per: rate.perMs, burst: rate.burst } }),
-      ...(total === undefined ? {} : { total, totalInUse: await totals.inUse(name) }),
+      ...(total === undefined
+        ? {}
+        : { total, ...(await this.viewTotal(await totals.holders(name))) }),
       weight,
       waiting,
       ...(oldestForMs === null ? {} : { oldest: new Date(now - oldestForMs) }),
@@ -77,6 +89,13 @@ export class LimitReader {
         : { nextAt: new Date(now + tokenInMs) }),
       holders: await Promise.all(holders.map((holder) => this.viewHolder(holder))),
     };
+  }
+
+  private async viewTotal(
+    holders: readonly SlotHolder[],
+  ): Promise<Required<Pick<LimitState, 'totalInUse' | 'totalHolders'>>> {
+    const named = holders.slice(0, MAX_TOTAL_HOLDERS).map((holder) => this.viewHolder(holder));
+    return { totalInUse: holders.length, totalHolders: await Promise.all(named) };
   }
 
   private async viewHolder({
@@ -98,20 +117,20 @@ function isFull({ inUse, concurrency, total, totalInUse = 0, nextAt }: LimitStat
   );
 }
 
-/** The slots in use of limits with a total. Each is read once for all keys of a page. */
+/** The holders of the slots of totals. Each is read once for all keys of a page. */
 class Totals {
-  private readonly found = new Map<string, Promise<number>>();
+  private readonly found = new Map<string, Promise<readonly SlotHolder[]>>();
 
   constructor(private readonly store: Pick<LimitStore, 'keysOf'>) {}
 
-  inUse(name: string): Promise<number> {
+  holders(name: string): Promise<readonly SlotHolder[]> {
     const known = this.found.get(name) ?? this.read(name);
     this.found.set(name, known);
     return known;
   }
 
-  private async read(name: string): Promise<number> {
+  private async read(name: string): Promise<readonly SlotHolder[]> {
     // The row of a total has only the name as its key.
-    return (await this.store.keysOf([name]))[0]?.holders.length ?? 0;
+    return (await this.store.keysOf([name]))[0]?.holders ?? [];
   }
 }

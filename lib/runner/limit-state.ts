@@ -30,6 +30,8 @@ export interface LimitState {
   total?: number;
   /** The number of tasks of all keys of the limit that run and count for `total`. Absent without `total`. */
   totalInUse?: number;
+  /** The first ten of the tasks of all keys that run and count for `total`. Absent without `total`. */
+  totalHolders?: LimitHolder[];
   /** The number of tasks that this key begins in a round in which others begin one. */
   weight: number;
   /** The number of tasks that are due and wait, counted up to 1,000. */

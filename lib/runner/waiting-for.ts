@@ -11,6 +11,8 @@ import {
 import {
   isMapLimit,
   isTaskTerminal,
+  mapKeyIn,
+  slotKeyOf,
   type CompiledTask,
   type TaskStatus,
 } from '../workflow/index.js';
@@ -174,19 +176,25 @@ function limitWaiting(
   { limitKey }: WaitingTask,
   limits: ReadonlyMap<string, LimitState>,
 ): TaskWaiting | undefined {
-  const state = limitKey === null ? undefined : limits.get(limitKey);
-  if (state === undefined) return undefined;
-  if (limitKey !== null && isMapLimit(limitKey)) return mapWaiting(state);
+  if (limitKey === null) return undefined;
+  const mapKey = isMapLimit(limitKey) ? limitKey : mapKeyIn(limitKey);
+  const ofMap = mapKey === undefined ? undefined : limits.get(mapKey);
+  const ofKey = mapKey === limitKey ? undefined : limits.get(slotKeyOf(limitKey));
+  return (ofKey && keyWaiting(ofKey)) ?? (ofMap && mapWaiting(ofMap));
+}
+
+function keyWaiting(state: LimitState): TaskWaiting | undefined {
   const { name, key, inUse, concurrency, total, totalInUse = 0, nextAt } = state;
   const limit = { name, ...(key === undefined ? {} : { key }) };
   const of = key === undefined ? '' : ` of ${JSON.stringify(key)}`;
   const waits = `It waits for limit ${JSON.stringify(name)}${of}`;
   if (concurrency !== undefined && inUse >= concurrency) {
-    const detail = `${waits}: ${inUse} of ${concurrency}${heldBy(state)}.`;
+    const detail = `${waits}: ${inUse} of ${concurrency}${heldBy(inUse, state.holders)}.`;
     return { reason: 'limit', detail, limit };
   }
   if (total !== undefined && totalInUse >= total) {
-    const detail = `${waits}: ${totalInUse} of ${total} in all keys of the limit${total === 0 ? '' : ' run'}.`;
+    const by = heldBy(totalInUse, state.totalHolders ?? []);
+    const detail = `${waits}: ${totalInUse} of ${total} in all keys of the limit${total === 0 ? '' : ' run'}${by}.`;
     return { reason: 'limit', detail, limit };
   }
   if (nextAt === undefined) return undefined;
@@ -194,9 +202,9 @@ function limitWaiting(
   return { reason: 'limit', detail, limit, until: nextAt };
 }
 
-/** The clause that names the executions that hold the slots of a key. Empty if there are none: its concurrency is 0. */
-function heldBy({ inUse, holders }: LimitState): string {
-  if (inUse === 0) return '';
+/** The clause that names the executions that hold slots. Empty if none is known: the concurrency may be 0. */
+function heldBy(inUse: number, holders: LimitState['holders']): string {
+  if (holders.length === 0) return '';
   const named = [...new Set(holders.map(({ executionId }) => executionId))].slice(0, MAX_NAMED);
   const shown = holders.filter(({ executionId }) => named.includes(executionId)).length;
   return `, held by ${named.join(', ')}${inUse > shown ? ` and ${inUse - shown} more` : ''}`;

@@ -11,6 +11,7 @@ import {
 } from './field-check.js';
 import { isRecord } from './json-equality.js';
 import { checkLimit, fairLimit, type CheckedLimit } from './limit-check.js';
+import { isItemPath } from './limit-key.js';
 import type { NamedLimit } from './limit-table.js';
 import { checkNode } from './node-check.js';
 import { MAX_PRIORITY } from './priority.js';
@@ -73,7 +74,7 @@ function checkTask(
   if (task.transactional === true && task.node !== undefined && !isMapWithHandler(task.node)) {
     say('is a node, which has no transaction; remove transactional');
   }
-  if (task.node !== undefined && task.limit !== undefined) {
+  if (task.node !== undefined && task.limit !== undefined && !isMapWithHandler(task.node)) {
     say(limitOfNode(task.node));
   }
   if (task.node !== undefined && task.fairKey !== undefined) {
@@ -83,6 +84,10 @@ function checkTask(
     say('has both a limit and a fairKey; the keys of a limit take turns anyway, so remove fairKey');
   }
   const limited = checkLimitOf(task, say);
+  const node = task.node === undefined ? undefined : checkNode(task.node, say);
+  if (node?.kind === 'map' && node.chunk !== undefined && isItemPath(limited?.limit.key)) {
+    say('has a limit whose key is in the item, but a chunk has several items; remove chunk');
+  }
   // The limit behind a fairKey is the library's, and has no numbers.
   if (limited !== undefined && task.fairKey === undefined) {
     const { limit, numbers } = limited;
@@ -90,6 +95,7 @@ function checkTask(
       name: limit.name,
       ...optional('numbers', numbers),
       place: `${workflow}, task ${label}`,
+      ...(node?.kind === 'map' && node.concurrency !== undefined ? { hasConcurrentMap: true } : {}),
     });
   }
   return {
@@ -101,7 +107,7 @@ function checkTask(
     transactional: checkFlag(task.transactional, 'transactional', false, say),
     priority: checkPriority(task.priority, say),
     ...(limited === undefined ? {} : { limit: limited.limit }),
-    ...(task.node === undefined ? {} : { node: checkNode(task.node, say) }),
+    ...optional('node', node),
   };
 }
 
@@ -118,11 +124,10 @@ function isMapWithHandler(node: unknown): boolean {
   return isRecord(node) && node.kind === 'map' && node.workflow === undefined;
 }
 
-/** What to do about the limit of a node. A map has the option in plain JavaScript, or by a spread of the options of a task. */
+/** What to do about the limit of a node. A map of children has it in plain JavaScript, or by a spread of other options. */
 function limitOfNode(node: unknown): string {
   return isRecord(node) && node.kind === 'map'
-    ? 'is a map, which has no limit; remove limit, and let concurrency limit its items, or start a child for each item ' +
-        'whose task has the limit'
+    ? 'is a map of children, which has no limit; remove limit, and give it to the tasks of the children'
     : 'is a node, which has no limit; remove limit';
 }
 

@@ -67,7 +67,10 @@ export type {
 export { failsMap, type ItemFailureRule, type MapNode, type MapSource } from './map-node.js';
 export {
   defaultConcurrency,
+  joinLimitKeys,
   limitKeyOf,
+  mapKeyIn,
+  slotKeyOf,
   splitLimitKey,
   FAIR_LIMIT,
   MAX_CONCURRENCY,
@@ -93,7 +96,7 @@ export {
 } from './admission.js';
 export { scheduleTurnKey, TURN_NUMBERS, turnPolicyOf, type TurnPolicy } from './schedule-turn.js';
 export { checkLimitName, checkNumbers } from './limit-check.js';
-export { findLimitKey, keyProblem } from './limit-key.js';
+export { findLimitKey, isItemPath, keyProblem } from './limit-key.js';
 export { isMapLimit, mapLimitKey, mapLimitsOf } from './map-limit.js';
 export { joinLimits, type NamedLimit } from './limit-table.js';
 export { compileWorkflow, type CompileResult } from './compile.js';

@@ -1,5 +1,5 @@
 import { isRecord } from './json-equality.js';
-import { limitKeyOf, MAX_LIMIT_KEY_LENGTH, type TaskLimit } from './limit.js';
+import { limitKeyOf, MAP_SEPARATOR, MAX_LIMIT_KEY_LENGTH, type TaskLimit } from './limit.js';
 import { textProblem } from './text.js';
 
 /** The stored key of a task, or a clause that says what is wrong with the value at its path. */
@@ -11,7 +11,7 @@ export type LimitKey =
  * Computes the key under which a task counts for its limit. It depends on the stored definition and the input only, so
  * every process computes the same one, also a process without the code.
  *
- * @param root - the value in which the path begins: the input of the execution
+ * @param root - the value in which the path begins: the input of the execution, or an object with the item of a map
  */
 export function findLimitKey(limit: TaskLimit, root: unknown): LimitKey {
   if (limit.key === undefined) return { ok: true, limitKey: limitKeyOf(limit.name, '') };
@@ -32,7 +32,15 @@ export function keyProblem(key: string): string | undefined {
   if (key.length > MAX_LIMIT_KEY_LENGTH) {
     return `has ${key.length} characters; at most ${MAX_LIMIT_KEY_LENGTH} are allowed`;
   }
+  if (key.includes(MAP_SEPARATOR)) {
+    return 'contains \\u001e, which separates the parts of stored keys; remove it';
+  }
   return textProblem(key);
+}
+
+/** Whether a path begins in the item of a map, and not in the input. */
+export function isItemPath(path: string | undefined): boolean {
+  return path !== undefined && (path === 'item' || path.startsWith('item.'));
 }
 
 function textOf(value: unknown): string | undefined {

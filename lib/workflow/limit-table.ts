@@ -8,6 +8,8 @@ export interface NamedLimit {
   readonly numbers?: CheckedNumbers;
   /** Where it is named, for messages: `workflow "billing", task "charge"`. */
   readonly place: string;
+  /** Whether a map with a concurrency of its own names it. */
+  readonly hasConcurrentMap?: true;
 }
 
 /**
@@ -41,6 +43,13 @@ export function joinLimits(named: readonly NamedLimit[]): {
     if (limits.has(name)) continue;
     problems.push(
       `Limit ${JSON.stringify(name)}, which ${place} names, has no numbers. Give it some there, or let the task refer to a limit that defineLimit() made.`,
+    );
+  }
+  for (const { name, place, hasConcurrentMap } of named) {
+    if (hasConcurrentMap !== true || limits.get(name)?.isStrict !== true) continue;
+    problems.push(
+      `Limit ${JSON.stringify(name)} has the order 'strict', and ${place} has a concurrency beside it. ` +
+        'Remove the concurrency of the map.',
     );
   }
   return { limits, problems };

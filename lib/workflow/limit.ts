@@ -39,8 +39,9 @@ export interface LimitDefinition extends LimitNumbers {
 /** The limit of a task, with the path of its key. */
 export interface TaskLimitOptions extends LimitDefinition {
   /**
-   * The path of the key in the input, such as `accountId` or `customer.id`. The value there is a string, a number or a
-   * boolean. Default: all tasks that name the limit share one key.
+   * The path of the key in the input, such as `accountId` or `customer.id`. For the items of a map also in the item: `item`, or
+   * `item.accountId`. The value there is a string, a number or a boolean. Default: all tasks that name the limit share one
+   * key.
    */
   readonly key?: string;
 }
@@ -70,7 +71,7 @@ export interface CheckedNumbers {
  */
 export interface TaskLimit {
   readonly name: string;
-  /** A path in the input. Absent: one key for the whole limit. */
+  /** A path in the input, or of a map in the item. Absent: one key for the whole limit. */
   readonly key?: string;
 }
 
@@ -88,6 +89,11 @@ export const MAX_LIMIT_NAME_LENGTH = 100;
 export const MAX_LIMIT_KEY_LENGTH = 500;
 /** Separates the name of a limit from the key. Names have no control characters. */
 const SEPARATOR = '\u001f';
+/**
+ * Separates the key of an item from that of its map, if the map has a concurrency beside the limit. Keys do not contain it.
+ * It sorts before {@link SEPARATOR}, so the items of a key are between the key and its successor.
+ */
+export const MAP_SEPARATOR = '\u001e';
 
 /** The burst of a rate that has none: a tenth of its limit, so that late timers don't lose a part of the rate. */
 export function defaultBurst(limit: number): number {
@@ -109,5 +115,28 @@ export function splitLimitKey(limitKey: string): { readonly name: string; readon
   const at = limitKey.indexOf(SEPARATOR);
   return at < 0
     ? { name: limitKey, key: '' }
-    : { name: limitKey.slice(0, at), key: limitKey.slice(at + 1) };
+    : { name: limitKey.slice(0, at), key: slotKeyOf(limitKey).slice(at + 1) };
+}
+
+/** Joins the key of an item and that of its map. The item counts for both. */
+export function joinLimitKeys(limitKey: string, mapKey: string): string {
+  return `${limitKey}${MAP_SEPARATOR}${mapKey}`;
+}
+
+/** The key whose slots a task with this key takes: without that of the map. */
+export function slotKeyOf(limitKey: string): string {
+  const at = mapSeparatorIn(limitKey);
+  return at < 0 ? limitKey : limitKey.slice(0, at);
+}
+
+/** The key of the map that an item counts for beside its limit. Undefined for other tasks. */
+export function mapKeyIn(limitKey: string): string | undefined {
+  const at = mapSeparatorIn(limitKey);
+  return at < 0 ? undefined : limitKey.slice(at + 1);
+}
+
+/** Names of the library's own limits have the same character, so it is looked for behind the name. */
+function mapSeparatorIn(limitKey: string): number {
+  const key = limitKey.indexOf(SEPARATOR);
+  return key < 0 ? -1 : limitKey.indexOf(MAP_SEPARATOR, key);
 }

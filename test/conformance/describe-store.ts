@@ -18,6 +18,7 @@ import { describeGivenEvents } from './given-events.js';
 import { describeGivenSignals } from './given-signals.js';
 import { describeHistories } from './histories.js';
 import { describeIdempotencyKeys } from './idempotency-keys.js';
+import { describeItemLimits } from './item-limits.js';
 import { describeItems } from './items.js';
 import { describeLeases } from './leases.js';
 import { describeLimits } from './limits.js';
@@ -58,6 +59,7 @@ const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStor
   ['fan-in', describeFanIn],
   ['items of a task', describeItems],
   ['maps', describeMaps],
+  ['limits of items', describeItemLimits],
   ['the end of an execution', describeExecutionEnd],
   ['children', describeChildren],
   ['the ends of children and parents', describeChildEnds],

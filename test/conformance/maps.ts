@@ -46,7 +46,7 @@ export function describeMaps(tested: TestedStore): void {
       stored: 0,
       items,
       isLast,
-      limitKey: null,
+      limitKeys: null,
       ...options,
     });
 
@@ -359,7 +359,7 @@ export function describeMaps(tested: TestedStore): void {
     };
 
     beforeEach(async () => {
-      await append(['1', '2', '3', '4'], true, { limitKey: key() });
+      await append(['1', '2', '3', '4'], true, { limitKeys: key() });
     });
 
     test('keeps its items from the usual claim, and gives out its slots', async () => {

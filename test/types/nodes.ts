@@ -1,7 +1,7 @@
 // Compiled, never run. What follows each `@ts-expect-error` must be refused, with that code: see types.spec.ts.
 import { defineWorkflow } from '../../lib/discovery/define-workflow.js';
 import { defineEvent, defineSignal } from '../../lib/discovery/message-definitions.js';
-import { MapTask } from '../../lib/discovery/map-decorators.js';
+import { MapChildren, MapTask } from '../../lib/discovery/map-decorators.js';
 import { Child, Sleep, WaitFor } from '../../lib/discovery/node-decorators.js';
 import type { Node } from '../../lib/discovery/node-options.js';
 import type { TaskContext } from '../../lib/discovery/task-context.js';
@@ -104,13 +104,16 @@ export class InvoiceWorkflow {
   @Sleep({ until: 'dueDat' })
   wrongKey!: Node;
 
-  // @ts-expect-error TS2353 a map has no limit
-  @MapTask({ items: () => [1], limit: 'stripe' })
+  @MapTask({ items: () => [{ account: 'a' }], limit: { name: 'stripe', key: 'item.account' } })
   limited() {}
 
-  // @ts-expect-error TS2353 its items take no turns by a key
-  @MapTask({ items: () => [1], fairKey: 'customerId' })
+  // @ts-expect-error TS2353 a map has no fairKey
+  @MapTask({ items: () => [1], fairKey: 'account' })
   fair() {}
+
+  // @ts-expect-error TS2353 a map of children has no limit
+  @MapChildren(() => 'render', { items: () => [], limit: 'stripe' })
+  limitedChildren!: Node<string>;
 }
 
 declare const ended: WorkflowContext<typeof InvoiceWorkflow>;
@@ -163,7 +166,6 @@ invoices.waitFor('b', { event: Paid, key: 'invoiceIt' });
 invoices.child('c', render, { output: 'pfd' });
 // @ts-expect-error TS2322 an input that the child does not take
 invoices.child('d', render, { input: () => ({ id: 7 }) });
-// @ts-expect-error TS2353 a map has no limit
-invoices.map('e', { items: () => [1], limit: 'stripe' }, () => undefined);
-// @ts-expect-error TS2353 its items take no turns by a key
-invoices.map('e', { items: () => [1], fairKey: 'customerId' }, () => undefined);
+invoices.map('e', { items: () => [1], limit: { name: 'stripe', key: 'item' } }, () => undefined);
+// @ts-expect-error TS2353 a map has no fairKey
+invoices.map('f', { items: () => [1], fairKey: 'account' }, () => undefined);

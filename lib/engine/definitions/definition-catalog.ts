@@ -42,6 +42,7 @@ export class DefinitionCatalog {
   private ids: readonly string[] | undefined;
   private limitsText: string | undefined;
   private limitTable: LimitTable | undefined;
+  private joinedNames: ReadonlySet<string> | undefined;
   private hasAdmissions = false;
   private opened = false;
   private lookedAt = -Infinity;
@@ -86,6 +87,14 @@ export class DefinitionCatalog {
     const ofMaps = [...this.byId.values()].flatMap(({ mapLimits }) => [...mapLimits]);
     this.limitTable = new Map([...joinLimits(named).limits, ...ofMaps]);
     return this.limitTable;
+  }
+
+  /** The names of limits whose slots items of maps with a concurrency of their own take too. */
+  get joinedLimits(): ReadonlySet<string> {
+    this.joinedNames ??= new Set(
+      [...this.byId.values()].flatMap(({ joinedLimits }) => joinedLimits),
+    );
+    return this.joinedNames;
   }
 
   /** Names of the workflows that this tenant runs, with those of the library. */
@@ -292,6 +301,7 @@ export class DefinitionCatalog {
       ? claimableOf([...this.byId.values()].filter(({ isPaused }) => !isPaused()))
       : this.servedIds;
     this.limitTable = undefined;
+    this.joinedNames = undefined;
     if (this.servedIds.limitedIds.length > 0) this.store.limits.use();
     this.hasAdmissions = [...this.byId.values()].some(
       ({ workflow }) => workflow.admission !== undefined,

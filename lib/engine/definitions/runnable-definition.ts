@@ -28,10 +28,12 @@ export interface RunnableDefinition {
    * The root tasks without a limit by priority: the order in which a process takes them if it has no room for all.
    */
   readonly rootsToTake: readonly number[];
-  /** The tasks with a limit. */
+  /** The tasks with a limit, and the maps whose items have one. */
   readonly limited: readonly CompiledTask[];
   /** The numbers of the limits that maps with `concurrency` have for themselves, by name. */
   readonly mapLimits: LimitTable;
+  /** The names of the limits of maps that have a concurrency beside them. Their items have keys of their own. */
+  readonly joinedLimits: readonly string[];
   /** Whether the tasks have different priorities. */
   readonly ranked: boolean;
   /** Whether the workflow is paused: no task of it is claimed. */
@@ -47,7 +49,11 @@ export function makeRunnable(
   paused: Pick<PausedWorkflows, 'has'> = NO_PAUSES,
 ): RunnableDefinition {
   const id = definitionIdOf(workflow.hash);
-  const isLimited = (no: number): boolean => workflow.tasks[no]?.limit !== undefined;
+  // Of a map the items count for its limit, and not the task itself.
+  const isLimited = (no: number): boolean => {
+    const { limit, node } = workflow.tasks[no] ?? {};
+    return limit !== undefined && node?.kind !== 'map';
+  };
   const rootsToTake = byPriority(
     workflow,
     workflow.roots.filter((no) => !isLimited(no)),
@@ -61,6 +67,11 @@ export function makeRunnable(
     rootsToTake,
     limited: workflow.tasks.filter(({ limit }) => limit !== undefined),
     mapLimits: mapLimitsOf(id, workflow),
+    joinedLimits: workflow.tasks.flatMap(({ limit, node }) =>
+      limit !== undefined && node?.kind === 'map' && node.concurrency !== undefined
+        ? [limit.name]
+        : [],
+    ),
     ranked: workflow.tasks.some((task) => task.priority !== workflow.tasks[0]?.priority),
     isPaused: () => paused.has(workflow.name),
     priorityAgingMs: registered?.queue?.priorityAgingMs,

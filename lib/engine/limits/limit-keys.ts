@@ -1,11 +1,20 @@
 import { InvalidContextError } from '../../errors/index.js';
-import { findLimitKey, type CompiledTask } from '../../workflow/index.js';
+import type { LimitRequest } from '../../store/port/index.js';
+import {
+  findLimitKey,
+  isItemPath,
+  mapKeyIn,
+  MAX_CONCURRENCY,
+  splitLimitKey,
+  type CompiledTask,
+  type LimitTable,
+} from '../../workflow/index.js';
 import type { ExecutionCache } from '../memory/execution-cache.js';
 import type { RunnableDefinition } from '../definitions/runnable-definition.js';
 
 /**
  * The limit keys of an execution's tasks, as the start stores them: JSON text of an object by task number, or null without
- * limits.
+ * limits. The items of a map get theirs when they are stored.
  *
  * @param input - JSON text of the input
  * @throws InvalidContextError if the input has no key for a task, or a key that is not valid
@@ -17,8 +26,9 @@ export function limitKeysOf(
   if (limited.length === 0) return null;
   const root: unknown = JSON.parse(input);
   const keys: Record<number, string> = {};
-  for (const { no, name, limit } of limited) {
-    if (limit === undefined) continue;
+  for (const { no, name, limit, node } of limited) {
+    const isMap = node?.kind === 'map';
+    if (limit === undefined || (isMap && isItemPath(limit.key))) continue;
     const found = findLimitKey(limit, root);
     if (!found.ok) {
       const path = limit.key ?? '';
@@ -28,9 +38,9 @@ export function limitKeysOf(
         `${found.problem}, and task "${name}" of workflow "${workflow.name}" needs it as the key of limit "${limit.name}"`,
       );
     }
-    keys[no] = found.limitKey;
+    if (!isMap) keys[no] = found.limitKey;
   }
-  return JSON.stringify(keys);
+  return Object.keys(keys).length === 0 ? null : JSON.stringify(keys);
 }
 
 /** The keys of the root tasks of a start, whose tasks are ready at once. */
@@ -52,4 +62,13 @@ export function knownLimitKey(
   const root: unknown = json === undefined ? {} : { [member]: JSON.parse(json) as unknown };
   const found = findLimitKey(limit, root);
   return found.ok ? found.limitKey : undefined;
+}
+
+/** Asks for the tasks of a key, with the numbers of the running code. */
+export function requestOf(limits: LimitTable, limitKey: string): LimitRequest {
+  const numbers = limits.get(splitLimitKey(limitKey).name) ?? {};
+  const mapKey = mapKeyIn(limitKey);
+  if (mapKey === undefined) return { limitKey, numbers };
+  const { concurrency = MAX_CONCURRENCY } = limits.get(splitLimitKey(mapKey).name) ?? {};
+  return { limitKey, numbers, mapConcurrency: concurrency };
 }

@@ -8,8 +8,9 @@ import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
 import type { EngineState } from '../engine-state.js';
 import type { TenantQueue } from '../slots/tenant-queue.js';
 import { DelayedKeys } from './delayed-keys.js';
-import { FreedTotals } from './freed-totals.js';
+import { FreedSlots } from './freed-slots.js';
 import { KeyLap } from './key-lap.js';
+import { requestOf } from './limit-keys.js';
 import { TokenWaits } from './token-waits.js';
 
 /** Maximum number of keys in one statement, and of tasks that it claims. */
@@ -27,7 +28,7 @@ export interface LimitedClaimerParts {
   readonly tenant: string;
   readonly state: Pick<EngineState, 'mayClaim'>;
   readonly store: FailureClassifier & { readonly limits: LimitStore };
-  readonly catalog: Pick<DefinitionCatalog, 'claimable' | 'limits'>;
+  readonly catalog: Pick<DefinitionCatalog, 'claimable' | 'limits' | 'joinedLimits'>;
   readonly queue: TenantQueue;
   readonly gate: ClaimGate;
   /** Tasks that must not be claimed by this process now. */
@@ -59,7 +60,7 @@ export interface LimitedConsequences {
  * starts are claimed for together with those of the lap. So the keys take turns: in a statement of its own, a busy key would get
  * all the room that the ends of its tasks have made.
  *
- * Where a limit has a total, the end of a task begins a lap too. See {@link FreedTotals}.
+ * Where keys of a limit share slots, the end of a task begins a lap too. See {@link FreedSlots}.
  *
  * Keys without a token, and keys that another process had locked, are looked at again by a timer. See {@link TokenWaits} for
  * the processes that wait for the same token.
@@ -71,7 +72,7 @@ export class LimitedClaimer {
   private readonly lap: KeyLap;
   private readonly delayed: DelayedKeys;
   private readonly tokens: TokenWaits;
-  private readonly totals: FreedTotals;
+  private readonly shared: FreedSlots;
   private readonly failures: ClaimFailures;
   private retry: Timer | undefined;
   private claiming = false;
@@ -83,7 +84,7 @@ export class LimitedClaimer {
     this.lap = new KeyLap(parts.store.limits);
     this.delayed = new DelayedKeys(parts.clock, (keys) => this.addKeys(keys));
     this.tokens = new TokenWaits(parts.clock);
-    this.totals = new FreedTotals(() => parts.catalog.limits, this.lap);
+    this.shared = new FreedSlots(parts.catalog, this.lap);
     this.failures = new ClaimFailures(parts, 'tasks with a limit');
   }
 
@@ -112,7 +113,7 @@ export class LimitedClaimer {
     if (!state.mayClaim) return consequences.cannotClaim();
     if (this.isContended) return this.look();
     const brings = !this.needsTokenOnly(limitKey);
-    if (this.isUsed && this.totals.has(limitKey)) this.totals.freed(limitKey);
+    if (this.isUsed && this.shared.areShared(limitKey)) this.shared.freed(limitKey);
     this.addKeys(brings ? [limitKey] : []);
   }
 
@@ -137,7 +138,7 @@ export class LimitedClaimer {
   }
 
   private beginLap(): void {
-    this.totals.lapIsForAll();
+    this.shared.lapIsForAll();
     this.lap.begin();
   }
 
@@ -159,7 +160,7 @@ export class LimitedClaimer {
   private needsTokenOnly(limitKey: string): boolean {
     if (this.waitsForToken(limitKey)) return true;
     const { concurrency } = this.numbersOf(limitKey);
-    const isRateOnly = concurrency === undefined && !this.totals.has(limitKey);
+    const isRateOnly = concurrency === undefined && !this.shared.hasTotal(limitKey);
     return isRateOnly && this.tokens.isShort(limitKey) && this.delayed.has(limitKey);
   }
 
@@ -194,9 +195,9 @@ export class LimitedClaimer {
           consequences.leftReady(isNew);
           break;
         }
-        this.totals.sending();
-        await this.claimOnce(this.totals.ownLap);
-        this.totals.sent();
+        this.shared.sending();
+        await this.claimOnce(this.shared.ownLap);
+        this.shared.sent();
       }
       if (!this.hasWork) this.isContended = false;
       this.failures.succeeded();
@@ -220,7 +221,7 @@ export class LimitedClaimer {
     const all = lapFirst ? [...lap.keys, ...known] : [...known, ...lap.keys];
     const keys = [...new Set(all)];
     if (keys.length === 0) return;
-    const requests = keys.map((limitKey) => ({ limitKey, numbers: this.numbersOf(limitKey) }));
+    const requests = keys.map((limitKey) => requestOf(catalog.limits, limitKey));
     await gate.withRoom(
       MAX_CLAIMS,
       (lease, room) => {
@@ -240,7 +241,7 @@ export class LimitedClaimer {
         this.follow(claimed, isFull);
         if (!isFull) return;
         this.isContended = true;
-        this.totals.lapIsForAll();
+        this.shared.lapIsForAll();
         const inTurn = lapFirst ? lap.keys : lap.keys.filter((key) => !known.includes(key));
         this.lap.stoppedAt(lastClaimed(claimed, inTurn) ?? lap.from ?? keys.at(-1) ?? '');
       },
@@ -268,7 +269,7 @@ export class LimitedClaimer {
   private follow(claimed: LimitedClaims, isFull: boolean): void {
     for (const key of claimed.keys) {
       const { limitKey, fate, tokenInMs, rate, claimed: count } = key;
-      this.totals.claimed(key);
+      this.shared.claimed(key);
       if (fate === 'locked') {
         this.delayed.add(limitKey, this.lockedMs);
       } else if (tokenInMs !== null && rate !== null) {

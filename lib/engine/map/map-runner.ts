@@ -8,7 +8,7 @@ import type {
   LimitStore,
   MapState,
 } from '../../store/port/index.js';
-import { mapLimitKey, type MapNode } from '../../workflow/index.js';
+import type { MapNode } from '../../workflow/index.js';
 import type { TaskClaim } from '../claims/task-claim.js';
 import type { Attempt } from '../execution/attempt.js';
 import { thrown, tooLarge, type HandlerCall } from '../execution/handler-call.js';
@@ -17,6 +17,7 @@ import type { MapRuns } from '../execution/handler-runner.js';
 import type { TaskSurroundings } from '../execution/task-surroundings.js';
 import { encodeWrites, resultOf, type TaskResult } from '../execution/task-result.js';
 import { Expansion } from './expansion.js';
+import { ItemLimit, mapKeyOf } from './item-limit.js';
 import { checkItems, collectJson, summaryJson } from './map-join.js';
 import { RunningMap } from '../execution/running-item.js';
 
@@ -30,8 +31,10 @@ export interface MapRunnerParts {
   readonly maxContextSize: number;
   /** Called when items were stored that may be claimed now. */
   readonly leftReady: (count: number) => void;
+  /** Reads the input of an execution if its cache lacks it. */
+  readonly fillInput: (claim: TaskClaim) => Promise<void>;
   /** Called when items with a limit were stored that may be claimed now. */
-  readonly limitedReady: (limitKey: string) => void;
+  readonly limitedReady: (limitKeys: readonly string[]) => void;
 }
 
 /**
@@ -73,8 +76,8 @@ export class MapRunner implements MapRuns {
 
   /** Call when the outcome of a map is recorded. Its limit is not needed any more. A row that stays does no harm. */
   completed(claim: TaskClaim): void {
-    const limitKey = limitKeyOf(claim);
-    if (limitKey === null) return;
+    const limitKey = mapKeyOf(claim);
+    if (limitKey === undefined) return;
     const { store, whileUnavailable } = this.parts;
     whileUnavailable.run(() => store.limits.closeMap(claim, limitKey)).catch(() => undefined);
   }
@@ -102,7 +105,8 @@ export class MapRunner implements MapRuns {
     const items = definition.handlers[task.no]?.items;
     if (items === undefined) throw new Error(`No function for the items of "${task.name}".`);
     let { stored } = state;
-    const limitKey = limitKeyOf(claim);
+    const limit = new ItemLimit(claim);
+    if (limit.needsInput) await this.parts.fillInput(claim);
     const expansion = new Expansion({
       name: task.name,
       node,
@@ -110,7 +114,8 @@ export class MapRunner implements MapRuns {
       maxItemSize: this.parts.maxContextSize,
       signal,
       append: async (part, isLast) => {
-        const reply = await this.append(claim, { items: part, stored, isLast, limitKey });
+        const limitKeys = limit.keysOf(part, stored);
+        const reply = await this.append(claim, { items: part, stored, isLast, limitKeys });
         stored += part.length;
         return reply;
       },
@@ -120,7 +125,7 @@ export class MapRunner implements MapRuns {
 
   private async append(
     claim: TaskClaim,
-    part: Pick<ItemAppend, 'items' | 'stored' | 'isLast' | 'limitKey'>,
+    part: Pick<ItemAppend, 'items' | 'stored' | 'isLast' | 'limitKeys'>,
   ): Promise<AppendReply> {
     const { store, whileUnavailable } = this.parts;
     const { executionId, taskNo, itemNo, token } = claim;
@@ -129,14 +134,14 @@ export class MapRunner implements MapRuns {
     // After a lost reply too: then the next claim finds how many items are stored.
     if (reply === undefined) throw LOST;
     claim.progressed();
-    if (!reply.paused) this.tellOfReady(part.items.length, part.limitKey, reply.isDue);
+    if (!reply.paused) this.tellOfReady(part.items.length, part.limitKeys, reply.isDue);
     return reply;
   }
 
-  private tellOfReady(items: number, limitKey: string | null, isMapDue: boolean): void {
+  private tellOfReady(items: number, limitKeys: ItemAppend['limitKeys'], isMapDue: boolean): void {
     const { leftReady, limitedReady } = this.parts;
-    if (limitKey !== null && items > 0) limitedReady(limitKey);
-    const ready = (limitKey === null ? items : 0) + (isMapDue ? 1 : 0);
+    if (limitKeys !== null && items > 0) limitedReady([...new Set([limitKeys].flat())]);
+    const ready = (limitKeys === null ? items : 0) + (isMapDue ? 1 : 0);
     if (ready > 0) leftReady(ready);
   }
 
@@ -162,13 +167,6 @@ export class MapRunner implements MapRuns {
     const what = `${claim.task.name}, the values of its items, which results() reads without a limit`;
     throw new ContextTooLargeError(largerThan, maxContextSize, [[what, largerThan]]);
   }
-}
-
-/** The key of the limit that a map with `concurrency` has for itself. Null without. */
-function limitKeyOf({ definition, executionId, task }: TaskClaim): string | null {
-  const { node, no } = task;
-  if (node?.kind !== 'map' || node.concurrency === undefined) return null;
-  return mapLimitKey({ definitionId: definition.id, executionId, taskNo: no });
 }
 
 /** Ends a run whose claim is gone. A single object, so that no function of the application can throw it. */

@@ -39,7 +39,8 @@ export function wireMaps(
       whileUnavailable,
       maxContextSize,
       leftReady,
-      limitedReady: (limitKey) => later.limited.ready([limitKey]),
+      fillInput: (claim) => completion.inputs.fill(claim),
+      limitedReady: (limitKeys) => later.limited.ready(limitKeys),
     }),
     results: itemResults(store, whileUnavailable),
   };

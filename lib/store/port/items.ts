@@ -42,8 +42,8 @@ export interface ItemAppend extends ClaimKey {
   readonly items: readonly string[];
   /** Whether these are the last: the claim of the map ends, and it waits for its items. */
   readonly isLast: boolean;
-  /** The limit that the items count for. Null: none. */
-  readonly limitKey: string | null;
+  /** The key that all of them count for, or one for each of them. Null: none. */
+  readonly limitKeys: string | readonly string[] | null;
 }
 
 /** The map's row after an append. */

@@ -9,6 +9,8 @@ export interface LimitRequest {
   readonly limitKey: string;
   /** The numbers of the running code. Those that were set at run time take precedence. */
   readonly numbers: CheckedNumbers;
+  /** For a key that is joined with that of a map: the concurrency of the map. */
+  readonly mapConcurrency?: number;
 }
 
 /** The due tasks that a claim may take. */
@@ -51,7 +53,7 @@ export interface TokenRate {
 /** The claimed tasks of several keys. */
 export interface LimitedClaims {
   readonly claims: readonly ClaimedTask[];
-  /** In the order of the request. */
+  /** In the order of the request. Keys that were not looked at, because there was no room for them, may be missing. */
   readonly keys: readonly ClaimedKey[];
 }
 

@@ -57,7 +57,7 @@ export function mapState(tables: MemoryTables, map: MapKey): MapState | undefine
 
 /** Appends items. The map's counter is one higher than the number of its open items until the last append. */
 export function appendItems(tables: MemoryTables, append: ItemAppend): AppendReply | undefined {
-  const { executionId, stored, items, isLast, limitKey } = append;
+  const { executionId, stored, items, isLast, limitKeys } = append;
   assertStorable(items);
   const map = tables.task(append);
   if (map?.claimToken !== append.token || (map.itemCount ?? 0) !== -stored) return undefined;
@@ -80,7 +80,9 @@ export function appendItems(tables: MemoryTables, append: ItemAppend): AppendRep
     map.claimToken++;
   }
   const rows = tables.tasks.get(executionId);
-  rows?.push(...items.map((item, i) => newItem(map, stored + i + 1, item, limitKey, now)));
+  const keyOf = (i: number): string | null =>
+    typeof limitKeys === 'string' ? limitKeys : (limitKeys?.[i] ?? null);
+  rows?.push(...items.map((item, i) => newItem(map, stored + i + 1, item, keyOf(i), now)));
   return { hasUnmet: map.unmetDependencies > 0, paused: map.paused, isDue };
 }
 

@@ -5,7 +5,7 @@ import type {
   MapKey,
   PrunedKeys,
 } from '../../store/port/index.js';
-import { FAIR_LIMIT, splitLimitKey, type LimitTable } from '../../workflow/limit.js';
+import { FAIR_LIMIT, slotKeyOf, splitLimitKey, type LimitTable } from '../../workflow/limit.js';
 import { isMapLimit } from '../../workflow/map-limit.js';
 import { dueTasks, isHeld, slotOf } from './memory-limits.js';
 import { isWaiting } from './memory-rows.js';
@@ -110,7 +110,7 @@ function rowOf(tables: MemoryTables, limitKey: string, strict: readonly string[]
   const { name } = splitLimitKey(limitKey);
   const set = tables.limits.get(name);
   const rate = slot.rate ?? set?.rate ?? null;
-  const waiting = dueTasks(tables).filter((task) => task.limitKey === limitKey);
+  const waiting = dueTasks(tables).filter((task) => slotKeyOf(task.limitKey) === limitKey);
   const now = tables.now();
   return {
     limitKey,

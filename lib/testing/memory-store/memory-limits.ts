@@ -6,28 +6,53 @@ import type {
   LimitedClaims,
   LimitRequest,
 } from '../../store/port/index.js';
-import { defaultConcurrency, splitLimitKey, UNLIMITED } from '../../workflow/limit.js';
+import {
+  defaultConcurrency,
+  mapKeyIn,
+  slotKeyOf,
+  splitLimitKey,
+  UNLIMITED,
+  type CheckedNumbers,
+} from '../../workflow/limit.js';
 import { claimAll, rowKey } from './memory-claims.js';
 import { isWaiting, type MemorySlot, type MemoryTask, type WaitingTask } from './memory-rows.js';
 import type { MemoryTables } from './memory-tables.js';
 import { tokensOf } from './memory-tokens-of-rate.js';
 
-/** A key under a claim: its slot, its due tasks in their order, and how many of them may begin. */
-interface OpenKey {
-  readonly limitKey: string;
+/** A row of slots under a claim, which several keys may share. */
+interface OpenSlots {
   readonly slot: MemorySlot;
-  readonly due: MemoryTask[];
-  /** Due tasks that hold slots of a strict key: they run again without another slot. */
-  readonly again: MemoryTask[];
-  readonly open: number;
+  free: number;
+}
+
+/** The slots of a limit's key, with its tokens. */
+interface KeySlots extends OpenSlots {
+  /** Whether the holders of slots are kept. */
+  readonly isCounted: boolean;
   readonly tokens: number;
+  taken: number;
   /** The time of the first token, and the interval between two, in milliseconds. Undefined without a rate. */
   readonly rate:
     { readonly first: number; readonly everyMs: number; readonly burst: number } | undefined;
+}
+
+/** A key under a claim: the slots that its tasks take, and its due tasks in their order. */
+interface OpenKey {
+  readonly limitKey: string;
+  readonly of: KeySlots;
+  readonly due: MemoryTask[];
+  /** Due tasks that hold slots of a strict key: they run again without another slot. */
+  readonly again: MemoryTask[];
   readonly weight: number;
-  /** Whether the holders of slots are kept. */
-  readonly isCounted: boolean;
-  readonly total: { readonly slot: MemorySlot; free: number } | undefined;
+  readonly hasTotal: boolean;
+  /** The slots of the map, and of all keys of the limit. */
+  readonly beside: readonly OpenSlots[];
+}
+
+/** The slots under a claim, by their keys. */
+interface ClaimedSlots {
+  readonly keys: Map<string, KeySlots>;
+  readonly others: Map<string, OpenSlots>;
 }
 
 /** Keys with due tasks of the definitions, from the first one behind `after` on. */
@@ -56,8 +81,8 @@ export function claimLimited(
   choice: LimitedChoice,
   lease: LeaseWrite,
 ): LimitedClaims {
-  const totals = new Map<string, NonNullable<OpenKey['total']>>();
-  const keys = requests.map((request) => openKey(tables, request, choice, totals));
+  const slots: ClaimedSlots = { keys: new Map(), others: new Map() };
+  const keys = requests.map((request) => openKey(tables, request, choice, slots));
   const taken = inTurn(keys, room);
   const claims = claimAll(
     tables,
@@ -66,10 +91,10 @@ export function claimLimited(
   );
   for (const { key, task } of taken) {
     const held = claimOf(task);
-    if (key.isCounted)
-      key.slot.holders = [...key.slot.holders.filter((one) => !isSame(one, held)), held];
-    key.slot.claimedAt = tables.now();
-    if (key.total !== undefined) key.total.slot.holders = [...key.total.slot.holders, held];
+    const { slot, isCounted } = key.of;
+    if (isCounted) slot.holders = [...slot.holders.filter((one) => !isSame(one, held)), held];
+    slot.claimedAt = tables.now();
+    for (const beside of key.beside) beside.slot.holders = [...beside.slot.holders, held];
   }
   return {
     claims: claims.map((claim, i) => ({ ...claim, limitKey: taken[i]?.key.limitKey })),
@@ -83,25 +108,12 @@ function inTurn(
   room: number,
 ): { readonly key: OpenKey; readonly task: MemoryTask }[] {
   const taken: { readonly key: OpenKey; readonly task: MemoryTask }[] = [];
-  const left = new Map(keys.map((key) => [key, Math.max(0, key.open)]));
-  const tokens = new Map(keys.map((key) => [key, key.tokens]));
-  const next = (key: OpenKey): MemoryTask | undefined => {
-    if ((tokens.get(key) ?? 0) <= 0 || (key.total?.free ?? 1) <= 0) return undefined;
-    const again = key.again.shift();
-    if (again !== undefined) return again;
-    const open = left.get(key) ?? 0;
-    const task = open > 0 ? key.due.shift() : undefined;
-    if (task !== undefined) left.set(key, open - 1);
-    return task;
-  };
   for (let before = -1; before < taken.length && taken.length < room;) {
     before = taken.length;
     for (const key of keys) {
       for (let n = 0; n < key.weight && taken.length < room; n++) {
-        const task = next(key);
+        const task = takeOf(key);
         if (task === undefined) break;
-        tokens.set(key, (tokens.get(key) ?? 0) - 1);
-        if (key.total !== undefined) key.total.free--;
         taken.push({ key, task });
       }
     }
@@ -109,68 +121,114 @@ function inTurn(
   return taken;
 }
 
+/** The next task of the key, with the slots and the token that it takes. */
+function takeOf(key: OpenKey): MemoryTask | undefined {
+  const { of, beside, again, due } = key;
+  if (!hasTokens(of) || beside.some(({ free }) => free <= 0)) return undefined;
+  const task = again.shift() ?? (of.free > 0 ? due.shift() : undefined);
+  if (task === undefined) return undefined;
+  if (!isHolder(of.slot, task)) of.free--;
+  of.taken++;
+  for (const slots of beside) slots.free--;
+  return task;
+}
+
+function hasTokens({ tokens, taken }: KeySlots): boolean {
+  return taken < tokens;
+}
+
+function isHolder(slot: MemorySlot, task: MemoryTask): boolean {
+  return slot.holders.some((held) => isSame(held, task));
+}
+
 function openKey(
   tables: MemoryTables,
-  { limitKey, numbers }: LimitRequest,
+  { limitKey, numbers, mapConcurrency }: LimitRequest,
   choice: LimitedChoice,
-  totals: Map<string, NonNullable<OpenKey['total']>>,
+  slots: ClaimedSlots,
 ): OpenKey {
   const { name } = splitLimitKey(limitKey);
-  const set = tables.limits.get(name);
-  const slot = slotOf(tables, limitKey);
+  const mapKey = mapKeyIn(limitKey);
   const isStrict = numbers.isStrict === true;
-  slot.holders = slot.holders.filter((held) => isHeld(tables, held, isStrict));
+  const of = keySlots(tables, slotKeyOf(limitKey), numbers, slots);
+  const due = dueOf(tables, limitKey, choice);
+  const holds = (task: MemoryTask): boolean => isStrict && isHolder(of.slot, task);
+  const total = tables.limits.get(name)?.total ?? numbers.total;
+  return {
+    limitKey,
+    of,
+    due: due.filter((task) => !holds(task)),
+    again: due.filter(holds),
+    weight: Math.max(1, of.slot.weight ?? 1),
+    hasTotal: total !== undefined,
+    beside: [
+      ...(total === undefined ? [] : [otherSlots(tables, name, total, slots)]),
+      ...(mapKey === undefined || mapConcurrency === undefined
+        ? []
+        : [otherSlots(tables, mapKey, mapConcurrency, slots)]),
+    ],
+  };
+}
+
+function keySlots(
+  tables: MemoryTables,
+  slotKey: string,
+  numbers: CheckedNumbers,
+  { keys }: ClaimedSlots,
+): KeySlots {
+  const known = keys.get(slotKey);
+  if (known !== undefined) return known;
+  const { name } = splitLimitKey(slotKey);
+  const set = tables.limits.get(name);
+  const slot = slotOf(tables, slotKey);
+  slot.holders = slot.holders.filter((held) => isHeld(tables, held, numbers.isStrict === true));
   const concurrency =
     slot.concurrency ?? set?.concurrency ?? numbers.concurrency ?? defaultConcurrency(name);
   const rate = slot.rate ?? set?.rate ?? numbers.rate;
   const { tokens, first, everyMs } = tokensOf(tables.now(), slot, rate);
-  const due = dueOf(tables, limitKey, choice);
-  const holds = (task: MemoryTask): boolean =>
-    isStrict && slot.holders.some((held) => isSame(held, task));
-  return {
-    limitKey,
+  const made: KeySlots = {
     slot,
-    due: due.filter((task) => !holds(task)),
-    again: due.filter(holds),
+    free: concurrency - slot.holders.length,
     isCounted: concurrency < UNLIMITED,
-    open: Math.min(concurrency - slot.holders.length, tokens),
     tokens,
+    taken: 0,
     rate: rate === undefined ? undefined : { first, everyMs, burst: rate.burst },
-    weight: Math.max(1, slot.weight ?? 1),
-    total: totalOf(tables, name, set?.total ?? numbers.total, totals),
   };
+  keys.set(slotKey, made);
+  return made;
 }
 
-function totalOf(
+/** The slots of a map, or of a total. */
+function otherSlots(
   tables: MemoryTables,
-  name: string,
-  total: number | undefined,
-  totals: Map<string, NonNullable<OpenKey['total']>>,
-): OpenKey['total'] {
-  if (total === undefined) return undefined;
-  const known = totals.get(name);
+  slotKey: string,
+  count: number,
+  { others }: ClaimedSlots,
+): OpenSlots {
+  const known = others.get(slotKey);
   if (known !== undefined) return known;
-  const slot = slotOf(tables, name);
+  const slot = slotOf(tables, slotKey);
   slot.holders = slot.holders.filter((held) => isHeld(tables, held));
-  const made = { slot, free: total - slot.holders.length };
-  totals.set(name, made);
+  const made = { slot, free: count - slot.holders.length };
+  others.set(slotKey, made);
   return made;
 }
 
 /** Notes the taken tokens, and says what is left of the key. */
 function settle(tables: MemoryTables, key: OpenKey, claimed: number): ClaimedKey {
-  const { limitKey, slot, rate, tokens, due, again, open, total } = key;
-  const next = rate === undefined ? undefined : rate.first + claimed * rate.everyMs;
+  const { limitKey, of, due, again, beside } = key;
+  const { slot, rate, taken, free } = of;
+  const next = rate === undefined ? undefined : rate.first + taken * rate.everyMs;
   if (next !== undefined && claimed > 0) slot.nextTokenAt = next;
-  const isOpen = claimed < open && (total?.free ?? 1) > 0;
+  const isOpen = free > 0 && hasTokens(of) && beside.every((slots) => slots.free > 0);
   const tokenInMs =
-    next !== undefined && claimed >= tokens ? Math.max(0, Math.ceil(next - tables.now())) : null;
+    next !== undefined && !hasTokens(of) ? Math.max(0, Math.ceil(next - tables.now())) : null;
   return {
     limitKey,
     claimed,
     fate: (isOpen && due.length > 0) || again.length > 0 ? 'more' : 'done',
     tokenInMs,
-    hasTotal: total !== undefined,
+    hasTotal: key.hasTotal,
     rate:
       tokenInMs === null || rate === undefined
         ? null

@@ -1,4 +1,4 @@
-import { hasTags } from '../../workflow/index.js';
+import { hasTags, slotKeyOf } from '../../workflow/index.js';
 import {
   type ExecutionCount,
   type ExecutionCountFilter,
@@ -47,7 +47,10 @@ function waitsFor(tables: MemoryTables, id: string, name: string): boolean {
 /** Whether a task of the execution waits for a slot of the key, or holds one. */
 function countsFor(tables: MemoryTables, id: string, limitKey: string): boolean {
   return (tables.tasks.get(id) ?? []).some(
-    (task) => task.limitKey === limitKey && (isWaiting(task) || task.status === 'Running'),
+    (task) =>
+      task.limitKey !== null &&
+      slotKeyOf(task.limitKey) === limitKey &&
+      (isWaiting(task) || task.status === 'Running'),
   );
 }
 

@@ -54,7 +54,7 @@ function append(id: string): Racer<unknown> {
     stored: 0,
     items: ['1', '2', '3'],
     isLast: false,
-    limitKey: null,
+    limitKeys: null,
   });
   return [writer, (session) => session.run(appendItems, values)];
 }

@@ -93,13 +93,19 @@ import {
   claimLimitedStrictly,
   claimLimitedStrictlyPastLocks,
 } from '../../../lib/store/postgres/statements/claim-limited.js';
+import {
+  claimLimitedItems,
+  claimLimitedItemsPastLocks,
+} from '../../../lib/store/postgres/statements/claim-limited-items.js';
 import { ageTasks, ageValues } from '../../../lib/store/postgres/statements/queues.js';
 import { readDueKeys } from '../../../lib/store/postgres/statements/limit-keys.js';
 import {
+  itemValues,
   limitedValues,
   strictValues,
 } from '../../../lib/store/postgres/statements/limited-rows.js';
-import { limitKeyOf, type CheckedNumbers } from '../../../lib/workflow/limit.js';
+import { joinLimitKeys, limitKeyOf, type CheckedNumbers } from '../../../lib/workflow/limit.js';
+import { mapLimitKey } from '../../../lib/workflow/map-limit.js';
 import {
   timeOutExecutions,
   timeOutValues,
@@ -225,6 +231,19 @@ const limited = (ids: readonly string[]): unknown[] =>
 const strict = (ids: readonly string[]): unknown[] =>
   strictValues(...limitedArguments(ids, { concurrency: 1, isStrict: true }));
 
+const items = (ids: readonly string[]): unknown[] => {
+  const [keys, ...more] = limitedArguments(ids, { concurrency: 3 });
+  const joined = keys.map(({ limitKey, numbers }, i) => ({
+    limitKey: joinLimitKeys(
+      limitKey,
+      mapLimitKey({ definitionId: '1', executionId: ids[i]!, taskNo: 0 }),
+    ),
+    numbers,
+    mapConcurrency: 3,
+  }));
+  return itemValues(joined, ...more);
+};
+
 function limitedArguments(ids: readonly string[], numbers: CheckedNumbers) {
   return [
     ids.map((id) => ({ limitKey: limitKeyOf('limit', id), numbers })),
@@ -245,6 +264,18 @@ export const HOT: readonly Hot[] = [
   {
     statement: claimLimitedPastLocks,
     values: limited,
+    tasks: LIMITED_OR_KEY,
+    executions: EXECUTION_KEY,
+  },
+  {
+    statement: claimLimitedItems,
+    values: items,
+    tasks: LIMITED_OR_KEY,
+    executions: EXECUTION_KEY,
+  },
+  {
+    statement: claimLimitedItemsPastLocks,
+    values: items,
     tasks: LIMITED_OR_KEY,
     executions: EXECUTION_KEY,
   },

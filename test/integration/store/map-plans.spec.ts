@@ -143,7 +143,7 @@ const PLANNED: readonly Planned[] = [
         stored: ITEMS,
         items: Array.from({ length: BATCH }, (_, n) => String(n)),
         isLast: true,
-        limitKey: null,
+        limitKeys: null,
       }),
     rows: BATCH * 10,
   },

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { ClaimGate } from '../../../lib/engine/claims/claim-gate.js';
 import { LimitedClaimer } from '../../../lib/engine/limits/limited-claimer.js';
-import { limitKeyOf, type CheckedNumbers } from '../../../lib/workflow/index.js';
+import { joinLimitKeys, limitKeyOf, type CheckedNumbers } from '../../../lib/workflow/index.js';
 import { SlotScheduler } from '../../../lib/engine/slots/slot-scheduler.js';
 import type {
   ClaimedKey,
@@ -25,6 +25,8 @@ let due: string[];
 let fullClaims: number;
 /** The numbers of the code. */
 let numbers: CheckedNumbers;
+/** The names of limits that maps with a concurrency have. */
+let joined: Set<string>;
 /** Called while a claim is under way. */
 let duringClaim: () => void;
 let queue: TenantQueue;
@@ -34,6 +36,7 @@ beforeEach(() => {
   [called, found, due, fullClaims] = [[], [], [], 0];
   state = { mayClaim: true };
   numbers = {};
+  joined = new Set();
   duringClaim = () => undefined;
   queue = new SlotScheduler(10, clock).createQueue(10, () => undefined);
   queue.open = true;
@@ -74,6 +77,7 @@ beforeEach(() => {
       get limits() {
         return new Map([['stripe', numbers]]);
       },
+      joinedLimits: joined,
     },
     queue,
     gate: gate as ClaimGate,
@@ -191,6 +195,18 @@ describe('LimitedClaimer', () => {
       await limited.whenIdle();
       expect(claims()).toEqual(['claim a', 'claim b']);
     });
+  });
+
+  it('looks at the other keys of a limit that items of maps with a concurrency count for', async () => {
+    joined.add('stripe');
+    const key = limitKeyOf('stripe', 'acct_17');
+    const other = joinLimitKeys(key, 'map\u001e1\u001e0\u001fx');
+    due = [key, other];
+    limited.slotFreed(key);
+    await limited.whenIdle();
+    limited.slotFreed(other);
+    await limited.whenIdle();
+    expect(called).toEqual([`claim ${other},${key}`, `claim ${key},${other}`]);
   });
 
   it('tells other processes of a free slot if it may not claim', async () => {

@@ -8,7 +8,7 @@ import type { TaskWaiting } from '../../../lib/runner/execution.js';
 import { viewExecution } from '../../../lib/runner/execution-view.js';
 import type { LimitState } from '../../../lib/runner/limit-state.js';
 import type { TurnState } from '../../../lib/runner/turn-reader.js';
-import { limitKeyOf } from '../../../lib/workflow/limit.js';
+import { joinLimitKeys, limitKeyOf } from '../../../lib/workflow/limit.js';
 import type {
   ExecutionRow,
   OpenWait,
@@ -189,8 +189,17 @@ const SCENES: Record<TaskWaiting['reason'], readonly Scene[]> = {
     },
     {
       row: { limitKey: LIMIT_KEY },
-      limit: { inUse: 1, total: 9, totalInUse: 9 },
-      detail: 'of "acct_17": 9 of 9 in all keys of the limit run.',
+      limit: { inUse: 1, total: 9, totalInUse: 9, totalHolders: FULL.holders },
+      detail: '"acct_17": 9 of 9 in all keys of the limit run, held by a, b, c and 6 more.',
+    },
+    {
+      row: { limitKey: LIMIT_KEY },
+      limit: { inUse: 1, total: 0, totalInUse: 0, totalHolders: [] },
+      detail: 'of "acct_17": 0 of 0 in all keys of the limit.',
+    },
+    {
+      row: { limitKey: joinLimitKeys(LIMIT_KEY, 'map\u001e1\u001e0\u001fx') },
+      detail: 'It waits for limit "stripe" of "acct_17": 4 of 4, held by a, b, c and 1 more.',
     },
     {
       row: { limitKey: LIMIT_KEY },

@@ -2,9 +2,14 @@ import { describe, expect, it } from '@jest/globals';
 import {
   FAIR_LIMIT,
   findLimitKey,
+  isItemPath,
+  joinLimitKeys,
   joinLimits,
   limitKeyOf,
+  mapKeyIn,
+  mapLimitKey,
   restoreWorkflow,
+  slotKeyOf,
   splitLimitKey,
   storeWorkflow,
   type LimitRef,
@@ -121,6 +126,7 @@ describe('The key of a task', () => {
     ['empty', 'a', { a: '' }],
     ['at most 500', 'a', { a: 'x'.repeat(501) }],
     ['u0000', 'a', { a: '\u0000' }],
+    ['u001e', 'a', { a: 'b\u001ec' }],
   ])('can not be %s', (problem, path, input) => {
     expect(key(path, input)).toMatchObject({
       ok: false,
@@ -131,6 +137,29 @@ describe('The key of a task', () => {
   it('is found again in its stored form, whatever it contains', () => {
     const stored = limitKeyOf('n', 'a\u001fb');
     expect(splitLimitKey(stored)).toEqual({ name: 'n', key: 'a\u001fb' });
+  });
+});
+
+describe('The key of an item', () => {
+  it('is at a path in the item or in the input', () => {
+    expect(['item', 'item.id', 'items.id', 'id', undefined].map(isItemPath)).toEqual([
+      true,
+      true,
+      false,
+      false,
+      false,
+    ]);
+  });
+
+  it('is joined with that of its map, and found again', () => {
+    const own = limitKeyOf('n', 'a\u001fb');
+    const map = mapLimitKey({ definitionId: '1', executionId: 'x', taskNo: 0 });
+    const joined = joinLimitKeys(own, map);
+    expect([slotKeyOf(joined), mapKeyIn(joined)]).toEqual([own, map]);
+    expect(splitLimitKey(joined)).toEqual({ name: 'n', key: 'a\u001fb' });
+    for (const single of [own, map]) {
+      expect([slotKeyOf(single), mapKeyIn(single)]).toEqual([single, undefined]);
+    }
   });
 });
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { NodeSource } from '../../../lib/workflow/node.js';
 import {
+  joinLimits,
   restoreWorkflow,
   storeWorkflow,
   type StoredDefinition,
@@ -103,12 +104,36 @@ describe('A node', () => {
   });
 
   it.each([
-    ['map', 'is a map, which has no limit; remove limit, and let concurrency limit its items'],
+    [
+      'map',
+      'is a map of children, which has no limit; remove limit, and give it to the tasks of the children',
+    ],
     ['sleep', 'is a node, which has no limit; remove limit'],
   ])('has no limit if it is a %s', (kind, problem) => {
-    const node = kind === 'map' ? { kind } : nodes['pause'];
+    const node = kind === 'map' ? { kind, workflow: 'child' } : nodes['pause'];
     const source = { name: 'w', tasks: [{ name: 'n', node, limit: 'stripe' }] };
     expect(problemsOf(source)).toEqual([expect.stringContaining(problem)]);
+  });
+
+  it('has a limit for its items if it is a map with a handler', () => {
+    const node = { kind: 'map' };
+    const limit = { name: 'stripe', key: 'item.account', concurrency: 2 };
+    const sourceOf = (more: object, limited: object = limit) => ({
+      name: 'w',
+      tasks: [{ name: 'n', node: { ...node, ...more }, limit: limited }],
+    });
+    expect(problemsOf(sourceOf({}))).toEqual([]);
+    expect(problemsOf(sourceOf({ chunk: 5 }))).toEqual([
+      expect.stringContaining('a chunk has several items; remove chunk'),
+    ]);
+    expect(problemsOf(sourceOf({ chunk: 5 }, { ...limit, key: 'account' }))).toEqual([]);
+    const strict = { ...limit, concurrency: 1, order: 'strict' };
+    const { limits } = compiled(sourceOf({ concurrency: 3 }, strict) as never);
+    expect(joinLimits(limits ?? []).problems).toEqual([
+      expect.stringContaining(
+        `has the order 'strict', and Workflow "w", task "n" has a concurrency`,
+      ),
+    ]);
   });
 
   it('cannot be transactional', () => {

@@ -4,7 +4,12 @@ import {
   claimLimitedPastLocks,
   claimLimitedStrictly,
   claimLimitedStrictlyPastLocks,
+  type LimitedRow,
 } from '../statements/claim-limited.js';
+import {
+  claimLimitedItems,
+  claimLimitedItemsPastLocks,
+} from '../statements/claim-limited-items.js';
 import { plainArray } from '../statements/encoding.js';
 import {
   closeMapLimit,
@@ -15,11 +20,18 @@ import {
   setLimitKey,
 } from '../statements/limit-keys.js';
 import { insertSlots } from '../insert-slots.js';
-import { limitedClaimsOf, limitedValues, strictValues } from '../statements/limited-rows.js';
+import {
+  itemValues,
+  limitedClaimsOf,
+  limitedValues,
+  strictValues,
+} from '../statements/limited-rows.js';
 import { pruneLimitKeys, prunedKeysOf, pruneValues } from '../statements/prune-limit-keys.js';
-import { splitLimitKey, type LimitTable } from '../../../workflow/limit.js';
+import { mapKeyIn, slotKeyOf, splitLimitKey, type LimitTable } from '../../../workflow/limit.js';
 import { isMapLimit } from '../../../workflow/map-limit.js';
 import type {
+  ClaimedKey,
+  ClaimedTask,
   LeaseWrite,
   LimitChange,
   LimitedChoice,
@@ -54,23 +66,53 @@ export class PostgresLimitStore extends PostgresRole implements LimitStore {
     lease: LeaseWrite,
   ): Promise<LimitedClaims> {
     await this.insertUnknown(keys);
+    const kinds = inKinds(keys);
+    if (kinds.length === 1) return this.claimKind(keys, room, choice, lease);
+    // The kind of the first key goes first, so that the kinds take turns as the keys do.
+    const claims: ClaimedTask[] = [];
+    const found = new Map<string, ClaimedKey>();
+    for (const kind of kinds) {
+      if (claims.length >= room) break;
+      const claimed = await this.claimKind(kind, room - claims.length, choice, lease);
+      claims.push(...claimed.claims);
+      for (const key of claimed.keys) found.set(key.limitKey, key);
+    }
+    return { claims, keys: keys.flatMap(({ limitKey }) => found.get(limitKey) ?? []) };
+  }
+
+  /** Claims for keys that are all joined with those of maps, or all are not. */
+  private async claimKind(
+    keys: readonly LimitRequest[],
+    room: number,
+    choice: LimitedChoice,
+    lease: LeaseWrite,
+  ): Promise<LimitedClaims> {
     const batch = this.db.batches.open();
     const past = choice.pastLocks === true;
-    const rows = keys.some(({ numbers }) => numbers.isStrict === true)
-      ? await this.db.hot.run(
-          past ? claimLimitedStrictlyPastLocks : claimLimitedStrictly,
-          strictValues(keys, room, choice, lease, batch.no),
-        )
-      : await this.db.hot.run(
-          past ? claimLimitedPastLocks : claimLimited,
-          limitedValues(keys, room, choice, lease, batch.no),
-        );
+    const rows = await this.rowsOf(keys, past, [keys, room, choice, lease, batch.no]);
     const found = limitedClaimsOf(rows);
     const stored = batch.stored(found.claims.length);
     for (const { limitKey, fate } of found.keys) {
-      if (fate === 'locked') this.db.tables.limits.doubt(limitKey);
+      if (fate === 'locked')
+        for (const slot of slotsOf(limitKey)) this.db.tables.limits.doubt(slot);
     }
     return { ...found, claims: found.claims.map((claim) => ({ ...claim, batch: stored })) };
+  }
+
+  private rowsOf(
+    keys: readonly LimitRequest[],
+    past: boolean,
+    values: Parameters<typeof limitedValues>,
+  ): Promise<LimitedRow[]> {
+    const { hot } = this.db;
+    if (keys[0]?.mapConcurrency !== undefined) {
+      return hot.run(past ? claimLimitedItemsPastLocks : claimLimitedItems, itemValues(...values));
+    }
+    if (keys.some(({ numbers }) => numbers.isStrict === true)) {
+      const statement = past ? claimLimitedStrictlyPastLocks : claimLimitedStrictly;
+      return hot.run(statement, strictValues(...values));
+    }
+    return hot.run(past ? claimLimitedPastLocks : claimLimited, limitedValues(...values));
   }
 
   async setLimit(name: string, change: LimitChange): Promise<void> {
@@ -105,11 +147,29 @@ export class PostgresLimitStore extends PostgresRole implements LimitStore {
   private async insertUnknown(keys: readonly LimitRequest[]): Promise<void> {
     const wanted = new Set<string>();
     for (const { limitKey } of keys) {
-      wanted.add(limitKey);
+      for (const slot of slotsOf(limitKey)) wanted.add(slot);
       if (!isMapLimit(limitKey)) wanted.add(splitLimitKey(limitKey).name);
     }
     await insertSlots(this.db, [...wanted]);
   }
+}
+
+/** The keys of the rows whose slots a task with the key takes, without that of a total. */
+function slotsOf(limitKey: string): string[] {
+  const mapKey = mapKeyIn(limitKey);
+  return mapKey === undefined ? [limitKey] : [slotKeyOf(limitKey), mapKey];
+}
+
+/** Parts requests by the statement that claims for them, in the order of the first ones. */
+function inKinds(keys: readonly LimitRequest[]): LimitRequest[][] {
+  const kinds = new Map<boolean, LimitRequest[]>();
+  for (const key of keys) {
+    const isJoined = key.mapConcurrency !== undefined;
+    const kind = kinds.get(isJoined);
+    if (kind === undefined) kinds.set(isJoined, [key]);
+    else kind.push(key);
+  }
+  return [...kinds.values()];
 }
 
 /** The parameters of a statement that sets numbers. `last` is the number that only a limit, or only a key, has. */

@@ -47,8 +47,10 @@ export const appendItems: Statement<AppendReply> = {
     INSERT INTO ${tables.task} (execution_id, task_no, item_no, definition_id, status, priority, run_at, paused, generation,
                                 limit_key, item)
     SELECT m.execution_id, m.task_no, $5::integer + i.ord::integer, m.definition_id, 'Ready', m.priority,
-           ${tables.clock.transaction}, m.paused, m.generation, $9::text, i.item
-    FROM map m CROSS JOIN LATERAL json_array_elements($7::json) WITH ORDINALITY AS i(item, ord)
+           ${tables.clock.transaction}, m.paused, m.generation, coalesce(i.limit_key, $9::text), i.item
+    FROM map m CROSS JOIN LATERAL ROWS FROM (
+      json_array_elements($7::json), json_array_elements_text($10::json)
+    ) WITH ORDINALITY AS i(item, limit_key, ord)
   )
   SELECT ${APPENDED.select({
     hasUnmet: 'm.unmet_dependencies > 0',
@@ -58,7 +60,9 @@ export const appendItems: Statement<AppendReply> = {
 };
 
 export function appendValues(append: ItemAppend): unknown[] {
-  const { executionId, taskNo, itemNo, token, stored, items, isLast, limitKey } = append;
+  const { executionId, taskNo, itemNo, token, stored, items, isLast, limitKeys } = append;
   const list = `[${items.join(',')}]`;
-  return [executionId, taskNo, itemNo, token, stored, items.length, list, isLast, limitKey];
+  const isShared = limitKeys === null || typeof limitKeys === 'string';
+  const keys = isShared ? [limitKeys, null] : [null, JSON.stringify(limitKeys)];
+  return [executionId, taskNo, itemNo, token, stored, items.length, list, isLast, ...keys];
 }

@@ -19,7 +19,7 @@ import { UNLIMITED } from '../../../workflow/limit.js';
 /** Replaces the task's number in a row that tells of a key. */
 export const KEY_ROW = -2;
 
-const LIMITED = columns({
+export const LIMITED = columns({
   ...CLAIM_COLUMNS,
   input: orNull(json),
   limitKey: orNull(text),
@@ -38,7 +38,7 @@ const RUNS_AGAIN = `r.is_strict AND EXISTS (
         SELECT FROM claimed c WHERE c.execution_id = h.e AND c.task_no = h.n AND c.item_no = h.i)`;
 
 /** A claim that finds a longer list than this part of the slots of a key compares it with the rows of the holders. */
-const DOUBTFUL_PART = 2;
+export const DOUBTFUL_PART = 2;
 
 /**
  * Claims due tasks of some keys, within the limits of the keys.
@@ -196,7 +196,7 @@ function limitedText(tables: TenantTables, { isFree, isStrict }: LimitedKind): s
 }
 
 /** The rate that one row sets, all of it, or else the rate of the other row. */
-function rateOf(set: string, otherwise: string): string {
+export function rateOf(set: string, otherwise: string): string {
   return ['rate', 'rate_ms', 'burst']
     .map((column) => {
       const own = `${set}.${column}`;
@@ -205,7 +205,7 @@ function rateOf(set: string, otherwise: string): string {
     .join(', ');
 }
 
-function lockedSlot(tables: TenantTables, key: string): string {
+export function lockedSlot(tables: TenantTables, key: string): string {
   return `SELECT * FROM ${tables.limitSlot} s WHERE s.limit_key = ANY (ARRAY[${key}])
         FOR NO KEY UPDATE SKIP LOCKED`;
 }

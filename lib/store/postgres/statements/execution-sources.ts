@@ -1,3 +1,4 @@
+import { countsFor, LIMITED_CLAIMABLE } from './limit-candidates.js';
 import type { TenantTables } from './statement.js';
 
 /** The caller's upper bound of created_at. */
@@ -97,7 +98,7 @@ const limitedExecutions: ExecutionSource = (tables, more) => `
   FROM (
     SELECT e.* FROM (
       SELECT t.execution_id FROM ${tables.task} t
-      WHERE t.limit_key = $8::text AND t.run_at IS NOT NULL AND NOT t.paused AND t.limit_key IS NOT NULL
+      WHERE ${countsFor('$8::text')} AND ${LIMITED_CLAIMABLE}
       UNION
       SELECT h.e FROM ${tables.limitSlot} s
         CROSS JOIN LATERAL unnest(s.h_execution, s.h_task, s.h_item) h(e, n, i)

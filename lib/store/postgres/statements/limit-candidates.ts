@@ -6,6 +6,14 @@ export const LIMITED_CLAIMABLE =
   't.run_at IS NOT NULL AND NOT t.paused AND t.limit_key IS NOT NULL';
 
 /**
+ * A condition: task `t` counts for the key, alone or beside that of its map. The joined keys are between the key and its
+ * successor.
+ */
+export function countsFor(key: string): string {
+  return `(t.limit_key = ${key} OR t.limit_key > ${key} || chr(30) COLLATE "C" AND t.limit_key < ${key} || chr(31) COLLATE "C")`;
+}
+
+/**
  * A lateral sub-select of a limited claim: the due tasks of key `r` that it may take, locked, at most as many as `r` has room
  * for. $1 has the definitions, $3 and $4 the tasks without a handler, $13 to $15 tasks that this process must not claim.
  *

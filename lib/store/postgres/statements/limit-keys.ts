@@ -1,4 +1,4 @@
-import { LIMITED_CLAIMABLE } from './limit-candidates.js';
+import { countsFor, LIMITED_CLAIMABLE } from './limit-candidates.js';
 import { columns, epochMs, integer, long, orNull, parsed, text } from './columns.js';
 import { holdersOf } from './limit-holders.js';
 import { NO_COLUMNS, type Statement, type TenantTables } from './statement.js';
@@ -136,7 +136,7 @@ function stateText(tables: TenantTables, condition: string): string {
     CROSS JOIN LATERAL (
       SELECT count(*)::integer AS waiting, min(d.run_at) AS since FROM (
         SELECT t.run_at FROM ${tables.task} t
-        WHERE t.limit_key = s.limit_key AND ${LIMITED_CLAIMABLE} AND t.run_at <= ${clock.statement}
+        WHERE ${countsFor('s.limit_key')} AND ${LIMITED_CLAIMABLE} AND t.run_at <= ${clock.statement}
         LIMIT ${MAX_COUNTED}
       ) d
     ) w

@@ -2,7 +2,7 @@ import { KEY_ROW, type LimitedRow } from './claim-limited.js';
 import { EXPIRED_ROW, INPUT_ROW } from './claim-tasks.js';
 import { plainArray } from './encoding.js';
 import { leaseValues } from './lease-clause.js';
-import { defaultConcurrency, splitLimitKey } from '../../../workflow/limit.js';
+import { defaultConcurrency, mapKeyIn, slotKeyOf, splitLimitKey } from '../../../workflow/limit.js';
 import type {
   ClaimedKey,
   ClaimedTask,
@@ -56,6 +56,17 @@ export function strictValues(
 ): unknown[] {
   const areStrict = keys.map(({ numbers }) => numbers.isStrict === true);
   return [...limitedValues(keys, room, choice, lease, batchNo), plainArray(areStrict)];
+}
+
+/** The parameters of the statements for keys that are joined with those of maps. */
+export function itemValues(...values: Parameters<typeof limitedValues>): unknown[] {
+  const [keys] = values;
+  return [
+    ...limitedValues(...values),
+    JSON.stringify(keys.map(({ limitKey }) => slotKeyOf(limitKey))),
+    JSON.stringify(keys.map(({ limitKey }) => mapKeyIn(limitKey))),
+    plainArray(keys.map(({ mapConcurrency }) => mapConcurrency)),
+  ];
 }
 
 export function limitedClaimsOf(rows: readonly LimitedRow[]): LimitedClaims {

@@ -1,13 +1,15 @@
 import type { ClaimedKey } from '../../store/port/index.js';
-import { splitLimitKey, type LimitTable } from '../../workflow/index.js';
+import { splitLimitKey } from '../../workflow/index.js';
+import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
 import type { KeyLap } from './key-lap.js';
 
 /**
- * The slots of totals that ended tasks of this process have freed, and that its claims have not taken since. Any key of the
- * limit may wait for such a slot, so a lap looks for one. It begins behind the key of the ended task, so that the keys take
+ * The slots that keys of a limit share, that ended tasks of this process have freed, and that its claims have not taken since:
+ * those of a total, and those of maps whose items count for the limit beside the `concurrency` of the map, each with a
+ * stored key of its own. Any key of the limit may wait for such a slot, so a lap looks for one. It begins behind the key of the ended task, so that the keys take
  * turns, and ends when the slots are taken.
  */
-export class FreedTotals {
+export class FreedSlots {
   /** Limits whose total was set at run time, as the latest claim for one of their keys has shown. */
   private readonly shown = new Set<string>();
   /** Slots that were freed before the statement under way, and during it, by the names of their limits. */
@@ -15,19 +17,23 @@ export class FreedTotals {
   private readonly during = new Map<string, number>();
   private isOwn = false;
 
-  /** @param limits - the numbers of the code */
   constructor(
-    private readonly limits: () => LimitTable,
+    private readonly catalog: Pick<DefinitionCatalog, 'limits' | 'joinedLimits'>,
     private readonly lap: Pick<KeyLap, 'begin' | 'isUnderWay' | 'stop'>,
   ) {}
 
-  /** Whether the limit of the key has a total, as far as this process knows. */
-  has(limitKey: string): boolean {
-    const { name } = splitLimitKey(limitKey);
-    return this.shown.has(name) || this.limits().get(name)?.total !== undefined;
+  /** Whether other keys may wait for a slot that a task of the key has, as far as this process knows. */
+  areShared(limitKey: string): boolean {
+    return this.hasTotal(limitKey) || this.catalog.joinedLimits.has(splitLimitKey(limitKey).name);
   }
 
-  /** Whether the lap under way is only for slots of totals. */
+  /** Whether the limit of the key has a total, as far as this process knows. */
+  hasTotal(limitKey: string): boolean {
+    const { name } = splitLimitKey(limitKey);
+    return this.shown.has(name) || this.catalog.limits.get(name)?.total !== undefined;
+  }
+
+  /** Whether the lap under way is only for such slots. */
   get ownLap(): boolean {
     return this.isOwn;
   }

@@ -1,0 +1,165 @@
+import { batchClause } from './claim-batch.js';
+import {
+  DOUBTFUL_PART,
+  KEY_ROW,
+  LIMITED,
+  lockedSlot,
+  rateOf,
+  type LimitedRow,
+} from './claim-limited.js';
+import {
+  claimedClauses,
+  claimOfTask,
+  executionIsFree,
+  EXPIRED_OF_BEGUN,
+  INPUT_IS_SMALL,
+  INPUT_ROW,
+} from './claim-tasks.js';
+import { leaseClause } from './lease-clause.js';
+import { candidatesOf } from './limit-candidates.js';
+import { holdersOf, holdersOfClaims, withHolders } from './limit-holders.js';
+import { intervalOf, selectTokens } from './limit-tokens.js';
+import type { Statement, TenantTables } from './statement.js';
+import { UNLIMITED } from '../../../workflow/limit.js';
+
+/**
+ * Claims due items of maps that have a `concurrency` beside the limit of their items. Their stored key joins both keys, so the
+ * items of a map that is full are apart from other tasks of the same key, and hide none of them in the index.
+ *
+ * It is `claimLimited` with the slots of two rows: those of the limit's key (`slot_key`), which tasks that are claimed by
+ * `claimLimited` take too, and those of the map. Both rows are locked, and read anew under the lock.
+ *
+ * **Ranks.** All candidates have one order: in rounds by the weight of the limit's key, and in a round by the turn of the joined
+ * key. An item is taken if its rank is within the room of its key, of its map and of the total. The ranks count candidates
+ * that another row refuses, so a statement may take too few. The first of all has the first rank everywhere, so each statement
+ * with a candidate takes one, and reports that there may be more.
+ *
+ * **Strict** limits do not have maps with a concurrency: the boot refuses them. An item of a definition that is older than the
+ * order of its limit holds its slot only while it runs.
+ */
+export const claimLimitedItems: Statement<LimitedRow> = {
+  name: 'claim_limited_items',
+  columns: LIMITED,
+  text: (tables) => limitedItemsText(tables, ''),
+};
+
+/** `claimLimitedItems` that skips items whose execution another session has locked, as `claimTasksPastLocks` does. */
+export const claimLimitedItemsPastLocks: Statement<LimitedRow> = {
+  name: 'claim_limited_items_past_locks',
+  columns: LIMITED,
+  text: (tables) => limitedItemsText(tables, executionIsFree(tables)),
+};
+
+/** The room of a joined key in all rows whose slots its items take. */
+const OPEN = 'least(k.free, k.tokens, k.total_free, m.free)';
+
+function limitedItemsText(tables: TenantTables, isFree: string): string {
+  const { clock } = tables;
+  const isDoubtful = (slots: string): string =>
+    `${DOUBTFUL_PART} * cardinality(s.h_execution)::bigint >= ${slots}`;
+  return `WITH asked AS MATERIALIZED (
+    SELECT a.limit_key, a.name, a.turn, a.slot_key, a.map_key, a.map_slots,
+           coalesce(l.concurrency, a.concurrency) AS concurrency, coalesce(l.total, a.total) AS total, ${rateOf('l', 'a')}
+    FROM ROWS FROM (
+      json_array_elements_text($6::json), json_array_elements_text($7::json), unnest($8::integer[]),
+      unnest($9::integer[]), unnest($10::integer[]), unnest($11::bigint[]), unnest($12::integer[]),
+      json_array_elements_text($21::json), json_array_elements_text($22::json), unnest($23::integer[])
+    ) WITH ORDINALITY AS a(limit_key, name, concurrency, total, rate, rate_ms, burst, slot_key, map_key, map_slots, turn)
+      LEFT JOIN LATERAL (
+        SELECT * FROM ${tables.limit} l WHERE l.name = ANY (ARRAY[a.name]) LIMIT 1
+      ) l ON true
+  ), total AS MATERIALIZED (
+    SELECT n.name, n.total - h.held AS free, h.*
+    FROM (SELECT DISTINCT name, total FROM asked WHERE total IS NOT NULL ORDER BY 1) n
+      CROSS JOIN LATERAL (${lockedSlot(tables, 'n.name')}) s
+      CROSS JOIN LATERAL ${holdersOf(tables, { isDoubtful: isDoubtful('n.total') })} h
+  ), key AS MATERIALIZED (
+    SELECT a.slot_key, t.free AS total_free, greatest(1, coalesce(s.weight, 1)) AS weight,
+           c.concurrency, c.concurrency - h.held AS free, r.rate, r.burst,
+           ${intervalOf('r.rate', 'r.rate_ms')} AS every, s.next_token_at, ${clock.now} AS now, h.*
+    FROM (SELECT DISTINCT ON (slot_key) * FROM asked ORDER BY slot_key) a
+      LEFT JOIN total t ON t.name = a.name
+      CROSS JOIN LATERAL (${lockedSlot(tables, 'a.slot_key')}) s
+      CROSS JOIN LATERAL (SELECT coalesce(s.concurrency, a.concurrency) AS concurrency) c
+      CROSS JOIN LATERAL (SELECT ${rateOf('s', 'a')}) r
+      CROSS JOIN LATERAL ${holdersOf(tables, { isDoubtful: isDoubtful('c.concurrency') })} h
+    WHERE a.total IS NULL OR t.free IS NOT NULL
+  ), map AS MATERIALIZED (
+    SELECT a.map_key, a.map_slots - h.held AS free, h.*
+    FROM (SELECT DISTINCT map_key, map_slots FROM asked ORDER BY 1) a
+      CROSS JOIN LATERAL (${lockedSlot(tables, 'a.map_key')}) s
+      CROSS JOIN LATERAL ${holdersOf(tables, { isDoubtful: isDoubtful('a.map_slots') })} h
+  ), token AS MATERIALIZED (
+    ${selectTokens('k.now')}
+  ), room AS MATERIALIZED (
+    SELECT a.limit_key, a.name, a.turn, a.slot_key, a.map_key, k.weight, k.tokens, k.free AS key_free, k.total_free,
+           m.free AS map_free, k.rate, k.burst, k.every, k.first, ${OPEN} AS open,
+           ceil($2::integer * k.weight::numeric / sum(k.weight) FILTER (WHERE ${OPEN} > 0) OVER ())::integer AS share
+    FROM asked a JOIN token k ON k.slot_key = a.slot_key JOIN map m ON m.map_key = a.map_key
+  ), candidate AS MATERIALIZED (
+    SELECT r.limit_key, r.name, r.slot_key, r.map_key, r.turn, r.weight, r.map_free, r.total_free,
+           least(r.key_free, r.tokens) AS key_free, c.execution_id, c.task_no, c.item_no,
+           row_number() OVER (PARTITION BY r.turn ORDER BY c.priority DESC, c.run_at) AS place
+    FROM room r CROSS JOIN LATERAL ${candidatesOf(tables, isFree)} c
+  ), ranked AS MATERIALIZED (
+    SELECT c.*, row_number() OVER (ORDER BY (c.place_of_key - 1) / c.weight, c.place, c.turn) AS rank
+    FROM (
+      SELECT c.*, row_number() OVER (PARTITION BY c.slot_key ORDER BY c.place, c.turn) AS place_of_key FROM candidate c
+    ) c
+  ), chosen AS MATERIALIZED (
+    SELECT c.limit_key, c.name, c.slot_key, c.map_key, c.execution_id, c.task_no, c.item_no
+    FROM (
+      SELECT c.*, row_number() OVER (PARTITION BY c.slot_key ORDER BY c.rank) AS of_key,
+             row_number() OVER (PARTITION BY c.map_key ORDER BY c.rank) AS of_map,
+             row_number() OVER (PARTITION BY c.name ORDER BY c.rank) AS of_name
+      FROM ranked c
+    ) c
+    WHERE c.of_key <= c.key_free AND c.of_map <= c.map_free AND (c.total_free IS NULL OR c.of_name <= c.total_free)
+    ORDER BY c.rank LIMIT $2::integer
+  ), ${claimedClauses(tables, { instance: '$16', from: 'chosen c', returning: ', c.limit_key, c.name, c.slot_key, c.map_key' })},
+  taken AS MATERIALIZED (
+    SELECT c.limit_key, count(*)::integer AS taken FROM claimed c GROUP BY 1
+  ), taken_key AS MATERIALIZED (
+    SELECT c.slot_key, count(*)::integer AS taken, ${holdersOfClaims(tables)} FROM claimed c GROUP BY 1
+  ), taken_map AS MATERIALIZED (
+    SELECT c.map_key, ${holdersOfClaims(tables)} FROM claimed c GROUP BY 1
+  ), taken_total AS MATERIALIZED (
+    SELECT c.name, ${holdersOfClaims(tables)} FROM claimed c GROUP BY 1
+  ), ${leaseClause(tables, 16)}, slot AS (
+    UPDATE ${tables.limitSlot} s
+    SET ${withHolders('k', 'n', `k.concurrency < ${UNLIMITED}`)},
+        next_token_at = CASE WHEN k.rate IS NULL THEN s.next_token_at ELSE k.first + n.taken * k.every END
+    FROM taken_key n JOIN token k ON k.slot_key = n.slot_key
+    WHERE s.limit_key = ANY (ARRAY[n.slot_key])
+  ), map_slot AS (
+    UPDATE ${tables.limitSlot} s SET ${withHolders('m', 'n')}
+    FROM taken_map n JOIN map m ON m.map_key = n.map_key
+    WHERE s.limit_key = ANY (ARRAY[n.map_key])
+  ), total_slot AS (
+    UPDATE ${tables.limitSlot} s SET ${withHolders('t', 'n')}
+    FROM taken_total n JOIN total t ON t.name = n.name
+    WHERE s.limit_key = ANY (ARRAY[n.name])
+  ), ${batchClause(tables, { instance: '$16', no: '$5', from: 'claimed c' })}
+  SELECT ${LIMITED.selectSome({ ...claimOfTask(tables), limitKey: 'limit_key' })} FROM claimed
+  UNION ALL
+  SELECT ${LIMITED.selectSome({ executionId: 'id', taskNo: String(INPUT_ROW), input: 'input' })}
+  FROM begun WHERE ${INPUT_IS_SMALL}
+  UNION ALL
+  SELECT ${LIMITED.selectSome(EXPIRED_OF_BEGUN)} FROM begun WHERE started_at IS NULL
+  UNION ALL
+  SELECT ${LIMITED.selectSome({
+    taskNo: String(KEY_ROW),
+    limitKey: 'a.limit_key',
+    claimed: 'coalesce(n.taken, 0)',
+    more: 'coalesce(n.taken, 0) < r.open AND coalesce(n.taken, 0) >= r.share OR coalesce(n.taken, 0) < c.found',
+    isLocked: 'r.limit_key IS NULL',
+    hasTotal: 'a.total IS NOT NULL',
+    tokenEveryUs: '(extract(epoch FROM r.every) * 1000000)::bigint',
+    burst: 'r.burst',
+    tokenInMs: `CASE WHEN coalesce(k.taken, 0) >= r.tokens
+      THEN greatest(0, ceil(extract(epoch FROM r.first + coalesce(k.taken, 0) * r.every - ${clock.now}) * 1000))::bigint END`,
+  })}
+  FROM asked a LEFT JOIN room r ON r.limit_key = a.limit_key LEFT JOIN taken n ON n.limit_key = a.limit_key
+    LEFT JOIN taken_key k ON k.slot_key = a.slot_key
+    LEFT JOIN (SELECT c.limit_key, count(*) AS found FROM candidate c GROUP BY 1) c ON c.limit_key = a.limit_key`;
+}
