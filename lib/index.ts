@@ -244,6 +244,7 @@ export type {
   SignalTarget,
 } from './runner/message-request.js';
 export type { WatchOptions } from './runner/watch-options.js';
+export type { BatchOptions } from './runner/batch-request.js';
 export type { DebounceOptions } from './runner/debounce-request.js';
 export type { StartOptions } from './runner/start-request.js';
 export type { TaskRunner } from './runner/task-runner.js';

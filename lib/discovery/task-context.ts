@@ -1,4 +1,5 @@
 import type { JsonObject } from './context-types.js';
+import type { BatchInputs } from './task-context/batch-inputs.js';
 import type { ChildExecutions } from './task-context/child-executions.js';
 import type { ReadableContext, WritableContext } from './task-context/context-values.js';
 import type { DurableSteps } from './task-context/durable-steps.js';
@@ -21,7 +22,8 @@ export interface TaskContext<C extends object = JsonObject>
     TaskMessages,
     ChildExecutions,
     MapResults,
-    ProgressReporting {}
+    ProgressReporting,
+    BatchInputs {}
 
 /** The result of a task: keys to store, as with {@link TaskContext.set}, or nothing. */
 export type TaskResult = JsonObject | void | undefined;

@@ -4,6 +4,7 @@ import { checkCallOptions } from '../errors/call-options.js';
 import { InvalidArgumentError } from '../errors/index.js';
 import { formatValue } from '../errors/option-checks.js';
 import { DURATION_FORM, parseDuration, type Duration } from '../workflow/index.js';
+import { checkJoined } from './join-check.js';
 import { checkKey, type StartOptions } from './start-request.js';
 
 /** How starts with one key are joined to one execution. */
@@ -30,20 +31,7 @@ export function checkDebounce(options: StartOptions, request: StartRequest): Deb
   const { debounce } = options;
   if (debounce === undefined) return undefined;
   checkCallOptions('debounce', debounce, DEBOUNCE_OPTIONS);
-  for (const name of ['idempotencyKey', 'runAt', 'delay', 'startBefore', 'manager'] as const) {
-    if (options[name] === undefined) continue;
-    throw new InvalidArgumentError(
-      'debounce',
-      `and ${name} cannot be combined; specify one of them`,
-    );
-  }
-  if (request.admission?.skips === true) {
-    const { name } = request.definition.workflow;
-    throw new InvalidArgumentError(
-      'debounce',
-      `cannot be used for workflow "${name}", whose admission has whenFull: 'skip': a start is skipped at once or not at all`,
-    );
-  }
+  checkJoined('debounce', options, request);
   const { key, wait, max } = debounce;
   const checked = checkKey(key, 'debounce.key');
   if (checked === null) throw new InvalidArgumentError('debounce.key', 'is missing');

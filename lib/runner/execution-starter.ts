@@ -7,6 +7,7 @@ import type { Started, StartRequest } from '../engine/starts/start-request.js';
 import type { TenantEngine } from '../engine/tenant-engine.js';
 import { checkCallOptions } from '../errors/call-options.js';
 import type { AvailabilityRetry } from '../runtime/availability-retry.js';
+import { checkBatch } from './batch-request.js';
 import { checkDebounce } from './debounce-request.js';
 import {
   checkManager,
@@ -49,6 +50,7 @@ export class ExecutionStarter {
     const manager = checkManager(options.manager);
     if (manager !== undefined) checkStartIn(request);
     const debounce = checkDebounce(options, request);
+    const batch = checkBatch(options, request);
     const bound = this.boundOf(request);
     // Without a bound, the start is sent in the turn of its call.
     const admission = bound === undefined ? undefined : await bound;
@@ -56,9 +58,11 @@ export class ExecutionStarter {
     const started =
       debounce !== undefined
         ? engine.starts.startDebounced(request, debounce)
-        : manager === undefined
-          ? engine.starts.start(request)
-          : engine.starts.startIn(manager, request);
+        : batch !== undefined
+          ? engine.starts.startBatched(request, batch)
+          : manager === undefined
+            ? engine.starts.start(request)
+            : engine.starts.startIn(manager, request);
     return admission === undefined ? started : started.finally(admission);
   }
 

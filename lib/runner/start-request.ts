@@ -5,6 +5,7 @@ import { limitKeysOf } from '../engine/limits/limit-keys.js';
 import { encodeContext } from '../engine/execution/context-entries.js';
 import type { PreparedOptions } from '../engine/children/child-runner.js';
 import type { RunnableDefinition } from '../engine/definitions/runnable-definition.js';
+import type { BatchOptions } from './batch-request.js';
 import type { DebounceOptions } from './debounce-request.js';
 import type { StartRequest } from '../engine/starts/start-request.js';
 import {
@@ -85,6 +86,18 @@ export interface StartOptions {
    * ```
    */
   debounce?: DebounceOptions;
+  /**
+   * Collects the inputs of starts with the same key in one execution, which begins when it has `size` of them, or `wait` after
+   * the first one. Its tasks read the inputs by `context.batch()`. Each input is in exactly one execution: a start that comes
+   * after the begin makes another one. Cannot be combined with `idempotencyKey`, `runAt`, `delay`, `startBefore`, `manager` and
+   * `debounce`. Default: none.
+   *
+   * @example
+   * ```ts
+   * await runner.start(IndexPages, { page }, { batch: { key: site, size: 100, wait: '5s' } });
+   * ```
+   */
+  batch?: BatchOptions;
 }
 
 export const START_OPTIONS: ReadonlySet<string> = new Set<keyof StartOptions>([
@@ -96,6 +109,7 @@ export const START_OPTIONS: ReadonlySet<string> = new Set<keyof StartOptions>([
   'priority',
   'manager',
   'debounce',
+  'batch',
 ]);
 const MAX_KEY_LENGTH = 500;
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe } from '@jest/globals';
 import { describeAdmissions } from './admissions.js';
+import { describeBatches } from './batches.js';
 import { describeBulk } from './bulk.js';
 import { describeChildEnds } from './child-ends.js';
 import { describeChildren } from './children.js';
@@ -55,6 +56,7 @@ const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStor
   ['priorities and queues', describeQueues],
   ['admissions', describeAdmissions],
   ['debounced starts', describeDebounces],
+  ['batches', describeBatches],
   ['the fence', describeFence],
   ['fan-in', describeFanIn],
   ['items of a task', describeItems],

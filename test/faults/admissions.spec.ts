@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import {
   admitted,
   auditAdmissions,
+  BATCH_SIZE,
   mostAdmitted,
   PER_KEY,
 } from '../integration/limits/admitted.js';
@@ -19,6 +20,10 @@ const DEBOUNCED: [string, Failpoint][] = (['before', 'sent', 'after'] as const).
   at,
   { at, statement: STATEMENTS.debounce },
 ]);
+
+const BATCHED = (['before', 'sent', 'after'] as const).map(
+  (at): ['before' | 'sent' | 'after', Failpoint] => [at, { at, statement: STATEMENTS.batch }],
+);
 
 const POINTS: [string, Failpoint][] = (['start', 'admit'] as const).flatMap((name) => {
   const statement = STATEMENTS[name === 'start' ? 'startAdmitted' : 'admit'];
@@ -76,6 +81,39 @@ test.each(DEBOUNCED)(
     );
     // The execution of the start that was killed may have begun before the next start.
     expect(row?.n).toBeLessThanOrEqual(at === 'before' ? 1 : 2);
+  },
+  120_000,
+);
+
+test.each(BATCHED)(
+  'A batch whose starter is killed %s has all of its inputs once, or none of them',
+  async (at, failpoint) => {
+    const tenant = await openTenant([admitted]);
+    const { schema } = tenant;
+    const settings: AdmissionSettings = { schema, count: COUNT, failpoint, batchKey: 'b' };
+    const victim = startChild(SCRIPT, { env: { ADMISSION: JSON.stringify(settings) } });
+    expect(await victim.exit).toMatchObject({ signal: 'SIGKILL' });
+    const batch = { key: 'b', size: BATCH_SIZE, wait: 1 };
+    const last = await tenant.runner.start(admitted, { key: 'k', ms: 2 }, { batch });
+    await last.result();
+    // What was sent may be committed after the death of its sender.
+    const ended = async (): Promise<boolean> =>
+      (await tenant.query(`SELECT FROM cloacina_workflow_execution WHERE completed_at IS NULL`))
+        .length === 0;
+    await waitFor(ended, { what: 'the ends of all batches' });
+    const batches = await tenant.query<{ stored: number; counted: number }>(
+      `SELECT x.batch_count AS counted, count(s.id)::integer AS stored
+       FROM cloacina_workflow_execution x LEFT JOIN cloacina_signal s ON s.execution_id = x.id GROUP BY x.id`,
+    );
+    let inputs = 0;
+    for (const { stored, counted } of batches) {
+      expect(stored).toBe(counted);
+      expect(stored).toBeLessThanOrEqual(BATCH_SIZE);
+      inputs += stored;
+    }
+    // The first statement fills a batch, and the second one has the rest.
+    const possible = { before: [1], sent: [1, 1 + BATCH_SIZE], after: [1 + BATCH_SIZE] };
+    expect(possible[at]).toContain(inputs);
   },
   120_000,
 );

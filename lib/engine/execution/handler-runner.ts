@@ -11,6 +11,7 @@ import type { HandlerOutcome } from './handler-outcome.js';
 import { lastValue } from './last-value.js';
 import type { OutcomeRecorder } from './outcome-recorder.js';
 import type { ReadResults } from '../items/item-results.js';
+import type { ReadBatch } from '../starts/batch-reader.js';
 import { runningOf } from './running-item.js';
 import type { Children } from '../children/children.js';
 import type { StepServices } from '../waits/step-services.js';
@@ -39,6 +40,7 @@ export interface HandlerRunnerParts {
   readonly children: Children;
   readonly progress: ProgressReports;
   readonly results: ReadResults;
+  readonly batch: ReadBatch;
   readonly maps: MapRuns;
 }
 
@@ -59,7 +61,7 @@ export class HandlerRunner {
 
   constructor(private readonly parts: HandlerRunnerParts) {
     const { clock, dataSource, runner, settings, steps, messages, tokens, children } = parts;
-    const { progress, results } = parts;
+    const { progress, results, batch } = parts;
     this.surroundings = {
       clock,
       tenant: settings.tenant,
@@ -71,6 +73,7 @@ export class HandlerRunner {
       children,
       progress,
       results,
+      batch,
       get manager() {
         return dataSource.manager;
       },

@@ -178,6 +178,10 @@ export class RunningTask implements TaskContext {
     return this.surroundings.results(executionId, definition.workflow, mapTask, options);
   }
 
+  batch(): Promise<never> {
+    return this.surroundings.batch(this.executionId) as Promise<never>;
+  }
+
   progress(value: unknown): void {
     const json = encodeProgress(value);
     if (!this.run.hasReturned) this.surroundings.progress.report(this.claim, json);

@@ -4,6 +4,7 @@ import type { Children } from '../children/children.js';
 import type { ReadResults } from '../items/item-results.js';
 import type { MessageTaker } from '../messages/message-taker.js';
 import type { TokenIssuer } from '../messages/token-issuer.js';
+import type { ReadBatch } from '../starts/batch-reader.js';
 import type { StepServices } from '../waits/step-services.js';
 import type { ProgressReports } from './progress-reports.js';
 
@@ -21,4 +22,5 @@ export interface TaskSurroundings {
   readonly children: Children;
   readonly progress: Pick<ProgressReports, 'report'>;
   readonly results: ReadResults;
+  readonly batch: ReadBatch;
 }

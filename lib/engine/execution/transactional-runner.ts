@@ -99,7 +99,7 @@ export class TransactionalRunner {
   ): Promise<void> {
     const { claim, input } = attempt;
     const { clock, settings, dataSource, runner, call, recorder, gate } = this.parts;
-    const { steps, messages, tokens, children, progress, results } = this.parts;
+    const { steps, messages, tokens, children, progress, results, batch } = this.parts;
     run.phase = 'handler';
     run.begunAt = clock.now();
     run.transaction = transaction;
@@ -116,6 +116,7 @@ export class TransactionalRunner {
       children,
       progress,
       results,
+      batch,
       manager: transaction.manager as TaskContext['manager'],
     });
     run.task = context.run;

@@ -1,4 +1,5 @@
 import type { UserTransaction } from '../../store/port/index.js';
+import type { Batch, BatchedStarts } from './batched-starts.js';
 import type { Debounce, DebouncedStarts } from './debounced-starts.js';
 import type { Starter } from './starter.js';
 import type { Started, StartRequest } from './start-request.js';
@@ -10,6 +11,7 @@ export class ExecutionStarts {
     private readonly starter: Starter,
     private readonly transactional: TransactionalStarts,
     private readonly debounced: DebouncedStarts,
+    private readonly batched: BatchedStarts,
   ) {}
 
   start(request: StartRequest): Promise<Started> {
@@ -19,6 +21,11 @@ export class ExecutionStarts {
   /** Starts an execution, or replaces the input of one with the same key that has not begun. */
   startDebounced(request: StartRequest, debounce: Debounce): Promise<Started> {
     return this.debounced.start(request, debounce);
+  }
+
+  /** Adds the input to an execution with the same key that has not begun, or starts one. */
+  startBatched(request: StartRequest, batch: Batch): Promise<Started> {
+    return this.batched.start(request, batch);
   }
 
   /** Starts one of many executions of a call. */
@@ -45,12 +52,14 @@ export class ExecutionStarts {
   }
 
   async whenIdle(): Promise<void> {
-    await Promise.all([this.starter.whenIdle(), this.debounced.whenIdle()]);
+    const all = [this.starter, this.debounced, this.batched];
+    await Promise.all(all.map((starts) => starts.whenIdle()));
   }
 
   close(): void {
     this.starter.close();
     this.transactional.close();
     this.debounced.close();
+    this.batched.close();
   }
 }

@@ -27,7 +27,7 @@ export function wireExecution(core: EngineCore, rooms: RoomsOfExecution) {
   const { inputs } = rooms.completion;
   const { completer, recorder } = rooms.outcomes;
   const { steps, taker, tokens } = rooms.waits;
-  const { items, itemCanceller, maps, results } = rooms.maps;
+  const { items, itemCanceller, maps, results, batch } = rooms.maps;
   const { dataSource, runner, interceptors = new TaskInterceptors() } = given;
   const suspects = new Suspects(store, completer);
   const overruns = new Overruns({
@@ -62,6 +62,7 @@ export function wireExecution(core: EngineCore, rooms: RoomsOfExecution) {
     children: rooms.children.children,
     progress,
     results,
+    batch,
     maps,
   });
   const executor = new Executor({

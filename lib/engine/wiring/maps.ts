@@ -3,13 +3,14 @@ import { ItemCanceller } from '../map/item-canceller.js';
 import { ItemReader } from '../items/item-reader.js';
 import { itemResults } from '../items/item-results.js';
 import { MapRunner } from '../map/map-runner.js';
+import { batchReader } from '../starts/batch-reader.js';
 import type { CompletionRoom } from './completion.js';
 import type { EngineCore } from './core.js';
 import type { OutcomesRoom } from './outcomes.js';
 
 export type MapsRoom = ReturnType<typeof wireMaps>;
 
-/** Maps: their items are stored, read for their claims, cancelled after failures, and joined. */
+/** Maps: their items are stored, read for their claims, cancelled after failures, and joined. And the inputs of batches. */
 export function wireMaps(
   core: EngineCore,
   {
@@ -43,5 +44,6 @@ export function wireMaps(
       limitedReady: (limitKeys) => later.limited.ready(limitKeys),
     }),
     results: itemResults(store, whileUnavailable),
+    batch: batchReader(store, whileUnavailable),
   };
 }

@@ -3,6 +3,7 @@ import { canRunRoots } from '../definitions/runnable-definition.js';
 import { ExecutionStarts } from '../starts/execution-starts.js';
 import { OpenKeys } from '../starts/open-keys.js';
 import { delayOf, keyOf, limitMs } from '../starts/start-item.js';
+import { BatchedStarts } from '../starts/batched-starts.js';
 import { DebouncedStarts } from '../starts/debounced-starts.js';
 import { Starter, type StartConsequences } from '../starts/starter.js';
 import type { StartRequest } from '../starts/start-request.js';
@@ -82,13 +83,19 @@ export function wireStarts(
     events,
     consequences: { dueIn, startLimited: watchStartLimit, definitionsMissing },
   });
-  const debounced = new DebouncedStarts({
+  const joined = {
     clock,
     tenant,
     startTimeoutMs: settings.startTimeoutMs,
     queuedBytes: services.queuedBytes,
     store,
-    consequences: { created: (request) => started.created(request), dueIn, definitionsMissing },
-  });
-  return { starts: new ExecutionStarts(starter, transactional, debounced), started };
+    consequences: {
+      created: (request: StartRequest) => started.created(request),
+      dueIn,
+      definitionsMissing,
+    },
+  };
+  const debounced = new DebouncedStarts(joined);
+  const batched = new BatchedStarts(joined);
+  return { starts: new ExecutionStarts(starter, transactional, debounced, batched), started };
 }

@@ -22,14 +22,16 @@ const MAX_CHARACTERS = 4 * 1024 * 1024;
 /** Number of statements under way. The next inputs are read at the same time. */
 const MAX_STATEMENTS = 2;
 
+/** Options by which starts join others. */
+const JOINS: ReadonlySet<string> = new Set(['debounce', 'batch']);
 const MANY_OPTIONS: ReadonlySet<string> = new Set([
-  ...[...START_OPTIONS].filter((name) => name !== 'idempotencyKey' && name !== 'debounce'),
+  ...[...START_OPTIONS].filter((name) => name !== 'idempotencyKey' && !JOINS.has(name)),
   'key',
   'onProgress',
   'signal',
 ]);
 const ITEM_OPTIONS: ReadonlySet<string> = new Set(
-  [...START_OPTIONS].filter((name) => name !== 'manager' && name !== 'debounce'),
+  [...START_OPTIONS].filter((name) => name !== 'manager' && !JOINS.has(name)),
 );
 
 /** A transaction that is rolled back stores none. */

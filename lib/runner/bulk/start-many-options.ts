@@ -2,7 +2,7 @@ import type { WorkflowInput, WorkflowRef } from '../../discovery/workflow-ref.js
 import type { StartOptions } from '../start-request.js';
 
 /** Options of one execution of {@link CloacinaRunner.startMany}. */
-export type StartItemOptions = Omit<StartOptions, 'manager' | 'debounce'>;
+export type StartItemOptions = Omit<StartOptions, 'manager' | 'debounce' | 'batch'>;
 
 /**
  * An execution to start: its input, or its input with options as `[input, options]`, as in `context.executeAll()`. An array
@@ -14,7 +14,7 @@ export type StartItem<R extends WorkflowRef> =
 /** Options of {@link CloacinaRunner.startMany}. Those of an item come before those of the call. */
 export interface StartManyOptions<R extends WorkflowRef = WorkflowRef> extends Omit<
   StartOptions,
-  'idempotencyKey' | 'debounce'
+  'idempotencyKey' | 'debounce' | 'batch'
 > {
   /**
    * Makes the idempotency key of each execution from its input, so that the call can be repeated after a failure. Default:

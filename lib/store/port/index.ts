@@ -3,6 +3,7 @@ export * from './bulk.js';
 export * from './children.js';
 export * from './claims.js';
 export * from './control.js';
+export * from './batches.js';
 export * from './debounces.js';
 export * from './definitions.js';
 export * from './event-starts.js';

@@ -5,6 +5,7 @@ import type { BulkStore } from './bulk.js';
 import type { ChildStore } from './children.js';
 import type { ClaimStore } from './claims.js';
 import type { ControlStore } from './control.js';
+import type { BatchStore } from './batches.js';
 import type { DebounceStore } from './debounces.js';
 import type { DefinitionStore } from './definitions.js';
 import type { ExplanationStore } from './explanations.js';
@@ -59,6 +60,7 @@ export interface TenantStore
   readonly items: ItemStore;
   readonly limits: LimitStore;
   readonly admissions: AdmissionStore;
+  readonly batches: BatchStore;
   readonly debounces: DebounceStore;
   readonly schedules: ScheduleStore;
   readonly states: StateStore;

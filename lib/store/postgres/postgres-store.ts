@@ -4,6 +4,7 @@ import { PostgresBulkStore } from './roles/bulk.js';
 import { PostgresChildStore } from './roles/children.js';
 import { PostgresClaimStore } from './roles/claims.js';
 import { PostgresControlStore } from './roles/control.js';
+import { PostgresBatchStore } from './roles/batches.js';
 import { PostgresDebounceStore } from './roles/debounces.js';
 import { PostgresDefinitionStore } from './roles/definitions.js';
 import { PostgresEventStartStore } from './roles/event-starts.js';
@@ -32,6 +33,7 @@ import type {
   AdmissionStore,
   BulkStore,
   ChildStore,
+  BatchStore,
   DebounceStore,
   DefinitionStore,
   EventStartStore,
@@ -79,6 +81,7 @@ export class PostgresStore
   readonly items: ItemStore;
   readonly limits: LimitStore;
   readonly admissions: AdmissionStore;
+  readonly batches: BatchStore;
   readonly debounces: DebounceStore;
   readonly schedules: ScheduleStore;
   readonly states: StateStore;
@@ -101,6 +104,7 @@ export class PostgresStore
     this.items = new PostgresItemStore(db);
     this.limits = new PostgresLimitStore(db);
     this.admissions = new PostgresAdmissionStore(db);
+    this.batches = new PostgresBatchStore(db);
     this.debounces = new PostgresDebounceStore(db);
     this.schedules = new PostgresScheduleStore(db);
     this.states = new PostgresStateStore(db);

@@ -22,6 +22,8 @@ export interface MemoryExecution {
   input: string;
   /** Unique within the workflow until a debounced start finds that the execution has begun or ended. */
   debounceKey: string | null;
+  /** Number of inputs that starts of a batch have added. Null if it is not a batch. */
+  batchCount: number | null;
   /** When the execution may begin. With an admission key: when it asks for its slot. */
   runAt: number | null;
   readonly timeoutMs: number | null;

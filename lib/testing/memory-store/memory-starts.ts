@@ -132,6 +132,7 @@ interface Inserted {
   readonly waits?: boolean;
   readonly parent?: ParentColumns;
   readonly debounceKey?: string;
+  readonly batchCount?: number;
 }
 
 /**
@@ -143,7 +144,7 @@ export function insert(
   tables: MemoryTables,
   item: StartItem,
   { claimant }: { readonly claimant: Pick<LeaseWrite['claimant'], 'instanceId'> },
-  { waits = item.admission !== null, parent = NO_PARENT, debounceKey }: Inserted = {},
+  { waits = item.admission !== null, parent = NO_PARENT, debounceKey, batchCount }: Inserted = {},
 ): void {
   const { id, plan } = item;
   const claims = waits ? 0 : item.claims;
@@ -164,6 +165,7 @@ export function insert(
     input: item.input,
     unsettled: parent.unsettled | (item.admission === null ? 0 : ADMIT_NEXT),
     debounceKey: debounceKey ?? null,
+    batchCount: batchCount ?? null,
     admissionKey: item.admission?.key ?? null,
     admitted: item.admission !== null && !waits,
     runAt: hasTime ? runAt : null,

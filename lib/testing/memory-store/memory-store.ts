@@ -5,6 +5,7 @@ import type {
   AdmissionStore,
   BulkStore,
   ChildStore,
+  BatchStore,
   DebounceStore,
   DefinitionStore,
   EventStartStore,
@@ -28,6 +29,7 @@ import { MemoryBulkStore } from './roles/bulk.js';
 import { MemoryChildStore } from './roles/children.js';
 import { MemoryClaimStore } from './roles/claims.js';
 import { MemoryControlStore } from './roles/control.js';
+import { MemoryBatchStore } from './roles/batches.js';
 import { MemoryDebounceStore } from './roles/debounces.js';
 import { MemoryDefinitionStore } from './roles/definitions.js';
 import { MemoryEventStartStore } from './roles/event-starts.js';
@@ -78,6 +80,7 @@ export class MemoryStore
   readonly items: ItemStore;
   readonly limits: LimitStore;
   readonly admissions: AdmissionStore;
+  readonly batches: BatchStore;
   readonly debounces: DebounceStore;
   readonly schedules: ScheduleStore;
   readonly states: StateStore;
@@ -102,6 +105,7 @@ export class MemoryStore
     this.items = new MemoryItemStore(tables);
     this.limits = new MemoryLimitStore(tables);
     this.admissions = new MemoryAdmissionStore(tables);
+    this.batches = new MemoryBatchStore(tables);
     this.debounces = new MemoryDebounceStore(tables);
     this.schedules = new MemoryScheduleStore(tables);
     this.states = new MemoryStateStore(tables);

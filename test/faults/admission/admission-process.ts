@@ -2,7 +2,7 @@ import { describeDefinition } from '../../../lib/discovery/build-registration.js
 import { WorkflowRegistry } from '../../../lib/discovery/registered-workflow.js';
 import { BuiltWorkflow } from '../../../lib/discovery/workflow-builder.js';
 import { TenantManager } from '../../../lib/tenants/hosting/tenant-manager.js';
-import { admitted } from '../../integration/limits/admitted.js';
+import { admitted, BATCH_SIZE } from '../../integration/limits/admitted.js';
 import { tenantOptions } from '../../support/tenant-options.js';
 import { armFailpoint, type Failpoint } from '../workload/failpoints.js';
 
@@ -13,9 +13,11 @@ export interface AdmissionSettings {
   readonly failpoint: Failpoint;
   /** Starts with this debounce key instead. */
   readonly debounceKey?: string;
+  /** Adds its inputs to batches with this key instead. */
+  readonly batchKey?: string;
 }
 
-const { schema, count, failpoint, debounceKey } = JSON.parse(
+const { schema, count, failpoint, debounceKey, batchKey } = JSON.parse(
   process.env['ADMISSION'] ?? '{}',
 ) as AdmissionSettings;
 if (!(admitted instanceof BuiltWorkflow)) throw new TypeError('Not a definition.');
@@ -25,7 +27,10 @@ const host = new TenantManager(new WorkflowRegistry([registered]), 10);
 const { runner } = await host.openTenant(tenantOptions(schema, { maxConcurrentTasks: 10 }));
 await host.startClaiming();
 armFailpoint(failpoint);
-const options = debounceKey === undefined ? {} : { debounce: { key: debounceKey, wait: 1 } };
+const options = {
+  ...(debounceKey === undefined ? {} : { debounce: { key: debounceKey, wait: 1 } }),
+  ...(batchKey === undefined ? {} : { batch: { key: batchKey, size: BATCH_SIZE, wait: 1 } }),
+};
 await Promise.all(
   Array.from({ length: count }, () => runner.start(admitted, { key: 'k', ms: 1 }, options)),
 );

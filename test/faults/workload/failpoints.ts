@@ -17,6 +17,7 @@ export const STATEMENTS = {
   startAdmitted: 'place AS MATERIALIZED',
   admit: 'superseded AS MATERIALIZED',
   debounce: 'updated_task AS (',
+  batch: 'x.batch_count + n.taken AS filled',
   claim: 'WITH RECURSIVE level',
   complete: 'ended_batch AS (',
   reschedule: "WHEN l.kind = 'retry' THEN t.attempt + 1",

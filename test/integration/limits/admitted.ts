@@ -3,6 +3,8 @@ import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { OpenTenant } from '../../support/open-tenant.js';
 
 export const PER_KEY = 2;
+/** Number of inputs in a batch. */
+export const BATCH_SIZE = 4;
 
 /** A workflow of which a few executions of each key run at a time, with two tasks and a wait between them. */
 export const admitted = defineWorkflow<{ key: string; ms: number }>('admitted', {

@@ -5,6 +5,10 @@ import {
   admitValues,
 } from '../../../lib/store/postgres/statements/admit-executions.js';
 import {
+  batchExecutions,
+  batchValues,
+} from '../../../lib/store/postgres/statements/batch-executions.js';
+import {
   debounceExecutions,
   debounceValues,
 } from '../../../lib/store/postgres/statements/debounce-executions.js';
@@ -69,6 +73,21 @@ export const ADMISSIONS: readonly Hot[] = [
     statement: debounceExecutions,
     values: (ids) =>
       debounceValues(ids.map((id) => ({ item: startOf(join), key: id, waitMs: 1, maxMs: null }))),
+    tasks: either(TASK, TASKS_OF_EXECUTION),
+    executions: either(KEY, DEBOUNCE),
+  },
+  {
+    statement: batchExecutions,
+    values: (ids) =>
+      batchValues(
+        ids.map((id) => ({
+          item: startOf(join),
+          key: id,
+          waitMs: 1,
+          size: 10,
+          inputs: [{ id, input: '{}' }],
+        })),
+      ),
     tasks: either(TASK, TASKS_OF_EXECUTION),
     executions: either(KEY, DEBOUNCE),
   },

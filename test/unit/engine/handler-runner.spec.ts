@@ -87,6 +87,7 @@ function run(begun: (attempt: Attempt) => void = () => undefined) {
     }),
     // No handler of these tests is that of a map.
     results: undefined as unknown as ReadResults,
+    batch: () => Promise.resolve([]),
     maps: undefined as unknown as MapRunner,
     gate: scene.gate,
     events: { taskStarted: () => told.push('started') },

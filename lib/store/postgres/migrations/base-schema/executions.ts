@@ -46,6 +46,7 @@ CREATE TABLE ${schema}.cloacina_workflow_execution (
   forked_from uuid,
   admission_key text COLLATE "C",
   debounce_key text COLLATE "C",
+  batch_count integer,
   schedule text,
   scheduled_for timestamptz
 ) WITH (${HIGH_CHURN});
@@ -191,7 +192,12 @@ CREATE INDEX cloacina_workflow_execution_admission_due_idx
     [
       'COLUMN',
       'workflow_execution.debounce_key',
-      'Unique within the workflow. A later start with the key replaces the input of an execution that has not begun, and takes the key from any other.',
+      'Unique within the workflow. A later start with the key replaces the input of an execution that has not begun, or with U+001E before the key adds its input, and takes the key from any other.',
+    ],
+    [
+      'COLUMN',
+      'workflow_execution.batch_count',
+      'Number of inputs that starts of a batch have added. NULL for an execution that was not started with a batch.',
     ],
     [
       'COLUMN',

@@ -1,3 +1,4 @@
+import { BATCH_INPUT } from '../../../port/index.js';
 import { SERVER_CLOCK } from '../../statements/sql-clock.js';
 import { HIGH_CHURN, type TableGroup } from './table-group.js';
 
@@ -56,6 +57,9 @@ CREATE UNIQUE INDEX cloacina_signal_sent_idx
 CREATE UNIQUE INDEX cloacina_signal_emitted_idx
   ON ${schema}.cloacina_signal (name, key, idempotency_key)
   WHERE execution_id IS NULL AND idempotency_key IS NOT NULL;
+-- An input of a batch is stored once, in whichever execution it is.
+CREATE UNIQUE INDEX cloacina_signal_batched_idx
+  ON ${schema}.cloacina_signal (idempotency_key) WHERE name = '${BATCH_INPUT}';
 
 -- Without WAL, and empty after a crash of the server: progress is advisory, and the next report replaces it.
 CREATE UNLOGGED TABLE ${schema}.cloacina_task_progress (
@@ -91,7 +95,7 @@ CREATE UNLOGGED TABLE ${schema}.cloacina_task_progress (
     [
       'TABLE',
       'signal',
-      'Messages for tasks: signals to one execution, and events with a name and a key.',
+      'Messages for tasks: signals to one execution, and events with a name and a key. The inputs of a batch are signals with the name #batch.',
     ],
     ['COLUMN', 'signal.execution_id', 'The execution that a signal is for. NULL for an event.'],
     ['COLUMN', 'signal.key', 'The key of an event. NULL for a signal.'],
