@@ -187,6 +187,10 @@ export { CloacinaLimits } from './runner/cloacina-limits.js';
 export type { PauseOptions, ReasonOptions } from './runner/reason-options.js';
 export type { PausedWorkflow } from './runner/workflow-pause.js';
 export type {
+  AdmissionFilter,
+  AdmissionPage,
+  AdmissionSettings,
+  AdmissionState,
   LimitFilter,
   LimitHolder,
   LimitKeyRef,

@@ -1,15 +1,23 @@
+import type { WorkflowRef } from '../discovery/workflow-ref.js';
 import { checkCallOptions } from '../errors/call-options.js';
 import { InvalidArgumentError } from '../errors/index.js';
 import { formatValue } from '../errors/option-checks.js';
 import type { LimitChange } from '../store/port/index.js';
 import {
+  admissionLimitName,
   checkLimitName,
   checkNumbers,
   isBuiltInName,
   keyProblem,
   limitKeyOf,
 } from '../workflow/index.js';
-import type { LimitFilter, LimitKeyRef, LimitSettings } from './limit-state.js';
+import type {
+  AdmissionFilter,
+  AdmissionSettings,
+  LimitFilter,
+  LimitKeyRef,
+  LimitSettings,
+} from './limit-state.js';
 
 const REF: ReadonlySet<string> = new Set<keyof LimitKeyRef>(['name', 'key']);
 const SETTINGS: ReadonlySet<string> = new Set<keyof LimitSettings>([
@@ -20,6 +28,17 @@ const SETTINGS: ReadonlySet<string> = new Set<keyof LimitSettings>([
   'weight',
 ]);
 const FILTER: ReadonlySet<string> = new Set<keyof LimitFilter>(['name', 'full', 'limit', 'cursor']);
+const ADMISSION_SETTINGS: ReadonlySet<string> = new Set<keyof AdmissionSettings>([
+  'concurrency',
+  'rate',
+  'key',
+]);
+const ADMISSION_FILTER: ReadonlySet<string> = new Set<keyof AdmissionFilter>([
+  'workflow',
+  'full',
+  'limit',
+  'cursor',
+]);
 const MAX_WEIGHT = 1_000;
 const DEFAULT_PAGE = 50;
 const MAX_PAGE = 500;
@@ -69,12 +88,17 @@ export function checkSettings(
   if (limitKey !== undefined && numbers.total !== undefined) {
     throw new InvalidArgumentError('total', 'is that of all keys; leave out the key');
   }
+  return { limitKey, change: { ...checkChange(numbers), weight: checkWeight(weight) } };
+}
+
+/** Numbers to set; those that are null are to be those of the code again. */
+function checkChange(numbers: Omit<LimitSettings, 'key' | 'weight'>): LimitChange {
   const given = Object.fromEntries(Object.entries(numbers).filter(([, value]) => value !== null));
   const checked = checkNumbers(given, (problem) => {
     throw new InvalidArgumentError('settings', problem);
   });
   const cleared = Object.fromEntries(Object.entries(numbers).filter(([, value]) => value === null));
-  return { limitKey, change: { ...checked, ...cleared, weight: checkWeight(weight) } };
+  return { ...checked, ...cleared };
 }
 
 function checkWeight(weight: number | null | undefined): number | null | undefined {
@@ -84,6 +108,35 @@ function checkWeight(weight: number | null | undefined): number | null | undefin
     'weight',
     `must be a whole number from 1 to ${MAX_WEIGHT}, not ${formatValue(weight)}`,
   );
+}
+
+/** @throws InvalidArgumentError for an unknown option, and for numbers that are not valid */
+export function checkAdmissionSettings(
+  workflow: string,
+  settings: AdmissionSettings,
+): { readonly name: string; readonly limitKey: string | undefined; readonly change: LimitChange } {
+  checkCallOptions('limits.setAdmission()', settings, ADMISSION_SETTINGS);
+  const { key, ...numbers } = settings;
+  const name = admissionLimitName(workflow);
+  const limitKey = key === undefined ? undefined : limitKeyOf(name, checkKey('key', key));
+  return { name, limitKey, change: checkChange(numbers) };
+}
+
+export interface CheckedAdmissionFilter {
+  readonly workflow: string | null;
+  readonly full: boolean;
+  readonly limit: number;
+  readonly after: string | null;
+}
+
+/** @throws InvalidArgumentError for an unknown option, and for values that are not valid */
+export function checkAdmissionFilter(
+  filter: AdmissionFilter,
+  nameOf: (workflow: WorkflowRef) => string,
+): CheckedAdmissionFilter {
+  checkCallOptions('limits.listAdmissions()', filter, ADMISSION_FILTER);
+  const { workflow, ...page } = filter;
+  return { ...checkPage(page), workflow: workflow === undefined ? null : nameOf(workflow) };
 }
 
 export interface CheckedLimitFilter {
@@ -96,7 +149,15 @@ export interface CheckedLimitFilter {
 /** @throws InvalidArgumentError for an unknown option, and for values that are not valid */
 export function checkLimitFilter(filter: LimitFilter): CheckedLimitFilter {
   checkCallOptions('limits.list()', filter, FILTER);
-  const { name, full = false, limit = DEFAULT_PAGE, cursor } = filter;
+  const { name, ...page } = filter;
+  return { ...checkPage(page), name: name === undefined ? null : checkName('name', name) };
+}
+
+function checkPage({
+  full = false,
+  limit = DEFAULT_PAGE,
+  cursor,
+}: Omit<LimitFilter, 'name'>): Omit<CheckedLimitFilter, 'name'> {
   if (typeof full !== 'boolean') {
     throw new InvalidArgumentError('full', `must be true or false, not ${formatValue(full)}`);
   }
@@ -106,12 +167,7 @@ export function checkLimitFilter(filter: LimitFilter): CheckedLimitFilter {
       `must be a whole number from 1 to ${MAX_PAGE}, not ${formatValue(limit)}`,
     );
   }
-  return {
-    name: name === undefined ? null : checkName('name', name),
-    full,
-    limit,
-    after: cursor === undefined ? null : decodeCursor(cursor),
-  };
+  return { full, limit, after: cursor === undefined ? null : decodeCursor(cursor) };
 }
 
 export function encodeLimitCursor(limitKey: string): string {

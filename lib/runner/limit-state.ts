@@ -1,3 +1,4 @@
+import type { WorkflowRef } from '../discovery/workflow-ref.js';
 import type { LimitNumbers, Rate } from '../workflow/index.js';
 
 /** A key of a limit. Without `key`, that of a limit whose tasks have no key. */
@@ -73,3 +74,52 @@ export type LimitSettings = {
   /** The weight of the key, 1 to 1,000; only with `key`. Default: 1. */
   weight?: number | null;
 };
+
+/** A key of the admission of a workflow, as it is now. */
+export interface AdmissionState {
+  /** The name of the workflow. */
+  workflow: string;
+  /** The value of the key. Absent if all executions of the workflow share one. */
+  key?: string;
+  /** The number of executions that have a slot. */
+  inUse: number;
+  /** The number of executions that may have a slot at a time. */
+  concurrency: number;
+  /** How many executions may begin in a time. Absent: any number. */
+  rate?: Rate;
+  /** The number of executions that are due and wait for their turn, counted up to 1,000. */
+  waiting: number;
+  /** When the rate allows the next execution to begin. Absent: now. */
+  nextAt?: Date;
+  /** The ids of the executions that have a slot, the oldest first. */
+  holders: string[];
+}
+
+/** Which keys {@link CloacinaLimits.listAdmissions} returns. */
+export interface AdmissionFilter {
+  /** A workflow. Default: all workflows with an admission. */
+  workflow?: WorkflowRef;
+  /** `true`: only keys without a free slot or without a token. Default: `false`. */
+  full?: boolean;
+  /** The size of the page, 1 to 500. Default: 50. */
+  limit?: number;
+  /** The `nextCursor` of the previous page. Default: the first page. */
+  cursor?: string;
+}
+
+/** A page of keys, by workflow and key. */
+export interface AdmissionPage {
+  items: AdmissionState[];
+  /** The `cursor` of the next page; null on the last page. */
+  nextCursor: string | null;
+}
+
+/** The numbers that {@link CloacinaLimits.setAdmission} sets. */
+export interface AdmissionSettings {
+  /** The number of executions of each key that run at a time, 0 to 1,000. `null`: that of the code again. */
+  concurrency?: number | null;
+  /** How many executions of each key may begin in a time. `null`: that of the code again. */
+  rate?: Rate | null;
+  /** The key whose numbers are set. Default: those of all keys. */
+  key?: string | number;
+}

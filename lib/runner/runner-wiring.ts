@@ -95,7 +95,14 @@ export function wireRunner({ engine, registry, serves, hasBooted }: RunnerParts)
       actions: new BulkActions({ engine, whileUnavailable }),
       whileUnavailable,
     }),
-    limits: new CloacinaLimits({ engine, reader: limits, served, whileUnavailable }),
+    limits: new CloacinaLimits({
+      engine,
+      reader: limits,
+      turns,
+      nameOf: (workflow) => registry.nameOf(workflow),
+      served,
+      whileUnavailable,
+    }),
     pauses: new WorkflowPauseCalls({
       engine,
       nameOf: (workflow) => registry.nameOf(workflow),

@@ -57,6 +57,19 @@ export const ADMISSION_PREFIX = 'admission\u001e';
  */
 export const NO_ADMISSION: CheckedAdmission = { concurrency: MAX_CONCURRENCY, whenFull: 'queue' };
 
+/** The name under which the numbers of a workflow's admission are set at run time. */
+export function admissionLimitName(workflow: string): string {
+  return `${ADMISSION_PREFIX}${workflow}`;
+}
+
+/** The range of the stored keys of a workflow, or of all workflows and schedules, without its ends. */
+export function admissionKeyRange(workflow: string | null): readonly [from: string, to: string] {
+  if (workflow === null) return [ADMISSION_PREFIX, `${ADMISSION_PREFIX}\u{10ffff}`];
+  const name = admissionLimitName(workflow);
+  // Behind the keys of schedules, if the workflow is named as their mark.
+  return [`${name}\u001e\u{10ffff}`, `${name}\u0020`];
+}
+
 /**
  * Computes the stored key of an execution. It depends on the stored definition and the input only, so a process without
  * the code computes the same one.

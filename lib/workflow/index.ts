@@ -87,6 +87,7 @@ export {
 } from './limit.js';
 export {
   ADMISSION_PREFIX,
+  admissionLimitName,
   findAdmissionKey,
   NO_ADMISSION,
   splitAdmissionKey,

@@ -3,10 +3,11 @@ import {
   ADMIT_NEXT,
   isCreated,
   type AdmissionNumbers,
+  type LimitChange,
   type StartItem,
   type Supersedes,
 } from '../../lib/store/port/index.js';
-import { findAdmissionKey } from '../../lib/workflow/admission.js';
+import { admissionLimitName, findAdmissionKey } from '../../lib/workflow/admission.js';
 import type { TestedStore } from './tested-store.js';
 import { noLease, outcomeOf, parallel, startOf } from './workflows.js';
 
@@ -40,6 +41,7 @@ export function describeAdmissions(tested: TestedStore): void {
   };
 
   const ONE: AdmissionNumbers = { concurrency: 1 };
+  const NONE_SET = { concurrency: null, rate: null, rateMs: null, burst: null };
 
   interface Asking extends Partial<StartItem> {
     readonly numbers?: AdmissionNumbers;
@@ -436,10 +438,70 @@ export function describeAdmissions(tested: TestedStore): void {
     const { id } = await startOne('a');
     await startOne('a');
     expect(await tested.store.admissions.states([keyOf('a'), keyOf('unknown')])).toEqual([
-      { key: keyOf('a'), holders: [id], waiting: 1, tokenInMs: null },
+      { key: keyOf('a'), ...NONE_SET, holders: [id], waiting: 1, tokenInMs: null },
     ]);
     await tested.store.cancel(id, null);
     expect((await tested.store.admissions.states([keyOf('a')]))[0]?.holders).toEqual([]);
+  });
+
+  describe('numbers that are set', () => {
+    const set = (change: LimitChange, key?: string) =>
+      key === undefined
+        ? tested.store.limits.setLimit(admissionLimitName(workflow), change)
+        : tested.store.limits.setKey(keyOf(key), change);
+
+    test('hold for starts and looks, those of the key before those of the workflow', async () => {
+      await set({ concurrency: 2 });
+      await set({ concurrency: 3 }, 'b');
+      const fates = async (key: string) =>
+        (await start(Array.from({ length: 4 }, () => item(key)))).map(({ fate }) => fate);
+      expect(await fates('a')).toEqual(['begins', 'begins', 'waits', 'waits']);
+      expect(await fates('b')).toEqual(['begins', 'begins', 'begins', 'waits']);
+      await set({ concurrency: 4 }, 'a');
+      expect((await admit('a')).admitted).toHaveLength(2);
+      await set({ concurrency: null }, 'a');
+      await set({ concurrency: null });
+      await startOne('a');
+      expect((await admit('a')).admitted).toEqual([]);
+    });
+
+    test('may let none begin', async () => {
+      await set({ concurrency: 0 });
+      expect((await startOne('a')).fate).toBe('waits');
+      expect((await admit('a')).admitted).toEqual([]);
+    });
+
+    test('may be a rate', async () => {
+      await set({ rate: { limit: 1, perMs: 3_600_000, burst: 1 } });
+      const numbers = { concurrency: 9 };
+      expect((await startOne('a', { numbers })).fate).toBe('begins');
+      expect((await startOne('a', { numbers })).fate).toBe('waits');
+      const { key: found } = await admit('a', { numbers });
+      expect(found?.tokenInMs).toBeGreaterThan(3_000_000);
+    });
+
+    test('are listed with the keys', async () => {
+      await set({ concurrency: 2 });
+      const first = await startOne('a');
+      await startOne('b');
+      const page = { workflow, after: null, count: 1 };
+      expect(await tested.store.admissions.page(page)).toEqual([
+        {
+          key: keyOf('a'),
+          ...NONE_SET,
+          concurrency: 2,
+          holders: [first.id],
+          waiting: 0,
+          tokenInMs: null,
+        },
+      ]);
+      const behind = await tested.store.admissions.page({ ...page, after: keyOf('a'), count: 9 });
+      expect(behind.map(({ key }) => key)).toEqual([keyOf('b')]);
+      const all = await tested.store.admissions.page({ ...page, workflow: null, count: 1_000 });
+      expect(all.map(({ key }) => key)).toEqual(expect.arrayContaining([keyOf('a'), keyOf('b')]));
+      const limits = await tested.store.limits.keys({ name: null, after: null, count: 1_000 });
+      expect(limits.filter(({ limitKey }) => limitKey === keyOf('a'))).toEqual([]);
+    });
   });
 
   async function retry(id: string): Promise<void> {

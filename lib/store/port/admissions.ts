@@ -7,6 +7,7 @@ export type AdmissionNumbers = Pick<CheckedAdmission, 'concurrency' | 'rate'>;
 export interface AdmissionRequest {
   /** The stored key; see `findAdmissionKey`. */
   readonly key: string;
+  /** The numbers of the running code. Those that `LimitStore.setLimit` and `setKey` have set take precedence. */
   readonly numbers: AdmissionNumbers;
   /** Whether the start creates nothing if it would have to wait. */
   readonly skips: boolean;
@@ -66,12 +67,26 @@ export interface AdmissionReply {
 /** A key of an admission, as it is now. */
 export interface AdmissionKeyRow {
   readonly key: string;
+  /** Numbers that were set for the key, or else for its workflow. Null: those of the code. */
+  readonly concurrency: number | null;
+  readonly rate: number | null;
+  readonly rateMs: number | null;
+  readonly burst: number | null;
   /** Executions that hold a slot, the oldest first. */
   readonly holders: readonly string[];
   /** Number of due executions that wait, counted up to a thousand. */
   readonly waiting: number;
   /** When the rate allows the next execution to begin, in milliseconds; at most 0 if now. Null without a rate so far. */
   readonly tokenInMs: number | null;
+}
+
+/** Which keys a read returns. */
+export interface AdmissionPage {
+  /** Null: of all workflows, without those of schedules. */
+  readonly workflow: string | null;
+  /** The key before them; null for the first one on. */
+  readonly after: string | null;
+  readonly count: number;
 }
 
 /** Admits whole executions, within the slots of their keys. */
@@ -86,4 +101,9 @@ export interface AdmissionStore {
   admit(looks: readonly AdmissionLook[]): Promise<AdmissionReply>;
   /** These keys, as far as they are known. */
   states(keys: readonly string[]): Promise<AdmissionKeyRow[]>;
+  /**
+   * The keys of a workflow, or of all workflows, in their order, from the first one behind `after` on. A key is known from the
+   * first start that asks for a slot.
+   */
+  page(page: AdmissionPage): Promise<AdmissionKeyRow[]>;
 }

@@ -3,10 +3,14 @@ import {
   type AdmissionKeyRow,
   type AdmissionLook,
   type AdmissionNumbers,
+  type AdmissionPage,
   type AdmissionReply,
   type StartItem,
   type SupersededExecution,
 } from '../../store/port/index.js';
+import { admissionKeyRange } from '../../workflow/admission.js';
+import { SCHEDULE_TURN_PREFIX } from '../../workflow/schedule-turn.js';
+import { splitLimitKey, type CheckedRate } from '../../workflow/limit.js';
 import type { MemoryExecution, MemoryTask, MemoryTurns } from './memory-rows.js';
 import type { MemoryTables } from './memory-tables.js';
 import { tokensOf } from './memory-tokens-of-rate.js';
@@ -55,12 +59,32 @@ export class MemoryAsks {
   }
 }
 
-/** Free slots and tokens of the key. */
-function openOf(
+/** Numbers that were set for the key, or else for its workflow. Null: none were. */
+function setFor(
   tables: MemoryTables,
   key: string,
-  { concurrency, rate }: AdmissionNumbers,
-): number {
+): { readonly concurrency: number | null; readonly rate: CheckedRate | null } {
+  const slot = tables.slots.get(key);
+  const set = tables.limits.get(splitLimitKey(key).name);
+  return {
+    concurrency: slot?.concurrency ?? set?.concurrency ?? null,
+    rate: slot?.rate ?? set?.rate ?? null,
+  };
+}
+
+/** The numbers that hold now. */
+function numbersFor(tables: MemoryTables, key: string, code: AdmissionNumbers): AdmissionNumbers {
+  const set = setFor(tables, key);
+  const rate = set.rate ?? code.rate;
+  return {
+    concurrency: set.concurrency ?? code.concurrency,
+    ...(rate === undefined ? {} : { rate }),
+  };
+}
+
+/** Free slots and tokens of the key. */
+function openOf(tables: MemoryTables, key: string, code: AdmissionNumbers): number {
+  const { concurrency, rate } = numbersFor(tables, key, code);
   const turns = turnsOf(tables, key);
   const held = turns.holders.filter((holder) => isHeld(tables, holder)).length;
   return Math.max(0, Math.min(concurrency - held, tokensOf(tables.now(), turns, rate).tokens));
@@ -79,9 +103,10 @@ function isHeld(tables: MemoryTables, { id, generation }: MemoryTurns['holders']
 function take(
   tables: MemoryTables,
   key: string,
-  { rate }: AdmissionNumbers,
+  code: AdmissionNumbers,
   added: MemoryTurns['holders'],
 ): void {
+  const { rate } = numbersFor(tables, key, code);
   const turns = turnsOf(tables, key);
   const { first, everyMs } = tokensOf(tables.now(), turns, rate);
   if (rate !== undefined) turns.nextTokenAt = first + added.length * everyMs;
@@ -145,7 +170,7 @@ function admitOf(tables: MemoryTables, look: AdmissionLook): AdmissionReply {
       execution.unsettled &= ~ADMIT_NEXT;
     }
   }
-  const { rate } = numbers;
+  const { rate } = numbersFor(tables, key, numbers);
   const { tokens, first } = tokensOf(tables.now(), turnsOf(tables, key), rate);
   const tokenInMs =
     rate !== undefined && tokens <= 0 ? Math.max(0, Math.ceil(first - tables.now())) : null;
@@ -161,9 +186,10 @@ function heldBack(tables: MemoryTables, id: string): MemoryTask[] {
 
 function supersededOf(
   tables: MemoryTables,
-  { key, numbers, supersedes }: AdmissionLook,
+  { key, numbers: code, supersedes }: AdmissionLook,
 ): SupersededExecution[] {
   if (supersedes === 'none') return [];
+  const numbers = numbersFor(tables, key, code);
   const { holders } = turnsOf(tables, key);
   const hasToken = tokensOf(tables.now(), turnsOf(tables, key), numbers.rate).tokens > 0;
   if (supersedes === 'all' && !hasToken) return [];
@@ -182,13 +208,29 @@ export function admissionStates(tables: MemoryTables, keys: readonly string[]): 
     .filter((key) => tables.turns.has(key))
     .map((key) => {
       const { holders, nextTokenAt } = turnsOf(tables, key);
+      const { concurrency, rate } = setFor(tables, key);
       return {
         key,
+        concurrency,
+        rate: rate?.limit ?? null,
+        rateMs: rate?.perMs ?? null,
+        burst: rate?.burst ?? null,
         holders: holders.filter((holder) => isHeld(tables, holder)).map(({ id }) => id),
         waiting: Math.min(1_000, waitingOf(tables, key).length),
         tokenInMs: nextTokenAt === null ? null : Math.round(nextTokenAt - tables.now()),
       };
     });
+}
+
+export function admissionPage(
+  tables: MemoryTables,
+  { workflow, after, count }: AdmissionPage,
+): AdmissionKeyRow[] {
+  const [from, to] = admissionKeyRange(workflow);
+  const keys = [...tables.turns.keys()]
+    .filter((key) => key > (after ?? from) && key < to && !key.startsWith(SCHEDULE_TURN_PREFIX))
+    .sort();
+  return admissionStates(tables, keys.slice(0, count));
 }
 
 /** The execution that has the id or the idempotency key of the item already. */

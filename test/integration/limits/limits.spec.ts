@@ -272,7 +272,7 @@ describe('runner.limits', () => {
     const shown = await tenant.runner.get(others.map(({ id }) => id));
     const waiting = shown.flatMap((execution) => execution?.tasks[0]?.waitingFor ?? []);
     expect(waiting).toHaveLength(1);
-    expect(waiting[0]?.detail).toContain('of "b": 3 of 3 in all keys of the limit run.');
+    expect(waiting[0]?.detail).toContain('of "b": 3 of 3 in all keys of the limit run, held by ');
     open.open();
   });
 

@@ -24,6 +24,7 @@ describe('the index', () => {
       'TASK_TRANSITIONS',
       'TURN_NUMBERS',
       'UNLIMITED',
+      'admissionLimitName',
       'all',
       'always',
       'any',

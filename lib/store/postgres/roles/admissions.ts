@@ -2,14 +2,17 @@ import { PostgresRole } from './postgres-role.js';
 import { insertSlots } from '../insert-slots.js';
 import {
   readAdmissionKeys,
+  readAdmissionPage,
   readAdmissionStates,
   readWaitingKeys,
 } from '../statements/admission-keys.js';
 import { admissionReplyOf, admitExecutions, admitValues } from '../statements/admit-executions.js';
+import { admissionKeyRange } from '../../../workflow/admission.js';
 import { plainArray } from '../statements/encoding.js';
 import type {
   AdmissionKeyRow,
   AdmissionLook,
+  AdmissionPage,
   AdmissionReply,
   AdmissionStore,
 } from '../../port/index.js';
@@ -40,6 +43,11 @@ export class PostgresAdmissionStore extends PostgresRole implements AdmissionSto
       if (fate === 'locked') this.db.tables.limits.doubt(key);
     }
     return reply;
+  }
+
+  async page({ workflow, after, count }: AdmissionPage): Promise<AdmissionKeyRow[]> {
+    const [from, to] = admissionKeyRange(workflow);
+    return this.db.cold.run(readAdmissionPage, [after ?? from, to, count]);
   }
 
   async states(keys: readonly string[]): Promise<AdmissionKeyRow[]> {

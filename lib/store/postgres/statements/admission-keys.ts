@@ -1,6 +1,7 @@
 import { executionHolders, WAITS_FOR_TURN } from './admission-slots.js';
 import { columns, epochMs, integer, long, orNull, parsed, text, uuid } from './columns.js';
-import { executionOf, type Statement } from './statement.js';
+import { executionOf, type Statement, type TenantTables } from './statement.js';
+import { SCHEDULE_TURN_PREFIX } from '../../../workflow/schedule-turn.js';
 import type { AdmissionKeyRow } from '../../port/index.js';
 
 const KEY = columns({ key: text });
@@ -40,6 +41,10 @@ export const readAdmissionKeys: Statement<{ id: string; key: string }> = {
 
 const STATE = columns({
   key: text,
+  concurrency: orNull(integer),
+  rate: orNull(integer),
+  rateMs: orNull(long),
+  burst: orNull(integer),
   holders: parsed<readonly string[]>([]),
   waiting: integer,
   tokenInMs: orNull(long),
@@ -48,12 +53,14 @@ const STATE = columns({
 /** Max number of waiting executions that are counted of each key. */
 const MAX_COUNTED = 1_000;
 
-/** Keys as they are now, for people. */
-export const readAdmissionStates: Statement<AdmissionKeyRow> = {
-  name: 'read_admission_states',
-  columns: STATE,
-  text: (tables) => `SELECT ${STATE.select({
+/** Keys as they are now, for people, in their order. Numbers that were not set are null. */
+function stateText(tables: TenantTables, condition: string): string {
+  return `SELECT ${STATE.select({
     key: 's.limit_key',
+    concurrency: 'coalesce(s.concurrency, l.concurrency)',
+    rate: 'coalesce(s.rate, l.rate)',
+    rateMs: 'CASE WHEN s.rate IS NULL THEN l.rate_ms ELSE s.rate_ms END',
+    burst: 'CASE WHEN s.rate IS NULL THEN l.burst ELSE s.burst END',
     holders: 'array_to_json(h.h_execution)',
     waiting: `(SELECT count(*)::integer FROM (
       SELECT FROM ${tables.execution} x
@@ -61,6 +68,29 @@ export const readAdmissionStates: Statement<AdmissionKeyRow> = {
       LIMIT ${MAX_COUNTED}) w)`,
     tokenInMs: epochMs(`s.next_token_at - ${tables.clock.now}`),
   })}
-  FROM ${tables.limitSlot} s CROSS JOIN LATERAL ${executionHolders(tables, 'true')} h
-  WHERE s.limit_key IN (SELECT json_array_elements_text($1::json))`,
+  FROM (SELECT * FROM ${tables.limitSlot} s ${condition}) s
+    LEFT JOIN ${tables.limit} l ON l.name = split_part(s.limit_key, chr(31), 1)
+    CROSS JOIN LATERAL ${executionHolders(tables, 'true')} h
+  ORDER BY s.limit_key`;
+}
+
+/** The keys of a JSON array. */
+export const readAdmissionStates: Statement<AdmissionKeyRow> = {
+  name: 'read_admission_states',
+  columns: STATE,
+  text: (tables) =>
+    stateText(tables, 'WHERE s.limit_key IN (SELECT json_array_elements_text($1::json))'),
+};
+
+/** A page of the keys between $1 and $2, without those of schedules. */
+export const readAdmissionPage: Statement<AdmissionKeyRow> = {
+  name: 'read_admission_page',
+  columns: STATE,
+  text: (tables) =>
+    stateText(
+      tables,
+      `WHERE s.limit_key > $1::text COLLATE "C" AND s.limit_key < $2::text COLLATE "C"
+      AND NOT starts_with(s.limit_key, '${SCHEDULE_TURN_PREFIX}')
+    ORDER BY s.limit_key LIMIT $3::integer`,
+    ),
 };

@@ -56,20 +56,32 @@ export function executionHolders(tables: TenantTables, isDoubtful: string): stri
 
 /**
  * The CTEs `key` and `token`: the keys of the CTE `asked` whose rows of slots the statement has locked, with the number of
- * `free` slots and the `tokens` of the rate.
+ * `free` slots and the `tokens` of the rate. The numbers of `asked` are those of the code: numbers that were set for the key, or
+ * else for the workflow, take their place.
  *
  * @param skipLocked - leaves out keys that another statement has locked. Else it waits for them, in the order of the keys
+ * @param columns - further columns of `asked`
  */
-export function slotClauses(tables: TenantTables, skipLocked: boolean): string {
+export function slotClauses(
+  tables: TenantTables,
+  skipLocked: boolean,
+  columns: readonly string[] = [],
+): string {
   const isDoubtful = '2 * cardinality(s.h_execution) >= a.concurrency';
   return `key AS MATERIALIZED (
-    SELECT a.*, a.concurrency - h.held AS free, ${intervalOf('a.rate', 'a.rate_ms')} AS every, s.next_token_at,
+    SELECT o.limit_key, ${columns.map((column) => `o.${column}, `).join('')}a.concurrency, a.rate, a.rate_ms, a.burst,
+           a.concurrency - h.held AS free, ${intervalOf('a.rate', 'a.rate_ms')} AS every, s.next_token_at,
            s.h_execution[cardinality(s.h_execution)] AS last, h.*
-    FROM (SELECT * FROM asked ORDER BY limit_key) a
+    FROM (SELECT * FROM asked ORDER BY limit_key) o
       CROSS JOIN LATERAL (
-        SELECT * FROM ${tables.limitSlot} s WHERE s.limit_key = ANY (ARRAY[a.limit_key])
+        SELECT * FROM ${tables.limitSlot} s WHERE s.limit_key = ANY (ARRAY[o.limit_key])
         FOR NO KEY UPDATE${skipLocked ? ' SKIP LOCKED' : ''}
-      ) s CROSS JOIN LATERAL ${executionHolders(tables, isDoubtful)} h
+      ) s LEFT JOIN LATERAL (
+        SELECT * FROM ${tables.limit} l WHERE l.name = ANY (ARRAY[split_part(o.limit_key, chr(31), 1)]) LIMIT 1
+      ) l ON true CROSS JOIN LATERAL (
+        SELECT coalesce(s.concurrency, l.concurrency, o.concurrency) AS concurrency,
+               ${['rate', 'rate_ms', 'burst'].map((column) => `CASE WHEN s.rate IS NOT NULL THEN s.${column} WHEN l.rate IS NOT NULL THEN l.${column} ELSE o.${column} END AS ${column}`).join(', ')}
+      ) a CROSS JOIN LATERAL ${executionHolders(tables, isDoubtful)} h
   ), token AS MATERIALIZED (
     ${selectTokens(tables.clock.statement)}
   )`;

@@ -61,7 +61,7 @@ export const admitExecutions: Statement<AdmittedRow> = {
       json_array_elements_text($1::json), unnest($2::integer[]), unnest($3::integer[]), unnest($4::bigint[]),
       unnest($5::integer[]), unnest($6::integer[])
     ) WITH ORDINALITY AS a(limit_key, concurrency, rate, rate_ms, burst, supersedes, turn)
-  ), ${slotClauses(tables, true)}, superseded AS MATERIALIZED (
+  ), ${slotClauses(tables, true, ['supersedes', 'turn'])}, superseded AS MATERIALIZED (
     ${supersededOf(tables)}
   ), room AS MATERIALIZED (
     SELECT t.*, CASE WHEN t.limit_key IN (SELECT limit_key FROM superseded) THEN 0

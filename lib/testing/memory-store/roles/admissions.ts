@@ -1,8 +1,9 @@
 import { MemoryRole } from './memory-role.js';
-import { admissionStates, admit, waitingKeys } from '../memory-admissions.js';
+import { admissionPage, admissionStates, admit, waitingKeys } from '../memory-admissions.js';
 import type {
   AdmissionKeyRow,
   AdmissionLook,
+  AdmissionPage,
   AdmissionReply,
   AdmissionStore,
 } from '../../../store/port/index.js';
@@ -30,6 +31,10 @@ export class MemoryAdmissionStore extends MemoryRole implements AdmissionStore {
 
   admit(looks: readonly AdmissionLook[]): Promise<AdmissionReply> {
     return this.run((tables) => admit(tables, looks));
+  }
+
+  page(page: AdmissionPage): Promise<AdmissionKeyRow[]> {
+    return this.run((tables) => admissionPage(tables, page));
   }
 
   states(keys: readonly string[]): Promise<AdmissionKeyRow[]> {

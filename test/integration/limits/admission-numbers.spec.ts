@@ -1,0 +1,60 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
+import { gate } from '../../support/gate.js';
+import { openTenant } from '../../support/open-tenant.js';
+import { waitFor } from '../../support/wait-for.js';
+
+let open = gate();
+beforeEach(() => {
+  open = gate();
+});
+const sync = defineWorkflow<{ id: string }>('sync', { admission: { key: 'id', concurrency: 1 } })
+  .task('all', () => open.passed)
+  .build();
+
+describe('runner.limits', () => {
+  it('sets and lists the numbers of admissions', async () => {
+    const { runner } = await openTenant([sync]);
+    const handles = [];
+    for (let n = 0; n < 3; n++) handles.push(await runner.start(sync, { id: 'a' }));
+    await runner.start(sync, { id: 'b' });
+    const ids = handles.map(({ id }) => id);
+    expect((await runner.limits.listAdmissions({ workflow: sync })).items).toEqual([
+      expect.objectContaining({ workflow: 'sync', key: 'a', inUse: 1, concurrency: 1, waiting: 2 }),
+      expect.objectContaining({ workflow: 'sync', key: 'b', inUse: 1, concurrency: 1, waiting: 0 }),
+    ]);
+    await runner.limits.setAdmission(sync, { key: 'a', concurrency: 2 });
+    await waitFor(async () => (await runner.statuses(ids)).get(ids[1]!) === 'Running');
+    expect((await runner.get(ids[2]!))?.waitingFor?.detail).toContain(
+      `for "a": 2 of 2 run, held by ${ids[0]!}, ${ids[1]!}.`,
+    );
+    const { items, nextCursor } = await runner.limits.listAdmissions({ full: true, limit: 1 });
+    expect(items).toEqual([
+      {
+        workflow: 'sync',
+        key: 'a',
+        inUse: 2,
+        concurrency: 2,
+        waiting: 1,
+        holders: ids.slice(0, 2),
+      },
+    ]);
+    const next = await runner.limits.listAdmissions({ full: true, cursor: nextCursor! });
+    expect(next.items.map(({ key }) => key)).toEqual(['b']);
+    open.open();
+    await Promise.all(handles.map((handle) => handle.result()));
+  });
+
+  it.each([
+    ['a total', { total: 3 }, 'total'],
+    ['a weight', { weight: 3 }, 'weight'],
+    ['a bad number', { concurrency: 1_001 }, 'concurrency'],
+    ['an empty key', { key: '' }, 'key'],
+  ])('refuses %s of an admission', async (_, settings, message) => {
+    const { runner } = await openTenant([sync], { claiming: false });
+    await expect(runner.limits.setAdmission(sync, settings as never)).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringContaining(message),
+    });
+  });
+});
