@@ -23,7 +23,9 @@ export class ContenderProcess {
       execArgv: ['--expose-gc'],
     });
     this.#child.on('message', (message) => this.#receive(message));
-    this.#child.on('exit', (code) => this.#fail(new Error(`${settings.name} ended with ${code}.`)));
+    this.#child.on('exit', (code, signal) =>
+      this.#fail(new Error(`${settings.name} ended with ${signal ?? code}.`)),
+    );
   }
 
   call(call, argument) {
@@ -35,7 +37,7 @@ export class ContenderProcess {
   /** One that doesn't end when told to is killed: its figures are taken by then. */
   async stop() {
     const exited = new Promise((resolve) => this.#child.once('exit', resolve));
-    if (this.#child.exitCode === null) {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
       this.call('stop').catch(() => {});
       const kill = setTimeout(() => this.#child.kill('SIGKILL'), 10_000);
       await exited;
