@@ -16,6 +16,7 @@ import type { MessageSender } from './messages/message-sender.js';
 import { OwnProcess } from './own-process.js';
 import type { ProcessServices, TenantSettings } from './process-services.js';
 import type { WorkflowControl } from './queues/workflow-control.js';
+import type { HistoryPruner } from './schedules/history-pruner.js';
 import type { TenantSchedules } from './schedules/tenant-schedules.js';
 import type { ExecutionChanges } from './watch/execution-changes.js';
 import type { ExecutionStarts } from './starts/execution-starts.js';
@@ -128,6 +129,11 @@ export class TenantEngine {
 
   get keyPruner(): KeyPruner {
     return this.parts.keyPruner;
+  }
+
+  /** Deletes old records of firings, and old polls. */
+  get historyPruner(): HistoryPruner {
+    return this.parts.historyPruner;
   }
 
   get orphans(): OrphanReceiver {

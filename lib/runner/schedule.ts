@@ -54,7 +54,7 @@ export interface Firing {
   readonly scheduledFor: Date;
   /** The last instant of a range. */
   readonly until: Date | undefined;
-  /** Number of firings in the range, counted to 1,000; 1 for a single firing. */
+  /** Number of firings in the range, counted to 1,000 unless it is `pruned`; 1 for a single firing. */
   readonly count: number;
   /**
    * - `started`: it started an execution.
@@ -64,9 +64,10 @@ export interface Firing {
    * - `paused`: the schedule was paused.
    * - `manual`: `runNow` started it.
    * - `backfilled`: `backfill` started it.
+   * - `pruned`: the records of this range are deleted, because they were older than 30 days.
    */
   readonly outcome:
-    'backfilled' | 'caughtUp' | 'manual' | 'missed' | 'paused' | 'skipped' | 'started';
+    'backfilled' | 'caughtUp' | 'manual' | 'missed' | 'paused' | 'pruned' | 'skipped' | 'started';
   readonly executionId: string | undefined;
   /** When it was recorded. */
   readonly firedAt: Date;

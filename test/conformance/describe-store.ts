@@ -15,6 +15,7 @@ import { describeExplanations } from './explanations.js';
 import { describeFanIn } from './fan-in.js';
 import { describeFence } from './fence.js';
 import { describeFinding } from './finding.js';
+import { describeFiringPruning } from './firing-pruning.js';
 import { describeGivenEvents } from './given-events.js';
 import { describeGivenSignals } from './given-signals.js';
 import { describeHistories } from './histories.js';
@@ -92,6 +93,7 @@ const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStor
   ['schedules', describeSchedules],
   ['states', describeStates],
   ['reports of schedules', describeScheduleReports],
+  ['pruned firings', describeFiringPruning],
   ['pauses of workflows', describeWorkflowPauses],
   ['transactions', describeTransactions],
 ];

@@ -110,6 +110,7 @@ export class BackfillRunner {
     const requests = new Map<string, StartRequest>();
     const firings: NewFiring[] = [];
     const known = new Map(recorded.map((one) => [one.scheduledFor, one.executionId]));
+    const open = new Set(backfillStep(plan, all, recorded).instants);
     let { lastExecutionId } = before;
     const unfinished =
       overlap === 'skip' ? await this.unfinished([lastExecutionId, ...known.values()]) : NONE;
@@ -123,6 +124,7 @@ export class BackfillRunner {
         isRunning = unfinished.has(executionId);
         continue;
       }
+      if (!open.has(scheduledFor)) continue;
       const once = { scheduledFor, dueAt: null, until: null, count: 1 } as const;
       if (isRunning) firings.push({ ...once, outcome: 'skipped', start: null });
       else {

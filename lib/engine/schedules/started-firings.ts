@@ -9,6 +9,8 @@ export interface StartedFiringsParts {
     StartConsequences,
     'created' | 'definitionsMissing' | 'leftReady' | 'waits'
   >;
+  /** Called when there are new records of firings. */
+  readonly recorded: () => void;
 }
 
 /** What follows from firings that are stored: their executions begin, and schedules that stop are reported. */
@@ -25,6 +27,7 @@ export class StartedFirings {
   ): void {
     const stored = fires.filter((_, i) => reply.fired[i] === true);
     const firings = stored.flatMap((fire) => fire.firings);
+    if (firings.length > 0) this.parts.recorded();
     this.stored(firings, reply, requests);
     for (const fire of stored)
       if (fire.state === 'broken' || fire.state === 'paused') this.report(fire);

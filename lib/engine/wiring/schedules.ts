@@ -1,4 +1,5 @@
 import { BackfillRunner } from '../schedules/backfill-runner.js';
+import { HistoryPruner } from '../schedules/history-pruner.js';
 import { ScheduleFirer } from '../schedules/schedule-firer.js';
 import { ScheduleReconciler } from '../schedules/schedule-reconciler.js';
 import { ScheduleResumer } from '../schedules/schedule-resumer.js';
@@ -23,14 +24,20 @@ export function wireSchedules(
     store,
     workflows: () => given.registry.list().filter(given.serves),
   });
-  const firings = new StartedFirings({ tenant, consequences: started });
+  const mayFire = (): boolean => state.name === 'claiming' || state.name === 'paused';
+  const historyPruner = new HistoryPruner({ clock, tenant, store, catalog, mayPrune: mayFire });
+  const firings = new StartedFirings({
+    tenant,
+    consequences: started,
+    recorded: () => historyPruner.recorded(),
+  });
   const firer = new ScheduleFirer({
     clock,
     tenant,
     store,
     catalog,
     runner: given.runner,
-    mayFire: () => state.name === 'claiming' || state.name === 'paused',
+    mayFire,
     reconcile: () => reconciler.run(),
     started: firings,
   });
@@ -52,5 +59,5 @@ export function wireSchedules(
     resumer: new ScheduleResumer({ tenant, store, runner, started: firings }),
     backfills: new BackfillRunner({ store, runner, started: firings }),
   });
-  return { firer, schedules };
+  return { firer, historyPruner, schedules };
 }

@@ -9,9 +9,10 @@ import type { StartItem } from './starts.js';
  * - `paused`: the schedule was paused. One row stands for a range of them.
  * - `manual`: a caller started the execution by `runNow`.
  * - `backfilled`: a backfill started one.
+ * - `pruned`: the records of a range were deleted because they were old. One row stands for all of them.
  */
 export type FiringOutcome =
-  'backfilled' | 'caughtUp' | 'manual' | 'missed' | 'paused' | 'skipped' | 'started';
+  'backfilled' | 'caughtUp' | 'manual' | 'missed' | 'paused' | 'pruned' | 'skipped' | 'started';
 
 /** A firing to record. */
 export interface NewFiring {

@@ -43,6 +43,23 @@ export interface Backfill {
   readonly firings: readonly NewFiring[];
 }
 
+/** Which records of firings are deleted: those that are older, except for the latest of each schedule. */
+export interface FiringPrune {
+  /** The name behind which the page of schedules begins; null for the first page. */
+  readonly after: string | null;
+  /** In milliseconds. */
+  readonly olderThanMs: number;
+  /** The number of latest records of each schedule that stay, whatever their age. */
+  readonly keep: number;
+}
+
+export interface PrunedFirings {
+  readonly deleted: number;
+  /** Where the next page begins: the same place if this one has more to delete; null if all schedules are done. */
+  readonly next: string | null;
+  readonly isDone: boolean;
+}
+
 /** Records of firings, and firings for times that are past. */
 export interface ScheduleReportStore {
   firings(query: FiringQuery): Promise<FiringRecord[]>;
@@ -54,4 +71,9 @@ export interface ScheduleReportStore {
    * nothing if another transaction has locked the schedule.
    */
   backfill(backfill: Backfill): Promise<FireReply>;
+  /**
+   * Deletes old records of a page of schedules. The oldest record of a schedule becomes a range, `pruned`, that stands for
+   * all that are gone. So a backfill still knows that these instants were dealt with.
+   */
+  prune(prune: FiringPrune): Promise<PrunedFirings>;
 }

@@ -5,6 +5,7 @@ import { AgingPass } from '../../engine/queues/aging-pass.js';
 import { PausePass } from '../../engine/pauses/pause-pass.js';
 import { SettlePass } from '../../engine/children/settle-pass.js';
 import { LimitPass } from '../../engine/limits/limit-pass.js';
+import { HistoryPass } from '../../engine/schedules/history-pass.js';
 import { ProcessEngine } from '../../engine/process/process-engine.js';
 import type { SlotScheduler } from '../../engine/slots/slot-scheduler.js';
 import { MaintenanceSweep } from '../../maintenance/sweep.js';
@@ -162,6 +163,7 @@ export class ConnectionGroup {
       }),
     );
     this.sweep.register(new LimitPass((names) => this.process.named(names)));
+    this.sweep.register(new HistoryPass((names) => this.process.named(names)));
     this.pauses = new PausePass({
       session: () => this.process.session,
       tenants: (names) => this.process.named(names),

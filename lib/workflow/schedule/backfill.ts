@@ -44,6 +44,8 @@ export function backfillPlan(plan: SchedulePlan): SchedulePlan {
  * one too, and leaves the range that records it.
  *
  * @param instants - consecutive instants of the plan, at least one
+ * An instant whose record is pruned counts as done: it may have had an execution.
+ *
  * @param recorded - the firings and ranges that are recorded between them, also in part
  */
 export function backfillStep<F extends RecordedFiring>(
@@ -61,7 +63,8 @@ export function backfillStep<F extends RecordedFiring>(
   const rests: RestOfRange<F>[] = [];
   for (const range of recorded) {
     const { executionId, scheduledFor: from, until } = range;
-    if (executionId !== null || until === null || until < first || from > last) continue;
+    if (isPruned(range) || executionId !== null || until === null || until < first || from > last)
+      continue;
     // A range of another expression has other instants, so it says nothing about these.
     if (nextInstant(plan, from - 1) !== from) continue;
     const before = from < first ? lastInstant(plan, from, first - 1) : undefined;
@@ -69,7 +72,17 @@ export function backfillStep<F extends RecordedFiring>(
     const after = until > last ? nextInstant(plan, last) : undefined;
     if (after !== undefined && after <= until) rests.push(restOf(plan, range, after, until));
   }
-  return { instants: instants.filter((at) => !done.has(at)), rests };
+  const pruned = recorded.filter(isPruned);
+  const isDone = (at: number): boolean => done.has(at) || pruned.some((one) => covers(one, at));
+  return { instants: instants.filter((at) => !isDone(at)), rests };
+}
+
+function isPruned({ outcome }: RecordedFiring): boolean {
+  return outcome === 'pruned';
+}
+
+function covers({ scheduledFor, until }: RecordedFiring, at: number): boolean {
+  return scheduledFor <= at && at <= (until ?? scheduledFor);
 }
 
 /** The instant before another one; undefined if there is none within twenty years. */

@@ -3,6 +3,7 @@ import { PostgresRole } from './postgres-role.js';
 import { plainArray } from '../statements/encoding.js';
 import { backfillSchedule, backfillValues } from '../statements/backfill-schedule.js';
 import { fireReplyOf, fireSchedules, fireValues, timeText } from '../statements/fire-schedules.js';
+import { pruneFirings, prunedFiringsOf, pruneFiringsValues } from '../statements/prune-firings.js';
 import {
   firingsValues,
   readFirings,
@@ -31,9 +32,11 @@ import type {
   Backfill,
   DueSchedule,
   FireReply,
+  FiringPrune,
   FiringQuery,
   FiringRecord,
   NewFiring,
+  PrunedFirings,
   ScheduleColumns,
   ScheduleError,
   ScheduleFire,
@@ -117,6 +120,11 @@ export class PostgresScheduleStore extends PostgresRole implements ScheduleStore
   async backfill(backfill: Backfill): Promise<FireReply> {
     const rows = await this.db.hot.run(backfillSchedule, backfillValues(backfill));
     return fireReplyOf(rows, 1);
+  }
+
+  async prune(prune: FiringPrune): Promise<PrunedFirings> {
+    const rows = await this.db.cold.run(pruneFirings, pruneFiringsValues(prune));
+    return prunedFiringsOf(rows, prune);
   }
 
   async mend(workflows: readonly string[]): Promise<number> {

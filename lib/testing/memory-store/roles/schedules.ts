@@ -10,14 +10,17 @@ import {
   mend,
 } from '../memory-schedules.js';
 import { backfill, firingsBetween, firingsOf, statsOf } from '../memory-schedule-reports.js';
+import { pruneFirings } from '../memory-prune-firings.js';
 import { asTransaction } from '../memory-transaction.js';
 import type {
   Backfill,
   DueSchedule,
   FireReply,
+  FiringPrune,
   FiringQuery,
   FiringRecord,
   NewFiring,
+  PrunedFirings,
   ScheduleColumns,
   ScheduleError,
   ScheduleFire,
@@ -102,6 +105,10 @@ export class MemoryScheduleStore extends MemoryRole implements ScheduleStore {
 
   backfill(work: Backfill): Promise<FireReply> {
     return this.run((tables) => backfill(tables, work));
+  }
+
+  prune(prune: FiringPrune): Promise<PrunedFirings> {
+    return this.run((tables) => pruneFirings(tables, prune));
   }
 
   mend(workflows: readonly string[]): Promise<number> {
