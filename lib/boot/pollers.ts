@@ -32,21 +32,25 @@ export function registerPollers(
   };
 }
 
-/** A poller has the name of its schedule, so schedules must not have it either. */
+/** A poller has the name of its schedule, so no other schedule of the code may have it. */
 function takenNames(
   pollers: readonly DeclaredPoller[],
   workflows: readonly RegisteredWorkflow[],
 ): string[] {
   const places = new Map<string, string>();
-  for (const { definition, schedules = [] } of workflows)
-    for (const { name } of schedules)
-      places.set(name, `a schedule of workflow "${definition.name}"`);
-  return pollers.flatMap(({ name, place }) => {
+  const named = [
+    ...workflows.flatMap(({ definition, schedules = [] }) =>
+      schedules.map(({ name }) => ({ name, place: `A schedule of workflow "${definition.name}"` })),
+    ),
+    ...pollers.map(({ name, place }) => ({ name, place: `@Poller of ${place}` })),
+  ];
+  return named.flatMap(({ name, place }) => {
     const other = places.get(name);
     places.set(name, place);
-    if (other === undefined) return [];
+    // Two of one workflow are among its own problems.
+    if (other === undefined || other === place) return [];
     return [
-      `@Poller of ${place} has the name ${JSON.stringify(name)}, which ${other} has too. Rename one of them.`,
+      `${place} has the name ${JSON.stringify(name)}, which ${other.replace(/^@Poller of /, '').replace(/^A /, 'a ')} has too. Rename one of them.`,
     ];
   });
 }

@@ -129,6 +129,7 @@ function describe(
   const { input, schedule, maxPending, priorityAging, ...written } = options;
   const declared = declareSchedules(owner, name, listOf(schedule));
   problems.push(...declared.problems);
+  if (options.admission !== undefined) problems.push(...refusedTurns(owner, listOf(schedule)));
   const compiled = compileWorkflow({
     ...written,
     name,
@@ -154,6 +155,16 @@ function describe(
       source,
     },
   };
+}
+
+/** An execution has one slot: that of its workflow's admission, or that of its schedule's turn. */
+function refusedTurns(owner: string, schedules: readonly ScheduleOptions[]): string[] {
+  return schedules
+    .filter(({ overlap }) => overlap === 'queue' || overlap === 'cancelPrevious')
+    .map(
+      ({ overlap }) =>
+        `${owner} has an admission, so overlap of its schedule cannot be '${overlap}'; use 'allow', and the admission's whenFull.`,
+    );
 }
 
 /** What a process needs of the options that are not stored: checked before. */

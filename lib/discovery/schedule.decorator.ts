@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { formatValue } from '../errors/option-checks.js';
+import { encodeJson } from '../workflow/index.js';
 import { planSchedule, type ScheduleSpec } from '../workflow/schedule/index.js';
 import type { JsonObject } from './context-types.js';
 
@@ -80,6 +81,8 @@ export function declareSchedules(
         problems.push(`${whose}: ${field} ${problem}.`);
     if (typeof name !== 'string' || name === '' || name.length > MAX_NAME)
       problems.push(`${whose}: name must be a string of 1 to ${MAX_NAME} characters.`);
+    const problem = input === undefined ? undefined : inputProblem(input);
+    if (problem !== undefined) problems.push(`${whose}: ${problem}.`);
     if (typeof tenants !== 'function')
       problems.push(`${whose}: tenants must be a function, not ${formatValue(tenants)}.`);
     return { name, spec, input, isFor: tenants };
@@ -94,3 +97,11 @@ export function declareSchedules(
 }
 
 const MAX_NAME = 200;
+
+/** What keeps an input from being stored. Whether it suits the workflow's schema shows when it fires. */
+function inputProblem(input: unknown): string | undefined {
+  if (typeof input !== 'object' || input === null || Array.isArray(input))
+    return `input must be an object, not ${formatValue(input)}`;
+  const encoded = encodeJson(input);
+  return encoded.ok ? undefined : `input.${encoded.path} ${encoded.problem}`;
+}

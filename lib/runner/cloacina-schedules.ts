@@ -26,6 +26,7 @@ import type {
 } from './schedule-options.js';
 import {
   checkCatchUp,
+  checkChange,
   checkName,
   checkRunNow,
   checkScheduleFilter,
@@ -36,6 +37,12 @@ import {
 } from './schedule-request.js';
 import { ScheduleReports, type SchedulesParts } from './schedules/schedule-reports.js';
 import { checkManager } from './start-request.js';
+
+/** The new columns of a schedule, and the firings that the change passes over. */
+interface ScheduleWrite {
+  readonly set: ScheduleColumns;
+  readonly passed: NewFiring | null;
+}
 
 /**
  * The schedules of one tenant, at `runner.schedules`. Each of their instants has exactly one execution, whatever the number of
@@ -90,9 +97,11 @@ export class CloacinaSchedules extends ScheduleReports {
   }
 
   /**
-   * Changes the given fields of a schedule. One of `cron`, `every` and `at` replaces the others.
+   * Changes the given fields of a schedule. One of `cron`, `every` and `at` replaces the others, with the `timezone` or
+   * `aligned` that belongs to them. A field that is undefined gets its default; an `input` that is undefined stays.
    *
    * @throws UnknownScheduleError, InvalidArgumentError
+   * @throws UnknownWorkflowError, InvalidContextError for an `input`, as {@link create} does
    */
   update(
     name: string,
@@ -100,14 +109,19 @@ export class CloacinaSchedules extends ScheduleReports {
     options: ScheduleCallOptions = {},
   ): Promise<TenantSchedule> {
     return this.parts.served.run(async () => {
+      checkChange(change);
       const { input, ...fields } = change;
       const transaction = this.within(options.manager);
-      return this.put(name, transaction, (known, now) => {
-        const { workflow, origin } = this.found(name, known);
+      return this.put(name, transaction, async (known, now) => {
+        const { workflow, origin, input: kept, ...found } = this.found(name, known);
         if (input !== undefined) refusePoller('input', known);
-        const spec = mergeSpec(specOf(this.found(name, known)), fields);
+        const spec = mergeSpec(specOf(found), fields);
         checkSpec(spec);
-        const kept = this.found(name, known).input;
+        if (input !== undefined || fields.overlap !== undefined) {
+          const next = input ?? (kept === null ? undefined : (JSON.parse(kept) as JsonObject));
+          const request = await this.parts.starter.prepare(workflow, next, {});
+          turnOf(name, request, spec.overlap ?? 'skip');
+        }
         const json = input === undefined ? kept : JSON.stringify(input);
         const wanted = { name, spec, workflow, origin, input: json };
         return { set: scheduleColumns(wanted, now, known), passed: null };
@@ -235,12 +249,12 @@ export class CloacinaSchedules extends ScheduleReports {
     decide: (
       known: ScheduleRecord | undefined,
       now: number,
-    ) => { readonly set: ScheduleColumns; readonly passed: NewFiring | null },
+    ) => ScheduleWrite | Promise<ScheduleWrite>,
   ): Promise<TenantSchedule> {
     const { engine, tenant, whileUnavailable } = this.parts;
     const attempt = async (): Promise<boolean> => {
       const known = await this.store.get(name, transaction);
-      const { set, passed } = decide(known, await this.store.now());
+      const { set, passed } = await decide(known, await this.store.now());
       return known === undefined
         ? this.store.create(name, set, transaction)
         : this.store.change(name, known.version, set, passed, transaction);

@@ -73,11 +73,28 @@ export function checkRunNow(overlap: unknown): void {
   checkOneOf('overlap', overlap, RUN_NOW);
 }
 
-/** The spec with the given fields in place of its own. A field that is undefined is removed. */
+/** @throws InvalidArgumentError unless the change is an object */
+export function checkChange(change: unknown): void {
+  if (typeof change === 'object' && change !== null && !Array.isArray(change)) return;
+  throw new InvalidArgumentError('change', `must be an object, not ${formatValue(change)}`);
+}
+
+/**
+ * The spec with the given fields in place of its own. A field that is undefined is removed, and so is one that belongs to
+ * another kind of rule than the given one.
+ */
 export function mergeSpec(spec: ScheduleSpec, change: Partial<ScheduleSpec>): ScheduleSpec {
-  const replacesRule = ['cron', 'every', 'at'].some((field) => Object.hasOwn(change, field));
-  const { cron: _c, every: _e, at: _a, ...rest } = spec;
-  const merged = { ...(replacesRule ? rest : spec), ...change };
+  const isGiven = (field: keyof ScheduleSpec): boolean => change[field] !== undefined;
+  const { cron: _c, every: _e, at: _a, timezone, aligned, ...rest } = spec;
+  const replacesRule = (['cron', 'every', 'at'] as const).some((field) =>
+    Object.hasOwn(change, field),
+  );
+  const kept = {
+    ...rest,
+    ...(isGiven('cron') ? { timezone } : {}),
+    ...(isGiven('every') ? { aligned } : {}),
+  };
+  const merged = { ...(replacesRule ? kept : spec), ...change };
   const given = Object.entries(merged).filter(([, value]) => value !== undefined);
   return Object.fromEntries(given);
 }

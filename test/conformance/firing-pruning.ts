@@ -106,6 +106,15 @@ export function describeFiringPruning(tested: TestedStore): void {
     ]);
   });
 
+  test('a backfill that has read before the pruning leaves the range, and starts nothing for it', async () => {
+    await fire([missed(1, 2), firing(3), firing(4)]);
+    await prune(ANY_AGE, 1);
+    const late = firing(1);
+    await tested.store.schedules.backfill({ schedule: name, version: 2, firings: [late] });
+    expect((await tested.store.statuses([late.start!.id])).size).toBe(0);
+    expect((await recorded())[0]).toEqual([1, 3, 'pruned', 3]);
+  });
+
   test('records that are not old stay, and so does a single old one', async () => {
     const firings = [firing(1), firing(2), firing(3)];
     await fire(firings);

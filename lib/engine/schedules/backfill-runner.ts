@@ -161,7 +161,12 @@ export class BackfillRunner {
     overlap: BackfillOverlap,
   ): Promise<StartRequest> {
     const previousAt = previousInstant(plan, at) ?? null;
-    return firingRequest(this.parts.runner(), schedule, { at, previousAt, overlap });
+    return firingRequest(this.parts.runner(), schedule, {
+      at,
+      previousAt,
+      overlap,
+      startBeforeMs: undefined,
+    });
   }
 
   /** Those of the executions that have not ended. */

@@ -5,18 +5,23 @@ import { SCHEDULE_KEY, type Overlap } from '../../workflow/schedule/index.js';
 import type { ChildRunner } from '../children/child-runner.js';
 import type { StartRequest } from '../starts/start-request.js';
 
+/** What the execution of a firing is started for, and by which policies. */
+export interface FiringFacts {
+  readonly at: number;
+  readonly previousAt: number | null;
+  readonly overlap: Overlap;
+  /** In milliseconds. Undefined: it may begin at any time. */
+  readonly startBeforeMs: number | undefined;
+}
+
 /** The execution of a firing: with the schedule's input, checked against the workflow's schema of today. */
 export async function firingRequest(
   runner: Pick<ChildRunner, 'prepareStart'>,
   { name, workflow, input }: Pick<ScheduleRecord, 'input' | 'name' | 'workflow'>,
-  {
-    at,
-    previousAt,
-    overlap,
-  }: { readonly at: number; readonly previousAt: number | null; readonly overlap: Overlap },
+  { at, previousAt, overlap, startBeforeMs: startBefore }: FiringFacts,
 ): Promise<StartRequest> {
   const given = input === null ? {} : (JSON.parse(input) as object);
-  const prepared = await runner.prepareStart(workflow, given, {});
+  const prepared = await runner.prepareStart(workflow, given, { startBefore });
   const info = JSON.stringify({
     name,
     scheduledAt: new Date(at).toISOString(),

@@ -7,6 +7,7 @@ import type {
   ScheduleRecord,
   ScheduleStore,
 } from '../../store/port/index.js';
+import { parseDuration } from '../../workflow/index.js';
 import {
   decodeSpec,
   nextInstant,
@@ -76,10 +77,12 @@ export class ManualFiring {
       schedule = await store.schedules.get(name);
     if (schedule === undefined) throw new UnknownScheduleError(name, tenant);
     const at = besideInstants(schedule, await store.schedules.now());
+    const spec = decodeSpec(schedule.spec);
     const prepared = await firingRequest(runner(), schedule, {
       at,
       previousAt: schedule.lastFiredFor,
-      overlap: overlap ?? turnPolicy(decodeSpec(schedule.spec).overlap),
+      overlap: overlap ?? turnPolicy(spec.overlap),
+      startBeforeMs: parseDuration(spec.startBefore),
     });
     this.request = { ...prepared, id };
     const { fired } = await this.send(fireManually(schedule, at, toStartItem(this.request, 0)));

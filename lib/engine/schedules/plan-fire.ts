@@ -14,9 +14,9 @@ import {
   planSchedule,
   type CatchUp,
   type MissedFirings,
-  type Overlap,
   type SchedulePlan,
 } from '../../workflow/schedule/index.js';
+import type { FiringFacts } from './firing-request.js';
 
 /** Statuses of an execution that has not ended. */
 const OPEN: ReadonlySet<string | null> = new Set(['Pending', 'Running', 'Paused', 'Finishing']);
@@ -28,10 +28,7 @@ export interface ResumedFirings {
 }
 
 /** Makes the execution of a firing. */
-export type MakeStart = (
-  schedule: DueSchedule,
-  firing: { readonly at: number; readonly previousAt: number | null; readonly overlap: Overlap },
-) => Promise<StartItem>;
+export type MakeStart = (schedule: DueSchedule, firing: FiringFacts) => Promise<StartItem>;
 
 /** The codes of errors that say that an execution can't be started until a person has changed something. */
 const UNUSABLE: ReadonlyMap<string, ScheduleErrorKind> = new Map([
@@ -74,8 +71,9 @@ export async function planFire(
     for (const { at, isCaughtUp } of due) {
       if (plan.overlap === 'skip' && fire.isRunning) fire.skipped(at);
       else {
-        const { overlap } = plan;
-        const start = await makeStart(schedule, { at, previousAt: fire.lastFiredFor, overlap });
+        const { overlap, startBeforeMs } = plan;
+        const facts = { at, previousAt: fire.lastFiredFor, overlap, startBeforeMs };
+        const start = await makeStart(schedule, facts);
         fire.started(at, { isCaughtUp, dueAt: dueTime(plan, name, at), start });
       }
     }

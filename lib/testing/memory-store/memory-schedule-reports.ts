@@ -49,7 +49,7 @@ export function backfill(
       (one) => one.schedule === name && one.scheduledFor === scheduledFor,
     );
     const old = tables.firings[known];
-    if (old !== undefined && old.executionId !== null) continue;
+    if (old !== undefined && (old.executionId !== null || old.outcome === 'pruned')) continue;
     if (old !== undefined) tables.firings.splice(known, 1);
     addFiring(tables, name, firing, start === null ? old?.firedAt : undefined);
     if (start !== null) insertScheduled(tables, start);

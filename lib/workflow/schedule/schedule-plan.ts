@@ -27,6 +27,8 @@ export interface SchedulePlan {
   readonly catchUpWindowMs: number;
   readonly overlap: Overlap;
   readonly pauseAfterFailures: number;
+  /** Undefined if executions may begin at any time. */
+  readonly startBeforeMs: number | undefined;
 }
 
 /** What is wrong with a spec: the field, and a clause that follows its name. */
@@ -63,6 +65,7 @@ export function planSchedule(
     catchUpWindowMs: duration(spec.catchUpWindow, 'catchUpWindow', {}, fail) ?? DAY,
     overlap: overlapOf(spec.overlap, fail),
     pauseAfterFailures: count(spec.pauseAfterFailures, 'pauseAfterFailures', fail) ?? Infinity,
+    startBeforeMs: duration(spec.startBefore, 'startBefore', { min: 1 }, fail),
   };
   return rule === undefined || problems.length > 0 ? { problems } : { ...plan, rule };
 }
@@ -81,6 +84,7 @@ const FIELDS = new Set<string>([
   'catchUpWindow',
   'overlap',
   'pauseAfterFailures',
+  'startBefore',
 ] satisfies (keyof ScheduleSpec)[]);
 
 function ruleOf(spec: ScheduleSpec, createdAt: number, fail: Fail): ScheduleRule | undefined {

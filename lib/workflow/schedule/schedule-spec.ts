@@ -52,6 +52,11 @@ export interface ScheduleSpec {
   readonly catchUpWindow?: Duration;
   /** What happens to a firing while the execution before still runs. Default: `'skip'`. */
   readonly overlap?: Overlap;
+  /**
+   * Cancels an execution of the schedule that has not begun within this time after it was started, for example because it
+   * waits for its turn or for a free slot. Those of a backfill wait as long as they must. Default: it waits as long as it must.
+   */
+  readonly startBefore?: Duration;
   /** Pauses the schedule when this many of its executions have failed one after the other. Default: never. */
   readonly pauseAfterFailures?: number;
 }

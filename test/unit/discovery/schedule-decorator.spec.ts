@@ -1,4 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
+import { describeDefinition } from '../../../lib/discovery/build-registration.js';
+import type { JsonObject } from '../../../lib/discovery/context-types.js';
+import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
+import { BuiltWorkflow } from '../../../lib/discovery/workflow-builder.js';
 import {
   declareSchedules,
   Schedule,
@@ -24,5 +28,29 @@ describe('@Schedule', () => {
     class Totals {}
     const { problems } = declareSchedules('Totals', 'totals', schedulesOf(Totals));
     expect(problems).toEqual([expect.stringContaining('Totals, schedule "totals": cron ')]);
+  });
+
+  it.each<[unknown, string]>([
+    ['4711', 'input must be an object'],
+    [[1], 'input must be an object'],
+    [{ since: { at: 1n } }, 'input.since.at '],
+  ])('names what is wrong with the input %p', (input, problem) => {
+    const { problems } = declareSchedules('Totals', 'totals', [
+      { every: '1h', input: input as JsonObject },
+    ]);
+    expect(problems).toEqual([expect.stringContaining(`Totals, schedule "totals": ${problem}`)]);
+  });
+
+  it('refuses turns for a workflow with an admission', () => {
+    const definition = defineWorkflow('totals', {
+      admission: { concurrency: 1, whenFull: 'queue' },
+      schedule: { every: '1h', overlap: 'queue' },
+    })
+      .task('sum', () => undefined)
+      .build();
+    if (!(definition instanceof BuiltWorkflow)) throw new TypeError('Not a definition.');
+    expect(describeDefinition({ definition, module: 'Totals' }).problems).toEqual([
+      expect.stringContaining("has an admission, so overlap of its schedule cannot be 'queue'"),
+    ]);
   });
 });

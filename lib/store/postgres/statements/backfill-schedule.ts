@@ -15,7 +15,8 @@ import type { Backfill } from '../../port/index.js';
  *
  * The version of the schedule is compared under the lock of its row, as each firing does, and increases. So the records that
  * the caller has read are still those of the table: of two backfills, or of a backfill and a firing, one reads again. An
- * instant that was passed over, by itself or as the first of a range, has a record without an execution, which is replaced.
+ * instant that was passed over, by itself or as the first of a range, has a record without an execution, which is replaced. The
+ * range of pruned records stays, also if it came after the caller had read.
  */
 function backfillText(tables: TenantTables): string {
   const { clock } = tables;
@@ -33,9 +34,9 @@ function backfillText(tables: TenantTables): string {
     ON CONFLICT (schedule, scheduled_for) DO UPDATE
     SET outcome = excluded.outcome, execution_id = excluded.execution_id, until = excluded.until, count = excluded.count,
         fired_at = CASE WHEN excluded.execution_id IS NULL THEN f.fired_at ELSE excluded.fired_at END, due_at = NULL
-    WHERE f.execution_id IS NULL
+    WHERE f.execution_id IS NULL AND f.outcome <> 'pruned'
     RETURNING f.schedule, f.scheduled_for, f.execution_id
-  ), ${startsOfFirings(tables, { tags: '$24', limitKeys: '$26', admissionKeys: '$27' })}
+  ), ${startsOfFirings(tables, { tags: '$24', limitKeys: '$26', admissionKeys: '$27', startBefore: '$28' })}
   SELECT ${FIRED.selectSome({ index: '0::bigint' })} FROM held
   ${selectMissingDefinitions(tables, '$25')}`;
 }
@@ -61,5 +62,6 @@ export function backfillValues({ schedule, version, firings }: Backfill): unknow
     starts.definitionIds,
     starts.limitKeys,
     starts.admissionKeys,
+    starts.startBefore,
   ];
 }

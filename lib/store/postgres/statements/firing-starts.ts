@@ -20,6 +20,7 @@ interface FiringParameters {
   readonly tags: string;
   readonly limitKeys: string;
   readonly admissionKeys: string;
+  readonly startBefore: string;
 }
 
 /**
@@ -29,20 +30,22 @@ interface FiringParameters {
  */
 export function startsOfFirings(
   tables: TenantTables,
-  { tags, limitKeys, admissionKeys }: FiringParameters,
+  { tags, limitKeys, admissionKeys, startBefore }: FiringParameters,
 ): string {
   const { clock, execution } = tables;
   return `e AS MATERIALIZED (
     SELECT e.*, f.schedule, f.scheduled_for FROM ROWS FROM (
       ${START_COLUMNS}, json_array_elements_text(${tags}::json),
-      json_array_elements_text(${limitKeys}::json), json_array_elements_text(${admissionKeys}::json)
-    ) AS e(${startNames()}, tags, limit_keys, admission_key)
+      json_array_elements_text(${limitKeys}::json), json_array_elements_text(${admissionKeys}::json),
+      unnest(${startBefore}::bigint[])
+    ) AS e(${startNames()}, tags, limit_keys, admission_key, start_before_ms)
       JOIN firing f ON f.execution_id = e.id
   ), execution AS (
     INSERT INTO ${execution} (id, workflow, definition_id, status, priority, input, remaining_leaves,
-                              timeout_ms, tags, schedule, scheduled_for, admission_key, run_at, unsettled)
-    SELECT id, workflow, definition_id, 'Pending', priority, input::json, leaves, timeout_ms, tags::jsonb, schedule,
-           scheduled_for, admission_key, CASE WHEN admission_key IS NOT NULL THEN ${clock.transaction} END,
+                              timeout_ms, deadline_at, tags, schedule, scheduled_for, admission_key, run_at, unsettled)
+    SELECT id, workflow, definition_id, 'Pending', priority, input::json, leaves, timeout_ms,
+           ${clock.transaction} + start_before_ms * interval '1 millisecond', tags::jsonb, schedule, scheduled_for, admission_key,
+           CASE WHEN admission_key IS NOT NULL THEN ${clock.transaction} END,
            ${unsettledBy('admission_key')}
     FROM e
   ), task AS (
@@ -62,6 +65,7 @@ export function firingStartValues(firings: readonly Pick<NewFiring, 'start'>[]):
   readonly limitKeys: unknown;
   readonly admissionKeys: unknown;
   readonly definitionIds: unknown;
+  readonly startBefore: unknown;
 } {
   const starts = firings.flatMap(({ start }) => start ?? []);
   const { values, plans } = startColumns(starts);
@@ -70,6 +74,8 @@ export function firingStartValues(firings: readonly Pick<NewFiring, 'start'>[]):
     tags: jsonColumn(starts.map(({ tags }) => tags)),
     limitKeys: jsonColumn(starts.map(({ limitKeys }) => limitKeys)),
     admissionKeys: JSON.stringify(starts.map(({ admission }) => admission?.key ?? null)),
+    // A firing that is late has a later start, and as much time as others.
+    startBefore: plainArray(starts.map(({ startBefore }) => startBefore?.inMs)),
     definitionIds: plainArray(plans.map(({ definitionId }) => definitionId)),
   };
 }

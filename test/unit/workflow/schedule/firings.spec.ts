@@ -91,6 +91,43 @@ describe('due firings', () => {
     );
   });
 
+  it.each<[string, string]>([
+    ['Australia/Lord_Howe', '2026-10-02T00:00:00Z'],
+    ['Australia/Lord_Howe', '2026-04-03T00:00:00Z'],
+    // The offset changed by a quarter of an hour, once.
+    ['Asia/Kathmandu', '1985-12-30T00:00:00Z'],
+    // 30 December was left out.
+    ['Pacific/Apia', '2011-12-28T00:00:00Z'],
+    // The rules changed.
+    ['Europe/Istanbul', '2016-10-28T00:00:00Z'],
+    ['America/Caracas', '2016-04-29T00:00:00Z'],
+    ['Africa/Casablanca', '2026-02-13T00:00:00Z'],
+  ])('are those of a slow search where clocks change: %s, %s', (timezone, day) => {
+    const start = Date.parse(day);
+    fc.assert(
+      fc.property(
+        fc.constantFrom('*/20 * * * *', '30 0-3 * * *', '15 9,23 * * *', '0 2 * * SAT,SUN'),
+        fc.oneof(
+          fc.constantFrom<CatchUp>('skip', 'once'),
+          fc.integer({ min: 1, max: 8 }).map((all) => ({ all })),
+        ),
+        fc.constantFrom(0, 10 * MINUTE),
+        fc.constantFrom<string>('20m', '1d'),
+        fc.integer({ min: 0, max: 96 * 60 }),
+        (cron, catchUp, jitter, catchUpWindow, minutes) => {
+          const schedule = plan({ cron, timezone, catchUp, jitter, catchUpWindow });
+          const [from = 0] = nextInstants(schedule, start, 1);
+          const now = start + minutes * MINUTE;
+          fc.pre(now >= from);
+          const { due, missed, next } = dueFirings(schedule, 'a', from, now);
+          const slow = slowFirings(schedule, from, now);
+          expect({ chosen: due.map(({ at }) => at), missed, next }).toEqual(slow);
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+
   it('are the latest missed one within a day, unless another is due just now', () => {
     const daily = plan({ cron: '0 2 * * *' });
     const from = Date.parse('2026-04-01T02:00:00Z');
